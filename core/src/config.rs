@@ -1,0 +1,282 @@
+//! The parameters of the specification, and the deadlines and limits that its original lacked.
+//!
+//! Durations are `Option<Duration>`: `None` means no deadline. Limits are numbers: 0 means no limit. Every limit is
+//! inclusive: exactly the value passes, one more is refused.
+
+use alloc::borrow::Cow;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt;
+use core::time::Duration;
+
+use bytes::Bytes;
+
+use crate::error::RequestError;
+use crate::origins::Origin;
+
+/// How a request's body reaches the handler.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Bodies {
+    /// The handler is called at the end of the head and reads the body as it arrives.
+    #[default]
+    Streamed,
+    /// The handler is called when the body is in; above `inbuf_overflow` the octets wait in a temporary file. A
+    /// request that expects `100-continue` still reaches the handler at its head.
+    Whole,
+}
+
+/// The content of an answer that the machine gives by itself.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ErrorPage {
+    /// The value of `Content-Type`. Control characters in it make the page fall back to the default text.
+    pub content_type: Cow<'static, str>,
+    /// The content.
+    pub body: Bytes,
+}
+
+/// Makes the content of the answers that the machine gives by itself (JSON, HTML, ...); called with the error that
+/// is answered. It must be a pure function of the error, or a recorded channel does not replay.
+#[derive(Clone)]
+pub struct ErrorPages(Arc<dyn Fn(&RequestError) -> ErrorPage + Send + Sync>);
+
+impl ErrorPages {
+    /// Takes the function.
+    pub fn new(make: impl Fn(&RequestError) -> ErrorPage + Send + Sync + 'static) -> Self {
+        Self(Arc::new(make))
+    }
+
+    /// The page for one error.
+    #[must_use]
+    pub fn page(&self, error: &RequestError) -> ErrorPage {
+        (self.0)(error)
+    }
+}
+
+impl fmt::Debug for ErrorPages {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ErrorPages(..)")
+    }
+}
+
+/// What one channel obeys.
+#[derive(Clone, Debug)]
+pub struct ChannelConfig {
+    /// The scheme that requests report: `http`, or `https` behind TLS. Default `http`.
+    pub url_scheme: Cow<'static, str>,
+    /// The value of the `Server` field; empty: no field. Default `httpfsm`.
+    pub identity: Cow<'static, str>,
+    /// Whether a 500 answer carries the text of the failure. Default `false`.
+    pub expose_tracebacks: bool,
+
+    /// How long a keep-alive connection may be idle. Default 18000 s.
+    pub inactivity_timeout: Option<Duration>,
+    /// How long the application may take to answer, while nothing is awaited from the peer; then 503.
+    /// Default 18000 s.
+    pub responseless_timeout: Option<Duration>,
+    /// How long the application may be silent inside an answer while there is room for output. Default 18000 s.
+    pub stream_idle_timeout: Option<Duration>,
+    /// How long a new connection may take to send its first octet. Default 30 s.
+    pub first_byte_timeout: Option<Duration>,
+    /// How long a head may take, from its first octet to its last; then 408. Default 30 s.
+    pub head_timeout: Option<Duration>,
+    /// How long a body may take, to which `min_body_rate` adds time for each octet; then 408. Counted while octets
+    /// are awaited. Default 60 s.
+    pub body_timeout: Option<Duration>,
+    /// Octets per second that a body must bring; 0: `body_timeout` restarts with each octet. Default 512.
+    pub min_body_rate: u32,
+    /// How long pending output may take, to which `min_write_rate` adds time for each octet sent; then the
+    /// connection is dropped. Default 60 s.
+    pub write_timeout: Option<Duration>,
+    /// Octets per second that a peer must take; 0: `write_timeout` restarts with each octet. Default 512.
+    pub min_write_rate: u32,
+    /// After our FIN, how long input is read and thrown away, so that a reset does not overtake the last answer
+    /// (RFC 9112 section 9.6); `None`: no lingering. Default 2 s.
+    pub linger_timeout: Option<Duration>,
+    /// How many octets lingering throws away; 0: no lingering. Default 64 KiB.
+    pub linger_octets: u64,
+    /// How long the unread rest of a request body may take to arrive after the answer; `None`: no rest is
+    /// awaited, the connection closes. Default 5 s.
+    pub discard_timeout: Option<Duration>,
+    /// The largest rest that is awaited; a longer or unknown one makes the answer say `close`; 0: none is.
+    /// Default 256 KiB.
+    pub discard_octets: u64,
+    /// How long an idle connection stays open after `GoOut`, for a request that is already
+    /// on its way. Default 1 s.
+    pub drain_grace: Option<Duration>,
+    /// When after `GoOut` the channel is cut, whatever it does. Default 30 s.
+    pub drain_deadline: Option<Duration>,
+
+    /// Largest request head in octets, from its first octet (an empty line before it counts) to its final CR LF;
+    /// above: 431. Default 256 KiB.
+    pub max_request_header_size: u32,
+    /// Most field lines in a head; above: 431. Default 128.
+    pub max_request_fields: u32,
+    /// Largest request target in octets; above: 414. Default 8 KiB.
+    pub max_request_target_size: u32,
+    /// Largest request body in octets of content; above: 413. Default 1 GiB.
+    pub max_request_body_size: u64,
+    /// Above this, a whole body waits in a temporary file ([`Bodies::Whole`]). Default 512 KiB.
+    pub inbuf_overflow: u64,
+    /// Largest trailer section in octets; above: 431. Default 8 KiB.
+    pub max_trailer_size: u32,
+    /// Most trailer fields; above: 431. Default 32.
+    pub max_trailer_fields: u32,
+    /// Octets of chunk extension in one line; above: 400. Default 256.
+    pub max_chunk_extension_line: u32,
+    /// Octets of chunk extension in one body; above: 400. Default 16 KiB.
+    pub max_chunk_extension_body: u32,
+    /// Above this much pending output no producer gets room. Default 64 KiB; at least 1 KiB is used.
+    pub output_high_water: u32,
+    /// Octets of input that are buffered while something else is waited for; a partial head may grow to its own
+    /// limit. Default 64 KiB; at least 4 KiB is used.
+    pub input_bound: u32,
+    /// Complete requests that may be unanswered on this channel, the one with the application included; the next
+    /// is answered 503 in its turn, and the channel closes. Default 0: no limit.
+    pub maximum_simultaneous_requests: u32,
+    /// Age at which a connection closes after the running answer. Default `None`.
+    pub connection_age: Option<Duration>,
+    /// Requests after which a connection closes. Default 0: no limit.
+    pub requests_per_connection: u64,
+
+    /// Treat the peer's FIN as a disconnect instead of finishing the running answer. Default `false`.
+    pub fin_is_disconnect: bool,
+    /// How bodies reach the handler. Default [`Bodies::Streamed`].
+    pub bodies: Bodies,
+    /// The content of the machine's own answers; `None`: one line of text.
+    pub error_pages: Option<ErrorPages>,
+}
+
+const HOURS_5: Option<Duration> = seconds(18_000);
+
+const fn seconds(n: u64) -> Option<Duration> {
+    Some(Duration::from_secs(n))
+}
+
+impl Default for ChannelConfig {
+    fn default() -> Self {
+        Self {
+            url_scheme: Cow::Borrowed("http"),
+            identity: Cow::Borrowed("httpfsm"),
+            expose_tracebacks: false,
+            inactivity_timeout: HOURS_5,
+            responseless_timeout: HOURS_5,
+            stream_idle_timeout: HOURS_5,
+            first_byte_timeout: seconds(30),
+            head_timeout: seconds(30),
+            body_timeout: seconds(60),
+            min_body_rate: 512,
+            write_timeout: seconds(60),
+            min_write_rate: 512,
+            linger_timeout: seconds(2),
+            linger_octets: 64 << 10,
+            discard_timeout: seconds(5),
+            discard_octets: 256 << 10,
+            drain_grace: seconds(1),
+            drain_deadline: seconds(30),
+            max_request_header_size: 256 << 10,
+            max_request_fields: 128,
+            max_request_target_size: 8 << 10,
+            max_request_body_size: 1 << 30,
+            inbuf_overflow: 512 << 10,
+            max_trailer_size: 8 << 10,
+            max_trailer_fields: 32,
+            max_chunk_extension_line: 256,
+            max_chunk_extension_body: 16 << 10,
+            output_high_water: 64 << 10,
+            input_bound: 64 << 10,
+            maximum_simultaneous_requests: 0,
+            connection_age: None,
+            requests_per_connection: 0,
+            fin_is_disconnect: false,
+            bodies: Bodies::Streamed,
+            error_pages: None,
+        }
+    }
+}
+
+impl ChannelConfig {
+    /// Tighter values, for a server on the open internet that serves small requests.
+    #[must_use]
+    pub fn hardened() -> Self {
+        Self {
+            inactivity_timeout: seconds(75),
+            responseless_timeout: seconds(60),
+            stream_idle_timeout: seconds(300),
+            first_byte_timeout: seconds(10),
+            head_timeout: seconds(10),
+            body_timeout: seconds(20),
+            min_body_rate: 1024,
+            write_timeout: seconds(20),
+            min_write_rate: 1024,
+            linger_timeout: seconds(1),
+            linger_octets: 64 << 10,
+            discard_timeout: seconds(1),
+            discard_octets: 64 << 10,
+            max_request_header_size: 16 << 10,
+            max_request_fields: 100,
+            max_request_body_size: 16 << 20,
+            inbuf_overflow: 64 << 10,
+            maximum_simultaneous_requests: 16,
+            connection_age: seconds(3600),
+            requests_per_connection: 10_000,
+            ..Self::default()
+        }
+    }
+}
+
+/// What a server obeys; `channel` is what it hands to each of its channels.
+#[derive(Clone, Debug)]
+pub struct ServerConfig {
+    /// Where a transport listens when it is given no listener: a name or an address; empty: all interfaces.
+    /// Default empty.
+    pub host: Cow<'static, str>,
+    /// The port of `host`; 0: the system chooses. Default 0.
+    pub port: u16,
+    /// Who may connect; empty: everybody. Default empty.
+    pub origins: Vec<Origin>,
+    /// Requests that may be with the application at once, over all channels; the excess is answered 503.
+    /// Default 0: no limit.
+    pub maximum_simultaneous_requests: u32,
+    /// Channels that may be open at once. Default 20,000; 0: no limit.
+    pub max_connections: u32,
+    /// Channels that one peer address may have open at once. Default 0: no limit.
+    pub max_connections_per_peer: u32,
+    /// Octets that all channels together may hold in buffers; above it the longest idle channels are evicted.
+    /// Default 512 MiB; 0: no limit.
+    pub max_buffered_octets: u64,
+    /// When after GoOut the server drops what is left. Default 30 s.
+    pub drain_deadline: Option<Duration>,
+    /// What each channel obeys.
+    pub channel: ChannelConfig,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            host: Cow::Borrowed(""),
+            port: 0,
+            origins: Vec::new(),
+            maximum_simultaneous_requests: 0,
+            max_connections: 20_000,
+            max_connections_per_peer: 0,
+            max_buffered_octets: 512 << 20,
+            drain_deadline: seconds(30),
+            channel: ChannelConfig::default(),
+        }
+    }
+}
+
+impl ServerConfig {
+    /// Tighter values, for a server on the open internet that serves small requests.
+    #[must_use]
+    pub fn hardened() -> Self {
+        Self {
+            maximum_simultaneous_requests: 1024,
+            max_connections: 10_000,
+            max_connections_per_peer: 256,
+            max_buffered_octets: 128 << 20,
+            channel: ChannelConfig::hardened(),
+            ..Self::default()
+        }
+    }
+}

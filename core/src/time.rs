@@ -1,0 +1,100 @@
+//! Time is an input: the machine owns no clock.
+//!
+//! A caller says how long ago the channel opened ([`Moment`]) and what the wall clock reads for the `Date` field
+//! ([`Date`]); both together are [`Now`]. Early, late, repeated and backward moments are harmless.
+
+use core::fmt;
+use core::time::Duration;
+
+/// Milliseconds since a channel (or a server) opened, on a monotonic clock that the caller reads.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Hash)]
+pub struct Moment(u64);
+
+impl Moment {
+    /// The moment of opening.
+    pub const START: Self = Self(0);
+
+    /// The moment `millis` milliseconds after the opening.
+    #[must_use]
+    pub const fn from_millis(millis: u64) -> Self {
+        Self(millis)
+    }
+
+    /// Milliseconds since the opening.
+    #[must_use]
+    pub const fn as_millis(self) -> u64 {
+        self.0
+    }
+
+    /// The moment `since_open` after the opening; saturates after 584 million years.
+    #[must_use]
+    pub fn from_duration(since_open: Duration) -> Self {
+        Self(u64::try_from(since_open.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    /// This moment, `millis` milliseconds later; saturates.
+    #[must_use]
+    pub const fn saturating_add_millis(self, millis: u64) -> Self {
+        Self(self.0.saturating_add(millis))
+    }
+
+    /// Milliseconds from `earlier` to this moment; 0 if `earlier` is later.
+    #[must_use]
+    pub const fn millis_since(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+/// The wall clock as the 29 octets of an IMF-fixdate (`Sun, 06 Nov 1994 08:49:37 GMT`, RFC 9110 section 5.6.7).
+///
+/// The caller renders it, once a second is enough; the machine copies it into `Date` (RFC 9110 section 6.6.1).
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Date([u8; 29]);
+
+impl Date {
+    /// The first second of 1970, for tests and for machines without a wall clock.
+    pub const EPOCH: Self = Self(*b"Thu, 01 Jan 1970 00:00:00 GMT");
+
+    /// Takes the 29 octets of a rendered date; `None` if one of them is neither visible ASCII nor SP, so that no
+    /// date can end a field line.
+    #[must_use]
+    pub const fn new(octets: [u8; 29]) -> Option<Self> {
+        let mut at = 0;
+        while at < octets.len() {
+            if octets[at] < 0x20 || octets[at] > 0x7e {
+                return None;
+            }
+            at += 1;
+        }
+        Some(Self(octets))
+    }
+
+    /// The octets as they go into the field value.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 29] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Date {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Date({})", core::str::from_utf8(&self.0).unwrap_or(""))
+    }
+}
+
+/// When an input arrives: the monotonic moment and the wall clock's `Date`.
+#[derive(Clone, Copy, Debug)]
+pub struct Now<'a> {
+    /// Time since the channel opened.
+    pub at: Moment,
+    /// The value of the `Date` field for answers made now.
+    pub date: &'a Date,
+}
+
+impl<'a> Now<'a> {
+    /// Puts the two together.
+    #[must_use]
+    pub const fn new(at: Moment, date: &'a Date) -> Self {
+        Self { at, date }
+    }
+}

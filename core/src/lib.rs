@@ -9,6 +9,7 @@ extern crate std;
 
 pub mod config;
 pub mod error;
+pub mod fsm;
 pub mod origins;
 pub mod status;
 pub mod time;

@@ -11,5 +11,6 @@ pub mod config;
 pub mod error;
 pub mod fsm;
 pub mod origins;
+pub mod peer;
 pub mod status;
 pub mod time;

@@ -191,15 +191,13 @@ macro_rules! fold {
         const {
             let rows: &[$crate::fsm::Row<$state, $event, $action>] = $rows;
             let refusals: &[$crate::fsm::Refusal<$state, $event>] = $refusals;
-            let mut folding = $crate::fsm::Folding::<
-                $state,
-                $action,
-                { <$state as $crate::fsm::Label>::ALL.len() },
-                { <$event as $crate::fsm::Label>::ALL.len() },
-            >::new(
-                <$state as $crate::fsm::Label>::LABELS,
-                <$event as $crate::fsm::Label>::LABELS,
-            );
+            let mut folding =
+                $crate::fsm::Folding::<
+                    $state,
+                    $action,
+                    { <$state as $crate::fsm::Label>::ALL.len() },
+                    { <$event as $crate::fsm::Label>::ALL.len() },
+                >::new(<$state as $crate::fsm::Label>::LABELS, <$event as $crate::fsm::Label>::LABELS);
             let mut at = 0;
             while at < rows.len() {
                 let row = rows[at];

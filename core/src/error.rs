@@ -172,7 +172,9 @@ impl Rule {
             Self::Nul => "The head contains a NUL octet.",
             Self::FirstOctet => "The first octet cannot begin a request line.",
             Self::EmptyLines => "More than one empty line comes before the request line.",
-            Self::RequestLine => "The request line is not a method, a target and a version between single spaces.",
+            Self::RequestLine => {
+                "The request line is not a method, a target and a version between single spaces."
+            }
             Self::Version => "The HTTP version is not supported; this server speaks HTTP/1.1 and HTTP/1.0.",
             Self::Http2Preface => "This is the HTTP/2 connection preface; this server speaks HTTP/1.1.",
             Self::Method => "The method is not a token.",
@@ -285,3 +287,11 @@ impl fmt::Display for BodyError {
 }
 
 impl core::error::Error for BodyError {}
+
+/// Why a channel ended.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum CloseReason {
+    /// All was said.
+    Finished,
+}

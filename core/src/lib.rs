@@ -8,7 +8,14 @@ extern crate alloc;
 extern crate std;
 
 pub mod config;
+#[allow(dead_code)]
+mod encode;
 pub mod error;
+pub mod fields;
+pub mod handler;
 pub mod origins;
+pub mod peer;
+pub mod request;
+pub mod response;
 pub mod status;
 pub mod time;

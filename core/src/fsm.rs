@@ -62,9 +62,13 @@
 //! ```
 
 mod label;
+mod machine;
 mod matrix;
 
 pub use label::Label;
+pub use machine::{
+    Direction, Input, Machine, OutputEvent, Place, bottom, internal, place, to_bottom, to_top, top,
+};
 pub use matrix::{Folding, Matrix};
 
 /// One transition: in `state`, on `event`, run `action` and go to `next`.

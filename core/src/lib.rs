@@ -12,5 +12,6 @@ pub mod error;
 pub mod fsm;
 pub mod origins;
 pub mod peer;
+pub mod server;
 pub mod status;
 pub mod time;

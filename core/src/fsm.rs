@@ -61,10 +61,16 @@
 //! assert_eq!(MATRIX.step(Shut, Pull), None);
 //! ```
 
+mod description;
+mod dot;
 mod label;
 mod machine;
+mod markdown;
 mod matrix;
+mod mermaid;
+mod text;
 
+pub use description::{ActionNote, Description, EventNote, RowNote, StateNote};
 pub use label::Label;
 pub use machine::{
     Direction, Input, Machine, OutputEvent, Place, bottom, internal, place, to_bottom, to_top, top,

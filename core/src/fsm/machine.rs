@@ -4,7 +4,7 @@ use super::{Refusal, Row};
 
 /// A machine as data: its table, and beside it what a reader wants to know.
 ///
-/// A machine keeps one as a constant; [`Description::from`](super::Description) checks it and renders it.
+/// A machine keeps one as a constant; [`describe`](Self::describe) makes of it what the drawings are made from.
 #[derive(Clone, Copy, Debug)]
 pub struct Machine<S: 'static, E: 'static, A: 'static> {
     /// The name, as in `Server`.

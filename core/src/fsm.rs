@@ -64,10 +64,12 @@
 mod description;
 mod dot;
 mod label;
+mod layout;
 mod machine;
 mod markdown;
 mod matrix;
 mod mermaid;
+mod svg;
 mod text;
 
 pub use description::{ActionNote, Description, EventNote, RowNote, StateNote};

@@ -36,3 +36,22 @@ impl Description {
         writeln!(out, "}}")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::server::MACHINE;
+
+    #[test]
+    fn a_machine_is_a_graph() {
+        let graph = MACHINE.describe().to_dot();
+        for line in [
+            "    Draining [label=\"Draining\\ndrain_deadline\"];\n",
+            "    Gone [label=\"Gone\", peripheries=2];\n",
+            "    start -> Listening;\n",
+            "    Draining -> Gone [label=\"LastClosed\"];\n",
+            "    Gone -> Gone [label=\"Connected, HttpChannelClosed, GoOut,\\nTick\"];\n",
+        ] {
+            assert!(graph.contains(line), "{line} is missing in\n{graph}");
+        }
+    }
+}

@@ -120,3 +120,44 @@ fn table(lines: &[Vec<String>]) -> String {
     }
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use std::string::String;
+    use std::vec::Vec;
+
+    use super::{cells, table};
+    use crate::server::MACHINE;
+
+    #[test]
+    fn columns_line_up() {
+        let lines = [cells(["a", "long head"]), cells(["longer", "b|c"])];
+        let expected = "\
+            | a      | long head |\n\
+            |--------|-----------|\n\
+            | longer | b\\|c      |\n";
+        assert_eq!(table(&lines), expected);
+    }
+
+    #[test]
+    fn every_row_is_a_line_and_every_refusal_an_empty_cell() {
+        let page = MACHINE.describe().to_markdown();
+        let section = |title: &str| -> Vec<String> {
+            let (_, rest) = page.split_once(title).unwrap();
+            rest.lines()
+                .skip_while(|line| !line.starts_with('|'))
+                .take_while(|line| line.starts_with('|'))
+                .skip(2)
+                .map(String::from)
+                .collect()
+        };
+        assert_eq!(section("### Transitions of Server").len(), MACHINE.rows.len());
+        let matrix = section("### Matrix of Server");
+        let empty = matrix
+            .iter()
+            .flat_map(|line| line.split('|'))
+            .filter(|cell| !cell.is_empty() && cell.trim().is_empty());
+        assert_eq!(empty.count(), MACHINE.refusals.len());
+        assert!(section("### States of Server")[1].contains("`drain_deadline`"));
+    }
+}

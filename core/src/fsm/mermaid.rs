@@ -36,3 +36,22 @@ impl Description {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::server::MACHINE;
+
+    #[test]
+    fn a_machine_is_a_state_diagram() {
+        assert_eq!(
+            MACHINE.describe().to_mermaid(),
+            "stateDiagram-v2\n    \
+                direction LR\n    \
+                state \"Draining (drain_deadline)\" as Draining\n    \
+                [*] --> Listening\n    \
+                Listening --> Draining : GoOut\n    \
+                Draining --> Gone : LastClosed\n    \
+                Gone --> [*]\n"
+        );
+    }
+}

@@ -68,12 +68,9 @@ pub(crate) fn response_head(
     if fields.is_anonymous() && !identity.is_empty() && !status.is_informational() {
         out.extend_from_slice(b"Server: ");
         out.extend_from_slice(identity.as_bytes());
-        // From here on the octets lie side by side in a constant, so that they are copied as one.
-        let mut rest = *b"\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\n";
-        if let Some(value) = rest.get_mut(8..37) {
-            value.copy_from_slice(date.as_bytes());
-        }
-        out.extend_from_slice(&rest);
+        out.extend_from_slice(b"\r\nDate: ");
+        out.extend_from_slice(date.as_bytes());
+        out.extend_from_slice(b"\r\n");
     } else if !status.is_informational() {
         origin(out, fields, plan.version, date, identity);
     }
@@ -86,8 +83,7 @@ pub(crate) fn response_head(
     match plan.framing {
         Framing::Length(length) => {
             out.extend_from_slice(b"Content-Length: ");
-            out.extend_from_slice(itoa::Buffer::new().format(length).as_bytes());
-            out.extend_from_slice(b"\r\n\r\n");
+            length_end(out, length);
         }
         Framing::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n\r\n"),
         Framing::None | Framing::UntilClose => out.extend_from_slice(b"\r\n"),
@@ -141,11 +137,32 @@ pub(crate) fn last_chunk(out: &mut Vec<u8>, trailers: Option<&Fields>) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// The octets of the longest head without the application's fields and the identity, given twice in `Via`.
+/// The octets of the longest head without the application's fields and the identity.
 const FIXED: usize = 256;
+
+/// The digits of a `Content-Length`, written backwards, its end and the end of the head.
+#[inline]
+fn length_end(out: &mut Vec<u8>, length: u64) {
+    let mut end = *b"18446744073709551615\r\n\r\n";
+    let mut rest = length;
+    let mut at = 20;
+    while at > 0 {
+        at -= 1;
+        end[at] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&end[at..]);
+}
 
 #[inline]
 fn status_line(out: &mut Vec<u8>, status: Status) {
+    // A copy of known length is a few moves.
+    if status == Status::OK {
+        return out.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
+    }
     let line = status.line();
     if line.is_empty() {
         return unregistered_status_line(out, status);

@@ -6,13 +6,14 @@
 use alloc::boxed::Box;
 use core::fmt;
 
-use smallvec::SmallVec;
-
+use self::wire::Wire;
 use crate::request::FieldRef;
+
+mod wire;
 
 /// The fields of a response, an interim response or a trailer section, in the order in which they were pushed.
 ///
-/// Up to 64 octets of field lines are held without an allocation.
+/// Up to 70 octets of field lines are held without an allocation.
 ///
 /// ```
 /// use httpfsm::fields::Fields;
@@ -27,7 +28,7 @@ use crate::request::FieldRef;
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Fields {
     /// `Name: value CRLF`, ready to be copied.
-    wire: SmallVec<[u8; 64]>,
+    wire: Wire,
     content_length: u64,
     marks: u8,
 }
@@ -45,7 +46,7 @@ impl Fields {
     /// No fields.
     #[must_use]
     pub const fn new() -> Self {
-        Self { wire: SmallVec::new_const(), content_length: 0, marks: 0 }
+        Self { wire: Wire::new(), content_length: 0, marks: 0 }
     }
 
     /// Adds a field line; earlier lines of the same name stay (RFC 9110 section 5.3). Blanks around the value are
@@ -113,9 +114,9 @@ impl Fields {
         if self.get(name).is_none() {
             return marked;
         }
-        let mut kept = SmallVec::new();
+        let mut kept = Wire::new();
         for field in self.iter().filter(|field| !field.name.eq_ignore_ascii_case(name)) {
-            append(&mut kept, field.name, field.value);
+            kept.push_line(field.name, field.value);
         }
         self.wire = kept;
         true
@@ -124,7 +125,7 @@ impl Fields {
     /// The field lines in order. `Content-Length` and `Connection` are not among them.
     #[must_use]
     pub fn iter(&self) -> Iter<'_> {
-        Iter { rest: &self.wire }
+        Iter { rest: self.wire() }
     }
 
     /// The value of the first line of this name (any case).
@@ -136,7 +137,7 @@ impl Fields {
     /// Whether nothing was pushed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.wire.is_empty() && self.marks == 0
+        self.wire().is_empty() && self.marks == 0
     }
 
     /// Removes everything; memory that was allocated stays for the next response.
@@ -148,7 +149,7 @@ impl Fields {
 
     /// Adds all of `other` after what is here. Its `Content-Length`, if it has one, replaces the one here.
     pub fn extend(&mut self, other: &Self) {
-        self.wire.extend_from_slice(&other.wire);
+        self.wire.extend(other.wire());
         self.marks |= other.marks;
         if other.marks & mark::LENGTH != 0 {
             self.content_length = other.content_length;
@@ -193,7 +194,7 @@ impl Fields {
     /// The field lines as they go to the wire.
     #[inline]
     pub(crate) fn wire(&self) -> &[u8] {
-        &self.wire
+        self.wire.as_slice()
     }
 
     /// Neither `Date` nor `Server` was given: the case of nearly every response, in one test.
@@ -202,11 +203,10 @@ impl Fields {
         self.marks & (mark::DATE | mark::SERVER) == 0
     }
 
-    /// A field whose line is known to be valid and of no interest to the machine: no check on the hot path.
+    /// Lines that are known to be valid and of no interest to the machine: neither checked nor copied.
     #[inline]
-    pub(crate) fn push_known(&mut self, line: &'static [u8]) {
-        debug_assert!(line.ends_with(b"\r\n"));
-        self.wire.extend_from_slice(line);
+    pub(crate) const fn from_known(lines: &'static [u8]) -> Self {
+        Self { wire: Wire::Static(lines), content_length: 0, marks: 0 }
     }
 
     fn push_octets(&mut self, name: &str, value: &[u8]) -> Result<(), InvalidField> {
@@ -222,7 +222,7 @@ impl Fields {
             Known::ContentLength => return self.length(value),
             Known::Reserved => return Err(InvalidField::Reserved { name: name.into() }),
         }
-        append(&mut self.wire, name, value);
+        self.wire.push_line(name, value);
         Ok(())
     }
 
@@ -391,14 +391,6 @@ impl Known {
             _ => Self::Other,
         }
     }
-}
-
-fn append(wire: &mut SmallVec<[u8; 64]>, name: &str, value: &[u8]) {
-    wire.reserve(name.len() + value.len() + 4);
-    wire.extend_from_slice(name.as_bytes());
-    wire.extend_from_slice(b": ");
-    wire.extend_from_slice(value);
-    wire.extend_from_slice(b"\r\n");
 }
 
 fn check_name(name: &str) -> Result<(), InvalidField> {
@@ -610,9 +602,7 @@ mod tests {
     }
 
     #[test]
-    fn sixty_four_octets_are_held_inline() {
-        let fields = Fields::new().with("Content-Type", "text/plain; charset=utf-8").unwrap();
-        assert!(!fields.wire.spilled());
+    fn fields_are_small() {
         assert!(size_of::<Fields>() <= 88, "{}", size_of::<Fields>());
     }
 }

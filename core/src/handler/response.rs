@@ -12,7 +12,7 @@ use crate::status::Status;
 
 /// A response: status, fields and content. `Server`, `Date`, `Connection` and the framing are the machine's.
 ///
-/// With a static text and up to 64 octets of fields it allocates nothing.
+/// With a static text and up to 70 octets of fields it allocates nothing.
 ///
 /// ```
 /// use httpfsm::handler::Response;
@@ -167,11 +167,9 @@ impl Response {
         mem::take(&mut self.body)
     }
 
+    #[inline]
     fn typed(content_type: &'static [u8], body: Body) -> Self {
-        let mut response = Self::new(Status::OK);
-        response.fields.push_known(content_type);
-        response.body = body;
-        response
+        Self { status: Status::OK, fields: Fields::from_known(content_type), body, fault: None }
     }
 }
 

@@ -173,8 +173,9 @@ fn status_line(out: &mut Vec<u8>, status: Status) {
 /// The space after the code stays without a phrase (RFC 9112 section 4).
 #[cold]
 fn unregistered_status_line(out: &mut Vec<u8>, status: Status) {
+    let digit = |unit: u16| b'0' + (status.code() / unit % 10) as u8;
     out.extend_from_slice(b"HTTP/1.1 ");
-    out.extend_from_slice(itoa::Buffer::new().format(status.code()).as_bytes());
+    out.extend_from_slice(&[digit(100), digit(10), digit(1)]);
     out.extend_from_slice(b" \r\n");
 }
 

@@ -443,7 +443,30 @@ mod tests {
     use std::vec::Vec;
     use std::{format, vec};
 
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        /// Whatever is pushed, the wire holds one line for each push that was accepted, and reads back as given.
+        #[test]
+        fn the_wire_has_the_lines_that_were_accepted_and_no_other(
+            pushed in prop::collection::vec(("[A-Za-z:\r\n\\- ]{0,8}", prop::collection::vec(
+                prop_oneof![Just(b'\r'), Just(b'\n'), Just(b'a'), any::<u8>()], 0..40)), 0..12)
+        ) {
+            let mut fields = Fields::new();
+            let mut accepted = Vec::new();
+            for (name, value) in &pushed {
+                if fields.push(name, value).is_ok() {
+                    accepted.push((name.as_str(), value.trim_ascii()));
+                }
+            }
+            let seen: Vec<_> = fields.iter().map(|field| (field.name, field.value)).collect();
+            prop_assert_eq!(&seen, &accepted);
+            let ends = fields.wire().iter().filter(|octet| matches!(octet, b'\r' | b'\n' | 0)).count();
+            prop_assert_eq!(ends, 2 * accepted.len());
+        }
+    }
 
     fn lines(fields: &Fields) -> String {
         String::from_utf8_lossy(fields.wire()).into_owned()

@@ -3,8 +3,6 @@
 use alloc::boxed::Box;
 use core::mem;
 
-use bytes::Bytes;
-
 use super::body::{Body, Source};
 use crate::fields::{Fields, InvalidField};
 use crate::response::{BodyRef, ResponseRef};
@@ -170,11 +168,5 @@ impl Response {
     #[inline]
     fn typed(content_type: &'static [u8], body: Body) -> Self {
         Self { status: Status::OK, fields: Fields::from_known(content_type), body, fault: None }
-    }
-}
-
-impl From<Bytes> for Response {
-    fn from(octets: Bytes) -> Self {
-        Self::octets(octets)
     }
 }

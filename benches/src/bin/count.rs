@@ -1,10 +1,12 @@
 //! Counts what one request costs the server's process: instructions in user space, allocations and system calls.
 //!
-//!     count                          every row of benches/budgets.txt's servers: core and tokio
-//!     count core                     some servers
-//!     count tokio --load plain       some loads
-//!     count --keep DIR               keeps the profiles, for callgrind_annotate
-//!     count --writes 2000            longer runs
+//! ```text
+//! count                          every row of benches/budgets.txt's servers: core and tokio
+//! count core                     some servers
+//! count tokio --load plain       some loads
+//! count --keep DIR               keeps the profiles, for callgrind_annotate
+//! count --writes 2000            longer runs
+//! ```
 //!
 //! Each figure is the difference of two runs of different length, so what a process costs at its start and its end
 //! is not in it. Exits with 1 when a figure is above its budget. Needs valgrind; a server is the program `httpfsm`

@@ -1,10 +1,12 @@
 //! Measures what a connection that does nothing costs a server: resident memory per connection.
 //!
-//!     hold                                 10,000 keep-alive connections after one request each
-//!     hold --half-head 200                 10,000 connections that have sent 200 octets of a head
-//!     hold --connections 1000 --budget 1600
-//!     hold --transport tokio --threads 1   the server of the same build
-//!     hold --addr 127.0.0.1:8080 --pid N   a server that runs already
+//! ```text
+//! hold                                 10,000 keep-alive connections after one request each
+//! hold --half-head 200                 10,000 connections that have sent 200 octets of a head
+//! hold --connections 1000 --budget 1600
+//! hold --transport tokio --threads 1   the server of the same build
+//! hold --addr 127.0.0.1:8080 --pid N   a server that runs already
+//! ```
 //!
 //! Exits with 1 when the figure is above the budget. The connections need as many file descriptors
 //! (`ulimit -n`) here and in the server.

@@ -3,6 +3,8 @@
 
 use core::fmt;
 
+use crate::channel::{Event, State};
+use crate::fsm::Label;
 use crate::status::Status;
 
 /// A rule of HTTP that a request broke, or a reason of the server's own to refuse one.
@@ -172,7 +174,9 @@ impl Rule {
             Self::Nul => "The head contains a NUL octet.",
             Self::FirstOctet => "The first octet cannot begin a request line.",
             Self::EmptyLines => "More than one empty line comes before the request line.",
-            Self::RequestLine => "The request line is not a method, a target and a version between single spaces.",
+            Self::RequestLine => {
+                "The request line is not a method, a target and a version between single spaces."
+            }
             Self::Version => "The HTTP version is not supported; this server speaks HTTP/1.1 and HTTP/1.0.",
             Self::Http2Preface => "This is the HTTP/2 connection preface; this server speaks HTTP/1.1.",
             Self::Method => "The method is not a token.",
@@ -285,3 +289,90 @@ impl fmt::Display for BodyError {
 }
 
 impl core::error::Error for BodyError {}
+
+/// An input that does not fit the state: the caller's mistake. Nothing has changed beyond the passing of time.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct NotAccepted {
+    /// Where the channel stands.
+    pub state: State,
+    /// What it does not accept there, or not with what it carries (more octets than there is room for, say).
+    pub event: Event,
+}
+
+impl fmt::Display for NotAccepted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is not accepted in {}.", self.event.label(), self.state.label())
+    }
+}
+
+impl core::error::Error for NotAccepted {}
+
+/// Why a channel ended.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum CloseReason {
+    /// The peer ended its input between requests.
+    PeerEnded,
+    /// The connection was lost.
+    Disconnected,
+    /// The peer asked for it with its last request (`Connection: close`, or HTTP/1.0 without keep-alive).
+    RequestedByPeer,
+    /// The application asked for it with its last answer, or gave one whose end is the end of the connection.
+    RequestedByApplication,
+    /// A request was refused.
+    Refused(RequestError),
+    /// The rest of a request body was not worth waiting for.
+    BodyUnread,
+    /// A request body broke off or broke a rule while its answer was running.
+    BodyFailed(BodyError),
+    /// No first octet in `first_byte_timeout`.
+    FirstByteTimeout,
+    /// Idle for `inactivity_timeout`.
+    InactivityTimeout,
+    /// The peer read below `min_write_rate`.
+    WriteTimeout,
+    /// The application was silent for `stream_idle_timeout`.
+    StreamIdleTimeout,
+    /// The application failed in the middle of its answer.
+    Aborted,
+    /// The application ended its answer short of its Content-Length.
+    AnswerShort,
+    /// The server went out of service.
+    Drained,
+    /// The server went out of service, and the drain deadline came first.
+    DrainTimeout,
+    /// The server wanted the connection back.
+    Evicted,
+    /// The connection reached `connection_age`.
+    AgeReached,
+    /// The connection served `requests_per_connection`.
+    RequestsServed,
+    /// The connection was handed over to another protocol, and that has ended.
+    Upgraded,
+}
+
+impl fmt::Display for CloseReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::PeerEnded => "The peer ended its input.",
+            Self::Disconnected => "The connection was lost.",
+            Self::RequestedByPeer => "The peer asked for the close.",
+            Self::RequestedByApplication => "The application asked for the close.",
+            Self::Refused(error) => return write!(f, "Refused: {error}"),
+            Self::BodyUnread => "The rest of the request body was not read.",
+            Self::BodyFailed(error) => return write!(f, "{error}"),
+            Self::FirstByteTimeout => "No octet came in time.",
+            Self::InactivityTimeout => "The connection was idle for too long.",
+            Self::WriteTimeout => "The peer did not take the answer in time.",
+            Self::StreamIdleTimeout => "The application was silent for too long.",
+            Self::Aborted => "The application failed in the middle of its answer.",
+            Self::AnswerShort => "The answer ended short of its Content-Length.",
+            Self::Drained => "The server went out of service.",
+            Self::DrainTimeout => "The server went out of service, and the drain deadline came.",
+            Self::Evicted => "The server needed the connection back.",
+            Self::AgeReached => "The connection was old enough.",
+            Self::RequestsServed => "The connection served as many requests as it may.",
+            Self::Upgraded => "The other protocol ended.",
+        })
+    }
+}

@@ -7,8 +7,37 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod channel;
+mod chunked;
 pub mod config;
+mod encode;
 pub mod error;
+pub mod fields;
+mod framing;
+pub mod fsm;
+pub mod handler;
+mod head;
+mod host;
+pub mod input;
 pub mod origins;
+pub mod output;
+pub mod peer;
+pub mod request;
+pub mod response;
 pub mod status;
+mod target;
 pub mod time;
+mod token;
+pub mod trailers;
+
+pub use channel::{Channel, ChannelStats, Event, Facts, Loan, Settings, State, Waits};
+pub use error::{BodyError, CloseReason, NotAccepted, RequestError, Rule};
+pub use fields::{Fields, InvalidField};
+pub use input::{Data, Input};
+pub use output::Output;
+pub use peer::Peer;
+pub use request::{BodyLength, FieldRef, RequestHead, RequestRef, Version};
+pub use response::{BodyRef, ResponseRef};
+pub use status::Status;
+pub use time::{Date, Moment, Now};
+pub use trailers::Trailers;

@@ -20,6 +20,14 @@ macro_rules! statuses {
                     _ => "",
                 }
             }
+
+            /// The whole status line, ready for the wire; empty for a code that is not registered.
+            pub(crate) const fn line(self) -> &'static str {
+                match self.0 {
+                    $($code => concat!("HTTP/1.1 ", stringify!($code), " ", $reason, "\r\n"),)*
+                    _ => "",
+                }
+            }
         }
     };
 }
@@ -114,6 +122,13 @@ impl Status {
     #[must_use]
     pub const fn forbids_content(self) -> bool {
         self.0 < 200 || self.0 == 204 || self.0 == 304
+    }
+}
+
+/// `200 OK`.
+impl Default for Status {
+    fn default() -> Self {
+        Self::OK
     }
 }
 

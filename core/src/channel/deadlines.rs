@@ -1,0 +1,100 @@
+//! Deadlines: one per state at most, and four that belong to conditions.
+
+use super::context::{Context, Receiving};
+use super::settings::NEVER;
+use super::{Event, State};
+use crate::time::Moment;
+
+/// The deadline that a state owns: the event that its passing is. What is not here has none of its own.
+#[must_use]
+pub const fn deadline_of(state: State) -> Option<Event> {
+    match state {
+        State::Fresh => Some(Event::FirstByteTimeout),
+        State::Head => Some(Event::HeadTimeout),
+        State::Idle => Some(Event::InactivityTimeout),
+        State::WaitResponse => Some(Event::ResponselessTimeout),
+        State::Responding => Some(Event::StreamIdleTimeout),
+        State::Discard => Some(Event::DiscardTimeout),
+        State::Lingering => Some(Event::LingerTimeout),
+        State::Flushing | State::Closing | State::Handover | State::Upgraded | State::Closed => None,
+    }
+}
+
+impl Context {
+    /// Brings the conditions and the next deadline up to date after an event.
+    #[inline]
+    pub(super) fn settle(&mut self, at: Moment, state: State) {
+        let with_application = matches!(state, State::WaitResponse | State::Responding);
+        let body_awaited = with_application
+            && self.credit > 0
+            && !matches!(self.receiving, Receiving::Complete | Receiving::Failed);
+        self.body_rate.hold(body_awaited, at.as_millis());
+        if self.outbuf.is_empty() {
+            self.write_rate.reset();
+        } else {
+            self.write_rate.hold(true, at.as_millis());
+        }
+        let waited = with_application && !body_awaited && (state == State::WaitResponse || self.room() > 0);
+        if waited && !self.application_waited {
+            self.application_since = at;
+        }
+        self.application_waited = waited;
+        let held = self.inbuf.held();
+        if held >= self.settings.input_bound {
+            self.paused = true;
+        } else if held <= self.settings.input_bound / 2 {
+            self.paused = false;
+        }
+        let (due, event) = self.earliest(state);
+        self.due = Moment::from_millis(due);
+        self.due_event = event;
+    }
+
+    /// The event of a deadline that has passed.
+    pub(super) fn passed(&self, at: Moment) -> Option<Event> {
+        // `due` was computed for the state that the table stands in.
+        (at >= self.due).then_some(self.due_event)
+    }
+
+    /// The next deadline, and the event that its passing is.
+    #[inline]
+    fn earliest(&self, state: State) -> (u64, Event) {
+        if matches!(state, State::Upgraded | State::Closed) {
+            return (NEVER, Event::Tick);
+        }
+        let settings = &self.settings;
+        let entered = self.entered.as_millis();
+        let application = if self.application_waited { self.application_since.as_millis() } else { NEVER };
+        let own = match state {
+            State::Fresh => entered.saturating_add(settings.first_byte),
+            State::Head => entered.saturating_add(settings.head_time),
+            State::Idle => entered.saturating_add(settings.inactivity),
+            State::WaitResponse => application.saturating_add(settings.responseless),
+            State::Responding => application.saturating_add(settings.stream_idle),
+            State::Discard => entered.saturating_add(settings.discard),
+            State::Lingering => entered.saturating_add(settings.linger),
+            State::Flushing | State::Closing | State::Handover | State::Upgraded | State::Closed => NEVER,
+        };
+        let mut earliest = (own, deadline_of(state).unwrap_or(Event::Tick));
+        let mut consider = |when: u64, event: Event| {
+            if when < earliest.0 {
+                earliest = (when, event);
+            }
+        };
+        consider(self.body_rate.deadline(settings.body, settings.config.min_body_rate), Event::BodyTimeout);
+        consider(self.write_rate.deadline(settings.write, settings.config.min_write_rate), Event::WriteTimeout);
+        if state == State::Idle {
+            consider(self.age.max(entered), Event::AgeReached);
+        }
+        if self.draining {
+            let since = self.drain_since.as_millis();
+            if state == State::Idle {
+                consider(since.saturating_add(settings.grace), Event::DrainGrace);
+            }
+            if state != State::Discard {
+                consider(since.saturating_add(settings.drain), Event::DrainTimeout);
+            }
+        }
+        earliest
+    }
+}

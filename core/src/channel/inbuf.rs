@@ -1,0 +1,356 @@
+//! The input of a channel: octets that arrived and are still needed.
+//!
+//! There is one store with a parse position in it. Four things can hold octets before that position: a request
+//! head that the application still looks at, decoded body octets that were not taken yet, and a trailer section
+//! likewise. Whatever is before the lowest of them is free.
+//!
+//! The store is lent by the worker for one wake-up ([`adopt`](Inbuf::adopt), [`release`](Inbuf::release)), so that an
+//! idle channel holds none. What is left at the end of a wake-up moves to a private store of its size; the next
+//! wake-up reads into the lent one and appends, so each octet is moved at most twice.
+
+use alloc::vec;
+use alloc::vec::Vec;
+use core::mem;
+use core::ops::Range;
+
+/// The size of a lent store, and of one read.
+pub(crate) const READ: usize = 64 << 10;
+
+/// The size of the store of a channel that nobody lends one.
+const PRIVATE: usize = 16 << 10;
+
+const NONE: u32 = u32::MAX;
+
+#[derive(Debug, Default)]
+pub(crate) struct Inbuf {
+    store: Vec<u8>,
+    /// The lent store, while what is left from earlier still stands in a private one.
+    landing: Vec<u8>,
+    start: u32,
+    end: u32,
+    head: Head,
+    body: Range<u32>,
+    trailers: Range<u32>,
+    /// How many octets `spare` offered; 0 when the offer is void.
+    offered: u32,
+    offered_landing: bool,
+    lent: bool,
+}
+
+/// Where the pinned head begins.
+#[derive(Debug, Clone, Copy)]
+struct Head(u32);
+
+impl Default for Head {
+    fn default() -> Self {
+        Self(NONE)
+    }
+}
+
+impl Inbuf {
+    /// Octets that were not parsed yet.
+    pub(crate) fn unparsed(&self) -> &[u8] {
+        self.store.get(self.start as usize..self.end as usize).unwrap_or_default()
+    }
+
+    pub(crate) fn unparsed_mut(&mut self) -> &mut [u8] {
+        self.store.get_mut(self.start as usize..self.end as usize).unwrap_or_default()
+    }
+
+    pub(crate) fn unparsed_len(&self) -> usize {
+        (self.end - self.start) as usize
+    }
+
+    /// Octets held, parsed or not.
+    pub(crate) fn held(&self) -> usize {
+        (self.end - self.low()) as usize
+    }
+
+    fn low(&self) -> u32 {
+        let mut low = self.start.min(self.head.0);
+        if !self.body.is_empty() {
+            low = low.min(self.body.start);
+        }
+        if !self.trailers.is_empty() {
+            low = low.min(self.trailers.start);
+        }
+        low
+    }
+
+    /// Octets of capacity that are the channel's own.
+    pub(crate) fn private(&self) -> usize {
+        if self.lent { 0 } else { self.store.capacity() }
+    }
+
+    /// Moves the parse position.
+    pub(crate) fn consume(&mut self, n: usize) {
+        self.start = (self.start + n as u32).min(self.end);
+    }
+
+    /// Throws away what was not parsed; returns how much.
+    pub(crate) fn clear(&mut self) -> usize {
+        let n = self.unparsed_len();
+        self.start = self.end;
+        n
+    }
+
+    /// Pins the head of `len` octets at the parse position and moves past it.
+    pub(crate) fn pin_head(&mut self, len: usize) {
+        self.head = Head(self.start);
+        self.consume(len);
+    }
+
+    pub(crate) fn head(&self) -> Option<&[u8]> {
+        (self.head.0 != NONE).then(|| self.store.get(self.head.0 as usize..self.end as usize).unwrap_or_default())
+    }
+
+    pub(crate) fn unpin_head(&mut self) {
+        self.head = Head(NONE);
+    }
+
+    pub(crate) fn head_is_pinned(&self) -> bool {
+        self.head.0 != NONE
+    }
+
+    /// Takes the store away, so that its head can be read while something else of the channel changes; nothing may
+    /// go in until it is [attached](Self::attach) again.
+    pub(crate) fn detach(&mut self) -> Detached {
+        Detached { head: self.head.0, end: self.end, store: mem::take(&mut self.store) }
+    }
+
+    pub(crate) fn attach(&mut self, detached: Detached) {
+        self.store = detached.store;
+    }
+
+    /// Hands over `range` of the unparsed octets as body, behind what is already there, and consumes `n`.
+    pub(crate) fn body_ready(&mut self, range: Range<usize>, n: usize) {
+        let from = self.start + range.start as u32..self.start + range.end as u32;
+        self.consume(n);
+        if from.is_empty() {
+            return;
+        }
+        if self.body.is_empty() {
+            self.body = from;
+        } else if self.body.end == from.start {
+            self.body.end = from.end;
+        } else {
+            let to = self.body.end;
+            self.body.end += from.end - from.start;
+            self.store.copy_within(from.start as usize..from.end as usize, to as usize);
+        }
+    }
+
+    pub(crate) fn has_body(&self) -> bool {
+        !self.body.is_empty()
+    }
+
+    /// The decoded body octets; the next call finds none.
+    pub(crate) fn take_body(&mut self) -> &[u8] {
+        let range = mem::take(&mut self.body);
+        self.store.get(range.start as usize..range.end as usize).unwrap_or_default()
+    }
+
+    pub(crate) fn drop_body(&mut self) {
+        self.body = 0..0;
+        self.trailers = 0..0;
+    }
+
+    /// Hands over the next `n` unparsed octets as the trailer section, and consumes them.
+    pub(crate) fn trailers_ready(&mut self, n: usize) {
+        self.trailers = self.start..(self.start + n as u32).min(self.end);
+        self.consume(n);
+    }
+
+    pub(crate) fn take_trailers(&mut self) -> &[u8] {
+        let range = mem::take(&mut self.trailers);
+        self.store.get(range.start as usize..range.end as usize).unwrap_or_default()
+    }
+
+    /// Everything unparsed, for the protocol that takes over.
+    pub(crate) fn take_all(&mut self) -> &[u8] {
+        let range = self.start as usize..self.end as usize;
+        self.start = self.end;
+        self.store.get(range).unwrap_or_default()
+    }
+
+    /// Where to read to: at most `room` octets; empty only for `room` 0.
+    pub(crate) fn spare(&mut self, room: usize) -> &mut [u8] {
+        self.offered = 0;
+        self.offered_landing = false;
+        if room == 0 {
+            return &mut [];
+        }
+        if !self.landing.is_empty() {
+            if self.held() > 0 {
+                let n = room.min(self.landing.len());
+                self.offered = n as u32;
+                self.offered_landing = true;
+                return self.landing.get_mut(..n).unwrap_or_default();
+            }
+            self.store = mem::take(&mut self.landing);
+            self.lent = true;
+            self.rewind();
+        }
+        let fair = if self.store.is_empty() { PRIVATE } else { (self.store.len() / 4).max(512) };
+        self.make_room(room.min(fair));
+        let end = self.end as usize;
+        let n = room.min(self.store.len() - end);
+        self.offered = n as u32;
+        self.store.get_mut(end..end + n).unwrap_or_default()
+    }
+
+    /// How many octets the last `spare` offered, if nothing came between.
+    pub(crate) fn offered(&self) -> usize {
+        self.offered as usize
+    }
+
+    pub(crate) fn void_offer(&mut self) {
+        self.offered = 0;
+    }
+
+    /// The first `n` octets of the last `spare` hold input.
+    pub(crate) fn accept_read(&mut self, n: usize) {
+        self.offered = 0;
+        if self.offered_landing {
+            let landing = mem::take(&mut self.landing);
+            self.append(landing.get(..n).unwrap_or_default());
+            self.landing = landing;
+        } else {
+            self.end += n as u32;
+        }
+    }
+
+    /// Copies octets in.
+    pub(crate) fn append(&mut self, octets: &[u8]) {
+        if !self.landing.is_empty() && self.held() == 0 {
+            self.store = mem::take(&mut self.landing);
+            self.lent = true;
+            self.rewind();
+        }
+        self.make_room(octets.len());
+        let end = self.end as usize;
+        if let Some(to) = self.store.get_mut(end..end + octets.len()) {
+            to.copy_from_slice(octets);
+            self.end += octets.len() as u32;
+        }
+    }
+
+    fn rewind(&mut self) {
+        self.start = 0;
+        self.end = 0;
+        self.body = 0..0;
+        self.trailers = 0..0;
+    }
+
+    /// Makes room for `n` octets behind the end. Moving what is held to the front is paid for by the free octets
+    /// before it, so it waits until there are as many; growing doubles. Both keep the cost linear in the octets
+    /// received.
+    fn make_room(&mut self, n: usize) {
+        let low = self.low();
+        if low == self.end {
+            self.rewind();
+        }
+        if self.store.len() - self.end as usize >= n {
+            return;
+        }
+        if low as usize >= self.held() {
+            self.shift(low);
+        }
+        let need = self.end as usize + n;
+        if need > self.store.len() {
+            // `resize` doubles the capacity at least.
+            self.store.resize(need, 0);
+        }
+    }
+
+    fn shift(&mut self, low: u32) {
+        self.store.copy_within(low as usize..self.end as usize, 0);
+        self.rebase(low);
+    }
+
+    /// What stood at `low` stands at the front now.
+    fn rebase(&mut self, low: u32) {
+        self.start -= low;
+        self.end -= low;
+        if self.head.0 != NONE {
+            self.head.0 -= low;
+        }
+        for range in [&mut self.body, &mut self.trailers] {
+            if !range.is_empty() {
+                *range = range.start - low..range.end - low;
+            }
+        }
+    }
+
+    /// Takes the worker's store, if there is one.
+    pub(crate) fn adopt(&mut self, store: &mut Vec<u8>) {
+        if self.lent || !self.landing.is_empty() {
+            return;
+        }
+        self.offered = 0;
+        if self.held() == 0 {
+            self.store = mem::take(store);
+            self.lent = !self.store.is_empty();
+            self.rewind();
+        } else {
+            self.landing = mem::take(store);
+        }
+    }
+
+    /// Gives the worker's store back; what is held moves to a private one.
+    pub(crate) fn release(&mut self, store: &mut Vec<u8>) {
+        self.offered = 0;
+        if self.lent {
+            self.lent = false;
+            let held = self.held();
+            let low = self.low();
+            let mut private = Vec::new();
+            if held > 0 {
+                private.reserve_exact(held);
+                private.extend_from_slice(self.store.get(low as usize..self.end as usize).unwrap_or_default());
+            }
+            let lent = mem::replace(&mut self.store, private);
+            self.rebase(low);
+            give_back(store, lent);
+        } else if !self.landing.is_empty() {
+            give_back(store, mem::take(&mut self.landing));
+        }
+        if self.held() == 0 {
+            self.forget();
+        }
+    }
+
+    /// Lets a private store go.
+    pub(crate) fn forget(&mut self) {
+        if !self.lent && self.held() == 0 {
+            self.store = Vec::new();
+            self.rewind();
+        }
+    }
+}
+
+/// A store that stands aside.
+pub(crate) struct Detached {
+    store: Vec<u8>,
+    head: u32,
+    end: u32,
+}
+
+impl Detached {
+    /// The pinned head and what follows it.
+    pub(crate) fn octets(&self) -> &[u8] {
+        self.store.get(self.head as usize..self.end as usize).unwrap_or_default()
+    }
+}
+
+fn give_back(store: &mut Vec<u8>, lent: Vec<u8>) {
+    // A store that had to grow for one large head does not stay large.
+    if store.is_empty() && lent.len() <= 2 * READ {
+        *store = lent;
+    }
+}
+
+/// A store to lend.
+pub(crate) fn lendable() -> Vec<u8> {
+    vec![0; READ]
+}

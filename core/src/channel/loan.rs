@@ -1,0 +1,34 @@
+//! Buffers that a worker lends to one channel at a time.
+
+use alloc::vec::Vec;
+
+use super::{inbuf, outbuf};
+
+/// A worker's buffers. Lent to a channel for one wake-up ([`adopt`](crate::Channel::adopt),
+/// [`release`](crate::Channel::release)), they make "no allocation per request" and "no buffer on an idle
+/// connection" hold together. They move by ownership, so octets of one channel can never reach another.
+///
+/// A loan that is lent to another channel at the moment is empty; the channel then makes buffers of its own.
+#[derive(Debug, Default)]
+pub struct Loan {
+    pub(super) input: Vec<u8>,
+    pub(super) output: Vec<u8>,
+}
+
+impl Loan {
+    /// Fresh buffers: 64 KiB of input, 16 KiB of output.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { input: inbuf::lendable(), output: outbuf::lendable() }
+    }
+
+    /// Replaces what was kept by a channel (unsent output, say), so that the next one is lent something.
+    pub fn refill(&mut self) {
+        if self.input.is_empty() {
+            self.input = inbuf::lendable();
+        }
+        if self.output.capacity() == 0 {
+            self.output = outbuf::lendable();
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! The output of a channel: octets that are to be sent.
+//!
+//! Heads, chunk lines and small contents are staged contiguously; one large content at a time stands between them
+//! by reference. What is sent is counted by position, so that a flush knows when it has left.
+
+use alloc::vec::Vec;
+use core::mem;
+
+use bytes::{Buf, Bytes};
+
+/// Contents below this are copied: a reference costs a second slice in each write and a reference count.
+const BY_REFERENCE: usize = 8 << 10;
+
+/// Private output up to this size moves to a store of its size at the end of a wake-up.
+const SMALL: usize = 2 << 10;
+
+/// Capacity of a store to lend.
+const LENT: usize = 16 << 10;
+
+#[derive(Debug, Default)]
+pub(crate) struct Outbuf {
+    staged: Vec<u8>,
+    /// Octets of `staged` that have left.
+    gone: usize,
+    large: Bytes,
+    /// Where in `staged` the large content stands.
+    large_at: usize,
+    /// Octets that have left, in all.
+    sent: u64,
+}
+
+impl Outbuf {
+    pub(crate) fn len(&self) -> usize {
+        self.staged.len() - self.gone + self.large.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.gone == self.staged.len() && self.large.is_empty()
+    }
+
+    pub(crate) fn has_large(&self) -> bool {
+        !self.large.is_empty()
+    }
+
+    /// Octets that have left, since the channel opened.
+    pub(crate) fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    /// The position behind the last octet.
+    pub(crate) fn position(&self) -> u64 {
+        self.sent + self.len() as u64
+    }
+
+    /// Octets of capacity that the channel holds.
+    pub(crate) fn private(&self) -> usize {
+        self.staged.capacity()
+    }
+
+    /// Where the next octets go.
+    pub(crate) fn stage(&mut self) -> &mut Vec<u8> {
+        if self.gone > 4096 && self.gone >= self.staged.len() / 2 {
+            self.staged.drain(..self.gone);
+            self.large_at = self.large_at.saturating_sub(self.gone);
+            self.gone = 0;
+        }
+        &mut self.staged
+    }
+
+    /// Appends content: by reference if it is large and none is on its way, else by copy.
+    pub(crate) fn push(&mut self, content: &Bytes) {
+        if content.len() >= BY_REFERENCE && self.large.is_empty() {
+            self.large = content.clone();
+            self.large_at = self.staged.len();
+        } else {
+            self.stage().extend_from_slice(content);
+        }
+    }
+
+    /// The pending octets, in order, in as many slices as fit; at most three are needed.
+    pub(crate) fn slices<'a>(&'a self, out: &mut [&'a [u8]]) -> usize {
+        let cut = if self.large.is_empty() { self.staged.len() } else { self.large_at };
+        let parts = [
+            self.staged.get(self.gone..cut).unwrap_or_default(),
+            &self.large[..],
+            self.staged.get(cut..).unwrap_or_default(),
+        ];
+        let mut n = 0;
+        for (part, slot) in parts.into_iter().filter(|part| !part.is_empty()).zip(out) {
+            *slot = part;
+            n += 1;
+        }
+        n
+    }
+
+    /// The first pending octets.
+    pub(crate) fn first(&self) -> &[u8] {
+        if self.large.is_empty() {
+            return self.staged.get(self.gone..).unwrap_or_default();
+        }
+        let before = self.staged.get(self.gone..self.large_at).unwrap_or_default();
+        if before.is_empty() { &self.large } else { before }
+    }
+
+    /// `n` octets have left; the caller has made sure that there are as many.
+    pub(crate) fn advance(&mut self, n: usize) {
+        self.sent += n as u64;
+        let mut rest = n;
+        if !self.large.is_empty() {
+            let before = rest.min(self.large_at - self.gone);
+            self.gone += before;
+            rest -= before;
+            let inside = rest.min(self.large.len());
+            self.large.advance(inside);
+            rest -= inside;
+            if self.large.is_empty() {
+                // Lets the reference go.
+                self.large = Bytes::new();
+            }
+        }
+        self.gone += rest;
+        if self.gone == self.staged.len() && self.large.is_empty() {
+            self.staged.clear();
+            self.gone = 0;
+        }
+    }
+
+    /// Throws the pending octets away.
+    pub(crate) fn clear(&mut self) {
+        self.staged.clear();
+        self.gone = 0;
+        self.large = Bytes::new();
+    }
+
+    pub(crate) fn adopt(&mut self, store: &mut Vec<u8>) {
+        if self.staged.capacity() == 0 {
+            self.staged = mem::take(store);
+        }
+    }
+
+    pub(crate) fn release(&mut self, store: &mut Vec<u8>) {
+        let pending = self.staged.len() - self.gone;
+        if pending > SMALL {
+            return;
+        }
+        let mut private = Vec::new();
+        if pending > 0 {
+            if self.staged.capacity() <= 2 * SMALL {
+                return;
+            }
+            private.reserve_exact(pending);
+            private.extend_from_slice(self.staged.get(self.gone..).unwrap_or_default());
+        }
+        self.large_at = self.large_at.saturating_sub(self.gone);
+        self.gone = 0;
+        let mut lent = mem::replace(&mut self.staged, private);
+        if store.capacity() == 0 && lent.capacity() >= LENT / 2 && lent.capacity() <= 16 * LENT {
+            lent.clear();
+            *store = lent;
+        }
+    }
+
+    /// Lets an empty store go.
+    pub(crate) fn forget(&mut self) {
+        if self.is_empty() && self.staged.capacity() < LENT / 2 {
+            self.staged = Vec::new();
+        }
+    }
+}
+
+/// A store to lend.
+pub(crate) fn lendable() -> Vec<u8> {
+    Vec::with_capacity(LENT)
+}

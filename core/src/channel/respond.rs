@@ -1,0 +1,395 @@
+//! Answers: the application's, and the machine's own.
+
+use alloc::string::String;
+use core::fmt::Write as _;
+
+use bytes::Bytes;
+
+use super::Event;
+use super::context::{Accepted, Answering, Args, Context, Receiving};
+use super::pending::Pending;
+use crate::encode::{self, ConnectionOption, Framing, HeadPlan};
+use crate::error::{BodyError, CloseReason, RequestError, Rule};
+use crate::fields::Fields;
+use crate::input::{Data, Input};
+use crate::request::Version;
+use crate::response::{BodyRef, ResponseRef};
+use crate::status::Status;
+use crate::time::Now;
+
+impl Context {
+    /// Whether a response fits the request.
+    #[inline]
+    pub(super) fn takes_response(&self, response: &ResponseRef<'_>) -> bool {
+        if response.status == Status::SWITCHING_PROTOCOLS {
+            return self.meta.upgrade && self.receiving == Receiving::Complete;
+        }
+        let length = match response.body {
+            BodyRef::Slice(slice) if slice.len() > self.settings.high_water => return false,
+            BodyRef::Slice(slice) => slice.len() as u64,
+            BodyRef::Bytes(bytes) => bytes.len() as u64,
+            BodyRef::Empty | BodyRef::Stream { .. } => return !response.status.is_informational(),
+        };
+        // Content that is short of its length could never be finished.
+        let short = response.fields.content_length().is_some_and(|declared| length < declared);
+        !response.status.is_informational() && (!short || self.meta.head || response.status.forbids_content())
+    }
+
+    #[inline]
+    pub(super) fn accept_response(&mut self, args: &mut Args<'_>) -> Option<Event> {
+        let accepted = match (args.accepted.take(), &args.input) {
+            (Some(accepted), _) => accepted,
+            (None, Input::HttpResponse(response)) => self.encode_response(&args.now, response),
+            (None, _) => return None,
+        };
+        self.pending.remove(Pending::REQUEST);
+        self.inbuf.unpin_head();
+        match accepted {
+            Accepted::Whole => Some(Event::AnswerComplete),
+            Accepted::Switches => Some(Event::SwitchProtocols),
+            Accepted::Streams => {
+                self.application_since = args.at;
+                None
+            }
+        }
+    }
+
+    /// Stages a final head and the content that comes with it. Touches neither the state nor the input.
+    #[inline]
+    pub(super) fn encode_response(&mut self, now: &Now<'_>, response: &ResponseRef<'_>) -> Accepted {
+        let (status, fields) = (response.status, response.fields);
+        let switches = status == Status::SWITCHING_PROTOCOLS || (self.meta.connect && status.is_success());
+        let length = match response.body {
+            BodyRef::Empty => Some(0),
+            BodyRef::Slice(slice) => Some(slice.len() as u64),
+            BodyRef::Bytes(bytes) => Some(bytes.len() as u64),
+            BodyRef::Stream { length } => length.or(fields.content_length()),
+        };
+        let declared = fields.content_length();
+        let without_content = self.meta.head || status.forbids_content() || switches;
+        let framing = if without_content {
+            self.framing_without_content(status, switches, response.body, declared.or(length))
+        } else {
+            match declared.or(length) {
+                Some(length) => Framing::Length(length),
+                None if self.meta.version == Version::Http10 => Framing::UntilClose,
+                None => Framing::Chunked,
+            }
+        };
+        let streams = !without_content
+            && matches!(response.body, BodyRef::Stream { .. })
+            && !matches!(framing, Framing::Length(0));
+        self.answering = match framing {
+            _ if !streams => Answering::Nothing,
+            Framing::Length(length) => Answering::Length(length),
+            Framing::Chunked => Answering::Chunked,
+            Framing::None | Framing::UntilClose => Answering::UntilClose,
+        };
+        if !switches {
+            self.decide_close(now, fields, framing, streams);
+        }
+        let connection = if status == Status::SWITCHING_PROTOCOLS {
+            ConnectionOption::Upgrade
+        } else if switches {
+            ConnectionOption::None
+        } else if self.must_close {
+            ConnectionOption::Close
+        } else if self.meta.version == Version::Http10 {
+            ConnectionOption::KeepAlive
+        } else if fields.upgrade() {
+            ConnectionOption::Upgrade
+        } else {
+            ConnectionOption::None
+        };
+        self.stage_head(now, status, fields, HeadPlan { version: self.meta.version, connection, framing });
+        if !streams && !without_content {
+            let limit = declared.unwrap_or(u64::MAX);
+            match response.body {
+                BodyRef::Slice(slice) => {
+                    let slice = self.cut_slice(slice, limit);
+                    self.outbuf.stage().extend_from_slice(slice);
+                }
+                BodyRef::Bytes(bytes) => {
+                    let content = self.cut_bytes(bytes.clone(), limit);
+                    self.outbuf.push(&content);
+                }
+                BodyRef::Empty | BodyRef::Stream { .. } => {}
+            }
+        }
+        match (switches, streams) {
+            (true, _) => Accepted::Switches,
+            (false, true) => Accepted::Streams,
+            (false, false) => Accepted::Whole,
+        }
+    }
+
+    /// RFC 9112 section 6.3, items 1 and 2; RFC 9110 sections 8.6 and 9.3.2.
+    fn framing_without_content(
+        &self,
+        status: Status,
+        switches: bool,
+        body: BodyRef<'_>,
+        length: Option<u64>,
+    ) -> Framing {
+        let unsaid = matches!(body, BodyRef::Empty);
+        match (length, status) {
+            _ if switches || status == Status::NO_CONTENT || status.is_informational() => Framing::None,
+            // What GET would have got is not known from an empty body.
+            (Some(0), _) if unsaid => Framing::None,
+            (Some(length), _) => Framing::Length(length),
+            (None, Status::NOT_MODIFIED) => Framing::None,
+            (None, _) if self.meta.version == Version::Http10 => Framing::None,
+            (None, _) => Framing::Chunked,
+        }
+    }
+
+    /// Whether the connection ends with this answer (RFC 9112 sections 9.3 and 9.6). What the peer has sent of the
+    /// body beyond what the application asked for does not count, or the answer would depend on arrival.
+    fn decide_close(&mut self, now: &Now<'_>, fields: &Fields, framing: Framing, streams: bool) {
+        let settings = &self.settings;
+        let served = settings.config.requests_per_connection;
+        let reason = if !self.meta.keep_alive {
+            CloseReason::RequestedByPeer
+        } else if fields.close() || framing == Framing::UntilClose || self.meta.connect {
+            CloseReason::RequestedByApplication
+        } else if self.draining {
+            CloseReason::Drained
+        } else if self.evicted {
+            CloseReason::Evicted
+        } else if served != 0 && self.requests >= served {
+            CloseReason::RequestsServed
+        } else if now.at.as_millis() >= self.age {
+            CloseReason::AgeReached
+        } else if (!streams || !self.demanded) && !self.rest_is_short() {
+            CloseReason::BodyUnread
+        } else {
+            return;
+        };
+        self.end_with_answer(reason);
+    }
+
+    /// Whether the rest of the request body is worth waiting for.
+    pub(super) fn rest_is_short(&self) -> bool {
+        match self.receiving {
+            Receiving::Complete => true,
+            // A peer that waits for its 100 may send the body or not.
+            Receiving::Known(_) if self.expects => false,
+            Receiving::Known(rest) => self.settings.discard > 0 && rest <= self.settings.config.discard_octets,
+            Receiving::Chunks | Receiving::TrailerSection | Receiving::Failed => false,
+        }
+    }
+
+    #[inline]
+    fn stage_head(&mut self, now: &Now<'_>, status: Status, fields: &Fields, plan: HeadPlan) {
+        let out = self.outbuf.stage();
+        let start = out.len();
+        encode::response_head(out, status, fields, plan, now.date, &self.settings.identity);
+        say_version(out, start, plan.version);
+    }
+
+    fn cut_slice<'a>(&mut self, content: &'a [u8], limit: u64) -> &'a [u8] {
+        let Some(cut) = usize::try_from(limit).ok().and_then(|limit| content.get(..limit)) else { return content };
+        self.note_excess((content.len() - cut.len()) as u64);
+        cut
+    }
+
+    fn cut_bytes(&mut self, mut content: Bytes, limit: u64) -> Bytes {
+        if let Ok(limit) = usize::try_from(limit) {
+            self.note_excess(content.len().saturating_sub(limit) as u64);
+            content.truncate(limit);
+        }
+        content
+    }
+
+    fn note_excess(&mut self, octets: u64) {
+        if octets > 0 {
+            self.excess += octets;
+            self.pending.insert(Pending::EXCESS);
+        }
+    }
+
+    /// Whether there is room for the octets of a Write.
+    pub(super) fn takes_content(&self, data: &Data<'_>) -> bool {
+        let room = self.room();
+        match data {
+            Data::Slice(slice) => slice.len() <= room,
+            Data::Bytes(bytes) => bytes.len() <= room || (room > 0 && !self.outbuf.has_large()),
+        }
+    }
+
+    pub(super) fn room(&self) -> usize {
+        self.settings.high_water.saturating_sub(self.outbuf.len())
+    }
+
+    pub(super) fn stage_data(&mut self, args: &mut Args<'_>) -> Option<Event> {
+        let Input::Write(data) = &args.input else { return None };
+        self.application_since = args.at;
+        if data.as_slice().is_empty() {
+            return None;
+        }
+        match self.answering {
+            Answering::Nothing => {}
+            Answering::UntilClose => self.stage_content(data, u64::MAX),
+            Answering::Length(rest) => {
+                self.stage_content(data, rest);
+                self.answering = Answering::Length(rest.saturating_sub(data.as_slice().len() as u64));
+            }
+            Answering::Chunked => {
+                encode::chunk_start(self.outbuf.stage(), data.as_slice().len() as u64);
+                self.stage_content(data, u64::MAX);
+                encode::chunk_end(self.outbuf.stage());
+            }
+        }
+        self.crowded |= self.room() == 0;
+        None
+    }
+
+    fn stage_content(&mut self, data: &Data<'_>, limit: u64) {
+        match data {
+            Data::Slice(slice) => {
+                let slice = self.cut_slice(slice, limit);
+                self.outbuf.stage().extend_from_slice(slice);
+            }
+            Data::Bytes(bytes) => {
+                let content = self.cut_bytes(bytes.clone(), limit);
+                self.outbuf.push(&content);
+            }
+        }
+    }
+
+    pub(super) fn finish_answer(&mut self, args: &Args<'_>) -> Option<Event> {
+        let Input::Finish(trailers) = args.input else { return None };
+        match self.answering {
+            Answering::Length(rest) if rest > 0 => return Some(Event::AnswerShort),
+            Answering::Chunked => encode::last_chunk(self.outbuf.stage(), trailers),
+            Answering::Nothing | Answering::Length(_) | Answering::UntilClose => {}
+        }
+        Some(Event::AnswerComplete)
+    }
+
+    /// Sends the 100 once, to a peer that waits for it (RFC 9110 section 10.1.1).
+    pub(super) fn send_continue(&mut self) -> Option<Event> {
+        if self.expects && self.answering == Answering::Nothing && !self.ended {
+            self.outbuf.stage().extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
+            self.expects = false;
+        }
+        None
+    }
+
+    pub(super) fn send_informational(&mut self, args: &Args<'_>) -> Option<Event> {
+        if let Input::Informational(status, fields) = args.input {
+            if self.meta.version == Version::Http11 {
+                encode::informational_head(self.outbuf.stage(), status, fields);
+            }
+        }
+        None
+    }
+
+    pub(super) fn refuse_request(&mut self, args: &Args<'_>) -> Option<Event> {
+        self.meta = self.guess_refused();
+        let error = self.refusal;
+        self.answer_error(args, error, None);
+        self.begin_close()
+    }
+
+    pub(super) fn refuse_slow_head(&mut self, args: &Args<'_>) -> Option<Event> {
+        self.refusal = RequestError::new(Rule::HeadTimeout, self.inbuf.unparsed_len() as u64);
+        self.refuse_request(args)
+    }
+
+    pub(super) fn refuse_body(&mut self, args: &Args<'_>) -> Option<Event> {
+        self.pending.insert(Pending::BODY_FAILED);
+        let error = match self.body_error {
+            BodyError::Malformed(error) => error,
+            BodyError::TimedOut => RequestError::new(Rule::BodyTimeout, 0),
+            _ => RequestError::new(Rule::BodyTruncated, 0),
+        };
+        self.answer_error(args, error, None);
+        self.begin_close()
+    }
+
+    pub(super) fn refuse_slow_body(&mut self, args: &Args<'_>) -> Option<Event> {
+        self.body_error = BodyError::TimedOut;
+        self.receiving = Receiving::Failed;
+        self.refuse_body(args)
+    }
+
+    pub(super) fn fail_body(&mut self) -> Option<Event> {
+        self.pending.insert(Pending::BODY_FAILED);
+        self.end_with_answer(CloseReason::BodyFailed(self.body_error));
+        None
+    }
+
+    pub(super) fn fail_slow_body(&mut self) -> Option<Event> {
+        self.body_error = BodyError::TimedOut;
+        self.receiving = Receiving::Failed;
+        self.fail_body()
+    }
+
+    pub(super) fn answer_busy(&mut self, args: &Args<'_>) -> Option<Event> {
+        self.stage_error(args, RequestError::new(Rule::Busy, 0), None);
+        Some(Event::AnswerComplete)
+    }
+
+    pub(super) fn answer_failure(&mut self, args: &Args<'_>) -> Option<Event> {
+        let text = match args.input {
+            Input::Abort(text) if self.settings.config.expose_tracebacks => text,
+            _ => None,
+        };
+        self.answer_and_close(args, Rule::HandlerFailed, text)
+    }
+
+    pub(super) fn answer_and_close(&mut self, args: &Args<'_>, rule: Rule, text: Option<&str>) -> Option<Event> {
+        self.answer_error(args, RequestError::new(rule, 0), text);
+        self.begin_close()
+    }
+
+    /// Answers by itself and notes that the connection ends with it.
+    fn answer_error(&mut self, args: &Args<'_>, error: RequestError, text: Option<&str>) {
+        self.must_close = true;
+        self.because(CloseReason::Refused(error));
+        self.stage_error(args, error, text);
+    }
+
+    #[cold]
+    fn stage_error(&mut self, args: &Args<'_>, error: RequestError, text: Option<&str>) {
+        self.refusal = error;
+        self.refused += 1;
+        self.pending.remove(Pending::REQUEST);
+        self.pending.insert(Pending::REFUSED);
+        self.inbuf.unpin_head();
+        let mut fields = Fields::new();
+        let page = self.settings.config.error_pages.as_ref().map(|pages| pages.page(&error));
+        let content = match page {
+            Some(page) if fields.push("Content-Type", page.content_type.as_bytes()).is_ok() => page.body,
+            _ => {
+                fields.push_known(b"Content-Type: text/plain; charset=utf-8\r\n");
+                Bytes::from(error_text(&error, text))
+            }
+        };
+        let response = ResponseRef { status: error.status(), fields: &fields, body: BodyRef::Bytes(&content) };
+        self.encode_response(&args.now, &response);
+    }
+}
+
+/// The default content of the machine's own answers.
+fn error_text(error: &RequestError, text: Option<&str>) -> String {
+    let mut page = String::new();
+    // Writing to a string does not fail.
+    let _ = writeln!(page, "{}\n{}", error.status(), error.rule);
+    if let Some(text) = text {
+        page.push_str(text);
+        page.push('\n');
+    }
+    page
+}
+
+/// The status line says HTTP/1.1 until the request was HTTP/1.0.
+#[inline]
+fn say_version(out: &mut [u8], start: usize, version: Version) {
+    if version == Version::Http10 {
+        if let Some(minor) = out.get_mut(start + 7) {
+            *minor = b'0';
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! What a channel waits for.
+
+/// A set: whenever a channel has no output, it says what would make it go on. An empty set means that it is closed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Waits {
+    pub(crate) input: bool,
+    pub(crate) room: bool,
+    pub(crate) application: bool,
+    pub(crate) deadline: bool,
+}
+
+impl Waits {
+    /// Octets from the peer: [`spare`](crate::Channel::spare) is where to.
+    #[must_use]
+    pub const fn input(self) -> bool {
+        self.input
+    }
+
+    /// Room in the socket for [`unsent`](crate::Channel::unsent) octets.
+    #[must_use]
+    pub const fn room(self) -> bool {
+        self.room
+    }
+
+    /// The application: a response, a rest of one, or, after a hand-over, everything.
+    #[must_use]
+    pub const fn application(self) -> bool {
+        self.application
+    }
+
+    /// Time: [`deadline`](crate::Channel::deadline) says when.
+    #[must_use]
+    pub const fn deadline(self) -> bool {
+        self.deadline
+    }
+
+    /// Nothing: the channel is closed.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        !(self.input || self.room || self.application || self.deadline)
+    }
+}

@@ -1,0 +1,271 @@
+//! The chunked transfer coding, read octet by octet in constant memory (RFC 9112 section 7.1).
+//!
+//! Line ends are CR LF and nothing else, a size has 1 to 16 hexadecimal digits and no blanks around it, extensions
+//! are checked to the letter of their grammar, counted and dropped. What a chunked body means never depends on how
+//! its octets were cut.
+
+#[cfg(test)]
+mod tests;
+
+use core::ops::Range;
+
+use crate::error::{RequestError, Rule};
+use crate::token::{is_field_octet, is_tchar};
+
+/// The most digits that a chunk size may have: as many as 64 bits need.
+const MAX_SIZE_DIGITS: u8 = 16;
+
+/// What a chunked body may be at most; all inclusive.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ChunkLimits {
+    /// Octets between a chunk size and its CR.
+    pub(crate) extension_line: u32,
+    /// The same over all chunks of a body.
+    pub(crate) extension_body: u32,
+    /// Octets of data.
+    pub(crate) body: u64,
+}
+
+/// Why the decoder stopped.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum ChunkStatus {
+    /// All octets are used up.
+    More,
+    /// The credit is exhausted; octets may be left.
+    Credit,
+    /// The last-chunk's line is read; the trailer section follows.
+    Last,
+    /// The body breaks a rule. Asked again with the same octets, the decoder says the same.
+    Failed(RequestError),
+}
+
+/// What one call has decoded.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Decoded {
+    /// How many octets of the input are used up.
+    pub(crate) consumed: usize,
+    /// Where the data of all chunks now stands in the input, without a gap.
+    pub(crate) data: Range<usize>,
+    /// Why the decoder stopped.
+    pub(crate) status: ChunkStatus,
+}
+
+/// Decodes one chunked body up to its trailer section.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ChunkDecoder {
+    /// The size being read, then the octets of data that the chunk still owes.
+    size: u64,
+    received: u64,
+    offset: u64,
+    extension_line: u32,
+    extension_body: u32,
+    digits: u8,
+    expects: Expects,
+}
+
+/// What the next octet belongs to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Expects {
+    /// The first digit of a size.
+    Size,
+    /// Another digit, an extension or CR.
+    SizeRest,
+    /// Blanks after a size: only `;` may end them.
+    SizeEnd,
+    /// Blanks, then the first octet of an extension name.
+    Name,
+    NameRest,
+    /// Blanks after a name: `=` or `;` ends them.
+    EqualsOrSemicolon,
+    /// Blanks, then the first octet of an extension value.
+    Value,
+    ValueRest,
+    Quoted,
+    QuotedPair,
+    /// The octet after a quoted value.
+    QuotedEnd,
+    /// Blanks after a value: only `;` may end them.
+    ValueEnd,
+    /// The LF of a size line.
+    LineLf,
+    Data,
+    DataCr,
+    DataLf,
+    /// Nothing: the last-chunk has been read.
+    End,
+}
+
+impl ChunkDecoder {
+    /// At the start of a body.
+    pub(crate) const fn new() -> Self {
+        Self {
+            size: 0,
+            received: 0,
+            offset: 0,
+            extension_line: 0,
+            extension_body: 0,
+            digits: 0,
+            expects: Expects::Size,
+        }
+    }
+
+    /// Octets of data so far.
+    pub(crate) const fn received(&self) -> u64 {
+        self.received
+    }
+
+    /// Octets of the body as it was sent that are used up so far, chunk lines included.
+    pub(crate) const fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Decodes `octets`, which go on where the last call stopped, up to `credit` octets of data; with no credit
+    /// nothing is used up. The data of all chunks is moved together in place: that of the first chunk stays where it
+    /// is. Data that precedes an error is still in `data`.
+    pub(crate) fn decode(&mut self, octets: &mut [u8], credit: u64, limits: &ChunkLimits) -> Decoded {
+        let mut credit = credit;
+        let mut data = 0..0;
+        let mut at = 0;
+        let status = loop {
+            if self.expects == Expects::End {
+                break ChunkStatus::Last;
+            }
+            if credit == 0 {
+                break ChunkStatus::Credit;
+            }
+            let Some(&octet) = octets.get(at) else { break ChunkStatus::More };
+            if self.expects != Expects::Data {
+                match self.line_octet(octet, limits) {
+                    Ok(next) => self.expects = next,
+                    Err(error) => break ChunkStatus::Failed(error),
+                }
+                at += 1;
+                self.offset += 1;
+                continue;
+            }
+            let available = (octets.len() - at) as u64;
+            let taken = self.size.min(credit).min(available);
+            credit -= taken;
+            self.size -= taken;
+            self.received += taken;
+            self.offset += taken;
+            if self.size == 0 {
+                self.expects = Expects::DataCr;
+            }
+            // No more than the length of the input.
+            let end = at + taken as usize;
+            if data.is_empty() {
+                data = at..end;
+            } else {
+                octets.copy_within(at..end, data.end);
+                data.end += end - at;
+            }
+            at = end;
+        };
+        Decoded { consumed: at, data, status }
+    }
+
+    /// Takes one octet that is no data and says what the next one belongs to. On an error nothing has changed.
+    #[inline]
+    fn line_octet(&mut self, octet: u8, limits: &ChunkLimits) -> Result<Expects, RequestError> {
+        match self.expects {
+            Expects::Size | Expects::SizeRest => self.size_octet(octet, limits),
+            Expects::LineLf if octet == b'\n' => self.end_of_line(limits),
+            Expects::LineLf => Err(RequestError::new(Rule::BareCr, self.offset - 1)),
+            Expects::DataCr if octet == b'\r' => Ok(Expects::DataLf),
+            Expects::DataLf if octet == b'\n' => {
+                self.digits = 0;
+                self.extension_line = 0;
+                Ok(Expects::Size)
+            }
+            Expects::DataCr | Expects::DataLf => self.refuse(Rule::ChunkEnd),
+            _ => self.extension_octet(octet, limits),
+        }
+    }
+
+    #[inline]
+    fn size_octet(&mut self, octet: u8, limits: &ChunkLimits) -> Result<Expects, RequestError> {
+        let digit = match octet {
+            b'0'..=b'9' => octet - b'0',
+            b'a'..=b'f' => octet - b'a' + 10,
+            b'A'..=b'F' => octet - b'A' + 10,
+            _ if self.expects == Expects::Size => return self.refuse(Rule::ChunkSize),
+            b'\r' => return Ok(Expects::LineLf),
+            b'\n' => return self.refuse(Rule::BareLf),
+            b';' | b' ' | b'\t' => return self.extension_octet(octet, limits),
+            _ => return self.refuse(Rule::ChunkSize),
+        };
+        if self.digits == MAX_SIZE_DIGITS {
+            return self.refuse(Rule::ChunkSizeTooLong);
+        }
+        self.digits += 1;
+        self.size = (self.size << 4) | u64::from(digit);
+        Ok(Expects::SizeRest)
+    }
+
+    /// `*( BWS ";" BWS chunk-ext-name [ BWS "=" BWS chunk-ext-val ] )` (RFC 9112 section 7.1.1). The blanks are bad
+    /// whitespace, which must be read (RFC 9110 section 5.6.3).
+    fn extension_octet(&mut self, octet: u8, limits: &ChunkLimits) -> Result<Expects, RequestError> {
+        let next = match (self.expects, octet) {
+            (Expects::SizeRest, b' ' | b'\t') => Expects::SizeEnd,
+            (
+                Expects::SizeRest
+                | Expects::SizeEnd
+                | Expects::NameRest
+                | Expects::EqualsOrSemicolon
+                | Expects::ValueRest
+                | Expects::QuotedEnd
+                | Expects::ValueEnd,
+                b';',
+            ) => Expects::Name,
+            (Expects::NameRest | Expects::EqualsOrSemicolon, b'=') => Expects::Value,
+            (Expects::NameRest | Expects::ValueRest | Expects::QuotedEnd, b'\r') => {
+                return Ok(Expects::LineLf);
+            }
+
+            (Expects::Quoted, b'"') => Expects::QuotedEnd,
+            (Expects::Quoted, b'\\') => Expects::QuotedPair,
+            (Expects::Quoted | Expects::QuotedPair, _) if is_field_octet(octet) => Expects::Quoted,
+
+            (
+                Expects::SizeEnd
+                | Expects::Name
+                | Expects::EqualsOrSemicolon
+                | Expects::Value
+                | Expects::ValueEnd,
+                b' ' | b'\t',
+            ) => self.expects,
+            (Expects::NameRest, b' ' | b'\t') => Expects::EqualsOrSemicolon,
+            (Expects::ValueRest | Expects::QuotedEnd, b' ' | b'\t') => Expects::ValueEnd,
+
+            (Expects::Name | Expects::NameRest, _) if is_tchar(octet) => Expects::NameRest,
+            (Expects::Value, b'"') => Expects::Quoted,
+            (Expects::Value | Expects::ValueRest, _) if is_tchar(octet) => Expects::ValueRest,
+
+            (_, b'\n') => return self.refuse(Rule::BareLf),
+            // Blanks, but no extension after them.
+            (Expects::SizeEnd, _) => return self.refuse(Rule::ChunkSize),
+            _ => return self.refuse(Rule::ChunkExtension),
+        };
+        if self.extension_line >= limits.extension_line || self.extension_body >= limits.extension_body {
+            return self.refuse(Rule::ChunkExtensionTooLarge);
+        }
+        self.extension_line += 1;
+        self.extension_body += 1;
+        Ok(next)
+    }
+    /// At the LF of a size line: the size is known.
+    fn end_of_line(&mut self, limits: &ChunkLimits) -> Result<Expects, RequestError> {
+        if self.size == 0 {
+            Ok(Expects::End)
+        } else if self.size > limits.body.saturating_sub(self.received) {
+            self.refuse(Rule::BodyTooLarge)
+        } else {
+            Ok(Expects::Data)
+        }
+    }
+
+    const fn refuse(&self, rule: Rule) -> Result<Expects, RequestError> {
+        Err(RequestError::new(rule, self.offset))
+    }
+}

@@ -1,0 +1,445 @@
+//! The fields of a response (RFC 9110 section 5), validated when they are made and kept as the wire will see them.
+//!
+//! Nothing that could end a line enters [`Fields`], so whatever an application echoes into a field, a response
+//! cannot be split. The fields that frame a message belong to the machine: see [`Fields::push`].
+
+use alloc::boxed::Box;
+use core::fmt;
+
+use smallvec::SmallVec;
+
+use crate::request::FieldRef;
+
+/// The fields of a response, an interim response or a trailer section, in the order in which they were pushed.
+///
+/// Up to 64 octets of field lines are held without an allocation.
+///
+/// ```
+/// use httpfsm::fields::Fields;
+///
+/// let mut fields = Fields::new();
+/// fields.push("Content-Type", "text/plain")?;
+/// fields.push("X-Trace", [0x61, 0x62])?;
+/// assert_eq!(fields.get("content-type"), Some(&b"text/plain"[..]));
+/// assert!(fields.push("X-Evil", "a\r\nSet-Cookie: b").is_err());
+/// # Ok::<(), httpfsm::fields::InvalidField>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Fields {
+    /// `Name: value CRLF`, ready to be copied.
+    wire: SmallVec<[u8; 64]>,
+    content_length: u64,
+    marks: u8,
+}
+
+/// Bits of `Fields::marks`: which of the fields that the machine must know about are there.
+mod mark {
+    pub(super) const DATE: u8 = 1;
+    pub(super) const SERVER: u8 = 1 << 1;
+    pub(super) const CLOSE: u8 = 1 << 2;
+    pub(super) const UPGRADE: u8 = 1 << 3;
+    pub(super) const LENGTH: u8 = 1 << 4;
+}
+
+impl Fields {
+    /// No fields.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { wire: SmallVec::new_const(), content_length: 0, marks: 0 }
+    }
+
+    /// Adds a field line; earlier lines of the same name stay (RFC 9110 section 5.3). Blanks around the value are
+    /// trimmed. Octets above 0x7f are sent as they are (obs-text).
+    ///
+    /// Three names never reach the wire as given, because the machine writes them:
+    /// - `Content-Length` declares the length of the content ([`content_length`](Self::content_length)), once;
+    /// - `Connection` takes the options `close` and `upgrade` only ([`close`](Self::close),
+    ///   [`upgrade`](Self::upgrade));
+    /// - `Transfer-Encoding` and `Keep-Alive` are refused.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidField`], and nothing is added: the name is no token (RFC 9110 section 5.1), the value holds a
+    /// control character other than HTAB (section 5.5), the name is reserved, or the length is not a decimal
+    /// number or is given twice.
+    pub fn push(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<(), InvalidField> {
+        self.push_octets(name, value.as_ref())
+    }
+
+    /// The same as [`push`](Self::push), in a chain.
+    ///
+    /// ```
+    /// use httpfsm::fields::Fields;
+    ///
+    /// let hints = Fields::new().with("Link", "</style.css>; rel=preload; as=style")?;
+    /// # Ok::<(), httpfsm::fields::InvalidField>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of [`push`](Self::push).
+    pub fn with(mut self, name: &str, value: impl AsRef<[u8]>) -> Result<Self, InvalidField> {
+        self.push_octets(name, value.as_ref())?;
+        Ok(self)
+    }
+
+    /// Replaces every line of this name with one.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`push`](Self::push); nothing is removed then.
+    pub fn set(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<(), InvalidField> {
+        let one = Self::new().with(name, value)?;
+        self.remove(name);
+        self.extend(&one);
+        Ok(())
+    }
+
+    /// Removes every line of this name (any case), `Content-Length` and `Connection` included; says whether there
+    /// was one.
+    pub fn remove(&mut self, name: &str) -> bool {
+        let marks = match Known::of(name) {
+            Known::Date => mark::DATE,
+            Known::Server => mark::SERVER,
+            Known::Connection => mark::CLOSE | mark::UPGRADE,
+            Known::ContentLength => mark::LENGTH,
+            Known::Reserved | Known::Other => 0,
+        };
+        let marked = self.marks & marks != 0;
+        self.marks &= !marks;
+        if self.marks & mark::LENGTH == 0 {
+            self.content_length = 0;
+        }
+        if self.get(name).is_none() {
+            return marked;
+        }
+        let mut kept = SmallVec::new();
+        for field in self.iter().filter(|field| !field.name.eq_ignore_ascii_case(name)) {
+            append(&mut kept, field.name, field.value);
+        }
+        self.wire = kept;
+        true
+    }
+
+    /// The field lines in order. `Content-Length` and `Connection` are not among them.
+    #[must_use]
+    pub fn iter(&self) -> Iter<'_> {
+        Iter { rest: &self.wire }
+    }
+
+    /// The value of the first line of this name (any case).
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&[u8]> {
+        self.iter().find(|field| field.name.eq_ignore_ascii_case(name)).map(|field| field.value)
+    }
+
+    /// Whether nothing was pushed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.wire.is_empty() && self.marks == 0
+    }
+
+    /// Removes everything; memory that was allocated stays for the next response.
+    pub fn clear(&mut self) {
+        self.wire.clear();
+        self.content_length = 0;
+        self.marks = 0;
+    }
+
+    /// Adds all of `other` after what is here. Its `Content-Length`, if it has one, replaces the one here.
+    pub fn extend(&mut self, other: &Self) {
+        self.wire.extend_from_slice(&other.wire);
+        self.marks |= other.marks;
+        if other.marks & mark::LENGTH != 0 {
+            self.content_length = other.content_length;
+        }
+    }
+
+    /// The length that `Content-Length` declared.
+    #[inline]
+    #[must_use]
+    pub const fn content_length(&self) -> Option<u64> {
+        if self.marks & mark::LENGTH != 0 { Some(self.content_length) } else { None }
+    }
+
+    /// Whether `Connection: close` was given: the connection ends after this response (RFC 9112 section 9.6).
+    #[inline]
+    #[must_use]
+    pub const fn close(&self) -> bool {
+        self.marks & mark::CLOSE != 0
+    }
+
+    /// Whether `Connection: upgrade` was given (RFC 9110 section 7.8).
+    #[inline]
+    #[must_use]
+    pub const fn upgrade(&self) -> bool {
+        self.marks & mark::UPGRADE != 0
+    }
+
+    /// Whether `Date` was given; the machine then adds none.
+    #[inline]
+    #[must_use]
+    pub const fn has_date(&self) -> bool {
+        self.marks & mark::DATE != 0
+    }
+
+    /// Whether `Server` was given; the machine then adds `Via` instead of its own.
+    #[inline]
+    #[must_use]
+    pub const fn has_server(&self) -> bool {
+        self.marks & mark::SERVER != 0
+    }
+
+    /// The field lines as they go to the wire.
+    #[inline]
+    pub(crate) fn wire(&self) -> &[u8] {
+        &self.wire
+    }
+
+    /// Neither `Date` nor `Server` was given: the case of nearly every response, in one test.
+    #[inline]
+    pub(crate) const fn is_anonymous(&self) -> bool {
+        self.marks & (mark::DATE | mark::SERVER) == 0
+    }
+
+    /// A field whose line is known to be valid and of no interest to the machine: no check on the hot path.
+    #[inline]
+    pub(crate) fn push_known(&mut self, line: &'static [u8]) {
+        debug_assert!(line.ends_with(b"\r\n"));
+        self.wire.extend_from_slice(line);
+    }
+
+    fn push_octets(&mut self, name: &str, value: &[u8]) -> Result<(), InvalidField> {
+        check_name(name)?;
+        let value = value.trim_ascii();
+        check_value(name, value)?;
+        match Known::of(name) {
+            Known::Other => {}
+            Known::Date => self.marks |= mark::DATE,
+            Known::Server => self.marks |= mark::SERVER,
+            Known::Connection => return self.connection(name, value),
+            Known::ContentLength => return self.length(value),
+            Known::Reserved => return Err(InvalidField::Reserved { name: name.into() }),
+        }
+        append(&mut self.wire, name, value);
+        Ok(())
+    }
+
+    fn connection(&mut self, name: &str, value: &[u8]) -> Result<(), InvalidField> {
+        let mut marks = 0;
+        for option in value.split(|octet| *octet == b',').map(<[u8]>::trim_ascii) {
+            if option.eq_ignore_ascii_case(b"close") {
+                marks |= mark::CLOSE;
+            } else if option.eq_ignore_ascii_case(b"upgrade") {
+                marks |= mark::UPGRADE;
+            } else if !option.is_empty() {
+                return Err(InvalidField::Reserved { name: name.into() });
+            }
+        }
+        self.marks |= marks;
+        Ok(())
+    }
+
+    fn length(&mut self, value: &[u8]) -> Result<(), InvalidField> {
+        if self.marks & mark::LENGTH != 0 {
+            return Err(InvalidField::ContentLengthRepeated);
+        }
+        if value.is_empty() {
+            return Err(InvalidField::ContentLength);
+        }
+        let mut length = 0_u64;
+        for octet in value {
+            let digit = octet.wrapping_sub(b'0');
+            if digit > 9 {
+                return Err(InvalidField::ContentLength);
+            }
+            length = length
+                .checked_mul(10)
+                .and_then(|length| length.checked_add(u64::from(digit)))
+                .ok_or(InvalidField::ContentLength)?;
+        }
+        self.content_length = length;
+        self.marks |= mark::LENGTH;
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Fields {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut map = f.debug_map();
+        for field in self.iter() {
+            map.entry(&field.name, &Text(field.value));
+        }
+        if let Some(length) = self.content_length() {
+            map.entry(&"Content-Length", &length);
+        }
+        match (self.close(), self.upgrade()) {
+            (false, false) => {}
+            (true, false) => drop(map.entry(&"Connection", &"close")),
+            (false, true) => drop(map.entry(&"Connection", &"upgrade")),
+            (true, true) => drop(map.entry(&"Connection", &"close, upgrade")),
+        }
+        map.finish()
+    }
+}
+
+impl<'a> IntoIterator for &'a Fields {
+    type Item = FieldRef<'a>;
+    type IntoIter = Iter<'a>;
+
+    fn into_iter(self) -> Iter<'a> {
+        self.iter()
+    }
+}
+
+/// The lines of [`Fields`], in order.
+#[derive(Clone, Debug)]
+pub struct Iter<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Iterator for Iter<'a> {
+    type Item = FieldRef<'a>;
+
+    fn next(&mut self) -> Option<FieldRef<'a>> {
+        // Neither a name nor a value holds CR, and no name holds a colon: `push` saw to it.
+        let end = memchr::memchr(b'\r', self.rest)?;
+        let (line, rest) = (self.rest.get(..end)?, self.rest.get(end + 2..)?);
+        let colon = memchr::memchr(b':', line)?;
+        self.rest = rest;
+        let name = core::str::from_utf8(line.get(..colon)?).unwrap_or_default();
+        Some(FieldRef { name, value: line.get(colon + 2..)? })
+    }
+}
+
+/// Why a field cannot be sent.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum InvalidField {
+    /// The name is empty or holds an octet that no token may hold (RFC 9110 section 5.1).
+    Name {
+        /// The name as it was given.
+        name: Box<str>,
+    },
+    /// The value holds a control character other than HTAB (RFC 9110 section 5.5).
+    Value {
+        /// The field's name.
+        name: Box<str>,
+        /// The character.
+        octet: u8,
+        /// Where it stands, from the start of the value without its leading blanks.
+        position: usize,
+    },
+    /// The machine writes this field (`Transfer-Encoding`, `Keep-Alive`), or this option of `Connection`, itself.
+    Reserved {
+        /// The field's name.
+        name: Box<str>,
+    },
+    /// The value of `Content-Length` is not a decimal number below 2^64 (RFC 9110 section 8.6).
+    ContentLength,
+    /// `Content-Length` was given twice (RFC 9110 section 8.6).
+    ContentLengthRepeated,
+}
+
+impl fmt::Display for InvalidField {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name { name } => write!(f, "The field name {name:?} is not a token."),
+            Self::Value { name, octet, position } => {
+                write!(
+                    f,
+                    "The value of {name} holds the control character 0x{octet:02x} at octet {position}."
+                )
+            }
+            Self::Reserved { name } if name.eq_ignore_ascii_case("connection") => f.write_str(
+                "Connection holds an option other than close and upgrade; the server writes the others.",
+            ),
+            Self::Reserved { name } => write!(f, "{name} frames the message and is written by the server."),
+            Self::ContentLength => {
+                f.write_str("The value of Content-Length is not a decimal number below 2^64.")
+            }
+            Self::ContentLengthRepeated => f.write_str("Content-Length is given twice."),
+        }
+    }
+}
+
+impl core::error::Error for InvalidField {}
+
+/// The names that mean something to the machine.
+#[derive(Clone, Copy)]
+enum Known {
+    Other,
+    Date,
+    Server,
+    Connection,
+    ContentLength,
+    Reserved,
+}
+
+impl Known {
+    #[inline]
+    fn of(name: &str) -> Self {
+        // The length decides first, so that most names are compared with nothing.
+        match name.len() {
+            4 if name.eq_ignore_ascii_case("date") => Self::Date,
+            6 if name.eq_ignore_ascii_case("server") => Self::Server,
+            10 if name.eq_ignore_ascii_case("connection") => Self::Connection,
+            10 if name.eq_ignore_ascii_case("keep-alive") => Self::Reserved,
+            14 if name.eq_ignore_ascii_case("content-length") => Self::ContentLength,
+            17 if name.eq_ignore_ascii_case("transfer-encoding") => Self::Reserved,
+            _ => Self::Other,
+        }
+    }
+}
+
+fn append(wire: &mut SmallVec<[u8; 64]>, name: &str, value: &[u8]) {
+    wire.reserve(name.len() + value.len() + 4);
+    wire.extend_from_slice(name.as_bytes());
+    wire.extend_from_slice(b": ");
+    wire.extend_from_slice(value);
+    wire.extend_from_slice(b"\r\n");
+}
+
+fn check_name(name: &str) -> Result<(), InvalidField> {
+    if !name.is_empty() && name.bytes().fold(true, |fine, octet| fine & TOKEN[usize::from(octet)]) {
+        return Ok(());
+    }
+    Err(InvalidField::Name { name: name.into() })
+}
+
+fn check_value(name: &str, value: &[u8]) -> Result<(), InvalidField> {
+    let control = |octet: u8| (octet < 0x20 && octet != b'\t') | (octet == 0x7f);
+    // A fold without an early end is checked many octets at a time; the position is looked for only when it fails.
+    if !value.iter().fold(false, |found, octet| found | control(*octet)) {
+        return Ok(());
+    }
+    let position = value.iter().position(|octet| control(*octet)).unwrap_or(0);
+    let octet = value.get(position).copied().unwrap_or(0);
+    Err(InvalidField::Value { name: name.into(), octet, position })
+}
+
+/// tchar of RFC 9110 section 5.6.2.
+pub(crate) static TOKEN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut octet = 0;
+    while octet < 256 {
+        table[octet] = (octet as u8).is_ascii_alphanumeric();
+        octet += 1;
+    }
+    let marks = b"!#$%&'*+-.^_`|~";
+    let mut at = 0;
+    while at < marks.len() {
+        table[marks[at] as usize] = true;
+        at += 1;
+    }
+    table
+};
+
+/// Octets as text in `Debug`.
+struct Text<'a>(&'a [u8]);
+
+impl fmt::Debug for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{}\"", self.0.escape_ascii())
+    }
+}

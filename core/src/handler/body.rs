@@ -1,0 +1,320 @@
+//! The content of a request or a response, whole or in pieces.
+
+use alloc::borrow::Cow;
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use core::future::poll_fn;
+use core::mem;
+use core::pin::Pin;
+use core::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+
+use crate::error::BodyError;
+use crate::fields::Fields;
+
+/// The content of a message (RFC 9110 section 6.4) and, after it, its trailer section (section 6.5).
+///
+/// ```
+/// use httpfsm::handler::{Body, BodyFailure};
+///
+/// async fn count(body: &mut Body) -> Result<usize, BodyFailure> {
+///     let mut octets = 0;
+///     while let Some(data) = body.next_data().await {
+///         octets += data?.len();
+///     }
+///     Ok(octets)
+/// }
+/// ```
+#[derive(Default)]
+pub enum Body {
+    /// No octets, or none any more.
+    #[default]
+    Empty,
+    /// All octets at once.
+    Full(Bytes),
+    /// Octets as they come.
+    Stream(Pin<Box<dyn Source>>),
+    /// The octets are over and this trailer section followed them.
+    Trailers(Box<Fields>),
+}
+
+impl Body {
+    /// A body that is pulled from a source.
+    #[must_use]
+    pub fn stream(source: impl Source + 'static) -> Self {
+        Self::Stream(Box::pin(source))
+    }
+
+    /// A body that a function yields, one [`Frame`] a call; it is not called again after its last frame.
+    ///
+    /// ```
+    /// use std::task::Poll;
+    ///
+    /// use httpfsm::handler::{Body, Frame};
+    ///
+    /// let mut left = 3;
+    /// let body = Body::from_fn(move |_cx| {
+    ///     left -= 1;
+    ///     Poll::Ready(if left < 0 { Frame::End } else { Frame::Data("tick\n".into()) })
+    /// });
+    /// # let _ = body;
+    /// ```
+    #[must_use]
+    pub fn from_fn(next: impl FnMut(&mut Context<'_>) -> Poll<Frame> + Send + 'static) -> Self {
+        Self::stream(SourceFn(next))
+    }
+
+    /// The number of octets still to come, when it is known.
+    #[must_use]
+    pub fn length(&self) -> Option<u64> {
+        match self {
+            Self::Empty | Self::Trailers(_) => Some(0),
+            Self::Full(octets) => Some(octets.len() as u64),
+            Self::Stream(source) => source.length(),
+        }
+    }
+
+    /// The next frame. After [`Frame::Trailers`] or [`Frame::Error`] it is [`Frame::End`] for ever, and the source
+    /// is gone.
+    pub fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Frame> {
+        match self {
+            Self::Empty => Poll::Ready(Frame::End),
+            Self::Stream(source) => {
+                let frame = ready!(source.as_mut().poll_frame(cx));
+                if frame.is_last() {
+                    *self = Self::Empty;
+                }
+                Poll::Ready(frame)
+            }
+            Self::Full(_) | Self::Trailers(_) => Poll::Ready(match mem::take(self) {
+                Self::Full(octets) => Frame::Data(octets),
+                Self::Trailers(fields) => Frame::Trailers(*fields),
+                Self::Empty | Self::Stream(_) => Frame::End,
+            }),
+        }
+    }
+
+    /// The next octets, never an empty piece; `None` at the end. The trailer section, if one came, is then in
+    /// [`trailers`](Self::trailers).
+    ///
+    /// Dropping the future before it is ready loses nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`BodyFailure`] when the body ends before its end; the next call gives `None`.
+    pub async fn next_data(&mut self) -> Option<Result<Bytes, BodyFailure>> {
+        poll_fn(|cx| self.poll_data(cx)).await
+    }
+
+    /// The poll under [`next_data`](Self::next_data).
+    pub fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyFailure>>> {
+        loop {
+            if let Self::Trailers(_) = self {
+                return Poll::Ready(None);
+            }
+            match ready!(self.poll_frame(cx)) {
+                Frame::Data(octets) if octets.is_empty() => {}
+                Frame::Data(octets) => return Poll::Ready(Some(Ok(octets))),
+                Frame::Flush => {}
+                Frame::Trailers(fields) => *self = Self::Trailers(Box::new(fields)),
+                Frame::End => return Poll::Ready(None),
+                Frame::Error(failure) => return Poll::Ready(Some(Err(failure))),
+            }
+        }
+    }
+
+    /// The trailer section, once [`next_data`](Self::next_data) gave `None` or [`collect`](Self::collect) the
+    /// whole; `None` if none came. Trailer fields are apart from the head's on purpose (RFC 9110 section 6.5.1).
+    #[must_use]
+    pub fn trailers(&self) -> Option<&Fields> {
+        match self {
+            Self::Trailers(fields) => Some(fields),
+            Self::Empty | Self::Full(_) | Self::Stream(_) => None,
+        }
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("Empty"),
+            Self::Full(octets) => write!(f, "Full({} octets)", octets.len()),
+            Self::Stream(source) => f.debug_struct("Stream").field("length", &source.length()).finish(),
+            Self::Trailers(fields) => f.debug_tuple("Trailers").field(fields).finish(),
+        }
+    }
+}
+
+impl From<Bytes> for Body {
+    fn from(octets: Bytes) -> Self {
+        Self::Full(octets)
+    }
+}
+
+impl From<&'static str> for Body {
+    fn from(text: &'static str) -> Self {
+        Self::Full(Bytes::from_static(text.as_bytes()))
+    }
+}
+
+impl From<&'static [u8]> for Body {
+    fn from(octets: &'static [u8]) -> Self {
+        Self::Full(Bytes::from_static(octets))
+    }
+}
+
+impl From<String> for Body {
+    fn from(text: String) -> Self {
+        Self::Full(text.into())
+    }
+}
+
+impl From<Cow<'static, str>> for Body {
+    fn from(text: Cow<'static, str>) -> Self {
+        match text {
+            Cow::Borrowed(text) => text.into(),
+            Cow::Owned(text) => text.into(),
+        }
+    }
+}
+
+impl From<Vec<u8>> for Body {
+    fn from(octets: Vec<u8>) -> Self {
+        Self::Full(octets.into())
+    }
+}
+
+impl From<()> for Body {
+    fn from((): ()) -> Self {
+        Self::Empty
+    }
+}
+
+/// Where the octets of a [`Body::Stream`] come from: pulled, one frame at a time, when there is room for them.
+///
+/// ```
+/// use std::pin::Pin;
+/// use std::task::{Context, Poll};
+///
+/// use httpfsm::handler::{Frame, Response, Source};
+///
+/// struct Countdown(u8);
+///
+/// impl Source for Countdown {
+///     fn poll_frame(mut self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Frame> {
+///         let Some(next) = self.0.checked_sub(1) else { return Poll::Ready(Frame::End) };
+///         self.0 = next;
+///         Poll::Ready(Frame::Data(format!("{next}\n").into()))
+///     }
+/// }
+///
+/// let response = Response::stream(Countdown(10));
+/// # let _ = response;
+/// ```
+pub trait Source: Send {
+    /// The next frame. `Pending` after arranging for the waker to be called, as in any future.
+    ///
+    /// After [`Frame::Trailers`], [`Frame::End`] or [`Frame::Error`] a source is dropped without being polled again.
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Frame>;
+
+    /// The number of octets still to come, when it is known. A response is then sent with `Content-Length`, else
+    /// chunked. A source that yields fewer has its answer cut off; what it yields beyond is not sent.
+    fn length(&self) -> Option<u64> {
+        None
+    }
+}
+
+/// The source that [`Body::from_fn`] makes.
+pub struct SourceFn<F>(F);
+
+// The function is never pinned, only called.
+impl<F> Unpin for SourceFn<F> {}
+
+impl<F: FnMut(&mut Context<'_>) -> Poll<Frame> + Send> Source for SourceFn<F> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Frame> {
+        (self.get_mut().0)(cx)
+    }
+}
+
+impl<F> fmt::Debug for SourceFn<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SourceFn(..)")
+    }
+}
+
+/// One thing that a [`Source`] yields.
+#[derive(Debug)]
+pub enum Frame {
+    /// Octets of the content.
+    Data(Bytes),
+    /// All octets so far are to leave now; the next poll comes when they have left. Ignored in request bodies.
+    Flush,
+    /// The content is over, and this trailer section follows it. It is sent only where the content is chunked.
+    Trailers(Fields),
+    /// The content is over.
+    End,
+    /// The content cannot be continued. A response is cut off, so that the peer sees that it is not whole.
+    Error(BodyFailure),
+}
+
+impl Frame {
+    /// Whether nothing follows this frame.
+    #[must_use]
+    pub const fn is_last(&self) -> bool {
+        match self {
+            Self::Data(_) | Self::Flush => false,
+            Self::Trailers(_) | Self::End | Self::Error(_) => true,
+        }
+    }
+}
+
+/// Why a body ended before its end.
+#[derive(Debug)]
+pub enum BodyFailure {
+    /// A request body: the peer, or the connection, or a limit.
+    Request(BodyError),
+    /// A source of the application's own failed: a file could not be read, say.
+    Source(Box<dyn core::error::Error + Send + Sync>),
+}
+
+impl BodyFailure {
+    /// A failure of the application's own.
+    ///
+    /// ```
+    /// use httpfsm::handler::{BodyFailure, Frame};
+    ///
+    /// let frame = Frame::Error(BodyFailure::source("the disk is gone"));
+    /// # let _ = frame;
+    /// ```
+    #[must_use]
+    pub fn source(error: impl Into<Box<dyn core::error::Error + Send + Sync>>) -> Self {
+        Self::Source(error.into())
+    }
+}
+
+impl From<BodyError> for BodyFailure {
+    fn from(error: BodyError) -> Self {
+        Self::Request(error)
+    }
+}
+
+impl fmt::Display for BodyFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Request(error) => write!(f, "{error}"),
+            Self::Source(error) => write!(f, "The source of the body failed: {error}"),
+        }
+    }
+}
+
+impl core::error::Error for BodyFailure {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Request(error) => Some(error),
+            Self::Source(error) => Some(&**error),
+        }
+    }
+}

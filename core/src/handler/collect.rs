@@ -1,0 +1,91 @@
+//! A body as one piece of memory.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use bytes::Bytes;
+
+use super::body::{Body, BodyFailure};
+
+/// What is reserved on the word of `Content-Length` alone; beyond it, only octets that came take memory.
+const RESERVED_AHEAD: usize = 64 * 1024;
+
+impl Body {
+    /// All octets still to come, at most `limit`. A body that comes in one piece is not copied.
+    ///
+    /// Dropping the future before it is ready loses the octets that it has gathered.
+    ///
+    /// ```
+    /// use httpfsm::handler::{CollectError, Request};
+    ///
+    /// async fn handler(mut request: Request) -> Result<String, CollectError> {
+    ///     let content = request.body().collect(1024 * 1024).await?;
+    ///     Ok(format!("{} octets", content.len()))
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`CollectError::TooLarge`] at the first octet above `limit`, or at once when the length is known to be above
+    /// it; [`CollectError::Failed`] when the body ends before its end.
+    pub async fn collect(&mut self, limit: usize) -> Result<Bytes, CollectError> {
+        let known = self.length().map(|length| usize::try_from(length).unwrap_or(usize::MAX));
+        if known.is_some_and(|length| length > limit) {
+            return Err(CollectError::TooLarge { limit });
+        }
+        let Some(first) = self.next_data().await.transpose()? else { return Ok(Bytes::new()) };
+        if first.len() > limit {
+            return Err(CollectError::TooLarge { limit });
+        }
+        let mut whole = Vec::new();
+        while let Some(data) = self.next_data().await.transpose()? {
+            if whole.is_empty() {
+                let expected = known.unwrap_or(0).min(RESERVED_AHEAD);
+                whole.reserve(expected.max(first.len().saturating_add(data.len())));
+                whole.extend_from_slice(&first);
+            }
+            if data.len() > limit - whole.len() {
+                return Err(CollectError::TooLarge { limit });
+            }
+            whole.extend_from_slice(&data);
+        }
+        Ok(if whole.is_empty() { first } else { whole.into() })
+    }
+}
+
+/// Why a body could not be collected. As the error of a handler it is answered with its own status: 413, or what
+/// the failure calls for.
+#[derive(Debug)]
+pub enum CollectError {
+    /// The body is larger than the caller allowed.
+    TooLarge {
+        /// The octets that were allowed.
+        limit: usize,
+    },
+    /// The body ended before its end.
+    Failed(BodyFailure),
+}
+
+impl From<BodyFailure> for CollectError {
+    fn from(failure: BodyFailure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+impl fmt::Display for CollectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLarge { limit } => write!(f, "The body is larger than the {limit} octets allowed."),
+            Self::Failed(failure) => write!(f, "{failure}"),
+        }
+    }
+}
+
+impl core::error::Error for CollectError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::TooLarge { .. } => None,
+            Self::Failed(failure) => Some(failure),
+        }
+    }
+}

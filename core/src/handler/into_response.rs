@@ -1,0 +1,156 @@
+//! What a handler may return.
+
+use alloc::borrow::Cow;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::convert::Infallible;
+
+use bytes::Bytes;
+
+use super::body::BodyFailure;
+use super::collect::CollectError;
+use super::response::Response;
+use crate::error::BodyError;
+use crate::fields::InvalidField;
+use crate::status::Status;
+
+/// A value that is an answer.
+///
+/// ```
+/// use httpfsm::handler::{IntoResponse, Response};
+/// use httpfsm::status::Status;
+///
+/// enum Failure {
+///     NoSuchUser,
+///     Database,
+/// }
+///
+/// impl IntoResponse for Failure {
+///     fn into_response(self) -> Response {
+///         match self {
+///             Self::NoSuchUser => (Status::NOT_FOUND, "There is no such user.").into_response(),
+///             Self::Database => Status::INTERNAL_SERVER_ERROR.into_response(),
+///         }
+///     }
+/// }
+/// ```
+pub trait IntoResponse {
+    /// Makes the answer.
+    fn into_response(self) -> Response;
+}
+
+impl IntoResponse for Response {
+    #[inline]
+    fn into_response(self) -> Response {
+        self
+    }
+}
+
+/// The status without content.
+impl IntoResponse for Status {
+    fn into_response(self) -> Response {
+        Response::new(self)
+    }
+}
+
+/// `204 No Content`.
+impl IntoResponse for () {
+    fn into_response(self) -> Response {
+        Response::new(Status::NO_CONTENT)
+    }
+}
+
+/// `200 OK` with `text/plain`.
+impl IntoResponse for &'static str {
+    fn into_response(self) -> Response {
+        Response::text(self)
+    }
+}
+
+/// `200 OK` with `text/plain`.
+impl IntoResponse for String {
+    fn into_response(self) -> Response {
+        Response::text(self)
+    }
+}
+
+/// `200 OK` with `text/plain`.
+impl IntoResponse for Cow<'static, str> {
+    fn into_response(self) -> Response {
+        Response::text(self)
+    }
+}
+
+/// `200 OK` with `application/octet-stream`.
+impl IntoResponse for Bytes {
+    fn into_response(self) -> Response {
+        Response::octets(self)
+    }
+}
+
+/// `200 OK` with `application/octet-stream`.
+impl IntoResponse for Vec<u8> {
+    fn into_response(self) -> Response {
+        Response::octets(self)
+    }
+}
+
+/// `200 OK` with `application/octet-stream`.
+impl IntoResponse for &'static [u8] {
+    fn into_response(self) -> Response {
+        Response::octets(self)
+    }
+}
+
+/// An answer with another status.
+impl<T: IntoResponse> IntoResponse for (Status, T) {
+    fn into_response(self) -> Response {
+        self.1.into_response().with_status(self.0)
+    }
+}
+
+/// Whichever it is.
+impl<T: IntoResponse, E: IntoResponse> IntoResponse for Result<T, E> {
+    fn into_response(self) -> Response {
+        match self {
+            Ok(answer) => answer.into_response(),
+            Err(error) => error.into_response(),
+        }
+    }
+}
+
+impl IntoResponse for Infallible {
+    fn into_response(self) -> Response {
+        match self {}
+    }
+}
+
+/// `413 Content Too Large`, or the answer to the failure.
+impl IntoResponse for CollectError {
+    fn into_response(self) -> Response {
+        match self {
+            Self::TooLarge { .. } => Response::new(Status::CONTENT_TOO_LARGE),
+            Self::Failed(failure) => failure.into_response(),
+        }
+    }
+}
+
+/// The status of the peer's mistake; 500 if the application's own source failed.
+impl IntoResponse for BodyFailure {
+    fn into_response(self) -> Response {
+        Response::new(match self {
+            Self::Request(BodyError::Malformed(error)) => error.status(),
+            Self::Request(BodyError::TimedOut) => Status::REQUEST_TIMEOUT,
+            Self::Request(BodyError::Truncated | BodyError::Disconnected) => Status::BAD_REQUEST,
+            Self::Request(BodyError::Closed) => Status::SERVICE_UNAVAILABLE,
+            Self::Source(_) => Status::INTERNAL_SERVER_ERROR,
+        })
+    }
+}
+
+/// `500 Internal Server Error`.
+impl IntoResponse for InvalidField {
+    fn into_response(self) -> Response {
+        Response::new(Status::INTERNAL_SERVER_ERROR)
+    }
+}

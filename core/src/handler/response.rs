@@ -1,0 +1,182 @@
+//! A response as a handler makes it.
+
+use alloc::boxed::Box;
+use core::mem;
+
+use bytes::Bytes;
+
+use super::body::{Body, Source};
+use crate::fields::{Fields, InvalidField};
+use crate::response::{BodyRef, ResponseRef};
+use crate::status::Status;
+
+/// A response: status, fields and content. `Server`, `Date`, `Connection` and the framing are the machine's.
+///
+/// With a static text and up to 64 octets of fields it allocates nothing.
+///
+/// ```
+/// use httpfsm::handler::Response;
+/// use httpfsm::status::Status;
+///
+/// let response = Response::text("Not here.")
+///     .with_status(Status::NOT_FOUND)
+///     .with_field("Cache-Control", "no-store");
+/// assert_eq!(response.fields.get("content-type"), Some(&b"text/plain; charset=utf-8"[..]));
+/// ```
+#[derive(Debug, Default)]
+pub struct Response {
+    /// The status; `200 OK` unless said otherwise.
+    pub status: Status,
+    /// The fields.
+    pub fields: Fields,
+    /// The content.
+    pub body: Body,
+    fault: Option<Box<InvalidField>>,
+}
+
+impl Response {
+    /// A response without fields and content.
+    #[must_use]
+    pub const fn new(status: Status) -> Self {
+        Self { status, fields: Fields::new(), body: Body::Empty, fault: None }
+    }
+
+    /// `200 OK` with `text/plain; charset=utf-8`.
+    #[must_use]
+    pub fn text(text: impl Into<Body>) -> Self {
+        Self::typed(b"Content-Type: text/plain; charset=utf-8\r\n", text.into())
+    }
+
+    /// `200 OK` with `text/html; charset=utf-8`.
+    #[must_use]
+    pub fn html(text: impl Into<Body>) -> Self {
+        Self::typed(b"Content-Type: text/html; charset=utf-8\r\n", text.into())
+    }
+
+    /// `200 OK` with `application/json`: the octets of a serialized value.
+    #[must_use]
+    pub fn json(octets: impl Into<Body>) -> Self {
+        Self::typed(b"Content-Type: application/json\r\n", octets.into())
+    }
+
+    /// `200 OK` with `application/octet-stream`.
+    #[must_use]
+    pub fn octets(octets: impl Into<Body>) -> Self {
+        Self::typed(b"Content-Type: application/octet-stream\r\n", octets.into())
+    }
+
+    /// `200 OK` whose content is pulled from a source; add a `Content-Type` with
+    /// [`with_field`](Self::with_field).
+    #[must_use]
+    pub fn stream(source: impl Source + 'static) -> Self {
+        Self::new(Status::OK).with_body(Body::stream(source))
+    }
+
+    /// A redirection (RFC 9110 section 15.4): `status` 301, 302, 303, 307 or 308, and where to. Characters that
+    /// cannot stand in a field make the response a 500, as in [`with_field`](Self::with_field).
+    ///
+    /// ```
+    /// use httpfsm::handler::Response;
+    /// use httpfsm::status::Status;
+    ///
+    /// let response = Response::redirect(Status::SEE_OTHER, "/login");
+    /// assert_eq!(response.fields.get("Location"), Some(&b"/login"[..]));
+    /// ```
+    #[must_use]
+    pub fn redirect(status: Status, location: &str) -> Self {
+        Self::new(status).with_field("Location", location)
+    }
+
+    /// `101 Switching Protocols` to `protocol` (RFC 9110 section 7.8); see
+    /// [`Request::upgrade`](super::Request::upgrade).
+    #[must_use]
+    pub fn switching_protocols(protocol: &str) -> Self {
+        Self::new(Status::SWITCHING_PROTOCOLS)
+            .with_field("Connection", "upgrade")
+            .with_field("Upgrade", protocol)
+    }
+
+    /// Another status.
+    #[must_use]
+    pub fn with_status(mut self, status: Status) -> Self {
+        if self.fault.is_none() {
+            self.status = status;
+        }
+        self
+    }
+
+    /// Another content; the fields stay.
+    #[must_use]
+    pub fn with_body(mut self, body: impl Into<Body>) -> Self {
+        if self.fault.is_none() {
+            self.body = body.into();
+        }
+        self
+    }
+
+    /// One more field. A field that cannot be sent never reaches the wire: it makes the whole response a
+    /// `500 Internal Server Error` without content, which nothing changes any more, and [`fault`](Self::fault) says
+    /// why. To handle that yourself, use [`try_field`](Self::try_field).
+    #[must_use]
+    pub fn with_field(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
+        if self.fault.is_none() {
+            if let Err(fault) = self.fields.push(name, value) {
+                self = Self { fault: Some(Box::new(fault)), ..Self::new(Status::INTERNAL_SERVER_ERROR) };
+            }
+        }
+        self
+    }
+
+    /// One more field.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidField`], as in [`Fields::push`].
+    pub fn try_field(mut self, name: &str, value: impl AsRef<[u8]>) -> Result<Self, InvalidField> {
+        self.fields.push(name, value)?;
+        Ok(self)
+    }
+
+    /// Ends the connection after this response (`Connection: close`, RFC 9112 section 9.6).
+    #[must_use]
+    pub fn with_close(self) -> Self {
+        self.with_field("Connection", "close")
+    }
+
+    /// The field that made this response a 500, if one did.
+    #[must_use]
+    pub fn fault(&self) -> Option<&InvalidField> {
+        self.fault.as_deref()
+    }
+
+    /// The response as the machine takes it. The octets of a streamed body are to follow.
+    #[must_use]
+    pub fn as_ref(&self) -> ResponseRef<'_> {
+        let body = match &self.body {
+            Body::Empty => BodyRef::Empty,
+            Body::Full(octets) => BodyRef::Bytes(octets),
+            Body::Stream(source) => BodyRef::Stream { length: source.length() },
+            Body::Trailers(_) => BodyRef::Stream { length: None },
+        };
+        ResponseRef { status: self.status, fields: &self.fields, body }
+    }
+
+    /// Takes the content out and leaves none.
+    #[must_use]
+    pub fn take_body(&mut self) -> Body {
+        mem::take(&mut self.body)
+    }
+
+    fn typed(content_type: &'static [u8], body: Body) -> Self {
+        let mut response = Self::new(Status::OK);
+        response.fields.push_known(content_type);
+        response.body = body;
+        response
+    }
+}
+
+impl From<Bytes> for Response {
+    fn from(octets: Bytes) -> Self {
+        Self::octets(octets)
+    }
+}

@@ -1,0 +1,219 @@
+//! A connection that belongs to another protocol (RFC 9110 sections 7.8 and 9.3.6).
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::sync::Arc;
+use core::fmt;
+use core::future::{Future, poll_fn};
+use core::pin::Pin;
+use core::task::{Context, Poll, ready};
+
+use bytes::{Buf, Bytes};
+
+use super::control::Control;
+
+/// The connection after its upgrade: octets in, octets out. Dropping it closes the connection.
+///
+/// ```
+/// use httpfsm::handler::{IoFailure, Upgraded};
+///
+/// async fn echo(mut connection: Upgraded) -> Result<(), IoFailure> {
+///     let mut buffer = [0; 1024];
+///     loop {
+///         let octets = connection.read(&mut buffer).await?;
+///         if octets == 0 {
+///             return connection.close().await;
+///         }
+///         connection.write_all(&buffer[..octets]).await?;
+///         connection.flush().await?;
+///     }
+/// }
+/// ```
+pub struct Upgraded {
+    leftover: Bytes,
+    io: Box<dyn UpgradedIo>,
+}
+
+impl Upgraded {
+    /// Puts together what the peer sent ahead, after its request, and the connection.
+    #[must_use]
+    pub fn new(leftover: Bytes, io: Box<dyn UpgradedIo>) -> Self {
+        Self { leftover, io }
+    }
+
+    /// The octets that came with the request and were not read yet, and the connection without them.
+    #[must_use]
+    pub fn into_parts(self) -> (Bytes, Box<dyn UpgradedIo>) {
+        (self.leftover, self.io)
+    }
+
+    /// Reads into `buffer`, what came ahead first; 0 is the end of input (or an empty buffer).
+    pub fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<Result<usize, IoFailure>> {
+        if self.leftover.is_empty() {
+            return self.io.poll_read(cx, buffer);
+        }
+        let octets = self.leftover.len().min(buffer.len());
+        if let Some(room) = buffer.get_mut(..octets) {
+            self.leftover.copy_to_slice(room);
+        }
+        Poll::Ready(Ok(octets))
+    }
+
+    /// Writes some of `octets` and says how many.
+    pub fn poll_write(&mut self, cx: &mut Context<'_>, octets: &[u8]) -> Poll<Result<usize, IoFailure>> {
+        self.io.poll_write(cx, octets)
+    }
+
+    /// Ready when all that was written has left.
+    pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), IoFailure>> {
+        self.io.poll_flush(cx)
+    }
+
+    /// Flushes, then ends this side of the connection; reading goes on.
+    pub fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), IoFailure>> {
+        self.io.poll_close(cx)
+    }
+
+    /// Reads into `buffer`; 0 is the end of input.
+    ///
+    /// # Errors
+    ///
+    /// [`IoFailure`] when the connection is lost.
+    pub async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, IoFailure> {
+        poll_fn(|cx| self.poll_read(cx, buffer)).await
+    }
+
+    /// Writes all of `octets`.
+    ///
+    /// # Errors
+    ///
+    /// [`IoFailure`] when the connection is lost, or takes no more octets.
+    pub async fn write_all(&mut self, mut octets: &[u8]) -> Result<(), IoFailure> {
+        poll_fn(|cx| {
+            while !octets.is_empty() {
+                let written = ready!(self.poll_write(cx, octets))?;
+                if written == 0 {
+                    return Poll::Ready(Err(IoFailure::Closed));
+                }
+                octets = octets.get(written..).unwrap_or_default();
+            }
+            Poll::Ready(Ok(()))
+        })
+        .await
+    }
+
+    /// Waits until all that was written has left.
+    ///
+    /// # Errors
+    ///
+    /// [`IoFailure`] when the connection is lost.
+    pub async fn flush(&mut self) -> Result<(), IoFailure> {
+        poll_fn(|cx| self.poll_flush(cx)).await
+    }
+
+    /// Flushes, then ends this side of the connection; reading goes on.
+    ///
+    /// # Errors
+    ///
+    /// [`IoFailure`] when the connection is lost.
+    pub async fn close(&mut self) -> Result<(), IoFailure> {
+        poll_fn(|cx| self.poll_close(cx)).await
+    }
+}
+
+impl fmt::Debug for Upgraded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Upgraded").field("leftover", &self.leftover.len()).finish_non_exhaustive()
+    }
+}
+
+/// The connection below an [`Upgraded`]; implemented by transports.
+pub trait UpgradedIo: Send {
+    /// Reads into `buffer` and says how many octets; 0 is the end of input.
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<Result<usize, IoFailure>>;
+
+    /// Writes some of `octets` and says how many.
+    fn poll_write(&mut self, cx: &mut Context<'_>, octets: &[u8]) -> Poll<Result<usize, IoFailure>>;
+
+    /// Ready when all that was written has left.
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), IoFailure>>;
+
+    /// Flushes, then ends this side of the connection (sends FIN).
+    fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), IoFailure>>;
+}
+
+/// Why an upgraded connection failed.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum IoFailure {
+    /// This side was closed, or the server dropped the connection (the end of a drain).
+    Closed,
+    /// The peer reset the connection.
+    Reset,
+    /// Anything else, in the words of the system.
+    Other(String),
+}
+
+impl fmt::Display for IoFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Closed => f.write_str("The connection is closed."),
+            Self::Reset => f.write_str("The peer reset the connection."),
+            Self::Other(words) => write!(f, "The connection failed: {words}"),
+        }
+    }
+}
+
+impl core::error::Error for IoFailure {}
+
+/// Resolves to the connection when the 101, or the 2xx to CONNECT, has left; from
+/// [`Request::upgrade`](super::Request::upgrade). It borrows nothing: give it to a task of its own, because the
+/// answer must come from the handler first.
+///
+/// ```
+/// use httpfsm::handler::{Request, Response, UpgradeFuture};
+///
+/// async fn handler(request: Request, spawn: impl FnOnce(UpgradeFuture)) -> Response {
+///     spawn(request.upgrade());
+///     Response::switching_protocols("echo")
+/// }
+/// ```
+#[must_use = "futures do nothing unless polled"]
+pub struct UpgradeFuture(pub(super) Arc<dyn Control>);
+
+impl Future for UpgradeFuture {
+    type Output = Result<Upgraded, UpgradeError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.poll_upgrade(cx)
+    }
+}
+
+impl fmt::Debug for UpgradeFuture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("UpgradeFuture(..)")
+    }
+}
+
+/// Why there is no upgraded connection.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum UpgradeError {
+    /// The answer was neither 101 nor 2xx to CONNECT, or the request asked for no upgrade.
+    Refused,
+    /// The connection was lost before the answer had left.
+    Disconnected,
+    /// The connection was already handed to another [`UpgradeFuture`] of the same request.
+    Taken,
+}
+
+impl fmt::Display for UpgradeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Refused => "The request was not answered with an upgrade.",
+            Self::Disconnected => "The connection was lost before the answer to the upgrade had left.",
+            Self::Taken => "The upgraded connection was already taken.",
+        })
+    }
+}
+
+impl core::error::Error for UpgradeError {}

@@ -1,0 +1,270 @@
+//! From octets to a request head, or to the rule that they break (RFC 9112 sections 2, 3 and 5).
+//!
+//! httparse does the parsing; this module adds what it is too lenient about and makes the verdict independent of how
+//! the octets were cut. Three things can end the reading of a head, and the first of them in octet order decides:
+//!
+//! 1. an octet that no head may contain: NUL, CR without LF, LF without CR, a second empty line before the request
+//!    line, or a first octet that cannot begin a method;
+//! 2. the empty line at the end: the head is complete, and what the parser says of it counts;
+//! 3. the limit on its size.
+//!
+//! So a parser error in an unfinished head means nothing yet: a forbidden octet may still come before its end.
+
+mod diagnosis;
+#[cfg(test)]
+mod tests;
+
+use alloc::vec::Vec;
+use core::mem::MaybeUninit;
+
+use httparse::{Header, Status};
+
+use crate::error::{RequestError, Rule};
+use crate::framing::Framing;
+use crate::request::{HeadMeta, Version};
+use crate::target;
+use crate::token::is_tchar;
+
+#[cfg(test)]
+pub(crate) use tests::parsed;
+
+/// The longest method that is read; a longer one is answered 501.
+pub(crate) const MAX_METHOD: usize = 256;
+
+/// Field lines for which there is room on the stack; more are parsed on the heap, off the usual path.
+const FIELDS_ON_STACK: usize = 128;
+
+/// What a head may be at most; all inclusive.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct HeadLimits {
+    /// Octets of the head, an empty line before it included.
+    pub(crate) size: u32,
+    /// Field lines.
+    pub(crate) fields: usize,
+    /// Octets of the request target.
+    pub(crate) target: usize,
+    /// Octets of the body, as far as `Content-Length` announces them.
+    pub(crate) body: u64,
+}
+
+/// The verdict over the octets so far.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Parsed {
+    /// The head goes on.
+    Partial,
+    /// The head is whole and keeps all rules.
+    Complete(HeadMeta),
+    /// The head breaks a rule, and no further octet can change that.
+    Refused(RequestError),
+}
+
+/// How far the end of one message's head has been searched for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct HeadScan {
+    scanned: u32,
+}
+
+impl HeadScan {
+    /// Judges `octets`, which start at the message's first octet and grow from call to call. The work of all calls
+    /// together is linear in the octets: they are parsed at the first call and once more when the end is there, and
+    /// searched once for that end.
+    #[inline]
+    pub(crate) fn advance(&mut self, octets: &[u8], limits: &HeadLimits) -> Parsed {
+        let window = octets.get(..limits.size as usize).unwrap_or(octets);
+        if self.scanned == 0 {
+            // Whole heads in one read are the rule: searching for the end first would read them twice.
+            if let Ok(meta) = parse(window, limits) {
+                return Parsed::Complete(meta);
+            }
+        }
+        self.search(window, limits)
+    }
+
+    /// Searches on for the first thing that ends the reading.
+    #[cold]
+    fn search(&mut self, window: &[u8], limits: &HeadLimits) -> Parsed {
+        let refuse = |rule, at| Parsed::Refused(RequestError::new(rule, at as u64));
+        let start = start(window);
+        match window.get(start) {
+            // These have rules of their own.
+            Some(b'\0' | b'\r' | b'\n') | None => {}
+            Some(&octet) if is_tchar(octet) => {}
+            Some(_) => return refuse(Rule::FirstOctet, start),
+        }
+        let mut from = self.scanned as usize;
+        while let Some(found) = memchr::memchr3(b'\0', b'\r', b'\n', window.get(from..).unwrap_or_default()) {
+            let at = from + found;
+            match (window.get(at), window.get(at + 1)) {
+                (Some(b'\0'), _) => return refuse(Rule::Nul, at),
+                (Some(b'\n'), _) => return refuse(Rule::BareLf, at),
+                (_, Some(b'\n')) => {}
+                (_, Some(_)) => return refuse(Rule::BareCr, at),
+                (_, None) => {
+                    // Whether this CR is bare the next octet tells.
+                    self.scanned = at as u32;
+                    return self.unfinished(window, limits);
+                }
+            }
+            if at >= 2 && window.get(at - 2..at) == Some(b"\r\n") {
+                if at == 2 {
+                    return refuse(Rule::EmptyLines, at);
+                }
+                *self = Self::default();
+                return match judge(window.get(..at + 2).unwrap_or(window), limits) {
+                    Ok(meta) => Parsed::Complete(meta),
+                    Err(error) => Parsed::Refused(error),
+                };
+            }
+            from = at + 2;
+        }
+        self.scanned = window.len() as u32;
+        self.unfinished(window, limits)
+    }
+
+    fn unfinished(self, window: &[u8], limits: &HeadLimits) -> Parsed {
+        if window.len() < limits.size as usize {
+            Parsed::Partial
+        } else {
+            Parsed::Refused(diagnosis::too_large(window, limits))
+        }
+    }
+}
+
+/// Why a head was not taken as it is.
+enum NotParsed {
+    /// The parser's own verdict; `None`: it wants more.
+    Syntax(Option<httparse::Error>),
+    /// The parser accepted a line end or an empty line that we do not.
+    Lenient,
+    /// A rule that httparse does not know.
+    Rule(RequestError),
+}
+
+/// Judges a head that is whole and free of forbidden octets.
+fn judge(head: &[u8], limits: &HeadLimits) -> Result<HeadMeta, RequestError> {
+    let verdict = match parse(head, limits) {
+        Err(NotParsed::Syntax(Some(httparse::Error::Version))) => match as_http11(head) {
+            Some(copy) => parse_any_number(&copy, limits),
+            None => return Err(diagnosis::diagnose(head, limits)),
+        },
+        Err(NotParsed::Syntax(Some(httparse::Error::TooManyHeaders))) => parse_any_number(head, limits),
+        verdict => verdict,
+    };
+    verdict.map_err(|reason| match reason {
+        NotParsed::Rule(error) => error,
+        NotParsed::Syntax(_) | NotParsed::Lenient => diagnosis::diagnose(head, limits),
+    })
+}
+
+/// The usual path: the head at the start of `octets`, parsed in place.
+#[inline]
+fn parse(octets: &[u8], limits: &HeadLimits) -> Result<HeadMeta, NotParsed> {
+    let mut room = [MaybeUninit::uninit(); FIELDS_ON_STACK];
+    let room = room.get_mut(..limits.fields.min(FIELDS_ON_STACK)).unwrap_or_default();
+    parse_into(room, octets, limits)
+}
+
+/// Parses with as much room as the head may need. Each field line has at least four octets.
+fn parse_any_number(head: &[u8], limits: &HeadLimits) -> Result<HeadMeta, NotParsed> {
+    let fields = limits.fields.min(head.len() / 4);
+    let mut room: Vec<MaybeUninit<Header<'_>>> = Vec::new();
+    room.resize(fields, MaybeUninit::uninit());
+    parse_into(&mut room, head, limits)
+}
+
+#[inline]
+fn parse_into<'b>(
+    room: &mut [MaybeUninit<Header<'b>>],
+    octets: &'b [u8],
+    limits: &HeadLimits,
+) -> Result<HeadMeta, NotParsed> {
+    let mut request = httparse::Request::new(&mut []);
+    match request.parse_with_uninit_headers(octets, room) {
+        Ok(Status::Complete(len)) => check(octets, len, &request, limits),
+        Ok(Status::Partial) => Err(NotParsed::Syntax(None)),
+        Err(error) => Err(NotParsed::Syntax(Some(error))),
+    }
+}
+
+/// Checks what httparse is too lenient about, and draws the conclusions from the fields.
+#[inline]
+fn check(
+    octets: &[u8],
+    len: usize,
+    request: &httparse::Request<'_, '_>,
+    limits: &HeadLimits,
+) -> Result<HeadMeta, NotParsed> {
+    let refuse = |rule, at: usize| NotParsed::Rule(RequestError::new(rule, at as u64));
+    let offset = |part: &[u8]| part.as_ptr().addr().wrapping_sub(octets.as_ptr().addr());
+    let (Some(method), Some(target), Some(minor)) = (request.method, request.path, request.version) else {
+        return Err(NotParsed::Lenient);
+    };
+    let (method, target) = (method.as_bytes(), target.as_bytes());
+
+    // httparse skips any number of empty lines, and takes LF alone as a line end. It lets a CR stand only before LF,
+    // so one octet before each LF is enough to look at.
+    let start = offset(method);
+    if start != 0 && !(start == 2 && octets.first() == Some(&b'\r')) {
+        return Err(NotParsed::Lenient);
+    }
+    if octets.get(len.wrapping_sub(4)..len) != Some(b"\r\n\r\n") {
+        return Err(NotParsed::Lenient);
+    }
+
+    if method.len() > MAX_METHOD {
+        return Err(refuse(Rule::MethodTooLong, start + MAX_METHOD));
+    }
+    let target_at = start + method.len() + 1;
+    if target.len() > limits.target {
+        return Err(refuse(Rule::TargetTooLong, target_at + limits.target));
+    }
+    target::check(method, target).map_err(|(rule, at)| refuse(rule, target_at + at))?;
+
+    let mut framing = Framing::default();
+    for header in request.headers.iter() {
+        let name = header.name.as_bytes();
+        if octets.get(offset(name).wrapping_sub(2)) != Some(&b'\r') {
+            return Err(NotParsed::Lenient);
+        }
+        framing.field(name, header.value, offset(header.value)).map_err(NotParsed::Rule)?;
+    }
+
+    let version = if minor == 0 { Version::Http10 } else { Version::Http11 };
+    let connect = method == b"CONNECT";
+    let framed = framing.finish(version, connect, limits.body).map_err(NotParsed::Rule)?;
+    Ok(HeadMeta {
+        body: framed.body,
+        len: len as u32,
+        target_len: target.len() as u32,
+        method_len: method.len() as u16,
+        start: start as u8,
+        version,
+        expect: framed.expect,
+        keep_alive: framed.keep_alive,
+        upgrade: framed.upgrade,
+        head: method == b"HEAD",
+        connect,
+    })
+}
+
+/// Octets of the one empty line that may come before the request line (RFC 9112 section 2.2).
+fn start(window: &[u8]) -> usize {
+    if window.starts_with(b"\r\n") { 2 } else { 0 }
+}
+
+/// A copy of the head that says HTTP/1.1, if it says HTTP/1.2 to HTTP/1.9: "a server can treat a higher minor version
+/// as the highest that it supports" (RFC 9110 section 2.5), but httparse refuses it.
+#[cold]
+fn as_http11(head: &[u8]) -> Option<Vec<u8>> {
+    let start = start(head);
+    let end = start + memchr::memchr(b'\r', head.get(start..)?)?;
+    let mut words = head.get(start..end)?.split(|&octet| octet == b' ');
+    let (_method, _target, version) = (words.next()?, words.next()?, words.next()?);
+    match version {
+        [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'2'..=b'9'] if words.next().is_none() => {}
+        _ => return None,
+    }
+    let mut copy = head.to_vec();
+    *copy.get_mut(end - 1)? = b'1';
+    Some(copy)
+}

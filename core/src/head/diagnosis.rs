@@ -1,0 +1,140 @@
+//! Which rule a refused head breaks, and at which octet. Off the usual path: it walks the head once more, slowly.
+
+use super::{HeadLimits, MAX_METHOD, start};
+use crate::error::{RequestError, Rule};
+use crate::target;
+use crate::token::{is_blank, is_field_octet, is_tchar};
+
+/// Finds the first rule that a whole head breaks. The head has no forbidden octet (NUL, bare CR, bare LF).
+#[cold]
+pub(super) fn diagnose(head: &[u8], limits: &HeadLimits) -> RequestError {
+    let rule_and_offset = if head == b"PRI * HTTP/2.0\r\n\r\n" {
+        Some((Rule::Http2Preface, 0))
+    } else {
+        let line_at = start(head);
+        let line = line(head, line_at);
+        request_line(line, limits)
+            .map(|(rule, at)| (rule, line_at + at))
+            .or_else(|| field_lines(head, line_at + line.len() + 2, limits))
+    };
+    // The parser refused the head, so there is a reason; should it not be found, the first line is blamed.
+    let (rule, at) = rule_and_offset.unwrap_or((Rule::RequestLine, 0));
+    RequestError::new(rule, at as u64)
+}
+
+/// The rule for a head that fills its limit and goes on.
+#[cold]
+pub(super) fn too_large(window: &[u8], limits: &HeadLimits) -> RequestError {
+    let at = start(window);
+    let line = window.get(at..).unwrap_or_default();
+    // No CR is bare here, but the window may end between CR and LF.
+    let end = memchr::memchr(b'\r', line).unwrap_or(line.len());
+    let is_unfinished = line.len() - end < 2;
+    let too_long = too_long(line.get(..end).unwrap_or_default(), limits);
+    let (rule, offset) = match too_long.filter(|_| is_unfinished) {
+        Some((rule, offset)) => (rule, at + offset),
+        None => (Rule::HeadTooLarge, window.len()),
+    };
+    RequestError::new(rule, offset as u64)
+}
+
+/// The method or the target that is too long, with its offset in the line.
+fn too_long(line: &[u8], limits: &HeadLimits) -> Option<(Rule, usize)> {
+    let method = word(line, 0);
+    if method.len() > MAX_METHOD {
+        return Some((Rule::MethodTooLong, MAX_METHOD));
+    }
+    let target_at = method.len() + 1;
+    (word(line, target_at).len() > limits.target).then_some((Rule::TargetTooLong, target_at + limits.target))
+}
+
+fn request_line(line: &[u8], limits: &HeadLimits) -> Option<(Rule, usize)> {
+    let method = word(line, 0);
+    let long = too_long(line, limits);
+    if let Some(at) = method.iter().take(MAX_METHOD).position(|&octet| !is_tchar(octet)) {
+        return Some((Rule::Method, at));
+    }
+    if let Some((Rule::MethodTooLong, _)) = long {
+        return long;
+    }
+    if method.len() == line.len() {
+        return Some((Rule::RequestLine, line.len()));
+    }
+    let target_at = method.len() + 1;
+    let target = word(line, target_at);
+    if target.is_empty() {
+        return Some((Rule::RequestLine, target_at));
+    }
+    if long.is_some() {
+        return long;
+    }
+    if let Err((rule, at)) = target::check(method, target) {
+        return Some((rule, target_at + at));
+    }
+    let version_at = target_at + target.len() + 1;
+    version(line.get(version_at..).unwrap_or_default())
+        .map(|(rule, at)| (rule, (version_at + at).min(line.len())))
+}
+
+/// `HTTP/DIGIT.DIGIT`, case-sensitive (RFC 9112 section 2.3), and of those only 1.x.
+fn version(word: &[u8]) -> Option<(Rule, usize)> {
+    let fits = |(&octet, &pattern): (&u8, &u8)| match pattern {
+        b'0' => octet.is_ascii_digit(),
+        _ => octet == pattern,
+    };
+    let pattern = b"HTTP/0.0";
+    let same = word.iter().zip(pattern).take_while(|&pair| fits(pair)).count();
+    if same < pattern.len() || word.len() > pattern.len() {
+        Some((Rule::RequestLine, same))
+    } else if word.get(5) != Some(&b'1') {
+        Some((Rule::Version, 5))
+    } else {
+        None
+    }
+}
+
+fn field_lines(head: &[u8], first: usize, limits: &HeadLimits) -> Option<(Rule, usize)> {
+    let mut at = first;
+    let mut count = 0;
+    loop {
+        let line = line(head, at);
+        if line.is_empty() {
+            return None;
+        }
+        if count == limits.fields {
+            return Some((Rule::TooManyFields, at));
+        }
+        if let Some((rule, offset)) = field_line(line, count == 0) {
+            return Some((rule, at + offset));
+        }
+        count += 1;
+        at += line.len() + 2;
+    }
+}
+
+fn field_line(line: &[u8], is_first: bool) -> Option<(Rule, usize)> {
+    if !is_first && line.first().is_some_and(|&octet| is_blank(octet)) {
+        return Some((Rule::ObsFold, 0));
+    }
+    let Some(colon) = memchr::memchr(b':', line) else { return Some((Rule::FieldLine, 0)) };
+    let (name, value) = line.split_at_checked(colon)?;
+    if name.is_empty() {
+        return Some((Rule::FieldName, 0));
+    }
+    if let Some(at) = name.iter().position(|&octet| !is_tchar(octet)) {
+        return Some((Rule::FieldName, at));
+    }
+    value.iter().position(|&octet| !is_field_octet(octet)).map(|at| (Rule::FieldValue, colon + at))
+}
+
+/// The line that begins at an offset, without its end.
+fn line(head: &[u8], at: usize) -> &[u8] {
+    let rest = head.get(at..).unwrap_or_default();
+    rest.get(..memchr::memchr(b'\r', rest).unwrap_or(rest.len())).unwrap_or_default()
+}
+
+/// The octets from an offset up to the next SP or the end of the line.
+fn word(line: &[u8], at: usize) -> &[u8] {
+    let rest = line.get(at..).unwrap_or_default();
+    rest.get(..memchr::memchr(b' ', rest).unwrap_or(rest.len())).unwrap_or_default()
+}

@@ -1,0 +1,221 @@
+//! `uri-host [ ":" port ]`, the value of `Host` and the authority of a target (RFC 9110 section 7.2,
+//! RFC 3986 section 3.2.2), to the letter of the grammar.
+
+use core::net::Ipv6Addr;
+use core::str;
+
+/// A host and, where a colon stands, its port; either may be empty.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Authority<'a> {
+    pub(crate) host: &'a [u8],
+    pub(crate) port: Option<&'a [u8]>,
+}
+
+/// Splits `uri-host [ ":" port ]` and checks both parts; `None` when the octets are something else (userinfo
+/// included: RFC 9110 section 4.2.4).
+pub(crate) fn authority(octets: &[u8]) -> Option<Authority<'_>> {
+    let host_len = match octets.first() {
+        Some(b'[') => ip_literal(octets)?,
+        _ => reg_name(octets)?,
+    };
+    let (host, rest) = octets.split_at_checked(host_len)?;
+    match rest {
+        [] => Some(Authority { host, port: None }),
+        [b':', port @ ..] if port.iter().all(u8::is_ascii_digit) => {
+            Some(Authority { host, port: Some(port) })
+        }
+        _ => None,
+    }
+}
+
+/// The octets of the reg-name that comes first, possibly none. An IPv4 address is a reg-name by its characters,
+/// and RFC 3986 reads every string of digits and dots that is no address as a name.
+fn reg_name(octets: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    while let Some(&octet) = octets.get(at) {
+        if HOST[octet as usize] {
+            at += 1;
+        } else if octet == b'%' {
+            let [high, low] = octets.get(at + 1..at + 3)? else { return None };
+            if !(high.is_ascii_hexdigit() && low.is_ascii_hexdigit()) {
+                return None;
+            }
+            at += 3;
+        } else if octet == b':' {
+            break;
+        } else {
+            return None;
+        }
+    }
+    Some(at)
+}
+
+/// The octets of `[IPv6address]` or `[IPvFuture]`, brackets included.
+fn ip_literal(octets: &[u8]) -> Option<usize> {
+    let close = memchr::memchr(b']', octets)?;
+    let inside = octets.get(1..close)?;
+    let valid = match inside.first() {
+        Some(b'v' | b'V') => ip_future(inside),
+        _ => str::from_utf8(inside).is_ok_and(|text| text.parse::<Ipv6Addr>().is_ok()),
+    };
+    valid.then_some(close + 1)
+}
+
+/// `"v" 1*HEXDIG "." 1*( unreserved / sub-delims / ":" )`.
+fn ip_future(inside: &[u8]) -> bool {
+    let Some(dot) = memchr::memchr(b'.', inside) else { return false };
+    let version = inside.get(1..dot).unwrap_or_default();
+    let address = inside.get(dot + 1..).unwrap_or_default();
+    !version.is_empty()
+        && version.iter().all(u8::is_ascii_hexdigit)
+        && !address.is_empty()
+        && address.iter().all(|&octet| octet == b':' || HOST[octet as usize])
+}
+
+/// unreserved and sub-delims (RFC 3986 section 2).
+static HOST: [bool; 256] = {
+    let mut set = [false; 256];
+    let mut octet = 0;
+    while octet < 256 {
+        set[octet] = (octet as u8).is_ascii_alphanumeric();
+        octet += 1;
+    }
+    let marks = b"-._~!$&'()*+,;=";
+    let mut mark = 0;
+    while mark < marks.len() {
+        set[marks[mark] as usize] = true;
+        mark += 1;
+    }
+    set
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::string::String;
+
+    #[test]
+    fn hosts_of_the_grammar_are_accepted() {
+        for good in [
+            "",
+            ":",
+            ":80",
+            "localhost",
+            "example.com",
+            "EXAMPLE.com",
+            "example.com:",
+            "example.com:8080",
+            "example.com:99999",
+            "a_b.example",
+            "a..b",
+            "-",
+            "%41b",
+            "%c3%a9.example:1",
+            "a!$&'()*+,;=~",
+            "127.0.0.1",
+            "127.0.0.1:80",
+            "999.1.1.1",
+            "[::1]",
+            "[::1]:",
+            "[::1]:8080",
+            "[::]",
+            "[1:2:3:4:5:6:7:8]",
+            "[1:2:3:4:5:6:7::]",
+            "[2001:DB8::abcd]",
+            "[::ffff:192.0.2.1]:80",
+            "[v1.a]",
+            "[vF.a:b!~]:80",
+            "[V1f.x]",
+        ] {
+            assert!(authority(good.as_bytes()).is_some(), "{good:?} must be accepted");
+        }
+    }
+
+    #[test]
+    fn what_is_no_host_is_refused() {
+        for bad in [
+            " ",
+            "a b",
+            "a\tb",
+            "user@example.com",
+            "user:pw@example.com",
+            "example.com/",
+            "example.com?x",
+            "example.com#x",
+            "http://example.com",
+            "example.com:http",
+            "example.com:80a",
+            "example.com:+80",
+            "example.com:-1",
+            "example.com:80:80",
+            "example.com: 80",
+            "::1",
+            "a|b",
+            "a\\b",
+            "a\"b",
+            "a<b",
+            "a>b",
+            "a^b",
+            "a`b",
+            "a{b",
+            "a}b",
+            "a[b",
+            "a]b",
+            "%",
+            "%4",
+            "%4g",
+            "%zz",
+            "a%",
+            "caf\u{e9}.example",
+            "a\u{1}b",
+            "a\u{7f}b",
+            "[]",
+            "[",
+            "[::1",
+            "[::1]x",
+            "[::1]80",
+            "[::1]:x",
+            "[::1%25eth0]",
+            "[fe80::1%eth0]",
+            "[1:2:3:4:5:6:7]",
+            "[1:2:3:4:5:6:7:8:9]",
+            "[1::2::3]",
+            "[12345::]",
+            "[::1.2.3]",
+            "[::1.2.3.256]",
+            "[127.0.0.1]",
+            "[example.com]",
+            "[g::1]",
+            "[v.a]",
+            "[v1]",
+            "[v1.]",
+            "[vg.a]",
+            "[v1.a@b]",
+            "[[::1]]",
+        ] {
+            assert!(authority(bad.as_bytes()).is_none(), "{bad:?} must be refused");
+        }
+    }
+
+    #[test]
+    fn every_octet_in_a_name_is_judged_by_the_grammar() {
+        for octet in 0..=255u8 {
+            let expected = octet.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&octet);
+            let name = [b'a', octet, b'b'];
+            assert_eq!(authority(&name).is_some(), expected, "octet {octet:#04x}");
+        }
+    }
+
+    #[test]
+    fn host_and_port_are_told_apart() {
+        let parts = |text: &'static str| {
+            let found = authority(text.as_bytes()).unwrap();
+            let port = found.port.map(|port| String::from_utf8(port.to_vec()).unwrap());
+            (String::from_utf8(found.host.to_vec()).unwrap(), port)
+        };
+        assert_eq!(parts("a:1"), ("a".into(), Some("1".into())));
+        assert_eq!(parts("a:"), ("a".into(), Some("".into())));
+        assert_eq!(parts("a"), ("a".into(), None));
+        assert_eq!(parts("[::1]:22"), ("[::1]".into(), Some("22".into())));
+    }
+}

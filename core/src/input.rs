@@ -1,0 +1,119 @@
+//! What goes into a channel.
+
+use bytes::Bytes;
+
+use crate::channel::Event;
+use crate::fields::Fields;
+use crate::response::ResponseRef;
+use crate::status::Status;
+
+/// Octets of an answer.
+#[derive(Clone, Debug)]
+pub enum Data<'a> {
+    /// Copied into the output: at most [`room`](crate::Channel::room) octets.
+    Slice(&'a [u8]),
+    /// Passed by reference when it is large: any length while there is room and no other large one is on its way
+    /// ([`room_for_bytes`](crate::Channel::room_for_bytes)); else at most `room` octets.
+    Bytes(Bytes),
+}
+
+impl Data<'_> {
+    /// The octets.
+    #[must_use]
+    pub fn as_slice(&self) -> &[u8] {
+        match self {
+            Self::Slice(slice) => slice,
+            Self::Bytes(bytes) => bytes,
+        }
+    }
+}
+
+/// One event into a channel. The first part comes from below (the transport), the second from above (the
+/// application); the specification's names are in the aliases.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Input<'a> {
+    /// Octets arrived: at most [`input_room`](crate::Channel::input_room) of them. They are copied.
+    #[doc(alias = "EV_RX_DATA")]
+    RxData(&'a [u8]),
+    /// This many octets were read into [`spare`](crate::Channel::spare), just before.
+    #[doc(alias = "EV_RX_DATA")]
+    RxRead(usize),
+    /// The peer ended its input (FIN). An input like any other: what is buffered comes first.
+    RxEnd,
+    /// This many octets of the output were taken, in the order of [`unsent_slices`](crate::Channel::unsent_slices).
+    /// More than there are is not accepted.
+    Sent(usize),
+    /// The socket has room for output again; a hint, never needed.
+    #[doc(alias = "EV_TRANSMIT_READY")]
+    TransmitReady,
+    /// The connection is lost: reset, hung up, a failed read or write.
+    #[doc(alias = "EV_DISCONNECTED")]
+    Disconnected,
+    /// A verdict on the request that waits: the server has as many at work as it may have. Answered 503.
+    Busy,
+    /// A verdict: the server wants the connection back when it is idle.
+    Evict,
+    /// Every output was taken and the application, asked once, still owes its answer: what is buffered beyond
+    /// `maximum_simultaneous_requests` is refused in its turn.
+    Judge,
+    /// Time has passed; nothing else.
+    Tick,
+
+    /// The application's answer: the final head, and all content unless it is streamed.
+    #[doc(alias = "EV_HTTP_RESPONSE")]
+    HttpResponse(ResponseRef<'a>),
+    /// Octets of a streamed answer. What exceeds the Content-Length is cut and reported
+    /// ([`Output::Excess`](crate::Output::Excess)).
+    #[doc(alias = "write")]
+    Write(Data<'a>),
+    /// Send what there is; [`Output::Flushed`](crate::Output::Flushed) tells when it has left.
+    #[doc(alias = "flush")]
+    Flush,
+    /// The end of a streamed answer, with trailer fields if it is chunked. Short of its Content-Length, it cuts the
+    /// connection, so that the peer sees that the answer is not whole.
+    #[doc(alias = "finish")]
+    Finish(Option<&'a Fields>),
+    /// The application wants the body of a request that expects 100-continue, before it reads it. Without effect
+    /// when the 100 is not expected or was sent, and for HTTP/1.0.
+    Continue,
+    /// An interim head, 102 to 199 except 101 (103 Early Hints, say). Without effect for HTTP/1.0 (RFC 9110
+    /// section 15.2).
+    Informational(Status, &'a Fields),
+    /// The application can take this many more octets of the request body. The first demand sends the 100 that a
+    /// request expects, unless body octets came already.
+    BodyDemand(u64),
+    /// The application failed. Before the final head the request is answered 500 (with this text if
+    /// `expose_tracebacks` is set); after it the answer is cut without its end.
+    Abort(Option<&'a str>),
+    /// The server goes out of service: finish, and close.
+    #[doc(alias = "go_out")]
+    GoOut,
+}
+
+impl Input<'_> {
+    /// The event that this input is.
+    #[must_use]
+    pub const fn event(&self) -> Event {
+        match self {
+            Self::RxData(_) | Self::RxRead(_) => Event::RxData,
+            Self::RxEnd => Event::RxEnd,
+            Self::Sent(_) => Event::Sent,
+            Self::TransmitReady => Event::TransmitReady,
+            Self::Disconnected => Event::Disconnected,
+            Self::Busy => Event::Busy,
+            Self::Evict => Event::Evict,
+            Self::Judge => Event::Judge,
+            Self::Tick => Event::Tick,
+            Self::HttpResponse(_) => Event::HttpResponse,
+            Self::Write(_) => Event::Write,
+            Self::Flush => Event::Flush,
+            Self::Finish(_) => Event::Finish,
+            Self::Continue => Event::Continue,
+            Self::Informational(..) => Event::Informational,
+            Self::BodyDemand(_) => Event::BodyDemand,
+            Self::Abort(_) => Event::Abort,
+            Self::GoOut => Event::GoOut,
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! What comes out of a channel.
+
+use crate::error::{BodyError, CloseReason, RequestError};
+use crate::trailers::Trailers;
+
+/// One event out of a channel: each comes once, in order, and lends what it carries until the next call.
+///
+/// The octets to send are no event but state: [`unsent`](crate::Channel::unsent) (the specification's
+/// EV_WRITE_OUTPUT_DATA and EV_SEND_DATA). [`CloseWrite`](Self::CloseWrite), [`Upgraded`](Self::Upgraded) and
+/// [`Drop`](Self::Drop) come only when all of them have left.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Output<'a> {
+    /// The channel is open; the first event.
+    #[doc(alias = "EV_HTTP_CHANNEL_OPENED")]
+    HttpChannelOpened,
+    /// A request has come: [`request`](crate::Channel::request) shows its head.
+    #[doc(alias = "EV_HTTP_REQUEST")]
+    HttpRequest,
+    /// Octets of the request body, as many as were demanded and are there. Never empty.
+    BodyData(&'a [u8]),
+    /// The request body is whole. Trailer fields are kept apart from the head.
+    BodyEnd(Trailers<'a>),
+    /// The request body ends here and is not whole.
+    BodyFailed(BodyError),
+    /// The peer has ended its input while its request is with the application; the answer still goes out.
+    PeerEnded,
+    /// The machine has answered by itself, with the status of this error.
+    Refused(RequestError),
+    /// This many octets of the answer exceeded its Content-Length and were cut.
+    Excess(u64),
+    /// Everything up to the last flush has left.
+    Flushed,
+    /// There is room for output again, after there was none.
+    #[doc(alias = "EV_TRANSMIT_READY")]
+    TransmitReady,
+    /// Send now.
+    #[doc(alias = "EV_FLUSH_OUTPUT_DATA")]
+    FlushOutputData,
+    /// The head of the hand-over has left: from now on the connection is the application's. These octets came
+    /// behind the request and are the first of the new protocol.
+    Upgraded(&'a [u8]),
+    /// Send FIN, and go on reading.
+    CloseWrite,
+    /// Close the connection.
+    Drop {
+        /// Close with a reset, since the peer could take a plain close for the end of a whole answer.
+        reset: bool,
+    },
+    /// The channel is closed; the last event.
+    #[doc(alias = "EV_HTTP_CHANNEL_CLOSED")]
+    HttpChannelClosed(CloseReason),
+}

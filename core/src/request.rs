@@ -1,0 +1,369 @@
+//! A request head: the view that the machine lends, and the copy that outlives it.
+//!
+//! A head is kept as the octets that were received, with a few numbers beside them. Fields are not stored: the octets
+//! have been checked, so walking their lines again is cheap and allocates nothing.
+
+use alloc::vec::Vec;
+use core::ops::Range;
+use core::str;
+
+use crate::target;
+use crate::token::trim_blanks;
+
+/// The HTTP version of a request.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Version {
+    /// HTTP/1.0.
+    Http10,
+    /// HTTP/1.1; a higher minor version is served as this one (RFC 9110 section 2.5).
+    #[default]
+    Http11,
+}
+
+/// How a request's body ends (RFC 9112 section 6.3).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum BodyLength {
+    /// Neither `Content-Length` nor `Transfer-Encoding`: there is no body.
+    #[default]
+    None,
+    /// `Content-Length` octets, possibly 0.
+    Known(u64),
+    /// Chunks up to the last one.
+    Chunked,
+}
+
+/// What the parser found in a head. All offsets count from the message's first octet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct HeadMeta {
+    /// How the body ends.
+    pub(crate) body: BodyLength,
+    /// Octets of the head, from an empty line before it to its final CR LF.
+    pub(crate) len: u32,
+    /// Octets of the target.
+    pub(crate) target_len: u32,
+    /// Octets of the method: at most [`crate::head::MAX_METHOD`].
+    pub(crate) method_len: u16,
+    /// Octets of the empty line before the request line: 0 or 2.
+    pub(crate) start: u8,
+    /// The version.
+    pub(crate) version: Version,
+    /// The request waits for `100 Continue` before it sends its body.
+    pub(crate) expect: bool,
+    /// The peer wants the connection to persist (RFC 9112 section 9.3).
+    pub(crate) keep_alive: bool,
+    /// The peer offers another protocol (RFC 9110 section 7.8).
+    pub(crate) upgrade: bool,
+    /// The method is `HEAD`.
+    pub(crate) head: bool,
+    /// The method is `CONNECT`.
+    pub(crate) connect: bool,
+}
+
+impl HeadMeta {
+    /// Where the method stands.
+    pub(crate) fn method(&self) -> Range<usize> {
+        let start = usize::from(self.start);
+        start..start + usize::from(self.method_len)
+    }
+
+    /// Where the target stands.
+    pub(crate) fn target(&self) -> Range<usize> {
+        let start = self.method().end + 1;
+        start..start + self.target_len as usize
+    }
+
+    /// Where the field lines stand, each with its CR LF.
+    pub(crate) fn fields(&self) -> Range<usize> {
+        // SP, `HTTP/1.1` and CR LF follow the target; an empty line follows the fields.
+        self.target().end + 11..self.len as usize - 2
+    }
+}
+
+/// A request head, borrowed from the machine.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestRef<'a> {
+    octets: &'a [u8],
+    meta: HeadMeta,
+}
+
+impl<'a> RequestRef<'a> {
+    /// The head in `octets`, which start at the message's first octet and may go on after the head.
+    pub(crate) fn new(octets: &'a [u8], meta: HeadMeta) -> Self {
+        Self { octets: octets.get(..meta.len as usize).unwrap_or(octets), meta }
+    }
+
+    /// What the parser found.
+    pub(crate) const fn meta(&self) -> &HeadMeta {
+        &self.meta
+    }
+
+    /// The method, a token; methods are case-sensitive (RFC 9110 section 9.1).
+    #[must_use]
+    pub fn method(&self) -> &'a str {
+        self.text(self.meta.method())
+    }
+
+    /// The request target as it was sent (RFC 9112 section 3.2): visible ASCII without `#`.
+    #[must_use]
+    pub fn target(&self) -> &'a str {
+        self.text(self.meta.target())
+    }
+
+    /// The version.
+    #[must_use]
+    pub const fn version(&self) -> Version {
+        self.meta.version
+    }
+
+    /// The fields in the order in which they came.
+    #[must_use]
+    pub fn fields(&self) -> FieldLines<'a> {
+        let lines = if self.octets.is_empty() { None } else { self.octets.get(self.meta.fields()) };
+        FieldLines::new(lines.unwrap_or_default())
+    }
+
+    /// The value of the first field of this name, in any case.
+    #[must_use]
+    pub fn field(&self, name: &str) -> Option<&'a [u8]> {
+        self.fields().find(|field| field.is_named(name)).map(|field| field.value)
+    }
+
+    /// The values of all fields of this name, in any case, in their order.
+    pub fn field_all<'n>(&self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
+        self.fields().filter(move |field| field.is_named(name)).map(|field| field.value)
+    }
+
+    /// How the body ends.
+    #[must_use]
+    pub const fn body_length(&self) -> BodyLength {
+        self.meta.body
+    }
+
+    /// Whether the peer waits for `100 Continue` before it sends the body (RFC 9110 section 10.1.1). `false` for a
+    /// request without a body and for HTTP/1.0, whatever `Expect` says.
+    #[must_use]
+    pub const fn expects_continue(&self) -> bool {
+        self.meta.expect
+    }
+
+    /// Whether the peer wants the connection to persist, by its version and `Connection` (RFC 9112 section 9.3).
+    #[must_use]
+    pub const fn keep_alive(&self) -> bool {
+        self.meta.keep_alive
+    }
+
+    /// The protocols that the peer offers, when this is an upgrade request: HTTP/1.1, `Upgrade` with a value, and
+    /// `Connection` with the option `upgrade` (RFC 9110 section 7.8).
+    #[must_use]
+    pub fn upgrade(&self) -> Option<&'a [u8]> {
+        if !self.meta.upgrade {
+            return None;
+        }
+        self.field_all("upgrade").find(|value| !value.is_empty())
+    }
+
+    /// Whether the method is `HEAD`.
+    #[must_use]
+    pub const fn is_head(&self) -> bool {
+        self.meta.head
+    }
+
+    /// Whether the method is `CONNECT`.
+    #[must_use]
+    pub const fn is_connect(&self) -> bool {
+        self.meta.connect
+    }
+
+    /// Host and port that the request is for: those of the target where it has them, otherwise of `Host` (RFC 9112
+    /// section 3.3). `None` where `Host` is empty or, in HTTP/1.0, absent.
+    #[must_use]
+    pub fn authority(&self) -> Option<&'a str> {
+        let host = || self.field("host").and_then(|value| str::from_utf8(value).ok());
+        self.parts().authority.or_else(host).filter(|authority| !authority.is_empty())
+    }
+
+    /// The path of the target: `/` where an absolute-form has none, `*` in asterisk-form, empty in authority-form.
+    /// Not decoded.
+    #[must_use]
+    pub fn path(&self) -> &'a str {
+        self.parts().path
+    }
+
+    /// The query of the target, without its question mark. Not decoded.
+    #[must_use]
+    pub fn query(&self) -> Option<&'a str> {
+        self.parts().query
+    }
+
+    /// The octets of the head as they came, from an empty line before the request line to the final CR LF.
+    #[must_use]
+    pub const fn raw(&self) -> &'a [u8] {
+        self.octets
+    }
+
+    /// Copies the head; `head` allocates only if its capacity is too small.
+    pub fn copy_into(&self, head: &mut RequestHead) {
+        head.octets.clear();
+        head.octets.extend_from_slice(self.octets);
+        head.meta = self.meta;
+    }
+
+    fn parts(&self) -> target::Parts<'a> {
+        target::parts(self.target(), self.meta.connect)
+    }
+
+    fn text(&self, range: Range<usize>) -> &'a str {
+        // The parser lets only ASCII into method and target.
+        self.octets.get(range).and_then(|octets| str::from_utf8(octets).ok()).unwrap_or_default()
+    }
+}
+
+/// A request head that owns its octets. It can be filled again without an allocation
+/// ([`RequestRef::copy_into`]); an empty one, from `default`, has an empty method and target.
+#[derive(Clone, Debug, Default)]
+pub struct RequestHead {
+    octets: Vec<u8>,
+    meta: HeadMeta,
+}
+
+impl RequestHead {
+    /// The view on which all questions are asked.
+    #[must_use]
+    pub fn as_ref(&self) -> RequestRef<'_> {
+        RequestRef::new(&self.octets, self.meta)
+    }
+}
+
+impl From<RequestRef<'_>> for RequestHead {
+    fn from(request: RequestRef<'_>) -> Self {
+        Self { octets: request.octets.to_vec(), meta: request.meta }
+    }
+}
+
+/// A received field: its name as it was sent and its value without the blanks around it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FieldRef<'a> {
+    /// The name, a token (RFC 9110 section 5.1).
+    pub name: &'a str,
+    /// The value: visible ASCII, SP, HTAB and opaque octets from 0x80 (RFC 9110 section 5.5).
+    pub value: &'a [u8],
+}
+
+impl FieldRef<'_> {
+    /// Whether the field has this name; case does not count.
+    #[must_use]
+    pub const fn is_named(&self, name: &str) -> bool {
+        self.name.eq_ignore_ascii_case(name)
+    }
+}
+
+/// The fields of a head or of a trailer section, in the order in which they came.
+#[derive(Clone, Debug)]
+pub struct FieldLines<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> FieldLines<'a> {
+    /// Walks field lines that have been checked, each with its CR LF.
+    pub(crate) const fn new(lines: &'a [u8]) -> Self {
+        Self { rest: lines }
+    }
+}
+
+impl<'a> Iterator for FieldLines<'a> {
+    type Item = FieldRef<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<FieldRef<'a>> {
+        let (name, rest) = self.rest.split_at_checked(memchr::memchr(b':', self.rest)?)?;
+        // No CR stands in a line but before its LF.
+        let (value, rest) = rest.split_at_checked(memchr::memchr(b'\r', rest)?)?;
+        self.rest = rest.get(2..)?;
+        Some(FieldRef { name: str::from_utf8(name).ok()?, value: trim_blanks(value.get(1..)?) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::head::parsed;
+    use std::vec;
+
+    const BROWSER: &[u8] =
+        b"\r\nPOST /a/b?c=d HTTP/1.1\r\nHost: example.com:8080\r\nX-Empty:\r\nx-a: \t one \t\r\n\
+        Connection: keep-alive, Upgrade\r\nUpgrade: \r\nUpgrade: foo/2\r\nX-A:two:2\r\nX-Opaque: caf\xe9\r\n\
+        Content-Length: 5\r\n\r\n";
+
+    #[test]
+    fn the_view_answers_from_the_octets() {
+        let octets = [BROWSER, b"hello"].concat();
+        let request = RequestRef::new(&octets, parsed(BROWSER).unwrap());
+        assert_eq!(request.method(), "POST");
+        assert_eq!(request.target(), "/a/b?c=d");
+        assert_eq!((request.path(), request.query()), ("/a/b", Some("c=d")));
+        assert_eq!(request.version(), Version::Http11);
+        assert_eq!(request.field("HOST"), Some(&b"example.com:8080"[..]));
+        assert_eq!(request.field("x-empty"), Some(&b""[..]));
+        assert_eq!(request.field("x-opaque"), Some(&b"caf\xe9"[..]));
+        assert_eq!(request.field("x"), None);
+        assert_eq!(request.field_all("X-a").collect::<Vec<_>>(), vec![&b"one"[..], b"two:2"]);
+        assert_eq!(request.body_length(), BodyLength::Known(5));
+        assert_eq!(request.upgrade(), Some(&b"foo/2"[..]));
+        assert_eq!(request.authority(), Some("example.com:8080"));
+        assert!(request.keep_alive() && !request.is_head() && !request.is_connect());
+        assert!(!request.expects_continue());
+        assert_eq!(request.raw(), BROWSER);
+        let names: Vec<_> = request.fields().map(|field| field.name).collect();
+        let expected = [
+            "Host",
+            "X-Empty",
+            "x-a",
+            "Connection",
+            "Upgrade",
+            "Upgrade",
+            "X-A",
+            "X-Opaque",
+            "Content-Length",
+        ];
+        assert_eq!(names, expected);
+    }
+
+    #[test]
+    fn the_authority_is_the_target_s_before_that_of_host() {
+        let authority = |head: &[u8]| {
+            let meta = parsed(head).unwrap();
+            RequestHead::from(RequestRef::new(head, meta)).as_ref().authority().map(std::string::String::from)
+        };
+        assert_eq!(authority(b"GET http://a/ HTTP/1.1\r\nHost: b\r\n\r\n").as_deref(), Some("a"));
+        assert_eq!(authority(b"CONNECT a:1 HTTP/1.1\r\nHost: b\r\n\r\n").as_deref(), Some("a:1"));
+        assert_eq!(authority(b"GET / HTTP/1.1\r\nHost: b\r\n\r\n").as_deref(), Some("b"));
+        assert_eq!(authority(b"GET / HTTP/1.1\r\nHost:\r\n\r\n"), None);
+        assert_eq!(authority(b"GET / HTTP/1.0\r\n\r\n"), None);
+    }
+
+    #[test]
+    fn a_head_is_reused_without_allocating() {
+        let first = RequestRef::new(BROWSER, parsed(BROWSER).unwrap());
+        let mut head = RequestHead::from(first);
+        let (place, capacity) = (head.octets.as_ptr(), head.octets.capacity());
+        let plain = b"GET / HTTP/1.0\r\n\r\n";
+        RequestRef::new(plain, parsed(plain).unwrap()).copy_into(&mut head);
+        assert_eq!(head.as_ref().method(), "GET");
+        assert_eq!(head.as_ref().version(), Version::Http10);
+        assert_eq!(head.as_ref().fields().count(), 0);
+        assert_eq!((head.octets.as_ptr(), head.octets.capacity()), (place, capacity));
+    }
+
+    #[test]
+    fn an_empty_head_answers_with_nothing() {
+        let head = RequestHead::default();
+        let request = head.as_ref();
+        assert_eq!((request.method(), request.target(), request.fields().count()), ("", "", 0));
+        assert_eq!(request.authority(), None);
+    }
+
+    #[test]
+    fn the_numbers_beside_a_head_stay_small() {
+        assert!(size_of::<HeadMeta>() <= 40, "{}", size_of::<HeadMeta>());
+    }
+}

@@ -1,0 +1,57 @@
+//! What the machine takes as a response: a view of the application's own data, copied from nowhere.
+
+use bytes::Bytes;
+
+use crate::fields::Fields;
+use crate::status::Status;
+
+/// A response as the machine takes it: status, fields and content, borrowed from the application.
+///
+/// The machine adds `Server`, `Date` and the framing, and leaves out the content where HTTP has none (an answer to
+/// HEAD, 204, 304).
+///
+/// ```
+/// use httpfsm::fields::Fields;
+/// use httpfsm::response::ResponseRef;
+/// use httpfsm::status::Status;
+///
+/// let fields = Fields::new().with("Content-Type", "text/plain")?;
+/// let response = ResponseRef::new(Status::OK, &fields, b"Hello, world!");
+/// # let _ = response;
+/// # Ok::<(), httpfsm::fields::InvalidField>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct ResponseRef<'a> {
+    /// The status code. 1xx other than 101 is no final response: use an informational one.
+    pub status: Status,
+    /// The fields, without those that frame the message.
+    pub fields: &'a Fields,
+    /// The content.
+    pub body: BodyRef<'a>,
+}
+
+impl<'a> ResponseRef<'a> {
+    /// A response whose content is a slice of octets.
+    #[must_use]
+    pub const fn new(status: Status, fields: &'a Fields, content: &'a [u8]) -> Self {
+        Self { status, fields, body: BodyRef::Slice(content) }
+    }
+}
+
+/// The content of a response (RFC 9110 section 6.4), or the announcement that it follows.
+#[derive(Clone, Copy, Debug, Default)]
+pub enum BodyRef<'a> {
+    /// No octets.
+    #[default]
+    Empty,
+    /// Octets that the machine copies into its output.
+    Slice(&'a [u8]),
+    /// Octets that the machine may keep a reference to instead of copying them.
+    Bytes(&'a Bytes),
+    /// The octets follow with `Write` and are ended by `Finish`.
+    Stream {
+        /// Their number, when it is known. `None` with a `Content-Length` among the fields means that length;
+        /// without one the content is chunked, or ends with the connection for HTTP/1.0 (RFC 9112 section 6.3).
+        length: Option<u64>,
+    },
+}

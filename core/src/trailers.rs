@@ -1,0 +1,180 @@
+//! The trailer section of a chunked body (RFC 9112 section 7.1.2): fields after the content, kept apart from those
+//! of the head.
+
+#[cfg(test)]
+mod tests;
+
+use crate::error::{RequestError, Rule};
+use crate::request::{FieldLines, FieldRef};
+use crate::token::{is_blank, is_field_octet, is_tchar};
+
+/// The verdict over the octets so far.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum TrailerStatus {
+    /// The section goes on.
+    Partial,
+    /// The section is whole.
+    Complete {
+        /// Octets of the section, its final CR LF included.
+        len: usize,
+    },
+    /// The section breaks a rule, and no further octet can change that.
+    Refused(RequestError),
+}
+
+/// How far a trailer section has been checked.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct TrailerScan {
+    scanned: u32,
+    fields: u32,
+    expects: Expects,
+}
+
+/// What the next octet belongs to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+enum Expects {
+    #[default]
+    Line,
+    Name,
+    Value,
+    LineLf,
+    /// The LF of the empty line at the end.
+    EndLf,
+}
+
+impl TrailerScan {
+    /// Judges `octets`, which start at the section's first octet and grow from call to call; each octet is looked at
+    /// once, and what is wrong is refused at once. `max_size` counts the final CR LF; both limits are inclusive.
+    /// `base_offset`, where the section begins in the body as it was sent, is added to the offsets of errors.
+    pub(crate) fn advance(
+        &mut self,
+        octets: &[u8],
+        max_size: u32,
+        max_fields: usize,
+        base_offset: u64,
+    ) -> TrailerStatus {
+        let window = octets.get(..max_size as usize).unwrap_or(octets);
+        let rest = window.get(self.scanned as usize..).unwrap_or_default();
+        for &octet in rest {
+            match self.octet(octet, max_fields) {
+                Ok(Some(next)) => self.expects = next,
+                Ok(None) => return TrailerStatus::Complete { len: self.scanned as usize + 1 },
+                Err((rule, back)) => {
+                    let at = u64::from(self.scanned) - back;
+                    return TrailerStatus::Refused(RequestError::new(rule, base_offset + at));
+                }
+            }
+            self.scanned += 1;
+        }
+        if window.len() < max_size as usize {
+            TrailerStatus::Partial
+        } else {
+            let error = RequestError::new(Rule::TrailerTooLarge, base_offset + u64::from(max_size));
+            TrailerStatus::Refused(error)
+        }
+    }
+
+    /// Takes one octet; `None`: it ends the section. An error says how many octets before this one its fault is.
+    fn octet(&mut self, octet: u8, max_fields: usize) -> Result<Option<Expects>, (Rule, u64)> {
+        let next = match (self.expects, octet) {
+            (Expects::EndLf, b'\n') => return Ok(None),
+            (Expects::LineLf, b'\n') => Expects::Line,
+            (Expects::LineLf | Expects::EndLf, _) => return Err((Rule::BareCr, 1)),
+            (_, b'\n') => return Err((Rule::BareLf, 0)),
+
+            (Expects::Line, b'\r') => Expects::EndLf,
+            (Expects::Line, _) if is_blank(octet) && self.fields > 0 => return Err((Rule::ObsFold, 0)),
+            (Expects::Line, _) if !is_tchar(octet) => return Err((Rule::TrailerField, 0)),
+            (Expects::Line, _) if self.fields as usize >= max_fields => {
+                return Err((Rule::TooManyTrailers, 0));
+            }
+            (Expects::Line, _) => {
+                self.fields += 1;
+                Expects::Name
+            }
+
+            (Expects::Name, b':') => Expects::Value,
+            (Expects::Name, _) if is_tchar(octet) => Expects::Name,
+            (Expects::Value, b'\r') => Expects::LineLf,
+            (Expects::Value, _) if is_field_octet(octet) => Expects::Value,
+            (Expects::Name | Expects::Value, _) => return Err((Rule::TrailerField, 0)),
+        };
+        Ok(Some(next))
+    }
+}
+
+/// The trailer fields of a request body. Those that must not be in a trailer section, because a message is framed,
+/// routed, authenticated or understood by them (RFC 9110 section 6.5.1), are left out.
+#[derive(Clone, Copy, Debug)]
+pub struct Trailers<'a> {
+    section: &'a [u8],
+}
+
+impl<'a> Trailers<'a> {
+    /// The fields of a section that has been checked; with or without its final CR LF.
+    pub(crate) const fn new(section: &'a [u8]) -> Self {
+        Self { section }
+    }
+
+    /// The fields in the order in which they came.
+    pub fn iter(&self) -> impl Iterator<Item = FieldRef<'a>> + use<'a> {
+        FieldLines::new(self.section).filter(|field| !is_forbidden(field.name))
+    }
+
+    /// The value of the first field of this name, in any case.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&'a [u8]> {
+        self.iter().find(|field| field.is_named(name)).map(|field| field.value)
+    }
+
+    /// Whether there is no field.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.iter().next().is_none()
+    }
+}
+
+/// Whether a field of this name has no place in a trailer section: message framing, routing, request modifiers,
+/// authentication, response control data, and what is needed to process the content (RFC 9110 section 6.5.1).
+pub(crate) fn is_forbidden(name: &str) -> bool {
+    const PREFIXES: [&str; 3] = ["content-", "if-", "proxy-"];
+    const NAMES: [&str; 31] = [
+        "age",
+        "authorization",
+        "cache-control",
+        "connection",
+        "cookie",
+        "date",
+        "expect",
+        "expires",
+        "forwarded",
+        "host",
+        "http2-settings",
+        "keep-alive",
+        "location",
+        "max-forwards",
+        "origin",
+        "pragma",
+        "range",
+        "retry-after",
+        "set-cookie",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "vary",
+        "via",
+        "warning",
+        "www-authenticate",
+        "x-forwarded-for",
+        "x-forwarded-host",
+        "x-forwarded-proto",
+        "x-real-ip",
+    ];
+    let starts =
+        |prefix: &str| name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
+    // A digest of the content is what a trailer is for.
+    let is_digest = name.eq_ignore_ascii_case("content-digest");
+    (PREFIXES.into_iter().any(starts) && !is_digest)
+        || NAMES.into_iter().any(|forbidden| name.eq_ignore_ascii_case(forbidden))
+}

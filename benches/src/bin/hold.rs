@@ -1,0 +1,156 @@
+//! Measures what a connection that does nothing costs a server: resident memory per connection.
+//!
+//! ```text
+//! hold                                 10,000 keep-alive connections after one request each
+//! hold --half-head 200                 10,000 connections that have sent 200 octets of a head
+//! hold --connections 1000 --budget 1600
+//! hold --transport tokio --threads 1   the server of the same build
+//! hold --addr 127.0.0.1:8080 --pid N   a server that runs already
+//! ```
+//!
+//! Exits with 1 when the figure is above the budget. The connections need as many file descriptors
+//! (`ulimit -n`) here and in the server.
+#![forbid(unsafe_code)]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command prints its result")]
+
+use std::error::Error;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::thread;
+use std::time::Duration;
+
+use httpfsm_benches::client::Client;
+use httpfsm_benches::load::Load;
+use httpfsm_benches::server::{self, Server, resident_octets};
+use lexopt::{Arg, ValueExt};
+
+fn main() -> ExitCode {
+    measure().unwrap_or_else(|error| {
+        eprintln!("hold: {error}");
+        ExitCode::FAILURE
+    })
+}
+
+fn measure() -> Result<ExitCode, Box<dyn Error>> {
+    let options = Options::parse()?;
+    let spawned = options.spawn()?;
+    let (address, pid) = match &spawned {
+        Some(server) => (server.address(), server.pid()),
+        None => options.running()?,
+    };
+    // What the server allocates once (its threads, its tables, its first buffers) is no cost of a connection.
+    Client::connect(address)?.drive(Load::Plain, 100)?;
+    let before = settled(pid)?;
+    let held = options.open(address)?;
+    let after = settled(pid)?;
+    let each = after.saturating_sub(before) / options.connections.max(1) as u64;
+    for client in &held {
+        if !client.is_quiet()? {
+            return Err("the server closed or answered a connection that was to be held".into());
+        }
+    }
+    drop(held);
+
+    let within = options.budget.is_none_or(|budget| each <= budget);
+    println!("connections   resident before   resident after   octets each   budget");
+    println!(
+        "{:>11}   {:>11} KiB   {:>10} KiB   {each:>11}   {}{}",
+        options.connections,
+        before >> 10,
+        after >> 10,
+        options.budget.map_or_else(|| "none".to_owned(), |budget| budget.to_string()),
+        if within { "" } else { "  ABOVE" },
+    );
+    Ok(if within { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+struct Options {
+    connections: usize,
+    half_head: Option<usize>,
+    budget: Option<u64>,
+    transport: String,
+    threads: usize,
+    program: Option<PathBuf>,
+    address: Option<SocketAddr>,
+    pid: Option<u32>,
+}
+
+impl Options {
+    fn parse() -> Result<Self, lexopt::Error> {
+        let mut options = Self {
+            connections: 10_000,
+            half_head: None,
+            budget: None,
+            transport: "tokio".to_owned(),
+            threads: 1,
+            program: None,
+            address: None,
+            pid: None,
+        };
+        let mut parser = lexopt::Parser::from_env();
+        while let Some(argument) = parser.next()? {
+            match argument {
+                Arg::Long("connections") => options.connections = parser.value()?.parse()?,
+                Arg::Long("half-head") => options.half_head = Some(parser.value()?.parse()?),
+                Arg::Long("budget") => options.budget = Some(parser.value()?.parse()?),
+                Arg::Long("transport") => options.transport = parser.value()?.string()?,
+                Arg::Long("threads") => options.threads = parser.value()?.parse()?,
+                Arg::Long("server") => options.program = Some(parser.value()?.into()),
+                Arg::Long("addr") => options.address = Some(parser.value()?.parse()?),
+                Arg::Long("pid") => options.pid = Some(parser.value()?.parse()?),
+                _ => return Err(argument.unexpected()),
+            }
+        }
+        Ok(options)
+    }
+
+    /// Starts a server, unless one was named that runs already.
+    fn spawn(&self) -> io::Result<Option<Server>> {
+        if self.address.is_some() {
+            return Ok(None);
+        }
+        let program = self.program.clone().map_or_else(server::program, Ok)?;
+        Server::start(&program, &Server::arguments(&self.transport, self.threads)).map(Some)
+    }
+
+    fn running(&self) -> Result<(SocketAddr, u32), Box<dyn Error>> {
+        self.address.zip(self.pid).ok_or_else(|| "--addr needs --pid".into())
+    }
+
+    /// Opens the connections and brings each to the state that is measured.
+    fn open(&self, address: SocketAddr) -> io::Result<Vec<Client>> {
+        let half_head = self.half_head.map(half_a_head);
+        (0..self.connections)
+            .map(|_| {
+                let mut client = Client::connect(address)?;
+                match &half_head {
+                    Some(octets) => client.send(octets)?,
+                    None => client.drive(Load::Plain, 1)?,
+                }
+                Ok(client)
+            })
+            .collect()
+    }
+}
+
+/// The first `length` octets of a request whose head does not end there.
+fn half_a_head(length: usize) -> Vec<u8> {
+    let mut octets = b"GET /plaintext HTTP/1.1\r\nHost: localhost\r\nX-Filler: ".to_vec();
+    octets.resize(length, b'x');
+    octets
+}
+
+/// The resident set once it has stood still for a second.
+fn settled(pid: u32) -> io::Result<u64> {
+    let mut last = resident_octets(pid)?;
+    let mut still = 0;
+    while still < 10 {
+        thread::sleep(Duration::from_millis(100));
+        let now = resident_octets(pid)?;
+        still = if now == last { still + 1 } else { 0 };
+        last = now;
+    }
+    Ok(last)
+}

@@ -1,0 +1,163 @@
+//! A client that takes turns with the server: one write, then all its answers, so that the server's reads and
+//! writes are the same in every run.
+
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use crate::load::{ANSWER, Load};
+
+/// One keep-alive connection.
+pub struct Client {
+    stream: TcpStream,
+    input: Vec<u8>,
+    answer: Option<usize>,
+}
+
+impl Client {
+    /// Connects; every read gives up after 60 s, which is long even for a server under valgrind.
+    ///
+    /// # Errors
+    /// Those of the socket.
+    pub fn connect(address: SocketAddr) -> io::Result<Self> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+        Ok(Self { stream, input: Vec::new(), answer: None })
+    }
+
+    /// Writes the load `writes` times, each time after all answers to the one before have come.
+    ///
+    /// # Errors
+    /// Those of the socket, and an answer that is not 200 with [`ANSWER`] as its content.
+    pub fn drive(&mut self, load: Load, writes: usize) -> io::Result<()> {
+        let octets = load.octets();
+        for _ in 0..writes {
+            self.stream.write_all(&octets)?;
+            self.read_answers(load.requests_per_write())?;
+        }
+        Ok(())
+    }
+
+    /// Writes octets that are answered by nothing: half a head.
+    ///
+    /// # Errors
+    /// Those of the socket.
+    pub fn send(&mut self, octets: &[u8]) -> io::Result<()> {
+        self.stream.write_all(octets)
+    }
+
+    /// Whether the connection is still there and nothing has come on it.
+    ///
+    /// # Errors
+    /// Those of the socket.
+    pub fn is_quiet(&self) -> io::Result<bool> {
+        self.stream.set_nonblocking(true)?;
+        let quiet = self.stream.peek(&mut [0]).is_err_and(|e| e.kind() == io::ErrorKind::WouldBlock);
+        self.stream.set_nonblocking(false)?;
+        Ok(quiet)
+    }
+
+    /// Reads `count` answers. The first of a connection tells the length of them all.
+    fn read_answers(&mut self, count: usize) -> io::Result<()> {
+        self.input.clear();
+        let mut chunk = [0; 16 << 10];
+        loop {
+            let n = self.stream.read(&mut chunk)?;
+            if n == 0 {
+                return Err(unexpected("the server closed the connection", &self.input));
+            }
+            self.input.extend_from_slice(&chunk[..n]);
+            if self.answer.is_none() {
+                self.answer = length_of_answer(&self.input)?;
+            }
+            let Some(length) = self.answer else { continue };
+            if self.input.len() >= length * count {
+                return self.check(length, count);
+            }
+        }
+    }
+
+    fn check(&self, length: usize, count: usize) -> io::Result<()> {
+        let sound = self.input.len() == length * count
+            && self
+                .input
+                .chunks_exact(length)
+                .all(|answer| answer.starts_with(b"HTTP/1.1 200 ") && answer.ends_with(ANSWER));
+        if sound { Ok(()) } else { Err(unexpected("not the expected answers", &self.input)) }
+    }
+}
+
+/// The octets of the first answer in `input`, head and content; `None`: its head is not complete yet.
+fn length_of_answer(input: &[u8]) -> io::Result<Option<usize>> {
+    let Some(end) = input.windows(4).position(|w| w == b"\r\n\r\n") else { return Ok(None) };
+    let head = String::from_utf8_lossy(&input[..end]).to_ascii_lowercase();
+    let length = head
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length:"))
+        .and_then(|value| value.trim().parse::<usize>().ok())
+        .filter(|length| *length == ANSWER.len());
+    match length {
+        Some(length) => Ok(Some(end + 4 + length)),
+        None => Err(unexpected("not an answer of 13 octets", input)),
+    }
+}
+
+fn unexpected(what: &str, input: &[u8]) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("{what}: {:?}", String::from_utf8_lossy(input)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+    use std::thread;
+
+    fn a_server_that_answers(answer: &'static [u8]) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut input = [0; 4096];
+            while let Ok(n) = stream.read(&mut input) {
+                let requests = input[..n].windows(4).filter(|w| *w == b"\r\n\r\n").count();
+                if n == 0 || stream.write_all(&answer.repeat(requests)).is_err() {
+                    break;
+                }
+            }
+        });
+        address
+    }
+
+    #[test]
+    fn every_load_is_driven_to_its_last_answer() {
+        for load in Load::ALL {
+            let address =
+                a_server_that_answers(b"HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\nHello, World!");
+            Client::connect(address).unwrap().drive(load, 5).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_connection_is_quiet_until_the_server_closes_it() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = Client::connect(listener.local_addr().unwrap()).unwrap();
+        let (server, _) = listener.accept().unwrap();
+        assert!(client.is_quiet().unwrap());
+        drop(server);
+        client.stream.peek(&mut [0]).unwrap();
+        assert!(!client.is_quiet().unwrap());
+    }
+
+    #[test]
+    fn an_answer_of_another_kind_is_an_error() {
+        for answer in [
+            &b"HTTP/1.1 404 Not Found\r\nContent-Length: 13\r\n\r\nHello, World!"[..],
+            b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nHello",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\nHello, World?",
+        ] {
+            let mut client = Client::connect(a_server_that_answers(answer)).unwrap();
+            assert!(client.drive(Load::Plain, 1).is_err(), "{:?}", String::from_utf8_lossy(answer));
+        }
+    }
+}

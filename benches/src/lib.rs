@@ -1,0 +1,11 @@
+//! What a request costs, counted so that a busy machine changes nothing: the programs `count` (instructions,
+//! allocations and system calls) and `hold` (memory of idle connections), and the criterion bench `core` (time).
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+pub mod budget;
+pub mod callgrind;
+pub mod client;
+pub mod in_process;
+pub mod load;
+pub mod server;

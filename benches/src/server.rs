@@ -1,0 +1,146 @@
+//! A server in a process of its own, on a port that the system chooses.
+
+use std::ffi::OsString;
+use std::io::{self, BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// The program next to this one: both are in the folder of the build's profile.
+///
+/// # Errors
+/// When it is not there: it has to be built first.
+pub fn program() -> io::Result<PathBuf> {
+    let path = std::env::current_exe()?.with_file_name("httpfsm");
+    if path.exists() {
+        return Ok(path);
+    }
+    let hint = format!("{} is missing: cargo build --release -p httpfsm-server", path.display());
+    Err(io::Error::new(io::ErrorKind::NotFound, hint))
+}
+
+/// A running server; killed when dropped.
+pub struct Server {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl Server {
+    /// The arguments of the program that serve the counted requests.
+    #[must_use]
+    pub fn arguments(transport: &str, threads: usize) -> Vec<OsString> {
+        let threads = threads.to_string();
+        ["serve", "--app", "bench", "--transport", transport, "--port", "0", "--threads", &threads]
+            .map(OsString::from)
+            .to_vec()
+    }
+
+    /// Starts `program` and waits for its first line, `listening on http://ADDRESS:PORT`.
+    ///
+    /// # Errors
+    /// When it cannot be started, or says something else.
+    pub fn start(program: &Path, arguments: &[OsString]) -> io::Result<Self> {
+        let mut child = Command::new(program)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", program.display())))?;
+        let stdout = child.stdout.take().map(BufReader::new);
+        // From here on an early return kills the child.
+        let mut server = Self { child, address: SocketAddr::from(([127, 0, 0, 1], 0)) };
+        let mut line = String::new();
+        if let Some(mut stdout) = stdout {
+            stdout.read_line(&mut line)?;
+            // The pipe is emptied to its end, or a server that goes on printing would stop.
+            thread::spawn(move || io::copy(&mut stdout, &mut io::sink()));
+        }
+        server.address = address_in(&line).ok_or_else(|| {
+            io::Error::new(io::ErrorKind::InvalidData, format!("the server's first line was {line:?}"))
+        })?;
+        Ok(server)
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its process.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Asks it to end (SIGTERM) and waits for it, 60 s at most.
+    ///
+    /// # Errors
+    /// When it does not end.
+    pub fn stop(mut self) -> io::Result<ExitStatus> {
+        if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
+            kill_process(pid, Signal::TERM)?;
+        }
+        let started = Instant::now();
+        while started.elapsed() < Duration::from_secs(60) {
+            if let Some(status) = self.child.try_wait()? {
+                return Ok(status);
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        Err(io::Error::new(io::ErrorKind::TimedOut, "the server ignored SIGTERM for 60 s"))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended already, and nobody is left to tell otherwise.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The resident set of a process in octets, as the kernel counts it.
+///
+/// # Errors
+/// When there is no such process.
+pub fn resident_octets(pid: u32) -> io::Result<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .and_then(|rest| rest.trim().strip_suffix("kB"))
+        .and_then(|kib| kib.trim().parse::<u64>().ok())
+        .map(|kib| kib << 10)
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "no VmRSS in /proc/PID/status"))
+}
+
+fn address_in(line: &str) -> Option<SocketAddr> {
+    line.trim().strip_prefix("listening on http://")?.trim_end_matches('/').parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_line_tells_the_address() {
+        let address = address_in("listening on http://127.0.0.1:8080\n");
+        assert_eq!(address, Some(SocketAddr::from(([127, 0, 0, 1], 8080))));
+        assert_eq!(address_in("error: address in use"), None);
+    }
+
+    #[test]
+    fn a_server_that_says_nothing_is_an_error() {
+        assert!(Server::start(Path::new("/bin/true"), &[]).is_err());
+    }
+
+    #[test]
+    fn this_process_has_a_resident_set() {
+        assert!(resident_octets(std::process::id()).unwrap() > 1 << 10);
+    }
+}

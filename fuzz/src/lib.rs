@@ -1,0 +1,4 @@
+//! What the fuzz targets check, as plain functions, so that `cargo test` runs them over the committed corpus too.
+#![forbid(unsafe_code)]
+
+pub mod date;

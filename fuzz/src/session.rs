@@ -1,0 +1,194 @@
+//! What a peer can do: any octets, cut anywhere, before an application that answers in one of several ways.
+//!
+//! The first line of an input decides (any octets up to LF); the rest is what the peer sends before it ends its input.
+//! The same octets are also sent whole, and everything that comes out has to be the same.
+
+use std::sync::Arc;
+
+use httpfsm::config::ChannelConfig;
+use httpfsm::{Channel, Data, Date, Facts, Fields, Input, Moment, Now, Output, ResponseRef, Settings, Status};
+
+use crate::decisions::Decisions;
+
+/// Sends the octets whole and in pieces, and compares.
+pub fn check(input: &[u8]) {
+    let (decisions, octets) = crate::decisions::split(input);
+    let whole = Session::new(decisions).run(octets, |_| usize::MAX);
+    let mut cuts = Decisions::new(decisions);
+    let pieces = Session::new(decisions).run(octets, |_| usize::from(cuts.next()));
+    assert_eq!(whole, pieces, "the cuts of the input show in the output");
+}
+
+/// Everything that came out of a channel; adjacent octets of one kind are one item.
+#[derive(PartialEq, Eq, Debug, Default)]
+struct Transcript {
+    events: Vec<Event>,
+    sent: Vec<u8>,
+}
+
+#[derive(PartialEq, Eq, Debug)]
+enum Event {
+    Request(Vec<u8>),
+    Body(Vec<u8>),
+    /// Any other event that the application is told, as text.
+    Other(String),
+}
+
+impl Transcript {
+    fn note(&mut self, event: Event) {
+        match (self.events.last_mut(), event) {
+            (Some(Event::Body(before)), Event::Body(more)) => before.extend_from_slice(&more),
+            (_, event) => self.events.push(event),
+        }
+    }
+}
+
+/// A channel with an application that takes its turn at once, so that nothing depends on time.
+struct Session<'d> {
+    channel: Channel,
+    answers: Decisions<'d>,
+    answer: Answer,
+    transcript: Transcript,
+}
+
+/// How a request is answered.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    /// At its head, without a look at its body.
+    Early,
+    /// When its body has come.
+    AfterBody,
+    /// In pieces of unknown length, when its body has come.
+    Streamed,
+    /// Not.
+    Failed,
+}
+
+const NOW: Now<'static> = Now::new(Moment::START, &Date::EPOCH);
+
+impl<'d> Session<'d> {
+    fn new(decisions: &'d [u8]) -> Self {
+        let config = ChannelConfig { max_request_header_size: 2048, max_request_body_size: 4096, ..ChannelConfig::hardened() };
+        Self {
+            channel: Channel::new(Arc::new(Settings::new(&config)), Facts::default()),
+            answers: Decisions::new(decisions),
+            answer: Answer::Early,
+            transcript: Transcript::default(),
+        }
+    }
+
+    /// Sends `octets` in pieces of at most `piece(offset)`, then the end of the input.
+    fn run(mut self, octets: &[u8], mut piece: impl FnMut(usize) -> usize) -> Transcript {
+        let mut at = 0;
+        // A step hands over an octet, or it is one of the few at an end: no more can be needed.
+        for _ in 0..octets.len() + 64 {
+            self.take_turns();
+            if self.channel.is_closed() {
+                return self.transcript;
+            }
+            let room = self.channel.input_room();
+            if at < octets.len() && room > 0 {
+                let n = piece(at).clamp(1, room.min(octets.len() - at));
+                self.give(Input::RxData(&octets[at..at + n]));
+                at += n;
+            } else if at == octets.len() && self.channel.waits_for().input() {
+                self.give(Input::RxEnd);
+            } else {
+                // What is left belongs to another protocol, or nobody reads it any more.
+                self.give(Input::Disconnected);
+            }
+        }
+        panic!("not closed after {at} of {} octets: {:?}", octets.len(), self.channel);
+    }
+
+    /// The application and the socket take their turns, until neither has anything to do.
+    fn take_turns(&mut self) {
+        loop {
+            while let Some(event) = self.next_event() {
+                self.react(event);
+            }
+            let sent = self.channel.unsent_len();
+            if sent == 0 {
+                break;
+            }
+            self.transcript.sent.extend_from_slice(self.channel.unsent());
+            let n = self.channel.unsent().len();
+            self.give(Input::Sent(n));
+        }
+    }
+
+    /// The next output, with what it lends put into the transcript.
+    fn next_event(&mut self) -> Option<Told> {
+        let (told, event) = match self.channel.next_output()? {
+            Output::HttpRequest => (Told::Request, None),
+            Output::BodyData(octets) => (Told::Body, Some(Event::Body(octets.to_vec()))),
+            Output::BodyEnd(trailers) => {
+                let trailers: Vec<_> = trailers.iter().map(|field| (field.name, field.value)).collect();
+                (Told::BodyEnd, Some(Event::Other(format!("body end {trailers:?}"))))
+            }
+            // When the socket has room, or is asked to send, is no part of what a peer sees.
+            Output::TransmitReady | Output::FlushOutputData | Output::Flushed => (Told::Nothing, None),
+            other => (Told::Nothing, Some(Event::Other(format!("{other:?}")))),
+        };
+        if told == Told::Request {
+            let head = self.channel.request().map(|request| request.raw().to_vec());
+            self.transcript.note(Event::Request(head.unwrap_or_default()));
+        }
+        if let Some(event) = event {
+            self.transcript.note(event);
+        }
+        Some(told)
+    }
+
+    fn react(&mut self, told: Told) {
+        match told {
+            Told::Request => {
+                self.answer = [Answer::Early, Answer::AfterBody, Answer::Streamed, Answer::Failed]
+                    [usize::from(self.answers.next()) % 4];
+                match self.answer {
+                    Answer::Early => self.respond(),
+                    Answer::Failed => self.offer(Input::Abort(Some("failed"))),
+                    // A request without a body ends at once, with the same event.
+                    Answer::AfterBody | Answer::Streamed => self.offer(Input::BodyDemand(u64::MAX)),
+                }
+            }
+            Told::BodyEnd if matches!(self.answer, Answer::AfterBody | Answer::Streamed) => self.respond(),
+            Told::BodyEnd | Told::Body | Told::Nothing => {}
+        }
+    }
+
+    fn respond(&mut self) {
+        let fields = Fields::new();
+        if self.answer != Answer::Streamed {
+            self.offer(Input::HttpResponse(ResponseRef::new(Status::OK, &fields, b"whole")));
+            return;
+        }
+        let head = ResponseRef { body: httpfsm::BodyRef::Stream { length: None }, ..ResponseRef::new(Status::OK, &fields, b"") };
+        self.offer(Input::HttpResponse(head));
+        for piece in [&b"in"[..], b"pieces"] {
+            self.offer(Input::Write(Data::Slice(piece)));
+        }
+        self.offer(Input::Finish(None));
+    }
+
+    /// What the channel itself said it takes.
+    fn give(&mut self, input: Input<'_>) {
+        if let Err(refused) = self.channel.handle(&NOW, input) {
+            panic!("{refused:?}: {:?}", self.channel);
+        }
+    }
+
+    /// What may come too late, because the peer broke a rule in the meantime.
+    fn offer(&mut self, input: Input<'_>) {
+        let _ = self.channel.handle(&NOW, input);
+    }
+}
+
+/// What the application reacts to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Told {
+    Request,
+    Body,
+    BodyEnd,
+    Nothing,
+}

@@ -29,10 +29,11 @@ impl Context {
             && self.credit > 0
             && !matches!(self.receiving, Receiving::Complete | Receiving::Failed);
         self.body_rate.hold(body_awaited, at.as_millis());
-        if self.outbuf.is_empty() {
+        let pending = !self.outbuf.is_empty();
+        if pending != self.write_rate.is_on() {
+            // Each batch of output is counted for itself.
             self.write_rate.reset();
-        } else {
-            self.write_rate.hold(true, at.as_millis());
+            self.write_rate.hold(pending, at.as_millis());
         }
         let waited = with_application && !body_awaited && (state == State::WaitResponse || self.room() > 0);
         if waited && !self.application_waited {
@@ -76,28 +77,38 @@ impl Context {
             State::Flushing | State::Closing | State::Handover | State::Upgraded | State::Closed => NEVER,
         };
         let mut earliest = (own, deadline_of(state).unwrap_or(Event::Tick));
-        let mut consider = |when: u64, event: Event| {
-            if when < earliest.0 {
-                earliest = (when, event);
-            }
-        };
-        consider(self.body_rate.deadline(settings.body, settings.config.min_body_rate), Event::BodyTimeout);
-        consider(
-            self.write_rate.deadline(settings.write, settings.config.min_write_rate),
-            Event::WriteTimeout,
-        );
-        if state == State::Idle {
-            consider(self.age.max(entered), Event::AgeReached);
+        if self.body_rate.is_on() {
+            let when = self.body_rate.deadline(settings.body, settings.config.min_body_rate);
+            earliest = sooner(earliest, when, Event::BodyTimeout);
+        }
+        if self.write_rate.is_on() {
+            let when = self.write_rate.deadline(settings.write, settings.config.min_write_rate);
+            earliest = sooner(earliest, when, Event::WriteTimeout);
+        }
+        if state == State::Idle && self.age != NEVER {
+            earliest = sooner(earliest, self.age.max(entered), Event::AgeReached);
         }
         if self.draining {
-            let since = self.drain_since.as_millis();
-            if state == State::Idle {
-                consider(since.saturating_add(settings.grace), Event::DrainGrace);
-            }
-            if state != State::Discard {
-                consider(since.saturating_add(settings.drain), Event::DrainTimeout);
-            }
+            earliest = self.earliest_of_drain(state, earliest);
         }
         earliest
     }
+
+    #[cold]
+    fn earliest_of_drain(&self, state: State, mut earliest: (u64, Event)) -> (u64, Event) {
+        let since = self.drain_since.as_millis();
+        if state == State::Idle {
+            earliest = sooner(earliest, since.saturating_add(self.settings.grace), Event::DrainGrace);
+        }
+        // Going out ends a discard at once.
+        if state != State::Discard {
+            earliest = sooner(earliest, since.saturating_add(self.settings.drain), Event::DrainTimeout);
+        }
+        earliest
+    }
+}
+
+#[inline]
+fn sooner(earliest: (u64, Event), when: u64, event: Event) -> (u64, Event) {
+    if when < earliest.0 { (when, event) } else { earliest }
 }

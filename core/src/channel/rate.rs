@@ -27,6 +27,11 @@ impl Rate {
         self.on = on;
     }
 
+    #[inline]
+    pub(crate) fn is_on(&self) -> bool {
+        self.on
+    }
+
     /// Starts over, for the next body or the next batch of output.
     #[inline]
     pub(crate) fn reset(&mut self) {

@@ -93,6 +93,7 @@ impl<'a> RequestRef<'a> {
     }
 
     /// What the parser found.
+    #[allow(dead_code)]
     pub(crate) const fn meta(&self) -> &HeadMeta {
         &self.meta
     }

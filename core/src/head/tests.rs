@@ -386,7 +386,10 @@ fn a_head_without_end_is_refused_for_what_is_too_long() {
     // The target has its limit to the octet here too, and a CR at the end of the window is none of it.
     let tight = |target| HeadLimits { size: 100, target, ..LIMITS };
     let head = fill("GET /", 94);
-    assert_eq!(verdict_of_every_cut(&[&head[..], b"\r\n"].concat(), &tight(95)), refused(Rule::HeadTooLarge, 100));
+    assert_eq!(
+        verdict_of_every_cut(&[&head[..], b"\r\n"].concat(), &tight(95)),
+        refused(Rule::HeadTooLarge, 100)
+    );
     assert_eq!(
         verdict_of_every_cut(&[&head[..], b"\r\n"].concat(), &tight(94)),
         refused(Rule::TargetTooLong, 98)
@@ -412,21 +415,31 @@ fn body_of(lines: &str) -> Result<BodyLength, Rule> {
 
 #[test]
 fn content_length_is_digits_once() {
-    for (value, length) in
-        [("0", 0), ("5", 5), ("005", 5), (" \t 5 \t", 5), ("\t42", 42), ("00000000000000000000000000000000009", 9)]
-    {
+    for (value, length) in [
+        ("0", 0),
+        ("5", 5),
+        ("005", 5),
+        (" \t 5 \t", 5),
+        ("\t42", 42),
+        ("00000000000000000000000000000000009", 9),
+    ] {
         assert_eq!(body_of(&format!("Content-Length:{value}")), Ok(BodyLength::Known(length)), "{value:?}");
     }
     for value in [
-        "", " ", "+5", "-5", "-48", "1_0", "0x10", "0o5", "0b1", "1Z", "5 5", "5\t5", "5abc", "abc5", "\"5\"", "5.0",
-        "5;", "5, x", "\u{a0}5", "5\u{85}", "0 43",
+        "", " ", "+5", "-5", "-48", "1_0", "0x10", "0o5", "0b1", "1Z", "5 5", "5\t5", "5abc", "abc5",
+        "\"5\"", "5.0", "5;", "5, x", "\u{a0}5", "5\u{85}", "0 43",
     ] {
         assert_eq!(body_of(&format!("Content-Length: {value}")), Err(Rule::ContentLength), "{value:?}");
     }
     for value in ["5, 5", "5,6", "5,", ",5", "5, ,5", ","] {
-        assert_eq!(body_of(&format!("Content-Length: {value}")), Err(Rule::ContentLengthRepeated), "{value:?}");
+        assert_eq!(
+            body_of(&format!("Content-Length: {value}")),
+            Err(Rule::ContentLengthRepeated),
+            "{value:?}"
+        );
     }
-    for lines in ["Content-Length: 5\r\nContent-Length: 5", "content-length: 1\r\nX: y\r\nCONTENT-LENGTH: 0"] {
+    for lines in ["Content-Length: 5\r\nContent-Length: 5", "content-length: 1\r\nX: y\r\nCONTENT-LENGTH: 0"]
+    {
         assert_eq!(body_of(lines), Err(Rule::ContentLengthRepeated), "{lines:?}");
     }
     for value in ["1073741825", "9223372036854775808", "18446744073709551615", "18446744073709551616"] {
@@ -449,16 +462,34 @@ fn the_only_transfer_coding_is_chunked_once() {
         assert_eq!(body_of(&format!("Transfer-Encoding:{value}")), Ok(BodyLength::Chunked), "{value:?}");
     }
     for value in [
-        "", "identity", "gzip", "xchunked", "chunkedx", "chunked, identity", "chunked chunked", "x chunked", "'chunked'",
-        "\"chunked\"", "chu nked", "chunked;", "chunked=", "chunked;q=1", "chunked, chunked", ", chunked", "chunked,",
-        "gzip,, chunked", "chunked, gzip, chunked", "gzip;, chunked", "gzip;=1, chunked", "gzip;a=, chunked",
-        "gz ip, chunked", "gzip;a=b=c, chunked", "\u{a0}chunked", "chunked\u{85}",
+        "",
+        "identity",
+        "gzip",
+        "xchunked",
+        "chunkedx",
+        "chunked, identity",
+        "chunked chunked",
+        "x chunked",
+        "'chunked'",
+        "\"chunked\"",
+        "chu nked",
+        "chunked;",
+        "chunked=",
+        "chunked;q=1",
+        "chunked, chunked",
+        ", chunked",
+        "chunked,",
+        "gzip,, chunked",
+        "chunked, gzip, chunked",
+        "gzip;, chunked",
+        "gzip;=1, chunked",
+        "gzip;a=, chunked",
+        "gz ip, chunked",
+        "gzip;a=b=c, chunked",
+        "\u{a0}chunked",
+        "chunked\u{85}",
     ] {
-        assert_eq!(
-            body_of(&format!("Transfer-Encoding: {value}")),
-            Err(Rule::TransferCoding),
-            "{value:?}"
-        );
+        assert_eq!(body_of(&format!("Transfer-Encoding: {value}")), Err(Rule::TransferCoding), "{value:?}");
     }
     for value in ["gzip, chunked", "x-foo,chunked", "identity, chunked", "gzip;q=1 ; a, x, chunked"] {
         assert_eq!(body_of(&format!("Transfer-Encoding: {value}")), Err(Rule::UnknownCoding), "{value:?}");
@@ -480,8 +511,18 @@ fn the_only_transfer_coding_is_chunked_once() {
         assert_eq!(body_of(lines), Err(Rule::LengthAndCoding), "{lines:?}");
     }
     // Other fields, however alike their names.
-    for name in ["Transfer_Encoding", "Transfer-%45ncoding", "Transfer.Encoding", "X-Transfer-Encoding", "Content-Encoding"] {
-        assert_eq!(body_of(&format!("{name}: chunked\r\nContent-Length: 2")), Ok(BodyLength::Known(2)), "{name}");
+    for name in [
+        "Transfer_Encoding",
+        "Transfer-%45ncoding",
+        "Transfer.Encoding",
+        "X-Transfer-Encoding",
+        "Content-Encoding",
+    ] {
+        assert_eq!(
+            body_of(&format!("{name}: chunked\r\nContent-Length: 2")),
+            Ok(BodyLength::Known(2)),
+            "{name}"
+        );
     }
 }
 
@@ -573,7 +614,10 @@ fn an_expectation_is_met_or_refused() {
         assert_eq!(expects("1.1", &lines), Err(Rule::TransferCoding), "{value:?}");
     }
     assert_eq!(expects("1.1", "Expect: 100-continue\r\nExpect: 100-continue\r\nContent-Length: 1"), Ok(true));
-    assert_eq!(expects("1.1", "Expect: 100-continue\r\nExpect: x\r\nContent-Length: 1"), Err(Rule::Expectation));
+    assert_eq!(
+        expects("1.1", "Expect: 100-continue\r\nExpect: x\r\nContent-Length: 1"),
+        Err(Rule::Expectation)
+    );
     let error = parsed(&with("Expect: a\r\nExpect: b")).unwrap_err();
     assert_eq!(error, RequestError::new(Rule::Expectation, LINES + 8));
 }

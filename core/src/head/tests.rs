@@ -383,6 +383,9 @@ fn a_head_without_end_is_refused_for_what_is_too_long() {
     ] {
         assert_eq!(verdict_of_every_cut(&head, &limits), refused(rule, offset), "{}", head.escape_ascii());
     }
+    // A request line that is whole is not to blame.
+    let head = fill(&format!("GET /{} HTTP/1.1\r\nX: ", "a".repeat(320)), 900);
+    assert_eq!(verdict_of_every_cut(&head, &limits), refused(Rule::HeadTooLarge, 600));
     // The target has its limit to the octet here too, and a CR at the end of the window is none of it.
     let tight = |target| HeadLimits { size: 100, target, ..LIMITS };
     let head = fill("GET /", 94);

@@ -9,6 +9,7 @@ use crate::fields::{Fields, TOKEN};
 use crate::request::Version;
 use crate::status::Status;
 use crate::time::Date;
+use crate::trailers;
 
 /// What the machine decided about a response, beside what the application said.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -124,10 +125,10 @@ pub(crate) fn chunk_end(out: &mut Vec<u8>) {
 }
 
 /// Appends the last chunk and the trailer section; fields that do not belong in one are left out.
-pub(crate) fn last_chunk(out: &mut Vec<u8>, trailers: Option<&Fields>) {
+pub(crate) fn last_chunk(out: &mut Vec<u8>, section: Option<&Fields>) {
     out.extend_from_slice(b"0\r\n");
-    for field in trailers.into_iter().flatten() {
-        if !forbidden_in_trailers(field.name) {
+    for field in section.into_iter().flatten() {
+        if !trailers::is_forbidden(field.name) {
             out.extend_from_slice(field.name.as_bytes());
             out.extend_from_slice(b": ");
             out.extend_from_slice(field.value);
@@ -208,52 +209,6 @@ fn pseudonym(identity: &str) -> &[u8] {
     let octets = identity.as_bytes();
     let end = octets.iter().position(|octet| !TOKEN[usize::from(*octet)]).unwrap_or(octets.len());
     octets.get(..end).unwrap_or_default()
-}
-
-/// Fields that are needed before the content, or that frame, route, authenticate or control (RFC 9110 section
-/// 6.5.1), have no meaning after it.
-fn forbidden_in_trailers(name: &str) -> bool {
-    const NAMES: [&str; 38] = [
-        "age",
-        "authorization",
-        "cache-control",
-        "connection",
-        "content-encoding",
-        "content-length",
-        "content-range",
-        "content-type",
-        "cookie",
-        "date",
-        "expect",
-        "expires",
-        "host",
-        "if-match",
-        "if-modified-since",
-        "if-none-match",
-        "if-range",
-        "if-unmodified-since",
-        "keep-alive",
-        "location",
-        "max-forwards",
-        "pragma",
-        "proxy-authenticate",
-        "proxy-authentication-info",
-        "proxy-authorization",
-        "range",
-        "retry-after",
-        "server",
-        "set-cookie",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-        "vary",
-        "via",
-        "warning",
-        "www-authenticate",
-        "proxy-connection",
-    ];
-    NAMES.iter().any(|known| name.eq_ignore_ascii_case(known))
 }
 
 #[cfg(test)]

@@ -163,6 +163,11 @@ impl Framing {
 
     /// Options that are no token of ours, or no token at all, are ignored.
     fn connection(&mut self, value: &[u8]) -> Result<(), RequestError> {
+        if value == b"keep-alive" {
+            // What browsers send.
+            self.seen.set(Seen::KEEP_ALIVE);
+            return Ok(());
+        }
         for option in value.split(|&octet| octet == b',') {
             let option = trim_blanks(option);
             if option.eq_ignore_ascii_case(b"keep-alive") {

@@ -32,22 +32,18 @@ pub(crate) fn authority(octets: &[u8]) -> Option<Authority<'_>> {
 /// and RFC 3986 reads every string of digits and dots that is no address as a name.
 fn reg_name(octets: &[u8]) -> Option<usize> {
     let mut at = 0;
-    while let Some(&octet) = octets.get(at) {
-        if HOST[octet as usize] {
-            at += 1;
-        } else if octet == b'%' {
-            let [high, low] = octets.get(at + 1..at + 3)? else { return None };
-            if !(high.is_ascii_hexdigit() && low.is_ascii_hexdigit()) {
-                return None;
-            }
-            at += 3;
-        } else if octet == b':' {
-            break;
-        } else {
-            return None;
+    loop {
+        let rest = octets.get(at..)?;
+        let Some(plain) = rest.iter().position(|&octet| !HOST[octet as usize]) else {
+            return Some(octets.len());
+        };
+        at += plain;
+        match rest.get(plain..) {
+            Some([b':', ..]) => return Some(at),
+            Some([b'%', high, low, ..]) if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => at += 3,
+            _ => return None,
         }
     }
-    Some(at)
 }
 
 /// The octets of `[IPv6address]` or `[IPvFuture]`, brackets included.

@@ -247,7 +247,7 @@ pub struct FieldRef<'a> {
 impl FieldRef<'_> {
     /// Whether the field has this name; case does not count.
     #[must_use]
-    pub const fn is_named(&self, name: &str) -> bool {
+    pub fn is_named(&self, name: &str) -> bool {
         self.name.eq_ignore_ascii_case(name)
     }
 }

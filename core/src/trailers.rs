@@ -138,7 +138,7 @@ impl<'a> Trailers<'a> {
 /// authentication, response control data, and what is needed to process the content (RFC 9110 section 6.5.1).
 pub(crate) fn is_forbidden(name: &str) -> bool {
     const PREFIXES: [&str; 3] = ["content-", "if-", "proxy-"];
-    const NAMES: [&str; 31] = [
+    const NAMES: [&str; 32] = [
         "age",
         "authorization",
         "cache-control",
@@ -157,6 +157,7 @@ pub(crate) fn is_forbidden(name: &str) -> bool {
         "pragma",
         "range",
         "retry-after",
+        "server",
         "set-cookie",
         "te",
         "trailer",

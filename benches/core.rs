@@ -3,24 +3,27 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput};
+use httpfsm::InvalidField;
 use httpfsm_benches::in_process::InProcess;
 use httpfsm_benches::load::Load;
 
-fn main() {
+fn main() -> Result<(), InvalidField> {
     let mut criterion = Criterion::default().configure_from_args();
-    exchange(&mut criterion);
+    let measured = exchange(&mut criterion);
     criterion.final_summary();
+    measured
 }
 
-fn exchange(criterion: &mut Criterion) {
+fn exchange(criterion: &mut Criterion) -> Result<(), InvalidField> {
     let mut group = criterion.benchmark_group("exchange");
     for load in Load::ALL {
         let octets = load.octets();
-        let mut connection = InProcess::new();
+        let mut connection = InProcess::new()?;
         group.throughput(Throughput::Elements(load.requests_per_write() as u64));
         group.bench_function(load.name(), |bencher| {
             bencher.iter(|| connection.exchange(black_box(&octets)));
         });
     }
     group.finish();
+    Ok(())
 }

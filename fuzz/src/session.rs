@@ -6,7 +6,9 @@
 use std::sync::Arc;
 
 use httpfsm::config::ChannelConfig;
-use httpfsm::{Channel, Data, Date, Facts, Fields, Input, Moment, Now, Output, ResponseRef, Settings, Status};
+use httpfsm::{
+    Channel, Data, Date, Facts, Fields, Input, Moment, Now, Output, ResponseRef, Settings, Status,
+};
 
 use crate::decisions::Decisions;
 
@@ -68,7 +70,11 @@ const NOW: Now<'static> = Now::new(Moment::START, &Date::EPOCH);
 
 impl<'d> Session<'d> {
     fn new(decisions: &'d [u8]) -> Self {
-        let config = ChannelConfig { max_request_header_size: 2048, max_request_body_size: 4096, ..ChannelConfig::hardened() };
+        let config = ChannelConfig {
+            max_request_header_size: 2048,
+            max_request_body_size: 4096,
+            ..ChannelConfig::hardened()
+        };
         Self {
             channel: Channel::new(Arc::new(Settings::new(&config)), Facts::default()),
             answers: Decisions::new(decisions),
@@ -163,7 +169,10 @@ impl<'d> Session<'d> {
             self.offer(Input::HttpResponse(ResponseRef::new(Status::OK, &fields, b"whole")));
             return;
         }
-        let head = ResponseRef { body: httpfsm::BodyRef::Stream { length: None }, ..ResponseRef::new(Status::OK, &fields, b"") };
+        let head = ResponseRef {
+            body: httpfsm::BodyRef::Stream { length: None },
+            ..ResponseRef::new(Status::OK, &fields, b"")
+        };
         self.offer(Input::HttpResponse(head));
         for piece in [&b"in"[..], b"pieces"] {
             self.offer(Input::Write(Data::Slice(piece)));

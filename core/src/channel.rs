@@ -48,6 +48,8 @@ mod waits;
 
 use alloc::sync::Arc;
 
+pub use self::deadlines::deadline_of;
+pub use self::description::MACHINE;
 pub use self::loan::Loan;
 pub use self::settings::{Facts, Settings};
 pub use self::table::{Action, Event, MATRIX, REFUSALS, ROWS, State};
@@ -63,7 +65,7 @@ use crate::response::ResponseRef;
 use crate::time::{Moment, Now};
 use crate::trailers::Trailers;
 
-/// Counters of one channel.
+/// Counters of one channel. It keeps them by itself, so that requests touch nothing that is shared.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct ChannelStats {
     /// Requests delivered to the application.
@@ -74,6 +76,16 @@ pub struct ChannelStats {
     pub received: u64,
     /// Octets sent.
     pub sent: u64,
+}
+
+impl ChannelStats {
+    /// Adds the counts of another channel; saturates.
+    pub fn merge(&mut self, other: &Self) {
+        self.requests = self.requests.saturating_add(other.requests);
+        self.refused = self.refused.saturating_add(other.refused);
+        self.received = self.received.saturating_add(other.received);
+        self.sent = self.sent.saturating_add(other.sent);
+    }
 }
 
 /// One connection's HTTP/1.x.

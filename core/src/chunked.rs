@@ -109,11 +109,6 @@ impl ChunkDecoder {
         }
     }
 
-    /// Octets of data so far.
-    pub(crate) const fn received(&self) -> u64 {
-        self.received
-    }
-
     /// Octets of the body as it was sent that are used up so far, chunk lines included.
     pub(crate) const fn offset(&self) -> u64 {
         self.offset

@@ -68,12 +68,9 @@ pub(crate) fn response_head(
     if fields.is_anonymous() && !identity.is_empty() && !status.is_informational() {
         out.extend_from_slice(b"Server: ");
         out.extend_from_slice(identity.as_bytes());
-        // From here on the octets lie side by side in a constant, so that they are copied as one.
-        let mut rest = *b"\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\n";
-        if let Some(value) = rest.get_mut(8..37) {
-            value.copy_from_slice(date.as_bytes());
-        }
-        out.extend_from_slice(&rest);
+        out.extend_from_slice(b"\r\nDate: ");
+        out.extend_from_slice(date.as_bytes());
+        out.extend_from_slice(b"\r\n");
     } else if !status.is_informational() {
         origin(out, fields, plan.version, date, identity);
     }
@@ -86,8 +83,7 @@ pub(crate) fn response_head(
     match plan.framing {
         Framing::Length(length) => {
             out.extend_from_slice(b"Content-Length: ");
-            out.extend_from_slice(itoa::Buffer::new().format(length).as_bytes());
-            out.extend_from_slice(b"\r\n\r\n");
+            length_end(out, length);
         }
         Framing::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n\r\n"),
         Framing::None | Framing::UntilClose => out.extend_from_slice(b"\r\n"),
@@ -141,11 +137,32 @@ pub(crate) fn last_chunk(out: &mut Vec<u8>, trailers: Option<&Fields>) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// The octets of the longest head without the application's fields and the identity, given twice in `Via`.
+/// The octets of the longest head without the application's fields and the identity.
 const FIXED: usize = 256;
+
+/// The digits of a `Content-Length`, written backwards, its end and the end of the head.
+#[inline]
+fn length_end(out: &mut Vec<u8>, length: u64) {
+    let mut end = *b"18446744073709551615\r\n\r\n";
+    let mut rest = length;
+    let mut at = 20;
+    while at > 0 {
+        at -= 1;
+        end[at] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&end[at..]);
+}
 
 #[inline]
 fn status_line(out: &mut Vec<u8>, status: Status) {
+    // A copy of known length is a few moves.
+    if status == Status::OK {
+        return out.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
+    }
     let line = status.line();
     if line.is_empty() {
         return unregistered_status_line(out, status);
@@ -156,8 +173,9 @@ fn status_line(out: &mut Vec<u8>, status: Status) {
 /// The space after the code stays without a phrase (RFC 9112 section 4).
 #[cold]
 fn unregistered_status_line(out: &mut Vec<u8>, status: Status) {
+    let digit = |unit: u16| b'0' + (status.code() / unit % 10) as u8;
     out.extend_from_slice(b"HTTP/1.1 ");
-    out.extend_from_slice(itoa::Buffer::new().format(status.code()).as_bytes());
+    out.extend_from_slice(&[digit(100), digit(10), digit(1)]);
     out.extend_from_slice(b" \r\n");
 }
 
@@ -236,4 +254,180 @@ fn forbidden_in_trailers(name: &str) -> bool {
         "proxy-connection",
     ];
     NAMES.iter().any(|known| name.eq_ignore_ascii_case(known))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::format;
+    use std::string::String;
+
+    use super::*;
+
+    const DATE: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
+
+    fn fields(lines: &[(&str, &str)]) -> Fields {
+        let mut fields = Fields::new();
+        for (name, value) in lines {
+            fields.push(name, value).unwrap();
+        }
+        fields
+    }
+
+    fn plan(connection: ConnectionOption, framing: Framing) -> HeadPlan {
+        HeadPlan { version: Version::Http11, connection, framing }
+    }
+
+    fn head_of(code: u16, fields: &Fields, plan: HeadPlan, identity: &str) -> String {
+        let date = Date::new(DATE.as_bytes().try_into().unwrap()).unwrap();
+        let mut out = Vec::new();
+        response_head(&mut out, Status::new(code).unwrap(), fields, plan, &date, identity);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_plain_answer() {
+        let fields = fields(&[("Content-Type", "text/plain")]);
+        let plan = plan(ConnectionOption::None, Framing::Length(13));
+        assert_eq!(
+            head_of(200, &fields, plan, "httpfsm"),
+            format!(
+                "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nServer: httpfsm\r\nDate: {DATE}\r\nContent-Length: 13\r\n\r\n"
+            )
+        );
+    }
+
+    #[test]
+    fn the_connection_option_and_the_framing_are_as_planned() {
+        for (connection, line) in [
+            (ConnectionOption::None, ""),
+            (ConnectionOption::Close, "Connection: close\r\n"),
+            (ConnectionOption::KeepAlive, "Connection: keep-alive\r\n"),
+            (ConnectionOption::Upgrade, "Connection: upgrade\r\n"),
+        ] {
+            for (framing, end) in [
+                (Framing::None, ""),
+                (Framing::Length(0), "Content-Length: 0\r\n"),
+                (Framing::Length(u64::MAX), "Content-Length: 18446744073709551615\r\n"),
+                (Framing::Chunked, "Transfer-Encoding: chunked\r\n"),
+                (Framing::UntilClose, ""),
+            ] {
+                for (identity, server) in [("httpfsm", "Server: httpfsm\r\n"), ("", "")] {
+                    assert_eq!(
+                        head_of(404, &Fields::new(), plan(connection, framing), identity),
+                        format!("HTTP/1.1 404 Not Found\r\n{server}Date: {DATE}\r\n{line}{end}\r\n")
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_server_field_of_the_application_stays_and_via_names_this_one() {
+        let own = fields(&[("server", "app/1")]);
+        for (version, token) in [(Version::Http11, "1.1"), (Version::Http10, "1.0")] {
+            let plan = HeadPlan { version, connection: ConnectionOption::None, framing: Framing::Length(0) };
+            assert_eq!(
+                head_of(200, &own, plan, "httpfsm/0.1 (linux)"),
+                format!(
+                    "HTTP/1.1 200 OK\r\nserver: app/1\r\nVia: {token} httpfsm\r\nDate: {DATE}\r\nContent-Length: 0\r\n\r\n"
+                )
+            );
+            assert_eq!(
+                head_of(200, &own, plan, ""),
+                format!("HTTP/1.1 200 OK\r\nserver: app/1\r\nDate: {DATE}\r\nContent-Length: 0\r\n\r\n")
+            );
+        }
+    }
+
+    #[test]
+    fn a_date_of_the_application_stays_alone() {
+        let own = fields(&[("date", "yesterday")]);
+        assert_eq!(
+            head_of(200, &own, plan(ConnectionOption::None, Framing::Length(0)), "httpfsm"),
+            "HTTP/1.1 200 OK\r\ndate: yesterday\r\nServer: httpfsm\r\nContent-Length: 0\r\n\r\n"
+        );
+    }
+
+    #[test]
+    fn a_declared_length_and_connection_appear_only_as_planned() {
+        let own = fields(&[("Content-Length", "99"), ("Connection", "close"), ("A", "b")]);
+        assert_eq!(
+            head_of(304, &own, plan(ConnectionOption::None, Framing::None), ""),
+            format!("HTTP/1.1 304 Not Modified\r\nA: b\r\nDate: {DATE}\r\n\r\n")
+        );
+    }
+
+    #[test]
+    fn a_101_has_neither_server_nor_date_nor_framing() {
+        let own = fields(&[("Connection", "upgrade"), ("Upgrade", "echo")]);
+        assert_eq!(
+            head_of(101, &own, plan(ConnectionOption::Upgrade, Framing::None), "httpfsm"),
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: echo\r\nConnection: upgrade\r\n\r\n"
+        );
+    }
+
+    #[test]
+    fn every_status_has_a_line_with_its_code_and_a_space_after_it() {
+        for code in 100..=999 {
+            let status = Status::new(code).unwrap();
+            let mut out = Vec::new();
+            status_line(&mut out, status);
+            assert_eq!(out, format!("HTTP/1.1 {code} {}\r\n", status.reason()).as_bytes());
+        }
+    }
+
+    #[test]
+    fn an_interim_response_has_only_its_fields() {
+        let mut out = Vec::new();
+        let hints = fields(&[("Link", "</a>"), ("Content-Length", "4"), ("Connection", "close")]);
+        informational_head(&mut out, Status::EARLY_HINTS, &hints);
+        informational_head(&mut out, Status::CONTINUE, &Fields::new());
+        assert_eq!(out, b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n");
+    }
+
+    #[test]
+    fn chunk_sizes_are_hexadecimal_without_leading_zeros() {
+        for length in [1, 9, 10, 15, 16, 255, 256, 4095, 65_536, u64::from(u32::MAX), u64::MAX] {
+            let mut out = Vec::new();
+            chunk_start(&mut out, length);
+            chunk_end(&mut out);
+            assert_eq!(out, format!("{length:x}\r\n\r\n").as_bytes());
+        }
+    }
+
+    #[test]
+    fn a_trailer_section_leaves_out_what_belongs_before_the_content() {
+        let mut out = Vec::new();
+        last_chunk(&mut out, None);
+        last_chunk(&mut out, Some(&Fields::new()));
+        assert_eq!(out, b"0\r\n\r\n0\r\n\r\n");
+        out.clear();
+        let trailers = fields(&[
+            ("X-Sum", "1"),
+            ("Content-Type", "a/b"),
+            ("set-cookie", "a=b"),
+            ("Content-Length", "7"),
+            ("Connection", "close"),
+            ("Host", "x"),
+            ("ETag", "\"y\""),
+        ]);
+        last_chunk(&mut out, Some(&trailers));
+        assert_eq!(out, b"0\r\nX-Sum: 1\r\nETag: \"y\"\r\n\r\n");
+    }
+
+    #[test]
+    fn the_capacity_asked_for_is_enough() {
+        let date = Date::EPOCH;
+        for code in [511, 999] {
+            let plan = HeadPlan {
+                version: Version::Http10,
+                connection: ConnectionOption::KeepAlive,
+                framing: Framing::Length(u64::MAX),
+            };
+            let own = fields(&[("Server", "s")]);
+            let mut out = Vec::new();
+            response_head(&mut out, Status::new(code).unwrap(), &own, plan, &date, &"i".repeat(500));
+            assert!(out.len() <= FIXED + own.wire().len() + 500, "{}", out.len());
+        }
+    }
 }

@@ -6,13 +6,14 @@
 use alloc::boxed::Box;
 use core::fmt;
 
-use smallvec::SmallVec;
-
+use self::wire::Wire;
 use crate::request::FieldRef;
+
+mod wire;
 
 /// The fields of a response, an interim response or a trailer section, in the order in which they were pushed.
 ///
-/// Up to 64 octets of field lines are held without an allocation.
+/// Up to 70 octets of field lines are held without an allocation.
 ///
 /// ```
 /// use httpfsm::fields::Fields;
@@ -27,7 +28,7 @@ use crate::request::FieldRef;
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Fields {
     /// `Name: value CRLF`, ready to be copied.
-    wire: SmallVec<[u8; 64]>,
+    wire: Wire,
     content_length: u64,
     marks: u8,
 }
@@ -45,7 +46,7 @@ impl Fields {
     /// No fields.
     #[must_use]
     pub const fn new() -> Self {
-        Self { wire: SmallVec::new_const(), content_length: 0, marks: 0 }
+        Self { wire: Wire::new(), content_length: 0, marks: 0 }
     }
 
     /// Adds a field line; earlier lines of the same name stay (RFC 9110 section 5.3). Blanks around the value are
@@ -113,9 +114,9 @@ impl Fields {
         if self.get(name).is_none() {
             return marked;
         }
-        let mut kept = SmallVec::new();
+        let mut kept = Wire::new();
         for field in self.iter().filter(|field| !field.name.eq_ignore_ascii_case(name)) {
-            append(&mut kept, field.name, field.value);
+            kept.push_line(field.name, field.value);
         }
         self.wire = kept;
         true
@@ -124,7 +125,7 @@ impl Fields {
     /// The field lines in order. `Content-Length` and `Connection` are not among them.
     #[must_use]
     pub fn iter(&self) -> Iter<'_> {
-        Iter { rest: &self.wire }
+        Iter { rest: self.wire() }
     }
 
     /// The value of the first line of this name (any case).
@@ -136,7 +137,7 @@ impl Fields {
     /// Whether nothing was pushed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.wire.is_empty() && self.marks == 0
+        self.wire().is_empty() && self.marks == 0
     }
 
     /// Removes everything; memory that was allocated stays for the next response.
@@ -148,7 +149,7 @@ impl Fields {
 
     /// Adds all of `other` after what is here. Its `Content-Length`, if it has one, replaces the one here.
     pub fn extend(&mut self, other: &Self) {
-        self.wire.extend_from_slice(&other.wire);
+        self.wire.extend(other.wire());
         self.marks |= other.marks;
         if other.marks & mark::LENGTH != 0 {
             self.content_length = other.content_length;
@@ -193,7 +194,7 @@ impl Fields {
     /// The field lines as they go to the wire.
     #[inline]
     pub(crate) fn wire(&self) -> &[u8] {
-        &self.wire
+        self.wire.as_slice()
     }
 
     /// Neither `Date` nor `Server` was given: the case of nearly every response, in one test.
@@ -202,17 +203,17 @@ impl Fields {
         self.marks & (mark::DATE | mark::SERVER) == 0
     }
 
-    /// A field whose line is known to be valid and of no interest to the machine: no check on the hot path.
+    /// Lines that are known to be valid and of no interest to the machine: neither checked nor copied.
     #[inline]
-    pub(crate) fn push_known(&mut self, line: &'static [u8]) {
-        debug_assert!(line.ends_with(b"\r\n"));
-        self.wire.extend_from_slice(line);
+    pub(crate) const fn from_known(lines: &'static [u8]) -> Self {
+        Self { wire: Wire::Static(lines), content_length: 0, marks: 0 }
     }
 
     fn push_octets(&mut self, name: &str, value: &[u8]) -> Result<(), InvalidField> {
         check_name(name)?;
-        let value = value.trim_ascii();
         check_value(name, value)?;
+        // CR and LF are refused above, also at the ends, so only SP and HTAB are trimmed.
+        let value = value.trim_ascii();
         match Known::of(name) {
             Known::Other => {}
             Known::Date => self.marks |= mark::DATE,
@@ -221,7 +222,7 @@ impl Fields {
             Known::ContentLength => return self.length(value),
             Known::Reserved => return Err(InvalidField::Reserved { name: name.into() }),
         }
-        append(&mut self.wire, name, value);
+        self.wire.push_line(name, value);
         Ok(())
     }
 
@@ -327,7 +328,7 @@ pub enum InvalidField {
         name: Box<str>,
         /// The character.
         octet: u8,
-        /// Where it stands, from the start of the value without its leading blanks.
+        /// Where it stands, from the start of the value as it was given.
         position: usize,
     },
     /// The machine writes this field (`Transfer-Encoding`, `Keep-Alive`), or this option of `Connection`, itself.
@@ -392,14 +393,6 @@ impl Known {
     }
 }
 
-fn append(wire: &mut SmallVec<[u8; 64]>, name: &str, value: &[u8]) {
-    wire.reserve(name.len() + value.len() + 4);
-    wire.extend_from_slice(name.as_bytes());
-    wire.extend_from_slice(b": ");
-    wire.extend_from_slice(value);
-    wire.extend_from_slice(b"\r\n");
-}
-
 fn check_name(name: &str) -> Result<(), InvalidField> {
     if !name.is_empty() && name.bytes().fold(true, |fine, octet| fine & TOKEN[usize::from(octet)]) {
         return Ok(());
@@ -441,5 +434,198 @@ struct Text<'a>(&'a [u8]);
 impl fmt::Debug for Text<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "\"{}\"", self.0.escape_ascii())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::string::{String, ToString};
+    use std::vec::Vec;
+    use std::{format, vec};
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// Whatever is pushed, the wire holds one line for each push that was accepted, and reads back as given.
+        #[test]
+        fn the_wire_has_the_lines_that_were_accepted_and_no_other(
+            pushed in prop::collection::vec(("[A-Za-z:\r\n\\- ]{0,8}", prop::collection::vec(
+                prop_oneof![Just(b'\r'), Just(b'\n'), Just(b'a'), any::<u8>()], 0..40)), 0..12)
+        ) {
+            let mut fields = Fields::new();
+            let mut accepted = Vec::new();
+            for (name, value) in &pushed {
+                if fields.push(name, value).is_ok() {
+                    accepted.push((name.as_str(), value.trim_ascii()));
+                }
+            }
+            let seen: Vec<_> = fields.iter().map(|field| (field.name, field.value)).collect();
+            prop_assert_eq!(&seen, &accepted);
+            let ends = fields.wire().iter().filter(|octet| matches!(octet, b'\r' | b'\n' | 0)).count();
+            prop_assert_eq!(ends, 2 * accepted.len());
+        }
+    }
+
+    fn lines(fields: &Fields) -> String {
+        String::from_utf8_lossy(fields.wire()).into_owned()
+    }
+
+    #[test]
+    fn fields_keep_their_order_case_and_repetition() {
+        let mut fields = Fields::new();
+        fields.push("Set-Cookie", "a=1").unwrap();
+        fields.push("x-TRACE", "7").unwrap();
+        fields.push("Set-Cookie", "b=2").unwrap();
+        assert_eq!(lines(&fields), "Set-Cookie: a=1\r\nx-TRACE: 7\r\nSet-Cookie: b=2\r\n");
+        let seen: Vec<_> = fields.iter().map(|field| (field.name, field.value)).collect();
+        assert_eq!(seen, vec![("Set-Cookie", &b"a=1"[..]), ("x-TRACE", b"7"), ("Set-Cookie", b"b=2")]);
+        assert_eq!(fields.get("SET-COOKIE"), Some(&b"a=1"[..]));
+        assert_eq!(fields.get("Set-Cooki"), None);
+    }
+
+    #[test]
+    fn every_control_character_in_a_value_is_refused_wherever_it_stands() {
+        for octet in (0..=0x1f).chain([0x7f]) {
+            for value in [vec![octet], vec![b'a', octet, b'b'], [&[b'a'; 70][..], &[octet], b"X: y"].concat()]
+            {
+                let refused = Fields::new().with("X-A", &value);
+                // Also CR, LF and FF at an end, which count as blanks elsewhere.
+                let fine = octet == b'\t';
+                assert_eq!(refused.is_ok(), fine, "octet 0x{octet:02x} in {}", value.escape_ascii());
+            }
+        }
+    }
+
+    #[test]
+    fn an_injected_line_is_refused_and_nothing_is_added() {
+        let mut fields = Fields::new();
+        fields.push("A", "1").unwrap();
+        let before = fields.clone();
+        for (name, value) in [
+            ("X", "a\r\nY: z"),
+            ("X", "a\nY: z"),
+            ("X", "a\rY: z"),
+            ("X", "\r\nY: z"),
+            ("X", "a\r\n"),
+            ("X", "a\r\n\r\n<html>"),
+            ("X\r\nY", "z"),
+            ("X: y\r\nY", "z"),
+            ("Content-Length", "1\r\nY: z"),
+            ("Connection", "close\r\nY: z"),
+            ("Date", "now\r\nY: z"),
+        ] {
+            assert!(fields.push(name, value).is_err(), "{name:?}: {value:?}");
+            assert_eq!(fields, before, "{name:?}: {value:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_no_token_is_refused() {
+        for octet in 0..=0x7f_u8 {
+            let name = format!("X{}Y", char::from(octet));
+            let token = octet.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&octet);
+            assert_eq!(Fields::new().push(&name, "v").is_ok(), token, "{name:?}");
+        }
+        assert!(Fields::new().push("", "v").is_err());
+        assert!(Fields::new().push("Größe", "v").is_err());
+    }
+
+    #[test]
+    fn blanks_around_a_value_are_trimmed_and_octets_above_ascii_stay() {
+        let fields = Fields::new().with("X", b" \t a\tb \xe9 \t").unwrap();
+        assert_eq!(fields.wire(), b"X: a\tb \xe9\r\n");
+        assert_eq!(lines(&Fields::new().with("X", "").unwrap()), "X: \r\n");
+        assert_eq!(lines(&Fields::new().with("X", "  ").unwrap()), "X: \r\n");
+        let empty = Fields::new().with("X", "").unwrap();
+        assert_eq!(empty.get("x"), Some(&b""[..]));
+    }
+
+    #[test]
+    fn the_content_length_is_kept_off_the_wire() {
+        let mut fields = Fields::new().with("content-LENGTH", " 0042 ").unwrap();
+        assert_eq!(fields.content_length(), Some(42));
+        assert!(fields.wire().is_empty() && !fields.is_empty());
+        assert_eq!(fields.push("Content-Length", "42"), Err(InvalidField::ContentLengthRepeated));
+        for value in ["", "-1", "+1", "1,1", "1 1", "0x1", "18446744073709551616", "٣"] {
+            assert_eq!(
+                Fields::new().push("Content-Length", value),
+                Err(InvalidField::ContentLength),
+                "{value:?}"
+            );
+        }
+        let most = Fields::new().with("Content-Length", "18446744073709551615").unwrap();
+        assert_eq!(most.content_length(), Some(u64::MAX));
+    }
+
+    #[test]
+    fn the_framing_fields_belong_to_the_machine() {
+        for (name, value) in [
+            ("Transfer-Encoding", "chunked"),
+            ("transfer-encoding", "gzip"),
+            ("Keep-Alive", "timeout=5"),
+            ("Connection", "keep-alive"),
+            ("Connection", "close, X-Secret"),
+        ] {
+            let refused = Fields::new().push(name, value);
+            assert_eq!(refused, Err(InvalidField::Reserved { name: name.into() }), "{name}: {value}");
+        }
+        let fields = Fields::new().with("Connection", "Close , ,UPGRADE").unwrap();
+        assert!(fields.close() && fields.upgrade() && fields.wire().is_empty());
+    }
+
+    #[test]
+    fn date_and_server_are_remembered() {
+        let fields = Fields::new().with("SERVER", "mine").unwrap();
+        assert!(fields.has_server() && !fields.has_date() && !fields.is_anonymous());
+        let fields = Fields::new().with("date", "x").unwrap();
+        assert!(!fields.has_server() && fields.has_date() && !fields.is_anonymous());
+    }
+
+    #[test]
+    fn set_replaces_and_remove_forgets() {
+        let mut fields =
+            Fields::new().with("A", "1").unwrap().with("B", "2").unwrap().with("a", "3").unwrap();
+        fields.set("a", "4").unwrap();
+        assert_eq!(lines(&fields), "B: 2\r\na: 4\r\n");
+        assert!(fields.set("B", "\n").is_err());
+        assert_eq!(fields.get("B"), Some(&b"2"[..]));
+        for (name, value) in
+            [("Date", "x"), ("Server", "x"), ("Connection", "close"), ("Content-Length", "1")]
+        {
+            let mut fields = Fields::new().with(name, value).unwrap();
+            assert!(fields.remove(name), "{name}");
+            assert_eq!(fields, Fields::new(), "{name}");
+            assert!(!fields.remove(name), "{name}");
+        }
+        fields.clear();
+        assert!(fields.is_empty());
+    }
+
+    #[test]
+    fn extend_takes_lines_and_marks() {
+        let mut fields = Fields::new().with("A", "1").unwrap().with("Content-Length", "1").unwrap();
+        let more = Fields::new().with("Server", "x").unwrap().with("Content-Length", "2").unwrap();
+        fields.extend(&more);
+        assert_eq!(lines(&fields), "A: 1\r\nServer: x\r\n");
+        assert!(fields.has_server());
+        assert_eq!(fields.content_length(), Some(2));
+    }
+
+    #[test]
+    fn the_faults_are_sentences() {
+        let fault = Fields::new().push("X", "a\0").unwrap_err();
+        assert_eq!(fault.to_string(), "The value of X holds the control character 0x00 at octet 1.");
+        let fault = Fields::new().push("X Y", "a").unwrap_err();
+        assert_eq!(fault.to_string(), "The field name \"X Y\" is not a token.");
+        let shown =
+            format!("{:?}", Fields::new().with("A", "\"").unwrap().with("Connection", "close").unwrap());
+        assert_eq!(shown, r#"{"A": "\"", "Connection": "close"}"#);
+    }
+
+    #[test]
+    fn fields_are_small() {
+        assert!(size_of::<Fields>() <= 88, "{}", size_of::<Fields>());
     }
 }

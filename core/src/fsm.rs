@@ -61,10 +61,22 @@
 //! assert_eq!(MATRIX.step(Shut, Pull), None);
 //! ```
 
+mod description;
+mod dot;
 mod label;
+mod layout;
+mod machine;
+mod markdown;
 mod matrix;
+mod mermaid;
+mod svg;
+mod text;
 
+pub use description::{ActionNote, Description, EventNote, RowNote, StateNote};
 pub use label::Label;
+pub use machine::{
+    Direction, Input, Machine, OutputEvent, Place, bottom, internal, place, to_bottom, to_top, top,
+};
 pub use matrix::{Folding, Matrix};
 
 /// One transition: in `state`, on `event`, run `action` and go to `next`.

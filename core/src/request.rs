@@ -92,11 +92,6 @@ impl<'a> RequestRef<'a> {
         Self { octets: octets.get(..meta.len as usize).unwrap_or(octets), meta }
     }
 
-    /// What the parser found.
-    pub(crate) const fn meta(&self) -> &HeadMeta {
-        &self.meta
-    }
-
     /// The method, a token; methods are case-sensitive (RFC 9110 section 9.1).
     #[must_use]
     pub fn method(&self) -> &'a str {

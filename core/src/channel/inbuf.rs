@@ -204,10 +204,6 @@ impl Inbuf {
         self.offered as usize
     }
 
-    pub(crate) fn void_offer(&mut self) {
-        self.offered = 0;
-    }
-
     /// The first `n` octets of the last `spare` hold input.
     pub(crate) fn accept_read(&mut self, n: usize) {
         self.offered = 0;
@@ -222,6 +218,7 @@ impl Inbuf {
 
     /// Copies octets in.
     pub(crate) fn append(&mut self, octets: &[u8]) {
+        self.offered = 0;
         if !self.landing.is_empty() && self.held() == 0 {
             self.store = mem::take(&mut self.landing);
             self.lent = true;
@@ -276,7 +273,7 @@ impl Inbuf {
             self.head.0 -= low;
         }
         for range in [&mut self.body, &mut self.trailers] {
-            if !range.is_empty() {
+            if range.start < range.end {
                 *range = range.start - low..range.end - low;
             }
         }

@@ -363,7 +363,7 @@ impl Context {
         let content = match page {
             Some(page) if fields.push("Content-Type", page.content_type.as_bytes()).is_ok() => page.body,
             _ => {
-                fields.push_known(b"Content-Type: text/plain; charset=utf-8\r\n");
+                fields = Fields::from_known(b"Content-Type: text/plain; charset=utf-8\r\n");
                 Bytes::from(error_text(&error, text))
             }
         };

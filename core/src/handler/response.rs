@@ -3,8 +3,6 @@
 use alloc::boxed::Box;
 use core::mem;
 
-use bytes::Bytes;
-
 use super::body::{Body, Source};
 use crate::fields::{Fields, InvalidField};
 use crate::response::{BodyRef, ResponseRef};
@@ -12,7 +10,7 @@ use crate::status::Status;
 
 /// A response: status, fields and content. `Server`, `Date`, `Connection` and the framing are the machine's.
 ///
-/// With a static text and up to 64 octets of fields it allocates nothing.
+/// With a static text and up to 70 octets of fields it allocates nothing.
 ///
 /// ```
 /// use httpfsm::handler::Response;
@@ -167,16 +165,8 @@ impl Response {
         mem::take(&mut self.body)
     }
 
+    #[inline]
     fn typed(content_type: &'static [u8], body: Body) -> Self {
-        let mut response = Self::new(Status::OK);
-        response.fields.push_known(content_type);
-        response.body = body;
-        response
-    }
-}
-
-impl From<Bytes> for Response {
-    fn from(octets: Bytes) -> Self {
-        Self::octets(octets)
+        Self { status: Status::OK, fields: Fields::from_known(content_type), body, fault: None }
     }
 }

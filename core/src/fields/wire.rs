@@ -1,0 +1,156 @@
+//! Field lines as octets: a constant, a few in place, or many on the heap.
+
+use alloc::vec::Vec;
+
+/// Octets held in place. With the length and the variant they fill the words that are there anyway.
+pub(super) const INLINE: usize = 70;
+
+/// What the first allocation takes at least, so that a response with a dozen fields allocates once.
+const FIRST_ALLOCATION: usize = 512;
+
+/// Lines of `Name: value CRLF`, ready to be copied.
+#[derive(Clone)]
+pub(super) enum Wire {
+    /// The lines of a response as most are made: nothing is copied before the encoder does.
+    Static(&'static [u8]),
+    /// A few lines.
+    Inline {
+        /// How many of the octets are used.
+        len: u8,
+        /// The octets.
+        octets: [u8; INLINE],
+    },
+    /// More.
+    Heap(Vec<u8>),
+}
+
+impl Wire {
+    pub(super) const fn new() -> Self {
+        Self::Static(b"")
+    }
+
+    #[inline]
+    pub(super) fn as_slice(&self) -> &[u8] {
+        match self {
+            Self::Static(lines) => lines,
+            Self::Inline { len, octets } => octets.get(..usize::from(*len)).unwrap_or_default(),
+            Self::Heap(lines) => lines,
+        }
+    }
+
+    /// Appends `name: value CRLF`.
+    pub(super) fn push_line(&mut self, name: &str, value: &[u8]) {
+        self.append([name.as_bytes(), b": ", value, b"\r\n"]);
+    }
+
+    /// Appends lines.
+    pub(super) fn extend(&mut self, lines: &[u8]) {
+        self.append([lines]);
+    }
+
+    /// Removes all lines and keeps the allocation.
+    pub(super) fn clear(&mut self) {
+        match self {
+            Self::Heap(lines) => lines.clear(),
+            Self::Static(_) | Self::Inline { .. } => *self = Self::new(),
+        }
+    }
+
+    fn append<const N: usize>(&mut self, pieces: [&[u8]; N]) {
+        let used = self.as_slice().len();
+        let needed = pieces.iter().fold(used, |sum, piece| sum + piece.len());
+        if let Self::Static(lines) = *self {
+            *self = if needed <= INLINE {
+                let mut octets = [0; INLINE];
+                // Fits: `used` is at most `needed`.
+                if let Some(start) = octets.get_mut(..used) {
+                    start.copy_from_slice(lines);
+                }
+                Self::Inline { len: used as u8, octets }
+            } else {
+                Self::Heap(allocated(needed, lines))
+            };
+        }
+        if needed > INLINE {
+            if let Self::Inline { .. } = self {
+                *self = Self::Heap(allocated(needed, self.as_slice()));
+            }
+        }
+        match self {
+            Self::Inline { len, octets } => {
+                let mut rest = octets.get_mut(used..needed).unwrap_or_default();
+                for piece in pieces {
+                    let Some((room, after)) = rest.split_at_mut_checked(piece.len()) else { return };
+                    room.copy_from_slice(piece);
+                    rest = after;
+                }
+                *len = needed as u8;
+            }
+            Self::Heap(lines) => {
+                lines.reserve(needed - used);
+                for piece in pieces {
+                    lines.extend_from_slice(piece);
+                }
+            }
+            Self::Static(_) => {}
+        }
+    }
+}
+
+#[cold]
+fn allocated(needed: usize, lines: &[u8]) -> Vec<u8> {
+    let mut all = Vec::with_capacity(needed.max(FIRST_ALLOCATION));
+    all.extend_from_slice(lines);
+    all
+}
+
+impl Default for Wire {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl PartialEq for Wire {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_slice() == other.as_slice()
+    }
+}
+
+impl Eq for Wire {}
+
+#[cfg(test)]
+mod tests {
+    use std::string::String;
+
+    use super::*;
+
+    #[test]
+    fn lines_are_the_same_wherever_they_are_held() {
+        for start in [&b""[..], b"A: b\r\n", &[b'x'; INLINE], &[b'x'; 600]] {
+            for length in (0..=INLINE + 2).chain([600]) {
+                let mut wire = Wire::Static(Vec::leak(start.to_vec()));
+                let value = "v".repeat(length);
+                wire.push_line("N", value.as_bytes());
+                wire.push_line("M", b"w");
+                wire.extend(b"O: p\r\n");
+                let expected =
+                    String::from_utf8_lossy(start).into_owned() + "N: " + &value + "\r\nM: w\r\nO: p\r\n";
+                assert_eq!(String::from_utf8_lossy(wire.as_slice()), expected);
+                wire.clear();
+                assert_eq!(wire.as_slice(), b"");
+                wire.push_line("N", b"v");
+                assert_eq!(wire.as_slice(), b"N: v\r\n");
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_is_allocated_up_to_the_octets_held_in_place() {
+        let mut wire = Wire::new();
+        wire.extend(&[b'x'; INLINE]);
+        assert!(matches!(wire, Wire::Inline { .. }));
+        wire.extend(b"x");
+        assert!(matches!(wire, Wire::Heap(_)));
+        assert_eq!(size_of::<Wire>(), 72);
+    }
+}

@@ -1,0 +1,264 @@
+//! The server: who may connect, and how it ends.
+//!
+//! A [`Server`] is a machine like a channel, and as pure: it knows no socket and no clock. It is told of each accepted
+//! connection and answers with a channel to open or a [`Refusal`]; it is told of each closed channel; told to go out,
+//! it has the channels finish and says when the last is gone. It holds what channels have in common: the
+//! configuration, `origins`, the limits, the names and the statistics. The channels themselves belong to the
+//! transport, so the server need be locked only when one opens or closes.
+//!
+//! ```
+//! use httpfsm::config::ServerConfig;
+//! use httpfsm::peer::Peer;
+//! use httpfsm::server::{Server, ServerInput, ServerOutput};
+//! use httpfsm::time::Moment;
+//!
+//! let mut server = Server::new(ServerConfig::default());
+//! let peername = Peer::Ip("192.0.2.1:5000".parse()?);
+//! let sockname = Peer::Ip("192.0.2.9:80".parse()?);
+//! server.handle(Moment::START, ServerInput::Connected { peername, sockname })?;
+//! match server.next_output() {
+//!     Some(ServerOutput::HttpChannel { name, .. }) => assert_eq!(name, "server.clisrv_1"),
+//!     other => panic!("{other:?}"),
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod registry;
+mod stats;
+mod table;
+
+use alloc::borrow::Cow;
+use alloc::string::String;
+use alloc::sync::Arc;
+use core::fmt;
+
+use crate::config::ServerConfig;
+use crate::fsm::Step;
+use crate::peer::Peer;
+use crate::time::Moment;
+use registry::Registry;
+pub use crate::channel::ChannelStats;
+pub use stats::ServerStats;
+use table::MATRIX;
+pub use table::{Action, Event, MACHINE, REFUSALS, ROWS, State};
+
+/// The number of a channel, unique for the life of its server (A23). The first is 1.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct ChannelId(u64);
+
+impl ChannelId {
+    /// The number, as in the channel's name.
+    #[must_use]
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+}
+
+impl fmt::Display for ChannelId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What the server is told.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ServerInput {
+    /// A connection was accepted (EV_CONNECTED). Answered by [`ServerOutput::HttpChannel`] or
+    /// [`ServerOutput::Refused`].
+    Connected {
+        /// The address of the remote end.
+        peername: Peer,
+        /// Our own address.
+        sockname: Peer,
+    },
+    /// A channel has closed (EV_HTTP_CHANNEL_CLOSED), or could not be served at all.
+    HttpChannelClosed {
+        /// Which.
+        channel: ChannelId,
+        /// What it counted.
+        stats: ChannelStats,
+    },
+    /// Take no new connection, have the channels finish, and end. Repeating it is harmless.
+    GoOut,
+    /// Time has passed; due at [`Server::deadline`].
+    Tick,
+}
+
+impl ServerInput {
+    /// The event of the table that this input is.
+    #[must_use]
+    pub const fn event(&self) -> Event {
+        match self {
+            Self::Connected { .. } => Event::Connected,
+            Self::HttpChannelClosed { .. } => Event::HttpChannelClosed,
+            Self::GoOut => Event::GoOut,
+            Self::Tick => Event::Tick,
+        }
+    }
+}
+
+/// What the server says.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ServerOutput {
+    /// Serve the connection with a new channel, and report its end with [`ServerInput::HttpChannelClosed`].
+    HttpChannel {
+        /// The channel's number.
+        id: ChannelId,
+        /// The channel's name, unique for the life of the server: `server.clisrv_17`.
+        name: String,
+        /// The address of the remote end.
+        peername: Peer,
+        /// Our own address.
+        sockname: Peer,
+    },
+    /// Close the connection; nothing was sent.
+    Refused {
+        /// The address of the remote end.
+        peername: Peer,
+        /// Why.
+        reason: Refusal,
+    },
+    /// Tell every open channel to go out.
+    GoOut,
+    /// Drop every channel that is still open, and report each as closed.
+    DropChannels,
+    /// The last channel has closed after a GoOut: the server is gone.
+    Gone,
+}
+
+/// Why a connection was not served.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// `origins` does not name the peer.
+    Origin,
+    /// `max_connections` channels are open.
+    Full,
+    /// The peer has `max_connections_per_peer` channels open.
+    Peer,
+    /// The server is going out.
+    Draining,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Origin => "The peer is not among the origins that may connect.",
+            Self::Full => "The server has as many channels open as max_connections allows.",
+            Self::Peer => "The peer has as many channels open as max_connections_per_peer allows.",
+            Self::Draining => "The server is going out and takes no new connection.",
+        })
+    }
+}
+
+/// The caller's mistake: an input that does not fit. Nothing changed but the time.
+///
+/// The only one that a server refuses is the end of a channel that is not open
+/// ([`ChannelUnknown`](Event::ChannelUnknown)).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ServerNotAccepted {
+    /// Where the server stands.
+    pub state: State,
+    /// What it does not accept there.
+    pub event: Event,
+}
+
+impl fmt::Display for ServerNotAccepted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "The server does not accept {} in the state {}.", self.event, self.state)
+    }
+}
+
+impl core::error::Error for ServerNotAccepted {}
+
+/// The server machine (GHttpServer).
+///
+/// One door in, [`handle`](Self::handle), and one door out, [`next_output`](Self::next_output), to be emptied after
+/// each `handle`.
+#[doc(alias = "GHttpServer")]
+#[derive(Debug)]
+pub struct Server {
+    state: State,
+    registry: Registry,
+}
+
+impl Server {
+    /// A server that is listening; its channels are named `server.clisrv_1`, `server.clisrv_2`, ...
+    #[must_use]
+    pub fn new(config: impl Into<Arc<ServerConfig>>) -> Self {
+        Self::named("server", config)
+    }
+
+    /// A server of another name, for programs that run several: `admin.clisrv_1`, ...
+    #[must_use]
+    pub fn named(name: impl Into<Cow<'static, str>>, config: impl Into<Arc<ServerConfig>>) -> Self {
+        Self { state: MACHINE.initial, registry: Registry::new(name.into(), config.into()) }
+    }
+
+    /// Takes an input. `at` is the time since the server began; it is first a tick, and a time in the past is none.
+    ///
+    /// # Errors
+    ///
+    /// [`ServerNotAccepted`] if `input` is the end of a channel that is not open. Nothing has changed but the time.
+    pub fn handle(&mut self, at: Moment, input: ServerInput) -> Result<(), ServerNotAccepted> {
+        self.registry.advance(at);
+        if input != ServerInput::Tick {
+            self.run(&ServerInput::Tick)?;
+        }
+        self.run(&input)
+    }
+
+    /// The next thing to do; each is yielded once, in order.
+    pub fn next_output(&mut self) -> Option<ServerOutput> {
+        self.registry.next_output()
+    }
+
+    /// When a [`Tick`](ServerInput::Tick) is due; `None`: no deadline runs.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Moment> {
+        self.registry.deadline()
+    }
+
+    /// Where the server stands.
+    #[must_use]
+    pub const fn state(&self) -> State {
+        self.state
+    }
+
+    /// Whether the server has gone out and its last channel has closed.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        self.state == State::Gone
+    }
+
+    /// The counts so far.
+    #[must_use]
+    pub const fn stats(&self) -> ServerStats {
+        self.registry.stats()
+    }
+
+    /// What the server obeys.
+    #[must_use]
+    pub const fn config(&self) -> &Arc<ServerConfig> {
+        self.registry.config()
+    }
+
+    /// The server's name, which begins the names of its channels.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.registry.name()
+    }
+
+    /// Runs the input through the table, and each internal event that an action answers with.
+    fn run(&mut self, input: &ServerInput) -> Result<(), ServerNotAccepted> {
+        let mut pending = Some(input.event());
+        while let Some(event) = pending {
+            let Some(Step { action, next }) = MATRIX.step(self.state, event) else {
+                return Err(ServerNotAccepted { state: self.state, event });
+            };
+            self.state = next;
+            pending = self.registry.act(action, input);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,208 @@
+//! What the actions of a server work on. It knows nothing of states.
+
+use alloc::borrow::Cow;
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::format;
+use alloc::sync::Arc;
+use core::net::{IpAddr, Ipv6Addr};
+
+use super::table::{Action, Event};
+use super::{ChannelId, ChannelStats, Refusal, ServerInput, ServerOutput, ServerStats};
+use crate::config::ServerConfig;
+use crate::origins;
+use crate::peer::Peer;
+use crate::time::Moment;
+
+#[derive(Debug)]
+pub(super) struct Registry {
+    config: Arc<ServerConfig>,
+    name: Cow<'static, str>,
+    /// The open channels, each with the host that it counts for.
+    channels: BTreeMap<ChannelId, Option<IpAddr>>,
+    /// How many channels each host has open; kept only while there is a limit.
+    hosts: BTreeMap<IpAddr, u32>,
+    stats: ServerStats,
+    now: Moment,
+    drain_deadline: Option<Moment>,
+    outputs: VecDeque<ServerOutput>,
+}
+
+impl Registry {
+    pub(super) fn new(name: Cow<'static, str>, config: Arc<ServerConfig>) -> Self {
+        Self {
+            config,
+            name,
+            channels: BTreeMap::new(),
+            hosts: BTreeMap::new(),
+            stats: ServerStats::default(),
+            now: Moment::START,
+            drain_deadline: None,
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// Goes to `at`, unless it is past.
+    pub(super) fn advance(&mut self, at: Moment) {
+        self.now = self.now.max(at);
+    }
+
+    /// Does what the table says; answers with an internal event where the way depends on data.
+    pub(super) fn act(&mut self, action: Action, input: &ServerInput) -> Option<Event> {
+        match (action, input) {
+            (Action::CheckPeer, ServerInput::Connected { peername, .. }) => Some(self.check_peer(peername)),
+            (Action::OpenChannel, ServerInput::Connected { peername, sockname }) => {
+                self.open_channel(peername, sockname)
+            }
+            (Action::RefuseOrigin, ServerInput::Connected { peername, .. }) => {
+                self.refuse(peername, Refusal::Origin)
+            }
+            (Action::RefuseFull, ServerInput::Connected { peername, .. }) => {
+                self.refuse(peername, Refusal::Full)
+            }
+            (Action::RefusePeer, ServerInput::Connected { peername, .. }) => {
+                self.refuse(peername, Refusal::Peer)
+            }
+            (Action::RefuseDraining, ServerInput::Connected { peername, .. }) => {
+                self.refuse(peername, Refusal::Draining)
+            }
+            (Action::FindChannel, ServerInput::HttpChannelClosed { channel, .. }) => {
+                let found = self.channels.contains_key(channel);
+                Some(if found { Event::ChannelFound } else { Event::ChannelUnknown })
+            }
+            (Action::ForgetChannel, ServerInput::HttpChannelClosed { channel, stats }) => {
+                self.forget_channel(*channel, stats)
+            }
+            (Action::BeginDrain, _) => self.begin_drain(),
+            (Action::CheckDeadline, _) => {
+                self.drain_deadline.is_some_and(|deadline| deadline <= self.now).then_some(Event::DrainOver)
+            }
+            (Action::DropChannels, _) => {
+                self.drain_deadline = None;
+                self.emit(ServerOutput::DropChannels)
+            }
+            (Action::ReportGone, _) => {
+                self.drain_deadline = None;
+                self.emit(ServerOutput::Gone)
+            }
+            // The rows pair the actions above with their inputs; a test walks them all.
+            _ => None,
+        }
+    }
+
+    pub(super) fn next_output(&mut self) -> Option<ServerOutput> {
+        self.outputs.pop_front()
+    }
+
+    pub(super) const fn deadline(&self) -> Option<Moment> {
+        self.drain_deadline
+    }
+
+    pub(super) const fn stats(&self) -> ServerStats {
+        self.stats
+    }
+
+    pub(super) const fn config(&self) -> &Arc<ServerConfig> {
+        &self.config
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn check_peer(&self, peername: &Peer) -> Event {
+        if !origins::allows(&self.config.origins, peername) {
+            Event::OriginForeign
+        } else if is_reached(self.config.max_connections, self.stats.n_channels) {
+            Event::ServerFull
+        } else if host(peername).is_some_and(|host| self.is_host_full(host)) {
+            Event::PeerFull
+        } else {
+            Event::Admitted
+        }
+    }
+
+    fn is_host_full(&self, host: IpAddr) -> bool {
+        let open = self.hosts.get(&host).copied().unwrap_or(0);
+        is_reached(self.config.max_connections_per_peer, open.into())
+    }
+
+    fn open_channel(&mut self, peername: &Peer, sockname: &Peer) -> Option<Event> {
+        self.stats.opened += 1;
+        self.stats.n_channels += 1;
+        self.stats.most_channels = self.stats.most_channels.max(self.stats.n_channels);
+        // The count of opened channels never falls, so a number or name is never given twice (A23).
+        let id = ChannelId(self.stats.opened);
+        let host = host(peername).filter(|_| self.config.max_connections_per_peer != 0);
+        if let Some(host) = host {
+            *self.hosts.entry(host).or_insert(0) += 1;
+        }
+        self.channels.insert(id, host);
+        let name = format!("{}.clisrv_{id}", self.name);
+        let (peername, sockname) = (peername.clone(), sockname.clone());
+        self.emit(ServerOutput::HttpChannel { id, name, peername, sockname })
+    }
+
+    fn refuse(&mut self, peername: &Peer, reason: Refusal) -> Option<Event> {
+        *match reason {
+            Refusal::Origin => &mut self.stats.refused_origin,
+            Refusal::Full => &mut self.stats.refused_full,
+            Refusal::Peer => &mut self.stats.refused_peer,
+            Refusal::Draining => &mut self.stats.refused_draining,
+        } += 1;
+        self.emit(ServerOutput::Refused { peername: peername.clone(), reason })
+    }
+
+    fn forget_channel(&mut self, channel: ChannelId, stats: &ChannelStats) -> Option<Event> {
+        if let Some(host) = self.channels.remove(&channel).flatten() {
+            self.leave_host(host);
+        }
+        self.stats.n_channels -= 1;
+        self.stats.closed += 1;
+        self.stats.channels.merge(stats);
+        self.last_closed()
+    }
+
+    fn leave_host(&mut self, host: IpAddr) {
+        if let Some(open) = self.hosts.get_mut(&host) {
+            *open -= 1;
+            if *open == 0 {
+                self.hosts.remove(&host);
+            }
+        }
+    }
+
+    fn begin_drain(&mut self) -> Option<Event> {
+        self.drain_deadline =
+            self.config.drain_deadline.map(|time| self.now.saturating_add_millis(millis(time)));
+        self.emit(ServerOutput::GoOut);
+        self.last_closed()
+    }
+
+    fn last_closed(&self) -> Option<Event> {
+        self.channels.is_empty().then_some(Event::LastClosed)
+    }
+
+    fn emit(&mut self, output: ServerOutput) -> Option<Event> {
+        self.outputs.push_back(output);
+        None
+    }
+}
+
+fn millis(time: core::time::Duration) -> u64 {
+    Moment::from_duration(time).as_millis()
+}
+
+/// Whether `open` is at a limit; 0 is none.
+fn is_reached(limit: u32, open: u64) -> bool {
+    limit != 0 && open >= limit.into()
+}
+
+/// What counts as one peer: an IPv4 address, or the /64 of an IPv6 address, which a single host can have to itself
+/// (RFC 6177 section 2). `None` for Unix sockets, which are not told apart.
+fn host(peername: &Peer) -> Option<IpAddr> {
+    const NETWORK: u128 = !(u64::MAX as u128);
+    Some(match peername.ip()? {
+        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & NETWORK).into(),
+        v4 @ IpAddr::V4(_) => v4,
+    })
+}

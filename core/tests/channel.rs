@@ -1,0 +1,61 @@
+//! The channel, seen from outside: what goes in and what comes out.
+
+use std::sync::Arc;
+
+use httpfsm::{
+    Channel, ChannelConfig, Date, Facts, Fields, Input, Moment, Now, Output, ResponseRef, Settings, State, Status,
+};
+
+fn channel() -> Channel {
+    Channel::new(Arc::new(Settings::new(&ChannelConfig::default())), Facts::default())
+}
+
+fn now(millis: u64) -> Now<'static> {
+    Now::new(Moment::from_millis(millis), &Date::EPOCH)
+}
+
+/// Feeds octets, answers every request with its target, sends everything, and returns what was sent.
+fn exchange(channel: &mut Channel, input: &[u8]) -> String {
+    let mut sent = Vec::new();
+    channel.handle(&now(0), Input::RxData(input)).unwrap();
+    loop {
+        while let Some(output) = channel.next_output() {
+            if let Output::HttpRequest = output {
+                let target = channel.request().unwrap().target().to_owned();
+                let fields = Fields::new();
+                let response = ResponseRef::new(Status::OK, &fields, target.as_bytes());
+                channel.handle(&now(0), Input::HttpResponse(response)).unwrap();
+            }
+        }
+        let n = channel.unsent().len();
+        if n == 0 {
+            return String::from_utf8(sent).unwrap();
+        }
+        sent.extend_from_slice(channel.unsent());
+        channel.handle(&now(0), Input::Sent(n)).unwrap();
+    }
+}
+
+#[test]
+fn pipelined_requests_are_answered_in_order_and_in_one_write() {
+    let mut channel = channel();
+    let sent = exchange(
+        &mut channel,
+        b"GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\nGET /3 HTTP/1.1\r\nHost: a\r\n\r\n",
+    );
+    let answer = |n| {
+        format!("HTTP/1.1 200 OK\r\nServer: httpfsm\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\nContent-Length: 2\r\n\r\n/{n}")
+    };
+    assert_eq!(sent, [answer(1), answer(2), answer(3)].concat());
+    assert_eq!(channel.state(), State::Idle);
+    assert_eq!(channel.buffered(), 0);
+}
+
+#[test]
+fn a_bad_request_is_refused_and_the_channel_closes() {
+    let mut channel = channel();
+    let sent = exchange(&mut channel, b"GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\n\r\n");
+    assert!(sent.contains("HTTP/1.1 400 Bad Request\r\n"), "{sent}");
+    assert!(sent.contains("Connection: close\r\n"), "{sent}");
+    assert_eq!(channel.state(), State::Lingering);
+}

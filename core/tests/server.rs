@@ -1,0 +1,336 @@
+//! The server machine, from outside.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use httpfsm::config::ServerConfig;
+use httpfsm::fsm::{Direction, Label};
+use httpfsm::peer::Peer;
+use httpfsm::server::{
+    Action, ChannelId, ChannelStats, Event, MACHINE, REFUSALS, ROWS, Refusal, Server, ServerInput,
+    ServerNotAccepted, ServerOutput, State,
+};
+use httpfsm::time::Moment;
+use proptest::prelude::*;
+
+/// A server with a clock that the test turns.
+struct Bench {
+    server: Server,
+    at: Moment,
+}
+
+impl Bench {
+    fn new(config: ServerConfig) -> Self {
+        Self { server: Server::new(config), at: Moment::START }
+    }
+
+    fn wait(&mut self, seconds: u64) -> &mut Self {
+        self.at = self.at.saturating_add_millis(seconds * 1000);
+        self
+    }
+
+    fn send(&mut self, input: ServerInput) -> Vec<ServerOutput> {
+        self.server.handle(self.at, input).expect("the input fits");
+        self.outputs()
+    }
+
+    fn outputs(&mut self) -> Vec<ServerOutput> {
+        std::iter::from_fn(|| self.server.next_output()).collect()
+    }
+
+    fn connect(&mut self, from: &str) -> Result<(ChannelId, String), Refusal> {
+        match self.send(connected(from)).as_slice() {
+            [ServerOutput::HttpChannel { id, name, peername, sockname }] => {
+                assert_eq!((peername, sockname), (&peer(from), &peer("192.0.2.9:80")));
+                Ok((*id, name.clone()))
+            }
+            [ServerOutput::Refused { peername, reason }] => {
+                assert_eq!(peername, &peer(from));
+                Err(*reason)
+            }
+            other => panic!("a connection was answered with {other:?}"),
+        }
+    }
+
+    fn open(&mut self, from: &str) -> ChannelId {
+        self.connect(from).expect("the connection is served").0
+    }
+
+    fn close(&mut self, channel: ChannelId) -> Vec<ServerOutput> {
+        self.send(closed(channel))
+    }
+}
+
+fn peer(text: &str) -> Peer {
+    match text.parse::<SocketAddr>() {
+        Ok(address) => Peer::Ip(address),
+        Err(_) => Peer::Unix(None),
+    }
+}
+
+fn connected(from: &str) -> ServerInput {
+    ServerInput::Connected { peername: peer(from), sockname: peer("192.0.2.9:80") }
+}
+
+fn closed(channel: ChannelId) -> ServerInput {
+    ServerInput::HttpChannelClosed { channel, stats: ChannelStats::default() }
+}
+
+#[test]
+fn every_pair_is_one_row_or_one_refusal() {
+    for &state in State::ALL {
+        for &event in Event::ALL {
+            let rows = ROWS.iter().filter(|row| row.state == state && row.event == event).count();
+            let refusals = REFUSALS.iter().filter(|pair| pair.state == state && pair.event == event).count();
+            assert_eq!(rows + refusals, 1, "({state}, {event})");
+        }
+    }
+}
+
+#[test]
+fn every_state_is_reached_and_every_action_used() {
+    for &state in State::ALL {
+        assert!(state == MACHINE.initial || ROWS.iter().any(|row| row.next == state), "{state}");
+        assert_eq!(MACHINE.places.iter().filter(|place| place.state == state).count(), 1, "{state}");
+    }
+    for &action in Action::ALL {
+        assert!(ROWS.iter().any(|row| row.action == action), "{action}");
+    }
+    for &event in Event::ALL {
+        assert_eq!(MACHINE.inputs.iter().filter(|input| input.event == event).count(), 1, "{event}");
+    }
+}
+
+#[test]
+fn nothing_leaves_gone() {
+    assert!(ROWS.iter().filter(|row| row.state == State::Gone).all(|row| row.next == State::Gone));
+}
+
+#[test]
+fn every_input_from_outside_has_a_row_in_every_state() {
+    for input in MACHINE.inputs.iter().filter(|input| input.direction != Direction::Internal) {
+        assert!(!REFUSALS.iter().any(|pair| pair.event == input.event), "{}", input.event);
+    }
+}
+
+#[test]
+fn each_connection_gets_a_channel_of_its_own_name() {
+    let mut bench = Bench::new(ServerConfig::default());
+    let (first, name) = bench.connect("192.0.2.1:1").unwrap();
+    assert_eq!((first.get(), name.as_str()), (1, "server.clisrv_1"));
+    assert_eq!(bench.connect("192.0.2.1:2").unwrap().1, "server.clisrv_2");
+    assert!(bench.close(first).is_empty());
+    assert_eq!(bench.connect("unix").unwrap().1, "server.clisrv_3", "names are not reused");
+}
+
+#[test]
+fn the_name_of_the_server_begins_the_names_of_its_channels() {
+    let mut server = Server::named("admin", ServerConfig::default());
+    server.handle(Moment::START, connected("192.0.2.1:1")).unwrap();
+    assert!(
+        matches!(server.next_output(), Some(ServerOutput::HttpChannel { name, .. }) if name == "admin.clisrv_1")
+    );
+    assert_eq!(server.name(), "admin");
+}
+
+#[test]
+fn a_foreign_origin_is_refused() {
+    let origins = vec!["10.0.0.0/8".parse().unwrap(), "[::1]:7".parse().unwrap()];
+    let mut bench = Bench::new(ServerConfig { origins, ..ServerConfig::default() });
+    assert_eq!(bench.connect("192.0.2.1:1"), Err(Refusal::Origin));
+    assert_eq!(bench.connect("[::1]:8"), Err(Refusal::Origin));
+    assert_eq!(bench.connect("unix"), Err(Refusal::Origin));
+    bench.open("[::ffff:10.0.0.1]:1");
+    bench.open("[::1]:7");
+    assert_eq!(bench.server.stats().refused_origin, 3);
+    assert_eq!(bench.server.stats().refused(), 3);
+}
+
+#[test]
+fn the_limit_of_connections_is_inclusive_and_a_close_makes_room() {
+    let mut bench = Bench::new(ServerConfig { max_connections: 2, ..ServerConfig::default() });
+    let first = bench.open("192.0.2.1:1");
+    bench.open("192.0.2.1:2");
+    assert_eq!(bench.connect("192.0.2.1:3"), Err(Refusal::Full));
+    bench.close(first);
+    bench.open("192.0.2.1:4");
+    assert_eq!(bench.connect("192.0.2.1:5"), Err(Refusal::Full));
+    assert_eq!(bench.server.stats().refused_full, 2);
+}
+
+#[test]
+fn the_limit_per_peer_counts_each_peer_alone() {
+    let mut bench = Bench::new(ServerConfig { max_connections_per_peer: 2, ..ServerConfig::default() });
+    let first = bench.open("192.0.2.1:1");
+    bench.open("[::ffff:192.0.2.1]:2");
+    assert_eq!(bench.connect("192.0.2.1:3"), Err(Refusal::Peer), "a mapped address is the same peer");
+    bench.open("192.0.2.2:1");
+    bench.close(first);
+    bench.open("192.0.2.1:4");
+    assert_eq!(bench.connect("192.0.2.1:5"), Err(Refusal::Peer));
+    assert_eq!(bench.server.stats().refused_peer, 2);
+}
+
+#[test]
+fn an_ipv6_peer_is_its_network_of_64_bits() {
+    let mut bench = Bench::new(ServerConfig { max_connections_per_peer: 1, ..ServerConfig::default() });
+    bench.open("[2001:db8::1]:1");
+    assert_eq!(bench.connect("[2001:db8::2]:1"), Err(Refusal::Peer));
+    bench.open("[2001:db8:0:1::1]:1");
+}
+
+#[test]
+fn unix_peers_are_not_limited_per_peer() {
+    let mut bench = Bench::new(ServerConfig { max_connections_per_peer: 1, ..ServerConfig::default() });
+    bench.open("unix");
+    bench.open("unix");
+}
+
+#[test]
+fn zero_is_no_limit() {
+    let config = ServerConfig { max_connections: 0, max_connections_per_peer: 0, ..ServerConfig::default() };
+    let mut bench = Bench::new(config);
+    for _ in 0..20_001 {
+        bench.open("192.0.2.1:1");
+    }
+    assert_eq!(bench.server.stats().n_channels, 20_001);
+}
+
+#[test]
+fn the_end_of_an_unknown_channel_is_not_accepted() {
+    let mut bench = Bench::new(ServerConfig::default());
+    let channel = bench.open("192.0.2.1:1");
+    bench.close(channel);
+    let before = bench.server.stats();
+    let refused = ServerNotAccepted { state: State::Listening, event: Event::ChannelUnknown };
+    assert_eq!(bench.server.handle(bench.at, closed(channel)), Err(refused));
+    assert_eq!(bench.server.stats(), before);
+    assert_eq!(bench.outputs(), []);
+    assert_eq!(refused.to_string(), "The server does not accept ChannelUnknown in the state Listening.");
+}
+
+#[test]
+fn the_counts_of_a_channel_are_added_when_it_closes() {
+    let mut bench = Bench::new(ServerConfig::default());
+    for requests in [2, 3] {
+        let channel = bench.open("192.0.2.1:1");
+        let stats = ChannelStats { requests, refused: 1, received: 10, sent: u64::MAX };
+        bench.send(ServerInput::HttpChannelClosed { channel, stats });
+    }
+    let stats = bench.server.stats();
+    let sum = ChannelStats { requests: 5, refused: 2, received: 20, sent: u64::MAX };
+    assert_eq!(stats.channels, sum);
+    assert_eq!((stats.n_channels, stats.most_channels, stats.opened, stats.closed), (0, 1, 2, 2));
+}
+
+#[test]
+fn a_drain_without_channels_ends_at_once() {
+    let mut bench = Bench::new(ServerConfig::default());
+    assert_eq!(bench.send(ServerInput::GoOut), [ServerOutput::GoOut, ServerOutput::Gone]);
+    assert!(bench.server.is_gone());
+    assert_eq!(bench.server.deadline(), None);
+}
+
+#[test]
+fn a_drain_ends_with_the_last_channel() {
+    let mut bench = Bench::new(ServerConfig::default());
+    let (first, second) = (bench.open("192.0.2.1:1"), bench.open("192.0.2.1:2"));
+    assert_eq!(bench.send(ServerInput::GoOut), [ServerOutput::GoOut]);
+    assert_eq!(bench.connect("192.0.2.1:3"), Err(Refusal::Draining));
+    assert_eq!(bench.send(ServerInput::GoOut), [], "repeating it is harmless");
+    assert_eq!(bench.close(first), []);
+    assert!(!bench.server.is_gone());
+    assert_eq!(bench.close(second), [ServerOutput::Gone]);
+    assert!(bench.server.is_gone());
+    assert_eq!(bench.connect("192.0.2.1:4"), Err(Refusal::Draining));
+    assert_eq!(bench.server.stats().refused_draining, 2);
+}
+
+#[test]
+fn a_drain_drops_what_is_left_at_its_deadline_and_once() {
+    let mut bench = Bench::new(ServerConfig::default());
+    let channel = bench.open("192.0.2.1:1");
+    bench.wait(5).send(ServerInput::GoOut);
+    assert_eq!(bench.server.deadline(), Some(Moment::from_millis(35_000)));
+    assert_eq!(bench.wait(29).send(ServerInput::Tick), []);
+    assert_eq!(bench.wait(1).send(ServerInput::Tick), [ServerOutput::DropChannels]);
+    assert_eq!(bench.server.deadline(), None);
+    assert_eq!(bench.wait(9).send(ServerInput::Tick), []);
+    assert_eq!(bench.close(channel), [ServerOutput::Gone]);
+}
+
+#[test]
+fn an_input_at_a_time_is_first_a_tick_at_that_time() {
+    let mut bench = Bench::new(ServerConfig::default());
+    let channel = bench.open("192.0.2.1:1");
+    bench.send(ServerInput::GoOut);
+    assert_eq!(bench.wait(30).close(channel), [ServerOutput::DropChannels, ServerOutput::Gone]);
+}
+
+#[test]
+fn a_time_in_the_past_is_none() {
+    let mut bench = Bench::new(ServerConfig::default());
+    bench.open("192.0.2.1:1");
+    bench.wait(100).send(ServerInput::Tick);
+    bench.at = Moment::START;
+    bench.send(ServerInput::GoOut);
+    assert_eq!(bench.server.deadline(), Some(Moment::from_millis(130_000)));
+}
+
+#[test]
+fn without_a_drain_deadline_the_drain_waits() {
+    let mut bench = Bench::new(ServerConfig { drain_deadline: None, ..ServerConfig::default() });
+    let channel = bench.open("192.0.2.1:1");
+    bench.send(ServerInput::GoOut);
+    assert_eq!(bench.server.deadline(), None);
+    assert_eq!(bench.wait(1_000_000).send(ServerInput::Tick), []);
+    assert_eq!(bench.close(channel), [ServerOutput::Gone]);
+}
+
+proptest! {
+    #[test]
+    fn in_any_order_names_differ_limits_hold_and_counts_agree(
+        inputs in proptest::collection::vec((0u8..40, 0u64..12, 0u64..4_000), 0..200),
+    ) {
+        let config = ServerConfig {
+            max_connections: 5,
+            max_connections_per_peer: 2,
+            drain_deadline: Some(Duration::from_secs(60)),
+            ..ServerConfig::default()
+        };
+        let mut server = Server::new(config);
+        let mut names = BTreeSet::new();
+        let mut open: Vec<(ChannelId, Peer)> = Vec::new();
+        let mut gone = false;
+        for (kind, which, at) in inputs {
+            let input = match kind {
+                0 => ServerInput::GoOut,
+                1..5 => ServerInput::Tick,
+                5..20 if !open.is_empty() => closed(open.remove(which as usize % open.len()).0),
+                _ => connected(&format!("192.0.2.{}:1", which % 4)),
+            };
+            prop_assert_eq!(server.handle(Moment::from_millis(at), input), Ok(()));
+            while let Some(output) = server.next_output() {
+                prop_assert!(!gone || matches!(output, ServerOutput::Refused { .. }), "{:?} after Gone", output);
+                match output {
+                    ServerOutput::HttpChannel { id, name, peername, .. } => {
+                        prop_assert!(names.insert(name), "a name was reused");
+                        open.push((id, peername));
+                    }
+                    ServerOutput::Gone => gone = true,
+                    _ => {}
+                }
+            }
+            prop_assert!(open.len() <= 5);
+            for (_, peername) in &open {
+                prop_assert!(open.iter().filter(|(_, other)| other == peername).count() <= 2);
+            }
+            let stats = server.stats();
+            prop_assert_eq!(stats.n_channels, open.len() as u64);
+            prop_assert_eq!(stats.opened - stats.closed, stats.n_channels);
+            prop_assert_eq!(gone, server.is_gone());
+            prop_assert!(!gone || open.is_empty());
+        }
+    }
+}

@@ -55,7 +55,7 @@ pub use self::settings::{Facts, Settings};
 pub use self::table::{Action, Event, MATRIX, REFUSALS, ROWS, State};
 pub use self::waits::Waits;
 
-use self::context::{Args, Context};
+use self::context::{Accepted, Args, Context};
 use self::pending::Pending;
 use crate::error::NotAccepted;
 use crate::input::{Data, Input};
@@ -116,11 +116,7 @@ impl Channel {
     /// beyond the passing of time.
     #[inline]
     pub fn handle(&mut self, now: &Now<'_>, input: Input<'_>) -> Result<(), NotAccepted> {
-        let at = now.at.max(self.context.latest);
-        self.context.latest = at;
-        if at >= self.context.due {
-            self.dispatch(&mut Args::new(now, at, Input::Tick), Event::Tick);
-        }
+        let at = self.arrive(now);
         let event = input.event();
         if MATRIX.step(self.state, event).is_none() || !self.context.takes(self.state, &input) {
             return Err(NotAccepted { state: self.state, event });
@@ -179,8 +175,8 @@ impl Channel {
         self.context.next_pending().is_some()
     }
 
-    /// Answers the request that waits from what it says: takes the [`Output::HttpRequest`], shows the request to `f`
-    /// and handles the response that `f` makes. `Ok(false)` if no request waits.
+    /// Answers the request that waits from what it says: shows it to `f`, which gives a response that may borrow from
+    /// it. `Ok(false)` if no request waits, or `f` gave none; the request then still waits.
     ///
     /// # Errors
     ///
@@ -189,28 +185,40 @@ impl Channel {
     pub fn answer(
         &mut self,
         now: &Now<'_>,
-        f: impl for<'r> FnOnce(RequestRef<'r>) -> ResponseRef<'r>,
+        f: impl FnOnce(RequestRef<'_>, &mut Answer<'_>),
     ) -> Result<bool, NotAccepted> {
-        let at = now.at.max(self.context.latest);
-        self.context.latest = at;
-        if at >= self.context.due {
-            self.dispatch(&mut Args::new(now, at, Input::Tick), Event::Tick);
-        }
+        let at = self.arrive(now);
         if self.state != State::WaitResponse || !self.context.inbuf.head_is_pinned() {
             return Ok(false);
         }
         // The head stands aside while the answer, which may borrow from it, is encoded.
         let head = self.context.inbuf.detach();
-        let response = f(RequestRef::new(head.octets(), self.context.meta));
-        let verdict = self.context.takes_response(&response).then(|| self.context.encode_response(now, &response));
+        let request = RequestRef::new(head.octets(), self.context.meta);
+        let mut answer = Answer { context: &mut self.context, now: *now, given: Given::Nothing };
+        f(request, &mut answer);
+        let given = answer.given;
         self.context.inbuf.attach(head);
-        if verdict.is_none() {
-            return Err(NotAccepted { state: self.state, event: Event::HttpResponse });
+        match given {
+            Given::Nothing => Ok(false),
+            Given::Misfit => Err(NotAccepted { state: self.state, event: Event::HttpResponse }),
+            Given::Accepted(accepted) => {
+                let mut args = Args::new(now, at, Input::Tick);
+                args.accepted = Some(accepted);
+                self.dispatch(&mut args, Event::HttpResponse);
+                Ok(true)
+            }
         }
-        let mut args = Args::new(now, at, Input::Tick);
-        args.accepted = verdict;
-        self.dispatch(&mut args, Event::HttpResponse);
-        Ok(true)
+    }
+
+    /// Lets time pass up to `now`; returns the moment that counts.
+    #[inline]
+    fn arrive(&mut self, now: &Now<'_>) -> Moment {
+        let at = now.at.max(self.context.latest);
+        self.context.latest = at;
+        if at >= self.context.due {
+            self.dispatch(&mut Args::new(now, at, Input::Tick), Event::Tick);
+        }
+        at
     }
 
     /// The head of the request that waits: until it is answered, or its body is demanded, or
@@ -364,6 +372,33 @@ impl Channel {
     #[must_use]
     pub fn settings(&self) -> &Arc<Settings> {
         &self.context.settings
+    }
+}
+
+/// Where [`Channel::answer`] takes the response.
+pub struct Answer<'a> {
+    context: &'a mut Context,
+    now: Now<'a>,
+    given: Given,
+}
+
+enum Given {
+    Nothing,
+    Misfit,
+    Accepted(Accepted),
+}
+
+impl Answer<'_> {
+    /// Gives the response. The first one counts.
+    #[inline]
+    pub fn give(&mut self, response: ResponseRef<'_>) {
+        if matches!(self.given, Given::Nothing) {
+            self.given = if self.context.takes_response(&response) {
+                Given::Accepted(self.context.encode_response(&self.now, &response))
+            } else {
+                Given::Misfit
+            };
+        }
     }
 }
 

@@ -31,7 +31,7 @@ pub mod time;
 mod token;
 pub mod trailers;
 
-pub use channel::{Channel, ChannelStats, Event, Facts, Loan, Settings, State, Waits};
+pub use channel::{Answer, Channel, ChannelStats, Event, Facts, Loan, Settings, State, Waits};
 pub use config::{Bodies, ChannelConfig, ErrorPage, ErrorPages, ServerConfig};
 pub use error::{BodyError, CloseReason, NotAccepted, RequestError, Rule};
 pub use fields::{Fields, InvalidField};

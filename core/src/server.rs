@@ -32,12 +32,12 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use core::fmt;
 
+pub use crate::channel::ChannelStats;
 use crate::config::ServerConfig;
 use crate::fsm::Step;
 use crate::peer::Peer;
 use crate::time::Moment;
 use registry::Registry;
-pub use crate::channel::ChannelStats;
 pub use stats::ServerStats;
 use table::MATRIX;
 pub use table::{Action, Event, MACHINE, REFUSALS, ROWS, State};

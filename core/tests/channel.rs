@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use httpfsm::{
-    Channel, ChannelConfig, Date, Facts, Fields, Input, Moment, Now, Output, ResponseRef, Settings, State, Status,
+    Channel, ChannelConfig, Date, Facts, Fields, Input, Moment, Now, Output, ResponseRef, Settings, State,
+    Status,
 };
 
 fn channel() -> Channel {
@@ -44,7 +45,9 @@ fn pipelined_requests_are_answered_in_order_and_in_one_write() {
         b"GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\nGET /3 HTTP/1.1\r\nHost: a\r\n\r\n",
     );
     let answer = |n| {
-        format!("HTTP/1.1 200 OK\r\nServer: httpfsm\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\nContent-Length: 2\r\n\r\n/{n}")
+        format!(
+            "HTTP/1.1 200 OK\r\nServer: httpfsm\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\nContent-Length: 2\r\n\r\n/{n}"
+        )
     };
     assert_eq!(sent, [answer(1), answer(2), answer(3)].concat());
     assert_eq!(channel.state(), State::Idle);

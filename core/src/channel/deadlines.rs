@@ -82,7 +82,10 @@ impl Context {
             }
         };
         consider(self.body_rate.deadline(settings.body, settings.config.min_body_rate), Event::BodyTimeout);
-        consider(self.write_rate.deadline(settings.write, settings.config.min_write_rate), Event::WriteTimeout);
+        consider(
+            self.write_rate.deadline(settings.write, settings.config.min_write_rate),
+            Event::WriteTimeout,
+        );
         if state == State::Idle {
             consider(self.age.max(entered), Event::AgeReached);
         }

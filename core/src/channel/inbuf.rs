@@ -101,7 +101,8 @@ impl Inbuf {
     }
 
     pub(crate) fn head(&self) -> Option<&[u8]> {
-        (self.head.0 != NONE).then(|| self.store.get(self.head.0 as usize..self.end as usize).unwrap_or_default())
+        (self.head.0 != NONE)
+            .then(|| self.store.get(self.head.0 as usize..self.end as usize).unwrap_or_default())
     }
 
     pub(crate) fn unpin_head(&mut self) {
@@ -304,7 +305,8 @@ impl Inbuf {
             let mut private = Vec::new();
             if held > 0 {
                 private.reserve_exact(held);
-                private.extend_from_slice(self.store.get(low as usize..self.end as usize).unwrap_or_default());
+                private
+                    .extend_from_slice(self.store.get(low as usize..self.end as usize).unwrap_or_default());
             }
             let lent = mem::replace(&mut self.store, private);
             self.rebase(low);

@@ -50,7 +50,8 @@ impl Rate {
         if !self.on || timeout == NEVER {
             return NEVER;
         }
-        let earned = if self.octets == 0 { 0 } else { self.octets.saturating_mul(1000) / u64::from(min_rate.max(1)) };
+        let earned =
+            if self.octets == 0 { 0 } else { self.octets.saturating_mul(1000) / u64::from(min_rate.max(1)) };
         let allowed = timeout.saturating_add(earned).saturating_sub(self.spent);
         self.since.saturating_add(allowed).min(NEVER - 1)
     }

@@ -121,7 +121,8 @@ impl Context {
                     return self.body_pauses();
                 }
                 Receiving::Chunks => {
-                    let decoded = self.chunks.decode(self.inbuf.unparsed_mut(), self.credit, &self.settings.chunks);
+                    let decoded =
+                        self.chunks.decode(self.inbuf.unparsed_mut(), self.credit, &self.settings.chunks);
                     self.credit -= decoded.data.len() as u64;
                     self.inbuf.body_ready(decoded.data, decoded.consumed);
                     match decoded.status {
@@ -143,7 +144,9 @@ impl Context {
                             self.inbuf.trailers_ready(len);
                             return self.body_complete();
                         }
-                        TrailerStatus::Refused(error) => return self.body_broken(BodyError::Malformed(error)),
+                        TrailerStatus::Refused(error) => {
+                            return self.body_broken(BodyError::Malformed(error));
+                        }
                     }
                 }
             }

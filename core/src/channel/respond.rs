@@ -174,7 +174,9 @@ impl Context {
             Receiving::Complete => true,
             // A peer that waits for its 100 may send the body or not.
             Receiving::Known(_) if self.expects => false,
-            Receiving::Known(rest) => self.settings.discard > 0 && rest <= self.settings.config.discard_octets,
+            Receiving::Known(rest) => {
+                self.settings.discard > 0 && rest <= self.settings.config.discard_octets
+            }
             Receiving::Chunks | Receiving::TrailerSection | Receiving::Failed => false,
         }
     }
@@ -188,7 +190,9 @@ impl Context {
     }
 
     fn cut_slice<'a>(&mut self, content: &'a [u8], limit: u64) -> &'a [u8] {
-        let Some(cut) = usize::try_from(limit).ok().and_then(|limit| content.get(..limit)) else { return content };
+        let Some(cut) = usize::try_from(limit).ok().and_then(|limit| content.get(..limit)) else {
+            return content;
+        };
         self.note_excess((content.len() - cut.len()) as u64);
         cut
     }
@@ -339,7 +343,12 @@ impl Context {
         self.answer_and_close(args, Rule::HandlerFailed, text)
     }
 
-    pub(super) fn answer_and_close(&mut self, args: &Args<'_>, rule: Rule, text: Option<&str>) -> Option<Event> {
+    pub(super) fn answer_and_close(
+        &mut self,
+        args: &Args<'_>,
+        rule: Rule,
+        text: Option<&str>,
+    ) -> Option<Event> {
         self.answer_error(args, RequestError::new(rule, 0), text);
         self.begin_close()
     }
@@ -367,7 +376,8 @@ impl Context {
                 Bytes::from(error_text(&error, text))
             }
         };
-        let response = ResponseRef { status: error.status(), fields: &fields, body: BodyRef::Bytes(&content) };
+        let response =
+            ResponseRef { status: error.status(), fields: &fields, body: BodyRef::Bytes(&content) };
         self.encode_response(&args.now, &response);
     }
 }

@@ -55,7 +55,13 @@ impl Settings {
     pub fn new(config: &ChannelConfig) -> Self {
         let body_size = limit64(config.max_request_body_size);
         Self {
-            identity: config.identity.chars().filter(|c| matches!(c, ' '..='~')).collect::<String>().trim().into(),
+            identity: config
+                .identity
+                .chars()
+                .filter(|c| matches!(c, ' '..='~'))
+                .collect::<String>()
+                .trim()
+                .into(),
             head: HeadLimits {
                 size: limit32(config.max_request_header_size),
                 fields: limit32(config.max_request_fields) as usize,
@@ -78,8 +84,16 @@ impl Settings {
             stream_idle: millis(config.stream_idle_timeout),
             body: millis(config.body_timeout),
             write: millis(config.write_timeout),
-            linger: if config.linger_octets == 0 { 0 } else { config.linger_timeout.map_or(0, |d| millis(Some(d))) },
-            discard: if config.discard_octets == 0 { 0 } else { config.discard_timeout.map_or(0, |d| millis(Some(d))) },
+            linger: if config.linger_octets == 0 {
+                0
+            } else {
+                config.linger_timeout.map_or(0, |d| millis(Some(d)))
+            },
+            discard: if config.discard_octets == 0 {
+                0
+            } else {
+                config.discard_timeout.map_or(0, |d| millis(Some(d)))
+            },
             grace: millis(config.drain_grace),
             drain: millis(config.drain_deadline),
             age: millis(config.connection_age),

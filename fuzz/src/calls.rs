@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use httpfsm::config::ChannelConfig;
 use httpfsm::{
-    BodyRef, Channel, Data, Date, Facts, Fields, Input, Moment, Now, ResponseRef, Settings, State, Status, Waits,
+    BodyRef, Channel, Data, Date, Facts, Fields, Input, Moment, Now, ResponseRef, Settings, State, Status,
+    Waits,
 };
 
 /// Requests of several kinds, sent again and again in pieces of any length.
@@ -19,7 +20,7 @@ GET /d HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: other\r\n\r\n";
 pub fn check(input: &[u8]) {
     let mut channel = Channel::new(Arc::new(Settings::new(&ChannelConfig::hardened())), Facts::default());
     let fields = Fields::new();
-    let (mut at, mut sent) = (0, 0);
+    let (mut at, mut sent) = (0_u64, 0);
     for call in input {
         let argument = usize::from(call >> 5);
         // Bits 0 to 4 choose the call, bits 5 to 7 its argument.

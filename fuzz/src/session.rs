@@ -3,10 +3,13 @@
 //! The first line of an input decides (any octets up to LF); the rest is what the peer sends before it ends its input.
 //! The same octets are also sent whole, and everything that comes out has to be the same.
 
+use std::fmt;
 use std::sync::Arc;
 
 use httpfsm::config::ChannelConfig;
-use httpfsm::{Channel, Data, Date, Facts, Fields, Input, Moment, Now, Output, ResponseRef, Settings, Status};
+use httpfsm::{
+    Channel, Data, Date, Facts, Fields, Input, Moment, Now, Output, ResponseRef, Settings, Status,
+};
 
 use crate::decisions::Decisions;
 
@@ -16,6 +19,8 @@ pub fn check(input: &[u8]) {
     let whole = Session::new(decisions).run(octets, |_| usize::MAX);
     let mut cuts = Decisions::new(decisions);
     let pieces = Session::new(decisions).run(octets, |_| usize::from(cuts.next()));
+    // Whether a 100 is sent may depend on the cuts: it is of no use once content has come (RFC 9110 section 10.1.1).
+    let (whole, pieces) = (whole.without_continue(), pieces.without_continue());
     assert_eq!(whole, pieces, "the cuts of the input show in the output");
 }
 
@@ -23,21 +28,40 @@ pub fn check(input: &[u8]) {
 #[derive(PartialEq, Eq, Debug, Default)]
 struct Transcript {
     events: Vec<Event>,
-    sent: Vec<u8>,
+    sent: Octets,
 }
 
 #[derive(PartialEq, Eq, Debug)]
 enum Event {
-    Request(Vec<u8>),
-    Body(Vec<u8>),
+    Request(Octets),
+    Body(Octets),
     /// Any other event that the application is told, as text.
     Other(String),
 }
 
+/// Octets that a failure shows as text.
+#[derive(PartialEq, Eq, Default)]
+struct Octets(Vec<u8>);
+
+impl fmt::Debug for Octets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{}\"", self.0.escape_ascii())
+    }
+}
+
 impl Transcript {
+    fn without_continue(mut self) -> Self {
+        const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+        let sent = &mut self.sent.0;
+        while let Some(at) = sent.windows(CONTINUE.len()).position(|window| window == CONTINUE) {
+            sent.drain(at..at + CONTINUE.len());
+        }
+        self
+    }
+
     fn note(&mut self, event: Event) {
         match (self.events.last_mut(), event) {
-            (Some(Event::Body(before)), Event::Body(more)) => before.extend_from_slice(&more),
+            (Some(Event::Body(before)), Event::Body(more)) => before.0.extend_from_slice(&more.0),
             (_, event) => self.events.push(event),
         }
     }
@@ -68,7 +92,11 @@ const NOW: Now<'static> = Now::new(Moment::START, &Date::EPOCH);
 
 impl<'d> Session<'d> {
     fn new(decisions: &'d [u8]) -> Self {
-        let config = ChannelConfig { max_request_header_size: 2048, max_request_body_size: 4096, ..ChannelConfig::hardened() };
+        let config = ChannelConfig {
+            max_request_header_size: 2048,
+            max_request_body_size: 4096,
+            ..ChannelConfig::hardened()
+        };
         Self {
             channel: Channel::new(Arc::new(Settings::new(&config)), Facts::default()),
             answers: Decisions::new(decisions),
@@ -107,13 +135,13 @@ impl<'d> Session<'d> {
             while let Some(event) = self.next_event() {
                 self.react(event);
             }
-            let sent = self.channel.unsent_len();
-            if sent == 0 {
+            let unsent = self.channel.unsent();
+            if unsent.is_empty() {
                 break;
             }
-            self.transcript.sent.extend_from_slice(self.channel.unsent());
-            let n = self.channel.unsent().len();
-            self.give(Input::Sent(n));
+            self.transcript.sent.0.extend_from_slice(unsent);
+            let sent = unsent.len();
+            self.give(Input::Sent(sent));
         }
     }
 
@@ -121,7 +149,7 @@ impl<'d> Session<'d> {
     fn next_event(&mut self) -> Option<Told> {
         let (told, event) = match self.channel.next_output()? {
             Output::HttpRequest => (Told::Request, None),
-            Output::BodyData(octets) => (Told::Body, Some(Event::Body(octets.to_vec()))),
+            Output::BodyData(octets) => (Told::Body, Some(Event::Body(Octets(octets.to_vec())))),
             Output::BodyEnd(trailers) => {
                 let trailers: Vec<_> = trailers.iter().map(|field| (field.name, field.value)).collect();
                 (Told::BodyEnd, Some(Event::Other(format!("body end {trailers:?}"))))
@@ -132,7 +160,7 @@ impl<'d> Session<'d> {
         };
         if told == Told::Request {
             let head = self.channel.request().map(|request| request.raw().to_vec());
-            self.transcript.note(Event::Request(head.unwrap_or_default()));
+            self.transcript.note(Event::Request(Octets(head.unwrap_or_default())));
         }
         if let Some(event) = event {
             self.transcript.note(event);
@@ -163,7 +191,10 @@ impl<'d> Session<'d> {
             self.offer(Input::HttpResponse(ResponseRef::new(Status::OK, &fields, b"whole")));
             return;
         }
-        let head = ResponseRef { body: httpfsm::BodyRef::Stream { length: None }, ..ResponseRef::new(Status::OK, &fields, b"") };
+        let head = ResponseRef {
+            body: httpfsm::BodyRef::Stream { length: None },
+            ..ResponseRef::new(Status::OK, &fields, b"")
+        };
         self.offer(Input::HttpResponse(head));
         for piece in [&b"in"[..], b"pieces"] {
             self.offer(Input::Write(Data::Slice(piece)));

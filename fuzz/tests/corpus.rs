@@ -18,3 +18,13 @@ fn every_seed_passes(target: &str, check: fn(&[u8])) {
 fn every_date_seed_passes() {
     every_seed_passes("date", httpfsm_fuzz::date::check);
 }
+
+#[test]
+fn every_session_seed_passes() {
+    every_seed_passes("session", httpfsm_fuzz::session::check);
+}
+
+#[test]
+fn every_calls_seed_passes() {
+    every_seed_passes("calls", httpfsm_fuzz::calls::check);
+}

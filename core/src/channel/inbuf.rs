@@ -244,10 +244,10 @@ impl Inbuf {
     /// before it, so it waits until there are as many; growing doubles. Both keep the cost linear in the octets
     /// received.
     fn make_room(&mut self, n: usize) {
-        let low = self.low();
-        if low == self.end {
+        if self.held() == 0 {
             self.rewind();
         }
+        let low = self.low();
         if self.store.len() - self.end as usize >= n {
             return;
         }

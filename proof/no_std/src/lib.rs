@@ -7,15 +7,17 @@
 
 extern crate alloc;
 
-use alloc::vec::Vec;
+use alloc::sync::Arc;
 use core::panic::PanicInfo;
 
 use httpfsm::config::ServerConfig;
-use httpfsm::time::{Date, Moment, Now};
+use httpfsm::{
+    Channel, Date, Facts, Fields, Input, Moment, NotAccepted, Now, Output, ResponseRef, Settings, Status,
+};
 
-/// 64 KiB of heap: enough for one channel with its buffers.
+/// What a device would have for a channel and its buffers.
 #[global_allocator]
-static HEAP: emballoc::Allocator<65_536> = emballoc::Allocator::new();
+static HEAP: emballoc::Allocator<131_072> = emballoc::Allocator::new();
 
 #[panic_handler]
 fn panic(_: &PanicInfo<'_>) -> ! {
@@ -26,15 +28,23 @@ fn panic(_: &PanicInfo<'_>) -> ! {
 
 /// Keeps the program in the library: what nothing refers to is not even compiled to code.
 #[used]
-static PROGRAM: fn() -> usize = serve_one;
+static PROGRAM: fn(&[u8], &mut dyn FnMut(&[u8])) -> Result<(), NotAccepted> = serve;
 
-/// What a device would do with the machine; returns the octets it would send.
-fn serve_one() -> usize {
-    let config = ServerConfig::hardened();
-    let date = Date::new(*b"Sun, 06 Nov 1994 08:49:37 GMT").unwrap_or(Date::EPOCH);
-    let now = Now::new(Moment::START.saturating_add_millis(17), &date);
-    let mut sent = Vec::new();
-    sent.extend_from_slice(now.date.as_bytes());
-    sent.extend_from_slice(config.channel.identity.as_bytes());
-    sent.len()
+/// What a device does with the octets of one connection: gives them to the machine, answers, and sends.
+fn serve(received: &[u8], send: &mut dyn FnMut(&[u8])) -> Result<(), NotAccepted> {
+    let settings = Settings::new(&ServerConfig::hardened().channel);
+    let mut channel = Channel::new(Arc::new(settings), Facts::default());
+    let now = Now::new(Moment::from_millis(17), &Date::EPOCH);
+    let fields = Fields::new().with("Content-Type", "text/plain").unwrap_or_default();
+    channel.handle(&now, Input::RxData(received))?;
+    while let Some(output) = channel.next_output() {
+        if let Output::HttpRequest = output {
+            channel
+                .handle(&now, Input::HttpResponse(ResponseRef::new(Status::OK, &fields, b"Hello, World!")))?;
+        }
+    }
+    let unsent = channel.unsent();
+    send(unsent);
+    let sent = unsent.len();
+    channel.handle(&now, Input::Sent(sent))
 }

@@ -117,7 +117,10 @@ impl Channel {
     #[inline]
     pub fn handle(&mut self, now: &Now<'_>, input: Input<'_>) -> Result<(), NotAccepted> {
         let at = self.arrive(now);
-        let event = input.event();
+        let event = match input.event() {
+            Event::RxEnd if self.context.settings.config.fin_is_disconnect => Event::Disconnected,
+            event => event,
+        };
         if MATRIX.step(self.state, event).is_none() || !self.context.takes(self.state, &input) {
             return Err(NotAccepted { state: self.state, event });
         }

@@ -62,3 +62,17 @@ fn a_bad_request_is_refused_and_the_channel_closes() {
     assert!(sent.contains("Connection: close\r\n"), "{sent}");
     assert_eq!(channel.state(), State::Lingering);
 }
+
+#[test]
+fn a_fin_is_a_disconnect_if_the_configuration_says_so() {
+    let config = ChannelConfig { fin_is_disconnect: true, ..ChannelConfig::default() };
+    let mut channel = Channel::new(Arc::new(Settings::new(&config)), Facts::default());
+    channel.handle(&now(0), Input::RxData(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")).unwrap();
+    channel.handle(&now(0), Input::RxEnd).unwrap();
+    assert!(channel.is_closed());
+}
+
+#[test]
+fn a_channel_is_small() {
+    assert!(size_of::<Channel>() <= 520, "{}", size_of::<Channel>());
+}

@@ -315,6 +315,11 @@ impl Context {
                 self.because(CloseReason::BodyUnread);
                 self.begin_close()
             }
+            Action::BeginDrainedClose => {
+                self.note_drain(args.at);
+                self.because(CloseReason::Drained);
+                self.begin_close()
+            }
             Action::NoteEnd => {
                 self.ended = true;
                 None

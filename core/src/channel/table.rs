@@ -229,6 +229,8 @@ crate::labelled! {
         BeginClose,
         /// The same, since the rest of the body did not come.
         CloseUnread,
+        /// The same, since the server goes out.
+        BeginDrainedClose,
         /// Note the end of input.
         NoteEnd,
         /// Send FIN; linger if there is something to linger for.
@@ -375,7 +377,7 @@ pub const ROWS: &[Row<State, Event, Action>] = &[
     row(S::Discard,      E::OutputDrained,       A::Ignore,                  S::Discard),
     row(S::Discard,      E::WriteTimeout,        A::CutSlowReader,           S::Closed),
     row(S::Discard,      E::Evict,               A::NoteEviction,            S::Discard),
-    row(S::Discard,      E::GoOut,               A::CloseDrained,            S::Closing),
+    row(S::Discard,      E::GoOut,               A::BeginDrainedClose,       S::Closing),
     row(S::Discard,      E::Disconnected,        A::Disconnect,              S::Closed),
     row(S::Discard,      E::Tick,                A::CheckDeadlines,          S::Discard),
     row(S::Discard,      E::TransmitReady,       A::AskToSend,               S::Discard),

@@ -199,9 +199,12 @@ impl Context {
         self.reason.unwrap_or(CloseReason::Disconnected)
     }
 
-    /// The first reason counts.
+    /// The first reason counts, but a failure comes before a close that was planned: that the peer asked for it
+    /// does not tell why its answer was cut.
     pub(super) fn because(&mut self, reason: CloseReason) {
-        self.reason.get_or_insert(reason);
+        if self.reason.is_none_or(|known| known.is_planned() && !reason.is_planned()) {
+            self.reason = Some(reason);
+        }
     }
 
     /// The connection ends with the answer that runs.

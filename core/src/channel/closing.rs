@@ -31,6 +31,9 @@ impl Context {
         if !self.must_close && !self.rest_is_short() {
             self.end_with_answer(CloseReason::BodyUnread);
         }
+        if self.draining {
+            self.end_with_answer(CloseReason::Drained);
+        }
         if self.must_close {
             return Some(Event::MustClose);
         }

@@ -102,7 +102,12 @@ impl Context {
         }
         // Going out ends a discard at once.
         if state != State::Discard {
-            earliest = sooner(earliest, since.saturating_add(self.settings.drain), Event::DrainTimeout);
+            let mut when = since.saturating_add(self.settings.drain);
+            if matches!(state, State::Closing | State::Lingering) {
+                // The 503 of the deadline itself needs time to leave.
+                when = when.saturating_add(self.settings.grace);
+            }
+            earliest = sooner(earliest, when, Event::DrainTimeout);
         }
         earliest
     }

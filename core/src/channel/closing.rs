@@ -166,7 +166,7 @@ impl Context {
         None
     }
 
-    fn fail_receiving(&mut self, error: BodyError) {
+    pub(super) fn fail_receiving(&mut self, error: BodyError) {
         self.receiving = Receiving::Failed;
         self.body_error = error;
         self.pending.insert(Pending::BODY_FAILED);

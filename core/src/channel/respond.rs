@@ -349,6 +349,9 @@ impl Context {
         rule: Rule,
         text: Option<&str>,
     ) -> Option<Event> {
+        if !matches!(self.receiving, Receiving::Complete | Receiving::Failed) {
+            self.fail_receiving(BodyError::Closed);
+        }
         self.answer_error(args, RequestError::new(rule, 0), text);
         self.begin_close()
     }

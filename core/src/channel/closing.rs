@@ -92,7 +92,10 @@ impl Context {
     }
 
     pub(super) fn mark_flush(&mut self, at: Moment) -> Option<Event> {
-        self.application_since = at;
+        // Inside an answer it is a sign of life; it is no response.
+        if self.answering != Answering::Nothing {
+            self.application_since = at;
+        }
         if self.outbuf.is_empty() {
             self.pending.insert(Pending::FLUSHED);
         } else {

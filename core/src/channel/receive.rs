@@ -33,18 +33,19 @@ impl Context {
 
     #[inline]
     pub(super) fn parse_head(&mut self) -> Option<Event> {
-        if self.ahead.refuses_next() {
-            self.refusal = RequestError::new(Rule::SimultaneousRequests, 0);
-            return Some(Event::RequestRefused);
-        }
         match self.scan.advance(self.inbuf.unparsed(), &self.settings.head) {
             Parsed::Partial => None,
             Parsed::Complete(meta) => {
                 self.meta = meta;
+                if self.ahead.refuses_next() {
+                    self.refusal = RequestError::new(Rule::SimultaneousRequests, 0);
+                    return Some(Event::RequestRefused);
+                }
                 Some(Event::DequeueRequest)
             }
             Parsed::Refused(error) => {
                 self.refusal = error;
+                self.meta = self.guess_refused();
                 Some(Event::RequestRefused)
             }
         }
@@ -58,6 +59,7 @@ impl Context {
             return Some(Event::NothingMore);
         }
         self.refusal = RequestError::new(Rule::HeadTruncated, self.inbuf.unparsed_len() as u64);
+        self.meta = self.guess_refused();
         Some(Event::RequestRefused)
     }
 
@@ -194,6 +196,7 @@ impl Context {
 
     /// What can be said of a head that was refused, for the answer: its version, and whether it is a HEAD. Only a
     /// request line that ends before the fault tells: whether more has come depends on how the input was cut.
+    #[cold]
     pub(super) fn guess_refused(&self) -> HeadMeta {
         let octets = self.inbuf.unparsed();
         let octets = octets.get(..self.refusal.offset as usize).unwrap_or(octets);

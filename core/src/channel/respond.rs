@@ -290,7 +290,6 @@ impl Context {
     }
 
     pub(super) fn refuse_request(&mut self, args: &Args<'_>) -> Option<Event> {
-        self.meta = self.guess_refused();
         let error = self.refusal;
         self.answer_error(args, error, None);
         self.begin_close()
@@ -298,6 +297,7 @@ impl Context {
 
     pub(super) fn refuse_slow_head(&mut self, args: &Args<'_>) -> Option<Event> {
         self.refusal = RequestError::new(Rule::HeadTimeout, self.inbuf.unparsed_len() as u64);
+        self.meta = self.guess_refused();
         self.refuse_request(args)
     }
 

@@ -1,4 +1,5 @@
 //! The channel, seen from outside: what goes in and what comes out.
+#![allow(clippy::unwrap_used, reason = "a test may fail by it")]
 
 use std::sync::Arc;
 

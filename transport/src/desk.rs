@@ -140,8 +140,7 @@ impl Desk {
 
     /// Goes out: no new channel, the open ones finish; what is left at `deadline` is dropped.
     pub(crate) fn go_out(&self, deadline: Option<Duration>) {
-        let deadline = deadline.or(self.config.drain_deadline);
-        if let Some(deadline) = deadline {
+        for deadline in deadline.into_iter().chain(self.config.drain_deadline) {
             let at = self.clock.now().saturating_add(u64::try_from(deadline.as_millis()).unwrap_or(NEVER));
             self.cut_at.fetch_min(at, Ordering::AcqRel);
         }
@@ -168,10 +167,6 @@ impl Desk {
     /// Ready when it has gone out and the last channel has closed.
     pub(crate) fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<()> {
         self.poll_flag(&self.gone, cx)
-    }
-
-    pub(crate) fn is_gone(&self) -> bool {
-        self.gone.load(Ordering::Acquire)
     }
 
     pub(crate) fn stats(&self) -> ServerStats {

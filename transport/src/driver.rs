@@ -10,7 +10,7 @@
 
 use std::fmt;
 use std::future::Future;
-use std::io::{self, IoSlice};
+use std::io::IoSlice;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -21,7 +21,6 @@ use httpfsm::error::{BodyError, CloseReason, RequestError};
 use httpfsm::handler::{Body, ConnectionInfo, Handler, IntoResponse, Response, Upgraded};
 use httpfsm::input::Input;
 use httpfsm::output::Output;
-use httpfsm::server::ChannelStats;
 use httpfsm::time::{Moment, Now};
 
 use crate::alarms::NEVER;
@@ -170,7 +169,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
     fn send(&mut self, now: &Now<'_>, cx: &mut Context<'_>) -> Poll<()> {
         let Some(wire) = &mut self.wire else { return Poll::Pending };
         let first = self.channel.unsent();
-        let written = if first.len() as u64 == self.channel.unsent_len() {
+        let written = if first.len() == self.channel.unsent_len() {
             wire.poll_write(cx, first)
         } else {
             let mut slices: [&[u8]; SLICES] = [&[]; SLICES];
@@ -460,7 +459,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         else {
             return;
         };
-        lease.stats = self.stats();
+        lease.stats = self.channel.stats();
         let io = Box::new(Tunnel { wire, lease, info: Arc::clone(&self.info) });
         exchange.pipe.hand_over(Upgraded::new(leftover, io), cx.waker());
     }
@@ -469,7 +468,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
     fn closed(&mut self, reason: CloseReason, turn: &mut Turn<'_>, cx: &mut Context<'_>) {
         self.service.tell(|subscriber| subscriber.closed(&self.info, reason));
         self.wire = None;
-        let stats = self.stats();
+        let stats = self.channel.stats();
         if let Some(mut lease) = self.lease.take() {
             lease.stats = stats;
         }
@@ -528,15 +527,6 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         Poll::Pending
     }
 
-    fn stats(&self) -> ChannelStats {
-        let stats = self.channel.stats();
-        ChannelStats {
-            requests: stats.requests,
-            refused: stats.refused,
-            octets_in: stats.received,
-            octets_out: stats.sent,
-        }
-    }
 }
 
 /// Body octets for whoever gathers or reads them.
@@ -561,7 +551,7 @@ impl<H: Handler, W: Wire> Future for Driver<H, W> {
 
 impl<H: Handler, W: Wire> Drop for Driver<H, W> {
     fn drop(&mut self) {
-        let stats = self.stats();
+        let stats = self.channel.stats();
         if let Some(lease) = &mut self.lease {
             lease.stats = stats;
         }

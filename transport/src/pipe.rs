@@ -366,7 +366,7 @@ fn add_waker(wakers: &mut Vec<Waker>, waker: &Waker) {
 /// Trailer fields that outlive the buffer they came in; one that cannot be written again is left out.
 pub(crate) fn own_trailers(trailers: Trailers<'_>) -> Option<Fields> {
     let mut fields = Fields::new();
-    for field in trailers {
+    for field in trailers.iter() {
         let _ = fields.push(field.name, field.value);
     }
     (!fields.is_empty()).then_some(fields)

@@ -568,6 +568,6 @@ impl<H: Handler, W: Wire> Drop for Driver<H, W> {
 
 impl<H: Handler, W: Wire> fmt::Debug for Driver<H, W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Driver").field("channel", &self.info.channel).field("state", &self.channel.state()).finish()
+        f.debug_struct("Driver").field("channel", &self.info.channel).field("state", &self.channel.state()).field("waits_for", &self.channel.waits_for()).field("room", &self.channel.input_room()).finish()
     }
 }

@@ -319,6 +319,7 @@ impl<H: Handler> MemoryServer<H> {
 
 impl<H: Handler> fmt::Debug for MemoryServer<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MemoryServer").field("service", &self.service).finish_non_exhaustive()
+        let drivers: Vec<_> = self.connections.iter().map(|connection| &connection.driver).collect();
+        f.debug_struct("MemoryServer").field("connections", &drivers).finish_non_exhaustive()
     }
 }

@@ -222,8 +222,11 @@ impl Context {
         }
         match state {
             State::Fresh | State::Head | State::Idle | State::Discard | State::Lingering => READ,
-            State::WaitResponse | State::Responding | State::Flushing | State::Handover if !self.paused => {
-                self.settings.input_bound.saturating_sub(self.inbuf.held()).min(READ)
+            State::WaitResponse | State::Responding | State::Flushing | State::Handover => {
+                // What was held may have been taken since the pause began, and nothing need have come in then.
+                let held = self.inbuf.held();
+                let resume_at = self.settings.input_bound / if self.paused { 2 } else { 1 };
+                if held > resume_at { 0 } else { self.settings.input_bound.saturating_sub(held).min(READ) }
             }
             _ => 0,
         }

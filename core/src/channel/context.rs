@@ -219,8 +219,10 @@ impl Context {
         }
         match state {
             State::Fresh | State::Head | State::Idle | State::Discard | State::Lingering => READ,
-            State::WaitResponse | State::Responding | State::Flushing | State::Handover if !self.paused => {
-                self.settings.input_bound.saturating_sub(self.inbuf.held()).min(READ)
+            State::WaitResponse | State::Responding | State::Flushing | State::Handover => {
+                let (bound, held) = (self.settings.input_bound, self.inbuf.held());
+                // What is held shrinks when body octets are taken, too, and no event tells of that.
+                if self.paused && held > bound / 2 { 0 } else { bound.saturating_sub(held).min(READ) }
             }
             _ => 0,
         }

@@ -195,6 +195,14 @@ impl Context {
     /// What can be said of a head that was refused, for the answer: its version, and whether it is a HEAD.
     pub(super) fn guess_refused(&self) -> HeadMeta {
         let octets = self.inbuf.unparsed();
+        // What else has come by chance must not show: only the octets count that the verdict came from.
+        let decisive = match self.refusal.rule {
+            Rule::Nul | Rule::BareCr | Rule::BareLf | Rule::FirstOctet | Rule::EmptyLines => {
+                usize::try_from(self.refusal.offset).unwrap_or(usize::MAX)
+            }
+            _ => self.settings.head.size as usize,
+        };
+        let octets = octets.get(..decisive).unwrap_or(octets);
         let octets = octets.strip_prefix(b"\r\n").unwrap_or(octets);
         let line = memchr::memchr(b'\n', octets).and_then(|end| octets.get(..end)).unwrap_or(octets);
         let line = line.strip_suffix(b"\r").unwrap_or(line);

@@ -121,6 +121,8 @@ impl Context {
 
     /// Accepts no more input; closes as soon as the output has left.
     pub(super) fn begin_close(&mut self) -> Option<Event> {
+        // Whoever reads the body is told now, not when the last octets have left.
+        self.fail_receiving(BodyError::Closed);
         self.answering = Answering::Nothing;
         self.ahead = Ahead::default();
         self.flush_at = None;
@@ -134,9 +136,6 @@ impl Context {
     pub(super) fn cut_answer(&mut self, reason: CloseReason) -> Option<Event> {
         self.because(reason);
         self.reset = self.answering == Answering::UntilClose;
-        if self.receiving != Receiving::Complete && self.receiving != Receiving::Failed {
-            self.fail_receiving(BodyError::Closed);
-        }
         self.begin_close()
     }
 
@@ -163,7 +162,11 @@ impl Context {
         None
     }
 
+    /// What is still to come of the body will not come.
     fn fail_receiving(&mut self, error: BodyError) {
+        if matches!(self.receiving, Receiving::Complete | Receiving::Failed) {
+            return;
+        }
         self.receiving = Receiving::Failed;
         self.body_error = error;
         self.pending.insert(Pending::BODY_FAILED);
@@ -195,9 +198,7 @@ impl Context {
     }
 
     fn end(&mut self, error: BodyError) {
-        if !matches!(self.receiving, Receiving::Complete | Receiving::Failed) {
-            self.fail_receiving(error);
-        }
+        self.fail_receiving(error);
         self.begin_close();
         self.pending.remove(Pending::CLOSE_WRITE);
         self.pending.remove(Pending::FLUSH);

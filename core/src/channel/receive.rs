@@ -38,6 +38,8 @@ impl Context {
             return Some(Event::RequestRefused);
         }
         match self.scan.advance(self.inbuf.unparsed(), &self.settings.head) {
+            // The input ended while another request was answered: this head will never be whole.
+            Parsed::Partial if self.ended => self.end_head(),
             Parsed::Partial => None,
             Parsed::Complete(meta) => {
                 self.meta = meta;

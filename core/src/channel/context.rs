@@ -233,7 +233,7 @@ impl Context {
     pub(super) fn takes(&self, state: State, input: &Input<'_>) -> bool {
         match input {
             Input::RxData(octets) => !octets.is_empty() && octets.len() <= self.input_room(state),
-            Input::RxRead(n) => *n > 0 && *n <= self.inbuf.offered(),
+            Input::RxRead(n) => *n > 0 && *n <= self.inbuf.offered().min(self.input_room(state)),
             Input::RxEnd => !self.ended,
             Input::Sent(n) => *n > 0 && *n <= self.outbuf.len(),
             Input::HttpResponse(response) => self.takes_response(response),
@@ -314,6 +314,11 @@ impl Context {
             Action::Rest => self.rest(),
             Action::BeginClose => self.begin_close(),
             Action::CloseUnread => {
+                self.because(CloseReason::BodyUnread);
+                self.begin_close()
+            }
+            Action::EndUnread => {
+                self.ended = true;
                 self.because(CloseReason::BodyUnread);
                 self.begin_close()
             }

@@ -114,7 +114,10 @@ async fn a_chunked_upload_is_echoed() {
 async fn a_large_body_is_collected() {
     let server = start().await;
     let body = Bytes::from(vec![b'x'; 1 << 20]);
-    let head = format!("POST /collect HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+    let head = format!(
+        "POST /collect HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        body.len()
+    );
     let mut stream = connect(&server).await;
     stream.write_all(head.as_bytes()).await.unwrap();
     stream.write_all(&body).await.unwrap();

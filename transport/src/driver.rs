@@ -358,7 +358,8 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             // waits, the answer does not fit the request (101 to one that asks for no upgrade): a failure.
             Err(_) => {
                 let text = "The response does not fit the request.";
-                let _ = self.channel.handle(now, Input::Abort(self.service.expose_tracebacks.then_some(text)));
+                let _ =
+                    self.channel.handle(now, Input::Abort(self.service.expose_tracebacks.then_some(text)));
                 false
             }
         };
@@ -526,7 +527,6 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         }
         Poll::Pending
     }
-
 }
 
 /// Body octets for whoever gathers or reads them.
@@ -568,6 +568,11 @@ impl<H: Handler, W: Wire> Drop for Driver<H, W> {
 
 impl<H: Handler, W: Wire> fmt::Debug for Driver<H, W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Driver").field("channel", &self.info.channel).field("state", &self.channel.state()).field("waits_for", &self.channel.waits_for()).field("room", &self.channel.input_room()).finish()
+        f.debug_struct("Driver")
+            .field("channel", &self.info.channel)
+            .field("state", &self.channel.state())
+            .field("waits_for", &self.channel.waits_for())
+            .field("room", &self.channel.input_room())
+            .finish()
     }
 }

@@ -52,7 +52,14 @@ struct Lane {
 impl Lane {
     fn new(capacity: usize) -> Arc<Mutex<Self>> {
         let octets = VecDeque::new();
-        Arc::new(Mutex::new(Self { octets, capacity, ended: false, reset: false, reader: None, writer: None }))
+        Arc::new(Mutex::new(Self {
+            octets,
+            capacity,
+            ended: false,
+            reset: false,
+            reader: None,
+            writer: None,
+        }))
     }
 
     fn wake(&mut self) {
@@ -116,7 +123,11 @@ impl Wire for MemoryWire {
         Poll::Ready(Ok(taken))
     }
 
-    fn poll_write_vectored(&mut self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+    fn poll_write_vectored(
+        &mut self,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
         let mut written = 0;
         for slice in slices {
             match self.poll_write(cx, slice) {

@@ -27,7 +27,11 @@ pub trait Wire: Send + Unpin + 'static {
     /// # Errors
     ///
     /// The connection is lost.
-    fn poll_write_vectored(&mut self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>>;
+    fn poll_write_vectored(
+        &mut self,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>>;
 
     /// Ends our output (FIN); input goes on.
     ///

@@ -34,7 +34,7 @@ fn a_body_is_collected() {
         println!("{i} {} {server:?}", server.run());
     }
     for i in 0..30 {
-    println!("{i} {} {} {:?}", client.take_text().len(), server.run(), server);
+        println!("{i} {} {} {:?}", client.take_text().len(), server.run(), server);
     }
     println!("{server:?} {}", server.connections());
 }

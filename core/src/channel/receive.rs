@@ -34,6 +34,8 @@ impl Context {
     #[inline]
     pub(super) fn parse_head(&mut self) -> Option<Event> {
         match self.scan.advance(self.inbuf.unparsed(), &self.settings.head) {
+            // The input ended while another request was answered: this head will never be whole.
+            Parsed::Partial if self.ended => self.end_head(),
             Parsed::Partial => None,
             Parsed::Complete(meta) => {
                 self.meta = meta;
@@ -109,7 +111,7 @@ impl Context {
     pub(super) fn decode_body(&mut self) -> Option<Event> {
         loop {
             match self.receiving {
-                Receiving::Complete | Receiving::Failed => return None,
+                Receiving::Complete | Receiving::Unwanted(_) | Receiving::Failed => return None,
                 Receiving::Known(rest) => {
                     let n = (self.inbuf.unparsed_len() as u64).min(rest).min(self.credit);
                     if n > 0 {
@@ -183,11 +185,11 @@ impl Context {
 
     /// Throws body octets away; the rest is known.
     pub(super) fn discard_body(&mut self) -> Option<Event> {
-        let Receiving::Known(rest) = self.receiving else { return Some(Event::BodyDiscarded) };
+        let Receiving::Unwanted(rest) = self.receiving else { return Some(Event::BodyDiscarded) };
         let n = (self.inbuf.unparsed_len() as u64).min(rest);
         self.inbuf.consume(n as usize);
         if n < rest {
-            self.receiving = Receiving::Known(rest - n);
+            self.receiving = Receiving::Unwanted(rest - n);
             return None;
         }
         self.receiving = Receiving::Complete;
@@ -199,7 +201,14 @@ impl Context {
     #[cold]
     pub(super) fn guess_refused(&self) -> HeadMeta {
         let octets = self.inbuf.unparsed();
-        let octets = octets.get(..self.refusal.offset as usize).unwrap_or(octets);
+        // What else has come by chance must not show: only the octets count that the verdict came from.
+        let decisive = match self.refusal.rule {
+            Rule::Nul | Rule::BareCr | Rule::BareLf | Rule::FirstOctet | Rule::EmptyLines => {
+                usize::try_from(self.refusal.offset).unwrap_or(usize::MAX)
+            }
+            _ => self.settings.head.size as usize,
+        };
+        let octets = octets.get(..decisive).unwrap_or(octets);
         let octets = octets.strip_prefix(b"\r\n").unwrap_or(octets);
         let line = memchr::memchr(b'\n', octets).and_then(|end| octets.get(..end)).unwrap_or_default();
         let line = line.strip_suffix(b"\r").unwrap_or(line);

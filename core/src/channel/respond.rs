@@ -177,7 +177,9 @@ impl Context {
             Receiving::Known(rest) => {
                 self.settings.discard > 0 && rest <= self.settings.config.discard_octets
             }
-            Receiving::Chunks | Receiving::TrailerSection | Receiving::Failed => false,
+            Receiving::Chunks | Receiving::TrailerSection | Receiving::Unwanted(_) | Receiving::Failed => {
+                false
+            }
         }
     }
 
@@ -349,9 +351,7 @@ impl Context {
         rule: Rule,
         text: Option<&str>,
     ) -> Option<Event> {
-        if !matches!(self.receiving, Receiving::Complete | Receiving::Failed) {
-            self.fail_receiving(BodyError::Closed);
-        }
+        self.fail_receiving(BodyError::Closed);
         self.answer_error(args, RequestError::new(rule, 0), text);
         self.begin_close()
     }

@@ -34,7 +34,7 @@ mod worker;
 pub use accept::Backoff;
 pub use clock::{Clock, Stamp};
 pub use driver::Driver;
-pub use handle::ServerHandle;
+pub use handle::{Listening, ServerHandle};
 pub use job::{Inline, Job, Spawner};
 pub use panics::note_panic;
 pub use service::Service;

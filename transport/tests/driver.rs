@@ -38,3 +38,19 @@ fn a_body_is_collected() {
     }
     println!("{server:?} {}", server.connections());
 }
+
+#[test]
+fn echo_chunked() {
+    let mut server = MemoryServer::new(ServerConfig::default(), application);
+    let client = server.connect().unwrap();
+    let piece = "0123456789abcdef".repeat(4096);
+    let mut octets = b"POST /echo HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
+    for _ in 0..32 {
+        octets.extend_from_slice(format!("{:x}\r\n{piece}\r\n", piece.len()).as_bytes());
+    }
+    octets.extend_from_slice(b"0\r\n\r\n");
+    client.send(octets);
+    for i in 0..60 {
+        println!("{i} {} {} {:?}", server.run(), client.take_text().len(), server);
+    }
+}

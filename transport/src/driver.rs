@@ -130,7 +130,9 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             if self.is_done() {
                 return Poll::Ready(());
             }
-            if !progress && !self.channel.has_output() && !turn.ask {
+            // Input may have become wanted by what the application took.
+            let idle = !progress && !turn.ask && !self.channel.has_output();
+            if idle && !(readable && self.channel.waits_for().input()) {
                 if turn.received && self.service.judges {
                     turn.received = false;
                     if self.channel.handle(&turn.now, Input::Judge).is_ok() {

@@ -140,7 +140,11 @@ impl Server {
         let handle = service.handle(addresses);
         for listener in self.listeners {
             let listening = handle.listening();
-            tokio::spawn(accept(Open { listener, _listening: listening }, Arc::clone(&service), handle.clone()));
+            tokio::spawn(accept(
+                Open { listener, _listening: listening },
+                Arc::clone(&service),
+                handle.clone(),
+            ));
         }
         tokio::spawn(keep_time(handle.clone()));
         Ok(handle)

@@ -100,7 +100,14 @@ impl<W: Wire, T: Timer> Connection<W, T> {
     pub fn new(wire: W, timer: T, settings: Arc<Settings>, facts: Facts) -> Self {
         let clock = Clock::system();
         let opened = clock.now();
-        Self { channel: Channel::new(settings, facts), wire: Some(wire), timer, clock, opened, close_write: false }
+        Self {
+            channel: Channel::new(settings, facts),
+            wire: Some(wire),
+            timer,
+            clock,
+            opened,
+            close_write: false,
+        }
     }
 
     /// The next event; `None` after [`Event::Closed`] or [`Event::Upgraded`]. Octets are received and sent, and

@@ -129,7 +129,10 @@ fn early_hints_come_before_the_answer() {
     client.send(GET);
     server.run();
     let answer = client.take_text();
-    assert!(answer.starts_with("HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\nHTTP/1.1 200"), "{answer}");
+    assert!(
+        answer.starts_with("HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\nHTTP/1.1 200"),
+        "{answer}"
+    );
 }
 
 #[test]
@@ -190,7 +193,10 @@ fn an_unread_upload_stops_at_the_window() {
 
 #[test]
 fn an_echo_streams_both_ways_with_its_trailers() {
-    let mut server = server(|mut request: Request| async move { Response::new(Status::OK).with_body(request.take_body()) });
+    let mut server =
+        server(
+            |mut request: Request| async move { Response::new(Status::OK).with_body(request.take_body()) },
+        );
     let client = server.connect().unwrap();
     let piece = "0123456789abcdef".repeat(1000);
     client.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
@@ -517,12 +523,14 @@ fn a_drain_closes_the_idle_waits_for_the_busy_and_cuts_the_rest() {
             "done"
         }
     });
-    let [idle, busy, stuck] = [GET, "GET /gate HTTP/1.1\r\nHost: a\r\n\r\n", "GET /never HTTP/1.1\r\nHost: a\r\n\r\n"]
-        .map(|request| {
-            let client = server.connect().unwrap();
-            client.send(request);
-            client
-        });
+    let [idle, busy, stuck] =
+        [GET, "GET /gate HTTP/1.1\r\nHost: a\r\n\r\n", "GET /never HTTP/1.1\r\nHost: a\r\n\r\n"].map(
+            |request| {
+                let client = server.connect().unwrap();
+                client.send(request);
+                client
+            },
+        );
     server.run();
     let mut drained = std::pin::pin!(server.handle().drain(Some(Duration::from_secs(10))));
     let mut is_drained = || drained.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready();

@@ -113,6 +113,8 @@ pub(super) struct Context {
     pub(super) reason: Option<CloseReason>,
     pub(super) requests: u64,
     pub(super) refused: u64,
+    /// Refusals that were not told yet.
+    pub(super) busy: u32,
     pub(super) received: u64,
     pub(super) linger_left: u64,
 
@@ -173,6 +175,7 @@ impl Context {
             reason: None,
             requests: 0,
             refused: 0,
+            busy: 0,
             received: 0,
             linger_left: 0,
             ended: false,

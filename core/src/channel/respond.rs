@@ -17,6 +17,8 @@ use crate::response::{BodyRef, ResponseRef};
 use crate::status::Status;
 use crate::time::Now;
 
+const BUSY: RequestError = RequestError::new(Rule::Busy, 0);
+
 impl Context {
     /// Whether a response fits the request.
     #[inline]
@@ -331,8 +333,20 @@ impl Context {
     }
 
     pub(super) fn answer_busy(&mut self, args: &Args<'_>) -> Option<Event> {
-        self.stage_error(args, RequestError::new(Rule::Busy, 0), None);
+        self.stage_error(args, BUSY, None);
+        // The connection goes on: the next refusal may come before this one was told.
+        self.busy = self.busy.saturating_add(1);
+        self.pending.insert(Pending::BUSY);
         Some(Event::AnswerComplete)
+    }
+
+    /// One of the requests that were refused because the server is busy.
+    pub(super) fn take_busy(&mut self) -> RequestError {
+        self.busy -= 1;
+        if self.busy > 0 {
+            self.pending.insert(Pending::BUSY);
+        }
+        BUSY
     }
 
     pub(super) fn answer_failure(&mut self, args: &Args<'_>) -> Option<Event> {
@@ -357,15 +371,15 @@ impl Context {
     fn answer_error(&mut self, args: &Args<'_>, error: RequestError, text: Option<&str>) {
         self.must_close = true;
         self.because(CloseReason::Refused(error));
+        self.refusal = error;
+        self.pending.insert(Pending::REFUSED);
         self.stage_error(args, error, text);
     }
 
     #[cold]
     fn stage_error(&mut self, args: &Args<'_>, error: RequestError, text: Option<&str>) {
-        self.refusal = error;
         self.refused += 1;
         self.pending.remove(Pending::REQUEST);
-        self.pending.insert(Pending::REFUSED);
         self.inbuf.unpin_head();
         let mut fields = Fields::new();
         let page = self.settings.config.error_pages.as_ref().map(|pages| pages.page(&error));

@@ -222,6 +222,12 @@ impl Context {
         }
         match state {
             State::Fresh | State::Head | State::Idle | State::Discard | State::Lingering => READ,
+            // A trailer section is judged as a whole and may grow to its own limit, as a head may.
+            State::WaitResponse | State::Responding
+                if self.receiving == Receiving::TrailerSection && !self.inbuf.has_body() =>
+            {
+                READ
+            }
             State::WaitResponse | State::Responding | State::Flushing | State::Handover => {
                 let (bound, held) = (self.settings.input_bound, self.inbuf.held());
                 // What is held shrinks when body octets are taken, too, and no event tells of that.

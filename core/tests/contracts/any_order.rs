@@ -6,7 +6,7 @@ use super::caller::{Call, Caller, View, steps};
 use super::cases;
 use super::driver::{Conduct, Limits, Model, limits};
 use super::messages::traffic;
-use httpfsm::Input;
+use httpfsm::{Input, State};
 
 proptest! {
     #![proptest_config(cases(256))]

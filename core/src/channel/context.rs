@@ -247,7 +247,9 @@ impl Context {
             Input::Sent(n) => *n > 0 && *n <= self.outbuf.len(),
             Input::HttpResponse(response) => self.takes_response(response),
             Input::Write(data) => self.takes_content(data),
-            Input::Informational(status, _) => status.is_informational() && status.code() > 101,
+            Input::Informational(status, _) => {
+                status.is_informational() && status.code() > 101 && self.room() > 0
+            }
             _ => true,
         }
     }

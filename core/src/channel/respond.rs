@@ -51,6 +51,7 @@ impl Context {
             Accepted::Switches => Some(Event::SwitchProtocols),
             Accepted::Streams => {
                 self.application_since = args.at;
+                self.note_crowd();
                 None
             }
         }
@@ -246,8 +247,13 @@ impl Context {
                 encode::chunk_end(self.outbuf.stage());
             }
         }
-        self.crowded |= self.room() == 0;
+        self.note_crowd();
         None
+    }
+
+    /// Whoever finds no room is told when there is.
+    fn note_crowd(&mut self) {
+        self.crowded |= self.room() == 0;
     }
 
     fn stage_content(&mut self, data: &Data<'_>, limit: u64) {
@@ -286,6 +292,7 @@ impl Context {
         if let Input::Informational(status, fields) = args.input {
             if self.meta.version == Version::Http11 {
                 encode::informational_head(self.outbuf.stage(), status, fields);
+                self.note_crowd();
             }
         }
         None

@@ -279,8 +279,12 @@ impl Context {
         Some(Event::AnswerComplete)
     }
 
-    /// Sends the 100 once, to a peer that waits for it (RFC 9110 section 10.1.1).
+    /// Sends the 100 once, to a peer that waits for it: not when octets of the body came already (RFC 9110
+    /// section 10.1.1).
     pub(super) fn send_continue(&mut self) -> Option<Event> {
+        if self.inbuf.unparsed_len() > 0 {
+            self.expects = false;
+        }
         if self.expects && self.answering == Answering::Nothing && !self.ended {
             self.outbuf.stage().extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
             self.expects = false;

@@ -163,6 +163,7 @@ impl Channel {
             Pending::BODY_END => Output::BodyEnd(Trailers::new(self.context.inbuf.take_trailers())),
             Pending::BODY_FAILED => Output::BodyFailed(self.context.body_error),
             Pending::PEER_ENDED => Output::PeerEnded,
+            Pending::BUSY => Output::Refused(self.context.take_busy()),
             Pending::REFUSED => Output::Refused(self.context.refusal),
             Pending::EXCESS => Output::Excess(core::mem::take(&mut self.context.excess)),
             Pending::FLUSHED => Output::Flushed,

@@ -136,7 +136,6 @@ impl Context {
         self.fail_receiving(BodyError::Closed);
         self.answering = Answering::Nothing;
         self.ahead = Ahead::default();
-        self.flush_at = None;
         self.inbuf.clear();
         self.inbuf.unpin_head();
         self.outbuf.is_empty().then_some(Event::OutputDrained)
@@ -214,6 +213,7 @@ impl Context {
         self.pending.remove(Pending::CLOSE_WRITE);
         self.pending.remove(Pending::FLUSH);
         self.pending.insert(Pending::CLOSED);
+        self.flush_at = None;
         self.outbuf.clear();
         if !self.adopted {
             self.outbuf.forget();

@@ -115,6 +115,8 @@ pub(super) struct Context {
     pub(super) reason: Option<CloseReason>,
     pub(super) requests: u64,
     pub(super) refused: u64,
+    /// Refusals that were not told yet.
+    pub(super) busy: u32,
     pub(super) received: u64,
     pub(super) linger_left: u64,
 
@@ -175,6 +177,7 @@ impl Context {
             reason: None,
             requests: 0,
             refused: 0,
+            busy: 0,
             received: 0,
             linger_left: 0,
             ended: false,
@@ -224,6 +227,12 @@ impl Context {
         }
         match state {
             State::Fresh | State::Head | State::Idle | State::Discard | State::Lingering => READ,
+            // A trailer section is judged as a whole and may grow to its own limit, as a head may.
+            State::WaitResponse | State::Responding
+                if self.receiving == Receiving::TrailerSection && !self.inbuf.has_body() =>
+            {
+                READ
+            }
             State::WaitResponse | State::Responding | State::Flushing | State::Handover => {
                 let (bound, held) = (self.settings.input_bound, self.inbuf.held());
                 // What is held shrinks when body octets are taken, too, and no event tells of that.
@@ -243,7 +252,9 @@ impl Context {
             Input::Sent(n) => *n > 0 && *n <= self.outbuf.len(),
             Input::HttpResponse(response) => self.takes_response(response),
             Input::Write(data) => self.takes_content(data),
-            Input::Informational(status, _) => status.is_informational() && status.code() > 101,
+            Input::Informational(status, _) => {
+                status.is_informational() && status.code() > 101 && self.room() > 0
+            }
             _ => true,
         }
     }

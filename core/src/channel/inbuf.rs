@@ -322,6 +322,7 @@ impl Inbuf {
     /// Lets a private store go.
     pub(crate) fn forget(&mut self) {
         if !self.lent && self.held() == 0 {
+            self.offered = 0;
             self.store = Vec::new();
             self.rewind();
         }

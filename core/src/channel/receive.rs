@@ -98,10 +98,6 @@ impl Context {
         self.demanded = true;
         // From here on the body passes where the head stands.
         self.inbuf.unpin_head();
-        // RFC 9110 section 10.1.1: no 100 when octets of the body came already.
-        if self.inbuf.unparsed_len() > 0 {
-            self.expects = false;
-        }
         self.send_continue();
         self.decode_body()
     }

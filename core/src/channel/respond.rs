@@ -28,7 +28,8 @@ impl Context {
             BodyRef::Slice(slice) if slice.len() > self.settings.high_water => return false,
             BodyRef::Slice(slice) => slice.len() as u64,
             BodyRef::Bytes(bytes) => bytes.len() as u64,
-            BodyRef::Empty | BodyRef::Stream { .. } => return !response.status.is_informational(),
+            BodyRef::Empty => 0,
+            BodyRef::Stream { .. } => return !response.status.is_informational(),
         };
         // Content that is short of its length could never be finished.
         let short = response.fields.content_length().is_some_and(|declared| length < declared);

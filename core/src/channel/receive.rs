@@ -34,6 +34,8 @@ impl Context {
     #[inline]
     pub(super) fn parse_head(&mut self) -> Option<Event> {
         match self.scan.advance(self.inbuf.unparsed(), &self.settings.head) {
+            // What the end of input has cut waited behind an answer.
+            Parsed::Partial if self.ended => self.end_head(),
             Parsed::Partial => None,
             Parsed::Complete(meta) => {
                 self.meta = meta;

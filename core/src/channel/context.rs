@@ -315,6 +315,7 @@ impl Context {
             Action::Rest => self.rest(),
             Action::BeginClose => self.begin_close(),
             Action::CloseUnread => {
+                self.ended |= matches!(args.input, Input::RxEnd);
                 self.because(CloseReason::BodyUnread);
                 self.begin_close()
             }

@@ -209,8 +209,6 @@ impl Context {
         self.pending.remove(Pending::FLUSH);
         self.pending.insert(Pending::CLOSED);
         self.outbuf.clear();
-        if !self.adopted {
-            self.outbuf.forget();
-        }
+        self.rest();
     }
 }

@@ -34,6 +34,11 @@ impl Context {
         if self.draining {
             self.end_with_answer(CloseReason::Drained);
         }
+        // Nothing more of this request is told to the application.
+        self.receiving = match self.receiving {
+            Receiving::Known(rest) if !self.must_close => Receiving::Unwanted(rest),
+            _ => Receiving::Failed,
+        };
         if self.must_close {
             return Some(Event::MustClose);
         }
@@ -140,7 +145,7 @@ impl Context {
     pub(super) fn cut_answer(&mut self, reason: CloseReason) -> Option<Event> {
         self.because(reason);
         self.reset = self.answering == Answering::UntilClose;
-        if self.receiving != Receiving::Complete && self.receiving != Receiving::Failed {
+        if self.receiving.is_wanted() {
             self.fail_receiving(BodyError::Closed);
         }
         self.begin_close()
@@ -201,7 +206,7 @@ impl Context {
     }
 
     fn end(&mut self, error: BodyError) {
-        if !matches!(self.receiving, Receiving::Complete | Receiving::Failed) {
+        if self.receiving.is_wanted() {
             self.fail_receiving(error);
         }
         self.begin_close();

@@ -29,6 +29,8 @@ pub(super) enum Receiving {
     Chunks,
     /// The trailer section is to come.
     TrailerSection,
+    /// This many octets are to come, and nobody wants them.
+    Unwanted(u64),
     /// It broke off.
     Failed,
 }
@@ -136,6 +138,14 @@ pub(super) struct Context {
     pub(super) crowded: bool,
     /// The application is what is waited for.
     pub(super) application_waited: bool,
+}
+
+impl Receiving {
+    /// Whether the application still waits for a part of the body.
+    #[inline]
+    pub(super) fn is_wanted(self) -> bool {
+        matches!(self, Self::Known(_) | Self::Chunks | Self::TrailerSection)
+    }
 }
 
 impl Context {

@@ -26,7 +26,7 @@ impl Context {
             _ => return,
         };
         self.received += n as u64;
-        if !matches!(self.receiving, Receiving::Complete | Receiving::Failed) {
+        if self.receiving.is_wanted() {
             self.body_rate.progress(n, args.at.as_millis(), self.settings.config.min_body_rate);
         }
     }
@@ -111,7 +111,7 @@ impl Context {
     pub(super) fn decode_body(&mut self) -> Option<Event> {
         loop {
             match self.receiving {
-                Receiving::Complete | Receiving::Failed => return None,
+                Receiving::Complete | Receiving::Unwanted(_) | Receiving::Failed => return None,
                 Receiving::Known(rest) => {
                     let n = (self.inbuf.unparsed_len() as u64).min(rest).min(self.credit);
                     if n > 0 {
@@ -185,11 +185,11 @@ impl Context {
 
     /// Throws body octets away; the rest is known.
     pub(super) fn discard_body(&mut self) -> Option<Event> {
-        let Receiving::Known(rest) = self.receiving else { return Some(Event::BodyDiscarded) };
+        let Receiving::Unwanted(rest) = self.receiving else { return Some(Event::BodyDiscarded) };
         let n = (self.inbuf.unparsed_len() as u64).min(rest);
         self.inbuf.consume(n as usize);
         if n < rest {
-            self.receiving = Receiving::Known(rest - n);
+            self.receiving = Receiving::Unwanted(rest - n);
             return None;
         }
         self.receiving = Receiving::Complete;

@@ -186,7 +186,7 @@ impl Context {
             Receiving::Known(rest) => {
                 self.settings.discard > 0 && rest <= self.settings.config.discard_octets
             }
-            Receiving::Chunks | Receiving::TrailerSection | Receiving::Failed => false,
+            _ => false,
         }
     }
 
@@ -358,7 +358,7 @@ impl Context {
         rule: Rule,
         text: Option<&str>,
     ) -> Option<Event> {
-        if !matches!(self.receiving, Receiving::Complete | Receiving::Failed) {
+        if self.receiving.is_wanted() {
             self.fail_receiving(BodyError::Closed);
         }
         self.answer_error(args, RequestError::new(rule, 0), text);

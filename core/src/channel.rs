@@ -132,7 +132,11 @@ impl Channel {
     #[inline]
     fn dispatch(&mut self, args: &mut Args<'_>, event: Event) {
         let mut event = event;
-        while let Some(step) = MATRIX.step(self.state, event) {
+        loop {
+            let Some(step) = MATRIX.step(self.state, event) else {
+                debug_assert!(false, "{event} was raised in {}, which refuses it", self.state);
+                break;
+            };
             if step.next != self.state {
                 self.state = step.next;
                 self.context.entered = args.at;
@@ -218,7 +222,8 @@ impl Channel {
     fn arrive(&mut self, now: &Now<'_>) -> Moment {
         let at = now.at.max(self.context.latest);
         self.context.latest = at;
-        if at >= self.context.due {
+        // Each deadline that fires is over; where it leads, another may have passed already.
+        while at >= self.context.due && self.deadline().is_some() {
             self.dispatch(&mut Args::new(now, at, Input::Tick), Event::Tick);
         }
         at

@@ -488,7 +488,7 @@ fn requests_up_to_the_limit_are_served_and_the_next_is_answered_503_in_its_turn(
 #[test]
 fn requests_with_bodies_count_when_their_bodies_are_in() {
     let with_body =
-        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 30\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n1234";
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 31\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n1234";
     let requests = [GET, with_body, "HEAD / HTTP/1.0\r\n\r\n", GET];
     for cut in 0..=requests.concat().len() {
         let (served, wire, _) = simultaneous(2, &requests, cut);

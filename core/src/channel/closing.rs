@@ -26,6 +26,7 @@ impl Context {
         self.what_next()
     }
 
+    /// The application has answered without the rest of the body; it hears no more of it.
     #[cold]
     fn conclude_body(&mut self) -> Option<Event> {
         if !self.must_close && !self.rest_is_short() {
@@ -34,9 +35,8 @@ impl Context {
         if self.draining {
             self.end_with_answer(CloseReason::Drained);
         }
-        // Nothing more of this request is told to the application.
         self.receiving = match self.receiving {
-            Receiving::Known(rest) if !self.must_close => Receiving::Unwanted(rest),
+            Receiving::Known(rest) => Receiving::Unwanted(rest),
             _ => Receiving::Failed,
         };
         if self.must_close {
@@ -132,6 +132,8 @@ impl Context {
 
     /// Accepts no more input; closes as soon as the output has left.
     pub(super) fn begin_close(&mut self) -> Option<Event> {
+        // Whoever reads the body is told now, not when the last octets have left.
+        self.fail_receiving(BodyError::Closed);
         self.answering = Answering::Nothing;
         self.ahead = Ahead::default();
         self.flush_at = None;
@@ -145,9 +147,6 @@ impl Context {
     pub(super) fn cut_answer(&mut self, reason: CloseReason) -> Option<Event> {
         self.because(reason);
         self.reset = self.answering == Answering::UntilClose;
-        if self.receiving.is_wanted() {
-            self.fail_receiving(BodyError::Closed);
-        }
         self.begin_close()
     }
 
@@ -174,7 +173,11 @@ impl Context {
         None
     }
 
+    /// What is still to come of the body will not come.
     pub(super) fn fail_receiving(&mut self, error: BodyError) {
+        if matches!(self.receiving, Receiving::Complete | Receiving::Unwanted(_) | Receiving::Failed) {
+            return;
+        }
         self.receiving = Receiving::Failed;
         self.body_error = error;
         self.pending.insert(Pending::BODY_FAILED);
@@ -206,9 +209,7 @@ impl Context {
     }
 
     fn end(&mut self, error: BodyError) {
-        if self.receiving.is_wanted() {
-            self.fail_receiving(error);
-        }
+        self.fail_receiving(error);
         self.begin_close();
         self.pending.remove(Pending::CLOSE_WRITE);
         self.pending.remove(Pending::FLUSH);

@@ -29,7 +29,7 @@ pub(super) enum Receiving {
     Chunks,
     /// The trailer section is to come.
     TrailerSection,
-    /// This many octets are to come, and nobody wants them.
+    /// This many octets are to come, and the application has answered without them.
     Unwanted(u64),
     /// It broke off.
     Failed,
@@ -232,8 +232,10 @@ impl Context {
         }
         match state {
             State::Fresh | State::Head | State::Idle | State::Discard | State::Lingering => READ,
-            State::WaitResponse | State::Responding | State::Flushing | State::Handover if !self.paused => {
-                self.settings.input_bound.saturating_sub(self.inbuf.held()).min(READ)
+            State::WaitResponse | State::Responding | State::Flushing | State::Handover => {
+                let (bound, held) = (self.settings.input_bound, self.inbuf.held());
+                // What is held shrinks when body octets are taken, too, and no event tells of that.
+                if self.paused && held > bound / 2 { 0 } else { bound.saturating_sub(held).min(READ) }
             }
             _ => 0,
         }
@@ -244,7 +246,7 @@ impl Context {
     pub(super) fn takes(&self, state: State, input: &Input<'_>) -> bool {
         match input {
             Input::RxData(octets) => !octets.is_empty() && octets.len() <= self.input_room(state),
-            Input::RxRead(n) => *n > 0 && *n <= self.inbuf.offered(),
+            Input::RxRead(n) => *n > 0 && *n <= self.inbuf.offered().min(self.input_room(state)),
             Input::RxEnd => !self.ended,
             Input::Sent(n) => *n > 0 && *n <= self.outbuf.len(),
             Input::HttpResponse(response) => self.takes_response(response),
@@ -325,7 +327,11 @@ impl Context {
             Action::Rest => self.rest(),
             Action::BeginClose => self.begin_close(),
             Action::CloseUnread => {
-                self.ended |= matches!(args.input, Input::RxEnd);
+                self.because(CloseReason::BodyUnread);
+                self.begin_close()
+            }
+            Action::EndUnread => {
+                self.ended = true;
                 self.because(CloseReason::BodyUnread);
                 self.begin_close()
             }

@@ -51,8 +51,9 @@ impl Context {
 
     /// The event of a deadline that has passed.
     pub(super) fn passed(&self, at: Moment) -> Option<Event> {
-        // `due` was computed for the state that the table stands in.
-        (at >= self.due).then_some(self.due_event)
+        // `due` was computed for the state that the table stands in. The end of time is not the end of a deadline
+        // that does not run.
+        (at >= self.due && self.due.as_millis() != NEVER).then_some(self.due_event)
     }
 
     /// The next deadline, and the event that its passing is.

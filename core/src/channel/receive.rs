@@ -34,7 +34,7 @@ impl Context {
     #[inline]
     pub(super) fn parse_head(&mut self) -> Option<Event> {
         match self.scan.advance(self.inbuf.unparsed(), &self.settings.head) {
-            // What the end of input has cut waited behind an answer.
+            // The input ended while another request was answered: this head will never be whole.
             Parsed::Partial if self.ended => self.end_head(),
             Parsed::Partial => None,
             Parsed::Complete(meta) => {
@@ -196,17 +196,19 @@ impl Context {
         Some(Event::BodyDiscarded)
     }
 
-    /// What can be said of a head that was refused, for the answer: its version, and whether it is a HEAD. Only what
-    /// stands before the fault tells: whether more has come depends on how the input was cut.
+    /// What can be said of a head that was refused, for the answer: its version, and whether it is a HEAD. Only a
+    /// request line that ends before the fault tells: whether more has come depends on how the input was cut.
     #[cold]
     pub(super) fn guess_refused(&self) -> HeadMeta {
         let octets = self.inbuf.unparsed();
-        let fault = match self.refusal.rule {
-            // What is missing is known at the end.
-            Rule::HostMissing => octets.len(),
-            _ => self.refusal.offset as usize,
+        // What else has come by chance must not show: only the octets count that the verdict came from.
+        let decisive = match self.refusal.rule {
+            Rule::Nul | Rule::BareCr | Rule::BareLf | Rule::FirstOctet | Rule::EmptyLines => {
+                usize::try_from(self.refusal.offset).unwrap_or(usize::MAX)
+            }
+            _ => self.settings.head.size as usize,
         };
-        let octets = octets.get(..fault).unwrap_or(octets);
+        let octets = octets.get(..decisive).unwrap_or(octets);
         let octets = octets.strip_prefix(b"\r\n").unwrap_or(octets);
         let line = memchr::memchr(b'\n', octets).and_then(|end| octets.get(..end)).unwrap_or_default();
         let line = line.strip_suffix(b"\r").unwrap_or(line);

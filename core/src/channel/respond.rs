@@ -186,7 +186,9 @@ impl Context {
             Receiving::Known(rest) => {
                 self.settings.discard > 0 && rest <= self.settings.config.discard_octets
             }
-            _ => false,
+            Receiving::Chunks | Receiving::TrailerSection | Receiving::Unwanted(_) | Receiving::Failed => {
+                false
+            }
         }
     }
 
@@ -358,9 +360,7 @@ impl Context {
         rule: Rule,
         text: Option<&str>,
     ) -> Option<Event> {
-        if self.receiving.is_wanted() {
-            self.fail_receiving(BodyError::Closed);
-        }
+        self.fail_receiving(BodyError::Closed);
         self.answer_error(args, RequestError::new(rule, 0), text);
         self.begin_close()
     }

@@ -1,0 +1,78 @@
+//! Contract 4: nothing is lost at a pause, whoever pauses.
+
+use proptest::prelude::*;
+
+use super::cases;
+use super::driver::{Conduct, Model, Seen, Whims, conducts, limits, whims};
+use super::messages::{traffic, upload};
+use httpfsm::ChannelConfig;
+
+proptest! {
+    #![proptest_config(cases(256))]
+
+    /// Demand, sending, taking outputs and the application's turns are paused at random; the bodies that come in are
+    /// those that were sent, and the answers are those of a run without pauses. The FIN comes directly behind.
+    #[test]
+    fn every_body_comes_in_whole(
+        messages in prop::collection::vec(upload(), 1..5),
+        input_bound in prop::sample::select(vec![4u32 << 10, 64 << 10]),
+        patience in whims(),
+        order in whims(),
+    ) {
+        let config = ChannelConfig { input_bound, ..ChannelConfig::default() };
+        let octets: Vec<u8> = messages.iter().flat_map(|message| message.wire.0.clone()).collect();
+        let mut paused = Model::new(&config, &[Conduct::Echo, Conduct::EchoStreamed]);
+        paused.patience = Some(Whims::new(&patience));
+        paused.stroll(&octets, &mut Whims::new(&order));
+
+        let mut bodies = Vec::new();
+        for seen in &paused.seen {
+            match seen {
+                Seen::Request(_) => bodies.push((Vec::new(), Vec::new())),
+                Seen::Body(octets) => bodies.last_mut().expect("a request came first").0.extend_from_slice(octets),
+                Seen::BodyEnd(trailers) => bodies.last_mut().expect("a request came first").1.clone_from(trailers),
+                Seen::BodyFailed(_) | Seen::Refused(_) | Seen::Drop { reset: true } => {
+                    prop_assert!(false, "{:?}", paused.seen);
+                }
+                _ => {}
+            }
+        }
+        let sent: Vec<_> = messages.into_iter().map(|message| (message.content.0, message.trailers)).collect();
+        prop_assert_eq!(bodies, sent);
+
+        let mut eager = Model::new(&config, &[Conduct::Echo, Conduct::EchoStreamed]);
+        eager.run(&octets, &[]);
+        prop_assert_eq!(paused.answers(), eager.answers());
+    }
+
+    /// The same for any traffic and any application: what comes out is what comes out without pauses.
+    #[test]
+    fn pauses_do_not_show(
+        octets in traffic(),
+        limits in limits(),
+        conducts in conducts(),
+        patience in whims(),
+        order in whims(),
+    ) {
+        let mut eager = Model::new(&limits.config(), &conducts);
+        eager.run(&octets, &[]);
+        let mut paused = Model::new(&limits.config(), &conducts);
+        paused.patience = Some(Whims::new(&patience));
+        paused.stroll(&octets, &mut Whims::new(&order));
+        prop_assert_eq!(lasting(&eager), lasting(&paused), "{:?}", octets);
+        prop_assert_eq!(eager.answers(), paused.answers(), "{:?}", octets);
+    }
+}
+
+/// What came out, without what depends on who was first.
+fn lasting(model: &Model) -> Vec<Seen> {
+    let mut lasting: Vec<Seen> = Vec::new();
+    for seen in model.events() {
+        match (lasting.last_mut(), seen) {
+            (_, Seen::PeerEnded | Seen::Flushed | Seen::CloseWrite) => {}
+            (Some(Seen::Body(before)), Seen::Body(more)) => before.0.extend_from_slice(&more),
+            (_, seen) => lasting.push(seen),
+        }
+    }
+    lasting
+}

@@ -1,0 +1,174 @@
+//! Contract 5: a channel without output says what it waits for, and whoever obeys gets further.
+
+use proptest::prelude::*;
+
+use super::cases;
+use super::driver::{Conduct, Model, Whims, conducts, limits, whims};
+use super::messages::traffic;
+use httpfsm::{Input, Moment, State, Waits};
+
+/// The most steps from the end of input to Closed, the application's own aside.
+const STEPS: usize = 16;
+
+proptest! {
+    #![proptest_config(cases(256))]
+
+    /// What a channel waits for is what takes it further; it waits for nothing only when it is closed.
+    #[test]
+    fn what_is_waited_for_is_what_helps(
+        octets in traffic(),
+        limits in limits(),
+        conducts in conducts(),
+        order in whims(),
+        turns in 0usize..200,
+    ) {
+        let mut model = Model::new(&limits.config(), &conducts);
+        let mut whims = Whims::new(&order);
+        let mut at = 0;
+        for _ in 0..turns {
+            turn(&mut model, &octets, &mut at, &mut whims);
+        }
+        while model.take_output() {}
+        let waits = model.channel.waits_for();
+        prop_assert_eq!(waits.is_empty(), model.channel.is_closed(), "{:?} in {:?}", waits, model.channel.state());
+        prop_assert_eq!(waits.input(), model.channel.input_room() > 0);
+        prop_assert_eq!(waits.room(), !model.channel.unsent().is_empty());
+        prop_assert_eq!(waits.deadline(), model.channel.deadline().is_some());
+        if waits.application() {
+            let served = [State::WaitResponse, State::Responding, State::Upgraded];
+            prop_assert!(served.contains(&model.channel.state()));
+        }
+        let choices = usize::from(waits.input()) + usize::from(waits.room()) + usize::from(waits.deadline());
+        if choices == 0 {
+            return Ok(());
+        }
+        match whims.next() % 3 {
+            0 if waits.input() && whims.next() % 2 == 0 => model.handle(Input::RxEnd).expect("input is waited for"),
+            0 if waits.input() => model.handle(Input::RxData(b"G")).expect("input is waited for"),
+            1 if waits.room() => prop_assert!(model.send(1)),
+            _ => {
+                let Some(due) = model.channel.deadline() else { return Ok(()) };
+                prop_assert!(due.as_millis() > model.at, "{:?} has passed already", due);
+                model.at = due.as_millis();
+                model.handle(Input::Tick).expect("a tick is always taken");
+                // Nobody is woken up again for the same moment.
+                prop_assert!(model.channel.deadline().is_none_or(|next| next > due), "still due: {due:?}");
+            }
+        }
+    }
+
+    /// Deadlines alone end every channel: none is left waiting for ever, and no deadline comes round for ever.
+    #[test]
+    fn a_silent_peer_and_a_silent_application_come_to_an_end(
+        octets in traffic(),
+        limits in limits(),
+        conducts in conducts(),
+        order in whims(),
+        turns in 0usize..200,
+    ) {
+        let mut model = Model::new(&limits.config(), &conducts);
+        let (mut whims, mut at) = (Whims::new(&order), 0);
+        for _ in 0..turns {
+            turn(&mut model, &octets, &mut at, &mut whims);
+        }
+        for _ in 0..STEPS {
+            while model.take_output() {}
+            match model.channel.deadline() {
+                Some(due) => model.at = due.as_millis(),
+                None => break,
+            }
+            model.handle(Input::Tick).expect("a tick is always taken");
+        }
+        let state = model.channel.state();
+        prop_assert!(matches!(state, State::Closed | State::Upgraded), "left in {state:?}");
+    }
+
+    /// From the end of input, wherever it comes, Closed is a few steps away, and no more input is waited for.
+    #[test]
+    fn the_end_of_input_is_the_end_of_the_channel(
+        octets in traffic(),
+        limits in limits(),
+        conducts in conducts(),
+        order in whims(),
+        turns in 0usize..200,
+    ) {
+        let mut model = Model::new(&limits.config(), &conducts);
+        let (mut whims, mut at) = (Whims::new(&order), 0);
+        for _ in 0..turns {
+            turn(&mut model, &octets, &mut at, &mut whims);
+        }
+        let from = model.channel.state();
+        if model.handle(Input::RxEnd).is_err() {
+            prop_assert!(matches!(from, State::Upgraded | State::Closed), "the end of input is refused in {from:?}");
+            return Ok(());
+        }
+        let mut steps = 1;
+        while !model.channel.is_closed() || model.channel.has_output() {
+            prop_assert!(!model.channel.waits_for().input(), "input after its end, from {from:?}");
+            if model.take_output() || model.send(usize::MAX) {
+                steps += 1;
+                prop_assert!(steps <= STEPS, "more than {STEPS} steps from {from:?} to Closed: {:?}", model.seen);
+            } else if model.channel.state() == State::Upgraded {
+                return Ok(());
+            } else {
+                prop_assert!(
+                    model.channel.waits_for().application(),
+                    "stuck in {:?} from {:?}: {:?}", model.channel.state(), from, model.seen
+                );
+                prop_assert!(model.act(), "the application has nothing to do: {:?}", model.seen);
+                // Each answer has steps of its own.
+                steps = 0;
+            }
+        }
+        prop_assert_eq!(model.channel.waits_for(), Waits::default());
+    }
+}
+
+/// Somebody's turn, whoever it is.
+pub fn turn(model: &mut Model, octets: &[u8], at: &mut usize, whims: &mut Whims) {
+    match whims.next() % 4 {
+        0 => {
+            let n = whims.amount().min(octets.len() - *at);
+            *at += model.feed(&octets[*at..*at + n]);
+        }
+        1 => {
+            model.take_output();
+        }
+        2 => {
+            model.act();
+        }
+        _ => {
+            model.send(whims.amount());
+        }
+    }
+}
+
+/// Two deadlines that have passed at once both count, and a time without end is no deadline that passes.
+#[test]
+fn the_end_of_time_is_harmless() {
+    let limits = super::driver::Limits::Usual.config();
+    for state in 0..3 {
+        let config = httpfsm::ChannelConfig {
+            first_byte_timeout: None,
+            head_timeout: None,
+            write_timeout: None,
+            inactivity_timeout: None,
+            ..limits.clone()
+        };
+        let mut model = Model::new(&config, &[Conduct::Early]);
+        if state > 0 {
+            model.feed(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+            while model.take_output() {}
+            model.act();
+        }
+        if state > 1 {
+            model.send(usize::MAX);
+        }
+        let before = model.channel.state();
+        assert_eq!(model.channel.deadline(), None);
+        model.at = u64::MAX;
+        model.handle(Input::Tick).expect("a tick is always taken");
+        assert_eq!(model.channel.state(), before);
+        assert_eq!(model.channel.deadline(), None::<Moment>);
+    }
+}

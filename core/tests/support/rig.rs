@@ -239,7 +239,11 @@ pub(crate) fn post(length: u64) -> String {
 pub(crate) const POST_CHUNKED: &str = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
 
 /// The status codes of the answers in `wire`, in order.
-pub(crate) fn statuses(wire: &str) -> Vec<&str> {
-    let lines = wire.split("HTTP/1.").skip(1);
-    lines.map(|line| line.get(2..5).unwrap_or(line)).collect()
+pub(crate) fn statuses<'a>(wire: &'a str) -> Vec<&'a str> {
+    // The text of an error names versions too.
+    let status = |line: &'a str| {
+        let code = line.get(2..5)?;
+        (line.get(5..6)? == " " && code.bytes().all(|octet| octet.is_ascii_digit())).then_some(code)
+    };
+    wire.split("HTTP/1.").skip(1).filter_map(status).collect()
 }

@@ -10,7 +10,7 @@ use httpfsm::{
     BodyError, BodyRef, ChannelConfig, CloseReason, Data, Facts, Fields, Input, RequestError, Rule, State,
     Status,
 };
-use rig::{GET, POST_CHUNKED, Rig, Told, post, seconds, statuses};
+use rig::{GET, POST_CHUNKED, Reach, Rig, Told, post, seconds, statuses};
 
 /// A hundred years: nothing that could pass is left.
 const FOR_EVER: u64 = 100 * 365 * 86_400_000;
@@ -528,28 +528,14 @@ fn the_write_deadline_begins_anew_when_all_has_left() {
 
 #[test]
 fn output_runs_out_of_time_in_every_state_that_has_some() {
-    let states: [(State, fn(&mut Rig)); 7] = [
-        (State::Head, |rig| {
-            rig.rx(GET).rx("GET").ok("");
-        }),
-        (State::WaitResponse, |rig| {
-            rig.rx(GET.repeat(2)).ok("");
-        }),
-        (State::Responding, |rig| {
-            rig.rx(GET).stream(None);
-        }),
-        (State::Discard, |rig| {
-            rig.rx(post(5)).ok("");
-        }),
-        (State::Flushing, |rig| {
-            rig.rx(GET).ok("");
-        }),
-        (State::Closing, |rig| {
-            rig.rx("GET / HTTP/1.0\r\n\r\n").ok("");
-        }),
-        (State::Handover, |rig| {
-            rig.rx("CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n").ok("");
-        }),
+    let states: [(State, Reach); 7] = [
+        (State::Head, |rig| rig.rx(GET).rx("GET").ok("")),
+        (State::WaitResponse, |rig| rig.rx(GET.repeat(2)).ok("")),
+        (State::Responding, |rig| rig.rx(GET).stream(None)),
+        (State::Discard, |rig| rig.rx(post(5)).ok("")),
+        (State::Flushing, |rig| rig.rx(GET).ok("")),
+        (State::Closing, |rig| rig.rx("GET / HTTP/1.0\r\n\r\n").ok("")),
+        (State::Handover, |rig| rig.rx("CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n").ok("")),
     ];
     for (state, reach) in states {
         let mut rig = Rig::with(|config| {
@@ -747,12 +733,12 @@ fn at_the_drain_deadline_a_request_without_a_response_is_answered_503() {
 
 #[test]
 fn the_drain_deadline_cuts_every_other_state() {
-    let states: [(State, fn(&mut Rig)); 5] = [
-        (State::Fresh, |_| {}),
-        (State::Head, |rig| drop(rig.rx("GET"))),
-        (State::Responding, |rig| drop(rig.rx(GET).stream(None))),
-        (State::Flushing, |rig| drop(rig.rx(GET.repeat(2)).ok(&"x".repeat(1024)))),
-        (State::Handover, |rig| drop(rig.rx("CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n").ok(""))),
+    let states: [(State, Reach); 5] = [
+        (State::Fresh, |rig| rig),
+        (State::Head, |rig| rig.rx("GET")),
+        (State::Responding, |rig| rig.rx(GET).stream(None)),
+        (State::Flushing, |rig| rig.rx(GET.repeat(2)).ok(&"x".repeat(1024))),
+        (State::Handover, |rig| rig.rx("CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n").ok("")),
     ];
     for (state, reach) in states {
         let mut rig = patient();

@@ -215,8 +215,6 @@ impl Context {
         self.pending.insert(Pending::CLOSED);
         self.flush_at = None;
         self.outbuf.clear();
-        if !self.adopted {
-            self.outbuf.forget();
-        }
+        self.rest();
     }
 }

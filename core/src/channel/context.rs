@@ -142,6 +142,14 @@ pub(super) struct Context {
     pub(super) application_waited: bool,
 }
 
+impl Receiving {
+    /// Whether the application still waits for a part of the body.
+    #[inline]
+    pub(super) fn is_wanted(self) -> bool {
+        matches!(self, Self::Known(_) | Self::Chunks | Self::TrailerSection)
+    }
+}
+
 impl Context {
     pub(super) fn new(settings: Arc<Settings>, facts: Facts) -> Self {
         let jitter = u64::try_from(facts.age_jitter.as_millis()).unwrap_or(NEVER);

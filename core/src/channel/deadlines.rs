@@ -1,6 +1,6 @@
 //! Deadlines: one per state at most, and four that belong to conditions.
 
-use super::context::{Context, Receiving};
+use super::context::Context;
 use super::settings::NEVER;
 use super::{Event, State};
 use crate::time::Moment;
@@ -25,9 +25,7 @@ impl Context {
     #[inline]
     pub(super) fn settle(&mut self, at: Moment, state: State) {
         let with_application = matches!(state, State::WaitResponse | State::Responding);
-        let body_awaited = with_application
-            && self.credit > 0
-            && !matches!(self.receiving, Receiving::Complete | Receiving::Failed);
+        let body_awaited = with_application && self.credit > 0 && self.receiving.is_wanted();
         self.body_rate.hold(body_awaited, at.as_millis());
         let pending = !self.outbuf.is_empty();
         if pending != self.write_rate.is_on() {

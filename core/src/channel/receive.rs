@@ -26,7 +26,7 @@ impl Context {
             _ => return,
         };
         self.received += n as u64;
-        if !matches!(self.receiving, Receiving::Complete | Receiving::Failed) {
+        if self.receiving.is_wanted() {
             self.body_rate.progress(n, args.at.as_millis(), self.settings.config.min_body_rate);
         }
     }
@@ -210,7 +210,7 @@ impl Context {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         HeadMeta {
             version: if line.ends_with(b" HTTP/1.0") { Version::Http10 } else { Version::Http11 },
-            head: line.starts_with(b"HEAD "),
+            head: octets.starts_with(b"HEAD "),
             ..HeadMeta::default()
         }
     }

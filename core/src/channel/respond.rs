@@ -30,11 +30,19 @@ impl Context {
             BodyRef::Slice(slice) if slice.len() > self.settings.high_water => return false,
             BodyRef::Slice(slice) => slice.len() as u64,
             BodyRef::Bytes(bytes) => bytes.len() as u64,
-            BodyRef::Empty | BodyRef::Stream { .. } => return !response.status.is_informational(),
+            BodyRef::Empty => 0,
+            BodyRef::Stream { .. } => return !response.status.is_informational(),
         };
         // Content that is short of its length could never be finished.
         let short = response.fields.content_length().is_some_and(|declared| length < declared);
-        !response.status.is_informational() && (!short || self.meta.head || response.status.forbids_content())
+        !response.status.is_informational() && (!short || self.sends_no_content(response.status))
+    }
+
+    /// Whether the head is all that is sent of an answer, whatever content comes with it: to HEAD (RFC 9110 section
+    /// 9.3.2), and with the statuses that have none (sections 15.3.5, 15.3.6 and 15.4.5).
+    #[inline]
+    fn sends_no_content(&self, status: Status) -> bool {
+        self.meta.head || status.forbids_content() || status == Status::RESET_CONTENT
     }
 
     #[inline]
@@ -69,7 +77,7 @@ impl Context {
             BodyRef::Stream { length } => length.or(fields.content_length()),
         };
         let declared = fields.content_length();
-        let without_content = self.meta.head || status.forbids_content() || switches;
+        let without_content = self.sends_no_content(status) || switches;
         let framing = if without_content {
             self.framing_without_content(status, switches, response.body, declared.or(length))
         } else {
@@ -137,6 +145,7 @@ impl Context {
         let unsaid = matches!(body, BodyRef::Empty);
         match (length, status) {
             _ if switches || status == Status::NO_CONTENT || status.is_informational() => Framing::None,
+            (_, Status::RESET_CONTENT) => Framing::Length(0),
             // What GET would have got is not known from an empty body.
             (Some(0), _) if unsaid => Framing::None,
             (Some(length), _) => Framing::Length(length),

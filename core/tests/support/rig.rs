@@ -13,7 +13,7 @@ use httpfsm::{
 
 /// What came out of a channel, owned.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Told {
+pub(crate) enum Told {
     Opened,
     /// Method and target.
     Request(String),
@@ -34,20 +34,23 @@ pub enum Told {
     Closed(CloseReason),
 }
 
-pub struct Rig {
-    pub channel: Channel,
+pub(crate) struct Rig {
+    pub(crate) channel: Channel,
     at: u64,
     told: Vec<Told>,
     sent: Vec<u8>,
 }
 
+/// A way into a state.
+pub(crate) type Reach = fn(&mut Rig) -> &mut Rig;
+
 impl Rig {
     /// A channel with the default configuration, changed by `change`.
-    pub fn with(change: impl FnOnce(&mut ChannelConfig)) -> Self {
+    pub(crate) fn with(change: impl FnOnce(&mut ChannelConfig)) -> Self {
         Self::with_facts(Facts::default(), change)
     }
 
-    pub fn with_facts(facts: Facts, change: impl FnOnce(&mut ChannelConfig)) -> Self {
+    pub(crate) fn with_facts(facts: Facts, change: impl FnOnce(&mut ChannelConfig)) -> Self {
         let mut config = ChannelConfig::default();
         change(&mut config);
         let channel = Channel::new(Arc::new(Settings::new(&config)), facts);
@@ -57,17 +60,17 @@ impl Rig {
         rig
     }
 
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(|_| {})
     }
 
     /// Turns the clock without telling the channel.
-    pub fn clock(&mut self, millis: u64) -> &mut Self {
+    pub(crate) fn clock(&mut self, millis: u64) -> &mut Self {
         self.at = millis;
         self
     }
 
-    pub fn try_input(&mut self, input: Input<'_>) -> Result<(), NotAccepted> {
+    pub(crate) fn try_input(&mut self, input: Input<'_>) -> Result<(), NotAccepted> {
         let now = Now::new(Moment::from_millis(self.at), &Date::EPOCH);
         let result = self.channel.handle(&now, input);
         self.drain();
@@ -75,7 +78,7 @@ impl Rig {
     }
 
     #[track_caller]
-    pub fn input(&mut self, input: Input<'_>) -> &mut Self {
+    pub(crate) fn input(&mut self, input: Input<'_>) -> &mut Self {
         let shown = format!("{input:?}");
         if let Err(error) = self.try_input(input) {
             panic!("{error} {shown:.200}");
@@ -85,7 +88,7 @@ impl Rig {
 
     /// The clock shows `millis`, and the channel is told.
     #[track_caller]
-    pub fn tick(&mut self, millis: u64) -> &mut Self {
+    pub(crate) fn tick(&mut self, millis: u64) -> &mut Self {
         self.clock(millis).input(Input::Tick)
     }
 
@@ -120,21 +123,21 @@ impl Rig {
     }
 
     /// What came out since the last call.
-    pub fn told(&mut self) -> Vec<Told> {
+    pub(crate) fn told(&mut self) -> Vec<Told> {
         mem::take(&mut self.told)
     }
 
-    pub fn state(&self) -> State {
+    pub(crate) fn state(&self) -> State {
         self.channel.state()
     }
 
-    pub fn deadline(&self) -> Option<u64> {
+    pub(crate) fn deadline(&self) -> Option<u64> {
         self.channel.deadline().map(Moment::as_millis)
     }
 
     /// The peer sends, in pieces that the channel has room for.
     #[track_caller]
-    pub fn rx(&mut self, octets: impl AsRef<[u8]>) -> &mut Self {
+    pub(crate) fn rx(&mut self, octets: impl AsRef<[u8]>) -> &mut Self {
         let mut rest = octets.as_ref();
         while !rest.is_empty() {
             let n = rest.len().min(self.channel.input_room());
@@ -147,7 +150,7 @@ impl Rig {
 
     /// The peer reads `n` octets.
     #[track_caller]
-    pub fn send(&mut self, n: usize) -> &mut Self {
+    pub(crate) fn send(&mut self, n: usize) -> &mut Self {
         let mut rest = n;
         while rest > 0 {
             let slice = self.channel.unsent();
@@ -162,7 +165,7 @@ impl Rig {
 
     /// The peer reads all there is.
     #[track_caller]
-    pub fn send_all(&mut self) -> &mut Self {
+    pub(crate) fn send_all(&mut self) -> &mut Self {
         while self.channel.unsent_len() > 0 {
             self.send(self.channel.unsent_len());
         }
@@ -171,17 +174,17 @@ impl Rig {
 
     /// Everything that the peer read since the last call; reads what there is first.
     #[track_caller]
-    pub fn wire(&mut self) -> String {
+    pub(crate) fn wire(&mut self) -> String {
         self.send_all();
         text(&mem::take(&mut self.sent))
     }
 
     #[track_caller]
-    pub fn respond(&mut self, status: Status, fields: &Fields, body: BodyRef<'_>) -> &mut Self {
+    pub(crate) fn respond(&mut self, status: Status, fields: &Fields, body: BodyRef<'_>) -> &mut Self {
         self.input(Input::HttpResponse(ResponseRef { status, fields, body }))
     }
 
-    pub fn try_respond(
+    pub(crate) fn try_respond(
         &mut self,
         status: Status,
         fields: &Fields,
@@ -192,51 +195,55 @@ impl Rig {
 
     /// 200 with this content.
     #[track_caller]
-    pub fn ok(&mut self, content: &str) -> &mut Self {
+    pub(crate) fn ok(&mut self, content: &str) -> &mut Self {
         self.respond(Status::OK, &Fields::new(), BodyRef::Slice(content.as_bytes()))
     }
 
     /// 200 whose content follows.
     #[track_caller]
-    pub fn stream(&mut self, length: Option<u64>) -> &mut Self {
+    pub(crate) fn stream(&mut self, length: Option<u64>) -> &mut Self {
         self.respond(Status::OK, &Fields::new(), BodyRef::Stream { length })
     }
 
     #[track_caller]
-    pub fn write(&mut self, content: &str) -> &mut Self {
+    pub(crate) fn write(&mut self, content: &str) -> &mut Self {
         self.input(Input::Write(Data::Slice(content.as_bytes())))
     }
 
     #[track_caller]
-    pub fn finish(&mut self) -> &mut Self {
+    pub(crate) fn finish(&mut self) -> &mut Self {
         self.input(Input::Finish(None))
     }
 
     #[track_caller]
-    pub fn demand(&mut self, octets: u64) -> &mut Self {
+    pub(crate) fn demand(&mut self, octets: u64) -> &mut Self {
         self.input(Input::BodyDemand(octets))
     }
 }
 
-pub fn text(octets: &[u8]) -> String {
+pub(crate) fn text(octets: &[u8]) -> String {
     String::from_utf8_lossy(octets).into_owned()
 }
 
-pub fn seconds(n: u64) -> Option<Duration> {
+pub(crate) fn seconds(n: u64) -> Option<Duration> {
     Some(Duration::from_secs(n))
 }
 
-pub const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+pub(crate) const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
 /// A POST with a body of `length` octets to come.
-pub fn post(length: u64) -> String {
+pub(crate) fn post(length: u64) -> String {
     format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n")
 }
 
-pub const POST_CHUNKED: &str = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+pub(crate) const POST_CHUNKED: &str = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
 
 /// The status codes of the answers in `wire`, in order.
-pub fn statuses(wire: &str) -> Vec<&str> {
-    let lines = wire.split("HTTP/1.").skip(1);
-    lines.map(|line| line.get(2..5).unwrap_or(line)).collect()
+pub(crate) fn statuses<'a>(wire: &'a str) -> Vec<&'a str> {
+    // The text of an error names versions too.
+    let status = |line: &'a str| {
+        let code = line.get(2..5)?;
+        (line.get(5..6)? == " " && code.bytes().all(|octet| octet.is_ascii_digit())).then_some(code)
+    };
+    wire.split("HTTP/1.").skip(1).filter_map(status).collect()
 }

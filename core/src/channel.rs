@@ -155,7 +155,7 @@ impl Channel {
         Some(match bit {
             Pending::OPENED => Output::HttpChannelOpened,
             Pending::REQUEST => Output::HttpRequest,
-            Pending::BODY_DATA => Output::BodyData(self.context.inbuf.take_body()),
+            Pending::BODY_DATA => Output::BodyData(self.context.take_body()),
             Pending::BODY_END => Output::BodyEnd(Trailers::new(self.context.inbuf.take_trailers())),
             Pending::BODY_FAILED => Output::BodyFailed(self.context.body_error),
             Pending::PEER_ENDED => Output::PeerEnded,
@@ -236,6 +236,7 @@ impl Channel {
     #[inline]
     pub fn forget_request(&mut self) {
         self.context.inbuf.unpin_head();
+        self.context.pace_input();
     }
 
     /// Whether a final head was accepted whose content is still to come with [`Input::Write`] and

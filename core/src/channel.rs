@@ -216,9 +216,10 @@ impl Channel {
     /// Lets time pass up to `now`; returns the moment that counts.
     #[inline]
     fn arrive(&mut self, now: &Now<'_>) -> Moment {
-        let at = now.at.max(self.context.latest);
+        let at = now.at.min(settings::LAST).max(self.context.latest);
         self.context.latest = at;
-        if at >= self.context.due {
+        // Each deadline that passes ends or leaves something, so there are few.
+        while at >= self.context.due {
             self.dispatch(&mut Args::new(now, at, Input::Tick), Event::Tick);
         }
         at

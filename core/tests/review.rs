@@ -3,8 +3,12 @@
 #[path = "support/rig.rs"]
 mod rig;
 
-use httpfsm::Input;
-use rig::{GET, Rig, post};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use httpfsm::{Input, State};
+use rig::{GET, Rig, post, seconds};
 
 #[test]
 fn input_goes_on_when_the_body_was_taken() {
@@ -27,4 +31,40 @@ fn forgetting_a_large_head_makes_room() {
     assert_eq!(rig.channel.input_room(), 0);
     rig.channel.forget_request();
     assert_eq!(rig.channel.input_room(), 64 << 10);
+}
+
+#[test]
+fn the_end_of_time_is_no_deadline() {
+    let (done, is_done) = mpsc::channel();
+    thread::spawn(move || {
+        let mut rig = Rig::with(|config| {
+            config.write_timeout = None;
+            config.inactivity_timeout = None;
+        });
+        rig.rx(GET).ok("hello");
+        rig.tick(u64::MAX);
+        assert_eq!(rig.state(), State::Flushing);
+        rig.send_all();
+        rig.tick(u64::MAX);
+        assert_eq!(rig.state(), State::Idle);
+        done.send(()).unwrap();
+    });
+    assert!(is_done.recv_timeout(Duration::from_secs(20)).is_ok());
+}
+
+#[test]
+fn two_deadlines_that_passed_count_before_the_input() {
+    let run = |tick: bool| {
+        let mut rig = Rig::with(|config| {
+            config.head_timeout = seconds(10);
+            config.drain_grace = seconds(0);
+        });
+        rig.rx("GET").input(Input::GoOut).clock(60_000);
+        if tick {
+            rig.input(Input::Tick);
+        }
+        let result = rig.try_input(Input::RxEnd).map_err(|error| error.state);
+        (result, rig.state(), rig.told())
+    };
+    assert_eq!(run(true), run(false));
 }

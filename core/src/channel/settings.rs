@@ -7,9 +7,13 @@ use core::time::Duration;
 use crate::chunked::ChunkLimits;
 use crate::config::ChannelConfig;
 use crate::head::HeadLimits;
+use crate::time::Moment;
 
 /// No deadline.
 pub(crate) const NEVER: u64 = u64::MAX;
+
+/// The last moment there is: a later one counts as it.
+pub(crate) const LAST: Moment = Moment::from_millis(NEVER - 1);
 
 /// A [`ChannelConfig`] made ready: one for all channels of a server, shared by an `Arc`.
 #[derive(Clone, Debug)]

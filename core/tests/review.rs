@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use httpfsm::{Input, State};
+use httpfsm::{Input, Loan, State};
 use rig::{GET, Rig, post, seconds};
 
 #[test]
@@ -67,4 +67,37 @@ fn two_deadlines_that_passed_count_before_the_input() {
         (result, rig.state(), rig.told())
     };
     assert_eq!(run(true), run(false));
+}
+
+#[test]
+fn an_offer_ends_with_the_store_that_it_points_into() {
+    let mut rig = Rig::new();
+    rig.rx(GET).ok("hello");
+    let n = rig.channel.unsent_len();
+    assert!(!rig.channel.spare().is_empty());
+    rig.input(Input::Sent(n));
+    assert_eq!(rig.state(), State::Idle);
+    assert!(rig.try_input(Input::RxRead(5)).is_err());
+    assert_eq!(rig.state(), State::Idle);
+    assert!(!rig.channel.spare().is_empty());
+}
+
+#[test]
+fn an_idle_channel_without_a_loan_holds_no_buffer() {
+    let mut rig = Rig::new();
+    rig.rx(GET).ok(&"x".repeat(60_000)).send_all();
+    assert_eq!(rig.state(), State::Idle);
+    assert_eq!(rig.channel.buffered(), 0);
+}
+
+#[test]
+fn an_idle_channel_that_kept_a_loan_holds_no_buffer() {
+    let mut rig = Rig::new();
+    let mut loan = Loan::new();
+    rig.channel.adopt(&mut loan);
+    rig.rx(GET).ok(&"x".repeat(10_000));
+    rig.channel.release(&mut loan);
+    rig.send_all();
+    assert_eq!(rig.state(), State::Idle);
+    assert_eq!(rig.channel.buffered(), 0);
 }

@@ -236,7 +236,9 @@ impl Inbuf {
         }
     }
 
+    /// Nothing is held. What was offered may have stood elsewhere.
     fn rewind(&mut self) {
+        self.offered = 0;
         self.start = 0;
         self.end = 0;
         self.body = 0..0;

@@ -7,8 +7,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use httpfsm::{Input, Loan, State};
-use rig::{GET, Rig, post, seconds};
+use httpfsm::{BodyRef, Data, Fields, Input, Loan, State, Status};
+use rig::{GET, Rig, Told, post, seconds};
 
 #[test]
 fn input_goes_on_when_the_body_was_taken() {
@@ -100,4 +100,46 @@ fn an_idle_channel_that_kept_a_loan_holds_no_buffer() {
     rig.send_all();
     assert_eq!(rig.state(), State::Idle);
     assert_eq!(rig.channel.buffered(), 0);
+}
+
+#[test]
+fn an_empty_body_does_not_meet_a_declared_length() {
+    let mut rig = Rig::new();
+    rig.rx(GET);
+    let fields = Fields::new().with("Content-Length", "5").unwrap();
+    assert!(rig.try_respond(Status::OK, &fields, BodyRef::Empty).is_err());
+    assert_eq!(rig.state(), State::WaitResponse);
+    rig.respond(Status::NOT_MODIFIED, &fields, BodyRef::Empty);
+    assert_eq!(rig.state(), State::Flushing);
+}
+
+#[test]
+fn a_flush_completes_in_the_last_answer_too() {
+    let mut rig = Rig::new();
+    rig.rx("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").stream(None).write("x");
+    rig.input(Input::Flush).finish().told();
+    rig.send_all();
+    assert!(rig.told().contains(&Told::Flushed));
+}
+
+#[test]
+fn room_is_told_when_the_head_alone_took_it() {
+    let mut rig = Rig::with(|config| config.output_high_water = 1 << 10);
+    let fields = Fields::new().with("A", "a".repeat(2000)).unwrap();
+    rig.rx(GET).respond(Status::OK, &fields, BodyRef::Stream { length: None });
+    assert_eq!(rig.channel.room(), 0);
+    rig.send_all();
+    assert!(rig.told().contains(&Told::TransmitReady));
+}
+
+#[test]
+fn no_room_is_told_after_the_answer() {
+    let mut rig = Rig::with(|config| config.output_high_water = 1 << 10);
+    rig.rx(GET)
+        .stream(None)
+        .write(&"x".repeat(500))
+        .input(Input::Write(Data::Bytes(vec![b'x'; 2000].into())));
+    assert_eq!(rig.channel.room(), 0);
+    rig.finish().send_all();
+    assert!(!rig.told().contains(&Told::TransmitReady));
 }

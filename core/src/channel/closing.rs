@@ -13,6 +13,7 @@ impl Context {
     #[inline]
     pub(super) fn conclude(&mut self) -> Option<Event> {
         self.answering = Answering::Nothing;
+        self.crowded = false;
         self.credit = 0;
         self.expects &= self.receiving != Receiving::Complete;
         self.inbuf.drop_body();
@@ -128,8 +129,8 @@ impl Context {
     /// Accepts no more input; closes as soon as the output has left.
     pub(super) fn begin_close(&mut self) -> Option<Event> {
         self.answering = Answering::Nothing;
+        self.crowded = false;
         self.ahead = Ahead::default();
-        self.flush_at = None;
         self.inbuf.clear();
         self.inbuf.unpin_head();
         self.outbuf.is_empty().then_some(Event::OutputDrained)
@@ -205,6 +206,7 @@ impl Context {
             self.fail_receiving(error);
         }
         self.begin_close();
+        self.flush_at = None;
         self.pending.remove(Pending::CLOSE_WRITE);
         self.pending.remove(Pending::FLUSH);
         self.pending.insert(Pending::CLOSED);

@@ -28,7 +28,8 @@ impl Context {
             BodyRef::Slice(slice) if slice.len() > self.settings.high_water => return false,
             BodyRef::Slice(slice) => slice.len() as u64,
             BodyRef::Bytes(bytes) => bytes.len() as u64,
-            BodyRef::Empty | BodyRef::Stream { .. } => return !response.status.is_informational(),
+            BodyRef::Empty => 0,
+            BodyRef::Stream { .. } => return !response.status.is_informational(),
         };
         // Content that is short of its length could never be finished.
         let short = response.fields.content_length().is_some_and(|declared| length < declared);
@@ -49,6 +50,7 @@ impl Context {
             Accepted::Switches => Some(Event::SwitchProtocols),
             Accepted::Streams => {
                 self.application_since = args.at;
+                self.note_crowd();
                 None
             }
         }
@@ -244,8 +246,13 @@ impl Context {
                 encode::chunk_end(self.outbuf.stage());
             }
         }
-        self.crowded |= self.room() == 0;
+        self.note_crowd();
         None
+    }
+
+    /// The application is told when there is room again, whatever took it.
+    fn note_crowd(&mut self) {
+        self.crowded = self.room() == 0;
     }
 
     fn stage_content(&mut self, data: &Data<'_>, limit: u64) {

@@ -118,7 +118,9 @@ impl Channel {
     pub fn handle(&mut self, now: &Now<'_>, input: Input<'_>) -> Result<(), NotAccepted> {
         let at = self.arrive(now);
         let event = match input.event() {
-            Event::RxEnd if self.context.settings.config.fin_is_disconnect => Event::Disconnected,
+            Event::RxEnd if self.context.settings.config.fin_is_disconnect && self.with_application() => {
+                Event::Disconnected
+            }
             event => event,
         };
         if MATRIX.step(self.state, event).is_none() || !self.context.takes(self.state, &input) {
@@ -126,6 +128,12 @@ impl Channel {
         }
         self.dispatch(&mut Args::new(now, at, input), event);
         Ok(())
+    }
+
+    /// Whether the application owes an answer, or the rest of one.
+    #[inline]
+    fn with_application(&self) -> bool {
+        matches!(self.state, State::WaitResponse | State::Responding)
     }
 
     /// Follows the table from an event until no action raises another.

@@ -7,8 +7,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use httpfsm::{BodyRef, Data, Fields, Input, Loan, State, Status};
-use rig::{GET, Rig, Told, post, seconds};
+use httpfsm::{BodyRef, CloseReason, Data, Fields, Input, Loan, Rule, State, Status};
+use rig::{GET, Rig, Told, post, seconds, statuses};
 
 #[test]
 fn input_goes_on_when_the_body_was_taken() {
@@ -142,4 +142,54 @@ fn no_room_is_told_after_the_answer() {
     assert_eq!(rig.channel.room(), 0);
     rig.finish().send_all();
     assert!(!rig.told().contains(&Told::TransmitReady));
+}
+
+#[test]
+fn the_end_of_input_inside_a_discarded_body_ends_the_channel() {
+    let mut rig = Rig::new();
+    rig.rx(post(1000)).ok("no").send_all();
+    assert_eq!(rig.state(), State::Discard);
+    rig.input(Input::RxEnd);
+    assert_eq!(rig.state(), State::Closed);
+    assert!(rig.channel.waits_for().is_empty());
+    assert_eq!(rig.told().last(), Some(&Told::Closed(CloseReason::BodyUnread)));
+}
+
+#[test]
+fn a_head_that_ended_while_it_waited_its_turn_is_truncated() {
+    let mut rig = Rig::new();
+    rig.rx(GET).rx("GET /2 HTT").input(Input::RxEnd).ok("1");
+    assert_eq!(statuses(&rig.wire()), ["200", "400"]);
+    assert_eq!(rig.state(), State::Closed);
+    let told = rig.told();
+    assert!(told.contains(&Told::Refused(Rule::HeadTruncated)), "{told:?}");
+
+    let mut rig = Rig::new();
+    rig.rx(GET).rx("\r\n").input(Input::RxEnd).ok("1");
+    assert_eq!(statuses(&rig.wire()), ["200"]);
+    assert_eq!(rig.told().last(), Some(&Told::Closed(CloseReason::PeerEnded)));
+}
+
+#[test]
+fn a_request_that_was_not_told_goes_with_its_connection() {
+    for with_body in [false, true] {
+        let mut channel = Rig::new().channel;
+        let now = httpfsm::Now::new(httpfsm::Moment::START, &httpfsm::Date::EPOCH);
+        let request = if with_body { post(10) } else { GET.to_owned() };
+        channel.handle(&now, Input::RxData(request.as_bytes())).unwrap();
+        channel.handle(&now, Input::Disconnected).unwrap();
+        let mut told = Vec::new();
+        while let Some(output) = channel.next_output() {
+            told.push(format!("{output:?}"));
+        }
+        assert_eq!(told, ["Drop { reset: true }", "HttpChannelClosed(Disconnected)"]);
+    }
+}
+
+#[test]
+fn a_fin_between_requests_is_an_end_also_if_it_is_a_disconnect_inside() {
+    let mut rig = Rig::with(|config| config.fin_is_disconnect = true);
+    rig.rx(GET).ok("1").send_all().told();
+    rig.input(Input::RxEnd);
+    assert_eq!(rig.told(), [Told::Drop, Told::Closed(CloseReason::PeerEnded)]);
 }

@@ -131,9 +131,19 @@ impl Context {
         self.answering = Answering::Nothing;
         self.crowded = false;
         self.ahead = Ahead::default();
+        self.forget_untold();
         self.inbuf.clear();
         self.inbuf.unpin_head();
         self.outbuf.is_empty().then_some(Event::OutputDrained)
+    }
+
+    /// The request is over. If the application was not told of it yet, it never is.
+    pub(super) fn forget_untold(&mut self) {
+        if self.pending.has(Pending::REQUEST) {
+            self.pending.remove(Pending::OF_REQUEST);
+            self.pending.remove(Pending::BODY_FAILED);
+            self.inbuf.drop_body();
+        }
     }
 
     /// The end of a running answer will never come. Content that ends with the connection needs a reset, or what

@@ -336,6 +336,11 @@ impl Context {
                 self.because(CloseReason::BodyUnread);
                 self.begin_close()
             }
+            Action::EndUnread => {
+                self.ended = true;
+                self.because(CloseReason::BodyUnread);
+                self.begin_close()
+            }
             Action::BeginDrainedClose => {
                 self.note_drain(args.at);
                 self.because(CloseReason::Drained);

@@ -38,6 +38,8 @@ impl Context {
             return Some(Event::RequestRefused);
         }
         match self.scan.advance(self.inbuf.unparsed(), &self.settings.head) {
+            // The input may have ended while the head waited for its turn.
+            Parsed::Partial if self.ended => self.end_head(),
             Parsed::Partial => None,
             Parsed::Complete(meta) => {
                 self.meta = meta;

@@ -374,7 +374,7 @@ impl Context {
     fn stage_error(&mut self, args: &Args<'_>, error: RequestError, text: Option<&str>) {
         self.refusal = error;
         self.refused += 1;
-        self.pending.remove(Pending::REQUEST);
+        self.forget_untold();
         self.pending.insert(Pending::REFUSED);
         self.inbuf.unpin_head();
         let mut fields = Fields::new();

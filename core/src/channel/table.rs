@@ -229,6 +229,8 @@ crate::labelled! {
         BeginClose,
         /// The same, since the rest of the body did not come.
         CloseUnread,
+        /// The same, since it never will: the input has ended.
+        EndUnread,
         /// The same, since the server goes out.
         BeginDrainedClose,
         /// Note the end of input.
@@ -371,7 +373,7 @@ pub const ROWS: &[Row<State, Event, Action>] = &[
     // The answer is finished; the rest of the request body is thrown away.
     row(S::Discard,      E::RxData,              A::DiscardBody,             S::Discard),
     row(S::Discard,      E::BodyDiscarded,       A::Conclude,                S::Flushing),
-    row(S::Discard,      E::RxEnd,               A::CloseUnread,             S::Closing),
+    row(S::Discard,      E::RxEnd,               A::EndUnread,               S::Closing),
     row(S::Discard,      E::DiscardTimeout,      A::CloseUnread,             S::Closing),
     row(S::Discard,      E::Sent,                A::TakeSent,                S::Discard),
     row(S::Discard,      E::OutputDrained,       A::Ignore,                  S::Discard),

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use httpfsm::{BodyRef, CloseReason, Data, Fields, Input, Loan, Rule, State, Status};
-use rig::{GET, Rig, Told, post, seconds, statuses};
+use rig::{GET, POST_CHUNKED, Rig, Told, post, seconds, statuses};
 
 #[test]
 fn input_goes_on_when_the_body_was_taken() {
@@ -192,4 +192,34 @@ fn a_fin_between_requests_is_an_end_also_if_it_is_a_disconnect_inside() {
     rig.rx(GET).ok("1").send_all().told();
     rig.input(Input::RxEnd);
     assert_eq!(rig.told(), [Told::Drop, Told::Closed(CloseReason::PeerEnded)]);
+}
+
+#[test]
+fn refused_heads_have_no_content() {
+    for head in [
+        "HEAD / HTTP/1.1\r\n\r\n",
+        "HEAD / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+        "HEAD / HTTP/2.0\r\nHost: a\r\n\r\n",
+        "HEAD  / HTTP/1.1\r\nHost: a\r\n\r\n",
+    ] {
+        let mut rig = Rig::new();
+        let wire = rig.rx(head).wire();
+        assert!(wire.ends_with("\r\n\r\n"), "{head:?}: {wire}");
+    }
+    let mut rig = Rig::with(|config| config.maximum_simultaneous_requests = 1);
+    rig.rx(GET).rx("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n").input(Input::Judge).ok("1");
+    let wire = rig.wire();
+    assert_eq!(statuses(&wire), ["200", "503"]);
+    assert!(wire.ends_with("\r\n\r\n"), "{wire}");
+}
+
+#[test]
+fn a_trailer_section_may_be_larger_than_the_input_bound() {
+    let mut rig = Rig::with(|config| config.input_bound = 4 << 10);
+    rig.rx(POST_CHUNKED).demand(u64::MAX).rx("0\r\n");
+    for _ in 0..7 {
+        rig.rx(format!("A: {}\r\n", "a".repeat(1000)));
+    }
+    rig.rx("\r\n");
+    assert!(rig.told().iter().any(|told| matches!(told, Told::BodyEnd(_))));
 }

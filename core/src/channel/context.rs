@@ -240,6 +240,8 @@ impl Context {
         }
         match state {
             State::Fresh | State::Head | State::Idle | State::Discard | State::Lingering => READ,
+            // As a head, it may grow to its own limit.
+            State::WaitResponse | State::Responding if self.receiving == Receiving::TrailerSection => READ,
             State::WaitResponse | State::Responding | State::Flushing | State::Handover if !self.paused => {
                 self.settings.input_bound.saturating_sub(self.inbuf.held()).min(READ)
             }

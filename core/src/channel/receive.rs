@@ -194,17 +194,21 @@ impl Context {
         Some(Event::BodyDiscarded)
     }
 
-    /// What can be said of a head that was refused, for the answer: its version, and whether it is a HEAD. Only a
-    /// request line that ends before the fault tells: whether more has come depends on how the input was cut.
+    /// What can be said of a head that was refused, for the answer: its version, and whether it is a HEAD. Only what
+    /// stands before the fault tells: whether more has come depends on how the input was cut.
     pub(super) fn guess_refused(&self) -> HeadMeta {
         let octets = self.inbuf.unparsed();
-        let octets = octets.get(..self.refusal.offset as usize).unwrap_or(octets);
+        let octets = match self.refusal.rule {
+            // These are found in whole heads, and no octet is to blame.
+            Rule::HostMissing | Rule::SimultaneousRequests => octets,
+            _ => octets.get(..self.refusal.offset as usize).unwrap_or(octets),
+        };
         let octets = octets.strip_prefix(b"\r\n").unwrap_or(octets);
         let line = memchr::memchr(b'\n', octets).and_then(|end| octets.get(..end)).unwrap_or_default();
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         HeadMeta {
             version: if line.ends_with(b" HTTP/1.0") { Version::Http10 } else { Version::Http11 },
-            head: line.starts_with(b"HEAD "),
+            head: octets.starts_with(b"HEAD "),
             ..HeadMeta::default()
         }
     }

@@ -223,3 +223,36 @@ fn a_trailer_section_may_be_larger_than_the_input_bound() {
     rig.rx("\r\n");
     assert!(rig.told().iter().any(|told| matches!(told, Told::BodyEnd(_))));
 }
+
+#[test]
+fn the_look_ahead_goes_on_where_it_stopped() {
+    // Requests of all lengths, each cut, and the first beyond the limit is refused wherever the answers fall.
+    let with_body = |n: usize| format!("{}{}", post(n as u64), "b".repeat(n));
+    let input: String = (0..6).map(|n| if n % 2 == 0 { GET.to_owned() } else { with_body(n) }).collect();
+    for cut in 0..input.len() {
+        for answered in 0..2 {
+            let mut rig = Rig::with(|config| config.maximum_simultaneous_requests = 3);
+            rig.rx(&input[..cut]);
+            if rig.state() == State::WaitResponse {
+                rig.input(Input::Judge);
+                if answered == 1 {
+                    rig.ok("early");
+                }
+            }
+            rig.rx(&input[cut..]);
+            let mut n = 0;
+            while matches!(rig.state(), State::WaitResponse) {
+                if rig.told().iter().any(|told| matches!(told, Told::Request(_))) && n % 2 == 1 {
+                    rig.demand(u64::MAX).told();
+                }
+                rig.input(Input::Judge);
+                rig.ok("x");
+                n += 1;
+            }
+            let wire = rig.wire();
+            let statuses = statuses(&wire);
+            assert_eq!(statuses.last(), Some(&"503"), "{cut} {answered} {statuses:?}");
+            assert!(statuses.len() >= 4, "{cut} {answered} {statuses:?}");
+        }
+    }
+}

@@ -49,6 +49,11 @@ fn limit32(value: u32) -> u32 {
     if value == 0 { u32::MAX } else { value }
 }
 
+/// The same for what is buffered whole: positions in a buffer have 32 bits, and a read must fit behind.
+fn buffered32(value: u32) -> u32 {
+    limit32(value).min(i32::MAX as u32)
+}
+
 fn limit64(value: u64) -> u64 {
     if value == 0 { u64::MAX } else { value }
 }
@@ -67,7 +72,7 @@ impl Settings {
                 .trim()
                 .into(),
             head: HeadLimits {
-                size: limit32(config.max_request_header_size),
+                size: buffered32(config.max_request_header_size),
                 fields: limit32(config.max_request_fields) as usize,
                 target: limit32(config.max_request_target_size) as usize,
                 body: body_size,
@@ -77,10 +82,10 @@ impl Settings {
                 extension_body: limit32(config.max_chunk_extension_body),
                 body: body_size,
             },
-            trailer_size: limit32(config.max_trailer_size),
+            trailer_size: buffered32(config.max_trailer_size),
             trailer_fields: limit32(config.max_trailer_fields) as usize,
             high_water: config.output_high_water.max(1 << 10) as usize,
-            input_bound: config.input_bound.max(4 << 10) as usize,
+            input_bound: config.input_bound.clamp(4 << 10, 1 << 30) as usize,
             first_byte: millis(config.first_byte_timeout),
             head_time: millis(config.head_timeout),
             inactivity: millis(config.inactivity_timeout),

@@ -256,3 +256,18 @@ fn the_look_ahead_goes_on_where_it_stopped() {
         }
     }
 }
+
+#[test]
+fn an_age_that_was_seen_counts_when_time_goes_backwards() {
+    let mut rig = Rig::with(|config| config.connection_age = seconds(10));
+    rig.rx(GET).tick(20_000).clock(5_000).ok("x");
+    assert!(rig.wire().contains("Connection: close\r\n"));
+}
+
+#[test]
+fn an_empty_304_says_nothing_of_a_length() {
+    let mut rig = Rig::new();
+    rig.rx(GET).respond(Status::NOT_MODIFIED, &Fields::new(), BodyRef::Slice(b""));
+    let wire = rig.wire();
+    assert!(!wire.contains("Content-Length"), "{wire}");
+}

@@ -88,7 +88,7 @@ impl Context {
             Framing::None | Framing::UntilClose => Answering::UntilClose,
         };
         if !switches {
-            self.decide_close(now, fields, framing, streams);
+            self.decide_close(fields, framing, streams);
         }
         let connection = if status == Status::SWITCHING_PROTOCOLS {
             ConnectionOption::Upgrade
@@ -136,8 +136,8 @@ impl Context {
         let unsaid = matches!(body, BodyRef::Empty);
         match (length, status) {
             _ if switches || status == Status::NO_CONTENT || status.is_informational() => Framing::None,
-            // What GET would have got is not known from an empty body.
-            (Some(0), _) if unsaid => Framing::None,
+            // What GET would have got is not known from an empty body, and 304 never has another.
+            (Some(0), _) if unsaid || status == Status::NOT_MODIFIED => Framing::None,
             (Some(length), _) => Framing::Length(length),
             (None, Status::NOT_MODIFIED) => Framing::None,
             (None, _) if self.meta.version == Version::Http10 => Framing::None,
@@ -147,7 +147,7 @@ impl Context {
 
     /// Whether the connection ends with this answer (RFC 9112 sections 9.3 and 9.6). What the peer has sent of the
     /// body beyond what the application asked for does not count, or the answer would depend on arrival.
-    fn decide_close(&mut self, now: &Now<'_>, fields: &Fields, framing: Framing, streams: bool) {
+    fn decide_close(&mut self, fields: &Fields, framing: Framing, streams: bool) {
         let settings = &self.settings;
         let served = settings.config.requests_per_connection;
         let reason = if !self.meta.keep_alive {
@@ -160,7 +160,7 @@ impl Context {
             CloseReason::Evicted
         } else if served != 0 && self.requests >= served {
             CloseReason::RequestsServed
-        } else if now.at.as_millis() >= self.age {
+        } else if self.latest.as_millis() >= self.age {
             CloseReason::AgeReached
         } else if (!streams || !self.demanded) && !self.rest_is_short() {
             CloseReason::BodyUnread

@@ -226,6 +226,24 @@ impl Context {
         self.because(reason);
     }
 
+    /// The decoded body octets. What they leave free is room for input at once: no event need follow.
+    pub(super) fn take_body(&mut self) -> &[u8] {
+        let range = self.inbuf.take_body();
+        self.pace_input();
+        self.inbuf.octets(range)
+    }
+
+    /// Stops reading at the input bound, and goes on when half of it is free.
+    #[inline]
+    pub(super) fn pace_input(&mut self) {
+        let held = self.inbuf.held();
+        if held >= self.settings.input_bound {
+            self.paused = true;
+        } else if held <= self.settings.input_bound / 2 {
+            self.paused = false;
+        }
+    }
+
     /// Octets that may be handed over in `state`.
     #[inline]
     pub(super) fn input_room(&self, state: State) -> usize {

@@ -68,7 +68,7 @@ impl Context {
     #[inline]
     pub(super) fn deliver_request(&mut self) -> Option<Event> {
         self.scan = HeadScan::default();
-        self.ahead.shift(self.meta.len as usize);
+        self.ahead.shift(&self.meta);
         self.inbuf.pin_head(self.meta.len as usize);
         self.receiving = match self.meta.body {
             BodyLength::None | BodyLength::Known(0) => Receiving::Complete,

@@ -146,8 +146,8 @@ impl Context {
         match (length, status) {
             _ if switches || status == Status::NO_CONTENT || status.is_informational() => Framing::None,
             (_, Status::RESET_CONTENT) => Framing::Length(0),
-            // What GET would have got is not known from an empty body.
-            (Some(0), _) if unsaid => Framing::None,
+            // What GET would have got is not known from an empty body, and 304 never has another.
+            (Some(0), _) if unsaid || status == Status::NOT_MODIFIED => Framing::None,
             (Some(length), _) => Framing::Length(length),
             (None, Status::NOT_MODIFIED) => Framing::None,
             (None, _) if self.meta.version == Version::Http10 => Framing::None,
@@ -402,7 +402,7 @@ impl Context {
     #[cold]
     fn stage_error(&mut self, args: &Args<'_>, error: RequestError, text: Option<&str>) {
         self.refused += 1;
-        self.pending.remove(Pending::REQUEST);
+        self.forget_untold();
         self.inbuf.unpin_head();
         let mut fields = Fields::new();
         let page = self.settings.config.error_pages.as_ref().map(|pages| pages.page(&error));

@@ -76,7 +76,9 @@ fn no_producer_gets_beyond_the_high_water_mark() {
     give(&|model| {
         if model.channel.state() == State::WaitResponse {
             let body = BodyRef::Stream { length: None };
-            model.handle(Input::HttpResponse(ResponseRef { status: Status::OK, fields: &fields, body })).is_ok()
+            model
+                .handle(Input::HttpResponse(ResponseRef { status: Status::OK, fields: &fields, body }))
+                .is_ok()
         } else {
             model.handle(Input::Write(Data::Slice(b"x"))).is_ok()
         }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use httpfsm::channel::Loan;
 use httpfsm::{
-    BodyRef, Channel, ChannelConfig, ChannelStats, Data, Date, Facts, Fields, Input, Moment, NotAccepted, Now,
-    ResponseRef, Settings, State, Status, Waits,
+    BodyRef, Channel, ChannelConfig, ChannelStats, Data, Date, Facts, Fields, Input, Moment, NotAccepted,
+    Now, ResponseRef, Settings, State, Status, Waits,
 };
 use proptest::prelude::*;
 
@@ -34,12 +34,24 @@ pub enum Call {
     Tick,
     GoOut,
     /// A whole answer of so many octets.
-    Answer { status: u16, octets: usize, by_reference: bool, declared: Option<u64> },
+    Answer {
+        status: u16,
+        octets: usize,
+        by_reference: bool,
+        declared: Option<u64>,
+    },
     ByAnswer,
-    Begin { length: Option<u64> },
-    Write { octets: usize, by_reference: bool },
+    Begin {
+        length: Option<u64>,
+    },
+    Write {
+        octets: usize,
+        by_reference: bool,
+    },
     Flush,
-    Finish { trailers: bool },
+    Finish {
+        trailers: bool,
+    },
     Continue,
     Informational(u16),
     BodyDemand(u64),
@@ -74,7 +86,8 @@ fn octets() -> impl Strategy<Value = usize> {
 
 fn call() -> impl Strategy<Value = Call> {
     use Call::*;
-    let status = prop_oneof![6 => Just(200u16), 1 => Just(101), 1 => Just(204), 1 => Just(304), 1 => 100u16..1000];
+    let status =
+        prop_oneof![6 => Just(200u16), 1 => Just(101), 1 => Just(204), 1 => Just(304), 1 => 100u16..1000];
     let length = || prop::option::of(prop_oneof![Just(0u64), 1u64..200, Just(u64::MAX)]);
     prop_oneof![
         10 => (1usize..200).prop_map(RxData),

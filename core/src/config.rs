@@ -103,7 +103,8 @@ pub struct ChannelConfig {
     /// How long an idle connection stays open after `GoOut`, for a request that is already
     /// on its way. Default 1 s.
     pub drain_grace: Option<Duration>,
-    /// When after `GoOut` the channel is cut, whatever it does. Default 30 s.
+    /// When after `GoOut` the channel is cut, whatever it does; a request without an answer gets a 503, which has
+    /// `drain_grace` to leave. Default 30 s.
     pub drain_deadline: Option<Duration>,
 
     /// Largest request head in octets, from its first octet (an empty line before it counts) to its final CR LF;

@@ -7,7 +7,7 @@ use httpfsm::{
 };
 
 /// A channel in one of its states, at the moment 0. Where output can be pending, it is.
-pub fn reach(state: State, config: &ChannelConfig) -> Channel {
+pub(crate) fn reach(state: State, config: &ChannelConfig) -> Channel {
     let mut channel = Channel::new(Arc::new(Settings::new(config)), Facts::default());
     let now = Now::new(Moment::START, &Date::EPOCH);
     let fields = Fields::new();

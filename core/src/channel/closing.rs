@@ -139,7 +139,8 @@ impl Context {
     /// The end of a running answer will never come. Content that ends with the connection needs a reset, or what
     /// has arrived would look whole.
     pub(super) fn cut_answer(&mut self, reason: CloseReason) -> Option<Event> {
-        self.because(reason);
+        // Whatever the answer was to be followed by does not count: it has not ended.
+        self.reason = Some(reason);
         self.reset = self.answering == Answering::UntilClose;
         self.begin_close()
     }

@@ -245,7 +245,8 @@ pub struct ServerConfig {
     /// Octets that all channels together may hold in buffers; above it the longest idle channels are evicted.
     /// Default 512 MiB; 0: no limit.
     pub max_buffered_octets: u64,
-    /// When after GoOut the server drops what is left. Default 30 s.
+    /// When after GoOut the server drops what is left, plus the channels' `drain_grace`: what they say at their own
+    /// deadline has that long to leave. Default 30 s.
     pub drain_deadline: Option<Duration>,
     /// What each channel obeys.
     pub channel: ChannelConfig,

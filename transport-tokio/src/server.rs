@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use httpfsm::config::ServerConfig;
 use httpfsm::handler::{Handler, Subscriber};
-use httpfsm_transport::{Backoff, Clock, ServerHandle, Service};
+use httpfsm_transport::{Backoff, Clock, Listening, ServerHandle, Service};
 use tokio::net::lookup_host;
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -139,7 +139,12 @@ impl Server {
             Service::new(self.config, Clock::system(), Arc::new(Blocking), self.subscriber, handler);
         let handle = service.handle(addresses);
         for listener in self.listeners {
-            tokio::spawn(accept(listener, Arc::clone(&service), handle.clone()));
+            let listening = handle.listening();
+            tokio::spawn(accept(
+                Open { listener, _listening: listening },
+                Arc::clone(&service),
+                handle.clone(),
+            ));
         }
         tokio::spawn(keep_time(handle.clone()));
         Ok(handle)
@@ -161,14 +166,20 @@ impl Server {
     }
 }
 
+/// A listener, which is closed before the server learns that it is.
+struct Open {
+    listener: Listener,
+    _listening: Listening,
+}
+
 /// Accepts until the server goes out of service. A connection is served by the worker that accepted it, unless
 /// another has nothing to do.
-async fn accept<H: Handler>(listener: Listener, service: Arc<Service<H>>, handle: ServerHandle) {
+async fn accept<H: Handler>(open: Open, service: Arc<Service<H>>, handle: ServerHandle) {
     let mut backoff = Backoff::default();
     loop {
         let accepted = poll_fn(|cx| match handle.poll_going(cx) {
             Poll::Ready(()) => Poll::Ready(None),
-            Poll::Pending => listener.poll_accept(cx).map(Some),
+            Poll::Pending => open.listener.poll_accept(cx).map(Some),
         });
         match accepted.await {
             None => return,

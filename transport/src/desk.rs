@@ -4,7 +4,7 @@
 use std::collections::hash_map::RandomState;
 use std::fmt;
 use std::hash::BuildHasher;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -34,7 +34,9 @@ pub(crate) struct Desk {
     going: AtomicBool,
     cut: AtomicBool,
     cut_at: AtomicU64,
-    gone: AtomicBool,
+    /// The last channel has closed, and none will open.
+    empty: AtomicBool,
+    listeners: AtomicUsize,
     /// Who waits for the server to go out, or to be gone.
     waiters: Mutex<Vec<Waker>>,
 }
@@ -104,7 +106,8 @@ impl Desk {
             going: AtomicBool::new(false),
             cut: AtomicBool::new(false),
             cut_at: AtomicU64::new(NEVER),
-            gone: AtomicBool::new(false),
+            empty: AtomicBool::new(false),
+            listeners: AtomicUsize::new(0),
             waiters: Mutex::new(Vec::new()),
         }
     }
@@ -161,12 +164,22 @@ impl Desk {
 
     /// Ready when the server goes out of service.
     pub(crate) fn poll_going(&self, cx: &mut Context<'_>) -> Poll<()> {
-        self.poll_flag(&self.going, cx)
+        self.poll_fact(|| self.is_going(), cx)
     }
 
-    /// Ready when it has gone out and the last channel has closed.
+    /// Ready when it has gone out, the last channel has closed, and nobody listens any more.
     pub(crate) fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<()> {
-        self.poll_flag(&self.gone, cx)
+        let is_gone = || self.empty.load(Ordering::Acquire) && self.listeners.load(Ordering::Acquire) == 0;
+        self.poll_fact(is_gone, cx)
+    }
+
+    pub(crate) fn listen(&self) {
+        self.listeners.fetch_add(1, Ordering::AcqRel);
+    }
+
+    pub(crate) fn end_listening(&self) {
+        self.listeners.fetch_sub(1, Ordering::AcqRel);
+        self.wake_waiters();
     }
 
     pub(crate) fn stats(&self) -> ServerStats {
@@ -201,18 +214,22 @@ impl Desk {
         }
         drop(machine);
         if gone {
-            self.gone.store(true, Ordering::Release);
+            self.empty.store(true, Ordering::Release);
         }
         if going {
             self.going.store(true, Ordering::Release);
             self.alarms.wake_all();
-            let waiters = std::mem::take(&mut *lock(&self.waiters));
-            waiters.into_iter().for_each(Waker::wake);
+            self.wake_waiters();
         }
     }
 
-    fn poll_flag(&self, flag: &AtomicBool, cx: &mut Context<'_>) -> Poll<()> {
-        if flag.load(Ordering::Acquire) {
+    fn wake_waiters(&self) {
+        let waiters = std::mem::take(&mut *lock(&self.waiters));
+        waiters.into_iter().for_each(Waker::wake);
+    }
+
+    fn poll_fact(&self, is_so: impl Fn() -> bool, cx: &mut Context<'_>) -> Poll<()> {
+        if is_so() {
             return Poll::Ready(());
         }
         let mut waiters = lock(&self.waiters);
@@ -220,8 +237,8 @@ impl Desk {
             waiters.push(cx.waker().clone());
         }
         drop(waiters);
-        // It may have been raised between the look and the entry.
-        if flag.load(Ordering::Acquire) { Poll::Ready(()) } else { Poll::Pending }
+        // It may have become so between the look and the entry.
+        if is_so() { Poll::Ready(()) } else { Poll::Pending }
     }
 
     fn moment(&self) -> Moment {

@@ -130,7 +130,9 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             if self.is_done() {
                 return Poll::Ready(());
             }
-            if !progress && !self.channel.has_output() && !turn.ask {
+            // Input may have become wanted by what the application took.
+            let idle = !progress && !turn.ask && !self.channel.has_output();
+            if idle && !(readable && self.channel.waits_for().input()) {
                 if turn.received && self.service.judges {
                     turn.received = false;
                     if self.channel.handle(&turn.now, Input::Judge).is_ok() {
@@ -339,16 +341,16 @@ impl<H: Handler, W: Wire> Driver<H, W> {
                 self.channel.forget_request();
                 return called;
             }
-            Ok(Poll::Ready(response)) => self.respond(response, &turn.now),
+            Ok(Poll::Ready(response)) => turn.ask |= self.respond(response, &turn.now),
             Err(panic) => self.abort(&panic, &turn.now),
         }
         true
     }
 
-    /// Hands the response to the channel; its source, if it has one, is polled from now on.
+    /// Hands the response to the channel. `true` if it has a source, which is to be polled.
     #[inline]
-    fn respond(&mut self, mut response: Response, now: &Now<'_>) {
-        let Some(exchange) = self.exchange.as_deref_mut() else { return };
+    fn respond(&mut self, mut response: Response, now: &Now<'_>) -> bool {
+        let Some(exchange) = self.exchange.as_deref_mut() else { return false };
         if let Some(fault) = response.fault() {
             self.service.tell(|subscriber| subscriber.invalid_field(&self.info, fault));
         }
@@ -366,9 +368,10 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         if accepted && self.channel.owes_body() {
             exchange.future.set(None);
             exchange.stage = Stage::Sending(Box::new(Sending::new(response.take_body())));
-        } else {
-            self.finish();
+            return true;
         }
+        self.finish();
+        false
     }
 
     #[cold]

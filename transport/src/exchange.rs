@@ -89,7 +89,7 @@ impl<F> Exchange<F> {
     pub(crate) fn finish(&mut self) {
         self.stage = Stage::Over;
         self.future.set(None);
-        self.pipe.retire();
+        Pipe::retire(&self.pipe);
     }
 
     pub(crate) fn is_over(&self) -> bool {

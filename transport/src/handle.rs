@@ -26,8 +26,8 @@ impl ServerHandle {
 
     /// Takes the server out of service: it stops to listen, running answers are finished and say `close`, idle
     /// connections close after `drain_grace`, and what is left at `deadline` (the configuration's `drain_deadline`
-    /// if that is `None` or earlier) is dropped. The future resolves when the last channel is gone; dropping it
-    /// stops nothing.
+    /// if that is `None` or earlier) is dropped. The future resolves when the last channel is gone
+    /// and nobody listens any more; dropping it stops nothing.
     pub fn drain(&self, deadline: Option<Duration>) -> impl Future<Output = ()> + Send + use<> {
         self.desk.go_out(deadline);
         self.gone()
@@ -65,6 +65,14 @@ impl ServerHandle {
         self.desk.poll_going(cx)
     }
 
+    /// For a transport's accept loop, which holds it as long as it listens: a server is gone only when all are
+    /// dropped.
+    #[must_use]
+    pub fn listening(&self) -> Listening {
+        self.desk.listen();
+        Listening(Arc::clone(&self.desk))
+    }
+
     /// Wakes the connections whose deadlines have come; when to sweep again, `None` if nothing is armed. The task of
     /// `cx` is woken when something is armed for an earlier time.
     pub fn sweep(&self, cx: &mut Context<'_>) -> Option<Instant> {
@@ -78,5 +86,15 @@ impl ServerHandle {
 impl fmt::Debug for ServerHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ServerHandle").field("addresses", &self.addresses).field("desk", &self.desk).finish()
+    }
+}
+
+/// Stands for a listener that is open.
+#[derive(Debug)]
+pub struct Listening(Arc<Desk>);
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.0.end_listening();
     }
 }

@@ -14,6 +14,7 @@
 mod accept;
 mod alarms;
 mod clock;
+mod connection;
 mod desk;
 mod driver;
 mod exchange;
@@ -33,8 +34,9 @@ mod worker;
 
 pub use accept::Backoff;
 pub use clock::{Clock, Stamp};
+pub use connection::{Connection, Event, Parts, Timer};
 pub use driver::Driver;
-pub use handle::ServerHandle;
+pub use handle::{Listening, ServerHandle};
 pub use job::{Inline, Job, Spawner};
 pub use panics::note_panic;
 pub use service::Service;

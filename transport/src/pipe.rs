@@ -153,10 +153,11 @@ impl Pipe {
         self.flags.load(Ordering::Acquire) & TOUCHED != 0 && !lock(&self.state).watch_connection.is_empty()
     }
 
-    /// The request is answered: whoever still waits for something learns that it does not come.
-    pub(crate) fn retire(&self) {
-        if self.flags.load(Ordering::Acquire) & TOUCHED != 0 {
-            self.change(Waker::noop(), |state| {
+    /// The request is answered: whoever still holds a part of it and waits learns that nothing comes.
+    #[inline]
+    pub(crate) fn retire(pipe: &Arc<Self>) {
+        if Arc::strong_count(pipe) > 1 {
+            pipe.change(Waker::noop(), |state| {
                 state.fail(BodyError::Closed);
                 state.over = true;
             });

@@ -13,6 +13,7 @@ impl Context {
     #[inline]
     pub(super) fn conclude(&mut self) -> Option<Event> {
         self.answering = Answering::Nothing;
+        self.crowded = false;
         self.credit = 0;
         self.expects &= self.receiving != Receiving::Complete;
         self.inbuf.drop_body();
@@ -135,11 +136,21 @@ impl Context {
         // Whoever reads the body is told now, not when the last octets have left.
         self.fail_receiving(BodyError::Closed);
         self.answering = Answering::Nothing;
+        self.crowded = false;
         self.ahead = Ahead::default();
-        self.flush_at = None;
+        self.forget_untold();
         self.inbuf.clear();
         self.inbuf.unpin_head();
         self.outbuf.is_empty().then_some(Event::OutputDrained)
+    }
+
+    /// The request is over. If the application was not told of it yet, it never is.
+    pub(super) fn forget_untold(&mut self) {
+        if self.pending.has(Pending::REQUEST) {
+            self.pending.remove(Pending::OF_REQUEST);
+            self.pending.remove(Pending::BODY_FAILED);
+            self.inbuf.drop_body();
+        }
     }
 
     /// The end of a running answer will never come. Content that ends with the connection needs a reset, or what
@@ -211,9 +222,11 @@ impl Context {
     fn end(&mut self, error: BodyError) {
         self.fail_receiving(error);
         self.begin_close();
+        self.flush_at = None;
         self.pending.remove(Pending::CLOSE_WRITE);
         self.pending.remove(Pending::FLUSH);
         self.pending.insert(Pending::CLOSED);
+        self.flush_at = None;
         self.outbuf.clear();
         self.rest();
     }

@@ -115,6 +115,8 @@ pub(super) struct Context {
     pub(super) reason: Option<CloseReason>,
     pub(super) requests: u64,
     pub(super) refused: u64,
+    /// Refusals that were not told yet.
+    pub(super) busy: u32,
     pub(super) received: u64,
     pub(super) linger_left: u64,
 
@@ -183,6 +185,7 @@ impl Context {
             reason: None,
             requests: 0,
             refused: 0,
+            busy: 0,
             received: 0,
             linger_left: 0,
             ended: false,
@@ -223,6 +226,24 @@ impl Context {
         self.because(reason);
     }
 
+    /// The decoded body octets. What they leave free is room for input at once: no event need follow.
+    pub(super) fn take_body(&mut self) -> &[u8] {
+        let range = self.inbuf.take_body();
+        self.pace_input();
+        self.inbuf.octets(range)
+    }
+
+    /// Stops reading at the input bound, and goes on when half of it is free.
+    #[inline]
+    pub(super) fn pace_input(&mut self) {
+        let held = self.inbuf.held();
+        if held >= self.settings.input_bound {
+            self.paused = true;
+        } else if held <= self.settings.input_bound / 2 {
+            self.paused = false;
+        }
+    }
+
     /// Octets that may be handed over in `state`.
     #[inline]
     pub(super) fn input_room(&self, state: State) -> usize {
@@ -232,6 +253,12 @@ impl Context {
         }
         match state {
             State::Fresh | State::Head | State::Idle | State::Discard | State::Lingering => READ,
+            // A trailer section is judged as a whole and may grow to its own limit, as a head may.
+            State::WaitResponse | State::Responding
+                if self.receiving == Receiving::TrailerSection && !self.inbuf.has_body() =>
+            {
+                READ
+            }
             State::WaitResponse | State::Responding | State::Flushing | State::Handover => {
                 let (bound, held) = (self.settings.input_bound, self.inbuf.held());
                 // What is held shrinks when body octets are taken, too, and no event tells of that.
@@ -251,7 +278,9 @@ impl Context {
             Input::Sent(n) => *n > 0 && *n <= self.outbuf.len(),
             Input::HttpResponse(response) => self.takes_response(response),
             Input::Write(data) => self.takes_content(data),
-            Input::Informational(status, _) => status.is_informational() && status.code() > 101,
+            Input::Informational(status, _) => {
+                status.is_informational() && status.code() > 101 && self.room() > 0
+            }
             _ => true,
         }
     }

@@ -38,12 +38,7 @@ impl Context {
             self.application_since = at;
         }
         self.application_waited = waited;
-        let held = self.inbuf.held();
-        if held >= self.settings.input_bound {
-            self.paused = true;
-        } else if held <= self.settings.input_bound / 2 {
-            self.paused = false;
-        }
+        self.pace_input();
         let (due, event) = self.earliest(state);
         self.due = Moment::from_millis(due);
         self.due_event = event;

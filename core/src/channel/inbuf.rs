@@ -145,9 +145,12 @@ impl Inbuf {
         !self.body.is_empty()
     }
 
-    /// The decoded body octets; the next call finds none.
-    pub(crate) fn take_body(&mut self) -> &[u8] {
-        let range = mem::take(&mut self.body);
+    /// Where the decoded body octets stand; the next call finds none.
+    pub(crate) fn take_body(&mut self) -> Range<u32> {
+        mem::take(&mut self.body)
+    }
+
+    pub(crate) fn octets(&self, range: Range<u32>) -> &[u8] {
         self.store.get(range.start as usize..range.end as usize).unwrap_or_default()
     }
 
@@ -164,7 +167,7 @@ impl Inbuf {
 
     pub(crate) fn take_trailers(&mut self) -> &[u8] {
         let range = mem::take(&mut self.trailers);
-        self.store.get(range.start as usize..range.end as usize).unwrap_or_default()
+        self.octets(range)
     }
 
     /// Everything unparsed, for the protocol that takes over.
@@ -233,7 +236,9 @@ impl Inbuf {
         }
     }
 
+    /// Nothing is held. What was offered may have stood elsewhere.
     fn rewind(&mut self) {
+        self.offered = 0;
         self.start = 0;
         self.end = 0;
         self.body = 0..0;
@@ -322,6 +327,7 @@ impl Inbuf {
     /// Lets a private store go.
     pub(crate) fn forget(&mut self) {
         if !self.lent && self.held() == 0 {
+            self.offered = 0;
             self.store = Vec::new();
             self.rewind();
         }

@@ -162,7 +162,7 @@ impl Outbuf {
 
     /// Lets an empty store go.
     pub(crate) fn forget(&mut self) {
-        if self.is_empty() && self.staged.capacity() < LENT / 2 {
+        if self.is_empty() {
             self.staged = Vec::new();
         }
     }

@@ -6,20 +6,22 @@ pub(crate) struct Pending(u16);
 
 impl Pending {
     pub(crate) const OPENED: Self = Self(1);
-    pub(crate) const REQUEST: Self = Self(1 << 1);
-    pub(crate) const BODY_DATA: Self = Self(1 << 2);
-    pub(crate) const BODY_END: Self = Self(1 << 3);
-    pub(crate) const BODY_FAILED: Self = Self(1 << 4);
-    pub(crate) const PEER_ENDED: Self = Self(1 << 5);
-    pub(crate) const REFUSED: Self = Self(1 << 6);
-    pub(crate) const EXCESS: Self = Self(1 << 7);
-    pub(crate) const FLUSHED: Self = Self(1 << 8);
-    pub(crate) const TRANSMIT_READY: Self = Self(1 << 9);
-    pub(crate) const FLUSH: Self = Self(1 << 10);
-    pub(crate) const UPGRADED: Self = Self(1 << 11);
-    pub(crate) const CLOSE_WRITE: Self = Self(1 << 12);
-    pub(crate) const DROP: Self = Self(1 << 13);
-    pub(crate) const CLOSED: Self = Self(1 << 14);
+    // What is left to say of the request before comes before the next request.
+    pub(crate) const BUSY: Self = Self(1 << 1);
+    pub(crate) const EXCESS: Self = Self(1 << 2);
+    pub(crate) const FLUSHED: Self = Self(1 << 3);
+    pub(crate) const TRANSMIT_READY: Self = Self(1 << 4);
+    pub(crate) const REQUEST: Self = Self(1 << 5);
+    pub(crate) const BODY_DATA: Self = Self(1 << 6);
+    pub(crate) const BODY_END: Self = Self(1 << 7);
+    pub(crate) const BODY_FAILED: Self = Self(1 << 8);
+    pub(crate) const PEER_ENDED: Self = Self(1 << 9);
+    pub(crate) const REFUSED: Self = Self(1 << 10);
+    pub(crate) const FLUSH: Self = Self(1 << 11);
+    pub(crate) const UPGRADED: Self = Self(1 << 12);
+    pub(crate) const CLOSE_WRITE: Self = Self(1 << 13);
+    pub(crate) const DROP: Self = Self(1 << 14);
+    pub(crate) const CLOSED: Self = Self(1 << 15);
 
     /// Those that wait until all octets have left, and what comes after them.
     const AFTER_OUTPUT: u16 = Self::UPGRADED.0 | Self::CLOSE_WRITE.0 | Self::DROP.0 | Self::CLOSED.0;
@@ -35,6 +37,11 @@ impl Pending {
     #[inline]
     pub(crate) fn remove(&mut self, other: Self) {
         self.0 &= !other.0;
+    }
+
+    #[inline]
+    pub(crate) fn has(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
     }
 
     /// The first one; `drained`: all octets have left; `body`: decoded body octets wait.

@@ -68,7 +68,7 @@ impl Context {
     #[inline]
     pub(super) fn deliver_request(&mut self) -> Option<Event> {
         self.scan = HeadScan::default();
-        self.ahead.shift(self.meta.len as usize);
+        self.ahead.shift(&self.meta);
         self.inbuf.pin_head(self.meta.len as usize);
         self.receiving = match self.meta.body {
             BodyLength::None | BodyLength::Known(0) => Receiving::Complete,
@@ -98,10 +98,6 @@ impl Context {
         self.demanded = true;
         // From here on the body passes where the head stands.
         self.inbuf.unpin_head();
-        // RFC 9110 section 10.1.1: no 100 when octets of the body came already.
-        if self.inbuf.unparsed_len() > 0 {
-            self.expects = false;
-        }
         self.send_continue();
         self.decode_body()
     }

@@ -17,6 +17,8 @@ use crate::response::{BodyRef, ResponseRef};
 use crate::status::Status;
 use crate::time::Now;
 
+const BUSY: RequestError = RequestError::new(Rule::Busy, 0);
+
 impl Context {
     /// Whether a response fits the request.
     #[inline]
@@ -57,6 +59,7 @@ impl Context {
             Accepted::Switches => Some(Event::SwitchProtocols),
             Accepted::Streams => {
                 self.application_since = args.at;
+                self.note_crowd();
                 None
             }
         }
@@ -94,7 +97,7 @@ impl Context {
             Framing::None | Framing::UntilClose => Answering::UntilClose,
         };
         if !switches {
-            self.decide_close(now, fields, framing, streams);
+            self.decide_close(fields, framing, streams);
         }
         let connection = if status == Status::SWITCHING_PROTOCOLS {
             ConnectionOption::Upgrade
@@ -143,8 +146,8 @@ impl Context {
         match (length, status) {
             _ if switches || status == Status::NO_CONTENT || status.is_informational() => Framing::None,
             (_, Status::RESET_CONTENT) => Framing::Length(0),
-            // What GET would have got is not known from an empty body.
-            (Some(0), _) if unsaid => Framing::None,
+            // What GET would have got is not known from an empty body, and 304 never has another.
+            (Some(0), _) if unsaid || status == Status::NOT_MODIFIED => Framing::None,
             (Some(length), _) => Framing::Length(length),
             (None, Status::NOT_MODIFIED) => Framing::None,
             (None, _) if self.meta.version == Version::Http10 => Framing::None,
@@ -154,7 +157,7 @@ impl Context {
 
     /// Whether the connection ends with this answer (RFC 9112 sections 9.3 and 9.6). What the peer has sent of the
     /// body beyond what the application asked for does not count, or the answer would depend on arrival.
-    fn decide_close(&mut self, now: &Now<'_>, fields: &Fields, framing: Framing, streams: bool) {
+    fn decide_close(&mut self, fields: &Fields, framing: Framing, streams: bool) {
         let settings = &self.settings;
         let served = settings.config.requests_per_connection;
         let reason = if !self.meta.keep_alive {
@@ -167,7 +170,7 @@ impl Context {
             CloseReason::Evicted
         } else if served != 0 && self.requests >= served {
             CloseReason::RequestsServed
-        } else if now.at.as_millis() >= self.age {
+        } else if self.latest.as_millis() >= self.age {
             CloseReason::AgeReached
         } else if (!streams || !self.demanded) && !self.rest_is_short() {
             CloseReason::BodyUnread
@@ -255,8 +258,13 @@ impl Context {
                 encode::chunk_end(self.outbuf.stage());
             }
         }
-        self.crowded |= self.room() == 0;
+        self.note_crowd();
         None
+    }
+
+    /// Whoever finds no room is told when there is.
+    fn note_crowd(&mut self) {
+        self.crowded |= self.room() == 0;
     }
 
     fn stage_content(&mut self, data: &Data<'_>, limit: u64) {
@@ -282,8 +290,12 @@ impl Context {
         Some(Event::AnswerComplete)
     }
 
-    /// Sends the 100 once, to a peer that waits for it (RFC 9110 section 10.1.1).
+    /// Sends the 100 once, to a peer that waits for it: not when octets of the body came already (RFC 9110
+    /// section 10.1.1).
     pub(super) fn send_continue(&mut self) -> Option<Event> {
+        if self.inbuf.unparsed_len() > 0 {
+            self.expects = false;
+        }
         if self.expects && self.answering == Answering::Nothing && !self.ended {
             self.outbuf.stage().extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
             self.expects = false;
@@ -295,6 +307,7 @@ impl Context {
         if let Input::Informational(status, fields) = args.input {
             if self.meta.version == Version::Http11 {
                 encode::informational_head(self.outbuf.stage(), status, fields);
+                self.note_crowd();
             }
         }
         None
@@ -342,8 +355,20 @@ impl Context {
     }
 
     pub(super) fn answer_busy(&mut self, args: &Args<'_>) -> Option<Event> {
-        self.stage_error(args, RequestError::new(Rule::Busy, 0), None);
+        self.stage_error(args, BUSY, None);
+        // The connection goes on: the next refusal may come before this one was told.
+        self.busy = self.busy.saturating_add(1);
+        self.pending.insert(Pending::BUSY);
         Some(Event::AnswerComplete)
+    }
+
+    /// One of the requests that were refused because the server is busy.
+    pub(super) fn take_busy(&mut self) -> RequestError {
+        self.busy -= 1;
+        if self.busy > 0 {
+            self.pending.insert(Pending::BUSY);
+        }
+        BUSY
     }
 
     pub(super) fn answer_failure(&mut self, args: &Args<'_>) -> Option<Event> {
@@ -369,15 +394,15 @@ impl Context {
     fn answer_error(&mut self, args: &Args<'_>, error: RequestError, text: Option<&str>) {
         self.must_close = true;
         self.because(CloseReason::Refused(error));
+        self.refusal = error;
+        self.pending.insert(Pending::REFUSED);
         self.stage_error(args, error, text);
     }
 
     #[cold]
     fn stage_error(&mut self, args: &Args<'_>, error: RequestError, text: Option<&str>) {
-        self.refusal = error;
         self.refused += 1;
-        self.pending.remove(Pending::REQUEST);
-        self.pending.insert(Pending::REFUSED);
+        self.forget_untold();
         self.inbuf.unpin_head();
         let mut fields = Fields::new();
         let page = self.settings.config.error_pages.as_ref().map(|pages| pages.page(&error));

@@ -6,16 +6,17 @@
 //!
 //! Each property names a break of the machine that it was seen to find.
 
-//mod any_order;
-//mod bounded;
+mod any_order;
+mod bounded;
+mod caller;
 mod driver;
 //mod in_order;
 mod messages;
 mod no_loss;
 //mod pending_is_state;
 mod progress;
-//mod pure;
-//mod recordable;
+mod pure;
+mod recordable;
 mod split_invariance;
 
 use proptest::test_runner::{Config, RngSeed};

@@ -52,7 +52,8 @@ fn content() -> impl Strategy<Value = Vec<u8>> {
 
 fn trailers() -> impl Strategy<Value = Vec<(String, String)>> {
     let name = prop::sample::select(vec!["X-Sum", "Etag-Like", "Note"]);
-    prop::collection::vec((name, "[a-z]{0,20}"), 0..3)
+    let value = prop_oneof![6 => "[a-z]{0,20}", 1 => (2000usize..3000).prop_map(|len| "z".repeat(len))];
+    prop::collection::vec((name, value), 0..3)
         .prop_map(|fields| fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
 }
 

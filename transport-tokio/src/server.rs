@@ -1,25 +1,20 @@
 //! A server on the runtime that it is started in.
 
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
-use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
 
 use httpfsm::config::ServerConfig;
 use httpfsm::handler::{Handler, Subscriber};
-use httpfsm_transport::{Backoff, Clock, Listening, ServerHandle, Service};
+use httpfsm_transport::{Backoff, Clock, Listening, ServerHandle, Service, keep_time};
 use tokio::net::lookup_host;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::timeout;
 
 use crate::blocking::Blocking;
 use crate::listener::{Listener, SocketOptions};
-
-/// How late a deadline may be noticed, so that many of them cost one wake-up of the timer.
-const COARSE: Duration = Duration::from_millis(10);
 
 /// Serves a handler on a listener, in the background of the runtime that this is called in.
 ///
@@ -125,7 +120,8 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// The configuration's `host` has no address or cannot be listened at, or a listener does not take the options.
+    /// The configuration's `host` has no address or cannot be listened at, a listener does not take the
+    /// options, or the system has no thread for the server's timer.
     pub async fn serve(mut self, handler: impl Handler) -> io::Result<ServerHandle> {
         if self.listeners.is_empty() {
             self.listen_at_host().await?;
@@ -138,6 +134,7 @@ impl Server {
         let service =
             Service::new(self.config, Clock::system(), Arc::new(Blocking), self.subscriber, handler);
         let handle = service.handle(addresses);
+        keep_time(&handle)?;
         for listener in self.listeners {
             let listening = handle.listening();
             tokio::spawn(accept(
@@ -146,7 +143,6 @@ impl Server {
                 handle.clone(),
             ));
         }
-        tokio::spawn(keep_time(handle.clone()));
         Ok(handle)
     }
 
@@ -196,23 +192,4 @@ async fn accept<H: Handler>(open: Open, service: Arc<Service<H>>, handle: Server
             }
         }
     }
-}
-
-/// Wakes the connections whose deadlines come, until the server is gone.
-async fn keep_time(handle: ServerHandle) {
-    let mut gone = pin!(handle.gone());
-    let mut alarm = pin!(sleep_until(Instant::now()));
-    poll_fn(|cx| {
-        loop {
-            if gone.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(());
-            }
-            let Some(next) = handle.sweep(cx) else { return Poll::Pending };
-            alarm.as_mut().reset(Instant::from_std(next).max(Instant::now() + COARSE));
-            if alarm.as_mut().poll(cx).is_pending() {
-                return Poll::Pending;
-            }
-        }
-    })
-    .await;
 }

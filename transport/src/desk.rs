@@ -246,6 +246,13 @@ impl Desk {
     }
 }
 
+impl Drop for Desk {
+    fn drop(&mut self) {
+        // Whoever keeps its time has nothing left to keep.
+        self.alarms.wake_all();
+    }
+}
+
 impl fmt::Debug for Desk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Desk").field("stats", &self.stats()).finish_non_exhaustive()

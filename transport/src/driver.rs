@@ -200,7 +200,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
     /// Empties the channel of its outputs and the application of what it can give.
     fn settle(&mut self, turn: &mut Turn<'_>, cx: &mut Context<'_>) {
         loop {
-            if self.outputs(turn, cx) {
+            if self.channel.has_output() && self.outputs(turn, cx) {
                 self.begin(&turn.now);
                 turn.ask = true;
                 continue;
@@ -222,6 +222,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
                 Output::TransmitReady => turn.ask = true,
                 Output::BodyData(octets) => turn.ask |= body_data(exchange, octets, cx),
                 Output::BodyEnd(trailers) => {
+                    self.service.tell(|subscriber| subscriber.body_end(&self.info));
                     turn.ask |= match exchange.filter(|exchange| exchange.has_body) {
                         None => false,
                         Some(Exchange { stage: Stage::Gathering(spool), .. }) => {
@@ -459,13 +460,15 @@ impl<H: Handler, W: Wire> Driver<H, W> {
     fn hand_over(&mut self, leftover: Bytes, cx: &mut Context<'_>) {
         self.service.tell(|subscriber| subscriber.upgraded(&self.info));
         let (Some(wire), Some(mut lease), Some(exchange)) =
-            (self.wire.take(), self.lease.take(), self.exchange.as_deref())
+            (self.wire.take(), self.lease.take(), self.exchange.as_deref_mut())
         else {
             return;
         };
         lease.stats = self.channel.stats();
         let io = Box::new(Tunnel { wire, lease, info: Arc::clone(&self.info) });
-        exchange.pipe.hand_over(Upgraded::new(leftover, io), cx.waker());
+        // The pipe is the application's from here on: where nobody holds it, the connection ends with it.
+        let pipe = std::mem::take(&mut exchange.pipe);
+        pipe.hand_over(Upgraded::new(leftover, io), cx.waker());
     }
 
     #[cold]
@@ -500,7 +503,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
     fn rest(&mut self, now: &Now<'_>, at: u64, cx: &mut Context<'_>) {
         if self.channel.is_idle() {
             if let Some(exchange) = self.exchange.take_if(|exchange| exchange.is_over()) {
-                self.service.exchanges.give(exchange);
+                self.service.recycle(exchange);
             }
         }
         let buffered = self.channel.buffered();
@@ -564,7 +567,7 @@ impl<H: Handler, W: Wire> Drop for Driver<H, W> {
             if exchange.counted {
                 self.service.desk.budget.end_request();
             }
-            self.service.exchanges.give(exchange);
+            self.service.recycle(exchange);
         }
     }
 }

@@ -10,6 +10,9 @@ use crate::pipe::{Pipe, PipeSource};
 use crate::sending::Sending;
 use crate::spool::Spool;
 
+/// Octets of a head whose memory is not kept for the next.
+const LARGE_HEAD: usize = 4 << 10;
+
 /// What a connection needs while a request is under way; an idle connection holds none. `F` is the handler's future.
 pub(crate) struct Exchange<F> {
     pub(crate) stage: Stage,
@@ -90,6 +93,17 @@ impl<F> Exchange<F> {
         self.stage = Stage::Over;
         self.future.set(None);
         Pipe::retire(&self.pipe);
+    }
+
+    /// Lets go of memory that is larger than most requests need.
+    #[inline]
+    pub(crate) fn shrink(&mut self) {
+        if RequestHead::as_ref(&self.head).raw().len() > LARGE_HEAD {
+            self.head = Arc::default();
+        }
+        if self.has_body {
+            self.pipe = Arc::default();
+        }
     }
 
     pub(crate) fn is_over(&self) -> bool {

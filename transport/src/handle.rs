@@ -4,12 +4,11 @@ use std::fmt;
 use std::future::{Future, poll_fn};
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use httpfsm::peer::Peer;
 use httpfsm::server::ServerStats;
 
-use crate::alarms::NEVER;
 use crate::desk::Desk;
 
 /// A handle on a running server; its clones are handles on the same one.
@@ -73,13 +72,8 @@ impl ServerHandle {
         Listening(Arc::clone(&self.desk))
     }
 
-    /// Wakes the connections whose deadlines have come; when to sweep again, `None` if nothing is armed. The task of
-    /// `cx` is woken when something is armed for an earlier time.
-    pub fn sweep(&self, cx: &mut Context<'_>) -> Option<Instant> {
-        match self.desk.sweep(cx) {
-            NEVER => None,
-            at => self.desk.clock.instant(at),
-        }
+    pub(crate) fn desk(&self) -> &Arc<Desk> {
+        &self.desk
     }
 }
 

@@ -4,7 +4,7 @@
 //!
 //! 1. make a [`Service`] from the configuration and the handler;
 //! 2. give each accepted socket, as a [`Wire`], to [`Service::connect`], and run the [`Driver`] that it returns;
-//! 3. call [`ServerHandle::sweep`] when it says, so that deadlines wake their connections;
+//! 3. call [`keep_time`], so that deadlines wake their connections;
 //! 4. stop to accept when [`ServerHandle::poll_going`] says so, and pause as [`Backoff`] says when accepting fails.
 //!
 //! The [`memory`] module is such a transport, without sockets.
@@ -28,6 +28,7 @@ mod sending;
 mod service;
 mod spool;
 mod sync;
+mod timekeeper;
 mod tunnel;
 mod wire;
 mod worker;
@@ -41,4 +42,5 @@ pub use job::{Inline, Job, Spawner};
 pub use panics::note_panic;
 pub use service::Service;
 pub use sync::{BodyReader, Sync, block_on, sync};
+pub use timekeeper::keep_time;
 pub use wire::Wire;

@@ -291,8 +291,7 @@ impl<H: Handler> MemoryServer<H> {
     /// Runs the connections until all wait; the number of wake-ups that it took.
     pub fn run(&mut self) -> usize {
         let mut wake_ups = 0;
-        let handle = self.handle();
-        handle.sweep(&mut Context::from_waker(Waker::noop()));
+        self.service.desk.sweep(&mut Context::from_waker(Waker::noop()));
         loop {
             let before = wake_ups;
             self.connections.retain_mut(|connection| {

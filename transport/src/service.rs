@@ -68,6 +68,13 @@ impl<H: Handler> Service<H> {
         Ok(Driver::new(Arc::clone(self), wire, Arc::new(info), lease, self.desk.facts(id)))
     }
 
+    /// Keeps the memory of an exchange that is over, for another.
+    #[inline]
+    pub(crate) fn recycle(&self, mut exchange: Box<Exchange<H::Future>>) {
+        exchange.shrink();
+        self.exchanges.give(exchange);
+    }
+
     /// Tells the subscriber, if there is one.
     #[inline]
     pub(crate) fn tell(&self, what: impl FnOnce(&dyn Subscriber)) {

@@ -5,13 +5,14 @@ use std::future::Future;
 use std::io::{self, Read};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
+use std::task::{Context, Poll, Waker};
+use std::thread;
 
 use bytes::{Buf, Bytes};
 use httpfsm::handler::{Body, Handler, IntoResponse, Request, Response};
 
 use crate::job::{Job, Spawner};
+use crate::timekeeper::Unpark;
 
 /// Makes a blocking function a handler: each call runs on a thread of the spawner. A function that is running when its
 /// connection is lost runs to its end.
@@ -80,14 +81,6 @@ impl Read for BodyReader {
 
 /// Waits for a future on this thread.
 pub fn block_on<F: Future>(future: F) -> F::Output {
-    struct Unpark(Thread);
-
-    impl Wake for Unpark {
-        fn wake(self: Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     let mut cx = Context::from_waker(&waker);
     let mut future = std::pin::pin!(future);

@@ -233,7 +233,6 @@ impl Context {
         self.pending.remove(Pending::CLOSE_WRITE);
         self.pending.remove(Pending::FLUSH);
         self.pending.insert(Pending::CLOSED);
-        self.flush_at = None;
         self.outbuf.clear();
         self.rest();
     }

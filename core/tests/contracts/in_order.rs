@@ -108,8 +108,9 @@ proptest! {
                 break;
             }
         }
+        let mut loan = Loan::new();
         for step in &more {
-            let (outcome, _) = caller.step_with(step, &mut Loan::new());
+            let (outcome, _) = caller.step_with(step, &mut loan);
             prop_assert!(outcome.outputs.is_empty(), "{:?} gave {:?}", step, outcome);
             if !matches!(step.call, Call::Tick | Call::Outputs(_) | Call::Spare | Call::Forget | Call::ByAnswer) {
                 prop_assert!(outcome.result.is_err(), "{:?} was taken", step);

@@ -535,12 +535,18 @@ impl Model {
         }
     }
 
-    /// Sends `octets`, and takes every turn in any order and in any amount.
+    /// Sends `octets` and, as soon as they are sent, the end of the input; takes every turn in any order and in any
+    /// amount.
     pub fn stroll(&mut self, octets: &[u8], whims: &mut Whims) {
         let mut at = 0;
+        let mut ended = false;
         loop {
             let first = whims.next();
             let moved = (0..4).any(|turn| match (first + turn) % 4 {
+                0 if at == octets.len() && !ended => {
+                    ended = self.handle(Input::RxEnd).is_ok();
+                    ended
+                }
                 0 => {
                     let n = whims.amount().min(octets.len() - at);
                     let n = self.feed(&octets[at..at + n]);
@@ -556,6 +562,7 @@ impl Model {
                     return;
                 }
                 self.end_input(at, octets);
+                ended = true;
             }
         }
     }

@@ -35,6 +35,9 @@ proptest! {
         let numbers = answered(&model.wire);
         prop_assert!(numbers.is_sorted_by(|a, b| a < b), "{numbers:?}");
         prop_assert!(numbers.last().is_none_or(|last| *last <= model.requests), "{numbers:?} of {}", model.requests);
+        if let Some((_, rest)) = model.answers().split_once("\r\nConnection: close\r\n") {
+            prop_assert!(!rest.contains("X-Request: "), "answered after the last answer: {rest:?}");
+        }
         prop_assert!(matches!(model.seen.last(), Some(Seen::Closed(_))), "{:?}", model.seen.last());
         let closings = model.seen.iter().filter(|seen| matches!(seen, Seen::Closed(_))).count();
         prop_assert_eq!(closings, 1);

@@ -91,6 +91,8 @@ pub enum Conduct {
     Trailers,
     /// Answers with content that goes out by reference.
     Large,
+    /// The same, with pieces before and behind it.
+    LargePiece,
     /// Sends an interim head first.
     Informational,
     /// Answers with more than it announced.
@@ -125,6 +127,7 @@ pub fn conduct() -> impl Strategy<Value = Conduct> {
         1 => (0u8..6).prop_map(Flushed),
         1 => Just(Trailers),
         1 => Just(Large),
+        1 => Just(LargePiece),
         1 => Just(Informational),
         1 => Just(Excess),
         1 => Just(Short),
@@ -153,6 +156,7 @@ enum Deed {
     ByAnswer,
     Begin { length: Option<u64> },
     Write(Vec<u8>),
+    WriteReference(Bytes),
     /// Reads on, and writes what has been read.
     Relay,
     Flush,
@@ -397,6 +401,12 @@ impl Model {
                 }
                 self.channel.handle(&now, Input::Write(Data::Slice(&octets)))
             }
+            Deed::WriteReference(bytes) => {
+                if self.channel.state() == State::Responding && !self.channel.room_for_bytes() {
+                    return false;
+                }
+                self.channel.handle(&now, Input::Write(Data::Bytes(bytes)))
+            }
             Deed::Continue => self.channel.handle(&now, Input::Continue),
             Deed::Informational => {
                 let hint = Fields::new().with("Link", "</style.css>; rel=preload").expect("a field");
@@ -596,7 +606,7 @@ enum Kind {
 
 fn deed_kind(task: &Task) -> Kind {
     match task.deeds.front() {
-        Some(Deed::Write(_) | Deed::Relay | Deed::Flush | Deed::Finish { .. }) => Kind::Content,
+        Some(Deed::Write(_) | Deed::WriteReference(_) | Deed::Relay | Deed::Flush | Deed::Finish { .. }) => Kind::Content,
         _ => Kind::Other,
     }
 }
@@ -650,6 +660,10 @@ fn plan(conduct: Conduct, length: Option<u64>, upgrades: bool, connects: bool, p
         Conduct::Large => {
             let large = Bytes::from(super::messages::pattern(20_000, 3));
             deeds.extend([all, answer(Status::OK, Content::Reference(large))]);
+        }
+        Conduct::LargePiece => {
+            let large = Bytes::from(super::messages::pattern(20_000, 4));
+            deeds.extend([Deed::Begin { length: None }, piece(1), Deed::WriteReference(large), piece(2), end]);
         }
         Conduct::Informational => deeds.extend([Deed::Informational, all, answer(Status::OK, Content::Echo)]),
         Conduct::Excess => deeds.extend([Deed::Begin { length: Some(3) }, piece(1), piece(2), end]),

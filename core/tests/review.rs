@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use httpfsm::{BodyRef, CloseReason, Data, Fields, Input, Loan, Rule, State, Status};
+use httpfsm::{BodyError, BodyRef, CloseReason, Data, Fields, Input, Loan, Rule, State, Status};
 use rig::{GET, POST_CHUNKED, Rig, Told, post, seconds, statuses};
 
 #[test]
@@ -270,4 +270,20 @@ fn an_empty_304_says_nothing_of_a_length() {
     rig.rx(GET).respond(Status::NOT_MODIFIED, &Fields::new(), BodyRef::Slice(b""));
     let wire = rig.wire();
     assert!(!wire.contains("Content-Length"), "{wire}");
+}
+
+#[test]
+fn after_its_answer_the_application_hears_no_more_of_the_body() {
+    for length in [10, 1 << 20] {
+        let mut rig = Rig::new();
+        rig.rx(post(length)).demand(3).rx("abc").told();
+        rig.ok("early").send_all();
+        rig.input(Input::Disconnected);
+        let told = rig.told();
+        assert!(!told.iter().any(|told| matches!(told, Told::BodyFailed(_))), "{told:?}");
+    }
+    let mut rig = Rig::new();
+    rig.rx(post(10)).demand(3).rx("abc").told();
+    rig.input(Input::Disconnected);
+    assert_eq!(rig.told()[0], Told::BodyFailed(BodyError::Disconnected));
 }

@@ -131,6 +131,12 @@ impl Context {
         None
     }
 
+    /// The last answer has the grace of the drain to leave, or the same moment would cut it.
+    pub(super) fn defer_drain(&mut self, at: Moment) {
+        let since = at.as_millis().saturating_sub(self.settings.drain).saturating_add(self.settings.grace);
+        self.drain_since = Moment::from_millis(since);
+    }
+
     /// Accepts no more input; closes as soon as the output has left.
     pub(super) fn begin_close(&mut self) -> Option<Event> {
         // Whoever reads the body is told now, not when the last octets have left.
@@ -156,7 +162,8 @@ impl Context {
     /// The end of a running answer will never come. Content that ends with the connection needs a reset, or what
     /// has arrived would look whole.
     pub(super) fn cut_answer(&mut self, reason: CloseReason) -> Option<Event> {
-        self.because(reason);
+        // Whatever the answer was to be followed by does not count: it has not ended.
+        self.reason = Some(reason);
         self.reset = self.answering == Answering::UntilClose;
         self.begin_close()
     }
@@ -226,7 +233,6 @@ impl Context {
         self.pending.remove(Pending::CLOSE_WRITE);
         self.pending.remove(Pending::FLUSH);
         self.pending.insert(Pending::CLOSED);
-        self.flush_at = None;
         self.outbuf.clear();
         self.rest();
     }

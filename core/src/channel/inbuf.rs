@@ -196,7 +196,9 @@ impl Inbuf {
             self.rewind();
         }
         let fair = if self.store.is_empty() { PRIVATE } else { (self.store.len() / 4).max(512) };
-        self.make_room(room.min(fair));
+        if self.store.len() - (self.end as usize) < room.min(fair) {
+            self.make_room(room.min(fair));
+        }
         let end = self.end as usize;
         let n = room.min(self.store.len() - end);
         self.offered = n as u32;
@@ -305,23 +307,30 @@ impl Inbuf {
         self.offered = 0;
         if self.lent {
             self.lent = false;
-            let held = self.held();
-            let low = self.low();
-            let mut private = Vec::new();
-            if held > 0 {
-                private.reserve_exact(held);
-                private
-                    .extend_from_slice(self.store.get(low as usize..self.end as usize).unwrap_or_default());
+            if self.held() > 0 {
+                return self.move_out(store);
             }
-            let lent = mem::replace(&mut self.store, private);
-            self.rebase(low);
-            give_back(store, lent);
+            give_back(store, mem::take(&mut self.store));
+            self.rewind();
+            return;
         } else if !self.landing.is_empty() {
             give_back(store, mem::take(&mut self.landing));
         }
         if self.held() == 0 {
             self.forget();
         }
+    }
+
+    /// Gives a lent store back after moving what is held to a private one.
+    fn move_out(&mut self, store: &mut Vec<u8>) {
+        let low = self.low();
+        let held = self.store.get(low as usize..self.end as usize).unwrap_or_default();
+        let mut private = Vec::new();
+        private.reserve_exact(held.len());
+        private.extend_from_slice(held);
+        let lent = mem::replace(&mut self.store, private);
+        self.rebase(low);
+        give_back(store, lent);
     }
 
     /// Lets a private store go.

@@ -32,6 +32,12 @@ impl Rate {
         self.on
     }
 
+    /// Starts over at `at`, with the condition holding.
+    #[inline]
+    pub(crate) fn begin(&mut self, at: u64) {
+        *self = Self { since: at, spent: 0, octets: 0, on: true };
+    }
+
     /// Starts over, for the next body or the next batch of output.
     #[inline]
     pub(crate) fn reset(&mut self) {

@@ -172,12 +172,18 @@ impl Context {
             CloseReason::RequestsServed
         } else if self.latest.as_millis() >= self.age {
             CloseReason::AgeReached
-        } else if (!streams || !self.demanded) && !self.rest_is_short() {
+        } else if self.leaves_body_unread(streams) {
             CloseReason::BodyUnread
         } else {
             return;
         };
         self.end_with_answer(reason);
+    }
+
+    /// Whether it is certain now that the rest of the request body will not be read. An application whose answer goes
+    /// on may read on, too, and is judged at the end; but a peer that waits for a 100 gets none after a final head.
+    fn leaves_body_unread(&self, streams: bool) -> bool {
+        if streams { self.expects && self.receiving != Receiving::Complete } else { !self.rest_is_short() }
     }
 
     /// Whether the rest of the request body is worth waiting for.

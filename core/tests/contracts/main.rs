@@ -10,14 +10,15 @@ mod any_order;
 mod bounded;
 mod caller;
 mod driver;
-//mod in_order;
+mod in_order;
 mod messages;
 mod no_loss;
-//mod pending_is_state;
+mod pending_is_state;
 mod progress;
 mod pure;
 mod recordable;
 mod split_invariance;
+mod states;
 
 use proptest::test_runner::{Config, RngSeed};
 

@@ -5,7 +5,9 @@ use proptest::prelude::*;
 use super::cases;
 use super::driver::{Conduct, Model, Whims, conducts, limits, whims};
 use super::messages::traffic;
-use httpfsm::{Input, Moment, State, Waits};
+use super::states::reach;
+use httpfsm::fsm::Label;
+use httpfsm::{ChannelConfig, Input, Moment, State, Waits};
 
 /// The most steps from the end of input to Closed, the application's own aside.
 const STEPS: usize = 16;
@@ -171,4 +173,51 @@ fn the_end_of_time_is_harmless() {
         assert_eq!(model.channel.state(), before);
         assert_eq!(model.channel.deadline(), None::<Moment>);
     }
+}
+
+/// The end of input in every state: what `the_end_of_input_is_the_end_of_the_channel` draws, one by one.
+#[test]
+fn the_end_of_input_in_every_state() {
+    let now = httpfsm::Now::new(Moment::START, &httpfsm::Date::EPOCH);
+    for &state in State::ALL {
+        let mut channel = reach(state, &ChannelConfig::default());
+        while channel.next_output().is_some() {}
+        let taken = channel.handle(&now, Input::RxEnd);
+        if matches!(state, State::Upgraded | State::Closed) {
+            assert!(taken.is_err(), "{state:?}");
+            continue;
+        }
+        taken.expect("the end of input is taken");
+        let mut steps = 1;
+        while !channel.is_closed() || channel.has_output() {
+            assert!(!channel.waits_for().input(), "input after its end, from {state:?} in {:?}", channel.state());
+            let sent = Input::Sent(channel.unsent_len());
+            if channel.next_output().is_none() && channel.handle(&now, sent).is_err() {
+                assert!(channel.waits_for().application(), "stuck in {:?} from {state:?}", channel.state());
+                match channel.state() {
+                    State::Upgraded => break,
+                    _ => channel.handle(&now, Input::Abort(None)).expect("the application gives up"),
+                }
+            }
+            steps += 1;
+            assert!(steps <= STEPS, "more than {STEPS} steps from {state:?}");
+        }
+    }
+}
+
+/// The drain deadline answers a request that still waits, and the answer gets out.
+#[test]
+fn the_answer_at_the_drain_deadline_can_leave() {
+    let mut model = Model::new(&ChannelConfig::default(), &[]);
+    model.feed(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    model.handle(Input::GoOut).expect("going out is taken");
+    model.at = 30_000;
+    model.handle(Input::Tick).expect("a tick is always taken");
+    assert_eq!(model.channel.state(), State::Closing);
+    assert!(model.channel.unsent().starts_with(b"HTTP/1.1 503 "));
+    // It has the grace of the drain for that.
+    assert_eq!(model.channel.deadline(), Some(Moment::from_millis(31_000)));
+    model.at = 31_000;
+    model.handle(Input::Tick).expect("a tick is always taken");
+    assert!(model.channel.is_closed());
 }

@@ -1,0 +1,120 @@
+//! Contract 7: answers leave in the order of their requests, and nothing comes late.
+
+use proptest::prelude::*;
+
+use super::caller::{Call, Caller, steps};
+use super::cases;
+use super::driver::{Model, Seen, Whims, conducts, limits, whims};
+use super::messages::{bad, good, traffic};
+use super::progress::turn;
+use httpfsm::channel::Loan;
+use httpfsm::{Fields, Input, ResponseRef, State, Status};
+
+/// The numbers of the requests that were answered, as they stand on the wire.
+fn answered(wire: &[u8]) -> Vec<usize> {
+    String::from_utf8_lossy(wire)
+        .split("X-Request: ")
+        .skip(1)
+        .filter_map(|rest| rest.split_once("\r\n")?.0.parse().ok())
+        .collect()
+}
+
+proptest! {
+    #![proptest_config(cases(256))]
+
+    /// Each request is answered at most once, in order; nothing is answered after the last.
+    #[test]
+    fn answers_leave_in_the_order_of_requests(
+        octets in traffic(),
+        limits in limits(),
+        conducts in conducts(),
+        order in whims(),
+    ) {
+        let mut model = Model::new(&limits.config(), &conducts);
+        model.stroll(&octets, &mut Whims::new(&order));
+        let numbers = answered(&model.wire);
+        prop_assert!(numbers.is_sorted_by(|a, b| a < b), "{numbers:?}");
+        prop_assert!(numbers.last().is_none_or(|last| *last <= model.requests), "{numbers:?} of {}", model.requests);
+        prop_assert!(matches!(model.seen.last(), Some(Seen::Closed(_))), "{:?}", model.seen.last());
+        let closings = model.seen.iter().filter(|seen| matches!(seen, Seen::Closed(_))).count();
+        prop_assert_eq!(closings, 1);
+    }
+
+    /// A response that no request waits for is refused, and no octet of it leaves.
+    #[test]
+    fn a_late_response_never_reaches_the_wire(
+        octets in traffic(),
+        limits in limits(),
+        conducts in conducts(),
+        order in whims(),
+        turns in 1usize..200,
+    ) {
+        let mut model = Model::new(&limits.config(), &conducts);
+        let (mut whims, mut at) = (Whims::new(&order), 0);
+        let fields = Fields::new().with("X-Late", "yes").expect("a field");
+        for _ in 0..turns {
+            turn(&mut model, &octets, &mut at, &mut whims);
+            if model.channel.state() != State::WaitResponse {
+                let unsent = model.channel.unsent_len();
+                let late = model.handle(Input::HttpResponse(ResponseRef::new(Status::OK, &fields, b"late")));
+                prop_assert!(late.is_err(), "in {:?}", model.channel.state());
+                prop_assert_eq!(model.channel.unsent_len(), unsent);
+            }
+            if !model.channel.owes_body() {
+                prop_assert!(model.handle(Input::Finish(None)).is_err());
+            }
+        }
+        prop_assert!(!String::from_utf8_lossy(&model.wire).contains("X-Late"));
+    }
+
+    /// A bad request behind good ones is refused after their answers, and nothing behind it is served.
+    #[test]
+    fn a_bad_request_is_refused_in_its_turn(
+        before in prop::collection::vec(good(), 0..4),
+        bad in bad(),
+        after in prop::collection::vec(good(), 0..2),
+        order in whims(),
+    ) {
+        let mut octets: Vec<u8> = before.iter().flat_map(|message| message.wire.0.clone()).collect();
+        octets.extend_from_slice(&bad.wire);
+        octets.extend(after.iter().flat_map(|message| message.wire.0.clone()));
+        let mut model = Model::new(&httpfsm::ChannelConfig::default(), &[super::driver::Conduct::Echo]);
+        model.stroll(&octets, &mut Whims::new(&order));
+        // A bad body is found when its request is with the application.
+        let most = before.len() + 1;
+        prop_assert!(model.requests <= most, "{} of {} were served", model.requests, most);
+        let refused = model.seen.iter().position(|seen| matches!(seen, Seen::Refused(_)));
+        if let Some(refused) = refused {
+            let behind = &model.seen[refused + 1..];
+            prop_assert!(!behind.iter().any(|seen| matches!(seen, Seen::Request(_) | Seen::Body(_))), "{:?}", behind);
+            let answers = String::from_utf8_lossy(&model.wire).into_owned();
+            let last = answers.rfind("\r\nServer: ").expect("a refusal was sent");
+            prop_assert!(answers[last..].contains("Connection: close"), "{:?}", answers);
+        }
+    }
+
+    /// A closed channel takes ticks and nothing else, says nothing, sends nothing and waits for nothing.
+    #[test]
+    fn nothing_follows_closed(traffic in traffic(), limits in limits(), steps in steps(), more in steps()) {
+        let mut caller = Caller::new(&limits.config(), &traffic);
+        for step in &steps {
+            caller.step(step);
+        }
+        if caller.channel.state() != State::Closed {
+            prop_assume!(caller.call(&Call::Disconnected).result.is_ok());
+        }
+        while let Some(seen) = Seen::of(&mut caller.channel) {
+            if let Seen::Closed(_) = seen {
+                break;
+            }
+        }
+        for step in &more {
+            let (outcome, _) = caller.step_with(step, &mut Loan::new());
+            prop_assert!(outcome.outputs.is_empty(), "{:?} gave {:?}", step, outcome);
+            if !matches!(step.call, Call::Tick | Call::Outputs(_) | Call::Spare | Call::Forget | Call::ByAnswer) {
+                prop_assert!(outcome.result.is_err(), "{:?} was taken", step);
+            }
+            prop_assert!(caller.channel.unsent().is_empty() && caller.channel.waits_for().is_empty());
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Contract 8: what is pending is state and can be asked for again; nothing hangs on having listened.
+
+use proptest::prelude::*;
+
+use super::caller::{Call, Caller, View, steps};
+use super::cases;
+use super::driver::{Conduct, Limits, Model, Seen, Whims, conducts, limits, whims};
+use super::messages::traffic;
+use super::progress::turn;
+use httpfsm::{BodyRef, Data, Fields, Input, ResponseRef, Status};
+
+proptest! {
+    #![proptest_config(cases(256))]
+
+    /// Questions have no effect: asked twice, the answer is the same, and the views of one thing agree.
+    #[test]
+    fn asking_changes_nothing(traffic in traffic(), limits in limits(), steps in steps()) {
+        let mut caller = Caller::new(&limits.config(), &traffic);
+        for step in &steps {
+            let (_, first) = caller.step(step);
+            prop_assert_eq!(&first, &View::of(&caller.channel));
+            let channel = &caller.channel;
+            let mut slices = [&b""[..]; 3];
+            let n = channel.unsent_slices(&mut slices);
+            prop_assert!(slices[..n].iter().all(|slice| !slice.is_empty()), "an empty slice");
+            prop_assert_eq!(slices[..n].concat().len(), channel.unsent_len());
+            prop_assert_eq!(slices[0], channel.unsent());
+            prop_assert_eq!(channel.waits_for().room(), channel.unsent_len() > 0);
+            prop_assert_eq!(channel.waits_for().input(), channel.input_room() > 0);
+            prop_assert_eq!(channel.waits_for().deadline(), channel.deadline().is_some());
+        }
+    }
+
+    /// Outputs wait: taken late, they are the ones that would have come at once, and `has_output` tells of each.
+    #[test]
+    fn outputs_wait_until_they_are_taken(traffic in traffic(), limits in limits(), steps in steps()) {
+        let mut caller = Caller::new(&limits.config(), &traffic);
+        for step in &steps {
+            caller.step(step);
+            if matches!(step.call, Call::Outputs(_)) {
+                let expected = caller.channel.has_output();
+                prop_assert_eq!(Seen::of(&mut caller.channel).is_some(), expected);
+            }
+        }
+    }
+
+    /// An application that writes until there is no room is told of room, once it is back.
+    #[test]
+    fn transmit_ready_follows_every_refusal_of_room(
+        octets in traffic(),
+        limits in limits(),
+        conducts in conducts(),
+        order in whims(),
+        turns in 1usize..300,
+    ) {
+        let mut model = Model::new(&limits.config(), &conducts);
+        let (mut whims, mut at) = (Whims::new(&order), 0);
+        let mut crowded = None;
+        for _ in 0..turns {
+            turn(&mut model, &octets, &mut at, &mut whims);
+            let request = (model.requests, model.channel.owes_body());
+            if !request.1 {
+                crowded = None;
+            } else if model.channel.room() == 0 {
+                crowded = Some((request, model.seen.len()));
+            } else if let Some((since, seen)) = crowded.take().filter(|(since, _)| *since == request) {
+                while model.take_output() {}
+                let told = model.seen[seen..].contains(&Seen::TransmitReady);
+                prop_assert!(told || !model.channel.owes_body(), "not told of room, {:?}", since);
+            }
+        }
+    }
+}
+
+/// The head of an answer can take the last room; the application that waits for room is told of it as well.
+#[test]
+fn an_answers_own_head_can_crowd_it_out() {
+    let config = Limits::Tight.config();
+    let fields = Fields::new().with("X-Padding", "x".repeat(2000)).expect("a field");
+    let mut model = Model::new(&config, &[]);
+    model.feed(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    while model.take_output() {}
+    let body = BodyRef::Stream { length: None };
+    model.handle(Input::HttpResponse(ResponseRef { status: Status::OK, fields: &fields, body })).expect("a response");
+    assert_eq!(model.channel.room(), 0);
+    assert!(model.handle(Input::Write(Data::Slice(b"x"))).is_err());
+    while model.take_output() {}
+    model.send(usize::MAX);
+    while model.take_output() {}
+    assert!(model.seen.contains(&Seen::TransmitReady), "{:?}", model.seen);
+}
+
+/// A flush is reported when its octets have left, whatever comes after the answer.
+#[test]
+fn a_flush_is_reported_even_if_the_channel_closes() {
+    for close in ["", "Connection: close\r\n"] {
+        let mut model = Model::new(&Limits::Usual.config(), &[Conduct::Flushed(1)]);
+        model.feed(format!("GET / HTTP/1.1\r\nHost: a\r\n{close}\r\n").as_bytes());
+        // The answer is finished before anything is sent.
+        while model.take_output() || model.act() {}
+        assert!(!model.seen.contains(&Seen::Flushed));
+        model.send(usize::MAX);
+        while model.take_output() {}
+        assert!(model.seen.contains(&Seen::Flushed), "{close:?}: {:?}", model.seen);
+    }
+}
+
+/// A 100 is sent at most once, and not after octets of the body, whoever asks for it.
+#[test]
+fn no_continue_after_octets_of_the_body() {
+    for (early, ask) in [(true, Input::Continue), (true, Input::BodyDemand(9)), (false, Input::Continue)] {
+        let mut model = Model::new(&Limits::Usual.config(), &[]);
+        model.feed(b"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n");
+        if early {
+            model.feed(b"b");
+        }
+        while model.take_output() {}
+        model.handle(ask).expect("the application may ask");
+        model.handle(Input::Continue).expect("the application may ask again");
+        model.send(usize::MAX);
+        let times = String::from_utf8_lossy(&model.wire).matches("100 Continue").count();
+        assert_eq!(times, usize::from(!early), "{:?}", model.wire.escape_ascii().to_string());
+    }
+}

@@ -1,0 +1,76 @@
+//! `docs/fsm.md` and the pictures beside it are made from the tables that the machines run on. These tests compare;
+//! `HTTPFSM_BLESS=1 cargo test -p httpfsm --test drawings` writes them anew.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use httpfsm::fsm::Description;
+
+const COMMAND: &str = "HTTPFSM_BLESS=1 cargo test -p httpfsm --test drawings";
+
+fn machines() -> [(&'static str, Description); 2] {
+    [
+        ("channel", httpfsm::channel::MACHINE.describe()),
+        ("server", httpfsm::server::MACHINE.describe()),
+    ]
+}
+
+fn docs() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs")
+}
+
+/// Compares a file with what it has to be, or writes it.
+fn check(path: &Path, expected: &str) {
+    if std::env::var_os("HTTPFSM_BLESS").is_some() {
+        fs::create_dir_all(path.parent().expect("a file in a folder")).expect("the folder can be made");
+        fs::write(path, expected).expect("the file can be written");
+        return;
+    }
+    let found = fs::read_to_string(path).unwrap_or_default();
+    assert!(found == expected, "{} is not what the tables say; to make it anew:\n\n    {COMMAND}\n", path.display());
+}
+
+#[test]
+fn the_page_shows_the_tables() {
+    if !docs().exists() {
+        // The published package has no docs beside it.
+        return;
+    }
+    let mut page = format!(
+        "# The machines\n\n\
+         Generated from the tables in `core/src/channel/table.rs` and `core/src/server/table.rs`; not to be edited. \
+         After a change of a table: `{COMMAND}`.\n\n\
+         Read a transition as: in this state, on this event, do this action, and be in that state. The next state is \
+         set before the action runs. Where the way depends on data, the action raises an *internal* event, which has \
+         a row of its own. What `docs/design.md` calls a refusal is an empty cell of the matrix.\n\n"
+    );
+    for (name, machine) in machines() {
+        page.push_str(&format!("![The states of the {name}](fsm/{name}.svg)\n\n"));
+        page.push_str(machine.to_markdown().trim_end());
+        page.push_str("\n\n");
+    }
+    page.truncate(page.trim_end().len());
+    page.push('\n');
+    check(&docs().join("fsm.md"), &page);
+}
+
+#[test]
+fn the_pictures_show_the_tables() {
+    if !docs().exists() {
+        return;
+    }
+    for (name, machine) in machines() {
+        check(&docs().join("fsm").join(format!("{name}.svg")), &machine.to_svg());
+    }
+}
+
+/// A picture is drawn for each state, and each state stands in a place of its own.
+#[test]
+fn no_two_states_stand_in_one_place() {
+    for (name, machine) in machines() {
+        let mut places: Vec<_> = machine.states.iter().map(|state| (state.column, state.row)).collect();
+        places.sort_unstable();
+        places.dedup();
+        assert_eq!(places.len(), machine.states.len(), "{name}");
+    }
+}

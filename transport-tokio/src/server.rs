@@ -11,7 +11,6 @@ use httpfsm::config::ServerConfig;
 use httpfsm::handler::{Handler, Subscriber};
 use httpfsm_transport::{Backoff, Clock, Listening, ServerHandle, Service, keep_time};
 use tokio::net::lookup_host;
-use tokio::time::timeout;
 
 use crate::blocking::Blocking;
 use crate::listener::{Listener, SocketOptions};
@@ -137,11 +136,7 @@ impl Server {
         keep_time(&handle)?;
         for listener in self.listeners {
             let listening = handle.listening();
-            tokio::spawn(accept(
-                Open { listener, _listening: listening },
-                Arc::clone(&service),
-                handle.clone(),
-            ));
+            tokio::spawn(accept(Open { listener, listening }, Arc::clone(&service), handle.clone()));
         }
         Ok(handle)
     }
@@ -165,7 +160,7 @@ impl Server {
 /// A listener, which is closed before the server learns that it is.
 struct Open {
     listener: Listener,
-    _listening: Listening,
+    listening: Listening,
 }
 
 /// Accepts until the server goes out of service. A connection is served by the worker that accepted it, unless
@@ -187,7 +182,7 @@ async fn accept<H: Handler>(open: Open, service: Arc<Service<H>>, handle: Server
             }
             Some(Err(error)) => {
                 if let Some(pause) = backoff.failed(&error) {
-                    let _ = timeout(pause, poll_fn(|cx| handle.poll_going(cx))).await;
+                    open.listening.pause(pause).await;
                 }
             }
         }

@@ -37,6 +37,8 @@ pub(crate) struct Desk {
     /// The last channel has closed, and none will open.
     empty: AtomicBool,
     listeners: AtomicUsize,
+    /// Listeners there ever were.
+    listened: AtomicU64,
     /// Who waits for the server to go out, or to be gone.
     waiters: Mutex<Vec<Waker>>,
 }
@@ -108,6 +110,7 @@ impl Desk {
             cut_at: AtomicU64::new(NEVER),
             empty: AtomicBool::new(false),
             listeners: AtomicUsize::new(0),
+            listened: AtomicU64::new(0),
             waiters: Mutex::new(Vec::new()),
         }
     }
@@ -173,8 +176,10 @@ impl Desk {
         self.poll_fact(is_gone, cx)
     }
 
-    pub(crate) fn listen(&self) {
+    /// Counts a listener; returns a key among the alarms that no channel has, as those are counted from 1 upwards.
+    pub(crate) fn listen(&self) -> u64 {
         self.listeners.fetch_add(1, Ordering::AcqRel);
+        u64::MAX - self.listened.fetch_add(1, Ordering::Relaxed)
     }
 
     pub(crate) fn end_listening(&self) {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use httpfsm::peer::Peer;
 use httpfsm::server::ServerStats;
 
+use crate::alarms::NEVER;
 use crate::desk::Desk;
 
 /// A handle on a running server; its clones are handles on the same one.
@@ -68,8 +69,7 @@ impl ServerHandle {
     /// dropped.
     #[must_use]
     pub fn listening(&self) -> Listening {
-        self.desk.listen();
-        Listening(Arc::clone(&self.desk))
+        Listening { key: self.desk.listen(), desk: Arc::clone(&self.desk) }
     }
 
     pub(crate) fn desk(&self) -> &Arc<Desk> {
@@ -85,10 +85,34 @@ impl fmt::Debug for ServerHandle {
 
 /// Stands for a listener that is open.
 #[derive(Debug)]
-pub struct Listening(Arc<Desk>);
+pub struct Listening {
+    desk: Arc<Desk>,
+    /// Under which its pauses stand among the alarms.
+    key: u64,
+}
+
+impl Listening {
+    /// Resolves after `length`, or when the server goes out of service: what an accept loop awaits when accepting
+    /// failed ([`Backoff`](crate::Backoff)).
+    pub async fn pause(&self, length: Duration) {
+        let Self { desk, key } = self;
+        let until = desk.clock.now().saturating_add(u64::try_from(length.as_millis()).unwrap_or(NEVER));
+        let mut armed = NEVER;
+        poll_fn(|cx| {
+            if desk.is_going() || desk.clock.now() >= until {
+                return Poll::Ready(());
+            }
+            desk.alarms.arm(*key, armed, until, cx.waker());
+            armed = until;
+            Poll::Pending
+        })
+        .await;
+        desk.alarms.disarm(*key, armed);
+    }
+}
 
 impl Drop for Listening {
     fn drop(&mut self) {
-        self.0.end_listening();
+        self.desk.end_listening();
     }
 }

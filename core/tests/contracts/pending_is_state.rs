@@ -81,7 +81,9 @@ fn an_answers_own_head_can_crowd_it_out() {
     model.feed(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     while model.take_output() {}
     let body = BodyRef::Stream { length: None };
-    model.handle(Input::HttpResponse(ResponseRef { status: Status::OK, fields: &fields, body })).expect("a response");
+    model
+        .handle(Input::HttpResponse(ResponseRef { status: Status::OK, fields: &fields, body }))
+        .expect("a response");
     assert_eq!(model.channel.room(), 0);
     assert!(model.handle(Input::Write(Data::Slice(b"x"))).is_err());
     while model.take_output() {}
@@ -121,4 +123,23 @@ fn no_continue_after_octets_of_the_body() {
         let times = String::from_utf8_lossy(&model.wire).matches("100 Continue").count();
         assert_eq!(times, usize::from(!early), "{:?}", model.wire.escape_ascii().to_string());
     }
+}
+
+/// Whoever fills the output to the mark is told when some of it has left.
+#[test]
+fn a_full_output_is_told_to_have_room_again() {
+    let fields = Fields::new();
+    let mut model = Model::new(&Limits::Tight.config(), &[]);
+    model.feed(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    let body = BodyRef::Stream { length: None };
+    model.handle(Input::HttpResponse(ResponseRef { status: Status::OK, fields: &fields, body })).expect("a response");
+    let filler = vec![b'x'; model.channel.room()];
+    model.handle(Input::Write(Data::Slice(&filler))).expect("there was room");
+    assert_eq!(model.channel.room(), 0);
+    while model.take_output() {}
+    assert!(!model.seen.contains(&Seen::TransmitReady));
+    model.send(100);
+    assert!(model.channel.room() > 0);
+    while model.take_output() {}
+    assert!(model.seen.contains(&Seen::TransmitReady), "{:?}", model.seen);
 }

@@ -105,7 +105,7 @@ pub struct ChannelConfig {
     /// on its way. Default 1 s.
     pub drain_grace: Option<Duration>,
     /// When after `GoOut` the channel is cut, whatever it does; a request without a response is answered 503 then,
-    /// and last octets have `drain_grace` to leave. Default 30 s.
+    /// which has `drain_grace` to leave. Default 30 s.
     pub drain_deadline: Option<Duration>,
 
     /// Largest request head in octets, from its first octet (an empty line before it counts) to its final CR LF;

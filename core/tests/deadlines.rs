@@ -772,17 +772,33 @@ fn patient() -> Rig {
 }
 
 #[test]
-fn last_octets_have_the_grace_to_leave_after_the_drain_deadline() {
+fn the_drain_deadline_ends_what_closes_already() {
     let last = "GET / HTTP/1.0\r\n\r\n";
     let mut rig = patient();
     rig.rx(last).ok("").input(Input::GoOut);
     assert_eq!(rig.state(), State::Closing);
-    assert_eq!(pass_at(&mut rig, 31_000), [Told::Reset, Told::Closed(CloseReason::DrainTimeout)]);
+    assert_eq!(pass_at(&mut rig, 30_000), [Told::Reset, Told::Closed(CloseReason::DrainTimeout)]);
 
     let mut rig = patient();
     rig.rx(last).ok("").send_all().input(Input::GoOut);
     assert_eq!(rig.state(), State::Lingering);
-    assert_eq!(pass_at(&mut rig, 31_000), [Told::Drop, Told::Closed(CloseReason::RequestedByPeer)]);
+    assert_eq!(pass_at(&mut rig, 30_000), [Told::Drop, Told::Closed(CloseReason::RequestedByPeer)]);
+}
+
+#[test]
+fn the_503_of_the_drain_deadline_has_the_grace_to_leave() {
+    let mut rig = patient();
+    rig.rx(GET).input(Input::GoOut).tick(30_000);
+    assert_eq!(rig.state(), State::Closing);
+    let told = pass_at(&mut rig, 31_000);
+    assert!(told.contains(&Told::Reset), "{told:?}");
+
+    let mut rig = patient();
+    rig.rx(GET).input(Input::GoOut).tick(30_000).clock(30_500);
+    assert_eq!(statuses(&rig.wire()), ["503"]);
+    assert_eq!(rig.state(), State::Lingering);
+    pass_at(&mut rig, 31_500);
+    assert_eq!(rig.state(), State::Closed);
 }
 
 #[test]
@@ -800,7 +816,7 @@ fn a_rest_that_is_discarded_does_not_outlive_the_drain_deadline() {
     rig.rx(post(9)).demand(1).stream(None);
     rig.input(Input::GoOut).finish().send_all();
     assert!(rig.deadline().unwrap() <= 30_000, "{:?} until {:?}", rig.state(), rig.deadline());
-    rig.tick(31_000);
+    rig.tick(30_000);
     assert_eq!(rig.state(), State::Closed);
 }
 

@@ -104,9 +104,10 @@ impl Context {
         // Going out ends a discard at once.
         if state != State::Discard {
             let mut when = since.saturating_add(self.settings.drain);
-            if matches!(state, State::Closing | State::Lingering) {
+            let entered = self.entered.as_millis();
+            if entered >= when && matches!(state, State::Closing | State::Lingering) {
                 // The 503 of the deadline itself needs time to leave.
-                when = when.saturating_add(self.settings.grace);
+                when = entered.saturating_add(self.settings.grace);
             }
             earliest = sooner(earliest, when, Event::DrainTimeout);
         }

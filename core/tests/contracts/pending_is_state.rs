@@ -13,6 +13,8 @@ proptest! {
     #![proptest_config(cases(256))]
 
     /// Questions have no effect: asked twice, the answer is the same, and the views of one thing agree.
+    ///
+    /// Fails if `unsent_slices` leaves out what stands behind large content.
     #[test]
     fn asking_changes_nothing(traffic in traffic(), limits in limits(), steps in steps()) {
         let mut caller = Caller::new(&limits.config(), &traffic);
@@ -32,6 +34,8 @@ proptest! {
     }
 
     /// Outputs wait: taken late, they are the ones that would have come at once, and `has_output` tells of each.
+    ///
+    /// Fails if `has_output` forgets body octets.
     #[test]
     fn outputs_wait_until_they_are_taken(traffic in traffic(), limits in limits(), steps in steps()) {
         let mut caller = Caller::new(&limits.config(), &traffic);
@@ -73,6 +77,8 @@ proptest! {
 }
 
 /// The head of an answer can take the last room; the application that waits for room is told of it as well.
+///
+/// Found: only a Write was remembered.
 #[test]
 fn an_answers_own_head_can_crowd_it_out() {
     let config = Limits::Tight.config();
@@ -81,7 +87,9 @@ fn an_answers_own_head_can_crowd_it_out() {
     model.feed(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     while model.take_output() {}
     let body = BodyRef::Stream { length: None };
-    model.handle(Input::HttpResponse(ResponseRef { status: Status::OK, fields: &fields, body })).expect("a response");
+    model
+        .handle(Input::HttpResponse(ResponseRef { status: Status::OK, fields: &fields, body }))
+        .expect("a response");
     assert_eq!(model.channel.room(), 0);
     assert!(model.handle(Input::Write(Data::Slice(b"x"))).is_err());
     while model.take_output() {}
@@ -91,6 +99,8 @@ fn an_answers_own_head_can_crowd_it_out() {
 }
 
 /// A flush is reported when its octets have left, whatever comes after the answer.
+///
+/// Found: the end of the last answer forgot it.
 #[test]
 fn a_flush_is_reported_even_if_the_channel_closes() {
     for close in ["", "Connection: close\r\n"] {
@@ -106,6 +116,8 @@ fn a_flush_is_reported_even_if_the_channel_closes() {
 }
 
 /// A 100 is sent at most once, and not after octets of the body, whoever asks for it.
+///
+/// Found: Continue sent it.
 #[test]
 fn no_continue_after_octets_of_the_body() {
     for (early, ask) in [(true, Input::Continue), (true, Input::BodyDemand(9)), (false, Input::Continue)] {
@@ -124,13 +136,17 @@ fn no_continue_after_octets_of_the_body() {
 }
 
 /// Whoever fills the output to the mark is told when some of it has left.
+///
+/// Fails if a Write that fills the output is not remembered.
 #[test]
 fn a_full_output_is_told_to_have_room_again() {
     let fields = Fields::new();
     let mut model = Model::new(&Limits::Tight.config(), &[]);
     model.feed(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     let body = BodyRef::Stream { length: None };
-    model.handle(Input::HttpResponse(ResponseRef { status: Status::OK, fields: &fields, body })).expect("a response");
+    model
+        .handle(Input::HttpResponse(ResponseRef { status: Status::OK, fields: &fields, body }))
+        .expect("a response");
     let filler = vec![b'x'; model.channel.room()];
     model.handle(Input::Write(Data::Slice(&filler))).expect("there was room");
     assert_eq!(model.channel.room(), 0);

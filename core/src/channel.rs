@@ -118,7 +118,9 @@ impl Channel {
     pub fn handle(&mut self, now: &Now<'_>, input: Input<'_>) -> Result<(), NotAccepted> {
         let at = self.arrive(now);
         let event = match input.event() {
-            Event::RxEnd if self.context.settings.config.fin_is_disconnect => Event::Disconnected,
+            Event::RxEnd if self.context.settings.config.fin_is_disconnect && self.with_application() => {
+                Event::Disconnected
+            }
             event => event,
         };
         if MATRIX.step(self.state, event).is_none() || !self.context.takes(self.state, &input) {
@@ -126,6 +128,12 @@ impl Channel {
         }
         self.dispatch(&mut Args::new(now, at, input), event);
         Ok(())
+    }
+
+    /// Whether the application owes an answer, or the rest of one.
+    #[inline]
+    fn with_application(&self) -> bool {
+        matches!(self.state, State::WaitResponse | State::Responding)
     }
 
     /// Follows the table from an event until no action raises another.
@@ -159,7 +167,7 @@ impl Channel {
         Some(match bit {
             Pending::OPENED => Output::HttpChannelOpened,
             Pending::REQUEST => Output::HttpRequest,
-            Pending::BODY_DATA => Output::BodyData(self.context.inbuf.take_body()),
+            Pending::BODY_DATA => Output::BodyData(self.context.take_body()),
             Pending::BODY_END => Output::BodyEnd(Trailers::new(self.context.inbuf.take_trailers())),
             Pending::BODY_FAILED => Output::BodyFailed(self.context.body_error),
             Pending::PEER_ENDED => Output::PeerEnded,
@@ -199,13 +207,13 @@ impl Channel {
         if self.state != State::WaitResponse || !self.context.inbuf.head_is_pinned() {
             return Ok(false);
         }
-        // The head stands aside while the answer, which may borrow from it, is encoded.
-        let head = self.context.inbuf.detach();
-        let request = RequestRef::new(head.octets(), self.context.meta);
+        // The input stands aside while the answer, which may borrow from it, is encoded.
+        let inbuf = core::mem::take(&mut self.context.inbuf);
+        let request = RequestRef::new(inbuf.head().unwrap_or_default(), self.context.meta);
         let mut answer = Answer { context: &mut self.context, now: *now, given: Given::Nothing };
         f(request, &mut answer);
         let given = answer.given;
-        self.context.inbuf.attach(head);
+        self.context.inbuf = inbuf;
         match given {
             Given::Nothing => Ok(false),
             Given::Misfit => Err(NotAccepted { state: self.state, event: Event::HttpResponse }),
@@ -221,7 +229,7 @@ impl Channel {
     /// Lets time pass up to `now`; returns the moment that counts.
     #[inline]
     fn arrive(&mut self, now: &Now<'_>) -> Moment {
-        let at = now.at.max(self.context.latest);
+        let at = now.at.min(settings::LAST).max(self.context.latest);
         self.context.latest = at;
         // Each deadline that fires is over; where it leads, another may have passed already.
         while at >= self.context.due && self.deadline().is_some() {
@@ -242,6 +250,7 @@ impl Channel {
     #[inline]
     pub fn forget_request(&mut self) {
         self.context.inbuf.unpin_head();
+        self.context.pace_input();
     }
 
     /// Whether a final head was accepted whose content is still to come with [`Input::Write`] and
@@ -300,7 +309,7 @@ impl Channel {
     #[inline]
     #[must_use]
     pub fn room_for_bytes(&self) -> bool {
-        self.context.room() > 0 && !self.context.outbuf.has_large()
+        self.context.has_room()
     }
 
     /// What the channel waits for, once there is no output.

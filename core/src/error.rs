@@ -351,6 +351,23 @@ pub enum CloseReason {
     Upgraded,
 }
 
+impl CloseReason {
+    /// Whether the connection ends in good order, after its last answer or between two.
+    pub(crate) const fn is_planned(self) -> bool {
+        matches!(
+            self,
+            Self::PeerEnded
+                | Self::RequestedByPeer
+                | Self::RequestedByApplication
+                | Self::BodyUnread
+                | Self::Drained
+                | Self::Evicted
+                | Self::AgeReached
+                | Self::RequestsServed
+        )
+    }
+}
+
 impl fmt::Display for CloseReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -95,7 +95,13 @@ impl<'a> RequestRef<'a> {
     /// The method, a token; methods are case-sensitive (RFC 9110 section 9.1).
     #[must_use]
     pub fn method(&self) -> &'a str {
-        self.text(self.meta.method())
+        match self.octets.get(self.meta.method()).unwrap_or_default() {
+            b"GET" => "GET",
+            b"HEAD" => "HEAD",
+            b"POST" => "POST",
+            b"PUT" => "PUT",
+            _ => self.text(self.meta.method()),
+        }
     }
 
     /// The request target as it was sent (RFC 9112 section 3.2): visible ASCII without `#`.

@@ -44,7 +44,7 @@ pub enum BodyRef<'a> {
     /// No octets.
     #[default]
     Empty,
-    /// Octets that the machine copies into its output.
+    /// Octets that the machine copies into its output: at most `output_high_water`.
     Slice(&'a [u8]),
     /// Octets that the machine may keep a reference to instead of copying them.
     Bytes(&'a Bytes),

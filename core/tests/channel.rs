@@ -1,10 +1,11 @@
 //! The channel, seen from outside: what goes in and what comes out.
+#![allow(clippy::unwrap_used, reason = "a test may fail by it")]
 
 use std::sync::Arc;
 
 use httpfsm::{
-    Channel, ChannelConfig, Date, Facts, Fields, Input, Moment, Now, Output, ResponseRef, Settings, State,
-    Status,
+    BodyRef, Channel, ChannelConfig, Date, Facts, Fields, Input, Moment, Now, Output, ResponseRef, Settings,
+    State, Status,
 };
 
 fn channel() -> Channel {
@@ -75,4 +76,32 @@ fn a_fin_is_a_disconnect_if_the_configuration_says_so() {
 #[test]
 fn a_channel_is_small() {
     assert!(size_of::<Channel>() <= 600, "{}", size_of::<Channel>());
+}
+
+#[test]
+fn an_application_may_read_a_long_body_while_it_answers_and_the_connection_goes_on() {
+    let mut channel = channel();
+    let fields = Fields::new();
+    let content = [b'x'; 50_000];
+    channel
+        .handle(&now(0), Input::RxData(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 300000\r\n\r\n"))
+        .unwrap();
+    let response =
+        ResponseRef { status: Status::OK, fields: &fields, body: BodyRef::Stream { length: None } };
+    channel.handle(&now(0), Input::HttpResponse(response)).unwrap();
+    assert!(!String::from_utf8_lossy(channel.unsent()).contains("close"));
+    channel.handle(&now(0), Input::BodyDemand(u64::MAX)).unwrap();
+    let mut read = 0;
+    for _ in 0..6 {
+        channel.handle(&now(0), Input::RxData(&content)).unwrap();
+        while let Some(output) = channel.next_output() {
+            if let Output::BodyData(octets) = output {
+                read += octets.len();
+            }
+        }
+    }
+    assert_eq!(read, 300_000);
+    channel.handle(&now(0), Input::Finish(None)).unwrap();
+    channel.handle(&now(0), Input::Sent(channel.unsent_len())).unwrap();
+    assert_eq!(channel.state(), State::Idle);
 }

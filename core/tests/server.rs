@@ -252,8 +252,8 @@ fn a_drain_drops_what_is_left_at_its_deadline_and_once() {
     let mut bench = Bench::new(ServerConfig::default());
     let channel = bench.open("192.0.2.1:1");
     bench.wait(5).send(ServerInput::GoOut);
-    assert_eq!(bench.server.deadline(), Some(Moment::from_millis(35_000)));
-    assert_eq!(bench.wait(29).send(ServerInput::Tick), []);
+    assert_eq!(bench.server.deadline(), Some(Moment::from_millis(36_000)));
+    assert_eq!(bench.wait(30).send(ServerInput::Tick), []);
     assert_eq!(bench.wait(1).send(ServerInput::Tick), [ServerOutput::DropChannels]);
     assert_eq!(bench.server.deadline(), None);
     assert_eq!(bench.wait(9).send(ServerInput::Tick), []);
@@ -265,7 +265,7 @@ fn an_input_at_a_time_is_first_a_tick_at_that_time() {
     let mut bench = Bench::new(ServerConfig::default());
     let channel = bench.open("192.0.2.1:1");
     bench.send(ServerInput::GoOut);
-    assert_eq!(bench.wait(30).close(channel), [ServerOutput::DropChannels, ServerOutput::Gone]);
+    assert_eq!(bench.wait(31).close(channel), [ServerOutput::DropChannels, ServerOutput::Gone]);
 }
 
 #[test]
@@ -275,7 +275,7 @@ fn a_time_in_the_past_is_none() {
     bench.wait(100).send(ServerInput::Tick);
     bench.at = Moment::START;
     bench.send(ServerInput::GoOut);
-    assert_eq!(bench.server.deadline(), Some(Moment::from_millis(130_000)));
+    assert_eq!(bench.server.deadline(), Some(Moment::from_millis(131_000)));
 }
 
 #[test]

@@ -1,12 +1,13 @@
 //! Looking ahead: how many complete requests wait behind the one that the application has.
 //!
-//! Only `maximum_simultaneous_requests` needs to know. The position is kept, so the cost stays linear. Requests with
-//! chunked bodies end the look-ahead: their length is known only by decoding them.
+//! Only `maximum_simultaneous_requests` needs to know. What was counted stays counted and what was searched is not
+//! searched again, so the cost stays linear. A request with a chunked body ends the look-ahead: its length is known
+//! only by decoding it.
 
 use super::Event;
 use super::context::{Context, Receiving};
-use crate::head::{HeadScan, Parsed};
-use crate::request::BodyLength;
+use crate::head::{HeadLimits, HeadScan, Parsed};
+use crate::request::{BodyLength, HeadMeta};
 
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Ahead {
@@ -14,8 +15,18 @@ pub(super) struct Ahead {
     octets: u32,
     requests: u32,
     scan: HeadScan,
+    /// Looking again is of no use before so many octets stand behind those.
+    enough: u32,
     /// Some(n): n more requests are served, and the next is refused.
     left: Option<u32>,
+}
+
+/// Whether and where the request behind the counted ones ends.
+enum Next {
+    /// After so many octets.
+    Ends(u32),
+    /// There is nothing to know before there are so many.
+    Unknown { enough: u32 },
 }
 
 impl Ahead {
@@ -25,18 +36,44 @@ impl Ahead {
         self.left == Some(0)
     }
 
-    /// A request of `head` octets was dequeued; its body follows it, if it has one.
+    /// A request was dequeued; its body follows it, if it has one.
     #[inline]
-    pub(super) fn shift(&mut self, head: usize) {
+    pub(super) fn shift(&mut self, meta: &HeadMeta) {
         if let Some(left) = &mut self.left {
             *left = left.saturating_sub(1);
         }
-        // Counted again from behind this request; what was counted stays counted through `left`.
-        let _ = head;
-        self.octets = 0;
-        self.requests = 0;
-        self.scan = HeadScan::default();
+        if self.requests > 0 {
+            // It was counted, so its length is known and fits.
+            self.requests -= 1;
+            self.octets = self.octets.saturating_sub(length(meta).unwrap_or(0) as u32);
+        } else {
+            *self = Self { left: self.left, ..Self::default() };
+        }
     }
+
+    fn look(&mut self, rest: &[u8], limits: &HeadLimits) -> Next {
+        const NEVER: Next = Next::Unknown { enough: u32::MAX };
+        match self.scan.advance(rest, limits) {
+            Parsed::Partial => Next::Unknown { enough: rest.len() as u32 + 1 },
+            // It gets its answer in its turn.
+            Parsed::Refused(_) => NEVER,
+            Parsed::Complete(meta) => match length(&meta).map(u32::try_from) {
+                Some(Ok(whole)) if whole as usize <= rest.len() => Next::Ends(whole),
+                Some(Ok(whole)) => Next::Unknown { enough: whole },
+                Some(Err(_)) | None => NEVER,
+            },
+        }
+    }
+}
+
+/// Octets of a request, with its body; `None`: chunks must tell.
+fn length(meta: &HeadMeta) -> Option<u64> {
+    let body = match meta.body {
+        BodyLength::None => 0,
+        BodyLength::Known(length) => length,
+        BodyLength::Chunked => return None,
+    };
+    Some(u64::from(meta.len).saturating_add(body))
 }
 
 impl Context {
@@ -48,20 +85,22 @@ impl Context {
         }
         let octets = self.inbuf.unparsed();
         let ahead = &mut self.ahead;
-        while let Some(rest) = octets.get(ahead.octets as usize..).filter(|rest| !rest.is_empty()) {
-            let Parsed::Complete(meta) = ahead.scan.advance(rest, &self.settings.head) else { break };
-            let body = match meta.body {
-                BodyLength::None => 0,
-                BodyLength::Known(length) => length,
-                BodyLength::Chunked => break,
-            };
-            let whole = u64::from(meta.len) + body;
-            if whole > rest.len() as u64 {
+        while let Some(rest) = octets.get(ahead.octets as usize..) {
+            if rest.is_empty() || rest.len() < ahead.enough as usize {
                 break;
             }
-            ahead.octets += whole as u32;
-            ahead.requests += 1;
-            ahead.scan = HeadScan::default();
+            match ahead.look(rest, &self.settings.head) {
+                Next::Unknown { enough } => {
+                    ahead.enough = enough;
+                    break;
+                }
+                Next::Ends(whole) => {
+                    ahead.octets += whole;
+                    ahead.requests += 1;
+                    ahead.scan = HeadScan::default();
+                    ahead.enough = 0;
+                }
+            }
             // One is with the application.
             if ahead.requests >= limit {
                 ahead.left = Some(limit - 1);

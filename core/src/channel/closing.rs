@@ -13,6 +13,7 @@ impl Context {
     #[inline]
     pub(super) fn conclude(&mut self) -> Option<Event> {
         self.answering = Answering::Nothing;
+        self.crowded = false;
         self.credit = 0;
         self.expects &= self.receiving != Receiving::Complete;
         self.inbuf.drop_body();
@@ -26,11 +27,19 @@ impl Context {
         self.what_next()
     }
 
+    /// The application has answered without the rest of the body; it hears no more of it.
     #[cold]
     fn conclude_body(&mut self) -> Option<Event> {
         if !self.must_close && !self.rest_is_short() {
             self.end_with_answer(CloseReason::BodyUnread);
         }
+        if self.draining {
+            self.end_with_answer(CloseReason::Drained);
+        }
+        self.receiving = match self.receiving {
+            Receiving::Known(rest) => Receiving::Unwanted(rest),
+            _ => Receiving::Failed,
+        };
         if self.must_close {
             return Some(Event::MustClose);
         }
@@ -48,8 +57,7 @@ impl Context {
     #[inline]
     pub(super) fn what_next(&mut self) -> Option<Event> {
         if self.inbuf.unparsed_len() > 0 {
-            let room = self.room() > 0 && !self.outbuf.has_large();
-            return room.then_some(Event::NextRequest);
+            return self.has_room().then_some(Event::NextRequest);
         }
         if self.ended || self.draining || self.evicted {
             self.end_with_answer(if self.ended {
@@ -81,7 +89,7 @@ impl Context {
             self.flush_at = None;
             self.pending.insert(Pending::FLUSHED);
         }
-        if self.crowded && self.room() > 0 {
+        if self.crowded && self.has_room() {
             self.crowded = false;
             self.pending.insert(Pending::TRANSMIT_READY);
         }
@@ -89,7 +97,10 @@ impl Context {
     }
 
     pub(super) fn mark_flush(&mut self, at: Moment) -> Option<Event> {
-        self.application_since = at;
+        // Inside an answer it is a sign of life; it is no response.
+        if self.answering != Answering::Nothing {
+            self.application_since = at;
+        }
         if self.outbuf.is_empty() {
             self.pending.insert(Pending::FLUSHED);
         } else {
@@ -119,21 +130,26 @@ impl Context {
         None
     }
 
-    /// The last answer has the grace of the drain to leave, or the same moment would cut it.
-    pub(super) fn defer_drain(&mut self, at: Moment) {
-        let since = at.as_millis().saturating_sub(self.settings.drain).saturating_add(self.settings.grace);
-        self.drain_since = Moment::from_millis(since);
-    }
-
     /// Accepts no more input; closes as soon as the output has left.
     pub(super) fn begin_close(&mut self) -> Option<Event> {
         // Whoever reads the body is told now, not when the last octets have left.
         self.fail_receiving(BodyError::Closed);
         self.answering = Answering::Nothing;
+        self.crowded = false;
         self.ahead = Ahead::default();
+        self.forget_untold();
         self.inbuf.clear();
         self.inbuf.unpin_head();
         self.outbuf.is_empty().then_some(Event::OutputDrained)
+    }
+
+    /// The request is over. If the application was not told of it yet, it never is.
+    pub(super) fn forget_untold(&mut self) {
+        if self.pending.has(Pending::REQUEST) {
+            self.pending.remove(Pending::OF_REQUEST);
+            self.pending.remove(Pending::BODY_FAILED);
+            self.inbuf.drop_body();
+        }
     }
 
     /// The end of a running answer will never come. Content that ends with the connection needs a reset, or what
@@ -169,8 +185,8 @@ impl Context {
     }
 
     /// What is still to come of the body will not come.
-    fn fail_receiving(&mut self, error: BodyError) {
-        if matches!(self.receiving, Receiving::Complete | Receiving::Failed) {
+    pub(super) fn fail_receiving(&mut self, error: BodyError) {
+        if matches!(self.receiving, Receiving::Complete | Receiving::Unwanted(_) | Receiving::Failed) {
             return;
         }
         self.receiving = Receiving::Failed;
@@ -206,13 +222,11 @@ impl Context {
     fn end(&mut self, error: BodyError) {
         self.fail_receiving(error);
         self.begin_close();
+        self.flush_at = None;
         self.pending.remove(Pending::CLOSE_WRITE);
         self.pending.remove(Pending::FLUSH);
         self.pending.insert(Pending::CLOSED);
-        self.flush_at = None;
         self.outbuf.clear();
-        if !self.adopted {
-            self.outbuf.forget();
-        }
+        self.rest();
     }
 }

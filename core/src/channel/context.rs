@@ -29,6 +29,8 @@ pub(super) enum Receiving {
     Chunks,
     /// The trailer section is to come.
     TrailerSection,
+    /// This many octets are to come, and the application has answered without them.
+    Unwanted(u64),
     /// It broke off.
     Failed,
 }
@@ -140,6 +142,14 @@ pub(super) struct Context {
     pub(super) application_waited: bool,
 }
 
+impl Receiving {
+    /// Whether the application still waits for a part of the body.
+    #[inline]
+    pub(super) fn is_wanted(self) -> bool {
+        matches!(self, Self::Known(_) | Self::Chunks | Self::TrailerSection)
+    }
+}
+
 impl Context {
     pub(super) fn new(settings: Arc<Settings>, facts: Facts) -> Self {
         let jitter = u64::try_from(facts.age_jitter.as_millis()).unwrap_or(NEVER);
@@ -202,15 +212,36 @@ impl Context {
         self.reason.unwrap_or(CloseReason::Disconnected)
     }
 
-    /// The first reason counts.
+    /// The first reason counts, but a failure comes before a close that was planned: that the peer asked for it
+    /// does not tell why its answer was cut.
     pub(super) fn because(&mut self, reason: CloseReason) {
-        self.reason.get_or_insert(reason);
+        if self.reason.is_none_or(|known| known.is_planned() && !reason.is_planned()) {
+            self.reason = Some(reason);
+        }
     }
 
     /// The connection ends with the answer that runs.
     pub(super) fn end_with_answer(&mut self, reason: CloseReason) {
         self.must_close = true;
         self.because(reason);
+    }
+
+    /// The decoded body octets. What they leave free is room for input at once: no event need follow.
+    pub(super) fn take_body(&mut self) -> &[u8] {
+        let range = self.inbuf.take_body();
+        self.pace_input();
+        self.inbuf.octets(range)
+    }
+
+    /// Stops reading at the input bound, and goes on when half of it is free.
+    #[inline]
+    pub(super) fn pace_input(&mut self) {
+        let held = self.inbuf.held();
+        if held >= self.settings.input_bound {
+            self.paused = true;
+        } else if held <= self.settings.input_bound / 2 {
+            self.paused = false;
+        }
     }
 
     /// Octets that may be handed over in `state`.
@@ -297,10 +328,7 @@ impl Context {
             Action::FinishAnswer => self.finish_answer(args),
             Action::AnswerBusy => self.answer_busy(args),
             Action::AnswerTimeout => self.answer_and_close(args, Rule::ResponseTimeout, None),
-            Action::AnswerDraining => {
-                self.defer_drain(args.at);
-                self.answer_and_close(args, Rule::Draining, None)
-            }
+            Action::AnswerDraining => self.answer_and_close(args, Rule::Draining, None),
             Action::AnswerFailure => self.answer_failure(args),
             Action::CutAnswer => self.cut_answer(CloseReason::Aborted),
             Action::CutShort => self.cut_answer(CloseReason::AnswerShort),

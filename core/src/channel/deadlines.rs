@@ -1,6 +1,6 @@
 //! Deadlines: one per state at most, and four that belong to conditions.
 
-use super::context::{Context, Receiving};
+use super::context::Context;
 use super::settings::NEVER;
 use super::{Event, State};
 use crate::time::Moment;
@@ -25,27 +25,26 @@ impl Context {
     #[inline]
     pub(super) fn settle(&mut self, at: Moment, state: State) {
         let with_application = matches!(state, State::WaitResponse | State::Responding);
-        let body_awaited = with_application
-            && self.credit > 0
-            && !matches!(self.receiving, Receiving::Complete | Receiving::Failed);
-        self.body_rate.hold(body_awaited, at.as_millis());
+        if with_application || self.application_waited || self.body_rate.is_on() {
+            let body_awaited = with_application && self.credit > 0 && self.receiving.is_wanted();
+            self.body_rate.hold(body_awaited, at.as_millis(), self.settings.config.min_body_rate);
+            let waited =
+                with_application && !body_awaited && (state == State::WaitResponse || self.room() > 0);
+            if waited && !self.application_waited {
+                self.application_since = at;
+            }
+            self.application_waited = waited;
+        }
         let pending = !self.outbuf.is_empty();
         if pending != self.write_rate.is_on() {
             // Each batch of output is counted for itself.
-            self.write_rate.reset();
-            self.write_rate.hold(pending, at.as_millis());
+            if pending {
+                self.write_rate.begin(at.as_millis());
+            } else {
+                self.write_rate.reset();
+            }
         }
-        let waited = with_application && !body_awaited && (state == State::WaitResponse || self.room() > 0);
-        if waited && !self.application_waited {
-            self.application_since = at;
-        }
-        self.application_waited = waited;
-        let held = self.inbuf.held();
-        if held >= self.settings.input_bound {
-            self.paused = true;
-        } else if held <= self.settings.input_bound / 2 {
-            self.paused = false;
-        }
+        self.pace_input();
         let (due, event) = self.earliest(state);
         self.due = Moment::from_millis(due);
         self.due_event = event;
@@ -61,23 +60,24 @@ impl Context {
     /// The next deadline, and the event that its passing is.
     #[inline]
     fn earliest(&self, state: State) -> (u64, Event) {
-        if matches!(state, State::Upgraded | State::Closed) {
-            return (NEVER, Event::Tick);
-        }
         let settings = &self.settings;
         let entered = self.entered.as_millis();
-        let application = if self.application_waited { self.application_since.as_millis() } else { NEVER };
-        let own = match state {
-            State::Fresh => entered.saturating_add(settings.first_byte),
-            State::Head => entered.saturating_add(settings.head_time),
-            State::Idle => entered.saturating_add(settings.inactivity),
-            State::WaitResponse => application.saturating_add(settings.responseless),
-            State::Responding => application.saturating_add(settings.stream_idle),
-            State::Discard => entered.saturating_add(settings.discard),
-            State::Lingering => entered.saturating_add(settings.linger),
-            State::Flushing | State::Closing | State::Handover | State::Upgraded | State::Closed => NEVER,
+        let (since, timeout) = match state {
+            State::Fresh => (entered, settings.first_byte),
+            State::Head => (entered, settings.head_time),
+            State::Idle => (entered, settings.inactivity),
+            State::WaitResponse if self.application_waited => {
+                (self.application_since.as_millis(), settings.responseless)
+            }
+            State::Responding if self.application_waited => {
+                (self.application_since.as_millis(), settings.stream_idle)
+            }
+            State::Discard => (entered, settings.discard),
+            State::Lingering => (entered, settings.linger),
+            State::Upgraded | State::Closed => return (NEVER, Event::Tick),
+            _ => (0, NEVER),
         };
-        let mut earliest = (own, deadline_of(state).unwrap_or(Event::Tick));
+        let mut earliest = (since.saturating_add(timeout), deadline_of(state).unwrap_or(Event::Tick));
         if self.body_rate.is_on() {
             let when = self.body_rate.deadline(settings.body, settings.config.min_body_rate);
             earliest = sooner(earliest, when, Event::BodyTimeout);
@@ -103,7 +103,12 @@ impl Context {
         }
         // Going out ends a discard at once.
         if state != State::Discard {
-            earliest = sooner(earliest, since.saturating_add(self.settings.drain), Event::DrainTimeout);
+            let mut when = since.saturating_add(self.settings.drain);
+            if matches!(state, State::Closing | State::Lingering) {
+                // The 503 of the deadline itself needs time to leave.
+                when = when.saturating_add(self.settings.grace);
+            }
+            earliest = sooner(earliest, when, Event::DrainTimeout);
         }
         earliest
     }

@@ -113,16 +113,6 @@ impl Inbuf {
         self.head.0 != NONE
     }
 
-    /// Takes the store away, so that its head can be read while something else of the channel changes; nothing may
-    /// go in until it is [attached](Self::attach) again.
-    pub(crate) fn detach(&mut self) -> Detached {
-        Detached { head: self.head.0, end: self.end, store: mem::take(&mut self.store) }
-    }
-
-    pub(crate) fn attach(&mut self, detached: Detached) {
-        self.store = detached.store;
-    }
-
     /// Hands over `range` of the unparsed octets as body, behind what is already there, and consumes `n`.
     pub(crate) fn body_ready(&mut self, range: Range<usize>, n: usize) {
         let from = self.start + range.start as u32..self.start + range.end as u32;
@@ -145,9 +135,12 @@ impl Inbuf {
         !self.body.is_empty()
     }
 
-    /// The decoded body octets; the next call finds none.
-    pub(crate) fn take_body(&mut self) -> &[u8] {
-        let range = mem::take(&mut self.body);
+    /// Where the decoded body octets stand; the next call finds none.
+    pub(crate) fn take_body(&mut self) -> Range<u32> {
+        mem::take(&mut self.body)
+    }
+
+    pub(crate) fn octets(&self, range: Range<u32>) -> &[u8] {
         self.store.get(range.start as usize..range.end as usize).unwrap_or_default()
     }
 
@@ -164,7 +157,7 @@ impl Inbuf {
 
     pub(crate) fn take_trailers(&mut self) -> &[u8] {
         let range = mem::take(&mut self.trailers);
-        self.store.get(range.start as usize..range.end as usize).unwrap_or_default()
+        self.octets(range)
     }
 
     /// Everything unparsed, for the protocol that takes over.
@@ -193,7 +186,9 @@ impl Inbuf {
             self.rewind();
         }
         let fair = if self.store.is_empty() { PRIVATE } else { (self.store.len() / 4).max(512) };
-        self.make_room(room.min(fair));
+        if self.store.len() - (self.end as usize) < room.min(fair) {
+            self.make_room(room.min(fair));
+        }
         let end = self.end as usize;
         let n = room.min(self.store.len() - end);
         self.offered = n as u32;
@@ -233,7 +228,9 @@ impl Inbuf {
         }
     }
 
+    /// Nothing is held. What was offered may have stood elsewhere.
     fn rewind(&mut self) {
+        self.offered = 0;
         self.start = 0;
         self.end = 0;
         self.body = 0..0;
@@ -300,23 +297,30 @@ impl Inbuf {
         self.offered = 0;
         if self.lent {
             self.lent = false;
-            let held = self.held();
-            let low = self.low();
-            let mut private = Vec::new();
-            if held > 0 {
-                private.reserve_exact(held);
-                private
-                    .extend_from_slice(self.store.get(low as usize..self.end as usize).unwrap_or_default());
+            if self.held() > 0 {
+                return self.move_out(store);
             }
-            let lent = mem::replace(&mut self.store, private);
-            self.rebase(low);
-            give_back(store, lent);
+            give_back(store, mem::take(&mut self.store));
+            self.rewind();
+            return;
         } else if !self.landing.is_empty() {
             give_back(store, mem::take(&mut self.landing));
         }
         if self.held() == 0 {
             self.forget();
         }
+    }
+
+    /// Gives a lent store back after moving what is held to a private one.
+    fn move_out(&mut self, store: &mut Vec<u8>) {
+        let low = self.low();
+        let held = self.store.get(low as usize..self.end as usize).unwrap_or_default();
+        let mut private = Vec::new();
+        private.reserve_exact(held.len());
+        private.extend_from_slice(held);
+        let lent = mem::replace(&mut self.store, private);
+        self.rebase(low);
+        give_back(store, lent);
     }
 
     /// Lets a private store go.
@@ -326,20 +330,6 @@ impl Inbuf {
             self.store = Vec::new();
             self.rewind();
         }
-    }
-}
-
-/// A store that stands aside.
-pub(crate) struct Detached {
-    store: Vec<u8>,
-    head: u32,
-    end: u32,
-}
-
-impl Detached {
-    /// The pinned head and what follows it.
-    pub(crate) fn octets(&self) -> &[u8] {
-        self.store.get(self.head as usize..self.end as usize).unwrap_or_default()
     }
 }
 

@@ -39,6 +39,11 @@ impl Pending {
         self.0 &= !other.0;
     }
 
+    #[inline]
+    pub(crate) fn has(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
     /// The first one; `drained`: all octets have left; `body`: decoded body octets wait.
     #[inline]
     pub(crate) fn first(self, drained: bool, body: bool) -> Option<Self> {

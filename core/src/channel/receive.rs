@@ -26,27 +26,28 @@ impl Context {
             _ => return,
         };
         self.received += n as u64;
-        if !matches!(self.receiving, Receiving::Complete | Receiving::Failed) {
+        if self.receiving.is_wanted() {
             self.body_rate.progress(n, args.at.as_millis(), self.settings.config.min_body_rate);
         }
     }
 
     #[inline]
     pub(super) fn parse_head(&mut self) -> Option<Event> {
-        if self.ahead.refuses_next() {
-            self.refusal = RequestError::new(Rule::SimultaneousRequests, 0);
-            return Some(Event::RequestRefused);
-        }
         match self.scan.advance(self.inbuf.unparsed(), &self.settings.head) {
             // The input ended while another request was answered: this head will never be whole.
             Parsed::Partial if self.ended => self.end_head(),
             Parsed::Partial => None,
             Parsed::Complete(meta) => {
                 self.meta = meta;
+                if self.ahead.refuses_next() {
+                    self.refusal = RequestError::new(Rule::SimultaneousRequests, 0);
+                    return Some(Event::RequestRefused);
+                }
                 Some(Event::DequeueRequest)
             }
             Parsed::Refused(error) => {
                 self.refusal = error;
+                self.meta = self.guess_refused();
                 Some(Event::RequestRefused)
             }
         }
@@ -60,13 +61,14 @@ impl Context {
             return Some(Event::NothingMore);
         }
         self.refusal = RequestError::new(Rule::HeadTruncated, self.inbuf.unparsed_len() as u64);
+        self.meta = self.guess_refused();
         Some(Event::RequestRefused)
     }
 
     #[inline]
     pub(super) fn deliver_request(&mut self) -> Option<Event> {
         self.scan = HeadScan::default();
-        self.ahead.shift(self.meta.len as usize);
+        self.ahead.shift(&self.meta);
         self.inbuf.pin_head(self.meta.len as usize);
         self.receiving = match self.meta.body {
             BodyLength::None | BodyLength::Known(0) => Receiving::Complete,
@@ -105,7 +107,7 @@ impl Context {
     pub(super) fn decode_body(&mut self) -> Option<Event> {
         loop {
             match self.receiving {
-                Receiving::Complete | Receiving::Failed => return None,
+                Receiving::Complete | Receiving::Unwanted(_) | Receiving::Failed => return None,
                 Receiving::Known(rest) => {
                     let n = (self.inbuf.unparsed_len() as u64).min(rest).min(self.credit);
                     if n > 0 {
@@ -179,18 +181,20 @@ impl Context {
 
     /// Throws body octets away; the rest is known.
     pub(super) fn discard_body(&mut self) -> Option<Event> {
-        let Receiving::Known(rest) = self.receiving else { return Some(Event::BodyDiscarded) };
+        let Receiving::Unwanted(rest) = self.receiving else { return Some(Event::BodyDiscarded) };
         let n = (self.inbuf.unparsed_len() as u64).min(rest);
         self.inbuf.consume(n as usize);
         if n < rest {
-            self.receiving = Receiving::Known(rest - n);
+            self.receiving = Receiving::Unwanted(rest - n);
             return None;
         }
         self.receiving = Receiving::Complete;
         Some(Event::BodyDiscarded)
     }
 
-    /// What can be said of a head that was refused, for the answer: its version, and whether it is a HEAD.
+    /// What can be said of a head that was refused, for the answer: its version, and whether it is a HEAD. Only a
+    /// request line that ends before the fault tells: whether more has come depends on how the input was cut.
+    #[cold]
     pub(super) fn guess_refused(&self) -> HeadMeta {
         let octets = self.inbuf.unparsed();
         // What else has come by chance must not show: only the octets count that the verdict came from.
@@ -202,11 +206,11 @@ impl Context {
         };
         let octets = octets.get(..decisive).unwrap_or(octets);
         let octets = octets.strip_prefix(b"\r\n").unwrap_or(octets);
-        let line = memchr::memchr(b'\n', octets).and_then(|end| octets.get(..end)).unwrap_or(octets);
+        let line = memchr::memchr(b'\n', octets).and_then(|end| octets.get(..end)).unwrap_or_default();
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         HeadMeta {
             version: if line.ends_with(b" HTTP/1.0") { Version::Http10 } else { Version::Http11 },
-            head: line.starts_with(b"HEAD "),
+            head: octets.starts_with(b"HEAD "),
             ..HeadMeta::default()
         }
     }

@@ -30,11 +30,19 @@ impl Context {
             BodyRef::Slice(slice) if slice.len() > self.settings.high_water => return false,
             BodyRef::Slice(slice) => slice.len() as u64,
             BodyRef::Bytes(bytes) => bytes.len() as u64,
-            BodyRef::Empty | BodyRef::Stream { .. } => return !response.status.is_informational(),
+            BodyRef::Empty => 0,
+            BodyRef::Stream { .. } => return !response.status.is_informational(),
         };
         // Content that is short of its length could never be finished.
         let short = response.fields.content_length().is_some_and(|declared| length < declared);
-        !response.status.is_informational() && (!short || self.meta.head || response.status.forbids_content())
+        !response.status.is_informational() && (!short || self.sends_no_content(response.status))
+    }
+
+    /// Whether the head is all that is sent of an answer, whatever content comes with it: to HEAD (RFC 9110 section
+    /// 9.3.2), and with the statuses that have none (sections 15.3.5, 15.3.6 and 15.4.5).
+    #[inline]
+    fn sends_no_content(&self, status: Status) -> bool {
+        self.meta.head || status.forbids_content() || status == Status::RESET_CONTENT
     }
 
     #[inline]
@@ -69,7 +77,7 @@ impl Context {
             BodyRef::Stream { length } => length.or(fields.content_length()),
         };
         let declared = fields.content_length();
-        let without_content = self.meta.head || status.forbids_content() || switches;
+        let without_content = self.sends_no_content(status) || switches;
         let framing = if without_content {
             self.framing_without_content(status, switches, response.body, declared.or(length))
         } else {
@@ -137,8 +145,9 @@ impl Context {
         let unsaid = matches!(body, BodyRef::Empty);
         match (length, status) {
             _ if switches || status == Status::NO_CONTENT || status.is_informational() => Framing::None,
-            // What GET would have got is not known from an empty body.
-            (Some(0), _) if unsaid => Framing::None,
+            (_, Status::RESET_CONTENT) => Framing::Length(0),
+            // What GET would have got is not known from an empty body, and 304 never has another.
+            (Some(0), _) if unsaid || status == Status::NOT_MODIFIED => Framing::None,
             (Some(length), _) => Framing::Length(length),
             (None, Status::NOT_MODIFIED) => Framing::None,
             (None, _) if self.meta.version == Version::Http10 => Framing::None,
@@ -163,12 +172,18 @@ impl Context {
             CloseReason::RequestsServed
         } else if self.latest.as_millis() >= self.age {
             CloseReason::AgeReached
-        } else if (!streams || !self.demanded) && !self.rest_is_short() {
+        } else if self.leaves_body_unread(streams) {
             CloseReason::BodyUnread
         } else {
             return;
         };
         self.end_with_answer(reason);
+    }
+
+    /// Whether it is certain now that the rest of the request body will not be read. An application whose answer goes
+    /// on may read on, too, and is judged at the end; but a peer that waits for a 100 gets none after a final head.
+    fn leaves_body_unread(&self, streams: bool) -> bool {
+        if streams { self.expects && self.receiving != Receiving::Complete } else { !self.rest_is_short() }
     }
 
     /// Whether the rest of the request body is worth waiting for.
@@ -180,7 +195,9 @@ impl Context {
             Receiving::Known(rest) => {
                 self.settings.discard > 0 && rest <= self.settings.config.discard_octets
             }
-            Receiving::Chunks | Receiving::TrailerSection | Receiving::Failed => false,
+            Receiving::Chunks | Receiving::TrailerSection | Receiving::Unwanted(_) | Receiving::Failed => {
+                false
+            }
         }
     }
 
@@ -220,8 +237,13 @@ impl Context {
         let room = self.room();
         match data {
             Data::Slice(slice) => slice.len() <= room,
-            Data::Bytes(bytes) => bytes.len() <= room || (room > 0 && !self.outbuf.has_large()),
+            Data::Bytes(bytes) => bytes.len() <= room || self.has_room(),
         }
+    }
+
+    /// Whether a content of any length would be taken.
+    pub(super) fn has_room(&self) -> bool {
+        self.room() > 0 && !self.outbuf.has_large()
     }
 
     pub(super) fn room(&self) -> usize {
@@ -253,7 +275,7 @@ impl Context {
 
     /// Whoever finds no room is told when there is.
     fn note_crowd(&mut self) {
-        self.crowded |= self.room() == 0;
+        self.crowded |= !self.has_room();
     }
 
     fn stage_content(&mut self, data: &Data<'_>, limit: u64) {
@@ -303,7 +325,6 @@ impl Context {
     }
 
     pub(super) fn refuse_request(&mut self, args: &Args<'_>) -> Option<Event> {
-        self.meta = self.guess_refused();
         let error = self.refusal;
         self.answer_error(args, error, None);
         self.begin_close()
@@ -311,6 +332,7 @@ impl Context {
 
     pub(super) fn refuse_slow_head(&mut self, args: &Args<'_>) -> Option<Event> {
         self.refusal = RequestError::new(Rule::HeadTimeout, self.inbuf.unparsed_len() as u64);
+        self.meta = self.guess_refused();
         self.refuse_request(args)
     }
 
@@ -374,6 +396,7 @@ impl Context {
         rule: Rule,
         text: Option<&str>,
     ) -> Option<Event> {
+        self.fail_receiving(BodyError::Closed);
         self.answer_error(args, RequestError::new(rule, 0), text);
         self.begin_close()
     }
@@ -390,7 +413,7 @@ impl Context {
     #[cold]
     fn stage_error(&mut self, args: &Args<'_>, error: RequestError, text: Option<&str>) {
         self.refused += 1;
-        self.pending.remove(Pending::REQUEST);
+        self.forget_untold();
         self.inbuf.unpin_head();
         let mut fields = Fields::new();
         let page = self.settings.config.error_pages.as_ref().map(|pages| pages.page(&error));

@@ -7,9 +7,13 @@ use core::time::Duration;
 use crate::chunked::ChunkLimits;
 use crate::config::ChannelConfig;
 use crate::head::HeadLimits;
+use crate::time::Moment;
 
 /// No deadline.
 pub(crate) const NEVER: u64 = u64::MAX;
+
+/// The last moment there is: a later one counts as it.
+pub(crate) const LAST: Moment = Moment::from_millis(NEVER - 1);
 
 /// A [`ChannelConfig`] made ready: one for all channels of a server, shared by an `Arc`.
 #[derive(Clone, Debug)]
@@ -45,6 +49,11 @@ fn limit32(value: u32) -> u32 {
     if value == 0 { u32::MAX } else { value }
 }
 
+/// The same for what is buffered whole: positions in a buffer have 32 bits, and a read must fit behind.
+fn buffered32(value: u32) -> u32 {
+    limit32(value).min(i32::MAX as u32)
+}
+
 fn limit64(value: u64) -> u64 {
     if value == 0 { u64::MAX } else { value }
 }
@@ -63,7 +72,7 @@ impl Settings {
                 .trim()
                 .into(),
             head: HeadLimits {
-                size: limit32(config.max_request_header_size),
+                size: buffered32(config.max_request_header_size),
                 fields: limit32(config.max_request_fields) as usize,
                 target: limit32(config.max_request_target_size) as usize,
                 body: body_size,
@@ -73,10 +82,10 @@ impl Settings {
                 extension_body: limit32(config.max_chunk_extension_body),
                 body: body_size,
             },
-            trailer_size: limit32(config.max_trailer_size),
+            trailer_size: buffered32(config.max_trailer_size),
             trailer_fields: limit32(config.max_trailer_fields) as usize,
             high_water: config.output_high_water.max(1 << 10) as usize,
-            input_bound: config.input_bound.max(4 << 10) as usize,
+            input_bound: config.input_bound.clamp(4 << 10, 1 << 30) as usize,
             first_byte: millis(config.first_byte_timeout),
             head_time: millis(config.head_timeout),
             inactivity: millis(config.inactivity_timeout),

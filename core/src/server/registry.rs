@@ -172,8 +172,11 @@ impl Registry {
     }
 
     fn begin_drain(&mut self) -> Option<Event> {
-        self.drain_deadline =
-            self.config.drain_deadline.map(|time| self.now.saturating_add_millis(millis(time)));
+        let grace = self.config.channel.drain_grace.map_or(0, millis);
+        self.drain_deadline = self
+            .config
+            .drain_deadline
+            .map(|time| self.now.saturating_add_millis(millis(time)).saturating_add_millis(grace));
         self.emit(ServerOutput::GoOut);
         self.last_closed()
     }

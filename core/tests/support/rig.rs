@@ -1,0 +1,249 @@
+//! A channel between a peer and an application that the test plays, on a clock that the test turns.
+
+#![allow(dead_code, reason = "each test file uses its part of the rig")]
+
+use std::mem;
+use std::sync::Arc;
+use std::time::Duration;
+
+use httpfsm::{
+    BodyError, BodyRef, Channel, ChannelConfig, CloseReason, Data, Date, Facts, Fields, Input, Moment,
+    NotAccepted, Now, Output, ResponseRef, Rule, Settings, State, Status,
+};
+
+/// What came out of a channel, owned.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Told {
+    Opened,
+    /// Method and target.
+    Request(String),
+    Data(String),
+    /// The trailer fields.
+    BodyEnd(String),
+    BodyFailed(BodyError),
+    PeerEnded,
+    Refused(Rule),
+    Excess(u64),
+    Flushed,
+    TransmitReady,
+    Flush,
+    Upgraded(String),
+    CloseWrite,
+    Drop,
+    Reset,
+    Closed(CloseReason),
+}
+
+pub(crate) struct Rig {
+    pub(crate) channel: Channel,
+    at: u64,
+    told: Vec<Told>,
+    sent: Vec<u8>,
+}
+
+/// A way into a state.
+pub(crate) type Reach = fn(&mut Rig) -> &mut Rig;
+
+impl Rig {
+    /// A channel with the default configuration, changed by `change`.
+    pub(crate) fn with(change: impl FnOnce(&mut ChannelConfig)) -> Self {
+        Self::with_facts(Facts::default(), change)
+    }
+
+    pub(crate) fn with_facts(facts: Facts, change: impl FnOnce(&mut ChannelConfig)) -> Self {
+        let mut config = ChannelConfig::default();
+        change(&mut config);
+        let channel = Channel::new(Arc::new(Settings::new(&config)), facts);
+        let mut rig = Self { channel, at: 0, told: Vec::new(), sent: Vec::new() };
+        rig.drain();
+        assert_eq!(rig.told(), [Told::Opened]);
+        rig
+    }
+
+    pub(crate) fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    /// Turns the clock without telling the channel.
+    pub(crate) fn clock(&mut self, millis: u64) -> &mut Self {
+        self.at = millis;
+        self
+    }
+
+    pub(crate) fn try_input(&mut self, input: Input<'_>) -> Result<(), NotAccepted> {
+        let now = Now::new(Moment::from_millis(self.at), &Date::EPOCH);
+        let result = self.channel.handle(&now, input);
+        self.drain();
+        result
+    }
+
+    #[track_caller]
+    pub(crate) fn input(&mut self, input: Input<'_>) -> &mut Self {
+        let shown = format!("{input:?}");
+        if let Err(error) = self.try_input(input) {
+            panic!("{error} {shown:.200}");
+        }
+        self
+    }
+
+    /// The clock shows `millis`, and the channel is told.
+    #[track_caller]
+    pub(crate) fn tick(&mut self, millis: u64) -> &mut Self {
+        self.clock(millis).input(Input::Tick)
+    }
+
+    fn drain(&mut self) {
+        while let Some(output) = self.channel.next_output() {
+            let told = match output {
+                Output::HttpChannelOpened => Told::Opened,
+                Output::HttpRequest => {
+                    let request = self.channel.request().expect("a request that came can be asked for");
+                    Told::Request(format!("{} {}", request.method(), request.target()))
+                }
+                Output::BodyData(octets) => Told::Data(text(octets)),
+                Output::BodyEnd(trailers) => Told::BodyEnd(
+                    trailers.iter().map(|field| format!("{}: {}\n", field.name, text(field.value))).collect(),
+                ),
+                Output::BodyFailed(error) => Told::BodyFailed(error),
+                Output::PeerEnded => Told::PeerEnded,
+                Output::Refused(error) => Told::Refused(error.rule),
+                Output::Excess(octets) => Told::Excess(octets),
+                Output::Flushed => Told::Flushed,
+                Output::TransmitReady => Told::TransmitReady,
+                Output::FlushOutputData => Told::Flush,
+                Output::Upgraded(octets) => Told::Upgraded(text(octets)),
+                Output::CloseWrite => Told::CloseWrite,
+                Output::Drop { reset: false } => Told::Drop,
+                Output::Drop { reset: true } => Told::Reset,
+                Output::HttpChannelClosed(reason) => Told::Closed(reason),
+                other => panic!("an unknown output: {other:?}"),
+            };
+            self.told.push(told);
+        }
+    }
+
+    /// What came out since the last call.
+    pub(crate) fn told(&mut self) -> Vec<Told> {
+        mem::take(&mut self.told)
+    }
+
+    pub(crate) fn state(&self) -> State {
+        self.channel.state()
+    }
+
+    pub(crate) fn deadline(&self) -> Option<u64> {
+        self.channel.deadline().map(Moment::as_millis)
+    }
+
+    /// The peer sends, in pieces that the channel has room for.
+    #[track_caller]
+    pub(crate) fn rx(&mut self, octets: impl AsRef<[u8]>) -> &mut Self {
+        let mut rest = octets.as_ref();
+        while !rest.is_empty() {
+            let n = rest.len().min(self.channel.input_room());
+            assert_ne!(n, 0, "no room for input in {:?}", self.state());
+            self.input(Input::RxData(&rest[..n]));
+            rest = &rest[n..];
+        }
+        self
+    }
+
+    /// The peer reads `n` octets.
+    #[track_caller]
+    pub(crate) fn send(&mut self, n: usize) -> &mut Self {
+        let mut rest = n;
+        while rest > 0 {
+            let slice = self.channel.unsent();
+            let piece = slice.len().min(rest);
+            assert_ne!(piece, 0, "nothing to send");
+            self.sent.extend_from_slice(&slice[..piece]);
+            self.input(Input::Sent(piece));
+            rest -= piece;
+        }
+        self
+    }
+
+    /// The peer reads all there is.
+    #[track_caller]
+    pub(crate) fn send_all(&mut self) -> &mut Self {
+        while self.channel.unsent_len() > 0 {
+            self.send(self.channel.unsent_len());
+        }
+        self
+    }
+
+    /// Everything that the peer read since the last call; reads what there is first.
+    #[track_caller]
+    pub(crate) fn wire(&mut self) -> String {
+        self.send_all();
+        text(&mem::take(&mut self.sent))
+    }
+
+    #[track_caller]
+    pub(crate) fn respond(&mut self, status: Status, fields: &Fields, body: BodyRef<'_>) -> &mut Self {
+        self.input(Input::HttpResponse(ResponseRef { status, fields, body }))
+    }
+
+    pub(crate) fn try_respond(
+        &mut self,
+        status: Status,
+        fields: &Fields,
+        body: BodyRef<'_>,
+    ) -> Result<(), NotAccepted> {
+        self.try_input(Input::HttpResponse(ResponseRef { status, fields, body }))
+    }
+
+    /// 200 with this content.
+    #[track_caller]
+    pub(crate) fn ok(&mut self, content: &str) -> &mut Self {
+        self.respond(Status::OK, &Fields::new(), BodyRef::Slice(content.as_bytes()))
+    }
+
+    /// 200 whose content follows.
+    #[track_caller]
+    pub(crate) fn stream(&mut self, length: Option<u64>) -> &mut Self {
+        self.respond(Status::OK, &Fields::new(), BodyRef::Stream { length })
+    }
+
+    #[track_caller]
+    pub(crate) fn write(&mut self, content: &str) -> &mut Self {
+        self.input(Input::Write(Data::Slice(content.as_bytes())))
+    }
+
+    #[track_caller]
+    pub(crate) fn finish(&mut self) -> &mut Self {
+        self.input(Input::Finish(None))
+    }
+
+    #[track_caller]
+    pub(crate) fn demand(&mut self, octets: u64) -> &mut Self {
+        self.input(Input::BodyDemand(octets))
+    }
+}
+
+pub(crate) fn text(octets: &[u8]) -> String {
+    String::from_utf8_lossy(octets).into_owned()
+}
+
+pub(crate) fn seconds(n: u64) -> Option<Duration> {
+    Some(Duration::from_secs(n))
+}
+
+pub(crate) const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+
+/// A POST with a body of `length` octets to come.
+pub(crate) fn post(length: u64) -> String {
+    format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n")
+}
+
+pub(crate) const POST_CHUNKED: &str = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+
+/// The status codes of the answers in `wire`, in order.
+pub(crate) fn statuses<'a>(wire: &'a str) -> Vec<&'a str> {
+    // The text of an error names versions too.
+    let status = |line: &'a str| {
+        let code = line.get(2..5)?;
+        (line.get(5..6)? == " " && code.bytes().all(|octet| octet.is_ascii_digit())).then_some(code)
+    };
+    wire.split("HTTP/1.").skip(1).filter_map(status).collect()
+}

@@ -1,0 +1,88 @@
+//! The applications that `serve` offers. None of them knows which transport runs it.
+
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+
+use clap::ValueEnum;
+use httpfsm::server::ServerStats;
+
+pub(crate) mod bench;
+pub(crate) mod echo;
+pub(crate) mod hello;
+
+/// What to serve.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
+pub(crate) enum App {
+    /// A page that says what runs here
+    #[default]
+    Hello,
+    /// Each request back, as text, in the form that the conformance rig reads
+    Echo,
+    /// What the benchmarks ask for: /plaintext, /upload, /bytes/N, /echo
+    Bench,
+}
+
+/// Runs a future beside its caller; given by whoever knows the transport.
+pub(crate) type Spawn = fn(Pin<Box<dyn Future<Output = ()> + Send>>);
+
+/// Reads the statistics of a server that starts after its application does.
+#[derive(Clone, Default)]
+pub(crate) struct Stats(Arc<OnceLock<Box<dyn Fn() -> ServerStats + Send + Sync>>>);
+
+impl Stats {
+    /// Says where they are, once the server runs. Only the first call counts.
+    pub(crate) fn connect(&self, read: impl Fn() -> ServerStats + Send + Sync + 'static) {
+        // Whoever comes second finds the place taken, which is what is wanted.
+        let _ = self.0.set(Box::new(read));
+    }
+
+    /// What was counted so far; zeros before the server runs.
+    fn read(&self) -> ServerStats {
+        self.0.get().map(|read| read()).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod testing {
+    use std::sync::Arc;
+
+    use httpfsm::channel::{Channel, Facts, Settings};
+    use httpfsm::config::{ChannelConfig, ServerConfig};
+    use httpfsm::handler::{Body, ConnectionInfo, Handler, Request};
+    use httpfsm::input::Input;
+    use httpfsm::peer::Peer;
+    use httpfsm::time::{Date, Moment, Now};
+    use httpfsm_transport::memory::MemoryServer;
+
+    /// What a handler answers to these octets, from its status line to the end.
+    pub(super) fn exchange(handler: impl Handler, octets: &str) -> String {
+        let mut server = MemoryServer::new(ServerConfig::default(), handler);
+        let client = server.connect().unwrap_or_else(|refusal| panic!("{refusal:?}"));
+        client.send(octets);
+        server.run();
+        client.take_text()
+    }
+
+    /// The content of that answer.
+    pub(super) fn content(handler: impl Handler, octets: &str) -> String {
+        let answer = exchange(handler, octets);
+        let (_, content) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no head: {answer}"));
+        content.to_owned()
+    }
+
+    /// A request without a body, as a handler gets it.
+    pub(super) fn request(octets: &str) -> Request {
+        let settings = Arc::new(Settings::new(&ChannelConfig::default()));
+        let mut channel = Channel::new(settings, Facts::default());
+        let now = Now::new(Moment::START, &Date::EPOCH);
+        channel.handle(&now, Input::RxData(octets.as_bytes())).unwrap_or_else(|error| panic!("{error}"));
+        let head = channel.request().unwrap_or_else(|| panic!("no request: {octets}")).into();
+        let connection = ConnectionInfo {
+            peername: Peer::Unix(None),
+            sockname: Peer::Unix(Some("/run/<web>.sock".into())),
+            scheme: "http".into(),
+            channel: "server.clisrv_1".into(),
+        };
+        Request::new(Arc::new(head), Body::Empty, Arc::new(connection), Arc::new(()))
+    }
+}

@@ -1,0 +1,110 @@
+//! The command line.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::app::App;
+use crate::draw::{Format, Machine};
+use crate::parameters::Parameters;
+
+/// An HTTP/1.x server that is a finite state machine.
+#[derive(Parser)]
+#[command(name = "httpfsm", version, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    Serve(Box<Serve>),
+    Draw(Draw),
+}
+
+/// Serve HTTP until SIGTERM or Ctrl-C, then drain; a second signal quits at once.
+///
+/// Every flag can also be given in the environment: --head-timeout as HTTPFSM_HEAD_TIMEOUT.
+#[derive(clap::Args)]
+#[command(after_help = "\
+A TIME is a number of seconds or has a unit, as in 500ms, 2s, 5m; 0 or none: no deadline.
+A SIZE is a number of octets or has a unit, as in 64KiB, 1MiB. Of a SIZE or an N, 0 or none is: no limit.
+Limits are inclusive: exactly the value passes.")]
+pub(crate) struct Serve {
+    /// What to serve
+    #[arg(long, env = "HTTPFSM_APP", hide_env = true, value_enum, default_value_t)]
+    pub(crate) app: App,
+
+    /// What moves the octets
+    #[arg(long, env = "HTTPFSM_TRANSPORT", hide_env = true, value_enum, default_value_t)]
+    pub(crate) transport: Transport,
+
+    /// Threads that serve; 1: everything on the main thread [default: one per core]
+    #[arg(long, env = "HTTPFSM_THREADS", hide_env = true, value_name = "N")]
+    pub(crate) threads: Option<NonZeroUsize>,
+
+    /// Unix socket to listen on, instead of a port unless --host or --port is given too; may be repeated
+    #[arg(long, env = "HTTPFSM_UNIX", hide_env = true, value_name = "PATH")]
+    pub(crate) unix: Vec<PathBuf>,
+
+    /// Start from the hardened defaults; what is given by flag or environment still wins
+    #[arg(long, env = "HTTPFSM_HARDENED", hide_env = true)]
+    pub(crate) hardened: bool,
+
+    /// Log each connection that opens, closes or is refused to the standard error stream
+    #[arg(long, env = "HTTPFSM_LOG", hide_env = true)]
+    pub(crate) log: bool,
+
+    #[command(flatten)]
+    pub(crate) parameters: Parameters,
+}
+
+/// Print a picture of a state machine, made from the table that drives it.
+#[derive(clap::Args)]
+pub(crate) struct Draw {
+    /// Which machine
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) machine: Machine,
+
+    /// Which language
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
+}
+
+/// The transports that this program was built with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
+pub(crate) enum Transport {
+    /// tokio, multi-threaded or on the main thread alone
+    #[default]
+    Tokio,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory, Parser};
+
+    use super::{Cli, Command};
+    use crate::app::App;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn serve_needs_no_flag() {
+        let Command::Serve(serve) =
+            Cli::try_parse_from(["httpfsm", "serve"]).unwrap_or_else(|e| panic!("{e}")).command
+        else {
+            panic!("not serve");
+        };
+        assert_eq!(serve.app, App::Hello);
+        assert_eq!(serve.threads, None);
+    }
+
+    #[test]
+    fn no_thread_at_all_is_refused() {
+        assert!(Cli::try_parse_from(["httpfsm", "serve", "--threads", "0"]).is_err());
+    }
+}

@@ -1,0 +1,393 @@
+//! Every parameter of the server as a flag and an environment variable.
+//!
+//! [`PARAMETERS`] is the one place: a row per field of [`ServerConfig`] and of the `ChannelConfig` in it. The name of
+//! the flag is the field's in kebab case, that of the variable the same with `HTTPFSM_` before it; defaults are not
+//! repeated here but read from the configuration.
+
+mod kind;
+
+use std::sync::Arc;
+
+use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
+use httpfsm::config::ServerConfig;
+
+use kind::{Count, Delivery, Flag, Kind, Origins, Pages, Port, Size, Text, Time};
+
+/// A field of the configuration that can be set from outside.
+struct Parameter {
+    /// The field, or what tells it from a field of the same name.
+    name: &'static str,
+    help: &'static str,
+    heading: &'static str,
+    /// What stands for the value in `--help`.
+    placeholder: &'static str,
+    /// Whether the flag without a value means `true`.
+    stands_alone: bool,
+    parse: fn(&str) -> Result<Setting, String>,
+    show: fn(&ServerConfig) -> String,
+}
+
+/// A value on its way into its field.
+#[derive(Clone)]
+struct Setting(Arc<dyn Fn(&mut ServerConfig) + Send + Sync>);
+
+/// Rows of `[path to the field] name: kind, help`.
+macro_rules! parameters {
+    ($($heading:literal { $([$($path:ident).+] $name:ident: $kind:ident, $help:literal;)+ })+) => {
+        &[$($(Parameter {
+            name: stringify!($name),
+            help: $help,
+            heading: $heading,
+            placeholder: placeholder::<$kind, _>(|config| &config.$($path).+),
+            stands_alone: stands_alone::<$kind, _>(|config| &config.$($path).+),
+            parse: |text| {
+                let value = $kind::parse(text)?;
+                Ok(Setting(Arc::new(move |config| config.$($path).+.clone_from(&value))))
+            },
+            show: |config| $kind::show(&config.$($path).+),
+        },)+)+]
+    };
+}
+
+/// Finds `K`'s placeholder for the type of a field.
+const fn placeholder<K: Kind<T>, T>(_field: fn(&ServerConfig) -> &T) -> &'static str {
+    K::PLACEHOLDER
+}
+
+/// Finds whether `K`'s flag may stand alone, for the type of a field.
+const fn stands_alone<K: Kind<T>, T>(_field: fn(&ServerConfig) -> &T) -> bool {
+    K::STANDS_ALONE
+}
+
+const PARAMETERS: &[Parameter] = parameters! {
+    "Listening" {
+        [host] host: Text,
+            "Name or address to listen on; empty: all interfaces";
+        [port] port: Port,
+            "Port to listen on; 0: the system chooses";
+        [origins] origins: Origins,
+            "Who may connect: addresses, names, blocks as in 10.0.0.0/8, each with or without a port, and unix";
+    }
+    "Answers" {
+        [channel.url_scheme] url_scheme: Text,
+            "Scheme that requests report";
+        [channel.identity] identity: Text,
+            "Value of the Server field; empty: no field";
+        [channel.bodies] bodies: Delivery,
+            "Call the application at the end of the head, or when the body is in";
+        [channel.error_pages] error_pages: Pages,
+            "Format of the answers that the machine gives by itself";
+        [channel.expose_tracebacks] expose_tracebacks: Flag,
+            "Put the text of a failure into its 500 answer";
+        [channel.fin_is_disconnect] fin_is_disconnect: Flag,
+            "Treat the peer's FIN as a disconnect instead of finishing the running answer";
+    }
+    "Deadlines" {
+        [channel.inactivity_timeout] inactivity_timeout: Time,
+            "How long a keep-alive connection may be idle";
+        [channel.first_byte_timeout] first_byte_timeout: Time,
+            "How long a new connection may take to send its first octet";
+        [channel.head_timeout] head_timeout: Time,
+            "How long a request head may take, from its first octet to its last";
+        [channel.body_timeout] body_timeout: Time,
+            "How long a request body may take; --min-body-rate adds to it";
+        [channel.min_body_rate] min_body_rate: Size,
+            "Octets per second that earn a body more time; 0: each octet restarts --body-timeout";
+        [channel.responseless_timeout] responseless_timeout: Time,
+            "How long the application may take to answer; then 503";
+        [channel.stream_idle_timeout] stream_idle_timeout: Time,
+            "How long the application may be silent inside an answer";
+        [channel.write_timeout] write_timeout: Time,
+            "How long pending output may take; --min-write-rate adds to it";
+        [channel.min_write_rate] min_write_rate: Size,
+            "Octets per second that earn pending output more time; 0: each octet restarts --write-timeout";
+        [channel.linger_timeout] linger_timeout: Time,
+            "How long input is thrown away after our FIN; none: no lingering";
+        [channel.discard_timeout] discard_timeout: Time,
+            "How long the unread rest of a body may take after the answer; none: the connection closes";
+        [channel.connection_age] connection_age: Time,
+            "Age at which a connection closes after the running answer";
+        [channel.drain_grace] drain_grace: Time,
+            "While draining, how long an idle connection waits for a request on its way";
+        [drain_deadline] drain_deadline: Time,
+            "When, after it began to drain, the server drops what is left";
+        [channel.drain_deadline] drain_deadline_per_channel: Time,
+            "When, after the server began to drain, a channel is cut";
+    }
+    "Limits of a request" {
+        [channel.max_request_header_size] max_request_header_size: Size,
+            "Largest request head; above: 431";
+        [channel.max_request_fields] max_request_fields: Count,
+            "Most field lines in a head; above: 431";
+        [channel.max_request_target_size] max_request_target_size: Size,
+            "Largest request target; above: 414";
+        [channel.max_request_body_size] max_request_body_size: Size,
+            "Largest request body; above: 413";
+        [channel.max_trailer_size] max_trailer_size: Size,
+            "Largest trailer section; above: 431";
+        [channel.max_trailer_fields] max_trailer_fields: Count,
+            "Most trailer fields; above: 431";
+        [channel.max_chunk_extension_line] max_chunk_extension_line: Size,
+            "Chunk extension in one line; above: 400";
+        [channel.max_chunk_extension_body] max_chunk_extension_body: Size,
+            "Chunk extensions in one body; above: 400";
+    }
+    "Limits of a connection" {
+        [channel.maximum_simultaneous_requests] maximum_simultaneous_requests_per_channel: Count,
+            "Complete requests that may be unanswered on a channel; the next: 503";
+        [channel.requests_per_connection] requests_per_connection: Count,
+            "Requests after which a connection closes";
+        [channel.input_bound] input_bound: Size,
+            "Input that is buffered while something else is waited for";
+        [channel.output_high_water] output_high_water: Size,
+            "Pending output above which the application waits";
+        [channel.inbuf_overflow] inbuf_overflow: Size,
+            "Above this, a whole body waits in a temporary file";
+        [channel.linger_octets] linger_octets: Size,
+            "Octets that lingering throws away; 0: no lingering";
+        [channel.discard_octets] discard_octets: Size,
+            "Largest unread rest of a body that is awaited; 0: none is";
+    }
+    "Limits of the server" {
+        [maximum_simultaneous_requests] maximum_simultaneous_requests: Count,
+            "Requests that may be with the application at once; the excess: 503";
+        [max_connections] max_connections: Count,
+            "Connections that may be open at once";
+        [max_connections_per_peer] max_connections_per_peer: Count,
+            "Connections that one address may have open at once";
+        [max_buffered_octets] max_buffered_octets: Size,
+            "Octets in all buffers together; above it the longest idle connections are evicted";
+    }
+};
+
+/// The parameters that were given, on the command line or in the environment.
+#[derive(Clone)]
+pub(crate) struct Parameters {
+    given: Vec<(&'static str, Setting)>,
+}
+
+impl Parameters {
+    /// Whether `name` was given.
+    pub(crate) fn gives(&self, name: &str) -> bool {
+        self.given.iter().any(|(given, _)| *given == name)
+    }
+
+    /// Puts what was given into a configuration.
+    pub(crate) fn apply(&self, config: &mut ServerConfig) {
+        for (_, Setting(set)) in &self.given {
+            set(config);
+        }
+    }
+}
+
+/// What the program starts from: the library's defaults, or its hardened ones, on a port of this machine alone.
+pub(crate) fn defaults(hardened: bool) -> ServerConfig {
+    let config = if hardened { ServerConfig::hardened() } else { ServerConfig::default() };
+    ServerConfig { host: "127.0.0.1".into(), port: 8080, ..config }
+}
+
+impl Args for Parameters {
+    fn augment_args(command: Command) -> Command {
+        let (plain, hardened) = (defaults(false), defaults(true));
+        let command = command.args(PARAMETERS.iter().map(|parameter| parameter.arg(&plain, &hardened)));
+        command.next_help_heading(None)
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for Parameters {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let given = PARAMETERS.iter().filter_map(|parameter| {
+            let setting: &Setting = matches.get_one(parameter.name)?;
+            Some((parameter.name, setting.clone()))
+        });
+        Ok(Self { given: given.collect() })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        self.given.extend(Self::from_arg_matches(matches)?.given);
+        Ok(())
+    }
+}
+
+impl Parameter {
+    fn arg(&self, plain: &ServerConfig, hardened: &ServerConfig) -> Arg {
+        let arg = Arg::new(self.name)
+            .long(self.name.replace('_', "-"))
+            .env(format!("HTTPFSM_{}", self.name.to_uppercase()))
+            .help(format!("{} {}", self.help, self.shown_defaults(plain, hardened)))
+            .help_heading(self.heading)
+            .hide_env(true)
+            .value_name(self.placeholder)
+            .value_parser(self.parse);
+        if self.stands_alone {
+            return arg.num_args(0..=1).require_equals(true).default_missing_value("true");
+        }
+        // So that a negative number is a bad value of this flag and not an unknown flag.
+        arg.allow_hyphen_values(true)
+    }
+
+    fn shown_defaults(&self, plain: &ServerConfig, hardened: &ServerConfig) -> String {
+        let (plain, hardened) = ((self.show)(plain), (self.show)(hardened));
+        if plain == hardened {
+            return format!("[default: {plain}]");
+        }
+        format!("[default: {plain}, hardened: {hardened}]")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use clap::{Args, Command, FromArgMatches};
+    use httpfsm::config::{ChannelConfig, ServerConfig};
+
+    use super::{PARAMETERS, Parameter, Parameters, defaults};
+
+    fn parse(arguments: &[&str]) -> Result<Parameters, clap::Error> {
+        let command = Parameters::augment_args(Command::new("test").no_binary_name(true));
+        Parameters::from_arg_matches(&command.try_get_matches_from(arguments)?)
+    }
+
+    /// A value that no parameter has by default, in either column.
+    fn sample(parameter: &Parameter) -> &'static str {
+        match parameter.placeholder {
+            "TIME" => "1234ms",
+            "SIZE" => "12345",
+            "N" | "PORT" => "1234",
+            "TEXT" => "sample",
+            "BOOL" => "true",
+            "streamed|whole" => "whole",
+            "text|html|json" => "json",
+            "ORIGIN,..." => "10.0.0.0/8,::1",
+            other => panic!("no sample for {other}"),
+        }
+    }
+
+    fn shown(config: &ServerConfig) -> Vec<String> {
+        PARAMETERS.iter().map(|parameter| (parameter.show)(config)).collect()
+    }
+
+    /// The patterns are exhaustive: a new field does not compile until it is named here.
+    macro_rules! fields {
+        ($name:ident { $($field:ident),* $(,)? }) => {{
+            let check = |$name { $($field: _),* }: $name| ();
+            let _ = check;
+            BTreeSet::from([$(stringify!($field)),*])
+        }};
+    }
+
+    #[test]
+    fn every_field_of_the_configuration_has_a_flag() {
+        let server = fields!(ServerConfig {
+            host,
+            port,
+            origins,
+            maximum_simultaneous_requests,
+            max_connections,
+            max_connections_per_peer,
+            max_buffered_octets,
+            drain_deadline,
+            channel,
+        });
+        let channel = fields!(ChannelConfig {
+            url_scheme,
+            identity,
+            expose_tracebacks,
+            inactivity_timeout,
+            responseless_timeout,
+            stream_idle_timeout,
+            first_byte_timeout,
+            head_timeout,
+            body_timeout,
+            min_body_rate,
+            write_timeout,
+            min_write_rate,
+            linger_timeout,
+            linger_octets,
+            discard_timeout,
+            discard_octets,
+            drain_grace,
+            drain_deadline,
+            max_request_header_size,
+            max_request_fields,
+            max_request_target_size,
+            max_request_body_size,
+            inbuf_overflow,
+            max_trailer_size,
+            max_trailer_fields,
+            max_chunk_extension_line,
+            max_chunk_extension_body,
+            output_high_water,
+            input_bound,
+            maximum_simultaneous_requests,
+            connection_age,
+            requests_per_connection,
+            fin_is_disconnect,
+            bodies,
+            error_pages,
+        });
+        let mut expected: BTreeSet<String> = server.iter().map(|&name| name.to_owned()).collect();
+        expected.remove("channel");
+        for &name in &channel {
+            let suffix = if server.contains(name) { "_per_channel" } else { "" };
+            expected.insert(format!("{name}{suffix}"));
+        }
+        let flags: BTreeSet<String> = PARAMETERS.iter().map(|parameter| parameter.name.to_owned()).collect();
+        assert_eq!(flags, expected);
+        assert_eq!(flags.len(), PARAMETERS.len(), "a flag is listed twice");
+    }
+
+    #[test]
+    fn each_flag_changes_its_field_and_no_other() {
+        for hardened in [false, true] {
+            let before = shown(&defaults(hardened));
+            for (index, parameter) in PARAMETERS.iter().enumerate() {
+                let flag = format!("--{}={}", parameter.name.replace('_', "-"), sample(parameter));
+                let mut config = defaults(hardened);
+                parse(&[&flag]).unwrap().apply(&mut config);
+                let changed: Vec<usize> = shown(&config)
+                    .iter()
+                    .zip(&before)
+                    .enumerate()
+                    .filter(|(_, (a, b))| a != b)
+                    .map(|(at, _)| at)
+                    .collect();
+                assert_eq!(changed, [index], "{flag}");
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_given_changes_nothing() {
+        let mut config = defaults(false);
+        let parameters = parse(&[]).unwrap();
+        parameters.apply(&mut config);
+        assert_eq!(shown(&config), shown(&defaults(false)));
+        assert!(!parameters.gives("port"));
+        assert!(parse(&["--port", "0"]).unwrap().gives("port"));
+    }
+
+    #[test]
+    fn a_given_value_wins_over_the_hardened_one() {
+        let mut config = defaults(true);
+        parse(&["--head-timeout", "1m", "--expose-tracebacks"]).unwrap().apply(&mut config);
+        assert_eq!(config.channel.head_timeout, Some(std::time::Duration::from_secs(60)));
+        assert!(config.channel.expose_tracebacks);
+        assert_eq!(config.max_connections, ServerConfig::hardened().max_connections);
+    }
+
+    #[test]
+    fn a_bad_value_names_the_flag_and_the_value() {
+        for (flag, value) in [("--head-timeout", "soon"), ("--port", "-1"), ("--max-connections", "1KiB")] {
+            let error = parse(&[flag, value]).err().unwrap();
+            assert_eq!(error.exit_code(), 2);
+            let text = error.to_string();
+            assert!(text.contains(flag) && text.contains(value), "{text}");
+        }
+    }
+}

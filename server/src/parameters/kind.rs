@@ -1,0 +1,330 @@
+//! How the text of a flag becomes the value of a field: one kind for durations, one for sizes, and so on.
+
+use std::borrow::Cow;
+use std::net::ToSocketAddrs;
+use std::time::Duration;
+
+use httpfsm::config::{Bodies, ErrorPages};
+use httpfsm::origins::{Origin, OriginError};
+
+use crate::error_pages::Format;
+
+/// Reads values of type `T` from texts and shows them in `--help`.
+pub(super) trait Kind<T> {
+    /// What stands for the value in `--help`.
+    const PLACEHOLDER: &'static str;
+
+    /// Whether the flag may stand alone, meaning `true`.
+    const STANDS_ALONE: bool = false;
+
+    /// The value of a text.
+    ///
+    /// # Errors
+    ///
+    /// If the text is none: what was expected, for the end of clap's sentence, which names the flag and the text.
+    fn parse(text: &str) -> Result<T, String>;
+
+    /// A text of the value.
+    fn show(value: &T) -> String;
+}
+
+/// A duration; `None` is no deadline.
+pub(super) struct Time;
+
+impl Kind<Option<Duration>> for Time {
+    const PLACEHOLDER: &'static str = "TIME";
+
+    fn parse(text: &str) -> Result<Option<Duration>, String> {
+        if text == "none" {
+            return Ok(None);
+        }
+        let time = match text.parse() {
+            Ok(seconds) => Duration::from_secs(seconds),
+            Err(_) => humantime::parse_duration(text).map_err(|error| {
+                format!("{error}; expected seconds, a time as in 500ms, 2s or 5m, or none for no deadline")
+            })?,
+        };
+        Ok(Some(time).filter(|time| !time.is_zero()))
+    }
+
+    fn show(value: &Option<Duration>) -> String {
+        value.map_or_else(|| "none".into(), |time| humantime::format_duration(time).to_string())
+    }
+}
+
+/// Octets; 0 is no limit.
+pub(super) struct Size;
+
+impl<T: TryFrom<u64> + Copy> Kind<T> for Size
+where
+    u64: From<T>,
+{
+    const PLACEHOLDER: &'static str = "SIZE";
+
+    fn parse(text: &str) -> Result<T, String> {
+        let octets = match text {
+            "none" => 0,
+            _ => parse_size::parse_size(text).map_err(|error| {
+                format!("{error}; expected octets, as in 4096, 64KiB or 1MiB, or none for no limit")
+            })?,
+        };
+        T::try_from(octets).map_err(|_| "more than this limit can be".into())
+    }
+
+    fn show(value: &T) -> String {
+        let octets = u64::from(*value);
+        match octets {
+            0 => "none".into(),
+            _ if octets % (1 << 30) == 0 => format!("{}GiB", octets >> 30),
+            _ if octets % (1 << 20) == 0 => format!("{}MiB", octets >> 20),
+            _ if octets % (1 << 10) == 0 => format!("{}KiB", octets >> 10),
+            _ => octets.to_string(),
+        }
+    }
+}
+
+/// A number of things; 0 is no limit.
+pub(super) struct Count;
+
+impl<T: TryFrom<u64> + Copy> Kind<T> for Count
+where
+    u64: From<T>,
+{
+    const PLACEHOLDER: &'static str = "N";
+
+    fn parse(text: &str) -> Result<T, String> {
+        let number = match text {
+            "none" => 0,
+            _ => text
+                .parse::<u64>()
+                .map_err(|error| format!("{error}; expected a number, or none for no limit"))?,
+        };
+        T::try_from(number).map_err(|_| "more than this limit can be".into())
+    }
+
+    fn show(value: &T) -> String {
+        match u64::from(*value) {
+            0 => "none".into(),
+            number => number.to_string(),
+        }
+    }
+}
+
+/// A port.
+pub(super) struct Port;
+
+impl Kind<u16> for Port {
+    const PLACEHOLDER: &'static str = "PORT";
+
+    fn parse(text: &str) -> Result<u16, String> {
+        text.parse().map_err(|error| format!("{error}; expected a number from 0 to 65535"))
+    }
+
+    fn show(value: &u16) -> String {
+        value.to_string()
+    }
+}
+
+/// A text without control characters.
+pub(super) struct Text;
+
+impl Kind<Cow<'static, str>> for Text {
+    const PLACEHOLDER: &'static str = "TEXT";
+
+    fn parse(text: &str) -> Result<Cow<'static, str>, String> {
+        if text.chars().any(char::is_control) {
+            return Err("control characters are not allowed here".into());
+        }
+        Ok(Cow::Owned(text.into()))
+    }
+
+    fn show(value: &Cow<'static, str>) -> String {
+        value.to_string()
+    }
+}
+
+/// Yes or no.
+pub(super) struct Flag;
+
+impl Kind<bool> for Flag {
+    const PLACEHOLDER: &'static str = "BOOL";
+    const STANDS_ALONE: bool = true;
+
+    fn parse(text: &str) -> Result<bool, String> {
+        match text {
+            "true" | "yes" | "on" | "1" => Ok(true),
+            "false" | "no" | "off" | "0" => Ok(false),
+            _ => Err("expected true or false".into()),
+        }
+    }
+
+    fn show(value: &bool) -> String {
+        value.to_string()
+    }
+}
+
+/// How bodies reach the handler.
+pub(super) struct Delivery;
+
+impl Kind<Bodies> for Delivery {
+    const PLACEHOLDER: &'static str = "streamed|whole";
+
+    fn parse(text: &str) -> Result<Bodies, String> {
+        match text {
+            "streamed" => Ok(Bodies::Streamed),
+            "whole" => Ok(Bodies::Whole),
+            _ => Err("expected streamed or whole".into()),
+        }
+    }
+
+    fn show(value: &Bodies) -> String {
+        match value {
+            Bodies::Streamed => "streamed".into(),
+            Bodies::Whole => "whole".into(),
+        }
+    }
+}
+
+/// The look of the machine's own answers.
+pub(super) struct Pages;
+
+impl Kind<Option<ErrorPages>> for Pages {
+    const PLACEHOLDER: &'static str = "text|html|json";
+
+    fn parse(text: &str) -> Result<Option<ErrorPages>, String> {
+        match text {
+            "text" => Ok(None),
+            "html" => Ok(Some(Format::Html.pages())),
+            "json" => Ok(Some(Format::Json.pages())),
+            _ => Err("expected text, html or json".into()),
+        }
+    }
+
+    fn show(value: &Option<ErrorPages>) -> String {
+        if value.is_some() { "custom".into() } else { "text".into() }
+    }
+}
+
+/// Who may connect, between commas; names are resolved, once.
+pub(super) struct Origins;
+
+impl Kind<Vec<Origin>> for Origins {
+    const PLACEHOLDER: &'static str = "ORIGIN,...";
+
+    fn parse(text: &str) -> Result<Vec<Origin>, String> {
+        let mut origins = Vec::new();
+        for entry in text.split(',').map(str::trim).filter(|entry| !entry.is_empty()) {
+            match entry.parse::<Origin>() {
+                Ok(origin) => origins.push(origin),
+                Err(OriginError::Host(host)) if !entry.contains('/') => {
+                    origins.extend(resolve(entry, &host)?)
+                }
+                Err(error) => return Err(format!("{entry}: {error}")),
+            }
+        }
+        Ok(origins)
+    }
+
+    fn show(value: &Vec<Origin>) -> String {
+        if value.is_empty() {
+            return "everybody".into();
+        }
+        value.iter().map(Origin::to_string).collect::<Vec<_>>().join(",")
+    }
+}
+
+/// The addresses of `host`, with the port that `entry` has behind it.
+fn resolve(entry: &str, host: &str) -> Result<Vec<Origin>, String> {
+    let port = entry.strip_prefix(host).and_then(|rest| rest.strip_prefix(':'));
+    let port: Option<u16> =
+        port.map(str::parse).transpose().map_err(|error| format!("{entry}: port: {error}"))?;
+    let addresses = (host, 0).to_socket_addrs().map_err(|error| format!("{host}: {error}"))?;
+    addresses
+        .map(|address| {
+            let bits = if address.is_ipv4() { 32 } else { 128 };
+            Origin::block(address.ip(), bits, port).map_err(|error| format!("{host}: {error}"))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{Count, Flag, Kind, Origins, Port, Size, Text, Time};
+
+    fn time(text: &str) -> Result<Option<Duration>, String> {
+        Time::parse(text)
+    }
+
+    fn size(text: &str) -> Result<u32, String> {
+        Size::parse(text)
+    }
+
+    #[test]
+    fn a_time_has_a_unit_or_is_in_seconds() {
+        assert_eq!(time("2s"), Ok(Some(Duration::from_secs(2))));
+        assert_eq!(time("500ms"), Ok(Some(Duration::from_millis(500))));
+        assert_eq!(time("5m"), Ok(Some(Duration::from_secs(300))));
+        assert_eq!(time("1h 30m"), Ok(Some(Duration::from_secs(5400))));
+        assert_eq!(time("18000"), Ok(Some(Duration::from_secs(18_000))));
+        for text in ["", "soon", "-1", "5 parsecs", "99999999999999999999"] {
+            assert!(time(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn no_time_is_no_deadline() {
+        for text in ["0", "0s", "none"] {
+            assert_eq!(time(text), Ok(None), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_size_may_have_a_suffix() {
+        assert_eq!(size("4096"), Ok(4096));
+        assert_eq!(size("64KiB"), Ok(65_536));
+        assert_eq!(size("1 MiB"), Ok(1 << 20));
+        assert_eq!(size("none"), Ok(0));
+        for text in ["", "-1", "much", "5GiB"] {
+            assert!(size(text).is_err(), "{text}");
+        }
+        let long: Result<u64, String> = Size::parse("5GiB");
+        assert_eq!(long, Ok(5 << 30));
+    }
+
+    #[test]
+    fn what_is_shown_can_be_given_back() {
+        for text in ["none", "512", "64KiB", "3MiB", "1025"] {
+            assert_eq!(size(text).map(|value| Size::show(&value)).as_deref(), Ok(text));
+        }
+        for text in ["none", "5h", "30s", "1m 15s", "250ms"] {
+            assert_eq!(time(text).map(|value| Time::show(&value)).as_deref(), Ok(text));
+        }
+        for text in ["10.0.0.0/8,::1", "127.0.0.1:5000,unix"] {
+            assert_eq!(Origins::parse(text).map(|value| Origins::show(&value)).as_deref(), Ok(text));
+        }
+    }
+
+    #[test]
+    fn a_name_among_the_origins_is_resolved() {
+        let shown = Origins::parse("localhost:70, 10.0.0.0/8").map(|value| Origins::show(&value)).unwrap();
+        assert!(shown.contains("127.0.0.1:70") || shown.contains("[::1]:70"), "{shown}");
+        assert!(shown.ends_with("10.0.0.0/8"), "{shown}");
+        assert!(Origins::parse("no such host").is_err());
+        assert!(Origins::parse("10.0.0.1/8").is_err());
+        assert!(Origins::parse("127.0.0.1:http").is_err());
+    }
+
+    #[test]
+    fn other_values_are_checked() {
+        assert_eq!(Flag::parse("yes"), Ok(true));
+        assert_eq!(Flag::parse("0"), Ok(false));
+        assert!(Flag::parse("maybe").is_err());
+        assert_eq!(Port::parse("8080"), Ok(8080));
+        assert!(Port::parse("65536").is_err());
+        assert!(Text::parse("a\r\nb").is_err());
+        let count: Result<u32, String> = Count::parse("64KiB");
+        assert!(count.is_err());
+    }
+}

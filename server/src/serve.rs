@@ -1,0 +1,182 @@
+//! `httpfsm serve`: puts the configuration together and gives it, with an application, to a transport.
+
+use std::env;
+use std::error::Error;
+use std::fmt;
+use std::io::{self, Write};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket};
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::CommandFactory;
+use clap::error::ErrorKind;
+use httpfsm::config::ServerConfig;
+use httpfsm::handler::Handler;
+use httpfsm::peer::Peer;
+
+use crate::app::bench::Bench;
+use crate::app::hello::Hello;
+use crate::app::{App, Stats, echo};
+use crate::cli::{Cli, Serve, Transport};
+use crate::parameters;
+
+mod tokio;
+
+/// What every transport is told.
+struct Plan {
+    config: ServerConfig,
+    /// Whether to listen on the host and port of the configuration.
+    tcp: bool,
+    unix: Vec<PathBuf>,
+    threads: Option<NonZeroUsize>,
+    log: bool,
+    /// Where the application reads the statistics.
+    stats: Stats,
+}
+
+/// Serves until a signal has ended it.
+pub(crate) fn run(options: &Serve) -> Result<(), Box<dyn Error>> {
+    let rig_timeout = if options.app == App::Echo { rig_timeout() } else { None };
+    let plan = Plan {
+        config: configuration(options, rig_timeout),
+        tcp: options.unix.is_empty() || options.parameters.gives("host") || options.parameters.gives("port"),
+        unix: options.unix.clone(),
+        threads: options.threads,
+        log: options.log,
+        stats: Stats::default(),
+    };
+    match options.app {
+        App::Hello => on(options.transport, Hello::new(options.transport.name(), plan.stats.clone()), plan),
+        App::Echo => {
+            let plain = env::var_os("RIG_PLAIN_ECHO").is_some();
+            on(options.transport, echo::echo(plain, options.transport.spawn()), plan)
+        }
+        App::Bench => on(options.transport, Bench::new()?, plan),
+    }
+}
+
+fn on(transport: Transport, handler: impl Handler, plan: Plan) -> Result<(), Box<dyn Error>> {
+    match transport {
+        Transport::Tokio => tokio::run(handler, plan),
+    }
+}
+
+impl Transport {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Tokio => "tokio",
+        }
+    }
+
+    fn spawn(self) -> crate::app::Spawn {
+        match self {
+            Self::Tokio => tokio::spawn,
+        }
+    }
+}
+
+/// The defaults, then the rig's one timeout, then what was given by name.
+fn configuration(options: &Serve, rig_timeout: Option<Duration>) -> ServerConfig {
+    let mut config = parameters::defaults(options.hardened);
+    if let Some(timeout) = rig_timeout {
+        echo::apply_rig_timeout(&mut config, timeout);
+    }
+    options.parameters.apply(&mut config);
+    config
+}
+
+/// `RIG_TIMEOUT_MS`. A value that is no number ends the program, as a bad value of a flag does.
+fn rig_timeout() -> Option<Duration> {
+    let value = env::var_os("RIG_TIMEOUT_MS")?;
+    match value.to_str().and_then(|text| text.parse().ok()) {
+        Some(millis) => Some(Duration::from_millis(millis)),
+        None => {
+            let message = format!("invalid value {value:?} for RIG_TIMEOUT_MS: expected milliseconds");
+            Cli::command().error(ErrorKind::ValueValidation, message).exit()
+        }
+    }
+}
+
+/// Where the configuration's host is; all interfaces where it has no name.
+fn addresses(config: &ServerConfig) -> Result<Vec<SocketAddr>, String> {
+    let (host, port) = (&*config.host, config.port);
+    if host.is_empty() {
+        // A socket of IPv6 takes IPv4 as well; where there is no IPv6 it cannot be made.
+        let everywhere = match UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)) {
+            Ok(_) => SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)),
+            Err(_) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)),
+        };
+        return Ok(vec![everywhere]);
+    }
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    let addresses = (bare, port).to_socket_addrs().map_err(|error| format!("--host {host}: {error}"))?;
+    Ok(addresses.collect())
+}
+
+/// Says on the standard output that a listener answers. Whoever started the program may wait for this line.
+fn announce(listener: &Peer) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    match listener {
+        Peer::Ip(address) => writeln!(stdout, "listening on http://{address}")?,
+        Peer::Unix(_) => writeln!(stdout, "listening on {listener}")?,
+    }
+    stdout.flush()
+}
+
+/// Says something on the standard error stream; that it may be closed is no reason to stop.
+fn note(what: fmt::Arguments<'_>) {
+    let _ = io::stderr().write_all(format!("httpfsm: {what}\n").as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use clap::Parser;
+    use httpfsm::config::ServerConfig;
+
+    use super::configuration;
+    use crate::cli::{Cli, Command};
+
+    fn configured(arguments: &[&str], rig_timeout: Option<Duration>) -> ServerConfig {
+        let arguments = ["httpfsm", "serve"].iter().chain(arguments);
+        match Cli::try_parse_from(arguments).unwrap_or_else(|error| panic!("{error}")).command {
+            Command::Serve(options) => configuration(&options, rig_timeout),
+            Command::Draw(_) => panic!("not serve"),
+        }
+    }
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn the_program_starts_on_a_port_of_this_machine_alone() {
+        let config = configured(&[], None);
+        assert_eq!((&*config.host, config.port), ("127.0.0.1", 8080));
+        let expected = ServerConfig { host: "127.0.0.1".into(), port: 8080, ..ServerConfig::default() };
+        assert_eq!(format!("{config:?}"), format!("{expected:?}"));
+    }
+
+    #[test]
+    fn the_timeout_of_the_rig_is_put_wherever_a_silent_peer_is_waited_for() {
+        let channel = configured(&["--app", "echo"], Some(SECOND)).channel;
+        for timeout in [
+            channel.first_byte_timeout,
+            channel.head_timeout,
+            channel.body_timeout,
+            channel.inactivity_timeout,
+        ] {
+            assert_eq!(timeout, Some(SECOND));
+        }
+        assert_eq!(channel.min_body_rate, 0);
+        assert_eq!(channel.write_timeout, ServerConfig::default().channel.write_timeout);
+    }
+
+    #[test]
+    fn what_is_given_by_name_wins() {
+        let channel = configured(&["--hardened", "--head-timeout", "3s"], Some(SECOND)).channel;
+        assert_eq!(channel.head_timeout, Some(Duration::from_secs(3)));
+        assert_eq!(channel.body_timeout, Some(SECOND));
+        assert_eq!(channel.requests_per_connection, ServerConfig::hardened().channel.requests_per_connection);
+    }
+}

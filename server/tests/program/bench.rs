@@ -1,0 +1,67 @@
+use crate::Server;
+
+fn server() -> Server {
+    Server::start(&["--app", "bench"])
+}
+
+fn request(method: &str, target: &str, content: &str) -> Vec<u8> {
+    let length = content.len();
+    format!("{method} {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{content}")
+        .into_bytes()
+}
+
+#[test]
+fn plaintext_is_thirteen_octets_with_the_four_fields() {
+    let answer = server().exchange(b"GET /plaintext HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    answer.assert("HTTP/1.1 200 OK", "Hello, World!");
+    assert_eq!(answer.field("content-type"), Some("text/plain"));
+    assert_eq!(answer.field("content-length"), Some("13"));
+    assert!(answer.field("server").is_some() && answer.field("date").is_some());
+    let head = server().exchange(b"HEAD /plaintext HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    head.assert("HTTP/1.1 200 OK", "");
+    assert_eq!(head.field("content-length"), Some("13"));
+}
+
+#[test]
+fn an_upload_is_counted() {
+    server().exchange(&request("POST", "/upload", &"x".repeat(300_000))).assert("HTTP/1.1 200 OK", "300000");
+    server().exchange(&request("POST", "/upload", "")).assert("HTTP/1.1 200 OK", "0");
+}
+
+#[test]
+fn the_octets_asked_for_come_in_lines_of_64() {
+    let server = server();
+    for length in [0, 1, 64, 100, (1 << 20) + 65] {
+        let answer = server.exchange(&request("GET", &format!("/bytes/{length}"), ""));
+        assert_eq!(answer.status, "HTTP/1.1 200 OK");
+        assert_eq!(answer.field("content-length"), Some(length.to_string().as_str()));
+        assert_eq!(answer.content.len(), length);
+        for (at, octet) in answer.content.iter().enumerate() {
+            let expected = if at % 64 == 63 { b'\n' } else { b'0' + (at % 64) as u8 };
+            assert_eq!(*octet, expected, "octet {at} of {length}");
+        }
+    }
+}
+
+#[test]
+fn a_body_is_echoed_as_it_came() {
+    let content = "0123456789".repeat(30_000);
+    let answer = server().exchange(&request("POST", "/echo", &content));
+    assert_eq!(answer.status, "HTTP/1.1 200 OK");
+    assert_eq!(answer.field("content-length"), Some("300000"));
+    assert!(answer.text() == content);
+}
+
+#[test]
+fn everything_else_is_not_there() {
+    let server = server();
+    for (method, target) in
+        [("GET", "/"), ("GET", "/bytes/"), ("GET", "/bytes/-1"), ("GET", "/bytes/+1"), ("POST", "/plaintext")]
+    {
+        assert_eq!(
+            server.exchange(&request(method, target, "")).status,
+            "HTTP/1.1 404 Not Found",
+            "{method} {target}"
+        );
+    }
+}

@@ -1,0 +1,151 @@
+use std::io::{Read, Write};
+
+use crate::{Answer, Server, program};
+
+fn server() -> Server {
+    Server::start(&["--app", "echo"])
+}
+
+#[test]
+fn a_request_comes_back_as_text() {
+    let answer = server().exchange(
+        b"GET /a?b=%20 HTTP/1.1\r\nHost: localhost\r\nX-One:  a\\\t\xe9  \r\nx-one:\r\n\
+          Connection: close\r\n\r\n",
+    );
+    answer.assert(
+        "HTTP/1.1 200 OK",
+        "GET /a?b=%20 HTTP/1.1\nhost: localhost\nx-one: a\\x5c\t\\xe9\nx-one: \nconnection: close\n\n0 \n",
+    );
+    assert_eq!(answer.field("x-echo-ext"), Some("stream,status,early,upgrade"));
+    assert_eq!(answer.field("content-length"), Some(answer.content.len().to_string().as_str()));
+}
+
+#[test]
+fn a_body_comes_back_in_hexadecimal() {
+    let answer = server().exchange(b"POST / HTTP/1.0\r\nContent-Length: 4\r\n\r\n\x00a\r\xff");
+    answer.assert("HTTP/1.0 200 OK", "POST / HTTP/1.0\ncontent-length: 4\n\n4 00610dff\n");
+}
+
+#[test]
+fn trailer_fields_come_behind_the_body() {
+    let answer = server().exchange(
+        b"PUT /t HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n\
+          3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nX-Sum: 5\r\n\r\n",
+    );
+    answer.assert(
+        "HTTP/1.1 200 OK",
+        "PUT /t HTTP/1.1\nhost: a\nconnection: close\ntransfer-encoding: chunked\n\n\
+         5 6162636465\ntrailer x-sum: 5\n",
+    );
+}
+
+#[test]
+fn an_answer_to_head_has_no_content() {
+    let answer = server().exchange(b"HEAD / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    answer.assert("HTTP/1.1 200 OK", "");
+    assert_eq!(answer.field("content-length"), Some("46"));
+}
+
+#[test]
+fn connect_is_not_allowed() {
+    let answer = server().exchange(b"CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n");
+    assert_eq!(answer.status, "HTTP/1.1 405 Method Not Allowed");
+}
+
+#[test]
+fn a_truncated_body_is_not_echoed() {
+    let server = server();
+    let mut stream = server.connect();
+    stream.write_all(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nab").expect("sent");
+    stream.shutdown(std::net::Shutdown::Write).expect("a half-closed connection");
+    let mut octets = Vec::new();
+    stream.read_to_end(&mut octets).expect("an end");
+    assert!(!octets.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&octets));
+}
+
+#[test]
+fn a_stream_is_chunked() {
+    let answer = server().exchange(b"GET /_rig/stream?x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    assert_eq!(answer.field("transfer-encoding"), Some("chunked"));
+    let text = answer.text();
+    assert!(text.ends_with("0\r\n\r\n"), "{text}");
+    assert_eq!(answer.field("x-echo-ext"), Some("stream,status,early,upgrade"));
+}
+
+#[test]
+fn a_status_is_answered_without_content() {
+    let server = server();
+    for (path, line) in [
+        ("/_rig/status/404", "HTTP/1.1 404 Not Found"),
+        ("/_rig/status/204", "HTTP/1.1 204 No Content"),
+        ("/_rig/status/299?x", "HTTP/1.1 299 "),
+    ] {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        server.exchange(request.as_bytes()).assert(line, "");
+    }
+    let answer = server.exchange(b"GET /_rig/status/99 HTTP/1.0\r\n\r\n");
+    answer.assert("HTTP/1.0 200 OK", "GET /_rig/status/99 HTTP/1.0\n\n0 \n");
+}
+
+#[test]
+fn an_early_answer_does_not_wait_for_the_body() {
+    let answer =
+        server().exchange(b"POST /_rig/early HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999\r\n\r\n");
+    // Above the limit of a body; the early answer is for those within it.
+    assert_eq!(answer.status, "HTTP/1.1 413 Content Too Large");
+    let server = server();
+    let answer = server.exchange(b"POST /_rig/early HTTP/1.1\r\nHost: a\r\nContent-Length: 999999\r\n\r\n");
+    answer.assert("HTTP/1.1 200 OK", "early\n");
+    assert_eq!(answer.field("connection"), Some("close"));
+}
+
+#[test]
+fn an_upgraded_connection_echoes_its_octets() {
+    let server = server();
+    let mut stream = server.connect();
+    stream
+        .write_all(
+            b"GET /_rig/upgrade HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: rig-echo\r\n\r\nahead ",
+        )
+        .expect("sent");
+    stream.write_all(b"and \x00 behind").expect("sent");
+    stream.shutdown(std::net::Shutdown::Write).expect("a half-closed connection");
+    let mut octets = Vec::new();
+    stream.read_to_end(&mut octets).expect("an answer");
+    let answer = Answer::new(&octets);
+    answer.assert("HTTP/1.1 101 Switching Protocols", "ahead and \x00 behind");
+    assert_eq!(answer.field("upgrade"), Some("rig-echo"));
+    assert_eq!(answer.field("connection").map(str::to_ascii_lowercase).as_deref(), Some("upgrade"));
+}
+
+#[test]
+fn without_an_upgrade_the_same_path_is_echoed() {
+    let answer = server().exchange(b"GET /_rig/upgrade HTTP/1.0\r\n\r\n");
+    answer.assert("HTTP/1.0 200 OK", "GET /_rig/upgrade HTTP/1.0\n\n0 \n");
+}
+
+#[test]
+fn the_timeout_of_the_rig_ends_a_stalled_head_and_a_stalled_body() {
+    let mut command = program();
+    let server =
+        Server::spawn(command.args(["serve", "--port", "0", "--app", "echo"]).env("RIG_TIMEOUT_MS", "100"));
+    for stalled in ["GET / HTTP/1.1\r\nHo", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nab"] {
+        let answer = server.exchange(stalled.as_bytes());
+        assert_eq!(answer.status, "HTTP/1.1 408 Request Timeout", "{stalled:?}");
+    }
+    let mut silent = server.connect();
+    let mut octets = Vec::new();
+    silent.read_to_end(&mut octets).expect("an end");
+    assert!(octets.is_empty() || octets.starts_with(b"HTTP/1.1 408 "));
+}
+
+#[test]
+fn the_plain_mode_answers_with_the_body_alone() {
+    let mut command = program();
+    let server =
+        Server::spawn(command.args(["serve", "--port", "0", "--app", "echo"]).env("RIG_PLAIN_ECHO", "1"));
+    let answer = server.exchange(
+        b"POST /_rig/early HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello",
+    );
+    answer.assert("HTTP/1.1 200 OK", "hello");
+}

@@ -1,0 +1,41 @@
+use crate::Server;
+
+#[test]
+fn the_page_says_what_runs_and_counts() {
+    let server = Server::start(&[]);
+    let get = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    server.exchange(get);
+    let answer = server.exchange(get);
+    assert_eq!(answer.status, "HTTP/1.1 200 OK");
+    assert_eq!(answer.field("content-type"), Some("text/html; charset=utf-8"));
+    let page = answer.text();
+    let address = server.address().to_string();
+    for part in
+        [env!("CARGO_PKG_VERSION"), "tokio", &address, "/machine.svg", "open channels", "server.clisrv_"]
+    {
+        assert!(page.contains(part), "no {part:?} in {page}");
+    }
+    let opened = page.split("<dt>opened</dt><dd>").nth(1).and_then(|rest| rest.split('<').next());
+    assert_eq!(opened, Some("2"), "{page}");
+}
+
+#[test]
+fn the_picture_is_the_one_that_draw_prints() {
+    let answer =
+        Server::start(&[]).exchange(b"GET /machine.svg HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    assert_eq!(answer.status, "HTTP/1.1 200 OK");
+    assert_eq!(answer.field("content-type"), Some("image/svg+xml"));
+    assert_eq!(answer.content, crate::run(&["draw", "--format", "svg"]).stdout);
+}
+
+#[test]
+fn elsewhere_there_is_nothing() {
+    let server = Server::start(&[]);
+    let answer = server.exchange(b"GET /favicon.ico HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    assert_eq!(answer.status, "HTTP/1.1 404 Not Found");
+    let answer = server.exchange(b"DELETE / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    assert_eq!(answer.status, "HTTP/1.1 405 Method Not Allowed");
+    assert_eq!(answer.field("allow"), Some("GET, HEAD"));
+    let answer = server.exchange(b"HEAD / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    answer.assert("HTTP/1.1 200 OK", "");
+}

@@ -1,0 +1,125 @@
+use crate::{program, run, text};
+
+#[test]
+fn help_lists_every_parameter_with_its_defaults() {
+    let output = run(&["serve", "--help"]);
+    let help = text(&output.stdout);
+    assert!(output.status.success());
+    for flag in [
+        "--app",
+        "--transport",
+        "--threads",
+        "--unix",
+        "--hardened",
+        "--log",
+        "--host",
+        "--port",
+        "--origins",
+        "--url-scheme",
+        "--identity",
+        "--bodies",
+        "--error-pages",
+        "--expose-tracebacks",
+        "--fin-is-disconnect",
+        "--inactivity-timeout",
+        "--first-byte-timeout",
+        "--head-timeout",
+        "--body-timeout",
+        "--min-body-rate",
+        "--responseless-timeout",
+        "--stream-idle-timeout",
+        "--write-timeout",
+        "--min-write-rate",
+        "--linger-timeout",
+        "--discard-timeout",
+        "--connection-age",
+        "--drain-grace",
+        "--drain-deadline",
+        "--drain-deadline-per-channel",
+        "--max-request-header-size",
+        "--max-request-fields",
+        "--max-request-target-size",
+        "--max-request-body-size",
+        "--max-trailer-size",
+        "--max-trailer-fields",
+        "--max-chunk-extension-line",
+        "--max-chunk-extension-body",
+        "--maximum-simultaneous-requests-per-channel",
+        "--requests-per-connection",
+        "--input-bound",
+        "--output-high-water",
+        "--inbuf-overflow",
+        "--linger-octets",
+        "--discard-octets",
+        "--maximum-simultaneous-requests",
+        "--max-connections",
+        "--max-connections-per-peer",
+        "--max-buffered-octets",
+    ] {
+        let listed = help.split_whitespace().any(|word| word.split(['[', '=']).next() == Some(flag));
+        assert!(listed, "{flag} is not in the help");
+    }
+    let words = help.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains("[default: 256KiB, hardened: 16KiB]"), "{words}");
+    assert!(words.contains("[default: 5h, hardened: 1m 15s]"), "{words}");
+    assert!(words.contains("HTTPFSM_HEAD_TIMEOUT"), "{words}");
+}
+
+#[test]
+fn without_a_command_the_help_comes() {
+    let output = run(&[]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("serve"), "{output:?}");
+}
+
+#[test]
+fn the_version_is_printed() {
+    let output = run(&["--version"]);
+    assert_eq!(text(&output.stdout), format!("httpfsm {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn a_bad_value_is_named_with_its_flag() {
+    for (flag, value) in [
+        ("--port", "http"),
+        ("--head-timeout", "soon"),
+        ("--max-request-header-size", "-1"),
+        ("--max-connections", "9999999999"),
+        ("--origins", "10.0.0.1/8"),
+        ("--bodies", "half"),
+        ("--threads", "0"),
+        ("--app", "nothing"),
+        ("--transport", "pigeon"),
+    ] {
+        let output = run(&["serve", &format!("{flag}={value}")]);
+        let errors = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{flag} {value}: {errors}");
+        assert!(errors.contains(flag) && errors.contains(value), "{flag} {value}: {errors}");
+        assert!(output.stdout.is_empty());
+    }
+}
+
+#[test]
+fn a_bad_variable_is_named_like_its_flag() {
+    let output =
+        program().arg("serve").env("HTTPFSM_BODY_TIMEOUT", "later").output().expect("the program starts");
+    let errors = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(errors.contains("--body-timeout") && errors.contains("later"), "{errors}");
+}
+
+#[test]
+fn a_bad_timeout_of_the_rig_is_named() {
+    let mut command = program();
+    let output =
+        command.args(["serve", "--app", "echo"]).env("RIG_TIMEOUT_MS", "x").output().expect("it starts");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("RIG_TIMEOUT_MS"), "{output:?}");
+}
+
+#[test]
+fn a_flag_that_nobody_knows_is_refused() {
+    let output = run(&["serve", "--fast"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("--fast"));
+}

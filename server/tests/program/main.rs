@@ -1,0 +1,148 @@
+//! The program from outside: what it prints, what it answers, how it ends.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+mod bench;
+mod draw;
+mod echo;
+mod hello;
+mod help;
+mod serve;
+
+/// Long enough for a loaded machine; nothing here waits for it unless it fails.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The program, with none of its variables in the environment.
+fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_httpfsm"));
+    for (name, _) in std::env::vars_os() {
+        let name_text = name.to_string_lossy();
+        if name_text.starts_with("HTTPFSM_") || name_text.starts_with("RIG_") {
+            command.env_remove(&name);
+        }
+    }
+    command
+}
+
+/// Runs the program to its end.
+fn run(arguments: &[&str]) -> Output {
+    program().args(arguments).output().expect("the program starts")
+}
+
+fn text(octets: &[u8]) -> String {
+    String::from_utf8(octets.to_vec()).expect("text")
+}
+
+/// A running `httpfsm serve`, killed when dropped.
+struct Server {
+    child: Child,
+    stdout: BufReader<ChildStdout>,
+    /// What the first line says after `listening on `.
+    listening: String,
+}
+
+impl Server {
+    /// `serve --port 0` and these arguments.
+    fn start(arguments: &[&str]) -> Self {
+        Self::spawn(program().args(["serve", "--port", "0"]).args(arguments))
+    }
+
+    fn spawn(command: &mut Command) -> Self {
+        let mut child =
+            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
+        let mut stdout = BufReader::new(child.stdout.take().expect("a pipe"));
+        let mut first = String::new();
+        stdout.read_line(&mut first).expect("a line");
+        let listening = first.trim_end().strip_prefix("listening on ").map(str::to_owned);
+        let listening = listening.unwrap_or_else(|| panic!("the first line is {first:?}"));
+        Self { child, stdout, listening }
+    }
+
+    fn address(&self) -> SocketAddr {
+        let address = self.listening.strip_prefix("http://").and_then(|address| address.parse().ok());
+        address.unwrap_or_else(|| panic!("no address: {}", self.listening))
+    }
+
+    fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.address()).expect("a connection");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        stream
+    }
+
+    /// Sends one request that ends in `Connection: close`, or one of HTTP/1.0, and returns the whole answer.
+    fn exchange(&self, request: &[u8]) -> Answer {
+        let mut stream = self.connect();
+        stream.write_all(request).expect("sent");
+        let mut octets = Vec::new();
+        stream.read_to_end(&mut octets).expect("an answer and its end");
+        Answer::new(&octets)
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).expect("a running child");
+    }
+
+    /// Waits for the end of the program; returns its status and what it printed to the standard error stream.
+    fn end(mut self) -> (ExitStatus, String) {
+        let started = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().expect("a child") {
+                let mut errors = String::new();
+                let mut stderr = self.child.stderr.take().expect("a pipe");
+                stderr.read_to_string(&mut errors).expect("text");
+                return (status, errors);
+            }
+            assert!(started.elapsed() < PATIENCE, "the program does not end");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// An answer, taken apart.
+#[derive(Debug)]
+struct Answer {
+    status: String,
+    fields: Vec<(String, String)>,
+    content: Vec<u8>,
+}
+
+impl Answer {
+    fn new(octets: &[u8]) -> Self {
+        let end = octets.windows(4).position(|four| four == b"\r\n\r\n");
+        let end = end.unwrap_or_else(|| panic!("no head in {:?}", String::from_utf8_lossy(octets)));
+        let head = text(&octets[..end]);
+        let mut lines = head.split("\r\n");
+        let status = lines.next().unwrap_or_default().to_owned();
+        let fields = lines.map(|line| {
+            let (name, value) = line.split_once(": ").unwrap_or_else(|| panic!("a field line: {line:?}"));
+            (name.to_ascii_lowercase(), value.to_owned())
+        });
+        Self { status, fields: fields.collect(), content: octets[end + 4..].to_vec() }
+    }
+
+    fn field(&self, name: &str) -> Option<&str> {
+        self.fields.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str())
+    }
+
+    fn text(&self) -> String {
+        text(&self.content)
+    }
+
+    #[track_caller]
+    fn assert(&self, status: &str, content: &str) {
+        assert_eq!((self.status.as_str(), self.text().as_str()), (status, content), "{self:?}");
+    }
+}

@@ -1,0 +1,181 @@
+use std::io::{BufRead, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::time::Instant;
+
+use rustix::process::Signal;
+
+use crate::{PATIENCE, Server, program, run, text};
+
+const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+
+#[test]
+fn a_free_port_is_announced_and_answers() {
+    let server = Server::start(&[]);
+    assert!(server.listening.starts_with("http://127.0.0.1:"), "{}", server.listening);
+    let answer = server.exchange(GET);
+    assert_eq!(answer.status, "HTTP/1.1 200 OK");
+    assert_eq!(answer.field("server"), Some("httpfsm"));
+    assert_eq!(answer.field("date").map(str::len), Some(29));
+}
+
+#[test]
+fn one_thread_is_enough() {
+    assert_eq!(Server::start(&["--threads", "1"]).exchange(GET).status, "HTTP/1.1 200 OK");
+}
+
+#[test]
+fn a_host_name_is_resolved() {
+    let server = Server::start(&["--host", "localhost"]);
+    assert!(server.address().ip().is_loopback());
+    assert_eq!(server.exchange(GET).status, "HTTP/1.1 200 OK");
+}
+
+#[test]
+fn parameters_reach_the_machine_from_flags_and_variables() {
+    let server = Server::start(&["--identity", "mine", "--max-request-header-size", "64"]);
+    assert_eq!(server.exchange(GET).field("server"), Some("mine"));
+    let long = format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "a".repeat(64));
+    assert_eq!(server.exchange(long.as_bytes()).status, "HTTP/1.1 431 Request Header Fields Too Large");
+
+    let mut command = program();
+    let server = Server::spawn(command.arg("serve").env("HTTPFSM_PORT", "0").env("HTTPFSM_IDENTITY", "ours"));
+    assert_eq!(server.exchange(GET).field("server"), Some("ours"));
+}
+
+#[test]
+fn the_look_of_refusals_can_be_chosen() {
+    let server = Server::start(&["--error-pages", "json"]);
+    let answer = server.exchange(b"GET / HTTP/1.1\r\n\r\n");
+    assert_eq!(answer.status, "HTTP/1.1 400 Bad Request");
+    assert_eq!(answer.field("content-type"), Some("application/problem+json"));
+    assert!(answer.text().contains("An HTTP/1.1 request needs a Host field."), "{answer:?}");
+}
+
+#[test]
+fn a_peer_outside_the_origins_gets_nothing() {
+    let server = Server::start(&["--origins", "192.0.2.0/24,unix"]);
+    let mut stream = server.connect();
+    // The connection may be reset before the request is on its way.
+    let _ = stream.write_all(GET);
+    let mut octets = Vec::new();
+    let _ = stream.read_to_end(&mut octets);
+    assert_eq!(text(&octets), "");
+}
+
+#[test]
+fn a_unix_socket_alone_and_beside_a_port() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("web.sock");
+    let path = path.to_str().expect("text");
+
+    let server = Server::spawn(program().args(["serve", "--unix", path]));
+    assert_eq!(server.listening, format!("unix:{path}"));
+    let mut stream = UnixStream::connect(path).expect("a connection");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    stream.write_all(GET).expect("sent");
+    let mut octets = Vec::new();
+    stream.read_to_end(&mut octets).expect("an answer");
+    assert!(octets.starts_with(b"HTTP/1.1 200 OK\r\n"));
+    drop(server);
+
+    let other = directory.path().join("other.sock");
+    let other = other.to_str().expect("text");
+    let mut server = Server::start(&["--unix", other]);
+    let mut second = String::new();
+    server.stdout.read_line(&mut second).expect("a line");
+    assert_eq!(second, format!("listening on unix:{other}\n"));
+    assert_eq!(server.exchange(GET).status, "HTTP/1.1 200 OK");
+}
+
+#[test]
+fn an_address_in_use_is_an_error_with_its_name() {
+    let server = Server::start(&[]);
+    let port = server.address().port().to_string();
+    let output = run(&["serve", "--port", &port]);
+    let errors = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    assert!(errors.contains(&port), "{errors}");
+    assert!(output.stdout.is_empty());
+}
+
+#[test]
+fn a_signal_drains_and_ends_the_program() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let server = Server::start(&[]);
+        server.exchange(GET);
+        server.signal(signal);
+        let (status, errors) = server.end();
+        assert_eq!(status.code(), Some(0), "{errors}");
+        assert!(errors.contains("draining"), "{errors}");
+    }
+}
+
+#[test]
+fn a_drain_lets_a_running_request_finish() {
+    let server = Server::start(&["--app", "bench"]);
+    let mut stream = server.connect();
+    stream.write_all(b"POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhello").expect("sent");
+    // An answer on another connection, begun later, shows that the server is at work.
+    server.exchange(b"GET /plaintext HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    server.signal(Signal::TERM);
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    stream.write_all(b"world").expect("sent");
+    let mut octets = Vec::new();
+    stream.read_to_end(&mut octets).expect("an answer");
+    let answer = crate::Answer::new(&octets);
+    answer.assert("HTTP/1.1 200 OK", "10");
+    assert_eq!(answer.field("connection"), Some("close"));
+    drop(stream);
+    assert_eq!(server.end().0.code(), Some(0));
+}
+
+#[test]
+fn a_drain_ends_at_its_deadline() {
+    let server = Server::start(&["--app", "bench", "--drain-deadline", "100ms"]);
+    let mut stream = server.connect();
+    stream.write_all(b"POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhello").expect("sent");
+    server.exchange(b"GET /plaintext HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    server.signal(Signal::TERM);
+    assert_eq!(server.end().0.code(), Some(0));
+}
+
+#[test]
+fn a_second_signal_quits_at_once() {
+    let server = Server::start(&[
+        "--app",
+        "bench",
+        "--drain-deadline",
+        "none",
+        "--drain-deadline-per-channel",
+        "none",
+    ]);
+    let mut stream = server.connect();
+    stream.write_all(b"POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhello").expect("sent");
+    server.exchange(b"GET /plaintext HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    server.signal(Signal::TERM);
+    let started = Instant::now();
+    std::thread::sleep(std::time::Duration::from_millis(100));
+    server.signal(Signal::TERM);
+    let (status, errors) = server.end();
+    assert_eq!(status.code(), Some(143), "{errors}");
+    assert!(started.elapsed() < PATIENCE);
+}
+
+#[test]
+fn the_log_has_a_line_for_each_event_and_is_off_by_default() {
+    let server = Server::start(&["--log"]);
+    server.exchange(GET);
+    server.exchange(b"GET / HTTP/1.1\r\n\r\n");
+    server.signal(Signal::TERM);
+    let (_, errors) = server.end();
+    for event in ["opened at 127.0.0.1:", "refused 400: An HTTP/1.1 request needs a Host field.", "closed: "]
+    {
+        assert!(errors.contains(event), "no {event:?} in {errors}");
+    }
+
+    let server = Server::start(&[]);
+    server.exchange(GET);
+    server.signal(Signal::TERM);
+    let (_, errors) = server.end();
+    assert_eq!(errors.lines().count(), 1, "{errors}");
+}

@@ -1,0 +1,24 @@
+//! Blocking work, on tokio's blocking pool.
+
+use httpfsm::handler::{IntoResponse, Request};
+use httpfsm_transport::{Spawner, Sync};
+
+/// Runs blocking work with `tokio::task::spawn_blocking`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Blocking;
+
+impl Spawner for Blocking {
+    fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) {
+        drop(tokio::task::spawn_blocking(work));
+    }
+}
+
+/// Makes a blocking function a handler, which runs on tokio's blocking pool. Its request's body is read with
+/// [`BodyReader`](httpfsm_transport::BodyReader).
+pub fn sync<F, Answer>(function: F) -> Sync<Blocking, F>
+where
+    F: Fn(Request) -> Answer + Send + std::marker::Sync + 'static,
+    Answer: IntoResponse,
+{
+    httpfsm_transport::sync(Blocking, function)
+}

@@ -1,0 +1,53 @@
+//! Level 1 on tokio.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use httpfsm::channel::{Facts, Settings};
+use httpfsm_transport::Timer;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::stream::Stream;
+
+/// One connection in the caller's own task, pulled event by event: see
+/// [`httpfsm_transport::Connection`] for what it does.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use httpfsm::{ChannelConfig, Fields, ResponseRef, Settings, Status};
+/// use httpfsm_tokio::{Event, connection};
+///
+/// async fn serve(stream: tokio::net::TcpStream) {
+///     let settings = Arc::new(Settings::new(&ChannelConfig::default()));
+///     let mut connection = connection(stream, settings);
+///     while let Some(event) = connection.next_event().await {
+///         if let Event::Request = event {
+///             let _ = connection.respond(ResponseRef::new(Status::OK, &Fields::new(), b"Hello, world!"));
+///         }
+///     }
+/// }
+/// ```
+pub type Connection = httpfsm_transport::Connection<Stream, Alarm>;
+
+/// A connection over a socket that was just accepted.
+pub fn connection(stream: impl Into<Stream>, settings: Arc<Settings>) -> Connection {
+    Connection::new(stream.into(), Alarm::default(), settings, Facts::default())
+}
+
+/// A timer of the runtime, made when the first deadline is waited for.
+#[derive(Debug, Default)]
+pub struct Alarm(Option<Pin<Box<Sleep>>>);
+
+impl Timer for Alarm {
+    fn poll_until(&mut self, cx: &mut Context<'_>, at: std::time::Instant) -> Poll<()> {
+        let at = Instant::from_std(at);
+        let sleep = self.0.get_or_insert_with(|| Box::pin(sleep_until(at)));
+        if sleep.deadline() != at {
+            sleep.as_mut().reset(at);
+        }
+        sleep.as_mut().poll(cx)
+    }
+}

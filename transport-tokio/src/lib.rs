@@ -1,0 +1,25 @@
+//! httpfsm on tokio: an HTTP/1.x server over `TcpStream` and `UnixStream`, in a runtime of yours, current-thread or
+//! multi-thread, with its `net` and `time` drivers on.
+//!
+//! [`serve`] runs a handler on a listener; [`Server`] takes several listeners, socket options and a subscriber. Both
+//! give a [`ServerHandle`], to drain the server and to read its counts.
+//!
+//! [`connection()`] serves one socket in a task of yours, event by event.
+//!
+//! This crate moves octets and time, and knows no rule of HTTP: those are the machine's, in `httpfsm`.
+//! Linux is what it is tested on.
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+mod blocking;
+mod connection;
+mod listener;
+mod server;
+mod stream;
+
+pub use blocking::{Blocking, sync};
+pub use connection::{Alarm, Connection, connection};
+pub use httpfsm_transport::{BodyReader, Event, Parts, ServerHandle, note_panic};
+pub use listener::{Listener, SocketOptions};
+pub use server::{Server, serve};
+pub use stream::Stream;

@@ -1,0 +1,165 @@
+//! Where a server listens.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::net::UnixStream as StdUnixStream;
+use std::path::{Path, PathBuf};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use httpfsm::peer::Peer;
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use tokio::net::{TcpListener, UnixListener, unix};
+
+use crate::stream::Stream;
+
+/// Options of the sockets that a server makes or is given. Linux hands those of a listener on to what it accepts, so
+/// they cost no system call per connection.
+#[derive(Clone, Debug)]
+pub struct SocketOptions {
+    /// Send small segments at once (TCP_NODELAY). Default `true`.
+    pub nodelay: bool,
+    /// Connections that may wait to be accepted. Default 1024.
+    pub backlog: i32,
+    /// After how much silence TCP probes whether the peer is there. Default `None`: never.
+    pub keepalive: Option<Duration>,
+    /// Let several sockets listen on one address (SO_REUSEPORT), the system spreading connections over them.
+    /// Default `false`.
+    pub reuse_port: bool,
+}
+
+impl Default for SocketOptions {
+    fn default() -> Self {
+        Self { nodelay: true, backlog: 1024, keepalive: None, reuse_port: false }
+    }
+}
+
+/// A socket that listens.
+#[derive(Debug)]
+pub struct Listener {
+    socket: Listening,
+    /// Our address, where every accepted socket has the same.
+    sockname: Option<Peer>,
+}
+
+#[derive(Debug)]
+enum Listening {
+    Tcp(TcpListener),
+    Unix(UnixListener, Option<OwnPath>),
+}
+
+impl From<TcpListener> for Listener {
+    fn from(listener: TcpListener) -> Self {
+        let address = listener.local_addr().ok().filter(|address| !address.ip().is_unspecified());
+        Self { socket: Listening::Tcp(listener), sockname: address.map(Peer::Ip) }
+    }
+}
+
+impl From<UnixListener> for Listener {
+    fn from(listener: UnixListener) -> Self {
+        let sockname = listener.local_addr().ok().map(|address| unix_peer(&address));
+        Self { socket: Listening::Unix(listener, None), sockname }
+    }
+}
+
+impl Listener {
+    /// Listens on a TCP address; port 0 lets the system choose.
+    ///
+    /// # Errors
+    ///
+    /// The address is in use or is none of ours, or there are no more sockets to be had.
+    pub fn tcp(address: SocketAddr, options: &SocketOptions) -> io::Result<Self> {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        socket.set_reuse_address(true)?;
+        if options.reuse_port {
+            socket.set_reuse_port(true)?;
+        }
+        socket.set_nonblocking(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(options.backlog)?;
+        Ok(TcpListener::from_std(socket.into())?.into())
+    }
+
+    /// Listens on a Unix socket. A socket at `path` that nobody listens on any more is replaced; ours is removed when
+    /// the listener is dropped.
+    ///
+    /// # Errors
+    ///
+    /// Somebody listens there, or the path cannot be made.
+    pub fn unix(path: impl AsRef<Path>, options: &SocketOptions) -> io::Result<Self> {
+        let path = path.as_ref();
+        let listener = match UnixListener::bind(path) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_stale(path) => {
+                std::fs::remove_file(path)?;
+                UnixListener::bind(path)?
+            }
+            bound => bound?,
+        };
+        SockRef::from(&listener).listen(options.backlog)?;
+        let mut listener = Self::from(listener);
+        if let Listening::Unix(_, own) = &mut listener.socket {
+            *own = Some(OwnPath(path.to_owned()));
+        }
+        Ok(listener)
+    }
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    ///
+    /// The system does not say.
+    pub fn local_addr(&self) -> io::Result<Peer> {
+        match &self.socket {
+            Listening::Tcp(listener) => listener.local_addr().map(Peer::Ip),
+            Listening::Unix(listener, _) => listener.local_addr().map(|address| unix_peer(&address)),
+        }
+    }
+
+    pub(crate) fn apply(&self, options: &SocketOptions) -> io::Result<()> {
+        let Listening::Tcp(listener) = &self.socket else { return Ok(()) };
+        let socket = SockRef::from(listener);
+        socket.set_tcp_nodelay(options.nodelay)?;
+        match options.keepalive {
+            Some(silence) => socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(silence)),
+            None => Ok(()),
+        }
+    }
+
+    /// Accepts a connection: the socket, the peer's address and ours.
+    pub(crate) fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(Stream, Peer, Peer)>> {
+        let (stream, peername, sockname) = match &self.socket {
+            Listening::Tcp(listener) => {
+                let (stream, peername) = ready!(listener.poll_accept(cx))?;
+                let sockname = match &self.sockname {
+                    Some(sockname) => sockname.clone(),
+                    None => Peer::Ip(stream.local_addr()?),
+                };
+                (Stream::Tcp(stream), Peer::Ip(peername), sockname)
+            }
+            Listening::Unix(listener, _) => {
+                let (stream, peername) = ready!(listener.poll_accept(cx))?;
+                let sockname = self.sockname.clone().unwrap_or(Peer::Unix(None));
+                (Stream::Unix(stream), unix_peer(&peername), sockname)
+            }
+        };
+        Poll::Ready(Ok((stream, peername, sockname)))
+    }
+}
+
+fn unix_peer(address: &unix::SocketAddr) -> Peer {
+    Peer::Unix(address.as_pathname().map(|path| path.to_string_lossy().into()))
+}
+
+fn is_stale(path: &Path) -> bool {
+    StdUnixStream::connect(path).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+}
+
+/// The path of a socket that we made.
+#[derive(Debug)]
+struct OwnPath(PathBuf);
+
+impl Drop for OwnPath {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}

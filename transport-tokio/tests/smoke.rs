@@ -1,0 +1,175 @@
+//! The transport over real sockets, end to end.
+#![allow(clippy::unwrap_used)]
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use httpfsm::config::ServerConfig;
+use httpfsm::handler::{Request, Response};
+use httpfsm::status::Status;
+use httpfsm_tokio::{Server, ServerHandle, serve};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream, UnixStream};
+
+const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+async fn application(mut request: Request) -> Response {
+    match request.path() {
+        "/" => Response::text("Hello, world!"),
+        "/echo" => Response::new(Status::OK).with_body(request.take_body()),
+        "/collect" => match request.body().collect(1 << 20).await {
+            Ok(octets) => Response::octets(octets),
+            Err(_) => Response::new(Status::BAD_REQUEST),
+        },
+        "/slow" => {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            Response::text("slow")
+        }
+        "/panic" => panic!("as asked"),
+        _ => Response::new(Status::NOT_FOUND),
+    }
+}
+
+async fn start() -> ServerHandle {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    serve(listener, ServerConfig::default(), application).await.unwrap()
+}
+
+async fn connect(server: &ServerHandle) -> TcpStream {
+    TcpStream::connect(server.local_addr().unwrap()).await.unwrap()
+}
+
+/// Sends, ends our output, and reads to the end.
+async fn exchange(mut stream: impl AsyncRead + AsyncWrite + Unpin, octets: &[u8]) -> String {
+    stream.write_all(octets).await.unwrap();
+    stream.shutdown().await.unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+#[tokio::test]
+async fn a_get_is_answered() {
+    let server = start().await;
+    let answer = exchange(connect(&server).await, GET).await;
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    assert!(answer.ends_with("\r\n\r\nHello, world!"), "{answer}");
+}
+
+#[tokio::test]
+async fn pipelined_requests_are_answered_in_order() {
+    let server = start().await;
+    let mut octets = b"GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n".to_vec();
+    octets.extend_from_slice(&GET.repeat(100));
+    let answer = exchange(connect(&server).await, &octets).await;
+    assert_eq!(answer.matches("HTTP/1.1 200 OK").count(), 101, "{answer}");
+    assert!(answer.find("slow") < answer.find("Hello"), "{answer}");
+}
+
+#[tokio::test]
+async fn keep_alive_serves_one_request_after_another() {
+    let server = start().await;
+    let mut stream = connect(&server).await;
+    let mut length = 0;
+    for _ in 0..3 {
+        stream.write_all(GET).await.unwrap();
+        let mut answer = [0; 1024];
+        let read = stream.read(&mut answer).await.unwrap();
+        assert!(length == 0 || length == read);
+        length = read;
+    }
+    drop(stream);
+    server.drain(None).await;
+    let stats = server.stats();
+    assert_eq!((stats.opened, stats.closed, stats.channels.requests), (1, 1, 3));
+}
+
+#[tokio::test]
+async fn a_chunked_upload_is_echoed() {
+    let server = start().await;
+    let piece = "0123456789abcdef".repeat(4096);
+    let mut octets = b"POST /echo HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
+    for _ in 0..32 {
+        octets.extend_from_slice(format!("{:x}\r\n{piece}\r\n", piece.len()).as_bytes());
+    }
+    octets.extend_from_slice(b"0\r\n\r\n");
+    let mut stream = connect(&server).await;
+    let (mut input, mut output) = stream.split();
+    let send = async {
+        output.write_all(&octets).await.unwrap();
+        output.shutdown().await.unwrap();
+    };
+    let receive = async {
+        let mut answer = Vec::new();
+        input.read_to_end(&mut answer).await.unwrap();
+        answer
+    };
+    let ((), answer) = tokio::join!(send, receive);
+    assert!(answer.starts_with(b"HTTP/1.1 200 OK\r\n"));
+    assert!(answer.len() > 32 * piece.len(), "{}", answer.len());
+    assert!(answer.ends_with(b"\r\n0\r\n\r\n"));
+}
+
+#[tokio::test]
+async fn a_large_body_is_collected() {
+    let server = start().await;
+    let body = Bytes::from(vec![b'x'; 1 << 20]);
+    let head = format!(
+        "POST /collect HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        body.len()
+    );
+    let mut stream = connect(&server).await;
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(&body).await.unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    assert!(answer.ends_with(&body), "{}", answer.len());
+}
+
+#[tokio::test]
+async fn a_panic_is_answered_and_the_others_go_on() {
+    let server = start().await;
+    let answer = exchange(connect(&server).await, b"GET /panic HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 500 "), "{answer}");
+    assert!(!answer.contains("as asked"), "{answer}");
+    let answer = exchange(connect(&server).await, GET).await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+}
+
+#[tokio::test]
+async fn unix_sockets_and_ipv6_are_served() {
+    let directory = std::env::temp_dir().join(format!("httpfsm-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    let path = directory.join("smoke.sock");
+    let server = Server::new(ServerConfig::default())
+        .listen_unix(&path)
+        .unwrap()
+        .listen_tcp("[::1]:0".parse().unwrap())
+        .unwrap()
+        .serve(application)
+        .await
+        .unwrap();
+    let over_unix = exchange(UnixStream::connect(&path).await.unwrap(), GET).await;
+    let over_ipv6 = exchange(connect(&server).await, GET).await;
+    assert!(over_unix.ends_with("Hello, world!"), "{over_unix}");
+    assert!(over_ipv6.ends_with("Hello, world!"), "{over_ipv6}");
+    server.drain(None).await;
+    assert!(!path.exists());
+    std::fs::remove_dir(directory).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_drain_finishes_what_runs_and_refuses_what_comes() {
+    let server = start().await;
+    let mut stream = connect(&server).await;
+    stream.write_all(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    let drained = server.drain(Some(Duration::from_secs(5)));
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.contains("\r\nConnection: close\r\n") && answer.ends_with("slow"), "{answer}");
+    drop(stream);
+    drained.await;
+    assert_eq!(server.stats().n_channels, 0);
+    assert!(TcpStream::connect(server.local_addr().unwrap()).await.is_err());
+}

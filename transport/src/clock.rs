@@ -1,0 +1,138 @@
+//! Time: a monotonic clock in milliseconds, and the `Date` of the answers, rendered once a second.
+
+use std::cell::Cell;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use httpfsm::time::Date;
+
+/// The zero of all system clocks of a process, so that a rendered date serves every server on a thread.
+static EPOCH: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+thread_local! {
+    static RENDERED: Cell<(u64, Date)> = const { Cell::new((0, Date::EPOCH)) };
+}
+
+/// Where a server takes its time from.
+#[derive(Clone, Debug)]
+pub struct Clock(Hands);
+
+#[derive(Clone, Debug)]
+enum Hands {
+    System(Instant),
+    Manual(Arc<AtomicU64>),
+}
+
+/// What a clock shows: milliseconds since its zero, and the wall clock's `Date`.
+#[derive(Clone, Copy, Debug)]
+pub struct Stamp {
+    /// Milliseconds since the clock's zero.
+    pub at: u64,
+    /// The value of `Date` for answers made now.
+    pub date: Date,
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self::system()
+    }
+}
+
+impl Clock {
+    /// The system's monotonic clock.
+    #[must_use]
+    pub fn system() -> Self {
+        Self(Hands::System(*EPOCH))
+    }
+
+    /// A clock that stands at 0 (1 January 1970) until [`advance`](Self::advance) moves it. Its clones move with it.
+    #[must_use]
+    pub fn manual() -> Self {
+        Self(Hands::Manual(Arc::default()))
+    }
+
+    /// Moves a manual clock; a system clock cannot be moved.
+    pub fn advance(&self, by: Duration) {
+        if let Hands::Manual(at) = &self.0 {
+            at.fetch_add(millis(by), Ordering::SeqCst);
+        }
+    }
+
+    /// Milliseconds since the clock's zero.
+    #[must_use]
+    pub fn now(&self) -> u64 {
+        match &self.0 {
+            Hands::System(epoch) => millis(epoch.elapsed()),
+            Hands::Manual(at) => at.load(Ordering::SeqCst),
+        }
+    }
+
+    /// The time and the date.
+    #[must_use]
+    #[inline]
+    pub fn stamp(&self) -> Stamp {
+        let at = self.now();
+        let date = match &self.0 {
+            Hands::System(_) => match RENDERED.get() {
+                (until, date) if at < until => date,
+                _ => render_system(at),
+            },
+            Hands::Manual(_) => render(UNIX_EPOCH + Duration::from_millis(at)),
+        };
+        Stamp { at, date }
+    }
+
+    /// The instant that this clock shows as `at`; `None` for a manual clock, and for an instant that is too far.
+    #[must_use]
+    pub fn instant(&self, at: u64) -> Option<Instant> {
+        match &self.0 {
+            Hands::System(epoch) => epoch.checked_add(Duration::from_millis(at)),
+            Hands::Manual(_) => None,
+        }
+    }
+}
+
+/// Renders the date and keeps it until the wall clock's second is over.
+#[cold]
+fn render_system(at: u64) -> Date {
+    let wall = SystemTime::now();
+    let date = render(wall);
+    let into_second = wall.duration_since(UNIX_EPOCH).map_or(0, |since| since.subsec_millis());
+    RENDERED.set((at + 1000 - u64::from(into_second), date));
+    date
+}
+
+fn render(wall: SystemTime) -> Date {
+    let mut octets = [b' '; 29];
+    let text = httpdate::fmt_http_date(wall);
+    if text.len() == octets.len() {
+        octets.copy_from_slice(text.as_bytes());
+    }
+    Date::new(octets).unwrap_or(Date::EPOCH)
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manual_clock_moves_when_told() {
+        let clock = Clock::manual();
+        assert_eq!(clock.stamp().at, 0);
+        clock.clone().advance(Duration::from_secs(784_111_777));
+        assert_eq!(clock.stamp().at, 784_111_777_000);
+        assert_eq!(clock.stamp().date.as_bytes(), b"Sun, 06 Nov 1994 08:49:37 GMT");
+    }
+
+    #[test]
+    fn the_system_clock_shows_a_date() {
+        let stamp = Clock::system().stamp();
+        assert!(stamp.date.as_bytes().ends_with(b" GMT"));
+        assert_ne!(stamp.date, Date::EPOCH);
+    }
+}

@@ -1,0 +1,346 @@
+//! Level 1: one connection in the caller's own task, event by event.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::io::IoSlice;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+use bytes::Bytes;
+use httpfsm::channel::{Channel, Facts, Settings, State};
+use httpfsm::error::{BodyError, CloseReason, NotAccepted, RequestError};
+use httpfsm::fields::Fields;
+use httpfsm::input::{Data, Input};
+use httpfsm::output::Output;
+use httpfsm::request::RequestRef;
+use httpfsm::response::ResponseRef;
+use httpfsm::status::Status;
+use httpfsm::time::{Moment, Now};
+
+use crate::clock::Clock;
+use crate::pipe::own_trailers;
+use crate::wire::Wire;
+
+/// Slices in one vectored write.
+const SLICES: usize = 8;
+
+/// A timer of a runtime.
+pub trait Timer: Send + Unpin {
+    /// Ready when `at` has come. Another `at` replaces the one before.
+    fn poll_until(&mut self, cx: &mut Context<'_>, at: Instant) -> Poll<()>;
+}
+
+/// What happens on a connection. The machine's outputs for the transport are carried out and do not appear.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// The channel is open; the first event.
+    Opened,
+    /// A request has come; [`Connection::request`] shows it.
+    Request,
+    /// Octets of the request body, as far as they were asked for.
+    BodyData(Bytes),
+    /// The request body is whole; with its trailer fields, if it had any.
+    BodyEnd(Option<Fields>),
+    /// The request body ends here and is not whole.
+    BodyFailed(BodyError),
+    /// The peer has ended its input; the answer still goes out.
+    PeerEnded,
+    /// The machine has answered by itself.
+    Refused(RequestError),
+    /// This many octets of the answer exceeded its Content-Length and were cut.
+    Excess(u64),
+    /// There is room for output again.
+    TransmitReady,
+    /// The connection is the caller's: [`Connection::into_parts`]. These octets came behind the request.
+    Upgraded(Bytes),
+    /// The connection is closed; the last event.
+    Closed(CloseReason),
+}
+
+/// One connection, pulled event by event. Every future of it may be dropped at any time and asked for again; nothing
+/// is lost, and nothing is done twice.
+///
+/// ```
+/// use httpfsm::fields::Fields;
+/// use httpfsm::response::ResponseRef;
+/// use httpfsm::status::Status;
+/// use httpfsm_transport::{Connection, Event, Timer, Wire};
+///
+/// async fn serve<W: Wire, T: Timer>(mut connection: Connection<W, T>) {
+///     let fields = Fields::new();
+///     while let Some(event) = connection.next_event().await {
+///         if let Event::Request = event {
+///             let _ = connection.respond(ResponseRef::new(Status::OK, &fields, b"Hello, world!"));
+///         }
+///     }
+/// }
+/// ```
+pub struct Connection<W, T> {
+    channel: Channel,
+    wire: Option<W>,
+    timer: T,
+    clock: Clock,
+    opened: u64,
+    close_write: bool,
+}
+
+/// What a connection is made of.
+#[derive(Debug)]
+pub struct Parts<W> {
+    /// The socket, unless the machine has closed it.
+    pub wire: Option<W>,
+    /// The machine.
+    pub channel: Channel,
+}
+
+impl<W: Wire, T: Timer> Connection<W, T> {
+    /// A connection that has just opened.
+    pub fn new(wire: W, timer: T, settings: Arc<Settings>, facts: Facts) -> Self {
+        let clock = Clock::system();
+        let opened = clock.now();
+        Self {
+            channel: Channel::new(settings, facts),
+            wire: Some(wire),
+            timer,
+            clock,
+            opened,
+            close_write: false,
+        }
+    }
+
+    /// The next event; `None` after [`Event::Closed`] or [`Event::Upgraded`]. Octets are received and sent, and
+    /// deadlines observed, while it is awaited: await it also while an answer is being made, to hear of a lost
+    /// connection.
+    pub async fn next_event(&mut self) -> Option<Event> {
+        poll_fn(|cx| self.poll_event(cx)).await
+    }
+
+    /// The request that waits for its answer, until it is answered or its body is asked for.
+    #[must_use]
+    pub fn request(&self) -> Option<RequestRef<'_>> {
+        self.channel.request()
+    }
+
+    /// Asks for so many more octets of the request body. The first time sends `100 Continue` where it is expected.
+    ///
+    /// # Errors
+    ///
+    /// There is no request whose body could come.
+    pub fn demand(&mut self, octets: u64) -> Result<(), NotAccepted> {
+        self.handle(Input::BodyDemand(octets))
+    }
+
+    /// Answers the request. A streamed answer goes on with [`write`](Self::write) and [`finish`](Self::finish). The
+    /// octets leave while one of the futures is awaited.
+    ///
+    /// # Errors
+    ///
+    /// No request waits, or the response does not fit it.
+    pub fn respond(&mut self, response: ResponseRef<'_>) -> Result<(), NotAccepted> {
+        self.handle(Input::HttpResponse(response))
+    }
+
+    /// Sends an interim response, 102 to 199.
+    ///
+    /// # Errors
+    ///
+    /// No request waits, or the status is no interim one.
+    pub fn informational(&mut self, status: Status, fields: &Fields) -> Result<(), NotAccepted> {
+        self.handle(Input::Informational(status, fields))
+    }
+
+    /// Sends `100 Continue`, where it is expected.
+    ///
+    /// # Errors
+    ///
+    /// No request waits.
+    pub fn send_continue(&mut self) -> Result<(), NotAccepted> {
+        self.handle(Input::Continue)
+    }
+
+    /// Adds octets to a streamed answer, all of them when there is room; waits for room before. If it is dropped, none
+    /// were added.
+    ///
+    /// # Errors
+    ///
+    /// No streamed answer is under way, also because the connection was lost.
+    pub async fn write(&mut self, octets: impl Into<Bytes>) -> Result<(), NotAccepted> {
+        let octets = octets.into();
+        poll_fn(|cx| {
+            while self.channel.state() == State::Responding && !self.channel.room_for_bytes() {
+                if !self.poll_send(cx)? {
+                    return Poll::Pending;
+                }
+            }
+            Poll::Ready(self.handle(Input::Write(Data::Bytes(octets.clone()))))
+        })
+        .await
+    }
+
+    /// Waits until all octets have left.
+    ///
+    /// # Errors
+    ///
+    /// The connection was lost.
+    pub async fn flush(&mut self) -> Result<(), NotAccepted> {
+        poll_fn(|cx| {
+            while !self.channel.unsent().is_empty() {
+                if !self.poll_send(cx)? {
+                    return Poll::Pending;
+                }
+            }
+            Poll::Ready(Ok(()))
+        })
+        .await
+    }
+
+    /// Ends a streamed answer, with trailer fields if it is chunked, and waits until its octets have left.
+    ///
+    /// # Errors
+    ///
+    /// No streamed answer is under way, also because the connection was lost.
+    pub async fn finish(&mut self, trailers: Option<&Fields>) -> Result<(), NotAccepted> {
+        self.handle(Input::Finish(trailers))?;
+        self.flush().await
+    }
+
+    /// Gives the request up: 500 before the answer's head, a cut connection after it.
+    ///
+    /// # Errors
+    ///
+    /// No request is under way.
+    pub fn abort(&mut self, text: Option<&str>) -> Result<(), NotAccepted> {
+        self.handle(Input::Abort(text))
+    }
+
+    /// Has the connection finish and close.
+    ///
+    /// # Errors
+    ///
+    /// It is closed.
+    pub fn go_out(&mut self) -> Result<(), NotAccepted> {
+        self.handle(Input::GoOut)
+    }
+
+    /// The machine, to ask.
+    #[must_use]
+    pub fn channel(&self) -> &Channel {
+        &self.channel
+    }
+
+    /// Takes the connection apart, after an upgrade or for another driver.
+    #[must_use]
+    pub fn into_parts(self) -> Parts<W> {
+        Parts { wire: self.wire, channel: self.channel }
+    }
+
+    /// The poll behind [`next_event`](Self::next_event).
+    pub fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        loop {
+            while let Some(output) = self.channel.next_output() {
+                return Poll::Ready(Some(match output {
+                    Output::HttpChannelOpened => Event::Opened,
+                    Output::HttpRequest => Event::Request,
+                    Output::BodyData(octets) => Event::BodyData(Bytes::copy_from_slice(octets)),
+                    Output::BodyEnd(trailers) => Event::BodyEnd(own_trailers(trailers)),
+                    Output::BodyFailed(error) => Event::BodyFailed(error),
+                    Output::PeerEnded => Event::PeerEnded,
+                    Output::Refused(error) => Event::Refused(error),
+                    Output::Excess(octets) => Event::Excess(octets),
+                    Output::TransmitReady => Event::TransmitReady,
+                    Output::Upgraded(leftover) => Event::Upgraded(Bytes::copy_from_slice(leftover)),
+                    Output::HttpChannelClosed(reason) => Event::Closed(reason),
+                    Output::CloseWrite => {
+                        self.close_write = true;
+                        continue;
+                    }
+                    Output::Drop { reset } => {
+                        if let Some(mut wire) = self.wire.take().filter(|_| reset) {
+                            wire.reset();
+                        }
+                        continue;
+                    }
+                    _ => continue,
+                }));
+            }
+            if self.wire.is_none() || matches!(self.channel.state(), State::Upgraded | State::Closed) {
+                return Poll::Ready(None);
+            }
+            if !self.channel.unsent().is_empty() && self.poll_send(cx).unwrap_or(true) {
+                continue;
+            }
+            if self.close_write && self.poll_close_write(cx).is_ready() {
+                continue;
+            }
+            if self.poll_receive(cx).is_ready() || self.poll_deadline(cx).is_ready() {
+                continue;
+            }
+            return Poll::Pending;
+        }
+    }
+
+    fn handle(&mut self, input: Input<'_>) -> Result<(), NotAccepted> {
+        let stamp = self.clock.stamp();
+        let at = Moment::from_millis(stamp.at.saturating_sub(self.opened));
+        self.channel.handle(&Now::new(at, &stamp.date), input)
+    }
+
+    /// Writes once; `false` if the socket is full.
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Result<bool, NotAccepted> {
+        let Some(wire) = &mut self.wire else { return self.handle(Input::Disconnected).map(|()| true) };
+        let mut slices: [&[u8]; SLICES] = [&[]; SLICES];
+        let filled = self.channel.unsent_slices(&mut slices);
+        let slices = slices.map(IoSlice::new);
+        let input = match wire.poll_write_vectored(cx, slices.get(..filled).unwrap_or(&slices)) {
+            Poll::Pending => return Ok(false),
+            Poll::Ready(Ok(octets)) if octets > 0 => Input::Sent(octets),
+            Poll::Ready(_) => Input::Disconnected,
+        };
+        self.handle(input).map(|()| true)
+    }
+
+    fn poll_close_write(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let closed = match &mut self.wire {
+            Some(wire) => ready!(wire.poll_close_write(cx)),
+            None => Ok(()),
+        };
+        self.close_write = false;
+        if closed.is_err() {
+            let _ = self.handle(Input::Disconnected);
+        }
+        Poll::Ready(())
+    }
+
+    /// Reads once, if input is wanted.
+    fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(wire) = &mut self.wire else { return Poll::Pending };
+        if !self.channel.waits_for().input() {
+            return Poll::Pending;
+        }
+        let buffer = self.channel.spare();
+        let input = match ready!(wire.poll_read(cx, buffer)) {
+            Ok(0) => Input::RxEnd,
+            Ok(octets) => Input::RxRead(octets),
+            Err(_) => Input::Disconnected,
+        };
+        let _ = self.handle(input);
+        Poll::Ready(())
+    }
+
+    fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(due) = self.channel.deadline() else { return Poll::Pending };
+        let due = self.clock.instant(self.opened.saturating_add(due.as_millis()));
+        let Some(due) = due else { return Poll::Pending };
+        ready!(self.timer.poll_until(cx, due));
+        let _ = self.handle(Input::Tick);
+        Poll::Ready(())
+    }
+}
+
+impl<W, T> fmt::Debug for Connection<W, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").field("state", &self.channel.state()).finish_non_exhaustive()
+    }
+}

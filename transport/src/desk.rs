@@ -1,0 +1,306 @@
+//! What the connections of a server have in common, apart from the handler: the server machine, the alarms, the
+//! counts that move with each request, and the way out of service.
+
+use std::collections::hash_map::RandomState;
+use std::fmt;
+use std::hash::BuildHasher;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use httpfsm::channel::Facts;
+use httpfsm::config::ServerConfig;
+use httpfsm::handler::Subscriber;
+use httpfsm::peer::Peer;
+use httpfsm::server::{ChannelId, ChannelStats, Refusal, Server, ServerInput, ServerOutput, ServerStats};
+use httpfsm::time::Moment;
+
+use crate::alarms::{Alarms, NEVER};
+use crate::clock::Clock;
+use crate::job::Spawner;
+use crate::lock::lock;
+
+/// See the module's documentation.
+pub(crate) struct Desk {
+    pub(crate) clock: Clock,
+    pub(crate) alarms: Alarms,
+    pub(crate) spawner: Arc<dyn Spawner>,
+    pub(crate) subscriber: Option<Arc<dyn Subscriber>>,
+    pub(crate) budget: Budget,
+    config: Arc<ServerConfig>,
+    opened: u64,
+    machine: Mutex<Server>,
+    going: AtomicBool,
+    cut: AtomicBool,
+    cut_at: AtomicU64,
+    /// The last channel has closed, and none will open.
+    empty: AtomicBool,
+    listeners: AtomicUsize,
+    /// Who waits for the server to go out, or to be gone.
+    waiters: Mutex<Vec<Waker>>,
+}
+
+/// The counts that move with each request.
+pub(crate) struct Budget {
+    in_flight: AtomicU32,
+    max_in_flight: u32,
+    buffered: AtomicU64,
+    max_buffered: u64,
+}
+
+impl Budget {
+    fn new(config: &ServerConfig) -> Self {
+        Self {
+            in_flight: AtomicU32::new(0),
+            max_in_flight: config.maximum_simultaneous_requests,
+            buffered: AtomicU64::new(0),
+            max_buffered: config.max_buffered_octets,
+        }
+    }
+
+    /// Whether requests with the application are counted at all.
+    #[inline]
+    pub(crate) fn is_limited(&self) -> bool {
+        self.max_in_flight != 0
+    }
+
+    /// One more request is with the application; `false` if there are as many as may be.
+    pub(crate) fn begin_request(&self) -> bool {
+        self.in_flight
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |n| (n < self.max_in_flight).then_some(n + 1))
+            .is_ok()
+    }
+
+    pub(crate) fn end_request(&self) {
+        self.in_flight.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    /// A channel holds `after` octets where it held `before`. `false` if it grew and all together hold too many.
+    pub(crate) fn hold(&self, before: usize, after: usize) -> bool {
+        if before == after {
+            return true;
+        }
+        let change = (after as u64).wrapping_sub(before as u64);
+        let held = self.buffered.fetch_add(change, Ordering::AcqRel).wrapping_add(change);
+        after < before || self.max_buffered == 0 || held <= self.max_buffered
+    }
+}
+
+impl Desk {
+    pub(crate) fn new(
+        config: Arc<ServerConfig>,
+        clock: Clock,
+        spawner: Arc<dyn Spawner>,
+        subscriber: Option<Arc<dyn Subscriber>>,
+    ) -> Self {
+        Self {
+            opened: clock.now(),
+            clock,
+            alarms: Alarms::default(),
+            spawner,
+            subscriber,
+            budget: Budget::new(&config),
+            machine: Mutex::new(Server::new(Arc::clone(&config))),
+            config,
+            going: AtomicBool::new(false),
+            cut: AtomicBool::new(false),
+            cut_at: AtomicU64::new(NEVER),
+            empty: AtomicBool::new(false),
+            listeners: AtomicUsize::new(0),
+            waiters: Mutex::new(Vec::new()),
+        }
+    }
+
+    /// Asks the machine whether the connection is served; its number and name if so.
+    pub(crate) fn admit(&self, peername: &Peer, sockname: &Peer) -> Result<(ChannelId, String), Refusal> {
+        let (peername, sockname) = (peername.clone(), sockname.clone());
+        let mut machine = lock(&self.machine);
+        let _ = machine.handle(self.moment(), ServerInput::Connected { peername, sockname });
+        let mut verdict = Err(Refusal::Draining);
+        while let Some(output) = machine.next_output() {
+            match output {
+                ServerOutput::HttpChannel { id, name, .. } => verdict = Ok((id, name)),
+                ServerOutput::Refused { reason, .. } => verdict = Err(reason),
+                ServerOutput::GoOut | ServerOutput::DropChannels | ServerOutput::Gone => {}
+            }
+        }
+        verdict
+    }
+
+    /// What a channel is told about its connection.
+    pub(crate) fn facts(&self, id: ChannelId) -> Facts {
+        let Some(age) = self.config.channel.connection_age else { return Facts::default() };
+        // Up to a tenth of the age; the hasher's keys are the randomness.
+        let span = u64::try_from(age.as_millis() / 10).unwrap_or(u64::MAX).max(1);
+        let jitter = RandomState::new().hash_one(id.get()) % span;
+        Facts { age_jitter: Duration::from_millis(jitter) }
+    }
+
+    fn closed(&self, channel: ChannelId, stats: ChannelStats) {
+        self.tell(ServerInput::HttpChannelClosed { channel, stats });
+    }
+
+    /// Goes out: no new channel, the open ones finish; what is left at `deadline` is dropped.
+    pub(crate) fn go_out(&self, deadline: Option<Duration>) {
+        for deadline in deadline.into_iter().chain(self.config.drain_deadline) {
+            let at = self.clock.now().saturating_add(u64::try_from(deadline.as_millis()).unwrap_or(NEVER));
+            self.cut_at.fetch_min(at, Ordering::AcqRel);
+        }
+        self.tell(ServerInput::GoOut);
+    }
+
+    /// Whether the server is going out of service.
+    #[inline]
+    pub(crate) fn is_going(&self) -> bool {
+        self.going.load(Ordering::Acquire)
+    }
+
+    /// Whether the drain deadline has come, and connections are to be dropped.
+    #[inline]
+    pub(crate) fn is_cut(&self) -> bool {
+        self.cut.load(Ordering::Acquire)
+    }
+
+    /// Ready when the server goes out of service.
+    pub(crate) fn poll_going(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_fact(|| self.is_going(), cx)
+    }
+
+    /// Ready when it has gone out, the last channel has closed, and nobody listens any more.
+    pub(crate) fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let is_gone = || self.empty.load(Ordering::Acquire) && self.listeners.load(Ordering::Acquire) == 0;
+        self.poll_fact(is_gone, cx)
+    }
+
+    pub(crate) fn listen(&self) {
+        self.listeners.fetch_add(1, Ordering::AcqRel);
+    }
+
+    pub(crate) fn end_listening(&self) {
+        self.listeners.fetch_sub(1, Ordering::AcqRel);
+        self.wake_waiters();
+    }
+
+    pub(crate) fn stats(&self) -> ServerStats {
+        lock(&self.machine).stats()
+    }
+
+    /// Wakes what is due; the time of the next, on the desk's clock.
+    pub(crate) fn sweep(&self, cx: &mut Context<'_>) -> u64 {
+        let now = self.clock.now();
+        let cut_at = if self.is_cut() { NEVER } else { self.cut_at.load(Ordering::Acquire) };
+        if cut_at <= now {
+            self.cut.store(true, Ordering::Release);
+            self.alarms.wake_all();
+            return self.alarms.sweep(now, cx);
+        }
+        self.alarms.sweep(now, cx).min(cut_at)
+    }
+
+    fn tell(&self, input: ServerInput) {
+        let (mut going, mut gone) = (false, false);
+        let mut machine = lock(&self.machine);
+        // A channel is reported once, by its lease, so the machine knows it.
+        let _ = machine.handle(self.moment(), input);
+        while let Some(output) = machine.next_output() {
+            match output {
+                ServerOutput::GoOut => going = true,
+                ServerOutput::Gone => (going, gone) = (true, true),
+                // `sweep` keeps this deadline, since a drain may bring a shorter one.
+                ServerOutput::DropChannels => {}
+                ServerOutput::HttpChannel { .. } | ServerOutput::Refused { .. } => {}
+            }
+        }
+        drop(machine);
+        if gone {
+            self.empty.store(true, Ordering::Release);
+        }
+        if going {
+            self.going.store(true, Ordering::Release);
+            self.alarms.wake_all();
+            self.wake_waiters();
+        }
+    }
+
+    fn wake_waiters(&self) {
+        let waiters = std::mem::take(&mut *lock(&self.waiters));
+        waiters.into_iter().for_each(Waker::wake);
+    }
+
+    fn poll_fact(&self, is_so: impl Fn() -> bool, cx: &mut Context<'_>) -> Poll<()> {
+        if is_so() {
+            return Poll::Ready(());
+        }
+        let mut waiters = lock(&self.waiters);
+        if !waiters.iter().any(|known| known.will_wake(cx.waker())) {
+            waiters.push(cx.waker().clone());
+        }
+        drop(waiters);
+        // It may have become so between the look and the entry.
+        if is_so() { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    fn moment(&self) -> Moment {
+        Moment::from_millis(self.clock.now().saturating_sub(self.opened))
+    }
+}
+
+impl Drop for Desk {
+    fn drop(&mut self) {
+        // Whoever keeps its time has nothing left to keep.
+        self.alarms.wake_all();
+    }
+}
+
+impl fmt::Debug for Desk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Desk").field("stats", &self.stats()).finish_non_exhaustive()
+    }
+}
+
+/// A channel's place at the desk; dropping it is the end of the channel, whoever drops it and why.
+pub(crate) struct Lease {
+    pub(crate) desk: Arc<Desk>,
+    pub(crate) stats: ChannelStats,
+    id: ChannelId,
+    alarm_at: u64,
+    alarm: Option<Waker>,
+}
+
+impl Lease {
+    pub(crate) fn new(desk: Arc<Desk>, id: ChannelId) -> Self {
+        Self { desk, stats: ChannelStats::default(), id, alarm_at: NEVER, alarm: None }
+    }
+
+    /// Whether the alarm may have rung.
+    #[inline]
+    pub(crate) fn is_due(&self, now: u64) -> bool {
+        now >= self.alarm_at
+    }
+
+    /// Has the task of `cx` woken at `at` or earlier. Only what is earlier than before touches the alarms.
+    #[inline]
+    pub(crate) fn arm(&mut self, at: u64, now: u64, cx: &Context<'_>) {
+        let known = self.alarm.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()));
+        if !known || at < self.alarm_at || now >= self.alarm_at {
+            self.rearm(at, now, cx.waker());
+        }
+    }
+
+    #[cold]
+    fn rearm(&mut self, at: u64, now: u64, waker: &Waker) {
+        // A deadline that has passed and left no trace must not spin.
+        let at = at.max(now + 1);
+        self.desk.alarms.arm(self.id.get(), self.alarm_at, at, waker);
+        self.alarm_at = at;
+        self.alarm = Some(waker.clone());
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.desk.alarms.disarm(self.id.get(), self.alarm_at);
+        self.desk.closed(self.id, self.stats);
+    }
+}

@@ -1,0 +1,584 @@
+//! The driver of a connection: a channel, its socket, and the handler's answer, as one future.
+//!
+//! A wake-up borrows the thread's buffers, reads once, feeds the channel, polls the application, writes once, and
+//! gives the buffers back. All requests of one read are answered in it, as far as the handler is ready and the
+//! high-water mark allows. What may be read or written, and when, the channel says; nothing here knows HTTP.
+//!
+//! When the connection is lost, the handler is dropped, unless it waits for
+//! [`Request::disconnected`](httpfsm::handler::Request::disconnected): then it runs on to its end, and its answer is
+//! thrown away. A handler that must not stop half-way therefore awaits that, or spawns its work.
+
+use std::fmt;
+use std::future::Future;
+use std::io::IoSlice;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use httpfsm::channel::{Channel, Facts};
+use httpfsm::error::{BodyError, CloseReason, RequestError};
+use httpfsm::handler::{Body, ConnectionInfo, Handler, IntoResponse, Response, Upgraded};
+use httpfsm::input::Input;
+use httpfsm::output::Output;
+use httpfsm::time::{Moment, Now};
+
+use crate::alarms::NEVER;
+use crate::desk::Lease;
+use crate::exchange::{Exchange, Stage};
+use crate::panics;
+use crate::pipe::{Calls, Order};
+use crate::sending::{Pumped, Sending};
+use crate::service::Service;
+use crate::spool::{Gathered, Spool};
+use crate::tunnel::Tunnel;
+use crate::wire::Wire;
+use crate::worker;
+
+/// Reads in one wake-up, before other tasks get their turn.
+const TURNS: u32 = 16;
+/// Slices in one vectored write.
+const SLICES: usize = 8;
+
+/// One connection of a [`Service`]: a future that ends with the connection. Dropping it closes the socket and gives
+/// back everything that it counted for.
+#[must_use = "futures do nothing unless polled"]
+pub struct Driver<H: Handler, W: Wire> {
+    channel: Channel,
+    wire: Option<W>,
+    service: Arc<Service<H>>,
+    info: Arc<ConnectionInfo>,
+    lease: Option<Lease>,
+    exchange: Option<Box<Exchange<H::Future>>>,
+    /// When the channel opened, on the server's clock.
+    opened: u64,
+    /// What the channel held when its last wake-up ended.
+    buffered: usize,
+    told_to_go: bool,
+    close_write: bool,
+}
+
+/// What is known within one wake-up.
+struct Turn<'a> {
+    now: Now<'a>,
+    /// The application is to be polled.
+    ask: bool,
+    /// There was input.
+    received: bool,
+}
+
+impl<H: Handler, W: Wire> Driver<H, W> {
+    pub(crate) fn new(
+        service: Arc<Service<H>>,
+        wire: W,
+        info: Arc<ConnectionInfo>,
+        lease: Lease,
+        facts: Facts,
+    ) -> Self {
+        Self {
+            channel: Channel::new(Arc::clone(&service.settings), facts),
+            wire: Some(wire),
+            opened: service.desk.clock.now(),
+            service,
+            info,
+            lease: Some(lease),
+            exchange: None,
+            buffered: 0,
+            told_to_go: false,
+            close_write: false,
+        }
+    }
+
+    fn wake_up(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let stamp = self.service.desk.clock.stamp();
+        let at = Moment::from_millis(stamp.at.saturating_sub(self.opened));
+        let mut turn = Turn { now: Now::new(at, &stamp.date), ask: true, received: false };
+        if self.lease.as_ref().is_some_and(|lease| lease.is_due(stamp.at)) {
+            let _ = self.channel.handle(&turn.now, Input::Tick);
+        }
+        if self.service.desk.is_going() && self.go_out(&turn.now).is_ready() {
+            return Poll::Ready(());
+        }
+
+        worker::lend(&mut self.channel);
+        let outcome = self.turns(&mut turn, cx);
+        worker::take_back(&mut self.channel);
+        if outcome.is_ready() {
+            return outcome;
+        }
+        self.rest(&turn.now, stamp.at, cx);
+        Poll::Pending
+    }
+
+    /// Takes turns of reading, answering and writing, until each has to wait.
+    fn turns(&mut self, turn: &mut Turn<'_>, cx: &mut Context<'_>) -> Poll<()> {
+        let (mut readable, mut writable) = (true, true);
+        for _ in 0..TURNS {
+            let mut progress = false;
+            if readable && self.channel.waits_for().input() {
+                readable = self.receive(turn, cx).is_ready();
+                progress = readable;
+            }
+            self.settle(turn, cx);
+            if writable && !self.channel.unsent().is_empty() {
+                writable = self.send(&turn.now, cx).is_ready();
+                progress |= writable;
+            }
+            if self.close_write {
+                progress |= self.poll_close_write(&turn.now, cx);
+            }
+            if self.is_done() {
+                return Poll::Ready(());
+            }
+            // Input may have become wanted by what the application took.
+            let idle = !progress && !turn.ask && !self.channel.has_output();
+            if idle && !(readable && self.channel.waits_for().input()) {
+                if turn.received && self.service.judges {
+                    turn.received = false;
+                    if self.channel.handle(&turn.now, Input::Judge).is_ok() {
+                        continue;
+                    }
+                }
+                if !self.is_called(cx) {
+                    return Poll::Pending;
+                }
+                turn.ask = true;
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Reads once.
+    fn receive(&mut self, turn: &mut Turn<'_>, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(wire) = &mut self.wire else { return Poll::Pending };
+        let buffer = self.channel.spare();
+        if buffer.is_empty() {
+            return Poll::Pending;
+        }
+        let input = match wire.poll_read(cx, buffer) {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(Ok(0)) => Input::RxEnd,
+            Poll::Ready(Ok(octets)) => Input::RxRead(octets),
+            Poll::Ready(Err(_)) => Input::Disconnected,
+        };
+        turn.received = true;
+        let _ = self.channel.handle(&turn.now, input);
+        Poll::Ready(())
+    }
+
+    /// Writes once.
+    fn send(&mut self, now: &Now<'_>, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(wire) = &mut self.wire else { return Poll::Pending };
+        let first = self.channel.unsent();
+        let written = if first.len() == self.channel.unsent_len() {
+            wire.poll_write(cx, first)
+        } else {
+            let mut slices: [&[u8]; SLICES] = [&[]; SLICES];
+            let filled = self.channel.unsent_slices(&mut slices);
+            let slices = slices.map(IoSlice::new);
+            wire.poll_write_vectored(cx, slices.get(..filled).unwrap_or(&slices))
+        };
+        let input = match written {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(Ok(octets)) if octets > 0 => Input::Sent(octets),
+            Poll::Ready(_) => Input::Disconnected,
+        };
+        let _ = self.channel.handle(now, input);
+        Poll::Ready(())
+    }
+
+    fn poll_close_write(&mut self, now: &Now<'_>, cx: &mut Context<'_>) -> bool {
+        let closed = self.wire.as_mut().map_or(Poll::Ready(Ok(())), |wire| wire.poll_close_write(cx));
+        self.close_write = closed.is_pending();
+        if let Poll::Ready(Err(_)) = closed {
+            let _ = self.channel.handle(now, Input::Disconnected);
+        }
+        closed.is_ready()
+    }
+
+    /// Empties the channel of its outputs and the application of what it can give.
+    fn settle(&mut self, turn: &mut Turn<'_>, cx: &mut Context<'_>) {
+        loop {
+            if self.channel.has_output() && self.outputs(turn, cx) {
+                self.begin(&turn.now);
+                turn.ask = true;
+                continue;
+            }
+            if !std::mem::take(&mut turn.ask) || !self.application(turn, cx) {
+                return;
+            }
+        }
+    }
+
+    /// Carries out what the channel says; `true` at a request, which is to be taken up before the next.
+    fn outputs(&mut self, turn: &mut Turn<'_>, cx: &mut Context<'_>) -> bool {
+        let Self { channel, exchange, .. } = self;
+        while let Some(output) = channel.next_output() {
+            let exchange = exchange.as_deref_mut();
+            match output {
+                Output::HttpRequest => return true,
+                Output::FlushOutputData => {}
+                Output::TransmitReady => turn.ask = true,
+                Output::BodyData(octets) => turn.ask |= body_data(exchange, octets, cx),
+                Output::BodyEnd(trailers) => {
+                    self.service.tell(|subscriber| subscriber.body_end(&self.info));
+                    turn.ask |= match exchange.filter(|exchange| exchange.has_body) {
+                        None => false,
+                        Some(Exchange { stage: Stage::Gathering(spool), .. }) => {
+                            spool.end(trailers);
+                            true
+                        }
+                        Some(exchange) => exchange.pipe.end(trailers, cx.waker()),
+                    };
+                }
+                Output::Flushed => {
+                    if let Some(Exchange { stage: Stage::Sending(sending), .. }) = exchange {
+                        sending.flushing = false;
+                        turn.ask = true;
+                    }
+                }
+                Output::PeerEnded => {
+                    turn.ask |= exchange.is_some_and(|exchange| exchange.pipe.peer_ended(cx.waker()));
+                    self.service.tell(|subscriber| subscriber.peer_ended(&self.info));
+                }
+                Output::BodyFailed(error) => {
+                    self.body_failed(error, turn, cx);
+                    return self.outputs(turn, cx);
+                }
+                Output::Refused(error) => {
+                    self.refused(&error);
+                    return self.outputs(turn, cx);
+                }
+                Output::Upgraded(leftover) => {
+                    let leftover = Bytes::copy_from_slice(leftover);
+                    self.hand_over(leftover, cx);
+                    return false;
+                }
+                Output::CloseWrite => self.close_write = true,
+                Output::Drop { reset } => {
+                    if let Some(mut wire) = self.wire.take() {
+                        if reset {
+                            wire.reset();
+                        }
+                    }
+                }
+                Output::HttpChannelClosed(reason) => {
+                    self.closed(reason, turn, cx);
+                    return false;
+                }
+                Output::HttpChannelOpened => self.service.tell(|subscriber| subscriber.opened(&self.info)),
+                // `Excess` is a fault of the application that the machine has mended; nobody waits for it.
+                _ => {}
+            }
+        }
+        false
+    }
+
+    /// Takes up the request that waits, and calls the handler.
+    fn begin(&mut self, now: &Now<'_>) {
+        let Some(request) = self.channel.request() else { return };
+        self.service.tell(|subscriber| subscriber.request(&self.info, request));
+        let counted = self.service.desk.budget.is_limited();
+        if counted && !self.service.desk.budget.begin_request() {
+            let _ = self.channel.handle(now, Input::Busy);
+            return;
+        }
+        let exchange = match &mut self.exchange {
+            Some(exchange) => exchange,
+            none => none.insert(self.service.exchanges.take().unwrap_or_else(Exchange::new)),
+        };
+        exchange.counted = counted;
+        exchange.begin(request);
+        if self.service.whole_bodies && exchange.has_body && !request.expects_continue() {
+            let overflow = self.service.settings.config().inbuf_overflow;
+            exchange.stage = Stage::Gathering(Box::new(Spool::new(overflow)));
+        } else {
+            self.call(None, now);
+        }
+    }
+
+    /// Calls the handler.
+    fn call(&mut self, gathered: Option<Body>, now: &Now<'_>) {
+        let Some(exchange) = self.exchange.as_deref_mut() else { return };
+        let request = exchange.request(gathered, &self.info);
+        exchange.stage = Stage::Calling;
+        match panics::catch(|| self.service.handler.call(request)) {
+            Ok(future) => exchange.future.set(Some(future)),
+            Err(panic) => self.abort(&panic, now),
+        }
+    }
+
+    /// Polls whatever of the application is next; `true` if the channel has been given something.
+    fn application(&mut self, turn: &mut Turn<'_>, cx: &mut Context<'_>) -> bool {
+        let Some(exchange) = self.exchange.as_deref_mut() else { return false };
+        let expose = self.service.expose_tracebacks;
+        exchange.pipe.attend();
+        let answer = match &mut exchange.stage {
+            Stage::Over => return false,
+            Stage::Calling | Stage::Orphaned => match exchange.future.as_mut().as_pin_mut() {
+                Some(future) => panics::catch(|| future.poll(cx).map(IntoResponse::into_response)),
+                None => return false,
+            },
+            Stage::Sending(sending) => {
+                let pumped = sending.pump(&mut self.channel, &turn.now, expose, cx);
+                let calls = exchange.pipe.attended();
+                let called = calls.is_some_and(|calls| self.carry_out(calls, &turn.now));
+                match pumped {
+                    Pumped::Waits => return called,
+                    // The next turn goes on, after a write.
+                    Pumped::More => turn.ask = true,
+                    Pumped::Over => self.finish(),
+                }
+                return !matches!(pumped, Pumped::More);
+            }
+            Stage::Gathering(_) => return self.gather(turn, cx),
+        };
+        // What the handler has asked for comes before its answer.
+        let calls = exchange.pipe.attended();
+        let called = calls.is_some_and(|calls| self.carry_out(calls, &turn.now));
+        match answer {
+            Ok(Poll::Pending) => {
+                self.channel.forget_request();
+                return called;
+            }
+            Ok(Poll::Ready(response)) => turn.ask |= self.respond(response, &turn.now),
+            Err(panic) => self.abort(&panic, &turn.now),
+        }
+        true
+    }
+
+    /// Hands the response to the channel. `true` if it has a source, which is to be polled.
+    #[inline]
+    fn respond(&mut self, mut response: Response, now: &Now<'_>) -> bool {
+        let Some(exchange) = self.exchange.as_deref_mut() else { return false };
+        if let Some(fault) = response.fault() {
+            self.service.tell(|subscriber| subscriber.invalid_field(&self.info, fault));
+        }
+        let accepted = match self.channel.handle(now, Input::HttpResponse(response.as_ref())) {
+            Ok(()) => true,
+            // The channel has answered by itself (a deadline), or is gone: nobody waits for this one. Where it still
+            // waits, the answer does not fit the request (101 to one that asks for no upgrade): a failure.
+            Err(_) => {
+                let text = "The response does not fit the request.";
+                let _ =
+                    self.channel.handle(now, Input::Abort(self.service.expose_tracebacks.then_some(text)));
+                false
+            }
+        };
+        if accepted && self.channel.owes_body() {
+            exchange.future.set(None);
+            exchange.stage = Stage::Sending(Box::new(Sending::new(response.take_body())));
+            return true;
+        }
+        self.finish();
+        false
+    }
+
+    #[cold]
+    fn abort(&mut self, text: &str, now: &Now<'_>) {
+        let _ = self.channel.handle(now, Input::Abort(self.service.expose_tracebacks.then_some(text)));
+        self.finish();
+    }
+
+    /// The exchange is over; its memory stays for the next request of this wake-up.
+    #[inline]
+    fn finish(&mut self) {
+        let Some(exchange) = self.exchange.as_deref_mut() else { return };
+        // A 101 or a 2xx to CONNECT is still to leave: whoever waits for the connection goes on waiting.
+        if self.channel.state() == httpfsm::channel::State::Handover {
+            exchange.stage = Stage::Over;
+            exchange.future.set(None);
+        } else {
+            exchange.finish();
+        }
+        if std::mem::take(&mut exchange.counted) {
+            self.service.desk.budget.end_request();
+        }
+    }
+
+    /// Passes on what the handler asked of the channel.
+    #[cold]
+    fn carry_out(&mut self, calls: Calls, now: &Now<'_>) -> bool {
+        for order in calls.orders {
+            // Too late is no failure: the answer may have overtaken it.
+            let _ = match order {
+                Order::Continue => self.channel.handle(now, Input::Continue),
+                Order::Informational(status, fields) => {
+                    self.channel.handle(now, Input::Informational(status, &fields))
+                }
+            };
+        }
+        if calls.demand > 0 {
+            let _ = self.channel.handle(now, Input::BodyDemand(calls.demand));
+        }
+        true
+    }
+
+    fn gather(&mut self, turn: &mut Turn<'_>, cx: &mut Context<'_>) -> bool {
+        let Some(Exchange { stage: Stage::Gathering(spool), .. }) = self.exchange.as_deref_mut() else {
+            return false;
+        };
+        match spool.poll(&self.service.desk.spawner, cx) {
+            Poll::Pending => return false,
+            Poll::Ready(Gathered::Demand(octets)) => {
+                let _ = self.channel.handle(&turn.now, Input::BodyDemand(octets));
+            }
+            Poll::Ready(Gathered::Whole(body)) => {
+                self.call(Some(body), &turn.now);
+                turn.ask = true;
+            }
+            Poll::Ready(Gathered::Failed(error)) => {
+                self.abort(&format!("The request body could not be kept: {error}"), &turn.now);
+            }
+        }
+        true
+    }
+
+    #[cold]
+    fn body_failed(&mut self, error: BodyError, turn: &mut Turn<'_>, cx: &mut Context<'_>) {
+        self.service.tell(|subscriber| subscriber.body_failed(&self.info, &error));
+        let Some(exchange) = self.exchange.as_deref_mut() else { return };
+        if matches!(exchange.stage, Stage::Gathering(_)) {
+            // The machine answers; the handler never hears of it.
+            self.finish();
+        } else {
+            turn.ask |= exchange.pipe.fail(error, cx.waker());
+        }
+    }
+
+    /// The machine has answered by itself: nobody waits for the handler any more.
+    #[cold]
+    fn refused(&mut self, error: &RequestError) {
+        self.service.tell(|subscriber| subscriber.refused(&self.info, error));
+        if self.exchange.as_ref().is_some_and(|exchange| !exchange.is_over()) {
+            self.finish();
+        }
+    }
+
+    #[cold]
+    fn hand_over(&mut self, leftover: Bytes, cx: &mut Context<'_>) {
+        self.service.tell(|subscriber| subscriber.upgraded(&self.info));
+        let (Some(wire), Some(mut lease), Some(exchange)) =
+            (self.wire.take(), self.lease.take(), self.exchange.as_deref_mut())
+        else {
+            return;
+        };
+        lease.stats = self.channel.stats();
+        let io = Box::new(Tunnel { wire, lease, info: Arc::clone(&self.info) });
+        // The pipe is the application's from here on: where nobody holds it, the connection ends with it.
+        let pipe = std::mem::take(&mut exchange.pipe);
+        pipe.hand_over(Upgraded::new(leftover, io), cx.waker());
+    }
+
+    #[cold]
+    fn closed(&mut self, reason: CloseReason, turn: &mut Turn<'_>, cx: &mut Context<'_>) {
+        self.service.tell(|subscriber| subscriber.closed(&self.info, reason));
+        self.wire = None;
+        let stats = self.channel.stats();
+        if let Some(mut lease) = self.lease.take() {
+            lease.stats = stats;
+        }
+        let Some(exchange) = self.exchange.as_deref_mut() else { return };
+        let awaited = exchange.pipe.is_disconnect_awaited();
+        turn.ask |= exchange.pipe.disconnected(cx.waker());
+        match exchange.stage {
+            Stage::Calling if awaited => exchange.stage = Stage::Orphaned,
+            _ => self.finish(),
+        }
+    }
+
+    /// The connection is over, and so is what the application does for it.
+    fn is_done(&self) -> bool {
+        self.lease.is_none() && self.exchange.as_ref().is_none_or(|exchange| exchange.is_over())
+    }
+
+    /// Whether the handler has asked for something from elsewhere; if not, it wakes this task when it does.
+    fn is_called(&self, cx: &Context<'_>) -> bool {
+        let exchange = self.exchange.as_ref().filter(|exchange| !exchange.is_over());
+        exchange.is_some_and(|exchange| exchange.pipe.watch(cx.waker()))
+    }
+
+    /// Before the task sleeps: gives back what an idle connection does not need, and sets the alarm.
+    fn rest(&mut self, now: &Now<'_>, at: u64, cx: &mut Context<'_>) {
+        if self.channel.is_idle() {
+            if let Some(exchange) = self.exchange.take_if(|exchange| exchange.is_over()) {
+                self.service.recycle(exchange);
+            }
+        }
+        let buffered = self.channel.buffered();
+        if !self.service.desk.budget.hold(self.buffered, buffered) {
+            let _ = self.channel.handle(now, Input::Evict);
+        }
+        self.buffered = buffered;
+        let Some(lease) = &mut self.lease else { return };
+        let due = self.channel.deadline();
+        lease.arm(due.map_or(NEVER, |due| self.opened.saturating_add(due.as_millis())), at, cx);
+    }
+
+    /// The server goes out: the channel is told once; at the drain deadline the connection is dropped.
+    #[cold]
+    fn go_out(&mut self, now: &Now<'_>) -> Poll<()> {
+        if self.service.desk.is_cut() {
+            if self.lease.is_some() {
+                self.service.tell(|subscriber| subscriber.closed(&self.info, CloseReason::DrainTimeout));
+            }
+            if let Some(wire) = &mut self.wire {
+                wire.reset();
+            }
+            return Poll::Ready(());
+        }
+        if !std::mem::replace(&mut self.told_to_go, true) {
+            let _ = self.channel.handle(now, Input::GoOut);
+        }
+        Poll::Pending
+    }
+}
+
+/// Body octets for whoever gathers or reads them.
+fn body_data<F>(exchange: Option<&mut Exchange<F>>, octets: &[u8], cx: &Context<'_>) -> bool {
+    match exchange {
+        None => false,
+        Some(Exchange { stage: Stage::Gathering(spool), .. }) => {
+            spool.data(octets);
+            true
+        }
+        Some(exchange) => exchange.pipe.deliver(octets, cx.waker()),
+    }
+}
+
+impl<H: Handler, W: Wire> Future for Driver<H, W> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.get_mut().wake_up(cx)
+    }
+}
+
+impl<H: Handler, W: Wire> Drop for Driver<H, W> {
+    fn drop(&mut self) {
+        let stats = self.channel.stats();
+        if let Some(lease) = &mut self.lease {
+            lease.stats = stats;
+        }
+        self.service.desk.budget.hold(self.buffered, 0);
+        if let Some(mut exchange) = self.exchange.take() {
+            exchange.finish();
+            if exchange.counted {
+                self.service.desk.budget.end_request();
+            }
+            self.service.recycle(exchange);
+        }
+    }
+}
+
+impl<H: Handler, W: Wire> fmt::Debug for Driver<H, W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Driver")
+            .field("channel", &self.info.channel)
+            .field("state", &self.channel.state())
+            .field("waits_for", &self.channel.waits_for())
+            .field("room", &self.channel.input_room())
+            .finish()
+    }
+}

@@ -1,0 +1,112 @@
+//! One request and its answer, in memory that is used again for the next.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use httpfsm::handler::{Body, ConnectionInfo, Control, Request};
+use httpfsm::request::{BodyLength, RequestHead, RequestRef};
+
+use crate::pipe::{Pipe, PipeSource};
+use crate::sending::Sending;
+use crate::spool::Spool;
+
+/// Octets of a head whose memory is not kept for the next.
+const LARGE_HEAD: usize = 4 << 10;
+
+/// What a connection needs while a request is under way; an idle connection holds none. `F` is the handler's future.
+pub(crate) struct Exchange<F> {
+    pub(crate) stage: Stage,
+    /// The future's place, made once: a future is moved in, and dropped in place.
+    pub(crate) future: Pin<Box<Option<F>>>,
+    head: Arc<RequestHead>,
+    pub(crate) pipe: Arc<Pipe>,
+    /// Whether body events concern the handler.
+    pub(crate) has_body: bool,
+    /// Whether it counts against the requests that may be with the application.
+    pub(crate) counted: bool,
+}
+
+/// How far an exchange is.
+pub(crate) enum Stage {
+    /// No request, or an answer that is over.
+    Over,
+    /// The whole body is being gathered; the handler does not know yet.
+    Gathering(Box<Spool>),
+    /// The handler's future runs.
+    Calling,
+    /// The handler has answered, and its source has more.
+    Sending(Box<Sending>),
+    /// The connection is gone, but the handler asked to hear of that and goes on.
+    Orphaned,
+}
+
+impl<F> Exchange<F> {
+    pub(crate) fn new() -> Box<Self> {
+        Box::new(Self {
+            stage: Stage::Over,
+            future: Box::pin(None),
+            head: Arc::default(),
+            pipe: Arc::default(),
+            has_body: false,
+            counted: false,
+        })
+    }
+
+    /// Takes up a request: keeps its head, and has the pipe as new.
+    #[inline]
+    pub(crate) fn begin(&mut self, request: RequestRef<'_>) {
+        match Arc::get_mut(&mut self.head) {
+            Some(head) => request.copy_into(head),
+            None => {
+                let mut head = RequestHead::default();
+                request.copy_into(&mut head);
+                self.head = Arc::new(head);
+            }
+        }
+        self.has_body = !matches!(request.body_length(), BodyLength::None | BodyLength::Known(0));
+        Pipe::renew(&mut self.pipe);
+    }
+
+    /// The request for the handler, with a body that was gathered, or else one that arrives through the pipe.
+    #[inline]
+    pub(crate) fn request(&self, gathered: Option<Body>, connection: &Arc<ConnectionInfo>) -> Request {
+        let body = match gathered {
+            Some(body) => body,
+            None if self.has_body => self.piped_body(),
+            None => Body::Empty,
+        };
+        let control: Arc<dyn Control> = Arc::<Pipe>::clone(&self.pipe);
+        Request::new(Arc::clone(&self.head), body, Arc::clone(connection), control)
+    }
+
+    fn piped_body(&self) -> Body {
+        let length = match RequestHead::as_ref(&self.head).body_length() {
+            BodyLength::Known(length) => Some(length),
+            BodyLength::None | BodyLength::Chunked => None,
+        };
+        Body::stream(PipeSource::new(Arc::clone(&self.pipe), length))
+    }
+
+    /// Ends the exchange: drops the future or the source, and lets whoever waits for the request know.
+    #[inline]
+    pub(crate) fn finish(&mut self) {
+        self.stage = Stage::Over;
+        self.future.set(None);
+        Pipe::retire(&self.pipe);
+    }
+
+    /// Lets go of memory that is larger than most requests need.
+    #[inline]
+    pub(crate) fn shrink(&mut self) {
+        if RequestHead::as_ref(&self.head).raw().len() > LARGE_HEAD {
+            self.head = Arc::default();
+        }
+        if self.has_body {
+            self.pipe = Arc::default();
+        }
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        matches!(self.stage, Stage::Over)
+    }
+}

@@ -1,0 +1,124 @@
+//! Work that blocks, done elsewhere than on an async worker.
+
+use std::any::Any;
+use std::fmt;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+
+use crate::lock::lock;
+
+/// Where a transport runs work that blocks: the runtime's blocking pool, or threads of its own.
+pub trait Spawner: Send + Sync + 'static {
+    /// Runs the work soon, on a thread that may block.
+    fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>);
+}
+
+/// Runs the work at once, where it is asked for: for tests, and for transports whose workers may block.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Inline;
+
+impl Spawner for Inline {
+    fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) {
+        work();
+    }
+}
+
+/// The result of work that was given to a [`Spawner`]. A panic in the work is one in whoever awaits it.
+pub struct Job<T>(Arc<Mutex<Progress<T>>>);
+
+enum Progress<T> {
+    Running(Option<Waker>),
+    Done(Result<T, Box<dyn Any + Send>>),
+    Taken,
+}
+
+impl<T: Send + 'static> Job<T> {
+    /// Gives the work to the spawner.
+    pub fn spawn(spawner: &dyn Spawner, work: impl FnOnce() -> T + Send + 'static) -> Self {
+        let progress = Arc::new(Mutex::new(Progress::Running(None)));
+        let report = Report(Arc::clone(&progress));
+        spawner.spawn_blocking(Box::new(move || {
+            let result = catch_unwind(AssertUnwindSafe(work));
+            report.finish(result);
+        }));
+        Self(progress)
+    }
+}
+
+impl<T> Future for Job<T> {
+    type Output = T;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
+        let mut progress = lock(&self.0);
+        if let Progress::Running(waker) = &mut *progress {
+            *waker = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        let done = std::mem::replace(&mut *progress, Progress::Taken);
+        drop(progress);
+        match done {
+            Progress::Done(Ok(result)) => Poll::Ready(result),
+            Progress::Done(Err(panic)) => resume_unwind(panic),
+            Progress::Running(_) | Progress::Taken => Poll::Pending,
+        }
+    }
+}
+
+impl<T> fmt::Debug for Job<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Job(..)")
+    }
+}
+
+/// Reports the end of the work, also of work that was dropped unrun (a runtime that shuts down does that).
+struct Report<T>(Arc<Mutex<Progress<T>>>);
+
+impl<T> Report<T> {
+    fn finish(&self, result: Result<T, Box<dyn Any + Send>>) {
+        let mut progress = lock(&self.0);
+        if let Progress::Running(waker) = &mut *progress {
+            let waker = waker.take();
+            *progress = Progress::Done(result);
+            drop(progress);
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+        }
+    }
+}
+
+impl<T> Drop for Report<T> {
+    fn drop(&mut self) {
+        self.finish(Err(Box::new("the work was dropped before it ran")));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Nowhere;
+
+    impl Spawner for Nowhere {
+        fn spawn_blocking(&self, _work: Box<dyn FnOnce() + Send>) {}
+    }
+
+    #[test]
+    fn a_job_yields_its_result() {
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut job = Job::spawn(&Inline, || 7);
+        assert_eq!(Pin::new(&mut job).poll(&mut cx), Poll::Ready(7));
+    }
+
+    #[test]
+    fn work_that_is_never_run_is_a_panic_and_no_hang() {
+        let mut job: Job<u8> = Job::spawn(&Nowhere, || 7);
+        let polled = catch_unwind(AssertUnwindSafe(|| {
+            let _ = Pin::new(&mut job).poll(&mut Context::from_waker(Waker::noop()));
+        }));
+        assert!(polled.is_err());
+    }
+}

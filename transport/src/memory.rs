@@ -1,0 +1,335 @@
+//! The in-memory transport: connections without sockets, time that stands until it is moved, and a server that runs
+//! when it is told to. It is the reference that other transports are compared with, and what an application is tested
+//! on.
+//!
+//! ```
+//! use httpfsm::config::ServerConfig;
+//! use httpfsm::handler::Request;
+//! use httpfsm_transport::memory::MemoryServer;
+//!
+//! let mut server = MemoryServer::new(ServerConfig::default(), |_: Request| async { "Hello, world!" });
+//! let client = server.connect().unwrap();
+//! client.send(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+//! server.run();
+//! assert!(client.take_text().ends_with("\r\n\r\nHello, world!"));
+//! ```
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::future::Future;
+use std::io::{self, IoSlice};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
+
+use httpfsm::config::ServerConfig;
+use httpfsm::handler::{Handler, Subscriber};
+use httpfsm::peer::Peer;
+use httpfsm::server::Refusal;
+
+use crate::clock::Clock;
+use crate::driver::Driver;
+use crate::handle::ServerHandle;
+use crate::job::Inline;
+use crate::lock::lock;
+use crate::service::Service;
+use crate::wire::Wire;
+
+/// Octets on their way in one direction.
+#[derive(Debug)]
+struct Lane {
+    octets: VecDeque<u8>,
+    capacity: usize,
+    ended: bool,
+    reset: bool,
+    reader: Option<Waker>,
+    writer: Option<Waker>,
+}
+
+impl Lane {
+    fn new(capacity: usize) -> Arc<Mutex<Self>> {
+        let octets = VecDeque::new();
+        Arc::new(Mutex::new(Self {
+            octets,
+            capacity,
+            ended: false,
+            reset: false,
+            reader: None,
+            writer: None,
+        }))
+    }
+
+    fn wake(&mut self) {
+        self.reader.take().into_iter().chain(self.writer.take()).for_each(Waker::wake);
+    }
+
+    fn end(&mut self, reset: bool) {
+        self.ended = true;
+        self.reset |= reset;
+        self.wake();
+    }
+}
+
+/// One end of a connection in memory. Dropping it ends the connection as dropping a socket does.
+#[derive(Debug)]
+pub struct MemoryWire {
+    input: Arc<Mutex<Lane>>,
+    output: Arc<Mutex<Lane>>,
+    reset: bool,
+}
+
+/// Two ends of a connection that holds `capacity` octets in each direction.
+#[must_use]
+pub fn pair(capacity: usize) -> (MemoryWire, MemoryWire) {
+    let (there, back) = (Lane::new(capacity), Lane::new(capacity));
+    let near = MemoryWire { input: Arc::clone(&back), output: Arc::clone(&there), reset: false };
+    (near, MemoryWire { input: there, output: back, reset: false })
+}
+
+impl Wire for MemoryWire {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        let mut lane = lock(&self.input);
+        if lane.reset {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+        }
+        if lane.octets.is_empty() && !lane.ended {
+            lane.reader = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        let taken = io::Read::read(&mut lane.octets, buffer)?;
+        if let Some(writer) = lane.writer.take() {
+            writer.wake();
+        }
+        Poll::Ready(Ok(taken))
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
+        let mut lane = lock(&self.output);
+        if lane.ended {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
+        let taken = octets.len().min(lane.capacity.saturating_sub(lane.octets.len()));
+        if taken == 0 {
+            lane.writer = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        lane.octets.extend(&octets[..taken]);
+        if let Some(reader) = lane.reader.take() {
+            reader.wake();
+        }
+        Poll::Ready(Ok(taken))
+    }
+
+    fn poll_write_vectored(
+        &mut self,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let mut written = 0;
+        for slice in slices {
+            match self.poll_write(cx, slice) {
+                Poll::Ready(Ok(taken)) => {
+                    written += taken;
+                    if taken < slice.len() {
+                        break;
+                    }
+                }
+                Poll::Pending | Poll::Ready(Err(_)) if written > 0 => break,
+                other => return other,
+            }
+        }
+        Poll::Ready(Ok(written))
+    }
+
+    fn poll_close_write(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        lock(&self.output).end(false);
+        Poll::Ready(Ok(()))
+    }
+
+    fn reset(&mut self) {
+        self.reset = true;
+    }
+}
+
+impl Drop for MemoryWire {
+    fn drop(&mut self) {
+        lock(&self.output).end(self.reset);
+        // What nobody will read makes the peer's next write fail.
+        lock(&self.input).end(self.reset);
+    }
+}
+
+/// The peer's end of a connection to a [`MemoryServer`].
+#[derive(Debug)]
+pub struct MemoryClient(MemoryWire);
+
+impl MemoryClient {
+    /// Sends octets, however many the connection holds already.
+    pub fn send(&self, octets: impl AsRef<[u8]>) {
+        let mut lane = lock(&self.0.output);
+        lane.octets.extend(octets.as_ref());
+        if let Some(reader) = lane.reader.take() {
+            reader.wake();
+        }
+    }
+
+    /// Takes the octets that have arrived.
+    #[must_use]
+    pub fn take(&self) -> Vec<u8> {
+        self.take_at_most(usize::MAX)
+    }
+
+    /// Takes at most so many of them.
+    #[must_use]
+    pub fn take_at_most(&self, octets: usize) -> Vec<u8> {
+        let mut lane = lock(&self.0.input);
+        let taken = octets.min(lane.octets.len());
+        let taken = lane.octets.drain(..taken).collect();
+        if let Some(writer) = lane.writer.take() {
+            writer.wake();
+        }
+        taken
+    }
+
+    /// The same as text; octets that are not UTF-8 are replaced.
+    #[must_use]
+    pub fn take_text(&self) -> String {
+        String::from_utf8_lossy(&self.take()).into_owned()
+    }
+
+    /// Ends our output (FIN).
+    pub fn close_write(&self) {
+        lock(&self.0.output).end(false);
+    }
+
+    /// Resets the connection (RST).
+    pub fn reset(&self) {
+        lock(&self.0.output).end(true);
+        lock(&self.0.input).end(true);
+    }
+
+    /// Whether the server has ended its output, by FIN or by closing.
+    #[must_use]
+    pub fn is_ended(&self) -> bool {
+        lock(&self.0.input).ended
+    }
+
+    /// Whether the server has reset the connection.
+    #[must_use]
+    pub fn is_reset(&self) -> bool {
+        lock(&self.0.input).reset
+    }
+}
+
+/// A server in memory, on one thread, with a manual clock.
+pub struct MemoryServer<H: Handler> {
+    service: Arc<Service<H>>,
+    clock: Clock,
+    connections: Vec<Connection<H>>,
+    capacity: usize,
+    next_port: u16,
+}
+
+struct Connection<H: Handler> {
+    driver: Driver<H, MemoryWire>,
+    woken: Arc<Woken>,
+}
+
+/// Whether a task is to be polled.
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+impl<H: Handler> MemoryServer<H> {
+    /// A server whose connections hold 64 KiB in each direction.
+    pub fn new(config: ServerConfig, handler: H) -> Self {
+        Self::with(config, 64 << 10, None, handler)
+    }
+
+    /// A server with connections of a capacity, and with a subscriber.
+    pub fn with(
+        config: ServerConfig,
+        capacity: usize,
+        subscriber: Option<Arc<dyn Subscriber>>,
+        handler: H,
+    ) -> Self {
+        let clock = Clock::manual();
+        let service = Service::new(config, clock.clone(), Arc::new(Inline), subscriber, handler);
+        Self { service, clock, connections: Vec::new(), capacity, next_port: 49_152 }
+    }
+
+    /// Connects a client from a port of its own on the loopback address.
+    ///
+    /// # Errors
+    ///
+    /// The server does not serve it.
+    pub fn connect(&mut self) -> Result<MemoryClient, Refusal> {
+        self.next_port = self.next_port.checked_add(1).unwrap_or(49_152);
+        self.connect_from(SocketAddr::from((Ipv4Addr::LOCALHOST, self.next_port)).into())
+    }
+
+    /// Connects a client from an address.
+    ///
+    /// # Errors
+    ///
+    /// The server does not serve it.
+    pub fn connect_from(&mut self, peername: Peer) -> Result<MemoryClient, Refusal> {
+        let sockname = SocketAddr::from((Ipv4Addr::LOCALHOST, 80)).into();
+        let (near, far) = pair(self.capacity);
+        let driver = self.service.connect(far, peername, sockname)?;
+        self.connections.push(Connection { driver, woken: Arc::new(Woken(AtomicBool::new(true))) });
+        Ok(MemoryClient(near))
+    }
+
+    /// Runs the connections until all wait; the number of wake-ups that it took.
+    pub fn run(&mut self) -> usize {
+        let mut wake_ups = 0;
+        self.service.desk.sweep(&mut Context::from_waker(Waker::noop()));
+        loop {
+            let before = wake_ups;
+            self.connections.retain_mut(|connection| {
+                if !connection.woken.0.swap(false, Ordering::SeqCst) {
+                    return true;
+                }
+                wake_ups += 1;
+                let waker = Waker::from(Arc::clone(&connection.woken));
+                Pin::new(&mut connection.driver).poll(&mut Context::from_waker(&waker)).is_pending()
+            });
+            if wake_ups == before {
+                return wake_ups;
+            }
+        }
+    }
+
+    /// Lets time pass, and runs what is due.
+    pub fn advance(&mut self, by: Duration) -> usize {
+        self.clock.advance(by);
+        self.run()
+    }
+
+    /// The server's handle; its addresses are empty.
+    #[must_use]
+    pub fn handle(&self) -> ServerHandle {
+        self.service.handle(Vec::new())
+    }
+
+    /// Connections whose drivers still run.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.connections.len()
+    }
+}
+
+impl<H: Handler> fmt::Debug for MemoryServer<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let drivers: Vec<_> = self.connections.iter().map(|connection| &connection.driver).collect();
+        f.debug_struct("MemoryServer").field("connections", &drivers).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,124 @@
+//! A streamed answer on its way from its source to the channel.
+
+use std::task::{Context, Poll};
+
+use bytes::{Buf, Bytes};
+use httpfsm::channel::Channel;
+use httpfsm::error::NotAccepted;
+use httpfsm::fields::Fields;
+use httpfsm::handler::{Body, Frame};
+use httpfsm::input::{Data, Input};
+use httpfsm::time::Now;
+
+use crate::panics;
+
+/// Frames taken from a source in a row, before others get their turn.
+const FRAMES: usize = 64;
+
+/// The rest of an answer.
+pub(crate) struct Sending {
+    body: Body,
+    /// Octets of the source that the channel had no room for.
+    left: Bytes,
+    /// The source is polled again when its octets have left: that is the completion of its flush.
+    pub(crate) flushing: bool,
+}
+
+/// How far a pump got.
+pub(crate) enum Pumped {
+    /// The source or the room is exhausted.
+    Waits,
+    /// There is more, but others are to have their turn.
+    More,
+    /// The answer is over, for better or worse.
+    Over,
+}
+
+impl Sending {
+    pub(crate) fn new(body: Body) -> Self {
+        Self { body, left: Bytes::new(), flushing: false }
+    }
+
+    /// Moves what the source has and the channel takes. The source is asked for nothing while there is no room.
+    pub(crate) fn pump(
+        &mut self,
+        channel: &mut Channel,
+        now: &Now<'_>,
+        expose: bool,
+        cx: &mut Context<'_>,
+    ) -> Pumped {
+        let pumped = self.try_pump(channel, now, expose, cx);
+        // Not accepted: the channel has ended the answer by itself (a deadline, a lost connection).
+        pumped.unwrap_or(Pumped::Over)
+    }
+
+    fn try_pump(
+        &mut self,
+        channel: &mut Channel,
+        now: &Now<'_>,
+        expose: bool,
+        cx: &mut Context<'_>,
+    ) -> Result<Pumped, NotAccepted> {
+        for _ in 0..FRAMES {
+            if !self.left.is_empty() {
+                self.hand_over(channel, now)?;
+            }
+            if self.flushing || !self.left.is_empty() || channel.room() == 0 {
+                return Ok(Pumped::Waits);
+            }
+            let Poll::Ready(frame) = panics::catch(|| self.body.poll_frame(cx)).transpose() else {
+                return Ok(Pumped::Waits);
+            };
+            let end = match frame {
+                Ok(Frame::Data(octets)) => {
+                    self.left = octets;
+                    continue;
+                }
+                Ok(Frame::Flush) => {
+                    self.flushing = true;
+                    channel.handle(now, Input::Flush)?;
+                    continue;
+                }
+                Ok(Frame::Trailers(fields)) => return finish(channel, now, Some(&fields)),
+                Ok(Frame::End) => return finish(channel, now, None),
+                Ok(Frame::Error(failure)) => expose.then(|| failure.to_string()),
+                Err(panic) => expose.then_some(panic),
+            };
+            channel.handle(now, Input::Abort(end.as_deref()))?;
+            return Ok(Pumped::Over);
+        }
+        Ok(Pumped::More)
+    }
+
+    fn hand_over(&mut self, channel: &mut Channel, now: &Now<'_>) -> Result<(), NotAccepted> {
+        if channel.room_for_bytes() {
+            return channel.handle(now, Input::Write(Data::Bytes(std::mem::take(&mut self.left))));
+        }
+        let fit = channel.room().min(self.left.len());
+        if fit > 0 {
+            channel.handle(now, Input::Write(Data::Slice(&self.left[..fit])))?;
+            self.left.advance(fit);
+        }
+        Ok(())
+    }
+}
+
+fn finish(channel: &mut Channel, now: &Now<'_>, trailers: Option<&Fields>) -> Result<Pumped, NotAccepted> {
+    channel.handle(now, Input::Finish(trailers))?;
+    Ok(Pumped::Over)
+}
+
+/// `Result<Poll<T>, E>` turned inside out.
+trait Transpose<T, E> {
+    fn transpose(self) -> Poll<Result<T, E>>;
+}
+
+impl<T, E> Transpose<T, E> for Result<Poll<T>, E> {
+    fn transpose(self) -> Poll<Result<T, E>> {
+        match self {
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(value)) => Poll::Ready(Ok(value)),
+            Err(error) => Poll::Ready(Err(error)),
+        }
+    }
+}

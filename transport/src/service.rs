@@ -1,0 +1,97 @@
+//! A server without its sockets: the handler, the desk, and what connections reuse.
+
+use std::fmt;
+use std::sync::Arc;
+
+use httpfsm::channel::Settings;
+use httpfsm::config::{Bodies, ServerConfig};
+use httpfsm::handler::{ConnectionInfo, Handler, Subscriber};
+use httpfsm::peer::Peer;
+use httpfsm::server::Refusal;
+
+use crate::clock::Clock;
+use crate::desk::{Desk, Lease};
+use crate::driver::Driver;
+use crate::exchange::Exchange;
+use crate::handle::ServerHandle;
+use crate::job::Spawner;
+use crate::wire::Wire;
+use crate::worker::Pool;
+
+/// What all connections of a server share. A transport makes one and asks it for a [`Driver`] per accepted socket.
+pub struct Service<H: Handler> {
+    pub(crate) handler: H,
+    pub(crate) desk: Arc<Desk>,
+    pub(crate) exchanges: Pool<Box<Exchange<H::Future>>>,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) expose_tracebacks: bool,
+    pub(crate) whole_bodies: bool,
+    pub(crate) judges: bool,
+}
+
+impl<H: Handler> Service<H> {
+    /// A service that serves `handler` under `config`. `spawner` runs the file work of whole bodies.
+    pub fn new(
+        config: ServerConfig,
+        clock: Clock,
+        spawner: Arc<dyn Spawner>,
+        subscriber: Option<Arc<dyn Subscriber>>,
+        handler: H,
+    ) -> Arc<Self> {
+        let config = Arc::new(config);
+        Arc::new(Self {
+            handler,
+            settings: Arc::new(Settings::new(&config.channel)),
+            exchanges: Pool::new(),
+            expose_tracebacks: config.channel.expose_tracebacks,
+            whole_bodies: config.channel.bodies == Bodies::Whole,
+            judges: config.channel.maximum_simultaneous_requests != 0,
+            desk: Arc::new(Desk::new(config, clock, spawner, subscriber)),
+        })
+    }
+
+    /// The driver of a connection that was accepted; the transport runs it until it is done.
+    ///
+    /// # Errors
+    ///
+    /// The server does not serve this peer, or no further one; the socket is to be closed.
+    pub fn connect<W: Wire>(
+        self: &Arc<Self>,
+        wire: W,
+        peername: Peer,
+        sockname: Peer,
+    ) -> Result<Driver<H, W>, Refusal> {
+        let (id, channel) = self.desk.admit(&peername, &sockname)?;
+        let lease = Lease::new(Arc::clone(&self.desk), id);
+        let scheme = self.settings.config().url_scheme.clone();
+        let info = ConnectionInfo { peername, sockname, scheme, channel };
+        Ok(Driver::new(Arc::clone(self), wire, Arc::new(info), lease, self.desk.facts(id)))
+    }
+
+    /// Keeps the memory of an exchange that is over, for another.
+    #[inline]
+    pub(crate) fn recycle(&self, mut exchange: Box<Exchange<H::Future>>) {
+        exchange.shrink();
+        self.exchanges.give(exchange);
+    }
+
+    /// Tells the subscriber, if there is one.
+    #[inline]
+    pub(crate) fn tell(&self, what: impl FnOnce(&dyn Subscriber)) {
+        if let Some(subscriber) = &self.desk.subscriber {
+            what(&**subscriber);
+        }
+    }
+
+    /// The handle of the server, which listens at `addresses`.
+    #[must_use]
+    pub fn handle(&self, addresses: Vec<Peer>) -> ServerHandle {
+        ServerHandle::new(Arc::clone(&self.desk), addresses)
+    }
+}
+
+impl<H: Handler> fmt::Debug for Service<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Service").field("desk", &self.desk).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,76 @@
+//! The thread that wakes connections whose deadlines come.
+
+use std::io;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+use std::time::Duration;
+
+use crate::alarms::NEVER;
+use crate::handle::ServerHandle;
+
+/// How late a deadline may be noticed, so that many of them cost one wake-up of the thread.
+const COARSE: Duration = Duration::from_millis(10);
+
+/// Starts the thread that wakes a server's connections when their deadlines come. It ends with the server, and also
+/// when nothing of it is left.
+///
+/// It is a thread and no task of a runtime, since it sleeps all but always: a timer that is armed in tokio's wheel costs
+/// every wake-up of a worker some 200 instructions. And so a server needs no timer of its runtime at all.
+///
+/// # Errors
+///
+/// The system has no more threads.
+pub fn keep_time(server: &ServerHandle) -> io::Result<()> {
+    let desk = Arc::downgrade(server.desk());
+    let keep = move || {
+        let waker = Waker::from(Arc::new(Unpark(thread::current())));
+        let mut cx = Context::from_waker(&waker);
+        while let Some(desk) = desk.upgrade() {
+            if let Poll::Ready(()) = desk.poll_gone(&mut cx) {
+                return;
+            }
+            let next = desk.sweep(&mut cx);
+            let pause = Duration::from_millis(next.saturating_sub(desk.clock.now())).max(COARSE);
+            drop(desk);
+            if next == NEVER { thread::park() } else { thread::park_timeout(pause) }
+        }
+    };
+    thread::Builder::new().name("httpfsm-time".to_owned()).stack_size(128 << 10).spawn(keep)?;
+    Ok(())
+}
+
+/// Wakes a thread that is parked.
+pub(crate) struct Unpark(pub(crate) Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use httpfsm::config::ServerConfig;
+    use httpfsm::handler::Request;
+    use httpfsm::peer::Peer;
+
+    use super::*;
+    use crate::{Clock, Inline, Service, memory};
+
+    #[test]
+    fn a_deadline_on_the_system_clock_wakes_its_connection() -> io::Result<()> {
+        let mut config = ServerConfig::default();
+        config.channel.first_byte_timeout = Some(Duration::from_millis(30));
+        let handler = |_: Request| async { "fine" };
+        let service = Service::new(config, Clock::system(), Arc::new(Inline), None, handler);
+        keep_time(&service.handle(Vec::new()))?;
+        let (_client, wire) = memory::pair(100);
+        let driver = service.connect(wire, Peer::Unix(None), Peer::Unix(None));
+        // Ends, or the test does not.
+        if let Ok(driver) = driver {
+            crate::block_on(driver);
+        }
+        Ok(())
+    }
+}

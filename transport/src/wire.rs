@@ -1,0 +1,45 @@
+//! What a driver needs from a socket.
+
+use std::io::{self, IoSlice};
+use std::task::{Context, Poll};
+
+/// A connected byte stream, polled.
+///
+/// The contracts are those of a non-blocking socket: `Pending` registers the task's waker for that direction; an
+/// error means that the connection is lost. Dropping it closes the socket.
+pub trait Wire: Send + Unpin + 'static {
+    /// Reads into `buffer`, which is not empty; 0 octets are the end of the peer's input.
+    ///
+    /// # Errors
+    ///
+    /// The connection is lost.
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>>;
+
+    /// Writes some of `octets`.
+    ///
+    /// # Errors
+    ///
+    /// The connection is lost.
+    fn poll_write(&mut self, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>>;
+
+    /// Writes some of the octets in `slices`, in order.
+    ///
+    /// # Errors
+    ///
+    /// The connection is lost.
+    fn poll_write_vectored(
+        &mut self,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>>;
+
+    /// Ends our output (FIN); input goes on.
+    ///
+    /// # Errors
+    ///
+    /// The connection is lost.
+    fn poll_close_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// Makes the close that follows a reset (RST), where the wire has such a thing.
+    fn reset(&mut self);
+}

@@ -1,0 +1,598 @@
+//! The driver on the in-memory transport: what goes in, what comes out, and what is given back.
+#![allow(clippy::unwrap_used)]
+
+use std::future::poll_fn;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use bytes::Bytes;
+use httpfsm::config::{Bodies, ServerConfig};
+use httpfsm::error::CloseReason;
+use httpfsm::fields::Fields;
+use httpfsm::handler::{Body, ConnectionInfo, Frame, Handler, Request, Response, Subscriber, Upgraded};
+use httpfsm::status::Status;
+use httpfsm_transport::memory::MemoryServer;
+
+const GET: &str = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+fn server<H: Handler>(handler: H) -> MemoryServer<H> {
+    MemoryServer::new(ServerConfig::default(), handler)
+}
+
+fn post(path: &str, body: &str) -> String {
+    format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+}
+
+/// A flag that a handler waits for and a test raises.
+#[derive(Clone, Default)]
+struct Gate(Arc<Mutex<(bool, Option<Waker>)>>);
+
+impl Gate {
+    fn open(&self) {
+        let mut gate = self.0.lock().unwrap();
+        gate.0 = true;
+        if let Some(waker) = gate.1.take() {
+            waker.wake();
+        }
+    }
+
+    fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut gate = self.0.lock().unwrap();
+        if gate.0 {
+            return Poll::Ready(());
+        }
+        gate.1 = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    async fn wait(&self) {
+        poll_fn(|cx| self.poll(cx)).await;
+    }
+}
+
+#[test]
+fn a_ready_handler_is_answered_in_one_wake_up() {
+    let mut server = server(|_: Request| async { "Hello, world!" });
+    let client = server.connect().unwrap();
+    server.run();
+    client.send(GET.repeat(16));
+    assert_eq!(server.run(), 1);
+    assert_eq!(client.take_text().matches("\r\n\r\nHello, world!").count(), 16);
+}
+
+#[test]
+fn a_handler_that_waits_is_answered_when_it_is_woken() {
+    let gate = Gate::default();
+    let waiting = gate.clone();
+    let mut server = server(move |_: Request| {
+        let gate = waiting.clone();
+        async move {
+            gate.wait().await;
+            "late"
+        }
+    });
+    let client = server.connect().unwrap();
+    client.send(GET);
+    server.run();
+    assert_eq!(client.take_text(), "");
+    gate.open();
+    assert_eq!(server.run(), 1);
+    assert!(client.take_text().ends_with("late"));
+}
+
+#[test]
+fn a_body_is_read_as_it_arrives() {
+    let mut server = server(|mut request: Request| async move { request.body().collect(100).await });
+    let client = server.connect().unwrap();
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n");
+    server.run();
+    client.send("01");
+    server.run();
+    assert_eq!(client.take_text(), "");
+    client.send("234");
+    server.run();
+    assert!(client.take_text().ends_with("\r\n\r\n01234"));
+}
+
+#[test]
+fn continue_is_sent_when_the_body_is_read() {
+    let mut server = server(|mut request: Request| async move {
+        match request.path() {
+            "/refuse" => Ok(Bytes::from_static(b"no")),
+            _ => request.body().collect(100).await,
+        }
+    });
+    let client = server.connect().unwrap();
+    let head = "HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n";
+    client.send(format!("POST / {head}"));
+    server.run();
+    assert_eq!(client.take_text(), "HTTP/1.1 100 Continue\r\n\r\n");
+    client.send("ok");
+    server.run();
+    assert!(client.take_text().ends_with("\r\n\r\nok"));
+
+    client.send(format!("POST /refuse {head}"));
+    server.run();
+    let answer = client.take_text();
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("Connection: close"), "{answer}");
+}
+
+#[test]
+fn early_hints_come_before_the_answer() {
+    let mut server = server(|request: Request| async move {
+        request.early_hints(Fields::new().with("Link", "</a.css>; rel=preload").unwrap());
+        "late"
+    });
+    let client = server.connect().unwrap();
+    client.send(GET);
+    server.run();
+    let answer = client.take_text();
+    assert!(
+        answer.starts_with("HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\nHTTP/1.1 200"),
+        "{answer}"
+    );
+}
+
+#[test]
+fn a_slow_reader_stops_the_source_and_a_slow_source_the_reader() {
+    let pulled = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&pulled);
+    let mut server = server(move |_: Request| {
+        let count = Arc::clone(&count);
+        async move {
+            let mut left = 1000;
+            Response::new(Status::OK).with_body(Body::from_fn(move |_| {
+                count.fetch_add(1, Ordering::SeqCst);
+                left -= 1;
+                Poll::Ready(if left == 0 { Frame::End } else { Frame::Data(Bytes::from(vec![b'x'; 10_000])) })
+            }))
+        }
+    });
+    let client = server.connect().unwrap();
+    client.send(GET);
+    server.run();
+    let held = pulled.load(Ordering::SeqCst);
+    assert!(held < 20, "{held} pieces were pulled for 64 KiB on the way and 64 KiB of room");
+    let mut received = 0;
+    loop {
+        let octets = client.take();
+        if octets.is_empty() {
+            break;
+        }
+        received += octets.len();
+        server.run();
+    }
+    assert_eq!(pulled.load(Ordering::SeqCst), 1000);
+    assert!(received > 9_990_000, "{received}");
+}
+
+#[test]
+fn an_unread_upload_stops_at_the_window() {
+    let gate = Gate::default();
+    let waiting = gate.clone();
+    let mut server = server(move |mut request: Request| {
+        let gate = waiting.clone();
+        async move {
+            let first = request.body().next_data().await.map(|first| first.map(|octets| octets.len()));
+            gate.wait().await;
+            let rest = request.body().collect(10 << 20).await.map_or(0, |octets| octets.len());
+            format!("{}", first.unwrap().unwrap() + rest)
+        }
+    });
+    let client = server.connect().unwrap();
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n");
+    client.send(vec![b'x'; 1_000_000]);
+    server.run();
+    assert_eq!(client.take_text(), "");
+    gate.open();
+    server.run();
+    assert!(client.take_text().ends_with("\r\n\r\n1000000"));
+}
+
+#[test]
+fn an_echo_streams_both_ways_with_its_trailers() {
+    let mut server =
+        server(
+            |mut request: Request| async move { Response::new(Status::OK).with_body(request.take_body()) },
+        );
+    let client = server.connect().unwrap();
+    let piece = "0123456789abcdef".repeat(1000);
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+    let mut answer = String::new();
+    for _ in 0..50 {
+        client.send(format!("{:x}\r\n{piece}\r\n", piece.len()));
+        server.run();
+        answer += &client.take_text();
+    }
+    client.send("0\r\nX-Sum: 5\r\n\r\n");
+    server.run();
+    answer += &client.take_text();
+    assert!(answer.len() > 50 * piece.len(), "{}", answer.len());
+    assert!(answer.ends_with("\r\n0\r\nX-Sum: 5\r\n\r\n"), "{}", &answer[answer.len() - 100..]);
+}
+
+#[test]
+fn the_poll_after_a_flush_comes_when_its_octets_have_left() {
+    let step = Arc::new(AtomicUsize::new(0));
+    let reached = Arc::clone(&step);
+    let handler = move |_: Request| {
+        let reached = Arc::clone(&reached);
+        async move {
+            Response::new(Status::OK).with_body(Body::from_fn(move |_| {
+                Poll::Ready(match reached.fetch_add(1, Ordering::SeqCst) {
+                    0 => Frame::Data(Bytes::from(vec![b'x'; 3000])),
+                    1 => Frame::Flush,
+                    _ => Frame::End,
+                })
+            }))
+        }
+    };
+    let mut server = MemoryServer::with(ServerConfig::default(), 1000, None, handler);
+    let client = server.connect().unwrap();
+    client.send(GET);
+    server.run();
+    assert_eq!(step.load(Ordering::SeqCst), 2);
+    let mut received = Vec::new();
+    while step.load(Ordering::SeqCst) < 3 {
+        let octets = client.take_at_most(500);
+        assert!(!octets.is_empty());
+        received.extend(octets);
+        server.run();
+    }
+    assert!(received.len() >= 2000, "{}", received.len());
+}
+
+#[test]
+fn a_panic_is_a_500_and_its_text_is_told_only_if_allowed() {
+    for expose in [false, true] {
+        let mut config = ServerConfig::default();
+        config.channel.expose_tracebacks = expose;
+        let mut server = MemoryServer::new(config, |request: Request| async move {
+            assert!(request.path() != "/panic", "the cheese is out");
+            "fine"
+        });
+        let client = server.connect().unwrap();
+        client.send("GET /panic HTTP/1.1\r\nHost: a\r\n\r\n");
+        server.run();
+        let answer = client.take_text();
+        assert!(answer.starts_with("HTTP/1.1 500 "), "{answer}");
+        assert_eq!(answer.contains("the cheese is out"), expose, "{answer}");
+        let other = server.connect().unwrap();
+        other.send(GET);
+        server.run();
+        assert!(other.take_text().ends_with("fine"));
+    }
+}
+
+#[test]
+fn a_source_that_panics_cuts_the_answer() {
+    let mut server = server(|_: Request| async {
+        let mut first = true;
+        Response::new(Status::OK).with_body(Body::from_fn(move |_| {
+            assert!(std::mem::take(&mut first), "no more");
+            Poll::Ready(Frame::Data(Bytes::from_static(b"first")))
+        }))
+    });
+    let client = server.connect().unwrap();
+    client.send(GET);
+    server.run();
+    let answer = client.take_text();
+    assert!(answer.starts_with("HTTP/1.1 200 ") && !answer.contains("\r\n0\r\n\r\n"), "{answer}");
+    assert!(client.is_ended());
+    let client = server.connect().unwrap();
+    client.send("GET / HTTP/1.0\r\n\r\n");
+    server.run();
+    assert!(client.is_reset(), "its end would look like the end of the answer");
+}
+
+/// Counts the futures that were dropped before their end.
+struct Dropped(Arc<AtomicUsize>);
+
+impl Drop for Dropped {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn a_disconnect_drops_the_handler() {
+    let dropped = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&dropped);
+    let mut server = server(move |_: Request| {
+        let guard = Dropped(Arc::clone(&count));
+        async move {
+            std::future::pending::<()>().await;
+            drop(guard);
+        }
+    });
+    let client = server.connect().unwrap();
+    client.send(GET);
+    server.run();
+    assert_eq!(dropped.load(Ordering::SeqCst), 0);
+    client.reset();
+    server.run();
+    assert_eq!(dropped.load(Ordering::SeqCst), 1);
+    assert_eq!((server.connections(), server.handle().stats().n_channels), (0, 0));
+}
+
+#[test]
+fn a_disconnect_is_reported_to_a_handler_that_waits_for_it() {
+    let told = Arc::new(AtomicUsize::new(0));
+    let gate = Gate::default();
+    let (count, waiting) = (Arc::clone(&told), gate.clone());
+    let mut server = server(move |request: Request| {
+        let (count, gate) = (Arc::clone(&count), waiting.clone());
+        async move {
+            request.disconnected().await;
+            count.fetch_add(1, Ordering::SeqCst);
+            gate.wait().await;
+            count.fetch_add(1, Ordering::SeqCst);
+        }
+    });
+    let client = server.connect().unwrap();
+    client.send(GET);
+    server.run();
+    client.reset();
+    server.run();
+    assert_eq!((told.load(Ordering::SeqCst), server.handle().stats().n_channels), (1, 0));
+    gate.open();
+    server.run();
+    assert_eq!((told.load(Ordering::SeqCst), server.connections()), (2, 0));
+}
+
+#[test]
+fn the_end_of_the_peers_output_is_reported_and_the_answer_still_goes_out() {
+    let mut server = server(|request: Request| async move {
+        request.peer_ended().await;
+        "still here"
+    });
+    let client = server.connect().unwrap();
+    client.send(GET);
+    server.run();
+    assert_eq!(client.take_text(), "");
+    client.close_write();
+    server.run();
+    assert!(client.take_text().ends_with("still here"));
+    assert_eq!(server.connections(), 0);
+}
+
+#[test]
+fn an_answer_may_come_before_the_body_was_read() {
+    let mut server = server(|_: Request| async { (Status::FORBIDDEN, "no") });
+    let client = server.connect().unwrap();
+    client.send(post("/", &"x".repeat(1000)));
+    client.send(GET);
+    server.run();
+    let answer = client.take_text();
+    assert_eq!(answer.matches("HTTP/1.1 403 ").count(), 2, "{answer}");
+}
+
+#[test]
+fn an_upgrade_hands_over_the_connection_with_what_was_read() {
+    let slot: Arc<Mutex<Option<Upgraded>>> = Arc::default();
+    let taken = Arc::clone(&slot);
+    let mut server = server(move |request: Request| {
+        let (slot, upgrade) = (Arc::clone(&taken), request.upgrade());
+        // Somebody else awaits the connection; here, the test's own thread.
+        std::thread::spawn(move || {
+            if let Ok(upgraded) = httpfsm_transport::block_on(upgrade) {
+                *slot.lock().unwrap() = Some(upgraded);
+            }
+        });
+        async { Response::switching_protocols("echo") }
+    });
+    let client = server.connect().unwrap();
+    client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\nfirst");
+    server.run();
+    assert!(client.take_text().starts_with("HTTP/1.1 101 Switching Protocols\r\n"));
+    let mut upgraded = loop {
+        if let Some(upgraded) = slot.lock().unwrap().take() {
+            break upgraded;
+        }
+        std::thread::yield_now();
+    };
+    let mut buffer = [0; 16];
+    assert_eq!(httpfsm_transport::block_on(upgraded.read(&mut buffer)).unwrap(), 5);
+    client.send("second");
+    assert_eq!(httpfsm_transport::block_on(upgraded.read(&mut buffer)).unwrap(), 6);
+    assert_eq!(&buffer[..6], b"second");
+    httpfsm_transport::block_on(upgraded.write_all(b"back")).unwrap();
+    assert_eq!(client.take(), b"back");
+    assert_eq!((server.connections(), server.handle().stats().n_channels), (0, 1));
+    drop(upgraded);
+    assert!(client.is_ended());
+    assert_eq!(server.handle().stats().n_channels, 0);
+}
+
+#[test]
+fn a_refused_upgrade_is_told_and_the_connection_goes_on() {
+    let told = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&told);
+    let mut server = server(move |request: Request| {
+        let (count, upgrade) = (Arc::clone(&count), request.upgrade());
+        std::thread::spawn(move || {
+            if httpfsm_transport::block_on(upgrade).is_err() {
+                count.fetch_add(1, Ordering::SeqCst);
+            }
+        });
+        async { "no" }
+    });
+    let client = server.connect().unwrap();
+    client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n");
+    client.send(GET);
+    server.run();
+    assert_eq!(client.take_text().matches("HTTP/1.1 200 ").count(), 2);
+    while told.load(Ordering::SeqCst) < 2 {
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn whole_bodies_reach_the_handler_at_once_from_memory_or_from_a_file() {
+    let mut config = ServerConfig::default();
+    config.channel.bodies = Bodies::Whole;
+    config.channel.inbuf_overflow = 1000;
+    let calls = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&calls);
+    let mut server = MemoryServer::new(config, move |mut request: Request| {
+        count.fetch_add(1, Ordering::SeqCst);
+        async move {
+            let length = request.body().length();
+            let octets = request.body().collect(10 << 20).await?;
+            let sum: u64 = octets.iter().map(|&octet| u64::from(octet)).sum();
+            Ok::<_, httpfsm::handler::CollectError>(format!("{length:?} {} {sum}", octets.len()))
+        }
+    });
+    for length in [10, 1000, 1001, 300_000, 3_000_000] {
+        let client = server.connect().unwrap();
+        client.send(format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n"));
+        let body: Vec<u8> = (0..length).map(|at| (at % 251) as u8).collect();
+        let sum: u64 = body.iter().map(|&octet| u64::from(octet)).sum();
+        client.send(&body[..5]);
+        server.run();
+        let before = calls.load(Ordering::SeqCst);
+        client.send(&body[5..]);
+        server.run();
+        assert_eq!(calls.load(Ordering::SeqCst), before + 1);
+        let answer = client.take_text();
+        assert!(answer.ends_with(&format!("\r\n\r\nSome({length}) {length} {sum}")), "{answer}");
+    }
+}
+
+#[test]
+fn as_many_requests_as_allowed_are_with_the_application() {
+    let config = ServerConfig { maximum_simultaneous_requests: 2, ..ServerConfig::default() };
+    let gate = Gate::default();
+    let waiting = gate.clone();
+    let mut server = MemoryServer::new(config, move |_: Request| {
+        let gate = waiting.clone();
+        async move { poll_fn(|cx| gate.poll(cx)).await }
+    });
+    let clients: Vec<_> = (0..3).map(|_| server.connect().unwrap()).collect();
+    for client in &clients {
+        client.send(GET);
+        server.run();
+    }
+    assert!(clients[2].take_text().starts_with("HTTP/1.1 503 "));
+    clients[0].reset();
+    server.run();
+    let next = server.connect().unwrap();
+    next.send(GET);
+    server.run();
+    assert_eq!(next.take_text(), "");
+    gate.open();
+    server.run();
+    assert!(next.take_text().starts_with("HTTP/1.1 204 "));
+}
+
+#[test]
+fn deadlines_wake_their_connections() {
+    let mut server = server(|_: Request| async { "fine" });
+    let silent = server.connect().unwrap();
+    let slow = server.connect().unwrap();
+    let idle = server.connect().unwrap();
+    slow.send("GET / HT");
+    idle.send(GET);
+    server.run();
+    assert!(idle.take_text().ends_with("fine"));
+    server.advance(Duration::from_millis(29_999));
+    assert!(!silent.is_ended() && !slow.is_ended());
+    server.advance(Duration::from_millis(1));
+    assert!(silent.is_ended());
+    assert!(slow.take_text().starts_with("HTTP/1.1 408 "));
+    assert!(!idle.is_ended());
+    server.advance(Duration::from_secs(18_000));
+    assert!(idle.is_ended());
+    assert_eq!(server.handle().stats().n_channels, 0);
+}
+
+#[test]
+fn a_drain_closes_the_idle_waits_for_the_busy_and_cuts_the_rest() {
+    let gate = Gate::default();
+    let waiting = gate.clone();
+    let mut server = server(move |request: Request| {
+        let gate = waiting.clone();
+        async move {
+            match request.path() {
+                "/gate" => gate.wait().await,
+                "/never" => std::future::pending().await,
+                _ => {}
+            }
+            "done"
+        }
+    });
+    let [idle, busy, stuck] =
+        [GET, "GET /gate HTTP/1.1\r\nHost: a\r\n\r\n", "GET /never HTTP/1.1\r\nHost: a\r\n\r\n"].map(
+            |request| {
+                let client = server.connect().unwrap();
+                client.send(request);
+                client
+            },
+        );
+    server.run();
+    let mut drained = std::pin::pin!(server.handle().drain(Some(Duration::from_secs(10))));
+    let mut is_drained = || drained.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready();
+    server.run();
+    assert_eq!(server.connect().unwrap_err(), httpfsm::server::Refusal::Draining);
+    server.advance(Duration::from_secs(1));
+    assert!(idle.is_ended());
+    gate.open();
+    server.run();
+    assert!(busy.take_text().contains("Connection: close"));
+    assert!(!stuck.is_ended() && !is_drained());
+    server.advance(Duration::from_secs(9));
+    assert!(stuck.is_reset());
+    assert!(is_drained());
+    assert_eq!(server.handle().stats().n_channels, 0);
+}
+
+#[test]
+fn a_dropped_server_gives_everything_back() {
+    let dropped = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&dropped);
+    let mut server = server(move |_: Request| {
+        let guard = Dropped(Arc::clone(&count));
+        async move {
+            std::future::pending::<()>().await;
+            drop(guard);
+        }
+    });
+    let handle = server.handle();
+    let client = server.connect().unwrap();
+    client.send(GET);
+    server.run();
+    drop(server);
+    assert_eq!(dropped.load(Ordering::SeqCst), 1);
+    assert!(client.is_ended());
+    let stats = handle.stats();
+    assert_eq!((stats.n_channels, stats.channels.requests), (0, 1));
+}
+
+#[test]
+fn a_subscriber_hears_of_every_channel() {
+    #[derive(Default)]
+    struct Log(Mutex<Vec<String>>);
+
+    impl Subscriber for Log {
+        fn opened(&self, connection: &ConnectionInfo) {
+            self.0.lock().unwrap().push(format!("{} opened", connection.channel));
+        }
+
+        fn closed(&self, connection: &ConnectionInfo, reason: CloseReason) {
+            self.0.lock().unwrap().push(format!("{} closed: {reason:?}", connection.channel));
+        }
+    }
+
+    let log = Arc::new(Log::default());
+    let subscriber: Arc<dyn Subscriber> = Arc::clone(&log) as _;
+    let handler = |_: Request| async { "fine" };
+    let mut server = MemoryServer::with(ServerConfig::default(), 1 << 16, Some(subscriber), handler);
+    let client = server.connect().unwrap();
+    client.send(GET);
+    server.run();
+    client.close_write();
+    server.run();
+    assert_eq!(*log.0.lock().unwrap(), ["server.clisrv_1 opened", "server.clisrv_1 closed: PeerEnded"]);
+}

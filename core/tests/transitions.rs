@@ -33,8 +33,10 @@ fn direction(event: Event) -> Direction {
     input.unwrap_or_else(|| panic!("{event} has no direction")).direction
 }
 
+type Parameter = fn(&mut ChannelConfig) -> &mut Option<Duration>;
+
 /// The deadlines, and the parameter that each is configured with.
-const DEADLINES: [(Event, fn(&mut ChannelConfig) -> &mut Option<Duration>); 11] = [
+const DEADLINES: [(Event, Parameter); 11] = [
     (Event::FirstByteTimeout, |config| &mut config.first_byte_timeout),
     (Event::HeadTimeout, |config| &mut config.head_timeout),
     (Event::InactivityTimeout, |config| &mut config.inactivity_timeout),

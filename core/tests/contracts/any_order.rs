@@ -13,6 +13,8 @@ proptest! {
 
     /// No call panics, and a call that is refused changes nothing beyond the tick: neither what can be asked, nor
     /// what cannot.
+    ///
+    /// Fails if a refused input grants credit.
     #[test]
     fn a_refused_call_changes_nothing(traffic in traffic(), limits in limits(), steps in steps()) {
         let mut caller = Caller::new(&limits.config(), &traffic);
@@ -37,6 +39,8 @@ proptest! {
     }
 
     /// An input at a moment is a tick at that moment, then the input.
+    ///
+    /// Fails if the tick before an input is left out.
     #[test]
     fn an_input_is_first_a_tick(traffic in traffic(), limits in limits(), steps in steps()) {
         let mut plain = Caller::new(&limits.config(), &traffic);
@@ -61,6 +65,8 @@ proptest! {
     }
 
     /// A moment in the past counts as the latest one that was seen.
+    ///
+    /// Found: the age of a connection judged by a moment in the past.
     #[test]
     fn time_that_goes_back_stands_still(traffic in traffic(), limits in limits(), steps in steps(), back in 1u64..9_000) {
         let config = httpfsm::ChannelConfig {
@@ -87,6 +93,8 @@ proptest! {
 }
 
 /// Room to read to that was offered is void when the buffer goes that it was in.
+///
+/// Found: an RxRead into a store that was let go, then a panic.
 #[test]
 fn an_offer_does_not_outlive_its_buffer() {
     let mut model = Model::new(&Limits::Usual.config(), &[Conduct::Early]);
@@ -103,6 +111,8 @@ fn an_offer_does_not_outlive_its_buffer() {
 }
 
 /// What was read after the end of input cannot be: it is refused, whichever way it comes.
+///
+/// Found: an RxRead was taken behind the end of input.
 #[test]
 fn nothing_is_read_behind_the_end_of_input() {
     let mut model = Model::new(&Limits::Usual.config(), &[Conduct::Early]);

@@ -21,6 +21,8 @@ proptest! {
 
     /// Buffers stay below the bound: a head or trailer section and one read of input; twice the high-water mark and a
     /// head of output (the mark was not reached, then an answer came). Capacity is at most twice that.
+    ///
+    /// Fails if the input bound is ignored.
     #[test]
     fn buffers_stay_below_their_bound(
         traffic in traffic(),
@@ -55,6 +57,8 @@ proptest! {
 }
 
 /// Whoever produces octets without asking for room gets none above the high-water mark.
+///
+/// Found: interim heads without bound. Fails if a Write is not held to the room.
 #[test]
 fn no_producer_gets_beyond_the_high_water_mark() {
     let config = Limits::Tight.config();
@@ -86,6 +90,8 @@ fn no_producer_gets_beyond_the_high_water_mark() {
 }
 
 /// A flood of pipelined requests before an application that is silent is read up to the input bound.
+///
+/// Fails if the input bound is ignored.
 #[test]
 fn a_flood_is_read_up_to_the_bound() {
     let config = Limits::Usual.config();
@@ -105,6 +111,8 @@ fn a_flood_is_read_up_to_the_bound() {
 }
 
 /// However large the answers were, a channel at rest holds no buffer, with a loan or without.
+///
+/// Found: an output store of 8 KiB or more was kept.
 #[test]
 fn an_idle_channel_holds_nothing() {
     for lent in [false, true] {

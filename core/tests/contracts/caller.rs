@@ -15,7 +15,7 @@ use super::messages::Octets;
 
 /// One call. Those that carry octets of the peer take the next ones of the traffic.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Call {
+pub(crate) enum Call {
     RxData(usize),
     /// Reads into [`Channel::spare`], then hands over.
     Read(usize),
@@ -62,7 +62,7 @@ pub enum Call {
 
 /// How much time has passed before a call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Wait {
+pub(crate) enum Wait {
     None,
     Millis(u64),
     UntilDeadline,
@@ -71,9 +71,9 @@ pub enum Wait {
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Step {
-    pub wait: Wait,
-    pub call: Call,
+pub(crate) struct Step {
+    pub(crate) wait: Wait,
+    pub(crate) call: Call,
 }
 
 fn absurd() -> impl Strategy<Value = usize> {
@@ -121,14 +121,14 @@ fn call() -> impl Strategy<Value = Call> {
 
 /// Steps whose outcome does not depend on whose buffers the channel has: room that was asked for and then not used
 /// is void when buffers change hands.
-pub fn steps_for_loans() -> impl Strategy<Value = Vec<Step>> {
+pub(crate) fn steps_for_loans() -> impl Strategy<Value = Vec<Step>> {
     steps().prop_map(|mut steps| {
         steps.retain(|step| !matches!(step.call, Call::Spare | Call::RxRead(_)));
         steps
     })
 }
 
-pub fn steps() -> impl Strategy<Value = Vec<Step>> {
+pub(crate) fn steps() -> impl Strategy<Value = Vec<Step>> {
     let wait = prop_oneof![
         30 => Just(Wait::None),
         6 => (0u64..3000).prop_map(Wait::Millis),
@@ -141,8 +141,8 @@ pub fn steps() -> impl Strategy<Value = Vec<Step>> {
 
 /// All that a caller can ask a channel.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct View {
-    pub state: State,
+pub(crate) struct View {
+    pub(crate) state: State,
     unsent: Octets,
     room: usize,
     room_for_bytes: bool,
@@ -156,7 +156,7 @@ pub struct View {
 }
 
 impl View {
-    pub fn of(channel: &Channel) -> Self {
+    pub(crate) fn of(channel: &Channel) -> Self {
         let mut slices = [&b""[..]; 3];
         let n = channel.unsent_slices(&mut slices);
         Self {
@@ -177,21 +177,21 @@ impl View {
 
 /// What one step came to.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Outcome {
-    pub result: Result<(), NotAccepted>,
-    pub outputs: Vec<Seen>,
+pub(crate) struct Outcome {
+    pub(crate) result: Result<(), NotAccepted>,
+    pub(crate) outputs: Vec<Seen>,
 }
 
-pub struct Caller {
-    pub channel: Channel,
-    pub at: u64,
+pub(crate) struct Caller {
+    pub(crate) channel: Channel,
+    pub(crate) at: u64,
     traffic: Octets,
     taken: usize,
     filler: Bytes,
 }
 
 impl Caller {
-    pub fn new(config: &ChannelConfig, traffic: &Octets) -> Self {
+    pub(crate) fn new(config: &ChannelConfig, traffic: &Octets) -> Self {
         Self {
             channel: Channel::new(Arc::new(Settings::new(config)), Facts::default()),
             at: 0,
@@ -201,7 +201,7 @@ impl Caller {
         }
     }
 
-    pub fn pass(&mut self, wait: Wait) {
+    pub(crate) fn pass(&mut self, wait: Wait) {
         self.at = match wait {
             Wait::None => self.at,
             Wait::Millis(millis) => self.at.saturating_add(millis),
@@ -211,7 +211,7 @@ impl Caller {
         };
     }
 
-    pub fn tick(&mut self) {
+    pub(crate) fn tick(&mut self) {
         self.handle(Input::Tick).expect("a tick is always taken");
     }
 
@@ -225,7 +225,7 @@ impl Caller {
         self.traffic.iter().copied().cycle().skip(self.taken % self.traffic.len()).take(n).collect()
     }
 
-    pub fn call(&mut self, call: &Call) -> Outcome {
+    pub(crate) fn call(&mut self, call: &Call) -> Outcome {
         let now = Now::new(Moment::from_millis(self.at), &Date::EPOCH);
         let none = Fields::new();
         let mut outputs = Vec::new();
@@ -309,14 +309,14 @@ impl Caller {
         Outcome { result, outputs }
     }
 
-    pub fn step(&mut self, step: &Step) -> (Outcome, View) {
+    pub(crate) fn step(&mut self, step: &Step) -> (Outcome, View) {
         self.pass(step.wait);
         let outcome = self.call(&step.call);
         (outcome, View::of(&self.channel))
     }
 
     /// The same, with a worker's buffers lent for this step.
-    pub fn step_with(&mut self, step: &Step, loan: &mut Loan) -> (Outcome, View) {
+    pub(crate) fn step_with(&mut self, step: &Step, loan: &mut Loan) -> (Outcome, View) {
         self.channel.adopt(loan);
         let done = self.step(step);
         self.channel.release(loan);

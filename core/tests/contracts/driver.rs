@@ -18,7 +18,7 @@ use super::messages::Octets;
 
 /// An output, kept.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Seen {
+pub(crate) enum Seen {
     Opened,
     Request(Octets),
     Body(Octets),
@@ -37,7 +37,7 @@ pub enum Seen {
 }
 
 impl Seen {
-    pub fn of(channel: &mut Channel) -> Option<Self> {
+    pub(crate) fn of(channel: &mut Channel) -> Option<Self> {
         let seen = match channel.next_output()? {
             Output::HttpChannelOpened => Self::Opened,
             Output::HttpRequest => {
@@ -70,7 +70,7 @@ impl Seen {
 
 /// What the application does with a request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Conduct {
+pub(crate) enum Conduct {
     /// Reads the body and answers with it.
     Echo,
     /// The same, in pieces, and asks for the 100 by itself.
@@ -115,7 +115,7 @@ pub enum Conduct {
     NotModified,
 }
 
-pub fn conduct() -> impl Strategy<Value = Conduct> {
+pub(crate) fn conduct() -> impl Strategy<Value = Conduct> {
     use Conduct::*;
     prop_oneof![
         4 => Just(Echo),
@@ -143,7 +143,7 @@ pub fn conduct() -> impl Strategy<Value = Conduct> {
     ]
 }
 
-pub fn conducts() -> impl Strategy<Value = Vec<Conduct>> {
+pub(crate) fn conducts() -> impl Strategy<Value = Vec<Conduct>> {
     prop::collection::vec(conduct(), 1..6)
 }
 
@@ -197,17 +197,17 @@ struct Task {
 
 /// Whatever varies, one octet at a time; after the last one from the beginning.
 #[derive(Clone, Debug)]
-pub struct Whims {
+pub(crate) struct Whims {
     octets: Vec<u8>,
     at: usize,
 }
 
 impl Whims {
-    pub fn new(octets: &[u8]) -> Self {
+    pub(crate) fn new(octets: &[u8]) -> Self {
         Self { octets: octets.to_vec(), at: 0 }
     }
 
-    pub fn next(&mut self) -> usize {
+    pub(crate) fn next(&mut self) -> usize {
         let octet = self.octets[self.at % self.octets.len()];
         self.at += 1;
         // The octets come round again, but not in the same places.
@@ -215,7 +215,7 @@ impl Whims {
     }
 
     /// Small most of the time, never 0.
-    pub fn amount(&mut self) -> usize {
+    pub(crate) fn amount(&mut self) -> usize {
         let whim = self.next();
         match whim % 4 {
             0 => 1,
@@ -226,13 +226,13 @@ impl Whims {
     }
 }
 
-pub fn whims() -> impl Strategy<Value = Vec<u8>> {
+pub(crate) fn whims() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(any::<u8>(), 1..40)
 }
 
 /// Configurations by name, so that a failure prints no page of them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Limits {
+pub(crate) enum Limits {
     Usual,
     /// Limits that the traffic reaches.
     Tight,
@@ -241,7 +241,7 @@ pub enum Limits {
 }
 
 impl Limits {
-    pub fn config(self) -> ChannelConfig {
+    pub(crate) fn config(self) -> ChannelConfig {
         match self {
             Self::Usual => ChannelConfig::default(),
             Self::Tight => ChannelConfig {
@@ -268,26 +268,26 @@ impl Limits {
     }
 }
 
-pub fn limits() -> impl Strategy<Value = Limits> {
+pub(crate) fn limits() -> impl Strategy<Value = Limits> {
     prop_oneof![4 => Just(Limits::Usual), 3 => Just(Limits::Tight), 2 => Just(Limits::Cramped)]
 }
 
-pub struct Model {
-    pub channel: Channel,
+pub(crate) struct Model {
+    pub(crate) channel: Channel,
     /// What came out; octets of a body that follow each other are one item, and so are counts of excess.
-    pub seen: Vec<Seen>,
+    pub(crate) seen: Vec<Seen>,
     /// What was sent.
-    pub wire: Vec<u8>,
-    pub at: u64,
+    pub(crate) wire: Vec<u8>,
+    pub(crate) at: u64,
     conducts: Vec<Conduct>,
     task: Option<Task>,
-    pub requests: usize,
+    pub(crate) requests: usize,
     /// Octets of credit given at once; `None`: all.
-    pub patience: Option<Whims>,
+    pub(crate) patience: Option<Whims>,
 }
 
 impl Model {
-    pub fn new(config: &ChannelConfig, conducts: &[Conduct]) -> Self {
+    pub(crate) fn new(config: &ChannelConfig, conducts: &[Conduct]) -> Self {
         Self {
             channel: Channel::new(Arc::new(Settings::new(config)), Facts::default()),
             seen: Vec::new(),
@@ -300,12 +300,12 @@ impl Model {
         }
     }
 
-    pub fn handle(&mut self, input: Input<'_>) -> Result<(), NotAccepted> {
+    pub(crate) fn handle(&mut self, input: Input<'_>) -> Result<(), NotAccepted> {
         self.channel.handle(&Now::new(Moment::from_millis(self.at), &Date::EPOCH), input)
     }
 
     /// Takes one output.
-    pub fn take_output(&mut self) -> bool {
+    pub(crate) fn take_output(&mut self) -> bool {
         let expected = self.channel.has_output();
         let seen = Seen::of(&mut self.channel);
         assert_eq!(seen.is_some(), expected, "has_output and next_output disagree: {seen:?}");
@@ -366,7 +366,7 @@ impl Model {
     }
 
     /// The application does one thing, if it can.
-    pub fn act(&mut self) -> bool {
+    pub(crate) fn act(&mut self) -> bool {
         let Some(mut task) = self.task.take() else { return false };
         let acted = self.act_on(&mut task);
         if !task.deeds.is_empty() {
@@ -487,7 +487,7 @@ impl Model {
     }
 
     /// The socket takes up to `most` octets.
-    pub fn send(&mut self, most: usize) -> bool {
+    pub(crate) fn send(&mut self, most: usize) -> bool {
         let mut slices = [&b""[..]; 4];
         let n = self.channel.unsent_slices(&mut slices);
         let mut octets = slices[..n].concat();
@@ -503,7 +503,7 @@ impl Model {
     }
 
     /// Hands over octets, as many as there is room for; after a hand-over they are the other protocol's.
-    pub fn feed(&mut self, octets: &[u8]) -> usize {
+    pub(crate) fn feed(&mut self, octets: &[u8]) -> usize {
         if self.channel.state() == State::Upgraded && !self.channel.has_output() {
             match self.seen.last_mut() {
                 Some(Seen::Upgraded(leftover)) => leftover.0.extend_from_slice(octets),
@@ -528,7 +528,7 @@ impl Model {
     }
 
     /// Everybody does what there is to do.
-    pub fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         loop {
             let mut moved = false;
             while self.take_output() {
@@ -546,7 +546,7 @@ impl Model {
     }
 
     /// Sends `octets` in pieces that end at `cuts`, and the end of the input behind them.
-    pub fn run(&mut self, octets: &[u8], cuts: &[usize]) {
+    pub(crate) fn run(&mut self, octets: &[u8], cuts: &[usize]) {
         let mut at = 0;
         self.settle();
         while !self.channel.is_closed() {
@@ -562,7 +562,7 @@ impl Model {
 
     /// Sends `octets` and, as soon as they are sent, the end of the input; takes every turn in any order and in any
     /// amount.
-    pub fn stroll(&mut self, octets: &[u8], whims: &mut Whims) {
+    pub(crate) fn stroll(&mut self, octets: &[u8], whims: &mut Whims) {
         let mut at = 0;
         let mut ended = false;
         loop {
@@ -617,12 +617,12 @@ impl Model {
     }
 
     /// What came out, without what tells of room in the socket only.
-    pub fn events(&self) -> Vec<Seen> {
+    pub(crate) fn events(&self) -> Vec<Seen> {
         self.seen.iter().filter(|seen| !matches!(seen, Seen::TransmitReady | Seen::Flush)).cloned().collect()
     }
 
     /// What was sent, without `100 Continue`: it is left out if the body came first.
-    pub fn answers(&self) -> String {
+    pub(crate) fn answers(&self) -> String {
         String::from_utf8_lossy(&self.wire).replace("HTTP/1.1 100 Continue\r\n\r\n", "")
     }
 }

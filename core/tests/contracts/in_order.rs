@@ -23,6 +23,8 @@ proptest! {
     #![proptest_config(cases(256))]
 
     /// Each request is answered at most once, in order; nothing is answered after the last.
+    ///
+    /// Fails if the connection goes on behind its last answer, or if large content overtakes.
     #[test]
     fn answers_leave_in_the_order_of_requests(
         octets in traffic(),
@@ -44,6 +46,8 @@ proptest! {
     }
 
     /// A response that no request waits for is refused, and no octet of it leaves.
+    ///
+    /// Fails if any state but WaitResponse has a row for a response.
     #[test]
     fn a_late_response_never_reaches_the_wire(
         octets in traffic(),
@@ -71,6 +75,8 @@ proptest! {
     }
 
     /// A bad request behind good ones is refused after their answers, and nothing behind it is served.
+    ///
+    /// Fails if octets of an answer change places.
     #[test]
     fn a_bad_request_is_refused_in_its_turn(
         before in prop::collection::vec(good(), 0..4),
@@ -97,6 +103,8 @@ proptest! {
     }
 
     /// A closed channel takes ticks and nothing else, says nothing, sends nothing and waits for nothing.
+    ///
+    /// Fails if Closed takes a flush.
     #[test]
     fn nothing_follows_closed(traffic in traffic(), limits in limits(), steps in steps(), more in steps()) {
         let mut caller = Caller::new(&limits.config(), &traffic);

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 /// Octets, shown as text.
 #[derive(Clone, PartialEq, Eq, Default)]
-pub struct Octets(pub Vec<u8>);
+pub(crate) struct Octets(pub(crate) Vec<u8>);
 
 impl fmt::Debug for Octets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -25,12 +25,12 @@ impl Deref for Octets {
 
 /// A request as a peer sends it.
 #[derive(Clone, Debug)]
-pub struct Message {
-    pub wire: Octets,
+pub(crate) struct Message {
+    pub(crate) wire: Octets,
     /// The content of its body, decoded.
-    pub content: Octets,
+    pub(crate) content: Octets,
     /// The trailer fields that the application may see.
-    pub trailers: Vec<(String, String)>,
+    pub(crate) trailers: Vec<(String, String)>,
 }
 
 #[derive(Clone, Debug)]
@@ -41,7 +41,7 @@ enum Framing {
 }
 
 /// Octets that look different wherever one looks, and never like a head.
-pub fn pattern(len: usize, seed: u8) -> Vec<u8> {
+pub(crate) fn pattern(len: usize, seed: u8) -> Vec<u8> {
     (0..len).map(|n| b'a' + ((n * 7 + n / 26 + usize::from(seed)) % 26) as u8).collect()
 }
 
@@ -68,7 +68,7 @@ fn framing() -> impl Strategy<Value = Framing> {
 }
 
 /// A request of HTTP/1.1 that keeps every rule and the connection, with a body of any framing.
-pub fn upload() -> impl Strategy<Value = Message> {
+pub(crate) fn upload() -> impl Strategy<Value = Message> {
     (framing(), any::<bool>()).prop_map(|(framing, expect)| {
         let mut wire = b"POST /upload HTTP/1.1\r\nHost: a\r\n".to_vec();
         if expect {
@@ -79,7 +79,7 @@ pub fn upload() -> impl Strategy<Value = Message> {
 }
 
 /// A request that keeps every rule of syntax; it may ask for the end of the connection, or for another protocol.
-pub fn good() -> impl Strategy<Value = Message> {
+pub(crate) fn good() -> impl Strategy<Value = Message> {
     let method =
         prop::sample::select(vec!["GET", "GET", "POST", "POST", "PUT", "HEAD", "OPTIONS", "CONNECT"]);
     let version = prop_oneof![6 => Just("1.1"), 2 => Just("1.0"), 1 => Just("1.5")];
@@ -182,7 +182,7 @@ const BAD: &[&[u8]] = &[
     b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nbad trailer\r\n\r\n",
 ];
 
-pub fn bad() -> impl Strategy<Value = Message> {
+pub(crate) fn bad() -> impl Strategy<Value = Message> {
     prop::sample::select(BAD).prop_map(|wire| Message {
         wire: Octets(wire.to_vec()),
         content: Octets::default(),
@@ -191,7 +191,7 @@ pub fn bad() -> impl Strategy<Value = Message> {
 }
 
 /// What a peer sends before it ends its input: some requests, perhaps one octet of it changed, perhaps cut short.
-pub fn traffic() -> impl Strategy<Value = Octets> {
+pub(crate) fn traffic() -> impl Strategy<Value = Octets> {
     let message = prop_oneof![9 => good(), 2 => bad()];
     let changed = prop::option::weighted(0.2, (any::<prop::sample::Index>(), any::<u8>()));
     let short = prop::option::weighted(0.3, any::<prop::sample::Index>());

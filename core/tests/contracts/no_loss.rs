@@ -12,6 +12,9 @@ proptest! {
 
     /// Demand, sending, taking outputs and the application's turns are paused at random; the bodies that come in are
     /// those that were sent, and the answers are those of a run without pauses. The FIN comes directly behind.
+    ///
+    /// Found: a trailer section above the input bound that stood still. Fails if a FIN throws away what is
+    /// buffered, or if the last octets go with the end.
     #[test]
     fn every_body_comes_in_whole(
         messages in prop::collection::vec(upload(), 1..5),
@@ -46,6 +49,9 @@ proptest! {
     }
 
     /// The same for any traffic and any application: what comes out is what comes out without pauses.
+    ///
+    /// Found: a BodyFailed that came with the last event instead of the first. Fails if large content
+    /// overtakes what is staged.
     #[test]
     fn pauses_do_not_show(
         octets in traffic(),

@@ -13,6 +13,8 @@ proptest! {
     #![proptest_config(cases(256))]
 
     /// Questions have no effect: asked twice, the answer is the same, and the views of one thing agree.
+    ///
+    /// Fails if `unsent_slices` leaves out what stands behind large content.
     #[test]
     fn asking_changes_nothing(traffic in traffic(), limits in limits(), steps in steps()) {
         let mut caller = Caller::new(&limits.config(), &traffic);
@@ -32,6 +34,8 @@ proptest! {
     }
 
     /// Outputs wait: taken late, they are the ones that would have come at once, and `has_output` tells of each.
+    ///
+    /// Fails if `has_output` forgets body octets.
     #[test]
     fn outputs_wait_until_they_are_taken(traffic in traffic(), limits in limits(), steps in steps()) {
         let mut caller = Caller::new(&limits.config(), &traffic);
@@ -44,7 +48,8 @@ proptest! {
         }
     }
 
-    /// An application that writes until there is no room is told of room, once it is back.
+    /// An application that writes until there is no room is told of room, once there is some for content of any
+    /// length.
     #[test]
     fn transmit_ready_follows_every_refusal_of_room(
         octets in traffic(),
@@ -61,7 +66,7 @@ proptest! {
             let request = (model.requests, model.channel.owes_body());
             if !request.1 {
                 crowded = None;
-            } else if model.channel.room() == 0 {
+            } else if !model.channel.room_for_bytes() {
                 crowded = Some((request, model.seen.len()));
             } else if let Some((since, seen)) = crowded.take().filter(|(since, _)| *since == request) {
                 while model.take_output() {}
@@ -73,6 +78,8 @@ proptest! {
 }
 
 /// The head of an answer can take the last room; the application that waits for room is told of it as well.
+///
+/// Found: only a Write was remembered.
 #[test]
 fn an_answers_own_head_can_crowd_it_out() {
     let config = Limits::Tight.config();
@@ -93,6 +100,8 @@ fn an_answers_own_head_can_crowd_it_out() {
 }
 
 /// A flush is reported when its octets have left, whatever comes after the answer.
+///
+/// Found: the end of the last answer forgot it.
 #[test]
 fn a_flush_is_reported_even_if_the_channel_closes() {
     for close in ["", "Connection: close\r\n"] {
@@ -108,6 +117,8 @@ fn a_flush_is_reported_even_if_the_channel_closes() {
 }
 
 /// A 100 is sent at most once, and not after octets of the body, whoever asks for it.
+///
+/// Found: Continue sent it.
 #[test]
 fn no_continue_after_octets_of_the_body() {
     for (early, ask) in [(true, Input::Continue), (true, Input::BodyDemand(9)), (false, Input::Continue)] {
@@ -126,6 +137,8 @@ fn no_continue_after_octets_of_the_body() {
 }
 
 /// Whoever fills the output to the mark is told when some of it has left.
+///
+/// Fails if a Write that fills the output is not remembered.
 #[test]
 fn a_full_output_is_told_to_have_room_again() {
     let fields = Fields::new();

@@ -16,6 +16,8 @@ proptest! {
     #![proptest_config(cases(256))]
 
     /// What a channel waits for is what takes it further; it waits for nothing only when it is closed.
+    ///
+    /// Fails if Head does not say that it waits for input.
     #[test]
     fn what_is_waited_for_is_what_helps(
         octets in traffic(),
@@ -60,6 +62,8 @@ proptest! {
     }
 
     /// Deadlines alone end every channel: none is left waiting for ever, and no deadline comes round for ever.
+    ///
+    /// Fails if Head has no deadline.
     #[test]
     fn a_silent_peer_and_a_silent_application_come_to_an_end(
         octets in traffic(),
@@ -86,6 +90,8 @@ proptest! {
     }
 
     /// From the end of input, wherever it comes, Closed is a few steps away, and no more input is waited for.
+    ///
+    /// Found: a partial head behind a pending answer that was never refused.
     #[test]
     fn the_end_of_input_is_the_end_of_the_channel(
         octets in traffic(),
@@ -127,7 +133,7 @@ proptest! {
 }
 
 /// Somebody's turn, whoever it is.
-pub fn turn(model: &mut Model, octets: &[u8], at: &mut usize, whims: &mut Whims) {
+pub(crate) fn turn(model: &mut Model, octets: &[u8], at: &mut usize, whims: &mut Whims) {
     match whims.next() % 4 {
         0 => {
             let n = whims.amount().min(octets.len() - *at);
@@ -146,6 +152,8 @@ pub fn turn(model: &mut Model, octets: &[u8], at: &mut usize, whims: &mut Whims)
 }
 
 /// Two deadlines that have passed at once both count, and a time without end is no deadline that passes.
+///
+/// Found: deadlines that do not run passed at the end of time, and raised Tick for ever.
 #[test]
 fn the_end_of_time_is_harmless() {
     let limits = super::driver::Limits::Usual.config();
@@ -176,6 +184,8 @@ fn the_end_of_time_is_harmless() {
 }
 
 /// The end of input in every state: what `the_end_of_input_is_the_end_of_the_channel` draws, one by one.
+///
+/// Found: a FIN in Discard that was not noted, so that the channel lingered for it.
 #[test]
 fn the_end_of_input_in_every_state() {
     let now = httpfsm::Now::new(Moment::START, &httpfsm::Date::EPOCH);
@@ -210,6 +220,8 @@ fn the_end_of_input_in_every_state() {
 }
 
 /// The drain deadline answers a request that still waits, and the answer gets out.
+///
+/// Found: it was cut at the moment that made it.
 #[test]
 fn the_answer_at_the_drain_deadline_can_leave() {
     let mut model = Model::new(&ChannelConfig::default(), &[]);

@@ -11,6 +11,8 @@ proptest! {
     #![proptest_config(cases(128))]
 
     /// Ticks before the deadline, as many as one likes, are harmless.
+    ///
+    /// Fails if a tick restarts the application's deadline.
     #[test]
     fn early_and_repeated_ticks_change_nothing(traffic in traffic(), limits in limits(), steps in steps()) {
         let mut quiet = Caller::new(&limits.config(), &traffic);

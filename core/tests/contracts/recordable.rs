@@ -20,6 +20,8 @@ proptest! {
     #![proptest_config(cases(256))]
 
     /// Fed again, a recording gives the same outputs and octets, call by call.
+    ///
+    /// Fails if a counter outside the channel shows.
     #[test]
     fn a_recording_replays(traffic in traffic(), limits in limits(), steps in steps()) {
         let config = limits.config();
@@ -27,6 +29,8 @@ proptest! {
     }
 
     /// A loan that comes and goes changes nothing that can be seen.
+    ///
+    /// Fails if a lent buffer comes back with octets in it, or what is kept is copied from the wrong place.
     #[test]
     fn a_loan_does_not_show(
         traffic in traffic(),
@@ -60,6 +64,8 @@ proptest! {
     }
 
     /// Channels that share one loan, each in its turn or both at once, do as they do alone.
+    ///
+    /// Fails if an empty loan counts as one.
     #[test]
     fn a_shared_loan_does_not_mix_channels(
         traffics in prop::array::uniform2(traffic()),

@@ -9,10 +9,7 @@ use httpfsm::fsm::Description;
 const COMMAND: &str = "HTTPFSM_BLESS=1 cargo test -p httpfsm --test drawings";
 
 fn machines() -> [(&'static str, Description); 2] {
-    [
-        ("channel", httpfsm::channel::MACHINE.describe()),
-        ("server", httpfsm::server::MACHINE.describe()),
-    ]
+    [("channel", httpfsm::channel::MACHINE.describe()), ("server", httpfsm::server::MACHINE.describe())]
 }
 
 fn docs() -> PathBuf {
@@ -27,7 +24,11 @@ fn check(path: &Path, expected: &str) {
         return;
     }
     let found = fs::read_to_string(path).unwrap_or_default();
-    assert!(found == expected, "{} is not what the tables say; to make it anew:\n\n    {COMMAND}\n", path.display());
+    assert!(
+        found == expected,
+        "{} is not what the tables say; to make it anew:\n\n    {COMMAND}\n",
+        path.display()
+    );
 }
 
 #[test]

@@ -18,7 +18,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use httpfsm::{
-    BodyRef, Channel, ChannelConfig, Data, Date, Facts, Fields, Input, Moment, Now, Output, ResponseRef, Settings, Status,
+    BodyRef, Channel, ChannelConfig, Data, Date, Facts, Fields, Input, Moment, Now, Output, ResponseRef,
+    Settings, Status,
 };
 
 /// Where the application's events begin.
@@ -48,7 +49,8 @@ impl Player {
         let mut octets = Vec::new();
         for line in block.lines().chain([""]) {
             let line = line.trim();
-            if let Some(sent) = line.strip_prefix("> ").filter(|sent| !sent.starts_with('(') && *sent != "--") {
+            if let Some(sent) = line.strip_prefix("> ").filter(|sent| !sent.starts_with('(') && *sent != "--")
+            {
                 self.left(&format!("> {sent}"));
                 octets.extend(unescape(sent));
                 continue;
@@ -165,13 +167,19 @@ impl Player {
             }
             Some(Output::BodyData(octets)) => (true, format!("BodyData {}", escape(octets))),
             Some(Output::BodyEnd(trailers)) => {
-                let fields: Vec<_> =
-                    trailers.iter().map(|field| format!(" {}: {}", field.name, escape(field.value))).collect();
+                let fields: Vec<_> = trailers
+                    .iter()
+                    .map(|field| format!(" {}: {}", field.name, escape(field.value)))
+                    .collect();
                 (true, format!("BodyEnd{}", fields.concat()))
             }
             Some(Output::BodyFailed(error)) => (true, format!("BodyFailed: {error}")),
-            Some(Output::Refused(error)) => (true, format!("Refused {}: {}", error.status().code(), error.rule)),
-            Some(Output::Upgraded(octets)) => (true, format!("Upgraded {}", escape(octets)).trim_end().to_owned()),
+            Some(Output::Refused(error)) => {
+                (true, format!("Refused {}: {}", error.status().code(), error.rule))
+            }
+            Some(Output::Upgraded(octets)) => {
+                (true, format!("Upgraded {}", escape(octets)).trim_end().to_owned())
+            }
             Some(Output::HttpChannelClosed(reason)) => (true, format!("HttpChannelClosed: {reason}")),
             Some(Output::CloseWrite) => (false, "< (FIN)".to_owned()),
             Some(Output::Drop { reset: false }) => (false, "< (close)".to_owned()),

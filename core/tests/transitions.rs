@@ -16,7 +16,12 @@ fn reachable(from: State) -> BTreeSet<usize> {
     let mut found = BTreeSet::from([from.index()]);
     loop {
         let before = found.len();
-        found.extend(ROWS.iter().filter(|row| found.contains(&row.state.index())).map(|row| row.next.index()).collect::<Vec<_>>());
+        found.extend(
+            ROWS.iter()
+                .filter(|row| found.contains(&row.state.index()))
+                .map(|row| row.next.index())
+                .collect::<Vec<_>>(),
+        );
         if found.len() == before {
             return found;
         }
@@ -154,14 +159,19 @@ fn every_refused_input_is_refused() {
 /// The deadline that a state owns has a row there, and no state has a row for that of another.
 #[test]
 fn states_own_the_deadlines_of_their_rows() {
-    let conditions = [Event::BodyTimeout, Event::WriteTimeout, Event::DrainGrace, Event::DrainTimeout, Event::AgeReached];
+    let conditions =
+        [Event::BodyTimeout, Event::WriteTimeout, Event::DrainGrace, Event::DrainTimeout, Event::AgeReached];
     for &state in State::ALL {
         for (event, _) in DEADLINES.into_iter().filter(|(event, _)| !conditions.contains(event)) {
             let row = MATRIX.step(state, event).is_some();
             assert_eq!(row, deadline_of(state) == Some(event), "({state}, {event})");
         }
         let place = MACHINE.places.iter().find(|place| place.state == state).expect("each state has a place");
-        assert_eq!(deadline_of(state).is_some(), place.deadline.contains("_timeout"), "{state} is drawn otherwise");
+        assert_eq!(
+            deadline_of(state).is_some(),
+            place.deadline.contains("_timeout"),
+            "{state} is drawn otherwise"
+        );
     }
 }
 

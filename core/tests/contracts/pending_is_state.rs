@@ -81,7 +81,9 @@ fn an_answers_own_head_can_crowd_it_out() {
     model.feed(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     while model.take_output() {}
     let body = BodyRef::Stream { length: None };
-    model.handle(Input::HttpResponse(ResponseRef { status: Status::OK, fields: &fields, body })).expect("a response");
+    model
+        .handle(Input::HttpResponse(ResponseRef { status: Status::OK, fields: &fields, body }))
+        .expect("a response");
     assert_eq!(model.channel.room(), 0);
     assert!(model.handle(Input::Write(Data::Slice(b"x"))).is_err());
     while model.take_output() {}

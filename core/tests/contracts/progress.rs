@@ -190,7 +190,11 @@ fn the_end_of_input_in_every_state() {
         taken.expect("the end of input is taken");
         let mut steps = 1;
         while !channel.is_closed() || channel.has_output() {
-            assert!(!channel.waits_for().input(), "input after its end, from {state:?} in {:?}", channel.state());
+            assert!(
+                !channel.waits_for().input(),
+                "input after its end, from {state:?} in {:?}",
+                channel.state()
+            );
             let sent = Input::Sent(channel.unsent_len());
             if channel.next_output().is_none() && channel.handle(&now, sent).is_err() {
                 assert!(channel.waits_for().application(), "stuck in {:?} from {state:?}", channel.state());

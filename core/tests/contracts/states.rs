@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use httpfsm::{
-    BodyRef, Channel, ChannelConfig, Date, Facts, Fields, Input, Moment, Now, ResponseRef, Settings, State, Status,
+    BodyRef, Channel, ChannelConfig, Date, Facts, Fields, Input, Moment, Now, ResponseRef, Settings, State,
+    Status,
 };
 
 /// A channel in one of its states, at the moment 0. Where output can be pending, it is.
@@ -13,7 +14,8 @@ pub(crate) fn reach(state: State, config: &ChannelConfig) -> Channel {
     let fields = Fields::new();
     let get = Input::RxData(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     let post = Input::RxData(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n");
-    let upgrade = Input::RxData(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: b\r\n\r\nleftover");
+    let upgrade =
+        Input::RxData(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: b\r\n\r\nleftover");
     let whole = Input::HttpResponse(ResponseRef::new(Status::OK, &fields, b"hello"));
     let stream = Input::HttpResponse(ResponseRef {
         status: Status::OK,

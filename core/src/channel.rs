@@ -207,13 +207,13 @@ impl Channel {
         if self.state != State::WaitResponse || !self.context.inbuf.head_is_pinned() {
             return Ok(false);
         }
-        // The head stands aside while the answer, which may borrow from it, is encoded.
-        let head = self.context.inbuf.detach();
-        let request = RequestRef::new(head.octets(), self.context.meta);
+        // The input stands aside while the answer, which may borrow from it, is encoded.
+        let inbuf = core::mem::take(&mut self.context.inbuf);
+        let request = RequestRef::new(inbuf.head().unwrap_or_default(), self.context.meta);
         let mut answer = Answer { context: &mut self.context, now: *now, given: Given::Nothing };
         f(request, &mut answer);
         let given = answer.given;
-        self.context.inbuf.attach(head);
+        self.context.inbuf = inbuf;
         match given {
             Given::Nothing => Ok(false),
             Given::Misfit => Err(NotAccepted { state: self.state, event: Event::HttpResponse }),
@@ -309,7 +309,7 @@ impl Channel {
     #[inline]
     #[must_use]
     pub fn room_for_bytes(&self) -> bool {
-        self.context.room() > 0 && !self.context.outbuf.has_large()
+        self.context.has_room()
     }
 
     /// What the channel waits for, once there is no output.

@@ -21,7 +21,8 @@ pub enum Bodies {
     #[default]
     Streamed,
     /// The handler is called when the body is in; above `inbuf_overflow` the octets wait in a temporary file. A
-    /// request that expects `100-continue` still reaches the handler at its head.
+    /// request that expects `100-continue` still reaches the handler at its head. This is the work of whoever drives
+    /// the channel and the handler; the channel itself always yields octets as they come.
     Whole,
 }
 
@@ -79,13 +80,13 @@ pub struct ChannelConfig {
     pub first_byte_timeout: Option<Duration>,
     /// How long a head may take, from its first octet to its last; then 408. Default 30 s.
     pub head_timeout: Option<Duration>,
-    /// How long a body may take, to which `min_body_rate` adds time for each octet; then 408. Counted while octets
-    /// are awaited. Default 60 s.
+    /// How long a body may take, from which `min_body_rate` takes time back for each octet; then 408. Counted while
+    /// octets are awaited; a stall never lasts longer than this. Default 60 s.
     pub body_timeout: Option<Duration>,
     /// Octets per second that a body must bring; 0: `body_timeout` restarts with each octet. Default 512.
     pub min_body_rate: u32,
-    /// How long pending output may take, to which `min_write_rate` adds time for each octet sent; then the
-    /// connection is dropped. Default 60 s.
+    /// How long pending output may take, from which `min_write_rate` takes time back for each octet sent; then the
+    /// connection is dropped. A stall never lasts longer than this. Default 60 s.
     pub write_timeout: Option<Duration>,
     /// Octets per second that a peer must take; 0: `write_timeout` restarts with each octet. Default 512.
     pub min_write_rate: u32,
@@ -139,7 +140,8 @@ pub struct ChannelConfig {
     /// Requests after which a connection closes. Default 0: no limit.
     pub requests_per_connection: u64,
 
-    /// Treat the peer's FIN as a disconnect instead of finishing the running answer. Default `false`.
+    /// Treat the peer's FIN as a disconnect while a request is with the application, instead of finishing the running
+    /// answer. Default `false`.
     pub fin_is_disconnect: bool,
     /// How bodies reach the handler. Default [`Bodies::Streamed`].
     pub bodies: Bodies,

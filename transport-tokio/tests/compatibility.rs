@@ -88,6 +88,12 @@ impl Subscriber for Heard {
 }
 
 #[tokio::test]
+async fn a_handler_is_all_that_a_server_needs() {
+    let server = serve(loopback().await, ServerConfig::default(), hello).await.unwrap();
+    assert!(exchange(connect(&server).await, GET_CLOSE).await.ends_with("hello"));
+}
+
+#[tokio::test]
 async fn host_and_port_say_where_to_listen() {
     let server = Server::new(config(|config| config.host = "127.0.0.1".into())).serve(hello).await.unwrap();
     let address = server.local_addr().unwrap();

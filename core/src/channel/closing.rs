@@ -57,8 +57,7 @@ impl Context {
     #[inline]
     pub(super) fn what_next(&mut self) -> Option<Event> {
         if self.inbuf.unparsed_len() > 0 {
-            let room = self.room() > 0 && !self.outbuf.has_large();
-            return room.then_some(Event::NextRequest);
+            return self.has_room().then_some(Event::NextRequest);
         }
         if self.ended || self.draining || self.evicted {
             self.end_with_answer(if self.ended {
@@ -90,7 +89,7 @@ impl Context {
             self.flush_at = None;
             self.pending.insert(Pending::FLUSHED);
         }
-        if self.crowded && self.room() > 0 {
+        if self.crowded && self.has_room() {
             self.crowded = false;
             self.pending.insert(Pending::TRANSMIT_READY);
         }
@@ -129,12 +128,6 @@ impl Context {
             self.drain_since = at;
         }
         None
-    }
-
-    /// The last answer has the grace of the drain to leave, or the same moment would cut it.
-    pub(super) fn defer_drain(&mut self, at: Moment) {
-        let since = at.as_millis().saturating_sub(self.settings.drain).saturating_add(self.settings.grace);
-        self.drain_since = Moment::from_millis(since);
     }
 
     /// Accepts no more input; closes as soon as the output has left.

@@ -328,10 +328,7 @@ impl Context {
             Action::FinishAnswer => self.finish_answer(args),
             Action::AnswerBusy => self.answer_busy(args),
             Action::AnswerTimeout => self.answer_and_close(args, Rule::ResponseTimeout, None),
-            Action::AnswerDraining => {
-                self.defer_drain(args.at);
-                self.answer_and_close(args, Rule::Draining, None)
-            }
+            Action::AnswerDraining => self.answer_and_close(args, Rule::Draining, None),
             Action::AnswerFailure => self.answer_failure(args),
             Action::CutAnswer => self.cut_answer(CloseReason::Aborted),
             Action::CutShort => self.cut_answer(CloseReason::AnswerShort),

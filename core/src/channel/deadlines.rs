@@ -27,7 +27,7 @@ impl Context {
         let with_application = matches!(state, State::WaitResponse | State::Responding);
         if with_application || self.application_waited || self.body_rate.is_on() {
             let body_awaited = with_application && self.credit > 0 && self.receiving.is_wanted();
-            self.body_rate.hold(body_awaited, at.as_millis());
+            self.body_rate.hold(body_awaited, at.as_millis(), self.settings.config.min_body_rate);
             let waited =
                 with_application && !body_awaited && (state == State::WaitResponse || self.room() > 0);
             if waited && !self.application_waited {

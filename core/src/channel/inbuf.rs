@@ -113,16 +113,6 @@ impl Inbuf {
         self.head.0 != NONE
     }
 
-    /// Takes the store away, so that its head can be read while something else of the channel changes; nothing may
-    /// go in until it is [attached](Self::attach) again.
-    pub(crate) fn detach(&mut self) -> Detached {
-        Detached { head: self.head.0, end: self.end, store: mem::take(&mut self.store) }
-    }
-
-    pub(crate) fn attach(&mut self, detached: Detached) {
-        self.store = detached.store;
-    }
-
     /// Hands over `range` of the unparsed octets as body, behind what is already there, and consumes `n`.
     pub(crate) fn body_ready(&mut self, range: Range<usize>, n: usize) {
         let from = self.start + range.start as u32..self.start + range.end as u32;
@@ -340,20 +330,6 @@ impl Inbuf {
             self.store = Vec::new();
             self.rewind();
         }
-    }
-}
-
-/// A store that stands aside.
-pub(crate) struct Detached {
-    store: Vec<u8>,
-    head: u32,
-    end: u32,
-}
-
-impl Detached {
-    /// The pinned head and what follows it.
-    pub(crate) fn octets(&self) -> &[u8] {
-        self.store.get(self.head as usize..self.end as usize).unwrap_or_default()
     }
 }
 

@@ -1,28 +1,30 @@
-//! A deadline with a minimum rate: allowed time = timeout + octets / rate, counted only while a condition holds.
+//! A deadline with a minimum rate: time passes while a condition holds, and each octet takes back the time that the
+//! rate grants for it.
 //!
-//! So progress extends the time, but by no more than the rate grants: one octet per interval does end.
+//! So progress extends the time, but one octet per interval does end. No octet is saved up: a peer that was fast for
+//! an hour and then stalls has the timeout and no more.
 
 use super::settings::NEVER;
 
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Rate {
     since: u64,
-    spent: u64,
-    octets: u64,
+    /// What was used up before `since`, in thousandths of an octet at the minimum rate: milliseconds times rate.
+    used: u64,
     on: bool,
 }
 
 impl Rate {
     /// Says whether the condition holds from `at` on.
     #[inline]
-    pub(crate) fn hold(&mut self, on: bool, at: u64) {
+    pub(crate) fn hold(&mut self, on: bool, at: u64, min_rate: u32) {
         if on == self.on {
             return;
         }
         if on {
             self.since = at;
         } else {
-            self.spent += at.saturating_sub(self.since);
+            self.use_up(at, min_rate);
         }
         self.on = on;
     }
@@ -35,7 +37,7 @@ impl Rate {
     /// Starts over at `at`, with the condition holding.
     #[inline]
     pub(crate) fn begin(&mut self, at: u64) {
-        *self = Self { since: at, spent: 0, octets: 0, on: true };
+        *self = Self { since: at, used: 0, on: true };
     }
 
     /// Starts over, for the next body or the next batch of output.
@@ -47,23 +49,30 @@ impl Rate {
     /// Counts octets. Without a minimum rate, each octet starts the timeout again.
     #[inline]
     pub(crate) fn progress(&mut self, octets: usize, at: u64, min_rate: u32) {
-        if min_rate == 0 {
-            self.since = at;
-            self.spent = 0;
-        } else {
-            self.octets += octets as u64;
+        if self.on {
+            self.use_up(at, min_rate);
         }
+        let earned = if min_rate == 0 { NEVER } else { (octets as u64).saturating_mul(1000) };
+        self.used = self.used.saturating_sub(earned);
     }
 
-    /// When the allowed time is over; [`NEVER`] while the condition does not hold.
+    /// When the time is over; [`NEVER`] while the condition does not hold.
     #[inline]
     pub(crate) fn deadline(&self, timeout: u64, min_rate: u32) -> u64 {
         if !self.on || timeout == NEVER {
             return NEVER;
         }
-        let earned =
-            if self.octets == 0 { 0 } else { self.octets.saturating_mul(1000) / u64::from(min_rate.max(1)) };
-        let allowed = timeout.saturating_add(earned).saturating_sub(self.spent);
-        self.since.saturating_add(allowed).min(NEVER - 1)
+        let used = if self.used == 0 { 0 } else { self.used.div_ceil(unit(min_rate)) };
+        self.since.saturating_add(timeout.saturating_sub(used)).min(NEVER - 1)
     }
+
+    #[inline]
+    fn use_up(&mut self, at: u64, min_rate: u32) {
+        self.used = self.used.saturating_add(at.saturating_sub(self.since).saturating_mul(unit(min_rate)));
+        self.since = at;
+    }
+}
+
+fn unit(min_rate: u32) -> u64 {
+    u64::from(min_rate.max(1))
 }

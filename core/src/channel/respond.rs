@@ -237,8 +237,13 @@ impl Context {
         let room = self.room();
         match data {
             Data::Slice(slice) => slice.len() <= room,
-            Data::Bytes(bytes) => bytes.len() <= room || (room > 0 && !self.outbuf.has_large()),
+            Data::Bytes(bytes) => bytes.len() <= room || self.has_room(),
         }
+    }
+
+    /// Whether a content of any length would be taken.
+    pub(super) fn has_room(&self) -> bool {
+        self.room() > 0 && !self.outbuf.has_large()
     }
 
     pub(super) fn room(&self) -> usize {
@@ -270,7 +275,7 @@ impl Context {
 
     /// Whoever finds no room is told when there is.
     fn note_crowd(&mut self) {
-        self.crowded |= self.room() == 0;
+        self.crowded |= !self.has_room();
     }
 
     fn stage_content(&mut self, data: &Data<'_>, limit: u64) {

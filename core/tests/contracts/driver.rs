@@ -93,6 +93,8 @@ pub enum Conduct {
     Trailers,
     /// Answers with content that goes out by reference.
     Large,
+    /// The same, with pieces before and behind it.
+    LargePiece,
     /// Sends an interim head first.
     Informational,
     /// Answers with more than it announced.
@@ -127,6 +129,7 @@ pub fn conduct() -> impl Strategy<Value = Conduct> {
         1 => (0u8..6).prop_map(Flushed),
         1 => Just(Trailers),
         1 => Just(Large),
+        1 => Just(LargePiece),
         1 => Just(Informational),
         1 => Just(Excess),
         1 => Just(Short),
@@ -161,6 +164,7 @@ enum Deed {
         length: Option<u64>,
     },
     Write(Vec<u8>),
+    WriteReference(Bytes),
     /// Reads on, and writes what has been read.
     Relay,
     Flush,
@@ -408,6 +412,12 @@ impl Model {
                 }
                 self.channel.handle(&now, Input::Write(Data::Slice(&octets)))
             }
+            Deed::WriteReference(bytes) => {
+                if self.channel.state() == State::Responding && !self.channel.room_for_bytes() {
+                    return false;
+                }
+                self.channel.handle(&now, Input::Write(Data::Bytes(bytes)))
+            }
             Deed::Continue => self.channel.handle(&now, Input::Continue),
             Deed::Informational => {
                 let hint = Fields::new().with("Link", "</style.css>; rel=preload").expect("a field");
@@ -550,12 +560,18 @@ impl Model {
         }
     }
 
-    /// Sends `octets`, and takes every turn in any order and in any amount.
+    /// Sends `octets` and, as soon as they are sent, the end of the input; takes every turn in any order and in any
+    /// amount.
     pub fn stroll(&mut self, octets: &[u8], whims: &mut Whims) {
         let mut at = 0;
+        let mut ended = false;
         loop {
             let first = whims.next();
             let moved = (0..4).any(|turn| match (first + turn) % 4 {
+                0 if at == octets.len() && !ended => {
+                    ended = self.handle(Input::RxEnd).is_ok();
+                    ended
+                }
                 0 => {
                     let n = whims.amount().min(octets.len() - at);
                     let n = self.feed(&octets[at..at + n]);
@@ -571,6 +587,7 @@ impl Model {
                     return;
                 }
                 self.end_input(at, octets);
+                ended = true;
             }
         }
     }
@@ -617,7 +634,7 @@ enum Kind {
 
 fn deed_kind(task: &Task) -> Kind {
     match task.deeds.front() {
-        Some(Deed::Write(_) | Deed::Relay | Deed::Flush | Deed::Finish { .. }) => Kind::Content,
+        Some(Deed::Write(_) | Deed::WriteReference(_) | Deed::Relay | Deed::Flush | Deed::Finish { .. }) => Kind::Content,
         _ => Kind::Other,
     }
 }
@@ -667,6 +684,10 @@ fn plan(conduct: Conduct, length: Option<u64>, upgrades: bool, connects: bool, p
         Conduct::Large => {
             let large = Bytes::from(super::messages::pattern(20_000, 3));
             deeds.extend([all, answer(Status::OK, Content::Reference(large))]);
+        }
+        Conduct::LargePiece => {
+            let large = Bytes::from(super::messages::pattern(20_000, 4));
+            deeds.extend([Deed::Begin { length: None }, piece(1), Deed::WriteReference(large), piece(2), end]);
         }
         Conduct::Informational => deeds.extend([Deed::Informational, all, answer(Status::OK, Content::Echo)]),
         Conduct::Excess => deeds.extend([Deed::Begin { length: Some(3) }, piece(1), piece(2), end]),

@@ -35,6 +35,9 @@ proptest! {
         let numbers = answered(&model.wire);
         prop_assert!(numbers.is_sorted_by(|a, b| a < b), "{numbers:?}");
         prop_assert!(numbers.last().is_none_or(|last| *last <= model.requests), "{numbers:?} of {}", model.requests);
+        if let Some((_, rest)) = model.answers().split_once("\r\nConnection: close\r\n") {
+            prop_assert!(!rest.contains("X-Request: "), "answered after the last answer: {rest:?}");
+        }
         prop_assert!(matches!(model.seen.last(), Some(Seen::Closed(_))), "{:?}", model.seen.last());
         let closings = model.seen.iter().filter(|seen| matches!(seen, Seen::Closed(_))).count();
         prop_assert_eq!(closings, 1);
@@ -108,8 +111,9 @@ proptest! {
                 break;
             }
         }
+        let mut loan = Loan::new();
         for step in &more {
-            let (outcome, _) = caller.step_with(step, &mut Loan::new());
+            let (outcome, _) = caller.step_with(step, &mut loan);
             prop_assert!(outcome.outputs.is_empty(), "{:?} gave {:?}", step, outcome);
             if !matches!(step.call, Call::Tick | Call::Outputs(_) | Call::Spare | Call::Forget | Call::ByAnswer) {
                 prop_assert!(outcome.result.is_err(), "{:?} was taken", step);

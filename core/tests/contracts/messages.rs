@@ -46,7 +46,7 @@ pub fn pattern(len: usize, seed: u8) -> Vec<u8> {
 }
 
 fn content() -> impl Strategy<Value = Vec<u8>> {
-    let len = prop_oneof![6 => 0usize..40, 2 => 40usize..1500, 1 => 3000usize..9000];
+    let len = prop_oneof![6 => 0usize..40, 2 => 40usize..1500, 1 => 4000usize..5000];
     (len, any::<u8>()).prop_map(|(len, seed)| pattern(len, seed))
 }
 

@@ -71,6 +71,7 @@ fn lasting(model: &Model) -> Vec<Seen> {
         match (lasting.last_mut(), seen) {
             (_, Seen::PeerEnded | Seen::Flushed | Seen::CloseWrite) => {}
             (Some(Seen::Body(before)), Seen::Body(more)) => before.0.extend_from_slice(&more),
+            (Some(Seen::Excess(before)), Seen::Excess(more)) => *before += more,
             (_, seen) => lasting.push(seen),
         }
     }

@@ -124,3 +124,22 @@ fn no_continue_after_octets_of_the_body() {
         assert_eq!(times, usize::from(!early), "{:?}", model.wire.escape_ascii().to_string());
     }
 }
+
+/// Whoever fills the output to the mark is told when some of it has left.
+#[test]
+fn a_full_output_is_told_to_have_room_again() {
+    let fields = Fields::new();
+    let mut model = Model::new(&Limits::Tight.config(), &[]);
+    model.feed(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    let body = BodyRef::Stream { length: None };
+    model.handle(Input::HttpResponse(ResponseRef { status: Status::OK, fields: &fields, body })).expect("a response");
+    let filler = vec![b'x'; model.channel.room()];
+    model.handle(Input::Write(Data::Slice(&filler))).expect("there was room");
+    assert_eq!(model.channel.room(), 0);
+    while model.take_output() {}
+    assert!(!model.seen.contains(&Seen::TransmitReady));
+    model.send(100);
+    assert!(model.channel.room() > 0);
+    while model.take_output() {}
+    assert!(model.seen.contains(&Seen::TransmitReady), "{:?}", model.seen);
+}

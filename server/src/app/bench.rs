@@ -43,7 +43,11 @@ impl Handler for Bench {
                 Some(left) => answer(&self.octets, Body::stream(Octets { left })),
                 None => Response::new(Status::NOT_FOUND),
             },
-            ("POST", "/echo") => answer(&self.octets, request.take_body()),
+            ("POST", "/echo") => {
+                // The answer begins before the body is asked for; a peer that waits to be asked would wait for ever.
+                request.send_continue();
+                answer(&self.octets, request.take_body())
+            }
             ("POST", "/upload") => {
                 return Answer::Upload { body: request.take_body(), length: 0, fields: self.text.clone() };
             }

@@ -15,13 +15,16 @@ use crate::draw::{Format, Machine};
 pub(crate) struct Hello {
     transport: &'static str,
     stats: Stats,
-    picture: Bytes,
+    picture: String,
+    /// The same as a resource of its own.
+    resource: Bytes,
 }
 
 impl Hello {
     /// Takes the name of the transport and where the statistics will be.
     pub(crate) fn new(transport: &'static str, stats: Stats) -> Self {
-        Self { transport, stats, picture: Machine::Channel.draw(Format::Svg).into() }
+        let picture = Machine::Channel.draw(Format::Svg);
+        Self { transport, stats, resource: picture.clone().into(), picture }
     }
 
     fn page(&self, request: &Request) -> String {
@@ -34,6 +37,7 @@ impl Hello {
             address = encode_text(&request.sockname().to_string()),
             channel = encode_text(request.channel()),
             statistics = statistics(&self.stats.read()),
+            picture = self.picture.trim_end(),
         )
     }
 }
@@ -48,7 +52,7 @@ impl Handler for Hello {
             }
             ("GET" | "HEAD", "/machine.svg") => Response::new(Status::OK)
                 .with_field("Content-Type", "image/svg+xml")
-                .with_body(self.picture.clone()),
+                .with_body(self.resource.clone()),
             (_, "/" | "/machine.svg") => Response::text("Only GET and HEAD are answered here.\n")
                 .with_status(Status::METHOD_NOT_ALLOWED)
                 .with_field("Allow", "GET, HEAD"),

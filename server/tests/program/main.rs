@@ -8,11 +8,18 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 
 mod bench;
+mod browser;
+mod curl;
 mod draw;
 mod echo;
 mod hello;
 mod help;
+mod large;
+mod proxy;
 mod serve;
+mod slow;
+mod tools;
+mod wrk;
 
 /// Long enough for a loaded machine; nothing here waits for it unless it fails.
 const PATIENCE: Duration = Duration::from_secs(30);

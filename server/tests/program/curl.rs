@@ -1,0 +1,266 @@
+//! curl against the server.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use crate::tools::{Beside, has_ipv6, tool};
+use crate::{Answer, PATIENCE, Server, program, text};
+
+/// curl, and a folder for what it sends and receives.
+struct Curl {
+    program: PathBuf,
+    folder: TempDir,
+}
+
+impl Curl {
+    /// `None` if curl is not installed, which is said.
+    fn find() -> Option<Self> {
+        Some(Self { program: tool("curl")?, folder: tempfile::tempdir().expect("a directory") })
+    }
+
+    /// Quiet but for errors, and without the user's configuration and proxies.
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command.args(["--disable", "--silent", "--show-error", "--noproxy", "*", "--http1.1"]);
+        command.args(["--max-time", &PATIENCE.as_secs().to_string()]);
+        command
+    }
+
+    #[track_caller]
+    fn run(&self, arguments: &[&str]) -> Output {
+        let output = self.command().args(arguments).output().expect("curl starts");
+        assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
+        output
+    }
+
+    /// Runs it with `--include`; the answer with its head.
+    #[track_caller]
+    fn include(&self, arguments: &[&str]) -> Answer {
+        Answer::new(&self.run(&[&["--include"], arguments].concat()).stdout)
+    }
+
+    /// A file of a MiB and three octets that differ from place to place.
+    fn content(&self) -> (PathBuf, Vec<u8>) {
+        let octets: Vec<u8> = (0..(1_u32 << 20) + 3).map(|i| (i ^ (i >> 8) ^ (i >> 16)) as u8).collect();
+        let path = self.folder.path().join("content");
+        fs::write(&path, &octets).expect("a file");
+        (path, octets)
+    }
+
+    /// Sends a file to `/echo` with these arguments and compares what comes back; what curl told about it.
+    #[track_caller]
+    fn echo(&self, server: &Server, arguments: &[&str]) -> String {
+        let (sent, octets) = self.content();
+        let back = self.folder.path().join("back");
+        let data = format!("@{}", sent.display());
+        let url = url(server, "/echo");
+        let fixed = ["--verbose", "--data-binary", &data, "--output", path(&back), &url];
+        let output = self.run(&[arguments, &fixed].concat());
+        assert!(fs::read(&back).expect("a file") == octets, "{arguments:?}: another content came back");
+        text(&output.stderr)
+    }
+}
+
+fn url(server: &Server, target: &str) -> String {
+    format!("{}{target}", server.listening)
+}
+
+fn path(path: &Path) -> &str {
+    path.to_str().expect("text")
+}
+
+fn bench() -> Server {
+    Server::start(&["--app", "bench"])
+}
+
+#[test]
+fn curl_gets_an_answer_and_its_head() {
+    let Some(curl) = Curl::find() else { return };
+    let server = bench();
+    let got = curl.include(&[&url(&server, "/plaintext")]);
+    got.assert("HTTP/1.1 200 OK", "Hello, World!");
+    let head = curl.include(&["--head", &url(&server, "/plaintext")]);
+    head.assert("HTTP/1.1 200 OK", "");
+    let no_date = |answer: &Answer| -> Vec<_> {
+        answer.fields.iter().filter(|(name, _)| name != "date").cloned().collect()
+    };
+    assert_eq!(no_date(&got), no_date(&head));
+}
+
+#[test]
+fn curl_posts_a_mebibyte_with_and_without_expectation() {
+    let Some(curl) = Curl::find() else { return };
+    let server = bench();
+    let told = curl.echo(&server, &["--header", "Expect:"]);
+    assert!(!told.contains("100 Continue"), "{told}");
+    // curl goes on by itself after a second; so long that only the server can have it go on.
+    let patience = PATIENCE.as_secs().to_string();
+    let told = curl.echo(&server, &["--header", "Expect: 100-continue", "--expect100-timeout", &patience]);
+    assert!(told.contains("< HTTP/1.1 100 Continue\r\n"), "{told}");
+    assert!(told.contains("> Content-Length: 1048579\r\n"), "{told}");
+}
+
+#[test]
+fn curl_is_spared_a_body_that_is_too_large() {
+    let Some(curl) = Curl::find() else { return };
+    let server = Server::start(&["--app", "bench", "--max-request-body-size", "1MiB"]);
+    let (content, _) = curl.content();
+    let patience = PATIENCE.as_secs().to_string();
+    let output = curl.run(&[
+        "--expect100-timeout",
+        &patience,
+        "--header",
+        "Expect: 100-continue",
+        "--upload-file",
+        path(&content),
+        "--request",
+        "POST",
+        "--write-out",
+        "%{http_code} %{size_upload}",
+        "--output",
+        "/dev/null",
+        &url(&server, "/upload"),
+    ]);
+    assert_eq!(text(&output.stdout), "413 0");
+}
+
+#[test]
+fn curl_uploads_in_chunks() {
+    let Some(curl) = Curl::find() else { return };
+    let server = bench();
+    let told = curl.echo(&server, &["--header", "Transfer-Encoding: chunked"]);
+    assert!(told.contains("> Transfer-Encoding: chunked\r\n"), "{told}");
+    assert!(!told.contains("> Content-Length"), "{told}");
+}
+
+#[test]
+fn curl_speaks_the_old_version() {
+    let Some(curl) = Curl::find() else { return };
+    let server = Server::start(&["--app", "echo"]);
+    let answer = curl.include(&["--http1.0", "--user-agent", "c", &url(&server, "/_rig/stream")]);
+    assert_eq!(answer.status, "HTTP/1.0 200 OK");
+    assert_eq!((answer.field("transfer-encoding"), answer.field("content-length")), (None, None));
+    let address = server.address();
+    assert_eq!(
+        answer.text(),
+        format!("GET /_rig/stream HTTP/1.0\nhost: {address}\nuser-agent: c\naccept: */*\n\n0 \n")
+    );
+    let told = curl.echo(&bench(), &["--http1.0"]);
+    assert!(told.contains("> POST /echo HTTP/1.0\r\n"), "{told}");
+}
+
+#[test]
+fn curl_reuses_its_connection() {
+    let Some(curl) = Curl::find() else { return };
+    let server = bench();
+    let connects = |arguments: &[&str]| {
+        let [first, second, third] = ["/plaintext", "/bytes/100000", "/plaintext"].map(|t| url(&server, t));
+        let fixed = ["--write-out", "%{num_connects} ", "--remove-on-error"];
+        let urls = ["-o", "/dev/null", &first, "-o", "/dev/null", &second, "-o", "/dev/null", &third];
+        text(&curl.run(&[arguments, &fixed[..], &urls].concat()).stdout)
+    };
+    assert_eq!(connects(&[]), "1 0 0 ");
+    assert_eq!(connects(&["--head"]), "1 0 0 ");
+    assert_eq!(connects(&["--data", "a=b"]), "1 0 0 ");
+    assert_eq!(connects(&["--header", "Connection: close"]), "1 1 1 ");
+    assert_eq!(connects(&["--http1.0"]), "1 1 1 ");
+    assert_eq!(connects(&["--http1.0", "--header", "Connection: keep-alive"]), "1 0 0 ");
+}
+
+#[test]
+fn curl_reads_a_chunked_answer_and_goes_on() {
+    let Some(curl) = Curl::find() else { return };
+    let server = Server::start(&["--app", "echo"]);
+    let stream = url(&server, "/_rig/stream");
+    let output = curl.run(&["--write-out", "%{num_connects}\n", &stream, &stream]);
+    let told = text(&output.stdout);
+    let counts: Vec<_> = told.lines().filter(|line| ["0", "1"].contains(line)).collect();
+    assert_eq!(counts, ["1", "0"], "{told}");
+    assert_eq!(told.matches("GET /_rig/stream HTTP/1.1\n").count(), 2, "{told}");
+}
+
+#[test]
+fn curl_compares_statuses() {
+    let Some(curl) = Curl::find() else { return };
+    let server = Server::start(&["--app", "echo"]);
+    for status in ["204", "205", "304", "404", "599"] {
+        let url = url(&server, &format!("/_rig/status/{status}"));
+        let output = curl.run(&["--write-out", "%{http_code}", &url]);
+        assert_eq!(text(&output.stdout), status);
+    }
+}
+
+#[test]
+fn curl_asks_for_an_upgrade() {
+    let Some(curl) = Curl::find() else { return };
+    let server = Server::start(&["--app", "echo"]);
+    // An upgraded connection has no end that curl knows of, so the peer's own ends it: it takes the first octet of the
+    // other protocol for an answer in HTTP/0.9, which it does not speak.
+    let url = url(&server, "/_rig/upgrade");
+    let (headers, arguments) =
+        (["--header", "Connection: Upgrade", "--header", "Upgrade: rig-echo"], ["--verbose", url.as_str()]);
+    let mut command = curl.command();
+    command.args(headers).args(arguments).args(["--max-time", "1"]);
+    let told = text(&Beside::start(&mut command).output(PATIENCE).stderr);
+    assert!(told.contains("< HTTP/1.1 101 Switching Protocols\r\n"), "{told}");
+    assert!(told.contains("< Upgrade: rig-echo\r\n"), "{told}");
+    drop(server);
+}
+
+#[test]
+fn curl_over_a_unix_socket() {
+    let Some(curl) = Curl::find() else { return };
+    let socket = curl.folder.path().join("web.sock");
+    let server = Server::spawn(program().args(["serve", "--app", "bench", "--unix", path(&socket)]));
+    let unix = ["--unix-socket", path(&socket)];
+    let answer = curl.include(&[&unix[..], &["http://localhost/plaintext"]].concat());
+    answer.assert("HTTP/1.1 200 OK", "Hello, World!");
+    let (content, octets) = curl.content();
+    let data = format!("@{}", content.display());
+    let output = curl.run(&[&unix[..], &["--data-binary", &data, "http://localhost/echo"]].concat());
+    assert!(output.stdout == octets, "another content came back");
+    server.signal(Signal::TERM);
+    assert_eq!(server.end().0.code(), Some(0));
+    assert!(!socket.exists(), "the socket is left behind");
+}
+
+#[test]
+fn curl_over_ipv6() {
+    let Some(curl) = Curl::find() else { return };
+    if !has_ipv6() {
+        return;
+    }
+    let server = Server::start(&["--app", "echo", "--host", "::1"]);
+    assert!(server.listening.starts_with("http://[::1]:"), "{}", server.listening);
+    let answer = curl.include(&["--globoff", &url(&server, "/six")]);
+    assert_eq!(answer.status, "HTTP/1.1 200 OK");
+    let field = format!("\nhost: {}\n", server.address());
+    assert!(answer.text().contains(&field), "{answer:?}");
+}
+
+#[test]
+fn curl_gets_its_whole_answer_from_a_server_that_goes() {
+    let Some(curl) = Curl::find() else { return };
+    let server = bench();
+    let received = curl.folder.path().join("received");
+    let mut command = curl.command();
+    // Slow enough to be at it when the signal comes; how slow does not matter.
+    command.args(["--limit-rate", "40M", "--write-out", "%{size_download} %{num_connects}", "--output"]);
+    command.arg(&received).arg(url(&server, "/bytes/40000000"));
+    let beside = Beside::start(&mut command);
+    let started = std::time::Instant::now();
+    while fs::metadata(&received).map_or(0, |file| file.len()) == 0 {
+        assert!(started.elapsed() < PATIENCE, "curl receives nothing");
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    server.signal(Signal::TERM);
+    let output = beside.output(PATIENCE);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(text(&output.stdout), "40000000 1");
+    assert_eq!(fs::metadata(&received).expect("a file").len(), 40_000_000);
+    assert_eq!(server.end().0.code(), Some(0));
+}

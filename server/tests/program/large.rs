@@ -1,0 +1,275 @@
+//! Bodies of a GiB pass in constant memory.
+//!
+//! A build without optimisation moves 128 MiB instead, unless `HTTPFSM_LARGE=1` is set.
+
+use std::fs;
+use std::io::{self, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::thread;
+use std::time::Duration;
+
+use crate::{Answer, Server};
+
+/// What a server may grow by, however large a body is.
+const GROWTH: u64 = 16 << 20;
+
+fn size() -> u64 {
+    let whole =
+        !cfg!(debug_assertions) || std::env::var_os("HTTPFSM_LARGE").is_some_and(|large| large == "1");
+    if whole { 1 << 30 } else { 128 << 20 }
+}
+
+/// A server of its own for each test, with its memory before.
+struct Measured {
+    server: Server,
+    before: u64,
+}
+
+impl Measured {
+    fn start() -> Self {
+        let server = Server::start(&["--app", "bench", "--threads", "2"]);
+        // What is allocated once is no cost of a large body.
+        for target in ["/plaintext", "/bytes/1000000"] {
+            let request = format!("GET {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+            assert_eq!(server.exchange(request.as_bytes()).status, "HTTP/1.1 200 OK");
+        }
+        let before = memory(&server, "VmRSS:");
+        Self { server, before }
+    }
+
+    /// Begins a request.
+    fn request(&self, line: &str, fields: &str) -> TcpStream {
+        let mut stream = self.server.connect();
+        let head = format!("{line} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{fields}\r\n");
+        stream.write_all(head.as_bytes()).expect("sent");
+        stream
+    }
+
+    #[track_caller]
+    fn assert_constant(&self) {
+        let most = memory(&self.server, "VmHWM:");
+        let growth = most.saturating_sub(self.before);
+        assert!(growth <= GROWTH, "the server grew by {growth} octets, from {}", self.before);
+    }
+}
+
+/// A figure of the server's memory in octets, as the kernel counts it.
+fn memory(server: &Server, figure: &str) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", server.child.id())).expect("a process");
+    let kib = status.lines().find_map(|line| line.strip_prefix(figure)?.trim().strip_suffix(" kB"));
+    kib.and_then(|kib| kib.trim().parse::<u64>().ok()).unwrap_or_else(|| panic!("no {figure} in {status}"))
+        << 10
+}
+
+/// The lines that `/bytes/N` answers with, a MiB of them.
+fn pattern() -> Vec<u8> {
+    let line: Vec<u8> = (b'0'..b'0' + 63).chain([b'\n']).collect();
+    line.repeat(1 << 14)
+}
+
+/// Writes `size` octets of the pattern.
+fn write_content(mut stream: impl Write, size: u64) -> io::Result<()> {
+    let pattern = pattern();
+    let mut left = size;
+    while left > 0 {
+        let n = left.min(pattern.len() as u64);
+        stream.write_all(&pattern[..n as usize])?;
+        left -= n;
+    }
+    Ok(())
+}
+
+/// Reads `size` octets of the pattern.
+#[track_caller]
+fn read_content(mut stream: impl Read, size: u64) {
+    let pattern = pattern();
+    let mut buffer = vec![0; pattern.len()];
+    let mut left = size;
+    while left > 0 {
+        let n = left.min(pattern.len() as u64) as usize;
+        stream.read_exact(&mut buffer[..n]).expect("content");
+        assert!(buffer[..n] == pattern[..n], "another content, {left} octets before the end");
+        left -= n as u64;
+    }
+}
+
+/// Reads a head, to the empty line.
+fn read_head(stream: &mut impl Read) -> Answer {
+    let mut head = Vec::new();
+    let mut octet = [0];
+    while !head.ends_with(b"\r\n\r\n") {
+        stream.read_exact(&mut octet).expect("a head");
+        head.push(octet[0]);
+    }
+    Answer::new(&head)
+}
+
+#[track_caller]
+fn read_end(mut stream: impl Read) {
+    let mut rest = Vec::new();
+    stream.read_to_end(&mut rest).expect("an end");
+    assert!(rest.is_empty(), "{} octets behind the answer", rest.len());
+}
+
+#[test]
+fn a_large_upload_takes_no_memory() {
+    let measured = Measured::start();
+    let size = size();
+    let mut stream = measured.request("POST /upload", &format!("Content-Length: {size}\r\n"));
+    write_content(&stream, size).expect("sent");
+    let mut octets = Vec::new();
+    stream.read_to_end(&mut octets).expect("an answer");
+    Answer::new(&octets).assert("HTTP/1.1 200 OK", &size.to_string());
+    measured.assert_constant();
+}
+
+#[test]
+fn a_large_upload_in_chunks_takes_no_memory() {
+    let measured = Measured::start();
+    let size = size();
+    let mut stream = measured.request("POST /upload", "Transfer-Encoding: chunked\r\n");
+    let pattern = pattern();
+    // One chunk in four is small, so that they begin everywhere in the reads of the server.
+    let lengths = [pattern.len(), 1000, 70_000, 17];
+    let mut left = size;
+    for length in lengths.iter().cycle() {
+        let n = left.min(*length as u64) as usize;
+        write!(stream, "{n:x}\r\n").expect("sent");
+        if n == 0 {
+            break;
+        }
+        stream.write_all(&pattern[..n]).and_then(|()| stream.write_all(b"\r\n")).expect("sent");
+        left -= n as u64;
+    }
+    stream.write_all(b"\r\n").expect("sent");
+    let mut octets = Vec::new();
+    stream.read_to_end(&mut octets).expect("an answer");
+    Answer::new(&octets).assert("HTTP/1.1 200 OK", &size.to_string());
+    measured.assert_constant();
+}
+
+#[test]
+fn a_large_download_takes_no_memory() {
+    let measured = Measured::start();
+    let size = size();
+    let mut stream = measured.request(&format!("GET /bytes/{size}"), "");
+    let head = read_head(&mut stream);
+    assert_eq!(head.field("content-length"), Some(size.to_string().as_str()), "{head:?}");
+    read_content(&stream, size);
+    read_end(stream);
+    measured.assert_constant();
+}
+
+#[test]
+fn a_large_body_that_is_sent_back_takes_no_memory() {
+    let measured = Measured::start();
+    let size = size();
+    let mut stream = measured.request("POST /echo", &format!("Content-Length: {size}\r\n"));
+    thread::scope(|scope| {
+        let writing = stream.try_clone().expect("a second handle");
+        scope.spawn(move || write_content(writing, size).expect("sent"));
+        assert_eq!(read_head(&mut stream).status, "HTTP/1.1 200 OK");
+        read_content(&stream, size);
+        read_end(stream);
+    });
+    measured.assert_constant();
+}
+
+#[test]
+fn a_large_body_that_is_sent_back_in_chunks_takes_no_memory() {
+    let measured = Measured::start();
+    let size = size();
+    let mut stream = measured.request("POST /echo", "Transfer-Encoding: chunked\r\n");
+    thread::scope(|scope| {
+        let mut writing = stream.try_clone().expect("a second handle");
+        scope.spawn(move || {
+            write!(writing, "{size:x}\r\n").expect("sent");
+            write_content(&writing, size).expect("sent");
+            writing.write_all(b"\r\n0\r\n\r\n").expect("sent");
+        });
+        let head = read_head(&mut stream);
+        assert_eq!(head.field("transfer-encoding"), Some("chunked"), "{head:?}");
+        let mut content =
+            Chunked { stream: BufReader::with_capacity(1 << 16, stream), left: 0, begun: false };
+        read_content(&mut content, size);
+        read_end(&mut content);
+    });
+    measured.assert_constant();
+}
+
+#[test]
+fn a_body_that_nobody_takes_back_is_not_gathered() {
+    let measured = Measured::start();
+    let size = size();
+    let mut stream = measured.request("POST /echo", &format!("Content-Length: {size}\r\n"));
+    // The server reads on only as far as its answer leaves. Where this pause is no standstill but a slow machine,
+    // nothing is lost but the point of the test.
+    stream.set_write_timeout(Some(Duration::from_millis(500))).expect("a timeout");
+    let pattern = pattern();
+    let mut sent = 0_u64;
+    let stopped = loop {
+        let from = (sent % pattern.len() as u64) as usize;
+        let n = (size - sent).min((pattern.len() - from) as u64) as usize;
+        match stream.write(&pattern[from..from + n]) {
+            Ok(0) | Err(_) => break true,
+            Ok(n) => sent += n as u64,
+        }
+    };
+    assert!(stopped && sent < size, "{sent} octets were taken");
+    measured.assert_constant();
+    // The connection is as good as before.
+    stream.set_write_timeout(None).expect("no timeout");
+    thread::scope(|scope| {
+        let mut writing = stream.try_clone().expect("a second handle");
+        scope.spawn(move || {
+            let from = (sent % pattern.len() as u64) as usize;
+            let first = (size - sent).min((pattern.len() - from) as u64);
+            writing.write_all(&pattern[from..from + first as usize]).expect("sent");
+            write_content(writing, size - sent - first).expect("sent");
+        });
+        assert_eq!(read_head(&mut stream).status, "HTTP/1.1 200 OK");
+        read_content(&stream, size);
+        read_end(stream);
+    });
+    measured.assert_constant();
+}
+
+/// The content of an answer in chunks.
+struct Chunked<R> {
+    stream: R,
+    left: u64,
+    begun: bool,
+}
+
+impl<R: Read> Chunked<R> {
+    fn line(&mut self) -> io::Result<String> {
+        let mut line = Vec::new();
+        let mut octet = [0];
+        while !line.ends_with(b"\r\n") {
+            self.stream.read_exact(&mut octet)?;
+            line.push(octet[0]);
+        }
+        Ok(String::from_utf8_lossy(&line).trim_end().to_owned())
+    }
+}
+
+impl<R: Read> Read for Chunked<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.left == 0 {
+            if self.begun && !self.line()?.is_empty() {
+                return Err(io::Error::other("no line end behind a chunk"));
+            }
+            let line = self.line()?;
+            self.left = u64::from_str_radix(&line, 16).map_err(|_| io::Error::other(line))?;
+            self.begun = self.left > 0;
+            if self.left == 0 {
+                let last = self.line()?;
+                return if last.is_empty() { Ok(0) } else { Err(io::Error::other(last)) };
+            }
+        }
+        let most = buffer.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
+        let n = self.stream.read(&mut buffer[..most])?;
+        self.left -= n as u64;
+        Ok(n)
+    }
+}

@@ -1,0 +1,126 @@
+//! Peers that read slowly, or not at all.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use crate::{Answer, PATIENCE, Server};
+
+const LENGTH: usize = 20_000_000;
+
+fn bench(arguments: &[&str]) -> Server {
+    Server::start(&[&["--app", "bench"], arguments].concat())
+}
+
+/// Reads at least `least` octets, in pieces of 64 KiB with pauses between them.
+fn read_slowly(stream: &mut TcpStream, octets: &mut Vec<u8>, least: usize) {
+    let mut piece = vec![0; 64 << 10];
+    while octets.len() < least {
+        let n = stream.read(&mut piece).expect("octets");
+        assert_ne!(n, 0, "an end after {} octets", octets.len());
+        octets.extend_from_slice(&piece[..n]);
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[track_caller]
+fn assert_content(content: &[u8]) {
+    assert_eq!(content.len(), LENGTH);
+    let wrong = content
+        .iter()
+        .enumerate()
+        .position(|(at, octet)| *octet != if at % 64 == 63 { b'\n' } else { b'0' + (at % 64) as u8 });
+    assert_eq!(wrong, None, "the first wrong octet");
+}
+
+#[test]
+fn a_slow_reader_gets_the_whole_of_an_answer_that_closes() {
+    let server = bench(&[]);
+    let mut stream = server.connect();
+    let request = format!("GET /bytes/{LENGTH} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).expect("sent");
+    let mut octets = Vec::new();
+    read_slowly(&mut stream, &mut octets, 1 << 20);
+    stream.read_to_end(&mut octets).expect("the rest and an end");
+    let answer = Answer::new(&octets);
+    assert_eq!(answer.field("connection"), Some("close"));
+    assert_content(&answer.content);
+}
+
+#[test]
+fn a_slow_reader_gets_the_whole_of_an_answer_and_the_next() {
+    let server = bench(&[]);
+    let mut stream = server.connect();
+    let request = format!(
+        "GET /bytes/{LENGTH} HTTP/1.1\r\nHost: a\r\n\r\n\
+         GET /plaintext HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    );
+    stream.write_all(request.as_bytes()).expect("sent");
+    let mut octets = Vec::new();
+    read_slowly(&mut stream, &mut octets, 1 << 20);
+    stream.read_to_end(&mut octets).expect("the rest and an end");
+    let mut first = Answer::new(&octets);
+    let second = Answer::new(&first.content.split_off(LENGTH));
+    assert_eq!(first.field("connection"), None);
+    assert_content(&first.content);
+    second.assert("HTTP/1.1 200 OK", "Hello, World!");
+}
+
+#[test]
+fn a_slow_reader_gets_the_whole_of_an_answer_from_a_server_that_goes() {
+    let server = bench(&[]);
+    let mut stream = server.connect();
+    let request = format!("GET /bytes/{LENGTH} HTTP/1.1\r\nHost: a\r\n\r\n");
+    stream.write_all(request.as_bytes()).expect("sent");
+    let mut octets = Vec::new();
+    read_slowly(&mut stream, &mut octets, 1);
+    server.signal(Signal::TERM);
+    read_slowly(&mut stream, &mut octets, 1 << 20);
+    stream.read_to_end(&mut octets).expect("the rest and an end");
+    assert_content(&Answer::new(&octets).content);
+    drop(stream);
+    assert_eq!(server.end().0.code(), Some(0));
+}
+
+#[test]
+fn a_reader_that_stops_is_cut_while_others_are_served() {
+    // More than the buffers of two sockets hold.
+    const ENDLESS: u64 = 1 << 40;
+    let mut server =
+        bench(&["--write-timeout", "500ms", "--min-write-rate", "none", "--log", "--threads", "1"]);
+    let (tell, events) = mpsc::channel();
+    let log = BufReader::new(server.child.stderr.take().expect("a pipe"));
+    thread::spawn(move || log.lines().map_while(Result::ok).for_each(|line| drop(tell.send(line))));
+
+    let mut stalled = server.connect();
+    let request = format!("GET /bytes/{ENDLESS} HTTP/1.1\r\nHost: a\r\n\r\n");
+    stalled.write_all(request.as_bytes()).expect("sent");
+    let mut octets = Vec::new();
+    read_slowly(&mut stalled, &mut octets, 1);
+
+    let (started, mut served, mut told) = (Instant::now(), 0, Vec::new());
+    let cut = "The peer did not take the answer in time.";
+    while !told.iter().any(|line: &String| line.contains(cut)) {
+        assert!(started.elapsed() < PATIENCE, "nothing was cut: {told:?}");
+        let answer = server.exchange(b"GET /plaintext HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        answer.assert("HTTP/1.1 200 OK", "Hello, World!");
+        served += 1;
+        told.extend(events.try_iter());
+    }
+    assert!(served > 0);
+
+    // The end of a cut answer is a reset, so that nobody takes it for whole.
+    let mut piece = vec![0; 1 << 20];
+    let end = loop {
+        match stalled.read(&mut piece) {
+            Ok(0) => break None,
+            Ok(_) => {}
+            Err(error) => break Some(error.kind()),
+        }
+    };
+    assert_eq!(end, Some(std::io::ErrorKind::ConnectionReset));
+}

@@ -1,0 +1,116 @@
+//! Programs that some tests drive the server with. Where one is missing, its tests say so and do not run.
+
+use std::env;
+use std::io::{self, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process_group};
+
+use crate::{PATIENCE, text};
+
+/// The path of a program, if it is installed; says so if not.
+pub(crate) fn tool(name: &str) -> Option<PathBuf> {
+    let folders = env::var_os("PATH").unwrap_or_default();
+    let found = env::split_paths(&folders).chain(["/usr/sbin".into()]).map(|folder| folder.join(name));
+    let found = found.into_iter().find(|path| path.is_file());
+    if found.is_none() {
+        not_run(name);
+    }
+    found
+}
+
+/// Says that a test did not run. Tests that pass print nothing, so this goes past their capture.
+pub(crate) fn not_run(needs: &str) {
+    let thread = thread::current();
+    let _ = writeln!(io::stderr(), "{}: not run: needs {needs}", thread.name().unwrap_or("a test"));
+}
+
+/// Whether this machine has an IPv6 loopback address; says so if not.
+pub(crate) fn has_ipv6() -> bool {
+    let has = std::net::TcpListener::bind("[::1]:0").is_ok();
+    if !has {
+        not_run("IPv6");
+    }
+    has
+}
+
+/// A program that runs beside the test, in a process group of its own, which is killed when this is dropped.
+pub(crate) struct Beside(Child);
+
+impl Beside {
+    pub(crate) fn start(command: &mut Command) -> Self {
+        let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self(command.process_group(0).spawn().expect("the program starts"))
+    }
+
+    /// Connects to the Unix socket that the program is about to make.
+    #[track_caller]
+    pub(crate) fn connect(&mut self, path: &Path) -> UnixStream {
+        let started = Instant::now();
+        loop {
+            if let Ok(stream) = UnixStream::connect(path) {
+                stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+                return stream;
+            }
+            if let Some(status) = self.0.try_wait().expect("a child") {
+                panic!("{status} before it listened: {}", self.errors());
+            }
+            assert!(started.elapsed() < PATIENCE, "nobody listens at {}", path.display());
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Waits for the end of the program; it may not take longer than `patience`.
+    #[track_caller]
+    pub(crate) fn output(mut self, patience: Duration) -> Output {
+        // Both pipes have to be emptied, or the program waits for us.
+        let [stdout, stderr] = self.pipes().map(|mut pipe| {
+            thread::spawn(move || {
+                let mut octets = Vec::new();
+                let _ = pipe.read_to_end(&mut octets);
+                octets
+            })
+        });
+        let started = Instant::now();
+        let status = loop {
+            if let Some(status) = self.0.try_wait().expect("a child") {
+                break status;
+            }
+            assert!(started.elapsed() < patience, "the program does not end");
+            thread::sleep(Duration::from_millis(10));
+        };
+        // What it has left running would hold the pipes open.
+        self.kill();
+        let read = |thread: thread::JoinHandle<Vec<u8>>| thread.join().expect("read");
+        Output { status, stdout: read(stdout), stderr: read(stderr) }
+    }
+
+    fn pipes(&mut self) -> [Box<dyn Read + Send>; 2] {
+        [Box::new(self.0.stdout.take().expect("a pipe")), Box::new(self.0.stderr.take().expect("a pipe"))]
+    }
+
+    fn errors(&mut self) -> String {
+        self.kill();
+        let [_, mut stderr] = self.pipes();
+        let mut octets = Vec::new();
+        let _ = stderr.read_to_end(&mut octets);
+        text(&octets)
+    }
+
+    fn kill(&mut self) {
+        // All of it may have ended already.
+        let _ = kill_process_group(Pid::from_child(&self.0), Signal::KILL);
+        let _ = self.0.wait();
+    }
+}
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}

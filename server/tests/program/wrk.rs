@@ -1,0 +1,34 @@
+//! wrk: many connections at once for a moment.
+
+use std::process::Command;
+
+use crate::tools::tool;
+use crate::{Server, text};
+
+#[track_caller]
+fn wrk(server: &Server, target: &str, arguments: &[&str]) {
+    let Some(program) = tool("wrk") else { return };
+    let url = format!("{}{target}", server.listening);
+    // A slow machine is no fault of the server: 60 s until wrk calls an answer late.
+    let fixed = ["--threads", "2", "--connections", "64", "--duration", "1s", "--timeout", "60s"];
+    let output = Command::new(program).args(fixed).args(arguments).arg(url).output().expect("wrk starts");
+    let told = text(&output.stdout);
+    assert!(output.status.success(), "{told}{}", text(&output.stderr));
+    let requests = told.split_whitespace().zip(told.split_whitespace().skip(1));
+    let requests = requests.filter(|(_, what)| *what == "requests").find_map(|(n, _)| n.parse::<u64>().ok());
+    assert!(requests.is_some_and(|requests| requests > 0), "{told}");
+    assert!(!told.contains("Socket errors") && !told.contains("Non-2xx"), "{told}");
+}
+
+#[test]
+fn wrk_sees_no_socket_error() {
+    let server = Server::start(&["--app", "bench"]);
+    wrk(&server, "/plaintext", &[]);
+    wrk(&server, "/bytes/100000", &[]);
+}
+
+#[test]
+fn wrk_sees_no_socket_error_where_each_answer_closes() {
+    let server = Server::start(&["--app", "bench"]);
+    wrk(&server, "/plaintext", &["--header", "Connection: close"]);
+}

@@ -77,8 +77,8 @@ pub enum Input<'a> {
     /// The application wants the body of a request that expects 100-continue, before it reads it. Without effect
     /// when the 100 is not expected or was sent, and for HTTP/1.0.
     Continue,
-    /// An interim head, 102 to 199 except 101 (103 Early Hints, say). Without effect for HTTP/1.0 (RFC 9110
-    /// section 15.2). Not accepted above the high-water mark ([`room`](crate::Channel::room) is 0).
+    /// An interim head, 102 to 199 (103 Early Hints, say), while there is [`room`](crate::Channel::room). Without
+    /// effect for HTTP/1.0 (RFC 9110 section 15.2). Not accepted above the high-water mark ([`room`](crate::Channel::room) is 0).
     Informational(Status, &'a Fields),
     /// The application can take this many more octets of the request body. The first demand sends the 100 that a
     /// request expects, unless body octets came already.

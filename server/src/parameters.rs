@@ -343,6 +343,15 @@ mod tests {
     }
 
     #[test]
+    fn the_readme_has_a_row_for_every_parameter() {
+        let readme = include_str!("../../README.md");
+        for parameter in PARAMETERS {
+            let field = parameter.name.strip_suffix("_per_channel").unwrap_or(parameter.name);
+            assert!(readme.contains(&format!("`{field}`")), "{field} is not in README.md");
+        }
+    }
+
+    #[test]
     fn each_flag_changes_its_field_and_no_other() {
         for hardened in [false, true] {
             let before = shown(&defaults(hardened));

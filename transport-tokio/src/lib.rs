@@ -23,3 +23,8 @@ pub use httpfsm_transport::{BodyReader, Event, Parts, ServerHandle, note_panic};
 pub use listener::{Listener, SocketOptions};
 pub use server::{Server, serve};
 pub use stream::Stream;
+
+/// The examples of the project's first page compile and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

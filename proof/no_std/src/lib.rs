@@ -28,7 +28,10 @@ fn panic(_: &PanicInfo<'_>) -> ! {
 
 /// Keeps the program in the library: what nothing refers to is not even compiled to code.
 #[used]
-static PROGRAM: fn(&[u8], &mut dyn FnMut(&[u8])) -> Result<(), NotAccepted> = serve;
+static PROGRAM: Program = serve;
+
+/// Octets in, octets out.
+type Program = fn(&[u8], &mut dyn FnMut(&[u8])) -> Result<(), NotAccepted>;
 
 /// What a device does with the octets of one connection: gives them to the machine, answers, and sends.
 fn serve(received: &[u8], send: &mut dyn FnMut(&[u8])) -> Result<(), NotAccepted> {

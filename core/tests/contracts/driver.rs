@@ -634,7 +634,9 @@ enum Kind {
 
 fn deed_kind(task: &Task) -> Kind {
     match task.deeds.front() {
-        Some(Deed::Write(_) | Deed::WriteReference(_) | Deed::Relay | Deed::Flush | Deed::Finish { .. }) => Kind::Content,
+        Some(Deed::Write(_) | Deed::WriteReference(_) | Deed::Relay | Deed::Flush | Deed::Finish { .. }) => {
+            Kind::Content
+        }
         _ => Kind::Other,
     }
 }
@@ -687,7 +689,13 @@ fn plan(conduct: Conduct, length: Option<u64>, upgrades: bool, connects: bool, p
         }
         Conduct::LargePiece => {
             let large = Bytes::from(super::messages::pattern(20_000, 4));
-            deeds.extend([Deed::Begin { length: None }, piece(1), Deed::WriteReference(large), piece(2), end]);
+            deeds.extend([
+                Deed::Begin { length: None },
+                piece(1),
+                Deed::WriteReference(large),
+                piece(2),
+                end,
+            ]);
         }
         Conduct::Informational => deeds.extend([Deed::Informational, all, answer(Status::OK, Content::Echo)]),
         Conduct::Excess => deeds.extend([Deed::Begin { length: Some(3) }, piece(1), piece(2), end]),

@@ -132,7 +132,9 @@ fn a_full_output_is_told_to_have_room_again() {
     let mut model = Model::new(&Limits::Tight.config(), &[]);
     model.feed(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     let body = BodyRef::Stream { length: None };
-    model.handle(Input::HttpResponse(ResponseRef { status: Status::OK, fields: &fields, body })).expect("a response");
+    model
+        .handle(Input::HttpResponse(ResponseRef { status: Status::OK, fields: &fields, body }))
+        .expect("a response");
     let filler = vec![b'x'; model.channel.room()];
     model.handle(Input::Write(Data::Slice(&filler))).expect("there was room");
     assert_eq!(model.channel.room(), 0);

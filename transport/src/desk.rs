@@ -4,6 +4,7 @@
 use std::collections::hash_map::RandomState;
 use std::fmt;
 use std::hash::BuildHasher;
+use std::mem;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
@@ -79,11 +80,11 @@ impl Budget {
     }
 
     /// A channel holds `after` octets where it held `before`. `false` if it grew and all together hold too many.
-    pub(crate) fn hold(&self, before: usize, after: usize) -> bool {
+    pub(crate) fn hold(&self, before: u32, after: u32) -> bool {
         if before == after {
             return true;
         }
-        let change = (after as u64).wrapping_sub(before as u64);
+        let change = u64::from(after).wrapping_sub(u64::from(before));
         let held = self.buffered.fetch_add(change, Ordering::AcqRel).wrapping_add(change);
         after < before || self.max_buffered == 0 || held <= self.max_buffered
     }
@@ -229,7 +230,7 @@ impl Desk {
     }
 
     fn wake_waiters(&self) {
-        let waiters = std::mem::take(&mut *lock(&self.waiters));
+        let waiters = mem::take(&mut *lock(&self.waiters));
         waiters.into_iter().for_each(Waker::wake);
     }
 
@@ -265,17 +266,20 @@ impl fmt::Debug for Desk {
 }
 
 /// A channel's place at the desk; dropping it is the end of the channel, whoever drops it and why.
+///
+/// Each connection has one as long as it lives, so it is small.
 pub(crate) struct Lease {
-    pub(crate) desk: Arc<Desk>,
-    pub(crate) stats: ChannelStats,
+    /// `None` when the end of the channel was reported.
+    desk: Option<Arc<Desk>>,
     id: ChannelId,
     alarm_at: u64,
-    alarm: Option<Waker>,
+    /// The address of the task that the alarm wakes. The alarms keep its waker, so no other task gets that address.
+    task: usize,
 }
 
 impl Lease {
     pub(crate) fn new(desk: Arc<Desk>, id: ChannelId) -> Self {
-        Self { desk, stats: ChannelStats::default(), id, alarm_at: NEVER, alarm: None }
+        Self { desk: Some(desk), id, alarm_at: NEVER, task: usize::MAX }
     }
 
     /// Whether the alarm may have rung.
@@ -287,7 +291,7 @@ impl Lease {
     /// Has the task of `cx` woken at `at` or earlier. Only what is earlier than before touches the alarms.
     #[inline]
     pub(crate) fn arm(&mut self, at: u64, now: u64, cx: &Context<'_>) {
-        let known = self.alarm.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()));
+        let known = self.task == address(cx.waker());
         if !known || at < self.alarm_at || now >= self.alarm_at {
             self.rearm(at, now, cx.waker());
         }
@@ -295,17 +299,45 @@ impl Lease {
 
     #[cold]
     fn rearm(&mut self, at: u64, now: u64, waker: &Waker) {
+        let Some(desk) = &self.desk else { return };
         // A deadline that has passed and left no trace must not spin.
         let at = at.max(now + 1);
-        self.desk.alarms.arm(self.id.get(), self.alarm_at, at, waker);
+        desk.alarms.arm(self.id.get(), self.alarm_at, at, waker);
         self.alarm_at = at;
-        self.alarm = Some(waker.clone());
+        self.task = address(waker);
     }
+
+    /// Whether the end of the channel is still to come, and to be reported by this lease.
+    #[inline]
+    pub(crate) fn is_open(&self) -> bool {
+        self.desk.is_some()
+    }
+
+    /// The place in other hands, which report the end; this lease is over.
+    pub(crate) fn hand_over(&mut self) -> Self {
+        let alarm_at = mem::replace(&mut self.alarm_at, NEVER);
+        Self { desk: self.desk.take(), id: self.id, alarm_at, task: self.task }
+    }
+
+    /// The end of the channel, with what it has counted. Only the first call counts.
+    pub(crate) fn end(&mut self, stats: ChannelStats) {
+        if let Some(desk) = self.desk.take() {
+            desk.alarms.disarm(self.id.get(), self.alarm_at);
+            desk.closed(self.id, stats);
+            self.alarm_at = NEVER;
+        }
+    }
+}
+
+/// What differs between the wakers of two tasks that both live. A task that has no data of its own (`Waker::noop`)
+/// is like any other of its kind, and nobody is woken by it.
+#[inline]
+fn address(waker: &Waker) -> usize {
+    waker.data().addr()
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.desk.alarms.disarm(self.id.get(), self.alarm_at);
-        self.desk.closed(self.id, self.stats);
+        self.end(ChannelStats::default());
     }
 }

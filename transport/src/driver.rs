@@ -48,12 +48,12 @@ pub struct Driver<H: Handler, W: Wire> {
     wire: Option<W>,
     service: Arc<Service<H>>,
     info: Arc<ConnectionInfo>,
-    lease: Option<Lease>,
+    lease: Lease,
     exchange: Option<Box<Exchange<H::Future>>>,
     /// When the channel opened, on the server's clock.
     opened: u64,
     /// What the channel held when its last wake-up ended.
-    buffered: usize,
+    buffered: u32,
     told_to_go: bool,
     close_write: bool,
 }
@@ -81,7 +81,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             opened: service.desk.clock.now(),
             service,
             info,
-            lease: Some(lease),
+            lease,
             exchange: None,
             buffered: 0,
             told_to_go: false,
@@ -93,7 +93,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         let stamp = self.service.desk.clock.stamp();
         let at = Moment::from_millis(stamp.at.saturating_sub(self.opened));
         let mut turn = Turn { now: Now::new(at, &stamp.date), ask: true, received: false };
-        if self.lease.as_ref().is_some_and(|lease| lease.is_due(stamp.at)) {
+        if self.lease.is_due(stamp.at) {
             let _ = self.channel.handle(&turn.now, Input::Tick);
         }
         if self.service.desk.is_going() && self.go_out(&turn.now).is_ready() {
@@ -459,13 +459,10 @@ impl<H: Handler, W: Wire> Driver<H, W> {
     #[cold]
     fn hand_over(&mut self, leftover: Bytes, cx: &mut Context<'_>) {
         self.service.tell(|subscriber| subscriber.upgraded(&self.info));
-        let (Some(wire), Some(mut lease), Some(exchange)) =
-            (self.wire.take(), self.lease.take(), self.exchange.as_deref_mut())
-        else {
-            return;
-        };
-        lease.stats = self.channel.stats();
-        let io = Box::new(Tunnel { wire, lease, info: Arc::clone(&self.info) });
+        let (Some(wire), Some(exchange)) = (self.wire.take(), self.exchange.as_deref_mut()) else { return };
+        let lease = self.lease.hand_over();
+        let (desk, stats) = (Arc::clone(&self.service.desk), self.channel.stats());
+        let io = Box::new(Tunnel { wire, desk, lease, stats, info: Arc::clone(&self.info) });
         // The pipe is the application's from here on: where nobody holds it, the connection ends with it.
         let pipe = std::mem::take(&mut exchange.pipe);
         pipe.hand_over(Upgraded::new(leftover, io), cx.waker());
@@ -475,10 +472,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
     fn closed(&mut self, reason: CloseReason, turn: &mut Turn<'_>, cx: &mut Context<'_>) {
         self.service.tell(|subscriber| subscriber.closed(&self.info, reason));
         self.wire = None;
-        let stats = self.channel.stats();
-        if let Some(mut lease) = self.lease.take() {
-            lease.stats = stats;
-        }
+        self.lease.end(self.channel.stats());
         let Some(exchange) = self.exchange.as_deref_mut() else { return };
         let awaited = exchange.pipe.is_disconnect_awaited();
         turn.ask |= exchange.pipe.disconnected(cx.waker());
@@ -490,7 +484,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
 
     /// The connection is over, and so is what the application does for it.
     fn is_done(&self) -> bool {
-        self.lease.is_none() && self.exchange.as_ref().is_none_or(|exchange| exchange.is_over())
+        !self.lease.is_open() && self.exchange.as_ref().is_none_or(|exchange| exchange.is_over())
     }
 
     /// Whether the handler has asked for something from elsewhere; if not, it wakes this task when it does.
@@ -506,21 +500,23 @@ impl<H: Handler, W: Wire> Driver<H, W> {
                 self.service.recycle(exchange);
             }
         }
-        let buffered = self.channel.buffered();
+        let buffered = u32::try_from(self.channel.buffered()).unwrap_or(u32::MAX);
         if !self.service.desk.budget.hold(self.buffered, buffered) {
             let _ = self.channel.handle(now, Input::Evict);
         }
         self.buffered = buffered;
-        let Some(lease) = &mut self.lease else { return };
+        if !self.lease.is_open() {
+            return;
+        }
         let due = self.channel.deadline();
-        lease.arm(due.map_or(NEVER, |due| self.opened.saturating_add(due.as_millis())), at, cx);
+        self.lease.arm(due.map_or(NEVER, |due| self.opened.saturating_add(due.as_millis())), at, cx);
     }
 
     /// The server goes out: the channel is told once; at the drain deadline the connection is dropped.
     #[cold]
     fn go_out(&mut self, now: &Now<'_>) -> Poll<()> {
         if self.service.desk.is_cut() {
-            if self.lease.is_some() {
+            if self.lease.is_open() {
                 self.service.tell(|subscriber| subscriber.closed(&self.info, CloseReason::DrainTimeout));
             }
             if let Some(wire) = &mut self.wire {
@@ -557,10 +553,7 @@ impl<H: Handler, W: Wire> Future for Driver<H, W> {
 
 impl<H: Handler, W: Wire> Drop for Driver<H, W> {
     fn drop(&mut self) {
-        let stats = self.channel.stats();
-        if let Some(lease) = &mut self.lease {
-            lease.stats = stats;
-        }
+        self.lease.end(self.channel.stats());
         self.service.desk.budget.hold(self.buffered, 0);
         if let Some(mut exchange) = self.exchange.take() {
             exchange.finish();
@@ -580,5 +573,27 @@ impl<H: Handler, W: Wire> fmt::Debug for Driver<H, W> {
             .field("waits_for", &self.channel.waits_for())
             .field("room", &self.channel.input_room())
             .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use httpfsm::channel::Channel;
+    use httpfsm::handler::Request;
+
+    use super::Driver;
+    use crate::wire::Wire;
+
+    /// Beyond its channel and its socket, of which there is one each per connection.
+    fn own_size<W: Wire>(_: impl Fn(W) -> Option<W>) -> usize {
+        size_of::<Driver<fn(Request) -> std::future::Ready<()>, W>>()
+            - size_of::<Channel>()
+            - size_of::<Option<W>>()
+    }
+
+    #[test]
+    fn a_driver_that_waits_is_little_more_than_its_channel() {
+        let size = own_size::<crate::memory::MemoryWire>(Some);
+        assert!(size <= 72, "{size}");
     }
 }

@@ -6,23 +6,27 @@ use std::task::{Context, Poll, ready};
 
 use httpfsm::error::CloseReason;
 use httpfsm::handler::{ConnectionInfo, IoFailure, UpgradedIo};
+use httpfsm::server::ChannelStats;
 
 use crate::alarms::NEVER;
-use crate::desk::Lease;
+use crate::desk::{Desk, Lease};
 use crate::wire::Wire;
 
 /// The wire, and its place among the server's channels: it counts as one until it is dropped, and the drain deadline
 /// ends it.
 pub(crate) struct Tunnel<W> {
     pub(crate) wire: W,
+    pub(crate) desk: Arc<Desk>,
     pub(crate) lease: Lease,
+    /// What the channel has counted; nobody counts what the application sends.
+    pub(crate) stats: ChannelStats,
     pub(crate) info: Arc<ConnectionInfo>,
 }
 
 impl<W> Tunnel<W> {
     fn check(&mut self, cx: &Context<'_>) -> Result<(), IoFailure> {
         self.lease.arm(NEVER, 0, cx);
-        if self.lease.desk.is_cut() { Err(IoFailure::Closed) } else { Ok(()) }
+        if self.desk.is_cut() { Err(IoFailure::Closed) } else { Ok(()) }
     }
 }
 
@@ -37,7 +41,7 @@ impl<W: Wire> UpgradedIo for Tunnel<W> {
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>, octets: &[u8]) -> Poll<Result<usize, IoFailure>> {
-        if self.lease.desk.is_cut() {
+        if self.desk.is_cut() {
             return Poll::Ready(Err(IoFailure::Closed));
         }
         let taken = ready!(self.wire.poll_write(cx, octets)).map_err(|error| failure(&error))?;
@@ -55,9 +59,10 @@ impl<W: Wire> UpgradedIo for Tunnel<W> {
 
 impl<W> Drop for Tunnel<W> {
     fn drop(&mut self) {
-        if let Some(subscriber) = &self.lease.desk.subscriber {
+        if let Some(subscriber) = &self.desk.subscriber {
             subscriber.closed(&self.info, CloseReason::Upgraded);
         }
+        self.lease.end(self.stats);
     }
 }
 

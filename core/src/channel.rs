@@ -41,6 +41,7 @@ mod outbuf;
 mod pending;
 mod rate;
 mod receive;
+mod refuse;
 mod respond;
 mod settings;
 mod table;

@@ -5,10 +5,11 @@
 
 use alloc::vec::Vec;
 
-use crate::fields::{Fields, TOKEN};
+use crate::fields::Fields;
 use crate::request::Version;
 use crate::status::Status;
 use crate::time::Date;
+use crate::token::is_tchar;
 use crate::trailers;
 
 /// What the machine decided about a response, beside what the application said.
@@ -207,7 +208,7 @@ fn origin(out: &mut Vec<u8>, fields: &Fields, version: Version, date: &Date, ide
 /// The received-by of `Via` is a token (RFC 9110 section 7.6.3): of `name/1.0 (comment)` the name.
 fn pseudonym(identity: &str) -> &[u8] {
     let octets = identity.as_bytes();
-    let end = octets.iter().position(|octet| !TOKEN[usize::from(*octet)]).unwrap_or(octets.len());
+    let end = octets.iter().position(|&octet| !is_tchar(octet)).unwrap_or(octets.len());
     octets.get(..end).unwrap_or_default()
 }
 

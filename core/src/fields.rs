@@ -8,6 +8,7 @@ use core::fmt;
 
 use self::wire::Wire;
 use crate::request::FieldRef;
+use crate::token::is_tchar;
 
 mod wire;
 
@@ -394,7 +395,7 @@ impl Known {
 }
 
 fn check_name(name: &str) -> Result<(), InvalidField> {
-    if !name.is_empty() && name.bytes().fold(true, |fine, octet| fine & TOKEN[usize::from(octet)]) {
+    if !name.is_empty() && name.bytes().fold(true, |fine, octet| fine & is_tchar(octet)) {
         return Ok(());
     }
     Err(InvalidField::Name { name: name.into() })
@@ -410,23 +411,6 @@ fn check_value(name: &str, value: &[u8]) -> Result<(), InvalidField> {
     let octet = value.get(position).copied().unwrap_or(0);
     Err(InvalidField::Value { name: name.into(), octet, position })
 }
-
-/// tchar of RFC 9110 section 5.6.2.
-pub(crate) static TOKEN: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut octet = 0;
-    while octet < 256 {
-        table[octet] = (octet as u8).is_ascii_alphanumeric();
-        octet += 1;
-    }
-    let marks = b"!#$%&'*+-.^_`|~";
-    let mut at = 0;
-    while at < marks.len() {
-        table[marks[at] as usize] = true;
-        at += 1;
-    }
-    table
-};
 
 /// Octets as text in `Debug`.
 struct Text<'a>(&'a [u8]);

@@ -4,6 +4,8 @@
 use core::net::Ipv6Addr;
 use core::str;
 
+use crate::token::alphanumeric_and;
+
 /// A host and, where a colon stands, its port; either may be empty.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Authority<'a> {
@@ -69,21 +71,7 @@ fn ip_future(inside: &[u8]) -> bool {
 }
 
 /// unreserved and sub-delims (RFC 3986 section 2).
-static HOST: [bool; 256] = {
-    let mut set = [false; 256];
-    let mut octet = 0;
-    while octet < 256 {
-        set[octet] = (octet as u8).is_ascii_alphanumeric();
-        octet += 1;
-    }
-    let marks = b"-._~!$&'()*+,;=";
-    let mut mark = 0;
-    while mark < marks.len() {
-        set[marks[mark] as usize] = true;
-        mark += 1;
-    }
-    set
-};
+static HOST: [bool; 256] = alphanumeric_and(b"-._~!$&'()*+,;=");
 
 #[cfg(test)]
 mod tests {

@@ -206,7 +206,7 @@ fn number<N: FromStr>(digits: &str) -> Option<N> {
 
 #[cfg(test)]
 mod tests {
-    use std::net::SocketAddr;
+    use core::net::SocketAddr;
     use std::string::ToString;
 
     use proptest::prelude::*;
@@ -334,7 +334,7 @@ mod tests {
     proptest! {
         #[test]
         fn every_entry_parses_from_what_it_prints(
-            address: std::net::IpAddr, prefix in 0u8..=128, port: Option<u16>,
+            address: core::net::IpAddr, prefix in 0u8..=128, port: Option<u16>,
         ) {
             let prefix = prefix.min(super::bits(address));
             let entry = Origin::block(super::masked(address, prefix), prefix, port).unwrap();

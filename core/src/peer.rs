@@ -55,7 +55,7 @@ impl fmt::Display for Peer {
 
 #[cfg(test)]
 mod tests {
-    use std::net::SocketAddr;
+    use core::net::SocketAddr;
     use std::string::ToString;
 
     use super::Peer;

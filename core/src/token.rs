@@ -37,21 +37,23 @@ pub(crate) fn trim_blanks(mut octets: &[u8]) -> &[u8] {
     octets
 }
 
-static TCHAR: [bool; 256] = {
+static TCHAR: [bool; 256] = alphanumeric_and(b"!#$%&'*+-.^_`|~");
+
+/// The set of the ASCII letters, the digits and `marks`.
+pub(crate) const fn alphanumeric_and(marks: &[u8]) -> [bool; 256] {
     let mut set = [false; 256];
     let mut octet = 0;
     while octet < 256 {
         set[octet] = (octet as u8).is_ascii_alphanumeric();
         octet += 1;
     }
-    let marks = b"!#$%&'*+-.^_`|~";
     let mut mark = 0;
     while mark < marks.len() {
         set[marks[mark] as usize] = true;
         mark += 1;
     }
     set
-};
+}
 
 #[cfg(test)]
 mod tests {

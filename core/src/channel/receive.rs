@@ -95,9 +95,14 @@ impl Context {
         if octets == 0 {
             return None;
         }
+        let first = !self.demanded;
         self.demanded = true;
         // From here on the body passes where the head stands.
         self.inbuf.unpin_head();
+        if first && self.receiving == Receiving::Complete {
+            // There is none, and whoever asks for it learns that as with any other.
+            return self.body_complete();
+        }
         self.send_continue();
         self.decode_body()
     }

@@ -1,14 +1,16 @@
 //! Input: octets, heads, bodies.
 
+use alloc::boxed::Box;
+
 use super::Event;
-use super::context::{Args, Context, Receiving};
+use super::context::{Args, Chunked, Context, Receiving};
 use super::pending::Pending;
-use crate::chunked::{ChunkDecoder, ChunkStatus};
+use crate::chunked::ChunkStatus;
 use crate::error::{BodyError, CloseReason, RequestError, Rule};
 use crate::head::{HeadScan, Parsed};
 use crate::input::Input;
 use crate::request::{BodyLength, HeadMeta, Version};
-use crate::trailers::{TrailerScan, TrailerStatus};
+use crate::trailers::TrailerStatus;
 
 impl Context {
     /// Takes the octets of an RxData.
@@ -74,8 +76,7 @@ impl Context {
             BodyLength::None | BodyLength::Known(0) => Receiving::Complete,
             BodyLength::Known(length) => Receiving::Known(length),
             BodyLength::Chunked => {
-                self.chunks = ChunkDecoder::new();
-                self.trailer_scan = TrailerScan::default();
+                self.begin_chunks();
                 Receiving::Chunks
             }
         };
@@ -87,6 +88,13 @@ impl Context {
         self.requests += 1;
         self.pending.insert(Pending::REQUEST);
         None
+    }
+
+    fn begin_chunks(&mut self) {
+        match &mut self.chunked {
+            Some(chunked) => **chunked = Chunked::new(),
+            none => *none = Some(Box::new(Chunked::new())),
+        }
     }
 
     pub(super) fn grant_body(&mut self, args: &Args<'_>) -> Option<Event> {
@@ -126,8 +134,9 @@ impl Context {
                     return self.body_pauses();
                 }
                 Receiving::Chunks => {
-                    let decoded =
-                        self.chunks.decode(self.inbuf.unparsed_mut(), self.credit, &self.settings.chunks);
+                    let chunked = self.chunked.as_deref_mut()?;
+                    let octets = self.inbuf.unparsed_mut();
+                    let decoded = chunked.decoder.decode(octets, self.credit, &self.settings.chunks);
                     self.credit -= decoded.data.len() as u64;
                     self.inbuf.body_ready(decoded.data, decoded.consumed);
                     match decoded.status {
@@ -137,11 +146,12 @@ impl Context {
                     }
                 }
                 Receiving::TrailerSection => {
-                    let status = self.trailer_scan.advance(
+                    let chunked = self.chunked.as_deref_mut()?;
+                    let status = chunked.trailers.advance(
                         self.inbuf.unparsed(),
                         self.settings.trailer_size,
                         self.settings.trailer_fields,
-                        self.chunks.offset(),
+                        chunked.decoder.offset(),
                     );
                     match status {
                         TrailerStatus::Partial => return self.body_pauses(),

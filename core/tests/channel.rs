@@ -128,3 +128,18 @@ fn whoever_asks_for_a_body_that_is_none_is_told_its_end_once() {
     channel.handle(&now(0), Input::BodyDemand(1)).unwrap();
     assert!(channel.next_output().is_none());
 }
+
+#[test]
+fn a_body_that_waits_for_a_100_behind_the_final_head_fails_at_once() {
+    let mut channel = channel();
+    let head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n";
+    channel.handle(&now(0), Input::RxData(head)).unwrap();
+    let fields = Fields::new();
+    let response =
+        ResponseRef { status: Status::OK, fields: &fields, body: BodyRef::Stream { length: None } };
+    channel.handle(&now(0), Input::HttpResponse(response)).unwrap();
+    while channel.next_output().is_some() {}
+    channel.handle(&now(0), Input::BodyDemand(5)).unwrap();
+    assert!(matches!(channel.next_output(), Some(Output::BodyFailed(_))));
+    assert_eq!(channel.state(), State::Responding);
+}

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::path::{Path, PathBuf};
 use std::task::{Context, Poll, ready};
@@ -45,7 +46,8 @@ pub struct Listener {
 #[derive(Debug)]
 enum Listening {
     Tcp(TcpListener),
-    Unix(UnixListener, Option<OwnPath>),
+    /// The path goes before the socket does: between the two, nobody can have taken it.
+    Unix(Option<OwnPath>, UnixListener),
 }
 
 impl From<TcpListener> for Listener {
@@ -58,12 +60,12 @@ impl From<TcpListener> for Listener {
 impl From<UnixListener> for Listener {
     fn from(listener: UnixListener) -> Self {
         let sockname = listener.local_addr().ok().map(|address| unix_peer(&address));
-        Self { socket: Listening::Unix(listener, None), sockname }
+        Self { socket: Listening::Unix(None, listener), sockname }
     }
 }
 
 impl Listener {
-    /// Listens on a TCP address; port 0 lets the system choose.
+    /// Listens on a TCP address; port 0 lets the system choose. To be called within the runtime that is to serve.
     ///
     /// # Errors
     ///
@@ -97,8 +99,8 @@ impl Listener {
         };
         SockRef::from(&listener).listen(options.backlog)?;
         let mut listener = Self::from(listener);
-        if let Listening::Unix(_, own) = &mut listener.socket {
-            *own = Some(OwnPath(path.to_owned()));
+        if let Listening::Unix(own, _) = &mut listener.socket {
+            *own = OwnPath::new(path);
         }
         Ok(listener)
     }
@@ -111,7 +113,7 @@ impl Listener {
     pub fn local_addr(&self) -> io::Result<Peer> {
         match &self.socket {
             Listening::Tcp(listener) => listener.local_addr().map(Peer::Ip),
-            Listening::Unix(listener, _) => listener.local_addr().map(|address| unix_peer(&address)),
+            Listening::Unix(_, listener) => listener.local_addr().map(|address| unix_peer(&address)),
         }
     }
 
@@ -136,7 +138,7 @@ impl Listener {
                 };
                 (Stream::Tcp(stream), Peer::Ip(peername), sockname)
             }
-            Listening::Unix(listener, _) => {
+            Listening::Unix(_, listener) => {
                 let (stream, peername) = ready!(listener.poll_accept(cx))?;
                 let sockname = self.sockname.clone().unwrap_or(Peer::Unix(None));
                 (Stream::Unix(stream), unix_peer(&peername), sockname)
@@ -150,16 +152,36 @@ fn unix_peer(address: &unix::SocketAddr) -> Peer {
     Peer::Unix(address.as_pathname().map(|path| path.to_string_lossy().into()))
 }
 
+/// Whether there is a socket that nobody listens on. To connect to any other file is refused as well.
 fn is_stale(path: &Path) -> bool {
-    StdUnixStream::connect(path).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+    let is_socket = std::fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket());
+    is_socket
+        && StdUnixStream::connect(path).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
 }
 
-/// The path of a socket that we made.
+/// The path of a socket that we made, and the file that it is.
 #[derive(Debug)]
-struct OwnPath(PathBuf);
+struct OwnPath {
+    path: PathBuf,
+    file: (u64, u64),
+}
+
+impl OwnPath {
+    fn new(path: &Path) -> Option<Self> {
+        // A relative path may mean another file by then.
+        let path = std::path::absolute(path).ok()?;
+        Some(Self { file: identity(&path)?, path })
+    }
+}
+
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    std::fs::symlink_metadata(path).ok().map(|file| (file.dev(), file.ino()))
+}
 
 impl Drop for OwnPath {
     fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
+        if identity(&self.path) == Some(self.file) {
+            let _ = std::fs::remove_file(&self.path);
+        }
     }
 }

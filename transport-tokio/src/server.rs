@@ -11,8 +11,9 @@ use httpfsm::config::ServerConfig;
 use httpfsm::handler::{Handler, Subscriber};
 use httpfsm_transport::{Backoff, Clock, Listening, ServerHandle, Service, keep_time};
 use tokio::net::lookup_host;
+use tokio::runtime::Handle;
 
-use crate::blocking::Blocking;
+use crate::blocking::Pool;
 use crate::listener::{Listener, SocketOptions};
 
 /// Serves a handler on a listener, in the background of the runtime that this is called in.
@@ -130,8 +131,13 @@ impl Server {
             listener.apply(&self.options)?;
             addresses.push(listener.local_addr()?);
         }
-        let service =
-            Service::new(self.config, Clock::system(), Arc::new(Blocking), self.subscriber, handler);
+        let service = Service::new(
+            self.config,
+            Clock::system(),
+            Arc::new(Pool(Handle::current())),
+            self.subscriber,
+            handler,
+        );
         let handle = service.handle(addresses);
         keep_time(&handle)?;
         for listener in self.listeners {
@@ -176,6 +182,7 @@ async fn accept<H: Handler>(open: Open, service: Arc<Service<H>>, handle: Server
             None => return,
             Some(Ok((stream, peername, sockname))) => {
                 backoff.succeeded();
+                open.listening.make_room(&peername).await;
                 if let Ok(driver) = service.connect(stream, peername, sockname) {
                     tokio::spawn(driver);
                 }

@@ -71,14 +71,11 @@ impl Listener {
     ///
     /// The address is in use or is none of ours, or there are no more sockets to be had.
     pub fn tcp(address: SocketAddr, options: &SocketOptions) -> io::Result<Self> {
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-        socket.set_reuse_address(true)?;
-        if options.reuse_port {
-            socket.set_reuse_port(true)?;
-        }
-        socket.set_nonblocking(true)?;
-        socket.bind(&address.into())?;
-        socket.listen(options.backlog)?;
+        Self::from_socket(bind(address, options)?)
+    }
+
+    /// A listener in the runtime that this is called in.
+    pub(crate) fn from_socket(socket: Socket) -> io::Result<Self> {
         Ok(TcpListener::from_std(socket.into())?.into())
     }
 
@@ -117,6 +114,17 @@ impl Listener {
         }
     }
 
+    /// Another socket on the same address, for another thread; `None` where the system does not spread connections
+    /// over several.
+    pub(crate) fn twin(&self, options: &SocketOptions) -> io::Result<Option<Socket>> {
+        match &self.socket {
+            Listening::Tcp(listener) if SockRef::from(listener).reuse_port()? => {
+                bind(listener.local_addr()?, options).map(Some)
+            }
+            Listening::Tcp(_) | Listening::Unix(..) => Ok(None),
+        }
+    }
+
     pub(crate) fn apply(&self, options: &SocketOptions) -> io::Result<()> {
         let Listening::Tcp(listener) = &self.socket else { return Ok(()) };
         let socket = SockRef::from(listener);
@@ -146,6 +154,18 @@ impl Listener {
         };
         Poll::Ready(Ok((stream, peername, sockname)))
     }
+}
+
+fn bind(address: SocketAddr, options: &SocketOptions) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    if options.reuse_port {
+        socket.set_reuse_port(true)?;
+    }
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(options.backlog)?;
+    Ok(socket)
 }
 
 fn unix_peer(address: &unix::SocketAddr) -> Peer {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use httpfsm::config::ServerConfig;
 use httpfsm::handler::{Request, Response};
 use httpfsm::status::Status;
-use httpfsm_tokio::{Server, ServerHandle, serve};
+use httpfsm_tokio::{Server, ServerHandle, SocketOptions, serve};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 
@@ -218,4 +218,30 @@ async fn only_a_socket_that_nobody_listens_on_is_replaced_and_only_our_own_remov
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "another's");
     std::fs::remove_file(&path).unwrap();
     std::fs::remove_dir(&directory).unwrap();
+}
+
+#[tokio::test]
+async fn workers_share_the_port_the_counts_and_the_drain() {
+    let server = Server::new(ServerConfig::default())
+        .options(SocketOptions { reuse_port: true, ..SocketOptions::default() })
+        .listen_tcp("127.0.0.1:0".parse().unwrap())
+        .unwrap()
+        .workers(2)
+        .serve(|_: Request| async { format!("\n{:?}", std::thread::current().id()) })
+        .await
+        .unwrap();
+    let (mut streams, mut threads) = (Vec::new(), std::collections::BTreeSet::new());
+    for _ in 0..60 {
+        let mut stream = connect(&server).await;
+        stream.write_all(GET).await.unwrap();
+        let mut answer = [0; 1024];
+        let octets = stream.read(&mut answer).await.unwrap();
+        threads.extend(String::from_utf8_lossy(&answer[..octets]).lines().last().map(str::to_owned));
+        streams.push(stream);
+    }
+    assert_eq!(threads.len(), 3, "the system spreads connections over the sockets: {threads:?}");
+    assert_eq!(server.stats().n_channels, 60);
+    server.drain(None).await;
+    assert_eq!((server.stats().n_channels, server.stats().closed), (0, 60));
+    assert!(TcpStream::connect(server.local_addr().unwrap()).await.is_err());
 }

@@ -240,12 +240,14 @@ pub struct ServerConfig {
     /// Requests that may be with the application at once, over all channels; the excess is answered 503.
     /// Default 0: no limit.
     pub maximum_simultaneous_requests: u32,
-    /// Channels that may be open at once. Default 20,000; 0: no limit.
+    /// Channels that may be open at once. For a further one, the channel that has been idle for the longest is
+    /// closed; where none is idle, the connection is refused. Default 20,000; 0: no limit.
     pub max_connections: u32,
     /// Channels that one peer address may have open at once. Default 0: no limit.
     pub max_connections_per_peer: u32,
-    /// Octets that all channels together may hold in buffers; above it the longest idle channels are evicted.
-    /// Default 512 MiB; 0: no limit.
+    /// Octets that all channels together may hold in buffers. A channel that comes to hold more above it has the
+    /// channel that has been idle for the longest closed, or, where none is idle, is itself closed after its answer:
+    /// nobody loses an answer for it, so it is a soft limit. Default 512 MiB; 0: no limit.
     pub max_buffered_octets: u64,
     /// When after GoOut the server drops what is left, plus the channels' `drain_grace`: what they say at their own
     /// deadline has that long to leave. Default 30 s.

@@ -208,6 +208,15 @@ impl Server {
         self.run(&input)
     }
 
+    /// Why a connection from this peer would be refused now; `None`: it would be served.
+    #[must_use]
+    pub fn would_refuse(&self, peername: &Peer) -> Option<Refusal> {
+        match self.state {
+            State::Listening => self.registry.would_refuse(peername),
+            State::Draining | State::Gone => Some(Refusal::Draining),
+        }
+    }
+
     /// The next thing to do; each is yielded once, in order.
     pub fn next_output(&mut self) -> Option<ServerOutput> {
         self.registry.next_output()

@@ -2,14 +2,24 @@
 
 use httpfsm::handler::{IntoResponse, Request};
 use httpfsm_transport::{Spawner, Sync};
+use tokio::runtime::Handle;
 
-/// Runs blocking work with `tokio::task::spawn_blocking`.
+/// Runs blocking work on tokio's blocking pool: that of the runtime that it is asked for in.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Blocking;
 
 impl Spawner for Blocking {
     fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) {
         drop(tokio::task::spawn_blocking(work));
+    }
+}
+
+/// The blocking pool of a server's own runtime: a body that is kept in a file may be read from any thread.
+pub(crate) struct Pool(pub(crate) Handle);
+
+impl Spawner for Pool {
+    fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) {
+        drop(self.0.spawn_blocking(work));
     }
 }
 

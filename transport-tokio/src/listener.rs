@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::path::{Path, PathBuf};
 use std::task::{Context, Poll, ready};
@@ -45,7 +46,8 @@ pub struct Listener {
 #[derive(Debug)]
 enum Listening {
     Tcp(TcpListener),
-    Unix(UnixListener, Option<OwnPath>),
+    /// The path goes before the socket does: between the two, nobody can have taken it.
+    Unix(Option<OwnPath>, UnixListener),
 }
 
 impl From<TcpListener> for Listener {
@@ -58,25 +60,22 @@ impl From<TcpListener> for Listener {
 impl From<UnixListener> for Listener {
     fn from(listener: UnixListener) -> Self {
         let sockname = listener.local_addr().ok().map(|address| unix_peer(&address));
-        Self { socket: Listening::Unix(listener, None), sockname }
+        Self { socket: Listening::Unix(None, listener), sockname }
     }
 }
 
 impl Listener {
-    /// Listens on a TCP address; port 0 lets the system choose.
+    /// Listens on a TCP address; port 0 lets the system choose. To be called within the runtime that is to serve.
     ///
     /// # Errors
     ///
     /// The address is in use or is none of ours, or there are no more sockets to be had.
     pub fn tcp(address: SocketAddr, options: &SocketOptions) -> io::Result<Self> {
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-        socket.set_reuse_address(true)?;
-        if options.reuse_port {
-            socket.set_reuse_port(true)?;
-        }
-        socket.set_nonblocking(true)?;
-        socket.bind(&address.into())?;
-        socket.listen(options.backlog)?;
+        Self::from_socket(bind(address, options)?)
+    }
+
+    /// A listener in the runtime that this is called in.
+    pub(crate) fn from_socket(socket: Socket) -> io::Result<Self> {
         Ok(TcpListener::from_std(socket.into())?.into())
     }
 
@@ -97,8 +96,8 @@ impl Listener {
         };
         SockRef::from(&listener).listen(options.backlog)?;
         let mut listener = Self::from(listener);
-        if let Listening::Unix(_, own) = &mut listener.socket {
-            *own = Some(OwnPath(path.to_owned()));
+        if let Listening::Unix(own, _) = &mut listener.socket {
+            *own = OwnPath::new(path);
         }
         Ok(listener)
     }
@@ -111,7 +110,18 @@ impl Listener {
     pub fn local_addr(&self) -> io::Result<Peer> {
         match &self.socket {
             Listening::Tcp(listener) => listener.local_addr().map(Peer::Ip),
-            Listening::Unix(listener, _) => listener.local_addr().map(|address| unix_peer(&address)),
+            Listening::Unix(_, listener) => listener.local_addr().map(|address| unix_peer(&address)),
+        }
+    }
+
+    /// Another socket on the same address, for another thread; `None` where the system does not spread connections
+    /// over several.
+    pub(crate) fn twin(&self, options: &SocketOptions) -> io::Result<Option<Socket>> {
+        match &self.socket {
+            Listening::Tcp(listener) if SockRef::from(listener).reuse_port()? => {
+                bind(listener.local_addr()?, options).map(Some)
+            }
+            Listening::Tcp(_) | Listening::Unix(..) => Ok(None),
         }
     }
 
@@ -136,7 +146,7 @@ impl Listener {
                 };
                 (Stream::Tcp(stream), Peer::Ip(peername), sockname)
             }
-            Listening::Unix(listener, _) => {
+            Listening::Unix(_, listener) => {
                 let (stream, peername) = ready!(listener.poll_accept(cx))?;
                 let sockname = self.sockname.clone().unwrap_or(Peer::Unix(None));
                 (Stream::Unix(stream), unix_peer(&peername), sockname)
@@ -146,20 +156,52 @@ impl Listener {
     }
 }
 
+fn bind(address: SocketAddr, options: &SocketOptions) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    if options.reuse_port {
+        socket.set_reuse_port(true)?;
+    }
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(options.backlog)?;
+    Ok(socket)
+}
+
 fn unix_peer(address: &unix::SocketAddr) -> Peer {
     Peer::Unix(address.as_pathname().map(|path| path.to_string_lossy().into()))
 }
 
+/// Whether there is a socket that nobody listens on. To connect to any other file is refused as well.
 fn is_stale(path: &Path) -> bool {
-    StdUnixStream::connect(path).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+    let is_socket = std::fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket());
+    is_socket
+        && StdUnixStream::connect(path).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
 }
 
-/// The path of a socket that we made.
+/// The path of a socket that we made, and the file that it is.
 #[derive(Debug)]
-struct OwnPath(PathBuf);
+struct OwnPath {
+    path: PathBuf,
+    file: (u64, u64),
+}
+
+impl OwnPath {
+    fn new(path: &Path) -> Option<Self> {
+        // A relative path may mean another file by then.
+        let path = std::path::absolute(path).ok()?;
+        Some(Self { file: identity(&path)?, path })
+    }
+}
+
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    std::fs::symlink_metadata(path).ok().map(|file| (file.dev(), file.ino()))
+}
 
 impl Drop for OwnPath {
     fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
+        if identity(&self.path) == Some(self.file) {
+            let _ = std::fs::remove_file(&self.path);
+        }
     }
 }

@@ -4,15 +4,18 @@ use std::future::poll_fn;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::task::Poll;
+use std::thread;
+use std::time::Duration;
 
 use httpfsm::config::ServerConfig;
 use httpfsm::handler::{Handler, Subscriber};
 use httpfsm_transport::{Backoff, Clock, Listening, ServerHandle, Service, keep_time};
 use tokio::net::lookup_host;
+use tokio::runtime::{self, Handle};
 
-use crate::blocking::Blocking;
+use crate::blocking::Pool;
 use crate::listener::{Listener, SocketOptions};
 
 /// Serves a handler on a listener, in the background of the runtime that this is called in.
@@ -68,6 +71,7 @@ pub struct Server {
     options: SocketOptions,
     listeners: Vec<Listener>,
     subscriber: Option<Arc<dyn Subscriber>>,
+    workers: usize,
 }
 
 impl Server {
@@ -85,6 +89,36 @@ impl Server {
     /// Has a subscriber told what happens on every channel.
     pub fn subscriber(mut self, subscriber: impl Subscriber + 'static) -> Self {
         self.subscriber = Some(Arc::new(subscriber));
+        self
+    }
+
+    /// Serves on so many threads besides, each with a runtime and with sockets of its own: a connection stays on the
+    /// thread that accepted it, and so do its handlers. The limits, the statistics and the drain are in common; only
+    /// the drain ends these threads. Default 0.
+    ///
+    /// It takes TCP listeners with [`reuse_port`](SocketOptions::reuse_port); the others stay with the runtime that
+    /// [`serve`](Self::serve) is called in. A multi-thread runtime needs none of this: there, an idle worker takes
+    /// what waits behind a long computation of another, and a second program cannot listen on the same port.
+    ///
+    /// ```
+    /// use httpfsm::config::ServerConfig;
+    /// use httpfsm::handler::Request;
+    /// use httpfsm_tokio::{Server, SocketOptions};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> std::io::Result<()> {
+    /// let server = Server::new(ServerConfig::default())
+    ///     .options(SocketOptions { reuse_port: true, ..SocketOptions::default() })
+    ///     .listen_tcp("127.0.0.1:0".parse().expect("this is an address"))?
+    ///     .workers(3)
+    ///     .serve(|_: Request| async { "Hello, world!" })
+    ///     .await?;
+    /// server.drain(None).await;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.workers = workers;
         self
     }
 
@@ -120,7 +154,7 @@ impl Server {
     /// # Errors
     ///
     /// The configuration's `host` has no address or cannot be listened at, a listener does not take the
-    /// options, or the system has no thread for the server's timer.
+    /// options, or the system has no thread for the server's timer or for a worker.
     pub async fn serve(mut self, handler: impl Handler) -> io::Result<ServerHandle> {
         if self.listeners.is_empty() {
             self.listen_at_host().await?;
@@ -130,13 +164,23 @@ impl Server {
             listener.apply(&self.options)?;
             addresses.push(listener.local_addr()?);
         }
-        let service =
-            Service::new(self.config, Clock::system(), Arc::new(Blocking), self.subscriber, handler);
+        let service = Service::new(
+            self.config,
+            Clock::system(),
+            Arc::new(Pool(Handle::current())),
+            self.subscriber,
+            handler,
+        );
         let handle = service.handle(addresses);
         keep_time(&handle)?;
+        for _ in 0..self.workers {
+            work(&self.listeners, &self.options, &service, &handle).inspect_err(|_| {
+                // Those that have started are to end.
+                drop(handle.drain(Some(Duration::ZERO)));
+            })?;
+        }
         for listener in self.listeners {
-            let listening = handle.listening();
-            tokio::spawn(accept(Open { listener, listening }, Arc::clone(&service), handle.clone()));
+            begin(listener, &service, &handle);
         }
         Ok(handle)
     }
@@ -155,6 +199,43 @@ impl Server {
         }
         Ok(())
     }
+}
+
+/// Serves on a thread of its own until the server is gone.
+fn work<H: Handler>(
+    listeners: &[Listener],
+    options: &SocketOptions,
+    service: &Arc<Service<H>>,
+    handle: &ServerHandle,
+) -> io::Result<()> {
+    let twins = listeners.iter().filter_map(|listener| listener.twin(options).transpose());
+    let twins = twins.collect::<io::Result<Vec<_>>>()?;
+    let (options, service, handle) = (options.clone(), Arc::clone(service), handle.clone());
+    let (report, started) = mpsc::channel();
+    let serve = move || {
+        let runtime = match runtime::Builder::new_current_thread().enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => return drop(report.send(Err(error))),
+        };
+        runtime.block_on(async {
+            let begun = twins.into_iter().try_for_each(|twin| {
+                let listener = Listener::from_socket(twin)?;
+                listener.apply(&options)?;
+                begin(listener, &service, &handle);
+                Ok(())
+            });
+            drop(report.send(begun));
+            handle.gone().await;
+        });
+    };
+    thread::Builder::new().name("httpfsm-worker".to_owned()).spawn(serve)?;
+    started.recv().unwrap_or_else(|_| Err(io::Error::other("The worker did not start.")))
+}
+
+/// Begins to accept, in the background of the runtime that this is called in.
+fn begin<H: Handler>(listener: Listener, service: &Arc<Service<H>>, handle: &ServerHandle) {
+    let open = Open { listener, listening: handle.listening() };
+    tokio::spawn(accept(open, Arc::clone(service), handle.clone()));
 }
 
 /// A listener, which is closed before the server learns that it is.
@@ -176,6 +257,7 @@ async fn accept<H: Handler>(open: Open, service: Arc<Service<H>>, handle: Server
             None => return,
             Some(Ok((stream, peername, sockname))) => {
                 backoff.succeeded();
+                open.listening.make_room(&peername).await;
                 if let Ok(driver) = service.connect(stream, peername, sockname) {
                     tokio::spawn(driver);
                 }

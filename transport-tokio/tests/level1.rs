@@ -131,3 +131,31 @@ async fn an_upgraded_connection_is_taken_apart() {
     assert!(connection.next_event().await.is_none());
     assert!(connection.into_parts().wire.is_some());
 }
+
+#[tokio::test]
+async fn a_peer_that_does_not_read_ends_a_write_at_its_deadline() {
+    let config = ChannelConfig {
+        write_timeout: Some(Duration::from_millis(50)),
+        min_write_rate: 0,
+        ..ChannelConfig::default()
+    };
+    let (mut client, mut connection) = pair(config).await;
+    client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    while !matches!(connection.next_event().await, Some(Event::Request)) {}
+    let head =
+        ResponseRef { status: Status::OK, fields: &Fields::new(), body: BodyRef::Stream { length: None } };
+    connection.respond(head).unwrap();
+    let piece = Bytes::from(vec![b'x'; 1 << 20]);
+    let endless = async { while connection.write(piece.clone()).await.is_ok() {} };
+    tokio::time::timeout(Duration::from_secs(20), endless).await.expect("the deadline comes");
+    assert_eq!(echo(connection).await, CloseReason::WriteTimeout);
+
+    let (mut client, mut connection) = pair(ChannelConfig::default()).await;
+    client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    while !matches!(connection.next_event().await, Some(Event::Request)) {}
+    connection.respond(head).unwrap();
+    connection.write(vec![b'x'; 64 << 20]).await.unwrap();
+    client.set_zero_linger().unwrap();
+    drop(client);
+    assert!(connection.flush().await.is_err(), "what is lost was not flushed");
+}

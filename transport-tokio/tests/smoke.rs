@@ -7,7 +7,7 @@ use bytes::Bytes;
 use httpfsm::config::ServerConfig;
 use httpfsm::handler::{Request, Response};
 use httpfsm::status::Status;
-use httpfsm_tokio::{Server, ServerHandle, serve};
+use httpfsm_tokio::{Server, ServerHandle, SocketOptions, serve};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 
@@ -171,5 +171,77 @@ async fn a_drain_finishes_what_runs_and_refuses_what_comes() {
     drop(stream);
     drained.await;
     assert_eq!(server.stats().n_channels, 0);
+    assert!(TcpStream::connect(server.local_addr().unwrap()).await.is_err());
+}
+
+#[tokio::test]
+async fn at_the_limit_of_connections_the_longest_idle_gives_its_place() {
+    let config = ServerConfig { max_connections: 2, ..ServerConfig::default() };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let server = serve(listener, config, application).await.unwrap();
+    let get = async |stream: &mut TcpStream| {
+        stream.write_all(GET).await.unwrap();
+        let mut answer = [0; 1024];
+        stream.read(&mut answer).await.unwrap()
+    };
+    let mut streams = Vec::new();
+    for _ in 0..10 {
+        let mut stream = connect(&server).await;
+        assert!(get(&mut stream).await > 0, "served, not refused");
+        streams.push(stream);
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    for stream in &mut streams[..8] {
+        assert_eq!(stream.read(&mut [0; 1]).await.unwrap(), 0);
+    }
+    let stats = server.stats();
+    assert_eq!((stats.n_channels, stats.most_channels, stats.refused()), (2, 2, 0));
+}
+
+#[tokio::test]
+async fn only_a_socket_that_nobody_listens_on_is_replaced_and_only_our_own_removed() {
+    let directory = std::env::temp_dir().join(format!("httpfsm-own-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    let path = directory.join("file");
+    let listen = || Server::new(ServerConfig::default()).listen_unix(&path);
+    std::fs::write(&path, "precious").unwrap();
+    assert!(listen().is_err());
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "precious");
+    std::fs::remove_file(&path).unwrap();
+    drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+    let ours = listen().unwrap();
+    assert!(listen().is_err(), "somebody listens");
+    // Another has taken the path since.
+    std::fs::remove_file(&path).unwrap();
+    std::fs::write(&path, "another's").unwrap();
+    drop(ours);
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "another's");
+    std::fs::remove_file(&path).unwrap();
+    std::fs::remove_dir(&directory).unwrap();
+}
+
+#[tokio::test]
+async fn workers_share_the_port_the_counts_and_the_drain() {
+    let server = Server::new(ServerConfig::default())
+        .options(SocketOptions { reuse_port: true, ..SocketOptions::default() })
+        .listen_tcp("127.0.0.1:0".parse().unwrap())
+        .unwrap()
+        .workers(2)
+        .serve(|_: Request| async { format!("\n{:?}", std::thread::current().id()) })
+        .await
+        .unwrap();
+    let (mut streams, mut threads) = (Vec::new(), std::collections::BTreeSet::new());
+    for _ in 0..60 {
+        let mut stream = connect(&server).await;
+        stream.write_all(GET).await.unwrap();
+        let mut answer = [0; 1024];
+        let octets = stream.read(&mut answer).await.unwrap();
+        threads.extend(String::from_utf8_lossy(&answer[..octets]).lines().last().map(str::to_owned));
+        streams.push(stream);
+    }
+    assert_eq!(threads.len(), 3, "the system spreads connections over the sockets: {threads:?}");
+    assert_eq!(server.stats().n_channels, 60);
+    server.drain(None).await;
+    assert_eq!((server.stats().n_channels, server.stats().closed), (0, 60));
     assert!(TcpStream::connect(server.local_addr().unwrap()).await.is_err());
 }

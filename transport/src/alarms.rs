@@ -5,13 +5,57 @@
 //! keep-alive connection touches this structure once in a deadline, not once in a request.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Waker};
+
+use httpfsm::server::ChannelId;
 
 use crate::lock::lock;
 
 /// No deadline.
 pub(crate) const NEVER: u64 = u64::MAX;
+
+/// Connections that one search for the longest idle finds.
+const FOUND: usize = 256;
+
+/// Milliseconds before a search that found none is repeated.
+const FRUITLESS: u64 = 10;
+
+/// What is known of a connection outside of its task.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    pub(crate) id: ChannelId,
+    idle_since: AtomicU64,
+    evicted: AtomicBool,
+}
+
+impl Seat {
+    pub(crate) fn new(id: ChannelId) -> Arc<Self> {
+        Arc::new(Self { id, idle_since: AtomicU64::new(NEVER), evicted: AtomicBool::new(false) })
+    }
+
+    /// Notes since when the connection is idle; `NEVER`: it is not.
+    #[inline]
+    pub(crate) fn rest(&self, idle_since: u64) {
+        self.idle_since.store(idle_since, Ordering::Relaxed);
+    }
+
+    fn idle_since(&self) -> u64 {
+        self.idle_since.load(Ordering::Relaxed)
+    }
+
+    /// The connection is wanted back.
+    pub(crate) fn evict(&self) {
+        self.evicted.store(true, Ordering::Release);
+    }
+
+    /// Whether it is.
+    #[inline]
+    pub(crate) fn is_evicted(&self) -> bool {
+        self.evicted.load(Ordering::Acquire)
+    }
+}
 
 #[derive(Debug, Default)]
 pub(crate) struct Alarms {
@@ -20,24 +64,64 @@ pub(crate) struct Alarms {
 
 #[derive(Debug, Default)]
 struct Inner {
-    entries: BTreeMap<(u64, u64), Waker>,
+    entries: BTreeMap<(u64, u64), Entry>,
     /// When the sweeper looks next, and how to tell it to look earlier.
     planned: u64,
     sweeper: Option<Waker>,
+    /// The longest idle, the longest last, as the last search found them.
+    idle: Vec<(u64, Entry)>,
+    /// When to search again.
+    search_at: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Entry {
+    waker: Waker,
+    /// None for what is no connection.
+    seat: Option<Arc<Seat>>,
 }
 
 impl Alarms {
     /// Moves the entry of `key` from `old` to `at`, or makes it.
-    pub(crate) fn arm(&self, key: u64, old: u64, at: u64, waker: &Waker) {
+    pub(crate) fn arm(&self, key: u64, old: u64, at: u64, waker: &Waker, seat: Option<&Arc<Seat>>) {
+        let entry = Entry { waker: waker.clone(), seat: seat.cloned() };
         let mut inner = lock(&self.inner);
-        inner.remove(key, old);
-        inner.entries.insert((at, key), waker.clone());
+        let before = inner.remove(key, old);
+        inner.entries.insert((at, key), entry);
+        let mut sweeper = None;
         if at < inner.planned {
             inner.planned = at;
-            let sweeper = inner.sweeper.take();
-            drop(inner);
-            if let Some(sweeper) = sweeper {
-                sweeper.wake();
+            sweeper = inner.sweeper.take();
+        }
+        drop(inner);
+        // A waker may be the last that holds its task, and a task that is dropped comes back here.
+        drop(before);
+        if let Some(sweeper) = sweeper {
+            sweeper.wake();
+        }
+    }
+
+    /// Has the connection closed that has been idle for the longest; `false` if none is idle. The connections are
+    /// searched once for many calls.
+    pub(crate) fn evict(&self, now: u64) -> bool {
+        let mut inner = lock(&self.inner);
+        let (mut passed, mut searched) = (Vec::new(), false);
+        loop {
+            match inner.idle.pop() {
+                Some((since, Entry { waker, seat: Some(seat) })) if seat.idle_since() == since => {
+                    drop(inner);
+                    seat.rest(NEVER);
+                    seat.evict();
+                    waker.wake();
+                    return true;
+                }
+                // Not idle any more, or not for as long.
+                Some(entry) => passed.push(entry),
+                None if searched || now < inner.search_at => return false,
+                None => {
+                    inner.search(now);
+                    searched = true;
+                }
             }
         }
     }
@@ -58,9 +142,9 @@ impl Alarms {
             if at > now || at == NEVER {
                 break;
             }
-            let waker = entry.remove();
-            due.push(waker.clone());
-            inner.entries.insert((NEVER, key), waker);
+            let entry = entry.remove();
+            due.push(entry.waker.clone());
+            inner.entries.insert((NEVER, key), entry);
         }
         inner.planned = inner.entries.first_key_value().map_or(NEVER, |((at, _), _)| *at);
         if !inner.sweeper.as_ref().is_some_and(|sweeper| sweeper.will_wake(cx.waker())) {
@@ -75,16 +159,46 @@ impl Alarms {
     /// Wakes every connection, and the sweeper.
     pub(crate) fn wake_all(&self) {
         let inner = lock(&self.inner);
-        let wakers: Vec<Waker> = inner.entries.values().chain(&inner.sweeper).cloned().collect();
+        let connections = inner.entries.values().map(|entry| &entry.waker);
+        let wakers: Vec<Waker> = connections.chain(&inner.sweeper).cloned().collect();
         drop(inner);
         wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// Has the sweeper look again.
+    pub(crate) fn wake_sweeper(&self) {
+        let sweeper = lock(&self.inner).sweeper.take();
+        if let Some(sweeper) = sweeper {
+            sweeper.wake();
+        }
+    }
+
+    /// Connections that have an entry.
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        lock(&self.inner).entries.len()
     }
 }
 
 impl Inner {
-    fn remove(&mut self, key: u64, old: u64) -> Option<Waker> {
+    fn remove(&mut self, key: u64, old: u64) -> Option<Entry> {
         // A sweep may have moved it to the end.
         self.entries.remove(&(old, key)).or_else(|| self.entries.remove(&(NEVER, key)))
+    }
+
+    fn search(&mut self, now: u64) {
+        let idle = self.entries.values().filter_map(|entry| {
+            let since = entry.seat.as_ref()?.idle_since();
+            (since != NEVER).then_some((since, entry))
+        });
+        let mut idle: Vec<(u64, &Entry)> = idle.collect();
+        if idle.len() > FOUND {
+            idle.select_nth_unstable_by_key(FOUND, |&(since, _)| since);
+            idle.truncate(FOUND);
+        }
+        idle.sort_unstable_by_key(|&(since, _)| std::cmp::Reverse(since));
+        self.idle = idle.into_iter().map(|(since, entry)| (since, entry.clone())).collect();
+        self.search_at = if self.idle.is_empty() { now + FRUITLESS } else { now };
     }
 }
 
@@ -110,8 +224,8 @@ mod tests {
         let (alarms, count) = (Alarms::default(), Arc::new(Count::default()));
         let waker = Waker::from(Arc::clone(&count));
         let mut cx = Context::from_waker(Waker::noop());
-        alarms.arm(1, NEVER, 50, &waker);
-        alarms.arm(2, NEVER, 80, &waker);
+        alarms.arm(1, NEVER, 50, &waker, None);
+        alarms.arm(2, NEVER, 80, &waker, None);
         assert_eq!(alarms.sweep(49, &mut cx), 50);
         assert_eq!(count.0.load(Ordering::SeqCst), 0);
         assert_eq!(alarms.sweep(50, &mut cx), 80);
@@ -122,6 +236,7 @@ mod tests {
         alarms.disarm(1, 50);
         alarms.disarm(2, 80);
         assert_eq!(alarms.sweep(1000, &mut cx), NEVER);
+        assert_eq!(alarms.len(), 0);
     }
 
     #[test]
@@ -129,8 +244,8 @@ mod tests {
         let (alarms, count) = (Alarms::default(), Arc::new(Count::default()));
         let sweeper = Waker::from(Arc::clone(&count));
         assert_eq!(alarms.sweep(0, &mut Context::from_waker(&sweeper)), NEVER);
-        alarms.arm(1, NEVER, 50, Waker::noop());
-        alarms.arm(1, 50, 70, Waker::noop());
+        alarms.arm(1, NEVER, 50, Waker::noop(), None);
+        alarms.arm(1, 50, 70, Waker::noop(), None);
         assert_eq!(count.0.load(Ordering::SeqCst), 1);
     }
 }

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use bytes::Bytes;
-use httpfsm::channel::{Channel, Facts, Settings, State};
+use httpfsm::channel::{Channel, Event as MachineEvent, Facts, Settings, State};
 use httpfsm::error::{BodyError, CloseReason, NotAccepted, RequestError};
 use httpfsm::fields::Fields;
 use httpfsm::input::{Data, Input};
@@ -170,9 +170,7 @@ impl<W: Wire, T: Timer> Connection<W, T> {
         let octets = octets.into();
         poll_fn(|cx| {
             while self.channel.state() == State::Responding && !self.channel.room_for_bytes() {
-                if !self.poll_send(cx)? {
-                    return Poll::Pending;
-                }
+                ready!(self.poll_output(cx))?;
             }
             Poll::Ready(self.handle(Input::Write(Data::Bytes(octets.clone()))))
         })
@@ -185,13 +183,14 @@ impl<W: Wire, T: Timer> Connection<W, T> {
     ///
     /// The connection was lost.
     pub async fn flush(&mut self) -> Result<(), NotAccepted> {
+        let all = self.channel.stats().sent + self.channel.unsent_len() as u64;
         poll_fn(|cx| {
             while !self.channel.unsent().is_empty() {
-                if !self.poll_send(cx)? {
-                    return Poll::Pending;
-                }
+                ready!(self.poll_output(cx))?;
             }
-            Poll::Ready(Ok(()))
+            let lost = self.channel.stats().sent < all;
+            let state = self.channel.state();
+            Poll::Ready(if lost { Err(NotAccepted { state, event: MachineEvent::Flush }) } else { Ok(()) })
         })
         .await
     }
@@ -285,6 +284,11 @@ impl<W: Wire, T: Timer> Connection<W, T> {
         let stamp = self.clock.stamp();
         let at = Moment::from_millis(stamp.at.saturating_sub(self.opened));
         self.channel.handle(&Now::new(at, &stamp.date), input)
+    }
+
+    /// Writes once, or lets the deadline come.
+    fn poll_output(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), NotAccepted>> {
+        if self.poll_send(cx)? { Poll::Ready(Ok(())) } else { self.poll_deadline(cx).map(Ok) }
     }
 
     /// Writes once; `false` if the socket is full.

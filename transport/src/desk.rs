@@ -17,10 +17,11 @@ use httpfsm::peer::Peer;
 use httpfsm::server::{ChannelId, ChannelStats, Refusal, Server, ServerInput, ServerOutput, ServerStats};
 use httpfsm::time::Moment;
 
-use crate::alarms::{Alarms, NEVER};
+use crate::alarms::{Alarms, NEVER, Seat};
 use crate::clock::Clock;
 use crate::job::Spawner;
 use crate::lock::lock;
+use crate::panics;
 
 /// See the module's documentation.
 pub(crate) struct Desk {
@@ -42,6 +43,8 @@ pub(crate) struct Desk {
     listened: AtomicU64,
     /// Who waits for the server to go out, or to be gone.
     waiters: Mutex<Vec<Waker>>,
+    /// Somebody waits for a channel to close.
+    crowded: AtomicBool,
 }
 
 /// The counts that move with each request.
@@ -113,6 +116,7 @@ impl Desk {
             listeners: AtomicUsize::new(0),
             listened: AtomicU64::new(0),
             waiters: Mutex::new(Vec::new()),
+            crowded: AtomicBool::new(false),
         }
     }
 
@@ -132,6 +136,31 @@ impl Desk {
         verdict
     }
 
+    /// Whether the server is too full for a connection from this peer, and would serve it otherwise.
+    pub(crate) fn is_full(&self, peername: &Peer) -> bool {
+        lock(&self.machine).would_refuse(peername) == Some(Refusal::Full)
+    }
+
+    /// Whether it still is. If so, a channel that closes wakes those who wait for the server.
+    pub(crate) fn is_still_full(&self, peername: &Peer) -> bool {
+        self.crowded.store(true, Ordering::SeqCst);
+        self.is_full(peername)
+    }
+
+    /// Has the channel closed that has been idle for the longest; `false` if none is idle.
+    pub(crate) fn evict(&self) -> bool {
+        self.alarms.evict(self.clock.now())
+    }
+
+    /// Tells the subscriber, if there is one.
+    #[inline]
+    pub(crate) fn report(&self, what: impl FnOnce(&dyn Subscriber)) {
+        if let Some(subscriber) = &self.subscriber {
+            // What fails in there is no failure of the connection.
+            let _ = panics::catch(|| what(&**subscriber));
+        }
+    }
+
     /// What a channel is told about its connection.
     pub(crate) fn facts(&self, id: ChannelId) -> Facts {
         let Some(age) = self.config.channel.connection_age else { return Facts::default() };
@@ -145,13 +174,15 @@ impl Desk {
         self.tell(ServerInput::HttpChannelClosed { channel, stats });
     }
 
-    /// Goes out: no new channel, the open ones finish; what is left at `deadline` is dropped.
+    /// Goes out: no new channel, the open ones finish; what is left at `deadline`, or when the machine says, is
+    /// dropped.
     pub(crate) fn go_out(&self, deadline: Option<Duration>) {
-        for deadline in deadline.into_iter().chain(self.config.drain_deadline) {
+        self.tell(ServerInput::GoOut);
+        if let Some(deadline) = deadline {
             let at = self.clock.now().saturating_add(u64::try_from(deadline.as_millis()).unwrap_or(NEVER));
             self.cut_at.fetch_min(at, Ordering::AcqRel);
+            self.alarms.wake_sweeper();
         }
-        self.tell(ServerInput::GoOut);
     }
 
     /// Whether the server is going out of service.
@@ -218,6 +249,10 @@ impl Desk {
                 ServerOutput::HttpChannel { .. } | ServerOutput::Refused { .. } => {}
             }
         }
+        if let Some(deadline) = machine.deadline() {
+            let at = self.opened.saturating_add(deadline.as_millis());
+            self.cut_at.fetch_min(at, Ordering::AcqRel);
+        }
         drop(machine);
         if gone {
             self.empty.store(true, Ordering::Release);
@@ -225,8 +260,23 @@ impl Desk {
         if going {
             self.going.store(true, Ordering::Release);
             self.alarms.wake_all();
+        }
+        if going || self.crowded.swap(false, Ordering::SeqCst) {
             self.wake_waiters();
         }
+    }
+
+    /// What nobody is left to give back: channels, requests, octets, alarms, listeners.
+    #[cfg(test)]
+    pub(crate) fn held(&self) -> [u64; 5] {
+        let budget = &self.budget;
+        [
+            self.stats().n_channels,
+            budget.in_flight.load(Ordering::SeqCst).into(),
+            budget.buffered.load(Ordering::SeqCst),
+            self.alarms.len() as u64,
+            self.listeners.load(Ordering::SeqCst) as u64,
+        ]
     }
 
     fn wake_waiters(&self) {
@@ -234,7 +284,7 @@ impl Desk {
         waiters.into_iter().for_each(Waker::wake);
     }
 
-    fn poll_fact(&self, is_so: impl Fn() -> bool, cx: &mut Context<'_>) -> Poll<()> {
+    pub(crate) fn poll_fact(&self, is_so: impl Fn() -> bool, cx: &mut Context<'_>) -> Poll<()> {
         if is_so() {
             return Poll::Ready(());
         }
@@ -271,7 +321,7 @@ impl fmt::Debug for Desk {
 pub(crate) struct Lease {
     /// `None` when the end of the channel was reported.
     desk: Option<Arc<Desk>>,
-    id: ChannelId,
+    seat: Arc<Seat>,
     alarm_at: u64,
     /// The address of the task that the alarm wakes. The alarms keep its waker, so no other task gets that address.
     task: usize,
@@ -279,7 +329,7 @@ pub(crate) struct Lease {
 
 impl Lease {
     pub(crate) fn new(desk: Arc<Desk>, id: ChannelId) -> Self {
-        Self { desk: Some(desk), id, alarm_at: NEVER, task: usize::MAX }
+        Self { desk: Some(desk), seat: Seat::new(id), alarm_at: NEVER, task: UNKNOWN }
     }
 
     /// Whether the alarm may have rung.
@@ -301,10 +351,29 @@ impl Lease {
     fn rearm(&mut self, at: u64, now: u64, waker: &Waker) {
         let Some(desk) = &self.desk else { return };
         // A deadline that has passed and left no trace must not spin.
-        let at = at.max(now + 1);
-        desk.alarms.arm(self.id.get(), self.alarm_at, at, waker);
+        let at = at.max(now.saturating_add(1));
+        desk.alarms.arm(self.seat.id.get(), self.alarm_at, at, waker, Some(&self.seat));
         self.alarm_at = at;
-        self.task = address(waker);
+        // Whoever has just sent the connections out of service has not found one without an alarm.
+        if mem::replace(&mut self.task, address(waker)) == UNKNOWN && desk.is_going() {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Notes since when the connection is idle, or that it is not (`NEVER`).
+    #[inline]
+    pub(crate) fn rest(&self, idle_since: u64) {
+        self.seat.rest(idle_since);
+    }
+
+    /// Whether the connection is to close when it is idle.
+    #[inline]
+    pub(crate) fn is_evicted(&self) -> bool {
+        self.seat.is_evicted()
+    }
+
+    pub(crate) fn evict(&self) {
+        self.seat.evict();
     }
 
     /// Whether the end of the channel is still to come, and to be reported by this lease.
@@ -316,18 +385,22 @@ impl Lease {
     /// The place in other hands, which report the end; this lease is over.
     pub(crate) fn hand_over(&mut self) -> Self {
         let alarm_at = mem::replace(&mut self.alarm_at, NEVER);
-        Self { desk: self.desk.take(), id: self.id, alarm_at, task: self.task }
+        Self { desk: self.desk.take(), seat: Arc::clone(&self.seat), alarm_at, task: self.task }
     }
 
     /// The end of the channel, with what it has counted. Only the first call counts.
     pub(crate) fn end(&mut self, stats: ChannelStats) {
         if let Some(desk) = self.desk.take() {
-            desk.alarms.disarm(self.id.get(), self.alarm_at);
-            desk.closed(self.id, stats);
+            self.seat.rest(NEVER);
+            desk.alarms.disarm(self.seat.id.get(), self.alarm_at);
+            desk.closed(self.seat.id, stats);
             self.alarm_at = NEVER;
         }
     }
 }
+
+/// The address of no task.
+const UNKNOWN: usize = usize::MAX;
 
 /// What differs between the wakers of two tasks that both live. A task that has no data of its own (`Waker::noop`)
 /// is like any other of its kind, and nobody is woken by it.

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use httpfsm::channel::{Channel, Facts};
+use httpfsm::channel::{Channel, Facts, State};
 use httpfsm::error::{BodyError, CloseReason, RequestError};
 use httpfsm::handler::{Body, ConnectionInfo, Handler, IntoResponse, Response, Upgraded};
 use httpfsm::input::Input;
@@ -96,6 +96,9 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         if self.lease.is_due(stamp.at) {
             let _ = self.channel.handle(&turn.now, Input::Tick);
         }
+        if self.lease.is_evicted() {
+            let _ = self.channel.handle(&turn.now, Input::Evict);
+        }
         if self.service.desk.is_going() && self.go_out(&turn.now).is_ready() {
             return Poll::Ready(());
         }
@@ -106,7 +109,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         if outcome.is_ready() {
             return outcome;
         }
-        self.rest(&turn.now, stamp.at, cx);
+        self.rest(stamp.at, cx);
         Poll::Pending
     }
 
@@ -268,7 +271,9 @@ impl<H: Handler, W: Wire> Driver<H, W> {
                     return false;
                 }
                 Output::HttpChannelOpened => self.service.tell(|subscriber| subscriber.opened(&self.info)),
-                // `Excess` is a fault of the application that the machine has mended; nobody waits for it.
+                Output::Excess(octets) => {
+                    self.service.tell(|subscriber| subscriber.excess(&self.info, octets))
+                }
                 _ => {}
             }
         }
@@ -312,16 +317,23 @@ impl<H: Handler, W: Wire> Driver<H, W> {
     /// Polls whatever of the application is next; `true` if the channel has been given something.
     fn application(&mut self, turn: &mut Turn<'_>, cx: &mut Context<'_>) -> bool {
         let Some(exchange) = self.exchange.as_deref_mut() else { return false };
-        let expose = self.service.expose_tracebacks;
         exchange.pipe.attend();
         let answer = match &mut exchange.stage {
             Stage::Over => return false,
-            Stage::Calling | Stage::Orphaned => match exchange.future.as_mut().as_pin_mut() {
-                Some(future) => panics::catch(|| future.poll(cx).map(IntoResponse::into_response)),
-                None => return false,
-            },
+            Stage::Calling | Stage::Orphaned => {
+                let future = &mut exchange.future;
+                panics::catch(|| {
+                    let Some(running) = future.as_mut().as_pin_mut() else { return Poll::Pending };
+                    let answer = running.poll(cx).map(IntoResponse::into_response);
+                    if answer.is_ready() {
+                        // In here: the drop of a future is the application's code, too.
+                        future.set(None);
+                    }
+                    answer
+                })
+            }
             Stage::Sending(sending) => {
-                let pumped = sending.pump(&mut self.channel, &turn.now, expose, cx);
+                let pumped = sending.pump(&mut self.channel, &turn.now, cx);
                 let calls = exchange.pipe.attended();
                 let called = calls.is_some_and(|calls| self.carry_out(calls, &turn.now));
                 match pumped {
@@ -361,13 +373,11 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             // waits, the answer does not fit the request (101 to one that asks for no upgrade): a failure.
             Err(_) => {
                 let text = "The response does not fit the request.";
-                let _ =
-                    self.channel.handle(now, Input::Abort(self.service.expose_tracebacks.then_some(text)));
+                let _ = self.channel.handle(now, Input::Abort(Some(text)));
                 false
             }
         };
         if accepted && self.channel.owes_body() {
-            exchange.future.set(None);
             exchange.stage = Stage::Sending(Box::new(Sending::new(response.take_body())));
             return true;
         }
@@ -377,7 +387,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
 
     #[cold]
     fn abort(&mut self, text: &str, now: &Now<'_>) {
-        let _ = self.channel.handle(now, Input::Abort(self.service.expose_tracebacks.then_some(text)));
+        let _ = self.channel.handle(now, Input::Abort(Some(text)));
         self.finish();
     }
 
@@ -386,9 +396,8 @@ impl<H: Handler, W: Wire> Driver<H, W> {
     fn finish(&mut self) {
         let Some(exchange) = self.exchange.as_deref_mut() else { return };
         // A 101 or a 2xx to CONNECT is still to leave: whoever waits for the connection goes on waiting.
-        if self.channel.state() == httpfsm::channel::State::Handover {
-            exchange.stage = Stage::Over;
-            exchange.future.set(None);
+        if self.channel.state() == State::Handover {
+            exchange.drop_application();
         } else {
             exchange.finish();
         }
@@ -419,16 +428,17 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         let Some(Exchange { stage: Stage::Gathering(spool), .. }) = self.exchange.as_deref_mut() else {
             return false;
         };
-        match spool.poll(&self.service.desk.spawner, cx) {
-            Poll::Pending => return false,
-            Poll::Ready(Gathered::Demand(octets)) => {
+        match panics::catch(|| spool.poll(&self.service.desk.spawner, cx)) {
+            Err(panic) => self.abort(&panic, &turn.now),
+            Ok(Poll::Pending) => return false,
+            Ok(Poll::Ready(Gathered::Demand(octets))) => {
                 let _ = self.channel.handle(&turn.now, Input::BodyDemand(octets));
             }
-            Poll::Ready(Gathered::Whole(body)) => {
+            Ok(Poll::Ready(Gathered::Whole(body))) => {
                 self.call(Some(body), &turn.now);
                 turn.ask = true;
             }
-            Poll::Ready(Gathered::Failed(error)) => {
+            Ok(Poll::Ready(Gathered::Failed(error))) => {
                 self.abort(&format!("The request body could not be kept: {error}"), &turn.now);
             }
         }
@@ -494,19 +504,22 @@ impl<H: Handler, W: Wire> Driver<H, W> {
     }
 
     /// Before the task sleeps: gives back what an idle connection does not need, and sets the alarm.
-    fn rest(&mut self, now: &Now<'_>, at: u64, cx: &mut Context<'_>) {
+    fn rest(&mut self, at: u64, cx: &mut Context<'_>) {
         if self.channel.is_idle() {
             if let Some(exchange) = self.exchange.take_if(|exchange| exchange.is_over()) {
                 self.service.recycle(exchange);
             }
         }
         let buffered = u32::try_from(self.channel.buffered()).unwrap_or(u32::MAX);
-        if !self.service.desk.budget.hold(self.buffered, buffered) {
-            let _ = self.channel.handle(now, Input::Evict);
-        }
+        let fits = self.service.desk.budget.hold(self.buffered, buffered);
         self.buffered = buffered;
         if !self.lease.is_open() {
             return;
+        }
+        self.lease.rest(if self.channel.state() == State::Idle { at } else { NEVER });
+        if !fits && !self.service.desk.evict() && !self.lease.is_evicted() {
+            self.lease.evict();
+            cx.waker().wake_by_ref();
         }
         let due = self.channel.deadline();
         self.lease.arm(due.map_or(NEVER, |due| self.opened.saturating_add(due.as_millis())), at, cx);
@@ -575,6 +588,9 @@ impl<H: Handler, W: Wire> fmt::Debug for Driver<H, W> {
             .finish()
     }
 }
+
+#[cfg(test)]
+mod gives_back;
 
 #[cfg(test)]
 mod tests {

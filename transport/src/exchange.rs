@@ -6,6 +6,7 @@ use std::sync::Arc;
 use httpfsm::handler::{Body, ConnectionInfo, Control, Request};
 use httpfsm::request::{BodyLength, RequestHead, RequestRef};
 
+use crate::panics;
 use crate::pipe::{Pipe, PipeSource};
 use crate::sending::Sending;
 use crate::spool::Spool;
@@ -90,9 +91,25 @@ impl<F> Exchange<F> {
     /// Ends the exchange: drops the future or the source, and lets whoever waits for the request know.
     #[inline]
     pub(crate) fn finish(&mut self) {
-        self.stage = Stage::Over;
-        self.future.set(None);
+        self.drop_application();
         Pipe::retire(&self.pipe);
+    }
+
+    /// Drops the future or the source. Those that came to their end are dropped where they were polled.
+    #[inline]
+    pub(crate) fn drop_application(&mut self) {
+        if self.future.is_some() || !matches!(self.stage, Stage::Over | Stage::Calling) {
+            self.drop_unfinished();
+        }
+        self.stage = Stage::Over;
+    }
+
+    /// Code of the application runs in here: what panics must not keep the rest from being given back.
+    #[cold]
+    fn drop_unfinished(&mut self) {
+        let _ = panics::catch(|| self.future.set(None));
+        let stage = std::mem::replace(&mut self.stage, Stage::Over);
+        let _ = panics::catch(|| drop(stage));
     }
 
     /// Lets go of memory that is larger than most requests need.

@@ -12,6 +12,9 @@ use httpfsm::server::ServerStats;
 use crate::alarms::NEVER;
 use crate::desk::Desk;
 
+/// How long a connection that was accepted waits for the place of one that is evicted.
+const PATIENCE: Duration = Duration::from_millis(100);
+
 /// A handle on a running server; its clones are handles on the same one.
 #[derive(Clone)]
 pub struct ServerHandle {
@@ -25,8 +28,8 @@ impl ServerHandle {
     }
 
     /// Takes the server out of service: it stops to listen, running answers are finished and say `close`, idle
-    /// connections close after `drain_grace`, and what is left at `deadline` (the configuration's `drain_deadline`
-    /// if that is `None` or earlier) is dropped. The future resolves when the last channel is gone
+    /// connections close after `drain_grace`, and what is left at `deadline`, or `drain_grace` after the
+    /// configuration's `drain_deadline`, is dropped, whichever is earlier. The future resolves when the last channel is gone
     /// and nobody listens any more; dropping it stops nothing.
     pub fn drain(&self, deadline: Option<Duration>) -> impl Future<Output = ()> + Send + use<> {
         self.desk.go_out(deadline);
@@ -95,19 +98,40 @@ impl Listening {
     /// Resolves after `length`, or when the server goes out of service: what an accept loop awaits when accepting
     /// failed ([`Backoff`](crate::Backoff)).
     pub async fn pause(&self, length: Duration) {
+        self.wait(length, || false).await;
+    }
+
+    /// Makes room for a connection that was accepted: where the server is full, the channel that has been idle for
+    /// the longest is told to close, and this resolves when one has, or after a moment. Resolves at once where there
+    /// is room, and where no channel is idle.
+    pub async fn make_room(&self, peername: &Peer) {
+        if self.desk.is_full(peername) && self.desk.evict() {
+            self.wait(PATIENCE, || !self.desk.is_still_full(peername)).await;
+        }
+    }
+
+    async fn wait(&self, length: Duration, is_over: impl Fn() -> bool) {
         let Self { desk, key } = self;
         let until = desk.clock.now().saturating_add(u64::try_from(length.as_millis()).unwrap_or(NEVER));
-        let mut armed = NEVER;
+        let alarm = Alarm { desk, key: *key, at: until };
         poll_fn(|cx| {
-            if desk.is_going() || desk.clock.now() >= until {
-                return Poll::Ready(());
-            }
-            desk.alarms.arm(*key, armed, until, cx.waker());
-            armed = until;
-            Poll::Pending
+            desk.alarms.arm(alarm.key, alarm.at, alarm.at, cx.waker(), None);
+            desk.poll_fact(|| desk.is_going() || desk.clock.now() >= until || is_over(), cx)
         })
         .await;
-        desk.alarms.disarm(*key, armed);
+    }
+}
+
+/// An entry among the alarms that is removed also when nobody waits for it any more.
+struct Alarm<'a> {
+    desk: &'a Desk,
+    key: u64,
+    at: u64,
+}
+
+impl Drop for Alarm<'_> {
+    fn drop(&mut self) {
+        self.desk.alarms.disarm(self.key, self.at);
     }
 }
 

@@ -1,14 +1,14 @@
 //! Work that blocks, done elsewhere than on an async worker.
 
-use std::any::Any;
 use std::fmt;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use crate::lock::lock;
+use crate::panics::{self, Elsewhere};
 
 /// Where a transport runs work that blocks: the runtime's blocking pool, or threads of its own.
 pub trait Spawner: Send + Sync + 'static {
@@ -31,7 +31,8 @@ pub struct Job<T>(Arc<Mutex<Progress<T>>>);
 
 enum Progress<T> {
     Running(Option<Waker>),
-    Done(Result<T, Box<dyn Any + Send>>),
+    /// With the text of its panic, which is known only where it happened.
+    Done(Result<T, String>),
     Taken,
 }
 
@@ -41,8 +42,7 @@ impl<T: Send + 'static> Job<T> {
         let progress = Arc::new(Mutex::new(Progress::Running(None)));
         let report = Report(Arc::clone(&progress));
         spawner.spawn_blocking(Box::new(move || {
-            let result = catch_unwind(AssertUnwindSafe(work));
-            report.finish(result);
+            report.finish(panics::catch(work));
         }));
         Self(progress)
     }
@@ -61,7 +61,7 @@ impl<T> Future for Job<T> {
         drop(progress);
         match done {
             Progress::Done(Ok(result)) => Poll::Ready(result),
-            Progress::Done(Err(panic)) => resume_unwind(panic),
+            Progress::Done(Err(panic)) => resume_unwind(Box::new(Elsewhere(panic))),
             Progress::Running(_) | Progress::Taken => Poll::Pending,
         }
     }
@@ -77,7 +77,7 @@ impl<T> fmt::Debug for Job<T> {
 struct Report<T>(Arc<Mutex<Progress<T>>>);
 
 impl<T> Report<T> {
-    fn finish(&self, result: Result<T, Box<dyn Any + Send>>) {
+    fn finish(&self, result: Result<T, String>) {
         let mut progress = lock(&self.0);
         if let Progress::Running(waker) = &mut *progress {
             let waker = waker.take();
@@ -92,12 +92,16 @@ impl<T> Report<T> {
 
 impl<T> Drop for Report<T> {
     fn drop(&mut self) {
-        self.finish(Err(Box::new("the work was dropped before it ran")));
+        if matches!(*lock(&self.0), Progress::Running(_)) {
+            self.finish(Err("The work was dropped before it ran.".to_owned()));
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
     use super::*;
 
     struct Nowhere;

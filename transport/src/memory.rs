@@ -282,6 +282,9 @@ impl<H: Handler> MemoryServer<H> {
     /// The server does not serve it.
     pub fn connect_from(&mut self, peername: Peer) -> Result<MemoryClient, Refusal> {
         let sockname = SocketAddr::from((Ipv4Addr::LOCALHOST, 80)).into();
+        if self.service.desk.is_full(&peername) && self.service.desk.evict() {
+            self.run();
+        }
         let (near, far) = pair(self.capacity);
         let driver = self.service.connect(far, peername, sockname)?;
         self.connections.push(Connection { driver, woken: Arc::new(Woken(AtomicBool::new(true))) });

@@ -6,8 +6,17 @@ use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
 
 thread_local! {
-    static NOTED: RefCell<Option<String>> = const { RefCell::new(None) };
+    static NOTED: RefCell<Option<Noted>> = const { RefCell::new(None) };
 }
+
+/// A panic as the hook saw it.
+struct Noted {
+    message: String,
+    text: String,
+}
+
+/// The payload of a panic that was caught on another thread, with the text that was noted there.
+pub(crate) struct Elsewhere(pub(crate) String);
 
 /// Notes where a panic happened and how it came there, for the 500 page of `expose_tracebacks`.
 ///
@@ -19,7 +28,8 @@ thread_local! {
 /// ```
 pub fn note_panic(info: &PanicHookInfo<'_>) {
     let text = format!("{info}\n{}", Backtrace::force_capture());
-    let _ = NOTED.try_with(|noted| noted.try_borrow_mut().map(|mut noted| *noted = Some(text)));
+    let noted = Noted { message: message(info.payload()).to_owned(), text };
+    let _ = NOTED.try_with(|place| place.try_borrow_mut().map(|mut place| *place = Some(noted)));
 }
 
 /// Runs a piece of the application; a panic becomes its text.
@@ -30,13 +40,21 @@ pub(crate) fn catch<T>(run: impl FnOnce() -> T) -> Result<T, String> {
 
 #[cold]
 fn describe(payload: &(dyn Any + Send)) -> String {
-    let noted = NOTED.try_with(|noted| noted.try_borrow_mut().ok().and_then(|mut noted| noted.take()));
-    if let Ok(Some(text)) = noted {
-        return text;
+    if let Some(Elsewhere(text)) = payload.downcast_ref() {
+        return text.clone();
     }
+    let noted = NOTED.try_with(|place| place.try_borrow_mut().ok().and_then(|mut place| place.take()));
+    let message = message(payload);
+    match noted.ok().flatten() {
+        // What stands there may be about an earlier panic, which the application has caught by itself.
+        Some(noted) if noted.message == message => noted.text,
+        _ => format!("The handler panicked: {message}"),
+    }
+}
+
+fn message(payload: &(dyn Any + Send)) -> &str {
     let message = payload.downcast_ref::<&str>().copied();
-    let message = message.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
-    format!("The handler panicked: {}", message.unwrap_or("(no message)"))
+    message.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("(no message)")
 }
 
 #[cfg(test)]
@@ -48,5 +66,23 @@ mod tests {
         assert_eq!(catch(|| 5), Ok(5));
         let caught: Result<(), _> = catch(|| std::panic::panic_any(String::from("out of cheese")));
         assert_eq!(caught, Err("The handler panicked: out of cheese".to_owned()));
+    }
+
+    #[test]
+    fn a_note_is_told_of_its_own_panic_only_and_found_from_another_thread() {
+        let note = |message: &str| {
+            let noted = Noted { message: message.to_owned(), text: format!("{message} at line 7") };
+            NOTED.with(|place| *place.borrow_mut() = Some(noted));
+        };
+        note("earlier");
+        let caught: Result<(), _> = catch(|| std::panic::resume_unwind(Box::new("later")));
+        assert_eq!(caught, Err("The handler panicked: later".to_owned()));
+        let work = move || -> u8 {
+            note("inside");
+            std::panic::resume_unwind(Box::new("inside"))
+        };
+        let job = crate::job::Job::spawn(&crate::Inline, work);
+        let caught = catch(|| crate::block_on(job));
+        assert_eq!(caught, Err("inside at line 7".to_owned()));
     }
 }

@@ -3,13 +3,12 @@
 //! The two may run on different threads. A handler that asks for nothing costs no lock: the driver looks at one
 //! atomic word.
 
-use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use httpfsm::error::BodyError;
 use httpfsm::fields::Fields;
 use httpfsm::handler::{Control, Frame, Source, UpgradeError, Upgraded};
@@ -17,6 +16,9 @@ use httpfsm::status::Status;
 use httpfsm::trailers::Trailers;
 
 use crate::lock::lock;
+
+/// Orders that may stand for the driver to take. Above it, interim answers are not sent: nobody waits for one.
+const ORDERS: usize = 64;
 
 /// Octets of a request body that may be asked for and not read yet.
 pub(crate) const WINDOW: u64 = 128 << 10;
@@ -42,10 +44,9 @@ struct State {
     demand: u64,
     /// Credit given and not used up, that to pass on included.
     credit: u64,
-    chunks: VecDeque<Bytes>,
-    queued: u64,
-    /// Where octets are copied to; its memory is used again once the handler has let go of them.
-    copies: BytesMut,
+    /// Octets that the handler has not taken. They are one piece, however small those were that came; its memory is
+    /// used again once the handler has let go of what it took.
+    octets: BytesMut,
     end: Option<Result<Option<Fields>, BodyError>>,
     reader: Option<Waker>,
     body_dropped: bool,
@@ -110,10 +111,7 @@ impl Pipe {
         self.change(driver, |state| {
             state.credit = state.credit.saturating_sub(octets.len() as u64);
             if !state.body_dropped {
-                state.queued += octets.len() as u64;
-                state.copies.extend_from_slice(octets);
-                let chunk = state.copies.split().freeze();
-                state.chunks.push_back(chunk);
+                state.octets.extend_from_slice(octets);
             }
         })
     }
@@ -172,8 +170,9 @@ impl Pipe {
         };
         if std::mem::take(unshared.flags.get_mut()) & TOUCHED != 0 {
             let state = unshared.state.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
-            let copies = std::mem::take(&mut state.copies);
-            *state = State { copies, ..State::default() };
+            let mut octets = std::mem::take(&mut state.octets);
+            octets.clear();
+            *state = State { octets, ..State::default() };
         }
     }
 
@@ -206,7 +205,7 @@ impl Pipe {
 
     fn order(&self, order: Order) {
         let mut state = lock(&self.state);
-        if state.over || state.disconnected {
+        if state.over || state.disconnected || state.orders.len() >= ORDERS {
             return;
         }
         state.orders.push(order);
@@ -219,16 +218,12 @@ impl Pipe {
 
     fn poll_body(&self, cx: &mut Context<'_>) -> Poll<Frame> {
         let mut state = lock(&self.state);
-        let chunk = state.chunks.pop_front();
-        state.queued -= chunk.as_ref().map_or(0, |chunk| chunk.len() as u64);
+        let octets = state.octets.split().freeze();
         let mut driver = None;
         if state.end.is_none() && !state.expect_refused && state.top_up() {
             driver = self.call(&mut state);
         }
-        let frame = match chunk {
-            Some(chunk) => Poll::Ready(Frame::Data(chunk)),
-            None => state.poll_end(cx),
-        };
+        let frame = if octets.is_empty() { state.poll_end(cx) } else { Poll::Ready(Frame::Data(octets)) };
         if frame.is_pending() {
             self.flags.fetch_or(TOUCHED, Ordering::AcqRel);
         }
@@ -243,11 +238,10 @@ impl Pipe {
         let mut state = lock(&self.state);
         self.flags.fetch_or(TOUCHED, Ordering::AcqRel);
         state.body_dropped = true;
-        state.reader = None;
-        state.queued = 0;
-        let chunks = std::mem::take(&mut state.chunks);
+        let reader = state.reader.take();
+        state.octets.clear();
         drop(state);
-        drop(chunks);
+        drop(reader);
     }
 
     fn poll_fact(
@@ -316,7 +310,7 @@ impl State {
     /// Gives credit for what was read; in halves of the window, so that a body of small pieces is not asked for
     /// piece by piece.
     fn top_up(&mut self) -> bool {
-        let free = WINDOW.saturating_sub(self.queued + self.credit);
+        let free = WINDOW.saturating_sub(self.octets.len() as u64 + self.credit);
         if free < WINDOW / 2 {
             return false;
         }
@@ -345,7 +339,7 @@ impl State {
     }
 
     fn take_ready_wakers(&mut self) -> impl Iterator<Item = Waker> + use<> {
-        let reader = if self.chunks.is_empty() && self.end.is_none() { None } else { self.reader.take() };
+        let reader = if self.octets.is_empty() && self.end.is_none() { None } else { self.reader.take() };
         let peer = take_if(self.peer_ended || self.over, &mut self.watch_peer);
         let connection = take_if(self.disconnected || self.over, &mut self.watch_connection);
         let settled = self.upgraded.is_some() || self.disconnected || self.over;

@@ -40,14 +40,8 @@ impl Sending {
     }
 
     /// Moves what the source has and the channel takes. The source is asked for nothing while there is no room.
-    pub(crate) fn pump(
-        &mut self,
-        channel: &mut Channel,
-        now: &Now<'_>,
-        expose: bool,
-        cx: &mut Context<'_>,
-    ) -> Pumped {
-        let pumped = self.try_pump(channel, now, expose, cx);
+    pub(crate) fn pump(&mut self, channel: &mut Channel, now: &Now<'_>, cx: &mut Context<'_>) -> Pumped {
+        let pumped = self.try_pump(channel, now, cx);
         // Not accepted: the channel has ended the answer by itself (a deadline, a lost connection).
         pumped.unwrap_or(Pumped::Over)
     }
@@ -56,7 +50,6 @@ impl Sending {
         &mut self,
         channel: &mut Channel,
         now: &Now<'_>,
-        expose: bool,
         cx: &mut Context<'_>,
     ) -> Result<Pumped, NotAccepted> {
         for _ in 0..FRAMES {
@@ -69,7 +62,7 @@ impl Sending {
             let Poll::Ready(frame) = panics::catch(|| self.body.poll_frame(cx)).transpose() else {
                 return Ok(Pumped::Waits);
             };
-            let end = match frame {
+            let failure = match frame {
                 Ok(Frame::Data(octets)) => {
                     self.left = octets;
                     continue;
@@ -81,10 +74,10 @@ impl Sending {
                 }
                 Ok(Frame::Trailers(fields)) => return finish(channel, now, Some(&fields)),
                 Ok(Frame::End) => return finish(channel, now, None),
-                Ok(Frame::Error(failure)) => expose.then(|| failure.to_string()),
-                Err(panic) => expose.then_some(panic),
+                Ok(Frame::Error(failure)) => failure.to_string(),
+                Err(panic) => panic,
             };
-            channel.handle(now, Input::Abort(end.as_deref()))?;
+            channel.handle(now, Input::Abort(Some(&failure)))?;
             return Ok(Pumped::Over);
         }
         Ok(Pumped::More)

@@ -24,7 +24,6 @@ pub struct Service<H: Handler> {
     pub(crate) desk: Arc<Desk>,
     pub(crate) exchanges: Pool<Box<Exchange<H::Future>>>,
     pub(crate) settings: Arc<Settings>,
-    pub(crate) expose_tracebacks: bool,
     pub(crate) whole_bodies: bool,
     pub(crate) judges: bool,
 }
@@ -43,7 +42,6 @@ impl<H: Handler> Service<H> {
             handler,
             settings: Arc::new(Settings::new(&config.channel)),
             exchanges: Pool::new(),
-            expose_tracebacks: config.channel.expose_tracebacks,
             whole_bodies: config.channel.bodies == Bodies::Whole,
             judges: config.channel.maximum_simultaneous_requests != 0,
             desk: Arc::new(Desk::new(config, clock, spawner, subscriber)),
@@ -78,9 +76,7 @@ impl<H: Handler> Service<H> {
     /// Tells the subscriber, if there is one.
     #[inline]
     pub(crate) fn tell(&self, what: impl FnOnce(&dyn Subscriber)) {
-        if let Some(subscriber) = &self.desk.subscriber {
-            what(&**subscriber);
-        }
+        self.desk.report(what);
     }
 
     /// The handle of the server, which listens at `addresses`.

@@ -24,6 +24,7 @@ pub(crate) struct Tunnel<W> {
 }
 
 impl<W> Tunnel<W> {
+    /// Has the task woken at the drain deadline, unless it has come.
     fn check(&mut self, cx: &Context<'_>) -> Result<(), IoFailure> {
         self.lease.arm(NEVER, 0, cx);
         if self.desk.is_cut() { Err(IoFailure::Closed) } else { Ok(()) }
@@ -44,8 +45,11 @@ impl<W: Wire> UpgradedIo for Tunnel<W> {
         if self.desk.is_cut() {
             return Poll::Ready(Err(IoFailure::Closed));
         }
-        let taken = ready!(self.wire.poll_write(cx, octets)).map_err(|error| failure(&error))?;
-        Poll::Ready(Ok(taken))
+        let written = self.wire.poll_write(cx, octets);
+        if written.is_pending() {
+            self.check(cx)?;
+        }
+        written.map_err(|error| failure(&error))
     }
 
     fn poll_flush(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), IoFailure>> {
@@ -59,9 +63,7 @@ impl<W: Wire> UpgradedIo for Tunnel<W> {
 
 impl<W> Drop for Tunnel<W> {
     fn drop(&mut self) {
-        if let Some(subscriber) = &self.desk.subscriber {
-            subscriber.closed(&self.info, CloseReason::Upgraded);
-        }
+        self.desk.report(|subscriber| subscriber.closed(&self.info, CloseReason::Upgraded));
         self.lease.end(self.stats);
     }
 }

@@ -12,10 +12,17 @@ thread_local! {
 }
 
 /// Lends the thread's buffers to the channel for one wake-up. Where they are lent already, or the thread is ending,
-/// the channel makes its own.
+/// the channel makes its own. What an earlier channel kept (output that its peer does not read, or a panic) is made
+/// anew first, or else every later one would do so for itself.
 #[inline]
 pub(crate) fn lend(channel: &mut Channel) {
-    let _ = LOAN.try_with(|loan| loan.try_borrow_mut().map(|mut loan| channel.adopt(&mut loan)));
+    let lend = |loan: &RefCell<Loan>| {
+        loan.try_borrow_mut().map(|mut loan| {
+            loan.refill();
+            channel.adopt(&mut loan);
+        })
+    };
+    let _ = LOAN.try_with(lend);
 }
 
 /// Takes the buffers back.

@@ -596,3 +596,230 @@ fn a_subscriber_hears_of_every_channel() {
     server.run();
     assert_eq!(*log.0.lock().unwrap(), ["server.clisrv_1 opened", "server.clisrv_1 closed: PeerEnded"]);
 }
+
+#[test]
+fn at_the_limit_of_connections_the_longest_idle_gives_its_place() {
+    let config = ServerConfig { max_connections: 3, max_connections_per_peer: 2, ..ServerConfig::default() };
+    let gate = Gate::default();
+    let waiting = gate.clone();
+    let mut server = MemoryServer::new(config, move |request: Request| {
+        let gate = waiting.clone();
+        async move {
+            if request.path() == "/gate" {
+                gate.wait().await;
+            }
+            "fine"
+        }
+    });
+    let peer = |last: u8| std::net::SocketAddr::from(([192, 0, 2, last], 1000)).into();
+    let [first, second, third] = ["/", "/", "/gate"].map(|path| {
+        let last = 1 + u8::try_from(server.connections()).unwrap();
+        let client = server.connect_from(peer(last)).unwrap();
+        client.send(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"));
+        server.advance(Duration::from_millis(100));
+        client
+    });
+    // The first is idle again, but since later than the second.
+    first.send(GET);
+    server.advance(Duration::from_millis(100));
+    let fourth = server.connect_from(peer(3)).unwrap();
+    assert!(second.is_ended() && !first.is_ended());
+    assert_eq!(server.connect_from(peer(3)).unwrap_err(), httpfsm::server::Refusal::Peer);
+    assert!(!first.is_ended(), "a peer that has enough evicts nobody");
+    assert!(server.connect_from(peer(4)).is_ok());
+    assert!(first.is_ended());
+    // Nobody is idle now: one waits for its handler, two for their first request.
+    assert_eq!(server.connect_from(peer(5)).unwrap_err(), httpfsm::server::Refusal::Full);
+    gate.open();
+    server.run();
+    assert!(third.take_text().ends_with("fine"));
+    drop(fourth);
+}
+
+#[test]
+fn above_the_limit_of_octets_the_longest_idle_goes_and_then_who_grows() {
+    let config = ServerConfig { max_buffered_octets: 100, ..ServerConfig::default() };
+    let mut server = MemoryServer::new(config, |_: Request| async { "fine" });
+    let idle = server.connect().unwrap();
+    idle.send(GET);
+    server.run();
+    let head = |octets: usize| format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}", "x".repeat(octets));
+    let [modest, greedy] = [10, 200].map(|octets| {
+        let client = server.connect().unwrap();
+        client.send(head(octets));
+        server.run();
+        client
+    });
+    assert!(idle.is_ended() && !modest.is_ended() && !greedy.is_ended());
+    server.advance(Duration::from_millis(20));
+    greedy.send("x".repeat(500));
+    server.run();
+    for client in [&modest, &greedy] {
+        client.send("\r\n\r\n");
+        server.run();
+        assert!(client.take_text().ends_with("fine"));
+    }
+    assert!(!modest.is_ended());
+    assert!(greedy.is_ended());
+}
+
+#[test]
+fn the_last_answers_of_a_drain_have_time_to_leave() {
+    let handler = |_: Request| std::future::pending::<&'static str>();
+    let mut server = MemoryServer::with(ServerConfig::default(), 10, None, handler);
+    let client = server.connect().unwrap();
+    client.send(GET);
+    server.run();
+    let drained = server.handle().drain(None);
+    server.run();
+    server.advance(Duration::from_secs(30));
+    let mut answer = String::new();
+    while !client.is_ended() {
+        answer += &client.take_text();
+        server.advance(Duration::from_millis(1));
+    }
+    assert!(!client.is_reset() && answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    server.advance(Duration::from_secs(1));
+    let mut drained = std::pin::pin!(drained);
+    assert!(drained.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready());
+}
+
+#[test]
+fn a_connection_that_opens_while_the_server_goes_out_hears_of_it() {
+    struct GoesOut(Mutex<Option<httpfsm_transport::ServerHandle>>);
+
+    impl Subscriber for GoesOut {
+        // In the first wake-up of the connection, before it has an alarm.
+        fn request(&self, _: &ConnectionInfo, _: httpfsm::request::RequestRef<'_>) {
+            if let Some(server) = self.0.lock().unwrap().take() {
+                drop(server.drain(None));
+            }
+        }
+    }
+
+    let goes_out = Arc::new(GoesOut(Mutex::default()));
+    let subscriber: Arc<dyn Subscriber> = Arc::clone(&goes_out) as _;
+    let handler = |_: Request| async { "fine" };
+    let mut server = MemoryServer::with(ServerConfig::default(), 1 << 16, Some(subscriber), handler);
+    *goes_out.0.lock().unwrap() = Some(server.handle());
+    let client = server.connect().unwrap();
+    client.send(GET);
+    server.run();
+    server.advance(Duration::from_secs(1));
+    assert!(client.is_ended());
+    assert_eq!(server.connections(), 0);
+}
+
+#[test]
+fn a_shorter_drain_replaces_a_longer_one() {
+    let mut server = server(|_: Request| std::future::pending::<&'static str>());
+    let client = server.connect().unwrap();
+    client.send(GET);
+    server.run();
+    drop(server.handle().drain(None));
+    server.run();
+    drop(server.handle().drain(Some(Duration::from_secs(2))));
+    server.advance(Duration::from_secs(2));
+    assert!(client.is_reset());
+}
+
+#[test]
+fn a_subscriber_hears_of_excess_and_its_panics_go_no_further() {
+    #[derive(Default)]
+    struct Panics(AtomicUsize);
+
+    impl Subscriber for Panics {
+        fn opened(&self, _: &ConnectionInfo) {
+            panic!("opened");
+        }
+
+        fn excess(&self, _: &ConnectionInfo, octets: u64) {
+            self.0.fetch_add(usize::try_from(octets).unwrap(), Ordering::SeqCst);
+            panic!("excess");
+        }
+
+        fn closed(&self, _: &ConnectionInfo, _: CloseReason) {
+            panic!("closed");
+        }
+    }
+
+    let log = Arc::new(Panics::default());
+    let subscriber: Arc<dyn Subscriber> = Arc::clone(&log) as _;
+    let handler = |_: Request| async {
+        let mut frames = [Frame::Data("0123456789".into()), Frame::End].into_iter();
+        let body = Body::from_fn(move |_| Poll::Ready(frames.next().unwrap_or(Frame::End)));
+        Response::new(Status::OK).with_field("Content-Length", "7").with_body(body)
+    };
+    let mut server = MemoryServer::with(ServerConfig::default(), 1 << 16, Some(subscriber), handler);
+    let client = server.connect().unwrap();
+    client.send(GET);
+    server.run();
+    let answer = client.take_text();
+    assert!(answer.ends_with("\r\n\r\n0123456"), "{answer}");
+    client.close_write();
+    server.run();
+    assert_eq!((log.0.load(Ordering::SeqCst), server.handle().stats().n_channels), (3, 0));
+}
+
+#[test]
+fn a_source_of_endless_flushes_leaves_others_their_turn() {
+    let polls = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&polls);
+    let handler = move |request: Request| {
+        let count = Arc::clone(&count);
+        async move {
+            let empty = request.path() == "/empty";
+            Response::new(Status::OK).with_body(Body::from_fn(move |_| {
+                count.fetch_add(1, Ordering::SeqCst);
+                assert!(count.load(Ordering::SeqCst) < 100_000);
+                Poll::Ready(if empty { Frame::Data(Bytes::new()) } else { Frame::Flush })
+            }))
+        }
+    };
+    let service = httpfsm_transport::Service::new(
+        ServerConfig::default(),
+        httpfsm_transport::Clock::manual(),
+        Arc::new(httpfsm_transport::Inline),
+        None,
+        handler,
+    );
+    for path in ["/empty", "/flush"] {
+        let (mut near, far) = httpfsm_transport::memory::pair(1000);
+        let peer = httpfsm::peer::Peer::Unix(None);
+        let mut driver = service.connect(far, peer.clone(), peer).unwrap();
+        let mut cx = Context::from_waker(Waker::noop());
+        let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n");
+        let _ = httpfsm_transport::Wire::poll_write(&mut near, &mut cx, request.as_bytes());
+        polls.store(0, Ordering::SeqCst);
+        assert!(std::pin::Pin::new(&mut driver).poll(&mut cx).is_pending());
+        let pulled = polls.load(Ordering::SeqCst);
+        assert!(pulled <= 16 * 64, "{path}: {pulled} frames in one wake-up");
+    }
+}
+
+#[test]
+fn a_body_of_tiny_pieces_is_one_piece_for_a_reader_that_was_away() {
+    let gate = Gate::default();
+    let waiting = gate.clone();
+    let mut server = server(move |mut request: Request| {
+        let gate = waiting.clone();
+        async move {
+            let body = request.body();
+            let _ = poll_fn(|cx| Poll::Ready(body.poll_data(cx).is_ready())).await;
+            gate.wait().await;
+            let octets = body.next_data().await.map(Result::unwrap);
+            format!("{}", octets.map_or(0, |octets| octets.len()))
+        }
+    });
+    let client = server.connect().unwrap();
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 300\r\n\r\n");
+    server.run();
+    for _ in 0..300 {
+        client.send("x");
+        server.run();
+    }
+    gate.open();
+    server.run();
+    let answer = client.take_text();
+    assert!(answer.ends_with("\r\n\r\n300"), "{answer}");
+}

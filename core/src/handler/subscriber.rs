@@ -9,7 +9,7 @@ use crate::request::RequestRef;
 /// [`Handler`](super::Handler).
 ///
 /// Every method does nothing by default. They are called on the transport's own workers: what blocks here blocks
-/// them.
+/// them, and what panics is caught and goes no further.
 ///
 /// ```
 /// use std::sync::atomic::{AtomicU64, Ordering};
@@ -55,6 +55,11 @@ pub trait Subscriber: Send + Sync {
     /// The handler gave a field that cannot be sent; 500 was answered instead.
     fn invalid_field(&self, connection: &ConnectionInfo, fault: &InvalidField) {
         let _ = (connection, fault);
+    }
+
+    /// `Excess`: the handler gave so many octets more than its Content-Length; they were cut.
+    fn excess(&self, connection: &ConnectionInfo, octets: u64) {
+        let _ = (connection, octets);
     }
 
     /// `PeerEnded`: the peer ended its side of the connection.

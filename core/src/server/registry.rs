@@ -110,14 +110,24 @@ impl Registry {
     }
 
     fn check_peer(&self, peername: &Peer) -> Event {
+        match self.would_refuse(peername) {
+            Some(Refusal::Origin) => Event::OriginForeign,
+            Some(Refusal::Peer) => Event::PeerFull,
+            Some(_) => Event::ServerFull,
+            None => Event::Admitted,
+        }
+    }
+
+    /// What is the peer's own comes first: who has enough is not to have others evicted.
+    pub(super) fn would_refuse(&self, peername: &Peer) -> Option<Refusal> {
         if !origins::allows(&self.config.origins, peername) {
-            Event::OriginForeign
-        } else if is_reached(self.config.max_connections, self.stats.n_channels) {
-            Event::ServerFull
+            Some(Refusal::Origin)
         } else if host(peername).is_some_and(|host| self.is_host_full(host)) {
-            Event::PeerFull
+            Some(Refusal::Peer)
+        } else if is_reached(self.config.max_connections, self.stats.n_channels) {
+            Some(Refusal::Full)
         } else {
-            Event::Admitted
+            None
         }
     }
 

@@ -36,7 +36,7 @@ fn direction(event: Event) -> Direction {
 type Parameter = fn(&mut ChannelConfig) -> &mut Option<Duration>;
 
 /// The deadlines, and the parameter that each is configured with.
-const DEADLINES: [(Event, Parameter); 11] = [
+const DEADLINES: [(Event, Parameter); 12] = [
     (Event::FirstByteTimeout, |config| &mut config.first_byte_timeout),
     (Event::HeadTimeout, |config| &mut config.head_timeout),
     (Event::InactivityTimeout, |config| &mut config.inactivity_timeout),
@@ -48,6 +48,7 @@ const DEADLINES: [(Event, Parameter); 11] = [
     (Event::BodyTimeout, |config| &mut config.body_timeout),
     (Event::DrainGrace, |config| &mut config.drain_grace),
     (Event::DrainTimeout, |config| &mut config.drain_deadline),
+    (Event::AgeReached, |config| &mut config.connection_age),
 ];
 
 fn without_deadlines() -> ChannelConfig {

@@ -41,7 +41,7 @@ pub(crate) struct Serve {
     pub(crate) transport: Transport,
 
     /// Threads that serve; 1: everything on the main thread [default: one per core]
-    #[arg(long, env = "HTTPFSM_THREADS", hide_env = true, value_name = "N")]
+    #[arg(long, env = "HTTPFSM_THREADS", hide_env = true, value_name = "N", value_parser = threads)]
     pub(crate) threads: Option<NonZeroUsize>,
 
     /// Unix socket to listen on, instead of a port unless --host or --port is given too; may be repeated
@@ -58,6 +58,10 @@ pub(crate) struct Serve {
 
     #[command(flatten)]
     pub(crate) parameters: Parameters,
+}
+
+fn threads(text: &str) -> Result<NonZeroUsize, &'static str> {
+    text.parse().map_err(|_| "expected a number of at least 1")
 }
 
 /// Print a picture of a state machine, made from the table that drives it.
@@ -105,6 +109,8 @@ mod tests {
 
     #[test]
     fn no_thread_at_all_is_refused() {
-        assert!(Cli::try_parse_from(["httpfsm", "serve", "--threads", "0"]).is_err());
+        let refused = Cli::try_parse_from(["httpfsm", "serve", "--threads", "0"]).map(|_| ());
+        let text = refused.err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(text.contains("'0' for '--threads <N>': expected a number of at least 1"), "{text}");
     }
 }

@@ -138,9 +138,9 @@ const PARAMETERS: &[Parameter] = parameters! {
         [channel.requests_per_connection] requests_per_connection: Count,
             "Requests after which a connection closes";
         [channel.input_bound] input_bound: Size,
-            "Input that is buffered while something else is waited for";
+            "Input that is buffered while something else is waited for; 4KiB at least";
         [channel.output_high_water] output_high_water: Size,
-            "Pending output above which the application waits";
+            "Pending output above which the application waits; 1KiB at least";
         [channel.inbuf_overflow] inbuf_overflow: Size,
             "Above this, a whole body waits in a temporary file";
         [channel.linger_octets] linger_octets: Size,

@@ -1,4 +1,4 @@
-//! What a review found: each test is an input sequence that once went wrong.
+//! What once went wrong: each test is an input sequence that did.
 
 #[path = "support/rig.rs"]
 mod rig;

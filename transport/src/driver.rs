@@ -118,7 +118,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         let (mut readable, mut writable) = (true, true);
         for _ in 0..TURNS {
             let mut progress = false;
-            if readable && self.channel.waits_for().input() {
+            if readable && self.channel.input_room() > 0 {
                 readable = self.receive(turn, cx).is_ready();
                 progress = readable;
             }
@@ -135,7 +135,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             }
             // Input may have become wanted by what the application took.
             let idle = !progress && !turn.ask && !self.channel.has_output();
-            if idle && !(readable && self.channel.waits_for().input()) {
+            if idle && !(readable && self.channel.input_room() > 0) {
                 if turn.received && self.service.judges {
                     turn.received = false;
                     if self.channel.handle(&turn.now, Input::Judge).is_ok() {

@@ -81,7 +81,8 @@ pub enum Input<'a> {
     /// effect for HTTP/1.0 (RFC 9110 section 15.2). Not accepted above the high-water mark ([`room`](crate::Channel::room) is 0).
     Informational(Status, &'a Fields),
     /// The application can take this many more octets of the request body. The first demand sends the 100 that a
-    /// request expects, unless body octets came already.
+    /// request expects, unless body octets came already. After the final head no 100 can be sent: a body that waits for
+    /// one fails then.
     BodyDemand(u64),
     /// The application failed. Before the final head the request is answered 500 (with this text if
     /// `expose_tracebacks` is set); after it the answer is cut without its end.

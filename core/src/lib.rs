@@ -1,4 +1,38 @@
 //! The HTTP/1.x server protocol as a pure finite state machine.
+//!
+//! # Theory of operation
+//!
+//! A [`Channel`] is one connection. What happens to it goes in as an [`Input`], with the time; what it wants comes out
+//! as an [`Output`], or is asked for. There is no socket, clock, thread or runtime in here, so the same inputs always
+//! give the same outputs.
+//!
+//! ```text
+//!                    the application
+//!      HttpResponse, Write, Finish │ ▲ HttpRequest, BodyData, BodyEnd
+//!              BodyDemand, GoOut … ▼ │ Flushed, HttpChannelClosed …
+//!                 ┌────────────────────────────────┐
+//!                 │   Channel: one table of rows   │ ◄─ Tick: the time
+//!                 └────────────────────────────────┘
+//!     RxData, RxEnd, Sent, Disconnected ▲ │ unsent octets, CloseWrite, Drop
+//!                                       │ ▼
+//!                    the transport
+//! ```
+//!
+//! Between a request and its answer the machine is in [`State::WaitResponse`]; while an answer is given in pieces, in
+//! [`State::Responding`]; at rest, in [`State::Idle`]. All states, events and transitions are rows of
+//! [`channel::ROWS`], which drive the machine and draw its pictures ([`channel::MACHINE`]).
+//!
+//! A [`Server`] is a machine, too: it admits connections, names and counts their channels, and goes out of service.
+//!
+//! # Which door
+//!
+//! - To serve, take a transport (`httpfsm-tokio`) and write a [`Handler`].
+//! - To bring HTTP to an I/O of your own, drive a [`Channel`]: see the [`channel`] module.
+//! - To draw or check a machine, or to make one: [`fsm`].
+//!
+//! # Three worlds of errors
+//!
+//! [`NotAccepted`] is the caller's mistake, [`RequestError`] the peer's, [`CloseReason`] why a channel ended.
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]

@@ -19,7 +19,8 @@ pub enum Output<'a> {
     HttpRequest,
     /// Octets of the request body, as many as were demanded and are there. Never empty.
     BodyData(&'a [u8]),
-    /// The request body is whole. Trailer fields are kept apart from the head.
+    /// The request body is whole. Trailer fields are kept apart from the head. A request without a body yields this at
+    /// the first demand for it, and not otherwise.
     BodyEnd(Trailers<'a>),
     /// The request body ends here and is not whole.
     BodyFailed(BodyError),

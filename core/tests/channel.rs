@@ -117,3 +117,29 @@ fn interim_heads_stop_at_the_high_water_mark() {
     assert!(channel.handle(&now(0), Input::Informational(Status::EARLY_HINTS, &fields)).is_err());
     assert!(channel.unsent_len() < (64 << 10) + 100);
 }
+
+#[test]
+fn whoever_asks_for_a_body_that_is_none_is_told_its_end_once() {
+    let mut channel = channel();
+    channel.handle(&now(0), Input::RxData(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")).unwrap();
+    while channel.next_output().is_some() {}
+    channel.handle(&now(0), Input::BodyDemand(1)).unwrap();
+    assert!(matches!(channel.next_output(), Some(Output::BodyEnd(trailers)) if trailers.is_empty()));
+    channel.handle(&now(0), Input::BodyDemand(1)).unwrap();
+    assert!(channel.next_output().is_none());
+}
+
+#[test]
+fn a_body_that_waits_for_a_100_behind_the_final_head_fails_at_once() {
+    let mut channel = channel();
+    let head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n";
+    channel.handle(&now(0), Input::RxData(head)).unwrap();
+    let fields = Fields::new();
+    let response =
+        ResponseRef { status: Status::OK, fields: &fields, body: BodyRef::Stream { length: None } };
+    channel.handle(&now(0), Input::HttpResponse(response)).unwrap();
+    while channel.next_output().is_some() {}
+    channel.handle(&now(0), Input::BodyDemand(5)).unwrap();
+    assert!(matches!(channel.next_output(), Some(Output::BodyFailed(_))));
+    assert_eq!(channel.state(), State::Responding);
+}

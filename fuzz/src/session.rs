@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use httpfsm::config::ChannelConfig;
 use httpfsm::{
-    Channel, Data, Date, Facts, Fields, Input, Moment, Now, Output, ResponseRef, Settings, Status,
+    Channel, Data, Date, Facts, Fields, Input, Moment, Now, Output, ResponseRef, Settings, State, Status,
 };
 
 use crate::decisions::Decisions;
@@ -35,6 +35,8 @@ struct Transcript {
 enum Event {
     Request(Octets),
     Body(Octets),
+    /// Octets of another protocol.
+    Upgraded(Octets),
     /// Any other event that the application is told, as text.
     Other(String),
 }
@@ -61,7 +63,8 @@ impl Transcript {
 
     fn note(&mut self, event: Event) {
         match (self.events.last_mut(), event) {
-            (Some(Event::Body(before)), Event::Body(more)) => before.0.extend_from_slice(&more.0),
+            (Some(Event::Body(before)), Event::Body(more))
+            | (Some(Event::Upgraded(before)), Event::Upgraded(more)) => before.0.extend_from_slice(&more.0),
             (_, event) => self.events.push(event),
         }
     }
@@ -122,7 +125,12 @@ impl<'d> Session<'d> {
             } else if at == octets.len() && self.channel.waits_for().input() {
                 self.give(Input::RxEnd);
             } else {
-                // What is left belongs to another protocol, or nobody reads it any more.
+                if self.channel.state() == State::Upgraded {
+                    // What comes now goes to the other protocol, and not through the channel.
+                    let rest = octets.get(at..).unwrap_or_default();
+                    self.transcript.note(Event::Upgraded(Octets(rest.to_vec())));
+                }
+                // Nobody reads any more.
                 self.give(Input::Disconnected);
             }
         }
@@ -154,6 +162,7 @@ impl<'d> Session<'d> {
                 let trailers: Vec<_> = trailers.iter().map(|field| (field.name, field.value)).collect();
                 (Told::BodyEnd, Some(Event::Other(format!("body end {trailers:?}"))))
             }
+            Output::Upgraded(octets) => (Told::Nothing, Some(Event::Upgraded(Octets(octets.to_vec())))),
             // When the socket has room, or is asked to send, is no part of what a peer sees.
             Output::TransmitReady | Output::FlushOutputData | Output::Flushed => (Told::Nothing, None),
             other => (Told::Nothing, Some(Event::Other(format!("{other:?}")))),

@@ -1,6 +1,7 @@
 //! What a channel has beside its state, and the actions on it. An action cannot see or set the state; it returns at
 //! most one internal event.
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 
 use super::ahead::Ahead;
@@ -75,6 +76,19 @@ impl<'a> Args<'a> {
     }
 }
 
+/// Where a body in chunks is read.
+#[derive(Debug)]
+pub(super) struct Chunked {
+    pub(super) decoder: ChunkDecoder,
+    pub(super) trailers: TrailerScan,
+}
+
+impl Chunked {
+    pub(super) fn new() -> Self {
+        Self { decoder: ChunkDecoder::new(), trailers: TrailerScan::default() }
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Context {
     pub(super) settings: Arc<Settings>,
@@ -86,8 +100,8 @@ pub(super) struct Context {
     pub(super) meta: HeadMeta,
     pub(super) scan: HeadScan,
     pub(super) receiving: Receiving,
-    pub(super) chunks: ChunkDecoder,
-    pub(super) trailer_scan: TrailerScan,
+    /// Kept from the first body in chunks on, and not before: most connections never see one.
+    pub(super) chunked: Option<Box<Chunked>>,
     pub(super) credit: u64,
     pub(super) ahead: Ahead,
 
@@ -164,8 +178,7 @@ impl Context {
             meta: HeadMeta::default(),
             scan: HeadScan::default(),
             receiving: Receiving::Complete,
-            chunks: ChunkDecoder::new(),
-            trailer_scan: TrailerScan::default(),
+            chunked: None,
             credit: 0,
             ahead: Ahead::default(),
             answering: Answering::Nothing,

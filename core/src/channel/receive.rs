@@ -1,14 +1,16 @@
 //! Input: octets, heads, bodies.
 
+use alloc::boxed::Box;
+
 use super::Event;
-use super::context::{Args, Context, Receiving};
+use super::context::{Args, Chunked, Context, Receiving};
 use super::pending::Pending;
-use crate::chunked::{ChunkDecoder, ChunkStatus};
+use crate::chunked::ChunkStatus;
 use crate::error::{BodyError, CloseReason, RequestError, Rule};
 use crate::head::{HeadScan, Parsed};
 use crate::input::Input;
 use crate::request::{BodyLength, HeadMeta, Version};
-use crate::trailers::{TrailerScan, TrailerStatus};
+use crate::trailers::TrailerStatus;
 
 impl Context {
     /// Takes the octets of an RxData.
@@ -74,8 +76,7 @@ impl Context {
             BodyLength::None | BodyLength::Known(0) => Receiving::Complete,
             BodyLength::Known(length) => Receiving::Known(length),
             BodyLength::Chunked => {
-                self.chunks = ChunkDecoder::new();
-                self.trailer_scan = TrailerScan::default();
+                self.begin_chunks();
                 Receiving::Chunks
             }
         };
@@ -89,16 +90,32 @@ impl Context {
         None
     }
 
+    fn begin_chunks(&mut self) {
+        match &mut self.chunked {
+            Some(chunked) => **chunked = Chunked::new(),
+            none => *none = Some(Box::new(Chunked::new())),
+        }
+    }
+
     pub(super) fn grant_body(&mut self, args: &Args<'_>) -> Option<Event> {
         let Input::BodyDemand(octets) = args.input else { return None };
         self.credit = self.credit.saturating_add(octets);
         if octets == 0 {
             return None;
         }
+        let first = !self.demanded;
         self.demanded = true;
         // From here on the body passes where the head stands.
         self.inbuf.unpin_head();
+        if first && self.receiving == Receiving::Complete {
+            // There is none, and whoever asks for it learns that as with any other.
+            return self.body_complete();
+        }
         self.send_continue();
+        if self.expects && self.inbuf.unparsed_len() == 0 && !self.ended {
+            // The final head has left; a peer that still waits for its 100 waits for ever.
+            return self.body_broken(BodyError::Closed);
+        }
         self.decode_body()
     }
 
@@ -121,8 +138,9 @@ impl Context {
                     return self.body_pauses();
                 }
                 Receiving::Chunks => {
-                    let decoded =
-                        self.chunks.decode(self.inbuf.unparsed_mut(), self.credit, &self.settings.chunks);
+                    let chunked = self.chunked.as_deref_mut()?;
+                    let octets = self.inbuf.unparsed_mut();
+                    let decoded = chunked.decoder.decode(octets, self.credit, &self.settings.chunks);
                     self.credit -= decoded.data.len() as u64;
                     self.inbuf.body_ready(decoded.data, decoded.consumed);
                     match decoded.status {
@@ -132,11 +150,12 @@ impl Context {
                     }
                 }
                 Receiving::TrailerSection => {
-                    let status = self.trailer_scan.advance(
+                    let chunked = self.chunked.as_deref_mut()?;
+                    let status = chunked.trailers.advance(
                         self.inbuf.unparsed(),
                         self.settings.trailer_size,
                         self.settings.trailer_fields,
-                        self.chunks.offset(),
+                        chunked.decoder.offset(),
                     );
                     match status {
                         TrailerStatus::Partial => return self.body_pauses(),

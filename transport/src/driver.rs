@@ -517,9 +517,9 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             return;
         }
         self.lease.rest(if self.channel.state() == State::Idle { at } else { NEVER });
-        if !fits && !self.service.desk.evict() && !self.lease.is_evicted() {
+        if !fits && !self.service.desk.evict() {
+            // What grows is not idle: it is told in its next wake-up.
             self.lease.evict();
-            cx.waker().wake_by_ref();
         }
         let due = self.channel.deadline();
         self.lease.arm(due.map_or(NEVER, |due| self.opened.saturating_add(due.as_millis())), at, cx);

@@ -113,7 +113,8 @@ fn render(wall: SystemTime) -> Date {
 }
 
 fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+    // Not by `as_millis`: its 128 bits are counted in every wake-up.
+    duration.as_secs().saturating_mul(1000).saturating_add(duration.subsec_millis().into())
 }
 
 #[cfg(test)]

@@ -320,7 +320,7 @@ impl<W: Wire, T: Timer> Connection<W, T> {
     /// Reads once, if input is wanted.
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(wire) = &mut self.wire else { return Poll::Pending };
-        if !self.channel.waits_for().input() {
+        if self.channel.input_room() == 0 {
             return Poll::Pending;
         }
         let buffer = self.channel.spare();

@@ -118,7 +118,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         let (mut readable, mut writable) = (true, true);
         for _ in 0..TURNS {
             let mut progress = false;
-            if readable && self.channel.waits_for().input() {
+            if readable && self.channel.input_room() > 0 {
                 readable = self.receive(turn, cx).is_ready();
                 progress = readable;
             }
@@ -135,7 +135,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             }
             // Input may have become wanted by what the application took.
             let idle = !progress && !turn.ask && !self.channel.has_output();
-            if idle && !(readable && self.channel.waits_for().input()) {
+            if idle && !(readable && self.channel.input_room() > 0) {
                 if turn.received && self.service.judges {
                     turn.received = false;
                     if self.channel.handle(&turn.now, Input::Judge).is_ok() {
@@ -517,9 +517,9 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             return;
         }
         self.lease.rest(if self.channel.state() == State::Idle { at } else { NEVER });
-        if !fits && !self.service.desk.evict() && !self.lease.is_evicted() {
+        if !fits && !self.service.desk.evict() {
+            // What grows is not idle: it is told in its next wake-up.
             self.lease.evict();
-            cx.waker().wake_by_ref();
         }
         let due = self.channel.deadline();
         self.lease.arm(due.map_or(NEVER, |due| self.opened.saturating_add(due.as_millis())), at, cx);

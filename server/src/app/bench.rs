@@ -16,7 +16,7 @@ use httpfsm::fields::{Fields, InvalidField};
 use httpfsm::handler::{Body, BodyFailure, Frame, Handler, Request, Response, Source};
 use httpfsm::status::Status;
 
-/// The application. Its fields are made once; up to 64 octets of them are copied without an allocation.
+/// The application. Its fields are made once; up to 70 octets of them are copied without an allocation.
 pub(crate) struct Bench {
     text: Fields,
     octets: Fields,

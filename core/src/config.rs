@@ -1,6 +1,6 @@
 //! The parameters of the specification, and the deadlines and limits that its original lacked.
 //!
-//! Durations are `Option<Duration>`: `None` means no deadline. Limits are numbers: 0 means no limit. Every limit is
+//! Durations are `Option<Duration>`: `None` and zero mean no deadline. Limits are numbers: 0 means no limit. Every limit is
 //! inclusive: exactly the value passes, one more is refused.
 
 use alloc::borrow::Cow;
@@ -245,9 +245,9 @@ pub struct ServerConfig {
     pub max_connections: u32,
     /// Channels that one peer address may have open at once. Default 0: no limit.
     pub max_connections_per_peer: u32,
-    /// Octets that all channels together may hold in buffers. A channel that comes to hold more above it has the
-    /// channel that has been idle for the longest closed, or, where none is idle, is itself closed after its answer:
-    /// nobody loses an answer for it, so it is a soft limit. Default 512 MiB; 0: no limit.
+    /// Octets that all channels together may hold in buffers. The request for which a channel comes to hold more above
+    /// it is answered 503; an answer that has begun goes on, and its channel closes after it. Default 512 MiB; 0: no
+    /// limit.
     pub max_buffered_octets: u64,
     /// When after GoOut the server drops what is left, plus the channels' `drain_grace`: what they say at their own
     /// deadline has that long to leave. Default 30 s.

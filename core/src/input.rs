@@ -50,7 +50,8 @@ pub enum Input<'a> {
     /// The connection is lost: reset, hung up, a failed read or write.
     #[doc(alias = "EV_DISCONNECTED")]
     Disconnected,
-    /// A verdict on the request that waits: the server has as many at work as it may have. Answered 503.
+    /// A verdict on the request that waits, or arrives: the server has as many at work, or as much in its buffers, as
+    /// it may have. Answered 503.
     Busy,
     /// A verdict: the server wants the connection back when it is idle.
     Evict,

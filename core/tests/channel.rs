@@ -143,3 +143,23 @@ fn a_body_that_waits_for_a_100_behind_the_final_head_fails_at_once() {
     assert!(matches!(channel.next_output(), Some(Output::BodyFailed(_))));
     assert_eq!(channel.state(), State::Responding);
 }
+
+#[test]
+fn a_deadline_of_zero_is_none_and_a_time_of_zero_to_linger_or_discard_is_none_at_all() {
+    let zero = Some(std::time::Duration::ZERO);
+    let config = ChannelConfig {
+        first_byte_timeout: zero,
+        head_timeout: zero,
+        inactivity_timeout: zero,
+        responseless_timeout: zero,
+        write_timeout: zero,
+        linger_timeout: zero,
+        ..ChannelConfig::default()
+    };
+    let mut channel = Channel::new(Arc::new(Settings::new(&config)), Facts::default());
+    assert_eq!(channel.deadline(), None);
+    exchange(&mut channel, b"GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\n");
+    assert_eq!((channel.state(), channel.deadline()), (State::Head, None));
+    exchange(&mut channel, b"Connection: close\r\nHost: a\r\n\r\n");
+    assert!(channel.is_closed());
+}

@@ -55,6 +55,8 @@ pub struct Driver<H: Handler, W: Wire> {
     /// What the channel held when its last wake-up ended.
     buffered: u32,
     told_to_go: bool,
+    /// It came to hold more octets when all together held too many.
+    overgrown: bool,
     close_write: bool,
 }
 
@@ -85,6 +87,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             exchange: None,
             buffered: 0,
             told_to_go: false,
+            overgrown: false,
             close_write: false,
         }
     }
@@ -98,6 +101,9 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         }
         if self.lease.is_evicted() {
             let _ = self.channel.handle(&turn.now, Input::Evict);
+        }
+        if std::mem::take(&mut self.overgrown) {
+            let _ = self.channel.handle(&turn.now, Input::Busy);
         }
         if self.service.desk.is_going() && self.go_out(&turn.now).is_ready() {
             return Poll::Ready(());
@@ -517,9 +523,11 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             return;
         }
         self.lease.rest(if self.channel.state() == State::Idle { at } else { NEVER });
-        if !fits && !self.service.desk.evict() {
-            // What grows is not idle: it is told in its next wake-up.
+        if !fits {
+            // The verdict is on who grows: idle connections hold nothing that closing them would free.
+            self.overgrown = true;
             self.lease.evict();
+            cx.waker().wake_by_ref();
         }
         let due = self.channel.deadline();
         self.lease.arm(due.map_or(NEVER, |due| self.opened.saturating_add(due.as_millis())), at, cx);

@@ -322,7 +322,8 @@ impl Context {
             Action::EndHead => self.end_head(),
             Action::DeliverRequest => self.deliver_request(),
             Action::RefuseRequest => self.refuse_request(args),
-            Action::RefuseSlowHead => self.refuse_slow_head(args),
+            Action::RefuseSlowHead => self.refuse_head(args, Rule::HeadTimeout),
+            Action::RefuseBusyHead => self.refuse_head(args, Rule::Busy),
             Action::ReceiveBody => {
                 self.receive(args);
                 self.decode_body()

@@ -22,8 +22,9 @@ impl Context {
         self.begin_close()
     }
 
-    pub(super) fn refuse_slow_head(&mut self, args: &Args<'_>) -> Option<Event> {
-        self.refusal = RequestError::new(Rule::HeadTimeout, self.inbuf.unparsed_len() as u64);
+    /// Refuses a head that is not complete.
+    pub(super) fn refuse_head(&mut self, args: &Args<'_>, rule: Rule) -> Option<Event> {
+        self.refusal = RequestError::new(rule, self.inbuf.unparsed_len() as u64);
         self.meta = self.guess_refused();
         self.refuse_request(args)
     }

@@ -41,8 +41,11 @@ pub struct Settings {
     pub(crate) age: u64,
 }
 
+/// A zero is no deadline, as `None` is.
 fn millis(duration: Option<Duration>) -> u64 {
-    duration.map_or(NEVER, |d| u64::try_from(d.as_millis()).unwrap_or(NEVER - 1))
+    duration
+        .filter(|d| !d.is_zero())
+        .map_or(NEVER, |d| u64::try_from(d.as_millis()).unwrap_or(NEVER - 1).max(1))
 }
 
 fn limit32(value: u32) -> u32 {
@@ -96,12 +99,12 @@ impl Settings {
             linger: if config.linger_octets == 0 {
                 0
             } else {
-                config.linger_timeout.map_or(0, |d| millis(Some(d)))
+                config.linger_timeout.filter(|time| !time.is_zero()).map_or(0, |time| millis(Some(time)))
             },
             discard: if config.discard_octets == 0 {
                 0
             } else {
-                config.discard_timeout.map_or(0, |d| millis(Some(d)))
+                config.discard_timeout.filter(|time| !time.is_zero()).map_or(0, |time| millis(Some(time)))
             },
             grace: millis(config.drain_grace),
             drain: millis(config.drain_deadline),

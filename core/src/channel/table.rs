@@ -56,7 +56,7 @@ crate::labelled! {
         TransmitReady,
         /// The connection is lost.
         Disconnected,
-        /// The server has as many requests at work as it may have.
+        /// The server has as many requests at work, or as much in its buffers, as it may have.
         Busy,
         /// The server needs the connection back when it is idle.
         Evict,
@@ -167,6 +167,8 @@ crate::labelled! {
         RefuseRequest,
         /// Answer 408.
         RefuseSlowHead,
+        /// Answer 503: the server has no memory for the rest.
+        RefuseBusyHead,
         /// Take the octets; they are body, or wait their turn.
         ReceiveBody,
         /// End of input while the application has the request.
@@ -296,6 +298,7 @@ pub const ROWS: &[Row<State, Event, Action>] = &[
     row(S::Head,         E::RxEnd,               A::EndHead,                 S::Head),
     row(S::Head,         E::NothingMore,         A::BeginClose,              S::Closing),
     row(S::Head,         E::HeadTimeout,         A::RefuseSlowHead,          S::Closing),
+    row(S::Head,         E::Busy,                A::RefuseBusyHead,          S::Closing),
     row(S::Head,         E::Sent,                A::TakeSent,                S::Head),
     row(S::Head,         E::OutputDrained,       A::Ignore,                  S::Head),
     row(S::Head,         E::WriteTimeout,        A::CutSlowReader,           S::Closed),
@@ -470,7 +473,7 @@ pub const REFUSALS: &[Refusal<State, Event>] = &[
     refuse(S::Fresh, E::BodyTimeout), refuse(S::Fresh, E::WriteTimeout), refuse(S::Fresh, E::DrainGrace),
     refuse(S::Fresh, E::AgeReached),
     // Head
-    refuse(S::Head, E::Busy), refuse(S::Head, E::HttpResponse), refuse(S::Head, E::Write), refuse(S::Head, E::Flush),
+    refuse(S::Head, E::HttpResponse), refuse(S::Head, E::Write), refuse(S::Head, E::Flush),
     refuse(S::Head, E::Finish), refuse(S::Head, E::Continue), refuse(S::Head, E::Informational),
     refuse(S::Head, E::BodyDemand), refuse(S::Head, E::Abort), refuse(S::Head, E::BodyBroken),
     refuse(S::Head, E::AnswerComplete), refuse(S::Head, E::AnswerShort), refuse(S::Head, E::SwitchProtocols),

@@ -186,6 +186,7 @@ impl Registry {
         self.drain_deadline = self
             .config
             .drain_deadline
+            .filter(|deadline| !deadline.is_zero())
             .map(|time| self.now.saturating_add_millis(millis(time)).saturating_add_millis(grace));
         self.emit(ServerOutput::GoOut);
         self.last_closed()

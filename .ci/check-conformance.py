@@ -6,6 +6,7 @@ when a run did not try everything: replays left out, cases that did not apply, a
 """
 import json
 import os
+import subprocess
 import sys
 
 
@@ -13,6 +14,8 @@ def main():
     if len(sys.argv) < 3:
         sys.exit(__doc__)
     known = read_known(sys.argv[1])
+    for case in sorted(known - first_known(sys.argv[1])):
+        sys.exit("conformance: %s was added to the list of known failures, which may only become shorter" % case)
     runs = {os.path.basename(path).removesuffix(".json"): read_result(path) for path in sys.argv[2:]}
     print_score(runs)
     complaints = judge(known, runs)
@@ -64,10 +67,26 @@ def print_score(runs):
         print("%-14s" % name + "".join("%-12s" % cell for cell in cells))
 
 
+def first_known(path):
+    """The list as it was committed first; without a history, the list as it is."""
+    git = ["git", "-C", os.path.dirname(path) or "."]
+    commits = subprocess.run(git + ["log", "--format=%H", "--reverse", "--", os.path.basename(path)],
+                             capture_output=True, text=True).stdout.split()
+    if not commits:
+        return read_known(path)
+    shown = subprocess.run(git + ["show", "%s:./%s" % (commits[0], os.path.basename(path))],
+                           capture_output=True, text=True)
+    return set(ids_of(shown.stdout.splitlines()))
+
+
+def ids_of(lines):
+    words = [line.split("#")[0].strip() for line in lines]
+    return [word for word in words if word]
+
+
 def read_known(path):
     with open(path, encoding="utf-8") as lines:
-        words = [line.split("#")[0].strip() for line in lines]
-    ids = [word for word in words if word]
+        ids = ids_of(lines)
     if len(set(ids)) != len(ids):
         sys.exit("a case is twice in " + path)
     return set(ids)

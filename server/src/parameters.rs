@@ -90,17 +90,17 @@ const PARAMETERS: &[Parameter] = parameters! {
         [channel.head_timeout] head_timeout: Time,
             "How long a request head may take, from its first octet to its last";
         [channel.body_timeout] body_timeout: Time,
-            "How long a request body may take; --min-body-rate adds to it";
+            "How long a request body may take, from which --min-body-rate takes time back";
         [channel.min_body_rate] min_body_rate: Size,
-            "Octets per second that earn a body more time; 0: each octet restarts --body-timeout";
+            "Octets per second that a body must bring; 0: each octet restarts --body-timeout";
         [channel.responseless_timeout] responseless_timeout: Time,
             "How long the application may take to answer; then 503";
         [channel.stream_idle_timeout] stream_idle_timeout: Time,
             "How long the application may be silent inside an answer";
         [channel.write_timeout] write_timeout: Time,
-            "How long pending output may take; --min-write-rate adds to it";
+            "How long pending output may take, from which --min-write-rate takes time back";
         [channel.min_write_rate] min_write_rate: Size,
-            "Octets per second that earn pending output more time; 0: each octet restarts --write-timeout";
+            "Octets per second that a peer must take; 0: each octet restarts --write-timeout";
         [channel.linger_timeout] linger_timeout: Time,
             "How long input is thrown away after our FIN; none: no lingering";
         [channel.discard_timeout] discard_timeout: Time,
@@ -176,6 +176,10 @@ impl Parameters {
     pub(crate) fn apply(&self, config: &mut ServerConfig) {
         for (_, Setting(set)) in &self.given {
             set(config);
+        }
+        // Whoever gives the server longer means its channels, too.
+        if self.gives("drain_deadline") && !self.gives("drain_deadline_per_channel") {
+            config.channel.drain_deadline = config.drain_deadline;
         }
     }
 }
@@ -366,7 +370,17 @@ mod tests {
                     .filter(|(_, (a, b))| a != b)
                     .map(|(at, _)| at)
                     .collect();
-                assert_eq!(changed, [index], "{flag}");
+                // The drain deadline of the server is that of its channels, unless they are given one.
+                let follows = |other: &Parameter| {
+                    parameter.name == "drain_deadline" && other.name == "drain_deadline_per_channel"
+                };
+                let expected: Vec<usize> = PARAMETERS
+                    .iter()
+                    .enumerate()
+                    .filter(|&(at, other)| at == index || follows(other))
+                    .map(|(at, _)| at)
+                    .collect();
+                assert_eq!(changed, expected, "{flag}");
             }
         }
     }

@@ -59,7 +59,9 @@ impl<H: Handler> Service<H> {
         peername: Peer,
         sockname: Peer,
     ) -> Result<Driver<H, W>, Refusal> {
-        let (id, channel) = self.desk.admit(&peername, &sockname)?;
+        let (id, channel) = self.desk.admit(&peername, &sockname).inspect_err(|reason| {
+            self.tell(|subscriber| subscriber.not_admitted(&peername, &sockname, *reason));
+        })?;
         let lease = Lease::new(Arc::clone(&self.desk), id);
         let scheme = self.settings.config().url_scheme.clone();
         let info = ConnectionInfo { peername, sockname, scheme, channel };

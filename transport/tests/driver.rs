@@ -823,3 +823,27 @@ fn a_body_of_tiny_pieces_is_one_piece_for_a_reader_that_was_away() {
     let answer = client.take_text();
     assert!(answer.ends_with("\r\n\r\n300"), "{answer}");
 }
+
+#[test]
+fn a_subscriber_hears_of_a_connection_that_is_not_admitted() {
+    #[derive(Default)]
+    struct Turned(Mutex<Vec<httpfsm::server::Refusal>>);
+
+    impl Subscriber for Turned {
+        fn not_admitted(
+            &self,
+            _: &httpfsm::peer::Peer,
+            _: &httpfsm::peer::Peer,
+            reason: httpfsm::server::Refusal,
+        ) {
+            self.0.lock().unwrap().push(reason);
+        }
+    }
+
+    let turned = Arc::new(Turned::default());
+    let subscriber: Arc<dyn Subscriber> = Arc::clone(&turned) as _;
+    let config = ServerConfig { origins: vec!["192.0.2.0/24".parse().unwrap()], ..ServerConfig::default() };
+    let mut server = MemoryServer::with(config, 100, Some(subscriber), |_: Request| async { "fine" });
+    assert!(server.connect().is_err());
+    assert_eq!(*turned.0.lock().unwrap(), [httpfsm::server::Refusal::Origin]);
+}

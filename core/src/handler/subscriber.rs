@@ -3,7 +3,9 @@
 use super::control::ConnectionInfo;
 use crate::error::{BodyError, CloseReason, RequestError};
 use crate::fields::InvalidField;
+use crate::peer::Peer;
 use crate::request::RequestRef;
+use crate::server::Refusal;
 
 /// Hears every event that a channel sends upwards, for logs and counters; the requests themselves go to the
 /// [`Handler`](super::Handler).
@@ -27,6 +29,11 @@ use crate::request::RequestRef;
 /// }
 /// ```
 pub trait Subscriber: Send + Sync {
+    /// A connection was not admitted: there is no channel, and nothing follows for it.
+    fn not_admitted(&self, peername: &Peer, sockname: &Peer, reason: Refusal) {
+        let _ = (peername, sockname, reason);
+    }
+
     /// `HttpChannelOpened`: a connection was accepted.
     fn opened(&self, connection: &ConnectionInfo) {
         let _ = connection;

@@ -32,7 +32,7 @@ impl Hello {
             include_str!("hello.html"),
             style = include_str!("hello.css"),
             version = env!("CARGO_PKG_VERSION"),
-            docs = env!("CARGO_PKG_REPOSITORY"),
+            docs = "https://docs.rs/httpfsm",
             transport = self.transport,
             address = encode_text(&request.sockname().to_string()),
             channel = encode_text(request.channel()),

@@ -101,6 +101,12 @@ impl<'a> Picture<'a> {
             width / 2,
             escaped(self.machine.name)
         )?;
+        writeln!(
+            out,
+            r#"<text class="small" x="{}" y="{}" text-anchor="middle">{KEY}</text>"#,
+            width / 2,
+            height - 8
+        )?;
         self.write_list(out, 12, "start", &INPUTS)?;
         self.write_list(out, width - 12, "end", &OUTPUTS)?;
         for (edge, route) in self.edges.iter().zip(&self.routes) {
@@ -216,6 +222,9 @@ const STYLE: &str = "svg{font-family:'DejaVu Sans',Verdana,sans-serif;fill:#222}
 
 const INPUTS: [Direction; 3] = [Direction::TopInput, Direction::BottomInput, Direction::Internal];
 const OUTPUTS: [Direction; 2] = [Direction::TopOutput, Direction::BottomOutput];
+/// What the signs in the boxes mean.
+const KEY: &str = "≤ the deadline of a state · ↻ events that stay in it · → events that lead to a state without arrows · slanted: internal";
+
 const LEGEND_TOP: i32 = 60;
 const LIST_GAP: i32 = 30;
 

@@ -243,7 +243,8 @@ pub struct ServerConfig {
     /// Channels that may be open at once. For a further one, the channel that has been idle for the longest is
     /// closed; where none is idle, the connection is refused. Default 20,000; 0: no limit.
     pub max_connections: u32,
-    /// Channels that one peer address may have open at once. Default 0: no limit.
+    /// Channels that one peer address may have open at once; IPv6 peers count by their /64, Unix peers not at all.
+    /// Default 0: no limit.
     pub max_connections_per_peer: u32,
     /// Octets that all channels together may hold in buffers. The request for which a channel comes to hold more above
     /// it is answered 503; an answer that has begun goes on, and its channel closes after it. Default 512 MiB; 0: no

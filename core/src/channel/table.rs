@@ -151,9 +151,9 @@ crate::labelled! {
         NoteEviction,
         /// Note that the server goes out.
         NoteDrain,
-        /// The two above for a state that can close at once.
+        /// Note that the connection is wanted back; what now?
         NoteEvictionAndConclude,
-        /// The same for going out.
+        /// Note that the server goes out; what now?
         NoteDrainAndConclude,
         /// Take the octets and look for a complete head.
         ReceiveHead,

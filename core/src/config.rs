@@ -15,10 +15,9 @@ use crate::error::RequestError;
 use crate::origins::Origin;
 
 /// How a request's body reaches the handler.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Bodies {
     /// The handler is called at the end of the head and reads the body as it arrives.
-    #[default]
     Streamed,
     /// The handler is called when the body is in; above `inbuf_overflow` the octets wait in a temporary file. A
     /// request that expects `100-continue` still reaches the handler at its head. This is the work of whoever drives
@@ -143,8 +142,9 @@ pub struct ChannelConfig {
     /// Treat the peer's FIN as a disconnect while a request is with the application, instead of finishing the running
     /// answer. Default `false`.
     pub fin_is_disconnect: bool,
-    /// How bodies reach the handler. Default [`Bodies::Streamed`].
-    pub bodies: Bodies,
+    /// How bodies reach the handler. Default `None`: as the transport prefers, which is [`Bodies::Streamed`], but
+    /// [`Bodies::Whole`] where handlers block a thread of few.
+    pub bodies: Option<Bodies>,
     /// The content of the machine's own answers; `None`: one line of text.
     pub error_pages: Option<ErrorPages>,
 }
@@ -191,7 +191,7 @@ impl Default for ChannelConfig {
             connection_age: None,
             requests_per_connection: 0,
             fin_is_disconnect: false,
-            bodies: Bodies::Streamed,
+            bodies: None,
             error_pages: None,
         }
     }

@@ -4,8 +4,8 @@ use std::env;
 use std::error::Error;
 use std::fmt;
 use std::io::{self, Write};
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket};
 use std::num::NonZeroUsize;
+use std::panic;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -14,13 +14,16 @@ use clap::error::ErrorKind;
 use httpfsm::config::ServerConfig;
 use httpfsm::handler::Handler;
 use httpfsm::peer::Peer;
+use httpfsm_transport::{Listener, Server, ServerHandle, SocketOptions, Transport as Moves, note_panic};
 
 use crate::app::bench::Bench;
 use crate::app::hello::Hello;
 use crate::app::{App, Stats, echo};
 use crate::cli::{Cli, Serve, Transport};
+use crate::log::Log;
 use crate::parameters;
 
+mod signals;
 mod tokio;
 
 /// What every transport is told.
@@ -98,20 +101,37 @@ fn rig_timeout() -> Option<Duration> {
     }
 }
 
-/// Where the configuration's host is; all interfaces where it has no name.
-fn addresses(config: &ServerConfig) -> Result<Vec<SocketAddr>, String> {
-    let (host, port) = (&*config.host, config.port);
-    if host.is_empty() {
-        // A socket of IPv6 takes IPv4 as well; where there is no IPv6 it cannot be made.
-        let everywhere = match UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)) {
-            Ok(_) => SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)),
-            Err(_) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)),
-        };
-        return Ok(vec![everywhere]);
+/// Starts the server on a transport, and says where it listens. A signal will drain it; the caller waits until it is
+/// gone.
+fn start(transport: impl Moves, handler: impl Handler, plan: Plan) -> Result<ServerHandle, Box<dyn Error>> {
+    if plan.config.channel.expose_tracebacks {
+        let print = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            note_panic(info);
+            print(info);
+        }));
     }
-    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-    let addresses = (bare, port).to_socket_addrs().map_err(|error| format!("--host {host}: {error}"))?;
-    Ok(addresses.collect())
+    let options = SocketOptions::default();
+    let mut listeners = Vec::new();
+    if plan.tcp {
+        let failed = |error: &io::Error| note(format_args!("{error}"));
+        listeners.extend(Listener::at_host(&plan.config.host, plan.config.port, &options, failed)?);
+    }
+    for path in &plan.unix {
+        listeners.push(Listener::unix(path, &options)?);
+    }
+    let server = Server::on(transport, plan.config).options(options);
+    let server = listeners.into_iter().fold(server, Server::listener);
+    let server = if plan.log { server.subscriber(Log) } else { server };
+    let handle = server.serve(handler)?;
+    let counted = handle.clone();
+    plan.stats.connect(move || counted.stats());
+    // Before the first line is printed: whoever reads it may send a signal at once.
+    signals::end(handle.clone())?;
+    for address in handle.local_addrs() {
+        announce(address)?;
+    }
+    Ok(handle)
 }
 
 /// Says on the standard output that a listener answers. Whoever started the program may wait for this line.

@@ -19,9 +19,8 @@ mod stream;
 
 pub use blocking::{Blocking, sync};
 pub use connection::{Alarm, Connection, connection};
-pub use httpfsm_transport::{BodyReader, Event, Parts, ServerHandle, note_panic};
-pub use listener::{Listener, SocketOptions};
-pub use server::{Server, serve};
+pub use httpfsm_transport::{BodyReader, Event, Listener, Parts, ServerHandle, SocketOptions, note_panic};
+pub use server::{Server, Tokio, serve};
 pub use stream::Stream;
 
 /// The examples of the project's first page compile and run.

@@ -89,13 +89,13 @@ impl Subscriber for Heard {
 
 #[tokio::test]
 async fn a_handler_is_all_that_a_server_needs() {
-    let server = serve(loopback().await, ServerConfig::default(), hello).await.unwrap();
+    let server = serve(loopback().await, ServerConfig::default(), hello).unwrap();
     assert!(exchange(connect(&server).await, GET_CLOSE).await.ends_with("hello"));
 }
 
 #[tokio::test]
 async fn host_and_port_say_where_to_listen() {
-    let server = Server::new(config(|config| config.host = "127.0.0.1".into())).serve(hello).await.unwrap();
+    let server = Server::new(config(|config| config.host = "127.0.0.1".into())).serve(hello).unwrap();
     let address = server.local_addr().unwrap();
     assert!(address.ip().is_loopback() && address.is_ipv4());
     assert!(exchange(connect(&server).await, GET_CLOSE).await.ends_with("hello"));
@@ -103,12 +103,11 @@ async fn host_and_port_say_where_to_listen() {
 
 #[tokio::test]
 async fn port_0_is_a_port_that_the_system_chooses_and_the_handle_tells() {
-    let a = serve(loopback().await, ServerConfig::default(), hello).await.unwrap();
+    let a = serve(loopback().await, ServerConfig::default(), hello).unwrap();
     let b = Server::new(ServerConfig::default())
         .listen_tcp("127.0.0.1:0".parse().unwrap())
         .unwrap()
         .serve(hello)
-        .await
         .unwrap();
     let ports = [&a, &b].map(|server| server.local_addr().unwrap().port());
     assert!(ports[0] != 0 && ports[1] != 0 && ports[0] != ports[1]);
@@ -123,7 +122,6 @@ async fn ipv6_is_served() {
         .listen_tcp("[::1]:0".parse().unwrap())
         .unwrap()
         .serve(|request: Request| async move { request.peername().to_string() })
-        .await
         .unwrap();
     let stream = connect(&server).await;
     let own = stream.local_addr().unwrap().to_string();
@@ -139,7 +137,6 @@ async fn unix_sockets_are_served_and_removed() {
         .listen_unix(&path)
         .unwrap()
         .serve(|request: Request| async move { format!("{}", request.sockname()) })
-        .await
         .unwrap();
     assert!(matches!(server.local_addrs(), [Peer::Unix(Some(_))]));
     let answer = exchange(UnixStream::connect(&path).await.unwrap(), GET_CLOSE).await;
@@ -154,10 +151,10 @@ async fn origins_are_enforced_at_accept() {
     for (origin, served) in [("127.0.0.0/8", true), ("192.0.2.0/24", false), ("unix", false)] {
         let heard = Heard::default();
         let server = Server::new(config(|config| config.origins = vec![origin.parse().unwrap()]))
-            .listener(loopback().await)
+            .listen_fd(&loopback().await)
+            .unwrap()
             .subscriber(heard.clone())
             .serve(hello)
-            .await
             .unwrap();
         let mut stream = connect(&server).await;
         let _ = stream.write_all(GET_CLOSE.as_bytes()).await;
@@ -178,7 +175,6 @@ async fn peername_sockname_and_url_scheme_are_what_requests_report() {
             format!("{} {} {}", request.peername(), request.sockname(), request.scheme())
         },
     )
-    .await
     .unwrap();
     let stream = connect(&server).await;
     let expected = format!("{} {} https", stream.local_addr().unwrap(), stream.peer_addr().unwrap());
@@ -188,13 +184,13 @@ async fn peername_sockname_and_url_scheme_are_what_requests_report() {
 #[tokio::test]
 async fn identity_is_sent() {
     let server = serve(loopback().await, config(|config| config.channel.identity = "mine".into()), hello);
-    let server = server.await.unwrap();
+    let server = server.unwrap();
     assert!(exchange(connect(&server).await, GET_CLOSE).await.contains("\r\nServer: mine\r\n"));
 }
 
 #[tokio::test]
 async fn n_channels_counts_the_open_channels() {
-    let server = serve(loopback().await, ServerConfig::default(), hello).await.unwrap();
+    let server = serve(loopback().await, ServerConfig::default(), hello).unwrap();
     let mut streams = Vec::new();
     for n in 1..=3 {
         let mut stream = connect(&server).await;
@@ -213,10 +209,10 @@ async fn n_channels_counts_the_open_channels() {
 async fn the_subscriber_hears_of_every_channel_by_a_name_of_its_own_and_why_it_ended() {
     let heard = Heard::default();
     let server = Server::new(ServerConfig::default())
-        .listener(loopback().await)
+        .listen_fd(&loopback().await)
+        .unwrap()
         .subscriber(heard.clone())
         .serve(hello)
-        .await
         .unwrap();
     exchange(connect(&server).await, GET_CLOSE).await;
     heard.wait_for(2).await;
@@ -241,7 +237,6 @@ async fn a_traceback_is_shown_only_where_it_is_exposed() {
                 "fine"
             },
         )
-        .await
         .unwrap();
         let answer = exchange(connect(&server).await, GET_CLOSE).await;
         assert!(answer.starts_with("HTTP/1.1 500 "), "{answer}");
@@ -257,7 +252,7 @@ async fn a_whole_body_above_inbuf_overflow_waits_in_a_file_and_is_complete() {
     let server = serve(
         loopback().await,
         config(|config| {
-            config.channel.bodies = Bodies::Whole;
+            config.channel.bodies = Some(Bodies::Whole);
             config.channel.inbuf_overflow = 1_000;
         }),
         |mut request: Request| async move {
@@ -265,7 +260,6 @@ async fn a_whole_body_above_inbuf_overflow_waits_in_a_file_and_is_complete() {
             Response::octets(octets)
         },
     )
-    .await
     .unwrap();
     for length in [0, 999, 1_000, 1_001, 300_000] {
         let content: String = ('a'..='z').cycle().take(length).collect();
@@ -287,13 +281,15 @@ async fn a_whole_body_above_inbuf_overflow_waits_in_a_file_and_is_complete() {
 async fn a_whole_body_reaches_the_handler_only_when_it_is_in() {
     let called = Arc::new(AtomicUsize::new(0));
     let calls = Arc::clone(&called);
-    let server =
-        serve(loopback().await, config(|config| config.channel.bodies = Bodies::Whole), move |_: Request| {
+    let server = serve(
+        loopback().await,
+        config(|config| config.channel.bodies = Some(Bodies::Whole)),
+        move |_: Request| {
             calls.fetch_add(1, Ordering::SeqCst);
             async { "in" }
-        })
-        .await
-        .unwrap();
+        },
+    )
+    .unwrap();
     let mut stream = connect(&server).await;
     stream
         .write_all(b"POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhell")
@@ -312,7 +308,6 @@ async fn inactivity_timeout_closes_an_idle_connection_in_silence() {
         config(|config| config.channel.inactivity_timeout = Some(Duration::from_millis(50))),
         hello,
     )
-    .await
     .unwrap();
     let answer = exchange(connect(&server).await, GET).await;
     assert!(answer.ends_with("\r\n\r\nhello"), "{answer}");
@@ -325,7 +320,6 @@ async fn responseless_timeout_answers_for_a_silent_handler() {
         config(|config| config.channel.responseless_timeout = Some(Duration::from_millis(50))),
         |_: Request| std::future::pending::<&'static str>(),
     )
-    .await
     .unwrap();
     let answer = exchange(connect(&server).await, GET).await;
     assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
@@ -338,7 +332,6 @@ async fn a_half_sent_head_is_answered_408() {
         config(|config| config.channel.head_timeout = Some(Duration::from_millis(50))),
         hello,
     )
-    .await
     .unwrap();
     let answer = exchange(connect(&server).await, "GET / HTTP/1.1\r\n").await;
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
@@ -354,7 +347,6 @@ async fn limits_of_head_and_body_answer_431_and_413() {
         }),
         hello,
     )
-    .await
     .unwrap();
     let head = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "x".repeat(100));
     assert!(exchange(connect(&server).await, &head).await.starts_with("HTTP/1.1 431 "));
@@ -377,7 +369,6 @@ async fn requests_above_the_limit_of_a_channel_are_answered_503_in_their_turn() 
             }
         },
     )
-    .await
     .unwrap();
     let mut stream = connect(&server).await;
     stream.write_all(GET.repeat(4).as_bytes()).await.unwrap();
@@ -408,7 +399,6 @@ async fn requests_above_the_limit_of_a_server_are_answered_503_and_the_connectio
             }
         },
     )
-    .await
     .unwrap();
     let mut first = connect(&server).await;
     first.write_all(GET_CLOSE.replace("GET /", "GET /wait").as_bytes()).await.unwrap();
@@ -432,7 +422,6 @@ async fn a_large_answer_arrives_whole_before_the_close() {
         let content = content.clone();
         async move { Response::octets(content) }
     })
-    .await
     .unwrap();
     let mut stream = connect(&server).await;
     stream.write_all(GET_CLOSE.as_bytes()).await.unwrap();
@@ -459,7 +448,6 @@ async fn an_answer_is_pulled_no_faster_than_the_peer_reads() {
             }))
         }
     })
-    .await
     .unwrap();
     let mut stream = connect(&server).await;
     stream.write_all(GET_CLOSE.as_bytes()).await.unwrap();
@@ -490,7 +478,6 @@ async fn a_body_is_read_no_faster_than_the_handler_takes_it() {
             octets.to_string()
         }
     })
-    .await
     .unwrap();
     let total = 64 << 20;
     let (mut input, mut output) = connect(&server).await.into_split();
@@ -524,7 +511,6 @@ async fn the_end_of_input_does_not_lose_the_answer() {
         timeout(HANG, request.peer_ended()).await.expect("the handler is told");
         "nevertheless"
     })
-    .await
     .unwrap();
     let mut stream = connect(&server).await;
     stream.write_all(GET.as_bytes()).await.unwrap();
@@ -537,7 +523,8 @@ async fn a_disconnect_reaches_a_handler_that_waits() {
     let (tell, mut told) = mpsc::unbounded_channel();
     let heard = Heard::default();
     let server = Server::new(ServerConfig::default())
-        .listener(loopback().await)
+        .listen_fd(&loopback().await)
+        .unwrap()
         .subscriber(heard.clone())
         .serve(move |request: Request| {
             let tell = tell.clone();
@@ -551,7 +538,6 @@ async fn a_disconnect_reaches_a_handler_that_waits() {
                 std::future::pending::<&'static str>().await
             }
         })
-        .await
         .unwrap();
     let mut stream = connect(&server).await;
     stream.write_all(GET.as_bytes()).await.unwrap();
@@ -573,7 +559,6 @@ async fn a_100_is_sent_when_the_handler_reads_and_not_before() {
             Response::octets(request.body().collect(100).await.unwrap())
         }
     })
-    .await
     .unwrap();
     let mut stream = connect(&server).await;
     let head = "POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n";
@@ -601,7 +586,6 @@ async fn go_out_finishes_what_runs_and_lets_the_idle_go() {
             "served"
         }
     })
-    .await
     .unwrap();
     let mut idle = connect(&server).await;
     idle.write_all(GET.as_bytes()).await.unwrap();
@@ -630,7 +614,6 @@ async fn the_drain_deadline_answers_for_a_handler_that_never_does() {
         }),
         |_: Request| std::future::pending::<&'static str>(),
     )
-    .await
     .unwrap();
     let mut stream = connect(&server).await;
     stream.write_all(GET.as_bytes()).await.unwrap();
@@ -663,7 +646,6 @@ async fn an_upgraded_connection_belongs_to_the_application_from_its_first_octet(
         });
         Response::switching_protocols("reverse")
     })
-    .await
     .unwrap();
     let mut stream = connect(&server).await;
     let head = "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: reverse\r\n\r\nhel";

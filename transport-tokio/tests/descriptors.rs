@@ -23,7 +23,7 @@ fn serves_until_its_input_ends() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
     runtime.block_on(async {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let server = serve(listener, ServerConfig::default(), |_: Request| async { "fine" }).await.unwrap();
+        let server = serve(listener, ServerConfig::default(), |_: Request| async { "fine" }).unwrap();
         println!("\nlistening at {}", server.local_addr().unwrap());
         tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new())).await.unwrap().unwrap();
     });

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use httpfsm::config::ServerConfig;
 use httpfsm::handler::{Request, Response};
 use httpfsm::status::Status;
-use httpfsm_tokio::{Server, ServerHandle, SocketOptions, serve};
+use httpfsm_tokio::{Server, ServerHandle, SocketOptions, Tokio, serve};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 
@@ -32,7 +32,7 @@ async fn application(mut request: Request) -> Response {
 
 async fn start() -> ServerHandle {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    serve(listener, ServerConfig::default(), application).await.unwrap()
+    serve(listener, ServerConfig::default(), application).unwrap()
 }
 
 async fn connect(server: &ServerHandle) -> TcpStream {
@@ -147,7 +147,6 @@ async fn unix_sockets_and_ipv6_are_served() {
         .listen_tcp("[::1]:0".parse().unwrap())
         .unwrap()
         .serve(application)
-        .await
         .unwrap();
     let over_unix = exchange(UnixStream::connect(&path).await.unwrap(), GET).await;
     let over_ipv6 = exchange(connect(&server).await, GET).await;
@@ -178,7 +177,7 @@ async fn a_drain_finishes_what_runs_and_refuses_what_comes() {
 async fn at_the_limit_of_connections_the_longest_idle_gives_its_place() {
     let config = ServerConfig { max_connections: 2, ..ServerConfig::default() };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let server = serve(listener, config, application).await.unwrap();
+    let server = serve(listener, config, application).unwrap();
     let get = async |stream: &mut TcpStream| {
         stream.write_all(GET).await.unwrap();
         let mut answer = [0; 1024];
@@ -222,13 +221,11 @@ async fn only_a_socket_that_nobody_listens_on_is_replaced_and_only_our_own_remov
 
 #[tokio::test]
 async fn workers_share_the_port_the_counts_and_the_drain() {
-    let server = Server::new(ServerConfig::default())
+    let server = Server::on(Tokio::default().workers(2), ServerConfig::default())
         .options(SocketOptions { reuse_port: true, ..SocketOptions::default() })
         .listen_tcp("127.0.0.1:0".parse().unwrap())
         .unwrap()
-        .workers(2)
         .serve(|_: Request| async { format!("\n{:?}", std::thread::current().id()) })
-        .await
         .unwrap();
     let (mut streams, mut threads) = (Vec::new(), std::collections::BTreeSet::new());
     for _ in 0..60 {

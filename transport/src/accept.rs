@@ -1,7 +1,76 @@
-//! What to do when accepting fails: never end the loop, and never spin.
+//! The accept loop of every transport. It never ends for a failure, and never spins.
 
+use std::future::poll_fn;
 use std::io;
+use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
+
+use httpfsm::handler::Handler;
+use httpfsm::peer::Peer;
+
+use crate::driver::Driver;
+use crate::handle::{Listening, ServerHandle};
+use crate::service::Service;
+use crate::wire::Wire;
+
+/// A listener in a runtime.
+pub trait Accept: Send + 'static {
+    /// What it accepts.
+    type Wire: Wire;
+
+    /// Accepts a connection: the socket, the peer's address and ours.
+    ///
+    /// # Errors
+    ///
+    /// Nothing was accepted: the connection was lost again, or there are no more descriptors.
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Accepted<Self::Wire>>>;
+}
+
+/// A socket that was accepted, the peer's address and ours.
+pub type Accepted<W> = (W, Peer, Peer);
+
+/// Accepts until the server goes out of service; `spawn` runs the driver of each connection. The runtime is to run
+/// the future, in the background.
+pub fn accept<A: Accept, H: Handler>(
+    listener: A,
+    service: Arc<Service<H>>,
+    handle: ServerHandle,
+    spawn: impl Fn(Driver<H, A::Wire>) + Send,
+) -> impl Future<Output = ()> + Send {
+    // Counted before the future runs: a drain that comes first must wait for it.
+    let mut open = Open { listener, listening: handle.listening() };
+    async move {
+        let mut backoff = Backoff::default();
+        loop {
+            let accepted = poll_fn(|cx| match handle.poll_going(cx) {
+                Poll::Ready(()) => Poll::Ready(None),
+                Poll::Pending => open.listener.poll_accept(cx).map(Some),
+            });
+            match accepted.await {
+                None => return,
+                Some(Ok((wire, peername, sockname))) => {
+                    backoff.succeeded();
+                    open.listening.make_room(&peername).await;
+                    if let Ok(driver) = service.connect(wire, peername, sockname) {
+                        spawn(driver);
+                    }
+                }
+                Some(Err(error)) => {
+                    if let Some(pause) = backoff.failed(&error) {
+                        open.listening.pause(pause).await;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A listener, which is closed before the server learns that it is.
+struct Open<A> {
+    listener: A,
+    listening: Listening,
+}
 
 /// The pause after failed accepts: none for the failure of one connection, growing from 5 ms to 1 s while the
 /// process or the system is out of descriptors or memory.

@@ -1,11 +1,11 @@
 //! What the transports of `httpfsm` share and the machine cannot hold: everything that runs.
 //!
-//! An application needs a transport, not this crate. A transport is a loop around it:
+//! An application needs a transport, not this crate. A transport is a type that implements [`Transport`], so that
+//! [`Server`] can start it:
 //!
-//! 1. make a [`Service`] from the configuration and the handler;
-//! 2. give each accepted socket, as a [`Wire`], to [`Service::connect`], and run the [`Driver`] that it returns;
-//! 3. call [`keep_time`], so that deadlines wake their connections;
-//! 4. stop to accept when [`ServerHandle::poll_going`] says so, and pause as [`Backoff`] says when accepting fails.
+//! 1. it makes the [`Service`] of its [`Opening`];
+//! 2. it registers the listeners with its runtime, as something that [accepts](Accept), and runs [`accept()`] for each;
+//! 3. it runs the [`Driver`] of each connection, whose socket is a [`Wire`].
 //!
 //! The [`memory`] module is such a transport, without sockets.
 #![forbid(unsafe_code)]
@@ -20,11 +20,13 @@ mod driver;
 mod exchange;
 mod handle;
 mod job;
+mod listener;
 mod lock;
 pub mod memory;
 mod panics;
 mod pipe;
 mod sending;
+mod server;
 mod service;
 mod spool;
 mod sync;
@@ -33,13 +35,15 @@ mod tunnel;
 mod wire;
 mod worker;
 
-pub use accept::Backoff;
+pub use accept::{Accept, Accepted, Backoff, accept};
 pub use clock::{Clock, Stamp};
 pub use connection::{Connection, Event, Parts, Timer};
 pub use driver::Driver;
 pub use handle::{Listening, ServerHandle};
 pub use job::{Inline, Job, Spawner};
+pub use listener::{Listener, ListeningSocket, Place, SocketOptions, unix_peer};
 pub use panics::note_panic;
+pub use server::{Opening, Server, Transport};
 pub use service::Service;
 pub use sync::{BodyReader, Sync, block_on, sync};
 pub use timekeeper::keep_time;

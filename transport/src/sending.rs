@@ -2,7 +2,7 @@
 
 use std::task::{Context, Poll};
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use httpfsm::channel::Channel;
 use httpfsm::error::NotAccepted;
 use httpfsm::fields::Fields;
@@ -18,7 +18,7 @@ const FRAMES: usize = 64;
 /// The rest of an answer.
 pub(crate) struct Sending {
     body: Body,
-    /// Octets of the source that the channel had no room for.
+    /// A frame of the source that the channel had no room for.
     left: Bytes,
     /// The source is polled again when its octets have left: that is the completion of its flush.
     pub(crate) flushing: bool,
@@ -83,14 +83,11 @@ impl Sending {
         Ok(Pumped::More)
     }
 
+    /// A frame is one write, however the octets before it have left: so the chunks of an answer do not depend on the
+    /// peer's speed.
     fn hand_over(&mut self, channel: &mut Channel, now: &Now<'_>) -> Result<(), NotAccepted> {
-        if channel.room_for_bytes() {
+        if channel.room_for_bytes() || self.left.len() <= channel.room() {
             return channel.handle(now, Input::Write(Data::Bytes(std::mem::take(&mut self.left))));
-        }
-        let fit = channel.room().min(self.left.len());
-        if fit > 0 {
-            channel.handle(now, Input::Write(Data::Slice(&self.left[..fit])))?;
-            self.left.advance(fit);
         }
         Ok(())
     }

@@ -42,7 +42,7 @@ impl<H: Handler> Service<H> {
             handler,
             settings: Arc::new(Settings::new(&config.channel)),
             exchanges: Pool::new(),
-            whole_bodies: config.channel.bodies == Bodies::Whole,
+            whole_bodies: config.channel.bodies == Some(Bodies::Whole),
             judges: config.channel.maximum_simultaneous_requests != 0,
             desk: Arc::new(Desk::new(config, clock, spawner, subscriber)),
         })

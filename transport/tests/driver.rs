@@ -432,7 +432,7 @@ fn a_refused_upgrade_is_told_and_the_connection_goes_on() {
 #[test]
 fn whole_bodies_reach_the_handler_at_once_from_memory_or_from_a_file() {
     let mut config = ServerConfig::default();
-    config.channel.bodies = Bodies::Whole;
+    config.channel.bodies = Some(Bodies::Whole);
     config.channel.inbuf_overflow = 1000;
     let calls = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&calls);

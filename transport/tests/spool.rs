@@ -9,7 +9,7 @@ use httpfsm_transport::memory::MemoryServer;
 fn a_body_that_cannot_be_kept_is_answered_500_and_others_are_served() {
     tempfile::env::override_temp_dir(std::path::Path::new("/nonexistent")).unwrap();
     let mut config = ServerConfig::default();
-    config.channel.bodies = Bodies::Whole;
+    config.channel.bodies = Some(Bodies::Whole);
     config.channel.inbuf_overflow = 1000;
     config.maximum_simultaneous_requests = 1;
     let mut server = MemoryServer::new(config, |mut request: Request| async move {

@@ -166,21 +166,22 @@ impl Kind<bool> for Flag {
 /// How bodies reach the handler.
 pub(super) struct Delivery;
 
-impl Kind<Bodies> for Delivery {
+impl Kind<Option<Bodies>> for Delivery {
     const PLACEHOLDER: &'static str = "streamed|whole";
 
-    fn parse(text: &str) -> Result<Bodies, String> {
+    fn parse(text: &str) -> Result<Option<Bodies>, String> {
         match text {
-            "streamed" => Ok(Bodies::Streamed),
-            "whole" => Ok(Bodies::Whole),
+            "streamed" => Ok(Some(Bodies::Streamed)),
+            "whole" => Ok(Some(Bodies::Whole)),
             _ => Err("expected streamed or whole".into()),
         }
     }
 
-    fn show(value: &Bodies) -> String {
+    fn show(value: &Option<Bodies>) -> String {
         match value {
-            Bodies::Streamed => "streamed".into(),
-            Bodies::Whole => "whole".into(),
+            None => "streamed; on blocking, whole".into(),
+            Some(Bodies::Streamed) => "streamed".into(),
+            Some(Bodies::Whole) => "whole".into(),
         }
     }
 }

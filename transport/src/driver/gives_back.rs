@@ -130,7 +130,7 @@ fn of_an_upload_that_is_echoed_or_gathered() {
     ];
     drop_everywhere(&config(), handler, &steps, || ());
     let mut whole = config();
-    whole.channel.bodies = Bodies::Whole;
+    whole.channel.bodies = Some(Bodies::Whole);
     whole.channel.inbuf_overflow = 3;
     drop_everywhere(&whole, handler, &steps, || ());
 }

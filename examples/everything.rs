@@ -1,0 +1,2 @@
+//! One application, every transport.
+fn main() {}

@@ -1,0 +1,3 @@
+//! A transport of httpfsm.
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]

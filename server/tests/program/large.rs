@@ -10,6 +10,17 @@ use std::time::Duration;
 
 use crate::{Answer, Server};
 
+on_each_transport! {
+    a_large_upload_takes_no_memory,
+    a_large_upload_in_chunks_takes_no_memory,
+    a_large_upload_is_spooled,
+    a_large_body_is_spooled_and_sent_back,
+    a_large_download_takes_no_memory,
+    a_large_body_that_is_sent_back_takes_no_memory,
+    a_large_body_that_is_sent_back_in_chunks_takes_no_memory,
+    a_body_that_nobody_takes_back_is_not_gathered,
+}
+
 /// What a server may grow by, however large a body is.
 const GROWTH: u64 = 16 << 20;
 
@@ -26,8 +37,8 @@ struct Measured {
 }
 
 impl Measured {
-    fn start() -> Self {
-        let server = Server::start(&["--app", "bench", "--threads", "2"]);
+    fn start(transport: &str, bodies: &str) -> Self {
+        let server = Server::on(transport, &["--app", "bench", "--threads", "2", "--bodies", bodies]);
         // What is allocated once is no cost of a large body.
         for target in ["/plaintext", "/bytes/1000000"] {
             let request = format!("GET {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
@@ -111,9 +122,16 @@ fn read_end(mut stream: impl Read) {
     assert!(rest.is_empty(), "{} octets behind the answer", rest.len());
 }
 
-#[test]
-fn a_large_upload_takes_no_memory() {
-    let measured = Measured::start();
+fn a_large_upload_takes_no_memory(transport: &str) {
+    takes_no_memory(Measured::start(transport, "streamed"));
+}
+
+fn a_large_upload_is_spooled(transport: &str) {
+    takes_no_memory(Measured::start(transport, "whole"));
+}
+
+#[track_caller]
+fn takes_no_memory(measured: Measured) {
     let size = size();
     let mut stream = measured.request("POST /upload", &format!("Content-Length: {size}\r\n"));
     write_content(&stream, size).expect("sent");
@@ -123,9 +141,8 @@ fn a_large_upload_takes_no_memory() {
     measured.assert_constant();
 }
 
-#[test]
-fn a_large_upload_in_chunks_takes_no_memory() {
-    let measured = Measured::start();
+fn a_large_upload_in_chunks_takes_no_memory(transport: &str) {
+    let measured = Measured::start(transport, "streamed");
     let size = size();
     let mut stream = measured.request("POST /upload", "Transfer-Encoding: chunked\r\n");
     let pattern = pattern();
@@ -148,9 +165,8 @@ fn a_large_upload_in_chunks_takes_no_memory() {
     measured.assert_constant();
 }
 
-#[test]
-fn a_large_download_takes_no_memory() {
-    let measured = Measured::start();
+fn a_large_download_takes_no_memory(transport: &str) {
+    let measured = Measured::start(transport, "streamed");
     let size = size();
     let mut stream = measured.request(&format!("GET /bytes/{size}"), "");
     let head = read_head(&mut stream);
@@ -160,9 +176,8 @@ fn a_large_download_takes_no_memory() {
     measured.assert_constant();
 }
 
-#[test]
-fn a_large_body_that_is_sent_back_takes_no_memory() {
-    let measured = Measured::start();
+fn a_large_body_that_is_sent_back_takes_no_memory(transport: &str) {
+    let measured = Measured::start(transport, "streamed");
     let size = size();
     let mut stream = measured.request("POST /echo", &format!("Content-Length: {size}\r\n"));
     thread::scope(|scope| {
@@ -175,9 +190,8 @@ fn a_large_body_that_is_sent_back_takes_no_memory() {
     measured.assert_constant();
 }
 
-#[test]
-fn a_large_body_that_is_sent_back_in_chunks_takes_no_memory() {
-    let measured = Measured::start();
+fn a_large_body_that_is_sent_back_in_chunks_takes_no_memory(transport: &str) {
+    let measured = Measured::start(transport, "streamed");
     let size = size();
     let mut stream = measured.request("POST /echo", "Transfer-Encoding: chunked\r\n");
     thread::scope(|scope| {
@@ -197,9 +211,21 @@ fn a_large_body_that_is_sent_back_in_chunks_takes_no_memory() {
     measured.assert_constant();
 }
 
-#[test]
-fn a_body_that_nobody_takes_back_is_not_gathered() {
-    let measured = Measured::start();
+fn a_large_body_is_spooled_and_sent_back(transport: &str) {
+    let measured = Measured::start(transport, "whole");
+    let size = size();
+    let mut stream = measured.request("POST /echo", &format!("Content-Length: {size}\r\n"));
+    // Nothing comes back before all of it is there.
+    write_content(&stream, size).expect("sent");
+    let head = read_head(&mut stream);
+    assert_eq!(head.field("content-length"), Some(size.to_string().as_str()), "{head:?}");
+    read_content(&stream, size);
+    read_end(stream);
+    measured.assert_constant();
+}
+
+fn a_body_that_nobody_takes_back_is_not_gathered(transport: &str) {
+    let measured = Measured::start(transport, "streamed");
     let size = size();
     let mut stream = measured.request("POST /echo", &format!("Content-Length: {size}\r\n"));
     // The server reads on only as far as its answer leaves. Where this pause is no standstill but a slow machine,

@@ -10,10 +10,17 @@ use rustix::process::Signal;
 
 use crate::{Answer, PATIENCE, Server};
 
+on_each_transport! {
+    a_slow_reader_gets_the_whole_of_an_answer_that_closes,
+    a_slow_reader_gets_the_whole_of_an_answer_and_the_next,
+    a_slow_reader_gets_the_whole_of_an_answer_from_a_server_that_goes,
+    a_reader_that_stops_is_cut_while_others_are_served,
+}
+
 const LENGTH: usize = 20_000_000;
 
-fn bench(arguments: &[&str]) -> Server {
-    Server::start(&[&["--app", "bench"], arguments].concat())
+fn bench(transport: &str, arguments: &[&str]) -> Server {
+    Server::on(transport, &[&["--app", "bench"], arguments].concat())
 }
 
 /// Reads at least `least` octets, in pieces of 64 KiB with pauses between them.
@@ -37,9 +44,8 @@ fn assert_content(content: &[u8]) {
     assert_eq!(wrong, None, "the first wrong octet");
 }
 
-#[test]
-fn a_slow_reader_gets_the_whole_of_an_answer_that_closes() {
-    let server = bench(&[]);
+fn a_slow_reader_gets_the_whole_of_an_answer_that_closes(transport: &str) {
+    let server = bench(transport, &[]);
     let mut stream = server.connect();
     let request = format!("GET /bytes/{LENGTH} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).expect("sent");
@@ -51,9 +57,8 @@ fn a_slow_reader_gets_the_whole_of_an_answer_that_closes() {
     assert_content(&answer.content);
 }
 
-#[test]
-fn a_slow_reader_gets_the_whole_of_an_answer_and_the_next() {
-    let server = bench(&[]);
+fn a_slow_reader_gets_the_whole_of_an_answer_and_the_next(transport: &str) {
+    let server = bench(transport, &[]);
     let mut stream = server.connect();
     let request = format!(
         "GET /bytes/{LENGTH} HTTP/1.1\r\nHost: a\r\n\r\n\
@@ -70,9 +75,8 @@ fn a_slow_reader_gets_the_whole_of_an_answer_and_the_next() {
     second.assert("HTTP/1.1 200 OK", "Hello, World!");
 }
 
-#[test]
-fn a_slow_reader_gets_the_whole_of_an_answer_from_a_server_that_goes() {
-    let server = bench(&[]);
+fn a_slow_reader_gets_the_whole_of_an_answer_from_a_server_that_goes(transport: &str) {
+    let server = bench(transport, &[]);
     let mut stream = server.connect();
     let request = format!("GET /bytes/{LENGTH} HTTP/1.1\r\nHost: a\r\n\r\n");
     stream.write_all(request.as_bytes()).expect("sent");
@@ -86,12 +90,13 @@ fn a_slow_reader_gets_the_whole_of_an_answer_from_a_server_that_goes() {
     assert_eq!(server.end().0.code(), Some(0));
 }
 
-#[test]
-fn a_reader_that_stops_is_cut_while_others_are_served() {
+fn a_reader_that_stops_is_cut_while_others_are_served(transport: &str) {
     // More than the buffers of two sockets hold.
     const ENDLESS: u64 = 1 << 40;
-    let mut server =
-        bench(&["--write-timeout", "500ms", "--min-write-rate", "none", "--log", "--threads", "1"]);
+    let mut server = bench(
+        transport,
+        &["--write-timeout", "500ms", "--min-write-rate", "none", "--log", "--threads", "1"],
+    );
     let (tell, events) = mpsc::channel();
     let log = BufReader::new(server.child.stderr.take().expect("a pipe"));
     thread::spawn(move || log.lines().map_while(Result::ok).for_each(|line| drop(tell.send(line))));

@@ -26,14 +26,14 @@ on_each_transport! {
 }
 
 /// curl, and a folder for what it sends and receives.
-struct Curl {
+pub(crate) struct Curl {
     program: PathBuf,
     folder: TempDir,
 }
 
 impl Curl {
     /// `None` if curl is not installed, which is said.
-    fn find() -> Option<Self> {
+    pub(crate) fn find() -> Option<Self> {
         Some(Self { program: tool("curl")?, folder: tempfile::tempdir().expect("a directory") })
     }
 
@@ -46,7 +46,7 @@ impl Curl {
     }
 
     #[track_caller]
-    fn run(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         let output = self.command().args(arguments).output().expect("curl starts");
         assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
         output
@@ -54,7 +54,7 @@ impl Curl {
 
     /// Runs it with `--include`; the answer with its head.
     #[track_caller]
-    fn include(&self, arguments: &[&str]) -> Answer {
+    pub(crate) fn include(&self, arguments: &[&str]) -> Answer {
         Answer::new(&self.run(&[&["--include"], arguments].concat()).stdout)
     }
 
@@ -80,11 +80,11 @@ impl Curl {
     }
 }
 
-fn url(server: &Server, target: &str) -> String {
+pub(crate) fn url(server: &Server, target: &str) -> String {
     format!("{}{target}", server.listening)
 }
 
-fn path(path: &Path) -> &str {
+pub(crate) fn path(path: &Path) -> &str {
     path.to_str().expect("text")
 }
 

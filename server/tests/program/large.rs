@@ -16,6 +16,7 @@ on_each_transport! {
     a_large_upload_is_spooled,
     a_large_body_is_spooled_and_sent_back,
     a_large_download_takes_no_memory,
+    a_large_file_takes_no_memory,
     a_large_body_that_is_sent_back_takes_no_memory,
     a_large_body_that_is_sent_back_in_chunks_takes_no_memory,
     a_body_that_nobody_takes_back_is_not_gathered,
@@ -38,9 +39,14 @@ struct Measured {
 
 impl Measured {
     fn start(transport: &str, bodies: &str) -> Self {
-        let server = Server::on(transport, &["--app", "bench", "--threads", "2", "--bodies", bodies]);
+        Self::new(transport, &["--app", "bench", "--bodies", bodies], &["/plaintext", "/bytes/1000000"])
+    }
+
+    /// A server with these arguments that has answered these requests.
+    fn new(transport: &str, arguments: &[&str], targets: &[&str]) -> Self {
+        let server = Server::on(transport, &[arguments, &["--threads", "2"]].concat());
         // What is allocated once is no cost of a large body.
-        for target in ["/plaintext", "/bytes/1000000"] {
+        for target in targets {
             let request = format!("GET {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
             assert_eq!(server.exchange(request.as_bytes()).status, "HTTP/1.1 200 OK");
         }
@@ -173,6 +179,22 @@ fn a_large_download_takes_no_memory(transport: &str) {
     assert_eq!(head.field("content-length"), Some(size.to_string().as_str()), "{head:?}");
     read_content(&stream, size);
     read_end(stream);
+    measured.assert_constant();
+}
+
+fn a_large_file_takes_no_memory(transport: &str) {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, length) in [("some", 1_000_000), ("large", size())] {
+        let file = fs::File::create(folder.path().join(name)).expect("a file");
+        file.set_len(length).expect("a hole");
+    }
+    let measured =
+        Measured::new(transport, &["--app", "files", folder.path().to_str().expect("text")], &["/some"]);
+    let mut stream = measured.request("GET /large", "");
+    let head = read_head(&mut stream);
+    assert_eq!(head.field("content-length"), Some(size().to_string().as_str()), "{head:?}");
+    let read = io::copy(&mut stream, &mut io::sink()).expect("content");
+    assert_eq!(read, size());
     measured.assert_constant();
 }
 

@@ -24,6 +24,7 @@ mod browser;
 mod curl;
 mod draw;
 mod echo;
+mod files;
 mod hello;
 mod help;
 mod large;

@@ -198,7 +198,7 @@ fn pattern(at: usize) -> u8 {
 }
 
 fn nginx_keeps_its_connection_to_the_server(transport: &str) {
-    let server = Server::on(transport, &[]);
+    let server = Server::on(transport, &["--app", "hello"]);
     if let Some(proxy) = Proxy::nginx(&server, "") {
         keeps_its_connection(proxy);
     }
@@ -221,7 +221,7 @@ fn nginx_passes_large_bodies_as_they_come(transport: &str) {
 }
 
 fn haproxy_keeps_its_connection_to_the_server(transport: &str) {
-    let server = Server::on(transport, &[]);
+    let server = Server::on(transport, &["--app", "hello"]);
     if let Some(proxy) = Proxy::haproxy(&server) {
         keeps_its_connection(proxy);
     }

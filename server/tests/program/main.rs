@@ -29,6 +29,7 @@ mod hello;
 mod help;
 mod large;
 mod proxy;
+mod relay;
 mod serve;
 mod slow;
 mod tools;

@@ -15,6 +15,16 @@ macro_rules! on_each_transport {
             fn on_tokio() {
                 super::$check("tokio");
             }
+
+            #[test]
+            fn on_async_std() {
+                super::$check("async-std");
+            }
+
+            #[test]
+            fn on_smol() {
+                super::$check("smol");
+            }
         })+
     };
 }
@@ -36,7 +46,7 @@ mod tools;
 mod wrk;
 
 /// What `--transport` takes.
-const TRANSPORTS: [&str; 1] = ["tokio"];
+const TRANSPORTS: [&str; 3] = ["tokio", "async-std", "smol"];
 
 /// Long enough for a loaded machine; nothing here waits for it unless it fails.
 const PATIENCE: Duration = Duration::from_secs(30);

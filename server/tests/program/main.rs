@@ -32,6 +32,7 @@ macro_rules! on_each_transport {
 mod bench;
 mod browser;
 mod curl;
+mod drain;
 mod draw;
 mod echo;
 mod files;

@@ -109,14 +109,23 @@ impl Drop for Server {
 /// # Errors
 /// When there is no such process.
 pub fn resident_octets(pid: u32) -> io::Result<u64> {
+    figure(pid, "VmRSS:").map(|kib| kib << 10)
+}
+
+/// The threads of a process.
+///
+/// # Errors
+/// When there is no such process.
+pub fn threads(pid: u32) -> io::Result<u64> {
+    figure(pid, "Threads:")
+}
+
+fn figure(pid: u32, name: &str) -> io::Result<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-    status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))
-        .and_then(|rest| rest.trim().strip_suffix("kB"))
-        .and_then(|kib| kib.trim().parse::<u64>().ok())
-        .map(|kib| kib << 10)
-        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "no VmRSS in /proc/PID/status"))
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
+    let figure = line.and_then(|rest| rest.split_whitespace().next()?.parse().ok());
+    figure
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, format!("no {name} in /proc/{pid}/status")))
 }
 
 fn address_in(line: &str) -> Option<SocketAddr> {
@@ -142,5 +151,14 @@ mod tests {
     #[test]
     fn this_process_has_a_resident_set() {
         assert!(resident_octets(std::process::id()).unwrap() > 1 << 10);
+    }
+
+    #[test]
+    fn this_process_has_a_thread_more_with_one_more() {
+        let (end, wait) = std::sync::mpsc::channel::<()>();
+        let thread = thread::spawn(move || wait.recv());
+        assert!(threads(std::process::id()).unwrap() >= 2);
+        drop(end);
+        thread.join().unwrap().unwrap_err();
     }
 }

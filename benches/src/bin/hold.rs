@@ -1,14 +1,16 @@
-//! Measures what a connection that does nothing costs a server: resident memory per connection.
+//! Measures what a connection that does nothing costs a server: resident memory per connection, and how many threads
+//! there are while it has them all. Meanwhile another client is served, which tells how long its answers took.
 //!
 //! ```text
 //! hold                                 10,000 keep-alive connections after one request each
 //! hold --half-head 200                 10,000 connections that have sent 200 octets of a head
 //! hold --connections 1000 --budget 1600
 //! hold --transport tokio --threads 1   the server of the same build
+//! hold --max-threads 16                fails where the server has more
 //! hold --addr 127.0.0.1:8080 --pid N   a server that runs already
 //! ```
 //!
-//! Exits with 1 when the figure is above the budget. The connections need as many file descriptors
+//! Exits with 1 when a figure is above its budget. The connections need as many file descriptors
 //! (`ulimit -n`) here and in the server.
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command prints its result")]
@@ -19,11 +21,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use httpfsm_benches::client::Client;
 use httpfsm_benches::load::Load;
-use httpfsm_benches::server::{self, Server, resident_octets};
+use httpfsm_benches::server::{self, Server, resident_octets, threads};
 use lexopt::{Arg, ValueExt};
 
 fn main() -> ExitCode {
@@ -45,6 +47,8 @@ fn measure() -> Result<ExitCode, Box<dyn Error>> {
     let before = settled(pid)?;
     let held = options.open(address)?;
     let after = settled(pid)?;
+    let longest = longest_answer(address)?;
+    let threads = threads(pid)?;
     let each = after.saturating_sub(before) / options.connections.max(1) as u64;
     for client in &held {
         if !client.is_quiet()? {
@@ -53,23 +57,46 @@ fn measure() -> Result<ExitCode, Box<dyn Error>> {
     }
     drop(held);
 
-    let within = options.budget.is_none_or(|budget| each <= budget);
-    println!("connections   resident before   resident after   octets each   budget");
+    let told = |bound: Option<u64>| bound.map_or_else(|| "none".to_owned(), |bound| bound.to_string());
+    let within = |figure, bound: Option<u64>| bound.is_none_or(|bound| figure <= bound);
+    let mark = |within| if within { "" } else { "  ABOVE" };
+    let [memory, few] = [within(each, options.budget), within(threads, options.max_threads)];
+    println!("transport   connections   resident before   resident after   octets each   budget");
     println!(
-        "{:>11}   {:>11} KiB   {:>10} KiB   {each:>11}   {}{}",
+        "{:<9}   {:>11}   {:>11} KiB   {:>10} KiB   {each:>11}   {}{}",
+        options.transport,
         options.connections,
         before >> 10,
         after >> 10,
-        options.budget.map_or_else(|| "none".to_owned(), |budget| budget.to_string()),
-        if within { "" } else { "  ABOVE" },
+        told(options.budget),
+        mark(memory),
     );
-    Ok(if within { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    println!("threads of the server: {threads}, at most {}{}", told(options.max_threads), mark(few));
+    println!("the longest of {ANSWERS} answers meanwhile: {} us", longest.as_micros());
+    Ok(if memory && few { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Requests of the client that is served meanwhile.
+const ANSWERS: usize = 100;
+
+/// How long a client waits for its connection and first answer, or for another, at most.
+fn longest_answer(address: SocketAddr) -> io::Result<Duration> {
+    let mut longest = Duration::ZERO;
+    let mut started = Instant::now();
+    let mut client = Client::connect(address)?;
+    for _ in 0..ANSWERS {
+        client.drive(Load::Plain, 1)?;
+        longest = longest.max(started.elapsed());
+        started = Instant::now();
+    }
+    Ok(longest)
 }
 
 struct Options {
     connections: usize,
     half_head: Option<usize>,
     budget: Option<u64>,
+    max_threads: Option<u64>,
     transport: String,
     threads: usize,
     program: Option<PathBuf>,
@@ -83,6 +110,7 @@ impl Options {
             connections: 10_000,
             half_head: None,
             budget: None,
+            max_threads: None,
             transport: "tokio".to_owned(),
             threads: 1,
             program: None,
@@ -95,6 +123,7 @@ impl Options {
                 Arg::Long("connections") => options.connections = parser.value()?.parse()?,
                 Arg::Long("half-head") => options.half_head = Some(parser.value()?.parse()?),
                 Arg::Long("budget") => options.budget = Some(parser.value()?.parse()?),
+                Arg::Long("max-threads") => options.max_threads = Some(parser.value()?.parse()?),
                 Arg::Long("transport") => options.transport = parser.value()?.string()?,
                 Arg::Long("threads") => options.threads = parser.value()?.parse()?,
                 Arg::Long("server") => options.program = Some(parser.value()?.into()),

@@ -8,11 +8,14 @@ use httpfsm::server::ServerStats;
 
 pub(crate) mod bench;
 pub(crate) mod echo;
+pub(crate) mod files;
 pub(crate) mod hello;
 
 /// What to serve.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
 pub(crate) enum App {
+    /// The files of a folder, for reading: those of DIR
+    Files,
     /// A page that says what runs here
     #[default]
     Hello,
@@ -59,8 +62,16 @@ mod testing {
         let mut server = MemoryServer::new(ServerConfig::default(), handler);
         let client = server.connect().unwrap_or_else(|refusal| panic!("{refusal:?}"));
         client.send(octets);
-        server.run();
-        client.take_text()
+        let mut answer = Vec::new();
+        // The connection holds 64 KiB: a longer answer comes in several pieces.
+        loop {
+            server.run();
+            let piece = client.take();
+            if piece.is_empty() {
+                return String::from_utf8_lossy(&answer).into_owned();
+            }
+            answer.extend(piece);
+        }
     }
 
     /// The content of that answer.

@@ -25,13 +25,17 @@ pub(crate) enum Command {
 
 /// Serve HTTP until SIGTERM or Ctrl-C, then drain; a second signal quits at once.
 ///
-/// Every flag can also be given in the environment: --head-timeout as HTTPFSM_HEAD_TIMEOUT.
+/// Every flag can also be given in the environment: --head-timeout as HTTPFSM_HEAD_TIMEOUT, and DIR as HTTPFSM_ROOT.
 #[derive(clap::Args)]
 #[command(after_help = "\
 A TIME is a number of seconds or has a unit, as in 500ms, 2s, 5m; 0 or none: no deadline.
 A SIZE is a number of octets or has a unit, as in 64KiB, 1MiB. Of a SIZE or an N, 0 or none is: no limit.
 Limits are inclusive: exactly the value passes.")]
 pub(crate) struct Serve {
+    /// The folder whose files --app files serves [default: the current one]
+    #[arg(env = "HTTPFSM_ROOT", hide_env = true)]
+    pub(crate) dir: Option<PathBuf>,
+
     /// What to serve
     #[arg(long, env = "HTTPFSM_APP", hide_env = true, value_enum, default_value_t)]
     pub(crate) app: App,
@@ -104,6 +108,7 @@ mod tests {
             panic!("not serve");
         };
         assert_eq!(serve.app, App::Hello);
+        assert_eq!(serve.dir, None);
         assert_eq!(serve.threads, None);
     }
 

@@ -6,7 +6,8 @@ use std::fmt;
 use std::io::{self, Write};
 use std::num::NonZeroUsize;
 use std::panic;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::CommandFactory;
@@ -14,9 +15,12 @@ use clap::error::ErrorKind;
 use httpfsm::config::ServerConfig;
 use httpfsm::handler::Handler;
 use httpfsm::peer::Peer;
-use httpfsm_transport::{Listener, Server, ServerHandle, SocketOptions, Transport as Moves, note_panic};
+use httpfsm_transport::{
+    Listener, Server, ServerHandle, SocketOptions, Spawner, Transport as Moves, note_panic,
+};
 
 use crate::app::bench::Bench;
+use crate::app::files::Files;
 use crate::app::hello::Hello;
 use crate::app::{App, Stats, echo};
 use crate::cli::{Cli, Serve, Transport};
@@ -49,7 +53,19 @@ pub(crate) fn run(options: &Serve) -> Result<(), Box<dyn Error>> {
         log: options.log,
         stats: Stats::default(),
     };
+    if let (Some(dir), false) = (&options.dir, options.app == App::Files) {
+        let message =
+            format!("{} is a folder for --app files, and that is not what is served", dir.display());
+        Cli::command().error(ErrorKind::ArgumentConflict, message).exit()
+    }
     match options.app {
+        App::Files => {
+            let root = options.dir.as_deref().unwrap_or(Path::new("."));
+            let files = Files::new(root, options.transport.blocking())?;
+            let told = root.canonicalize().unwrap_or_else(|_| root.to_owned());
+            note(format_args!("serving the files of {}", told.display()));
+            on(options.transport, files, plan)
+        }
         App::Hello => on(options.transport, Hello::new(options.transport.name(), plan.stats.clone()), plan),
         App::Echo => {
             let plain = env::var_os("RIG_PLAIN_ECHO").is_some();
@@ -69,6 +85,13 @@ impl Transport {
     fn name(self) -> &'static str {
         match self {
             Self::Tokio => "tokio",
+        }
+    }
+
+    /// Where an application may block.
+    fn blocking(self) -> Arc<dyn Spawner> {
+        match self {
+            Self::Tokio => Arc::new(httpfsm_tokio::Blocking),
         }
     }
 

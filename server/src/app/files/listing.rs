@@ -1,0 +1,279 @@
+//! The page that lists a folder.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use cap_std::fs::{Dir, DirEntry, Metadata};
+use html_escape::{encode_quoted_attribute, encode_text};
+use humansize::{BINARY, format_size};
+use humantime::format_rfc3339_seconds;
+
+use super::path::{self, Target};
+
+/// The page holds a style and links, and whatever a name might smuggle in does nothing.
+pub(super) const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// So many entries are listed; of those above it only the number is told, which bounds the memory of a page.
+const MOST: usize = 10_000;
+
+/// The page for a folder of the root; blocks.
+pub(super) fn page(root: &Dir, target: &Target) -> io::Result<String> {
+    page_of_at_most(MOST, root, target)
+}
+
+fn page_of_at_most(most: usize, root: &Dir, target: &Target) -> io::Result<String> {
+    let folder = target.to_path();
+    let mut entries = Vec::new();
+    let mut left_out: u64 = 0;
+    for entry in root.read_dir(&folder)? {
+        let entry = entry?;
+        if path::is_hidden(&entry.file_name()) {
+            continue;
+        }
+        if entries.len() == most {
+            left_out += 1;
+        } else if let Some(entry) = Entry::read(root, &folder, &entry) {
+            entries.push(entry);
+        }
+    }
+    entries.sort_by(|one, other| {
+        let by_kind = other.is_folder().cmp(&one.is_folder());
+        by_kind
+            .then_with(|| alphanumeric_sort::compare_str(&one.key, &other.key))
+            .then(one.name.cmp(&other.name))
+    });
+    let folders = entries.iter().filter(|entry| entry.is_folder()).count();
+    let parent = if target.names().len() > 0 { PARENT } else { "" };
+    Ok(format!(
+        include_str!("listing.html"),
+        style = include_str!("listing.css"),
+        title = encode_text(&title(target)),
+        crumbs = crumbs(target),
+        parent = parent,
+        rows = entries.iter().map(Entry::row).collect::<String>(),
+        summary = summary(folders, entries.len() - folders, left_out),
+    ))
+}
+
+const PARENT: &str = "<tr class=\"folder\"><td><a href=\"../\">..</a></td><td></td><td></td></tr>\n";
+
+struct Entry {
+    name: OsString,
+    /// By which it is sorted: without case.
+    key: String,
+    /// `None`: a folder.
+    size: Option<u64>,
+    modified: Option<SystemTime>,
+}
+
+impl Entry {
+    /// `None` where a request for it would be answered 404.
+    fn read(root: &Dir, folder: &Path, entry: &DirEntry) -> Option<Self> {
+        let name = entry.file_name();
+        let metadata = entry.metadata().ok()?;
+        // A link shows what it leads to, unless that is outside.
+        let metadata = if metadata.is_symlink() { root.metadata(folder.join(&name)).ok()? } else { metadata };
+        let size = match (metadata.is_dir(), metadata.is_file()) {
+            (true, _) => None,
+            (_, true) => Some(metadata.len()),
+            _ => return None,
+        };
+        let key = name.to_string_lossy().to_lowercase();
+        Some(Self { name, key, size, modified: modified(&metadata) })
+    }
+
+    fn is_folder(&self) -> bool {
+        self.size.is_none()
+    }
+
+    fn row(&self) -> String {
+        let (class, slash) = if self.is_folder() { ("folder", "/") } else { ("file", "") };
+        let href = path::encode(&self.name);
+        let name = self.name.to_string_lossy();
+        let size = self.size.map(|size| format_size(size, BINARY)).unwrap_or_default();
+        format!(
+            "<tr class=\"{class}\"><td><a href=\"{href}{slash}\"><bdi>{name}</bdi>{slash}</a></td>\
+             <td>{size}</td><td>{time}</td></tr>\n",
+            name = encode_text(&name),
+            time = self.modified.map(time).unwrap_or_default(),
+        )
+    }
+}
+
+/// `None` for a time that has no four digits for its year.
+fn modified(metadata: &Metadata) -> Option<SystemTime> {
+    const YEAR_9999: Duration = Duration::from_secs(253_370_764_800);
+    let modified = metadata.modified().ok()?.into_std();
+    modified.duration_since(UNIX_EPOCH).is_ok_and(|since| since < YEAR_9999).then_some(modified)
+}
+
+fn time(time: SystemTime) -> String {
+    let exact = format_rfc3339_seconds(time).to_string();
+    let short = exact.get(..16).unwrap_or(&exact).replace('T', " ");
+    format!("<time datetime=\"{}\">{short}</time>", encode_quoted_attribute(&exact))
+}
+
+fn title(target: &Target) -> String {
+    target.names().map(|name| format!("/{}", name.to_string_lossy())).collect::<String>() + "/"
+}
+
+/// The folders above, each a link. Relative, so that they are right behind a proxy that adds a prefix.
+fn crumbs(target: &Target) -> String {
+    let depth = target.names().len();
+    let root = if depth == 0 { "./".to_owned() } else { "../".repeat(depth) };
+    let mut crumbs = format!("<a href=\"{root}\">/</a>");
+    for (at, name) in target.names().enumerate() {
+        let above = depth - 1 - at;
+        let href = if above == 0 { "./".to_owned() } else { "../".repeat(above) };
+        let name = String::from_utf8_lossy(name.as_bytes());
+        crumbs += &format!("<a href=\"{href}\"><bdi>{}</bdi>/</a>", encode_text(&name));
+    }
+    crumbs
+}
+
+fn summary(folders: usize, files: usize, left_out: u64) -> String {
+    let count = |n: usize, one: &str, many: &str| match n {
+        0 => None,
+        1 => Some(format!("1 {one}")),
+        n => Some(format!("{n} {many}")),
+    };
+    let counted = [count(folders, "folder", "folders"), count(files, "file", "files")];
+    let counted: Vec<_> = counted.into_iter().flatten().collect();
+    let counted = if counted.is_empty() { "Nothing to see here".to_owned() } else { counted.join(", ") };
+    match left_out {
+        0 => format!("{counted}."),
+        1 => format!("{counted}. One more entry is not listed."),
+        n => format!("{counted}. {n} more entries are not listed."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsStr;
+    use std::fs::{self, File};
+    use std::os::unix::ffi::OsStrExt;
+    use std::os::unix::fs::symlink;
+    use std::time::{Duration, SystemTime};
+
+    use cap_std::ambient_authority;
+    use cap_std::fs::Dir;
+    use tempfile::TempDir;
+
+    use super::{page_of_at_most, time};
+    use crate::app::files::path::Target;
+
+    fn folder(names: &[&str]) -> TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for name in names {
+            match name.strip_suffix('/') {
+                Some(name) => fs::create_dir(folder.path().join(name)).unwrap(),
+                None => fs::write(folder.path().join(name), name).unwrap(),
+            }
+        }
+        folder
+    }
+
+    fn page_at(most: usize, folder: &TempDir, path: &str) -> String {
+        let root = Dir::open_ambient_dir(folder.path(), ambient_authority()).unwrap();
+        page_of_at_most(most, &root, &Target::decode(path).unwrap()).unwrap()
+    }
+
+    fn page(folder: &TempDir) -> String {
+        page_at(super::MOST, folder, "/")
+    }
+
+    /// Where the rows lead.
+    fn rows(page: &str) -> Vec<&str> {
+        let (_, table) = page.split_once("<tbody>").unwrap();
+        table.split("<a href=\"").skip(1).map(|row| row.split('"').next().unwrap()).collect()
+    }
+
+    #[test]
+    fn folders_come_first_and_numbers_in_their_order() {
+        let folder = folder(&["b10", "b9", "B8", "a", "z/", "y2/", "y10/", ".hidden", ".git/"]);
+        let page = page(&folder);
+        assert_eq!(rows(&page), ["y2/", "y10/", "z/", "a", "B8", "b9", "b10"], "{page}");
+        assert!(page.contains("<p>3 folders, 4 files.</p>"), "{page}");
+    }
+
+    #[test]
+    fn a_name_is_neither_markup_nor_a_scheme() {
+        let folder = folder(&["<script>alert(1)<", "javascript:alert(1)", "a\"b&c#d?e f%20", "\u{202e}txt"]);
+        let name = OsStr::from_bytes(b"\xff\xfe");
+        fs::write(folder.path().join(name), "").unwrap();
+        let page = page(&folder);
+        let mut rows = rows(&page);
+        rows.sort_unstable();
+        let expected = [
+            "%3Cscript%3Ealert%281%29%3C",
+            "%E2%80%AEtxt",
+            "%FF%FE",
+            "a%22b%26c%23d%3Fe%20f%2520",
+            "javascript%3Aalert%281%29",
+        ];
+        assert_eq!(rows, expected, "{page}");
+        assert!(page.contains("<bdi>&lt;script&gt;alert(1)&lt;</bdi>"), "{page}");
+        assert!(!page.contains("<script"), "{page}");
+        let decoded: Vec<_> = rows.iter().map(|row| Target::decode(&format!("/{row}")).unwrap()).collect();
+        assert!(decoded.iter().all(|target| target.names().all(|name| folder.path().join(name).exists())));
+    }
+
+    #[test]
+    fn links_show_what_they_lead_to_and_nothing_outside() {
+        let folder = folder(&["in/", "file"]);
+        symlink("in", folder.path().join("to-folder")).unwrap();
+        symlink("file", folder.path().join("to-file")).unwrap();
+        symlink("/etc/passwd", folder.path().join("out")).unwrap();
+        symlink("../..", folder.path().join("up")).unwrap();
+        symlink("missing", folder.path().join("dangling")).unwrap();
+        symlink("itself", folder.path().join("itself")).unwrap();
+        let page = page(&folder);
+        assert_eq!(rows(&page), ["in/", "to-folder/", "file", "to-file"], "{page}");
+    }
+
+    #[test]
+    fn the_way_up_is_told() {
+        let folder = folder(&["a<b/"]);
+        fs::create_dir(folder.path().join("a<b/c")).unwrap();
+        let page = page_at(9, &folder, "/a%3cb/c/");
+        let crumbs = "<h1><a href=\"../../\">/</a><a href=\"../\"><bdi>a&lt;b</bdi>/</a><a href=\"./\"><bdi>c</bdi>/</a></h1>";
+        assert!(page.contains(crumbs), "{page}");
+        assert!(page.contains("<title>/a&lt;b/c/</title>"), "{page}");
+        assert_eq!(rows(&page), ["../"]);
+        assert!(page.contains("<p>Nothing to see here.</p>"), "{page}");
+        assert_eq!(rows(&page_at(9, &folder, "/")), ["a%3Cb/"]);
+    }
+
+    #[test]
+    fn sizes_and_times_are_for_people() {
+        let folder = folder(&["old"]);
+        let file = File::options().write(true).open(folder.path().join("old")).unwrap();
+        file.set_len(1536).unwrap();
+        file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000)).unwrap();
+        let page = page(&folder);
+        let time =
+            "<td>1.50 KiB</td><td><time datetime=\"2001-09-09T01:46:40Z\">2001-09-09 01:46</time></td>";
+        assert!(page.contains(time), "{page}");
+    }
+
+    #[test]
+    fn a_time_that_no_calendar_has_is_left_out() {
+        let folder = folder(&["early"]);
+        let file = File::options().write(true).open(folder.path().join("early")).unwrap();
+        file.set_modified(SystemTime::UNIX_EPOCH - Duration::from_secs(1)).unwrap();
+        assert!(page(&folder).contains("<td>5 B</td><td></td>"));
+        assert!(time(SystemTime::UNIX_EPOCH).contains(">1970-01-01 00:00<"));
+    }
+
+    #[test]
+    fn of_too_many_entries_the_rest_is_counted() {
+        let folder = folder(&["a", "b", "c", "d/", ".hidden"]);
+        assert!(page_at(4, &folder, "/").contains("<p>1 folder, 3 files.</p>"));
+        assert_eq!(rows(&page_at(3, &folder, "/")).len(), 3);
+        assert!(page_at(3, &folder, "/").contains(". One more entry is not listed.</p>"));
+        assert!(page_at(2, &folder, "/").contains(". 2 more entries are not listed.</p>"));
+    }
+}

@@ -1,0 +1,43 @@
+//! Several ranges in one answer: `multipart/byteranges` (RFC 9110 section 14.6, RFC 2046 section 5.1).
+
+use std::hash::{BuildHasher, RandomState};
+use std::ops::Range;
+
+use super::source::Source;
+
+/// Adds the parts to the source; the `Content-Type` of the whole.
+pub(super) fn parts(
+    mut source: Source,
+    ranges: &[Range<u64>],
+    length: u64,
+    content_type: &str,
+) -> (Source, String) {
+    let boundary = boundary();
+    for range in ranges {
+        let last = range.end.saturating_sub(1);
+        let head = format!(
+            "\r\n--{boundary}\r\nContent-Type: {content_type}\r\nContent-Range: bytes {}-{last}/{length}\r\n\r\n",
+            range.start
+        );
+        source = source.octets(head).range(range.clone());
+    }
+    (source.octets(format!("\r\n--{boundary}--\r\n")), format!("multipart/byteranges; boundary={boundary}"))
+}
+
+/// It must not occur in the content: so nobody who writes a file can know it before. The keys of a `RandomState` are
+/// random and differ from one to the next.
+fn boundary() -> String {
+    let [one, two] = [(); 2].map(|()| RandomState::new().hash_one(0));
+    format!("{one:016x}{two:016x}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::boundary;
+
+    #[test]
+    fn no_boundary_comes_twice() {
+        assert_ne!(boundary(), boundary());
+        assert_eq!(boundary().len(), 32);
+    }
+}

@@ -1,0 +1,175 @@
+//! The path of a request as the names of a folder in a folder.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_encode};
+
+/// Everything but what no URI reads in another way (RFC 3986 section 2.3). A colon stands for itself nowhere: a name
+/// such as `javascript:` would be a scheme in a relative reference.
+const NAME: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// What a request asks for. No name in it is empty, begins with a dot, or holds NUL, a slash or a backslash.
+#[derive(PartialEq, Eq, Debug)]
+pub(super) struct Target {
+    names: Vec<Vec<u8>>,
+    folder: bool,
+}
+
+impl Target {
+    /// Takes the path of a request apart; `None` where it leads to nothing that is served.
+    pub(super) fn decode(path: &str) -> Option<Self> {
+        let mut rest = path.strip_prefix('/')?;
+        let mut folder = rest.is_empty();
+        if let Some(before) = rest.strip_suffix('/') {
+            (rest, folder) = (before, true);
+            if rest.is_empty() {
+                return None;
+            }
+        }
+        let segments = if rest.is_empty() { None } else { Some(rest.split('/')) };
+        let names = segments.into_iter().flatten().map(name).collect::<Option<_>>()?;
+        Some(Self { names, folder })
+    }
+
+    /// Whether there is a slash at its end.
+    pub(super) fn is_folder(&self) -> bool {
+        self.folder
+    }
+
+    /// The decoded names.
+    pub(super) fn names(&self) -> impl ExactSizeIterator<Item = &OsStr> {
+        self.names.iter().map(|name| OsStr::from_bytes(name))
+    }
+
+    /// Where it is in the root.
+    pub(super) fn to_path(&self) -> PathBuf {
+        Path::new(".").join(self.names().collect::<PathBuf>())
+    }
+
+    /// The one way to write it, without a slash at the end.
+    pub(super) fn encode(&self) -> String {
+        self.names().map(|name| format!("/{}", encode(name))).collect()
+    }
+}
+
+/// A name as it stands in a reference.
+pub(super) fn encode(name: &OsStr) -> String {
+    percent_encode(name.as_bytes(), NAME).to_string()
+}
+
+/// Whether a file of this name is not served.
+pub(super) fn is_hidden(name: &OsStr) -> bool {
+    !is_shown(name.as_bytes())
+}
+
+/// Decodes once: `%252e` is a name with a percent sign in it.
+fn name(segment: &str) -> Option<Vec<u8>> {
+    let name: Vec<u8> = percent_decode_str(segment).collect();
+    is_shown(&name).then_some(name)
+}
+
+fn is_shown(name: &[u8]) -> bool {
+    !name.is_empty() && name[0] != b'.' && !name.iter().any(|octet| matches!(octet, 0 | b'/' | b'\\'))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Component;
+
+    use proptest::prelude::*;
+
+    use super::Target;
+
+    proptest! {
+        #[test]
+        fn whatever_is_asked_for_lies_below_the_root(path in "(/([ab.]|%2[eEfF5]|%5c|%00|%c0%ae){1,3}){1,3}/?") {
+            let Some(target) = Target::decode(&path) else { return Ok(()) };
+            let joined = target.to_path();
+            let mut components = joined.components();
+            prop_assert_eq!(components.next(), Some(Component::CurDir));
+            prop_assert!(components.all(|step| matches!(step, Component::Normal(_))), "{}: {:?}", path, joined);
+            prop_assert_eq!(joined.components().count(), target.names().len() + 1);
+            prop_assert!(!target.encode().starts_with("//"));
+        }
+    }
+
+    fn names(path: &str) -> Option<(Vec<String>, bool)> {
+        let target = Target::decode(path)?;
+        let names = target.names().map(|name| name.to_string_lossy().into_owned()).collect();
+        Some((names, target.is_folder()))
+    }
+
+    #[test]
+    fn names_are_decoded_once() {
+        for (path, expected, folder) in [
+            ("/", &[][..], true),
+            ("/a", &["a"], false),
+            ("/a/", &["a"], true),
+            ("/a/b.txt", &["a", "b.txt"], false),
+            ("/a%20b/%C3%A4", &["a b", "ä"], false),
+            ("/a+b", &["a+b"], false),
+            ("/%252e%252e/a", &["%2e%2e", "a"], false),
+            ("/100%", &["100%"], false),
+            ("/a..b/c...", &["a..b", "c..."], false),
+            ("/%ff", &["\u{fffd}"], false),
+            ("/c:/x", &["c:", "x"], false),
+        ] {
+            let expected = expected.iter().map(|&name| name.to_owned()).collect();
+            assert_eq!(names(path), Some((expected, folder)), "{path}");
+        }
+    }
+
+    #[test]
+    fn what_leads_elsewhere_leads_nowhere() {
+        for path in [
+            "",
+            "*",
+            "a",
+            "//",
+            "//evil.example",
+            "/a//b",
+            "/a//",
+            "///",
+            "/.",
+            "/..",
+            "/../a",
+            "/a/..",
+            "/a/../b",
+            "/a/./b",
+            "/%2e",
+            "/%2e%2e/a",
+            "/%2E%2E/a",
+            "/.%2e/a",
+            "/a/..%2fb",
+            "/..%5cb",
+            "/a%2fb",
+            "/a%2Fb",
+            "/%2f",
+            "/%2fetc/passwd",
+            "/a%5cb",
+            "/a\\b",
+            "/\\evil.example",
+            "/..\\a",
+            "/a%00",
+            "/a%00.txt",
+            "/%00",
+            "/.git/config",
+            "/.htaccess",
+            "/a/.b/c",
+            "/%2egit",
+            "/...",
+        ] {
+            assert_eq!(names(path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_written_so_that_nothing_reads_it_in_another_way() {
+        let target = Target::decode("/c%3A%3Fx/%22%3c%ff%2525/~a-b_c.d").unwrap();
+        assert_eq!(target.encode(), "/c%3A%3Fx/%22%3C%FF%2525/~a-b_c.d");
+        assert_eq!(Target::decode(&target.encode()), Some(target));
+        assert_eq!(Target::decode("/").unwrap().encode(), "");
+    }
+}

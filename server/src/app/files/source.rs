@@ -1,0 +1,255 @@
+//! The octets of an answer: pieces of a file, and text between them.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use httpfsm::handler::{self, Body, BodyFailure, Frame};
+use httpfsm_transport::{Job, Spawner};
+use rustix::buffer::spare_capacity;
+use rustix::io::{Errno, pread};
+
+/// Octets read at once.
+const PIECE: u64 = 256 << 10;
+
+/// An answer of at most so many octets is read where its file is opened, which spares it a second job.
+const SMALL: u64 = 64 << 10;
+
+/// What is to be sent, piece by piece. A file that has become shorter fails; one that has grown is cut to what
+/// was promised.
+pub(super) struct Source {
+    file: Arc<File>,
+    segments: VecDeque<Segment>,
+    /// The piece that is being read, and its length.
+    reading: Option<(Job<io::Result<Bytes>>, u64)>,
+    spawner: Arc<dyn Spawner>,
+}
+
+enum Segment {
+    Octets(Bytes),
+    File(Range<u64>),
+}
+
+impl Source {
+    /// Nothing yet.
+    pub(super) fn new(file: File, spawner: Arc<dyn Spawner>) -> Self {
+        Self { file: Arc::new(file), segments: VecDeque::new(), reading: None, spawner }
+    }
+
+    /// Then these octets of the file.
+    pub(super) fn range(mut self, range: Range<u64>) -> Self {
+        self.segments.push_back(Segment::File(range));
+        self
+    }
+
+    /// Then this.
+    pub(super) fn octets(mut self, octets: impl Into<Bytes>) -> Self {
+        self.segments.push_back(Segment::Octets(octets.into()));
+        self
+    }
+
+    /// A body that reads when it is pulled, in jobs.
+    pub(super) fn into_stream(self) -> Body {
+        Body::stream(self)
+    }
+
+    /// The same, or all of it at once where it is small; blocks.
+    pub(super) fn into_body(self) -> io::Result<Body> {
+        if self.left() > SMALL {
+            return Ok(self.into_stream());
+        }
+        let mut whole = Vec::with_capacity(usize::try_from(self.left()).unwrap_or_default());
+        for segment in self.segments {
+            match segment {
+                Segment::Octets(octets) => whole.extend_from_slice(&octets),
+                Segment::File(range) => read(&self.file, &range, &mut whole)?,
+            }
+        }
+        Ok(whole.into())
+    }
+
+    fn left(&self) -> u64 {
+        let reading = self.reading.as_ref().map_or(0, |(_, length)| *length);
+        reading + self.segments.iter().map(Segment::length).sum::<u64>()
+    }
+}
+
+impl Segment {
+    fn length(&self) -> u64 {
+        match self {
+            Self::Octets(octets) => octets.len() as u64,
+            Self::File(range) => range.end.saturating_sub(range.start),
+        }
+    }
+}
+
+impl handler::Source for Source {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Frame> {
+        let this = self.get_mut();
+        loop {
+            if let Some((job, _)) = &mut this.reading {
+                let piece = ready!(Pin::new(job).poll(cx));
+                this.reading = None;
+                return Poll::Ready(match piece {
+                    Ok(octets) => Frame::Data(octets),
+                    Err(error) => Frame::Error(BodyFailure::source(error)),
+                });
+            }
+            match this.segments.pop_front() {
+                None => return Poll::Ready(Frame::End),
+                Some(Segment::Octets(octets)) => return Poll::Ready(Frame::Data(octets)),
+                Some(Segment::File(Range { start, end })) => {
+                    let middle = end.min(start.saturating_add(PIECE));
+                    if middle < end {
+                        this.segments.push_front(Segment::File(middle..end));
+                    }
+                    if start < middle {
+                        this.reading = Some((this.read(start..middle), middle - start));
+                    }
+                }
+            }
+        }
+    }
+
+    fn length(&self) -> Option<u64> {
+        Some(self.left())
+    }
+}
+
+impl Source {
+    fn read(&self, range: Range<u64>) -> Job<io::Result<Bytes>> {
+        let file = Arc::clone(&self.file);
+        Job::spawn(&*self.spawner, move || {
+            let mut octets = Vec::with_capacity(usize::try_from(range.end - range.start).unwrap_or_default());
+            read(&file, &range, &mut octets)?;
+            Ok(octets.into())
+        })
+    }
+}
+
+/// Appends octets of a file to a vector that has room for them.
+fn read(file: &File, range: &Range<u64>, octets: &mut Vec<u8>) -> io::Result<()> {
+    let mut at = range.start;
+    while at < range.end {
+        let before = octets.len();
+        match pread(file, spare_capacity(octets), at) {
+            Ok(0) => return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file has become shorter")),
+            Ok(_) => at += (octets.len() - before) as u64,
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        // The room may reach further than the range.
+        let beyond = usize::try_from(at.saturating_sub(range.end)).unwrap_or_default();
+        octets.truncate(octets.len() - beyond);
+        at -= beyond as u64;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::Write;
+    use std::mem;
+    use std::sync::Arc;
+    use std::task::{Context, Poll, Waker};
+
+    use httpfsm::handler::{Body, Frame};
+    use httpfsm_transport::{Inline, Spawner};
+
+    use super::{PIECE, SMALL, Source};
+
+    /// A file in which each octet tells where it is.
+    fn file(length: u64) -> File {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&octets(0, length)).unwrap();
+        file
+    }
+
+    fn octets(start: u64, end: u64) -> Vec<u8> {
+        (start..end).map(|at| (at ^ (at >> 8) ^ (at >> 16)) as u8).collect()
+    }
+
+    fn source(file: &File) -> Source {
+        Source::new(file.try_clone().unwrap(), Arc::new(Inline))
+    }
+
+    fn next(body: &mut Body) -> Frame {
+        match body.poll_frame(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(frame) => frame,
+            Poll::Pending => panic!("pending"),
+        }
+    }
+
+    #[track_caller]
+    fn assert_data(frame: Frame, expected: &[u8]) {
+        assert!(matches!(&frame, Frame::Data(octets) if octets == expected), "{} expected", expected.len());
+    }
+
+    #[test]
+    fn a_file_comes_in_pieces_with_its_length_known() {
+        let mut body =
+            source(&file(2 * PIECE + 7)).range(3..2 * PIECE + 5).octets("end").into_body().unwrap();
+        assert_eq!(body.length(), Some(2 * PIECE + 5));
+        assert_data(next(&mut body), &octets(3, PIECE + 3));
+        assert_eq!(body.length(), Some(PIECE + 5));
+        assert_data(next(&mut body), &octets(PIECE + 3, 2 * PIECE + 3));
+        assert_data(next(&mut body), &octets(2 * PIECE + 3, 2 * PIECE + 5));
+        assert_data(next(&mut body), b"end");
+        assert!(matches!(next(&mut body), Frame::End));
+    }
+
+    /// Puts work off for ever.
+    struct Never;
+
+    impl Spawner for Never {
+        fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) {
+            mem::forget(work);
+        }
+    }
+
+    #[test]
+    fn a_piece_that_is_being_read_is_still_to_come() {
+        let mut body = Source::new(file(9), Arc::new(Never)).range(0..9).into_stream();
+        assert!(body.poll_frame(&mut Context::from_waker(Waker::noop())).is_pending());
+        assert_eq!(body.length(), Some(9));
+    }
+
+    #[test]
+    fn a_small_answer_is_read_at_once() {
+        let file = file(SMALL + 1);
+        let body = source(&file).octets("<").range(1..5).octets("|").range(3..4).into_body().unwrap();
+        assert!(
+            matches!(&body, Body::Full(content) if content[..] == *b"<\x01\x02\x03\x04|\x03"),
+            "{body:?}"
+        );
+        assert!(matches!(source(&file).range(0..SMALL).into_body().unwrap(), Body::Full(_)));
+        assert!(matches!(source(&file).range(0..SMALL + 1).into_body().unwrap(), Body::Stream(_)));
+        assert!(matches!(source(&file).range(0..1).into_stream(), Body::Stream(_)));
+    }
+
+    #[test]
+    fn a_file_that_becomes_shorter_fails() {
+        let file = file(PIECE * 2);
+        let mut body = source(&file).range(0..PIECE * 2).into_body().unwrap();
+        assert_data(next(&mut body), &octets(0, PIECE));
+        file.set_len(PIECE + 1).unwrap();
+        assert!(matches!(next(&mut body), Frame::Error(_)));
+        assert!(source(&file).range(PIECE..PIECE + 2).into_body().is_err());
+    }
+
+    #[test]
+    fn of_a_file_that_grows_comes_what_was_promised() {
+        let mut file = file(PIECE + 1);
+        let mut body = source(&file).range(0..PIECE + 1).into_body().unwrap();
+        file.write_all(b"more").unwrap();
+        assert_data(next(&mut body), &octets(0, PIECE));
+        assert_data(next(&mut body), &octets(PIECE, PIECE + 1));
+        assert!(matches!(next(&mut body), Frame::End));
+    }
+}

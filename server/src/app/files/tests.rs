@@ -1,0 +1,406 @@
+//! The application as a client sees it.
+
+use std::fs::{self, File};
+use std::os::unix::fs::symlink;
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, UNIX_EPOCH};
+
+use httpfsm_transport::{Inline, Spawner};
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+use tempfile::TempDir;
+
+use super::Files;
+use crate::app::testing::{content, exchange};
+
+/// A folder `web` that is served, with neighbours that must never be seen. Each file was modified in 2001.
+struct Site(TempDir);
+
+impl Site {
+    fn new(files: &[(&str, &str)]) -> Self {
+        let site = Self(tempfile::tempdir().unwrap());
+        fs::create_dir(site.root()).unwrap();
+        fs::write(site.0.path().join("secret"), "SECRET").unwrap();
+        for (name, content) in files {
+            site.write(name, content);
+        }
+        site
+    }
+
+    fn root(&self) -> std::path::PathBuf {
+        self.0.path().join("web")
+    }
+
+    fn write(&self, name: &str, content: impl AsRef<[u8]>) {
+        let path = self.root().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, content).unwrap();
+        let file = File::options().write(true).open(path).unwrap();
+        file.set_modified(UNIX_EPOCH + Duration::from_secs(1_000_000_000)).unwrap();
+    }
+
+    fn files(&self) -> Files {
+        Files::new(&self.root(), Arc::new(Inline)).unwrap()
+    }
+
+    /// The answer to a request line and field lines.
+    fn ask(&self, method: &str, target: &str, fields: &str) -> String {
+        exchange(self.files(), &format!("{method} {target} HTTP/1.1\r\nHost: a\r\n{fields}\r\n"))
+    }
+
+    fn get(&self, target: &str, fields: &str) -> String {
+        self.ask("GET", target, fields)
+    }
+
+    #[track_caller]
+    fn assert_missing(&self, target: &str) {
+        let answer = self.get(target, "");
+        assert!(answer.starts_with("HTTP/1.1 404 Not Found\r\n"), "{target}: {answer}");
+        assert!(answer.ends_with("\r\n\r\nThere is nothing here.\n"), "{target}: {answer}");
+    }
+}
+
+#[track_caller]
+fn field<'a>(answer: &'a str, name: &str) -> &'a str {
+    let line = answer.split("\r\n").find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+    line.unwrap_or_else(|| panic!("no {name} in {answer}"))
+}
+
+#[test]
+fn a_file_is_sent_with_what_a_cache_needs() {
+    let site = Site::new(&[("a/b c.txt", "hello")]);
+    let answer = site.get("/a/b%20c.txt?x", "");
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    assert!(answer.ends_with("\r\n\r\nhello"), "{answer}");
+    assert_eq!(field(&answer, "Content-Length"), "5");
+    assert_eq!(field(&answer, "Content-Type"), "text/plain; charset=utf-8");
+    assert_eq!(field(&answer, "X-Content-Type-Options"), "nosniff");
+    assert_eq!(field(&answer, "Last-Modified"), "Sun, 09 Sep 2001 01:46:40 GMT");
+    assert_eq!(field(&answer, "Accept-Ranges"), "bytes");
+    assert_eq!(field(&answer, "Cache-Control"), "no-cache");
+    let etag = field(&answer, "ETag");
+    assert!(etag.starts_with('"') && etag.ends_with("-5-3b9aca00.0\""), "{etag}");
+
+    let head = site.ask("HEAD", "/a/b%20c.txt", "Range: bytes=1-2\r\n");
+    let (expected, _) = answer.split_once("Server:").unwrap();
+    assert!(head.starts_with(expected) && head.ends_with("Content-Length: 5\r\n\r\n"), "{head}");
+}
+
+#[test]
+fn another_file_of_the_same_name_size_and_second_has_another_tag() {
+    let site = Site::new(&[("a", "one"), ("b", "two")]);
+    let one = site.get("/a", "");
+    fs::rename(site.root().join("b"), site.root().join("a")).unwrap();
+    let two = site.get("/a", "");
+    assert_ne!(field(&one, "ETag"), field(&two, "ETag"));
+    File::options()
+        .write(true)
+        .open(site.root().join("a"))
+        .unwrap()
+        .set_modified(UNIX_EPOCH + Duration::new(1_000_000_000, 1))
+        .unwrap();
+    let three = site.get("/a", "");
+    assert_ne!(field(&two, "ETag"), field(&three, "ETag"));
+    assert_eq!(field(&two, "Last-Modified"), field(&three, "Last-Modified"));
+}
+
+#[test]
+fn an_empty_file_is_a_file() {
+    let site = Site::new(&[("empty", "")]);
+    for fields in ["", "Range: bytes=0-\r\n", "Range: bytes=-1\r\n"] {
+        let answer = site.get("/empty", fields);
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+        assert!(answer.ends_with("Content-Length: 0\r\n\r\n"), "{answer}");
+    }
+}
+
+#[test]
+fn files_are_only_read() {
+    let site = Site::new(&[("a", "x")]);
+    for method in ["POST", "PUT", "DELETE", "PATCH", "TRACE", "get"] {
+        let answer = site.ask(method, "/a", "");
+        assert!(answer.starts_with("HTTP/1.1 405 "), "{method}: {answer}");
+        assert_eq!(field(&answer, "Allow"), "GET, HEAD, OPTIONS");
+    }
+    for target in ["/a", "*"] {
+        let answer = site.ask("OPTIONS", target, "");
+        assert!(answer.starts_with("HTTP/1.1 204 "), "{answer}");
+        assert_eq!(field(&answer, "Allow"), "GET, HEAD, OPTIONS");
+    }
+    assert_eq!(fs::read(site.root().join("a")).unwrap(), b"x");
+}
+
+#[test]
+fn no_spelling_leads_out_of_the_root() {
+    let site = Site::new(&[("a/b.txt", "b"), ("secret.txt", "")]);
+    for target in [
+        "/../secret",
+        "/a/../../secret",
+        "/%2e%2e/secret",
+        "/%2E%2e/secret",
+        "/.%2e/secret",
+        "/%2e./secret",
+        "/..%2fsecret",
+        "/..%2Fsecret",
+        "/..%5csecret",
+        "/..\\secret",
+        "/a/..%2f..%2fsecret",
+        "/%2e%2e%2fsecret",
+        "/%252e%252e/secret",
+        "/%252e%252e%252fsecret",
+        "/%c0%ae%c0%ae/secret",
+        "/%c0%ae%c0%ae%c0%afsecret",
+        "/..;/secret",
+        "/..%00/secret",
+        "/a/b.txt%00",
+        "/a/b.txt%00.html",
+        "/%uff0e%uff0e/secret",
+        "//etc/passwd",
+        "//../secret",
+        "/%2fetc/passwd",
+        "/%2f%2fetc/passwd",
+        "/a//b.txt",
+        "/a/./b.txt",
+        "/./a/b.txt",
+        "/a/../a/b.txt",
+        "/a/b.txt/",
+        "/a/b.txt/x",
+        "/a/b.txt/../b.txt",
+        "/proc/self/environ",
+        "/file:///etc/passwd",
+        "/~root",
+    ] {
+        site.assert_missing(target);
+    }
+    let absolute = site.get("http://a/../secret", "");
+    assert!(absolute.starts_with("HTTP/1.1 404 "), "{absolute}");
+}
+
+#[test]
+fn a_name_that_cannot_exist_is_missing() {
+    let site = Site::new(&[]);
+    site.assert_missing(&format!("/{}", "a".repeat(300)));
+    site.assert_missing(&format!("/{}", "a/".repeat(2500)));
+}
+
+#[test]
+fn hidden_files_are_missing() {
+    let site = Site::new(&[(".env", "K"), (".git/config", "c"), ("a/.b/c", "d")]);
+    for target in ["/.env", "/%2eenv", "/.git/config", "/.git/", "/.git", "/a/.b/c", "/a/%2Eb/c"] {
+        site.assert_missing(target);
+    }
+}
+
+#[test]
+fn links_are_followed_inside_the_root_alone() {
+    let site = Site::new(&[("a/file", "inside")]);
+    let root = site.root();
+    let absolute = root.join("a/file");
+    for (name, to) in [
+        ("in", Path::new("a/file")),
+        ("in-folder", Path::new("a")),
+        ("a/up-and-down", Path::new("../a/file")),
+        ("chain", Path::new("in")),
+        ("out", Path::new("../secret")),
+        ("out-folder", Path::new("..")),
+        ("out-and-in", Path::new("../web/a/file")),
+        ("absolute-out", Path::new("/etc/passwd")),
+        ("absolute-in", &absolute),
+        ("chain-out", Path::new("out")),
+        ("dangling", Path::new("missing")),
+        ("loop", Path::new("loop")),
+        ("proc", Path::new("/proc/self/root")),
+    ] {
+        symlink(to, root.join(name)).unwrap();
+    }
+    for target in ["/in", "/in-folder/file", "/a/up-and-down", "/chain"] {
+        assert!(site.get(target, "").ends_with("\r\n\r\ninside"), "{target}");
+    }
+    for target in [
+        "/out",
+        "/out-folder",
+        "/out-folder/",
+        "/out-folder/secret",
+        "/out-folder/web/a/file",
+        "/out-and-in",
+        "/absolute-out",
+        "/absolute-in",
+        "/chain-out",
+        "/dangling",
+        "/loop",
+        "/loop/x",
+        "/proc/etc/passwd",
+    ] {
+        site.assert_missing(target);
+    }
+}
+
+#[test]
+fn what_is_no_file_is_missing_and_never_waited_for() {
+    let site = Site::new(&[]);
+    let root = site.root();
+    mknodat(CWD, root.join("fifo"), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    let _socket = UnixListener::bind(root.join("socket")).unwrap();
+    // Whoever wants to write into a FIFO waits until it is opened for reading, which does not happen.
+    let fifo = root.join("fifo");
+    let writer = thread::spawn(move || File::options().write(true).open(fifo));
+    for target in ["/fifo", "/socket", "/fifo", "/socket"] {
+        site.assert_missing(target);
+        thread::sleep(Duration::from_millis(10));
+    }
+    assert!(!writer.is_finished());
+    drop(File::open(root.join("fifo")));
+    assert!(writer.join().unwrap().is_ok());
+    let page = site.get("/", "");
+    assert!(page.contains("Nothing to see here."), "{page}");
+}
+
+#[test]
+fn a_folder_without_its_slash_is_redirected() {
+    let site = Site::new(&[("a/b/x", ""), ("evil.example/x", ""), ("a:b/x", ""), ("é/x", "")]);
+    for (target, location) in [
+        ("/a", "/a/"),
+        ("/a/b?q=1&r=//x", "/a/b/?q=1&r=//x"),
+        ("/a?", "/a/?"),
+        ("/%61", "/a/"),
+        ("/evil.example", "/evil.example/"),
+        ("/a:b", "/a%3Ab/"),
+        ("/%C3%A9", "/%C3%A9/"),
+        ("http://other.example/a", "/a/"),
+    ] {
+        let answer = site.get(target, "");
+        assert!(answer.starts_with("HTTP/1.1 308 "), "{target}: {answer}");
+        assert_eq!(field(&answer, "Location"), location, "{target}");
+    }
+    for target in
+        ["//evil.example", "//evil.example/..", "/\\evil.example", "/%2fevil.example", "/%5cevil.example"]
+    {
+        site.assert_missing(target);
+    }
+}
+
+#[test]
+fn a_folder_is_its_index_or_a_list() {
+    let site = Site::new(&[("with/index.html", "<p>mine"), ("without/a.txt", "")]);
+    let answer = site.get("/with/", "");
+    assert!(answer.ends_with("\r\n\r\n<p>mine"), "{answer}");
+    assert_eq!(field(&answer, "Content-Type"), "text/html; charset=utf-8");
+    let answer = site.get("/without/", "");
+    assert!(answer.contains("<a href=\"a.txt\">"), "{answer}");
+    assert!(field(&answer, "Content-Security-Policy").starts_with("default-src 'none';"));
+    assert_eq!(field(&answer, "X-Content-Type-Options"), "nosniff");
+    let again = site.get("/without/", &format!("If-None-Match: {}\r\n", field(&answer, "ETag")));
+    assert!(again.starts_with("HTTP/1.1 304 "), "{again}");
+
+    symlink("../../secret", site.root().join("without/index.html")).unwrap();
+    site.assert_missing("/without/");
+}
+
+#[test]
+fn a_copy_that_is_still_right_is_not_sent_again() {
+    let site = Site::new(&[("a.txt", "hello")]);
+    let etag = field(&site.get("/a.txt", ""), "ETag").to_owned();
+    for (method, fields) in [
+        ("GET", format!("If-None-Match: {etag}\r\n")),
+        ("HEAD", format!("If-None-Match: {etag}\r\n")),
+        ("GET", format!("If-None-Match: {etag}\r\nRange: bytes=0-0\r\n")),
+        ("GET", "If-Modified-Since: Sun, 09 Sep 2001 01:46:40 GMT\r\n".to_owned()),
+    ] {
+        let answer = site.ask(method, "/a.txt", &fields);
+        assert!(answer.starts_with("HTTP/1.1 304 Not Modified\r\n"), "{answer}");
+        assert!(answer.ends_with("\r\n\r\n") && !answer.contains("Content-"), "{answer}");
+        assert_eq!(field(&answer, "ETag"), etag);
+        assert_eq!(field(&answer, "Cache-Control"), "no-cache");
+    }
+    let answer = site.get("/a.txt", "If-Match: \"x\"\r\n");
+    assert!(answer.starts_with("HTTP/1.1 412 Precondition Failed\r\n"), "{answer}");
+    // RFC 9110 section 13.2.1: what is not there has no state to be compared.
+    assert!(site.get("/b.txt", "If-None-Match: *\r\n").starts_with("HTTP/1.1 404 "));
+}
+
+#[test]
+fn a_range_is_sent_alone() {
+    let site = Site::new(&[("a.txt", "0123456789")]);
+    let answer = site.get("/a.txt", "Range: bytes=2-4\r\n");
+    assert!(answer.starts_with("HTTP/1.1 206 Partial Content\r\n"), "{answer}");
+    assert!(answer.ends_with("\r\n\r\n234"), "{answer}");
+    assert_eq!(field(&answer, "Content-Range"), "bytes 2-4/10");
+    assert_eq!(field(&answer, "Content-Length"), "3");
+    assert_eq!(field(&answer, "Content-Type"), "text/plain; charset=utf-8");
+    let etag = field(&answer, "ETag");
+    for (fields, status, content) in [
+        (format!("If-Range: {etag}\r\n"), 206, "34"),
+        ("If-Range: \"another\"\r\n".to_owned(), 200, "0123456789"),
+        (format!("If-Match: {etag}\r\n"), 206, "34"),
+        ("If-Match: \"another\"\r\n".to_owned(), 412, "This is not what the request supposes.\n"),
+    ] {
+        let answer = site.get("/a.txt", &format!("Range: bytes=3-4\r\n{fields}"));
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{fields}: {answer}");
+        assert!(answer.ends_with(&format!("\r\n\r\n{content}")), "{fields}: {answer}");
+    }
+}
+
+#[test]
+fn a_range_behind_the_end_is_told_the_length() {
+    let site = Site::new(&[("a.txt", "0123456789")]);
+    let answer = site.get("/a.txt", "Range: bytes=10-\r\n");
+    assert!(answer.starts_with("HTTP/1.1 416 Range Not Satisfiable\r\n"), "{answer}");
+    assert_eq!(field(&answer, "Content-Range"), "bytes */10");
+}
+
+#[test]
+fn several_ranges_come_as_parts() {
+    let site = Site::new(&[("a.txt", "0123456789")]);
+    let answer = site.get("/a.txt", "Range: bytes=0-1,-2\r\n");
+    assert!(answer.starts_with("HTTP/1.1 206 Partial Content\r\n"), "{answer}");
+    let boundary = field(&answer, "Content-Type").strip_prefix("multipart/byteranges; boundary=").unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(!head.contains("Content-Range"), "{head}");
+    assert_eq!(field(head, "Content-Length"), body.len().to_string());
+    let expected = format!(
+        "\r\n--{boundary}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Range: bytes 0-1/10\r\n\r\n01\
+         \r\n--{boundary}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Range: bytes 8-9/10\r\n\r\n89\
+         \r\n--{boundary}--\r\n"
+    );
+    assert_eq!(body, expected);
+    let flood = site.get("/a.txt", &format!("Range: bytes={}\r\n", "0-,".repeat(500)));
+    assert!(flood.starts_with("HTTP/1.1 200 OK\r\n") && flood.ends_with("\r\n\r\n0123456789"), "{flood}");
+}
+
+/// Counts the jobs.
+struct Counting(Arc<AtomicUsize>);
+
+impl Spawner for Counting {
+    fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        work();
+    }
+}
+
+#[test]
+fn a_small_file_costs_one_job_and_a_large_one_one_more_for_each_piece() {
+    let site = Site::new(&[]);
+    site.write("small", "s".repeat(64 << 10));
+    site.write("large", "l".repeat(600 << 10));
+    for (method, target, expected, length) in
+        [("GET", "/small", 1, 64 << 10), ("GET", "/large", 4, 600 << 10), ("HEAD", "/large", 1, 0)]
+    {
+        let jobs = Arc::new(AtomicUsize::new(0));
+        let files = Files::new(&site.root(), Arc::new(Counting(Arc::clone(&jobs)))).unwrap();
+        let octets = content(files, &format!("{method} {target} HTTP/1.1\r\nHost: a\r\n\r\n"));
+        assert_eq!((jobs.load(Ordering::SeqCst), octets.len()), (expected, length), "{target}");
+    }
+}
+
+#[test]
+fn a_root_that_is_no_folder_is_named() {
+    let site = Site::new(&[("file", "")]);
+    for name in ["missing", "file"] {
+        let path = site.root().join(name);
+        let error = Files::new(&path, Arc::new(Inline)).err().map(|error| error.to_string()).unwrap();
+        assert!(error.starts_with(&format!("cannot serve the folder {}: ", path.display())), "{error}");
+    }
+}

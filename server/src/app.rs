@@ -15,9 +15,9 @@ pub(crate) mod hello;
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
 pub(crate) enum App {
     /// The files of a folder, for reading: those of DIR
+    #[default]
     Files,
     /// A page that says what runs here
-    #[default]
     Hello,
     /// Each request back, as text, in the form that the conformance rig reads
     Echo,

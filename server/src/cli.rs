@@ -32,7 +32,7 @@ A TIME is a number of seconds or has a unit, as in 500ms, 2s, 5m; 0 or none: no 
 A SIZE is a number of octets or has a unit, as in 64KiB, 1MiB. Of a SIZE or an N, 0 or none is: no limit.
 Limits are inclusive: exactly the value passes.")]
 pub(crate) struct Serve {
-    /// The folder whose files --app files serves [default: the current one]
+    /// The folder whose files are served [default: the current one]
     #[arg(env = "HTTPFSM_ROOT", hide_env = true)]
     pub(crate) dir: Option<PathBuf>,
 
@@ -107,7 +107,7 @@ mod tests {
         else {
             panic!("not serve");
         };
-        assert_eq!(serve.app, App::Hello);
+        assert_eq!(serve.app, App::Files);
         assert_eq!(serve.dir, None);
         assert_eq!(serve.threads, None);
     }

@@ -8,7 +8,7 @@ use crate::{PATIENCE, Server, text};
 #[test]
 fn chromium_renders_the_page_with_the_machine() {
     let Some(program) = tool("chromium") else { return };
-    let server = Server::start(&[]);
+    let server = Server::start(&["--app", "hello"]);
     let profile = tempfile::tempdir().expect("a directory");
     let mut command = Command::new(program);
     command.args([

@@ -11,14 +11,14 @@ use crate::tools::{Beside, has_ipv6, tool};
 use crate::{Answer, PATIENCE, Server, program, text};
 
 /// curl, and a folder for what it sends and receives.
-struct Curl {
+pub(crate) struct Curl {
     program: PathBuf,
     folder: TempDir,
 }
 
 impl Curl {
     /// `None` if curl is not installed, which is said.
-    fn find() -> Option<Self> {
+    pub(crate) fn find() -> Option<Self> {
         Some(Self { program: tool("curl")?, folder: tempfile::tempdir().expect("a directory") })
     }
 
@@ -31,7 +31,7 @@ impl Curl {
     }
 
     #[track_caller]
-    fn run(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         let output = self.command().args(arguments).output().expect("curl starts");
         assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
         output
@@ -39,7 +39,7 @@ impl Curl {
 
     /// Runs it with `--include`; the answer with its head.
     #[track_caller]
-    fn include(&self, arguments: &[&str]) -> Answer {
+    pub(crate) fn include(&self, arguments: &[&str]) -> Answer {
         Answer::new(&self.run(&[&["--include"], arguments].concat()).stdout)
     }
 
@@ -65,11 +65,11 @@ impl Curl {
     }
 }
 
-fn url(server: &Server, target: &str) -> String {
+pub(crate) fn url(server: &Server, target: &str) -> String {
     format!("{}{target}", server.listening)
 }
 
-fn path(path: &Path) -> &str {
+pub(crate) fn path(path: &Path) -> &str {
     path.to_str().expect("text")
 }
 

@@ -1,8 +1,12 @@
 use crate::Server;
 
+fn server() -> Server {
+    Server::start(&["--app", "hello"])
+}
+
 #[test]
 fn the_page_says_what_runs_and_counts() {
-    let server = Server::start(&[]);
+    let server = server();
     let get = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
     server.exchange(get);
     let answer = server.exchange(get);
@@ -21,8 +25,7 @@ fn the_page_says_what_runs_and_counts() {
 
 #[test]
 fn the_picture_is_the_one_that_draw_prints() {
-    let answer =
-        Server::start(&[]).exchange(b"GET /machine.svg HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    let answer = server().exchange(b"GET /machine.svg HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     assert_eq!(answer.status, "HTTP/1.1 200 OK");
     assert_eq!(answer.field("content-type"), Some("image/svg+xml"));
     assert_eq!(answer.content, crate::run(&["draw", "--format", "svg"]).stdout);
@@ -30,7 +33,7 @@ fn the_picture_is_the_one_that_draw_prints() {
 
 #[test]
 fn elsewhere_there_is_nothing() {
-    let server = Server::start(&[]);
+    let server = server();
     let answer = server.exchange(b"GET /favicon.ico HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     assert_eq!(answer.status, "HTTP/1.1 404 Not Found");
     let answer = server.exchange(b"DELETE / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");

@@ -62,7 +62,8 @@ fn help_lists_every_parameter_with_its_defaults() {
     let words = help.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(words.contains("[default: 256KiB, hardened: 16KiB]"), "{words}");
     assert!(words.contains("[default: 5h, hardened: 1m 15s]"), "{words}");
-    assert!(words.contains("HTTPFSM_HEAD_TIMEOUT"), "{words}");
+    assert!(words.contains("HTTPFSM_HEAD_TIMEOUT") && words.contains("HTTPFSM_ROOT"), "{words}");
+    assert!(words.contains("httpfsm serve [OPTIONS] [DIR]"), "{words}");
 }
 
 #[test]
@@ -122,4 +123,12 @@ fn a_flag_that_nobody_knows_is_refused() {
     let output = run(&["serve", "--fast"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("--fast"));
+}
+
+#[test]
+fn a_folder_for_an_application_without_files_is_refused() {
+    let output = run(&["serve", "--app", "echo", "/srv"]);
+    assert_eq!(output.status.code(), Some(2));
+    let errors = text(&output.stderr);
+    assert!(errors.contains("/srv") && errors.contains("--app files"), "{errors}");
 }

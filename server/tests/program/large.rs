@@ -27,9 +27,14 @@ struct Measured {
 
 impl Measured {
     fn start() -> Self {
-        let server = Server::start(&["--app", "bench", "--threads", "2"]);
+        Self::new(&["--app", "bench"], &["/plaintext", "/bytes/1000000"])
+    }
+
+    /// A server with these arguments that has answered these requests.
+    fn new(arguments: &[&str], targets: &[&str]) -> Self {
+        let server = Server::start(&[arguments, &["--threads", "2"]].concat());
         // What is allocated once is no cost of a large body.
-        for target in ["/plaintext", "/bytes/1000000"] {
+        for target in targets {
             let request = format!("GET {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
             assert_eq!(server.exchange(request.as_bytes()).status, "HTTP/1.1 200 OK");
         }
@@ -157,6 +162,22 @@ fn a_large_download_takes_no_memory() {
     assert_eq!(head.field("content-length"), Some(size.to_string().as_str()), "{head:?}");
     read_content(&stream, size);
     read_end(stream);
+    measured.assert_constant();
+}
+
+#[test]
+fn a_large_file_takes_no_memory() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, length) in [("some", 1_000_000), ("large", size())] {
+        let file = fs::File::create(folder.path().join(name)).expect("a file");
+        file.set_len(length).expect("a hole");
+    }
+    let measured = Measured::new(&["--app", "files", folder.path().to_str().expect("text")], &["/some"]);
+    let mut stream = measured.request("GET /large", "");
+    let head = read_head(&mut stream);
+    assert_eq!(head.field("content-length"), Some(size().to_string().as_str()), "{head:?}");
+    let read = io::copy(&mut stream, &mut io::sink()).expect("content");
+    assert_eq!(read, size());
     measured.assert_constant();
 }
 

@@ -12,6 +12,7 @@ mod browser;
 mod curl;
 mod draw;
 mod echo;
+mod files;
 mod hello;
 mod help;
 mod large;

@@ -191,7 +191,7 @@ fn pattern(at: usize) -> u8 {
 
 #[test]
 fn nginx_keeps_its_connection_to_the_server() {
-    let server = Server::start(&[]);
+    let server = Server::start(&["--app", "hello"]);
     if let Some(proxy) = Proxy::nginx(&server, "") {
         keeps_its_connection(proxy);
     }
@@ -217,7 +217,7 @@ fn nginx_passes_large_bodies_as_they_come() {
 
 #[test]
 fn haproxy_keeps_its_connection_to_the_server() {
-    let server = Server::start(&[]);
+    let server = Server::start(&["--app", "hello"]);
     if let Some(proxy) = Proxy::haproxy(&server) {
         keeps_its_connection(proxy);
     }

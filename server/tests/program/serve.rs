@@ -173,7 +173,7 @@ fn the_log_has_a_line_for_each_event_and_is_off_by_default() {
         assert!(errors.contains(event), "no {event:?} in {errors}");
     }
 
-    let server = Server::start(&[]);
+    let server = Server::start(&["--app", "hello"]);
     server.exchange(GET);
     server.signal(Signal::TERM);
     let (_, errors) = server.end();

@@ -1,0 +1,234 @@
+//! `--app files`, which is the default, with curl as a person uses it.
+
+use std::fs::{self, File};
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use crate::curl::{Curl, path, url};
+use crate::{Answer, Server, program, run, text};
+
+/// A folder with a file of 3 MiB and some octets, last modified in 2001, in another folder.
+struct Site {
+    folder: TempDir,
+    octets: Vec<u8>,
+}
+
+impl Site {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let octets: Vec<u8> = (0..(3_u32 << 20) + 5).map(|i| (i ^ (i >> 8) ^ (i >> 16)) as u8).collect();
+        fs::create_dir(folder.path().join("sub")).expect("a folder");
+        let site = Self { folder, octets };
+        fs::write(site.file(), &site.octets).expect("a file");
+        site.touch(UNIX_EPOCH + Duration::from_secs(1_000_000_000));
+        site
+    }
+
+    fn file(&self) -> PathBuf {
+        self.folder.path().join("sub/content.bin")
+    }
+
+    fn touch(&self, modified: SystemTime) {
+        let file = File::options().write(true).open(self.file()).expect("a file");
+        file.set_modified(modified).expect("a time");
+    }
+
+    fn serve(&self) -> Server {
+        Server::start(&[path(self.folder.path())])
+    }
+}
+
+fn get(server: &Server, target: &str) -> Answer {
+    server.exchange(format!("GET {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").as_bytes())
+}
+
+#[test]
+fn the_current_folder_is_served_unless_another_is_named() {
+    let site = Site::new();
+    let folder = path(site.folder.path());
+    let mut here = program();
+    here.args(["serve", "--port", "0"]).current_dir(site.folder.path());
+    let mut variable = program();
+    variable.args(["serve", "--port", "0"]).env("HTTPFSM_ROOT", folder);
+    let mut positional = program();
+    positional.args(["serve", folder, "--port", "0"]);
+    let mut with_app = program();
+    with_app.args(["serve", "--port", "0", "--app", "files", folder]);
+    for command in [&mut here, &mut variable, &mut positional, &mut with_app] {
+        let server = Server::spawn(command);
+        let page = get(&server, "/");
+        assert_eq!(page.status, "HTTP/1.1 200 OK", "{page:?}");
+        assert!(page.text().contains("<a href=\"sub/\">"), "{page:?}");
+        assert_eq!(get(&server, "/sub/content.bin").content, site.octets);
+        server.signal(Signal::TERM);
+        let (status, errors) = server.end();
+        assert_eq!(status.code(), Some(0), "{errors}");
+        let told = site.folder.path().canonicalize().expect("a path");
+        assert!(
+            errors.starts_with(&format!("httpfsm: serving the files of {}\n", told.display())),
+            "{errors}"
+        );
+    }
+}
+
+#[test]
+fn a_root_that_is_no_folder_is_an_error_with_its_name() {
+    let site = Site::new();
+    for (root, why) in
+        [(site.folder.path().join("missing"), "No such file or directory"), (site.file(), "Not a directory")]
+    {
+        let output = run(&["serve", "--port", "0", path(&root)]);
+        let errors = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{errors}");
+        assert!(errors.contains(&format!("cannot serve the folder {}: {why}", root.display())), "{errors}");
+        assert!(output.stdout.is_empty());
+    }
+}
+
+#[test]
+fn traversal_is_answered_404() {
+    let site = Site::new();
+    let server = Server::start(&[path(&site.folder.path().join("sub"))]);
+    for target in ["/../sub/content.bin", "/%2e%2e/sub/content.bin", "/..%2fsub/content.bin", "//etc/passwd"]
+    {
+        assert_eq!(get(&server, target).status, "HTTP/1.1 404 Not Found", "{target}");
+    }
+}
+
+#[test]
+fn clients_that_go_away_leave_no_file_open() {
+    let site = Site::new();
+    let server = Server::start(&[path(site.folder.path()), "--threads", "1"]);
+    let open = || fs::read_dir(format!("/proc/{}/fd", server.child.id())).expect("a process").count();
+    assert_eq!(get(&server, "/sub/content.bin").content.len(), site.octets.len());
+    let before = open();
+    for _ in 0..100 {
+        let mut stream = server.connect();
+        let request = b"GET /sub/content.bin HTTP/1.1\r\nHost: a\r\n\r\n";
+        std::io::Write::write_all(&mut stream, request).expect("sent");
+        std::io::Read::read_exact(&mut stream, &mut [0; 100]).expect("a head");
+    }
+    let patience = std::time::Instant::now();
+    while open() > before {
+        assert!(patience.elapsed() < crate::PATIENCE, "{} files are open, {before} were", open());
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn a_file_that_shrinks_while_it_is_sent_is_cut() {
+    let site = Site::new();
+    let large = site.folder.path().join("large");
+    File::create(&large).and_then(|file| file.set_len(64 << 20)).expect("a file");
+    let server = site.serve();
+    let mut stream = server.connect();
+    std::io::Write::write_all(&mut stream, b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n").expect("sent");
+    let mut octets = vec![0; 1000];
+    std::io::Read::read_exact(&mut stream, &mut octets).expect("a head");
+    File::options().write(true).open(&large).and_then(|file| file.set_len(1000)).expect("a file");
+    // The end comes, by FIN or by reset, long before the length that was promised.
+    let _ = std::io::Read::read_to_end(&mut stream, &mut octets);
+    assert_eq!(Answer::new(&octets[..1000]).field("content-length"), Some("67108864"));
+    assert!(octets.len() < 64 << 20, "{} octets", octets.len());
+}
+
+#[test]
+fn curl_resumes_a_download() {
+    let Some(curl) = Curl::find() else { return };
+    let site = Site::new();
+    let server = site.serve();
+    let partial = site.folder.path().join("partial");
+    let url = url(&server, "/sub/content.bin");
+    for have in [0, 1, 262_144, 1_000_000, site.octets.len() - 1] {
+        fs::write(&partial, &site.octets[..have]).expect("a file");
+        let told = curl.run(&[
+            "--continue-at",
+            "-",
+            "--output",
+            path(&partial),
+            "--write-out",
+            "%{http_code}",
+            &url,
+        ]);
+        assert_eq!(text(&told.stdout), if have == 0 { "200" } else { "206" });
+        assert!(fs::read(&partial).expect("a file") == site.octets, "another content after {have} octets");
+    }
+}
+
+#[test]
+fn curl_gets_ranges() {
+    let Some(curl) = Curl::find() else { return };
+    let site = Site::new();
+    let server = site.serve();
+    let url = url(&server, "/sub/content.bin");
+    let length = site.octets.len();
+    for (range, expected) in [
+        ("0-0", 0..1),
+        ("100-300000", 100..300_001),
+        ("-7", length - 7..length),
+        ("3145728-", 3_145_728..length),
+    ] {
+        let answer = curl.include(&["--range", range, &url]);
+        assert_eq!(answer.status, "HTTP/1.1 206 Partial Content", "{range}");
+        let told = format!("bytes {}-{}/{length}", expected.start, expected.end - 1);
+        assert_eq!(answer.field("content-range"), Some(told.as_str()));
+        assert!(answer.content == site.octets[expected], "another content at {range}");
+    }
+    let answer = curl.include(&["--range", "9999999-", &url]);
+    assert_eq!(answer.status, "HTTP/1.1 416 Range Not Satisfiable");
+    assert_eq!(answer.field("content-range"), Some(format!("bytes */{length}").as_str()));
+
+    // Two parts that are too large to be read with the head of the file.
+    let answer = curl.include(&["--range", "0-299999,1000000-1299999", &url]);
+    let boundary =
+        answer.field("content-type").and_then(|kind| kind.split("boundary=").nth(1)).expect("parts");
+    assert_eq!(answer.field("content-length"), Some(answer.content.len().to_string().as_str()));
+    let mut expected = Vec::new();
+    for (start, end) in [(0, 300_000), (1_000_000, 1_300_000)] {
+        let head = format!(
+            "\r\n--{boundary}\r\nContent-Type: application/octet-stream\r\nContent-Range: bytes {start}-{}/{length}\r\n\r\n",
+            end - 1
+        );
+        expected.extend(head.as_bytes());
+        expected.extend(&site.octets[start..end]);
+    }
+    expected.extend(format!("\r\n--{boundary}--\r\n").as_bytes());
+    assert!(answer.content == expected, "other parts");
+}
+
+#[test]
+fn curl_asks_for_what_is_newer() {
+    let Some(curl) = Curl::find() else { return };
+    let site = Site::new();
+    let server = site.serve();
+    let url = url(&server, "/sub/content.bin");
+    let status = |arguments: &[&str]| curl.include(&[arguments, &[url.as_str()]].concat()).status;
+    assert_eq!(status(&["--time-cond", "Sun, 09 Sep 2001 01:46:40 GMT"]), "HTTP/1.1 304 Not Modified");
+    let old = curl.include(&["--time-cond", "Sun, 09 Sep 2001 01:46:39 GMT", &url]);
+    assert_eq!(old.status, "HTTP/1.1 200 OK");
+    let etag = format!("If-None-Match: {}", old.field("etag").expect("a tag"));
+    assert_eq!(status(&["--header", &etag]), "HTTP/1.1 304 Not Modified");
+    site.touch(UNIX_EPOCH + Duration::from_secs(1_000_000_001));
+    assert_eq!(status(&["--header", &etag]), "HTTP/1.1 200 OK");
+    assert_eq!(status(&["--time-cond", "Sun, 09 Sep 2001 01:46:40 GMT"]), "HTTP/1.1 200 OK");
+}
+
+#[test]
+fn curl_asks_for_the_head_alone() {
+    let Some(curl) = Curl::find() else { return };
+    let site = Site::new();
+    let server = site.serve();
+    let url = url(&server, "/sub/content.bin");
+    // The second request comes on the same connection: nothing of the content may be in its way.
+    let output = curl.run(&["--head", "--write-out", "%{num_connects}", &url, &url]);
+    let told = text(&output.stdout);
+    assert_eq!(told.matches(&format!("Content-Length: {}\r\n", site.octets.len())).count(), 2, "{told}");
+    assert!(told.trim_end().ends_with('0'), "{told}");
+    let output =
+        curl.run(&["--location", "--write-out", "%{url_effective}", &url.replace("/content.bin", "?a=b")]);
+    let told = text(&output.stdout);
+    assert!(told.contains("content.bin") && told.ends_with("/sub/?a=b"), "{told}");
+}

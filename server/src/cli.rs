@@ -86,6 +86,10 @@ pub(crate) enum Transport {
     /// tokio, multi-threaded or on the main thread alone
     #[default]
     Tokio,
+    /// async-std, which is discontinued (RUSTSEC-2025-0052); the threads are those of its own executor
+    AsyncStd,
+    /// smol, the successor of async-std, on an executor of this program
+    Smol,
 }
 
 #[cfg(test)]

@@ -27,7 +27,9 @@ use crate::cli::{Cli, Serve, Transport};
 use crate::log::Log;
 use crate::parameters;
 
+mod async_std;
 mod signals;
+mod smol;
 mod tokio;
 
 /// What every transport is told.
@@ -78,6 +80,8 @@ pub(crate) fn run(options: &Serve) -> Result<(), Box<dyn Error>> {
 fn on(transport: Transport, handler: impl Handler, plan: Plan) -> Result<(), Box<dyn Error>> {
     match transport {
         Transport::Tokio => tokio::run(handler, plan),
+        Transport::AsyncStd => async_std::run(handler, plan),
+        Transport::Smol => smol::run(handler, plan),
     }
 }
 
@@ -85,6 +89,16 @@ impl Transport {
     fn name(self) -> &'static str {
         match self {
             Self::Tokio => "tokio",
+            Self::AsyncStd => "async-std",
+            Self::Smol => "smol",
+        }
+    }
+
+    /// Where an application may block.
+    fn blocking(self) -> Arc<dyn Spawner> {
+        match self {
+            Self::Tokio => Arc::new(httpfsm_tokio::Blocking),
+            Self::AsyncStd | Self::Smol => Arc::new(httpfsm_async_std::Blocking),
         }
     }
 
@@ -98,6 +112,8 @@ impl Transport {
     fn spawn(self) -> crate::app::Spawn {
         match self {
             Self::Tokio => tokio::spawn,
+            Self::AsyncStd => async_std::spawn,
+            Self::Smol => smol::spawn,
         }
     }
 }

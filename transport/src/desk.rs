@@ -384,6 +384,8 @@ impl Lease {
 
     /// The place in other hands, which report the end; this lease is over.
     pub(crate) fn hand_over(&mut self) -> Self {
+        // It may have been idle before this wake-up, and nobody would close it for another.
+        self.seat.rest(NEVER);
         let alarm_at = mem::replace(&mut self.alarm_at, NEVER);
         Self { desk: self.desk.take(), seat: Arc::clone(&self.seat), alarm_at, task: self.task }
     }

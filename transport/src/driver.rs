@@ -478,7 +478,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         let (Some(wire), Some(exchange)) = (self.wire.take(), self.exchange.as_deref_mut()) else { return };
         let lease = self.lease.hand_over();
         let (desk, stats) = (Arc::clone(&self.service.desk), self.channel.stats());
-        let io = Box::new(Tunnel { wire, desk, lease, stats, info: Arc::clone(&self.info) });
+        let io = Box::new(Tunnel::new(wire, desk, lease, stats, Arc::clone(&self.info)));
         // The pipe is the application's from here on: where nobody holds it, the connection ends with it.
         let pipe = std::mem::take(&mut exchange.pipe);
         pipe.hand_over(Upgraded::new(leftover, io), cx.waker());

@@ -1,17 +1,20 @@
 //! The driver on the in-memory transport: what goes in, what comes out, and what is given back.
 #![allow(clippy::unwrap_used)]
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
 use httpfsm::config::{Bodies, ServerConfig};
 use httpfsm::error::CloseReason;
 use httpfsm::fields::Fields;
-use httpfsm::handler::{Body, ConnectionInfo, Frame, Handler, Request, Response, Subscriber, Upgraded};
+use httpfsm::handler::{
+    Body, ConnectionInfo, Frame, Handler, IoFailure, Request, Response, Subscriber, UpgradeFuture, Upgraded,
+};
 use httpfsm::status::Status;
 use httpfsm_transport::memory::MemoryServer;
 
@@ -404,6 +407,77 @@ fn an_upgrade_hands_over_the_connection_with_what_was_read() {
     drop(upgraded);
     assert!(client.is_ended());
     assert_eq!(server.handle().stats().n_channels, 0);
+}
+
+#[test]
+fn an_upgraded_connection_that_nobody_polls_ends_at_the_drain_deadline() {
+    // The future of the second is not awaited before the end: the connection is ready in its request all the time.
+    let futures: Arc<Mutex<Vec<UpgradeFuture>>> = Arc::default();
+    let taken = Arc::clone(&futures);
+    let mut server = server(move |request: Request| {
+        taken.lock().unwrap().push(request.upgrade());
+        async { Response::switching_protocols("echo") }
+    });
+    let clients = [(); 2].map(|()| server.connect().unwrap());
+    for client in &clients {
+        client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n");
+        server.run();
+    }
+    let upgrade = || httpfsm_transport::block_on(futures.lock().unwrap().remove(0)).unwrap();
+    let mut held = upgrade();
+    let woken = Arc::new(Woken::default());
+    let waker = Waker::from(Arc::clone(&woken));
+    assert!(held.poll_read(&mut Context::from_waker(&waker), &mut [0]).is_pending());
+
+    let mut gone = pin!(server.handle().drain(Some(Duration::from_secs(5))));
+    let mut is_gone = || gone.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready();
+    server.advance(Duration::from_millis(4999));
+    assert!(!is_gone() && clients.iter().all(|client| !client.is_ended()));
+    server.advance(Duration::from_millis(1));
+    assert!(is_gone());
+    assert!(clients.iter().all(|client| client.is_reset()));
+    assert_eq!(server.handle().stats().n_channels, 0);
+    assert_ne!(woken.0.load(Ordering::SeqCst), 0);
+    for mut upgraded in [held, upgrade()] {
+        let read = httpfsm_transport::block_on(upgraded.read(&mut [0]));
+        assert_eq!(read, Err(IoFailure::Closed));
+        assert_eq!(httpfsm_transport::block_on(upgraded.write_all(b"a")), Err(IoFailure::Closed));
+    }
+    assert_eq!(server.handle().stats().n_channels, 0);
+}
+
+/// How often a task was woken.
+#[derive(Default)]
+struct Woken(AtomicUsize);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn an_upgraded_connection_does_not_count_as_idle() {
+    let config = ServerConfig { max_connections: 2, ..ServerConfig::default() };
+    let upgrades: Arc<Mutex<Vec<UpgradeFuture>>> = Arc::default();
+    let taken = Arc::clone(&upgrades);
+    let mut server = MemoryServer::new(config, move |request: Request| {
+        let asks = request.field("upgrade").is_some();
+        taken.lock().unwrap().extend(asks.then(|| request.upgrade()));
+        async move { if asks { Response::switching_protocols("echo") } else { Response::text("") } }
+    });
+    let [upgraded, idle] = [(); 2].map(|()| {
+        let client = server.connect().unwrap();
+        client.send(GET);
+        server.run();
+        server.advance(Duration::from_secs(1));
+        client
+    });
+    // In one wake-up of the connection that has been idle for the longest.
+    upgraded.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n");
+    server.run();
+    let _third = server.connect().unwrap();
+    assert!(idle.is_ended() && !upgraded.is_ended());
 }
 
 #[test]

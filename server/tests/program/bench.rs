@@ -1,7 +1,14 @@
 use crate::Server;
 
-fn server() -> Server {
-    Server::start(&["--app", "bench"])
+on_each_transport! {
+    plaintext_is_thirteen_octets_with_the_four_fields,
+    an_upload_is_counted,
+    the_octets_asked_for_come_in_lines_of_64,
+    a_body_is_echoed_as_it_came,
+}
+
+fn server(transport: &str) -> Server {
+    Server::on(transport, &["--app", "bench"])
 }
 
 fn request(method: &str, target: &str, content: &str) -> Vec<u8> {
@@ -10,27 +17,28 @@ fn request(method: &str, target: &str, content: &str) -> Vec<u8> {
         .into_bytes()
 }
 
-#[test]
-fn plaintext_is_thirteen_octets_with_the_four_fields() {
-    let answer = server().exchange(b"GET /plaintext HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+fn plaintext_is_thirteen_octets_with_the_four_fields(transport: &str) {
+    let answer =
+        server(transport).exchange(b"GET /plaintext HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     answer.assert("HTTP/1.1 200 OK", "Hello, World!");
     assert_eq!(answer.field("content-type"), Some("text/plain"));
     assert_eq!(answer.field("content-length"), Some("13"));
     assert!(answer.field("server").is_some() && answer.field("date").is_some());
-    let head = server().exchange(b"HEAD /plaintext HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    let head =
+        server(transport).exchange(b"HEAD /plaintext HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     head.assert("HTTP/1.1 200 OK", "");
     assert_eq!(head.field("content-length"), Some("13"));
 }
 
-#[test]
-fn an_upload_is_counted() {
-    server().exchange(&request("POST", "/upload", &"x".repeat(300_000))).assert("HTTP/1.1 200 OK", "300000");
-    server().exchange(&request("POST", "/upload", "")).assert("HTTP/1.1 200 OK", "0");
+fn an_upload_is_counted(transport: &str) {
+    server(transport)
+        .exchange(&request("POST", "/upload", &"x".repeat(300_000)))
+        .assert("HTTP/1.1 200 OK", "300000");
+    server(transport).exchange(&request("POST", "/upload", "")).assert("HTTP/1.1 200 OK", "0");
 }
 
-#[test]
-fn the_octets_asked_for_come_in_lines_of_64() {
-    let server = server();
+fn the_octets_asked_for_come_in_lines_of_64(transport: &str) {
+    let server = server(transport);
     for length in [0, 1, 64, 100, (1 << 20) + 65] {
         let answer = server.exchange(&request("GET", &format!("/bytes/{length}"), ""));
         assert_eq!(answer.status, "HTTP/1.1 200 OK");
@@ -43,10 +51,9 @@ fn the_octets_asked_for_come_in_lines_of_64() {
     }
 }
 
-#[test]
-fn a_body_is_echoed_as_it_came() {
+fn a_body_is_echoed_as_it_came(transport: &str) {
     let content = "0123456789".repeat(30_000);
-    let answer = server().exchange(&request("POST", "/echo", &content));
+    let answer = server(transport).exchange(&request("POST", "/echo", &content));
     assert_eq!(answer.status, "HTTP/1.1 200 OK");
     assert_eq!(answer.field("content-length"), Some("300000"));
     assert!(answer.text() == content);
@@ -54,7 +61,7 @@ fn a_body_is_echoed_as_it_came() {
 
 #[test]
 fn everything_else_is_not_there() {
-    let server = server();
+    let server = Server::start(&["--app", "bench"]);
     for (method, target) in
         [("GET", "/"), ("GET", "/bytes/"), ("GET", "/bytes/-1"), ("GET", "/bytes/+1"), ("POST", "/plaintext")]
     {

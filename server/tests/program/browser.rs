@@ -1,32 +1,54 @@
-//! A browser looks at the page.
+//! A browser looks at the pages.
 
+use std::fs;
+use std::path::Path;
 use std::process::Command;
 
+use tempfile::TempDir;
+
+use crate::relay::Relay;
 use crate::tools::{Beside, tool};
 use crate::{PATIENCE, Server, text};
 
-#[test]
-fn chromium_renders_the_page_with_the_machine() {
-    let Some(program) = tool("chromium") else { return };
-    let server = Server::start(&["--app", "hello"]);
-    let profile = tempfile::tempdir().expect("a directory");
-    let mut command = Command::new(program);
-    command.args([
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-quic",
-        "--no-first-run",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-        "--disable-dev-shm-usage",
-        "--no-proxy-server",
-    ]);
-    command.arg(format!("--user-data-dir={}", profile.path().display()));
-    command.arg("--dump-dom").arg(format!("{}/", server.listening));
+on_each_transport! {
+    chromium_renders_the_page_with_the_machine,
+    chromium_loads_pictures_and_seeks_in_a_video,
+}
+
+/// Chromium without a window, and a profile that is gone when it is dropped.
+struct Chromium {
+    command: Command,
+    _profile: TempDir,
+}
+
+impl Chromium {
+    /// `None` if it is not installed, which is said.
+    fn find() -> Option<Self> {
+        let mut command = Command::new(tool("chromium")?);
+        let profile = tempfile::tempdir().expect("a directory");
+        command.args([
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--disable-dev-shm-usage",
+            "--no-proxy-server",
+        ]);
+        command.arg(format!("--user-data-dir={}", profile.path().display()));
+        Some(Self { command, _profile: profile })
+    }
+}
+
+fn chromium_renders_the_page_with_the_machine(transport: &str) {
+    let Some(mut chromium) = Chromium::find() else { return };
+    let server = Server::on(transport, &["--app", "hello"]);
+    chromium.command.arg("--dump-dom").arg(format!("{}/", server.listening));
     // A browser takes its time to start on a machine that is busy.
-    let output = Beside::start(&mut command).output(4 * PATIENCE);
+    let output = Beside::start(&mut chromium.command).output(4 * PATIENCE);
     let (page, errors) = (text(&output.stdout), text(&output.stderr));
     assert!(output.status.success(), "{errors}");
     let picture = page.split("<svg").nth(1).and_then(|rest| rest.split("</svg>").next());
@@ -36,4 +58,59 @@ fn chromium_renders_the_page_with_the_machine() {
         assert!(picture.contains(&name), "no {name} in {picture}");
     }
     assert!(page.contains("server.clisrv_"), "{page}");
+}
+
+fn chromium_loads_pictures_and_seeks_in_a_video(transport: &str) {
+    let Some(mut chromium) = Chromium::find() else { return };
+    let folder = tempfile::tempdir().expect("a directory");
+    write_site(folder.path());
+    let server = Server::on(transport, &["--app", "files", folder.path().to_str().expect("text")]);
+    let relay = Relay::start(server.address());
+    // With something to wait for, it stays until it is killed.
+    chromium.command.arg("--remote-debugging-port=0").arg(relay.url("/"));
+    let _running = Beside::start(&mut chromium.command);
+    let result = relay.wait_for("GET /result/", 4 * PATIENCE);
+    // 1 + 2 + .. + 50, and the video stands where it was sent.
+    assert_eq!(result, "GET /result/1275%20160x90%20at%206%20of%208 HTTP/1.1");
+    assert_eq!(relay.requests("GET /pictures/").len(), 50);
+    // It was answered from its beginning, and from further on, where its index is.
+    let ranges = relay.answers("Content-Range: bytes ");
+    let from = |range: &String| range.split([' ', '-']).nth(3).and_then(|first| first.parse::<u64>().ok());
+    let from: Vec<_> = ranges.iter().filter_map(from).collect();
+    assert!(from.contains(&0) && from.iter().any(|&first| first > 1 << 20), "{ranges:?}");
+}
+
+/// A page, fifty pictures and a video of some MiB whose index is at its end.
+fn write_site(folder: &Path) {
+    let page = include_str!("browser/page.html");
+    fs::write(folder.join("index.html"), page).expect("a file");
+    fs::create_dir(folder.join("pictures")).expect("a folder");
+    for at in 0..50 {
+        let picture = format!(
+            "<svg xmlns='http://www.w3.org/2000/svg' width='{}' height='9'><circle r='4'/></svg>",
+            at + 1
+        );
+        fs::write(folder.join(format!("pictures/{at}.svg")), picture).expect("a file");
+    }
+    fs::write(folder.join("clock.mp4"), stretched(include_bytes!("browser/clock.mp4"))).expect("a file");
+}
+
+/// The video with 16 MiB of nothing (a `free` box) before the index (`moov`) at its end, so that no browser gets by
+/// with one request.
+fn stretched(video: &[u8]) -> Vec<u8> {
+    const FREE: usize = 16 << 20;
+    let mut at = 0;
+    let index = loop {
+        let length = video[at..at + 4].try_into().map(u32::from_be_bytes).expect("four octets");
+        if &video[at + 4..at + 8] == b"moov" {
+            break at;
+        }
+        at += length as usize;
+    };
+    let mut stretched = video[..index].to_vec();
+    stretched.extend((FREE as u32).to_be_bytes());
+    stretched.extend(b"free");
+    stretched.resize(index + FREE, 0);
+    stretched.extend(&video[index..]);
+    stretched
 }

@@ -8,7 +8,22 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::tools::{Beside, has_ipv6, tool};
-use crate::{Answer, PATIENCE, Server, program, text};
+use crate::{Answer, PATIENCE, Server, serve, text};
+
+on_each_transport! {
+    curl_gets_an_answer_and_its_head,
+    curl_posts_a_mebibyte_with_and_without_expectation,
+    curl_is_spared_a_body_that_is_too_large,
+    curl_uploads_in_chunks,
+    curl_speaks_the_old_version,
+    curl_reuses_its_connection,
+    curl_reads_a_chunked_answer_and_goes_on,
+    curl_compares_statuses,
+    curl_asks_for_an_upgrade,
+    curl_over_a_unix_socket,
+    curl_over_ipv6,
+    curl_gets_its_whole_answer_from_a_server_that_goes,
+}
 
 /// curl, and a folder for what it sends and receives.
 pub(crate) struct Curl {
@@ -73,14 +88,13 @@ pub(crate) fn path(path: &Path) -> &str {
     path.to_str().expect("text")
 }
 
-fn bench() -> Server {
-    Server::start(&["--app", "bench"])
+fn bench(transport: &str) -> Server {
+    Server::on(transport, &["--app", "bench"])
 }
 
-#[test]
-fn curl_gets_an_answer_and_its_head() {
+fn curl_gets_an_answer_and_its_head(transport: &str) {
     let Some(curl) = Curl::find() else { return };
-    let server = bench();
+    let server = bench(transport);
     let got = curl.include(&[&url(&server, "/plaintext")]);
     got.assert("HTTP/1.1 200 OK", "Hello, World!");
     let head = curl.include(&["--head", &url(&server, "/plaintext")]);
@@ -91,10 +105,9 @@ fn curl_gets_an_answer_and_its_head() {
     assert_eq!(no_date(&got), no_date(&head));
 }
 
-#[test]
-fn curl_posts_a_mebibyte_with_and_without_expectation() {
+fn curl_posts_a_mebibyte_with_and_without_expectation(transport: &str) {
     let Some(curl) = Curl::find() else { return };
-    let server = bench();
+    let server = bench(transport);
     let told = curl.echo(&server, &["--header", "Expect:"]);
     assert!(!told.contains("100 Continue"), "{told}");
     // curl goes on by itself after a second; so long that only the server can have it go on.
@@ -104,10 +117,9 @@ fn curl_posts_a_mebibyte_with_and_without_expectation() {
     assert!(told.contains("> Content-Length: 1048579\r\n"), "{told}");
 }
 
-#[test]
-fn curl_is_spared_a_body_that_is_too_large() {
+fn curl_is_spared_a_body_that_is_too_large(transport: &str) {
     let Some(curl) = Curl::find() else { return };
-    let server = Server::start(&["--app", "bench", "--max-request-body-size", "1MiB"]);
+    let server = Server::on(transport, &["--app", "bench", "--max-request-body-size", "1MiB"]);
     let (content, _) = curl.content();
     let patience = PATIENCE.as_secs().to_string();
     let output = curl.run(&[
@@ -128,19 +140,17 @@ fn curl_is_spared_a_body_that_is_too_large() {
     assert_eq!(text(&output.stdout), "413 0");
 }
 
-#[test]
-fn curl_uploads_in_chunks() {
+fn curl_uploads_in_chunks(transport: &str) {
     let Some(curl) = Curl::find() else { return };
-    let server = bench();
+    let server = bench(transport);
     let told = curl.echo(&server, &["--header", "Transfer-Encoding: chunked"]);
     assert!(told.contains("> Transfer-Encoding: chunked\r\n"), "{told}");
     assert!(!told.contains("> Content-Length"), "{told}");
 }
 
-#[test]
-fn curl_speaks_the_old_version() {
+fn curl_speaks_the_old_version(transport: &str) {
     let Some(curl) = Curl::find() else { return };
-    let server = Server::start(&["--app", "echo"]);
+    let server = Server::on(transport, &["--app", "echo"]);
     let answer = curl.include(&["--http1.0", "--user-agent", "c", &url(&server, "/_rig/stream")]);
     assert_eq!(answer.status, "HTTP/1.0 200 OK");
     assert_eq!((answer.field("transfer-encoding"), answer.field("content-length")), (None, None));
@@ -149,14 +159,13 @@ fn curl_speaks_the_old_version() {
         answer.text(),
         format!("GET /_rig/stream HTTP/1.0\nhost: {address}\nuser-agent: c\naccept: */*\n\n0 \n")
     );
-    let told = curl.echo(&bench(), &["--http1.0"]);
+    let told = curl.echo(&bench(transport), &["--http1.0"]);
     assert!(told.contains("> POST /echo HTTP/1.0\r\n"), "{told}");
 }
 
-#[test]
-fn curl_reuses_its_connection() {
+fn curl_reuses_its_connection(transport: &str) {
     let Some(curl) = Curl::find() else { return };
-    let server = bench();
+    let server = bench(transport);
     let connects = |arguments: &[&str]| {
         let [first, second, third] = ["/plaintext", "/bytes/100000", "/plaintext"].map(|t| url(&server, t));
         let fixed = ["--write-out", "%{num_connects} ", "--remove-on-error"];
@@ -171,10 +180,9 @@ fn curl_reuses_its_connection() {
     assert_eq!(connects(&["--http1.0", "--header", "Connection: keep-alive"]), "1 0 0 ");
 }
 
-#[test]
-fn curl_reads_a_chunked_answer_and_goes_on() {
+fn curl_reads_a_chunked_answer_and_goes_on(transport: &str) {
     let Some(curl) = Curl::find() else { return };
-    let server = Server::start(&["--app", "echo"]);
+    let server = Server::on(transport, &["--app", "echo"]);
     let stream = url(&server, "/_rig/stream");
     let output = curl.run(&["--write-out", "%{num_connects}\n", &stream, &stream]);
     let told = text(&output.stdout);
@@ -183,10 +191,9 @@ fn curl_reads_a_chunked_answer_and_goes_on() {
     assert_eq!(told.matches("GET /_rig/stream HTTP/1.1\n").count(), 2, "{told}");
 }
 
-#[test]
-fn curl_compares_statuses() {
+fn curl_compares_statuses(transport: &str) {
     let Some(curl) = Curl::find() else { return };
-    let server = Server::start(&["--app", "echo"]);
+    let server = Server::on(transport, &["--app", "echo"]);
     for status in ["204", "205", "304", "404", "599"] {
         let url = url(&server, &format!("/_rig/status/{status}"));
         let output = curl.run(&["--write-out", "%{http_code}", &url]);
@@ -194,10 +201,9 @@ fn curl_compares_statuses() {
     }
 }
 
-#[test]
-fn curl_asks_for_an_upgrade() {
+fn curl_asks_for_an_upgrade(transport: &str) {
     let Some(curl) = Curl::find() else { return };
-    let server = Server::start(&["--app", "echo"]);
+    let server = Server::on(transport, &["--app", "echo"]);
     // An upgraded connection has no end that curl knows of, so the peer's own ends it: it takes the first octet of the
     // other protocol for an answer in HTTP/0.9, which it does not speak.
     let url = url(&server, "/_rig/upgrade");
@@ -211,11 +217,10 @@ fn curl_asks_for_an_upgrade() {
     drop(server);
 }
 
-#[test]
-fn curl_over_a_unix_socket() {
+fn curl_over_a_unix_socket(transport: &str) {
     let Some(curl) = Curl::find() else { return };
     let socket = curl.folder.path().join("web.sock");
-    let server = Server::spawn(program().args(["serve", "--app", "bench", "--unix", path(&socket)]));
+    let server = Server::spawn(serve(transport).args(["--app", "bench", "--unix", path(&socket)]));
     let unix = ["--unix-socket", path(&socket)];
     let answer = curl.include(&[&unix[..], &["http://localhost/plaintext"]].concat());
     answer.assert("HTTP/1.1 200 OK", "Hello, World!");
@@ -228,13 +233,12 @@ fn curl_over_a_unix_socket() {
     assert!(!socket.exists(), "the socket is left behind");
 }
 
-#[test]
-fn curl_over_ipv6() {
+fn curl_over_ipv6(transport: &str) {
     let Some(curl) = Curl::find() else { return };
     if !has_ipv6() {
         return;
     }
-    let server = Server::start(&["--app", "echo", "--host", "::1"]);
+    let server = Server::on(transport, &["--app", "echo", "--host", "::1"]);
     assert!(server.listening.starts_with("http://[::1]:"), "{}", server.listening);
     let answer = curl.include(&["--globoff", &url(&server, "/six")]);
     assert_eq!(answer.status, "HTTP/1.1 200 OK");
@@ -242,10 +246,9 @@ fn curl_over_ipv6() {
     assert!(answer.text().contains(&field), "{answer:?}");
 }
 
-#[test]
-fn curl_gets_its_whole_answer_from_a_server_that_goes() {
+fn curl_gets_its_whole_answer_from_a_server_that_goes(transport: &str) {
     let Some(curl) = Curl::find() else { return };
-    let server = bench();
+    let server = bench(transport);
     let received = curl.folder.path().join("received");
     let mut command = curl.command();
     // Slow enough to be at it when the signal comes; how slow does not matter.

@@ -2,13 +2,26 @@ use std::io::{Read, Write};
 
 use crate::{Answer, Server, program};
 
-fn server() -> Server {
-    Server::start(&["--app", "echo"])
+on_each_transport! {
+    a_request_comes_back_as_text,
+    a_body_comes_back_in_hexadecimal,
+    trailer_fields_come_behind_the_body,
+    an_answer_to_head_has_no_content,
+    connect_is_not_allowed,
+    a_truncated_body_is_not_echoed,
+    a_stream_is_chunked,
+    a_status_is_answered_without_content,
+    an_early_answer_does_not_wait_for_the_body,
+    an_upgraded_connection_echoes_its_octets,
+    without_an_upgrade_the_same_path_is_echoed,
 }
 
-#[test]
-fn a_request_comes_back_as_text() {
-    let answer = server().exchange(
+fn server(transport: &str) -> Server {
+    Server::on(transport, &["--app", "echo"])
+}
+
+fn a_request_comes_back_as_text(transport: &str) {
+    let answer = server(transport).exchange(
         b"GET /a?b=%20 HTTP/1.1\r\nHost: localhost\r\nX-One:  a\\\t\xe9  \r\nx-one:\r\n\
           Connection: close\r\n\r\n",
     );
@@ -20,15 +33,13 @@ fn a_request_comes_back_as_text() {
     assert_eq!(answer.field("content-length"), Some(answer.content.len().to_string().as_str()));
 }
 
-#[test]
-fn a_body_comes_back_in_hexadecimal() {
-    let answer = server().exchange(b"POST / HTTP/1.0\r\nContent-Length: 4\r\n\r\n\x00a\r\xff");
+fn a_body_comes_back_in_hexadecimal(transport: &str) {
+    let answer = server(transport).exchange(b"POST / HTTP/1.0\r\nContent-Length: 4\r\n\r\n\x00a\r\xff");
     answer.assert("HTTP/1.0 200 OK", "POST / HTTP/1.0\ncontent-length: 4\n\n4 00610dff\n");
 }
 
-#[test]
-fn trailer_fields_come_behind_the_body() {
-    let answer = server().exchange(
+fn trailer_fields_come_behind_the_body(transport: &str) {
+    let answer = server(transport).exchange(
         b"PUT /t HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n\
           3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nX-Sum: 5\r\n\r\n",
     );
@@ -39,22 +50,19 @@ fn trailer_fields_come_behind_the_body() {
     );
 }
 
-#[test]
-fn an_answer_to_head_has_no_content() {
-    let answer = server().exchange(b"HEAD / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+fn an_answer_to_head_has_no_content(transport: &str) {
+    let answer = server(transport).exchange(b"HEAD / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     answer.assert("HTTP/1.1 200 OK", "");
     assert_eq!(answer.field("content-length"), Some("46"));
 }
 
-#[test]
-fn connect_is_not_allowed() {
-    let answer = server().exchange(b"CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n");
+fn connect_is_not_allowed(transport: &str) {
+    let answer = server(transport).exchange(b"CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n");
     assert_eq!(answer.status, "HTTP/1.1 405 Method Not Allowed");
 }
 
-#[test]
-fn a_truncated_body_is_not_echoed() {
-    let server = server();
+fn a_truncated_body_is_not_echoed(transport: &str) {
+    let server = server(transport);
     let mut stream = server.connect();
     stream.write_all(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nab").expect("sent");
     stream.shutdown(std::net::Shutdown::Write).expect("a half-closed connection");
@@ -63,18 +71,17 @@ fn a_truncated_body_is_not_echoed() {
     assert!(!octets.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&octets));
 }
 
-#[test]
-fn a_stream_is_chunked() {
-    let answer = server().exchange(b"GET /_rig/stream?x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+fn a_stream_is_chunked(transport: &str) {
+    let answer =
+        server(transport).exchange(b"GET /_rig/stream?x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     assert_eq!(answer.field("transfer-encoding"), Some("chunked"));
     let text = answer.text();
     assert!(text.ends_with("0\r\n\r\n"), "{text}");
     assert_eq!(answer.field("x-echo-ext"), Some("stream,status,early,upgrade"));
 }
 
-#[test]
-fn a_status_is_answered_without_content() {
-    let server = server();
+fn a_status_is_answered_without_content(transport: &str) {
+    let server = server(transport);
     for (path, line) in [
         ("/_rig/status/404", "HTTP/1.1 404 Not Found"),
         ("/_rig/status/204", "HTTP/1.1 204 No Content"),
@@ -87,21 +94,19 @@ fn a_status_is_answered_without_content() {
     answer.assert("HTTP/1.0 200 OK", "GET /_rig/status/99 HTTP/1.0\n\n0 \n");
 }
 
-#[test]
-fn an_early_answer_does_not_wait_for_the_body() {
-    let answer =
-        server().exchange(b"POST /_rig/early HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999\r\n\r\n");
+fn an_early_answer_does_not_wait_for_the_body(transport: &str) {
+    let answer = server(transport)
+        .exchange(b"POST /_rig/early HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999\r\n\r\n");
     // Above the limit of a body; the early answer is for those within it.
     assert_eq!(answer.status, "HTTP/1.1 413 Content Too Large");
-    let server = server();
+    let server = server(transport);
     let answer = server.exchange(b"POST /_rig/early HTTP/1.1\r\nHost: a\r\nContent-Length: 999999\r\n\r\n");
     answer.assert("HTTP/1.1 200 OK", "early\n");
     assert_eq!(answer.field("connection"), Some("close"));
 }
 
-#[test]
-fn an_upgraded_connection_echoes_its_octets() {
-    let server = server();
+fn an_upgraded_connection_echoes_its_octets(transport: &str) {
+    let server = server(transport);
     let mut stream = server.connect();
     stream
         .write_all(
@@ -118,9 +123,8 @@ fn an_upgraded_connection_echoes_its_octets() {
     assert_eq!(answer.field("connection").map(str::to_ascii_lowercase).as_deref(), Some("upgrade"));
 }
 
-#[test]
-fn without_an_upgrade_the_same_path_is_echoed() {
-    let answer = server().exchange(b"GET /_rig/upgrade HTTP/1.0\r\n\r\n");
+fn without_an_upgrade_the_same_path_is_echoed(transport: &str) {
+    let answer = server(transport).exchange(b"GET /_rig/upgrade HTTP/1.0\r\n\r\n");
     answer.assert("HTTP/1.0 200 OK", "GET /_rig/upgrade HTTP/1.0\n\n0 \n");
 }
 

@@ -10,6 +10,13 @@ use tempfile::TempDir;
 use crate::curl::{Curl, path, url};
 use crate::{Answer, Server, program, run, text};
 
+on_each_transport! {
+    clients_that_go_away_leave_no_file_open,
+    a_file_that_shrinks_while_it_is_sent_is_cut,
+    curl_resumes_a_download,
+    curl_gets_ranges,
+}
+
 /// A folder with a file of 3 MiB and some octets, last modified in 2001, in another folder.
 struct Site {
     folder: TempDir,
@@ -36,8 +43,8 @@ impl Site {
         file.set_modified(modified).expect("a time");
     }
 
-    fn serve(&self) -> Server {
-        Server::start(&[path(self.folder.path())])
+    fn serve(&self, transport: &str) -> Server {
+        Server::on(transport, &[path(self.folder.path())])
     }
 }
 
@@ -98,10 +105,9 @@ fn traversal_is_answered_404() {
     }
 }
 
-#[test]
-fn clients_that_go_away_leave_no_file_open() {
+fn clients_that_go_away_leave_no_file_open(transport: &str) {
     let site = Site::new();
-    let server = Server::start(&[path(site.folder.path()), "--threads", "1"]);
+    let server = Server::on(transport, &[path(site.folder.path()), "--threads", "1"]);
     let open = || fs::read_dir(format!("/proc/{}/fd", server.child.id())).expect("a process").count();
     assert_eq!(get(&server, "/sub/content.bin").content.len(), site.octets.len());
     let before = open();
@@ -118,12 +124,11 @@ fn clients_that_go_away_leave_no_file_open() {
     }
 }
 
-#[test]
-fn a_file_that_shrinks_while_it_is_sent_is_cut() {
+fn a_file_that_shrinks_while_it_is_sent_is_cut(transport: &str) {
     let site = Site::new();
     let large = site.folder.path().join("large");
     File::create(&large).and_then(|file| file.set_len(64 << 20)).expect("a file");
-    let server = site.serve();
+    let server = site.serve(transport);
     let mut stream = server.connect();
     std::io::Write::write_all(&mut stream, b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n").expect("sent");
     let mut octets = vec![0; 1000];
@@ -135,11 +140,10 @@ fn a_file_that_shrinks_while_it_is_sent_is_cut() {
     assert!(octets.len() < 64 << 20, "{} octets", octets.len());
 }
 
-#[test]
-fn curl_resumes_a_download() {
+fn curl_resumes_a_download(transport: &str) {
     let Some(curl) = Curl::find() else { return };
     let site = Site::new();
-    let server = site.serve();
+    let server = site.serve(transport);
     let partial = site.folder.path().join("partial");
     let url = url(&server, "/sub/content.bin");
     for have in [0, 1, 262_144, 1_000_000, site.octets.len() - 1] {
@@ -158,11 +162,10 @@ fn curl_resumes_a_download() {
     }
 }
 
-#[test]
-fn curl_gets_ranges() {
+fn curl_gets_ranges(transport: &str) {
     let Some(curl) = Curl::find() else { return };
     let site = Site::new();
-    let server = site.serve();
+    let server = site.serve(transport);
     let url = url(&server, "/sub/content.bin");
     let length = site.octets.len();
     for (range, expected) in [
@@ -203,7 +206,7 @@ fn curl_gets_ranges() {
 fn curl_asks_for_what_is_newer() {
     let Some(curl) = Curl::find() else { return };
     let site = Site::new();
-    let server = site.serve();
+    let server = site.serve("tokio");
     let url = url(&server, "/sub/content.bin");
     let status = |arguments: &[&str]| curl.include(&[arguments, &[url.as_str()]].concat()).status;
     assert_eq!(status(&["--time-cond", "Sun, 09 Sep 2001 01:46:40 GMT"]), "HTTP/1.1 304 Not Modified");
@@ -220,7 +223,7 @@ fn curl_asks_for_what_is_newer() {
 fn curl_asks_for_the_head_alone() {
     let Some(curl) = Curl::find() else { return };
     let site = Site::new();
-    let server = site.serve();
+    let server = site.serve("tokio");
     let url = url(&server, "/sub/content.bin");
     // The second request comes on the same connection: nothing of the content may be in its way.
     let output = curl.run(&["--head", "--write-out", "%{num_connects}", &url, &url]);

@@ -1,12 +1,11 @@
 use crate::Server;
 
-fn server() -> Server {
-    Server::start(&["--app", "hello"])
+on_each_transport! {
+    the_page_says_what_runs_and_counts,
 }
 
-#[test]
-fn the_page_says_what_runs_and_counts() {
-    let server = server();
+fn the_page_says_what_runs_and_counts(transport: &str) {
+    let server = Server::on(transport, &["--app", "hello"]);
     let get = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
     server.exchange(get);
     let answer = server.exchange(get);
@@ -15,7 +14,7 @@ fn the_page_says_what_runs_and_counts() {
     let page = answer.text();
     let address = server.address().to_string();
     for part in
-        [env!("CARGO_PKG_VERSION"), "tokio", &address, "/machine.svg", "open channels", "server.clisrv_"]
+        [env!("CARGO_PKG_VERSION"), transport, &address, "/machine.svg", "open channels", "server.clisrv_"]
     {
         assert!(page.contains(part), "no {part:?} in {page}");
     }
@@ -25,7 +24,8 @@ fn the_page_says_what_runs_and_counts() {
 
 #[test]
 fn the_picture_is_the_one_that_draw_prints() {
-    let answer = server().exchange(b"GET /machine.svg HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    let answer = Server::start(&["--app", "hello"])
+        .exchange(b"GET /machine.svg HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     assert_eq!(answer.status, "HTTP/1.1 200 OK");
     assert_eq!(answer.field("content-type"), Some("image/svg+xml"));
     assert_eq!(answer.content, crate::run(&["draw", "--format", "svg"]).stdout);
@@ -33,7 +33,7 @@ fn the_picture_is_the_one_that_draw_prints() {
 
 #[test]
 fn elsewhere_there_is_nothing() {
-    let server = server();
+    let server = Server::start(&["--app", "hello"]);
     let answer = server.exchange(b"GET /favicon.ico HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     assert_eq!(answer.status, "HTTP/1.1 404 Not Found");
     let answer = server.exchange(b"DELETE / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");

@@ -1,4 +1,4 @@
-use crate::{program, run, text};
+use crate::{TRANSPORTS, program, run, text};
 
 #[test]
 fn help_lists_every_parameter_with_its_defaults() {
@@ -64,6 +64,15 @@ fn help_lists_every_parameter_with_its_defaults() {
     assert!(words.contains("[default: 5h, hardened: 1m 15s]"), "{words}");
     assert!(words.contains("HTTPFSM_HEAD_TIMEOUT") && words.contains("HTTPFSM_ROOT"), "{words}");
     assert!(words.contains("httpfsm serve [OPTIONS] [DIR]"), "{words}");
+}
+
+#[test]
+fn help_lists_the_transports() {
+    let help = text(&run(&["serve", "--help"]).stdout);
+    let listed = help.split("--transport <TRANSPORT>").nth(1).and_then(|rest| rest.split("[default:").next());
+    let lines = listed.unwrap_or_default().lines().filter_map(|line| line.trim().strip_prefix("- "));
+    let names: Vec<_> = lines.filter_map(|line| line.split(':').next()).collect();
+    assert_eq!(names, TRANSPORTS, "{help}");
 }
 
 #[test]

@@ -10,6 +10,18 @@ use std::time::Duration;
 
 use crate::{Answer, Server};
 
+on_each_transport! {
+    a_large_upload_takes_no_memory,
+    a_large_upload_in_chunks_takes_no_memory,
+    a_large_upload_is_spooled,
+    a_large_body_is_spooled_and_sent_back,
+    a_large_download_takes_no_memory,
+    a_large_file_takes_no_memory,
+    a_large_body_that_is_sent_back_takes_no_memory,
+    a_large_body_that_is_sent_back_in_chunks_takes_no_memory,
+    a_body_that_nobody_takes_back_is_not_gathered,
+}
+
 /// What a server may grow by, however large a body is.
 const GROWTH: u64 = 16 << 20;
 
@@ -26,13 +38,13 @@ struct Measured {
 }
 
 impl Measured {
-    fn start() -> Self {
-        Self::new(&["--app", "bench"], &["/plaintext", "/bytes/1000000"])
+    fn start(transport: &str, bodies: &str) -> Self {
+        Self::new(transport, &["--app", "bench", "--bodies", bodies], &["/plaintext", "/bytes/1000000"])
     }
 
     /// A server with these arguments that has answered these requests.
-    fn new(arguments: &[&str], targets: &[&str]) -> Self {
-        let server = Server::start(&[arguments, &["--threads", "2"]].concat());
+    fn new(transport: &str, arguments: &[&str], targets: &[&str]) -> Self {
+        let server = Server::on(transport, &[arguments, &["--threads", "2"]].concat());
         // What is allocated once is no cost of a large body.
         for target in targets {
             let request = format!("GET {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
@@ -116,9 +128,16 @@ fn read_end(mut stream: impl Read) {
     assert!(rest.is_empty(), "{} octets behind the answer", rest.len());
 }
 
-#[test]
-fn a_large_upload_takes_no_memory() {
-    let measured = Measured::start();
+fn a_large_upload_takes_no_memory(transport: &str) {
+    takes_no_memory(Measured::start(transport, "streamed"));
+}
+
+fn a_large_upload_is_spooled(transport: &str) {
+    takes_no_memory(Measured::start(transport, "whole"));
+}
+
+#[track_caller]
+fn takes_no_memory(measured: Measured) {
     let size = size();
     let mut stream = measured.request("POST /upload", &format!("Content-Length: {size}\r\n"));
     write_content(&stream, size).expect("sent");
@@ -128,9 +147,8 @@ fn a_large_upload_takes_no_memory() {
     measured.assert_constant();
 }
 
-#[test]
-fn a_large_upload_in_chunks_takes_no_memory() {
-    let measured = Measured::start();
+fn a_large_upload_in_chunks_takes_no_memory(transport: &str) {
+    let measured = Measured::start(transport, "streamed");
     let size = size();
     let mut stream = measured.request("POST /upload", "Transfer-Encoding: chunked\r\n");
     let pattern = pattern();
@@ -153,9 +171,8 @@ fn a_large_upload_in_chunks_takes_no_memory() {
     measured.assert_constant();
 }
 
-#[test]
-fn a_large_download_takes_no_memory() {
-    let measured = Measured::start();
+fn a_large_download_takes_no_memory(transport: &str) {
+    let measured = Measured::start(transport, "streamed");
     let size = size();
     let mut stream = measured.request(&format!("GET /bytes/{size}"), "");
     let head = read_head(&mut stream);
@@ -165,14 +182,14 @@ fn a_large_download_takes_no_memory() {
     measured.assert_constant();
 }
 
-#[test]
-fn a_large_file_takes_no_memory() {
+fn a_large_file_takes_no_memory(transport: &str) {
     let folder = tempfile::tempdir().expect("a folder");
     for (name, length) in [("some", 1_000_000), ("large", size())] {
         let file = fs::File::create(folder.path().join(name)).expect("a file");
         file.set_len(length).expect("a hole");
     }
-    let measured = Measured::new(&["--app", "files", folder.path().to_str().expect("text")], &["/some"]);
+    let measured =
+        Measured::new(transport, &["--app", "files", folder.path().to_str().expect("text")], &["/some"]);
     let mut stream = measured.request("GET /large", "");
     let head = read_head(&mut stream);
     assert_eq!(head.field("content-length"), Some(size().to_string().as_str()), "{head:?}");
@@ -181,9 +198,8 @@ fn a_large_file_takes_no_memory() {
     measured.assert_constant();
 }
 
-#[test]
-fn a_large_body_that_is_sent_back_takes_no_memory() {
-    let measured = Measured::start();
+fn a_large_body_that_is_sent_back_takes_no_memory(transport: &str) {
+    let measured = Measured::start(transport, "streamed");
     let size = size();
     let mut stream = measured.request("POST /echo", &format!("Content-Length: {size}\r\n"));
     thread::scope(|scope| {
@@ -196,9 +212,8 @@ fn a_large_body_that_is_sent_back_takes_no_memory() {
     measured.assert_constant();
 }
 
-#[test]
-fn a_large_body_that_is_sent_back_in_chunks_takes_no_memory() {
-    let measured = Measured::start();
+fn a_large_body_that_is_sent_back_in_chunks_takes_no_memory(transport: &str) {
+    let measured = Measured::start(transport, "streamed");
     let size = size();
     let mut stream = measured.request("POST /echo", "Transfer-Encoding: chunked\r\n");
     thread::scope(|scope| {
@@ -218,9 +233,21 @@ fn a_large_body_that_is_sent_back_in_chunks_takes_no_memory() {
     measured.assert_constant();
 }
 
-#[test]
-fn a_body_that_nobody_takes_back_is_not_gathered() {
-    let measured = Measured::start();
+fn a_large_body_is_spooled_and_sent_back(transport: &str) {
+    let measured = Measured::start(transport, "whole");
+    let size = size();
+    let mut stream = measured.request("POST /echo", &format!("Content-Length: {size}\r\n"));
+    // Nothing comes back before all of it is there.
+    write_content(&stream, size).expect("sent");
+    let head = read_head(&mut stream);
+    assert_eq!(head.field("content-length"), Some(size.to_string().as_str()), "{head:?}");
+    read_content(&stream, size);
+    read_end(stream);
+    measured.assert_constant();
+}
+
+fn a_body_that_nobody_takes_back_is_not_gathered(transport: &str) {
+    let measured = Measured::start(transport, "streamed");
     let size = size();
     let mut stream = measured.request("POST /echo", &format!("Content-Length: {size}\r\n"));
     // The server reads on only as far as its answer leaves. Where this pause is no standstill but a slow machine,

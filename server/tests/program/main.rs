@@ -7,9 +7,32 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+/// Makes a test of each of these functions on each of [`TRANSPORTS`]: `what_it_holds::on_tokio`, and so on.
+macro_rules! on_each_transport {
+    ($($check:ident),+ $(,)?) => {
+        $(mod $check {
+            #[test]
+            fn on_tokio() {
+                super::$check("tokio");
+            }
+
+            #[test]
+            fn on_async_std() {
+                super::$check("async-std");
+            }
+
+            #[test]
+            fn on_smol() {
+                super::$check("smol");
+            }
+        })+
+    };
+}
+
 mod bench;
 mod browser;
 mod curl;
+mod drain;
 mod draw;
 mod echo;
 mod files;
@@ -17,10 +40,14 @@ mod hello;
 mod help;
 mod large;
 mod proxy;
+mod relay;
 mod serve;
 mod slow;
 mod tools;
 mod wrk;
+
+/// What `--transport` takes.
+const TRANSPORTS: [&str; 3] = ["tokio", "async-std", "smol"];
 
 /// Long enough for a loaded machine; nothing here waits for it unless it fails.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -34,6 +61,13 @@ fn program() -> Command {
             command.env_remove(&name);
         }
     }
+    command
+}
+
+/// The program, about to serve on a transport.
+fn serve(transport: &str) -> Command {
+    let mut command = program();
+    command.args(["serve", "--transport", transport]);
     command
 }
 
@@ -55,9 +89,14 @@ struct Server {
 }
 
 impl Server {
-    /// `serve --port 0` and these arguments.
+    /// `serve --port 0` and these arguments: for what no transport has to do with.
     fn start(arguments: &[&str]) -> Self {
         Self::spawn(program().args(["serve", "--port", "0"]).args(arguments))
+    }
+
+    /// The same on a transport.
+    fn on(transport: &str, arguments: &[&str]) -> Self {
+        Self::spawn(serve(transport).args(["--port", "0"]).args(arguments))
     }
 
     fn spawn(command: &mut Command) -> Self {

@@ -11,6 +11,14 @@ use tempfile::TempDir;
 use crate::tools::{Beside, tool};
 use crate::{Answer, Server};
 
+on_each_transport! {
+    nginx_keeps_its_connection_to_the_server,
+    nginx_passes_large_bodies,
+    nginx_passes_large_bodies_as_they_come,
+    haproxy_keeps_its_connection_to_the_server,
+    haproxy_passes_large_bodies,
+}
+
 /// A reverse proxy that listens on a Unix socket.
 struct Proxy {
     beside: Beside,
@@ -189,43 +197,38 @@ fn pattern(at: usize) -> u8 {
     if at % 64 == 63 { b'\n' } else { b'0' + (at % 64) as u8 }
 }
 
-#[test]
-fn nginx_keeps_its_connection_to_the_server() {
-    let server = Server::start(&["--app", "hello"]);
+fn nginx_keeps_its_connection_to_the_server(transport: &str) {
+    let server = Server::on(transport, &["--app", "hello"]);
     if let Some(proxy) = Proxy::nginx(&server, "") {
         keeps_its_connection(proxy);
     }
 }
 
-#[test]
-fn nginx_passes_large_bodies() {
-    let server = Server::start(&["--app", "bench"]);
+fn nginx_passes_large_bodies(transport: &str) {
+    let server = Server::on(transport, &["--app", "bench"]);
     if let Some(mut proxy) = Proxy::nginx(&server, "") {
         passes_large_bodies(&mut proxy);
         // Not both ways at once: nginx does not go on with a request whose answer has begun.
     }
 }
 
-#[test]
-fn nginx_passes_large_bodies_as_they_come() {
-    let server = Server::start(&["--app", "bench"]);
+fn nginx_passes_large_bodies_as_they_come(transport: &str) {
+    let server = Server::on(transport, &["--app", "bench"]);
     if let Some(mut proxy) = Proxy::nginx(&server, "proxy_request_buffering off; proxy_buffering off;") {
         passes_large_bodies(&mut proxy);
         // Here it sometimes stops reading from its client, with nothing on its way to the server or from it.
     }
 }
 
-#[test]
-fn haproxy_keeps_its_connection_to_the_server() {
-    let server = Server::start(&["--app", "hello"]);
+fn haproxy_keeps_its_connection_to_the_server(transport: &str) {
+    let server = Server::on(transport, &["--app", "hello"]);
     if let Some(proxy) = Proxy::haproxy(&server) {
         keeps_its_connection(proxy);
     }
 }
 
-#[test]
-fn haproxy_passes_large_bodies() {
-    let server = Server::start(&["--app", "bench"]);
+fn haproxy_passes_large_bodies(transport: &str) {
+    let server = Server::on(transport, &["--app", "bench"]);
     if let Some(mut proxy) = Proxy::haproxy(&server) {
         passes_large_bodies(&mut proxy);
         passes_both_ways_at_once(&mut proxy);

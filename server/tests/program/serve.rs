@@ -6,11 +6,24 @@ use rustix::process::Signal;
 
 use crate::{PATIENCE, Server, program, run, text};
 
+on_each_transport! {
+    a_free_port_is_announced_and_answers,
+    one_thread_is_enough,
+    parameters_reach_the_machine_from_flags_and_variables,
+    a_peer_outside_the_origins_gets_nothing,
+    a_unix_socket_alone_and_beside_a_port,
+    an_address_in_use_is_an_error_with_its_name,
+    a_signal_drains_and_ends_the_program,
+    a_drain_lets_a_running_request_finish,
+    a_drain_ends_at_its_deadline,
+    a_second_signal_quits_at_once,
+    the_log_has_a_line_for_each_event_and_is_off_by_default,
+}
+
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
 
-#[test]
-fn a_free_port_is_announced_and_answers() {
-    let server = Server::start(&[]);
+fn a_free_port_is_announced_and_answers(transport: &str) {
+    let server = Server::on(transport, &[]);
     assert!(server.listening.starts_with("http://127.0.0.1:"), "{}", server.listening);
     let answer = server.exchange(GET);
     assert_eq!(answer.status, "HTTP/1.1 200 OK");
@@ -18,9 +31,8 @@ fn a_free_port_is_announced_and_answers() {
     assert_eq!(answer.field("date").map(str::len), Some(29));
 }
 
-#[test]
-fn one_thread_is_enough() {
-    assert_eq!(Server::start(&["--threads", "1"]).exchange(GET).status, "HTTP/1.1 200 OK");
+fn one_thread_is_enough(transport: &str) {
+    assert_eq!(Server::on(transport, &["--threads", "1"]).exchange(GET).status, "HTTP/1.1 200 OK");
 }
 
 #[test]
@@ -30,15 +42,15 @@ fn a_host_name_is_resolved() {
     assert_eq!(server.exchange(GET).status, "HTTP/1.1 200 OK");
 }
 
-#[test]
-fn parameters_reach_the_machine_from_flags_and_variables() {
-    let server = Server::start(&["--identity", "mine", "--max-request-header-size", "64"]);
+fn parameters_reach_the_machine_from_flags_and_variables(transport: &str) {
+    let server = Server::on(transport, &["--identity", "mine", "--max-request-header-size", "64"]);
     assert_eq!(server.exchange(GET).field("server"), Some("mine"));
     let long = format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "a".repeat(64));
     assert_eq!(server.exchange(long.as_bytes()).status, "HTTP/1.1 431 Request Header Fields Too Large");
 
     let mut command = program();
-    let server = Server::spawn(command.arg("serve").env("HTTPFSM_PORT", "0").env("HTTPFSM_IDENTITY", "ours"));
+    command.arg("serve").env("HTTPFSM_TRANSPORT", transport);
+    let server = Server::spawn(command.env("HTTPFSM_PORT", "0").env("HTTPFSM_IDENTITY", "ours"));
     assert_eq!(server.exchange(GET).field("server"), Some("ours"));
 }
 
@@ -51,9 +63,8 @@ fn the_look_of_refusals_can_be_chosen() {
     assert!(answer.text().contains("An HTTP/1.1 request needs a Host field."), "{answer:?}");
 }
 
-#[test]
-fn a_peer_outside_the_origins_gets_nothing() {
-    let server = Server::start(&["--origins", "192.0.2.0/24,unix"]);
+fn a_peer_outside_the_origins_gets_nothing(transport: &str) {
+    let server = Server::on(transport, &["--origins", "192.0.2.0/24,unix"]);
     let mut stream = server.connect();
     // The connection may be reset before the request is on its way.
     let _ = stream.write_all(GET);
@@ -62,13 +73,12 @@ fn a_peer_outside_the_origins_gets_nothing() {
     assert_eq!(text(&octets), "");
 }
 
-#[test]
-fn a_unix_socket_alone_and_beside_a_port() {
+fn a_unix_socket_alone_and_beside_a_port(transport: &str) {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("web.sock");
     let path = path.to_str().expect("text");
 
-    let server = Server::spawn(program().args(["serve", "--unix", path]));
+    let server = Server::spawn(crate::serve(transport).args(["--unix", path]));
     assert_eq!(server.listening, format!("unix:{path}"));
     let mut stream = UnixStream::connect(path).expect("a connection");
     stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
@@ -80,28 +90,26 @@ fn a_unix_socket_alone_and_beside_a_port() {
 
     let other = directory.path().join("other.sock");
     let other = other.to_str().expect("text");
-    let mut server = Server::start(&["--unix", other]);
+    let mut server = Server::on(transport, &["--unix", other]);
     let mut second = String::new();
     server.stdout.read_line(&mut second).expect("a line");
     assert_eq!(second, format!("listening on unix:{other}\n"));
     assert_eq!(server.exchange(GET).status, "HTTP/1.1 200 OK");
 }
 
-#[test]
-fn an_address_in_use_is_an_error_with_its_name() {
-    let server = Server::start(&[]);
+fn an_address_in_use_is_an_error_with_its_name(transport: &str) {
+    let server = Server::on(transport, &[]);
     let port = server.address().port().to_string();
-    let output = run(&["serve", "--port", &port]);
+    let output = run(&["serve", "--transport", transport, "--port", &port]);
     let errors = text(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{errors}");
     assert!(errors.contains(&port), "{errors}");
     assert!(output.stdout.is_empty());
 }
 
-#[test]
-fn a_signal_drains_and_ends_the_program() {
+fn a_signal_drains_and_ends_the_program(transport: &str) {
     for signal in [Signal::TERM, Signal::INT] {
-        let server = Server::start(&[]);
+        let server = Server::on(transport, &[]);
         server.exchange(GET);
         server.signal(signal);
         let (status, errors) = server.end();
@@ -110,9 +118,8 @@ fn a_signal_drains_and_ends_the_program() {
     }
 }
 
-#[test]
-fn a_drain_lets_a_running_request_finish() {
-    let server = Server::start(&["--app", "bench"]);
+fn a_drain_lets_a_running_request_finish(transport: &str) {
+    let server = Server::on(transport, &["--app", "bench"]);
     let mut stream = server.connect();
     stream.write_all(b"POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhello").expect("sent");
     // An answer on another connection, begun later, shows that the server is at work.
@@ -129,9 +136,8 @@ fn a_drain_lets_a_running_request_finish() {
     assert_eq!(server.end().0.code(), Some(0));
 }
 
-#[test]
-fn a_drain_ends_at_its_deadline() {
-    let server = Server::start(&["--app", "bench", "--drain-deadline", "100ms"]);
+fn a_drain_ends_at_its_deadline(transport: &str) {
+    let server = Server::on(transport, &["--app", "bench", "--drain-deadline", "100ms"]);
     let mut stream = server.connect();
     stream.write_all(b"POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhello").expect("sent");
     server.exchange(b"GET /plaintext HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
@@ -139,16 +145,11 @@ fn a_drain_ends_at_its_deadline() {
     assert_eq!(server.end().0.code(), Some(0));
 }
 
-#[test]
-fn a_second_signal_quits_at_once() {
-    let server = Server::start(&[
-        "--app",
-        "bench",
-        "--drain-deadline",
-        "none",
-        "--drain-deadline-per-channel",
-        "none",
-    ]);
+fn a_second_signal_quits_at_once(transport: &str) {
+    let server = Server::on(
+        transport,
+        &["--app", "bench", "--drain-deadline", "none", "--drain-deadline-per-channel", "none"],
+    );
     let mut stream = server.connect();
     stream.write_all(b"POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhello").expect("sent");
     server.exchange(b"GET /plaintext HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
@@ -161,9 +162,8 @@ fn a_second_signal_quits_at_once() {
     assert!(started.elapsed() < PATIENCE);
 }
 
-#[test]
-fn the_log_has_a_line_for_each_event_and_is_off_by_default() {
-    let server = Server::start(&["--log"]);
+fn the_log_has_a_line_for_each_event_and_is_off_by_default(transport: &str) {
+    let server = Server::on(transport, &["--log"]);
     server.exchange(GET);
     server.exchange(b"GET / HTTP/1.1\r\n\r\n");
     server.signal(Signal::TERM);
@@ -173,7 +173,7 @@ fn the_log_has_a_line_for_each_event_and_is_off_by_default() {
         assert!(errors.contains(event), "no {event:?} in {errors}");
     }
 
-    let server = Server::start(&["--app", "hello"]);
+    let server = Server::on(transport, &["--app", "hello"]);
     server.exchange(GET);
     server.signal(Signal::TERM);
     let (_, errors) = server.end();

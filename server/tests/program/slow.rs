@@ -10,10 +10,18 @@ use rustix::process::Signal;
 
 use crate::{Answer, PATIENCE, Server};
 
+on_each_transport! {
+    a_slow_reader_gets_the_whole_of_an_answer_that_closes,
+    a_slow_reader_gets_the_whole_of_an_answer_and_the_next,
+    a_slow_reader_gets_the_whole_of_an_answer_from_a_server_that_goes,
+    a_reader_that_stops_is_cut_while_others_are_served,
+    slow_clients_of_all_workers_leave_the_others_their_turn,
+}
+
 const LENGTH: usize = 20_000_000;
 
-fn bench(arguments: &[&str]) -> Server {
-    Server::start(&[&["--app", "bench"], arguments].concat())
+fn bench(transport: &str, arguments: &[&str]) -> Server {
+    Server::on(transport, &[&["--app", "bench"], arguments].concat())
 }
 
 /// Reads at least `least` octets, in pieces of 64 KiB with pauses between them.
@@ -37,9 +45,8 @@ fn assert_content(content: &[u8]) {
     assert_eq!(wrong, None, "the first wrong octet");
 }
 
-#[test]
-fn a_slow_reader_gets_the_whole_of_an_answer_that_closes() {
-    let server = bench(&[]);
+fn a_slow_reader_gets_the_whole_of_an_answer_that_closes(transport: &str) {
+    let server = bench(transport, &[]);
     let mut stream = server.connect();
     let request = format!("GET /bytes/{LENGTH} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).expect("sent");
@@ -51,9 +58,8 @@ fn a_slow_reader_gets_the_whole_of_an_answer_that_closes() {
     assert_content(&answer.content);
 }
 
-#[test]
-fn a_slow_reader_gets_the_whole_of_an_answer_and_the_next() {
-    let server = bench(&[]);
+fn a_slow_reader_gets_the_whole_of_an_answer_and_the_next(transport: &str) {
+    let server = bench(transport, &[]);
     let mut stream = server.connect();
     let request = format!(
         "GET /bytes/{LENGTH} HTTP/1.1\r\nHost: a\r\n\r\n\
@@ -70,9 +76,8 @@ fn a_slow_reader_gets_the_whole_of_an_answer_and_the_next() {
     second.assert("HTTP/1.1 200 OK", "Hello, World!");
 }
 
-#[test]
-fn a_slow_reader_gets_the_whole_of_an_answer_from_a_server_that_goes() {
-    let server = bench(&[]);
+fn a_slow_reader_gets_the_whole_of_an_answer_from_a_server_that_goes(transport: &str) {
+    let server = bench(transport, &[]);
     let mut stream = server.connect();
     let request = format!("GET /bytes/{LENGTH} HTTP/1.1\r\nHost: a\r\n\r\n");
     stream.write_all(request.as_bytes()).expect("sent");
@@ -86,12 +91,13 @@ fn a_slow_reader_gets_the_whole_of_an_answer_from_a_server_that_goes() {
     assert_eq!(server.end().0.code(), Some(0));
 }
 
-#[test]
-fn a_reader_that_stops_is_cut_while_others_are_served() {
+fn a_reader_that_stops_is_cut_while_others_are_served(transport: &str) {
     // More than the buffers of two sockets hold.
     const ENDLESS: u64 = 1 << 40;
-    let mut server =
-        bench(&["--write-timeout", "500ms", "--min-write-rate", "none", "--log", "--threads", "1"]);
+    let mut server = bench(
+        transport,
+        &["--write-timeout", "500ms", "--min-write-rate", "none", "--log", "--threads", "1"],
+    );
     let (tell, events) = mpsc::channel();
     let log = BufReader::new(server.child.stderr.take().expect("a pipe"));
     thread::spawn(move || log.lines().map_while(Result::ok).for_each(|line| drop(tell.send(line))));
@@ -123,4 +129,54 @@ fn a_reader_that_stops_is_cut_while_others_are_served() {
         }
     };
     assert_eq!(end, Some(std::io::ErrorKind::ConnectionReset));
+}
+
+fn slow_clients_of_all_workers_leave_the_others_their_turn(transport: &str) {
+    const WORKERS: usize = 2;
+    // More than is kept in memory where bodies are gathered.
+    const UPLOAD: usize = 1_000_000;
+    let server = bench(transport, &["--threads", &WORKERS.to_string()]);
+    let content = "x".repeat(UPLOAD);
+    let (sent, left) = content.split_at(600_000);
+    let mut uploads = [(); 4 * WORKERS].map(|()| {
+        let mut stream = server.connect();
+        let head = format!(
+            "POST /upload HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: {UPLOAD}\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(sent.as_bytes())).expect("sent");
+        stream
+    });
+    let mut downloads = [(); 4 * WORKERS].map(|()| {
+        let mut stream = server.connect();
+        let request = format!("GET /bytes/{LENGTH} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).expect("sent");
+        let mut octets = Vec::new();
+        read_slowly(&mut stream, &mut octets, 1);
+        (stream, octets)
+    });
+    // None of them ends before it is let to, so whatever is answered now has not waited for them.
+    for at in 0..20 {
+        let answer = server.exchange(b"GET /plaintext HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        answer.assert("HTTP/1.1 200 OK", "Hello, World!");
+        let upload = server.exchange(b"POST /upload HTTP/1.0\r\nContent-Length: 5\r\n\r\nhello");
+        upload.assert("HTTP/1.0 200 OK", "5");
+        // They are slow, and not dead.
+        let slow = at % (4 * WORKERS);
+        uploads[slow].write_all(&left.as_bytes()[at..=at]).expect("sent");
+        let (stream, octets) = &mut downloads[slow];
+        let more = octets.len() + 1;
+        read_slowly(stream, octets, more);
+    }
+    for (at, stream) in uploads.iter_mut().enumerate() {
+        // 20 octets among 8 clients: two or three each.
+        let already = (0..20).filter(|turn| turn % (4 * WORKERS) == at).count();
+        stream.write_all(&left.as_bytes()[already..]).expect("sent");
+        let mut octets = Vec::new();
+        stream.read_to_end(&mut octets).expect("an answer");
+        Answer::new(&octets).assert("HTTP/1.1 200 OK", &UPLOAD.to_string());
+    }
+    for (stream, octets) in &mut downloads {
+        stream.read_to_end(octets).expect("the rest and an end");
+        assert_eq!(Answer::new(octets).content.len(), LENGTH);
+    }
 }

@@ -5,6 +5,11 @@ use std::process::Command;
 use crate::tools::tool;
 use crate::{Server, text};
 
+on_each_transport! {
+    wrk_sees_no_socket_error,
+    wrk_sees_no_socket_error_where_each_answer_closes,
+}
+
 #[track_caller]
 fn wrk(server: &Server, target: &str, arguments: &[&str]) {
     let Some(program) = tool("wrk") else { return };
@@ -20,15 +25,13 @@ fn wrk(server: &Server, target: &str, arguments: &[&str]) {
     assert!(!told.contains("Socket errors") && !told.contains("Non-2xx"), "{told}");
 }
 
-#[test]
-fn wrk_sees_no_socket_error() {
-    let server = Server::start(&["--app", "bench"]);
+fn wrk_sees_no_socket_error(transport: &str) {
+    let server = Server::on(transport, &["--app", "bench"]);
     wrk(&server, "/plaintext", &[]);
     wrk(&server, "/bytes/100000", &[]);
 }
 
-#[test]
-fn wrk_sees_no_socket_error_where_each_answer_closes() {
-    let server = Server::start(&["--app", "bench"]);
+fn wrk_sees_no_socket_error_where_each_answer_closes(transport: &str) {
+    let server = Server::on(transport, &["--app", "bench"]);
     wrk(&server, "/plaintext", &["--header", "Connection: close"]);
 }

@@ -1,0 +1,118 @@
+//! What a server in this process leaves behind when it has gone out of service.
+
+use std::fs;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use httpfsm::config::ServerConfig;
+use httpfsm_transport::{ServerHandle, block_on};
+
+use crate::crowd::{Crowd, Tally};
+
+/// How long anything may take. Nothing does unless something is wrong.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Servers that are drained; after the first, threads that a runtime starts once are there.
+const ROUNDS: usize = 3;
+
+/// Drains servers with a [`Crowd`] at work, and says what was wrong with the transport if something was: each request
+/// that the server has read has a complete answer, `drain(deadline)` resolves, and the process has as many threads and
+/// descriptors as before. `serve` starts a server under a configuration and at an address, of the application
+/// [`answer`](crate::answer).
+///
+/// It counts what the whole process holds, so nothing else may run in it: give it a test file of its own.
+///
+/// ```
+/// use httpfsm_tokio::Server;
+/// use httpfsm_transport_kit::{answer, drain_at_work};
+///
+/// # fn main() -> std::io::Result<()> {
+/// let runtime = tokio::runtime::Runtime::new()?;
+/// let _inside = runtime.enter();
+/// drain_at_work(|config, address| Server::new(config).listen_tcp(address)?.serve(answer))?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+///
+/// A server cannot be started.
+///
+/// # Panics
+///
+/// Something is wrong with the transport.
+pub fn drain_at_work(
+    serve: impl Fn(ServerConfig, SocketAddr) -> io::Result<ServerHandle>,
+) -> io::Result<Tally> {
+    let mut tally = Tally::default();
+    let mut before = None;
+    for round in 0..ROUNDS {
+        let mut config = ServerConfig::default();
+        // Whoever has said nothing may still make a request while the server drains; the crowd's silent ones never do.
+        config.channel.first_byte_timeout = Some(Duration::from_secs(2));
+        let server = serve(config, (Ipv4Addr::LOCALHOST, 0).into())?;
+        let address = server.local_addr().ok_or(io::ErrorKind::AddrNotAvailable)?;
+        let crowd = Crowd::gather(address);
+        let within = before.map(|_| Held::now());
+        let (gone, is_gone) = mpsc::channel();
+        // The drain begins with this call, and not when somebody awaits it.
+        let drained = server.drain(Some(PATIENCE));
+        let waiter = thread::spawn(move || {
+            block_on(drained);
+            let _ = gone.send(());
+        });
+        tally += crowd.disperse();
+        is_gone.recv_timeout(PATIENCE + PATIENCE / 2).expect("drain(deadline) resolves");
+        drop(waiter.join());
+        assert_eq!(tally.wrong, [""; 0], "in round {round}");
+        assert_eq!(server.stats().n_channels, 0);
+        drop(server);
+        let started = Instant::now();
+        loop {
+            let now = Held::now();
+            match before {
+                // The first round has warmed the runtime up; what it holds is known when it stands still.
+                None if now == settled() => {
+                    before = Some(now);
+                    break;
+                }
+                Some(before) if now.threads <= before.threads && now.descriptors <= before.descriptors => {
+                    break;
+                }
+                _ => {}
+            }
+            assert!(started.elapsed() < PATIENCE, "{before:?} before, {within:?} at work, {now:?} now");
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+    Ok(tally)
+}
+
+/// What the process holds after it has been left alone for a while.
+fn settled() -> Held {
+    let (mut last, mut since) = (Held::now(), Instant::now());
+    while since.elapsed() < Duration::from_secs(1) {
+        thread::sleep(Duration::from_millis(20));
+        let now = Held::now();
+        if now != last {
+            (last, since) = (now, Instant::now());
+        }
+    }
+    last
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Held {
+    threads: usize,
+    descriptors: usize,
+}
+
+impl Held {
+    fn now() -> Self {
+        let count = |folder| fs::read_dir(folder).map_or(0, Iterator::count);
+        Self { threads: count("/proc/self/task"), descriptors: count("/proc/self/fd") }
+    }
+}

@@ -86,9 +86,9 @@ pub(crate) enum Transport {
     /// tokio, multi-threaded or on the main thread alone
     #[default]
     Tokio,
-    /// async-std, which is discontinued (RUSTSEC-2025-0052); the threads are those of its own executor
+    /// async-std, which is discontinued (RUSTSEC-2025-0052): on its own executor, or on --threads beside the main one
     AsyncStd,
-    /// smol, the successor of async-std, on an executor of this program
+    /// smol, its successor; all threads are beside the main one
     Smol,
 }
 

@@ -102,13 +102,6 @@ impl Transport {
         }
     }
 
-    /// Where an application may block.
-    fn blocking(self) -> Arc<dyn Spawner> {
-        match self {
-            Self::Tokio => Arc::new(httpfsm_tokio::Blocking),
-        }
-    }
-
     fn spawn(self) -> crate::app::Spawn {
         match self {
             Self::Tokio => tokio::spawn,

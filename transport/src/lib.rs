@@ -42,7 +42,7 @@ pub use driver::Driver;
 pub use handle::{Listening, ServerHandle};
 pub use job::{Inline, Job, Spawner};
 pub use listener::{Listener, ListeningSocket, Place, SocketOptions, unix_peer};
-pub use panics::note_panic;
+pub use panics::{catch as catch_panic, note_panic, resume as resume_panic};
 pub use server::{Opening, Server, Transport};
 pub use service::Service;
 pub use sync::{BodyReader, Sync, block_on, sync};

@@ -32,6 +32,7 @@ mod spool;
 mod sync;
 mod timekeeper;
 mod tunnel;
+mod upgraded;
 mod wire;
 mod worker;
 
@@ -47,4 +48,5 @@ pub use server::{Opening, Server, Transport};
 pub use service::Service;
 pub use sync::{BodyReader, Sync, block_on, sync};
 pub use timekeeper::keep_time;
+pub use upgraded::UpgradedStream;
 pub use wire::Wire;

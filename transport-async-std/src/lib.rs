@@ -33,6 +33,7 @@ pub mod smol;
 mod socket;
 mod spawn;
 mod stream;
+mod workers;
 
 #[cfg(feature = "async-std")]
 pub use async_std::{AsyncStd, Server, serve};

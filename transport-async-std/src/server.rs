@@ -10,6 +10,7 @@ use httpfsm_transport::{Opening, ServerHandle, Transport, accept};
 use crate::blocking::Blocking;
 use crate::listener::Registered;
 use crate::spawn::Spawn;
+use crate::workers::Workers;
 
 /// The transport on an executor of yours.
 ///
@@ -38,19 +39,43 @@ pub struct Futures<S>(
 );
 
 impl<S: Spawn> Transport for Futures<S> {
-    fn start<H: Handler>(self, mut opening: Opening, handler: H) -> io::Result<ServerHandle> {
-        let (service, handle) = opening.service(Arc::new(Blocking), handler)?;
-        let registered = opening.listeners.into_iter().map(Registered::new).collect::<io::Result<Vec<_>>>();
-        let registered = registered.inspect_err(|_| {
-            // Its timer is to end.
-            drop(handle.drain(Some(Duration::ZERO)));
-        })?;
-        let executor = Arc::new(self.0);
-        for listener in registered {
-            let spawner = Arc::clone(&executor);
-            let service = Arc::clone(&service);
+    fn start<H: Handler>(self, opening: Opening, handler: H) -> io::Result<ServerHandle> {
+        start(opening, handler, |_| Ok(self.0))
+    }
+}
+
+/// Starts a server on an executor of a runtime, or, if there are to be any, on workers of its own.
+pub(crate) fn start_on<H: Handler>(
+    runtime: impl Spawn,
+    workers: usize,
+    opening: Opening,
+    handler: H,
+) -> io::Result<ServerHandle> {
+    match workers {
+        0 => start(opening, handler, |_| Ok(runtime)),
+        workers => start(opening, handler, |server| Workers::start(workers, server)),
+    }
+}
+
+fn start<H: Handler, S: Spawn>(
+    mut opening: Opening,
+    handler: H,
+    executor: impl FnOnce(&ServerHandle) -> io::Result<S>,
+) -> io::Result<ServerHandle> {
+    let (service, handle) = opening.service(Arc::new(Blocking), handler)?;
+    let begin = || -> io::Result<()> {
+        let listeners = opening.listeners.into_iter().map(Registered::new);
+        let listeners = listeners.collect::<io::Result<Vec<_>>>()?;
+        let executor = Arc::new(executor(&handle)?);
+        for listener in listeners {
+            let (spawner, service) = (Arc::clone(&executor), Arc::clone(&service));
             executor.spawn(accept(listener, service, handle.clone(), move |driver| spawner.spawn(driver)));
         }
-        Ok(handle)
-    }
+        Ok(())
+    };
+    begin().inspect_err(|_| {
+        // The threads that have started are to end.
+        drop(handle.drain(Some(Duration::ZERO)));
+    })?;
+    Ok(handle)
 }

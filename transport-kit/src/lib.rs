@@ -1,9 +1,68 @@
-//! Checks a transport of `httpfsm`.
+//! Checks a transport of httpfsm, yours as well as ours: a hostile scripted peer, and the list of what a transport
+//! owes.
+//!
+//! A transport moves octets and time between sockets and the machine, and must lose none: no octet, no wake-up, no
+//! deadline, no end. The kit runs scripts against it and against the [in-memory transport](httpfsm_transport::memory),
+//! with one and the same application, and compares the traces: what each channel told, what the application saw, the
+//! octets that the peer received, and how its connection ended. They are equal octet for octet, whatever the
+//! transport. What no script can show has a check of its own: backpressure, crowds, names, what is left behind.
+//!
+//! # How to check your transport in ten lines
+//!
+//! ```
+//! use httpfsm_tokio::Tokio; // Yours stands here.
+//! use httpfsm_transport_kit::{Application, Kit, Plan};
+//!
+//! # fn main() -> std::io::Result<()> {
+//! let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+//! let report = Kit::default().only(["interim answers", "names"]).check(&|plan: Plan, application: Application| {
+//!     let _inside = runtime.enter();
+//!     plan.on(Tokio::default())?.serve(application)
+//! });
+//! report.assert();
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`check`] instead of `Kit` looks at all [`OBLIGATIONS`]. A transport without
+//! [`Transport`](httpfsm_transport::Transport) reads the fields of the [`Plan`] itself. A [`Report`] that is printed is
+//! a table; where a trace differs, both stand below it, side by side.
+//!
+//! # What is compared
+//!
+//! The subscriber's events stand in the trace in their order, channel by channel; the application's in their order,
+//! request by request. Body octets, which no subscriber is told, are taken from the application's view and merged. Only the
+//! value of `Date` is masked. Scripts wait for facts, never for a length of time: deadlines that are to come are short,
+//! all others are far away, so that a slow machine changes nothing.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+mod application;
+mod bench;
+mod checks;
 mod crowd;
 mod drain;
+mod kit;
+mod memory;
+mod obligation;
+mod record;
+mod report;
+mod run;
+mod script;
+mod scripts;
+mod sockets;
+mod stand;
+mod subject;
+mod sum;
+mod trace;
 
+pub use application::Application;
 pub use crowd::{Crowd, Tally, answer};
 pub use drain::drain_at_work;
+pub use kit::{Kit, check, in_memory, on_subject};
+pub use obligation::{OBLIGATIONS, Obligation};
+pub use record::Record;
+pub use report::{Report, Verdict};
+pub use script::{Script, Step};
+pub use subject::{Plan, Subject};
+pub use trace::Trace;

@@ -172,6 +172,10 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             Poll::Ready(Err(_)) => Input::Disconnected,
         };
         turn.received = true;
+        // What is sent after the server went out finds it so, also within a wake-up that began before.
+        if self.service.desk.is_going() {
+            self.tell_to_go(&turn.now);
+        }
         let _ = self.channel.handle(&turn.now, input);
         Poll::Ready(())
     }
@@ -545,10 +549,15 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             }
             return Poll::Ready(());
         }
+        self.tell_to_go(now);
+        Poll::Pending
+    }
+
+    #[cold]
+    fn tell_to_go(&mut self, now: &Now<'_>) {
         if !std::mem::replace(&mut self.told_to_go, true) {
             let _ = self.channel.handle(now, Input::GoOut);
         }
-        Poll::Pending
     }
 }
 

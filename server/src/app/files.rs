@@ -11,6 +11,7 @@
 //! root or that are absolute are as if they were not there. All work on files is done by jobs, one for a small file.
 
 use std::fmt;
+use std::fs::{File, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
@@ -133,13 +134,13 @@ fn answer(root: &Dir, request: &Request, spawner: Arc<dyn Spawner>) -> Response 
 fn find(root: &Dir, request: &Request, target: &Target, spawner: Arc<dyn Spawner>) -> io::Result<Response> {
     let path = target.to_path();
     match place::at(root, &path)? {
-        Place::File(_) if target.is_folder() => Err(io::ErrorKind::NotFound.into()),
-        Place::File(file) => send(request, &path, file, spawner),
+        Place::File(..) if target.is_folder() => Err(io::ErrorKind::NotFound.into()),
+        Place::File(file, metadata) => send(request, &path, file, &metadata, spawner),
         Place::Folder if !target.is_folder() => Ok(redirect(target, request.query())),
         Place::Folder => {
             let index = path.join("index.html");
             match place::at(root, &index) {
-                Ok(Place::File(file)) => send(request, &index, file, spawner),
+                Ok(Place::File(file, metadata)) => send(request, &index, file, &metadata, spawner),
                 Ok(Place::Folder) => list(root, request, target),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => list(root, request, target),
                 Err(error) => Err(error),
@@ -158,11 +159,11 @@ fn redirect(target: &Target, query: Option<&str>) -> Response {
 fn send(
     request: &Request,
     path: &Path,
-    file: std::fs::File,
+    file: File,
+    metadata: &Metadata,
     spawner: Arc<dyn Spawner>,
 ) -> io::Result<Response> {
-    let metadata = file.metadata()?;
-    let validators = Validators::of_file(&metadata, SystemTime::now());
+    let validators = Validators::of_file(metadata, SystemTime::now());
     if let Some(response) = conditional_answer(request, &validators) {
         return Ok(response);
     }

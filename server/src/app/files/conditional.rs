@@ -165,9 +165,22 @@ fn weakly_equal(one: &[u8], other: &[u8]) -> bool {
 mod tests {
     use std::time::{Duration, UNIX_EPOCH};
 
+    use proptest::prelude::*;
+
     use super::super::ranges::Selection;
     use super::{Validators, Verdict, tags};
     use crate::app::testing::request;
+
+    proptest! {
+        #[test]
+        fn whatever_stands_in_a_list_each_tag_is_one(list in "[W/\", \tab]{0,20}") {
+            for tag in tags(list.as_bytes()) {
+                let opaque = tag.strip_prefix(b"W/").unwrap_or(tag);
+                prop_assert!(opaque.len() >= 2 && opaque.starts_with(b"\"") && opaque.ends_with(b"\""));
+                prop_assert!(!opaque[1..opaque.len() - 1].contains(&b'"'));
+            }
+        }
+    }
 
     /// Modified at 02:00:00 on the first of January 2020.
     fn validators(etag: &str) -> Validators {

@@ -76,7 +76,24 @@ fn is_shown(name: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Component;
+
+    use proptest::prelude::*;
+
     use super::Target;
+
+    proptest! {
+        #[test]
+        fn whatever_is_asked_for_lies_below_the_root(path in "(/([ab.]|%2[eEfF5]|%5c|%00|%c0%ae){1,3}){1,3}/?") {
+            let Some(target) = Target::decode(&path) else { return Ok(()) };
+            let joined = target.to_path();
+            let mut components = joined.components();
+            prop_assert_eq!(components.next(), Some(Component::CurDir));
+            prop_assert!(components.all(|step| matches!(step, Component::Normal(_))), "{}: {:?}", path, joined);
+            prop_assert_eq!(joined.components().count(), target.names().len() + 1);
+            prop_assert!(!target.encode().starts_with("//"));
+        }
+    }
 
     fn names(path: &str) -> Option<(Vec<String>, bool)> {
         let target = Target::decode(path)?;

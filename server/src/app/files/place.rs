@@ -1,6 +1,6 @@
 //! What stands at a path of the root.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
 use std::path::Path;
 
@@ -10,12 +10,13 @@ use rustix::io::Errno;
 
 /// What can be served.
 pub(super) enum Place {
-    /// Open for reading.
-    File(File),
+    /// Open for reading, with what it was when it was opened.
+    File(File, Metadata),
     Folder,
 }
 
-/// Looks there, and nowhere outside the root: every step of the path and every link is held to it by the kernel.
+/// Looks there, and nowhere outside the root: every step of the path and every link is held to it, by the kernel where
+/// that has `openat2`.
 ///
 /// # Errors
 ///
@@ -34,7 +35,8 @@ pub(super) fn at(root: &Dir, path: &Path) -> io::Result<Place> {
     let mut options = OpenOptions::new();
     options.read(true).custom_flags(flags.bits() as i32);
     let file = root.open_with(path, &options)?.into_std();
-    if file.metadata()?.is_file() { Ok(Place::File(file)) } else { Err(io::ErrorKind::NotFound.into()) }
+    let metadata = file.metadata()?;
+    if metadata.is_file() { Ok(Place::File(file, metadata)) } else { Err(io::ErrorKind::NotFound.into()) }
 }
 
 /// Whether the error says that nothing is to be seen there: it is missing, forbidden, outside, or cannot exist.

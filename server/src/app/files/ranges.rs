@@ -46,7 +46,22 @@ pub(super) fn select(range: &[u8], length: u64) -> Selection {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::{Selection, select};
+
+    proptest! {
+        #[test]
+        fn what_is_selected_is_there(range in "bytes=([0-9]{1,2}-[0-9]{0,2},|-[0-9],|[-, 0-9x]{0,9}){0,9}", length in 0..50_u64) {
+            let ranges = match select(range.as_bytes(), length) {
+                Selection::Whole | Selection::Unsatisfiable => return Ok(()),
+                Selection::One(range) => vec![range],
+                Selection::Several(ranges) => ranges,
+            };
+            prop_assert!(ranges.iter().all(|range| range.start < range.end && range.end <= length), "{:?}", ranges);
+            prop_assert!(ranges.iter().map(|range| range.end - range.start).sum::<u64>() <= length, "{:?}", ranges);
+        }
+    }
 
     #[test]
     fn a_range_selects_octets() {

@@ -1,0 +1,465 @@
+//! The one application of all scripts: what it does is in the path of the request, and it writes down what it sees.
+
+use std::fmt;
+use std::future::{Future, pending};
+use std::io::Read;
+use std::panic::resume_unwind;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::thread;
+
+use bytes::Bytes;
+use httpfsm::fields::Fields;
+use httpfsm::handler::{Body, BodyFailure, Frame, Handler, Request, Response, Source, UpgradeFuture};
+use httpfsm::request::FieldRef;
+use httpfsm::status::Status;
+use httpfsm_transport::{BodyReader, Job, Spawner, block_on};
+
+use crate::record::{Diary, Record};
+use crate::sum::{Sum, pattern};
+
+/// The application that a [`Subject`](crate::Subject) serves.
+#[derive(Clone)]
+pub struct Application {
+    record: Record,
+    tasks: Arc<dyn Tasks>,
+    blocking: Arc<dyn Spawner>,
+}
+
+impl Application {
+    pub(crate) fn new(record: Record) -> Self {
+        Self { record, tasks: Arc::new(Threads), blocking: Arc::new(Threads) }
+    }
+
+    /// Runs the blocking part of the application where the transport runs `sync` handlers, rather than on threads of
+    /// the kit.
+    #[must_use]
+    pub fn blocking(mut self, spawner: impl Spawner) -> Self {
+        self.blocking = Arc::new(spawner);
+        self
+    }
+
+    pub(crate) fn tasks(mut self, tasks: Arc<dyn Tasks>) -> Self {
+        self.tasks = tasks;
+        self
+    }
+}
+
+impl fmt::Debug for Application {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Application(..)")
+    }
+}
+
+/// A piece of work that outlives its request.
+pub(crate) type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Where the application's tasks run.
+pub(crate) trait Tasks: Send + Sync {
+    fn spawn(&self, task: Task);
+}
+
+/// A thread for each task, and for each piece of blocking work.
+pub(crate) struct Threads;
+
+impl Tasks for Threads {
+    fn spawn(&self, task: Task) {
+        drop(thread::spawn(|| block_on(task)));
+    }
+}
+
+impl Spawner for Threads {
+    fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) {
+        drop(thread::spawn(work));
+    }
+}
+
+impl Handler for Application {
+    type Future = Pin<Box<dyn Future<Output = Response> + Send>>;
+
+    fn call(&self, request: Request) -> Self::Future {
+        let diary = self.record.begin(request.channel());
+        if request.path() == "/panic-in-call" {
+            panic_quietly();
+        }
+        let application = self.clone();
+        Box::pin(async move {
+            let response = application.answer(request, &diary).await;
+            let length = response.body.length();
+            diary.end(format_args!("answers {} with {length:?}", response.status.code()));
+            response
+        })
+    }
+}
+
+impl Application {
+    async fn answer(&self, mut request: Request, diary: &Diary) -> Response {
+        let number = |name| parameter(&request, name).and_then(|value| value.parse::<usize>().ok());
+        match request.path() {
+            "/hello" => Response::text("Hello, world!"),
+            "/upload" => upload(&mut request, diary).await,
+            "/collect" => self.collect(&mut request, diary).await,
+            "/sync" => self.sync(request, diary).await,
+            "/download" => {
+                let frame = number("frame").unwrap_or(1000);
+                let octets = number("octets").unwrap_or_default();
+                let says = number("length").map(|length| length as u64);
+                let script = Frames { octets, frame, says, ..self.frames(&request, diary) };
+                Response::stream(script)
+            }
+            "/endless" => {
+                let diary = diary.of("source");
+                let frame = Bytes::from(pattern(0, 64 << 10));
+                Response::new(Status::OK).with_body(Body::from_fn(move |_| {
+                    diary.octets(&frame);
+                    Poll::Ready(Frame::Data(frame.clone()))
+                }))
+            }
+            "/whole" => Response::octets(pattern(0, number("octets").unwrap_or_default())),
+            "/status" => Response::new(status(
+                parameter(&request, "code").and_then(|code| code.parse().ok()).unwrap_or(200),
+            )),
+            "/early-hints" => {
+                let hints = Fields::new().with("Link", "</style.css>; rel=preload");
+                request.early_hints(hints.unwrap_or_default());
+                Response::html("hinted")
+            }
+            "/informational" => {
+                for code in [102, 103, 103, 199] {
+                    let sent = request.informational(status(code), Fields::new());
+                    diary.note(format_args!("informational {code}: {}", sent.is_ok()));
+                    self.record.pass_gate(&format!("informational {code}")).await;
+                }
+                Response::text("informed")
+            }
+            "/continue" => {
+                request.send_continue();
+                self.record.pass_gate("continue").await;
+                upload(&mut request, diary).await
+            }
+            "/refuse-expect" => {
+                request.refuse_expect();
+                Response::text("refused").with_status(status(417))
+            }
+            "/gate" => {
+                diary.note("waits");
+                self.record.pass_gate("gate").await;
+                Response::text("passed")
+            }
+            "/read-late" => {
+                self.record.pass_gate("read").await;
+                upload(&mut request, diary).await
+            }
+            "/read-some" => {
+                let data = request.body().next_data().await;
+                diary.note(format_args!("read something: {}", matches!(data, Some(Ok(_)))));
+                Response::text("enough")
+            }
+            "/duplex" => Response::stream(Duplex {
+                body: request.take_body(),
+                sum: Sum::default(),
+                told: false,
+                diary: Some(diary.of("duplex")),
+            }),
+            "/echo" => Response::new(Status::OK).with_body(request.take_body()),
+            "/trailers" => {
+                let answer = upload(&mut request, diary).await;
+                let trailers = request.trailers().cloned();
+                answer.with_body(Body::Trailers(Box::new(trailers.unwrap_or_default())))
+            }
+            "/drop-body" => {
+                drop(request.take_body());
+                diary.note("body dropped");
+                self.record.pass_gate("dropped").await;
+                Response::text("dropped")
+            }
+            "/detached" => {
+                let (mut body, own) = (request.take_body(), diary.of("detached"));
+                self.tasks.spawn(Box::pin(async move {
+                    let end = read(&mut body, &own).await;
+                    own.end(format_args!("detached: {end}"));
+                }));
+                self.record.pass_gate("detached").await;
+                Response::text("detached")
+            }
+            "/early" => Response::text("early"),
+            "/close" => Response::text("closing").with_close(),
+            "/bad-field" => Response::text("bad").with_field("Bad", "line\r\nbreak"),
+            "/never" => {
+                diary.note("waits");
+                pending().await
+            }
+            "/disconnect" => {
+                diary.note("waits");
+                request.disconnected().await;
+                diary.note("disconnected");
+                self.record.pass_gate("disconnected").await;
+                Response::text("to nobody")
+            }
+            "/peer-ended" => {
+                diary.note("waits");
+                request.peer_ended().await;
+                diary.note(format_args!("peer ended, disconnected: {}", request.is_disconnected()));
+                Response::text("ended")
+            }
+            "/upgrade" => self.upgrade(&request, diary),
+            "/panic" => panic_quietly(),
+            "/panic-late" => {
+                self.record.pass_gate("panic").await;
+                panic_quietly()
+            }
+            _ if request.method() == "CONNECT" => self.upgrade(&request, diary),
+            _ => Response::new(Status::NOT_FOUND),
+        }
+    }
+
+    async fn collect(&self, request: &mut Request, diary: &Diary) -> Response {
+        let limit = parameter(request, "limit").and_then(|limit| limit.parse().ok()).unwrap_or(1 << 24);
+        match request.body().collect(limit).await {
+            Ok(octets) => Response::text(format!("{}", Sum::of(&octets))),
+            Err(error) => {
+                diary.note(format_args!("collect: {error}"));
+                Response::new(Status::CONTENT_TOO_LARGE)
+            }
+        }
+    }
+
+    async fn sync(&self, request: Request, diary: &Diary) -> Response {
+        let own = diary.of("sync");
+        let work = move || {
+            let mut body = BodyReader::new(request.into_body());
+            let mut buffer = [0; 1000];
+            let end = loop {
+                match body.read(&mut buffer) {
+                    Ok(0) => break "end".to_owned(),
+                    Ok(octets) => own.octets(&buffer[..octets]),
+                    Err(error) => break error.to_string(),
+                }
+            };
+            own.end(format_args!("sync: {end}"));
+            end
+        };
+        Response::text(Job::spawn(&*self.blocking, work).await)
+    }
+
+    fn frames(&self, request: &Request, diary: &Diary) -> Frames {
+        Frames {
+            record: self.record.clone(),
+            diary: Some(diary.of("source")),
+            sent: 0,
+            sum: Sum::default(),
+            octets: 0,
+            frame: 0,
+            says: None,
+            gate: parameter(request, "gate").and_then(|after| after.parse().ok()),
+            flushes: parameter(request, "flush").is_some(),
+            flushed: true,
+            ends: match parameter(request, "end") {
+                Some("panic") => Ending::Panic,
+                Some("error") => Ending::Error,
+                Some("never") => Ending::Never,
+                Some("plain") => Ending::Plain,
+                _ => Ending::Trailers,
+            },
+        }
+    }
+
+    fn upgrade(&self, request: &Request, diary: &Diary) -> Response {
+        let refuses = parameter(request, "refuse").is_some();
+        self.tasks.spawn(Box::pin(tunnel(request.upgrade(), diary.of("tunnel"))));
+        if refuses {
+            return Response::text("no").with_status(status(403));
+        }
+        if request.method() == "CONNECT" {
+            Response::new(Status::OK)
+        } else {
+            Response::switching_protocols("echo")
+        }
+    }
+}
+
+/// Echoes until the peer's end, then says how much it was.
+async fn tunnel(upgrade: UpgradeFuture, diary: Diary) {
+    let mut connection = match upgrade.await {
+        Ok(connection) => connection,
+        Err(error) => return diary.end(format_args!("tunnel: {error}")),
+    };
+    diary.note("tunnel begins");
+    let (mut buffer, mut sum) = ([0; 4096], Sum::default());
+    let end = loop {
+        match connection.read(&mut buffer).await {
+            Ok(0) => break "end".to_owned(),
+            Ok(octets) => {
+                sum.add(&buffer[..octets]);
+                if let Err(error) = connection.write_all(&buffer[..octets]).await {
+                    break format!("{error:?}");
+                }
+            }
+            Err(error) => break format!("{error:?}"),
+        }
+    };
+    if connection.write_all(format!("[{sum}]").as_bytes()).await.is_ok() {
+        let _ = connection.close().await;
+    }
+    drop(connection);
+    diary.end(format_args!("tunnel {sum}: {end}"));
+}
+
+async fn upload(request: &mut Request, diary: &Diary) -> Response {
+    diary.note("reads");
+    let mut sum = Sum::default();
+    let end = loop {
+        match request.body().next_data().await {
+            None => break "end".to_owned(),
+            Some(Ok(octets)) => {
+                sum.add(&octets);
+                diary.octets(&octets);
+            }
+            Some(Err(failure)) => break failure.to_string(),
+        }
+    };
+    let trailers: Vec<_> = request.trailers().into_iter().flat_map(Fields::iter).map(show).collect();
+    diary.note(format_args!("{end} {trailers:?}"));
+    Response::text(format!("{sum} {end} {trailers:?}"))
+}
+
+async fn read(body: &mut Body, diary: &Diary) -> String {
+    loop {
+        match body.next_data().await {
+            None => return "end".to_owned(),
+            Some(Ok(octets)) => diary.octets(&octets),
+            Some(Err(failure)) => return failure.to_string(),
+        }
+    }
+}
+
+fn show(field: FieldRef<'_>) -> String {
+    format!("{}: {}", field.name, field.value.escape_ascii())
+}
+
+fn parameter<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
+    let mut parameters = request.query()?.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    parameters.find(|(found, _)| *found == name).map(|(_, value)| value)
+}
+
+fn status(code: u16) -> Status {
+    Status::new(code).unwrap_or(Status::INTERNAL_SERVER_ERROR)
+}
+
+/// A panic of which no hook writes.
+fn panic_quietly() -> ! {
+    resume_unwind(Box::new("as asked"))
+}
+
+/// What a streamed answer does after its octets.
+#[derive(Clone, Copy)]
+enum Ending {
+    Trailers,
+    Plain,
+    Error,
+    Panic,
+    Never,
+}
+
+/// A streamed answer.
+struct Frames {
+    record: Record,
+    diary: Option<Diary>,
+    sent: usize,
+    sum: Sum,
+    octets: usize,
+    frame: usize,
+    /// The length that it gives, whatever it sends.
+    says: Option<u64>,
+    /// Waits for the script after so many octets.
+    gate: Option<usize>,
+    /// Flushes after each frame.
+    flushes: bool,
+    flushed: bool,
+    ends: Ending,
+}
+
+impl Frames {
+    fn end(&mut self, text: &str) {
+        if let Some(diary) = self.diary.take() {
+            diary.end(format_args!("{text} after {}", self.sum));
+        }
+    }
+}
+
+impl Source for Frames {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Frame> {
+        let this = self.get_mut();
+        if this.gate.is_some_and(|after| this.sent >= after) {
+            ready!(this.record.poll_gate("source", cx.waker()));
+        }
+        if !std::mem::replace(&mut this.flushed, true) {
+            return Poll::Ready(Frame::Flush);
+        }
+        let length = this.frame.min(this.octets.saturating_sub(this.sent));
+        if length > 0 {
+            let octets = pattern(this.sent, length);
+            this.sent += length;
+            this.sum.add(&octets);
+            this.flushed = !this.flushes;
+            return Poll::Ready(Frame::Data(octets.into()));
+        }
+        Poll::Ready(match this.ends {
+            Ending::Never => return Poll::Pending,
+            Ending::Panic => {
+                this.end("panics");
+                panic_quietly()
+            }
+            Ending::Error => {
+                this.end("fails");
+                Frame::Error(BodyFailure::source("as asked"))
+            }
+            Ending::Plain => {
+                this.end("ends");
+                Frame::End
+            }
+            Ending::Trailers => {
+                this.end("ends with trailers");
+                let trailers = Fields::new().with("X-Sum", this.sum.to_string());
+                Frame::Trailers(trailers.unwrap_or_default())
+            }
+        })
+    }
+
+    fn length(&self) -> Option<u64> {
+        self.says
+    }
+}
+
+/// An answer that begins at once, and ends with the sum of the request body.
+struct Duplex {
+    body: Body,
+    sum: Sum,
+    told: bool,
+    diary: Option<Diary>,
+}
+
+impl Source for Duplex {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Frame> {
+        if !std::mem::replace(&mut self.told, true) {
+            return Poll::Ready(Frame::Data(Bytes::from_static(b"begin ")));
+        }
+        loop {
+            let end = match ready!(self.body.poll_data(cx)) {
+                Some(Ok(octets)) => {
+                    self.sum.add(&octets);
+                    if let Some(diary) = &self.diary {
+                        diary.octets(&octets);
+                    }
+                    continue;
+                }
+                Some(Err(failure)) => failure.to_string(),
+                None => "end".to_owned(),
+            };
+            let Some(diary) = self.diary.take() else { return Poll::Ready(Frame::End) };
+            diary.end(format_args!("duplex: {end}"));
+            return Poll::Ready(Frame::Data(format!("{} {end}", self.sum).into()));
+        }
+    }
+}

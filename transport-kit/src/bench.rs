@@ -1,0 +1,173 @@
+//! A server for a check of its own, and peers that talk to it.
+
+use std::fmt;
+use std::future::Future;
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::pin::pin;
+use std::task::{Context, Waker};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use httpfsm::config::{Bodies, ServerConfig};
+use httpfsm_transport::ServerHandle;
+
+use crate::application::Application;
+use crate::record::Record;
+use crate::sockets::{self, is_too_early};
+use crate::subject::{Plan, Subject};
+
+/// What checks are made with.
+pub(crate) struct Bench<'a> {
+    pub(crate) subject: &'a dyn Subject,
+    pub(crate) patience: Duration,
+}
+
+impl Bench<'_> {
+    /// A server with streamed bodies.
+    pub(crate) fn start(&self, change: impl FnOnce(&mut Plan)) -> Result<Running, String> {
+        let mut config = ServerConfig::default();
+        config.channel.bodies = Some(Bodies::Streamed);
+        let record = Record::default();
+        let mut plan = Plan::new(config, record.clone());
+        change(&mut plan);
+        let application = Application::new(record.clone());
+        let server =
+            self.subject.serve(plan, application).map_err(|error| format!("It does not start: {error}"))?;
+        Ok(Running { server, record, patience: self.patience })
+    }
+}
+
+/// A server that is dropped when the check is over, whatever its verdict.
+pub(crate) struct Running {
+    pub(crate) server: ServerHandle,
+    pub(crate) record: Record,
+    pub(crate) patience: Duration,
+}
+
+impl Running {
+    pub(crate) fn address(&self) -> Result<SocketAddr, String> {
+        self.server.local_addr().ok_or_else(|| "The server has no TCP address.".to_owned())
+    }
+
+    pub(crate) fn connect(&self) -> Result<Peer<TcpStream>, String> {
+        self.connect_with(false)
+    }
+
+    pub(crate) fn connect_with(&self, small_buffer: bool) -> Result<Peer<TcpStream>, String> {
+        let stream = sockets::connect(self.address()?, small_buffer)
+            .map_err(|error| format!("Cannot connect: {error}"))?;
+        Ok(Peer::new(stream, self.patience))
+    }
+
+    /// Waits until it is so.
+    pub(crate) fn wait(
+        &self,
+        otherwise: impl fmt::Display,
+        mut is_so: impl FnMut() -> bool,
+    ) -> Result<(), String> {
+        let began = Instant::now();
+        while !is_so() {
+            if began.elapsed() > self.patience {
+                return Err(otherwise.to_string());
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn gone(&self) -> Result<(), String> {
+        let mut gone = pin!(self.server.gone());
+        self.wait("The server is not gone.", || {
+            gone.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready()
+        })
+    }
+
+    /// Drains the server at once.
+    pub(crate) fn stop(&self) -> Result<(), String> {
+        drop(self.server.drain(Some(Duration::ZERO)));
+        self.gone()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        drop(self.server.drain(Some(Duration::ZERO)));
+    }
+}
+
+/// The peer's end of a connection, whose calls block for a moment at most.
+pub(crate) struct Peer<S> {
+    pub(crate) stream: S,
+    pub(crate) received: Vec<u8>,
+    patience: Duration,
+}
+
+impl<S: Read + Write> Peer<S> {
+    pub(crate) fn new(stream: S, patience: Duration) -> Self {
+        Self { stream, received: Vec::new(), patience }
+    }
+
+    pub(crate) fn send(&mut self, octets: impl AsRef<[u8]>) -> Result<(), String> {
+        let (mut left, began) = (octets.as_ref(), Instant::now());
+        while !left.is_empty() {
+            let sent = self.send_some(left)?;
+            left = left.get(sent..).unwrap_or_default();
+            if began.elapsed() > self.patience {
+                return Err("The server does not read.".to_owned());
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends what is taken at once.
+    pub(crate) fn send_some(&mut self, octets: &[u8]) -> Result<usize, String> {
+        match self.stream.write(octets) {
+            Err(error) if is_too_early(&error) => Ok(0),
+            Err(error) => Err(format!("Cannot send: {error}")),
+            Ok(sent) => Ok(sent),
+        }
+    }
+
+    /// Receives at most so many octets; `None` at the end.
+    pub(crate) fn receive(&mut self, at_most: usize) -> io::Result<Option<usize>> {
+        let mut buffer = vec![0; at_most];
+        match self.stream.read(&mut buffer) {
+            Ok(0) => Ok(None),
+            Ok(octets) => {
+                self.received.extend_from_slice(&buffer[..octets]);
+                Ok(Some(octets))
+            }
+            Err(error) if is_too_early(&error) => Ok(Some(0)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Receives until the octets end like this.
+    pub(crate) fn until(&mut self, end: &str) -> Result<(), String> {
+        let began = Instant::now();
+        while !self.received.ends_with(end.as_bytes()) {
+            let received = self.receive(16 << 10);
+            if !matches!(received, Ok(Some(_))) || began.elapsed() > self.patience {
+                return Err(format!("{end:?} does not come, but {received:?} after {}", self.tail()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Receives to the end; an error is one, too.
+    pub(crate) fn end(&mut self) -> Result<(), String> {
+        let began = Instant::now();
+        while let Ok(Some(_)) = self.receive(16 << 10) {
+            if began.elapsed() > self.patience {
+                return Err(format!("The connection does not end after {}", self.tail()));
+            }
+        }
+        Ok(())
+    }
+
+    fn tail(&self) -> String {
+        let from = self.received.len().saturating_sub(200);
+        format!("\"{}\"", self.received.get(from..).unwrap_or_default().escape_ascii())
+    }
+}

@@ -1,0 +1,6 @@
+//! Checks for which no script will do.
+
+pub(crate) mod crowds;
+pub(crate) mod listening;
+pub(crate) mod pressure;
+pub(crate) mod resources;

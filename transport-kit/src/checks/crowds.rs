@@ -1,0 +1,114 @@
+//! Many connections at once.
+
+use std::thread;
+use std::time::Duration;
+
+use crate::bench::Bench;
+use crate::script::{get, post, post_head};
+use crate::sum::{Sum, pattern};
+
+pub(crate) fn half_heads(bench: &Bench<'_>) -> Result<(), String> {
+    let running = bench.start(|plan| plan.config.channel.head_timeout = Some(Duration::from_millis(200)))?;
+    let mut peers = Vec::new();
+    for _ in 0..200 {
+        let mut peer = running.connect()?;
+        peer.send("GET /hello HTTP/1.1\r\nHo")?;
+        peers.push(peer);
+    }
+    for peer in &mut peers {
+        peer.end()?;
+        if !peer.received.starts_with(b"HTTP/1.1 408 ") {
+            return Err(format!("A half head is answered with \"{}\".", peer.received.escape_ascii()));
+        }
+    }
+    drop(peers);
+    running.wait("The channels do not close.", || running.record.open() == 0)?;
+    running.stop()
+}
+
+pub(crate) fn many(bench: &Bench<'_>) -> Result<(), String> {
+    const THREADS: usize = 6;
+    const PEERS: usize = 8;
+    const REQUESTS: usize = 10;
+    let running = bench.start(|_| ())?;
+    let talk = |thread: usize| {
+        let mut peers = (0..PEERS).map(|_| running.connect()).collect::<Result<Vec<_>, _>>()?;
+        for request in 0..REQUESTS {
+            // All send before one reads.
+            let body = |number: usize| pattern(thread * 1000 + number * 100 + request, 500 * (request + 1));
+            for (number, peer) in peers.iter_mut().enumerate() {
+                peer.received.clear();
+                peer.send(post("/upload", body(number)))?;
+            }
+            for (number, peer) in peers.iter_mut().enumerate() {
+                peer.until("end []")?;
+                let sum = format!("\r\n\r\n{} end []", Sum::of(&body(number)));
+                if !peer.received.ends_with(sum.as_bytes()) {
+                    return Err(format!("{sum:?} was expected: \"{}\"", peer.received.escape_ascii()));
+                }
+            }
+        }
+        Ok(())
+    };
+    thread::scope(|scope| {
+        let threads: Vec<_> = (0..THREADS).map(|number| scope.spawn(move || talk(number))).collect();
+        threads
+            .into_iter()
+            .try_for_each(|thread| thread.join().unwrap_or_else(|_| Err("The check panicked.".to_owned())))
+    })?;
+    running.stop()?;
+    let stats = running.server.stats();
+    let expected = ((THREADS * PEERS) as u64, (THREADS * PEERS * REQUESTS) as u64);
+    let counted = (stats.closed, stats.channels.requests);
+    if counted == expected {
+        Ok(())
+    } else {
+        Err(format!("{expected:?} connections and requests were counted as {counted:?}."))
+    }
+}
+
+pub(crate) fn panics(bench: &Bench<'_>) -> Result<(), String> {
+    let running = bench.start(|_| ())?;
+    let mut steady = running.connect()?;
+    steady.send(post_head("/upload", 100))?;
+    for round in 0..50 {
+        let path = ["/panic", "/panic-in-call", "/download?octets=100&end=panic"][round % 3];
+        let mut peer = running.connect()?;
+        peer.send(get(path))?;
+        let status = if round % 3 == 2 { "200" } else { "500" };
+        let head = format!("HTTP/1.1 {status} ");
+        running.wait(format_args!("{path} is not answered with {status}."), || {
+            let _ = peer.receive(1 << 10);
+            peer.received.starts_with(head.as_bytes())
+        })?;
+        steady.send(pattern(2 * round, 2))?;
+    }
+    steady.until("end []")?;
+    running.stop()
+}
+
+pub(crate) fn drain(bench: &Bench<'_>) -> Result<(), String> {
+    let running = bench.start(|plan| plan.config.channel.drain_grace = Some(Duration::from_secs(1000)))?;
+    let upgrade =
+        "GET /upgrade HTTP/1.1\r\nHost: kit\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n".to_owned();
+    // Handlers that wait are few, since a transport may have a thread for each.
+    let few = [get("/never"), upgrade, get("/download?octets=100&end=never"), post_head("/upload", 100)];
+    let many = [String::new(), "GET /hel".to_owned(), get("/hello"), post_head("/early", 1000)];
+    let mut peers = Vec::new();
+    for octets in few.iter().chain(many.iter().cycle().take(40)) {
+        let mut peer = running.connect()?;
+        peer.send(octets)?;
+        peers.push(peer);
+    }
+    running.wait("The connections are not accepted.", || running.record.arrived().0 == peers.len())?;
+    drop(running.server.drain(Some(Duration::from_millis(200))));
+    for peer in &mut peers {
+        peer.end()?;
+    }
+    running.gone()?;
+    match running.connect() {
+        Ok(_) => Err("The server is gone, and still takes connections.".to_owned()),
+        Err(_) if running.record.open() == 0 => Ok(()),
+        Err(_) => Err("The server is gone, and has channels that are open.".to_owned()),
+    }
+}

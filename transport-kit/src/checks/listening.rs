@@ -1,0 +1,85 @@
+//! Who is connected to whom.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use httpfsm::origins::Origin;
+use httpfsm::peer::Peer as Name;
+
+use crate::bench::{Bench, Peer};
+use crate::script::get;
+
+pub(crate) fn names(bench: &Bench<'_>) -> Result<(), String> {
+    // At all addresses, so that the socket of the connection must be asked.
+    let running = bench.start(|plan| plan.addresses = vec![(Ipv4Addr::UNSPECIFIED, 0).into()])?;
+    let port = running.address()?.port();
+    for (number, host) in [Ipv4Addr::LOCALHOST, Ipv4Addr::new(127, 0, 0, 2)].into_iter().enumerate() {
+        let stream = TcpStream::connect((host, port)).map_err(|error| format!("Cannot connect: {error}"))?;
+        running.wait("The connection is not accepted.", || running.record.names(number).is_some())?;
+        let ends = stream.local_addr().and_then(|ours| Ok((Name::Ip(ours), Name::Ip(stream.peer_addr()?))));
+        let (told, ends) = (running.record.names(number), ends.ok());
+        if told != ends {
+            return Err(format!("The names are {told:?}, the ends of the socket are {ends:?}."));
+        }
+    }
+    running.stop()
+}
+
+pub(crate) fn listeners(bench: &Bench<'_>) -> Result<(), String> {
+    static NUMBER: AtomicUsize = AtomicUsize::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let path = std::env::temp_dir().join(format!("httpfsm-kit-{}-{number}.sock", std::process::id()));
+    let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let running = bench.start(|plan| {
+        plan.addresses = vec![local; 3];
+        plan.path = Some(path.clone());
+    })?;
+    let addresses: Vec<_> = running.server.local_addrs().to_vec();
+    if addresses.len() != 4 {
+        return Err(format!("It listens at {addresses:?}, not at three addresses and a path."));
+    }
+    for address in &addresses {
+        let Name::Ip(address) = address else { continue };
+        let stream =
+            TcpStream::connect(address).map_err(|error| format!("Cannot connect to {address}: {error}"))?;
+        hello(stream, bench, |stream| stream.set_read_timeout(Some(Duration::from_millis(10))))?;
+    }
+    let stream =
+        UnixStream::connect(&path).map_err(|error| format!("Cannot connect to the path: {error}"))?;
+    hello(stream, bench, |stream| stream.set_read_timeout(Some(Duration::from_millis(10))))?;
+    running.stop()?;
+    for address in &addresses {
+        if let Name::Ip(address) = address {
+            if TcpStream::connect(address).is_ok() {
+                return Err(format!("It is gone, and {address} still takes connections."));
+            }
+        }
+    }
+    if path.exists() { Err("It is gone, and its Unix socket is still there.".to_owned()) } else { Ok(()) }
+}
+
+fn hello<S: std::io::Read + std::io::Write>(
+    stream: S,
+    bench: &Bench<'_>,
+    prepare: impl FnOnce(&S) -> std::io::Result<()>,
+) -> Result<(), String> {
+    prepare(&stream).map_err(|error| error.to_string())?;
+    let mut peer = Peer::new(stream, bench.patience);
+    peer.send(get("/hello"))?;
+    peer.until("world!")
+}
+
+pub(crate) fn origins(bench: &Bench<'_>) -> Result<(), String> {
+    let elsewhere =
+        Origin::block(Ipv4Addr::new(10, 0, 0, 0).into(), 8, None).map_err(|error| error.to_string())?;
+    let running = bench.start(|plan| plan.config.origins = vec![elsewhere])?;
+    let mut peer = running.connect()?;
+    peer.end()?;
+    if !peer.received.is_empty() {
+        return Err("Octets were sent to a peer that is not admitted.".to_owned());
+    }
+    running.wait("Nobody is told of the refusal.", || running.record.arrived() == (0, 1))?;
+    running.stop()
+}

@@ -1,0 +1,132 @@
+//! Peers and handlers that do not keep up.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::bench::{Bench, Running};
+use crate::script::{get, post_head};
+use crate::sum::pattern;
+
+/// More than the sockets of the loopback and all windows hold.
+const BOUND: u64 = 64 << 20;
+/// So long nothing moves where everything stands.
+const STILL: Duration = Duration::from_millis(100);
+
+pub(crate) fn output(bench: &Bench<'_>) -> Result<(), String> {
+    let running = bench.start(|_| ())?;
+    let mut peer = running.connect_with(true)?;
+    peer.send(get("/endless"))?;
+    running.wait("The source is never asked.", || running.record.octets(0) > 0)?;
+    let held = stands(&running, || running.record.octets(0))?;
+    let began = Instant::now();
+    while running.record.octets(0) == held {
+        let received = peer.receive(64 << 10);
+        if !matches!(received, Ok(Some(_))) || began.elapsed() > bench.patience {
+            return Err(format!("The source is not asked again when the peer reads: {received:?}."));
+        }
+    }
+    running.stop()
+}
+
+pub(crate) fn input(bench: &Bench<'_>) -> Result<(), String> {
+    let running = bench.start(|_| ())?;
+    let mut peer = running.connect()?;
+    peer.send(post_head("/read-late", 1 << 29))?;
+    let (piece, mut sent) = (pattern(0, 64 << 10), 0);
+    let began = Instant::now();
+    let mut moved = began;
+    while moved.elapsed() < 3 * STILL {
+        let more = peer.send_some(&piece)? as u64;
+        sent += more;
+        if more > 0 {
+            moved = Instant::now();
+        }
+        if sent > BOUND {
+            return Err(format!("{sent} octets were taken of a body that nobody reads."));
+        }
+    }
+    running.record.open_gate("read");
+    running.wait("The body is not read on.", || running.record.octets(0) > 0)?;
+    let began = Instant::now();
+    while peer.send_some(&piece)? == 0 {
+        if began.elapsed() > bench.patience {
+            return Err("The peer's octets are not taken when the handler reads.".to_owned());
+        }
+    }
+    running.stop()
+}
+
+pub(crate) fn slow_reader(bench: &Bench<'_>) -> Result<(), String> {
+    let running = bench.start(|plan| {
+        plan.config.channel.write_timeout = Some(Duration::from_millis(150));
+        plan.config.channel.min_write_rate = 0;
+    })?;
+    let mut peer = running.connect_with(true)?;
+    peer.send(get("/endless"))?;
+    running
+        .wait("The connection is not cut.", || running.record.has(0, "did not take the answer in time"))?;
+    running.wait("The source is not dropped.", || running.record.has(0, "dropped"))?;
+    running.stop()
+}
+
+pub(crate) fn partial_writes(bench: &Bench<'_>) -> Result<(), String> {
+    const OCTETS: usize = 1_500_000;
+    let running = bench.start(|_| ())?;
+    let mut peer = running.connect_with(true)?;
+    // The first is one piece; the second many slices, in which every seam is elsewhere.
+    let paths = [
+        format!("/whole?octets={OCTETS}"),
+        format!("/download?octets={OCTETS}&frame=7919&length={OCTETS}&end=plain"),
+    ];
+    for path in paths {
+        peer.received.clear();
+        peer.send(get(&path))?;
+        let (began, mut turn) = (Instant::now(), 0);
+        let content = loop {
+            let content =
+                peer.received.windows(4).position(|window| window == b"\r\n\r\n").map(|head| head + 4);
+            if let Some(content) = content.filter(|content| peer.received.len() >= content + OCTETS) {
+                break content;
+            }
+            // Now and then the peer rests, so that the socket fills up.
+            turn += 1;
+            if turn % 64 == 0 {
+                thread::sleep(Duration::from_millis(1));
+            }
+            let received = peer.receive(4099);
+            if !matches!(received, Ok(Some(_))) || began.elapsed() > bench.patience {
+                return Err(format!("{path} ends after {} octets: {received:?}", peer.received.len()));
+            }
+        };
+        let wrong = pattern(0, OCTETS)
+            .iter()
+            .zip(&peer.received[content..])
+            .position(|(ours, theirs)| ours != theirs);
+        if let Some(wrong) = wrong {
+            return Err(format!("Octet {wrong} of {path} is another one."));
+        }
+        if peer.received.len() != content + OCTETS {
+            return Err(format!("{path} has octets too many."));
+        }
+    }
+    running.stop()
+}
+
+/// Waits until a count stands still below the bound.
+fn stands(running: &Running, count: impl Fn() -> u64) -> Result<u64, String> {
+    let began = Instant::now();
+    loop {
+        let before = count();
+        thread::sleep(STILL);
+        let after = count();
+        if after > BOUND {
+            return Err(format!("{after} octets were made for a peer that does not read."));
+        }
+        if before == after {
+            return Ok(after);
+        }
+        if began.elapsed() > running.patience {
+            return Err("The source is asked on and on.".to_owned());
+        }
+    }
+}

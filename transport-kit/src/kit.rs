@@ -1,0 +1,142 @@
+//! Runs the scripts and the checks.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::application::Application;
+use crate::bench::Bench;
+use crate::memory::Memory;
+use crate::obligation::{OBLIGATIONS, Obligation, Proof};
+use crate::record::Record;
+use crate::report::{Report, Verdict};
+use crate::run::run;
+use crate::script::Script;
+use crate::sockets::Sockets;
+use crate::subject::{Plan, Subject};
+use crate::trace::Trace;
+
+/// Checks a transport against all [`OBLIGATIONS`].
+///
+/// One check runs at a time in a process, since some of them look at what the process takes.
+pub fn check(subject: &impl Subject) -> Report {
+    Kit::default().check(subject)
+}
+
+/// A check with settings.
+#[derive(Clone, Debug)]
+pub struct Kit {
+    patience: Duration,
+    only: Option<Vec<&'static str>>,
+    at_once: usize,
+}
+
+impl Default for Kit {
+    fn default() -> Self {
+        Self { patience: Duration::from_secs(30), only: None, at_once: 16 }
+    }
+}
+
+impl Kit {
+    /// How long anything that should happen may take; what takes longer never happens. A transport that is right
+    /// does not depend on it. Default 30 s.
+    #[must_use]
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// Looks at these obligations alone, by their names.
+    #[must_use]
+    pub fn only(mut self, names: impl IntoIterator<Item = &'static str>) -> Self {
+        self.only = Some(names.into_iter().collect());
+        self
+    }
+
+    /// How many scripts run at once, each with a server of its own. Default 16.
+    #[must_use]
+    pub fn at_once(mut self, scripts: usize) -> Self {
+        self.at_once = scripts.max(1);
+        self
+    }
+
+    /// Checks a transport.
+    pub fn check(&self, subject: &impl Subject) -> Report {
+        static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+        let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+        let began = Instant::now();
+        let bench = Bench { subject, patience: self.patience };
+        let chosen =
+            |obligation: &&Obligation| self.only.as_ref().is_none_or(|only| only.contains(&obligation.name));
+        let mut verdicts: Vec<_> = OBLIGATIONS.iter().filter(chosen).map(verdict).collect();
+        self.scripts(&bench, &mut verdicts);
+        for Verdict { obligation, failures, .. } in &mut verdicts {
+            if let Proof::Check(check) = obligation.proof() {
+                failures.extend(check(&bench).err());
+            }
+        }
+        Report { verdicts, took: began.elapsed() }
+    }
+
+    fn scripts(&self, bench: &Bench<'_>, verdicts: &mut [Verdict]) {
+        let scripts = verdicts.iter().enumerate().flat_map(|(number, verdict)| {
+            verdict.obligation.scripts().into_iter().map(move |script| (number, script))
+        });
+        let queue: Mutex<VecDeque<_>> = Mutex::new(scripts.collect());
+        let verdicts = Mutex::new(verdicts);
+        let work = || {
+            loop {
+                let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+                let Some((number, script)) = next else { return };
+                let failure = failure(&script, bench);
+                let mut verdicts = verdicts.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(verdict) = verdicts.get_mut(number) {
+                    verdict.failures.extend(failure);
+                }
+            }
+        };
+        thread::scope(|scope| {
+            for _ in 0..self.at_once {
+                scope.spawn(work);
+            }
+        });
+    }
+}
+
+fn verdict(obligation: &'static Obligation) -> Verdict {
+    Verdict { obligation, scripts: obligation.scripts().len(), failures: Vec::new() }
+}
+
+/// What is wrong with the script on the subject, if anything.
+fn failure(script: &Script, bench: &Bench<'_>) -> Option<String> {
+    let reference = in_memory(script);
+    let name = &script.name;
+    if let Some(stuck) = reference.is_stuck() {
+        return Some(format!("The script \"{name}\" does not run in memory, {stuck}\n{reference}"));
+    }
+    match on_subject(script, bench.subject, bench.patience) {
+        Err(error) => Some(format!("No server for the script \"{name}\": {error}")),
+        Ok(trace) if trace == reference => None,
+        Ok(trace) => Some(format!("The script \"{name}\" differs:\n{}", trace.difference(&reference))),
+    }
+}
+
+/// The trace of a script on the in-memory transport, which is what it is to be on any.
+#[must_use]
+pub fn in_memory(script: &Script) -> Trace {
+    let record = Record::default();
+    run(script, &mut Memory::new(script.config.clone(), script.small_buffer, &record), &record)
+}
+
+/// The trace of a script on a transport.
+///
+/// # Errors
+///
+/// The server cannot be started.
+pub fn on_subject(script: &Script, subject: &dyn Subject, patience: Duration) -> std::io::Result<Trace> {
+    let record = Record::default();
+    let plan = Plan::new(script.config.clone(), record.clone());
+    let server = subject.serve(plan, Application::new(record.clone()))?;
+    Ok(run(script, &mut Sockets::new(server, script.small_buffer, patience), &record))
+}

@@ -1,0 +1,321 @@
+//! What is written down while a script runs: what each channel told, and what the application saw of it.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Waker};
+use std::thread;
+
+use httpfsm::error::{BodyError, CloseReason, RequestError};
+use httpfsm::fields::InvalidField;
+use httpfsm::handler::{ConnectionInfo, Subscriber};
+use httpfsm::peer::Peer;
+use httpfsm::request::RequestRef;
+use httpfsm::server::Refusal;
+
+use crate::sum::Sum;
+
+/// What happened on a server, channel by channel. Its clones are the same record; a server has one as its
+/// subscriber.
+#[derive(Clone, Default)]
+pub struct Record(Arc<Mutex<Pages>>);
+
+#[derive(Default)]
+struct Pages {
+    channels: Vec<Channel>,
+    numbers: HashMap<String, usize>,
+    refusals: Vec<Refusal>,
+    /// What the application has begun and not ended.
+    running: usize,
+    open_gates: HashSet<String>,
+    waiters: Vec<Waker>,
+}
+
+#[derive(Default)]
+struct Channel {
+    top: Vec<String>,
+    /// Requests that reached the application.
+    requests: usize,
+    application: Vec<Part>,
+    peer: Option<Peer>,
+    sockname: Option<Peer>,
+    closed: bool,
+}
+
+/// What a part of the application saw of a request. Parts may run on threads of their own: only within one is there
+/// an order.
+struct Part {
+    request: usize,
+    what: &'static str,
+    lines: Vec<Line>,
+}
+
+enum Line {
+    Text(String),
+    Octets(Sum),
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => f.write_str(text),
+            Self::Octets(sum) => write!(f, "body {sum}"),
+        }
+    }
+}
+
+/// What is asked of the record.
+impl Record {
+    /// Channels that opened, and connections that were not admitted.
+    pub(crate) fn arrived(&self) -> (usize, usize) {
+        let pages = self.pages();
+        (pages.channels.len(), pages.refusals.len())
+    }
+
+    /// Whether all channels have closed and the application does nothing any more.
+    pub(crate) fn is_over(&self) -> bool {
+        let pages = self.pages();
+        pages.running == 0 && pages.channels.iter().all(|channel| channel.closed)
+    }
+
+    /// Channels that are open.
+    pub(crate) fn open(&self) -> usize {
+        self.pages().channels.iter().filter(|channel| !channel.closed).count()
+    }
+
+    /// Whether a line of the channel, or of the application about it, contains `text`.
+    pub(crate) fn has(&self, channel: usize, text: &str) -> bool {
+        let pages = self.pages();
+        let Some(channel) = pages.channels.get(channel) else { return false };
+        let mut lines = channel.application.iter().flat_map(|part| &part.lines);
+        channel.top.iter().any(|line| line.contains(text))
+            || lines.any(|line| line.to_string().contains(text))
+    }
+
+    /// How many octets of bodies the application has read on the channel.
+    pub(crate) fn octets(&self, channel: usize) -> u64 {
+        let pages = self.pages();
+        let parts = pages.channels.get(channel).into_iter().flat_map(|channel| &channel.application);
+        let lines = parts.flat_map(|part| &part.lines);
+        let octets = lines.map(|line| match line {
+            Line::Text(_) => 0,
+            Line::Octets(sum) => sum.octets(),
+        });
+        octets.sum()
+    }
+
+    /// What the channels told and what the application saw, each as a title and lines.
+    pub(crate) fn lanes(&self) -> Vec<(String, String)> {
+        let pages = self.pages();
+        let mut lanes = Vec::new();
+        for (number, channel) in pages.channels.iter().enumerate() {
+            lanes.push((format!("channel {number}"), channel.top.join("\n")));
+            for Part { request, what, lines } in &channel.application {
+                let lines: Vec<_> = lines.iter().map(ToString::to_string).collect();
+                lanes.push((format!("channel {number}, request {request}, {what}"), lines.join("\n")));
+            }
+        }
+        if !pages.refusals.is_empty() {
+            lanes.push(("not admitted".to_owned(), format!("{:?}", pages.refusals)));
+        }
+        lanes
+    }
+
+    /// The names of both ends, as the transport told them when the channel opened.
+    pub(crate) fn names(&self, channel: usize) -> Option<(Peer, Peer)> {
+        let pages = self.pages();
+        let channel = pages.channels.get(channel)?;
+        channel.peer.clone().zip(channel.sockname.clone())
+    }
+
+    fn pages(&self) -> MutexGuard<'_, Pages> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Where the application waits for the script.
+impl Record {
+    /// Lets through whoever waits at the gate, and whoever comes.
+    pub(crate) fn open_gate(&self, gate: &str) {
+        let mut pages = self.pages();
+        pages.open_gates.insert(gate.to_owned());
+        let waiters = std::mem::take(&mut pages.waiters);
+        drop(pages);
+        waiters.into_iter().for_each(Waker::wake);
+    }
+
+    pub(crate) fn poll_gate(&self, gate: &str, waker: &Waker) -> Poll<()> {
+        let mut pages = self.pages();
+        if pages.open_gates.contains(gate) {
+            return Poll::Ready(());
+        }
+        pages.waiters.push(waker.clone());
+        Poll::Pending
+    }
+
+    pub(crate) async fn pass_gate(&self, gate: &str) {
+        poll_fn(|cx| self.poll_gate(gate, cx.waker())).await;
+    }
+}
+
+/// What the application writes down.
+impl Record {
+    /// A request has reached the handler.
+    pub(crate) fn begin(&self, channel: &str) -> Diary {
+        let mut pages = self.pages();
+        let channel = pages.numbers.get(channel).copied().unwrap_or_default();
+        let request = pages.channels.get_mut(channel).map_or(0, |channel| {
+            channel.requests += 1;
+            channel.requests - 1
+        });
+        drop(pages);
+        Diary::new(self.clone(), channel, request, "handler")
+    }
+}
+
+/// Where a part of the application writes down what it sees of a request. One that is dropped before its end says so.
+pub(crate) struct Diary {
+    record: Record,
+    channel: usize,
+    request: usize,
+    part: usize,
+    ended: bool,
+}
+
+impl Diary {
+    fn new(record: Record, channel: usize, request: usize, what: &'static str) -> Self {
+        let mut pages = record.pages();
+        pages.running += 1;
+        let part = pages.channels.get_mut(channel).map_or(0, |channel| {
+            channel.application.push(Part { request, what, lines: Vec::new() });
+            channel.application.len() - 1
+        });
+        drop(pages);
+        Self { record, channel, request, part, ended: false }
+    }
+
+    /// For another part of the application, which is about the same request.
+    pub(crate) fn of(&self, what: &'static str) -> Self {
+        Self::new(self.record.clone(), self.channel, self.request, what)
+    }
+
+    pub(crate) fn note(&self, text: impl fmt::Display) {
+        self.write(|lines| lines.push(Line::Text(text.to_string())));
+    }
+
+    /// Octets of a body; those that came before them are on the same line.
+    pub(crate) fn octets(&self, octets: &[u8]) {
+        self.write(|lines| {
+            if let Some(Line::Octets(sum)) = lines.last_mut() {
+                return sum.add(octets);
+            }
+            let mut sum = Sum::default();
+            sum.add(octets);
+            lines.push(Line::Octets(sum));
+        });
+    }
+
+    /// The part has come to its end.
+    pub(crate) fn end(mut self, text: impl fmt::Display) {
+        self.note(text);
+        self.ended = true;
+    }
+
+    fn write(&self, write: impl FnOnce(&mut Vec<Line>)) {
+        let mut pages = self.record.pages();
+        let channel = pages.channels.get_mut(self.channel);
+        if let Some(part) = channel.and_then(|channel| channel.application.get_mut(self.part)) {
+            write(&mut part.lines);
+        }
+    }
+}
+
+impl Drop for Diary {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.note(if thread::panicking() { "panicked" } else { "dropped" });
+        }
+        self.record.pages().running -= 1;
+    }
+}
+
+impl Record {
+    fn tell(&self, connection: &ConnectionInfo, line: String) {
+        let mut pages = self.pages();
+        let number = pages.numbers.get(&connection.channel).copied();
+        if let Some(channel) = number.and_then(|number| pages.channels.get_mut(number)) {
+            channel.top.push(if channel.closed { format!("{line}, after the end") } else { line });
+        }
+    }
+}
+
+impl Subscriber for Record {
+    fn not_admitted(&self, _peername: &Peer, _sockname: &Peer, reason: Refusal) {
+        self.pages().refusals.push(reason);
+    }
+
+    fn opened(&self, connection: &ConnectionInfo) {
+        let mut pages = self.pages();
+        let number = pages.channels.len();
+        pages.numbers.insert(connection.channel.clone(), number);
+        pages.channels.push(Channel {
+            top: vec![format!("opened {}", connection.channel)],
+            peer: Some(connection.peername.clone()),
+            sockname: Some(connection.sockname.clone()),
+            ..Channel::default()
+        });
+    }
+
+    fn request(&self, connection: &ConnectionInfo, request: RequestRef<'_>) {
+        let version = request.version();
+        let mut line = format!("request {} {} {version:?}", request.method(), request.target());
+        for field in request.fields() {
+            line.push_str(&format!(" | {}: {}", field.name, field.value.escape_ascii()));
+        }
+        self.tell(connection, line);
+    }
+
+    fn body_end(&self, connection: &ConnectionInfo) {
+        self.tell(connection, "body end".to_owned());
+    }
+
+    fn body_failed(&self, connection: &ConnectionInfo, error: &BodyError) {
+        self.tell(connection, format!("body failed: {error}"));
+    }
+
+    fn refused(&self, connection: &ConnectionInfo, error: &RequestError) {
+        self.tell(connection, format!("refused with {}: {error}", error.status().code()));
+    }
+
+    fn invalid_field(&self, connection: &ConnectionInfo, fault: &InvalidField) {
+        self.tell(connection, format!("invalid field: {fault}"));
+    }
+
+    fn excess(&self, connection: &ConnectionInfo, octets: u64) {
+        self.tell(connection, format!("{octets} octets in excess"));
+    }
+
+    fn peer_ended(&self, connection: &ConnectionInfo) {
+        self.tell(connection, "peer ended".to_owned());
+    }
+
+    fn upgraded(&self, connection: &ConnectionInfo) {
+        self.tell(connection, "upgraded".to_owned());
+    }
+
+    fn closed(&self, connection: &ConnectionInfo, reason: CloseReason) {
+        self.tell(connection, format!("closed: {reason}"));
+        let mut pages = self.pages();
+        let number = pages.numbers.get(&connection.channel).copied();
+        if let Some(channel) = number.and_then(|number| pages.channels.get_mut(number)) {
+            channel.closed = true;
+        }
+    }
+}
+
+impl fmt::Debug for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Record").field("lanes", &self.lanes()).finish()
+    }
+}

@@ -1,0 +1,227 @@
+//! Runs a script on a stand, and takes down its trace.
+
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Waker};
+use std::time::Duration;
+
+use crate::record::Record;
+use crate::script::{Script, Step};
+use crate::stand::{Received, Stand};
+use crate::trace::Trace;
+
+/// Runs the script to its end. What takes for ever stands in the trace.
+pub(crate) fn run(script: &Script, stand: &mut dyn Stand, record: &Record) -> Trace {
+    let mut run = Run { stand, record, lines: Vec::new(), chosen: 0, stuck: None };
+    run.all(&script.steps);
+    let mut trace = Trace::new(record.lanes());
+    for (number, line) in run.lines.iter().enumerate() {
+        let end = line.end.map_or("still open", Line::describe);
+        trace.wire(number, &line.received, end);
+    }
+    trace.stuck(run.stuck);
+    trace
+}
+
+struct Run<'a> {
+    stand: &'a mut dyn Stand,
+    record: &'a Record,
+    lines: Vec<Line>,
+    chosen: usize,
+    stuck: Option<String>,
+}
+
+/// A connection, as its peer sees it.
+struct Line {
+    received: Vec<u8>,
+    /// Octets that were waited for so far.
+    seen: usize,
+    channel: Option<usize>,
+    end: Option<End>,
+}
+
+#[derive(Clone, Copy)]
+enum End {
+    Fin,
+    Rst,
+    Ours,
+}
+
+impl Line {
+    fn describe(end: End) -> &'static str {
+        match end {
+            End::Fin => "FIN",
+            End::Rst => "RST",
+            End::Ours => "our reset",
+        }
+    }
+}
+
+type Step1 = Result<(), String>;
+
+impl Run<'_> {
+    fn all(&mut self, steps: &[Step]) {
+        let outcome = self.connect().and_then(|()| {
+            steps.iter().enumerate().try_for_each(|(number, step)| {
+                self.stand.begin();
+                self.step(step).map_err(|stuck| format!("at step {number}, {}: {stuck}", brief(step)))
+            })
+        });
+        let outcome = outcome.and_then(|()| self.finish());
+        self.stuck = outcome.err();
+        // Whatever is left, also of what got stuck.
+        for peer in 0..self.lines.len() {
+            self.stand.close(peer);
+        }
+        self.stand.begin();
+        let ended = self.wait("the channels do not close", |run| run.record.is_over());
+        drop(self.stand.handle().drain(Some(Duration::ZERO)));
+        self.stand.begin();
+        let gone = self.gone();
+        for late in [ended, gone] {
+            if self.stuck.is_none() {
+                self.stuck = late.err();
+            }
+        }
+    }
+
+    fn step(&mut self, step: &Step) -> Step1 {
+        match step {
+            Step::Connect => self.connect()?,
+            Step::Choose(line) => self.chosen = *line,
+            Step::Send(pieces) => pieces.iter().try_for_each(|piece| self.send(piece))?,
+            Step::Until(octets) => self.until(usize::MAX, octets)?,
+            Step::Sip(length, octets) => self.until(*length, octets)?,
+            Step::Fin => self.stand.fin(self.chosen),
+            Step::Reset => {
+                self.stand.reset(self.chosen);
+                self.line()?.end = Some(End::Ours);
+            }
+            Step::End => self.end()?,
+            Step::Told(text) => {
+                let channel = self.line()?.channel.ok_or("there is no channel")?;
+                self.wait("it is not told", |run| run.record.has(channel, text))?;
+            }
+            Step::Open(gate) => self.record.open_gate(gate),
+            Step::Drain(deadline) => drop(self.stand.handle().drain(*deadline)),
+            Step::Gone => self.gone()?,
+        }
+        self.stand.settle();
+        Ok(())
+    }
+
+    /// Connects, and waits until the server has taken notice.
+    fn connect(&mut self) -> Step1 {
+        self.stand.begin();
+        let (channels, refusals) = self.record.arrived();
+        self.stand.connect()?;
+        self.wait("the connection is not accepted", |run| run.record.arrived() != (channels, refusals))?;
+        let channel = (self.record.arrived().0 > channels).then_some(channels);
+        self.chosen = self.lines.len();
+        self.lines.push(Line { received: Vec::new(), seen: 0, channel, end: None });
+        Ok(())
+    }
+
+    fn send(&mut self, octets: &[u8]) -> Step1 {
+        let mut left = octets;
+        while !left.is_empty() {
+            let sent = self.stand.send(self.chosen, left);
+            left = left.get(sent..).unwrap_or_default();
+            if sent == 0 {
+                // It may be that the server waits for us to read.
+                self.receive(usize::MAX)?;
+                self.patient("it is not taken")?;
+            }
+        }
+        Ok(())
+    }
+
+    fn until(&mut self, at_most: usize, octets: &[u8]) -> Step1 {
+        loop {
+            let line = self.line()?;
+            let rest = line.received.get(line.seen..).unwrap_or_default();
+            if let Some(found) = find(rest, octets) {
+                line.seen += found + octets.len();
+                return Ok(());
+            }
+            // Only a part of it can have come before.
+            if line.end.is_some() {
+                return Err("the connection has ended".to_owned());
+            }
+            self.receive(at_most)?;
+            self.patient("it does not come")?;
+        }
+    }
+
+    fn end(&mut self) -> Step1 {
+        while self.line()?.end.is_none() {
+            self.receive(usize::MAX)?;
+            self.patient("it does not come")?;
+        }
+        Ok(())
+    }
+
+    fn receive(&mut self, at_most: usize) -> Step1 {
+        let chosen = self.chosen;
+        let line = self.lines.get_mut(chosen).ok_or("there is no such connection")?;
+        if line.end.is_none() {
+            line.end = match self.stand.receive(chosen, at_most, &mut line.received) {
+                Received::Some | Received::Nothing => None,
+                Received::Fin => Some(End::Fin),
+                Received::Rst => Some(End::Rst),
+            };
+        }
+        Ok(())
+    }
+
+    /// Ends what is still open in good order.
+    fn finish(&mut self) -> Step1 {
+        for number in 0..self.lines.len() {
+            self.chosen = number;
+            self.stand.begin();
+            if self.line()?.end.is_none() {
+                self.stand.fin(number);
+                self.end().map_err(|stuck| format!("at the end of connection {number}: {stuck}"))?;
+            }
+            self.stand.close(number);
+        }
+        Ok(())
+    }
+
+    fn gone(&mut self) -> Step1 {
+        let mut gone = pin!(self.stand.handle().gone());
+        self.wait("the server is not gone", |_| {
+            gone.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready()
+        })
+    }
+
+    fn wait(&mut self, otherwise: &str, mut is_so: impl FnMut(&Self) -> bool) -> Step1 {
+        self.stand.settle();
+        while !is_so(self) {
+            self.patient(otherwise)?;
+            self.stand.idle();
+        }
+        Ok(())
+    }
+
+    fn patient(&self, otherwise: &str) -> Step1 {
+        if self.stand.is_over_patience() { Err(otherwise.to_owned()) } else { Ok(()) }
+    }
+
+    fn line(&mut self) -> Result<&mut Line, String> {
+        self.lines.get_mut(self.chosen).ok_or_else(|| "there is no such connection".to_owned())
+    }
+}
+
+fn find(octets: &[u8], wanted: &[u8]) -> Option<usize> {
+    octets.windows(wanted.len().max(1)).position(|window| window == wanted)
+}
+
+fn brief(step: &Step) -> String {
+    let mut text = format!("{step:?}");
+    if let Some((cut, _)) = text.char_indices().nth(80) {
+        text.truncate(cut);
+        text.push_str("..");
+    }
+    text
+}

@@ -1,0 +1,171 @@
+//! A script: what a peer does, step by step, as data.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use httpfsm::config::{Bodies, ServerConfig};
+
+/// What one or several peers do to a server under a configuration. What the application does is in the paths of the
+/// requests.
+#[derive(Clone, Debug)]
+pub struct Script {
+    /// What it shows; no two scripts have the same.
+    pub name: String,
+    /// The configuration of the server.
+    pub config: ServerConfig,
+    /// The steps, in order; each waits for what it is about.
+    pub steps: Vec<Step>,
+    /// The peer's receive buffer is as small as the system allows.
+    pub small_buffer: bool,
+}
+
+/// One step of a script, on the connection that was chosen last.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Step {
+    /// Opens a further connection, and chooses it. The first is open from the beginning.
+    Connect,
+    /// Chooses a connection, counted from 0.
+    Choose(usize),
+    /// Sends octets, in these pieces.
+    Send(Vec<Bytes>),
+    /// Waits until these octets have arrived, after those that were waited for before.
+    Until(Bytes),
+    /// The same, taking at most so many octets at once.
+    Sip(usize, Bytes),
+    /// Ends the peer's output.
+    Fin,
+    /// Resets the connection.
+    Reset,
+    /// Waits until the server has ended the connection.
+    End,
+    /// Waits until the channel or the application has told something that contains this.
+    Told(String),
+    /// Opens a gate at which the application waits.
+    Open(&'static str),
+    /// Takes the server out of service, with a deadline.
+    Drain(Option<Duration>),
+    /// Waits until the server is gone.
+    Gone,
+}
+
+impl Script {
+    /// A script without steps, under the default configuration with streamed bodies.
+    pub(crate) fn new(name: impl Into<String>) -> Self {
+        let mut config = ServerConfig::default();
+        config.channel.bodies = Some(Bodies::Streamed);
+        Self { name: name.into(), config, steps: Vec::new(), small_buffer: false }
+    }
+
+    pub(crate) fn config(mut self, change: impl FnOnce(&mut ServerConfig)) -> Self {
+        change(&mut self.config);
+        self
+    }
+
+    pub(crate) fn whole(self, overflow: u64) -> Self {
+        self.config(|config| {
+            config.channel.bodies = Some(Bodies::Whole);
+            config.channel.inbuf_overflow = overflow;
+        })
+    }
+
+    pub(crate) fn small_buffer(mut self) -> Self {
+        self.small_buffer = true;
+        self
+    }
+
+    fn step(mut self, step: Step) -> Self {
+        self.steps.push(step);
+        self
+    }
+
+    pub(crate) fn connect(self) -> Self {
+        self.step(Step::Connect)
+    }
+
+    pub(crate) fn choose(self, connection: usize) -> Self {
+        self.step(Step::Choose(connection))
+    }
+
+    pub(crate) fn send(self, octets: impl AsRef<[u8]>) -> Self {
+        self.pieces([octets])
+    }
+
+    pub(crate) fn pieces<T: AsRef<[u8]>>(self, pieces: impl IntoIterator<Item = T>) -> Self {
+        let pieces = pieces.into_iter().map(|piece| Bytes::copy_from_slice(piece.as_ref()));
+        self.step(Step::Send(pieces.collect()))
+    }
+
+    /// Sends pieces of so many octets.
+    pub(crate) fn send_by(self, octets: impl AsRef<[u8]>, length: usize) -> Self {
+        self.pieces(octets.as_ref().chunks(length))
+    }
+
+    pub(crate) fn until(self, octets: impl AsRef<[u8]>) -> Self {
+        self.step(Step::Until(Bytes::copy_from_slice(octets.as_ref())))
+    }
+
+    pub(crate) fn sip(self, length: usize, octets: impl AsRef<[u8]>) -> Self {
+        self.step(Step::Sip(length, Bytes::copy_from_slice(octets.as_ref())))
+    }
+
+    pub(crate) fn fin(self) -> Self {
+        self.step(Step::Fin)
+    }
+
+    pub(crate) fn reset(self) -> Self {
+        self.step(Step::Reset)
+    }
+
+    pub(crate) fn end(self) -> Self {
+        self.step(Step::End)
+    }
+
+    pub(crate) fn told(self, text: impl Into<String>) -> Self {
+        self.step(Step::Told(text.into()))
+    }
+
+    pub(crate) fn open(self, gate: &'static str) -> Self {
+        self.step(Step::Open(gate))
+    }
+
+    pub(crate) fn drain(self, deadline: impl Into<Option<Duration>>) -> Self {
+        self.step(Step::Drain(deadline.into()))
+    }
+
+    pub(crate) fn gone(self) -> Self {
+        self.step(Step::Gone)
+    }
+}
+
+/// A GET of a path.
+pub(crate) fn get(path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: kit\r\n\r\n")
+}
+
+/// A request with a body of known length.
+pub(crate) fn post(path: &str, body: impl AsRef<[u8]>) -> Vec<u8> {
+    let body = body.as_ref();
+    let mut octets = post_head(path, body.len()).into_bytes();
+    octets.extend_from_slice(body);
+    octets
+}
+
+pub(crate) fn post_head(path: &str, length: usize) -> String {
+    format!("POST {path} HTTP/1.1\r\nHost: kit\r\nContent-Length: {length}\r\n\r\n")
+}
+
+pub(crate) fn chunked_head(path: &str) -> String {
+    format!("POST {path} HTTP/1.1\r\nHost: kit\r\nTransfer-Encoding: chunked\r\n\r\n")
+}
+
+/// Octets in chunks of a size, without the last chunk.
+pub(crate) fn chunks(octets: &[u8], size: usize) -> Vec<u8> {
+    let mut coded = Vec::new();
+    for chunk in octets.chunks(size) {
+        coded.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
+        coded.extend_from_slice(chunk);
+        coded.extend_from_slice(b"\r\n");
+    }
+    coded
+}

@@ -1,0 +1,122 @@
+//! Out of service, in the middle of everything.
+
+use std::time::Duration;
+
+use crate::script::{Script, get, post_head};
+use crate::sum::pattern;
+
+const SOON: Duration = Duration::from_millis(60);
+
+pub(crate) fn scripts() -> Vec<Script> {
+    let patient = |name: &str| {
+        Script::new(name).config(|config| config.channel.drain_grace = Some(Duration::from_secs(1000)))
+    };
+    let quick = |name: &str| Script::new(name).config(|config| config.channel.drain_grace = Some(SOON));
+    vec![
+        Script::new("a drain of nothing").fin().end().drain(None).gone(),
+        quick("a drain of an idle connection").send(get("/hello")).until("world!").drain(None).end().gone(),
+        patient("a request on its way when the drain begins")
+            .send(get("/hello"))
+            .until("world!")
+            .drain(None)
+            .send(get("/hello"))
+            .until("world!")
+            .end()
+            .gone(),
+        patient("a drain before the first request")
+            .drain(None)
+            .send(get("/hello"))
+            .until("world!")
+            .end()
+            .gone(),
+        patient("a drain inside a head")
+            .send(get("/hello") + "GET /hel")
+            .until("world!")
+            .drain(None)
+            .send("lo HTTP/1.1\r\nHost: kit\r\n\r\n")
+            .until("world!")
+            .end()
+            .gone(),
+        patient("a drain while the handler runs")
+            .send(get("/gate"))
+            .told("waits")
+            .drain(None)
+            .open("gate")
+            .until("passed")
+            .end()
+            .gone(),
+        patient("a drain inside a body")
+            .send(post_head("/upload", 2000))
+            .send(pattern(0, 1000))
+            .told("body 1000 octets")
+            .drain(None)
+            .send(pattern(1000, 1000))
+            .until("end []")
+            .end()
+            .gone(),
+        patient("a drain inside an answer")
+            .send(get("/download?octets=200000&frame=1000&gate=1000"))
+            .until("\r\n3e8\r\n")
+            .drain(None)
+            .open("source")
+            .until("X-Sum: ")
+            .end()
+            .gone(),
+        patient("a drain with requests behind")
+            .send(get("/gate") + &get("/hello"))
+            .told("waits")
+            .drain(None)
+            .open("gate")
+            .until("passed")
+            .end()
+            .gone(),
+        patient("a drain that cuts").send(get("/never")).told("waits").drain(SOON).end().gone(),
+        patient("a drain that cuts at once")
+            .send(get("/hello"))
+            .until("world!")
+            .drain(Duration::ZERO)
+            .end()
+            .gone(),
+        patient("a drain that cuts an upgraded connection")
+            .send("GET /upgrade HTTP/1.1\r\nHost: kit\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n")
+            .until("\r\n\r\n")
+            .send("ping")
+            .until("ping")
+            .drain(SOON)
+            .told("tunnel 4 octets")
+            .gone(),
+        patient("the channel's own drain deadline")
+            .config(|config| config.channel.drain_deadline = Some(SOON))
+            .send(get("/never"))
+            .told("waits")
+            .drain(None)
+            .until("503")
+            .end()
+            .gone(),
+        patient("the server's own drain deadline")
+            .config(|config| {
+                config.drain_deadline = Some(SOON);
+                config.channel.drain_grace = Some(SOON);
+            })
+            .send(get("/download?octets=1000&end=never"))
+            .until("\r\n3e8\r\n")
+            .drain(None)
+            .told("dropped")
+            .gone(),
+        patient("two connections in a drain")
+            .send(get("/gate"))
+            .told("waits")
+            .connect()
+            .send(get("/hello"))
+            .until("world!")
+            .drain(None)
+            .send(get("/hello"))
+            .until("world!")
+            .end()
+            .choose(0)
+            .open("gate")
+            .until("passed")
+            .end()
+            .gone(),
+    ]
+}

@@ -1,0 +1,191 @@
+//! How connections end: half-closed, reset, closed.
+
+use crate::script::{Script, chunked_head, get, post_head};
+use crate::sum::pattern;
+
+pub(crate) fn half_closes() -> Vec<Script> {
+    vec![
+        Script::new("an end without a request").fin().end(),
+        Script::new("an end after an answer").send(get("/hello")).until("world!").fin().end(),
+        Script::new("an end behind a request that is being answered")
+            .send(get("/gate"))
+            .told("waits")
+            .fin()
+            .told("peer ended")
+            .open("gate")
+            .until("passed")
+            .end(),
+        Script::new("an end inside a head").send("GET /hello HTT").fin().until("400").end(),
+        Script::new("an end after an empty line").send("\r\n").fin().end(),
+        Script::new("an end inside a body")
+            .send(post_head("/upload", 100) + "some")
+            .told("body 4 octets")
+            .fin()
+            .end(),
+        Script::new("an end inside a chunk")
+            .send(chunked_head("/upload") + "64\r\nsome")
+            .told("body 4 octets")
+            .fin()
+            .end(),
+        Script::new("an end inside trailers")
+            .send(chunked_head("/upload") + "4\r\nsome\r\n0\r\nX-A: ")
+            .told("body 4 octets")
+            .fin()
+            .end(),
+        Script::new("an end inside a body that nobody reads")
+            .send(post_head("/gate", 100) + "some")
+            .told("waits")
+            .fin()
+            .told("peer ended")
+            .open("gate")
+            .end(),
+        Script::new("a handler that waits for the peer's end")
+            .send(get("/peer-ended"))
+            .told("waits")
+            .fin()
+            .until("\r\n\r\nended")
+            .end(),
+        Script::new("an end while a large answer leaves")
+            .send(get("/download?octets=600000&frame=10000&gate=10000"))
+            .told("answers 200")
+            .until("\r\n\r\n")
+            .fin()
+            .told("peer ended")
+            .open("source")
+            .until("X-Sum: ")
+            .end(),
+        Script::new("an end that counts as a disconnect")
+            .config(|config| config.channel.fin_is_disconnect = true)
+            .send(get("/never"))
+            .told("waits")
+            .fin()
+            .told("dropped")
+            .end(),
+        Script::new("an end behind pipelined requests")
+            .send(get("/gate") + &get("/hello") + &get("/hello"))
+            .told("waits")
+            .fin()
+            .told("peer ended")
+            .open("gate")
+            .until("passed")
+            .until("world!")
+            .until("world!")
+            .end(),
+    ]
+}
+
+pub(crate) fn disconnects() -> Vec<Script> {
+    vec![
+        Script::new("a reset without a request").reset(),
+        Script::new("a reset after an answer").send(get("/hello")).until("world!").reset(),
+        Script::new("a reset inside a head").send(get("/hello") + "GET /he").until("world!").reset(),
+        Script::new("a reset while the handler waits for it")
+            .send(get("/disconnect"))
+            .told("waits")
+            .reset()
+            .told("disconnected")
+            .open("disconnected")
+            .told("answers 200"),
+        Script::new("a reset while the handler waits for something else")
+            .send(get("/never"))
+            .told("waits")
+            .reset()
+            .told("dropped"),
+        Script::new("a reset inside a body")
+            .send(post_head("/upload", 100) + "some")
+            .told("body 4 octets")
+            .reset()
+            .told("closed"),
+        Script::new("a reset inside an answer")
+            .send(get("/download?octets=2000&gate=1000"))
+            .until("\r\n\r\n")
+            .until("\r\n3e8\r\n".trim_start())
+            .reset()
+            .told("dropped"),
+        Script::new("a reset beside an upload and its answer")
+            .send(post_head("/duplex", 100) + "some")
+            .until("begin ")
+            .told("body 4 octets")
+            .reset()
+            .told("closed"),
+        Script::new("a reset of a body that is read elsewhere")
+            .send(post_head("/detached", 100) + "some")
+            .told("body 4 octets")
+            .reset()
+            .told("detached: "),
+        Script::new("a reset for others to live on")
+            .connect()
+            .send(get("/gate"))
+            .told("waits")
+            .choose(0)
+            .send(get("/never"))
+            .told("waits")
+            .reset()
+            .told("closed")
+            .choose(1)
+            .open("gate")
+            .until("passed"),
+    ]
+}
+
+pub(crate) fn several() -> Vec<Script> {
+    vec![
+        Script::new("two connections at once")
+            .send(get("/gate"))
+            .told("waits")
+            .connect()
+            .send(get("/hello"))
+            .until("world!")
+            .choose(0)
+            .open("gate")
+            .until("passed"),
+        Script::new("one connection waits for another's body")
+            .send(post_head("/upload", 1000))
+            .told("reads")
+            .connect()
+            .send(get("/whole?octets=300000"))
+            .until("\r\n\r\n")
+            .send(get("/hello"))
+            .until("world!")
+            .choose(0)
+            .send(pattern(0, 1000))
+            .until("end []"),
+        Script::new("the connection that has been idle for the longest makes room")
+            .config(|config| config.max_connections = 1)
+            .send(get("/hello"))
+            .until("world!")
+            .connect()
+            .send(get("/hello"))
+            .until("world!")
+            .choose(0)
+            .end(),
+        Script::new("a connection too many, where none is idle")
+            .config(|config| config.max_connections = 1)
+            .send(get("/gate"))
+            .told("waits")
+            .connect()
+            .end()
+            .choose(0)
+            .open("gate")
+            .until("passed"),
+        Script::new("a connection too many of one peer")
+            .config(|config| config.max_connections_per_peer = 2)
+            .connect()
+            .connect()
+            .end()
+            .choose(1)
+            .send(get("/hello"))
+            .until("world!"),
+        Script::new("a request too many on the server")
+            .config(|config| config.maximum_simultaneous_requests = 1)
+            .send(get("/gate"))
+            .told("waits")
+            .connect()
+            .send(get("/hello"))
+            .until("503")
+            .until("\r\n\r\n")
+            .choose(0)
+            .open("gate")
+            .until("passed"),
+    ]
+}

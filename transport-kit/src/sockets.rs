@@ -1,0 +1,126 @@
+//! A subject on the loopback, and peers on sockets of the standard library.
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use httpfsm_transport::ServerHandle;
+use socket2::{Domain, SockRef, Socket, Type};
+
+use crate::stand::{Received, Stand};
+
+/// How long a call on a socket may block.
+const MOMENT: Duration = Duration::from_millis(10);
+
+pub(crate) struct Sockets {
+    server: ServerHandle,
+    peers: Vec<Option<TcpStream>>,
+    small_buffer: bool,
+    patience: Duration,
+    began: Instant,
+}
+
+impl Sockets {
+    pub(crate) fn new(server: ServerHandle, small_buffer: bool, patience: Duration) -> Self {
+        Self { server, peers: Vec::new(), small_buffer, patience, began: Instant::now() }
+    }
+
+    fn peer(&mut self, peer: usize) -> Option<&mut TcpStream> {
+        self.peers.get_mut(peer)?.as_mut()
+    }
+}
+
+impl Stand for Sockets {
+    fn connect(&mut self) -> Result<(), String> {
+        let address = self.server.local_addr().ok_or("The server has no TCP address.")?;
+        let stream =
+            connect(address, self.small_buffer).map_err(|error| format!("cannot connect: {error}"))?;
+        self.peers.push(Some(stream));
+        Ok(())
+    }
+
+    fn send(&mut self, peer: usize, octets: &[u8]) -> usize {
+        let Some(stream) = self.peer(peer) else { return octets.len() };
+        match stream.write(octets) {
+            Ok(sent) => sent,
+            Err(error) if is_too_early(&error) => 0,
+            Err(_) => octets.len(),
+        }
+    }
+
+    fn receive(&mut self, peer: usize, at_most: usize, into: &mut Vec<u8>) -> Received {
+        let Some(stream) = self.peer(peer) else { return Received::Fin };
+        let mut buffer = vec![0; at_most.min(64 << 10)];
+        match stream.read(&mut buffer) {
+            Ok(0) => Received::Fin,
+            Ok(octets) => {
+                into.extend_from_slice(&buffer[..octets]);
+                Received::Some
+            }
+            Err(error) if is_too_early(&error) => Received::Nothing,
+            Err(_) => Received::Rst,
+        }
+    }
+
+    fn fin(&mut self, peer: usize) {
+        if let Some(stream) = self.peer(peer) {
+            let _ = stream.shutdown(Shutdown::Write);
+        }
+    }
+
+    fn reset(&mut self, peer: usize) {
+        if let Some(stream) = self.peer(peer) {
+            reset(stream);
+        }
+        self.close(peer);
+    }
+
+    fn close(&mut self, peer: usize) {
+        if let Some(peer) = self.peers.get_mut(peer) {
+            *peer = None;
+        }
+    }
+
+    fn settle(&mut self) {}
+
+    fn idle(&mut self) {
+        thread::sleep(Duration::from_millis(1));
+    }
+
+    fn begin(&mut self) {
+        self.began = Instant::now();
+    }
+
+    fn is_over_patience(&self) -> bool {
+        self.began.elapsed() > self.patience
+    }
+
+    fn handle(&self) -> ServerHandle {
+        self.server.clone()
+    }
+}
+
+/// A socket whose calls block for a moment at most.
+pub(crate) fn connect(address: SocketAddr, small_buffer: bool) -> io::Result<TcpStream> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    if small_buffer {
+        // Before it connects, since the window is settled then.
+        socket.set_recv_buffer_size(1)?;
+    }
+    socket.connect(&address.into())?;
+    let stream = TcpStream::from(socket);
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(MOMENT))?;
+    stream.set_write_timeout(Some(MOMENT))?;
+    Ok(stream)
+}
+
+/// Has the close of the socket be a reset.
+pub(crate) fn reset(stream: &TcpStream) {
+    let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
+}
+
+pub(crate) fn is_too_early(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted)
+}

@@ -1,0 +1,127 @@
+//! What a script made happen, to be compared with what it made happen elsewhere.
+
+use std::fmt;
+
+/// The width of a column where two traces stand side by side.
+const WIDTH: usize = 70;
+/// Equal lines that are shown before a difference.
+const BEFORE: usize = 3;
+/// Lines that are shown of a difference.
+const SHOWN: usize = 24;
+
+/// What happened in a script: the events of each channel, what the application saw of each request, and the octets
+/// that each peer received, with the end of its connection. Two traces are equal octet for octet; of the octets only
+/// the value of `Date` is left out.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Trace {
+    lanes: Vec<(String, Vec<u8>)>,
+    stuck: Option<String>,
+}
+
+impl Trace {
+    pub(crate) fn new(lanes: Vec<(String, String)>) -> Self {
+        let lanes = lanes.into_iter().map(|(title, text)| (title, text.into_bytes()));
+        Self { lanes: lanes.collect(), stuck: None }
+    }
+
+    pub(crate) fn wire(&mut self, number: usize, octets: &[u8], end: &str) {
+        self.lanes.push((format!("octets to peer {number}"), without_dates(octets)));
+        self.lanes.push((format!("end of peer {number}"), end.as_bytes().to_vec()));
+    }
+
+    pub(crate) fn stuck(&mut self, stuck: Option<String>) {
+        self.stuck = stuck;
+    }
+
+    /// Where the script waited for something that never came.
+    #[must_use]
+    pub fn is_stuck(&self) -> Option<&str> {
+        self.stuck.as_deref()
+    }
+
+    /// The two traces side by side, as far as they differ; empty if they do not.
+    #[must_use]
+    pub fn difference(&self, reference: &Self) -> String {
+        let mut text = String::new();
+        if self.stuck != reference.stuck {
+            let (ours, theirs) = (self.stuck.as_deref(), reference.stuck.as_deref());
+            side_by_side(
+                &mut text,
+                "stuck",
+                theirs.unwrap_or_default().as_bytes(),
+                ours.unwrap_or_default().as_bytes(),
+            );
+        }
+        let titles = reference.lanes.iter().map(|(title, _)| title);
+        let more = self.lanes.iter().map(|(title, _)| title).filter(|title| reference.lane(title).is_none());
+        for title in titles.chain(more) {
+            let (theirs, ours) = (reference.lane(title), self.lane(title));
+            if theirs != ours {
+                side_by_side(&mut text, title, theirs.unwrap_or(b"(nothing)"), ours.unwrap_or(b"(nothing)"));
+            }
+        }
+        text
+    }
+
+    fn lane(&self, title: &str) -> Option<&[u8]> {
+        self.lanes.iter().find(|(found, _)| found == title).map(|(_, octets)| &octets[..])
+    }
+}
+
+impl fmt::Display for Trace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (title, octets) in &self.lanes {
+            writeln!(f, "{title}:")?;
+            lines(octets).iter().try_for_each(|line| writeln!(f, "    {}", show(line, 2 * WIDTH)))?;
+        }
+        self.stuck.iter().try_for_each(|stuck| writeln!(f, "stuck {stuck}"))
+    }
+}
+
+fn lines(octets: &[u8]) -> Vec<&[u8]> {
+    octets.split_inclusive(|&octet| octet == b'\n').collect()
+}
+
+fn side_by_side(text: &mut String, title: &str, theirs: &[u8], ours: &[u8]) {
+    let (left, right) = (lines(theirs), lines(ours));
+    let first = left.iter().zip(&right).take_while(|(left, right)| left == right).count();
+    text.push_str(&format!("  {title}\n    {:WIDTH$} | on the subject\n", "in memory"));
+    for number in first.saturating_sub(BEFORE)..left.len().max(right.len()).min(first + SHOWN) {
+        let (left, right) = (left.get(number).copied(), right.get(number).copied());
+        let sign = if left == right { ' ' } else { '|' };
+        // A long line from where it differs.
+        let from = match (left, right) {
+            (Some(left), Some(right)) => {
+                left.iter().zip(right).take_while(|(left, right)| left == right).count()
+            }
+            _ => 0,
+        };
+        let from = if left == right { 0 } else { from.saturating_sub(20) };
+        let cut =
+            |line: Option<&[u8]>| show(line.and_then(|line| line.get(from..)).unwrap_or_default(), WIDTH);
+        text.push_str(&format!("    {:WIDTH$} {sign} {}\n", cut(left), cut(right)));
+    }
+}
+
+fn show(octets: &[u8], width: usize) -> String {
+    let mut text = octets.escape_ascii().to_string();
+    if text.len() > width {
+        text.truncate(width.saturating_sub(2));
+        text.push_str("..");
+    }
+    text
+}
+
+/// The octets with the same value in each `Date`.
+fn without_dates(octets: &[u8]) -> Vec<u8> {
+    const FIELD: &[u8] = b"\r\nDate: ";
+    let mut octets = octets.to_vec();
+    let mut at = 0;
+    while let Some(found) =
+        octets.get(at..).and_then(|rest| rest.windows(FIELD.len()).position(|w| w == FIELD))
+    {
+        at += found + FIELD.len();
+        octets.iter_mut().skip(at).take_while(|octet| **octet != b'\r').for_each(|octet| *octet = b'-');
+    }
+    octets
+}

@@ -25,6 +25,11 @@ macro_rules! on_each_transport {
             fn on_smol() {
                 super::$check("smol");
             }
+
+            #[test]
+            fn on_blocking() {
+                super::$check("blocking");
+            }
         })+
     };
 }
@@ -47,7 +52,7 @@ mod tools;
 mod wrk;
 
 /// What `--transport` takes.
-const TRANSPORTS: [&str; 3] = ["tokio", "async-std", "smol"];
+const TRANSPORTS: [&str; 4] = ["tokio", "async-std", "smol", "blocking"];
 
 /// Long enough for a loaded machine; nothing here waits for it unless it fails.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -1,0 +1,13 @@
+//! A server that goes out of service while clients are at work. In a process of its own, whose threads and descriptors
+//! are counted.
+#![allow(clippy::unwrap_used)]
+
+use httpfsm_blocking::Server;
+use httpfsm_transport_kit::{answer, drain_at_work};
+
+#[test]
+fn a_drain_at_work_answers_every_request_and_leaves_nothing_behind() {
+    let tally =
+        drain_at_work(|config, address| Server::new(config).listen_tcp(address)?.serve(answer)).unwrap();
+    println!("{} requests answered, {} crossed the end of their connection", tally.answered, tally.crossed);
+}

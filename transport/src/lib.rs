@@ -34,6 +34,7 @@ mod timekeeper;
 mod tunnel;
 mod wire;
 mod worker;
+mod written;
 
 pub use accept::{Accept, Accepted, Backoff, accept};
 pub use clock::{Clock, Stamp};
@@ -48,3 +49,4 @@ pub use service::Service;
 pub use sync::{BodyReader, Sync, block_on, sync};
 pub use timekeeper::keep_time;
 pub use wire::Wire;
+pub use written::{BodyWriter, written};

@@ -82,6 +82,10 @@ pub(crate) enum Transport {
     /// tokio, multi-threaded or on the main thread alone
     #[default]
     Tokio,
+    /// async-std, which is discontinued (RUSTSEC-2025-0052): on its own executor, or on --threads beside the main one
+    AsyncStd,
+    /// smol, its successor; all threads are beside the main one
+    Smol,
 }
 
 #[cfg(test)]

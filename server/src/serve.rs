@@ -23,7 +23,9 @@ use crate::cli::{Cli, Serve, Transport};
 use crate::log::Log;
 use crate::parameters;
 
+mod async_std;
 mod signals;
+mod smol;
 mod tokio;
 
 /// What every transport is told.
@@ -62,6 +64,8 @@ pub(crate) fn run(options: &Serve) -> Result<(), Box<dyn Error>> {
 fn on(transport: Transport, handler: impl Handler, plan: Plan) -> Result<(), Box<dyn Error>> {
     match transport {
         Transport::Tokio => tokio::run(handler, plan),
+        Transport::AsyncStd => async_std::run(handler, plan),
+        Transport::Smol => smol::run(handler, plan),
     }
 }
 
@@ -69,12 +73,16 @@ impl Transport {
     fn name(self) -> &'static str {
         match self {
             Self::Tokio => "tokio",
+            Self::AsyncStd => "async-std",
+            Self::Smol => "smol",
         }
     }
 
     fn spawn(self) -> crate::app::Spawn {
         match self {
             Self::Tokio => tokio::spawn,
+            Self::AsyncStd => async_std::spawn,
+            Self::Smol => smol::spawn,
         }
     }
 }

@@ -18,6 +18,8 @@ mod connection;
 mod desk;
 mod driver;
 mod exchange;
+#[cfg(feature = "futures-io")]
+mod futures_io;
 mod handle;
 mod job;
 mod listener;
@@ -40,6 +42,8 @@ pub use accept::{Accept, Accepted, Backoff, accept};
 pub use clock::{Clock, Stamp};
 pub use connection::{Connection, Event, Parts, Timer};
 pub use driver::Driver;
+#[cfg(feature = "futures-io")]
+pub use futures_io::FuturesIo;
 pub use handle::{Listening, ServerHandle};
 pub use job::{Inline, Job, Spawner};
 pub use listener::{Listener, ListeningSocket, Place, SocketOptions, unix_peer};

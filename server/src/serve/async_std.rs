@@ -1,0 +1,23 @@
+//! `--transport async-std`.
+
+use std::error::Error;
+use std::num::NonZeroUsize;
+use std::pin::Pin;
+
+use httpfsm::handler::Handler;
+use httpfsm_async_std::AsyncStd;
+use httpfsm_transport::block_on;
+
+use super::{Plan, start};
+
+pub(super) fn spawn(future: Pin<Box<dyn Future<Output = ()> + Send>>) {
+    async_std::task::spawn(future);
+}
+
+pub(super) fn run(handler: impl Handler, plan: Plan) -> Result<(), Box<dyn Error>> {
+    let workers = plan.threads.map_or(0, NonZeroUsize::get);
+    let server = start(AsyncStd::default().workers(workers), handler, plan)?;
+    // Not with the runtime's `block_on`, which would have this thread wait for the sockets of the others.
+    block_on(server.gone());
+    Ok(())
+}

@@ -1,0 +1,24 @@
+//! `--transport smol`.
+
+use std::error::Error;
+use std::num::NonZeroUsize;
+use std::pin::Pin;
+use std::thread;
+
+use httpfsm::handler::Handler;
+use httpfsm_async_std::smol::Smol;
+use httpfsm_transport::block_on;
+
+use super::{Plan, start};
+
+pub(super) fn spawn(future: Pin<Box<dyn Future<Output = ()> + Send>>) {
+    smol::spawn(future).detach();
+}
+
+pub(super) fn run(handler: impl Handler, plan: Plan) -> Result<(), Box<dyn Error>> {
+    let threads = plan.threads.map_or_else(thread::available_parallelism, Ok).map_or(1, NonZeroUsize::get);
+    let server = start(Smol::default().workers(threads), handler, plan)?;
+    // Not with the runtime's `block_on`, which would have this thread wait for the sockets of the others.
+    block_on(server.gone());
+    Ok(())
+}

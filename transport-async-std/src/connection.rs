@@ -1,0 +1,61 @@
+//! Level 1.
+
+use std::future::Future;
+use std::os::fd::AsFd;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+use futures_io::{AsyncRead, AsyncWrite};
+use httpfsm::channel::{Facts, Settings};
+
+use crate::stream::Stream;
+
+/// One connection in the caller's own task, pulled event by event: see
+/// [`httpfsm_transport::Connection`] for what it does. Its socket is one of smol or of async-std; its timer is that of
+/// `async-io`, which needs neither.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use httpfsm::{ChannelConfig, Fields, ResponseRef, Settings, Status};
+/// use httpfsm_async_std::{Event, connection};
+///
+/// async fn serve(stream: smol::net::TcpStream) {
+///     let settings = Arc::new(Settings::new(&ChannelConfig::default()));
+///     let mut connection = connection(stream, settings);
+///     while let Some(event) = connection.next_event().await {
+///         if let Event::Request = event {
+///             let _ = connection.respond(ResponseRef::new(Status::OK, &Fields::new(), b"Hello, world!"));
+///         }
+///     }
+/// }
+/// ```
+pub type Connection<S> = httpfsm_transport::Connection<Stream<S>, Alarm>;
+
+/// A connection over a socket that was just accepted.
+pub fn connection<S>(socket: S, settings: Arc<Settings>) -> Connection<S>
+where
+    S: AsyncRead + AsyncWrite + AsFd + Send + Unpin + 'static,
+{
+    Connection::new(Stream::new(socket), Alarm::default(), settings, Facts::default())
+}
+
+/// A timer, made when the first deadline is waited for.
+#[derive(Debug, Default)]
+pub struct Alarm(Option<(Instant, async_io::Timer)>);
+
+impl httpfsm_transport::Timer for Alarm {
+    fn poll_until(&mut self, cx: &mut Context<'_>, at: Instant) -> Poll<()> {
+        let (set, timer) = self.0.get_or_insert_with(|| (at, async_io::Timer::at(at)));
+        if *set != at {
+            *set = at;
+            timer.set_at(at);
+        }
+        ready!(Pin::new(timer).poll(cx));
+        // One that has rung is silent from then on.
+        self.0 = None;
+        Poll::Ready(())
+    }
+}

@@ -1,0 +1,56 @@
+//! A listener that is registered with the reactor.
+
+use std::io;
+use std::task::{Context, Poll, ready};
+
+use async_io::Async;
+use httpfsm::peer::Peer;
+use httpfsm_transport::{Accept, Accepted, Listener, ListeningSocket, Place, unix_peer};
+use socket2::{SockAddr, Socket};
+
+use crate::socket::Registered as Connected;
+use crate::stream::Stream;
+
+pub(crate) struct Registered {
+    place: Place,
+    socket: Async<Socket>,
+}
+
+impl Registered {
+    pub(crate) fn new(listener: Listener) -> io::Result<Self> {
+        let (place, socket) = listener.into_parts();
+        let socket = match socket {
+            ListeningSocket::Tcp(listener) => Socket::from(listener),
+            ListeningSocket::Unix(listener) => Socket::from(listener),
+        };
+        Ok(Self { place, socket: Async::new_nonblocking(socket)? })
+    }
+}
+
+impl Accept for Registered {
+    type Wire = Stream<Connected>;
+
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Accepted<Self::Wire>>> {
+        let (socket, peername) = loop {
+            match self.socket.get_ref().accept() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    ready!(self.socket.poll_readable(cx))?;
+                }
+                accepted => break accepted?,
+            }
+        };
+        let sockname = self.place.sockname(|| {
+            let address = socket.local_addr()?.as_socket();
+            address.ok_or_else(|| io::ErrorKind::Unsupported.into())
+        })?;
+        let socket = Connected::new(socket)?;
+        Poll::Ready(Ok((Stream::new(socket), peer(&peername), sockname)))
+    }
+}
+
+fn peer(address: &SockAddr) -> Peer {
+    match address.as_socket() {
+        Some(address) => Peer::Ip(address),
+        None => unix_peer(address.as_pathname()),
+    }
+}

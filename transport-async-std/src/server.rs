@@ -1,0 +1,81 @@
+//! A server on an executor.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use httpfsm::handler::Handler;
+use httpfsm_transport::{Opening, ServerHandle, Transport, accept};
+
+use crate::blocking::Blocking;
+use crate::listener::Registered;
+use crate::spawn::Spawn;
+use crate::workers::Workers;
+
+/// The transport on an executor of yours.
+///
+/// ```
+/// use httpfsm::config::ServerConfig;
+/// use httpfsm::handler::Request;
+/// use httpfsm_async_std::{Futures, Task};
+/// use httpfsm_transport::Server;
+///
+/// # fn main() -> std::io::Result<()> {
+/// // A thread for each connection.
+/// let executor = |task: Task| {
+///     std::thread::spawn(|| async_io::block_on(task));
+/// };
+/// let server = Server::on(Futures(executor), ServerConfig::default())
+///     .listen_tcp("127.0.0.1:0".parse().expect("this is an address"))?
+///     .serve(|_: Request| async { "Hello, world!" })?;
+/// async_io::block_on(server.drain(None));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Futures<S>(
+    /// What runs the tasks of the server: one for each listener, and one for each connection.
+    pub S,
+);
+
+impl<S: Spawn> Transport for Futures<S> {
+    fn start<H: Handler>(self, opening: Opening, handler: H) -> io::Result<ServerHandle> {
+        start(opening, handler, |_| Ok(self.0))
+    }
+}
+
+/// Starts a server on an executor of a runtime, or, if there are to be any, on workers of its own.
+pub(crate) fn start_on<H: Handler>(
+    runtime: impl Spawn,
+    workers: usize,
+    opening: Opening,
+    handler: H,
+) -> io::Result<ServerHandle> {
+    match workers {
+        0 => start(opening, handler, |_| Ok(runtime)),
+        workers => start(opening, handler, |server| Workers::start(workers, server)),
+    }
+}
+
+fn start<H: Handler, S: Spawn>(
+    mut opening: Opening,
+    handler: H,
+    executor: impl FnOnce(&ServerHandle) -> io::Result<S>,
+) -> io::Result<ServerHandle> {
+    let (service, handle) = opening.service(Arc::new(Blocking), handler)?;
+    let begin = || -> io::Result<()> {
+        let listeners = opening.listeners.into_iter().map(Registered::new);
+        let listeners = listeners.collect::<io::Result<Vec<_>>>()?;
+        let executor = Arc::new(executor(&handle)?);
+        for listener in listeners {
+            let (spawner, service) = (Arc::clone(&executor), Arc::clone(&service));
+            executor.spawn(accept(listener, service, handle.clone(), move |driver| spawner.spawn(driver)));
+        }
+        Ok(())
+    };
+    begin().inspect_err(|_| {
+        // The threads that have started are to end.
+        drop(handle.drain(Some(Duration::ZERO)));
+    })?;
+    Ok(handle)
+}

@@ -1,0 +1,70 @@
+//! An upgraded connection for what speaks futures-io.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures_io::{AsyncRead, AsyncWrite};
+use httpfsm::handler::{IoFailure, Upgraded};
+
+/// An [`Upgraded`] connection as `futures_io::AsyncRead` and `AsyncWrite`. Its errors are of the kinds that a socket's
+/// would be, and carry the [`IoFailure`].
+///
+/// ```
+/// use httpfsm::handler::Upgraded;
+/// use httpfsm_transport::FuturesIo;
+///
+/// fn adapt(upgraded: Upgraded) -> impl futures_io::AsyncRead + futures_io::AsyncWrite {
+///     FuturesIo::new(upgraded)
+/// }
+/// ```
+#[derive(Debug)]
+pub struct FuturesIo(Upgraded);
+
+impl FuturesIo {
+    /// Adapts a connection.
+    #[must_use]
+    pub fn new(upgraded: Upgraded) -> Self {
+        Self(upgraded)
+    }
+
+    /// Gives the connection back.
+    #[must_use]
+    pub fn into_inner(self) -> Upgraded {
+        self.0
+    }
+}
+
+impl AsyncRead for FuturesIo {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        self.0.poll_read(cx, buffer).map_err(error)
+    }
+}
+
+impl AsyncWrite for FuturesIo {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
+        self.0.poll_write(cx, octets).map_err(error)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.0.poll_flush(cx).map_err(error)
+    }
+
+    /// Ends our output (FIN); reading goes on.
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.0.poll_close(cx).map_err(error)
+    }
+}
+
+fn error(failure: IoFailure) -> io::Error {
+    let kind = match failure {
+        IoFailure::Closed => io::ErrorKind::BrokenPipe,
+        IoFailure::Reset => io::ErrorKind::ConnectionReset,
+        IoFailure::Other(_) => io::ErrorKind::Other,
+    };
+    io::Error::new(kind, failure)
+}

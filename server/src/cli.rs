@@ -40,7 +40,8 @@ pub(crate) struct Serve {
     #[arg(long, env = "HTTPFSM_TRANSPORT", hide_env = true, value_enum, default_value_t)]
     pub(crate) transport: Transport,
 
-    /// Threads that serve; 1: everything on the main thread [default: one per core]
+    /// Threads that serve; on tokio, 1 is: everything on the main thread; on blocking: workers, beside the loop
+    /// [default: one per core; on blocking, 8]
     #[arg(long, env = "HTTPFSM_THREADS", hide_env = true, value_name = "N", value_parser = threads)]
     pub(crate) threads: Option<NonZeroUsize>,
 
@@ -86,6 +87,8 @@ pub(crate) enum Transport {
     AsyncStd,
     /// smol, its successor; all threads are beside the main one
     Smol,
+    /// Threads: one that waits for all sockets, and workers that run the application
+    Blocking,
 }
 
 #[cfg(test)]

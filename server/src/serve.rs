@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use clap::CommandFactory;
 use clap::error::ErrorKind;
-use httpfsm::config::ServerConfig;
+use httpfsm::config::{Bodies, ServerConfig};
 use httpfsm::handler::Handler;
 use httpfsm::peer::Peer;
 use httpfsm_transport::{Listener, Server, ServerHandle, SocketOptions, Transport as Moves, note_panic};
@@ -24,6 +24,7 @@ use crate::log::Log;
 use crate::parameters;
 
 mod async_std;
+mod blocking;
 mod signals;
 mod smol;
 mod tokio;
@@ -66,6 +67,7 @@ fn on(transport: Transport, handler: impl Handler, plan: Plan) -> Result<(), Box
         Transport::Tokio => tokio::run(handler, plan),
         Transport::AsyncStd => async_std::run(handler, plan),
         Transport::Smol => smol::run(handler, plan),
+        Transport::Blocking => blocking::run(handler, plan),
     }
 }
 
@@ -75,6 +77,7 @@ impl Transport {
             Self::Tokio => "tokio",
             Self::AsyncStd => "async-std",
             Self::Smol => "smol",
+            Self::Blocking => "blocking",
         }
     }
 
@@ -83,13 +86,18 @@ impl Transport {
             Self::Tokio => tokio::spawn,
             Self::AsyncStd => async_std::spawn,
             Self::Smol => smol::spawn,
+            Self::Blocking => blocking::spawn,
         }
     }
 }
 
-/// The defaults, then the rig's one timeout, then what was given by name.
+/// The defaults, then what the echo and the rig's one timeout want, then what was given by name.
 fn configuration(options: &Serve, rig_timeout: Option<Duration>) -> ServerConfig {
     let mut config = parameters::defaults(options.hardened);
+    if options.app == App::Echo {
+        // Its answers are to be the same on every transport.
+        config.channel.bodies = Some(Bodies::Streamed);
+    }
     if let Some(timeout) = rig_timeout {
         echo::apply_rig_timeout(&mut config, timeout);
     }
@@ -162,7 +170,7 @@ mod tests {
     use std::time::Duration;
 
     use clap::Parser;
-    use httpfsm::config::ServerConfig;
+    use httpfsm::config::{Bodies, ServerConfig};
 
     use super::configuration;
     use crate::cli::{Cli, Command};
@@ -198,6 +206,14 @@ mod tests {
         }
         assert_eq!(channel.min_body_rate, 0);
         assert_eq!(channel.write_timeout, ServerConfig::default().channel.write_timeout);
+    }
+
+    #[test]
+    fn the_echo_reads_as_it_comes_unless_told_otherwise() {
+        assert_eq!(configured(&["--app", "bench"], None).channel.bodies, None);
+        assert_eq!(configured(&["--app", "echo"], None).channel.bodies, Some(Bodies::Streamed));
+        let told = configured(&["--app", "echo", "--bodies", "whole"], None);
+        assert_eq!(told.channel.bodies, Some(Bodies::Whole));
     }
 
     #[test]

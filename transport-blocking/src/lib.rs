@@ -1,3 +1,48 @@
-//! A transport of httpfsm.
+//! httpfsm on threads: an HTTP/1.x server without an async runtime.
+//!
+//! Should you use this? Yes, if your handlers block (a database driver, files, computations), or if you want no runtime
+//! in your program: one thread waits for all sockets, and few workers run handlers, so ten thousand idle, slow or
+//! half-sent connections need no thread of their own. If your program runs on tokio already, take `httpfsm-tokio`: a
+//! handler that does not block is faster there by the two thread switches that a request costs here.
+//!
+//! [`serve`] runs a handler on a listener; [`Server`] takes several listeners, socket options and a subscriber. Both
+//! give a [`ServerHandle`], to drain the server and to read its counts; [`block_on`] waits for its futures.
+//!
+//! A handler is a function that blocks ([`sync`]) or an async one. A function holds a worker while it runs, so
+//! [`Blocking::workers`] of them run at once, and others wait. An async handler holds one only while it is polled, and
+//! so does the source of a streamed answer. Request bodies are gathered before the handler is called, unless
+//! `config.channel.bodies` says otherwise. Where a handler is cancelled, because the connection is lost or a deadline
+//! has come, a worker drops its future; a function that runs already runs to its end. When the server is gone, handlers
+//! that have outlived their connections are cancelled.
+//!
+//! [`spawn`] runs a future beside a handler, and [`tunnel`] an upgraded connection with code that blocks.
+//!
+//! [`connection()`] serves one socket on a thread of yours, event by event.
+//!
+//! This crate moves octets and time, and knows no rule of HTTP: those are the machine's, in `httpfsm`.
+//! Linux is what it is tested on.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
+
+mod connection;
+mod home;
+mod listener;
+mod lock;
+mod offload;
+mod reactor;
+mod seat;
+mod server;
+mod source;
+mod spawn;
+mod stream;
+mod task;
+mod tunnels;
+mod workers;
+
+pub use connection::{Connection, Parts, connection};
+pub use httpfsm_transport::{
+    BodyReader, Event, Listener, ServerHandle, SocketOptions, UpgradedStream, block_on, note_panic,
+};
+pub use server::{Blocking, Server, serve, sync};
+pub use spawn::{SpawnError, spawn, tunnel};
+pub use stream::Stream;

@@ -2,13 +2,12 @@
 
 use std::fmt;
 use std::future::Future;
-use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use crate::lock::lock;
-use crate::panics::{self, Elsewhere};
+use crate::panics;
 
 /// Where a transport runs work that blocks: the runtime's blocking pool, or threads of its own.
 pub trait Spawner: Send + Sync + 'static {
@@ -68,7 +67,7 @@ impl<T> Future for Job<T> {
         drop(progress);
         match done {
             Progress::Done(Ok(result)) => Poll::Ready(result),
-            Progress::Done(Err(panic)) => resume_unwind(Box::new(Elsewhere(panic))),
+            Progress::Done(Err(panic)) => panics::resume(panic),
             Progress::Running(_) | Progress::Taken => Poll::Pending,
         }
     }

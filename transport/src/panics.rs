@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::backtrace::Backtrace;
 use std::cell::RefCell;
-use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
+use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind, resume_unwind};
 
 thread_local! {
     static NOTED: RefCell<Option<Noted>> = const { RefCell::new(None) };
@@ -16,7 +16,7 @@ struct Noted {
 }
 
 /// The payload of a panic that was caught on another thread, with the text that was noted there.
-pub(crate) struct Elsewhere(pub(crate) String);
+struct Elsewhere(String);
 
 /// Notes where a panic happened and how it came there, for the 500 page of `expose_tracebacks`.
 ///
@@ -32,10 +32,31 @@ pub fn note_panic(info: &PanicHookInfo<'_>) {
     let _ = NOTED.try_with(|place| place.try_borrow_mut().map(|mut place| *place = Some(noted)));
 }
 
-/// Runs a piece of the application; a panic becomes its text.
+/// Runs a piece of the application; a panic becomes its text, which is known only on the thread where it happened.
+///
+/// For a transport that runs handlers on other threads than their drivers: what the driver polls there ends with
+/// [`resume_panic`](resume).
+///
+/// ```
+/// use httpfsm_transport::catch_panic;
+///
+/// assert_eq!(catch_panic(|| 5), Ok(5));
+/// assert_eq!(catch_panic(|| panic!("out of cheese")), Err::<(), _>("The handler panicked: out of cheese".into()));
+/// ```
+///
+/// # Errors
+///
+/// It panicked: the text for the page of a 500.
 #[inline]
-pub(crate) fn catch<T>(run: impl FnOnce() -> T) -> Result<T, String> {
+pub fn catch<T>(run: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(run)).map_err(|payload| describe(&*payload))
+}
+
+/// Goes on with a panic that was [caught](catch) on another thread, so that the driver has its text. Nothing is
+/// printed again.
+#[cold]
+pub fn resume(text: String) -> ! {
+    resume_unwind(Box::new(Elsewhere(text)))
 }
 
 #[cold]

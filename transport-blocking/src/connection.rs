@@ -1,0 +1,246 @@
+//! Level 1 on the caller's own thread.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::pin::pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use httpfsm::channel::{Channel, Facts, Settings};
+use httpfsm::error::NotAccepted;
+use httpfsm::fields::Fields;
+use httpfsm::request::RequestRef;
+use httpfsm::response::ResponseRef;
+use httpfsm::status::Status;
+use httpfsm_transport::{Event, Timer};
+
+use crate::lock::lock;
+use crate::seat::Seat;
+use crate::stream::{Seated, Socket, Stream};
+
+/// One connection on the caller's own thread, pulled event by event. Calls that wait observe the connection's deadlines
+/// meanwhile.
+///
+/// ```no_run
+/// use std::net::TcpListener;
+/// use std::sync::Arc;
+///
+/// use httpfsm::{ChannelConfig, Fields, ResponseRef, Settings, Status};
+/// use httpfsm_blocking::{Event, connection};
+///
+/// # fn main() -> std::io::Result<()> {
+/// let settings = Arc::new(Settings::new(&ChannelConfig::default()));
+/// let (stream, _) = TcpListener::bind("127.0.0.1:8080")?.accept()?;
+/// let mut connection = connection(stream, settings)?;
+/// while let Some(event) = connection.next_event() {
+///     if let Event::Request = event {
+///         let _ = connection.respond(ResponseRef::new(Status::OK, &Fields::new(), b"Hello, world!"));
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
+pub struct Connection {
+    inner: httpfsm_transport::Connection<Seated, Alarm>,
+    waiting: Waiting,
+}
+
+/// What a connection is made of.
+#[derive(Debug)]
+pub struct Parts {
+    /// The socket, which blocks, unless the machine has closed it.
+    pub stream: Option<Stream>,
+    /// The machine.
+    pub channel: Channel,
+}
+
+/// A connection over a socket that was just accepted.
+///
+/// # Errors
+///
+/// The system has no more descriptors: a connection needs one beside its socket.
+pub fn connection(stream: impl Into<Stream>, settings: Arc<Settings>) -> io::Result<Connection> {
+    let poll = mio::Poll::new()?;
+    let seat = Seat::new(0, None);
+    let wire = Seated::new(Socket::new(stream.into())?, Arc::clone(&seat), poll.registry())?;
+    let alarm = Alarm::default();
+    let waiting = Waiting { poll, events: mio::Events::with_capacity(4), seat, alarm: alarm.clone() };
+    Ok(Connection {
+        inner: httpfsm_transport::Connection::new(wire, alarm, settings, Facts::default()),
+        waiting,
+    })
+}
+
+impl Connection {
+    /// Waits for the next event; `None` after [`Event::Closed`] or [`Event::Upgraded`]. Octets are received and sent
+    /// meanwhile.
+    pub fn next_event(&mut self) -> Option<Event> {
+        self.waiting.wait(self.inner.next_event())
+    }
+
+    /// The request that waits for its answer, until it is answered or its body is asked for.
+    #[must_use]
+    pub fn request(&self) -> Option<RequestRef<'_>> {
+        self.inner.request()
+    }
+
+    /// Asks for so many more octets of the request body. The first time sends `100 Continue` where it is expected.
+    ///
+    /// # Errors
+    ///
+    /// There is no request whose body could come.
+    pub fn demand(&mut self, octets: u64) -> Result<(), NotAccepted> {
+        self.inner.demand(octets)
+    }
+
+    /// Answers the request. A streamed answer goes on with [`write`](Self::write) and [`finish`](Self::finish). The
+    /// octets leave in a call that waits.
+    ///
+    /// # Errors
+    ///
+    /// No request waits, or the response does not fit it.
+    pub fn respond(&mut self, response: ResponseRef<'_>) -> Result<(), NotAccepted> {
+        self.inner.respond(response)
+    }
+
+    /// Sends an interim response, 102 to 199.
+    ///
+    /// # Errors
+    ///
+    /// No request waits, or the status is no interim one.
+    pub fn informational(&mut self, status: Status, fields: &Fields) -> Result<(), NotAccepted> {
+        self.inner.informational(status, fields)
+    }
+
+    /// Sends `100 Continue`, where it is expected.
+    ///
+    /// # Errors
+    ///
+    /// No request waits.
+    pub fn send_continue(&mut self) -> Result<(), NotAccepted> {
+        self.inner.send_continue()
+    }
+
+    /// Adds octets to a streamed answer; waits for room before.
+    ///
+    /// # Errors
+    ///
+    /// No streamed answer is under way, also because the connection was lost.
+    pub fn write(&mut self, octets: impl Into<Bytes>) -> Result<(), NotAccepted> {
+        self.waiting.wait(self.inner.write(octets))
+    }
+
+    /// Waits until all octets have left.
+    ///
+    /// # Errors
+    ///
+    /// The connection was lost.
+    pub fn flush(&mut self) -> Result<(), NotAccepted> {
+        self.waiting.wait(self.inner.flush())
+    }
+
+    /// Ends a streamed answer, with trailer fields if it is chunked, and waits until its octets have left.
+    ///
+    /// # Errors
+    ///
+    /// No streamed answer is under way, also because the connection was lost.
+    pub fn finish(&mut self, trailers: Option<&Fields>) -> Result<(), NotAccepted> {
+        self.waiting.wait(self.inner.finish(trailers))
+    }
+
+    /// Gives the request up: 500 before the answer's head, a cut connection after it.
+    ///
+    /// # Errors
+    ///
+    /// No request is under way.
+    pub fn abort(&mut self, text: Option<&str>) -> Result<(), NotAccepted> {
+        self.inner.abort(text)
+    }
+
+    /// Has the connection finish and close.
+    ///
+    /// # Errors
+    ///
+    /// It is closed.
+    pub fn go_out(&mut self) -> Result<(), NotAccepted> {
+        self.inner.go_out()
+    }
+
+    /// The machine, to ask.
+    #[must_use]
+    pub fn channel(&self) -> &Channel {
+        self.inner.channel()
+    }
+
+    /// Takes the connection apart, after an upgrade or for another driver.
+    ///
+    /// # Errors
+    ///
+    /// The system does not give the socket back.
+    pub fn into_parts(self) -> io::Result<Parts> {
+        let httpfsm_transport::Parts { wire, channel } = self.inner.into_parts();
+        let stream = wire.map(|wire| wire.into_stream(self.waiting.poll.registry())).transpose()?;
+        Ok(Parts { stream, channel })
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.fmt(f)
+    }
+}
+
+/// How the thread waits: for the socket, and until the deadline.
+struct Waiting {
+    poll: mio::Poll,
+    events: mio::Events,
+    seat: Arc<Seat>,
+    alarm: Alarm,
+}
+
+impl Waiting {
+    fn wait<T>(&mut self, future: impl Future<Output = T>) -> T {
+        let mut future = pin!(future);
+        let waker = Waker::from(Arc::clone(&self.seat));
+        let mut cx = Context::from_waker(&waker);
+        loop {
+            *lock(&self.alarm.0) = None;
+            if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
+                return output;
+            }
+            self.sleep();
+        }
+    }
+
+    fn sleep(&mut self) {
+        let until = *lock(&self.alarm.0);
+        let length = until.map(|until| until.saturating_duration_since(Instant::now()));
+        match self.poll.poll(&mut self.events, length) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            // It cannot happen; if it does, the thread does not spin.
+            Err(_) => thread::sleep(Duration::from_millis(10)),
+        }
+        for event in &self.events {
+            self.seat.note(event);
+        }
+    }
+}
+
+/// Tells how long the thread may sleep.
+#[derive(Clone, Debug, Default)]
+struct Alarm(Arc<Mutex<Option<Instant>>>);
+
+impl Timer for Alarm {
+    fn poll_until(&mut self, _cx: &mut Context<'_>, at: Instant) -> Poll<()> {
+        if at <= Instant::now() {
+            return Poll::Ready(());
+        }
+        *lock(&self.0) = Some(at);
+        Poll::Pending
+    }
+}

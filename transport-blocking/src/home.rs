@@ -1,0 +1,115 @@
+//! Where the tasks of a loop are put that are to be polled, from whatever thread.
+
+use std::mem;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::Wake;
+
+use crate::lock::lock;
+use crate::seat::Seat;
+
+/// The token of the waker that ends the loop's sleep.
+pub(crate) const WAKER: mio::Token = mio::Token(usize::MAX);
+
+/// A task of the loop.
+pub(crate) type Future = Pin<Box<dyn std::future::Future<Output = ()> + Send>>;
+
+/// What the threads see of a loop.
+pub(crate) struct Home {
+    inbox: Mutex<Inbox>,
+    /// The loop sleeps, or is about to.
+    asleep: AtomicBool,
+    /// None when the loop has ended. What holds a waker of one of its tasks holds no descriptor then.
+    waker: Mutex<Option<mio::Waker>>,
+    next: AtomicUsize,
+}
+
+/// What has come since the loop looked. It is bounded: a task stands in it once, and there are as many as
+/// connections and listeners.
+#[derive(Default)]
+pub(crate) struct Inbox {
+    pub(crate) seats: Vec<Arc<Seat>>,
+    pub(crate) tasks: Vec<(usize, Future)>,
+    pub(crate) queue: Vec<usize>,
+}
+
+impl Home {
+    pub(crate) fn new(waker: mio::Waker) -> Arc<Self> {
+        Arc::new(Self {
+            inbox: Mutex::default(),
+            asleep: AtomicBool::new(false),
+            waker: Mutex::new(Some(waker)),
+            next: AtomicUsize::new(0),
+        })
+    }
+
+    /// A seat for one more socket, at which the loop notes events from now on. Tokens are never used again, so no event
+    /// reaches the wrong one.
+    pub(crate) fn seat(self: &Arc<Self>) -> Arc<Seat> {
+        let seat = Seat::new(self.next.fetch_add(1, Ordering::Relaxed), Some(Arc::clone(self)));
+        lock(&self.inbox).seats.push(Arc::clone(&seat));
+        seat
+    }
+
+    /// Has the loop poll the task of a seat, from now on.
+    pub(crate) fn spawn(&self, seat: &Arc<Seat>, future: Future) {
+        lock(&self.inbox).tasks.push((seat.token(), future));
+        seat.wake_by_ref();
+    }
+
+    /// Has the loop poll the task once.
+    #[inline]
+    pub(crate) fn enqueue(&self, token: usize) {
+        lock(&self.inbox).queue.push(token);
+        self.end_sleep();
+    }
+
+    #[inline]
+    fn end_sleep(&self) {
+        // Either this sees that the loop sleeps, or the loop has seen what was put into the inbox. On the loop's own
+        // thread, and while it is busy, no system call is made.
+        if self.asleep.load(Ordering::SeqCst) && self.asleep.swap(false, Ordering::SeqCst) {
+            if let Some(waker) = &*lock(&self.waker) {
+                // It fails where the loop is awake already.
+                let _ = waker.wake();
+            }
+        }
+    }
+
+    /// For the loop: moves what has come to `inbox`, which is empty.
+    pub(crate) fn take(&self, inbox: &mut Inbox) {
+        mem::swap(&mut *lock(&self.inbox), inbox);
+    }
+
+    /// For the loop: moves what has come to `inbox`, but for the queue.
+    pub(crate) fn take_seats(&self, inbox: &mut Inbox) {
+        let mut here = lock(&self.inbox);
+        inbox.seats.append(&mut here.seats);
+        inbox.tasks.append(&mut here.tasks);
+    }
+
+    /// For the loop, before it sleeps: `false` if there is something to do.
+    pub(crate) fn may_sleep(&self) -> bool {
+        self.asleep.store(true, Ordering::SeqCst);
+        let inbox = lock(&self.inbox);
+        let empty = inbox.queue.is_empty();
+        drop(inbox);
+        if !empty {
+            self.wakes();
+        }
+        empty
+    }
+
+    /// For the loop: it has woken.
+    pub(crate) fn wakes(&self) {
+        self.asleep.store(false, Ordering::SeqCst);
+    }
+
+    /// For the loop: it has ended.
+    pub(crate) fn close(&self) {
+        *lock(&self.waker) = None;
+        let inbox = mem::take(&mut *lock(&self.inbox));
+        drop(inbox);
+    }
+}

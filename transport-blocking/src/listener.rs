@@ -1,0 +1,120 @@
+//! A listener that is registered with the loop.
+
+use std::io;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+
+use httpfsm::peer::Peer;
+use httpfsm_transport::{Accept, Accepted, Listener, ListeningSocket, Place, unix_peer};
+use mio::net::{TcpListener, UnixListener};
+use mio::{Interest, Registry, Token};
+
+use crate::home::Home;
+use crate::lock::lock;
+use crate::seat::{READABLE, Seat};
+use crate::stream::{Seated, Socket};
+
+/// Connections accepted before others get their turn.
+const TURNS: u32 = 64;
+
+pub(crate) struct Registered {
+    place: Place,
+    socket: Listening,
+    seat: Arc<Seat>,
+    home: Arc<Home>,
+    registry: Arc<Registry>,
+    newcomer: Newcomer,
+    turns: u32,
+}
+
+enum Listening {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+/// The seat of the connection that was accepted last: its driver, which comes next, is the task that it wakes.
+pub(crate) type Newcomer = Arc<Mutex<Option<Arc<Seat>>>>;
+
+impl Registered {
+    /// Registers a listener under a seat, that of the task which accepts.
+    pub(crate) fn new(
+        listener: Listener,
+        seat: Arc<Seat>,
+        home: Arc<Home>,
+        registry: Arc<Registry>,
+    ) -> io::Result<Self> {
+        let (place, socket) = listener.into_parts();
+        let token = Token(seat.token());
+        let socket = match socket {
+            ListeningSocket::Tcp(listener) => {
+                let mut listener = TcpListener::from_std(listener);
+                registry.register(&mut listener, token, Interest::READABLE)?;
+                Listening::Tcp(listener)
+            }
+            ListeningSocket::Unix(listener) => {
+                let mut listener = UnixListener::from_std(listener);
+                registry.register(&mut listener, token, Interest::READABLE)?;
+                Listening::Unix(listener)
+            }
+        };
+        Ok(Self { place, socket, seat, home, registry, newcomer: Newcomer::default(), turns: 0 })
+    }
+
+    pub(crate) fn newcomer(&self) -> Newcomer {
+        Arc::clone(&self.newcomer)
+    }
+
+    fn accept(&self) -> io::Result<(Socket, Peer, Peer)> {
+        Ok(match &self.socket {
+            Listening::Tcp(listener) => {
+                let (stream, peername) = listener.accept()?;
+                let sockname = self.place.sockname(|| stream.local_addr())?;
+                (Socket::Tcp(stream), Peer::Ip(peername), sockname)
+            }
+            Listening::Unix(listener) => {
+                let (stream, peername) = listener.accept()?;
+                let sockname = self.place.sockname(|| Err(io::ErrorKind::Unsupported.into()))?;
+                (Socket::Unix(stream), unix_peer(peername.as_pathname()), sockname)
+            }
+        })
+    }
+}
+
+impl Accept for Registered {
+    type Wire = Seated;
+
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Accepted<Seated>>> {
+        if self.turns == TURNS {
+            self.turns = 0;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        loop {
+            let known = self.seat.state();
+            if known & READABLE == 0 {
+                self.turns = 0;
+                return Poll::Pending;
+            }
+            // Any other failure leaves the listener ready: the connections that wait bring no further event.
+            match self.accept() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.seat.settle(known, READABLE, true);
+                }
+                Err(error) => return Poll::Ready(Err(error)),
+                Ok((socket, peername, sockname)) => {
+                    self.turns += 1;
+                    let seat = self.home.seat();
+                    let wire = Seated::new(socket, Arc::clone(&seat), &self.registry)?;
+                    *lock(&self.newcomer) = Some(seat);
+                    return Poll::Ready(Ok((wire, peername, sockname)));
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        self.seat.close();
+    }
+}

@@ -1,0 +1,8 @@
+//! A mutex whose poison is no news: what it guards stays consistent, since no caller's code runs under it, or is
+//! thrown away.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,131 @@
+//! The loop: one thread that waits for sockets and polls the tasks which they belong to.
+
+use std::collections::HashMap;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread;
+use std::time::Duration;
+
+use mio::{Events, Registry};
+
+use crate::home::{Future, Home, Inbox, WAKER};
+use crate::seat::Seat;
+
+/// Events taken from the system at once.
+const EVENTS: usize = 256;
+
+/// A single-threaded executor whose tasks are woken by sockets, and by whoever has their wakers.
+pub(crate) struct Reactor {
+    poll: mio::Poll,
+    home: Arc<Home>,
+    tasks: HashMap<usize, Task>,
+}
+
+struct Task {
+    seat: Arc<Seat>,
+    /// None before it is spawned, and when it is over and its socket is in other hands.
+    future: Option<Future>,
+}
+
+impl Reactor {
+    pub(crate) fn new() -> io::Result<Self> {
+        let poll = mio::Poll::new()?;
+        let home = Home::new(mio::Waker::new(poll.registry(), WAKER)?);
+        Ok(Self { poll, home, tasks: HashMap::new() })
+    }
+
+    pub(crate) fn home(&self) -> &Arc<Home> {
+        &self.home
+    }
+
+    /// Where sockets are registered, under the tokens of their seats.
+    pub(crate) fn registry(&self) -> io::Result<Arc<Registry>> {
+        self.poll.registry().try_clone().map(Arc::new)
+    }
+
+    /// Polls tasks until `end` is ready. Those that are left then are dropped.
+    pub(crate) fn run(mut self, end: impl std::future::Future<Output = ()>) {
+        let last = self.home.seat();
+        last.wake_by_ref();
+        let waker = Waker::from(Arc::clone(&last));
+        let mut end = std::pin::pin!(end);
+        let (mut events, mut inbox) = (Events::with_capacity(EVENTS), Inbox::default());
+        loop {
+            self.home.take(&mut inbox);
+            self.admit(&mut inbox);
+            for token in inbox.queue.drain(..) {
+                if token != last.token() {
+                    self.poll_task(token);
+                    continue;
+                }
+                last.dequeue();
+                if end.as_mut().poll(&mut Context::from_waker(&waker)).is_ready() {
+                    return;
+                }
+            }
+            self.wait(&mut events, &mut inbox);
+        }
+    }
+
+    fn admit(&mut self, inbox: &mut Inbox) {
+        let seats = inbox.seats.drain(..).map(|seat| (seat.token(), Task { seat, future: None }));
+        self.tasks.extend(seats);
+        for (token, future) in inbox.tasks.drain(..) {
+            if let Some(task) = self.tasks.get_mut(&token) {
+                task.future = Some(future);
+            }
+        }
+    }
+
+    /// Waits for events, but not while there are tasks to poll.
+    fn wait(&mut self, events: &mut Events, inbox: &mut Inbox) {
+        let sleeps = self.home.may_sleep();
+        let waited = self.poll.poll(events, if sleeps { None } else { Some(Duration::ZERO) });
+        self.home.wakes();
+        match waited {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return,
+            // It cannot happen; if it does, the loop does not spin, and serves on if it is over.
+            Err(_) => return thread::sleep(Duration::from_millis(10)),
+        }
+        // An event is told once, maybe before the socket's task is there.
+        self.home.take_seats(inbox);
+        self.admit(inbox);
+        for event in events.iter() {
+            let Some(task) = self.tasks.get(&event.token().0) else { continue };
+            if task.seat.note(event) && task.seat.enqueue() {
+                self.home.enqueue(event.token().0);
+            }
+        }
+    }
+
+    fn poll_task(&mut self, token: usize) {
+        let Some(Task { seat, future }) = self.tasks.get_mut(&token) else { return };
+        seat.dequeue();
+        if let Some(running) = future {
+            let waker = Waker::from(Arc::clone(seat));
+            // The driver catches what the application does. A mistake in the driver costs its connection, not the loop.
+            let polled =
+                catch_unwind(AssertUnwindSafe(|| running.as_mut().poll(&mut Context::from_waker(&waker))));
+            if let Ok(Poll::Pending) = polled {
+                return;
+            }
+            let over = future.take();
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(over)));
+        }
+        if seat.is_closed() {
+            self.tasks.remove(&token);
+        }
+    }
+}
+
+impl Drop for Reactor {
+    fn drop(&mut self) {
+        for (_, task) in self.tasks.drain() {
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(task)));
+        }
+        self.home.close();
+    }
+}

@@ -1,0 +1,154 @@
+//! A server on threads of its own.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use httpfsm::config::{Bodies, ServerConfig};
+use httpfsm::handler::{Handler, IntoResponse, Request};
+use httpfsm_transport::{Inline, Opening, ServerHandle, Sync, Transport, accept};
+
+use crate::listener::Registered;
+use crate::lock::lock;
+use crate::offload::Offloaded;
+use crate::reactor::Reactor;
+use crate::workers::{Files, Workers};
+
+/// A server to be, on threads of its own, in whose background it serves until it is drained.
+///
+/// ```no_run
+/// use httpfsm::config::ServerConfig;
+/// use httpfsm::handler::Request;
+/// use httpfsm_blocking::{Server, block_on, sync};
+///
+/// # fn main() -> std::io::Result<()> {
+/// let server = Server::new(ServerConfig::hardened())
+///     .listen_tcp("[::]:8080".parse().expect("this is an address"))?
+///     .listen_unix("/run/web.sock")?
+///     .serve(sync(|_: Request| "Hello, world!"))?;
+/// block_on(server.gone());
+/// # Ok(())
+/// # }
+/// ```
+pub type Server = httpfsm_transport::Server<Blocking>;
+
+/// Serves a handler on a socket that listens, in the background.
+///
+/// ```
+/// use httpfsm::config::ServerConfig;
+/// use httpfsm::handler::Request;
+/// use httpfsm_blocking::{block_on, serve, sync};
+///
+/// # fn main() -> std::io::Result<()> {
+/// let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+/// let handler = sync(|request: Request| format!("You asked for {}.\n", request.target()));
+/// let server = serve(listener, ServerConfig::default(), handler)?;
+/// block_on(server.drain(None));
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+///
+/// The socket does not listen or does not take [`SocketOptions`](crate::SocketOptions), or the system has no thread or
+/// no descriptor for the server.
+pub fn serve(listener: impl AsFd, config: ServerConfig, handler: impl Handler) -> io::Result<ServerHandle> {
+    Server::new(config).listen_fd(&listener)?.serve(handler)
+}
+
+/// Makes a blocking function a handler. It holds a worker while it runs. Its request's body is read with
+/// [`BodyReader`](crate::BodyReader): with the bodies that this transport prefers, which are whole, that takes no
+/// longer than memory or disk; with [`Bodies::Streamed`], and of a request that expects `100 Continue`, the worker
+/// waits for the peer, and as many slow peers as there are workers hold them all.
+pub fn sync<F, Answer>(function: F) -> Sync<Inline, F>
+where
+    F: Fn(Request) -> Answer + Send + std::marker::Sync + 'static,
+    Answer: IntoResponse,
+{
+    httpfsm_transport::sync(Inline, function)
+}
+
+/// The transport: one thread that waits for all sockets, and few that run handlers.
+#[derive(Clone, Copy, Debug)]
+pub struct Blocking {
+    workers: usize,
+    tunnels: usize,
+}
+
+impl Default for Blocking {
+    fn default() -> Self {
+        Self { workers: 8, tunnels: 4 }
+    }
+}
+
+impl Blocking {
+    /// Threads that run handlers, 1 at least. Default 8.
+    ///
+    /// ```
+    /// use httpfsm::config::ServerConfig;
+    /// use httpfsm::handler::Request;
+    /// use httpfsm_blocking::{Blocking, Server, block_on, sync};
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let server = Server::on(Blocking::default().workers(2).tunnels(0), ServerConfig::default())
+    ///     .listen_tcp("127.0.0.1:0".parse().expect("this is an address"))?
+    ///     .serve(sync(|_: Request| "Hello, world!"))?;
+    /// block_on(server.drain(None));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.workers = workers;
+        self
+    }
+
+    /// Threads that may serve upgraded connections with code that blocks ([`tunnel`](crate::tunnel)); they are started
+    /// when they are needed. Default 4.
+    #[must_use]
+    pub fn tunnels(mut self, tunnels: usize) -> Self {
+        self.tunnels = tunnels;
+        self
+    }
+}
+
+impl Transport for Blocking {
+    const BODIES: Bodies = Bodies::Whole;
+
+    fn start<H: Handler>(self, mut opening: Opening, handler: H) -> io::Result<ServerHandle> {
+        let reactor = Reactor::new()?;
+        let workers = Workers::new(self.tunnels);
+        let offloaded = Offloaded::new(handler, Arc::clone(&workers));
+        let (service, handle) = opening.service(Arc::new(Files(Arc::clone(&workers))), offloaded)?;
+        let registry = reactor.registry()?;
+        let begin = || {
+            for listener in opening.listeners {
+                let (home, seat) = (Arc::clone(reactor.home()), reactor.home().seat());
+                let listener =
+                    Registered::new(listener, Arc::clone(&seat), Arc::clone(&home), Arc::clone(&registry))?;
+                let (newcomer, nursery) = (listener.newcomer(), Arc::clone(&home));
+                let accepting = accept(listener, Arc::clone(&service), handle.clone(), move |driver| {
+                    if let Some(seat) = lock(&newcomer).take() {
+                        nursery.spawn(&seat, Box::pin(driver));
+                    }
+                });
+                home.spawn(&seat, Box::pin(accepting));
+            }
+            workers.start(self.workers)?;
+            let (gone, workers) = (handle.gone(), Arc::clone(&workers));
+            let serve = move || {
+                reactor.run(gone);
+                workers.close();
+            };
+            thread::Builder::new().name("httpfsm-loop".to_owned()).spawn(serve)
+        };
+        begin().inspect_err(|_| {
+            // What has started is to end.
+            workers.close();
+            drop(handle.drain(Some(Duration::ZERO)));
+        })?;
+        Ok(handle)
+    }
+}

@@ -1,0 +1,60 @@
+//! Streamed answers, pulled: each frame is a job of its own, so neither a slow source nor a slow reader holds a
+//! worker.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use httpfsm::handler::{Body, Frame, Source};
+
+use crate::task::{Task, Work};
+use crate::workers::Workers;
+
+/// The source of an answer, polled by workers. Dropped, it has one drop the source.
+pub(crate) struct Pulled {
+    task: Arc<Task<Pull>>,
+    length: Option<u64>,
+    over: bool,
+}
+
+impl Pulled {
+    pub(crate) fn new(body: Body, workers: Arc<Workers>) -> Self {
+        Self { length: body.length(), task: Task::new(Pull(body), workers), over: false }
+    }
+}
+
+impl Source for Pulled {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Frame> {
+        let frame = self.task.poll(cx);
+        if let Poll::Ready(frame) = &frame {
+            self.over = frame.is_last();
+            if let (Frame::Data(octets), Some(length)) = (frame, &mut self.length) {
+                *length = length.saturating_sub(octets.len() as u64);
+            }
+        }
+        frame
+    }
+
+    fn length(&self) -> Option<u64> {
+        self.length
+    }
+}
+
+impl Drop for Pulled {
+    fn drop(&mut self) {
+        if !self.over {
+            self.task.cancel();
+        }
+    }
+}
+
+/// A body, which drops its source after the last frame.
+struct Pull(Body);
+
+impl Work for Pull {
+    type Output = Frame;
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Frame> {
+        self.0.poll_frame(cx)
+    }
+}

@@ -1,0 +1,133 @@
+//! Work beside a handler: futures on the workers, and upgraded connections on threads of their own.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use httpfsm::handler::UpgradeFuture;
+use httpfsm_transport::{UpgradedStream, block_on};
+
+use crate::task::{Task, Work};
+use crate::tunnels::Tunnels;
+use crate::workers::Workers;
+
+/// Runs a future on the workers of the server whose handler calls this, beside the handler: it holds a worker only
+/// while it is polled. Nobody hears of a panic in it. When the server is gone it is dropped at its next wake-up, if not
+/// before.
+///
+/// ```
+/// use httpfsm::handler::{Request, Response};
+///
+/// fn handler(request: Request) -> Response {
+///     let upgrade = request.upgrade();
+///     let echoing = async move {
+///         let Ok(mut connection) = upgrade.await else { return };
+///         let mut buffer = [0; 1024];
+///         while let Ok(octets @ 1..) = connection.read(&mut buffer).await {
+///             if connection.write_all(&buffer[..octets]).await.is_err() {
+///                 return;
+///             }
+///         }
+///     };
+///     match httpfsm_blocking::spawn(echoing) {
+///         Ok(()) => Response::switching_protocols("echo"),
+///         Err(error) => Response::text(error.to_string()).with_status(httpfsm::Status::SERVICE_UNAVAILABLE),
+///     }
+/// }
+/// # let _ = httpfsm_blocking::sync(handler);
+/// ```
+///
+/// # Errors
+///
+/// [`SpawnError::Elsewhere`]: this is no thread of a server.
+pub fn spawn(future: impl Future<Output = ()> + Send + 'static) -> Result<(), SpawnError> {
+    let workers = Workers::here().ok_or(SpawnError::Elsewhere)?;
+    Task::new(Spawned(Some(Box::pin(future))), workers).begin();
+    Ok(())
+}
+
+/// Serves an upgraded connection with code that blocks, on a thread that does nothing else until `serve` returns. There
+/// are few of them ([`Blocking::tunnels`](crate::Blocking::tunnels)); when all are taken the handler is told at once,
+/// so that it can answer 503 instead of 101. Where the answer turns out to be no upgrade, `serve` is not called.
+///
+/// ```
+/// use std::io::{Read, Write};
+///
+/// use httpfsm::handler::{Request, Response};
+/// use httpfsm::status::Status;
+/// use httpfsm_blocking::{UpgradedStream, tunnel};
+///
+/// fn echo(mut connection: UpgradedStream) {
+///     let mut buffer = [0; 1024];
+///     while let Ok(octets @ 1..) = connection.read(&mut buffer) {
+///         if connection.write_all(&buffer[..octets]).is_err() {
+///             return;
+///         }
+///     }
+/// }
+///
+/// fn handler(request: Request) -> Response {
+///     match tunnel(request.upgrade(), echo) {
+///         Ok(()) => Response::switching_protocols("echo"),
+///         Err(_) => Response::new(Status::SERVICE_UNAVAILABLE),
+///     }
+/// }
+/// # let _ = httpfsm_blocking::sync(handler);
+/// ```
+///
+/// # Errors
+///
+/// [`SpawnError::Full`]: all threads for this are taken, or the system has none;
+/// [`SpawnError::Elsewhere`]: this is no thread of a server; [`SpawnError::Gone`]: the server is.
+pub fn tunnel(
+    upgrade: UpgradeFuture,
+    serve: impl FnOnce(UpgradedStream) + Send + 'static,
+) -> Result<(), SpawnError> {
+    let workers = Workers::here().ok_or(SpawnError::Elsewhere)?;
+    let work = move || {
+        if let Ok(connection) = block_on(upgrade) {
+            serve(UpgradedStream::new(connection));
+        }
+    };
+    Tunnels::run(&workers, Box::new(work))
+}
+
+/// Why work was not begun.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum SpawnError {
+    /// This is no thread of a server: neither a handler, nor a source, nor what they have spawned calls.
+    Elsewhere,
+    /// All threads for upgraded connections are taken.
+    Full,
+    /// The server is gone.
+    Gone,
+}
+
+impl fmt::Display for SpawnError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Elsewhere => "This thread belongs to no server.",
+            Self::Full => "All threads for upgraded connections are taken.",
+            Self::Gone => "The server is gone.",
+        })
+    }
+}
+
+impl std::error::Error for SpawnError {}
+
+struct Spawned(Option<Pin<Box<dyn Future<Output = ()> + Send>>>);
+
+impl Work for Spawned {
+    type Output = ();
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(future) = &mut self.0 else { return Poll::Ready(()) };
+        let polled = future.as_mut().poll(cx);
+        if polled.is_ready() {
+            self.0 = None;
+        }
+        polled
+    }
+}

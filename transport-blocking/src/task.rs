@@ -1,0 +1,192 @@
+//! A piece of the application as a task: who polls it is a worker, and while it waits it holds none.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
+
+use httpfsm_transport::{catch_panic, resume_panic};
+
+use crate::lock::lock;
+use crate::workers::{Job, Run, Workers};
+
+/// What a task does.
+pub(crate) trait Work: Send + 'static {
+    /// What comes of it.
+    type Output: Send + 'static;
+
+    /// Goes on, on a worker. What it holds of the application after the end, and may drop, it drops in here.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Self::Output>;
+}
+
+/// Nobody runs it, and it is not in the queue.
+const IDLE: u8 = 0;
+/// It is in the queue.
+const QUEUED: u8 = 1;
+/// A worker polls it.
+const RUNNING: u8 = 2;
+/// A worker polls it, and it was woken since.
+const NOTIFIED: u8 = 3;
+/// What it did was dropped.
+const DROPPED: u8 = 4;
+/// Nobody wants it any more: the next worker drops what it does. A flag beside the others.
+const CANCELLED: u8 = 8;
+
+/// See the module's documentation. As a waker it has itself polled.
+pub(crate) struct Task<W: Work> {
+    state: AtomicU8,
+    /// Locked by the worker that runs it.
+    work: Mutex<Option<W>>,
+    progress: Mutex<Progress<W::Output>>,
+    workers: Arc<Workers>,
+}
+
+enum Progress<T> {
+    /// Nobody has asked for more.
+    Unasked,
+    /// Somebody has, and is to be woken.
+    Asked(Option<Waker>),
+    /// It is there, or the text of a panic.
+    Done(Result<T, String>),
+}
+
+impl<W: Work> Task<W> {
+    /// A task that waits to be asked.
+    pub(crate) fn new(work: W, workers: Arc<Workers>) -> Arc<Self> {
+        Arc::new(Self {
+            state: AtomicU8::new(IDLE),
+            work: Mutex::new(Some(work)),
+            progress: Mutex::new(Progress::Unasked),
+            workers,
+        })
+    }
+
+    /// Asks for an output, before anybody waits for it.
+    pub(crate) fn begin(self: &Arc<Self>) {
+        *lock(&self.progress) = Progress::Asked(None);
+        self.schedule();
+    }
+
+    /// The next output; asks for it if nobody has. A panic in the work is one in here.
+    pub(crate) fn poll(self: &Arc<Self>, cx: &mut Context<'_>) -> Poll<W::Output> {
+        let mut progress = lock(&self.progress);
+        match &mut *progress {
+            Progress::Unasked => {
+                *progress = Progress::Asked(Some(cx.waker().clone()));
+                drop(progress);
+                self.schedule();
+                Poll::Pending
+            }
+            Progress::Asked(waker) => {
+                if !waker.as_ref().is_some_and(|known| known.will_wake(cx.waker())) {
+                    *waker = Some(cx.waker().clone());
+                }
+                Poll::Pending
+            }
+            Progress::Done(_) => {
+                let done = std::mem::replace(&mut *progress, Progress::Unasked);
+                drop(progress);
+                match done {
+                    Progress::Done(Ok(output)) => Poll::Ready(output),
+                    Progress::Done(Err(panic)) => resume_panic(panic),
+                    Progress::Unasked | Progress::Asked(_) => Poll::Pending,
+                }
+            }
+        }
+    }
+
+    pub(crate) fn workers(&self) -> &Arc<Workers> {
+        &self.workers
+    }
+
+    /// Nobody wants it any more. A worker drops what it does: that is the application's code, and may take long.
+    pub(crate) fn cancel(self: &Arc<Self>) {
+        self.state.fetch_or(CANCELLED, Ordering::AcqRel);
+        self.schedule();
+    }
+
+    /// Has a worker poll it, now or after the poll that runs.
+    fn schedule(self: &Arc<Self>) {
+        let next = |state: u8| {
+            let next = match state & !CANCELLED {
+                IDLE => QUEUED,
+                RUNNING => NOTIFIED,
+                // Written all the same: what was done before the wake-up is to be seen by the poll.
+                other => other,
+            };
+            Some(next | state & CANCELLED)
+        };
+        let before = self.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, next);
+        if before.unwrap_or_else(|same| same) & !CANCELLED == IDLE {
+            self.workers.submit(Job::Task(Arc::<Self>::clone(self)));
+        }
+    }
+
+    fn is_asked(&self) -> bool {
+        matches!(*lock(&self.progress), Progress::Asked(_))
+    }
+
+    fn poll_work(self: &Arc<Self>) -> Option<Result<W::Output, String>> {
+        let waker = Waker::from(Arc::clone(self));
+        let mut work = lock(&self.work);
+        let running = work.as_mut()?;
+        match catch_panic(|| running.poll(&mut Context::from_waker(&waker))) {
+            Ok(Poll::Pending) => None,
+            Ok(Poll::Ready(output)) => Some(Ok(output)),
+            Err(panic) => {
+                let _ = catch_panic(|| *work = None);
+                Some(Err(panic))
+            }
+        }
+    }
+
+    /// After a poll: goes back to wait, or into the queue again.
+    fn rest(self: Arc<Self>) {
+        let next = |state: u8| {
+            Some(match state {
+                RUNNING => IDLE,
+                NOTIFIED => QUEUED,
+                _ => DROPPED | CANCELLED,
+            })
+        };
+        let before = self.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, next);
+        match before.unwrap_or_else(|same| same) {
+            RUNNING => {}
+            NOTIFIED => {
+                let workers = Arc::clone(&self.workers);
+                workers.submit(Job::Task(self));
+            }
+            _ => {
+                let _ = catch_panic(|| *lock(&self.work) = None);
+            }
+        }
+    }
+}
+
+impl<W: Work> Run for Task<W> {
+    fn run(self: Arc<Self>) {
+        let start = |state: u8| Some(RUNNING | state & CANCELLED);
+        let before = self.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, start);
+        let cancelled = before.unwrap_or_else(|same| same) & CANCELLED != 0;
+        // A waker that was kept from an earlier poll wakes also when nobody has asked for more.
+        if cancelled || !self.is_asked() {
+            return self.rest();
+        }
+        let Some(result) = self.poll_work() else { return self.rest() };
+        let before = std::mem::replace(&mut *lock(&self.progress), Progress::Done(result));
+        // Who is woken may ask for more, and does not find it running.
+        self.rest();
+        if let Progress::Asked(Some(waker)) = before {
+            waker.wake();
+        }
+    }
+}
+
+impl<W: Work> Wake for Task<W> {
+    fn wake(self: Arc<Self>) {
+        self.schedule();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.schedule();
+    }
+}

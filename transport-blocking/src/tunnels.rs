@@ -1,0 +1,92 @@
+//! Threads for upgraded connections whose code blocks: a bounded set beside the workers.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use crate::lock::lock;
+use crate::spawn::SpawnError;
+use crate::workers::Workers;
+
+/// How long a thread waits for more work before it ends.
+const IDLE: Duration = Duration::from_secs(10);
+
+pub(crate) type Work = Box<dyn FnOnce() + Send>;
+
+pub(crate) struct Tunnels {
+    most: usize,
+    state: Mutex<State>,
+    news: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    threads: usize,
+    idle: usize,
+    /// No more than there are idle threads.
+    work: VecDeque<Work>,
+    closed: bool,
+}
+
+impl Tunnels {
+    pub(crate) fn new(most: usize) -> Self {
+        Self { most, state: Mutex::default(), news: Condvar::new() }
+    }
+
+    /// Runs the work on a thread that has nothing else to do.
+    pub(crate) fn run(workers: &Arc<Workers>, work: Work) -> Result<(), SpawnError> {
+        let this = &workers.tunnels;
+        let mut state = lock(&this.state);
+        if state.closed {
+            return Err(SpawnError::Gone);
+        }
+        if state.idle > state.work.len() {
+            state.work.push_back(work);
+            drop(state);
+            this.news.notify_one();
+            return Ok(());
+        }
+        if state.threads >= this.most {
+            return Err(SpawnError::Full);
+        }
+        state.threads += 1;
+        drop(state);
+        let own = Arc::clone(workers);
+        let thread = thread::Builder::new().name("httpfsm-tunnel".to_owned());
+        let started = thread.spawn(move || own.tunnels.work(&own, work));
+        started.map(drop).map_err(|_| {
+            lock(&this.state).threads -= 1;
+            SpawnError::Full
+        })
+    }
+
+    pub(crate) fn close(&self) {
+        lock(&self.state).closed = true;
+        self.news.notify_all();
+    }
+
+    fn work(&self, workers: &Arc<Workers>, first: Work) {
+        workers.employ();
+        let mut next = Some(first);
+        while let Some(work) = next {
+            let _ = catch_unwind(AssertUnwindSafe(work));
+            next = self.next();
+        }
+    }
+
+    fn next(&self) -> Option<Work> {
+        let mut state = lock(&self.state);
+        state.idle += 1;
+        let waits = |state: &mut State| state.work.is_empty() && !state.closed;
+        let waited = self.news.wait_timeout_while(state, IDLE, waits);
+        state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        state.idle -= 1;
+        let work = state.work.pop_front();
+        if work.is_none() {
+            state.threads -= 1;
+        }
+        work
+    }
+}

@@ -1,0 +1,132 @@
+//! The pool of threads that runs the application.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread;
+
+use httpfsm_transport::Spawner;
+
+use crate::lock::lock;
+use crate::tunnels::Tunnels;
+
+thread_local! {
+    static EMPLOYER: RefCell<Option<Arc<Workers>>> = const { RefCell::new(None) };
+}
+
+/// What a worker runs next.
+pub(crate) enum Job {
+    /// A poll of a task.
+    Task(Arc<dyn Run>),
+    /// Work that blocks.
+    Work(Box<dyn FnOnce() + Send>),
+}
+
+/// A task, as a worker sees it.
+pub(crate) trait Run: Send + Sync {
+    fn run(self: Arc<Self>);
+}
+
+/// The workers of a server, and its tunnels.
+pub(crate) struct Workers {
+    queue: Mutex<Queue>,
+    /// There is a job, or there will be none.
+    news: Condvar,
+    pub(crate) tunnels: Tunnels,
+}
+
+/// It is bounded by what it is about: a task stands in it once, and a connection has a handler, a source and a file
+/// at most; the futures that handlers spawn are the application's to count.
+#[derive(Default)]
+struct Queue {
+    jobs: VecDeque<Job>,
+    idle: usize,
+    closed: bool,
+}
+
+impl Workers {
+    pub(crate) fn new(tunnels: usize) -> Arc<Self> {
+        Arc::new(Self { queue: Mutex::default(), news: Condvar::new(), tunnels: Tunnels::new(tunnels) })
+    }
+
+    /// Starts the threads, which end when the pool is closed.
+    pub(crate) fn start(self: &Arc<Self>, threads: usize) -> io::Result<()> {
+        for _ in 0..threads.max(1) {
+            let workers = Arc::clone(self);
+            thread::Builder::new().name("httpfsm-worker".to_owned()).spawn(move || workers.work())?;
+        }
+        Ok(())
+    }
+
+    /// Those that this thread works for.
+    pub(crate) fn here() -> Option<Arc<Self>> {
+        EMPLOYER.try_with(|employer| employer.borrow().clone()).ok().flatten()
+    }
+
+    /// This thread works for them from now on.
+    pub(crate) fn employ(self: &Arc<Self>) {
+        EMPLOYER.set(Some(Arc::clone(self)));
+    }
+
+    /// Has a job done soon. When the pool is closed, it is dropped.
+    pub(crate) fn submit(&self, job: Job) {
+        let mut queue = lock(&self.queue);
+        if queue.closed {
+            // What is dropped is the application's, and may come back here.
+            drop(queue);
+            return drop(job);
+        }
+        queue.jobs.push_back(job);
+        let wakes = queue.idle > 0;
+        drop(queue);
+        if wakes {
+            self.news.notify_one();
+        }
+    }
+
+    /// The threads end when the queue is empty.
+    pub(crate) fn close(&self) {
+        lock(&self.queue).closed = true;
+        self.news.notify_all();
+        self.tunnels.close();
+    }
+
+    fn work(self: Arc<Self>) {
+        self.employ();
+        while let Some(job) = self.next() {
+            // Tasks catch by themselves; this is for the drop of what they hold.
+            let _ = catch_unwind(AssertUnwindSafe(|| match job {
+                Job::Task(task) => task.run(),
+                Job::Work(work) => work(),
+            }));
+        }
+    }
+
+    fn next(&self) -> Option<Job> {
+        let mut queue = lock(&self.queue);
+        loop {
+            if let Some(job) = queue.jobs.pop_front() {
+                return Some(job);
+            }
+            if queue.closed {
+                return None;
+            }
+            queue.idle += 1;
+            queue = self.news.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            queue.idle -= 1;
+        }
+    }
+}
+
+/// Work that blocks, on a worker. A worker does its own at once: if it waited for another, all could wait for work
+/// that is queued behind them.
+pub(crate) struct Files(pub(crate) Arc<Workers>);
+
+impl Spawner for Files {
+    fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) {
+        let may_block = EMPLOYER.try_with(|employer| employer.borrow().is_some()).unwrap_or(false);
+        if may_block { work() } else { self.0.submit(Job::Work(work)) }
+    }
+}

@@ -48,8 +48,10 @@ const PIECE: usize = 64 << 10;
 /// How long a WebSocket may be silent.
 const SILENCE: Duration = Duration::from_secs(300);
 
-/// Runs a future in the background of a transport's runtime.
-pub(crate) type Spawn = fn(Pin<Box<dyn Future<Output = ()> + Send>>);
+/// What goes on beside the requests.
+pub(crate) type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+/// Runs a task in the background of the transport's runtime.
+pub(crate) type Spawn = fn(Task);
 
 /// The application: `spawner` runs what blocks, `spawn` what outlives its request, and uploads go to `folder`.
 pub(crate) fn application(spawner: Arc<dyn Spawner>, spawn: Spawn, folder: PathBuf) -> impl Handler {

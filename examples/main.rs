@@ -10,13 +10,17 @@ use std::thread;
 use clap::{Parser, ValueEnum};
 use httpfsm::ServerConfig;
 use httpfsm::config::Bodies;
-use httpfsm_transport::{Server, ServerHandle, Spawner, Transport as Moves};
+use httpfsm_async_std::smol::Smol;
+use httpfsm_async_std::{AsyncStd, Blocking as Pool};
+use httpfsm_blocking::Blocking;
+use httpfsm_tokio::{Blocking as TokioPool, Tokio};
+use httpfsm_transport::{Inline, Server, ServerHandle, Spawner, Transport as Moves, block_on};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use crate::everything::{Spawn, application};
+use crate::everything::{Spawn, Task, application};
 
 /// Serves one application, on the transport of your choice
 #[derive(Parser)]
@@ -32,18 +36,38 @@ struct Arguments {
 #[derive(Clone, Copy, ValueEnum)]
 enum Transport {
     Tokio,
+    AsyncStd,
+    Smol,
+    Blocking,
 }
 
+/// On each transport: what moves the octets, where blocking work is done, and how a future is run in the background.
 fn main() -> io::Result<()> {
     let Arguments { transport, port } = Arguments::parse();
     match transport {
-        Transport::Tokio => Runtime::new()?.block_on(serve(
-            httpfsm_tokio::Tokio::default(),
-            httpfsm_tokio::Blocking,
-            |task| drop(tokio::spawn(task)),
-            port,
-        )),
+        Transport::Tokio => Runtime::new()?.block_on(serve(Tokio::default(), TokioPool, on_tokio, port)),
+        Transport::AsyncStd => block_on(serve(AsyncStd::default(), Pool, on_async_std, port)),
+        Transport::Smol => block_on(serve(Smol::default(), Pool, on_smol, port)),
+        // Its workers may block, so blocking work is done where it is asked for.
+        Transport::Blocking => block_on(serve(Blocking::default(), Inline, on_blocking, port)),
     }
+}
+
+fn on_tokio(task: Task) {
+    tokio::spawn(task);
+}
+
+fn on_async_std(task: Task) {
+    async_std::task::spawn(task);
+}
+
+fn on_smol(task: Task) {
+    smol::spawn(task).detach();
+}
+
+fn on_blocking(task: Task) {
+    // It fails only where no handler calls it.
+    let _ = httpfsm_blocking::spawn(task);
 }
 
 /// Serves until a signal ends it.

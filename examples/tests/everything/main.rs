@@ -20,7 +20,7 @@ mod ticks;
 mod websocket;
 
 /// What the program is tested on.
-const TRANSPORTS: &[&str] = &["tokio"];
+const TRANSPORTS: &[&str] = &["tokio", "async-std", "smol", "blocking"];
 
 /// Long enough for a loaded machine; nothing here waits for it unless it fails.
 const PATIENCE: Duration = Duration::from_secs(60);

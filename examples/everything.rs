@@ -1,2 +1,432 @@
-//! One application, every transport.
-fn main() {}
+//! One application that uses everything, and does not know which transport it runs on.
+//!
+//! | request | what it shows |
+//! |---|---|
+//! | `GET /` | early hints, and a page whose script tries all that follows |
+//! | `GET /machine.svg` | an answer from memory |
+//! | `GET /request` | JSON |
+//! | `POST /form` | a small body, collected up to a limit |
+//! | `POST /words` | a blocking function as a handler |
+//! | `POST /files` | an upload to the disk, piece by piece; `Expect: 100-continue` refused |
+//! | `GET /files/SHA256` | a download from the disk, piece by piece, with a trailer |
+//! | `GET /ticks` | server-sent events, an answer without an end |
+//! | `GET /echo` | a WebSocket |
+//!
+//! What depends on the transport are two arguments of [`application`].
+
+use std::convert::Infallible;
+use std::fs;
+use std::future::{Future, poll_fn};
+use std::io::{self, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use async_io::Timer;
+use bytes::Bytes;
+use data_encoding::{BASE64, HEXLOWER};
+use httpfsm::handler::{
+    Body, BodyFailure, CollectError, Handler, IntoResponse, IoFailure, UpgradeFuture, Upgraded,
+};
+use httpfsm::{Fields, Request, Response, Status};
+use httpfsm_transport::{BodyReader, BodyWriter, Job, Spawner, sync, written};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use tempfile::NamedTempFile;
+use tungstenite::handshake::derive_accept_key;
+use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
+use tungstenite::{Error, Message};
+
+/// Octets of a form or of a WebSocket message.
+const SMALL: usize = 64 << 10;
+/// Octets of an upload.
+const LARGE: u64 = 64 << 20;
+/// Octets that a download reads at once.
+const PIECE: usize = 64 << 10;
+/// How long a WebSocket may be silent.
+const SILENCE: Duration = Duration::from_secs(300);
+
+/// What goes on beside the requests.
+pub(crate) type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+/// Runs a task in the background of the transport's runtime.
+pub(crate) type Spawn = fn(Task);
+
+/// The application: `spawner` runs what blocks, `spawn` what outlives its request, and uploads go to `folder`.
+pub(crate) fn application(spawner: Arc<dyn Spawner>, spawn: Spawn, folder: PathBuf) -> impl Handler {
+    let application = Arc::new(Application { spawner, spawn, folder });
+    move |request: Request| {
+        let application = Arc::clone(&application);
+        async move { application.answer(request).await }
+    }
+}
+
+struct Application {
+    spawner: Arc<dyn Spawner>,
+    spawn: Spawn,
+    folder: PathBuf,
+}
+
+impl Application {
+    async fn answer(&self, request: Request) -> Result<Response, Failure> {
+        match (request.method(), request.path()) {
+            ("GET" | "HEAD", "/") => Ok(page(&request)),
+            ("GET" | "HEAD", "/style.css") => Ok(typed("text/css", include_str!("page/style.css"))),
+            ("GET" | "HEAD", "/script.js") => Ok(typed("text/javascript", include_str!("page/script.js"))),
+            ("GET" | "HEAD", "/machine.svg") => Ok(picture()),
+            ("GET" | "HEAD", "/request") => Ok(describe(&request)),
+            ("POST", "/form") => form(request).await,
+            ("POST", "/words") => Ok(sync(Arc::clone(&self.spawner), count_words).call(request).await),
+            ("POST", "/files") => self.upload(request).await,
+            ("GET" | "HEAD", path) if path.starts_with("/files/") => self.download(path).await,
+            ("GET", "/ticks") => Ok(ticks(&request)),
+            ("GET", "/echo") => Ok(self.echo(&request)),
+            (_, path) => Ok(no_such(path)),
+        }
+    }
+
+    /// Runs what blocks where it may.
+    fn job<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Job<T> {
+        Job::spawn(&self.spawner, work)
+    }
+}
+
+fn typed(content_type: &str, body: impl Into<Body>) -> Response {
+    Response::new(Status::OK).with_field("Content-Type", content_type).with_body(body)
+}
+
+/// A path that is known wants another method (RFC 9110 section 15.5.6).
+fn no_such(path: &str) -> Response {
+    let allowed = match path {
+        "/" | "/style.css" | "/script.js" | "/machine.svg" | "/request" => "GET, HEAD",
+        "/form" | "/words" | "/files" => "POST",
+        "/ticks" | "/echo" => "GET",
+        _ if path.starts_with("/files/") => "GET, HEAD",
+        _ => return Response::text("There is nothing here.\n").with_status(Status::NOT_FOUND),
+    };
+    Response::new(Status::METHOD_NOT_ALLOWED).with_field("Allow", allowed)
+}
+
+/// What a handler gives up with; `?` makes it of what failed.
+#[derive(Debug)]
+enum Failure {
+    Body(BodyFailure),
+    Collect(CollectError),
+    Disk(io::Error),
+    TooLarge,
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        match self {
+            // These two know their status.
+            Self::Body(failure) => failure.into_response(),
+            Self::Collect(error) => error.into_response(),
+            Self::TooLarge => Status::CONTENT_TOO_LARGE.into_response(),
+            Self::Disk(error) if error.kind() == io::ErrorKind::NotFound => Status::NOT_FOUND.into_response(),
+            // What went wrong with our disk is none of the peer's business.
+            Self::Disk(_) => Status::INTERNAL_SERVER_ERROR.into_response(),
+        }
+    }
+}
+
+impl From<BodyFailure> for Failure {
+    fn from(failure: BodyFailure) -> Self {
+        Self::Body(failure)
+    }
+}
+
+impl From<CollectError> for Failure {
+    fn from(error: CollectError) -> Self {
+        Self::Collect(error)
+    }
+}
+
+/// Where a body is read as a file is, its failure comes as a file's does.
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        error.downcast().map_or_else(Self::Disk, Self::Body)
+    }
+}
+
+// --- Answers from memory ---------------------------------------------------------------------------------------------
+
+/// The page. A browser may fetch what it needs while the page is still being made (RFC 8297).
+fn page(request: &Request) -> Response {
+    if let Ok(hints) = Fields::new().with("Link", "</style.css>; rel=preload; as=style") {
+        request.early_hints(hints);
+    }
+    Response::html(include_str!("page/index.html"))
+}
+
+/// The machine that this very request went through.
+fn picture() -> Response {
+    typed("image/svg+xml", httpfsm::channel::MACHINE.describe().to_svg())
+}
+
+/// The request as the application sees it.
+fn describe(request: &Request) -> Response {
+    let fields = request.fields().map(|field| json!([field.name, String::from_utf8_lossy(field.value)]));
+    let description = json!({
+        "method": request.method(),
+        "target": request.target(),
+        "fields": fields.collect::<Vec<_>>(),
+        "peer": request.peername().to_string(),
+        "channel": request.channel(),
+    });
+    Response::json(description.to_string())
+}
+
+// --- Small bodies ----------------------------------------------------------------------------------------------------
+
+/// A form is small, so it may be held in memory; above the limit, the error answers 413.
+async fn form(mut request: Request) -> Result<Response, Failure> {
+    let content = request.body().collect(SMALL).await?;
+    let name = form_urlencoded::parse(&content).find(|(field, _)| field == "name").map(|(_, name)| name);
+    let name = name.unwrap_or("whoever you are".into());
+    Ok(Response::html(format!("<p>Hello, {}!</p>\n", html_escape::encode_text(&name))))
+}
+
+/// A blocking function: it runs on a thread that may wait, and reads the body as it comes.
+fn count_words(request: Request) -> Result<Response, Failure> {
+    let (mut words, mut within) = (0, false);
+    for octet in BufReader::new(BodyReader::new(request.into_body())).bytes() {
+        let begun = within;
+        within = !octet?.is_ascii_whitespace();
+        words += usize::from(within && !begun);
+    }
+    Ok(Response::text(format!("{words} words\n")))
+}
+
+// --- Large bodies ----------------------------------------------------------------------------------------------------
+
+impl Application {
+    /// Writes a body to the disk as it comes. No more than a piece is in memory, and none is asked for while one is
+    /// being written. When the client goes away, this future is dropped, and the unfinished file with it.
+    async fn upload(&self, mut request: Request) -> Result<Response, Failure> {
+        if request.body().length().is_some_and(|length| length > LARGE) {
+            // A client that asks first need not send all that for nothing (RFC 9110 section 10.1.1).
+            request.refuse_expect();
+            return Err(Failure::TooLarge);
+        }
+        let folder = self.folder.clone();
+        let mut upload = self.job(move || Upload::create(&folder)).await?;
+        while let Some(piece) = request.body().next_data().await {
+            let piece = piece?;
+            upload = self.job(move || upload.append(&piece)).await?;
+        }
+        let length = upload.length;
+        let name = self.job(move || upload.keep()).await?;
+        let location = format!("/files/{name}");
+        let told = json!({ "sha256": name, "octets": length, "location": location });
+        Ok(Response::json(told.to_string()).with_status(Status::CREATED).with_field("Location", location))
+    }
+
+    /// Sends a file as it is read, so that no more than a piece is in memory.
+    async fn download(&self, path: &str) -> Result<Response, Failure> {
+        let Some(file) = self.path_of(path) else { return Ok(no_such("")) };
+        let file = self.job(move || fs::File::open(file)).await?;
+        let spawner = Arc::clone(&self.spawner);
+        let body = written(|body| send_file(file, spawner, body));
+        Ok(typed("application/octet-stream", body).with_field("Trailer", "Content-Digest"))
+    }
+
+    /// Nothing but a name that [`Upload::keep`] gives leads into the folder, and nothing leads out of it.
+    fn path_of(&self, path: &str) -> Option<PathBuf> {
+        let name = path.strip_prefix("/files/")?;
+        let hash = HEXLOWER.decode(name.as_bytes()).ok()?;
+        (hash.len() == Sha256::output_size()).then(|| self.folder.join(name))
+    }
+}
+
+/// A file that is removed when it is dropped, unless it is kept.
+struct Upload {
+    file: NamedTempFile,
+    hash: Sha256,
+    length: u64,
+}
+
+impl Upload {
+    fn create(folder: &Path) -> io::Result<Self> {
+        Ok(Self { file: NamedTempFile::new_in(folder)?, hash: Sha256::new(), length: 0 })
+    }
+
+    fn append(mut self, piece: &[u8]) -> Result<Self, Failure> {
+        self.length += piece.len() as u64;
+        if self.length > LARGE {
+            return Err(Failure::TooLarge);
+        }
+        self.hash.update(piece);
+        self.file.write_all(piece)?;
+        Ok(self)
+    }
+
+    /// Gives it its name: its hash.
+    fn keep(self) -> io::Result<String> {
+        let name = HEXLOWER.encode(&self.hash.finalize());
+        let path = self.file.path().with_file_name(&name);
+        self.file.persist(path)?;
+        Ok(name)
+    }
+}
+
+/// Writes the body of a download, and after it what its octets amount to (RFC 9530 section 2), which is known only
+/// then. An error cuts the answer off, so that nobody takes it for whole.
+async fn send_file(mut file: fs::File, spawner: Arc<dyn Spawner>, mut body: BodyWriter) -> io::Result<()> {
+    let mut hash = Sha256::new();
+    loop {
+        let (back, piece) = Job::spawn(&spawner, || read_piece(file)).await?;
+        if piece.is_empty() {
+            break;
+        }
+        file = back;
+        hash.update(&piece);
+        body.data(piece).await;
+    }
+    let digest = format!("sha-256=:{}:", BASE64.encode(&hash.finalize()));
+    body.trailers(Fields::new().with("Content-Digest", digest).map_err(io::Error::other)?);
+    Ok(())
+}
+
+fn read_piece(mut file: fs::File) -> io::Result<(fs::File, Bytes)> {
+    let mut piece = vec![0; PIECE];
+    let octets = file.read(&mut piece)?;
+    piece.truncate(octets);
+    Ok((file, piece.into()))
+}
+
+// --- Answers without an end ------------------------------------------------------------------------------------------
+
+/// Counts, so many times a second (`/ticks?rate=10`), until the client has heard enough: then the body is dropped.
+fn ticks(request: &Request) -> Response {
+    let query = request.query().unwrap_or_default();
+    let rate = form_urlencoded::parse(query.as_bytes()).find(|(field, _)| field == "rate");
+    let rate = rate.and_then(|(_, rate)| rate.parse().ok()).unwrap_or(1).clamp(1, 100);
+    let body = written(move |body| count(Duration::from_secs(1) / rate, body));
+    typed("text/event-stream", body).with_field("Cache-Control", "no-store")
+}
+
+/// `async_io`'s timer runs on a thread of its own and needs no runtime; so this needs none, either.
+async fn count(period: Duration, mut body: BodyWriter) -> Result<(), Infallible> {
+    for tick in 1_u64.. {
+        body.data(format!("id: {tick}\ndata: {tick}\n\n")).await;
+        // To a client that is slow no ticks pile up.
+        body.flush().await;
+        Timer::after(period).await;
+    }
+    Ok(())
+}
+
+// --- Another protocol ------------------------------------------------------------------------------------------------
+
+impl Application {
+    /// The opening handshake (RFC 6455 section 4.2). The connection is handed over when the answer has left, so what
+    /// waits for it has to run elsewhere.
+    fn echo(&self, request: &Request) -> Response {
+        if !request.head().upgrade().is_some_and(|protocol| protocol.eq_ignore_ascii_case(b"websocket")) {
+            return Response::text("This is a WebSocket.\n")
+                .with_status(Status::UPGRADE_REQUIRED)
+                .with_field("Connection", "upgrade")
+                .with_field("Upgrade", "websocket");
+        }
+        let (Some(key), Some(b"13")) = (websocket_key(request), request.field("Sec-WebSocket-Version"))
+        else {
+            return Response::new(Status::BAD_REQUEST).with_field("Sec-WebSocket-Version", "13");
+        };
+        let accept = derive_accept_key(key);
+        (self.spawn)(Box::pin(echo_messages(request.upgrade())));
+        Response::switching_protocols("websocket").with_field("Sec-WebSocket-Accept", accept)
+    }
+}
+
+/// Sixteen octets, in base 64.
+fn websocket_key(request: &Request) -> Option<&[u8]> {
+    let key = request.field("Sec-WebSocket-Key")?;
+    (BASE64.decode(key).ok()?.len() == 16).then_some(key)
+}
+
+async fn echo_messages(upgrade: UpgradeFuture) {
+    let Ok(connection) = upgrade.await else { return };
+    let mut socket = WebSocket::new(connection);
+    while let Ok(message) = socket.read().await {
+        let is_content = message.is_text() || message.is_binary();
+        if is_content && socket.send(message).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Tungstenite has the protocol; the octets and the waiting are ours.
+struct WebSocket {
+    protocol: WebSocketContext,
+    connection: Upgraded,
+}
+
+impl WebSocket {
+    fn new(connection: Upgraded) -> Self {
+        let limits = WebSocketConfig::default().max_message_size(Some(SMALL)).max_frame_size(Some(SMALL));
+        Self { protocol: WebSocketContext::new(Role::Server, Some(limits)), connection }
+    }
+
+    async fn read(&mut self) -> Result<Message, Error> {
+        self.wait(|protocol, octets| protocol.read(octets)).await
+    }
+
+    async fn send(&mut self, message: Message) -> Result<(), Error> {
+        // The first call queues the message, even where it would block; the others carry on with its octets.
+        let mut message = Some(message);
+        self.wait(|protocol, octets| match message.take() {
+            Some(message) => protocol.write(octets, message).and_then(|()| protocol.flush(octets)),
+            None => protocol.flush(octets),
+        })
+        .await
+    }
+
+    /// Repeats a step until it does not block.
+    async fn wait<T>(
+        &mut self,
+        mut step: impl FnMut(&mut WebSocketContext, &mut Octets<'_, '_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        // The deadlines of HTTP are over for this connection.
+        let mut deadline = Timer::after(SILENCE);
+        poll_fn(|cx| {
+            let step = step(&mut self.protocol, &mut Octets { connection: &mut self.connection, cx });
+            match step {
+                Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {}
+                done => return Poll::Ready(done),
+            }
+            pin!(&mut deadline).poll(cx).map(|_| Err(Error::Io(io::ErrorKind::TimedOut.into())))
+        })
+        .await
+    }
+}
+
+/// The connection as tungstenite wants it: what is pending would block, and wakes this task when it no longer does.
+struct Octets<'a, 'b> {
+    connection: &'a mut Upgraded,
+    cx: &'a mut Context<'b>,
+}
+
+impl Read for Octets<'_, '_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        or_would_block(self.connection.poll_read(self.cx, buffer))
+    }
+}
+
+impl Write for Octets<'_, '_> {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        or_would_block(self.connection.poll_write(self.cx, octets))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        or_would_block(self.connection.poll_flush(self.cx))
+    }
+}
+
+fn or_would_block<T>(poll: Poll<Result<T, IoFailure>>) -> io::Result<T> {
+    match poll {
+        Poll::Ready(result) => result.map_err(io::Error::other),
+        Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+    }
+}

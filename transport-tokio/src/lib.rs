@@ -19,7 +19,9 @@ mod stream;
 
 pub use blocking::{Blocking, sync};
 pub use connection::{Alarm, Connection, connection};
-pub use httpfsm_transport::{BodyReader, Event, Listener, Parts, ServerHandle, SocketOptions, note_panic};
+pub use httpfsm_transport::{
+    BodyReader, BodyWriter, Event, Listener, Parts, ServerHandle, SocketOptions, note_panic, written,
+};
 pub use server::{Server, Tokio, serve};
 pub use stream::Stream;
 

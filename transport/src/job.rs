@@ -25,6 +25,13 @@ impl Spawner for Inline {
     }
 }
 
+/// An application that is the same on every transport holds its transport's spawner as an `Arc<dyn Spawner>`.
+impl<S: Spawner + ?Sized> Spawner for Arc<S> {
+    fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) {
+        (**self).spawn_blocking(work);
+    }
+}
+
 /// The result of work that was given to a [`Spawner`]. A panic in the work is one in whoever awaits it.
 pub struct Job<T>(Arc<Mutex<Progress<T>>>);
 
@@ -114,6 +121,13 @@ mod tests {
         let mut cx = Context::from_waker(Waker::noop());
         let mut job = Job::spawn(&Inline, || 7);
         assert_eq!(Pin::new(&mut job).poll(&mut cx), Poll::Ready(7));
+    }
+
+    #[test]
+    fn a_shared_spawner_is_one() {
+        let shared: Arc<dyn Spawner> = Arc::new(Inline);
+        let mut job = Job::spawn(&shared, || 7);
+        assert_eq!(Pin::new(&mut job).poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(7));
     }
 
     #[test]

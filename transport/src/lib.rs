@@ -37,6 +37,7 @@ mod tunnel;
 mod upgraded;
 mod wire;
 mod worker;
+mod written;
 
 pub use accept::{Accept, Accepted, Backoff, accept};
 pub use clock::{Clock, Stamp};
@@ -54,3 +55,4 @@ pub use sync::{BodyReader, Sync, block_on, sync};
 pub use timekeeper::keep_time;
 pub use upgraded::UpgradedStream;
 pub use wire::Wire;
+pub use written::{BodyWriter, written};

@@ -49,7 +49,8 @@ impl<S, F> fmt::Debug for Sync<S, F> {
     }
 }
 
-/// A body as `std::io::Read`, for blocking code: the thread waits for the octets.
+/// A body as `std::io::Read`, for blocking code: the thread waits for the octets. Within an error is the
+/// [`BodyFailure`](httpfsm::handler::BodyFailure), which [`io::Error::downcast`] takes out.
 #[derive(Debug)]
 pub struct BodyReader {
     body: Body,
@@ -70,7 +71,7 @@ impl Read for BodyReader {
             match block_on(self.body.next_data()) {
                 None => return Ok(0),
                 Some(Ok(octets)) => self.left = octets,
-                Some(Err(failure)) => return Err(io::Error::other(failure.to_string())),
+                Some(Err(failure)) => return Err(io::Error::other(failure)),
             }
         }
         let taken = buffer.len().min(self.left.len());

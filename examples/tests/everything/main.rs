@@ -1,0 +1,227 @@
+//! The program, as its users see it, on each transport.
+
+use std::env;
+use std::fs;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+mod answers;
+mod browser;
+mod files;
+mod readme;
+mod ticks;
+mod websocket;
+
+/// What the program is tested on.
+const TRANSPORTS: &[&str] = &["tokio", "async-std", "smol", "blocking"];
+
+/// Long enough for a loaded machine; nothing here waits for it unless it fails.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Starts the program on each transport, and ends it as a user does.
+fn on_each_transport(test: impl Fn(&Server)) {
+    for transport in TRANSPORTS {
+        let server = Server::start(transport);
+        let told = Told(transport);
+        test(&server);
+        drop(told);
+        server.end();
+    }
+}
+
+/// Says on which transport a test failed.
+struct Told(&'static str);
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let _ = writeln!(io::stderr(), "on {}", self.0);
+        }
+    }
+}
+
+/// The running program, killed when dropped.
+struct Server {
+    child: Child,
+    address: SocketAddr,
+    /// Where it may make its folder of uploads.
+    temporary: TempDir,
+}
+
+impl Server {
+    fn start(transport: &str) -> Self {
+        let temporary = tempfile::tempdir().expect("a directory");
+        let mut child = Command::new(env!("CARGO_BIN_EXE_everything"))
+            .args(["--port", "0", "--transport", transport])
+            .env("TMPDIR", temporary.path())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let mut first = String::new();
+        BufReader::new(child.stdout.take().expect("a pipe")).read_line(&mut first).expect("a line");
+        let address =
+            first.trim_end().strip_prefix("listening on http://").and_then(|text| text.parse().ok());
+        let address = address.unwrap_or_else(|| panic!("the first line is {first:?}"));
+        Self { child, address, temporary }
+    }
+
+    fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.address).expect("a connection");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        stream
+    }
+
+    /// Sends a head and a content, and reads the answers up to the end of the connection.
+    fn exchange(&self, request_line: &str, fields: &str, content: impl AsRef<[u8]>) -> Answer {
+        let mut stream = self.connect();
+        let head = format!("{request_line} HTTP/1.1\r\nHost: example\r\nConnection: close\r\n{fields}\r\n");
+        stream.write_all(head.as_bytes()).expect("sent");
+        stream.write_all(content.as_ref()).expect("sent");
+        let mut octets = Vec::new();
+        stream.read_to_end(&mut octets).expect("an answer and its end");
+        Answer::new(&octets)
+    }
+
+    fn get(&self, target: &str) -> Answer {
+        self.exchange(&format!("GET {target}"), "", "")
+    }
+
+    fn post(&self, target: &str, content: impl AsRef<[u8]>) -> Answer {
+        let length = format!("Content-Length: {}\r\n", content.as_ref().len());
+        self.exchange(&format!("POST {target}"), &length, content)
+    }
+
+    /// The files in its folder of uploads.
+    fn files(&self) -> Vec<PathBuf> {
+        let paths = |folder: &Path| -> Vec<PathBuf> {
+            let entries = fs::read_dir(folder).expect("a folder");
+            entries.map(|entry| entry.expect("an entry").path()).collect()
+        };
+        paths(self.temporary.path()).iter().flat_map(|folder| paths(folder)).collect()
+    }
+
+    /// How many sockets it holds.
+    fn sockets(&self) -> usize {
+        let descriptors = fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("a process");
+        let links = descriptors.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
+        links.filter(|link| link.to_string_lossy().starts_with("socket:")).count()
+    }
+
+    /// The most memory that it has had so far, in KiB.
+    fn peak_memory(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("a process");
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let peak = peak.and_then(|peak| peak.trim().strip_suffix(" kB")?.parse().ok());
+        peak.unwrap_or_else(|| panic!("no peak in {status}"))
+    }
+
+    /// Drains it by a signal; it leaves nothing behind.
+    fn end(mut self) {
+        kill_process(Pid::from_child(&self.child), Signal::TERM).expect("a running child");
+        let status = wait_for("the end of the program", || self.child.try_wait().expect("a child"));
+        assert!(status.success(), "{status}");
+        let left: Vec<_> = fs::read_dir(self.temporary.path()).expect("a folder").collect();
+        assert!(left.is_empty(), "{left:?}");
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The final answer, and what came before it.
+#[derive(Debug)]
+struct Answer {
+    interim: Option<String>,
+    head: String,
+    content: Vec<u8>,
+}
+
+impl Answer {
+    fn new(octets: &[u8]) -> Self {
+        let (head, rest) = split(octets);
+        if !head.starts_with("HTTP/1.1 1") {
+            return Self { interim: None, head, content: rest.to_vec() };
+        }
+        Self { interim: Some(head), ..Self::new(rest) }
+    }
+
+    fn status(&self) -> u16 {
+        let status = self.head.split(' ').nth(1).and_then(|code| code.parse().ok());
+        status.unwrap_or_else(|| panic!("no status in {}", self.head))
+    }
+
+    fn field(&self, name: &str) -> Option<&str> {
+        let mut fields = self.head.split("\r\n").filter_map(|line| line.split_once(": "));
+        fields.find(|(given, _)| given.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8(self.content.clone()).expect("text")
+    }
+
+    fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.content).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
+    }
+
+    /// Takes the chunks apart: the content, and the trailer section behind it.
+    fn chunks(&self) -> (Vec<u8>, String) {
+        assert_eq!(self.field("Transfer-Encoding"), Some("chunked"), "{}", self.head);
+        let (mut content, mut rest) = (Vec::new(), &self.content[..]);
+        loop {
+            let end = rest.windows(2).position(|two| two == b"\r\n").expect("the end of a line");
+            let length =
+                std::str::from_utf8(&rest[..end]).ok().and_then(|hex| usize::from_str_radix(hex, 16).ok());
+            let length = length.expect("the length of a chunk");
+            rest = &rest[end + 2..];
+            if length == 0 {
+                return (content, String::from_utf8(rest.to_vec()).expect("text"));
+            }
+            content.extend_from_slice(&rest[..length]);
+            rest = &rest[length + 2..];
+        }
+    }
+}
+
+/// The head, and what follows it.
+fn split(octets: &[u8]) -> (String, &[u8]) {
+    let end = octets.windows(4).position(|four| four == b"\r\n\r\n");
+    let end = end.unwrap_or_else(|| panic!("no head in {:?}", String::from_utf8_lossy(octets)));
+    (String::from_utf8(octets[..end].to_vec()).expect("text"), &octets[end + 4..])
+}
+
+/// Asks again and again.
+#[track_caller]
+fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(started.elapsed() < PATIENCE, "waited in vain for {what}");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// The path of a program, if it is installed; says so if not.
+fn tool(name: &str) -> Option<PathBuf> {
+    let folders = env::var_os("PATH").unwrap_or_default();
+    let found = env::split_paths(&folders).map(|folder| folder.join(name)).find(|path| path.is_file());
+    if found.is_none() {
+        // Tests that pass print nothing, so this goes past their capture.
+        let test = thread::current();
+        let _ = writeln!(io::stderr(), "{}: not run: needs {name}", test.name().unwrap_or("a test"));
+    }
+    found
+}

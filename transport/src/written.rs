@@ -1,0 +1,160 @@
+//! Bodies that an async function writes.
+
+use std::error::Error;
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use httpfsm::fields::Fields;
+use httpfsm::handler::{Body, BodyFailure, Frame, Source};
+
+use crate::lock::lock;
+
+/// A body that is what `write` writes. Its future runs within the connection, as fast as the peer takes the octets, and
+/// is dropped when the peer is gone; what it returns as an error cuts the answer off.
+///
+/// ```
+/// use std::convert::Infallible;
+///
+/// use httpfsm::handler::{Request, Response};
+/// use httpfsm::status::Status;
+/// use httpfsm_transport::{BodyWriter, written};
+///
+/// async fn count(mut body: BodyWriter) -> Result<(), Infallible> {
+///     for number in 1..=10 {
+///         body.data(format!("{number}\n")).await;
+///     }
+///     Ok(())
+/// }
+///
+/// async fn handler(_: Request) -> Response {
+///     Response::new(Status::OK).with_body(written(count))
+/// }
+/// # let _ = handler;
+/// ```
+pub fn written<W, F, E>(write: W) -> Body
+where
+    W: FnOnce(BodyWriter) -> F,
+    F: Future<Output = Result<(), E>> + Send + 'static,
+    E: Into<Box<dyn Error + Send + Sync>>,
+{
+    let desk = Arc::new(Mutex::new(Desk::default()));
+    let writing = write(BodyWriter(Arc::clone(&desk)));
+    let writing = Box::pin(async { writing.await.map_err(Into::into) });
+    Body::stream(Written { writing: Some(writing), last: None, desk })
+}
+
+/// What the function that is given to [`written`] writes with. It is for that function's own future: anywhere else it
+/// waits for ever once the body is gone.
+pub struct BodyWriter(Arc<Mutex<Desk>>);
+
+impl BodyWriter {
+    /// Writes octets; resolves when there is room for more.
+    pub async fn data(&mut self, octets: impl Into<Bytes>) {
+        self.put(Frame::Data(octets.into())).await;
+    }
+
+    /// Resolves when all octets so far have left: [`Frame::Flush`].
+    pub async fn flush(&mut self) {
+        self.put(Frame::Flush).await;
+    }
+
+    /// The trailer section that is to follow the content, where it is chunked: [`Frame::Trailers`].
+    pub fn trailers(&mut self, fields: Fields) {
+        lock(&self.0).trailers = Some(fields);
+    }
+
+    async fn put(&self, frame: Frame) {
+        // Two waits, because a writer that was dropped while it waited has left its frame here.
+        self.taken().await;
+        lock(&self.0).frame = Place::Full(frame);
+        self.taken().await;
+    }
+
+    async fn taken(&self) {
+        poll_fn(|cx| {
+            let mut desk = lock(&self.0);
+            if let Place::Empty = desk.frame {
+                return Poll::Ready(());
+            }
+            desk.writer = Some(cx.waker().clone());
+            Poll::Pending
+        })
+        .await;
+    }
+}
+
+/// Where the writer lays what the source takes.
+#[derive(Default)]
+struct Desk {
+    frame: Place,
+    trailers: Option<Fields>,
+    writer: Option<Waker>,
+}
+
+#[derive(Default)]
+enum Place {
+    #[default]
+    Empty,
+    Full(Frame),
+    /// Nobody has asked for another frame since: after a flush, octets may still be on their way.
+    Taken,
+}
+
+struct Written {
+    /// `None` when it has returned.
+    writing: Option<Pin<Box<Writing>>>,
+    last: Option<Frame>,
+    desk: Arc<Mutex<Desk>>,
+}
+
+type Writing = dyn Future<Output = Result<(), Box<dyn Error + Send + Sync>>> + Send;
+
+impl Written {
+    fn take(&self, cx: &Context<'_>) -> Option<Frame> {
+        let mut desk = lock(&self.desk);
+        if let Place::Full(frame) = std::mem::replace(&mut desk.frame, Place::Taken) {
+            return Some(frame);
+        }
+        desk.frame = Place::Empty;
+        // A part of the future may have a waker of its own; the future as a whole is about to be polled.
+        let writer = desk.writer.take().filter(|writer| !writer.will_wake(cx.waker()));
+        drop(desk);
+        if let Some(writer) = writer {
+            writer.wake();
+        }
+        None
+    }
+
+    fn write(&mut self, cx: &mut Context<'_>) {
+        let Some(writing) = &mut self.writing else { return };
+        let Poll::Ready(result) = writing.as_mut().poll(cx) else { return };
+        self.writing = None;
+        self.last = Some(match result {
+            Ok(()) => lock(&self.desk).trailers.take().map_or(Frame::End, Frame::Trailers),
+            Err(error) => Frame::Error(BodyFailure::source(error)),
+        });
+    }
+}
+
+impl Source for Written {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Frame> {
+        if let Some(frame) = self.take(cx) {
+            return Poll::Ready(frame);
+        }
+        self.write(cx);
+        match self.take(cx).or_else(|| self.last.take()) {
+            Some(frame) => Poll::Ready(frame),
+            None => Poll::Pending,
+        }
+    }
+}
+
+impl fmt::Debug for BodyWriter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("BodyWriter(..)")
+    }
+}

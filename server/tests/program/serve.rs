@@ -36,6 +36,20 @@ fn one_thread_is_enough(transport: &str) {
 }
 
 #[test]
+fn async_std_and_smol_serve_and_drain() {
+    for transport in ["async-std", "smol"] {
+        for threads in [&[][..], &["--threads", "1"], &["--threads", "3"]] {
+            let server = Server::start(&[&["--transport", transport], threads].concat());
+            let answer = server.exchange(GET);
+            assert_eq!(answer.status, "HTTP/1.1 200 OK");
+            assert!(answer.text().contains(transport), "{answer:?}");
+            server.signal(Signal::TERM);
+            assert_eq!(server.end().0.code(), Some(0), "{transport} {threads:?}");
+        }
+    }
+}
+
+#[test]
 fn a_host_name_is_resolved() {
     let server = Server::start(&["--host", "localhost"]);
     assert!(server.address().ip().is_loopback());

@@ -44,6 +44,26 @@ on_each_runtime! {
         send.join().unwrap();
     }
 
+    fn who_has_closed_its_output_reads_on(runtime: Runtime) {
+        let (tell, told) = std::sync::mpsc::channel();
+        let server = runtime.start(upgrading(move |upgrade| {
+            let tell = tell.clone();
+            async move {
+                let mut io = adapted(upgrade).await;
+                io.close().await.unwrap();
+                let mut all = String::new();
+                io.read_to_string(&mut all).await.unwrap();
+                tell.send(all).unwrap();
+            }
+        }));
+        let mut stream = connect(&server);
+        stream.write_all(UPGRADE).unwrap();
+        assert!(read_to_end(&stream).ends_with("\r\n\r\n"), "the server's output ends");
+        stream.write_all(b"and late").unwrap();
+        drop(stream);
+        assert_eq!(told.recv_timeout(HANG).unwrap(), "ahead and late");
+    }
+
     fn the_end_of_a_drain_is_an_error_to_who_reads_and_to_who_writes(runtime: Runtime) {
         let (tell, told) = std::sync::mpsc::channel();
         let server = runtime.start(upgrading(move |upgrade| {

@@ -41,7 +41,8 @@ mod workers;
 
 pub use connection::{Connection, Parts, connection};
 pub use httpfsm_transport::{
-    BodyReader, Event, Listener, ServerHandle, SocketOptions, UpgradedStream, block_on, note_panic,
+    BodyReader, BodyWriter, Event, Listener, ServerHandle, SocketOptions, UpgradedStream, block_on,
+    note_panic, written,
 };
 pub use server::{Blocking, Server, serve, sync};
 pub use spawn::{SpawnError, spawn, tunnel};

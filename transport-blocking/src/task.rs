@@ -235,6 +235,8 @@ mod tests {
             assert_eq!(self.gate.polled_at_once.fetch_add(1, Ordering::SeqCst), 0, "by one worker at a time");
             lock(&self.gate.wakers).push(cx.waker().clone());
             let knocks = self.gate.knocks.load(Ordering::SeqCst);
+            // Time for a knock that finds it running.
+            thread::yield_now();
             self.gate.polled_at_once.fetch_sub(1, Ordering::SeqCst);
             if knocks == self.threads * WAKES { Poll::Ready(knocks) } else { Poll::Pending }
         }
@@ -310,10 +312,10 @@ mod tests {
         assert!(dropped >= 8, "{dropped}");
     }
 
-    /// Yields a number at each poll, and keeps the waker.
-    struct Numbers(usize, Arc<Mutex<Option<Waker>>>);
+    /// Counts its polls, and keeps the waker.
+    struct Counts(usize, Arc<Mutex<Option<Waker>>>);
 
-    impl Work for Numbers {
+    impl Work for Counts {
         type Output = usize;
 
         fn poll(&mut self, cx: &mut Context<'_>) -> Poll<usize> {
@@ -325,14 +327,46 @@ mod tests {
 
     #[test]
     fn a_late_wake_up_pulls_nothing_that_nobody_has_asked_for() {
-        let (workers, waker) = (pool(), Arc::new(Mutex::new(None)));
-        let task = Task::new(Numbers(0, Arc::clone(&waker)), Arc::clone(&workers));
-        for number in 1..1000 {
-            assert_eq!(block_on(poll_fn(|cx| task.poll(cx))), number);
+        let (workers, waker) = (Workers::new(0), Arc::new(Mutex::new(None)));
+        workers.start(1).unwrap_or_else(|error| panic!("{error}"));
+        let task = Task::new(Counts(0, Arc::clone(&waker)), Arc::clone(&workers));
+        for polls in 1..100 {
+            assert_eq!(block_on(poll_fn(|cx| task.poll(cx))), polls);
             if let Some(waker) = lock(&waker).take() {
                 waker.wake();
             }
+            // The only worker comes to this when it has run the task.
+            let (done, is_done) = mpsc::channel();
+            let tell = move || {
+                let _ = done.send(());
+            };
+            workers.submit(Job::Work(Box::new(tell)));
+            assert!(is_done.recv_timeout(HANG).is_ok());
+            assert_eq!(lock(&task.work).as_ref().map(|work| work.0), Some(polls));
         }
+        workers.close();
+    }
+
+    #[test]
+    fn a_task_that_wakes_itself_is_polled_again() {
+        struct Again(usize);
+        impl Work for Again {
+            type Output = ();
+
+            fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+                cx.waker().wake_by_ref();
+                self.0 -= 1;
+                if self.0 == 0 { Poll::Ready(()) } else { Poll::Pending }
+            }
+        }
+        let workers = pool();
+        let task = Task::new(Again(1000), Arc::clone(&workers));
+        let (report, is_done) = mpsc::channel();
+        thread::spawn(move || {
+            block_on(poll_fn(|cx| task.poll(cx)));
+            report.send(())
+        });
+        assert_eq!(is_done.recv_timeout(HANG), Ok(()));
         workers.close();
     }
 

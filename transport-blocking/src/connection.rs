@@ -20,7 +20,8 @@ use httpfsm_transport::{Event, Timer};
 
 use crate::lock::lock;
 use crate::seat::Seat;
-use crate::stream::{Seated, Socket, Stream};
+use crate::socket::{Socket, Stream};
+use crate::stream::Seated;
 
 /// One connection on the caller's own thread, pulled event by event. Calls that wait observe the connection's deadlines
 /// meanwhile.

@@ -4,7 +4,6 @@ use std::mem;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::Wake;
 
 use crate::lock::lock;
 use crate::seat::Seat;
@@ -25,8 +24,8 @@ pub(crate) struct Home {
     next: AtomicUsize,
 }
 
-/// What has come since the loop looked. It is bounded: a task stands in it once, and there are as many as
-/// connections and listeners.
+/// What has come since the loop looked. It is bounded: a task stands in it once, or twice at its beginning, and there
+/// are as many as connections and listeners.
 #[derive(Default)]
 pub(crate) struct Inbox {
     pub(crate) seats: Vec<Arc<Seat>>,
@@ -54,8 +53,14 @@ impl Home {
 
     /// Has the loop poll the task of a seat, from now on.
     pub(crate) fn spawn(&self, seat: &Arc<Seat>, future: Future) {
-        lock(&self.inbox).tasks.push((seat.token(), future));
-        seat.wake_by_ref();
+        // Into the queue in any case: where the seat stands in the part of it that the loop has taken, it comes to its
+        // turn before the task is there.
+        seat.enqueue();
+        let mut inbox = lock(&self.inbox);
+        inbox.tasks.push((seat.token(), future));
+        inbox.queue.push(seat.token());
+        drop(inbox);
+        self.end_sleep();
     }
 
     /// Has the loop poll the task once.

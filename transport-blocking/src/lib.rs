@@ -15,6 +15,9 @@
 //! has come, a worker drops its future; a function that runs already runs to its end. When the server is gone, handlers
 //! that have outlived their connections are cancelled.
 //!
+//! An answer comes from another thread, so requests that are pipelined behind one wait for it, and count against
+//! `config.channel.maximum_simultaneous_requests`, also where handlers answer at once.
+//!
 //! [`spawn`] runs a future beside a handler, and [`tunnel`] an upgraded connection with code that blocks.
 //!
 //! [`connection()`] serves one socket on a thread of yours, event by event.
@@ -32,6 +35,7 @@ mod offload;
 mod reactor;
 mod seat;
 mod server;
+mod socket;
 mod source;
 mod spawn;
 mod stream;
@@ -45,5 +49,5 @@ pub use httpfsm_transport::{
     note_panic, written,
 };
 pub use server::{Blocking, Server, serve, sync};
+pub use socket::Stream;
 pub use spawn::{SpawnError, spawn, tunnel};
-pub use stream::Stream;

@@ -6,13 +6,15 @@ use std::task::{Context, Poll};
 
 use httpfsm::peer::Peer;
 use httpfsm_transport::{Accept, Accepted, Listener, ListeningSocket, Place, unix_peer};
+use mio::event::Source;
 use mio::net::{TcpListener, UnixListener};
 use mio::{Interest, Registry, Token};
 
 use crate::home::Home;
 use crate::lock::lock;
 use crate::seat::{READABLE, Seat};
-use crate::stream::{Seated, Socket};
+use crate::socket::Socket;
+use crate::stream::Seated;
 
 /// Connections accepted before others get their turn.
 const TURNS: u32 = 64;
@@ -44,19 +46,15 @@ impl Registered {
         registry: Arc<Registry>,
     ) -> io::Result<Self> {
         let (place, socket) = listener.into_parts();
-        let token = Token(seat.token());
-        let socket = match socket {
-            ListeningSocket::Tcp(listener) => {
-                let mut listener = TcpListener::from_std(listener);
-                registry.register(&mut listener, token, Interest::READABLE)?;
-                Listening::Tcp(listener)
-            }
-            ListeningSocket::Unix(listener) => {
-                let mut listener = UnixListener::from_std(listener);
-                registry.register(&mut listener, token, Interest::READABLE)?;
-                Listening::Unix(listener)
-            }
+        let mut socket = match socket {
+            ListeningSocket::Tcp(listener) => Listening::Tcp(TcpListener::from_std(listener)),
+            ListeningSocket::Unix(listener) => Listening::Unix(UnixListener::from_std(listener)),
         };
+        let source: &mut dyn Source = match &mut socket {
+            Listening::Tcp(listener) => listener,
+            Listening::Unix(listener) => listener,
+        };
+        registry.register(source, Token(seat.token()), Interest::READABLE)?;
         Ok(Self { place, socket, seat, home, registry, newcomer: Newcomer::default(), turns: 0 })
     }
 

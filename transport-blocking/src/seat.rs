@@ -88,17 +88,15 @@ impl Seat {
     /// Notes an event, and wakes guests. `true` if the socket's own task is to be polled.
     pub(crate) fn note(&self, event: &Event) -> bool {
         let ended = event.is_read_closed() || event.is_write_closed() || event.is_error();
-        let mut news = 0;
-        for (is_so, flags) in [
-            (event.is_readable() || ended, READABLE),
-            (event.is_writable() || ended, WRITABLE),
-            (ended, ENDED),
-        ] {
-            news |= if is_so { flags } else { 0 };
-        }
+        let flag = |is_so: bool, flag: u32| if is_so { flag } else { 0 };
+        let readable = flag(event.is_readable() || ended, READABLE);
+        self.tell(readable | flag(event.is_writable() || ended, WRITABLE) | flag(ended, ENDED))
+    }
+
+    fn tell(&self, news: u32) -> bool {
         let note = |state: u32| Some((state | news).wrapping_add(EVENT));
-        let before =
-            self.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, note).unwrap_or_else(|same| same);
+        let before = self.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, note);
+        let before = before.unwrap_or_else(|same| same);
         if before & GUESTS != 0 {
             self.wake_guests(news);
         }
@@ -156,5 +154,67 @@ impl fmt::Debug for Seat {
             .field("token", &self.token)
             .field("state", &self.state())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn an_event_during_a_system_call_is_not_taken_for_an_earlier_one() {
+        let seat = Seat::new(0, None);
+        assert!(seat.tell(READABLE));
+        assert!(!seat.tell(READABLE), "it is known already");
+        let known = seat.state();
+        seat.tell(READABLE);
+        seat.settle(known, READABLE, true);
+        assert!(seat.state() & READABLE != 0, "what came since may be read");
+        seat.settle(seat.state(), READABLE, true);
+        assert_eq!(seat.state() & READABLE, 0);
+    }
+
+    #[test]
+    fn a_short_read_says_nothing_of_the_end_of_input_behind_it() {
+        let seat = Seat::new(0, None);
+        seat.tell(READABLE | ENDED);
+        seat.settle(seat.state(), READABLE, false);
+        assert!(seat.state() & READABLE != 0);
+        seat.settle(seat.state(), READABLE, true);
+        assert_eq!(seat.state() & READABLE, 0);
+    }
+
+    #[test]
+    fn a_guest_is_told_whether_the_event_comes_before_or_after_it_asks() {
+        let (seat, count) = (Seat::new(0, None), Arc::new(Count::default()));
+        let waker = Waker::from(Arc::clone(&count));
+        let cx = Context::from_waker(&waker);
+        seat.tell(READABLE);
+        assert!(seat.watch(READABLE, &cx), "it has come");
+        seat.settle(seat.state(), READABLE, true);
+        assert!(!seat.watch(READABLE, &cx));
+        seat.tell(WRITABLE);
+        assert_eq!(count.0.load(Ordering::SeqCst), 0, "nobody waits to write");
+        seat.tell(READABLE);
+        assert_eq!(count.0.load(Ordering::SeqCst), 1);
+    }
+
+    #[test]
+    fn the_own_task_is_no_guest() {
+        let seat = Seat::new(0, None);
+        let waker = Waker::from(Arc::clone(&seat));
+        assert!(!seat.watch(READABLE, &Context::from_waker(&waker)));
+        assert_eq!(seat.state() & GUESTS, 0);
     }
 }

@@ -1,9 +1,6 @@
-//! The sockets that connections run on.
+//! The wires of connections: sockets that are registered with a loop.
 
-use std::io::{self, IoSlice, Read, Write};
-use std::net::{Shutdown, TcpStream};
-use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream;
+use std::io::{self, IoSlice};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -13,64 +10,7 @@ use mio::{Interest, Registry, Token};
 use socket2::SockRef;
 
 use crate::seat::{READABLE, Seat, WRITABLE};
-
-/// A connected socket of the standard library.
-#[derive(Debug)]
-pub enum Stream {
-    /// Over TCP.
-    Tcp(TcpStream),
-    /// Over a Unix socket.
-    Unix(UnixStream),
-}
-
-impl From<TcpStream> for Stream {
-    fn from(stream: TcpStream) -> Self {
-        Self::Tcp(stream)
-    }
-}
-
-impl From<UnixStream> for Stream {
-    fn from(stream: UnixStream) -> Self {
-        Self::Unix(stream)
-    }
-}
-
-/// A connected socket that does not block.
-#[derive(Debug)]
-pub(crate) enum Socket {
-    Tcp(mio::net::TcpStream),
-    Unix(mio::net::UnixStream),
-}
-
-impl Socket {
-    pub(crate) fn new(stream: Stream) -> io::Result<Self> {
-        Ok(match stream {
-            Stream::Tcp(stream) => {
-                stream.set_nonblocking(true)?;
-                Self::Tcp(mio::net::TcpStream::from_std(stream))
-            }
-            Stream::Unix(stream) => {
-                stream.set_nonblocking(true)?;
-                Self::Unix(mio::net::UnixStream::from_std(stream))
-            }
-        })
-    }
-
-    fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
-        let both = Interest::READABLE | Interest::WRITABLE;
-        match self {
-            Self::Tcp(stream) => registry.register(stream, token, both),
-            Self::Unix(stream) => registry.register(stream, token, both),
-        }
-    }
-
-    fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
-        match self {
-            Self::Tcp(stream) => registry.deregister(stream),
-            Self::Unix(stream) => registry.deregister(stream),
-        }
-    }
-}
+use crate::socket::{Socket, Stream};
 
 /// A socket in a loop, whose readiness is known from its seat: no system call is made that would only find that
 /// there is nothing to do.
@@ -83,26 +23,15 @@ pub(crate) struct Seated {
 
 impl Seated {
     pub(crate) fn new(mut socket: Socket, seat: Arc<Seat>, registry: &Registry) -> io::Result<Self> {
-        socket.register(registry, Token(seat.token()))?;
+        registry.register(socket.source(), Token(seat.token()), Interest::READABLE | Interest::WRITABLE)?;
         Ok(Self { socket: Some(socket), seat })
     }
 
     /// The socket, which blocks again.
     pub(crate) fn into_stream(mut self, registry: &Registry) -> io::Result<Stream> {
         let mut socket = self.socket.take().ok_or(io::ErrorKind::NotConnected)?;
-        socket.deregister(registry)?;
-        Ok(match socket {
-            Socket::Tcp(stream) => {
-                let stream = TcpStream::from(OwnedFd::from(stream));
-                stream.set_nonblocking(false)?;
-                Stream::Tcp(stream)
-            }
-            Socket::Unix(stream) => {
-                let stream = UnixStream::from(OwnedFd::from(stream));
-                stream.set_nonblocking(false)?;
-                Stream::Unix(stream)
-            }
-        })
+        registry.deregister(socket.source())?;
+        socket.into_stream()
     }
 
     /// Makes the system call if it may do something. It does less than `wanted` octets when there is no more to do.
@@ -145,18 +74,12 @@ impl Seated {
 impl Wire for Seated {
     #[inline]
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        self.poll_io(cx, READABLE, buffer.len(), |socket| match socket {
-            Socket::Tcp(stream) => stream.read(buffer),
-            Socket::Unix(stream) => stream.read(buffer),
-        })
+        self.poll_io(cx, READABLE, buffer.len(), |socket| socket.octets().read(buffer))
     }
 
     #[inline]
     fn poll_write(&mut self, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
-        self.poll_io(cx, WRITABLE, octets.len(), |socket| match socket {
-            Socket::Tcp(stream) => stream.write(octets),
-            Socket::Unix(stream) => stream.write(octets),
-        })
+        self.poll_io(cx, WRITABLE, octets.len(), |socket| socket.octets().write(octets))
     }
 
     fn poll_write_vectored(
@@ -165,19 +88,12 @@ impl Wire for Seated {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let wanted = slices.iter().map(|slice| slice.len()).sum();
-        self.poll_io(cx, WRITABLE, wanted, |socket| match socket {
-            Socket::Tcp(stream) => stream.write_vectored(slices),
-            Socket::Unix(stream) => stream.write_vectored(slices),
-        })
+        self.poll_io(cx, WRITABLE, wanted, |socket| socket.octets().write_vectored(slices))
     }
 
     fn poll_close_write(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // A half-close of a socket does not block.
-        Poll::Ready(match &self.socket {
-            Some(Socket::Tcp(stream)) => stream.shutdown(Shutdown::Write),
-            Some(Socket::Unix(stream)) => stream.shutdown(Shutdown::Write),
-            None => Ok(()),
-        })
+        Poll::Ready(self.socket.as_ref().map_or(Ok(()), Socket::shutdown))
     }
 
     fn reset(&mut self) {

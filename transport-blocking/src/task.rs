@@ -190,3 +190,200 @@ impl<W: Work> Wake for Task<W> {
         self.schedule();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::sync::atomic::AtomicUsize;
+    use std::sync::mpsc;
+    use std::thread;
+    use std::time::Duration;
+
+    use httpfsm_transport::block_on;
+
+    use super::*;
+
+    /// Longer than anything here takes: only a lost wake-up reaches it.
+    const HANG: Duration = Duration::from_secs(20);
+
+    const WAKES: usize = 200;
+
+    /// What many threads wake; it is over when each has.
+    #[derive(Default)]
+    struct Gate {
+        knocks: AtomicUsize,
+        wakers: Mutex<Vec<Waker>>,
+        polled_at_once: AtomicUsize,
+    }
+
+    struct Gated {
+        gate: Arc<Gate>,
+        threads: usize,
+        dropped: Arc<AtomicUsize>,
+    }
+
+    impl Drop for Gated {
+        fn drop(&mut self) {
+            self.dropped.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    impl Work for Gated {
+        type Output = usize;
+
+        fn poll(&mut self, cx: &mut Context<'_>) -> Poll<usize> {
+            assert_eq!(self.gate.polled_at_once.fetch_add(1, Ordering::SeqCst), 0, "by one worker at a time");
+            lock(&self.gate.wakers).push(cx.waker().clone());
+            let knocks = self.gate.knocks.load(Ordering::SeqCst);
+            // Time for a knock that finds it running.
+            thread::yield_now();
+            self.gate.polled_at_once.fetch_sub(1, Ordering::SeqCst);
+            if knocks == self.threads * WAKES { Poll::Ready(knocks) } else { Poll::Pending }
+        }
+    }
+
+    fn knock(gates: &[Arc<Gate>]) {
+        for _ in 0..WAKES {
+            for gate in gates {
+                gate.knocks.fetch_add(1, Ordering::SeqCst);
+                let wakers = std::mem::take(&mut *lock(&gate.wakers));
+                wakers.into_iter().for_each(Waker::wake);
+            }
+        }
+    }
+
+    fn pool() -> Arc<Workers> {
+        let workers = Workers::new(0);
+        workers.start(3).unwrap_or_else(|error| panic!("{error}"));
+        workers
+    }
+
+    /// Knocks at as many tasks, of which the first `cancelled` are cancelled meanwhile; the results of the others, and how
+    /// many were dropped.
+    fn race(tasks: usize, cancelled: usize) -> (Vec<usize>, usize) {
+        let (workers, dropped) = (pool(), Arc::new(AtomicUsize::new(0)));
+        let gates: Vec<_> = (0..tasks).map(|_| Arc::new(Gate::default())).collect();
+        let tasks: Vec<_> = gates
+            .iter()
+            .map(|gate| {
+                let work = Gated { gate: Arc::clone(gate), threads: 4, dropped: Arc::clone(&dropped) };
+                Task::new(work, Arc::clone(&workers))
+            })
+            .collect();
+        tasks.iter().for_each(Task::begin);
+        let (report, reports) = mpsc::channel();
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| knock(&gates));
+            }
+            for (n, task) in tasks.into_iter().enumerate() {
+                if n < cancelled {
+                    task.cancel();
+                } else {
+                    let report = report.clone();
+                    thread::spawn(move || report.send(block_on(poll_fn(|cx| task.poll(cx)))));
+                }
+            }
+        });
+        drop(report);
+        let mut results = Vec::new();
+        loop {
+            match reports.recv_timeout(HANG) {
+                Ok(result) => results.push(result),
+                Err(mpsc::RecvTimeoutError::Disconnected) => break,
+                Err(mpsc::RecvTimeoutError::Timeout) => panic!("a wake-up was lost"),
+            }
+        }
+        workers.close();
+        drop(gates);
+        (results, dropped.load(Ordering::SeqCst))
+    }
+
+    #[test]
+    fn no_wake_up_is_lost_among_many_threads() {
+        let (results, _) = race(16, 0);
+        assert_eq!(results, [4 * WAKES; 16]);
+    }
+
+    #[test]
+    fn what_is_cancelled_is_dropped_while_the_others_go_on() {
+        let (results, dropped) = race(16, 8);
+        assert_eq!(results, [4 * WAKES; 8]);
+        assert!(dropped >= 8, "{dropped}");
+    }
+
+    /// Counts its polls, and keeps the waker.
+    struct Counts(usize, Arc<Mutex<Option<Waker>>>);
+
+    impl Work for Counts {
+        type Output = usize;
+
+        fn poll(&mut self, cx: &mut Context<'_>) -> Poll<usize> {
+            *lock(&self.1) = Some(cx.waker().clone());
+            self.0 += 1;
+            Poll::Ready(self.0)
+        }
+    }
+
+    #[test]
+    fn a_late_wake_up_pulls_nothing_that_nobody_has_asked_for() {
+        let (workers, waker) = (Workers::new(0), Arc::new(Mutex::new(None)));
+        workers.start(1).unwrap_or_else(|error| panic!("{error}"));
+        let task = Task::new(Counts(0, Arc::clone(&waker)), Arc::clone(&workers));
+        for polls in 1..100 {
+            assert_eq!(block_on(poll_fn(|cx| task.poll(cx))), polls);
+            if let Some(waker) = lock(&waker).take() {
+                waker.wake();
+            }
+            // The only worker comes to this when it has run the task.
+            let (done, is_done) = mpsc::channel();
+            let tell = move || {
+                let _ = done.send(());
+            };
+            workers.submit(Job::Work(Box::new(tell)));
+            assert!(is_done.recv_timeout(HANG).is_ok());
+            assert_eq!(lock(&task.work).as_ref().map(|work| work.0), Some(polls));
+        }
+        workers.close();
+    }
+
+    #[test]
+    fn a_task_that_wakes_itself_is_polled_again() {
+        struct Again(usize);
+        impl Work for Again {
+            type Output = ();
+
+            fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+                cx.waker().wake_by_ref();
+                self.0 -= 1;
+                if self.0 == 0 { Poll::Ready(()) } else { Poll::Pending }
+            }
+        }
+        let workers = pool();
+        let task = Task::new(Again(1000), Arc::clone(&workers));
+        let (report, is_done) = mpsc::channel();
+        thread::spawn(move || {
+            block_on(poll_fn(|cx| task.poll(cx)));
+            report.send(())
+        });
+        assert_eq!(is_done.recv_timeout(HANG), Ok(()));
+        workers.close();
+    }
+
+    #[test]
+    fn a_panic_is_told_to_who_asked() {
+        struct Panics;
+        impl Work for Panics {
+            type Output = ();
+
+            fn poll(&mut self, _cx: &mut Context<'_>) -> Poll<()> {
+                std::panic::resume_unwind(Box::new("out of cheese"))
+            }
+        }
+        let workers = pool();
+        let task = Task::new(Panics, Arc::clone(&workers));
+        let caught = catch_panic(|| block_on(poll_fn(|cx| task.poll(cx))));
+        assert_eq!(caught, Err("The handler panicked: out of cheese".to_owned()));
+        workers.close();
+    }
+}

@@ -1,0 +1,147 @@
+//! Upgraded connections, in the hands of futures and of blocking code.
+#![allow(clippy::unwrap_used)]
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use httpfsm::config::ServerConfig;
+use httpfsm::handler::{Request, Response};
+use httpfsm::status::Status;
+use httpfsm_blocking::{
+    Blocking, Server, ServerHandle, SpawnError, UpgradedStream, block_on, spawn, sync, tunnel,
+};
+
+/// Longer than anything here takes: only a hang reaches it.
+const HANG: Duration = Duration::from_secs(20);
+
+fn echo(mut connection: UpgradedStream) {
+    let mut buffer = [0; 5000];
+    while let Ok(octets @ 1..) = connection.read(&mut buffer) {
+        connection.write_all(&buffer[..octets]).unwrap();
+    }
+    connection.close().unwrap();
+}
+
+fn application(request: Request) -> Response {
+    let upgrade = request.upgrade();
+    let begun = match request.path() {
+        "/task" => spawn(async move {
+            let mut connection = upgrade.await.unwrap();
+            let mut buffer = [0; 5000];
+            while let Ok(octets @ 1..) = connection.read(&mut buffer).await {
+                connection.write_all(&buffer[..octets]).await.unwrap();
+            }
+            connection.close().await.unwrap();
+        }),
+        "/thread" | "/refused" => tunnel(upgrade, echo),
+        _ => return Response::text("fine"),
+    };
+    match begun {
+        Ok(()) if request.path() == "/refused" => Response::new(Status::FORBIDDEN),
+        Ok(()) => Response::switching_protocols("echo"),
+        Err(error) => Response::text(error.to_string()).with_status(Status::SERVICE_UNAVAILABLE),
+    }
+}
+
+fn start() -> ServerHandle {
+    let server = Server::on(Blocking::default().workers(2).tunnels(2), ServerConfig::default());
+    server.listen_tcp("127.0.0.1:0".parse().unwrap()).unwrap().serve(sync(application)).unwrap()
+}
+
+fn connect(server: &ServerHandle, target: &str) -> (TcpStream, String) {
+    let mut client = TcpStream::connect(server.local_addr().unwrap()).unwrap();
+    client.set_read_timeout(Some(HANG)).unwrap();
+    client.set_write_timeout(Some(HANG)).unwrap();
+    let head = format!("GET {target} HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n");
+    client.write_all(head.as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\r\n\r\n") {
+        let mut octet = [0];
+        client.read_exact(&mut octet).unwrap();
+        answer.extend_from_slice(&octet);
+    }
+    (client, String::from_utf8(answer).unwrap())
+}
+
+#[test]
+fn tasks_and_threads_echo_every_octet() {
+    let server = start();
+    thread::scope(|scope| {
+        for target in ["/task", "/thread", "/task", "/thread", "/task"] {
+            let (client, answer) = connect(&server, target);
+            assert!(answer.starts_with("HTTP/1.1 101 "), "{answer}");
+            scope.spawn(move || {
+                let (mut input, mut output) = (client.try_clone().unwrap(), client);
+                let octets: Vec<u8> = (0..3_000_000u32).map(|n| (n % 251) as u8).collect();
+                let sent = octets.clone();
+                let send = thread::spawn(move || {
+                    // Of odd sizes, so that readiness comes and goes at every point of the echo.
+                    for piece in sent.chunks(7919) {
+                        output.write_all(piece).unwrap();
+                    }
+                    output.shutdown(Shutdown::Write).unwrap();
+                });
+                let mut received = Vec::new();
+                input.read_to_end(&mut received).expect("no wake-up is lost");
+                assert!(received == octets, "{} octets", received.len());
+                send.join().unwrap();
+            });
+        }
+    });
+    block_on(server.drain(None));
+    assert_eq!(server.stats().n_channels, 0);
+}
+
+#[test]
+fn one_octet_at_a_time_is_echoed_at_once() {
+    let server = start();
+    for target in ["/task", "/thread"] {
+        let (mut client, _) = connect(&server, target);
+        for octet in 0..=255 {
+            client.write_all(&[octet]).unwrap();
+            let mut echoed = [0];
+            client.read_exact(&mut echoed).unwrap();
+            assert_eq!(echoed, [octet]);
+        }
+    }
+}
+
+#[test]
+fn when_all_threads_are_taken_the_handler_is_told_and_a_thread_that_ends_serves_again() {
+    let server = start();
+    let (one, _) = connect(&server, "/thread");
+    let (_two, _) = connect(&server, "/thread");
+    let (_, answer) = connect(&server, "/thread");
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    drop(one);
+    let began = Instant::now();
+    while !connect(&server, "/thread").1.starts_with("HTTP/1.1 101 ") {
+        assert!(began.elapsed() < HANG);
+    }
+    // Where the answer is no upgrade, the thread is free again.
+    let began = Instant::now();
+    for _ in 0..5 {
+        while !connect(&server, "/refused").1.starts_with("HTTP/1.1 403 ") {
+            assert!(began.elapsed() < HANG);
+        }
+    }
+}
+
+#[test]
+fn the_drain_deadline_ends_tunnels() {
+    let server = start();
+    let (mut by_thread, _) = connect(&server, "/thread");
+    let (mut by_task, _) = connect(&server, "/task");
+    block_on(server.drain(Some(Duration::from_millis(50))));
+    for client in [&mut by_thread, &mut by_task] {
+        assert!(matches!(client.read(&mut [0; 1]), Ok(0) | Err(_)));
+    }
+    assert_eq!(server.stats().n_channels, 0);
+}
+
+#[test]
+fn a_thread_of_nobodys_spawns_nothing() {
+    assert_eq!(spawn(async {}), Err(SpawnError::Elsewhere));
+}

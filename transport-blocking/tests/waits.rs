@@ -1,0 +1,259 @@
+//! Nobody who waits holds a worker: slow peers, handlers and sources that are not ready, bodies in files.
+#![allow(clippy::unwrap_used)]
+
+use std::future::pending;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use httpfsm::config::{Bodies, ServerConfig};
+use httpfsm::handler::{Body, Frame, Handler, Request, Response};
+use httpfsm::status::Status;
+use httpfsm_blocking::{Blocking, BodyReader, Server, ServerHandle, block_on, sync};
+
+/// Longer than anything here takes: only a hang reaches it.
+const HANG: Duration = Duration::from_secs(20);
+
+const WORKERS: usize = 2;
+
+fn start(config: ServerConfig, handler: impl Handler) -> ServerHandle {
+    let server = Server::on(Blocking::default().workers(WORKERS), config);
+    server.listen_tcp("127.0.0.1:0".parse().unwrap()).unwrap().serve(handler).unwrap()
+}
+
+fn ask(server: &ServerHandle, octets: &[u8]) -> TcpStream {
+    let mut client = TcpStream::connect(server.local_addr().unwrap()).unwrap();
+    client.set_read_timeout(Some(HANG)).unwrap();
+    client.set_write_timeout(Some(HANG)).unwrap();
+    client.write_all(octets).unwrap();
+    client
+}
+
+fn get(server: &ServerHandle, target: &str) -> TcpStream {
+    ask(server, format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes())
+}
+
+fn is_healthy(server: &ServerHandle) {
+    let mut answer = [0; 1000];
+    let octets = get(server, "/").read(&mut answer).expect("a worker is free");
+    assert!(answer[..octets].ends_with(b"fine"), "{}", String::from_utf8_lossy(&answer[..octets]));
+}
+
+fn eventually(what: &str, is_so: impl Fn() -> bool) {
+    let began = Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < HANG, "{what}");
+        thread::sleep(Duration::from_millis(2));
+    }
+}
+
+fn endless() -> Body {
+    let piece = Bytes::from(vec![b'x'; 16 << 10]);
+    Body::from_fn(move |_| Poll::Ready(Frame::Data(piece.clone())))
+}
+
+/// Blocking code.
+fn function(mut request: Request) -> Response {
+    match request.path() {
+        "/endless" => Response::new(Status::OK).with_body(endless()),
+        "/silent" => Response::new(Status::OK).with_body(Body::from_fn(|_| Poll::Pending)),
+        "/count" => {
+            let count = std::io::copy(&mut BodyReader::new(request.take_body()), &mut std::io::sink());
+            Response::text(format!("{} octets", count.unwrap()))
+        }
+        _ => Response::text("fine"),
+    }
+}
+
+#[test]
+fn slow_senders_slow_readers_and_silent_sources_hold_no_worker() {
+    let server = start(ServerConfig::default(), sync(function));
+    let mut slow = Vec::new();
+    for _ in 0..4 * WORKERS {
+        slow.push(ask(&server, b"POST /count HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf"));
+        slow.push(get(&server, "/endless"));
+        slow.push(get(&server, "/silent"));
+        slow.push(ask(&server, b"GET / HT"));
+    }
+    eventually("all are there", || server.stats().n_channels == slow.len() as u64);
+    is_healthy(&server);
+    // Now they are done, and each is answered.
+    for upload in slow.iter_mut().step_by(4) {
+        upload.write_all(b" a one").unwrap();
+        let mut answer = [0; 1000];
+        let octets = upload.read(&mut answer).unwrap();
+        assert!(answer[..octets].ends_with(b"10 octets"));
+    }
+    is_healthy(&server);
+}
+
+#[test]
+fn an_async_handler_that_waits_for_its_body_holds_no_worker() {
+    let mut config = ServerConfig::default();
+    config.channel.bodies = Some(Bodies::Streamed);
+    let server = start(config, async |mut request: Request| match request.path() {
+        "/count" => {
+            Response::text(format!("{} octets", request.body().collect(1 << 20).await.unwrap().len()))
+        }
+        _ => Response::text("fine"),
+    });
+    let upload = b"POST /count HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf";
+    let uploads: Vec<_> = (0..4 * WORKERS).map(|_| ask(&server, upload)).collect();
+    is_healthy(&server);
+    for mut upload in uploads {
+        upload.write_all(b" a one").unwrap();
+        let mut answer = [0; 1000];
+        let octets = upload.read(&mut answer).unwrap();
+        assert!(answer[..octets].ends_with(b"10 octets"));
+    }
+}
+
+#[derive(Clone, Default)]
+struct Count(Arc<AtomicUsize>);
+
+impl Count {
+    fn get(&self) -> usize {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// Counts its drops.
+struct Held(Count);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn handlers_that_never_answer_hold_no_worker_and_are_dropped_with_their_connections() {
+    let (begun, dropped) = (Count::default(), Count::default());
+    let (begins, drops) = (begun.clone(), dropped.clone());
+    let server = start(ServerConfig::default(), move |request: Request| {
+        let (begins, held) = (begins.clone(), Held(drops.clone()));
+        async move {
+            if request.path() == "/never" {
+                begins.0.fetch_add(1, Ordering::SeqCst);
+                pending::<()>().await;
+            }
+            drop(held);
+            "fine"
+        }
+    });
+    let clients: Vec<_> = (0..4 * WORKERS).map(|_| get(&server, "/never")).collect();
+    eventually("all are called", || begun.get() == clients.len());
+    is_healthy(&server);
+    assert_eq!(dropped.get(), 1);
+    for client in &clients {
+        socket2::SockRef::from(client).set_linger(Some(Duration::ZERO)).unwrap();
+    }
+    let dropped_then = clients.len() + 1;
+    drop(clients);
+    eventually("all are dropped", || dropped.get() == dropped_then);
+    is_healthy(&server);
+}
+
+#[test]
+fn a_handler_that_awaits_the_end_of_its_connection_runs_on_to_its_own() {
+    let seen = Count::default();
+    let sees = seen.clone();
+    let server = start(ServerConfig::default(), move |request: Request| {
+        let sees = sees.clone();
+        async move {
+            request.disconnected().await;
+            sees.0.fetch_add(1, Ordering::SeqCst);
+            "nobody hears"
+        }
+    });
+    let client = get(&server, "/");
+    eventually("it is called", || server.stats().n_channels == 1);
+    thread::sleep(Duration::from_millis(20));
+    socket2::SockRef::from(&client).set_linger(Some(Duration::ZERO)).unwrap();
+    drop(client);
+    eventually("it runs on", || seen.get() == 1);
+}
+
+#[test]
+fn bodies_in_files_are_read_by_all_workers_at_once() {
+    let mut config = ServerConfig::default();
+    config.channel.inbuf_overflow = 10;
+    let server = start(config, sync(function));
+    let upload =
+        format!("POST /count HTTP/1.1\r\nHost: a\r\nContent-Length: 600000\r\n\r\n{}", "x".repeat(600_000));
+    thread::scope(|scope| {
+        for _ in 0..4 * WORKERS {
+            scope.spawn(|| {
+                for _ in 0..5 {
+                    let mut answer = [0; 1000];
+                    let octets = ask(&server, upload.as_bytes()).read(&mut answer).expect("no deadlock");
+                    assert!(answer[..octets].ends_with(b"600000 octets"));
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn the_last_frames_of_a_source_are_pulled_before_the_answer_ends_and_flushed_in_between() {
+    let server = start(
+        ServerConfig::default(),
+        sync(|_: Request| {
+            let mut frames = ["one", "", "two", "", "three"].into_iter();
+            Response::new(Status::OK).with_body(Body::from_fn(move |_| {
+                Poll::Ready(match frames.next() {
+                    Some("") => Frame::Flush,
+                    Some(text) => Frame::Data(text.into()),
+                    None => Frame::End,
+                })
+            }))
+        }),
+    );
+    let mut client = ask(&server, b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).unwrap();
+    assert!(answer.ends_with("\r\n\r\n3\r\none\r\n3\r\ntwo\r\n5\r\nthree\r\n0\r\n\r\n"), "{answer}");
+}
+
+#[test]
+fn interim_answers_leave_before_the_answer_whatever_thread_runs_the_handler() {
+    let server = start(
+        ServerConfig::default(),
+        sync(|request: Request| {
+            for _ in 0..3 {
+                request.informational(Status::new(103).unwrap(), httpfsm::Fields::new()).unwrap();
+            }
+            "fine"
+        }),
+    );
+    for _ in 0..200 {
+        let mut client = ask(&server, b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).unwrap();
+        let lines: Vec<_> = answer.lines().filter(|line| line.starts_with("HTTP/1.1 ")).collect();
+        assert_eq!(lines.len(), 4, "{answer}");
+        assert!(lines[..3].iter().all(|line| line.contains("103")) && answer.ends_with("fine"), "{answer}");
+    }
+}
+
+#[test]
+fn a_function_that_outlives_its_connection_does_not_hold_up_the_drain() {
+    let server = start(
+        ServerConfig::default(),
+        sync(|_: Request| {
+            thread::sleep(Duration::from_millis(300));
+            "late"
+        }),
+    );
+    let client = get(&server, "/");
+    thread::sleep(Duration::from_millis(50));
+    let began = Instant::now();
+    block_on(server.drain(Some(Duration::from_millis(10))));
+    assert!(began.elapsed() < HANG);
+    drop(client);
+}

@@ -61,7 +61,19 @@ pub(crate) fn scripts() -> Vec<Script> {
             .send(get("/close"))
             .until("closing")
             .told("closed"),
-        soon("old enough", |channel| channel.connection_age = SOON).send(get("/hello")).until("world!").end(),
+        // The second connection ends long after the first has come of age.
+        soon("old enough", |channel| {
+            channel.connection_age = SOON;
+            channel.first_byte_timeout = Some(Duration::from_millis(300));
+        })
+        .send(get("/gate"))
+        .told("waits")
+        .connect()
+        .end()
+        .choose(0)
+        .open("gate")
+        .until("passed")
+        .end(),
         soon("a blocking handler waits for a body", |channel| channel.body_timeout = SOON)
             .send(post_head("/sync", 100) + "some")
             .told("sync: ")

@@ -64,11 +64,13 @@ pub(crate) fn scripts() -> Vec<Script> {
         // The second connection ends long after the first has come of age.
         soon("old enough", |channel| {
             channel.connection_age = SOON;
-            channel.first_byte_timeout = Some(Duration::from_millis(300));
+            channel.head_timeout = Some(Duration::from_millis(300));
         })
         .send(get("/gate"))
         .told("waits")
         .connect()
+        .send("GET /hel")
+        .until("408")
         .end()
         .choose(0)
         .open("gate")

@@ -125,3 +125,40 @@ fn without_dates(octets: &[u8]) -> Vec<u8> {
     }
     octets
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn trace(events: &str, octets: &[u8], end: &str) -> Trace {
+        let mut trace = Trace::new(vec![("channel 0".to_owned(), events.to_owned())]);
+        trace.wire(0, octets, end);
+        trace
+    }
+
+    #[test]
+    fn dates_do_not_differ_and_nothing_else_is_left_out() {
+        let one = trace("opened", b"HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n\r\n", "FIN");
+        let other = trace("opened", b"HTTP/1.1 200 OK\r\nDate: Mon, 07 Nov 1994 08:49:37 GMT\r\n\r\n", "FIN");
+        assert_eq!(one, other);
+        assert_eq!(one.difference(&other), "");
+        assert_ne!(one, trace("opened", b"HTTP/1.1 200 OK\r\nDate: x\r\n\r\n", "FIN"));
+    }
+
+    #[test]
+    fn a_difference_shows_both_sides_and_the_octets_escaped() {
+        let reference = trace("opened\nclosed", b"one\r\ntwo\x00", "FIN");
+        let subject = trace("opened", b"one\r\ntwo\x01", "RST");
+        let text = subject.difference(&reference);
+        for part in ["closed", "one\\r\\n", "two\\x00", "two\\x01", "FIN", "RST"] {
+            assert!(text.contains(part), "{part} is not in\n{text}");
+        }
+    }
+
+    #[test]
+    fn what_only_one_of_them_has_is_a_difference() {
+        let (less, more) = (Trace::new(Vec::new()), trace("opened", b"", "FIN"));
+        assert!(less.difference(&more).contains("(nothing)"));
+        assert!(more.difference(&less).contains("(nothing)"));
+    }
+}

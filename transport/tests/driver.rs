@@ -16,7 +16,8 @@ use httpfsm::handler::{
     Body, ConnectionInfo, Frame, Handler, IoFailure, Request, Response, Subscriber, UpgradeFuture, Upgraded,
 };
 use httpfsm::status::Status;
-use httpfsm_transport::memory::MemoryServer;
+use httpfsm_transport::ServerHandle;
+use httpfsm_transport::memory::{MemoryClient, MemoryServer};
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
@@ -920,4 +921,25 @@ fn a_subscriber_hears_of_a_connection_that_is_not_admitted() {
     let mut server = MemoryServer::with(config, 100, Some(subscriber), |_: Request| async { "fine" });
     assert!(server.connect().is_err());
     assert_eq!(*turned.0.lock().unwrap(), [httpfsm::server::Refusal::Origin]);
+}
+
+#[test]
+fn what_is_sent_during_a_drain_finds_it_so_within_a_wake_up_that_began_before() {
+    let slot: Arc<Mutex<Option<(MemoryClient, ServerHandle)>>> = Arc::default();
+    let handlers = Arc::clone(&slot);
+    let mut server = server(move |_: Request| {
+        if let Some((client, handle)) = &*handlers.lock().unwrap() {
+            drop(handle.drain(None));
+            client.send(GET);
+        }
+        async { "fine" }
+    });
+    let client = server.connect().unwrap();
+    client.send(GET);
+    *slot.lock().unwrap() = Some((client, server.handle()));
+    server.run();
+    let text = slot.lock().unwrap().as_ref().unwrap().0.take_text();
+    let answers: Vec<_> = text.split_inclusive("fine").collect();
+    assert_eq!(answers.len(), 2, "{text}");
+    assert!(answers[1].contains("Connection: close\r\n"), "{text}");
 }

@@ -61,7 +61,21 @@ pub(crate) fn scripts() -> Vec<Script> {
             .send(get("/close"))
             .until("closing")
             .told("closed"),
-        soon("old enough", |channel| channel.connection_age = SOON).send(get("/hello")).until("world!").end(),
+        // The second connection ends long after the first has come of age.
+        soon("old enough", |channel| {
+            channel.connection_age = SOON;
+            channel.head_timeout = Some(Duration::from_millis(300));
+        })
+        .send(get("/gate"))
+        .told("waits")
+        .connect()
+        .send("GET /hel")
+        .until("408")
+        .end()
+        .choose(0)
+        .open("gate")
+        .until("passed")
+        .end(),
         soon("a blocking handler waits for a body", |channel| channel.body_timeout = SOON)
             .send(post_head("/sync", 100) + "some")
             .told("sync: ")

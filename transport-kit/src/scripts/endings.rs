@@ -150,15 +150,22 @@ pub(crate) fn several() -> Vec<Script> {
             .choose(0)
             .send(pattern(0, 1000))
             .until("end []"),
-        Script::new("the connection that has been idle for the longest makes room")
-            .config(|config| config.max_connections = 1)
+        // The first is at rest by the time that the second has been heard.
+        Script::new("an idle connection makes room")
+            .config(|config| config.max_connections = 2)
             .send(get("/hello"))
             .until("world!")
+            .connect()
+            .send(get("/gate"))
+            .told("waits")
             .connect()
             .send(get("/hello"))
             .until("world!")
             .choose(0)
-            .end(),
+            .end()
+            .choose(1)
+            .open("gate")
+            .until("passed"),
         Script::new("a connection too many, where none is idle")
             .config(|config| config.max_connections = 1)
             .send(get("/gate"))

@@ -85,6 +85,12 @@ impl Handler for Application {
         }
         let application = self.clone();
         Box::pin(async move {
+            if request.path() == "/sync" {
+                // Whether its future is dropped meanwhile depends on where it runs. The function runs to its end.
+                let own = diary.of("sync");
+                diary.end("calls a blocking function");
+                return application.sync(request, own).await;
+            }
             let response = application.answer(request, &diary).await;
             let length = response.body.length();
             diary.end(format_args!("answers {} with {length:?}", response.status.code()));
@@ -100,7 +106,6 @@ impl Application {
             "/hello" => Response::text("Hello, world!"),
             "/upload" => upload(&mut request, diary).await,
             "/collect" => self.collect(&mut request, diary).await,
-            "/sync" => self.sync(request, diary).await,
             "/download" => {
                 let frame = number("frame").unwrap_or(1000);
                 let octets = number("octets").unwrap_or_default();
@@ -225,8 +230,7 @@ impl Application {
         }
     }
 
-    async fn sync(&self, request: Request, diary: &Diary) -> Response {
-        let own = diary.of("sync");
+    async fn sync(&self, request: Request, own: Diary) -> Response {
         let work = move || {
             let mut body = BodyReader::new(request.into_body());
             let mut buffer = [0; 1000];

@@ -14,6 +14,7 @@ mod draw;
 mod echo;
 mod hello;
 mod help;
+mod hostile;
 mod large;
 mod proxy;
 mod serve;

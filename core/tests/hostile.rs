@@ -150,6 +150,7 @@ impl<'e> Player<'e> {
             }
             Step::Stops => self.reads = false,
             Step::Reads => self.reads = true,
+            Step::ReadsSome(octets) => self.read(*octets),
             Step::Answer => self.respond(Status::OK, b"late"),
             Step::GoOut => {
                 self.input(Input::GoOut);
@@ -189,6 +190,18 @@ impl<'e> Player<'e> {
                 }
             }
             return;
+        }
+    }
+
+    /// The peer reads so many octets, if there are.
+    fn read(&mut self, octets: usize) {
+        let mut rest = octets.min(self.channel.unsent_len());
+        while rest > 0 {
+            let slice = self.channel.unsent();
+            let n = slice.len().min(rest);
+            self.sent.extend_from_slice(&slice[..n]);
+            assert!(self.input(Input::Sent(n)), "what was to be sent was sent");
+            rest -= n;
         }
     }
 

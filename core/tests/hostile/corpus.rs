@@ -75,6 +75,8 @@ pub(crate) enum Step {
     Stops,
     /// The peer reads on.
     Reads,
+    /// The peer reads so many octets and no more.
+    ReadsSome(usize),
     /// The application answers, at last.
     Answer,
     /// The server goes out of service.
@@ -255,6 +257,7 @@ impl Reading {
                     "reads on" => Step::Reads,
                     "answer" => Step::Answer,
                     "goes out" => Step::GoOut,
+                    _ if word == "reads" => Step::ReadsSome(rest.parse().map_err(|_| "reads N")?),
                     _ => Step::Time(time(line)?),
                 };
                 self.step(step);

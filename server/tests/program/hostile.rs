@@ -74,8 +74,11 @@ fn exchange(address: SocketAddr, entry: &Entry, cut: usize) -> Result<(), String
     if let Err(error) = stream.read_to_end(&mut answers) {
         return Err(format!("no end of the answers: {error}, behind {}", shown(&answers)));
     }
-    let told = entry.acts.iter().flat_map(|act| &act.told);
-    let is_head: Vec<_> = told.map(|line| line.starts_with(b"HEAD ")).collect();
+    let told: Vec<_> = entry.acts.iter().flat_map(|act| &act.told).collect();
+    let mut is_head: Vec<_> = told.iter().map(|line| line.starts_with(b"HEAD ")).collect();
+    if told.iter().all(|line| line.starts_with(b"refused")) {
+        is_head = vec![entry.octets().starts_with(b"HEAD ")];
+    }
     let statuses = statuses(&answers, &is_head)?;
     let mut rest = statuses.iter().peekable();
     let all = expected.iter().all(|status| match status.strip_suffix('?') {

@@ -28,18 +28,39 @@ const PAUSE: Duration = Duration::from_millis(3);
 /// Is answered 200 where an entry leaves the connection open, and ends it.
 const LAST: &str = "GET /probe HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
 
-/// The entries that a socket and an application that reads can judge in no time of their own.
+/// The entries that sockets and `--app echo` can judge in no time of their own.
 fn entries() -> Vec<Entry> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../core/tests/hostile");
     let mut entries = corpus::entries(&folder);
     entries.retain(|entry| {
-        entry.acts.len() == 1
+        let is_known = match entry.application {
+            Application::Reads | Application::Answers => matches!(entry.end, End::Open | End::Close(_)),
+            Application::Upgrades => !entry.octets().starts_with(b"CONNECT "),
+            _ => false,
+        };
+        is_known
+            && entry.acts.len() == 1
             && entry.is_octets_alone()
-            && entry.application == Application::Reads
-            && matches!(entry.end, End::Open | End::Close(_))
             && entry.config.iter().all(|(name, _)| !name.ends_with("_timeout"))
     });
     entries
+}
+
+/// What the peer sends: the octets of the entry, whose target says how the application answers.
+fn octets(entry: &Entry) -> Vec<u8> {
+    let target: &[u8] = match entry.application {
+        Application::Answers => b" /_rig/early HTTP/",
+        Application::Upgrades => b" /_rig/upgrade HTTP/",
+        _ => return entry.octets(),
+    };
+    let mut octets = entry.octets();
+    let any = b" / HTTP/";
+    let mut at = 0;
+    while let Some(found) = octets[at..].windows(any.len()).position(|octets| octets == any) {
+        octets.splice(at + found..at + found + any.len(), target.iter().copied());
+        at += found + target.len();
+    }
+    octets
 }
 
 /// Whether the peer ends its input behind the octets.
@@ -49,9 +70,11 @@ fn has_fin(entry: &Entry) -> bool {
 
 /// Sends an entry, cut before the octet `cut`, and says what is wrong with the answers.
 fn exchange(address: SocketAddr, entry: &Entry, cut: usize) -> Result<(), String> {
-    let mut octets = entry.octets();
+    let mut octets = octets(entry);
     let mut expected: Vec<_> = entry.acts.iter().flat_map(|act| act.statuses.clone()).collect();
-    if !has_fin(entry) {
+    let is_tunnel = matches!(entry.end, End::Tunnel(_));
+    let has_fin = has_fin(entry) || is_tunnel;
+    if !has_fin {
         octets.extend(LAST.as_bytes());
     }
     if entry.end == End::Open {
@@ -67,7 +90,7 @@ fn exchange(address: SocketAddr, entry: &Entry, cut: usize) -> Result<(), String
         thread::sleep(PAUSE);
     }
     let _ = stream.write_all(second);
-    if has_fin(entry) {
+    if has_fin {
         let _ = stream.shutdown(Shutdown::Write);
     }
     let mut answers = Vec::new();
@@ -79,7 +102,13 @@ fn exchange(address: SocketAddr, entry: &Entry, cut: usize) -> Result<(), String
     if told.iter().all(|line| line.starts_with(b"refused")) {
         is_head = vec![entry.octets().starts_with(b"HEAD ")];
     }
-    let statuses = statuses(&answers, &is_head)?;
+    let (statuses, tunnel) = statuses(&answers, &is_head)?;
+    match &entry.end {
+        End::Tunnel(octets) if tunnel != octets => return Err(format!("the tunnel had {}", shown(tunnel))),
+        End::Tunnel(_) => {}
+        _ if tunnel.is_empty() => {}
+        _ => return Err("the connection is handed over".into()),
+    }
     let mut rest = statuses.iter().peekable();
     let all = expected.iter().all(|status| match status.strip_suffix('?') {
         Some(optional) => {
@@ -95,8 +124,8 @@ fn exchange(address: SocketAddr, entry: &Entry, cut: usize) -> Result<(), String
     }
 }
 
-/// The status codes of the answers, each of which must be whole.
-fn statuses(answers: &[u8], is_head: &[bool]) -> Result<Vec<String>, String> {
+/// The status codes of the answers, each of which must be whole, and what comes behind a 101.
+fn statuses<'a>(answers: &'a [u8], is_head: &[bool]) -> Result<(Vec<String>, &'a [u8]), String> {
     let mut statuses = Vec::new();
     let mut finals = 0;
     let mut rest = answers;
@@ -112,8 +141,11 @@ fn statuses(answers: &[u8], is_head: &[bool]) -> Result<Vec<String>, String> {
         let length = length.filter(|_| has_content).map_or(Ok(0), str::parse).map_err(|_| wrong())?;
         statuses.push(status.to_owned());
         rest = rest.get(end + 4 + length..).ok_or_else(wrong)?;
+        if statuses.last().is_some_and(|status| status == "101") {
+            return Ok((statuses, rest));
+        }
     }
-    Ok(statuses)
+    Ok((statuses, rest))
 }
 
 /// The parameters of an entry as flags.
@@ -125,7 +157,7 @@ fn flags(entry: &Entry) -> Vec<String> {
 /// Sends all entries to one server, whole and cut at some places.
 fn exchange_all(server: &Server, entries: &[Entry]) -> Vec<String> {
     let cuts = |entry: &Entry| {
-        let len = entry.octets().len();
+        let len = octets(entry).len();
         let mut cuts = vec![0, len / 2, len.saturating_sub(1)];
         cuts.dedup();
         cuts

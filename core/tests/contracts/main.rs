@@ -11,6 +11,7 @@ mod bounded;
 mod caller;
 mod driver;
 mod in_order;
+mod memory;
 mod messages;
 mod no_loss;
 mod pending_is_state;

@@ -18,6 +18,7 @@ mod pending_is_state;
 mod progress;
 mod pure;
 mod recordable;
+mod reference;
 mod split_invariance;
 mod states;
 

@@ -29,7 +29,7 @@ proptest! {
     /// Whatever is called, what is allocated is what [`Channel::buffered`] says, to the octet, and at most what reads
     /// chunks beside it; it obeys the formula; at rest it is nothing; and the end frees all of it.
     ///
-    /// Fails if `buffered` forgets the output, and if an idle channel keeps a store.
+    /// Fails if `buffered` forgets the output, and if an idle channel keeps the store that it wrote to.
     #[test]
     fn what_is_held_is_what_is_said(
         traffic in traffic(),

@@ -7,6 +7,7 @@
 //! Each property names a break of the machine that it was seen to find.
 
 mod any_order;
+mod bodies;
 mod bounded;
 mod caller;
 mod driver;
@@ -17,6 +18,7 @@ mod no_loss;
 mod pending_is_state;
 mod progress;
 mod pure;
+mod rates;
 mod recordable;
 mod reference;
 mod split_invariance;

@@ -45,7 +45,7 @@ proptest! {
 
     /// Ticks of any moment up to now, in any order, backwards and again, before each step and after it.
     ///
-    /// Fails if a tick sets the clock back, and if a tick restarts the application's deadline.
+    /// Fails if a tick restarts the application's deadline.
     #[test]
     fn ticks_of_any_moment_change_nothing(
         traffic in traffic(),

@@ -346,7 +346,8 @@ impl Reference {
     /// While the request is with the application, its body is passed on demand; in a discard it is thrown away.
     fn take_body(&mut self) {
         let discards = self.state == State::Discard;
-        if !discards && !(matches!(self.state, State::WaitResponse | State::Responding) && self.demanded) {
+        let is_read = self.demanded && matches!(self.state, State::WaitResponse | State::Responding);
+        if !discards && !is_read {
             return;
         }
         while self.lacks > 0 && self.buffer.front() == Some(&Word::Octet) {

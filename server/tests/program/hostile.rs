@@ -16,9 +16,6 @@ use corpus::{Application, End, Entry, Step, shown};
 
 use crate::{PATIENCE, Server};
 
-/// What `--transport` takes.
-const TRANSPORTS: [&str; 1] = ["tokio"];
-
 /// Connections that are open at a time.
 const PEERS: usize = 32;
 
@@ -182,28 +179,29 @@ fn exchange_all(server: &Server, entries: &[Entry]) -> Vec<String> {
     })
 }
 
-#[test]
-fn every_entry_of_the_corpus_is_answered_as_it_is_written() {
+on_each_transport!(
+    every_entry_of_the_corpus_is_answered_as_it_is_written,
+    a_crowd_of_slow_peers_does_not_keep_a_healthy_one_waiting,
+);
+
+fn every_entry_of_the_corpus_is_answered_as_it_is_written(transport: &str) {
     let mut by_flags: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for entry in entries() {
         by_flags.entry(flags(&entry)).or_default().push(entry);
     }
     let count: usize = by_flags.values().map(Vec::len).sum();
     assert!(count >= 700, "{count} entries");
-    for transport in TRANSPORTS {
-        for (flags, entries) in &by_flags {
-            // What lingering throws away is longer than any entry, so that no reset overtakes an answer.
-            let mut arguments = vec!["--app", "echo", "--transport", transport, "--linger-octets", "16MiB"];
-            arguments.extend(flags.iter().map(String::as_str));
-            let server = Server::start(&arguments);
-            let wrong = exchange_all(&server, entries);
-            assert!(wrong.is_empty(), "{transport}, {} exchanges:\n\n{}", wrong.len(), wrong.join("\n"));
-        }
+    for (flags, entries) in &by_flags {
+        // What lingering throws away is longer than any entry, so that no reset overtakes an answer.
+        let mut arguments = vec!["--app", "echo", "--transport", transport, "--linger-octets", "16MiB"];
+        arguments.extend(flags.iter().map(String::as_str));
+        let server = Server::start(&arguments);
+        let wrong = exchange_all(&server, entries);
+        assert!(wrong.is_empty(), "{} exchanges:\n\n{}", wrong.len(), wrong.join("\n"));
     }
 }
 
-#[test]
-fn a_crowd_of_slow_peers_does_not_keep_a_healthy_one_waiting() {
+fn a_crowd_of_slow_peers_does_not_keep_a_healthy_one_waiting(transport: &str) {
     const CROWD: usize = 200;
     let begun: [&[u8]; 4] = [
         b"",
@@ -211,14 +209,12 @@ fn a_crowd_of_slow_peers_does_not_keep_a_healthy_one_waiting() {
         b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhello",
         b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5;a",
     ];
-    for transport in TRANSPORTS {
-        let server = Server::start(&["--app", "echo", "--transport", transport, "--threads", "1"]);
-        let mut crowd: Vec<_> = (0..CROWD).map(|_| server.connect()).collect();
-        for (at, peer) in crowd.iter_mut().enumerate() {
-            peer.write_all(begun[at % begun.len()]).expect("sent");
-        }
-        let answer = server.exchange(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
-        assert_eq!(answer.status, "HTTP/1.1 200 OK", "{transport}");
-        drop(crowd);
+    let server = Server::start(&["--app", "echo", "--transport", transport, "--threads", "1"]);
+    let mut crowd: Vec<_> = (0..CROWD).map(|_| server.connect()).collect();
+    for (at, peer) in crowd.iter_mut().enumerate() {
+        peer.write_all(begun[at % begun.len()]).expect("sent");
     }
+    let answer = server.exchange(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    assert_eq!(answer.status, "HTTP/1.1 200 OK");
+    drop(crowd);
 }

@@ -1,0 +1,87 @@
+//! The differences that are allowed, each with its reason.
+
+use httpfsm::Rule;
+
+use super::{End, Point};
+
+/// A difference that is allowed.
+pub struct Difference {
+    /// What it is called.
+    pub name: &'static str,
+    /// Why it may be.
+    pub reason: &'static str,
+    /// Whether it is the one at this point.
+    pub(super) holds: fn(&Point<'_>) -> bool,
+}
+
+/// What is allowed, for each of those that we are compared with.
+pub const TABLES: [(&str, &[&[Difference]]); 2] = [("hyper", HYPER), ("llhttp", LLHTTP)];
+
+/// Requests that we refuse by a rule, and they do not.
+macro_rules! we_refuse {
+    ($($rule:ident: $reason:literal,)*) => {
+        &[$(Difference {
+            name: concat!("we refuse ", stringify!($rule)),
+            reason: $reason,
+            holds: |point| matches!(point.ours, Err(End::Refused(Rule::$rule))),
+        },)*]
+    };
+}
+
+/// Requests that they refuse with an error that says this, and we do not.
+macro_rules! they_refuse {
+    ($($error:literal: $reason:literal,)*) => {
+        &[$(Difference {
+            name: concat!("they refuse ", $error),
+            reason: $reason,
+            holds: |point| {
+                point.ours.is_ok() && matches!(point.theirs, Err(End::Error(error)) if error.contains($error))
+            },
+        },)*]
+    };
+}
+
+/// Between hyper and us.
+const HYPER: &[&[Difference]] = &[
+    we_refuse! {
+        BareLf: "RFC 9112 section 2.2 lets a recipient take LF for a line end; those who do not see another message",
+        EmptyLines: "RFC 9112 section 2.2 asks for one empty line to be skipped; more are a flood",
+        LengthAndCoding: "RFC 9112 section 6.1 lets a server reject it; it is how requests are smuggled",
+        ContentLengthRepeated: "RFC 9112 section 6.3 lets a recipient reject equal values, too",
+        ChunkSizeTooLong: "RFC 9112 section 7.1 asks for a bound; zeros in front are no reason for more digits",
+        Expectation: "RFC 9110 section 10.1.1 lets a server answer 417; an expectation ignored is not met",
+        Target: "RFC 9112 section 3.2 has no fragment, and no form but its four; hyper cuts a fragment off",
+        HostMissing: "RFC 9112 section 3.2: a server MUST answer 400; hyper leaves it to the application",
+        HostRepeated: "RFC 9112 section 3.2: a server MUST answer 400; hyper leaves it to the application",
+        HostInvalid: "RFC 9112 section 3.2: a server MUST answer 400; hyper leaves it to the application",
+        MethodTooLong: "RFC 9112 section 3 has a server answer 501 to what is longer than any method it knows",
+        UnknownCoding: "RFC 9112 section 6.1: a server SHOULD answer 501 to a coding that it does not understand",
+        ChunkSize: "RFC 9112 section 7.1 has no blanks behind a size; hyper skips them",
+        TransferCoding: "RFC 9112 section 6.3 and 7.1: chunked is last and once; hyper looks at the end only",
+    },
+    they_refuse! {
+        "Parse(Version)": "RFC 9110 section 2.5: a higher minor version is served as the one that is known",
+        "Parse(Uri)": "browsers send these characters, and they frame nothing (RFC 9112 section 3.2)",
+    },
+];
+
+/// Between llhttp and us.
+const LLHTTP: &[&[Difference]] = &[
+    we_refuse! {
+        RequestLine: "RFC 9112 section 3 has single spaces; other separators are a MAY",
+        EmptyLines: "RFC 9112 section 2.2 asks for one empty line to be skipped; more are a flood",
+        Target: "RFC 9112 section 3.2 has no fragment, and no form but its four",
+        HostMissing: "RFC 9112 section 3.2: a server MUST answer 400; llhttp leaves it to Node.js",
+        HostRepeated: "RFC 9112 section 3.2: a server MUST answer 400; llhttp leaves it to Node.js",
+        HostInvalid: "RFC 9112 section 3.2: a server MUST answer 400; llhttp leaves it to Node.js",
+        Expectation: "RFC 9110 section 10.1.1 lets a server answer 417; llhttp leaves it to Node.js",
+        CodingInHttp10: "RFC 9112 section 6.1: such a message has to be treated as if its framing is faulty",
+        UnknownCoding: "RFC 9112 section 6.1: a server SHOULD answer 501; llhttp leaves it to Node.js",
+        ChunkSizeTooLong: "RFC 9112 section 7.1 asks for a bound; zeros in front are no reason for more digits",
+    },
+    they_refuse! {
+        "HPE_INVALID_VERSION": "RFC 9110 section 2.5: a higher minor version is served as the one that is known",
+        "HPE_INVALID_CONTENT_LENGTH": "llhttp parses trailers as if they stood in the head; ours are kept apart",
+        "HPE_STRICT": "RFC 9112 section 7.1.1: blanks in a chunk extension MUST be read; llhttp refuses them",
+    },
+];

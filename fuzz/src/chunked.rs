@@ -97,7 +97,8 @@ fn not_whole(reading: &Reading, content: &[u8]) {
 
 /// A whole body without its last octets is truncated, and never malformed.
 fn cut_short(decisions: &[u8], body: &[u8]) {
-    let end = decisions.iter().fold(0, |sum, decision| sum * 7 + usize::from(*decision)) % body.len();
+    let end = decisions.iter().fold(0, |sum, decision| (sum * 7 + usize::from(*decision)) % body.len())
+        % body.len();
     let reading = read(decisions, &body[..end]);
     assert_eq!(reading.broken, Some(BodyError::Truncated), "{}", body[..end].escape_ascii());
     assert!(!reading.requests[0].is_whole);

@@ -13,7 +13,7 @@ mod llhttp;
 use std::collections::BTreeSet;
 
 use httpfsm::config::ChannelConfig;
-use httpfsm::{CloseReason, Rule};
+use httpfsm::{CloseReason, RequestHead, RequestRef, Rule};
 
 pub use self::allowed::{Difference, TABLES};
 use crate::reading::{self, Upgrades};
@@ -33,7 +33,8 @@ pub fn compare(octets: &[u8]) -> BTreeSet<(&'static str, &'static str)> {
             _ => (Upgrades::Refused, Some(hyper::read(octets))),
         };
         let Some(theirs) = theirs else { continue };
-        let names = differences(octets, &ours(octets, upgrades), &theirs, allowed, who);
+        let (ours, heads) = ours(octets, upgrades);
+        let names = differences(octets, &ours, &heads, &theirs, allowed, who);
         needed.extend(names.into_iter().map(|name| (who, name)));
     }
     needed
@@ -86,6 +87,8 @@ struct Session {
 /// What differs at one point of two sessions.
 #[derive(Debug)]
 pub struct Point<'a> {
+    /// The request before, as we read it.
+    previous: Option<RequestRef<'a>>,
     ours: Result<&'a Message, &'a End>,
     theirs: Result<&'a Message, &'a End>,
 }
@@ -93,13 +96,15 @@ pub struct Point<'a> {
 fn differences(
     octets: &[u8],
     ours: &Session,
+    heads: &[RequestHead],
     theirs: &Session,
     allowed: &[&'static [Difference]],
     who: &str,
 ) -> Vec<&'static str> {
     let mut needed = Vec::new();
-    for before in 0.. {
+    for before in 0_usize.. {
         let point = Point {
+            previous: before.checked_sub(1).and_then(|at| heads.get(at)).map(RequestHead::as_ref),
             ours: ours.requests.get(before).ok_or(&ours.end),
             theirs: theirs.requests.get(before).ok_or(&theirs.end),
         };
@@ -140,7 +145,7 @@ fn ends_agree(ours: &End, theirs: &End) -> bool {
     }
 }
 
-fn ours(octets: &[u8], upgrades: Upgrades) -> Session {
+fn ours(octets: &[u8], upgrades: Upgrades) -> (Session, Vec<RequestHead>) {
     let config = ChannelConfig {
         max_request_header_size: 64 << 10,
         max_request_fields: FIELDS as u32,
@@ -155,13 +160,14 @@ fn ours(octets: &[u8], upgrades: Upgrades) -> Session {
         (.., Some(CloseReason::PeerEnded | CloseReason::RequestedByPeer)) => End::Ordered,
         (.., other) => panic!("closed by {other:?}: {}", octets.escape_ascii()),
     };
-    let whole = reading.requests.into_iter().filter(|request| request.is_whole);
-    let message = |request: reading::Message| Message {
-        method: request.head.as_ref().method().into(),
-        target: request.head.as_ref().target().into(),
-        body: request.content,
+    let message = |request: reading::Message| {
+        let head = request.head.as_ref();
+        let (method, target) = (head.method().into(), head.target().into());
+        (Message { method, target, body: request.content }, request.head)
     };
-    Session { requests: whole.map(message).collect(), end }
+    let whole = reading.requests.into_iter().filter(|request| request.is_whole);
+    let (requests, heads) = whole.map(message).unzip();
+    (Session { requests, end }, heads)
 }
 
 /// Field lines that all of them take.

@@ -1,6 +1,6 @@
 //! The differences that are allowed, each with its reason.
 
-use httpfsm::Rule;
+use httpfsm::{RequestRef, Rule, Version};
 
 use super::{End, Point};
 
@@ -56,6 +56,12 @@ const HYPER: &[&[Difference]] = &[
         HostInvalid: "RFC 9112 section 3.2: a server MUST answer 400; hyper leaves it to the application",
         MethodTooLong: "RFC 9112 section 3 has a server answer 501 to what is longer than any method it knows",
         UnknownCoding: "RFC 9112 section 6.1: a server SHOULD answer 501 to a coding that it does not understand",
+        TrailerTooLarge: "RFC 9112 section 7.1.2 sets no bound, and a peer has no claim to ours of 8 KiB",
+        TooManyTrailers: "RFC 9112 section 7.1.2 sets no bound, and a peer has no claim to more than our 32",
+        ConnectTarget: "RFC 9110 section 9.3.6: a server MUST reject an empty or invalid port; hyper has it pass",
+        ConnectBody: "RFC 9110 section 9.3.6: content of CONNECT has no defined meaning; hyper reads it",
+        ChunkExtension: "RFC 9112 section 7.1.1 has a grammar; hyper skips to the end of the line",
+        ChunkExtensionTooLarge: "RFC 9112 section 7.1.1: a recipient ought to limit their total",
         ChunkSize: "RFC 9112 section 7.1 has no blanks behind a size; hyper skips them",
         TransferCoding: "RFC 9112 section 6.3 and 7.1: chunked is last and once; hyper looks at the end only",
     },
@@ -63,6 +69,18 @@ const HYPER: &[&[Difference]] = &[
         "Parse(Version)": "RFC 9110 section 2.5: a higher minor version is served as the one that is known",
         "Parse(Uri)": "browsers send these characters, and they frame nothing (RFC 9112 section 3.2)",
     },
+    &[Difference {
+        name: "the absolute-form is normalised",
+        reason: "RFC 3986 section 6.2 allows both; ours is handed on as it came",
+        holds: |point| match (point.ours, point.theirs) {
+            (Ok(ours), Ok(theirs)) => {
+                ours.method == theirs.method
+                    && ours.body == theirs.body
+                    && normalised(&ours.target).as_ref() == Some(&theirs.target)
+            }
+            _ => false,
+        },
+    }],
 ];
 
 /// Between llhttp and us.
@@ -78,10 +96,51 @@ const LLHTTP: &[&[Difference]] = &[
         CodingInHttp10: "RFC 9112 section 6.1: such a message has to be treated as if its framing is faulty",
         UnknownCoding: "RFC 9112 section 6.1: a server SHOULD answer 501; llhttp leaves it to Node.js",
         ChunkSizeTooLong: "RFC 9112 section 7.1 asks for a bound; zeros in front are no reason for more digits",
+        ChunkExtension: "RFC 9112 section 7.1.1 has a grammar; llhttp has a name be empty",
+        ChunkExtensionTooLarge: "RFC 9112 section 7.1.1: a recipient ought to limit their total",
+        TrailerTooLarge: "RFC 9112 section 7.1.2 sets no bound; llhttp leaves it to Node.js",
+        TooManyTrailers: "RFC 9112 section 7.1.2 sets no bound; llhttp leaves it to Node.js",
+        ConnectTarget: "RFC 9110 section 9.3.6: a server MUST reject an empty or invalid port; llhttp does not look",
+        ConnectBody: "RFC 9110 section 9.3.6: content of CONNECT has no defined meaning; llhttp tunnels it",
+        TransferCoding: "RFC 9112 section 6.3: chunked is last and once; llhttp hands an upgrade over before it looks",
+        Version: "RFC 9110 section 2.5: only 1.x is spoken; llhttp has 0.9 and 2.0 pass",
+        BareLf: "RFC 9112 section 2.2 lets a recipient take LF for a line end; llhttp does before a message",
+        BareCr: "RFC 9112 section 2.2: a bare CR is invalid wherever it stands; llhttp skips it before a message",
     },
     they_refuse! {
+        "HPE_INVALID_TRANSFER_ENCODING": "llhttp parses trailers as if they stood in the head; ours are kept apart",
         "HPE_INVALID_VERSION": "RFC 9110 section 2.5: a higher minor version is served as the one that is known",
         "HPE_INVALID_CONTENT_LENGTH": "llhttp parses trailers as if they stood in the head; ours are kept apart",
+        "HPE_INVALID_METHOD": "RFC 9110 section 9.1: any token is a method; llhttp knows a list",
         "HPE_STRICT": "RFC 9112 section 7.1.1: blanks in a chunk extension MUST be read; llhttp refuses them",
     },
+    &[
+        Difference {
+            name: "close and keep-alive in HTTP/1.0",
+            reason: "RFC 9112 section 9.3: close decides, wherever it stands; llhttp takes the last",
+            holds: |point| {
+                let options = |p: RequestRef<'_>| p.field_all("connection").count() > 0;
+                point.ours == Err(&End::Ordered)
+                    && point.previous.is_some_and(|p| p.version() == Version::Http10 && options(p))
+            },
+        },
+        Difference {
+            name: "an upgrade in HTTP/1.0",
+            reason: "RFC 9110 section 7.8: a server MUST ignore Upgrade in HTTP/1.0",
+            holds: |point| {
+                let asks = |p: RequestRef<'_>| p.version() == Version::Http10 && p.field("upgrade").is_some();
+                point.theirs == Err(&End::HandedOver) && point.previous.is_some_and(asks)
+            },
+        },
+    ],
 ];
+
+/// An absolute-form as hyper spells it: the scheme in lower case, and a path.
+fn normalised(target: &[u8]) -> Option<Vec<u8>> {
+    let text = std::str::from_utf8(target).ok()?;
+    let (scheme, rest) = text.split_once("://")?;
+    let end = rest.find(['/', '?']).unwrap_or(rest.len());
+    let (authority, rest) = rest.split_at(end);
+    let slash = if rest.starts_with('/') { "" } else { "/" };
+    Some(format!("{}://{authority}{slash}{rest}", scheme.to_ascii_lowercase()).into())
+}

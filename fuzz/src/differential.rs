@@ -138,11 +138,12 @@ fn differences(
 
 /// Whoever refuses what the other one leaves unfinished may have seen its fault before its end.
 fn ends_agree(ours: &End, theirs: &End) -> bool {
-    match (ours, theirs) {
-        (End::Ordered, End::Ordered) | (End::HandedOver, End::HandedOver) => true,
-        (End::Cut | End::Refused(_), End::Cut | End::Error(_)) => true,
-        _ => false,
-    }
+    matches!(
+        (ours, theirs),
+        (End::Ordered, End::Ordered)
+            | (End::HandedOver, End::HandedOver)
+            | (End::Cut | End::Refused(_), End::Cut | End::Error(_))
+    )
 }
 
 fn ours(octets: &[u8], upgrades: Upgrades) -> (Session, Vec<RequestHead>) {

@@ -93,8 +93,11 @@ impl Transcript {
     }
 
     fn requests(&self) -> Vec<&Octets> {
-        let head = |event| if let &Event::Request(ref head) = event { Some(head) } else { None };
-        self.events.iter().filter_map(head).collect()
+        let heads = self.events.iter().filter_map(|event| match event {
+            Event::Request(head) => Some(head),
+            _ => None,
+        });
+        heads.collect()
     }
 
     fn note(&mut self, event: Event) {

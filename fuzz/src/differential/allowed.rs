@@ -3,6 +3,7 @@
 use httpfsm::{RequestRef, Rule, Version};
 
 use super::{End, Point};
+use crate::text::trim;
 
 /// A difference that is allowed.
 pub struct Difference {
@@ -119,9 +120,13 @@ const LLHTTP: &[&[Difference]] = &[
             name: "close and keep-alive in HTTP/1.0",
             reason: "RFC 9112 section 9.3: close decides, wherever it stands; llhttp takes the last",
             holds: |point| {
-                let options = |p: RequestRef<'_>| p.field_all("connection").count() > 0;
+                let lists = |p: RequestRef<'_>, option: &[u8]| {
+                    let mut options = p.field_all("connection").flat_map(|v| v.split(|octet| *octet == b','));
+                    options.any(|member| trim(member).eq_ignore_ascii_case(option))
+                };
+                let both = |p| lists(p, b"close") && lists(p, b"keep-alive");
                 point.ours == Err(&End::Ordered)
-                    && point.previous.is_some_and(|p| p.version() == Version::Http10 && options(p))
+                    && point.previous.is_some_and(|p| p.version() == Version::Http10 && both(p))
             },
         },
         Difference {

@@ -2,6 +2,9 @@
 
 use arbitrary::Arbitrary;
 
+/// Names and values, before anybody looked at them.
+pub(super) type Lines = Vec<(Vec<u8>, Vec<u8>)>;
+
 /// Exchanges on one connection.
 #[derive(Arbitrary, Debug)]
 pub(super) struct Case {
@@ -17,9 +20,9 @@ pub(super) struct Exchange {
     pub(super) goes_out: bool,
     pub(super) status: u16,
     pub(super) content: Content,
-    pub(super) interims: Vec<(u16, Vec<(Vec<u8>, Vec<u8>)>)>,
-    pub(super) fields: Vec<(Vec<u8>, Vec<u8>)>,
-    pub(super) trailers: Vec<(Vec<u8>, Vec<u8>)>,
+    pub(super) interims: Vec<(u16, Lines)>,
+    pub(super) fields: Lines,
+    pub(super) trailers: Lines,
 }
 
 #[derive(Arbitrary, Clone, Copy, PartialEq, Eq, Debug)]

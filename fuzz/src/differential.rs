@@ -150,6 +150,7 @@ fn ours(octets: &[u8], upgrades: Upgrades) -> (Session, Vec<RequestHead>) {
     let config = ChannelConfig {
         max_request_header_size: 64 << 10,
         max_request_fields: FIELDS as u32,
+        max_trailer_size: 2 << 10,
         maximum_simultaneous_requests: 0,
         ..ChannelConfig::default()
     };

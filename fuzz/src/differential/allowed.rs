@@ -71,6 +71,14 @@ const HYPER: &[&[Difference]] = &[
         "Parse(Uri)": "browsers send these characters, and they frame nothing (RFC 9112 section 3.2)",
     },
     &[Difference {
+        name: "close behind obs-text",
+        reason: "RFC 9112 section 9.6: close counts wherever it stands; hyper skips a line with octets above ASCII",
+        holds: |point| {
+            let obscure = |p: RequestRef<'_>| p.field_all("connection").any(|value| !value.is_ascii());
+            point.ours == Err(&End::Ordered) && point.previous.is_some_and(|p| !p.keep_alive() && obscure(p))
+        },
+    }],
+    &[Difference {
         name: "the absolute-form is normalised",
         reason: "RFC 3986 section 6.2 allows both; ours is handed on as it came",
         holds: |point| match (point.ours, point.theirs) {

@@ -4,8 +4,8 @@
 //! The first line of an input decides (any octets up to LF): the pieces and the demands. The rest is the body, and
 //! what follows it: another protocol, so that what is behind the body comes out as it went in.
 //!
-//! Seen to fail with `MAX_SIZE_DIGITS` at 17 (a size wraps), with a blank accepted before CR in `extension_octet`, and
-//! with the LF after chunk data not looked at.
+//! Seen to fail with `MAX_SIZE_DIGITS` at 17 (a size wraps), with a blank behind a size accepted before CR, and with any
+//! octet taken for the LF after chunk data.
 
 pub(crate) mod decoder;
 

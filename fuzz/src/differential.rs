@@ -3,7 +3,7 @@
 //!
 //! Every difference that is allowed is an entry of a table in `allowed`, with its reason; a seed of the corpus needs it.
 //!
-//! Seen to fail with `Content-Length` behind `Transfer-Encoding` accepted in `core/src/framing.rs`, and with an empty
+//! Seen to fail with `Content-Length` beside `Transfer-Encoding` deciding in `core/src/framing.rs`, and with an empty
 //! chunk size read as 0.
 
 mod allowed;

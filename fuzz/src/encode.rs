@@ -1,6 +1,6 @@
 //! Whatever an application answers: foreign parsers read in the emitted octets what was given, and nothing more.
 //!
-//! Seen to fail with `is_field_octet` in `core/src/token.rs` taking CR, with `Framing::Length` for an answer of 204, with
+//! Seen to fail with CR taken in `check_value` of `core/src/fields.rs`, with `Framing::Length` for an answer of 204, with
 //! a `Connection: close` left out in `response_head`, and with a chunk of no octets written for an empty Write.
 
 mod case;
@@ -198,8 +198,18 @@ fn fields(lines: &[(Vec<u8>, Vec<u8>)]) -> Fields {
         if pushed.is_err() {
             assert_eq!(fields, before, "a refused field left something behind");
         }
+        no_line_ends_within(value);
     }
     fields
+}
+
+/// One octet that ends a line, anywhere in whatever is around it, is refused.
+fn no_line_ends_within(value: &[u8]) {
+    let (before, after) = value.split_at(value.len() / 2);
+    for octet in [b'\r', b'\n', b'\0', 0x7f] {
+        let pushed = Fields::new().push("X", [before, &[octet], after].concat());
+        assert!(pushed.is_err(), "0x{octet:02x} was taken in {}", value.escape_ascii());
+    }
 }
 
 fn may_be_pushed(before: &Fields, name: &str, value: &[u8]) -> bool {

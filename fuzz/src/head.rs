@@ -1,8 +1,8 @@
 //! Whatever octets begin a connection: the channel accepts those heads, and only those, that a naive reading of
 //! RFC 9112 with the positions of `docs/compatibility.md` accepts, and sees the same request in them.
 //!
-//! Seen to fail with `is_blank` in `core/src/token.rs` taking VT for a blank (the fields differ), and with the check of
-//! `\r\n\r\n` in `core/src/head.rs` left out (a head with bare LF is accepted).
+//! Seen to fail with the check of `\r\n\r\n` in `core/src/head.rs` left out (a head with bare LF is accepted), with a
+//! second `Host` accepted in `core/src/framing.rs`, and with `keep_alive` there deciding by "or".
 
 mod host;
 mod recogniser;

@@ -2,7 +2,7 @@
 //!
 //! The first four octets of an input say where (two numbers, the low octet first), the rest is an input of `session`.
 //!
-//! Seen to fail with `scanned` in `core/src/head.rs` one too far after a CR at the end of a read.
+//! Seen to fail with `scanned` in `core/src/head.rs` one too far at the end of a read.
 
 use crate::session;
 

@@ -43,7 +43,7 @@ pub use httpfsm_transport::{
     BodyReader, BodyWriter, Event, FuturesIo, Listener, Parts, ServerHandle, SocketOptions, UpgradedStream,
     note_panic, written,
 };
-pub use server::Futures;
+pub use server::{Futures, ServerOn};
 pub use spawn::{Spawn, Task};
 pub use stream::Stream;
 

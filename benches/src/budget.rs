@@ -41,6 +41,14 @@ impl<'a> Budgets<'a> {
             .map(Self)
     }
 
+    /// The servers that have a budget, in the order of the rows.
+    #[must_use]
+    pub fn servers(&self) -> Vec<&'a str> {
+        let mut servers: Vec<_> = self.0.iter().map(|row| row.0).collect();
+        servers.dedup();
+        servers
+    }
+
     /// The budget of one server under one load.
     #[must_use]
     pub fn of(&self, server: &str, load: Load) -> Option<PerRequest> {
@@ -64,8 +72,11 @@ mod tests {
     #[test]
     fn the_committed_budgets_can_be_read() {
         let budgets = Budgets::parse(include_str!("../budgets.txt")).unwrap();
-        for load in Load::ALL {
-            assert!(budgets.of("core", load).is_some(), "{load}");
+        assert_eq!(budgets.servers(), ["core", "tokio", "async-std", "smol", "blocking"]);
+        for server in budgets.servers() {
+            for load in Load::ALL {
+                assert!(budgets.of(server, load).is_some(), "{server} {load}");
+            }
         }
     }
 

@@ -2,24 +2,29 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use httpfsm::handler::{Body, Handler, IntoResponse, Request, Response};
 
+use crate::lock::lock;
 use crate::source::Pulled;
 use crate::task::{Task, Work};
 use crate::workers::Workers;
 
+/// Tasks kept for later requests; above it they are freed.
+const KEPT: usize = 64;
+
 /// A handler whose futures are polled by workers, and the sources of its answers, too.
-pub(crate) struct Offloaded<H> {
+pub(crate) struct Offloaded<H: Handler> {
     handler: Arc<H>,
     workers: Arc<Workers>,
+    kept: Arc<Kept<H>>,
 }
 
 impl<H: Handler> Offloaded<H> {
     pub(crate) fn new(handler: H, workers: Arc<Workers>) -> Self {
-        Self { handler: Arc::new(handler), workers }
+        Self { handler: Arc::new(handler), workers, kept: Arc::default() }
     }
 }
 
@@ -27,10 +32,23 @@ impl<H: Handler> Handler for Offloaded<H> {
     type Future = Call<H>;
 
     fn call(&self, request: Request) -> Call<H> {
-        let calling = Calling::Request(Arc::clone(&self.handler), request);
-        let task = Task::new(calling, Arc::clone(&self.workers));
+        let request = (Arc::clone(&self.handler), request);
+        let task = self.task(request);
         task.begin();
-        Call { task, answered: false }
+        Call { task, kept: Arc::clone(&self.kept), answered: false }
+    }
+}
+
+impl<H: Handler> Offloaded<H> {
+    fn task(&self, request: (Arc<H>, Request)) -> Arc<Task<Calling<H>>> {
+        if let Some(mut kept) = self.kept.take() {
+            if let Some(calling) = Task::unused(&mut kept) {
+                calling.request = Some(request);
+                return kept;
+            }
+        }
+        let calling = Calling { request: Some(request), future: Box::pin(None) };
+        Task::new(calling, Arc::clone(&self.workers))
     }
 }
 
@@ -38,6 +56,7 @@ impl<H: Handler> Handler for Offloaded<H> {
 /// that runs at that moment runs to its end.
 pub(crate) struct Call<H: Handler> {
     task: Arc<Task<Calling<H>>>,
+    kept: Arc<Kept<H>>,
     answered: bool,
 }
 
@@ -59,39 +78,54 @@ impl<H: Handler> Future for Call<H> {
 
 impl<H: Handler> Drop for Call<H> {
     fn drop(&mut self) {
-        if !self.answered {
+        if self.answered {
+            self.kept.give(&self.task);
+        } else {
             self.task.cancel();
         }
     }
 }
 
-/// The handler's call, and then its future.
-enum Calling<H: Handler> {
-    Request(Arc<H>, Request),
-    Future(Pin<Box<H::Future>>),
-    Over,
+/// The handler's call, and then its future, whose box is used again.
+struct Calling<H: Handler> {
+    request: Option<(Arc<H>, Request)>,
+    future: Pin<Box<Option<H::Future>>>,
 }
 
 impl<H: Handler> Work for Calling<H> {
     type Output = Response;
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Response> {
-        loop {
-            match self {
-                Self::Future(future) => {
-                    let answer = future.as_mut().poll(cx).map(IntoResponse::into_response);
-                    if answer.is_ready() {
-                        *self = Self::Over;
-                    }
-                    return answer;
-                }
-                Self::Request(..) => {
-                    if let Self::Request(handler, request) = std::mem::replace(self, Self::Over) {
-                        *self = Self::Future(Box::pin(handler.call(request)));
-                    }
-                }
-                Self::Over => return Poll::Pending,
-            }
+        if let Some((handler, request)) = self.request.take() {
+            self.future.set(Some(handler.call(request)));
+        }
+        let Some(future) = self.future.as_mut().as_pin_mut() else { return Poll::Pending };
+        let answer = future.poll(cx).map(IntoResponse::into_response);
+        if answer.is_ready() {
+            self.future.set(None);
+        }
+        answer
+    }
+}
+
+/// Tasks whose answers were taken. The loop alone takes and gives.
+struct Kept<H: Handler>(Mutex<Vec<Arc<Task<Calling<H>>>>>);
+
+impl<H: Handler> Default for Kept<H> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<H: Handler> Kept<H> {
+    fn take(&self) -> Option<Arc<Task<Calling<H>>>> {
+        lock(&self.0).pop()
+    }
+
+    fn give(&self, task: &Arc<Task<Calling<H>>>) {
+        let mut kept = lock(&self.0);
+        if kept.len() < KEPT {
+            kept.push(Arc::clone(task));
         }
     }
 }

@@ -60,6 +60,13 @@ impl<W: Work> Task<W> {
         })
     }
 
+    /// What it does, to be given something else to do: its last output was taken, and nobody has a waker of it.
+    pub(crate) fn unused(this: &mut Arc<Self>) -> Option<&mut W> {
+        let task = Arc::get_mut(this)?;
+        let waits = *task.state.get_mut() == IDLE && matches!(task.progress.get_mut(), Ok(Progress::Unasked));
+        if waits { task.work.get_mut().ok()?.as_mut() } else { None }
+    }
+
     /// Asks for an output, before anybody waits for it.
     pub(crate) fn begin(self: &Arc<Self>) {
         *lock(&self.progress) = Progress::Asked(None);
@@ -375,6 +382,20 @@ mod tests {
             assert!(is_done.recv_timeout(HANG).is_ok());
             assert_eq!(lock(&task.work).as_ref().map(|work| work.0), Some(polls));
         }
+        workers.close();
+    }
+
+    #[test]
+    fn a_task_that_somebody_may_still_wake_is_not_used_again() {
+        let (workers, waker) = (Workers::new(0), Arc::new(Mutex::new(None)));
+        workers.start(1).unwrap_or_else(|error| panic!("{error}"));
+        let mut task = Task::new(Counts(0, Arc::clone(&waker)), Arc::clone(&workers));
+        assert_eq!(block_on(poll_fn(|cx| task.poll(cx))), 1);
+        assert!(Task::unused(&mut task).is_none(), "its waker is kept");
+        *lock(&waker) = None;
+        assert_eq!(Task::unused(&mut task).map(|work| work.0), Some(1));
+        task.begin();
+        assert!(Task::unused(&mut task).is_none(), "it was asked");
         workers.close();
     }
 

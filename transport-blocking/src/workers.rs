@@ -43,6 +43,8 @@ pub(crate) struct Workers {
 struct Queue {
     jobs: VecDeque<Job>,
     idle: usize,
+    /// Of the idle ones, so many are being woken: a burst of jobs makes no system call for each.
+    woken: usize,
     closed: bool,
 }
 
@@ -79,7 +81,8 @@ impl Workers {
             return drop(job);
         }
         queue.jobs.push_back(job);
-        let wakes = queue.idle > 0;
+        let wakes = queue.idle > queue.woken;
+        queue.woken += usize::from(wakes);
         drop(queue);
         if wakes {
             self.news.notify_one();
@@ -116,6 +119,8 @@ impl Workers {
             queue.idle += 1;
             queue = self.news.wait(queue).unwrap_or_else(PoisonError::into_inner);
             queue.idle -= 1;
+            // Who woke by itself takes another's place, who finds a job, or none, all the same.
+            queue.woken = queue.woken.saturating_sub(1);
         }
     }
 }

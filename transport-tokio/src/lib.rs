@@ -25,8 +25,3 @@ pub use httpfsm_transport::{
 };
 pub use server::{Server, Tokio, serve};
 pub use stream::Stream;
-
-/// The examples of the project's first page compile and run.
-#[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
-struct Readme;

@@ -1,7 +1,7 @@
 //! Counts what one request costs the server's process: instructions in user space, allocations and system calls.
 //!
 //! ```text
-//! count                          every row of benches/budgets.txt's servers: core and tokio
+//! count                          every row of benches/budgets.txt: core, and each transport
 //! count core                     some servers
 //! count tokio --load plain       some loads
 //! count --keep DIR               keeps the profiles, for callgrind_annotate
@@ -51,8 +51,11 @@ fn count() -> Result<ExitCode, Box<dyn Error>> {
     {
         return workload(load_named(load)?, writes.parse()?);
     }
-    let options = Options::parse(arguments)?;
+    let mut options = Options::parse(arguments)?;
     let budgets = Budgets::parse(include_str!("../../budgets.txt"))?;
+    if options.servers.is_empty() {
+        options.servers = budgets.servers().into_iter().map(str::to_owned).collect();
+    }
     let mut all_within = true;
     println!(
         "{:<14} {:<8} {:>12} {:>12} {:>12}   budget",
@@ -114,9 +117,6 @@ impl Options {
                 Arg::Long("server") => options.program = Some(parser.value()?.into()),
                 _ => return Err(argument.unexpected()),
             }
-        }
-        if options.servers.is_empty() {
-            options.servers = vec![CORE.to_owned(), "tokio".to_owned()];
         }
         if options.loads.is_empty() {
             options.loads = Load::ALL.to_vec();

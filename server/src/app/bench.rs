@@ -34,7 +34,8 @@ impl Bench {
 impl Handler for Bench {
     type Future = Answer;
 
-    #[inline]
+    // As it would be in a program with one transport: here it has a caller for each.
+    #[inline(always)]
     fn call(&self, mut request: Request) -> Answer {
         let head = request.head();
         Answer::Ready(match (head.method(), head.target()) {
@@ -79,7 +80,7 @@ pub(crate) enum Answer {
 impl Future for Answer {
     type Output = Response;
 
-    #[inline]
+    #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Response> {
         let this = self.get_mut();
         if let Self::Upload { body, length, fields } = this {

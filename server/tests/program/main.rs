@@ -36,6 +36,7 @@ macro_rules! on_each_transport {
 
 mod bench;
 mod browser;
+mod choose;
 mod curl;
 mod drain;
 mod draw;

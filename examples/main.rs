@@ -11,9 +11,9 @@ use clap::{Parser, ValueEnum};
 use httpfsm::ServerConfig;
 use httpfsm::config::Bodies;
 use httpfsm_async_std::smol::Smol;
-use httpfsm_async_std::{AsyncStd, Blocking as Pool};
+use httpfsm_async_std::{AsyncStd, BlockingPool as FuturesPool};
 use httpfsm_blocking::Blocking;
-use httpfsm_tokio::{Blocking as TokioPool, Tokio};
+use httpfsm_tokio::{BlockingPool as TokioPool, Tokio};
 use httpfsm_transport::{Inline, Server, ServerHandle, Spawner, Transport as Moves, block_on};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -46,8 +46,8 @@ fn main() -> io::Result<()> {
     let Arguments { transport, port } = Arguments::parse();
     match transport {
         Transport::Tokio => Runtime::new()?.block_on(serve(Tokio::default(), TokioPool, on_tokio, port)),
-        Transport::AsyncStd => block_on(serve(AsyncStd::default(), Pool, on_async_std, port)),
-        Transport::Smol => block_on(serve(Smol::default(), Pool, on_smol, port)),
+        Transport::AsyncStd => block_on(serve(AsyncStd::default(), FuturesPool, on_async_std, port)),
+        Transport::Smol => block_on(serve(Smol::default(), FuturesPool, on_smol, port)),
         // Its workers may block, so blocking work is done where it is asked for.
         Transport::Blocking => block_on(serve(Blocking::default(), Inline, on_blocking, port)),
     }

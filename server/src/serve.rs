@@ -100,8 +100,8 @@ impl Transport {
     /// Where an application may block.
     fn blocking(self) -> Arc<dyn Spawner> {
         match self {
-            Self::Tokio => Arc::new(httpfsm_tokio::Blocking),
-            Self::AsyncStd | Self::Smol => Arc::new(httpfsm_async_std::Blocking),
+            Self::Tokio => Arc::new(httpfsm_tokio::BlockingPool),
+            Self::AsyncStd | Self::Smol => Arc::new(httpfsm_async_std::BlockingPool),
             // Handlers and sources run on workers, which may block.
             Self::Blocking => Arc::new(Inline),
         }

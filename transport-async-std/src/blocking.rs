@@ -6,9 +6,9 @@ use httpfsm_transport::{Spawner, Sync};
 /// Runs blocking work on the pool of the `blocking` crate: one for the process, of at most 500 threads unless
 /// `BLOCKING_MAX_THREADS` says otherwise.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Blocking;
+pub struct BlockingPool;
 
-impl Spawner for Blocking {
+impl Spawner for BlockingPool {
     fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) {
         ::blocking::unblock(work).detach();
     }
@@ -32,10 +32,10 @@ impl Spawner for Blocking {
 /// });
 /// # drop(handler);
 /// ```
-pub fn sync<F, Answer>(function: F) -> Sync<Blocking, F>
+pub fn sync<F, Answer>(function: F) -> Sync<BlockingPool, F>
 where
     F: Fn(Request) -> Answer + Send + std::marker::Sync + 'static,
     Answer: IntoResponse,
 {
-    httpfsm_transport::sync(Blocking, function)
+    httpfsm_transport::sync(BlockingPool, function)
 }

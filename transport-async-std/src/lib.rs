@@ -37,7 +37,7 @@ mod workers;
 
 #[cfg(feature = "async-std")]
 pub use async_std::{AsyncStd, Server, serve};
-pub use blocking::{Blocking, sync};
+pub use blocking::{BlockingPool, sync};
 pub use connection::{Alarm, Connection, connection};
 pub use httpfsm_transport::{
     BodyReader, BodyWriter, Event, FuturesIo, Listener, Parts, ServerHandle, SocketOptions, UpgradedStream,

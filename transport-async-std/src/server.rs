@@ -7,7 +7,7 @@ use std::time::Duration;
 use httpfsm::handler::Handler;
 use httpfsm_transport::{Opening, ServerHandle, Transport, accept};
 
-use crate::blocking::Blocking;
+use crate::blocking::BlockingPool;
 use crate::listener::Registered;
 use crate::spawn::Spawn;
 use crate::workers::Workers;
@@ -64,7 +64,7 @@ fn start<H: Handler, S: Spawn>(
     handler: H,
     executor: impl FnOnce(&ServerHandle) -> io::Result<S>,
 ) -> io::Result<ServerHandle> {
-    let (service, handle) = opening.service(Arc::new(Blocking), handler)?;
+    let (service, handle) = opening.service(Arc::new(BlockingPool), handler)?;
     let begin = || -> io::Result<()> {
         let listeners = opening.listeners.into_iter().map(Registered::new);
         let listeners = listeners.collect::<io::Result<Vec<_>>>()?;

@@ -2,13 +2,13 @@
 #![cfg(all(feature = "async-std", feature = "smol"))]
 
 use httpfsm_async_std::smol::Smol;
-use httpfsm_async_std::{AsyncStd, Blocking};
+use httpfsm_async_std::{AsyncStd, BlockingPool};
 use httpfsm_transport_kit::{Application, Plan, check};
 
 #[test]
 fn async_std_keeps_what_is_owed() {
     check(&|plan: Plan, application: Application| {
-        plan.on(AsyncStd::default())?.serve(application.blocking(Blocking))
+        plan.on(AsyncStd::default())?.serve(application.blocking(BlockingPool))
     })
     .assert();
 }
@@ -16,7 +16,7 @@ fn async_std_keeps_what_is_owed() {
 #[test]
 fn smol_keeps_what_is_owed() {
     check(&|plan: Plan, application: Application| {
-        plan.on(Smol::default())?.serve(application.blocking(Blocking))
+        plan.on(Smol::default())?.serve(application.blocking(BlockingPool))
     })
     .assert();
 }

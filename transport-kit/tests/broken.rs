@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use httpfsm::handler::Handler;
 use httpfsm::peer::Peer;
-use httpfsm_tokio::{Blocking, ServerHandle, Stream};
+use httpfsm_tokio::{BlockingPool, ServerHandle, Stream};
 use httpfsm_transport::{Accept, Accepted, Inline, ListeningSocket, Opening, Transport, Wire, accept};
 use httpfsm_transport_kit::{Application, Kit, Plan};
 use tokio::net::TcpListener;
@@ -119,7 +119,7 @@ fn check(fault: Fault, some: &[&'static str], patience: Duration) -> Vec<&'stati
     let kit = Kit::default().patience(patience).only(some.iter().copied());
     let report = kit.check(&|plan: Plan, application: Application| {
         let _inside = runtime.enter();
-        plan.on(Faulty(fault))?.serve(application.blocking(Blocking))
+        plan.on(Faulty(fault))?.serve(application.blocking(BlockingPool))
     });
     if fault == Nothing {
         report.assert();

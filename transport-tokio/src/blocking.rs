@@ -6,9 +6,9 @@ use tokio::runtime::Handle;
 
 /// Runs blocking work on tokio's blocking pool: that of the runtime that it is asked for in.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Blocking;
+pub struct BlockingPool;
 
-impl Spawner for Blocking {
+impl Spawner for BlockingPool {
     fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) {
         drop(tokio::task::spawn_blocking(work));
     }
@@ -25,10 +25,10 @@ impl Spawner for Pool {
 
 /// Makes a blocking function a handler, which runs on tokio's blocking pool. Its request's body is read with
 /// [`BodyReader`](httpfsm_transport::BodyReader).
-pub fn sync<F, Answer>(function: F) -> Sync<Blocking, F>
+pub fn sync<F, Answer>(function: F) -> Sync<BlockingPool, F>
 where
     F: Fn(Request) -> Answer + Send + std::marker::Sync + 'static,
     Answer: IntoResponse,
 {
-    httpfsm_transport::sync(Blocking, function)
+    httpfsm_transport::sync(BlockingPool, function)
 }

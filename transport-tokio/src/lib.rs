@@ -17,7 +17,7 @@ mod listener;
 mod server;
 mod stream;
 
-pub use blocking::{Blocking, sync};
+pub use blocking::{BlockingPool, sync};
 pub use connection::{Alarm, Connection, connection};
 pub use httpfsm_transport::{
     BodyReader, BodyWriter, Event, Listener, Parts, ServerHandle, SocketOptions, UpgradedStream, note_panic,

@@ -4,14 +4,14 @@
 use std::future::pending;
 use std::thread;
 
-use httpfsm_tokio::{Blocking, Tokio};
+use httpfsm_tokio::{BlockingPool, Tokio};
 use httpfsm_transport_kit::{Application, Plan, Report, check};
 use tokio::runtime::{Builder, Handle};
 
 fn on(runtime: &Handle) -> Report {
     check(&|plan: Plan, application: Application| {
         let _inside = runtime.enter();
-        plan.on(Tokio::default())?.serve(application.blocking(Blocking))
+        plan.on(Tokio::default())?.serve(application.blocking(BlockingPool))
     })
 }
 

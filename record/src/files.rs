@@ -223,9 +223,9 @@ impl Tape for FileTape {
         }
     }
 
-    fn input(&mut self, now: &Now<'_>, input: &Input<'_>, channel: &Channel) {
+    fn input(&mut self, now: &Now<'_>, input: &Input<'_>) {
         if !self.over {
-            self.recording.input(now, input, channel);
+            self.recording.input(now, input);
         }
     }
 

@@ -3,6 +3,8 @@
 //! A stream is looked at octet by octet, so it does not matter where reads end. Octets that no field value may hold
 //! stay as they are, so that the machine's verdict on them does, too.
 
+use httpfsm::channel::Channel;
+
 /// The fields whose values are hidden.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Names {
@@ -109,6 +111,65 @@ impl Lines {
             Place::Hidden => hide(octet),
         }
     }
+}
+
+/// What is to be sent, with its secrets hidden. It is looked at when it is staged, not when it leaves, so that content
+/// is hidden in what the application gave just as it is in what is sent: only so do both replay.
+#[derive(Default)]
+pub(crate) struct Outgoing {
+    lines: Lines,
+    waiting: Vec<u8>,
+}
+
+impl Outgoing {
+    /// Takes up what the channel has staged since the last call; returns it, hidden.
+    pub(crate) fn staged(&mut self, names: &Names, channel: &Channel) -> &mut [u8] {
+        let unsent = channel.unsent_len();
+        if unsent < self.waiting.len() {
+            // The connection is lost, and what was to be sent with it.
+            *self = Self::default();
+        }
+        let known = self.waiting.len();
+        let (mut slices, mut skip) = ([&[][..]; 8], known);
+        let filled = channel.unsent_slices(&mut slices);
+        for slice in slices.iter().take(filled) {
+            self.waiting.extend_from_slice(slice.get(skip..).unwrap_or_default());
+            skip = skip.saturating_sub(slice.len());
+        }
+        let new = self.waiting.get_mut(known..).unwrap_or_default();
+        self.lines.apply(names, new);
+        new
+    }
+
+    /// The first `n` octets leave.
+    pub(crate) fn leave(&mut self, n: usize) -> Vec<u8> {
+        self.waiting.drain(..n.min(self.waiting.len())).collect()
+    }
+}
+
+/// `content`, hidden as it is in `staged`, where it stands behind the head of a response or a chunk's size.
+pub(crate) fn hide_content(names: &Names, content: &mut [u8], staged: &[u8], head: &[u8]) {
+    let behind = staged.windows(head.len()).position(|window| window == head).map(|at| at + head.len());
+    let places = || [behind, Some(0)].into_iter().flatten().filter_map(|at| staged.get(at..));
+    let whole =
+        places().find_map(|there| there.get(..content.len()).filter(|there| is_hidden(content, there)));
+    // What exceeds a Content-Length was cut.
+    let cut =
+        || places().find(|there| (1..content.len()).contains(&there.len()) && is_hidden(content, there));
+    match whole.or_else(cut) {
+        Some(there) => {
+            let (sent, excess) = content.split_at_mut(there.len());
+            sent.copy_from_slice(there);
+            excess.iter_mut().for_each(hide);
+        }
+        // It is not sent (an answer to HEAD, or one that came too late), so nothing depends on it.
+        None => Lines::default().apply(names, content),
+    }
+}
+
+/// Whether `hidden` is `octets`, but for what is hidden.
+fn is_hidden(octets: &[u8], hidden: &[u8]) -> bool {
+    octets.iter().zip(hidden).all(|(octet, hidden)| octet == hidden || *hidden == b'x')
 }
 
 /// Goes through the requests of a connection: knows where their bodies begin and end, so that no body's last line

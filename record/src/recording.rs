@@ -15,7 +15,7 @@ use httpfsm_transport::{Opened, Tape, catch_panic};
 
 use crate::config::Config;
 use crate::line::{Content, FORMAT, Head, Line};
-use crate::mask::{Lines, Names, Requests, hide_value};
+use crate::mask::{Names, Outgoing, Requests, hide_content, hide_value};
 use crate::octets::{Octets, write_line};
 use crate::show::{output_line, request_line, then};
 
@@ -66,7 +66,7 @@ const LAST: usize = 64;
 /// let mut recording = Recording::new(&Opened { info: &info, settings: &settings, facts }, &Options::default());
 ///
 /// let (now, input) = (Now::new(Moment::from_millis(7), &Date::EPOCH), Input::RxData(b"GET / HTT"));
-/// recording.input(&now, &input, &channel);
+/// recording.input(&now, &input);
 /// let taken = channel.handle(&now, input);
 /// recording.taken(&taken, &channel);
 ///
@@ -82,7 +82,7 @@ pub struct Recording {
     names: Names,
     mask_bodies: bool,
     requests: Requests,
-    sent: Lines,
+    outgoing: Outgoing,
     read: Vec<u8>,
     /// The input that is going in.
     pending: Option<Line>,
@@ -116,7 +116,7 @@ impl Recording {
             names,
             mask_bodies: options.mask_bodies,
             requests: Requests::new(options.mask_bodies),
-            sent: Lines::default(),
+            outgoing: Outgoing::default(),
             read: Vec::new(),
             pending: None,
             date: None,
@@ -242,7 +242,7 @@ impl Tape for Recording {
         }
     }
 
-    fn input(&mut self, now: &Now<'_>, input: &Input<'_>, channel: &Channel) {
+    fn input(&mut self, now: &Now<'_>, input: &Input<'_>) {
         if self.over || !self.fits(size(input)) {
             return;
         }
@@ -261,9 +261,7 @@ impl Tape for Recording {
             Input::Sent(n) => {
                 line.n = Some(*n as u64);
                 if !self.mask_bodies {
-                    let mut octets = first_unsent(channel, *n);
-                    self.sent.apply(&self.names, &mut octets);
-                    line.octets = Some(Octets(octets));
+                    line.octets = Some(Octets(self.outgoing.leave(*n)));
                 }
             }
             Input::HttpResponse(response) => self.response(response, &mut line),
@@ -289,6 +287,13 @@ impl Tape for Recording {
     fn taken(&mut self, taken: &Result<(), NotAccepted>, channel: &Channel) {
         if let Some(mut line) = self.pending.take() {
             line.then = Some(then(taken, channel));
+            if !self.mask_bodies {
+                let staged = self.outgoing.staged(&self.names, channel);
+                let head = if line.status.is_some() { &b"\r\n\r\n"[..] } else { b"\r\n" };
+                if let (Some(_), Some(octets)) = (line.content, &mut line.octets) {
+                    hide_content(&self.names, &mut octets.0, staged, head);
+                }
+            }
             self.write(&line);
         }
     }
@@ -343,15 +348,4 @@ fn size(input: &Input<'_>) -> usize {
         Input::Abort(Some(text)) => text.len(),
         _ => 0,
     }
-}
-
-/// The first `n` octets that are to be sent, or all if there are fewer.
-pub(crate) fn first_unsent(channel: &Channel, n: usize) -> Vec<u8> {
-    let mut slices: [&[u8]; 8] = [&[]; 8];
-    let filled = channel.unsent_slices(&mut slices);
-    let mut octets = Vec::with_capacity(n.min(channel.unsent_len()));
-    for slice in slices.iter().take(filled) {
-        octets.extend(slice.iter().take(n - octets.len()));
-    }
-    octets
 }

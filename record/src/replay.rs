@@ -20,9 +20,9 @@ use httpfsm::status::Status;
 use httpfsm::time::{Date, Moment, Now};
 
 use crate::line::{Content, FORMAT, Head, Line};
-use crate::mask::{Lines, Names};
+use crate::mask::{Names, Outgoing};
 use crate::octets::{Octets, write_line};
-use crate::recording::{first_unsent, page_key};
+use crate::recording::page_key;
 use crate::show::{output_line, request_line, then};
 
 /// Replays a whole recording.
@@ -132,7 +132,7 @@ pub struct Replay {
     lines: std::vec::IntoIter<(usize, Line)>,
     names: Names,
     masked_bodies: bool,
-    sent: Lines,
+    outgoing: Outgoing,
     now: (Moment, Date),
     /// An error page was asked for that the recording does not have.
     page_missing: Arc<AtomicBool>,
@@ -186,7 +186,7 @@ impl Replay {
             lines: lines.into_iter(),
             names: Names::new(head.masked.iter().map(|name| &**name)),
             masked_bodies: head.masked_bodies,
-            sent: Lines::default(),
+            outgoing: Outgoing::default(),
             now: (Moment::START, Date::EPOCH),
             page_missing,
             replayed: Replayed { inputs: 0, end: "cut".to_owned() },
@@ -284,12 +284,13 @@ impl Replay {
         }
         let mut sent = None;
         if let (Some("Sent"), Some(n), Some(_)) = (line.input.as_deref(), line.n, &line.octets) {
-            let mut octets = first_unsent(&self.channel, usize::try_from(n).unwrap_or(usize::MAX));
-            self.sent.apply(&self.names, &mut octets);
-            sent = Some(Octets(octets));
+            sent = Some(Octets(self.outgoing.leave(usize::try_from(n).unwrap_or(usize::MAX))));
         }
         let taken = self.feed(at, line)?;
         let got = then(&taken, &self.channel);
+        if !self.masked_bodies {
+            self.outgoing.staged(&self.names, &self.channel);
+        }
         if self.page_missing.load(Ordering::SeqCst) {
             return Ok(());
         }

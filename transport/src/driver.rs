@@ -491,6 +491,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
     fn hand_over(&mut self, leftover: Bytes, cx: &mut Context<'_>) {
         self.service.tell(|subscriber| subscriber.upgraded(&self.info));
         let (Some(wire), Some(exchange)) = (self.wire.take(), self.exchange.as_deref_mut()) else { return };
+        self.channel.end();
         let lease = self.lease.hand_over();
         let (desk, stats) = (Arc::clone(&self.service.desk), self.channel.stats());
         let io = Box::new(Tunnel::new(wire, desk, lease, stats, Arc::clone(&self.info)));
@@ -503,6 +504,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
     fn closed(&mut self, reason: CloseReason, turn: &mut Turn<'_>, cx: &mut Context<'_>) {
         self.service.tell(|subscriber| subscriber.closed(&self.info, reason));
         self.wire = None;
+        self.channel.end();
         self.lease.end(self.channel.stats());
         let Some(exchange) = self.exchange.as_deref_mut() else { return };
         let awaited = exchange.pipe.is_disconnect_awaited();
@@ -595,6 +597,7 @@ impl<H: Handler, W: Wire> Future for Driver<H, W> {
 
 impl<H: Handler, W: Wire> Drop for Driver<H, W> {
     fn drop(&mut self) {
+        self.channel.end();
         self.lease.end(self.channel.stats());
         self.service.desk.budget.hold(self.buffered, 0);
         if let Some(mut exchange) = self.exchange.take() {

@@ -36,11 +36,10 @@ pub trait Tape: Send {
     /// Octets were read, for the [`Input::RxRead`] that comes next.
     fn read(&mut self, octets: &[u8]);
 
-    /// An input is about to go in. `channel` stands as before it, so that the octets that an [`Input::Sent`] is about
-    /// can be seen.
-    fn input(&mut self, now: &Now<'_>, input: &Input<'_>, channel: &Channel);
+    /// An input is about to go in.
+    fn input(&mut self, now: &Now<'_>, input: &Input<'_>);
 
-    /// The input has gone in.
+    /// The input has gone in; `channel` stands as after it, and holds the octets that it has to send for it.
     fn taken(&mut self, taken: &Result<(), NotAccepted>, channel: &Channel);
 
     /// An output was taken; [`Output::HttpRequest`] comes with [`request`](Self::request) instead.
@@ -79,7 +78,7 @@ impl Taped {
     #[cold]
     fn handle_taped(&mut self, now: &Now<'_>, input: Input<'_>) -> Result<(), NotAccepted> {
         if let Some(tape) = &mut self.tape {
-            tape.input(now, &input, &self.channel);
+            tape.input(now, &input);
         }
         let taken = self.channel.handle(now, input);
         if let Some(tape) = &mut self.tape {
@@ -124,6 +123,12 @@ impl Taped {
         if let Some(tape) = &mut self.tape {
             tape.rest();
         }
+    }
+
+    /// The channel has ended; whoever waits for the server to be gone finds its tape complete.
+    #[inline]
+    pub(crate) fn end(&mut self) {
+        self.tape = None;
     }
 
     /// The channel, to lend it buffers, which no output depends on.

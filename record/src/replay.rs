@@ -390,8 +390,12 @@ fn malformed(line: usize, why: &str) -> Failure {
 fn words(line: &Line) -> String {
     let mut words = Vec::new();
     words.extend(line.status.map(|status| status.to_string()));
-    words.extend(line.n.map(|n| n.to_string()));
     words.extend(line.text.clone());
+    words.extend(line.n.map(|n| match line.out.as_deref() {
+        Some("HttpRequest") => format!("with {n} fields"),
+        Some("BodyEnd") => format!("with {n} trailer fields"),
+        _ => n.to_string(),
+    }));
     words.join(" ")
 }
 

@@ -45,6 +45,7 @@ mod hello;
 mod help;
 mod large;
 mod proxy;
+mod record;
 mod relay;
 mod serve;
 mod slow;

@@ -308,3 +308,47 @@ impl Target {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use httpfsm::channel::{Facts, Settings};
+    use httpfsm::config::ChannelConfig;
+    use httpfsm::handler::ConnectionInfo;
+    use httpfsm::peer::Peer;
+    use httpfsm::time::{Date, Moment};
+
+    use super::*;
+
+    #[test]
+    fn where_the_writer_cannot_follow_the_recording_ends_and_nobody_waits() {
+        let settings = Arc::new(Settings::new(&ChannelConfig::default()));
+        let (peername, sockname) = (Peer::Unix(None), Peer::Unix(None));
+        let info = ConnectionInfo { peername, sockname, scheme: "http".into(), channel: "a".to_owned() };
+        let opened = Opened { info: &info, settings: &settings, facts: Facts::default() };
+        // Nobody takes anything out of the queue.
+        let (sender, receiver) = sync_channel(3);
+        let queue = Queue { sender, octets: Arc::default() };
+        let target =
+            Target { path: Mutex::default(), begun: AtomicBool::new(false), broken: AtomicBool::new(false) };
+        let recording = Recording::new(&opened, &Options::default());
+        let mut tape = FileTape { recording, queue: queue.clone(), target: Arc::new(target), over: false };
+        let mut channel = Channel::new(Arc::clone(&settings), Facts::default());
+        for at in 0..9 {
+            let now = Now::new(Moment::from_millis(at), &Date::EPOCH);
+            tape.input(&now, &Input::Tick);
+            tape.taken(&channel.handle(&now, Input::Tick), &channel);
+            tape.rest();
+        }
+        assert!(tape.over);
+        drop(tape);
+        let mut recorded = Vec::new();
+        for batch in receiver.try_iter() {
+            if let Batch::Lines(_, lines) = batch {
+                recorded.extend(lines);
+            }
+        }
+        assert_eq!(queue.octets.load(Ordering::SeqCst), recorded.len());
+        let replayed = crate::replay(&recorded[..]).unwrap();
+        assert_eq!((replayed.inputs, &*replayed.end), (3, "cut"));
+    }
+}

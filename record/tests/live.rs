@@ -6,16 +6,20 @@ use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use httpfsm::config::{ErrorPage, ErrorPages, ServerConfig};
+use httpfsm::channel::{Facts, Settings};
+use httpfsm::config::{ChannelConfig, ErrorPage, ErrorPages, ServerConfig};
 use httpfsm::fields::Fields;
-use httpfsm::handler::{Handler, Request, Response};
+use httpfsm::handler::{ConnectionInfo, Handler, Request, Response};
 use httpfsm::peer::Peer;
+use httpfsm::response::ResponseRef;
+use httpfsm::status::Status;
 use httpfsm_record::{Failure, FileRecorder, Options, Which, replay};
-use httpfsm_transport::memory::MemoryServer;
-use httpfsm_transport::written;
+use httpfsm_transport::memory::{MemoryServer, pair};
+use httpfsm_transport::{Connection, Event, Opened, Recorder, Timer, Wire, block_on, written};
 use proptest::prelude::*;
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
@@ -309,6 +313,44 @@ fn a_folder_that_is_gone_harms_no_connection() {
     server.run();
     assert!(client.take_text().ends_with("Hello, world!"));
     recorder.flush();
+}
+
+/// A timer that never rings.
+struct Never;
+
+impl Timer for Never {
+    fn poll_until(&mut self, _cx: &mut Context<'_>, _at: Instant) -> Poll<()> {
+        Poll::Pending
+    }
+}
+
+#[test]
+fn a_connection_that_is_pulled_event_by_event_is_recorded_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let recorder = FileRecorder::new(folder.path(), Options::default(), 1).unwrap();
+    recorder.record(Which::All);
+    let (settings, facts) = (Arc::new(Settings::new(&ChannelConfig::default())), Facts::default());
+    let (peername, sockname) = (Peer::Unix(None), Peer::Unix(None));
+    let info = ConnectionInfo { peername, sockname, scheme: "http".into(), channel: "mine".to_owned() };
+    let tape = recorder.open(&Opened { info: &info, settings: &settings, facts }).unwrap();
+
+    let (mut near, far) = pair(2_000);
+    let mut connection = Connection::new(far, Never, settings, facts);
+    connection.record(tape);
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(near.poll_write(&mut cx, GET.as_bytes()).is_ready());
+    assert!(near.poll_close_write(&mut cx).is_ready());
+    block_on(async {
+        while let Some(event) = connection.next_event().await {
+            if let Event::Request = event {
+                connection.respond(ResponseRef::new(Status::OK, &Fields::new(), b"fine")).unwrap();
+            }
+        }
+    });
+    drop(connection);
+    let all = recordings(&recorder, folder.path());
+    assert!(all[0].contains("fine") && all[0].contains("HttpChannelClosed"), "{}", all[0]);
+    assert_eq!(replay(all[0].as_bytes()).unwrap().end, "over");
 }
 
 /// What happens on a connection.

@@ -21,6 +21,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     Serve(Box<Serve>),
     Draw(Draw),
+    Replay(Replay),
 }
 
 /// Serve HTTP until SIGTERM or Ctrl-C, then drain; a second signal quits at once.
@@ -61,6 +62,26 @@ pub(crate) struct Serve {
     #[arg(long, env = "HTTPFSM_LOG", hide_env = true)]
     pub(crate) log: bool,
 
+    /// Record connections to DIR, each to a file for `httpfsm replay`: the first 1,000, 1 MiB each. SIGUSR1 switches it
+    /// off, and on again
+    #[arg(long, env = "HTTPFSM_RECORD", hide_env = true, value_name = "DIR")]
+    pub(crate) record: Option<PathBuf>,
+
+    /// Record one connection in N; 0: all, but only from SIGUSR1 on
+    #[arg(
+        long,
+        env = "HTTPFSM_RECORD_SAMPLE",
+        hide_env = true,
+        value_name = "N",
+        requires = "record",
+        default_value_t = 1
+    )]
+    pub(crate) record_sample: u64,
+
+    /// Hide bodies in recordings, as the values of Authorization, Proxy-Authorization, Cookie and Set-Cookie always are
+    #[arg(long, env = "HTTPFSM_RECORD_MASK_BODIES", hide_env = true, requires = "record")]
+    pub(crate) record_mask_bodies: bool,
+
     #[command(flatten)]
     pub(crate) parameters: Parameters,
 }
@@ -79,6 +100,20 @@ pub(crate) struct Draw {
     /// Which language
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,
+}
+
+/// Feed a recorded connection through the machine; fail at the first difference.
+///
+/// A recording is what `httpfsm serve --record DIR` writes. What follows the last whole line, or the line that says why
+/// the recording ends, is not looked at.
+#[derive(clap::Args)]
+pub(crate) struct Replay {
+    /// The recording
+    pub(crate) file: PathBuf,
+
+    /// Show each input and output, with the states, the deadline and the octets
+    #[arg(long)]
+    pub(crate) step: bool,
 }
 
 /// The transports that this program was built with.

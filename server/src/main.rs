@@ -1,4 +1,4 @@
-//! The program `httpfsm`: serves HTTP/1.x with the state machine, and draws it.
+//! The program `httpfsm`: serves HTTP/1.x with the state machine, draws it, and replays what it recorded.
 #![forbid(unsafe_code)]
 
 use std::io::{self, Write};
@@ -12,6 +12,7 @@ mod draw;
 mod error_pages;
 mod log;
 mod parameters;
+mod replay;
 mod serve;
 
 fn main() -> ExitCode {
@@ -21,6 +22,7 @@ fn main() -> ExitCode {
             let picture = options.machine.draw(options.format);
             io::stdout().write_all(picture.as_bytes()).map_err(Into::into)
         }
+        cli::Command::Replay(options) => replay::run(&options),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

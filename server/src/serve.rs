@@ -26,9 +26,11 @@ use crate::app::{App, Stats, echo};
 use crate::cli::{Cli, Serve, Transport};
 use crate::log::Log;
 use crate::parameters;
+use crate::serve::recording::Recordings;
 
 mod async_std;
 mod blocking;
+mod recording;
 mod signals;
 mod smol;
 mod tokio;
@@ -41,12 +43,14 @@ struct Plan {
     unix: Vec<PathBuf>,
     threads: Option<NonZeroUsize>,
     log: bool,
+    recordings: Option<Recordings>,
     /// Where the application reads the statistics.
     stats: Stats,
 }
 
 /// Serves until a signal has ended it.
 pub(crate) fn run(options: &Serve) -> Result<(), Box<dyn Error>> {
+    let recordings = Recordings::new(options)?;
     let rig_timeout = if options.app == App::Echo { rig_timeout() } else { None };
     let plan = Plan {
         config: configuration(options, rig_timeout),
@@ -54,6 +58,7 @@ pub(crate) fn run(options: &Serve) -> Result<(), Box<dyn Error>> {
         unix: options.unix.clone(),
         threads: options.threads,
         log: options.log,
+        recordings: recordings.clone(),
         stats: Stats::default(),
     };
     if let (Some(dir), false) = (&options.dir, options.app == App::Files) {
@@ -61,6 +66,14 @@ pub(crate) fn run(options: &Serve) -> Result<(), Box<dyn Error>> {
             format!("{} is a folder for --app files, and that is not what is served", dir.display());
         Cli::command().error(ErrorKind::ArgumentConflict, message).exit()
     }
+    serve(options, plan)?;
+    if let Some(recordings) = recordings {
+        recordings.flush();
+    }
+    Ok(())
+}
+
+fn serve(options: &Serve, plan: Plan) -> Result<(), Box<dyn Error>> {
     match options.app {
         App::Files => {
             let root = options.dir.as_deref().unwrap_or(Path::new("."));
@@ -165,11 +178,15 @@ fn start(transport: impl Moves, handler: impl Handler, plan: Plan) -> Result<Ser
     let server = Server::on(transport, plan.config).options(options);
     let server = listeners.into_iter().fold(server, Server::listener);
     let server = if plan.log { server.subscriber(Log) } else { server };
+    let server = match &plan.recordings {
+        Some(recordings) => server.recorder(recordings.recorder()),
+        None => server,
+    };
     let handle = server.serve(handler)?;
     let counted = handle.clone();
     plan.stats.connect(move || counted.stats());
     // Before the first line is printed: whoever reads it may send a signal at once.
-    signals::end(handle.clone())?;
+    signals::obey(handle.clone(), plan.recordings)?;
     for address in handle.local_addrs() {
         announce(address)?;
     }
@@ -205,7 +222,7 @@ mod tests {
         let arguments = ["httpfsm", "serve"].iter().chain(arguments);
         match Cli::try_parse_from(arguments).unwrap_or_else(|error| panic!("{error}")).command {
             Command::Serve(options) => configuration(&options, rig_timeout),
-            Command::Draw(_) => panic!("not serve"),
+            _ => panic!("not serve"),
         }
     }
 

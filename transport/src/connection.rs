@@ -20,6 +20,7 @@ use httpfsm::time::{Moment, Now};
 
 use crate::clock::Clock;
 use crate::pipe::own_trailers;
+use crate::tape::{Tape, Taped};
 use crate::wire::Wire;
 
 /// Slices in one vectored write.
@@ -78,7 +79,7 @@ pub enum Event {
 /// }
 /// ```
 pub struct Connection<W, T> {
-    channel: Channel,
+    channel: Taped,
     wire: Option<W>,
     timer: T,
     clock: Clock,
@@ -101,7 +102,7 @@ impl<W: Wire, T: Timer> Connection<W, T> {
         let clock = Clock::system();
         let opened = clock.now();
         Self {
-            channel: Channel::new(settings, facts),
+            channel: Taped::new(settings, facts, None),
             wire: Some(wire),
             timer,
             clock,
@@ -223,6 +224,11 @@ impl<W: Wire, T: Timer> Connection<W, T> {
         self.handle(Input::GoOut)
     }
 
+    /// Has the connection recorded; to be called before anything else.
+    pub fn record(&mut self, tape: Box<dyn Tape>) {
+        self.channel.record(tape);
+    }
+
     /// The machine, to ask.
     #[must_use]
     pub fn channel(&self) -> &Channel {
@@ -232,7 +238,7 @@ impl<W: Wire, T: Timer> Connection<W, T> {
     /// Takes the connection apart, after an upgrade or for another driver.
     #[must_use]
     pub fn into_parts(self) -> Parts<W> {
-        Parts { wire: self.wire, channel: self.channel }
+        Parts { wire: self.wire, channel: self.channel.into_channel() }
     }
 
     /// The poll behind [`next_event`](Self::next_event).
@@ -241,7 +247,10 @@ impl<W: Wire, T: Timer> Connection<W, T> {
             while let Some(output) = self.channel.next_output() {
                 return Poll::Ready(Some(match output {
                     Output::HttpChannelOpened => Event::Opened,
-                    Output::HttpRequest => Event::Request,
+                    Output::HttpRequest => {
+                        self.channel.note_request();
+                        Event::Request
+                    }
                     Output::BodyData(octets) => Event::BodyData(Bytes::copy_from_slice(octets)),
                     Output::BodyEnd(trailers) => Event::BodyEnd(own_trailers(trailers)),
                     Output::BodyFailed(error) => Event::BodyFailed(error),
@@ -323,10 +332,15 @@ impl<W: Wire, T: Timer> Connection<W, T> {
         if self.channel.input_room() == 0 {
             return Poll::Pending;
         }
-        let buffer = self.channel.spare();
+        let (buffer, tape) = self.channel.spare();
         let input = match ready!(wire.poll_read(cx, buffer)) {
             Ok(0) => Input::RxEnd,
-            Ok(octets) => Input::RxRead(octets),
+            Ok(octets) => {
+                if let Some(tape) = tape {
+                    tape.read(buffer.get(..octets).unwrap_or_default());
+                }
+                Input::RxRead(octets)
+            }
             Err(_) => Input::Disconnected,
         };
         let _ = self.handle(input);

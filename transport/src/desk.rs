@@ -22,6 +22,7 @@ use crate::clock::Clock;
 use crate::job::Spawner;
 use crate::lock::lock;
 use crate::panics;
+use crate::tape::Recorder;
 
 /// See the module's documentation.
 pub(crate) struct Desk {
@@ -29,6 +30,7 @@ pub(crate) struct Desk {
     pub(crate) alarms: Alarms,
     pub(crate) spawner: Arc<dyn Spawner>,
     pub(crate) subscriber: Option<Arc<dyn Subscriber>>,
+    pub(crate) recorder: Option<Arc<dyn Recorder>>,
     pub(crate) budget: Budget,
     config: Arc<ServerConfig>,
     opened: u64,
@@ -99,6 +101,7 @@ impl Desk {
         clock: Clock,
         spawner: Arc<dyn Spawner>,
         subscriber: Option<Arc<dyn Subscriber>>,
+        recorder: Option<Arc<dyn Recorder>>,
     ) -> Self {
         Self {
             opened: clock.now(),
@@ -106,6 +109,7 @@ impl Desk {
             alarms: Alarms::default(),
             spawner,
             subscriber,
+            recorder,
             budget: Budget::new(&config),
             machine: Mutex::new(Server::new(Arc::clone(&config))),
             config,

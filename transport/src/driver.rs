@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use httpfsm::channel::{Channel, Facts, State};
+use httpfsm::channel::{Facts, State};
 use httpfsm::error::{BodyError, CloseReason, RequestError};
 use httpfsm::handler::{Body, ConnectionInfo, Handler, IntoResponse, Response, Upgraded};
 use httpfsm::input::Input;
@@ -31,6 +31,7 @@ use crate::pipe::{Calls, Order};
 use crate::sending::{Pumped, Sending};
 use crate::service::Service;
 use crate::spool::{Gathered, Spool};
+use crate::tape::{Opened, Taped};
 use crate::tunnel::Tunnel;
 use crate::wire::Wire;
 use crate::worker;
@@ -44,7 +45,7 @@ const SLICES: usize = 8;
 /// back everything that it counted for.
 #[must_use = "futures do nothing unless polled"]
 pub struct Driver<H: Handler, W: Wire> {
-    channel: Channel,
+    channel: Taped,
     wire: Option<W>,
     service: Arc<Service<H>>,
     info: Arc<ConnectionInfo>,
@@ -79,8 +80,12 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         lease: Lease,
         facts: Facts,
     ) -> Self {
+        let opened = Opened { info: &info, settings: &service.settings, facts };
+        let tape = service.desk.recorder.as_ref();
+        // A recorder that fails records nothing; that is no failure of the connection.
+        let tape = tape.and_then(|recorder| panics::catch(|| recorder.open(&opened)).ok().flatten());
         Self {
-            channel: Channel::new(Arc::clone(&service.settings), facts),
+            channel: Taped::new(Arc::clone(&service.settings), facts, tape),
             wire: Some(wire),
             opened: service.desk.clock.now(),
             service,
@@ -111,9 +116,9 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             return Poll::Ready(());
         }
 
-        worker::lend(&mut self.channel);
+        worker::lend(self.channel.untaped());
         let outcome = self.turns(&mut turn, cx);
-        worker::take_back(&mut self.channel);
+        worker::take_back(self.channel.untaped());
         if outcome.is_ready() {
             return outcome;
         }
@@ -163,14 +168,19 @@ impl<H: Handler, W: Wire> Driver<H, W> {
     /// Reads once.
     fn receive(&mut self, turn: &mut Turn<'_>, cx: &mut Context<'_>) -> Poll<()> {
         let Some(wire) = &mut self.wire else { return Poll::Pending };
-        let buffer = self.channel.spare();
+        let (buffer, tape) = self.channel.spare();
         if buffer.is_empty() {
             return Poll::Pending;
         }
         let input = match wire.poll_read(cx, buffer) {
             Poll::Pending => return Poll::Pending,
             Poll::Ready(Ok(0)) => Input::RxEnd,
-            Poll::Ready(Ok(octets)) => Input::RxRead(octets),
+            Poll::Ready(Ok(octets)) => {
+                if let Some(tape) = tape {
+                    tape.read(buffer.get(..octets).unwrap_or_default());
+                }
+                Input::RxRead(octets)
+            }
             Poll::Ready(Err(_)) => Input::Disconnected,
         };
         turn.received = true;
@@ -311,6 +321,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
 
     /// Takes up the request that waits, and calls the handler.
     fn begin(&mut self, now: &Now<'_>) {
+        self.channel.note_request();
         let Some(request) = self.channel.request() else { return };
         self.service.tell(|subscriber| subscriber.request(&self.info, request));
         let counted = self.service.desk.budget.is_limited();
@@ -500,6 +511,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
     fn hand_over(&mut self, leftover: Bytes, cx: &mut Context<'_>) {
         self.service.tell(|subscriber| subscriber.upgraded(&self.info));
         let (Some(wire), Some(exchange)) = (self.wire.take(), self.exchange.as_deref_mut()) else { return };
+        self.channel.end();
         let lease = self.lease.hand_over();
         let (desk, stats) = (Arc::clone(&self.service.desk), self.channel.stats());
         let io = Box::new(Tunnel::new(wire, desk, lease, stats, Arc::clone(&self.info)));
@@ -512,6 +524,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
     fn closed(&mut self, reason: CloseReason, turn: &mut Turn<'_>) {
         self.service.tell(|subscriber| subscriber.closed(&self.info, reason));
         self.wire = None;
+        self.channel.end();
         self.lease.end(self.channel.stats());
         let Some(exchange) = self.exchange.as_deref_mut() else { return };
         let awaited = exchange.pipe.is_disconnect_awaited();
@@ -536,6 +549,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
 
     /// Before the task sleeps: gives back what an idle connection does not need, and sets the alarm.
     fn rest(&mut self, at: u64, cx: &mut Context<'_>) {
+        self.channel.rest();
         if self.channel.is_idle() {
             if let Some(exchange) = self.exchange.take_if(|exchange| exchange.is_over()) {
                 self.service.recycle(exchange);
@@ -607,6 +621,7 @@ impl<H: Handler, W: Wire> Future for Driver<H, W> {
 
 impl<H: Handler, W: Wire> Drop for Driver<H, W> {
     fn drop(&mut self) {
+        self.channel.end();
         self.lease.end(self.channel.stats());
         self.service.desk.budget.hold(self.buffered, 0);
         if let Some(mut exchange) = self.exchange.take() {
@@ -635,16 +650,16 @@ mod gives_back;
 
 #[cfg(test)]
 mod tests {
-    use httpfsm::channel::Channel;
     use httpfsm::handler::Request;
 
     use super::Driver;
+    use crate::tape::Taped;
     use crate::wire::Wire;
 
     /// Beyond its channel and its socket, of which there is one each per connection.
     fn own_size<W: Wire>(_: impl Fn(W) -> Option<W>) -> usize {
         size_of::<Driver<fn(Request) -> std::future::Ready<()>, W>>()
-            - size_of::<Channel>()
+            - size_of::<Taped>()
             - size_of::<Option<W>>()
     }
 

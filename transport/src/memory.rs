@@ -36,6 +36,7 @@ use crate::handle::ServerHandle;
 use crate::job::Inline;
 use crate::lock::lock;
 use crate::service::Service;
+use crate::tape::Recorder;
 use crate::wire::Wire;
 
 /// Octets on their way in one direction.
@@ -260,8 +261,20 @@ impl<H: Handler> MemoryServer<H> {
         subscriber: Option<Arc<dyn Subscriber>>,
         handler: H,
     ) -> Self {
+        Self::recorded(config, capacity, subscriber, None, handler)
+    }
+
+    /// The same, with channels that are recorded where `recorder` says so.
+    pub fn recorded(
+        config: ServerConfig,
+        capacity: usize,
+        subscriber: Option<Arc<dyn Subscriber>>,
+        recorder: Option<Arc<dyn Recorder>>,
+        handler: H,
+    ) -> Self {
         let clock = Clock::manual();
-        let service = Service::new(config, clock.clone(), Arc::new(Inline), subscriber, handler);
+        let service =
+            Service::recorded(config, clock.clone(), Arc::new(Inline), subscriber, recorder, handler);
         Self { service, clock, connections: Vec::new(), capacity, next_port: 49_152 }
     }
 

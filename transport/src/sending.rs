@@ -3,7 +3,6 @@
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use httpfsm::channel::Channel;
 use httpfsm::error::NotAccepted;
 use httpfsm::fields::Fields;
 use httpfsm::handler::{Body, Frame};
@@ -11,6 +10,7 @@ use httpfsm::input::{Data, Input};
 use httpfsm::time::Now;
 
 use crate::panics;
+use crate::tape::Taped;
 
 /// Frames taken from a source in a row, before others get their turn.
 const FRAMES: usize = 64;
@@ -40,7 +40,7 @@ impl Sending {
     }
 
     /// Moves what the source has and the channel takes. The source is asked for nothing while there is no room.
-    pub(crate) fn pump(&mut self, channel: &mut Channel, now: &Now<'_>, cx: &mut Context<'_>) -> Pumped {
+    pub(crate) fn pump(&mut self, channel: &mut Taped, now: &Now<'_>, cx: &mut Context<'_>) -> Pumped {
         let pumped = self.try_pump(channel, now, cx);
         // Not accepted: the channel has ended the answer by itself (a deadline, a lost connection).
         pumped.unwrap_or(Pumped::Over)
@@ -48,7 +48,7 @@ impl Sending {
 
     fn try_pump(
         &mut self,
-        channel: &mut Channel,
+        channel: &mut Taped,
         now: &Now<'_>,
         cx: &mut Context<'_>,
     ) -> Result<Pumped, NotAccepted> {
@@ -85,7 +85,7 @@ impl Sending {
 
     /// A frame is one write, however the octets before it have left: so the chunks of an answer do not depend on the
     /// peer's speed.
-    fn hand_over(&mut self, channel: &mut Channel, now: &Now<'_>) -> Result<(), NotAccepted> {
+    fn hand_over(&mut self, channel: &mut Taped, now: &Now<'_>) -> Result<(), NotAccepted> {
         if channel.room_for_bytes() || self.left.len() <= channel.room() {
             return channel.handle(now, Input::Write(Data::Bytes(std::mem::take(&mut self.left))));
         }
@@ -93,7 +93,7 @@ impl Sending {
     }
 }
 
-fn finish(channel: &mut Channel, now: &Now<'_>, trailers: Option<&Fields>) -> Result<Pumped, NotAccepted> {
+fn finish(channel: &mut Taped, now: &Now<'_>, trailers: Option<&Fields>) -> Result<Pumped, NotAccepted> {
     channel.handle(now, Input::Finish(trailers))?;
     Ok(Pumped::Over)
 }

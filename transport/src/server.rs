@@ -15,6 +15,7 @@ use crate::handle::ServerHandle;
 use crate::job::Spawner;
 use crate::listener::{Listener, SocketOptions};
 use crate::service::Service;
+use crate::tape::Recorder;
 use crate::timekeeper::keep_time;
 
 /// What moves the octets of a [`Server`], with the settings that it alone has.
@@ -46,6 +47,7 @@ pub struct Opening {
     pub options: SocketOptions,
     config: ServerConfig,
     subscriber: Option<Arc<dyn Subscriber>>,
+    recorder: Option<Arc<dyn Recorder>>,
 }
 
 impl Opening {
@@ -61,7 +63,8 @@ impl Opening {
         handler: H,
     ) -> io::Result<(Arc<Service<H>>, ServerHandle)> {
         let config = std::mem::take(&mut self.config);
-        let service = Service::new(config, Clock::system(), spawner, self.subscriber.take(), handler);
+        let (subscriber, recorder) = (self.subscriber.take(), self.recorder.take());
+        let service = Service::recorded(config, Clock::system(), spawner, subscriber, recorder, handler);
         let addresses = self.listeners.iter().map(|listener| listener.local_addr().clone());
         let handle = service.handle(addresses.collect());
         keep_time(&handle)?;
@@ -91,6 +94,12 @@ impl<T: Transport> Server<T> {
     /// Has a subscriber told what happens on every channel, on the threads that serve the connections.
     pub fn subscriber(mut self, subscriber: impl Subscriber + 'static) -> Self {
         self.opening.subscriber = Some(Arc::new(subscriber));
+        self
+    }
+
+    /// Has channels recorded: those for which `recorder` opens a tape.
+    pub fn recorder(mut self, recorder: impl Recorder) -> Self {
+        self.opening.recorder = Some(Arc::new(recorder));
         self
     }
 

@@ -15,6 +15,7 @@ use crate::driver::Driver;
 use crate::exchange::Exchange;
 use crate::handle::ServerHandle;
 use crate::job::Spawner;
+use crate::tape::Recorder;
 use crate::wire::Wire;
 use crate::worker::Pool;
 
@@ -37,6 +38,18 @@ impl<H: Handler> Service<H> {
         subscriber: Option<Arc<dyn Subscriber>>,
         handler: H,
     ) -> Arc<Self> {
+        Self::recorded(config, clock, spawner, subscriber, None, handler)
+    }
+
+    /// The same, whose channels are recorded where `recorder` says so.
+    pub fn recorded(
+        config: ServerConfig,
+        clock: Clock,
+        spawner: Arc<dyn Spawner>,
+        subscriber: Option<Arc<dyn Subscriber>>,
+        recorder: Option<Arc<dyn Recorder>>,
+        handler: H,
+    ) -> Arc<Self> {
         let config = Arc::new(config);
         Arc::new(Self {
             handler,
@@ -44,7 +57,7 @@ impl<H: Handler> Service<H> {
             exchanges: Pool::new(),
             whole_bodies: config.channel.bodies == Some(Bodies::Whole),
             judges: config.channel.maximum_simultaneous_requests != 0,
-            desk: Arc::new(Desk::new(config, clock, spawner, subscriber)),
+            desk: Arc::new(Desk::new(config, clock, spawner, subscriber, recorder)),
         })
     }
 

@@ -1,23 +1,32 @@
-//! The signals that end the program.
+//! The signals that end the program, and the one that switches its recordings.
 
 use std::io;
 use std::process;
 use std::thread;
 
 use httpfsm_transport::ServerHandle;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::signal_name;
 
 use super::note;
+use super::recording::Recordings;
 
-/// Drains the server at the first signal, and ends the program at the second.
-pub(super) fn end(server: ServerHandle) -> io::Result<()> {
+/// Drains the server at the first signal, and ends the program at the second. SIGUSR1 switches recordings on and off,
+/// where there are any; elsewhere it does what it does to every program.
+pub(super) fn obey(server: ServerHandle, recordings: Option<Recordings>) -> io::Result<()> {
     let mut signals = Signals::new([SIGTERM, SIGINT])?;
+    if recordings.is_some() {
+        signals.add_signal(SIGUSR1)?;
+    }
     let wait = move || {
         let mut draining = false;
         for signal in signals.forever() {
             let name = signal_name(signal).unwrap_or("a signal");
+            if let (SIGUSR1, Some(recordings)) = (signal, &recordings) {
+                note(format_args!("{name}: {}", recordings.switch()));
+                continue;
+            }
             if draining {
                 note(format_args!("{name}: quitting"));
                 process::exit(128 + signal);

@@ -47,6 +47,7 @@ mod help;
 mod hostile;
 mod large;
 mod proxy;
+mod record;
 mod relay;
 mod serve;
 mod slow;

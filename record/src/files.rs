@@ -1,0 +1,354 @@
+//! Recordings in files: which channels are recorded, and who writes.
+
+use std::fmt;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use httpfsm::channel::Channel;
+use httpfsm::error::NotAccepted;
+use httpfsm::input::Input;
+use httpfsm::output::Output;
+use httpfsm::request::RequestRef;
+use httpfsm::time::Now;
+use httpfsm_transport::{Opened, Recorder, Tape};
+
+use crate::recording::{Options, Recording};
+
+/// Which of the channels that open from now on are recorded.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub enum Which {
+    /// None.
+    #[default]
+    Nothing,
+    /// All.
+    All,
+    /// The first, and then one in so many; 0 is none.
+    OneIn(u64),
+    /// The next one from this address; then none.
+    NextFrom(IpAddr),
+    /// The one of this name; then none.
+    Named(String),
+}
+
+/// Octets that wait to be written, of all recordings together.
+const QUEUED: usize = 16 << 20;
+/// Batches of lines that wait to be written.
+const BATCHES: usize = 4096;
+/// Octets that a channel gathers before it passes them on.
+const BATCH: usize = 8 << 10;
+
+/// Records channels into `DIR/<channel>.jsonl`. Its clones are handles on the same one; what they say holds at once,
+/// for channels that open from then on.
+///
+/// A thread of its own writes. No channel ever waits for it: where it cannot follow, the recording ends. So does one
+/// that has reached [`Options::max_octets`].
+///
+/// ```
+/// use httpfsm_record::{FileRecorder, Options, Which};
+///
+/// let folder = tempfile::tempdir()?;
+/// let recorder = FileRecorder::new(folder.path(), Options::default(), 100)?;
+/// // Given to a server with `Server::recorder(recorder.clone())`, and told what to do while it serves:
+/// recorder.record(Which::OneIn(1000));
+/// recorder.record(Which::Nothing);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct FileRecorder(Arc<Shared>);
+
+struct Shared {
+    which: Mutex<Which>,
+    /// Whether `which` is anything at all.
+    on: AtomicBool,
+    opened: AtomicU64,
+    left: AtomicUsize,
+    options: Options,
+    folder: PathBuf,
+    queue: Queue,
+}
+
+#[derive(Clone)]
+struct Queue {
+    sender: SyncSender<Batch>,
+    octets: Arc<AtomicUsize>,
+}
+
+enum Batch {
+    Lines(Arc<Target>, Vec<u8>),
+    /// Everything before has been written.
+    Written(SyncSender<()>),
+}
+
+/// A file that is written to. It is open only while a batch is written: descriptors are the server's.
+struct Target {
+    path: Mutex<PathBuf>,
+    begun: AtomicBool,
+    /// A batch was lost: what comes behind it means nothing.
+    broken: AtomicBool,
+}
+
+impl FileRecorder {
+    /// A recorder that records nothing yet, and never more than `max_recordings` channels. The folder is made if it
+    /// is not there; only the user can read the files.
+    ///
+    /// # Errors
+    ///
+    /// The folder cannot be made, or there is no thread to be had.
+    pub fn new(folder: impl AsRef<Path>, options: Options, max_recordings: usize) -> io::Result<Self> {
+        fs::create_dir_all(&folder)?;
+        let (sender, receiver) = sync_channel(BATCHES);
+        let octets = Arc::new(AtomicUsize::new(0));
+        let queue = Queue { sender, octets: Arc::clone(&octets) };
+        let name = "httpfsm-record".to_owned();
+        thread::Builder::new().name(name).stack_size(256 << 10).spawn(move || write(&receiver, &octets))?;
+        Ok(Self(Arc::new(Shared {
+            which: Mutex::default(),
+            on: AtomicBool::new(false),
+            opened: AtomicU64::new(0),
+            left: AtomicUsize::new(max_recordings),
+            options,
+            folder: folder.as_ref().to_owned(),
+            queue,
+        })))
+    }
+
+    /// Says which of the channels that open from now on are recorded. Recordings that run go on to their end.
+    pub fn record(&self, which: Which) {
+        let on = which != Which::Nothing;
+        *self.0.which.lock().unwrap_or_else(PoisonError::into_inner) = which;
+        self.0.opened.store(0, Ordering::Relaxed);
+        self.0.on.store(on, Ordering::Release);
+    }
+
+    /// Which channels are recorded.
+    #[must_use]
+    pub fn recorded(&self) -> Which {
+        self.0.which.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Waits until everything that was passed on so far is written.
+    pub fn flush(&self) {
+        let (done, written) = sync_channel(1);
+        if self.0.queue.sender.send(Batch::Written(done)).is_ok() {
+            let _ = written.recv();
+        }
+    }
+}
+
+impl Shared {
+    fn wants(&self, channel: &Opened<'_>) -> bool {
+        if !self.on.load(Ordering::Acquire) {
+            return false;
+        }
+        let mut which = self.which.lock().unwrap_or_else(PoisonError::into_inner);
+        let (wanted, once) = match &*which {
+            Which::Nothing => (false, false),
+            Which::All => (true, false),
+            Which::OneIn(n) => (*n > 0 && self.opened.fetch_add(1, Ordering::Relaxed) % n == 0, false),
+            Which::NextFrom(ip) => (channel.info.peername.ip() == Some(ip.to_canonical()), true),
+            Which::Named(name) => (channel.info.channel == *name, true),
+        };
+        if wanted && once {
+            *which = Which::Nothing;
+            self.on.store(false, Ordering::Release);
+        }
+        wanted
+            && self.left.fetch_update(Ordering::AcqRel, Ordering::Acquire, |left| left.checked_sub(1)).is_ok()
+    }
+}
+
+impl Recorder for FileRecorder {
+    fn open(&self, channel: &Opened<'_>) -> Option<Box<dyn Tape>> {
+        if !self.0.wants(channel) {
+            return None;
+        }
+        let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '_' };
+        let name: String = channel.info.channel.chars().map(plain).collect();
+        let path = self.0.folder.join(format!("{name}.jsonl"));
+        let target =
+            Target { path: Mutex::new(path), begun: AtomicBool::new(false), broken: AtomicBool::new(false) };
+        let queue = self.0.queue.clone();
+        let recording = Recording::new(channel, &self.0.options);
+        Some(Box::new(FileTape { recording, queue, target: Arc::new(target), over: false }))
+    }
+}
+
+impl fmt::Debug for FileRecorder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FileRecorder")
+            .field("folder", &self.0.folder)
+            .field("which", &self.recorded())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A recording on its way to its file.
+struct FileTape {
+    recording: Recording,
+    queue: Queue,
+    target: Arc<Target>,
+    over: bool,
+}
+
+impl FileTape {
+    fn pass_on(&mut self, at_least: usize) {
+        if self.over || (self.recording.len() < at_least && !self.recording.is_over()) {
+            return;
+        }
+        self.over = self.recording.is_over();
+        let lines = self.recording.take();
+        if lines.is_empty() {
+            return;
+        }
+        let octets = lines.len();
+        let queued = self.queue.octets.fetch_add(octets, Ordering::AcqRel);
+        let full = queued.saturating_add(octets) > QUEUED;
+        if full || self.queue.sender.try_send(Batch::Lines(Arc::clone(&self.target), lines)).is_err() {
+            self.queue.octets.fetch_sub(octets, Ordering::AcqRel);
+            self.over = true;
+        }
+    }
+}
+
+impl Tape for FileTape {
+    fn read(&mut self, octets: &[u8]) {
+        if !self.over {
+            self.recording.read(octets);
+        }
+    }
+
+    fn input(&mut self, now: &Now<'_>, input: &Input<'_>) {
+        if !self.over {
+            self.recording.input(now, input);
+        }
+    }
+
+    fn taken(&mut self, taken: &Result<(), NotAccepted>, channel: &Channel) {
+        if !self.over {
+            self.recording.taken(taken, channel);
+            self.pass_on(BATCH);
+        }
+    }
+
+    fn output(&mut self, output: &Output<'_>) {
+        if !self.over {
+            self.recording.output(output);
+        }
+    }
+
+    fn request(&mut self, request: Option<RequestRef<'_>>) {
+        if !self.over {
+            self.recording.request(request);
+        }
+    }
+
+    fn forgotten(&mut self) {
+        if !self.over {
+            self.recording.forgotten();
+        }
+    }
+
+    fn rest(&mut self) {
+        self.pass_on(1);
+    }
+}
+
+impl Drop for FileTape {
+    fn drop(&mut self) {
+        if !self.over {
+            self.recording.finish();
+            self.pass_on(0);
+        }
+    }
+}
+
+/// Writes until nobody records any more.
+fn write(batches: &Receiver<Batch>, queued: &AtomicUsize) {
+    for batch in batches {
+        match batch {
+            Batch::Written(done) => drop(done.try_send(())),
+            Batch::Lines(target, lines) => {
+                queued.fetch_sub(lines.len(), Ordering::AcqRel);
+                if !target.broken.load(Ordering::Relaxed) && target.append(&lines).is_err() {
+                    // A full disk is no reason to stop serving; the file says how far it got.
+                    target.broken.store(true, Ordering::Relaxed);
+                }
+            }
+        }
+    }
+}
+
+impl Target {
+    fn append(&self, lines: &[u8]) -> io::Result<()> {
+        let mut path = self.path.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut options = OpenOptions::new();
+        options.append(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        if self.begun.swap(true, Ordering::Relaxed) {
+            return options.open(&*path)?.write_all(lines);
+        }
+        // Channels of an earlier run have had the same names.
+        options.create_new(true);
+        let first = path.clone();
+        for n in 2.. {
+            match options.open(&*path) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists && n < 10_000 => {
+                    *path = first.with_extension(format!("{n}.jsonl"));
+                }
+                opened => return opened?.write_all(lines),
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use httpfsm::channel::{Facts, Settings};
+    use httpfsm::config::ChannelConfig;
+    use httpfsm::handler::ConnectionInfo;
+    use httpfsm::peer::Peer;
+    use httpfsm::time::{Date, Moment};
+
+    use super::*;
+
+    #[test]
+    fn where_the_writer_cannot_follow_the_recording_ends_and_nobody_waits() {
+        let settings = Arc::new(Settings::new(&ChannelConfig::default()));
+        let (peername, sockname) = (Peer::Unix(None), Peer::Unix(None));
+        let info = ConnectionInfo { peername, sockname, scheme: "http".into(), channel: "a".to_owned() };
+        let opened = Opened { info: &info, settings: &settings, facts: Facts::default() };
+        // Nobody takes anything out of the queue.
+        let (sender, receiver) = sync_channel(3);
+        let queue = Queue { sender, octets: Arc::default() };
+        let target =
+            Target { path: Mutex::default(), begun: AtomicBool::new(false), broken: AtomicBool::new(false) };
+        let recording = Recording::new(&opened, &Options::default());
+        let mut tape = FileTape { recording, queue: queue.clone(), target: Arc::new(target), over: false };
+        let mut channel = Channel::new(Arc::clone(&settings), Facts::default());
+        for at in 0..9 {
+            let now = Now::new(Moment::from_millis(at), &Date::EPOCH);
+            tape.input(&now, &Input::Tick);
+            tape.taken(&channel.handle(&now, Input::Tick), &channel);
+            tape.rest();
+        }
+        assert!(tape.over);
+        drop(tape);
+        let mut recorded = Vec::new();
+        for batch in receiver.try_iter() {
+            if let Batch::Lines(_, lines) = batch {
+                recorded.extend(lines);
+            }
+        }
+        assert_eq!(queue.octets.load(Ordering::SeqCst), recorded.len());
+        let replayed = crate::replay(&recorded[..]).unwrap();
+        assert_eq!((replayed.inputs, &*replayed.end), (3, "cut"));
+    }
+}

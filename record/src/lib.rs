@@ -1,0 +1,28 @@
+//! Records the channels of `httpfsm` and replays them.
+//!
+//! A channel is a pure function: its configuration, what it is told about its connection, and its inputs with their
+//! times decide every output. So a recording of these is enough to see again, and as often as one likes, what a live
+//! connection did: [`replay`] feeds it through the machine and finds the first difference, [`Replay`] walks it event by
+//! event.
+//!
+//! A recording is a file of JSON lines that a person can read: the first line has the configuration, each other
+//! line one input (and how the channel stood after it) or one output. What was sent stands with the input that tells
+//! the machine of it, `Sent`. Values of fields that hold secrets are hidden ([`MASKED`]), on the thread of the
+//! channel, octet by octet, so that a recording replays all the same.
+//!
+//! [`FileRecorder`] records the channels of a server, switched on and off while it serves.
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+mod config;
+mod files;
+mod line;
+mod mask;
+mod octets;
+mod recording;
+mod replay;
+mod show;
+
+pub use files::{FileRecorder, Which};
+pub use recording::{MASKED, Options, Recording};
+pub use replay::{Difference, Failure, Kind, Replay, Replayed, Step, replay};

@@ -1,0 +1,351 @@
+//! Takes down one channel.
+
+use std::mem;
+
+use httpfsm::channel::Channel;
+use httpfsm::config::ErrorPages;
+use httpfsm::error::{NotAccepted, RequestError};
+use httpfsm::fields::Fields;
+use httpfsm::input::{Data, Input};
+use httpfsm::output::Output;
+use httpfsm::request::RequestRef;
+use httpfsm::response::{BodyRef, ResponseRef};
+use httpfsm::time::{Date, Now};
+use httpfsm_transport::{Opened, Tape, catch_panic};
+
+use crate::config::Config;
+use crate::line::{Content, FORMAT, Head, Line};
+use crate::mask::{Names, Outgoing, Requests, hide_content, hide_value};
+use crate::octets::{Octets, write_line};
+use crate::show::{output_line, request_line, then};
+
+/// The fields whose values are hidden unless told otherwise.
+pub const MASKED: [&str; 4] = ["Authorization", "Proxy-Authorization", "Cookie", "Set-Cookie"];
+
+/// How much of a channel is taken down.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Octets of a recording; it ends before the line that would exceed them. Default 1 MiB.
+    pub max_octets: usize,
+    /// Fields whose values are hidden, each octet by an `x`, in any case of letters. Those that frame or route a
+    /// message are never hidden. Default [`MASKED`].
+    pub masked: Vec<String>,
+    /// Whether bodies are hidden as well; of what was sent only the number of octets is kept then. Default `false`.
+    pub mask_bodies: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { max_octets: 1 << 20, masked: MASKED.map(str::to_owned).to_vec(), mask_bodies: false }
+    }
+}
+
+/// Room that is kept for the last line.
+const LAST: usize = 64;
+
+/// Takes down one channel in memory, as JSON lines. A [`FileRecorder`](crate::FileRecorder) makes one for each channel
+/// that it records; whoever drives a [`Channel`] can have one, too.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use httpfsm::handler::ConnectionInfo;
+/// use httpfsm::{Channel, ChannelConfig, Date, Facts, Input, Moment, Now, Peer, Settings};
+/// use httpfsm_record::{Options, Recording, replay};
+/// use httpfsm_transport::{Opened, Tape};
+///
+/// let settings = Arc::new(Settings::new(&ChannelConfig::default()));
+/// let info = ConnectionInfo {
+///     peername: Peer::Unix(None),
+///     sockname: Peer::Unix(None),
+///     scheme: "http".into(),
+///     channel: "example".to_owned(),
+/// };
+/// let facts = Facts::default();
+/// let mut channel = Channel::new(Arc::clone(&settings), facts);
+/// let mut recording = Recording::new(&Opened { info: &info, settings: &settings, facts }, &Options::default());
+///
+/// let (now, input) = (Now::new(Moment::from_millis(7), &Date::EPOCH), Input::RxData(b"GET / HTT"));
+/// recording.input(&now, &input);
+/// let taken = channel.handle(&now, input);
+/// recording.taken(&taken, &channel);
+///
+/// recording.finish();
+/// let replayed = replay(&recording.take()[..]).unwrap();
+/// assert_eq!(replayed.inputs, 1);
+/// ```
+pub struct Recording {
+    lines: Vec<u8>,
+    /// Octets that may still be written.
+    left: usize,
+    over: bool,
+    names: Names,
+    mask_bodies: bool,
+    requests: Requests,
+    outgoing: Outgoing,
+    read: Vec<u8>,
+    /// The input that is going in.
+    pending: Option<Line>,
+    date: Option<Date>,
+    pages: Option<ErrorPages>,
+}
+
+impl Recording {
+    /// A recording of a channel that is about to open.
+    #[must_use]
+    pub fn new(opened: &Opened<'_>, options: &Options) -> Self {
+        let names = Names::new(options.masked.iter().map(|name| &**name));
+        let config = opened.settings.config();
+        let head = Head {
+            httpfsm: FORMAT,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            channel: opened.info.channel.clone(),
+            peername: opened.info.peername.to_string(),
+            sockname: opened.info.sockname.to_string(),
+            masked: names.as_slice().to_vec(),
+            masked_bodies: options.mask_bodies,
+            age_jitter: u64::try_from(opened.facts.age_jitter.as_millis()).unwrap_or(u64::MAX),
+            config: Config::from(config),
+        };
+        let mut lines = Vec::new();
+        write_line(&head, &mut lines);
+        Self {
+            left: options.max_octets.saturating_sub(lines.len() + LAST),
+            lines,
+            over: false,
+            names,
+            mask_bodies: options.mask_bodies,
+            requests: Requests::new(options.mask_bodies),
+            outgoing: Outgoing::default(),
+            read: Vec::new(),
+            pending: None,
+            date: None,
+            pages: config.error_pages.clone(),
+        }
+    }
+
+    /// The lines since the last call.
+    pub fn take(&mut self) -> Vec<u8> {
+        mem::take(&mut self.lines)
+    }
+
+    /// Octets that [`take`](Self::take) would give.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// Whether [`take`](Self::take) would give nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
+    /// Whether there will be no further line.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.over
+    }
+
+    /// Says that the connection has ended. Only the first end counts.
+    pub fn finish(&mut self) {
+        self.end("over");
+    }
+
+    fn end(&mut self, why: &str) {
+        if !mem::replace(&mut self.over, true) {
+            write_line(&Line { end: Some(why.to_owned()), ..Line::default() }, &mut self.lines);
+        }
+    }
+
+    /// Whether a line about so many octets may still fit; if not, the recording ends.
+    fn fits(&mut self, octets: usize) -> bool {
+        if octets > self.left {
+            self.end("full");
+        }
+        !self.over
+    }
+
+    fn write(&mut self, line: &Line) {
+        if self.over {
+            return;
+        }
+        let before = self.lines.len();
+        write_line(line, &mut self.lines);
+        let written = self.lines.len() - before;
+        if written > self.left {
+            self.lines.truncate(before);
+            self.end("full");
+        } else {
+            self.left -= written;
+        }
+    }
+
+    /// The octets of a body.
+    fn body(&self, octets: &[u8]) -> Octets {
+        Octets(if self.mask_bodies { vec![b'x'; octets.len()] } else { octets.to_vec() })
+    }
+
+    fn fields(&self, fields: &Fields) -> Vec<(String, Octets)> {
+        let named = fields.iter().map(|field| {
+            let mut value = field.value.to_vec();
+            hide_value(&self.names, field.name, &mut value);
+            (field.name.to_owned(), Octets(value))
+        });
+        let length = fields.content_length().map(|length| ("Content-Length", length.to_string()));
+        let options = [(fields.close(), "close"), (fields.upgrade(), "upgrade")];
+        let options =
+            options.into_iter().filter(|option| option.0).map(|option| ("Connection", option.1.to_owned()));
+        let known = length.into_iter().chain(options);
+        named.chain(known.map(|(name, value)| (name.to_owned(), Octets(value.into_bytes())))).collect()
+    }
+
+    fn response(&self, response: &ResponseRef<'_>, line: &mut Line) {
+        line.status = Some(response.status.code());
+        line.fields = Some(self.fields(response.fields));
+        let (content, octets) = match response.body {
+            BodyRef::Empty => (Content::Empty, None),
+            BodyRef::Slice(octets) => (Content::Slice, Some(octets)),
+            BodyRef::Bytes(octets) => (Content::Bytes, Some(&octets[..])),
+            BodyRef::Stream { length } => {
+                line.n = length;
+                (Content::Stream, None)
+            }
+        };
+        line.content = Some(content);
+        line.octets = octets.map(|octets| self.body(octets));
+    }
+
+    fn received(&mut self, octets: &[u8]) -> Option<Octets> {
+        let mut octets = octets.to_vec();
+        self.requests.apply(&self.names, &mut octets);
+        Some(Octets(octets))
+    }
+
+    /// What the user's page says to an error: a replay has no function to ask.
+    fn page(&mut self, error: &RequestError) {
+        let Some(pages) = &self.pages else { return };
+        let Ok(page) = catch_panic(|| pages.page(error)) else { return };
+        if self.fits(page.body.len()) {
+            let (key, content_type) = (page_key(error), page.content_type.into_owned());
+            let octets = Some(Octets::from(&page.body[..]));
+            self.write(&Line { page: Some(key), text: Some(content_type), octets, ..Line::default() });
+        }
+    }
+}
+
+impl Tape for Recording {
+    fn read(&mut self, octets: &[u8]) {
+        if !self.over {
+            self.read.clear();
+            self.read.extend_from_slice(octets);
+        }
+    }
+
+    fn input(&mut self, now: &Now<'_>, input: &Input<'_>) {
+        if self.over || !self.fits(size(input)) {
+            return;
+        }
+        let date =
+            (self.date != Some(*now.date)).then(|| String::from_utf8_lossy(now.date.as_bytes()).into());
+        self.date = Some(*now.date);
+        let mut line = Line { at: Some(now.at.as_millis()), date, ..Line::default() };
+        line.input = Some(input.event().to_string());
+        match input {
+            Input::RxData(octets) => line.octets = self.received(octets),
+            Input::RxRead(_) => {
+                let read = mem::take(&mut self.read);
+                line.octets = self.received(&read);
+                self.read = read;
+            }
+            Input::Sent(n) => {
+                line.n = Some(*n as u64);
+                if !self.mask_bodies {
+                    line.octets = Some(Octets(self.outgoing.leave(*n)));
+                }
+            }
+            Input::HttpResponse(response) => self.response(response, &mut line),
+            Input::Write(data) => {
+                line.content = Some(match data {
+                    Data::Slice(_) => Content::Slice,
+                    Data::Bytes(_) => Content::Bytes,
+                });
+                line.octets = Some(self.body(data.as_slice()));
+            }
+            Input::Finish(fields) => line.fields = fields.map(|fields| self.fields(fields)),
+            Input::Informational(status, fields) => {
+                line.status = Some(status.code());
+                line.fields = Some(self.fields(fields));
+            }
+            Input::BodyDemand(n) => line.n = Some(*n),
+            Input::Abort(text) => line.text = text.map(str::to_owned),
+            _ => {}
+        }
+        self.pending = Some(line);
+    }
+
+    fn taken(&mut self, taken: &Result<(), NotAccepted>, channel: &Channel) {
+        if let Some(mut line) = self.pending.take() {
+            line.then = Some(then(taken, channel));
+            if !self.mask_bodies {
+                let staged = self.outgoing.staged(&self.names, channel);
+                let head = if line.status.is_some() { &b"\r\n\r\n"[..] } else { b"\r\n" };
+                if let (Some(_), Some(octets)) = (line.content, &mut line.octets) {
+                    hide_content(&self.names, &mut octets.0, staged, head);
+                }
+            }
+            self.write(&line);
+        }
+    }
+
+    fn output(&mut self, output: &Output<'_>) {
+        let octets = if let Output::BodyData(octets) = output { octets.len() } else { 0 };
+        if matches!(output, Output::HttpRequest) || self.over || !self.fits(octets) {
+            return;
+        }
+        if let Output::Refused(error) = output {
+            self.page(error);
+        }
+        let line = output_line(output, self.mask_bodies);
+        self.write(&line);
+    }
+
+    fn request(&mut self, request: Option<RequestRef<'_>>) {
+        if !self.over {
+            self.write(&request_line(request));
+        }
+    }
+
+    fn forgotten(&mut self) {
+        self.write(&Line { call: Some("forget_request".to_owned()), ..Line::default() });
+    }
+
+    fn rest(&mut self) {}
+}
+
+impl std::fmt::Debug for Recording {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Recording")
+            .field("left", &self.left)
+            .field("over", &self.over)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How an error is found among the pages.
+pub(crate) fn page_key(error: &RequestError) -> String {
+    format!("{:?} {}", error.rule, error.offset)
+}
+
+/// The octets that an input is about.
+fn size(input: &Input<'_>) -> usize {
+    match input {
+        Input::RxData(octets) => octets.len(),
+        Input::RxRead(n) | Input::Sent(n) => *n,
+        Input::Write(data) => data.as_slice().len(),
+        Input::HttpResponse(ResponseRef { body: BodyRef::Slice(octets), .. }) => octets.len(),
+        Input::HttpResponse(ResponseRef { body: BodyRef::Bytes(octets), .. }) => octets.len(),
+        Input::Abort(Some(text)) => text.len(),
+        _ => 0,
+    }
+}

@@ -1,0 +1,82 @@
+//! What is taken down of outputs and of how a channel stands: the same words when it is recorded and when it is
+//! replayed.
+
+use httpfsm::channel::Channel;
+use httpfsm::error::NotAccepted;
+use httpfsm::output::Output;
+use httpfsm::request::{RequestRef, Version};
+
+use crate::line::{Line, Then};
+use crate::octets::Octets;
+
+/// How the channel stands after an input.
+pub(crate) fn then(taken: &Result<(), NotAccepted>, channel: &Channel) -> Then {
+    Then {
+        state: channel.state().to_string(),
+        refused: taken.is_err(),
+        due: channel.deadline().map(|due| due.as_millis()),
+        unsent: channel.unsent_len() as u64,
+        pending: channel.has_output(),
+    }
+}
+
+pub(crate) fn request_line(request: Option<RequestRef<'_>>) -> Line {
+    let text = request.map(|request| {
+        let minor = if request.version() == Version::Http10 { 0 } else { 1 };
+        format!("{} {} HTTP/1.{minor}", request.method(), request.target())
+    });
+    let n = request.map(|request| request.fields().count() as u64);
+    Line { out: Some("HttpRequest".to_owned()), text, n, ..Line::default() }
+}
+
+pub(crate) fn output_line(output: &Output<'_>, mask_bodies: bool) -> Line {
+    let mut line = Line::default();
+    let name = match output {
+        Output::HttpChannelOpened => "HttpChannelOpened",
+        Output::HttpRequest => "HttpRequest",
+        Output::BodyData(octets) => {
+            let octets = if mask_bodies { vec![b'x'; octets.len()] } else { octets.to_vec() };
+            line.octets = Some(Octets(octets));
+            "BodyData"
+        }
+        Output::BodyEnd(trailers) => {
+            // How many: one of them may be a secret.
+            line.n = Some(trailers.iter().count() as u64);
+            "BodyEnd"
+        }
+        Output::BodyFailed(error) => {
+            line.text = Some(format!("{error:?}"));
+            "BodyFailed"
+        }
+        Output::PeerEnded => "PeerEnded",
+        Output::Refused(error) => {
+            line.status = Some(error.status().code());
+            line.text = Some(format!("{error:?}"));
+            "Refused"
+        }
+        Output::Excess(n) => {
+            line.n = Some(*n);
+            "Excess"
+        }
+        Output::Flushed => "Flushed",
+        Output::TransmitReady => "TransmitReady",
+        Output::FlushOutputData => "FlushOutputData",
+        Output::Upgraded(leftover) => {
+            // Another protocol's octets, which may be as secret; what was read shows them as far as they are not.
+            line.n = Some(leftover.len() as u64);
+            "Upgraded"
+        }
+        Output::CloseWrite => "CloseWrite",
+        Output::Drop { reset } => {
+            line.text = reset.then(|| "reset".to_owned());
+            "Drop"
+        }
+        Output::HttpChannelClosed(reason) => {
+            line.text = Some(format!("{reason:?}"));
+            "HttpChannelClosed"
+        }
+        _ => "unknown",
+    };
+    line.out = Some(name.to_owned());
+    line
+}

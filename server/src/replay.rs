@@ -1,0 +1,82 @@
+//! `httpfsm replay`: a recorded connection, fed through the machine.
+
+use std::error::Error;
+use std::fs::File;
+use std::io::{self, BufReader, BufWriter, Write};
+
+use httpfsm_record::{Kind, Replay, Replayed, Step};
+
+use crate::cli;
+
+/// Octets of one line that are shown.
+const SHOWN: usize = 4096;
+
+pub(crate) fn run(options: &cli::Replay) -> Result<(), Box<dyn Error>> {
+    let file = File::open(&options.file).map_err(|error| format!("{}: {error}", options.file.display()))?;
+    let mut replay = Replay::new(BufReader::new(file))?;
+    let mut stdout = BufWriter::new(io::stdout().lock());
+    if options.step {
+        let (name, peername, sockname) = (replay.channel_name(), replay.peername(), replay.sockname());
+        writeln!(stdout, "{} from {} at {}", plain(name), plain(peername), plain(sockname))?;
+    }
+    loop {
+        let step = replay.step();
+        if step.is_err() {
+            // What was shown so far comes before what is wrong.
+            stdout.flush()?;
+        }
+        match step? {
+            None => break,
+            Some(step) if options.step => show(&step, &mut stdout)?,
+            Some(_) => {}
+        }
+    }
+    let Replayed { inputs, end } = replay.replayed();
+    let why = match &*end {
+        "over" => "",
+        "full" => "; the recording ends at its bound, before the connection",
+        "page" => "; the recording ends at an error page that it does not have",
+        _ => "; the recording breaks off",
+    };
+    writeln!(stdout, "replayed {inputs} inputs: equal{why}")?;
+    stdout.flush()?;
+    Ok(())
+}
+
+/// An input goes in (`>`), an output comes out (`<`).
+fn show(step: &Step, out: &mut impl Write) -> io::Result<()> {
+    let sign = match step.kind {
+        Kind::Input | Kind::NotAccepted => '>',
+        Kind::Output => '<',
+        Kind::Call => '.',
+    };
+    write!(out, "{:>5} {:>8} ms {sign} {}", step.line, step.at.as_millis(), plain(&step.name))?;
+    if !step.text.is_empty() {
+        write!(out, " {}", plain(&step.text))?;
+    }
+    if step.kind == Kind::NotAccepted {
+        write!(out, ", not accepted")?;
+    }
+    if step.kind != Kind::Output {
+        write!(out, " | {} -> {}", step.before, step.after)?;
+        match step.deadline {
+            Some(deadline) => write!(out, ", deadline {} ms", deadline.as_millis())?,
+            None => write!(out, ", no deadline")?,
+        }
+        write!(out, ", {} octets to send", step.unsent)?;
+    }
+    writeln!(out)?;
+    let shown = step.octets.get(..SHOWN).unwrap_or(&step.octets);
+    for line in shown.split_inclusive(|octet| *octet == b'\n') {
+        writeln!(out, "{:19}| {}", "", line.escape_ascii())?;
+    }
+    if shown.len() < step.octets.len() {
+        writeln!(out, "{:19}| ... {} octets in all", "", step.octets.len())?;
+    }
+    Ok(())
+}
+
+/// Text from a file, of which a terminal is shown nothing that it would obey.
+fn plain(text: &str) -> String {
+    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
+}

@@ -1,0 +1,56 @@
+//! `--record`: which connections are recorded, and the switch.
+
+use std::io;
+
+use httpfsm_record::{FileRecorder, Options, Which};
+
+use crate::cli::Serve;
+
+/// Recordings in all: with the default of 1 MiB each, so many MiB on the disk.
+const RECORDINGS: usize = 1000;
+
+/// What was asked to be recorded.
+#[derive(Clone)]
+pub(super) struct Recordings {
+    recorder: FileRecorder,
+    /// What is recorded while it is on.
+    which: Which,
+}
+
+impl Recordings {
+    /// `None` if nothing is to be recorded, ever.
+    pub(super) fn new(options: &Serve) -> io::Result<Option<Self>> {
+        let Some(folder) = &options.record else { return Ok(None) };
+        let how = Options { mask_bodies: options.record_mask_bodies, ..Options::default() };
+        let recorder = FileRecorder::new(folder, how, RECORDINGS)?;
+        let which = match options.record_sample {
+            0 | 1 => Which::All,
+            n => Which::OneIn(n),
+        };
+        if options.record_sample > 0 {
+            recorder.record(which.clone());
+        }
+        Ok(Some(Self { recorder, which }))
+    }
+
+    pub(super) fn recorder(&self) -> FileRecorder {
+        self.recorder.clone()
+    }
+
+    /// Off if it is on, on if it is off; what is so then.
+    pub(super) fn switch(&self) -> String {
+        let which =
+            if self.recorder.recorded() == Which::Nothing { self.which.clone() } else { Which::Nothing };
+        self.recorder.record(which.clone());
+        match which {
+            Which::Nothing => "recording no further connections".to_owned(),
+            Which::OneIn(n) => format!("recording one connection in {n}"),
+            _ => "recording all connections".to_owned(),
+        }
+    }
+
+    /// Waits until all is written.
+    pub(super) fn flush(&self) {
+        self.recorder.flush();
+    }
+}

@@ -1,0 +1,133 @@
+//! `serve --record` and `replay`.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use crate::tools::tool;
+use crate::{Server, run, text};
+
+on_each_transport! {
+    what_is_recorded_replays,
+    what_curl_did_replays,
+}
+
+const SECRET: &[u8] = b"POST /?a HTTP/1.1\r\nHost: a\r\nCookie: sid=secret\r\nContent-Length: 4\r\nConnection: close\r\n\r\nbody";
+
+fn folder() -> (TempDir, String) {
+    let folder = tempfile::tempdir().expect("a directory");
+    let name = folder.path().to_str().expect("text").to_owned();
+    (folder, name)
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut files: Vec<_> =
+        fs::read_dir(folder).expect("a folder").map(|file| file.expect("a file").path()).collect();
+    files.sort();
+    files
+}
+
+/// `replay` of it succeeds; what it printed.
+fn replayed(file: &Path) -> String {
+    let output = run(&["replay", "--step", file.to_str().expect("text")]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    text(&output.stdout)
+}
+
+fn what_is_recorded_replays(transport: &str) {
+    let (folder, name) = folder();
+    let server = Server::on(transport, &["--app", "echo", "--record", &name]);
+    assert!(server.exchange(SECRET).status.contains("200"));
+    assert!(server.exchange(b"G@T\r\n\r\n").status.contains("400"));
+    server.signal(Signal::TERM);
+    assert!(server.end().0.success());
+
+    let files = files(folder.path());
+    assert_eq!(files.len(), 2);
+    let steps = replayed(&files[0]);
+    for shown in [
+        "> RxData | Fresh -> ",
+        "| Cookie: xxxxxxxxxx\\r\\n",
+        "< HttpRequest POST /?a HTTP/1.1",
+        "> HttpResponse 200",
+        "> Sent ",
+        "< HttpChannelClosed RequestedByPeer",
+    ] {
+        assert!(steps.contains(shown), "no {shown:?} in {steps}");
+    }
+    let last = steps.lines().last().unwrap_or_default();
+    assert!(last.starts_with("replayed ") && last.ends_with(" inputs: equal"), "{last}");
+    assert!(replayed(&files[1]).contains("< Refused 400"));
+
+    let recording = fs::read_to_string(&files[0]).expect("text");
+    assert!(!recording.contains("secret"), "{recording}");
+    let line = recording.lines().position(|line| line.contains("200 OK")).expect("an answer") + 1;
+    fs::write(&files[0], recording.replace("200 OK", "200 KO")).expect("written");
+    let output = run(&["replay", files[0].to_str().expect("text")]);
+    assert_eq!((output.status.code(), text(&output.stdout)), (Some(1), String::new()));
+    let told = text(&output.stderr);
+    assert!(told.starts_with(&format!("httpfsm: line {line} differs\nexpected: ")), "{told}");
+    assert!(told.contains("200 KO") && told.contains("200 OK"), "{told}");
+}
+
+fn what_curl_did_replays(transport: &str) {
+    let Some(curl) = tool("curl") else { return };
+    let (folder, name) = folder();
+    let server = Server::on(transport, &["--app", "hello", "--record", &name, "--record-mask-bodies"]);
+    let url = format!("http://{}/", server.address());
+    let arguments = ["-q", "-sS", "--noproxy", "*", "-u", "me:secret", "-d", "a secret", &url, &url];
+    let output = std::process::Command::new(curl).args(arguments).output().expect("curl starts");
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    server.signal(Signal::TERM);
+    assert!(server.end().0.success());
+    let files = files(folder.path());
+    assert_eq!(files.len(), 1);
+    assert!(replayed(&files[0]).ends_with(" inputs: equal\n"));
+    let recording = fs::read_to_string(&files[0]).expect("text");
+    assert!(!recording.contains("secret") && !recording.contains("bWU6c2VjcmV0"), "{recording}");
+}
+
+#[test]
+fn a_signal_switches_recordings_while_the_program_serves() {
+    let (folder, name) = folder();
+    let mut server = Server::start(&["--app", "hello", "--record", &name, "--record-sample", "0"]);
+    let mut stderr = BufReader::new(server.child.stderr.take().expect("a pipe"));
+    let mut switch = |server: &Server, expected: &str| {
+        server.signal(Signal::USR1);
+        let mut told = String::new();
+        stderr.read_line(&mut told).expect("a line");
+        assert_eq!(told, format!("httpfsm: SIGUSR1: {expected}\n"));
+    };
+    server.exchange(SECRET);
+    switch(&server, "recording all connections");
+    server.exchange(SECRET);
+    let mut kept = server.connect();
+    kept.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").expect("sent");
+    kept.read_exact(&mut [0]).expect("an answer");
+    switch(&server, "recording no further connections");
+    server.exchange(SECRET);
+    server.signal(Signal::TERM);
+    drop(kept);
+    std::io::copy(&mut stderr, &mut std::io::sink()).expect("its end");
+    assert!(server.child.wait().expect("a child").success());
+    let files = files(folder.path());
+    assert_eq!(files.len(), 2, "{files:?}");
+    for file in files {
+        replayed(&file);
+    }
+}
+
+#[test]
+fn what_cannot_be_replayed_is_told() {
+    let (folder, _) = folder();
+    let file = folder.path().join("no.jsonl");
+    let output = run(&["replay", file.to_str().expect("text")]);
+    assert!(!output.status.success() && text(&output.stderr).contains("no.jsonl: No such file"));
+    fs::write(&file, "hello\n").expect("written");
+    let output = run(&["replay", file.to_str().expect("text")]);
+    assert!(!output.status.success());
+    assert!(text(&output.stderr).starts_with("httpfsm: line 1 is none of a recording: "));
+}

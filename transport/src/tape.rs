@@ -1,0 +1,163 @@
+//! Where a channel's life can be listened to: everything that goes in, and everything that comes out.
+
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use httpfsm::channel::{Channel, Facts, Settings};
+use httpfsm::error::NotAccepted;
+use httpfsm::handler::ConnectionInfo;
+use httpfsm::input::Input;
+use httpfsm::output::Output;
+use httpfsm::request::RequestRef;
+use httpfsm::time::Now;
+
+/// Decides which channels are recorded; the crate `httpfsm-record` has one that writes files.
+pub trait Recorder: Send + Sync + 'static {
+    /// A channel is about to open: the tape that it is to be recorded on, if it is. It is called on the thread that
+    /// accepts and must not block.
+    fn open(&self, channel: &Opened<'_>) -> Option<Box<dyn Tape>>;
+}
+
+/// What a recording begins with: with these, the inputs decide the outputs.
+#[derive(Clone, Copy, Debug)]
+pub struct Opened<'a> {
+    /// The two ends, and the channel's name.
+    pub info: &'a ConnectionInfo,
+    /// The configuration.
+    pub settings: &'a Settings,
+    /// What the channel is told about its connection.
+    pub facts: Facts,
+}
+
+/// Takes down one channel, on the thread that drives it; so nothing in here may block. Dropping it is the end of the
+/// connection.
+pub trait Tape: Send {
+    /// Octets were read, for the [`Input::RxRead`] that comes next.
+    fn read(&mut self, octets: &[u8]);
+
+    /// An input is about to go in.
+    fn input(&mut self, now: &Now<'_>, input: &Input<'_>);
+
+    /// The input has gone in; `channel` stands as after it, and holds the octets that it has to send for it.
+    fn taken(&mut self, taken: &Result<(), NotAccepted>, channel: &Channel);
+
+    /// An output was taken; [`Output::HttpRequest`] comes with [`request`](Self::request) instead.
+    fn output(&mut self, output: &Output<'_>);
+
+    /// [`Output::HttpRequest`] was taken.
+    fn request(&mut self, request: Option<RequestRef<'_>>);
+
+    /// [`Channel::forget_request`] was called.
+    fn forgotten(&mut self);
+
+    /// The connection waits: a good moment to pass on what was taken down.
+    fn rest(&mut self);
+}
+
+/// A channel and the tape that it is recorded on, if it is. Whatever changes the channel goes through here.
+pub(crate) struct Taped {
+    channel: Channel,
+    /// In a box of its own: one word where nothing is recorded.
+    tape: Option<Box<Box<dyn Tape>>>,
+}
+
+impl Taped {
+    pub(crate) fn new(settings: Arc<Settings>, facts: Facts, tape: Option<Box<dyn Tape>>) -> Self {
+        Self { channel: Channel::new(settings, facts), tape: tape.map(Box::new) }
+    }
+
+    #[inline]
+    pub(crate) fn handle(&mut self, now: &Now<'_>, input: Input<'_>) -> Result<(), NotAccepted> {
+        if self.tape.is_some() {
+            return self.handle_taped(now, input);
+        }
+        self.channel.handle(now, input)
+    }
+
+    #[cold]
+    fn handle_taped(&mut self, now: &Now<'_>, input: Input<'_>) -> Result<(), NotAccepted> {
+        if let Some(tape) = &mut self.tape {
+            tape.input(now, &input);
+        }
+        let taken = self.channel.handle(now, input);
+        if let Some(tape) = &mut self.tape {
+            tape.taken(&taken, &self.channel);
+        }
+        taken
+    }
+
+    /// The next output. After [`Output::HttpRequest`] comes [`note_request`](Self::note_request).
+    #[inline]
+    pub(crate) fn next_output(&mut self) -> Option<Output<'_>> {
+        let output = self.channel.next_output();
+        if let (Some(tape), Some(output)) = (&mut self.tape, &output) {
+            tape.output(output);
+        }
+        output
+    }
+
+    #[inline]
+    pub(crate) fn note_request(&mut self) {
+        if let Some(tape) = &mut self.tape {
+            tape.request(self.channel.request());
+        }
+    }
+
+    /// Where to read to, and who wants to know what was read.
+    #[inline]
+    pub(crate) fn spare(&mut self) -> (&mut [u8], Option<&mut Box<dyn Tape>>) {
+        (self.channel.spare(), self.tape.as_deref_mut())
+    }
+
+    #[inline]
+    pub(crate) fn forget_request(&mut self) {
+        self.channel.forget_request();
+        if let Some(tape) = &mut self.tape {
+            tape.forgotten();
+        }
+    }
+
+    #[inline]
+    pub(crate) fn rest(&mut self) {
+        if let Some(tape) = &mut self.tape {
+            tape.rest();
+        }
+    }
+
+    /// The channel has ended; whoever waits for the server to be gone finds its tape complete.
+    #[inline]
+    pub(crate) fn end(&mut self) {
+        self.tape = None;
+    }
+
+    /// The channel, to lend it buffers, which no output depends on.
+    #[inline]
+    pub(crate) fn untaped(&mut self) -> &mut Channel {
+        &mut self.channel
+    }
+
+    /// The channel without its tape, which ends here.
+    pub(crate) fn into_channel(self) -> Channel {
+        self.channel
+    }
+
+    pub(crate) fn record(&mut self, tape: Box<dyn Tape>) {
+        self.tape = Some(Box::new(tape));
+    }
+}
+
+impl Deref for Taped {
+    type Target = Channel;
+
+    #[inline]
+    fn deref(&self) -> &Channel {
+        &self.channel
+    }
+}
+
+impl fmt::Debug for Taped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.channel.fmt(f)
+    }
+}

@@ -174,7 +174,6 @@ impl Alarms {
     }
 
     /// Connections that have an entry.
-    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         lock(&self.inner).entries.len()
     }

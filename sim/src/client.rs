@@ -13,6 +13,9 @@ use crate::world::guard;
 /// How long a client waits for a 100 before it sends the body all the same.
 const PATIENCE: u64 = 1000;
 
+/// Milliseconds in which a calm connection has ended behind both FINs: longer than a socket may block.
+const PROMPT: u64 = 1900;
+
 pub(crate) struct Client {
     pub(crate) number: usize,
     pub(crate) plan: ClientPlan,
@@ -43,6 +46,10 @@ pub(crate) struct Client {
     continued: usize,
     closing: bool,
     switched: bool,
+    /// What still comes is content that it cannot tell from octets behind the last answer.
+    deaf: bool,
+    /// When it had all answers and had sent its FIN.
+    done_since: Option<u64>,
 }
 
 /// What is to come before the octets behind it are sent.
@@ -111,6 +118,8 @@ impl Client {
             continued: 0,
             closing: false,
             switched: false,
+            deaf: false,
+            done_since: None,
             plan,
         }
     }
@@ -139,6 +148,9 @@ impl Client {
         self.receive(now)?;
         if !self.finished {
             self.send(now);
+            if self.ended && self.answered >= self.plan.sends.len() {
+                self.done_since.get_or_insert(now);
+            }
         }
         Ok(())
     }
@@ -181,18 +193,18 @@ impl Client {
             }
         }
         if reset {
-            return self.end(true);
+            return self.end(true, now);
         }
         if more {
             self.later(self.taking_from.max(now));
         } else if ended {
-            return self.end(false);
+            return self.end(false, now);
         }
         Ok(())
     }
 
     fn read(&mut self) -> Result<(), String> {
-        loop {
+        while !self.deaf {
             if self.switched {
                 let Some(Sent { ask, .. }) = self.plan.sends.last() else { return Ok(()) };
                 let Expected::Echo(echo) = &ask.expected else { return Ok(()) };
@@ -208,20 +220,23 @@ impl Client {
             if self.closing && self.reader.is_amid() {
                 return Err("octets behind the last answer".to_owned());
             }
-            // A server that has not seen the whole head cannot know that it is a HEAD.
-            let seen = self.heads.get(self.answered).is_some_and(|&end| end <= self.sent);
-            let headless = seen && self.plan.sends.get(self.answered).is_some_and(Sent::is_headless);
+            let headless = self.plan.sends.get(self.answered).is_some_and(Sent::is_headless);
             match self.reader.next(headless)? {
                 None => return Ok(()),
                 Some(Read::Interim(100)) => self.continued = self.answered + 1,
                 Some(Read::Interim(_)) => {}
-                Some(Read::Whole(answer)) => self.judge(answer)?,
+                Some(Read::Whole(answer)) => {
+                    // A server that had not seen the whole head, at a deadline, could not know that it is a HEAD.
+                    self.deaf = headless && answer.field(NUMBER).is_none() && answer.says_close();
+                    self.judge(answer)?;
+                }
                 Some(Read::Switched(answer)) => {
                     self.judge(answer)?;
                     self.switched = true;
                 }
             }
         }
+        Ok(())
     }
 
     /// Whether this is the answer that was to come.
@@ -304,7 +319,7 @@ impl Client {
     }
 
     /// The connection has ended.
-    fn end(&mut self, cut: bool) -> Result<(), String> {
+    fn end(&mut self, cut: bool, now: u64) -> Result<(), String> {
         self.finished = true;
         self.trace.note(format_args!(
             "client {} sees the {}",
@@ -322,8 +337,11 @@ impl Client {
         if !self.plan.is_calm() || self.excused {
             return Ok(());
         }
+        if self.done_since.is_some_and(|since| now > since + PROMPT) {
+            return Err("the server did not close at the FIN behind the last answer".to_owned());
+        }
         let owed = self.plan.owed();
-        if self.reader.is_amid() && self.answered < owed {
+        if self.reader.is_amid() && self.answered < owed && !self.deaf {
             return Err(format!("the answer to request {} broke off", self.answered));
         }
         let all = self.answered >= owed || self.closing;

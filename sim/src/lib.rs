@@ -64,6 +64,7 @@
 #![deny(missing_docs)]
 
 mod ask;
+mod channels;
 mod client;
 mod dice;
 mod failure;
@@ -80,6 +81,7 @@ mod wire;
 mod world;
 
 pub use ask::{Answer, Ask};
+pub use channels::channels;
 pub use dice::Dice;
 pub use failure::Failure;
 pub use fault::Fault;

@@ -46,6 +46,10 @@ pub enum Contract {
     Requests,
     /// The socket is used as a socket may be.
     Wire,
+    /// What is pending can be asked for again and again.
+    Pending,
+    /// Memory stays below its bound.
+    Bounded,
     /// What was taken is given back.
     GivenBack,
 }

@@ -211,12 +211,17 @@ where
         if let Some(command) = &self.command {
             return format!("{command} --seed {seed} --connections 1");
         }
-        let package = env::var("CARGO_PKG_NAME").map(|name| format!(" -p {name}")).unwrap_or_default();
-        let current = thread::current();
-        let test = current.name().filter(|name| *name != "main").map(|name| format!(" {name}"));
-        let test = test.unwrap_or_default();
-        format!("HTTPFSM_SIM_SEED={seed} HTTPFSM_SIM_CONNECTIONS=1 cargo test{package}{test}")
+        repeat(seed)
     }
+}
+
+/// The command that repeats the test that runs.
+pub(crate) fn repeat(seed: u64) -> String {
+    let package = env::var("CARGO_PKG_NAME").map(|name| format!(" -p {name}")).unwrap_or_default();
+    let current = thread::current();
+    let test = current.name().filter(|name| *name != "main").map(|name| format!(" {name}"));
+    let test = test.unwrap_or_default();
+    format!("HTTPFSM_SIM_SEED={seed} HTTPFSM_SIM_CONNECTIONS=1 cargo test{package}{test}")
 }
 
 fn from_environment(name: &str) -> Option<u64> {

@@ -33,6 +33,10 @@
 mod ahead;
 mod closing;
 mod context;
+#[cfg(test)]
+mod cost;
+#[cfg(test)]
+mod coverage;
 mod deadlines;
 mod description;
 mod inbuf;
@@ -125,6 +129,10 @@ impl Channel {
             event => event,
         };
         if MATRIX.step(self.state, event).is_none() || !self.context.takes(self.state, &input) {
+            #[cfg(test)]
+            if MATRIX.step(self.state, event).is_none() {
+                crate::witness::looked_up("Channel", self.state as usize, event as usize);
+            }
             return Err(NotAccepted { state: self.state, event });
         }
         self.dispatch(&mut Args::new(now, at, input), event);
@@ -146,14 +154,16 @@ impl Channel {
                 debug_assert!(false, "{event} was raised in {}, which refuses it", self.state);
                 break;
             };
+            #[cfg(test)]
+            crate::witness::looked_up("Channel", self.state as usize, event as usize);
             if step.next != self.state {
                 self.state = step.next;
                 self.context.entered = args.at;
             }
-            match self.context.act(step.action, args) {
-                Some(raised) => event = raised,
-                None => break,
-            }
+            let Some(raised) = self.context.act(step.action, args) else { break };
+            #[cfg(test)]
+            crate::witness::raised("Channel", self.state as usize, step.action as usize, raised as usize);
+            event = raised;
         }
         self.context.settle(args.at, self.state);
     }

@@ -135,6 +135,8 @@ impl ChunkDecoder {
                 break ChunkStatus::Credit;
             }
             let Some(&octet) = octets.get(at) else { break ChunkStatus::More };
+            #[cfg(test)]
+            crate::witness::octets(1);
             if self.expects != Expects::Data {
                 match self.line_octet(octet, limits) {
                     Ok(next) => self.expects = next,
@@ -158,6 +160,8 @@ impl ChunkDecoder {
             if data.is_empty() {
                 data = at..end;
             } else {
+                #[cfg(test)]
+                crate::witness::octets(end - at);
                 octets.copy_within(at..end, data.end);
                 data.end += end - at;
             }

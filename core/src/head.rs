@@ -92,6 +92,8 @@ impl HeadScan {
             Some(_) => return refuse(Rule::FirstOctet, start),
         }
         let mut from = self.scanned as usize;
+        #[cfg(test)]
+        crate::witness::octets(window.len() - from);
         while let Some(found) = memchr::memchr3(b'\0', b'\r', b'\n', window.get(from..).unwrap_or_default()) {
             let at = from + found;
             match (window.get(at), window.get(at + 1)) {
@@ -179,7 +181,13 @@ fn parse_into<'b>(
     limits: &HeadLimits,
 ) -> Result<HeadMeta, NotParsed> {
     let mut request = httparse::Request::new(&mut []);
-    match request.parse_with_uninit_headers(octets, room) {
+    let parsed = request.parse_with_uninit_headers(octets, room);
+    #[cfg(test)]
+    crate::witness::octets(match parsed {
+        Ok(Status::Complete(len)) => len,
+        _ => octets.len(),
+    });
+    match parsed {
         Ok(Status::Complete(len)) => check(octets, len, &request, limits),
         Ok(Status::Partial) => Err(NotParsed::Syntax(None)),
         Err(error) => Err(NotParsed::Syntax(Some(error))),
@@ -264,6 +272,8 @@ fn as_http11(head: &[u8]) -> Option<Vec<u8>> {
         [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'2'..=b'9'] if words.next().is_none() => {}
         _ => return None,
     }
+    #[cfg(test)]
+    crate::witness::octets(head.len());
     let mut copy = head.to_vec();
     *copy.get_mut(end - 1)? = b'1';
     Some(copy)

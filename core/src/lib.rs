@@ -64,6 +64,8 @@ mod target;
 pub mod time;
 mod token;
 pub mod trailers;
+#[cfg(test)]
+mod witness;
 
 pub use channel::{Answer, Channel, ChannelStats, Event, Facts, Loan, Settings, State, Waits};
 pub use config::{Bodies, ChannelConfig, ErrorPage, ErrorPages, ServerConfig};

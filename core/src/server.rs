@@ -23,6 +23,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#[cfg(test)]
+mod coverage;
 mod registry;
 mod stats;
 mod table;
@@ -262,11 +264,17 @@ impl Server {
     fn run(&mut self, input: &ServerInput) -> Result<(), ServerNotAccepted> {
         let mut pending = Some(input.event());
         while let Some(event) = pending {
+            #[cfg(test)]
+            crate::witness::looked_up("Server", self.state as usize, event as usize);
             let Some(Step { action, next }) = MATRIX.step(self.state, event) else {
                 return Err(ServerNotAccepted { state: self.state, event });
             };
             self.state = next;
             pending = self.registry.act(action, input);
+            #[cfg(test)]
+            if let Some(raised) = pending {
+                crate::witness::raised("Server", self.state as usize, action as usize, raised as usize);
+            }
         }
         Ok(())
     }

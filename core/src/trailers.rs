@@ -56,6 +56,8 @@ impl TrailerScan {
         let window = octets.get(..max_size as usize).unwrap_or(octets);
         let rest = window.get(self.scanned as usize..).unwrap_or_default();
         for &octet in rest {
+            #[cfg(test)]
+            crate::witness::octets(1);
             match self.octet(octet, max_fields) {
                 Ok(Some(next)) => self.expects = next,
                 Ok(None) => return TrailerStatus::Complete { len: self.scanned as usize + 1 },

@@ -2,6 +2,13 @@
 #![forbid(unsafe_code)]
 
 pub mod calls;
+pub mod chunked;
 pub mod date;
 mod decisions;
+pub mod differential;
+pub mod encode;
+pub mod head;
+mod reading;
 pub mod session;
+pub mod split;
+mod text;

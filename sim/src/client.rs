@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use crate::ask::{Answer, Expected};
-use crate::plan::{ClientPlan, Disturbance, End, Sent};
+use crate::plan::{ClientPlan, Disturbance, End, NEVER, Sent};
 use crate::reader::{Read, Reader};
 use crate::trace::Trace;
 use crate::watch::{NUMBER, Ordeal};
@@ -156,6 +156,9 @@ impl Client {
     }
 
     fn later(&mut self, at: u64) {
+        if at >= NEVER {
+            return;
+        }
         self.wake_at = Some(self.wake_at.map_or(at, |known| known.min(at)));
     }
 

@@ -15,6 +15,9 @@ pub(crate) const CLIENTS: usize = 4;
 /// A calm pause, in milliseconds, and the others.
 const SHORT: u32 = 900;
 
+/// Longer than any round.
+pub(crate) const NEVER: u64 = u64::MAX / 4;
+
 /// A round.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
@@ -240,7 +243,10 @@ impl ClientPlan {
                     Disturbance::SlowTake { every: u64::from(dice.below(50)) }
                 }
                 _ if calm => continue,
-                Fault::SlowReader => Disturbance::StopTaking { after: received, length: long },
+                Fault::SlowReader => {
+                    let length = if dice.one_in(3) { NEVER } else { long };
+                    Disturbance::StopTaking { after: received, length }
+                }
                 Fault::Stall => Disturbance::Pause { at, length: long },
                 Fault::Fin => Disturbance::Fin { at },
                 Fault::Reset => Disturbance::Reset { at },

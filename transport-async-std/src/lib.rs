@@ -40,10 +40,10 @@ pub use async_std::{AsyncStd, Server, serve};
 pub use blocking::{Blocking, sync};
 pub use connection::{Alarm, Connection, connection};
 pub use httpfsm_transport::{
-    BodyReader, BodyWriter, Event, FuturesIo, Listener, Parts, ServerHandle, SocketOptions, note_panic,
-    written,
+    BodyReader, BodyWriter, Event, FuturesIo, Listener, Parts, ServerHandle, SocketOptions, UpgradedStream,
+    note_panic, written,
 };
-pub use server::Futures;
+pub use server::{Futures, ServerOn};
 pub use spawn::{Spawn, Task};
 pub use stream::Stream;
 

@@ -17,15 +17,14 @@ use crate::workers::Workers;
 /// ```
 /// use httpfsm::config::ServerConfig;
 /// use httpfsm::handler::Request;
-/// use httpfsm_async_std::{Futures, Task};
-/// use httpfsm_transport::Server;
+/// use httpfsm_async_std::{Futures, ServerOn, Task};
 ///
 /// # fn main() -> std::io::Result<()> {
 /// // A thread for each connection.
 /// let executor = |task: Task| {
 ///     std::thread::spawn(|| async_io::block_on(task));
 /// };
-/// let server = Server::on(Futures(executor), ServerConfig::default())
+/// let server = ServerOn::on(Futures(executor), ServerConfig::default())
 ///     .listen_tcp("127.0.0.1:0".parse().expect("this is an address"))?
 ///     .serve(|_: Request| async { "Hello, world!" })?;
 /// async_io::block_on(server.drain(None));
@@ -37,6 +36,9 @@ pub struct Futures<S>(
     /// What runs the tasks of the server: one for each listener, and one for each connection.
     pub S,
 );
+
+/// A server to be, on an executor of yours: `ServerOn::on(Futures(executor), config)`.
+pub type ServerOn<S> = httpfsm_transport::Server<Futures<S>>;
 
 impl<S: Spawn> Transport for Futures<S> {
     fn start<H: Handler>(self, opening: Opening, handler: H) -> io::Result<ServerHandle> {

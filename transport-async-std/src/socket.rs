@@ -39,6 +39,7 @@ impl Registered {
             }
             match send(self.socket.get_ref()) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.writable = false,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 sent => {
                     self.writable = !sent.as_ref().is_ok_and(|sent| *sent < octets);
                     return Poll::Ready(sent);
@@ -61,6 +62,7 @@ impl AsyncRead for Registered {
             }
             match self.socket.get_ref().read(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.readable = false,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 received => {
                     // The end of input is there to be read again.
                     self.readable = !received.as_ref().is_ok_and(|octets| (1..buffer.len()).contains(octets));

@@ -18,6 +18,8 @@
 //! An answer comes from another thread, so requests that are pipelined behind one wait for it, and count against
 //! `config.channel.maximum_simultaneous_requests`, also where handlers answer at once.
 //!
+//! A [`Subscriber`](httpfsm::Subscriber) is called on the one thread of the sockets: it must not block.
+//!
 //! [`spawn`] runs a future beside a handler, and [`tunnel`] an upgraded connection with code that blocks.
 //!
 //! [`connection()`] serves one socket on a thread of yours, event by event.

@@ -16,9 +16,6 @@ use crate::seat::{READABLE, Seat};
 use crate::socket::Socket;
 use crate::stream::Seated;
 
-/// Connections accepted before others get their turn.
-const TURNS: u32 = 64;
-
 pub(crate) struct Registered {
     place: Place,
     socket: Listening,
@@ -26,7 +23,6 @@ pub(crate) struct Registered {
     home: Arc<Home>,
     registry: Arc<Registry>,
     newcomer: Newcomer,
-    turns: u32,
 }
 
 enum Listening {
@@ -55,7 +51,7 @@ impl Registered {
             Listening::Unix(listener) => listener,
         };
         registry.register(source, Token(seat.token()), Interest::READABLE)?;
-        Ok(Self { place, socket, seat, home, registry, newcomer: Newcomer::default(), turns: 0 })
+        Ok(Self { place, socket, seat, home, registry, newcomer: Newcomer::default() })
     }
 
     pub(crate) fn newcomer(&self) -> Newcomer {
@@ -81,16 +77,10 @@ impl Registered {
 impl Accept for Registered {
     type Wire = Seated;
 
-    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Accepted<Seated>>> {
-        if self.turns == TURNS {
-            self.turns = 0;
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
+    fn poll_accept(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<Accepted<Seated>>> {
         loop {
             let known = self.seat.state();
             if known & READABLE == 0 {
-                self.turns = 0;
                 return Poll::Pending;
             }
             // Any other failure leaves the listener ready: the connections that wait bring no further event.
@@ -100,7 +90,6 @@ impl Accept for Registered {
                 }
                 Err(error) => return Poll::Ready(Err(error)),
                 Ok((socket, peername, sockname)) => {
-                    self.turns += 1;
                     let seat = self.home.seat();
                     let wire = Seated::new(socket, Arc::clone(&seat), &self.registry)?;
                     *lock(&self.newcomer) = Some(seat);

@@ -1,6 +1,5 @@
 //! The loop: one thread that waits for sockets and polls the tasks which they belong to.
 
-use std::collections::HashMap;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -9,6 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use mio::{Events, Registry};
+use rustc_hash::FxHashMap;
 
 use crate::home::{Future, Home, Inbox, WAKER};
 use crate::seat::Seat;
@@ -20,7 +20,7 @@ const EVENTS: usize = 256;
 pub(crate) struct Reactor {
     poll: mio::Poll,
     home: Arc<Home>,
-    tasks: HashMap<usize, Task>,
+    tasks: FxHashMap<usize, Task>,
 }
 
 struct Task {
@@ -33,7 +33,7 @@ impl Reactor {
     pub(crate) fn new() -> io::Result<Self> {
         let poll = mio::Poll::new()?;
         let home = Home::new(mio::Waker::new(poll.registry(), WAKER)?);
-        Ok(Self { poll, home, tasks: HashMap::new() })
+        Ok(Self { poll, home, tasks: FxHashMap::default() })
     }
 
     pub(crate) fn home(&self) -> &Arc<Home> {

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Wake, Waker};
 
+use httpfsm_transport::catch_panic;
 use mio::event::Event;
 
 use crate::home::Home;
@@ -76,12 +77,13 @@ impl Seat {
         if std::ptr::eq(cx.waker().data(), Arc::as_ptr(self).cast()) {
             return false;
         }
+        let waker = cx.waker().clone();
         let mut guests = lock(&self.guests);
         let guest = if direction == READABLE { &mut guests.reader } else { &mut guests.writer };
-        if !guest.as_ref().is_some_and(|known| known.will_wake(cx.waker())) {
-            *guest = Some(cx.waker().clone());
-        }
+        let before = guest.replace(waker);
         drop(guests);
+        // A waker may be the last that holds its task, which may come back here.
+        drop(before);
         self.state.fetch_or(GUESTS, Ordering::AcqRel) & direction != 0
     }
 
@@ -109,7 +111,8 @@ impl Seat {
         let reader = if news & READABLE == 0 { None } else { guests.reader.take() };
         let writer = if news & WRITABLE == 0 { None } else { guests.writer.take() };
         drop(guests);
-        reader.into_iter().chain(writer).for_each(Waker::wake);
+        // Some are of the application's making: what fails in there is not to end the loop.
+        reader.into_iter().chain(writer).for_each(|waker| drop(catch_panic(|| waker.wake())));
     }
 
     /// The socket is closed, and the loop may forget it.

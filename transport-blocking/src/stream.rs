@@ -23,8 +23,11 @@ pub(crate) struct Seated {
 
 impl Seated {
     pub(crate) fn new(mut socket: Socket, seat: Arc<Seat>, registry: &Registry) -> io::Result<Self> {
-        registry.register(socket.source(), Token(seat.token()), Interest::READABLE | Interest::WRITABLE)?;
-        Ok(Self { socket: Some(socket), seat })
+        let token = Token(seat.token());
+        let registered = registry.register(socket.source(), token, Interest::READABLE | Interest::WRITABLE);
+        // Also where that fails, the loop is to forget the seat.
+        let this = Self { socket: Some(socket), seat };
+        registered.map(|()| this)
     }
 
     /// The socket, which blocks again.

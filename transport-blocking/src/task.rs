@@ -157,6 +157,9 @@ impl<W: Work> Task<W> {
             }
             _ => {
                 let _ = catch_panic(|| *lock(&self.work) = None);
+                // Who has cancelled may not have seen what came of it: that holds the application's sources.
+                let unseen = std::mem::replace(&mut *lock(&self.progress), Progress::Unasked);
+                let _ = catch_panic(|| drop(unseen));
             }
         }
     }
@@ -310,6 +313,34 @@ mod tests {
         let (results, dropped) = race(16, 8);
         assert_eq!(results, [4 * WAKES; 8]);
         assert!(dropped >= 8, "{dropped}");
+    }
+
+    #[test]
+    fn what_nobody_has_fetched_is_dropped_by_a_worker_at_the_cancellation() {
+        struct Yields(Option<Arc<()>>);
+        impl Work for Yields {
+            type Output = Arc<()>;
+
+            fn poll(&mut self, _cx: &mut Context<'_>) -> Poll<Arc<()>> {
+                self.0.take().map_or(Poll::Pending, Poll::Ready)
+            }
+        }
+        let (workers, output) = (pool(), Arc::new(()));
+        let task = Task::new(Yields(Some(Arc::clone(&output))), Arc::clone(&workers));
+        let eventually = |is_so: &dyn Fn() -> bool| {
+            let began = std::time::Instant::now();
+            while !is_so() {
+                assert!(began.elapsed() < HANG);
+                thread::yield_now();
+            }
+        };
+        task.begin();
+        eventually(&|| matches!(*lock(&task.progress), Progress::Done(_)));
+        assert_eq!(Arc::strong_count(&output), 2);
+        task.cancel();
+        // While the task is held here, as it is by the loop.
+        eventually(&|| Arc::strong_count(&output) == 1);
+        workers.close();
     }
 
     /// Counts its polls, and keeps the waker.

@@ -3,6 +3,8 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -144,4 +146,48 @@ fn the_drain_deadline_ends_tunnels() {
 #[test]
 fn a_thread_of_nobodys_spawns_nothing() {
     assert_eq!(spawn(async {}), Err(SpawnError::Elsewhere));
+}
+
+/// Of an executor that is not ours.
+struct Broken;
+
+impl Wake for Broken {
+    fn wake(self: Arc<Self>) {
+        panic!("this waker is broken");
+    }
+}
+
+#[test]
+fn a_waker_that_panics_ends_neither_the_loop_nor_the_drain() {
+    let server = Server::on(Blocking::default().workers(2), ServerConfig::default())
+        .listen_tcp("127.0.0.1:0".parse().unwrap())
+        .unwrap()
+        .serve(sync(|request: Request| {
+            let upgrade = request.upgrade();
+            thread::spawn(move || {
+                let Ok(mut connection) = block_on(upgrade) else { return };
+                let waker = Waker::from(Arc::new(Broken));
+                let mut cx = Context::from_waker(&waker);
+                let began = Instant::now();
+                // Until it is closed.
+                while !matches!(connection.poll_read(&mut cx, &mut [0; 10]), Poll::Ready(Err(_))) {
+                    assert!(began.elapsed() < HANG);
+                    thread::sleep(Duration::from_millis(1));
+                }
+            });
+            Response::switching_protocols("x")
+        }))
+        .unwrap();
+    for _ in 0..3 {
+        let (mut client, answer) = connect(&server, "/");
+        assert!(answer.starts_with("HTTP/1.1 101"), "{answer}");
+        for _ in 0..10 {
+            client.write_all(b"octets").unwrap();
+            thread::sleep(Duration::from_millis(2));
+        }
+        std::mem::forget(client);
+    }
+    let began = Instant::now();
+    block_on(server.drain(Some(Duration::from_millis(20))));
+    assert!(began.elapsed() < HANG);
 }

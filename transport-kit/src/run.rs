@@ -166,7 +166,12 @@ impl Run<'_> {
         let line = self.lines.get_mut(chosen).ok_or("there is no such connection")?;
         if line.end.is_none() {
             line.end = match self.stand.receive(chosen, at_most, &mut line.received) {
-                Received::Some | Received::Nothing => None,
+                Received::Some => {
+                    // Slow is not stuck.
+                    self.stand.begin();
+                    None
+                }
+                Received::Nothing => None,
                 Received::Fin => Some(End::Fin),
                 Received::Rst => Some(End::Rst),
             };

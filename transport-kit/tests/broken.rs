@@ -39,7 +39,7 @@ use Fault::*;
 
 #[test]
 fn none_where_there_is_no_fault() {
-    let some = ["half-close", "names", "rest", "origins", "disconnects", "partial writes"];
+    let some = ["half-close", "names", "rest", "origins", "disconnects", "partial writes", "deadlines"];
     let report = check(Nothing, &some, Duration::from_secs(30));
     assert_eq!(report, [""; 0]);
 }
@@ -68,7 +68,8 @@ fn an_octet_that_large_reads_lose() {
 
 #[test]
 fn a_deadline_that_wakes_nobody() {
-    catches(NeverWakesForADeadline, "deadlines");
+    // Some of these take two seconds without a fault, too.
+    assert_eq!(check(NeverWakesForADeadline, &["deadlines"], Duration::from_secs(5)), ["deadlines"]);
     catches(NeverWakesForADeadline, "many deadlines");
     catches(NeverWakesForADeadline, "drained to the end");
 }
@@ -105,7 +106,6 @@ fn a_reset_that_nobody_hears() {
 
 #[test]
 fn a_full_socket_that_is_not_written_to_again() {
-    catches(NeverWritesAfterAFullSocket, "output");
     catches(NeverWritesAfterAFullSocket, "output backpressure");
 }
 

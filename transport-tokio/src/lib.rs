@@ -20,7 +20,8 @@ mod stream;
 pub use blocking::{Blocking, sync};
 pub use connection::{Alarm, Connection, connection};
 pub use httpfsm_transport::{
-    BodyReader, BodyWriter, Event, Listener, Parts, ServerHandle, SocketOptions, note_panic, written,
+    BodyReader, BodyWriter, Event, Listener, Parts, ServerHandle, SocketOptions, UpgradedStream, note_panic,
+    written,
 };
 pub use server::{Server, Tokio, serve};
 pub use stream::Stream;

@@ -14,6 +14,9 @@ use crate::handle::{Listening, ServerHandle};
 use crate::service::Service;
 use crate::wire::Wire;
 
+/// Connections accepted before others get their turn.
+const TURNS: u32 = 64;
+
 /// A listener in a runtime.
 pub trait Accept: Send + 'static {
     /// What it accepts.
@@ -41,11 +44,11 @@ pub fn accept<A: Accept, H: Handler>(
     // Counted before the future runs: a drain that comes first must wait for it.
     let mut open = Open { listener, listening: handle.listening() };
     async move {
-        let mut backoff = Backoff::default();
+        let (mut backoff, mut turns) = (Backoff::default(), 0);
         loop {
             let accepted = poll_fn(|cx| match handle.poll_going(cx) {
                 Poll::Ready(()) => Poll::Ready(None),
-                Poll::Pending => open.listener.poll_accept(cx).map(Some),
+                Poll::Pending => poll_in_turn(&mut turns, cx, |cx| open.listener.poll_accept(cx)).map(Some),
             });
             match accepted.await {
                 None => return,
@@ -64,6 +67,23 @@ pub fn accept<A: Accept, H: Handler>(
             }
         }
     }
+}
+
+/// Polls, but has the other tasks of its thread polled after so many that were ready in a row: while connections come
+/// faster than they are accepted, those that are open are served, too.
+fn poll_in_turn<T>(
+    turns: &mut u32,
+    cx: &mut Context<'_>,
+    poll: impl FnOnce(&mut Context<'_>) -> Poll<T>,
+) -> Poll<T> {
+    if *turns == TURNS {
+        *turns = 0;
+        cx.waker().wake_by_ref();
+        return Poll::Pending;
+    }
+    let polled = poll(cx);
+    *turns = if polled.is_ready() { *turns + 1 } else { 0 };
+    polled
 }
 
 /// A listener, which is closed before the server learns that it is.
@@ -126,6 +146,15 @@ mod tests {
         assert_eq!(backoff.failed(&emfile), Some(Duration::from_secs(1)));
         backoff.succeeded();
         assert_eq!(backoff.failed(&emfile), Some(Duration::from_millis(5)));
+    }
+
+    #[test]
+    fn while_all_come_at_once_others_get_their_turn() {
+        let (mut turns, mut cx) = (0, Context::from_waker(std::task::Waker::noop()));
+        for round in 0..3 * (TURNS + 1) {
+            let polled = poll_in_turn(&mut turns, &mut cx, |_| Poll::Ready(()));
+            assert_eq!(polled.is_pending(), round % (TURNS + 1) == TURNS, "{round}");
+        }
     }
 
     #[test]

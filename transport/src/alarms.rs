@@ -12,6 +12,7 @@ use std::task::{Context, Waker};
 use httpfsm::server::ChannelId;
 
 use crate::lock::lock;
+use crate::panics;
 
 /// No deadline.
 pub(crate) const NEVER: u64 = u64::MAX;
@@ -152,7 +153,7 @@ impl Alarms {
         }
         let planned = inner.planned;
         drop(inner);
-        due.into_iter().for_each(Waker::wake);
+        due.into_iter().for_each(panics::wake);
         planned
     }
 
@@ -162,7 +163,7 @@ impl Alarms {
         let connections = inner.entries.values().map(|entry| &entry.waker);
         let wakers: Vec<Waker> = connections.chain(&inner.sweeper).cloned().collect();
         drop(inner);
-        wakers.into_iter().for_each(Waker::wake);
+        wakers.into_iter().for_each(panics::wake);
     }
 
     /// Has the sweeper look again.

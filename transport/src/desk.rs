@@ -280,7 +280,7 @@ impl Desk {
 
     fn wake_waiters(&self) {
         let waiters = mem::take(&mut *lock(&self.waiters));
-        waiters.into_iter().for_each(Waker::wake);
+        waiters.into_iter().for_each(panics::wake);
     }
 
     pub(crate) fn poll_fact(&self, is_so: impl Fn() -> bool, cx: &mut Context<'_>) -> Poll<()> {

@@ -67,6 +67,8 @@ struct Turn<'a> {
     ask: bool,
     /// There was input.
     received: bool,
+    /// The application is to hear of what has come.
+    told: bool,
 }
 
 impl<H: Handler, W: Wire> Driver<H, W> {
@@ -95,7 +97,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
     fn wake_up(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let stamp = self.service.desk.clock.stamp();
         let at = Moment::from_millis(stamp.at.saturating_sub(self.opened));
-        let mut turn = Turn { now: Now::new(at, &stamp.date), ask: true, received: false };
+        let mut turn = Turn { now: Now::new(at, &stamp.date), ask: true, received: false, told: false };
         if self.lease.is_due(stamp.at) {
             let _ = self.channel.handle(&turn.now, Input::Tick);
         }
@@ -225,7 +227,18 @@ impl<H: Handler, W: Wire> Driver<H, W> {
     }
 
     /// Carries out what the channel says; `true` at a request, which is to be taken up before the next.
+    ///
+    /// The application hears of it at the end. Where the machine answers by itself the handler is dropped by then, and
+    /// hears nothing, also one that another thread would have polled at once.
     fn outputs(&mut self, turn: &mut Turn<'_>, cx: &mut Context<'_>) -> bool {
+        let is_request = self.take_outputs(turn, cx);
+        if std::mem::take(&mut turn.told) {
+            turn.ask |= self.exchange.as_ref().is_some_and(|exchange| exchange.pipe.wake(cx.waker()));
+        }
+        is_request
+    }
+
+    fn take_outputs(&mut self, turn: &mut Turn<'_>, cx: &mut Context<'_>) -> bool {
         let Self { channel, exchange, .. } = self;
         while let Some(output) = channel.next_output() {
             let exchange = exchange.as_deref_mut();
@@ -233,17 +246,20 @@ impl<H: Handler, W: Wire> Driver<H, W> {
                 Output::HttpRequest => return true,
                 Output::FlushOutputData => {}
                 Output::TransmitReady => turn.ask = true,
-                Output::BodyData(octets) => turn.ask |= body_data(exchange, octets, cx),
+                Output::BodyData(octets) => body_data(exchange, octets, turn),
                 Output::BodyEnd(trailers) => {
                     self.service.tell(|subscriber| subscriber.body_end(&self.info));
-                    turn.ask |= match exchange.filter(|exchange| exchange.has_body) {
-                        None => false,
+                    match exchange.filter(|exchange| exchange.has_body) {
+                        None => {}
                         Some(Exchange { stage: Stage::Gathering(spool), .. }) => {
                             spool.end(trailers);
-                            true
+                            turn.ask = true;
                         }
-                        Some(exchange) => exchange.pipe.end(trailers, cx.waker()),
-                    };
+                        Some(exchange) => {
+                            exchange.pipe.end(trailers);
+                            turn.told = true;
+                        }
+                    }
                 }
                 Output::Flushed => {
                     if let Some(Exchange { stage: Stage::Sending(sending), .. }) = exchange {
@@ -252,16 +268,19 @@ impl<H: Handler, W: Wire> Driver<H, W> {
                     }
                 }
                 Output::PeerEnded => {
-                    turn.ask |= exchange.is_some_and(|exchange| exchange.pipe.peer_ended(cx.waker()));
+                    if let Some(exchange) = exchange {
+                        exchange.pipe.peer_ended();
+                        turn.told = true;
+                    }
                     self.service.tell(|subscriber| subscriber.peer_ended(&self.info));
                 }
                 Output::BodyFailed(error) => {
-                    self.body_failed(error, turn, cx);
-                    return self.outputs(turn, cx);
+                    self.body_failed(error, turn);
+                    return self.take_outputs(turn, cx);
                 }
                 Output::Refused(error) => {
                     self.refused(&error);
-                    return self.outputs(turn, cx);
+                    return self.take_outputs(turn, cx);
                 }
                 Output::Upgraded(leftover) => {
                     let leftover = Bytes::copy_from_slice(leftover);
@@ -277,7 +296,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
                     }
                 }
                 Output::HttpChannelClosed(reason) => {
-                    self.closed(reason, turn, cx);
+                    self.closed(reason, turn);
                     return false;
                 }
                 Output::HttpChannelOpened => self.service.tell(|subscriber| subscriber.opened(&self.info)),
@@ -456,14 +475,15 @@ impl<H: Handler, W: Wire> Driver<H, W> {
     }
 
     #[cold]
-    fn body_failed(&mut self, error: BodyError, turn: &mut Turn<'_>, cx: &mut Context<'_>) {
+    fn body_failed(&mut self, error: BodyError, turn: &mut Turn<'_>) {
         self.service.tell(|subscriber| subscriber.body_failed(&self.info, &error));
         let Some(exchange) = self.exchange.as_deref_mut() else { return };
         if matches!(exchange.stage, Stage::Gathering(_)) {
             // The machine answers; the handler never hears of it.
             self.finish();
         } else {
-            turn.ask |= exchange.pipe.fail(error, cx.waker());
+            exchange.pipe.fail(error);
+            turn.told = true;
         }
     }
 
@@ -489,13 +509,14 @@ impl<H: Handler, W: Wire> Driver<H, W> {
     }
 
     #[cold]
-    fn closed(&mut self, reason: CloseReason, turn: &mut Turn<'_>, cx: &mut Context<'_>) {
+    fn closed(&mut self, reason: CloseReason, turn: &mut Turn<'_>) {
         self.service.tell(|subscriber| subscriber.closed(&self.info, reason));
         self.wire = None;
         self.lease.end(self.channel.stats());
         let Some(exchange) = self.exchange.as_deref_mut() else { return };
         let awaited = exchange.pipe.is_disconnect_awaited();
-        turn.ask |= exchange.pipe.disconnected(cx.waker());
+        exchange.pipe.disconnected();
+        turn.told = true;
         match exchange.stage {
             Stage::Calling if awaited => exchange.stage = Stage::Orphaned,
             _ => self.finish(),
@@ -562,14 +583,17 @@ impl<H: Handler, W: Wire> Driver<H, W> {
 }
 
 /// Body octets for whoever gathers or reads them.
-fn body_data<F>(exchange: Option<&mut Exchange<F>>, octets: &[u8], cx: &Context<'_>) -> bool {
+fn body_data<F>(exchange: Option<&mut Exchange<F>>, octets: &[u8], turn: &mut Turn<'_>) {
     match exchange {
-        None => false,
+        None => {}
         Some(Exchange { stage: Stage::Gathering(spool), .. }) => {
             spool.data(octets);
-            true
+            turn.ask = true;
         }
-        Some(exchange) => exchange.pipe.deliver(octets, cx.waker()),
+        Some(exchange) => {
+            exchange.pipe.deliver(octets);
+            turn.told = true;
+        }
     }
 }
 

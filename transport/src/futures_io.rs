@@ -5,10 +5,12 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures_io::{AsyncRead, AsyncWrite};
-use httpfsm::handler::{IoFailure, Upgraded};
+use httpfsm::handler::Upgraded;
+
+use crate::upgraded::error;
 
 /// An [`Upgraded`] connection as `futures_io::AsyncRead` and `AsyncWrite`. Its errors are of the kinds that a socket's
-/// would be, and carry the [`IoFailure`].
+/// would be, and carry the [`IoFailure`](httpfsm::handler::IoFailure).
 ///
 /// ```
 /// use httpfsm::handler::Upgraded;
@@ -58,13 +60,4 @@ impl AsyncWrite for FuturesIo {
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.0.poll_close(cx).map_err(error)
     }
-}
-
-fn error(failure: IoFailure) -> io::Error {
-    let kind = match failure {
-        IoFailure::Closed => io::ErrorKind::BrokenPipe,
-        IoFailure::Reset => io::ErrorKind::ConnectionReset,
-        IoFailure::Other(_) => io::ErrorKind::Other,
-    };
-    io::Error::new(kind, failure)
 }

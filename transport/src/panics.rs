@@ -4,6 +4,7 @@ use std::any::Any;
 use std::backtrace::Backtrace;
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind, resume_unwind};
+use std::task::Waker;
 
 thread_local! {
     static NOTED: RefCell<Option<Noted>> = const { RefCell::new(None) };
@@ -49,7 +50,24 @@ pub fn note_panic(info: &PanicHookInfo<'_>) {
 /// It panicked: the text for the page of a 500.
 #[inline]
 pub fn catch<T>(run: impl FnOnce() -> T) -> Result<T, String> {
-    catch_unwind(AssertUnwindSafe(run)).map_err(|payload| describe(&*payload))
+    catch_unwind(AssertUnwindSafe(run)).map_err(told)
+}
+
+/// Wakes somebody's task, whose waker may be the application's: what fails in there must not keep others from being
+/// woken, nor end the thread that wakes them.
+#[inline]
+pub(crate) fn wake(waker: Waker) {
+    let _ = catch(|| waker.wake());
+}
+
+/// The text of a panic. Its payload is the application's, too, and may panic when it is dropped.
+#[cold]
+fn told(payload: Box<dyn Any + Send>) -> String {
+    let text = describe(&*payload);
+    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        std::mem::forget(again);
+    }
+    text
 }
 
 /// Goes on with a panic that was [caught](catch) on another thread, so that the driver has its text. Nothing is
@@ -59,7 +77,6 @@ pub fn resume(text: String) -> ! {
     resume_unwind(Box::new(Elsewhere(text)))
 }
 
-#[cold]
 fn describe(payload: &(dyn Any + Send)) -> String {
     if let Some(Elsewhere(text)) = payload.downcast_ref() {
         return text.clone();
@@ -87,6 +104,18 @@ mod tests {
         assert_eq!(catch(|| 5), Ok(5));
         let caught: Result<(), _> = catch(|| std::panic::panic_any(String::from("out of cheese")));
         assert_eq!(caught, Err("The handler panicked: out of cheese".to_owned()));
+    }
+
+    #[test]
+    fn a_payload_that_panics_when_it_is_dropped_does_so_for_nobody() {
+        struct Bomb;
+        impl Drop for Bomb {
+            fn drop(&mut self) {
+                std::panic::resume_unwind(Box::new(Bomb));
+            }
+        }
+        let caught: Result<(), _> = catch(|| std::panic::resume_unwind(Box::new(Bomb)));
+        assert_eq!(caught, Err("The handler panicked: (no message)".to_owned()));
     }
 
     #[test]

@@ -106,39 +106,44 @@ impl Pipe {
         self.flags.load(Ordering::Acquire) & CALLED != 0
     }
 
-    /// Body octets for the reader. `true` if it runs in the driver's own task and is to be polled again.
-    pub(crate) fn deliver(&self, octets: &[u8], driver: &Waker) -> bool {
-        self.change(driver, |state| {
+    /// Body octets for the reader. Of this and the next three nobody hears before [`wake`](Self::wake).
+    pub(crate) fn deliver(&self, octets: &[u8]) {
+        self.set(|state| {
             state.credit = state.credit.saturating_sub(octets.len() as u64);
             if !state.body_dropped {
                 state.octets.extend_from_slice(octets);
             }
-        })
+        });
     }
 
     /// The body is whole.
-    pub(crate) fn end(&self, trailers: Trailers<'_>, driver: &Waker) -> bool {
+    pub(crate) fn end(&self, trailers: Trailers<'_>) {
         let trailers = own_trailers(trailers);
-        self.change(driver, |state| state.end = Some(Ok(trailers)))
+        self.set(|state| state.end = Some(Ok(trailers)));
     }
 
     /// The body is not, and never will be.
-    pub(crate) fn fail(&self, error: BodyError, driver: &Waker) -> bool {
-        self.change(driver, |state| state.fail(error))
+    pub(crate) fn fail(&self, error: BodyError) {
+        self.set(|state| state.fail(error));
     }
 
     /// The peer has sent FIN.
-    pub(crate) fn peer_ended(&self, driver: &Waker) -> bool {
-        self.change(driver, |state| state.peer_ended = true)
+    pub(crate) fn peer_ended(&self) {
+        self.set(|state| state.peer_ended = true);
     }
 
     /// The connection is gone.
-    pub(crate) fn disconnected(&self, driver: &Waker) -> bool {
-        self.change(driver, |state| {
+    pub(crate) fn disconnected(&self) {
+        self.set(|state| {
             state.fail(BodyError::Disconnected);
             state.peer_ended = true;
             state.disconnected = true;
-        })
+        });
+    }
+
+    /// Wakes whom it concerns. `true` if that is somebody who runs in the driver's own task and is to be polled again.
+    pub(crate) fn wake(&self, driver: &Waker) -> bool {
+        self.change(driver, |_| ())
     }
 
     /// The connection is the application's.
@@ -174,6 +179,13 @@ impl Pipe {
             octets.clear();
             *state = State { octets, ..State::default() };
         }
+    }
+
+    /// Changes the state, of which nobody hears yet.
+    fn set(&self, change: impl FnOnce(&mut State)) {
+        let mut state = lock(&self.state);
+        self.flags.fetch_or(TOUCHED, Ordering::AcqRel);
+        change(&mut state);
     }
 
     /// Changes the state and wakes whom it concerns.

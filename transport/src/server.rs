@@ -88,7 +88,7 @@ impl<T: Transport> Server<T> {
         self
     }
 
-    /// Has a subscriber told what happens on every channel.
+    /// Has a subscriber told what happens on every channel, on the threads that serve the connections.
     pub fn subscriber(mut self, subscriber: impl Subscriber + 'static) -> Self {
         self.opening.subscriber = Some(Arc::new(subscriber));
         self

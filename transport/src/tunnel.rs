@@ -11,6 +11,7 @@ use httpfsm::server::ChannelStats;
 use crate::alarms::NEVER;
 use crate::desk::{Desk, Lease};
 use crate::lock::lock;
+use crate::panics;
 use crate::wire::Wire;
 
 /// The application's end of a wire, which counts among the server's channels until it is dropped or the drain deadline
@@ -116,7 +117,7 @@ impl<W: Wire> Shared<W> {
         drop(wire);
         self.desk.report(|subscriber| subscriber.closed(&self.info, reason));
         lease.end(self.stats);
-        reader.into_iter().chain(writer).for_each(Waker::wake);
+        reader.into_iter().chain(writer).for_each(panics::wake);
     }
 }
 

@@ -68,7 +68,8 @@ impl Write for UpgradedStream {
     }
 }
 
-fn error(failure: IoFailure) -> io::Error {
+/// The error that a socket would give, with the failure in it.
+pub(crate) fn error(failure: IoFailure) -> io::Error {
     let kind = match failure {
         IoFailure::Closed => io::ErrorKind::BrokenPipe,
         IoFailure::Reset => io::ErrorKind::ConnectionReset,

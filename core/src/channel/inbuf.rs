@@ -127,6 +127,8 @@ impl Inbuf {
         } else {
             let to = self.body.end;
             self.body.end += from.end - from.start;
+            #[cfg(test)]
+            crate::witness::octets(from.len());
             self.store.copy_within(from.start as usize..from.end as usize, to as usize);
         }
     }
@@ -222,6 +224,8 @@ impl Inbuf {
         }
         self.make_room(octets.len());
         let end = self.end as usize;
+        #[cfg(test)]
+        crate::witness::octets(octets.len());
         if let Some(to) = self.store.get_mut(end..end + octets.len()) {
             to.copy_from_slice(octets);
             self.end += octets.len() as u32;
@@ -254,11 +258,15 @@ impl Inbuf {
         let need = self.end as usize + n;
         if need > self.store.len() {
             // `resize` doubles the capacity at least.
+            #[cfg(test)]
+            crate::witness::octets(if need > self.store.capacity() { need } else { need - self.store.len() });
             self.store.resize(need, 0);
         }
     }
 
     fn shift(&mut self, low: u32) {
+        #[cfg(test)]
+        crate::witness::octets((self.end - low) as usize);
         self.store.copy_within(low as usize..self.end as usize, 0);
         self.rebase(low);
     }
@@ -317,6 +325,8 @@ impl Inbuf {
         let held = self.store.get(low as usize..self.end as usize).unwrap_or_default();
         let mut private = Vec::new();
         private.reserve_exact(held.len());
+        #[cfg(test)]
+        crate::witness::octets(held.len());
         private.extend_from_slice(held);
         let lent = mem::replace(&mut self.store, private);
         self.rebase(low);

@@ -60,6 +60,8 @@ impl Outbuf {
     /// Where the next octets go.
     pub(crate) fn stage(&mut self) -> &mut Vec<u8> {
         if self.gone > 4096 && self.gone >= self.staged.len() / 2 {
+            #[cfg(test)]
+            crate::witness::octets(self.staged.len() - self.gone);
             self.staged.drain(..self.gone);
             self.large_at = self.large_at.saturating_sub(self.gone);
             self.gone = 0;
@@ -148,6 +150,8 @@ impl Outbuf {
             if self.staged.capacity() <= 2 * SMALL {
                 return;
             }
+            #[cfg(test)]
+            crate::witness::octets(pending);
             private.reserve_exact(pending);
             private.extend_from_slice(self.staged.get(self.gone..).unwrap_or_default());
         }

@@ -10,8 +10,9 @@ use crate::server::Refusal;
 /// Hears every event that a channel sends upwards, for logs and counters; the requests themselves go to the
 /// [`Handler`](super::Handler).
 ///
-/// Every method does nothing by default. They are called on the transport's own workers: what blocks here blocks
-/// them, and what panics is caught and goes no further.
+/// Every method does nothing by default. They are called where the transport serves its connections, which is one thread
+/// for all of them on some: what blocks here holds up others, so a log is written elsewhere. What panics is caught and
+/// goes no further.
 ///
 /// ```
 /// use std::sync::atomic::{AtomicU64, Ordering};

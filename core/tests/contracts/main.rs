@@ -7,16 +7,20 @@
 //! Each property names a break of the machine that it was seen to find.
 
 mod any_order;
+mod bodies;
 mod bounded;
 mod caller;
 mod driver;
 mod in_order;
+mod memory;
 mod messages;
 mod no_loss;
 mod pending_is_state;
 mod progress;
 mod pure;
+mod rates;
 mod recordable;
+mod reference;
 mod split_invariance;
 mod states;
 

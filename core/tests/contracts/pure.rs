@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::caller::{Caller, Wait, steps};
+use super::caller::{Caller, View, Wait, steps};
 use super::cases;
 use super::driver::limits;
 use super::messages::traffic;
@@ -40,6 +40,43 @@ proptest! {
             busy.at = target;
             quiet.pass(step.wait);
             prop_assert_eq!(quiet.call(&step.call), busy.call(&step.call), "{:?}", step);
+        }
+    }
+
+    /// Ticks of any moment up to now, in any order, backwards and again, before each step and after it.
+    ///
+    /// Fails if a tick restarts the application's deadline.
+    #[test]
+    fn ticks_of_any_moment_change_nothing(
+        traffic in traffic(),
+        limits in limits(),
+        steps in steps(),
+        moments in prop::collection::vec(any::<u8>(), 1..40),
+    ) {
+        let mut quiet = Caller::new(&limits.config(), &traffic);
+        let mut busy = Caller::new(&limits.config(), &traffic);
+        let mut moments = moments.iter().cycle();
+        for mut step in steps {
+            if let Wait::Back(_) = step.wait {
+                step.wait = Wait::None;
+            }
+            quiet.pass(step.wait);
+            busy.pass(step.wait);
+            let now = busy.at;
+            for after in [false, true] {
+                // What is due now is done by the step, not before it.
+                let due = busy.channel.deadline().map_or(u64::MAX, httpfsm::Moment::as_millis);
+                let last = if after { now } else { now.min(due.saturating_sub(1)) };
+                for moment in moments.by_ref().take(3) {
+                    busy.at = last / 255 * u64::from(*moment) + last % 255 * u64::from(*moment) / 255;
+                    busy.tick();
+                }
+                busy.at = now;
+                if !after {
+                    prop_assert_eq!(quiet.call(&step.call), busy.call(&step.call), "{:?}", step);
+                }
+            }
+            prop_assert_eq!(View::of(&quiet.channel), View::of(&busy.channel), "{:?}", step);
         }
     }
 }

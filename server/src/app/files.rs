@@ -7,7 +7,7 @@
 //! | a folder | its `index.html`, else a list of what is in it |
 //! | anything else | 404 |
 //!
-//! What is hidden (names with a dot in front), what is neither a file nor a folder, and links that lead out of the
+//! What is hidden (names with a dot in front), what is neither a file nor a folder, and links that lead there, out of the
 //! root or that are absolute are as if they were not there. All work on files is done by jobs, one for a small file.
 
 use std::fmt;

@@ -43,6 +43,7 @@ mod echo;
 mod files;
 mod hello;
 mod help;
+mod hostile;
 mod large;
 mod proxy;
 mod relay;

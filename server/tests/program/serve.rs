@@ -36,10 +36,11 @@ fn one_thread_is_enough(transport: &str) {
 }
 
 #[test]
-fn async_std_and_smol_serve_and_drain() {
-    for transport in ["async-std", "smol"] {
+fn each_transport_serves_and_drains_with_any_number_of_threads() {
+    for transport in ["tokio", "async-std", "smol", "blocking"] {
         for threads in [&[][..], &["--threads", "1"], &["--threads", "3"]] {
-            let server = Server::start(&[&["--transport", transport], threads].concat());
+            // The page says on what it is served.
+            let server = Server::start(&[&["--app", "hello", "--transport", transport], threads].concat());
             let answer = server.exchange(GET);
             assert_eq!(answer.status, "HTTP/1.1 200 OK");
             assert!(answer.text().contains(transport), "{answer:?}");

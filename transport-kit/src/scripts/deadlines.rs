@@ -6,7 +6,8 @@ use httpfsm::config::ChannelConfig;
 
 use crate::script::{Script, chunked_head, get, post_head};
 
-const SOON: Option<Duration> = Some(Duration::from_millis(60));
+/// Long enough for the application to be heard before it, on a machine that has much else to do.
+const SOON: Option<Duration> = Some(Duration::from_millis(600));
 
 pub(crate) fn scripts() -> Vec<Script> {
     let soon = |name: &str, change: fn(&mut ChannelConfig)| {
@@ -64,7 +65,7 @@ pub(crate) fn scripts() -> Vec<Script> {
         // The second connection ends long after the first has come of age.
         soon("old enough", |channel| {
             channel.connection_age = SOON;
-            channel.head_timeout = Some(Duration::from_millis(300));
+            channel.head_timeout = Some(Duration::from_millis(1500));
         })
         .send(get("/gate"))
         .told("waits")

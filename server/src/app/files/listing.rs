@@ -1,8 +1,7 @@
 //! The page that lists a folder.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -12,6 +11,7 @@ use humansize::{BINARY, format_size};
 use humantime::format_rfc3339_seconds;
 
 use super::path::{self, Target};
+use super::place;
 
 /// The page holds a style and links, and whatever a name might smuggle in does nothing.
 pub(super) const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
@@ -74,8 +74,9 @@ impl Entry {
     fn read(root: &Dir, folder: &Path, entry: &DirEntry) -> Option<Self> {
         let name = entry.file_name();
         let metadata = entry.metadata().ok()?;
-        // A link shows what it leads to, unless that is outside.
-        let metadata = if metadata.is_symlink() { root.metadata(folder.join(&name)).ok()? } else { metadata };
+        // A link shows what it leads to, unless that is outside or hidden.
+        let metadata =
+            if metadata.is_symlink() { place::metadata(root, &folder.join(&name)).ok()? } else { metadata };
         let size = match (metadata.is_dir(), metadata.is_file()) {
             (true, _) => None,
             (_, true) => Some(metadata.len()),
@@ -92,7 +93,7 @@ impl Entry {
     fn row(&self) -> String {
         let (class, slash) = if self.is_folder() { ("folder", "/") } else { ("file", "") };
         let href = path::encode(&self.name);
-        let name = self.name.to_string_lossy();
+        let name = shown(&self.name);
         let size = self.size.map(|size| format_size(size, BINARY)).unwrap_or_default();
         format!(
             "<tr class=\"{class}\"><td><a href=\"{href}{slash}\"><bdi>{name}</bdi>{slash}</a></td>\
@@ -117,7 +118,16 @@ fn time(time: SystemTime) -> String {
 }
 
 fn title(target: &Target) -> String {
-    target.names().map(|name| format!("/{}", name.to_string_lossy())).collect::<String>() + "/"
+    target.names().map(|name| format!("/{}", shown(name))).collect::<String>() + "/"
+}
+
+/// A name for a reader. What is no text, or would have the rest of it read in another direction, is replaced.
+fn shown(name: &OsStr) -> String {
+    let is_odd = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    name.to_string_lossy().replace(is_odd, "\u{fffd}")
 }
 
 /// The folders above, each a link. Relative, so that they are right behind a proxy that adds a prefix.
@@ -128,7 +138,7 @@ fn crumbs(target: &Target) -> String {
     for (at, name) in target.names().enumerate() {
         let above = depth - 1 - at;
         let href = if above == 0 { "./".to_owned() } else { "../".repeat(above) };
-        let name = String::from_utf8_lossy(name.as_bytes());
+        let name = shown(name);
         crumbs += &format!("<a href=\"{href}\"><bdi>{}</bdi>/</a>", encode_text(&name));
     }
     crumbs
@@ -217,6 +227,7 @@ mod tests {
         assert_eq!(rows, expected, "{page}");
         assert!(page.contains("<bdi>&lt;script&gt;alert(1)&lt;</bdi>"), "{page}");
         assert!(!page.contains("<script"), "{page}");
+        assert!(page.contains("<bdi>\u{fffd}txt</bdi>") && !page.contains('\u{202e}'), "{page}");
         let decoded: Vec<_> = rows.iter().map(|row| Target::decode(&format!("/{row}")).unwrap()).collect();
         assert!(decoded.iter().all(|target| target.names().all(|name| folder.path().join(name).exists())));
     }
@@ -230,6 +241,8 @@ mod tests {
         symlink("../..", folder.path().join("up")).unwrap();
         symlink("missing", folder.path().join("dangling")).unwrap();
         symlink("itself", folder.path().join("itself")).unwrap();
+        fs::write(folder.path().join(".hidden"), "").unwrap();
+        symlink(".hidden", folder.path().join("to-hidden")).unwrap();
         let page = page(&folder);
         assert_eq!(rows(&page), ["in/", "to-folder/", "file", "to-file"], "{page}");
     }

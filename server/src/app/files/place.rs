@@ -2,11 +2,13 @@
 
 use std::fs::{File, Metadata};
 use std::io;
-use std::path::Path;
+use std::path::{Component, Path};
 
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
+
+use super::path;
 
 /// What can be served.
 pub(super) enum Place {
@@ -22,7 +24,7 @@ pub(super) enum Place {
 ///
 /// Those of the system; `NotFound` for what is neither a file nor a folder.
 pub(super) fn at(root: &Dir, path: &Path) -> io::Result<Place> {
-    let found = root.metadata(path)?;
+    let found = metadata(root, path)?;
     if found.is_dir() {
         return Ok(Place::Folder);
     }
@@ -37,6 +39,19 @@ pub(super) fn at(root: &Dir, path: &Path) -> io::Result<Place> {
     let file = root.open_with(path, &options)?.into_std();
     let metadata = file.metadata()?;
     if metadata.is_file() { Ok(Place::File(file, metadata)) } else { Err(io::ErrorKind::NotFound.into()) }
+}
+
+/// What is known of what a path leads to, links followed.
+///
+/// # Errors
+///
+/// Those of the system; `NotFound` where a link leads to something hidden.
+pub(super) fn metadata(root: &Dir, path: &Path) -> io::Result<cap_std::fs::Metadata> {
+    let real = root.canonicalize(path)?;
+    if real.components().any(|step| matches!(step, Component::Normal(name) if path::is_hidden(name))) {
+        return Err(io::ErrorKind::NotFound.into());
+    }
+    root.metadata(path)
 }
 
 /// Whether the error says that nothing is to be seen there: it is missing, forbidden, outside, or cannot exist.

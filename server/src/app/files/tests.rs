@@ -196,7 +196,7 @@ fn hidden_files_are_missing() {
 
 #[test]
 fn links_are_followed_inside_the_root_alone() {
-    let site = Site::new(&[("a/file", "inside")]);
+    let site = Site::new(&[("a/file", "inside"), (".git/config", "hidden")]);
     let root = site.root();
     let absolute = root.join("a/file");
     for (name, to) in [
@@ -213,6 +213,8 @@ fn links_are_followed_inside_the_root_alone() {
         ("dangling", Path::new("missing")),
         ("loop", Path::new("loop")),
         ("proc", Path::new("/proc/self/root")),
+        ("hidden-folder", Path::new(".git")),
+        ("hidden-file", Path::new(".git/config")),
     ] {
         symlink(to, root.join(name)).unwrap();
     }
@@ -233,6 +235,9 @@ fn links_are_followed_inside_the_root_alone() {
         "/loop",
         "/loop/x",
         "/proc/etc/passwd",
+        "/hidden-folder/config",
+        "/hidden-folder/",
+        "/hidden-file",
     ] {
         site.assert_missing(target);
     }

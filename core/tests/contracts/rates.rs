@@ -1,0 +1,188 @@
+//! What closes a slow peer: a deadline that an octet now and then does not move, and a rate that it must keep.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use httpfsm::{
+    BodyRef, Channel, ChannelConfig, Date, Facts, Fields, Input, Moment, Now, ResponseRef, Settings, State,
+    Status,
+};
+use proptest::prelude::*;
+
+use super::cases;
+
+/// A slow peer: it sends, or reads, one octet at a time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Slow {
+    /// In a head, in a discard, while lingering: the time is absolute.
+    Head,
+    Discard,
+    Linger,
+    /// These are rates.
+    Body,
+    Chunks,
+    Read,
+}
+
+use Slow::{Body, Chunks, Discard, Head, Linger, Read};
+
+struct Peer {
+    channel: Channel,
+    slow: Slow,
+    begins: State,
+    octets: Box<dyn Iterator<Item = u8>>,
+}
+
+impl Peer {
+    /// The time that is judged begins at 0.
+    fn new(slow: Slow, timeout: u64, rate: u32) -> Self {
+        let time = |of: &[Slow]| of.contains(&slow).then(|| Duration::from_millis(timeout));
+        let far = Some(Duration::from_secs(1 << 40));
+        let config = ChannelConfig {
+            first_byte_timeout: None,
+            inactivity_timeout: None,
+            responseless_timeout: None,
+            stream_idle_timeout: None,
+            head_timeout: time(&[Head]),
+            discard_timeout: time(&[Discard]).or(far),
+            discard_octets: u64::MAX,
+            linger_timeout: time(&[Linger]).or(far),
+            linger_octets: u64::MAX,
+            body_timeout: time(&[Body, Chunks]),
+            min_body_rate: rate,
+            write_timeout: time(&[Read]),
+            min_write_rate: rate,
+            ..ChannelConfig::default()
+        };
+        let mut channel = Channel::new(Arc::new(Settings::new(&config)), Facts::default());
+        let post: &[u8] = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n";
+        let (head, octets): (&[u8], Box<dyn Iterator<Item = u8>>) = match slow {
+            Head => (b"G", Box::new(std::iter::repeat(b'G'))),
+            Discard | Body => (post, Box::new(std::iter::repeat(b'x'))),
+            Linger => (b"\0", Box::new(std::iter::repeat(b'x'))),
+            Chunks => (
+                b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n",
+                Box::new(b"1;a=b\r\nx\r\n".iter().copied().cycle()),
+            ),
+            Read => (b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", Box::new(std::iter::repeat(b'x'))),
+        };
+        let now = Now::new(Moment::START, &Date::EPOCH);
+        channel.handle(&now, Input::RxData(head)).expect("there is room");
+        let fields = Fields::new();
+        let content = vec![b'x'; 60_000];
+        let answer = ResponseRef { status: Status::OK, fields: &fields, body: BodyRef::Slice(&content) };
+        match slow {
+            Body | Chunks => channel.handle(&now, Input::BodyDemand(u64::MAX)).expect("the request waits"),
+            Discard | Read => channel.handle(&now, Input::HttpResponse(answer)).expect("the request waits"),
+            Linger => {
+                let unsent = channel.unsent_len();
+                channel.handle(&now, Input::Sent(unsent)).expect("so much is unsent");
+            }
+            Head => {}
+        }
+        let begins = channel.state();
+        Self { channel, slow, begins, octets }
+    }
+
+    fn at(&mut self, millis: u64, input: Input<'_>) -> bool {
+        let taken = self.channel.handle(&Now::new(Moment::from_millis(millis), &Date::EPOCH), input).is_ok();
+        while self.channel.next_output().is_some() {}
+        taken
+    }
+
+    fn lives(&mut self, millis: u64) -> bool {
+        self.at(millis, Input::Tick);
+        self.channel.state() == self.begins
+    }
+
+    /// One more octet, in the moment.
+    fn octet(&mut self, millis: u64) {
+        let octet = [self.octets.next().expect("they do not end")];
+        let input = if self.slow == Read { Input::Sent(1) } else { Input::RxData(&octet) };
+        assert!(self.at(millis, input), "an octet is taken in {}", self.channel.state());
+    }
+}
+
+/// When a peer is closed that moves an octet after each of `gaps`, and then none: told in whole milliseconds and
+/// thousandths of an octet.
+fn closed_at(slow: Slow, timeout: u64, rate: u64, gaps: &[u64]) -> u64 {
+    let mut now = 0;
+    let mut allowance = timeout * rate.max(1);
+    for gap in gaps {
+        let lasts = match (slow, rate) {
+            (Head | Discard | Linger, _) => timeout.saturating_sub(now),
+            (_, 0) => timeout,
+            _ => allowance / rate,
+        };
+        if lasts <= *gap {
+            return now + lasts;
+        }
+        now += gap;
+        allowance = (allowance - gap * rate + 1000).min(timeout * rate.max(1));
+    }
+    match (slow, rate) {
+        (Head | Discard | Linger, _) => timeout,
+        (_, 0) => now + timeout,
+        _ => now + allowance / rate,
+    }
+}
+
+fn slow() -> impl Strategy<Value = Slow> {
+    prop::sample::select(vec![Head, Discard, Linger, Body, Chunks, Read])
+}
+
+/// Lives up to the millisecond before, and no longer.
+fn is_closed_at(slow: Slow, timeout: u64, rate: u32, gaps: &[u64]) -> Result<u64, TestCaseError> {
+    let expected = closed_at(slow, timeout, rate.into(), gaps);
+    let mut peer = Peer::new(slow, timeout, rate);
+    let mut now = 0;
+    for gap in gaps {
+        if now + gap >= expected {
+            break;
+        }
+        now += gap;
+        prop_assert!(peer.lives(now), "closed before {} ms, {} were right", now, expected);
+        peer.octet(now);
+    }
+    prop_assert_eq!(peer.channel.deadline(), Some(Moment::from_millis(expected)));
+    prop_assert!(peer.lives(expected - 1), "closed before {} ms", expected);
+    prop_assert!(!peer.lives(expected), "not closed at {} ms", expected);
+    Ok(expected)
+}
+
+proptest! {
+    #![proptest_config(cases(256))]
+
+    /// Whatever the pace, the channel is closed in the millisecond that a bucket of octets, kept by hand, runs dry.
+    ///
+    /// Fails if an octet saves time up beyond the timeout, and if an octet restarts a deadline.
+    #[test]
+    fn a_slow_peer_is_closed_to_the_millisecond(
+        slow in slow(),
+        timeout in 2u64..20_000,
+        rate in prop_oneof![1 => Just(0u32), 6 => 1u32..5_000],
+        gaps in prop::collection::vec(prop_oneof![0u64..5, 0u64..1_000, 0u64..20_000], 0..60),
+    ) {
+        is_closed_at(slow, timeout, rate, &gaps)?;
+    }
+
+    /// One octet each time that one millisecond is left: every deadline but one without a rate closes that soon.
+    ///
+    /// Fails if an octet restarts a deadline.
+    #[test]
+    fn an_octet_before_each_timeout_does_not_keep_a_channel(
+        slow in slow(),
+        timeout in 2u64..20_000,
+        rate in 1u32..5_000,
+    ) {
+        // A peer that keeps the rate is not slow.
+        let gap = timeout - 1;
+        prop_assume!(gap * u64::from(rate) > 1_000);
+        let gaps = vec![gap; 5_000];
+        let closed = is_closed_at(slow, timeout, rate, &gaps)?;
+        // What each gap uses up beyond what its octet earns runs the time out.
+        let lost = gap * u64::from(rate) - 1_000;
+        let most = timeout * u64::from(rate) / lost + 2;
+        prop_assert!(closed <= most * timeout, "{} ms, {} gaps were right", closed, most);
+    }
+}

@@ -1,0 +1,488 @@
+//! Every parameter of the configuration, by name, at its value less one, at its value and at one more. A parameter that
+//! comes new without a row here fails a test, which names it.
+
+#[path = "support/rig.rs"]
+mod rig;
+
+use std::fmt::Debug;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use httpfsm::server::ServerOutput;
+use httpfsm::{ChannelConfig, Data, Input, Moment, Peer, Server, ServerConfig, ServerInput, State};
+use rig::{GET, POST_CHUNKED, Rig, post};
+
+/// A parameter, and how it is judged.
+struct Parameter {
+    name: &'static str,
+    kind: Kind,
+}
+
+enum Kind {
+    /// Whether `n` is within a limit. The limit itself is, one more is not; 0 is no limit.
+    Most { limit: u64, is_within: fn(limit: u64, n: u64) -> bool },
+    /// The same, where 0 means that there is none of it at all, or that the least that works is used.
+    MostOrNone { limit: u64, is_within: fn(limit: u64, n: u64) -> bool },
+    /// Whether `n` is enough. The value itself is, one less is not; 0 asks for nothing.
+    Least { value: u64, is_enough: fn(value: u64, n: u64) -> bool },
+    /// Whether nothing has happened `n` milliseconds after it began to run. One less is in time, the value is not;
+    /// 0 and `None` never pass.
+    Time(fn(time: Option<Duration>, n: u64) -> bool),
+    /// The same, where 0 and `None` mean that there is none of it at all.
+    TimeOrNone(fn(time: Option<Duration>, n: u64) -> bool),
+    /// Nothing that can be exceeded, or not in the core: why.
+    NoLimit(&'static str),
+}
+
+use Kind::{Least, Most, MostOrNone, NoLimit, Time, TimeOrNone};
+
+const fn parameter(name: &'static str, kind: Kind) -> Parameter {
+    Parameter { name, kind }
+}
+
+const CHANNEL: &[Parameter] = &[
+    parameter("url_scheme", NoLimit("a text")),
+    parameter("identity", NoLimit("a text")),
+    parameter("expose_tracebacks", NoLimit("a choice")),
+    parameter(
+        "inactivity_timeout",
+        Time(|time, n| {
+            let mut rig =
+                Rig::with(|config| *config = ChannelConfig { inactivity_timeout: time, ..timeless() });
+            rig.rx(GET).ok("").send_all();
+            stays(&mut rig, State::Idle, n)
+        }),
+    ),
+    parameter(
+        "responseless_timeout",
+        Time(|time, n| {
+            let mut rig =
+                Rig::with(|config| *config = ChannelConfig { responseless_timeout: time, ..timeless() });
+            stays(rig.rx(GET), State::WaitResponse, n)
+        }),
+    ),
+    parameter(
+        "stream_idle_timeout",
+        Time(|time, n| {
+            let mut rig =
+                Rig::with(|config| *config = ChannelConfig { stream_idle_timeout: time, ..timeless() });
+            stays(rig.rx(GET).stream(None).send_all(), State::Responding, n)
+        }),
+    ),
+    parameter(
+        "first_byte_timeout",
+        Time(|time, n| {
+            let mut rig =
+                Rig::with(|config| *config = ChannelConfig { first_byte_timeout: time, ..timeless() });
+            stays(&mut rig, State::Fresh, n)
+        }),
+    ),
+    parameter(
+        "head_timeout",
+        Time(|time, n| {
+            let mut rig = Rig::with(|config| *config = ChannelConfig { head_timeout: time, ..timeless() });
+            stays(rig.rx("G"), State::Head, n)
+        }),
+    ),
+    parameter(
+        "body_timeout",
+        Time(|time, n| {
+            let mut rig = Rig::with(|config| *config = ChannelConfig { body_timeout: time, ..timeless() });
+            stays(rig.rx(post(9)).demand(9), State::WaitResponse, n)
+        }),
+    ),
+    parameter(
+        "min_body_rate",
+        Least {
+            value: 10,
+            is_enough: |value, n| {
+                let rate = value as u32;
+                let two = Some(Duration::from_secs(2));
+                let mut rig = Rig::with(|config| {
+                    *config = ChannelConfig { body_timeout: two, min_body_rate: rate, ..timeless() };
+                });
+                rig.rx(post(10_000)).demand(10_000);
+                (1..100).all(|second| {
+                    rig.tick(1000 * second);
+                    rig.state() == State::WaitResponse
+                        && rig.rx("x".repeat(n as usize)).state() == State::WaitResponse
+                })
+            },
+        },
+    ),
+    parameter(
+        "write_timeout",
+        Time(|time, n| {
+            let mut rig = Rig::with(|config| *config = ChannelConfig { write_timeout: time, ..timeless() });
+            stays(rig.rx(GET).ok(""), State::Flushing, n)
+        }),
+    ),
+    parameter(
+        "min_write_rate",
+        Least {
+            value: 10,
+            is_enough: |value, n| {
+                let rate = value as u32;
+                let two = Some(Duration::from_secs(2));
+                let mut rig = Rig::with(|config| {
+                    *config = ChannelConfig { write_timeout: two, min_write_rate: rate, ..timeless() };
+                });
+                rig.rx(GET).ok(&"x".repeat(10_000));
+                (1..100).all(|second| {
+                    rig.tick(1000 * second);
+                    rig.state() == State::Flushing && rig.send(n as usize).state() == State::Flushing
+                })
+            },
+        },
+    ),
+    parameter(
+        "linger_timeout",
+        TimeOrNone(|time, n| {
+            let mut rig = Rig::with(|config| *config = ChannelConfig { linger_timeout: time, ..timeless() });
+            stays(rig.rx("bad\r\n\r\n").send_all(), State::Lingering, n)
+        }),
+    ),
+    parameter(
+        "linger_octets",
+        MostOrNone {
+            limit: 20,
+            is_within: |limit, n| {
+                let mut rig = Rig::with(|config| config.linger_octets = limit);
+                rig.rx("bad\r\n\r\n").send_all();
+                (0..n).all(|_| rig.try_input(Input::RxData(b"x")).is_ok())
+            },
+        },
+    ),
+    parameter(
+        "discard_timeout",
+        TimeOrNone(|time, n| {
+            let mut rig = Rig::with(|config| *config = ChannelConfig { discard_timeout: time, ..timeless() });
+            stays(rig.rx(post(9)).ok(""), State::Discard, n)
+        }),
+    ),
+    parameter(
+        "discard_octets",
+        MostOrNone {
+            limit: 20,
+            is_within: |limit, n| {
+                let mut rig = Rig::with(|config| config.discard_octets = limit);
+                rig.rx(post(n)).ok("").state() == State::Discard
+            },
+        },
+    ),
+    parameter(
+        "drain_grace",
+        Time(|time, n| {
+            let mut rig = Rig::with(|config| *config = ChannelConfig { drain_grace: time, ..timeless() });
+            stays(rig.rx(GET).ok("").send_all().input(Input::GoOut), State::Idle, n)
+        }),
+    ),
+    parameter(
+        "drain_deadline",
+        Time(|time, n| {
+            let mut rig = Rig::with(|config| *config = ChannelConfig { drain_deadline: time, ..timeless() });
+            stays(rig.rx(GET).input(Input::GoOut), State::WaitResponse, n)
+        }),
+    ),
+    parameter(
+        "max_request_header_size",
+        Most {
+            limit: 100,
+            is_within: |limit, n| {
+                let frame = "GET / HTTP/1.1\r\nHost: a\r\nX: \r\n\r\n";
+                let head = frame.replace("X: ", &format!("X: {}", "x".repeat(n as usize - frame.len())));
+                is_served(&head, |config| config.max_request_header_size = limit as u32)
+            },
+        },
+    ),
+    parameter(
+        "max_request_fields",
+        Most {
+            limit: 5,
+            is_within: |limit, n| {
+                let head = format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "X: y\r\n".repeat(n as usize - 1));
+                is_served(&head, |config| config.max_request_fields = limit as u32)
+            },
+        },
+    ),
+    parameter(
+        "max_request_target_size",
+        Most {
+            limit: 30,
+            is_within: |limit, n| {
+                let head = format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "t".repeat(n as usize - 1));
+                is_served(&head, |config| config.max_request_target_size = limit as u32)
+            },
+        },
+    ),
+    parameter(
+        "max_request_body_size",
+        Most {
+            limit: 20,
+            is_within: |limit, n| {
+                let content = "x".repeat(n as usize);
+                let set = |config: &mut ChannelConfig| config.max_request_body_size = limit;
+                let announced = is_served(&(post(n) + &content), set);
+                let one_chunk = is_served(&format!("{POST_CHUNKED}{n:x}\r\n{content}\r\n0\r\n\r\n"), set);
+                let chunks = "1\r\nx\r\n".repeat(n as usize);
+                let many = is_served(&format!("{POST_CHUNKED}{chunks}0\r\n\r\n"), set);
+                assert!(announced == one_chunk && one_chunk == many, "{announced} {one_chunk} {many}");
+                announced
+            },
+        },
+    ),
+    parameter(
+        "inbuf_overflow",
+        NoLimit("whole bodies are gathered by the transport: transport/tests/spool.rs"),
+    ),
+    parameter(
+        "max_trailer_size",
+        Most {
+            limit: 50,
+            is_within: |limit, n| {
+                let octets = format!("{POST_CHUNKED}0\r\nX: {}\r\n\r\n", "x".repeat(n as usize - 7));
+                is_served(&octets, |config| config.max_trailer_size = limit as u32)
+            },
+        },
+    ),
+    parameter(
+        "max_trailer_fields",
+        Most {
+            limit: 5,
+            is_within: |limit, n| {
+                let octets = format!("{POST_CHUNKED}0\r\n{}\r\n", "X: y\r\n".repeat(n as usize));
+                is_served(&octets, |config| config.max_trailer_fields = limit as u32)
+            },
+        },
+    ),
+    parameter(
+        "max_chunk_extension_line",
+        Most {
+            limit: 20,
+            is_within: |limit, n| {
+                let octets = format!("{POST_CHUNKED}1;{}\r\nx\r\n0\r\n\r\n", "e".repeat(n as usize - 1));
+                is_served(&octets, |config| config.max_chunk_extension_line = limit as u32)
+            },
+        },
+    ),
+    parameter(
+        "max_chunk_extension_body",
+        Most {
+            limit: 20,
+            is_within: |limit, n| {
+                // One chunk has what is left of an even number.
+                let lines = "1;e\r\nx\r\n".repeat(n as usize / 2 - 1);
+                let last = if n % 2 == 0 { "1;e\r\nx\r\n" } else { "1;ee\r\nx\r\n" };
+                is_served(&format!("{POST_CHUNKED}{lines}{last}0\r\n\r\n"), |config| {
+                    config.max_chunk_extension_body = limit as u32;
+                })
+            },
+        },
+    ),
+    parameter(
+        "output_high_water",
+        MostOrNone {
+            limit: 2000,
+            is_within: |limit, n| {
+                let mut rig = Rig::with(|config| config.output_high_water = limit as u32);
+                rig.rx(GET).stream(None).send_all();
+                rig.try_input(Input::Write(Data::Slice(&vec![b'x'; n as usize]))).is_ok()
+            },
+        },
+    ),
+    parameter(
+        "input_bound",
+        MostOrNone {
+            limit: 5000,
+            is_within: |limit, n| {
+                let mut rig = Rig::with(|config| config.input_bound = limit as u32);
+                rig.rx(GET).try_input(Input::RxData(&vec![b'x'; n as usize - GET.len()])).is_ok()
+            },
+        },
+    ),
+    parameter(
+        "maximum_simultaneous_requests",
+        Most {
+            limit: 3,
+            is_within: |limit, n| {
+                let mut rig = Rig::with(|config| config.maximum_simultaneous_requests = limit as u32);
+                rig.rx(GET.repeat(n as usize)).input(Input::Judge);
+                (0..n).all(|_| rig.state() == State::WaitResponse && rig.ok("").wire().contains(" 200 "))
+            },
+        },
+    ),
+    parameter(
+        "connection_age",
+        Time(|time, n| {
+            let mut rig = Rig::with(|config| *config = ChannelConfig { connection_age: time, ..timeless() });
+            stays(rig.rx(GET).ok("").send_all(), State::Idle, n)
+        }),
+    ),
+    parameter(
+        "requests_per_connection",
+        Most {
+            limit: 3,
+            is_within: |limit, n| {
+                let mut rig = Rig::with(|config| config.requests_per_connection = limit);
+                (0..n).all(|_| {
+                    let taken = rig.try_input(Input::RxData(GET.as_bytes())).is_ok();
+                    taken && rig.state() == State::WaitResponse && rig.ok("").wire().contains(" 200 ")
+                })
+            },
+        },
+    ),
+    parameter("fin_is_disconnect", NoLimit("a choice")),
+    parameter("bodies", NoLimit("a choice, the transport's")),
+    parameter("error_pages", NoLimit("a function")),
+];
+
+const SERVER: &[Parameter] = &[
+    parameter("host", NoLimit("a text, the transport's")),
+    parameter("port", NoLimit("a number that limits nothing")),
+    parameter("origins", NoLimit("a list that limits nothing: core/tests/server.rs")),
+    parameter("maximum_simultaneous_requests", NoLimit("counted by the transport, whose verdict is Busy")),
+    parameter(
+        "max_connections",
+        Most {
+            limit: 3,
+            is_within: |limit, n| {
+                let config = ServerConfig { max_connections: limit as u32, ..ServerConfig::default() };
+                admits(config, (0..n).map(|n| format!("192.0.2.{n}:1")))
+            },
+        },
+    ),
+    parameter(
+        "max_connections_per_peer",
+        Most {
+            limit: 3,
+            is_within: |limit, n| {
+                let config =
+                    ServerConfig { max_connections_per_peer: limit as u32, ..ServerConfig::default() };
+                admits(config, (0..n).map(|n| format!("192.0.2.1:{n}")))
+            },
+        },
+    ),
+    parameter("max_buffered_octets", NoLimit("counted by the transport, whose verdict is Busy")),
+    parameter(
+        "drain_deadline",
+        Time(|time, n| {
+            let channel = ChannelConfig { drain_grace: None, ..ChannelConfig::default() };
+            let mut server =
+                Server::new(ServerConfig { drain_deadline: time, channel, ..ServerConfig::default() });
+            server.handle(Moment::START, connected("192.0.2.1:1")).expect("a connection is always taken");
+            server.handle(Moment::START, ServerInput::GoOut).expect("going out is always taken");
+            server.handle(Moment::from_millis(n), ServerInput::Tick).expect("a tick is always taken");
+            !std::iter::from_fn(|| server.next_output()).any(|output| output == ServerOutput::DropChannels)
+        }),
+    ),
+    parameter("channel", NoLimit("has its own table")),
+];
+
+/// No deadline but those without which a state does not exist, which are too far.
+fn timeless() -> ChannelConfig {
+    ChannelConfig {
+        inactivity_timeout: None,
+        responseless_timeout: None,
+        stream_idle_timeout: None,
+        first_byte_timeout: None,
+        head_timeout: None,
+        body_timeout: None,
+        write_timeout: None,
+        drain_grace: None,
+        drain_deadline: None,
+        connection_age: None,
+        ..ChannelConfig::default()
+    }
+}
+
+/// Whether a channel that stands in `state` stands there still at `millis`.
+fn stays(rig: &mut Rig, state: State, millis: u64) -> bool {
+    rig.state() == state && rig.tick(millis).state() == state
+}
+
+/// Whether a request is served, and not refused.
+fn is_served(octets: &str, change: impl FnOnce(&mut ChannelConfig)) -> bool {
+    let mut rig = Rig::with(change);
+    for octet in octets.as_bytes() {
+        if rig.try_input(Input::RxData(std::slice::from_ref(octet))).is_err() {
+            return false;
+        }
+        if rig.state() == State::WaitResponse {
+            rig.demand(u64::MAX);
+        }
+    }
+    rig.state() == State::WaitResponse && rig.ok("").wire().contains("HTTP/1.1 200 ")
+}
+
+fn connected(from: &str) -> ServerInput {
+    let peer = |text: &str| Peer::Ip(text.parse::<SocketAddr>().expect("an address"));
+    ServerInput::Connected { peername: peer(from), sockname: peer("192.0.2.99:80") }
+}
+
+/// Whether all of them get a channel.
+fn admits(config: ServerConfig, mut peers: impl Iterator<Item = String>) -> bool {
+    let mut server = Server::new(config);
+    peers.all(|peer| {
+        server.handle(Moment::START, connected(&peer)).expect("a connection is always taken");
+        matches!(server.next_output(), Some(ServerOutput::HttpChannel { .. }))
+    })
+}
+
+/// The names of the fields of a struct, from what it shows of itself.
+fn fields(shown: &impl Debug) -> Vec<String> {
+    let text = format!("{shown:#?}");
+    let field = |line: &str| {
+        let (name, _) = line.strip_prefix("    ")?.split_once(": ")?;
+        (!name.starts_with(' ')).then(|| name.to_owned())
+    };
+    text.lines().filter_map(field).collect()
+}
+
+/// Seen to fail: with a row left out, and with a new field of `ChannelConfig`.
+#[test]
+fn every_parameter_has_a_row() {
+    let names = |rows: &[Parameter]| rows.iter().map(|row| row.name.to_owned()).collect::<Vec<_>>();
+    let mut channel = names(CHANNEL);
+    channel.sort_unstable();
+    let mut known = fields(&ChannelConfig::default());
+    known.sort_unstable();
+    assert_eq!(known, channel, "each field of ChannelConfig has one row");
+    assert_eq!(fields(&ServerConfig::default()), names(SERVER), "each field of ServerConfig has one row");
+}
+
+/// Seen to fail: with the size of a head, and the age of a connection, judged one off.
+#[test]
+fn every_parameter_is_judged_at_its_value_and_beside_it() {
+    for Parameter { name, kind } in CHANNEL.iter().chain(SERVER) {
+        match *kind {
+            Most { limit, is_within } | MostOrNone { limit, is_within } => {
+                for (n, expected) in
+                    [(limit - 1, true), (limit, true), (limit + 1, false), (2 * limit, false)]
+                {
+                    assert_eq!(is_within(limit, n), expected, "{name}: {n} of {limit}");
+                }
+                let unlimited = matches!(kind, Most { .. });
+                assert_eq!(is_within(0, 3 * limit), unlimited, "{name}: {} without a limit", 3 * limit);
+            }
+            Least { value, is_enough } => {
+                for (n, expected) in [(value - 1, false), (value, true), (value + 1, true)] {
+                    assert_eq!(is_enough(value, n), expected, "{name}: {n} of {value}");
+                }
+                assert!(is_enough(0, 1), "{name}: without a rate, each octet is enough");
+            }
+            Time(is_in_time) | TimeOrNone(is_in_time) => {
+                for millis in [1, 7000] {
+                    let time = Some(Duration::from_millis(millis));
+                    for (n, expected) in [(millis - 1, true), (millis, false), (millis + 1, false)] {
+                        assert_eq!(is_in_time(time, n), expected, "{name}: {n} ms of {millis}");
+                    }
+                }
+                let exists = matches!(kind, Time(_));
+                for none in [None, Some(Duration::ZERO)] {
+                    assert_eq!(is_in_time(none, 1 << 50), exists, "{name}: {none:?}");
+                }
+            }
+            NoLimit(reason) => assert!(!reason.is_empty(), "{name}"),
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! What llhttp reads in the octets of a connection, where it was built in.
+
+use httpfsm_fuzz_llhttp as llhttp;
+
+use super::{End, Message, Session};
+
+pub(super) fn read(octets: &[u8]) -> Option<Session> {
+    let reading = llhttp::read(octets)?;
+    let end = match reading.error.as_deref() {
+        None => End::Ordered,
+        Some("HPE_PAUSED_UPGRADE") => End::HandedOver,
+        Some("HPE_INVALID_EOF_STATE") => End::Cut,
+        // It refuses the octets behind a request that said close; we throw them away.
+        Some("HPE_CLOSED_CONNECTION") => End::Ordered,
+        Some(error) => End::Error(error.to_owned()),
+    };
+    let message = |m: llhttp::Message| Message { method: m.method, target: m.target, body: m.body };
+    Some(Session { requests: reading.requests.into_iter().map(message).collect(), end })
+}

@@ -1,0 +1,231 @@
+//! Whatever an application answers: foreign parsers read in the emitted octets what was given, and nothing more.
+//!
+//! Seen to fail with CR taken in `check_value` of `core/src/fields.rs`, with `Framing::Length` for an answer of 204, with
+//! a `Connection: close` left out in `response_head`, and with a chunk of no octets written for an empty Write.
+
+mod case;
+mod readback;
+
+use std::sync::Arc;
+
+use arbitrary::{Arbitrary, Unstructured};
+use bytes::Bytes;
+use httpfsm::config::ChannelConfig;
+use httpfsm::{
+    BodyRef, Channel, Data, Date, Facts, Fields, Input, InvalidField, Moment, Now, Output, ResponseRef,
+    Settings, Status,
+};
+
+use self::case::{Case, Content, Exchange, Piece};
+use self::readback::Given;
+use crate::text::{is_field_octet, is_token, number, trim};
+
+/// Makes the exchanges of a case, one after the other on one connection.
+pub fn check(input: &[u8]) {
+    let Ok(case) = Case::arbitrary(&mut Unstructured::new(input)) else { return };
+    let config = ChannelConfig {
+        identity: if case.anonymous { "".into() } else { "httpfsm/0 (fuzz)".into() },
+        output_high_water: 2048,
+        ..ChannelConfig::hardened()
+    };
+    let mut caller = Caller::new(&config, case.send_at_most);
+    for exchange in case.exchanges.iter().take(4) {
+        if !caller.makes(exchange) {
+            break;
+        }
+    }
+}
+
+const NOW: Now<'static> = Now::new(Moment::START, &Date::EPOCH);
+
+struct Caller {
+    channel: Channel,
+    send_at_most: u8,
+    sent: Vec<u8>,
+    /// A FIN was asked for, or the end.
+    ended: bool,
+    excess: u64,
+}
+
+impl Caller {
+    fn new(config: &ChannelConfig, send_at_most: u8) -> Self {
+        let channel = Channel::new(Arc::new(Settings::new(config)), Facts::default());
+        Self { channel, send_at_most, sent: Vec::new(), ended: false, excess: 0 }
+    }
+
+    /// One request with its answer; whether the connection is good for another.
+    fn makes(&mut self, exchange: &Exchange) -> bool {
+        self.sent.clear();
+        self.excess = 0;
+        self.gives(Input::RxData(exchange.request.octets()));
+        self.moves();
+        if self.channel.request().is_none() {
+            panic!("{:?} was not delivered: {:?}", exchange.request, self.channel);
+        }
+        if exchange.goes_out {
+            self.gives(Input::GoOut);
+        }
+        let (own, trailers) = (fields(&exchange.fields), fields(&exchange.trailers));
+        let interims = self.interims(exchange);
+        let Some(status) = Status::new(exchange.status % 1000) else { return false };
+        let mut given = Given {
+            request: exchange.request,
+            interims,
+            status,
+            fields: &own,
+            content: Vec::new(),
+            stream: None,
+            trailers: &trailers,
+            is_cut: false,
+        };
+        if !self.answers(exchange, &mut given) {
+            // What does not fit is refused, and nothing of it leaves.
+            let unanswered = readback::interims_only(&self.sent, &given);
+            assert!(unanswered, "sent without an answer: {}", self.sent.escape_ascii());
+            return false;
+        }
+        self.moves();
+        let announced = readback::check(&self.sent, &given, self.excess);
+        if given.is_cut {
+            assert!(self.ended, "an answer that is short did not end the connection");
+            return false;
+        }
+        let Some(persists) = announced else { return false };
+        assert_eq!(persists, !self.ended, "{:?} after {}", self.channel, self.sent.escape_ascii());
+        persists && self.channel.is_idle()
+    }
+
+    fn interims(&mut self, exchange: &Exchange) -> Vec<(Status, Fields)> {
+        let mut sent = Vec::new();
+        for (code, lines) in exchange.interims.iter().take(3) {
+            let Some(status) = Status::new(code % 1000) else { continue };
+            let fields = fields(lines);
+            let taken = self.channel.handle(&NOW, Input::Informational(status, &fields)).is_ok();
+            assert!(!taken || (102..200).contains(&status.code()), "{status:?} taken for an interim status");
+            self.moves();
+            if taken && exchange.request.is_1_1() {
+                sent.push((status, fields));
+            }
+        }
+        sent
+    }
+
+    /// Gives the answer; whether it was taken.
+    fn answers(&mut self, exchange: &Exchange, given: &mut Given<'_>) -> bool {
+        let content = exchange.content.octets();
+        let shared = Bytes::from(content.clone());
+        if let Content::Stream { length, .. } = exchange.content {
+            given.stream = Some(length.map(u64::from));
+        }
+        let body = match &exchange.content {
+            Content::Empty => BodyRef::Empty,
+            Content::Slice(_) => BodyRef::Slice(&content),
+            Content::Bytes(_) => BodyRef::Bytes(&shared),
+            Content::Stream { length, .. } => BodyRef::Stream { length: length.map(u64::from) },
+        };
+        let response = ResponseRef { status: given.status, fields: given.fields, body };
+        if self.channel.handle(&NOW, Input::HttpResponse(response)).is_err() {
+            return false;
+        }
+        if let Content::Stream { pieces, .. } = &exchange.content {
+            if self.channel.owes_body() {
+                self.streams(pieces, &exchange.trailers, given);
+            }
+        } else {
+            given.content = content;
+        }
+        true
+    }
+
+    fn streams(&mut self, pieces: &[Piece], trailers: &[(Vec<u8>, Vec<u8>)], given: &mut Given<'_>) {
+        for piece in pieces {
+            let octets = piece.octets();
+            let data = if piece.shared { Data::Bytes(octets.clone().into()) } else { Data::Slice(&octets) };
+            self.moves();
+            match self.channel.handle(&NOW, Input::Write(data)) {
+                Ok(()) => given.content.extend_from_slice(&octets),
+                Err(_) => assert!(octets.len() > self.channel.room(), "there is room"),
+            }
+            if piece.flush {
+                self.gives(Input::Flush);
+            }
+        }
+        let section = (!trailers.is_empty()).then_some(given.trailers);
+        let declared = given.fields.content_length();
+        let length = declared.or(given.stream.flatten());
+        given.is_cut = length.is_some_and(|length| (given.content.len() as u64) < length);
+        self.gives(Input::Finish(section));
+    }
+
+    /// Everything that can leave leaves, in pieces.
+    fn moves(&mut self) {
+        loop {
+            while let Some(output) = self.channel.next_output() {
+                match output {
+                    Output::CloseWrite | Output::Drop { .. } => self.ended = true,
+                    Output::Excess(octets) => self.excess += octets,
+                    _ => {}
+                }
+            }
+            let mut slices = [&[][..]; 4];
+            let count = self.channel.unsent_slices(&mut slices);
+            let all = slices[..count].concat();
+            if all.is_empty() {
+                break;
+            }
+            let n = all.len().min(usize::from(self.send_at_most) * 16 + 1);
+            self.sent.extend_from_slice(&all[..n]);
+            self.gives(Input::Sent(n));
+        }
+    }
+
+    fn gives(&mut self, input: Input<'_>) {
+        if let Err(refused) = self.channel.handle(&NOW, input) {
+            panic!("{refused:?}: {:?}", self.channel);
+        }
+    }
+}
+
+/// The fields that are taken of those that are pushed: none that could end a line or frame the message.
+fn fields(lines: &[(Vec<u8>, Vec<u8>)]) -> Fields {
+    let mut fields = Fields::new();
+    for (name, value) in lines.iter().take(6) {
+        let Ok(name) = std::str::from_utf8(name) else { continue };
+        let before = fields.clone();
+        let may = may_be_pushed(&before, name, value);
+        let pushed: Result<(), InvalidField> = fields.push(name, value);
+        assert_eq!(pushed.is_ok(), may, "{name:?}: {:?} gives {pushed:?}", value.escape_ascii().to_string());
+        if pushed.is_err() {
+            assert_eq!(fields, before, "a refused field left something behind");
+        }
+        no_line_ends_within(value);
+    }
+    fields
+}
+
+/// One octet that ends a line, anywhere in whatever is around it, is refused.
+fn no_line_ends_within(value: &[u8]) {
+    let (before, after) = value.split_at(value.len() / 2);
+    for octet in [b'\r', b'\n', b'\0', 0x7f] {
+        let pushed = Fields::new().push("X", [before, &[octet], after].concat());
+        assert!(pushed.is_err(), "0x{octet:02x} was taken in {}", value.escape_ascii());
+    }
+}
+
+fn may_be_pushed(before: &Fields, name: &str, value: &[u8]) -> bool {
+    let is_valid = is_token(name.as_bytes()) && value.iter().all(|octet| is_field_octet(*octet));
+    let value = trim(value);
+    is_valid
+        && match name.to_ascii_lowercase().as_str() {
+            "transfer-encoding" | "keep-alive" => false,
+            "connection" => value.split(|octet| *octet == b',').all(|option| {
+                matches!(trim(option).to_ascii_lowercase().as_slice(), b"" | b"close" | b"upgrade")
+            }),
+            "content-length" => {
+                before.content_length().is_none()
+                    && value.iter().all(u8::is_ascii_digit)
+                    && number(value).is_some()
+            }
+            _ => true,
+        }
+}

@@ -1,0 +1,97 @@
+//! Whatever octets begin a connection: the channel accepts those heads, and only those, that a naive reading of
+//! RFC 9112 with the positions of `docs/compatibility.md` accepts, and sees the same request in them.
+//!
+//! Seen to fail with the check of `\r\n\r\n` in `core/src/head.rs` left out (a head with bare LF is accepted), with a
+//! second `Host` accepted in `core/src/framing.rs`, and with `keep_alive` there deciding by "or".
+
+mod host;
+mod recogniser;
+
+use httpfsm::config::ChannelConfig;
+use httpfsm::{BodyLength, RequestRef, Version};
+
+use self::recogniser::{Body, Head, Limits, Verdict, recognise};
+use crate::reading::{self, Reading, Upgrades};
+
+/// Judges the octets, with limits that are easily reached and with such as a server has.
+pub fn check(octets: &[u8]) {
+    check_with(octets, &Limits { size: 600, fields: 8, target: 40, body: 1000 });
+    check_with(octets, &Limits { size: 16 << 10, fields: 100, target: 8 << 10, body: 1 << 24 });
+}
+
+fn check_with(octets: &[u8], limits: &Limits) {
+    let config = ChannelConfig {
+        max_request_header_size: limits.size as u32,
+        max_request_fields: limits.fields as u32,
+        max_request_target_size: limits.target as u32,
+        max_request_body_size: limits.body,
+        ..ChannelConfig::hardened()
+    };
+    let reading = reading::read(&config, Upgrades::Refused, octets, |_| usize::MAX, || u64::MAX);
+    match recognise(octets, limits) {
+        Verdict::Nothing => {
+            assert!(reading.requests.is_empty(), "a request in {}", octets.escape_ascii());
+            assert_eq!(reading.refused, None, "a refusal of {}", octets.escape_ascii());
+        }
+        Verdict::Refused(statuses) => refused(octets, &statuses, limits, &reading),
+        Verdict::Accepted(head) => {
+            let Some(request) = reading.requests.first() else {
+                panic!("{:?} for {}", reading.refused, octets.escape_ascii())
+            };
+            accepted(octets, &head, request.head.as_ref());
+        }
+    }
+}
+
+fn refused(octets: &[u8], statuses: &[u16], limits: &Limits, reading: &Reading) {
+    let text = octets.escape_ascii();
+    assert!(reading.requests.is_empty(), "accepted, but {statuses:?} is expected: {text}");
+    let Some(error) = reading.refused else { panic!("neither accepted nor refused: {text}") };
+    let status = error.status().code();
+    assert!(statuses.contains(&status), "{error:?} is {status} instead of {statuses:?}: {text}");
+    assert!(error.offset <= octets.len().min(limits.size) as u64, "{error:?} is not in the head: {text}");
+    let line = format!("{status} ");
+    assert_eq!(reading.sent.get(9..13), Some(line.as_bytes()), "another status was sent: {text}");
+}
+
+fn accepted(octets: &[u8], expected: &Head<'_>, request: RequestRef<'_>) {
+    let text = octets.escape_ascii();
+    assert_eq!(request.raw(), &octets[..expected.len], "the head ends elsewhere: {text}");
+    assert_eq!(request.method().as_bytes(), expected.method, "{text}");
+    assert_eq!(request.target().as_bytes(), expected.target, "{text}");
+    assert_eq!(request.version() == Version::Http10, expected.is_1_0, "{text}");
+    let fields: Vec<_> = request.fields().map(|field| (field.name.as_bytes(), field.value)).collect();
+    assert_eq!(fields, expected.fields, "{text}");
+    let body = match request.body_length() {
+        BodyLength::None => Body::None,
+        BodyLength::Known(length) => Body::Length(length),
+        BodyLength::Chunked => Body::Chunked,
+    };
+    assert_eq!(body, expected.body, "{text}");
+    assert_eq!(request.keep_alive(), expected.persists, "persistence: {text}");
+    assert_eq!(request.expects_continue(), expected.expects, "expectation: {text}");
+    assert_eq!(request.upgrade().is_some(), expected.upgrades, "upgrade: {text}");
+    assert_eq!(
+        (request.is_head(), request.is_connect()),
+        (expected.method == b"HEAD", expected.is_connect())
+    );
+    same_as_httparse(expected, request);
+}
+
+/// A head that we accept is one for the parser that others use, too, and says the same.
+fn same_as_httparse(expected: &Head<'_>, request: RequestRef<'_>) {
+    let mut room = [httparse::EMPTY_HEADER; 128];
+    let mut parsed = httparse::Request::new(&mut room);
+    let verdict = parsed.parse(request.raw());
+    if expected.is_later_minor {
+        // It knows 1.0 and 1.1 only.
+        assert_eq!(verdict, Err(httparse::Error::Version));
+        return;
+    }
+    assert_eq!(verdict, Ok(httparse::Status::Complete(expected.len)));
+    assert_eq!(parsed.method, Some(request.method()));
+    assert_eq!(parsed.path, Some(request.target()));
+    assert_eq!(parsed.version, Some(u8::from(!expected.is_1_0)));
+    let fields: Vec<_> = parsed.headers.iter().map(|header| (header.name.as_bytes(), header.value)).collect();
+    assert_eq!(fields, expected.fields);
+}

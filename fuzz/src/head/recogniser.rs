@@ -1,0 +1,225 @@
+//! A reading of request heads by the book: split at CR LF, then line by line. It is slow, sees all octets at once, and
+//! shares no code with the machine.
+
+use super::host;
+use crate::text::{field, find, is_tchar, is_token, lines, number, trim};
+
+/// What a head may be at most.
+pub(super) struct Limits {
+    pub(super) size: usize,
+    pub(super) fields: usize,
+    pub(super) target: usize,
+    pub(super) body: u64,
+}
+
+/// The longest method.
+const METHOD: usize = 256;
+
+/// What a connection begins with, if its input ends after the octets.
+pub(super) enum Verdict<'a> {
+    /// No request, and nothing to answer.
+    Nothing,
+    /// One of these statuses: of several faults any may be the one that is told.
+    Refused(Vec<u16>),
+    Accepted(Head<'a>),
+}
+
+/// A request head.
+pub(super) struct Head<'a> {
+    pub(super) len: usize,
+    pub(super) method: &'a [u8],
+    pub(super) target: &'a [u8],
+    pub(super) is_1_0: bool,
+    /// HTTP/1.2 to HTTP/1.9.
+    pub(super) is_later_minor: bool,
+    pub(super) fields: Vec<(&'a [u8], &'a [u8])>,
+    pub(super) body: Body,
+    pub(super) persists: bool,
+    pub(super) expects: bool,
+    pub(super) upgrades: bool,
+}
+
+impl Head<'_> {
+    pub(super) fn is_connect(&self) -> bool {
+        self.method == b"CONNECT"
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Body {
+    None,
+    Length(u64),
+    Chunked,
+}
+
+pub(super) fn recognise<'a>(octets: &'a [u8], limits: &Limits) -> Verdict<'a> {
+    let window = &octets[..octets.len().min(limits.size)];
+    // One empty line is skipped (RFC 9112 section 2.2).
+    let start = if window.starts_with(b"\r\n") { 2 } else { 0 };
+    let rest = &window[start..];
+    let end = if rest.starts_with(b"\r\n") { Some(0) } else { find(rest, b"\r\n\r\n").map(|at| at + 4) };
+    if has_stray_octet(&rest[..end.unwrap_or(rest.len())]) || end == Some(0) {
+        return Verdict::Refused(vec![400]);
+    }
+    match end {
+        Some(end) => whole(&rest[..end], start, limits),
+        None if window.len() == limits.size => Verdict::Refused(too_large(rest, limits)),
+        None if octets.iter().all(|octet| matches!(octet, b'\r' | b'\n')) => Verdict::Nothing,
+        None => Verdict::Refused(vec![400]),
+    }
+}
+
+/// NUL, CR or LF alone, or a beginning that no method has. A CR at the end of all octets may still get its LF.
+fn has_stray_octet(octets: &[u8]) -> bool {
+    let strayed = |at: usize| match octets[at] {
+        0 => true,
+        b'\n' => at == 0 || octets[at - 1] != b'\r',
+        b'\r' => octets.get(at + 1).is_some_and(|next| *next != b'\n'),
+        _ => false,
+    };
+    let begins_badly = octets.first().is_some_and(|first| *first != b'\r' && !is_tchar(*first));
+    begins_badly || (0..octets.len()).any(strayed)
+}
+
+/// For a head that has no end within the limit, the line that is too long may be blamed.
+fn too_large(rest: &[u8], limits: &Limits) -> Vec<u16> {
+    let line = rest.split(|octet| *octet == b'\r').next().unwrap_or_default();
+    let mut words = line.split(|octet| *octet == b' ');
+    let mut statuses = Vec::new();
+    if words.next().is_some_and(|method| method.len() > METHOD) {
+        statuses.push(501);
+    } else if words.next().is_some_and(|target| target.len() > limits.target) {
+        statuses.push(414);
+    }
+    if statuses.is_empty() || find(rest, b"\r\n").is_some() {
+        statuses = vec![431];
+    }
+    statuses
+}
+
+fn whole<'a>(head: &'a [u8], start: usize, limits: &Limits) -> Verdict<'a> {
+    let mut faults = Vec::new();
+    let mut must = |holds: bool, status: u16| {
+        if !holds {
+            faults.push(status);
+        }
+    };
+    let lines = lines(head);
+    let words: Vec<_> = lines[0].split(|octet| *octet == b' ').collect();
+    let word = |n: usize| words.get(n).copied().unwrap_or_default();
+    let (method, target, version) = (word(0), word(1), word(2));
+
+    must(words.len() == 3, 400);
+    must(is_token(method), 400);
+    must(method.len() <= METHOD, 501);
+    must(target.len() <= limits.target, 414);
+    must(is_target(method, target), 400);
+    let minor = match version {
+        [b'H', b'T', b'T', b'P', b'/', major @ b'0'..=b'9', b'.', minor @ b'0'..=b'9'] => {
+            must(*major == b'1', 505);
+            *minor - b'0'
+        }
+        _ => {
+            must(false, 400);
+            1
+        }
+    };
+    let is_1_0 = minor == 0;
+
+    // The last of the lines is the empty one.
+    let fields: Vec<_> = lines[1..lines.len() - 1].iter().filter_map(|line| field(line)).collect();
+    must(fields.len() == lines.len() - 2, 400);
+    must(lines.len() - 2 <= limits.fields, 431);
+    let all = |name: &str| -> Vec<&[u8]> {
+        let name = name.as_bytes();
+        fields.iter().filter(|field| field.0.eq_ignore_ascii_case(name)).map(|field| field.1).collect()
+    };
+    let members = |name: &str| -> Vec<Vec<u8>> {
+        let values = all(name);
+        let members = values.iter().flat_map(|value| value.split(|octet| *octet == b','));
+        members.map(|member| trim(member).to_ascii_lowercase()).collect()
+    };
+    let lists = |name: &str, option: &str| members(name).iter().any(|member| member == option.as_bytes());
+
+    let hosts = all("host");
+    must(hosts.len() == 1 || (is_1_0 && hosts.is_empty()), 400);
+    must(hosts.iter().all(|value| host::is_authority(value)), 400);
+
+    let (lengths, codings) = (all("content-length"), members("transfer-encoding"));
+    let is_connect = method == b"CONNECT";
+    let mut body = Body::None;
+    if !codings.is_empty() {
+        body = Body::Chunked;
+        must(lengths.is_empty() && !is_1_0 && !is_connect, 400);
+        if let Err(status) = is_chunked_once(&codings) {
+            must(false, status);
+        }
+    }
+    if let Some(value) = lengths.first() {
+        must(lengths.len() == 1, 400);
+        must(!value.is_empty() && value.iter().all(u8::is_ascii_digit), 400);
+        // What no number holds is too large for any limit.
+        let length = number(value).unwrap_or(u64::MAX);
+        must(length <= limits.body, 413);
+        must(length == 0 || !is_connect, 400);
+        body = Body::Length(length);
+    }
+    let expectations = members("expect");
+    must(is_1_0 || expectations.iter().all(|member| member.is_empty() || member == b"100-continue"), 417);
+
+    if !faults.is_empty() {
+        return Verdict::Refused(faults);
+    }
+    Verdict::Accepted(Head {
+        len: start + head.len(),
+        method,
+        target,
+        is_1_0,
+        is_later_minor: minor > 1,
+        body,
+        persists: !lists("connection", "close") && (!is_1_0 || lists("connection", "keep-alive")),
+        expects: !is_1_0 && !matches!(body, Body::None | Body::Length(0)) && lists("expect", "100-continue"),
+        upgrades: !is_1_0
+            && lists("connection", "upgrade")
+            && all("upgrade").iter().any(|value| !value.is_empty()),
+        fields,
+    })
+}
+
+/// The four forms of RFC 9112 section 3.2 with their methods; visible ASCII without `#`.
+fn is_target(method: &[u8], target: &[u8]) -> bool {
+    if !target.iter().all(|octet| octet.is_ascii_graphic() && *octet != b'#') {
+        return false;
+    }
+    if method == b"CONNECT" {
+        return host::is_host_and_port(target);
+    }
+    if target.starts_with(b"/") || (target == b"*" && method == b"OPTIONS") {
+        return true;
+    }
+    let Some(scheme) = find(target, b"://") else { return false };
+    let known = matches!(target[..scheme].to_ascii_lowercase().as_slice(), b"http" | b"https");
+    let rest = &target[scheme + 3..];
+    let authority = rest.split(|octet| matches!(octet, b'/' | b'?')).next().unwrap_or_default();
+    known && host::is_authority(authority) && !authority.is_empty() && authority[0] != b':'
+}
+
+/// `chunked` and nothing else; the error is the status. A coding that is not known, before a final `chunked`, is a
+/// body that could be framed.
+fn is_chunked_once(codings: &[Vec<u8>]) -> Result<(), u16> {
+    let Some((last, before)) = codings.split_last() else { return Err(400) };
+    if last != b"chunked" || !before.iter().all(|coding| is_other_coding(coding)) {
+        return Err(400);
+    }
+    if before.is_empty() { Ok(()) } else { Err(501) }
+}
+
+fn is_other_coding(coding: &[u8]) -> bool {
+    let mut parts = coding.split(|octet| *octet == b';').map(trim);
+    let name = parts.next().unwrap_or_default();
+    let is_parameter = |part: &[u8]| match part.iter().position(|octet| *octet == b'=') {
+        Some(at) => is_token(trim(&part[..at])) && is_token(trim(&part[at + 1..])),
+        None => is_token(part),
+    };
+    is_token(name) && name != b"chunked" && parts.all(is_parameter)
+}

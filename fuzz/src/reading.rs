@@ -1,0 +1,194 @@
+//! What a channel reads in the octets of a connection, when the application takes every body and answers with 200.
+
+use std::sync::Arc;
+
+use httpfsm::config::ChannelConfig;
+use httpfsm::{
+    BodyError, BodyRef, Channel, CloseReason, Date, Facts, Fields, Input, Moment, Now, Output, RequestError,
+    RequestHead, ResponseRef, Settings, State, Status,
+};
+
+/// A request as it was delivered.
+#[derive(Clone, Debug, Default)]
+pub struct Message {
+    /// Its head.
+    pub head: RequestHead,
+    /// Its content, as far as it came.
+    pub content: Vec<u8>,
+    /// Its trailer fields.
+    pub trailers: Vec<(String, Vec<u8>)>,
+    /// Whether its body was whole.
+    pub is_whole: bool,
+}
+
+/// All that was read of a connection.
+#[derive(Debug, Default)]
+pub struct Reading {
+    /// The requests in order; only the last can lack the rest of its body.
+    pub requests: Vec<Message>,
+    /// Why the last request, or what came after it, was refused.
+    pub refused: Option<RequestError>,
+    /// Why the body of the last request is not whole.
+    pub broken: Option<BodyError>,
+    /// The octets behind the last request, if the connection was handed over to another protocol.
+    pub handed_over: Option<Vec<u8>>,
+    /// What was sent.
+    pub sent: Vec<u8>,
+    /// Why the channel closed.
+    pub closed: Option<CloseReason>,
+}
+
+/// What is answered to a request for another protocol.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Upgrades {
+    /// 101: it is spoken from then on.
+    Given,
+    /// 200, as to any other.
+    Refused,
+}
+
+const NOW: Now<'static> = Now::new(Moment::START, &Date::EPOCH);
+
+/// Sends `octets` in pieces of at most `piece(offset)`, then the end of the input. The application takes bodies in
+/// parts of at most `demand()`, both at least 1.
+pub fn read(
+    config: &ChannelConfig,
+    upgrades: Upgrades,
+    octets: &[u8],
+    mut piece: impl FnMut(usize) -> usize,
+    demand: impl FnMut() -> u64,
+) -> Reading {
+    let channel = Channel::new(Arc::new(Settings::new(config)), Facts::default());
+    let mut reader = Reader { channel, upgrades, demand, credit: 0, reading: Reading::default() };
+    let mut at = 0;
+    // A step hands over an octet, or it is one of the few at an end: no more can be needed.
+    for _ in 0..octets.len() + 64 {
+        reader.take_turns();
+        if reader.channel.is_closed() {
+            return reader.reading;
+        }
+        let room = reader.channel.input_room();
+        if at < octets.len() && room > 0 {
+            let n = piece(at).clamp(1, room.min(octets.len() - at));
+            reader.give(Input::RxData(&octets[at..at + n]));
+            at += n;
+        } else if at == octets.len() && reader.channel.waits_for().input() {
+            reader.give(Input::RxEnd);
+        } else {
+            if reader.channel.state() == State::Upgraded {
+                // What comes now goes to the other protocol, and not through the channel.
+                let rest = reader.reading.handed_over.get_or_insert_default();
+                rest.extend_from_slice(octets.get(at..).unwrap_or_default());
+            }
+            reader.give(Input::Disconnected);
+        }
+    }
+    panic!("not closed after {at} of {} octets: {:?}", octets.len(), reader.channel);
+}
+
+struct Reader<D> {
+    channel: Channel,
+    upgrades: Upgrades,
+    demand: D,
+    /// Octets of the body that were demanded and did not come.
+    credit: u64,
+    reading: Reading,
+}
+
+/// What the application does after an event.
+enum Turn {
+    Nothing,
+    Demand,
+    Answer,
+}
+
+impl<D: FnMut() -> u64> Reader<D> {
+    /// The application and the socket take their turns, until neither has anything to do.
+    fn take_turns(&mut self) {
+        loop {
+            while let Some(turn) = self.next_turn() {
+                match turn {
+                    Turn::Nothing => {}
+                    Turn::Demand => {
+                        self.credit = (self.demand)().max(1);
+                        self.offer(Input::BodyDemand(self.credit));
+                    }
+                    Turn::Answer => self.answer(),
+                }
+            }
+            let unsent = self.channel.unsent();
+            if unsent.is_empty() {
+                break;
+            }
+            self.reading.sent.extend_from_slice(unsent);
+            let sent = unsent.len();
+            self.give(Input::Sent(sent));
+        }
+    }
+
+    fn next_turn(&mut self) -> Option<Turn> {
+        let reading = &mut self.reading;
+        Some(match self.channel.next_output()? {
+            Output::HttpRequest => {
+                let head = self.channel.request().expect("a request that is told of is shown").into();
+                reading.requests.push(Message { head, ..Message::default() });
+                Turn::Demand
+            }
+            Output::BodyData(octets) => {
+                let message = reading.requests.last_mut().expect("a body follows its request");
+                message.content.extend_from_slice(octets);
+                assert!(octets.len() as u64 <= self.credit, "{} octets over the demand", octets.len());
+                self.credit -= octets.len() as u64;
+                if self.credit == 0 { Turn::Demand } else { Turn::Nothing }
+            }
+            Output::BodyEnd(trailers) => {
+                let message = reading.requests.last_mut().expect("a body follows its request");
+                assert!(!message.is_whole, "a body ended twice");
+                let pairs = trailers.iter().map(|field| (field.name.to_owned(), field.value.to_vec()));
+                message.trailers.extend(pairs);
+                message.is_whole = true;
+                Turn::Answer
+            }
+            Output::BodyFailed(error) => {
+                reading.broken = Some(error);
+                Turn::Nothing
+            }
+            Output::Refused(error) => {
+                reading.refused = Some(error);
+                Turn::Nothing
+            }
+            Output::Upgraded(octets) => {
+                reading.handed_over.get_or_insert_default().extend_from_slice(octets);
+                Turn::Nothing
+            }
+            Output::HttpChannelClosed(reason) => {
+                reading.closed = Some(reason);
+                Turn::Nothing
+            }
+            _ => Turn::Nothing,
+        })
+    }
+
+    fn answer(&mut self) {
+        let wants_other = self.reading.requests.last().is_some_and(|m| m.head.as_ref().upgrade().is_some());
+        let status = if wants_other && self.upgrades == Upgrades::Given {
+            Status::SWITCHING_PROTOCOLS
+        } else {
+            Status::OK
+        };
+        let fields = Fields::new();
+        self.offer(Input::HttpResponse(ResponseRef { status, fields: &fields, body: BodyRef::Empty }));
+    }
+
+    /// What the channel itself said it takes.
+    fn give(&mut self, input: Input<'_>) {
+        if let Err(refused) = self.channel.handle(&NOW, input) {
+            panic!("{refused:?}: {:?}", self.channel);
+        }
+    }
+
+    /// What may come too late, because the peer broke a rule in the meantime.
+    fn offer(&mut self, input: Input<'_>) {
+        let _ = self.channel.handle(&NOW, input);
+    }
+}

@@ -1,0 +1,220 @@
+//! The hostile corpus of the core, sent to the program over sockets: statuses, number of answers and the close are
+//! those that are written, on every transport.
+
+#[path = "../../../core/tests/hostile/corpus.rs"]
+mod corpus;
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use corpus::{Application, End, Entry, Step, shown};
+
+use crate::{PATIENCE, Server};
+
+/// Connections that are open at a time.
+const PEERS: usize = 32;
+
+/// Between two pieces, so that they are read apart.
+const PAUSE: Duration = Duration::from_millis(3);
+
+/// Is answered 200 where an entry leaves the connection open, and ends it.
+const LAST: &str = "GET /probe HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+
+/// The entries that sockets and `--app echo` can judge in no time of their own.
+fn entries() -> Vec<Entry> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../core/tests/hostile");
+    let mut entries = corpus::entries(&folder);
+    entries.retain(|entry| {
+        let is_known = match entry.application {
+            Application::Reads | Application::Answers => matches!(entry.end, End::Open | End::Close(_)),
+            Application::Upgrades => !entry.octets().starts_with(b"CONNECT "),
+            _ => false,
+        };
+        is_known
+            && entry.acts.len() == 1
+            && entry.is_octets_alone()
+            && entry.config.iter().all(|(name, _)| !name.ends_with("_timeout"))
+    });
+    entries
+}
+
+/// What the peer sends: the octets of the entry, whose target says how the application answers.
+fn octets(entry: &Entry) -> Vec<u8> {
+    let target: &[u8] = match entry.application {
+        Application::Answers => b" /_rig/early HTTP/",
+        Application::Upgrades => b" /_rig/upgrade HTTP/",
+        _ => return entry.octets(),
+    };
+    let mut octets = entry.octets();
+    let any = b" / HTTP/";
+    let mut at = 0;
+    while let Some(found) = octets[at..].windows(any.len()).position(|octets| octets == any) {
+        octets.splice(at + found..at + found + any.len(), target.iter().copied());
+        at += found + target.len();
+    }
+    octets
+}
+
+/// Whether the peer ends its input behind the octets.
+fn has_fin(entry: &Entry) -> bool {
+    entry.acts.iter().flat_map(|act| &act.steps).any(|step| *step == Step::Fin)
+}
+
+/// Sends an entry, cut before the octet `cut`, and says what is wrong with the answers.
+fn exchange(address: SocketAddr, entry: &Entry, cut: usize) -> Result<(), String> {
+    let mut octets = octets(entry);
+    let mut expected: Vec<_> = entry.acts.iter().flat_map(|act| act.statuses.clone()).collect();
+    let is_tunnel = matches!(entry.end, End::Tunnel(_));
+    let has_fin = has_fin(entry) || is_tunnel;
+    if !has_fin {
+        octets.extend(LAST.as_bytes());
+    }
+    if entry.end == End::Open {
+        expected.push("200".into());
+    }
+    let mut stream = TcpStream::connect(address).map_err(|error| error.to_string())?;
+    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    stream.set_nodelay(true).expect("an option");
+    let (first, second) = octets.split_at(cut);
+    // The answer may come, and the connection go, before all is sent.
+    let _ = stream.write_all(first);
+    if !second.is_empty() && cut > 0 {
+        thread::sleep(PAUSE);
+    }
+    let _ = stream.write_all(second);
+    if has_fin {
+        let _ = stream.shutdown(Shutdown::Write);
+    }
+    let mut answers = Vec::new();
+    if let Err(error) = stream.read_to_end(&mut answers) {
+        return Err(format!("no end of the answers: {error}, behind {}", shown(&answers)));
+    }
+    let told: Vec<_> = entry.acts.iter().flat_map(|act| &act.told).collect();
+    let mut is_head: Vec<_> = told.iter().map(|line| line.starts_with(b"HEAD ")).collect();
+    if told.iter().all(|line| line.starts_with(b"refused")) {
+        is_head = vec![entry.octets().starts_with(b"HEAD ")];
+    }
+    let (statuses, tunnel) = statuses(&answers, &is_head)?;
+    match &entry.end {
+        End::Tunnel(octets) if tunnel != octets => return Err(format!("the tunnel had {}", shown(tunnel))),
+        End::Tunnel(_) => {}
+        _ if tunnel.is_empty() => {}
+        _ => return Err("the connection is handed over".into()),
+    }
+    let mut rest = statuses.iter().peekable();
+    let all = expected.iter().all(|status| match status.strip_suffix('?') {
+        Some(optional) => {
+            let _ = rest.next_if(|got| *got == optional);
+            true
+        }
+        None => rest.next_if_eq(&status).is_some(),
+    });
+    if all && rest.next().is_none() {
+        Ok(())
+    } else {
+        Err(format!("the statuses {expected:?} are expected, and {statuses:?} came"))
+    }
+}
+
+/// The status codes of the answers, each of which must be whole, and what comes behind a 101.
+fn statuses<'a>(answers: &'a [u8], is_head: &[bool]) -> Result<(Vec<String>, &'a [u8]), String> {
+    let mut statuses = Vec::new();
+    let mut finals = 0;
+    let mut rest = answers;
+    while !rest.is_empty() {
+        let wrong = || format!("no whole answer in {}", shown(rest));
+        let end = rest.windows(4).position(|four| four == b"\r\n\r\n").ok_or_else(wrong)?;
+        let head = String::from_utf8_lossy(&rest[..end]).to_ascii_lowercase();
+        let status = head.strip_prefix("http/1.").and_then(|line| line.get(2..5)).ok_or_else(wrong)?;
+        let length = head.split("\r\n").find_map(|line| line.strip_prefix("content-length: "));
+        let is_interim = status.starts_with('1');
+        let has_content = !is_interim && !is_head.get(finals).is_some_and(|is_head| *is_head);
+        finals += usize::from(!is_interim);
+        let length = length.filter(|_| has_content).map_or(Ok(0), str::parse).map_err(|_| wrong())?;
+        statuses.push(status.to_owned());
+        rest = rest.get(end + 4 + length..).ok_or_else(wrong)?;
+        if statuses.last().is_some_and(|status| status == "101") {
+            return Ok((statuses, rest));
+        }
+    }
+    Ok((statuses, rest))
+}
+
+/// The parameters of an entry as flags.
+fn flags(entry: &Entry) -> Vec<String> {
+    let flag = |(name, value): &(String, String)| format!("--{}={value}", name.replace('_', "-"));
+    entry.config.iter().map(flag).collect()
+}
+
+/// Sends all entries to one server, whole and cut at some places.
+fn exchange_all(server: &Server, entries: &[Entry]) -> Vec<String> {
+    let cuts = |entry: &Entry| {
+        let len = octets(entry).len();
+        let mut cuts = vec![0, len / 2, len.saturating_sub(1)];
+        cuts.dedup();
+        cuts
+    };
+    let jobs: Vec<_> =
+        entries.iter().flat_map(|entry| cuts(entry).into_iter().map(move |cut| (entry, cut))).collect();
+    let (next, address) = (AtomicUsize::new(0), server.address());
+    let peer = || {
+        let mut wrong = Vec::new();
+        while let Some((entry, cut)) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+            if let Err(error) = exchange(address, entry, *cut) {
+                let Entry { place, row, id, .. } = entry;
+                let octets = shown(&entry.octets());
+                wrong.push(format!("{place} {row} {id}, cut at {cut}\n  octets: {octets}\n{error}\n"));
+            }
+        }
+        wrong
+    };
+    thread::scope(|scope| {
+        let peers: Vec<_> = (0..PEERS).map(|_| scope.spawn(peer)).collect();
+        peers.into_iter().flat_map(|peer| peer.join().expect("a peer")).collect()
+    })
+}
+
+on_each_transport!(
+    every_entry_of_the_corpus_is_answered_as_it_is_written,
+    a_crowd_of_slow_peers_does_not_keep_a_healthy_one_waiting,
+);
+
+fn every_entry_of_the_corpus_is_answered_as_it_is_written(transport: &str) {
+    let mut by_flags: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for entry in entries() {
+        by_flags.entry(flags(&entry)).or_default().push(entry);
+    }
+    let count: usize = by_flags.values().map(Vec::len).sum();
+    assert!(count >= 700, "{count} entries");
+    for (flags, entries) in &by_flags {
+        // What lingering throws away is longer than any entry, so that no reset overtakes an answer.
+        let mut arguments = vec!["--app", "echo", "--transport", transport, "--linger-octets", "16MiB"];
+        arguments.extend(flags.iter().map(String::as_str));
+        let server = Server::start(&arguments);
+        let wrong = exchange_all(&server, entries);
+        assert!(wrong.is_empty(), "{} exchanges:\n\n{}", wrong.len(), wrong.join("\n"));
+    }
+}
+
+fn a_crowd_of_slow_peers_does_not_keep_a_healthy_one_waiting(transport: &str) {
+    const CROWD: usize = 200;
+    let begun: [&[u8]; 4] = [
+        b"",
+        b"GET / HT",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhello",
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5;a",
+    ];
+    let server = Server::start(&["--app", "echo", "--transport", transport, "--threads", "1"]);
+    let mut crowd: Vec<_> = (0..CROWD).map(|_| server.connect()).collect();
+    for (at, peer) in crowd.iter_mut().enumerate() {
+        peer.write_all(begun[at % begun.len()]).expect("sent");
+    }
+    let answer = server.exchange(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    assert_eq!(answer.status, "HTTP/1.1 200 OK");
+    drop(crowd);
+}

@@ -322,6 +322,12 @@ impl<'a> Bench<'a> {
             let text = format!("{} octets are held, and {} may be", channel.buffered(), self.bound);
             return Err(broken(Contract::Bounded, text));
         }
+        if channel.is_idle() && channel.buffered() > 0 {
+            return Err(broken(
+                Contract::Bounded,
+                format!("{} octets are held for nothing", channel.buffered()),
+            ));
+        }
         if (self.ended || self.lost) && waits.input() {
             return Err(progress(format!("input is waited for after its end, in {state}")));
         }

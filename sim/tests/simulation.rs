@@ -16,6 +16,9 @@
 //! | `TransmitReady` does not ask the application | it was not woken for what it could do |
 //! | no second turn after a write | it was not woken for what it could do |
 //! | a demand for the body is lost | the machine answered 503 |
+//!
+//! And bare channels, when input is waited for behind its end, when there is no deadline for pending output or for what is
+//! discarded, and when an idle channel keeps its buffers.
 
 use std::future::pending;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -175,7 +175,6 @@ impl Alarms {
     }
 
     /// Connections that have an entry.
-    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         lock(&self.inner).entries.len()
     }

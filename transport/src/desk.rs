@@ -271,7 +271,6 @@ impl Desk {
     }
 
     /// What nobody is left to give back: channels, requests, octets, alarms, listeners.
-    #[cfg(test)]
     pub(crate) fn held(&self) -> [u64; 5] {
         let budget = &self.budget;
         [

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::task::Context;
 
 use httpfsm::channel::Settings;
 use httpfsm::config::{Bodies, ServerConfig};
@@ -9,6 +10,7 @@ use httpfsm::handler::{ConnectionInfo, Handler, Subscriber};
 use httpfsm::peer::Peer;
 use httpfsm::server::Refusal;
 
+use crate::alarms::NEVER;
 use crate::clock::Clock;
 use crate::desk::{Desk, Lease};
 use crate::driver::Driver;
@@ -79,6 +81,20 @@ impl<H: Handler> Service<H> {
         let scheme = self.settings.config().url_scheme.clone();
         let info = ConnectionInfo { peername, sockname, scheme, channel };
         Ok(Driver::new(Arc::clone(self), wire, Arc::new(info), lease, self.desk.facts(id)))
+    }
+
+    /// Wakes the connections whose deadlines have come, and says when the next one does, in milliseconds on the
+    /// service's clock; `None`: none is armed. The task of `cx` is woken when an earlier one is armed. For whoever
+    /// keeps the time without [`keep_time`](crate::keep_time), as a simulator does.
+    pub fn sweep(&self, cx: &mut Context<'_>) -> Option<u64> {
+        Some(self.desk.sweep(cx)).filter(|&next| next != NEVER)
+    }
+
+    /// What nobody has given back yet: channels, requests with the application (where they are limited), octets in
+    /// buffers, alarms, listeners. All 0 when everything is over; for whoever looks for leaks.
+    #[must_use]
+    pub fn held(&self) -> [u64; 5] {
+        self.desk.held()
     }
 
     /// Keeps the memory of an exchange that is over, for another.

@@ -1,0 +1,131 @@
+//! A request of a model client, and what it expects.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// A request, and what is known of its answer. How it is framed, cut and disturbed is the simulator's affair.
+#[derive(Clone)]
+pub struct Ask {
+    pub(crate) method: String,
+    pub(crate) target: String,
+    pub(crate) fields: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+    pub(crate) expected: Expected,
+    pub(crate) reads_body: bool,
+}
+
+type Check = Arc<dyn Fn(&Answer) -> Result<(), String> + Send + Sync>;
+
+#[derive(Clone)]
+pub(crate) enum Expected {
+    /// Whatever the handler says.
+    Anything,
+    /// 200 with these octets.
+    Exactly(Vec<u8>),
+    /// An answer whose end does not come.
+    Cut,
+    /// 101, and then an echo of these octets.
+    Echo(Vec<u8>),
+    /// The machine's own answer, and the end.
+    Refused(&'static [u16]),
+    Checked(Check),
+}
+
+impl Ask {
+    /// A request without a body.
+    #[must_use]
+    pub fn get(target: impl Into<String>) -> Self {
+        Self::new("GET", target, Vec::new())
+    }
+
+    /// A request with a body, which arrives with a length or in chunks.
+    #[must_use]
+    pub fn post(target: impl Into<String>, body: impl Into<Vec<u8>>) -> Self {
+        Self::new("POST", target, body.into())
+    }
+
+    /// A request of any method. CONNECT is none that is simulated.
+    #[must_use]
+    pub fn new(method: impl Into<String>, target: impl Into<String>, body: impl Into<Vec<u8>>) -> Self {
+        Self {
+            method: method.into(),
+            target: target.into(),
+            fields: Vec::new(),
+            body: body.into(),
+            expected: Expected::Anything,
+            reads_body: false,
+        }
+    }
+
+    /// Adds a field. Host, Connection, Expect and what frames the body are the simulator's.
+    #[must_use]
+    pub fn field(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.fields.push((name.into(), value.into()));
+        self
+    }
+
+    /// What the answer of the handler must be, if it comes whole. An error is the text of the failure.
+    #[must_use]
+    pub fn check(mut self, check: impl Fn(&Answer) -> Result<(), String> + Send + Sync + 'static) -> Self {
+        self.expected = Expected::Checked(Arc::new(check));
+        self
+    }
+
+    /// The handler reads the body to its end before it answers, so that the connection is kept: then it has to be.
+    #[must_use]
+    pub fn reads_body(mut self) -> Self {
+        self.reads_body = true;
+        self
+    }
+
+    pub(crate) fn expecting(mut self, expected: Expected) -> Self {
+        self.expected = expected;
+        self
+    }
+}
+
+impl fmt::Debug for Ask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { method, target, body, expected, .. } = self;
+        write!(f, "{method} {target}, body of {} octets, expects {expected:?}", body.len())
+    }
+}
+
+impl fmt::Debug for Expected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Anything => f.write_str("Anything"),
+            Self::Exactly(octets) => write!(f, "Exactly({} octets)", octets.len()),
+            Self::Cut => f.write_str("Cut"),
+            Self::Echo(octets) => write!(f, "Echo({} octets)", octets.len()),
+            Self::Refused(statuses) => write!(f, "Refused({statuses:?})"),
+            Self::Checked(_) => f.write_str("Checked(..)"),
+        }
+    }
+}
+
+/// A whole answer, as a client received it.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Answer {
+    /// The status code.
+    pub status: u16,
+    /// The fields, as they came.
+    pub fields: Vec<(String, String)>,
+    /// The content, decoded.
+    pub body: Vec<u8>,
+    /// How many interim answers came before it.
+    pub interim: u32,
+}
+
+impl Answer {
+    /// The value of the first field of this name, whatever its case.
+    #[must_use]
+    pub fn field(&self, name: &str) -> Option<&str> {
+        let found = self.fields.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.as_str())
+    }
+
+    pub(crate) fn says_close(&self) -> bool {
+        self.field("Connection").is_some_and(|value| value.to_ascii_lowercase().contains("close"))
+    }
+}

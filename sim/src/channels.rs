@@ -1,0 +1,364 @@
+//! Bare channels under the same clients, without a driver: the machine's own contracts, asked after every step.
+
+use std::collections::VecDeque;
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use httpfsm::channel::{Channel, Facts, Settings, State};
+use httpfsm::config::ServerConfig;
+use httpfsm::fields::Fields;
+use httpfsm::input::{Data, Input};
+use httpfsm::output::Output;
+use httpfsm::response::{BodyRef, ResponseRef};
+use httpfsm::status::Status;
+use httpfsm::time::{Date, Moment, Now};
+use httpfsm_transport::catch_panic;
+
+use crate::dice::{Dice, mix};
+use crate::failure::Failure;
+use crate::fault::Fault;
+use crate::model;
+use crate::plan::Plan;
+use crate::reader::{Read, Reader};
+use crate::round::{Breach, Contract};
+use crate::simulation::{Outcome, repeat};
+use crate::trace::Trace;
+use crate::watch::NUMBER;
+
+/// Deadlines that may come one after the other until a silent channel is closed.
+const DEADLINES: usize = 64;
+
+/// Somebody's turn.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Turn {
+    Feed(usize),
+    Take,
+    Act(u32),
+    Send(usize),
+    Pass(u64),
+    End,
+    Lose,
+    GoOut,
+    Evict,
+    Busy,
+}
+
+/// Drives so many channels, each drawn from a seed of its own, from `seed` upwards: random input in random pieces, the
+/// application, the socket and time in random order. After every step the channel is asked for everything that it can be
+/// asked, twice.
+///
+/// The configuration is the default one with [`vary`](crate::vary).
+///
+/// # Errors
+///
+/// A contract was broken: the failure, made as small as it gets.
+pub fn channels(seed: u64, channels: u64) -> Result<Outcome, Box<Failure>> {
+    let mut outcome = Outcome { connections: channels, steps: 0, trace_hash: 0 };
+    for seed in (0..channels).map(|n| seed.wrapping_add(n)) {
+        let (octets, turns) = draw(seed);
+        let (hash, breach) = run(seed, &octets, &turns, &Trace::new(false));
+        outcome.steps += turns.len() as u64;
+        outcome.trace_hash = outcome.trace_hash.wrapping_add(mix(hash ^ mix(seed)));
+        if let Some(breach) = breach {
+            return Err(Box::new(fail(seed, &octets, turns, &breach)));
+        }
+    }
+    Ok(outcome)
+}
+
+/// What the peer sends, and in which order things happen.
+fn draw(seed: u64) -> (Vec<u8>, Vec<Turn>) {
+    let plan = Plan::draw(seed, Fault::ALL, &model::ask);
+    let sends = plan.clients.iter().take(2).flat_map(|client| &client.sends);
+    // A client alone knows which answer is to a HEAD.
+    let sends = sends.filter(|sent| !sent.is_headless()).map(|sent| sent.render());
+    let octets = sends.flat_map(|(head, body)| [head, body].concat()).collect();
+    let mut dice = Dice::new(!plan.order);
+    let turns = (0..20 + dice.below(100)).map(|_| match dice.below(40) {
+        0..=9 => Turn::Feed(1 + dice.length(9000) as usize),
+        10..=17 => Turn::Take,
+        18..=27 => Turn::Act(dice.below(u32::MAX)),
+        28..=35 => Turn::Send(1 + dice.length(9000) as usize),
+        36 | 37 => Turn::Pass(u64::from(dice.length(20_000))),
+        38 if dice.one_in(4) => Turn::Lose,
+        38 if dice.one_in(4) => Turn::GoOut,
+        38 => Turn::Evict,
+        39 if dice.one_in(3) => Turn::End,
+        39 if dice.one_in(4) => Turn::Busy,
+        _ => Turn::Take,
+    });
+    (octets, turns.collect())
+}
+
+fn run(seed: u64, octets: &[u8], turns: &[Turn], trace: &Trace) -> (u64, Option<Breach>) {
+    let outcome = catch_panic(|| Bench::new(seed, trace).run(octets, turns));
+    let breach = match outcome {
+        Ok(outcome) => outcome.err(),
+        Err(text) => Some(Breach { contract: Contract::NoPanic, text }),
+    };
+    (trace.hash(), breach)
+}
+
+fn fail(seed: u64, octets: &[u8], mut turns: Vec<Turn>, breach: &Breach) -> Failure {
+    let mut at = 0;
+    while at < turns.len() {
+        let mut fewer = turns.clone();
+        fewer.remove(at);
+        let still = run(seed, octets, &fewer, &Trace::new(false)).1;
+        if still.is_some_and(|still| still.contract == breach.contract) {
+            turns = fewer;
+        } else {
+            at += 1;
+        }
+    }
+    let trace = Trace::new(true);
+    let last = run(seed, octets, &turns, &trace).1.unwrap_or_else(|| breach.clone());
+    let plan = format!("{turns:?}");
+    let (contract, text) = (last.contract, last.text);
+    Failure { seed, contract, text, plan, steps: trace.take_lines(), command: repeat(seed) }
+}
+
+/// A channel and whoever is around it.
+struct Bench<'a> {
+    channel: Channel,
+    trace: &'a Trace,
+    at: u64,
+    bound: usize,
+    fed: usize,
+    ended: bool,
+    lost: bool,
+    reader: Reader,
+    /// Numbers of requests that were delivered and not answered on the wire.
+    delivered: VecDeque<String>,
+}
+
+impl<'a> Bench<'a> {
+    fn new(seed: u64, trace: &'a Trace) -> Self {
+        let mut config = ServerConfig::default();
+        config.channel.max_request_header_size = 8 << 10;
+        model::vary(&mut Dice::new(!seed), &mut config);
+        let limits = &config.channel;
+        let input = limits.input_bound + limits.max_request_header_size + limits.max_trailer_size;
+        // Whole answers may exceed the mark once, by as much again.
+        let bound = (input + 2 * limits.output_high_water) as usize + (16 << 10);
+        let channel = Channel::new(Arc::new(Settings::new(&config.channel)), Facts::default());
+        let (reader, delivered) = (Reader::default(), VecDeque::new());
+        Self { channel, trace, at: 0, bound, fed: 0, ended: false, lost: false, reader, delivered }
+    }
+
+    fn run(&mut self, octets: &[u8], turns: &[Turn]) -> Result<(), Breach> {
+        for turn in turns {
+            self.turn(*turn, octets)?;
+            self.check()?;
+        }
+        // Everybody falls silent.
+        for _ in 0..DEADLINES {
+            while self.take()? {
+                self.check()?;
+            }
+            match (self.channel.state(), self.channel.deadline()) {
+                (State::Closed | State::Upgraded, _) => return Ok(()),
+                (state, None) => return Err(progress(format!("it waits for ever in {state}"))),
+                (_, Some(due)) => self.at = due.as_millis(),
+            }
+            self.handle(Input::Tick);
+            self.check()?;
+        }
+        Err(progress(format!("it does not end, in {}", self.channel.state())))
+    }
+
+    fn turn(&mut self, turn: Turn, octets: &[u8]) -> Result<(), Breach> {
+        match turn {
+            Turn::Feed(most) => {
+                let room = self.channel.input_room();
+                let end = octets.len().min(self.fed + most.min(room));
+                let piece = octets.get(self.fed..end).unwrap_or_default();
+                if !piece.is_empty() && !self.ended && !self.lost {
+                    self.trace.octets(0, "sends", piece);
+                    if !self.handle(Input::RxData(piece)) {
+                        return Err(progress("octets were refused though there was room".to_owned()));
+                    }
+                    self.fed = end;
+                }
+            }
+            Turn::Take => {
+                self.take()?;
+            }
+            Turn::Act(whim) => {
+                while self.take()? {}
+                self.act(whim);
+            }
+            Turn::Send(most) => return self.send(most),
+            Turn::Pass(length) => {
+                self.at += length;
+                self.trace.time(self.at);
+                self.handle(Input::Tick);
+            }
+            Turn::End => self.ended |= self.handle(Input::RxEnd),
+            Turn::Lose => self.lost |= self.handle(Input::Disconnected),
+            Turn::GoOut => _ = self.handle(Input::GoOut),
+            Turn::Evict => _ = self.handle(Input::Evict),
+            Turn::Busy => _ = self.handle(Input::Busy),
+        }
+        Ok(())
+    }
+
+    fn handle(&mut self, input: Input<'_>) -> bool {
+        let now = Now::new(Moment::from_millis(self.at), &Date::EPOCH);
+        self.channel.handle(&now, input).is_ok()
+    }
+
+    /// Takes an output; `false`: there is none.
+    fn take(&mut self) -> Result<bool, Breach> {
+        let closed = self.channel.is_closed();
+        let number = self.channel.request().and_then(|request| {
+            let mut fields = request.fields();
+            let field = fields.find(|field| field.name == NUMBER)?;
+            Some(String::from_utf8_lossy(field.value).into_owned())
+        });
+        let Some(output) = self.channel.next_output() else { return Ok(false) };
+        if !matches!(output, Output::BodyData(_)) {
+            self.trace.note(format_args!("{output:?}"));
+        }
+        match output {
+            Output::HttpRequest => match number {
+                Some(number) => self.delivered.push_back(number),
+                None => return Err(broken(Contract::Requests, "a request that nobody sent".to_owned())),
+            },
+            Output::BodyData([]) => return Err(progress("no octets of a body".to_owned())),
+            Output::HttpChannelClosed(_) if !closed => {
+                return Err(progress("closed is told before it is so".to_owned()));
+            }
+            _ => {}
+        }
+        Ok(true)
+    }
+
+    /// The application does something, whether or not it may.
+    fn act(&mut self, whim: u32) {
+        let mut fields = Fields::new();
+        if let Some(number) = self.delivered.back() {
+            let _ = fields.push(NUMBER, number);
+        }
+        let octets = model::pattern(whim, whim % 3000);
+        let response = |body| ResponseRef { body, ..ResponseRef::new(Status::OK, &fields, b"") };
+        let length = (whim & 64 == 0).then_some(u64::from(whim % 3000));
+        match whim >> 24 & 7 {
+            0 | 1 => {
+                self.handle(Input::HttpResponse(response(BodyRef::Slice(&octets[..octets.len().min(1000)]))))
+            }
+            2 => self.handle(Input::HttpResponse(response(BodyRef::Stream { length }))),
+            3 | 4 => {
+                let room = self.channel.room().min(octets.len());
+                self.handle(Input::Write(Data::Slice(&octets[..room])))
+            }
+            5 => self.handle(Input::Finish(None)),
+            6 => self.handle(Input::BodyDemand(u64::from(whim % 5000))),
+            _ if whim & 0xFF == 0 => self.handle(Input::Abort(None)),
+            _ => self.handle(Input::Flush),
+        };
+    }
+
+    /// The socket takes octets, and the peer reads them.
+    fn send(&mut self, most: usize) -> Result<(), Breach> {
+        let mut slices: [&[u8]; 8] = [&[]; 8];
+        let filled = self.channel.unsent_slices(&mut slices);
+        let mut octets = slices[..filled].concat();
+        octets.truncate(most);
+        if octets.is_empty() {
+            return Ok(());
+        }
+        if !self.handle(Input::Sent(octets.len())) {
+            return Err(progress("octets that were to be sent were refused when they had been".to_owned()));
+        }
+        self.trace.octets(0, "receives", &octets);
+        self.reader.push(&octets);
+        loop {
+            let read = self.reader.next(false).map_err(|text| broken(Contract::Answers, text))?;
+            let answer = match read {
+                None => return Ok(()),
+                Some(Read::Interim(_)) => continue,
+                Some(Read::Whole(answer) | Read::Switched(answer)) => answer,
+            };
+            let Some(told) = answer.field(NUMBER) else { continue };
+            // Those before it the machine has answered by itself.
+            match self.delivered.iter().position(|number| number == told) {
+                Some(place) => drop(self.delivered.drain(..=place)),
+                None => {
+                    let text = format!("the answer to {told} came again, or out of order");
+                    return Err(broken(Contract::Answers, text));
+                }
+            }
+        }
+    }
+
+    /// What holds after every step.
+    fn check(&self) -> Result<(), Breach> {
+        let channel = &self.channel;
+        let asked = || {
+            let mut slices: [&[u8]; 8] = [&[]; 8];
+            let filled = channel.unsent_slices(&mut slices);
+            let octets: usize = slices[..filled].iter().map(|slice| slice.len()).sum();
+            let (waits, due) = (channel.waits_for(), channel.deadline());
+            (
+                octets,
+                channel.unsent_len(),
+                channel.unsent().len(),
+                waits,
+                due,
+                channel.has_output(),
+                channel.state(),
+            )
+        };
+        let (octets, unsent, first, waits, due, has_output, state) = asked();
+        same(&asked(), &(octets, unsent, first, waits, due, has_output, state))?;
+        if octets != unsent || (first == 0) != (unsent == 0) {
+            return Err(broken(
+                Contract::Pending,
+                format!("{octets}, {unsent} and {first} octets are to be sent"),
+            ));
+        }
+        if channel.buffered() > self.bound {
+            let text = format!("{} octets are held, and {} may be", channel.buffered(), self.bound);
+            return Err(broken(Contract::Bounded, text));
+        }
+        if channel.is_idle() && channel.buffered() > 0 {
+            return Err(broken(
+                Contract::Bounded,
+                format!("{} octets are held for nothing", channel.buffered()),
+            ));
+        }
+        if (self.ended || self.lost) && waits.input() {
+            return Err(progress(format!("input is waited for after its end, in {state}")));
+        }
+        if has_output {
+            return Ok(());
+        }
+        let agree = waits.input() == (channel.input_room() > 0)
+            && waits.room() == (unsent > 0)
+            && waits.deadline() == due.is_some()
+            && waits.is_empty() == channel.is_closed();
+        if !agree {
+            return Err(progress(format!("it says that it waits for {waits:?}, in {state}")));
+        }
+        if due.is_some_and(|due| due.as_millis() <= self.at) {
+            return Err(progress(format!("a deadline has passed and is still to come, in {state}")));
+        }
+        Ok(())
+    }
+}
+
+fn same<T: PartialEq + Debug>(again: &T, before: &T) -> Result<(), Breach> {
+    if again == before {
+        return Ok(());
+    }
+    Err(broken(Contract::Pending, format!("asked again it says {again:?}, not {before:?}")))
+}
+
+fn progress(text: String) -> Breach {
+    broken(Contract::Progress, text)
+}
+
+fn broken(contract: Contract, text: String) -> Breach {
+    Breach { contract, text }
+}

@@ -1,0 +1,448 @@
+//! A model client: sends what its plan says, and holds every octet that comes back against it.
+
+use std::sync::{Arc, Mutex};
+
+use crate::ask::{Answer, Expected};
+use crate::plan::{ClientPlan, Disturbance, End, NEVER, Sent};
+use crate::reader::{Read, Reader};
+use crate::trace::Trace;
+use crate::watch::{NUMBER, Ordeal};
+use crate::wire::Link;
+use crate::world::guard;
+
+/// How long a client waits for a 100 before it sends the body all the same.
+const PATIENCE: u64 = 1000;
+
+/// Milliseconds in which a calm connection has ended behind both FINs: longer than a socket may block.
+const PROMPT: u64 = 1900;
+
+pub(crate) struct Client {
+    pub(crate) number: usize,
+    pub(crate) plan: ClientPlan,
+    pub(crate) link: Arc<Mutex<Link>>,
+    /// When it is to be stepped, apart from when its link wakes it.
+    pub(crate) wake_at: Option<u64>,
+    /// The connection is over as far as it is concerned.
+    pub(crate) finished: bool,
+    /// The server has begun to go out, or time has made a leap: what is owed may stay out.
+    pub(crate) excused: bool,
+    trace: Trace,
+    octets: Vec<u8>,
+    gates: Vec<(usize, Gate)>,
+    /// Where the heads end.
+    heads: Vec<usize>,
+    disturbances: Vec<(usize, Disturbance)>,
+    sent: usize,
+    gate_since: Option<u64>,
+    paused_until: u64,
+    silent: bool,
+    ended: bool,
+    reader: Reader,
+    received: u64,
+    taking_from: u64,
+    stopped: bool,
+    /// Answers that have come.
+    answered: usize,
+    continued: usize,
+    closing: bool,
+    switched: bool,
+    /// What still comes is content that it cannot tell from octets behind the last answer.
+    deaf: bool,
+    /// When it had all answers and had sent its FIN.
+    done_since: Option<u64>,
+}
+
+/// What is to come before the octets behind it are sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Gate {
+    Answered(usize),
+    Continued(usize),
+}
+
+impl Client {
+    pub(crate) fn new(number: usize, plan: ClientPlan, link: Arc<Mutex<Link>>, trace: Trace) -> Self {
+        let (mut octets, mut gates, mut heads) = (Vec::new(), Vec::new(), Vec::new());
+        for (n, sent) in plan.sends.iter().enumerate() {
+            if n > 0 && !plan.pipelined {
+                gates.push((octets.len(), Gate::Answered(n)));
+            }
+            let (head, body) = sent.render();
+            octets.extend(head);
+            heads.push(octets.len());
+            if sent.expect {
+                gates.push((octets.len(), Gate::Continued(n)));
+            }
+            octets.extend(body);
+            if let Expected::Echo(echo) = &sent.ask.expected {
+                // Behind the request, or when the other protocol has begun.
+                if !plan.pipelined {
+                    gates.push((octets.len(), Gate::Answered(n + 1)));
+                }
+                octets.extend(echo);
+            }
+        }
+        let place = |at: u32| octets.len() * at as usize / 1000;
+        let mut disturbances: Vec<_> = plan
+            .disturbances
+            .iter()
+            .map(|&disturbance| match disturbance {
+                Disturbance::Pause { at, .. }
+                | Disturbance::Fin { at }
+                | Disturbance::Reset { at }
+                | Disturbance::Silence { at } => (place(at), disturbance),
+                _ => (usize::MAX, disturbance),
+            })
+            .collect();
+        disturbances.sort_by_key(|(at, _)| *at);
+        Self {
+            number,
+            link,
+            wake_at: None,
+            finished: false,
+            excused: false,
+            trace,
+            octets,
+            gates,
+            heads,
+            disturbances,
+            sent: 0,
+            gate_since: None,
+            paused_until: 0,
+            silent: false,
+            ended: false,
+            reader: Reader::default(),
+            received: 0,
+            taking_from: 0,
+            stopped: false,
+            answered: 0,
+            continued: 0,
+            closing: false,
+            switched: false,
+            deaf: false,
+            done_since: None,
+            plan,
+        }
+    }
+
+    /// Whether it has something to do now.
+    pub(crate) fn is_runnable(&self, now: u64) -> bool {
+        self.wake_at.is_some_and(|at| at <= now) || (!self.is_gone() && guard(&self.link).client_woken)
+    }
+
+    /// Nothing that happens concerns it any more.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.finished && guard(&self.link).server_closed
+    }
+
+    /// What it still has to get, though it does all that it must.
+    pub(crate) fn is_owed(&self) -> Option<String> {
+        let owed = self.plan.owed();
+        let stays = self.plan.is_calm() && !self.excused && !self.closing && !self.finished;
+        (stays && self.answered < owed).then(|| format!("the answer to request {}", self.answered))
+    }
+
+    /// Takes, judges, and sends a piece.
+    pub(crate) fn step(&mut self, now: u64) -> Result<(), String> {
+        self.wake_at = None;
+        guard(&self.link).client_woken = false;
+        self.receive(now)?;
+        if !self.finished {
+            self.send(now);
+            if self.ended && self.answered >= self.plan.sends.len() {
+                self.done_since.get_or_insert(now);
+            }
+        }
+        Ok(())
+    }
+
+    fn later(&mut self, at: u64) {
+        if at >= NEVER {
+            return;
+        }
+        self.wake_at = Some(self.wake_at.map_or(at, |known| known.min(at)));
+    }
+
+    fn receive(&mut self, now: u64) -> Result<(), String> {
+        if self.taking_from > now {
+            self.later(self.taking_from);
+            return Ok(());
+        }
+        let (octets, more, ended, reset) = {
+            let mut link = guard(&self.link);
+            let octets = link.take(self.plan.take);
+            (octets, !link.to_client.is_empty(), link.server_ended, link.server_reset)
+        };
+        if self.finished {
+            return Ok(());
+        }
+        if !octets.is_empty() {
+            self.trace.octets(self.number, "receives", &octets);
+            self.received += octets.len() as u64;
+            self.reader.push(&octets);
+            self.read()?;
+        }
+        for n in 0..self.plan.disturbances.len() {
+            match self.plan.disturbances[n] {
+                Disturbance::ResetAfter { received } if self.received > received => {
+                    self.reset();
+                    return Ok(());
+                }
+                Disturbance::StopTaking { after, length } if self.received > after && !self.stopped => {
+                    self.stopped = true;
+                    self.taking_from = now + length;
+                }
+                Disturbance::SlowTake { every } if more => self.taking_from = now + every,
+                _ => {}
+            }
+        }
+        if reset {
+            return self.end(true, now);
+        }
+        if more {
+            self.later(self.taking_from.max(now));
+        } else if ended {
+            return self.end(false, now);
+        }
+        Ok(())
+    }
+
+    fn read(&mut self) -> Result<(), String> {
+        while !self.deaf {
+            if self.switched {
+                let Some(Sent { ask, .. }) = self.plan.sends.last() else { return Ok(()) };
+                let Expected::Echo(echo) = &ask.expected else { return Ok(()) };
+                let rest = self.reader.rest();
+                if !echo.starts_with(rest) {
+                    return Err("the upgraded connection gave back what was not sent".to_owned());
+                }
+                if rest.len() == echo.len() {
+                    self.finish_output();
+                }
+                return Ok(());
+            }
+            if self.closing && self.reader.is_amid() {
+                return Err("octets behind the last answer".to_owned());
+            }
+            let headless = self.plan.sends.get(self.answered).is_some_and(Sent::is_headless);
+            match self.reader.next(headless)? {
+                None => return Ok(()),
+                Some(Read::Interim(100)) => self.continued = self.answered + 1,
+                Some(Read::Interim(_)) => {}
+                Some(Read::Whole(answer)) => {
+                    // A server that had not seen the whole head, at a deadline, could not know that it is a HEAD.
+                    self.deaf = headless && answer.field(NUMBER).is_none() && answer.says_close();
+                    self.judge(answer)?;
+                }
+                Some(Read::Switched(answer)) => {
+                    self.judge(answer)?;
+                    self.switched = true;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether this is the answer that was to come.
+    fn judge(&mut self, answer: Answer) -> Result<(), String> {
+        let n = self.answered;
+        self.answered += 1;
+        self.closing |= answer.says_close();
+        let status = answer.status;
+        let told = answer.field(NUMBER).map(str::to_owned);
+        let Some(sent) = self.plan.sends.get(n) else {
+            // The rest of what was broken off, or what was sent for another protocol.
+            let own = told.is_none() && matches!(status, 400 | 408 | 503);
+            let odd = !self.plan.is_calm() || self.excused || self.plan.owed() < self.plan.sends.len();
+            return if own && odd { Ok(()) } else { Err(format!("an answer to nothing: {status}")) };
+        };
+        let Some(told) = told else {
+            let odd = !self.plan.is_calm() || self.excused;
+            let expected = match (&sent.ask.expected, sent.ordeal) {
+                (Expected::Refused(statuses), _) if statuses.contains(&status) => {
+                    return if self.closing { Ok(()) } else { Err(format!("{status} and no close")) };
+                }
+                (Expected::Refused(_), _) => odd && matches!(status, 408 | 503),
+                (_, Some(Ordeal::PanicInCall | Ordeal::PanicAfter(_))) if status == 500 => true,
+                (_, Some(Ordeal::Silence)) if status == 503 => true,
+                _ => odd && matches!(status, 400 | 408 | 500 | 503),
+            };
+            return if expected {
+                Ok(())
+            } else {
+                Err(format!("request {n} was answered {status} by the machine"))
+            };
+        };
+        if told != sent.number.to_string() {
+            return Err(format!("request {} was given the answer to {told}", sent.number));
+        }
+        if self.heads.get(n).is_some_and(|&end| end > self.sent) {
+            return Err(format!("request {} was answered before it was sent", sent.number));
+        }
+        if sent.ordeal == Some(Ordeal::Early) {
+            return if answer.body == b"early" || sent.is_headless() {
+                Ok(())
+            } else {
+                Err("not the early answer".to_owned())
+            };
+        }
+        let has_content = answer.field("Content-Length") != Some("0");
+        if sent.ordeal == Some(Ordeal::PanicInBody) && status != 101 && !sent.is_headless() && has_content {
+            return Err("an answer that broke off came whole".to_owned());
+        }
+        match &sent.ask.expected {
+            Expected::Refused(_) => Err(format!("what is to be refused was answered {status}")),
+            Expected::Cut => Err("an answer that broke off came whole".to_owned()),
+            Expected::Echo(_) if status == 101 => Ok(()),
+            Expected::Exactly(octets) if status == 200 && answer.body == *octets => {
+                self.judge_close(n, &answer)
+            }
+            // The body broke off, and the handler says so.
+            Expected::Exactly(_) if status == 400 && (!self.plan.is_calm() || self.excused) => Ok(()),
+            Expected::Exactly(octets) => Err(format!(
+                "request {} was answered {status} with {} octets, not with {}",
+                sent.number,
+                answer.body.len(),
+                octets.len()
+            )),
+            Expected::Checked(check) => check(&answer),
+            Expected::Anything => Ok(()),
+            Expected::Echo(_) => Err(format!("an upgrade was answered {status}")),
+        }
+    }
+
+    /// A calm connection is not given up without a reason.
+    fn judge_close(&self, n: usize, answer: &Answer) -> Result<(), String> {
+        let needless = n < self.plan.owed()
+            && self.plan.is_calm()
+            && !self.excused
+            && self.plan.end != End::Fin
+            && answer.says_close()
+            && self.plan.sends.get(n).is_some_and(|sent| !sent.close && !sent.old);
+        if needless { Err(format!("the answer to request {n} closes without a reason")) } else { Ok(()) }
+    }
+
+    /// The connection has ended.
+    fn end(&mut self, cut: bool, now: u64) -> Result<(), String> {
+        self.finished = true;
+        self.trace.note(format_args!(
+            "client {} sees the {}",
+            self.number,
+            if cut { "reset" } else { "end" }
+        ));
+        let whole = if cut { None } else { self.reader.end() };
+        if let Some(answer) = whole {
+            self.judge(answer)?;
+            self.closing = true;
+        }
+        if self.plan.end != End::Silent {
+            guard(&self.link).end();
+        }
+        if !self.plan.is_calm() || self.excused {
+            return Ok(());
+        }
+        if self.done_since.is_some_and(|since| now > since + PROMPT) {
+            return Err("the server did not close at the FIN behind the last answer".to_owned());
+        }
+        let owed = self.plan.owed();
+        if self.reader.is_amid() && self.answered < owed && !self.deaf {
+            return Err(format!("the answer to request {} broke off", self.answered));
+        }
+        let all = self.answered >= owed || self.closing;
+        if !all {
+            return Err(format!("the connection ended before the answer to request {}", self.answered));
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, now: u64) {
+        loop {
+            while let Some(&(_, disturbance)) = self.disturbances.first().filter(|(at, _)| *at <= self.sent) {
+                self.disturbances.remove(0);
+                match disturbance {
+                    Disturbance::Pause { length, .. } => self.paused_until = now + length,
+                    Disturbance::Fin { .. } => {
+                        self.silent = true;
+                        self.finish_output();
+                    }
+                    Disturbance::Reset { .. } => return self.reset(),
+                    Disturbance::Silence { .. } => self.silent = true,
+                    _ => {}
+                }
+            }
+            if self.silent {
+                return;
+            }
+            if self.paused_until > now {
+                return self.later(self.paused_until);
+            }
+            if self.sent == self.octets.len() {
+                return self.all_sent();
+            }
+            match self.gates.first().copied().filter(|(at, _)| *at == self.sent) {
+                None => break,
+                Some((_, gate)) if self.is_open(gate, now) => {
+                    self.gates.remove(0);
+                    self.gate_since = None;
+                }
+                Some((_, Gate::Continued(_))) => {
+                    let since = *self.gate_since.get_or_insert(now);
+                    return self.later(since + PATIENCE);
+                }
+                Some(_) => return,
+            }
+        }
+        let gate = self.gates.first().map_or(self.octets.len(), |(at, _)| *at);
+        let disturbed = self.disturbances.first().map_or(usize::MAX, |(at, _)| *at);
+        let mut link = guard(&self.link);
+        if link.server_closed {
+            return;
+        }
+        let room = link.capacity.saturating_sub(link.to_server.len());
+        let octets = self.plan.piece.min(gate.min(disturbed) - self.sent).min(room);
+        if octets == 0 {
+            return;
+        }
+        let piece = &self.octets[self.sent..self.sent + octets];
+        link.send(piece);
+        link.client_woken = true;
+        drop(link);
+        self.trace.octets(self.number, "sends", piece);
+        self.sent += octets;
+    }
+
+    fn is_open(&self, gate: Gate, now: u64) -> bool {
+        match gate {
+            Gate::Answered(n) => self.answered >= n,
+            Gate::Continued(n) => {
+                let waited = self.gate_since.is_some_and(|since| now >= since + PATIENCE);
+                self.continued > n || self.answered > n || waited
+            }
+        }
+    }
+
+    fn all_sent(&mut self) {
+        let over = match self.plan.end {
+            End::Fin => {
+                !matches!(self.plan.sends.last(), Some(sent) if matches!(sent.ask.expected, Expected::Echo(_)))
+            }
+            End::Close => self.answered >= self.plan.sends.len() && !self.switched,
+            End::Silent => false,
+        };
+        if over {
+            self.finish_output();
+        }
+    }
+
+    fn finish_output(&mut self) {
+        if !std::mem::replace(&mut self.ended, true) {
+            self.trace.note(format_args!("client {} sends FIN", self.number));
+            guard(&self.link).end();
+        }
+    }
+
+    fn reset(&mut self) {
+        self.trace.note(format_args!("client {} resets", self.number));
+        self.finished = true;
+        guard(&self.link).reset();
+    }
+}

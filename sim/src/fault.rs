@@ -1,0 +1,76 @@
+//! What may go wrong.
+
+/// Something that a network, a client or an application does to a connection.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum Fault {
+    /// Octets arrive in small pieces.
+    Split,
+    /// Requests arrive together, before the earlier ones are answered.
+    Merge,
+    /// The client sends nothing for less than a second.
+    Delay,
+    /// The client sends nothing for minutes.
+    Stall,
+    /// The client ends its output in the middle of something.
+    Fin,
+    /// The client ends its output behind its last request and reads on.
+    HalfClose,
+    /// The client resets the connection.
+    Reset,
+    /// The client closes the connection without reading what comes.
+    Drop,
+    /// The socket takes or gives a few octets at a time.
+    ShortWrite,
+    /// A write takes nothing and says so.
+    ZeroWrite,
+    /// The socket is not ready although it was, and becomes so later.
+    WouldBlock,
+    /// A read or a write fails.
+    Failure,
+    /// The client reads a little at a time, or not at all for a while.
+    SlowReader,
+    /// The client never sends the rest, or never closes.
+    Silence,
+    /// The handler panics when it is called, when it is polled, or in the body of its answer.
+    HandlerPanic,
+    /// The handler is slow.
+    HandlerDelay,
+    /// The handler never answers.
+    HandlerSilence,
+    /// The handler is dropped and an answer given before it has read anything.
+    EarlyAnswer,
+    /// Time makes a leap.
+    ClockJump,
+    /// The server goes out of service.
+    Drain,
+    /// The client sends what no server accepts, and tries to smuggle.
+    Hostile,
+}
+
+impl Fault {
+    /// All of them.
+    pub const ALL: &[Self] = &[
+        Self::Split,
+        Self::Merge,
+        Self::Delay,
+        Self::Stall,
+        Self::Fin,
+        Self::HalfClose,
+        Self::Reset,
+        Self::Drop,
+        Self::ShortWrite,
+        Self::ZeroWrite,
+        Self::WouldBlock,
+        Self::Failure,
+        Self::SlowReader,
+        Self::Silence,
+        Self::HandlerPanic,
+        Self::HandlerDelay,
+        Self::HandlerSilence,
+        Self::EarlyAnswer,
+        Self::ClockJump,
+        Self::Drain,
+        Self::Hostile,
+    ];
+}

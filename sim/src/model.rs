@@ -1,0 +1,189 @@
+//! The model application, and requests whose answers are known to the octet.
+
+use std::task::Poll;
+use std::time::Duration;
+
+use bytes::Bytes;
+use httpfsm::config::{Bodies, ChannelConfig, ServerConfig};
+use httpfsm::fields::Fields;
+use httpfsm::handler::{Body, BodyFailure, Frame, Request, Response};
+use httpfsm::status::Status;
+
+use crate::ask::{Ask, Expected};
+use crate::dice::Dice;
+use crate::world::World;
+
+/// The most octets of a body.
+const MOST: u32 = 20_000;
+
+/// A request to the [model application](application).
+#[must_use]
+pub fn ask(dice: &mut Dice) -> Ask {
+    let octets = dice.length(MOST);
+    let body = pattern(dice.below(256), dice.length(MOST));
+    let pause = dice.below(100);
+    let frame = octets / (1 + dice.below(6)) + 1;
+    let seed = dice.below(1000);
+    let streamed = format!("octets={octets}&seed={seed}&frame={frame}&pause={pause}");
+    let whole = Expected::Exactly(pattern(seed, octets));
+    match dice.below(16) {
+        0..=2 => Ask::get(format!("/whole?octets={octets}&seed={seed}")).expecting(whole),
+        3 => Ask::get(format!("/stream?{streamed}&length=1")).expecting(whole),
+        4 | 5 => Ask::get(format!("/stream?{streamed}")).expecting(whole),
+        6..=8 => Ask::post("/echo", body.clone()).expecting(Expected::Exactly(body)).reads_body(),
+        9 | 10 => Ask::post("/collect", body.clone()).expecting(Expected::Exactly(body)).reads_body(),
+        11 => Ask::post(format!("/late?pause={pause}"), body.clone())
+            .expecting(Expected::Exactly(body))
+            .reads_body(),
+        12 => Ask::get(format!("/hints?octets={octets}&seed={seed}")).expecting(whole),
+        13 => Ask::new("HEAD", format!("/whole?octets={octets}&seed={seed}"), Vec::new())
+            .expecting(Expected::Exactly(Vec::new())),
+        14 if octets > 0 => {
+            Ask::get(format!("/broken?{streamed}&length={}", dice.below(2))).expecting(Expected::Cut)
+        }
+        14 => Ask::post("/ignore", body),
+        _ => Ask::get("/upgrade")
+            .field("Upgrade", "echo")
+            .expecting(Expected::Echo(pattern(seed, octets.min(2000) + 1))),
+    }
+}
+
+/// The model application: what it does is in the target of the request.
+pub fn application(
+    world: World,
+) -> impl Fn(Request) -> std::pin::Pin<Box<dyn Future<Output = Response> + Send>> {
+    move |request| Box::pin(answer(world.clone(), request))
+}
+
+async fn answer(world: World, mut request: Request) -> Response {
+    let (path, query) = (request.path().to_owned(), request.query().unwrap_or_default().to_owned());
+    let number = |name| parameter(&query, name);
+    let (octets, seed) = (number("octets"), number("seed"));
+    let (frame, pause) = (number("frame").max(1), u64::from(number("pause")));
+    let length = number("length") == 1;
+    match path.as_str() {
+        "/whole" => Response::octets(pattern(seed, octets)),
+        "/stream" => {
+            Response::new(Status::OK).with_body(stream(world, octets, octets, seed, frame, pause, length))
+        }
+        "/broken" => {
+            // One octet is missing: it fails there, or it ends short of its length.
+            Response::new(Status::OK).with_body(stream(world, octets, octets - 1, seed, frame, pause, length))
+        }
+        "/echo" => {
+            // Behind the head of the answer no 100 can be sent.
+            request.send_continue();
+            Response::new(Status::OK).with_body(request.take_body())
+        }
+        "/collect" => collected(request).await,
+        "/late" => {
+            world.sleep(Duration::from_millis(pause)).await;
+            collected(request).await
+        }
+        "/hints" => {
+            request.early_hints(Fields::new());
+            world.sleep(Duration::from_millis(pause)).await;
+            Response::octets(pattern(seed, octets))
+        }
+        "/ignore" => Response::text("ignored"),
+        "/upgrade" => {
+            let upgrade = request.upgrade();
+            world.spawn(async move {
+                let Ok(mut connection) = upgrade.await else { return };
+                let mut buffer = [0; 512];
+                while let Ok(octets @ 1..) = connection.read(&mut buffer).await {
+                    if connection.write_all(&buffer[..octets]).await.is_err() {
+                        return;
+                    }
+                }
+                let _ = connection.close().await;
+            });
+            Response::switching_protocols("echo")
+        }
+        _ => Response::new(Status::NOT_FOUND),
+    }
+}
+
+async fn collected(mut request: Request) -> Response {
+    match request.body().collect(1 << 20).await {
+        Ok(octets) => Response::octets(octets),
+        Err(_) => Response::new(Status::BAD_REQUEST),
+    }
+}
+
+struct Streamed<F> {
+    frames: F,
+    length: Option<u64>,
+}
+
+impl<F: FnMut(&mut std::task::Context<'_>) -> Poll<Frame> + Send + Unpin> httpfsm::handler::Source
+    for Streamed<F>
+{
+    fn poll_frame(mut self: std::pin::Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> Poll<Frame> {
+        (self.frames)(cx)
+    }
+
+    fn length(&self) -> Option<u64> {
+        self.length
+    }
+}
+
+/// A body that says it has `octets` and ends after `given` of them.
+fn stream(world: World, octets: u32, given: u32, seed: u32, frame: u32, pause: u64, length: bool) -> Body {
+    let content = Bytes::from(pattern(seed, octets)).slice(..given as usize);
+    let (mut at, mut sleep, mut flush) = (0, None, false);
+    let frames = move |cx: &mut std::task::Context<'_>| {
+        let sleeping = sleep.get_or_insert_with(|| Box::pin(world.sleep(Duration::from_millis(pause))));
+        if pause > 0 && sleeping.as_mut().poll(cx).is_pending() {
+            return Poll::Pending;
+        }
+        sleep = None;
+        // Some answers flush behind each frame.
+        if seed % 3 == 0 && std::mem::take(&mut flush) {
+            return Poll::Ready(Frame::Flush);
+        }
+        flush = true;
+        if at == content.len() {
+            return Poll::Ready(match given == octets || length {
+                true => Frame::End,
+                false => Frame::Error(BodyFailure::source("out of octets")),
+            });
+        }
+        let end = content.len().min(at + frame as usize);
+        let data = content.slice(at..end);
+        at = end;
+        Poll::Ready(Frame::Data(data))
+    };
+    Body::stream(Streamed { frames, length: length.then_some(u64::from(octets)) })
+}
+
+fn parameter(query: &str, name: &str) -> u32 {
+    let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    let mut values = pairs.filter(|(known, _)| *known == name).map(|(_, value)| value);
+    values.next().and_then(|value| value.parse().ok()).unwrap_or_default()
+}
+
+/// Octets that look different wherever one looks.
+pub(crate) fn pattern(seed: u32, octets: u32) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(2_654_435_761) | 1;
+    let next = |_| {
+        state = state.wrapping_mul(747_796_405).wrapping_add(2_891_336_453);
+        b'a' + (state >> 28).to_le_bytes()[0]
+    };
+    (0..octets).map(next).collect()
+}
+
+/// Configurations that the model application is simulated with: buffers of every size, and as many requests at once as
+/// there are connections, so that a place that is not given back is missed.
+pub fn vary(dice: &mut Dice, config: &mut ServerConfig) {
+    config.maximum_simultaneous_requests = 4;
+    let channel = &mut config.channel;
+    channel.output_high_water = [1 << 10, 4 << 10, 64 << 10][dice.below(3) as usize];
+    channel.input_bound = [4 << 10, 8 << 10, 64 << 10][dice.below(3) as usize];
+    if dice.one_in(4) {
+        channel.bodies = Some(Bodies::Whole);
+    }
+    if dice.one_in(4) {
+        *channel = ChannelConfig { bodies: channel.bodies, ..ChannelConfig::hardened() };
+    }
+}

@@ -1,0 +1,175 @@
+//! A client's reader of answers: plain, strict, and without anything of the server's.
+
+use crate::ask::Answer;
+
+/// The most octets of a head that a server would send here.
+const MOST: usize = 64 << 10;
+
+/// Reads answers from octets in pieces.
+#[derive(Default)]
+pub(crate) struct Reader {
+    buffer: Vec<u8>,
+    at: At,
+    answer: Answer,
+    interim: u32,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+enum At {
+    #[default]
+    Head,
+    Length(usize),
+    Size,
+    Chunk(usize),
+    Trailers,
+    /// The end of the connection is that of the content.
+    Open,
+    Tunnel,
+}
+
+/// What was read.
+#[derive(PartialEq, Eq, Debug)]
+pub(crate) enum Read {
+    Interim(u16),
+    Whole(Answer),
+    /// The head of a 101; what follows is another protocol's.
+    Switched(Answer),
+}
+
+impl Reader {
+    pub(crate) fn push(&mut self, octets: &[u8]) {
+        self.buffer.extend_from_slice(octets);
+    }
+
+    /// The next thing that has come whole. `headless`: the answer has no content, whatever its fields say.
+    pub(crate) fn next(&mut self, headless: bool) -> Result<Option<Read>, String> {
+        loop {
+            match self.at {
+                At::Head => match self.head(headless)? {
+                    Some(read) => return Ok(Some(read)),
+                    None if self.at == At::Head => return Ok(None),
+                    None => {}
+                },
+                At::Length(0) => return Ok(Some(self.finish())),
+                At::Length(left) => {
+                    let taken = self.content(left);
+                    self.at = At::Length(left - taken);
+                    if taken < left {
+                        return Ok(None);
+                    }
+                }
+                At::Size => {
+                    let Some(line) = self.line()? else { return Ok(None) };
+                    let size =
+                        usize::from_str_radix(&line, 16).map_err(|_| format!("chunk size {line:?}"))?;
+                    self.at = if size == 0 { At::Trailers } else { At::Chunk(size) };
+                }
+                At::Chunk(0) => match self.line()? {
+                    None => return Ok(None),
+                    Some(line) if line.is_empty() => self.at = At::Size,
+                    Some(line) => return Err(format!("{line:?} behind a chunk")),
+                },
+                At::Chunk(left) => {
+                    let taken = self.content(left);
+                    self.at = At::Chunk(left - taken);
+                    if taken < left {
+                        return Ok(None);
+                    }
+                }
+                At::Trailers => match self.line()? {
+                    None => return Ok(None),
+                    Some(line) if line.is_empty() => return Ok(Some(self.finish())),
+                    Some(_) => {}
+                },
+                At::Open => {
+                    self.content(usize::MAX);
+                    return Ok(None);
+                }
+                At::Tunnel => return Ok(None),
+            }
+        }
+    }
+
+    /// The connection has ended in good order: what ends with it is whole now.
+    pub(crate) fn end(&mut self) -> Option<Answer> {
+        (self.at == At::Open).then(|| {
+            self.content(usize::MAX);
+            self.at = At::Head;
+            std::mem::take(&mut self.answer)
+        })
+    }
+
+    /// Whether something has begun and not ended.
+    pub(crate) fn is_amid(&self) -> bool {
+        !matches!(self.at, At::Head | At::Tunnel) || (self.at == At::Head && !self.buffer.is_empty())
+    }
+
+    /// The octets that nobody has read.
+    pub(crate) fn rest(&self) -> &[u8] {
+        &self.buffer
+    }
+
+    fn finish(&mut self) -> Read {
+        self.at = At::Head;
+        Read::Whole(std::mem::take(&mut self.answer))
+    }
+
+    fn content(&mut self, most: usize) -> usize {
+        let taken = most.min(self.buffer.len());
+        self.answer.body.extend(self.buffer.drain(..taken));
+        taken
+    }
+
+    fn line(&mut self) -> Result<Option<String>, String> {
+        let Some(end) = self.buffer.windows(2).position(|two| two == b"\r\n") else {
+            return if self.buffer.len() > MOST { Err("a line without end".to_owned()) } else { Ok(None) };
+        };
+        let line = String::from_utf8_lossy(&self.buffer[..end]).into_owned();
+        self.buffer.drain(..end + 2);
+        Ok(Some(line))
+    }
+
+    fn head(&mut self, headless: bool) -> Result<Option<Read>, String> {
+        let known = self.buffer.len().min(9);
+        let versions = [b"HTTP/1.1 ", b"HTTP/1.0 "];
+        if !versions.iter().any(|version| self.buffer[..known] == version[..known]) {
+            let shown = &self.buffer[..self.buffer.len().min(60)];
+            return Err(format!("no answer begins with \"{}\"", shown.escape_ascii()));
+        }
+        let Some(end) = self.buffer.windows(4).position(|four| four == b"\r\n\r\n") else {
+            return if self.buffer.len() > MOST { Err("a head without end".to_owned()) } else { Ok(None) };
+        };
+        let text = String::from_utf8_lossy(&self.buffer[..end]).into_owned();
+        self.buffer.drain(..end + 4);
+        let mut lines = text.split("\r\n");
+        let line = lines.next().unwrap_or_default();
+        let status = line.get(9..12).and_then(|code| code.parse().ok());
+        let status: u16 = status.ok_or_else(|| format!("status line {line:?}"))?;
+        let mut answer = Answer { status, ..Answer::default() };
+        for line in lines {
+            let (name, value) = line.split_once(": ").ok_or_else(|| format!("field line {line:?}"))?;
+            answer.fields.push((name.to_owned(), value.to_owned()));
+        }
+        if status == 101 {
+            self.at = At::Tunnel;
+            return Ok(Some(Read::Switched(answer)));
+        }
+        if status < 200 {
+            self.interim += 1;
+            return Ok(Some(Read::Interim(status)));
+        }
+        answer.interim = std::mem::take(&mut self.interim);
+        let length = answer.field("Content-Length").map(str::parse::<usize>);
+        let chunked = answer.field("Transfer-Encoding").is_some();
+        self.at = match length {
+            Some(_) if chunked => return Err("an answer with a length and in chunks".to_owned()),
+            _ if headless || matches!(status, 204 | 304) => At::Length(0),
+            Some(Ok(length)) => At::Length(length),
+            Some(Err(_)) => return Err(format!("the length of an answer: {answer:?}")),
+            None if chunked => At::Size,
+            None => At::Open,
+        };
+        self.answer = answer;
+        Ok(None)
+    }
+}

@@ -1,0 +1,210 @@
+//! The handler under watch: what it is asked is what was sent, once, and what it began it gives back.
+
+use std::future::Future;
+use std::panic::resume_unwind;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use httpfsm::handler::{Body, Frame, Handler, IntoResponse, Request, Response, Source};
+
+use crate::world::{World, guard};
+
+/// What carries the number of a request, and of its answer.
+pub(crate) const NUMBER: &str = "Sim-Id";
+
+/// What the simulator does to a handler.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Ordeal {
+    PanicInCall,
+    /// So many milliseconds after it was called, if it has not answered.
+    PanicAfter(u64),
+    PanicInBody,
+    /// Milliseconds before it begins.
+    Delay(u64),
+    Silence,
+    /// It is dropped, and an answer is given.
+    Early,
+}
+
+/// A request that was sent.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) method: String,
+    pub(crate) target: String,
+    pub(crate) ordeal: Option<Ordeal>,
+    pub(crate) served: bool,
+}
+
+/// What is known of a round's requests.
+#[derive(Default)]
+pub(crate) struct Ledger {
+    pub(crate) entries: Mutex<Vec<Entry>>,
+    pub(crate) violation: Mutex<Option<String>>,
+    /// Futures and bodies of the application that live.
+    pub(crate) live: AtomicUsize,
+}
+
+impl Ledger {
+    /// The request has reached the handler: its number and what it is to go through.
+    fn serve(&self, request: &Request) -> Result<(usize, Option<Ordeal>), String> {
+        let told = request.field_str(NUMBER).and_then(|number| number.parse::<usize>().ok());
+        let mut entries = guard(&self.entries);
+        let (method, target) = (request.method(), request.target());
+        let Some((number, entry)) = told.and_then(|number| Some((number, entries.get_mut(number)?))) else {
+            return Err(format!("the handler was given a request that nobody sent: {method} {target}"));
+        };
+        if entry.method != method || entry.target != target {
+            let sent = format!("{} {}", entry.method, entry.target);
+            return Err(format!("the handler was given {method} {target} where {sent} was sent"));
+        }
+        if std::mem::replace(&mut entry.served, true) {
+            return Err(format!("request {number} was served twice"));
+        }
+        Ok((number, entry.ordeal))
+    }
+}
+
+/// The user's handler, wrapped.
+pub(crate) struct Watched<H> {
+    pub(crate) handler: H,
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) world: World,
+}
+
+type Answering = Pin<Box<dyn Future<Output = Response> + Send>>;
+
+impl<H: Handler> Handler for Watched<H> {
+    type Future = Answering;
+
+    fn call(&self, request: Request) -> Answering {
+        let (number, ordeal) = match self.ledger.serve(&request) {
+            Ok(known) => known,
+            Err(violation) => {
+                guard(&self.ledger.violation).get_or_insert(violation);
+                return Box::pin(async { Response::text("unknown") });
+            }
+        };
+        let alive = Alive::new(&self.ledger);
+        match ordeal {
+            Some(Ordeal::PanicInCall) => panic_quietly(),
+            Some(Ordeal::Silence) => Box::pin(async move {
+                let _held = (alive, request);
+                std::future::pending().await
+            }),
+            Some(Ordeal::Early) => {
+                drop((self.handler.call(request), alive));
+                Box::pin(async move { numbered(Response::text("early"), number) })
+            }
+            Some(Ordeal::Delay(length)) => {
+                let sleep = self.world.sleep(Duration::from_millis(length));
+                let inner = self.handler.call(request);
+                Box::pin(async move {
+                    sleep.await;
+                    finish(inner.await.into_response(), number, alive, false)
+                })
+            }
+            Some(Ordeal::PanicAfter(length)) => {
+                let mut sleep = Box::pin(self.world.sleep(Duration::from_millis(length)));
+                let mut inner = Box::pin(self.handler.call(request));
+                let mut alive = Some(alive);
+                Box::pin(std::future::poll_fn(move |cx| {
+                    if sleep.as_mut().poll(cx).is_ready() {
+                        panic_quietly();
+                    }
+                    let answer = inner.as_mut().poll(cx);
+                    answer.map(|answer| numbered(answer.into_response(), number).with_body_of(alive.take()))
+                }))
+            }
+            Some(Ordeal::PanicInBody) | None => {
+                let inner = self.handler.call(request);
+                let panics = ordeal.is_some();
+                Box::pin(async move { finish(inner.await.into_response(), number, alive, panics) })
+            }
+        }
+    }
+}
+
+trait WithBodyOf {
+    fn with_body_of(self, alive: Option<Alive>) -> Self;
+}
+
+impl WithBodyOf for Response {
+    fn with_body_of(mut self, alive: Option<Alive>) -> Self {
+        self.body = match (std::mem::take(&mut self.body), alive) {
+            (Body::Stream(inner), Some(alive)) => Body::stream(Watch { inner, panics: false, _alive: alive }),
+            (body, _) => body,
+        };
+        self
+    }
+}
+
+fn numbered(mut response: Response, number: usize) -> Response {
+    let _ = response.fields.push(NUMBER, number.to_string());
+    response
+}
+
+fn finish(response: Response, number: usize, alive: Alive, panics: bool) -> Response {
+    let mut response = numbered(response, number);
+    if panics {
+        let inner: Pin<Box<dyn Source>> = match std::mem::take(&mut response.body) {
+            Body::Stream(inner) => inner,
+            _ => Box::pin(Silent),
+        };
+        response.body = Body::stream(Watch { inner, panics, _alive: alive });
+        return response;
+    }
+    response.with_body_of(Some(alive))
+}
+
+/// A body without content.
+struct Silent;
+
+impl Source for Silent {
+    fn poll_frame(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Frame> {
+        Poll::Ready(Frame::End)
+    }
+}
+
+/// A body under watch.
+struct Watch {
+    inner: Pin<Box<dyn Source>>,
+    panics: bool,
+    _alive: Alive,
+}
+
+impl Source for Watch {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Frame> {
+        if self.panics {
+            panic_quietly();
+        }
+        self.inner.as_mut().poll_frame(cx)
+    }
+
+    fn length(&self) -> Option<u64> {
+        self.inner.length()
+    }
+}
+
+/// Something of the application that is to be dropped.
+struct Alive(Arc<Ledger>);
+
+impl Alive {
+    fn new(ledger: &Arc<Ledger>) -> Self {
+        ledger.live.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(ledger))
+    }
+}
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        self.0.live.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A panic that nobody is told of: it is one of many.
+fn panic_quietly() -> ! {
+    resume_unwind(Box::new("a panic of the simulator"))
+}

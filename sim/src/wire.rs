@@ -1,0 +1,254 @@
+//! The simulated wire: a driver's socket, which does all that a socket may do.
+
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind, IoSlice};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+
+use httpfsm_transport::Wire;
+
+use crate::world::{World, guard};
+
+/// Something that one call of the driver meets.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Mishap {
+    /// A write, not a read.
+    pub(crate) write: bool,
+    /// Which of the calls that would have moved octets.
+    pub(crate) call: u32,
+    pub(crate) what: What,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum What {
+    /// It moves so many octets at most.
+    Short(usize),
+    /// It moves none and says so.
+    Zero,
+    /// It is not ready for so many milliseconds.
+    Block(u64),
+    /// It fails.
+    Fail,
+}
+
+/// What both ends see.
+#[derive(Default)]
+pub(crate) struct Link {
+    pub(crate) to_server: VecDeque<u8>,
+    pub(crate) to_client: VecDeque<u8>,
+    /// Octets that each direction holds.
+    pub(crate) capacity: usize,
+    /// The most octets that one call moves.
+    pub(crate) step: usize,
+    pub(crate) mishaps: Vec<Mishap>,
+    /// FIN of the client.
+    pub(crate) client_ended: bool,
+    /// The client is gone, with a reset.
+    pub(crate) client_reset: bool,
+    /// FIN of the server.
+    pub(crate) server_ended: bool,
+    pub(crate) server_closed: bool,
+    pub(crate) server_reset: bool,
+    /// The client has something to look at.
+    pub(crate) client_woken: bool,
+    /// Octets and ends that the driver has moved.
+    pub(crate) moved: u64,
+    /// What the driver must not have done.
+    pub(crate) violation: Option<&'static str>,
+    reader: Option<Waker>,
+    writer: Option<Waker>,
+    calls: [u32; 2],
+    blocked: [u64; 2],
+}
+
+impl Link {
+    pub(crate) fn new(capacity: usize, step: usize, mishaps: Vec<Mishap>) -> Self {
+        Self { capacity, step, mishaps, ..Self::default() }
+    }
+
+    /// The client sends octets.
+    pub(crate) fn send(&mut self, octets: &[u8]) {
+        self.to_server.extend(octets);
+        self.wake_reader();
+    }
+
+    /// The client ends its output.
+    pub(crate) fn end(&mut self) {
+        self.client_ended = true;
+        self.wake_reader();
+    }
+
+    /// The client is gone: what was on its way is lost.
+    pub(crate) fn reset(&mut self) {
+        self.client_reset = true;
+        self.to_server.clear();
+        self.wake_reader();
+        self.wake_writer();
+    }
+
+    /// The client takes at most so many octets.
+    pub(crate) fn take(&mut self, most: usize) -> Vec<u8> {
+        let taken = most.min(self.to_client.len());
+        let octets = self.to_client.drain(..taken).collect();
+        self.wake_writer();
+        octets
+    }
+
+    fn wake_reader(&mut self) {
+        self.reader.take().into_iter().for_each(Waker::wake);
+    }
+
+    fn wake_writer(&mut self) {
+        self.writer.take().into_iter().for_each(Waker::wake);
+    }
+
+    /// What the next call in a direction meets, once octets could move: how many may.
+    fn meet(&mut self, write: bool, world: &World, cx: &Context<'_>) -> Poll<io::Result<usize>> {
+        let call = &mut self.calls[usize::from(write)];
+        let number = *call;
+        *call += 1;
+        let mishap = self.mishaps.iter().find(|mishap| mishap.write == write && mishap.call == number);
+        match mishap.map(|mishap| mishap.what) {
+            None => Poll::Ready(Ok(self.step)),
+            Some(What::Short(octets)) => Poll::Ready(Ok(octets.min(self.step))),
+            Some(What::Zero) => Poll::Ready(Ok(0)),
+            Some(What::Fail) => Poll::Ready(Err(ErrorKind::ConnectionReset.into())),
+            Some(What::Block(length)) => {
+                let until = world.millis() + length;
+                self.blocked[usize::from(write)] = until;
+                self.wait(write, until, world, cx);
+                Poll::Pending
+            }
+        }
+    }
+
+    /// Waits for time, and for a reset, which ends every wait.
+    fn wait(&mut self, write: bool, until: u64, world: &World, cx: &Context<'_>) {
+        world.wake_at(until, cx.waker());
+        let waiter = if write { &mut self.writer } else { &mut self.reader };
+        *waiter = Some(cx.waker().clone());
+    }
+
+    fn is_blocked(&mut self, write: bool, world: &World, cx: &Context<'_>) -> bool {
+        let until = self.blocked[usize::from(write)];
+        let blocked = until > world.millis();
+        if blocked {
+            self.wait(write, until, world, cx);
+        }
+        blocked
+    }
+}
+
+/// The driver's end of a link.
+pub(crate) struct SimWire {
+    pub(crate) link: Arc<Mutex<Link>>,
+    pub(crate) world: World,
+    pub(crate) reset: bool,
+}
+
+impl Wire for SimWire {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        let mut link = guard(&self.link);
+        if buffer.is_empty() {
+            link.violation = Some("it read into no room");
+        }
+        if link.client_reset {
+            return Poll::Ready(Err(ErrorKind::ConnectionReset.into()));
+        }
+        if link.is_blocked(false, &self.world, cx) {
+            return Poll::Pending;
+        }
+        if link.to_server.is_empty() && !link.client_ended {
+            link.reader = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        let most = match link.meet(false, &self.world, cx) {
+            Poll::Ready(Ok(most)) => most.clamp(1, buffer.len().max(1)),
+            Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+            Poll::Pending => return Poll::Pending,
+        };
+        let most = most.min(buffer.len());
+        let taken = io::Read::read(&mut link.to_server, &mut buffer[..most])?;
+        link.moved += 1;
+        link.client_woken = true;
+        Poll::Ready(Ok(taken))
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
+        let mut link = guard(&self.link);
+        if octets.is_empty() {
+            link.violation = Some("it wrote nothing");
+        }
+        if link.server_ended {
+            link.violation = Some("it wrote after its FIN");
+        }
+        if link.client_reset {
+            return Poll::Ready(Err(ErrorKind::BrokenPipe.into()));
+        }
+        if link.is_blocked(true, &self.world, cx) {
+            return Poll::Pending;
+        }
+        let room = link.capacity.saturating_sub(link.to_client.len());
+        if room == 0 {
+            link.writer = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        let most = match link.meet(true, &self.world, cx) {
+            Poll::Ready(Ok(most)) => most.min(room).min(octets.len()),
+            Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+            Poll::Pending => return Poll::Pending,
+        };
+        link.to_client.extend(&octets[..most]);
+        link.moved += 1;
+        link.client_woken = true;
+        Poll::Ready(Ok(most))
+    }
+
+    fn poll_write_vectored(
+        &mut self,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let mut written = 0;
+        for slice in slices.iter().filter(|slice| !slice.is_empty()) {
+            match self.poll_write(cx, slice) {
+                Poll::Ready(Ok(taken)) => {
+                    written += taken;
+                    if taken < slice.len() {
+                        break;
+                    }
+                }
+                Poll::Pending | Poll::Ready(Err(_)) if written > 0 => break,
+                other => return other,
+            }
+        }
+        Poll::Ready(Ok(written))
+    }
+
+    fn poll_close_write(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut link = guard(&self.link);
+        link.server_ended = true;
+        link.moved += 1;
+        link.client_woken = true;
+        Poll::Ready(Ok(()))
+    }
+
+    fn reset(&mut self) {
+        self.reset = true;
+    }
+}
+
+impl Drop for SimWire {
+    fn drop(&mut self) {
+        let mut link = guard(&self.link);
+        link.server_ended = true;
+        link.server_closed = true;
+        // A close before all input is read is a reset, and a reset destroys what the peer has not read yet.
+        link.server_reset = self.reset || (!link.to_server.is_empty() && !link.client_reset);
+        if link.server_reset {
+            link.to_client.clear();
+        }
+        link.moved += 1;
+        link.client_woken = true;
+    }
+}

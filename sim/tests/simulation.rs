@@ -1,0 +1,166 @@
+//! The simulator on the model application, and on handlers that are wrong.
+//!
+//! That it can fail was tried on the server, one line at a time. It found each of these among the first 3,000
+//! connections:
+//!
+//! | broken | found as |
+//! |---|---|
+//! | `Flushed` does not reach the body's source | the answer broke off |
+//! | slices are written in reverse order | no answer begins like this |
+//! | a request at work is not counted out when its connection is lost | a request is left |
+//! | the end of its connection does not end the handler | the driver outlives its connection |
+//! | the peer's FIN is not passed on | it was not woken for what it could do |
+//! | the machine forgets the FIN between two requests | it did not close at the FIN |
+//! | the alarm of a head is not set | it waits without a deadline |
+//! | the machine has no deadline for a head, for lingering, for pending output | it waits without a deadline |
+//! | `TransmitReady` does not ask the application | it was not woken for what it could do |
+//! | no second turn after a write | it was not woken for what it could do |
+//! | a demand for the body is lost | the machine answered 503 |
+//!
+//! And bare channels, when input is waited for behind its end, when there is no deadline for pending output or for what is
+//! discarded, and when an idle channel keeps its buffers.
+
+use std::future::pending;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use httpfsm::config::ServerConfig;
+use httpfsm::handler::{Request, Response};
+use httpfsm_sim::{Ask, Contract, Failure, Fault, Outcome, Simulation, World, application, channels, vary};
+
+fn model(seed: u64, connections: u64, threads: usize) -> Result<Outcome, Box<Failure>> {
+    Simulation::new(ServerConfig::default(), |world: &World| application(world.clone()))
+        .vary(vary)
+        .seed(seed)
+        .connections(connections)
+        .threads(threads)
+        .run()
+}
+
+#[test]
+fn twenty_thousand_connections_keep_every_contract() {
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    let outcome = model(1, 20_000, threads).unwrap();
+    assert_eq!(outcome.connections, 20_000);
+}
+
+#[test]
+fn the_same_seed_gives_the_same_trace() {
+    let once = model(77, 1000, 1).unwrap();
+    assert_eq!(model(77, 1000, 3).unwrap(), once);
+    assert_ne!(model(78, 1000, 1).unwrap().trace_hash, once.trace_hash);
+}
+
+#[test]
+fn bare_channels_keep_what_the_machine_promises() {
+    assert_eq!(channels(1, 3000).unwrap().connections, 3000);
+    assert_eq!(channels(7, 100).unwrap(), channels(7, 100).unwrap());
+}
+
+#[test]
+fn without_faults_everything_is_answered() {
+    Simulation::new(ServerConfig::default(), |world: &World| application(world.clone()))
+        .vary(vary)
+        .faults([])
+        .connections(400)
+        .run()
+        .unwrap();
+}
+
+/// Answers every third request with the octets of another one.
+fn crossed(_: &World) -> impl httpfsm::handler::Handler + use<> {
+    let calls = AtomicUsize::new(0);
+    move |mut request: Request| {
+        let wrong = calls.fetch_add(1, Ordering::Relaxed) % 3 == 2;
+        async move {
+            let content = request.body().collect(1 << 20).await.unwrap_or_default();
+            if wrong { Response::text("of another one") } else { Response::octets(content) }
+        }
+    }
+}
+
+fn echo_is_checked(dice: &mut httpfsm_sim::Dice) -> Ask {
+    let content = vec![b'x'; 1 + dice.length(500) as usize];
+    Ask::post("/", content.clone()).check(move |answer| {
+        match answer.body == content || answer.body.is_empty() {
+            true => Ok(()),
+            false => Err("not what was sent".to_owned()),
+        }
+    })
+}
+
+#[test]
+fn a_failure_is_made_small_and_tells_how_to_repeat_it() {
+    let run = |seed| {
+        Simulation::new(ServerConfig::default(), crossed)
+            .traffic(echo_is_checked)
+            .seed(seed)
+            .connections(400)
+            .run()
+    };
+    let failure = run(5).unwrap_err();
+    assert_eq!(failure.contract, Contract::Answers);
+    assert!(failure.text.contains("not what was sent"), "{failure}");
+    // Three requests are needed, and nothing else.
+    assert_eq!(failure.plan.matches("Sent {").count(), 3, "{failure}");
+    assert!(failure.plan.contains("jumps: []") && failure.plan.contains("drain_at: None"), "{failure}");
+    assert!(failure.steps.iter().any(|step| step.contains("of another one")), "{failure}");
+    let command = format!(
+        "HTTPFSM_SIM_SEED={} HTTPFSM_SIM_CONNECTIONS=1 cargo test -p httpfsm-sim \
+         a_failure_is_made_small_and_tells_how_to_repeat_it",
+        failure.seed
+    );
+    assert!(failure.to_string().ends_with(&command), "{failure}");
+    assert_eq!(run(failure.seed).unwrap_err().steps, failure.steps);
+}
+
+#[test]
+fn a_handler_that_never_answers_is_a_hang() {
+    let mut config = ServerConfig::default();
+    config.channel.responseless_timeout = None;
+    let failure = Simulation::new(config, |_: &World| |_: Request| pending::<Response>())
+        .traffic(|_| Ask::get("/"))
+        .run()
+        .unwrap_err();
+    assert_eq!(failure.contract, Contract::Progress, "{failure}");
+    assert!(failure.text.contains("waits for ever for the answer to request 0"), "{failure}");
+}
+
+#[test]
+fn a_task_that_does_not_end_is_found() {
+    let failure = Simulation::new(ServerConfig::default(), |world: &World| {
+        let world = world.clone();
+        move |_: Request| {
+            world.spawn(pending());
+            async { "fine" }
+        }
+    })
+    .traffic(|_| Ask::get("/"))
+    .run()
+    .unwrap_err();
+    assert_eq!(failure.contract, Contract::Progress, "{failure}");
+    assert!(failure.text.contains("a task of the application"), "{failure}");
+}
+
+#[test]
+fn an_hour_of_a_handler_takes_no_time() {
+    let hour = Duration::from_secs(3600);
+    Simulation::new(ServerConfig::default(), move |world: &World| {
+        let world = world.clone();
+        move |_: Request| {
+            let world = world.clone();
+            async move {
+                let began = world.now();
+                world.sleep(hour).await;
+                assert!(world.now() >= began + hour);
+                "at last"
+            }
+        }
+    })
+    .traffic(|_| Ask::get("/"))
+    .faults([Fault::Split, Fault::ShortWrite])
+    .connections(100)
+    .run()
+    .unwrap();
+}

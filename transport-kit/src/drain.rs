@@ -1,6 +1,5 @@
 //! What a server in this process leaves behind when it has gone out of service.
 
-use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::mpsc;
@@ -11,6 +10,7 @@ use httpfsm::config::ServerConfig;
 use httpfsm_transport::{ServerHandle, block_on};
 
 use crate::crowd::{Crowd, Tally};
+use crate::held::Held;
 
 /// How long anything may take. Nothing does unless something is wrong.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -75,13 +75,11 @@ pub fn drain_at_work(
             let now = Held::now();
             match before {
                 // The first round has warmed the runtime up; what it holds is known when it stands still.
-                None if now == settled() => {
+                None if now == Held::settled() => {
                     before = Some(now);
                     break;
                 }
-                Some(before) if now.threads <= before.threads && now.descriptors <= before.descriptors => {
-                    break;
-                }
+                Some(before) if now.is_within(before) => break,
                 _ => {}
             }
             assert!(started.elapsed() < PATIENCE, "{before:?} before, {within:?} at work, {now:?} now");
@@ -89,30 +87,4 @@ pub fn drain_at_work(
         }
     }
     Ok(tally)
-}
-
-/// What the process holds after it has been left alone for a while.
-fn settled() -> Held {
-    let (mut last, mut since) = (Held::now(), Instant::now());
-    while since.elapsed() < Duration::from_secs(1) {
-        thread::sleep(Duration::from_millis(20));
-        let now = Held::now();
-        if now != last {
-            (last, since) = (now, Instant::now());
-        }
-    }
-    last
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Held {
-    threads: usize,
-    descriptors: usize,
-}
-
-impl Held {
-    fn now() -> Self {
-        let count = |folder| fs::read_dir(folder).map_or(0, Iterator::count);
-        Self { threads: count("/proc/self/task"), descriptors: count("/proc/self/fd") }
-    }
 }

@@ -34,6 +34,27 @@
 //! request by request. Body octets, which no subscriber is told, are taken from the application's view and merged. Only the
 //! value of `Date` is masked. Scripts wait for facts, never for a length of time: deadlines that are to come are short,
 //! all others are far away, so that a slow machine changes nothing.
+//!
+//! # Ends in every state
+//!
+//! A peer that ends its output, or resets the connection, does so in each state of the
+//! [channel](httpfsm::channel::State):
+//!
+//! | state | scripts |
+//! |---|---|
+//! | `Fresh` | "an end without a request", "a reset without a request" |
+//! | `Head` | "an end inside a head", "an end after an empty line", "a reset inside a head" |
+//! | `Idle` | "an end after an answer", "a reset after an answer" |
+//! | `WaitResponse` | "an end behind a request that is being answered", "a handler that waits for the peer's end", "a reset while the handler waits for it" |
+//! | `Responding` | "an end while a large answer leaves", "a reset inside an answer" |
+//! | `Discard` | "a rest that never comes", "a reset while the rest of a body is awaited" |
+//! | `Flushing` | "an end while a finished answer leaves", "a reset while a finished answer leaves" |
+//! | `Closing` | "an end while the last answer leaves", "a reset while the last answer leaves" |
+//! | `Lingering` | "an end behind the server's own", "a reset behind the server's end" |
+//! | `Upgraded` | "an upgrade that echoes", "a reset of an upgraded connection" |
+//!
+//! `Handover` lasts until a head of some hundred octets has left, which no peer can stretch: an upgrade is not begun
+//! behind an answer that does not leave.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
@@ -42,9 +63,11 @@ mod bench;
 mod checks;
 mod crowd;
 mod drain;
+mod held;
 mod kit;
 mod memory;
 mod obligation;
+mod panics;
 mod record;
 mod report;
 mod run;
@@ -61,6 +84,7 @@ pub use crowd::{Crowd, Tally, answer};
 pub use drain::drain_at_work;
 pub use kit::{Kit, check, in_memory, on_subject};
 pub use obligation::{OBLIGATIONS, Obligation};
+pub use panics::{answer_or_panic, panics_at_work};
 pub use record::Record;
 pub use report::{Report, Verdict};
 pub use script::{Script, Step};

@@ -41,6 +41,7 @@ mod curl;
 mod drain;
 mod draw;
 mod echo;
+mod faults;
 mod files;
 mod hello;
 mod help;

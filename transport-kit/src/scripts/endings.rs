@@ -3,6 +3,9 @@
 use crate::script::{Script, chunked_head, get, post_head};
 use crate::sum::pattern;
 
+/// More than the buffers of two sockets hold, and all of it in one piece: while it leaves, the answer is finished.
+const LARGE: &str = "/whole?octets=6000000";
+
 pub(crate) fn half_closes() -> Vec<Script> {
     vec![
         Script::new("an end without a request").fin().end(),
@@ -54,6 +57,18 @@ pub(crate) fn half_closes() -> Vec<Script> {
             .open("source")
             .until("X-Sum: ")
             .end(),
+        Script::new("an end while a finished answer leaves").send(get(LARGE)).sip(1, "\r\n\r\n").fin().end(),
+        Script::new("an end while the last answer leaves")
+            .send(format!("GET {LARGE} HTTP/1.1\r\nHost: kit\r\nConnection: close\r\n\r\n"))
+            .sip(1, "\r\n\r\n")
+            .fin()
+            .end(),
+        Script::new("an end behind the server's own")
+            .send(chunked_head("/early"))
+            .until("\r\n\r\nearly")
+            .end()
+            .fin()
+            .told("closed"),
         Script::new("an end that counts as a disconnect")
             .config(|config| config.channel.fin_is_disconnect = true)
             .send(get("/never"))
@@ -106,6 +121,27 @@ pub(crate) fn disconnects() -> Vec<Script> {
             .send(post_head("/duplex", 100) + "some")
             .until("begin ")
             .told("body 4 octets")
+            .reset()
+            .told("closed"),
+        Script::new("a reset while the rest of a body is awaited")
+            .send(post_head("/early", 1000))
+            .until("\r\n\r\nearly")
+            .reset()
+            .told("closed"),
+        Script::new("a reset while a finished answer leaves")
+            .send(get(LARGE))
+            .sip(1, "\r\n\r\n")
+            .reset()
+            .told("closed"),
+        Script::new("a reset while the last answer leaves")
+            .send(format!("GET {LARGE} HTTP/1.1\r\nHost: kit\r\nConnection: close\r\n\r\n"))
+            .sip(1, "\r\n\r\n")
+            .reset()
+            .told("closed"),
+        Script::new("a reset behind the server's end")
+            .send(chunked_head("/early"))
+            .until("\r\n\r\nearly")
+            .end()
             .reset()
             .told("closed"),
         Script::new("a reset of a body that is read elsewhere")

@@ -1,0 +1,79 @@
+//! Faults on real sockets: peers that drip, that reset, that take all descriptors; and what the server has left of
+//! them when they are gone.
+//!
+//! The numbers are small, so that the suite is quick. With `HTTPFSM_FAULTS=full` they are those of an attack.
+
+use std::fmt;
+use std::fs;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::{PATIENCE, Server};
+
+mod descriptors;
+mod drips;
+mod leaks;
+mod resets;
+mod slowhttptest;
+
+const GET: &[u8] = b"GET /plaintext HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+
+/// The one number by default, the other where the whole attack is wanted.
+fn number(small: usize, full: usize) -> usize {
+    if std::env::var_os("HTTPFSM_FAULTS").is_some_and(|faults| faults == "full") { full } else { small }
+}
+
+/// What the process of a server holds.
+#[derive(Clone, Copy)]
+struct Held {
+    descriptors: usize,
+    threads: usize,
+}
+
+impl Held {
+    fn of(server: &Server) -> Self {
+        let count = |folder: &str| {
+            let entries = fs::read_dir(format!("/proc/{}/{folder}", server.child.id()));
+            entries.expect("a running server").count()
+        };
+        Self { descriptors: count("fd"), threads: count("task") }
+    }
+
+    /// What a server holds that has served a little and rests.
+    fn at_rest(server: &Server) -> Self {
+        for _ in 0..20 {
+            server.exchange(GET);
+        }
+        // Threads for blocking work come and go.
+        let mut held = Self::of(server);
+        let mut still = Instant::now();
+        while still.elapsed() < Duration::from_millis(100) {
+            thread::sleep(Duration::from_millis(5));
+            let now = Self::of(server);
+            if (now.descriptors, now.threads) != (held.descriptors, held.threads) {
+                (held, still) = (now, Instant::now());
+            }
+        }
+        held
+    }
+
+    /// Waits until the server holds no more than this again.
+    #[track_caller]
+    fn is_all_that_is_left(self, server: &Server) {
+        let started = Instant::now();
+        loop {
+            let now = Self::of(server);
+            if now.descriptors <= self.descriptors && now.threads <= self.threads {
+                return;
+            }
+            assert!(started.elapsed() < PATIENCE, "{now}, and not {self} as before");
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl fmt::Display for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} descriptors and {} threads", self.descriptors, self.threads)
+    }
+}

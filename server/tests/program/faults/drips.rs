@@ -1,0 +1,209 @@
+//! Peers that always send, or read, another octet: each rule of HTTP is kept, and it never ends. No octet restarts a
+//! deadline.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use socket2::{Domain, Socket, Type};
+
+use super::{GET, Held, number};
+use crate::{PATIENCE, Server};
+
+on_each_transport! {
+    every_drip_ends_at_its_deadline_while_others_are_served,
+}
+
+/// What each of the deadlines is set to.
+const DEADLINE: Duration = Duration::from_secs(2);
+/// The pause between two octets, or what counts as one.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// How a peer takes its time.
+#[derive(Debug)]
+struct Drip {
+    name: &'static str,
+    begin: &'static str,
+    /// Sent again and again; where it is empty the peer sends nothing more.
+    drop: &'static str,
+    /// How the answer begins, if there is one.
+    answer: &'static str,
+    /// Takes of the answer only an octet at a time.
+    reads_slowly: bool,
+    /// The end of the server's output has no deadline; what comes after it has.
+    ended_at_once: bool,
+}
+
+const fn drip(name: &'static str, begin: &'static str, drop: &'static str, answer: &'static str) -> Drip {
+    Drip { name, begin, drop, answer, reads_slowly: false, ended_at_once: false }
+}
+
+const SLOW: &str = "HTTP/1.1 408 ";
+const FINE: &str = "HTTP/1.1 200 ";
+
+const DRIPS: &[Drip] = &[
+    drip("silence", "", "", ""),
+    drip("an idle connection", "GET /plaintext HTTP/1.1\r\nHost: a\r\n\r\n", "", FINE),
+    drip("a method", "", "A", SLOW),
+    drip("a target", "GET /", "a", SLOW),
+    drip("field lines", "GET / HTTP/1.1\r\nHost: a\r\n", "a: b\r\n", SLOW),
+    drip("a field value", "GET / HTTP/1.1\r\nHost: a\r\nA: ", "b", SLOW),
+    drip("a second head", "GET /plaintext HTTP/1.1\r\nHost: a\r\n\r\nGET /", "a", FINE),
+    drip("a body", "POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 4096\r\n\r\n", "b", SLOW),
+    drip(
+        "chunks",
+        "POST /upload HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n",
+        "1\r\nb\r\n",
+        SLOW,
+    ),
+    drip(
+        "a chunk extension",
+        "POST /upload HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1;",
+        "e",
+        SLOW,
+    ),
+    drip(
+        "a trailer",
+        "POST /upload HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nA: ",
+        "b",
+        SLOW,
+    ),
+    drip(
+        "a body that is sent back",
+        "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 4096\r\n\r\n",
+        "b",
+        "",
+    ),
+    drip(
+        "a body that nobody wants",
+        "GET /plaintext HTTP/1.1\r\nHost: a\r\nContent-Length: 4096\r\n\r\n",
+        "b",
+        "",
+    ),
+    Drip {
+        reads_slowly: true,
+        ..drip("a slow read", "GET /bytes/1000000000000 HTTP/1.1\r\nHost: a\r\n\r\n", "", FINE)
+    },
+    Drip {
+        ended_at_once: true,
+        ..drip(
+            "octets behind the last answer",
+            "GET /plaintext HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+            "b",
+            FINE,
+        )
+    },
+];
+
+/// A peer that drips.
+struct Peer {
+    drip: &'static Drip,
+    stream: TcpStream,
+    began: Instant,
+    received: Vec<u8>,
+    /// When the server had ended its side of the connection.
+    ended: Option<Duration>,
+}
+
+impl Peer {
+    fn start(server: &Server, drip: &'static Drip) -> Self {
+        let began = Instant::now();
+        let address = server.address();
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).expect("a socket");
+        // As small as the system allows, so that a slow reader leaves its answer to the server.
+        socket.set_recv_buffer_size(1).expect("a buffer");
+        socket.connect(&address.into()).expect("a connection");
+        let mut stream = TcpStream::from(socket);
+        stream.set_nodelay(true).expect("no delay");
+        stream.write_all(drip.begin.as_bytes()).expect("sent");
+        stream.set_nonblocking(true).expect("no waiting");
+        Self { drip, stream, began, received: Vec::new(), ended: None }
+    }
+
+    /// Sends its drop, and reads.
+    fn go_on(&mut self) {
+        // It goes on also when it is answered, and when it is told that it will not be heard.
+        let sent = self.stream.write_all(self.drip.drop.as_bytes());
+        let mut piece = [0; 4096];
+        let most = if self.drip.reads_slowly { 1 } else { piece.len() };
+        let lost =
+            self.stream.take_error().expect("a state").is_some() || sent.is_err_and(|error| is_end(&error));
+        let ended = match self.stream.read(&mut piece[..most]) {
+            Ok(0) => true,
+            Ok(n) => {
+                self.received.extend_from_slice(&piece[..n]);
+                false
+            }
+            Err(error) => is_end(&error),
+        };
+        if self.ended.is_none() && (lost || ended) {
+            self.ended = Some(self.began.elapsed());
+        }
+    }
+
+    #[track_caller]
+    fn assert_cut(&self) {
+        let Drip { name, answer, .. } = self.drip;
+        let ended = self.ended.unwrap_or_else(|| panic!("{name}: the server has not ended it"));
+        let received = self.received.escape_ascii();
+        assert!(self.received.starts_with(answer.as_bytes()), "{name} is answered with \"{received}\"");
+        assert!(self.drip.ended_at_once || ended >= DEADLINE, "{name} is cut after {ended:?}");
+    }
+}
+
+fn is_end(error: &std::io::Error) -> bool {
+    error.kind() != ErrorKind::WouldBlock
+}
+
+fn every_drip_ends_at_its_deadline_while_others_are_served(transport: &str) {
+    let deadline = format!("{}s", DEADLINE.as_secs());
+    let deadlines = [
+        "--inactivity-timeout",
+        "--first-byte-timeout",
+        "--head-timeout",
+        "--body-timeout",
+        "--write-timeout",
+        "--discard-timeout",
+        "--linger-timeout",
+    ];
+    let deadlines = deadlines.iter().flat_map(|name| [*name, deadline.as_str()]);
+    let arguments: Vec<_> = ["--app", "bench"].into_iter().chain(deadlines).collect();
+    let server = Server::on(transport, &arguments);
+    let before = Held::at_rest(&server);
+
+    let each = number(4, 60);
+    let started = Instant::now();
+    let mut peers: Vec<_> = DRIPS
+        .iter()
+        .flat_map(|drip| (0..each).map(move |_| drip))
+        .map(|drip| Peer::start(&server, drip))
+        .collect();
+    let over = AtomicBool::new(false);
+    let served = thread::scope(|scope| {
+        let healthy = scope.spawn(|| {
+            let mut served = 0;
+            while !over.load(Ordering::Relaxed) {
+                server.exchange(GET).assert("HTTP/1.1 200 OK", "Hello, World!");
+                served += 1;
+                thread::sleep(Duration::from_millis(5));
+            }
+            served
+        });
+        // They all go on until the server has let go of each socket, whatever they send or leave unread.
+        let mut left = peers.len();
+        while (left > 0 || Held::of(&server).descriptors > before.descriptors + 1)
+            && started.elapsed() < PATIENCE
+        {
+            peers.iter_mut().for_each(Peer::go_on);
+            left = peers.iter().filter(|peer| peer.ended.is_none()).count();
+            thread::sleep(PAUSE);
+        }
+        over.store(true, Ordering::Relaxed);
+        healthy.join().expect("the healthy client is served")
+    });
+    peers.iter().for_each(Peer::assert_cut);
+    assert!(served > 0, "nobody else was served");
+    before.is_all_that_is_left(&server);
+}

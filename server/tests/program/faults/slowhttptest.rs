@@ -1,0 +1,67 @@
+//! The attacks of slowhttptest.
+
+use std::process::Command;
+
+use super::{Held, number};
+use crate::tools::{Beside, tool};
+use crate::{PATIENCE, Server, text};
+
+on_each_transport! {
+    slowhttptest_ends_with_all_its_connections_closed,
+}
+
+/// Seconds after which slowhttptest gives up where the server does not close its connections.
+const SECONDS: u64 = 60;
+/// Seconds that its healthy client waits for an answer: as long as any in these tests.
+const PROBE: u64 = PATIENCE.as_secs();
+
+fn slowhttptest_ends_with_all_its_connections_closed(transport: &str) {
+    let Some(tool) = tool("slowhttptest") else { return };
+    let server = Server::on(
+        transport,
+        &[
+            "--app",
+            "bench",
+            "--head-timeout",
+            "2s",
+            "--body-timeout",
+            "2s",
+            "--write-timeout",
+            "2s",
+            "--min-write-rate",
+            "16KiB",
+        ],
+    );
+    let before = Held::at_rest(&server);
+    let connections = number(50, 1000).to_string();
+    let attacks = [
+        ("slow head", "/plaintext", &["-H"][..]),
+        ("slow body", "/upload", &["-B", "-t", "POST", "-s", "100000"]),
+        // Fast enough to come to the end of what it has been sent when it is cut: before that it sees no reset.
+        ("slow read", "/bytes/100000000", &["-X", "-w", "512", "-y", "1024", "-z", "2048", "-n", "1"]),
+    ];
+    let attacks = attacks.map(|(name, path, arguments)| {
+        let mut command = Command::new(&tool);
+        command.args(arguments).args([
+            "-c",
+            &connections,
+            "-r",
+            &connections,
+            "-i",
+            "1",
+            "-p",
+            "5",
+            "-v",
+            "1",
+        ]);
+        command.args(["-l", &SECONDS.to_string(), "-u", &format!("http://{}{path}", server.address())]);
+        (name, Beside::start(&mut command))
+    });
+    for (name, attack) in attacks {
+        let output = attack.output(3 * PATIENCE);
+        let told = text(&output.stdout) + &text(&output.stderr);
+        assert!(told.contains("No open connections left"), "{name}: {told}");
+        assert!(told.contains("service available:") && !told.contains("NO"), "{name}: {told}");
+    }
+    before.is_all_that_is_left(&server);
+}

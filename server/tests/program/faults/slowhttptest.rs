@@ -50,7 +50,7 @@ fn slowhttptest_ends_with_all_its_connections_closed(transport: &str) {
             "-i",
             "1",
             "-p",
-            "5",
+            &PROBE.to_string(),
             "-v",
             "1",
         ]);

@@ -81,3 +81,8 @@ pub use server::{Server, ServerInput, ServerOutput};
 pub use status::Status;
 pub use time::{Date, Moment, Now};
 pub use trailers::Trailers;
+
+/// The example of the readme compiles and runs.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -26,3 +26,8 @@ mod show;
 pub use files::{FileRecorder, Which};
 pub use recording::{MASKED, Options, Recording};
 pub use replay::{Difference, Failure, Kind, Replay, Replayed, Step, replay};
+
+/// The example of the readme compiles and runs.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

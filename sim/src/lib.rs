@@ -89,3 +89,8 @@ pub use model::{application, ask, vary};
 pub use round::Contract;
 pub use simulation::{Outcome, Simulation};
 pub use world::{Sleep, World};
+
+/// The example of the readme compiles and runs.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

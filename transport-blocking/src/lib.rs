@@ -53,3 +53,8 @@ pub use httpfsm_transport::{
 pub use server::{Blocking, Server, serve, sync};
 pub use socket::Stream;
 pub use spawn::{SpawnError, spawn, tunnel};
+
+/// The example of the readme compiles and runs.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

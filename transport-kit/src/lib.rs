@@ -90,3 +90,8 @@ pub use report::{Report, Verdict};
 pub use script::{Script, Step};
 pub use subject::{Plan, Subject};
 pub use trace::Trace;
+
+/// The example of the readme compiles and runs.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -25,3 +25,8 @@ pub use httpfsm_transport::{
 };
 pub use server::{Server, Tokio, serve};
 pub use stream::Stream;
+
+/// The example of the readme compiles and runs.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -58,3 +58,8 @@ pub use timekeeper::keep_time;
 pub use upgraded::UpgradedStream;
 pub use wire::Wire;
 pub use written::{BodyWriter, written};
+
+/// The example of the readme compiles and runs.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -3,13 +3,15 @@
 use std::fmt;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 /// A request, and what is known of its answer. How it is framed, cut and disturbed is the simulator's affair.
 #[derive(Clone)]
 pub struct Ask {
     pub(crate) method: String,
     pub(crate) target: String,
     pub(crate) fields: Vec<(String, String)>,
-    pub(crate) body: Vec<u8>,
+    pub(crate) body: Bytes,
     pub(crate) expected: Expected,
     pub(crate) reads_body: bool,
 }
@@ -21,11 +23,11 @@ pub(crate) enum Expected {
     /// Whatever the handler says.
     Anything,
     /// 200 with these octets.
-    Exactly(Vec<u8>),
+    Exactly(Bytes),
     /// An answer whose end does not come.
     Cut,
     /// 101, and then an echo of these octets.
-    Echo(Vec<u8>),
+    Echo(Bytes),
     /// The machine's own answer, and the end.
     Refused(&'static [u16]),
     Checked(Check),
@@ -35,18 +37,18 @@ impl Ask {
     /// A request without a body.
     #[must_use]
     pub fn get(target: impl Into<String>) -> Self {
-        Self::new("GET", target, Vec::new())
+        Self::new("GET", target, Bytes::new())
     }
 
     /// A request with a body, which arrives with a length or in chunks.
     #[must_use]
-    pub fn post(target: impl Into<String>, body: impl Into<Vec<u8>>) -> Self {
+    pub fn post(target: impl Into<String>, body: impl Into<Bytes>) -> Self {
         Self::new("POST", target, body.into())
     }
 
     /// A request of any method. CONNECT is none that is simulated.
     #[must_use]
-    pub fn new(method: impl Into<String>, target: impl Into<String>, body: impl Into<Vec<u8>>) -> Self {
+    pub fn new(method: impl Into<String>, target: impl Into<String>, body: impl Into<Bytes>) -> Self {
         Self {
             method: method.into(),
             target: target.into(),

@@ -71,8 +71,10 @@ fn draw(seed: u64) -> (Vec<u8>, Vec<Turn>) {
     let plan = Plan::draw(seed, Fault::ALL, &model::ask);
     let sends = plan.clients.iter().take(2).flat_map(|client| &client.sends);
     // A client alone knows which answer is to a HEAD.
-    let sends = sends.filter(|sent| !sent.is_headless()).map(|sent| sent.render());
-    let octets = sends.flat_map(|(head, body)| [head, body].concat()).collect();
+    let mut octets = Vec::new();
+    for sent in sends.filter(|sent| !sent.is_headless()) {
+        sent.render(&mut octets);
+    }
     let mut dice = Dice::new(!plan.order);
     let turns = (0..20 + dice.below(100)).map(|_| match dice.below(40) {
         0..=9 => Turn::Feed(1 + dice.length(9000) as usize),
@@ -272,7 +274,7 @@ impl<'a> Bench<'a> {
             return Err(progress("octets that were to be sent were refused when they had been".to_owned()));
         }
         self.trace.octets(0, "receives", &octets);
-        self.reader.push(&octets);
+        self.reader.buffer().extend_from_slice(&octets);
         loop {
             let read = self.reader.next(false).map_err(|text| broken(Contract::Answers, text))?;
             let answer = match read {

@@ -1,14 +1,13 @@
 //! A model client: sends what its plan says, and holds every octet that comes back against it.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use crate::ask::{Answer, Expected};
 use crate::plan::{ClientPlan, Disturbance, End, NEVER, Sent};
 use crate::reader::{Read, Reader};
 use crate::trace::Trace;
 use crate::watch::{NUMBER, Ordeal};
-use crate::wire::Link;
-use crate::world::guard;
+use crate::wire::Ends;
 
 /// How long a client waits for a 100 before it sends the body all the same.
 const PATIENCE: u64 = 1000;
@@ -16,17 +15,17 @@ const PATIENCE: u64 = 1000;
 /// Milliseconds in which a calm connection has ended behind both FINs: longer than a socket may block.
 const PROMPT: u64 = 1900;
 
-pub(crate) struct Client {
+pub(crate) struct Client<'a> {
     pub(crate) number: usize,
-    pub(crate) plan: ClientPlan,
-    pub(crate) link: Arc<Mutex<Link>>,
+    pub(crate) plan: &'a ClientPlan,
+    pub(crate) ends: Arc<Ends>,
     /// When it is to be stepped, apart from when its link wakes it.
     pub(crate) wake_at: Option<u64>,
     /// The connection is over as far as it is concerned.
     pub(crate) finished: bool,
     /// The server has begun to go out, or time has made a leap: what is owed may stay out.
     pub(crate) excused: bool,
-    trace: Trace,
+    trace: &'a Trace,
     octets: Vec<u8>,
     gates: Vec<(usize, Gate)>,
     /// Where the heads end.
@@ -59,26 +58,26 @@ enum Gate {
     Continued(usize),
 }
 
-impl Client {
-    pub(crate) fn new(number: usize, plan: ClientPlan, link: Arc<Mutex<Link>>, trace: Trace) -> Self {
-        let (mut octets, mut gates, mut heads) = (Vec::new(), Vec::new(), Vec::new());
+impl<'a> Client<'a> {
+    pub(crate) fn new(number: usize, plan: &'a ClientPlan, ends: Arc<Ends>, trace: &'a Trace) -> Self {
+        let bodies: usize = plan.sends.iter().map(|sent| 2 * sent.ask.body.len()).sum();
+        let mut octets = Vec::with_capacity(bodies + 300 * plan.sends.len());
+        let (mut gates, mut heads) = (Vec::new(), Vec::new());
         for (n, sent) in plan.sends.iter().enumerate() {
             if n > 0 && !plan.pipelined {
                 gates.push((octets.len(), Gate::Answered(n)));
             }
-            let (head, body) = sent.render();
-            octets.extend(head);
-            heads.push(octets.len());
+            let head = sent.render(&mut octets);
+            heads.push(head);
             if sent.expect {
-                gates.push((octets.len(), Gate::Continued(n)));
+                gates.push((head, Gate::Continued(n)));
             }
-            octets.extend(body);
             if let Expected::Echo(echo) = &sent.ask.expected {
                 // Behind the request, or when the other protocol has begun.
                 if !plan.pipelined {
                     gates.push((octets.len(), Gate::Answered(n + 1)));
                 }
-                octets.extend(echo);
+                octets.extend_from_slice(echo);
             }
         }
         let place = |at: u32| octets.len() * at as usize / 1000;
@@ -96,7 +95,7 @@ impl Client {
         disturbances.sort_by_key(|(at, _)| *at);
         Self {
             number,
-            link,
+            ends,
             wake_at: None,
             finished: false,
             excused: false,
@@ -126,12 +125,12 @@ impl Client {
 
     /// Whether it has something to do now.
     pub(crate) fn is_runnable(&self, now: u64) -> bool {
-        self.wake_at.is_some_and(|at| at <= now) || (!self.is_gone() && guard(&self.link).client_woken)
+        self.wake_at.is_some_and(|at| at <= now) || (!self.is_gone() && self.ends.client_woken())
     }
 
     /// Nothing that happens concerns it any more.
     pub(crate) fn is_gone(&self) -> bool {
-        self.finished && guard(&self.link).server_closed
+        self.finished && self.ends.is_closed()
     }
 
     /// What it still has to get, though it does all that it must.
@@ -144,7 +143,7 @@ impl Client {
     /// Takes, judges, and sends a piece.
     pub(crate) fn step(&mut self, now: u64) -> Result<(), String> {
         self.wake_at = None;
-        guard(&self.link).client_woken = false;
+        self.ends.take_client_wake();
         self.receive(now)?;
         if !self.finished {
             self.send(now);
@@ -167,18 +166,18 @@ impl Client {
             self.later(self.taking_from);
             return Ok(());
         }
-        let (octets, more, ended, reset) = {
-            let mut link = guard(&self.link);
-            let octets = link.take(self.plan.take);
-            (octets, !link.to_client.is_empty(), link.server_ended, link.server_reset)
+        let (taken, more, ended, reset) = {
+            let mut link = self.ends.link();
+            let taken = link.take(self.plan.take, self.reader.buffer());
+            (taken, !link.to_client.is_empty(), link.server_ended, link.server_reset)
         };
         if self.finished {
             return Ok(());
         }
-        if !octets.is_empty() {
-            self.trace.octets(self.number, "receives", &octets);
-            self.received += octets.len() as u64;
-            self.reader.push(&octets);
+        if taken > 0 {
+            let rest = self.reader.rest();
+            self.trace.octets(self.number, "receives", &rest[rest.len() - taken..]);
+            self.received += taken as u64;
             self.read()?;
         }
         for n in 0..self.plan.disturbances.len() {
@@ -335,7 +334,7 @@ impl Client {
             self.closing = true;
         }
         if self.plan.end != End::Silent {
-            guard(&self.link).end();
+            self.ends.link().end();
         }
         if !self.plan.is_calm() || self.excused {
             return Ok(());
@@ -393,10 +392,10 @@ impl Client {
         }
         let gate = self.gates.first().map_or(self.octets.len(), |(at, _)| *at);
         let disturbed = self.disturbances.first().map_or(usize::MAX, |(at, _)| *at);
-        let mut link = guard(&self.link);
-        if link.server_closed {
+        if self.ends.is_closed() {
             return;
         }
+        let mut link = self.ends.link();
         let room = link.capacity.saturating_sub(link.to_server.len());
         let octets = self.plan.piece.min(gate.min(disturbed) - self.sent).min(room);
         if octets == 0 {
@@ -404,8 +403,8 @@ impl Client {
         }
         let piece = &self.octets[self.sent..self.sent + octets];
         link.send(piece);
-        link.client_woken = true;
         drop(link);
+        self.ends.wake_client();
         self.trace.octets(self.number, "sends", piece);
         self.sent += octets;
     }
@@ -436,13 +435,13 @@ impl Client {
     fn finish_output(&mut self) {
         if !std::mem::replace(&mut self.ended, true) {
             self.trace.note(format_args!("client {} sends FIN", self.number));
-            guard(&self.link).end();
+            self.ends.link().end();
         }
     }
 
     fn reset(&mut self) {
         self.trace.note(format_args!("client {} resets", self.number));
         self.finished = true;
-        guard(&self.link).reset();
+        self.ends.link().reset();
     }
 }

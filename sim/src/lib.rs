@@ -58,7 +58,7 @@
 //! the same way, and the [`Failure`] shows what is left, step by step, with the command that repeats it. A handler must
 //! take its time and its randomness from the [`World`] and the request, or else it is not repeated.
 //!
-//! The numbers are those of `oorandom` (PCG), the hash is FNV-1a over octets in a fixed order: both are the same on
+//! The numbers are those of `oorandom` (PCG), the hash is one of multiplications over words of eight octets: both are the same on
 //! every platform, and change with a major version of `oorandom` only.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]

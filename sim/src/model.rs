@@ -1,5 +1,6 @@
 //! The model application, and requests whose answers are known to the octet.
 
+use std::sync::LazyLock;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -36,8 +37,8 @@ pub fn ask(dice: &mut Dice) -> Ask {
             .expecting(Expected::Exactly(body))
             .reads_body(),
         12 => Ask::get(format!("/hints?octets={octets}&seed={seed}")).expecting(whole),
-        13 => Ask::new("HEAD", format!("/whole?octets={octets}&seed={seed}"), Vec::new())
-            .expecting(Expected::Exactly(Vec::new())),
+        13 => Ask::new("HEAD", format!("/whole?octets={octets}&seed={seed}"), Bytes::new())
+            .expecting(Expected::Exactly(Bytes::new())),
         14 if octets > 0 => {
             Ask::get(format!("/broken?{streamed}&length={}", dice.below(2))).expecting(Expected::Cut)
         }
@@ -57,10 +58,9 @@ pub fn application(
 
 async fn answer(world: World, mut request: Request) -> Response {
     let (path, query) = (request.path().to_owned(), request.query().unwrap_or_default().to_owned());
-    let number = |name| parameter(&query, name);
-    let (octets, seed) = (number("octets"), number("seed"));
-    let (frame, pause) = (number("frame").max(1), u64::from(number("pause")));
-    let length = number("length") == 1;
+    let [octets, seed, frame, pause, length] =
+        parameters(&query, ["octets", "seed", "frame", "pause", "length"]);
+    let (frame, pause, length) = (frame.max(1), u64::from(pause), length == 1);
     match path.as_str() {
         "/whole" => Response::octets(pattern(seed, octets)),
         "/stream" => {
@@ -130,7 +130,7 @@ impl<F: FnMut(&mut std::task::Context<'_>) -> Poll<Frame> + Send + Unpin> httpfs
 
 /// A body that says it has `octets` and ends after `given` of them.
 fn stream(world: World, octets: u32, given: u32, seed: u32, frame: u32, pause: u64, length: bool) -> Body {
-    let content = Bytes::from(pattern(seed, octets)).slice(..given as usize);
+    let content = pattern(seed, octets).slice(..given as usize);
     let (mut at, mut sleep, mut flush) = (0, None, false);
     let frames = move |cx: &mut std::task::Context<'_>| {
         let sleeping = sleep.get_or_insert_with(|| Box::pin(world.sleep(Duration::from_millis(pause))));
@@ -157,21 +157,34 @@ fn stream(world: World, octets: u32, given: u32, seed: u32, frame: u32, pause: u
     Body::stream(Streamed { frames, length: length.then_some(u64::from(octets)) })
 }
 
-fn parameter(query: &str, name: &str) -> u32 {
-    let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-    let mut values = pairs.filter(|(known, _)| *known == name).map(|(_, value)| value);
-    values.next().and_then(|value| value.parse().ok()).unwrap_or_default()
+fn parameters<const N: usize>(query: &str, names: [&str; N]) -> [u32; N] {
+    let mut values = [0; N];
+    for (name, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
+        if let Some(place) = names.iter().position(|known| *known == name) {
+            values[place] = value.parse().unwrap_or_default();
+        }
+    }
+    values
 }
 
 /// Octets that look different wherever one looks.
-pub(crate) fn pattern(seed: u32, octets: u32) -> Vec<u8> {
-    let mut state = seed.wrapping_mul(2_654_435_761) | 1;
+pub(crate) fn pattern(seed: u32, octets: u32) -> Bytes {
+    let from = (seed.wrapping_mul(40_503) & 0xFFFF) as usize;
+    match PATTERN.get(from..from + octets as usize) {
+        Some(octets) => Bytes::from_static(octets),
+        None => PATTERN.iter().copied().cycle().skip(from).take(octets as usize).collect(),
+    }
+}
+
+/// Drawn once, and shared: where a pattern begins depends on its seed.
+static PATTERN: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let mut state = 1_u32;
     let next = |_| {
         state = state.wrapping_mul(747_796_405).wrapping_add(2_891_336_453);
         b'a' + (state >> 28).to_le_bytes()[0]
     };
-    (0..octets).map(next).collect()
-}
+    (0..(1 << 16) + MOST).map(next).collect()
+});
 
 /// Configurations that the model application is simulated with: buffers of every size, and as many requests at once as
 /// there are connections, so that a place that is not given back is missed.

@@ -1,6 +1,6 @@
 //! What happens in a round, as data: drawn from a seed, and made smaller when it fails.
 
-use std::fmt::Write;
+use std::io::Write;
 
 use crate::ask::{Ask, Expected};
 use crate::dice::Dice;
@@ -358,41 +358,46 @@ impl Sent {
         self.ask.method == "HEAD"
     }
 
-    /// The head and the body, as they are sent.
-    pub(crate) fn render(&self) -> (Vec<u8>, Vec<u8>) {
-        if let Some((octets, _)) = self.hostile {
-            return (octets.as_bytes().to_vec(), Vec::new());
+    /// Adds the head and the body, as they are sent; says where the head ends.
+    pub(crate) fn render(&self, octets: &mut Vec<u8>) -> usize {
+        if let Some((message, _)) = self.hostile {
+            octets.extend_from_slice(message.as_bytes());
+            return octets.len();
         }
         let Ask { method, target, fields, body, expected, .. } = &self.ask;
         let version = if self.old { "1.0" } else { "1.1" };
-        let mut head =
-            format!("{method} {target} HTTP/{version}\r\nHost: sim\r\n{NUMBER}: {}\r\n", self.number);
+        // What is written to a vector is written.
+        let _ =
+            write!(octets, "{method} {target} HTTP/{version}\r\nHost: sim\r\n{NUMBER}: {}\r\n", self.number);
         for (name, value) in fields {
-            let _ = write!(head, "{name}: {value}\r\n");
+            let _ = write!(octets, "{name}: {value}\r\n");
         }
         match expected {
-            Expected::Echo(_) => head.push_str("Connection: upgrade\r\n"),
-            _ if self.close => head.push_str("Connection: close\r\n"),
+            Expected::Echo(_) => octets.extend_from_slice(b"Connection: upgrade\r\n"),
+            _ if self.close => octets.extend_from_slice(b"Connection: close\r\n"),
             _ => {}
         }
         if self.expect {
-            head.push_str("Expect: 100-continue\r\n");
+            octets.extend_from_slice(b"Expect: 100-continue\r\n");
         }
-        let mut content = Vec::new();
-        if let Some(chunk) = self.chunk {
-            head.push_str("Transfer-Encoding: chunked\r\n");
-            for piece in body.chunks(chunk.max(1)) {
-                content.extend_from_slice(format!("{:x}\r\n", piece.len()).as_bytes());
-                content.extend_from_slice(piece);
-                content.extend_from_slice(b"\r\n");
+        let Some(chunk) = self.chunk else {
+            if !body.is_empty() {
+                let _ = write!(octets, "Content-Length: {}\r\n", body.len());
             }
-            let trailers = if self.trailers { "Sim-Trailer: x\r\n" } else { "" };
-            content.extend_from_slice(format!("0\r\n{trailers}\r\n").as_bytes());
-        } else if !body.is_empty() {
-            let _ = write!(head, "Content-Length: {}\r\n", body.len());
-            content.extend_from_slice(body);
+            octets.extend_from_slice(b"\r\n");
+            let head = octets.len();
+            octets.extend_from_slice(body);
+            return head;
+        };
+        octets.extend_from_slice(b"Transfer-Encoding: chunked\r\n\r\n");
+        let head = octets.len();
+        for piece in body.chunks(chunk.max(1)) {
+            let _ = write!(octets, "{:x}\r\n", piece.len());
+            octets.extend_from_slice(piece);
+            octets.extend_from_slice(b"\r\n");
         }
-        head.push_str("\r\n");
-        (head.into_bytes(), content)
+        let trailers = if self.trailers { "Sim-Trailer: x\r\n" } else { "" };
+        let _ = write!(octets, "0\r\n{trailers}\r\n");
+        head
     }
 }

@@ -37,8 +37,9 @@ pub(crate) enum Read {
 }
 
 impl Reader {
-    pub(crate) fn push(&mut self, octets: &[u8]) {
-        self.buffer.extend_from_slice(octets);
+    /// Where octets that have come are added.
+    pub(crate) fn buffer(&mut self) -> &mut Vec<u8> {
+        &mut self.buffer
     }
 
     /// The next thing that has come whole. `headless`: the answer has no content, whatever its fields say.
@@ -116,12 +117,19 @@ impl Reader {
 
     fn content(&mut self, most: usize) -> usize {
         let taken = most.min(self.buffer.len());
-        self.answer.body.extend(self.buffer.drain(..taken));
+        self.answer.body.extend_from_slice(&self.buffer[..taken]);
+        self.buffer.drain(..taken);
         taken
     }
 
+    /// Where such an end of lines begins.
+    fn find(&self, end: &[u8]) -> Option<usize> {
+        let mut places = memchr::memchr_iter(b'\r', &self.buffer);
+        places.find(|&place| self.buffer[place..].starts_with(end))
+    }
+
     fn line(&mut self) -> Result<Option<String>, String> {
-        let Some(end) = self.buffer.windows(2).position(|two| two == b"\r\n") else {
+        let Some(end) = self.find(b"\r\n") else {
             return if self.buffer.len() > MOST { Err("a line without end".to_owned()) } else { Ok(None) };
         };
         let line = String::from_utf8_lossy(&self.buffer[..end]).into_owned();
@@ -136,20 +144,24 @@ impl Reader {
             let shown = &self.buffer[..self.buffer.len().min(60)];
             return Err(format!("no answer begins with \"{}\"", shown.escape_ascii()));
         }
-        let Some(end) = self.buffer.windows(4).position(|four| four == b"\r\n\r\n") else {
+        let Some(end) = self.find(b"\r\n\r\n") else {
             return if self.buffer.len() > MOST { Err("a head without end".to_owned()) } else { Ok(None) };
         };
-        let text = String::from_utf8_lossy(&self.buffer[..end]).into_owned();
-        self.buffer.drain(..end + 4);
-        let mut lines = text.split("\r\n");
+        let text = String::from_utf8_lossy(&self.buffer[..end]);
+        let mut lines = text.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line));
+        if memchr::memchr_iter(b'\n', &self.buffer[..end]).any(|place| self.buffer[place - 1] != b'\r') {
+            return Err(format!("a line that LF alone ends: {text:?}"));
+        }
         let line = lines.next().unwrap_or_default();
         let status = line.get(9..12).and_then(|code| code.parse().ok());
         let status: u16 = status.ok_or_else(|| format!("status line {line:?}"))?;
         let mut answer = Answer { status, ..Answer::default() };
         for line in lines {
-            let (name, value) = line.split_once(": ").ok_or_else(|| format!("field line {line:?}"))?;
+            let pair = line.split_once(':').and_then(|(name, value)| Some((name, value.strip_prefix(' ')?)));
+            let (name, value) = pair.ok_or_else(|| format!("field line {line:?}"))?;
             answer.fields.push((name.to_owned(), value.to_owned()));
         }
+        self.buffer.drain(..end + 4);
         if status == 101 {
             self.at = At::Tunnel;
             return Ok(Some(Read::Switched(answer)));

@@ -4,8 +4,8 @@ use std::fmt;
 use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use crate::dice::Dice;
 use crate::plan::Plan;
 use crate::trace::Trace;
 use crate::watch::{Entry, Ledger, Watched};
-use crate::wire::{Link, SimWire};
+use crate::wire::{Ends, SimWire};
 use crate::world::{Task, World, guard};
 
 /// Steps at one moment, and in all, above which a round does not end.
@@ -91,8 +91,10 @@ struct Round<'a, H: Handler> {
     handle: ServerHandle,
     ledger: Arc<Ledger>,
     dice: Dice,
-    clients: Vec<Client>,
+    clients: Vec<Client<'a>>,
     tasks: Vec<Running<H>>,
+    /// Whose turn it may be: tasks, then clients.
+    ready: Vec<usize>,
     /// Clients that are still to connect.
     to_open: Vec<usize>,
     jumps: Vec<(u64, u64)>,
@@ -106,6 +108,7 @@ struct Round<'a, H: Handler> {
 struct Running<H: Handler> {
     what: Polled<H>,
     woken: Arc<Woken>,
+    waker: Waker,
 }
 
 enum Polled<H: Handler> {
@@ -128,7 +131,8 @@ impl Wake for Woken {
 
 impl<H: Handler> Running<H> {
     fn new(what: Polled<H>) -> Self {
-        Self { what, woken: Arc::new(Woken(AtomicBool::new(true))) }
+        let woken = Arc::new(Woken(AtomicBool::new(true)));
+        Self { what, waker: Waker::from(Arc::clone(&woken)), woken }
     }
 
     fn is_over(&self) -> bool {
@@ -137,8 +141,7 @@ impl<H: Handler> Running<H> {
 
     fn poll(&mut self) {
         self.woken.0.store(false, Ordering::Relaxed);
-        let waker = Waker::from(Arc::clone(&self.woken));
-        let mut cx = Context::from_waker(&waker);
+        let mut cx = Context::from_waker(&self.waker);
         let polled = match &mut self.what {
             Polled::Driver(_, driver) => Pin::new(&mut **driver).poll(&mut cx),
             Polled::Application(task) => task.as_mut().poll(&mut cx),
@@ -163,8 +166,8 @@ impl<'a, H: Handler> Round<'a, H> {
         let service =
             Service::new(config, world.clock().clone(), Arc::new(Inline), Some(subscriber), handler);
         let clients = plan.clients.iter().enumerate().map(|(number, plan)| {
-            let link = Link::new(plan.capacity, plan.step, plan.mishaps.clone());
-            Client::new(number, plan.clone(), Arc::new(Mutex::new(link)), trace.clone())
+            let ends = Ends::new(plan.capacity, plan.step, plan.mishaps.clone());
+            Client::new(number, plan, Arc::new(ends), trace)
         });
         Self {
             clients: clients.collect(),
@@ -174,6 +177,7 @@ impl<'a, H: Handler> Round<'a, H> {
             drain_at: plan.drain_at,
             dice: Dice::new(plan.order),
             tasks: Vec::new(),
+            ready: Vec::new(),
             gone: None,
             plan,
             world,
@@ -218,19 +222,21 @@ impl<'a, H: Handler> Round<'a, H> {
         let now = self.world.millis();
         let tasks = self.tasks.iter().enumerate();
         let ready = tasks.filter(|(_, task)| task.woken.0.load(Ordering::Relaxed) && !task.is_over());
-        let mut ready: Vec<usize> = ready.map(|(n, _)| n).collect();
-        let first_client = ready.len();
-        let clients = self.clients.iter().enumerate().filter(|(n, _)| !self.to_open.contains(n));
-        ready.extend(clients.filter(|(_, client)| client.is_runnable(now)).map(|(n, _)| n));
-        let count = u32::try_from(ready.len()).unwrap_or(u32::MAX);
+        self.ready.clear();
+        self.ready.extend(ready.map(|(n, _)| n));
+        let first_client = self.ready.len();
+        let clients = self.clients.iter().enumerate();
+        self.ready.extend(clients.filter(|(_, client)| client.is_runnable(now)).map(|(n, _)| n));
+        let count = u32::try_from(self.ready.len()).unwrap_or(u32::MAX);
         if count == 0 {
             return Ok(false);
         }
         let which = self.dice.below(count) as usize;
+        let ready = self.ready[which];
         if which < first_client {
-            self.tasks[ready[which]].poll();
+            self.tasks[ready].poll();
             self.check_server()?;
-        } else if let Some(client) = self.clients.get_mut(ready[which]) {
+        } else if let Some(client) = self.clients.get_mut(ready) {
             let number = client.number;
             if let Err(text) = client.step(now) {
                 return Err(self.breach(Contract::Answers, &format!("client {number}: {text}")));
@@ -241,11 +247,11 @@ impl<'a, H: Handler> Round<'a, H> {
 
     /// What must hold after every step of the server.
     fn check_server(&self) -> Result<(), Breach> {
-        if let Some(text) = guard(&self.ledger.violation).take() {
-            return Err(self.breach(Contract::Requests, &text));
+        if let Some(text) = self.ledger.violation.get() {
+            return Err(self.breach(Contract::Requests, text));
         }
         for client in &self.clients {
-            if let Some(text) = guard(&client.link).violation {
+            if let Some(text) = client.ends.violation() {
                 return Err(
                     self.breach(Contract::Wire, &format!("the server at client {}: {text}", client.number))
                 );
@@ -261,7 +267,7 @@ impl<'a, H: Handler> Round<'a, H> {
         let due: Vec<usize> = to_open.extract_due(|&n| plan.clients[n].opens_at <= now);
         for n in due {
             let client = &mut self.clients[n];
-            let wire = SimWire { link: Arc::clone(&client.link), world: self.world.clone(), reset: false };
+            let wire = SimWire { ends: Arc::clone(&client.ends), world: self.world.clone(), reset: false };
             let port = 50_000 + u16::try_from(n).unwrap_or_default();
             let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
             let own = SocketAddr::from((Ipv4Addr::LOCALHOST, 80));
@@ -287,12 +293,12 @@ impl<'a, H: Handler> Round<'a, H> {
         }
         for task in &mut self.tasks {
             let Polled::Driver(n, _) = &task.what else { continue };
-            let link = Arc::clone(&self.clients[*n].link);
-            let number = *n;
-            let before = guard(&link).moved;
+            let client = &self.clients[*n];
+            let before = client.ends.link().moved;
             task.poll();
-            if guard(&link).moved != before {
-                let text = format!("the server at client {number} was not woken for what it could do");
+            if client.ends.link().moved != before {
+                let text =
+                    format!("the server at client {} was not woken for what it could do", client.number);
                 return Err(Breach { contract: Contract::Progress, text });
             }
         }
@@ -387,7 +393,7 @@ impl<'a, H: Handler> Round<'a, H> {
         if stats.n_channels != 0 || stats.opened != stats.closed {
             return Err(self.breach(Contract::GivenBack, &format!("channels are left open: {stats:?}")));
         }
-        let open = self.clients.iter().find(|client| !guard(&client.link).server_closed);
+        let open = self.clients.iter().find(|client| !client.ends.is_closed());
         if let Some(client) = open {
             let text = format!("the socket of client {} is left open", client.number);
             return Err(self.breach(Contract::GivenBack, &text));

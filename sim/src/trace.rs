@@ -1,60 +1,65 @@
 //! What can be observed of a round, as a hash and, when a failure is told, as lines.
 
 use std::fmt::{self, Write};
-use std::hash::Hasher;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use fnv::FnvHasher;
 use httpfsm::error::{BodyError, CloseReason, RequestError};
 use httpfsm::handler::{ConnectionInfo, Subscriber};
 use httpfsm::request::RequestRef;
 
+use crate::dice::mix;
+
 /// The lines of a failure that are kept: the last ones.
 const LINES: usize = 400;
 
+/// A line, where octets have the number of their client.
+const NOTE: u64 = u64::MAX;
+
 /// A trace; its clones are the same one.
 ///
-/// The hash is FNV-1a over octets in a fixed order, so it is the same on every platform.
+/// The hash is over octets in a fixed order, so it is the same on every platform.
 #[derive(Clone)]
 pub(crate) struct Trace(Arc<Mutex<Pages>>);
 
 struct Pages {
-    hash: FnvHasher,
+    hash: Hash,
     now: u64,
+    /// The line that is being noted: its memory is used again.
+    line: String,
     log: Option<Vec<String>>,
 }
 
 impl Trace {
     pub(crate) fn new(keeps_lines: bool) -> Self {
         let log = keeps_lines.then(Vec::new);
-        Self(Arc::new(Mutex::new(Pages { hash: FnvHasher::default(), now: 0, log })))
+        Self(Arc::new(Mutex::new(Pages { hash: Hash::default(), now: 0, line: String::new(), log })))
     }
 
     /// Time has come to `now`.
     pub(crate) fn time(&self, now: u64) {
         let mut pages = self.pages();
         pages.now = now;
-        pages.hash.write(&now.to_le_bytes());
+        pages.hash.word(now);
     }
 
     pub(crate) fn note(&self, line: fmt::Arguments<'_>) {
         let mut pages = self.pages();
-        let Pages { hash, now, log } = &mut *pages;
-        let _ = Hashed(hash).write_fmt(line);
-        hash.write(b"\n");
+        let Pages { hash, now, line: text, log } = &mut *pages;
+        text.clear();
+        let _ = text.write_fmt(line);
+        hash.octets(NOTE, text.as_bytes());
         if let Some(log) = log {
             if log.len() >= 2 * LINES {
                 log.drain(..LINES);
             }
-            log.push(format!("{now:>9} ms  {line}"));
+            log.push(format!("{now:>9} ms  {text}"));
         }
     }
 
-    /// Octets that arrived, with what is told of them.
+    /// Octets that a client sends or receives.
     pub(crate) fn octets(&self, who: usize, does: &str, octets: &[u8]) {
         let mut pages = self.pages();
-        pages.hash.write(&[who.to_le_bytes()[0]]);
-        pages.hash.write(octets);
+        pages.hash.octets((who as u64) << 8 | u64::from(does.as_bytes()[0]), octets);
         let told = pages.log.is_some();
         drop(pages);
         if told {
@@ -64,7 +69,7 @@ impl Trace {
     }
 
     pub(crate) fn hash(&self) -> u64 {
-        self.pages().hash.finish()
+        mix(self.pages().hash.0)
     }
 
     pub(crate) fn take_lines(&self) -> Vec<String> {
@@ -78,12 +83,29 @@ impl Trace {
     }
 }
 
-struct Hashed<'a>(&'a mut FnvHasher);
+/// Eight octets at a time, since half of what a round does is seen here: each word is mixed in by a multiplication that
+/// can be undone, so that two traces that differ in one word never meet.
+#[derive(Default)]
+struct Hash(u64);
 
-impl Write for Hashed<'_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.0.write(text.as_bytes());
-        Ok(())
+impl Hash {
+    fn word(&mut self, word: u64) {
+        let product = (self.0 ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        self.0 = product ^ (product >> 32);
+    }
+
+    /// `what` they are, how many, and the octets.
+    fn octets(&mut self, what: u64, octets: &[u8]) {
+        self.word(what);
+        self.word(octets.len() as u64);
+        let mut words = octets.chunks_exact(8);
+        for word in &mut words {
+            self.word(word.iter().rev().fold(0, |word, &octet| word << 8 | u64::from(octet)));
+        }
+        let rest = words.remainder();
+        if !rest.is_empty() {
+            self.word(rest.iter().rev().fold(0, |word, &octet| word << 8 | u64::from(octet)));
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -42,7 +42,7 @@ pub(crate) struct Entry {
 #[derive(Default)]
 pub(crate) struct Ledger {
     pub(crate) entries: Mutex<Vec<Entry>>,
-    pub(crate) violation: Mutex<Option<String>>,
+    pub(crate) violation: OnceLock<String>,
     /// Futures and bodies of the application that live.
     pub(crate) live: AtomicUsize,
 }
@@ -83,7 +83,7 @@ impl<H: Handler> Handler for Watched<H> {
         let (number, ordeal) = match self.ledger.serve(&request) {
             Ok(known) => known,
             Err(violation) => {
-                guard(&self.ledger.violation).get_or_insert(violation);
+                let _ = self.ledger.violation.set(violation);
                 return Box::pin(async { Response::text("unknown") });
             }
         };

@@ -2,7 +2,8 @@
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::task::{Context, Poll, Waker};
 
 use httpfsm_transport::Wire;
@@ -31,7 +32,56 @@ pub(crate) enum What {
     Fail,
 }
 
-/// What both ends see.
+/// What both ends see. What is asked after every step needs no lock.
+pub(crate) struct Ends {
+    link: Mutex<Link>,
+    /// The client has something to look at.
+    client_woken: AtomicBool,
+    server_closed: AtomicBool,
+    /// What the driver must not have done.
+    violation: OnceLock<&'static str>,
+}
+
+impl Ends {
+    pub(crate) fn new(capacity: usize, step: usize, mishaps: Vec<Mishap>) -> Self {
+        Self {
+            link: Mutex::new(Link { capacity, step, mishaps, ..Link::default() }),
+            client_woken: AtomicBool::new(false),
+            server_closed: AtomicBool::new(false),
+            violation: OnceLock::new(),
+        }
+    }
+
+    pub(crate) fn link(&self) -> MutexGuard<'_, Link> {
+        guard(&self.link)
+    }
+
+    pub(crate) fn client_woken(&self) -> bool {
+        self.client_woken.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn wake_client(&self) {
+        self.client_woken.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn take_client_wake(&self) {
+        self.client_woken.store(false, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.server_closed.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn violation(&self) -> Option<&'static str> {
+        self.violation.get().copied()
+    }
+
+    fn blame(&self, violation: &'static str) {
+        let _ = self.violation.set(violation);
+    }
+}
+
+/// The octets between them, and what happens to them.
 #[derive(Default)]
 pub(crate) struct Link {
     pub(crate) to_server: VecDeque<u8>,
@@ -47,14 +97,9 @@ pub(crate) struct Link {
     pub(crate) client_reset: bool,
     /// FIN of the server.
     pub(crate) server_ended: bool,
-    pub(crate) server_closed: bool,
     pub(crate) server_reset: bool,
-    /// The client has something to look at.
-    pub(crate) client_woken: bool,
     /// Octets and ends that the driver has moved.
     pub(crate) moved: u64,
-    /// What the driver must not have done.
-    pub(crate) violation: Option<&'static str>,
     reader: Option<Waker>,
     writer: Option<Waker>,
     calls: [u32; 2],
@@ -62,10 +107,6 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    pub(crate) fn new(capacity: usize, step: usize, mishaps: Vec<Mishap>) -> Self {
-        Self { capacity, step, mishaps, ..Self::default() }
-    }
-
     /// The client sends octets.
     pub(crate) fn send(&mut self, octets: &[u8]) {
         self.to_server.extend(octets);
@@ -86,12 +127,16 @@ impl Link {
         self.wake_writer();
     }
 
-    /// The client takes at most so many octets.
-    pub(crate) fn take(&mut self, most: usize) -> Vec<u8> {
+    /// The client takes at most so many octets; says how many.
+    pub(crate) fn take(&mut self, most: usize, octets: &mut Vec<u8>) -> usize {
         let taken = most.min(self.to_client.len());
-        let octets = self.to_client.drain(..taken).collect();
+        let (first, second) = self.to_client.as_slices();
+        let from_first = taken.min(first.len());
+        octets.extend_from_slice(&first[..from_first]);
+        octets.extend_from_slice(&second[..taken - from_first]);
+        self.to_client.drain(..taken);
         self.wake_writer();
-        octets
+        taken
     }
 
     fn wake_reader(&mut self) {
@@ -141,16 +186,16 @@ impl Link {
 
 /// The driver's end of a link.
 pub(crate) struct SimWire {
-    pub(crate) link: Arc<Mutex<Link>>,
+    pub(crate) ends: Arc<Ends>,
     pub(crate) world: World,
     pub(crate) reset: bool,
 }
 
 impl Wire for SimWire {
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        let mut link = guard(&self.link);
+        let mut link = self.ends.link();
         if buffer.is_empty() {
-            link.violation = Some("it read into no room");
+            self.ends.blame("it read into no room");
         }
         if link.client_reset {
             return Poll::Ready(Err(ErrorKind::ConnectionReset.into()));
@@ -170,17 +215,17 @@ impl Wire for SimWire {
         let most = most.min(buffer.len());
         let taken = io::Read::read(&mut link.to_server, &mut buffer[..most])?;
         link.moved += 1;
-        link.client_woken = true;
+        self.ends.wake_client();
         Poll::Ready(Ok(taken))
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
-        let mut link = guard(&self.link);
+        let mut link = self.ends.link();
         if octets.is_empty() {
-            link.violation = Some("it wrote nothing");
+            self.ends.blame("it wrote nothing");
         }
         if link.server_ended {
-            link.violation = Some("it wrote after its FIN");
+            self.ends.blame("it wrote after its FIN");
         }
         if link.client_reset {
             return Poll::Ready(Err(ErrorKind::BrokenPipe.into()));
@@ -200,7 +245,7 @@ impl Wire for SimWire {
         };
         link.to_client.extend(&octets[..most]);
         link.moved += 1;
-        link.client_woken = true;
+        self.ends.wake_client();
         Poll::Ready(Ok(most))
     }
 
@@ -226,10 +271,10 @@ impl Wire for SimWire {
     }
 
     fn poll_close_write(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut link = guard(&self.link);
+        let mut link = self.ends.link();
         link.server_ended = true;
         link.moved += 1;
-        link.client_woken = true;
+        self.ends.wake_client();
         Poll::Ready(Ok(()))
     }
 
@@ -240,15 +285,15 @@ impl Wire for SimWire {
 
 impl Drop for SimWire {
     fn drop(&mut self) {
-        let mut link = guard(&self.link);
+        let mut link = self.ends.link();
         link.server_ended = true;
-        link.server_closed = true;
+        self.ends.server_closed.store(true, Ordering::Relaxed);
         // A close before all input is read is a reset, and a reset destroys what the peer has not read yet.
         link.server_reset = self.reset || (!link.to_server.is_empty() && !link.client_reset);
         if link.server_reset {
             link.to_client.clear();
         }
         link.moved += 1;
-        link.client_woken = true;
+        self.ends.wake_client();
     }
 }

@@ -11,6 +11,8 @@ use httpfsm::time::Date;
 static EPOCH: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 thread_local! {
+    /// The last second that a manual clock showed, with its date: simulations ask thousands of times a second.
+    static SHOWN: Cell<(u64, Date)> = const { Cell::new((0, Date::EPOCH)) };
     static RENDERED: Cell<(u64, Date)> = const { Cell::new((0, Date::EPOCH)) };
 }
 
@@ -78,7 +80,7 @@ impl Clock {
                 (until, date) if at < until => date,
                 _ => render_system(at),
             },
-            Hands::Manual(_) => render(UNIX_EPOCH + Duration::from_millis(at)),
+            Hands::Manual(_) => render_manual(at / 1000),
         };
         Stamp { at, date }
     }
@@ -100,6 +102,16 @@ fn render_system(at: u64) -> Date {
     let date = render(wall);
     let into_second = wall.duration_since(UNIX_EPOCH).map_or(0, |since| since.subsec_millis());
     RENDERED.set((at + 1000 - u64::from(into_second), date));
+    date
+}
+
+fn render_manual(second: u64) -> Date {
+    let (shown, date) = SHOWN.get();
+    if shown == second {
+        return date;
+    }
+    let date = render(UNIX_EPOCH + Duration::from_secs(second));
+    SHOWN.set((second, date));
     date
 }
 

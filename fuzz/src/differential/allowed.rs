@@ -111,6 +111,7 @@ const LLHTTP: &[&[Difference]] = &[
         TooManyTrailers: "RFC 9112 section 7.1.2 sets no bound; llhttp leaves it to Node.js",
         ConnectTarget: "RFC 9110 section 9.3.6: a server MUST reject an empty or invalid port; llhttp does not look",
         ConnectBody: "RFC 9110 section 9.3.6: content of CONNECT has no defined meaning; llhttp tunnels it",
+        TooManyFields: "RFC 9110 section 5.4: a server refuses more than it wishes to process; llhttp leaves it to Node.js",
         TransferCoding: "RFC 9112 section 6.3: chunked is last and once; llhttp hands an upgrade over before it looks",
         Version: "RFC 9110 section 2.5: only 1.x is spoken; llhttp has 0.9 and 2.0 pass",
         BareLf: "RFC 9112 section 2.2 lets a recipient take LF for a line end; llhttp does before a message",

@@ -70,14 +70,25 @@ const HYPER: &[&[Difference]] = &[
         "Parse(Version)": "RFC 9110 section 2.5: a higher minor version is served as the one that is known",
         "Parse(Uri)": "browsers send these characters, and they frame nothing (RFC 9112 section 3.2)",
     },
-    &[Difference {
-        name: "close behind obs-text",
-        reason: "RFC 9112 section 9.6: close counts wherever it stands; hyper skips a line with octets above ASCII",
-        holds: |point| {
-            let obscure = |p: RequestRef<'_>| p.field_all("connection").any(|value| !value.is_ascii());
-            point.ours == Err(&End::Ordered) && point.previous.is_some_and(|p| !p.keep_alive() && obscure(p))
+    &[
+        Difference {
+            name: "close behind obs-text",
+            reason: "RFC 9112 section 9.6: close counts wherever it stands; hyper skips a line with octets above ASCII",
+            holds: |point| {
+                point.ours == Err(&End::Ordered)
+                    && point.previous.is_some_and(|p| !p.keep_alive() && obs_text_in_connection(p))
+            },
         },
-    }],
+        Difference {
+            name: "keep-alive behind obs-text",
+            reason: "RFC 9112 section 9.3: so does keep-alive in HTTP/1.0; hyper skips that line and closes",
+            holds: |point| {
+                let asks = |p: RequestRef<'_>| p.version() == Version::Http10 && p.keep_alive();
+                point.theirs == Err(&End::Ordered)
+                    && point.previous.is_some_and(|p| asks(p) && obs_text_in_connection(p))
+            },
+        },
+    ],
     &[Difference {
         name: "the absolute-form is normalised",
         reason: "RFC 3986 section 6.2 allows both; ours is handed on as it came",
@@ -148,6 +159,10 @@ const LLHTTP: &[&[Difference]] = &[
         },
     ],
 ];
+
+fn obs_text_in_connection(request: RequestRef<'_>) -> bool {
+    request.field_all("connection").any(|value| !value.is_ascii())
+}
 
 /// An absolute-form as hyper spells it: the scheme in lower case, and a path.
 fn normalised(target: &[u8]) -> Option<Vec<u8>> {

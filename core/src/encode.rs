@@ -32,8 +32,12 @@ pub(crate) enum ConnectionOption {
     Close,
     /// An HTTP/1.0 peer asked to go on.
     KeepAlive,
-    /// With 101, or with 426.
+    /// With 101, or with another answer that offers protocols (RFC 9110 section 7.8).
     Upgrade,
+    /// Such an answer is the last one.
+    CloseAndUpgrade,
+    /// An HTTP/1.0 peer that asked to go on gets such an answer.
+    KeepAliveAndUpgrade,
 }
 
 /// How the content is delimited (RFC 9112 section 6.3).
@@ -81,6 +85,10 @@ pub(crate) fn response_head(
         ConnectionOption::Close => out.extend_from_slice(b"Connection: close\r\n"),
         ConnectionOption::KeepAlive => out.extend_from_slice(b"Connection: keep-alive\r\n"),
         ConnectionOption::Upgrade => out.extend_from_slice(b"Connection: upgrade\r\n"),
+        ConnectionOption::CloseAndUpgrade => out.extend_from_slice(b"Connection: close, upgrade\r\n"),
+        ConnectionOption::KeepAliveAndUpgrade => {
+            out.extend_from_slice(b"Connection: keep-alive, upgrade\r\n");
+        }
     }
     match plan.framing {
         Framing::Length(length) => {
@@ -259,6 +267,8 @@ mod tests {
             (ConnectionOption::Close, "Connection: close\r\n"),
             (ConnectionOption::KeepAlive, "Connection: keep-alive\r\n"),
             (ConnectionOption::Upgrade, "Connection: upgrade\r\n"),
+            (ConnectionOption::CloseAndUpgrade, "Connection: close, upgrade\r\n"),
+            (ConnectionOption::KeepAliveAndUpgrade, "Connection: keep-alive, upgrade\r\n"),
         ] {
             for (framing, end) in [
                 (Framing::None, ""),

@@ -41,6 +41,7 @@ mod mark {
     pub(super) const CLOSE: u8 = 1 << 2;
     pub(super) const UPGRADE: u8 = 1 << 3;
     pub(super) const LENGTH: u8 = 1 << 4;
+    pub(super) const PROTOCOLS: u8 = 1 << 5;
 }
 
 impl Fields {
@@ -56,7 +57,7 @@ impl Fields {
     /// Three names never reach the wire as given, because the machine writes them:
     /// - `Content-Length` declares the length of the content ([`content_length`](Self::content_length)), once;
     /// - `Connection` takes the options `close` and `upgrade` only ([`close`](Self::close),
-    ///   [`upgrade`](Self::upgrade));
+    ///   [`upgrade`](Self::upgrade)), the second of which goes with every `Upgrade`;
     /// - `Transfer-Encoding` and `Keep-Alive` are refused.
     ///
     /// # Errors
@@ -105,6 +106,7 @@ impl Fields {
             Known::Server => mark::SERVER,
             Known::Connection => mark::CLOSE | mark::UPGRADE,
             Known::ContentLength => mark::LENGTH,
+            Known::Upgrade => mark::PROTOCOLS,
             Known::Reserved | Known::Other => 0,
         };
         let marked = self.marks & marks != 0;
@@ -171,11 +173,12 @@ impl Fields {
         self.marks & mark::CLOSE != 0
     }
 
-    /// Whether `Connection: upgrade` was given (RFC 9110 section 7.8).
+    /// Whether `Upgrade` or `Connection: upgrade` was given: whoever sends the field has to send the option (RFC 9110
+    /// section 7.8).
     #[inline]
     #[must_use]
     pub const fn upgrade(&self) -> bool {
-        self.marks & mark::UPGRADE != 0
+        self.marks & (mark::UPGRADE | mark::PROTOCOLS) != 0
     }
 
     /// Whether `Date` was given; the machine then adds none.
@@ -219,6 +222,7 @@ impl Fields {
             Known::Other => {}
             Known::Date => self.marks |= mark::DATE,
             Known::Server => self.marks |= mark::SERVER,
+            Known::Upgrade => self.marks |= mark::PROTOCOLS,
             Known::Connection => return self.connection(name, value),
             Known::ContentLength => return self.length(value),
             Known::Reserved => return Err(InvalidField::Reserved { name: name.into() }),
@@ -375,6 +379,7 @@ enum Known {
     Server,
     Connection,
     ContentLength,
+    Upgrade,
     Reserved,
 }
 
@@ -385,6 +390,7 @@ impl Known {
         match name.len() {
             4 if name.eq_ignore_ascii_case("date") => Self::Date,
             6 if name.eq_ignore_ascii_case("server") => Self::Server,
+            7 if name.eq_ignore_ascii_case("upgrade") => Self::Upgrade,
             10 if name.eq_ignore_ascii_case("connection") => Self::Connection,
             10 if name.eq_ignore_ascii_case("keep-alive") => Self::Reserved,
             14 if name.eq_ignore_ascii_case("content-length") => Self::ContentLength,
@@ -568,6 +574,16 @@ mod tests {
     }
 
     #[test]
+    fn upgrade_has_its_option_as_long_as_one_of_both_is_there() {
+        let mut fields = Fields::new().with("UPGRADE", "x").unwrap();
+        assert!(fields.upgrade());
+        assert!(!fields.remove("Connection") && fields.upgrade());
+        fields.push("Connection", "upgrade").unwrap();
+        assert!(fields.remove("Upgrade") && fields.upgrade());
+        assert!(fields.remove("Connection") && !fields.upgrade());
+    }
+
+    #[test]
     fn set_replaces_and_remove_forgets() {
         let mut fields =
             Fields::new().with("A", "1").unwrap().with("B", "2").unwrap().with("a", "3").unwrap();
@@ -575,9 +591,13 @@ mod tests {
         assert_eq!(lines(&fields), "B: 2\r\na: 4\r\n");
         assert!(fields.set("B", "\n").is_err());
         assert_eq!(fields.get("B"), Some(&b"2"[..]));
-        for (name, value) in
-            [("Date", "x"), ("Server", "x"), ("Connection", "close"), ("Content-Length", "1")]
-        {
+        for (name, value) in [
+            ("Date", "x"),
+            ("Server", "x"),
+            ("Connection", "close"),
+            ("Content-Length", "1"),
+            ("Upgrade", "x"),
+        ] {
             let mut fields = Fields::new().with(name, value).unwrap();
             assert!(fields.remove(name), "{name}");
             assert_eq!(fields, Fields::new(), "{name}");

@@ -680,6 +680,30 @@ fn a_refused_upgrade_parses_on() {
 }
 
 #[test]
+fn an_answer_that_offers_protocols_has_the_upgrade_option_beside_any_other() {
+    let offer = fields(&[("Upgrade", "echo")]);
+    let with_option = fields(&[("Upgrade", "echo"), ("Connection", "upgrade")]);
+    let and_close = fields(&[("Upgrade", "echo"), ("Connection", "close, upgrade")]);
+    for (request, offers, options) in [
+        (GET, &[&offer, &with_option][..], "upgrade"),
+        (GET, &[&and_close], "close, upgrade"),
+        (GET_CLOSE, &[&offer, &with_option, &and_close], "close, upgrade"),
+        (GET_10, &[&offer, &with_option, &and_close], "close, upgrade"),
+        (GET_10_KEEP, &[&offer, &with_option], "keep-alive, upgrade"),
+        (CONNECT, &[&offer, &with_option], "close, upgrade"),
+    ] {
+        for offer in offers {
+            let mut rig = Rig::new();
+            rig.rx(request).respond(Status::UPGRADE_REQUIRED, offer, BodyRef::Empty);
+            let expected =
+                format!("Upgrade: echo\r\n{ORIGIN}Connection: {options}\r\nContent-Length: 0\r\n\r\n");
+            let wire = rig.wire();
+            assert!(wire.ends_with(&expected), "{request:?} {offer:?}: {wire}");
+        }
+    }
+}
+
+#[test]
 fn a_request_that_asks_for_no_upgrade_is_not_handed_over() {
     for request in [
         GET.to_owned(),

@@ -163,6 +163,9 @@ fn a_request_line_has_two_single_spaces() {
 fn one_empty_line_before_a_request_is_skipped_and_no_more() {
     served(format!("\r\n{GET}"));
     refused(format!("\r\n\r\n{GET}"), Rule::EmptyLines);
+    refused(format!("\r\n\n{GET}"), Rule::BareLf);
+    refused(format!("\n{GET}"), Rule::BareLf);
+    refused(format!(" \r\n{GET}"), Rule::FirstOctet);
     // Behind a body as before the first request.
     let mut rig = Rig::new();
     rig.rx(posted("Content-Length: 1\r\n", "x\r\n") + GET).demand(1).ok("").ok("");
@@ -277,13 +280,27 @@ fn the_only_transfer_coding_is_chunked_once() {
         "gzip",
         "\"chunked\"",
         "chunked, gzip",
+        "x;a=\"b\", chunked",
+        "x;a=\"b, chunked\"",
     ] {
         let lines = format!("Transfer-Encoding: {coding}\r\n");
         refused(posted(&lines, "0\r\n\r\n"), Rule::TransferCoding);
     }
     refused(posted("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", ""), Rule::TransferCoding);
-    for coding in ["gzip, chunked", "identity, chunked", "x, y, chunked"] {
+    for coding in ["gzip, chunked", "identity, chunked", "x, y, chunked", "x ; a = b, chunked"] {
         refused(posted(&format!("Transfer-Encoding: {coding}\r\n"), "0\r\n\r\n"), Rule::UnknownCoding);
+    }
+}
+
+#[test]
+fn content_is_framed_the_same_whatever_the_method_is() {
+    for method in ["GET", "HEAD", "DELETE", "OPTIONS", "TRACE", "PUT", "BREW"] {
+        let head = |lines| format!("{method} / HTTP/1.1\r\nHost: a\r\n{lines}\r\n");
+        let length = head(format!("Content-Length: {}\r\n", GET.len())) + GET;
+        assert_eq!(served(length), whole(GET), "{method}");
+        let chunks = head("Transfer-Encoding: chunked\r\n".into()) + "5\r\nhello\r\n0\r\n\r\n";
+        assert_eq!(served(chunks), whole("hello"), "{method}");
+        assert_eq!(served(head(String::new())), [Told::BodyEnd(String::new())], "{method}");
     }
 }
 
@@ -396,6 +413,8 @@ fn close_counts_wherever_it_stands_in_connection() {
 #[test]
 fn what_is_no_token_in_connection_is_ignored() {
     for lines in [
+        "Connection: close;\r\n",
+        "Connection: close=1\r\n",
         "Connection: close x\r\n",
         "Connection: \"close\"\r\n",
         "Connection: closed\r\n",

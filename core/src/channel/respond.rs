@@ -98,14 +98,8 @@ impl Context {
             ConnectionOption::Upgrade
         } else if switches {
             ConnectionOption::None
-        } else if self.must_close {
-            ConnectionOption::Close
-        } else if self.meta.version == Version::Http10 {
-            ConnectionOption::KeepAlive
-        } else if fields.upgrade() {
-            ConnectionOption::Upgrade
         } else {
-            ConnectionOption::None
+            self.connection_option(fields.upgrade())
         };
         self.stage_head(now, status, fields, HeadPlan { version: self.meta.version, connection, framing });
         if !streams && !without_content {
@@ -147,6 +141,18 @@ impl Context {
             (None, Status::NOT_MODIFIED) => Framing::None,
             (None, _) if self.meta.version == Version::Http10 => Framing::None,
             (None, _) => Framing::Chunked,
+        }
+    }
+
+    /// Where the answer offers protocols, its `Upgrade` needs the option beside the other one (RFC 9110 section 7.8).
+    const fn connection_option(&self, offers: bool) -> ConnectionOption {
+        match (self.must_close, self.meta.version) {
+            (true, _) if offers => ConnectionOption::CloseAndUpgrade,
+            (true, _) => ConnectionOption::Close,
+            (false, Version::Http10) if offers => ConnectionOption::KeepAliveAndUpgrade,
+            (false, Version::Http10) => ConnectionOption::KeepAlive,
+            (false, Version::Http11) if offers => ConnectionOption::Upgrade,
+            (false, Version::Http11) => ConnectionOption::None,
         }
     }
 

@@ -76,7 +76,10 @@ async fn read(request: &mut Request) -> Result<Vec<u8>, BodyFailure> {
 
 /// The NNN of `/_rig/status/NNN`, unless it is an interim status.
 fn status_asked(path: &str) -> Option<Status> {
-    let code = path.strip_prefix("/_rig/status/")?.parse().ok()?;
+    let digits = path.strip_prefix("/_rig/status/")?;
+    // A number that is parsed may have a sign and any zeros.
+    let is_code = digits.len() == 3 && digits.bytes().all(|octet| octet.is_ascii_digit());
+    let code = is_code.then(|| digits.parse().ok()).flatten()?;
     Status::new(code).filter(|status| !status.is_informational())
 }
 
@@ -212,8 +215,15 @@ mod tests {
     fn only_final_statuses_can_be_asked_for() {
         assert_eq!(status_asked("/_rig/status/404"), Some(Status::NOT_FOUND));
         assert_eq!(status_asked("/_rig/status/999").map(Status::code), Some(999));
-        for path in ["/_rig/status/101", "/_rig/status/1000", "/_rig/status/", "/_rig/status/x", "/_rig/404"]
-        {
+        for path in [
+            "/_rig/status/101",
+            "/_rig/status/1000",
+            "/_rig/status/0404",
+            "/_rig/status/+404",
+            "/_rig/status/",
+            "/_rig/status/x",
+            "/_rig/404",
+        ] {
             assert_eq!(status_asked(path), None, "{path}");
         }
     }

@@ -276,10 +276,15 @@ impl Application {
             return Response::text("no").with_status(status(403));
         }
         if request.method() == "CONNECT" {
-            Response::new(Status::OK)
-        } else {
-            Response::switching_protocols("echo")
+            return Response::new(Status::OK);
         }
+        let mut response = Response::switching_protocols("echo");
+        // A head that does not leave at once.
+        let octets = parameter(request, "octets").and_then(|octets| octets.parse().ok()).unwrap_or(0);
+        if octets > 0 {
+            let _ = response.fields.push("X-Fill", "x".repeat(octets));
+        }
+        response
     }
 }
 

@@ -65,6 +65,7 @@ mod crowd;
 mod drain;
 #[cfg(test)]
 mod ends;
+mod few_descriptors;
 mod held;
 mod kit;
 mod memory;
@@ -84,6 +85,7 @@ mod trace;
 pub use application::Application;
 pub use crowd::{Crowd, Tally, answer};
 pub use drain::drain_at_work;
+pub use few_descriptors::few_descriptors;
 pub use kit::{Kit, check, in_memory, on_subject};
 pub use obligation::{OBLIGATIONS, Obligation};
 pub use panics::{answer_or_panic, panics_at_work};

@@ -246,9 +246,9 @@ pub struct ServerConfig {
     /// Channels that one peer address may have open at once; IPv6 peers count by their /64, Unix peers not at all.
     /// Default 0: no limit.
     pub max_connections_per_peer: u32,
-    /// Octets that all channels together may hold in buffers. The request for which a channel comes to hold more above
-    /// it is answered 503; an answer that has begun goes on, and its channel closes after it. Default 512 MiB; 0: no
-    /// limit.
+    /// Octets that all channels together may hold in buffers, and in memory of bodies that nobody has read yet. The
+    /// request for which a channel comes to hold more above it is answered 503; an answer that has begun goes on, and
+    /// its channel closes after it. Default 512 MiB; 0: no limit.
     pub max_buffered_octets: u64,
     /// When after GoOut the server drops what is left, plus the channels' `drain_grace`: what they say at their own
     /// deadline has that long to leave. Default 30 s.

@@ -677,8 +677,8 @@ fn no_application_makes_a_cut_matter_or_another_request_appear() {
 const ELSEWHERE: [(&str, &str, &str); 8] = [
     (
         "D14",
-        "transport-tokio/tests/descriptors.rs",
-        "an_acceptor_out_of_descriptors_waits_serves_on_and_recovers",
+        "transport-tokio/tests/few_descriptors.rs",
+        "an_acceptor_without_descriptors_waits_serves_on_and_recovers",
     ),
     ("D14", "transport/src/accept.rs", "out_of_descriptors_backs_off_up_to_a_second"),
     ("D15", "transport/src/accept.rs", "a_connection_that_was_reset_costs_no_pause"),

@@ -4,7 +4,7 @@ use httpfsm::handler::{IntoResponse, Request};
 use httpfsm_transport::{Spawner, Sync};
 
 /// Runs blocking work on the pool of the `blocking` crate: one for the process, of at most 500 threads unless
-/// `BLOCKING_MAX_THREADS` says otherwise.
+/// `BLOCKING_MAX_THREADS` says otherwise. Those that were started stay (`blocking` 1.7).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct BlockingPool;
 

@@ -276,10 +276,15 @@ impl Application {
             return Response::text("no").with_status(status(403));
         }
         if request.method() == "CONNECT" {
-            Response::new(Status::OK)
-        } else {
-            Response::switching_protocols("echo")
+            return Response::new(Status::OK);
         }
+        let mut response = Response::switching_protocols("echo");
+        // A head that does not leave at once.
+        let octets = parameter(request, "octets").and_then(|octets| octets.parse().ok()).unwrap_or(0);
+        if octets > 0 {
+            let _ = response.fields.push("X-Fill", "x".repeat(octets));
+        }
+        response
     }
 }
 
@@ -314,12 +319,9 @@ async fn upload(request: &mut Request, diary: &Diary) -> Response {
     diary.note("reads");
     let mut sum = Sum::default();
     let end = loop {
-        match request.body().next_data().await {
+        match diary.next_data(request.body()).await {
             None => break "end".to_owned(),
-            Some(Ok(octets)) => {
-                sum.add(&octets);
-                diary.octets(&octets);
-            }
+            Some(Ok(octets)) => sum.add(&octets),
             Some(Err(failure)) => break failure.to_string(),
         }
     };
@@ -330,9 +332,9 @@ async fn upload(request: &mut Request, diary: &Diary) -> Response {
 
 async fn read(body: &mut Body, diary: &Diary) -> String {
     loop {
-        match body.next_data().await {
+        match diary.next_data(body).await {
             None => return "end".to_owned(),
-            Some(Ok(octets)) => diary.octets(&octets),
+            Some(Ok(_)) => {}
             Some(Err(failure)) => return failure.to_string(),
         }
     }
@@ -449,21 +451,20 @@ impl Source for Duplex {
         if !std::mem::replace(&mut self.told, true) {
             return Poll::Ready(Frame::Data(Bytes::from_static(b"begin ")));
         }
+        let Self { body, sum, diary, .. } = &mut *self;
         loop {
-            let end = match ready!(self.body.poll_data(cx)) {
+            let Some(reader) = diary else { return Poll::Ready(Frame::End) };
+            let end = match ready!(reader.poll_data(body, cx)) {
                 Some(Ok(octets)) => {
-                    self.sum.add(&octets);
-                    if let Some(diary) = &self.diary {
-                        diary.octets(&octets);
-                    }
+                    sum.add(&octets);
                     continue;
                 }
                 Some(Err(failure)) => failure.to_string(),
                 None => "end".to_owned(),
             };
-            let Some(diary) = self.diary.take() else { return Poll::Ready(Frame::End) };
+            let Some(diary) = diary.take() else { return Poll::Ready(Frame::End) };
             diary.end(format_args!("duplex: {end}"));
-            return Poll::Ready(Frame::Data(format!("{} {end}", self.sum).into()));
+            return Poll::Ready(Frame::Data(format!("{sum} {end}").into()));
         }
     }
 }

@@ -51,10 +51,10 @@
 //! | `Flushing` | "an end while a finished answer leaves", "a reset while a finished answer leaves" |
 //! | `Closing` | "an end while the last answer leaves", "a reset while the last answer leaves" |
 //! | `Lingering` | "an end behind the server's own", "a reset behind the server's end" |
+//! | `Handover` | "an end while the head of an upgrade leaves", "a reset while the head of an upgrade leaves" |
 //! | `Upgraded` | "an upgrade that echoes", "a reset of an upgraded connection" |
 //!
-//! `Handover` lasts until a head of some hundred octets has left, which no peer can stretch: an upgrade is not begun
-//! behind an answer that does not leave.
+//! A test holds the table against the list of states, and each script against its state.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
@@ -63,6 +63,9 @@ mod bench;
 mod checks;
 mod crowd;
 mod drain;
+#[cfg(test)]
+mod ends;
+mod few_descriptors;
 mod held;
 mod kit;
 mod memory;
@@ -82,6 +85,7 @@ mod trace;
 pub use application::Application;
 pub use crowd::{Crowd, Tally, answer};
 pub use drain::drain_at_work;
+pub use few_descriptors::few_descriptors;
 pub use kit::{Kit, check, in_memory, on_subject};
 pub use obligation::{OBLIGATIONS, Obligation};
 pub use panics::{answer_or_panic, panics_at_work};

@@ -52,6 +52,11 @@ impl Memory {
             began: Instant::now(),
         }
     }
+
+    #[cfg(test)]
+    pub(crate) fn server(&self) -> &MemoryServer<Application> {
+        &self.server
+    }
 }
 
 impl Stand for Memory {

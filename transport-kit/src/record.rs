@@ -4,12 +4,13 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Waker};
 use std::thread;
 
+use bytes::Bytes;
 use httpfsm::error::{BodyError, CloseReason, RequestError};
 use httpfsm::fields::InvalidField;
-use httpfsm::handler::{ConnectionInfo, Subscriber};
+use httpfsm::handler::{Body, BodyFailure, ConnectionInfo, Subscriber};
 use httpfsm::peer::Peer;
 use httpfsm::request::RequestRef;
 use httpfsm::server::Refusal;
@@ -49,11 +50,22 @@ struct Part {
     request: usize,
     what: &'static str,
     lines: Vec<Line>,
+    /// It is between two polls of a body, and has not found that there is nothing more.
+    reads: bool,
 }
 
 enum Line {
     Text(String),
     Octets(Sum),
+}
+
+impl Part {
+    fn told(&self) -> &[Line] {
+        match self.lines.as_slice() {
+            [told @ .., Line::Octets(_)] if self.reads => told,
+            all => all,
+        }
+    }
 }
 
 impl fmt::Display for Line {
@@ -84,11 +96,12 @@ impl Record {
         self.pages().channels.iter().filter(|channel| !channel.closed).count()
     }
 
-    /// Whether a line of the channel, or of the application about it, contains `text`.
+    /// Whether a line of the channel, or of the application about it, contains `text`. Octets that are being read count
+    /// when their reader waits for more: one that runs on another thread would see what the script does next.
     pub(crate) fn has(&self, channel: usize, text: &str) -> bool {
         let pages = self.pages();
         let Some(channel) = pages.channels.get(channel) else { return false };
-        let mut lines = channel.application.iter().flat_map(|part| &part.lines);
+        let mut lines = channel.application.iter().flat_map(Part::told);
         channel.top.iter().any(|line| line.contains(text))
             || lines.any(|line| line.to_string().contains(text))
     }
@@ -111,7 +124,7 @@ impl Record {
         let mut lanes = Vec::new();
         for (number, channel) in pages.channels.iter().enumerate() {
             lanes.push((format!("channel {number}"), channel.top.join("\n")));
-            for Part { request, what, lines } in &channel.application {
+            for Part { request, what, lines, .. } in &channel.application {
                 let lines: Vec<_> = lines.iter().map(ToString::to_string).collect();
                 lanes.push((format!("channel {number}, request {request}, {what}"), lines.join("\n")));
             }
@@ -188,7 +201,7 @@ impl Diary {
         let mut pages = record.pages();
         pages.running += 1;
         let part = pages.channels.get_mut(channel).map_or(0, |channel| {
-            channel.application.push(Part { request, what, lines: Vec::new() });
+            channel.application.push(Part { request, what, lines: Vec::new(), reads: false });
             channel.application.len() - 1
         });
         drop(pages);
@@ -201,19 +214,37 @@ impl Diary {
     }
 
     pub(crate) fn note(&self, text: impl fmt::Display) {
-        self.write(|lines| lines.push(Line::Text(text.to_string())));
+        self.write(|part| part.lines.push(Line::Text(text.to_string())));
     }
 
     /// Octets of a body; those that came before them are on the same line.
     pub(crate) fn octets(&self, octets: &[u8]) {
-        self.write(|lines| {
-            if let Some(Line::Octets(sum)) = lines.last_mut() {
+        self.write(|part| {
+            if let Some(Line::Octets(sum)) = part.lines.last_mut() {
                 return sum.add(octets);
             }
             let mut sum = Sum::default();
             sum.add(octets);
-            lines.push(Line::Octets(sum));
+            part.lines.push(Line::Octets(sum));
         });
+    }
+
+    /// Polls a body, of which the octets are written down.
+    pub(crate) fn poll_data(
+        &self,
+        body: &mut Body,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, BodyFailure>>> {
+        let polled = body.poll_data(cx);
+        self.write(|part| part.reads = polled.is_ready());
+        if let Poll::Ready(Some(Ok(octets))) = &polled {
+            self.octets(octets);
+        }
+        polled
+    }
+
+    pub(crate) async fn next_data(&self, body: &mut Body) -> Option<Result<Bytes, BodyFailure>> {
+        poll_fn(|cx| self.poll_data(body, cx)).await
     }
 
     /// The part has come to its end.
@@ -222,11 +253,11 @@ impl Diary {
         self.ended = true;
     }
 
-    fn write(&self, write: impl FnOnce(&mut Vec<Line>)) {
+    fn write(&self, write: impl FnOnce(&mut Part)) {
         let mut pages = self.record.pages();
         let channel = pages.channels.get_mut(self.channel);
         if let Some(part) = channel.and_then(|channel| channel.application.get_mut(self.part)) {
-            write(&mut part.lines);
+            write(part);
         }
     }
 }

@@ -53,7 +53,7 @@ pub struct Driver<H: Handler, W: Wire> {
     exchange: Option<Box<Exchange<H::Future>>>,
     /// When the channel opened, on the server's clock.
     opened: u64,
-    /// What the channel held when its last wake-up ended.
+    /// What the channel held when its last wake-up ended, and what was unread of a body.
     buffered: u32,
     told_to_go: bool,
     /// It came to hold more octets when all together held too many.
@@ -555,7 +555,8 @@ impl<H: Handler, W: Wire> Driver<H, W> {
                 self.service.recycle(exchange);
             }
         }
-        let buffered = u32::try_from(self.channel.buffered()).unwrap_or(u32::MAX);
+        let held = self.exchange.as_ref().map_or(0, |exchange| exchange.held());
+        let buffered = u32::try_from(self.channel.buffered() + held).unwrap_or(u32::MAX);
         let fits = self.service.desk.budget.hold(self.buffered, buffered);
         self.buffered = buffered;
         if !self.lease.is_open() {

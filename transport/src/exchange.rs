@@ -123,6 +123,16 @@ impl<F> Exchange<F> {
         }
     }
 
+    /// Octets of the request's body that nobody has read.
+    #[inline]
+    pub(crate) fn held(&self) -> usize {
+        match &self.stage {
+            Stage::Gathering(spool) => spool.held(),
+            _ if self.has_body => self.pipe.held(),
+            _ => 0,
+        }
+    }
+
     pub(crate) fn is_over(&self) -> bool {
         matches!(self.stage, Stage::Over)
     }

@@ -3,12 +3,13 @@
 //! The two may run on different threads. A handler that asks for nothing costs no lock: the driver looks at one
 //! atomic word.
 
+use std::mem;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use httpfsm::error::BodyError;
 use httpfsm::fields::Fields;
 use httpfsm::handler::{Control, Frame, Source, UpgradeError, Upgraded};
@@ -22,6 +23,9 @@ const ORDERS: usize = 64;
 
 /// Octets of a request body that may be asked for and not read yet.
 pub(crate) const WINDOW: u64 = 128 << 10;
+
+/// Above it a piece takes its memory along: a body that stands still is to hold only what is unread.
+const KEPT: usize = 4 << 10;
 
 /// The driver is polling the application and looks at the calls afterwards: nobody need wake it.
 const ATTENDED: u8 = 1;
@@ -44,8 +48,8 @@ struct State {
     demand: u64,
     /// Credit given and not used up, that to pass on included.
     credit: u64,
-    /// Octets that the handler has not taken. They are one piece, however small those were that came; its memory is
-    /// used again once the handler has let go of what it took.
+    /// Octets that the handler has not taken. They are one piece, however small those were that came; the memory of a
+    /// small one is used again once the handler has let go of what it took.
     octets: BytesMut,
     end: Option<Result<Option<Fields>, BodyError>>,
     reader: Option<Waker>,
@@ -92,7 +96,7 @@ impl Pipe {
     #[cold]
     fn take_calls(&self) -> Calls {
         let mut state = lock(&self.state);
-        Calls { orders: std::mem::take(&mut state.orders), demand: std::mem::take(&mut state.demand) }
+        Calls { orders: mem::take(&mut state.orders), demand: mem::take(&mut state.demand) }
     }
 
     /// Before the driver sleeps: from now on calls wake it. `true` if there are some already.
@@ -114,6 +118,11 @@ impl Pipe {
                 state.octets.extend_from_slice(octets);
             }
         });
+    }
+
+    /// Octets that nobody has read.
+    pub(crate) fn held(&self) -> usize {
+        lock(&self.state).octets.len()
     }
 
     /// The body is whole.
@@ -173,9 +182,9 @@ impl Pipe {
             *pipe = Arc::default();
             return;
         };
-        if std::mem::take(unshared.flags.get_mut()) & TOUCHED != 0 {
+        if mem::take(unshared.flags.get_mut()) & TOUCHED != 0 {
             let state = unshared.state.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
-            let mut octets = std::mem::take(&mut state.octets);
+            let mut octets = mem::take(&mut state.octets);
             octets.clear();
             *state = State { octets, ..State::default() };
         }
@@ -230,7 +239,7 @@ impl Pipe {
 
     fn poll_body(&self, cx: &mut Context<'_>) -> Poll<Frame> {
         let mut state = lock(&self.state);
-        let octets = state.octets.split().freeze();
+        let octets = state.take_octets();
         let mut driver = None;
         if state.end.is_none() && !state.expect_refused && state.top_up() {
             driver = self.call(&mut state);
@@ -251,7 +260,7 @@ impl Pipe {
         self.flags.fetch_or(TOUCHED, Ordering::AcqRel);
         state.body_dropped = true;
         let reader = state.reader.take();
-        state.octets.clear();
+        state.octets = BytesMut::new();
         drop(state);
         drop(reader);
     }
@@ -319,6 +328,11 @@ impl Control for Pipe {
 }
 
 impl State {
+    fn take_octets(&mut self) -> Bytes {
+        let is_kept = self.octets.len() <= KEPT;
+        if is_kept { self.octets.split().freeze() } else { mem::take(&mut self.octets).freeze() }
+    }
+
     /// Gives credit for what was read; in halves of the window, so that a body of small pieces is not asked for
     /// piece by piece.
     fn top_up(&mut self) -> bool {
@@ -361,7 +375,7 @@ impl State {
 }
 
 fn take_if(condition: bool, wakers: &mut Vec<Waker>) -> Vec<Waker> {
-    if condition { std::mem::take(wakers) } else { Vec::new() }
+    if condition { mem::take(wakers) } else { Vec::new() }
 }
 
 fn add_waker(wakers: &mut Vec<Waker>, waker: &Waker) {

@@ -18,7 +18,7 @@ use httpfsm::trailers::Trailers;
 use crate::job::{Job, Spawner};
 use crate::pipe::{WINDOW, own_trailers};
 
-/// Octets written to or read from the file at once.
+/// Octets written to or read from the file at once, at most.
 const PIECE: usize = 256 << 10;
 
 /// A body that is being gathered.
@@ -36,8 +36,8 @@ pub(crate) struct Spool {
 enum Place {
     Memory,
     File(File),
-    /// The file and the memory are with the job.
-    Writing(Job<io::Result<(File, BytesMut)>>),
+    /// The file and so many octets are with the job.
+    Writing(Job<io::Result<File>>, usize),
 }
 
 /// What a poll of the spool found.
@@ -62,25 +62,28 @@ impl Spool {
         self.memory.extend_from_slice(octets);
     }
 
+    /// Octets in memory.
+    pub(crate) fn held(&self) -> usize {
+        let writing = if let Place::Writing(_, length) = self.file { length } else { 0 };
+        self.memory.len() + writing
+    }
+
     pub(crate) fn end(&mut self, trailers: Trailers<'_>) {
         self.end = Some(own_trailers(trailers));
     }
 
     /// To be polled after data and the end.
     pub(crate) fn poll(&mut self, spawner: &Arc<dyn Spawner>, cx: &mut Context<'_>) -> Poll<Gathered> {
-        if let Place::Writing(job) = &mut self.file {
+        if let Place::Writing(job, _) = &mut self.file {
             match ready!(Pin::new(job).poll(cx)) {
-                Ok((file, mut memory)) => {
-                    memory.clear();
-                    memory.unsplit(std::mem::take(&mut self.memory));
-                    self.memory = memory;
-                    self.file = Place::File(file);
-                }
+                Ok(file) => self.file = Place::File(file),
                 Err(error) => return Poll::Ready(Gathered::Failed(error)),
             }
         }
         let in_memory = matches!(self.file, Place::Memory);
-        let bound = if in_memory { self.overflow } else { PIECE as u64 };
+        // Not by every few octets, and not by so many that the file spares no memory.
+        let piece = self.overflow.clamp(WINDOW / 2, PIECE as u64);
+        let bound = if in_memory { self.overflow } else { piece };
         let held = self.memory.len() as u64;
         if held > bound || (self.end.is_some() && !in_memory && held > 0) {
             self.write(&**spawner);
@@ -102,13 +105,16 @@ impl Spool {
         let memory = std::mem::take(&mut self.memory);
         let file = match std::mem::replace(&mut self.file, Place::Memory) {
             Place::File(file) => Some(file),
-            Place::Memory | Place::Writing(_) => None,
+            Place::Memory | Place::Writing(..) => None,
         };
-        self.file = Place::Writing(Job::spawn(spawner, move || {
+        let length = memory.len();
+        // The memory goes with the job: a body that stands still behind it is to hold none.
+        let job = Job::spawn(spawner, move || {
             let mut file = file.map_or_else(tempfile::tempfile, Ok)?;
             file.write_all(&memory)?;
-            Ok((file, memory))
-        }));
+            Ok(file)
+        });
+        self.file = Place::Writing(job, length);
     }
 
     fn finish(&mut self, trailers: Option<Fields>, spawner: &Arc<dyn Spawner>) -> Body {
@@ -120,7 +126,7 @@ impl Spool {
                 trailers,
                 spawner: Arc::clone(spawner),
             }),
-            Place::Memory | Place::Writing(_) => {
+            Place::Memory | Place::Writing(..) => {
                 let octets = std::mem::take(&mut self.memory).freeze();
                 match trailers {
                     None if octets.is_empty() => Body::Empty,

@@ -738,6 +738,66 @@ fn half_heads_hold_no_more_than_the_limit_of_octets_and_who_grows_above_it_is_an
     }
 }
 
+/// Fails where only what the channels hold is counted.
+#[test]
+fn unread_bodies_hold_no_more_than_the_limit_of_octets_and_who_grows_above_it_is_answered_503() {
+    for bodies in [Bodies::Whole, Bodies::Streamed] {
+        let mut config = ServerConfig { max_buffered_octets: 100_000, ..ServerConfig::default() };
+        config.channel.bodies = Some(bodies);
+        // Asks for the body, and does not take it.
+        let handler = |mut request: Request| async move {
+            let _ = request.body().next_data().await;
+            std::future::pending::<()>().await;
+        };
+        let mut server = MemoryServer::new(config, handler);
+        let mut refused = 0;
+        let clients: Vec<_> = (0..20)
+            .map(|_| {
+                let client = server.connect().unwrap();
+                client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n12345");
+                server.run();
+                client.send(vec![b'x'; 20_000]);
+                server.run();
+                refused += usize::from(client.take_text().starts_with("HTTP/1.1 503 "));
+                client
+            })
+            .collect();
+        assert!((15..=16).contains(&refused), "{bodies:?}: {refused} of {} are refused", clients.len());
+        // What the lost ones held is free again.
+        drop(clients);
+        server.run();
+        let client = server.connect().unwrap();
+        client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n");
+        client.send(vec![b'x'; 20_000]);
+        server.run();
+        assert_eq!(client.take_text(), "", "{bodies:?}");
+    }
+}
+
+/// However many there are, the handler has those of one window, and the rest waits with the peer.
+#[test]
+fn of_a_million_requests_whose_answers_nobody_reads_few_are_answered() {
+    const ANSWER: usize = 1000;
+    let answered = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&answered);
+    let mut server = server(move |_: Request| {
+        count.fetch_add(1, Ordering::SeqCst);
+        async { Response::octets(vec![b'x'; ANSWER]) }
+    });
+    let client = server.connect().unwrap();
+    let thousand = GET.repeat(1000);
+    for _ in 0..1000 {
+        client.send(&thousand);
+        server.run();
+    }
+    // 64 KiB on the way, and 64 KiB unsent.
+    let most = 2 * (64 << 10) / ANSWER + 1;
+    assert!(answered.load(Ordering::SeqCst) <= most, "{answered:?} of {most}");
+    client.reset();
+    server.run();
+    assert_eq!(server.connections(), 0);
+}
+
 #[test]
 fn the_last_answers_of_a_drain_have_time_to_leave() {
     let handler = |_: Request| std::future::pending::<&'static str>();

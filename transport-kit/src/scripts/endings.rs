@@ -6,6 +6,10 @@ use crate::sum::pattern;
 /// More than the buffers of two sockets hold, and all of it in one piece: while it leaves, the answer is finished.
 const LARGE: &str = "/whole?octets=6000000";
 
+/// The same, in the head of its answer.
+const UPGRADE: &str =
+    "GET /upgrade?octets=6000000 HTTP/1.1\r\nHost: kit\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n";
+
 pub(crate) fn half_closes() -> Vec<Script> {
     vec![
         Script::new("an end without a request").fin().end(),
@@ -62,6 +66,12 @@ pub(crate) fn half_closes() -> Vec<Script> {
             .send(format!("GET {LARGE} HTTP/1.1\r\nHost: kit\r\nConnection: close\r\n\r\n"))
             .sip(1, "\r\n\r\n")
             .fin()
+            .end(),
+        Script::new("an end while the head of an upgrade leaves")
+            .send(UPGRADE)
+            .sip(1, "101")
+            .fin()
+            .until("\r\n\r\n[0 octets")
             .end(),
         Script::new("an end behind the server's own")
             .send(chunked_head("/early"))
@@ -138,6 +148,11 @@ pub(crate) fn disconnects() -> Vec<Script> {
             .sip(1, "\r\n\r\n")
             .reset()
             .told("closed"),
+        Script::new("a reset while the head of an upgrade leaves")
+            .send(UPGRADE)
+            .sip(1, "101")
+            .reset()
+            .told("tunnel: "),
         Script::new("a reset behind the server's end")
             .send(chunked_head("/early"))
             .until("\r\n\r\nearly")

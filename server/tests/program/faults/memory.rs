@@ -1,0 +1,171 @@
+//! What a server holds in memory for peers that are slow, or send and do not read: what they made it keep, and no more
+//! than its limits say, however many they are.
+
+use std::fs;
+use std::io::{ErrorKind, Write};
+use std::net::TcpStream;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use socket2::{Domain, Socket, Type};
+
+use super::{GET, Held, number};
+use crate::Server;
+
+on_each_transport! {
+    slow_peers_cost_no_more_memory_than_the_limits_say,
+}
+
+/// So long nothing moves where everything stands.
+const STILL: Duration = Duration::from_millis(300);
+
+/// What makes a server hold octets, for a crowd of peers.
+struct Hoard {
+    name: &'static str,
+    flags: &'static [&'static str],
+    begin: &'static str,
+    /// Sent again and again, until so many octets have left or the server takes no more.
+    more: &'static str,
+    octets: usize,
+    /// KiB that a peer may cost, and that all of them may beside.
+    each: usize,
+    all: usize,
+}
+
+const LINE: &str = "0123456789abcdefghijklmnopqrstuvwxyz0123456789abcdefghijklmnopqr";
+const HEAD: &str = "GET /plaintext HTTP/1.1\r\nHost: a\r\nX: ";
+const UPLOAD: &str = "POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 10000000\r\n\r\n";
+const ECHO: &str = "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000000\r\n\r\n";
+
+const fn hoard(name: &'static str, begin: &'static str, octets: usize, each: usize) -> Hoard {
+    Hoard { name, flags: &[], begin, more: LINE, octets, each, all: 1 << 10 }
+}
+
+/// Twice what is received or unsent, since buffers grow by doubling; of the small ones what a connection is, with its
+/// request.
+const HOARDS: &[Hoard] = &[
+    hoard("silence", "", 0, 4),
+    hoard("idle connections", "GET /plaintext HTTP/1.1\r\nHost: a\r\n\r\n", 0, 4),
+    hoard("small heads", HEAD, 500, 6),
+    hoard("large heads", HEAD, 200_000, 400),
+    Hoard {
+        flags: &["--max-buffered-octets=2MiB"],
+        all: 8 << 10,
+        ..hoard("heads above the limit of a server", HEAD, 200_000, 8)
+    },
+    Hoard { flags: &["--bodies=streamed"], ..hoard("bodies that are read", UPLOAD, 400_000, 16) },
+    Hoard {
+        flags: &["--bodies=whole", "--inbuf-overflow=512KiB", "--max-buffered-octets=2MiB"],
+        all: 8 << 10,
+        ..hoard("whole bodies above the limit of a server", UPLOAD, 400_000, 16)
+    },
+    Hoard {
+        flags: &["--bodies=whole", "--inbuf-overflow=16KiB"],
+        ..hoard("whole bodies in files", UPLOAD, 150_000, 200)
+    },
+    hoard("answers that nobody reads", "GET /bytes/1000000000000 HTTP/1.1\r\nHost: a\r\n\r\n", 0, 16),
+    Hoard {
+        flags: &["--input-bound=16KiB", "--output-high-water=16KiB"],
+        more: "GET /bytes/1000 HTTP/1.1\r\nHost: a\r\n\r\n",
+        ..hoard("requests whose answers nobody reads", "", 20_000_000, 80)
+    },
+    // What comes stands in the window of its reader, and once more as the piece that is being sent: 128 KiB each.
+    Hoard {
+        flags: &["--bodies=streamed", "--input-bound=16KiB", "--output-high-water=16KiB"],
+        ..hoard("echoes that nobody reads", ECHO, 20_000_000, 400)
+    },
+];
+
+fn slow_peers_cost_no_more_memory_than_the_limits_say(transport: &str) {
+    let peers = number(100, 1000);
+    for hoard in HOARDS {
+        let flags = [&["--app", "bench", "--threads", "2"], hoard.flags].concat();
+        let server = Server::on(transport, &flags);
+        let held = Held::at_rest(&server);
+        let before = settled(&server);
+        let crowd = hoard.gather(&server, peers);
+        let grown = settled(&server).saturating_sub(before);
+        let Hoard { name, each, all, .. } = hoard;
+        assert!(grown <= peers * each + all, "{name}: {grown} KiB for {peers} peers");
+        server.exchange(GET).assert("HTTP/1.1 200 OK", "Hello, World!");
+        drop(crowd);
+        held.is_all_that_is_left(&server);
+    }
+}
+
+/// A peer, what it has still to send, and where in the repeated octets it is.
+struct Peer {
+    stream: TcpStream,
+    left: usize,
+    at: usize,
+}
+
+impl Hoard {
+    /// Sends peers, until all of them have sent what they have or the server takes no more.
+    fn gather(&self, server: &Server, peers: usize) -> Vec<Peer> {
+        let mut crowd: Vec<_> = (0..peers).map(|_| self.peer(server)).collect();
+        let more = self.more.repeat((16 << 10) / self.more.len()).into_bytes();
+        let mut moved = Instant::now();
+        while crowd.iter().any(|peer| peer.left > 0) && moved.elapsed() < STILL {
+            for peer in &mut crowd {
+                if peer.send(&more) {
+                    moved = Instant::now();
+                }
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+        crowd
+    }
+
+    fn peer(&self, server: &Server) -> Peer {
+        let address = server.address();
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).expect("a socket");
+        // As small as the system allows, so that an answer stays with the server.
+        socket.set_recv_buffer_size(1).expect("a buffer");
+        socket.connect(&address.into()).expect("a connection");
+        let mut stream = TcpStream::from(socket);
+        stream.write_all(self.begin.as_bytes()).expect("sent");
+        stream.set_nonblocking(true).expect("no waiting");
+        Peer { stream, left: self.octets, at: 0 }
+    }
+}
+
+impl Peer {
+    /// Sends what the server takes now; `false` for nothing.
+    fn send(&mut self, more: &[u8]) -> bool {
+        let end = more.len().min(self.at + self.left);
+        match self.stream.write(&more[self.at..end]) {
+            Ok(octets) => {
+                self.at = (self.at + octets) % more.len();
+                self.left -= octets;
+                octets > 0
+            }
+            Err(error) => {
+                // It is refused, which some are to be.
+                if error.kind() != ErrorKind::WouldBlock {
+                    self.left = 0;
+                }
+                false
+            }
+        }
+    }
+}
+
+/// The resident set of a server in KiB, when it stands still.
+fn settled(server: &Server) -> usize {
+    let (mut last, mut since) = (resident(server), Instant::now());
+    while since.elapsed() < STILL {
+        thread::sleep(Duration::from_millis(10));
+        let now = resident(server);
+        if now != last {
+            (last, since) = (now, Instant::now());
+        }
+    }
+    last
+}
+
+fn resident(server: &Server) -> usize {
+    let status = fs::read_to_string(format!("/proc/{}/status", server.child.id())).expect("a running server");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a size");
+    line.trim().trim_end_matches(" kB").parse().expect("a number")
+}

@@ -1,0 +1,213 @@
+//! A server whose process has no descriptor left, and what it does until it has some again.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::os::unix::fs::FileExt;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use httpfsm::config::ServerConfig;
+use httpfsm_transport::{ServerHandle, block_on};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::time::{ClockId, clock_gettime};
+use socket2::{Domain, Socket, Type};
+
+use crate::held::Held;
+
+/// How long anything may take. Nothing does unless something is wrong.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Descriptors that are free when the clients come.
+const FREE: usize = 8;
+/// Clients, of whom most have to wait.
+const CLIENTS: usize = 100;
+
+/// Takes all descriptors but eight from the process while a hundred clients connect, and says what was wrong with the
+/// transport if something was: it serves those that it could accept, takes no processor time for the others, serves
+/// again when descriptors are free, and has as many threads and descriptors as before at the end. `serve` starts a
+/// server under a configuration and at an address, of the application [`answer`](crate::answer).
+///
+/// It limits the whole process, so nothing else may run in it: give it a test file of its own. Where the system has no
+/// `/proc` it says that nothing is wrong.
+///
+/// ```
+/// use httpfsm_tokio::Server;
+/// use httpfsm_transport_kit::{answer, few_descriptors};
+///
+/// # fn main() -> std::io::Result<()> {
+/// let runtime = tokio::runtime::Runtime::new()?;
+/// let _inside = runtime.enter();
+/// few_descriptors(|config, address| Server::new(config).listen_tcp(address)?.serve(answer))?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+///
+/// A server cannot be started, or the limit of the process cannot be changed.
+///
+/// # Panics
+///
+/// Something is wrong with the transport.
+pub fn few_descriptors(
+    serve: impl Fn(ServerConfig, SocketAddr) -> io::Result<ServerHandle>,
+) -> io::Result<()> {
+    if !fs::exists("/proc/self/fd")? {
+        return Ok(());
+    }
+    // What a runtime keeps for good, it has after the first server.
+    drain(&start(&serve)?.0);
+    let before = Held::settled();
+    let (server, address) = start(&serve)?;
+    let mut early = TcpStream::connect(address)?;
+    early.set_read_timeout(Some(PATIENCE))?;
+    ask(&mut early)?;
+
+    // Their descriptors are taken by now, so that to connect takes none.
+    let clients = (0..CLIENTS).map(|_| Socket::new(Domain::IPV4, Type::STREAM, None));
+    let clients = clients.collect::<io::Result<Vec<_>>>()?;
+    let threads = Threads::of_others()?;
+    let (limited, mut taken) = Limited::to_what_is_open()?;
+    taken.truncate(taken.len().saturating_sub(FREE));
+    clients.iter().try_for_each(|client| client.connect(&address.into()))?;
+    wait(|| server.stats().n_channels == 1 + FREE as u64, || format!("channels: {:?}", server.stats()));
+
+    threads.rest();
+    for _ in 0..10 {
+        ask(&mut early)?;
+    }
+
+    // Those that wait are served in their turn, as those before them go.
+    for client in clients {
+        let mut client = TcpStream::from(client);
+        client.set_read_timeout(Some(PATIENCE))?;
+        ask(&mut client)?;
+    }
+    assert_eq!(server.stats().opened, 1 + CLIENTS as u64);
+    drop((early, taken, limited, threads));
+    drain(&server);
+    drop(server);
+    wait(|| Held::now().is_within(before), || format!("{before:?} before, {:?} now", Held::now()));
+    Ok(())
+}
+
+/// A server that has answered.
+fn start(
+    serve: impl Fn(ServerConfig, SocketAddr) -> io::Result<ServerHandle>,
+) -> io::Result<(ServerHandle, SocketAddr)> {
+    let server = serve(ServerConfig::default(), (Ipv4Addr::LOCALHOST, 0).into())?;
+    let address = server.local_addr().ok_or(io::ErrorKind::AddrNotAvailable)?;
+    Ok((server, address))
+}
+
+fn drain(server: &ServerHandle) {
+    block_on(server.drain(Some(Duration::ZERO)));
+}
+
+/// Has a client's request answered.
+#[track_caller]
+fn ask(client: &mut TcpStream) -> io::Result<()> {
+    client.write_all(b"GET /plaintext HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\r\n\r\nHello, world!") {
+        let mut piece = [0; 1024];
+        let octets = client.read(&mut piece)?;
+        assert_ne!(octets, 0, "an end behind \"{}\"", answer.escape_ascii());
+        answer.extend_from_slice(&piece[..octets]);
+    }
+    Ok(())
+}
+
+#[track_caller]
+fn wait(is_so: impl Fn() -> bool, otherwise: impl Fn() -> String) {
+    let began = Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < PATIENCE, "{}", otherwise());
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// What the process has taken of processors.
+fn processor_time() -> Duration {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec.try_into().unwrap_or(0), time.tv_nsec.try_into().unwrap_or(0))
+}
+
+/// What the system tells of each thread but this one, opened while there are descriptors.
+struct Threads(Vec<File>);
+
+impl Threads {
+    fn of_others() -> io::Result<Self> {
+        let this = fs::read_link("/proc/thread-self")?;
+        let threads = fs::read_dir("/proc/self/task")?.flatten();
+        let others = threads.filter(|thread| Some(thread.file_name().as_os_str()) != this.file_name());
+        Ok(Self(others.filter_map(|thread| File::open(thread.path().join("stat")).ok()).collect()))
+    }
+
+    /// Waits until the threads rest for a while. Whoever spins takes all of that, or on a busy machine next to nothing,
+    /// but it always wants to run.
+    #[track_caller]
+    fn rest(&self) {
+        const WINDOW: Duration = Duration::from_millis(500);
+        const LOOKS: u32 = 20;
+        let (began, mut seen) = (Instant::now(), Vec::new());
+        while began.elapsed() < PATIENCE / 4 {
+            let (before, mut running) = (processor_time(), 0);
+            for _ in 0..LOOKS {
+                thread::sleep(WINDOW / LOOKS);
+                running += u32::from(self.is_one_running());
+            }
+            let took = processor_time().saturating_sub(before);
+            if took <= WINDOW / 20 && running <= LOOKS / 4 {
+                return;
+            }
+            seen.push((took, running));
+        }
+        panic!(
+            "without descriptors, half a second takes this, and a thread runs at so many of {LOOKS} looks: {seen:?}"
+        );
+    }
+
+    fn is_one_running(&self) -> bool {
+        for stat in &self.0 {
+            let mut octets = [0; 512];
+            // A thread that has ended has no state.
+            let length = stat.read_at(&mut octets, 0).unwrap_or(0);
+            // The name of the thread may contain blanks; behind it comes its state.
+            let stat = String::from_utf8_lossy(&octets[..length]);
+            if stat.rsplit_once(") ").is_some_and(|(_, fields)| fields.starts_with('R')) {
+                return true;
+            }
+        }
+        false
+    }
+}
+
+/// The limit of the process, which is as before when this is dropped.
+struct Limited(Rlimit);
+
+impl Limited {
+    /// Lowers the limit so that no descriptor is free, as those that might be are taken: they are returned.
+    fn to_what_is_open() -> io::Result<(Self, Vec<File>)> {
+        let before = getrlimit(Resource::Nofile);
+        let numbers = fs::read_dir("/proc/self/fd")?.flatten();
+        let last = numbers.filter_map(|entry| entry.file_name().to_str()?.parse::<u64>().ok()).max();
+        // Enough for those that are to be free again, also where nothing is free below the last.
+        let limit = last.unwrap_or(0) + 1 + FREE as u64;
+        setrlimit(Resource::Nofile, Rlimit { current: Some(limit), ..before })?;
+        let limited = Self(before);
+        let mut taken = Vec::new();
+        while let Ok(file) = File::open("/dev/null") {
+            taken.push(file);
+        }
+        Ok((limited, taken))
+    }
+}
+
+impl Drop for Limited {
+    fn drop(&mut self) {
+        // It is what the process has had.
+        let _ = setrlimit(Resource::Nofile, self.0);
+    }
+}

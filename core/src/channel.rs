@@ -242,8 +242,9 @@ impl Channel {
     fn arrive(&mut self, now: &Now<'_>) -> Moment {
         let at = now.at.min(settings::LAST).max(self.context.latest);
         self.context.latest = at;
-        // Each deadline that fires is over; where it leads, another may have passed already.
-        while at >= self.context.due && self.deadline().is_some() {
+        // Each deadline that fires is over; where it leads, another may have passed already. No moment reaches one that
+        // does not run.
+        while at >= self.context.due {
             self.dispatch(&mut Args::new(now, at, Input::Tick), Event::Tick);
         }
         at

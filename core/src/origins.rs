@@ -68,7 +68,8 @@ impl Origin {
             return Err(OriginError::HostBits);
         }
         let (address, prefix) = match address.to_canonical() {
-            mapped @ IpAddr::V4(_) if address.is_ipv6() && prefix >= MAPPED => (mapped, prefix - MAPPED),
+            // Its prefix is no shorter: the last bits of what marks a mapped address are set.
+            mapped @ IpAddr::V4(_) if address.is_ipv6() => (mapped, prefix - MAPPED),
             _ => (address, prefix),
         };
         Ok(Self(Hosts::Block { address, prefix, port }))

@@ -72,6 +72,15 @@ mod tests {
     }
 
     #[test]
+    fn a_set_has_the_letters_the_digits_and_the_marks() {
+        let set = alphanumeric_and(b"-~\xff");
+        for octet in 0..=255u8 {
+            let expected = octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'~' | 0xff);
+            assert_eq!(set[usize::from(octet)], expected, "octet {octet:#04x}");
+        }
+    }
+
+    #[test]
     fn only_sp_and_htab_are_trimmed() {
         assert_eq!(trim_blanks(b" \t a \t b\t "), b"a \t b");
         assert_eq!(trim_blanks(b" \t "), b"");

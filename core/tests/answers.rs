@@ -6,8 +6,8 @@ mod rig;
 
 use bytes::Bytes;
 use httpfsm::{
-    BodyError, BodyRef, CloseReason, Data, Date, ErrorPage, ErrorPages, Event, Fields, Input, Moment, Now,
-    RequestError, Rule, State, Status,
+    BodyError, BodyRef, CloseReason, Data, Date, ErrorPage, ErrorPages, Event, Fields, Input, Moment,
+    NotAccepted, Now, RequestError, Rule, State, Status,
 };
 use rig::{GET, POST_CHUNKED, Reach, Rig, Told, post, statuses};
 
@@ -1422,4 +1422,53 @@ fn an_answer_can_be_made_from_its_request_without_a_copy() {
     assert!(rig.wire().ends_with("/echo"));
     let answered = rig.channel.answer(&now, |_, _| panic!("no request waits"));
     assert_eq!(answered, Ok(false));
+}
+
+#[test]
+fn an_answer_that_does_not_fit_is_refused_and_the_request_still_waits() {
+    let mut rig = Rig::new();
+    rig.rx("GET /echo HTTP/1.1\r\nHost: a\r\n\r\n");
+    let now = Now::new(Moment::START, &Date::EPOCH);
+    let plain = Fields::new();
+    assert_eq!(rig.channel.answer(&now, |_, _| {}), Ok(false), "nothing was given");
+    let answered = rig.channel.answer(&now, |_, answer| {
+        // The first one counts, and nobody asked for another protocol.
+        answer.give(httpfsm::ResponseRef::new(Status::SWITCHING_PROTOCOLS, &plain, b""));
+        answer.give(httpfsm::ResponseRef::new(Status::OK, &plain, b"late"));
+    });
+    assert_eq!(answered, Err(NotAccepted { state: State::WaitResponse, event: Event::HttpResponse }));
+    assert_eq!((rig.state(), rig.channel.unsent_len()), (State::WaitResponse, 0));
+    assert_eq!(rig.channel.request().map(|request| request.target()), Some("/echo"));
+    rig.ok("x");
+    assert_eq!(statuses(&rig.wire()), ["200"]);
+}
+
+#[test]
+fn finish_with_a_response_ends_it_whether_its_content_was_to_follow_or_not() {
+    for body in [BodyRef::Stream { length: None }, BodyRef::Slice(b"x")] {
+        let mut rig = Rig::new();
+        rig.rx(GET);
+        let now = Now::new(Moment::START, &Date::EPOCH);
+        let plain = Fields::new();
+        let response = httpfsm::ResponseRef { status: Status::OK, fields: &plain, body };
+        assert_eq!(rig.channel.finish(&now, Some(response)), Ok(()));
+        let wire = rig.wire();
+        assert!(wire.ends_with("0\r\n\r\n") || wire.ends_with("\r\n\r\nx"), "{wire}");
+        assert_eq!(rig.state(), State::Idle, "{wire}");
+    }
+}
+
+#[test]
+fn each_request_that_a_busy_server_refuses_is_told() {
+    let mut rig = Rig::new();
+    rig.rx(GET.repeat(3));
+    let now = Now::new(Moment::START, &Date::EPOCH);
+    // Two verdicts before anybody asks what came out.
+    for _ in 0..2 {
+        rig.channel.handle(&now, Input::Busy).unwrap();
+    }
+    rig.ok("x");
+    let refused = Told::Refused(Rule::Busy);
+    assert_eq!(rig.told().iter().filter(|&told| *told == refused).count(), 2);
+    assert_eq!(statuses(&rig.wire()), ["503", "503", "200"]);
 }

@@ -1,22 +1,25 @@
 //! Requests, responses and what lies between them, without a transport.
 
+use std::borrow::Cow;
 use std::future::{Future, ready};
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use httpfsm::error::{BodyError, RequestError, Rule};
+use httpfsm::error::{BodyError, CloseReason, RequestError, Rule};
 use httpfsm::fields::{Fields, InvalidField};
 use httpfsm::handler::{
-    Body, BodyFailure, CollectError, ConnectionInfo, Control, Handler, IntoResponse, IoFailure, Request,
-    Response, UpgradeError, Upgraded, UpgradedIo,
+    Body, BodyFailure, CollectError, ConnectionInfo, Control, Frame, Handler, IntoResponse, IoFailure,
+    Request, Response, Subscriber, UpgradeError, Upgraded, UpgradedIo,
 };
 use httpfsm::peer::Peer;
-use httpfsm::request::RequestHead;
+use httpfsm::request::{RequestHead, Version};
 use httpfsm::response::BodyRef;
+use httpfsm::server::Refusal;
 use httpfsm::status::Status;
+use httpfsm::{Channel, ChannelConfig, Date, Facts, Input, Moment, Now, Settings};
 
 /// Writes down what it is asked for.
 #[derive(Default)]
@@ -79,14 +82,25 @@ impl UpgradedIo for Wire {
     }
 }
 
-fn request(body: Body, control: Arc<dyn Control>) -> Request {
-    let connection = ConnectionInfo {
+fn connection() -> ConnectionInfo {
+    ConnectionInfo {
         peername: Peer::Ip(([192, 0, 2, 7], 4711).into()),
         sockname: Peer::Unix(None),
         scheme: "https".into(),
         channel: "server.clisrv_17".into(),
-    };
-    Request::new(Arc::new(RequestHead::default()), body, Arc::new(connection), control)
+    }
+}
+
+fn request(body: Body, control: Arc<dyn Control>) -> Request {
+    Request::new(Arc::new(RequestHead::default()), body, Arc::new(connection()), control)
+}
+
+/// A head as a channel yields it.
+fn head(octets: &str) -> RequestHead {
+    let mut channel = Channel::new(Arc::new(Settings::new(&ChannelConfig::default())), Facts::default());
+    let now = Now::new(Moment::START, &Date::EPOCH);
+    channel.handle(&now, Input::RxData(octets.as_bytes())).expect("a fresh channel reads");
+    channel.request().expect("the head is whole").into()
 }
 
 fn poll<F: Future>(future: F) -> Poll<F::Output> {
@@ -130,6 +144,58 @@ fn a_request_tells_its_connection() {
 }
 
 #[test]
+fn a_request_tells_its_head() {
+    let octets = "POST /a?b=c HTTP/1.1\r\nHost: example.com:81\r\nX-A: 1\r\nx-a: 2\r\nX-B: \u{e9}\r\n\
+                  Content-Length: 3\r\nExpect: 100-continue\r\n\r\n";
+    let request = Request::new(Arc::new(head(octets)), Body::Empty, Arc::new(connection()), Arc::new(()));
+    assert_eq!((request.method(), request.target()), ("POST", "/a?b=c"));
+    assert_eq!((request.path(), request.query()), ("/a", Some("b=c")));
+    assert_eq!(request.authority(), Some("example.com:81"));
+    assert_eq!(request.version(), Version::Http11);
+    assert!(request.expects_continue());
+    assert_eq!(request.head().raw(), octets.as_bytes());
+    assert_eq!(request.fields().map(|field| field.name).collect::<Vec<_>>()[1..3], ["X-A", "x-a"]);
+    assert_eq!(request.field("X-a"), Some(&b"1"[..]));
+    assert_eq!((request.field_str("x-b"), request.field_str("X-C")), (Some("\u{e9}"), None));
+    assert_eq!(request.connection(), &connection());
+    let shown = format!("{request:?}");
+    assert!(shown.contains("/a?b=c") && shown.contains("server.clisrv_17"), "{shown}");
+
+    let head = head("GET / HTTP/1.0\r\nX-A: \u{e9}\r\n\r\n");
+    let request = Request::new(Arc::new(head), Body::Empty, Arc::new(connection()), Arc::new(()));
+    assert_eq!((request.version(), request.authority()), (Version::Http10, None));
+    assert!(!request.expects_continue());
+}
+
+#[test]
+fn the_body_of_a_request_is_read_in_place_or_taken_out() {
+    let mut taken = request(Body::from("abc"), Arc::new(()));
+    assert_eq!(now(taken.take_body().collect(9)).unwrap(), "abc");
+    assert_eq!(now(taken.body().collect(9)).unwrap(), "");
+    assert_eq!(now(request(Body::from("abc"), Arc::new(())).into_body().collect(9)).unwrap(), "abc");
+
+    let trailers = Fields::new().with("X-Sum", "7").unwrap();
+    let mut frames = [Frame::Trailers(trailers.clone()), Frame::Data("abc".into())].into_iter();
+    let body = Body::from_fn(move |_| Poll::Ready(frames.next_back().unwrap_or(Frame::End)));
+    let mut request = request(body, Arc::new(()));
+    assert_eq!(request.trailers(), None);
+    assert_eq!(now(request.body().collect(9)).unwrap(), "abc");
+    assert_eq!(request.trailers(), Some(&trailers));
+}
+
+#[test]
+fn a_request_made_by_hand_has_a_connection_that_reports_nothing() {
+    let request = request(Body::from("x"), Arc::new(()));
+    request.send_continue();
+    request.refuse_expect();
+    request.early_hints(Fields::new());
+    assert!(poll(request.peer_ended()).is_pending());
+    assert!(poll(request.disconnected()).is_pending() && !request.is_disconnected());
+    let futures = (request.peer_ended(), request.disconnected(), request.upgrade());
+    assert_eq!(format!("{futures:?}"), "(PeerEnded(..), Disconnected(..), UpgradeFuture(..))");
+}
+
+#[test]
 fn what_is_asked_of_a_connection_reaches_its_control() {
     let control = Arc::new(Recorder::default());
     let request = request(Body::Empty, Arc::clone(&control) as Arc<dyn Control>);
@@ -169,6 +235,16 @@ fn an_upgraded_connection_reads_what_came_ahead_first() {
 }
 
 #[test]
+fn an_upgraded_connection_can_be_taken_apart() {
+    let connection = now(request(Body::Empty, Arc::new(Recorder::default())).upgrade()).unwrap();
+    let (ahead, mut io) = connection.into_parts();
+    assert_eq!(ahead, "ahead");
+    let mut buffer = [0; 9];
+    let read = io.poll_read(&mut Context::from_waker(Waker::noop()), &mut buffer);
+    assert_eq!(read, Poll::Ready(Ok(6)), "what came ahead is not read twice");
+}
+
+#[test]
 fn without_a_connection_there_is_no_upgrade() {
     let refused = now(request(Body::Empty, Arc::new(())).upgrade());
     assert_eq!(refused.unwrap_err(), UpgradeError::Refused);
@@ -183,6 +259,10 @@ fn many_values_are_answers() {
     assert_eq!(answer(String::from("b")), expect(200, TEXT, "b"));
     assert_eq!(answer(Bytes::from_static(b"c")), expect(200, OCTETS, "c"));
     assert_eq!(answer(vec![b'd']), expect(200, OCTETS, "d"));
+    assert_eq!(answer(&b"g"[..]), expect(200, OCTETS, "g"));
+    assert_eq!(answer(Cow::Borrowed("h")), expect(200, TEXT, "h"));
+    assert_eq!(answer(Cow::<str>::Owned("i".into())), expect(200, TEXT, "i"));
+    assert_eq!(answer(Response::default().with_body(())), expect(200, "", ""));
     assert_eq!(answer(()), expect(204, "", ""));
     assert_eq!(answer(Status::GONE), expect(410, "", ""));
     assert_eq!(answer((Status::CREATED, "e")), expect(201, TEXT, "e"));
@@ -199,11 +279,13 @@ fn the_errors_of_a_handler_have_their_statuses() {
         (CollectError::TooLarge { limit: 1 }, 413),
         (CollectError::Failed(BodyError::Truncated.into()), 400),
         (CollectError::Failed(BodyError::TimedOut.into()), 408),
+        (CollectError::Failed(BodyError::Closed.into()), 503),
         (CollectError::Failed(malformed.into()), 431),
         (CollectError::Failed(BodyFailure::source("no")), 500),
     ] {
         assert_eq!(error.into_response().status.code(), code);
     }
+    assert_eq!(InvalidField::ContentLength.into_response().status.code(), 500);
 }
 
 #[test]
@@ -221,6 +303,8 @@ fn a_field_that_cannot_be_sent_makes_the_response_a_500_for_good() {
         Some(&InvalidField::Value { name: "X-Name".into(), octet: b'\r', position: 1 })
     );
     assert!(Response::text("x").try_field("A B", "c").is_err());
+    let response = Response::text("x").try_field("A", "b").unwrap();
+    assert_eq!(response.fields.get("a"), Some(&b"b"[..]));
     assert!(Response::redirect(Status::FOUND, "/\r\nX: y").fault().is_some());
     assert!(Response::switching_protocols("a\nb").fault().is_some());
 }
@@ -231,6 +315,13 @@ fn a_response_is_seen_by_the_machine_as_it_is() {
     assert!(matches!(Response::text("abc").as_ref().body, BodyRef::Bytes(octets) if octets == "abc"));
     let endless = Response::new(Status::OK).with_body(Body::from_fn(|_| Poll::Pending));
     assert!(matches!(endless.as_ref().body, BodyRef::Stream { length: None }));
+    let trailers = Body::Trailers(Box::new(Fields::new()));
+    let trailers = Response::new(Status::OK).with_body(trailers);
+    assert!(matches!(trailers.as_ref().body, BodyRef::Stream { length: None }), "trailers need chunks");
+    let mut taken = Response::stream(Three);
+    assert!(matches!(taken.as_ref().body, BodyRef::Stream { length: Some(3) }));
+    assert_eq!(taken.take_body().length(), Some(3));
+    assert!(matches!(taken.as_ref().body, BodyRef::Empty));
     let upgrade = Response::switching_protocols("echo");
     assert!(upgrade.as_ref().fields.upgrade());
     assert!(Response::text("x").with_close().fields.close());
@@ -254,4 +345,47 @@ fn functions_and_closures_are_handlers() {
     assert_eq!(call(&echo), 413);
     let greeting = Arc::new("hello".to_owned());
     assert_eq!(call(&move |_: Request| ready(greeting.to_string())), 200);
+}
+
+/// Three octets that never come.
+struct Three;
+
+impl httpfsm::handler::Source for Three {
+    fn poll_frame(self: std::pin::Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Frame> {
+        Poll::Pending
+    }
+    fn length(&self) -> Option<u64> {
+        Some(3)
+    }
+}
+
+/// Hears of requests and of nothing else.
+#[derive(Default)]
+struct Requests(AtomicU64);
+
+impl Subscriber for Requests {
+    fn request(&self, _connection: &ConnectionInfo, _request: httpfsm::RequestRef<'_>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn a_subscriber_hears_only_of_what_it_asks_for() {
+    let (connection, error) = (connection(), RequestError::new(Rule::BareLf, 0));
+    let subscriber = Requests::default();
+    subscriber.not_admitted(&connection.peername, &connection.sockname, Refusal::Full);
+    subscriber.opened(&connection);
+    subscriber.body_end(&connection);
+    subscriber.body_failed(&connection, &BodyError::TimedOut);
+    subscriber.refused(&connection, &error);
+    subscriber.invalid_field(&connection, &InvalidField::ContentLength);
+    subscriber.excess(&connection, 1);
+    subscriber.peer_ended(&connection);
+    subscriber.upgraded(&connection);
+    subscriber.closed(&connection, CloseReason::PeerEnded);
+    assert_eq!(subscriber.0.load(Ordering::SeqCst), 0);
+    subscriber.request(&connection, RequestHead::default().as_ref());
+    assert_eq!(subscriber.0.load(Ordering::SeqCst), 1);
+    // Nobody listens, and needs no more.
+    ().request(&connection, RequestHead::default().as_ref());
 }

@@ -6,7 +6,8 @@ mod rig;
 
 use bytes::Bytes;
 use httpfsm::{
-    BodyError, BodyRef, ChannelConfig, CloseReason, Data, Fields, Input, RequestError, Rule, State, Status,
+    BodyError, BodyRef, ChannelConfig, CloseReason, Data, Fields, Input, RequestError, Rule, ServerConfig,
+    State, Status,
 };
 use rig::{GET, POST_CHUNKED, Rig, Told, post, statuses};
 
@@ -95,6 +96,18 @@ fn the_hardened_values_are_tighter() {
     assert_eq!((config.max_request_header_size, config.max_request_fields), (16_384, 100));
     assert_eq!((config.max_request_body_size, config.inbuf_overflow), (16 << 20, 65_536));
     assert_eq!(config.maximum_simultaneous_requests, 16);
+
+    let (hardened, usual) = (ServerConfig::hardened(), ServerConfig::default());
+    assert_eq!((hardened.max_connections, hardened.max_connections_per_peer), (10_000, 256));
+    assert_eq!((hardened.maximum_simultaneous_requests, hardened.max_buffered_octets), (1024, 128 << 20));
+    assert_eq!(hardened.channel.head_timeout, config.head_timeout, "its channels are hardened too");
+    assert!(hardened.max_connections < usual.max_connections);
+}
+
+#[test]
+fn a_channel_tells_what_it_obeys() {
+    let rig = Rig::with(|config| config.max_request_fields = 7);
+    assert_eq!(rig.channel.settings().config().max_request_fields, 7);
 }
 
 // Head.
@@ -496,6 +509,34 @@ fn requests_with_bodies_count_when_their_bodies_are_in() {
         assert_eq!(statuses(&wire), ["200", "200", "503"], "cut {cut}");
         // The answer knows the request that it refuses.
         assert!(wire.contains("HTTP/1.0 503 ") && wire.ends_with("\r\n\r\n"), "cut {cut}: {wire}");
+    }
+}
+
+/// It is asked at each octet, and there is nothing to be seen before the last.
+#[test]
+fn a_request_that_arrives_octet_by_octet_counts_at_its_last() {
+    let mut rig = Rig::with(|config| config.maximum_simultaneous_requests = 1);
+    rig.rx(GET);
+    for octet in format!("{}1234567890", post(10)).as_bytes() {
+        rig.rx([*octet]).input(Input::Judge).input(Input::Judge);
+    }
+    rig.ok("");
+    assert_eq!(statuses(&rig.wire()), ["200", "503"]);
+}
+
+/// The length of a body in chunks is known only by decoding it, and one beyond any buffer is never there.
+#[test]
+fn requests_without_a_length_that_can_wait_end_the_look_ahead() {
+    for second in [format!("{POST_CHUNKED}1\r\nx\r\n0\r\n\r\n"), post(1 << 33)] {
+        let mut rig = Rig::with(|config| {
+            config.maximum_simultaneous_requests = 1;
+            config.max_request_body_size = 0;
+        });
+        rig.rx(GET).rx(&second).input(Input::Judge).rx(GET).input(Input::Judge).ok("");
+        assert_eq!(rig.state(), State::WaitResponse, "{second}");
+        rig.ok("");
+        let wire = rig.wire();
+        assert_eq!(statuses(&wire)[..2], ["200", "200"], "{wire}");
     }
 }
 

@@ -150,6 +150,8 @@ fn a_request_line_has_two_single_spaces() {
         "GET\t/ HTTP/1.1",
         "GET / HTTP/1.1 ",
         "GET /a b HTTP/1.1",
+        "GET / HTTP/1.1 b",
+        "GET / HTTP/1.2 b",
         "GET /",
     ] {
         let mut rig = Rig::new();

@@ -334,3 +334,19 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn who_would_be_refused_can_be_asked_before() {
+    let config = ServerConfig { max_connections: 1, ..ServerConfig::default() };
+    let mut bench = Bench::new(config);
+    let from = peer("192.0.2.1:1");
+    assert_eq!(bench.server.config().max_connections, 1);
+    assert_eq!(bench.server.would_refuse(&from), None);
+    let channel = bench.open("192.0.2.1:1");
+    assert_eq!(bench.server.would_refuse(&from), Some(Refusal::Full));
+    bench.send(ServerInput::GoOut);
+    assert_eq!(bench.server.would_refuse(&from), Some(Refusal::Draining));
+    bench.close(channel);
+    assert!(bench.server.is_gone());
+    assert_eq!(bench.server.would_refuse(&from), Some(Refusal::Draining));
+}

@@ -101,17 +101,14 @@ impl Context {
         if state == State::Idle {
             earliest = sooner(earliest, since.saturating_add(self.settings.grace), Event::DrainGrace);
         }
-        // Going out ends a discard at once.
-        if state != State::Discard {
-            let mut when = since.saturating_add(self.settings.drain);
-            let entered = self.entered.as_millis();
-            if entered >= when && matches!(state, State::Closing | State::Lingering) {
-                // The 503 of the deadline itself needs time to leave.
-                when = entered.saturating_add(self.settings.grace);
-            }
-            earliest = sooner(earliest, when, Event::DrainTimeout);
+        // This is no discard: going out ends one at once, and begins none.
+        let mut when = since.saturating_add(self.settings.drain);
+        let entered = self.entered.as_millis();
+        if entered >= when && matches!(state, State::Closing | State::Lingering) {
+            // The 503 of the deadline itself needs time to leave.
+            when = entered.saturating_add(self.settings.grace);
         }
-        earliest
+        sooner(earliest, when, Event::DrainTimeout)
     }
 }
 

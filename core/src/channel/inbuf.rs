@@ -333,9 +333,9 @@ impl Inbuf {
         give_back(store, lent);
     }
 
-    /// Lets a private store go.
+    /// Lets an empty store go; a lent one is given back before.
     pub(crate) fn forget(&mut self) {
-        if !self.lent && self.held() == 0 {
+        if self.held() == 0 {
             self.offered = 0;
             self.store = Vec::new();
             self.rewind();

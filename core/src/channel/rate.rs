@@ -56,10 +56,10 @@ impl Rate {
         self.used = self.used.saturating_sub(earned);
     }
 
-    /// When the time is over; [`NEVER`] while the condition does not hold.
+    /// When the time is over, while the condition holds.
     #[inline]
     pub(crate) fn deadline(&self, timeout: u64, min_rate: u32) -> u64 {
-        if !self.on || timeout == NEVER {
+        if timeout == NEVER {
             return NEVER;
         }
         let used = if self.used == 0 { 0 } else { self.used.div_ceil(unit(min_rate)) };

@@ -133,7 +133,7 @@ impl Context {
     ) -> Framing {
         let unsaid = matches!(body, BodyRef::Empty);
         match (length, status) {
-            _ if switches || status == Status::NO_CONTENT || status.is_informational() => Framing::None,
+            _ if switches || status == Status::NO_CONTENT => Framing::None,
             (_, Status::RESET_CONTENT) => Framing::Length(0),
             // What GET would have got is not known from an empty body, and 304 never has another.
             (Some(0), _) if unsaid || status == Status::NOT_MODIFIED => Framing::None,

@@ -2,7 +2,7 @@
 //!
 //! Each octet of an input is one call; the calls that carry octets take theirs from a fixed text.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use httpfsm::config::ChannelConfig;
 use httpfsm::{
@@ -16,9 +16,12 @@ POST /b HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n
 POST /c HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n0\r\nT: 1\r\n\r\n\
 GET /d HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: other\r\n\r\n";
 
+static SETTINGS: LazyLock<Arc<Settings>> =
+    LazyLock::new(|| Arc::new(Settings::new(&ChannelConfig::hardened())));
+
 /// Makes the calls; what has to hold is checked after each.
 pub fn check(input: &[u8]) {
-    let mut channel = Channel::new(Arc::new(Settings::new(&ChannelConfig::hardened())), Facts::default());
+    let mut channel = Channel::new(SETTINGS.clone(), Facts::default());
     let fields = Fields::new();
     let (mut at, mut sent) = (0_u64, 0);
     for call in input {

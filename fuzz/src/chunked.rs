@@ -9,8 +9,10 @@
 
 pub(crate) mod decoder;
 
+use std::sync::{Arc, LazyLock};
+
 use httpfsm::config::ChannelConfig;
-use httpfsm::{BodyError, CloseReason};
+use httpfsm::{BodyError, CloseReason, Settings};
 
 use self::decoder::{Body, Limits, decode};
 use crate::decisions::{self, Decisions};
@@ -21,6 +23,17 @@ Connection: upgrade\r\nUpgrade: other\r\n\r\n";
 
 const LIMITS: Limits =
     Limits { extension_line: 24, extension_body: 60, content: 2000, trailer_size: 120, trailer_fields: 4 };
+
+static SETTINGS: LazyLock<Arc<Settings>> = LazyLock::new(|| {
+    Arc::new(Settings::new(&ChannelConfig {
+        max_chunk_extension_line: LIMITS.extension_line as u32,
+        max_chunk_extension_body: LIMITS.extension_body as u32,
+        max_request_body_size: LIMITS.content,
+        max_trailer_size: LIMITS.trailer_size as u32,
+        max_trailer_fields: LIMITS.trailer_fields as u32,
+        ..ChannelConfig::hardened()
+    }))
+});
 
 /// Decodes the body in both ways.
 pub fn check(input: &[u8]) {
@@ -60,19 +73,11 @@ pub fn check(input: &[u8]) {
 }
 
 fn read(decisions: &[u8], octets: &[u8]) -> Reading {
-    let config = ChannelConfig {
-        max_chunk_extension_line: LIMITS.extension_line as u32,
-        max_chunk_extension_body: LIMITS.extension_body as u32,
-        max_request_body_size: LIMITS.content,
-        max_trailer_size: LIMITS.trailer_size as u32,
-        max_trailer_fields: LIMITS.trailer_fields as u32,
-        ..ChannelConfig::hardened()
-    };
     let mut cuts = Decisions::new(decisions);
     let mut demands = Decisions::new(decisions);
     let large = |decision: u8| if decision == 0 { u64::MAX } else { u64::from(decision) };
     reading::read(
-        &config,
+        &SETTINGS,
         Upgrades::Given,
         &[HEAD, octets].concat(),
         |at| {

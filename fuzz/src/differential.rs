@@ -11,12 +11,23 @@ mod hyper;
 mod llhttp;
 
 use std::collections::BTreeSet;
+use std::sync::{Arc, LazyLock};
 
 use httpfsm::config::ChannelConfig;
-use httpfsm::{CloseReason, RequestHead, RequestRef, Rule};
+use httpfsm::{CloseReason, RequestHead, RequestRef, Rule, Settings};
 
 pub use self::allowed::{Difference, TABLES};
 use crate::reading::{self, Upgrades};
+
+static SETTINGS: LazyLock<Arc<Settings>> = LazyLock::new(|| {
+    Arc::new(Settings::new(&ChannelConfig {
+        max_request_header_size: 64 << 10,
+        max_request_fields: FIELDS as u32,
+        max_trailer_size: 2 << 10,
+        maximum_simultaneous_requests: 0,
+        ..ChannelConfig::default()
+    }))
+});
 
 /// Compares all readings of the octets.
 pub fn check(octets: &[u8]) {
@@ -147,14 +158,7 @@ fn ends_agree(ours: &End, theirs: &End) -> bool {
 }
 
 fn ours(octets: &[u8], upgrades: Upgrades) -> (Session, Vec<RequestHead>) {
-    let config = ChannelConfig {
-        max_request_header_size: 64 << 10,
-        max_request_fields: FIELDS as u32,
-        max_trailer_size: 2 << 10,
-        maximum_simultaneous_requests: 0,
-        ..ChannelConfig::default()
-    };
-    let reading = reading::read(&config, upgrades, octets, |_| usize::MAX, || u64::MAX);
+    let reading = reading::read(&SETTINGS, upgrades, octets, |_| usize::MAX, || u64::MAX);
     let end = match (reading.handed_over, reading.refused, reading.closed) {
         (Some(_), ..) => End::HandedOver,
         (_, Some(error), _) if matches!(error.rule, Rule::HeadTruncated | Rule::BodyTruncated) => End::Cut,

@@ -6,7 +6,7 @@
 mod case;
 mod readback;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use arbitrary::{Arbitrary, Unstructured};
 use bytes::Bytes;
@@ -20,15 +20,22 @@ use self::case::{Case, Content, Exchange, Piece};
 use self::readback::Given;
 use crate::text::{is_field_octet, is_token, number, trim};
 
+static ANONYMOUS: LazyLock<Arc<Settings>> = LazyLock::new(|| settings(""));
+static NAMED: LazyLock<Arc<Settings>> = LazyLock::new(|| settings("httpfsm/0 (fuzz)"));
+
+fn settings(identity: &'static str) -> Arc<Settings> {
+    Arc::new(Settings::new(&ChannelConfig {
+        identity: identity.into(),
+        output_high_water: 2048,
+        ..ChannelConfig::hardened()
+    }))
+}
+
 /// Makes the exchanges of a case, one after the other on one connection.
 pub fn check(input: &[u8]) {
     let Ok(case) = Case::arbitrary(&mut Unstructured::new(input)) else { return };
-    let config = ChannelConfig {
-        identity: if case.anonymous { "".into() } else { "httpfsm/0 (fuzz)".into() },
-        output_high_water: 2048,
-        ..ChannelConfig::hardened()
-    };
-    let mut caller = Caller::new(&config, case.send_at_most);
+    let settings = if case.anonymous { &*ANONYMOUS } else { &*NAMED };
+    let mut caller = Caller::new(settings, case.send_at_most);
     for exchange in case.exchanges.iter().take(4) {
         if !caller.makes(exchange) {
             break;
@@ -48,8 +55,8 @@ struct Caller {
 }
 
 impl Caller {
-    fn new(config: &ChannelConfig, send_at_most: u8) -> Self {
-        let channel = Channel::new(Arc::new(Settings::new(config)), Facts::default());
+    fn new(settings: &Arc<Settings>, send_at_most: u8) -> Self {
+        let channel = Channel::new(settings.clone(), Facts::default());
         Self { channel, send_at_most, sent: Vec::new(), ended: false, excess: 0 }
     }
 
@@ -169,12 +176,17 @@ impl Caller {
             }
             let mut slices = [&[][..]; 4];
             let count = self.channel.unsent_slices(&mut slices);
-            let all = slices[..count].concat();
-            if all.is_empty() {
+            let before = self.sent.len();
+            let mut room = usize::from(self.send_at_most) * 16 + 1;
+            for slice in &slices[..count] {
+                let leaving = &slice[..slice.len().min(room)];
+                self.sent.extend_from_slice(leaving);
+                room -= leaving.len();
+            }
+            let n = self.sent.len() - before;
+            if n == 0 {
                 break;
             }
-            let n = all.len().min(usize::from(self.send_at_most) * 16 + 1);
-            self.sent.extend_from_slice(&all[..n]);
             self.gives(Input::Sent(n));
         }
     }

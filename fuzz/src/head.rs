@@ -7,27 +7,38 @@
 mod host;
 mod recogniser;
 
+use std::sync::{Arc, LazyLock};
+
 use httpfsm::config::ChannelConfig;
-use httpfsm::{BodyLength, RequestRef, Version};
+use httpfsm::{BodyLength, RequestRef, Settings, Version};
 
 use self::recogniser::{Body, Head, Limits, Verdict, recognise};
 use crate::reading::{self, Reading, Upgrades};
 
 /// Judges the octets, with limits that are easily reached and with such as a server has.
 pub fn check(octets: &[u8]) {
-    check_with(octets, &Limits { size: 600, fields: 8, target: 40, body: 1000 });
-    check_with(octets, &Limits { size: 16 << 10, fields: 100, target: 8 << 10, body: 1 << 24 });
+    check_with(octets, &SMALL, &SMALL_SETTINGS);
+    check_with(octets, &USUAL, &USUAL_SETTINGS);
 }
 
-fn check_with(octets: &[u8], limits: &Limits) {
-    let config = ChannelConfig {
+const SMALL: Limits = Limits { size: 600, fields: 8, target: 40, body: 1000 };
+const USUAL: Limits = Limits { size: 16 << 10, fields: 100, target: 8 << 10, body: 1 << 24 };
+
+static SMALL_SETTINGS: LazyLock<Arc<Settings>> = LazyLock::new(|| settings(&SMALL));
+static USUAL_SETTINGS: LazyLock<Arc<Settings>> = LazyLock::new(|| settings(&USUAL));
+
+fn settings(limits: &Limits) -> Arc<Settings> {
+    Arc::new(Settings::new(&ChannelConfig {
         max_request_header_size: limits.size as u32,
         max_request_fields: limits.fields as u32,
         max_request_target_size: limits.target as u32,
         max_request_body_size: limits.body,
         ..ChannelConfig::hardened()
-    };
-    let reading = reading::read(&config, Upgrades::Refused, octets, |_| usize::MAX, || u64::MAX);
+    }))
+}
+
+fn check_with(octets: &[u8], limits: &Limits, settings: &Arc<Settings>) {
+    let reading = reading::read(settings, Upgrades::Refused, octets, |_| usize::MAX, || u64::MAX);
     match recognise(octets, limits) {
         Verdict::Nothing => {
             assert!(reading.requests.is_empty(), "a request in {}", octets.escape_ascii());

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use httpfsm::config::ChannelConfig;
 use httpfsm::{
     BodyError, BodyRef, Channel, CloseReason, Date, Facts, Fields, Input, Moment, Now, Output, RequestError,
     RequestHead, ResponseRef, Settings, State, Status,
@@ -52,13 +51,13 @@ const NOW: Now<'static> = Now::new(Moment::START, &Date::EPOCH);
 /// Sends `octets` in pieces of at most `piece(offset)`, then the end of the input. The application takes bodies in
 /// parts of at most `demand()`, both at least 1.
 pub fn read(
-    config: &ChannelConfig,
+    settings: &Arc<Settings>,
     upgrades: Upgrades,
     octets: &[u8],
     mut piece: impl FnMut(usize) -> usize,
     demand: impl FnMut() -> u64,
 ) -> Reading {
-    let channel = Channel::new(Arc::new(Settings::new(config)), Facts::default());
+    let channel = Channel::new(settings.clone(), Facts::default());
     let mut reader = Reader { channel, upgrades, demand, credit: 0, reading: Reading::default() };
     let mut at = 0;
     // A step hands over an octet, or it is one of the few at an end: no more can be needed.

@@ -8,7 +8,7 @@
 //! Seen to fail with an age of one second in `decide_close` of `core/src/channel/respond.rs`, without any deadline.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use httpfsm::config::ChannelConfig;
 use httpfsm::{
@@ -16,6 +16,7 @@ use httpfsm::{
 };
 
 use crate::decisions::Decisions;
+use crate::text::find;
 
 /// Sends the octets whole and in pieces, and compares.
 pub fn check(input: &[u8]) {
@@ -85,7 +86,7 @@ impl Transcript {
     fn without_continue(mut self) -> Self {
         const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
         let sent = &mut self.sent.0;
-        while let Some(at) = sent.windows(CONTINUE.len()).position(|window| window == CONTINUE) {
+        while let Some(at) = find(sent, CONTINUE) {
             sent.drain(at..at + CONTINUE.len());
         }
         self
@@ -107,6 +108,16 @@ impl Transcript {
         }
     }
 }
+
+static SETTINGS: LazyLock<Arc<Settings>> = LazyLock::new(|| {
+    Arc::new(Settings::new(&ChannelConfig {
+        max_request_header_size: 2048,
+        max_request_body_size: 4096,
+        // Its passing shows, though nothing fires.
+        connection_age: None,
+        ..ChannelConfig::hardened()
+    }))
+});
 
 /// A channel with an application that takes its turn at once.
 struct Session<'d> {
@@ -135,15 +146,8 @@ enum Answer {
 
 impl<'d> Session<'d> {
     fn new(decisions: &'d [u8], clock: Clock) -> Self {
-        let config = ChannelConfig {
-            max_request_header_size: 2048,
-            max_request_body_size: 4096,
-            // Its passing shows, though nothing fires.
-            connection_age: None,
-            ..ChannelConfig::hardened()
-        };
         Self {
-            channel: Channel::new(Arc::new(Settings::new(&config)), Facts::default()),
+            channel: Channel::new(SETTINGS.clone(), Facts::default()),
             answers: Decisions::new(decisions),
             clock,
             times: Decisions::new(decisions),

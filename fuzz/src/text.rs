@@ -25,7 +25,9 @@ pub fn trim(octets: &[u8]) -> &[u8] {
 
 /// Where the first `needle` begins.
 pub fn find(octets: &[u8], needle: &[u8]) -> Option<usize> {
-    octets.windows(needle.len()).position(|window| window == needle)
+    let (first, _) = needle.split_first()?;
+    // libFuzzer takes note of every comparison of slices, which costs more than all the rest of a search.
+    octets.windows(needle.len()).position(|window| window.first() == Some(first) && window == needle)
 }
 
 /// The lines of octets that end in CR LF, each without it.

@@ -279,7 +279,7 @@ impl<'a> Bench<'a> {
         self.trace.octets(0, "receives", &octets);
         self.reader.buffer().extend_from_slice(&octets);
         loop {
-            let read = self.reader.next(false).map_err(|text| broken(Contract::Answers, text))?;
+            let read = self.reader.next("GET").map_err(|text| broken(Contract::Answers, text))?;
             let answer = match read {
                 None => return Ok(()),
                 Some(Read::Interim(_)) => continue,

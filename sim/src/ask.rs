@@ -26,8 +26,13 @@ pub(crate) enum Expected {
     Exactly(Bytes),
     /// An answer whose end does not come.
     Cut,
-    /// 101, and then an echo of these octets.
-    Echo(Bytes),
+    /// 101, or 2xx to CONNECT, and then what is sent and what comes back.
+    Tunnel {
+        sends: Bytes,
+        returns: Bytes,
+    },
+    /// 403 to CONNECT, and the end; these octets follow, and are nobody's.
+    Declined(Bytes),
     /// The machine's own answer, and the end.
     Refused(&'static [u16]),
     Checked(Check),
@@ -46,7 +51,14 @@ impl Ask {
         Self::new("POST", target, body.into())
     }
 
-    /// A request of any method. CONNECT is none that is simulated.
+    /// A CONNECT to `host:port`. Nothing else is sent on its connection, whatever the answer is; see
+    /// [`hands_over`](Self::hands_over).
+    #[must_use]
+    pub fn connect(authority: impl Into<String>) -> Self {
+        Self::new("CONNECT", authority, Bytes::new())
+    }
+
+    /// A request of any method.
     #[must_use]
     pub fn new(method: impl Into<String>, target: impl Into<String>, body: impl Into<Bytes>) -> Self {
         Self {
@@ -80,6 +92,19 @@ impl Ask {
         self
     }
 
+    /// The handler takes the connection over, with 101, or with 2xx to CONNECT. Then `sends` is sent, also before the
+    /// answer has come, and exactly `returns` has to come back; when it has, the client ends its output. An upgrade of
+    /// another method needs its Upgrade field; `Connection: upgrade` is added.
+    #[must_use]
+    pub fn hands_over(mut self, sends: impl Into<Bytes>, returns: impl Into<Bytes>) -> Self {
+        self.expected = Expected::Tunnel { sends: sends.into(), returns: returns.into() };
+        self
+    }
+
+    pub(crate) fn is_connect(&self) -> bool {
+        self.method == "CONNECT"
+    }
+
     pub(crate) fn expecting(mut self, expected: Expected) -> Self {
         self.expected = expected;
         self
@@ -99,7 +124,10 @@ impl fmt::Debug for Expected {
             Self::Anything => f.write_str("Anything"),
             Self::Exactly(octets) => write!(f, "Exactly({} octets)", octets.len()),
             Self::Cut => f.write_str("Cut"),
-            Self::Echo(octets) => write!(f, "Echo({} octets)", octets.len()),
+            Self::Tunnel { sends, returns } => {
+                write!(f, "Tunnel({} octets for {})", returns.len(), sends.len())
+            }
+            Self::Declined(octets) => write!(f, "Declined(before {} octets)", octets.len()),
             Self::Refused(statuses) => write!(f, "Refused({statuses:?})"),
             Self::Checked(_) => f.write_str("Checked(..)"),
         }

@@ -21,7 +21,7 @@ use crate::model;
 use crate::plan::Plan;
 use crate::reader::{Read, Reader};
 use crate::round::{Breach, Contract};
-use crate::simulation::{Outcome, repeat};
+use crate::simulation::{CONNECTIONS, Outcome, SEED, from_environment, repeat};
 use crate::trace::Trace;
 use crate::watch::NUMBER;
 
@@ -47,12 +47,15 @@ enum Turn {
 /// application, the socket and time in random order. After every step the channel is asked for everything that it can be
 /// asked, twice.
 ///
-/// The configuration is the default one with [`vary`](crate::vary).
+/// The configuration is the default one with [`vary`](crate::vary). As in [`Simulation::run`](crate::Simulation::run),
+/// the environment goes first, so that the command of a failure repeats the channel that failed, alone.
 ///
 /// # Errors
 ///
 /// A contract was broken: the failure, made as small as it gets.
 pub fn channels(seed: u64, channels: u64) -> Result<Outcome, Box<Failure>> {
+    let seed = from_environment(SEED).unwrap_or(seed);
+    let channels = from_environment(CONNECTIONS).unwrap_or(channels);
     let mut outcome = Outcome { connections: channels, steps: 0, trace_hash: 0 };
     for seed in (0..channels).map(|n| seed.wrapping_add(n)) {
         let (octets, turns) = draw(seed);
@@ -276,7 +279,7 @@ impl<'a> Bench<'a> {
         self.trace.octets(0, "receives", &octets);
         self.reader.buffer().extend_from_slice(&octets);
         loop {
-            let read = self.reader.next(false).map_err(|text| broken(Contract::Answers, text))?;
+            let read = self.reader.next("GET").map_err(|text| broken(Contract::Answers, text))?;
             let answer = match read {
                 None => return Ok(()),
                 Some(Read::Interim(_)) => continue,

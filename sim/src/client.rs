@@ -7,7 +7,7 @@ use crate::plan::{ClientPlan, Disturbance, End, NEVER, Sent};
 use crate::reader::{Read, Reader};
 use crate::trace::Trace;
 use crate::watch::{NUMBER, Ordeal};
-use crate::wire::Ends;
+use crate::wire::{Ends, Fate};
 
 /// How long a client waits for a 100 before it sends the body all the same.
 const PATIENCE: u64 = 1000;
@@ -23,6 +23,8 @@ pub(crate) struct Client<'a> {
     pub(crate) wake_at: Option<u64>,
     /// The connection is over as far as it is concerned.
     pub(crate) finished: bool,
+    /// The server has fewer places than there are clients.
+    crowded: bool,
     /// The server has begun to go out, or time has made a leap: what is owed may stay out.
     pub(crate) excused: bool,
     trace: &'a Trace,
@@ -30,6 +32,10 @@ pub(crate) struct Client<'a> {
     gates: Vec<(usize, Gate)>,
     /// Where the heads end.
     heads: Vec<usize>,
+    /// Where the requests end.
+    places: Vec<usize>,
+    /// When it had an answer to everything that it had sent, if it has.
+    idle_since: Option<u64>,
     disturbances: Vec<(usize, Disturbance)>,
     sent: usize,
     gate_since: Option<u64>,
@@ -59,25 +65,32 @@ enum Gate {
 }
 
 impl<'a> Client<'a> {
-    pub(crate) fn new(number: usize, plan: &'a ClientPlan, ends: Arc<Ends>, trace: &'a Trace) -> Self {
+    pub(crate) fn new(
+        number: usize,
+        plan: &'a ClientPlan,
+        ends: Arc<Ends>,
+        crowded: bool,
+        trace: &'a Trace,
+    ) -> Self {
         let bodies: usize = plan.sends.iter().map(|sent| 2 * sent.ask.body.len()).sum();
         let mut octets = Vec::with_capacity(bodies + 300 * plan.sends.len());
-        let (mut gates, mut heads) = (Vec::new(), Vec::new());
+        let (mut gates, mut heads, mut places) = (Vec::new(), Vec::new(), Vec::new());
         for (n, sent) in plan.sends.iter().enumerate() {
             if n > 0 && !plan.pipelined {
                 gates.push((octets.len(), Gate::Answered(n)));
             }
             let head = sent.render(&mut octets);
             heads.push(head);
+            places.push(octets.len());
             if sent.expect {
                 gates.push((head, Gate::Continued(n)));
             }
-            if let Expected::Echo(echo) = &sent.ask.expected {
+            if let Expected::Tunnel { sends: behind, .. } | Expected::Declined(behind) = &sent.ask.expected {
                 // Behind the request, or when the other protocol has begun.
                 if !plan.pipelined {
                     gates.push((octets.len(), Gate::Answered(n + 1)));
                 }
-                octets.extend_from_slice(echo);
+                octets.extend_from_slice(behind);
             }
         }
         let place = |at: u32| octets.len() * at as usize / 1000;
@@ -99,6 +112,9 @@ impl<'a> Client<'a> {
             wake_at: None,
             finished: false,
             excused: false,
+            crowded,
+            idle_since: None,
+            places,
             trace,
             octets,
             gates,
@@ -135,9 +151,22 @@ impl<'a> Client<'a> {
 
     /// What it still has to get, though it does all that it must.
     pub(crate) fn is_owed(&self) -> Option<String> {
-        let owed = self.plan.owed();
-        let stays = self.plan.is_calm() && !self.excused && !self.closing && !self.finished;
-        (stays && self.answered < owed).then(|| format!("the answer to request {}", self.answered))
+        let stays = self.plan.is_calm() && !self.is_excused() && !self.closing && !self.finished;
+        if !stays {
+            return None;
+        }
+        match self.tunnel() {
+            Some((came, due)) if came < due => Some(format!("{} octets of a tunnel", due - came)),
+            _ if self.answered < self.plan.owed() => Some(format!("the answer to request {}", self.answered)),
+            _ => None,
+        }
+    }
+
+    /// Octets that have come through the connection that was handed over, and those that have to.
+    fn tunnel(&self) -> Option<(usize, usize)> {
+        let last = self.plan.sends.last().filter(|_| self.switched)?;
+        let Expected::Tunnel { returns, .. } = &last.ask.expected else { return None };
+        Some((self.reader.rest().len(), returns.len()))
     }
 
     /// Takes, judges, and sends a piece.
@@ -151,7 +180,28 @@ impl<'a> Client<'a> {
                 self.done_since.get_or_insert(now);
             }
         }
+        let idle = !self.closing && !self.ended && !self.finished && !self.switched && self.has_all();
+        self.idle_since = if idle { self.idle_since.or(Some(now)) } else { None };
         Ok(())
+    }
+
+    /// Whether it has the answers to whole requests, and neither end owes the other anything.
+    fn has_all(&self) -> bool {
+        let place = self.answered.checked_sub(1).and_then(|last| self.places.get(last));
+        let link = self.ends.link();
+        place == Some(&self.sent)
+            && !self.reader.is_amid()
+            && link.to_server.is_empty()
+            && link.to_client.is_empty()
+    }
+
+    /// For how long its connection has been one that a full server may close.
+    pub(crate) fn idle_for(&self, now: u64) -> u64 {
+        self.idle_since.filter(|_| !self.ends.is_closed()).map_or(0, |since| now - since)
+    }
+
+    fn is_excused(&self) -> bool {
+        self.excused || self.ends.fate().is_some()
     }
 
     fn later(&mut self, at: u64) {
@@ -209,12 +259,12 @@ impl<'a> Client<'a> {
         while !self.deaf {
             if self.switched {
                 let Some(Sent { ask, .. }) = self.plan.sends.last() else { return Ok(()) };
-                let Expected::Echo(echo) = &ask.expected else { return Ok(()) };
+                let Expected::Tunnel { returns, .. } = &ask.expected else { return Ok(()) };
                 let rest = self.reader.rest();
-                if !echo.starts_with(rest) {
-                    return Err("the upgraded connection gave back what was not sent".to_owned());
+                if !returns.starts_with(rest) {
+                    return Err("the connection that was handed over returned something else".to_owned());
                 }
-                if rest.len() == echo.len() {
+                if rest.len() == returns.len() {
                     self.finish_output();
                 }
                 return Ok(());
@@ -222,14 +272,14 @@ impl<'a> Client<'a> {
             if self.closing && self.reader.is_amid() {
                 return Err("octets behind the last answer".to_owned());
             }
-            let headless = self.plan.sends.get(self.answered).is_some_and(Sent::is_headless);
-            match self.reader.next(headless)? {
+            let method = self.plan.sends.get(self.answered).map_or("GET", |sent| &sent.ask.method);
+            match self.reader.next(method)? {
                 None => return Ok(()),
                 Some(Read::Interim(100)) => self.continued = self.answered + 1,
                 Some(Read::Interim(_)) => {}
                 Some(Read::Whole(answer)) => {
                     // A server that had not seen the whole head, at a deadline, could not know that it is a HEAD.
-                    self.deaf = headless && answer.field(NUMBER).is_none() && answer.says_close();
+                    self.deaf = method == "HEAD" && answer.field(NUMBER).is_none() && answer.says_close();
                     self.judge(answer)?;
                 }
                 Some(Read::Switched(answer)) => {
@@ -251,11 +301,11 @@ impl<'a> Client<'a> {
         let Some(sent) = self.plan.sends.get(n) else {
             // The rest of what was broken off, or what was sent for another protocol.
             let own = told.is_none() && matches!(status, 400 | 408 | 503);
-            let odd = !self.plan.is_calm() || self.excused || self.plan.owed() < self.plan.sends.len();
+            let odd = !self.plan.is_calm() || self.is_excused() || self.plan.owed() < self.plan.sends.len();
             return if own && odd { Ok(()) } else { Err(format!("an answer to nothing: {status}")) };
         };
         let Some(told) = told else {
-            let odd = !self.plan.is_calm() || self.excused;
+            let odd = !self.plan.is_calm() || self.is_excused();
             let expected = match (&sent.ask.expected, sent.ordeal) {
                 (Expected::Refused(statuses), _) if statuses.contains(&status) => {
                     return if self.closing { Ok(()) } else { Err(format!("{status} and no close")) };
@@ -284,19 +334,21 @@ impl<'a> Client<'a> {
                 Err("not the early answer".to_owned())
             };
         }
+        let hands_over = status == 101 || (sent.ask.is_connect() && matches!(status, 200..=299));
         let has_content = answer.field("Content-Length") != Some("0");
-        if sent.ordeal == Some(Ordeal::PanicInBody) && status != 101 && !sent.is_headless() && has_content {
+        if sent.ordeal == Some(Ordeal::PanicInBody) && !hands_over && !sent.is_headless() && has_content {
             return Err("an answer that broke off came whole".to_owned());
         }
         match &sent.ask.expected {
             Expected::Refused(_) => Err(format!("what is to be refused was answered {status}")),
             Expected::Cut => Err("an answer that broke off came whole".to_owned()),
-            Expected::Echo(_) if status == 101 => Ok(()),
+            Expected::Tunnel { .. } if hands_over => Ok(()),
+            Expected::Declined(_) if status == 403 && self.closing => Ok(()),
             Expected::Exactly(octets) if status == 200 && answer.body == *octets => {
                 self.judge_close(n, &answer)
             }
             // The body broke off, and the handler says so.
-            Expected::Exactly(_) if status == 400 && (!self.plan.is_calm() || self.excused) => Ok(()),
+            Expected::Exactly(_) if status == 400 && (!self.plan.is_calm() || self.is_excused()) => Ok(()),
             Expected::Exactly(octets) => Err(format!(
                 "request {} was answered {status} with {} octets, not with {}",
                 sent.number,
@@ -305,7 +357,9 @@ impl<'a> Client<'a> {
             )),
             Expected::Checked(check) => check(&answer),
             Expected::Anything => Ok(()),
-            Expected::Echo(_) => Err(format!("an upgrade was answered {status}")),
+            Expected::Tunnel { .. } | Expected::Declined(_) => {
+                Err(format!("{} was answered {status}, and closes: {}", sent.ask.method, self.closing))
+            }
         }
     }
 
@@ -313,7 +367,8 @@ impl<'a> Client<'a> {
     fn judge_close(&self, n: usize, answer: &Answer) -> Result<(), String> {
         let needless = n < self.plan.owed()
             && self.plan.is_calm()
-            && !self.excused
+            && !self.is_excused()
+            && !self.crowded
             && self.plan.end != End::Fin
             && answer.says_close()
             && self.plan.sends.get(n).is_some_and(|sent| !sent.close && !sent.old);
@@ -336,7 +391,11 @@ impl<'a> Client<'a> {
         if self.plan.end != End::Silent {
             self.ends.link().end();
         }
-        if !self.plan.is_calm() || self.excused {
+        let evicted = self.ends.fate() == Some(Fate::Evicted) && !cut && !self.deaf;
+        if evicted && (self.reader.is_amid() || self.answered < self.ends.requests()) {
+            return Err(format!("it was not idle when it was evicted, but owed answer {}", self.answered));
+        }
+        if !self.plan.is_calm() || self.is_excused() {
             return Ok(());
         }
         if self.done_since.is_some_and(|since| now > since + PROMPT) {
@@ -345,6 +404,9 @@ impl<'a> Client<'a> {
         let owed = self.plan.owed();
         if self.reader.is_amid() && self.answered < owed && !self.deaf {
             return Err(format!("the answer to request {} broke off", self.answered));
+        }
+        if let Some((came, due)) = self.tunnel().filter(|(came, due)| came < due) {
+            return Err(format!("the connection that was handed over ended behind {came} octets of {due}"));
         }
         let all = self.answered >= owed || self.closing;
         if !all {
@@ -382,6 +444,9 @@ impl<'a> Client<'a> {
                 Some((_, gate)) if self.is_open(gate, now) => {
                     self.gates.remove(0);
                     self.gate_since = None;
+                    if matches!(gate, Gate::Answered(_)) {
+                        self.paused_until = now + self.plan.thinks;
+                    }
                 }
                 Some((_, Gate::Continued(_))) => {
                     let since = *self.gate_since.get_or_insert(now);
@@ -422,7 +487,8 @@ impl<'a> Client<'a> {
     fn all_sent(&mut self) {
         let over = match self.plan.end {
             End::Fin => {
-                !matches!(self.plan.sends.last(), Some(sent) if matches!(sent.ask.expected, Expected::Echo(_)))
+                let last = self.plan.sends.last();
+                !last.is_some_and(|sent| matches!(sent.ask.expected, Expected::Tunnel { .. }))
             }
             End::Close => self.answered >= self.plan.sends.len() && !self.switched,
             End::Silent => false,

@@ -44,6 +44,8 @@ pub enum Fault {
     ClockJump,
     /// The server goes out of service.
     Drain,
+    /// Accepting a connection fails, since there are no more descriptors.
+    AcceptFailure,
     /// The client sends what no server accepts, and tries to smuggle.
     Hostile,
 }
@@ -71,6 +73,7 @@ impl Fault {
         Self::EarlyAnswer,
         Self::ClockJump,
         Self::Drain,
+        Self::AcceptFailure,
         Self::Hostile,
     ];
 }

@@ -3,6 +3,9 @@
 /// A message and the statuses that it may be answered with.
 pub(crate) type Hostile = (&'static str, &'static [u16]);
 
+/// A request that is hidden where none can be.
+pub(crate) const SMUGGLED: &str = "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n";
+
 /// Messages of hostile clients. A request that is smuggled has a number that was never sent.
 pub(crate) const MESSAGES: &[Hostile] = &[
     ("GET / HTTP/1.1\r\n\r\n", &[400]),

@@ -35,12 +35,72 @@
 //! # Ok::<(), Box<httpfsm_sim::Failure>>(())
 //! ```
 //!
+//! Handlers fail for more than wrong answers. This one lets one request work at a time, and forgets that its future is
+//! dropped when the client is gone:
+//!
+//! ```
+//! use std::sync::Arc;
+//! use std::sync::atomic::{AtomicBool, Ordering};
+//! use std::time::Duration;
+//!
+//! use httpfsm::config::ServerConfig;
+//! use httpfsm::handler::Request;
+//! use httpfsm_sim::{Ask, Contract, Simulation, World};
+//!
+//! let mut config = ServerConfig::default();
+//! config.channel.responseless_timeout = Some(Duration::from_secs(60));
+//! let failure = Simulation::new(config, |world: &World| {
+//!     let (world, busy) = (world.clone(), Arc::new(AtomicBool::new(false)));
+//!     move |_: Request| {
+//!         let (world, busy) = (world.clone(), Arc::clone(&busy));
+//!         async move {
+//!             while busy.swap(true, Ordering::Relaxed) {
+//!                 world.sleep(Duration::from_millis(50)).await;
+//!             }
+//!             world.sleep(Duration::from_millis(200)).await;
+//!             busy.store(false, Ordering::Relaxed); // Nobody comes here when a client resets.
+//!             "done"
+//!         }
+//!     }
+//! })
+//! .traffic(|_| Ask::get("/work"))
+//! .run()
+//! .expect_err("a client that goes away leaves the others waiting");
+//! assert_eq!(failure.contract, Contract::Answers);
+//! assert!(failure.text.ends_with("was answered 503 by the machine"));
+//! ```
+//!
+//! An `unwrap` tells the story. Of four connections two are left, of their requests three and one, and of all that went
+//! wrong one reset:
+//!
+//! ```text
+//! Answers is broken at seed 23: client 1: request 0 was answered 503 by the machine
+//!
+//! The smallest plan that fails:
+//! ...
+//! What happened:
+//!           0 ms  client 0 sends "GET /work HTTP/1.1\r\nHost: sim\r\nSim-Id: 0\r\n\r\nGET /work HTT"
+//!           0 ms  server.clisrv_1 opened
+//!           0 ms  server.clisrv_1 GET /work
+//!           0 ms  client 0 resets
+//!           0 ms  server.clisrv_1 closed: The connection was lost.
+//!          24 ms  client 1 sends "GET /work HTTP/1.1\r\nHost: sim\r\nSim-Id: 11\r\n\r\n"
+//!          24 ms  server.clisrv_2 opened
+//!          24 ms  server.clisrv_2 GET /work
+//!       60024 ms  server.clisrv_2 refused: The application gave no response in time. (octet 0, RFC 9110 section 15.6.4)
+//!       60024 ms  client 1 receives "HTTP/1.1 503 Service Unavailable\r\n...
+//!       60024 ms  Answers: client 1: request 0 was answered 503 by the machine
+//!
+//! To repeat it: HTTPFSM_SIM_SEED=23 HTTPFSM_SIM_CONNECTIONS=1 cargo test -p my-server clients_get_answers
+//! ```
+//!
 //! # What is simulated
 //!
-//! A [`World`] has a time of its own, which stands while anything can run and then jumps to what is due next. In it run the
-//! [`Driver`](httpfsm_transport::Driver)s of a server, its model clients and the application's tasks; whose turn it is
-//! the seed decides. [`Fault`] lists what goes wrong. Some of it a server has to get over: such connections are *calm*, and
-//! each of their requests is answered in full.
+//! A [`World`] has a time of its own, which stands while anything can run and then jumps to what is due next. In it run
+//! the [accept loop](httpfsm_transport::accept) and the [`Driver`](httpfsm_transport::Driver)s of a server, its model
+//! clients and the application's tasks; whose turn it is the seed decides. Where the configuration has fewer places
+//! than a round has connections, four, clients are refused and idle ones evicted. [`Fault`] lists what goes wrong. Some
+//! of it a server has to get over: such connections are *calm*, and each of their requests is answered in full.
 //!
 //! # What is checked, after every step
 //!
@@ -49,6 +109,8 @@
 //! - While everybody waits, the drivers are polled once more for nothing. What one does then, it was not woken for.
 //! - When nothing is due any more, no connection is open; a deadline that was not armed is found so, and a handler that
 //!   waits for ever as well.
+//! - Nobody is turned away while a place is free or an idle connection could leave one, and who is evicted is owed
+//!   nothing.
 //! - A socket that is closed before its input was read destroys what the peer has not read yet, as TCP does.
 //! - What was hidden in a message that is refused never reaches the handler.
 //!
@@ -58,8 +120,8 @@
 //! the same way, and the [`Failure`] shows what is left, step by step, with the command that repeats it. A handler must
 //! take its time and its randomness from the [`World`] and the request, or else it is not repeated.
 //!
-//! The numbers are those of `oorandom` (PCG), the hash is one of multiplications over words of eight octets: both are the same on
-//! every platform, and change with a major version of `oorandom` only.
+//! The numbers are those of `oorandom` (PCG), the hash is one of multiplications over words of eight octets: both are
+//! the same on every platform, and change with a major version of `oorandom` only.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
@@ -67,10 +129,12 @@ mod ask;
 mod channels;
 mod client;
 mod dice;
+mod door;
 mod failure;
 mod fault;
 mod hostile;
 mod model;
+mod observer;
 mod plan;
 mod reader;
 mod round;

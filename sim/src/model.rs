@@ -7,11 +7,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use httpfsm::config::{Bodies, ChannelConfig, ServerConfig};
 use httpfsm::fields::Fields;
-use httpfsm::handler::{Body, BodyFailure, Frame, Request, Response};
+use httpfsm::handler::{Body, BodyFailure, Frame, Request, Response, UpgradeFuture};
 use httpfsm::status::Status;
 
 use crate::ask::{Ask, Expected};
 use crate::dice::Dice;
+use crate::hostile;
 use crate::world::World;
 
 /// The most octets of a body.
@@ -27,7 +28,7 @@ pub fn ask(dice: &mut Dice) -> Ask {
     let seed = dice.below(1000);
     let streamed = format!("octets={octets}&seed={seed}&frame={frame}&pause={pause}");
     let whole = Expected::Exactly(pattern(seed, octets));
-    match dice.below(16) {
+    match dice.below(18) {
         0..=2 => Ask::get(format!("/whole?octets={octets}&seed={seed}")).expecting(whole),
         3 => Ask::get(format!("/stream?{streamed}&length=1")).expecting(whole),
         4 | 5 => Ask::get(format!("/stream?{streamed}")).expecting(whole),
@@ -43,9 +44,17 @@ pub fn ask(dice: &mut Dice) -> Ask {
             Ask::get(format!("/broken?{streamed}&length={}", dice.below(2))).expecting(Expected::Cut)
         }
         14 => Ask::post("/ignore", body),
-        _ => Ask::get("/upgrade")
-            .field("Upgrade", "echo")
-            .expecting(Expected::Echo(pattern(seed, octets.min(2000) + 1))),
+        15 => {
+            let echo = pattern(seed, octets.min(2000) + 1);
+            Ask::get("/upgrade").field("Upgrade", "echo").hands_over(echo.clone(), echo)
+        }
+        16 => {
+            // What looks like a request is none in there.
+            let echo = [hostile::SMUGGLED.as_bytes(), &pattern(seed, octets.min(2000))].concat();
+            Ask::connect("echo.example:7").hands_over(echo.clone(), echo)
+        }
+        _ => Ask::connect("elsewhere.example:443")
+            .expecting(Expected::Declined(Bytes::from_static(hostile::SMUGGLED.as_bytes()))),
     }
 }
 
@@ -57,6 +66,13 @@ pub fn application(
 }
 
 async fn answer(world: World, mut request: Request) -> Response {
+    if request.method() == "CONNECT" {
+        if request.target() != "echo.example:7" {
+            return Response::new(Status::FORBIDDEN);
+        }
+        world.spawn(echo(request.upgrade()));
+        return Response::new(Status::OK);
+    }
     let (path, query) = (request.path().to_owned(), request.query().unwrap_or_default().to_owned());
     let [octets, seed, frame, pause, length] =
         parameters(&query, ["octets", "seed", "frame", "pause", "length"]);
@@ -87,21 +103,23 @@ async fn answer(world: World, mut request: Request) -> Response {
         }
         "/ignore" => Response::text("ignored"),
         "/upgrade" => {
-            let upgrade = request.upgrade();
-            world.spawn(async move {
-                let Ok(mut connection) = upgrade.await else { return };
-                let mut buffer = [0; 512];
-                while let Ok(octets @ 1..) = connection.read(&mut buffer).await {
-                    if connection.write_all(&buffer[..octets]).await.is_err() {
-                        return;
-                    }
-                }
-                let _ = connection.close().await;
-            });
+            world.spawn(echo(request.upgrade()));
             Response::switching_protocols("echo")
         }
         _ => Response::new(Status::NOT_FOUND),
     }
+}
+
+/// The other protocol.
+async fn echo(upgrade: UpgradeFuture) {
+    let Ok(mut connection) = upgrade.await else { return };
+    let mut buffer = [0; 512];
+    while let Ok(octets @ 1..) = connection.read(&mut buffer).await {
+        if connection.write_all(&buffer[..octets]).await.is_err() {
+            return;
+        }
+    }
+    let _ = connection.close().await;
 }
 
 async fn collected(mut request: Request) -> Response {
@@ -187,9 +205,13 @@ static PATTERN: LazyLock<Vec<u8>> = LazyLock::new(|| {
 });
 
 /// Configurations that the model application is simulated with: buffers of every size, and as many requests at once as
-/// there are connections, so that a place that is not given back is missed.
+/// there are connections, so that a place that is not given back is missed. One in four has fewer places than
+/// connections.
 pub fn vary(dice: &mut Dice, config: &mut ServerConfig) {
     config.maximum_simultaneous_requests = 4;
+    if dice.one_in(4) {
+        config.max_connections = 1 + dice.below(3);
+    }
     let channel = &mut config.channel;
     channel.output_high_water = [1 << 10, 4 << 10, 64 << 10][dice.below(3) as usize];
     channel.input_bound = [4 << 10, 8 << 10, 64 << 10][dice.below(3) as usize];

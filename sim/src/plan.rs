@@ -27,6 +27,8 @@ pub(crate) struct Plan {
     /// When time makes a leap, and how far.
     pub(crate) jumps: Vec<(u64, u64)>,
     pub(crate) drain_at: Option<u64>,
+    /// Which accepts fail.
+    pub(crate) accept_failures: Vec<u32>,
 }
 
 /// A client.
@@ -35,6 +37,8 @@ pub(crate) struct ClientPlan {
     pub(crate) opens_at: u64,
     pub(crate) sends: Vec<Sent>,
     pub(crate) pipelined: bool,
+    /// Milliseconds between an answer and the next request.
+    pub(crate) thinks: u64,
     /// Octets that it sends, and takes, at a time.
     pub(crate) piece: usize,
     pub(crate) take: usize,
@@ -97,13 +101,22 @@ impl Plan {
             ClientPlan::draw(dice, faults, calm, &mut numbers, traffic)
         });
         let clients = clients.collect();
-        let mut plan = Self { clients, order: dice.seed(), jumps: Vec::new(), drain_at: None };
+        let mut plan = Self {
+            clients,
+            order: dice.seed(),
+            jumps: Vec::new(),
+            drain_at: None,
+            accept_failures: Vec::new(),
+        };
         if !calm && faults.contains(&Fault::ClockJump) && dice.one_in(8) {
             let length = [1, 900, 2_000, 31_000, 61_000, 3_600_000, 20_000_000][dice.below(7) as usize];
             plan.jumps.push((u64::from(dice.below(3000)), length));
         }
         if !calm && faults.contains(&Fault::Drain) && dice.one_in(5) {
             plan.drain_at = Some(u64::from(dice.below(3000)));
+        }
+        if faults.contains(&Fault::AcceptFailure) && dice.one_in(6) {
+            plan.accept_failures = (0..1 + dice.below(4)).map(|_| dice.below(6)).collect();
         }
         plan
     }
@@ -133,6 +146,12 @@ impl Plan {
                 if sent.ordeal.is_some() {
                     without(&|plan| plan.clients[which].sends[n].ordeal = None);
                 }
+                if sent.close {
+                    without(&|plan| plan.clients[which].sends[n].close = false);
+                }
+                if sent.old {
+                    without(&|plan| plan.clients[which].sends[n].old = false);
+                }
                 if sent.expect {
                     without(&|plan| plan.clients[which].sends[n].expect = false);
                 }
@@ -155,6 +174,9 @@ impl Plan {
             if client.pipelined {
                 without(&|plan| plan.clients[which].pipelined = false);
             }
+            if client.thinks != 0 {
+                without(&|plan| plan.clients[which].thinks = 0);
+            }
             if client.opens_at != 0 {
                 without(&|plan| plan.clients[which].opens_at = 0);
             }
@@ -164,6 +186,9 @@ impl Plan {
         }
         if self.drain_at.is_some() {
             without(&|plan| plan.drain_at = None);
+        }
+        if !self.accept_failures.is_empty() {
+            without(&|plan| plan.accept_failures.clear());
         }
         plans
     }
@@ -182,6 +207,7 @@ impl ClientPlan {
             opens_at: if dice.one_in(2) { 0 } else { u64::from(dice.below(2000)) },
             sends: Vec::new(),
             pipelined: has(Fault::Merge) && dice.one_in(2),
+            thinks: if has(Fault::Delay) && dice.one_in(3) { u64::from(dice.below(SHORT)) } else { 0 },
             piece: usize::MAX,
             take: usize::MAX,
             capacity: [1000, 8000, 65_536][dice.below(3) as usize],
@@ -296,8 +322,8 @@ impl Sent {
         let has = |fault| faults.contains(&fault);
         let ask = traffic(dice);
         let has_body = !ask.body.is_empty();
-        let upgrade = matches!(ask.expected, Expected::Echo(_));
-        let old = dice.one_in(8) && !upgrade;
+        let hands_over = matches!(ask.expected, Expected::Tunnel { .. });
+        let old = dice.one_in(8) && !hands_over;
         let chunk = (has_body && !old && dice.one_in(2))
             .then(|| 1 + dice.length(3000) as usize + ask.body.len() / 50);
         let mut sent = Self {
@@ -342,8 +368,9 @@ impl Sent {
 
     /// Nothing is to be sent behind it.
     fn ends_connection(&self) -> bool {
-        let ends = matches!(self.ask.expected, Expected::Echo(_) | Expected::Cut | Expected::Refused(_));
-        ends || self.close || self.old
+        let expected = &self.ask.expected;
+        let ends = matches!(expected, Expected::Tunnel { .. } | Expected::Cut | Expected::Refused(_));
+        ends || self.ask.is_connect() || self.close || self.old
     }
 
     /// Whether a calm connection gets its answer, and stays.
@@ -373,7 +400,9 @@ impl Sent {
             let _ = write!(octets, "{name}: {value}\r\n");
         }
         match expected {
-            Expected::Echo(_) => octets.extend_from_slice(b"Connection: upgrade\r\n"),
+            Expected::Tunnel { .. } if !self.ask.is_connect() => {
+                octets.extend_from_slice(b"Connection: upgrade\r\n")
+            }
             _ if self.close => octets.extend_from_slice(b"Connection: close\r\n"),
             _ => {}
         }

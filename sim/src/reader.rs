@@ -32,7 +32,7 @@ enum At {
 pub(crate) enum Read {
     Interim(u16),
     Whole(Answer),
-    /// The head of a 101; what follows is another protocol's.
+    /// The head of a 101, or of a 2xx to CONNECT; what follows is another protocol's.
     Switched(Answer),
 }
 
@@ -42,11 +42,11 @@ impl Reader {
         &mut self.buffer
     }
 
-    /// The next thing that has come whole. `headless`: the answer has no content, whatever its fields say.
-    pub(crate) fn next(&mut self, headless: bool) -> Result<Option<Read>, String> {
+    /// The next thing that has come whole. It is the answer to a request of `method`.
+    pub(crate) fn next(&mut self, method: &str) -> Result<Option<Read>, String> {
         loop {
             match self.at {
-                At::Head => match self.head(headless)? {
+                At::Head => match self.head(method)? {
                     Some(read) => return Ok(Some(read)),
                     None if self.at == At::Head => return Ok(None),
                     None => {}
@@ -137,7 +137,7 @@ impl Reader {
         Ok(Some(line))
     }
 
-    fn head(&mut self, headless: bool) -> Result<Option<Read>, String> {
+    fn head(&mut self, method: &str) -> Result<Option<Read>, String> {
         let known = self.buffer.len().min(9);
         let versions = [b"HTTP/1.1 ", b"HTTP/1.0 "];
         if !versions.iter().any(|version| self.buffer[..known] == version[..known]) {
@@ -162,7 +162,12 @@ impl Reader {
             answer.fields.push((name.to_owned(), value.to_owned()));
         }
         self.buffer.drain(..end + 4);
-        if status == 101 {
+        if status == 101 || (method == "CONNECT" && matches!(status, 200..=299)) {
+            // RFC 9110 sections 8.6 and 9.3.6.
+            if answer.field("Content-Length").or(answer.field("Transfer-Encoding")).is_some() {
+                return Err(format!("{status} hands over and frames content: {answer:?}"));
+            }
+            answer.interim = std::mem::take(&mut self.interim);
             self.at = At::Tunnel;
             return Ok(Some(Read::Switched(answer)));
         }
@@ -175,7 +180,7 @@ impl Reader {
         let chunked = answer.field("Transfer-Encoding").is_some();
         self.at = match length {
             Some(_) if chunked => return Err("an answer with a length and in chunks".to_owned()),
-            _ if headless || matches!(status, 204 | 304) => At::Length(0),
+            _ if method == "HEAD" || matches!(status, 204 | 304) => At::Length(0),
             Some(Ok(length)) => At::Length(length),
             Some(Err(_)) => return Err(format!("the length of an answer: {answer:?}")),
             None if chunked => At::Size,

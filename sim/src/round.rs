@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::future::Future;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,19 +10,28 @@ use std::time::Duration;
 
 use httpfsm::config::ServerConfig;
 use httpfsm::handler::Handler;
+use httpfsm::server::Refusal;
 use httpfsm_transport::{Driver, Inline, ServerHandle, Service, catch_panic};
 
 use crate::client::Client;
 use crate::dice::Dice;
+use crate::door::Door;
+use crate::observer::Observer;
 use crate::plan::Plan;
 use crate::trace::Trace;
 use crate::watch::{Entry, Ledger, Watched};
-use crate::wire::{Ends, SimWire};
+use crate::wire::{Ends, Fate, SimWire};
 use crate::world::{Task, World, guard};
 
 /// Steps at one moment, and in all, above which a round does not end.
 const MOMENT: u64 = 100_000;
 const STEPS: u64 = 2_000_000;
+
+/// The accept loop among the tasks.
+const KEEPER: usize = 0;
+
+/// Milliseconds in which a full server may not have looked who is idle, or waits for whom it has told to close.
+const SEARCHED: u64 = 200;
 
 /// A contract that was broken.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -92,7 +100,12 @@ struct Round<'a, H: Handler> {
     ledger: Arc<Ledger>,
     dice: Dice,
     clients: Vec<Client<'a>>,
+    door: Door<Watched<H>>,
+    /// How many connections may be open; 0: any number.
+    places: u64,
     tasks: Vec<Running<H>>,
+    /// Clients that found no place.
+    turned_away: Vec<usize>,
     /// Whose turn it may be: tasks, then clients.
     ready: Vec<usize>,
     /// Clients that are still to connect.
@@ -114,6 +127,8 @@ struct Running<H: Handler> {
 enum Polled<H: Handler> {
     Driver(usize, Box<Driver<Watched<H>, SimWire>>),
     Application(Task),
+    /// The accept loop.
+    Keeper(Task),
     Over,
 }
 
@@ -144,7 +159,7 @@ impl<H: Handler> Running<H> {
         let mut cx = Context::from_waker(&self.waker);
         let polled = match &mut self.what {
             Polled::Driver(_, driver) => Pin::new(&mut **driver).poll(&mut cx),
-            Polled::Application(task) => task.as_mut().poll(&mut cx),
+            Polled::Application(task) | Polled::Keeper(task) => task.as_mut().poll(&mut cx),
             Polled::Over => Poll::Pending,
         };
         if polled.is_ready() {
@@ -162,22 +177,33 @@ impl<'a, H: Handler> Round<'a, H> {
         // Its jitter is the one thing of a server that no seed rules.
         config.channel.connection_age = None;
         let has_deadlines = has_deadlines(&config);
-        let subscriber = Arc::new(trace.clone());
-        let service =
-            Service::new(config, world.clock().clone(), Arc::new(Inline), Some(subscriber), handler);
-        let clients = plan.clients.iter().enumerate().map(|(number, plan)| {
-            let ends = Ends::new(plan.capacity, plan.step, plan.mishaps.clone());
-            Client::new(number, plan, Arc::new(ends), trace)
-        });
+        let places = u64::from(config.max_connections);
+        let crowded = places != 0 && places < plan.clients.len() as u64;
+        let ends = plan.clients.iter();
+        let ends = ends.map(|plan| Arc::new(Ends::new(plan.capacity, plan.step, plan.mishaps.clone())));
+        let ends: Vec<Arc<Ends>> = ends.collect();
+        let observer = Arc::new(Observer::new(trace.clone(), ends.clone()));
+        let service = Service::new(config, world.clock().clone(), Arc::new(Inline), Some(observer), handler);
+        let (handle, door) = (service.handle(Vec::new()), Door::new(plan.accept_failures.clone()));
+        let keeper = Running::new(Polled::Keeper(door.keeper(&service, &handle)));
+        let clients = plan
+            .clients
+            .iter()
+            .zip(ends)
+            .enumerate()
+            .map(|(number, (plan, ends))| Client::new(number, plan, ends, crowded, trace));
         Self {
             clients: clients.collect(),
             to_open: (0..plan.clients.len()).collect(),
-            handle: service.handle(Vec::new()),
+            handle,
+            door,
+            places,
             jumps: plan.jumps.clone(),
             drain_at: plan.drain_at,
             dice: Dice::new(plan.order),
-            tasks: Vec::new(),
+            tasks: vec![keeper],
             ready: Vec::new(),
+            turned_away: Vec::new(),
             gone: None,
             plan,
             world,
@@ -194,6 +220,9 @@ impl<'a, H: Handler> Round<'a, H> {
             self.open();
             let spawned = self.world.take_spawned();
             self.tasks.extend(spawned.into_iter().map(|task| Running::new(Polled::Application(task))));
+            let admitted = self.door.take_admitted();
+            self.tasks
+                .extend(admitted.into_iter().map(|(n, driver)| Running::new(Polled::Driver(n, driver))));
             if self.step()? {
                 *steps += 1;
                 since += 1;
@@ -236,6 +265,9 @@ impl<'a, H: Handler> Round<'a, H> {
         if which < first_client {
             self.tasks[ready].poll();
             self.check_server()?;
+            if ready == KEEPER {
+                self.check_refusals(now)?;
+            }
         } else if let Some(client) = self.clients.get_mut(ready) {
             let number = client.number;
             if let Err(text) = client.step(now) {
@@ -260,6 +292,29 @@ impl<'a, H: Handler> Round<'a, H> {
         Ok(())
     }
 
+    /// Nobody is turned away for want of a place that is free, or that an idle connection could have left.
+    fn check_refusals(&mut self, now: u64) -> Result<(), Breach> {
+        for n in 0..self.clients.len() {
+            if self.clients[n].ends.fate() != Some(Fate::Refused(Refusal::Full))
+                || self.turned_away.contains(&n)
+            {
+                continue;
+            }
+            self.turned_away.push(n);
+            let open = self.handle.stats().n_channels;
+            if open < self.places {
+                let text = format!("client {n} was refused, and {open} of {} places are taken", self.places);
+                return Err(self.breach(Contract::Bounded, &text));
+            }
+            let idle = self.clients.iter().find(|client| client.idle_for(now) > SEARCHED);
+            if let Some(idle) = idle {
+                let text = format!("client {n} was refused, though client {} was idle", idle.number);
+                return Err(self.breach(Contract::Progress, &text));
+            }
+        }
+        Ok(())
+    }
+
     /// Connects the clients whose time has come.
     fn open(&mut self) {
         let now = self.world.millis();
@@ -268,17 +323,8 @@ impl<'a, H: Handler> Round<'a, H> {
         for n in due {
             let client = &mut self.clients[n];
             let wire = SimWire { ends: Arc::clone(&client.ends), world: self.world.clone(), reset: false };
-            let port = 50_000 + u16::try_from(n).unwrap_or_default();
-            let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-            let own = SocketAddr::from((Ipv4Addr::LOCALHOST, 80));
             client.wake_at = Some(now);
-            match self.service.connect(wire, peer.into(), own.into()) {
-                Ok(driver) => self.tasks.push(Running::new(Polled::Driver(n, Box::new(driver)))),
-                Err(reason) => {
-                    self.trace.note(format_args!("client {n} is not served: {reason}"));
-                    client.excused = true;
-                }
-            }
+            self.door.knock(n, wire);
         }
     }
 
@@ -300,6 +346,13 @@ impl<'a, H: Handler> Round<'a, H> {
                 let text =
                     format!("the server at client {} was not woken for what it could do", client.number);
                 return Err(Breach { contract: Contract::Progress, text });
+            }
+        }
+        if let Some(keeper) = self.tasks.get_mut(KEEPER).filter(|keeper| !keeper.is_over()) {
+            let before = self.door.calls();
+            keeper.poll();
+            if self.door.calls() != before {
+                return Err(self.breach(Contract::Progress, "the accept loop was not woken for a connection"));
             }
         }
         self.check_server()
@@ -380,6 +433,7 @@ impl<'a, H: Handler> Round<'a, H> {
                 Polled::Driver(n, driver) => {
                     format!("the server at client {n} outlives the drain: {driver:?}")
                 }
+                Polled::Keeper(_) => "the accept loop outlives the drain".to_owned(),
                 _ => "a task of the application outlives the drain".to_owned(),
             };
             return Err(self.breach(Contract::Progress, &left));
@@ -392,6 +446,10 @@ impl<'a, H: Handler> Round<'a, H> {
         let stats = self.handle.stats();
         if stats.n_channels != 0 || stats.opened != stats.closed {
             return Err(self.breach(Contract::GivenBack, &format!("channels are left open: {stats:?}")));
+        }
+        if self.places != 0 && stats.most_channels > self.places {
+            let text = format!("{} connections may be open: {stats:?}", self.places);
+            return Err(self.breach(Contract::Bounded, &text));
         }
         let open = self.clients.iter().find(|client| !client.ends.is_closed());
         if let Some(client) = open {

@@ -21,6 +21,10 @@ use crate::world::World;
 /// Rounds that a thread takes at a time.
 const PORTION: u64 = 64;
 
+/// Of the environment, what goes before what the program says.
+pub(crate) const SEED: &str = "HTTPFSM_SIM_SEED";
+pub(crate) const CONNECTIONS: &str = "HTTPFSM_SIM_CONNECTIONS";
+
 /// Smaller plans that are tried.
 const TRIES: usize = 3000;
 
@@ -130,8 +134,8 @@ where
     ///
     /// A contract was broken: the failure, made as small as it gets.
     pub fn run(mut self) -> Result<Outcome, Box<Failure>> {
-        self.seed = from_environment("HTTPFSM_SIM_SEED").unwrap_or(self.seed);
-        self.connections = from_environment("HTTPFSM_SIM_CONNECTIONS").unwrap_or(self.connections);
+        self.seed = from_environment(SEED).unwrap_or(self.seed);
+        self.connections = from_environment(CONNECTIONS).unwrap_or(self.connections);
         let rounds = self.connections.div_ceil(CLIENTS as u64);
         let (next, hash, steps) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
         let (failed, first) = (AtomicBool::new(false), AtomicU64::new(u64::MAX));
@@ -221,10 +225,11 @@ pub(crate) fn repeat(seed: u64) -> String {
     let current = thread::current();
     let test = current.name().filter(|name| *name != "main").map(|name| format!(" {name}"));
     let test = test.unwrap_or_default();
-    format!("HTTPFSM_SIM_SEED={seed} HTTPFSM_SIM_CONNECTIONS=1 cargo test{package}{test}")
+    format!("{SEED}={seed} {CONNECTIONS}=1 cargo test{package}{test}")
 }
 
-fn from_environment(name: &str) -> Option<u64> {
+/// What the environment says in place of the program: how a failure is repeated.
+pub(crate) fn from_environment(name: &str) -> Option<u64> {
     env::var(name).ok()?.parse().ok()
 }
 

@@ -3,14 +3,13 @@
 use std::fmt::{self, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use httpfsm::error::{BodyError, CloseReason, RequestError};
-use httpfsm::handler::{ConnectionInfo, Subscriber};
-use httpfsm::request::RequestRef;
-
 use crate::dice::mix;
 
 /// The lines of a failure that are kept: the last ones.
 const LINES: usize = 400;
+
+/// Octets that a line shows: the head of most answers.
+const SHOWN: usize = 240;
 
 /// A line, where octets have the number of their client.
 const NOTE: u64 = u64::MAX;
@@ -63,8 +62,12 @@ impl Trace {
         let told = pages.log.is_some();
         drop(pages);
         if told {
-            let (shown, more) = (&octets[..octets.len().min(160)], octets.len().saturating_sub(160));
-            self.note(format_args!("client {who} {does} \"{}\" and {more} more", shown.escape_ascii()));
+            let (shown, more) = (&octets[..octets.len().min(SHOWN)], octets.len().saturating_sub(SHOWN));
+            let shown = shown.escape_ascii();
+            match more {
+                0 => self.note(format_args!("client {who} {does} \"{shown}\"")),
+                _ => self.note(format_args!("client {who} {does} \"{shown}\" and {more} more")),
+            }
         }
     }
 
@@ -106,39 +109,5 @@ impl Hash {
         if !rest.is_empty() {
             self.word(rest.iter().rev().fold(0, |word, &octet| word << 8 | u64::from(octet)));
         }
-    }
-}
-
-impl Subscriber for Trace {
-    fn opened(&self, connection: &ConnectionInfo) {
-        self.note(format_args!("{} opened", connection.channel));
-    }
-
-    fn request(&self, connection: &ConnectionInfo, request: RequestRef<'_>) {
-        self.note(format_args!("{} {} {}", connection.channel, request.method(), request.target()));
-    }
-
-    fn body_end(&self, connection: &ConnectionInfo) {
-        self.note(format_args!("{} body end", connection.channel));
-    }
-
-    fn body_failed(&self, connection: &ConnectionInfo, error: &BodyError) {
-        self.note(format_args!("{} body failed: {error}", connection.channel));
-    }
-
-    fn refused(&self, connection: &ConnectionInfo, error: &RequestError) {
-        self.note(format_args!("{} refused: {error}", connection.channel));
-    }
-
-    fn peer_ended(&self, connection: &ConnectionInfo) {
-        self.note(format_args!("{} peer ended", connection.channel));
-    }
-
-    fn upgraded(&self, connection: &ConnectionInfo) {
-        self.note(format_args!("{} upgraded", connection.channel));
-    }
-
-    fn closed(&self, connection: &ConnectionInfo, reason: CloseReason) {
-        self.note(format_args!("{} closed: {reason}", connection.channel));
     }
 }

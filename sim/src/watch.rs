@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use httpfsm::handler::{Body, Frame, Handler, IntoResponse, Request, Response, Source};
+use httpfsm::status::Status;
 
 use crate::world::{World, guard};
 
@@ -95,8 +96,10 @@ impl<H: Handler> Handler for Watched<H> {
                 std::future::pending().await
             }),
             Some(Ordeal::Early) => {
+                // To CONNECT 200 would be more than an early answer.
+                let status = if request.method() == "CONNECT" { Status::FORBIDDEN } else { Status::OK };
                 drop((self.handler.call(request), alive));
-                Box::pin(async move { numbered(Response::text("early"), number) })
+                Box::pin(async move { numbered(Response::text("early").with_status(status), number) })
             }
             Some(Ordeal::Delay(length)) => {
                 let sleep = self.world.sleep(Duration::from_millis(length));

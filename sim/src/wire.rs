@@ -2,10 +2,11 @@
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::task::{Context, Poll, Waker};
 
+use httpfsm::server::Refusal;
 use httpfsm_transport::Wire;
 
 use crate::world::{World, guard};
@@ -40,6 +41,19 @@ pub(crate) struct Ends {
     server_closed: AtomicBool,
     /// What the driver must not have done.
     violation: OnceLock<&'static str>,
+    /// What a full server did to the connection.
+    fate: OnceLock<Fate>,
+    /// Requests that the server has understood.
+    requests: AtomicUsize,
+}
+
+/// What a server does to a connection for reasons of its own.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Fate {
+    /// It was accepted and closed at once.
+    Refused(Refusal),
+    /// It was closed in favour of another.
+    Evicted,
 }
 
 impl Ends {
@@ -49,6 +63,8 @@ impl Ends {
             client_woken: AtomicBool::new(false),
             server_closed: AtomicBool::new(false),
             violation: OnceLock::new(),
+            fate: OnceLock::new(),
+            requests: AtomicUsize::new(0),
         }
     }
 
@@ -74,6 +90,22 @@ impl Ends {
 
     pub(crate) fn violation(&self) -> Option<&'static str> {
         self.violation.get().copied()
+    }
+
+    pub(crate) fn fate(&self) -> Option<Fate> {
+        self.fate.get().copied()
+    }
+
+    pub(crate) fn meet_fate(&self, fate: Fate) {
+        let _ = self.fate.set(fate);
+    }
+
+    pub(crate) fn requests(&self) -> usize {
+        self.requests.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn note_request(&self) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
     }
 
     fn blame(&self, violation: &'static str) {

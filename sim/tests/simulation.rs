@@ -16,17 +16,28 @@
 //! | `TransmitReady` does not ask the application | it was not woken for what it could do |
 //! | no second turn after a write | it was not woken for what it could do |
 //! | a demand for the body is lost | the machine answered 503 |
+//! | nobody is evicted, or nobody waits until the place is free | refused, though another client was idle |
+//! | one connection more than `max_connections` is let in | 2 connections may be open |
+//! | a connection that is at work is evicted | it was not idle when it was evicted |
+//! | the close of a channel does not wake the accept loop | it waits for ever for the answer |
+//! | the accept loop sets no alarm for its pause | the accept loop was not woken |
+//! | the accept loop ends at a failure | the connection ended before the answer |
+//! | what follows a refused CONNECT is parsed | a request that nobody sent |
+//! | 2xx to CONNECT has a length | 200 hands over and frames content |
+//! | octets that came with an upgrade are lost | the connection that was handed over returned something else |
 //!
 //! And bare channels, when input is waited for behind its end, when there is no deadline for pending output or for what is
 //! discarded, and when an idle channel keeps its buffers.
 
 use std::future::pending;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use httpfsm::config::ServerConfig;
 use httpfsm::handler::{Request, Response};
+use httpfsm::status::Status;
 use httpfsm_sim::{Ask, Contract, Failure, Fault, Outcome, Simulation, World, application, channels, vary};
 
 fn model(seed: u64, connections: u64, threads: usize) -> Result<Outcome, Box<Failure>> {
@@ -66,6 +77,71 @@ fn without_faults_everything_is_answered() {
         .connections(400)
         .run()
         .unwrap();
+}
+
+#[test]
+fn accepts_that_fail_keep_nobody_from_being_answered() {
+    Simulation::new(ServerConfig::default(), |world: &World| application(world.clone()))
+        .faults([Fault::AcceptFailure])
+        .connections(400)
+        .run()
+        .unwrap();
+}
+
+/// How many of 400 connections' requests reach the handler of a server with so many places.
+fn served(max_connections: u32) -> usize {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&calls);
+    let make = move |world: &World| {
+        let (calls, application) = (Arc::clone(&calls), application(world.clone()));
+        move |request: Request| {
+            calls.fetch_add(1, Ordering::Relaxed);
+            application(request)
+        }
+    };
+    let config = ServerConfig { max_connections, ..ServerConfig::default() };
+    let simulation = Simulation::new(config, make).faults([Fault::Delay]).connections(400);
+    simulation.run().expect("who is turned away is owed nothing");
+    counted.load(Ordering::Relaxed)
+}
+
+#[test]
+fn a_server_without_a_place_turns_clients_away() {
+    let (one, four) = (served(1), served(4));
+    assert!(one >= 100 && one < four, "{one} requests were served at one place, {four} at four");
+    assert_eq!(four, served(0));
+}
+
+/// A proxy, so to say, that is asked for the octets of `returns`.
+fn tunnels(returns: &'static str) -> Result<Outcome, Box<Failure>> {
+    let shouts = |world: &World| {
+        let world = world.clone();
+        move |request: Request| {
+            let upgrade = request.upgrade();
+            world.spawn(async move {
+                let Ok(mut connection) = upgrade.await else { return };
+                let mut buffer = [0; 100];
+                while let Ok(octets @ 1..) = connection.read(&mut buffer).await {
+                    if connection.write_all(&buffer[..octets].to_ascii_uppercase()).await.is_err() {
+                        return;
+                    }
+                }
+            });
+            async { Response::new(Status::OK) }
+        }
+    };
+    let traffic = move |_: &mut httpfsm_sim::Dice| Ask::connect("a.example:7").hands_over("hello", returns);
+    Simulation::new(ServerConfig::default(), shouts).traffic(traffic).connections(400).run()
+}
+
+#[test]
+fn what_comes_through_a_tunnel_is_what_was_expected() {
+    tunnels("HELLO").unwrap();
+    let failure = tunnels("HELLo").unwrap_err();
+    assert_eq!(failure.contract, Contract::Answers);
+    assert!(failure.text.contains("returned something else"), "{failure}");
+    let failure = tunnels("HELLO!").unwrap_err();
+    assert_eq!(failure.contract, Contract::Progress, "the octet that never comes is waited for: {failure}");
 }
 
 /// Answers every third request with the octets of another one.

@@ -1,0 +1,79 @@
+//! Who hears of every event of a round's connections: it traces them, and notes what became of a client.
+
+use std::sync::Arc;
+
+use httpfsm::error::{BodyError, CloseReason, RequestError};
+use httpfsm::handler::{ConnectionInfo, Subscriber};
+use httpfsm::peer::Peer;
+use httpfsm::request::RequestRef;
+use httpfsm::server::Refusal;
+
+use crate::door::client_at;
+use crate::trace::Trace;
+use crate::wire::{Ends, Fate};
+
+pub(crate) struct Observer {
+    trace: Trace,
+    ends: Vec<Arc<Ends>>,
+}
+
+impl Observer {
+    pub(crate) fn new(trace: Trace, ends: Vec<Arc<Ends>>) -> Self {
+        Self { trace, ends }
+    }
+
+    fn ends_of(&self, peer: &Peer) -> Option<&Ends> {
+        self.ends.get(client_at(peer)?).map(|ends| &**ends)
+    }
+
+    fn meet(&self, peer: &Peer, fate: Fate) {
+        if let Some(ends) = self.ends_of(peer) {
+            ends.meet_fate(fate);
+        }
+    }
+}
+
+impl Subscriber for Observer {
+    fn opened(&self, connection: &ConnectionInfo) {
+        self.trace.note(format_args!("{} opened", connection.channel));
+    }
+
+    fn not_admitted(&self, peername: &Peer, _sockname: &Peer, reason: Refusal) {
+        self.trace.note(format_args!("{peername} is not served: {reason}"));
+        self.meet(peername, Fate::Refused(reason));
+    }
+
+    fn request(&self, connection: &ConnectionInfo, request: RequestRef<'_>) {
+        if let Some(ends) = self.ends_of(&connection.peername) {
+            ends.note_request();
+        }
+        self.trace.note(format_args!("{} {} {}", connection.channel, request.method(), request.target()));
+    }
+
+    fn body_end(&self, connection: &ConnectionInfo) {
+        self.trace.note(format_args!("{} body end", connection.channel));
+    }
+
+    fn body_failed(&self, connection: &ConnectionInfo, error: &BodyError) {
+        self.trace.note(format_args!("{} body failed: {error}", connection.channel));
+    }
+
+    fn refused(&self, connection: &ConnectionInfo, error: &RequestError) {
+        self.trace.note(format_args!("{} refused: {error}", connection.channel));
+    }
+
+    fn peer_ended(&self, connection: &ConnectionInfo) {
+        self.trace.note(format_args!("{} peer ended", connection.channel));
+    }
+
+    fn upgraded(&self, connection: &ConnectionInfo) {
+        self.trace.note(format_args!("{} upgraded", connection.channel));
+    }
+
+    fn closed(&self, connection: &ConnectionInfo, reason: CloseReason) {
+        self.trace.note(format_args!("{} closed: {reason}", connection.channel));
+        if reason == CloseReason::Evicted {
+            self.meet(&connection.peername, Fate::Evicted);
+        }
+    }
+}

@@ -204,7 +204,7 @@ impl ChunkDecoder {
             return self.refuse(Rule::ChunkSizeTooLong);
         }
         self.digits += 1;
-        self.size = (self.size << 4) | u64::from(digit);
+        self.size = (self.size << 4) + u64::from(digit);
         Ok(Expects::SizeRest)
     }
 

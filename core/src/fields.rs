@@ -618,7 +618,42 @@ mod tests {
     }
 
     #[test]
+    fn extend_keeps_the_length_that_only_one_of_both_declares() {
+        let plain = Fields::new().with("A", "1").unwrap();
+        let declared = Fields::new().with("Content-Length", "7").unwrap();
+        for (mut fields, more) in [(declared.clone(), &plain), (plain.clone(), &declared)] {
+            fields.extend(more);
+            assert_eq!(fields.content_length(), Some(7));
+        }
+    }
+
+    #[test]
+    fn names_of_the_same_length_mean_nothing_to_the_machine() {
+        for name in ["Etag", "Accept", "Set-Cookie", "Accept-Charset", "X-Frame-Options-X"] {
+            let fields = Fields::new().with(name, "1").unwrap();
+            assert_eq!(lines(&fields), format!("{name}: 1\r\n"));
+            assert!(fields.is_anonymous() && !fields.close() && !fields.upgrade(), "{name}");
+            assert_eq!(fields.content_length(), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn fields_are_equal_if_their_lines_and_marks_are() {
+        let fields = Fields::new().with("A", "1").unwrap();
+        assert_eq!(fields, Fields::new().with("A", "1").unwrap());
+        assert_ne!(fields, Fields::new().with("A", "2").unwrap());
+        assert_ne!(fields, Fields::new().with("A", "1").unwrap().with("Connection", "close").unwrap());
+    }
+
+    #[test]
     fn the_faults_are_sentences() {
+        let fault = Fields::new().push("Connection", "keep-alive").unwrap_err();
+        assert_eq!(
+            fault.to_string(),
+            "Connection holds an option other than close and upgrade; the server writes the others."
+        );
+        let fault = Fields::new().push("Transfer-Encoding", "chunked").unwrap_err();
+        assert_eq!(fault.to_string(), "Transfer-Encoding frames the message and is written by the server.");
         let fault = Fields::new().push("X", "a\0").unwrap_err();
         assert_eq!(fault.to_string(), "The value of X holds the control character 0x00 at octet 1.");
         let fault = Fields::new().push("X Y", "a").unwrap_err();

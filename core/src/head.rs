@@ -267,11 +267,9 @@ fn as_http11(head: &[u8]) -> Option<Vec<u8>> {
     let start = start(head);
     let end = start + memchr::memchr(b'\r', head.get(start..)?)?;
     let mut words = head.get(start..end)?.split(|&octet| octet == b' ');
+    // Words behind the version stay, and are refused with the copy.
     let (_method, _target, version) = (words.next()?, words.next()?, words.next()?);
-    match version {
-        [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'2'..=b'9'] if words.next().is_none() => {}
-        _ => return None,
-    }
+    let [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'2'..=b'9'] = version else { return None };
     #[cfg(test)]
     crate::witness::octets(head.len());
     let mut copy = head.to_vec();

@@ -68,8 +68,8 @@ impl Origin {
             return Err(OriginError::HostBits);
         }
         let (address, prefix) = match address.to_canonical() {
-            // Its prefix is no shorter: the last bits of what marks a mapped address are set.
-            mapped @ IpAddr::V4(_) if address.is_ipv6() => (mapped, prefix - MAPPED),
+            // No shorter than what all mapped addresses begin with: its last bits are set.
+            mapped @ IpAddr::V4(_) if address.is_ipv6() => (mapped, prefix.saturating_sub(MAPPED)),
             _ => (address, prefix),
         };
         Ok(Self(Hosts::Block { address, prefix, port }))
@@ -297,6 +297,8 @@ mod tests {
             "1.2.3.4.5",
             "unix:/run/a",
             "[::1",
+            "[::1]80",
+            "[::1]x",
             "::g",
             "fe80::1%eth0",
         ] {

@@ -330,6 +330,19 @@ mod tests {
     }
 
     #[test]
+    fn the_view_tells_the_method_the_persistence_and_the_expectation() {
+        let told = |head: &[u8]| {
+            let request = RequestRef::new(head, parsed(head).unwrap());
+            [request.is_head(), request.is_connect(), request.keep_alive(), request.expects_continue()]
+        };
+        assert_eq!(told(b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n"), [true, false, true, false]);
+        assert_eq!(told(b"CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n"), [false, true, true, false]);
+        assert_eq!(told(b"GET / HTTP/1.0\r\n\r\n"), [false; 4]);
+        let expecting = b"PUT / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n";
+        assert_eq!(told(expecting), [false, false, true, true]);
+    }
+
+    #[test]
     fn the_authority_is_the_target_s_before_that_of_host() {
         let authority = |head: &[u8]| {
             let meta = parsed(head).unwrap();

@@ -143,3 +143,26 @@ impl fmt::Display for Status {
         write!(f, "{} {}", self.0, self.reason())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::format;
+
+    use super::*;
+
+    #[test]
+    fn classes_begin_and_end_at_a_hundred() {
+        let status = |code| Status::new(code).unwrap();
+        assert_eq!(
+            [100, 199, 200, 299].map(|code| status(code).is_informational()),
+            [true, true, false, false]
+        );
+        assert_eq!([199, 200, 299, 300].map(|code| status(code).is_success()), [false, true, true, false]);
+    }
+
+    #[test]
+    fn a_status_shows_its_code_and_its_reason() {
+        assert_eq!(format!("{:?}", Status::NOT_FOUND), "Status(404)");
+        assert_eq!(format!("{}", Status::NOT_FOUND), "404 Not Found");
+    }
+}

@@ -397,6 +397,12 @@ fn a_head_without_end_is_refused_for_what_is_too_long() {
         verdict_of_every_cut(&[&head[..], b"\r\n"].concat(), &tight(94)),
         refused(Rule::TargetTooLong, 98)
     );
+    // Nor is one that ends with the window.
+    let head = fill("GET /", 84);
+    assert_eq!(
+        verdict_of_every_cut(&[&head[..], b" HTTP/1.1\r\nX"].concat(), &tight(10)),
+        refused(Rule::HeadTooLarge, 100)
+    );
     // A window shorter than a method may be.
     let small = HeadLimits { size: 200, ..LIMITS };
     assert_eq!(verdict_of_every_cut(&fill("", 256), &small), refused(Rule::HeadTooLarge, 200));

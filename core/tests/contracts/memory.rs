@@ -151,6 +151,19 @@ fn an_endless_answer_that_is_hardly_read_holds_the_high_water_mark() {
     }
 }
 
+/// However many fields are allowed, the room for them is in proportion to the head that is there.
+///
+/// Fails if room is made for as many fields as a head may have.
+#[test]
+fn room_for_fields_is_made_as_the_head_needs_it() {
+    let config = ChannelConfig { max_request_fields: u32::MAX, ..ChannelConfig::default() };
+    let mut channel = channel(&config);
+    let head = format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "a:\r\n".repeat(200));
+    let counted = measure(|| channel.handle(&NOW, Input::RxData(head.as_bytes())).expect("room for a head"));
+    assert!(channel.request().is_some());
+    assert!(counted.bytes_max as usize <= STORE + 40 * head.len(), "{} octets", counted.bytes_max);
+}
+
 /// Serves all that comes in `octets`, and sends the answers.
 fn serve(channel: &mut Channel, fields: &Fields, octets: &[u8]) -> usize {
     let mut served = 0;

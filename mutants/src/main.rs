@@ -1,0 +1,157 @@
+//! Judges every mutant of the core in one build.
+//!
+//! cargo-mutants builds once for each mutant, which takes a day. This program takes cargo-mutants' own list, compiles
+//! all of them into one copy of the repository, each behind a switch, and runs for each the tests that reach it. It
+//! also changes the tables of the machines, cell by cell.
+
+#![forbid(unsafe_code)]
+
+mod copy;
+mod list;
+mod report;
+mod rows;
+mod schema;
+mod suite;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use copy::Copy;
+use list::Mutant;
+use report::{Entry, Outcome};
+use suite::{Suite, Verdict, each};
+
+const USAGE: &str = "httpfsm-mutants [--scratch DIR] [--jobs N] [--no-rows] [--no-constants] [WORD]
+
+Judges the mutants of the core whose names contain WORD, and the changes of its tables. The copy of the repository,
+its builds and `results.tsv` are in DIR (/tmp/httpfsm-mutants).";
+
+struct Options {
+    scratch: PathBuf,
+    jobs: usize,
+    rows: bool,
+    constants: bool,
+    word: String,
+}
+
+fn main() -> ExitCode {
+    let result = options().and_then(|options| judge(&options));
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn options() -> Result<Options, String> {
+    let mut options = Options {
+        scratch: PathBuf::from("/tmp/httpfsm-mutants"),
+        jobs: 2,
+        rows: true,
+        constants: true,
+        word: String::new(),
+    };
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--scratch" => options.scratch = arguments.next().ok_or(USAGE)?.into(),
+            "--jobs" => options.jobs = arguments.next().and_then(|n| n.parse().ok()).ok_or(USAGE)?,
+            "--no-rows" => options.rows = false,
+            "--no-constants" => options.constants = false,
+            word if !word.starts_with('-') => options.word = word.to_owned(),
+            _ => return Err(USAGE.to_owned()),
+        }
+    }
+    Ok(options)
+}
+
+fn judge(options: &Options) -> Result<(), String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("no repository around this package")?;
+    let mutants = list::mutants(root)?;
+    eprintln!("{} mutants", mutants.len());
+    let copy = Copy::make(root, &options.scratch, &mutants)?;
+    let programs = copy.build(&[], None)?.ok_or("the tests of the copy do not compile")?;
+    let suite = Suite::record(&programs, &copy.package(), &options.scratch, options.jobs)?;
+    eprintln!("{} tests pass with no mutant on", suite.len());
+
+    let mut wanted: Vec<&Mutant> =
+        mutants.iter().filter(|mutant| mutant.name.contains(&options.word)).collect();
+    wanted.sort_by_key(|mutant| report::group(&mutant.file));
+    let mut entries = each(&wanted, options.jobs, |worker, mutant| {
+        let outcome = if copy.unviable.contains(&mutant.number) {
+            Outcome::Unviable
+        } else if copy.unplaced.contains(&mutant.number) {
+            Outcome::Unplaced
+        } else {
+            let variable = ("HTTPFSM_MUTANT", mutant.number.to_string());
+            Outcome::Judged(suite.judge(worker, mutant.number, variable, |_| true))
+        };
+        let entry = Entry { file: mutant.file.clone(), name: mutant.name.clone(), outcome };
+        report::announce(&entry);
+        entry
+    });
+    if options.constants {
+        constants(options, &copy, &wanted, &mut entries)?;
+    }
+    if options.rows {
+        entries.extend(rows(options, root, &suite)?);
+    }
+    report::write(&options.scratch.join("results.tsv"), &entries)?;
+    report::print(&entries);
+    Ok(())
+}
+
+/// What takes effect while compiling is built again for each.
+fn constants(
+    options: &Options,
+    copy: &Copy,
+    wanted: &[&Mutant],
+    entries: &mut [Entry],
+) -> Result<(), String> {
+    for (mutant, entry) in wanted.iter().zip(entries) {
+        let open = matches!(entry.outcome, Outcome::Judged(Verdict::Missed | Verdict::Unreached));
+        if !open || !copy.constant.contains(&mutant.number) {
+            continue;
+        }
+        // The tests of the library are built sooner than all tests, and catch most.
+        for arguments in [&["--lib"][..], &[]] {
+            let Some(programs) = copy.build(arguments, Some(mutant.number))? else {
+                entry.outcome = Outcome::Unviable;
+                break;
+            };
+            let suite = Suite::list(&programs, &copy.package(), &options.scratch)?;
+            entry.outcome = Outcome::Judged(suite.judge_as_built());
+            if !matches!(entry.outcome, Outcome::Judged(Verdict::Missed)) {
+                break;
+            }
+        }
+        report::announce(entry);
+    }
+    Ok(())
+}
+
+/// Tests that hold the machine against the table itself do not count: they would see any difference between the two.
+fn knows_the_table(test: &str) -> bool {
+    test.contains("coverage::") || TABLE_TESTS.contains(&test)
+}
+
+const TABLE_TESTS: [&str; 1] = ["every_pair_is_a_row_or_a_refusal"];
+
+fn rows(options: &Options, root: &Path, suite: &Suite) -> Result<Vec<Entry>, String> {
+    let mut changes = rows::changes(root, "core/src/channel/table.rs", "Ignore")?;
+    changes.extend(rows::changes(root, "core/src/server/table.rs", "Stay")?);
+    changes.retain(|change| change.name.contains(&options.word));
+    let places: BTreeSet<u32> = changes.iter().map(|change| change.place).collect();
+    eprintln!("{} changes of {} cells", changes.len(), places.len());
+    Ok(each(&changes, options.jobs, |worker, change| {
+        let variable = ("HTTPFSM_CELL", change.setting.clone());
+        let verdict = suite.judge(worker, change.place, variable, |test| !knows_the_table(test));
+        let file = change.name.split(':').next().unwrap_or_default().to_owned();
+        let entry = Entry { file, name: change.name.clone(), outcome: Outcome::Judged(verdict) };
+        report::announce(&entry);
+        entry
+    }))
+}

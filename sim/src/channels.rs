@@ -36,6 +36,7 @@ enum Turn {
     Act(u32),
     Send(usize),
     Pass(u64),
+    Back(u64),
     End,
     Lose,
     GoOut,
@@ -44,8 +45,8 @@ enum Turn {
 }
 
 /// Drives so many channels, each drawn from a seed of its own, from `seed` upwards: random input in random pieces, the
-/// application, the socket and time in random order. After every step the channel is asked for everything that it can be
-/// asked, twice.
+/// application, the socket and time in random order, time also backwards. After every step the channel is asked for
+/// everything that it can be asked, twice.
 ///
 /// The configuration is the default one with [`vary`](crate::vary). As in [`Simulation::run`](crate::Simulation::run),
 /// the environment goes first, so that the command of a failure repeats the channel that failed, alone.
@@ -84,6 +85,7 @@ fn draw(seed: u64) -> (Vec<u8>, Vec<Turn>) {
         10..=17 => Turn::Take,
         18..=27 => Turn::Act(dice.below(u32::MAX)),
         28..=35 => Turn::Send(1 + dice.length(9000) as usize),
+        36 if dice.one_in(4) => Turn::Back(u64::from(dice.length(100_000))),
         36 | 37 => Turn::Pass(u64::from(dice.length(20_000))),
         38 if dice.one_in(4) => Turn::Lose,
         38 if dice.one_in(4) => Turn::GoOut,
@@ -128,6 +130,8 @@ struct Bench<'a> {
     channel: Channel,
     trace: &'a Trace,
     at: u64,
+    /// The latest that it ever was.
+    latest: u64,
     bound: usize,
     fed: usize,
     ended: bool,
@@ -148,7 +152,7 @@ impl<'a> Bench<'a> {
         let bound = (input + 2 * limits.output_high_water) as usize + (16 << 10);
         let channel = Channel::new(Arc::new(Settings::new(&config.channel)), Facts::default());
         let (reader, delivered) = (Reader::default(), VecDeque::new());
-        Self { channel, trace, at: 0, bound, fed: 0, ended: false, lost: false, reader, delivered }
+        Self { channel, trace, at: 0, latest: 0, bound, fed: 0, ended: false, lost: false, reader, delivered }
     }
 
     fn run(&mut self, octets: &[u8], turns: &[Turn]) -> Result<(), Breach> {
@@ -199,6 +203,19 @@ impl<'a> Bench<'a> {
                 self.trace.time(self.at);
                 self.handle(Input::Tick);
             }
+            Turn::Back(length) => {
+                let shown = |channel: &Channel| {
+                    let (waits, due) = (channel.waits_for(), channel.deadline());
+                    (channel.state(), waits, due, channel.unsent_len(), channel.has_output())
+                };
+                let before = shown(&self.channel);
+                self.at = self.at.saturating_sub(length);
+                self.trace.time(self.at);
+                self.handle(Input::Tick);
+                if shown(&self.channel) != before {
+                    return Err(progress(format!("time went back by {length} ms, which changed {before:?}")));
+                }
+            }
             Turn::End => self.ended |= self.handle(Input::RxEnd),
             Turn::Lose => self.lost |= self.handle(Input::Disconnected),
             Turn::GoOut => _ = self.handle(Input::GoOut),
@@ -209,6 +226,7 @@ impl<'a> Bench<'a> {
     }
 
     fn handle(&mut self, input: Input<'_>) -> bool {
+        self.latest = self.latest.max(self.at);
         let now = Now::new(Moment::from_millis(self.at), &Date::EPOCH);
         self.channel.handle(&now, input).is_ok()
     }
@@ -346,7 +364,7 @@ impl<'a> Bench<'a> {
         if !agree {
             return Err(progress(format!("it says that it waits for {waits:?}, in {state}")));
         }
-        if due.is_some_and(|due| due.as_millis() <= self.at) {
+        if due.is_some_and(|due| due.as_millis() <= self.latest) {
             return Err(progress(format!("a deadline has passed and is still to come, in {state}")));
         }
         Ok(())

@@ -197,7 +197,7 @@ impl<'a> Client<'a> {
 
     /// For how long its connection has been one that a full server may close.
     pub(crate) fn idle_for(&self, now: u64) -> u64 {
-        self.idle_since.filter(|_| !self.ends.is_closed()).map_or(0, |since| now - since)
+        self.idle_since.filter(|_| !self.ends.is_closed() && !self.excused).map_or(0, |since| now - since)
     }
 
     fn is_excused(&self) -> bool {

@@ -1,5 +1,6 @@
 //! What happens in a round, as data: drawn from a seed, and made smaller when it fails.
 
+use std::fmt;
 use std::io::Write;
 
 use crate::ask::{Ask, Expected};
@@ -32,7 +33,7 @@ pub(crate) struct Plan {
 }
 
 /// A client.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct ClientPlan {
     pub(crate) opens_at: u64,
     pub(crate) sends: Vec<Sent>,
@@ -51,7 +52,7 @@ pub(crate) struct ClientPlan {
 }
 
 /// A request on its way.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Sent {
     pub(crate) number: usize,
     pub(crate) ask: Ask,
@@ -428,5 +429,55 @@ impl Sent {
         let trailers = if self.trailers { "Sim-Trailer: x\r\n" } else { "" };
         let _ = write!(octets, "0\r\n{trailers}\r\n");
         head
+    }
+}
+
+/// What is as usual is left out, so that a failure shows what it takes.
+impl fmt::Debug for ClientPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("ClientPlan");
+        let Self { opens_at, sends, pipelined, thinks, piece, take, capacity, step, mishaps, .. } = self;
+        shown.field("opens_at", opens_at).field("sends", sends).field("pipelined", pipelined);
+        if *thinks > 0 {
+            shown.field("thinks", thinks);
+        }
+        for (name, octets) in [("piece", piece), ("take", take), ("step", step)] {
+            if *octets != usize::MAX {
+                shown.field(name, octets);
+            }
+        }
+        shown.field("capacity", capacity);
+        if !mishaps.is_empty() {
+            shown.field("mishaps", mishaps);
+        }
+        if !self.disturbances.is_empty() {
+            shown.field("disturbances", &self.disturbances);
+        }
+        shown.field("end", &self.end).finish()
+    }
+}
+
+/// Likewise.
+impl fmt::Debug for Sent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Sent");
+        shown.field("number", &self.number).field("ask", &self.ask);
+        if let Some(ordeal) = &self.ordeal {
+            shown.field("ordeal", ordeal);
+        }
+        if let Some(chunk) = &self.chunk {
+            shown.field("chunk", chunk);
+        }
+        let flags =
+            [("trailers", self.trailers), ("close", self.close), ("old", self.old), ("expect", self.expect)];
+        for (name, set) in flags {
+            if set {
+                shown.field(name, &set);
+            }
+        }
+        if let Some((message, _)) = &self.hostile {
+            shown.field("hostile", message);
+        }
+        shown.finish()
     }
 }

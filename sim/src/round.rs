@@ -104,6 +104,9 @@ struct Round<'a, H: Handler> {
     /// How many connections may be open; 0: any number.
     places: u64,
     tasks: Vec<Running<H>>,
+    /// Futures and bodies of the application that live, and since when there are so many.
+    live: usize,
+    live_since: u64,
     /// Clients that found no place.
     turned_away: Vec<usize>,
     /// Whose turn it may be: tasks, then clients.
@@ -204,6 +207,8 @@ impl<'a, H: Handler> Round<'a, H> {
             tasks: vec![keeper],
             ready: Vec::new(),
             turned_away: Vec::new(),
+            live: 0,
+            live_since: 0,
             gone: None,
             plan,
             world,
@@ -264,6 +269,10 @@ impl<'a, H: Handler> Round<'a, H> {
         let ready = self.ready[which];
         if which < first_client {
             self.tasks[ready].poll();
+            let live = self.ledger.live.load(Ordering::Relaxed);
+            if live != self.live {
+                (self.live, self.live_since) = (live, now);
+            }
             self.check_server()?;
             if ready == KEEPER {
                 self.check_refusals(now)?;
@@ -306,7 +315,9 @@ impl<'a, H: Handler> Round<'a, H> {
                 let text = format!("client {n} was refused, and {open} of {} places are taken", self.places);
                 return Err(self.breach(Contract::Bounded, &text));
             }
-            let idle = self.clients.iter().find(|client| client.idle_for(now) > SEARCHED);
+            // A body may end long after its last octet, and until then its connection is not idle.
+            let at_rest = self.live == 0 && now - self.live_since > SEARCHED;
+            let idle = self.clients.iter().find(|client| at_rest && client.idle_for(now) > SEARCHED);
             if let Some(idle) = idle {
                 let text = format!("client {n} was refused, though client {} was idle", idle.number);
                 return Err(self.breach(Contract::Progress, &text));

@@ -27,7 +27,7 @@
 //! | octets that came with an upgrade are lost | the connection that was handed over returned something else |
 //!
 //! And bare channels, when input is waited for behind its end, when there is no deadline for pending output or for what is
-//! discarded, and when an idle channel keeps its buffers.
+//! discarded, when an idle channel keeps its buffers, and when time that goes back is believed.
 
 use std::future::pending;
 use std::sync::Arc;

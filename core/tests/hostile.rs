@@ -363,7 +363,10 @@ impl<'e> Player<'e> {
     }
 
     fn respond(&mut self, status: Status, content: &[u8]) {
-        let fields = Fields::new();
+        let fields = match status {
+            Status::SWITCHING_PROTOCOLS => Fields::new().with("Upgrade", "other").expect("a field"),
+            _ => Fields::new(),
+        };
         let body = if content.is_empty() { BodyRef::Empty } else { BodyRef::Slice(content) };
         self.input_only(Input::HttpResponse(ResponseRef { status, fields: &fields, body }));
     }

@@ -744,7 +744,7 @@ fn an_upgrade_with_a_body_is_handed_over_when_the_body_was_read() {
 
 #[test]
 fn an_accepted_connect_hands_over_without_framing() {
-    for content in [Empty, Slice, Known, Unknown] {
+    for content in [Empty, Slice, Declared, Known, DeclaredStream, Unknown] {
         let (wire, state) = answered(CONNECT, 200, content);
         assert_eq!(
             (wire, state),

@@ -181,6 +181,12 @@ impl Fields {
         self.marks & (mark::UPGRADE | mark::PROTOCOLS) != 0
     }
 
+    /// Whether `Upgrade` was given.
+    #[inline]
+    pub(crate) const fn names_protocols(&self) -> bool {
+        self.marks & mark::PROTOCOLS != 0
+    }
+
     /// Whether `Date` was given; the machine then adds none.
     #[inline]
     #[must_use]

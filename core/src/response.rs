@@ -22,7 +22,8 @@ use crate::status::Status;
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct ResponseRef<'a> {
-    /// The status code. 1xx other than 101 is no final response: use an informational one.
+    /// The status code. 1xx other than 101 is no final response: use an informational one. 101 answers a request that
+    /// asks for it, when its body was read, and names the protocol in `Upgrade` (RFC 9110 section 15.2.2).
     pub status: Status,
     /// The fields, without those that frame the message.
     pub fields: &'a Fields,

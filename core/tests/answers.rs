@@ -211,7 +211,7 @@ fn an_interim_status_is_no_final_answer() {
     rig.rx(GET);
     for status in [Status::CONTINUE, Status::PROCESSING, Status::EARLY_HINTS, Status::SWITCHING_PROTOCOLS] {
         for body in [BodyRef::Empty, BodyRef::Slice(b"x"), BodyRef::Stream { length: None }] {
-            assert!(rig.try_respond(status, &Fields::new(), body).is_err(), "{status}");
+            assert!(rig.try_respond(status, &fields(&[("Upgrade", "x")]), body).is_err(), "{status}");
         }
     }
     assert_eq!((rig.state(), rig.wire().as_str()), (State::WaitResponse, ""));
@@ -713,24 +713,38 @@ fn a_request_that_asks_for_no_upgrade_is_not_handed_over() {
     ] {
         let mut rig = Rig::new();
         rig.rx(&request);
-        let switch = rig.try_respond(Status::SWITCHING_PROTOCOLS, &Fields::new(), BodyRef::Empty);
+        let protocol = fields(&[("Upgrade", "echo")]);
+        let switch = rig.try_respond(Status::SWITCHING_PROTOCOLS, &protocol, BodyRef::Empty);
         assert!(switch.is_err(), "{request}");
         assert_eq!(rig.state(), State::WaitResponse);
     }
 }
 
 #[test]
+fn a_101_that_names_no_protocol_is_not_accepted() {
+    let mut rig = Rig::new();
+    rig.rx(UPGRADE);
+    for nameless in [Fields::new(), fields(&[("Connection", "upgrade")])] {
+        assert!(rig.try_respond(Status::SWITCHING_PROTOCOLS, &nameless, BodyRef::Empty).is_err());
+    }
+    assert_eq!((rig.state(), rig.wire().as_str()), (State::WaitResponse, ""));
+    rig.respond(Status::SWITCHING_PROTOCOLS, &fields(&[("Upgrade", "echo")]), BodyRef::Empty);
+    assert_eq!(rig.state(), State::Handover);
+}
+
+#[test]
 fn an_upgrade_with_a_body_is_handed_over_when_the_body_was_read() {
     let mut rig = Rig::new();
+    let protocol = fields(&[("Upgrade", "echo")]);
     rig.rx(UPGRADE.replace("Host: a\r\n", "Host: a\r\nContent-Length: 5\r\n") + "hello");
-    assert!(rig.try_respond(Status::SWITCHING_PROTOCOLS, &Fields::new(), BodyRef::Empty).is_err());
-    rig.demand(5).rx("left").respond(Status::SWITCHING_PROTOCOLS, &Fields::new(), BodyRef::Empty).send_all();
+    assert!(rig.try_respond(Status::SWITCHING_PROTOCOLS, &protocol, BodyRef::Empty).is_err());
+    rig.demand(5).rx("left").respond(Status::SWITCHING_PROTOCOLS, &protocol, BodyRef::Empty).send_all();
     assert_eq!(rig.told().pop(), Some(Told::Upgraded("left".into())));
 }
 
 #[test]
 fn an_accepted_connect_hands_over_without_framing() {
-    for content in [Empty, Slice, Known, Unknown] {
+    for content in [Empty, Slice, Declared, Known, DeclaredStream, Unknown] {
         let (wire, state) = answered(CONNECT, 200, content);
         assert_eq!(
             (wire, state),

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use std::{fs, thread};
 
-use corpus::{Act, Application, End, Entry, Step, shown};
+use corpus::{Act, Application, End, Entry, Place, Step, shown};
 use httpfsm::{
     BodyError, BodyRef, Channel, ChannelConfig, Data, Date, Facts, Fields, Input, Moment, Now, Output,
     ResponseRef, Settings, State, Status,
@@ -326,14 +326,29 @@ impl<'e> Player<'e> {
                 let response = ResponseRef { status: Status::OK, fields: &Fields::new(), body };
                 self.input_only(Input::HttpResponse(response));
             }
-            Application::Field(name, value) => {
+            Application::Field(place, name, value) => {
                 let fields = Fields::new().with(name, value);
                 let line = if fields.is_ok() { "field taken" } else { "field refused" };
                 self.told.push(Told::Line(line.into()));
-                let fields = fields.unwrap_or_default();
-                let body = BodyRef::Slice(b"");
-                let response = ResponseRef { status: Status::OK, fields: &fields, body };
-                self.input_only(Input::HttpResponse(response));
+                let (fields, none) = (fields.unwrap_or_default(), Fields::new());
+                let answer =
+                    |fields, body| Input::HttpResponse(ResponseRef { status: Status::OK, fields, body });
+                match place {
+                    Place::Answer => self.input_only(answer(&fields, BodyRef::Slice(b""))),
+                    // The probe behind the entry is answered plainly.
+                    Place::Hint if self.requests.len() > 1 => {
+                        self.input_only(answer(&none, BodyRef::Slice(b"")))
+                    }
+                    Place::Hint => {
+                        self.input_only(Input::Informational(Status::EARLY_HINTS, &fields));
+                        self.input_only(answer(&none, BodyRef::Slice(b"")));
+                    }
+                    Place::Trailer => {
+                        self.input_only(answer(&none, BodyRef::Stream { length: None }));
+                        self.input_only(Input::Write(Data::Slice(b"x")));
+                        self.input_only(Input::Finish(Some(&fields)));
+                    }
+                }
             }
         }
         0
@@ -363,7 +378,10 @@ impl<'e> Player<'e> {
     }
 
     fn respond(&mut self, status: Status, content: &[u8]) {
-        let fields = Fields::new();
+        let fields = match status {
+            Status::SWITCHING_PROTOCOLS => Fields::new().with("Upgrade", "other").expect("a field"),
+            _ => Fields::new(),
+        };
         let body = if content.is_empty() { BodyRef::Empty } else { BodyRef::Slice(content) };
         self.input_only(Input::HttpResponse(ResponseRef { status, fields: &fields, body }));
     }

@@ -106,6 +106,12 @@ impl Player {
                 let body = BodyRef::Stream { length: None };
                 self.give(Input::HttpResponse(ResponseRef { status: status(), fields: &none, body }));
             }
+            // What follows is a field: a 101 has no content, and needs its Upgrade.
+            "HttpResponse" if rest.starts_with("101 ") => {
+                let (name, value) = content.split_once(": ").unwrap_or_else(|| panic!("no field: {said}"));
+                let fields = Fields::new().with(name, value).expect("a field");
+                self.give(Input::HttpResponse(ResponseRef::new(status(), &fields, b"")));
+            }
             "HttpResponse" => {
                 let content = unescape(content);
                 self.give(Input::HttpResponse(ResponseRef::new(status(), &none, &content)));

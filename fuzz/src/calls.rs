@@ -23,6 +23,7 @@ static SETTINGS: LazyLock<Arc<Settings>> =
 pub fn check(input: &[u8]) {
     let mut channel = Channel::new(SETTINGS.clone(), Facts::default());
     let fields = Fields::new();
+    let protocol = Fields::new().with("Upgrade", "other").expect("a field");
     let (mut at, mut sent) = (0_u64, 0);
     for call in input {
         let argument = usize::from(call >> 5);
@@ -41,7 +42,7 @@ pub fn check(input: &[u8]) {
             13 => Some(Input::HttpResponse(ResponseRef::new(Status::OK, &fields, b"whole"))),
             14 => Some(Input::HttpResponse(streamed(&fields, None))),
             15 => Some(Input::HttpResponse(streamed(&fields, Some(argument as u64)))),
-            16 => Some(Input::HttpResponse(ResponseRef::new(Status::SWITCHING_PROTOCOLS, &fields, b""))),
+            16 => Some(Input::HttpResponse(ResponseRef::new(Status::SWITCHING_PROTOCOLS, &protocol, b""))),
             17 => Some(Input::Write(Data::Slice(&TEXT[..argument * 20]))),
             18 => Some(Input::Flush),
             19 => Some(Input::Finish(None)),

@@ -175,7 +175,10 @@ impl<D: FnMut() -> u64> Reader<D> {
         } else {
             Status::OK
         };
-        let fields = Fields::new();
+        let fields = match status {
+            Status::SWITCHING_PROTOCOLS => Fields::new().with("Upgrade", "other").expect("a field"),
+            _ => Fields::new(),
+        };
         self.offer(Input::HttpResponse(ResponseRef { status, fields: &fields, body: BodyRef::Empty }));
     }
 

@@ -104,6 +104,7 @@ fn make(channel: &mut Channel, what: Move) -> bool {
     };
     let now = Now::new(at, &Date::EPOCH);
     let fields = Fields::new();
+    let protocol = Fields::new().with("Upgrade", "b").expect("a field");
     let large = Bytes::from_static(&LARGE);
     let whole = |status, body| Input::HttpResponse(ResponseRef { status, fields: &fields, body });
     let input = match what {
@@ -119,7 +120,10 @@ fn make(channel: &mut Channel, what: Move) -> bool {
         Tick | Deadline => Input::Tick,
         Answer => whole(Status::OK, BodyRef::Slice(b"hi")),
         AnswerLarge => whole(Status::OK, BodyRef::Bytes(&large)),
-        Switch => whole(Status::SWITCHING_PROTOCOLS, BodyRef::Empty),
+        Switch => {
+            let (status, body) = (Status::SWITCHING_PROTOCOLS, BodyRef::Empty);
+            Input::HttpResponse(ResponseRef { status, fields: &protocol, body })
+        }
         Stream(length) => whole(Status::OK, BodyRef::Stream { length }),
         Write => Input::Write(Data::Slice(b"x")),
         Flush => Input::Flush,

@@ -19,7 +19,9 @@ impl Context {
     #[inline]
     pub(super) fn takes_response(&self, response: &ResponseRef<'_>) -> bool {
         if response.status == Status::SWITCHING_PROTOCOLS {
-            return self.meta.upgrade && self.receiving == Receiving::Complete;
+            // It must name the protocol that begins (RFC 9110 section 15.2.2).
+            let asked = self.meta.upgrade && self.receiving == Receiving::Complete;
+            return asked && response.fields.names_protocols();
         }
         let length = match response.body {
             BodyRef::Slice(slice) if slice.len() > self.settings.high_water => return false,

@@ -426,6 +426,10 @@ impl Model {
             Deed::Answer { status, content, close } => {
                 let fields =
                     if close { fields.with("Connection", "close").expect("a field") } else { fields };
+                let fields = match status {
+                    Status::SWITCHING_PROTOCOLS => fields.with("Upgrade", "other").expect("a field"),
+                    _ => fields,
+                };
                 let echo = Bytes::copy_from_slice(&task.body);
                 let body = match &content {
                     Content::Nothing => BodyRef::Empty,

@@ -432,6 +432,7 @@ proptest! {
         let mut channel = Channel::new(Arc::new(Settings::new(&config())), Facts::default());
         let mut reference = Reference::new();
         let fields = Fields::new();
+        let protocol = Fields::new().with("Upgrade", "b").expect("a field");
         let (mut at, mut follow) = (Moment::START, VecDeque::new());
         let mut seen = Vec::new();
         for what in happenings {
@@ -461,7 +462,10 @@ proptest! {
                     Input::Tick
                 }
                 Happening::Answer => whole(Status::OK, BodyRef::Slice(b"hi")),
-                Happening::Switch => whole(Status::SWITCHING_PROTOCOLS, BodyRef::Empty),
+                Happening::Switch => {
+                    let (status, body) = (Status::SWITCHING_PROTOCOLS, BodyRef::Empty);
+                    Input::HttpResponse(ResponseRef { status, fields: &protocol, body })
+                }
                 Happening::Stream => whole(Status::OK, BodyRef::Stream { length: None }),
                 Happening::StreamTwo => whole(Status::OK, BodyRef::Stream { length: Some(200) }),
                 Happening::Piece => Input::Write(Data::Slice(PIECE)),

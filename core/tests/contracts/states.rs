@@ -22,7 +22,8 @@ pub(crate) fn reach(state: State, config: &ChannelConfig) -> Channel {
         fields: &fields,
         body: BodyRef::Stream { length: None },
     });
-    let switch = Input::HttpResponse(ResponseRef::new(Status::SWITCHING_PROTOCOLS, &fields, b""));
+    let protocol = Fields::new().with("Upgrade", "b").expect("a field");
+    let switch = Input::HttpResponse(ResponseRef::new(Status::SWITCHING_PROTOCOLS, &protocol, b""));
     let hint = Input::Informational(Status::EARLY_HINTS, &fields);
     let bad = Input::RxData(b"bad\r\n\r\n");
     let part = Input::RxData(b"GET /");

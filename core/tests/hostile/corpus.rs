@@ -46,7 +46,17 @@ pub(crate) enum Application {
     /// Answers with so many octets, at once.
     Large(usize),
     /// Tries to send this field, then answers 200 with it or without it.
-    Field(String, Vec<u8>),
+    Field(Place, String, Vec<u8>),
+}
+
+/// Where the application tries to send a field.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Place {
+    Answer,
+    /// A 103 before the answer.
+    Hint,
+    /// The trailer section behind its one octet.
+    Trailer,
 }
 
 /// Some steps, and all that must have come of them.
@@ -334,11 +344,16 @@ fn application(text: &str) -> Result<Application, String> {
             let (code, content) = rest.split_once(' ').unwrap_or((rest, ""));
             Application::Status(code.parse().map_err(|_| "status NNN CONTENT")?, octets(content)?.octets)
         }
-        "field" => {
-            let (name, value) = rest.split_once('=').ok_or("field NAME=VALUE")?;
+        "field" | "hint" | "trailer" => {
+            let place = match word {
+                "field" => Place::Answer,
+                "hint" => Place::Hint,
+                _ => Place::Trailer,
+            };
+            let (name, value) = rest.split_once('=').ok_or("NAME=VALUE")?;
             let name = octets(name)?.octets;
             let name = str::from_utf8(&name).map_err(|_| "a name of ASCII")?;
-            Application::Field(name.into(), octets(value)?.octets)
+            Application::Field(place, name.into(), octets(value)?.octets)
         }
         _ => return Err(format!("no such application: {word}")),
     })

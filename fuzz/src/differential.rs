@@ -98,8 +98,12 @@ struct Session {
 /// What differs at one point of two sessions.
 #[derive(Debug)]
 pub struct Point<'a> {
+    /// All octets of the connection.
+    octets: &'a [u8],
     /// The request before, as we read it.
     previous: Option<RequestRef<'a>>,
+    /// The request at this point, as we read it.
+    current: Option<RequestRef<'a>>,
     ours: Result<&'a Message, &'a End>,
     theirs: Result<&'a Message, &'a End>,
 }
@@ -115,6 +119,8 @@ fn differences(
     let mut needed = Vec::new();
     for before in 0_usize.. {
         let point = Point {
+            octets,
+            current: heads.get(before).map(RequestHead::as_ref),
             previous: before.checked_sub(1).and_then(|at| heads.get(at)).map(RequestHead::as_ref),
             ours: ours.requests.get(before).ok_or(&ours.end),
             theirs: theirs.requests.get(before).ok_or(&theirs.end),

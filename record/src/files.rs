@@ -1,7 +1,7 @@
 //! Recordings in files: which channels are recorded, and who writes.
 
 use std::fmt;
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -46,8 +46,8 @@ const BATCH: usize = 8 << 10;
 /// Records channels into `DIR/<channel>.jsonl`. Its clones are handles on the same one; what they say holds at once,
 /// for channels that open from then on.
 ///
-/// A thread of its own writes. No channel ever waits for it: where it cannot follow, the recording ends. So does one
-/// that has reached [`Options::max_octets`].
+/// A thread of its own writes. No channel ever waits for it: where it cannot follow, or the disk is full, the recording
+/// ends and says that it is `lost` from there on. One that has reached [`Options::max_octets`] says that it is `full`.
 ///
 /// ```
 /// use httpfsm_record::{FileRecorder, Options, Which};
@@ -77,18 +77,30 @@ struct Shared {
 struct Queue {
     sender: SyncSender<Batch>,
     octets: Arc<AtomicUsize>,
+    lost: Arc<Lost>,
 }
+
+/// Recordings of which a batch found no room, and which do not say so yet.
+type Lost = Mutex<Vec<Arc<Target>>>;
+
+/// The last line of a recording that has lost what came behind it.
+const LOST: &[u8] = b"{\"end\":\"lost\"}\n";
 
 enum Batch {
     Lines(Arc<Target>, Vec<u8>),
     /// Everything before has been written.
     Written(SyncSender<()>),
+    /// There are lost ones.
+    Lost,
 }
 
 /// A file that is written to. It is open only while a batch is written: descriptors are the server's.
+#[derive(Default)]
 struct Target {
     path: Mutex<PathBuf>,
     begun: AtomicBool,
+    /// Batches that wait to be written.
+    waiting: AtomicUsize,
     /// A batch was lost: what comes behind it means nothing.
     broken: AtomicBool,
 }
@@ -103,10 +115,10 @@ impl FileRecorder {
     pub fn new(folder: impl AsRef<Path>, options: Options, max_recordings: usize) -> io::Result<Self> {
         fs::create_dir_all(&folder)?;
         let (sender, receiver) = sync_channel(BATCHES);
-        let octets = Arc::new(AtomicUsize::new(0));
-        let queue = Queue { sender, octets: Arc::clone(&octets) };
-        let name = "httpfsm-record".to_owned();
-        thread::Builder::new().name(name).stack_size(256 << 10).spawn(move || write(&receiver, &octets))?;
+        let (octets, lost) = (Arc::new(AtomicUsize::new(0)), Arc::new(Lost::default()));
+        let queue = Queue { sender, octets: Arc::clone(&octets), lost: Arc::clone(&lost) };
+        let thread = thread::Builder::new().name("httpfsm-record".to_owned()).stack_size(256 << 10);
+        thread.spawn(move || write(&receiver, &octets, &lost))?;
         Ok(Self(Arc::new(Shared {
             which: Mutex::default(),
             on: AtomicBool::new(false),
@@ -171,8 +183,7 @@ impl Recorder for FileRecorder {
         let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '_' };
         let name: String = channel.info.channel.chars().map(plain).collect();
         let path = self.0.folder.join(format!("{name}.jsonl"));
-        let target =
-            Target { path: Mutex::new(path), begun: AtomicBool::new(false), broken: AtomicBool::new(false) };
+        let target = Target { path: Mutex::new(path), ..Target::default() };
         let queue = self.0.queue.clone();
         let recording = Recording::new(channel, &self.0.options);
         Some(Box::new(FileTape { recording, queue, target: Arc::new(target), over: false }))
@@ -206,13 +217,28 @@ impl FileTape {
         if lines.is_empty() {
             return;
         }
-        let octets = lines.len();
-        let queued = self.queue.octets.fetch_add(octets, Ordering::AcqRel);
-        let full = queued.saturating_add(octets) > QUEUED;
-        if full || self.queue.sender.try_send(Batch::Lines(Arc::clone(&self.target), lines)).is_err() {
-            self.queue.octets.fetch_sub(octets, Ordering::AcqRel);
+        if !self.queue.take(&self.target, lines) {
             self.over = true;
         }
+    }
+}
+
+impl Queue {
+    /// Whether there is room for the lines; if there is none, their recording is lost.
+    fn take(&self, target: &Arc<Target>, lines: Vec<u8>) -> bool {
+        let octets = lines.len();
+        let queued = self.octets.fetch_add(octets, Ordering::AcqRel);
+        target.waiting.fetch_add(1, Ordering::AcqRel);
+        let fits = queued.saturating_add(octets) <= QUEUED
+            && self.sender.try_send(Batch::Lines(Arc::clone(target), lines)).is_ok();
+        if !fits {
+            self.octets.fetch_sub(octets, Ordering::AcqRel);
+            target.waiting.fetch_sub(1, Ordering::AcqRel);
+            self.lost.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(target));
+            // Where there is no room for this either, the writer has other batches to come by with.
+            let _ = self.sender.try_send(Batch::Lost);
+        }
+        fits
     }
 }
 
@@ -269,30 +295,58 @@ impl Drop for FileTape {
 }
 
 /// Writes until nobody records any more.
-fn write(batches: &Receiver<Batch>, queued: &AtomicUsize) {
+fn write(batches: &Receiver<Batch>, queued: &AtomicUsize, lost: &Lost) {
     for batch in batches {
         match batch {
             Batch::Written(done) => drop(done.try_send(())),
             Batch::Lines(target, lines) => {
                 queued.fetch_sub(lines.len(), Ordering::AcqRel);
-                if !target.broken.load(Ordering::Relaxed) && target.append(&lines).is_err() {
-                    // A full disk is no reason to stop serving; the file says how far it got.
-                    target.broken.store(true, Ordering::Relaxed);
-                }
+                target.write(&lines);
+                target.waiting.fetch_sub(1, Ordering::AcqRel);
             }
+            Batch::Lost => {}
         }
+        lost.lock().unwrap_or_else(PoisonError::into_inner).retain(|target| !target.tells_its_loss());
     }
 }
 
 impl Target {
+    fn write(&self, lines: &[u8]) {
+        if !self.broken.load(Ordering::Relaxed) && self.append(lines).is_err() {
+            // A full disk is no reason to stop serving; the file says how far it got.
+            self.broken.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Once what came before the loss is written, says that there was one; whether that is done.
+    fn tells_its_loss(&self) -> bool {
+        if self.waiting.load(Ordering::Acquire) > 0 {
+            return false;
+        }
+        // Without a first line there is no recording that could say anything.
+        if self.begun.load(Ordering::Relaxed) {
+            self.write(LOST);
+        }
+        true
+    }
+
     fn append(&self, lines: &[u8]) -> io::Result<()> {
+        let mut file = self.open()?;
+        let length = file.metadata()?.len();
+        file.write_all(lines).inspect_err(|_| {
+            // Half a line goes, which may make room for the last one.
+            let _ = file.set_len(length).and_then(|()| file.write_all(LOST));
+        })
+    }
+
+    fn open(&self) -> io::Result<File> {
         let mut path = self.path.lock().unwrap_or_else(PoisonError::into_inner);
         let mut options = OpenOptions::new();
         options.append(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         if self.begun.swap(true, Ordering::Relaxed) {
-            return options.open(&*path)?.write_all(lines);
+            return options.open(&*path);
         }
         // Channels of an earlier run have had the same names.
         options.create_new(true);
@@ -302,10 +356,10 @@ impl Target {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists && n < 10_000 => {
                     *path = first.with_extension(format!("{n}.jsonl"));
                 }
-                opened => return opened?.write_all(lines),
+                opened => return opened,
             }
         }
-        Ok(())
+        Err(io::ErrorKind::AlreadyExists.into())
     }
 }
 
@@ -325,11 +379,12 @@ mod tests {
         let (peername, sockname) = (Peer::Unix(None), Peer::Unix(None));
         let info = ConnectionInfo { peername, sockname, scheme: "http".into(), channel: "a".to_owned() };
         let opened = Opened { info: &info, settings: &settings, facts: Facts::default() };
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.jsonl");
         // Nobody takes anything out of the queue.
         let (sender, receiver) = sync_channel(3);
-        let queue = Queue { sender, octets: Arc::default() };
-        let target =
-            Target { path: Mutex::default(), begun: AtomicBool::new(false), broken: AtomicBool::new(false) };
+        let queue = Queue { sender, octets: Arc::default(), lost: Arc::default() };
+        let target = Target { path: Mutex::new(path.clone()), ..Target::default() };
         let recording = Recording::new(&opened, &Options::default());
         let mut tape = FileTape { recording, queue: queue.clone(), target: Arc::new(target), over: false };
         let mut channel = Channel::new(Arc::clone(&settings), Facts::default());
@@ -341,14 +396,33 @@ mod tests {
         }
         assert!(tape.over);
         drop(tape);
-        let mut recorded = Vec::new();
-        for batch in receiver.try_iter() {
-            if let Batch::Lines(_, lines) = batch {
-                recorded.extend(lines);
-            }
-        }
-        assert_eq!(queue.octets.load(Ordering::SeqCst), recorded.len());
-        let replayed = crate::replay(&recorded[..]).unwrap();
-        assert_eq!((replayed.inputs, &*replayed.end), (3, "cut"));
+        let Queue { sender, octets, lost } = queue;
+        drop(sender);
+        write(&receiver, &octets, &lost);
+        assert_eq!(octets.load(Ordering::SeqCst), 0);
+        let replayed = crate::replay(&fs::read(path).unwrap()[..]).unwrap();
+        assert_eq!((replayed.inputs, &*replayed.end), (3, "lost"));
+    }
+
+    #[test]
+    fn a_batch_that_is_too_large_for_an_empty_queue_is_told_as_lost_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let recorder = FileRecorder::new(folder.path(), Options::default(), 1).unwrap();
+        let path = folder.path().join("a.jsonl");
+        let target = Arc::new(Target { path: Mutex::new(path.clone()), ..Target::default() });
+        assert!(recorder.0.queue.take(&target, b"{}\n".to_vec()));
+        assert!(!recorder.0.queue.take(&target, vec![b'\n'; QUEUED + 1]));
+        recorder.flush();
+        assert_eq!(fs::read(path).unwrap(), [b"{}\n", LOST].concat());
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_full_disk_breaks_a_recording_and_nothing_else() {
+        let target = Target { path: Mutex::new("/dev/full".into()), ..Target::default() };
+        target.begun.store(true, Ordering::Relaxed);
+        target.write(b"{}\n");
+        assert!(target.broken.load(Ordering::Relaxed));
+        assert!(target.tells_its_loss());
     }
 }

@@ -11,6 +11,21 @@
 //! channel, octet by octet, so that a recording replays all the same.
 //!
 //! [`FileRecorder`] records the channels of a server, switched on and off while it serves.
+//!
+//! ```no_run
+//! use std::fs::File;
+//! use std::io::BufReader;
+//!
+//! use httpfsm_record::{Failure, replay};
+//!
+//! let recording = BufReader::new(File::open("recordings/server.clisrv_1.jsonl")?);
+//! match replay(recording) {
+//!     Ok(replayed) => println!("{} inputs: equal; the recording ends: {}", replayed.inputs, replayed.end),
+//!     Err(Failure::Differs(first)) => println!("{}: {} became {}", first.line, first.expected, first.got),
+//!     Err(other) => println!("{other}"),
+//! }
+//! # Ok::<(), std::io::Error>(())
+//! ```
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
@@ -25,7 +40,7 @@ mod show;
 
 pub use files::{FileRecorder, Which};
 pub use recording::{MASKED, Options, Recording};
-pub use replay::{Difference, Failure, Kind, Replay, Replayed, Step, replay};
+pub use replay::{Difference, Failure, Kind, MAX_OCTETS, Replay, Replayed, Step, replay};
 
 /// The example of the readme compiles and runs.
 #[cfg(doctest)]

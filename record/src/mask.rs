@@ -213,7 +213,7 @@ impl Requests {
 
     fn octet(&mut self, names: &Names, octet: &mut u8) -> Part {
         match self.part {
-            Part::RequestLine => self.request_line(*octet),
+            Part::RequestLine => self.request_line(names, octet),
             Part::Fields | Part::Trailers => self.field(names, octet),
             Part::Lost => {
                 self.lines.octet(names, octet);
@@ -270,18 +270,31 @@ impl Requests {
         }
     }
 
-    fn request_line(&mut self, octet: u8) -> Part {
-        match octet {
+    fn request_line(&mut self, names: &Names, octet: &mut u8) -> Part {
+        let place = self.lines.place;
+        let part = match *octet {
             // Empty lines may come before it.
-            b'\n' if self.line == 0 => {}
+            b'\n' if self.line == 0 => Part::RequestLine,
             b'\n' => {
                 self.line = 0;
-                return Part::Fields;
+                Part::Fields
             }
-            b'\r' => {}
-            _ => self.line += 1,
-        }
-        Part::RequestLine
+            b'\r' => Part::RequestLine,
+            // What has a blank before its colon is no field, and may be a request.
+            b' ' | b'\t' if matches!(place, Place::Start | Place::Name) => {
+                self.line += 1;
+                self.lines.place = Place::Value;
+                return Part::RequestLine;
+            }
+            _ => {
+                self.line += 1;
+                Part::RequestLine
+            }
+        };
+        // A field where a request should begin, behind a body that was longer than it said: no method has a colon, so
+        // the machine refuses it, whatever its value is.
+        self.lines.octet(names, octet);
+        part
     }
 
     fn field(&mut self, names: &Names, octet: &mut u8) -> Part {
@@ -373,6 +386,17 @@ mod tests {
             "GET / HTTP/1.1\r\nCookie : a\r\n b\r\n\tc\u{1}\r\nCookie: d\re\nCookie: f",
             "GET / HTTP/1.1\r\nCookie : x\r\n x\r\n\tx\u{1}\r\nCookie: x\rx\nCookie: x",
         );
+    }
+
+    #[test]
+    fn a_field_where_a_request_should_begin_is_hidden_and_a_request_that_looks_like_one_is_not() {
+        hides("Cookie: a b\r\n c\r\nCookie: d", "Cookie: x x\r\n x\r\nCookie: x");
+        hides(
+            "POST / HTTP/1.1\r\nContent-Length: 1\r\n\r\nabc\r\nAUTHORIZATION:d\r\n\r\ncookie:e",
+            "POST / HTTP/1.1\r\nContent-Length: 1\r\n\r\nabc\r\nAUTHORIZATION:x\r\n\r\ncookie:x",
+        );
+        let text = "COO kie:/a HTTP/1.1\r\n\r\nCOOKIE /:b HTTP/1.1\r\n\r\nGET Cookie:c HTTP/1.1\r\n\r\n";
+        hides(text, text);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::io::{self, BufRead};
+use std::io::{self, BufRead, Read as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -25,6 +25,12 @@ use crate::octets::{Octets, write_line};
 use crate::recording::page_key;
 use crate::show::{output_line, request_line, then};
 
+/// Octets of a recording that is read, 256 MiB: it is held in memory, and a stranger may have made it.
+pub const MAX_OCTETS: u64 = 256 << 20;
+
+/// Error pages of a recording; one connection makes a few errors.
+const MAX_PAGES: usize = 1000;
+
 /// Replays a whole recording.
 ///
 /// # Errors
@@ -41,8 +47,8 @@ pub fn replay(recording: impl BufRead) -> Result<Replayed, Failure> {
 pub struct Replayed {
     /// How many inputs went in.
     pub inputs: u64,
-    /// How the recording ends: `over` with the connection, `full` at its bound, `cut` where the writer could not
-    /// follow or the program ended, `page` at an error page that it does not have.
+    /// How the recording ends: `over` with the connection, `full` at its bound, `lost` where the writer could not
+    /// follow, `cut` where the program ended, `page` at an error page that it does not have.
     pub end: String,
 }
 
@@ -59,6 +65,8 @@ pub enum Failure {
         /// What is wrong with it.
         why: String,
     },
+    /// The recording is longer than [`MAX_OCTETS`].
+    TooLarge,
     /// The recording cannot be read.
     Io(io::Error),
 }
@@ -81,6 +89,7 @@ impl fmt::Display for Failure {
                 write!(f, "line {line} differs\nexpected: {expected}\n     got: {got}")
             }
             Self::Malformed { line, why } => write!(f, "line {line} is none of a recording: {why}"),
+            Self::TooLarge => write!(f, "the recording is longer than {MAX_OCTETS} octets"),
             Self::Io(error) => write!(f, "the recording cannot be read: {error}"),
         }
     }
@@ -129,7 +138,7 @@ pub enum Kind {
 /// A replay, step by step.
 pub struct Replay {
     channel: Channel,
-    lines: std::vec::IntoIter<(usize, Line)>,
+    lines: Lines,
     names: Names,
     masked_bodies: bool,
     outgoing: Outgoing,
@@ -145,30 +154,35 @@ impl Replay {
     ///
     /// # Errors
     ///
-    /// [`Failure::Malformed`] or [`Failure::Io`].
-    pub fn new(mut recording: impl BufRead) -> Result<Self, Failure> {
+    /// [`Failure::Malformed`], [`Failure::TooLarge`] or [`Failure::Io`].
+    pub fn new(recording: impl BufRead) -> Result<Self, Failure> {
         let mut text = String::new();
-        recording.read_to_string(&mut text).map_err(Failure::Io)?;
-        let whole = text.rfind('\n').map_or("", |end| text.get(..end).unwrap_or_default());
-        let mut texts = whole.split('\n').enumerate().map(|(at, line)| (at + 1, line));
-        let malformed = |line, error: serde_json::Error| Failure::Malformed { line, why: error.to_string() };
-        let head = texts.next().map_or("", |(_, line)| line);
-        let head: Head = serde_json::from_str(head).map_err(|error| malformed(1, error))?;
+        recording.take(MAX_OCTETS + 1).read_to_string(&mut text).map_err(Failure::Io)?;
+        if text.len() as u64 > MAX_OCTETS {
+            return Err(Failure::TooLarge);
+        }
+        let mut lines = Lines::new(text);
+        let head = lines.next().map_or("", |(_, line)| line);
+        if lines.text.is_empty() {
+            return Err(malformed(1, "there is none, the file is empty"));
+        }
+        let head: Head = serde_json::from_str(head).map_err(|error| malformed(1, &error.to_string()))?;
         if head.httpfsm != FORMAT {
             let why = format!("its format is {}, and this program reads {FORMAT}", head.httpfsm);
             return Err(Failure::Malformed { line: 1, why });
         }
-        let (mut lines, mut pages) = (Vec::new(), HashMap::new());
-        for (at, line) in texts {
-            let line: Line = serde_json::from_str(line).map_err(|error| malformed(at, error))?;
+        let (begin, mut pages) = (lines.place, HashMap::new());
+        while let Some((at, line)) = lines.parse_next()? {
             if let Some(key) = line.page {
                 let content_type = line.text.unwrap_or_default().into();
                 let body = Bytes::from(line.octets.unwrap_or_default().0);
                 pages.insert(key, ErrorPage { content_type, body });
-            } else {
-                lines.push((at, line));
+                if pages.len() > MAX_PAGES {
+                    return Err(malformed(at, "no connection has so many error pages"));
+                }
             }
         }
+        lines.place = begin;
         let page_missing = Arc::new(AtomicBool::new(false));
         let mut config = head.config.restore();
         if head.config.error_pages {
@@ -183,7 +197,7 @@ impl Replay {
         let facts = Facts { age_jitter: Duration::from_millis(head.age_jitter) };
         Ok(Self {
             channel: Channel::new(Arc::new(Settings::new(&config)), facts),
-            lines: lines.into_iter(),
+            lines,
             names: Names::new(head.masked.iter().map(|name| &**name)),
             masked_bodies: head.masked_bodies,
             outgoing: Outgoing::default(),
@@ -230,10 +244,17 @@ impl Replay {
     ///
     /// [`Failure`]; nothing follows a difference that says more.
     pub fn step(&mut self) -> Result<Option<Step>, Failure> {
-        let Some((at, line)) = self.lines.next() else { return Ok(None) };
+        let (at, line) = loop {
+            match self.lines.parse_next()? {
+                None => return Ok(None),
+                // It was read at the beginning.
+                Some((_, line)) if line.page.is_some() => {}
+                Some(next) => break next,
+            }
+        };
         if let Some(end) = line.end {
             self.replayed.end = end;
-            self.lines = Vec::new().into_iter();
+            self.lines = Lines::default();
             return Ok(None);
         }
         let before = self.channel.state();
@@ -241,7 +262,7 @@ impl Replay {
             self.input(at, &line)?;
             if self.page_missing.load(Ordering::SeqCst) {
                 self.replayed.end = "page".to_owned();
-                self.lines = Vec::new().into_iter();
+                self.lines = Lines::default();
                 return Ok(None);
             }
             self.replayed.inputs += 1;
@@ -372,6 +393,41 @@ impl fmt::Debug for Replay {
             .field("channel", &self.about.0)
             .field("replayed", &self.replayed)
             .finish_non_exhaustive()
+    }
+}
+
+/// The lines that are to come. They stay text until their turn: a line that is taken apart is many times as large.
+#[derive(Default)]
+struct Lines {
+    text: String,
+    place: Place,
+}
+
+/// A place between two lines.
+#[derive(Clone, Copy, Default)]
+struct Place {
+    octet: usize,
+    lines_before: usize,
+}
+
+impl Lines {
+    fn new(text: String) -> Self {
+        Self { text, place: Place::default() }
+    }
+
+    /// The next line and its number, from 1.
+    fn next(&mut self) -> Option<(usize, &str)> {
+        let rest = self.text.get(self.place.octet..)?;
+        let (line, _) = rest.split_once('\n')?;
+        self.place.octet += line.len() + 1;
+        self.place.lines_before += 1;
+        Some((self.place.lines_before, line))
+    }
+
+    fn parse_next(&mut self) -> Result<Option<(usize, Line)>, Failure> {
+        let Some((at, line)) = self.next() else { return Ok(None) };
+        let parsed = serde_json::from_str(line).map_err(|error| malformed(at, &error.to_string()))?;
+        Ok(Some((at, parsed)))
     }
 }
 

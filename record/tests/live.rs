@@ -380,6 +380,8 @@ fn step() -> impl Strategy<Value = Step> {
         "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\nCookie: secret\r\n",
         "Upgrade: x\r\nConnection: upgrade\r\n\r\nfree",
         "Authorization : secret\r\n\r\n",
+        "\r\nCookie: secret\r\n\r\n",
+        "\r\ncookie:secret / HTTP/1.1\r\nHost: a\r\n\r\n",
         "Cookie: secret\r\n secret\r\n\r\n",
         "Connection: close\r\n\r\n",
     ]);

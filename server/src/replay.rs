@@ -35,6 +35,7 @@ pub(crate) fn run(options: &cli::Replay) -> Result<(), Box<dyn Error>> {
     let why = match &*end {
         "over" => "",
         "full" => "; the recording ends at its bound, before the connection",
+        "lost" => "; what follows was lost, the disk could not keep up",
         "page" => "; the recording ends at an error page that it does not have",
         _ => "; the recording breaks off",
     };

@@ -29,14 +29,18 @@ macro_rules! we_refuse {
     };
 }
 
-/// Requests that they refuse with an error that says this, and we do not.
+/// Requests that they refuse with an error that says this, and we do not, where the request is one of those that the
+/// reason is about.
 macro_rules! they_refuse {
-    ($($error:literal: $reason:literal,)*) => {
+    ($($error:literal if $request:expr, $reason:literal;)*) => {
         &[$(Difference {
             name: concat!("they refuse ", $error),
             reason: $reason,
             holds: |point| {
-                point.ours.is_ok() && matches!(point.theirs, Err(End::Error(error)) if error.contains($error))
+                let request: fn(RequestRef<'_>, &[u8]) -> bool = $request;
+                point.ours.is_ok()
+                    && matches!(point.theirs, Err(End::Error(error)) if error.contains($error))
+                    && point.current.is_some_and(|current| request(current, point.octets))
             },
         },)*]
     };
@@ -67,8 +71,10 @@ const HYPER: &[&[Difference]] = &[
         TransferCoding: "RFC 9112 section 6.3 and 7.1: chunked is last and once; hyper looks at the end only",
     },
     they_refuse! {
-        "Parse(Version)": "RFC 9110 section 2.5: a higher minor version is served as the one that is known",
-        "Parse(Uri)": "browsers send these characters, and they frame nothing (RFC 9112 section 3.2)",
+        "Parse(Version)" if |request, _| has_later_minor(request),
+            "RFC 9110 section 2.5: a higher minor version is served as the one that is known";
+        "Parse(Uri)" if |request, _| has_other_characters(request),
+            "browsers send these characters, and they frame nothing (RFC 9112 section 3.2)";
     },
     &[
         Difference {
@@ -129,11 +135,16 @@ const LLHTTP: &[&[Difference]] = &[
         BareCr: "RFC 9112 section 2.2: a bare CR is invalid wherever it stands; llhttp skips it before a message",
     },
     they_refuse! {
-        "HPE_INVALID_TRANSFER_ENCODING": "llhttp parses trailers as if they stood in the head; ours are kept apart",
-        "HPE_INVALID_VERSION": "RFC 9110 section 2.5: a higher minor version is served as the one that is known",
-        "HPE_INVALID_CONTENT_LENGTH": "llhttp parses trailers as if they stood in the head; ours are kept apart",
-        "HPE_INVALID_METHOD": "RFC 9110 section 9.1: any token is a method; llhttp knows a list",
-        "HPE_STRICT": "RFC 9112 section 7.1.1: blanks in a chunk extension MUST be read; llhttp refuses them",
+        "HPE_INVALID_TRANSFER_ENCODING" if |request, _| is_plainly_chunked(request),
+            "llhttp parses trailers as if they stood in the head; ours are kept apart";
+        "HPE_INVALID_VERSION" if |request, _| has_later_minor(request),
+            "RFC 9110 section 2.5: a higher minor version is served as the one that is known";
+        "HPE_INVALID_CONTENT_LENGTH" if |request, _| is_plainly_chunked(request),
+            "llhttp parses trailers as if they stood in the head; ours are kept apart";
+        "HPE_INVALID_METHOD" if |request, _| !METHODS.contains(&request.method()),
+            "RFC 9110 section 9.1: any token is a method; llhttp knows a list";
+        "HPE_STRICT" if |request, octets| is_plainly_chunked(request) && has_blank_at_a_mark(octets),
+            "RFC 9112 section 7.1.1: blanks in a chunk extension MUST be read; llhttp refuses them";
     },
     &[
         Difference {
@@ -162,6 +173,35 @@ const LLHTTP: &[&[Difference]] = &[
 
 fn obs_text_in_connection(request: RequestRef<'_>) -> bool {
     request.field_all("connection").any(|value| !value.is_ascii())
+}
+
+/// Those of RFC 9110 section 9.
+const METHODS: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE"];
+
+fn has_later_minor(request: RequestRef<'_>) -> bool {
+    let line = request.raw().split(|octet| *octet == b'\r').find(|line| !trim(line).is_empty());
+    line.is_some_and(|line| matches!(line, [.., b' ', b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'2'..=b'9']))
+}
+
+/// Characters that RFC 3986 has in no path and no query; of authorities hyper takes fewer.
+fn has_other_characters(request: RequestRef<'_>) -> bool {
+    let common = |o: u8| o.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/?%".contains(&o);
+    !request.target().starts_with('/') || !request.target().bytes().all(common)
+}
+
+/// Nothing in the head can be what is wrong with the framing: `Transfer-Encoding: chunked`, and no length.
+fn is_plainly_chunked(request: RequestRef<'_>) -> bool {
+    let mut codings = request.field_all("transfer-encoding");
+    codings.next().is_some_and(|coding| coding.eq_ignore_ascii_case(b"chunked"))
+        && codings.next().is_none()
+        && request.field("content-length").is_none()
+}
+
+/// A blank beside `;` or `=`.
+fn has_blank_at_a_mark(octets: &[u8]) -> bool {
+    let blank = |octet: u8| matches!(octet, b' ' | b'\t');
+    let mark = |octet: u8| matches!(octet, b';' | b'=');
+    octets.windows(2).any(|two| (blank(two[0]) && mark(two[1])) || (mark(two[0]) && blank(two[1])))
 }
 
 /// An absolute-form as hyper spells it: the scheme in lower case, and a path.

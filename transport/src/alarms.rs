@@ -73,6 +73,9 @@ struct Inner {
     idle: Vec<(u64, Entry)>,
     /// When to search again.
     search_at: u64,
+    /// How often an entry was made or moved.
+    #[cfg(test)]
+    armed: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -89,6 +92,10 @@ impl Alarms {
         let mut inner = lock(&self.inner);
         let before = inner.remove(key, old);
         inner.entries.insert((at, key), entry);
+        #[cfg(test)]
+        {
+            inner.armed += 1;
+        }
         let mut sweeper = None;
         if at < inner.planned {
             inner.planned = at;
@@ -204,11 +211,21 @@ impl Inner {
 
 #[cfg(test)]
 mod tests {
+    use std::future::Future;
+    use std::pin::Pin;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::task::Wake;
+    use std::time::Duration;
+
+    use httpfsm::config::ServerConfig;
+    use httpfsm::handler::Request;
+    use httpfsm::peer::Peer;
 
     use super::*;
+    use crate::memory::pair;
+    use crate::wire::Wire;
+    use crate::{Clock, Inline, Service};
 
     #[derive(Default)]
     struct Count(AtomicUsize);
@@ -247,5 +264,60 @@ mod tests {
         alarms.arm(1, NEVER, 50, Waker::noop(), None);
         alarms.arm(1, 50, 70, Waker::noop(), None);
         assert_eq!(count.0.load(Ordering::SeqCst), 1);
+    }
+
+    /// Fails if an entry that is moved leaves its old one behind, and if a sweep takes more than is due.
+    #[test]
+    fn a_hundred_thousand_alarms_that_are_moved_are_as_many_entries_and_none_when_they_are_disarmed() {
+        const ALARMS: u64 = 100_000;
+        let (alarms, count) = (Alarms::default(), Arc::new(Count::default()));
+        let (waker, mut cx) = (Waker::from(Arc::clone(&count)), Context::from_waker(Waker::noop()));
+        let at = |key: u64, round: u64| 1_000_000 - 1000 * round + key % 1000;
+        for round in 0..4 {
+            for key in 1..=ALARMS {
+                let old = if round == 0 { NEVER } else { at(key, round - 1) };
+                alarms.arm(key, old, at(key, round), &waker, None);
+            }
+            assert_eq!(alarms.len() as u64, ALARMS, "in round {round}");
+        }
+        assert_eq!(Arc::strong_count(&count) as u64, ALARMS + 2, "a waker for each entry");
+        // A thousandth is due at each moment.
+        for ms in 0..10 {
+            assert_eq!(alarms.sweep(997_000 + ms, &mut cx), 997_001 + ms);
+            assert_eq!(count.0.load(Ordering::SeqCst) as u64, ALARMS / 1000 * (ms + 1));
+        }
+        for key in 1..=ALARMS {
+            alarms.disarm(key, at(key, 3));
+        }
+        assert_eq!((alarms.len(), Arc::strong_count(&count)), (0, 2));
+    }
+
+    /// A hundred thousand requests in as many milliseconds: a connection that armed at each would do so a hundred
+    /// thousand times.
+    #[test]
+    fn a_busy_connection_moves_its_alarm_once_in_a_deadline_and_not_once_in_a_request() {
+        let clock = Clock::manual();
+        let handler = |_: Request| async { "fine" };
+        let service = Service::new(ServerConfig::default(), clock.clone(), Arc::new(Inline), None, handler);
+        let (mut near, far) = pair(10_000);
+        let Ok(mut driver) = service.connect(far, Peer::Unix(None), Peer::Unix(None)) else {
+            panic!("refused");
+        };
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut answer = [0; 1000];
+        for n in 0..100_000 {
+            // In two pieces, so that there is a head to wait for, too.
+            for piece in [&b"GET / HTTP/1.1\r\n"[..], b"Host: a\r\n\r\n"] {
+                assert!(near.poll_write(&mut cx, piece).is_ready());
+                assert!(Pin::new(&mut driver).poll(&mut cx).is_pending());
+            }
+            assert!(near.poll_read(&mut cx, &mut answer).is_ready(), "request {n} is not answered");
+            clock.advance(Duration::from_millis(1));
+            service.desk.sweep(&mut cx);
+        }
+        // The deadlines of a first octet and of a head are 30 s.
+        let armed = lock(&service.desk.alarms.inner).armed;
+        assert!(armed <= 2 + 100 / 30, "armed {armed} times");
+        assert_eq!(service.desk.alarms.len(), 1);
     }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use httpfsm::config::ChannelConfig;
 use httpfsm::error::CloseReason;
-use httpfsm::{BodyRef, Fields, ResponseRef, Settings, Status};
+use httpfsm::{BodyRef, Fields, ResponseRef, Settings, State, Status};
 use httpfsm_blocking::{Connection, Event, Stream, connection};
 use socket2::SockRef;
 
@@ -134,6 +134,51 @@ fn an_upgraded_connection_is_taken_apart_and_its_socket_blocks() {
     stream.read_exact(&mut more).unwrap();
     assert_eq!(&more, b"more");
     later.join().unwrap();
+}
+
+#[test]
+fn a_unix_socket_is_given_back_and_blocks() {
+    let (mut client, served) = UnixStream::pair().unwrap();
+    let mut connection = connection(served, Arc::new(Settings::new(&ChannelConfig::default()))).unwrap();
+    assert!(matches!(connection.next_event(), Some(Event::Opened)));
+    let Some(Stream::Unix(mut stream)) = connection.into_parts().unwrap().stream else {
+        panic!("it was Unix")
+    };
+    let later = thread::spawn(move || {
+        thread::sleep(Duration::from_millis(20));
+        client.write_all(b"more").unwrap();
+    });
+    let mut more = [0; 4];
+    stream.read_exact(&mut more).unwrap();
+    assert_eq!(&more, b"more");
+    later.join().unwrap();
+}
+
+#[test]
+fn interim_answers_go_before_the_one_for_an_application_that_fails() {
+    let (mut client, mut connection) = pair(&ChannelConfig::default());
+    client
+        .write_all(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n")
+        .unwrap();
+    await_request(&mut connection);
+    let hint = Fields::new().with("Link", "</a>").unwrap();
+    connection.informational(Status::EARLY_HINTS, &hint).unwrap();
+    connection.send_continue().unwrap();
+    connection.abort(Some("the disk is gone")).unwrap();
+    assert!(connection.abort(None).is_err(), "it is answered");
+    assert_eq!(connection.channel().state(), State::Closing);
+    assert!(format!("{connection:?}").contains("Closing"));
+    let reader = thread::spawn(move || {
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).unwrap();
+        answer
+    });
+    while connection.next_event().is_some() {}
+    let answer = reader.join().unwrap();
+    let statuses: Vec<_> =
+        answer.match_indices("HTTP/1.1 ").map(|(at, _)| &answer[at + 9..at + 12]).collect();
+    assert_eq!(statuses, ["103", "100", "500"], "{answer}");
+    assert!(!answer.contains("disk"), "{answer}");
 }
 
 #[test]

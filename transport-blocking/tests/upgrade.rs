@@ -146,6 +146,10 @@ fn the_drain_deadline_ends_tunnels() {
 #[test]
 fn a_thread_of_nobodys_spawns_nothing() {
     assert_eq!(spawn(async {}), Err(SpawnError::Elsewhere));
+    let texts = [SpawnError::Elsewhere, SpawnError::Full, SpawnError::Gone].map(|error| error.to_string());
+    for (at, text) in texts.iter().enumerate() {
+        assert!(text.ends_with('.') && !texts[..at].contains(text), "{text}");
+    }
 }
 
 /// Of an executor that is not ours.

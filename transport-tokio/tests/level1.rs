@@ -13,7 +13,7 @@ use httpfsm::error::CloseReason;
 use httpfsm::{BodyRef, Fields, ResponseRef, Settings, Status};
 use httpfsm_tokio::{Connection, Event, connection};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpStream, UnixStream};
 
 async fn pair(config: ChannelConfig) -> (TcpStream, Connection) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -78,6 +78,18 @@ async fn an_echo_loses_nothing_when_its_futures_are_dropped() {
     let ((), answer, _) = tokio::join!(send, receive, echo(connection));
     assert_eq!(answer.iter().filter(|&&octet| octet == b'x').count(), 1_000_000);
     assert!(answer.ends_with(b"\r\n0\r\n\r\n"));
+}
+
+#[tokio::test]
+async fn a_unix_socket_is_served() {
+    let (mut client, served) = UnixStream::pair().unwrap();
+    let connection = connection(served, Arc::new(Settings::new(&ChannelConfig::default())));
+    client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    client.shutdown().await.unwrap();
+    assert_eq!(echo(connection).await, CloseReason::PeerEnded);
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
 }
 
 #[tokio::test]

@@ -299,6 +299,37 @@ mod tests {
     }
 
     #[test]
+    fn without_a_host_every_address_of_the_machine_is_listened_at() -> io::Result<()> {
+        let listeners = Listener::at_host("", 0, &SocketOptions::default(), |error| panic!("{error}"))?;
+        let [listener] = &listeners[..] else { panic!("one socket: {listeners:?}") };
+        let Peer::Ip(address) = *listener.local_addr() else { unreachable!("it is TCP") };
+        assert!(address.ip().is_unspecified());
+        assert!(std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, address.port())).is_ok());
+        Ok(())
+    }
+
+    #[test]
+    fn a_host_of_which_no_address_can_be_listened_at_fails_with_its_first_reason() -> io::Result<()> {
+        let first = Listener::tcp((Ipv4Addr::LOCALHOST, 0).into(), &SocketOptions::default())?;
+        let Peer::Ip(address) = *first.local_addr() else { unreachable!("it is TCP") };
+        let options = SocketOptions::default();
+        let mut told = 0;
+        let failed = Listener::at_host("127.0.0.1", address.port(), &options, |_| told += 1);
+        let failed = failed.map(|_| ()).map_err(|error| error.kind());
+        assert_eq!((failed, told), (Err(io::ErrorKind::AddrInUse), 0));
+        Ok(())
+    }
+
+    #[test]
+    fn a_unix_socket_has_no_twin() -> io::Result<()> {
+        let place = tempfile::tempdir()?;
+        let options = SocketOptions::default();
+        let listener = Listener::unix(place.path().join("socket"), &options)?;
+        assert!(listener.twin(&options)?.is_none());
+        Ok(())
+    }
+
+    #[test]
     fn an_address_in_use_is_named() -> io::Result<()> {
         let first = Listener::tcp((Ipv4Addr::LOCALHOST, 0).into(), &SocketOptions::default())?;
         let Peer::Ip(address) = *first.local_addr() else { unreachable!("it is TCP") };

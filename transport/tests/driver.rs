@@ -13,7 +13,8 @@ use httpfsm::config::{Bodies, ServerConfig};
 use httpfsm::error::CloseReason;
 use httpfsm::fields::Fields;
 use httpfsm::handler::{
-    Body, ConnectionInfo, Frame, Handler, IoFailure, Request, Response, Subscriber, UpgradeFuture, Upgraded,
+    Body, ConnectionInfo, Frame, Handler, IoFailure, Request, Response, Subscriber, UpgradeError,
+    UpgradeFuture, Upgraded,
 };
 use httpfsm::status::Status;
 use httpfsm_transport::ServerHandle;
@@ -504,6 +505,70 @@ fn a_refused_upgrade_is_told_and_the_connection_goes_on() {
     }
 }
 
+/// Keeps each request, so that it can be asked after its end.
+fn keeping() -> (Arc<Mutex<Vec<Request>>>, MemoryServer<impl Handler>) {
+    let kept: Arc<Mutex<Vec<Request>>> = Arc::default();
+    let keep = Arc::clone(&kept);
+    let server = server(move |request: Request| {
+        let is_upgrade = request.path() == "/upgrade";
+        keep.lock().unwrap().push(request);
+        async move {
+            if is_upgrade { Response::switching_protocols("echo") } else { std::future::pending().await }
+        }
+    });
+    (kept, server)
+}
+
+fn poll<F: Future>(future: F) -> Poll<F::Output> {
+    pin!(future).poll(&mut Context::from_waker(Waker::noop()))
+}
+
+#[test]
+fn an_upgraded_connection_is_handed_over_once() {
+    let (kept, mut server) = keeping();
+    let client = server.connect().unwrap();
+    client.send("GET /upgrade HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n");
+    server.run();
+    let request = kept.lock().unwrap().pop().unwrap();
+    let upgraded = poll(request.upgrade());
+    let Poll::Ready(Ok(mut upgraded)) = upgraded else { panic!("{upgraded:?}") };
+    assert!(matches!(poll(request.upgrade()), Poll::Ready(Err(UpgradeError::Taken))));
+    // Nothing asked for is nothing read, and no end.
+    assert_eq!(poll(upgraded.read(&mut [])), Poll::Ready(Ok(0)));
+    client.send("x");
+    assert_eq!(poll(upgraded.read(&mut [0; 9])), Poll::Ready(Ok(1)));
+}
+
+#[test]
+fn a_request_whose_connection_is_lost_asks_in_vain() {
+    let (kept, mut server) = keeping();
+    let client = server.connect().unwrap();
+    client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n");
+    server.run();
+    let request = kept.lock().unwrap().pop().unwrap();
+    assert!(poll(request.upgrade()).is_pending());
+    client.reset();
+    server.run();
+    assert!(request.is_disconnected());
+    assert!(matches!(poll(request.upgrade()), Poll::Ready(Err(UpgradeError::Disconnected))));
+    request.early_hints(Fields::new());
+    server.run();
+    assert_eq!(server.connections(), 0);
+}
+
+#[test]
+fn a_body_whose_100_was_refused_is_closed_to_its_reader() {
+    let mut server = server(|mut request: Request| async move {
+        request.refuse_expect();
+        request.body().collect(100).await
+    });
+    let client = server.connect().unwrap();
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n");
+    server.run();
+    let answer = client.take_text();
+    assert!(answer.starts_with("HTTP/1.1 503 ") && !answer.contains("100 Continue"), "{answer}");
+}
+
 #[test]
 fn whole_bodies_reach_the_handler_at_once_from_memory_or_from_a_file() {
     let mut config = ServerConfig::default();
@@ -709,6 +774,25 @@ fn at_the_limit_of_connections_the_longest_idle_gives_its_place() {
     server.run();
     assert!(third.take_text().ends_with("fine"));
     drop(fourth);
+}
+
+/// A search keeps no more than it may hand out; these are more.
+#[test]
+fn of_very_many_that_are_idle_the_longest_idle_give_their_places() {
+    let config = ServerConfig { max_connections: 600, ..ServerConfig::default() };
+    let mut server = MemoryServer::new(config, |_: Request| async { "fine" });
+    let clients: Vec<_> = (0..600).map(|_| server.connect().unwrap()).collect();
+    // Idle since different moments, in another order than they came in: 7 and 600 have no factor in common.
+    for turn in 0..600 {
+        clients[turn * 7 % 600].send(GET);
+        server.advance(Duration::from_millis(1));
+    }
+    let mut late = Vec::new();
+    for turn in 0..5 {
+        late.push(server.connect().unwrap());
+        let ended: Vec<_> = (0..600).filter(|turn| clients[turn * 7 % 600].is_ended()).collect();
+        assert_eq!(ended, Vec::from_iter(0..=turn));
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ use std::time::Duration;
 use futures_lite::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use httpfsm::config::ChannelConfig;
 use httpfsm::error::CloseReason;
-use httpfsm::{BodyRef, Fields, ResponseRef, Settings, Status};
+use httpfsm::{BodyRef, Fields, ResponseRef, Rule, Settings, Status};
 use httpfsm_async_std::{Connection, Event, connection};
 
 use crate::HANG;
@@ -67,6 +67,7 @@ macro_rules! on_each_socket {
 on_each_socket! {
     an_echo_loses_nothing_when_its_futures_are_dropped
     a_deadline_comes_while_an_event_is_awaited
+    an_earlier_deadline_replaces_the_one_that_was_awaited
     a_lost_connection_is_an_event_while_the_answer_is_made
     an_upgraded_connection_is_taken_apart
 }
@@ -150,6 +151,27 @@ mod bodies {
         };
         assert_eq!(reason, CloseReason::FirstByteTimeout);
         assert_eq!((&client).read(&mut [0; 1]).unwrap(), 0);
+    }
+
+    pub(super) async fn an_earlier_deadline_replaces_the_one_that_was_awaited<S: Socket>(
+        client: socket2::Socket,
+        server: S,
+    ) {
+        let config = ChannelConfig {
+            first_byte_timeout: Some(Duration::from_secs(3600)),
+            head_timeout: Some(Duration::from_millis(20)),
+            ..ChannelConfig::default()
+        };
+        let mut connection = open(server, &config);
+        assert!(matches!(connection.next_event().await, Some(Event::Opened)));
+        let mut awaited = pin!(connection.next_event());
+        assert!(smol::future::poll_once(&mut awaited).await.is_none(), "the first deadline is far");
+        (&client).write_all(b"GET /").unwrap();
+        let event = awaited.await;
+        assert!(
+            matches!(&event, Some(Event::Refused(error)) if error.rule == Rule::HeadTimeout),
+            "{event:?}"
+        );
     }
 
     pub(super) async fn a_lost_connection_is_an_event_while_the_answer_is_made<S: Socket>(

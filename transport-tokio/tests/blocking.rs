@@ -1,0 +1,55 @@
+//! Functions that block, on tokio's blocking pool.
+#![allow(clippy::unwrap_used)]
+
+use std::io::Read;
+use std::thread;
+
+use httpfsm::config::ServerConfig;
+use httpfsm::handler::{Request, Response};
+use httpfsm::status::Status;
+use httpfsm_tokio::{serve, sync};
+use httpfsm_transport::BodyReader;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+/// Reads its body with code that waits for it.
+fn reverse(mut request: Request) -> Response {
+    if request.path() == "/panic" {
+        panic!("at the disk");
+    }
+    let mut body = Vec::new();
+    match BodyReader::new(request.take_body()).read_to_end(&mut body) {
+        Ok(_) => {
+            body.reverse();
+            Response::octets(body)
+        }
+        Err(error) => Response::text(error.to_string()).with_status(Status::BAD_REQUEST),
+    }
+}
+
+/// On one thread: were the function to run there, the octets that it waits for would never be read.
+#[tokio::test]
+async fn a_function_waits_for_its_body_beside_the_loop() {
+    let worker = thread::current().id();
+    let on_loop = move |request: Request| {
+        assert_ne!(thread::current().id(), worker);
+        reverse(request)
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let server = serve(listener, ServerConfig::default(), sync(on_loop)).unwrap();
+    let mut client = TcpStream::connect(server.local_addr().unwrap()).await.unwrap();
+    client.write_all(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nabc").await.unwrap();
+    tokio::task::yield_now().await;
+    client.write_all(b"def").await.unwrap();
+    let (mut answer, mut buffer) = (Vec::new(), [0; 1000]);
+    while !answer.ends_with(b"fedcba") {
+        let octets = client.read(&mut buffer).await.unwrap();
+        assert_ne!(octets, 0, "{}", String::from_utf8_lossy(&answer));
+        answer.extend_from_slice(&buffer[..octets]);
+    }
+    client.write_all(b"GET /panic HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    client.shutdown().await.unwrap();
+    answer.clear();
+    client.read_to_end(&mut answer).await.unwrap();
+    assert!(answer.starts_with(b"HTTP/1.1 500 "), "{}", String::from_utf8_lossy(&answer));
+}

@@ -1,0 +1,115 @@
+//! The accept loop, with a listener that fails and a clock that the test turns.
+#![allow(clippy::unwrap_used)]
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::io;
+use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use httpfsm::config::ServerConfig;
+use httpfsm::handler::{Handler, Request};
+use httpfsm::peer::Peer;
+use httpfsm_transport::memory::{MemoryWire, pair};
+use httpfsm_transport::{Accept, Accepted, Clock, Inline, Service, accept};
+
+/// What the listener says in turn; then it waits.
+struct Script {
+    says: VecDeque<io::Result<()>>,
+    asked: Arc<AtomicUsize>,
+    peers: Arc<Mutex<Vec<MemoryWire>>>,
+}
+
+impl Accept for Script {
+    type Wire = MemoryWire;
+
+    fn poll_accept(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<Accepted<MemoryWire>>> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        let Some(said) = self.says.pop_front() else { return Poll::Pending };
+        Poll::Ready(said.map(|()| {
+            let (near, far) = pair(1000);
+            self.peers.lock().unwrap().push(near);
+            (far, Peer::Unix(None), Peer::Unix(None))
+        }))
+    }
+}
+
+fn out_of_descriptors() -> io::Result<()> {
+    Err(io::Error::from_raw_os_error(24))
+}
+
+struct Bench<H: Handler> {
+    clock: Clock,
+    service: Arc<Service<H>>,
+    asked: Arc<AtomicUsize>,
+    served: Arc<AtomicUsize>,
+    peers: Arc<Mutex<Vec<MemoryWire>>>,
+}
+
+fn bench() -> Bench<impl Handler> {
+    let clock = Clock::manual();
+    let handler = |_: Request| async { "fine" };
+    let service = Service::new(ServerConfig::default(), clock.clone(), Arc::new(Inline), None, handler);
+    Bench { clock, service, asked: Arc::default(), served: Arc::default(), peers: Arc::default() }
+}
+
+impl<H: Handler> Bench<H> {
+    /// An accept loop over a listener that says this.
+    fn listen<const N: usize>(
+        &self,
+        says: [io::Result<()>; N],
+    ) -> impl Future<Output = ()> + Unpin + use<N, H> {
+        let listener =
+            Script { says: says.into(), asked: Arc::clone(&self.asked), peers: Arc::clone(&self.peers) };
+        let served = Arc::clone(&self.served);
+        let count = move |_| {
+            served.fetch_add(1, Ordering::SeqCst);
+        };
+        Box::pin(accept(listener, Arc::clone(&self.service), self.service.handle(Vec::new()), count))
+    }
+
+    /// How often the listener was asked, and how many connections are served.
+    fn counts(&self) -> (usize, usize) {
+        (self.asked.load(Ordering::SeqCst), self.served.load(Ordering::SeqCst))
+    }
+}
+
+fn poll(future: &mut (impl Future<Output = ()> + Unpin)) -> Poll<()> {
+    pin!(future).poll(&mut Context::from_waker(Waker::noop()))
+}
+
+#[test]
+fn a_listener_out_of_descriptors_is_left_alone_for_a_while_and_then_asked_again() {
+    let bench = bench();
+    let mut listening = bench.listen([out_of_descriptors(), out_of_descriptors(), Ok(())]);
+    for (millis, counts) in [(0, (1, 0)), (0, (1, 0)), (4, (1, 0)), (1, (2, 0)), (9, (2, 0)), (1, (4, 1))] {
+        bench.clock.advance(Duration::from_millis(millis));
+        assert!(poll(&mut listening).is_pending());
+        assert_eq!(bench.counts(), counts, "{millis} ms later");
+    }
+}
+
+#[test]
+fn a_connection_that_is_lost_before_it_is_accepted_delays_no_other() {
+    let bench = bench();
+    let aborted = || Err(io::ErrorKind::ConnectionAborted.into());
+    let mut listening = bench.listen([aborted(), Ok(()), aborted(), Ok(())]);
+    assert!(poll(&mut listening).is_pending());
+    assert_eq!(bench.counts(), (5, 2));
+}
+
+#[test]
+fn a_server_that_goes_out_does_not_wait_for_the_end_of_a_pause() {
+    let bench = bench();
+    let mut listening = bench.listen([out_of_descriptors()]);
+    assert!(poll(&mut listening).is_pending());
+    let handle = bench.service.handle(Vec::new());
+    let drained = handle.drain(None);
+    assert!(poll(&mut listening).is_ready());
+    drop(listening);
+    assert!(pin!(drained).poll(&mut Context::from_waker(Waker::noop())).is_ready());
+    assert_eq!(bench.service.held(), [0; 5]);
+}

@@ -1,0 +1,207 @@
+//! Level 1 over wires in memory: what a connection tells, what it can be told, and wires that fail.
+#![allow(clippy::unwrap_used)]
+
+use std::io::{self, IoSlice};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+use httpfsm::config::ChannelConfig;
+use httpfsm::error::{BodyError, CloseReason, Rule};
+use httpfsm::{BodyRef, Fields, ResponseRef, Settings, State, Status};
+use httpfsm_transport::memory::{MemoryWire, pair};
+use httpfsm_transport::{Connection, Event, Timer, Wire};
+
+const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+
+/// Time stands still.
+struct Never;
+
+impl Timer for Never {
+    fn poll_until(&mut self, _cx: &mut Context<'_>, _at: Instant) -> Poll<()> {
+        Poll::Pending
+    }
+}
+
+fn cx() -> Context<'static> {
+    Context::from_waker(Waker::noop())
+}
+
+/// The peer's end, and a connection over the other.
+fn connection() -> (MemoryWire, Connection<MemoryWire, Never>) {
+    let (near, far) = pair(1 << 20);
+    (near, over(far))
+}
+
+fn over<W: Wire>(wire: W) -> Connection<W, Never> {
+    let settings = Arc::new(Settings::new(&ChannelConfig::default()));
+    Connection::new(wire, Never, settings, httpfsm::Facts::default())
+}
+
+fn send(peer: &mut MemoryWire, octets: impl AsRef<[u8]>) {
+    let octets = octets.as_ref();
+    assert!(matches!(peer.poll_write(&mut cx(), octets), Poll::Ready(Ok(n)) if n == octets.len()));
+}
+
+/// What has arrived.
+fn received(peer: &mut MemoryWire) -> String {
+    let (mut text, mut buffer) = (String::new(), [0; 4096]);
+    while let Poll::Ready(Ok(octets @ 1..)) = peer.poll_read(&mut cx(), &mut buffer) {
+        text.push_str(std::str::from_utf8(&buffer[..octets]).unwrap());
+    }
+    text
+}
+
+/// The events up to where the connection waits, or to its end.
+fn events<W: Wire>(connection: &mut Connection<W, Never>) -> Vec<Event> {
+    let mut events = Vec::new();
+    while let Poll::Ready(Some(event)) = connection.poll_event(&mut cx()) {
+        events.push(event);
+    }
+    events
+}
+
+fn answer<'a>(fields: &'a Fields, body: BodyRef<'a>) -> ResponseRef<'a> {
+    ResponseRef { status: Status::OK, fields, body }
+}
+
+#[test]
+fn interim_answers_go_before_the_final_one() {
+    let (mut peer, mut connection) = connection();
+    send(&mut peer, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n");
+    assert!(matches!(events(&mut connection)[..], [Event::Opened, Event::Request]));
+    let hint = Fields::new().with("Link", "</a>").unwrap();
+    connection.informational(Status::EARLY_HINTS, &hint).unwrap();
+    assert!(connection.informational(Status::OK, &hint).is_err(), "200 is no interim answer");
+    connection.send_continue().unwrap();
+    assert!(events(&mut connection).is_empty());
+    let wire = received(&mut peer);
+    assert!(wire.starts_with("HTTP/1.1 103 ") && wire.ends_with("HTTP/1.1 100 Continue\r\n\r\n"), "{wire}");
+    connection.demand(9).unwrap();
+    assert!(events(&mut connection).is_empty(), "the 100 is not sent twice");
+    send(&mut peer, "ok");
+    let told = events(&mut connection);
+    assert!(
+        matches!(&told[..], [Event::BodyData(octets), Event::BodyEnd(None)] if octets == "ok"),
+        "{told:?}"
+    );
+    connection.respond(answer(&Fields::new(), BodyRef::Slice(b"fine"))).unwrap();
+    assert_eq!(connection.channel().state(), State::Flushing);
+    events(&mut connection);
+    assert!(received(&mut peer).ends_with("\r\n\r\nfine"));
+    assert_eq!(connection.channel().state(), State::Idle);
+}
+
+#[test]
+fn a_request_that_the_machine_refuses_is_told_and_the_answer_lingers() {
+    let (mut peer, mut connection) = connection();
+    send(&mut peer, "GET / HTTP/1.1\r\n\r\n");
+    let told = events(&mut connection);
+    assert!(matches!(&told[..], [Event::Opened, Event::Refused(error)] if error.rule == Rule::HostMissing));
+    assert!(received(&mut peer).starts_with("HTTP/1.1 400 "));
+    // Our FIN came behind the answer; theirs is the end.
+    assert!(matches!(peer.poll_read(&mut cx(), &mut [0; 1]), Poll::Ready(Ok(0))));
+    assert!(peer.poll_close_write(&mut cx()).is_ready());
+    let told = events(&mut connection);
+    assert!(matches!(&told[..], [Event::Closed(CloseReason::Refused(_))]), "{told:?}");
+}
+
+#[test]
+fn what_goes_wrong_with_a_body_or_an_answer_is_told() {
+    let (mut peer, mut connection) = connection();
+    send(&mut peer, GET);
+    events(&mut connection);
+    let short = Fields::new().with("Content-Length", "2").unwrap();
+    connection.respond(answer(&short, BodyRef::Slice(b"12345"))).unwrap();
+    assert!(matches!(events(&mut connection)[..], [Event::Excess(3)]));
+    assert!(received(&mut peer).ends_with("\r\n\r\n12"));
+
+    send(&mut peer, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhalf");
+    events(&mut connection);
+    connection.demand(9).unwrap();
+    assert!(matches!(events(&mut connection)[..], [Event::BodyData(_)]));
+    assert!(peer.poll_close_write(&mut cx()).is_ready());
+    let told = events(&mut connection);
+    let truncated = |event: &Event| matches!(event, Event::BodyFailed(BodyError::Truncated));
+    assert!(told.iter().any(truncated), "{told:?}");
+}
+
+#[test]
+fn an_application_that_fails_is_answered_for() {
+    let (mut peer, mut connection) = connection();
+    assert!(connection.abort(None).is_err(), "no request waits");
+    send(&mut peer, GET);
+    events(&mut connection);
+    connection.abort(Some("the disk is gone")).unwrap();
+    let told = events(&mut connection);
+    assert!(matches!(&told[..], [Event::Refused(error)] if error.rule == Rule::HandlerFailed), "{told:?}");
+    let wire = received(&mut peer);
+    assert!(wire.starts_with("HTTP/1.1 500 ") && !wire.contains("disk"), "{wire}");
+    assert_eq!(format!("{connection:?}"), "Connection { state: Lingering, .. }");
+}
+
+/// What a wire does when it is written to, and when its output is ended.
+#[derive(Clone, Copy, PartialEq)]
+enum Fault {
+    /// Takes nothing, and says so without an error.
+    Zero,
+    Broken,
+    /// Takes everything, and cannot send a FIN.
+    NoFin,
+}
+
+/// A peer that sends one request that is refused, over a wire with a fault.
+struct Faulty(Fault, &'static [u8]);
+
+impl Wire for Faulty {
+    fn poll_read(&mut self, _cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        if self.1.is_empty() {
+            return Poll::Pending;
+        }
+        Poll::Ready(io::Read::read(&mut self.1, buffer))
+    }
+    fn poll_write(&mut self, _cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
+        Poll::Ready(match self.0 {
+            Fault::Zero => Ok(0),
+            Fault::Broken => Err(io::ErrorKind::BrokenPipe.into()),
+            Fault::NoFin => Ok(octets.len()),
+        })
+    }
+    fn poll_write_vectored(
+        &mut self,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_write(cx, slices.first().map_or(&[], |slice| slice))
+    }
+    fn poll_close_write(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Err(io::ErrorKind::NotConnected.into()))
+    }
+    fn reset(&mut self) {}
+}
+
+#[test]
+fn a_wire_that_fails_is_a_lost_connection_and_no_hang() {
+    for fault in [Fault::Zero, Fault::Broken, Fault::NoFin] {
+        let mut connection = over(Faulty(fault, b"BAD\r\n\r\n"));
+        let told = events(&mut connection);
+        // The refusal was the reason before the wire failed.
+        assert!(matches!(told.last(), Some(Event::Closed(CloseReason::Refused(_)))), "{told:?}");
+        assert!(matches!(connection.poll_event(&mut cx()), Poll::Ready(None)));
+        assert!(connection.into_parts().wire.is_none(), "the socket is closed");
+    }
+}
+
+#[test]
+fn nothing_is_read_that_there_is_no_room_for() {
+    let (mut peer, mut connection) = connection();
+    send(&mut peer, GET);
+    events(&mut connection);
+    // More than the channel takes behind a request that waits.
+    send(&mut peer, vec![b'x'; 300_000]);
+    assert!(events(&mut connection).is_empty());
+    let room = connection.channel().input_room();
+    assert_eq!(room, 0);
+    assert!(events(&mut connection).is_empty());
+    assert_eq!(connection.channel().state(), State::WaitResponse);
+}

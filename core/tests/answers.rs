@@ -1473,6 +1473,31 @@ fn finish_with_a_response_ends_it_whether_its_content_was_to_follow_or_not() {
 }
 
 #[test]
+fn an_answer_to_head_with_empty_content_says_so_and_one_without_content_does_not() {
+    for (body, says) in [(BodyRef::Slice(b""), true), (BodyRef::Empty, false)] {
+        let mut rig = Rig::new();
+        rig.rx("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n").respond(Status::OK, &Fields::new(), body);
+        let wire = rig.wire();
+        assert_eq!(wire.contains("Content-Length: 0\r\n"), says, "{wire}");
+    }
+}
+
+#[test]
+fn an_answer_that_goes_on_closes_if_the_peer_still_waits_for_its_100() {
+    let head = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n";
+    for (body, close) in [("", true), ("hello", false)] {
+        let mut rig = Rig::new();
+        rig.rx(head).rx(body);
+        if !body.is_empty() {
+            rig.demand(5);
+        }
+        rig.stream(None);
+        let wire = rig.wire();
+        assert_eq!(wire.contains("Connection: close"), close, "{wire}");
+    }
+}
+
+#[test]
 fn each_request_that_a_busy_server_refuses_is_told() {
     let mut rig = Rig::new();
     rig.rx(GET.repeat(3));

@@ -65,6 +65,71 @@ fn a_bad_request_is_refused_and_the_channel_closes() {
 }
 
 #[test]
+fn a_request_that_was_forgotten_cannot_be_answered_from_its_head() {
+    let mut channel = channel();
+    channel.handle(&now(0), Input::RxData(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")).unwrap();
+    channel.forget_request();
+    let answered = channel.answer(&now(0), |_, _| panic!("there is no head to show"));
+    assert_eq!((answered, channel.state()), (Ok(false), State::WaitResponse));
+}
+
+#[test]
+fn a_flush_asks_to_send_and_tells_when_all_has_left() {
+    let mut channel = channel();
+    channel.handle(&now(0), Input::RxData(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")).unwrap();
+    let fields = Fields::new();
+    let body = BodyRef::Stream { length: None };
+    channel
+        .handle(&now(0), Input::HttpResponse(ResponseRef { status: Status::OK, fields: &fields, body }))
+        .unwrap();
+    while channel.next_output().is_some() {}
+    channel.flush(&now(0)).unwrap();
+    assert!(matches!(channel.next_output(), Some(Output::FlushOutputData)));
+    channel.handle(&now(0), Input::Sent(channel.unsent_len())).unwrap();
+    assert!(matches!(channel.next_output(), Some(Output::Flushed)));
+}
+
+#[test]
+fn a_read_of_nothing_is_no_input() {
+    let mut channel = channel();
+    assert!(!channel.spare().is_empty());
+    assert!(channel.handle(&now(0), Input::RxRead(0)).is_err());
+    assert!(channel.handle(&now(0), Input::RxData(b"")).is_err());
+    assert_eq!(channel.state(), State::Fresh);
+}
+
+#[test]
+fn octets_are_counted_both_ways() {
+    let mut channel = channel();
+    let request = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    let sent = exchange(&mut channel, request).len() + exchange(&mut channel, request).len();
+    let stats = channel.stats();
+    assert_eq!((stats.received, stats.sent), (2 * request.len() as u64, sent as u64));
+    assert_eq!((stats.requests, stats.refused), (2, 0));
+}
+
+#[test]
+fn settings_tell_what_they_were_made_from() {
+    let config = ChannelConfig { max_request_fields: 7, ..ChannelConfig::default() };
+    assert_eq!(Settings::new(&config).config().max_request_fields, 7);
+}
+
+#[test]
+fn only_a_closed_channel_waits_for_nothing() {
+    let mut channel = channel();
+    while channel.next_output().is_some() {}
+    assert!(!channel.waits_for().is_empty());
+    let config = ChannelConfig { first_byte_timeout: None, ..ChannelConfig::default() };
+    let fresh = Channel::new(Arc::new(Settings::new(&config)), Facts::default());
+    assert!(fresh.waits_for().input() && !fresh.waits_for().is_empty());
+    channel.handle(&now(0), Input::RxData(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")).unwrap();
+    assert!(!channel.waits_for().is_empty());
+    channel.handle(&now(0), Input::Disconnected).unwrap();
+    while channel.next_output().is_some() {}
+    assert!(channel.waits_for().is_empty());
+}
+
+#[test]
 fn a_fin_is_a_disconnect_if_the_configuration_says_so() {
     let config = ChannelConfig { fin_is_disconnect: true, ..ChannelConfig::default() };
     let mut channel = Channel::new(Arc::new(Settings::new(&config)), Facts::default());

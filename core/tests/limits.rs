@@ -9,7 +9,7 @@ use httpfsm::{
     BodyError, BodyRef, ChannelConfig, CloseReason, Data, Fields, Input, RequestError, Rule, ServerConfig,
     State, Status,
 };
-use rig::{GET, POST_CHUNKED, Rig, Told, post, statuses};
+use rig::{GET, POST_CHUNKED, Rig, Told, post, seconds, statuses};
 
 /// How octets are cut.
 const CUTS: [usize; 3] = [usize::MAX, 7, 1];
@@ -92,7 +92,14 @@ fn the_defaults_are_those_of_the_specification_and_of_a_public_server() {
 
 #[test]
 fn the_hardened_values_are_tighter() {
+    let server = ServerConfig::hardened();
+    assert_eq!(server.maximum_simultaneous_requests, 1024);
+    assert_eq!((server.max_connections, server.max_connections_per_peer), (10_000, 256));
+    assert_eq!(server.max_buffered_octets, 128 << 20);
+    assert_eq!(server.channel.input_bound, ChannelConfig::hardened().input_bound);
+    assert_eq!(server.channel.head_timeout, ChannelConfig::hardened().head_timeout);
     let config = ChannelConfig::hardened();
+    assert_eq!((config.linger_octets, config.discard_octets), (64 << 10, 64 << 10));
     assert_eq!((config.max_request_header_size, config.max_request_fields), (16_384, 100));
     assert_eq!((config.max_request_body_size, config.inbuf_overflow), (16 << 20, 65_536));
     assert_eq!(config.maximum_simultaneous_requests, 16);
@@ -557,6 +564,49 @@ fn an_incomplete_request_is_none_too_many() {
     rig.rx(GET).rx(&GET[..GET.len() - 1]).input(Input::Judge).ok("");
     rig.rx("\n").ok("");
     assert_eq!(statuses(&rig.wire()), ["200", "200"]);
+}
+
+#[test]
+fn what_is_complete_counts_once_and_what_is_not_does_not() {
+    let mut rig = Rig::with(|config| config.maximum_simultaneous_requests = 2);
+    rig.rx(GET.repeat(2)).input(Input::Judge).ok("").ok("");
+    rig.rx(GET).ok("").rx(GET).ok("");
+    assert_eq!(statuses(&rig.wire()), ["200"; 4]);
+    let mut rig = Rig::with(|config| config.maximum_simultaneous_requests = 1);
+    rig.rx(GET).rx(post(5)).rx("12").input(Input::Judge).ok("");
+    rig.rx("345").ok("").rx(GET).ok("");
+    assert_eq!(statuses(&rig.wire()), ["200"; 3]);
+}
+
+#[test]
+fn input_pauses_at_the_bound_and_goes_on_when_half_of_it_is_free() {
+    for bound in [5_000, 5_001] {
+        let mut rig = Rig::with(|config| config.input_bound = bound);
+        rig.rx(post(10_000));
+        rig.demand(0);
+        let held = |rig: &Rig| bound as usize - rig.channel.input_room();
+        let first = held(&rig);
+        rig.rx(vec![b'x'; bound as usize - first]);
+        assert_eq!(rig.channel.input_room(), 0);
+        let half = bound as usize / 2;
+        // The head is let go with the first demand.
+        rig.demand((bound as usize - first - half) as u64 - 1);
+        assert_eq!(rig.channel.input_room(), 0, "{bound}");
+        rig.demand(1);
+        assert_eq!(rig.channel.input_room(), bound as usize - half, "{bound}");
+        // From here to the bound there is no pause.
+        rig.rx("x");
+        assert_eq!(rig.channel.input_room(), bound as usize - half - 1, "{bound}");
+    }
+}
+
+#[test]
+fn a_body_is_not_discarded_where_no_time_is_given_to_it() {
+    for (timeout, close) in [(seconds(5), false), (seconds(0), true), (None, true)] {
+        let mut rig = Rig::with(|config| config.discard_timeout = timeout);
+        rig.rx(post(5)).ok("");
+        assert_eq!(rig.wire().contains("Connection: close"), close, "{timeout:?}");
+    }
 }
 
 #[test]

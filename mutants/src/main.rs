@@ -22,16 +22,16 @@ use list::Mutant;
 use report::{Entry, Outcome};
 use suite::{Suite, Verdict, each};
 
-const USAGE: &str = "httpfsm-mutants [--scratch DIR] [--jobs N] [--no-rows] [--no-constants] [WORD]
+const USAGE: &str = "httpfsm-mutants [--scratch DIR] [--jobs N] [--only KIND] [WORD]
 
-Judges the mutants of the core whose names contain WORD, and the changes of its tables. The copy of the repository,
-its builds and `results.tsv` are in DIR (/tmp/httpfsm-mutants).";
+Judges the mutants of the core and the changes of its tables whose names contain WORD. KIND is `mutants`, `rows` or
+`constants`: the mutants in constants and `const fn`, some of which take effect only while compiling. The copy of the
+repository, its builds and `results.tsv` are in DIR (/tmp/httpfsm-mutants).";
 
 struct Options {
     scratch: PathBuf,
     jobs: usize,
-    rows: bool,
-    constants: bool,
+    only: Option<String>,
     word: String,
 }
 
@@ -47,20 +47,14 @@ fn main() -> ExitCode {
 }
 
 fn options() -> Result<Options, String> {
-    let mut options = Options {
-        scratch: PathBuf::from("/tmp/httpfsm-mutants"),
-        jobs: 2,
-        rows: true,
-        constants: true,
-        word: String::new(),
-    };
+    let mut options =
+        Options { scratch: PathBuf::from("/tmp/httpfsm-mutants"), jobs: 2, only: None, word: String::new() };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--scratch" => options.scratch = arguments.next().ok_or(USAGE)?.into(),
             "--jobs" => options.jobs = arguments.next().and_then(|n| n.parse().ok()).ok_or(USAGE)?,
-            "--no-rows" => options.rows = false,
-            "--no-constants" => options.constants = false,
+            "--only" => options.only = Some(arguments.next().ok_or(USAGE)?),
             word if !word.starts_with('-') => options.word = word.to_owned(),
             _ => return Err(USAGE.to_owned()),
         }
@@ -70,16 +64,18 @@ fn options() -> Result<Options, String> {
 
 fn judge(options: &Options) -> Result<(), String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("no repository around this package")?;
-    let mutants = list::mutants(root)?;
+    let kind = options.only.as_deref();
+    let mut mutants = list::mutants(root)?;
+    mutants.retain(|mutant| kind != Some("rows") && mutant.name.contains(&options.word));
+    mutants.sort_by_key(|mutant| report::group(&mutant.file));
     eprintln!("{} mutants", mutants.len());
     let copy = Copy::make(root, &options.scratch, &mutants)?;
     let programs = copy.build(&[], None)?.ok_or("the tests of the copy do not compile")?;
     let suite = Suite::record(&programs, &copy.package(), &options.scratch, options.jobs)?;
     eprintln!("{} tests pass with no mutant on", suite.len());
 
-    let mut wanted: Vec<&Mutant> =
-        mutants.iter().filter(|mutant| mutant.name.contains(&options.word)).collect();
-    wanted.sort_by_key(|mutant| report::group(&mutant.file));
+    let asked = |mutant: &&Mutant| kind != Some("constants") || copy.constant.contains(&mutant.number);
+    let wanted: Vec<&Mutant> = mutants.iter().filter(asked).collect();
     let mut entries = each(&wanted, options.jobs, |worker, mutant| {
         let outcome = if copy.unviable.contains(&mutant.number) {
             Outcome::Unviable
@@ -93,10 +89,10 @@ fn judge(options: &Options) -> Result<(), String> {
         report::announce(&entry);
         entry
     });
-    if options.constants {
+    if kind != Some("mutants") {
         constants(options, &copy, &wanted, &mut entries)?;
     }
-    if options.rows {
+    if kind.is_none() || kind == Some("rows") {
         entries.extend(rows(options, root, &suite)?);
     }
     report::write(&options.scratch.join("results.tsv"), &entries)?;

@@ -60,8 +60,7 @@ pub fn changes(root: &Path, file: &str, idle: &str) -> Result<Vec<Change>, Strin
         }
     }
     for refusal in &table.refusals {
-        let donor =
-            table.rows.iter().find(|row| row[1] == refusal[1]).ok_or("an event that no state takes")?;
+        let donor = table.rows.iter().find(|row| row[1] == refusal[1]).unwrap_or(ignoring);
         let (x, y) = cell(donor);
         change(&refusal[0], &refusal[1], 3, x, y, format!("is taken as in {}", donor[0]));
     }

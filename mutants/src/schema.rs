@@ -149,11 +149,10 @@ impl<'a> Finder<'a> {
     }
 
     fn body(&mut self, block: &syn::Block) {
-        let (Some(first), Some(last)) = (block.stmts.first(), block.stmts.last()) else { return };
+        let Some(first) = block.stmts.first() else { return };
         let from = first.span().byte_range().start;
-        let to = last.span().byte_range().end;
         let open = block.brace_token.span.open().byte_range().end;
-        for (mutant, _) in self.take("FnValue", from).into_iter().filter(|(_, end)| *end == to) {
+        for (mutant, _) in self.take("FnValue", from) {
             if self.well_formed(mutant, &mutant.replacement) {
                 let number = mutant.number;
                 self.insert(

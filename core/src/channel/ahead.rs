@@ -47,7 +47,8 @@ impl Ahead {
             self.requests -= 1;
             self.octets = self.octets.saturating_sub(length(meta).unwrap_or(0) as u32);
         } else {
-            *self = Self { left: self.left, ..Self::default() };
+            // Nothing is refused while none is counted.
+            *self = Self::default();
         }
     }
 

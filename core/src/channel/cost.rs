@@ -67,6 +67,13 @@ const FLOODS: &[Flood] = &[
         make: |n| format!("GET / HTTP/1.1\r\nHost: a\r\n\r\n{HEAD}X: {}\r\n\r\n", "x".repeat(n)),
     },
     Flood {
+        name: "a long body behind a request without body",
+        make: |n| {
+            let body = "x".repeat(n);
+            format!("GET / HTTP/1.1\r\nHost: a\r\n\r\n{HEAD}Content-Length: {n}\r\n\r\n{body}")
+        },
+    },
+    Flood {
         name: "requests with bodies",
         make: |n| format!("{HEAD}Content-Length: 40\r\n\r\n{}", "x".repeat(40)).repeat(n / 86),
     },

@@ -314,9 +314,7 @@ impl Inbuf {
         } else if !self.landing.is_empty() {
             give_back(store, mem::take(&mut self.landing));
         }
-        if self.held() == 0 {
-            self.forget();
-        }
+        self.forget();
     }
 
     /// Gives a lent store back after moving what is held to a private one.
@@ -353,4 +351,99 @@ fn give_back(store: &mut Vec<u8>, lent: Vec<u8>) {
 /// A store to lend.
 pub(crate) fn lendable() -> Vec<u8> {
     vec![0; READ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Reads `octets` where the buffer says.
+    fn read(inbuf: &mut Inbuf, octets: usize) {
+        let n = inbuf.spare(octets).len();
+        assert_eq!(n, octets);
+        inbuf.accept_read(n);
+    }
+
+    #[test]
+    fn a_store_that_is_never_empty_does_not_grow() {
+        let mut inbuf = Inbuf::default();
+        inbuf.append(b"x");
+        for _ in 0..10_000 {
+            inbuf.append(&[b'x'; 100]);
+            inbuf.consume(100);
+        }
+        assert_eq!(inbuf.unparsed(), b"x");
+        assert!(inbuf.private() < 1000, "{}", inbuf.private());
+    }
+
+    #[test]
+    fn what_is_thrown_away_is_not_held() {
+        let mut inbuf = Inbuf::default();
+        inbuf.append(b"bodytrailers");
+        inbuf.body_ready(0..4, 4);
+        inbuf.trailers_ready(8);
+        assert_eq!(inbuf.held(), 12);
+        inbuf.drop_body();
+        assert_eq!((inbuf.held(), inbuf.has_body()), (0, false));
+        assert!(inbuf.take_trailers().is_empty());
+    }
+
+    #[test]
+    fn a_fair_part_of_the_store_is_offered_even_near_its_end() {
+        let mut inbuf = Inbuf::default();
+        inbuf.adopt(&mut lendable());
+        read(&mut inbuf, READ - 5_000);
+        inbuf.consume(READ - 6_000);
+        assert_eq!(inbuf.spare(READ).len(), READ - 1_000);
+        assert_eq!(inbuf.unparsed_len(), 1_000);
+        // Nor is the store made larger than that part needs.
+        let mut inbuf = Inbuf::default();
+        inbuf.adopt(&mut lendable());
+        read(&mut inbuf, READ - 5_000);
+        assert_eq!(inbuf.spare(READ).len(), READ / 4);
+    }
+
+    #[test]
+    fn a_second_loan_stays_with_its_worker() {
+        let mut inbuf = Inbuf::default();
+        inbuf.append(b"x");
+        for held in [1, 0] {
+            inbuf.consume(1 - held);
+            let (mut first, mut second) = (lendable(), lendable());
+            inbuf.adopt(&mut first);
+            inbuf.adopt(&mut second);
+            assert_eq!((first.len(), second.len()), (0, READ), "{held} held");
+            inbuf.release(&mut first);
+            assert_eq!(first.len(), READ, "{held} held");
+        }
+    }
+
+    #[test]
+    fn what_was_left_from_earlier_is_let_go_when_it_is_used_up() {
+        let mut inbuf = Inbuf::default();
+        inbuf.append(b"left");
+        let mut store = lendable();
+        inbuf.adopt(&mut store);
+        inbuf.consume(4);
+        inbuf.release(&mut store);
+        assert_eq!((inbuf.private(), store.len()), (0, READ));
+        // And the next octets are read into the lent store.
+        inbuf.append(b"left");
+        inbuf.adopt(&mut store);
+        inbuf.consume(4);
+        read(&mut inbuf, 10);
+        assert_eq!(inbuf.private(), 0);
+    }
+
+    #[test]
+    fn a_store_that_one_large_head_made_large_is_not_lent_again() {
+        for (len, kept) in [(2 * READ, 2 * READ), (2 * READ + 1, 0)] {
+            let mut store = Vec::new();
+            give_back(&mut store, vec![0; len]);
+            assert_eq!(store.len(), kept);
+        }
+        let mut store = vec![0; 1];
+        give_back(&mut store, lendable());
+        assert_eq!(store.len(), 1);
+    }
 }

@@ -32,3 +32,19 @@ impl Loan {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_channel_kept_is_replaced_and_what_it_gave_back_is_not() {
+        let mut loan = Loan::default();
+        loan.refill();
+        assert_eq!((loan.input.len(), loan.output.capacity()), (64 << 10, 16 << 10));
+        loan.input.truncate(1);
+        loan.output = Vec::with_capacity(1);
+        loan.refill();
+        assert_eq!((loan.input.len(), loan.output.capacity()), (1, 1));
+    }
+}

@@ -176,3 +176,53 @@ impl Outbuf {
 pub(crate) fn lendable() -> Vec<u8> {
     Vec::with_capacity(LENT)
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+
+    /// Output of which `gone` octets have left and `pending` have not, in a store of `capacity`.
+    fn outbuf(gone: usize, pending: usize, capacity: usize) -> Outbuf {
+        let mut staged = Vec::with_capacity(capacity);
+        staged.resize(gone + pending, b'x');
+        let mut outbuf = Outbuf { staged, ..Outbuf::default() };
+        outbuf.advance(gone);
+        outbuf
+    }
+
+    #[test]
+    fn little_output_that_is_pending_moves_out_of_a_large_store() {
+        for (gone, pending, capacity, private, lent) in [
+            (0, 0, 100, 0, 0),
+            (0, 0, LENT, 0, LENT),
+            (9_000, 1_000, LENT, 1_000, LENT),
+            (9_000, SMALL, LENT, SMALL, LENT),
+            (9_000, SMALL + 1, LENT, LENT, 0),
+            (0, 10, 2 * SMALL, 2 * SMALL, 0),
+            (0, 10, 2 * SMALL + 1, 10, 0),
+        ] {
+            let mut outbuf = outbuf(gone, pending, capacity);
+            let mut store = Vec::new();
+            outbuf.release(&mut store);
+            let shown = (gone, pending, capacity);
+            assert_eq!((outbuf.private(), store.capacity()), (private, lent), "{shown:?}");
+            assert_eq!((outbuf.len(), store.len()), (pending, 0), "{shown:?}");
+        }
+    }
+
+    #[test]
+    fn a_store_is_lent_again_unless_it_is_too_small_or_too_large() {
+        for (capacity, lent) in
+            [(LENT / 2 - 1, false), (LENT / 2, true), (16 * LENT, true), (16 * LENT + 1, false)]
+        {
+            let mut store = Vec::new();
+            outbuf(0, 0, capacity).release(&mut store);
+            assert_eq!(store.capacity() > 0, lent, "{capacity}");
+        }
+        let mut store = vec![0; 1];
+        outbuf(0, 0, LENT).release(&mut store);
+        assert_eq!(store.capacity(), 1);
+    }
+}

@@ -76,3 +76,18 @@ impl Rate {
 fn unit(min_rate: u32) -> u64 {
     u64::from(min_rate.max(1))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_timeout_ends_with_time() {
+        let mut rate = Rate::default();
+        rate.begin(5);
+        assert_eq!(rate.deadline(NEVER - 1, 1), NEVER - 1);
+        assert_eq!(rate.deadline(NEVER, 1), NEVER);
+        rate.reset();
+        assert_eq!(rate.deadline(1, 1), NEVER);
+    }
+}

@@ -127,10 +127,8 @@ impl Context {
                 Receiving::Complete | Receiving::Unwanted(_) | Receiving::Failed => return None,
                 Receiving::Known(rest) => {
                     let n = (self.inbuf.unparsed_len() as u64).min(rest).min(self.credit);
-                    if n > 0 {
-                        self.inbuf.body_ready(0..n as usize, n as usize);
-                        self.credit -= n;
-                    }
+                    self.inbuf.body_ready(0..n as usize, n as usize);
+                    self.credit -= n;
                     if n == rest {
                         return self.body_complete();
                     }

@@ -161,6 +161,9 @@ impl Replay {
         if text.len() as u64 > MAX_OCTETS {
             return Err(Failure::TooLarge);
         }
+        if text.is_empty() {
+            return Err(malformed(1, "there is none, the file is empty"));
+        }
         let mut lines = Lines::new(text);
         let head = lines.next().map_or("", |(_, line)| line);
         if lines.text.is_empty() {

@@ -321,6 +321,18 @@ mod tests {
     }
 
     #[test]
+    fn keepalive_is_the_option_of_tcp_alone() -> io::Result<()> {
+        let options = SocketOptions { keepalive: Some(Duration::from_secs(77)), ..SocketOptions::default() };
+        for (options, kept) in [(options.clone(), true), (SocketOptions::default(), false)] {
+            let listener = Listener::tcp((Ipv4Addr::LOCALHOST, 0).into(), &options)?;
+            listener.apply(&options)?;
+            assert_eq!(listener.socket.keepalive()?, kept);
+        }
+        let place = tempfile::tempdir()?;
+        Listener::unix(place.path().join("socket"), &options)?.apply(&options)
+    }
+
+    #[test]
     fn a_unix_socket_has_no_twin() -> io::Result<()> {
         let place = tempfile::tempdir()?;
         let options = SocketOptions::default();

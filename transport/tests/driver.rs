@@ -602,6 +602,33 @@ fn whole_bodies_reach_the_handler_at_once_from_memory_or_from_a_file() {
 }
 
 #[test]
+fn a_whole_body_in_chunks_has_a_length_and_its_trailers() {
+    for overflow in [3, 0] {
+        let mut config = ServerConfig::default();
+        config.channel.bodies = Some(Bodies::Whole);
+        config.channel.inbuf_overflow = overflow;
+        let mut server = MemoryServer::new(config, |mut request: Request| async move {
+            let length = request.body().length();
+            let octets = request.body().collect(100).await.unwrap();
+            format!("{length:?} {octets:?} {:?}", request.trailers())
+        });
+        for (chunks, expected) in [
+            ("0\r\n\r\n", r#"Some(0) b"" None"#),
+            ("4\r\nabcd\r\n0\r\n\r\n", r#"Some(4) b"abcd" None"#),
+            ("4\r\nabcd\r\n0\r\nX-Sum: 7\r\n\r\n", r#"Some(4) b"abcd" Some({"X-Sum": "7"})"#),
+            ("0\r\nX-Sum: 7\r\n\r\n", r#"Some(0) b"" Some({"X-Sum": "7"})"#),
+        ] {
+            let client = server.connect().unwrap();
+            client.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+            client.send(chunks);
+            server.run();
+            let answer = client.take_text();
+            assert!(answer.ends_with(&format!("\r\n\r\n{expected}")), "{overflow}: {answer}");
+        }
+    }
+}
+
+#[test]
 fn as_many_requests_as_allowed_are_with_the_application() {
     let config = ServerConfig { maximum_simultaneous_requests: 2, ..ServerConfig::default() };
     let gate = Gate::default();

@@ -10,16 +10,19 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use httpfsm::channel::{Facts, Settings};
+use httpfsm::channel::{Channel, Facts, Settings};
 use httpfsm::config::{ChannelConfig, ErrorPage, ErrorPages, ServerConfig};
 use httpfsm::fields::Fields;
 use httpfsm::handler::{ConnectionInfo, Handler, Request, Response};
+use httpfsm::input::Input;
+use httpfsm::output::Output;
 use httpfsm::peer::Peer;
 use httpfsm::response::ResponseRef;
 use httpfsm::status::Status;
-use httpfsm_record::{Failure, FileRecorder, Options, Which, replay};
+use httpfsm::time::{Date, Moment, Now};
+use httpfsm_record::{Failure, FileRecorder, Options, Recording, Which, replay};
 use httpfsm_transport::memory::{MemoryServer, pair};
-use httpfsm_transport::{Connection, Event, Opened, Recorder, Timer, Wire, block_on, written};
+use httpfsm_transport::{Connection, Event, Opened, Recorder, Tape, Timer, Wire, block_on, written};
 use proptest::prelude::*;
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
@@ -279,6 +282,69 @@ fn recording_is_switched_while_the_server_serves() {
         })
         .collect();
     assert_eq!(channels, [3, 6, 8, 10, 13]);
+}
+
+#[test]
+fn the_trailers_of_an_answer_are_recorded() {
+    let recording = session(Options::default(), &[b"GET /stream HTTP/1.1\r\nHost: a\r\n\r\n"]);
+    let finish = recording.lines().find(|line| line.contains(r#""in":"Finish""#)).unwrap();
+    assert!(finish.contains(r#"["X-Sum","3"]"#), "{finish}");
+    let sent = recording.contains("0\\r\\nX-Sum: 3\\r\\n\\r\\n");
+    assert!(sent, "{recording}");
+    assert_eq!(replay(recording.as_bytes()).unwrap().end, "over");
+}
+
+#[test]
+#[cfg(unix)]
+fn only_the_user_can_read_a_recording() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let folder = tempfile::tempdir().unwrap();
+    let recorder = FileRecorder::new(folder.path(), Options::default(), 1).unwrap();
+    recorder.record(Which::All);
+    let tapes = Some(Arc::new(recorder.clone()) as _);
+    let mut server = MemoryServer::recorded(ServerConfig::default(), 3_000, None, tapes, application);
+    server.connect().unwrap().send(GET);
+    server.run();
+    drop(server);
+    recorder.flush();
+    let file = fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap();
+    assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn the_jitter_of_a_connections_age_is_recorded() {
+    let config = ChannelConfig { connection_age: Some(Duration::from_secs(10)), ..ChannelConfig::default() };
+    let settings = Arc::new(Settings::new(&config));
+    let (peername, sockname) = (Peer::Unix(None), Peer::Unix(None));
+    let info = ConnectionInfo { peername, sockname, scheme: "http".into(), channel: "mine".to_owned() };
+    let answered = |age_jitter| {
+        let facts = Facts { age_jitter };
+        let mut channel = Channel::new(Arc::clone(&settings), facts);
+        let mut recording =
+            Recording::new(&Opened { info: &info, settings: &settings, facts }, &Options::default());
+        let now = Now::new(Moment::from_millis(12_000), &Date::EPOCH);
+        let fields = Fields::new();
+        let inputs =
+            [Input::RxData(GET.as_bytes()), Input::HttpResponse(ResponseRef::new(Status::OK, &fields, b""))];
+        for input in inputs {
+            recording.input(&now, &input);
+            let taken = channel.handle(&now, input);
+            recording.taken(&taken, &channel);
+            while let Some(output) = channel.next_output() {
+                recording.output(&output);
+                if matches!(output, Output::HttpRequest) {
+                    recording.request(channel.request());
+                }
+            }
+        }
+        recording.finish();
+        (channel.unsent_len(), recording.take())
+    };
+    let (plain, _) = answered(Duration::ZERO);
+    let (jittered, recording) = answered(Duration::from_secs(5));
+    assert_ne!(plain, jittered, "the jitter keeps it open");
+    assert_eq!(replay(&recording[..]).unwrap().end, "over");
 }
 
 #[test]

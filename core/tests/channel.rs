@@ -110,6 +110,7 @@ fn an_application_may_read_a_long_body_while_it_answers_and_the_connection_goes_
 fn interim_heads_stop_at_the_high_water_mark() {
     let mut channel = channel();
     channel.handle(&now(0), Input::RxData(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")).unwrap();
+    while channel.next_output().is_some() {}
     let fields = Fields::new().with("Link", "</a.css>; rel=preload").unwrap();
     while channel.room() > 0 {
         channel.handle(&now(0), Input::Informational(Status::EARLY_HINTS, &fields)).unwrap();

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use httpfsm::{
-    BodyRef, Channel, ChannelConfig, Date, Facts, Fields, Input, Moment, Now, ResponseRef, Settings, State,
-    Status,
+    BodyRef, Channel, ChannelConfig, Data, Date, Facts, Fields, Input, Moment, Now, ResponseRef, Settings,
+    State, Status,
 };
 use proptest::prelude::*;
 
@@ -235,5 +235,33 @@ proptest! {
         let lost = gap * u64::from(rate) - 1_000;
         let most = timeout * u64::from(rate) / lost + 2;
         prop_assert!(closed <= most * timeout, "{} ms, {} gaps were right", closed, most);
+    }
+}
+
+/// What the application does gives a slow peer no time: neither more output for one that does not read, nor another
+/// demand for a body that does not come.
+///
+/// Fails if a Write begins the time of the output anew, and if a demand does that of the body.
+#[test]
+fn an_application_at_work_does_not_keep_a_slow_peer() {
+    let stream = BodyRef::Stream { length: None };
+    let fields = Fields::new();
+    let answer = ResponseRef { status: Status::OK, fields: &fields, body: stream };
+    for slow in [Read, Body] {
+        let mut peer = Peer::new(slow, 1_000, 100);
+        if slow == Read {
+            // The answer whose time is judged is a streamed one here.
+            let unsent = peer.channel.unsent_len();
+            assert!(peer.at(0, Input::Sent(unsent)));
+            assert!(peer.at(0, Input::RxData(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")));
+            assert!(peer.at(0, Input::HttpResponse(answer)));
+        }
+        for millis in 1..1_000 {
+            let input = if slow == Read { Input::Write(Data::Slice(b"x")) } else { Input::BodyDemand(1) };
+            assert!(peer.at(millis, input), "{slow:?} at {millis}");
+        }
+        assert_eq!(peer.channel.deadline(), Some(Moment::from_millis(1_000)), "{slow:?}");
+        peer.at(1_000, Input::Tick);
+        assert!(matches!(peer.channel.state(), State::Closed | State::Closing), "{slow:?}");
     }
 }

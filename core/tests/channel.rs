@@ -164,3 +164,20 @@ fn a_deadline_of_zero_is_none_and_a_time_of_zero_to_linger_or_discard_is_none_at
     exchange(&mut channel, b"Connection: close\r\nHost: a\r\n\r\n");
     assert!(channel.is_closed());
 }
+
+#[test]
+fn a_body_that_fails_for_want_of_its_100_fails_once() {
+    let mut channel = channel();
+    let head = b"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n";
+    channel.handle(&now(0), Input::RxData(head)).unwrap();
+    while channel.next_output().is_some() {}
+    let fields = Fields::new();
+    let body = BodyRef::Stream { length: None };
+    channel
+        .handle(&now(0), Input::HttpResponse(ResponseRef { status: Status::OK, fields: &fields, body }))
+        .unwrap();
+    channel.handle(&now(0), Input::BodyDemand(1)).unwrap();
+    assert!(matches!(channel.next_output(), Some(Output::BodyFailed(_))));
+    channel.handle(&now(0), Input::BodyDemand(1)).unwrap();
+    assert!(channel.next_output().is_none());
+}

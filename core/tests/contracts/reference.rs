@@ -544,6 +544,8 @@ fn config() -> ChannelConfig {
 proptest! {
     #![proptest_config(cases(2048))]
 
+    /// Found: a body that fails for want of its 100 was reported at each demand.
+    ///
     /// Seen to fail: with a 100 that is sent twice, or after the final head; with a FIN of which the application is not
     /// told; with content behind the answer to HEAD; with a Connection: close that is forgotten; with a Discard that goes on when the server goes out, with a Busy that is taken in Responding, with
     /// a FIN in Closing that is not noted, and with an eviction that Head forgets.
@@ -603,7 +605,9 @@ proptest! {
             let taken = channel.handle(&Now::new(at, &Date::EPOCH), input).is_ok();
             told.count(&mut channel);
             let on_the_wire = String::from_utf8_lossy(&[&wire, channel.unsent()].concat()).into_owned();
-            told.continues = on_the_wire.matches("HTTP/1.1 100 Continue\r\n\r\n").count();
+            let continues = on_the_wire.matches("HTTP/1.1 100 Continue\r\n\r\n").count();
+            // What did not leave before the end never will, but it was there.
+            told.continues = told.continues.max(continues);
             seen.push(what);
             prop_assert_eq!(taken, reference.take(what), "the reference first: {:?} of {:?}", seen, reference);
             if let (true, Happening::Sends(word)) = (taken, what) {

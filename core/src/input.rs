@@ -76,7 +76,9 @@ pub enum Input<'a> {
     #[doc(alias = "finish")]
     Finish(Option<&'a Fields>),
     /// The application wants the body of a request that expects 100-continue, before it reads it. Without effect
-    /// when the 100 is not expected or was sent, and for HTTP/1.0.
+    /// when the 100 is not expected or was sent, and for HTTP/1.0. Like [`Informational`](Self::Informational) and
+    /// [`BodyDemand`](Self::BodyDemand) not accepted before [`Output::HttpRequest`](crate::Output::HttpRequest) was
+    /// taken: it was meant for the request before.
     Continue,
     /// An interim head, 102 to 199 (103 Early Hints, say), while there is [`room`](crate::Channel::room). Without
     /// effect for HTTP/1.0 (RFC 9110 section 15.2). Not accepted above the high-water mark ([`room`](crate::Channel::room) is 0).

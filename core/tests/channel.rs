@@ -175,6 +175,7 @@ fn an_application_may_read_a_long_body_while_it_answers_and_the_connection_goes_
 fn interim_heads_stop_at_the_high_water_mark() {
     let mut channel = channel();
     channel.handle(&now(0), Input::RxData(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")).unwrap();
+    while channel.next_output().is_some() {}
     let fields = Fields::new().with("Link", "</a.css>; rel=preload").unwrap();
     while channel.room() > 0 {
         channel.handle(&now(0), Input::Informational(Status::EARLY_HINTS, &fields)).unwrap();
@@ -227,4 +228,21 @@ fn a_deadline_of_zero_is_none_and_a_time_of_zero_to_linger_or_discard_is_none_at
     assert_eq!((channel.state(), channel.deadline()), (State::Head, None));
     exchange(&mut channel, b"Connection: close\r\nHost: a\r\n\r\n");
     assert!(channel.is_closed());
+}
+
+#[test]
+fn a_body_that_fails_for_want_of_its_100_fails_once() {
+    let mut channel = channel();
+    let head = b"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n";
+    channel.handle(&now(0), Input::RxData(head)).unwrap();
+    while channel.next_output().is_some() {}
+    let fields = Fields::new();
+    let body = BodyRef::Stream { length: None };
+    channel
+        .handle(&now(0), Input::HttpResponse(ResponseRef { status: Status::OK, fields: &fields, body }))
+        .unwrap();
+    channel.handle(&now(0), Input::BodyDemand(1)).unwrap();
+    assert!(matches!(channel.next_output(), Some(Output::BodyFailed(_))));
+    channel.handle(&now(0), Input::BodyDemand(1)).unwrap();
+    assert!(channel.next_output().is_none());
 }

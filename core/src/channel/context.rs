@@ -292,10 +292,17 @@ impl Context {
             Input::HttpResponse(response) => self.takes_response(response),
             Input::Write(data) => self.takes_content(data),
             Input::Informational(status, _) => {
-                status.is_informational() && status.code() > 101 && self.room() > 0
+                self.is_told() && status.is_informational() && status.code() > 101 && self.room() > 0
             }
+            Input::Continue | Input::BodyDemand(_) => self.is_told(),
             _ => true,
         }
+    }
+
+    /// Whether the application was told of the request. What it asks for before that was meant for the one before, whose
+    /// answer has overtaken it.
+    fn is_told(&self) -> bool {
+        !self.pending.has(Pending::REQUEST)
     }
 
     #[inline]

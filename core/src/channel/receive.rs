@@ -112,7 +112,7 @@ impl Context {
             return self.body_complete();
         }
         self.send_continue();
-        if self.expects && !self.ended {
+        if self.expects && self.receiving.is_wanted() && !self.ended {
             // The final head has left; a peer that still waits for its 100 waits for ever.
             return self.body_broken(BodyError::Closed);
         }

@@ -63,6 +63,7 @@ fn trailers() -> impl Strategy<Value = Trailers> {
 /// What came in: octets, and trailer fields if it came to its end.
 #[derive(Default)]
 struct Received {
+    told: bool,
     body: Vec<u8>,
     end: Option<Trailers>,
 }
@@ -79,6 +80,7 @@ fn take(channel: &mut Channel, received: &mut Received) {
                 let fields = trailers.iter().map(|field| (field.name.to_owned(), text(field.value)));
                 assert!(received.end.replace(fields.collect()).is_none(), "a second end");
             }
+            Output::HttpRequest => received.told = true,
             Output::BodyFailed(error) => panic!("{error:?}"),
             Output::Refused(error) => panic!("{error:?}"),
             _ => {}
@@ -106,7 +108,8 @@ fn receive(wire: &[u8], whims: &mut Whims) -> Received {
         // Nobody pauses for ever.
         let due = turn % 5 == 0;
         if (due || whims.next() % 4 != 0) && channel.state() == State::WaitResponse {
-            channel.handle(&NOW, Input::BodyDemand(credit)).expect("the request waits");
+            let demanded = channel.handle(&NOW, Input::BodyDemand(credit));
+            assert_eq!(demanded.is_ok(), received.told, "a request waits of which nobody was told");
         }
         if due || whims.next() % 4 != 0 {
             take(&mut channel, &mut received);
@@ -248,9 +251,9 @@ proptest! {
                     None => channel.handle(&NOW, Input::Finish(with_trailers.then_some(&sum))).expect("it is owed"),
                     Some(piece) if pieces[next].1 || piece.len() > 4 << 10 => {
                         let bytes = Bytes::from(piece.clone());
-                        let room = channel.room_for_bytes();
+                        let fits = channel.room_for_bytes() || piece.len() <= channel.room();
                         let taken = channel.handle(&NOW, Input::Write(Data::Bytes(bytes))).is_ok();
-                        prop_assert!(taken || !room, "{} octets of room", channel.room());
+                        prop_assert_eq!(taken, fits, "{} octets of room", channel.room());
                         next += usize::from(taken);
                     }
                     Some(piece) => {

@@ -89,6 +89,31 @@ fn no_producer_gets_beyond_the_high_water_mark() {
     });
 }
 
+/// One content of any length is on its way by reference, and no second one: the application would keep them all.
+///
+/// Fails if a content by reference is not held to the room.
+#[test]
+fn one_content_by_reference_is_outstanding() {
+    let fields = Fields::new();
+    let mut model = Model::new(&Limits::Tight.config(), &[]);
+    model.feed(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    let body = BodyRef::Stream { length: None };
+    model
+        .handle(Input::HttpResponse(ResponseRef { status: Status::OK, fields: &fields, body }))
+        .expect("a response");
+    let large = bytes::Bytes::from_static(&[b'x'; 100_000]);
+    model.handle(Input::Write(Data::Bytes(large.clone()))).expect("there is room for the first");
+    while model.channel.unsent_len() > 1 << 10 {
+        let unsent = model.channel.unsent_len();
+        assert!(!model.channel.room_for_bytes());
+        assert!(model.handle(Input::Write(Data::Bytes(large.clone()))).is_err());
+        assert_eq!(model.channel.unsent_len(), unsent);
+        model.send(10_000);
+    }
+    model.send(usize::MAX);
+    model.handle(Input::Write(Data::Bytes(large))).expect("the first has left");
+}
+
 /// A flood of pipelined requests before an application that is silent is read up to the input bound.
 ///
 /// Fails if the input bound is ignored.

@@ -83,3 +83,21 @@ fn lasting(model: &Model) -> Vec<Seen> {
     }
     lasting
 }
+
+/// Octets of a body that were decoded and not taken before the answer are nobody's: least of all the next request's.
+///
+/// Fails if the end of an answer does not drop them.
+#[test]
+fn what_was_not_taken_of_a_body_is_not_the_next_request_s() {
+    let mut model = Model::new(&ChannelConfig::default(), &[]);
+    model.feed(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n");
+    while model.take_output() {}
+    model.handle(httpfsm::Input::BodyDemand(2)).expect("the request waits");
+    model.feed(b"bodyGET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    let fields = httpfsm::Fields::new();
+    let answer = httpfsm::ResponseRef::new(httpfsm::Status::OK, &fields, b"");
+    model.handle(httpfsm::Input::HttpResponse(answer)).expect("the request waits");
+    while model.take_output() {}
+    assert_eq!(model.requests, 2);
+    assert!(!model.seen.iter().any(|seen| matches!(seen, Seen::Body(_))), "{:?}", model.seen);
+}

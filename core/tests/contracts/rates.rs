@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use httpfsm::{
-    BodyRef, Channel, ChannelConfig, Date, Facts, Fields, Input, Moment, Now, ResponseRef, Settings, State,
-    Status,
+    BodyRef, Channel, ChannelConfig, Data, Date, Facts, Fields, Input, Moment, Now, ResponseRef, Settings,
+    State, Status,
 };
 use proptest::prelude::*;
 
@@ -72,7 +72,10 @@ impl Peer {
         let content = vec![b'x'; 60_000];
         let answer = ResponseRef { status: Status::OK, fields: &fields, body: BodyRef::Slice(&content) };
         match slow {
-            Body | Chunks => channel.handle(&now, Input::BodyDemand(u64::MAX)).expect("the request waits"),
+            Body | Chunks => {
+                while channel.next_output().is_some() {}
+                channel.handle(&now, Input::BodyDemand(u64::MAX)).expect("the request waits");
+            }
             Discard | Read => channel.handle(&now, Input::HttpResponse(answer)).expect("the request waits"),
             Linger => {
                 let unsent = channel.unsent_len();
@@ -97,9 +100,12 @@ impl Peer {
 
     /// One more octet, in the moment.
     fn octet(&mut self, millis: u64) {
+        assert!(self.arrives(millis), "an octet is taken in {}", self.channel.state());
+    }
+
+    fn arrives(&mut self, millis: u64) -> bool {
         let octet = [self.octets.next().expect("they do not end")];
-        let input = if self.slow == Read { Input::Sent(1) } else { Input::RxData(&octet) };
-        assert!(self.at(millis, input), "an octet is taken in {}", self.channel.state());
+        self.at(millis, if self.slow == Read { Input::Sent(1) } else { Input::RxData(&octet) })
     }
 }
 
@@ -166,6 +172,51 @@ proptest! {
         is_closed_at(slow, timeout, rate, &gaps)?;
     }
 
+    /// However coarse the ticks are, and even if octets come between them only: the first call at the deadline or after
+    /// it closes, and none before it does.
+    ///
+    /// Fails if an octet is taken before the deadline is looked at, and if a deadline counts from the tick before.
+    #[test]
+    fn a_slow_peer_is_closed_within_a_tick(
+        slow in slow(),
+        timeout in 2u64..20_000,
+        rate in prop_oneof![1 => Just(0u32), 6 => 1u32..5_000],
+        // Mostly the one that leaves one tick of the timeout.
+        gaps in prop::collection::vec(prop_oneof![3 => Just(None), 1 => (0u64..2_000).prop_map(Some)], 0..60),
+        period in prop_oneof![Just(1u64), Just(10), Just(100), Just(1_000), 1u64..30_000],
+    ) {
+        let gaps: Vec<u64> =
+            gaps.into_iter().map(|gap| gap.unwrap_or(timeout.saturating_sub(period).max(1))).collect();
+        let expected = closed_at(slow, timeout, rate.into(), &gaps);
+        let mut peer = Peer::new(slow, timeout, rate);
+        let (mut now, mut next_tick) = (0, period);
+        for gap in gaps {
+            now += gap;
+            // Far ticks between octets change nothing, so a few of them are enough.
+            next_tick = next_tick.max((now - gap).saturating_sub(3 * period) / period * period);
+            let last = now.min(expected + period);
+            if (last - next_tick.min(last)) / period > 50 {
+                next_tick = last / period * period - 20 * period;
+            }
+            while next_tick <= last {
+                prop_assert_eq!(peer.lives(next_tick), next_tick < expected, "at {} of {}", next_tick, expected);
+                if next_tick >= expected {
+                    return Ok(());
+                }
+                next_tick += period;
+            }
+            if now >= expected {
+                peer.arrives(now);
+                prop_assert!(peer.channel.state() != peer.begins, "an octet at {} of {}", now, expected);
+                return Ok(());
+            }
+            peer.octet(now);
+            prop_assert_eq!(peer.channel.state(), peer.begins, "an octet at {} of {}", now, expected);
+        }
+        let late = expected.next_multiple_of(period);
+        prop_assert!(!peer.lives(late), "{} of {}", late, expected);
+    }
+
     /// One octet each time that one millisecond is left: every deadline but one without a rate closes that soon.
     ///
     /// Fails if an octet restarts a deadline.
@@ -184,5 +235,33 @@ proptest! {
         let lost = gap * u64::from(rate) - 1_000;
         let most = timeout * u64::from(rate) / lost + 2;
         prop_assert!(closed <= most * timeout, "{} ms, {} gaps were right", closed, most);
+    }
+}
+
+/// What the application does gives a slow peer no time: neither more output for one that does not read, nor another
+/// demand for a body that does not come.
+///
+/// Fails if a Write begins the time of the output anew, and if a demand does that of the body.
+#[test]
+fn an_application_at_work_does_not_keep_a_slow_peer() {
+    let stream = BodyRef::Stream { length: None };
+    let fields = Fields::new();
+    let answer = ResponseRef { status: Status::OK, fields: &fields, body: stream };
+    for slow in [Read, Body] {
+        let mut peer = Peer::new(slow, 1_000, 100);
+        if slow == Read {
+            // The answer whose time is judged is a streamed one here.
+            let unsent = peer.channel.unsent_len();
+            assert!(peer.at(0, Input::Sent(unsent)));
+            assert!(peer.at(0, Input::RxData(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")));
+            assert!(peer.at(0, Input::HttpResponse(answer)));
+        }
+        for millis in 1..1_000 {
+            let input = if slow == Read { Input::Write(Data::Slice(b"x")) } else { Input::BodyDemand(1) };
+            assert!(peer.at(millis, input), "{slow:?} at {millis}");
+        }
+        assert_eq!(peer.channel.deadline(), Some(Moment::from_millis(1_000)), "{slow:?}");
+        peer.at(1_000, Input::Tick);
+        assert!(matches!(peer.channel.state(), State::Closed | State::Closing), "{slow:?}");
     }
 }

@@ -45,6 +45,7 @@ pub(crate) fn reach(state: State, config: &ChannelConfig) -> Channel {
     for input in script {
         let input = input.unwrap_or(Input::Sent(channel.unsent_len()));
         channel.handle(&now, input).expect("the script fits");
+        while channel.next_output().is_some() {}
     }
     assert_eq!(channel.state(), state);
     channel

@@ -38,7 +38,7 @@ const UPLOAD: &str = "POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 100000
 const ECHO: &str = "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000000\r\n\r\n";
 
 const fn hoard(name: &'static str, begin: &'static str, octets: usize, each: usize) -> Hoard {
-    Hoard { name, flags: &[], begin, more: LINE, octets, each, all: 1 << 10 }
+    Hoard { name, flags: &[], begin, more: LINE, octets, each, all: 4 << 10 }
 }
 
 /// Twice what is received or unsent, since buffers grow by doubling; of the small ones what a connection is, with its

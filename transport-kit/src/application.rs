@@ -1,7 +1,7 @@
 //! The one application of all scripts: what it does is in the path of the request, and it writes down what it sees.
 
 use std::fmt;
-use std::future::{Future, pending};
+use std::future::{Future, pending, poll_fn};
 use std::io::Read;
 use std::panic::resume_unwind;
 use std::pin::Pin;
@@ -224,11 +224,18 @@ impl Application {
     async fn points(&self, request: &mut Request, diary: &Diary) -> Response {
         let (before, inside) = POINTS.split_at(5);
         for (number, point) in before.iter().enumerate() {
-            diary.note(point);
             if number % 2 == 1 {
-                let _ = diary.next_data(request.body()).await;
+                // Not before it waits: a lost connection is something that a body can tell.
+                let waits = |cx: &mut Context<'_>| {
+                    let polled = diary.poll_data(request.body(), cx);
+                    if polled.is_pending() {
+                        diary.note_once(point);
+                    }
+                    polled
+                };
+                let _ = poll_fn(waits).await;
             } else {
-                request.early_hints(Fields::new());
+                diary.note(point);
                 self.record.pass_gate(point).await;
             }
         }

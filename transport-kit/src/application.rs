@@ -1,7 +1,7 @@
 //! The one application of all scripts: what it does is in the path of the request, and it writes down what it sees.
 
 use std::fmt;
-use std::future::{Future, pending};
+use std::future::{Future, pending, poll_fn};
 use std::io::Read;
 use std::panic::resume_unwind;
 use std::pin::Pin;
@@ -161,6 +161,7 @@ impl Application {
                 diary.note(format_args!("read something: {}", matches!(data, Some(Ok(_)))));
                 Response::text("enough")
             }
+            "/points" => self.points(&mut request, diary).await,
             "/duplex" => Response::stream(Duplex {
                 body: request.take_body(),
                 sum: Sum::default(),
@@ -217,6 +218,36 @@ impl Application {
             _ if request.method() == "CONNECT" => self.upgrade(&request, diary),
             _ => Response::new(Status::NOT_FOUND),
         }
+    }
+
+    /// Waits at points of each kind: for something else, for the body, and in its answer.
+    async fn points(&self, request: &mut Request, diary: &Diary) -> Response {
+        let (before, inside) = POINTS.split_at(5);
+        for (number, point) in before.iter().enumerate() {
+            if number % 2 == 1 {
+                // Not before it waits: a lost connection is something that a body can tell.
+                let waits = |cx: &mut Context<'_>| {
+                    let polled = diary.poll_data(request.body(), cx);
+                    if polled.is_pending() {
+                        diary.note_once(point);
+                    }
+                    polled
+                };
+                let _ = poll_fn(waits).await;
+            } else {
+                diary.note(point);
+                self.record.pass_gate(point).await;
+            }
+        }
+        let (record, diary, mut points) = (self.record.clone(), diary.of("source"), inside.iter().peekable());
+        Response::new(Status::OK).with_body(Body::from_fn(move |cx| {
+            let Some(point) = points.peek() else { return Poll::Ready(Frame::End) };
+            // A gate is asked again whenever something else happens.
+            diary.note_once(point);
+            ready!(record.poll_gate(point, cx.waker()));
+            points.next();
+            Poll::Ready(Frame::Data(Bytes::from_static(b"piece")))
+        }))
     }
 
     async fn collect(&self, request: &mut Request, diary: &Diary) -> Response {
@@ -357,6 +388,10 @@ fn status(code: u16) -> Status {
 fn panic_quietly() -> ! {
     resume_unwind(Box::new("as asked"))
 }
+
+/// The points of `/points`; those with an odd number wait for the body, as long as there is no answer.
+pub(crate) const POINTS: [&str; 7] =
+    ["point 0", "point 1", "point 2", "point 3", "point 4", "point 5", "point 6"];
 
 /// What a streamed answer does after its octets.
 #[derive(Clone, Copy)]

@@ -124,6 +124,12 @@ pub const OBLIGATIONS: &[Obligation] = &[
         Proof::Scripts(scripts::endings::disconnects),
     ),
     owes(
+        "cancellation",
+        "Wherever a handler waits, it is dropped when its connection is lost, and its place is free.",
+        "Handlers that nobody polls hold what they have taken; a server fills up with them.",
+        Proof::Scripts(scripts::endings::cancellations),
+    ),
+    owes(
         "several connections",
         "Connections do not wait for each other, and those that are too many are turned away.",
         "One slow client stops the others; limits do not limit.",

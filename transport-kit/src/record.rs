@@ -217,6 +217,16 @@ impl Diary {
         self.write(|part| part.lines.push(Line::Text(text.to_string())));
     }
 
+    /// The same, unless it is what was said last.
+    pub(crate) fn note_once(&self, text: &str) {
+        self.write(|part| {
+            let known = matches!(part.lines.last(), Some(Line::Text(last)) if last == text);
+            if !known {
+                part.lines.push(Line::Text(text.to_owned()));
+            }
+        });
+    }
+
     /// Octets of a body; those that came before them are on the same line.
     pub(crate) fn octets(&self, octets: &[u8]) {
         self.write(|part| {

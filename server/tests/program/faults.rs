@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::{PATIENCE, Server};
 
+mod cost;
 mod descriptors;
 mod drips;
 mod leaks;

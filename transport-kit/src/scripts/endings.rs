@@ -1,5 +1,8 @@
 //! How connections end: half-closed, reset, closed.
 
+use std::time::Duration;
+
+use crate::application::POINTS;
 use crate::script::{Script, chunked_head, get, post_head};
 use crate::sum::pattern;
 
@@ -177,6 +180,33 @@ pub(crate) fn disconnects() -> Vec<Script> {
             .open("gate")
             .until("passed"),
     ]
+}
+
+/// A handler that is dropped at each point at which it may wait, and for each reason.
+pub(crate) fn cancellations() -> Vec<Script> {
+    let mut scripts = Vec::new();
+    for (point, name) in POINTS.iter().enumerate() {
+        for how in ["a reset", "an end that counts as one", "a drain"] {
+            let mut script = Script::new(format!("{how} at {name} of a handler")).config(|config| {
+                config.channel.fin_is_disconnect = true;
+                config.maximum_simultaneous_requests = 1;
+            });
+            script = script.send(post_head("/points", 1000));
+            for (passed, gate) in POINTS.iter().enumerate().take(point) {
+                script = script.told(*gate);
+                script = if passed < 5 && passed % 2 == 1 { script.send("some") } else { script.open(gate) };
+            }
+            script = script.told(*name);
+            script = match how {
+                "a drain" => script.drain(Duration::ZERO).told("dropped").end().gone(),
+                // The only place for a request is free again.
+                "a reset" => script.reset().told("dropped").connect().send(get("/hello")).until("world!"),
+                _ => script.fin().told("dropped").end().connect().send(get("/hello")).until("world!"),
+            };
+            scripts.push(script);
+        }
+    }
+    scripts
 }
 
 pub(crate) fn several() -> Vec<Script> {

@@ -38,11 +38,11 @@ const UPLOAD: &str = "POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 100000
 const ECHO: &str = "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000000\r\n\r\n";
 
 const fn hoard(name: &'static str, begin: &'static str, octets: usize, each: usize) -> Hoard {
-    Hoard { name, flags: &[], begin, more: LINE, octets, each, all: 1 << 10 }
+    Hoard { name, flags: &[], begin, more: LINE, octets, each, all: 4 << 10 }
 }
 
 /// Twice what is received or unsent, since buffers grow by doubling; of the small ones what a connection is, with its
-/// request.
+/// request; above the limit of a server what is left of memory that was freed between others.
 const HOARDS: &[Hoard] = &[
     hoard("silence", "", 0, 4),
     hoard("idle connections", "GET /plaintext HTTP/1.1\r\nHost: a\r\n\r\n", 0, 4),
@@ -51,13 +51,13 @@ const HOARDS: &[Hoard] = &[
     Hoard {
         flags: &["--max-buffered-octets=2MiB"],
         all: 8 << 10,
-        ..hoard("heads above the limit of a server", HEAD, 200_000, 8)
+        ..hoard("heads above the limit of a server", HEAD, 200_000, 20)
     },
     Hoard { flags: &["--bodies=streamed"], ..hoard("bodies that are read", UPLOAD, 400_000, 16) },
     Hoard {
         flags: &["--bodies=whole", "--inbuf-overflow=512KiB", "--max-buffered-octets=2MiB"],
         all: 8 << 10,
-        ..hoard("whole bodies above the limit of a server", UPLOAD, 400_000, 16)
+        ..hoard("whole bodies above the limit of a server", UPLOAD, 400_000, 20)
     },
     Hoard {
         flags: &["--bodies=whole", "--inbuf-overflow=16KiB"],

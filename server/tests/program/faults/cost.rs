@@ -1,0 +1,115 @@
+//! What a flood costs a whole server in processor time: twice the octets cost twice as much, and not four times,
+//! whatever they are. (Small pieces are for `transport/tests/cost.rs`, as on a socket nobody knows how many there are;
+//! the machine's own share is counted octet by octet in `core/src/channel/cost.rs`.)
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::Shutdown;
+use std::thread;
+
+use super::GET;
+use crate::Server;
+
+on_each_transport! {
+    twice_the_flood_costs_twice_the_time,
+}
+
+/// Twice is linear, four times would be quadratic. What else the machine does disturbs both sums a little.
+const AT_MOST: f64 = 2.8;
+/// Measurements of which the least counts: what disturbs makes them longer.
+const TURNS: usize = 8;
+
+const CHUNKED: &str =
+    "POST /upload HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n";
+
+struct Flood {
+    name: &'static str,
+    /// What is sent, of so many parts.
+    make: fn(parts: usize) -> String,
+    parts: usize,
+}
+
+const FLOODS: &[Flood] = &[
+    Flood {
+        name: "fields of one name",
+        make: |n| {
+            let fields = "A: b\r\n".repeat(n);
+            format!("GET /plaintext HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{fields}\r\n")
+        },
+        parts: 100_000,
+    },
+    Flood {
+        name: "chunks of one octet",
+        make: |n| format!("{CHUNKED}{}0\r\n\r\n", "1\r\nx\r\n".repeat(n)),
+        parts: 500_000,
+    },
+    Flood {
+        name: "trailer fields",
+        make: |n| format!("{CHUNKED}0\r\n{}\r\n", "A: b\r\n".repeat(n)),
+        parts: 100_000,
+    },
+    Flood {
+        name: "requests",
+        make: |n| {
+            let last = "GET /plaintext HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+            format!("{}{last}", "GET /plaintext HTTP/1.1\r\nHost: a\r\n\r\n".repeat(n))
+        },
+        parts: 20_000,
+    },
+];
+
+fn twice_the_flood_costs_twice_the_time(transport: &str) {
+    // No limit that a flood would end at.
+    let limits = [
+        "--max-request-header-size=none",
+        "--max-request-fields=none",
+        "--max-trailer-size=none",
+        "--max-trailer-fields=none",
+        "--max-chunk-extension-body=none",
+    ];
+    let server = Server::on(transport, &[&["--app", "bench", "--threads", "2"], &limits[..]].concat());
+    server.exchange(GET).assert("HTTP/1.1 200 OK", "Hello, World!");
+    assert!(processor_time(&server) > 0, "the system tells no processor time");
+    for flood in FLOODS {
+        let [once, twice] = [1, 2].map(|times| (flood.make)(times * flood.parts));
+        let (mut least, mut seen) = ([u64::MAX; 2], Vec::new());
+        let ratio = |least: [u64; 2]| least[1] as f64 / least[0].max(1) as f64;
+        for _ in 0..TURNS {
+            let cost = [&once, &twice].map(|octets| flood.cost(&server, octets.as_bytes()));
+            seen.push(cost);
+            least = [least[0].min(cost[0]), least[1].min(cost[1])];
+            if ratio(least) <= AT_MOST {
+                break;
+            }
+        }
+        assert!(ratio(least) <= AT_MOST, "{}: microseconds, once and twice: {seen:?}", flood.name);
+    }
+}
+
+impl Flood {
+    /// Sends it, and says how much processor time the server took, in microseconds.
+    fn cost(&self, server: &Server, octets: &[u8]) -> u64 {
+        let before = processor_time(server);
+        let mut stream = server.connect();
+        let mut answers = stream.try_clone().expect("a second end");
+        let answers = thread::spawn(move || {
+            let mut octets = Vec::new();
+            answers.read_to_end(&mut octets).map(|_| octets)
+        });
+        stream.write_all(octets).expect("sent");
+        stream.shutdown(Shutdown::Write).expect("an end");
+        let answers = answers.join().expect("a reader").expect("an answer and its end");
+        assert!(answers.starts_with(b"HTTP/1.1 200 "), "{}: \"{}\"", self.name, answers.escape_ascii());
+        processor_time(server) - before
+    }
+}
+
+/// What all threads of a server have taken of processors, in microseconds.
+fn processor_time(server: &Server) -> u64 {
+    let threads = fs::read_dir(format!("/proc/{}/task", server.child.id())).expect("a running server");
+    let nanoseconds = threads.flatten().filter_map(|thread| {
+        let stat = fs::read_to_string(thread.path().join("schedstat")).ok()?;
+        stat.split(' ').next()?.parse::<u64>().ok()
+    });
+    nanoseconds.sum::<u64>() / 1000
+}

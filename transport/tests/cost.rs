@@ -1,0 +1,130 @@
+//! What the driver allocates, and how long it runs, while octets come in pieces as small as can be: twice the octets
+//! cost twice as much.
+#![allow(clippy::unwrap_used)]
+
+use std::time::Duration;
+
+use allocation_counter::measure;
+use httpfsm::config::{Bodies, ServerConfig};
+use httpfsm::handler::Request;
+use httpfsm_transport::memory::MemoryServer;
+use rustix::time::{ClockId, clock_gettime};
+
+/// Twice is linear, four times would be quadratic.
+const AT_MOST: f64 = 2.8;
+/// Measurements of which the least counts: what disturbs makes them longer.
+const TURNS: usize = 8;
+
+struct Flood {
+    name: &'static str,
+    /// What is sent, of so many parts.
+    make: fn(parts: usize) -> String,
+    parts: usize,
+    /// Octets of a piece, each of which is a wake-up of its own.
+    piece: usize,
+}
+
+const CHUNKED: &str = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+
+const FLOODS: &[Flood] = &[
+    Flood {
+        name: "a head",
+        make: |n| format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "x".repeat(n)),
+        parts: 10_000,
+        piece: 1,
+    },
+    Flood {
+        name: "a body",
+        make: |n| format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {n}\r\n\r\n{}", "x".repeat(n)),
+        parts: 10_000,
+        piece: 1,
+    },
+    Flood {
+        name: "chunks of one octet",
+        make: |n| format!("{CHUNKED}{}0\r\n\r\n", "1\r\nx\r\n".repeat(n)),
+        parts: 4000,
+        piece: 1,
+    },
+    Flood {
+        name: "chunks of one octet, thousands at once",
+        make: |n| format!("{CHUNKED}{}0\r\n\r\n", "1\r\nx\r\n".repeat(n)),
+        parts: 200_000,
+        piece: 60_000,
+    },
+    Flood {
+        name: "trailer fields",
+        make: |n| format!("{CHUNKED}0\r\n{}\r\n", "A: b\r\n".repeat(n)),
+        parts: 3000,
+        piece: 1,
+    },
+    Flood { name: "requests", make: |n| "GET / HTTP/1.1\r\nHost: a\r\n\r\n".repeat(n), parts: 500, piece: 1 },
+];
+
+/// What a flood took: allocations, octets of them, and microseconds of the processor.
+fn cost(octets: &[u8], piece: usize, bodies: Bodies) -> [u64; 3] {
+    let mut config = ServerConfig::default();
+    config.channel.bodies = Some(bodies);
+    config.channel.max_trailer_size = 0;
+    config.channel.max_trailer_fields = 0;
+    let mut server = MemoryServer::new(config, |mut request: Request| async move {
+        let mut length = 0;
+        while let Some(Ok(data)) = request.body().next_data().await {
+            length += data.len();
+        }
+        length.to_string()
+    });
+    let client = server.connect().unwrap();
+    server.run();
+    let (mut wrong, mut time) = (String::new(), Duration::ZERO);
+    let allocated = measure(|| {
+        let began = processor_time();
+        for piece in octets.chunks(piece) {
+            client.send(piece);
+            server.run();
+            let answers = client.take();
+            if !answers.is_empty() && !answers.starts_with(b"HTTP/1.1 200 ") {
+                wrong = answers.escape_ascii().to_string();
+            }
+        }
+        time = processor_time() - began;
+    });
+    assert_eq!(wrong, "");
+    let idle = measure(|| drop(client));
+    assert_eq!(idle.count_total, 0);
+    [allocated.count_total, allocated.bytes_total, time.as_micros() as u64]
+}
+
+/// What this thread has taken of processors.
+fn processor_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
+#[test]
+fn twice_the_octets_cost_twice_as_much_however_small_the_pieces() {
+    // What a thread allocates once.
+    cost(CHUNKED.as_bytes(), 1, Bodies::Streamed);
+    for Flood { name, make, parts, piece } in FLOODS {
+        for bodies in [Bodies::Streamed, Bodies::Whole] {
+            let [once, twice] = [make(*parts), make(2 * parts)];
+            let (mut least, mut seen) = ([[u64::MAX; 3]; 2], Vec::new());
+            let ratio = |least: [[u64; 3]; 2], of: usize| least[1][of] as f64 / least[0][of].max(1000) as f64;
+            for _ in 0..TURNS {
+                let costs = [&once, &twice].map(|octets| cost(octets.as_bytes(), *piece, bodies));
+                seen.push(costs);
+                for (least, cost) in least.iter_mut().zip(costs) {
+                    *least = std::array::from_fn(|of| least[of].min(cost[of]));
+                }
+                if (0..3).all(|of| ratio(least, of) <= AT_MOST) {
+                    break;
+                }
+            }
+            for (of, what) in ["allocations", "allocated octets", "microseconds"].into_iter().enumerate() {
+                assert!(
+                    ratio(least, of) <= AT_MOST,
+                    "{what} of {name}, {bodies:?}, once and twice: {seen:?}"
+                );
+            }
+        }
+    }
+}

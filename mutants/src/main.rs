@@ -136,9 +136,12 @@ fn knows_the_table(test: &str) -> bool {
 
 const TABLE_TESTS: [&str; 1] = ["every_pair_is_a_row_or_a_refusal"];
 
+const CHANNEL: &str = "core/src/channel/table.rs";
+const SERVER: &str = "core/src/server/table.rs";
+
 fn rows(options: &Options, root: &Path, suite: &Suite) -> Result<Vec<Entry>, String> {
-    let mut changes = rows::changes(root, "core/src/channel/table.rs", "Ignore")?;
-    changes.extend(rows::changes(root, "core/src/server/table.rs", "Stay")?);
+    let mut changes = rows::changes(root, CHANNEL, "core/src/channel/description.rs", "Ignore")?;
+    changes.extend(rows::changes(root, SERVER, SERVER, "Stay")?);
     changes.retain(|change| change.name.contains(&options.word));
     let places: BTreeSet<u32> = changes.iter().map(|change| change.place).collect();
     eprintln!("{} changes of {} cells", changes.len(), places.len());

@@ -290,3 +290,19 @@ fn a_flush_is_told_in_every_state_in_which_an_answer_leaves() {
         assert!(told(&mut channel).contains(&"Flushed".to_owned()), "{state}");
     }
 }
+
+#[test]
+fn at_the_drain_deadline_every_state_closes() {
+    let config = ChannelConfig { drain_deadline: Some(Duration::from_secs(7)), ..without_deadlines() };
+    for &state in State::ALL.iter().filter(|state| **state != State::Upgraded) {
+        let mut channel = reach(state, &config);
+        let at = |millis| Now::new(Moment::from_millis(millis), &Date::EPOCH);
+        // A closed channel takes neither.
+        let _ = channel.handle(&at(0), Input::GoOut);
+        let _ = channel.handle(&at(7_000), Input::Tick);
+        told(&mut channel);
+        // Who waits is answered 503 first.
+        let expected = if state == State::WaitResponse { State::Closing } else { State::Closed };
+        assert_eq!(channel.state(), expected, "from {state}");
+    }
+}

@@ -1511,3 +1511,29 @@ fn each_request_that_a_busy_server_refuses_is_told() {
     assert_eq!(rig.told().iter().filter(|&told| *told == refused).count(), 2);
     assert_eq!(statuses(&rig.wire()), ["503", "503", "200"]);
 }
+
+#[test]
+fn a_transport_that_has_room_is_asked_to_send_what_is_pending_in_every_state() {
+    let pending: [(State, Reach); 7] = [
+        (State::Head, |rig| rig.rx(GET).ok("x").rx("GET /")),
+        (State::WaitResponse, |rig| rig.rx(GET).ok("x").rx(GET)),
+        (State::Responding, |rig| rig.rx(GET).stream(None)),
+        (State::Discard, |rig| rig.rx(post(5)).ok("x")),
+        (State::Flushing, |rig| rig.rx(GET).ok("x")),
+        (State::Closing, |rig| rig.rx("BAD\r\n\r\n")),
+        (State::Handover, |rig| {
+            rig.rx("CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n").respond(
+                Status::OK,
+                &Fields::new(),
+                BodyRef::Empty,
+            )
+        }),
+    ];
+    for (state, reach) in pending {
+        let mut rig = Rig::new();
+        reach(&mut rig).told();
+        assert_eq!(rig.state(), state);
+        assert!(rig.channel.unsent_len() > 0, "{state}");
+        assert_eq!(rig.input(Input::TransmitReady).told(), [Told::Flush], "{state}");
+    }
+}

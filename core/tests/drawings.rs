@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use httpfsm::fsm::Description;
+use httpfsm::fsm::{Description, Label, Machine, Row};
 
 const COMMAND: &str = "HTTPFSM_BLESS=1 cargo test -p httpfsm --test drawings";
 
@@ -73,5 +73,42 @@ fn no_two_states_stand_in_one_place() {
         places.sort_unstable();
         places.dedup();
         assert_eq!(places.len(), machine.states.len(), "{name}");
+    }
+}
+
+/// So a change of the table changes the page, and the page is compared: nothing in a table goes unnoticed.
+#[test]
+fn any_change_of_a_row_shows_in_the_page() {
+    every_change_shows(&httpfsm::channel::MACHINE);
+    every_change_shows(&httpfsm::server::MACHINE);
+}
+
+#[track_caller]
+fn every_change_shows<S: Label, E: Label, A: Label>(machine: &Machine<S, E, A>) {
+    let page = machine.describe().to_markdown();
+    let shows =
+        |rows: Vec<Row<S, E, A>>| Machine { rows: rows.leak(), ..*machine }.describe().to_markdown() != page;
+    for (at, row) in machine.rows.iter().enumerate() {
+        let changed = |next, action| {
+            let mut rows = machine.rows.to_vec();
+            rows[at] = Row { next, action, ..rows[at] };
+            rows
+        };
+        let shown = format!("({}, {})", row.state.label(), row.event.label());
+        // One other state and one other action do for all: a cell shows the name of either.
+        let next = S::ALL[(row.next.index() + 1) % S::ALL.len()];
+        assert!(shows(changed(next, row.action)), "{shown} goes to {}", next.label());
+        let action =
+            machine.rows.iter().cycle().skip(at).map(|row| row.action).find(|other| *other != row.action);
+        let action = action.expect("a table has more than one action");
+        assert!(shows(changed(row.next, action)), "{shown} does {}", action.label());
+        let mut rows = machine.rows.to_vec();
+        rows.remove(at);
+        assert!(shows(rows), "{shown} is refused");
+    }
+    for pair in machine.refusals {
+        let mut rows = machine.rows.to_vec();
+        rows.push(Row { state: pair.state, event: pair.event, ..rows[0] });
+        assert!(shows(rows), "({}, {}) is taken", pair.state.label(), pair.event.label());
     }
 }

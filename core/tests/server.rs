@@ -211,6 +211,25 @@ fn the_end_of_an_unknown_channel_is_not_accepted() {
 }
 
 #[test]
+fn nor_is_it_while_the_server_goes_out_or_when_it_is_gone() {
+    let mut bench = Bench::new(ServerConfig::default());
+    let gone = bench.open("192.0.2.1:1");
+    let open = bench.open("192.0.2.1:2");
+    bench.close(gone);
+    bench.send(ServerInput::GoOut);
+    for state in [State::Draining, State::Gone] {
+        let before = bench.server.stats();
+        let refused = ServerNotAccepted { state, event: Event::ChannelUnknown };
+        assert_eq!(bench.server.handle(bench.at, closed(gone)), Err(refused));
+        assert_eq!((bench.server.state(), bench.server.stats()), (state, before));
+        assert_eq!(bench.outputs(), []);
+        if state == State::Draining {
+            bench.close(open);
+        }
+    }
+}
+
+#[test]
 fn the_counts_of_a_channel_are_added_when_it_closes() {
     let mut bench = Bench::new(ServerConfig::default());
     for requests in [2, 3] {

@@ -4,11 +4,12 @@
 mod states;
 
 use std::collections::BTreeSet;
+use std::fmt::Debug;
 use std::time::Duration;
 
 use httpfsm::channel::{Action, Event, MACHINE, MATRIX, REFUSALS, ROWS, State, deadline_of};
 use httpfsm::fsm::{Direction, Label};
-use httpfsm::{ChannelConfig, Date, Input, Moment, Now};
+use httpfsm::{Channel, ChannelConfig, Date, Input, Moment, Now};
 use states::reach;
 
 /// The states that rows lead to from one, itself included.
@@ -217,5 +218,91 @@ fn each_deadline_runs_where_the_table_says() {
                 assert_eq!(channel.state() == state, stays, "({state}, {event})");
             }
         }
+    }
+}
+
+/// What a channel shows of itself.
+fn seen(channel: &Channel) -> impl PartialEq + Debug + use<> {
+    (channel.state(), channel.deadline(), channel.unsent_len(), channel.waits_for(), channel.input_room())
+}
+
+fn told(channel: &mut Channel) -> Vec<String> {
+    std::iter::from_fn(|| channel.next_output().map(|output| format!("{output:?}"))).collect()
+}
+
+#[test]
+fn what_means_nothing_in_a_state_changes_nothing_there() {
+    let now = Now::new(Moment::START, &Date::EPOCH);
+    for &state in State::ALL {
+        for (input, in_states) in [
+            (Input::Judge, State::ALL),
+            (Input::TransmitReady, State::ALL),
+            (Input::Evict, &[State::Closing, State::Handover, State::Upgraded][..]),
+        ] {
+            if !in_states.contains(&state) {
+                continue;
+            }
+            let mut channel = reach(state, &ChannelConfig::default());
+            told(&mut channel);
+            let before = seen(&channel);
+            let shown = format!("{input:?} in {state}");
+            let asks = matches!(input, Input::TransmitReady) && channel.unsent_len() > 0;
+            let accepted = channel.handle(&now, input).is_ok();
+            let expected: &[&str] = if accepted && asks { &["FlushOutputData"] } else { &[] };
+            assert_eq!(told(&mut channel), expected, "{shown}");
+            assert_eq!(seen(&channel), before, "{shown}");
+        }
+    }
+}
+
+#[test]
+fn a_connection_that_is_wanted_back_ends_as_soon_as_its_state_allows() {
+    let now = Now::new(Moment::START, &Date::EPOCH);
+    let mut lingering = reach(State::Lingering, &ChannelConfig::default());
+    told(&mut lingering);
+    lingering.handle(&now, Input::Evict).expect("a channel can be evicted");
+    assert!(lingering.is_closed());
+    assert_eq!(told(&mut lingering).len(), 2, "Drop and HttpChannelClosed");
+
+    // The answer promised to go on; the rest of the body comes first.
+    let mut discarding = reach(State::Discard, &ChannelConfig::default());
+    discarding.handle(&now, Input::Evict).expect("a channel can be evicted");
+    assert_eq!(discarding.state(), State::Discard);
+    discarding.handle(&now, Input::RxData(b"body")).expect("the rest of the body");
+    discarding.handle(&now, Input::Sent(discarding.unsent_len())).expect("all is sent");
+    discarding.handle(&now, Input::RxEnd).expect("the peer may end");
+    let reason = told(&mut discarding).pop();
+    assert_eq!(reason.as_deref(), Some("HttpChannelClosed(Evicted)"));
+}
+
+#[test]
+fn a_flush_is_told_in_every_state_in_which_an_answer_leaves() {
+    let now = Now::new(Moment::START, &Date::EPOCH);
+    for state in [State::WaitResponse, State::Responding, State::Flushing, State::Handover] {
+        let mut channel = reach(state, &ChannelConfig::default());
+        told(&mut channel);
+        if channel.handle(&now, Input::Flush).is_err() {
+            assert_eq!(state, State::Flushing);
+            continue;
+        }
+        assert_eq!(told(&mut channel), ["FlushOutputData"], "{state}");
+        channel.handle(&now, Input::Sent(channel.unsent_len())).expect("all is sent");
+        assert!(told(&mut channel).contains(&"Flushed".to_owned()), "{state}");
+    }
+}
+
+#[test]
+fn at_the_drain_deadline_every_state_closes() {
+    let config = ChannelConfig { drain_deadline: Some(Duration::from_secs(7)), ..without_deadlines() };
+    for &state in State::ALL.iter().filter(|state| **state != State::Upgraded) {
+        let mut channel = reach(state, &config);
+        let at = |millis| Now::new(Moment::from_millis(millis), &Date::EPOCH);
+        // A closed channel takes neither.
+        let _ = channel.handle(&at(0), Input::GoOut);
+        let _ = channel.handle(&at(7_000), Input::Tick);
+        told(&mut channel);
+        // Who waits is answered 503 first.
+        let expected = if state == State::WaitResponse { State::Closing } else { State::Closed };
+        assert_eq!(channel.state(), expected, "from {state}");
     }
 }

@@ -41,6 +41,12 @@ impl Copy {
             constant: BTreeSet::new(),
         };
         copy.files(from)?;
+        // What did not compile the last time is left out at once.
+        let known = scratch.join("unviable.txt");
+        let names = fs::read_to_string(&known).unwrap_or_default();
+        let names: BTreeSet<&str> = names.lines().collect();
+        let unviable = mutants.iter().filter(|mutant| names.contains(mutant.name.as_str()));
+        copy.unviable = unviable.map(|mutant| mutant.number).collect();
         let mut doubtful = BTreeSet::new();
         loop {
             let complaints = copy.check(from, mutants, &doubtful)?;
@@ -59,7 +65,12 @@ impl Copy {
             }
             doubtful.insert(number);
         }
-        copy.alone(from, mutants, &doubtful)?;
+        if !doubtful.is_empty() {
+            copy.alone(from, mutants, &doubtful)?;
+        }
+        let unviable = mutants.iter().filter(|mutant| copy.unviable.contains(&mutant.number));
+        let names: String = unviable.map(|mutant| format!("{}\n", mutant.name)).collect();
+        write(&known, names.as_bytes())?;
         Ok(copy)
     }
 

@@ -22,16 +22,18 @@ use list::Mutant;
 use report::{Entry, Outcome};
 use suite::{Suite, Verdict, each};
 
-const USAGE: &str = "httpfsm-mutants [--scratch DIR] [--jobs N] [--only KIND] [WORD]
+const USAGE: &str = "httpfsm-mutants [--scratch DIR] [--jobs N] [--only KIND] [--as FILE] [WORD]
 
 Judges the mutants of the core and the changes of its tables whose names contain WORD. KIND is `mutants`, `rows` or
-`constants`: the mutants in constants and `const fn`, some of which take effect only while compiling. The copy of the
+`constants`: the mutants in constants and `const fn`, some of which take effect only while compiling. With FILE, only those
+whose names end a line of it, wherever in their file they stand now: those that were missed, say. The copy of the
 repository, its builds and `results.tsv` are in DIR (/tmp/httpfsm-mutants).";
 
 struct Options {
     scratch: PathBuf,
     jobs: usize,
     only: Option<String>,
+    names: Option<BTreeSet<String>>,
     word: String,
 }
 
@@ -47,14 +49,24 @@ fn main() -> ExitCode {
 }
 
 fn options() -> Result<Options, String> {
-    let mut options =
-        Options { scratch: PathBuf::from("/tmp/httpfsm-mutants"), jobs: 2, only: None, word: String::new() };
+    let mut options = Options {
+        scratch: PathBuf::from("/tmp/httpfsm-mutants"),
+        jobs: 2,
+        only: None,
+        names: None,
+        word: String::new(),
+    };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--scratch" => options.scratch = arguments.next().ok_or(USAGE)?.into(),
             "--jobs" => options.jobs = arguments.next().and_then(|n| n.parse().ok()).ok_or(USAGE)?,
             "--only" => options.only = Some(arguments.next().ok_or(USAGE)?),
+            "--as" => {
+                let path = arguments.next().ok_or(USAGE)?;
+                let text = std::fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;
+                options.names = Some(text.lines().map(placeless).collect());
+            }
             word if !word.starts_with('-') => options.word = word.to_owned(),
             _ => return Err(USAGE.to_owned()),
         }
@@ -74,7 +86,10 @@ fn judge(options: &Options) -> Result<(), String> {
     let suite = Suite::record(&programs, &copy.package(), &options.scratch, options.jobs)?;
     eprintln!("{} tests pass with no mutant on", suite.len());
 
-    let asked = |mutant: &&Mutant| kind != Some("constants") || copy.constant.contains(&mutant.number);
+    let asked = |mutant: &&Mutant| {
+        let named = options.names.as_ref().is_none_or(|names| names.contains(&placeless(&mutant.name)));
+        named && (kind != Some("constants") || copy.constant.contains(&mutant.number))
+    };
     let wanted: Vec<&Mutant> = mutants.iter().filter(asked).collect();
     let mut entries = each(&wanted, options.jobs, |worker, mutant| {
         let outcome = if copy.unviable.contains(&mutant.number) {
@@ -98,6 +113,12 @@ fn judge(options: &Options) -> Result<(), String> {
     report::write(&options.scratch.join("results.tsv"), &entries)?;
     report::print(&entries);
     Ok(())
+}
+
+/// The name of a mutant from its file on, without line and column.
+fn placeless(name: &str) -> String {
+    let name = name.find("core/src/").map_or(name, |at| &name[at..]);
+    name.split(':').enumerate().filter(|(part, _)| !matches!(part, 1 | 2)).map(|(_, text)| text).collect()
 }
 
 /// What takes effect while compiling is built again for each.
@@ -136,9 +157,12 @@ fn knows_the_table(test: &str) -> bool {
 
 const TABLE_TESTS: [&str; 1] = ["every_pair_is_a_row_or_a_refusal"];
 
+const CHANNEL: &str = "core/src/channel/table.rs";
+const SERVER: &str = "core/src/server/table.rs";
+
 fn rows(options: &Options, root: &Path, suite: &Suite) -> Result<Vec<Entry>, String> {
-    let mut changes = rows::changes(root, "core/src/channel/table.rs", "Ignore")?;
-    changes.extend(rows::changes(root, "core/src/server/table.rs", "Stay")?);
+    let mut changes = rows::changes(root, CHANNEL, "core/src/channel/description.rs", "Ignore")?;
+    changes.extend(rows::changes(root, SERVER, SERVER, "Stay")?);
     changes.retain(|change| change.name.contains(&options.word));
     let places: BTreeSet<u32> = changes.iter().map(|change| change.place).collect();
     eprintln!("{} changes of {} cells", changes.len(), places.len());

@@ -17,11 +17,14 @@ pub struct Change {
 }
 
 /// Every change of a table: rows removed, sent to the states beside theirs, given the next row's action or none; refusals
-/// taken as the same event is taken elsewhere.
-pub fn changes(root: &Path, file: &str, idle: &str) -> Result<Vec<Change>, String> {
-    let source = fs::read_to_string(root.join(file)).map_err(|error| format!("{file}: {error}"))?;
+/// taken as the same event is taken elsewhere, unless the event is internal: nobody can send it, and no action raises it
+/// there (`coverage.rs` beside the tables shows that), so such a cell is never looked up.
+pub fn changes(root: &Path, file: &str, directions: &str, idle: &str) -> Result<Vec<Change>, String> {
     let mut table = Table::default();
-    table.visit_file(&syn::parse_file(&source).map_err(|error| format!("{file}: {error}"))?);
+    for path in BTreeSet::from([file, directions]) {
+        let source = fs::read_to_string(root.join(path)).map_err(|error| format!("{path}: {error}"))?;
+        table.visit_file(&syn::parse_file(&source).map_err(|error| format!("{path}: {error}"))?);
+    }
     let states = table.enums.get("State").ok_or("no states")?;
     let events = table.enums.get("Event").ok_or("no events")?;
     let position =
@@ -59,7 +62,7 @@ pub fn changes(root: &Path, file: &str, idle: &str) -> Result<Vec<Change>, Strin
             change(state, event, 2, x, y, format!("does {} instead of {action}", following[2]));
         }
     }
-    for refusal in &table.refusals {
+    for refusal in table.refusals.iter().filter(|refusal| !table.internal.contains(&refusal[1])) {
         let donor = table.rows.iter().find(|row| row[1] == refusal[1]).unwrap_or(ignoring);
         let (x, y) = cell(donor);
         change(&refusal[0], &refusal[1], 3, x, y, format!("is taken as in {}", donor[0]));
@@ -72,6 +75,7 @@ struct Table {
     enums: HashMap<String, Vec<String>>,
     rows: Vec<Vec<String>>,
     refusals: Vec<Vec<String>>,
+    internal: Vec<String>,
 }
 
 impl<'ast> Visit<'ast> for Table {
@@ -87,6 +91,7 @@ impl<'ast> Visit<'ast> for Table {
         match last_word(&call.func).as_deref() {
             Some("row") => self.rows.push(words),
             Some("refuse") => self.refusals.push(words),
+            Some("internal") => self.internal.extend(words),
             _ => visit::visit_expr_call(self, call),
         }
     }

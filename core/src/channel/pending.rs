@@ -57,3 +57,49 @@ impl Pending {
         (bits != 0).then(|| Self(bits & bits.wrapping_neg()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const IN_ORDER: [Pending; 16] = [
+        Pending::OPENED,
+        Pending::BUSY,
+        Pending::EXCESS,
+        Pending::FLUSHED,
+        Pending::TRANSMIT_READY,
+        Pending::REQUEST,
+        Pending::BODY_DATA,
+        Pending::BODY_END,
+        Pending::BODY_FAILED,
+        Pending::PEER_ENDED,
+        Pending::REFUSED,
+        Pending::FLUSH,
+        Pending::UPGRADED,
+        Pending::CLOSE_WRITE,
+        Pending::DROP,
+        Pending::CLOSED,
+    ];
+
+    #[test]
+    fn everything_comes_out_once_and_in_order() {
+        let mut pending = Pending::default();
+        IN_ORDER.iter().rev().for_each(|one| pending.insert(*one));
+        for one in IN_ORDER {
+            assert_eq!(pending.first(true, false), Some(one));
+            pending.remove(one);
+        }
+        assert_eq!(pending.first(true, false), None);
+        assert_eq!(pending.first(true, true), Some(Pending::BODY_DATA));
+    }
+
+    #[test]
+    fn the_end_of_a_connection_waits_for_its_output() {
+        for (number, one) in IN_ORDER.into_iter().enumerate() {
+            let waits = number >= 12;
+            assert_eq!(one.first(false, false).is_none(), waits, "{number}");
+            let of_request = [5, 7, 9].contains(&number);
+            assert_eq!(Pending::OF_REQUEST.has(one), of_request, "{number}");
+        }
+    }
+}

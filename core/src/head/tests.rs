@@ -466,6 +466,27 @@ fn content_length_is_digits_once() {
 }
 
 #[test]
+fn a_length_and_a_coding_are_refused_whatever_stands_beside_them() {
+    for version in ["1.0", "1.1"] {
+        for beside in
+            ["", "Expect:\r\n", "Expect: 100-continue\r\n", "Expect: x\r\n", "Connection: close\r\n"]
+        {
+            for host in ["", "Host: a\r\n"] {
+                let head = format!(
+                    "POST / HTTP/{version}\r\n{host}{beside}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"
+                );
+                let expected = if version == "1.1" && host.is_empty() {
+                    Rule::HostMissing
+                } else {
+                    Rule::LengthAndCoding
+                };
+                assert_eq!(rule_of(head.as_bytes()).map(|(rule, _)| rule), Some(expected), "{head}");
+            }
+        }
+    }
+}
+
+#[test]
 fn the_only_transfer_coding_is_chunked_once() {
     for value in ["chunked", "CHUNKED", "\t chunked \t", "cHuNkEd"] {
         assert_eq!(body_of(&format!("Transfer-Encoding:{value}")), Ok(BodyLength::Chunked), "{value:?}");

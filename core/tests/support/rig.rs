@@ -118,6 +118,9 @@ impl Rig {
                 Output::HttpChannelClosed(reason) => Told::Closed(reason),
                 other => panic!("an unknown output: {other:?}"),
             };
+            if let Told::Closed(_) = told {
+                assert_eq!(self.channel.state(), State::Closed, "told closed before it is");
+            }
             self.told.push(told);
         }
     }

@@ -251,6 +251,10 @@ fn what_means_nothing_in_a_state_changes_nothing_there() {
             let expected: &[&str] = if accepted && asks { &["FlushOutputData"] } else { &[] };
             assert_eq!(told(&mut channel), expected, "{shown}");
             assert_eq!(seen(&channel), before, "{shown}");
+            if state == State::Flushing {
+                channel.handle(&now, Input::Sent(channel.unsent_len())).expect("all is sent");
+                assert!(told(&mut channel).is_empty() && channel.state() == State::Idle, "after {shown}");
+            }
         }
     }
 }

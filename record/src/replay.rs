@@ -166,9 +166,6 @@ impl Replay {
         }
         let mut lines = Lines::new(text);
         let head = lines.next().map_or("", |(_, line)| line);
-        if lines.text.is_empty() {
-            return Err(malformed(1, "there is none, the file is empty"));
-        }
         let head: Head = serde_json::from_str(head).map_err(|error| malformed(1, &error.to_string()))?;
         if head.httpfsm != FORMAT {
             let why = format!("its format is {}, and this program reads {FORMAT}", head.httpfsm);

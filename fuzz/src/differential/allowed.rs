@@ -148,6 +148,14 @@ const LLHTTP: &[&[Difference]] = &[
     },
     &[
         Difference {
+            name: "close in a trailer section",
+            reason: "RFC 9110 section 6.5.1: no field of the connection may stand there; llhttp obeys it all the same",
+            holds: |point| {
+                point.theirs == Err(&End::Ordered)
+                    && point.previous.is_some_and(|p| p.keep_alive() && is_plainly_chunked(p))
+            },
+        },
+        Difference {
             name: "close and keep-alive in HTTP/1.0",
             reason: "RFC 9112 section 9.3: close decides, wherever it stands; llhttp takes the last",
             holds: |point| {

@@ -105,6 +105,9 @@ pub(crate) fn informational_head(out: &mut Vec<u8>, status: Status, fields: &Fie
     debug_assert!(status.is_informational());
     status_line(out, status);
     out.extend_from_slice(fields.wire());
+    if fields.upgrade() {
+        out.extend_from_slice(b"Connection: upgrade\r\n");
+    }
     out.extend_from_slice(b"\r\n");
 }
 

@@ -98,21 +98,3 @@ impl<'a> Now<'a> {
         Self { at, date }
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use std::format;
-
-    use super::*;
-
-    #[test]
-    fn no_time_lies_between_a_moment_and_a_later_one() {
-        let [early, late] = [10, 250].map(Moment::from_millis);
-        assert_eq!((late.millis_since(early), early.millis_since(late)), (240, 0));
-    }
-
-    #[test]
-    fn a_date_shows_its_octets() {
-        assert_eq!(format!("{:?}", Date::EPOCH), "Date(Thu, 01 Jan 1970 00:00:00 GMT)");
-    }
-}

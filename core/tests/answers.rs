@@ -721,6 +721,18 @@ fn a_request_that_asks_for_no_upgrade_is_not_handed_over() {
 }
 
 #[test]
+fn a_head_that_offers_protocols_and_is_no_last_word_has_the_upgrade_option_too() {
+    let offer = fields(&[("Upgrade", "echo")]);
+    let mut rig = Rig::new();
+    rig.rx(GET).input(Input::Informational(Status::EARLY_HINTS, &offer));
+    assert_eq!(rig.wire(), "HTTP/1.1 103 Early Hints\r\nUpgrade: echo\r\nConnection: upgrade\r\n\r\n");
+    let mut rig = Rig::new();
+    rig.rx(CONNECT).respond(Status::OK, &offer, BodyRef::Empty);
+    let wire = rig.wire();
+    assert!(wire.ends_with(&format!("Upgrade: echo\r\n{ORIGIN}Connection: upgrade\r\n\r\n")), "{wire}");
+}
+
+#[test]
 fn a_101_that_names_no_protocol_is_not_accepted() {
     let mut rig = Rig::new();
     rig.rx(UPGRADE);

@@ -109,12 +109,6 @@ fn octets_are_counted_both_ways() {
 }
 
 #[test]
-fn settings_tell_what_they_were_made_from() {
-    let config = ChannelConfig { max_request_fields: 7, ..ChannelConfig::default() };
-    assert_eq!(Settings::new(&config).config().max_request_fields, 7);
-}
-
-#[test]
 fn only_a_closed_channel_waits_for_nothing() {
     let mut channel = channel();
     while channel.next_output().is_some() {}

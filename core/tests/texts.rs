@@ -177,7 +177,7 @@ fn what_a_handler_meets_says_its_cause_and_leads_to_it() {
     assert!(own.source().is_some_and(|cause| cause.to_string() == "the disk is gone"));
 
     let large = CollectError::TooLarge { limit: 4711 };
-    assert!(large.to_string().contains("4711") && large.source().is_none(), "{large}");
+    assert!(large.to_string().contains("the 4711 octets") && large.source().is_none(), "{large}");
     let failed = CollectError::Failed(own);
     assert!(failed.to_string().contains("the disk is gone"), "{failed}");
     assert!(failed.source().is_some_and(|cause| cause.is::<BodyFailure>()));

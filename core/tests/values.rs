@@ -1,6 +1,5 @@
 //! Small values: what makes one, and what makes none.
 
-use httpfsm::origins::{Origin, OriginError};
 use httpfsm::{Date, Fields, Moment, Status};
 
 #[test]
@@ -9,9 +8,6 @@ fn a_status_has_three_digits() {
         assert_eq!(Status::new(code).is_some(), known, "{code}");
     }
     assert_eq!(Status::default(), Status::OK);
-    for (code, success) in [(199, false), (200, true), (299, true), (300, false)] {
-        assert_eq!(Status::new(code).map(Status::is_success), Some(success), "{code}");
-    }
 }
 
 /// Or it could end its field line.
@@ -45,20 +41,4 @@ fn removing_another_field_leaves_the_length() {
     assert!(!fields.is_empty(), "a length is a field, too");
     assert!(fields.remove("content-length"));
     assert_eq!((fields.content_length(), fields.is_empty()), (None, true));
-}
-
-/// The machine's own fields are known by their names and not by the lengths of these.
-#[test]
-fn names_as_long_as_those_of_the_machine_are_the_application_s() {
-    for name in ["Host", "Origin", "Connectiox", "Content-Lengtx", "Transfer-Encodinx"] {
-        let fields = Fields::new().with(name, "chunked").unwrap();
-        assert_eq!(fields.get(name), Some(&b"chunked"[..]), "{name}");
-    }
-}
-
-#[test]
-fn nothing_but_a_port_follows_the_brackets_of_an_origin() {
-    for text in ["[::1]x", "[::1]80", "[::1] "] {
-        assert!(matches!(text.parse::<Origin>(), Err(OriginError::Host(_))), "{text}");
-    }
 }

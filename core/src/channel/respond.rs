@@ -96,7 +96,7 @@ impl Context {
         if !switches {
             self.decide_close(fields, framing, streams);
         }
-        let connection = if status == Status::SWITCHING_PROTOCOLS {
+        let connection = if status == Status::SWITCHING_PROTOCOLS || (switches && fields.upgrade()) {
             ConnectionOption::Upgrade
         } else if switches {
             ConnectionOption::None

@@ -547,8 +547,9 @@ proptest! {
     /// Found: a body that fails for want of its 100 was reported at each demand.
     ///
     /// Seen to fail: with a 100 that is sent twice, or after the final head; with a FIN of which the application is not
-    /// told; with content behind the answer to HEAD; with a Connection: close that is forgotten; with a Discard that goes on when the server goes out, with a Busy that is taken in Responding, with
-    /// a FIN in Closing that is not noted, and with an eviction that Head forgets.
+    /// told; with content behind the answer to HEAD; with a Connection: close that is forgotten; with a Discard that
+    /// goes on when the server goes out; with a Busy that is taken in Responding; with a FIN in Closing that is not
+    /// noted; and with an eviction that Head forgets.
     #[test]
     fn a_naive_machine_agrees(happenings in prop::collection::vec(happening(), 1..50)) {
         let mut channel = Channel::new(Arc::new(Settings::new(&config())), Facts::default());

@@ -145,6 +145,8 @@ const LLHTTP: &[&[Difference]] = &[
             "RFC 9110 section 9.1: any token is a method; llhttp knows a list";
         "HPE_STRICT" if |request, octets| is_plainly_chunked(request) && has_blank_at_a_mark(octets),
             "RFC 9112 section 7.1.1: blanks in a chunk extension MUST be read; llhttp refuses them";
+        "HPE_INVALID_CHUNK_SIZE" if |request, octets| is_plainly_chunked(request) && has_blank_at_a_mark(octets),
+            "RFC 9112 section 7.1.1: blanks before a semicolon MUST be read; llhttp has them in the size";
     },
     &[
         Difference {

@@ -23,21 +23,16 @@ pub(crate) struct HeadPlan {
     pub(crate) framing: Framing,
 }
 
-/// The option that a response carries in `Connection` (RFC 9110 section 7.6.1).
+/// What a response says in `Connection` (RFC 9110 section 7.6.1) of whether the connection goes on. Where its fields
+/// offer protocols, the option `upgrade` stands beside it (RFC 9110 section 7.8).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum ConnectionOption {
-    /// No field: HTTP/1.1 goes on.
+    /// Nothing: HTTP/1.1 goes on.
     None,
     /// The connection ends after this response.
     Close,
     /// An HTTP/1.0 peer asked to go on.
     KeepAlive,
-    /// With 101, or with another answer that offers protocols (RFC 9110 section 7.8).
-    Upgrade,
-    /// Such an answer is the last one.
-    CloseAndUpgrade,
-    /// An HTTP/1.0 peer that asked to go on gets such an answer.
-    KeepAliveAndUpgrade,
 }
 
 /// How the content is delimited (RFC 9112 section 6.3).
@@ -80,16 +75,7 @@ pub(crate) fn response_head(
     } else if !status.is_informational() {
         origin(out, fields, plan.version, date, identity);
     }
-    match plan.connection {
-        ConnectionOption::None => {}
-        ConnectionOption::Close => out.extend_from_slice(b"Connection: close\r\n"),
-        ConnectionOption::KeepAlive => out.extend_from_slice(b"Connection: keep-alive\r\n"),
-        ConnectionOption::Upgrade => out.extend_from_slice(b"Connection: upgrade\r\n"),
-        ConnectionOption::CloseAndUpgrade => out.extend_from_slice(b"Connection: close, upgrade\r\n"),
-        ConnectionOption::KeepAliveAndUpgrade => {
-            out.extend_from_slice(b"Connection: keep-alive, upgrade\r\n");
-        }
-    }
+    connection(out, plan.connection, fields.upgrade());
     match plan.framing {
         Framing::Length(length) => {
             out.extend_from_slice(b"Content-Length: ");
@@ -105,10 +91,20 @@ pub(crate) fn informational_head(out: &mut Vec<u8>, status: Status, fields: &Fie
     debug_assert!(status.is_informational());
     status_line(out, status);
     out.extend_from_slice(fields.wire());
-    if fields.upgrade() {
-        out.extend_from_slice(b"Connection: upgrade\r\n");
-    }
+    connection(out, ConnectionOption::None, fields.upgrade());
     out.extend_from_slice(b"\r\n");
+}
+
+#[inline]
+fn connection(out: &mut Vec<u8>, option: ConnectionOption, offers_protocols: bool) {
+    match (option, offers_protocols) {
+        (ConnectionOption::None, false) => {}
+        (ConnectionOption::Close, false) => out.extend_from_slice(b"Connection: close\r\n"),
+        (ConnectionOption::KeepAlive, false) => out.extend_from_slice(b"Connection: keep-alive\r\n"),
+        (ConnectionOption::None, true) => out.extend_from_slice(b"Connection: upgrade\r\n"),
+        (ConnectionOption::Close, true) => out.extend_from_slice(b"Connection: close, upgrade\r\n"),
+        (ConnectionOption::KeepAlive, true) => out.extend_from_slice(b"Connection: keep-alive, upgrade\r\n"),
+    }
 }
 
 /// Appends the line before the data of a chunk of `length` octets (RFC 9112 section 7.1).
@@ -265,13 +261,14 @@ mod tests {
 
     #[test]
     fn the_connection_option_and_the_framing_are_as_planned() {
-        for (connection, line) in [
-            (ConnectionOption::None, ""),
-            (ConnectionOption::Close, "Connection: close\r\n"),
-            (ConnectionOption::KeepAlive, "Connection: keep-alive\r\n"),
-            (ConnectionOption::Upgrade, "Connection: upgrade\r\n"),
-            (ConnectionOption::CloseAndUpgrade, "Connection: close, upgrade\r\n"),
-            (ConnectionOption::KeepAliveAndUpgrade, "Connection: keep-alive, upgrade\r\n"),
+        let (plain, offers) = (Fields::new(), fields(&[("Connection", "upgrade")]));
+        for (connection, fields, line) in [
+            (ConnectionOption::None, &plain, ""),
+            (ConnectionOption::Close, &plain, "Connection: close\r\n"),
+            (ConnectionOption::KeepAlive, &plain, "Connection: keep-alive\r\n"),
+            (ConnectionOption::None, &offers, "Connection: upgrade\r\n"),
+            (ConnectionOption::Close, &offers, "Connection: close, upgrade\r\n"),
+            (ConnectionOption::KeepAlive, &offers, "Connection: keep-alive, upgrade\r\n"),
         ] {
             for (framing, end) in [
                 (Framing::None, ""),
@@ -282,7 +279,7 @@ mod tests {
             ] {
                 for (identity, server) in [("httpfsm", "Server: httpfsm\r\n"), ("", "")] {
                     assert_eq!(
-                        head_of(404, &Fields::new(), plan(connection, framing), identity),
+                        head_of(404, fields, plan(connection, framing), identity),
                         format!("HTTP/1.1 404 Not Found\r\n{server}Date: {DATE}\r\n{line}{end}\r\n")
                     );
                 }
@@ -339,7 +336,7 @@ mod tests {
     fn a_101_has_neither_server_nor_date_nor_framing() {
         let own = fields(&[("Connection", "upgrade"), ("Upgrade", "echo")]);
         assert_eq!(
-            head_of(101, &own, plan(ConnectionOption::Upgrade, Framing::None), "httpfsm"),
+            head_of(101, &own, plan(ConnectionOption::None, Framing::None), "httpfsm"),
             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: echo\r\nConnection: upgrade\r\n\r\n"
         );
     }

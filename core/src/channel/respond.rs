@@ -96,12 +96,14 @@ impl Context {
         if !switches {
             self.decide_close(fields, framing, streams);
         }
-        let connection = if status == Status::SWITCHING_PROTOCOLS || (switches && fields.upgrade()) {
-            ConnectionOption::Upgrade
-        } else if switches {
+        let connection = if switches {
             ConnectionOption::None
+        } else if self.must_close {
+            ConnectionOption::Close
+        } else if self.meta.version == Version::Http10 {
+            ConnectionOption::KeepAlive
         } else {
-            self.connection_option(fields.upgrade())
+            ConnectionOption::None
         };
         self.stage_head(now, status, fields, HeadPlan { version: self.meta.version, connection, framing });
         if !streams && !without_content {
@@ -143,18 +145,6 @@ impl Context {
             (None, Status::NOT_MODIFIED) => Framing::None,
             (None, _) if self.meta.version == Version::Http10 => Framing::None,
             (None, _) => Framing::Chunked,
-        }
-    }
-
-    /// Where the answer offers protocols, its `Upgrade` needs the option beside the other one (RFC 9110 section 7.8).
-    const fn connection_option(&self, offers: bool) -> ConnectionOption {
-        match (self.must_close, self.meta.version) {
-            (true, _) if offers => ConnectionOption::CloseAndUpgrade,
-            (true, _) => ConnectionOption::Close,
-            (false, Version::Http10) if offers => ConnectionOption::KeepAliveAndUpgrade,
-            (false, Version::Http10) => ConnectionOption::KeepAlive,
-            (false, Version::Http11) if offers => ConnectionOption::Upgrade,
-            (false, Version::Http11) => ConnectionOption::None,
         }
     }
 

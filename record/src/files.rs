@@ -3,6 +3,7 @@
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
+use std::mem;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -306,8 +307,16 @@ fn write(batches: &Receiver<Batch>, queued: &AtomicUsize, lost: &Lost) {
             }
             Batch::Lost => {}
         }
-        lost.lock().unwrap_or_else(PoisonError::into_inner).retain(|target| !target.tells_its_loss());
+        tell_losses(lost);
     }
+}
+
+fn tell_losses(lost: &Lost) {
+    let lock = || lost.lock().unwrap_or_else(PoisonError::into_inner);
+    // Nothing is written under the lock: a channel that loses a batch takes it, and must not wait for the disk.
+    let mut open = mem::take(&mut *lock());
+    open.retain(|target| !target.tells_its_loss());
+    lock().append(&mut open);
 }
 
 impl Target {
@@ -414,6 +423,38 @@ mod tests {
         assert!(!recorder.0.queue.take(&target, vec![b'\n'; QUEUED + 1]));
         recorder.flush();
         assert_eq!(fs::read(path).unwrap(), [b"{}\n", LOST].concat());
+    }
+
+    /// Fails if what tells the losses writes under their lock.
+    #[test]
+    #[cfg(unix)]
+    fn a_channel_that_loses_a_batch_does_not_wait_for_a_disk_that_tells_of_another_loss() {
+        let folder = tempfile::tempdir().unwrap();
+        let slow = folder.path().join("slow");
+        if !std::process::Command::new("mkfifo").arg(&slow).status().is_ok_and(|status| status.success()) {
+            println!("not run: needs mkfifo");
+            return;
+        }
+        let target = |name: &str| Target { path: Mutex::new(folder.path().join(name)), ..Target::default() };
+        let begun = target("slow");
+        begun.begun.store(true, Ordering::Relaxed);
+        let (sender, receiver) = sync_channel(3);
+        let lost = Arc::new(Lost::new(vec![Arc::new(begun)]));
+        let queue = Queue { sender, octets: Arc::default(), lost: Arc::clone(&lost) };
+        let octets = Arc::clone(&queue.octets);
+        let writer = thread::spawn(move || write(&receiver, &octets, &lost));
+        queue.sender.send(Batch::Lost).unwrap();
+        // The writer has the one that is lost in hand and waits, as nobody reads what it writes.
+        while !queue.lost.try_lock().is_ok_and(|lost| lost.is_empty()) {
+            assert!(!writer.is_finished());
+            thread::yield_now();
+        }
+        assert!(!queue.take(&Arc::new(target("a")), vec![b'\n'; QUEUED + 1]));
+        assert!(!writer.is_finished(), "it is to be waiting");
+        let told = fs::read(slow).unwrap();
+        drop(queue);
+        writer.join().unwrap();
+        assert_eq!(told, LOST);
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! The driver over wires that fail, and with a spawner that has no thread.
 #![allow(clippy::unwrap_used)]
 
+#[path = "wires/faulty.rs"]
+mod faulty;
+
 use std::future::Future;
-use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -12,6 +14,8 @@ use httpfsm::handler::{Handler, Request};
 use httpfsm::peer::Peer;
 use httpfsm_transport::memory::pair;
 use httpfsm_transport::{Clock, Inline, Service, Spawner, Wire};
+
+use faulty::{Fault, Faulty};
 
 fn service(config: ServerConfig, spawner: impl Spawner) -> Arc<Service<impl Handler>> {
     let handler = |mut request: Request| async move {
@@ -24,49 +28,9 @@ fn cx() -> Context<'static> {
     Context::from_waker(Waker::noop())
 }
 
-/// What a wire does when it is written to, and when its output is ended.
-#[derive(Clone, Copy, Debug)]
-enum Fault {
-    /// It takes nothing, and says so without an error.
-    Zero,
-    Broken,
-    /// It takes everything, and cannot send a FIN.
-    NoFin,
-}
-
-/// A peer that sends this, over a wire with a fault.
-struct Faulty(Fault, &'static [u8]);
-
-impl Wire for Faulty {
-    fn poll_read(&mut self, _cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        if self.1.is_empty() {
-            return Poll::Pending;
-        }
-        Poll::Ready(io::Read::read(&mut self.1, buffer))
-    }
-    fn poll_write(&mut self, _cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
-        Poll::Ready(match self.0 {
-            Fault::Zero => Ok(0),
-            Fault::Broken => Err(io::ErrorKind::BrokenPipe.into()),
-            Fault::NoFin => Ok(octets.len()),
-        })
-    }
-    fn poll_write_vectored(
-        &mut self,
-        cx: &mut Context<'_>,
-        slices: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        self.poll_write(cx, slices.first().map_or(&[], |slice| slice))
-    }
-    fn poll_close_write(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Err(io::ErrorKind::NotConnected.into()))
-    }
-    fn reset(&mut self) {}
-}
-
 #[test]
 fn a_wire_that_fails_ends_its_connection_and_gives_everything_back() {
-    for fault in [Fault::Zero, Fault::Broken, Fault::NoFin] {
+    for fault in Fault::ALL {
         for request in ["GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", "BAD\r\n\r\n"] {
             let service = service(ServerConfig::default(), Inline);
             let wire = Faulty(fault, request.as_bytes());

@@ -1,7 +1,9 @@
 //! Level 1 over wires in memory: what a connection tells, what it can be told, and wires that fail.
 #![allow(clippy::unwrap_used)]
 
-use std::io::{self, IoSlice};
+#[path = "wires/faulty.rs"]
+mod faulty;
+
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
@@ -11,6 +13,8 @@ use httpfsm::error::{BodyError, CloseReason, Rule};
 use httpfsm::{BodyRef, Fields, ResponseRef, Settings, State, Status};
 use httpfsm_transport::memory::{MemoryWire, pair};
 use httpfsm_transport::{Connection, Event, Timer, Wire};
+
+use faulty::{Fault, Faulty};
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
@@ -140,49 +144,9 @@ fn an_application_that_fails_is_answered_for() {
     assert_eq!(format!("{connection:?}"), "Connection { state: Lingering, .. }");
 }
 
-/// What a wire does when it is written to, and when its output is ended.
-#[derive(Clone, Copy, PartialEq)]
-enum Fault {
-    /// Takes nothing, and says so without an error.
-    Zero,
-    Broken,
-    /// Takes everything, and cannot send a FIN.
-    NoFin,
-}
-
-/// A peer that sends one request that is refused, over a wire with a fault.
-struct Faulty(Fault, &'static [u8]);
-
-impl Wire for Faulty {
-    fn poll_read(&mut self, _cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        if self.1.is_empty() {
-            return Poll::Pending;
-        }
-        Poll::Ready(io::Read::read(&mut self.1, buffer))
-    }
-    fn poll_write(&mut self, _cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
-        Poll::Ready(match self.0 {
-            Fault::Zero => Ok(0),
-            Fault::Broken => Err(io::ErrorKind::BrokenPipe.into()),
-            Fault::NoFin => Ok(octets.len()),
-        })
-    }
-    fn poll_write_vectored(
-        &mut self,
-        cx: &mut Context<'_>,
-        slices: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        self.poll_write(cx, slices.first().map_or(&[], |slice| slice))
-    }
-    fn poll_close_write(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Err(io::ErrorKind::NotConnected.into()))
-    }
-    fn reset(&mut self) {}
-}
-
 #[test]
 fn a_wire_that_fails_is_a_lost_connection_and_no_hang() {
-    for fault in [Fault::Zero, Fault::Broken, Fault::NoFin] {
+    for fault in Fault::ALL {
         let mut connection = over(Faulty(fault, b"BAD\r\n\r\n"));
         let told = events(&mut connection);
         // The refusal was the reason before the wire failed.

@@ -40,7 +40,7 @@ pub use control::{ConnectionInfo, Control, Disconnected, PeerEnded};
 pub use into_response::IntoResponse;
 pub use request::{NotInformational, Request};
 pub use response::Response;
-pub use subscriber::Subscriber;
+pub use subscriber::{Failure, Subscriber};
 pub use upgrade::{IoFailure, UpgradeError, UpgradeFuture, Upgraded, UpgradedIo};
 
 /// An application: a function from a request to a future of a response.

@@ -10,6 +10,11 @@ use httpfsm::handler::{ConnectionInfo, Subscriber};
 use httpfsm::peer::Peer;
 use httpfsm::server::Refusal;
 
+/// Says something on the standard error stream; that it may be closed is no reason to stop.
+pub(crate) fn note(what: fmt::Arguments<'_>) {
+    let _ = io::stderr().write_all(format!("httpfsm: {what}\n").as_bytes());
+}
+
 /// Hears the events of every channel and writes some of them down.
 pub(crate) struct Log;
 

@@ -2,7 +2,6 @@
 
 use std::env;
 use std::error::Error;
-use std::fmt;
 use std::io::{self, Write};
 use std::num::NonZeroUsize;
 use std::panic;
@@ -24,7 +23,7 @@ use crate::app::files::Files;
 use crate::app::hello::Hello;
 use crate::app::{App, Stats, echo};
 use crate::cli::{Cli, Serve, Transport};
-use crate::log::Log;
+use crate::log::{Log, note};
 use crate::parameters;
 use crate::serve::recording::Recordings;
 
@@ -201,11 +200,6 @@ fn announce(listener: &Peer) -> io::Result<()> {
         Peer::Unix(_) => writeln!(stdout, "listening on {listener}")?,
     }
     stdout.flush()
-}
-
-/// Says something on the standard error stream; that it may be closed is no reason to stop.
-fn note(what: fmt::Arguments<'_>) {
-    let _ = io::stderr().write_all(format!("httpfsm: {what}\n").as_bytes());
 }
 
 #[cfg(test)]

@@ -61,6 +61,7 @@ pub fn accept<A: Accept, H: Handler>(
                 }
                 Some(Err(error)) => {
                     if let Some(pause) = backoff.failed(&error) {
+                        handle.cannot_accept(&error);
                         open.listening.pause(pause).await;
                     }
                 }

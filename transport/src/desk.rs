@@ -30,6 +30,8 @@ pub(crate) struct Desk {
     pub(crate) alarms: Alarms,
     pub(crate) spawner: Arc<dyn Spawner>,
     pub(crate) subscriber: Option<Arc<dyn Subscriber>>,
+    /// Whether the subscriber hears of what comes with every request.
+    pub(crate) reports_requests: bool,
     pub(crate) recorder: Option<Arc<dyn Recorder>>,
     pub(crate) budget: Budget,
     config: Arc<ServerConfig>,
@@ -103,12 +105,19 @@ impl Desk {
         subscriber: Option<Arc<dyn Subscriber>>,
         recorder: Option<Arc<dyn Recorder>>,
     ) -> Self {
+        let ask =
+            |subscriber: &Arc<dyn Subscriber>| panics::catch(|| subscriber.hears_requests()).unwrap_or(true);
+        let reports_requests = subscriber.as_ref().is_some_and(ask);
+        if let (Some(recorder), Some(subscriber)) = (&recorder, &subscriber) {
+            recorder.report_to(Arc::clone(subscriber));
+        }
         Self {
             opened: clock.now(),
             clock,
             alarms: Alarms::default(),
             spawner,
             subscriber,
+            reports_requests,
             recorder,
             budget: Budget::new(&config),
             machine: Mutex::new(Server::new(Arc::clone(&config))),

@@ -18,7 +18,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use httpfsm::channel::{Facts, State};
 use httpfsm::error::{BodyError, CloseReason, RequestError};
-use httpfsm::handler::{Body, ConnectionInfo, Handler, IntoResponse, Response, Upgraded};
+use httpfsm::handler::{Body, ConnectionInfo, Failure, Handler, IntoResponse, Response, Upgraded};
 use httpfsm::input::Input;
 use httpfsm::output::Output;
 use httpfsm::time::{Moment, Now};
@@ -258,7 +258,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
                 Output::TransmitReady => turn.ask = true,
                 Output::BodyData(octets) => body_data(exchange, octets, turn),
                 Output::BodyEnd(trailers) => {
-                    self.service.tell(|subscriber| subscriber.body_end(&self.info));
+                    self.service.tell_of_request(|subscriber| subscriber.body_end(&self.info));
                     match exchange.filter(|exchange| exchange.has_body) {
                         None => {}
                         Some(Exchange { stage: Stage::Gathering(spool), .. }) => {
@@ -323,7 +323,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
     fn begin(&mut self, now: &Now<'_>) {
         self.channel.note_request();
         let Some(request) = self.channel.request() else { return };
-        self.service.tell(|subscriber| subscriber.request(&self.info, request));
+        self.service.tell_of_request(|subscriber| subscriber.request(&self.info, request));
         let counted = self.service.desk.budget.is_limited();
         if counted && !self.service.desk.budget.begin_request() {
             let _ = self.channel.handle(now, Input::Busy);
@@ -350,7 +350,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         exchange.stage = Stage::Calling;
         match panics::catch(|| self.service.handler.call(request)) {
             Ok(future) => exchange.future.set(Some(future)),
-            Err(panic) => self.abort(&panic, now),
+            Err(panic) => self.abort(Failure::Handler, &panic, now),
         }
     }
 
@@ -379,10 +379,17 @@ impl<H: Handler, W: Wire> Driver<H, W> {
                 match pumped {
                     Pumped::Waits => return called,
                     // The next turn goes on, after a write.
-                    Pumped::More => turn.ask = true,
+                    Pumped::More => {
+                        turn.ask = true;
+                        return false;
+                    }
+                    Pumped::Failed(text) => {
+                        self.failed(Failure::Response, &text);
+                        self.finish();
+                    }
                     Pumped::Over => self.finish(),
                 }
-                return !matches!(pumped, Pumped::More);
+                return true;
             }
             Stage::Gathering(_) => return self.gather(turn, cx),
         };
@@ -395,7 +402,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
                 return called;
             }
             Ok(Poll::Ready(response)) => turn.ask |= self.respond(response, &turn.now),
-            Err(panic) => self.abort(&panic, &turn.now),
+            Err(panic) => self.abort(Failure::Handler, &panic, &turn.now),
         }
         true
     }
@@ -413,7 +420,10 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             // waits, the answer does not fit the request (101 to one that asks for no upgrade): a failure.
             Err(_) => {
                 let text = "The response does not fit the request.";
-                let _ = self.channel.handle(now, Input::Abort(Some(text)));
+                if self.channel.handle(now, Input::Abort(Some(text))).is_ok() {
+                    let info = Some(&*self.info);
+                    self.service.tell(|subscriber| subscriber.failed(info, Failure::Handler, text));
+                }
                 false
             }
         };
@@ -426,9 +436,15 @@ impl<H: Handler, W: Wire> Driver<H, W> {
     }
 
     #[cold]
-    fn abort(&mut self, text: &str, now: &Now<'_>) {
+    fn abort(&mut self, failure: Failure, text: &str, now: &Now<'_>) {
+        self.failed(failure, text);
         let _ = self.channel.handle(now, Input::Abort(Some(text)));
         self.finish();
+    }
+
+    #[cold]
+    fn failed(&self, failure: Failure, text: &str) {
+        self.service.tell(|subscriber| subscriber.failed(Some(&self.info), failure, text));
     }
 
     /// The exchange is over; its memory stays for the next request of this wake-up.
@@ -469,7 +485,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             return false;
         };
         match panics::catch(|| spool.poll(&self.service.desk.spawner, cx)) {
-            Err(panic) => self.abort(&panic, &turn.now),
+            Err(text) => self.abort(Failure::Spool, &text, &turn.now),
             Ok(Poll::Pending) => return false,
             Ok(Poll::Ready(Gathered::Demand(octets))) => {
                 let _ = self.channel.handle(&turn.now, Input::BodyDemand(octets));
@@ -479,7 +495,8 @@ impl<H: Handler, W: Wire> Driver<H, W> {
                 turn.ask = true;
             }
             Ok(Poll::Ready(Gathered::Failed(error))) => {
-                self.abort(&format!("The request body could not be kept: {error}"), &turn.now);
+                let text = format!("The request body could not be kept: {error}");
+                self.abort(Failure::Spool, &text, &turn.now);
             }
         }
         true

@@ -2,10 +2,12 @@
 
 use std::fmt;
 use std::future::{Future, poll_fn};
+use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use httpfsm::handler::Failure;
 use httpfsm::peer::Peer;
 use httpfsm::server::ServerStats;
 
@@ -73,6 +75,15 @@ impl ServerHandle {
     #[must_use]
     pub fn listening(&self) -> Listening {
         Listening { key: self.desk.listen(), desk: Arc::clone(&self.desk) }
+    }
+
+    /// Tells the subscriber that the listeners cannot accept for the moment.
+    pub(crate) fn cannot_accept(&self, error: &io::Error) {
+        self.desk.report(|subscriber| {
+            let addresses: Vec<String> = self.addresses.iter().map(Peer::to_string).collect();
+            let text = format!("No connection can be accepted at {}: {error}.", addresses.join(", "));
+            subscriber.failed(None, Failure::Accept, &text);
+        });
     }
 
     pub(crate) fn desk(&self) -> &Arc<Desk> {

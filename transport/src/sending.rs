@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use httpfsm::error::NotAccepted;
 use httpfsm::fields::Fields;
-use httpfsm::handler::{Body, Frame};
+use httpfsm::handler::{Body, BodyFailure, Frame};
 use httpfsm::input::{Data, Input};
 use httpfsm::time::Now;
 
@@ -30,8 +30,10 @@ pub(crate) enum Pumped {
     Waits,
     /// There is more, but others are to have their turn.
     More,
-    /// The answer is over, for better or worse.
+    /// The response is over, or nobody waits for it any more.
     Over,
+    /// The source failed, and the response was cut; why.
+    Failed(String),
 }
 
 impl Sending {
@@ -62,7 +64,7 @@ impl Sending {
             let Poll::Ready(frame) = panics::catch(|| self.body.poll_frame(cx)).transpose() else {
                 return Ok(Pumped::Waits);
             };
-            let failure = match frame {
+            let (failure, is_own) = match frame {
                 Ok(Frame::Data(octets)) => {
                     self.left = octets;
                     continue;
@@ -74,11 +76,12 @@ impl Sending {
                 }
                 Ok(Frame::Trailers(fields)) => return finish(channel, now, Some(&fields)),
                 Ok(Frame::End) => return finish(channel, now, None),
-                Ok(Frame::Error(failure)) => failure.to_string(),
-                Err(panic) => panic,
+                // A request body that is sent back fails with its peer, which is no failure of the server.
+                Ok(Frame::Error(failure)) => (failure.to_string(), matches!(failure, BodyFailure::Source(_))),
+                Err(panic) => (panic, true),
             };
             channel.handle(now, Input::Abort(Some(&failure)))?;
-            return Ok(Pumped::Over);
+            return Ok(if is_own { Pumped::Failed(failure) } else { Pumped::Over });
         }
         Ok(Pumped::More)
     }

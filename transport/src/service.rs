@@ -110,6 +110,14 @@ impl<H: Handler> Service<H> {
         self.desk.report(what);
     }
 
+    /// Tells the subscriber of what comes with every request, if it hears of that.
+    #[inline]
+    pub(crate) fn tell_of_request(&self, what: impl FnOnce(&dyn Subscriber)) {
+        if self.desk.reports_requests {
+            self.desk.report(what);
+        }
+    }
+
     /// The handle of the server, which listens at `addresses`.
     #[must_use]
     pub fn handle(&self, addresses: Vec<Peer>) -> ServerHandle {

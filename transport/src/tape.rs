@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use httpfsm::channel::{Channel, Facts, Settings};
 use httpfsm::error::NotAccepted;
-use httpfsm::handler::ConnectionInfo;
+use httpfsm::handler::{ConnectionInfo, Subscriber};
 use httpfsm::input::Input;
 use httpfsm::output::Output;
 use httpfsm::request::RequestRef;
@@ -17,6 +17,12 @@ pub trait Recorder: Send + Sync + 'static {
     /// A channel is about to open: the tape that it is to be recorded on, if it is. It is called on the thread that
     /// accepts and must not block.
     fn open(&self, channel: &Opened<'_>) -> Option<Box<dyn Tape>>;
+
+    /// Who is to hear when a recording cannot be written ([`Failure::Recording`](httpfsm::handler::Failure)): the
+    /// server's subscriber. Called before the first channel opens. By default nobody is told.
+    fn report_to(&self, subscriber: Arc<dyn Subscriber>) {
+        let _ = subscriber;
+    }
 }
 
 /// What a recording begins with: with these, the inputs decide the outputs.

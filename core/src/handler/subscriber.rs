@@ -1,5 +1,7 @@
 //! Who is told what happens on every channel.
 
+use core::fmt;
+
 use super::control::ConnectionInfo;
 use crate::error::{BodyError, CloseReason, RequestError};
 use crate::fields::InvalidField;
@@ -30,6 +32,18 @@ use crate::server::Refusal;
 /// }
 /// ```
 pub trait Subscriber: Send + Sync {
+    /// Whether [`request`](Self::request) and [`body_end`](Self::body_end), which come with every request, are to be
+    /// called. Asked once, when the server starts. Default `true`; `false` spares each request the two calls.
+    fn hears_requests(&self) -> bool {
+        true
+    }
+
+    /// Something failed that its operator should know of: see [`Failure`]. `connection` is the one that it happened on,
+    /// if it concerns one; `text` is a sentence that names the address, the file or the folder.
+    fn failed(&self, connection: Option<&ConnectionInfo>, failure: Failure, text: &str) {
+        let _ = (connection, failure, text);
+    }
+
     /// A connection was not admitted: there is no channel, and nothing follows for it.
     fn not_admitted(&self, peername: &Peer, sockname: &Peer, reason: Refusal) {
         let _ = (peername, sockname, reason);
@@ -83,6 +97,46 @@ pub trait Subscriber: Send + Sync {
     /// `HttpChannelClosed`: the channel is over, and why. Nothing follows for this connection.
     fn closed(&self, connection: &ConnectionInfo, reason: CloseReason) {
         let _ = (connection, reason);
+    }
+}
+
+/// What can fail beside the connections themselves, and is no peer's fault. The server goes on.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum Failure {
+    /// A listener could not accept: there are no more descriptors, or there is no more memory. It tries again after a
+    /// pause.
+    Accept,
+    /// The handler panicked, or gave a response that does not fit the request. 500 was sent where no head had left.
+    Handler,
+    /// The source of a response failed behind its head, a file that became shorter, say. The connection was cut.
+    Response,
+    /// A request body could not be kept in a temporary file. 500 was sent.
+    Spool,
+    /// A recording could not be written. It ends there.
+    Recording,
+}
+
+impl Failure {
+    /// All kinds.
+    pub const ALL: [Self; 5] = [Self::Accept, Self::Handler, Self::Response, Self::Spool, Self::Recording];
+
+    /// A word for it, for logs and metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Accept => "accept",
+            Self::Handler => "handler",
+            Self::Response => "response",
+            Self::Spool => "spool",
+            Self::Recording => "recording",
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 

@@ -9,8 +9,8 @@ use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::signal_name;
 
-use super::note;
 use super::recording::Recordings;
+use crate::log::note;
 
 /// Drains the server at the first signal, and ends the program at the second. SIGUSR1 switches recordings on and off,
 /// where there are any; elsewhere it does what it does to every program.

@@ -1,0 +1,160 @@
+//! What a subscriber hears of failures that are no peer's fault.
+#![allow(clippy::unwrap_used)]
+
+use std::io;
+use std::pin::pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+
+use httpfsm::config::{Bodies, ServerConfig};
+use httpfsm::handler::{Body, BodyFailure, ConnectionInfo, Failure, Frame, Request, Response, Subscriber};
+use httpfsm::peer::Peer;
+use httpfsm::request::RequestRef;
+use httpfsm::status::Status;
+use httpfsm_transport::memory::{MemoryClient, MemoryServer, MemoryWire, pair};
+use httpfsm_transport::{Accept, Accepted, Clock, Inline, Service, Spawner, Wire, accept};
+
+#[derive(Default)]
+struct Heard {
+    failures: Mutex<Vec<String>>,
+    requests: Mutex<usize>,
+    hears_no_requests: bool,
+}
+
+impl Heard {
+    fn failures(&self) -> Vec<String> {
+        self.failures.lock().unwrap().clone()
+    }
+}
+
+impl Subscriber for Heard {
+    fn hears_requests(&self) -> bool {
+        !self.hears_no_requests
+    }
+
+    fn failed(&self, connection: Option<&ConnectionInfo>, failure: Failure, text: &str) {
+        let channel = connection.map_or("-", |connection| &connection.channel);
+        self.failures.lock().unwrap().push(format!("{channel} {failure}: {text}"));
+    }
+
+    fn request(&self, _: &ConnectionInfo, _: RequestRef<'_>) {
+        *self.requests.lock().unwrap() += 1;
+    }
+
+    fn body_end(&self, _: &ConnectionInfo) {
+        *self.requests.lock().unwrap() += 1;
+    }
+}
+
+async fn fails(mut request: Request) -> Response {
+    let source = |body| Response::new(Status::OK).with_body(body);
+    match request.path() {
+        "/panic" => panic!("out of cheese"),
+        "/source" => source(Body::from_fn(|_| Poll::Ready(Frame::Error(BodyFailure::source("it is gone"))))),
+        "/source/panic" => source(Body::from_fn(|_| panic!("out of crackers"))),
+        "/switch" => Response::new(Status::SWITCHING_PROTOCOLS),
+        "/echo" => source(request.take_body()),
+        _ => Response::text("fine"),
+    }
+}
+
+/// What is heard of one request, and of what its client does then.
+fn heard_of(heard: Heard, bodies: Bodies, path: &str, then: impl FnOnce(&MemoryClient)) -> Arc<Heard> {
+    let heard = Arc::new(heard);
+    let mut config = ServerConfig::default();
+    config.channel.bodies = Some(bodies);
+    let subscriber: Arc<dyn Subscriber> = Arc::clone(&heard) as _;
+    let mut server = MemoryServer::with(config, 1 << 16, Some(subscriber), fails);
+    let client = server.connect().unwrap();
+    client.send(format!("POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nsome "));
+    server.run();
+    then(&client);
+    server.run();
+    heard
+}
+
+fn failures(path: &str, then: impl FnOnce(&MemoryClient)) -> Vec<String> {
+    heard_of(Heard::default(), Bodies::Streamed, path, then).failures()
+}
+
+fn stays(_: &MemoryClient) {}
+
+#[test]
+fn a_failure_of_the_application_is_told_with_its_channel() {
+    for (path, told) in [
+        ("/panic", "server.clisrv_1 handler: The handler panicked: out of cheese"),
+        ("/switch", "server.clisrv_1 handler: The response does not fit the request."),
+        ("/source", "server.clisrv_1 response: The source of the body failed: it is gone"),
+        ("/source/panic", "server.clisrv_1 response: The handler panicked: out of crackers"),
+    ] {
+        assert_eq!(failures(path, stays), [told], "{path}");
+    }
+}
+
+#[test]
+fn what_the_peer_does_is_no_failure() {
+    assert_eq!(failures("/", stays), [""; 0]);
+    assert_eq!(failures("/echo", MemoryClient::close_write), [""; 0]);
+    assert_eq!(failures("/echo", MemoryClient::reset), [""; 0]);
+}
+
+#[test]
+fn whoever_wants_no_requests_hears_of_the_failures_alone() {
+    for (hears_no_requests, told) in [(false, 2), (true, 0)] {
+        let heard = Heard { hears_no_requests, ..Heard::default() };
+        let heard = heard_of(heard, Bodies::Whole, "/panic", |client| client.send("body"));
+        assert_eq!(heard.failures().len(), 1);
+        assert_eq!(*heard.requests.lock().unwrap(), told);
+    }
+}
+
+/// Has no place for files.
+struct NoFiles;
+
+impl Spawner for NoFiles {
+    fn spawn_blocking(&self, _: Box<dyn FnOnce() + Send>) {
+        panic!("no thread is left");
+    }
+}
+
+#[test]
+fn a_body_that_cannot_be_kept_is_told() {
+    let heard = Arc::<Heard>::default();
+    let mut config = ServerConfig::default();
+    config.channel.bodies = Some(Bodies::Whole);
+    config.channel.inbuf_overflow = 1;
+    let subscriber: Arc<dyn Subscriber> = Arc::clone(&heard) as _;
+    let service = Service::new(config, Clock::manual(), Arc::new(NoFiles), Some(subscriber), fails);
+    let (mut near, far) = pair(1000);
+    let mut driver = pin!(service.connect(far, Peer::Unix(None), Peer::Unix(None)).unwrap());
+    let mut cx = Context::from_waker(Waker::noop());
+    let post = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nsome body";
+    assert!(near.poll_write(&mut cx, post).is_ready());
+    let _ = driver.as_mut().poll(&mut cx);
+    assert_eq!(heard.failures(), ["server.clisrv_1 spool: The handler panicked: no thread is left"]);
+}
+
+/// A listener of a process without descriptors.
+struct NoDescriptors;
+
+impl Accept for NoDescriptors {
+    type Wire = MemoryWire;
+
+    fn poll_accept(&mut self, _: &mut Context<'_>) -> Poll<io::Result<Accepted<MemoryWire>>> {
+        Poll::Ready(Err(io::Error::from_raw_os_error(24)))
+    }
+}
+
+#[test]
+fn a_listener_that_cannot_accept_is_told_with_the_addresses() {
+    let heard = Arc::<Heard>::default();
+    let subscriber: Arc<dyn Subscriber> = Arc::clone(&heard) as _;
+    let config = ServerConfig::default();
+    let service = Service::new(config, Clock::manual(), Arc::new(Inline), Some(subscriber), fails);
+    let addresses = vec![Peer::Ip(([127, 0, 0, 1], 80).into()), Peer::Unix(Some("/run/a".into()))];
+    let handle = service.handle(addresses);
+    let mut accepting = pin!(accept(NoDescriptors, Arc::clone(&service), handle, |_| ()));
+    let _ = accepting.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    let told = "- accept: No connection can be accepted at 127.0.0.1:80, unix:/run/a: Too many open files (os error 24).";
+    assert_eq!(heard.failures(), [told]);
+}

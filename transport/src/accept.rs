@@ -62,6 +62,8 @@ pub fn accept<A: Accept, H: Handler>(
                 Some(Err(error)) => {
                     if let Some(pause) = backoff.failed(&error) {
                         handle.cannot_accept(&error);
+                        // As where the server is full: who has been idle for the longest gives its descriptor.
+                        open.listening.evict();
                         open.listening.pause(pause).await;
                     }
                 }

@@ -121,6 +121,11 @@ impl Listening {
         }
     }
 
+    /// Has the channel closed that has been idle for the longest, if one is idle.
+    pub(crate) fn evict(&self) {
+        self.desk.evict();
+    }
+
     async fn wait(&self, length: Duration, is_over: impl Fn() -> bool) {
         let Self { desk, key } = self;
         let until = desk.clock.now().saturating_add(u64::try_from(length.as_millis()).unwrap_or(NEVER));

@@ -5,12 +5,14 @@ use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
 use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use httpfsm::peer::Peer;
-use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use rustix::fs::Mode;
+use rustix::process::umask;
+use socket2::{Domain, Protocol, SockAddr, Socket, TcpKeepalive, Type};
 
 /// Options of the sockets that a server makes or is given. Linux hands those of a listener on to what it accepts, so
 /// they cost no system call per connection.
@@ -22,6 +24,8 @@ pub struct SocketOptions {
     pub backlog: i32,
     /// After how much silence TCP probes whether the peer is there. Default `None`: never.
     pub keepalive: Option<Duration>,
+    /// Permissions of the path of a Unix socket, as in `0o660`. Default `None`: those that the umask leaves.
+    pub unix_mode: Option<u32>,
     /// Let several sockets listen on one address (SO_REUSEPORT), the system spreading connections over them.
     /// Default `false`.
     pub reuse_port: bool,
@@ -29,7 +33,7 @@ pub struct SocketOptions {
 
 impl Default for SocketOptions {
     fn default() -> Self {
-        Self { nodelay: true, backlog: 1024, keepalive: None, reuse_port: false }
+        Self { nodelay: true, backlog: 1024, keepalive: None, unix_mode: None, reuse_port: false }
     }
 }
 
@@ -116,7 +120,7 @@ impl Listener {
             return Ok(vec![listener?]);
         }
         let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-        let addresses = (bare, port).to_socket_addrs().map_err(|error| naming(&error, host))?;
+        let addresses = resolve(bare, port).map_err(|error| naming(&error, host))?;
         let (mut listeners, mut failures) = (Vec::new(), Vec::new());
         for address in addresses {
             match Self::tcp(address, options) {
@@ -135,22 +139,28 @@ impl Listener {
     /// Listens on a Unix socket. A socket at `path` that nobody listens on any more is replaced; ours is removed when
     /// the listener is dropped.
     ///
+    /// With [`unix_mode`](SocketOptions::unix_mode) the path has these permissions from the moment it exists. The umask,
+    /// which is the process's, is another while it is made.
+    ///
     /// # Errors
     ///
-    /// Somebody listens there, or the path cannot be made.
+    /// Somebody listens there, or the path cannot be made. The error names it.
     pub fn unix(path: impl AsRef<Path>, options: &SocketOptions) -> io::Result<Self> {
         let path = path.as_ref();
-        let listener = match UnixListener::bind(path) {
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_stale(path) => {
-                fs::remove_file(path)?;
-                UnixListener::bind(path)
-            }
-            bound => bound,
+        let listen = || {
+            let bound = match bind_unix(path, options.unix_mode) {
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_stale(path) => {
+                    fs::remove_file(path)?;
+                    bind_unix(path, options.unix_mode)
+                }
+                bound => bound,
+            };
+            let socket = bound?;
+            let own = OwnPath::new(path);
+            socket.listen(options.backlog)?;
+            Ok(Self { path: own, ..Self::from_socket(socket)? })
         };
-        let listener = listener.map_err(|error| naming(&error, &path.display().to_string()))?;
-        let own = OwnPath::new(path);
-        SockRef::from(&listener).listen(options.backlog)?;
-        Ok(Self { path: own, ..Self::from_socket(Socket::from(listener))? })
+        listen().map_err(|error: io::Error| naming(&error, &path.display().to_string()))
     }
 
     /// A socket that listens already, made by whatever library or passed by whoever started the process. The
@@ -241,11 +251,56 @@ fn naming(error: &io::Error, address: &str) -> io::Error {
     io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
 }
 
-/// Whether there is a socket that nobody listens on. To connect to any other file is refused as well.
+/// The addresses of a host, with this port. It blocks while a name is looked up.
+///
+/// The system would take `127.1` for 127.0.0.1, `1.2.3` for 1.2.0.3 and `010.0.0.1` for 8.0.0.1: here, what ends in a
+/// number is an address as everybody writes it, or an error.
+///
+/// # Errors
+///
+/// Those of the look-up, and [`InvalidInput`](io::ErrorKind::InvalidInput) for such numbers.
+pub fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    if let Ok(address) = host.parse() {
+        return Ok(vec![SocketAddr::new(address, port)]);
+    }
+    if ends_in_a_number(host) {
+        let text = "it is no address; expected four numbers from 0 to 255, as in 192.0.2.1";
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+    }
+    Ok((host, port).to_socket_addrs()?.collect())
+}
+
+fn ends_in_a_number(host: &str) -> bool {
+    let last = host.strip_suffix('.').unwrap_or(host).rsplit('.').next().unwrap_or_default();
+    let digits = last.strip_prefix("0x").or_else(|| last.strip_prefix("0X"));
+    (!last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit()))
+        || digits.is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
+fn bind_unix(path: &Path, mode: Option<u32>) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    let address = SockAddr::unix(path)?;
+    let Some(mode) = mode else {
+        socket.bind(&address)?;
+        return Ok(socket);
+    };
+    // A chmod afterwards would come too late: who connects in between is connected.
+    let before = umask(Mode::from_raw_mode(!mode & 0o777));
+    let bound = socket.bind(&address);
+    umask(before);
+    bound.map(|()| socket)
+}
+
+/// Whether there is a socket that nobody listens on. To connect to any other file is refused as well. It does not wait
+/// for an owner whose backlog is full: that one listens.
 fn is_stale(path: &Path) -> bool {
+    let is_refused = || {
+        let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+        socket.set_nonblocking(true)?;
+        socket.connect(&SockAddr::unix(path)?)
+    };
     let is_socket = fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket());
-    is_socket
-        && UnixStream::connect(path).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+    is_socket && is_refused().is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
 }
 
 /// The path of a socket that we made, and the file that it is.
@@ -277,6 +332,9 @@ impl Drop for OwnPath {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::net::UnixStream;
+
     use super::*;
 
     #[test]
@@ -338,6 +396,68 @@ mod tests {
         let options = SocketOptions::default();
         let listener = Listener::unix(place.path().join("socket"), &options)?;
         assert!(listener.twin(&options)?.is_none());
+        Ok(())
+    }
+
+    #[test]
+    fn what_only_looks_like_an_address_is_none() {
+        for host in
+            ["1.2.3", "127.1", "2130706433", "0x7f000001", "0x7f.1", "010.0.0.1", "1.2.3.4.", "0x", "a.1"]
+        {
+            let failed = resolve(host, 80).map_err(|error| error.kind());
+            assert_eq!(failed, Err(io::ErrorKind::InvalidInput), "{host}");
+        }
+        for host in ["127.0.0.1", "::1", "localhost"] {
+            assert!(resolve(host, 80).is_ok_and(|found| found.iter().all(|at| at.port() == 80)), "{host}");
+        }
+    }
+
+    #[test]
+    fn the_owner_of_a_unix_socket_keeps_it_also_with_a_full_backlog() -> io::Result<()> {
+        let place = tempfile::tempdir()?;
+        let path = place.path().join("socket");
+        let options = SocketOptions { backlog: 0, ..SocketOptions::default() };
+        let owner = Listener::unix(&path, &options)?;
+        // Nobody accepts; what finds no room would wait for ever.
+        let mut waiting = Vec::new();
+        loop {
+            let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+            socket.set_nonblocking(true)?;
+            if socket.connect(&SockAddr::unix(&path)?).is_err() {
+                break;
+            }
+            waiting.push(socket);
+        }
+        let second = Listener::unix(&path, &options).map(|_| ());
+        let error = second.err().unwrap_or_else(|| unreachable!("it is in use"));
+        assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+        assert!(error.to_string().contains(&path.display().to_string()), "{error}");
+        drop((owner, waiting));
+        Ok(())
+    }
+
+    #[test]
+    fn a_unix_socket_has_the_permissions_that_were_asked_for() -> io::Result<()> {
+        let place = tempfile::tempdir()?;
+        for mode in [0o600, 0o660, 0o666, 0o777] {
+            let path = place.path().join(mode.to_string());
+            let options = SocketOptions { unix_mode: Some(mode), ..SocketOptions::default() };
+            let listener = Listener::unix(&path, &options)?;
+            assert_eq!(fs::metadata(&path)?.permissions().mode() & 0o777, mode);
+            assert_eq!(listener.local_addr(), &unix_peer(Some(&path)));
+            assert!(UnixStream::connect(&path).is_ok());
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_path_that_cannot_be_made_is_named() -> io::Result<()> {
+        let place = tempfile::tempdir()?;
+        for path in [place.path().join("none/socket"), place.path().join("x".repeat(200))] {
+            let error = Listener::unix(&path, &SocketOptions::default()).map(|_| ()).err();
+            let error = error.unwrap_or_else(|| unreachable!("it cannot be made"));
+            assert!(error.to_string().contains(&path.display().to_string()), "{error}");
+        }
         Ok(())
     }
 

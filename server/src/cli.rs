@@ -3,11 +3,12 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::app::App;
 use crate::draw::{Format, Machine};
-use crate::parameters::Parameters;
+use crate::environment;
+use crate::parameters::{Parameters, switch};
 
 /// An HTTP/1.x server that is a finite state machine.
 #[derive(Parser)]
@@ -17,6 +18,19 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
+impl Cli {
+    /// The command line and the environment; ends the program where they are wrong. Then what is to be said of variables
+    /// that only look like ours.
+    pub(crate) fn read() -> (Self, Vec<String>) {
+        let command = Self::command();
+        let read = environment::without_foreign_values(command.clone()).try_get_matches();
+        match read.and_then(|matches| Self::from_arg_matches(&matches)) {
+            Ok(cli) => (cli, environment::unknown(&command)),
+            Err(error) => environment::name_source(error, &command).exit(),
+        }
+    }
+}
+
 #[derive(Subcommand)]
 pub(crate) enum Command {
     Serve(Box<Serve>),
@@ -24,13 +38,14 @@ pub(crate) enum Command {
     Replay(Replay),
 }
 
-/// Serve HTTP until SIGTERM or Ctrl-C, then drain; a second signal quits at once.
+/// Serve HTTP until SIGTERM, SIGQUIT or Ctrl-C, then drain; a second signal quits at once.
 ///
-/// Every flag can also be given in the environment: --head-timeout as HTTPFSM_HEAD_TIMEOUT, and DIR as HTTPFSM_ROOT.
+/// Every flag can also be given in the environment: --head-timeout as HTTPFSM_HEAD_TIMEOUT, and DIR as HTTPFSM_ROOT. There,
+/// --unix can be given once. An empty variable is as if it were not there, but for HTTPFSM_IDENTITY: no Server field.
 #[derive(clap::Args)]
 #[command(after_help = "\
 A TIME is a number of seconds or has a unit, as in 500ms, 2s, 5m; 0 or none: no deadline.
-A SIZE is a number of octets or has a unit, as in 64KiB, 1MiB. Of a SIZE or an N, 0 or none is: no limit.
+A SIZE is a number of bytes or has a unit, as in 64KiB, 1MiB. Where nothing else is said, 0 or none is: no limit.
 Limits are inclusive: exactly the value passes.")]
 pub(crate) struct Serve {
     /// The folder whose files are served [default: the current one]
@@ -54,12 +69,24 @@ pub(crate) struct Serve {
     #[arg(long, env = "HTTPFSM_UNIX", hide_env = true, value_name = "PATH")]
     pub(crate) unix: Vec<PathBuf>,
 
+    /// Permissions of the Unix sockets, in octal [default: what the umask leaves]
+    #[arg(
+        long,
+        env = "HTTPFSM_UNIX_MODE",
+        hide_env = true,
+        value_name = "MODE",
+        value_parser = mode,
+        requires = "unix"
+    )]
+    pub(crate) unix_mode: Option<u32>,
+
     /// Start from the hardened defaults; what is given by flag or environment still wins
-    #[arg(long, env = "HTTPFSM_HARDENED", hide_env = true)]
+    #[arg(long, env = "HTTPFSM_HARDENED", hide_env = true, value_name = "BOOL", action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", hide_default_value = true, value_parser = switch)]
     pub(crate) hardened: bool,
 
-    /// Log each connection that opens, closes or is refused to the standard error stream
-    #[arg(long, env = "HTTPFSM_LOG", hide_env = true)]
+    /// Log each connection that opens or closes, each refusal and each failure to the standard error stream; without it,
+    /// failures and connections that a limit turns away, at most one line a second of each kind
+    #[arg(long, env = "HTTPFSM_LOG", hide_env = true, value_name = "BOOL", action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", hide_default_value = true, value_parser = switch)]
     pub(crate) log: bool,
 
     /// Record connections to DIR, each to a file for `httpfsm replay`: the first 1,000, 1 MiB each. SIGUSR1 switches it
@@ -79,7 +106,7 @@ pub(crate) struct Serve {
     pub(crate) record_sample: u64,
 
     /// Hide bodies in recordings, as the values of Authorization, Proxy-Authorization, Cookie and Set-Cookie always are
-    #[arg(long, env = "HTTPFSM_RECORD_MASK_BODIES", hide_env = true, requires = "record")]
+    #[arg(long, env = "HTTPFSM_RECORD_MASK_BODIES", hide_env = true, value_name = "BOOL", action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", hide_default_value = true, value_parser = switch, requires = "record")]
     pub(crate) record_mask_bodies: bool,
 
     #[command(flatten)]
@@ -87,7 +114,13 @@ pub(crate) struct Serve {
 }
 
 fn threads(text: &str) -> Result<NonZeroUsize, &'static str> {
-    text.parse().map_err(|_| "expected a number of at least 1")
+    let threads = text.parse().ok().filter(|threads: &NonZeroUsize| threads.get() <= 1024);
+    threads.ok_or("expected a number from 1 to 1024")
+}
+
+fn mode(text: &str) -> Result<u32, &'static str> {
+    let mode = u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o777 && !text.starts_with('+'));
+    mode.ok_or("expected three octal digits, as in 660")
 }
 
 /// Print a picture of a state machine, made from the table that drives it.
@@ -156,8 +189,10 @@ mod tests {
 
     #[test]
     fn no_thread_at_all_is_refused() {
+        let refused = Cli::try_parse_from(["httpfsm", "serve", "--threads", "1025"]).map(|_| ());
+        assert!(refused.is_err());
         let refused = Cli::try_parse_from(["httpfsm", "serve", "--threads", "0"]).map(|_| ());
         let text = refused.err().map(|error| error.to_string()).unwrap_or_default();
-        assert!(text.contains("'0' for '--threads <N>': expected a number of at least 1"), "{text}");
+        assert!(text.contains("'0' for '--threads <N>': expected a number from 1 to 1024"), "{text}");
     }
 }

@@ -1,34 +1,57 @@
 //! The program `httpfsm`: serves HTTP/1.x with the state machine, draws it, and replays what it recorded.
 #![forbid(unsafe_code)]
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::process::ExitCode;
-
-use clap::Parser;
+use std::time::Duration;
 
 mod app;
 mod cli;
 mod draw;
+mod environment;
 mod error_pages;
 mod log;
 mod parameters;
 mod replay;
 mod serve;
+mod stdout;
+
+use stdout::Stdout;
+
+/// How long the program waits, when it ends, for whoever reads its standard error stream.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// Waits for the log also where the program ends with a panic.
+struct LastWords;
+
+impl Drop for LastWords {
+    fn drop(&mut self) {
+        log::flush(LAST_WORDS);
+    }
+}
 
 fn main() -> ExitCode {
-    let done = match cli::Cli::parse().command {
-        cli::Command::Serve(options) => serve::run(&options),
+    log::begin();
+    let _last_words = LastWords;
+    let (cli, unknown) = cli::Cli::read();
+    let done = match cli.command {
+        cli::Command::Serve(options) => {
+            unknown.iter().for_each(|variable| log::note(format_args!("{variable}")));
+            serve::run(&options)
+        }
         cli::Command::Draw(options) => {
             let picture = options.machine.draw(options.format);
-            io::stdout().write_all(picture.as_bytes()).map_err(Into::into)
+            let mut stdout = Stdout::lock();
+            stdout.write_all(picture.as_bytes()).and_then(|()| stdout.flush()).map_err(Into::into)
         }
         cli::Command::Replay(options) => replay::run(&options),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
+        // Who has read enough of what is printed closes the pipe.
+        Err(error) if stdout::is_unread(&*error) => ExitCode::SUCCESS,
         Err(error) => {
-            // If the standard error stream is closed as well, the exit code has to do.
-            let _ = writeln!(io::stderr(), "httpfsm: {error}");
+            log::note(format_args!("{error}"));
             ExitCode::FAILURE
         }
     }

@@ -190,6 +190,11 @@ pub(crate) fn defaults(hardened: bool) -> ServerConfig {
     ServerConfig { host: "127.0.0.1".into(), port: 8080, ..config }
 }
 
+/// Reads the value of a flag that may stand alone.
+pub(crate) fn switch(text: &str) -> Result<bool, String> {
+    Flag::parse(text)
+}
+
 impl Args for Parameters {
     fn augment_args(command: Command) -> Command {
         let (plain, hardened) = (defaults(false), defaults(true));
@@ -230,8 +235,9 @@ impl Parameter {
         if self.stands_alone {
             return arg.num_args(0..=1).require_equals(true).default_missing_value("true");
         }
-        // So that a negative number is a bad value of this flag and not an unknown flag.
-        arg.allow_hyphen_values(true)
+        // So that a negative number is a bad value of this flag and not an unknown flag. Other flags are no values: one
+        // whose own value is missing does not swallow the next.
+        arg.allow_negative_numbers(true)
     }
 
     fn shown_defaults(&self, plain: &ServerConfig, hardened: &ServerConfig) -> String {

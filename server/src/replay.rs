@@ -2,19 +2,21 @@
 
 use std::error::Error;
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Write};
+use std::io::{self, BufReader, Write};
 
 use httpfsm_record::{Kind, Replay, Replayed, Step};
 
 use crate::cli;
+use crate::stdout::Stdout;
 
 /// Octets of one line that are shown.
 const SHOWN: usize = 4096;
 
 pub(crate) fn run(options: &cli::Replay) -> Result<(), Box<dyn Error>> {
-    let file = File::open(&options.file).map_err(|error| format!("{}: {error}", options.file.display()))?;
-    let mut replay = Replay::new(BufReader::new(file))?;
-    let mut stdout = BufWriter::new(io::stdout().lock());
+    let named = |error: &dyn Error| format!("{}: {error}", options.file.display());
+    let file = File::open(&options.file).map_err(|error| named(&error))?;
+    let mut replay = Replay::new(BufReader::new(file)).map_err(|error| named(&error))?;
+    let mut stdout = Stdout::lock();
     if options.step {
         let (name, peername, sockname) = (replay.channel_name(), replay.peername(), replay.sockname());
         writeln!(stdout, "{} from {} at {}", plain(name), plain(peername), plain(sockname))?;
@@ -25,7 +27,7 @@ pub(crate) fn run(options: &cli::Replay) -> Result<(), Box<dyn Error>> {
             // What was shown so far comes before what is wrong.
             stdout.flush()?;
         }
-        match step? {
+        match step.map_err(|error| named(&error))? {
             None => break,
             Some(step) if options.step => show(&step, &mut stdout)?,
             Some(_) => {}

@@ -6,7 +6,8 @@ use std::io::{self, Write};
 use std::num::NonZeroUsize;
 use std::panic;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
+use std::thread;
 use std::time::Duration;
 
 use clap::CommandFactory;
@@ -23,16 +24,25 @@ use crate::app::files::Files;
 use crate::app::hello::Hello;
 use crate::app::{App, Stats, echo};
 use crate::cli::{Cli, Serve, Transport};
-use crate::log::{Log, note};
+use crate::log::{Log, Troubles, note};
 use crate::parameters;
 use crate::serve::recording::Recordings;
+use crate::serve::signals::Signals;
+use crate::stdout::Stdout;
 
 mod async_std;
 mod blocking;
+mod descriptors;
 mod recording;
 mod signals;
 mod smol;
 mod tokio;
+
+/// How long the start waits for whoever reads the standard output.
+const ANNOUNCEMENT: Duration = Duration::from_secs(1);
+
+/// Bytes of a body that the echo sends back at most, unless it is told otherwise.
+const ECHOED: u64 = 16 << 20;
 
 /// What every transport is told.
 struct Plan {
@@ -40,6 +50,7 @@ struct Plan {
     /// Whether to listen on the host and port of the configuration.
     tcp: bool,
     unix: Vec<PathBuf>,
+    unix_mode: Option<u32>,
     threads: Option<NonZeroUsize>,
     log: bool,
     recordings: Option<Recordings>,
@@ -49,22 +60,28 @@ struct Plan {
 
 /// Serves until a signal has ended it.
 pub(crate) fn run(options: &Serve) -> Result<(), Box<dyn Error>> {
-    let recordings = Recordings::new(options)?;
-    let rig_timeout = if options.app == App::Echo { rig_timeout() } else { None };
-    let plan = Plan {
-        config: configuration(options, rig_timeout),
-        tcp: options.unix.is_empty() || options.parameters.gives("host") || options.parameters.gives("port"),
-        unix: options.unix.clone(),
-        threads: options.threads,
-        log: options.log,
-        recordings: recordings.clone(),
-        stats: Stats::default(),
-    };
     if let (Some(dir), false) = (&options.dir, options.app == App::Files) {
         let message =
             format!("{} is a folder for --app files, and that is not what is served", dir.display());
         Cli::command().error(ErrorKind::ArgumentConflict, message).exit()
     }
+    let rig_timeout = if options.app == App::Echo { rig_timeout() } else { None };
+    let config = configuration(options, rig_timeout);
+    descriptors::raise(options.parameters.gives("max_connections").then_some(config.max_connections));
+    let recordings = Recordings::new(options)?;
+    if let (App::Files, Some(folder)) = (options.app, &options.record) {
+        is_apart(folder, root(options))?;
+    }
+    let plan = Plan {
+        config,
+        tcp: options.unix.is_empty() || options.parameters.gives("host") || options.parameters.gives("port"),
+        unix: options.unix.clone(),
+        unix_mode: options.unix_mode,
+        threads: options.threads,
+        log: options.log,
+        recordings: recordings.clone(),
+        stats: Stats::default(),
+    };
     serve(options, plan)?;
     if let Some(recordings) = recordings {
         recordings.flush();
@@ -72,10 +89,28 @@ pub(crate) fn run(options: &Serve) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+/// The folder whose files are served.
+fn root(options: &Serve) -> &Path {
+    options.dir.as_deref().unwrap_or(Path::new("."))
+}
+
+/// Recordings are not to be served: they hold what others have sent.
+fn is_apart(recordings: &Path, root: &Path) -> Result<(), String> {
+    let (Ok(inner), Ok(outer)) = (recordings.canonicalize(), root.canonicalize()) else { return Ok(()) };
+    if !inner.starts_with(outer) {
+        return Ok(());
+    }
+    Err(format!(
+        "--record {} is inside of {}, whose files are served: everybody could read the recordings",
+        recordings.display(),
+        root.display()
+    ))
+}
+
 fn serve(options: &Serve, plan: Plan) -> Result<(), Box<dyn Error>> {
     match options.app {
         App::Files => {
-            let root = options.dir.as_deref().unwrap_or(Path::new("."));
+            let root = root(options);
             let files = Files::new(root, options.transport.blocking())?;
             let told = root.canonicalize().unwrap_or_else(|_| root.to_owned());
             note(format_args!("serving the files of {}", told.display()));
@@ -132,9 +167,15 @@ impl Transport {
 /// The defaults, then what the echo and the rig's one timeout want, then what was given by name.
 fn configuration(options: &Serve, rig_timeout: Option<Duration>) -> ServerConfig {
     let mut config = parameters::defaults(options.hardened);
-    if options.app == App::Echo {
-        // Its answers are to be the same on every transport.
-        config.channel.bodies = Some(Bodies::Streamed);
+    match options.app {
+        App::Echo => {
+            // Its responses are to be the same on every transport, and hold the body as text.
+            config.channel.bodies = Some(Bodies::Streamed);
+            config.channel.max_request_body_size = ECHOED;
+        }
+        // They read no body: none is to be kept for them.
+        App::Files | App::Hello => config.channel.bodies = Some(Bodies::Streamed),
+        App::Bench => {}
     }
     if let Some(timeout) = rig_timeout {
         echo::apply_rig_timeout(&mut config, timeout);
@@ -165,18 +206,20 @@ fn start(transport: impl Moves, handler: impl Handler, plan: Plan) -> Result<Ser
             print(info);
         }));
     }
-    let options = SocketOptions::default();
+    let options = SocketOptions { unix_mode: plan.unix_mode, ..SocketOptions::default() };
     let mut listeners = Vec::new();
     if plan.tcp {
         let failed = |error: &io::Error| note(format_args!("{error}"));
         listeners.extend(Listener::at_host(&plan.config.host, plan.config.port, &options, failed)?);
     }
+    // Before there are Unix sockets, which a signal that nobody catches would leave behind.
+    let signals = Signals::catch()?;
     for path in &plan.unix {
         listeners.push(Listener::unix(path, &options)?);
     }
     let server = Server::on(transport, plan.config).options(options);
     let server = listeners.into_iter().fold(server, Server::listener);
-    let server = if plan.log { server.subscriber(Log) } else { server };
+    let server = if plan.log { server.subscriber(Log) } else { server.subscriber(Troubles) };
     let server = match &plan.recordings {
         Some(recordings) => server.recorder(recordings.recorder()),
         None => server,
@@ -185,21 +228,33 @@ fn start(transport: impl Moves, handler: impl Handler, plan: Plan) -> Result<Ser
     let counted = handle.clone();
     plan.stats.connect(move || counted.stats());
     // Before the first line is printed: whoever reads it may send a signal at once.
-    signals::obey(handle.clone(), plan.recordings)?;
-    for address in handle.local_addrs() {
-        announce(address)?;
-    }
+    signals.obey(handle.clone(), plan.recordings)?;
+    announce(handle.local_addrs())?;
     Ok(handle)
 }
 
-/// Says on the standard output that a listener answers. Whoever started the program may wait for this line.
-fn announce(listener: &Peer) -> io::Result<()> {
-    let mut stdout = io::stdout().lock();
-    match listener {
-        Peer::Ip(address) => writeln!(stdout, "listening on http://{address}")?,
-        Peer::Unix(_) => writeln!(stdout, "listening on {listener}")?,
+/// Says on the standard output which listeners answer. Whoever started the program may wait for these lines; it does not
+/// wait for long for whoever reads them, and serves on where nobody does.
+fn announce(listeners: &[Peer]) -> io::Result<()> {
+    let lines: String =
+        listeners.iter().map(|listener| format!("listening on {}\n", url(listener))).collect();
+    let (done, printed) = mpsc::sync_channel(1);
+    let print = move || {
+        let mut stdout = Stdout::lock();
+        let _ = done.send(stdout.write_all(lines.as_bytes()).and_then(|()| stdout.flush()));
+    };
+    thread::Builder::new().name("httpfsm-announce".to_owned()).stack_size(128 << 10).spawn(print)?;
+    match printed.recv_timeout(ANNOUNCEMENT) {
+        Ok(Err(error)) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
+        _ => Ok(()),
     }
-    stdout.flush()
+}
+
+fn url(listener: &Peer) -> String {
+    match listener {
+        Peer::Ip(address) => format!("http://{address}"),
+        Peer::Unix(_) => listener.to_string(),
+    }
 }
 
 #[cfg(test)]
@@ -226,7 +281,8 @@ mod tests {
     fn the_program_starts_on_a_port_of_this_machine_alone() {
         let config = configured(&[], None);
         assert_eq!((&*config.host, config.port), ("127.0.0.1", 8080));
-        let expected = ServerConfig { host: "127.0.0.1".into(), port: 8080, ..ServerConfig::default() };
+        let mut expected = ServerConfig { host: "127.0.0.1".into(), port: 8080, ..ServerConfig::default() };
+        expected.channel.bodies = Some(Bodies::Streamed);
         assert_eq!(format!("{config:?}"), format!("{expected:?}"));
     }
 
@@ -249,6 +305,8 @@ mod tests {
     fn the_echo_reads_as_it_comes_unless_told_otherwise() {
         assert_eq!(configured(&["--app", "bench"], None).channel.bodies, None);
         assert_eq!(configured(&["--app", "echo"], None).channel.bodies, Some(Bodies::Streamed));
+        assert_eq!(configured(&["--app", "files"], None).channel.bodies, Some(Bodies::Streamed));
+        assert_eq!(configured(&["--app", "hello"], None).channel.bodies, Some(Bodies::Streamed));
         let told = configured(&["--app", "echo", "--bodies", "whole"], None);
         assert_eq!(told.channel.bodies, Some(Bodies::Whole));
     }

@@ -1,7 +1,6 @@
 //! How the text of a flag becomes the value of a field: one kind for durations, one for sizes, and so on.
 
 use std::borrow::Cow;
-use std::net::ToSocketAddrs;
 use std::time::Duration;
 
 use httpfsm::config::{Bodies, ErrorPages};
@@ -213,8 +212,17 @@ impl Kind<Vec<Origin>> for Origins {
     const PLACEHOLDER: &'static str = "ORIGIN,...";
 
     fn parse(text: &str) -> Result<Vec<Origin>, String> {
+        if text.trim() == EVERYBODY {
+            return Ok(Vec::new());
+        }
         let mut origins = Vec::new();
-        for entry in text.split(',').map(str::trim).filter(|entry| !entry.is_empty()) {
+        for entry in text.split(',').map(str::trim) {
+            // A list that is empty by mistake must not let everybody in.
+            if entry.is_empty() {
+                return Err(format!(
+                    "an entry is empty; expected addresses, names or blocks, or {EVERYBODY}"
+                ));
+            }
             match entry.parse::<Origin>() {
                 Ok(origin) => origins.push(origin),
                 Err(OriginError::Host(host)) if !entry.contains('/') => {
@@ -228,19 +236,23 @@ impl Kind<Vec<Origin>> for Origins {
 
     fn show(value: &Vec<Origin>) -> String {
         if value.is_empty() {
-            return "everybody".into();
+            return EVERYBODY.into();
         }
         value.iter().map(Origin::to_string).collect::<Vec<_>>().join(",")
     }
 }
+
+/// Lets everybody in.
+const EVERYBODY: &str = "everybody";
 
 /// The addresses of `host`, with the port that `entry` has behind it.
 fn resolve(entry: &str, host: &str) -> Result<Vec<Origin>, String> {
     let port = entry.strip_prefix(host).and_then(|rest| rest.strip_prefix(':'));
     let port: Option<u16> =
         port.map(str::parse).transpose().map_err(|error| format!("{entry}: port: {error}"))?;
-    let addresses = (host, 0).to_socket_addrs().map_err(|error| format!("{host}: {error}"))?;
+    let addresses = httpfsm_transport::resolve(host, 0).map_err(|error| format!("{host}: {error}"))?;
     addresses
+        .into_iter()
         .map(|address| {
             let bits = if address.is_ipv4() { 32 } else { 128 };
             Origin::block(address.ip(), bits, port).map_err(|error| format!("{host}: {error}"))
@@ -315,6 +327,37 @@ mod tests {
         assert!(Origins::parse("no such host").is_err());
         assert!(Origins::parse("10.0.0.1/8").is_err());
         assert!(Origins::parse("127.0.0.1:http").is_err());
+    }
+
+    #[test]
+    fn what_only_looks_like_an_address_is_none() {
+        for host in [
+            "1.2.3",
+            "127.1",
+            "2130706433",
+            "0x7f000001",
+            "0x7f.1",
+            "010.0.0.1",
+            "1.2.3.4.",
+            "1.2.3.256",
+            "0x",
+            "a.1",
+        ] {
+            let error = Origins::parse(host).map(|value| Origins::show(&value)).expect_err(host);
+            assert!(error.contains(host) && error.contains("no address"), "{error}");
+            assert!(Origins::parse(&format!("{host}:80")).is_err(), "{host}");
+        }
+    }
+
+    #[test]
+    fn an_empty_entry_lets_nobody_in() {
+        for text in ["", " ", ",", "::1,", "::1,,10.0.0.0/8", "everybody,::1"] {
+            assert!(Origins::parse(text).is_err(), "{text:?}");
+        }
+        assert_eq!(
+            Origins::parse("everybody").map(|value| Origins::show(&value)).as_deref(),
+            Ok("everybody")
+        );
     }
 
     #[test]

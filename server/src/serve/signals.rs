@@ -1,41 +1,63 @@
-//! The signals that end the program, and the one that switches its recordings.
+//! The signals that end the program, the one that switches its recordings, and those that mean nothing.
 
 use std::io;
 use std::process;
 use std::thread;
+use std::time::Duration;
 
 use httpfsm_transport::ServerHandle;
-use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
-use signal_hook::iterator::Signals;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGXFSZ};
+use signal_hook::iterator::Signals as Caught;
 use signal_hook::low_level::signal_name;
 
 use super::recording::Recordings;
-use crate::log::note;
+use crate::log::{flush, note};
 
-/// Drains the server at the first signal, and ends the program at the second. SIGUSR1 switches recordings on and off,
-/// where there are any; elsewhere it does what it does to every program.
-pub(super) fn obey(server: ServerHandle, recordings: Option<Recordings>) -> io::Result<()> {
-    let mut signals = Signals::new([SIGTERM, SIGINT])?;
-    if recordings.is_some() {
-        signals.add_signal(SIGUSR1)?;
+/// Those that would end the program with no answer finished, if nobody caught them. What exceeds the limit of a file's
+/// size (SIGXFSZ) is an error of the write as well.
+const CAUGHT: [i32; 7] = [SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGXFSZ];
+
+/// How long the second signal waits for whoever reads the standard error stream.
+const LAST_WORDS: Duration = Duration::from_millis(100);
+
+/// The signals of the program, caught and not yet obeyed.
+pub(super) struct Signals(Caught);
+
+impl Signals {
+    /// Catches them from here on.
+    pub(super) fn catch() -> io::Result<Self> {
+        Ok(Self(Caught::new(CAUGHT)?))
     }
-    let wait = move || {
-        let mut draining = false;
-        for signal in signals.forever() {
-            let name = signal_name(signal).unwrap_or("a signal");
-            if let (SIGUSR1, Some(recordings)) = (signal, &recordings) {
-                note(format_args!("{name}: {}", recordings.switch()));
-                continue;
+
+    /// Drains the server at the first signal that ends it, and ends the program at the second. SIGUSR1 switches
+    /// recordings on and off, where there are any. Nothing is told before it is done.
+    pub(super) fn obey(self, server: ServerHandle, recordings: Option<Recordings>) -> io::Result<()> {
+        let Self(mut caught) = self;
+        let wait = move || {
+            let mut draining = false;
+            for signal in caught.forever() {
+                let name = signal_name(signal).unwrap_or("a signal");
+                match (signal, &recordings) {
+                    (SIGTERM | SIGINT | SIGQUIT, _) if draining => {
+                        note(format_args!("{name}: quitting"));
+                        flush(LAST_WORDS);
+                        process::exit(128 + signal);
+                    }
+                    (SIGTERM | SIGINT | SIGQUIT, _) => {
+                        draining = true;
+                        drop(server.drain(None));
+                        note(format_args!("{name}: draining; a second signal quits at once"));
+                    }
+                    (SIGUSR1, Some(recordings)) => {
+                        let switched = recordings.switch();
+                        note(format_args!("{name}: {switched}"));
+                    }
+                    (SIGXFSZ, _) => {}
+                    _ => note(format_args!("{name}: ignored, it means nothing here")),
+                }
             }
-            if draining {
-                note(format_args!("{name}: quitting"));
-                process::exit(128 + signal);
-            }
-            draining = true;
-            note(format_args!("{name}: draining; a second signal quits at once"));
-            drop(server.drain(None));
-        }
-    };
-    thread::Builder::new().name("httpfsm-signals".to_owned()).stack_size(128 << 10).spawn(wait)?;
-    Ok(())
+        };
+        thread::Builder::new().name("httpfsm-signals".to_owned()).stack_size(128 << 10).spawn(wait)?;
+        Ok(())
+    }
 }

@@ -47,6 +47,7 @@ mod hello;
 mod help;
 mod hostile;
 mod large;
+mod operate;
 mod proxy;
 mod record;
 mod relay;

@@ -69,7 +69,8 @@ fn what_is_recorded_replays(transport: &str) {
     let output = run(&["replay", files[0].to_str().expect("text")]);
     assert_eq!((output.status.code(), text(&output.stdout)), (Some(1), String::new()));
     let told = text(&output.stderr);
-    assert!(told.starts_with(&format!("httpfsm: line {line} differs\nexpected: ")), "{told}");
+    let expected = format!("httpfsm: {}: line {line} differs\n    expected: ", files[0].display());
+    assert!(told.starts_with(&expected), "{told}");
     assert!(told.contains("200 KO") && told.contains("200 OK"), "{told}");
 }
 
@@ -129,5 +130,6 @@ fn what_cannot_be_replayed_is_told() {
     fs::write(&file, "hello\n").expect("written");
     let output = run(&["replay", file.to_str().expect("text")]);
     assert!(!output.status.success());
-    assert!(text(&output.stderr).starts_with("httpfsm: line 1 is none of a recording: "));
+    let expected = format!("httpfsm: {}: line 1 is none of a recording: ", file.display());
+    assert!(text(&output.stderr).starts_with(&expected));
 }

@@ -44,7 +44,11 @@ pub(crate) struct Beside(Child);
 
 impl Beside {
     pub(crate) fn start(command: &mut Command) -> Self {
-        let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self::start_with(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()))
+    }
+
+    /// The same with the streams that the command has.
+    pub(crate) fn start_with(command: &mut Command) -> Self {
         Self(command.process_group(0).spawn().expect("the program starts"))
     }
 

@@ -6,13 +6,14 @@ use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Resource, Rlimit, prlimit};
+use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
 
 use super::{GET, Held};
 use crate::{PATIENCE, Server};
 
 on_each_transport! {
     an_acceptor_without_descriptors_does_not_spin_and_recovers,
+    without_descriptors_the_idle_make_room,
 }
 
 const DESCRIPTORS: usize = 32;
@@ -29,7 +30,7 @@ fn an_acceptor_without_descriptors_does_not_spin_and_recovers(transport: &str) {
     )
     .expect("a limit");
     let mut early = server.connect();
-    ask(&mut early);
+    early.write_all(b"POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhello").expect("sent");
 
     let clients: Vec<_> = (0..CLIENTS).map(|_| server.connect()).collect();
     let started = Instant::now();
@@ -38,25 +39,48 @@ fn an_acceptor_without_descriptors_does_not_spin_and_recovers(transport: &str) {
         thread::sleep(Duration::from_millis(5));
     }
     rests(&server);
-    for _ in 0..10 {
-        ask(&mut early);
-    }
+    early.write_all(b"world").expect("sent");
+    receive(&mut early, b"\r\n\r\n10");
 
     drop((early, clients));
     server.exchange(GET).assert("HTTP/1.1 200 OK", "Hello, World!");
     before.is_all_that_is_left(&server);
 }
 
+/// Others that are idle make room for whoever comes, and none is idle for longer than those who stay.
+fn without_descriptors_the_idle_make_room(transport: &str) {
+    let server = Server::on(transport, &["--app", "bench"]);
+    let limit = Some(DESCRIPTORS as u64);
+    let limit = Rlimit { current: limit, maximum: limit };
+    prlimit(Some(Pid::from_child(&server.child)), Resource::Nofile, limit).expect("a limit");
+    let mut idle = Vec::new();
+    for _ in 0..CLIENTS {
+        let mut client = server.connect();
+        ask(&mut client);
+        idle.push(client);
+    }
+    server.signal(Signal::TERM);
+    let (status, errors) = server.end();
+    assert_eq!(status.code(), Some(0), "{errors}");
+    assert!(errors.contains("No connection can be accepted at 127.0.0.1:"), "{errors}");
+}
+
 /// One request on a connection that stays.
 #[track_caller]
 fn ask(stream: &mut TcpStream) {
     stream.write_all(b"GET /plaintext HTTP/1.1\r\nHost: a\r\n\r\n").expect("sent");
-    let mut answer = Vec::new();
-    while !answer.ends_with(b"Hello, World!") {
+    receive(stream, b"Hello, World!");
+}
+
+/// Reads until this has come.
+#[track_caller]
+fn receive(stream: &mut TcpStream, end: &[u8]) {
+    let mut response = Vec::new();
+    while !response.ends_with(end) {
         let mut piece = [0; 1024];
-        let n = stream.read(&mut piece).expect("an answer");
-        assert_ne!(n, 0, "an end behind {:?}", String::from_utf8_lossy(&answer));
-        answer.extend_from_slice(&piece[..n]);
+        let n = stream.read(&mut piece).expect("a response");
+        assert_ne!(n, 0, "an end behind {:?}", String::from_utf8_lossy(&response));
+        response.extend_from_slice(&piece[..n]);
     }
 }
 

@@ -1,0 +1,149 @@
+//! The variables of the environment: which are ours, and which only look so.
+//!
+//! A platform fills some by itself. Kubernetes tells each container of each service: beside one that is called `httpfsm`,
+//! `HTTPFSM_PORT` is `tcp://10.0.0.1:80`. Docker's links do the same.
+
+use std::env;
+use std::ffi::OsStr;
+
+use clap::error::{ContextKind, ContextValue};
+use clap::{Arg, Command};
+
+/// What all our variables begin with.
+const PREFIX: &str = "HTTPFSM_";
+
+/// Variables whose empty value says something: no `Server` field, or a mistake in who may connect.
+const MAY_BE_EMPTY: [&str; 2] = ["HTTPFSM_IDENTITY", "HTTPFSM_ORIGINS"];
+
+/// A command that does not look at the variables that are not set for it: those that platforms fill, and empty ones.
+pub(crate) fn without_foreign_values(command: Command) -> Command {
+    command.mut_subcommands(|subcommand| {
+        subcommand.mut_args(|arg| match variable(&arg).map(|name| (is_foreign(name), arg.clone())) {
+            Some((true, arg)) => arg.env(None::<&str>),
+            _ => arg,
+        })
+    })
+}
+
+fn is_foreign(name: &str) -> bool {
+    env::var_os(name).is_some_and(|value| {
+        (value.is_empty() && !MAY_BE_EMPTY.contains(&name)) || (name == "HTTPFSM_PORT" && is_link(&value))
+    })
+}
+
+/// Whether it is the address of a service, as in `tcp://10.0.0.1:80`.
+fn is_link(value: &OsStr) -> bool {
+    let value = value.as_encoded_bytes();
+    [&b"tcp://"[..], b"udp://", b"sctp://"].iter().any(|scheme| value.starts_with(scheme))
+}
+
+/// What is to be said of the variables that begin like ours, and are neither ours nor a platform's: a sentence each.
+pub(crate) fn unknown(command: &Command) -> Vec<String> {
+    let known: Vec<&str> =
+        command.get_subcommands().flat_map(Command::get_arguments).filter_map(variable).collect();
+    let mut names: Vec<String> = env::vars_os().filter_map(|(name, _)| name.into_string().ok()).collect();
+    names.sort_unstable();
+    names.iter().filter(|name| is_unknown(name, &known)).map(|name| told(name, &known)).collect()
+}
+
+fn is_unknown(name: &str, known: &[&str]) -> bool {
+    name.strip_prefix(PREFIX).is_some_and(|rest| !known.contains(&name) && !is_platforms(rest))
+}
+
+/// Whether a platform may have set it: `HTTPFSM_PORT_80_TCP_ADDR`, `HTTPFSM_SERVICE_HOST`, `HTTPFSM_WEB_PORT`.
+fn is_platforms(rest: &str) -> bool {
+    let words: Vec<&str> = rest.split('_').collect();
+    let ends_in = |last: &str| words.last() == Some(&last);
+    words.windows(2).any(|pair| matches!(pair, ["SERVICE", "HOST" | "PORT"]))
+        || words.windows(3).any(|three| matches!(three, ["PORT", number, "TCP" | "UDP" | "SCTP"] if number.parse::<u16>().is_ok()))
+        || ends_in("PORT")
+        || rest == "NAME"
+        || words.first() == Some(&"ENV")
+}
+
+fn told(name: &str, known: &[&str]) -> String {
+    let likeness = |known: &&&str| (strsim::jaro_winkler(name, known) * 1000.0) as u32;
+    match known.iter().max_by_key(likeness).filter(|known| likeness(known) > 900) {
+        Some(nearest) => format!("the variable {name} means nothing here; there is {nearest}"),
+        None => format!("the variable {name} means nothing here"),
+    }
+}
+
+fn variable(arg: &Arg) -> Option<&str> {
+    arg.get_env()?.to_str()
+}
+
+/// Names the variable in an error about a value that came from it.
+pub(crate) fn name_source(error: clap::Error, command: &Command) -> clap::Error {
+    let Some(ContextValue::String(about)) = error.get(ContextKind::InvalidArg) else { return error };
+    // `--port <PORT>`, `--log[=<BOOL>]`
+    let flag = about.split([' ', '[', '=']).next().unwrap_or_default();
+    let is_meant = |arg: &&Arg| arg.get_long().is_some_and(|long| flag.strip_prefix("--") == Some(long));
+    let arg = command.get_subcommands().flat_map(Command::get_arguments).find(is_meant);
+    let Some(name) = arg.and_then(variable) else { return error };
+    let is_given = env::args_os().any(|given| {
+        let given = given.to_string_lossy();
+        given.strip_prefix(flag).is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
+    });
+    if is_given || env::var_os(name).is_none() {
+        return error;
+    }
+    let text = error.render().to_string();
+    let text = text.strip_prefix("error: ").unwrap_or(&text);
+    let (said, rest) = text.split_once(about.as_str()).unwrap_or((text, ""));
+    clap::Error::raw(
+        error.kind(),
+        format!("{said}{about}{}", rest.replacen('\'', &format!("' of the variable {name}"), 1)),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_platforms_set_is_theirs() {
+        for name in [
+            "SERVICE_HOST",
+            "SERVICE_PORT",
+            "SERVICE_PORT_HTTP",
+            "PORT",
+            "PORT_80_TCP",
+            "PORT_80_TCP_ADDR",
+            "PORT_80_TCP_PORT",
+            "PORT_80_TCP_PROTO",
+            "PORT_53_UDP",
+            "NAME",
+            "ENV_PATH",
+            "WEB_SERVICE_HOST",
+            "WEB_SERVICE_PORT_HTTP",
+            "WEB_PORT",
+            "WEB_PORT_80_TCP_ADDR",
+        ] {
+            assert!(!is_unknown(&format!("HTTPFSM_{name}"), &[]), "{name}");
+        }
+        assert!(!is_unknown("PATH", &[]));
+    }
+
+    #[test]
+    fn what_nobody_knows_is_told_with_what_it_may_mean() {
+        let known = ["HTTPFSM_HEAD_TIMEOUT", "HTTPFSM_BODY_TIMEOUT", "HTTPFSM_LOG"];
+        for (name, told_of) in [
+            ("HTTPFSM_HEDA_TIMEOUT", "; there is HTTPFSM_HEAD_TIMEOUT"),
+            ("HTTPFSM_HEAD_TIMEOUT_", "; there is HTTPFSM_HEAD_TIMEOUT"),
+            ("HTTPFSM_COLOUR", ""),
+        ] {
+            assert!(is_unknown(name, &known), "{name}");
+            assert_eq!(told(name, &known), format!("the variable {name} means nothing here{told_of}"));
+        }
+        assert!(!is_unknown("HTTPFSM_LOG", &known));
+    }
+
+    #[test]
+    fn the_address_of_a_service_is_no_port() {
+        assert!(is_link("tcp://10.0.0.1:80".as_ref()));
+        for port in ["80", "", "tcp", "http://a"] {
+            assert!(!is_link(port.as_ref()), "{port}");
+        }
+    }
+}

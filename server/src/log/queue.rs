@@ -1,0 +1,288 @@
+//! The lines that wait to be written to the standard error stream. Whoever has one puts it here and goes on; one thread
+//! writes, and nobody waits for it.
+
+use std::collections::HashMap;
+use std::io::{self, Write};
+use std::mem;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Bytes of lines that may wait; what comes behind them is dropped, and counted.
+const ROOM: usize = 256 << 10;
+/// Bytes of a line that are kept.
+const LENGTH: usize = 16 << 10;
+/// How often the same kind of trouble is written.
+const PERIOD: Duration = Duration::from_secs(1);
+
+/// Lines on their way to one writer. It holds no more than [`ROOM`] and a line of them, and as many that are being written.
+#[derive(Default)]
+pub(super) struct Queue {
+    waiting: Mutex<Waiting>,
+    /// Something is to be written.
+    more: Condvar,
+    /// Everything is written.
+    done: Condvar,
+}
+
+#[derive(Default)]
+struct Waiting {
+    lines: Vec<String>,
+    bytes: usize,
+    dropped: u64,
+    /// Lines were taken to be written and are not yet.
+    writing: bool,
+    kinds: HashMap<&'static str, Repeats>,
+}
+
+/// What came of one kind since its last line.
+struct Repeats {
+    /// When the next line may be written.
+    due: Instant,
+    count: u64,
+    last: String,
+}
+
+impl Queue {
+    /// Adds a line, if there is room.
+    pub(super) fn push(&self, line: &str) {
+        self.lock().push(line);
+        self.more.notify_one();
+    }
+
+    /// Adds a line of a kind. Of those that come within a second of one another the first is written, and then, at the
+    /// end of the second, the last with their number.
+    pub(super) fn push_repeated(&self, kind: &'static str, line: &str) {
+        self.lock().push_repeated(kind, line, Instant::now());
+        self.more.notify_one();
+    }
+
+    /// Waits until everything that was added is written, for at most `limit`.
+    pub(super) fn flush(&self, limit: Duration) {
+        let mut waiting = self.lock();
+        waiting.tell_repeats(None);
+        self.more.notify_one();
+        let is_busy = |waiting: &mut Waiting| waiting.writing || waiting.has_lines();
+        drop(self.done.wait_timeout_while(waiting, limit, is_busy));
+    }
+
+    /// Writes what is added, for ever. That `output` may be closed is no reason to stop.
+    pub(super) fn write_to(&self, mut output: impl Write) -> ! {
+        loop {
+            let batch = self.take();
+            let _ = write(&mut output, &batch.lines, batch.dropped);
+            self.lock().writing = false;
+            self.done.notify_all();
+        }
+    }
+
+    /// Waits for lines.
+    fn take(&self) -> Waiting {
+        let mut waiting = self.lock();
+        loop {
+            waiting.tell_repeats(Some(Instant::now()));
+            if waiting.has_lines() {
+                waiting.writing = true;
+                return waiting.take();
+            }
+            let due =
+                waiting.kinds.values().filter(|repeats| repeats.count > 0).map(|repeats| repeats.due).min();
+            waiting = match due {
+                None => self.more.wait(waiting).unwrap_or_else(PoisonError::into_inner),
+                Some(due) => {
+                    let rest = due.saturating_duration_since(Instant::now());
+                    self.more.wait_timeout(waiting, rest).unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn write(output: &mut impl Write, lines: &[String], dropped: u64) -> io::Result<()> {
+    for line in lines {
+        // One write a line, so that those of several programs do not mix.
+        output.write_all(line.as_bytes())?;
+    }
+    if dropped > 0 {
+        let line =
+            format!("httpfsm: {dropped} lines were dropped here, as nobody read this stream in time\n");
+        output.write_all(line.as_bytes())?;
+    }
+    output.flush()
+}
+
+impl Waiting {
+    fn has_lines(&self) -> bool {
+        !self.lines.is_empty() || self.dropped > 0
+    }
+
+    fn push(&mut self, line: &str) {
+        // Lines behind a gap wait for the line that tells of it.
+        if self.bytes >= ROOM || self.dropped > 0 {
+            self.dropped += 1;
+        } else {
+            let line = printable(line);
+            self.bytes += line.len();
+            self.lines.push(line);
+        }
+    }
+
+    /// What waits, without the kinds.
+    fn take(&mut self) -> Self {
+        let kinds = mem::take(&mut self.kinds);
+        let writing = self.writing;
+        mem::replace(self, Self { kinds, writing, ..Self::default() })
+    }
+
+    fn push_repeated(&mut self, kind: &'static str, line: &str, now: Instant) {
+        let repeats =
+            self.kinds.entry(kind).or_insert_with(|| Repeats { due: now, count: 0, last: String::new() });
+        if repeats.count == 0 && repeats.due <= now {
+            repeats.due = now + PERIOD;
+            return self.push(line);
+        }
+        repeats.count += 1;
+        repeats.last.clear();
+        repeats.last.extend(line.chars().take(LENGTH));
+    }
+
+    /// Adds the lines of the kinds that are due `now`; of all, without.
+    fn tell_repeats(&mut self, now: Option<Instant>) {
+        let mut kinds = mem::take(&mut self.kinds);
+        for repeats in kinds.values_mut().filter(|repeats| repeats.count > 0) {
+            if now.is_none_or(|now| repeats.due <= now) {
+                match repeats.count {
+                    1 => self.push(&repeats.last),
+                    count => self.push(&format!("{} ({count} like this in a second)", repeats.last)),
+                }
+                repeats.count = 0;
+                repeats.due += PERIOD;
+            }
+        }
+        self.kinds = kinds;
+    }
+}
+
+/// A line of which a terminal obeys nothing, and that cannot look like two: what stands behind a line end inside of it is
+/// indented.
+fn printable(line: &str) -> String {
+    let mut printable = String::with_capacity(line.len() + 1);
+    for c in line.chars() {
+        if printable.len() >= LENGTH {
+            printable.push_str("...");
+            break;
+        }
+        match c {
+            '\n' => printable.push_str("\n    "),
+            c if c.is_control() => printable.extend(c.escape_default()),
+            c => printable.push(c),
+        }
+    }
+    printable.push('\n');
+    printable
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::mpsc::{Receiver, Sender, channel};
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn what_finds_no_room_is_dropped_and_counted() {
+        let mut waiting = Waiting::default();
+        let lines = ROOM / 64;
+        for n in 0..lines + 7 {
+            waiting.push(&format!("{n:063}"));
+        }
+        let Waiting { lines: kept, dropped, .. } = waiting.take();
+        assert_eq!((kept.len(), dropped), (lines, 7));
+        let mut written = Vec::new();
+        write(&mut written, &["a\n".into()], 7).unwrap();
+        let told = "httpfsm: 7 lines were dropped here, as nobody read this stream in time\n";
+        assert_eq!(String::from_utf8(written).unwrap(), format!("a\n{told}"));
+        waiting.push("more");
+        assert_eq!(waiting.take().lines, ["more\n"]);
+    }
+
+    #[test]
+    fn of_many_of_a_kind_the_first_and_a_count_are_told_each_second() {
+        let mut waiting = Waiting::default();
+        let start = Instant::now();
+        let at = |millis| start + Duration::from_millis(millis);
+        let mut told = Vec::new();
+        for tenth in 0..25 {
+            let now = at(tenth * 100);
+            waiting.tell_repeats(Some(now));
+            waiting.push_repeated("a", &format!("a{tenth}"), now);
+            told.extend(waiting.take().lines);
+        }
+        waiting.push_repeated("b", "b", at(2400));
+        waiting.tell_repeats(None);
+        told.extend(waiting.take().lines);
+        let expected = [
+            "a0",
+            "a9 (9 like this in a second)",
+            "a19 (10 like this in a second)",
+            "b",
+            "a24 (5 like this in a second)",
+        ];
+        assert_eq!(told, expected.map(|line| format!("{line}\n")));
+        // What comes alone is told at once.
+        for second in 4..8 {
+            waiting.tell_repeats(Some(at(second * 1000)));
+            waiting.push_repeated("a", "again", at(second * 1000));
+            assert_eq!(waiting.take().lines, ["again\n"]);
+        }
+    }
+
+    #[test]
+    fn a_line_can_neither_forge_another_nor_command_a_terminal() {
+        assert_eq!(printable("a\nb\x1b[2J\r\u{9b}é"), "a\n    b\\u{1b}[2J\\r\\u{9b}é\n");
+        let long = printable(&"é".repeat(LENGTH));
+        assert!(long.ends_with("...\n") && long.len() <= LENGTH + 8, "{}", long.len());
+    }
+
+    /// Takes a line each time the other end allows one.
+    struct Gate(Receiver<()>, Sender<String>);
+
+    impl Write for Gate {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let _ = self.0.recv();
+            let _ = self.1.send(String::from_utf8_lossy(bytes).into_owned());
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn nobody_waits_for_a_reader_that_stalls() {
+        let (allow, gate) = channel();
+        let (output, written) = channel();
+        let queue = Arc::new(Queue::default());
+        let writer = Arc::clone(&queue);
+        thread::spawn(move || writer.write_to(Gate(gate, output)));
+        let added = 3 * ROOM / 64;
+        for n in 0..added {
+            queue.push(&format!("{n:063}"));
+        }
+        queue.flush(Duration::from_millis(1));
+        // It reads again: everything that was kept comes, then how much was not.
+        drop(allow);
+        queue.flush(Duration::MAX);
+        let lines: Vec<String> = written.try_iter().collect();
+        let dropped: usize =
+            lines.iter().filter_map(|line| line.split(' ').nth(1)?.parse::<usize>().ok()).sum();
+        let kept = lines.iter().filter(|line| !line.starts_with("httpfsm: ")).count();
+        assert_eq!(kept + dropped, added);
+        assert!(kept <= 2 * ROOM / 64, "{kept}");
+    }
+}

@@ -1,0 +1,46 @@
+//! The standard output, whose failures say that they are its.
+
+use std::error::Error;
+use std::fmt;
+use std::io::{self, BufWriter, StdoutLock, Write};
+
+/// The standard output, to be flushed at the end.
+pub(crate) struct Stdout(BufWriter<StdoutLock<'static>>);
+
+impl Stdout {
+    pub(crate) fn lock() -> Self {
+        Self(BufWriter::new(io::stdout().lock()))
+    }
+}
+
+impl Write for Stdout {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes).map_err(named)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush().map_err(named)
+    }
+}
+
+/// Why the standard output cannot be written.
+#[derive(Debug)]
+struct Failure(io::Error);
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot write to the standard output: {}", self.0)
+    }
+}
+
+impl Error for Failure {}
+
+fn named(error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), Failure(error))
+}
+
+/// Whether the program failed because nobody reads its output any more.
+pub(crate) fn is_unread(error: &(dyn Error + 'static)) -> bool {
+    let Some(error) = error.downcast_ref::<io::Error>() else { return false };
+    error.kind() == io::ErrorKind::BrokenPipe && error.get_ref().is_some_and(|inner| inner.is::<Failure>())
+}

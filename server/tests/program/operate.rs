@@ -1,0 +1,244 @@
+//! What surrounds the program when it is operated: who reads its streams, who signals it, what the environment says.
+
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use crate::{Answer, PATIENCE, Server, program, run, serve, text};
+
+on_each_transport! {
+    a_reader_of_standard_error_that_stalls_stops_nobody,
+    signals_that_mean_nothing_end_nothing,
+    every_signal_that_ends_drains,
+    who_is_turned_away_by_a_limit_is_told_without_the_log,
+}
+
+const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+
+/// More lines than a pipe and the queue behind it hold, a connection each.
+const CROWD: usize = 3000;
+
+fn a_reader_of_standard_error_that_stalls_stops_nobody(transport: &str) {
+    // Nobody reads the pipe before the end.
+    let server = Server::on(transport, &["--app", "hello", "--log"]);
+    for _ in 0..CROWD {
+        assert_eq!(server.exchange(GET).status, "HTTP/1.1 200 OK");
+    }
+    server.signal(Signal::USR2);
+    server.signal(Signal::TERM);
+    let (status, errors) = server.end();
+    assert_eq!(status.code(), Some(0));
+    assert!(errors.contains("opened at"), "{errors}");
+}
+
+fn signals_that_mean_nothing_end_nothing(transport: &str) {
+    let server = Server::on(transport, &["--app", "hello"]);
+    for signal in [Signal::HUP, Signal::USR1, Signal::USR2, Signal::PIPE, Signal::XFSZ] {
+        server.signal(signal);
+        assert_eq!(server.exchange(GET).status, "HTTP/1.1 200 OK", "{signal:?}");
+    }
+    server.signal(Signal::TERM);
+    let (status, errors) = server.end();
+    assert_eq!(status.code(), Some(0), "{errors}");
+    for name in ["SIGHUP", "SIGUSR1", "SIGUSR2"] {
+        assert!(errors.contains(&format!("httpfsm: {name}: ignored")), "{errors}");
+    }
+}
+
+fn every_signal_that_ends_drains(transport: &str) {
+    let folder = tempfile::tempdir().expect("a folder");
+    for signal in [Signal::TERM, Signal::INT, Signal::QUIT] {
+        let path = folder.path().join("socket");
+        let path = path.to_str().expect("text");
+        let server = Server::on(transport, &["--app", "hello", "--unix", path]);
+        server.signal(signal);
+        let (status, errors) = server.end();
+        assert_eq!(status.code(), Some(0), "{signal:?}: {errors}");
+        assert!(!fs::exists(path).expect("a folder"), "{signal:?} leaves the socket");
+    }
+}
+
+fn who_is_turned_away_by_a_limit_is_told_without_the_log(transport: &str) {
+    let server = Server::on(transport, &["--app", "hello", "--max-connections-per-peer", "1"]);
+    let mut first = server.connect();
+    first.write_all(b"GET / HTTP/1.1\r\n").expect("sent");
+    for _ in 0..20 {
+        let mut second = server.connect();
+        let mut bytes = Vec::new();
+        let _ = second.read_to_end(&mut bytes);
+        assert_eq!(text(&bytes), "");
+    }
+    drop(first);
+    server.signal(Signal::TERM);
+    let (_, errors) = server.end();
+    let told = errors.lines().filter(|line| line.contains("max_connections_per_peer")).count();
+    assert!((1..20).contains(&told), "{errors}");
+}
+
+#[test]
+fn what_a_platform_sets_beside_a_service_is_not_for_us() {
+    let mut command = program();
+    command.args(["serve", "--app", "hello", "--host", "127.0.0.1"]).env("HTTPFSM_PORT", "tcp://10.0.0.1:80");
+    command.env("HTTPFSM_SERVICE_HOST", "10.0.0.1").env("HTTPFSM_PORT_80_TCP_ADDR", "10.0.0.1");
+    // The default port may be taken by somebody else; a socket is not.
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("socket");
+    command.args(["--port", "0", "--unix"]).arg(&path);
+    command.env("HTTPFSM_LOG", "").env("HTTPFSM_HARDENED", "yes").env("HTTPFSM_HEDA_TIMEOUT", "3s");
+    let server = Server::spawn(&mut command);
+    assert_eq!(server.exchange(GET).status, "HTTP/1.1 200 OK");
+    server.signal(Signal::TERM);
+    let (status, errors) = server.end();
+    assert_eq!(status.code(), Some(0), "{errors}");
+    let told =
+        "httpfsm: the variable HTTPFSM_HEDA_TIMEOUT means nothing here; there is HTTPFSM_HEAD_TIMEOUT\n";
+    assert!(errors.starts_with(told) && errors.lines().count() == 2, "{errors}");
+}
+
+/// What the program says of a mistake, on the way to this exit code.
+#[track_caller]
+fn complaint(command: &mut Command, code: i32) -> String {
+    let mut child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the program starts");
+    let started = Instant::now();
+    let status = loop {
+        match child.try_wait().expect("a child") {
+            Some(status) => break status,
+            None if started.elapsed() > PATIENCE => {
+                let _ = child.kill();
+                panic!("{command:?} does not end");
+            }
+            None => thread::sleep(Duration::from_millis(5)),
+        }
+    };
+    let mut errors = String::new();
+    child.stderr.take().expect("a pipe").read_to_string(&mut errors).expect("text");
+    assert_eq!(status.code(), Some(code), "{command:?}: {errors}");
+    errors
+}
+
+#[test]
+fn a_bad_value_of_the_environment_is_told_with_its_variable() {
+    for (name, value) in [
+        ("HTTPFSM_PORT", "eighty"),
+        ("HTTPFSM_LOG", "perhaps"),
+        ("HTTPFSM_HEAD_TIMEOUT", "soon"),
+        ("HTTPFSM_TRANSPORT", "pigeon"),
+        ("HTTPFSM_ORIGINS", ""),
+        ("HTTPFSM_UNIX_MODE", "999"),
+    ] {
+        let errors = complaint(program().arg("serve").env(name, value), 2);
+        assert!(errors.contains(name), "{name}: {errors}");
+        let flag = format!("--{}", name["HTTPFSM_".len()..].to_lowercase().replace('_', "-"));
+        let given = format!("{flag}={value}");
+        let errors = complaint(program().args(["serve", &given]).env(name, value), 2);
+        assert!(errors.contains(&flag) && !errors.contains(name), "{given}: {errors}");
+    }
+}
+
+#[test]
+fn a_flag_without_its_value_does_not_swallow_the_next() {
+    for arguments in [["--identity", "--hardened"], ["--host", "--log"], ["--origins", "--port"]] {
+        let errors = complaint(program().arg("serve").args(arguments), 2);
+        assert!(errors.contains(arguments[0]), "{errors}");
+    }
+    let errors = complaint(program().args(["serve", "--head-timeout", "-1"]), 2);
+    assert!(errors.contains("--head-timeout"), "{errors}");
+}
+
+#[test]
+fn every_complaint_names_what_it_is_about() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let inside = |name: &str| folder.path().join(name).to_str().expect("text").to_owned();
+    let missing = inside("none/none");
+    let file = inside("file");
+    fs::write(&file, "").expect("written");
+    for (arguments, named) in [
+        (vec!["serve", &missing], &*missing),
+        (vec!["serve", &file], &file),
+        (vec!["serve", "--port", "0", "--unix", &missing], &missing),
+        (vec!["serve", "--port", "0", "--unix", &file], &file),
+        (vec!["serve", "--host", "192.0.2.1", "--port", "0"], "192.0.2.1"),
+        (vec!["serve", "--host", "nobody.invalid"], "nobody.invalid"),
+        (vec!["serve", "--host", "127.0.1"], "127.0.1"),
+        (vec!["replay", &missing], &missing),
+        (vec!["replay", &file], &file),
+    ] {
+        let errors = complaint(program().args(&arguments), 1);
+        assert!(errors.starts_with("httpfsm: ") && errors.contains(named), "{arguments:?}: {errors}");
+        assert!(!errors.contains("panicked"), "{arguments:?}: {errors}");
+    }
+}
+
+#[test]
+fn recordings_are_not_kept_where_they_would_be_served() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let root = folder.path().join("root");
+    fs::create_dir(&root).expect("a folder");
+    std::os::unix::fs::symlink(&root, folder.path().join("link")).expect("a link");
+    for place in ["root", "root/records", "link/records", "root/.records"] {
+        let place = folder.path().join(place);
+        let errors = complaint(program().arg("serve").arg(&root).arg("--record").arg(&place), 1);
+        for named in [&root, &place] {
+            assert!(errors.contains(named.to_str().expect("text")), "{errors}");
+        }
+    }
+    let mut command = program();
+    command.args(["serve", "--port", "0"]).arg(&root).arg("--record").arg(folder.path().join("records"));
+    assert_eq!(Server::spawn(&mut command).exchange(GET).status, "HTTP/1.1 200 OK");
+}
+
+#[test]
+fn a_standard_output_that_takes_nothing_is_named_and_one_that_nobody_reads_is_no_failure() {
+    for arguments in [&["draw"][..], &["serve", "--port", "0"]] {
+        let full = File::options().write(true).open("/dev/full").expect("a device");
+        let errors = complaint(program().args(arguments).stdout(full), 1);
+        assert!(errors.contains("the standard output"), "{arguments:?}: {errors}");
+    }
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    assert_eq!(complaint(program().arg("draw").stdout(writer), 0), "");
+    // Of the server both lines come at once, so whoever reads one and leaves ends nothing.
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("socket");
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let mut command = program();
+    command.args(["serve", "--unix"]).arg(&path).stdout(writer).stdin(Stdio::null()).stderr(Stdio::piped());
+    let mut beside = crate::tools::Beside::start_with(&mut command);
+    let mut stream = beside.connect(&path);
+    stream.write_all(GET).expect("sent");
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).expect("a response");
+    assert_eq!(Answer::new(&bytes).status, "HTTP/1.1 200 OK");
+}
+
+#[test]
+fn a_unix_socket_with_an_owner_is_left_to_it_also_while_its_backlog_is_full() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("socket");
+    let owner = UnixListener::bind(&path).expect("a socket");
+    rustix::net::listen(&owner, 0).expect("a listener");
+    let _waiting = std::os::unix::net::UnixStream::connect(&path).expect("a connection");
+    let errors = complaint(program().args(["serve", "--unix"]).arg(&path), 1);
+    assert!(errors.contains(path.to_str().expect("text")), "{errors}");
+}
+
+#[test]
+fn a_unix_socket_is_made_with_its_permissions() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for mode in ["600", "660", "666"] {
+        let path = folder.path().join(mode);
+        let mut command = serve("tokio");
+        let _server = Server::spawn(command.args(["--unix-mode", mode, "--unix"]).arg(&path));
+        let permissions = fs::metadata(&path).expect("a socket").permissions();
+        assert_eq!(format!("{:o}", permissions.mode() & 0o777), mode);
+    }
+    let output = run(&["serve", "--unix-mode", "660"]);
+    assert_eq!(output.status.code(), Some(2), "it needs a socket");
+}

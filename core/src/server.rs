@@ -80,8 +80,14 @@ pub enum ServerInput {
         /// What it counted.
         stats: ChannelStats,
     },
-    /// Take no new connection, have the channels finish, and end. Repeating it is harmless.
+    /// Stop to listen, have the channels finish, and end. Connections that waited for a listener may still be told as
+    /// [`Connected`](Self::Connected); [`ListenersClosed`](Self::ListenersClosed) comes behind them. Repeating it is
+    /// harmless.
     GoOut,
+    /// No listener is open any more, and there is none that has accepted a connection and not told of it. After a
+    /// [`GoOut`](Self::GoOut) no connection is served from here on, and the server is gone with its last channel; before
+    /// it, and repeated, it means nothing.
+    ListenersClosed,
     /// Time has passed; due at [`Server::deadline`].
     Tick,
 }
@@ -94,6 +100,7 @@ impl ServerInput {
             Self::Connected { .. } => Event::Connected,
             Self::HttpChannelClosed { .. } => Event::HttpChannelClosed,
             Self::GoOut => Event::GoOut,
+            Self::ListenersClosed => Event::ListenersClosed,
             Self::Tick => Event::Tick,
         }
     }
@@ -124,7 +131,7 @@ pub enum ServerOutput {
     GoOut,
     /// Drop every channel that is still open, and report each as closed.
     DropChannels,
-    /// The last channel has closed after a GoOut: the server is gone.
+    /// After a GoOut the listeners and the last channel have closed: the server is gone.
     Gone,
 }
 
@@ -138,7 +145,7 @@ pub enum Refusal {
     Full,
     /// The peer has `max_connections_per_peer` channels open.
     Peer,
-    /// The server is going out.
+    /// The server is going out, and its listeners have closed.
     Draining,
 }
 
@@ -214,8 +221,8 @@ impl Server {
     #[must_use]
     pub fn would_refuse(&self, peername: &Peer) -> Option<Refusal> {
         match self.state {
-            State::Listening => self.registry.would_refuse(peername),
-            State::Draining | State::Gone => Some(Refusal::Draining),
+            State::Listening | State::Draining => self.registry.would_refuse(peername),
+            State::Leaving | State::Gone => Some(Refusal::Draining),
         }
     }
 

@@ -57,6 +57,13 @@ impl Bench {
         self.connect(from).expect("the connection is served").0
     }
 
+    /// Goes out, with no listener open.
+    fn go_out(&mut self) -> Vec<ServerOutput> {
+        let mut outputs = self.send(ServerInput::GoOut);
+        outputs.extend(self.send(ServerInput::ListenersClosed));
+        outputs
+    }
+
     fn close(&mut self, channel: ChannelId) -> Vec<ServerOutput> {
         self.send(closed(channel))
     }
@@ -217,15 +224,17 @@ fn nor_is_it_while_the_server_goes_out_or_when_it_is_gone() {
     let open = bench.open("192.0.2.1:2");
     bench.close(gone);
     bench.send(ServerInput::GoOut);
-    for state in [State::Draining, State::Gone] {
+    for state in [State::Draining, State::Leaving, State::Gone] {
         let before = bench.server.stats();
         let refused = ServerNotAccepted { state, event: Event::ChannelUnknown };
         assert_eq!(bench.server.handle(bench.at, closed(gone)), Err(refused));
         assert_eq!((bench.server.state(), bench.server.stats()), (state, before));
         assert_eq!(bench.outputs(), []);
-        if state == State::Draining {
-            bench.close(open);
-        }
+        match state {
+            State::Draining => bench.send(ServerInput::ListenersClosed),
+            _ if !bench.server.is_gone() => bench.close(open),
+            _ => Vec::new(),
+        };
     }
 }
 
@@ -246,16 +255,43 @@ fn the_counts_of_a_channel_are_added_when_it_closes() {
 #[test]
 fn a_drain_without_channels_ends_at_once() {
     let mut bench = Bench::new(ServerConfig::default());
-    assert_eq!(bench.send(ServerInput::GoOut), [ServerOutput::GoOut, ServerOutput::Gone]);
+    assert_eq!(bench.send(ServerInput::GoOut), [ServerOutput::GoOut]);
+    assert!(!bench.server.is_gone());
+    assert_eq!(bench.send(ServerInput::ListenersClosed), [ServerOutput::Gone]);
     assert!(bench.server.is_gone());
     assert_eq!(bench.server.deadline(), None);
+}
+
+/// The kernel had accepted them before the listener closed: they would be reset.
+#[test]
+fn while_it_drains_a_server_takes_those_who_waited_for_a_listener() {
+    let config = ServerConfig { max_connections_per_peer: 1, ..ServerConfig::default() };
+    let mut bench = Bench::new(config);
+    let first = bench.open("192.0.2.1:1");
+    bench.send(ServerInput::GoOut);
+    assert_eq!(bench.close(first), [], "another may wait still");
+    let second = bench.open("192.0.2.2:1");
+    assert_eq!(bench.connect("192.0.2.2:2"), Err(Refusal::Peer));
+    assert_eq!(bench.send(ServerInput::ListenersClosed), []);
+    assert_eq!(bench.connect("192.0.2.3:1"), Err(Refusal::Draining));
+    assert_eq!(bench.send(ServerInput::ListenersClosed), [], "repeating it is harmless");
+    assert_eq!(bench.close(second), [ServerOutput::Gone]);
+}
+
+#[test]
+fn listeners_that_close_while_the_server_is_in_service_change_nothing() {
+    let mut bench = Bench::new(ServerConfig::default());
+    assert_eq!(bench.send(ServerInput::ListenersClosed), []);
+    let channel = bench.open("192.0.2.1:1");
+    assert_eq!(bench.go_out(), [ServerOutput::GoOut]);
+    assert_eq!(bench.close(channel), [ServerOutput::Gone]);
 }
 
 #[test]
 fn a_drain_ends_with_the_last_channel() {
     let mut bench = Bench::new(ServerConfig::default());
     let (first, second) = (bench.open("192.0.2.1:1"), bench.open("192.0.2.1:2"));
-    assert_eq!(bench.send(ServerInput::GoOut), [ServerOutput::GoOut]);
+    assert_eq!(bench.go_out(), [ServerOutput::GoOut]);
     assert_eq!(bench.connect("192.0.2.1:3"), Err(Refusal::Draining));
     assert_eq!(bench.send(ServerInput::GoOut), [], "repeating it is harmless");
     assert_eq!(bench.close(first), []);
@@ -270,7 +306,7 @@ fn a_drain_ends_with_the_last_channel() {
 fn a_drain_drops_what_is_left_at_its_deadline_and_once() {
     let mut bench = Bench::new(ServerConfig::default());
     let channel = bench.open("192.0.2.1:1");
-    bench.wait(5).send(ServerInput::GoOut);
+    bench.wait(5).go_out();
     assert_eq!(bench.server.deadline(), Some(Moment::from_millis(36_000)));
     assert_eq!(bench.wait(30).send(ServerInput::Tick), []);
     assert_eq!(bench.wait(1).send(ServerInput::Tick), [ServerOutput::DropChannels]);
@@ -283,7 +319,7 @@ fn a_drain_drops_what_is_left_at_its_deadline_and_once() {
 fn an_input_at_a_time_is_first_a_tick_at_that_time() {
     let mut bench = Bench::new(ServerConfig::default());
     let channel = bench.open("192.0.2.1:1");
-    bench.send(ServerInput::GoOut);
+    bench.go_out();
     assert_eq!(bench.wait(31).close(channel), [ServerOutput::DropChannels, ServerOutput::Gone]);
 }
 
@@ -301,7 +337,7 @@ fn a_time_in_the_past_is_none() {
 fn without_a_drain_deadline_the_drain_waits() {
     let mut bench = Bench::new(ServerConfig { drain_deadline: None, ..ServerConfig::default() });
     let channel = bench.open("192.0.2.1:1");
-    bench.send(ServerInput::GoOut);
+    bench.go_out();
     assert_eq!(bench.server.deadline(), None);
     assert_eq!(bench.wait(1_000_000).send(ServerInput::Tick), []);
     assert_eq!(bench.close(channel), [ServerOutput::Gone]);
@@ -325,7 +361,8 @@ proptest! {
         for (kind, which, at) in inputs {
             let input = match kind {
                 0 => ServerInput::GoOut,
-                1..5 => ServerInput::Tick,
+                1 => ServerInput::ListenersClosed,
+                2..5 => ServerInput::Tick,
                 5..20 if !open.is_empty() => closed(open.remove(which as usize % open.len()).0),
                 _ => connected(&format!("192.0.2.{}:1", which % 4)),
             };
@@ -366,6 +403,12 @@ fn what_would_be_refused_is_told_without_a_connection() {
     let second = bench.open("192.0.2.2:1");
     assert_eq!(would(&bench, "192.0.2.3:1"), Some(Refusal::Full));
     bench.send(ServerInput::GoOut);
+    assert_eq!(
+        would(&bench, "192.0.2.3:1"),
+        Some(Refusal::Full),
+        "as before, until the listeners have closed"
+    );
+    bench.send(ServerInput::ListenersClosed);
     assert_eq!(would(&bench, "192.0.2.1:1"), Some(Refusal::Draining));
     for channel in [first, second] {
         bench.close(channel);

@@ -72,6 +72,13 @@ impl Registered {
             }
         })
     }
+
+    fn seat(&self, (socket, peername, sockname): (Socket, Peer, Peer)) -> io::Result<Accepted<Seated>> {
+        let seat = self.home.seat();
+        let wire = Seated::new(socket, Arc::clone(&seat), &self.registry)?;
+        *lock(&self.newcomer) = Some(seat);
+        Ok((wire, peername, sockname))
+    }
 }
 
 impl Accept for Registered {
@@ -88,15 +95,14 @@ impl Accept for Registered {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.seat.settle(known, READABLE, true);
                 }
-                Err(error) => return Poll::Ready(Err(error)),
-                Ok((socket, peername, sockname)) => {
-                    let seat = self.home.seat();
-                    let wire = Seated::new(socket, Arc::clone(&seat), &self.registry)?;
-                    *lock(&self.newcomer) = Some(seat);
-                    return Poll::Ready(Ok((wire, peername, sockname)));
-                }
+                accepted => return Poll::Ready(accepted.and_then(|accepted| self.seat(accepted))),
             }
         }
+    }
+
+    /// Asks the system, whether or not the loop has heard of a connection.
+    fn accept_waiting(&mut self) -> io::Result<Accepted<Seated>> {
+        self.accept().and_then(|accepted| self.seat(accepted))
     }
 }
 

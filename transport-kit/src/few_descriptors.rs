@@ -22,10 +22,12 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const FREE: usize = 8;
 /// Clients, of whom most have to wait.
 const CLIENTS: usize = 100;
+/// Bytes that a client sends one by one, which was accepted before them.
+const PIECES: usize = 10;
 
 /// Takes all descriptors but eight from the process while a hundred clients connect, and says what was wrong with the
-/// transport if something was: it serves those that it could accept, takes no processor time for the others, serves
-/// again when descriptors are free, and has as many threads and descriptors as before at the end. `serve` starts a
+/// transport if something was: it serves those that it could accept, takes no processor time for the others, closes idle
+/// connections for them, and has as many threads and descriptors as before at the end. `serve` starts a
 /// server under a configuration and at an address, of the application [`answer`](crate::answer).
 ///
 /// It limits the whole process, so nothing else may run in it: give it a test file of its own. Where the system has no
@@ -63,6 +65,8 @@ pub fn few_descriptors(
     let mut early = TcpStream::connect(address)?;
     early.set_read_timeout(Some(PATIENCE))?;
     ask(&mut early)?;
+    // It has a request under way, so that it is not the one that is idle.
+    write!(early, "POST /upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: {PIECES}\r\n\r\n")?;
 
     // Their descriptors are taken by now, so that to connect takes none.
     let clients = (0..CLIENTS).map(|_| Socket::new(Domain::IPV4, Type::STREAM, None));
@@ -74,18 +78,21 @@ pub fn few_descriptors(
     wait(|| server.stats().n_channels == 1 + FREE as u64, || format!("channels: {:?}", server.stats()));
 
     threads.rest();
-    for _ in 0..10 {
-        ask(&mut early)?;
+    for _ in 0..PIECES {
+        early.write_all(b"x")?;
     }
+    receive(&mut early, PIECES.to_string().as_bytes())?;
 
-    // Those that wait are served in their turn, as those before them go.
+    // Those that wait are served in their turn, also where nobody goes: who is idle makes room.
+    let mut served = Vec::new();
     for client in clients {
         let mut client = TcpStream::from(client);
         client.set_read_timeout(Some(PATIENCE))?;
         ask(&mut client)?;
+        served.push(client);
     }
     assert_eq!(server.stats().opened, 1 + CLIENTS as u64);
-    drop((early, taken, limited, threads));
+    drop((early, served, taken, limited, threads));
     drain(&server);
     drop(server);
     wait(|| Held::now().is_within(before), || format!("{before:?} before, {:?} now", Held::now()));
@@ -109,8 +116,14 @@ fn drain(server: &ServerHandle) {
 #[track_caller]
 fn ask(client: &mut TcpStream) -> io::Result<()> {
     client.write_all(b"GET /plaintext HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
+    receive(client, b"Hello, world!")
+}
+
+/// Reads a response of this content.
+#[track_caller]
+fn receive(client: &mut TcpStream, content: &[u8]) -> io::Result<()> {
     let mut answer = Vec::new();
-    while !answer.ends_with(b"\r\n\r\nHello, world!") {
+    while !answer.ends_with(&[b"\r\n\r\n", content].concat()) {
         let mut piece = [0; 1024];
         let octets = client.read(&mut piece)?;
         assert_ne!(octets, 0, "an end behind \"{}\"", answer.escape_ascii());

@@ -5,7 +5,8 @@ use std::task::{Context, Poll, ready};
 
 use httpfsm::peer::Peer;
 use httpfsm_transport::{Accept, Accepted, Listener, ListeningSocket, Place, unix_peer};
-use tokio::net::{TcpListener, UnixListener};
+use socket2::SockRef;
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
 use crate::stream::Stream;
 
@@ -47,5 +48,27 @@ impl Accept for Registered {
                 (Stream::Unix(stream), unix_peer(peername.as_pathname()), sockname)
             }
         }))
+    }
+
+    /// Asks the system: tokio asks it only after it has heard of a connection, and at the end nobody waits for that.
+    fn accept_waiting(&mut self) -> io::Result<Accepted<Stream>> {
+        let (socket, peername) = match &self.socket {
+            Socket::Tcp(listener) => SockRef::from(listener).accept(),
+            Socket::Unix(listener) => SockRef::from(listener).accept(),
+        }?;
+        socket.set_nonblocking(true)?;
+        match &self.socket {
+            Socket::Tcp(_) => {
+                let stream = TcpStream::from_std(socket.into())?;
+                let peername = peername.as_socket().ok_or(io::ErrorKind::Unsupported)?;
+                let sockname = self.place.sockname(|| stream.local_addr())?;
+                Ok((Stream::Tcp(stream), Peer::Ip(peername), sockname))
+            }
+            Socket::Unix(_) => {
+                let stream = UnixStream::from_std(socket.into())?;
+                let sockname = self.place.sockname(|| Err(io::ErrorKind::Unsupported.into()))?;
+                Ok((Stream::Unix(stream), unix_peer(peername.as_pathname()), sockname))
+            }
+        }
     }
 }

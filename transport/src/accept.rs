@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::io;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use httpfsm::handler::Handler;
@@ -17,6 +17,9 @@ use crate::wire::Wire;
 /// Connections accepted before others get their turn.
 const TURNS: u32 = 64;
 
+/// Connections that one listener takes after it was told to close: no system lets more wait.
+const WAITING: usize = 65_536;
+
 /// A listener in a runtime.
 pub trait Accept: Send + 'static {
     /// What it accepts.
@@ -28,13 +31,26 @@ pub trait Accept: Send + 'static {
     ///
     /// Nothing was accepted: the connection was lost again, or there are no more descriptors.
     fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Accepted<Self::Wire>>>;
+
+    /// Accepts a connection that waits, whether or not the runtime knows of it already. The listener is about to close,
+    /// which resets those that still wait.
+    ///
+    /// # Errors
+    ///
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock): none waits. Else as [`poll_accept`](Self::poll_accept).
+    fn accept_waiting(&mut self) -> io::Result<Accepted<Self::Wire>> {
+        match self.poll_accept(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(accepted) => accepted,
+            Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+        }
+    }
 }
 
 /// A socket that was accepted, the peer's address and ours.
 pub type Accepted<W> = (W, Peer, Peer);
 
-/// Accepts until the server goes out of service; `spawn` runs the driver of each connection. The runtime is to run
-/// the future, in the background.
+/// Accepts until the server goes out of service, and then those that wait still; `spawn` runs the driver of each
+/// connection. The runtime is to run the future, in the background.
 pub fn accept<A: Accept, H: Handler>(
     listener: A,
     service: Arc<Service<H>>,
@@ -51,11 +67,11 @@ pub fn accept<A: Accept, H: Handler>(
                 Poll::Pending => poll_in_turn(&mut turns, cx, |cx| open.listener.poll_accept(cx)).map(Some),
             });
             match accepted.await {
-                None => return,
+                None => break,
                 Some(Ok((wire, peername, sockname))) => {
                     backoff.succeeded();
-                    open.listening.make_room(&peername).await;
-                    if let Ok(driver) = service.connect(wire, peername, sockname) {
+                    let admitted = open.listening.admit(&peername, &sockname).await;
+                    if let Ok(driver) = service.open(wire, peername, sockname, admitted) {
                         spawn(driver);
                     }
                 }
@@ -67,6 +83,19 @@ pub fn accept<A: Accept, H: Handler>(
                         open.listening.pause(pause).await;
                     }
                 }
+            }
+        }
+        for _ in 0..WAITING {
+            match open.listener.accept_waiting() {
+                Ok((wire, peername, sockname)) => {
+                    if let Ok(driver) = service.connect(wire, peername, sockname) {
+                        spawn(driver);
+                    }
+                }
+                // One that was lost again says nothing of the next.
+                Err(error)
+                    if error.kind() != io::ErrorKind::WouldBlock && backoff.failed(&error).is_none() => {}
+                Err(_) => break,
             }
         }
     }

@@ -135,8 +135,27 @@ impl Desk {
 
     /// Asks the machine whether the connection is served; its number and name if so.
     pub(crate) fn admit(&self, peername: &Peer, sockname: &Peer) -> Result<(ChannelId, String), Refusal> {
-        let (peername, sockname) = (peername.clone(), sockname.clone());
+        self.admit_to(&mut lock(&self.machine), peername, sockname)
+    }
+
+    /// The same, unless the server is too full for a connection from this peer, and would serve it otherwise.
+    pub(crate) fn admit_unless_full(
+        &self,
+        peername: &Peer,
+        sockname: &Peer,
+    ) -> Option<Result<(ChannelId, String), Refusal>> {
         let mut machine = lock(&self.machine);
+        let is_full = machine.would_refuse(peername) == Some(Refusal::Full);
+        (!is_full).then(|| self.admit_to(&mut machine, peername, sockname))
+    }
+
+    fn admit_to(
+        &self,
+        machine: &mut Server,
+        peername: &Peer,
+        sockname: &Peer,
+    ) -> Result<(ChannelId, String), Refusal> {
+        let (peername, sockname) = (peername.clone(), sockname.clone());
         let _ = machine.handle(self.moment(), ServerInput::Connected { peername, sockname });
         let mut verdict = Err(Refusal::Draining);
         while let Some(output) = machine.next_output() {
@@ -191,6 +210,9 @@ impl Desk {
     /// dropped.
     pub(crate) fn go_out(&self, deadline: Option<Duration>) {
         self.tell(ServerInput::GoOut);
+        if self.listeners.load(Ordering::SeqCst) == 0 {
+            self.tell(ServerInput::ListenersClosed);
+        }
         if let Some(deadline) = deadline {
             let at = self.clock.now().saturating_add(u64::try_from(deadline.as_millis()).unwrap_or(NEVER));
             self.cut_at.fetch_min(at, Ordering::AcqRel);
@@ -228,7 +250,10 @@ impl Desk {
     }
 
     pub(crate) fn end_listening(&self) {
-        self.listeners.fetch_sub(1, Ordering::AcqRel);
+        // Either this sees that the server goes out, or whoever sends it out sees that nobody listens.
+        if self.listeners.fetch_sub(1, Ordering::SeqCst) == 1 && self.going.load(Ordering::SeqCst) {
+            self.tell(ServerInput::ListenersClosed);
+        }
         self.wake_waiters();
     }
 
@@ -271,7 +296,7 @@ impl Desk {
             self.empty.store(true, Ordering::Release);
         }
         if going {
-            self.going.store(true, Ordering::Release);
+            self.going.store(true, Ordering::SeqCst);
             self.alarms.wake_all();
         }
         if going || self.crowded.swap(false, Ordering::SeqCst) {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use httpfsm::handler::Failure;
 use httpfsm::peer::Peer;
-use httpfsm::server::ServerStats;
+use httpfsm::server::{ChannelId, Refusal, ServerStats};
 
 use crate::alarms::NEVER;
 use crate::desk::Desk;
@@ -112,12 +112,26 @@ impl Listening {
         self.wait(length, || false).await;
     }
 
-    /// Makes room for a connection that was accepted: where the server is full, the channel that has been idle for
-    /// the longest is told to close, and this resolves when one has, or after a moment. Resolves at once where there
-    /// is room, and where no channel is idle.
-    pub async fn make_room(&self, peername: &Peer) {
-        if self.desk.is_full(peername) && self.desk.evict() {
-            self.wait(PATIENCE, || !self.desk.is_still_full(peername)).await;
+    /// The machine's verdict on a connection that was accepted. Where the server is full, channels that have been idle for
+    /// the longest are told to close, and this resolves when there is room, or after a moment. Resolves at once where
+    /// there is room, and where no channel is idle.
+    pub(crate) async fn admit(
+        &self,
+        peername: &Peer,
+        sockname: &Peer,
+    ) -> Result<(ChannelId, String), Refusal> {
+        let Self { desk, .. } = self;
+        let until = desk.clock.now().saturating_add(millis(PATIENCE));
+        loop {
+            if let Some(verdict) = desk.admit_unless_full(peername, sockname) {
+                return verdict;
+            }
+            let patience = until.saturating_sub(desk.clock.now());
+            if patience == 0 || desk.is_going() || !desk.evict() {
+                return desk.admit(peername, sockname);
+            }
+            // Another listener may take the place that becomes free.
+            self.wait(Duration::from_millis(patience), || !desk.is_still_full(peername)).await;
         }
     }
 
@@ -128,7 +142,7 @@ impl Listening {
 
     async fn wait(&self, length: Duration, is_over: impl Fn() -> bool) {
         let Self { desk, key } = self;
-        let until = desk.clock.now().saturating_add(u64::try_from(length.as_millis()).unwrap_or(NEVER));
+        let until = desk.clock.now().saturating_add(millis(length));
         let alarm = Alarm { desk, key: *key, at: until };
         poll_fn(|cx| {
             desk.alarms.arm(alarm.key, alarm.at, alarm.at, cx.waker(), None);
@@ -136,6 +150,10 @@ impl Listening {
         })
         .await;
     }
+}
+
+fn millis(length: Duration) -> u64 {
+    u64::try_from(length.as_millis()).unwrap_or(NEVER)
 }
 
 /// An entry among the alarms that is removed also when nobody waits for it any more.

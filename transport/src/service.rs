@@ -8,7 +8,7 @@ use httpfsm::channel::Settings;
 use httpfsm::config::{Bodies, ServerConfig};
 use httpfsm::handler::{ConnectionInfo, Handler, Subscriber};
 use httpfsm::peer::Peer;
-use httpfsm::server::Refusal;
+use httpfsm::server::{ChannelId, Refusal};
 
 use crate::alarms::NEVER;
 use crate::clock::Clock;
@@ -74,7 +74,19 @@ impl<H: Handler> Service<H> {
         peername: Peer,
         sockname: Peer,
     ) -> Result<Driver<H, W>, Refusal> {
-        let (id, channel) = self.desk.admit(&peername, &sockname).inspect_err(|reason| {
+        let admitted = self.desk.admit(&peername, &sockname);
+        self.open(wire, peername, sockname, admitted)
+    }
+
+    /// The driver of a connection for which the machine has given its verdict.
+    pub(crate) fn open<W: Wire>(
+        self: &Arc<Self>,
+        wire: W,
+        peername: Peer,
+        sockname: Peer,
+        admitted: Result<(ChannelId, String), Refusal>,
+    ) -> Result<Driver<H, W>, Refusal> {
+        let (id, channel) = admitted.inspect_err(|reason| {
             self.tell(|subscriber| subscriber.not_admitted(&peername, &sockname, *reason));
         })?;
         let lease = Lease::new(Arc::clone(&self.desk), id);

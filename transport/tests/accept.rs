@@ -113,3 +113,18 @@ fn a_server_that_goes_out_does_not_wait_for_the_end_of_a_pause() {
     assert!(pin!(drained).poll(&mut Context::from_waker(Waker::noop())).is_ready());
     assert_eq!(bench.service.held(), [0; 5]);
 }
+
+#[test]
+fn a_server_that_goes_out_takes_those_who_wait_and_no_others() {
+    let bench = bench();
+    let aborted = || Err(io::ErrorKind::ConnectionAborted.into());
+    let mut listening = bench.listen([Ok(()), aborted(), Ok(())]);
+    let handle = bench.service.handle(Vec::new());
+    let mut drained = pin!(handle.drain(None));
+    assert!(poll(&mut listening).is_ready());
+    assert_eq!(bench.counts(), (4, 2));
+    // The test has dropped their drivers.
+    assert!(drained.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready());
+    let stats = handle.stats();
+    assert_eq!((stats.opened, stats.refused_draining), (2, 0));
+}

@@ -48,8 +48,8 @@ mod tests {
             "    Draining [label=\"Draining\\ndrain_deadline\"];\n",
             "    Gone [label=\"Gone\", peripheries=2];\n",
             "    start -> Listening;\n",
-            "    Draining -> Gone [label=\"LastClosed\"];\n",
-            "    Gone -> Gone [label=\"Connected, HttpChannelClosed, GoOut,\\nTick\"];\n",
+            "    Leaving -> Gone [label=\"LastClosed\"];\n",
+            "    Gone -> Gone [label=\"Connected, HttpChannelClosed, GoOut,\\nListenersClosed, Tick\"];\n",
         ] {
             assert!(graph.contains(line), "{line} is missing in\n{graph}");
         }

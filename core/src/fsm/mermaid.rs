@@ -48,9 +48,11 @@ mod tests {
             "stateDiagram-v2\n    \
                 direction LR\n    \
                 state \"Draining (drain_deadline)\" as Draining\n    \
+                state \"Leaving (drain_deadline)\" as Leaving\n    \
                 [*] --> Listening\n    \
                 Listening --> Draining : GoOut\n    \
-                Draining --> Gone : LastClosed\n    \
+                Draining --> Leaving : ListenersClosed\n    \
+                Leaving --> Gone : LastClosed\n    \
                 Gone --> [*]\n"
         );
     }

@@ -21,18 +21,20 @@ enum Move {
     /// The first channel closes, perhaps again; or one that there never was.
     Close(u64),
     GoOut,
+    ListenersClosed,
     Tick,
     /// The next deadline passes.
     Deadline,
 }
 
-const MOVES: [Move; 8] = [
+const MOVES: [Move; 9] = [
     Move::Connect("192.0.2.1:1"),
     Move::Connect("192.0.2.2:1"),
     Move::Connect("198.51.100.1:1"),
     Move::Close(1),
     Move::Close(2),
     Move::GoOut,
+    Move::ListenersClosed,
     Move::Tick,
     Move::Deadline,
 ];
@@ -63,6 +65,7 @@ fn make(server: &mut Server, at: &mut Moment, what: Move) {
             ServerInput::HttpChannelClosed { channel: ChannelId(n), stats: ChannelStats::default() }
         }
         Move::GoOut => ServerInput::GoOut,
+        Move::ListenersClosed => ServerInput::ListenersClosed,
         Move::Tick => ServerInput::Tick,
         Move::Deadline => {
             *at = server.deadline().unwrap_or(*at);
@@ -97,14 +100,14 @@ fn explore(config: &ServerConfig, mut visit: impl FnMut(Server, &[Move])) {
 /// What an action may raise in a state; the exploration finds all of it, and nothing else.
 fn raises(state: State, action: Action) -> &'static [Event] {
     match (state, action) {
-        (State::Listening, Action::CheckPeer) => {
+        (State::Listening | State::Draining, Action::CheckPeer) => {
             &[Event::Admitted, Event::OriginForeign, Event::ServerFull, Event::PeerFull]
         }
         // None is open.
         (State::Gone, Action::FindChannel) => &[Event::ChannelUnknown],
         (_, Action::FindChannel) => &[Event::ChannelFound, Event::ChannelUnknown],
-        (_, Action::ForgetChannel | Action::BeginDrain) => &[Event::LastClosed],
-        (State::Draining, Action::CheckDeadline) => &[Event::DrainOver],
+        (_, Action::ForgetChannel | Action::CountChannels) => &[Event::LastClosed],
+        (State::Draining | State::Leaving, Action::CheckDeadline) => &[Event::DrainOver],
         _ => &[],
     }
 }
@@ -146,7 +149,7 @@ fn every_pair_happens() {
     assert!(missing.is_empty() && unexpected.is_empty(), "missing: {missing:?}, unexpected: {unexpected:?}");
 }
 
-/// Wherever a server stands, going out, the end of its channels and its deadline bring it to Gone, and Gone it stays.
+/// Wherever a server stands, going out, the end of its listeners and channels, and its deadline bring it to Gone, and Gone it stays.
 ///
 /// Seen to fail: without LastClosed of an empty server that goes out.
 #[test]
@@ -154,6 +157,7 @@ fn every_server_can_go() {
     explore(&config(), |mut server, moves| {
         let mut at = server.deadline().unwrap_or(Moment::START);
         make(&mut server, &mut at, Move::GoOut);
+        make(&mut server, &mut at, Move::ListenersClosed);
         // A server that drains owns a deadline until it has dropped its channels.
         make(&mut server, &mut at, Move::Deadline);
         assert_eq!(server.deadline(), None, "{moves:?}");

@@ -73,6 +73,7 @@ impl Registry {
                 self.forget_channel(*channel, stats)
             }
             (Action::BeginDrain, _) => self.begin_drain(),
+            (Action::CountChannels, _) => self.last_closed(),
             (Action::CheckDeadline, _) => {
                 self.drain_deadline.is_some_and(|deadline| deadline <= self.now).then_some(Event::DrainOver)
             }
@@ -188,8 +189,7 @@ impl Registry {
             .drain_deadline
             .filter(|deadline| !deadline.is_zero())
             .map(|time| self.now.saturating_add_millis(millis(time)).saturating_add_millis(grace));
-        self.emit(ServerOutput::GoOut);
-        self.last_closed()
+        self.emit(ServerOutput::GoOut)
     }
 
     fn last_closed(&self) -> Option<Event> {

@@ -9,8 +9,10 @@ crate::labelled! {
     pub enum State {
         /// New connections become channels.
         Listening,
-        /// Told to go out: no new channel, the open ones finish.
+        /// Told to go out: connections that waited for a listener become channels still, and all of them finish.
         Draining,
+        /// Told to go out, and nobody listens any more: no new channel, the open ones finish.
+        Leaving,
         /// Told to go out, and the last channel has closed. Nothing leaves this state.
         Gone,
     }
@@ -23,8 +25,10 @@ crate::labelled! {
         Connected,
         /// A channel has closed (EV_HTTP_CHANNEL_CLOSED).
         HttpChannelClosed,
-        /// Take no new connection, finish the open channels and end (go_out).
+        /// Stop to listen, finish the channels and end (go_out).
         GoOut,
+        /// No listener is open, and no connection that one has accepted is left to be told.
+        ListenersClosed,
         /// Time has passed.
         Tick,
         /// The peer may connect, and there is room for its channel.
@@ -67,8 +71,10 @@ crate::labelled! {
         FindChannel,
         /// Forget the channel and add its counts to ours; LastClosed if it was the last.
         ForgetChannel,
-        /// Arm `drain_deadline` and tell the channels to go out; LastClosed if there is none.
+        /// Arm `drain_deadline` and tell the channels to go out.
         BeginDrain,
+        /// LastClosed if no channel is open.
+        CountChannels,
         /// DrainOver if `drain_deadline` has passed.
         CheckDeadline,
         /// Have the channels that are left dropped.
@@ -95,19 +101,35 @@ pub const ROWS: &[Row<State, Event, Action>] = &[
     row(Listening, ChannelFound,      ForgetChannel,  Listening),
     row(Listening, LastClosed,        Stay,           Listening),
     row(Listening, GoOut,             BeginDrain,     Draining),
+    row(Listening, ListenersClosed,   Stay,           Listening),
     row(Listening, Tick,              Stay,           Listening),
 
-    row(Draining,  Connected,         RefuseDraining, Draining),
+    row(Draining,  Connected,         CheckPeer,      Draining),
+    row(Draining,  Admitted,          OpenChannel,    Draining),
+    row(Draining,  OriginForeign,     RefuseOrigin,   Draining),
+    row(Draining,  ServerFull,        RefuseFull,     Draining),
+    row(Draining,  PeerFull,          RefusePeer,     Draining),
     row(Draining,  HttpChannelClosed, FindChannel,    Draining),
     row(Draining,  ChannelFound,      ForgetChannel,  Draining),
-    row(Draining,  LastClosed,        ReportGone,     Gone),
+    row(Draining,  LastClosed,        Stay,           Draining),
     row(Draining,  GoOut,             Stay,           Draining),
+    row(Draining,  ListenersClosed,   CountChannels,  Leaving),
     row(Draining,  Tick,              CheckDeadline,  Draining),
     row(Draining,  DrainOver,         DropChannels,   Draining),
+
+    row(Leaving,   Connected,         RefuseDraining, Leaving),
+    row(Leaving,   HttpChannelClosed, FindChannel,    Leaving),
+    row(Leaving,   ChannelFound,      ForgetChannel,  Leaving),
+    row(Leaving,   LastClosed,        ReportGone,     Gone),
+    row(Leaving,   GoOut,             Stay,           Leaving),
+    row(Leaving,   ListenersClosed,   Stay,           Leaving),
+    row(Leaving,   Tick,              CheckDeadline,  Leaving),
+    row(Leaving,   DrainOver,         DropChannels,   Leaving),
 
     row(Gone,      Connected,         RefuseDraining, Gone),
     row(Gone,      HttpChannelClosed, FindChannel,    Gone),
     row(Gone,      GoOut,             Stay,           Gone),
+    row(Gone,      ListenersClosed,   Stay,           Gone),
     row(Gone,      Tick,              Stay,           Gone),
 ];
 
@@ -117,11 +139,13 @@ pub const REFUSALS: &[Refusal<State, Event>] = &[
     refuse(Listening, ChannelUnknown),
     refuse(Listening, DrainOver),
 
-    refuse(Draining,  Admitted),
-    refuse(Draining,  OriginForeign),
-    refuse(Draining,  ServerFull),
-    refuse(Draining,  PeerFull),
     refuse(Draining,  ChannelUnknown),
+
+    refuse(Leaving,   Admitted),
+    refuse(Leaving,   OriginForeign),
+    refuse(Leaving,   ServerFull),
+    refuse(Leaving,   PeerFull),
+    refuse(Leaving,   ChannelUnknown),
 
     refuse(Gone,      Admitted),
     refuse(Gone,      OriginForeign),
@@ -134,7 +158,7 @@ pub const REFUSALS: &[Refusal<State, Event>] = &[
 ];
 
 /// The table, folded; what the server runs on.
-pub(super) static MATRIX: Matrix<State, Action, 3, 12> = crate::fold!(State, Event, Action, ROWS, REFUSALS);
+pub(super) static MATRIX: Matrix<State, Action, 4, 13> = crate::fold!(State, Event, Action, ROWS, REFUSALS);
 
 /// The machine with what its drawings need.
 pub const MACHINE: Machine<State, Event, Action> = Machine {
@@ -142,10 +166,16 @@ pub const MACHINE: Machine<State, Event, Action> = Machine {
     initial: Listening,
     rows: ROWS,
     refusals: REFUSALS,
-    places: &[place(Listening, 0, 0, ""), place(Draining, 1, 0, "drain_deadline"), place(Gone, 2, 0, "")],
+    places: &[
+        place(Listening, 0, 0, ""),
+        place(Draining, 1, 0, "drain_deadline"),
+        place(Leaving, 2, 0, "drain_deadline"),
+        place(Gone, 3, 0, ""),
+    ],
     inputs: &[
         bottom(Connected),
         bottom(HttpChannelClosed),
+        bottom(ListenersClosed),
         bottom(Tick),
         top(GoOut),
         internal(Admitted),

@@ -30,7 +30,7 @@ impl Signals {
     }
 
     /// Drains the server at the first signal that ends it, and ends the program at the second. SIGUSR1 switches
-    /// recordings on and off, where there are any. Nothing is told before it is done.
+    /// recordings on and off, where there are any.
     pub(super) fn obey(self, server: ServerHandle, recordings: Option<Recordings>) -> io::Result<()> {
         let Self(mut caught) = self;
         let wait = move || {
@@ -45,8 +45,10 @@ impl Signals {
                     }
                     (SIGTERM | SIGINT | SIGQUIT, _) => {
                         draining = true;
-                        drop(server.drain(None));
+                        // The line is put into the queue of the log, which waits for nobody; behind the drain the program
+                        // could have ended without it.
                         note(format_args!("{name}: draining; a second signal quits at once"));
+                        drop(server.drain(None));
                     }
                     (SIGUSR1, Some(recordings)) => {
                         let switched = recordings.switch();

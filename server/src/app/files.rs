@@ -35,6 +35,7 @@ mod conditional;
 mod content;
 mod listing;
 mod multipart;
+mod normalize;
 mod path;
 mod place;
 mod ranges;

@@ -11,6 +11,7 @@ use crate::curl::{Curl, path, url};
 use crate::{Answer, Server, program, run, text};
 
 on_each_transport! {
+    paths_are_read_in_their_normal_form,
     clients_that_go_away_leave_no_file_open,
     a_file_that_shrinks_while_it_is_sent_is_cut,
     curl_resumes_a_download,
@@ -100,6 +101,29 @@ fn traversal_is_answered_404() {
     let site = Site::new();
     let server = Server::start(&[path(&site.folder.path().join("sub"))]);
     for target in ["/../sub/content.bin", "/%2e%2e/sub/content.bin", "/..%2fsub/content.bin", "//etc/passwd"]
+    {
+        assert_eq!(get(&server, target).status, "HTTP/1.1 404 Not Found", "{target}");
+    }
+}
+
+/// Raw paths, as apt sends them for a flat repository.
+fn paths_are_read_in_their_normal_form(transport: &str) {
+    let site = Site::new();
+    let server = site.serve(transport);
+    for target in [
+        "/./sub/content.bin",
+        "//sub/content.bin",
+        "/sub/./content.bin",
+        "/missing/../sub/content.bin",
+        "/sub/%2e/content.bin",
+        "/sub//content.bin?/..",
+    ] {
+        let answer = get(&server, target);
+        assert_eq!(answer.status, "HTTP/1.1 200 OK", "{target}");
+        assert!(answer.content == site.octets, "{target}");
+    }
+    for target in
+        ["/../sub/content.bin", "/sub/../../sub/content.bin", "/sub%2fcontent.bin", "/sub\\content.bin"]
     {
         assert_eq!(get(&server, target).status, "HTTP/1.1 404 Not Found", "{target}");
     }

@@ -3,13 +3,14 @@
 //! | request | answer |
 //! |---|---|
 //! | a file | its octets, the ranges of it that were asked for, or 304 |
-//! | a folder without a slash at the end | a redirection to the same with one |
+//! | a folder without a slash at the end | 301, to the same with one |
 //! | a folder | its `index.html`, else a list of what is in it |
 //! | anything else | 404 |
 //!
 //! What is hidden (names with a dot in front), what is neither a file nor a folder, and links that lead there, out of the
 //! root or that are absolute are as if they were not there. All work on files is done by jobs, one for a small file.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::fs::{File, Metadata};
 use std::io;
@@ -134,11 +135,11 @@ fn answer(root: &Dir, request: &Request, spawner: Arc<dyn Spawner>) -> Response 
 
 fn find(root: &Dir, request: &Request, target: &Target, spawner: Arc<dyn Spawner>) -> io::Result<Response> {
     let path = target.to_path();
-    match place::at(root, &path)? {
-        Place::File(..) if target.is_folder() => Err(io::ErrorKind::NotFound.into()),
-        Place::File(file, metadata) => send(request, &path, file, &metadata, spawner),
-        Place::Folder if !target.is_folder() => Ok(redirect(target, request.query())),
-        Place::Folder => {
+    match (place::at(root, &path)?, target.file_name()) {
+        (Place::File(file, metadata), Some(_)) => send(request, &path, file, &metadata, spawner),
+        (Place::File(..), None) => Err(io::ErrorKind::NotFound.into()),
+        (Place::Folder, Some(name)) => Ok(redirect(name, request.query())),
+        (Place::Folder, None) => {
             let index = path.join("index.html");
             match place::at(root, &index) {
                 Ok(Place::File(file, metadata)) => send(request, &index, file, &metadata, spawner),
@@ -150,10 +151,12 @@ fn find(root: &Dir, request: &Request, target: &Target, spawner: Arc<dyn Spawner
     }
 }
 
-/// The path of a target holds no empty name, so that it cannot begin with `//` and be taken for another host.
-fn redirect(target: &Target, query: Option<&str>) -> Response {
+/// To the folder that a path without a slash at its end leads to. Relative, so that it is right behind a proxy that adds a
+/// prefix, and 301, as there are clients that do not follow 308 (Python 3.10, `HttpURLConnection`): nothing but GET and
+/// HEAD, which 301 does not change, comes here.
+fn redirect(name: &OsStr, query: Option<&str>) -> Response {
     let query = query.map(|query| format!("?{query}")).unwrap_or_default();
-    Response::redirect(Status::PERMANENT_REDIRECT, &format!("{}/{query}", target.encode()))
+    Response::redirect(Status::MOVED_PERMANENTLY, &format!("{}/{query}", path::reference(name)))
         .with_field("Cache-Control", CACHING)
 }
 

@@ -12,6 +12,7 @@ use crate::{Answer, Server, program, run, text};
 
 on_each_transport! {
     paths_are_read_in_their_normal_form,
+    a_folder_without_its_slash_is_redirected,
     clients_that_go_away_leave_no_file_open,
     a_file_that_shrinks_while_it_is_sent_is_cut,
     curl_resumes_a_download,
@@ -126,6 +127,20 @@ fn paths_are_read_in_their_normal_form(transport: &str) {
         ["/../sub/content.bin", "/sub/../../sub/content.bin", "/sub%2fcontent.bin", "/sub\\content.bin"]
     {
         assert_eq!(get(&server, target).status, "HTTP/1.1 404 Not Found", "{target}");
+    }
+}
+
+fn a_folder_without_its_slash_is_redirected(transport: &str) {
+    let site = Site::new();
+    fs::create_dir(site.folder.path().join("c:d")).expect("a folder");
+    let server = site.serve(transport);
+    for (target, location) in [("/sub", "sub/"), ("/./c:d?q=/", "./c:d/?q=/")] {
+        for method in ["GET", "HEAD"] {
+            let request = format!("{method} {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+            let response = server.exchange(request.as_bytes());
+            assert_eq!(response.status, "HTTP/1.1 301 Moved Permanently", "{target}");
+            assert_eq!(response.field("location"), Some(location), "{target}");
+        }
     }
 }
 

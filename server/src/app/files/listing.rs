@@ -92,7 +92,7 @@ impl Entry {
 
     fn row(&self) -> String {
         let (class, slash) = if self.is_folder() { ("folder", "/") } else { ("file", "") };
-        let href = path::encode(&self.name);
+        let href = path::reference(&self.name);
         let name = shown(&self.name);
         let size = self.size.map(|size| format_size(size, BINARY)).unwrap_or_default();
         format!(
@@ -221,8 +221,8 @@ mod tests {
             "%3Cscript%3Ealert%281%29%3C",
             "%E2%80%AEtxt",
             "%FF%FE",
+            "./javascript:alert%281%29",
             "a%22b%26c%23d%3Fe%20f%2520",
-            "javascript%3Aalert%281%29",
         ];
         assert_eq!(rows, expected, "{page}");
         assert!(page.contains("<bdi>&lt;script&gt;alert(1)&lt;</bdi>"), "{page}");

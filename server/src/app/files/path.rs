@@ -8,9 +8,9 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
 use super::normalize::normalize;
 
-/// Everything but what no URI reads in another way (RFC 3986 section 2.3). A colon stands for itself nowhere: a name
-/// such as `javascript:` would be a scheme in a relative reference.
-const NAME: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+/// Everything but what no URI reads in another way (RFC 3986 section 2.3), and the colon, which is not the same as
+/// `%3A` to everybody (section 6.2.2).
+const NAME: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b':');
 
 /// What a request asks for. No name in it is empty, begins with a dot, or holds NUL, a slash or a backslash.
 #[derive(PartialEq, Eq, Debug)]
@@ -26,9 +26,9 @@ impl Target {
         names.iter().all(|name| is_shown(name)).then_some(Self { names, folder })
     }
 
-    /// Whether it ends as the path of a folder does.
-    pub(super) fn is_folder(&self) -> bool {
-        self.folder
+    /// The last name, unless the path ends as that of a folder does.
+    pub(super) fn file_name(&self) -> Option<&OsStr> {
+        self.names().last().filter(|_| !self.folder)
     }
 
     /// The decoded names.
@@ -40,16 +40,13 @@ impl Target {
     pub(super) fn to_path(&self) -> PathBuf {
         Path::new(".").join(self.names().collect::<PathBuf>())
     }
-
-    /// The one way to write it, without a slash at the end.
-    pub(super) fn encode(&self) -> String {
-        self.names().map(|name| format!("/{}", encode(name))).collect()
-    }
 }
 
-/// A name as it stands in a reference.
-pub(super) fn encode(name: &OsStr) -> String {
-    percent_encode(name.as_bytes(), NAME).to_string()
+/// A name as a relative reference from the folder that it is in. A colon would end a scheme, as in `javascript:`, unless
+/// `./` stands before it (RFC 3986 section 4.2).
+pub(super) fn reference(name: &OsStr) -> String {
+    let encoded = percent_encode(name.as_bytes(), NAME).to_string();
+    if encoded.contains(':') { format!("./{encoded}") } else { encoded }
 }
 
 /// Whether a file of this name is not served.
@@ -63,11 +60,13 @@ fn is_shown(name: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
     use std::path::Component;
 
     use proptest::prelude::*;
 
-    use super::Target;
+    use super::{Target, reference};
 
     proptest! {
         #[test]
@@ -78,14 +77,22 @@ mod tests {
             prop_assert_eq!(components.next(), Some(Component::CurDir));
             prop_assert!(components.all(|step| matches!(step, Component::Normal(_))), "{}: {:?}", path, joined);
             prop_assert_eq!(joined.components().count(), target.names().len() + 1);
-            prop_assert!(!target.encode().starts_with("//"));
+        }
+
+        #[test]
+        fn a_reference_to_a_name_is_one_name(name in "[a.:%?#\"é -]{0,5}[a:%?#\"é -]") {
+            let reference = reference(OsStr::new(&name));
+            let path = reference.strip_prefix("./").unwrap_or(&reference);
+            prop_assert!(!path.contains(['/', '?', '#', '"', ' ']), "{}", reference);
+            prop_assert!(path != "." && !path.is_empty(), "{}", reference);
+            prop_assert!(path.len() < reference.len() || !reference.contains(':'), "{}", reference);
         }
     }
 
     fn names(path: &str) -> Option<(Vec<String>, bool)> {
         let target = Target::decode(path)?;
         let names = target.names().map(|name| name.to_string_lossy().into_owned()).collect();
-        Some((names, target.is_folder()))
+        Some((names, target.file_name().is_none()))
     }
 
     #[test]
@@ -144,10 +151,18 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_written_so_that_nothing_reads_it_in_another_way() {
-        let target = Target::decode("/c%3A%3Fx/%22%3c%ff%2525/~a-b_c.d").unwrap();
-        assert_eq!(target.encode(), "/c%3A%3Fx/%22%3C%FF%2525/~a-b_c.d");
-        assert_eq!(Target::decode(&target.encode()), Some(target));
-        assert_eq!(Target::decode("/").unwrap().encode(), "");
+    fn a_reference_is_written_so_that_nothing_reads_it_in_another_way() {
+        for (name, expected) in [
+            (&b"~a-b_c.d"[..], "~a-b_c.d"),
+            (b"a b&c+d", "a%20b%26c%2Bd"),
+            (b"?#\"<\xff%25", "%3F%23%22%3C%FF%2525"),
+            (b"c:d", "./c:d"),
+            (b"javascript:alert(1)", "./javascript:alert%281%29"),
+        ] {
+            let name = OsStr::from_bytes(name);
+            assert_eq!(reference(name), expected);
+            let target = Target::decode(&format!("/{expected}")).unwrap();
+            assert_eq!(target.names().collect::<Vec<_>>(), [name]);
+        }
     }
 }

@@ -287,22 +287,27 @@ fn what_is_no_file_is_missing_and_never_waited_for() {
 
 #[test]
 fn a_folder_without_its_slash_is_redirected() {
-    let site = Site::new(&[("a/b/x", ""), ("evil.example/x", ""), ("a:b/x", ""), ("é/x", "")]);
+    let site = Site::new(&[("a/b/x", ""), ("evil.example/x", ""), ("c:d/x", ""), ("é ?#/x", "")]);
     for (target, location) in [
-        ("/a", "/a/"),
-        ("/a/b?q=1&r=//x", "/a/b/?q=1&r=//x"),
-        ("/a?", "/a/?"),
-        ("/%61", "/a/"),
-        ("/evil.example", "/evil.example/"),
-        ("/a:b", "/a%3Ab/"),
-        ("/%C3%A9", "/%C3%A9/"),
-        ("http://other.example/a", "/a/"),
-        ("//evil.example", "/evil.example/"),
-        ("/./a/x/../b", "/a/b/"),
+        ("/a", "a/"),
+        ("/a/b?q=1&r=//x", "b/?q=1&r=//x"),
+        ("/a?", "a/?"),
+        ("/%61", "a/"),
+        ("/evil.example", "evil.example/"),
+        ("/c:d", "./c:d/"),
+        ("/c%3Ad?x:y", "./c:d/?x:y"),
+        ("/%C3%A9%20%3F%23", "%C3%A9%20%3F%23/"),
+        ("http://other.example/a", "a/"),
+        ("//evil.example", "evil.example/"),
+        ("/./a/x/../b", "b/"),
+        ("/a//b", "b/"),
+        ("/a/%2e%2e/a", "a/"),
     ] {
-        let answer = site.get(target, "");
-        assert!(answer.starts_with("HTTP/1.1 308 "), "{target}: {answer}");
-        assert_eq!(field(&answer, "Location"), location, "{target}");
+        for method in ["GET", "HEAD"] {
+            let answer = site.ask(method, target, "");
+            assert!(answer.starts_with("HTTP/1.1 301 Moved Permanently\r\n"), "{target}: {answer}");
+            assert_eq!(field(&answer, "Location"), location, "{target}");
+        }
     }
     for target in ["/\\evil.example", "/%2fevil.example", "/%5cevil.example"] {
         site.assert_missing(target);

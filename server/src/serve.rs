@@ -19,7 +19,7 @@ use httpfsm_transport::{
 };
 
 use crate::app::bench::Bench;
-use crate::app::files::Files;
+use crate::app::files::{Files, Root};
 use crate::app::hello::Hello;
 use crate::app::{App, Stats, echo};
 use crate::cli::{Cli, Serve, Transport};
@@ -75,11 +75,9 @@ pub(crate) fn run(options: &Serve) -> Result<(), Box<dyn Error>> {
 fn serve(options: &Serve, plan: Plan) -> Result<(), Box<dyn Error>> {
     match options.app {
         App::Files => {
-            let root = options.dir.as_deref().unwrap_or(Path::new("."));
-            let files = Files::new(root, options.transport.blocking())?;
-            let told = root.canonicalize().unwrap_or_else(|_| root.to_owned());
-            note(format_args!("serving the files of {}", told.display()));
-            on(options.transport, files, plan)
+            let root = Root::new(options.dir.as_deref().unwrap_or(Path::new(".")))?;
+            note(format_args!("serving the files of {}", root.path().display()));
+            on(options.transport, Files::new(root, options.transport.blocking()), plan)
         }
         App::Hello => on(options.transport, Hello::new(options.transport.name(), plan.stats.clone()), plan),
         App::Echo => {

@@ -1,6 +1,7 @@
 //! `--app files`, which is the default, with curl as a person uses it.
 
 use std::fs::{self, File};
+use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -8,9 +9,11 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::curl::{Curl, path, url};
-use crate::{Answer, Server, program, run, text};
+use crate::{Answer, Server, program, run, serve, text};
 
 on_each_transport! {
+    what_is_deployed_is_seen_at_once,
+    a_root_that_is_gone_is_missing_until_it_is_back,
     paths_are_read_in_their_normal_form,
     a_folder_without_its_slash_is_redirected,
     clients_that_go_away_leave_no_file_open,
@@ -75,11 +78,7 @@ fn the_current_folder_is_served_unless_another_is_named() {
         server.signal(Signal::TERM);
         let (status, errors) = server.end();
         assert_eq!(status.code(), Some(0), "{errors}");
-        let told = site.folder.path().canonicalize().expect("a path");
-        assert!(
-            errors.starts_with(&format!("httpfsm: serving the files of {}\n", told.display())),
-            "{errors}"
-        );
+        assert!(errors.starts_with(&format!("httpfsm: serving the files of {folder}\n")), "{errors}");
     }
 }
 
@@ -128,6 +127,78 @@ fn paths_are_read_in_their_normal_form(transport: &str) {
     {
         assert_eq!(get(&server, target).status, "HTTP/1.1 404 Not Found", "{target}");
     }
+}
+
+/// Two releases, and a link that leads to the first.
+fn releases() -> TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    for release in ["one", "two"] {
+        fs::create_dir(folder.path().join(release)).expect("a folder");
+        fs::write(folder.path().join(release).join("index.html"), release).expect("a file");
+    }
+    symlink("one", folder.path().join("current")).expect("a link");
+    folder
+}
+
+/// Lets the link lead to the second release, in one step.
+fn switch(releases: &TempDir) {
+    let new = releases.path().join("new");
+    symlink("two", &new).expect("a link");
+    fs::rename(new, releases.path().join("current")).expect("a link");
+}
+
+fn what_is_deployed_is_seen_at_once(transport: &str) {
+    let folder = releases();
+    let mut relative = serve(transport);
+    relative.args(["--port", "0", "current"]).current_dir(folder.path());
+    let (link, dist) =
+        (Server::spawn(&mut relative), Server::on(transport, &[path(&folder.path().join("one"))]));
+    assert_eq!((get(&link, "/").text(), get(&dist, "/").text()), ("one".into(), "one".into()));
+    switch(&folder);
+    assert_eq!(get(&link, "/").text(), "two");
+    fs::remove_dir_all(folder.path().join("one")).expect("removed");
+    fs::create_dir(folder.path().join("one")).expect("a folder");
+    fs::write(folder.path().join("one/index.html"), "built").expect("a file");
+    assert_eq!(get(&dist, "/").text(), "built");
+}
+
+fn a_root_that_is_gone_is_missing_until_it_is_back(transport: &str) {
+    let folder = releases();
+    let (root, aside) = (folder.path().join("one"), folder.path().join("aside"));
+    let server = Server::on(transport, &[path(&root)]);
+    for _ in 0..2 {
+        fs::rename(&root, &aside).expect("renamed");
+        for _ in 0..3 {
+            get(&server, "/").assert("HTTP/1.1 404 Not Found", "There is nothing here.\n");
+        }
+        fs::rename(&aside, &root).expect("renamed");
+        for _ in 0..3 {
+            get(&server, "/").assert("HTTP/1.1 200 OK", "one");
+        }
+    }
+    server.signal(Signal::TERM);
+    let (_, errors) = server.end();
+    let gone = format!(
+        "httpfsm: The folder {root:?} is gone, each request is answered 404: No such file or directory (os error 2).\n"
+    );
+    let back = format!("httpfsm: The folder {root:?} is back.\n");
+    assert_eq!((errors.matches(&gone).count(), errors.matches(&back).count()), (2, 2), "{errors}");
+}
+
+#[test]
+fn the_current_folder_is_what_its_name_leads_to() {
+    let folder = releases();
+    let current = folder.path().join("current");
+    // A shell sets PWD to the name that the folder was entered by.
+    let mut named = program();
+    named.args(["serve", "--port", "0"]).current_dir(&current).env("PWD", &current);
+    let server = Server::spawn(&mut named);
+    assert_eq!(get(&server, "/").text(), "one");
+    switch(&folder);
+    assert_eq!(get(&server, "/").text(), "two");
+    // A PWD that is no longer right says nothing.
+    named.current_dir(folder.path().join("one"));
+    assert_eq!(get(&Server::spawn(&mut named), "/").text(), "one");
 }
 
 fn a_folder_without_its_slash_is_redirected(transport: &str) {

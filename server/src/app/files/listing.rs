@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use cap_std::fs::{Dir, DirEntry, Metadata};
+use cap_std::fs::{Dir, DirEntry, Metadata, MetadataExt};
 use html_escape::{encode_quoted_attribute, encode_text};
 use humansize::{BINARY, format_size};
 use humantime::format_rfc3339_seconds;
@@ -26,9 +26,10 @@ pub(super) fn page(root: &Dir, target: &Target) -> io::Result<String> {
 
 fn page_of_at_most(most: usize, root: &Dir, target: &Target) -> io::Result<String> {
     let folder = target.to_path();
+    let dir = root.open_dir(&folder)?;
     let mut entries = Vec::new();
     let mut left_out: u64 = 0;
-    for entry in root.read_dir(&folder)? {
+    for entry in dir.entries()? {
         let entry = entry?;
         if path::is_hidden(&entry.file_name()) {
             continue;
@@ -38,6 +39,10 @@ fn page_of_at_most(most: usize, root: &Dir, target: &Target) -> io::Result<Strin
         } else if let Some(entry) = Entry::read(root, &folder, &entry) {
             entries.push(entry);
         }
+    }
+    // A folder that was removed after it was opened looks empty.
+    if entries.is_empty() && dir.dir_metadata()?.nlink() == 0 {
+        return Err(io::ErrorKind::NotFound.into());
     }
     entries.sort_by(|one, other| {
         let by_kind = other.is_folder().cmp(&one.is_folder());

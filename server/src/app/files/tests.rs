@@ -1,6 +1,7 @@
 //! The application as a client sees it.
 
 use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
@@ -13,7 +14,8 @@ use httpfsm_transport::{Inline, Spawner};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use tempfile::TempDir;
 
-use super::Files;
+use super::path::Target;
+use super::{Files, Root, listing};
 use crate::app::testing::{content, exchange};
 
 /// A folder `web` that is served, with neighbours that must never be seen. Each file was modified in 2001.
@@ -43,7 +45,7 @@ impl Site {
     }
 
     fn files(&self) -> Files {
-        Files::new(&self.root(), Arc::new(Inline)).unwrap()
+        Files::new(Root::new(&self.root()).unwrap(), Arc::new(Inline))
     }
 
     /// The answer to a request line and field lines.
@@ -421,7 +423,7 @@ fn a_small_file_costs_one_job_and_a_large_one_one_more_for_each_piece() {
         [("GET", "/small", 1, 64 << 10), ("GET", "/large", 4, 600 << 10), ("HEAD", "/large", 1, 0)]
     {
         let jobs = Arc::new(AtomicUsize::new(0));
-        let files = Files::new(&site.root(), Arc::new(Counting(Arc::clone(&jobs)))).unwrap();
+        let files = Files::new(Root::new(&site.root()).unwrap(), Arc::new(Counting(Arc::clone(&jobs))));
         let octets = content(files, &format!("{method} {target} HTTP/1.1\r\nHost: a\r\n\r\n"));
         assert_eq!((jobs.load(Ordering::SeqCst), octets.len()), (expected, length), "{target}");
     }
@@ -430,9 +432,19 @@ fn a_small_file_costs_one_job_and_a_large_one_one_more_for_each_piece() {
 #[test]
 fn a_root_that_is_no_folder_is_named() {
     let site = Site::new(&[("file", "")]);
+    assert!(Root::new(Path::new("")).is_err());
     for name in ["missing", "file"] {
         let path = site.root().join(name);
-        let error = Files::new(&path, Arc::new(Inline)).err().map(|error| error.to_string()).unwrap();
+        let error = Root::new(&path).err().map(|error| error.to_string()).unwrap();
         assert!(error.starts_with(&format!("cannot serve the folder {}: ", path.display())), "{error}");
     }
+}
+
+#[test]
+fn a_folder_that_is_removed_while_it_is_listed_is_missing_and_not_empty() {
+    let site = Site::new(&[]);
+    let root = Root::new(&site.root()).unwrap().open().unwrap();
+    fs::remove_dir(site.root()).unwrap();
+    let error = listing::page(&root, &Target::decode("/").unwrap()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
 }

@@ -19,7 +19,7 @@ use httpfsm_transport::{
 };
 
 use crate::app::bench::Bench;
-use crate::app::files::{Files, Root};
+use crate::app::files::{Files, Root, Types};
 use crate::app::hello::Hello;
 use crate::app::{App, Stats, echo};
 use crate::cli::{Cli, Serve, Transport};
@@ -60,9 +60,8 @@ pub(crate) fn run(options: &Serve) -> Result<(), Box<dyn Error>> {
         recordings: recordings.clone(),
         stats: Stats::default(),
     };
-    if let (Some(dir), false) = (&options.dir, options.app == App::Files) {
-        let message =
-            format!("{} is a folder for --app files, and that is not what is served", dir.display());
+    if let (Some(given), false) = (options.for_files(), options.app == App::Files) {
+        let message = format!("{given} is for --app files, and that is not what is served");
         Cli::command().error(ErrorKind::ArgumentConflict, message).exit()
     }
     serve(options, plan)?;
@@ -77,7 +76,8 @@ fn serve(options: &Serve, plan: Plan) -> Result<(), Box<dyn Error>> {
         App::Files => {
             let root = Root::new(options.dir.as_deref().unwrap_or(Path::new(".")))?;
             note(format_args!("serving the files of {}", root.path().display()));
-            on(options.transport, Files::new(root, options.transport.blocking()), plan)
+            let types = Types::new(options.types.as_deref())?;
+            on(options.transport, Files::new(root, types, options.transport.blocking()), plan)
         }
         App::Hello => on(options.transport, Hello::new(options.transport.name(), plan.stats.clone()), plan),
         App::Echo => {

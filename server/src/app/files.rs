@@ -20,6 +20,7 @@ use httpfsm_transport::{Job, Spawner};
 
 use respond::Site;
 pub(crate) use root::Root;
+pub(crate) use types::Types;
 
 mod conditional;
 mod content;
@@ -34,6 +35,7 @@ mod root;
 mod source;
 #[cfg(test)]
 mod tests;
+mod types;
 
 const ALLOWED: &str = "GET, HEAD, OPTIONS";
 
@@ -45,8 +47,8 @@ pub(crate) struct Files {
 
 impl Files {
     /// Serves the files of a folder.
-    pub(crate) fn new(root: Root, spawner: Arc<dyn Spawner>) -> Self {
-        Self { site: Arc::new(Site { root }), spawner }
+    pub(crate) fn new(root: Root, types: Types, spawner: Arc<dyn Spawner>) -> Self {
+        Self { site: Arc::new(Site { root, types }), spawner }
     }
 }
 

@@ -12,6 +12,7 @@ use crate::curl::{Curl, path, url};
 use crate::{Answer, Server, program, run, serve, text};
 
 on_each_transport! {
+    types_are_those_of_the_name_and_of_a_file,
     what_is_deployed_is_seen_at_once,
     a_root_that_is_gone_is_missing_until_it_is_back,
     paths_are_read_in_their_normal_form,
@@ -199,6 +200,49 @@ fn the_current_folder_is_what_its_name_leads_to() {
     // A PWD that is no longer right says nothing.
     named.current_dir(folder.path().join("one"));
     assert_eq!(get(&Server::spawn(&mut named), "/").text(), "one");
+}
+
+fn types_are_those_of_the_name_and_of_a_file(transport: &str) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = |name: &str| folder.path().join(name);
+    for (name, content) in [
+        ("README", &b"to be read"[..]),
+        ("program", b"\x7fELF\0"),
+        ("latin.xml", b"<?xml version='1.0' encoding='iso-8859-1'?><a>\xe9</a>"),
+        ("a.mjs", b""),
+        ("a.log", b"line"),
+        (".types", b"text/x-log;charset=utf-8 log\n"),
+    ] {
+        fs::write(file(name), content).expect("a file");
+    }
+    let server = Server::on(transport, &[path(folder.path()), "--types", path(&file(".types"))]);
+    for (name, expected) in [
+        ("/README", "text/plain; charset=utf-8"),
+        ("/program", "application/octet-stream"),
+        ("/latin.xml", "text/xml"),
+        ("/a.mjs", "text/javascript"),
+        ("/a.log", "text/x-log;charset=utf-8"),
+    ] {
+        for method in ["GET", "HEAD"] {
+            let request = format!("{method} {name} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+            let response = server.exchange(request.as_bytes());
+            assert_eq!(response.field("content-type"), Some(expected), "{method} {name}");
+            assert_eq!(response.field("x-content-type-options"), Some("nosniff"));
+        }
+    }
+}
+
+#[test]
+fn a_file_of_types_that_is_malformed_is_named_with_its_line() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("mime.types");
+    fs::write(&file, "# nginx has another format\ntext/html html htm;\n").expect("a file");
+    let output = run(&["serve", "--port", "0", "--types", path(&file)]);
+    let errors = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    let told = format!("line 2 of the types of {} holds \"htm;\", which is no extension.", file.display());
+    assert!(errors.contains(&told), "{errors}");
+    assert!(output.stdout.is_empty());
 }
 
 fn a_folder_without_its_slash_is_redirected(transport: &str) {

@@ -18,6 +18,7 @@ use super::place::{self, Place};
 use super::ranges::Selection;
 use super::root::Root;
 use super::source::Source;
+use super::types::Types;
 use super::{content, listing, multipart};
 
 /// Stored copies are to be validated each time, which costs a 304: a file may change whenever it likes.
@@ -26,6 +27,7 @@ const CACHING: &str = "no-cache";
 /// What is served.
 pub(super) struct Site {
     pub(super) root: Root,
+    pub(super) types: Types,
 }
 
 impl Site {
@@ -34,26 +36,82 @@ impl Site {
         let Some(target) = Target::decode(request.path()) else {
             return failed(&io::ErrorKind::NotFound.into());
         };
-        let found = self.root.open().and_then(|root| find(&root, request, &target, spawner));
+        let found = self.root.open().and_then(|root| self.find(&root, request, &target, spawner));
         found.unwrap_or_else(|error| failed(&error))
     }
-}
 
-fn find(root: &Dir, request: &Request, target: &Target, spawner: Arc<dyn Spawner>) -> io::Result<Response> {
-    let path = target.to_path();
-    match (place::at(root, &path)?, target.file_name()) {
-        (Place::File(file, metadata), Some(_)) => send(request, &path, file, &metadata, spawner),
-        (Place::File(..), None) => Err(io::ErrorKind::NotFound.into()),
-        (Place::Folder, Some(name)) => Ok(redirect(name, request.query())),
-        (Place::Folder, None) => {
-            let index = path.join("index.html");
-            match place::at(root, &index) {
-                Ok(Place::File(file, metadata)) => send(request, &index, file, &metadata, spawner),
-                Ok(Place::Folder) => list(root, request, target),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => list(root, request, target),
-                Err(error) => Err(error),
+    fn find(
+        &self,
+        root: &Dir,
+        request: &Request,
+        target: &Target,
+        spawner: Arc<dyn Spawner>,
+    ) -> io::Result<Response> {
+        let path = target.to_path();
+        match (place::at(root, &path)?, target.file_name()) {
+            (Place::File(file, metadata), Some(_)) => self.send(request, &path, file, &metadata, spawner),
+            (Place::File(..), None) => Err(io::ErrorKind::NotFound.into()),
+            (Place::Folder, Some(name)) => Ok(redirect(name, request.query())),
+            (Place::Folder, None) => {
+                let index = path.join("index.html");
+                match place::at(root, &index) {
+                    Ok(Place::File(file, metadata)) => self.send(request, &index, file, &metadata, spawner),
+                    Ok(Place::Folder) => list(root, request, target),
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => list(root, request, target),
+                    Err(error) => Err(error),
+                }
             }
         }
+    }
+
+    fn send(
+        &self,
+        request: &Request,
+        path: &Path,
+        file: File,
+        metadata: &Metadata,
+        spawner: Arc<dyn Spawner>,
+    ) -> io::Result<Response> {
+        let validators = Validators::of_file(metadata, SystemTime::now());
+        if let Some(response) = conditional_answer(request, &validators) {
+            return Ok(response);
+        }
+        let length = metadata.len();
+        // Range is defined for GET alone (RFC 9110 section 14.2).
+        let selection = match request.method() {
+            "GET" => validators.selection(request.head(), length),
+            _ => Selection::Whole,
+        };
+        let content_type = content::content_type(&self.types, path, &file)?;
+        let source = Source::new(file, spawner);
+        let (status, source, content_type, range) = match selection {
+            Selection::Whole => (Status::OK, source.range(0..length), content_type, None),
+            Selection::One(range) => {
+                let told = format!("bytes {}-{}/{length}", range.start, range.end.saturating_sub(1));
+                (Status::PARTIAL_CONTENT, source.range(range), content_type, Some(told))
+            }
+            Selection::Several(ranges) => {
+                let (source, content_type) = multipart::parts(source, &ranges, length, &content_type);
+                (Status::PARTIAL_CONTENT, source, content_type, None)
+            }
+            Selection::Unsatisfiable => {
+                return Ok(Response::text("The file is shorter than that.\n")
+                    .with_status(Status::RANGE_NOT_SATISFIABLE)
+                    .with_field("Content-Range", format!("bytes */{length}")));
+            }
+        };
+        let body = if request.method() == "HEAD" { source.into_stream() } else { source.into_body()? };
+        let mut response = validators
+            .apply(Response::new(status))
+            .with_field("Cache-Control", CACHING)
+            .with_field("Content-Type", content_type)
+            // The type is as it is told, above all where it was guessed.
+            .with_field("X-Content-Type-Options", "nosniff")
+            .with_field("Accept-Ranges", "bytes");
+        if let Some(range) = range {
+            response = response.with_field("Content-Range", range);
+        }
+        Ok(response.with_body(body))
     }
 }
 
@@ -64,54 +122,6 @@ fn redirect(name: &OsStr, query: Option<&str>) -> Response {
     let query = query.map(|query| format!("?{query}")).unwrap_or_default();
     Response::redirect(Status::MOVED_PERMANENTLY, &format!("{}/{query}", path::reference(name)))
         .with_field("Cache-Control", CACHING)
-}
-
-fn send(
-    request: &Request,
-    path: &Path,
-    file: File,
-    metadata: &Metadata,
-    spawner: Arc<dyn Spawner>,
-) -> io::Result<Response> {
-    let validators = Validators::of_file(metadata, SystemTime::now());
-    if let Some(response) = conditional_answer(request, &validators) {
-        return Ok(response);
-    }
-    let length = metadata.len();
-    // Range is defined for GET alone (RFC 9110 section 14.2).
-    let selection = match request.method() {
-        "GET" => validators.selection(request.head(), length),
-        _ => Selection::Whole,
-    };
-    let content_type = content::content_type(path);
-    let source = Source::new(file, spawner);
-    let (status, source, content_type, range) = match selection {
-        Selection::Whole => (Status::OK, source.range(0..length), content_type, None),
-        Selection::One(range) => {
-            let told = format!("bytes {}-{}/{length}", range.start, range.end.saturating_sub(1));
-            (Status::PARTIAL_CONTENT, source.range(range), content_type, Some(told))
-        }
-        Selection::Several(ranges) => {
-            let (source, content_type) = multipart::parts(source, &ranges, length, &content_type);
-            (Status::PARTIAL_CONTENT, source, content_type, None)
-        }
-        Selection::Unsatisfiable => {
-            return Ok(Response::text("The file is shorter than that.\n")
-                .with_status(Status::RANGE_NOT_SATISFIABLE)
-                .with_field("Content-Range", format!("bytes */{length}")));
-        }
-    };
-    let body = if request.method() == "HEAD" { source.into_stream() } else { source.into_body()? };
-    let mut response = validators
-        .apply(Response::new(status))
-        .with_field("Cache-Control", CACHING)
-        .with_field("Content-Type", content_type)
-        .with_field("X-Content-Type-Options", "nosniff")
-        .with_field("Accept-Ranges", "bytes");
-    if let Some(range) = range {
-        response = response.with_field("Content-Range", range);
-    }
-    Ok(response.with_body(body))
 }
 
 fn list(root: &Dir, request: &Request, target: &Target) -> io::Result<Response> {

@@ -15,7 +15,7 @@ use rustix::fs::{CWD, FileType, Mode, mknodat};
 use tempfile::TempDir;
 
 use super::path::Target;
-use super::{Files, Root, listing};
+use super::{Files, Root, Types, listing};
 use crate::app::testing::{content, exchange};
 
 /// A folder `web` that is served, with neighbours that must never be seen. Each file was modified in 2001.
@@ -45,7 +45,7 @@ impl Site {
     }
 
     fn files(&self) -> Files {
-        Files::new(Root::new(&self.root()).unwrap(), Arc::new(Inline))
+        Files::new(Root::new(&self.root()).unwrap(), Types::new(None).unwrap(), Arc::new(Inline))
     }
 
     /// The answer to a request line and field lines.
@@ -321,8 +321,10 @@ fn a_folder_is_its_index_or_a_list() {
     let site = Site::new(&[("with/index.html", "<p>mine"), ("without/a.txt", "")]);
     let answer = site.get("/with/", "");
     assert!(answer.ends_with("\r\n\r\n<p>mine"), "{answer}");
-    assert_eq!(field(&answer, "Content-Type"), "text/html; charset=utf-8");
+    assert_eq!(field(&answer, "Content-Type"), "text/html");
     let answer = site.get("/without/", "");
+    // The list is ours, and always UTF-8.
+    assert_eq!(field(&answer, "Content-Type"), "text/html; charset=utf-8");
     assert!(answer.contains("<a href=\"a.txt\">"), "{answer}");
     assert!(field(&answer, "Content-Security-Policy").starts_with("default-src 'none';"));
     assert_eq!(field(&answer, "X-Content-Type-Options"), "nosniff");
@@ -423,7 +425,11 @@ fn a_small_file_costs_one_job_and_a_large_one_one_more_for_each_piece() {
         [("GET", "/small", 1, 64 << 10), ("GET", "/large", 4, 600 << 10), ("HEAD", "/large", 1, 0)]
     {
         let jobs = Arc::new(AtomicUsize::new(0));
-        let files = Files::new(Root::new(&site.root()).unwrap(), Arc::new(Counting(Arc::clone(&jobs))));
+        let files = Files::new(
+            Root::new(&site.root()).unwrap(),
+            Types::new(None).unwrap(),
+            Arc::new(Counting(Arc::clone(&jobs))),
+        );
         let octets = content(files, &format!("{method} {target} HTTP/1.1\r\nHost: a\r\n\r\n"));
         assert_eq!((jobs.load(Ordering::SeqCst), octets.len()), (expected, length), "{target}");
     }

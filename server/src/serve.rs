@@ -19,7 +19,7 @@ use httpfsm_transport::{
 };
 
 use crate::app::bench::Bench;
-use crate::app::files::{Files, Root, Types};
+use crate::app::files::{DotNames, Files, Root, Types};
 use crate::app::hello::Hello;
 use crate::app::{App, Stats, echo};
 use crate::cli::{Cli, Serve, Transport};
@@ -77,7 +77,9 @@ fn serve(options: &Serve, plan: Plan) -> Result<(), Box<dyn Error>> {
             let root = Root::new(options.dir.as_deref().unwrap_or(Path::new(".")))?;
             note(format_args!("serving the files of {}", root.path().display()));
             let types = Types::new(options.types.as_deref())?;
-            on(options.transport, Files::new(root, types, options.transport.blocking()), plan)
+            let dot_names = if options.hidden { DotNames::All } else { DotNames::WellKnown };
+            let files = Files::new(root, dot_names, types, options.transport.blocking());
+            on(options.transport, files, plan)
         }
         App::Hello => on(options.transport, Hello::new(options.transport.name(), plan.stats.clone()), plan),
         App::Echo => {

@@ -7,7 +7,7 @@
 //! | a folder | its `index.html`, else a list of what is in it |
 //! | anything else | 404 |
 //!
-//! What is hidden (names with a dot in front), what is neither a file nor a folder, and links that lead there, out of the
+//! What is hidden (names with a dot in front, unless all are to be served, but for `.well-known`), what is neither a file nor a folder, and links that lead there, out of the
 //! root or that are absolute are as if they were not there. All work on files is done by jobs, one for a small file.
 
 use std::pin::Pin;
@@ -18,12 +18,14 @@ use httpfsm::handler::{Handler, Request, Response};
 use httpfsm::status::Status;
 use httpfsm_transport::{Job, Spawner};
 
+pub(crate) use hidden::DotNames;
 use respond::Site;
 pub(crate) use root::Root;
 pub(crate) use types::Types;
 
 mod conditional;
 mod content;
+mod hidden;
 mod listing;
 mod multipart;
 mod normalize;
@@ -47,8 +49,8 @@ pub(crate) struct Files {
 
 impl Files {
     /// Serves the files of a folder.
-    pub(crate) fn new(root: Root, types: Types, spawner: Arc<dyn Spawner>) -> Self {
-        Self { site: Arc::new(Site { root, types }), spawner }
+    pub(crate) fn new(root: Root, dot_names: DotNames, types: Types, spawner: Arc<dyn Spawner>) -> Self {
+        Self { site: Arc::new(Site { root, dot_names, types }), spawner }
     }
 }
 

@@ -12,6 +12,7 @@ use crate::curl::{Curl, path, url};
 use crate::{Answer, Server, program, run, serve, text};
 
 on_each_transport! {
+    names_that_begin_with_a_dot_are_hidden_but_one,
     types_are_those_of_the_name_and_of_a_file,
     what_is_deployed_is_seen_at_once,
     a_root_that_is_gone_is_missing_until_it_is_back,
@@ -243,6 +244,24 @@ fn a_file_of_types_that_is_malformed_is_named_with_its_line() {
     let told = format!("line 2 of the types of {} holds \"htm;\", which is no extension.", file.display());
     assert!(errors.contains(&told), "{errors}");
     assert!(output.stdout.is_empty());
+}
+
+fn names_that_begin_with_a_dot_are_hidden_but_one(transport: &str) {
+    let folder = tempfile::tempdir().expect("a folder");
+    for name in [".well-known", "sub", "sub/.well-known"] {
+        fs::create_dir(folder.path().join(name)).expect("a folder");
+        fs::write(folder.path().join(name).join("file"), "").expect("a file");
+    }
+    fs::write(folder.path().join(".env"), "").expect("a file");
+    let files = [("/.well-known/file", true), ("/.env", false), ("/sub/.well-known/file", false)];
+    for arguments in [&[path(folder.path())][..], &[path(folder.path()), "--hidden"]] {
+        let server = Server::on(transport, arguments);
+        for (target, is_served) in files {
+            let is_served = is_served || arguments.contains(&"--hidden");
+            let status = if is_served { "HTTP/1.1 200 OK" } else { "HTTP/1.1 404 Not Found" };
+            assert_eq!(get(&server, target).status, status, "{target} {arguments:?}");
+        }
+    }
 }
 
 fn a_folder_without_its_slash_is_redirected(transport: &str) {

@@ -15,6 +15,7 @@ fn help_lists_every_parameter_with_its_defaults() {
         "--record",
         "--record-sample",
         "--record-mask-bodies",
+        "--hidden",
         "--types",
         "--host",
         "--port",
@@ -140,7 +141,9 @@ fn a_flag_that_nobody_knows_is_refused() {
 
 #[test]
 fn what_is_for_files_is_refused_without_them() {
-    for (given, named) in [(&["/srv"][..], "the folder /srv"), (&["--types", "/x"], "--types /x")] {
+    for (given, named) in
+        [(&["/srv"][..], "the folder /srv"), (&["--hidden"], "--hidden"), (&["--types", "/x"], "--types /x")]
+    {
         let output = run(&[&["serve", "--app", "echo"], given].concat());
         assert_eq!(output.status.code(), Some(2));
         let errors = text(&output.stderr);

@@ -12,7 +12,7 @@ use super::normalize::normalize;
 /// `%3A` to everybody (section 6.2.2).
 const NAME: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b':');
 
-/// What a request asks for. No name in it is empty, begins with a dot, or holds NUL, a slash or a backslash.
+/// What a request asks for. No name in it is empty, `.` or `..`, or holds NUL, a slash or a backslash.
 #[derive(PartialEq, Eq, Debug)]
 pub(super) struct Target {
     names: Vec<Vec<u8>>,
@@ -20,10 +20,10 @@ pub(super) struct Target {
 }
 
 impl Target {
-    /// Takes the path of a request apart; `None` where it leads to nothing that is served.
+    /// Takes the path of a request apart; `None` where it cannot lead to anything.
     pub(super) fn decode(path: &str) -> Option<Self> {
         let (names, folder) = normalize(path)?;
-        names.iter().all(|name| is_shown(name)).then_some(Self { names, folder })
+        Some(Self { names, folder })
     }
 
     /// The last name, unless the path ends as that of a folder does.
@@ -32,7 +32,7 @@ impl Target {
     }
 
     /// The decoded names.
-    pub(super) fn names(&self) -> impl ExactSizeIterator<Item = &OsStr> {
+    pub(super) fn names(&self) -> impl ExactSizeIterator<Item = &OsStr> + Clone {
         self.names.iter().map(|name| OsStr::from_bytes(name))
     }
 
@@ -47,15 +47,6 @@ impl Target {
 pub(super) fn reference(name: &OsStr) -> String {
     let encoded = percent_encode(name.as_bytes(), NAME).to_string();
     if encoded.contains(':') { format!("./{encoded}") } else { encoded }
-}
-
-/// Whether a file of this name is not served.
-pub(super) fn is_hidden(name: &OsStr) -> bool {
-    !is_shown(name.as_bytes())
-}
-
-fn is_shown(name: &[u8]) -> bool {
-    !name.starts_with(b".")
 }
 
 #[cfg(test)]
@@ -116,23 +107,8 @@ mod tests {
     }
 
     #[test]
-    fn what_leads_elsewhere_or_is_hidden_leads_nowhere() {
-        for path in [
-            "",
-            "*",
-            "a",
-            "/..",
-            "/../a",
-            "/a/../../b",
-            "/a%2fb",
-            "/a\\b",
-            "/a%00",
-            "/.git/config",
-            "/.htaccess",
-            "/a/.b/c",
-            "/%2egit",
-            "/...",
-        ] {
+    fn what_leads_elsewhere_leads_nowhere() {
+        for path in ["", "*", "a", "/..", "/../a", "/a/../../b", "/a%2fb", "/a\\b", "/a%00"] {
             assert_eq!(names(path), None, "{path}");
         }
     }

@@ -13,6 +13,7 @@ use httpfsm::status::Status;
 use httpfsm_transport::Spawner;
 
 use super::conditional::{Validators, Verdict};
+use super::hidden::DotNames;
 use super::path::{self, Target};
 use super::place::{self, Place};
 use super::ranges::Selection;
@@ -27,13 +28,15 @@ const CACHING: &str = "no-cache";
 /// What is served.
 pub(super) struct Site {
     pub(super) root: Root,
+    pub(super) dot_names: DotNames,
     pub(super) types: Types,
 }
 
 impl Site {
     /// The response to GET or HEAD; blocks.
     pub(super) fn respond(&self, request: &Request, spawner: Arc<dyn Spawner>) -> Response {
-        let Some(target) = Target::decode(request.path()) else {
+        let target = Target::decode(request.path()).filter(|target| self.dot_names.show(target.names()));
+        let Some(target) = target else {
             return failed(&io::ErrorKind::NotFound.into());
         };
         let found = self.root.open().and_then(|root| self.find(&root, request, &target, spawner));
@@ -48,16 +51,16 @@ impl Site {
         spawner: Arc<dyn Spawner>,
     ) -> io::Result<Response> {
         let path = target.to_path();
-        match (place::at(root, &path)?, target.file_name()) {
+        match (place::at(root, &path, self.dot_names)?, target.file_name()) {
             (Place::File(file, metadata), Some(_)) => self.send(request, &path, file, &metadata, spawner),
             (Place::File(..), None) => Err(io::ErrorKind::NotFound.into()),
             (Place::Folder, Some(name)) => Ok(redirect(name, request.query())),
             (Place::Folder, None) => {
                 let index = path.join("index.html");
-                match place::at(root, &index) {
+                match place::at(root, &index, self.dot_names) {
                     Ok(Place::File(file, metadata)) => self.send(request, &index, file, &metadata, spawner),
-                    Ok(Place::Folder) => list(root, request, target),
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => list(root, request, target),
+                    Ok(Place::Folder) => self.list(root, request, target),
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => self.list(root, request, target),
                     Err(error) => Err(error),
                 }
             }
@@ -113,6 +116,19 @@ impl Site {
         }
         Ok(response.with_body(body))
     }
+
+    fn list(&self, root: &Dir, request: &Request, target: &Target) -> io::Result<Response> {
+        let page = listing::page(root, target, self.dot_names)?;
+        let validators = Validators::of_text(&page);
+        if let Some(response) = conditional_answer(request, &validators) {
+            return Ok(response);
+        }
+        Ok(validators
+            .apply(Response::html(page))
+            .with_field("Cache-Control", CACHING)
+            .with_field("Content-Security-Policy", listing::POLICY)
+            .with_field("X-Content-Type-Options", "nosniff"))
+    }
 }
 
 /// To the folder that a path without a slash at its end leads to. Relative, so that it is right behind a proxy that adds a
@@ -122,19 +138,6 @@ fn redirect(name: &OsStr, query: Option<&str>) -> Response {
     let query = query.map(|query| format!("?{query}")).unwrap_or_default();
     Response::redirect(Status::MOVED_PERMANENTLY, &format!("{}/{query}", path::reference(name)))
         .with_field("Cache-Control", CACHING)
-}
-
-fn list(root: &Dir, request: &Request, target: &Target) -> io::Result<Response> {
-    let page = listing::page(root, target)?;
-    let validators = Validators::of_text(&page);
-    if let Some(response) = conditional_answer(request, &validators) {
-        return Ok(response);
-    }
-    Ok(validators
-        .apply(Response::html(page))
-        .with_field("Cache-Control", CACHING)
-        .with_field("Content-Security-Policy", listing::POLICY)
-        .with_field("X-Content-Type-Options", "nosniff"))
 }
 
 /// The answer that the preconditions of the request decide, if they do.

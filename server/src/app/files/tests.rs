@@ -15,7 +15,7 @@ use rustix::fs::{CWD, FileType, Mode, mknodat};
 use tempfile::TempDir;
 
 use super::path::Target;
-use super::{Files, Root, Types, listing};
+use super::{DotNames, Files, Root, Types, listing};
 use crate::app::testing::{content, exchange};
 
 /// A folder `web` that is served, with neighbours that must never be seen. Each file was modified in 2001.
@@ -45,7 +45,12 @@ impl Site {
     }
 
     fn files(&self) -> Files {
-        Files::new(Root::new(&self.root()).unwrap(), Types::new(None).unwrap(), Arc::new(Inline))
+        Files::new(
+            Root::new(&self.root()).unwrap(),
+            DotNames::WellKnown,
+            Types::new(None).unwrap(),
+            Arc::new(Inline),
+        )
     }
 
     /// The answer to a request line and field lines.
@@ -215,6 +220,32 @@ fn hidden_files_are_missing() {
     let site = Site::new(&[(".env", "K"), (".git/config", "c"), ("a/.b/c", "d")]);
     for target in ["/.env", "/%2eenv", "/.git/config", "/.git/", "/.git", "/a/.b/c", "/a/%2Eb/c"] {
         site.assert_missing(target);
+    }
+}
+
+#[test]
+fn what_is_well_known_is_served_at_the_root() {
+    let site =
+        Site::new(&[(".well-known/security.txt", "s"), (".well-known/.x", ""), ("a/.well-known/x", "")]);
+    symlink(".well-known/security.txt", site.root().join("security.txt")).unwrap();
+    for target in ["/.well-known/security.txt", "/%2ewell-known/security.txt", "/security.txt"] {
+        assert!(site.get(target, "").ends_with("\r\n\r\ns"), "{target}");
+    }
+    assert_eq!(field(&site.get("/.well-known", ""), "Location"), ".well-known/");
+    for target in ["/.well-known/.x", "/a/.well-known/x", "/a/.well-known/", "/a/.well-known"] {
+        site.assert_missing(target);
+    }
+}
+
+#[test]
+fn all_names_are_served_if_that_is_wanted() {
+    let site = Site::new(&[(".env", "K"), ("a/.b/c", "K"), (".../x", "K")]);
+    symlink(".env", site.root().join("link")).unwrap();
+    for target in ["/.env", "/a/.b/c", "/.../x", "/link"] {
+        let root = Root::new(&site.root()).unwrap();
+        let files = Files::new(root, DotNames::All, Types::new(None).unwrap(), Arc::new(Inline));
+        let request = format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert_eq!(content(files, &request), "K", "{target}");
     }
 }
 
@@ -427,6 +458,7 @@ fn a_small_file_costs_one_job_and_a_large_one_one_more_for_each_piece() {
         let jobs = Arc::new(AtomicUsize::new(0));
         let files = Files::new(
             Root::new(&site.root()).unwrap(),
+            DotNames::WellKnown,
             Types::new(None).unwrap(),
             Arc::new(Counting(Arc::clone(&jobs))),
         );
@@ -451,6 +483,6 @@ fn a_folder_that_is_removed_while_it_is_listed_is_missing_and_not_empty() {
     let site = Site::new(&[]);
     let root = Root::new(&site.root()).unwrap().open().unwrap();
     fs::remove_dir(site.root()).unwrap();
-    let error = listing::page(&root, &Target::decode("/").unwrap()).unwrap_err();
+    let error = listing::page(&root, &Target::decode("/").unwrap(), DotNames::WellKnown).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
 }

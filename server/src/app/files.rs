@@ -25,6 +25,7 @@ pub(crate) use types::Types;
 
 mod conditional;
 mod content;
+mod failure;
 mod hidden;
 mod listing;
 mod multipart;

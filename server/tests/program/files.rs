@@ -1,7 +1,8 @@
 //! `--app files`, which is the default, with curl as a person uses it.
 
 use std::fs::{self, File};
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -12,6 +13,7 @@ use crate::curl::{Curl, path, url};
 use crate::{Answer, Server, program, run, serve, text};
 
 on_each_transport! {
+    a_file_that_may_not_be_read_is_missing_and_told,
     names_that_begin_with_a_dot_are_hidden_but_one,
     types_are_those_of_the_name_and_of_a_file,
     what_is_deployed_is_seen_at_once,
@@ -262,6 +264,26 @@ fn names_that_begin_with_a_dot_are_hidden_but_one(transport: &str) {
             assert_eq!(get(&server, target).status, status, "{target} {arguments:?}");
         }
     }
+}
+
+fn a_file_that_may_not_be_read_is_missing_and_told(transport: &str) {
+    let site = Site::new();
+    let secret = site.file();
+    let mut command = serve(transport);
+    command.args(["--port", "0", path(site.folder.path())]);
+    fs::set_permissions(site.folder.path(), fs::Permissions::from_mode(0o755)).expect("permissions");
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o000)).expect("permissions");
+    if rustix::process::geteuid().is_root() {
+        // Nothing is forbidden to root.
+        command.uid(65534).gid(65534);
+    }
+    let server = Server::spawn(&mut command);
+    get(&server, "/sub/content.bin").assert("HTTP/1.1 404 Not Found", "There is nothing here.\n");
+    get(&server, "/sub/missing").assert("HTTP/1.1 404 Not Found", "There is nothing here.\n");
+    server.signal(Signal::TERM);
+    let (_, errors) = server.end();
+    let told = format!("httpfsm: {secret:?} cannot be read: Permission denied (os error 13).\n");
+    assert!(errors.contains(&told) && !errors.contains("missing"), "{errors}");
 }
 
 fn a_folder_without_its_slash_is_redirected(transport: &str) {

@@ -2,8 +2,8 @@
 
 use std::ffi::OsStr;
 use std::fs::{File, Metadata};
-use std::io;
-use std::path::Path;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -13,6 +13,7 @@ use httpfsm::status::Status;
 use httpfsm_transport::Spawner;
 
 use super::conditional::{Validators, Verdict};
+use super::failure::{self, Unreadable};
 use super::hidden::DotNames;
 use super::path::{self, Target};
 use super::place::{self, Place};
@@ -36,11 +37,16 @@ impl Site {
     /// The response to GET or HEAD; blocks.
     pub(super) fn respond(&self, request: &Request, spawner: Arc<dyn Spawner>) -> Response {
         let target = Target::decode(request.path()).filter(|target| self.dot_names.show(target.names()));
-        let Some(target) = target else {
-            return failed(&io::ErrorKind::NotFound.into());
-        };
-        let found = self.root.open().and_then(|root| self.find(&root, request, &target, spawner));
-        found.unwrap_or_else(|error| failed(&error))
+        let Some(target) = target else { return failure::response(&ErrorKind::NotFound.into()) };
+        match self.root.open() {
+            Ok(root) => {
+                let found = self.find(&root, request, &target, spawner);
+                found.unwrap_or_else(|unreadable| unreadable.respond())
+            }
+            // The root tells by itself that it is gone.
+            Err(error) if place::is_hidden(&error) => failure::response(&error),
+            Err(error) => self.unreadable(Path::new(""))(error).respond(),
+        }
     }
 
     fn find(
@@ -49,22 +55,33 @@ impl Site {
         request: &Request,
         target: &Target,
         spawner: Arc<dyn Spawner>,
-    ) -> io::Result<Response> {
+    ) -> Result<Response, Unreadable> {
+        let at = |path: &Path| place::at(root, path, self.dot_names).map_err(self.unreadable(path));
+        let list = || self.list(root, request, target).map_err(self.unreadable(&target.to_path()));
         let path = target.to_path();
-        match (place::at(root, &path, self.dot_names)?, target.file_name()) {
+        match (at(&path)?, target.file_name()) {
             (Place::File(file, metadata), Some(_)) => self.send(request, &path, file, &metadata, spawner),
-            (Place::File(..), None) => Err(io::ErrorKind::NotFound.into()),
+            (Place::File(..), None) => Err(self.unreadable(&path)(ErrorKind::NotFound.into())),
             (Place::Folder, Some(name)) => Ok(redirect(name, request.query())),
             (Place::Folder, None) => {
                 let index = path.join("index.html");
-                match place::at(root, &index, self.dot_names) {
+                match at(&index) {
                     Ok(Place::File(file, metadata)) => self.send(request, &index, file, &metadata, spawner),
-                    Ok(Place::Folder) => self.list(root, request, target),
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => self.list(root, request, target),
-                    Err(error) => Err(error),
+                    Ok(Place::Folder) => list(),
+                    Err(unreadable) if unreadable.error.kind() == ErrorKind::NotFound => list(),
+                    Err(unreadable) => Err(unreadable),
                 }
             }
         }
+    }
+
+    /// Where something in the root is for its operator.
+    fn full_path(&self, path: &Path) -> PathBuf {
+        self.root.path().join(path.strip_prefix(".").unwrap_or(path))
+    }
+
+    fn unreadable(&self, path: &Path) -> impl FnOnce(io::Error) -> Unreadable {
+        move |error| Unreadable { path: self.full_path(path), error }
     }
 
     fn send(
@@ -74,7 +91,7 @@ impl Site {
         file: File,
         metadata: &Metadata,
         spawner: Arc<dyn Spawner>,
-    ) -> io::Result<Response> {
+    ) -> Result<Response, Unreadable> {
         let validators = Validators::of_file(metadata, SystemTime::now());
         if let Some(response) = conditional_answer(request, &validators) {
             return Ok(response);
@@ -85,8 +102,8 @@ impl Site {
             "GET" => validators.selection(request.head(), length),
             _ => Selection::Whole,
         };
-        let content_type = content::content_type(&self.types, path, &file)?;
-        let source = Source::new(file, spawner);
+        let content_type = content::content_type(&self.types, path, &file).map_err(self.unreadable(path))?;
+        let source = Source::new(file, self.full_path(path), spawner);
         let (status, source, content_type, range) = match selection {
             Selection::Whole => (Status::OK, source.range(0..length), content_type, None),
             Selection::One(range) => {
@@ -152,16 +169,4 @@ fn conditional_answer(request: &Request, validators: &Validators) -> Option<Resp
                 .with_status(Status::PRECONDITION_FAILED),
         ),
     }
-}
-
-/// That something may not be read is told as if it were not there.
-fn failed(error: &io::Error) -> Response {
-    let (status, text) = if place::is_hidden(error) {
-        (Status::NOT_FOUND, "There is nothing here.\n")
-    } else if place::is_passing(error) {
-        (Status::SERVICE_UNAVAILABLE, "Too many files are open.\n")
-    } else {
-        (Status::INTERNAL_SERVER_ERROR, "The file cannot be read.\n")
-    };
-    Response::text(text).with_status(status)
 }

@@ -5,11 +5,14 @@ use std::io::ErrorKind;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use httpfsm::config::ServerConfig;
+use httpfsm::handler::{ConnectionInfo, Failure, Subscriber};
+use httpfsm_transport::memory::MemoryServer;
 use httpfsm_transport::{Inline, Spawner};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use tempfile::TempDir;
@@ -474,6 +477,37 @@ fn a_small_file_costs_one_job_and_a_large_one_one_more_for_each_piece() {
         let octets = content(files, &format!("{method} {target} HTTP/1.1\r\nHost: a\r\n\r\n"));
         assert_eq!((jobs.load(Ordering::SeqCst), octets.len()), (expected, length), "{target}");
     }
+}
+
+/// Keeps what it hears of failures.
+#[derive(Default)]
+struct Failures(Mutex<Vec<String>>);
+
+impl Subscriber for Failures {
+    fn failed(&self, connection: Option<&ConnectionInfo>, failure: Failure, text: &str) {
+        assert!(connection.is_some());
+        self.0.lock().unwrap().push(format!("{failure:?}: {text}"));
+    }
+}
+
+#[test]
+fn a_file_that_becomes_shorter_while_it_is_sent_is_named_to_the_operator() {
+    let site = Site::new(&[]);
+    site.write("sub/large", "l".repeat(2 << 20));
+    let failures = Arc::new(Failures::default());
+    let heard = Arc::clone(&failures) as Arc<dyn Subscriber>;
+    let mut server = MemoryServer::with(ServerConfig::default(), 4096, Some(heard), site.files());
+    let client = server.connect().unwrap_or_else(|refusal| panic!("{refusal:?}"));
+    client.send("GET /sub/large HTTP/1.1\r\nHost: a\r\n\r\n");
+    server.run();
+    let path = site.root().join("sub/large");
+    File::options().write(true).open(&path).unwrap().set_len(1000).unwrap();
+    while !client.take().is_empty() {
+        server.run();
+    }
+    let expected =
+        format!("Response: The source of the body failed: {path:?} became shorter while it was sent.");
+    assert_eq!(*failures.0.lock().unwrap(), [expected]);
 }
 
 #[test]

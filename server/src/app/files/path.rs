@@ -32,7 +32,7 @@ impl Target {
     }
 
     /// The decoded names.
-    pub(super) fn names(&self) -> impl ExactSizeIterator<Item = &OsStr> + Clone {
+    pub(super) fn names(&self) -> impl ExactSizeIterator<Item = &OsStr> {
         self.names.iter().map(|name| OsStr::from_bytes(name))
     }
 

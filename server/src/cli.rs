@@ -109,8 +109,26 @@ pub(crate) struct Serve {
     #[arg(long, env = "HTTPFSM_RECORD_MASK_BODIES", hide_env = true, value_name = "BOOL", action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", hide_default_value = true, value_parser = switch, requires = "record")]
     pub(crate) record_mask_bodies: bool,
 
+    /// Serve names that begin with a dot as well, with --app files; else only .well-known is, at the root
+    #[arg(long, env = "HTTPFSM_HIDDEN", hide_env = true, value_name = "BOOL", action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", hide_default_value = true, value_parser = switch)]
+    pub(crate) hidden: bool,
+
+    /// Content types by extension for --app files, before those that the program knows: lines of a type and its
+    /// extensions, as in /etc/mime.types
+    #[arg(long, env = "HTTPFSM_TYPES", hide_env = true, value_name = "FILE")]
+    pub(crate) types: Option<PathBuf>,
+
     #[command(flatten)]
     pub(crate) parameters: Parameters,
+}
+
+impl Serve {
+    /// What was given that only `--app files` has a use for.
+    pub(crate) fn for_files(&self) -> Option<String> {
+        let dir = self.dir.as_ref().map(|dir| format!("the folder {}", dir.display()));
+        let hidden = self.hidden.then(|| "--hidden".to_owned());
+        dir.or(hidden).or_else(|| self.types.as_ref().map(|file| format!("--types {}", file.display())))
+    }
 }
 
 fn threads(text: &str) -> Result<NonZeroUsize, &'static str> {

@@ -20,7 +20,7 @@ use httpfsm_transport::{
 };
 
 use crate::app::bench::Bench;
-use crate::app::files::Files;
+use crate::app::files::{DotNames, Files, Root, Types};
 use crate::app::hello::Hello;
 use crate::app::{App, Stats, echo};
 use crate::cli::{Cli, Serve, Transport};
@@ -60,9 +60,8 @@ struct Plan {
 
 /// Serves until a signal has ended it.
 pub(crate) fn run(options: &Serve) -> Result<(), Box<dyn Error>> {
-    if let (Some(dir), false) = (&options.dir, options.app == App::Files) {
-        let message =
-            format!("{} is a folder for --app files, and that is not what is served", dir.display());
+    if let (Some(given), false) = (options.for_files(), options.app == App::Files) {
+        let message = format!("{given} is for --app files, and that is not what is served");
         Cli::command().error(ErrorKind::ArgumentConflict, message).exit()
     }
     let rig_timeout = if options.app == App::Echo { rig_timeout() } else { None };
@@ -110,10 +109,11 @@ fn is_apart(recordings: &Path, root: &Path) -> Result<(), String> {
 fn serve(options: &Serve, plan: Plan) -> Result<(), Box<dyn Error>> {
     match options.app {
         App::Files => {
-            let root = root(options);
-            let files = Files::new(root, options.transport.blocking())?;
-            let told = root.canonicalize().unwrap_or_else(|_| root.to_owned());
-            note(format_args!("serving the files of {}", told.display()));
+            let root = Root::new(root(options))?;
+            note(format_args!("serving the files of {}", root.path().display()));
+            let types = Types::new(options.types.as_deref())?;
+            let dot_names = if options.hidden { DotNames::All } else { DotNames::WellKnown };
+            let files = Files::new(root, dot_names, types, options.transport.blocking());
             on(options.transport, files, plan)
         }
         App::Hello => on(options.transport, Hello::new(options.transport.name(), plan.stats.clone()), plan),

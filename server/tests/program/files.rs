@@ -1,6 +1,8 @@
 //! `--app files`, which is the default, with curl as a person uses it.
 
 use std::fs::{self, File};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -8,9 +10,16 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::curl::{Curl, path, url};
-use crate::{Answer, Server, program, run, text};
+use crate::{Answer, Server, program, run, serve, text};
 
 on_each_transport! {
+    a_file_that_may_not_be_read_is_missing_and_told,
+    names_that_begin_with_a_dot_are_hidden_but_one,
+    types_are_those_of_the_name_and_of_a_file,
+    what_is_deployed_is_seen_at_once,
+    a_root_that_is_gone_is_missing_until_it_is_back,
+    paths_are_read_in_their_normal_form,
+    a_folder_without_its_slash_is_redirected,
     clients_that_go_away_leave_no_file_open,
     a_file_that_shrinks_while_it_is_sent_is_cut,
     curl_resumes_a_download,
@@ -73,11 +82,7 @@ fn the_current_folder_is_served_unless_another_is_named() {
         server.signal(Signal::TERM);
         let (status, errors) = server.end();
         assert_eq!(status.code(), Some(0), "{errors}");
-        let told = site.folder.path().canonicalize().expect("a path");
-        assert!(
-            errors.starts_with(&format!("httpfsm: serving the files of {}\n", told.display())),
-            "{errors}"
-        );
+        assert!(errors.starts_with(&format!("httpfsm: serving the files of {folder}\n")), "{errors}");
     }
 }
 
@@ -102,6 +107,196 @@ fn traversal_is_answered_404() {
     for target in ["/../sub/content.bin", "/%2e%2e/sub/content.bin", "/..%2fsub/content.bin", "//etc/passwd"]
     {
         assert_eq!(get(&server, target).status, "HTTP/1.1 404 Not Found", "{target}");
+    }
+}
+
+/// Raw paths, as apt sends them for a flat repository.
+fn paths_are_read_in_their_normal_form(transport: &str) {
+    let site = Site::new();
+    let server = site.serve(transport);
+    for target in [
+        "/./sub/content.bin",
+        "//sub/content.bin",
+        "/sub/./content.bin",
+        "/missing/../sub/content.bin",
+        "/sub/%2e/content.bin",
+        "/sub//content.bin?/..",
+    ] {
+        let answer = get(&server, target);
+        assert_eq!(answer.status, "HTTP/1.1 200 OK", "{target}");
+        assert!(answer.content == site.octets, "{target}");
+    }
+    for target in
+        ["/../sub/content.bin", "/sub/../../sub/content.bin", "/sub%2fcontent.bin", "/sub\\content.bin"]
+    {
+        assert_eq!(get(&server, target).status, "HTTP/1.1 404 Not Found", "{target}");
+    }
+}
+
+/// Two releases, and a link that leads to the first.
+fn releases() -> TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    for release in ["one", "two"] {
+        fs::create_dir(folder.path().join(release)).expect("a folder");
+        fs::write(folder.path().join(release).join("index.html"), release).expect("a file");
+    }
+    symlink("one", folder.path().join("current")).expect("a link");
+    folder
+}
+
+/// Lets the link lead to the second release, in one step.
+fn switch(releases: &TempDir) {
+    let new = releases.path().join("new");
+    symlink("two", &new).expect("a link");
+    fs::rename(new, releases.path().join("current")).expect("a link");
+}
+
+fn what_is_deployed_is_seen_at_once(transport: &str) {
+    let folder = releases();
+    let mut relative = serve(transport);
+    relative.args(["--port", "0", "current"]).current_dir(folder.path());
+    let (link, dist) =
+        (Server::spawn(&mut relative), Server::on(transport, &[path(&folder.path().join("one"))]));
+    assert_eq!((get(&link, "/").text(), get(&dist, "/").text()), ("one".into(), "one".into()));
+    switch(&folder);
+    assert_eq!(get(&link, "/").text(), "two");
+    fs::remove_dir_all(folder.path().join("one")).expect("removed");
+    fs::create_dir(folder.path().join("one")).expect("a folder");
+    fs::write(folder.path().join("one/index.html"), "built").expect("a file");
+    assert_eq!(get(&dist, "/").text(), "built");
+}
+
+fn a_root_that_is_gone_is_missing_until_it_is_back(transport: &str) {
+    let folder = releases();
+    let (root, aside) = (folder.path().join("one"), folder.path().join("aside"));
+    let server = Server::on(transport, &[path(&root)]);
+    for _ in 0..2 {
+        fs::rename(&root, &aside).expect("renamed");
+        for _ in 0..3 {
+            get(&server, "/").assert("HTTP/1.1 404 Not Found", "There is nothing here.\n");
+        }
+        fs::rename(&aside, &root).expect("renamed");
+        for _ in 0..3 {
+            get(&server, "/").assert("HTTP/1.1 200 OK", "one");
+        }
+    }
+    server.signal(Signal::TERM);
+    let (_, errors) = server.end();
+    let gone = format!(
+        "httpfsm: The folder {root:?} is gone, each request is answered 404: No such file or directory (os error 2).\n"
+    );
+    let back = format!("httpfsm: The folder {root:?} is back.\n");
+    assert_eq!((errors.matches(&gone).count(), errors.matches(&back).count()), (2, 2), "{errors}");
+}
+
+#[test]
+fn the_current_folder_is_what_its_name_leads_to() {
+    let folder = releases();
+    let current = folder.path().join("current");
+    // A shell sets PWD to the name that the folder was entered by.
+    let mut named = program();
+    named.args(["serve", "--port", "0"]).current_dir(&current).env("PWD", &current);
+    let server = Server::spawn(&mut named);
+    assert_eq!(get(&server, "/").text(), "one");
+    switch(&folder);
+    assert_eq!(get(&server, "/").text(), "two");
+    // A PWD that is no longer right says nothing.
+    named.current_dir(folder.path().join("one"));
+    assert_eq!(get(&Server::spawn(&mut named), "/").text(), "one");
+}
+
+fn types_are_those_of_the_name_and_of_a_file(transport: &str) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = |name: &str| folder.path().join(name);
+    for (name, content) in [
+        ("README", &b"to be read"[..]),
+        ("program", b"\x7fELF\0"),
+        ("latin.xml", b"<?xml version='1.0' encoding='iso-8859-1'?><a>\xe9</a>"),
+        ("a.mjs", b""),
+        ("a.log", b"line"),
+        (".types", b"text/x-log;charset=utf-8 log\n"),
+    ] {
+        fs::write(file(name), content).expect("a file");
+    }
+    let server = Server::on(transport, &[path(folder.path()), "--types", path(&file(".types"))]);
+    for (name, expected) in [
+        ("/README", "text/plain; charset=utf-8"),
+        ("/program", "application/octet-stream"),
+        ("/latin.xml", "text/xml"),
+        ("/a.mjs", "text/javascript"),
+        ("/a.log", "text/x-log;charset=utf-8"),
+    ] {
+        for method in ["GET", "HEAD"] {
+            let request = format!("{method} {name} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+            let response = server.exchange(request.as_bytes());
+            assert_eq!(response.field("content-type"), Some(expected), "{method} {name}");
+            assert_eq!(response.field("x-content-type-options"), Some("nosniff"));
+        }
+    }
+}
+
+#[test]
+fn a_file_of_types_that_is_malformed_is_named_with_its_line() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("mime.types");
+    fs::write(&file, "# nginx has another format\ntext/html html htm;\n").expect("a file");
+    let output = run(&["serve", "--port", "0", "--types", path(&file)]);
+    let errors = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    let told = format!("line 2 of the types of {} holds \"htm;\", which is no extension.", file.display());
+    assert!(errors.contains(&told), "{errors}");
+    assert!(output.stdout.is_empty());
+}
+
+fn names_that_begin_with_a_dot_are_hidden_but_one(transport: &str) {
+    let folder = tempfile::tempdir().expect("a folder");
+    for name in [".well-known", "sub", "sub/.well-known"] {
+        fs::create_dir(folder.path().join(name)).expect("a folder");
+        fs::write(folder.path().join(name).join("file"), "").expect("a file");
+    }
+    fs::write(folder.path().join(".env"), "").expect("a file");
+    let files = [("/.well-known/file", true), ("/.env", false), ("/sub/.well-known/file", false)];
+    for arguments in [&[path(folder.path())][..], &[path(folder.path()), "--hidden"]] {
+        let server = Server::on(transport, arguments);
+        for (target, is_served) in files {
+            let is_served = is_served || arguments.contains(&"--hidden");
+            let status = if is_served { "HTTP/1.1 200 OK" } else { "HTTP/1.1 404 Not Found" };
+            assert_eq!(get(&server, target).status, status, "{target} {arguments:?}");
+        }
+    }
+}
+
+fn a_file_that_may_not_be_read_is_missing_and_told(transport: &str) {
+    let site = Site::new();
+    let secret = site.file();
+    let mut command = serve(transport);
+    command.args(["--port", "0", path(site.folder.path())]);
+    fs::set_permissions(site.folder.path(), fs::Permissions::from_mode(0o755)).expect("permissions");
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o000)).expect("permissions");
+    if rustix::process::geteuid().is_root() {
+        // Nothing is forbidden to root.
+        command.uid(65534).gid(65534);
+    }
+    let server = Server::spawn(&mut command);
+    get(&server, "/sub/content.bin").assert("HTTP/1.1 404 Not Found", "There is nothing here.\n");
+    get(&server, "/sub/missing").assert("HTTP/1.1 404 Not Found", "There is nothing here.\n");
+    server.signal(Signal::TERM);
+    let (_, errors) = server.end();
+    let told = format!("httpfsm: {secret:?} cannot be read: Permission denied (os error 13).\n");
+    assert!(errors.contains(&told) && !errors.contains("missing"), "{errors}");
+}
+
+fn a_folder_without_its_slash_is_redirected(transport: &str) {
+    let site = Site::new();
+    fs::create_dir(site.folder.path().join("c:d")).expect("a folder");
+    let server = site.serve(transport);
+    for (target, location) in [("/sub", "sub/"), ("/./c:d?q=/", "./c:d/?q=/")] {
+        for method in ["GET", "HEAD"] {
+            let request = format!("{method} {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+            let response = server.exchange(request.as_bytes());
+            assert_eq!(response.status, "HTTP/1.1 301 Moved Permanently", "{target}");
+            assert_eq!(response.field("location"), Some(location), "{target}");
+        }
     }
 }
 

@@ -15,6 +15,8 @@ fn help_lists_every_parameter_with_its_defaults() {
         "--record",
         "--record-sample",
         "--record-mask-bodies",
+        "--hidden",
+        "--types",
         "--host",
         "--port",
         "--origins",
@@ -138,9 +140,13 @@ fn a_flag_that_nobody_knows_is_refused() {
 }
 
 #[test]
-fn a_folder_for_an_application_without_files_is_refused() {
-    let output = run(&["serve", "--app", "echo", "/srv"]);
-    assert_eq!(output.status.code(), Some(2));
-    let errors = text(&output.stderr);
-    assert!(errors.contains("/srv") && errors.contains("--app files"), "{errors}");
+fn what_is_for_files_is_refused_without_them() {
+    for (given, named) in
+        [(&["/srv"][..], "the folder /srv"), (&["--hidden"], "--hidden"), (&["--types", "/x"], "--types /x")]
+    {
+        let output = run(&[&["serve", "--app", "echo"], given].concat());
+        assert_eq!(output.status.code(), Some(2));
+        let errors = text(&output.stderr);
+        assert!(errors.contains(&format!("{named} is for --app files")), "{errors}");
+    }
 }

@@ -14,8 +14,9 @@ use super::ranges::{self, Selection};
 /// What tells one state of a content from the next.
 #[derive(Debug)]
 pub(super) struct Validators {
-    etag: String,
-    /// In whole seconds; `None` where HTTP has no date for it.
+    /// `None` where nothing tells the states apart.
+    etag: Option<String>,
+    /// In whole seconds; `None` where HTTP has no date for it, or it means nothing.
     modified: Option<SystemTime>,
     /// Whether that date stands for this state alone.
     is_settled: bool,
@@ -34,31 +35,46 @@ pub(super) enum Verdict {
 /// The years that a date of HTTP can say are 1970 to 9999.
 const LAST_SECOND: u64 = 253_402_300_799;
 
+/// A second, and a tick of the clock that files are stamped with: 10 ms at most on Linux.
+const SETTLES_AFTER: Duration = Duration::from_millis(1010);
+
 impl Validators {
-    /// Those of a file: size, time of modification to the nanosecond, and inode, as a file that is put in place of
-    /// another has another.
+    /// Those of a file. The tag is made of its length and the time of its modification to the nanosecond, and of nothing
+    /// that differs between two copies of it that have both.
     ///
-    /// The date is told only when its second is over (and never in the future: RFC 9110 section 8.8.2.1). So whoever
-    /// knows it has it of one state of the file, as of a strong validator (section 8.8.2.2).
+    /// Within a second, and one tick of the clock that files are stamped with, the file may change once more without
+    /// another time, or with one of the same second (RFC 9110 section 8.8.2.2). Until that has passed, and where the time
+    /// is in the future, no date is told, and the tag is weak and another one than later: weak comparison would take the
+    /// two for one. So no copy from that second is ever taken for the right one once the second is over.
+    ///
+    /// A time of 0 or 1 is what Nix and other builders give all that they build: it tells nothing, and neither do we.
     pub(super) fn of_file(metadata: &Metadata, now: SystemTime) -> Self {
         let (seconds, nanoseconds) = (metadata.mtime(), metadata.mtime_nsec());
-        let etag = format!("\"{:x}-{:x}-{seconds:x}.{nanoseconds:x}\"", metadata.ino(), metadata.len());
+        if matches!(seconds, 0 | 1) {
+            return Self { etag: None, modified: None, is_settled: false };
+        }
+        let age = metadata.modified().ok().and_then(|modified| now.duration_since(modified).ok());
+        let is_settled = age.is_some_and(|age| age >= SETTLES_AFTER);
+        let state = format!("{:x}-{seconds:x}.{nanoseconds:x}", metadata.len());
+        let etag = if is_settled { format!("\"{state}\"") } else { format!("W/\"{state}-new\"") };
         let modified = u64::try_from(seconds).ok().filter(|&seconds| seconds <= LAST_SECOND);
         let modified = modified.map(|seconds| UNIX_EPOCH + Duration::from_secs(seconds));
-        let is_settled = modified.is_some_and(|modified| modified + Duration::from_secs(1) <= now);
-        Self { etag, modified, is_settled }
+        Self { etag: Some(etag), modified, is_settled }
     }
 
     /// That of a text that is made anew each time; weak, as two texts may have one hash.
     pub(super) fn of_text(text: &str) -> Self {
         let mut hasher = DefaultHasher::new();
         text.hash(&mut hasher);
-        Self { etag: format!("W/\"{:x}\"", hasher.finish()), modified: None, is_settled: false }
+        Self { etag: Some(format!("W/\"{:x}\"", hasher.finish())), modified: None, is_settled: false }
     }
 
     /// Tells them.
     pub(super) fn apply(&self, response: Response) -> Response {
-        let response = response.with_field("ETag", &self.etag);
+        let response = match &self.etag {
+            Some(etag) => response.with_field("ETag", etag),
+            None => response,
+        };
         match self.settled() {
             Some(modified) => response.with_field("Last-Modified", fmt_http_date(modified)),
             None => response,
@@ -103,7 +119,7 @@ impl Validators {
         let Some(value) = only(request, "If-Range") else { return false };
         match date(request, "If-Range") {
             Some(date) => self.settled() == Some(date),
-            None => strongly_equal(value, self.etag.as_bytes()),
+            None => self.etag.as_ref().is_some_and(|etag| strongly_equal(value, etag.as_bytes())),
         }
     }
 
@@ -113,9 +129,8 @@ impl Validators {
 
     /// Whether a field lists `*` or a tag that is equal. In a list that breaks off, what stands before counts.
     fn any_tag(&self, request: RequestRef<'_>, name: &str, equal: fn(&[u8], &[u8]) -> bool) -> bool {
-        request
-            .field_all(name)
-            .any(|value| value == b"*" || tags(value).any(|tag| equal(tag, self.etag.as_bytes())))
+        let is_ours = |tag: &[u8]| self.etag.as_ref().is_some_and(|etag| equal(tag, etag.as_bytes()));
+        request.field_all(name).any(|value| value == b"*" || tags(value).any(is_ours))
     }
 }
 
@@ -163,7 +178,7 @@ fn weakly_equal(one: &[u8], other: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, UNIX_EPOCH};
+    use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
     use proptest::prelude::*;
 
@@ -185,7 +200,7 @@ mod tests {
     /// Modified at 02:00:00 on the first of January 2020.
     fn validators(etag: &str) -> Validators {
         let modified = Some(UNIX_EPOCH + Duration::from_secs(1_577_844_000));
-        Validators { etag: etag.to_owned(), modified, is_settled: true }
+        Validators { etag: Some(etag.to_owned()), modified, is_settled: true }
     }
 
     const BEFORE: &str = "Wed, 01 Jan 2020 01:59:59 GMT";
@@ -266,27 +281,97 @@ mod tests {
         assert_eq!(select(&young, &format!("Range: bytes=0-0\r\nIf-Range: {EXACTLY}\r\n")), Selection::Whole);
     }
 
-    #[test]
-    fn only_a_date_whose_second_is_over_is_told() {
+    /// Those of a file of so many bytes that was modified then.
+    fn of_file(length: u64, modified: SystemTime, now: SystemTime) -> Validators {
         let file = tempfile::tempfile().unwrap();
-        let modified = UNIX_EPOCH + Duration::from_millis(1_000_000_000_500);
+        file.set_len(length).unwrap();
         file.set_modified(modified).unwrap();
-        let metadata = file.metadata().unwrap();
-        for (later, told) in [(0, false), (499, false), (500, true), (10_000, true)] {
-            let now = modified + Duration::from_millis(later);
-            let settled = Validators::of_file(&metadata, now).settled();
-            assert_eq!(settled, told.then_some(UNIX_EPOCH + Duration::from_secs(1_000_000_000)), "{later}");
+        Validators::of_file(&file.metadata().unwrap(), now)
+    }
+
+    const DAY: Duration = Duration::from_secs(86_400);
+
+    #[test]
+    fn a_tag_is_of_length_and_time_alone() {
+        let modified = UNIX_EPOCH + Duration::new(1_000_000_000, 5);
+        let tag = |length, modified| of_file(length, modified, modified + DAY).etag.unwrap();
+        assert_eq!(tag(26, modified), "\"1a-3b9aca00.5\"");
+        // Another file, on another machine perhaps.
+        assert_eq!(tag(26, modified), tag(26, modified));
+        assert_ne!(tag(26, modified), tag(27, modified));
+        assert_ne!(tag(26, modified), tag(26, modified + Duration::from_nanos(1)));
+        assert_ne!(tag(26, modified), tag(26, modified + Duration::from_secs(1)));
+        // It does not depend on when it is asked for.
+        assert_eq!(of_file(26, modified, modified + 2 * DAY).etag.as_deref(), Some("\"1a-3b9aca00.5\""));
+    }
+
+    #[test]
+    fn a_file_that_may_change_within_its_second_has_a_weak_tag_and_no_date() {
+        let second = UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+        for millis in [0, 500, 999] {
+            let modified = second + Duration::from_millis(millis);
+            for (later, is_settled) in [(0, false), (999, false), (1009, false), (1010, true), (10_000, true)]
+            {
+                let validators = of_file(9, modified, modified + Duration::from_millis(later));
+                assert_eq!(validators.settled(), is_settled.then_some(second), "{millis} {later}");
+                let etag = validators.etag.unwrap();
+                assert_eq!(etag.starts_with("W/\""), !is_settled, "{etag} {millis} {later}");
+            }
         }
-        assert_eq!(Validators::of_file(&metadata, UNIX_EPOCH).settled(), None);
+        let future = of_file(9, second, second - DAY);
+        assert!(future.settled().is_none() && future.etag.unwrap().starts_with("W/\""));
+    }
+
+    #[test]
+    fn a_copy_of_the_running_second_is_right_within_it_alone() {
+        let modified = UNIX_EPOCH + Duration::from_millis(1_000_000_000_100);
+        let young = of_file(9, modified, modified);
+        let settled = of_file(9, modified, modified + DAY);
+        let tag = young.etag.clone().unwrap();
+        for (validators, verdict) in [(&young, Verdict::NotModified), (&settled, Verdict::Perform)] {
+            assert_eq!(judge(validators, &[("If-None-Match", &tag)]), verdict);
+            assert_eq!(
+                select(validators, &format!("Range: bytes=0-0\r\nIf-Range: {tag}\r\n")),
+                Selection::Whole
+            );
+        }
+        let tag = settled.etag.clone().unwrap();
+        assert_eq!(judge(&settled, &[("If-None-Match", &tag)]), Verdict::NotModified);
+        let range = format!("Range: bytes=0-0\r\nIf-Range: {tag}\r\n");
+        assert_eq!(select(&settled, &range), Selection::One(0..1));
+    }
+
+    #[test]
+    fn a_time_that_every_file_has_tells_nothing() {
+        for seconds in [0, 1] {
+            let modified = UNIX_EPOCH + Duration::from_secs(seconds);
+            let validators = of_file(9, modified, modified + DAY);
+            assert_eq!((&validators.etag, validators.modified), (&None, None));
+            let date = "Thu, 01 Jan 1970 00:00:01 GMT";
+            assert_eq!(judge(&validators, &[("If-Modified-Since", date)]), Verdict::Perform);
+            assert_eq!(judge(&validators, &[("If-None-Match", "\"9-0.0\"")]), Verdict::Perform);
+            assert_eq!(judge(&validators, &[("If-None-Match", "*")]), Verdict::NotModified);
+            assert_eq!(
+                select(&validators, &format!("Range: bytes=0-0\r\nIf-Range: {date}\r\n")),
+                Selection::Whole
+            );
+        }
+        assert!(of_file(9, UNIX_EPOCH + Duration::from_secs(2), UNIX_EPOCH + DAY).etag.is_some());
+    }
+
+    #[test]
+    fn a_date_that_http_does_not_have_is_not_told() {
         for outside in
             [UNIX_EPOCH - Duration::from_secs(1), UNIX_EPOCH + Duration::from_secs(253_402_300_800)]
         {
+            let file = tempfile::tempfile().unwrap();
             file.set_modified(outside).unwrap();
             let metadata = file.metadata().unwrap();
             // Not every file system can keep such a time.
             if metadata.modified().unwrap() == outside {
-                let validators = Validators::of_file(&metadata, outside + Duration::from_secs(9));
+                let validators = Validators::of_file(&metadata, outside + DAY);
                 assert_eq!(validators.modified, None, "{outside:?}");
+                assert!(validators.etag.unwrap().starts_with('"'));
             }
         }
     }

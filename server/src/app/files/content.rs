@@ -1,48 +1,124 @@
-//! What kind of content a file is, by its name.
+//! What kind of content a file is: by its name, or by how it begins where the name says nothing.
 
+use std::fs::File;
+use std::io;
 use std::path::Path;
 
-use mime_guess::mime::{self, Mime};
+use rustix::buffer::spare_capacity;
+use rustix::io::{Errno, pread};
 
-/// The `Content-Type` of a file; octets of which nothing is known where its name says nothing.
-pub(super) fn content_type(path: &Path) -> String {
-    let kind = mime_guess::from_path(path).first_or_octet_stream();
-    let text = kind.to_string();
-    if is_text(&kind) && kind.get_param(mime::CHARSET).is_none() {
-        return text + "; charset=utf-8";
+use super::types::Types;
+
+/// As much of a file is looked at.
+const BEGINNING: usize = 512;
+
+/// The `Content-Type` of a file.
+///
+/// What its name does not tell is text if it looks like that, for a reader wants to see a `LICENSE`, and else bytes of
+/// which nothing is known. Nothing is guessed that a browser would run: beside `X-Content-Type-Options: nosniff`, neither
+/// of the two is a page, a style or a script to it, whoever wrote the file.
+///
+/// # Errors
+///
+/// Those of reading.
+pub(super) fn content_type(types: &Types, path: &Path, file: &File) -> io::Result<String> {
+    match types.of(path) {
+        Some(kind) if is_utf8(&kind) => Ok(format!("{kind}; charset=utf-8")),
+        Some(kind) => Ok(kind.into()),
+        None if is_text(&beginning(file)?) => Ok("text/plain; charset=utf-8".to_owned()),
+        None => Ok("application/octet-stream".to_owned()),
     }
-    text
 }
 
-/// Whether a reader would have to guess a character set. JSON is UTF-8 anyway (RFC 8259 section 8.1), and XML and SVG
-/// say it themselves.
-fn is_text(kind: &Mime) -> bool {
-    kind.type_() == mime::TEXT || kind.essence_str() == "application/javascript"
+/// Whether content of a type is UTF-8 without saying so itself. WebVTT always is; plain text is nowadays, and cannot say
+/// it. HTML, XML, style sheets and scripts say it, or the page that they are for does, and a `charset` would overrule
+/// that; JSON has no such parameter (RFC 8259 section 11).
+fn is_utf8(kind: &str) -> bool {
+    matches!(kind, "text/plain" | "text/vtt")
+}
+
+fn beginning(file: &File) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(BEGINNING);
+    loop {
+        match pread(file, spare_capacity(&mut bytes), 0) {
+            Ok(_) => return Ok(bytes),
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Whether a file that begins like this is text: UTF-8, the last character of which may be cut, without the bytes that
+/// no text holds (WHATWG MIME Sniffing section 3).
+fn is_text(beginning: &[u8]) -> bool {
+    let is_binary = |byte: &u8| matches!(byte, 0..=8 | 0xb | 0xe..=0x1a | 0x1c..=0x1f);
+    let is_utf8 = std::str::from_utf8(beginning).map_or_else(|error| error.error_len().is_none(), |_| true);
+    is_utf8 && !beginning.iter().any(is_binary)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
     use std::path::Path;
 
-    use super::content_type;
+    use super::{BEGINNING, Types, content_type, is_text};
+
+    fn of(name: &str, content: &[u8]) -> String {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(content).unwrap();
+        content_type(&Types::new(None).unwrap(), Path::new(name), &file).unwrap()
+    }
 
     #[test]
-    fn the_name_says_what_it_is() {
+    fn a_character_set_is_said_where_the_content_cannot_say_it() {
         for (name, expected) in [
-            ("a.html", "text/html; charset=utf-8"),
-            ("A.TXT", "text/plain; charset=utf-8"),
-            ("a.css", "text/css; charset=utf-8"),
-            ("a.js", "text/javascript; charset=utf-8"),
-            ("a.md", "text/markdown; charset=utf-8"),
-            ("a.json", "application/json"),
+            ("a.txt", "text/plain; charset=utf-8"),
+            ("A.LOG", "text/plain; charset=utf-8"),
+            ("a.vtt", "text/vtt; charset=utf-8"),
+            ("a.html", "text/html"),
+            ("a.xml", "text/xml"),
+            ("a.xhtml", "application/xhtml+xml"),
             ("a.svg", "image/svg+xml"),
+            ("a.css", "text/css"),
+            ("a.js", "text/javascript"),
+            ("a.mjs", "text/javascript"),
+            ("a.csv", "text/csv"),
+            ("a.md", "text/markdown"),
+            ("a.json", "application/json"),
             ("a.png", "image/png"),
-            ("a.wasm", "application/wasm"),
-            ("a.tar.gz", "application/gzip"),
-            ("LICENSE", "application/octet-stream"),
-            ("a.unheard-of", "application/octet-stream"),
         ] {
-            assert_eq!(content_type(Path::new(name)), expected, "{name}");
+            // Whatever is in it.
+            assert_eq!(of(name, b"\xff\0<html>"), expected, "{name}");
         }
+    }
+
+    #[test]
+    fn what_no_name_tells_is_text_or_bytes_and_nothing_that_runs() {
+        const TEXT: &str = "text/plain; charset=utf-8";
+        const BYTES: &str = "application/octet-stream";
+        for name in ["LICENSE", "a.unheard-of", "token"] {
+            for (content, expected) in [
+                (&b""[..], TEXT),
+                (b"Copyright \xc2\xa9\r\n\x1b[1mme\x0c\t", TEXT),
+                (b"<!DOCTYPE html><script>alert(1)</script>", TEXT),
+                (b"#!/bin/sh\n", TEXT),
+                (b"\x7fELF\x02\x01\x01\0", BYTES),
+                (b"\x89PNG\r\n\x1a\n", BYTES),
+                (b"\x1f\x8b\x08", BYTES),
+                (b"caf\xe9 latin-1", BYTES),
+                (b"\xff\xfeu\0t\0f\0-\0", BYTES),
+            ] {
+                assert_eq!(of(name, content), expected, "{name}: {content:?}");
+            }
+            // Only the beginning is looked at, which may end inside a character.
+            let long = [&b"-"[..], &"é".repeat(BEGINNING / 2).into_bytes(), b"\0"].concat();
+            assert_eq!(of(name, &long), TEXT);
+        }
+    }
+
+    #[test]
+    fn a_control_character_that_text_has_is_no_sign_of_bytes() {
+        let texts: Vec<u8> = (0..0x20).filter(|&byte| is_text(&[byte])).collect();
+        assert_eq!(texts, [b'\t', b'\n', 0xc, b'\r', 0x1b]);
     }
 }

@@ -5,11 +5,12 @@ use std::io;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use cap_std::fs::{Dir, DirEntry, Metadata};
+use cap_std::fs::{Dir, DirEntry, Metadata, MetadataExt};
 use html_escape::{encode_quoted_attribute, encode_text};
 use humansize::{BINARY, format_size};
 use humantime::format_rfc3339_seconds;
 
+use super::hidden::DotNames;
 use super::path::{self, Target};
 use super::place;
 
@@ -20,24 +21,29 @@ pub(super) const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; 
 const MOST: usize = 10_000;
 
 /// The page for a folder of the root; blocks.
-pub(super) fn page(root: &Dir, target: &Target) -> io::Result<String> {
-    page_of_at_most(MOST, root, target)
+pub(super) fn page(root: &Dir, target: &Target, dot_names: DotNames) -> io::Result<String> {
+    page_of_at_most(MOST, root, target, dot_names)
 }
 
-fn page_of_at_most(most: usize, root: &Dir, target: &Target) -> io::Result<String> {
+fn page_of_at_most(most: usize, root: &Dir, target: &Target, dot_names: DotNames) -> io::Result<String> {
     let folder = target.to_path();
+    let dir = root.open_dir(&folder)?;
     let mut entries = Vec::new();
     let mut left_out: u64 = 0;
-    for entry in root.read_dir(&folder)? {
+    for entry in dir.entries()? {
         let entry = entry?;
-        if path::is_hidden(&entry.file_name()) {
+        if !dot_names.show(target.names().chain([&*entry.file_name()])) {
             continue;
         }
         if entries.len() == most {
             left_out += 1;
-        } else if let Some(entry) = Entry::read(root, &folder, &entry) {
+        } else if let Some(entry) = Entry::read(root, &folder, &entry, dot_names) {
             entries.push(entry);
         }
+    }
+    // A folder that was removed after it was opened looks empty.
+    if entries.is_empty() && dir.dir_metadata()?.nlink() == 0 {
+        return Err(io::ErrorKind::NotFound.into());
     }
     entries.sort_by(|one, other| {
         let by_kind = other.is_folder().cmp(&one.is_folder());
@@ -71,12 +77,15 @@ struct Entry {
 
 impl Entry {
     /// `None` where a request for it would be answered 404.
-    fn read(root: &Dir, folder: &Path, entry: &DirEntry) -> Option<Self> {
+    fn read(root: &Dir, folder: &Path, entry: &DirEntry, dot_names: DotNames) -> Option<Self> {
         let name = entry.file_name();
         let metadata = entry.metadata().ok()?;
         // A link shows what it leads to, unless that is outside or hidden.
-        let metadata =
-            if metadata.is_symlink() { place::metadata(root, &folder.join(&name)).ok()? } else { metadata };
+        let metadata = if metadata.is_symlink() {
+            place::metadata(root, &folder.join(&name), dot_names).ok()?
+        } else {
+            metadata
+        };
         let size = match (metadata.is_dir(), metadata.is_file()) {
             (true, _) => None,
             (_, true) => Some(metadata.len()),
@@ -92,7 +101,7 @@ impl Entry {
 
     fn row(&self) -> String {
         let (class, slash) = if self.is_folder() { ("folder", "/") } else { ("file", "") };
-        let href = path::encode(&self.name);
+        let href = path::reference(&self.name);
         let name = shown(&self.name);
         let size = self.size.map(|size| format_size(size, BINARY)).unwrap_or_default();
         format!(
@@ -173,6 +182,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::{page_of_at_most, time};
+    use crate::app::files::hidden::DotNames;
     use crate::app::files::path::Target;
 
     fn folder(names: &[&str]) -> TempDir {
@@ -188,7 +198,7 @@ mod tests {
 
     fn page_at(most: usize, folder: &TempDir, path: &str) -> String {
         let root = Dir::open_ambient_dir(folder.path(), ambient_authority()).unwrap();
-        page_of_at_most(most, &root, &Target::decode(path).unwrap()).unwrap()
+        page_of_at_most(most, &root, &Target::decode(path).unwrap(), DotNames::WellKnown).unwrap()
     }
 
     fn page(folder: &TempDir) -> String {
@@ -210,6 +220,18 @@ mod tests {
     }
 
     #[test]
+    fn what_is_served_is_listed() {
+        let folder = folder(&["a", ".b", ".well-known/"]);
+        fs::create_dir(folder.path().join(".well-known/.well-known")).unwrap();
+        symlink(".b", folder.path().join("to-hidden")).unwrap();
+        assert_eq!(rows(&page(&folder)), [".well-known/", "a"]);
+        assert_eq!(rows(&page_at(9, &folder, "/.well-known/")), ["../"]);
+        let root = Dir::open_ambient_dir(folder.path(), ambient_authority()).unwrap();
+        let page = super::page(&root, &Target::decode("/").unwrap(), DotNames::All).unwrap();
+        assert_eq!(rows(&page), [".well-known/", ".b", "a", "to-hidden"]);
+    }
+
+    #[test]
     fn a_name_is_neither_markup_nor_a_scheme() {
         let folder = folder(&["<script>alert(1)<", "javascript:alert(1)", "a\"b&c#d?e f%20", "\u{202e}txt"]);
         let name = OsStr::from_bytes(b"\xff\xfe");
@@ -221,8 +243,8 @@ mod tests {
             "%3Cscript%3Ealert%281%29%3C",
             "%E2%80%AEtxt",
             "%FF%FE",
+            "./javascript:alert%281%29",
             "a%22b%26c%23d%3Fe%20f%2520",
-            "javascript%3Aalert%281%29",
         ];
         assert_eq!(rows, expected, "{page}");
         assert!(page.contains("<bdi>&lt;script&gt;alert(1)&lt;</bdi>"), "{page}");

@@ -8,7 +8,7 @@ use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
-use super::path;
+use super::hidden::DotNames;
 
 /// What can be served.
 pub(super) enum Place {
@@ -23,8 +23,8 @@ pub(super) enum Place {
 /// # Errors
 ///
 /// Those of the system; `NotFound` for what is neither a file nor a folder.
-pub(super) fn at(root: &Dir, path: &Path) -> io::Result<Place> {
-    let found = metadata(root, path)?;
+pub(super) fn at(root: &Dir, path: &Path, dot_names: DotNames) -> io::Result<Place> {
+    let found = metadata(root, path, dot_names)?;
     if found.is_dir() {
         return Ok(Place::Folder);
     }
@@ -46,12 +46,13 @@ pub(super) fn at(root: &Dir, path: &Path) -> io::Result<Place> {
 /// # Errors
 ///
 /// Those of the system; `NotFound` where a link leads to something hidden.
-pub(super) fn metadata(root: &Dir, path: &Path) -> io::Result<cap_std::fs::Metadata> {
+pub(super) fn metadata(root: &Dir, path: &Path, dot_names: DotNames) -> io::Result<cap_std::fs::Metadata> {
     let real = root.canonicalize(path)?;
-    if real.components().any(|step| matches!(step, Component::Normal(name) if path::is_hidden(name))) {
-        return Err(io::ErrorKind::NotFound.into());
-    }
-    root.metadata(path)
+    let names = real.components().filter_map(|step| match step {
+        Component::Normal(name) => Some(name),
+        _ => None,
+    });
+    if dot_names.show(names) { root.metadata(path) } else { Err(io::ErrorKind::NotFound.into()) }
 }
 
 /// Whether the error says that nothing is to be seen there: it is missing, forbidden, outside, or cannot exist.

@@ -2,17 +2,20 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io;
 use std::ops::Range;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::{io, mem};
 
 use bytes::Bytes;
 use httpfsm::handler::{self, Body, BodyFailure, Frame};
 use httpfsm_transport::{Job, Spawner};
 use rustix::buffer::spare_capacity;
 use rustix::io::{Errno, pread};
+
+use super::failure::Unreadable;
 
 /// Octets read at once.
 const PIECE: u64 = 256 << 10;
@@ -24,6 +27,8 @@ const SMALL: u64 = 64 << 10;
 /// was promised.
 pub(super) struct Source {
     file: Arc<File>,
+    /// Where the file is, for its operator.
+    path: PathBuf,
     segments: VecDeque<Segment>,
     /// The piece that is being read, and its length.
     reading: Option<(Job<io::Result<Bytes>>, u64)>,
@@ -37,8 +42,8 @@ enum Segment {
 
 impl Source {
     /// Nothing yet.
-    pub(super) fn new(file: File, spawner: Arc<dyn Spawner>) -> Self {
-        Self { file: Arc::new(file), segments: VecDeque::new(), reading: None, spawner }
+    pub(super) fn new(file: File, path: PathBuf, spawner: Arc<dyn Spawner>) -> Self {
+        Self { file: Arc::new(file), path, segments: VecDeque::new(), reading: None, spawner }
     }
 
     /// Then these octets of the file.
@@ -59,7 +64,7 @@ impl Source {
     }
 
     /// The same, or all of it at once where it is small; blocks.
-    pub(super) fn into_body(self) -> io::Result<Body> {
+    pub(super) fn into_body(self) -> Result<Body, Unreadable> {
         if self.left() > SMALL {
             return Ok(self.into_stream());
         }
@@ -67,7 +72,11 @@ impl Source {
         for segment in self.segments {
             match segment {
                 Segment::Octets(octets) => whole.extend_from_slice(&octets),
-                Segment::File(range) => read(&self.file, &range, &mut whole)?,
+                Segment::File(range) => {
+                    if let Err(error) = read(&self.file, &range, &mut whole) {
+                        return Err(Unreadable { path: self.path, error });
+                    }
+                }
             }
         }
         Ok(whole.into())
@@ -97,7 +106,10 @@ impl handler::Source for Source {
                 this.reading = None;
                 return Poll::Ready(match piece {
                     Ok(octets) => Frame::Data(octets),
-                    Err(error) => Frame::Error(BodyFailure::source(error)),
+                    Err(error) => Frame::Error(BodyFailure::source(Unreadable {
+                        path: mem::take(&mut this.path),
+                        error,
+                    })),
                 });
             }
             match this.segments.pop_front() {
@@ -138,7 +150,7 @@ fn read(file: &File, range: &Range<u64>, octets: &mut Vec<u8>) -> io::Result<()>
     while at < range.end {
         let before = octets.len();
         match pread(file, spare_capacity(octets), at) {
-            Ok(0) => return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file has become shorter")),
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
             Ok(_) => at += (octets.len() - before) as u64,
             Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
@@ -176,7 +188,7 @@ mod tests {
     }
 
     fn source(file: &File) -> Source {
-        Source::new(file.try_clone().unwrap(), Arc::new(Inline))
+        Source::new(file.try_clone().unwrap(), "/srv/www/a.iso".into(), Arc::new(Inline))
     }
 
     fn next(body: &mut Body) -> Frame {
@@ -215,7 +227,7 @@ mod tests {
 
     #[test]
     fn a_piece_that_is_being_read_is_still_to_come() {
-        let mut body = Source::new(file(9), Arc::new(Never)).range(0..9).into_stream();
+        let mut body = Source::new(file(9), "a".into(), Arc::new(Never)).range(0..9).into_stream();
         assert!(body.poll_frame(&mut Context::from_waker(Waker::noop())).is_pending());
         assert_eq!(body.length(), Some(9));
     }
@@ -239,8 +251,29 @@ mod tests {
         let mut body = source(&file).range(0..PIECE * 2).into_body().unwrap();
         assert_data(next(&mut body), &octets(0, PIECE));
         file.set_len(PIECE + 1).unwrap();
-        assert!(matches!(next(&mut body), Frame::Error(_)));
-        assert!(source(&file).range(PIECE..PIECE + 2).into_body().is_err());
+        let failure = "\"/srv/www/a.iso\" became shorter while it was sent.";
+        assert_eq!(failure_of(next(&mut body)), format!("The source of the body failed: {failure}"));
+        let unreadable = source(&file).range(PIECE..PIECE + 2).into_body().unwrap_err();
+        assert_eq!(unreadable.to_string(), failure);
+    }
+
+    #[track_caller]
+    fn failure_of(frame: Frame) -> String {
+        match frame {
+            Frame::Error(failure) => failure.to_string(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let only_written = File::create(folder.path().join("a")).unwrap();
+        let mut body = source(&only_written).range(0..9).into_stream();
+        let failure = "\"/srv/www/a.iso\" cannot be read: Bad file descriptor (os error 9).";
+        assert_eq!(failure_of(next(&mut body)), format!("The source of the body failed: {failure}"));
+        let unreadable = source(&only_written).range(0..9).into_body().unwrap_err();
+        assert_eq!(unreadable.to_string(), failure);
     }
 
     #[test]

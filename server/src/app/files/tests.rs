@@ -1,19 +1,24 @@
 //! The application as a client sees it.
 
 use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use httpfsm::config::ServerConfig;
+use httpfsm::handler::{ConnectionInfo, Failure, Subscriber};
+use httpfsm_transport::memory::MemoryServer;
 use httpfsm_transport::{Inline, Spawner};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use tempfile::TempDir;
 
-use super::Files;
+use super::path::Target;
+use super::{DotNames, Files, Root, Types, listing};
 use crate::app::testing::{content, exchange};
 
 /// A folder `web` that is served, with neighbours that must never be seen. Each file was modified in 2001.
@@ -43,7 +48,12 @@ impl Site {
     }
 
     fn files(&self) -> Files {
-        Files::new(&self.root(), Arc::new(Inline)).unwrap()
+        Files::new(
+            Root::new(&self.root()).unwrap(),
+            DotNames::WellKnown,
+            Types::new(None).unwrap(),
+            Arc::new(Inline),
+        )
     }
 
     /// The answer to a request line and field lines.
@@ -81,8 +91,7 @@ fn a_file_is_sent_with_what_a_cache_needs() {
     assert_eq!(field(&answer, "Last-Modified"), "Sun, 09 Sep 2001 01:46:40 GMT");
     assert_eq!(field(&answer, "Accept-Ranges"), "bytes");
     assert_eq!(field(&answer, "Cache-Control"), "no-cache");
-    let etag = field(&answer, "ETag");
-    assert!(etag.starts_with('"') && etag.ends_with("-5-3b9aca00.0\""), "{etag}");
+    assert_eq!(field(&answer, "ETag"), "\"5-3b9aca00.0\"");
 
     let head = site.ask("HEAD", "/a/b%20c.txt", "Range: bytes=1-2\r\n");
     let (expected, _) = answer.split_once("Server:").unwrap();
@@ -90,21 +99,31 @@ fn a_file_is_sent_with_what_a_cache_needs() {
 }
 
 #[test]
-fn another_file_of_the_same_name_size_and_second_has_another_tag() {
-    let site = Site::new(&[("a", "one"), ("b", "two")]);
-    let one = site.get("/a", "");
-    fs::rename(site.root().join("b"), site.root().join("a")).unwrap();
+fn equal_files_have_equal_tags_and_a_file_that_changed_has_another() {
+    let (site, replica) = (Site::new(&[("a", "one")]), Site::new(&[("other", ""), ("a", "one")]));
+    let (one, same) = (site.get("/a", ""), replica.get("/a", ""));
+    assert_eq!(field(&one, "ETag"), field(&same, "ETag"));
+    let file = File::options().write(true).open(site.root().join("a")).unwrap();
+    file.set_modified(UNIX_EPOCH + Duration::new(1_000_000_000, 1)).unwrap();
     let two = site.get("/a", "");
     assert_ne!(field(&one, "ETag"), field(&two, "ETag"));
-    File::options()
-        .write(true)
-        .open(site.root().join("a"))
-        .unwrap()
-        .set_modified(UNIX_EPOCH + Duration::new(1_000_000_000, 1))
-        .unwrap();
-    let three = site.get("/a", "");
-    assert_ne!(field(&two, "ETag"), field(&three, "ETag"));
-    assert_eq!(field(&two, "Last-Modified"), field(&three, "Last-Modified"));
+    assert_eq!(field(&one, "Last-Modified"), field(&two, "Last-Modified"));
+}
+
+#[test]
+fn a_file_of_this_second_has_a_weak_tag() {
+    let site = Site::new(&[]);
+    site.write("a", "new");
+    let file = File::options().write(true).open(site.root().join("a")).unwrap();
+    // A clock that runs on cannot catch up with this within the test.
+    file.set_modified(SystemTime::now() + Duration::from_secs(3600)).unwrap();
+    let answer = site.get("/a", "");
+    assert!(field(&answer, "ETag").starts_with("W/\"3-"), "{answer}");
+    assert!(!answer.contains("Last-Modified"), "{answer}");
+    let etag = field(&answer, "ETag");
+    assert!(site.get("/a", &format!("If-None-Match: {etag}\r\n")).starts_with("HTTP/1.1 304 "));
+    let part = site.get("/a", &format!("Range: bytes=0-0\r\nIf-Range: {etag}\r\n"));
+    assert!(part.starts_with("HTTP/1.1 200 "), "{part}");
 }
 
 #[test]
@@ -162,13 +181,10 @@ fn no_spelling_leads_out_of_the_root() {
         "//../secret",
         "/%2fetc/passwd",
         "/%2f%2fetc/passwd",
-        "/a//b.txt",
-        "/a/./b.txt",
-        "/./a/b.txt",
-        "/a/../a/b.txt",
         "/a/b.txt/",
+        "/a/b.txt/.",
+        "/a/b.txt//",
         "/a/b.txt/x",
-        "/a/b.txt/../b.txt",
         "/proc/self/environ",
         "/file:///etc/passwd",
         "/~root",
@@ -177,6 +193,31 @@ fn no_spelling_leads_out_of_the_root() {
     }
     let absolute = site.get("http://a/../secret", "");
     assert!(absolute.starts_with("HTTP/1.1 404 "), "{absolute}");
+}
+
+#[test]
+fn a_path_is_read_in_its_normal_form() {
+    let site = Site::new(&[("a/b.txt", "b"), ("a/index.html", "index"), ("index.html", "root")]);
+    for (target, content) in [
+        ("/a//b.txt", "b"),
+        ("//a/b.txt", "b"),
+        ("/a/./b.txt", "b"),
+        ("/./a/b.txt", "b"),
+        ("/a/%2e/b.txt", "b"),
+        ("/missing/../a/b.txt", "b"),
+        ("/a/b.txt/../b.txt?/../q=%2e", "b"),
+        ("/.git/%2E%2e/a/b.txt", "b"),
+        ("/a/.", "index"),
+        ("/a//", "index"),
+        ("/a/b.txt/..", "index"),
+        ("/a/..", "root"),
+        ("//", "root"),
+        ("http://a/./a/b.txt", "b"),
+    ] {
+        let answer = site.get(target, "");
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{target}: {answer}");
+        assert!(answer.ends_with(&format!("\r\n\r\n{content}")), "{target}: {answer}");
+    }
 }
 
 #[test]
@@ -191,6 +232,32 @@ fn hidden_files_are_missing() {
     let site = Site::new(&[(".env", "K"), (".git/config", "c"), ("a/.b/c", "d")]);
     for target in ["/.env", "/%2eenv", "/.git/config", "/.git/", "/.git", "/a/.b/c", "/a/%2Eb/c"] {
         site.assert_missing(target);
+    }
+}
+
+#[test]
+fn what_is_well_known_is_served_at_the_root() {
+    let site =
+        Site::new(&[(".well-known/security.txt", "s"), (".well-known/.x", ""), ("a/.well-known/x", "")]);
+    symlink(".well-known/security.txt", site.root().join("security.txt")).unwrap();
+    for target in ["/.well-known/security.txt", "/%2ewell-known/security.txt", "/security.txt"] {
+        assert!(site.get(target, "").ends_with("\r\n\r\ns"), "{target}");
+    }
+    assert_eq!(field(&site.get("/.well-known", ""), "Location"), ".well-known/");
+    for target in ["/.well-known/.x", "/a/.well-known/x", "/a/.well-known/", "/a/.well-known"] {
+        site.assert_missing(target);
+    }
+}
+
+#[test]
+fn all_names_are_served_if_that_is_wanted() {
+    let site = Site::new(&[(".env", "K"), ("a/.b/c", "K"), (".../x", "K")]);
+    symlink(".env", site.root().join("link")).unwrap();
+    for target in ["/.env", "/a/.b/c", "/.../x", "/link"] {
+        let root = Root::new(&site.root()).unwrap();
+        let files = Files::new(root, DotNames::All, Types::new(None).unwrap(), Arc::new(Inline));
+        let request = format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert_eq!(content(files, &request), "K", "{target}");
     }
 }
 
@@ -265,24 +332,29 @@ fn what_is_no_file_is_missing_and_never_waited_for() {
 
 #[test]
 fn a_folder_without_its_slash_is_redirected() {
-    let site = Site::new(&[("a/b/x", ""), ("evil.example/x", ""), ("a:b/x", ""), ("é/x", "")]);
+    let site = Site::new(&[("a/b/x", ""), ("evil.example/x", ""), ("c:d/x", ""), ("é ?#/x", "")]);
     for (target, location) in [
-        ("/a", "/a/"),
-        ("/a/b?q=1&r=//x", "/a/b/?q=1&r=//x"),
-        ("/a?", "/a/?"),
-        ("/%61", "/a/"),
-        ("/evil.example", "/evil.example/"),
-        ("/a:b", "/a%3Ab/"),
-        ("/%C3%A9", "/%C3%A9/"),
-        ("http://other.example/a", "/a/"),
+        ("/a", "a/"),
+        ("/a/b?q=1&r=//x", "b/?q=1&r=//x"),
+        ("/a?", "a/?"),
+        ("/%61", "a/"),
+        ("/evil.example", "evil.example/"),
+        ("/c:d", "./c:d/"),
+        ("/c%3Ad?x:y", "./c:d/?x:y"),
+        ("/%C3%A9%20%3F%23", "%C3%A9%20%3F%23/"),
+        ("http://other.example/a", "a/"),
+        ("//evil.example", "evil.example/"),
+        ("/./a/x/../b", "b/"),
+        ("/a//b", "b/"),
+        ("/a/%2e%2e/a", "a/"),
     ] {
-        let answer = site.get(target, "");
-        assert!(answer.starts_with("HTTP/1.1 308 "), "{target}: {answer}");
-        assert_eq!(field(&answer, "Location"), location, "{target}");
+        for method in ["GET", "HEAD"] {
+            let answer = site.ask(method, target, "");
+            assert!(answer.starts_with("HTTP/1.1 301 Moved Permanently\r\n"), "{target}: {answer}");
+            assert_eq!(field(&answer, "Location"), location, "{target}");
+        }
     }
-    for target in
-        ["//evil.example", "//evil.example/..", "/\\evil.example", "/%2fevil.example", "/%5cevil.example"]
-    {
+    for target in ["/\\evil.example", "/%2fevil.example", "/%5cevil.example"] {
         site.assert_missing(target);
     }
 }
@@ -292,8 +364,10 @@ fn a_folder_is_its_index_or_a_list() {
     let site = Site::new(&[("with/index.html", "<p>mine"), ("without/a.txt", "")]);
     let answer = site.get("/with/", "");
     assert!(answer.ends_with("\r\n\r\n<p>mine"), "{answer}");
-    assert_eq!(field(&answer, "Content-Type"), "text/html; charset=utf-8");
+    assert_eq!(field(&answer, "Content-Type"), "text/html");
     let answer = site.get("/without/", "");
+    // The list is ours, and always UTF-8.
+    assert_eq!(field(&answer, "Content-Type"), "text/html; charset=utf-8");
     assert!(answer.contains("<a href=\"a.txt\">"), "{answer}");
     assert!(field(&answer, "Content-Security-Policy").starts_with("default-src 'none';"));
     assert_eq!(field(&answer, "X-Content-Type-Options"), "nosniff");
@@ -394,18 +468,64 @@ fn a_small_file_costs_one_job_and_a_large_one_one_more_for_each_piece() {
         [("GET", "/small", 1, 64 << 10), ("GET", "/large", 4, 600 << 10), ("HEAD", "/large", 1, 0)]
     {
         let jobs = Arc::new(AtomicUsize::new(0));
-        let files = Files::new(&site.root(), Arc::new(Counting(Arc::clone(&jobs)))).unwrap();
+        let files = Files::new(
+            Root::new(&site.root()).unwrap(),
+            DotNames::WellKnown,
+            Types::new(None).unwrap(),
+            Arc::new(Counting(Arc::clone(&jobs))),
+        );
         let octets = content(files, &format!("{method} {target} HTTP/1.1\r\nHost: a\r\n\r\n"));
         assert_eq!((jobs.load(Ordering::SeqCst), octets.len()), (expected, length), "{target}");
     }
 }
 
+/// Keeps what it hears of failures.
+#[derive(Default)]
+struct Failures(Mutex<Vec<String>>);
+
+impl Subscriber for Failures {
+    fn failed(&self, connection: Option<&ConnectionInfo>, failure: Failure, text: &str) {
+        assert!(connection.is_some());
+        self.0.lock().unwrap().push(format!("{failure:?}: {text}"));
+    }
+}
+
+#[test]
+fn a_file_that_becomes_shorter_while_it_is_sent_is_named_to_the_operator() {
+    let site = Site::new(&[]);
+    site.write("sub/large", "l".repeat(2 << 20));
+    let failures = Arc::new(Failures::default());
+    let heard = Arc::clone(&failures) as Arc<dyn Subscriber>;
+    let mut server = MemoryServer::with(ServerConfig::default(), 4096, Some(heard), site.files());
+    let client = server.connect().unwrap_or_else(|refusal| panic!("{refusal:?}"));
+    client.send("GET /sub/large HTTP/1.1\r\nHost: a\r\n\r\n");
+    server.run();
+    let path = site.root().join("sub/large");
+    File::options().write(true).open(&path).unwrap().set_len(1000).unwrap();
+    while !client.take().is_empty() {
+        server.run();
+    }
+    let expected =
+        format!("Response: The source of the body failed: {path:?} became shorter while it was sent.");
+    assert_eq!(*failures.0.lock().unwrap(), [expected]);
+}
+
 #[test]
 fn a_root_that_is_no_folder_is_named() {
     let site = Site::new(&[("file", "")]);
+    assert!(Root::new(Path::new("")).is_err());
     for name in ["missing", "file"] {
         let path = site.root().join(name);
-        let error = Files::new(&path, Arc::new(Inline)).err().map(|error| error.to_string()).unwrap();
+        let error = Root::new(&path).err().map(|error| error.to_string()).unwrap();
         assert!(error.starts_with(&format!("cannot serve the folder {}: ", path.display())), "{error}");
     }
+}
+
+#[test]
+fn a_folder_that_is_removed_while_it_is_listed_is_missing_and_not_empty() {
+    let site = Site::new(&[]);
+    let root = Root::new(&site.root()).unwrap().open().unwrap();
+    fs::remove_dir(site.root()).unwrap();
+    let error = listing::page(&root, &Target::decode("/").unwrap(), DotNames::WellKnown).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
 }

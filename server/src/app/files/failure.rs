@@ -1,0 +1,113 @@
+//! What could not be read: what its operator is told, and what the client is.
+
+use std::io::{self, ErrorKind};
+use std::path::PathBuf;
+use std::{error, fmt};
+
+use httpfsm::handler::Response;
+use httpfsm::status::Status;
+use rustix::io::Errno;
+
+use super::place;
+use crate::log::note_often;
+
+/// A file or a folder that could not be read, and why.
+#[derive(Debug)]
+pub(super) struct Unreadable {
+    pub(super) path: PathBuf,
+    pub(super) error: io::Error,
+}
+
+impl Unreadable {
+    /// The response; tells the operator, unless somebody has only asked for what is not there. A client does not learn
+    /// what is there and may not be read.
+    pub(super) fn respond(&self) -> Response {
+        if !place::is_hidden(&self.error) || is_forbidden(&self.error) {
+            note_often("files", format_args!("{self}"));
+        }
+        response(&self.error)
+    }
+}
+
+/// The response to a request for what cannot be read.
+pub(super) fn response(error: &io::Error) -> Response {
+    let (status, text) = status(error);
+    Response::text(text).with_status(status)
+}
+
+fn status(error: &io::Error) -> (Status, &'static str) {
+    if place::is_hidden(error) {
+        (Status::NOT_FOUND, "There is nothing here.\n")
+    } else if place::is_passing(error) {
+        (Status::SERVICE_UNAVAILABLE, "The server has no resources left for the moment.\n")
+    } else {
+        (Status::INTERNAL_SERVER_ERROR, "The file cannot be read.\n")
+    }
+}
+
+/// Whether the system forbids it: the operator may have meant to serve it. A link that leads out of the root, which is
+/// forbidden as well, comes without a number from the system.
+fn is_forbidden(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::ACCESS | Errno::PERM))
+}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.error.kind() {
+            ErrorKind::UnexpectedEof => write!(f, "{:?} became shorter while it was sent.", self.path),
+            _ => write!(f, "{:?} cannot be read: {}.", self.path, self.error),
+        }
+    }
+}
+
+impl error::Error for Unreadable {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        Some(&self.error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Error, ErrorKind};
+
+    use rustix::io::Errno;
+
+    use super::{Unreadable, is_forbidden, status};
+
+    #[test]
+    fn a_client_learns_that_something_failed_and_not_what_is_there() {
+        for (errno, expected) in [
+            (Errno::NOENT, 404),
+            (Errno::NOTDIR, 404),
+            (Errno::ACCESS, 404),
+            (Errno::PERM, 404),
+            (Errno::LOOP, 404),
+            (Errno::MFILE, 503),
+            (Errno::NFILE, 503),
+            (Errno::NOMEM, 503),
+            (Errno::IO, 500),
+            (Errno::STALE, 500),
+        ] {
+            assert_eq!(status(&errno.into()).0.code(), expected, "{errno:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_forbidden_is_told_apart_from_what_leads_out() {
+        assert!(is_forbidden(&Errno::ACCESS.into()) && is_forbidden(&Errno::PERM.into()));
+        assert!(!is_forbidden(&Errno::NOENT.into()));
+        assert!(!is_forbidden(&Error::new(
+            ErrorKind::PermissionDenied,
+            "a path led outside of the filesystem"
+        )));
+    }
+
+    #[test]
+    fn a_failure_names_the_file() {
+        let text = |error| Unreadable { path: "/srv/www/a\n.iso".into(), error }.to_string();
+        let shorter = text(ErrorKind::UnexpectedEof.into());
+        assert_eq!(shorter, "\"/srv/www/a\\n.iso\" became shorter while it was sent.");
+        let unreadable = text(Errno::IO.into());
+        assert_eq!(unreadable, "\"/srv/www/a\\n.iso\" cannot be read: Input/output error (os error 5).");
+    }
+}

@@ -1,0 +1,172 @@
+//! What a request for a file or a folder is answered.
+
+use std::ffi::OsStr;
+use std::fs::{File, Metadata};
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use cap_std::fs::Dir;
+use httpfsm::handler::{Request, Response};
+use httpfsm::status::Status;
+use httpfsm_transport::Spawner;
+
+use super::conditional::{Validators, Verdict};
+use super::failure::{self, Unreadable};
+use super::hidden::DotNames;
+use super::path::{self, Target};
+use super::place::{self, Place};
+use super::ranges::Selection;
+use super::root::Root;
+use super::source::Source;
+use super::types::Types;
+use super::{content, listing, multipart};
+
+/// Stored copies are to be validated each time, which costs a 304: a file may change whenever it likes.
+const CACHING: &str = "no-cache";
+
+/// What is served.
+pub(super) struct Site {
+    pub(super) root: Root,
+    pub(super) dot_names: DotNames,
+    pub(super) types: Types,
+}
+
+impl Site {
+    /// The response to GET or HEAD; blocks.
+    pub(super) fn respond(&self, request: &Request, spawner: Arc<dyn Spawner>) -> Response {
+        let target = Target::decode(request.path()).filter(|target| self.dot_names.show(target.names()));
+        let Some(target) = target else { return failure::response(&ErrorKind::NotFound.into()) };
+        match self.root.open() {
+            Ok(root) => {
+                let found = self.find(&root, request, &target, spawner);
+                found.unwrap_or_else(|unreadable| unreadable.respond())
+            }
+            // The root tells by itself that it is gone.
+            Err(error) if place::is_hidden(&error) => failure::response(&error),
+            Err(error) => self.unreadable(Path::new(""))(error).respond(),
+        }
+    }
+
+    fn find(
+        &self,
+        root: &Dir,
+        request: &Request,
+        target: &Target,
+        spawner: Arc<dyn Spawner>,
+    ) -> Result<Response, Unreadable> {
+        let at = |path: &Path| place::at(root, path, self.dot_names).map_err(self.unreadable(path));
+        let list = || self.list(root, request, target).map_err(self.unreadable(&target.to_path()));
+        let path = target.to_path();
+        match (at(&path)?, target.file_name()) {
+            (Place::File(file, metadata), Some(_)) => self.send(request, &path, file, &metadata, spawner),
+            (Place::File(..), None) => Err(self.unreadable(&path)(ErrorKind::NotFound.into())),
+            (Place::Folder, Some(name)) => Ok(redirect(name, request.query())),
+            (Place::Folder, None) => {
+                let index = path.join("index.html");
+                match at(&index) {
+                    Ok(Place::File(file, metadata)) => self.send(request, &index, file, &metadata, spawner),
+                    Ok(Place::Folder) => list(),
+                    Err(unreadable) if unreadable.error.kind() == ErrorKind::NotFound => list(),
+                    Err(unreadable) => Err(unreadable),
+                }
+            }
+        }
+    }
+
+    /// Where something in the root is for its operator.
+    fn full_path(&self, path: &Path) -> PathBuf {
+        self.root.path().join(path.strip_prefix(".").unwrap_or(path))
+    }
+
+    fn unreadable(&self, path: &Path) -> impl FnOnce(io::Error) -> Unreadable {
+        move |error| Unreadable { path: self.full_path(path), error }
+    }
+
+    fn send(
+        &self,
+        request: &Request,
+        path: &Path,
+        file: File,
+        metadata: &Metadata,
+        spawner: Arc<dyn Spawner>,
+    ) -> Result<Response, Unreadable> {
+        let validators = Validators::of_file(metadata, SystemTime::now());
+        if let Some(response) = conditional_answer(request, &validators) {
+            return Ok(response);
+        }
+        let length = metadata.len();
+        // Range is defined for GET alone (RFC 9110 section 14.2).
+        let selection = match request.method() {
+            "GET" => validators.selection(request.head(), length),
+            _ => Selection::Whole,
+        };
+        let content_type = content::content_type(&self.types, path, &file).map_err(self.unreadable(path))?;
+        let source = Source::new(file, self.full_path(path), spawner);
+        let (status, source, content_type, range) = match selection {
+            Selection::Whole => (Status::OK, source.range(0..length), content_type, None),
+            Selection::One(range) => {
+                let told = format!("bytes {}-{}/{length}", range.start, range.end.saturating_sub(1));
+                (Status::PARTIAL_CONTENT, source.range(range), content_type, Some(told))
+            }
+            Selection::Several(ranges) => {
+                let (source, content_type) = multipart::parts(source, &ranges, length, &content_type);
+                (Status::PARTIAL_CONTENT, source, content_type, None)
+            }
+            Selection::Unsatisfiable => {
+                return Ok(Response::text("The file is shorter than that.\n")
+                    .with_status(Status::RANGE_NOT_SATISFIABLE)
+                    .with_field("Content-Range", format!("bytes */{length}")));
+            }
+        };
+        let body = if request.method() == "HEAD" { source.into_stream() } else { source.into_body()? };
+        let mut response = validators
+            .apply(Response::new(status))
+            .with_field("Cache-Control", CACHING)
+            .with_field("Content-Type", content_type)
+            // The type is as it is told, above all where it was guessed.
+            .with_field("X-Content-Type-Options", "nosniff")
+            .with_field("Accept-Ranges", "bytes");
+        if let Some(range) = range {
+            response = response.with_field("Content-Range", range);
+        }
+        Ok(response.with_body(body))
+    }
+
+    fn list(&self, root: &Dir, request: &Request, target: &Target) -> io::Result<Response> {
+        let page = listing::page(root, target, self.dot_names)?;
+        let validators = Validators::of_text(&page);
+        if let Some(response) = conditional_answer(request, &validators) {
+            return Ok(response);
+        }
+        Ok(validators
+            .apply(Response::html(page))
+            .with_field("Cache-Control", CACHING)
+            .with_field("Content-Security-Policy", listing::POLICY)
+            .with_field("X-Content-Type-Options", "nosniff"))
+    }
+}
+
+/// To the folder that a path without a slash at its end leads to. Relative, so that it is right behind a proxy that adds a
+/// prefix, and 301, as there are clients that do not follow 308 (Python 3.10, `HttpURLConnection`): nothing but GET and
+/// HEAD, which 301 does not change, comes here.
+fn redirect(name: &OsStr, query: Option<&str>) -> Response {
+    let query = query.map(|query| format!("?{query}")).unwrap_or_default();
+    Response::redirect(Status::MOVED_PERMANENTLY, &format!("{}/{query}", path::reference(name)))
+        .with_field("Cache-Control", CACHING)
+}
+
+/// The answer that the preconditions of the request decide, if they do.
+fn conditional_answer(request: &Request, validators: &Validators) -> Option<Response> {
+    match validators.judge(request.head()) {
+        Verdict::Perform => None,
+        Verdict::NotModified => {
+            Some(validators.apply(Response::new(Status::NOT_MODIFIED)).with_field("Cache-Control", CACHING))
+        }
+        Verdict::Failed => Some(
+            Response::text("This is not what the request supposes.\n")
+                .with_status(Status::PRECONDITION_FAILED),
+        ),
+    }
+}

@@ -1,0 +1,148 @@
+//! The folder that is served, which others may replace while it is.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf, absolute};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::{env, fmt, fs, io};
+
+use cap_std::ambient_authority;
+use cap_std::fs::Dir;
+
+use super::place;
+use crate::log::note;
+
+/// A path, and whatever folder stands there when somebody asks.
+pub(crate) struct Root {
+    path: PathBuf,
+    /// Whether the operator has been told that nothing stands there.
+    is_gone: AtomicBool,
+}
+
+impl Root {
+    /// The root at a path. A relative one is made absolute now, with its links as they are: what they lead to may change.
+    ///
+    /// # Errors
+    ///
+    /// [`NoFolder`] when there is no folder at the path, or none that may be opened and listed.
+    pub(crate) fn new(path: &Path) -> Result<Self, NoFolder> {
+        let no_folder = |error| NoFolder { path: path.to_owned(), error };
+        let root = Self { path: resolve(path).map_err(no_folder)?, is_gone: AtomicBool::new(false) };
+        // Better told now than by a 404 for each request.
+        root.open().and_then(|dir| dir.entries()).map_err(no_folder)?;
+        Ok(root)
+    }
+
+    /// The absolute path.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Opens the folder that stands at the path now, and tells when it is gone and when it is back, once each. Done for
+    /// each request, whose look-ups then all see one folder: two system calls, which take about 2 µs of 30 to 60.
+    ///
+    /// # Errors
+    ///
+    /// Those of the system.
+    pub(super) fn open(&self) -> io::Result<Dir> {
+        // Asked before the folder is opened: one that was opened before it went is not back.
+        let was_gone = self.is_gone.load(Ordering::SeqCst);
+        let opened = Dir::open_ambient_dir(&self.path, ambient_authority());
+        match &opened {
+            Ok(_) if was_gone && self.is_gone.swap(false, Ordering::SeqCst) => {
+                note(format_args!("The folder {:?} is back.", self.path));
+            }
+            Err(error) if place::is_hidden(error) && !self.is_gone.swap(true, Ordering::SeqCst) => {
+                note(format_args!(
+                    "The folder {:?} is gone, each request is answered 404: {error}.",
+                    self.path
+                ));
+            }
+            _ => {}
+        }
+        opened
+    }
+}
+
+/// The absolute form of a path, with its links as they are.
+fn resolve(path: &Path) -> io::Result<PathBuf> {
+    let resolved = absolute(path)?;
+    if path.is_absolute() {
+        return Ok(resolved);
+    }
+    logical_folder().map_or(Ok(resolved), |folder| absolute(folder.join(path)))
+}
+
+/// The current folder by the name that the shell knows it by, as `pwd -L` has it: so a link in that name is followed anew
+/// as well. `None` where that name is missing or wrong.
+fn logical_folder() -> Option<PathBuf> {
+    let named = PathBuf::from(env::var_os("PWD")?);
+    let there = fs::metadata(&named).ok()?;
+    let here = fs::metadata(".").ok()?;
+    let is_here = (there.dev(), there.ino()) == (here.dev(), here.ino());
+    (named.is_absolute() && is_here).then_some(named)
+}
+
+/// The root cannot be served.
+#[derive(Debug)]
+pub(crate) struct NoFolder {
+    path: PathBuf,
+    error: io::Error,
+}
+
+impl fmt::Display for NoFolder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot serve the folder {}: {}", self.path.display(), self.error)
+    }
+}
+
+impl std::error::Error for NoFolder {}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+    use std::path::Path;
+
+    use super::{Root, resolve};
+
+    fn file(root: &Root) -> Option<String> {
+        root.open().ok()?.read_to_string("file").ok()
+    }
+
+    #[test]
+    fn what_stands_at_the_path_is_opened_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name| folder.path().join(name);
+        for name in ["one", "two"] {
+            fs::create_dir(path(name)).unwrap();
+            fs::write(path(name).join("file"), name).unwrap();
+        }
+        symlink("one", path("link")).unwrap();
+        let (link, one) = (Root::new(&path("link")).unwrap(), Root::new(&path("one")).unwrap());
+        assert_eq!((file(&link).as_deref(), file(&one).as_deref()), (Some("one"), Some("one")));
+        symlink("two", path("new")).unwrap();
+        fs::rename(path("new"), path("link")).unwrap();
+        assert_eq!(file(&link).as_deref(), Some("two"));
+        fs::remove_dir_all(path("one")).unwrap();
+        assert_eq!(file(&one), None);
+        fs::create_dir(path("one")).unwrap();
+        fs::write(path("one/file"), "again").unwrap();
+        assert_eq!(file(&one).as_deref(), Some("again"));
+    }
+
+    #[test]
+    fn a_relative_path_becomes_absolute_with_its_links() {
+        // The tests run in the folder of the package.
+        for path in [".", "src", "./src/../src"] {
+            let resolved = resolve(Path::new(path)).unwrap();
+            assert!(
+                resolved.is_absolute()
+                    && resolved.ends_with(path.trim_start_matches('.').trim_start_matches('/')),
+                "{resolved:?}"
+            );
+            assert_eq!(fs::canonicalize(&resolved).unwrap(), fs::canonicalize(path).unwrap());
+        }
+        assert_eq!(resolve(Path::new("/x/link")).unwrap(), Path::new("/x/link"));
+        assert!(resolve(Path::new("")).is_err());
+    }
+}

@@ -2,7 +2,7 @@
 //!
 //! | request | what it shows |
 //! |---|---|
-//! | `GET /` | early hints, and a page whose script tries all that follows |
+//! | `GET /` | early hints, if asked for, and a page whose script tries all that follows |
 //! | `GET /machine.svg` | an answer from memory |
 //! | `GET /request` | JSON |
 //! | `POST /form` | a small body, collected up to a limit |
@@ -12,14 +12,14 @@
 //! | `GET /ticks` | server-sent events, an answer without an end |
 //! | `GET /echo` | a WebSocket |
 //!
-//! What depends on the transport are two arguments of [`application`].
+//! What depends on the transport are two fields of [`Options`].
 
 use std::convert::Infallible;
 use std::fs;
 use std::future::{Future, poll_fn};
 use std::io::{self, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -27,6 +27,7 @@ use std::time::Duration;
 use async_io::Timer;
 use bytes::Bytes;
 use data_encoding::{BASE64, HEXLOWER};
+use futures_lite::future::or;
 use httpfsm::handler::{
     Body, BodyFailure, CollectError, Handler, IntoResponse, IoFailure, UpgradeFuture, Upgraded,
 };
@@ -35,8 +36,10 @@ use httpfsm_transport::{BodyReader, BodyWriter, Job, Spawner, sync, written};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
+use tungstenite::error::ProtocolError;
 use tungstenite::handshake::derive_accept_key;
-use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
+use tungstenite::protocol::frame::coding::CloseCode;
+use tungstenite::protocol::{CloseFrame, Role, WebSocketConfig, WebSocketContext};
 use tungstenite::{Error, Message};
 
 /// Octets of a form or of a WebSocket message.
@@ -47,37 +50,48 @@ const LARGE: u64 = 64 << 20;
 const PIECE: usize = 64 << 10;
 /// How long a WebSocket may be silent.
 const SILENCE: Duration = Duration::from_secs(300);
+/// How long a WebSocket that ends waits for its peer.
+const LINGER: Duration = Duration::from_secs(5);
 
 /// What goes on beside the requests.
 pub(crate) type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// Runs a task in the background of the transport's runtime.
 pub(crate) type Spawn = fn(Task);
 
-/// The application: `spawner` runs what blocks, `spawn` what outlives its request, and uploads go to `folder`.
-pub(crate) fn application(spawner: Arc<dyn Spawner>, spawn: Spawn, folder: PathBuf) -> impl Handler {
-    let application = Arc::new(Application { spawner, spawn, folder });
+/// What the application is given.
+#[derive(Clone)]
+pub(crate) struct Options {
+    /// Runs what blocks.
+    pub(crate) spawner: Arc<dyn Spawner>,
+    /// Runs what outlives its request.
+    pub(crate) spawn: Spawn,
+    /// Where uploads go.
+    pub(crate) folder: PathBuf,
+    /// Whether the page is preceded by a 103.
+    pub(crate) early_hints: bool,
+}
+
+/// The application.
+pub(crate) fn application(options: Options) -> impl Handler {
+    let application = Arc::new(Application(options));
     move |request: Request| {
         let application = Arc::clone(&application);
         async move { application.answer(request).await }
     }
 }
 
-struct Application {
-    spawner: Arc<dyn Spawner>,
-    spawn: Spawn,
-    folder: PathBuf,
-}
+struct Application(Options);
 
 impl Application {
     async fn answer(&self, request: Request) -> Result<Response, Failure> {
         match (request.method(), request.path()) {
-            ("GET" | "HEAD", "/") => Ok(page(&request)),
+            ("GET" | "HEAD", "/") => Ok(self.page(&request)),
             ("GET" | "HEAD", "/style.css") => Ok(typed("text/css", include_str!("page/style.css"))),
             ("GET" | "HEAD", "/script.js") => Ok(typed("text/javascript", include_str!("page/script.js"))),
             ("GET" | "HEAD", "/machine.svg") => Ok(picture()),
             ("GET" | "HEAD", "/request") => Ok(describe(&request)),
             ("POST", "/form") => form(request).await,
-            ("POST", "/words") => Ok(sync(Arc::clone(&self.spawner), count_words).call(request).await),
+            ("POST", "/words") => Ok(sync(Arc::clone(&self.0.spawner), count_words).call(request).await),
             ("POST", "/files") => self.upload(request).await,
             ("GET" | "HEAD", path) if path.starts_with("/files/") => self.download(path).await,
             ("GET", "/ticks") => Ok(ticks(&request)),
@@ -88,7 +102,7 @@ impl Application {
 
     /// Runs what blocks where it may.
     fn job<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Job<T> {
-        Job::spawn(&self.spawner, work)
+        Job::spawn(&self.0.spawner, work)
     }
 }
 
@@ -152,12 +166,18 @@ impl From<io::Error> for Failure {
 
 // --- Answers from memory ---------------------------------------------------------------------------------------------
 
-/// The page. A browser may fetch what it needs while the page is still being made (RFC 8297).
-fn page(request: &Request) -> Response {
-    if let Ok(hints) = Fields::new().with("Link", "</style.css>; rel=preload; as=style") {
-        request.early_hints(hints);
+impl Application {
+    /// The page. A browser may fetch what it needs while the page is still being made (RFC 8297). Only if it is asked for,
+    /// because a proxy that does not know a 103 may take it for the response: nginx 1.22 does, if it keeps its connections
+    /// to the server, and the client waits for a minute.
+    fn page(&self, request: &Request) -> Response {
+        if self.0.early_hints {
+            if let Ok(hints) = Fields::new().with("Link", "</style.css>; rel=preload; as=style") {
+                request.early_hints(hints);
+            }
+        }
+        Response::html(include_str!("page/index.html"))
     }
-    Response::html(include_str!("page/index.html"))
 }
 
 /// The machine that this very request went through.
@@ -210,7 +230,7 @@ impl Application {
             request.refuse_expect();
             return Err(Failure::TooLarge);
         }
-        let folder = self.folder.clone();
+        let folder = self.0.folder.clone();
         let mut upload = self.job(move || Upload::create(&folder)).await?;
         while let Some(piece) = request.body().next_data().await {
             let piece = piece?;
@@ -227,7 +247,7 @@ impl Application {
     async fn download(&self, path: &str) -> Result<Response, Failure> {
         let Some(file) = self.path_of(path) else { return Ok(no_such("")) };
         let file = self.job(move || fs::File::open(file)).await?;
-        let spawner = Arc::clone(&self.spawner);
+        let spawner = Arc::clone(&self.0.spawner);
         let body = written(|body| send_file(file, spawner, body));
         Ok(typed("application/octet-stream", body).with_field("Trailer", "Content-Digest"))
     }
@@ -236,7 +256,7 @@ impl Application {
     fn path_of(&self, path: &str) -> Option<PathBuf> {
         let name = path.strip_prefix("/files/")?;
         let hash = HEXLOWER.decode(name.as_bytes()).ok()?;
-        (hash.len() == Sha256::output_size()).then(|| self.folder.join(name))
+        (hash.len() == Sha256::output_size()).then(|| self.0.folder.join(name))
     }
 }
 
@@ -335,7 +355,7 @@ impl Application {
             return Response::new(Status::BAD_REQUEST).with_field("Sec-WebSocket-Version", "13");
         };
         let accept = derive_accept_key(key);
-        (self.spawn)(Box::pin(echo_messages(request.upgrade())));
+        (self.0.spawn)(Box::pin(echo_messages(request.upgrade())));
         Response::switching_protocols("websocket").with_field("Sec-WebSocket-Accept", accept)
     }
 }
@@ -349,11 +369,32 @@ fn websocket_key(request: &Request) -> Option<&[u8]> {
 async fn echo_messages(upgrade: UpgradeFuture) {
     let Ok(connection) = upgrade.await else { return };
     let mut socket = WebSocket::new(connection);
-    while let Ok(message) = socket.read().await {
-        let is_content = message.is_text() || message.is_binary();
-        if is_content && socket.send(message).await.is_err() {
-            return;
+    loop {
+        let step = match socket.read().await {
+            Ok(message @ (Message::Text(_) | Message::Binary(_))) => socket.send(message).await,
+            // What answers a Ping or a Close leaves before more is read: a peer that reads nothing is owed one Pong.
+            Ok(_) => socket.flush().await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = step {
+            return or(socket.end(close_code(&error)), expire(LINGER)).await;
         }
+    }
+}
+
+async fn expire(limit: Duration) {
+    Timer::after(limit).await;
+}
+
+/// What a peer that broke a rule is told (RFC 6455 section 7.4.1). Nothing is said where the connection was closed or
+/// is lost.
+fn close_code(error: &Error) -> Option<CloseCode> {
+    match error {
+        Error::Capacity(_) => Some(CloseCode::Size),
+        Error::Utf8(_) => Some(CloseCode::Invalid),
+        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => None,
+        Error::Protocol(_) => Some(CloseCode::Protocol),
+        _ => None,
     }
 }
 
@@ -373,6 +414,11 @@ impl WebSocket {
         self.wait(|protocol, octets| protocol.read(octets)).await
     }
 
+    async fn flush(&mut self) -> Result<(), Error> {
+        self.wait(|protocol, octets| protocol.flush(octets)).await
+    }
+
+    /// Sends a message and flushes.
     async fn send(&mut self, message: Message) -> Result<(), Error> {
         // The first call queues the message, even where it would block; the others carry on with its octets.
         let mut message = Some(message);
@@ -383,22 +429,40 @@ impl WebSocket {
         .await
     }
 
+    /// Ends the connection, after a Close frame if there is a code to tell (RFC 6455 section 7.1.7). No frame of the peer
+    /// is looked at any more, but its input is read to the end: octets that nobody reads would make the system reset the
+    /// connection, and the peer could lose the Close frame.
+    async fn end(mut self, code: Option<CloseCode>) {
+        if let Some(code) = code {
+            let frame = CloseFrame { code, reason: "".into() };
+            if self.send(Message::Close(Some(frame))).await.is_err() {
+                return;
+            }
+        }
+        let mut connection = self.connection;
+        if connection.close().await.is_ok() {
+            let mut thrown_away = [0; 4096];
+            while connection.read(&mut thrown_away).await.is_ok_and(|octets| octets > 0) {}
+        }
+    }
+
     /// Repeats a step until it does not block.
     async fn wait<T>(
         &mut self,
         mut step: impl FnMut(&mut WebSocketContext, &mut Octets<'_, '_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        // The deadlines of HTTP are over for this connection.
-        let mut deadline = Timer::after(SILENCE);
-        poll_fn(|cx| {
-            let step = step(&mut self.protocol, &mut Octets { connection: &mut self.connection, cx });
-            match step {
-                Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {}
-                done => return Poll::Ready(done),
+        let done = poll_fn(|cx| {
+            match step(&mut self.protocol, &mut Octets { connection: &mut self.connection, cx }) {
+                Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
+                done => Poll::Ready(done),
             }
-            pin!(&mut deadline).poll(cx).map(|_| Err(Error::Io(io::ErrorKind::TimedOut.into())))
-        })
-        .await
+        });
+        // The deadlines of HTTP are over for this connection.
+        let too_late = async {
+            expire(SILENCE).await;
+            Err(Error::Io(io::ErrorKind::TimedOut.into()))
+        };
+        or(done, too_late).await
     }
 }
 

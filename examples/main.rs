@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use httpfsm::ServerConfig;
@@ -20,7 +21,7 @@ use signal_hook::iterator::Signals;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use crate::everything::{Spawn, Task, application};
+use crate::everything::{Options, Spawn, Task, application};
 
 /// Serves one application, on the transport of your choice
 #[derive(Parser)]
@@ -31,6 +32,9 @@ struct Arguments {
     /// Where to listen, on this machine alone; 0 lets the system choose
     #[arg(long, default_value_t = 8080)]
     port: u16,
+    /// Send a 103 (Early Hints) before the page; some proxies, such as nginx 1.22, take it for the response
+    #[arg(long)]
+    early_hints: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -43,13 +47,15 @@ enum Transport {
 
 /// On each transport: what moves the octets, where blocking work is done, and how a future is run in the background.
 fn main() -> io::Result<()> {
-    let Arguments { transport, port } = Arguments::parse();
-    match transport {
-        Transport::Tokio => Runtime::new()?.block_on(serve(Tokio::default(), TokioPool, on_tokio, port)),
-        Transport::AsyncStd => block_on(serve(AsyncStd::default(), FuturesPool, on_async_std, port)),
-        Transport::Smol => block_on(serve(Smol::default(), FuturesPool, on_smol, port)),
+    let arguments = Arguments::parse();
+    match arguments.transport {
+        Transport::Tokio => {
+            Runtime::new()?.block_on(serve(Tokio::default(), TokioPool, on_tokio, &arguments))
+        }
+        Transport::AsyncStd => block_on(serve(AsyncStd::default(), FuturesPool, on_async_std, &arguments)),
+        Transport::Smol => block_on(serve(Smol::default(), FuturesPool, on_smol, &arguments)),
         // Its workers may block, so blocking work is done where it is asked for.
-        Transport::Blocking => block_on(serve(Blocking::default(), Inline, on_blocking, port)),
+        Transport::Blocking => block_on(serve(Blocking::default(), Inline, on_blocking, &arguments)),
     }
 }
 
@@ -70,28 +76,40 @@ fn on_blocking(task: Task) {
     let _ = httpfsm_blocking::spawn(task);
 }
 
-/// Serves until a signal ends it.
-async fn serve(transport: impl Moves, spawner: impl Spawner, spawn: Spawn, port: u16) -> io::Result<()> {
+/// Serves until signals end it.
+async fn serve(
+    transport: impl Moves,
+    spawner: impl Spawner,
+    spawn: Spawn,
+    arguments: &Arguments,
+) -> io::Result<()> {
     let mut config = ServerConfig::default();
     // On every transport, so that an upload is hashed while it arrives.
     config.channel.bodies = Some(Bodies::Streamed);
     // Removed with all uploads when it is dropped.
     let folder = TempDir::with_prefix("httpfsm-everything-")?;
+    let options = Options {
+        spawner: Arc::new(spawner),
+        spawn,
+        folder: folder.path().to_owned(),
+        early_hints: arguments.early_hints,
+    };
     let server = Server::on(transport, config)
-        .listen_tcp((Ipv4Addr::LOCALHOST, port).into())?
-        .serve(application(Arc::new(spawner), spawn, folder.path().to_owned()))?;
-    drain_at_a_signal(server.clone())?;
+        .listen_tcp((Ipv4Addr::LOCALHOST, arguments.port).into())?
+        .serve(application(options))?;
+    obey_signals(server.clone())?;
     announce(&server)?;
     server.gone().await;
     Ok(())
 }
 
-/// Answers what is under way, and takes no more.
-fn drain_at_a_signal(server: ServerHandle) -> io::Result<()> {
+/// At the first signal, answers what is under way and takes no more; at the second, drops what is left. The program then
+/// ends by itself, so that its folder is removed.
+fn obey_signals(server: ServerHandle) -> io::Result<()> {
     let mut signals = Signals::new([SIGTERM, SIGINT])?;
     thread::spawn(move || {
-        if signals.forever().next().is_some() {
-            drop(server.drain(None));
+        for (signals, _) in signals.forever().enumerate() {
+            drop(server.drain((signals > 0).then_some(Duration::ZERO)));
         }
     });
     Ok(())

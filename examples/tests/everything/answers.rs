@@ -1,17 +1,26 @@
 //! What is answered from memory, and to small bodies.
 
-use crate::on_each_transport;
+use crate::{on_each_transport, on_each_transport_with};
 
 #[test]
-fn the_page_comes_after_its_hints() {
+fn the_page_comes_alone() {
     on_each_transport(|server| {
+        let page = server.get("/");
+        assert_eq!(page.interim, None);
+        assert_eq!(page.field("Content-Type"), Some("text/html; charset=utf-8"));
+        assert!(page.text().contains("<h1>Everything</h1>"), "{page:?}");
+    });
+}
+
+#[test]
+fn the_page_comes_after_its_hints_if_they_are_asked_for() {
+    on_each_transport_with(&["--early-hints"], |server| {
         let page = server.get("/");
         let interim = page.interim.as_deref().unwrap_or_default();
         assert!(
             interim.starts_with("HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload"),
             "{page:?}"
         );
-        assert_eq!(page.field("Content-Type"), Some("text/html; charset=utf-8"));
         assert!(page.text().contains("<h1>Everything</h1>"), "{page:?}");
     });
 }

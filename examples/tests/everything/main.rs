@@ -16,6 +16,7 @@ mod answers;
 mod browser;
 mod files;
 mod readme;
+mod signals;
 mod ticks;
 mod websocket;
 
@@ -27,8 +28,13 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Starts the program on each transport, and ends it as a user does.
 fn on_each_transport(test: impl Fn(&Server)) {
+    on_each_transport_with(&[], test);
+}
+
+/// The same, with more flags.
+fn on_each_transport_with(flags: &[&str], test: impl Fn(&Server)) {
     for transport in TRANSPORTS {
-        let server = Server::start(transport);
+        let server = Server::start(transport, flags);
         let told = Told(transport);
         test(&server);
         drop(told);
@@ -56,10 +62,11 @@ struct Server {
 }
 
 impl Server {
-    fn start(transport: &str) -> Self {
+    fn start(transport: &str, flags: &[&str]) -> Self {
         let temporary = tempfile::tempdir().expect("a directory");
         let mut child = Command::new(env!("CARGO_BIN_EXE_everything"))
             .args(["--port", "0", "--transport", transport])
+            .args(flags)
             .env("TMPDIR", temporary.path())
             .stdout(Stdio::piped())
             .spawn()
@@ -122,9 +129,21 @@ impl Server {
         peak.unwrap_or_else(|| panic!("no peak in {status}"))
     }
 
-    /// Drains it by a signal; it leaves nothing behind.
-    fn end(mut self) {
-        kill_process(Pid::from_child(&self.child), Signal::TERM).expect("a running child");
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).expect("a running child");
+    }
+
+    /// Drains it by a signal.
+    fn end(self) {
+        self.end_by(Signal::TERM);
+    }
+
+    /// Sends it a signal, waits until it is gone, and sees that it leaves nothing behind.
+    fn end_by(mut self, signal: Signal) {
+        // It may have ended by an earlier one.
+        if self.child.try_wait().expect("a child").is_none() {
+            self.signal(signal);
+        }
         let status = wait_for("the end of the program", || self.child.try_wait().expect("a child"));
         assert!(status.success(), "{status}");
         let left: Vec<_> = fs::read_dir(self.temporary.path()).expect("a folder").collect();

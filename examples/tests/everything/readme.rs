@@ -43,3 +43,13 @@ fn every_route_has_a_command() {
         assert!(commands().any(|(command, _)| is_there(command)), "no command for {route}");
     }
 }
+
+#[test]
+fn no_shell_takes_an_address_for_a_pattern() {
+    for (command, _) in commands() {
+        let quoted = |word: &str| word.starts_with('\'') && word.ends_with('\'');
+        for word in command.split_whitespace().filter(|word| word.contains("http://")) {
+            assert!(quoted(word) || !word.contains(['?', '&', '*', '[']), "zsh: no matches found: {word}");
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! The pages say what is so: their programs are built from the dependency lines above them, as somebody would who pastes
+//! both into a new package, and run; no line of them is hidden; and their links lead somewhere.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+mod programs;
+
+/// The repository.
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace")
+}
+
+/// The pages that people read, with their paths in the repository.
+fn pages() -> Vec<(PathBuf, String)> {
+    let listed = Command::new("git").args(["ls-files", "*.md"]).current_dir(root()).output();
+    let listed = String::from_utf8(listed.expect("git").stdout).expect("text");
+    let pages = listed.lines().filter(|path| !path.starts_with("core/tests/") && !path.contains("corpus/"));
+    let pages: Vec<_> =
+        pages.map(|path| (path.into(), fs::read_to_string(root().join(path)).expect("a page"))).collect();
+    assert!(pages.iter().any(|(path, _)| path == Path::new("README.md")), "{listed}");
+    pages
+}
+
+/// The blocks of code of a page, in order, with what stands behind the three backticks.
+fn blocks(page: &str) -> Vec<(&str, String)> {
+    let mut blocks: Vec<(&str, String)> = Vec::new();
+    let mut inside = false;
+    for line in page.lines() {
+        match line.strip_prefix("```") {
+            Some(_) if inside => inside = false,
+            Some(kind) => {
+                inside = true;
+                blocks.push((kind, String::new()));
+            }
+            None if inside => {
+                let (_, code) = blocks.last_mut().expect("a block has begun");
+                code.push_str(line);
+                code.push('\n');
+            }
+            None => {}
+        }
+    }
+    assert!(!inside, "a block has no end");
+    blocks
+}
+
+fn is_rust(kind: &str) -> bool {
+    kind.split(',').next() == Some("rust")
+}
+
+#[test]
+fn no_line_of_a_program_is_hidden_where_pages_are_read_as_they_are() {
+    for (path, page) in pages() {
+        for (_, code) in blocks(&page).iter().filter(|(kind, _)| is_rust(kind)) {
+            let hidden = code.lines().find(|line| line.trim() == "#" || line.trim_start().starts_with("# "));
+            assert_eq!(hidden, None, "{}", path.display());
+        }
+    }
+}
+
+#[test]
+fn links_inside_the_repository_lead_somewhere() {
+    let mut links = 0;
+    for (path, page) in pages() {
+        for link in page.split("](").skip(1).filter_map(|rest| rest.split([')', ' ', '#']).next()) {
+            if link.is_empty() || link.contains(':') {
+                continue;
+            }
+            links += 1;
+            let target = root().join(&path).parent().expect("a folder").join(link);
+            assert!(target.exists(), "{}: {link} leads nowhere", path.display());
+        }
+    }
+    assert!(links > 10, "{links}");
+}
+
+/// What the first page calls a folder is one, and each package that a program may depend on is named there.
+#[test]
+fn the_layout_names_every_folder_of_a_package() {
+    let page = fs::read_to_string(root().join("README.md")).expect("a page");
+    let (_, layout) = page.split_once("## Layout").expect("a layout");
+    let named: Vec<_> =
+        layout.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("/`")).collect();
+    for (folder, _) in &named {
+        assert!(root().join(folder).join("Cargo.toml").exists(), "there is no package in {folder}/");
+    }
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).expect("a manifest");
+    let quoted = |list: &str| -> Vec<String> {
+        let (_, list) = manifest.split_once(&format!("{list} = [")).expect("a list");
+        let (list, _) = list.split_once(']').expect("its end");
+        list.split('"').skip(1).step_by(2).map(str::to_owned).collect()
+    };
+    for folder in [quoted("members"), quoted("exclude")].concat() {
+        assert!(named.iter().any(|(name, _)| *name == folder), "{folder}/ is not in the layout of README.md");
+    }
+}

@@ -1,0 +1,196 @@
+//! The programs of the pages.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::{blocks, is_rust, pages, root};
+
+/// Long enough for a loaded machine; nothing here waits for it unless it fails.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A program, or a part of one, of a page.
+struct Program {
+    page: PathBuf,
+    code: String,
+    /// The lines below `[dependencies]` that stand above it on its page.
+    dependencies: String,
+}
+
+impl Program {
+    fn has_main(&self) -> bool {
+        self.code.contains("fn main()")
+    }
+
+    /// A package of its own.
+    fn write(&self, name: &str, folder: &Path) {
+        let manifest = format!(
+            "[package]\nname = \"{name}\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[dependencies]\n{}",
+            self.dependencies
+        );
+        let source = if self.has_main() { "main.rs" } else { "lib.rs" };
+        fs::create_dir_all(folder.join("src")).expect("a folder");
+        fs::write(folder.join("Cargo.toml"), manifest).expect("a file");
+        // Another program may have the port.
+        fs::write(folder.join("src").join(source), self.code.replace("127.0.0.1:8080", "127.0.0.1:0"))
+            .expect("a file");
+    }
+}
+
+fn programs() -> Vec<Program> {
+    let mut programs = Vec::new();
+    for (page, text) in pages() {
+        let mut dependencies = String::new();
+        for (kind, code) in blocks(&text) {
+            match kind {
+                "toml" if code.starts_with("[dependencies]\n") => {
+                    dependencies.push_str(code.trim_start_matches("[dependencies]\n"));
+                }
+                _ if is_rust(kind) => {
+                    programs.push(Program { page: page.clone(), code, dependencies: dependencies.clone() });
+                }
+                _ => {}
+            }
+        }
+    }
+    programs
+}
+
+/// The packages of this repository and their folders.
+fn packages() -> BTreeMap<String, PathBuf> {
+    let folders = fs::read_dir(root()).expect("a folder").map(|entry| entry.expect("an entry").path());
+    let named = folders.filter_map(|folder| {
+        let manifest = fs::read_to_string(folder.join("Cargo.toml")).ok()?;
+        let name = manifest.lines().find_map(|line| line.strip_prefix("name = \"")?.strip_suffix('"'))?;
+        Some((name.to_owned(), folder))
+    });
+    named.collect()
+}
+
+/// A workspace of the programs. They take our packages from this checkout, and everybody else's as our lock file has them.
+fn workspace(programs: &[Program]) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pages");
+    // What is built stays for the next time.
+    let mut manifest = "[workspace]\nresolver = \"3\"\nmembers = [\"program*\"]\n\n".to_owned();
+    manifest.push_str("[profile.dev]\ndebug = false\n\n[patch.crates-io]\n");
+    for (name, path) in packages() {
+        writeln!(manifest, "{name} = {{ path = {path:?} }}").expect("a string");
+    }
+    for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with("program") {
+            fs::remove_dir_all(entry.path()).expect("a folder of ours");
+        }
+    }
+    for (number, program) in programs.iter().enumerate() {
+        let name = format!("program{number}");
+        program.write(&name, &folder.join(&name));
+    }
+    fs::write(folder.join("Cargo.toml"), manifest).expect("a file");
+    fs::copy(root().join("Cargo.lock"), folder.join("Cargo.lock")).expect("a file");
+    folder
+}
+
+/// Builds one of them by itself, so that none has a feature by the grace of another.
+fn build(workspace: &Path, name: &str, page: &Path) {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["build", "--quiet", "--package", name]).current_dir(workspace);
+    cargo.env("CARGO_TARGET_DIR", workspace.join("target"));
+    let output = cargo.output().expect("cargo");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{name} of {} is not built: {said}", page.display());
+}
+
+#[test]
+fn the_programs_are_built_from_the_lines_above_them_and_run() {
+    let programs = programs();
+    let workspace = workspace(&programs);
+    let mut served = 0;
+    for (number, program) in programs.iter().enumerate() {
+        let name = format!("program{number}");
+        build(&workspace, &name, &program.page);
+        // The whole kit, which the tests of the transports run.
+        if !program.has_main() || program.page == Path::new("transport-kit/README.md") {
+            continue;
+        }
+        served += usize::from(run(&workspace.join("target/debug").join(&name), &program.page));
+    }
+    assert!(programs.len() >= 10 && served >= 4, "{served} of {}", programs.len());
+}
+
+/// Runs it: one that listens responds and goes on until Ctrl-C, and each ends without a failure. Whether it listened.
+fn run(path: &Path, page: &Path) -> bool {
+    let folder = tempfile::tempdir().expect("a directory");
+    let mut command = Command::new(path);
+    let child = command.current_dir(&folder).stdout(Stdio::piped()).spawn().expect("the program starts");
+    let mut running = Running(child);
+    let mut stdout = BufReader::new(running.0.stdout.take().expect("a pipe"));
+    let address = address(&mut stdout);
+    if let Some(address) = address {
+        // Twice: it goes on after the first.
+        for _ in 0..2 {
+            let response = get(address);
+            assert!(response.starts_with("HTTP/1.1 200 OK\r\n"), "{}: {response}", page.display());
+        }
+        wait_for("the program to catch Ctrl-C", || catches_interrupts(&running.0).then_some(()));
+        kill_process(Pid::from_child(&running.0), Signal::INT).expect("a running child");
+    }
+    let status = wait_for("the end of the program", || running.0.try_wait().expect("a child"));
+    assert!(status.success(), "{}: {status}", page.display());
+    address.is_some()
+}
+
+/// Whether a handler for SIGINT is in place: tokio's is when the program begins to wait for it.
+fn catches_interrupts(child: &Child) -> bool {
+    let status = fs::read_to_string(format!("/proc/{}/status", child.id())).expect("a process");
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    let caught = caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).expect("a mask");
+    caught & (1 << (Signal::INT.as_raw() - 1)) != 0
+}
+
+#[track_caller]
+fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(started.elapsed() < PATIENCE, "waited in vain for {what}");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Where it says that it listens, in its first line.
+fn address(stdout: &mut BufReader<ChildStdout>) -> Option<SocketAddr> {
+    let mut first = String::new();
+    stdout.read_line(&mut first).expect("text");
+    first.strip_prefix("listening on ")?.trim_end().parse().ok()
+}
+
+fn get(address: SocketAddr) -> String {
+    let mut stream = TcpStream::connect(address).expect("a connection");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: example\r\nConnection: close\r\n\r\n").expect("sent");
+    let mut response = String::new();
+    stream.read_to_string(&mut response).expect("a response and its end");
+    response
+}
+
+/// Killed when dropped.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}

@@ -67,7 +67,7 @@ fn every_differential_seed_passes_and_needs_every_difference_that_is_allowed() {
     }
     for (who, allowed) in differential::TABLES {
         if who == "llhttp" && !differential::has_llhttp() {
-            println!("llhttp: not run: needs LLHTTP_SOURCE");
+            httpfsm_testing::not_run("LLHTTP_SOURCE");
             continue;
         }
         for difference in allowed.iter().copied().flatten() {

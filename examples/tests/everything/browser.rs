@@ -7,9 +7,10 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use httpfsm_testing::tool;
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use crate::{PATIENCE, on_each_transport, tool, wait_for};
+use crate::{PATIENCE, on_each_transport, wait_for};
 
 #[test]
 fn the_page_finds_all_fine() {

@@ -1,6 +1,5 @@
 //! The program, as its users see it, on each transport.
 
-use std::env;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -231,16 +230,4 @@ fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
         assert!(started.elapsed() < PATIENCE, "waited in vain for {what}");
         thread::sleep(Duration::from_millis(10));
     }
-}
-
-/// The path of a program, if it is installed; says so if not.
-fn tool(name: &str) -> Option<PathBuf> {
-    let folders = env::var_os("PATH").unwrap_or_default();
-    let found = env::split_paths(&folders).map(|folder| folder.join(name)).find(|path| path.is_file());
-    if found.is_none() {
-        // Tests that pass print nothing, so this goes past their capture.
-        let test = thread::current();
-        let _ = writeln!(io::stderr(), "{}: not run: needs {name}", test.name().unwrap_or("a test"));
-    }
-    found
 }

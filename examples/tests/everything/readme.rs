@@ -3,7 +3,9 @@
 use std::fs;
 use std::process::Command;
 
-use crate::{on_each_transport, tool};
+use httpfsm_testing::tool;
+
+use crate::on_each_transport;
 
 const README: &str = include_str!("../../README.md");
 

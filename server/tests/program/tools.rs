@@ -1,34 +1,18 @@
 //! Programs that some tests drive the server with. Where one is missing, its tests say so and do not run.
 
-use std::env;
-use std::io::{self, Read, Write};
+use std::io::Read;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use httpfsm_testing::not_run;
+pub(crate) use httpfsm_testing::tool;
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::{PATIENCE, text};
-
-/// The path of a program, if it is installed; says so if not.
-pub(crate) fn tool(name: &str) -> Option<PathBuf> {
-    let folders = env::var_os("PATH").unwrap_or_default();
-    let found = env::split_paths(&folders).chain(["/usr/sbin".into()]).map(|folder| folder.join(name));
-    let found = found.into_iter().find(|path| path.is_file());
-    if found.is_none() {
-        not_run(name);
-    }
-    found
-}
-
-/// Says that a test did not run. Tests that pass print nothing, so this goes past their capture.
-pub(crate) fn not_run(needs: &str) {
-    let thread = thread::current();
-    let _ = writeln!(io::stderr(), "{}: not run: needs {needs}", thread.name().unwrap_or("a test"));
-}
 
 /// Whether this machine has an IPv6 loopback address; says so if not.
 pub(crate) fn has_ipv6() -> bool {

@@ -124,7 +124,7 @@ on_each_runtime! {
         let mut listeners = vec![unix, tcp("127.0.0.1:0"), tcp("0.0.0.0:0")];
         match Listener::tcp("[::1]:0".parse().unwrap(), &SocketOptions::default()) {
             Ok(listener) => listeners.push(listener),
-            Err(_) => println!("not run: needs IPv6"),
+            Err(_) => httpfsm_testing::not_run("IPv6"),
         }
         let told = |request: Request| async move { format!("{} {}", request.peername(), request.sockname()) };
         let server = runtime.listen(listeners, ServerConfig::default(), told);

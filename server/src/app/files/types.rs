@@ -243,12 +243,8 @@ mod tests {
 
     #[test]
     fn the_file_of_debian_is_read() {
-        let path = Path::new("/etc/mime.types");
-        if !path.exists() {
-            eprintln!("not run: needs /etc/mime.types");
-            return;
-        }
-        let types = Types::new(Some(path)).unwrap_or_else(|error| panic!("{error}"));
+        let Some(path) = httpfsm_testing::file("/etc/mime.types") else { return };
+        let types = Types::new(Some(&path)).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(of(&types, "a.html").as_deref(), Some("text/html"));
     }
 }

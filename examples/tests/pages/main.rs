@@ -1,10 +1,8 @@
 //! The pages say what is so: their programs are built from the dependency lines above them, as somebody would who pastes
 //! both into a new package, and run; no line of them is hidden; and their links lead somewhere.
 
-use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 mod programs;
 
@@ -13,15 +11,23 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace")
 }
 
-/// The pages that people read, with their paths in the repository.
+/// The pages that people read, with their paths in the repository: those at its root and in the folders there.
 fn pages() -> Vec<(PathBuf, String)> {
-    let listed = Command::new("git").args(["ls-files", "*.md"]).current_dir(root()).output();
-    let listed = String::from_utf8(listed.expect("git").stdout).expect("text");
-    let pages = listed.lines().filter(|path| !path.starts_with("core/tests/") && !path.contains("corpus/"));
-    let pages: Vec<_> =
-        pages.map(|path| (path.into(), fs::read_to_string(root().join(path)).expect("a page"))).collect();
-    assert!(pages.iter().any(|(path, _)| path == Path::new("README.md")), "{listed}");
+    let folders = entries(root()).into_iter().filter(|path| path.is_dir());
+    let files = folders.flat_map(|folder| entries(&folder)).chain(entries(root()));
+    let files = files.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
+    let page = |path: PathBuf| {
+        let text = fs::read_to_string(&path).expect("a page");
+        (path.strip_prefix(root()).expect("below the root").to_owned(), text)
+    };
+    let mut pages: Vec<_> = files.map(page).collect();
+    pages.sort();
+    assert!(pages.len() > 15, "{pages:?}");
     pages
+}
+
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path()).collect()
 }
 
 /// The blocks of code of a page, in order, with what stands behind the three backticks.
@@ -96,4 +102,15 @@ fn the_layout_names_every_folder_of_a_package() {
     for folder in [quoted("members"), quoted("exclude")].concat() {
         assert!(named.iter().any(|(name, _)| *name == folder), "{folder}/ is not in the layout of README.md");
     }
+}
+
+#[test]
+fn contributing_lists_the_steps_of_ci_in_their_order() {
+    let script = fs::read_to_string(root().join(".ci/run")).expect("a script");
+    let steps = script.lines().find_map(|line| line.strip_prefix("steps=(")?.strip_suffix(')'));
+    let page = fs::read_to_string(root().join("CONTRIBUTING.md")).expect("a page");
+    let (_, table) = page.split_once("| step |").expect("a table");
+    let rows = table.lines().skip(2).map_while(|line| line.strip_prefix("| `")?.split_once('`'));
+    let rows: Vec<_> = rows.map(|(step, _)| step).collect();
+    assert_eq!(rows, steps.expect("steps").split(' ').collect::<Vec<_>>());
 }

@@ -22,7 +22,9 @@ pub struct SocketOptions {
     pub nodelay: bool,
     /// Connections that may wait to be accepted. Default 1024.
     pub backlog: i32,
-    /// After how much silence TCP probes whether the peer is there. Default `None`: never.
+    /// After how much silence TCP probes whether the peer is there. Four probes follow, each a quarter of this apart, and
+    /// without an answer the connection is lost: after twice this time. In whole seconds, at least 4. Default 60 s; `None`:
+    /// never. It ends the work for peers that are gone without a word; deadlines end those that are silent.
     pub keepalive: Option<Duration>,
     /// Permissions of the path of a Unix socket, as in `0o660`. Default `None`: those that the umask leaves.
     pub unix_mode: Option<u32>,
@@ -33,9 +35,18 @@ pub struct SocketOptions {
 
 impl Default for SocketOptions {
     fn default() -> Self {
-        Self { nodelay: true, backlog: 1024, keepalive: None, unix_mode: None, reuse_port: false }
+        Self {
+            nodelay: true,
+            backlog: 1024,
+            keepalive: Some(Duration::from_secs(60)),
+            unix_mode: None,
+            reuse_port: false,
+        }
     }
 }
+
+/// Keepalive probes without an answer, after which a connection is lost.
+const PROBES: u32 = 4;
 
 /// A socket that listens, and does not block. It knows no runtime; the transport registers it with its own.
 #[derive(Debug)]
@@ -219,10 +230,11 @@ impl Listener {
             return Ok(());
         }
         self.socket.set_tcp_nodelay(options.nodelay)?;
-        match options.keepalive {
-            Some(silence) => self.socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(silence)),
-            None => Ok(()),
-        }
+        let Some(silence) = options.keepalive else { return self.socket.set_keepalive(false) };
+        let silence = silence.max(Duration::from_secs(PROBES.into()));
+        let probes =
+            TcpKeepalive::new().with_time(silence).with_interval(silence / PROBES).with_retries(PROBES);
+        self.socket.set_tcp_keepalive(&probes)
     }
 
     /// The socket for a transport's runtime, and what is to be dropped before it.
@@ -381,11 +393,18 @@ mod tests {
     #[test]
     fn keepalive_is_the_option_of_tcp_alone() -> io::Result<()> {
         let options = SocketOptions { keepalive: Some(Duration::from_secs(77)), ..SocketOptions::default() };
-        for (options, kept) in [(options.clone(), true), (SocketOptions::default(), false)] {
+        for (keepalive, probes) in [(Some(77), Some((77, 19))), (Some(1), Some((4, 1))), (None, None)] {
+            let options =
+                SocketOptions { keepalive: keepalive.map(Duration::from_secs), ..SocketOptions::default() };
             let listener = Listener::tcp((Ipv4Addr::LOCALHOST, 0).into(), &options)?;
+            // What it inherits from whoever made it does not count.
+            listener.socket.set_keepalive(true)?;
             listener.apply(&options)?;
-            assert_eq!(listener.socket.keepalive()?, kept);
+            let socket = &listener.socket;
+            let set = (socket.tcp_keepalive_time()?.as_secs(), socket.tcp_keepalive_interval()?.as_secs());
+            assert_eq!(socket.keepalive()?.then_some(set), probes, "{keepalive:?}");
         }
+        assert_eq!(SocketOptions::default().keepalive, Some(Duration::from_secs(60)));
         let place = tempfile::tempdir()?;
         Listener::unix(place.path().join("socket"), &options)?.apply(&options)
     }

@@ -150,6 +150,10 @@ impl Wire for MemoryWire {
         Poll::Ready(Ok(()))
     }
 
+    fn is_lost(&mut self) -> bool {
+        lock(&self.input).reset
+    }
+
     fn reset(&mut self) {
         self.reset = true;
     }

@@ -92,7 +92,8 @@ impl Accept for Registered {
                 Ok((socket, peername, sockname)) => {
                     let seat = self.home.seat();
                     let wire = Seated::new(socket, Arc::clone(&seat), &self.registry)?;
-                    *lock(&self.newcomer) = Some(seat);
+                    let before = lock(&self.newcomer).replace(seat);
+                    drop(before);
                     return Poll::Ready(Ok((wire, peername, sockname)));
                 }
             }

@@ -11,11 +11,15 @@ use crate::{panics, waiting};
 
 /// Where a transport runs work that blocks: the runtime's blocking pool, or threads of its own.
 pub trait Spawner: Send + Sync + 'static {
-    /// Runs the work soon, on a thread that may block.
+    /// Runs the work soon, on a thread that may block: none that polls connections, as work may wait for what such a
+    /// thread receives ([`BodyReader`](crate::BodyReader)).
     fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>);
 }
 
-/// Runs the work at once, where it is asked for: for tests, and for transports whose workers may block.
+/// Runs the work at once, where it is asked for: for tests, for work that is short, and for transports that call handlers
+/// on threads which may block, as the blocking one does. Elsewhere that is the thread that polls the connection, which
+/// stands still meanwhile; work that reads the request's body there gets an error instead of octets that have not come
+/// ([`BodyReader`](crate::BodyReader)).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Inline;
 

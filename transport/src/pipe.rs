@@ -3,6 +3,7 @@
 //! The two may run on different threads. A handler that asks for nothing costs no lock: the driver looks at one
 //! atomic word.
 
+use std::io;
 use std::mem;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -12,12 +13,12 @@ use std::task::{Context, Poll, Waker};
 use bytes::{Bytes, BytesMut};
 use httpfsm::error::BodyError;
 use httpfsm::fields::Fields;
-use httpfsm::handler::{Control, Frame, Source, UpgradeError, Upgraded};
+use httpfsm::handler::{BodyFailure, Control, Frame, Source, UpgradeError, Upgraded};
 use httpfsm::status::Status;
 use httpfsm::trailers::Trailers;
 
 use crate::lock::lock;
-use crate::{panics, waiting};
+use crate::{panics, sync, waiting};
 
 /// Orders that may stand for the driver to take. Above it, interim answers are not sent: nobody waits for one.
 const ORDERS: usize = 64;
@@ -264,6 +265,10 @@ impl Pipe {
             }
             match state.take_end() {
                 Some(end) => Ok(end),
+                None if sync::is_stuck() => {
+                    let error = io::Error::new(io::ErrorKind::Deadlock, sync::DEADLOCK);
+                    Ok(Frame::Error(BodyFailure::source(error)))
+                }
                 None => {
                     self.flags.fetch_or(TOUCHED, Ordering::AcqRel);
                     Err(&mut state.reader)
@@ -297,13 +302,14 @@ impl Pipe {
             let state = lock(&self.state);
             return if is_so(&state) || state.over { Poll::Ready(()) } else { Poll::Pending };
         }
-        waiting::poll(&self.state, cx, |state| {
+        let polled = waiting::poll(&self.state, cx, |state| {
             if is_so(state) || state.over {
                 return Ok(());
             }
             self.flags.fetch_or(TOUCHED, Ordering::AcqRel);
             Err(watchers(state))
-        })
+        });
+        not_stuck(polled)
     }
 }
 
@@ -331,7 +337,7 @@ impl Control for Pipe {
     }
 
     fn poll_upgrade(&self, cx: &mut Context<'_>) -> Poll<Result<Upgraded, UpgradeError>> {
-        waiting::poll(&self.state, cx, |state| {
+        let polled = waiting::poll(&self.state, cx, |state| {
             self.flags.fetch_or(TOUCHED, Ordering::AcqRel);
             if let Some(upgraded) = state.upgraded.take() {
                 state.upgrade_taken = true;
@@ -346,8 +352,15 @@ impl Control for Pipe {
             } else {
                 return Err(&mut state.watch_upgrade);
             }))
-        })
+        });
+        not_stuck(polled)
     }
+}
+
+/// A panic is answered with 500; a thread that waits for itself would wait for ever.
+fn not_stuck<T>(polled: Poll<T>) -> Poll<T> {
+    assert!(polled.is_ready() || !sync::is_stuck(), "{}", sync::DEADLOCK);
+    polled
 }
 
 impl State {

@@ -130,7 +130,8 @@ impl Transport for Blocking {
                     Registered::new(listener, Arc::clone(&seat), Arc::clone(&home), Arc::clone(&registry))?;
                 let (newcomer, nursery) = (listener.newcomer(), Arc::clone(&home));
                 let accepting = accept(listener, Arc::clone(&service), handle.clone(), move |driver| {
-                    if let Some(seat) = lock(&newcomer).take() {
+                    let seat = lock(&newcomer).take();
+                    if let Some(seat) = seat {
                         nursery.spawn(&seat, Box::pin(driver));
                     }
                 });

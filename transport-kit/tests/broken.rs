@@ -247,7 +247,7 @@ struct NotForTime(Waker);
 
 impl Wake for NotForTime {
     fn wake(self: Arc<Self>) {
-        if thread::current().name() != Some("httpfsm-time") {
+        if thread::current().name() != Some("httpfsm-wake") {
             self.0.wake_by_ref();
         }
     }

@@ -121,9 +121,9 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             return Poll::Ready(());
         }
 
-        worker::lend(self.channel.untaped());
+        let lent = worker::lend(self.channel.untaped());
         let outcome = self.turns(&mut turn, cx);
-        worker::take_back(self.channel.untaped());
+        lent.take_back(self.channel.untaped());
         if outcome.is_ready() {
             return outcome;
         }

@@ -584,7 +584,8 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         if !self.lease.is_open() {
             return;
         }
-        self.lease.rest(if self.channel.state() == State::Idle { at } else { NEVER });
+        let is_idle = self.channel.state() == State::Idle;
+        self.lease.rest(if is_idle { at } else { NEVER });
         if !fits {
             // The verdict is on who grows: idle connections hold nothing that closing them would free.
             self.overgrown = true;
@@ -594,7 +595,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         let due = self.channel.deadline();
         let due = due.map_or(NEVER, |due| self.opened.saturating_add(due.as_millis()));
         // Who does not read hears of nothing, and what the application does may take hours.
-        let due = if self.is_reading() { due } else { due.min(at.saturating_add(LOOK)) };
+        let due = if is_idle || self.is_reading() { due } else { due.min(at.saturating_add(LOOK)) };
         self.lease.arm(due, at, cx);
     }
 

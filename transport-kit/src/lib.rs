@@ -18,7 +18,7 @@
 //! let kit = Kit::default().only(["interim answers", "names"])?;
 //! let report = kit.check(&|plan: Plan, application: Application| {
 //!     let _inside = runtime.enter();
-//!     plan.on(Tokio::default())?.serve(application)
+//!     plan.on(Tokio::default()).serve(application)
 //! });
 //! report.assert();
 //! # Ok(())

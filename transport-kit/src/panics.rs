@@ -44,7 +44,7 @@ const CONNECTIONS_AT_ONCE: u32 = 8 * CLIENTS;
 /// # fn main() -> std::io::Result<()> {
 /// let runtime = tokio::runtime::Runtime::new()?;
 /// let _inside = runtime.enter();
-/// panics_at_work(|config, address| Server::new(config).listen_tcp(address)?.serve(answer_or_panic))?;
+/// panics_at_work(|config, address| Server::new(config).listen_tcp(address).serve(answer_or_panic))?;
 /// # Ok(())
 /// # }
 /// ```

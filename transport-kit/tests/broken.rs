@@ -119,7 +119,7 @@ fn check(fault: Fault, some: &[&'static str], patience: Duration) -> Vec<&'stati
     let kit = Kit::default().patience(patience).only(some).unwrap();
     let report = kit.check(&|plan: Plan, application: Application| {
         let _inside = runtime.enter();
-        plan.on(Faulty(fault))?.serve(application.blocking(BlockingPool))
+        plan.on(Faulty(fault)).serve(application.blocking(BlockingPool))
     });
     if fault == Nothing {
         report.assert();

@@ -78,7 +78,7 @@ async fn serve(transport: impl Moves, spawner: impl Spawner, spawn: Spawn, port:
     // Removed with all uploads when it is dropped.
     let folder = TempDir::with_prefix("httpfsm-everything-")?;
     let server = Server::on(transport, config)
-        .listen_tcp((Ipv4Addr::LOCALHOST, port).into())?
+        .listen_tcp((Ipv4Addr::LOCALHOST, port).into())
         .serve(application(Arc::new(spawner), spawn, folder.path().to_owned()))?;
     drain_at_a_signal(server.clone())?;
     announce(&server)?;

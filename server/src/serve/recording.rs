@@ -5,6 +5,7 @@ use std::io;
 use httpfsm_record::{FileRecorder, Options, Which};
 
 use crate::cli::Serve;
+use crate::log::note;
 
 /// Recordings in all: with the default of 1 MiB each, so many MiB on the disk.
 const RECORDINGS: usize = 1000;
@@ -49,8 +50,10 @@ impl Recordings {
         }
     }
 
-    /// Waits until all is written.
+    /// Waits until all is written, for some seconds.
     pub(super) fn flush(&self) {
-        self.recorder.flush();
+        if !self.recorder.flush() {
+            note(format_args!("the disk does not take the last recordings; they are not whole"));
+        }
     }
 }

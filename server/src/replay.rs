@@ -12,8 +12,9 @@ use crate::cli;
 const SHOWN: usize = 4096;
 
 pub(crate) fn run(options: &cli::Replay) -> Result<(), Box<dyn Error>> {
-    let file = File::open(&options.file).map_err(|error| format!("{}: {error}", options.file.display()))?;
-    let mut replay = Replay::new(BufReader::new(file))?;
+    let name = options.file.display();
+    let file = File::open(&options.file).map_err(|error| format!("{name}: {error}"))?;
+    let mut replay = Replay::new(BufReader::new(file)).map_err(|failure| format!("{name}: {failure}"))?;
     let mut stdout = BufWriter::new(io::stdout().lock());
     if options.step {
         let (name, peername, sockname) = (replay.channel_name(), replay.peername(), replay.sockname());
@@ -25,7 +26,7 @@ pub(crate) fn run(options: &cli::Replay) -> Result<(), Box<dyn Error>> {
             // What was shown so far comes before what is wrong.
             stdout.flush()?;
         }
-        match step? {
+        match step.map_err(|failure| format!("{name}: {failure}"))? {
             None => break,
             Some(step) if options.step => show(&step, &mut stdout)?,
             Some(_) => {}

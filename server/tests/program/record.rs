@@ -69,7 +69,8 @@ fn what_is_recorded_replays(transport: &str) {
     let output = run(&["replay", files[0].to_str().expect("text")]);
     assert_eq!((output.status.code(), text(&output.stdout)), (Some(1), String::new()));
     let told = text(&output.stderr);
-    assert!(told.starts_with(&format!("httpfsm: line {line} differs\nexpected: ")), "{told}");
+    let file = files[0].display();
+    assert!(told.starts_with(&format!("httpfsm: {file}: line {line} differs\nexpected: ")), "{told}");
     assert!(told.contains("200 KO") && told.contains("200 OK"), "{told}");
 }
 
@@ -129,5 +130,25 @@ fn what_cannot_be_replayed_is_told() {
     fs::write(&file, "hello\n").expect("written");
     let output = run(&["replay", file.to_str().expect("text")]);
     assert!(!output.status.success());
-    assert!(text(&output.stderr).starts_with("httpfsm: line 1 is none of a recording: "));
+    let expected = format!("httpfsm: {}: line 1 is none of a recording: ", file.display());
+    assert!(text(&output.stderr).starts_with(&expected));
+}
+
+/// As the help says of what follows the last whole line, or the end.
+#[test]
+fn what_follows_a_recording_is_not_looked_at() {
+    let (folder, _) = folder();
+    let file = folder.path().join("a.jsonl");
+    let recording = include_bytes!("../../../record/tests/recordings/pipelined.jsonl");
+    for (tail, end) in [(&b"not a line\n"[..], "equal"), (b"\xff\n{\"in\":\"none\"}\n", "equal")] {
+        fs::write(&file, [&recording[..], tail].concat()).expect("written");
+        let steps = replayed(&file);
+        assert!(steps.trim_end().ends_with(end), "{steps}");
+    }
+    // The program ended while it wrote, amid a character.
+    let lines = recording.strip_suffix(b"{\"end\":\"over\"}\n").expect("the last line");
+    fs::write(&file, [lines, "{\"text\":\"\u{e4}".as_bytes().strip_suffix(b"\xa4").expect("half")].concat())
+        .expect("written");
+    let steps = replayed(&file);
+    assert!(steps.trim_end().ends_with("equal; the recording breaks off"), "{steps}");
 }

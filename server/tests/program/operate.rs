@@ -163,6 +163,9 @@ fn every_complaint_names_what_it_is_about() {
     for (arguments, named) in [
         (vec!["serve", &missing], &*missing),
         (vec!["serve", &file], &file),
+        (vec!["serve", "--record", "/proc/x"], "/proc/x"),
+        (vec!["serve", "--record", "/proc"], "/proc"),
+        (vec!["serve", "--record", &file], &file),
         (vec!["serve", "--port", "0", "--unix", &missing], &missing),
         (vec!["serve", "--port", "0", "--unix", &file], &file),
         (vec!["serve", "--host", "192.0.2.1", "--port", "0"], "192.0.2.1"),

@@ -95,7 +95,7 @@ async fn serve(
         early_hints: arguments.early_hints,
     };
     let server = Server::on(transport, config)
-        .listen_tcp((Ipv4Addr::LOCALHOST, arguments.port).into())?
+        .listen_tcp((Ipv4Addr::LOCALHOST, arguments.port).into())
         .serve(application(options))?;
     obey_signals(server.clone())?;
     announce(&server)?;

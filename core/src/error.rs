@@ -235,7 +235,8 @@ pub struct RequestError {
     /// The rule that decided.
     pub rule: Rule,
     /// Octets from the start of the head, or, for rules about the body, from the start of the body as it was sent
-    /// (chunk lines included). 0 where no octet is to blame.
+    /// (chunk lines included); a Content-Length that is too large stands in the head. Of a head or a body that does not
+    /// come, so many octets have arrived. 0 where no octet is to blame.
     pub offset: u64,
 }
 

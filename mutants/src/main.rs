@@ -29,6 +29,12 @@ Judges the mutants of the core and the changes of its tables whose names contain
 whose names end a line of it, wherever in their file they stand now: those that were missed, say. The copy of the
 repository, its builds and `results.tsv` are in DIR (/tmp/httpfsm-mutants).";
 
+/// A run that judges nothing would look like one that finds nothing.
+const NOBODY: &str = "No mutant has such a name: nothing was judged.";
+
+/// What [`USAGE`] calls KIND.
+const KINDS: [&str; 3] = ["mutants", "rows", "constants"];
+
 struct Options {
     scratch: PathBuf,
     jobs: usize,
@@ -61,7 +67,10 @@ fn options() -> Result<Options, String> {
         match argument.as_str() {
             "--scratch" => options.scratch = arguments.next().ok_or(USAGE)?.into(),
             "--jobs" => options.jobs = arguments.next().and_then(|n| n.parse().ok()).ok_or(USAGE)?,
-            "--only" => options.only = Some(arguments.next().ok_or(USAGE)?),
+            "--only" => {
+                let kind = arguments.next().filter(|kind| KINDS.contains(&kind.as_str()));
+                options.only = Some(kind.ok_or(USAGE)?);
+            }
             "--as" => {
                 let path = arguments.next().ok_or(USAGE)?;
                 let text = std::fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;
@@ -79,6 +88,12 @@ fn judge(options: &Options) -> Result<(), String> {
     let kind = options.only.as_deref();
     let mut mutants = list::mutants(root)?;
     mutants.retain(|mutant| kind != Some("rows") && mutant.name.contains(&options.word));
+    let is_named =
+        |mutant: &Mutant| options.names.as_ref().is_none_or(|names| names.contains(&placeless(&mutant.name)));
+    // Rows have names of their own, which only their list tells.
+    if matches!(kind, Some("mutants" | "constants")) && !mutants.iter().any(is_named) {
+        return Err(NOBODY.to_owned());
+    }
     mutants.sort_by_key(|mutant| report::group(&mutant.file));
     eprintln!("{} mutants", mutants.len());
     let copy = Copy::make(root, &options.scratch, &mutants)?;
@@ -87,8 +102,7 @@ fn judge(options: &Options) -> Result<(), String> {
     eprintln!("{} tests pass with no mutant on", suite.len());
 
     let asked = |mutant: &&Mutant| {
-        let named = options.names.as_ref().is_none_or(|names| names.contains(&placeless(&mutant.name)));
-        named && (kind != Some("constants") || copy.constant.contains(&mutant.number))
+        is_named(mutant) && (kind != Some("constants") || copy.constant.contains(&mutant.number))
     };
     let wanted: Vec<&Mutant> = mutants.iter().filter(asked).collect();
     let mut entries = each(&wanted, options.jobs, |worker, mutant| {
@@ -109,6 +123,9 @@ fn judge(options: &Options) -> Result<(), String> {
     }
     if kind.is_none() || kind == Some("rows") {
         entries.extend(rows(options, root, &suite)?);
+    }
+    if entries.is_empty() {
+        return Err(NOBODY.to_owned());
     }
     report::write(&options.scratch.join("results.tsv"), &entries)?;
     report::print(&entries);

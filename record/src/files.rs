@@ -1,18 +1,22 @@
-//! Recordings in files: which channels are recorded, and who writes.
+//! Recordings in files: which channels are recorded, and how they reach the thread that writes.
+//!
+//! A channel only pushes to a bounded queue, and leaves a mark where it finds no room. Whatever is a file or a path
+//! belongs to the thread that writes ([`Writer`](crate::writer)), and no lock is common to both.
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::mem;
+use std::fs;
+use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use httpfsm::channel::Channel;
 use httpfsm::error::NotAccepted;
+use httpfsm::handler::Subscriber;
 use httpfsm::input::Input;
 use httpfsm::output::Output;
 use httpfsm::request::RequestRef;
@@ -20,6 +24,7 @@ use httpfsm::time::Now;
 use httpfsm_transport::{Opened, Recorder, Tape};
 
 use crate::recording::{Options, Recording};
+use crate::writer::{Progress, Writer, open_regular};
 
 /// Which of the channels that open from now on are recorded.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -44,11 +49,21 @@ const BATCHES: usize = 4096;
 /// Octets that a channel gathers before it passes them on.
 const BATCH: usize = 8 << 10;
 
+/// How long [`FileRecorder::flush`] waits at most.
+const FLUSH: Duration = Duration::from_secs(10);
+
 /// Records channels into `DIR/<channel>.jsonl`. Its clones are handles on the same one; what they say holds at once,
 /// for channels that open from then on.
 ///
-/// A thread of its own writes. No channel ever waits for it: where it cannot follow, or the disk is full, the recording
-/// ends and says that it is `lost` from there on. One that has reached [`Options::max_octets`] says that it is `full`.
+/// A thread of its own writes. No channel ever waits for it, nor takes a lock that it holds: where it cannot follow, the
+/// recording ends and says that it is `lost` from there on. So it does where the disk is full, if there is room to say
+/// it. One that has reached [`Options::max_octets`] says that it is `full`. Files are opened only while they are
+/// written to, and what is no regular file any more, a named pipe, say, or a link, is not written to.
+///
+/// The subscriber of a server that has this recorder is told of each recording that is lost, or that cannot be written
+/// (the folder is gone, the disk is full), once and on the thread that writes, which it must not hold up: see
+/// [`Subscriber::failed`]. The recorder does not keep the subscriber alive, so that one which holds the recorder is
+/// dropped with its server; from then on nobody is told, but [`lost`](Self::lost) counts on.
 ///
 /// ```
 /// use httpfsm_record::{FileRecorder, Options, Which};
@@ -58,6 +73,8 @@ const BATCH: usize = 8 << 10;
 /// // Given to a server with `Server::recorder(recorder.clone())`, and told what to do while it serves:
 /// recorder.record(Which::OneIn(1000));
 /// recorder.record(Which::Nothing);
+/// // When the server is gone, before the program ends: the last lines are with the thread that writes.
+/// recorder.flush();
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Clone)]
@@ -69,41 +86,55 @@ struct Shared {
     on: AtomicBool,
     opened: AtomicU64,
     left: AtomicUsize,
+    numbers: AtomicU64,
     options: Options,
     folder: PathBuf,
     queue: Queue,
 }
 
+/// Lines of a recording on their way to its file.
+pub(crate) struct Batch {
+    pub(crate) source: Arc<Source>,
+    pub(crate) lines: Vec<u8>,
+    /// Nothing follows.
+    pub(crate) last: bool,
+}
+
+/// A recording, as its channel and the thread that writes both see it: no lock, and nothing of a file.
+pub(crate) struct Source {
+    pub(crate) number: u64,
+    /// What its file is called, without an extension.
+    pub(crate) name: String,
+    /// How many batches were passed on before the one that found no room; [`INTACT`] while none was lost.
+    pub(crate) lost_after: AtomicUsize,
+    /// It cannot be written: what else comes of it is thrown away.
+    pub(crate) is_broken: AtomicBool,
+    /// It counts among those that are lost.
+    is_counted: AtomicBool,
+}
+
+/// No batch was lost.
+pub(crate) const INTACT: usize = usize::MAX;
+
+impl Source {
+    fn new(number: u64, name: String) -> Self {
+        let (lost_after, is_broken) = (AtomicUsize::new(INTACT), AtomicBool::new(false));
+        Self { number, name, lost_after, is_broken, is_counted: AtomicBool::new(false) }
+    }
+
+    /// The recording will not be whole.
+    pub(crate) fn count_as_lost(&self, progress: &Progress) {
+        if !self.is_counted.swap(true, Ordering::AcqRel) {
+            progress.lost.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+}
+
+/// The way to the thread that writes. `None` only wakes it.
 #[derive(Clone)]
 struct Queue {
-    sender: SyncSender<Batch>,
-    octets: Arc<AtomicUsize>,
-    lost: Arc<Lost>,
-}
-
-/// Recordings of which a batch found no room, and which do not say so yet.
-type Lost = Mutex<Vec<Arc<Target>>>;
-
-/// The last line of a recording that has lost what came behind it.
-const LOST: &[u8] = b"{\"end\":\"lost\"}\n";
-
-enum Batch {
-    Lines(Arc<Target>, Vec<u8>),
-    /// Everything before has been written.
-    Written(SyncSender<()>),
-    /// There are lost ones.
-    Lost,
-}
-
-/// A file that is written to. It is open only while a batch is written: descriptors are the server's.
-#[derive(Default)]
-struct Target {
-    path: Mutex<PathBuf>,
-    begun: AtomicBool,
-    /// Batches that wait to be written.
-    waiting: AtomicUsize,
-    /// A batch was lost: what comes behind it means nothing.
-    broken: AtomicBool,
+    sender: SyncSender<Option<Batch>>,
+    progress: Arc<Progress>,
 }
 
 impl FileRecorder {
@@ -112,31 +143,46 @@ impl FileRecorder {
     ///
     /// # Errors
     ///
-    /// The folder cannot be made, or there is no thread to be had.
+    /// The folder, which the error names, cannot be made or written to, or there is no thread to be had.
     pub fn new(folder: impl AsRef<Path>, options: Options, max_recordings: usize) -> io::Result<Self> {
-        fs::create_dir_all(&folder)?;
+        let folder = folder.as_ref().to_owned();
+        let failed = |what: &str, error: io::Error| {
+            let text = format!("The folder {} for recordings {what}: {error}", folder.display());
+            io::Error::new(error.kind(), text)
+        };
+        fs::create_dir_all(&folder).map_err(|error| failed("cannot be made", error))?;
+        // Better told now than by recordings that are missing: a folder that exists may take no files.
+        tempfile::tempfile_in(&folder).map_err(|error| failed("cannot be written to", error))?;
         let (sender, receiver) = sync_channel(BATCHES);
-        let (octets, lost) = (Arc::new(AtomicUsize::new(0)), Arc::new(Lost::default()));
-        let queue = Queue { sender, octets: Arc::clone(&octets), lost: Arc::clone(&lost) };
-        let thread = thread::Builder::new().name("httpfsm-record".to_owned()).stack_size(256 << 10);
-        thread.spawn(move || write(&receiver, &octets, &lost))?;
+        let progress = Arc::new(Progress::default());
+        let writer = Writer::new(folder.clone(), open_regular, Arc::clone(&progress));
+        let thread = thread::Builder::new().name("httpfsm-record".to_owned());
+        let started = thread.spawn(move || writer.run(&receiver));
+        started.map_err(|error| failed("has no thread that writes to it", error))?;
         Ok(Self(Arc::new(Shared {
             which: Mutex::default(),
             on: AtomicBool::new(false),
             opened: AtomicU64::new(0),
             left: AtomicUsize::new(max_recordings),
+            numbers: AtomicU64::new(0),
             options,
-            folder: folder.as_ref().to_owned(),
-            queue,
+            folder,
+            queue: Queue { sender, progress },
         })))
     }
 
     /// Says which of the channels that open from now on are recorded. Recordings that run go on to their end.
     pub fn record(&self, which: Which) {
-        let on = which != Which::Nothing;
-        *self.0.which.lock().unwrap_or_else(PoisonError::into_inner) = which;
+        let mut current = self.0.which.lock().unwrap_or_else(PoisonError::into_inner);
+        *current = if self.left() == 0 { Which::Nothing } else { which };
         self.0.opened.store(0, Ordering::Relaxed);
-        self.0.on.store(on, Ordering::Release);
+        self.0.on.store(*current != Which::Nothing, Ordering::Release);
+    }
+
+    /// How many channels may still be recorded. At 0 the recorder records [`Nothing`](Which::Nothing), whatever it is told.
+    #[must_use]
+    pub fn left(&self) -> usize {
+        self.0.left.load(Ordering::Acquire)
     }
 
     /// Which channels are recorded.
@@ -145,12 +191,16 @@ impl FileRecorder {
         self.0.which.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Waits until everything that was passed on so far is written.
-    pub fn flush(&self) {
-        let (done, written) = sync_channel(1);
-        if self.0.queue.sender.send(Batch::Written(done)).is_ok() {
-            let _ = written.recv();
-        }
+    /// How many recordings are not whole so far, because the disk could not keep up or they could not be written.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.0.queue.progress.lost.load(Ordering::Acquire)
+    }
+
+    /// Waits until everything that was passed on so far is written, or cannot be, but for ten seconds at most; whether
+    /// it is.
+    pub fn flush(&self) -> bool {
+        self.0.queue.progress.wait(FLUSH)
     }
 }
 
@@ -167,12 +217,15 @@ impl Shared {
             Which::NextFrom(ip) => (channel.info.peername.ip() == Some(ip.to_canonical()), true),
             Which::Named(name) => (channel.info.channel == *name, true),
         };
-        if wanted && once {
+        if !wanted {
+            return false;
+        }
+        let taken = self.left.fetch_update(Ordering::AcqRel, Ordering::Acquire, |left| left.checked_sub(1));
+        if once || taken.is_ok_and(|left| left == 1) {
             *which = Which::Nothing;
             self.on.store(false, Ordering::Release);
         }
-        wanted
-            && self.left.fetch_update(Ordering::AcqRel, Ordering::Acquire, |left| left.checked_sub(1)).is_ok()
+        taken.is_ok()
     }
 }
 
@@ -182,12 +235,14 @@ impl Recorder for FileRecorder {
             return None;
         }
         let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '_' };
-        let name: String = channel.info.channel.chars().map(plain).collect();
-        let path = self.0.folder.join(format!("{name}.jsonl"));
-        let target = Target { path: Mutex::new(path), ..Target::default() };
-        let queue = self.0.queue.clone();
+        let name = channel.info.channel.chars().map(plain).collect();
+        let source = Source::new(self.0.numbers.fetch_add(1, Ordering::Relaxed), name);
         let recording = Recording::new(channel, &self.0.options);
-        Some(Box::new(FileTape { recording, queue, target: Arc::new(target), over: false }))
+        Some(Box::new(FileTape::new(recording, self.0.queue.clone(), source)))
+    }
+
+    fn report_to(&self, subscriber: Arc<dyn Subscriber>) {
+        self.0.queue.progress.report_to(&subscriber);
     }
 }
 
@@ -202,42 +257,60 @@ impl fmt::Debug for FileRecorder {
 
 /// A recording on its way to its file.
 struct FileTape {
-    recording: Recording,
+    /// `None` when it is over, also where the connection goes on: it holds memory.
+    recording: Option<Recording>,
     queue: Queue,
-    target: Arc<Target>,
-    over: bool,
+    source: Arc<Source>,
+    /// Batches that were passed on.
+    passed: usize,
 }
 
 impl FileTape {
+    fn new(recording: Recording, queue: Queue, source: Source) -> Self {
+        Self { recording: Some(recording), queue, source: Arc::new(source), passed: 0 }
+    }
+
     fn pass_on(&mut self, at_least: usize) {
-        if self.over || (self.recording.len() < at_least && !self.recording.is_over()) {
+        let Some(recording) = &mut self.recording else { return };
+        if recording.len() < at_least && !recording.is_over() {
             return;
         }
-        self.over = self.recording.is_over();
-        let lines = self.recording.take();
-        if lines.is_empty() {
+        let (lines, last) = (recording.take(), recording.is_over());
+        let is_broken = self.source.is_broken.load(Ordering::Relaxed);
+        if last || is_broken {
+            self.recording = None;
+        }
+        if lines.is_empty() || (is_broken && !last) {
             return;
         }
-        if !self.queue.take(&self.target, lines) {
-            self.over = true;
+        let batch = Batch { source: Arc::clone(&self.source), lines, last };
+        if self.queue.take(batch, self.passed) {
+            self.passed += 1;
+        } else {
+            self.recording = None;
         }
     }
 }
 
 impl Queue {
-    /// Whether there is room for the lines; if there is none, their recording is lost.
-    fn take(&self, target: &Arc<Target>, lines: Vec<u8>) -> bool {
-        let octets = lines.len();
-        let queued = self.octets.fetch_add(octets, Ordering::AcqRel);
-        target.waiting.fetch_add(1, Ordering::AcqRel);
-        let fits = queued.saturating_add(octets) <= QUEUED
-            && self.sender.try_send(Batch::Lines(Arc::clone(target), lines)).is_ok();
+    /// Whether there is room for the batch, before which so many of its recording were passed on; if there is none, the
+    /// recording is lost.
+    fn take(&self, batch: Batch, passed: usize) -> bool {
+        let (progress, octets, source) = (&self.progress, batch.lines.len(), Arc::clone(&batch.source));
+        let queued = progress.octets.fetch_add(octets, Ordering::AcqRel);
+        progress.passed.fetch_add(1, Ordering::AcqRel);
+        let fits = queued.saturating_add(octets) <= QUEUED && self.sender.try_send(Some(batch)).is_ok();
         if !fits {
-            self.octets.fetch_sub(octets, Ordering::AcqRel);
-            target.waiting.fetch_sub(1, Ordering::AcqRel);
-            self.lost.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(target));
-            // Where there is no room for this either, the writer has other batches to come by with.
-            let _ = self.sender.try_send(Batch::Lost);
+            progress.octets.fetch_sub(octets, Ordering::AcqRel);
+            progress.passed.fetch_sub(1, Ordering::AcqRel);
+            source.lost_after.store(passed, Ordering::Release);
+            source.count_as_lost(progress);
+            if passed == 0 {
+                progress.unbegun.fetch_add(1, Ordering::AcqRel);
+            }
+            progress.news.store(true, Ordering::Release);
+            // Where there is no room for this either, there is something that the writer comes by with.
+            let _ = self.sender.try_send(None);
         }
         fits
     }
@@ -245,39 +318,39 @@ impl Queue {
 
 impl Tape for FileTape {
     fn read(&mut self, octets: &[u8]) {
-        if !self.over {
-            self.recording.read(octets);
+        if let Some(recording) = &mut self.recording {
+            recording.read(octets);
         }
     }
 
     fn input(&mut self, now: &Now<'_>, input: &Input<'_>) {
-        if !self.over {
-            self.recording.input(now, input);
+        if let Some(recording) = &mut self.recording {
+            recording.input(now, input);
         }
     }
 
     fn taken(&mut self, taken: &Result<(), NotAccepted>, channel: &Channel) {
-        if !self.over {
-            self.recording.taken(taken, channel);
+        if let Some(recording) = &mut self.recording {
+            recording.taken(taken, channel);
             self.pass_on(BATCH);
         }
     }
 
     fn output(&mut self, output: &Output<'_>) {
-        if !self.over {
-            self.recording.output(output);
+        if let Some(recording) = &mut self.recording {
+            recording.output(output);
         }
     }
 
     fn request(&mut self, request: Option<RequestRef<'_>>) {
-        if !self.over {
-            self.recording.request(request);
+        if let Some(recording) = &mut self.recording {
+            recording.request(request);
         }
     }
 
     fn forgotten(&mut self) {
-        if !self.over {
-            self.recording.forgotten();
+        if let Some(recording) = &mut self.recording {
+            recording.forgotten();
         }
     }
 
@@ -288,180 +361,12 @@ impl Tape for FileTape {
 
 impl Drop for FileTape {
     fn drop(&mut self) {
-        if !self.over {
-            self.recording.finish();
+        if let Some(recording) = &mut self.recording {
+            recording.finish();
             self.pass_on(0);
         }
     }
 }
 
-/// Writes until nobody records any more.
-fn write(batches: &Receiver<Batch>, queued: &AtomicUsize, lost: &Lost) {
-    for batch in batches {
-        match batch {
-            Batch::Written(done) => drop(done.try_send(())),
-            Batch::Lines(target, lines) => {
-                queued.fetch_sub(lines.len(), Ordering::AcqRel);
-                target.write(&lines);
-                target.waiting.fetch_sub(1, Ordering::AcqRel);
-            }
-            Batch::Lost => {}
-        }
-        tell_losses(lost);
-    }
-}
-
-fn tell_losses(lost: &Lost) {
-    let lock = || lost.lock().unwrap_or_else(PoisonError::into_inner);
-    // Nothing is written under the lock: a channel that loses a batch takes it, and must not wait for the disk.
-    let mut open = mem::take(&mut *lock());
-    open.retain(|target| !target.tells_its_loss());
-    lock().append(&mut open);
-}
-
-impl Target {
-    fn write(&self, lines: &[u8]) {
-        if !self.broken.load(Ordering::Relaxed) && self.append(lines).is_err() {
-            // A full disk is no reason to stop serving; the file says how far it got.
-            self.broken.store(true, Ordering::Relaxed);
-        }
-    }
-
-    /// Once what came before the loss is written, says that there was one; whether that is done.
-    fn tells_its_loss(&self) -> bool {
-        if self.waiting.load(Ordering::Acquire) > 0 {
-            return false;
-        }
-        // Without a first line there is no recording that could say anything.
-        if self.begun.load(Ordering::Relaxed) {
-            self.write(LOST);
-        }
-        true
-    }
-
-    fn append(&self, lines: &[u8]) -> io::Result<()> {
-        let mut file = self.open()?;
-        let length = file.metadata()?.len();
-        file.write_all(lines).inspect_err(|_| {
-            // Half a line goes, which may make room for the last one.
-            let _ = file.set_len(length).and_then(|()| file.write_all(LOST));
-        })
-    }
-
-    fn open(&self) -> io::Result<File> {
-        let mut path = self.path.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut options = OpenOptions::new();
-        options.append(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        if self.begun.swap(true, Ordering::Relaxed) {
-            return options.open(&*path);
-        }
-        // Channels of an earlier run have had the same names.
-        options.create_new(true);
-        let first = path.clone();
-        for n in 2.. {
-            match options.open(&*path) {
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists && n < 10_000 => {
-                    *path = first.with_extension(format!("{n}.jsonl"));
-                }
-                opened => return opened,
-            }
-        }
-        Err(io::ErrorKind::AlreadyExists.into())
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use httpfsm::channel::{Facts, Settings};
-    use httpfsm::config::ChannelConfig;
-    use httpfsm::handler::ConnectionInfo;
-    use httpfsm::peer::Peer;
-    use httpfsm::time::{Date, Moment};
-
-    use super::*;
-
-    #[test]
-    fn where_the_writer_cannot_follow_the_recording_ends_and_nobody_waits() {
-        let settings = Arc::new(Settings::new(&ChannelConfig::default()));
-        let (peername, sockname) = (Peer::Unix(None), Peer::Unix(None));
-        let info = ConnectionInfo { peername, sockname, scheme: "http".into(), channel: "a".to_owned() };
-        let opened = Opened { info: &info, settings: &settings, facts: Facts::default() };
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a.jsonl");
-        // Nobody takes anything out of the queue.
-        let (sender, receiver) = sync_channel(3);
-        let queue = Queue { sender, octets: Arc::default(), lost: Arc::default() };
-        let target = Target { path: Mutex::new(path.clone()), ..Target::default() };
-        let recording = Recording::new(&opened, &Options::default());
-        let mut tape = FileTape { recording, queue: queue.clone(), target: Arc::new(target), over: false };
-        let mut channel = Channel::new(Arc::clone(&settings), Facts::default());
-        for at in 0..9 {
-            let now = Now::new(Moment::from_millis(at), &Date::EPOCH);
-            tape.input(&now, &Input::Tick);
-            tape.taken(&channel.handle(&now, Input::Tick), &channel);
-            tape.rest();
-        }
-        assert!(tape.over);
-        drop(tape);
-        let Queue { sender, octets, lost } = queue;
-        drop(sender);
-        write(&receiver, &octets, &lost);
-        assert_eq!(octets.load(Ordering::SeqCst), 0);
-        let replayed = crate::replay(&fs::read(path).unwrap()[..]).unwrap();
-        assert_eq!((replayed.inputs, &*replayed.end), (3, "lost"));
-    }
-
-    #[test]
-    fn a_batch_that_is_too_large_for_an_empty_queue_is_told_as_lost_too() {
-        let folder = tempfile::tempdir().unwrap();
-        let recorder = FileRecorder::new(folder.path(), Options::default(), 1).unwrap();
-        let path = folder.path().join("a.jsonl");
-        let target = Arc::new(Target { path: Mutex::new(path.clone()), ..Target::default() });
-        assert!(recorder.0.queue.take(&target, b"{}\n".to_vec()));
-        assert!(!recorder.0.queue.take(&target, vec![b'\n'; QUEUED + 1]));
-        recorder.flush();
-        assert_eq!(fs::read(path).unwrap(), [b"{}\n", LOST].concat());
-    }
-
-    /// Fails if what tells the losses writes under their lock.
-    #[test]
-    #[cfg(unix)]
-    fn a_channel_that_loses_a_batch_does_not_wait_for_a_disk_that_tells_of_another_loss() {
-        let folder = tempfile::tempdir().unwrap();
-        let slow = folder.path().join("slow");
-        let Some(mkfifo) = httpfsm_testing::tool("mkfifo") else { return };
-        assert!(std::process::Command::new(mkfifo).arg(&slow).status().unwrap().success());
-        let target = |name: &str| Target { path: Mutex::new(folder.path().join(name)), ..Target::default() };
-        let begun = target("slow");
-        begun.begun.store(true, Ordering::Relaxed);
-        let (sender, receiver) = sync_channel(3);
-        let lost = Arc::new(Lost::new(vec![Arc::new(begun)]));
-        let queue = Queue { sender, octets: Arc::default(), lost: Arc::clone(&lost) };
-        let octets = Arc::clone(&queue.octets);
-        let writer = thread::spawn(move || write(&receiver, &octets, &lost));
-        queue.sender.send(Batch::Lost).unwrap();
-        // The writer has the one that is lost in hand and waits, as nobody reads what it writes.
-        while !queue.lost.try_lock().is_ok_and(|lost| lost.is_empty()) {
-            assert!(!writer.is_finished());
-            thread::yield_now();
-        }
-        assert!(!queue.take(&Arc::new(target("a")), vec![b'\n'; QUEUED + 1]));
-        assert!(!writer.is_finished(), "it is to be waiting");
-        let told = fs::read(slow).unwrap();
-        drop(queue);
-        writer.join().unwrap();
-        assert_eq!(told, LOST);
-    }
-
-    #[test]
-    #[cfg(target_os = "linux")]
-    fn a_full_disk_breaks_a_recording_and_nothing_else() {
-        let target = Target { path: Mutex::new("/dev/full".into()), ..Target::default() };
-        target.begun.store(true, Ordering::Relaxed);
-        target.write(b"{}\n");
-        assert!(target.broken.load(Ordering::Relaxed));
-        assert!(target.tells_its_loss());
-    }
-}
+mod tests;

@@ -37,6 +37,7 @@ mod octets;
 mod recording;
 mod replay;
 mod show;
+mod writer;
 
 pub use files::{FileRecorder, Which};
 pub use recording::{MASKED, Options, Recording};

@@ -156,23 +156,30 @@ impl Replay {
     ///
     /// [`Failure::Malformed`], [`Failure::TooLarge`] or [`Failure::Io`].
     pub fn new(recording: impl BufRead) -> Result<Self, Failure> {
-        let mut text = String::new();
-        recording.take(MAX_OCTETS + 1).read_to_string(&mut text).map_err(Failure::Io)?;
-        if text.len() as u64 > MAX_OCTETS {
+        // Octets, not text: a program that ends while it writes leaves a part of a character.
+        let mut octets = Vec::new();
+        recording.take(MAX_OCTETS + 1).read_to_end(&mut octets).map_err(Failure::Io)?;
+        if octets.len() as u64 > MAX_OCTETS {
             return Err(Failure::TooLarge);
         }
-        if text.is_empty() {
+        if octets.is_empty() {
             return Err(malformed(1, "there is none, the file is empty"));
         }
-        let mut lines = Lines::new(text);
-        let head = lines.next().map_or("", |(_, line)| line);
-        let head: Head = serde_json::from_str(head).map_err(|error| malformed(1, &error.to_string()))?;
+        let mut lines = Lines::new(octets);
+        let Some((_, head)) = lines.next() else {
+            return Err(malformed(1, "it has no end, so nothing of the recording was written"));
+        };
+        let head: Head = serde_json::from_slice(head).map_err(|error| malformed(1, &error.to_string()))?;
         if head.httpfsm != FORMAT {
             let why = format!("its format is {}, and this program reads {FORMAT}", head.httpfsm);
             return Err(Failure::Malformed { line: 1, why });
         }
         let (begin, mut pages) = (lines.place, HashMap::new());
         while let Some((at, line)) = lines.parse_next()? {
+            // What stands behind the end is not looked at.
+            if line.end.is_some() {
+                break;
+            }
             if let Some(key) = line.page {
                 let content_type = line.text.unwrap_or_default().into();
                 let body = Bytes::from(line.octets.unwrap_or_default().0);
@@ -396,10 +403,10 @@ impl fmt::Debug for Replay {
     }
 }
 
-/// The lines that are to come. They stay text until their turn: a line that is taken apart is many times as large.
+/// The lines that are to come. They stay octets until their turn: a line that is taken apart is many times as large.
 #[derive(Default)]
 struct Lines {
-    text: String,
+    octets: Vec<u8>,
     place: Place,
 }
 
@@ -411,14 +418,14 @@ struct Place {
 }
 
 impl Lines {
-    fn new(text: String) -> Self {
-        Self { text, place: Place::default() }
+    fn new(octets: Vec<u8>) -> Self {
+        Self { octets, place: Place::default() }
     }
 
-    /// The next line and its number, from 1.
-    fn next(&mut self) -> Option<(usize, &str)> {
-        let rest = self.text.get(self.place.octet..)?;
-        let (line, _) = rest.split_once('\n')?;
+    /// The next line and its number, from 1. Octets without the end of a line are none.
+    fn next(&mut self) -> Option<(usize, &[u8])> {
+        let rest = self.octets.get(self.place.octet..)?;
+        let line = rest.get(..rest.iter().position(|octet| *octet == b'\n')?)?;
         self.place.octet += line.len() + 1;
         self.place.lines_before += 1;
         Some((self.place.lines_before, line))
@@ -426,7 +433,7 @@ impl Lines {
 
     fn parse_next(&mut self) -> Result<Option<(usize, Line)>, Failure> {
         let Some((at, line)) = self.next() else { return Ok(None) };
-        let parsed = serde_json::from_str(line).map_err(|error| malformed(at, &error.to_string()))?;
+        let parsed = serde_json::from_slice(line).map_err(|error| malformed(at, &error.to_string()))?;
         Ok(Some((at, parsed)))
     }
 }

@@ -226,6 +226,33 @@ fn a_recording_that_breaks_off_replays_up_to_there() {
 }
 
 #[test]
+fn a_tail_that_is_cut_inside_a_character_is_cut_as_any_other() {
+    let recording = session(Options::default(), &[GET.as_bytes()]);
+    let end = recording.rfind("{\"end\"").unwrap();
+    let tail = "{\"out\":\"Refused\",\"text\":\"\u{e4}\u{20ac}";
+    for kept in 1..=tail.len() {
+        let cut = [&recording.as_bytes()[..end], &tail.as_bytes()[..kept]].concat();
+        assert_eq!(replay(&cut[..]).unwrap().end, "cut", "{kept}");
+    }
+    // A whole line of it is none.
+    let line = [&recording.as_bytes()[..end], b"{\"text\":\"\xff\"}\n"].concat();
+    let at = recording.lines().count();
+    assert!(matches!(replay(&line[..]), Err(Failure::Malformed { line, .. }) if line == at));
+}
+
+#[test]
+fn what_stands_behind_the_end_is_not_looked_at() {
+    let recording = session(Options::default(), &[GET.as_bytes()]);
+    let expected = replay(recording.as_bytes()).unwrap();
+    for behind in
+        ["none\n", "\n", "{\"in\":\"none\"}\n", "{\"page\":\"Nul 1\"}\n", "{\"end\":\"full\"}\n", "none"]
+    {
+        assert_eq!(replay(format!("{recording}{behind}").as_bytes()).unwrap(), expected, "{behind}");
+    }
+    assert_eq!(replay(&[recording.as_bytes(), b"\xff\n"].concat()[..]).unwrap(), expected);
+}
+
+#[test]
 fn error_pages_are_recorded_and_replay_without_their_function() {
     let pages = ErrorPages::new(|error| ErrorPage {
         content_type: "application/json".into(),

@@ -10,6 +10,7 @@ pub(crate) mod bench;
 pub(crate) mod echo;
 pub(crate) mod files;
 pub(crate) mod hello;
+pub(crate) mod unread;
 
 /// What to serve.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]

@@ -2,13 +2,14 @@
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::app::App;
 use crate::draw::{Format, Machine};
 use crate::environment;
-use crate::parameters::{Parameters, switch};
+use crate::parameters::{Parameters, switch, time};
 
 /// An HTTP/1.x server that is a finite state machine.
 #[derive(Parser)]
@@ -68,6 +69,11 @@ pub(crate) struct Serve {
     /// Unix socket to listen on, instead of a port unless --host or --port is given too; may be repeated
     #[arg(long, env = "HTTPFSM_UNIX", hide_env = true, value_name = "PATH")]
     pub(crate) unix: Vec<PathBuf>,
+
+    /// After how much silence TCP probes whether a peer is there; without an answer the connection is lost after twice this
+    /// time, and with it what runs for it [default: 60s]
+    #[arg(long, env = "HTTPFSM_TCP_KEEPALIVE", hide_env = true, value_name = "TIME", value_parser = time)]
+    pub(crate) tcp_keepalive: Option<Duration>,
 
     /// Permissions of the Unix sockets, in octal [default: what the umask leaves]
     #[arg(

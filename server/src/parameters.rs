@@ -7,6 +7,7 @@
 mod kind;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
 use httpfsm::config::ServerConfig;
@@ -193,6 +194,11 @@ pub(crate) fn defaults(hardened: bool) -> ServerConfig {
 /// Reads the value of a flag that may stand alone.
 pub(crate) fn switch(text: &str) -> Result<bool, String> {
     Flag::parse(text)
+}
+
+/// Reads a time; none is zero.
+pub(crate) fn time(text: &str) -> Result<Duration, String> {
+    Time::parse(text).map(Option::unwrap_or_default)
 }
 
 impl Args for Parameters {

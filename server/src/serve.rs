@@ -22,6 +22,7 @@ use httpfsm_transport::{
 use crate::app::bench::Bench;
 use crate::app::files::{DotNames, Files, Root, Types};
 use crate::app::hello::Hello;
+use crate::app::unread::Unread;
 use crate::app::{App, Stats, echo};
 use crate::cli::{Cli, Serve, Transport};
 use crate::log::{Log, Troubles, note};
@@ -50,7 +51,7 @@ struct Plan {
     /// Whether to listen on the host and port of the configuration.
     tcp: bool,
     unix: Vec<PathBuf>,
-    unix_mode: Option<u32>,
+    sockets: SocketOptions,
     threads: Option<NonZeroUsize>,
     log: bool,
     recordings: Option<Recordings>,
@@ -75,7 +76,7 @@ pub(crate) fn run(options: &Serve) -> Result<(), Box<dyn Error>> {
         config,
         tcp: options.unix.is_empty() || options.parameters.gives("host") || options.parameters.gives("port"),
         unix: options.unix.clone(),
-        unix_mode: options.unix_mode,
+        sockets: sockets(options),
         threads: options.threads,
         log: options.log,
         recordings: recordings.clone(),
@@ -86,6 +87,13 @@ pub(crate) fn run(options: &Serve) -> Result<(), Box<dyn Error>> {
         recordings.flush();
     }
     Ok(())
+}
+
+fn sockets(options: &Serve) -> SocketOptions {
+    let standard = SocketOptions::default();
+    // None is zero, on the command line.
+    let keepalive = options.tcp_keepalive.or(standard.keepalive).filter(|silence| !silence.is_zero());
+    SocketOptions { unix_mode: options.unix_mode, keepalive, ..standard }
 }
 
 /// The folder whose files are served.
@@ -114,9 +122,12 @@ fn serve(options: &Serve, plan: Plan) -> Result<(), Box<dyn Error>> {
             let types = Types::new(options.types.as_deref())?;
             let dot_names = if options.hidden { DotNames::All } else { DotNames::WellKnown };
             let files = Files::new(root, dot_names, types, options.transport.blocking());
-            on(options.transport, files, plan)
+            on(options.transport, Unread::new(files), plan)
         }
-        App::Hello => on(options.transport, Hello::new(options.transport.name(), plan.stats.clone()), plan),
+        App::Hello => {
+            let hello = Hello::new(options.transport.name(), plan.stats.clone());
+            on(options.transport, Unread::new(hello), plan)
+        }
         App::Echo => {
             let plain = env::var_os("RIG_PLAIN_ECHO").is_some();
             on(options.transport, echo::echo(plain, options.transport.spawn()), plan)
@@ -206,7 +217,7 @@ fn start(transport: impl Moves, handler: impl Handler, plan: Plan) -> Result<Ser
             print(info);
         }));
     }
-    let options = SocketOptions { unix_mode: plan.unix_mode, ..SocketOptions::default() };
+    let options = plan.sockets;
     let mut listeners = Vec::new();
     if plan.tcp {
         let failed = |error: &io::Error| note(format_args!("{error}"));

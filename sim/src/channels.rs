@@ -44,7 +44,7 @@ enum Turn {
     Busy,
 }
 
-/// Drives so many channels, each drawn from a seed of its own, from `seed` upwards: random input in random pieces, the
+/// Drives so many channels, one at least, each drawn from a seed of its own, from `seed` upwards: random input in random pieces, the
 /// application, the socket and time in random order, time also backwards. After every step the channel is asked for
 /// everything that it can be asked, twice.
 ///
@@ -54,9 +54,13 @@ enum Turn {
 /// # Errors
 ///
 /// A contract was broken: the failure, made as small as it gets.
+///
+/// # Panics
+///
+/// As [`Simulation::run`](crate::Simulation::run).
 pub fn channels(seed: u64, channels: u64) -> Result<Outcome, Box<Failure>> {
     let seed = from_environment(SEED).unwrap_or(seed);
-    let channels = from_environment(CONNECTIONS).unwrap_or(channels);
+    let channels = from_environment(CONNECTIONS).unwrap_or(channels).max(1);
     let mut outcome = Outcome { connections: channels, steps: 0, trace_hash: 0 };
     for seed in (0..channels).map(|n| seed.wrapping_add(n)) {
         let (octets, turns) = draw(seed);

@@ -17,7 +17,7 @@ fn main() -> ExitCode {
         let number = pair.get(1).and_then(|number| number.replace('_', "").parse().ok());
         match (pair[0].as_str(), number) {
             ("--seed", Some(number)) => seed = number,
-            ("--connections", Some(number)) => connections = number,
+            ("--connections", Some(number @ 1..)) => connections = number,
             ("--threads", Some(number)) => threads = number,
             _ => return usage(),
         }

@@ -91,9 +91,9 @@ where
         self
     }
 
-    /// How many connections there are; a multiple of four.
+    /// How many connections there are; a multiple of four, and four at least.
     pub fn connections(mut self, connections: u64) -> Self {
-        self.connections = connections;
+        self.connections = connections.max(1);
         self
     }
 
@@ -133,6 +133,10 @@ where
     /// # Errors
     ///
     /// A contract was broken: the failure, made as small as it gets.
+    ///
+    /// # Panics
+    ///
+    /// One of the two is set, and is no number, or asks for no connection: what was to be repeated would not be.
     pub fn run(mut self) -> Result<Outcome, Box<Failure>> {
         self.seed = from_environment(SEED).unwrap_or(self.seed);
         self.connections = from_environment(CONNECTIONS).unwrap_or(self.connections);
@@ -230,7 +234,10 @@ pub(crate) fn repeat(seed: u64) -> String {
 
 /// What the environment says in place of the program: how a failure is repeated.
 pub(crate) fn from_environment(name: &str) -> Option<u64> {
-    env::var(name).ok()?.parse().ok()
+    let value = env::var_os(name)?;
+    let number = value.to_str().and_then(|value| value.replace('_', "").parse().ok());
+    let number = number.filter(|number| *number > 0 || name != CONNECTIONS);
+    Some(number.unwrap_or_else(|| panic!("{name} is {value:?}, which is no number to simulate with.")))
 }
 
 impl<F> fmt::Debug for Simulation<F> {

@@ -68,10 +68,12 @@ impl World {
 
     /// Has `waker` woken at `at`; returns the key to cancel it with.
     pub(crate) fn wake_at(&self, at: u64, waker: &Waker) -> (u64, u64) {
+        // Before the lock: a part of a handler may have a waker of its own.
+        let waker = waker.clone();
         let mut timers = guard(&self.0.timers);
         timers.made += 1;
         let key = (at, timers.made);
-        timers.wakers.insert(key, waker.clone());
+        timers.wakers.insert(key, waker);
         key
     }
 

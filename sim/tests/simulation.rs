@@ -240,3 +240,18 @@ fn an_hour_of_a_handler_takes_no_time() {
     .run()
     .unwrap();
 }
+
+#[test]
+fn a_simulation_of_nothing_simulates_something_and_an_environment_that_is_no_number_is_told() {
+    assert!(model(1, 0, 1).unwrap().connections > 0);
+    let program = || std::process::Command::new(env!("CARGO_BIN_EXE_httpfsm-sim"));
+    for (name, value) in
+        [("HTTPFSM_SIM_SEED", "0x7"), ("HTTPFSM_SIM_CONNECTIONS", ""), ("HTTPFSM_SIM_CONNECTIONS", "0")]
+    {
+        let output = program().args(["--connections", "4"]).env(name, value).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && text.contains(name), "{name}={value}: {text}");
+    }
+    assert_eq!(program().args(["--connections", "0"]).output().unwrap().status.code(), Some(2));
+    assert!(program().args(["--connections", "4"]).output().unwrap().status.success());
+}

@@ -31,7 +31,7 @@ impl AsyncStd {
     ///
     /// # fn main() -> std::io::Result<()> {
     /// let server = Server::on(AsyncStd::default().workers(2), ServerConfig::default())
-    ///     .listen_tcp("127.0.0.1:0".parse().expect("this is an address"))?
+    ///     .listen_tcp("127.0.0.1:0".parse().expect("this is an address"))
     ///     .serve(|_: Request| async { "Hello, world!" })?;
     /// async_std::task::block_on(server.drain(None));
     /// # Ok(())
@@ -53,8 +53,8 @@ impl AsyncStd {
 ///
 /// # async fn example() -> std::io::Result<()> {
 /// let server = Server::new(ServerConfig::hardened())
-///     .listen_tcp("[::]:8080".parse().expect("this is an address"))?
-///     .listen_unix("/run/web.sock")?
+///     .listen_tcp("[::]:8080".parse().expect("this is an address"))
+///     .listen_unix("/run/web.sock")
 ///     .serve(|_: Request| async { "Hello, world!" })?;
 /// server.gone().await;
 /// # Ok(())

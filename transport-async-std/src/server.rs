@@ -25,7 +25,7 @@ use crate::workers::Workers;
 ///     std::thread::spawn(|| async_io::block_on(task));
 /// };
 /// let server = ServerOn::on(Futures(executor), ServerConfig::default())
-///     .listen_tcp("127.0.0.1:0".parse().expect("this is an address"))?
+///     .listen_tcp("127.0.0.1:0".parse().expect("this is an address"))
 ///     .serve(|_: Request| async { "Hello, world!" })?;
 /// async_io::block_on(server.drain(None));
 /// # Ok(())

@@ -33,7 +33,7 @@ impl Smol {
     ///
     /// # fn main() -> std::io::Result<()> {
     /// let server = Server::on(Smol::default().workers(2), ServerConfig::default())
-    ///     .listen_tcp("127.0.0.1:0".parse().expect("this is an address"))?
+    ///     .listen_tcp("127.0.0.1:0".parse().expect("this is an address"))
     ///     .serve(|_: Request| async { "Hello, world!" })?;
     /// smol::block_on(server.drain(None));
     /// # Ok(())
@@ -55,8 +55,8 @@ impl Smol {
 ///
 /// # async fn example() -> std::io::Result<()> {
 /// let server = Server::new(ServerConfig::hardened())
-///     .listen_tcp("[::]:8080".parse().expect("this is an address"))?
-///     .listen_unix("/run/web.sock")?
+///     .listen_tcp("[::]:8080".parse().expect("this is an address"))
+///     .listen_unix("/run/web.sock")
 ///     .serve(|_: Request| async { "Hello, world!" })?;
 /// server.gone().await;
 /// # Ok(())

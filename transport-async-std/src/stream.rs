@@ -54,6 +54,10 @@ impl<S: AsyncRead + AsyncWrite + AsFd + Send + Unpin + 'static> Wire for Stream<
         Poll::Ready(SockRef::from(&self.0).shutdown(Shutdown::Write))
     }
 
+    fn is_lost(&mut self) -> bool {
+        !matches!(SockRef::from(&self.0).take_error(), Ok(None))
+    }
+
     fn reset(&mut self) {
         // A Unix socket takes the option and has no reset; its close is seen as one when octets were unread.
         let _ = SockRef::from(&self.0).set_linger(Some(Duration::ZERO));

@@ -16,7 +16,7 @@ use httpfsm_transport::{Server, Transport};
 /// Serves thirty connections, and drains while they are open.
 fn serve(transport: impl Transport) {
     let server = Server::on(transport, ServerConfig::default());
-    let server = server.listen_tcp("127.0.0.1:0".parse().unwrap()).unwrap();
+    let server = server.listen_tcp("127.0.0.1:0".parse().unwrap());
     let server = server.serve(|_: Request| async { "fine" }).unwrap();
     let connect = |_| {
         let mut client = TcpStream::connect(server.local_addr().unwrap()).unwrap();

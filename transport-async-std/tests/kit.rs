@@ -7,7 +7,7 @@ use httpfsm_transport_kit::{Application, Plan, check};
 #[test]
 fn async_std_keeps_what_is_owed() {
     check(&|plan: Plan, application: Application| {
-        plan.on(httpfsm_async_std::AsyncStd::default())?.serve(application.blocking(BlockingPool))
+        plan.on(httpfsm_async_std::AsyncStd::default()).serve(application.blocking(BlockingPool))
     })
     .assert();
 }
@@ -16,7 +16,7 @@ fn async_std_keeps_what_is_owed() {
 #[test]
 fn smol_keeps_what_is_owed() {
     check(&|plan: Plan, application: Application| {
-        plan.on(httpfsm_async_std::smol::Smol::default())?.serve(application.blocking(BlockingPool))
+        plan.on(httpfsm_async_std::smol::Smol::default()).serve(application.blocking(BlockingPool))
     })
     .assert();
 }

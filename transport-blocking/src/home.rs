@@ -5,6 +5,8 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use httpfsm_transport::catch_panic;
+
 use crate::lock::lock;
 use crate::seat::Seat;
 
@@ -115,6 +117,7 @@ impl Home {
     pub(crate) fn close(&self) {
         *lock(&self.waker) = None;
         let inbox = mem::take(&mut *lock(&self.inbox));
-        drop(inbox);
+        // The tasks in there are the application's, too.
+        let _ = catch_panic(|| drop(inbox));
     }
 }

@@ -76,7 +76,8 @@ impl Registered {
     fn seat(&self, (socket, peername, sockname): (Socket, Peer, Peer)) -> io::Result<Accepted<Seated>> {
         let seat = self.home.seat();
         let wire = Seated::new(socket, Arc::clone(&seat), &self.registry)?;
-        *lock(&self.newcomer) = Some(seat);
+        let before = lock(&self.newcomer).replace(seat);
+        drop(before);
         Ok((wire, peername, sockname))
     }
 }

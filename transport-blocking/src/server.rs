@@ -25,8 +25,8 @@ use crate::workers::{Files, Workers};
 ///
 /// # fn main() -> std::io::Result<()> {
 /// let server = Server::new(ServerConfig::hardened())
-///     .listen_tcp("[::]:8080".parse().expect("this is an address"))?
-///     .listen_unix("/run/web.sock")?
+///     .listen_tcp("[::]:8080".parse().expect("this is an address"))
+///     .listen_unix("/run/web.sock")
 ///     .serve(sync(|_: Request| "Hello, world!"))?;
 /// block_on(server.gone());
 /// # Ok(())
@@ -93,7 +93,7 @@ impl Blocking {
     ///
     /// # fn main() -> std::io::Result<()> {
     /// let server = Server::on(Blocking::default().workers(2).tunnels(0), ServerConfig::default())
-    ///     .listen_tcp("127.0.0.1:0".parse().expect("this is an address"))?
+    ///     .listen_tcp("127.0.0.1:0".parse().expect("this is an address"))
     ///     .serve(sync(|_: Request| "Hello, world!"))?;
     /// block_on(server.drain(None));
     /// # Ok(())
@@ -130,7 +130,8 @@ impl Transport for Blocking {
                     Registered::new(listener, Arc::clone(&seat), Arc::clone(&home), Arc::clone(&registry))?;
                 let (newcomer, nursery) = (listener.newcomer(), Arc::clone(&home));
                 let accepting = accept(listener, Arc::clone(&service), handle.clone(), move |driver| {
-                    if let Some(seat) = lock(&newcomer).take() {
+                    let seat = lock(&newcomer).take();
+                    if let Some(seat) = seat {
                         nursery.spawn(&seat, Box::pin(driver));
                     }
                 });

@@ -99,6 +99,14 @@ impl Wire for Seated {
         Poll::Ready(self.socket.as_ref().map_or(Ok(()), Socket::shutdown))
     }
 
+    fn is_lost(&mut self) -> bool {
+        let error = self.socket.as_ref().map(|socket| match socket {
+            Socket::Tcp(stream) => stream.take_error(),
+            Socket::Unix(stream) => stream.take_error(),
+        });
+        !matches!(error, Some(Ok(None)))
+    }
+
     fn reset(&mut self) {
         // A Unix socket has no reset; its close is seen as one when octets were unread.
         if let Some(Socket::Tcp(stream)) = &self.socket {

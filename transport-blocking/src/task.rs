@@ -34,7 +34,8 @@ const CANCELLED: u8 = 8;
 /// See the module's documentation. As a waker it has itself polled.
 pub(crate) struct Task<W: Work> {
     state: AtomicU8,
-    /// Locked by the worker that runs it.
+    /// Locked by the worker that runs it, and by no other thread while it does: whoever wakes or cancels it leaves a
+    /// state. So the application's code may run under it.
     work: Mutex<Option<W>>,
     progress: Mutex<Progress<W::Output>>,
     workers: Arc<Workers>,
@@ -69,35 +70,36 @@ impl<W: Work> Task<W> {
 
     /// Asks for an output, before anybody waits for it.
     pub(crate) fn begin(self: &Arc<Self>) {
-        *lock(&self.progress) = Progress::Asked(None);
+        let before = std::mem::replace(&mut *lock(&self.progress), Progress::Asked(None));
+        drop(before);
         self.schedule();
     }
 
     /// The next output; asks for it if nobody has. A panic in the work is one in here.
     pub(crate) fn poll(self: &Arc<Self>, cx: &mut Context<'_>) -> Poll<W::Output> {
+        // Whatever code a waker has runs outside of the lock.
+        let waker = cx.waker().clone();
         let mut progress = lock(&self.progress);
-        match &mut *progress {
+        let before = match &mut *progress {
             Progress::Unasked => {
-                *progress = Progress::Asked(Some(cx.waker().clone()));
+                *progress = Progress::Asked(Some(waker));
                 drop(progress);
                 self.schedule();
-                Poll::Pending
+                return Poll::Pending;
             }
-            Progress::Asked(waker) => {
-                if !waker.as_ref().is_some_and(|known| known.will_wake(cx.waker())) {
-                    *waker = Some(cx.waker().clone());
-                }
-                Poll::Pending
-            }
-            Progress::Done(_) => {
-                let done = std::mem::replace(&mut *progress, Progress::Unasked);
+            Progress::Asked(known) => {
+                let before = known.replace(waker);
                 drop(progress);
-                match done {
-                    Progress::Done(Ok(output)) => Poll::Ready(output),
-                    Progress::Done(Err(panic)) => resume_panic(panic),
-                    Progress::Unasked | Progress::Asked(_) => Poll::Pending,
-                }
+                drop(before);
+                return Poll::Pending;
             }
+            Progress::Done(_) => std::mem::replace(&mut *progress, Progress::Unasked),
+        };
+        drop(progress);
+        match before {
+            Progress::Done(Ok(output)) => Poll::Ready(output),
+            Progress::Done(Err(panic)) => resume_panic(panic),
+            Progress::Unasked | Progress::Asked(_) => Poll::Pending,
         }
     }
 
@@ -163,7 +165,8 @@ impl<W: Work> Task<W> {
                 workers.submit(Job::Task(self));
             }
             _ => {
-                let _ = catch_panic(|| *lock(&self.work) = None);
+                let work = lock(&self.work).take();
+                let _ = catch_panic(|| drop(work));
                 // Who has cancelled may not have seen what came of it: that holds the application's sources.
                 let unseen = std::mem::replace(&mut *lock(&self.progress), Progress::Unasked);
                 let _ = catch_panic(|| drop(unseen));

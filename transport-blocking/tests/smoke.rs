@@ -136,7 +136,6 @@ fn a_large_body_is_read_by_blocking_code() {
 fn a_panic_is_answered_or_cuts_the_answer_and_the_others_go_on() {
     let server = Server::on(Blocking::default().workers(1), ServerConfig::default())
         .listen_tcp("127.0.0.1:0".parse().unwrap())
-        .unwrap()
         .serve(sync(application))
         .unwrap();
     for _ in 0..3 {
@@ -159,8 +158,8 @@ fn unix_sockets_and_ipv6_are_served() {
     let directory = std::env::temp_dir().join(format!("httpfsm-blocking-{}", std::process::id()));
     std::fs::create_dir_all(&directory).unwrap();
     let path = directory.join("smoke.sock");
-    let server = Server::new(ServerConfig::default()).listen_unix(&path).unwrap();
-    let server = server.listen_tcp("127.0.0.1:0".parse().unwrap()).unwrap();
+    let server = Server::new(ServerConfig::default()).listen_unix(&path);
+    let server = server.listen_tcp("127.0.0.1:0".parse().unwrap());
     // Where there is no IPv6, the others are served.
     let server = match httpfsm_blocking::Listener::tcp("[::1]:0".parse().unwrap(), &Default::default()) {
         Ok(listener) => server.listener(listener),

@@ -49,7 +49,7 @@ fn application(request: Request) -> Response {
 
 fn start() -> ServerHandle {
     let server = Server::on(Blocking::default().workers(2).tunnels(2), ServerConfig::default());
-    server.listen_tcp("127.0.0.1:0".parse().unwrap()).unwrap().serve(sync(application)).unwrap()
+    server.listen_tcp("127.0.0.1:0".parse().unwrap()).serve(sync(application)).unwrap()
 }
 
 fn connect(server: &ServerHandle, target: &str) -> (TcpStream, String) {
@@ -165,7 +165,6 @@ impl Wake for Broken {
 fn a_waker_that_panics_ends_neither_the_loop_nor_the_drain() {
     let server = Server::on(Blocking::default().workers(2), ServerConfig::default())
         .listen_tcp("127.0.0.1:0".parse().unwrap())
-        .unwrap()
         .serve(sync(|request: Request| {
             let upgrade = request.upgrade();
             thread::spawn(move || {

@@ -23,7 +23,7 @@ const WORKERS: usize = 2;
 
 fn start(config: ServerConfig, handler: impl Handler) -> ServerHandle {
     let server = Server::on(Blocking::default().workers(WORKERS), config);
-    server.listen_tcp("127.0.0.1:0".parse().unwrap()).unwrap().serve(handler).unwrap()
+    server.listen_tcp("127.0.0.1:0".parse().unwrap()).serve(handler).unwrap()
 }
 
 fn ask(server: &ServerHandle, octets: &[u8]) -> TcpStream {

@@ -32,7 +32,7 @@ const ROUNDS: usize = 3;
 /// # fn main() -> std::io::Result<()> {
 /// let runtime = tokio::runtime::Runtime::new()?;
 /// let _inside = runtime.enter();
-/// drain_at_work(|config, address| Server::new(config).listen_tcp(address)?.serve(answer))?;
+/// drain_at_work(|config, address| Server::new(config).listen_tcp(address).serve(answer))?;
 /// # Ok(())
 /// # }
 /// ```

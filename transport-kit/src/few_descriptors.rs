@@ -40,7 +40,7 @@ const PIECES: usize = 10;
 /// # fn main() -> std::io::Result<()> {
 /// let runtime = tokio::runtime::Runtime::new()?;
 /// let _inside = runtime.enter();
-/// few_descriptors(|config, address| Server::new(config).listen_tcp(address)?.serve(answer))?;
+/// few_descriptors(|config, address| Server::new(config).listen_tcp(address).serve(answer))?;
 /// # Ok(())
 /// # }
 /// ```

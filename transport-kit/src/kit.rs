@@ -1,6 +1,9 @@
 //! Runs the scripts and the checks.
 
 use std::collections::VecDeque;
+use std::error::Error;
+use std::fmt;
+use std::io;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -48,10 +51,25 @@ impl Kit {
     }
 
     /// Looks at these obligations alone, by their names.
-    #[must_use]
-    pub fn only(mut self, names: impl IntoIterator<Item = &'static str>) -> Self {
-        self.only = Some(names.into_iter().collect());
-        self
+    ///
+    /// # Errors
+    ///
+    /// [`UnknownObligation`]: there is none of this name, or no name is given. A check of nothing would find nothing.
+    pub fn only<N: AsRef<str>>(
+        mut self,
+        names: impl IntoIterator<Item = N>,
+    ) -> Result<Self, UnknownObligation> {
+        let named = |name: N| {
+            let name = name.as_ref();
+            let found = OBLIGATIONS.iter().find(|obligation| obligation.name == name);
+            found.map(|found| found.name).ok_or_else(|| UnknownObligation(Some(name.to_owned())))
+        };
+        let names = names.into_iter().map(named).collect::<Result<Vec<_>, _>>()?;
+        if names.is_empty() {
+            return Err(UnknownObligation(None));
+        }
+        self.only = Some(names);
+        Ok(self)
     }
 
     /// How many scripts run at once, each with a server of its own. Default 16.
@@ -104,6 +122,38 @@ impl Kit {
     }
 }
 
+/// A name that was given to [`Kit::only`] and is none of an [obligation](OBLIGATIONS), or that none was given. Its
+/// `Display` lists all names.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct UnknownObligation(Option<String>);
+
+impl fmt::Display for UnknownObligation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Some(name) => write!(f, "No obligation is called {name:?}.")?,
+            None => f.write_str("The name of no obligation was given.")?,
+        }
+        f.write_str(" There are ")?;
+        for (n, obligation) in OBLIGATIONS.iter().enumerate() {
+            let between = match n {
+                0 => "",
+                n if n + 1 == OBLIGATIONS.len() => " and ",
+                _ => ", ",
+            };
+            write!(f, "{between}{:?}", obligation.name)?;
+        }
+        f.write_str(".")
+    }
+}
+
+impl Error for UnknownObligation {}
+
+impl From<UnknownObligation> for io::Error {
+    fn from(error: UnknownObligation) -> Self {
+        io::Error::new(io::ErrorKind::InvalidInput, error)
+    }
+}
+
 fn verdict(obligation: &'static Obligation) -> Verdict {
     Verdict { obligation, scripts: obligation.scripts().len(), failures: Vec::new() }
 }
@@ -134,9 +184,26 @@ pub fn in_memory(script: &Script) -> Trace {
 /// # Errors
 ///
 /// The server cannot be started.
-pub fn on_subject(script: &Script, subject: &dyn Subject, patience: Duration) -> std::io::Result<Trace> {
+pub fn on_subject(script: &Script, subject: &dyn Subject, patience: Duration) -> io::Result<Trace> {
     let record = Record::default();
     let plan = Plan::new(script.config.clone(), record.clone());
     let server = subject.serve(plan, Application::new(record.clone()))?;
     Ok(run(script, &mut Sockets::new(server, script.small_buffer, patience), &record))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_is_none_of_an_obligation_is_an_error_that_lists_them() {
+        let error =
+            Kit::default().only(["names", "half close"]).map(|_| ()).map_err(|error| error.to_string());
+        let text = error.err().unwrap_or_else(|| unreachable!("there is none of this name"));
+        assert!(text.starts_with("No obligation is called \"half close\". There are \"input\", "), "{text}");
+        assert!(OBLIGATIONS.iter().all(|obligation| text.contains(obligation.name)), "{text}");
+        assert!(Kit::default().only([""; 0]).is_err(), "a check of nothing");
+        let all = OBLIGATIONS.iter().map(|obligation| obligation.name);
+        assert!(Kit::default().only(all).is_ok());
+    }
 }

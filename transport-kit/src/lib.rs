@@ -7,7 +7,7 @@
 //! octets that the peer received, and how its connection ended. They are equal octet for octet, whatever the
 //! transport. What no script can show has a check of its own: backpressure, crowds, names, what is left behind.
 //!
-//! # How to check your transport in ten lines
+//! # How to check your transport in eleven lines
 //!
 //! ```
 //! use httpfsm_tokio::Tokio; // Yours stands here.
@@ -15,9 +15,10 @@
 //!
 //! # fn main() -> std::io::Result<()> {
 //! let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-//! let report = Kit::default().only(["interim answers", "names"]).check(&|plan: Plan, application: Application| {
+//! let kit = Kit::default().only(["interim answers", "names"])?;
+//! let report = kit.check(&|plan: Plan, application: Application| {
 //!     let _inside = runtime.enter();
-//!     plan.on(Tokio::default())?.serve(application)
+//!     plan.on(Tokio::default()).serve(application)
 //! });
 //! report.assert();
 //! # Ok(())
@@ -86,7 +87,7 @@ pub use application::Application;
 pub use crowd::{Crowd, Tally, answer};
 pub use drain::drain_at_work;
 pub use few_descriptors::few_descriptors;
-pub use kit::{Kit, check, in_memory, on_subject};
+pub use kit::{Kit, UnknownObligation, check, in_memory, on_subject};
 pub use obligation::{OBLIGATIONS, Obligation};
 pub use panics::{answer_or_panic, panics_at_work};
 pub use record::Record;

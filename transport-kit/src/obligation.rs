@@ -196,6 +196,12 @@ pub const OBLIGATIONS: &[Obligation] = &[
         Proof::Check(checks::pressure::input),
     ),
     owes(
+        "lost unread",
+        "A connection whose input waits and that is lost ends its handler, within seconds.",
+        "Work goes on for hours for peers that are gone.",
+        Proof::Check(checks::pressure::lost_unread),
+    ),
+    owes(
         "slow readers",
         "A peer that does not read at all is cut at `write_timeout`.",
         "Connections pile up behind dead peers.",

@@ -44,7 +44,7 @@ const CONNECTIONS_AT_ONCE: u32 = 8 * CLIENTS;
 /// # fn main() -> std::io::Result<()> {
 /// let runtime = tokio::runtime::Runtime::new()?;
 /// let _inside = runtime.enter();
-/// panics_at_work(|config, address| Server::new(config).listen_tcp(address)?.serve(answer_or_panic))?;
+/// panics_at_work(|config, address| Server::new(config).listen_tcp(address).serve(answer_or_panic))?;
 /// # Ok(())
 /// # }
 /// ```
@@ -59,7 +59,11 @@ const CONNECTIONS_AT_ONCE: u32 = 8 * CLIENTS;
 pub fn panics_at_work(
     serve: impl Fn(ServerConfig, SocketAddr) -> io::Result<ServerHandle>,
 ) -> io::Result<ServerStats> {
-    let full = std::env::var_os("HTTPFSM_FAULTS").is_some_and(|faults| faults == "full");
+    let full = match std::env::var_os("HTTPFSM_FAULTS") {
+        None => false,
+        Some(faults) if faults == "full" => true,
+        Some(other) => panic!("HTTPFSM_FAULTS is {other:?}; it is \"full\", or is not set."),
+    };
     // What a runtime keeps for good, it has after the first round.
     round(&serve, 10 * ONE_IN)?;
     let before = Held::settled();

@@ -159,11 +159,13 @@ impl Record {
     }
 
     pub(crate) fn poll_gate(&self, gate: &str, waker: &Waker) -> Poll<()> {
+        // Before the lock: the waker is that of the transport that is checked.
+        let waker = waker.clone();
         let mut pages = self.pages();
         if pages.open_gates.contains(gate) {
             return Poll::Ready(());
         }
-        pages.waiters.push(waker.clone());
+        pages.waiters.push(waker);
         Poll::Pending
     }
 

@@ -22,7 +22,7 @@ use crate::record::Record;
 /// let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
 /// let subject = |plan: Plan, application: Application| {
 ///     let _inside = runtime.enter();
-///     plan.on(Tokio::default())?.serve(application)
+///     plan.on(Tokio::default()).serve(application)
 /// };
 /// # fn is_subject(_: impl Subject) {}
 /// # is_subject(subject);
@@ -63,16 +63,12 @@ impl Plan {
     }
 
     /// The server of this plan on a [`Transport`].
-    ///
-    /// # Errors
-    ///
-    /// It cannot listen.
-    pub fn on<T: Transport>(self, transport: T) -> io::Result<Server<T>> {
+    pub fn on<T: Transport>(self, transport: T) -> Server<T> {
         let server = Server::on(transport, self.config).subscriber(self.subscriber);
-        let server = self.addresses.into_iter().try_fold(server, Server::listen_tcp)?;
+        let server = self.addresses.into_iter().fold(server, Server::listen_tcp);
         match self.path {
             Some(path) => server.listen_unix(path),
-            None => Ok(server),
+            None => server,
         }
     }
 }

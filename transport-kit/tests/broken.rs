@@ -116,10 +116,10 @@ fn catches(fault: Fault, obligation: &'static str) {
 /// The obligations that are not kept, of some.
 fn check(fault: Fault, some: &[&'static str], patience: Duration) -> Vec<&'static str> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    let kit = Kit::default().patience(patience).only(some.iter().copied());
+    let kit = Kit::default().patience(patience).only(some).unwrap();
     let report = kit.check(&|plan: Plan, application: Application| {
         let _inside = runtime.enter();
-        plan.on(Faulty(fault))?.serve(application.blocking(BlockingPool))
+        plan.on(Faulty(fault)).serve(application.blocking(BlockingPool))
     });
     if fault == Nothing {
         report.assert();
@@ -247,7 +247,7 @@ struct NotForTime(Waker);
 
 impl Wake for NotForTime {
     fn wake(self: Arc<Self>) {
-        if thread::current().name() != Some("httpfsm-time") {
+        if thread::current().name() != Some("httpfsm-wake") {
             self.0.wake_by_ref();
         }
     }

@@ -12,7 +12,7 @@ async fn hello(_: Request) -> Response {
 async fn main() -> std::io::Result<()> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".to_owned());
     let address = address.parse().map_err(std::io::Error::other)?;
-    let server = Server::new(ServerConfig::default()).listen_tcp(address)?.serve(hello)?;
+    let server = Server::new(ServerConfig::default()).listen_tcp(address).serve(hello)?;
     server.gone().await;
     Ok(())
 }

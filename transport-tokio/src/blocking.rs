@@ -5,6 +5,9 @@ use httpfsm_transport::{Spawner, Sync};
 use tokio::runtime::Handle;
 
 /// Runs blocking work on tokio's blocking pool: that of the runtime that it is asked for in.
+///
+/// Outside of a runtime there is none, and to ask for it panics, as in [`tokio::task::spawn_blocking`]; a handler that
+/// does is answered with 500.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct BlockingPool;
 

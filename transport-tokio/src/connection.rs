@@ -33,6 +33,11 @@ use crate::stream::Stream;
 pub type Connection = httpfsm_transport::Connection<Stream, Alarm>;
 
 /// A connection over a socket that was just accepted.
+///
+/// # Panics
+///
+/// Not here, but its futures do where they wait for a deadline outside of a runtime, or in one whose timer is off: it is
+/// built with `enable_time` or `enable_all`.
 pub fn connection(stream: impl Into<Stream>, settings: Arc<Settings>) -> Connection {
     Connection::new(stream.into(), Alarm::default(), settings, Facts::default())
 }

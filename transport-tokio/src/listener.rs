@@ -1,6 +1,7 @@
 //! A listener that is registered with tokio.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::{Context, Poll, ready};
 
 use httpfsm::peer::Peer;
@@ -24,11 +25,19 @@ impl Registered {
     /// Registers a listener with the runtime that this is called in.
     pub(crate) fn new(listener: Listener) -> io::Result<Self> {
         let (place, socket) = listener.into_parts();
-        let socket = match socket {
-            ListeningSocket::Tcp(listener) => Socket::Tcp(TcpListener::from_std(listener)?),
-            ListeningSocket::Unix(listener) => Socket::Unix(UnixListener::from_std(listener)?),
+        // tokio tells of a runtime without its I/O driver in no other way than a panic.
+        let register = || {
+            Ok(match socket {
+                ListeningSocket::Tcp(listener) => Socket::Tcp(TcpListener::from_std(listener)?),
+                ListeningSocket::Unix(listener) => Socket::Unix(UnixListener::from_std(listener)?),
+            })
         };
-        Ok(Self { place, socket })
+        let socket = catch_unwind(AssertUnwindSafe(register)).unwrap_or_else(|_| {
+            let text = "The tokio runtime has no I/O driver, by which a server is served: it is to be built with \
+                `enable_io` or `enable_all`.";
+            Err(io::Error::other(text))
+        });
+        Ok(Self { place, socket: socket? })
     }
 }
 

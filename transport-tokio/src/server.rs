@@ -14,8 +14,8 @@ use tokio::runtime::{self, Handle};
 use crate::blocking::Pool;
 use crate::listener::Registered;
 
-/// A server to be, on tokio. To be started within a runtime, in whose background it serves until it is drained or
-/// the runtime ends.
+/// A server to be, on tokio. It is started within a runtime whose I/O driver is on, in whose background it serves until
+/// it is drained or the runtime ends; anywhere else `serve` is an error.
 ///
 /// ```no_run
 /// use httpfsm::config::ServerConfig;
@@ -24,8 +24,8 @@ use crate::listener::Registered;
 ///
 /// # async fn example() -> std::io::Result<()> {
 /// let server = Server::new(ServerConfig::hardened())
-///     .listen_tcp("[::]:8080".parse().expect("this is an address"))?
-///     .listen_unix("/run/web.sock")?
+///     .listen_tcp("[::]:8080".parse().expect("this is an address"))
+///     .listen_unix("/run/web.sock")
 ///     .serve(|_: Request| async { "Hello, world!" })?;
 /// server.gone().await;
 /// # Ok(())
@@ -52,7 +52,9 @@ pub type Server = httpfsm_transport::Server<Tokio>;
 ///
 /// # Errors
 ///
-/// The socket does not listen or does not take [`SocketOptions`], or the system has no thread for the server's timer.
+/// The socket does not listen or does not take [`SocketOptions`], this is called outside of a runtime or in one without
+/// its I/O driver, or the system has no thread for the server's timer. That the driver is missing shows in a panic of
+/// tokio's, which is caught, but which a panic hook sees, and which ends a program that was built to abort at panics.
 pub fn serve(listener: impl AsFd, config: ServerConfig, handler: impl Handler) -> io::Result<ServerHandle> {
     Server::new(config).listen_fd(&listener)?.serve(handler)
 }
@@ -82,7 +84,7 @@ impl Tokio {
     /// # async fn main() -> std::io::Result<()> {
     /// let server = Server::on(Tokio::default().workers(3), ServerConfig::default())
     ///     .options(SocketOptions { reuse_port: true, ..SocketOptions::default() })
-    ///     .listen_tcp("127.0.0.1:0".parse().expect("this is an address"))?
+    ///     .listen_tcp("127.0.0.1:0".parse().expect("this is an address"))
     ///     .serve(|_: Request| async { "Hello, world!" })?;
     /// server.drain(None).await;
     /// # Ok(())
@@ -97,7 +99,12 @@ impl Tokio {
 
 impl Transport for Tokio {
     fn start<H: Handler>(self, mut opening: Opening, handler: H) -> io::Result<ServerHandle> {
-        let (service, handle) = opening.service(Arc::new(Pool(Handle::current())), handler)?;
+        let runtime = Handle::try_current().map_err(|_| {
+            let text = "A server on tokio is to be started within a runtime, by which it is served: in an async \
+                function that tokio runs, or under the guard of `Runtime::enter`.";
+            io::Error::other(text)
+        })?;
+        let (service, handle) = opening.service(Arc::new(Pool(runtime)), handler)?;
         let begun = (0..self.workers).try_for_each(|_| work(&opening, &service, &handle));
         let begun = begun.and_then(|()| begin(opening.listeners, &service, &handle));
         begun.inspect_err(|_| {

@@ -69,6 +69,14 @@ impl Wire for Stream {
         })
     }
 
+    fn is_lost(&mut self) -> bool {
+        let error = match self {
+            Self::Tcp(stream) => stream.take_error(),
+            Self::Unix(stream) => stream.take_error(),
+        };
+        !matches!(error, Ok(None))
+    }
+
     fn reset(&mut self) {
         // A Unix socket has no reset; its close is seen as one when octets were unread.
         if let Self::Tcp(stream) = self {

@@ -104,11 +104,8 @@ async fn host_and_port_say_where_to_listen() {
 #[tokio::test]
 async fn port_0_is_a_port_that_the_system_chooses_and_the_handle_tells() {
     let a = serve(loopback().await, ServerConfig::default(), hello).unwrap();
-    let b = Server::new(ServerConfig::default())
-        .listen_tcp("127.0.0.1:0".parse().unwrap())
-        .unwrap()
-        .serve(hello)
-        .unwrap();
+    let b =
+        Server::new(ServerConfig::default()).listen_tcp("127.0.0.1:0".parse().unwrap()).serve(hello).unwrap();
     let ports = [&a, &b].map(|server| server.local_addr().unwrap().port());
     assert!(ports[0] != 0 && ports[1] != 0 && ports[0] != ports[1]);
     for server in [a, b] {
@@ -120,7 +117,6 @@ async fn port_0_is_a_port_that_the_system_chooses_and_the_handle_tells() {
 async fn ipv6_is_served() {
     let server = Server::new(ServerConfig::default())
         .listen_tcp("[::1]:0".parse().unwrap())
-        .unwrap()
         .serve(|request: Request| async move { request.peername().to_string() })
         .unwrap();
     let stream = connect(&server).await;
@@ -135,7 +131,6 @@ async fn unix_sockets_are_served_and_removed() {
     let path = directory.join("socket");
     let server = Server::new(ServerConfig::default())
         .listen_unix(&path)
-        .unwrap()
         .serve(|request: Request| async move { format!("{}", request.sockname()) })
         .unwrap();
     assert!(matches!(server.local_addrs(), [Peer::Unix(Some(_))]));

@@ -11,7 +11,7 @@ use tokio::runtime::{Builder, Handle};
 fn on(runtime: &Handle) -> Report {
     check(&|plan: Plan, application: Application| {
         let _inside = runtime.enter();
-        plan.on(Tokio::default())?.serve(application.blocking(BlockingPool))
+        plan.on(Tokio::default()).serve(application.blocking(BlockingPool))
     })
 }
 

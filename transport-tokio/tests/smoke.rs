@@ -7,7 +7,7 @@ use bytes::Bytes;
 use httpfsm::config::ServerConfig;
 use httpfsm::handler::{Request, Response};
 use httpfsm::status::Status;
-use httpfsm_tokio::{Server, ServerHandle, SocketOptions, Tokio, serve};
+use httpfsm_tokio::{Listener, Server, ServerHandle, SocketOptions, Tokio, serve};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 
@@ -143,9 +143,7 @@ async fn unix_sockets_and_ipv6_are_served() {
     let path = directory.join("smoke.sock");
     let server = Server::new(ServerConfig::default())
         .listen_unix(&path)
-        .unwrap()
         .listen_tcp("[::1]:0".parse().unwrap())
-        .unwrap()
         .serve(application)
         .unwrap();
     let over_unix = exchange(UnixStream::connect(&path).await.unwrap(), GET).await;
@@ -202,7 +200,7 @@ async fn only_a_socket_that_nobody_listens_on_is_replaced_and_only_our_own_remov
     let directory = std::env::temp_dir().join(format!("httpfsm-own-{}", std::process::id()));
     std::fs::create_dir_all(&directory).unwrap();
     let path = directory.join("file");
-    let listen = || Server::new(ServerConfig::default()).listen_unix(&path);
+    let listen = || Listener::unix(&path, &SocketOptions::default());
     std::fs::write(&path, "precious").unwrap();
     assert!(listen().is_err());
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "precious");
@@ -222,9 +220,9 @@ async fn only_a_socket_that_nobody_listens_on_is_replaced_and_only_our_own_remov
 #[tokio::test]
 async fn workers_share_the_port_the_counts_and_the_drain() {
     let server = Server::on(Tokio::default().workers(2), ServerConfig::default())
-        .options(SocketOptions { reuse_port: true, ..SocketOptions::default() })
         .listen_tcp("127.0.0.1:0".parse().unwrap())
-        .unwrap()
+        // Behind the address, and for it all the same.
+        .options(SocketOptions { reuse_port: true, ..SocketOptions::default() })
         .serve(|_: Request| async { format!("\n{:?}", std::thread::current().id()) })
         .unwrap();
     let (mut streams, mut threads) = (Vec::new(), std::collections::BTreeSet::new());

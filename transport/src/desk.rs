@@ -23,6 +23,7 @@ use crate::job::Spawner;
 use crate::lock::lock;
 use crate::panics;
 use crate::tape::Recorder;
+use crate::waiting;
 
 /// See the module's documentation.
 pub(crate) struct Desk {
@@ -262,15 +263,35 @@ impl Desk {
     }
 
     /// Wakes what is due; the time of the next, on the desk's clock.
-    pub(crate) fn sweep(&self, cx: &mut Context<'_>) -> u64 {
+    pub(crate) fn sweep(&self, cx: &Context<'_>) -> u64 {
+        let (due, next) = self.due(cx);
+        for seat in due {
+            seat.ring();
+            panics::discard(seat);
+        }
+        next
+    }
+
+    /// Who is due, to be woken, and the time of the next, on the desk's clock. No code of the application runs in here.
+    pub(crate) fn due(&self, cx: &Context<'_>) -> (Vec<Arc<Seat>>, u64) {
         let now = self.clock.now();
         let cut_at = if self.is_cut() { NEVER } else { self.cut_at.load(Ordering::Acquire) };
-        if cut_at <= now {
-            self.cut.store(true, Ordering::Release);
-            self.alarms.wake_all();
-            return self.alarms.sweep(now, cx);
+        let (due, next) = self.alarms.due(now, cx);
+        if cut_at > now {
+            return (due, next.min(cut_at));
         }
-        self.alarms.sweep(now, cx).min(cut_at)
+        self.cut.store(true, Ordering::Release);
+        // Those that are due are among them.
+        (self.alarms.all(), next)
+    }
+
+    /// Wakes every connection, and whoever keeps the time.
+    fn wake_all(&self) {
+        for seat in self.alarms.all() {
+            seat.ring();
+            panics::discard(seat);
+        }
+        self.alarms.wake_sweeper();
     }
 
     fn tell(&self, input: ServerInput) {
@@ -297,7 +318,7 @@ impl Desk {
         }
         if going {
             self.going.store(true, Ordering::SeqCst);
-            self.alarms.wake_all();
+            self.wake_all();
         }
         if going || self.crowded.swap(false, Ordering::SeqCst) {
             self.wake_waiters();
@@ -325,11 +346,7 @@ impl Desk {
         if is_so() {
             return Poll::Ready(());
         }
-        let mut waiters = lock(&self.waiters);
-        if !waiters.iter().any(|known| known.will_wake(cx.waker())) {
-            waiters.push(cx.waker().clone());
-        }
-        drop(waiters);
+        let _: Poll<()> = waiting::poll(&self.waiters, cx, |waiters| Err(waiters));
         // It may have become so between the look and the entry.
         if is_so() { Poll::Ready(()) } else { Poll::Pending }
     }
@@ -342,7 +359,7 @@ impl Desk {
 impl Drop for Desk {
     fn drop(&mut self) {
         // Whoever keeps its time has nothing left to keep.
-        self.alarms.wake_all();
+        self.wake_all();
     }
 }
 
@@ -360,13 +377,13 @@ pub(crate) struct Lease {
     desk: Option<Arc<Desk>>,
     seat: Arc<Seat>,
     alarm_at: u64,
-    /// The address of the task that the alarm wakes. The alarms keep its waker, so no other task gets that address.
+    /// The address of the task that the alarm wakes. The seat keeps its waker, so no other task gets that address.
     task: usize,
 }
 
 impl Lease {
     pub(crate) fn new(desk: Arc<Desk>, id: ChannelId) -> Self {
-        Self { desk: Some(desk), seat: Seat::new(id), alarm_at: NEVER, task: UNKNOWN }
+        Self { desk: Some(desk), seat: Seat::new(Some(id)), alarm_at: NEVER, task: UNKNOWN }
     }
 
     /// Whether the alarm may have rung.
@@ -386,13 +403,17 @@ impl Lease {
 
     #[cold]
     fn rearm(&mut self, at: u64, now: u64, waker: &Waker) {
-        let Some(desk) = &self.desk else { return };
+        let (Some(desk), Some(id)) = (&self.desk, self.seat.id) else { return };
+        let before = mem::replace(&mut self.task, address(waker));
+        if before != self.task {
+            self.seat.set_waker(waker);
+        }
         // A deadline that has passed and left no trace must not spin.
         let at = at.max(now.saturating_add(1));
-        desk.alarms.arm(self.seat.id.get(), self.alarm_at, at, waker, Some(&self.seat));
+        desk.alarms.arm(id.get(), self.alarm_at, at, &self.seat);
         self.alarm_at = at;
         // Whoever has just sent the connections out of service has not found one without an alarm.
-        if mem::replace(&mut self.task, address(waker)) == UNKNOWN && desk.is_going() {
+        if before == UNKNOWN && desk.is_going() {
             waker.wake_by_ref();
         }
     }
@@ -429,10 +450,11 @@ impl Lease {
 
     /// The end of the channel, with what it has counted. Only the first call counts.
     pub(crate) fn end(&mut self, stats: ChannelStats) {
-        if let Some(desk) = self.desk.take() {
+        if let (Some(desk), Some(id)) = (self.desk.take(), self.seat.id) {
             self.seat.rest(NEVER);
-            desk.alarms.disarm(self.seat.id.get(), self.alarm_at);
-            desk.closed(self.seat.id, stats);
+            desk.alarms.disarm(id.get(), self.alarm_at);
+            self.seat.forget_waker();
+            desk.closed(id, stats);
             self.alarm_at = NEVER;
         }
     }
@@ -451,5 +473,27 @@ fn address(waker: &Waker) -> usize {
 impl Drop for Lease {
     fn drop(&mut self) {
         self.end(ChannelStats::default());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::waiting::tests::Foreign;
+
+    #[test]
+    fn no_waker_of_who_waits_for_the_server_is_woken_or_dropped_under_the_lock() {
+        let config = Arc::new(ServerConfig::default());
+        let desk = Arc::new(Desk::new(config, Clock::manual(), Arc::new(crate::Inline), None, None));
+        let its = Arc::downgrade(&desk);
+        let (waker, ran) =
+            Foreign::waker(move || its.upgrade().is_none_or(|desk| desk.waiters.try_lock().is_ok()));
+        for _ in 0..2 {
+            assert!(desk.poll_gone(&mut Context::from_waker(&waker)).is_pending());
+        }
+        drop(waker);
+        assert_eq!(lock(&desk.waiters).len(), 1);
+        desk.go_out(None);
+        assert_eq!(ran.load(Ordering::SeqCst), 2, "woken, and dropped");
     }
 }

@@ -38,6 +38,8 @@ use crate::worker;
 
 /// Reads in one wake-up, before other tasks get their turn.
 const TURNS: u32 = 16;
+/// Milliseconds between two looks whether a connection is lost whose input waits.
+const LOOK: u64 = 5000;
 /// Slices in one vectored write.
 const SLICES: usize = 8;
 
@@ -105,6 +107,9 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         let mut turn = Turn { now: Now::new(at, &stamp.date), ask: true, received: false, told: false };
         if self.lease.is_due(stamp.at) {
             let _ = self.channel.handle(&turn.now, Input::Tick);
+            if self.is_lost_unread() {
+                let _ = self.channel.handle(&turn.now, Input::Disconnected);
+            }
         }
         if self.lease.is_evicted() {
             let _ = self.channel.handle(&turn.now, Input::Evict);
@@ -116,9 +121,9 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             return Poll::Ready(());
         }
 
-        worker::lend(self.channel.untaped());
+        let lent = worker::lend(self.channel.untaped());
         let outcome = self.turns(&mut turn, cx);
-        worker::take_back(self.channel.untaped());
+        lent.take_back(self.channel.untaped());
         if outcome.is_ready() {
             return outcome;
         }
@@ -579,7 +584,8 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         if !self.lease.is_open() {
             return;
         }
-        self.lease.rest(if self.channel.state() == State::Idle { at } else { NEVER });
+        let is_idle = self.channel.state() == State::Idle;
+        self.lease.rest(if is_idle { at } else { NEVER });
         if !fits {
             // The verdict is on who grows: idle connections hold nothing that closing them would free.
             self.overgrown = true;
@@ -587,7 +593,19 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             cx.waker().wake_by_ref();
         }
         let due = self.channel.deadline();
-        self.lease.arm(due.map_or(NEVER, |due| self.opened.saturating_add(due.as_millis())), at, cx);
+        let due = due.map_or(NEVER, |due| self.opened.saturating_add(due.as_millis()));
+        // Who does not read hears of nothing, and what the application does may take hours.
+        let due = if is_idle || self.is_reading() { due } else { due.min(at.saturating_add(LOOK)) };
+        self.lease.arm(due, at, cx);
+    }
+
+    /// Whether the wire is asked for input, and so would tell that the connection is lost.
+    fn is_reading(&self) -> bool {
+        self.wire.is_none() || self.channel.input_room() > 0
+    }
+
+    fn is_lost_unread(&mut self) -> bool {
+        !self.is_reading() && self.wire.as_mut().is_some_and(Wire::is_lost)
     }
 
     /// The server goes out: the channel is told once; at the drain deadline the connection is dropped.

@@ -4,14 +4,14 @@ use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use httpfsm::handler::Failure;
 use httpfsm::peer::Peer;
 use httpfsm::server::{ChannelId, Refusal, ServerStats};
 
-use crate::alarms::NEVER;
+use crate::alarms::{NEVER, Seat};
 use crate::desk::Desk;
 
 /// How long a connection that was accepted waits for the place of one that is evicted.
@@ -74,7 +74,7 @@ impl ServerHandle {
     /// dropped.
     #[must_use]
     pub fn listening(&self) -> Listening {
-        Listening { key: self.desk.listen(), desk: Arc::clone(&self.desk) }
+        Listening { key: self.desk.listen(), seat: Seat::new(None), desk: Arc::clone(&self.desk) }
     }
 
     /// Tells the subscriber that the listeners cannot accept for the moment.
@@ -103,6 +103,7 @@ pub struct Listening {
     desk: Arc<Desk>,
     /// Under which its pauses stand among the alarms.
     key: u64,
+    seat: Arc<Seat>,
 }
 
 impl Listening {
@@ -141,11 +142,15 @@ impl Listening {
     }
 
     async fn wait(&self, length: Duration, is_over: impl Fn() -> bool) {
-        let Self { desk, key } = self;
+        let Self { desk, key, seat } = self;
         let until = desk.clock.now().saturating_add(millis(length));
-        let alarm = Alarm { desk, key: *key, at: until };
+        let (alarm, mut known) = (Alarm { desk, seat, key: *key, at: until }, None);
         poll_fn(|cx| {
-            desk.alarms.arm(alarm.key, alarm.at, alarm.at, cx.waker(), None);
+            if !known.as_ref().is_some_and(|known: &Waker| known.will_wake(cx.waker())) {
+                seat.set_waker(cx.waker());
+                known = Some(cx.waker().clone());
+            }
+            desk.alarms.arm(alarm.key, alarm.at, alarm.at, seat);
             desk.poll_fact(|| desk.is_going() || desk.clock.now() >= until || is_over(), cx)
         })
         .await;
@@ -159,6 +164,7 @@ fn millis(length: Duration) -> u64 {
 /// An entry among the alarms that is removed also when nobody waits for it any more.
 struct Alarm<'a> {
     desk: &'a Desk,
+    seat: &'a Seat,
     key: u64,
     at: u64,
 }
@@ -166,6 +172,7 @@ struct Alarm<'a> {
 impl Drop for Alarm<'_> {
     fn drop(&mut self) {
         self.desk.alarms.disarm(self.key, self.at);
+        self.seat.forget_waker();
     }
 }
 

@@ -7,15 +7,19 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use crate::lock::lock;
-use crate::panics;
+use crate::{panics, waiting};
 
 /// Where a transport runs work that blocks: the runtime's blocking pool, or threads of its own.
 pub trait Spawner: Send + Sync + 'static {
-    /// Runs the work soon, on a thread that may block.
+    /// Runs the work soon, on a thread that may block: none that polls connections, as work may wait for what such a
+    /// thread receives ([`BodyReader`](crate::BodyReader)).
     fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>);
 }
 
-/// Runs the work at once, where it is asked for: for tests, and for transports whose workers may block.
+/// Runs the work at once, where it is asked for: for tests, for work that is short, and for transports that call handlers
+/// on threads which may block, as the blocking one does. Elsewhere that is the thread that polls the connection, which
+/// stands still meanwhile; work that reads the request's body there gets an error instead of octets that have not come
+/// ([`BodyReader`](crate::BodyReader)).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Inline;
 
@@ -58,17 +62,14 @@ impl<T> Future for Job<T> {
     type Output = T;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
-        let mut progress = lock(&self.0);
-        if let Progress::Running(waker) = &mut *progress {
-            *waker = Some(cx.waker().clone());
-            return Poll::Pending;
-        }
-        let done = std::mem::replace(&mut *progress, Progress::Taken);
-        drop(progress);
+        let done = waiting::poll(&self.0, cx, |progress| match progress {
+            Progress::Running(waker) => Err(waker),
+            done => Ok(std::mem::replace(done, Progress::Taken)),
+        });
         match done {
-            Progress::Done(Ok(result)) => Poll::Ready(result),
-            Progress::Done(Err(panic)) => panics::resume(panic),
-            Progress::Running(_) | Progress::Taken => Poll::Pending,
+            Poll::Ready(Progress::Done(Ok(result))) => Poll::Ready(result),
+            Poll::Ready(Progress::Done(Err(panic))) => panics::resume(panic),
+            Poll::Ready(Progress::Running(_) | Progress::Taken) | Poll::Pending => Poll::Pending,
         }
     }
 }
@@ -90,7 +91,7 @@ impl<T> Report<T> {
             *progress = Progress::Done(result);
             drop(progress);
             if let Some(waker) = waker {
-                waker.wake();
+                panics::wake(waker);
             }
         }
     }
@@ -107,8 +108,10 @@ impl<T> Drop for Report<T> {
 #[cfg(test)]
 mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::atomic::Ordering;
 
     use super::*;
+    use crate::waiting::tests::Foreign;
 
     struct Nowhere;
 
@@ -127,6 +130,31 @@ mod tests {
     fn a_shared_spawner_is_one() {
         let shared: Arc<dyn Spawner> = Arc::new(Inline);
         let mut job = Job::spawn(&shared, || 7);
+        assert_eq!(Pin::new(&mut job).poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(7));
+    }
+
+    #[test]
+    fn no_waker_is_woken_or_dropped_under_the_lock() {
+        struct Later(Mutex<Vec<Box<dyn FnOnce() + Send>>>);
+        impl Spawner for Later {
+            fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) {
+                lock(&self.0).push(work);
+            }
+        }
+        let later = Later(Mutex::default());
+        let mut job = Job::spawn(&later, || 7);
+        let foreign = |job: &Job<i32>| {
+            let its = Arc::downgrade(&job.0);
+            Foreign::waker(move || its.upgrade().is_none_or(|job| job.try_lock().is_ok()))
+        };
+        let (first, of_first) = foreign(&job);
+        let (second, of_second) = foreign(&job);
+        for waker in [first, second] {
+            assert!(Pin::new(&mut job).poll(&mut Context::from_waker(&waker)).is_pending());
+        }
+        assert_eq!(of_first.load(Ordering::SeqCst), 1, "another has replaced it");
+        lock(&later.0).drain(..).for_each(|work| work());
+        assert_eq!(of_second.load(Ordering::SeqCst), 2, "woken, and dropped");
         assert_eq!(Pin::new(&mut job).poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(7));
     }
 

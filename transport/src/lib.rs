@@ -36,6 +36,8 @@ mod tape;
 mod timekeeper;
 mod tunnel;
 mod upgraded;
+mod waiting;
+mod waking;
 mod wire;
 mod worker;
 mod written;

@@ -1,13 +1,13 @@
 //! Where a server listens: the sockets, before a runtime has them.
 
-use std::fs;
+use std::fs::{self, Metadata};
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use httpfsm::peer::Peer;
 use rustix::fs::Mode;
@@ -22,7 +22,9 @@ pub struct SocketOptions {
     pub nodelay: bool,
     /// Connections that may wait to be accepted. Default 1024.
     pub backlog: i32,
-    /// After how much silence TCP probes whether the peer is there. Default `None`: never.
+    /// After how much silence TCP probes whether the peer is there. Four probes follow, each a quarter of this apart, and
+    /// without an answer the connection is lost: after twice this time. In whole seconds, at least 4. Default 60 s; `None`:
+    /// never. It ends the work for peers that are gone without a word; deadlines end those that are silent.
     pub keepalive: Option<Duration>,
     /// Permissions of the path of a Unix socket, as in `0o660`. Default `None`: those that the umask leaves.
     pub unix_mode: Option<u32>,
@@ -33,9 +35,18 @@ pub struct SocketOptions {
 
 impl Default for SocketOptions {
     fn default() -> Self {
-        Self { nodelay: true, backlog: 1024, keepalive: None, unix_mode: None, reuse_port: false }
+        Self {
+            nodelay: true,
+            backlog: 1024,
+            keepalive: Some(Duration::from_secs(60)),
+            unix_mode: None,
+            reuse_port: false,
+        }
     }
 }
+
+/// Keepalive probes without an answer, after which a connection is lost.
+const PROBES: u32 = 4;
 
 /// A socket that listens, and does not block. It knows no runtime; the transport registers it with its own.
 #[derive(Debug)]
@@ -84,24 +95,33 @@ impl Listener {
     ///
     /// The address is in use or is none of ours, or there are no more sockets to be had.
     pub fn tcp(address: SocketAddr, options: &SocketOptions) -> io::Result<Self> {
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-        socket.set_reuse_address(true)?;
-        if options.reuse_port {
-            socket.set_reuse_port(true)?;
-        }
-        let listen = || socket.bind(&address.into()).and_then(|()| socket.listen(options.backlog));
-        listen().map_err(|error| naming(&error, &address.to_string()))?;
-        Self::from_socket(socket)
+        let listen = || {
+            let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+            socket.set_reuse_address(true)?;
+            if options.reuse_port {
+                socket.set_reuse_port(true)?;
+            }
+            if address.ip() == Ipv6Addr::UNSPECIFIED {
+                // All addresses of the machine, also where the system's default is those of IPv6 alone.
+                socket.set_only_v6(false)?;
+            }
+            socket.bind(&address.into())?;
+            socket.listen(options.backlog)?;
+            Self::from_socket(socket)
+        };
+        listen().map_err(|error| naming(&error, &address.to_string()))
     }
 
     /// Listens at each address of a host; at all addresses of the machine where its name is empty. Of several
-    /// addresses some may fail, as `::1` of `localhost` does where there is no IPv6: `failed` is told of them.
+    /// addresses some may fail, as `::1` of `localhost` does where there is no IPv6: `failed` is told of them. Port 0 is one
+    /// port for all of them.
     ///
     /// A name is looked up here, which blocks.
     ///
     /// # Errors
     ///
-    /// The host has no address, or none that can be listened at.
+    /// The host has no address, or none that can be listened at; or somebody listens at one of them, who would get what is
+    /// meant for this server.
     pub fn at_host(
         host: &str,
         port: u16,
@@ -122,9 +142,16 @@ impl Listener {
         let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
         let addresses = resolve(bare, port).map_err(|error| naming(&error, host))?;
         let (mut listeners, mut failures) = (Vec::new(), Vec::new());
+        let mut port = port;
         for address in addresses {
-            match Self::tcp(address, options) {
-                Ok(listener) => listeners.push(listener),
+            match Self::tcp(SocketAddr::new(address.ip(), port), options) {
+                Ok(listener) => {
+                    if let Peer::Ip(local) = listener.local_addr() {
+                        port = local.port();
+                    }
+                    listeners.push(listener);
+                }
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => return Err(error),
                 Err(error) => failures.push(error),
             }
         }
@@ -149,10 +176,14 @@ impl Listener {
         let path = path.as_ref();
         let listen = || {
             let bound = match bind_unix(path, options.unix_mode) {
-                Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_stale(path) => {
-                    fs::remove_file(path)?;
-                    bind_unix(path, options.unix_mode)
-                }
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => match stale(path) {
+                    // Another server that starts may have put its own there in the meantime.
+                    Some(file) if identity(path) == Some(file) => {
+                        fs::remove_file(path)?;
+                        bind_unix(path, options.unix_mode)
+                    }
+                    _ => Err(error),
+                },
                 bound => bound,
             };
             let socket = bound?;
@@ -164,17 +195,22 @@ impl Listener {
     }
 
     /// A socket that listens already, made by whatever library or passed by whoever started the process. The
-    /// descriptor is duplicated.
+    /// descriptor is duplicated, the socket is not: whoever shares it finds that it does not block any more, and it listens
+    /// until the original is closed as well, also when the server is gone.
     ///
     /// # Errors
     ///
-    /// It is no stream socket of IP or Unix that listens, or there are no more descriptors.
+    /// It is no stream socket of IP or Unix that listens, or there are no more descriptors. The error names the
+    /// descriptor.
     pub fn from_fd(listener: &impl AsFd) -> io::Result<Self> {
-        let socket = Socket::from(listener.as_fd().try_clone_to_owned()?);
-        if !socket.is_listener()? || socket.r#type()? != Type::STREAM {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "the socket does not listen"));
-        }
-        Self::from_socket(socket)
+        let listen = || {
+            let socket = Socket::from(listener.as_fd().try_clone_to_owned()?);
+            if !socket.is_listener()? || socket.r#type()? != Type::STREAM {
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, "it does not listen"));
+            }
+            Self::from_socket(socket)
+        };
+        listen().map_err(|error| naming(&error, &format!("descriptor {}", listener.as_fd().as_raw_fd())))
     }
 
     fn from_socket(socket: Socket) -> io::Result<Self> {
@@ -184,7 +220,7 @@ impl Listener {
             Some(address) => Peer::Ip(address),
             None if address.is_unix() => unix_peer(address.as_pathname()),
             None => {
-                return Err(io::Error::new(io::ErrorKind::InvalidInput, "the socket is of another family"));
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is a socket of another family"));
             }
         };
         Ok(Self { path: None, socket, local })
@@ -204,7 +240,10 @@ impl Listener {
     /// As [`tcp`](Self::tcp).
     pub fn twin(&self, options: &SocketOptions) -> io::Result<Option<Self>> {
         match self.local {
-            Peer::Ip(address) if self.socket.reuse_port()? => Self::tcp(address, options).map(Some),
+            // Whatever the options say: the socket has the option.
+            Peer::Ip(address) if self.socket.reuse_port()? => {
+                Self::tcp(address, &SocketOptions { reuse_port: true, ..options.clone() }).map(Some)
+            }
             Peer::Ip(_) | Peer::Unix(_) => Ok(None),
         }
     }
@@ -219,10 +258,11 @@ impl Listener {
             return Ok(());
         }
         self.socket.set_tcp_nodelay(options.nodelay)?;
-        match options.keepalive {
-            Some(silence) => self.socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(silence)),
-            None => Ok(()),
-        }
+        let Some(silence) = options.keepalive else { return self.socket.set_keepalive(false) };
+        let silence = silence.max(Duration::from_secs(PROBES.into()));
+        let probes =
+            TcpKeepalive::new().with_time(silence).with_interval(silence / PROBES).with_retries(PROBES);
+        self.socket.set_tcp_keepalive(&probes)
     }
 
     /// The socket for a transport's runtime, and what is to be dropped before it.
@@ -291,23 +331,26 @@ fn bind_unix(path: &Path, mode: Option<u32>) -> io::Result<Socket> {
     bound.map(|()| socket)
 }
 
-/// Whether there is a socket that nobody listens on. To connect to any other file is refused as well. It does not wait
-/// for an owner whose backlog is full: that one listens.
-fn is_stale(path: &Path) -> bool {
-    let is_refused = || {
+/// The socket that nobody listens on, if that is what is there. To connect to any other file is refused as well. It does
+/// not wait for an owner whose backlog is full: that one listens.
+fn stale(path: &Path) -> Option<Identity> {
+    let file = fs::symlink_metadata(path).ok().filter(|file| file.file_type().is_socket())?;
+    let file = Identity::of(&file);
+    let connect = || {
         let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
         socket.set_nonblocking(true)?;
         socket.connect(&SockAddr::unix(path)?)
     };
-    let is_socket = fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket());
-    is_socket && is_refused().is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+    let is_refused =
+        connect().is_err_and(|error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused);
+    is_refused.then_some(file)
 }
 
 /// The path of a socket that we made, and the file that it is.
 #[derive(Debug)]
 struct OwnPath {
     path: PathBuf,
-    file: (u64, u64),
+    file: Identity,
 }
 
 impl OwnPath {
@@ -318,8 +361,22 @@ impl OwnPath {
     }
 }
 
-fn identity(path: &Path) -> Option<(u64, u64)> {
-    fs::symlink_metadata(path).ok().map(|file| (file.dev(), file.ino()))
+fn identity(path: &Path) -> Option<Identity> {
+    fs::symlink_metadata(path).ok().map(|file| Identity::of(&file))
+}
+
+/// What tells a file from another at the same path. The number of one that was removed is soon given to the next.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Identity {
+    number: (u64, u64),
+    /// Where the file system tells.
+    created: Option<SystemTime>,
+}
+
+impl Identity {
+    fn of(file: &Metadata) -> Self {
+        Self { number: (file.dev(), file.ino()), created: file.created().ok() }
+    }
 }
 
 impl Drop for OwnPath {
@@ -381,13 +438,66 @@ mod tests {
     #[test]
     fn keepalive_is_the_option_of_tcp_alone() -> io::Result<()> {
         let options = SocketOptions { keepalive: Some(Duration::from_secs(77)), ..SocketOptions::default() };
-        for (options, kept) in [(options.clone(), true), (SocketOptions::default(), false)] {
+        for (keepalive, probes) in [(Some(77), Some((77, 19))), (Some(1), Some((4, 1))), (None, None)] {
+            let options =
+                SocketOptions { keepalive: keepalive.map(Duration::from_secs), ..SocketOptions::default() };
             let listener = Listener::tcp((Ipv4Addr::LOCALHOST, 0).into(), &options)?;
+            // What it inherits from whoever made it does not count.
+            listener.socket.set_keepalive(true)?;
             listener.apply(&options)?;
-            assert_eq!(listener.socket.keepalive()?, kept);
+            let socket = &listener.socket;
+            let set = (socket.tcp_keepalive_time()?.as_secs(), socket.tcp_keepalive_interval()?.as_secs());
+            assert_eq!(socket.keepalive()?.then_some(set), probes, "{keepalive:?}");
         }
+        assert_eq!(SocketOptions::default().keepalive, Some(Duration::from_secs(60)));
         let place = tempfile::tempdir()?;
         Listener::unix(place.path().join("socket"), &options)?.apply(&options)
+    }
+
+    #[test]
+    fn a_twin_shares_the_address_whatever_the_options_say() -> io::Result<()> {
+        let shared = SocketOptions { reuse_port: true, ..SocketOptions::default() };
+        let listener = Listener::tcp((Ipv4Addr::LOCALHOST, 0).into(), &shared)?;
+        let twin = listener.twin(&SocketOptions::default())?;
+        assert_eq!(twin.map(|twin| twin.local_addr().clone()), Some(listener.local_addr().clone()));
+        Ok(())
+    }
+
+    #[test]
+    fn a_host_of_several_addresses_has_one_port_and_is_not_shared_with_others() -> io::Result<()> {
+        let options = SocketOptions::default();
+        let listeners = Listener::at_host("localhost", 0, &options, |_| ())?;
+        let ports = listeners.iter().map(|listener| match listener.local_addr() {
+            Peer::Ip(address) => address.port(),
+            Peer::Unix(_) => unreachable!("it is TCP"),
+        });
+        let ports: Vec<u16> = ports.collect();
+        assert!(ports.iter().all(|port| *port == ports[0]), "{ports:?}");
+        // One of its addresses is taken, whatever the others are.
+        drop(listeners);
+        let other = Listener::tcp((Ipv4Addr::LOCALHOST, 0).into(), &options)?;
+        let Peer::Ip(address) = *other.local_addr() else { unreachable!("it is TCP") };
+        let failed = Listener::at_host("localhost", address.port(), &options, |_| ()).map(|_| ());
+        assert_eq!(failed.map_err(|error| error.kind()), Err(io::ErrorKind::AddrInUse));
+        Ok(())
+    }
+
+    #[test]
+    fn of_two_that_find_a_stale_socket_the_later_leaves_the_earlier_its_own() -> io::Result<()> {
+        let place = tempfile::tempdir()?;
+        let path = place.path().join("socket");
+        drop(std::os::unix::net::UnixListener::bind(&path)?);
+        let seen = stale(&path);
+        // The clock of the file system moves in ticks of some milliseconds.
+        std::thread::sleep(Duration::from_millis(20));
+        assert!(seen.is_some() && seen == identity(&path));
+        let _first = Listener::unix(&path, &SocketOptions::default())?;
+        // Where the file system does not tell when a file was made, the two may have one number.
+        if fs::symlink_metadata(&path)?.created().is_ok() {
+            assert_ne!(identity(&path), seen, "what the second has seen is not what it would remove");
+        }
+        assert_eq!(stale(&path), None);
+        Ok(())
     }
 
     #[test]

@@ -38,6 +38,7 @@ use crate::lock::lock;
 use crate::service::Service;
 use crate::tape::Recorder;
 use crate::wire::Wire;
+use crate::{panics, waiting};
 
 /// Octets on their way in one direction.
 #[derive(Debug)]
@@ -63,14 +64,22 @@ impl Lane {
         }))
     }
 
-    fn wake(&mut self) {
-        self.reader.take().into_iter().chain(self.writer.take()).for_each(Waker::wake);
+    fn end(lane: &Mutex<Self>, reset: bool) {
+        let mut lane = lock(lane);
+        lane.ended = true;
+        lane.reset |= reset;
+        let (reader, writer) = (lane.reader.take(), lane.writer.take());
+        drop(lane);
+        reader.into_iter().chain(writer).for_each(panics::wake);
     }
 
-    fn end(&mut self, reset: bool) {
-        self.ended = true;
-        self.reset |= reset;
-        self.wake();
+    /// Puts octets in, and wakes who waits for some.
+    fn put(lane: &Mutex<Self>, octets: &[u8]) {
+        let mut lane = lock(lane);
+        lane.octets.extend(octets);
+        let reader = lane.reader.take();
+        drop(lane);
+        reader.into_iter().for_each(panics::wake);
     }
 }
 
@@ -92,36 +101,37 @@ pub fn pair(capacity: usize) -> (MemoryWire, MemoryWire) {
 
 impl Wire for MemoryWire {
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        let mut lane = lock(&self.input);
-        if lane.reset {
-            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
-        }
-        if lane.octets.is_empty() && !lane.ended {
-            lane.reader = Some(cx.waker().clone());
-            return Poll::Pending;
-        }
-        let taken = io::Read::read(&mut lane.octets, buffer)?;
-        if let Some(writer) = lane.writer.take() {
-            writer.wake();
-        }
-        Poll::Ready(Ok(taken))
+        let mut writer = None;
+        let read = waiting::poll(&self.input, cx, |lane| {
+            if lane.reset {
+                return Ok(Err(io::ErrorKind::ConnectionReset.into()));
+            }
+            if lane.octets.is_empty() && !lane.ended {
+                return Err(&mut lane.reader);
+            }
+            writer = lane.writer.take();
+            Ok(io::Read::read(&mut lane.octets, buffer))
+        });
+        writer.into_iter().for_each(panics::wake);
+        read
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
-        let mut lane = lock(&self.output);
-        if lane.ended {
-            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
-        }
-        let taken = octets.len().min(lane.capacity.saturating_sub(lane.octets.len()));
-        if taken == 0 {
-            lane.writer = Some(cx.waker().clone());
-            return Poll::Pending;
-        }
-        lane.octets.extend(&octets[..taken]);
-        if let Some(reader) = lane.reader.take() {
-            reader.wake();
-        }
-        Poll::Ready(Ok(taken))
+        let mut reader = None;
+        let written = waiting::poll(&self.output, cx, |lane| {
+            if lane.ended {
+                return Ok(Err(io::ErrorKind::BrokenPipe.into()));
+            }
+            let taken = octets.len().min(lane.capacity.saturating_sub(lane.octets.len()));
+            if taken == 0 {
+                return Err(&mut lane.writer);
+            }
+            lane.octets.extend(&octets[..taken]);
+            reader = lane.reader.take();
+            Ok(Ok(taken))
+        });
+        reader.into_iter().for_each(panics::wake);
+        written
     }
 
     fn poll_write_vectored(
@@ -146,8 +156,12 @@ impl Wire for MemoryWire {
     }
 
     fn poll_close_write(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        lock(&self.output).end(false);
+        Lane::end(&self.output, false);
         Poll::Ready(Ok(()))
+    }
+
+    fn is_lost(&mut self) -> bool {
+        lock(&self.input).reset
     }
 
     fn reset(&mut self) {
@@ -157,9 +171,9 @@ impl Wire for MemoryWire {
 
 impl Drop for MemoryWire {
     fn drop(&mut self) {
-        lock(&self.output).end(self.reset);
+        Lane::end(&self.output, self.reset);
         // What nobody will read makes the peer's next write fail.
-        lock(&self.input).end(self.reset);
+        Lane::end(&self.input, self.reset);
     }
 }
 
@@ -170,11 +184,7 @@ pub struct MemoryClient(MemoryWire);
 impl MemoryClient {
     /// Sends octets, however many the connection holds already.
     pub fn send(&self, octets: impl AsRef<[u8]>) {
-        let mut lane = lock(&self.0.output);
-        lane.octets.extend(octets.as_ref());
-        if let Some(reader) = lane.reader.take() {
-            reader.wake();
-        }
+        Lane::put(&self.0.output, octets.as_ref());
     }
 
     /// Takes the octets that have arrived.
@@ -189,9 +199,9 @@ impl MemoryClient {
         let mut lane = lock(&self.0.input);
         let taken = octets.min(lane.octets.len());
         let taken = lane.octets.drain(..taken).collect();
-        if let Some(writer) = lane.writer.take() {
-            writer.wake();
-        }
+        let writer = lane.writer.take();
+        drop(lane);
+        writer.into_iter().for_each(panics::wake);
         taken
     }
 
@@ -203,13 +213,13 @@ impl MemoryClient {
 
     /// Ends our output (FIN).
     pub fn close_write(&self) {
-        lock(&self.0.output).end(false);
+        Lane::end(&self.0.output, false);
     }
 
     /// Resets the connection (RST).
     pub fn reset(&self) {
-        lock(&self.0.output).end(true);
-        lock(&self.0.input).end(true);
+        Lane::end(&self.0.output, true);
+        Lane::end(&self.0.input, true);
     }
 
     /// Whether the server has ended its output, by FIN or by closing.
@@ -307,7 +317,7 @@ impl<H: Handler> MemoryServer<H> {
     /// Runs the connections until all wait; the number of wake-ups that it took.
     pub fn run(&mut self) -> usize {
         let mut wake_ups = 0;
-        self.service.desk.sweep(&mut Context::from_waker(Waker::noop()));
+        self.service.desk.sweep(&Context::from_waker(Waker::noop()));
         loop {
             let before = wake_ups;
             self.connections.retain_mut(|connection| {
@@ -347,5 +357,49 @@ impl<H: Handler> fmt::Debug for MemoryServer<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let drivers: Vec<_> = self.connections.iter().map(|connection| &connection.driver).collect();
         f.debug_struct("MemoryServer").field("connections", &drivers).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::waiting::tests::Foreign;
+
+    #[test]
+    fn no_waker_is_woken_or_dropped_under_the_lock() {
+        let (mut near, mut far) = pair(4);
+        let foreign = |lane: &Arc<Mutex<Lane>>| {
+            let its = Arc::downgrade(lane);
+            Foreign::waker(move || its.upgrade().is_none_or(|lane| lane.try_lock().is_ok()))
+        };
+        let noop = &mut Context::from_waker(Waker::noop());
+        // The reader: replaced, woken by octets, by the end.
+        for wakes in [0, 1, 2] {
+            let (waker, ran) = foreign(&far.input);
+            assert!(far.poll_read(&mut Context::from_waker(&waker), &mut [0; 9]).is_pending());
+            drop(waker);
+            match wakes {
+                0 => assert!(far.poll_read(noop, &mut [0; 9]).is_pending()),
+                1 => {
+                    assert!(near.poll_write(noop, b"octets").is_ready());
+                    assert!(far.poll_read(noop, &mut [0; 9]).is_ready());
+                }
+                _ => assert!(near.poll_close_write(noop).is_ready()),
+            }
+            assert_eq!(ran.load(Ordering::SeqCst), if wakes == 0 { 1 } else { 2 });
+        }
+        // The writer: woken by who reads, and by who is gone.
+        assert!(far.poll_write(noop, b"octets").is_ready());
+        let (waker, ran) = foreign(&far.output);
+        assert!(far.poll_write(&mut Context::from_waker(&waker), b"octets").is_pending());
+        drop(waker);
+        assert!(near.poll_read(noop, &mut [0; 9]).is_ready());
+        assert_eq!(ran.load(Ordering::SeqCst), 2);
+        assert!(far.poll_write(noop, b"octets").is_ready());
+        let (waker, ran) = foreign(&far.output);
+        assert!(far.poll_write(&mut Context::from_waker(&waker), b"octets").is_pending());
+        drop(waker);
+        drop(near);
+        assert_eq!(ran.load(Ordering::SeqCst), 2);
     }
 }

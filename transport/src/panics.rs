@@ -60,6 +60,13 @@ pub(crate) fn wake(waker: Waker) {
     let _ = catch(|| waker.wake());
 }
 
+/// Drops what may be the application's, or may be the last that holds something of it: what fails in there is nobody
+/// else's failure.
+#[inline]
+pub(crate) fn discard<T>(thing: T) {
+    let _ = catch(|| drop(thing));
+}
+
 /// The text of a panic. Its payload is the application's, too, and may panic when it is dropped.
 #[cold]
 fn told(payload: Box<dyn Any + Send>) -> String {

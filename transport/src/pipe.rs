@@ -3,6 +3,7 @@
 //! The two may run on different threads. A handler that asks for nothing costs no lock: the driver looks at one
 //! atomic word.
 
+use std::io;
 use std::mem;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -12,11 +13,12 @@ use std::task::{Context, Poll, Waker};
 use bytes::{Bytes, BytesMut};
 use httpfsm::error::BodyError;
 use httpfsm::fields::Fields;
-use httpfsm::handler::{Control, Frame, Source, UpgradeError, Upgraded};
+use httpfsm::handler::{BodyFailure, Control, Frame, Source, UpgradeError, Upgraded};
 use httpfsm::status::Status;
 use httpfsm::trailers::Trailers;
 
 use crate::lock::lock;
+use crate::{panics, sync, waiting};
 
 /// Orders that may stand for the driver to take. Above it, interim answers are not sent: nobody waits for one.
 const ORDERS: usize = 64;
@@ -101,12 +103,25 @@ impl Pipe {
 
     /// Before the driver sleeps: from now on calls wake it. `true` if there are some already.
     pub(crate) fn watch(&self, driver: &Waker) -> bool {
-        let mut state = lock(&self.state);
-        if !state.driver.as_ref().is_some_and(|known| known.will_wake(driver)) {
-            state.driver = Some(driver.clone());
+        // A pipe that is as new knows no driver. Nothing of the waker runs under the lock.
+        let is_new = self.flags.load(Ordering::Acquire) & TOUCHED == 0;
+        let mut waker = is_new.then(|| driver.clone());
+        loop {
+            let mut state = lock(&self.state);
+            if state.driver.as_ref().is_some_and(|known| known.will_wake(driver)) {
+                break;
+            }
+            let Some(waker) = waker.take() else {
+                drop(state);
+                waker = Some(driver.clone());
+                continue;
+            };
+            let before = state.driver.replace(waker);
             self.flags.fetch_or(TOUCHED, Ordering::AcqRel);
+            drop(state);
+            panics::discard(before);
+            break;
         }
-        drop(state);
         self.flags.load(Ordering::Acquire) & CALLED != 0
     }
 
@@ -186,7 +201,8 @@ impl Pipe {
             let state = unshared.state.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
             let mut octets = mem::take(&mut state.octets);
             octets.clear();
-            *state = State { octets, ..State::default() };
+            // What may be dropped here is the application's.
+            let _ = panics::catch(|| *state = State { octets, ..State::default() });
         }
     }
 
@@ -209,7 +225,7 @@ impl Pipe {
             if waker.will_wake(driver) {
                 own = true;
             } else {
-                waker.wake();
+                panics::wake(waker);
             }
         }
         own
@@ -233,24 +249,34 @@ impl Pipe {
         let driver = self.call(&mut state);
         drop(state);
         if let Some(driver) = driver {
-            driver.wake();
+            panics::wake(driver);
         }
     }
 
     fn poll_body(&self, cx: &mut Context<'_>) -> Poll<Frame> {
-        let mut state = lock(&self.state);
-        let octets = state.take_octets();
         let mut driver = None;
-        if state.end.is_none() && !state.expect_refused && state.top_up() {
-            driver = self.call(&mut state);
-        }
-        let frame = if octets.is_empty() { state.poll_end(cx) } else { Poll::Ready(Frame::Data(octets)) };
-        if frame.is_pending() {
-            self.flags.fetch_or(TOUCHED, Ordering::AcqRel);
-        }
-        drop(state);
+        let frame = waiting::poll(&self.state, cx, |state| {
+            let octets = state.take_octets();
+            if state.end.is_none() && !state.expect_refused && state.top_up() {
+                driver = self.call(state).or(driver.take());
+            }
+            if !octets.is_empty() {
+                return Ok(Frame::Data(octets));
+            }
+            match state.take_end() {
+                Some(end) => Ok(end),
+                None if sync::is_stuck() => {
+                    let error = io::Error::new(io::ErrorKind::Deadlock, sync::DEADLOCK);
+                    Ok(Frame::Error(BodyFailure::source(error)))
+                }
+                None => {
+                    self.flags.fetch_or(TOUCHED, Ordering::AcqRel);
+                    Err(&mut state.reader)
+                }
+            }
+        });
         if let Some(driver) = driver {
-            driver.wake();
+            panics::wake(driver);
         }
         frame
     }
@@ -262,25 +288,28 @@ impl Pipe {
         let reader = state.reader.take();
         state.octets = BytesMut::new();
         drop(state);
-        drop(reader);
+        panics::discard(reader);
     }
 
     fn poll_fact(
         &self,
         cx: &mut Context<'_>,
-        is_so: impl FnOnce(&State) -> bool,
-        watchers: impl FnOnce(&mut State) -> &mut Vec<Waker>,
+        is_so: impl Fn(&State) -> bool,
+        watchers: impl Fn(&mut State) -> &mut Vec<Waker>,
     ) -> Poll<()> {
-        let mut state = lock(&self.state);
-        if is_so(&state) || state.over {
-            return Poll::Ready(());
-        }
         // Who only asks cannot be told later, and is not to be waited for.
-        if !cx.waker().will_wake(Waker::noop()) {
-            self.flags.fetch_or(TOUCHED, Ordering::AcqRel);
-            add_waker(watchers(&mut state), cx.waker());
+        if cx.waker().will_wake(Waker::noop()) {
+            let state = lock(&self.state);
+            return if is_so(&state) || state.over { Poll::Ready(()) } else { Poll::Pending };
         }
-        Poll::Pending
+        let polled = waiting::poll(&self.state, cx, |state| {
+            if is_so(state) || state.over {
+                return Ok(());
+            }
+            self.flags.fetch_or(TOUCHED, Ordering::AcqRel);
+            Err(watchers(state))
+        });
+        not_stuck(polled)
     }
 }
 
@@ -308,23 +337,30 @@ impl Control for Pipe {
     }
 
     fn poll_upgrade(&self, cx: &mut Context<'_>) -> Poll<Result<Upgraded, UpgradeError>> {
-        let mut state = lock(&self.state);
-        self.flags.fetch_or(TOUCHED, Ordering::AcqRel);
-        if let Some(upgraded) = state.upgraded.take() {
-            state.upgrade_taken = true;
-            return Poll::Ready(Ok(upgraded));
-        }
-        Poll::Ready(Err(if state.upgrade_taken {
-            UpgradeError::Taken
-        } else if state.disconnected {
-            UpgradeError::Disconnected
-        } else if state.over {
-            UpgradeError::Refused
-        } else {
-            add_waker(&mut state.watch_upgrade, cx.waker());
-            return Poll::Pending;
-        }))
+        let polled = waiting::poll(&self.state, cx, |state| {
+            self.flags.fetch_or(TOUCHED, Ordering::AcqRel);
+            if let Some(upgraded) = state.upgraded.take() {
+                state.upgrade_taken = true;
+                return Ok(Ok(upgraded));
+            }
+            Ok(Err(if state.upgrade_taken {
+                UpgradeError::Taken
+            } else if state.disconnected {
+                UpgradeError::Disconnected
+            } else if state.over {
+                UpgradeError::Refused
+            } else {
+                return Err(&mut state.watch_upgrade);
+            }))
+        });
+        not_stuck(polled)
     }
+}
+
+/// A panic is answered with 500; a thread that waits for itself would wait for ever.
+fn not_stuck<T>(polled: Poll<T>) -> Poll<T> {
+    assert!(polled.is_ready() || !sync::is_stuck(), "{}", sync::DEADLOCK);
+    polled
 }
 
 impl State {
@@ -345,16 +381,13 @@ impl State {
         true
     }
 
-    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Frame> {
-        Poll::Ready(match self.end.take() {
+    fn take_end(&mut self) -> Option<Frame> {
+        Some(match self.end.take() {
             Some(Ok(Some(trailers))) => Frame::Trailers(trailers),
             Some(Ok(None)) => Frame::End,
             Some(Err(error)) => Frame::Error(error.into()),
             None if self.expect_refused => Frame::Error(BodyError::Closed.into()),
-            None => {
-                self.reader = Some(cx.waker().clone());
-                return Poll::Pending;
-            }
+            None => return None,
         })
     }
 
@@ -376,12 +409,6 @@ impl State {
 
 fn take_if(condition: bool, wakers: &mut Vec<Waker>) -> Vec<Waker> {
     if condition { mem::take(wakers) } else { Vec::new() }
-}
-
-fn add_waker(wakers: &mut Vec<Waker>, waker: &Waker) {
-    if !wakers.iter().any(|known| known.will_wake(waker)) {
-        wakers.push(waker.clone());
-    }
 }
 
 /// Trailer fields that outlive the buffer they came in; one that cannot be written again is left out.
@@ -418,5 +445,65 @@ impl Source for PipeSource {
 impl Drop for PipeSource {
     fn drop(&mut self) {
         self.pipe.drop_body();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use super::*;
+    use crate::waiting::tests::Foreign;
+
+    fn foreign(pipe: &Arc<Pipe>) -> (Waker, Arc<AtomicUsize>) {
+        let its = Arc::downgrade(pipe);
+        Foreign::waker(move || its.upgrade().is_none_or(|pipe| pipe.state.try_lock().is_ok()))
+    }
+
+    /// Waits with one waker, then with another, and is woken: both are dropped, one is woken.
+    fn waits(
+        wait: impl Fn(&Arc<Pipe>, &mut Context<'_>),
+        wake: impl Fn(&Arc<Pipe>),
+        replaces: bool,
+        wakes: usize,
+    ) {
+        let pipe = Arc::<Pipe>::default();
+        let (first, of_first) = foreign(&pipe);
+        wait(&pipe, &mut Context::from_waker(&first));
+        drop(first);
+        assert_eq!(of_first.load(Ordering::SeqCst), 0);
+        let (second, of_second) = foreign(&pipe);
+        wait(&pipe, &mut Context::from_waker(&second));
+        drop(second);
+        let dropped = usize::from(replaces);
+        assert_eq!((of_first.load(Ordering::SeqCst), of_second.load(Ordering::SeqCst)), (dropped, 0));
+        wake(&pipe);
+        let (of_first, of_second) = (of_first.load(Ordering::SeqCst), of_second.load(Ordering::SeqCst));
+        // Woken, and dropped in that.
+        assert_eq!(of_first, if replaces { 1 } else { 2 });
+        assert_eq!(of_second, wakes);
+    }
+
+    #[test]
+    fn no_waker_is_woken_or_dropped_under_the_lock() {
+        let driver = Waker::noop();
+        let over = |pipe: &Arc<Pipe>| {
+            pipe.disconnected();
+            pipe.wake(driver);
+        };
+        waits(|pipe, cx| assert!(pipe.poll_body(cx).is_pending()), over, true, 2);
+        waits(|pipe, cx| assert!(pipe.poll_peer_ended(cx).is_pending()), over, false, 2);
+        waits(|pipe, cx| assert!(pipe.poll_disconnected(cx).is_pending()), over, false, 2);
+        waits(|pipe, cx| assert!(pipe.poll_upgrade(cx).is_pending()), over, false, 2);
+        waits(|pipe, cx| assert!(!pipe.watch(cx.waker())), |pipe| pipe.send_continue(), true, 2);
+        // A reader that has gone, and a pipe that is used again.
+        waits(|pipe, cx| assert!(pipe.poll_body(cx).is_pending()), |pipe| pipe.drop_body(), true, 1);
+        let mut pipe = Arc::<Pipe>::default();
+        let (waker, ran) = Foreign::waker(|| true);
+        assert!(pipe.poll_body(&mut Context::from_waker(&waker)).is_pending());
+        drop(waker);
+        Pipe::renew(&mut pipe);
+        assert_eq!(ran.load(Ordering::SeqCst), 1);
+        assert!(lock(&pipe.state).reader.is_none());
     }
 }

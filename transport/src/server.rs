@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use httpfsm::config::{Bodies, ServerConfig};
@@ -32,10 +32,35 @@ pub trait Transport {
 }
 
 /// A server to be: its configuration, its listeners and its subscriber. Each transport has an alias of it.
+///
+/// Nothing is listened at before [`serve`](Self::serve), so the order of these calls does not matter, but that of the
+/// listeners among themselves, which the handle's [`local_addrs`](ServerHandle::local_addrs) keep. An address that is
+/// taken is an error of `serve`, which names it; whoever wants to know before makes a [`Listener`] and
+/// [gives](Self::listener) it.
 #[must_use = "a server listens to nobody until `serve` is called"]
 pub struct Server<T> {
     transport: T,
+    endpoints: Vec<Endpoint>,
     opening: Opening,
+}
+
+/// Where a server is to listen.
+#[derive(Debug)]
+enum Endpoint {
+    /// A socket that listens.
+    Made(Listener),
+    Tcp(SocketAddr),
+    Unix(PathBuf),
+}
+
+impl Endpoint {
+    fn listen(self, options: &SocketOptions) -> io::Result<Listener> {
+        match self {
+            Self::Made(listener) => Ok(listener),
+            Self::Tcp(address) => Listener::tcp(address, options),
+            Self::Unix(path) => Listener::unix(path, options),
+        }
+    }
 }
 
 /// What a transport is given to start.
@@ -82,10 +107,11 @@ impl<T: Transport + Default> Server<T> {
 impl<T: Transport> Server<T> {
     /// The same on a transport with settings of its own.
     pub fn on(transport: T, config: ServerConfig) -> Self {
-        Self { transport, opening: Opening { config, ..Opening::default() } }
+        Self { transport, endpoints: Vec::new(), opening: Opening { config, ..Opening::default() } }
     }
 
-    /// The options of the sockets; to be set before the listeners that they are for.
+    /// The options of all sockets, wherever it is called among the others. A [`Listener`] that was made before keeps its
+    /// backlog, and whether it shares its address.
     pub fn options(mut self, options: SocketOptions) -> Self {
         self.opening.options = options;
         self
@@ -105,7 +131,7 @@ impl<T: Transport> Server<T> {
 
     /// Adds a listener that was made by [`Listener`]'s functions.
     pub fn listener(mut self, listener: Listener) -> Self {
-        self.opening.listeners.push(listener);
+        self.endpoints.push(Endpoint::Made(listener));
         self
     }
 
@@ -118,39 +144,38 @@ impl<T: Transport> Server<T> {
         Ok(self.listener(Listener::from_fd(listener)?))
     }
 
-    /// Adds a TCP address.
-    ///
-    /// # Errors
-    ///
-    /// As [`Listener::tcp`].
-    pub fn listen_tcp(self, address: SocketAddr) -> io::Result<Self> {
-        let listener = Listener::tcp(address, &self.opening.options)?;
-        Ok(self.listener(listener))
+    /// Adds a TCP address; with port 0 the system chooses one. [`serve`](Self::serve) makes the socket, as
+    /// [`Listener::tcp`] does.
+    pub fn listen_tcp(mut self, address: SocketAddr) -> Self {
+        self.endpoints.push(Endpoint::Tcp(address));
+        self
     }
 
-    /// Adds a Unix socket.
-    ///
-    /// # Errors
-    ///
-    /// As [`Listener::unix`].
-    pub fn listen_unix(self, path: impl AsRef<Path>) -> io::Result<Self> {
-        let listener = Listener::unix(path, &self.opening.options)?;
-        Ok(self.listener(listener))
+    /// Adds the path of a Unix socket. [`serve`](Self::serve) makes it, as [`Listener::unix`] does.
+    pub fn listen_unix(mut self, path: impl Into<PathBuf>) -> Self {
+        self.endpoints.push(Endpoint::Unix(path.into()));
+        self
     }
 
-    /// Serves the handler in the background, until the handle's [`drain`](ServerHandle::drain).
+    /// Makes the sockets, and serves the handler on them in the background, until the handle's
+    /// [`drain`](ServerHandle::drain). Where no listener was added, that is on the configuration's `host` and `port`; a
+    /// name is looked up here, which blocks.
     ///
     /// # Errors
     ///
-    /// The configuration's `host` has no address or cannot be listened at ([`Listener::at_host`]), a listener does
-    /// not take the options, or the system has no thread for the server's timer or for a worker.
+    /// An address cannot be listened at ([`Listener::tcp`], [`Listener::unix`]), the configuration's `host` has none
+    /// that can ([`Listener::at_host`]), a listener does not take the options, the transport has no runtime here, or the
+    /// system has no thread for the server's timer or for a worker. Then nothing is listened at.
     pub fn serve(self, handler: impl Handler) -> io::Result<ServerHandle> {
-        let Self { transport, mut opening } = self;
+        let Self { transport, endpoints, mut opening } = self;
         let Opening { listeners, options, config, .. } = &mut opening;
         config.channel.bodies.get_or_insert(T::BODIES);
-        if listeners.is_empty() {
-            listeners.extend(Listener::at_host(&config.host, config.port, options, |_| ())?);
-        }
+        *listeners = match endpoints.is_empty() {
+            true => Listener::at_host(&config.host, config.port, options, |_| ())?,
+            false => {
+                endpoints.into_iter().map(|endpoint| endpoint.listen(options)).collect::<io::Result<_>>()?
+            }
+        };
         listeners.iter().try_for_each(|listener| listener.apply(options))?;
         transport.start(opening, handler)
     }
@@ -158,7 +183,7 @@ impl<T: Transport> Server<T> {
 
 impl<T> fmt::Debug for Server<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Server").field("opening", &self.opening).finish_non_exhaustive()
+        f.debug_struct("Server").field("endpoints", &self.endpoints).finish_non_exhaustive()
     }
 }
 

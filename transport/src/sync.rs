@@ -1,5 +1,6 @@
 //! Blocking functions as handlers, and bodies read as `std::io::Read`.
 
+use std::cell::Cell;
 use std::fmt;
 use std::future::Future;
 use std::io::{self, Read};
@@ -9,13 +10,34 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 
 use bytes::{Buf, Bytes};
-use httpfsm::handler::{Body, Handler, IntoResponse, Request, Response};
+use httpfsm::handler::{Body, BodyFailure, Handler, IntoResponse, Request, Response};
 
 use crate::job::{Job, Spawner};
 use crate::timekeeper::Unpark;
+use crate::worker;
+
+thread_local! {
+    /// This thread waits for a future, and is one that drives connections.
+    static STUCK: Cell<bool> = const { Cell::new(false) };
+}
+
+/// What is said instead of a wait that would never end.
+pub(crate) const DEADLOCK: &str = "This thread is the one that receives the request, so it cannot wait for it: what \
+    reads a body with `BodyReader` runs on a thread that may block, as with `sync` and the spawner of the transport \
+    (not `Inline`).";
+
+/// Whether whoever polls on this thread waits with it, while the connections that it drives stand still.
+pub(crate) fn is_stuck() -> bool {
+    STUCK.get()
+}
 
 /// Makes a blocking function a handler: each call runs on a thread of the spawner. A function that is running when its
 /// connection is lost runs to its end.
+///
+/// A function that reads its request's body ([`BodyReader`]) waits for octets which the connection's driver is to
+/// receive. So the spawner's threads are to be others than those that poll drivers; [`Inline`](crate::Inline) is for
+/// functions that wait for nothing, unless the transport calls handlers on threads of their own, as the blocking one
+/// does.
 pub fn sync<S: Spawner, F, Answer>(spawner: S, function: F) -> Sync<S, F>
 where
     F: Fn(Request) -> Answer + Send + std::marker::Sync + 'static,
@@ -50,7 +72,14 @@ impl<S, F> fmt::Debug for Sync<S, F> {
 }
 
 /// A body as `std::io::Read`, for blocking code: the thread waits for the octets. Within an error is the
-/// [`BodyFailure`](httpfsm::handler::BodyFailure), which [`io::Error::downcast`] takes out.
+/// [`BodyFailure`], which [`io::Error::downcast`] takes out; where a source failed with an [`io::Error`], it is of the
+/// same kind.
+///
+/// The thread must not be one that polls connections: it would wait for octets that it is itself to receive. There, in
+/// an async handler, say, or in a blocking function under [`Inline`](crate::Inline), a read that would wait is an error
+/// of the kind [`Deadlock`](io::ErrorKind::Deadlock). An async handler awaits
+/// [`Body::next_data`](httpfsm::handler::Body::next_data) instead. A task that blocks beside its connections, on the
+/// only thread of a runtime, is not found out.
 #[derive(Debug)]
 pub struct BodyReader {
     body: Body,
@@ -71,7 +100,7 @@ impl Read for BodyReader {
             match block_on(self.body.next_data()) {
                 None => return Ok(0),
                 Some(Ok(octets)) => self.left = octets,
-                Some(Err(failure)) => return Err(io::Error::other(failure)),
+                Some(Err(failure)) => return Err(io::Error::new(kind(&failure), failure)),
             }
         }
         let taken = buffer.len().min(self.left.len());
@@ -80,15 +109,47 @@ impl Read for BodyReader {
     }
 }
 
-/// Waits for a future on this thread.
+fn kind(failure: &BodyFailure) -> io::ErrorKind {
+    match failure {
+        BodyFailure::Source(error) => {
+            error.downcast_ref::<io::Error>().map_or(io::ErrorKind::Other, io::Error::kind)
+        }
+        _ => io::ErrorKind::Other,
+    }
+}
+
+/// Waits for a future on this thread, which must not be one that polls connections: nothing is received there meanwhile.
+///
+/// # Panics
+///
+/// Such a thread waits for a request's end of input, end of connection or upgrade, which would never end. A body fails
+/// there instead: see [`BodyReader`].
 pub fn block_on<F: Future>(future: F) -> F::Output {
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     let mut cx = Context::from_waker(&waker);
     let mut future = std::pin::pin!(future);
     loop {
-        match Pin::as_mut(&mut future).poll(&mut cx) {
+        let stuck = Stuck::set(worker::drives());
+        let polled = Pin::as_mut(&mut future).poll(&mut cx);
+        drop(stuck);
+        match polled {
             Poll::Ready(output) => return output,
             Poll::Pending => thread::park(),
         }
+    }
+}
+
+/// Says [`is_stuck`] until it is dropped.
+struct Stuck(bool);
+
+impl Stuck {
+    fn set(is_so: bool) -> Self {
+        Self(STUCK.replace(is_so))
+    }
+}
+
+impl Drop for Stuck {
+    fn drop(&mut self) {
+        STUCK.set(self.0);
     }
 }

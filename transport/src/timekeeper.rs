@@ -8,15 +8,24 @@ use std::time::Duration;
 
 use crate::alarms::NEVER;
 use crate::handle::ServerHandle;
+use crate::waking::Waking;
 
 /// How late a deadline may be noticed, so that many of them cost one wake-up of the thread.
 const COARSE: Duration = Duration::from_millis(10);
 
-/// Starts the thread that wakes a server's connections when their deadlines come. It ends with the server, and also
+/// How long somebody who is due waits for threads that are held up, before there is one more.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Starts the thread that has a server's connections woken when their deadlines come. It ends with the server, and also
 /// when nothing of it is left.
 ///
 /// It is a thread and no task of a runtime, since it sleeps all but always: a timer that is armed in tokio's wheel costs
 /// every wake-up of a worker some 200 instructions. And so a server needs no timer of its runtime at all.
+///
+/// It runs no code of the application. Those who are due are woken by threads beside it, which begin with the first
+/// deadline that comes and end after ten idle seconds, as wakers and subscribers are foreign code: one that panics there
+/// ends nothing, and one that does not return holds up no other deadline, up to four of them at once. A server that is
+/// never idle for as long as a deadline has none of these threads.
 ///
 /// # Errors
 ///
@@ -24,20 +33,38 @@ const COARSE: Duration = Duration::from_millis(10);
 pub fn keep_time(server: &ServerHandle) -> io::Result<()> {
     let desk = Arc::downgrade(server.desk());
     let keep = move || {
+        let waking = Closing(Arc::default());
         let waker = Waker::from(Arc::new(Unpark(thread::current())));
         let mut cx = Context::from_waker(&waker);
         while let Some(desk) = desk.upgrade() {
             if let Poll::Ready(()) = desk.poll_gone(&mut cx) {
                 return;
             }
-            let next = desk.sweep(&mut cx);
-            let pause = Duration::from_millis(next.saturating_sub(desk.clock.now())).max(COARSE);
+            let (due, next) = desk.due(&cx);
+            waking.0.wake(due);
+            let mut pause = Duration::from_millis(next.saturating_sub(desk.clock.now())).max(COARSE);
             drop(desk);
-            if next == NEVER { thread::park() } else { thread::park_timeout(pause) }
+            if waking.0.is_behind() {
+                pause = pause.min(PATIENCE);
+            } else if next == NEVER {
+                thread::park();
+                continue;
+            }
+            thread::park_timeout(pause);
+            waking.0.see_to_it();
         }
     };
-    thread::Builder::new().name("httpfsm-time".to_owned()).stack_size(128 << 10).spawn(keep)?;
+    thread::Builder::new().name("httpfsm-time".to_owned()).spawn(keep)?;
     Ok(())
+}
+
+/// Ends the threads that wake with the one that keeps the time.
+struct Closing(Arc<Waking>);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        self.0.close();
+    }
 }
 
 /// Wakes a thread that is parked.

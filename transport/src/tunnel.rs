@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Wake, Waker, ready};
+use std::task::{Context, Poll, Wake, Waker};
 
 use httpfsm::error::CloseReason;
 use httpfsm::handler::{ConnectionInfo, IoFailure, UpgradedIo};
@@ -11,8 +11,8 @@ use httpfsm::server::ChannelStats;
 use crate::alarms::NEVER;
 use crate::desk::{Desk, Lease};
 use crate::lock::lock;
-use crate::panics;
 use crate::wire::Wire;
+use crate::{panics, waiting};
 
 /// The application's end of a wire, which counts among the server's channels until it is dropped or the drain deadline
 /// comes. The deadline needs nobody to poll it: an application may hold it for ever.
@@ -41,19 +41,22 @@ impl<W: Wire> Tunnel<W> {
     fn poll<T>(
         &self,
         cx: &mut Context<'_>,
-        waiter: impl FnOnce(&mut Held<W>) -> &mut Option<Waker>,
+        waiter: impl Fn(&mut Held<W>) -> &mut Option<Waker>,
         poll: impl FnOnce(&mut W, &mut Context<'_>) -> Poll<io::Result<T>>,
     ) -> Poll<Result<T, IoFailure>> {
-        let mut held = lock(&self.0.held);
-        let Some((wire, _)) = &mut held.open else { return Poll::Ready(Err(IoFailure::Closed)) };
-        let polled = poll(wire, cx);
-        if polled.is_pending() {
-            match waiter(&mut held) {
-                Some(waker) => waker.clone_from(cx.waker()),
-                none => *none = Some(cx.waker().clone()),
-            }
+        let Some(mut polled) = self.0.take_out() else { return Poll::Ready(Err(IoFailure::Closed)) };
+        let outcome = match &mut polled.open {
+            Some((wire, _)) => poll(wire, cx),
+            None => Poll::Pending,
+        };
+        drop(polled);
+        if let Poll::Ready(outcome) = outcome {
+            return Poll::Ready(outcome.map_err(|error| failure(&error)));
         }
-        Poll::Ready(ready!(polled).map_err(|error| failure(&error)))
+        waiting::poll(&self.0.held, cx, |held| match held.open {
+            Some(_) => Err(waiter(held)),
+            None => Ok(Err(IoFailure::Closed)),
+        })
     }
 }
 
@@ -93,8 +96,13 @@ struct Shared<W> {
 }
 
 struct Held<W> {
-    /// The wire and its place; `None` when the connection is over.
+    /// The wire and its place; `None` when the connection is over, and while the wire is polled: that runs code of the
+    /// task's waker, which is not to run under the lock.
     open: Option<(W, Lease)>,
+    /// The wire is being polled.
+    polled: bool,
+    /// The connection is to end when it has been.
+    ends: Option<CloseReason>,
     /// The tasks that wait.
     reader: Option<Waker>,
     writer: Option<Waker>,
@@ -102,22 +110,71 @@ struct Held<W> {
 
 impl<W> Default for Held<W> {
     fn default() -> Self {
-        Self { open: None, reader: None, writer: None }
+        Self { open: None, polled: false, ends: None, reader: None, writer: None }
+    }
+}
+
+impl<W> Held<W> {
+    fn take_waiters(&mut self) -> [Option<Waker>; 2] {
+        [self.reader.take(), self.writer.take()]
     }
 }
 
 impl<W: Wire> Shared<W> {
+    /// The wire, to be polled; `None` when the connection is over.
+    fn take_out(&self) -> Option<Polled<'_, W>> {
+        let mut held = lock(&self.held);
+        let open = held.open.take()?;
+        held.polled = true;
+        drop(held);
+        Some(Polled { shared: self, open: Some(open) })
+    }
+
     /// Ends the connection, unless it is over, and lets those who wait know.
     fn close(&self, reason: CloseReason) {
-        let Held { open, reader, writer } = std::mem::take(&mut *lock(&self.held));
-        let Some((mut wire, mut lease)) = open else { return };
+        let mut held = lock(&self.held);
+        let Some(open) = held.open.take() else {
+            if held.polled {
+                held.ends = Some(reason);
+            }
+            return;
+        };
+        let waiters = held.take_waiters();
+        drop(held);
+        self.end(open, reason, waiters);
+    }
+
+    fn end(&self, open: (W, Lease), reason: CloseReason, waiters: [Option<Waker>; 2]) {
+        let (mut wire, mut lease) = open;
         if reason == CloseReason::DrainTimeout {
             wire.reset();
         }
-        drop(wire);
+        panics::discard(wire);
         self.desk.report(|subscriber| subscriber.closed(&self.info, reason));
         lease.end(self.stats);
-        reader.into_iter().chain(writer).for_each(panics::wake);
+        waiters.into_iter().flatten().for_each(panics::wake);
+    }
+}
+
+/// A wire that is being polled. It goes back when that is over, also where it panicked.
+struct Polled<'a, W: Wire> {
+    shared: &'a Shared<W>,
+    open: Option<(W, Lease)>,
+}
+
+impl<W: Wire> Drop for Polled<'_, W> {
+    fn drop(&mut self) {
+        let mut held = lock(&self.shared.held);
+        held.polled = false;
+        let Some(reason) = held.ends.take() else {
+            std::mem::swap(&mut held.open, &mut self.open);
+            return;
+        };
+        let waiters = held.take_waiters();
+        drop(held);
+        if let Some(open) = self.open.take() {
+            self.shared.end(open, reason, waiters);
+        }
     }
 }
 
@@ -135,5 +192,120 @@ fn failure(error: &io::Error) -> IoFailure {
         io::ErrorKind::ConnectionReset => IoFailure::Reset,
         io::ErrorKind::BrokenPipe | io::ErrorKind::NotConnected => IoFailure::Closed,
         _ => IoFailure::Other(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::Ordering;
+
+    use httpfsm::config::ServerConfig;
+    use httpfsm::handler::Request;
+    use httpfsm::peer::Peer;
+
+    use super::*;
+    use crate::memory::{MemoryWire, pair};
+    use crate::waiting::tests::Foreign;
+    use crate::{Clock, Inline, Service};
+
+    /// The peer's end, and the application's.
+    fn tunnel() -> (MemoryWire, Tunnel<MemoryWire>, Arc<Desk>) {
+        let handler = |_: Request| async { "fine" };
+        let service = Service::new(ServerConfig::default(), Clock::manual(), Arc::new(Inline), None, handler);
+        let desk = Arc::clone(&service.desk);
+        let (id, channel) =
+            desk.admit(&Peer::Unix(None), &Peer::Unix(None)).unwrap_or_else(|why| panic!("{why}"));
+        let lease = Lease::new(Arc::clone(&desk), id);
+        let (peername, sockname) = (Peer::Unix(None), Peer::Unix(None));
+        let info = Arc::new(ConnectionInfo { peername, sockname, scheme: "http".into(), channel });
+        let (near, far) = pair(100);
+        (near, Tunnel::new(far, Arc::clone(&desk), lease, ChannelStats::default(), info), desk)
+    }
+
+    fn foreign(tunnel: &Tunnel<MemoryWire>) -> (Waker, Arc<std::sync::atomic::AtomicUsize>) {
+        let its = Arc::downgrade(&tunnel.0);
+        Foreign::waker(move || its.upgrade().is_none_or(|tunnel| tunnel.held.try_lock().is_ok()))
+    }
+
+    #[test]
+    fn no_waker_is_woken_or_dropped_under_the_lock() {
+        let (near, mut tunnel, desk) = tunnel();
+        let (first, of_first) = foreign(&tunnel);
+        let (second, of_second) = foreign(&tunnel);
+        for waker in [first, second] {
+            assert!(tunnel.poll_read(&mut Context::from_waker(&waker), &mut [0; 9]).is_pending());
+        }
+        assert_eq!(of_first.load(Ordering::SeqCst), 1, "another has replaced it");
+        desk.go_out(Some(std::time::Duration::ZERO));
+        desk.sweep(&Context::from_waker(Waker::noop()));
+        // By the wire, which ends, and by the tunnel, of which one drops the last.
+        assert_eq!(of_second.load(Ordering::SeqCst), 3);
+        let read = tunnel.poll_read(&mut Context::from_waker(Waker::noop()), &mut [0; 9]);
+        assert!(matches!(read, Poll::Ready(Err(IoFailure::Closed))));
+        assert_eq!(desk.held(), [0; 5]);
+        drop(near);
+    }
+
+    /// A wire in the middle of whose poll the drain deadline comes, or which panics.
+    struct Amid(Arc<Desk>, bool);
+
+    impl Wire for Amid {
+        fn poll_read(&mut self, _cx: &mut Context<'_>, _buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+            if self.1 {
+                std::panic::resume_unwind(Box::new("as it must"));
+            }
+            self.0.go_out(Some(std::time::Duration::ZERO));
+            self.0.sweep(&Context::from_waker(Waker::noop()));
+            Poll::Pending
+        }
+
+        fn poll_write(&mut self, _cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
+            Poll::Ready(Ok(octets.len()))
+        }
+
+        fn poll_write_vectored(
+            &mut self,
+            _cx: &mut Context<'_>,
+            _slices: &[io::IoSlice<'_>],
+        ) -> Poll<io::Result<usize>> {
+            Poll::Pending
+        }
+
+        fn poll_close_write(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn reset(&mut self) {}
+    }
+
+    fn amid(panics: bool) -> (Tunnel<Amid>, Arc<Desk>) {
+        let (_, other, desk) = tunnel();
+        drop(other);
+        let (id, channel) =
+            desk.admit(&Peer::Unix(None), &Peer::Unix(None)).unwrap_or_else(|why| panic!("{why}"));
+        let (peername, sockname) = (Peer::Unix(None), Peer::Unix(None));
+        let info = Arc::new(ConnectionInfo { peername, sockname, scheme: "http".into(), channel });
+        let lease = Lease::new(Arc::clone(&desk), id);
+        let wire = Amid(Arc::clone(&desk), panics);
+        (Tunnel::new(wire, Arc::clone(&desk), lease, ChannelStats::default(), info), desk)
+    }
+
+    #[test]
+    fn a_drain_deadline_amid_a_poll_ends_the_connection_after_it() {
+        let (mut tunnel, desk) = amid(false);
+        let mut cx = Context::from_waker(Waker::noop());
+        let read = tunnel.poll_read(&mut cx, &mut [0; 9]);
+        assert!(matches!(read, Poll::Ready(Err(IoFailure::Closed))));
+        assert_eq!(desk.held(), [0; 5]);
+    }
+
+    #[test]
+    fn a_poll_that_panics_leaves_the_connection_open() {
+        let (mut tunnel, desk) = amid(true);
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(panics::catch(|| tunnel.poll_read(&mut cx, &mut [0; 9]).is_ready()).is_err());
+        assert!(tunnel.poll_write(&mut cx, b"octets").is_ready());
+        drop(tunnel);
+        assert_eq!(desk.held(), [0; 5]);
     }
 }

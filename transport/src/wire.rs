@@ -40,6 +40,12 @@ pub trait Wire: Send + Unpin + 'static {
     /// The connection is lost.
     fn poll_close_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 
+    /// Whether the connection is lost (reset by the peer, or by probes that nobody answered), though nothing is read that
+    /// would say so. Asked every few seconds while the input must wait; `false` by default.
+    fn is_lost(&mut self) -> bool {
+        false
+    }
+
     /// Makes the close that follows a reset (RST), where the wire has such a thing.
     fn reset(&mut self);
 }

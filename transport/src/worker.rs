@@ -1,34 +1,62 @@
 //! What a thread keeps between the connections that it serves: the loan of buffers, and its number.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use httpfsm::channel::{Channel, Loan};
 
 thread_local! {
-    static LOAN: RefCell<Loan> = RefCell::new(Loan::new());
+    /// The buffers; `None` while a driver is polled on this thread.
+    static LOAN: Cell<Option<Box<Loan>>> = Cell::new(Some(Box::default()));
     static SHARD: Cell<usize> = const { Cell::new(usize::MAX) };
 }
 
-/// Lends the thread's buffers to the channel for one wake-up. Where they are lent already, or the thread is ending,
-/// the channel makes its own. What an earlier channel kept (output that its peer does not read, or a panic) is made
-/// anew first, or else every later one would do so for itself.
+/// The thread's buffers, lent to a channel for one wake-up. Where they are lent already, or the thread is ending, the
+/// channel makes its own. Dropping it has them stay with the thread, whatever the channel gave back.
+pub(crate) struct Lent(Option<Box<Loan>>);
+
+/// Lends the thread's buffers to the channel. What an earlier channel kept (output that its peer does not read, or a
+/// panic) is made anew first, or else every later one would do so for itself.
 #[inline]
-pub(crate) fn lend(channel: &mut Channel) {
-    let lend = |loan: &RefCell<Loan>| {
-        loan.try_borrow_mut().map(|mut loan| {
-            loan.refill();
-            channel.adopt(&mut loan);
-        })
-    };
-    let _ = LOAN.try_with(lend);
+pub(crate) fn lend(channel: &mut Channel) -> Lent {
+    let mut loan = LOAN.try_with(Cell::take).ok().flatten();
+    if let Some(loan) = &mut loan {
+        loan.refill();
+        channel.adopt(loan);
+    }
+    Lent(loan)
 }
 
-/// Takes the buffers back.
-#[inline]
-pub(crate) fn take_back(channel: &mut Channel) {
-    let _ = LOAN.try_with(|loan| loan.try_borrow_mut().map(|mut loan| channel.release(&mut loan)));
+impl Lent {
+    /// Takes the buffers back.
+    #[inline]
+    pub(crate) fn take_back(mut self, channel: &mut Channel) {
+        if let Some(loan) = &mut self.0 {
+            channel.release(loan);
+        }
+    }
+}
+
+impl Drop for Lent {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(loan) = self.0.take() {
+            let _ = LOAN.try_with(|place| place.set(Some(loan)));
+        }
+    }
+}
+
+/// Whether a driver is being polled on this thread. Asked where a thread is about to wait, so it costs the polls
+/// nothing.
+pub(crate) fn drives() -> bool {
+    let is_lent = |place: &Cell<Option<Box<Loan>>>| {
+        let loan = place.take();
+        let is_lent = loan.is_none();
+        place.set(loan);
+        is_lent
+    };
+    LOAN.try_with(is_lent).unwrap_or(false)
 }
 
 const SHARDS: usize = 8;

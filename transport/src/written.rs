@@ -12,6 +12,7 @@ use httpfsm::fields::Fields;
 use httpfsm::handler::{Body, BodyFailure, Frame, Source};
 
 use crate::lock::lock;
+use crate::{panics, waiting};
 
 /// A body that is what `write` writes. Its future runs within the connection, as fast as the peer takes the octets, and
 /// is dropped when the peer is gone; what it returns as an error cuts the answer off.
@@ -64,24 +65,25 @@ impl BodyWriter {
 
     /// The trailer section that is to follow the content, where it is chunked: [`Frame::Trailers`].
     pub fn trailers(&mut self, fields: Fields) {
-        lock(&self.0).trailers = Some(fields);
+        let before = lock(&self.0).trailers.replace(fields);
+        drop(before);
     }
 
     async fn put(&self, frame: Frame) {
         // Two waits, because a writer that was dropped while it waited has left its frame here.
         self.taken().await;
-        lock(&self.0).frame = Place::Full(frame);
+        let before = std::mem::replace(&mut lock(&self.0).frame, Place::Full(frame));
+        // A frame may hold what is the application's, which is dropped outside of the lock.
+        drop(before);
         self.taken().await;
     }
 
     async fn taken(&self) {
         poll_fn(|cx| {
-            let mut desk = lock(&self.0);
-            if let Place::Empty = desk.frame {
-                return Poll::Ready(());
-            }
-            desk.writer = Some(cx.waker().clone());
-            Poll::Pending
+            waiting::poll(&self.0, cx, |desk| match desk.frame {
+                Place::Empty => Ok(()),
+                Place::Full(_) | Place::Taken => Err(&mut desk.writer),
+            })
         })
         .await;
     }
@@ -121,10 +123,11 @@ impl Written {
         }
         desk.frame = Place::Empty;
         // A part of the future may have a waker of its own; the future as a whole is about to be polled.
-        let writer = desk.writer.take().filter(|writer| !writer.will_wake(cx.waker()));
+        let writer = desk.writer.take();
         drop(desk);
-        if let Some(writer) = writer {
-            writer.wake();
+        match writer {
+            Some(writer) if !writer.will_wake(cx.waker()) => panics::wake(writer),
+            known => panics::discard(known),
         }
         None
     }

@@ -1114,3 +1114,33 @@ fn what_is_sent_during_a_drain_finds_it_so_within_a_wake_up_that_began_before() 
     assert_eq!(answers.len(), 2, "{text}");
     assert!(answers[1].contains("Connection: close\r\n"), "{text}");
 }
+
+/// Its input waits, so nobody reads the reset.
+#[test]
+fn a_reset_that_nobody_reads_ends_the_handler() {
+    for (head, bodies) in [
+        ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", "x"),
+        ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n", "y"),
+    ] {
+        let alive = Arc::new(());
+        let held = Arc::clone(&alive);
+        let mut server = server(move |request: Request| {
+            let held = Arc::clone(&held);
+            async move {
+                std::future::pending::<()>().await;
+                drop((held, request));
+                "never"
+            }
+        });
+        let client = server.connect().unwrap();
+        client.send(head);
+        client.send(bodies.repeat(400_000));
+        server.run();
+        client.reset();
+        server.run();
+        assert_eq!(Arc::strong_count(&alive), 3, "{head:?}: it runs");
+        server.advance(Duration::from_secs(5));
+        assert_eq!(Arc::strong_count(&alive), 2, "{head:?}: it is dropped");
+        assert_eq!((server.connections(), server.handle().stats().n_channels), (0, 0));
+    }
+}

@@ -126,6 +126,8 @@ pub(super) struct Context {
     // Verdicts and counters.
     pub(super) refusal: RequestError,
     pub(super) body_error: BodyError,
+    /// Octets that had arrived of a body that broke off.
+    pub(super) body_arrived: u64,
     pub(super) reason: Option<CloseReason>,
     pub(super) requests: u64,
     pub(super) refused: u64,
@@ -195,6 +197,7 @@ impl Context {
             age,
             refusal: RequestError::new(Rule::RequestLine, 0),
             body_error: BodyError::Closed,
+            body_arrived: 0,
             reason: None,
             requests: 0,
             refused: 0,

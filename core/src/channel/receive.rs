@@ -185,9 +185,28 @@ impl Context {
     }
 
     fn body_broken(&mut self, error: BodyError) -> Option<Event> {
+        self.break_body(error);
+        Some(Event::BodyBroken)
+    }
+
+    /// The body ends here, and is not whole.
+    #[cold]
+    pub(super) fn break_body(&mut self, error: BodyError) {
+        self.body_arrived = self.body_arrived();
         self.receiving = Receiving::Failed;
         self.body_error = error;
-        Some(Event::BodyBroken)
+    }
+
+    /// Octets of the body that have arrived, as it was sent.
+    fn body_arrived(&self) -> u64 {
+        let buffered = self.inbuf.unparsed_len() as u64;
+        match (self.receiving, self.meta.body, &self.chunked) {
+            (Receiving::Known(rest), BodyLength::Known(length), _) => length - rest + buffered.min(rest),
+            (Receiving::Chunks | Receiving::TrailerSection, _, Some(chunked)) => {
+                chunked.decoder.offset() + buffered
+            }
+            _ => 0,
+        }
     }
 
     pub(super) fn end_input(&mut self) -> Option<Event> {

@@ -6,7 +6,7 @@ use core::fmt::Write as _;
 use bytes::Bytes;
 
 use super::Event;
-use super::context::{Args, Context, Receiving};
+use super::context::{Args, Context};
 use super::pending::Pending;
 use crate::error::{BodyError, CloseReason, RequestError, Rule};
 use crate::fields::Fields;
@@ -24,7 +24,9 @@ impl Context {
 
     /// Refuses a head that is not complete.
     pub(super) fn refuse_head(&mut self, args: &Args<'_>, rule: Rule) -> Option<Event> {
-        self.refusal = RequestError::new(rule, self.inbuf.unparsed_len() as u64);
+        // A server that has no room blames no octet.
+        let offset = if rule == Rule::Busy { 0 } else { self.inbuf.unparsed_len() as u64 };
+        self.refusal = RequestError::new(rule, offset);
         self.meta = self.guess_refused();
         self.refuse_request(args)
     }
@@ -33,16 +35,15 @@ impl Context {
         self.pending.insert(Pending::BODY_FAILED);
         let error = match self.body_error {
             BodyError::Malformed(error) => error,
-            BodyError::TimedOut => RequestError::new(Rule::BodyTimeout, 0),
-            _ => RequestError::new(Rule::BodyTruncated, 0),
+            BodyError::TimedOut => RequestError::new(Rule::BodyTimeout, self.body_arrived),
+            _ => RequestError::new(Rule::BodyTruncated, self.body_arrived),
         };
         self.answer_error(args, error, None);
         self.begin_close()
     }
 
     pub(super) fn refuse_slow_body(&mut self, args: &Args<'_>) -> Option<Event> {
-        self.body_error = BodyError::TimedOut;
-        self.receiving = Receiving::Failed;
+        self.break_body(BodyError::TimedOut);
         self.refuse_body(args)
     }
 
@@ -53,8 +54,7 @@ impl Context {
     }
 
     pub(super) fn fail_slow_body(&mut self) -> Option<Event> {
-        self.body_error = BodyError::TimedOut;
-        self.receiving = Receiving::Failed;
+        self.break_body(BodyError::TimedOut);
         self.fail_body()
     }
 

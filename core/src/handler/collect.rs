@@ -51,6 +51,38 @@ impl Body {
         }
         Ok(if whole.is_empty() { first } else { whole.into() })
     }
+
+    /// Reads the body to its end and keeps nothing of it; how many bytes came.
+    ///
+    /// Many clients read no response before they have sent all of their request. A handler that responds earlier reaches
+    /// them only if what is unread fits `discard_octets`, or `linger_octets` where the connection closes: above that the
+    /// connection is reset while they send. Who wants to reach them discards the body first, unless the request
+    /// [`expects_continue`](crate::handler::Request::expects_continue): then its client waits for the response. The bounds
+    /// are those of every request body: `max_request_body_size`, `body_timeout` and `min_body_rate`.
+    ///
+    /// ```
+    /// use httpfsm::handler::{BodyFailure, Request, Response};
+    /// use httpfsm::status::Status;
+    ///
+    /// async fn forbids(mut request: Request) -> Result<Response, BodyFailure> {
+    ///     if !request.expects_continue() {
+    ///         request.body().discard().await?;
+    ///     }
+    ///     Ok(Response::text("You may not write here.").with_status(Status::FORBIDDEN))
+    /// }
+    /// # let _ = forbids;
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`BodyFailure`] when the body ends before its end.
+    pub async fn discard(&mut self) -> Result<u64, BodyFailure> {
+        let mut bytes = 0;
+        while let Some(data) = self.next_data().await.transpose()? {
+            bytes += data.len() as u64;
+        }
+        Ok(bytes)
+    }
 }
 
 /// Why a body could not be collected. As the error of a handler it is answered with its own status: 413, or what

@@ -14,7 +14,8 @@ use crate::server::Refusal;
 ///
 /// Every method does nothing by default. They are called where the transport serves its connections, which is one thread
 /// for all of them on some: what blocks here holds up others, so a log is written elsewhere. What panics is caught and
-/// goes no further.
+/// goes no further. An upgraded connection that the drain deadline cuts is told on a thread beside, and a recording that
+/// cannot be written on the thread that writes.
 ///
 /// ```
 /// use std::sync::atomic::{AtomicU64, Ordering};

@@ -5,6 +5,7 @@ use std::io;
 use httpfsm_record::{FileRecorder, Options, Which};
 
 use crate::cli::Serve;
+use crate::log::note;
 
 /// Recordings in all: with the default of 1 MiB each, so many MiB on the disk.
 const RECORDINGS: usize = 1000;
@@ -41,16 +42,21 @@ impl Recordings {
     pub(super) fn switch(&self) -> String {
         let which =
             if self.recorder.recorded() == Which::Nothing { self.which.clone() } else { Which::Nothing };
-        self.recorder.record(which.clone());
-        match which {
+        self.recorder.record(which);
+        match self.recorder.recorded() {
+            Which::Nothing if self.recorder.left() == 0 => {
+                format!("recording no further connections: the {RECORDINGS} recordings of this run are made")
+            }
             Which::Nothing => "recording no further connections".to_owned(),
             Which::OneIn(n) => format!("recording one connection in {n}"),
             _ => "recording all connections".to_owned(),
         }
     }
 
-    /// Waits until all is written.
+    /// Waits until all is written, for some seconds.
     pub(super) fn flush(&self) {
-        self.recorder.flush();
+        if !self.recorder.flush() {
+            note(format_args!("the disk does not take the last recordings; they are not whole"));
+        }
     }
 }

@@ -22,7 +22,11 @@ const GET: &[u8] = b"GET /plaintext HTTP/1.1\r\nHost: a\r\nConnection: close\r\n
 
 /// The one number by default, the other where the whole attack is wanted.
 fn number(small: usize, full: usize) -> usize {
-    if std::env::var_os("HTTPFSM_FAULTS").is_some_and(|faults| faults == "full") { full } else { small }
+    match std::env::var_os("HTTPFSM_FAULTS") {
+        None => small,
+        Some(faults) if faults == "full" => full,
+        Some(other) => panic!("HTTPFSM_FAULTS is {other:?}; it is \"full\", or is not set."),
+    }
 }
 
 /// What the process of a server holds.

@@ -17,6 +17,8 @@ on_each_transport! {
     signals_that_mean_nothing_end_nothing,
     every_signal_that_ends_drains,
     who_is_turned_away_by_a_limit_is_told_without_the_log,
+    who_sends_all_before_reading_sees_an_early_refusal,
+    silent_peers_are_probed,
 }
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
@@ -161,6 +163,9 @@ fn every_complaint_names_what_it_is_about() {
     for (arguments, named) in [
         (vec!["serve", &missing], &*missing),
         (vec!["serve", &file], &file),
+        (vec!["serve", "--record", "/proc/x"], "/proc/x"),
+        (vec!["serve", "--record", "/proc"], "/proc"),
+        (vec!["serve", "--record", &file], &file),
         (vec!["serve", "--port", "0", "--unix", &missing], &missing),
         (vec!["serve", "--port", "0", "--unix", &file], &file),
         (vec!["serve", "--host", "192.0.2.1", "--port", "0"], "192.0.2.1"),
@@ -241,4 +246,54 @@ fn a_unix_socket_is_made_with_its_permissions() {
     }
     let output = run(&["serve", "--unix-mode", "660"]);
     assert_eq!(output.status.code(), Some(2), "it needs a socket");
+}
+
+/// As Python's http.client does.
+fn who_sends_all_before_reading_sees_an_early_refusal(transport: &str) {
+    for (app, method) in [("files", "POST"), ("files", "GET"), ("hello", "PUT")] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut command = serve(transport);
+        command.args(["--port", "0", "--app", app]);
+        if app == "files" {
+            command.arg(folder.path());
+        }
+        let server = Server::spawn(&mut command);
+        let mut stream = server.connect();
+        let length = 30_000_000;
+        write!(
+            stream,
+            "{method} / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n"
+        )
+        .expect("sent");
+        stream.write_all(&vec![b'x'; length]).expect("sent");
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).expect("a response");
+        let status = if method == "GET" { "HTTP/1.1 200 OK" } else { "HTTP/1.1 405 Method Not Allowed" };
+        assert_eq!(Answer::new(&bytes).status, status);
+    }
+}
+
+/// What the kernel does for the connections of a server, as `ss` tells it.
+fn silent_peers_are_probed(transport: &str) {
+    if crate::tools::tool("ss").is_none() {
+        return;
+    }
+    for (arguments, probed) in [(&[][..], true), (&["--tcp-keepalive", "none"], false)] {
+        let server = Server::on(transport, arguments);
+        let client = server.connect();
+        let (ours, port) = (client.local_addr().expect("an address").port(), server.address().port());
+        let connection = format!("( sport = :{port} and dport = :{ours} )");
+        let ss = || {
+            text(
+                &Command::new("ss")
+                    .args(["-Htno", "state", "established", &connection])
+                    .output()
+                    .expect("ss")
+                    .stdout,
+            )
+        };
+        // The kernel has accepted it; the option is the listener's.
+        let told = ss();
+        assert_eq!(told.contains("timer:(keepalive,"), probed, "{told}");
+    }
 }

@@ -133,3 +133,22 @@ fn what_cannot_be_replayed_is_told() {
     let expected = format!("httpfsm: {}: line 1 is none of a recording: ", file.display());
     assert!(text(&output.stderr).starts_with(&expected));
 }
+
+/// As the help says of what follows the last whole line, or the end.
+#[test]
+fn what_follows_a_recording_is_not_looked_at() {
+    let (folder, _) = folder();
+    let file = folder.path().join("a.jsonl");
+    let recording = include_bytes!("../../../record/tests/recordings/pipelined.jsonl");
+    for (tail, end) in [(&b"not a line\n"[..], "equal"), (b"\xff\n{\"in\":\"none\"}\n", "equal")] {
+        fs::write(&file, [&recording[..], tail].concat()).expect("written");
+        let steps = replayed(&file);
+        assert!(steps.trim_end().ends_with(end), "{steps}");
+    }
+    // The program ended while it wrote, amid a character.
+    let lines = recording.strip_suffix(b"{\"end\":\"over\"}\n").expect("the last line");
+    fs::write(&file, [lines, "{\"text\":\"\u{e4}".as_bytes().strip_suffix(b"\xa4").expect("half")].concat())
+        .expect("written");
+    let steps = replayed(&file);
+    assert!(steps.trim_end().ends_with("equal; the recording breaks off"), "{steps}");
+}

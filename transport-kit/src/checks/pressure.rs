@@ -3,6 +3,8 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
+use socket2::SockRef;
+
 use crate::bench::{Bench, Running};
 use crate::script::{get, post_head};
 use crate::sum::pattern;
@@ -53,6 +55,25 @@ pub(crate) fn input(bench: &Bench<'_>) -> Result<(), String> {
             return Err("The peer's octets are not taken when the handler reads.".to_owned());
         }
     }
+    running.stop()
+}
+
+/// Nobody reads the reset, as nobody reads what comes before it.
+pub(crate) fn lost_unread(bench: &Bench<'_>) -> Result<(), String> {
+    let running = bench.start(|_| ())?;
+    let mut peer = running.connect()?;
+    peer.send(post_head("/never", 1 << 29))?;
+    running.wait("The handler is not called.", || running.record.open() == 1)?;
+    let (piece, mut moved) = (pattern(0, 64 << 10), Instant::now());
+    while moved.elapsed() < 3 * STILL {
+        if peer.send_some(&piece)? > 0 {
+            moved = Instant::now();
+        }
+    }
+    let stream = SockRef::from(&peer.stream);
+    stream.set_linger(Some(Duration::ZERO)).map_err(|error| format!("Cannot reset: {error}"))?;
+    drop(peer);
+    running.wait("The channel stays open.", || running.record.open() == 0)?;
     running.stop()
 }
 

@@ -37,8 +37,8 @@ fn page_of_at_most(most: usize, root: &Dir, target: &Target, dot_names: DotNames
         }
         if entries.len() == most {
             left_out += 1;
-        } else if let Some(entry) = Entry::read(root, &folder, &entry, dot_names) {
-            entries.push(entry);
+        } else {
+            entries.extend(Entry::read(root, &folder, &entry, dot_names)?);
         }
     }
     // A folder that was removed after it was opened looks empty.
@@ -76,23 +76,35 @@ struct Entry {
 }
 
 impl Entry {
-    /// `None` where a request for it would be answered 404.
-    fn read(root: &Dir, folder: &Path, entry: &DirEntry, dot_names: DotNames) -> Option<Self> {
+    /// `None` for what is not listed: links that lead outside or to hidden names, and what is neither a file nor a folder.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be looked at for want of descriptors, say: a shorter list would pass for the whole.
+    fn read(root: &Dir, folder: &Path, entry: &DirEntry, dot_names: DotNames) -> io::Result<Option<Self>> {
         let name = entry.file_name();
-        let metadata = entry.metadata().ok()?;
-        // A link shows what it leads to, unless that is outside or hidden.
-        let metadata = if metadata.is_symlink() {
-            place::metadata(root, &folder.join(&name), dot_names).ok()?
-        } else {
-            metadata
+        let look = || {
+            let metadata = entry.metadata()?;
+            // A link shows what it leads to, unless that is outside or hidden.
+            if metadata.is_symlink() {
+                place::metadata(root, &folder.join(&name), dot_names)
+            } else {
+                Ok(metadata)
+            }
+        };
+        let metadata = match look() {
+            Err(error) if place::is_passing(&error) => return Err(error),
+            // It leads nowhere that is served, or was removed in the meantime.
+            Err(_) => return Ok(None),
+            Ok(metadata) => metadata,
         };
         let size = match (metadata.is_dir(), metadata.is_file()) {
             (true, _) => None,
             (_, true) => Some(metadata.len()),
-            _ => return None,
+            _ => return Ok(None),
         };
         let key = name.to_string_lossy().to_lowercase();
-        Some(Self { name, key, size, modified: modified(&metadata) })
+        Ok(Some(Self { name, key, size, modified: modified(&metadata) }))
     }
 
     fn is_folder(&self) -> bool {

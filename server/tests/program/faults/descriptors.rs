@@ -1,5 +1,6 @@
 //! A server that has no descriptor left.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -63,6 +64,46 @@ fn without_descriptors_the_idle_make_room(transport: &str) {
     let (status, errors) = server.end();
     assert_eq!(status.code(), Some(0), "{errors}");
     assert!(errors.contains("No connection can be accepted at 127.0.0.1:"), "{errors}");
+}
+
+/// Links are looked at through descriptors.
+#[test]
+fn a_folder_is_listed_whole_or_not_at_all() {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("file"), "").expect("written");
+    std::os::unix::fs::symlink("file", folder.path().join("link")).expect("a link");
+    let server = Server::spawn(crate::serve("tokio").args(["--port", "0"]).arg(folder.path()));
+    let mut client = server.connect();
+    let mut seen = BTreeSet::new();
+    for limit in (0..40).rev() {
+        let limit = Rlimit { current: Some(limit), maximum: Some(limit) };
+        prlimit(Some(Pid::from_child(&server.child)), Resource::Nofile, limit).expect("a limit");
+        client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").expect("sent");
+        let response = whole(&mut client);
+        assert_eq!(response.starts_with("HTTP/1.1 200 "), response.contains("href=\"link\""), "{response}");
+        seen.insert(response[..13].to_owned());
+    }
+    assert_eq!(Vec::from_iter(&seen), ["HTTP/1.1 200 ", "HTTP/1.1 503 "]);
+}
+
+/// A response with a Content-Length.
+#[track_caller]
+fn whole(stream: &mut TcpStream) -> String {
+    let mut response = Vec::new();
+    loop {
+        let mut piece = [0; 4096];
+        let n = stream.read(&mut piece).expect("a response");
+        assert_ne!(n, 0, "an end behind {:?}", String::from_utf8_lossy(&response));
+        response.extend_from_slice(&piece[..n]);
+        let text = String::from_utf8_lossy(&response);
+        if let Some((head, content)) = text.split_once("\r\n\r\n") {
+            let length =
+                head.lines().find_map(|line| line.strip_prefix("Content-Length: ")).expect("a length");
+            if content.len() == length.parse::<usize>().expect("a number") {
+                return text.into_owned();
+            }
+        }
+    }
 }
 
 /// One request on a connection that stays.

@@ -2,15 +2,16 @@
 //! than its limits say, however many they are.
 
 use std::fs;
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use socket2::{Domain, Socket, Type};
 
 use super::{GET, Held, number};
-use crate::Server;
+use crate::{Answer, Server, text};
 
 on_each_transport! {
     slow_peers_cost_no_more_memory_than_the_limits_say,
@@ -87,10 +88,46 @@ fn slow_peers_cost_no_more_memory_than_the_limits_say(transport: &str) {
         let grown = settled(&server).saturating_sub(before);
         let Hoard { name, each, all, .. } = hoard;
         assert!(grown <= peers * each + all, "{name}: {grown} KiB for {peers} peers");
-        server.exchange(GET).assert("HTTP/1.1 200 OK", "Hello, World!");
+        serves_others(&server, name);
         drop(crowd);
         held.is_all_that_is_left(&server);
     }
+}
+
+/// A client that has nothing to do with the crowd is served. Where it is not, who waits for whom is told: what has not been
+/// accepted and what is unread stands in the queues of the sockets, and the threads of the server say where they are.
+#[track_caller]
+fn serves_others(server: &Server, hoard: &str) {
+    let started = Instant::now();
+    let mut stream = server.connect();
+    stream.write_all(GET).expect("sent");
+    let mut response = Vec::new();
+    if let Err(error) = stream.read_to_end(&mut response) {
+        let port = format!("( sport = :{port} or dport = :{port} )", port = server.address().port());
+        let sockets = Command::new("ss").args(["-tanmo", &port]).output();
+        let sockets = sockets.map_or_else(|error| error.to_string(), |output| text(&output.stdout));
+        panic!(
+            "beside {hoard}, after {:?}: {error}, behind {:?}\n{}\n{}",
+            started.elapsed(),
+            text(&response),
+            threads(server),
+            sockets.lines().take(40).collect::<Vec<_>>().join("\n"),
+        );
+    }
+    Answer::new(&response).assert("HTTP/1.1 200 OK", "Hello, World!");
+}
+
+/// Each thread of the server: its name, its state, its processor time in ticks, and where in the kernel it waits.
+fn threads(server: &Server) -> String {
+    let threads = format!("/proc/{}/task", server.child.id());
+    let threads = fs::read_dir(threads).expect("a running server").flatten().map(|thread| {
+        let read = |file| fs::read_to_string(thread.path().join(file)).unwrap_or_default();
+        let stat = read("stat");
+        let fields: Vec<&str> = stat.rsplit_once(") ").map_or("", |(_, rest)| rest).split(' ').collect();
+        let field = |n: usize| fields.get(n).copied().unwrap_or_default();
+        format!("{} {} {}+{} {}", read("comm").trim(), field(0), field(11), field(12), read("wchan"))
+    });
+    threads.collect::<Vec<_>>().join("\n")
 }
 
 /// A peer, what it has still to send, and where in the repeated octets it is.

@@ -1,0 +1,140 @@
+//! Leaves wakers behind a lock, and runs none of their code under it.
+//!
+//! Who waits may have a waker of the application's making. What it does when it is cloned, woken or dropped is the
+//! application's code, which may come back to the same lock, take long, or panic; so all of that happens outside.
+
+use std::sync::Mutex;
+use std::task::{Context, Poll, Waker};
+
+use crate::lock::lock;
+use crate::panics;
+
+/// Where wakers are left.
+pub(crate) trait Place {
+    /// Whether the waker, or one of the same task, is there.
+    fn knows(&self, waker: &Waker) -> bool;
+
+    /// Puts the waker there, and gives back the one that stood in its way.
+    fn put(&mut self, waker: Waker) -> Option<Waker>;
+}
+
+/// For one that waits; the last that came counts.
+impl Place for Option<Waker> {
+    fn knows(&self, waker: &Waker) -> bool {
+        self.as_ref().is_some_and(|known| known.will_wake(waker))
+    }
+
+    fn put(&mut self, waker: Waker) -> Option<Waker> {
+        self.replace(waker)
+    }
+}
+
+/// For any number of them.
+impl Place for Vec<Waker> {
+    fn knows(&self, waker: &Waker) -> bool {
+        self.iter().any(|known| known.will_wake(waker))
+    }
+
+    fn put(&mut self, waker: Waker) -> Option<Waker> {
+        self.push(waker);
+        None
+    }
+}
+
+/// Looks at what `mutex` guards: it yields a value, or the place where whoever waits for one leaves a waker. It may be
+/// asked twice.
+pub(crate) fn poll<T, R, P: Place>(
+    mutex: &Mutex<T>,
+    cx: &Context<'_>,
+    mut look: impl FnMut(&mut T) -> Result<R, &mut P>,
+) -> Poll<R> {
+    // Declared before the lock is taken, so dropped behind it.
+    let mut clone = None;
+    loop {
+        let mut guarded = lock(mutex);
+        let place = match look(&mut guarded) {
+            Ok(ready) => return Poll::Ready(ready),
+            Err(place) => place,
+        };
+        if place.knows(cx.waker()) {
+            return Poll::Pending;
+        }
+        if let Some(waker) = clone.take() {
+            let before = place.put(waker);
+            drop(guarded);
+            panics::discard(before);
+            return Poll::Pending;
+        }
+        drop(guarded);
+        clone = Some(cx.waker().clone());
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+
+    use super::*;
+
+    /// What an application's waker may do: it looks whether a lock is free when it is woken and when the last of its
+    /// clones is dropped, and panics in both.
+    pub(crate) struct Foreign {
+        is_free: Box<dyn Fn() -> bool + Send + Sync>,
+        ran: Arc<AtomicUsize>,
+    }
+
+    impl Foreign {
+        /// A waker, and how often code of it ran.
+        pub(crate) fn waker(is_free: impl Fn() -> bool + Send + Sync + 'static) -> (Waker, Arc<AtomicUsize>) {
+            let ran = Arc::new(AtomicUsize::new(0));
+            let foreign = Self { is_free: Box::new(is_free), ran: Arc::clone(&ran) };
+            (Waker::from(Arc::new(foreign)), ran)
+        }
+
+        fn run(&self, what: &str) {
+            self.ran.fetch_add(1, Ordering::SeqCst);
+            // A panic would be caught by whom this is to blame.
+            if !(self.is_free)() {
+                eprintln!("A waker is {what} under the lock.");
+                std::process::abort();
+            }
+            if !std::thread::panicking() {
+                std::panic::resume_unwind(Box::new("as it must"));
+            }
+        }
+    }
+
+    impl Wake for Foreign {
+        fn wake(self: Arc<Self>) {
+            self.wake_by_ref();
+        }
+
+        fn wake_by_ref(self: &Arc<Self>) {
+            self.run("woken");
+        }
+    }
+
+    impl Drop for Foreign {
+        fn drop(&mut self) {
+            self.run("dropped");
+        }
+    }
+
+    #[test]
+    fn a_waker_that_another_replaces_is_dropped_outside_of_the_lock() {
+        let mutex: Arc<Mutex<Option<Waker>>> = Arc::default();
+        let its = Arc::clone(&mutex);
+        let (waker, ran) = Foreign::waker(move || its.try_lock().is_ok());
+        let wait = |waker: &Waker| {
+            let polled: Poll<()> = poll(&mutex, &Context::from_waker(waker), |place| Err(place));
+            assert!(polled.is_pending());
+        };
+        wait(&waker);
+        drop(waker);
+        assert_eq!(ran.load(Ordering::SeqCst), 0);
+        wait(Waker::noop());
+        assert_eq!(ran.load(Ordering::SeqCst), 1);
+    }
+}

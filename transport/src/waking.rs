@@ -1,0 +1,111 @@
+//! The threads that wake tasks whose deadlines have come, beside the one that keeps the time.
+//!
+//! A waker may be the application's, and at the drain deadline a waker closes an upgraded connection and tells the
+//! subscriber. What takes long in there, or for ever, is to hold up no other deadline. So the thread that keeps the time
+//! runs nothing of it: it hands over who is due, and has another thread begun where those that there are do not get to
+//! it.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use crate::alarms::Seat;
+use crate::lock::lock;
+use crate::panics;
+
+/// Threads of a server, at most: so many wakers may stand still at once.
+const MOST: usize = 4;
+
+/// How long a thread waits for more to do before it ends.
+const IDLE: Duration = Duration::from_secs(10);
+
+/// See the module's documentation.
+#[derive(Default)]
+pub(crate) struct Waking {
+    state: Mutex<State>,
+    news: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    /// It is bounded by what it is about: who has an entry among the alarms is due once until it was woken.
+    due: VecDeque<Arc<Seat>>,
+    threads: usize,
+    idle: usize,
+    over: bool,
+}
+
+impl Waking {
+    /// Has them woken, soon and elsewhere.
+    pub(crate) fn wake(self: &Arc<Self>, due: Vec<Arc<Seat>>) {
+        lock(&self.state).due.extend(due);
+        self.see_to_it();
+    }
+
+    /// Whether some have not been woken yet.
+    pub(crate) fn is_behind(&self) -> bool {
+        !lock(&self.state).due.is_empty()
+    }
+
+    /// Has a thread see to those that are due: an idle one, or one more.
+    pub(crate) fn see_to_it(self: &Arc<Self>) {
+        let mut state = lock(&self.state);
+        if state.due.is_empty() {
+            return;
+        }
+        if state.idle > 0 {
+            drop(state);
+            return self.news.notify_one();
+        }
+        if state.threads >= MOST {
+            return;
+        }
+        state.threads += 1;
+        drop(state);
+        let this = Arc::clone(self);
+        let thread = thread::Builder::new().name("httpfsm-wake".to_owned());
+        if thread.spawn(move || this.work()).is_err() {
+            let mut state = lock(&self.state);
+            state.threads -= 1;
+            // The system has no thread: rather here than never.
+            let here = if state.threads == 0 { std::mem::take(&mut state.due) } else { VecDeque::new() };
+            drop(state);
+            here.into_iter().for_each(wake);
+        }
+    }
+
+    /// The threads end.
+    pub(crate) fn close(&self) {
+        lock(&self.state).over = true;
+        self.news.notify_all();
+    }
+
+    fn work(&self) {
+        while let Some(seat) = self.next() {
+            wake(seat);
+        }
+    }
+
+    fn next(&self) -> Option<Arc<Seat>> {
+        let mut state = lock(&self.state);
+        if state.due.is_empty() && !state.over {
+            state.idle += 1;
+            let waits = |state: &mut State| state.due.is_empty() && !state.over;
+            let waited = self.news.wait_timeout_while(state, IDLE, waits);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            state.idle -= 1;
+        }
+        let seat = state.due.pop_front();
+        if seat.is_none() {
+            state.threads -= 1;
+        }
+        seat
+    }
+}
+
+fn wake(seat: Arc<Seat>) {
+    seat.ring();
+    // The last of a seat drops a waker.
+    panics::discard(seat);
+}

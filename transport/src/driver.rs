@@ -463,7 +463,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             exchange.finish();
         }
         if std::mem::take(&mut exchange.counted) {
-            self.service.desk.budget.end_request();
+            exchange.pipe.place.leave(&self.service.desk);
         }
     }
 
@@ -662,7 +662,7 @@ impl<H: Handler, W: Wire> Drop for Driver<H, W> {
         if let Some(mut exchange) = self.exchange.take() {
             exchange.finish();
             if exchange.counted {
-                self.service.desk.budget.end_request();
+                exchange.pipe.place.leave(&self.service.desk);
             }
             self.service.recycle(exchange);
         }

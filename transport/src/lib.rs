@@ -27,6 +27,7 @@ mod lock;
 pub mod memory;
 mod panics;
 mod pipe;
+mod place;
 mod sending;
 mod server;
 mod service;

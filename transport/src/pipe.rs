@@ -18,6 +18,7 @@ use httpfsm::status::Status;
 use httpfsm::trailers::Trailers;
 
 use crate::lock::lock;
+use crate::place::Place;
 use crate::{panics, sync, waiting};
 
 /// Orders that may stand for the driver to take. Above it, interim answers are not sent: nobody waits for one.
@@ -38,6 +39,8 @@ const TOUCHED: u8 = 4;
 
 #[derive(Default)]
 pub(crate) struct Pipe {
+    /// The request's place among those that are with the application.
+    pub(crate) place: Place,
     flags: AtomicU8,
     state: Mutex<State>,
 }
@@ -197,6 +200,7 @@ impl Pipe {
             *pipe = Arc::default();
             return;
         };
+        unshared.place.renew();
         if mem::take(unshared.flags.get_mut()) & TOUCHED != 0 {
             let state = unshared.state.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
             let mut octets = mem::take(&mut state.octets);
@@ -326,6 +330,14 @@ impl Control for Pipe {
 
     fn informational(&self, status: Status, fields: Fields) {
         self.order(Order::Informational(status, fields));
+    }
+
+    fn hold_place(&self) {
+        self.place.hold();
+    }
+
+    fn release_place(&self) {
+        self.place.release();
     }
 
     fn poll_peer_ended(&self, cx: &mut Context<'_>) -> Poll<()> {

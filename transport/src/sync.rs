@@ -31,8 +31,12 @@ pub(crate) fn is_stuck() -> bool {
     STUCK.get()
 }
 
-/// Makes a blocking function a handler: each call runs on a thread of the spawner. A function that is running when its
-/// connection is lost runs to its end.
+/// Makes a blocking function a handler: each call runs on a thread of the spawner.
+///
+/// When the connection is lost, or the server has answered by itself because the function took too long
+/// (`responseless_timeout`), a function that has not begun is never called; one that runs cannot be stopped and runs to
+/// its end. Until then its request counts towards `maximum_simultaneous_requests`, so that no more functions run than
+/// that, whatever their clients do.
 ///
 /// A function that reads its request's body ([`BodyReader`]) waits for octets which the connection's driver is to
 /// receive. So the spawner's threads are to be others than those that poll drivers; [`Inline`](crate::Inline) is for
@@ -61,7 +65,12 @@ where
 
     fn call(&self, request: Request) -> Self::Future {
         let function = Arc::clone(&self.function);
-        Job::spawn(&self.spawner, move || function(request).into_response())
+        let place = request.hold_place();
+        Job::spawn(&self.spawner, move || {
+            let response = function(request).into_response();
+            drop(place);
+            response
+        })
     }
 }
 

@@ -52,6 +52,13 @@ pub trait Control: Send + Sync {
     /// Ready when the 101, or the 2xx to CONNECT, has left, or when it is certain that none will.
     fn poll_upgrade(&self, cx: &mut Context<'_>) -> Poll<Result<Upgraded, UpgradeError>>;
 
+    /// The request is to count as one that is with the application until [`release_place`](Self::release_place), also when
+    /// its handler has ended before. The default does nothing: requests are not counted.
+    fn hold_place(&self) {}
+
+    /// The end of what a call of [`hold_place`](Self::hold_place) began.
+    fn release_place(&self) {}
+
     /// Whether nothing can reach the peer any more, without waiting. The default polls with a waker that does
     /// nothing.
     fn is_disconnected(&self) -> bool {
@@ -116,5 +123,29 @@ impl Future for Disconnected {
 impl fmt::Debug for Disconnected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Disconnected(..)")
+    }
+}
+
+/// Keeps a request among those that are with the application, until it is dropped; from
+/// [`Request::hold_place`](super::Request::hold_place).
+#[must_use = "the place is given back when this is dropped"]
+pub struct HeldPlace(Arc<dyn Control>);
+
+impl HeldPlace {
+    pub(super) fn new(control: &Arc<dyn Control>) -> Self {
+        control.hold_place();
+        Self(Arc::clone(control))
+    }
+}
+
+impl Drop for HeldPlace {
+    fn drop(&mut self) {
+        self.0.release_place();
+    }
+}
+
+impl fmt::Debug for HeldPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HeldPlace(..)")
     }
 }

@@ -5,7 +5,7 @@ use core::fmt;
 use core::mem;
 
 use super::body::Body;
-use super::control::{ConnectionInfo, Control, Disconnected, PeerEnded};
+use super::control::{ConnectionInfo, Control, Disconnected, HeldPlace, PeerEnded};
 use super::upgrade::UpgradeFuture;
 use crate::fields::Fields;
 use crate::peer::Peer;
@@ -222,6 +222,14 @@ impl Request {
     /// Resolves when nothing can reach the peer any more, so that a long computation can be given up.
     pub fn disconnected(&self) -> Disconnected {
         Disconnected(Arc::clone(&self.control))
+    }
+
+    /// Has the request count among those that are with the application (the parameter `maximum_simultaneous_requests`) until
+    /// what this returns is dropped, also when the handler has ended before. For work that a handler begins elsewhere and
+    /// that nobody can stop: a handler is dropped when its connection is lost, and its place would go to the next request
+    /// while the work for this one still runs.
+    pub fn hold_place(&self) -> HeldPlace {
+        HeldPlace::new(&self.control)
     }
 
     /// Whether nothing can reach the peer any more.

@@ -26,6 +26,7 @@ mod listener;
 mod lock;
 pub mod memory;
 mod panics;
+mod parking;
 mod pipe;
 mod place;
 mod sending;

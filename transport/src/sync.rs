@@ -6,14 +6,13 @@ use std::future::Future;
 use std::io::{self, Read};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
-use std::thread;
+use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes};
 use httpfsm::handler::{Body, BodyFailure, Handler, IntoResponse, Request, Response};
 
 use crate::job::{Job, Spawner};
-use crate::timekeeper::Unpark;
+use crate::parking::Parking;
 use crate::worker;
 
 thread_local! {
@@ -134,7 +133,8 @@ fn kind(failure: &BodyFailure) -> io::ErrorKind {
 /// Such a thread waits for a request's end of input, end of connection or upgrade, which would never end. A body fails
 /// there instead: see [`BodyReader`].
 pub fn block_on<F: Future>(future: F) -> F::Output {
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let parking = Parking::new();
+    let waker = parking.waker();
     let mut cx = Context::from_waker(&waker);
     let mut future = std::pin::pin!(future);
     loop {
@@ -143,7 +143,7 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
         drop(stuck);
         match polled {
             Poll::Ready(output) => return output,
-            Poll::Pending => thread::park(),
+            Poll::Pending => parking.park(),
         }
     }
 }
@@ -160,5 +160,35 @@ impl Stuck {
 impl Drop for Stuck {
     fn drop(&mut self) {
         STUCK.set(self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::sync::mpsc;
+    use std::thread;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_wake_up_reaches_a_future_whose_poll_has_parked_its_thread_as_well() {
+        let (tell, told) = mpsc::channel();
+        thread::spawn(move || {
+            let mut polled = false;
+            block_on(poll_fn(|cx| {
+                if std::mem::replace(&mut polled, true) {
+                    return Poll::Ready(());
+                }
+                let waker = cx.waker().clone();
+                let _ = thread::spawn(move || waker.wake()).join();
+                // Takes what the wake-up has left with the thread.
+                thread::park_timeout(Duration::from_secs(60));
+                Poll::Pending
+            }));
+            let _ = tell.send(());
+        });
+        assert!(told.recv_timeout(Duration::from_secs(20)).is_ok(), "it sleeps for ever");
     }
 }

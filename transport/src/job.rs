@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use crate::lock::lock;
+use crate::may_block::Blocking;
 use crate::{panics, waiting};
 
 /// Where a transport runs work that blocks: the runtime's blocking pool, or threads of its own.
@@ -41,7 +42,7 @@ impl<S: Spawner + ?Sized> Spawner for Arc<S> {
 /// Dropping it drops the work as well, unless that has begun: nobody wants its result any more, and the queue of the
 /// spawner is to hold nothing for those that are gone. Work that runs runs to its end. What is to be done in any case is
 /// given to the spawner itself.
-pub struct Job<T>(Arc<Shared<T, dyn Waiting>>);
+pub struct Job<T>(Arc<Shared<T, dyn Waiting<T>>>);
 
 /// What the job and its spawner both reach.
 struct Shared<T, W: ?Sized> {
@@ -58,12 +59,20 @@ enum Progress<T> {
 }
 
 /// Work that has not begun, whatever its type.
-trait Waiting: Send + Sync {
+trait Waiting<T>: Send + Sync {
+    /// Does it; `None` if it has begun already.
+    fn run(&self) -> Option<Result<T, String>>;
+
     /// Drops it, if it is there still.
     fn discard(&self);
 }
 
-impl<F: Send> Waiting for Mutex<Option<F>> {
+impl<T, F: FnOnce() -> T + Send> Waiting<T> for Mutex<Option<F>> {
+    fn run(&self) -> Option<Result<T, String>> {
+        let work = lock(self).take()?;
+        Some(panics::catch(work))
+    }
+
     fn discard(&self) {
         let work = lock(self).take();
         // What it holds is the application's.
@@ -78,14 +87,18 @@ impl<T: Send + 'static> Job<T> {
         let shared = Arc::new(Shared { progress, work: Mutex::new(Some(work)) });
         let report = Report(Arc::clone(&shared));
         spawner.spawn_blocking(Box::new(move || {
-            let work = lock(&report.0.work).take();
-            if let Some(work) = work {
-                report.0.finish(panics::catch(work));
-            }
+            let _blocking = Blocking::begin();
+            report.0.run();
             // Where nobody takes the result, it is dropped here.
             panics::discard(report);
         }));
         Self(shared)
+    }
+
+    /// Does the work here, if it has not begun, for whoever waits for it and may block: the spawner's threads may all be
+    /// waiting for such work.
+    pub(crate) fn run_here(&self) {
+        self.0.run();
     }
 }
 
@@ -117,7 +130,13 @@ impl<T> fmt::Debug for Job<T> {
     }
 }
 
-impl<T, W: ?Sized> Shared<T, W> {
+impl<T, W: Waiting<T> + ?Sized> Shared<T, W> {
+    fn run(&self) {
+        if let Some(result) = self.work.run() {
+            self.finish(result);
+        }
+    }
+
     fn finish(&self, result: Result<T, String>) {
         let mut progress = lock(&self.progress);
         if let Progress::Running(waker) = &mut *progress {
@@ -132,9 +151,9 @@ impl<T, W: ?Sized> Shared<T, W> {
 }
 
 /// Reports the end of the work, also of work that was dropped unrun (a runtime that shuts down does that).
-struct Report<T, F: Send>(Arc<Shared<T, Mutex<Option<F>>>>);
+struct Report<T, W: Waiting<T>>(Arc<Shared<T, W>>);
 
-impl<T, F: Send> Drop for Report<T, F> {
+impl<T, W: Waiting<T>> Drop for Report<T, W> {
     fn drop(&mut self) {
         if matches!(*lock(&self.0.progress), Progress::Running(_)) {
             self.0.work.discard();
@@ -144,7 +163,7 @@ impl<T, F: Send> Drop for Report<T, F> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -159,10 +178,10 @@ mod tests {
 
     /// Runs the work when it is told to.
     #[derive(Default)]
-    struct Later(Mutex<Vec<Box<dyn FnOnce() + Send>>>);
+    pub(crate) struct Later(Mutex<Vec<Box<dyn FnOnce() + Send>>>);
 
     impl Later {
-        fn run(&self) {
+        pub(crate) fn run(&self) {
             let work = std::mem::take(&mut *lock(&self.0));
             work.into_iter().for_each(|work| work());
         }

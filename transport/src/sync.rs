@@ -12,6 +12,7 @@ use bytes::{Buf, Bytes};
 use httpfsm::handler::{Body, BodyFailure, Handler, IntoResponse, Request, Response};
 
 use crate::job::{Job, Spawner};
+use crate::may_block::Blocking;
 use crate::parking::Parking;
 use crate::worker;
 
@@ -138,9 +139,9 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
     let mut cx = Context::from_waker(&waker);
     let mut future = std::pin::pin!(future);
     loop {
-        let stuck = Stuck::set(worker::drives());
+        let (stuck, blocking) = (Stuck::set(worker::drives()), Blocking::begin());
         let polled = Pin::as_mut(&mut future).poll(&mut cx);
-        drop(stuck);
+        drop((stuck, blocking));
         match polled {
             Poll::Ready(output) => return output,
             Poll::Pending => parking.park(),

@@ -1,14 +1,19 @@
-//! Blocking functions whose clients go: what has not begun is not run, and what runs keeps its place.
+//! Blocking functions: those whose clients have gone are not begun, those that run keep their places, and none waits for a
+//! thread of its own pool.
 #![allow(clippy::unwrap_used)]
 
+use std::io::Read;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
+use std::task::{Context, Poll, Waker};
 use std::thread;
+use std::time::Duration;
 
-use httpfsm::config::ServerConfig;
+use httpfsm::config::{Bodies, ServerConfig};
 use httpfsm::handler::{Request, Response};
-use httpfsm_transport::memory::MemoryServer;
-use httpfsm_transport::{Spawner, sync};
+use httpfsm::peer::Peer;
+use httpfsm_transport::memory::{MemoryServer, pair};
+use httpfsm_transport::{BodyReader, Clock, Service, Spawner, Wire, block_on, sync};
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
@@ -88,4 +93,56 @@ fn a_function_that_runs_when_its_client_goes_keeps_its_place_until_it_ends() {
     open.send(()).unwrap();
     running.join().unwrap();
     assert_eq!(server.held(), [0; 5]);
+}
+
+/// A pool of one thread.
+struct One(mpsc::Sender<Work>);
+
+impl One {
+    fn start() -> Arc<Self> {
+        let (give, work) = mpsc::channel::<Work>();
+        thread::spawn(move || work.into_iter().for_each(|work| work()));
+        Arc::new(Self(give))
+    }
+}
+
+impl Spawner for One {
+    fn spawn_blocking(&self, work: Work) {
+        let _ = self.0.send(work);
+    }
+}
+
+#[test]
+fn a_function_that_reads_a_body_in_a_file_needs_no_thread_beside_its_own() {
+    let mut config = ServerConfig::default();
+    config.channel.bodies = Some(Bodies::Whole);
+    config.channel.inbuf_overflow = 1000;
+    let pool = One::start();
+    let handler = sync(Arc::clone(&pool), |mut request: Request| {
+        let mut octets = Vec::new();
+        BodyReader::new(request.take_body()).read_to_end(&mut octets).unwrap();
+        octets.len().to_string()
+    });
+    let service = Service::new(config, Clock::system(), pool, None, handler);
+    let (mut near, far) = pair(1 << 20);
+    let driver = service.connect(far, Peer::Unix(None), Peer::Unix(None)).unwrap();
+    let mut cx = Context::from_waker(Waker::noop());
+    let head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 300000\r\nConnection: close\r\n\r\n";
+    let request = [&head[..], &[b'x'; 300_000]].concat();
+    assert!(matches!(near.poll_write(&mut cx, &request), Poll::Ready(Ok(octets)) if octets == request.len()));
+    let (tell, told) = mpsc::channel();
+    thread::spawn(move || {
+        let mut response = vec![0; 1000];
+        block_on(async {
+            let mut driver = std::pin::pin!(driver);
+            std::future::poll_fn(|cx| {
+                let _ = driver.as_mut().poll(cx);
+                near.poll_read(cx, &mut response).map(|octets| octets.map(|octets| response.truncate(octets)))
+            })
+            .await
+        })
+        .map(|()| tell.send(String::from_utf8_lossy(&response).into_owned()))
+    });
+    let response = told.recv_timeout(Duration::from_secs(20)).expect("the pool waits for itself");
+    assert!(response.ends_with("\r\n\r\n300000"), "{response}");
 }

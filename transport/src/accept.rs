@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -60,9 +61,9 @@ pub fn accept<A: Accept, H: Handler>(
     // Counted before the future runs: a drain that comes first must wait for it.
     let mut open = Open { listener, listening: handle.listening() };
     async move {
-        let (mut backoff, mut turns) = (Backoff::default(), 0);
+        let (mut backoff, mut turns, mut going) = (Backoff::default(), 0, handle.going());
         loop {
-            let accepted = poll_fn(|cx| match handle.poll_going(cx) {
+            let accepted = poll_fn(|cx| match Pin::new(&mut going).poll(cx) {
                 Poll::Ready(()) => Poll::Ready(None),
                 Poll::Pending => poll_in_turn(&mut turns, cx, |cx| open.listener.poll_accept(cx)).map(Some),
             });

@@ -3,8 +3,11 @@
 
 use std::collections::hash_map::RandomState;
 use std::fmt;
+use std::future::Future;
 use std::hash::BuildHasher;
 use std::mem;
+use std::ops::Deref;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
@@ -23,6 +26,7 @@ use crate::job::Spawner;
 use crate::lock::lock;
 use crate::panics;
 use crate::tape::Recorder;
+use crate::waiters::Waiters;
 use crate::waiting;
 
 /// See the module's documentation.
@@ -47,7 +51,7 @@ pub(crate) struct Desk {
     /// Listeners there ever were.
     listened: AtomicU64,
     /// Who waits for the server to go out, or to be gone.
-    waiters: Mutex<Vec<Waker>>,
+    waiters: Mutex<Waiters<()>>,
     /// Somebody waits for a channel to close.
     crowded: AtomicBool,
 }
@@ -129,7 +133,7 @@ impl Desk {
             empty: AtomicBool::new(false),
             listeners: AtomicUsize::new(0),
             listened: AtomicU64::new(0),
-            waiters: Mutex::new(Vec::new()),
+            waiters: Mutex::default(),
             crowded: AtomicBool::new(false),
         }
     }
@@ -233,15 +237,9 @@ impl Desk {
         self.cut.load(Ordering::Acquire)
     }
 
-    /// Ready when the server goes out of service.
-    pub(crate) fn poll_going(&self, cx: &mut Context<'_>) -> Poll<()> {
-        self.poll_fact(|| self.is_going(), cx)
-    }
-
-    /// Ready when it has gone out, the last channel has closed, and nobody listens any more.
-    pub(crate) fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<()> {
-        let is_gone = || self.empty.load(Ordering::Acquire) && self.listeners.load(Ordering::Acquire) == 0;
-        self.poll_fact(is_gone, cx)
+    /// Whether it has gone out, the last channel has closed, and nobody listens any more.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.empty.load(Ordering::Acquire) && self.listeners.load(Ordering::Acquire) == 0
     }
 
     /// Counts a listener; returns a key among the alarms that no channel has, as those are counted from 1 upwards.
@@ -338,21 +336,64 @@ impl Desk {
     }
 
     fn wake_waiters(&self) {
-        let waiters = mem::take(&mut *lock(&self.waiters));
+        let waiters = lock(&self.waiters).take(|()| true);
         waiters.into_iter().for_each(panics::wake);
     }
 
-    pub(crate) fn poll_fact(&self, is_so: impl Fn() -> bool, cx: &mut Context<'_>) -> Poll<()> {
-        if is_so() {
+    /// Ready when `is_so`. The task of `cx` is woken under `key` when that may be, until the key is
+    /// [forgotten](Self::forget).
+    pub(crate) fn poll(
+        &self,
+        key: &mut Option<usize>,
+        is_so: impl Fn(&Self) -> bool,
+        cx: &Context<'_>,
+    ) -> Poll<()> {
+        if is_so(self) {
             return Poll::Ready(());
         }
-        let _: Poll<()> = waiting::poll(&self.waiters, cx, |waiters| Err(waiters));
+        let _: Poll<()> = waiting::poll(&self.waiters, cx, |waiters| Err(waiters.place(key, ())));
         // It may have become so between the look and the entry.
-        if is_so() { Poll::Ready(()) } else { Poll::Pending }
+        if is_so(self) { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// Nobody waits under this key any more.
+    pub(crate) fn forget(&self, key: &mut Option<usize>) {
+        let waker = lock(&self.waiters).remove(key);
+        panics::discard(waker);
     }
 
     fn moment(&self) -> Moment {
         Moment::from_millis(self.clock.now().saturating_sub(self.opened))
+    }
+}
+
+/// Resolves when something of the server is so.
+pub(crate) struct Until<D: Deref<Target = Desk>, F> {
+    desk: D,
+    is_so: F,
+    key: Option<usize>,
+}
+
+impl<D: Deref<Target = Desk>, F: Fn(&Desk) -> bool> Until<D, F> {
+    pub(crate) fn new(desk: D, is_so: F) -> Self {
+        Self { desk, is_so, key: None }
+    }
+}
+
+impl<D: Deref<Target = Desk> + Unpin, F: Fn(&Desk) -> bool + Unpin> Future for Until<D, F> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let Self { desk, is_so, key } = &mut *self;
+        desk.poll(key, &*is_so, cx)
+    }
+}
+
+impl<D: Deref<Target = Desk>, F> Drop for Until<D, F> {
+    fn drop(&mut self) {
+        if self.key.is_some() {
+            self.desk.forget(&mut self.key);
+        }
     }
 }
 
@@ -488,12 +529,35 @@ mod tests {
         let its = Arc::downgrade(&desk);
         let (waker, ran) =
             Foreign::waker(move || its.upgrade().is_none_or(|desk| desk.waiters.try_lock().is_ok()));
+        let mut gone = Until::new(&*desk, Desk::is_gone);
         for _ in 0..2 {
-            assert!(desk.poll_gone(&mut Context::from_waker(&waker)).is_pending());
+            assert!(Pin::new(&mut gone).poll(&mut Context::from_waker(&waker)).is_pending());
         }
         drop(waker);
         assert_eq!(lock(&desk.waiters).len(), 1);
         desk.go_out(None);
         assert_eq!(ran.load(Ordering::SeqCst), 2, "woken, and dropped");
+    }
+
+    #[test]
+    fn whoever_waits_for_the_server_no_longer_takes_its_waker_along() {
+        let config = Arc::new(ServerConfig::default());
+        let desk = Desk::new(config, Clock::manual(), Arc::new(crate::Inline), None, None);
+        let mut stays = Until::new(&desk, Desk::is_going);
+        assert!(Pin::new(&mut stays).poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        for woken in [false, true] {
+            let (waker, ran) = Foreign::waker(|| true);
+            let mut gone = Until::new(&desk, Desk::is_gone);
+            assert!(Pin::new(&mut gone).poll(&mut Context::from_waker(&waker)).is_pending());
+            drop(waker);
+            if woken {
+                desk.wake_waiters();
+            }
+            drop(gone);
+            assert_eq!(ran.load(Ordering::SeqCst), if woken { 2 } else { 1 });
+            assert_eq!(lock(&desk.waiters).len(), 1, "the other stays");
+        }
+        drop(stays);
+        assert_eq!(lock(&desk.waiters).len(), 0);
     }
 }

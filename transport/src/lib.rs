@@ -40,6 +40,7 @@ mod tape;
 mod timekeeper;
 mod tunnel;
 mod upgraded;
+mod waiters;
 mod waiting;
 mod waking;
 mod wire;

@@ -2,11 +2,12 @@
 
 use std::io;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::Context;
 use std::thread;
 use std::time::Duration;
 
 use crate::alarms::NEVER;
+use crate::desk::Desk;
 use crate::handle::ServerHandle;
 use crate::parking::Parking;
 use crate::waking::Waking;
@@ -37,10 +38,10 @@ pub fn keep_time(server: &ServerHandle) -> io::Result<()> {
         let waking = Closing(Arc::default());
         let parking = Parking::new();
         let waker = parking.waker();
-        let mut cx = Context::from_waker(&waker);
+        let (cx, mut key) = (Context::from_waker(&waker), None);
         while let Some(desk) = desk.upgrade() {
-            if let Poll::Ready(()) = desk.poll_gone(&mut cx) {
-                return;
+            if desk.poll(&mut key, Desk::is_gone, &cx).is_ready() {
+                return desk.forget(&mut key);
             }
             let (due, next) = desk.due(&cx);
             waking.0.wake(due);

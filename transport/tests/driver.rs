@@ -348,6 +348,32 @@ fn a_disconnect_is_reported_to_a_handler_that_waits_for_it() {
 }
 
 #[test]
+fn a_disconnect_drops_a_handler_that_does_not_wait_for_it_any_more() {
+    let dropped = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&dropped);
+    let mut server = server(move |request: Request| {
+        let guard = Dropped(Arc::clone(&count));
+        async move {
+            let mut disconnected = request.disconnected();
+            poll_fn(|cx| {
+                assert!(pin!(&mut disconnected).poll(cx).is_pending());
+                Poll::Ready(())
+            })
+            .await;
+            drop(disconnected);
+            std::future::pending::<()>().await;
+            drop(guard);
+        }
+    });
+    let client = server.connect().unwrap();
+    client.send(GET);
+    server.run();
+    client.reset();
+    server.run();
+    assert_eq!((dropped.load(Ordering::SeqCst), server.connections()), (1, 0));
+}
+
+#[test]
 fn the_end_of_the_peers_output_is_reported_and_the_answer_still_goes_out() {
     let mut server = server(|request: Request| async move {
         request.peer_ended().await;

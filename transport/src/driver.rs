@@ -24,8 +24,8 @@ use httpfsm::output::Output;
 use httpfsm::time::{Moment, Now};
 
 use crate::alarms::NEVER;
-use crate::desk::Lease;
 use crate::exchange::{Exchange, Stage};
+use crate::lease::Lease;
 use crate::panics;
 use crate::pipe::{Calls, Order};
 use crate::sending::{Pumped, Sending};

@@ -22,6 +22,7 @@ mod exchange;
 mod futures_io;
 mod handle;
 mod job;
+mod lease;
 mod listener;
 mod lock;
 mod may_block;

@@ -47,6 +47,8 @@ pub(crate) struct Desk {
     /// The last channel has closed, and none will open.
     empty: AtomicBool,
     listeners: AtomicUsize,
+    /// Handlers that run on after their connections were lost.
+    orphans: AtomicUsize,
     /// Listeners there ever were.
     listened: AtomicU64,
     /// Who waits for the server to go out, or to be gone.
@@ -131,6 +133,7 @@ impl Desk {
             cut_at: AtomicU64::new(NEVER),
             empty: AtomicBool::new(false),
             listeners: AtomicUsize::new(0),
+            orphans: AtomicUsize::new(0),
             listened: AtomicU64::new(0),
             waiters: Mutex::default(),
             crowded: AtomicBool::new(false),
@@ -236,9 +239,22 @@ impl Desk {
         self.cut.load(Ordering::Acquire)
     }
 
-    /// Whether it has gone out, the last channel has closed, and nobody listens any more.
+    /// Whether it has gone out, the last channel has closed, no handler of one runs on, and nobody listens any more.
     pub(crate) fn is_gone(&self) -> bool {
-        self.empty.load(Ordering::Acquire) && self.listeners.load(Ordering::Acquire) == 0
+        let is_none = |count: &AtomicUsize| count.load(Ordering::SeqCst) == 0;
+        self.empty.load(Ordering::Acquire) && is_none(&self.orphans) && is_none(&self.listeners)
+    }
+
+    /// A handler runs on whose channel is about to be reported closed.
+    pub(crate) fn begin_orphan(&self) {
+        self.orphans.fetch_add(1, Ordering::SeqCst);
+    }
+
+    pub(crate) fn end_orphan(&self) {
+        self.orphans.fetch_sub(1, Ordering::SeqCst);
+        if self.is_going() {
+            self.wake_waiters();
+        }
     }
 
     /// Counts a listener; returns a key among the alarms that no channel has, as those are counted from 1 upwards.

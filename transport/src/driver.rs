@@ -6,7 +6,8 @@
 //!
 //! When the connection is lost, the handler is dropped, unless it waits for
 //! [`Request::disconnected`](httpfsm::handler::Request::disconnected): then it runs on to its end, and its answer is
-//! thrown away. A handler that must not stop half-way therefore awaits that, or spawns its work.
+//! thrown away. A handler that must not stop half-way therefore awaits that, or spawns its work. It has as long as a
+//! handler ever has (`responseless_timeout`), and a drain waits for it until its deadline.
 
 use std::fmt;
 use std::future::Future;
@@ -105,6 +106,10 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         let stamp = self.service.desk.clock.stamp();
         let at = Moment::from_millis(stamp.at.saturating_sub(self.opened));
         let mut turn = Turn { now: Now::new(at, &stamp.date), ask: true, received: false, told: false };
+        if !self.lease.is_open() && self.is_overdue(stamp.at) {
+            self.finish();
+            return Poll::Ready(());
+        }
         if self.lease.is_due(stamp.at) {
             let _ = self.channel.handle(&turn.now, Input::Tick);
             if self.is_lost_unread() {
@@ -365,7 +370,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         exchange.pipe.attend();
         let answer = match &mut exchange.stage {
             Stage::Over => return false,
-            Stage::Calling | Stage::Orphaned => {
+            Stage::Calling | Stage::Orphaned(_) => {
                 let future = &mut exchange.future;
                 panics::catch(|| {
                     let Some(running) = future.as_mut().as_pin_mut() else { return Poll::Pending };
@@ -547,15 +552,31 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         self.service.tell(|subscriber| subscriber.closed(&self.info, reason));
         self.wire = None;
         self.channel.end();
-        self.lease.end(self.channel.stats());
-        let Some(exchange) = self.exchange.as_deref_mut() else { return };
-        let awaited = exchange.pipe.is_disconnect_awaited();
+        let Some(exchange) = self.exchange.as_deref_mut() else {
+            return self.lease.end(self.channel.stats());
+        };
+        let runs_on = matches!(exchange.stage, Stage::Calling) && exchange.pipe.is_disconnect_awaited();
         exchange.pipe.disconnected();
         turn.told = true;
-        match exchange.stage {
-            Stage::Calling if awaited => exchange.stage = Stage::Orphaned,
-            _ => self.finish(),
+        if runs_on {
+            let at_most = self.service.settings.config().responseless_timeout;
+            let at_most = at_most.map_or(NEVER, |at_most| Moment::from_duration(at_most).as_millis());
+            let now = self.opened.saturating_add(turn.now.at.as_millis());
+            let orphan = self.lease.outlive(self.channel.stats(), now.saturating_add(at_most));
+            if let Some(orphan) = orphan {
+                exchange.stage = Stage::Orphaned(Box::new(orphan));
+                return;
+            }
         }
+        self.lease.end(self.channel.stats());
+        self.finish();
+    }
+
+    /// Whether the handler has run on for long enough after its connection was lost.
+    #[cold]
+    fn is_overdue(&self, now: u64) -> bool {
+        let stage = self.exchange.as_ref().map(|exchange| &exchange.stage);
+        matches!(stage, Some(Stage::Orphaned(orphan)) if orphan.is_due(now))
     }
 
     /// The connection is over, and so is what the application does for it.
@@ -582,6 +603,9 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         let fits = self.service.desk.budget.hold(self.buffered, buffered);
         self.buffered = buffered;
         if !self.lease.is_open() {
+            if let Some(Exchange { stage: Stage::Orphaned(orphan), .. }) = self.exchange.as_deref_mut() {
+                orphan.arm(at, cx);
+            }
             return;
         }
         self.lease.rest(if self.channel.state() == State::Idle { at } else { NEVER });

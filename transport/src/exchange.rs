@@ -6,6 +6,7 @@ use std::sync::Arc;
 use httpfsm::handler::{Body, ConnectionInfo, Control, Request};
 use httpfsm::request::{BodyLength, RequestHead, RequestRef};
 
+use crate::lease::Orphan;
 use crate::panics;
 use crate::pipe::{Pipe, PipeSource};
 use crate::sending::Sending;
@@ -38,7 +39,7 @@ pub(crate) enum Stage {
     /// The handler has answered, and its source has more.
     Sending(Box<Sending>),
     /// The connection is gone, but the handler asked to hear of that and goes on.
-    Orphaned,
+    Orphaned(Box<Orphan>),
 }
 
 impl<F> Exchange<F> {

@@ -32,8 +32,9 @@ impl ServerHandle {
 
     /// Takes the server out of service: it stops to listen, running answers are finished and say `close`, idle
     /// connections close after `drain_grace`, and what is left at `deadline`, or `drain_grace` after the
-    /// configuration's `drain_deadline`, is dropped, whichever is earlier. The future resolves when the last channel is gone
-    /// and nobody listens any more; dropping it stops nothing.
+    /// configuration's `drain_deadline`, is dropped, whichever is earlier. So are handlers that run on
+    /// after their connections were lost. The future resolves when the last channel and the last such handler is gone and
+    /// nobody listens any more; dropping it stops nothing.
     pub fn drain(&self, deadline: Option<Duration>) -> impl Future<Output = ()> + Send + use<> {
         self.desk.go_out(deadline);
         self.gone()

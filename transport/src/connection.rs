@@ -336,9 +336,7 @@ impl<W: Wire, T: Timer> Connection<W, T> {
         let input = match ready!(wire.poll_read(cx, buffer)) {
             Ok(0) => Input::RxEnd,
             Ok(octets) => {
-                if let Some(tape) = tape {
-                    tape.read(buffer.get(..octets).unwrap_or_default());
-                }
+                tape.read(buffer.get(..octets).unwrap_or_default());
                 Input::RxRead(octets)
             }
             Err(_) => Input::Disconnected,

@@ -115,7 +115,7 @@ impl Desk {
             |subscriber: &Arc<dyn Subscriber>| panics::catch(|| subscriber.hears_requests()).unwrap_or(true);
         let reports_requests = subscriber.as_ref().is_some_and(ask);
         if let (Some(recorder), Some(subscriber)) = (&recorder, &subscriber) {
-            recorder.report_to(Arc::clone(subscriber));
+            let _ = panics::catch(|| recorder.report_to(Arc::clone(subscriber)));
         }
         Self {
             opened: clock.now(),

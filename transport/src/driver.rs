@@ -186,9 +186,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             Poll::Pending => return Poll::Pending,
             Poll::Ready(Ok(0)) => Input::RxEnd,
             Poll::Ready(Ok(octets)) => {
-                if let Some(tape) = tape {
-                    tape.read(buffer.get(..octets).unwrap_or_default());
-                }
+                tape.read(buffer.get(..octets).unwrap_or_default());
                 Input::RxRead(octets)
             }
             Poll::Ready(Err(_)) => Input::Disconnected,
@@ -424,11 +422,23 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         if let Some(fault) = response.fault() {
             self.service.tell(|subscriber| subscriber.invalid_field(&self.info, fault));
         }
-        let accepted = match self.channel.handle(now, Input::HttpResponse(response.as_ref())) {
-            Ok(()) => true,
+        let channel = &mut self.channel;
+        let mut hand_over = || channel.handle(now, Input::HttpResponse(response.as_ref()));
+        // The source is asked for its length, and is the application's.
+        let handed_over = match response.body {
+            Body::Stream(_) => panics::catch(hand_over),
+            _ => Ok(hand_over()),
+        };
+        let accepted = match handed_over {
+            Ok(Ok(())) => true,
+            Err(panic) => {
+                panics::discard(response);
+                self.abort(Failure::Handler, &panic, now);
+                return false;
+            }
             // The channel has answered by itself (a deadline), or is gone: nobody waits for this one. Where it still
             // waits, the answer does not fit the request (101 to one that asks for no upgrade): a failure.
-            Err(_) => {
+            Ok(Err(_)) => {
                 let text = "The response does not fit the request.";
                 if self.channel.handle(now, Input::Abort(Some(text))).is_ok() {
                     let info = Some(&*self.info);
@@ -441,6 +451,8 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             exchange.stage = Stage::Sending(Box::new(Sending::new(response.take_body())));
             return true;
         }
+        // A source that nobody asks for anything.
+        panics::discard(response);
         self.finish();
         false
     }
@@ -545,6 +557,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         // The pipe is the application's from here on: where nobody holds it, the connection ends with it.
         let pipe = std::mem::take(&mut exchange.pipe);
         pipe.hand_over(Upgraded::new(leftover, io), cx.waker());
+        panics::discard(pipe);
     }
 
     #[cold]
@@ -684,7 +697,7 @@ impl<H: Handler, W: Wire> Drop for Driver<H, W> {
         self.lease.end(self.channel.stats());
         self.service.desk.budget.hold(self.buffered, 0);
         if let Some(mut exchange) = self.exchange.take() {
-            exchange.finish();
+            let _ = panics::catch(|| exchange.finish());
             if exchange.counted {
                 exchange.pipe.place.leave(&self.service.desk);
             }

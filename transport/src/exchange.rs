@@ -120,7 +120,10 @@ impl<F> Exchange<F> {
             self.head = Arc::default();
         }
         if self.has_body {
-            self.pipe = Arc::default();
+            panics::discard(std::mem::take(&mut self.pipe));
+        } else if self.pipe.is_touched() {
+            // The wakers in it keep the tasks of those that wait no longer.
+            Pipe::renew(&mut self.pipe);
         }
     }
 

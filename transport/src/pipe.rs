@@ -187,8 +187,7 @@ impl Pipe {
 
     /// Whether somebody waits for the end of the connection: a future that was polled for it lives.
     pub(crate) fn is_disconnect_awaited(&self) -> bool {
-        self.flags.load(Ordering::Acquire) & TOUCHED != 0
-            && lock(&self.state).waiters.any(|&event| event == Event::Disconnected)
+        self.is_touched() && lock(&self.state).waiters.any(|&event| event == Event::Disconnected)
     }
 
     /// The request is answered: whoever still holds a part of it and waits learns that nothing comes.
@@ -205,8 +204,7 @@ impl Pipe {
     /// Makes the pipe as new for the next request. The memory that it copies into is kept.
     pub(crate) fn renew(pipe: &mut Arc<Self>) {
         let Some(unshared) = Arc::get_mut(pipe) else {
-            *pipe = Arc::default();
-            return;
+            return panics::discard(mem::take(pipe));
         };
         unshared.place.renew();
         if mem::take(unshared.flags.get_mut()) & TOUCHED != 0 {
@@ -216,6 +214,12 @@ impl Pipe {
             // What may be dropped here is the application's.
             let _ = panics::catch(|| *state = State { octets, ..State::default() });
         }
+    }
+
+    /// Whether it is not as new.
+    #[inline]
+    pub(crate) fn is_touched(&self) -> bool {
+        self.flags.load(Ordering::Acquire) & TOUCHED != 0
     }
 
     /// Changes the state, of which nobody hears yet.

@@ -190,8 +190,7 @@ fn a_tape_that_panics_ends_and_its_connection_goes_on() {
                 "fine"
             }
         };
-        let mut server =
-            MemoryServer::recorded(config(), 1 << 16, Some(subscriber), Some(recorder), handler);
+        let mut server = MemoryServer::recorded(config(), 1 << 16, Some(subscriber), Some(recorder), handler);
         let client = server.connect().unwrap();
         for _ in 0..2 {
             client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");

@@ -11,7 +11,7 @@
 
 use std::fmt;
 use std::future::Future;
-use std::io::IoSlice;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -189,7 +189,10 @@ impl<H: Handler, W: Wire> Driver<H, W> {
                 tape.read(buffer.get(..octets).unwrap_or_default());
                 Input::RxRead(octets)
             }
-            Poll::Ready(Err(_)) => Input::Disconnected,
+            Poll::Ready(Err(error)) => {
+                self.tell_lost(&error);
+                Input::Disconnected
+            }
         };
         turn.received = true;
         // What is sent after the server went out finds it so, also within a wake-up that began before.
@@ -215,16 +218,25 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         let input = match written {
             Poll::Pending => return Poll::Pending,
             Poll::Ready(Ok(octets)) if octets > 0 => Input::Sent(octets),
-            Poll::Ready(_) => Input::Disconnected,
+            Poll::Ready(outcome) => {
+                self.tell_lost(&outcome.err().unwrap_or_else(|| io::ErrorKind::WriteZero.into()));
+                Input::Disconnected
+            }
         };
         let _ = self.channel.handle(now, input);
         Poll::Ready(())
     }
 
+    #[cold]
+    fn tell_lost(&self, error: &io::Error) {
+        self.service.tell(|subscriber| subscriber.connection_lost(&self.info, &error.to_string()));
+    }
+
     fn poll_close_write(&mut self, now: &Now<'_>, cx: &mut Context<'_>) -> bool {
         let closed = self.wire.as_mut().map_or(Poll::Ready(Ok(())), |wire| wire.poll_close_write(cx));
         self.close_write = closed.is_pending();
-        if let Poll::Ready(Err(_)) = closed {
+        if let Poll::Ready(Err(error)) = &closed {
+            self.tell_lost(error);
             let _ = self.channel.handle(now, Input::Disconnected);
         }
         closed.is_ready()

@@ -434,23 +434,19 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         if let Some(fault) = response.fault() {
             self.service.tell(|subscriber| subscriber.invalid_field(&self.info, fault));
         }
-        let channel = &mut self.channel;
-        let mut hand_over = || channel.handle(now, Input::HttpResponse(response.as_ref()));
-        // The source is asked for its length, and is the application's.
-        let handed_over = match response.body {
-            Body::Stream(_) => panics::catch(hand_over),
-            _ => Ok(hand_over()),
-        };
-        let accepted = match handed_over {
-            Ok(Ok(())) => true,
-            Err(panic) => {
+        // A source is the application's, and is about to be asked for its length.
+        if let Body::Stream(source) = &response.body {
+            if let Err(panic) = panics::catch(|| source.length()) {
                 panics::discard(response);
                 self.abort(Failure::Handler, &panic, now);
                 return false;
             }
+        }
+        let accepted = match self.channel.handle(now, Input::HttpResponse(response.as_ref())) {
+            Ok(()) => true,
             // The channel has answered by itself (a deadline), or is gone: nobody waits for this one. Where it still
             // waits, the answer does not fit the request (101 to one that asks for no upgrade): a failure.
-            Ok(Err(_)) => {
+            Err(_) => {
                 let text = "The response does not fit the request.";
                 if self.channel.handle(now, Input::Abort(Some(text))).is_ok() {
                     let info = Some(&*self.info);
@@ -463,8 +459,8 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             exchange.stage = Stage::Sending(Box::new(Sending::new(response.take_body())));
             return true;
         }
-        // A source that nobody asks for anything.
-        panics::discard(response);
+        // It may be a source, which nobody asks for anything.
+        panics::discard(response.body);
         self.finish();
         false
     }

@@ -102,7 +102,8 @@ impl<F> Exchange<F> {
         if self.future.is_some() || !matches!(self.stage, Stage::Over | Stage::Calling) {
             self.drop_unfinished();
         }
-        self.stage = Stage::Over;
+        // There is nothing in it any more, so it need not be asked what it is to drop.
+        std::mem::forget(std::mem::replace(&mut self.stage, Stage::Over));
     }
 
     /// Code of the application runs in here: what panics must not keep the rest from being given back.

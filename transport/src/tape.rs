@@ -95,8 +95,10 @@ impl Taped {
     #[inline]
     pub(crate) fn next_output(&mut self) -> Option<Output<'_>> {
         let output = self.channel.next_output();
-        if let (true, Some(output)) = (self.tape.is_some(), &output) {
-            self.tape.tell(|tape| tape.output(output));
+        if self.tape.is_some() {
+            if let Some(output) = &output {
+                self.tape.tell(|tape| tape.output(output));
+            }
         }
         output
     }

@@ -237,8 +237,8 @@ pub struct ServerConfig {
     pub port: u16,
     /// Who may connect; empty: everybody. Default empty.
     pub origins: Vec<Origin>,
-    /// Requests that may be with the application at once, over all channels; the excess is answered 503.
-    /// Default 0: no limit.
+    /// Requests that may be with the application at once, over all channels; the excess is answered 503. A
+    /// blocking function that runs counts until it ends, also when its connection is lost. Default 0: no limit.
     pub maximum_simultaneous_requests: u32,
     /// Channels that may be open at once. For a further one, the channel that has been idle for the longest is
     /// closed; where none is idle, the connection is refused. Default 20,000; 0: no limit.

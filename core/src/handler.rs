@@ -36,7 +36,7 @@ mod upgrade;
 
 pub use body::{Body, BodyFailure, Frame, Source, SourceFn};
 pub use collect::CollectError;
-pub use control::{ConnectionInfo, Control, Disconnected, PeerEnded};
+pub use control::{ConnectionInfo, Control, Disconnected, HeldPlace, PeerEnded, Waiter};
 pub use into_response::IntoResponse;
 pub use request::{NotInformational, Request};
 pub use response::Response;

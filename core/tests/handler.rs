@@ -12,7 +12,7 @@ use httpfsm::error::{BodyError, CloseReason, RequestError, Rule};
 use httpfsm::fields::{Fields, InvalidField};
 use httpfsm::handler::{
     Body, BodyFailure, CollectError, ConnectionInfo, Control, Frame, Handler, IntoResponse, IoFailure,
-    Request, Response, Subscriber, UpgradeError, Upgraded, UpgradedIo,
+    Request, Response, Subscriber, UpgradeError, Upgraded, UpgradedIo, Waiter,
 };
 use httpfsm::peer::Peer;
 use httpfsm::request::{RequestHead, Version};
@@ -44,14 +44,31 @@ impl Control for Recorder {
     fn informational(&self, status: Status, fields: Fields) {
         self.note(format!("{} {fields:?}", status.code()));
     }
-    fn poll_peer_ended(&self, _cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_peer_ended(&self, _waiter: &mut Waiter, _cx: &mut Context<'_>) -> Poll<()> {
         Poll::Ready(())
     }
-    fn poll_disconnected(&self, _cx: &mut Context<'_>) -> Poll<()> {
-        if self.gone.load(Ordering::SeqCst) { Poll::Ready(()) } else { Poll::Pending }
+    fn poll_disconnected(&self, waiter: &mut Waiter, _cx: &mut Context<'_>) -> Poll<()> {
+        if self.gone.load(Ordering::SeqCst) {
+            return Poll::Ready(());
+        }
+        waiter.0 = Some(7);
+        Poll::Pending
     }
-    fn poll_upgrade(&self, _cx: &mut Context<'_>) -> Poll<Result<Upgraded, UpgradeError>> {
+    fn poll_upgrade(
+        &self,
+        _waiter: &mut Waiter,
+        _cx: &mut Context<'_>,
+    ) -> Poll<Result<Upgraded, UpgradeError>> {
         Poll::Ready(Ok(Upgraded::new(Bytes::from_static(b"ahead"), Box::new(Wire::default()))))
+    }
+    fn hold_place(&self) {
+        self.note("hold");
+    }
+    fn release_place(&self) {
+        self.note("release");
+    }
+    fn forget(&self, waiter: &mut Waiter) {
+        self.note(format!("forget {:?}", waiter.0));
     }
 }
 
@@ -219,6 +236,20 @@ fn what_is_asked_of_a_connection_reaches_its_control() {
     assert!(poll(request.disconnected()).is_pending() && !request.is_disconnected());
     control.gone.store(true, Ordering::SeqCst);
     assert!(poll(request.disconnected()).is_ready() && request.is_disconnected());
+}
+
+#[test]
+fn a_control_hears_of_each_future_that_waited_and_is_dropped_and_of_places_that_are_held() {
+    let control = Arc::new(Recorder::default());
+    let request = request(Body::Empty, Arc::clone(&control) as Arc<dyn Control>);
+    let mut waits = request.disconnected();
+    assert!(poll(&mut waits).is_pending());
+    drop((waits, request.disconnected(), request.peer_ended()));
+    assert_eq!(*control.asked.lock().unwrap(), ["forget Some(7)"]);
+    let place = request.hold_place();
+    assert_eq!(format!("{place:?}"), "HeldPlace(..)");
+    drop((place, request));
+    assert_eq!(control.asked.lock().unwrap()[1..], ["hold", "release"]);
 }
 
 #[test]

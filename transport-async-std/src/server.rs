@@ -22,7 +22,8 @@ use crate::workers::Workers;
 /// # fn main() -> std::io::Result<()> {
 /// // A thread for each connection.
 /// let executor = |task: Task| {
-///     std::thread::spawn(|| async_io::block_on(task));
+///     // Where the system has no thread, the task is dropped, and with it the connection.
+///     let _ = std::thread::Builder::new().spawn(|| async_io::block_on(task));
 /// };
 /// let server = ServerOn::on(Futures(executor), ServerConfig::default())
 ///     .listen_tcp("127.0.0.1:0".parse().expect("this is an address"))

@@ -13,7 +13,8 @@ pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// use httpfsm_async_std::{Spawn, Task};
 ///
 /// let executor = |task: Task| {
-///     std::thread::spawn(|| async_io::block_on(task));
+///     // Where the system has no thread, the task is dropped, and with it the connection.
+///     let _ = std::thread::Builder::new().spawn(|| async_io::block_on(task));
 /// };
 /// executor.spawn(async {});
 /// ```

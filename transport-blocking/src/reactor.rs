@@ -1,12 +1,12 @@
 //! The loop: one thread that waits for sockets and polls the tasks which they belong to.
 
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::Duration;
 
+use httpfsm_transport::catch_panic;
 use mio::{Events, Registry};
 use rustc_hash::FxHashMap;
 
@@ -107,16 +107,16 @@ impl Reactor {
         if let Some(running) = future {
             let waker = Waker::from(Arc::clone(seat));
             // The driver catches what the application does. A mistake in the driver costs its connection, not the loop.
-            let polled =
-                catch_unwind(AssertUnwindSafe(|| running.as_mut().poll(&mut Context::from_waker(&waker))));
+            let polled = catch_panic(|| running.as_mut().poll(&mut Context::from_waker(&waker)));
             if let Ok(Poll::Pending) = polled {
                 return;
             }
             let over = future.take();
-            let _ = catch_unwind(AssertUnwindSafe(|| drop(over)));
+            let _ = catch_panic(|| drop(over));
         }
         if seat.is_closed() {
-            self.tasks.remove(&token);
+            let task = self.tasks.remove(&token);
+            let _ = catch_panic(|| drop(task));
         }
     }
 }
@@ -124,7 +124,7 @@ impl Reactor {
 impl Drop for Reactor {
     fn drop(&mut self) {
         for (_, task) in self.tasks.drain() {
-            let _ = catch_unwind(AssertUnwindSafe(|| drop(task)));
+            let _ = catch_panic(|| drop(task));
         }
         self.home.close();
     }

@@ -1,6 +1,7 @@
 //! A socket's place at the loop: what is known of its readiness, and who is to be told of it.
 
 use std::fmt;
+use std::mem;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Wake, Waker};
@@ -83,7 +84,7 @@ impl Seat {
         let before = guest.replace(waker);
         drop(guests);
         // A waker may be the last that holds its task, which may come back here.
-        drop(before);
+        let _ = catch_panic(|| drop(before));
         self.state.fetch_or(GUESTS, Ordering::AcqRel) & direction != 0
     }
 
@@ -115,8 +116,11 @@ impl Seat {
         reader.into_iter().chain(writer).for_each(|waker| drop(catch_panic(|| waker.wake())));
     }
 
-    /// The socket is closed, and the loop may forget it.
+    /// The socket is closed, and the loop may forget it. Wakers of guests are dropped here, where the socket was, and not
+    /// by the loop: they may be the last that hold the application's tasks.
     pub(crate) fn close(self: &Arc<Self>) {
+        let guests = mem::take(&mut *lock(&self.guests));
+        let _ = catch_panic(|| drop(guests));
         self.state.fetch_or(CLOSED, Ordering::AcqRel);
         self.wake_by_ref();
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use httpfsm::config::{Bodies, ServerConfig};
 use httpfsm::handler::{Handler, IntoResponse, Request};
-use httpfsm_transport::{Inline, Opening, ServerHandle, Sync, Transport, accept};
+use httpfsm_transport::{Inline, Opening, ServerHandle, Sync, Transport, accept, catch_panic};
 
 use crate::listener::Registered;
 use crate::lock::lock;
@@ -138,10 +138,14 @@ impl Transport for Blocking {
                 home.spawn(&seat, Box::pin(accepting));
             }
             workers.start(self.workers)?;
-            let (gone, workers) = (handle.gone(), Arc::clone(&workers));
+            let (gone, workers, handle) = (handle.gone(), Arc::clone(&workers), handle.clone());
             let serve = move || {
-                reactor.run(gone);
+                let served = catch_panic(|| reactor.run(gone));
                 workers.close();
+                if served.is_err() {
+                    // A server without its loop is gone, and whoever waits for that is to know.
+                    drop(handle.drain(Some(Duration::ZERO)));
+                }
             };
             thread::Builder::new().name("httpfsm-loop".to_owned()).spawn(serve)
         };

@@ -1,10 +1,11 @@
 //! Threads for upgraded connections whose code blocks: a bounded set beside the workers.
 
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
+
+use httpfsm_transport::catch_panic;
 
 use crate::lock::lock;
 use crate::spawn::SpawnError;
@@ -71,7 +72,7 @@ impl Tunnels {
         workers.employ();
         let mut next = Some(first);
         while let Some(work) = next {
-            let _ = catch_unwind(AssertUnwindSafe(work));
+            let _ = catch_panic(work);
             next = self.next();
         }
     }

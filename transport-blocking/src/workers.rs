@@ -3,11 +3,10 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 
-use httpfsm_transport::Spawner;
+use httpfsm_transport::{Spawner, catch_panic};
 
 use crate::lock::lock;
 use crate::tunnels::Tunnels;
@@ -78,7 +77,8 @@ impl Workers {
         if queue.closed {
             // What is dropped is the application's, and may come back here.
             drop(queue);
-            return drop(job);
+            let _ = catch_panic(|| drop(job));
+            return;
         }
         queue.jobs.push_back(job);
         let wakes = queue.idle > queue.woken;
@@ -100,10 +100,10 @@ impl Workers {
         self.employ();
         while let Some(job) = self.next() {
             // Tasks catch by themselves; this is for the drop of what they hold.
-            let _ = catch_unwind(AssertUnwindSafe(|| match job {
+            let _ = catch_panic(|| match job {
                 Job::Task(task) => task.run(),
                 Job::Work(work) => work(),
-            }));
+            });
         }
     }
 

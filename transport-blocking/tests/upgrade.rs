@@ -3,7 +3,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -193,4 +193,78 @@ fn a_waker_that_panics_ends_neither_the_loop_nor_the_drain() {
     let began = Instant::now();
     block_on(server.drain(Some(Duration::from_millis(20))));
     assert!(began.elapsed() < HANG);
+}
+
+/// A waker of a task whose drop fails.
+struct Task;
+
+impl Wake for Task {
+    fn wake(self: Arc<Self>) {}
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        std::panic::resume_unwind(Box::new("as it must"));
+    }
+}
+
+#[test]
+fn what_a_connection_was_waited_for_with_is_not_dropped_by_the_loop() {
+    let (tell, told) = mpsc::channel();
+    let server = Server::on(Blocking::default().workers(2), ServerConfig::default())
+        .listen_tcp("127.0.0.1:0".parse().unwrap())
+        .unwrap()
+        .serve(sync(move |request: Request| {
+            let (upgrade, tell) = (request.upgrade(), tell.clone());
+            thread::spawn(move || {
+                let mut connection = block_on(upgrade).unwrap();
+                let waker = Waker::from(Arc::new(Task));
+                let polled = connection.poll_read(&mut Context::from_waker(&waker), &mut [0; 10]);
+                assert!(polled.is_pending());
+                drop(waker);
+                drop(connection);
+                let _ = tell.send(());
+            });
+            Response::switching_protocols("x")
+        }))
+        .unwrap();
+    for _ in 0..3 {
+        let (_client, answer) = connect(&server, "/");
+        assert!(answer.starts_with("HTTP/1.1 101"), "the loop goes on: {answer}");
+        told.recv_timeout(HANG).unwrap();
+    }
+    block_on(server.drain(None));
+}
+
+#[test]
+fn code_whose_panic_panics_again_gives_its_thread_back() {
+    struct Again;
+    impl Drop for Again {
+        fn drop(&mut self) {
+            std::panic::resume_unwind(Box::new("as it must"));
+        }
+    }
+    let server = Server::on(Blocking::default().workers(2).tunnels(1), ServerConfig::default())
+        .listen_tcp("127.0.0.1:0".parse().unwrap())
+        .unwrap()
+        .serve(sync(|request: Request| {
+            match tunnel(request.upgrade(), |_| std::panic::resume_unwind(Box::new(Again))) {
+                Ok(()) => Response::switching_protocols("x"),
+                Err(_) => Response::new(Status::SERVICE_UNAVAILABLE),
+            }
+        }))
+        .unwrap();
+    for _ in 0..3 {
+        let began = Instant::now();
+        loop {
+            let (mut client, answer) = connect(&server, "/");
+            if answer.starts_with("HTTP/1.1 101") {
+                // The connection ends with the code that served it.
+                assert_eq!(client.read_to_end(&mut Vec::new()).unwrap(), 0);
+                break;
+            }
+            assert!(began.elapsed() < HANG, "the thread is taken for ever: {answer}");
+        }
+    }
+    block_on(server.drain(None));
 }

@@ -1,10 +1,12 @@
 //! Functions that block, on tokio's blocking pool.
 #![allow(clippy::unwrap_used)]
 
-use std::io::Read;
+use std::io::{Read, Write};
+use std::sync::{Arc, Barrier};
 use std::thread;
+use std::time::Duration;
 
-use httpfsm::config::ServerConfig;
+use httpfsm::config::{Bodies, ServerConfig};
 use httpfsm::handler::{Request, Response};
 use httpfsm::status::Status;
 use httpfsm_tokio::{serve, sync};
@@ -52,4 +54,39 @@ async fn a_function_waits_for_its_body_beside_the_loop() {
     answer.clear();
     client.read_to_end(&mut answer).await.unwrap();
     assert!(answer.starts_with(b"HTTP/1.1 500 "), "{}", String::from_utf8_lossy(&answer));
+}
+
+/// As many functions as the pool has threads, each of which reads a body that is in a file.
+#[test]
+fn functions_on_all_threads_of_the_pool_read_their_bodies() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().max_blocking_threads(2).enable_all().build();
+    let runtime = runtime.unwrap();
+    let all = Arc::new(Barrier::new(2));
+    let handler = move |request: Request| {
+        all.wait();
+        reverse(request)
+    };
+    let mut config = ServerConfig::default();
+    config.channel.bodies = Some(Bodies::Whole);
+    config.channel.inbuf_overflow = 1000;
+    let server = runtime.block_on(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        serve(listener, config, sync(handler)).unwrap()
+    });
+    let address = server.local_addr().unwrap();
+    let clients = [b'a', b'b', b'c', b'd'].map(|octet| {
+        thread::spawn(move || {
+            let mut client = std::net::TcpStream::connect(address).unwrap();
+            client.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+            let head = b"POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 100000\r\n\r\n";
+            client.write_all(&[&head[..], &[octet; 100_000]].concat()).unwrap();
+            let mut response = Vec::new();
+            client.read_to_end(&mut response).expect("the pool waits for itself");
+            assert!(response.ends_with(&[octet; 100_000]));
+        })
+    });
+    let served = clients.map(thread::JoinHandle::join);
+    // Not to wait for functions that wait for ever.
+    runtime.shutdown_background();
+    served.into_iter().for_each(Result::unwrap);
 }

@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -11,8 +12,12 @@ use httpfsm::peer::Peer;
 
 use crate::driver::Driver;
 use crate::handle::{Listening, ServerHandle};
+use crate::panics;
 use crate::service::Service;
 use crate::wire::Wire;
+
+/// Refusals of the system in a row after which they are no matter of single connections.
+const FORBIDDEN: u32 = 64;
 
 /// Connections accepted before others get their turn.
 const TURNS: u32 = 64;
@@ -50,7 +55,9 @@ pub trait Accept: Send + 'static {
 pub type Accepted<W> = (W, Peer, Peer);
 
 /// Accepts until the server goes out of service, and then those that wait still; `spawn` runs the driver of each
-/// connection. The runtime is to run the future, in the background.
+/// connection. Where `spawn` panics, that connection is lost, the subscriber is told
+/// ([`Failure::Accept`](httpfsm::handler::Failure::Accept)), and accepting goes on after a pause. The runtime is to run the
+/// future, in the background.
 pub fn accept<A: Accept, H: Handler>(
     listener: A,
     service: Arc<Service<H>>,
@@ -60,22 +67,24 @@ pub fn accept<A: Accept, H: Handler>(
     // Counted before the future runs: a drain that comes first must wait for it.
     let mut open = Open { listener, listening: handle.listening() };
     async move {
-        let (mut backoff, mut turns) = (Backoff::default(), 0);
+        let (mut backoff, mut turns, mut going) = (Backoff::default(), 0, handle.going());
         loop {
-            let accepted = poll_fn(|cx| match handle.poll_going(cx) {
+            let accepted = poll_fn(|cx| match Pin::new(&mut going).poll(cx) {
                 Poll::Ready(()) => Poll::Ready(None),
                 Poll::Pending => poll_in_turn(&mut turns, cx, |cx| open.listener.poll_accept(cx)).map(Some),
             });
-            match accepted.await {
+            let served = match accepted.await {
                 None => break,
                 Some(Ok((wire, peername, sockname))) => {
-                    backoff.succeeded();
                     let admitted = open.listening.admit(&peername, &sockname).await;
-                    if let Ok(driver) = service.open(wire, peername, sockname, admitted) {
-                        spawn(driver);
-                    }
+                    let opened = service.open(wire, peername, sockname, admitted);
+                    opened.map_or(Ok(()), |driver| run(&spawn, driver))
                 }
-                Some(Err(error)) => {
+                Some(Err(error)) => Err(error),
+            };
+            match served {
+                Ok(()) => backoff.succeeded(),
+                Err(error) => {
                     if let Some(pause) = backoff.failed(&error) {
                         handle.cannot_accept(&error);
                         // As where the server is full: who has been idle for the longest gives its descriptor.
@@ -88,9 +97,9 @@ pub fn accept<A: Accept, H: Handler>(
         for _ in 0..WAITING {
             match open.listener.accept_waiting() {
                 Ok((wire, peername, sockname)) => {
-                    if let Ok(driver) = service.connect(wire, peername, sockname) {
-                        spawn(driver);
-                    }
+                    let connected = service.connect(wire, peername, sockname);
+                    // The next may find a thread again.
+                    let _ = connected.map(|driver| run(&spawn, driver));
                 }
                 // One that was lost again says nothing of the next.
                 Err(error)
@@ -99,6 +108,12 @@ pub fn accept<A: Accept, H: Handler>(
             }
         }
     }
+}
+
+/// Has a connection run; it is lost where that panics, as an executor may that finds no thread.
+fn run<D>(spawn: impl Fn(D), driver: D) -> io::Result<()> {
+    let run = panics::attempt(|| spawn(driver));
+    run.map_err(|message| io::Error::other(format!("the executor panicked: {message}")))
 }
 
 /// Polls, but has the other tasks of its thread polled after so many that were ready in a row: while connections come
@@ -125,16 +140,17 @@ struct Open<A> {
 }
 
 /// The pause after failed accepts: none for the failure of one connection, growing from 5 ms to 1 s while the
-/// process or the system is out of descriptors or memory.
+/// process or the system is out of descriptors or memory, or the system forbids to accept.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Backoff {
     failures: u32,
+    forbidden: u32,
 }
 
 impl Backoff {
     /// A connection was accepted.
     pub fn succeeded(&mut self) {
-        self.failures = 0;
+        *self = Self::default();
     }
 
     /// Accepting failed: how long to pause before the next try, `None` for not at all.
@@ -153,7 +169,11 @@ impl Backoff {
                 | Kind::NetworkUnreachable
                 | Kind::NetworkDown
         );
-        if of_one_connection {
+        // A firewall forbids a connection; whoever forbids to accept says the same, for ever.
+        if error.kind() == Kind::PermissionDenied {
+            self.forbidden = self.forbidden.saturating_add(1);
+        }
+        if of_one_connection && self.forbidden <= FORBIDDEN {
             return None;
         }
         let pause = Duration::from_millis(5 << self.failures.min(8));
@@ -187,6 +207,19 @@ mod tests {
             let polled = poll_in_turn(&mut turns, &mut cx, |_| Poll::Ready(()));
             assert_eq!(polled.is_pending(), round % (TURNS + 1) == TURNS, "{round}");
         }
+    }
+
+    #[test]
+    fn a_system_that_forbids_to_accept_is_not_asked_without_end() {
+        let mut backoff = Backoff::default();
+        let forbidden = io::ErrorKind::PermissionDenied.into();
+        for _ in 0..FORBIDDEN {
+            assert_eq!(backoff.failed(&forbidden), None, "a firewall may have forbidden so many connections");
+        }
+        assert_eq!(backoff.failed(&forbidden), Some(Duration::from_millis(5)));
+        assert_eq!(backoff.failed(&forbidden), Some(Duration::from_millis(10)));
+        backoff.succeeded();
+        assert_eq!(backoff.failed(&forbidden), None);
     }
 
     #[test]

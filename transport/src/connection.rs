@@ -85,6 +85,8 @@ pub struct Connection<W, T> {
     clock: Clock,
     opened: u64,
     close_write: bool,
+    /// The octets that will have left when the answer that was ended has, until somebody has heard that they have.
+    finishing: Option<u64>,
 }
 
 /// What a connection is made of.
@@ -108,6 +110,7 @@ impl<W: Wire, T: Timer> Connection<W, T> {
             clock,
             opened,
             close_write: false,
+            finishing: None,
         }
     }
 
@@ -184,7 +187,17 @@ impl<W: Wire, T: Timer> Connection<W, T> {
     ///
     /// The connection was lost.
     pub async fn flush(&mut self) -> Result<(), NotAccepted> {
-        let all = self.channel.stats().sent + self.channel.unsent_len() as u64;
+        let all = self.all();
+        self.leave(all).await
+    }
+
+    /// All octets so far: those that have left, and those that are to.
+    fn all(&self) -> u64 {
+        self.channel.stats().sent + self.channel.unsent_len() as u64
+    }
+
+    /// Waits until so many octets have left.
+    async fn leave(&mut self, all: u64) -> Result<(), NotAccepted> {
         poll_fn(|cx| {
             while !self.channel.unsent().is_empty() {
                 ready!(self.poll_output(cx))?;
@@ -196,14 +209,23 @@ impl<W: Wire, T: Timer> Connection<W, T> {
         .await
     }
 
-    /// Ends a streamed answer, with trailer fields if it is chunked, and waits until its octets have left.
+    /// Ends a streamed answer, with trailer fields if it is chunked, and waits until its octets have left. Asked again
+    /// after it was dropped, it waits for the same octets.
     ///
     /// # Errors
     ///
     /// No streamed answer is under way, also because the connection was lost.
     pub async fn finish(&mut self, trailers: Option<&Fields>) -> Result<(), NotAccepted> {
-        self.handle(Input::Finish(trailers))?;
-        self.flush().await
+        let all = match self.finishing {
+            Some(all) => all,
+            None => {
+                self.handle(Input::Finish(trailers))?;
+                *self.finishing.insert(self.all())
+            }
+        };
+        let left = self.leave(all).await;
+        self.finishing = None;
+        left
     }
 
     /// Gives the request up: 500 before the answer's head, a cut connection after it.
@@ -248,6 +270,7 @@ impl<W: Wire, T: Timer> Connection<W, T> {
                 return Poll::Ready(Some(match output {
                     Output::HttpChannelOpened => Event::Opened,
                     Output::HttpRequest => {
+                        self.finishing = None;
                         self.channel.note_request();
                         Event::Request
                     }
@@ -336,9 +359,7 @@ impl<W: Wire, T: Timer> Connection<W, T> {
         let input = match ready!(wire.poll_read(cx, buffer)) {
             Ok(0) => Input::RxEnd,
             Ok(octets) => {
-                if let Some(tape) = tape {
-                    tape.read(buffer.get(..octets).unwrap_or_default());
-                }
+                tape.read(buffer.get(..octets).unwrap_or_default());
                 Input::RxRead(octets)
             }
             Err(_) => Input::Disconnected,

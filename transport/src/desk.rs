@@ -3,11 +3,13 @@
 
 use std::collections::hash_map::RandomState;
 use std::fmt;
+use std::future::Future;
 use std::hash::BuildHasher;
-use std::mem;
+use std::ops::Deref;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use httpfsm::channel::Facts;
@@ -23,6 +25,7 @@ use crate::job::Spawner;
 use crate::lock::lock;
 use crate::panics;
 use crate::tape::Recorder;
+use crate::waiters::Waiters;
 use crate::waiting;
 
 /// See the module's documentation.
@@ -44,10 +47,12 @@ pub(crate) struct Desk {
     /// The last channel has closed, and none will open.
     empty: AtomicBool,
     listeners: AtomicUsize,
+    /// Handlers that run on after their connections were lost.
+    orphans: AtomicUsize,
     /// Listeners there ever were.
     listened: AtomicU64,
     /// Who waits for the server to go out, or to be gone.
-    waiters: Mutex<Vec<Waker>>,
+    waiters: Mutex<Waiters<()>>,
     /// Somebody waits for a channel to close.
     crowded: AtomicBool,
 }
@@ -110,7 +115,7 @@ impl Desk {
             |subscriber: &Arc<dyn Subscriber>| panics::catch(|| subscriber.hears_requests()).unwrap_or(true);
         let reports_requests = subscriber.as_ref().is_some_and(ask);
         if let (Some(recorder), Some(subscriber)) = (&recorder, &subscriber) {
-            recorder.report_to(Arc::clone(subscriber));
+            let _ = panics::catch(|| recorder.report_to(Arc::clone(subscriber)));
         }
         Self {
             opened: clock.now(),
@@ -128,8 +133,9 @@ impl Desk {
             cut_at: AtomicU64::new(NEVER),
             empty: AtomicBool::new(false),
             listeners: AtomicUsize::new(0),
+            orphans: AtomicUsize::new(0),
             listened: AtomicU64::new(0),
-            waiters: Mutex::new(Vec::new()),
+            waiters: Mutex::default(),
             crowded: AtomicBool::new(false),
         }
     }
@@ -203,7 +209,7 @@ impl Desk {
         Facts { age_jitter: Duration::from_millis(jitter) }
     }
 
-    fn closed(&self, channel: ChannelId, stats: ChannelStats) {
+    pub(crate) fn closed(&self, channel: ChannelId, stats: ChannelStats) {
         self.tell(ServerInput::HttpChannelClosed { channel, stats });
     }
 
@@ -233,15 +239,22 @@ impl Desk {
         self.cut.load(Ordering::Acquire)
     }
 
-    /// Ready when the server goes out of service.
-    pub(crate) fn poll_going(&self, cx: &mut Context<'_>) -> Poll<()> {
-        self.poll_fact(|| self.is_going(), cx)
+    /// Whether it has gone out, the last channel has closed, no handler of one runs on, and nobody listens any more.
+    pub(crate) fn is_gone(&self) -> bool {
+        let is_none = |count: &AtomicUsize| count.load(Ordering::SeqCst) == 0;
+        self.empty.load(Ordering::Acquire) && is_none(&self.orphans) && is_none(&self.listeners)
     }
 
-    /// Ready when it has gone out, the last channel has closed, and nobody listens any more.
-    pub(crate) fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<()> {
-        let is_gone = || self.empty.load(Ordering::Acquire) && self.listeners.load(Ordering::Acquire) == 0;
-        self.poll_fact(is_gone, cx)
+    /// A handler runs on whose channel is about to be reported closed.
+    pub(crate) fn begin_orphan(&self) {
+        self.orphans.fetch_add(1, Ordering::SeqCst);
+    }
+
+    pub(crate) fn end_orphan(&self) {
+        self.orphans.fetch_sub(1, Ordering::SeqCst);
+        if self.is_going() {
+            self.wake_waiters();
+        }
     }
 
     /// Counts a listener; returns a key among the alarms that no channel has, as those are counted from 1 upwards.
@@ -338,21 +351,64 @@ impl Desk {
     }
 
     fn wake_waiters(&self) {
-        let waiters = mem::take(&mut *lock(&self.waiters));
+        let waiters = lock(&self.waiters).take(|()| true);
         waiters.into_iter().for_each(panics::wake);
     }
 
-    pub(crate) fn poll_fact(&self, is_so: impl Fn() -> bool, cx: &mut Context<'_>) -> Poll<()> {
-        if is_so() {
+    /// Ready when `is_so`. The task of `cx` is woken under `key` when that may be, until the key is
+    /// [forgotten](Self::forget).
+    pub(crate) fn poll(
+        &self,
+        key: &mut Option<usize>,
+        is_so: impl Fn(&Self) -> bool,
+        cx: &Context<'_>,
+    ) -> Poll<()> {
+        if is_so(self) {
             return Poll::Ready(());
         }
-        let _: Poll<()> = waiting::poll(&self.waiters, cx, |waiters| Err(waiters));
+        let _: Poll<()> = waiting::poll(&self.waiters, cx, |waiters| Err(waiters.place(key, ())));
         // It may have become so between the look and the entry.
-        if is_so() { Poll::Ready(()) } else { Poll::Pending }
+        if is_so(self) { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// Nobody waits under this key any more.
+    pub(crate) fn forget(&self, key: &mut Option<usize>) {
+        let waker = lock(&self.waiters).remove(key);
+        panics::discard(waker);
     }
 
     fn moment(&self) -> Moment {
         Moment::from_millis(self.clock.now().saturating_sub(self.opened))
+    }
+}
+
+/// Resolves when something of the server is so.
+pub(crate) struct Until<D: Deref<Target = Desk>, F> {
+    desk: D,
+    is_so: F,
+    key: Option<usize>,
+}
+
+impl<D: Deref<Target = Desk>, F: Fn(&Desk) -> bool> Until<D, F> {
+    pub(crate) fn new(desk: D, is_so: F) -> Self {
+        Self { desk, is_so, key: None }
+    }
+}
+
+impl<D: Deref<Target = Desk> + Unpin, F: Fn(&Desk) -> bool + Unpin> Future for Until<D, F> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let Self { desk, is_so, key } = &mut *self;
+        desk.poll(key, &*is_so, cx)
+    }
+}
+
+impl<D: Deref<Target = Desk>, F> Drop for Until<D, F> {
+    fn drop(&mut self) {
+        if self.key.is_some() {
+            self.desk.forget(&mut self.key);
+        }
     }
 }
 
@@ -369,115 +425,10 @@ impl fmt::Debug for Desk {
     }
 }
 
-/// A channel's place at the desk; dropping it is the end of the channel, whoever drops it and why.
-///
-/// Each connection has one as long as it lives, so it is small.
-pub(crate) struct Lease {
-    /// `None` when the end of the channel was reported.
-    desk: Option<Arc<Desk>>,
-    seat: Arc<Seat>,
-    alarm_at: u64,
-    /// The address of the task that the alarm wakes. The seat keeps its waker, so no other task gets that address.
-    task: usize,
-}
-
-impl Lease {
-    pub(crate) fn new(desk: Arc<Desk>, id: ChannelId) -> Self {
-        Self { desk: Some(desk), seat: Seat::new(Some(id)), alarm_at: NEVER, task: UNKNOWN }
-    }
-
-    /// Whether the alarm may have rung.
-    #[inline]
-    pub(crate) fn is_due(&self, now: u64) -> bool {
-        now >= self.alarm_at
-    }
-
-    /// Has the task of `cx` woken at `at` or earlier. Only what is earlier than before touches the alarms.
-    #[inline]
-    pub(crate) fn arm(&mut self, at: u64, now: u64, cx: &Context<'_>) {
-        let known = self.task == address(cx.waker());
-        if !known || at < self.alarm_at || now >= self.alarm_at {
-            self.rearm(at, now, cx.waker());
-        }
-    }
-
-    #[cold]
-    fn rearm(&mut self, at: u64, now: u64, waker: &Waker) {
-        let (Some(desk), Some(id)) = (&self.desk, self.seat.id) else { return };
-        let before = mem::replace(&mut self.task, address(waker));
-        if before != self.task {
-            self.seat.set_waker(waker);
-        }
-        // A deadline that has passed and left no trace must not spin.
-        let at = at.max(now.saturating_add(1));
-        desk.alarms.arm(id.get(), self.alarm_at, at, &self.seat);
-        self.alarm_at = at;
-        // Whoever has just sent the connections out of service has not found one without an alarm.
-        if before == UNKNOWN && desk.is_going() {
-            waker.wake_by_ref();
-        }
-    }
-
-    /// Notes since when the connection is idle, or that it is not (`NEVER`).
-    #[inline]
-    pub(crate) fn rest(&self, idle_since: u64) {
-        self.seat.rest(idle_since);
-    }
-
-    /// Whether the connection is to close when it is idle.
-    #[inline]
-    pub(crate) fn is_evicted(&self) -> bool {
-        self.seat.is_evicted()
-    }
-
-    pub(crate) fn evict(&self) {
-        self.seat.evict();
-    }
-
-    /// Whether the end of the channel is still to come, and to be reported by this lease.
-    #[inline]
-    pub(crate) fn is_open(&self) -> bool {
-        self.desk.is_some()
-    }
-
-    /// The place in other hands, which report the end; this lease is over.
-    pub(crate) fn hand_over(&mut self) -> Self {
-        // It may have been idle before this wake-up, and nobody would close it for another.
-        self.seat.rest(NEVER);
-        let alarm_at = mem::replace(&mut self.alarm_at, NEVER);
-        Self { desk: self.desk.take(), seat: Arc::clone(&self.seat), alarm_at, task: self.task }
-    }
-
-    /// The end of the channel, with what it has counted. Only the first call counts.
-    pub(crate) fn end(&mut self, stats: ChannelStats) {
-        if let (Some(desk), Some(id)) = (self.desk.take(), self.seat.id) {
-            self.seat.rest(NEVER);
-            desk.alarms.disarm(id.get(), self.alarm_at);
-            self.seat.forget_waker();
-            desk.closed(id, stats);
-            self.alarm_at = NEVER;
-        }
-    }
-}
-
-/// The address of no task.
-const UNKNOWN: usize = usize::MAX;
-
-/// What differs between the wakers of two tasks that both live. A task that has no data of its own (`Waker::noop`)
-/// is like any other of its kind, and nobody is woken by it.
-#[inline]
-fn address(waker: &Waker) -> usize {
-    waker.data().addr()
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        self.end(ChannelStats::default());
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::task::Waker;
+
     use super::*;
     use crate::waiting::tests::Foreign;
 
@@ -488,12 +439,35 @@ mod tests {
         let its = Arc::downgrade(&desk);
         let (waker, ran) =
             Foreign::waker(move || its.upgrade().is_none_or(|desk| desk.waiters.try_lock().is_ok()));
+        let mut gone = Until::new(&*desk, Desk::is_gone);
         for _ in 0..2 {
-            assert!(desk.poll_gone(&mut Context::from_waker(&waker)).is_pending());
+            assert!(Pin::new(&mut gone).poll(&mut Context::from_waker(&waker)).is_pending());
         }
         drop(waker);
         assert_eq!(lock(&desk.waiters).len(), 1);
         desk.go_out(None);
         assert_eq!(ran.load(Ordering::SeqCst), 2, "woken, and dropped");
+    }
+
+    #[test]
+    fn whoever_waits_for_the_server_no_longer_takes_its_waker_along() {
+        let config = Arc::new(ServerConfig::default());
+        let desk = Desk::new(config, Clock::manual(), Arc::new(crate::Inline), None, None);
+        let mut stays = Until::new(&desk, Desk::is_going);
+        assert!(Pin::new(&mut stays).poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        for woken in [false, true] {
+            let (waker, ran) = Foreign::waker(|| true);
+            let mut gone = Until::new(&desk, Desk::is_gone);
+            assert!(Pin::new(&mut gone).poll(&mut Context::from_waker(&waker)).is_pending());
+            drop(waker);
+            if woken {
+                desk.wake_waiters();
+            }
+            drop(gone);
+            assert_eq!(ran.load(Ordering::SeqCst), if woken { 2 } else { 1 });
+            assert_eq!(lock(&desk.waiters).len(), 1, "the other stays");
+        }
+        drop(stays);
+        assert_eq!(lock(&desk.waiters).len(), 0);
     }
 }

@@ -6,11 +6,12 @@
 //!
 //! When the connection is lost, the handler is dropped, unless it waits for
 //! [`Request::disconnected`](httpfsm::handler::Request::disconnected): then it runs on to its end, and its answer is
-//! thrown away. A handler that must not stop half-way therefore awaits that, or spawns its work.
+//! thrown away. A handler that must not stop half-way therefore awaits that, or spawns its work. It has as long as a
+//! handler ever has (`responseless_timeout`), and a drain waits for it until its deadline.
 
 use std::fmt;
 use std::future::Future;
-use std::io::IoSlice;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -24,8 +25,8 @@ use httpfsm::output::Output;
 use httpfsm::time::{Moment, Now};
 
 use crate::alarms::NEVER;
-use crate::desk::Lease;
 use crate::exchange::{Exchange, Stage};
+use crate::lease::Lease;
 use crate::panics;
 use crate::pipe::{Calls, Order};
 use crate::sending::{Pumped, Sending};
@@ -105,6 +106,10 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         let stamp = self.service.desk.clock.stamp();
         let at = Moment::from_millis(stamp.at.saturating_sub(self.opened));
         let mut turn = Turn { now: Now::new(at, &stamp.date), ask: true, received: false, told: false };
+        if !self.lease.is_open() && self.is_overdue(stamp.at) {
+            self.finish();
+            return Poll::Ready(());
+        }
         if self.lease.is_due(stamp.at) {
             let _ = self.channel.handle(&turn.now, Input::Tick);
             if self.is_lost_unread() {
@@ -181,12 +186,13 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             Poll::Pending => return Poll::Pending,
             Poll::Ready(Ok(0)) => Input::RxEnd,
             Poll::Ready(Ok(octets)) => {
-                if let Some(tape) = tape {
-                    tape.read(buffer.get(..octets).unwrap_or_default());
-                }
+                tape.read(buffer.get(..octets).unwrap_or_default());
                 Input::RxRead(octets)
             }
-            Poll::Ready(Err(_)) => Input::Disconnected,
+            Poll::Ready(Err(error)) => {
+                self.tell_lost(&error);
+                Input::Disconnected
+            }
         };
         turn.received = true;
         // What is sent after the server went out finds it so, also within a wake-up that began before.
@@ -212,16 +218,25 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         let input = match written {
             Poll::Pending => return Poll::Pending,
             Poll::Ready(Ok(octets)) if octets > 0 => Input::Sent(octets),
-            Poll::Ready(_) => Input::Disconnected,
+            Poll::Ready(outcome) => {
+                self.tell_lost(&outcome.err().unwrap_or_else(|| io::ErrorKind::WriteZero.into()));
+                Input::Disconnected
+            }
         };
         let _ = self.channel.handle(now, input);
         Poll::Ready(())
     }
 
+    #[cold]
+    fn tell_lost(&self, error: &io::Error) {
+        self.service.tell(|subscriber| subscriber.connection_lost(&self.info, &error.to_string()));
+    }
+
     fn poll_close_write(&mut self, now: &Now<'_>, cx: &mut Context<'_>) -> bool {
         let closed = self.wire.as_mut().map_or(Poll::Ready(Ok(())), |wire| wire.poll_close_write(cx));
         self.close_write = closed.is_pending();
-        if let Poll::Ready(Err(_)) = closed {
+        if let Poll::Ready(Err(error)) = &closed {
+            self.tell_lost(error);
             let _ = self.channel.handle(now, Input::Disconnected);
         }
         closed.is_ready()
@@ -365,7 +380,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         exchange.pipe.attend();
         let answer = match &mut exchange.stage {
             Stage::Over => return false,
-            Stage::Calling | Stage::Orphaned => {
+            Stage::Calling | Stage::Orphaned(_) => {
                 let future = &mut exchange.future;
                 panics::catch(|| {
                     let Some(running) = future.as_mut().as_pin_mut() else { return Poll::Pending };
@@ -419,6 +434,14 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         if let Some(fault) = response.fault() {
             self.service.tell(|subscriber| subscriber.invalid_field(&self.info, fault));
         }
+        // A source is the application's, and is about to be asked for its length.
+        if let Body::Stream(source) = &response.body {
+            if let Err(panic) = panics::catch(|| source.length()) {
+                panics::discard(response);
+                self.abort(Failure::Handler, &panic, now);
+                return false;
+            }
+        }
         let accepted = match self.channel.handle(now, Input::HttpResponse(response.as_ref())) {
             Ok(()) => true,
             // The channel has answered by itself (a deadline), or is gone: nobody waits for this one. Where it still
@@ -436,6 +459,8 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             exchange.stage = Stage::Sending(Box::new(Sending::new(response.take_body())));
             return true;
         }
+        // It may be a source, which nobody asks for anything.
+        panics::discard(response.body);
         self.finish();
         false
     }
@@ -463,7 +488,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             exchange.finish();
         }
         if std::mem::take(&mut exchange.counted) {
-            self.service.desk.budget.end_request();
+            exchange.pipe.place.leave(&self.service.desk);
         }
     }
 
@@ -540,6 +565,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         // The pipe is the application's from here on: where nobody holds it, the connection ends with it.
         let pipe = std::mem::take(&mut exchange.pipe);
         pipe.hand_over(Upgraded::new(leftover, io), cx.waker());
+        panics::discard(pipe);
     }
 
     #[cold]
@@ -547,15 +573,31 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         self.service.tell(|subscriber| subscriber.closed(&self.info, reason));
         self.wire = None;
         self.channel.end();
-        self.lease.end(self.channel.stats());
-        let Some(exchange) = self.exchange.as_deref_mut() else { return };
-        let awaited = exchange.pipe.is_disconnect_awaited();
+        let Some(exchange) = self.exchange.as_deref_mut() else {
+            return self.lease.end(self.channel.stats());
+        };
+        let runs_on = matches!(exchange.stage, Stage::Calling) && exchange.pipe.is_disconnect_awaited();
         exchange.pipe.disconnected();
         turn.told = true;
-        match exchange.stage {
-            Stage::Calling if awaited => exchange.stage = Stage::Orphaned,
-            _ => self.finish(),
+        if runs_on {
+            let at_most = self.service.settings.config().responseless_timeout;
+            let at_most = at_most.map_or(NEVER, |at_most| Moment::from_duration(at_most).as_millis());
+            let now = self.opened.saturating_add(turn.now.at.as_millis());
+            let orphan = self.lease.outlive(self.channel.stats(), now.saturating_add(at_most));
+            if let Some(orphan) = orphan {
+                exchange.stage = Stage::Orphaned(Box::new(orphan));
+                return;
+            }
         }
+        self.lease.end(self.channel.stats());
+        self.finish();
+    }
+
+    /// Whether the handler has run on for long enough after its connection was lost.
+    #[cold]
+    fn is_overdue(&self, now: u64) -> bool {
+        let stage = self.exchange.as_ref().map(|exchange| &exchange.stage);
+        matches!(stage, Some(Stage::Orphaned(orphan)) if orphan.is_due(now))
     }
 
     /// The connection is over, and so is what the application does for it.
@@ -582,6 +624,9 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         let fits = self.service.desk.budget.hold(self.buffered, buffered);
         self.buffered = buffered;
         if !self.lease.is_open() {
+            if let Some(Exchange { stage: Stage::Orphaned(orphan), .. }) = self.exchange.as_deref_mut() {
+                orphan.arm(at, cx);
+            }
             return;
         }
         let is_idle = self.channel.state() == State::Idle;
@@ -661,9 +706,9 @@ impl<H: Handler, W: Wire> Drop for Driver<H, W> {
         self.lease.end(self.channel.stats());
         self.service.desk.budget.hold(self.buffered, 0);
         if let Some(mut exchange) = self.exchange.take() {
-            exchange.finish();
+            let _ = panics::catch(|| exchange.finish());
             if exchange.counted {
-                self.service.desk.budget.end_request();
+                exchange.pipe.place.leave(&self.service.desk);
             }
             self.service.recycle(exchange);
         }

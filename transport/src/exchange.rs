@@ -6,6 +6,7 @@ use std::sync::Arc;
 use httpfsm::handler::{Body, ConnectionInfo, Control, Request};
 use httpfsm::request::{BodyLength, RequestHead, RequestRef};
 
+use crate::lease::Orphan;
 use crate::panics;
 use crate::pipe::{Pipe, PipeSource};
 use crate::sending::Sending;
@@ -38,7 +39,7 @@ pub(crate) enum Stage {
     /// The handler has answered, and its source has more.
     Sending(Box<Sending>),
     /// The connection is gone, but the handler asked to hear of that and goes on.
-    Orphaned,
+    Orphaned(Box<Orphan>),
 }
 
 impl<F> Exchange<F> {
@@ -101,7 +102,8 @@ impl<F> Exchange<F> {
         if self.future.is_some() || !matches!(self.stage, Stage::Over | Stage::Calling) {
             self.drop_unfinished();
         }
-        self.stage = Stage::Over;
+        // There is nothing in it any more, so it need not be asked what it is to drop.
+        std::mem::forget(std::mem::replace(&mut self.stage, Stage::Over));
     }
 
     /// Code of the application runs in here: what panics must not keep the rest from being given back.
@@ -119,7 +121,10 @@ impl<F> Exchange<F> {
             self.head = Arc::default();
         }
         if self.has_body {
-            self.pipe = Arc::default();
+            panics::discard(std::mem::take(&mut self.pipe));
+        } else if self.pipe.is_touched() {
+            // The wakers in it keep the tasks of those that wait no longer.
+            Pipe::renew(&mut self.pipe);
         }
     }
 

@@ -3,8 +3,9 @@
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::Waker;
 use std::time::Duration;
 
 use httpfsm::handler::Failure;
@@ -12,7 +13,7 @@ use httpfsm::peer::Peer;
 use httpfsm::server::{ChannelId, Refusal, ServerStats};
 
 use crate::alarms::{NEVER, Seat};
-use crate::desk::Desk;
+use crate::desk::{Desk, Until};
 
 /// How long a connection that was accepted waits for the place of one that is evicted.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -31,8 +32,9 @@ impl ServerHandle {
 
     /// Takes the server out of service: it stops to listen, running answers are finished and say `close`, idle
     /// connections close after `drain_grace`, and what is left at `deadline`, or `drain_grace` after the
-    /// configuration's `drain_deadline`, is dropped, whichever is earlier. The future resolves when the last channel is gone
-    /// and nobody listens any more; dropping it stops nothing.
+    /// configuration's `drain_deadline`, is dropped, whichever is earlier. So are handlers that run on
+    /// after their connections were lost. The future resolves when the last channel and the last such handler is gone and
+    /// nobody listens any more; dropping it stops nothing.
     pub fn drain(&self, deadline: Option<Duration>) -> impl Future<Output = ()> + Send + use<> {
         self.desk.go_out(deadline);
         self.gone()
@@ -40,8 +42,7 @@ impl ServerHandle {
 
     /// Resolves when the server has gone out of service, whoever told it to.
     pub fn gone(&self) -> impl Future<Output = ()> + Send + use<> {
-        let desk = Arc::clone(&self.desk);
-        poll_fn(move |cx| desk.poll_gone(cx))
+        Until::new(Arc::clone(&self.desk), Desk::is_gone)
     }
 
     /// The counts so far. Those of a channel are in them when it has closed.
@@ -65,9 +66,9 @@ impl ServerHandle {
         })
     }
 
-    /// For a transport's accept loop: ready when the server goes out of service and the loop is to end.
-    pub fn poll_going(&self, cx: &mut Context<'_>) -> Poll<()> {
-        self.desk.poll_going(cx)
+    /// Resolves when the server goes out of service, whoever told it to.
+    pub fn going(&self) -> impl Future<Output = ()> + Send + Unpin + use<> {
+        Until::new(Arc::clone(&self.desk), Desk::is_going)
     }
 
     /// For a transport's accept loop, which holds it as long as it listens: a server is gone only when all are
@@ -145,13 +146,15 @@ impl Listening {
         let Self { desk, key, seat } = self;
         let until = desk.clock.now().saturating_add(millis(length));
         let (alarm, mut known) = (Alarm { desk, seat, key: *key, at: until }, None);
+        let mut is_over =
+            Until::new(&**desk, |desk: &Desk| desk.is_going() || desk.clock.now() >= until || is_over());
         poll_fn(|cx| {
             if !known.as_ref().is_some_and(|known: &Waker| known.will_wake(cx.waker())) {
                 seat.set_waker(cx.waker());
                 known = Some(cx.waker().clone());
             }
             desk.alarms.arm(alarm.key, alarm.at, alarm.at, seat);
-            desk.poll_fact(|| desk.is_going() || desk.clock.now() >= until || is_over(), cx)
+            Pin::new(&mut is_over).poll(cx)
         })
         .await;
     }

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use crate::lock::lock;
+use crate::may_block::Blocking;
 use crate::{panics, waiting};
 
 /// Where a transport runs work that blocks: the runtime's blocking pool, or threads of its own.
@@ -37,7 +38,18 @@ impl<S: Spawner + ?Sized> Spawner for Arc<S> {
 }
 
 /// The result of work that was given to a [`Spawner`]. A panic in the work is one in whoever awaits it.
-pub struct Job<T>(Arc<Mutex<Progress<T>>>);
+///
+/// Dropping it drops the work as well, unless that has begun: nobody wants its result any more, and the queue of the
+/// spawner is to hold nothing for those that are gone. Work that runs runs to its end. What is to be done in any case is
+/// given to the spawner itself.
+pub struct Job<T>(Arc<Shared<T, dyn Waiting<T>>>);
+
+/// What the job and its spawner both reach.
+struct Shared<T, W: ?Sized> {
+    progress: Mutex<Progress<T>>,
+    /// The work, until it begins.
+    work: W,
+}
 
 enum Progress<T> {
     Running(Option<Waker>),
@@ -46,15 +58,47 @@ enum Progress<T> {
     Taken,
 }
 
+/// Work that has not begun, whatever its type.
+trait Waiting<T>: Send + Sync {
+    /// Does it; `None` if it has begun already.
+    fn run(&self) -> Option<Result<T, String>>;
+
+    /// Drops it, if it is there still.
+    fn discard(&self);
+}
+
+impl<T, F: FnOnce() -> T + Send> Waiting<T> for Mutex<Option<F>> {
+    fn run(&self) -> Option<Result<T, String>> {
+        let work = lock(self).take()?;
+        Some(panics::catch(work))
+    }
+
+    fn discard(&self) {
+        let work = lock(self).take();
+        // What it holds is the application's.
+        panics::discard(work);
+    }
+}
+
 impl<T: Send + 'static> Job<T> {
     /// Gives the work to the spawner.
     pub fn spawn(spawner: &dyn Spawner, work: impl FnOnce() -> T + Send + 'static) -> Self {
-        let progress = Arc::new(Mutex::new(Progress::Running(None)));
-        let report = Report(Arc::clone(&progress));
+        let progress = Mutex::new(Progress::Running(None));
+        let shared = Arc::new(Shared { progress, work: Mutex::new(Some(work)) });
+        let report = Report(Arc::clone(&shared));
         spawner.spawn_blocking(Box::new(move || {
-            report.finish(panics::catch(work));
+            let _blocking = Blocking::begin();
+            report.0.run();
+            // Where nobody takes the result, it is dropped here.
+            panics::discard(report);
         }));
-        Self(progress)
+        Self(shared)
+    }
+
+    /// Does the work here, if it has not begun, for whoever waits for it and may block: the spawner's threads may all be
+    /// waiting for such work.
+    pub(crate) fn run_here(&self) {
+        self.0.run();
     }
 }
 
@@ -62,7 +106,7 @@ impl<T> Future for Job<T> {
     type Output = T;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
-        let done = waiting::poll(&self.0, cx, |progress| match progress {
+        let done = waiting::poll(&self.0.progress, cx, |progress| match progress {
             Progress::Running(waker) => Err(waker),
             done => Ok(std::mem::replace(done, Progress::Taken)),
         });
@@ -74,18 +118,27 @@ impl<T> Future for Job<T> {
     }
 }
 
+impl<T> Drop for Job<T> {
+    fn drop(&mut self) {
+        self.0.work.discard();
+    }
+}
+
 impl<T> fmt::Debug for Job<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Job(..)")
     }
 }
 
-/// Reports the end of the work, also of work that was dropped unrun (a runtime that shuts down does that).
-struct Report<T>(Arc<Mutex<Progress<T>>>);
+impl<T, W: Waiting<T> + ?Sized> Shared<T, W> {
+    fn run(&self) {
+        if let Some(result) = self.work.run() {
+            self.finish(result);
+        }
+    }
 
-impl<T> Report<T> {
     fn finish(&self, result: Result<T, String>) {
-        let mut progress = lock(&self.0);
+        let mut progress = lock(&self.progress);
         if let Progress::Running(waker) = &mut *progress {
             let waker = waker.take();
             *progress = Progress::Done(result);
@@ -97,18 +150,22 @@ impl<T> Report<T> {
     }
 }
 
-impl<T> Drop for Report<T> {
+/// Reports the end of the work, also of work that was dropped unrun (a runtime that shuts down does that).
+struct Report<T, W: Waiting<T>>(Arc<Shared<T, W>>);
+
+impl<T, W: Waiting<T>> Drop for Report<T, W> {
     fn drop(&mut self) {
-        if matches!(*lock(&self.0), Progress::Running(_)) {
-            self.finish(Err("The work was dropped before it ran.".to_owned()));
+        if matches!(*lock(&self.0.progress), Progress::Running(_)) {
+            self.0.work.discard();
+            self.0.finish(Err("The work was dropped before it ran.".to_owned()));
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
-    use std::sync::atomic::Ordering;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
     use crate::waiting::tests::Foreign;
@@ -117,6 +174,56 @@ mod tests {
 
     impl Spawner for Nowhere {
         fn spawn_blocking(&self, _work: Box<dyn FnOnce() + Send>) {}
+    }
+
+    /// Runs the work when it is told to.
+    #[derive(Default)]
+    pub(crate) struct Later(Mutex<Vec<Box<dyn FnOnce() + Send>>>);
+
+    impl Later {
+        pub(crate) fn run(&self) {
+            let work = std::mem::take(&mut *lock(&self.0));
+            work.into_iter().for_each(|work| work());
+        }
+    }
+
+    impl Spawner for Later {
+        fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) {
+            lock(&self.0).push(work);
+        }
+    }
+
+    #[test]
+    fn work_that_nobody_waits_for_any_more_is_dropped_at_once_and_not_run() {
+        let (later, held, ran) = (Later::default(), Arc::new(()), Arc::new(AtomicUsize::new(0)));
+        let job = Job::spawn(&later, {
+            let (held, ran) = (Arc::clone(&held), Arc::clone(&ran));
+            move || {
+                ran.fetch_add(1, Ordering::SeqCst);
+                held
+            }
+        });
+        drop(job);
+        assert_eq!(Arc::strong_count(&held), 1, "the queue holds nothing of it");
+        later.run();
+        assert_eq!(ran.load(Ordering::SeqCst), 0);
+    }
+
+    #[test]
+    fn work_that_runs_when_its_job_is_dropped_runs_to_its_end_and_its_result_is_dropped() {
+        let later = Later::default();
+        let (held, place) = (Arc::new(()), Arc::new(Mutex::new(None::<Job<Arc<()>>>)));
+        let job = Job::spawn(&later, {
+            let (held, place) = (Arc::clone(&held), Arc::clone(&place));
+            move || {
+                let job = lock(&place).take();
+                drop(job);
+                held
+            }
+        });
+        *lock(&place) = Some(job);
+        later.run();
+        assert_eq!(Arc::strong_count(&held), 1);
     }
 
     #[test]
@@ -135,17 +242,11 @@ mod tests {
 
     #[test]
     fn no_waker_is_woken_or_dropped_under_the_lock() {
-        struct Later(Mutex<Vec<Box<dyn FnOnce() + Send>>>);
-        impl Spawner for Later {
-            fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) {
-                lock(&self.0).push(work);
-            }
-        }
-        let later = Later(Mutex::default());
+        let later = Later::default();
         let mut job = Job::spawn(&later, || 7);
         let foreign = |job: &Job<i32>| {
             let its = Arc::downgrade(&job.0);
-            Foreign::waker(move || its.upgrade().is_none_or(|job| job.try_lock().is_ok()))
+            Foreign::waker(move || its.upgrade().is_none_or(|job| job.progress.try_lock().is_ok()))
         };
         let (first, of_first) = foreign(&job);
         let (second, of_second) = foreign(&job);
@@ -153,7 +254,7 @@ mod tests {
             assert!(Pin::new(&mut job).poll(&mut Context::from_waker(&waker)).is_pending());
         }
         assert_eq!(of_first.load(Ordering::SeqCst), 1, "another has replaced it");
-        lock(&later.0).drain(..).for_each(|work| work());
+        later.run();
         assert_eq!(of_second.load(Ordering::SeqCst), 2, "woken, and dropped");
         assert_eq!(Pin::new(&mut job).poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(7));
     }

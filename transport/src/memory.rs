@@ -346,6 +346,12 @@ impl<H: Handler> MemoryServer<H> {
         self.service.handle(Vec::new())
     }
 
+    /// What nobody has given back yet: [`Service::held`].
+    #[must_use]
+    pub fn held(&self) -> [u64; 5] {
+        self.service.held()
+    }
+
     /// Connections whose drivers still run.
     #[must_use]
     pub fn connections(&self) -> usize {

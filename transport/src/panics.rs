@@ -53,6 +53,15 @@ pub fn catch<T>(run: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(run)).map_err(told)
 }
 
+/// The same for what is no handler: of a panic its message alone.
+pub(crate) fn attempt<T>(run: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(run)).map_err(|payload| {
+        let text = message(&*payload).to_owned();
+        forget(payload);
+        text
+    })
+}
+
 /// Wakes somebody's task, whose waker may be the application's: what fails in there must not keep others from being
 /// woken, nor end the thread that wakes them.
 #[inline]
@@ -67,14 +76,19 @@ pub(crate) fn discard<T>(thing: T) {
     let _ = catch(|| drop(thing));
 }
 
-/// The text of a panic. Its payload is the application's, too, and may panic when it is dropped.
+/// The text of a panic. Its payload is the application's, too.
 #[cold]
 fn told(payload: Box<dyn Any + Send>) -> String {
     let text = describe(&*payload);
+    forget(payload);
+    text
+}
+
+/// Drops the payload of a panic, which may itself panic.
+fn forget(payload: Box<dyn Any + Send>) {
     if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
         std::mem::forget(again);
     }
-    text
 }
 
 /// Goes on with a panic that was [caught](catch) on another thread, so that the driver has its text. Nothing is

@@ -13,11 +13,13 @@ use std::task::{Context, Poll, Waker};
 use bytes::{Bytes, BytesMut};
 use httpfsm::error::BodyError;
 use httpfsm::fields::Fields;
-use httpfsm::handler::{BodyFailure, Control, Frame, Source, UpgradeError, Upgraded};
+use httpfsm::handler::{BodyFailure, Control, Frame, Source, UpgradeError, Upgraded, Waiter};
 use httpfsm::status::Status;
 use httpfsm::trailers::Trailers;
 
 use crate::lock::lock;
+use crate::place::Place;
+use crate::waiters::Waiters;
 use crate::{panics, sync, waiting};
 
 /// Orders that may stand for the driver to take. Above it, interim answers are not sent: nobody waits for one.
@@ -38,6 +40,8 @@ const TOUCHED: u8 = 4;
 
 #[derive(Default)]
 pub(crate) struct Pipe {
+    /// The request's place among those that are with the application.
+    pub(crate) place: Place,
     flags: AtomicU8,
     state: Mutex<State>,
 }
@@ -60,11 +64,17 @@ struct State {
     peer_ended: bool,
     disconnected: bool,
     over: bool,
-    watch_peer: Vec<Waker>,
-    watch_connection: Vec<Waker>,
-    watch_upgrade: Vec<Waker>,
+    waiters: Waiters<Event>,
     upgraded: Option<Upgraded>,
     upgrade_taken: bool,
+}
+
+/// What is waited for, beside the body.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Event {
+    PeerEnded,
+    Disconnected,
+    Upgraded,
 }
 
 /// What a handler asks of its channel.
@@ -175,9 +185,9 @@ impl Pipe {
         self.change(driver, |state| state.upgraded = Some(upgraded));
     }
 
-    /// Whether somebody waits for the end of the connection.
+    /// Whether somebody waits for the end of the connection: a future that was polled for it lives.
     pub(crate) fn is_disconnect_awaited(&self) -> bool {
-        self.flags.load(Ordering::Acquire) & TOUCHED != 0 && !lock(&self.state).watch_connection.is_empty()
+        self.is_touched() && lock(&self.state).waiters.any(|&event| event == Event::Disconnected)
     }
 
     /// The request is answered: whoever still holds a part of it and waits learns that nothing comes.
@@ -194,9 +204,9 @@ impl Pipe {
     /// Makes the pipe as new for the next request. The memory that it copies into is kept.
     pub(crate) fn renew(pipe: &mut Arc<Self>) {
         let Some(unshared) = Arc::get_mut(pipe) else {
-            *pipe = Arc::default();
-            return;
+            return panics::discard(mem::take(pipe));
         };
+        unshared.place.renew();
         if mem::take(unshared.flags.get_mut()) & TOUCHED != 0 {
             let state = unshared.state.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
             let mut octets = mem::take(&mut state.octets);
@@ -204,6 +214,12 @@ impl Pipe {
             // What may be dropped here is the application's.
             let _ = panics::catch(|| *state = State { octets, ..State::default() });
         }
+    }
+
+    /// Whether it is not as new.
+    #[inline]
+    pub(crate) fn is_touched(&self) -> bool {
+        self.flags.load(Ordering::Acquire) & TOUCHED != 0
     }
 
     /// Changes the state, of which nobody hears yet.
@@ -291,23 +307,17 @@ impl Pipe {
         panics::discard(reader);
     }
 
-    fn poll_fact(
-        &self,
-        cx: &mut Context<'_>,
-        is_so: impl Fn(&State) -> bool,
-        watchers: impl Fn(&mut State) -> &mut Vec<Waker>,
-    ) -> Poll<()> {
+    fn poll_event(&self, event: Event, waiter: &mut Waiter, cx: &mut Context<'_>) -> Poll<()> {
         // Who only asks cannot be told later, and is not to be waited for.
         if cx.waker().will_wake(Waker::noop()) {
-            let state = lock(&self.state);
-            return if is_so(&state) || state.over { Poll::Ready(()) } else { Poll::Pending };
+            return if lock(&self.state).has_come(event) { Poll::Ready(()) } else { Poll::Pending };
         }
         let polled = waiting::poll(&self.state, cx, |state| {
-            if is_so(state) || state.over {
+            if state.has_come(event) {
                 return Ok(());
             }
             self.flags.fetch_or(TOUCHED, Ordering::AcqRel);
-            Err(watchers(state))
+            Err(state.waiters.place(&mut waiter.0, event))
         });
         not_stuck(polled)
     }
@@ -328,15 +338,32 @@ impl Control for Pipe {
         self.order(Order::Informational(status, fields));
     }
 
-    fn poll_peer_ended(&self, cx: &mut Context<'_>) -> Poll<()> {
-        self.poll_fact(cx, |state| state.peer_ended, |state| &mut state.watch_peer)
+    fn hold_place(&self) {
+        self.place.hold();
     }
 
-    fn poll_disconnected(&self, cx: &mut Context<'_>) -> Poll<()> {
-        self.poll_fact(cx, |state| state.disconnected, |state| &mut state.watch_connection)
+    fn release_place(&self) {
+        self.place.release();
     }
 
-    fn poll_upgrade(&self, cx: &mut Context<'_>) -> Poll<Result<Upgraded, UpgradeError>> {
+    fn poll_peer_ended(&self, waiter: &mut Waiter, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_event(Event::PeerEnded, waiter, cx)
+    }
+
+    fn poll_disconnected(&self, waiter: &mut Waiter, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_event(Event::Disconnected, waiter, cx)
+    }
+
+    fn forget(&self, waiter: &mut Waiter) {
+        let waker = lock(&self.state).waiters.remove(&mut waiter.0);
+        panics::discard(waker);
+    }
+
+    fn poll_upgrade(
+        &self,
+        waiter: &mut Waiter,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Upgraded, UpgradeError>> {
         let polled = waiting::poll(&self.state, cx, |state| {
             self.flags.fetch_or(TOUCHED, Ordering::AcqRel);
             if let Some(upgraded) = state.upgraded.take() {
@@ -350,7 +377,7 @@ impl Control for Pipe {
             } else if state.over {
                 UpgradeError::Refused
             } else {
-                return Err(&mut state.watch_upgrade);
+                return Err(state.waiters.place(&mut waiter.0, Event::Upgraded));
             }))
         });
         not_stuck(polled)
@@ -397,18 +424,23 @@ impl State {
         }
     }
 
+    /// Whether what is waited for has come, or never will.
+    fn has_come(&self, event: Event) -> bool {
+        let itself = match event {
+            Event::PeerEnded => self.peer_ended,
+            Event::Disconnected => self.disconnected,
+            Event::Upgraded => self.upgraded.is_some() || self.disconnected,
+        };
+        itself || self.over
+    }
+
     fn take_ready_wakers(&mut self) -> impl Iterator<Item = Waker> + use<> {
         let reader = if self.octets.is_empty() && self.end.is_none() { None } else { self.reader.take() };
-        let peer = take_if(self.peer_ended || self.over, &mut self.watch_peer);
-        let connection = take_if(self.disconnected || self.over, &mut self.watch_connection);
-        let settled = self.upgraded.is_some() || self.disconnected || self.over;
-        let upgrade = take_if(settled, &mut self.watch_upgrade);
-        reader.into_iter().chain(peer).chain(connection).chain(upgrade)
+        let mut waiters = mem::take(&mut self.waiters);
+        let woken = waiters.take(|&event| self.has_come(event));
+        self.waiters = waiters;
+        reader.into_iter().chain(woken)
     }
-}
-
-fn take_if(condition: bool, wakers: &mut Vec<Waker>) -> Vec<Waker> {
-    if condition { mem::take(wakers) } else { Vec::new() }
 }
 
 /// Trailer fields that outlive the buffer they came in; one that cannot be written again is left out.
@@ -492,9 +524,16 @@ mod tests {
             pipe.wake(driver);
         };
         waits(|pipe, cx| assert!(pipe.poll_body(cx).is_pending()), over, true, 2);
-        waits(|pipe, cx| assert!(pipe.poll_peer_ended(cx).is_pending()), over, false, 2);
-        waits(|pipe, cx| assert!(pipe.poll_disconnected(cx).is_pending()), over, false, 2);
-        waits(|pipe, cx| assert!(pipe.poll_upgrade(cx).is_pending()), over, false, 2);
+        let new = Waiter::default;
+        waits(|pipe, cx| assert!(pipe.poll_peer_ended(&mut new(), cx).is_pending()), over, false, 2);
+        waits(|pipe, cx| assert!(pipe.poll_disconnected(&mut new(), cx).is_pending()), over, false, 2);
+        waits(|pipe, cx| assert!(pipe.poll_upgrade(&mut new(), cx).is_pending()), over, false, 2);
+        // The same future polled by another task.
+        let (event, waiter) = (Event::Disconnected, Mutex::new(new()));
+        let waits_once = |pipe: &Arc<Pipe>, cx: &mut Context<'_>| {
+            assert!(pipe.poll_event(event, &mut lock(&waiter), cx).is_pending());
+        };
+        waits(waits_once, over, true, 2);
         waits(|pipe, cx| assert!(!pipe.watch(cx.waker())), |pipe| pipe.send_continue(), true, 2);
         // A reader that has gone, and a pipe that is used again.
         waits(|pipe, cx| assert!(pipe.poll_body(cx).is_pending()), |pipe| pipe.drop_body(), true, 1);
@@ -505,5 +544,28 @@ mod tests {
         Pipe::renew(&mut pipe);
         assert_eq!(ran.load(Ordering::SeqCst), 1);
         assert!(lock(&pipe.state).reader.is_none());
+    }
+
+    #[test]
+    fn who_waits_no_longer_takes_its_waker_along_and_no_others() {
+        let pipe = Arc::<Pipe>::default();
+        let mut stays = Waiter::default();
+        let (waker, of_that_stays) = foreign(&pipe);
+        assert!(pipe.poll_peer_ended(&mut stays, &mut Context::from_waker(&waker)).is_pending());
+        drop(waker);
+        for _ in 0..3 {
+            assert!(!pipe.is_disconnect_awaited());
+            let mut goes = Waiter::default();
+            let (waker, ran) = foreign(&pipe);
+            assert!(pipe.poll_disconnected(&mut goes, &mut Context::from_waker(&waker)).is_pending());
+            drop(waker);
+            assert!(pipe.is_disconnect_awaited() && ran.load(Ordering::SeqCst) == 0);
+            pipe.forget(&mut goes);
+            assert_eq!(ran.load(Ordering::SeqCst), 1);
+        }
+        assert_eq!(lock(&pipe.state).waiters.len(), 1);
+        pipe.peer_ended();
+        pipe.wake(Waker::noop());
+        assert_eq!(of_that_stays.load(Ordering::SeqCst), 2, "woken, and dropped");
     }
 }

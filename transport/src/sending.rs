@@ -61,8 +61,11 @@ impl Sending {
             if self.flushing || !self.left.is_empty() || channel.room() == 0 {
                 return Ok(Pumped::Waits);
             }
-            let Poll::Ready(frame) = panics::catch(|| self.body.poll_frame(cx)).transpose() else {
-                return Ok(Pumped::Waits);
+            // Also a failure is the application's: its text, and its drop.
+            let frame = match panics::catch(|| self.body.poll_frame(cx).map(fails)) {
+                Ok(Poll::Pending) => return Ok(Pumped::Waits),
+                Ok(Poll::Ready(frame)) => frame,
+                Err(panic) => Err((panic, true)),
             };
             let (failure, is_own) = match frame {
                 Ok(Frame::Data(octets)) => {
@@ -75,10 +78,9 @@ impl Sending {
                     continue;
                 }
                 Ok(Frame::Trailers(fields)) => return finish(channel, now, Some(&fields)),
-                Ok(Frame::End) => return finish(channel, now, None),
-                // A request body that is sent back fails with its peer, which is no failure of the server.
-                Ok(Frame::Error(failure)) => (failure.to_string(), matches!(failure, BodyFailure::Source(_))),
-                Err(panic) => (panic, true),
+                // Errors are taken out already.
+                Ok(Frame::End | Frame::Error(_)) => return finish(channel, now, None),
+                Err(failure) => failure,
             };
             channel.handle(now, Input::Abort(Some(&failure)))?;
             return Ok(if is_own { Pumped::Failed(failure) } else { Pumped::Over });
@@ -101,17 +103,11 @@ fn finish(channel: &mut Taped, now: &Now<'_>, trailers: Option<&Fields>) -> Resu
     Ok(Pumped::Over)
 }
 
-/// `Result<Poll<T>, E>` turned inside out.
-trait Transpose<T, E> {
-    fn transpose(self) -> Poll<Result<T, E>>;
-}
-
-impl<T, E> Transpose<T, E> for Result<Poll<T>, E> {
-    fn transpose(self) -> Poll<Result<T, E>> {
-        match self {
-            Ok(Poll::Pending) => Poll::Pending,
-            Ok(Poll::Ready(value)) => Poll::Ready(Ok(value)),
-            Err(error) => Poll::Ready(Err(error)),
-        }
+/// A frame, or the text of a failure and whether that is the server's own: a request body that is sent back fails with its
+/// peer, which is no failure of the server.
+fn fails(frame: Frame) -> Result<Frame, (String, bool)> {
+    match frame {
+        Frame::Error(failure) => Err((failure.to_string(), matches!(failure, BodyFailure::Source(_)))),
+        frame => Ok(frame),
     }
 }

@@ -12,11 +12,12 @@ use httpfsm::server::{ChannelId, Refusal};
 
 use crate::alarms::NEVER;
 use crate::clock::Clock;
-use crate::desk::{Desk, Lease};
+use crate::desk::Desk;
 use crate::driver::Driver;
 use crate::exchange::Exchange;
 use crate::handle::ServerHandle;
 use crate::job::Spawner;
+use crate::lease::Lease;
 use crate::tape::Recorder;
 use crate::wire::Wire;
 use crate::worker::Pool;

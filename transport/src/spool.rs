@@ -1,11 +1,10 @@
 //! Whole request bodies: in memory up to `inbuf_overflow`, above it in a temporary file without a name.
 //!
-//! All file work is a [`Job`], so that no async worker waits for a disk; while one runs, no further octets are asked
-//! for.
+//! All file work is a [`Job`], also the end of the file, so that no async worker waits for a disk; while one runs, no
+//! further octets are asked for. Who reads the body on a thread that may block reads the file there.
 
-use std::fs::File;
 use std::future::Future;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -16,7 +15,9 @@ use httpfsm::handler::{Body, BodyFailure, Frame, Source};
 use httpfsm::trailers::Trailers;
 
 use crate::job::{Job, Spawner};
+use crate::may_block::may_block;
 use crate::pipe::{WINDOW, own_trailers};
+use crate::spooled::Spooled;
 
 /// Octets written to or read from the file at once, at most.
 const PIECE: usize = 256 << 10;
@@ -35,9 +36,9 @@ pub(crate) struct Spool {
 
 enum Place {
     Memory,
-    File(File),
+    File(Spooled),
     /// The file and so many octets are with the job.
-    Writing(Job<io::Result<File>>, usize),
+    Writing(Job<io::Result<Spooled>>, usize),
 }
 
 /// What a poll of the spool found.
@@ -86,7 +87,7 @@ impl Spool {
         let bound = if in_memory { self.overflow } else { piece };
         let held = self.memory.len() as u64;
         if held > bound || (self.end.is_some() && !in_memory && held > 0) {
-            self.write(&**spawner);
+            self.write(spawner);
             return self.poll(spawner, cx);
         }
         if let Some(trailers) = self.end.take() {
@@ -101,17 +102,18 @@ impl Spool {
     }
 
     /// Gives the memory to a job that appends it to the file, which it makes if there is none.
-    fn write(&mut self, spawner: &dyn Spawner) {
+    fn write(&mut self, spawner: &Arc<dyn Spawner>) {
         let memory = std::mem::take(&mut self.memory);
         let file = match std::mem::replace(&mut self.file, Place::Memory) {
             Place::File(file) => Some(file),
             Place::Memory | Place::Writing(..) => None,
         };
         let length = memory.len();
+        let own = Arc::clone(spawner);
         // The memory goes with the job: a body that stands still behind it is to hold none.
-        let job = Job::spawn(spawner, move || {
-            let mut file = file.map_or_else(tempfile::tempfile, Ok)?;
-            file.write_all(&memory)?;
+        let job = Job::spawn(&**spawner, move || {
+            let mut file = file.map_or_else(|| Spooled::create(own), Ok)?;
+            file.append(&memory)?;
             Ok(file)
         });
         self.file = Place::Writing(job, length);
@@ -157,11 +159,14 @@ impl Source for MemorySource {
     }
 }
 
+/// The file, and what was read of it.
+type Piece = io::Result<(Spooled, Bytes)>;
+
 /// A body in a file, read piece by piece.
 struct FileSource {
-    job: Option<Job<io::Result<(File, Bytes)>>>,
+    job: Option<Job<Piece>>,
     /// The file, and whether it stands at its end and is to be wound back.
-    file: Option<(File, bool)>,
+    file: Option<(Spooled, bool)>,
     left: u64,
     trailers: Option<Fields>,
     spawner: Arc<dyn Spawner>,
@@ -174,20 +179,20 @@ impl Source for FileSource {
             return Poll::Ready(this.trailers.take().map_or(Frame::End, Frame::Trailers));
         }
         let length = usize::try_from(this.left).unwrap_or(PIECE).min(PIECE);
+        let may_block = may_block();
         if let Some((file, rewind)) = this.file.take() {
+            if may_block {
+                return Poll::Ready(this.take(read(file, rewind, length)));
+            }
             this.job = Some(Job::spawn(&*this.spawner, move || read(file, rewind, length)));
         }
         let Some(job) = &mut this.job else { return Poll::Ready(Frame::End) };
-        let done = ready!(Pin::new(job).poll(cx));
+        if may_block {
+            job.run_here();
+        }
+        let piece = ready!(Pin::new(job).poll(cx));
         this.job = None;
-        Poll::Ready(match done {
-            Ok((file, octets)) => {
-                this.file = Some((file, false));
-                this.left -= octets.len() as u64;
-                Frame::Data(octets)
-            }
-            Err(error) => Frame::Error(BodyFailure::source(error)),
-        })
+        Poll::Ready(this.take(piece))
     }
 
     fn length(&self) -> Option<u64> {
@@ -195,11 +200,89 @@ impl Source for FileSource {
     }
 }
 
-fn read(mut file: File, rewind: bool, length: usize) -> io::Result<(File, Bytes)> {
-    if rewind {
-        file.seek(SeekFrom::Start(0))?;
+impl FileSource {
+    fn take(&mut self, piece: Piece) -> Frame {
+        match piece {
+            Ok((file, octets)) => {
+                self.file = Some((file, false));
+                self.left -= octets.len() as u64;
+                Frame::Data(octets)
+            }
+            Err(error) => Frame::Error(BodyFailure::source(error)),
+        }
     }
-    let mut octets = vec![0; length];
-    file.read_exact(&mut octets)?;
-    Ok((file, octets.into()))
+}
+
+fn read(mut file: Spooled, rewind: bool, length: usize) -> Piece {
+    if rewind {
+        file.rewind()?;
+    }
+    let octets = file.read(length)?;
+    Ok((file, octets))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+    use crate::job::tests::Later;
+    use crate::may_block::Blocking;
+    use crate::spooled::tests::watched;
+
+    /// Drops what holds the file on a thread that may not block, and on one that may.
+    fn is_closed_where_it_may_be_waited_for<T>(holder: impl Fn(Spooled, &Arc<dyn Spawner>) -> T) {
+        let later = Arc::<Later>::default();
+        let spawner: Arc<dyn Spawner> = Arc::clone(&later) as _;
+        let (file, is_closed) = watched(Arc::clone(&spawner));
+        drop(holder(file, &spawner));
+        assert!(!is_closed(), "no driver waits for it");
+        later.run();
+        assert!(is_closed());
+        let (file, is_closed) = watched(Arc::clone(&spawner));
+        let held = holder(file, &spawner);
+        let blocking = Blocking::begin();
+        drop(held);
+        assert!(is_closed(), "no other thread is needed");
+        drop(blocking);
+    }
+
+    fn spool(file: Place) -> Spool {
+        Spool { file, ..Spool::new(1) }
+    }
+
+    fn source(
+        file: Option<(Spooled, bool)>,
+        job: Option<Job<Piece>>,
+        spawner: &Arc<dyn Spawner>,
+    ) -> FileSource {
+        FileSource { file, job, left: 9, trailers: None, spawner: Arc::clone(spawner) }
+    }
+
+    #[test]
+    fn a_file_is_closed_where_a_disk_may_be_waited_for_whatever_holds_it() {
+        is_closed_where_it_may_be_waited_for(|file, _| spool(Place::File(file)));
+        is_closed_where_it_may_be_waited_for(|file, spawner| source(Some((file, true)), None, spawner));
+        // Work that has not begun, and a result that nobody has taken.
+        is_closed_where_it_may_be_waited_for(|file, spawner| {
+            spool(Place::Writing(Job::spawn(&**spawner, || Ok(file)), 1))
+        });
+        is_closed_where_it_may_be_waited_for(|file, spawner| {
+            source(None, Some(Job::spawn(&crate::Inline, || Ok((file, Bytes::new())))), spawner)
+        });
+    }
+
+    #[test]
+    fn a_piece_for_which_no_thread_has_been_found_is_read_by_whoever_waits_for_it() {
+        let later = Arc::<Later>::default();
+        let spawner: Arc<dyn Spawner> = Arc::clone(&later) as _;
+        let mut file = Spooled::create(Arc::clone(&spawner)).unwrap_or_else(|error| panic!("{error}"));
+        assert!(file.append(b"some octets").is_ok());
+        let mut source = source(Some((file, true)), None, &spawner);
+        let mut poll = || Pin::new(&mut source).poll_frame(&mut Context::from_waker(Waker::noop()));
+        assert!(poll().is_pending());
+        let _blocking = Blocking::begin();
+        assert!(matches!(poll(), Poll::Ready(Frame::Data(octets)) if octets == b"some octe"[..]));
+        assert!(matches!(poll(), Poll::Ready(Frame::End)));
+    }
 }

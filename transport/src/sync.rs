@@ -6,14 +6,14 @@ use std::future::Future;
 use std::io::{self, Read};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
-use std::thread;
+use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes};
 use httpfsm::handler::{Body, BodyFailure, Handler, IntoResponse, Request, Response};
 
 use crate::job::{Job, Spawner};
-use crate::timekeeper::Unpark;
+use crate::may_block::Blocking;
+use crate::parking::Parking;
 use crate::worker;
 
 thread_local! {
@@ -31,8 +31,12 @@ pub(crate) fn is_stuck() -> bool {
     STUCK.get()
 }
 
-/// Makes a blocking function a handler: each call runs on a thread of the spawner. A function that is running when its
-/// connection is lost runs to its end.
+/// Makes a blocking function a handler: each call runs on a thread of the spawner.
+///
+/// When the connection is lost, or the server has answered by itself because the function took too long
+/// (`responseless_timeout`), a function that has not begun is never called; one that runs cannot be stopped and runs to
+/// its end. Until then its request counts towards `maximum_simultaneous_requests`, so that no more functions run than
+/// that, whatever their clients do.
 ///
 /// A function that reads its request's body ([`BodyReader`]) waits for octets which the connection's driver is to
 /// receive. So the spawner's threads are to be others than those that poll drivers; [`Inline`](crate::Inline) is for
@@ -61,7 +65,12 @@ where
 
     fn call(&self, request: Request) -> Self::Future {
         let function = Arc::clone(&self.function);
-        Job::spawn(&self.spawner, move || function(request).into_response())
+        let place = request.hold_place();
+        Job::spawn(&self.spawner, move || {
+            let response = function(request).into_response();
+            drop(place);
+            response
+        })
     }
 }
 
@@ -125,16 +134,17 @@ fn kind(failure: &BodyFailure) -> io::ErrorKind {
 /// Such a thread waits for a request's end of input, end of connection or upgrade, which would never end. A body fails
 /// there instead: see [`BodyReader`].
 pub fn block_on<F: Future>(future: F) -> F::Output {
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let parking = Parking::new();
+    let waker = parking.waker();
     let mut cx = Context::from_waker(&waker);
     let mut future = std::pin::pin!(future);
     loop {
-        let stuck = Stuck::set(worker::drives());
+        let (stuck, blocking) = (Stuck::set(worker::drives()), Blocking::begin());
         let polled = Pin::as_mut(&mut future).poll(&mut cx);
-        drop(stuck);
+        drop((stuck, blocking));
         match polled {
             Poll::Ready(output) => return output,
-            Poll::Pending => thread::park(),
+            Poll::Pending => parking.park(),
         }
     }
 }
@@ -151,5 +161,35 @@ impl Stuck {
 impl Drop for Stuck {
     fn drop(&mut self) {
         STUCK.set(self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::sync::mpsc;
+    use std::thread;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_wake_up_reaches_a_future_whose_poll_has_parked_its_thread_as_well() {
+        let (tell, told) = mpsc::channel();
+        thread::spawn(move || {
+            let mut polled = false;
+            block_on(poll_fn(|cx| {
+                if std::mem::replace(&mut polled, true) {
+                    return Poll::Ready(());
+                }
+                let waker = cx.waker().clone();
+                let _ = thread::spawn(move || waker.wake()).join();
+                // Takes what the wake-up has left with the thread.
+                thread::park_timeout(Duration::from_secs(60));
+                Poll::Pending
+            }));
+            let _ = tell.send(());
+        });
+        assert!(told.recv_timeout(Duration::from_secs(20)).is_ok(), "it sleeps for ever");
     }
 }

@@ -12,6 +12,8 @@ use httpfsm::output::Output;
 use httpfsm::request::RequestRef;
 use httpfsm::time::Now;
 
+use crate::panics;
+
 /// Decides which channels are recorded; the crate `httpfsm-record` has one that writes files.
 pub trait Recorder: Send + Sync + 'static {
     /// A channel is about to open: the tape that it is to be recorded on, if it is. It is called on the thread that
@@ -37,7 +39,7 @@ pub struct Opened<'a> {
 }
 
 /// Takes down one channel, on the thread that drives it; so nothing in here may block. Dropping it is the end of the
-/// connection.
+/// connection. One that panics is dropped at once, and the connection goes on without it.
 pub trait Tape: Send {
     /// Octets were read, for the [`Input::RxRead`] that comes next.
     fn read(&mut self, octets: &[u8]);
@@ -65,12 +67,12 @@ pub trait Tape: Send {
 pub(crate) struct Taped {
     channel: Channel,
     /// In a box of its own: one word where nothing is recorded.
-    tape: Option<Box<Box<dyn Tape>>>,
+    tape: Running,
 }
 
 impl Taped {
     pub(crate) fn new(settings: Arc<Settings>, facts: Facts, tape: Option<Box<dyn Tape>>) -> Self {
-        Self { channel: Channel::new(settings, facts), tape: tape.map(Box::new) }
+        Self { channel: Channel::new(settings, facts), tape: Running(tape.map(Box::new)) }
     }
 
     #[inline]
@@ -83,13 +85,9 @@ impl Taped {
 
     #[cold]
     fn handle_taped(&mut self, now: &Now<'_>, input: Input<'_>) -> Result<(), NotAccepted> {
-        if let Some(tape) = &mut self.tape {
-            tape.input(now, &input);
-        }
+        self.tape.tell(|tape| tape.input(now, &input));
         let taken = self.channel.handle(now, input);
-        if let Some(tape) = &mut self.tape {
-            tape.taken(&taken, &self.channel);
-        }
+        self.tape.tell(|tape| tape.taken(&taken, &self.channel));
         taken
     }
 
@@ -97,44 +95,48 @@ impl Taped {
     #[inline]
     pub(crate) fn next_output(&mut self) -> Option<Output<'_>> {
         let output = self.channel.next_output();
-        if let (Some(tape), Some(output)) = (&mut self.tape, &output) {
-            tape.output(output);
+        if self.tape.is_some() {
+            if let Some(output) = &output {
+                self.tape.tell(|tape| tape.output(output));
+            }
         }
         output
     }
 
     #[inline]
     pub(crate) fn note_request(&mut self) {
-        if let Some(tape) = &mut self.tape {
-            tape.request(self.channel.request());
+        if self.tape.is_some() {
+            self.tape.tell(|tape| tape.request(self.channel.request()));
         }
     }
 
-    /// Where to read to, and who wants to know what was read.
+    /// Where to read to, and who is to know what was read.
     #[inline]
-    pub(crate) fn spare(&mut self) -> (&mut [u8], Option<&mut Box<dyn Tape>>) {
-        (self.channel.spare(), self.tape.as_deref_mut())
+    pub(crate) fn spare(&mut self) -> (&mut [u8], &mut Running) {
+        (self.channel.spare(), &mut self.tape)
     }
 
     #[inline]
     pub(crate) fn forget_request(&mut self) {
         self.channel.forget_request();
-        if let Some(tape) = &mut self.tape {
-            tape.forgotten();
+        if self.tape.is_some() {
+            self.tape.tell(|tape| tape.forgotten());
         }
     }
 
     #[inline]
     pub(crate) fn rest(&mut self) {
-        if let Some(tape) = &mut self.tape {
-            tape.rest();
+        if self.tape.is_some() {
+            self.tape.tell(|tape| tape.rest());
         }
     }
 
     /// The channel has ended; whoever waits for the server to be gone finds its tape complete.
     #[inline]
     pub(crate) fn end(&mut self) {
-        self.tape = None;
+        if self.tape.is_some() {
+            self.tape.end();
+        }
     }
 
     /// The channel, to lend it buffers, which no output depends on.
@@ -144,12 +146,46 @@ impl Taped {
     }
 
     /// The channel without its tape, which ends here.
-    pub(crate) fn into_channel(self) -> Channel {
+    pub(crate) fn into_channel(mut self) -> Channel {
+        self.end();
         self.channel
     }
 
     pub(crate) fn record(&mut self, tape: Box<dyn Tape>) {
-        self.tape = Some(Box::new(tape));
+        self.end();
+        self.tape = Running(Some(Box::new(tape)));
+    }
+}
+
+/// A tape, if there is one. It is the application's: one that panics is dropped, and the connection goes on.
+pub(crate) struct Running(Option<Box<Box<dyn Tape>>>);
+
+impl Running {
+    #[inline]
+    fn is_some(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Octets were read.
+    #[inline]
+    pub(crate) fn read(&mut self, octets: &[u8]) {
+        if self.is_some() {
+            self.tell(|tape| tape.read(octets));
+        }
+    }
+
+    #[cold]
+    fn tell(&mut self, what: impl FnOnce(&mut dyn Tape)) {
+        let Some(tape) = &mut self.0 else { return };
+        if panics::catch(|| what(&mut ***tape)).is_err() {
+            self.end();
+        }
+    }
+
+    #[cold]
+    fn end(&mut self) {
+        let tape = self.0.take();
+        panics::discard(tape);
     }
 }
 

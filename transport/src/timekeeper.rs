@@ -2,12 +2,14 @@
 
 use std::io;
 use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
+use std::task::Context;
+use std::thread;
 use std::time::Duration;
 
 use crate::alarms::NEVER;
+use crate::desk::Desk;
 use crate::handle::ServerHandle;
+use crate::parking::Parking;
 use crate::waking::Waking;
 
 /// How late a deadline may be noticed, so that many of them cost one wake-up of the thread.
@@ -34,11 +36,12 @@ pub fn keep_time(server: &ServerHandle) -> io::Result<()> {
     let desk = Arc::downgrade(server.desk());
     let keep = move || {
         let waking = Closing(Arc::default());
-        let waker = Waker::from(Arc::new(Unpark(thread::current())));
-        let mut cx = Context::from_waker(&waker);
+        let parking = Parking::new();
+        let waker = parking.waker();
+        let (cx, mut key) = (Context::from_waker(&waker), None);
         while let Some(desk) = desk.upgrade() {
-            if let Poll::Ready(()) = desk.poll_gone(&mut cx) {
-                return;
+            if desk.poll(&mut key, Desk::is_gone, &cx).is_ready() {
+                return desk.forget(&mut key);
             }
             let (due, next) = desk.due(&cx);
             waking.0.wake(due);
@@ -47,10 +50,10 @@ pub fn keep_time(server: &ServerHandle) -> io::Result<()> {
             if waking.0.is_behind() {
                 pause = pause.min(PATIENCE);
             } else if next == NEVER {
-                thread::park();
+                parking.park();
                 continue;
             }
-            thread::park_timeout(pause);
+            parking.park_timeout(pause);
             waking.0.see_to_it();
         }
     };
@@ -64,15 +67,6 @@ struct Closing(Arc<Waking>);
 impl Drop for Closing {
     fn drop(&mut self) {
         self.0.close();
-    }
-}
-
-/// Wakes a thread that is parked.
-pub(crate) struct Unpark(pub(crate) Thread);
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
     }
 }
 

@@ -9,7 +9,8 @@ use httpfsm::handler::{ConnectionInfo, IoFailure, UpgradedIo};
 use httpfsm::server::ChannelStats;
 
 use crate::alarms::NEVER;
-use crate::desk::{Desk, Lease};
+use crate::desk::Desk;
+use crate::lease::Lease;
 use crate::lock::lock;
 use crate::wire::Wire;
 use crate::{panics, waiting};

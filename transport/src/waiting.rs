@@ -9,44 +9,12 @@ use std::task::{Context, Poll, Waker};
 use crate::lock::lock;
 use crate::panics;
 
-/// Where wakers are left.
-pub(crate) trait Place {
-    /// Whether the waker, or one of the same task, is there.
-    fn knows(&self, waker: &Waker) -> bool;
-
-    /// Puts the waker there, and gives back the one that stood in its way.
-    fn put(&mut self, waker: Waker) -> Option<Waker>;
-}
-
-/// For one that waits; the last that came counts.
-impl Place for Option<Waker> {
-    fn knows(&self, waker: &Waker) -> bool {
-        self.as_ref().is_some_and(|known| known.will_wake(waker))
-    }
-
-    fn put(&mut self, waker: Waker) -> Option<Waker> {
-        self.replace(waker)
-    }
-}
-
-/// For any number of them.
-impl Place for Vec<Waker> {
-    fn knows(&self, waker: &Waker) -> bool {
-        self.iter().any(|known| known.will_wake(waker))
-    }
-
-    fn put(&mut self, waker: Waker) -> Option<Waker> {
-        self.push(waker);
-        None
-    }
-}
-
 /// Looks at what `mutex` guards: it yields a value, or the place where whoever waits for one leaves a waker. It may be
-/// asked twice.
-pub(crate) fn poll<T, R, P: Place>(
+/// asked twice. The last waker that is left in a place counts.
+pub(crate) fn poll<T, R>(
     mutex: &Mutex<T>,
     cx: &Context<'_>,
-    mut look: impl FnMut(&mut T) -> Result<R, &mut P>,
+    mut look: impl FnMut(&mut T) -> Result<R, &mut Option<Waker>>,
 ) -> Poll<R> {
     // Declared before the lock is taken, so dropped behind it.
     let mut clone = None;
@@ -56,11 +24,11 @@ pub(crate) fn poll<T, R, P: Place>(
             Ok(ready) => return Poll::Ready(ready),
             Err(place) => place,
         };
-        if place.knows(cx.waker()) {
+        if place.as_ref().is_some_and(|known| known.will_wake(cx.waker())) {
             return Poll::Pending;
         }
         if let Some(waker) = clone.take() {
-            let before = place.put(waker);
+            let before = place.replace(waker);
             drop(guarded);
             panics::discard(before);
             return Poll::Pending;

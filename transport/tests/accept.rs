@@ -11,7 +11,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use httpfsm::config::ServerConfig;
-use httpfsm::handler::{Handler, Request};
+use httpfsm::handler::{ConnectionInfo, Failure, Handler, Request, Subscriber};
 use httpfsm::peer::Peer;
 use httpfsm_transport::memory::{MemoryWire, pair};
 use httpfsm_transport::{Accept, Accepted, Clock, Inline, Service, accept};
@@ -99,6 +99,43 @@ fn a_connection_that_is_lost_before_it_is_accepted_delays_no_other() {
     let mut listening = bench.listen([aborted(), Ok(()), aborted(), Ok(())]);
     assert!(poll(&mut listening).is_pending());
     assert_eq!(bench.counts(), (5, 2));
+}
+
+/// Hears why nothing can be accepted.
+#[derive(Default)]
+struct Failures(Mutex<Vec<String>>);
+
+impl Subscriber for Failures {
+    fn failed(&self, _: Option<&ConnectionInfo>, failure: Failure, text: &str) {
+        self.0.lock().unwrap().push(format!("{failure}: {text}"));
+    }
+}
+
+#[test]
+fn an_executor_that_panics_costs_one_connection_and_a_pause_and_is_told() {
+    let failures = Arc::<Failures>::default();
+    let subscriber: Arc<dyn Subscriber> = Arc::clone(&failures) as _;
+    let (clock, config) = (Clock::manual(), ServerConfig::default());
+    let handler = |_: Request| async { "fine" };
+    let service = Service::new(config, clock.clone(), Arc::new(Inline), Some(subscriber), handler);
+    let listener = Script { says: [Ok(()), Ok(())].into(), asked: Arc::default(), peers: Arc::default() };
+    let tries = AtomicUsize::new(0);
+    let served = Arc::new(Mutex::new(Vec::new()));
+    let keep = Arc::clone(&served);
+    let spawn = move |driver| {
+        assert!(tries.fetch_add(1, Ordering::SeqCst) > 0, "no thread is left");
+        keep.lock().unwrap().push(driver);
+    };
+    let handle = service.handle(vec![Peer::Unix(Some("/run/a".into()))]);
+    let mut listening = Box::pin(accept(listener, Arc::clone(&service), handle, spawn));
+    assert!(poll(&mut listening).is_pending());
+    let told =
+        "accept: No connection can be accepted at unix:/run/a: the executor panicked: no thread is left.";
+    assert_eq!(*failures.0.lock().unwrap(), [told]);
+    assert_eq!((served.lock().unwrap().len(), service.held()[0]), (0, 0));
+    clock.advance(Duration::from_millis(5));
+    assert!(poll(&mut listening).is_pending());
+    assert_eq!(served.lock().unwrap().len(), 1);
 }
 
 #[test]

@@ -17,6 +17,7 @@ use httpfsm_transport::{Accept, Accepted, Clock, Inline, Service, Spawner, Wire,
 #[derive(Default)]
 struct Heard {
     failures: Mutex<Vec<String>>,
+    lost: Mutex<Vec<String>>,
     requests: Mutex<usize>,
     hears_no_requests: bool,
 }
@@ -35,6 +36,10 @@ impl Subscriber for Heard {
     fn failed(&self, connection: Option<&ConnectionInfo>, failure: Failure, text: &str) {
         let channel = connection.map_or("-", |connection| &connection.channel);
         self.failures.lock().unwrap().push(format!("{channel} {failure}: {text}"));
+    }
+
+    fn connection_lost(&self, connection: &ConnectionInfo, text: &str) {
+        self.lost.lock().unwrap().push(format!("{} {text}", connection.channel));
     }
 
     fn request(&self, _: &ConnectionInfo, _: RequestRef<'_>) {
@@ -96,6 +101,17 @@ fn what_the_peer_does_is_no_failure() {
     assert_eq!(failures("/", stays), [""; 0]);
     assert_eq!(failures("/echo", MemoryClient::close_write), [""; 0]);
     assert_eq!(failures("/echo", MemoryClient::reset), [""; 0]);
+}
+
+#[test]
+fn how_a_connection_was_lost_is_told() {
+    let lost = |then: fn(&MemoryClient)| {
+        let heard = heard_of(Heard::default(), Bodies::Streamed, "/echo", then);
+        heard.lost.lock().unwrap().clone()
+    };
+    assert_eq!(lost(MemoryClient::reset), ["server.clisrv_1 connection reset"]);
+    assert_eq!(lost(stays), [""; 0]);
+    assert_eq!(lost(MemoryClient::close_write), [""; 0]);
 }
 
 #[test]

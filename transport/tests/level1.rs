@@ -4,6 +4,7 @@
 #[path = "wires/faulty.rs"]
 mod faulty;
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
@@ -67,6 +68,43 @@ fn events<W: Wire>(connection: &mut Connection<W, Never>) -> Vec<Event> {
 
 fn answer<'a>(fields: &'a Fields, body: BodyRef<'a>) -> ResponseRef<'a> {
     ResponseRef { status: Status::OK, fields, body }
+}
+
+/// An answer of 300 octets on a wire that holds 100, ended by a `finish` that was dropped while it waited.
+fn finish_dropped() -> (MemoryWire, Connection<MemoryWire, Never>) {
+    let (mut peer, far) = pair(100);
+    let mut connection = over(far);
+    send(&mut peer, GET);
+    events(&mut connection);
+    connection.respond(answer(&Fields::new(), BodyRef::Stream { length: Some(300) })).unwrap();
+    let mut cx = cx();
+    assert!(pin!(connection.write(vec![b'x'; 300])).poll(&mut cx).is_ready());
+    assert!(pin!(connection.finish(None)).poll(&mut cx).is_pending());
+    (peer, connection)
+}
+
+#[test]
+fn an_end_that_was_dropped_while_it_waited_is_asked_for_again() {
+    let (mut peer, mut connection) = finish_dropped();
+    let mut text = String::new();
+    while pin!(connection.finish(None)).poll(&mut cx()).map(Result::unwrap).is_pending() {
+        text += &received(&mut peer);
+    }
+    text += &received(&mut peer);
+    assert!(text.ends_with(&"x".repeat(300)));
+    let again = pin!(connection.finish(None)).poll(&mut cx());
+    assert!(matches!(again, Poll::Ready(Err(_))), "no answer is under way");
+}
+
+#[test]
+fn an_end_that_is_asked_for_again_after_the_connection_was_lost_says_so() {
+    let (peer, mut connection) = finish_dropped();
+    drop(peer);
+    assert!(matches!(pin!(connection.finish(None)).poll(&mut cx()), Poll::Ready(Err(_))));
+    let (peer, mut connection) = finish_dropped();
+    drop(peer);
+    events(&mut connection);
+    assert!(matches!(pin!(connection.finish(None)).poll(&mut cx()), Poll::Ready(Err(_))));
 }
 
 #[test]

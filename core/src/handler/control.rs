@@ -32,7 +32,8 @@ pub struct ConnectionInfo {
 /// transport that reuses a control for the next request first makes sure that nobody else holds it; what is asked
 /// on behalf of a request that is already answered does nothing.
 ///
-/// Several futures may wait on the same event at once: an implementation wakes each waker that it was polled with.
+/// Several futures may wait on the same event at once. Each has a [`Waiter`] of its own, under which an implementation keeps
+/// the waker that it was polled with last; a future that is dropped has it [forgotten](Self::forget).
 pub trait Control: Send + Sync {
     /// Sends `100 Continue` if the request expects it and it was not sent yet (RFC 9110 section 10.1.1).
     fn send_continue(&self);
@@ -44,18 +45,65 @@ pub trait Control: Send + Sync {
     fn informational(&self, status: Status, fields: Fields);
 
     /// Ready when the peer ended its side of the connection (it may still read the answer).
-    fn poll_peer_ended(&self, cx: &mut Context<'_>) -> Poll<()>;
+    fn poll_peer_ended(&self, waiter: &mut Waiter, cx: &mut Context<'_>) -> Poll<()>;
 
     /// Ready when nothing can reach the peer any more.
-    fn poll_disconnected(&self, cx: &mut Context<'_>) -> Poll<()>;
+    fn poll_disconnected(&self, waiter: &mut Waiter, cx: &mut Context<'_>) -> Poll<()>;
 
     /// Ready when the 101, or the 2xx to CONNECT, has left, or when it is certain that none will.
-    fn poll_upgrade(&self, cx: &mut Context<'_>) -> Poll<Result<Upgraded, UpgradeError>>;
+    fn poll_upgrade(&self, waiter: &mut Waiter, cx: &mut Context<'_>)
+    -> Poll<Result<Upgraded, UpgradeError>>;
+
+    /// Nobody waits under this key any more. Called for each [`Waiter`] that has one. The default does nothing.
+    fn forget(&self, waiter: &mut Waiter) {
+        let _ = waiter;
+    }
+
+    /// The request is to count as one that is with the application until [`release_place`](Self::release_place), also when
+    /// its handler has ended before. The default does nothing: requests are not counted.
+    fn hold_place(&self) {}
+
+    /// The end of what a call of [`hold_place`](Self::hold_place) began.
+    fn release_place(&self) {}
 
     /// Whether nothing can reach the peer any more, without waiting. The default polls with a waker that does
     /// nothing.
     fn is_disconnected(&self) -> bool {
-        self.poll_disconnected(&mut Context::from_waker(Waker::noop())).is_ready()
+        let mut waiter = Waiter::default();
+        let is_so = self.poll_disconnected(&mut waiter, &mut Context::from_waker(Waker::noop())).is_ready();
+        if waiter.0.is_some() {
+            self.forget(&mut waiter);
+        }
+        is_so
+    }
+}
+
+/// Who waits for an event of a connection: the key under which a [`Control`] keeps its waker, given by the control at the
+/// first poll that waits.
+#[derive(PartialEq, Eq, Hash, Debug, Default)]
+pub struct Waiter(pub Option<usize>);
+
+/// A control, and who waits for one of its events.
+pub(super) struct Waiting {
+    control: Arc<dyn Control>,
+    waiter: Waiter,
+}
+
+impl Waiting {
+    pub(super) fn new(control: &Arc<dyn Control>) -> Self {
+        Self { control: Arc::clone(control), waiter: Waiter::default() }
+    }
+
+    pub(super) fn poll<T>(&mut self, poll: impl FnOnce(&dyn Control, &mut Waiter) -> Poll<T>) -> Poll<T> {
+        poll(&*self.control, &mut self.waiter)
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        if self.waiter.0.is_some() {
+            self.control.forget(&mut self.waiter);
+        }
     }
 }
 
@@ -68,15 +116,19 @@ impl Control for () {
 
     fn informational(&self, _status: Status, _fields: Fields) {}
 
-    fn poll_peer_ended(&self, _cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_peer_ended(&self, _waiter: &mut Waiter, _cx: &mut Context<'_>) -> Poll<()> {
         Poll::Pending
     }
 
-    fn poll_disconnected(&self, _cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_disconnected(&self, _waiter: &mut Waiter, _cx: &mut Context<'_>) -> Poll<()> {
         Poll::Pending
     }
 
-    fn poll_upgrade(&self, _cx: &mut Context<'_>) -> Poll<Result<Upgraded, UpgradeError>> {
+    fn poll_upgrade(
+        &self,
+        _waiter: &mut Waiter,
+        _cx: &mut Context<'_>,
+    ) -> Poll<Result<Upgraded, UpgradeError>> {
         Poll::Ready(Err(UpgradeError::Refused))
     }
 }
@@ -84,13 +136,13 @@ impl Control for () {
 /// Resolves when the peer has ended its side of the connection; from
 /// [`Request::peer_ended`](super::Request::peer_ended). It borrows nothing, so it can be raced with anything.
 #[must_use = "futures do nothing unless polled"]
-pub struct PeerEnded(pub(super) Arc<dyn Control>);
+pub struct PeerEnded(pub(super) Waiting);
 
 impl Future for PeerEnded {
     type Output = ();
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        self.0.poll_peer_ended(cx)
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.0.poll(|control, waiter| control.poll_peer_ended(waiter, cx))
     }
 }
 
@@ -103,18 +155,42 @@ impl fmt::Debug for PeerEnded {
 /// Resolves when nothing can reach the peer any more; from
 /// [`Request::disconnected`](super::Request::disconnected). It borrows nothing, so it can be raced with anything.
 #[must_use = "futures do nothing unless polled"]
-pub struct Disconnected(pub(super) Arc<dyn Control>);
+pub struct Disconnected(pub(super) Waiting);
 
 impl Future for Disconnected {
     type Output = ();
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        self.0.poll_disconnected(cx)
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.0.poll(|control, waiter| control.poll_disconnected(waiter, cx))
     }
 }
 
 impl fmt::Debug for Disconnected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Disconnected(..)")
+    }
+}
+
+/// Keeps a request among those that are with the application, until it is dropped; from
+/// [`Request::hold_place`](super::Request::hold_place).
+#[must_use = "the place is given back when this is dropped"]
+pub struct HeldPlace(Arc<dyn Control>);
+
+impl HeldPlace {
+    pub(super) fn new(control: &Arc<dyn Control>) -> Self {
+        control.hold_place();
+        Self(Arc::clone(control))
+    }
+}
+
+impl Drop for HeldPlace {
+    fn drop(&mut self) {
+        self.0.release_place();
+    }
+}
+
+impl fmt::Debug for HeldPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HeldPlace(..)")
     }
 }

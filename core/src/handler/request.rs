@@ -5,7 +5,7 @@ use core::fmt;
 use core::mem;
 
 use super::body::Body;
-use super::control::{ConnectionInfo, Control, Disconnected, PeerEnded};
+use super::control::{ConnectionInfo, Control, Disconnected, HeldPlace, PeerEnded, Waiting};
 use super::upgrade::UpgradeFuture;
 use crate::fields::Fields;
 use crate::peer::Peer;
@@ -211,17 +211,28 @@ impl Request {
     /// Take the future, give it to a task of its own, and answer with
     /// [`Response::switching_protocols`](super::Response::switching_protocols).
     pub fn upgrade(&self) -> UpgradeFuture {
-        UpgradeFuture(Arc::clone(&self.control))
+        UpgradeFuture(Waiting::new(&self.control))
     }
 
     /// Resolves when the peer has ended its side of the connection. It may still read: the answer goes out.
     pub fn peer_ended(&self) -> PeerEnded {
-        PeerEnded(Arc::clone(&self.control))
+        PeerEnded(Waiting::new(&self.control))
     }
 
     /// Resolves when nothing can reach the peer any more, so that a long computation can be given up.
+    ///
+    /// A handler is dropped when its connection is lost, unless a future of this that it has polled is alive: then it runs
+    /// on to its end, for `responseless_timeout` at most, and its response is thrown away.
     pub fn disconnected(&self) -> Disconnected {
-        Disconnected(Arc::clone(&self.control))
+        Disconnected(Waiting::new(&self.control))
+    }
+
+    /// Has the request count among those that are with the application (the parameter `maximum_simultaneous_requests`) until
+    /// what this returns is dropped, also when the handler has ended before. For work that a handler begins elsewhere and
+    /// that nobody can stop: a handler is dropped when its connection is lost, and its place would go to the next request
+    /// while the work for this one still runs.
+    pub fn hold_place(&self) -> HeldPlace {
+        HeldPlace::new(&self.control)
     }
 
     /// Whether nothing can reach the peer any more.

@@ -95,6 +95,12 @@ pub trait Subscriber: Send + Sync {
         let _ = connection;
     }
 
+    /// The connection was lost, in the words of the system: it was reset, or nobody answered the probes, or sending failed.
+    /// What that means for the channel comes with [`closed`](Self::closed).
+    fn connection_lost(&self, connection: &ConnectionInfo, text: &str) {
+        let _ = (connection, text);
+    }
+
     /// `HttpChannelClosed`: the channel is over, and why. Nothing follows for this connection.
     fn closed(&self, connection: &ConnectionInfo, reason: CloseReason) {
         let _ = (connection, reason);

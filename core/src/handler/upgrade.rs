@@ -2,7 +2,6 @@
 
 use alloc::boxed::Box;
 use alloc::string::String;
-use alloc::sync::Arc;
 use core::fmt;
 use core::future::{Future, poll_fn};
 use core::pin::Pin;
@@ -10,7 +9,7 @@ use core::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
 
-use super::control::Control;
+use super::control::Waiting;
 
 /// The connection after its upgrade: octets in, octets out. Dropping it closes the connection.
 ///
@@ -178,13 +177,13 @@ impl core::error::Error for IoFailure {}
 /// }
 /// ```
 #[must_use = "futures do nothing unless polled"]
-pub struct UpgradeFuture(pub(super) Arc<dyn Control>);
+pub struct UpgradeFuture(pub(super) Waiting);
 
 impl Future for UpgradeFuture {
     type Output = Result<Upgraded, UpgradeError>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.0.poll_upgrade(cx)
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.poll(|control, waiter| control.poll_upgrade(waiter, cx))
     }
 }
 

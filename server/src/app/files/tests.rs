@@ -529,3 +529,28 @@ fn a_folder_that_is_removed_while_it_is_listed_is_missing_and_not_empty() {
     let error = listing::page(&root, &Target::decode("/").unwrap(), DotNames::WellKnown).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
 }
+
+/// Keeps the work, which nobody has a thread for.
+#[derive(Default)]
+struct Later(Mutex<Vec<Box<dyn FnOnce() + Send>>>);
+
+impl Spawner for Later {
+    fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) {
+        self.0.lock().unwrap().push(work);
+    }
+}
+
+#[test]
+fn file_work_for_a_client_that_has_gone_is_dropped() {
+    let site = Site::new(&[("a", "one")]);
+    let files = Files { spawner: Arc::new(Later::default()), ..site.files() };
+    let held = Arc::clone(&files.site);
+    let mut server = MemoryServer::new(ServerConfig::default(), files);
+    let client = server.connect().unwrap();
+    client.send("GET /a HTTP/1.1\r\nHost: a\r\n\r\n");
+    server.run();
+    assert_eq!(Arc::strong_count(&held), 3, "a job waits");
+    client.reset();
+    server.run();
+    assert_eq!(Arc::strong_count(&held), 2);
+}

@@ -1,0 +1,193 @@
+//! The places of connections at the desk.
+
+use std::mem;
+use std::sync::Arc;
+use std::task::{Context, Waker};
+
+use httpfsm::server::{ChannelId, ChannelStats};
+
+use crate::alarms::{NEVER, Seat};
+use crate::desk::Desk;
+
+/// A channel's place at the desk; dropping it is the end of the channel, whoever drops it and why.
+///
+/// Each connection has one as long as it lives, so it is small.
+pub(crate) struct Lease {
+    /// `None` when the end of the channel was reported.
+    desk: Option<Arc<Desk>>,
+    entry: Entry,
+}
+
+impl Lease {
+    pub(crate) fn new(desk: Arc<Desk>, id: ChannelId) -> Self {
+        let entry = Entry { seat: Seat::new(Some(id)), at: NEVER, task: UNKNOWN };
+        Self { desk: Some(desk), entry }
+    }
+
+    /// Whether the alarm may have rung.
+    #[inline]
+    pub(crate) fn is_due(&self, now: u64) -> bool {
+        now >= self.entry.at
+    }
+
+    /// Has the task of `cx` woken at `at` or earlier. Only what is earlier than before touches the alarms.
+    #[inline]
+    pub(crate) fn arm(&mut self, at: u64, now: u64, cx: &Context<'_>) {
+        if !self.entry.is_armed(at, now, cx.waker()) {
+            self.rearm(at, now, cx.waker());
+        }
+    }
+
+    #[cold]
+    fn rearm(&mut self, at: u64, now: u64, waker: &Waker) {
+        if let Some(desk) = &self.desk {
+            self.entry.arm(desk, at, now, waker);
+        }
+    }
+
+    /// Notes since when the connection is idle, or that it is not (`NEVER`).
+    #[inline]
+    pub(crate) fn rest(&self, idle_since: u64) {
+        self.entry.seat.rest(idle_since);
+    }
+
+    /// Whether the connection is to close when it is idle.
+    #[inline]
+    pub(crate) fn is_evicted(&self) -> bool {
+        self.entry.seat.is_evicted()
+    }
+
+    pub(crate) fn evict(&self) {
+        self.entry.seat.evict();
+    }
+
+    /// Whether the end of the channel is still to come, and to be reported by this lease.
+    #[inline]
+    pub(crate) fn is_open(&self) -> bool {
+        self.desk.is_some()
+    }
+
+    /// The place in other hands, which report the end; this lease is over.
+    pub(crate) fn hand_over(&mut self) -> Self {
+        // It may have been idle before this wake-up, and nobody would close it for another.
+        self.rest(NEVER);
+        Self { desk: self.desk.take(), entry: self.entry.hand_over() }
+    }
+
+    /// The end of the channel, with what it has counted. Only the first call counts.
+    pub(crate) fn end(&mut self, stats: ChannelStats) {
+        if let Some(desk) = self.desk.take() {
+            self.rest(NEVER);
+            self.entry.remove(&desk);
+            self.report(&desk, stats);
+        }
+    }
+
+    /// The end of the channel, whose handler runs on until `until`. `None` if the end was reported before.
+    pub(crate) fn outlive(&mut self, stats: ChannelStats, until: u64) -> Option<Orphan> {
+        let desk = self.desk.take()?;
+        self.rest(NEVER);
+        // Before the channel is reported: the server is not gone in between.
+        desk.begin_orphan();
+        let orphan = Orphan { entry: self.entry.hand_over(), desk, until };
+        self.report(&orphan.desk, stats);
+        Some(orphan)
+    }
+
+    fn report(&self, desk: &Desk, stats: ChannelStats) {
+        if let Some(id) = self.entry.seat.id {
+            desk.closed(id, stats);
+        }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.end(ChannelStats::default());
+    }
+}
+
+/// The place of a handler that runs on after its connection was lost. A drain waits for it, and its time is bounded.
+pub(crate) struct Orphan {
+    desk: Arc<Desk>,
+    entry: Entry,
+    /// When the handler is dropped.
+    until: u64,
+}
+
+impl Orphan {
+    /// Whether its time is over.
+    pub(crate) fn is_due(&self, now: u64) -> bool {
+        now >= self.until
+    }
+
+    /// Has the task of `cx` woken when it is, and at the drain deadline.
+    pub(crate) fn arm(&mut self, now: u64, cx: &Context<'_>) {
+        if !self.entry.is_armed(self.until, now, cx.waker()) {
+            self.entry.arm(&self.desk, self.until, now, cx.waker());
+        }
+    }
+}
+
+impl Drop for Orphan {
+    fn drop(&mut self) {
+        self.entry.remove(&self.desk);
+        self.desk.end_orphan();
+    }
+}
+
+/// An entry among the alarms, by which a drain finds its task, too.
+struct Entry {
+    seat: Arc<Seat>,
+    at: u64,
+    /// The address of the task that the alarm wakes. The seat keeps its waker, so no other task gets that address.
+    task: usize,
+}
+
+impl Entry {
+    /// Whether that task is woken at `at` or earlier.
+    #[inline]
+    fn is_armed(&self, at: u64, now: u64, waker: &Waker) -> bool {
+        self.task == address(waker) && at >= self.at && now < self.at
+    }
+
+    fn arm(&mut self, desk: &Desk, at: u64, now: u64, waker: &Waker) {
+        let Some(id) = self.seat.id else { return };
+        let before = mem::replace(&mut self.task, address(waker));
+        if before != self.task {
+            self.seat.set_waker(waker);
+        }
+        // A deadline that has passed and left no trace must not spin.
+        let at = at.max(now.saturating_add(1));
+        desk.alarms.arm(id.get(), self.at, at, &self.seat);
+        self.at = at;
+        // Whoever has just sent the connections out of service has not found one without an alarm.
+        if before == UNKNOWN && desk.is_going() {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// The same in other hands.
+    fn hand_over(&mut self) -> Self {
+        let at = mem::replace(&mut self.at, NEVER);
+        Self { seat: Arc::clone(&self.seat), at, task: self.task }
+    }
+
+    fn remove(&mut self, desk: &Desk) {
+        if let Some(id) = self.seat.id {
+            desk.alarms.disarm(id.get(), self.at);
+        }
+        self.seat.forget_waker();
+        self.at = NEVER;
+    }
+}
+
+/// The address of no task.
+const UNKNOWN: usize = usize::MAX;
+
+/// What differs between the wakers of two tasks that both live. A task that has no data of its own (`Waker::noop`)
+/// is like any other of its kind, and nobody is woken by it.
+#[inline]
+fn address(waker: &Waker) -> usize {
+    waker.data().addr()
+}

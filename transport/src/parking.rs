@@ -1,0 +1,56 @@
+//! A thread that sleeps until it is woken.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Wake, Waker};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
+
+/// What the thread that made it waits with, and its waker with it. That it was woken is noted here, not in the thread's own
+/// token alone: whatever else parks on the thread takes that.
+pub(crate) struct Parking(Arc<Shared>);
+
+struct Shared {
+    thread: Thread,
+    woken: AtomicBool,
+}
+
+impl Parking {
+    /// For this thread.
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(Shared { thread: thread::current(), woken: AtomicBool::new(false) }))
+    }
+
+    pub(crate) fn waker(&self) -> Waker {
+        Waker::from(Arc::clone(&self.0))
+    }
+
+    /// Sleeps until the waker was called, since the last time that this returned.
+    pub(crate) fn park(&self) {
+        while !self.0.woken.swap(false, Ordering::AcqRel) {
+            thread::park();
+        }
+    }
+
+    /// The same, for so long at most.
+    pub(crate) fn park_timeout(&self, length: Duration) {
+        let began = Instant::now();
+        while !self.0.woken.swap(false, Ordering::AcqRel) {
+            let Some(left) = length.checked_sub(began.elapsed()).filter(|left| !left.is_zero()) else {
+                return;
+            };
+            thread::park_timeout(left);
+        }
+    }
+}
+
+impl Wake for Shared {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.woken.store(true, Ordering::Release);
+        self.thread.unpark();
+    }
+}

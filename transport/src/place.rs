@@ -1,0 +1,68 @@
+//! A request's place among those that may be with the application, of which there are `maximum_simultaneous_requests`.
+//!
+//! The driver gives it back when the request is over, unless work for the request still runs elsewhere, as a blocking
+//! function does whose connection is lost: then whoever ends last gives it back.
+
+use std::mem;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+
+use crate::desk::Desk;
+use crate::lock::lock;
+
+/// The driver has left the place to those who hold it. The other bits count them.
+const LEFT: u32 = 1 << 31;
+
+/// See the module's documentation.
+#[derive(Default)]
+pub(crate) struct Place {
+    holders: AtomicU32,
+    /// To whom it is given back, once the driver has left it.
+    desk: Mutex<Option<Arc<Desk>>>,
+}
+
+impl Place {
+    /// Work that may outlive the request begins.
+    pub(crate) fn hold(&self) {
+        self.holders.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// It is over.
+    pub(crate) fn release(&self) {
+        if self.holders.fetch_sub(1, Ordering::AcqRel) == LEFT | 1 {
+            self.give_back();
+        }
+    }
+
+    /// The request is over, and was counted: gives its place back, or leaves it to those who hold it.
+    #[inline]
+    pub(crate) fn leave(&self, desk: &Arc<Desk>) {
+        if self.holders.load(Ordering::Acquire) == 0 {
+            desk.budget.end_request();
+        } else {
+            self.leave_to_holders(desk);
+        }
+    }
+
+    #[cold]
+    fn leave_to_holders(&self, desk: &Arc<Desk>) {
+        *lock(&self.desk) = Some(Arc::clone(desk));
+        // The last of them may have gone meanwhile.
+        if self.holders.fetch_or(LEFT, Ordering::AcqRel) == 0 {
+            self.give_back();
+        }
+    }
+
+    fn give_back(&self) {
+        let desk = mem::take(&mut *lock(&self.desk));
+        if let Some(desk) = desk {
+            desk.budget.end_request();
+        }
+    }
+
+    /// As new: nobody holds it any more.
+    #[inline]
+    pub(crate) fn renew(&mut self) {
+        *self.holders.get_mut() = 0;
+    }
+}

@@ -1,0 +1,49 @@
+//! Those who wait for the same thing, each under a key of its own: who waits no longer takes its waker along.
+
+use std::task::Waker;
+
+use slab::Slab;
+
+/// See the module's documentation. `T` says what for, where that differs.
+pub(crate) struct Waiters<T>(Slab<(T, Option<Waker>)>);
+
+impl<T> Default for Waiters<T> {
+    fn default() -> Self {
+        Self(Slab::new())
+    }
+}
+
+impl<T> Waiters<T> {
+    /// Where the waker of `key` stands. `None` becomes a key that is free.
+    pub(crate) fn place(&mut self, key: &mut Option<usize>, what: T) -> &mut Option<Waker> {
+        let at = match *key {
+            Some(key) if self.0.contains(key) => key,
+            _ => *key.insert(self.0.insert((what, None))),
+        };
+        &mut self.0[at].1
+    }
+
+    /// The wakers of those that are to be woken. Their keys stay theirs.
+    pub(crate) fn take(&mut self, is_to_be: impl Fn(&T) -> bool) -> Vec<Waker> {
+        let wakers = self
+            .0
+            .iter_mut()
+            .filter_map(|(_, (what, waker))| if is_to_be(what) { waker.take() } else { None });
+        wakers.collect()
+    }
+
+    /// Whether one of those waits, or has waited and is there still.
+    pub(crate) fn any(&self, is_one: impl Fn(&T) -> bool) -> bool {
+        self.0.iter().any(|(_, (what, _))| is_one(what))
+    }
+
+    /// Frees the key; its waker is to be dropped outside of any lock.
+    pub(crate) fn remove(&mut self, key: &mut Option<usize>) -> Option<Waker> {
+        self.0.try_remove(key.take()?)?.1
+    }
+
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+}

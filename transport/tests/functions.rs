@@ -1,0 +1,148 @@
+//! Blocking functions: those whose clients have gone are not begun, those that run keep their places, and none waits for a
+//! thread of its own pool.
+#![allow(clippy::unwrap_used)]
+
+use std::io::Read;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::task::{Context, Poll, Waker};
+use std::thread;
+use std::time::Duration;
+
+use httpfsm::config::{Bodies, ServerConfig};
+use httpfsm::handler::{Request, Response};
+use httpfsm::peer::Peer;
+use httpfsm_transport::memory::{MemoryServer, pair};
+use httpfsm_transport::{BodyReader, Clock, Service, Spawner, Wire, block_on, sync};
+
+const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+
+type Work = Box<dyn FnOnce() + Send>;
+
+/// Keeps the work until somebody takes it.
+#[derive(Clone, Default)]
+struct Later(Arc<Mutex<Vec<Work>>>);
+
+impl Later {
+    fn take(&self) -> Vec<Work> {
+        std::mem::take(&mut *self.0.lock().unwrap())
+    }
+}
+
+impl Spawner for Later {
+    fn spawn_blocking(&self, work: Work) {
+        self.0.lock().unwrap().push(work);
+    }
+}
+
+fn one_at_a_time() -> ServerConfig {
+    ServerConfig { maximum_simultaneous_requests: 1, ..ServerConfig::default() }
+}
+
+#[test]
+fn a_function_whose_client_has_gone_is_not_called() {
+    let (later, calls) = (Later::default(), Arc::new(AtomicUsize::new(0)));
+    let count = Arc::clone(&calls);
+    let handler = sync(later.clone(), move |_: Request| {
+        count.fetch_add(1, Ordering::SeqCst);
+        "fine"
+    });
+    let mut server = MemoryServer::new(one_at_a_time(), handler);
+    let client = server.connect().unwrap();
+    client.send(GET);
+    server.run();
+    client.reset();
+    server.run();
+    assert_eq!(server.held(), [0; 5], "its place is free");
+    let next = server.connect().unwrap();
+    next.send(GET);
+    server.run();
+    later.take().into_iter().for_each(|work| work());
+    server.run();
+    assert!(next.take_text().ends_with("fine"));
+    assert_eq!(calls.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn a_function_that_runs_when_its_client_goes_keeps_its_place_until_it_ends() {
+    let (later, (open, gate)) = (Later::default(), mpsc::channel::<()>());
+    let (begin, begun) = mpsc::channel();
+    let gate = Mutex::new(gate);
+    let handler = sync(later.clone(), move |request: Request| {
+        // What the request holds may go at once.
+        drop(request);
+        let _ = begin.send(());
+        let _ = gate.lock().unwrap().recv();
+        Response::text("fine")
+    });
+    let mut server = MemoryServer::new(one_at_a_time(), handler);
+    let client = server.connect().unwrap();
+    client.send(GET);
+    server.run();
+    let running = thread::spawn(move || later.take().into_iter().for_each(|work| work()));
+    begun.recv().unwrap();
+    client.reset();
+    server.run();
+    assert_eq!(server.held(), [0, 1, 0, 0, 0]);
+    let next = server.connect().unwrap();
+    next.send(GET);
+    server.run();
+    assert!(next.take_text().starts_with("HTTP/1.1 503 "));
+    next.reset();
+    server.run();
+    open.send(()).unwrap();
+    running.join().unwrap();
+    assert_eq!(server.held(), [0; 5]);
+}
+
+/// A pool of one thread.
+struct One(mpsc::Sender<Work>);
+
+impl One {
+    fn start() -> Arc<Self> {
+        let (give, work) = mpsc::channel::<Work>();
+        thread::spawn(move || work.into_iter().for_each(|work| work()));
+        Arc::new(Self(give))
+    }
+}
+
+impl Spawner for One {
+    fn spawn_blocking(&self, work: Work) {
+        let _ = self.0.send(work);
+    }
+}
+
+#[test]
+fn a_function_that_reads_a_body_in_a_file_needs_no_thread_beside_its_own() {
+    let mut config = ServerConfig::default();
+    config.channel.bodies = Some(Bodies::Whole);
+    config.channel.inbuf_overflow = 1000;
+    let pool = One::start();
+    let handler = sync(Arc::clone(&pool), |mut request: Request| {
+        let mut octets = Vec::new();
+        BodyReader::new(request.take_body()).read_to_end(&mut octets).unwrap();
+        octets.len().to_string()
+    });
+    let service = Service::new(config, Clock::system(), pool, None, handler);
+    let (mut near, far) = pair(1 << 20);
+    let driver = service.connect(far, Peer::Unix(None), Peer::Unix(None)).unwrap();
+    let mut cx = Context::from_waker(Waker::noop());
+    let head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 300000\r\nConnection: close\r\n\r\n";
+    let request = [&head[..], &[b'x'; 300_000]].concat();
+    assert!(matches!(near.poll_write(&mut cx, &request), Poll::Ready(Ok(octets)) if octets == request.len()));
+    let (tell, told) = mpsc::channel();
+    thread::spawn(move || {
+        let mut response = vec![0; 1000];
+        block_on(async {
+            let mut driver = std::pin::pin!(driver);
+            std::future::poll_fn(|cx| {
+                let _ = driver.as_mut().poll(cx);
+                near.poll_read(cx, &mut response).map(|octets| octets.map(|octets| response.truncate(octets)))
+            })
+            .await
+        })
+        .map(|()| tell.send(String::from_utf8_lossy(&response).into_owned()))
+    });
+    let response = told.recv_timeout(Duration::from_secs(20)).expect("the pool waits for itself");
+    assert!(response.ends_with("\r\n\r\n300000"), "{response}");
+}

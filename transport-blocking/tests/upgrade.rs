@@ -213,7 +213,6 @@ fn what_a_connection_was_waited_for_with_is_not_dropped_by_the_loop() {
     let (tell, told) = mpsc::channel();
     let server = Server::on(Blocking::default().workers(2), ServerConfig::default())
         .listen_tcp("127.0.0.1:0".parse().unwrap())
-        .unwrap()
         .serve(sync(move |request: Request| {
             let (upgrade, tell) = (request.upgrade(), tell.clone());
             thread::spawn(move || {
@@ -246,7 +245,6 @@ fn code_whose_panic_panics_again_gives_its_thread_back() {
     }
     let server = Server::on(Blocking::default().workers(2).tunnels(1), ServerConfig::default())
         .listen_tcp("127.0.0.1:0".parse().unwrap())
-        .unwrap()
         .serve(sync(|request: Request| {
             match tunnel(request.upgrade(), |_| std::panic::resume_unwind(Box::new(Again))) {
                 Ok(()) => Response::switching_protocols("x"),

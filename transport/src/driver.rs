@@ -119,16 +119,17 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         if self.lease.is_evicted() {
             let _ = self.channel.handle(&turn.now, Input::Evict);
         }
-        if std::mem::take(&mut self.overgrown) {
+        if self.overgrown {
+            self.overgrown = false;
             let _ = self.channel.handle(&turn.now, Input::Busy);
         }
         if self.service.desk.is_going() && self.go_out(&turn.now).is_ready() {
             return Poll::Ready(());
         }
 
-        let lent = worker::lend(self.channel.untaped());
+        let loan = worker::lend(self.channel.untaped());
         let outcome = self.turns(&mut turn, cx);
-        lent.take_back(self.channel.untaped());
+        worker::take_back(self.channel.untaped(), loan);
         if outcome.is_ready() {
             return outcome;
         }
@@ -262,7 +263,8 @@ impl<H: Handler, W: Wire> Driver<H, W> {
     /// hears nothing, also one that another thread would have polled at once.
     fn outputs(&mut self, turn: &mut Turn<'_>, cx: &mut Context<'_>) -> bool {
         let is_request = self.take_outputs(turn, cx);
-        if std::mem::take(&mut turn.told) {
+        if turn.told {
+            turn.told = false;
             turn.ask |= self.exchange.as_ref().is_some_and(|exchange| exchange.pipe.wake(cx.waker()));
         }
         is_request

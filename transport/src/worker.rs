@@ -12,39 +12,39 @@ thread_local! {
     static SHARD: Cell<usize> = const { Cell::new(usize::MAX) };
 }
 
-/// The thread's buffers, lent to a channel for one wake-up. Where they are lent already, or the thread is ending, the
-/// channel makes its own. Dropping it has them stay with the thread, whatever the channel gave back.
-pub(crate) struct Lent(Option<Box<Loan>>);
-
-/// Lends the thread's buffers to the channel. What an earlier channel kept (output that its peer does not read, or a
-/// panic) is made anew first, or else every later one would do so for itself.
-#[inline]
-pub(crate) fn lend(channel: &mut Channel) -> Lent {
-    let mut loan = LOAN.try_with(Cell::take).ok().flatten();
-    if let Some(loan) = &mut loan {
-        loan.refill();
-        channel.adopt(loan);
-    }
-    Lent(loan)
+/// Lends the thread's buffers to the channel for one wake-up. Where they are lent already, or the thread is ending,
+/// others are made. What an earlier channel kept (output that its peer does not read, or a panic) is made anew first, or
+/// else every later one would do so for itself.
+#[inline(always)]
+pub(crate) fn lend(channel: &mut Channel) -> Box<Loan> {
+    let mut loan = match LOAN.try_with(Cell::take) {
+        Ok(Some(loan)) => loan,
+        Ok(None) | Err(_) => make(),
+    };
+    loan.refill();
+    channel.adopt(&mut loan);
+    loan
 }
 
-impl Lent {
-    /// Takes the buffers back.
-    #[inline]
-    pub(crate) fn take_back(mut self, channel: &mut Channel) {
-        if let Some(loan) = &mut self.0 {
-            channel.release(loan);
-        }
+/// Takes the buffers back.
+#[inline(always)]
+pub(crate) fn take_back(channel: &mut Channel, mut loan: Box<Loan>) {
+    channel.release(&mut loan);
+    match LOAN.try_with(|place| place.replace(Some(loan))) {
+        Ok(None) => {}
+        // Only where this driver has polled another, or the thread is ending.
+        other => discard(other.ok()),
     }
 }
 
-impl Drop for Lent {
-    #[inline]
-    fn drop(&mut self) {
-        if let Some(loan) = self.0.take() {
-            let _ = LOAN.try_with(|place| place.set(Some(loan)));
-        }
-    }
+#[cold]
+fn make() -> Box<Loan> {
+    Box::default()
+}
+
+#[cold]
+fn discard<T>(thing: T) {
+    drop(thing);
 }
 
 /// Whether a driver is being polled on this thread. Asked where a thread is about to wait, so it costs the polls

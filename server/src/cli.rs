@@ -4,7 +4,9 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::app::App;
 use crate::draw::{Format, Machine};
@@ -25,11 +27,30 @@ impl Cli {
     pub(crate) fn read() -> (Self, Vec<String>) {
         let command = Self::command();
         let read = environment::without_foreign_values(command.clone()).try_get_matches();
+        let read = read.and_then(|matches| needs_are_met(&matches).map(|()| matches));
         match read.and_then(|matches| Self::from_arg_matches(&matches)) {
             Ok(cli) => (cli, environment::unknown(&command)),
             Err(error) => environment::name_source(error, &command).exit(),
         }
     }
+}
+
+/// Flags that mean something beside another one only. In the environment, which may be that of several programs, they may
+/// stand without it.
+const NEEDS: [(&str, &str); 3] =
+    [("unix_mode", "unix"), ("record_sample", "record"), ("record_mask_bodies", "record")];
+
+fn needs_are_met(matches: &ArgMatches) -> Result<(), clap::Error> {
+    let Some(serve) = matches.subcommand_matches("serve") else { return Ok(()) };
+    for (flag, needed) in NEEDS {
+        let is_given = serve.value_source(flag) == Some(ValueSource::CommandLine);
+        if is_given && serve.value_source(needed).is_none() {
+            let flag = flag.replace('_', "-");
+            let message = format!("--{flag} means something beside --{needed} only, which is missing");
+            return Err(Cli::command().error(ErrorKind::MissingRequiredArgument, message));
+        }
+    }
+    Ok(())
 }
 
 #[derive(Subcommand)]
@@ -42,7 +63,8 @@ pub(crate) enum Command {
 /// Serve HTTP until SIGTERM, SIGQUIT or Ctrl-C, then drain; a second signal quits at once.
 ///
 /// Every flag can also be given in the environment: --head-timeout as HTTPFSM_HEAD_TIMEOUT, and DIR as HTTPFSM_ROOT. There,
-/// --unix can be given once. An empty variable is as if it were not there, but for HTTPFSM_IDENTITY: no Server field.
+/// --unix can be given once. An empty variable counts as unset. Two exceptions: HTTPFSM_IDENTITY (no Server field) and
+/// HTTPFSM_ORIGINS (an error).
 #[derive(clap::Args)]
 #[command(after_help = "\
 A TIME is a number of seconds or has a unit, as in 500ms, 2s, 5m; 0 or none: no deadline.
@@ -81,18 +103,41 @@ pub(crate) struct Serve {
         env = "HTTPFSM_UNIX_MODE",
         hide_env = true,
         value_name = "MODE",
-        value_parser = mode,
-        requires = "unix"
+        value_parser = mode
     )]
     pub(crate) unix_mode: Option<u32>,
 
     /// Start from the hardened defaults; what is given by flag or environment still wins
-    #[arg(long, env = "HTTPFSM_HARDENED", hide_env = true, value_name = "BOOL", action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", hide_default_value = true, value_parser = switch)]
+    #[arg(
+        long,
+        env = "HTTPFSM_HARDENED",
+        hide_env = true,
+        value_name = "BOOL",
+        action = ArgAction::Set,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        default_value = "false",
+        hide_default_value = true,
+        value_parser = switch
+    )]
     pub(crate) hardened: bool,
 
     /// Log each connection that opens or closes, each refusal and each failure to the standard error stream; without it,
     /// failures and connections that a limit turns away, at most one line a second of each kind
-    #[arg(long, env = "HTTPFSM_LOG", hide_env = true, value_name = "BOOL", action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", hide_default_value = true, value_parser = switch)]
+    #[arg(
+        long,
+        env = "HTTPFSM_LOG",
+        hide_env = true,
+        value_name = "BOOL",
+        action = ArgAction::Set,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        default_value = "false",
+        hide_default_value = true,
+        value_parser = switch
+    )]
     pub(crate) log: bool,
 
     /// Record connections to DIR, each to a file for `httpfsm replay`: the first 1,000, 1 MiB each. SIGUSR1 switches it
@@ -101,22 +146,39 @@ pub(crate) struct Serve {
     pub(crate) record: Option<PathBuf>,
 
     /// Record one connection in N; 0: all, but only from SIGUSR1 on
-    #[arg(
-        long,
-        env = "HTTPFSM_RECORD_SAMPLE",
-        hide_env = true,
-        value_name = "N",
-        requires = "record",
-        default_value_t = 1
-    )]
+    #[arg(long, env = "HTTPFSM_RECORD_SAMPLE", hide_env = true, value_name = "N", default_value_t = 1)]
     pub(crate) record_sample: u64,
 
     /// Hide bodies in recordings, as the values of Authorization, Proxy-Authorization, Cookie and Set-Cookie always are
-    #[arg(long, env = "HTTPFSM_RECORD_MASK_BODIES", hide_env = true, value_name = "BOOL", action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", hide_default_value = true, value_parser = switch, requires = "record")]
+    #[arg(
+        long,
+        env = "HTTPFSM_RECORD_MASK_BODIES",
+        hide_env = true,
+        value_name = "BOOL",
+        action = ArgAction::Set,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        default_value = "false",
+        hide_default_value = true,
+        value_parser = switch
+    )]
     pub(crate) record_mask_bodies: bool,
 
     /// Serve names that begin with a dot as well, with --app files; else only .well-known is, at the root
-    #[arg(long, env = "HTTPFSM_HIDDEN", hide_env = true, value_name = "BOOL", action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", hide_default_value = true, value_parser = switch)]
+    #[arg(
+        long,
+        env = "HTTPFSM_HIDDEN",
+        hide_env = true,
+        value_name = "BOOL",
+        action = ArgAction::Set,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        default_value = "false",
+        hide_default_value = true,
+        value_parser = switch
+    )]
     pub(crate) hidden: bool,
 
     /// Content types by extension for --app files, before those that the program knows: lines of a type and its

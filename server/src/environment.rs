@@ -12,7 +12,7 @@ use clap::{Arg, Command};
 /// What all our variables begin with.
 const PREFIX: &str = "HTTPFSM_";
 
-/// Variables whose empty value says something: no `Server` field, or a mistake in who may connect.
+/// Variables whose empty value counts: no `Server` field, and an error, as an empty list could let everybody in.
 const MAY_BE_EMPTY: [&str; 2] = ["HTTPFSM_IDENTITY", "HTTPFSM_ORIGINS"];
 
 /// A command that does not look at the variables that are not set for it: those that platforms fill, and empty ones.
@@ -62,10 +62,12 @@ fn is_platforms(rest: &str) -> bool {
 }
 
 fn told(name: &str, known: &[&str]) -> String {
-    let likeness = |known: &&&str| (strsim::jaro_winkler(name, known) * 1000.0) as u32;
-    match known.iter().max_by_key(likeness).filter(|known| likeness(known) > 900) {
-        Some(nearest) => format!("the variable {name} means nothing here; there is {nearest}"),
-        None => format!("the variable {name} means nothing here"),
+    // What all begin with makes none alike.
+    let rest = |name: &str| name.strip_prefix(PREFIX).unwrap_or_default().to_owned();
+    let likeness = |known: &&&str| (strsim::jaro_winkler(&rest(name), &rest(known)) * 1000.0) as u32;
+    match known.iter().max_by_key(likeness).filter(|known| likeness(known) > 850) {
+        Some(nearest) => format!("The variable {name} is unknown and ignored. Did you mean {nearest}?"),
+        None => format!("The variable {name} is unknown and ignored."),
     }
 }
 
@@ -129,12 +131,12 @@ mod tests {
     fn what_nobody_knows_is_told_with_what_it_may_mean() {
         let known = ["HTTPFSM_HEAD_TIMEOUT", "HTTPFSM_BODY_TIMEOUT", "HTTPFSM_LOG"];
         for (name, told_of) in [
-            ("HTTPFSM_HEDA_TIMEOUT", "; there is HTTPFSM_HEAD_TIMEOUT"),
-            ("HTTPFSM_HEAD_TIMEOUT_", "; there is HTTPFSM_HEAD_TIMEOUT"),
+            ("HTTPFSM_HEDA_TIMEOUT", " Did you mean HTTPFSM_HEAD_TIMEOUT?"),
+            ("HTTPFSM_HEAD_TIMEOUT_", " Did you mean HTTPFSM_HEAD_TIMEOUT?"),
             ("HTTPFSM_COLOUR", ""),
         ] {
             assert!(is_unknown(name, &known), "{name}");
-            assert_eq!(told(name, &known), format!("the variable {name} means nothing here{told_of}"));
+            assert_eq!(told(name, &known), format!("The variable {name} is unknown and ignored.{told_of}"));
         }
         assert!(!is_unknown("HTTPFSM_LOG", &known));
     }

@@ -5,7 +5,7 @@ use std::error::Error;
 use std::io::{self, Write};
 use std::num::NonZeroUsize;
 use std::panic;
-use std::path::{Path, PathBuf};
+use std::path::{Path, PathBuf, absolute};
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
@@ -68,10 +68,10 @@ pub(crate) fn run(options: &Serve) -> Result<(), Box<dyn Error>> {
     let rig_timeout = if options.app == App::Echo { rig_timeout() } else { None };
     let config = configuration(options, rig_timeout);
     descriptors::raise(options.parameters.gives("max_connections").then_some(config.max_connections));
-    let recordings = Recordings::new(options)?;
     if let (App::Files, Some(folder)) = (options.app, &options.record) {
         is_apart(folder, root(options))?;
     }
+    let recordings = Recordings::new(options)?;
     let plan = Plan {
         config,
         tcp: options.unix.is_empty() || options.parameters.gives("host") || options.parameters.gives("port"),
@@ -103,7 +103,10 @@ fn root(options: &Serve) -> &Path {
 
 /// Recordings are not to be served: they hold what others have sent.
 fn is_apart(recordings: &Path, root: &Path) -> Result<(), String> {
-    let (Ok(inner), Ok(outer)) = (recordings.canonicalize(), root.canonicalize()) else { return Ok(()) };
+    // What is not there yet is to be made, in what is.
+    let parents = absolute(recordings).unwrap_or_else(|_| recordings.to_owned());
+    let inner = parents.ancestors().find_map(|folder| folder.canonicalize().ok());
+    let (Some(inner), Ok(outer)) = (inner, root.canonicalize()) else { return Ok(()) };
     if !inner.starts_with(outer) {
         return Ok(());
     }
@@ -186,6 +189,7 @@ fn configuration(options: &Serve, rig_timeout: Option<Duration>) -> ServerConfig
         }
         // They read no body: none is to be kept for them.
         App::Files | App::Hello => config.channel.bodies = Some(Bodies::Streamed),
+        // What is measured is what a transport does by itself.
         App::Bench => {}
     }
     if let Some(timeout) = rig_timeout {
@@ -228,6 +232,10 @@ fn start(transport: impl Moves, handler: impl Handler, plan: Plan) -> Result<Ser
     for path in &plan.unix {
         listeners.push(Listener::unix(path, &options)?);
     }
+    // Connections inherit the options that their listener has when the system accepts them.
+    listeners.iter().try_for_each(|listener| listener.apply(&options))?;
+    // Before anybody is served: where it fails nobody is cut. Who connects now waits.
+    announce(listeners.iter().map(Listener::local_addr))?;
     let server = Server::on(transport, plan.config).options(options);
     let server = listeners.into_iter().fold(server, Server::listener);
     let server = if plan.log { server.subscriber(Log) } else { server.subscriber(Troubles) };
@@ -238,17 +246,15 @@ fn start(transport: impl Moves, handler: impl Handler, plan: Plan) -> Result<Ser
     let handle = server.serve(handler)?;
     let counted = handle.clone();
     plan.stats.connect(move || counted.stats());
-    // Before the first line is printed: whoever reads it may send a signal at once.
+    // Those that came since they were caught wait.
     signals.obey(handle.clone(), plan.recordings)?;
-    announce(handle.local_addrs())?;
     Ok(handle)
 }
 
 /// Says on the standard output which listeners answer. Whoever started the program may wait for these lines; it does not
 /// wait for long for whoever reads them, and serves on where nobody does.
-fn announce(listeners: &[Peer]) -> io::Result<()> {
-    let lines: String =
-        listeners.iter().map(|listener| format!("listening on {}\n", url(listener))).collect();
+fn announce<'a>(listeners: impl Iterator<Item = &'a Peer>) -> io::Result<()> {
+    let lines: String = listeners.map(|listener| format!("listening on {}\n", url(listener))).collect();
     let (done, printed) = mpsc::sync_channel(1);
     let print = move || {
         let mut stdout = Stdout::lock();

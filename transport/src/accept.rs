@@ -22,8 +22,10 @@ const FORBIDDEN: u32 = 64;
 /// Connections accepted before others get their turn.
 const TURNS: u32 = 64;
 
-/// Connections that one listener takes after it was told to close: no system lets more wait.
+/// Connections that one listener takes after the server went out: who connects without end does not hold up the drain.
 const WAITING: usize = 65_536;
+/// Failures in a row after which it gives those up that still wait: about ten seconds.
+const FAILURES: u32 = 16;
 
 /// A listener in a runtime.
 pub trait Accept: Send + 'static {
@@ -94,17 +96,37 @@ pub fn accept<A: Accept, H: Handler>(
                 }
             }
         }
+        // The server goes out. Those that wait now would be reset with the listener, and with them their requests.
+        let (mut backoff, mut failures) = (Backoff::default(), 0);
         for _ in 0..WAITING {
-            match open.listener.accept_waiting() {
+            if open.listening.is_cut() {
+                break;
+            }
+            let listener = &mut open.listener;
+            let accepted =
+                poll_fn(|cx| poll_in_turn(&mut turns, cx, |_| Poll::Ready(listener.accept_waiting())));
+            let served = match accepted.await {
                 Ok((wire, peername, sockname)) => {
-                    let connected = service.connect(wire, peername, sockname);
-                    // The next may find a thread again.
-                    let _ = connected.map(|driver| run(&spawn, driver));
+                    let admitted = open.listening.admit(&peername, &sockname).await;
+                    let opened = service.open(wire, peername, sockname, admitted);
+                    opened.map_or(Ok(()), |driver| run(&spawn, driver))
                 }
-                // One that was lost again says nothing of the next.
-                Err(error)
-                    if error.kind() != io::ErrorKind::WouldBlock && backoff.failed(&error).is_none() => {}
-                Err(_) => break,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) => Err(error),
+            };
+            match served {
+                Ok(()) => (backoff, failures) = (Backoff::default(), 0),
+                Err(error) => {
+                    if let Some(pause) = backoff.failed(&error) {
+                        handle.cannot_accept(&error);
+                        failures += 1;
+                        if failures == FAILURES {
+                            break;
+                        }
+                        open.listening.evict();
+                        open.listening.pause_while_draining(pause).await;
+                    }
+                }
             }
         }
     }

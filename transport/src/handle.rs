@@ -111,7 +111,17 @@ impl Listening {
     /// Resolves after `length`, or when the server goes out of service: what an accept loop awaits when accepting
     /// failed ([`Backoff`](crate::Backoff)).
     pub async fn pause(&self, length: Duration) {
-        self.wait(length, || false).await;
+        self.wait(length, || self.desk.is_going()).await;
+    }
+
+    /// Resolves after `length`, or when all is cut.
+    pub(crate) async fn pause_while_draining(&self, length: Duration) {
+        self.wait(length, || self.is_cut()).await;
+    }
+
+    /// Whether the drain deadline has come.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.desk.is_cut()
     }
 
     /// The machine's verdict on a connection that was accepted. Where the server is full, channels that have been idle for
@@ -129,7 +139,7 @@ impl Listening {
                 return verdict;
             }
             let patience = until.saturating_sub(desk.clock.now());
-            if patience == 0 || desk.is_going() || !desk.evict() {
+            if patience == 0 || !desk.evict() {
                 return desk.admit(peername, sockname);
             }
             // Another listener may take the place that becomes free.
@@ -146,8 +156,7 @@ impl Listening {
         let Self { desk, key, seat } = self;
         let until = desk.clock.now().saturating_add(millis(length));
         let (alarm, mut known) = (Alarm { desk, seat, key: *key, at: until }, None);
-        let mut is_over =
-            Until::new(&**desk, |desk: &Desk| desk.is_going() || desk.clock.now() >= until || is_over());
+        let mut is_over = Until::new(&**desk, |desk: &Desk| desk.clock.now() >= until || is_over());
         poll_fn(|cx| {
             if !known.as_ref().is_some_and(|known: &Waker| known.will_wake(cx.waker())) {
                 seat.set_waker(cx.waker());

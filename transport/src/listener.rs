@@ -7,12 +7,15 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
 use httpfsm::peer::Peer;
 use rustix::fs::Mode;
 use rustix::process::umask;
 use socket2::{Domain, Protocol, SockAddr, Socket, TcpKeepalive, Type};
+
+use crate::lock::lock;
 
 /// Options of the sockets that a server makes or is given. Linux hands those of a listener on to what it accepts, so
 /// they cost no system call per connection.
@@ -23,8 +26,8 @@ pub struct SocketOptions {
     /// Connections that may wait to be accepted. Default 1024.
     pub backlog: i32,
     /// After how much silence TCP probes whether the peer is there. Four probes follow, each a quarter of this apart, and
-    /// without an answer the connection is lost: after twice this time. In whole seconds, at least 4. Default 60 s; `None`:
-    /// never. It ends the work for peers that are gone without a word; deadlines end those that are silent.
+    /// without an answer the connection is lost: after twice this time. In whole seconds, from 4 to 32,767. Default 60 s;
+    /// `None`: never. It ends the work for peers that are gone without a word; deadlines end those that are silent.
     pub keepalive: Option<Duration>,
     /// Permissions of the path of a Unix socket, as in `0o660`. Default `None`: those that the umask leaves.
     pub unix_mode: Option<u32>,
@@ -47,6 +50,13 @@ impl Default for SocketOptions {
 
 /// Keepalive probes without an answer, after which a connection is lost.
 const PROBES: u32 = 4;
+/// The longest silence before a probe that Linux knows.
+const LONGEST_SILENCE: Duration = Duration::from_secs(32_767);
+/// How often a port is looked for that is free at all addresses of a host.
+const TRIES: u32 = 8;
+
+/// The umask is the process's: it is changed by one thread at a time, or it could stay changed.
+static UMASK: Mutex<()> = Mutex::new(());
 
 /// A socket that listens, and does not block. It knows no runtime; the transport registers it with its own.
 #[derive(Debug)]
@@ -140,21 +150,22 @@ impl Listener {
             return Ok(vec![listener?]);
         }
         let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-        let addresses = resolve(bare, port).map_err(|error| naming(&error, host))?;
-        let (mut listeners, mut failures) = (Vec::new(), Vec::new());
-        let mut port = port;
-        for address in addresses {
-            match Self::tcp(SocketAddr::new(address.ip(), port), options) {
-                Ok(listener) => {
-                    if let Peer::Ip(local) = listener.local_addr() {
-                        port = local.port();
-                    }
-                    listeners.push(listener);
-                }
-                Err(error) if error.kind() == io::ErrorKind::AddrInUse => return Err(error),
-                Err(error) => failures.push(error),
+        let mut addresses = Vec::new();
+        for address in resolve(bare, port).map_err(|error| naming(&error, host))? {
+            // The file of hosts may name one twice.
+            if !addresses.contains(&address) {
+                addresses.push(address);
             }
         }
+        let mut tries = if port == 0 { TRIES } else { 1 };
+        let (listeners, failures) = loop {
+            tries -= 1;
+            match Self::at_addresses(&addresses, options) {
+                // The port that the system chose for one address is somebody's at the next.
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse && tries > 0 => {}
+                listened => break listened?,
+            }
+        };
         if listeners.is_empty() {
             let missing = || io::Error::new(io::ErrorKind::NotFound, format!("{host} has no address"));
             return Err(failures.into_iter().next().unwrap_or_else(missing));
@@ -163,11 +174,35 @@ impl Listener {
         Ok(listeners)
     }
 
+    /// Listens at each of these addresses, at one port where theirs is 0; those that failed, beside. That one is in use is a
+    /// failure of all.
+    fn at_addresses(
+        addresses: &[SocketAddr],
+        options: &SocketOptions,
+    ) -> io::Result<(Vec<Self>, Vec<io::Error>)> {
+        let (mut listeners, mut failures, mut chosen) = (Vec::new(), Vec::new(), 0);
+        for address in addresses {
+            let port = if address.port() == 0 { chosen } else { address.port() };
+            match Self::tcp(SocketAddr::new(address.ip(), port), options) {
+                Ok(listener) => {
+                    if let Peer::Ip(local) = listener.local_addr() {
+                        chosen = local.port();
+                    }
+                    listeners.push(listener);
+                }
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => return Err(error),
+                Err(error) => failures.push(error),
+            }
+        }
+        Ok((listeners, failures))
+    }
+
     /// Listens on a Unix socket. A socket at `path` that nobody listens on any more is replaced; ours is removed when
-    /// the listener is dropped.
+    /// the listener is dropped. Of two servers that find the same stale socket one may still take the path from the other:
+    /// between the last look and the removal there is a moment.
     ///
-    /// With [`unix_mode`](SocketOptions::unix_mode) the path has these permissions from the moment it exists. The umask,
-    /// which is the process's, is another while it is made.
+    /// With [`unix_mode`](SocketOptions::unix_mode) the path has these permissions from the moment it exists. For that the
+    /// umask of the whole process is changed while the socket is bound.
     ///
     /// # Errors
     ///
@@ -175,18 +210,7 @@ impl Listener {
     pub fn unix(path: impl AsRef<Path>, options: &SocketOptions) -> io::Result<Self> {
         let path = path.as_ref();
         let listen = || {
-            let bound = match bind_unix(path, options.unix_mode) {
-                Err(error) if error.kind() == io::ErrorKind::AddrInUse => match stale(path) {
-                    // Another server that starts may have put its own there in the meantime.
-                    Some(file) if identity(path) == Some(file) => {
-                        fs::remove_file(path)?;
-                        bind_unix(path, options.unix_mode)
-                    }
-                    _ => Err(error),
-                },
-                bound => bound,
-            };
-            let socket = bound?;
+            let socket = bind_or_replace(path, options.unix_mode, || ())?;
             let own = OwnPath::new(path);
             socket.listen(options.backlog)?;
             Ok(Self { path: own, ..Self::from_socket(socket)? })
@@ -252,17 +276,19 @@ impl Listener {
     ///
     /// # Errors
     ///
-    /// The system does not take one.
+    /// The system does not take one. The error names the address.
     pub fn apply(&self, options: &SocketOptions) -> io::Result<()> {
         if let Peer::Unix(_) = self.local {
             return Ok(());
         }
-        self.socket.set_tcp_nodelay(options.nodelay)?;
-        let Some(silence) = options.keepalive else { return self.socket.set_keepalive(false) };
-        let silence = silence.max(Duration::from_secs(PROBES.into()));
-        let probes =
-            TcpKeepalive::new().with_time(silence).with_interval(silence / PROBES).with_retries(PROBES);
-        self.socket.set_tcp_keepalive(&probes)
+        let set = || {
+            self.socket.set_tcp_nodelay(options.nodelay)?;
+            let Some(silence) = options.keepalive else { return self.socket.set_keepalive(false) };
+            let silence = silence.clamp(Duration::from_secs(PROBES.into()), LONGEST_SILENCE);
+            let probes = TcpKeepalive::new().with_time(silence).with_interval(silence / PROBES);
+            self.socket.set_tcp_keepalive(&probes.with_retries(PROBES))
+        };
+        set().map_err(|error| naming(&error, &self.local.to_string()))
     }
 
     /// The socket for a transport's runtime, and what is to be dropped before it.
@@ -317,6 +343,22 @@ fn ends_in_a_number(host: &str) -> bool {
         || digits.is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
+/// Binds a socket at the path, in place of a stale one if there is one. `looked` is called between the look and the
+/// removal, where another server may do the same.
+fn bind_or_replace(path: &Path, mode: Option<u32>, looked: impl FnOnce()) -> io::Result<Socket> {
+    match bind_unix(path, mode) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            let found = stale(path).ok_or(error)?;
+            looked();
+            if identity(path) == Some(found) {
+                fs::remove_file(path)?;
+            }
+            bind_unix(path, mode)
+        }
+        bound => bound,
+    }
+}
+
 fn bind_unix(path: &Path, mode: Option<u32>) -> io::Result<Socket> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     let address = SockAddr::unix(path)?;
@@ -325,6 +367,7 @@ fn bind_unix(path: &Path, mode: Option<u32>) -> io::Result<Socket> {
         return Ok(socket);
     };
     // A chmod afterwards would come too late: who connects in between is connected.
+    let _alone = lock(&UMASK);
     let before = umask(Mode::from_raw_mode(!mode & 0o777));
     let bound = socket.bind(&address);
     umask(before);
@@ -438,7 +481,12 @@ mod tests {
     #[test]
     fn keepalive_is_the_option_of_tcp_alone() -> io::Result<()> {
         let options = SocketOptions { keepalive: Some(Duration::from_secs(77)), ..SocketOptions::default() };
-        for (keepalive, probes) in [(Some(77), Some((77, 19))), (Some(1), Some((4, 1))), (None, None)] {
+        for (keepalive, probes) in [
+            (Some(77), Some((77, 19))),
+            (Some(1), Some((4, 1))),
+            (Some(100_000), Some((32_767, 8191))),
+            (None, None),
+        ] {
             let options =
                 SocketOptions { keepalive: keepalive.map(Duration::from_secs), ..SocketOptions::default() };
             let listener = Listener::tcp((Ipv4Addr::LOCALHOST, 0).into(), &options)?;
@@ -487,17 +535,61 @@ mod tests {
         let place = tempfile::tempdir()?;
         let path = place.path().join("socket");
         drop(std::os::unix::net::UnixListener::bind(&path)?);
-        let seen = stale(&path);
-        // The clock of the file system moves in ticks of some milliseconds.
-        std::thread::sleep(Duration::from_millis(20));
-        assert!(seen.is_some() && seen == identity(&path));
-        let _first = Listener::unix(&path, &SocketOptions::default())?;
-        // Where the file system does not tell when a file was made, the two may have one number.
-        if fs::symlink_metadata(&path)?.created().is_ok() {
-            assert_ne!(identity(&path), seen, "what the second has seen is not what it would remove");
+        let mut first = None;
+        let second = bind_or_replace(&path, None, || {
+            // The number of a file that was removed is given to the next; the clock of the file system moves in ticks.
+            while fs::symlink_metadata(&path).is_ok_and(|stale| stale.created().is_ok_and(is_this_tick)) {}
+            first = Listener::unix(&path, &SocketOptions::default()).ok();
+        });
+        assert!(first.is_some());
+        if fs::symlink_metadata(&path)?.created().is_err() {
+            println!("not run: needs a file system that tells when a file was made");
+            return Ok(());
         }
-        assert_eq!(stale(&path), None);
+        assert_eq!(second.map(|_| ()).map_err(|error| error.kind()), Err(io::ErrorKind::AddrInUse));
+        assert!(UnixStream::connect(&path).is_ok());
         Ok(())
+    }
+
+    fn is_this_tick(time: SystemTime) -> bool {
+        time.elapsed().is_ok_and(|passed| passed < Duration::from_millis(20))
+    }
+
+    #[test]
+    fn an_address_that_is_named_twice_is_listened_at_once() -> io::Result<()> {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let (listeners, failures) = Listener::at_addresses(&[address], &SocketOptions::default())?;
+        assert_eq!((listeners.len(), failures.len()), (1, 0));
+        // At the port of the first, where it is already.
+        let twice = Listener::at_addresses(&[address, address], &SocketOptions::default()).map(|_| ());
+        assert_eq!(twice.map_err(|error| error.kind()), Err(io::ErrorKind::AddrInUse));
+        Ok(())
+    }
+
+    #[test]
+    fn sockets_with_permissions_leave_the_umask_as_it_was() {
+        let place = tempfile::tempdir().unwrap_or_else(|error| panic!("{error}"));
+        let before = current_umask();
+        std::thread::scope(|scope| {
+            for mode in [0o600, 0o666] {
+                let folder = place.path().join(mode.to_string());
+                fs::create_dir(&folder).unwrap_or_else(|error| panic!("{error}"));
+                scope.spawn(move || {
+                    for n in 0..100 {
+                        let options = SocketOptions { unix_mode: Some(mode), ..SocketOptions::default() };
+                        assert!(Listener::unix(folder.join(n.to_string()), &options).is_ok());
+                    }
+                });
+            }
+        });
+        assert_eq!(current_umask(), before);
+    }
+
+    fn current_umask() -> Mode {
+        let _alone = lock(&UMASK);
+        let current = umask(Mode::from_raw_mode(0o027));
+        umask(current);
+        current
     }
 
     #[test]

@@ -165,3 +165,52 @@ fn a_server_that_goes_out_takes_those_who_wait_and_no_others() {
     let stats = handle.stats();
     assert_eq!((stats.opened, stats.refused_draining), (2, 0));
 }
+
+#[test]
+fn a_server_that_goes_out_without_descriptors_tells_and_tries_again() {
+    let failures = Arc::<Failures>::default();
+    let subscriber: Arc<dyn Subscriber> = Arc::clone(&failures) as _;
+    let (clock, config) = (Clock::manual(), ServerConfig::default());
+    let service =
+        Service::new(config, clock.clone(), Arc::new(Inline), Some(subscriber), |_: Request| async {
+            "fine"
+        });
+    let says = [Ok(()), out_of_descriptors(), Ok(())];
+    let listener = Script { says: says.into(), asked: Arc::default(), peers: Arc::default() };
+    let handle = service.handle(vec![Peer::Unix(Some("/run/a".into()))]);
+    let mut listening = Box::pin(accept(listener, Arc::clone(&service), handle.clone(), drop));
+    let _drained = handle.drain(None);
+    assert!(poll(&mut listening).is_pending());
+    assert_eq!((handle.stats().opened, failures.0.lock().unwrap().len()), (1, 1));
+    clock.advance(Duration::from_millis(5));
+    assert!(poll(&mut listening).is_ready());
+    assert_eq!(handle.stats().opened, 2);
+}
+
+#[test]
+fn a_server_that_goes_out_gives_up_without_descriptors_or_at_its_deadline() {
+    for deadline in [None, Some(Duration::from_secs(1))] {
+        let bench = bench();
+        let mut listening = bench.listen([(); 100].map(|()| out_of_descriptors()));
+        let _drained = bench.service.handle(Vec::new()).drain(deadline);
+        let mut seconds = 0;
+        while poll(&mut listening).is_pending() {
+            bench.clock.advance(Duration::from_secs(1));
+            let _ = bench.service.sweep(&mut Context::from_waker(Waker::noop()));
+            seconds += 1;
+            assert!(seconds < 60, "{deadline:?}: it never ends");
+        }
+        assert_eq!(deadline.is_some(), seconds < 5, "{seconds}");
+    }
+}
+
+#[test]
+fn while_those_who_wait_are_taken_others_get_their_turn() {
+    let bench = bench();
+    let mut listening = bench.listen([(); 100].map(|()| Ok(())));
+    let _drained = bench.service.handle(Vec::new()).drain(None);
+    assert!(poll(&mut listening).is_pending());
+    assert_eq!(bench.counts().1, 64);
+    assert!(poll(&mut listening).is_ready());
+    assert_eq!(bench.counts().1, 100);
+}

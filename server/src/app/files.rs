@@ -66,7 +66,7 @@ impl Handler for Files {
             }
             "OPTIONS" => Answer::ready(Response::new(Status::NO_CONTENT).with_field("Allow", ALLOWED)),
             _ => Answer::ready(
-                Response::text("Files are only read here: GET and HEAD are answered.\n")
+                Response::text("Files are only read here: GET, HEAD and OPTIONS are answered.\n")
                     .with_status(Status::METHOD_NOT_ALLOWED)
                     .with_field("Allow", ALLOWED),
             ),

@@ -64,7 +64,7 @@ where
         let octets = match text {
             "none" => 0,
             _ => parse_size::parse_size(text).map_err(|error| {
-                format!("{error}; expected octets, as in 4096, 64KiB or 1MiB, or none for no limit")
+                format!("{error}; expected bytes, as in 4096, 64KiB or 1MiB, or none for no limit")
             })?,
         };
         T::try_from(octets).map_err(|_| "more than this limit can be".into())

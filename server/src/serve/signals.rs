@@ -6,16 +6,20 @@ use std::thread;
 use std::time::Duration;
 
 use httpfsm_transport::ServerHandle;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGXFSZ};
+use signal_hook::consts::{
+    SIGALRM, SIGHUP, SIGINT, SIGIO, SIGPROF, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGVTALRM, SIGXFSZ,
+};
 use signal_hook::iterator::Signals as Caught;
 use signal_hook::low_level::signal_name;
 
 use super::recording::Recordings;
 use crate::log::{flush, note};
 
-/// Those that would end the program with no answer finished, if nobody caught them. What exceeds the limit of a file's
-/// size (SIGXFSZ) is an error of the write as well.
-const CAUGHT: [i32; 7] = [SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGXFSZ];
+/// Those that would end the program with no response finished, if nobody caught them; the real-time signals, which nobody
+/// sends by mistake, are left to the system. What exceeds the limit of a file's size (SIGXFSZ) is an error of the write as
+/// well.
+const CAUGHT: [i32; 11] =
+    [SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGXFSZ, SIGALRM, SIGVTALRM, SIGPROF, SIGIO];
 
 /// How long the second signal waits for whoever reads the standard error stream.
 const LAST_WORDS: Duration = Duration::from_millis(100);
@@ -55,7 +59,7 @@ impl Signals {
                         note(format_args!("{name}: {switched}"));
                     }
                     (SIGXFSZ, _) => {}
-                    _ => note(format_args!("{name}: ignored, it means nothing here")),
+                    _ => note(format_args!("{name} is ignored.")),
                 }
             }
         };

@@ -183,7 +183,7 @@ fn a_root_that_is_gone_is_missing_until_it_is_back(transport: &str) {
     server.signal(Signal::TERM);
     let (_, errors) = server.end();
     let gone = format!(
-        "httpfsm: The folder {root:?} is gone, each request is answered 404: No such file or directory (os error 2).\n"
+        "httpfsm: The folder {root:?} cannot be opened: No such file or directory (os error 2). Each request gets 404.\n"
     );
     let back = format!("httpfsm: The folder {root:?} is back.\n");
     assert_eq!((errors.matches(&gone).count(), errors.matches(&back).count()), (2, 2), "{errors}");

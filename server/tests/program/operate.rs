@@ -49,7 +49,7 @@ fn signals_that_mean_nothing_end_nothing(transport: &str) {
     let (status, errors) = server.end();
     assert_eq!(status.code(), Some(0), "{errors}");
     for name in ["SIGHUP", "SIGUSR1", "SIGUSR2"] {
-        assert!(errors.contains(&format!("httpfsm: {name}: ignored")), "{errors}");
+        assert!(errors.contains(&format!("httpfsm: {name} is ignored")), "{errors}");
     }
 }
 
@@ -92,14 +92,14 @@ fn what_a_platform_sets_beside_a_service_is_not_for_us() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("socket");
     command.args(["--port", "0", "--unix"]).arg(&path);
+    command.env("HTTPFSM_RECORD_SAMPLE", "10").env("HTTPFSM_RECORD_MASK_BODIES", "1");
     command.env("HTTPFSM_LOG", "").env("HTTPFSM_HARDENED", "yes").env("HTTPFSM_HEDA_TIMEOUT", "3s");
     let server = Server::spawn(&mut command);
     assert_eq!(server.exchange(GET).status, "HTTP/1.1 200 OK");
     server.signal(Signal::TERM);
     let (status, errors) = server.end();
     assert_eq!(status.code(), Some(0), "{errors}");
-    let told =
-        "httpfsm: the variable HTTPFSM_HEDA_TIMEOUT means nothing here; there is HTTPFSM_HEAD_TIMEOUT\n";
+    let told = "httpfsm: The variable HTTPFSM_HEDA_TIMEOUT is unknown and ignored. Did you mean HTTPFSM_HEAD_TIMEOUT?\n";
     assert!(errors.starts_with(told) && errors.lines().count() == 2, "{errors}");
 }
 
@@ -200,11 +200,14 @@ fn recordings_are_not_kept_where_they_would_be_served() {
 
 #[test]
 fn a_standard_output_that_takes_nothing_is_named_and_one_that_nobody_reads_is_no_failure() {
-    for arguments in [&["draw"][..], &["serve", "--port", "0"]] {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("left");
+    for arguments in [&["draw"][..], &["serve", "--unix", path.to_str().expect("text")]] {
         let full = File::options().write(true).open("/dev/full").expect("a device");
         let errors = complaint(program().args(arguments).stdout(full), 1);
         assert!(errors.contains("the standard output"), "{arguments:?}: {errors}");
     }
+    assert!(!fs::exists(&path).expect("a folder"), "a start that fails leaves no socket");
     let (reader, writer) = std::io::pipe().expect("a pipe");
     drop(reader);
     assert_eq!(complaint(program().arg("draw").stdout(writer), 0), "");
@@ -246,6 +249,7 @@ fn a_unix_socket_is_made_with_its_permissions() {
     }
     let output = run(&["serve", "--unix-mode", "660"]);
     assert_eq!(output.status.code(), Some(2), "it needs a socket");
+    assert!(text(&output.stderr).contains("--unix-mode") && text(&output.stderr).contains("--unix only"));
 }
 
 /// As Python's http.client does.

@@ -53,7 +53,7 @@ impl Root {
             }
             Err(error) if place::is_hidden(error) && !self.is_gone.swap(true, Ordering::SeqCst) => {
                 note(format_args!(
-                    "The folder {:?} is gone, each request is answered 404: {error}.",
+                    "The folder {:?} cannot be opened: {error}. Each request gets 404.",
                     self.path
                 ));
             }

@@ -51,7 +51,7 @@ impl Types {
 
     /// The type that a name says, by the longest extension in it that is known: `.cwl.json` goes before `.json`.
     pub(super) fn of(&self, path: &Path) -> Option<Cow<'_, str>> {
-        let name = path.file_name()?.to_str()?.to_ascii_lowercase();
+        let name = path.file_name()?.to_string_lossy().to_ascii_lowercase();
         // A dot that a name begins with hides it, and begins no extension.
         let mut dots = name.match_indices('.').map(|(at, _)| at).filter(|&at| at > 0);
         match dots.find_map(|at| self.0.get(&name[at + 1..])) {
@@ -127,7 +127,9 @@ impl std::error::Error for NoTypes {}
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsStr;
     use std::fs;
+    use std::os::unix::ffi::OsStrExt;
     use std::path::Path;
 
     use super::{MOST, Types};
@@ -185,6 +187,12 @@ mod tests {
         for name in ["README", "a.unheard-of", ".html", "html", "a.", "\u{e9}"] {
             assert_eq!(of(&types, name), None, "{name}");
         }
+    }
+
+    #[test]
+    fn a_name_that_is_no_text_has_the_type_of_its_extension() {
+        let name = Path::new(OsStr::from_bytes(b"caf\xe9.html"));
+        assert_eq!(Types::new(None).unwrap().of(name).as_deref(), Some("text/html"));
     }
 
     #[test]

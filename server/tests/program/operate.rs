@@ -223,7 +223,10 @@ fn recordings_are_not_kept_where_they_would_be_served() {
 #[test]
 fn a_standard_output_that_takes_nothing_is_named_and_one_that_nobody_reads_is_no_failure() {
     for arguments in [&["draw"][..], &["serve", "--port", "0"]] {
-        let full = File::options().write(true).open("/dev/full").expect("a device");
+        let Ok(full) = File::options().write(true).open("/dev/full") else {
+            httpfsm_testing::not_run("/dev/full");
+            break;
+        };
         let errors = complaint(program().args(arguments).stdout(full), 1);
         assert!(errors.contains("the standard output"), "{arguments:?}: {errors}");
     }

@@ -58,7 +58,10 @@ const FLUSH: Duration = Duration::from_secs(10);
 /// A thread of its own writes. No channel ever waits for it, nor takes a lock that it holds: where it cannot follow, the
 /// recording ends and says that it is `lost` from there on. So it does where the disk is full, if there is room to say
 /// it. One that has reached [`Options::max_octets`] says that it is `full`. Files are opened only while they are
-/// written to, and what is no regular file any more, a named pipe, say, or a link, is not written to.
+/// written to, and only the file that was made is: what has its name by then, another file, a named pipe or a link, is left
+/// as it is. Where the process has no descriptor left, a recording that has begun ends; it says that it is `lost` when there
+/// are descriptors again and something is recorded, or at [`flush`](Self::flush), and until then it reads as `cut`. One that
+/// cannot be made then has no file.
 ///
 /// The subscriber of a server that has this recorder is told of each recording that is lost, or that cannot be written
 /// (the folder is gone, the disk is full), once and on the thread that writes, which it must not hold up: see
@@ -200,7 +203,11 @@ impl FileRecorder {
     /// Waits until everything that was passed on so far is written, or cannot be, but for ten seconds at most; whether
     /// it is.
     pub fn flush(&self) -> bool {
-        self.0.queue.progress.wait(FLUSH)
+        let queue = &self.0.queue;
+        queue.progress.news.store(true, Ordering::Release);
+        // Where there is no room for it, the writer has something to do anyway, and sees the news.
+        let _ = queue.sender.try_send(None);
+        queue.progress.wait(FLUSH)
     }
 }
 

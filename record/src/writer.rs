@@ -4,16 +4,17 @@ use std::collections::HashMap;
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
 use httpfsm::handler::{Failure, Subscriber};
 use httpfsm_transport::catch_panic;
 use rustix::fs::OFlags;
+use rustix::io::Errno;
 
 use crate::files::{Batch, INTACT, Source};
 
@@ -118,14 +119,55 @@ pub(crate) struct Writer {
     begun: HashMap<u64, Begun>,
     /// Of those that were lost before their first line, so many were told.
     unbegun: u64,
+    /// Recordings whose files could not be opened for want of descriptors, to say in them that they are lost.
+    unmarked: Vec<Begun>,
+    /// When that was tried.
+    tried_at: Option<Instant>,
 }
+
+/// How long the files of `unmarked` are left alone while other recordings are written.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// A recording that has a file. That is open only while a batch is written: descriptors are the server's.
 struct Begun {
     source: Arc<Source>,
     path: PathBuf,
+    identity: Identity,
     /// Batches that are written.
     batches: usize,
+}
+
+impl Begun {
+    /// Opens the file that was made, and no other that has its name by now.
+    fn open(&self, open: Open) -> io::Result<File> {
+        let file = open(&self.path, Begin::GoOn)?;
+        if Identity::of(&file)? == self.identity {
+            Ok(file)
+        } else {
+            Err(io::Error::other("another file has its name"))
+        }
+    }
+}
+
+/// Which file it is. A number is given away again when its file is removed, so the time when it was made counts, too,
+/// where the file system tells it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Identity {
+    device: u64,
+    inode: u64,
+    created: Option<SystemTime>,
+}
+
+impl Identity {
+    fn of(file: &File) -> io::Result<Self> {
+        let metadata = file.metadata()?;
+        Ok(Self { device: metadata.dev(), inode: metadata.ino(), created: metadata.created().ok() })
+    }
+}
+
+/// Whether the process or the system has no descriptor left, which passes.
+fn is_want_of_descriptors(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM))
 }
 
 /// What failed, and where.
@@ -143,13 +185,23 @@ impl fmt::Display for Failed {
 
 impl Writer {
     pub(crate) fn new(folder: PathBuf, open: Open, progress: Arc<Progress>) -> Self {
-        Self { folder, open, progress, begun: HashMap::new(), unbegun: 0 }
+        Self {
+            folder,
+            open,
+            progress,
+            begun: HashMap::new(),
+            unbegun: 0,
+            unmarked: Vec::new(),
+            tried_at: None,
+        }
     }
 
     /// Writes until nobody records any more.
     pub(crate) fn run(mut self, messages: &Receiver<Option<Batch>>) {
         for message in messages {
             let batches = u64::from(message.is_some());
+            // Without a batch somebody asks for it.
+            let is_asked = message.is_none();
             if let Some(batch) = message {
                 self.progress.octets.fetch_sub(batch.lines.len(), Ordering::AcqRel);
                 self.write(batch);
@@ -161,6 +213,7 @@ impl Writer {
             if is_news {
                 self.tell_losses();
             }
+            self.mark(is_asked || is_news);
             let mut written = guard(&self.progress.written);
             written.telling = false;
             written.batches += batches;
@@ -177,10 +230,11 @@ impl Writer {
         }
         if let Err(failed) = self.try_write(&batch) {
             // A full disk is no reason to stop serving; the file says how far it got.
-            self.begun.remove(&source.number);
+            let begun = self.begun.remove(&source.number);
             source.is_broken.store(true, Ordering::Relaxed);
             source.count_as_lost(&self.progress);
-            return self.progress.tell(&failed.to_string());
+            self.progress.tell(&failed.to_string());
+            return self.mark_later(begun, &failed.error);
         }
         if batch.last {
             self.begun.remove(&source.number);
@@ -193,16 +247,16 @@ impl Writer {
         let number = batch.source.number;
         let (path, mut file) = match self.begun.get(&number) {
             Some(begun) => {
-                let path = begun.path.clone();
-                let opened = (self.open)(&path, Begin::GoOn);
-                let failed = |error| Failed { path: path.clone(), what: "written to", error };
-                let file = opened.map_err(failed)?;
-                (path, file)
+                let failed = |error| Failed { path: begun.path.clone(), what: "written to", error };
+                (begun.path.clone(), begun.open(self.open).map_err(failed)?)
             }
             None => {
                 let (path, file) = self.begin(&batch.source)?;
-                let begun = Begun { source: Arc::clone(&batch.source), path: path.clone(), batches: 0 };
-                self.begun.insert(number, begun);
+                let identity = Identity::of(&file);
+                let failed = |error| Failed { path: path.clone(), what: "written to", error };
+                let identity = identity.map_err(failed)?;
+                let source = Arc::clone(&batch.source);
+                self.begun.insert(number, Begun { source, path: path.clone(), identity, batches: 0 });
                 (path, file)
             }
         };
@@ -250,17 +304,43 @@ impl Writer {
         if begun.batches != begun.source.lost_after.load(Ordering::Acquire) {
             return;
         }
-        let Some(Begun { path, .. }) = self.begun.remove(&number) else { return };
-        let told = (self.open)(&path, Begin::GoOn).and_then(|mut file| append(&mut file, LOST));
-        let path = path.display();
-        self.progress.tell(&match told {
-            Ok(()) => {
-                format!(
-                    "The recording {path} ends before its connection: it came faster than the disk takes it."
-                )
+        let Some(begun) = self.begun.remove(&number) else { return };
+        let told = begun.open(self.open).and_then(|mut file| append(&mut file, LOST));
+        let path = begun.path.display();
+        match told {
+            Ok(()) => self.progress.tell(&format!(
+                "The recording {path} ends before its connection: it came faster than the disk takes it."
+            )),
+            Err(error) => {
+                self.progress.tell(&format!("The recording {path} cannot be written to: {error}."));
+                self.mark_later(Some(begun), &error);
             }
-            Err(error) => format!("The recording {path} cannot be written to: {error}."),
-        });
+        }
+    }
+
+    /// Has a recording say that it is lost when there are descriptors again. There are no more of them than recordings.
+    fn mark_later(&mut self, begun: Option<Begun>, error: &io::Error) {
+        if is_want_of_descriptors(error) {
+            self.unmarked.extend(begun);
+            self.tried_at = Some(Instant::now());
+        }
+    }
+
+    /// Says in the recordings that could not be opened that they are lost, if it is `urgent` or was not tried just now.
+    fn mark(&mut self, urgent: bool) {
+        let is_due = urgent || self.tried_at.is_none_or(|at| at.elapsed() >= PAUSE);
+        if self.unmarked.is_empty() || !is_due {
+            return;
+        }
+        while let Some(begun) = self.unmarked.pop() {
+            // That it cannot be written to was told.
+            let marked = begun.open(self.open).and_then(|mut file| append(&mut file, LOST));
+            if let Err(error) = marked {
+                if is_want_of_descriptors(&error) {
+                    return self.mark_later(Some(begun), &error);
+                }
+            }
+        }
     }
 }
 

@@ -3,18 +3,21 @@
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::fmt;
-use std::io;
+use std::io::{self, Write};
 use std::panic;
 use std::sync::OnceLock;
 use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
-use httpfsm::error::{CloseReason, RequestError};
+use httpfsm::error::{CloseReason, RequestError, Rule};
 use httpfsm::handler::{ConnectionInfo, Failure, Subscriber};
 use httpfsm::peer::Peer;
 use httpfsm::server::Refusal;
 
-use queue::Queue;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+
+use queue::{Queue, Stream};
 
 mod queue;
 
@@ -30,7 +33,12 @@ pub(crate) fn note_often(kind: &'static str, what: fmt::Arguments<'_>) {
 
 /// Waits until all is written, if somebody reads it: the program is about to end.
 pub(crate) fn flush(limit: Duration) {
-    queue().flush(limit);
+    let lines = log();
+    if lines.has_writer {
+        lines.queue.flush(limit);
+    } else {
+        lines.queue.write_now(StandardError { until: Some(Instant::now() + limit) });
+    }
 }
 
 /// Begins, and has panics told here: the hook of the standard library writes where the panic happens, and holds up that
@@ -49,14 +57,72 @@ pub(crate) fn begin() {
 }
 
 fn queue() -> &'static Queue {
-    static QUEUE: OnceLock<&'static Queue> = OnceLock::new();
-    QUEUE.get_or_init(|| {
+    log().queue
+}
+
+fn log() -> &'static Lines {
+    static LINES: OnceLock<Lines> = OnceLock::new();
+    LINES.get_or_init(|| {
         let queue: &'static Queue = Box::leak(Box::default());
-        // Where there is no thread to be had, nothing is told; the queue is bounded.
         let writer = thread::Builder::new().name("httpfsm-log".to_owned()).stack_size(128 << 10);
-        let _ = writer.spawn(|| queue.write_to(io::stderr()));
-        queue
+        let has_writer = writer.spawn(|| queue.write_to(StandardError { until: None })).is_ok();
+        Lines { queue, has_writer }
     })
+}
+
+/// The lines of the program, and whether a thread writes them. Where the system has none, they wait for the end of the
+/// program; the queue is bounded.
+struct Lines {
+    queue: &'static Queue,
+    has_writer: bool,
+}
+
+/// The standard error stream. With an end, no write takes longer.
+struct StandardError {
+    until: Option<Instant>,
+}
+
+/// How long the stream is waited for before it is tried again.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// So many bytes a pipe that is not full takes at once.
+const PIPE: usize = 4096;
+
+impl Write for StandardError {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.until.is_none() {
+            return io::stderr().write(bytes);
+        }
+        while !self.wait_some()? {}
+        io::stderr().write(bytes.get(..PIPE).unwrap_or(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}
+
+impl Stream for StandardError {
+    fn wait(&mut self) -> io::Result<()> {
+        self.wait_some().map(|_| ())
+    }
+}
+
+impl StandardError {
+    /// Waits for a while; whether the stream takes more.
+    fn wait_some(&self) -> io::Result<bool> {
+        let rest = self.until.map_or(PATIENCE, |until| until.saturating_duration_since(Instant::now()));
+        if rest.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        let stderr = io::stderr();
+        let timeout = Timespec::try_from(rest.min(PATIENCE)).ok();
+        match poll(&mut [PollFd::new(&stderr, PollFlags::OUT)], timeout.as_ref()) {
+            Ok(ready) => Ok(ready > 0),
+            Err(Errno::INTR) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
 }
 
 /// `--log`: a line for each connection that opens, closes or is not admitted, each request that the machine refuses, and
@@ -98,8 +164,8 @@ impl Subscriber for Log {
 
     fn failed(&self, connection: Option<&ConnectionInfo>, failure: Failure, text: &str) {
         match connection {
-            Some(connection) => line_of(connection, format_args!("{failure} failed: {text}")),
-            None => line("-", None, format_args!("{failure} failed: {text}")),
+            Some(connection) => line_of(connection, format_args!("failure ({failure}): {text}")),
+            None => line("-", None, format_args!("failure ({failure}): {text}")),
         }
     }
 }
@@ -125,6 +191,14 @@ impl Subscriber for Troubles {
             kind,
             format_args!("A connection from {peername} is not admitted at {sockname}: {reason}"),
         );
+    }
+
+    /// Of what the machine refuses, that the server has too much to do.
+    fn refused(&self, connection: &ConnectionInfo, error: &RequestError) {
+        if error.rule == Rule::Busy {
+            let ConnectionInfo { channel, peername, .. } = connection;
+            note_often("busy", format_args!("{channel} from {peername} is refused: {error}"));
+        }
     }
 
     fn failed(&self, connection: Option<&ConnectionInfo>, failure: Failure, text: &str) {

@@ -33,10 +33,11 @@ impl Application {
     }
 
     /// Runs the blocking part of the application where the transport runs `sync` handlers, rather than on threads of
-    /// the kit.
+    /// the kit. Without it nothing is known of the transport's, and "blocking handlers" counts as not run.
     #[must_use]
     pub fn blocking(mut self, spawner: impl Spawner) -> Self {
         self.blocking = Arc::new(spawner);
+        self.record.note_spawner();
         self
     }
 

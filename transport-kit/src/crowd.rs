@@ -25,6 +25,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const KEEP_ALIVE: usize = 20;
 /// Clients in the middle of an answer, and clients in the middle of a request.
 const STREAMS: usize = 5;
+/// Clients whose connections may still wait to be accepted when the server goes out of service.
+const LATE: usize = 10;
 /// Clients that are silent: half of them after an answer, half from the beginning.
 const IDLE: usize = 10;
 
@@ -49,7 +51,8 @@ pub struct Tally {
     pub answered: u64,
     /// Those that were on their way when the server closed an idle connection: of these no octet was answered, and
     /// the client cannot know whether the server has seen them. Every kept connection has this race (RFC 9112 section
-    /// 9.3.1); the drain grace is there to make it rare.
+    /// 9.3.1); the drain grace is there to make it rare. [`drain_at_work`](crate::drain_at_work) knows: whatever the
+    /// server has delivered was answered.
     pub crossed: u64,
     /// What should not have happened.
     pub wrong: Vec<String>,
@@ -90,6 +93,22 @@ impl Crowd {
             }
         }
         crowd
+    }
+
+    /// Adds ten clients that connect, send a request each, and do not wait: call it right before the server goes out of
+    /// service. It is to take their connections, and to serve them, also where it has accepted none of them by then.
+    ///
+    /// # Errors
+    ///
+    /// The server cannot be connected to.
+    pub fn rush(&mut self, address: SocketAddr) -> io::Result<()> {
+        for _ in 0..LATE {
+            let (ready, _) = mpsc::channel();
+            let mut client = Client::connect(address, Arc::clone(&self.going), ready)?;
+            client.stream.get_mut().write_all(GET)?;
+            self.clients.push(thread::spawn(move || client.come_late()));
+        }
+        Ok(())
     }
 
     /// Lets the streams go on to their ends, and tells how all clients ended. The server is going out of service by
@@ -247,14 +266,25 @@ impl Client {
         self.end()
     }
 
-    /// It may still wait to be accepted when the listener closes, which resets it.
+    /// It may still wait to be accepted when the drain begins, which is no reason to reset it.
     fn say_nothing(mut self) -> Result<Tally, String> {
         self.begun();
         match self.stream.read(&mut [0]) {
             Ok(0) => Ok(self.tally),
-            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Ok(self.tally),
             other => Err(format!("A silent client got {other:?}.")),
         }
+    }
+
+    /// Its request is on its way.
+    fn come_late(mut self) -> Result<Tally, String> {
+        if let Err(error) = self.stream.fill_buf() {
+            return Err(format!("A client that came right before the drain got no response: {error}"));
+        }
+        let head = self
+            .head()?
+            .ok_or("The request of a client that came right before the drain was not answered.")?;
+        self.content(&head)?;
+        self.end()
     }
 
     /// One request, so that the server has accepted the connection.

@@ -19,7 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const ROUNDS: usize = 3;
 
 /// Drains servers with a [`Crowd`] at work, and says what was wrong with the transport if something was: each request
-/// that the server has read has a complete answer, `drain(deadline)` resolves, and the process has as many threads and
+/// that the server has delivered to the handler has a complete answer, and so has each of clients that have come right
+/// before the drain and may not be accepted yet; no connection that waits is reset; `drain(deadline)` resolves, and the process has as many threads and
 /// descriptors as before. `serve` starts a server under a configuration and at an address, of the application
 /// [`answer`](crate::answer).
 ///
@@ -55,19 +56,27 @@ pub fn drain_at_work(
         config.channel.first_byte_timeout = Some(Duration::from_secs(2));
         let server = serve(config, (Ipv4Addr::LOCALHOST, 0).into())?;
         let address = server.local_addr().ok_or(io::ErrorKind::AddrNotAvailable)?;
-        let crowd = Crowd::gather(address);
+        let mut crowd = Crowd::gather(address);
         let within = before.map(|_| Held::now());
         let (gone, is_gone) = mpsc::channel();
+        crowd.rush(address)?;
         // The drain begins with this call, and not when somebody awaits it.
         let drained = server.drain(Some(PATIENCE));
         let waiter = thread::spawn(move || {
             block_on(drained);
             let _ = gone.send(());
         });
-        tally += crowd.disperse();
+        let round_tally = crowd.disperse();
         is_gone.recv_timeout(PATIENCE + PATIENCE / 2).expect("drain(deadline) resolves");
         drop(waiter.join());
-        assert_eq!(tally.wrong, [""; 0], "in round {round}");
+        assert_eq!(round_tally.wrong, [""; 0], "in round {round}");
+        let delivered = server.stats().channels.requests;
+        let answered = round_tally.answered;
+        assert_eq!(
+            answered, delivered,
+            "requests that were answered, and that were delivered, in round {round}"
+        );
+        tally += round_tally;
         assert_eq!(server.stats().n_channels, 0);
         drop(server);
         let started = Instant::now();

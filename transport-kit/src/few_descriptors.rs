@@ -31,7 +31,7 @@ const PIECES: usize = 10;
 /// server under a configuration and at an address, of the application [`answer`](crate::answer).
 ///
 /// It limits the whole process, so nothing else may run in it: give it a test file of its own. Where the system has no
-/// `/proc` it says that nothing is wrong.
+/// `/proc` it says that it is not run.
 ///
 /// ```
 /// use httpfsm_tokio::Server;
@@ -55,7 +55,9 @@ const PIECES: usize = 10;
 pub fn few_descriptors(
     serve: impl Fn(ServerConfig, SocketAddr) -> io::Result<ServerHandle>,
 ) -> io::Result<()> {
-    if !fs::exists("/proc/self/fd")? {
+    if !Held::is_told() {
+        // Past the capture of tests, which print nothing when they pass.
+        let _ = writeln!(io::stderr(), "few descriptors: not run: needs /proc");
         return Ok(());
     }
     // What a runtime keeps for good, it has after the first server.
@@ -91,7 +93,7 @@ pub fn few_descriptors(
         ask(&mut client)?;
         served.push(client);
     }
-    assert_eq!(server.stats().opened, 1 + CLIENTS as u64);
+    assert_eq!(server.stats().opened, 2 + CLIENTS as u64);
     drop((early, served, taken, limited, threads));
     drain(&server);
     drop(server);
@@ -105,6 +107,11 @@ fn start(
 ) -> io::Result<(ServerHandle, SocketAddr)> {
     let server = serve(ServerConfig::default(), (Ipv4Addr::LOCALHOST, 0).into())?;
     let address = server.local_addr().ok_or(io::ErrorKind::AddrNotAvailable)?;
+    let mut client = TcpStream::connect(address)?;
+    client.set_read_timeout(Some(PATIENCE))?;
+    ask(&mut client)?;
+    drop(client);
+    wait(|| server.stats().n_channels == 0, || format!("the first channel stays: {:?}", server.stats()));
     Ok((server, address))
 }
 

@@ -16,10 +16,17 @@ impl Held {
         Self { threads: count("/proc/self/task"), descriptors: count("/proc/self/fd") }
     }
 
-    /// What the process holds after it has been left alone for a while.
+    /// Whether the system tells.
+    pub(crate) fn is_told() -> bool {
+        fs::exists("/proc/self/task").unwrap_or(false)
+    }
+
+    /// What the process holds after it has been left alone for a second; where it goes on to move, what it holds after
+    /// half a minute.
     pub(crate) fn settled() -> Self {
-        let (mut last, mut since) = (Self::now(), Instant::now());
-        while since.elapsed() < Duration::from_secs(1) {
+        let began = Instant::now();
+        let (mut last, mut since) = (Self::now(), began);
+        while since.elapsed() < Duration::from_secs(1) && began.elapsed() < Duration::from_secs(30) {
             thread::sleep(Duration::from_millis(20));
             let now = Self::now();
             if now != last {

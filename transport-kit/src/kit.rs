@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::application::Application;
 use crate::bench::Bench;
+use crate::held::Held;
 use crate::memory::Memory;
 use crate::obligation::{OBLIGATIONS, Obligation, Proof};
 use crate::record::Record;
@@ -89,9 +90,11 @@ impl Kit {
             |obligation: &&Obligation| self.only.as_ref().is_none_or(|only| only.contains(&obligation.name));
         let mut verdicts: Vec<_> = OBLIGATIONS.iter().filter(chosen).map(verdict).collect();
         self.scripts(&bench, &mut verdicts);
-        for Verdict { obligation, failures, .. } in &mut verdicts {
-            if let Proof::Check(check) = obligation.proof() {
-                failures.extend(check(&bench).err());
+        for Verdict { obligation, failures, needs, .. } in &mut verdicts {
+            match obligation.proof() {
+                Proof::Process(_) if !Held::is_told() => *needs = Some("/proc"),
+                Proof::Check(check) | Proof::Process(check) => failures.extend(check(&bench).err()),
+                Proof::Scripts(_) | Proof::Blocking(_) => {}
             }
         }
         Report { verdicts, took: began.elapsed() }
@@ -107,10 +110,15 @@ impl Kit {
             loop {
                 let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
                 let Some((number, script)) = next else { return };
-                let failure = failure(&script, bench);
+                let record = Record::default();
+                let failure = failure(&script, bench, &record);
                 let mut verdicts = verdicts.lock().unwrap_or_else(PoisonError::into_inner);
                 if let Some(verdict) = verdicts.get_mut(number) {
                     verdict.failures.extend(failure);
+                    let is_blocking = matches!(verdict.obligation.proof(), Proof::Blocking(_));
+                    if is_blocking && !record.has_spawner() {
+                        verdict.needs = Some("a spawner, see Application::blocking");
+                    }
                 }
             }
         };
@@ -155,17 +163,17 @@ impl From<UnknownObligation> for io::Error {
 }
 
 fn verdict(obligation: &'static Obligation) -> Verdict {
-    Verdict { obligation, scripts: obligation.scripts().len(), failures: Vec::new() }
+    Verdict { obligation, scripts: obligation.scripts().len(), failures: Vec::new(), needs: None }
 }
 
 /// What is wrong with the script on the subject, if anything.
-fn failure(script: &Script, bench: &Bench<'_>) -> Option<String> {
+fn failure(script: &Script, bench: &Bench<'_>, record: &Record) -> Option<String> {
     let reference = in_memory(script);
     let name = &script.name;
     if let Some(stuck) = reference.is_stuck() {
         return Some(format!("The script \"{name}\" does not run in memory, {stuck}\n{reference}"));
     }
-    match on_subject(script, bench.subject, bench.patience) {
+    match recorded(script, bench.subject, bench.patience, record) {
         Err(error) => Some(format!("No server for the script \"{name}\": {error}")),
         Ok(trace) if trace == reference => None,
         Ok(trace) => Some(format!("The script \"{name}\" differs:\n{}", trace.difference(&reference))),
@@ -185,10 +193,18 @@ pub fn in_memory(script: &Script) -> Trace {
 ///
 /// The server cannot be started.
 pub fn on_subject(script: &Script, subject: &dyn Subject, patience: Duration) -> io::Result<Trace> {
-    let record = Record::default();
+    recorded(script, subject, patience, &Record::default())
+}
+
+fn recorded(
+    script: &Script,
+    subject: &dyn Subject,
+    patience: Duration,
+    record: &Record,
+) -> io::Result<Trace> {
     let plan = Plan::new(script.config.clone(), record.clone());
     let server = subject.serve(plan, Application::new(record.clone()))?;
-    Ok(run(script, &mut Sockets::new(server, script.small_buffer, patience), &record))
+    Ok(run(script, &mut Sockets::new(server, script.small_buffer, patience), record))
 }
 
 #[cfg(test)]

@@ -24,8 +24,12 @@ pub struct Obligation {
 pub(crate) enum Proof {
     /// The trace of each script is that of the in-memory transport.
     Scripts(fn() -> Vec<Script>),
+    /// The same, of scripts that prove something only where the subject runs blocking work as its `sync` handlers.
+    Blocking(fn() -> Vec<Script>),
     /// A check of its own, which says what is wrong.
     Check(fn(&Bench<'_>) -> Result<(), String>),
+    /// The same, of what the process holds or takes, as `/proc` tells.
+    Process(fn(&Bench<'_>) -> Result<(), String>),
 }
 
 impl Obligation {
@@ -33,8 +37,8 @@ impl Obligation {
     #[must_use]
     pub fn scripts(&self) -> Vec<Script> {
         match self.proof {
-            Proof::Scripts(scripts) => scripts(),
-            Proof::Check(_) => Vec::new(),
+            Proof::Scripts(scripts) | Proof::Blocking(scripts) => scripts(),
+            Proof::Check(_) | Proof::Process(_) => Vec::new(),
         }
     }
 
@@ -97,7 +101,7 @@ pub const OBLIGATIONS: &[Obligation] = &[
         "blocking handlers",
         "A blocking handler runs, reads its body and answers without holding up its own connection.",
         "`sync` handlers deadlock with the connection that feeds them.",
-        Proof::Scripts(scripts::bodies::blocking),
+        Proof::Blocking(scripts::bodies::blocking),
     ),
     owes(
         "interim answers",
@@ -241,12 +245,12 @@ pub const OBLIGATIONS: &[Obligation] = &[
         "nothing left",
         "A server that is gone leaves no descriptor and no thread behind.",
         "Programs that start servers often run out of both.",
-        Proof::Check(checks::resources::nothing_left),
+        Proof::Process(checks::resources::nothing_left),
     ),
     owes(
         "rest",
         "A server with idle connections takes no processor time.",
         "Batteries and bills.",
-        Proof::Check(checks::resources::rest),
+        Proof::Process(checks::resources::rest),
     ),
 ];

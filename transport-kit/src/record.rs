@@ -31,6 +31,8 @@ struct Pages {
     running: usize,
     open_gates: HashSet<String>,
     waiters: Vec<Waker>,
+    /// Blocking work runs where the subject has it run.
+    has_spawner: bool,
 }
 
 #[derive(Default)]
@@ -79,6 +81,15 @@ impl fmt::Display for Line {
 
 /// What is asked of the record.
 impl Record {
+    pub(crate) fn note_spawner(&self) {
+        self.pages().has_spawner = true;
+    }
+
+    /// Whether the subject has said where blocking work runs.
+    pub(crate) fn has_spawner(&self) -> bool {
+        self.pages().has_spawner
+    }
+
     /// Channels that opened, and connections that were not admitted.
     pub(crate) fn arrived(&self) -> (usize, usize) {
         let pages = self.pages();

@@ -1,6 +1,7 @@
 //! What the kit found.
 
 use std::fmt;
+use std::io::{self, Write};
 use std::time::Duration;
 
 use crate::obligation::Obligation;
@@ -22,18 +23,28 @@ pub struct Verdict {
     pub obligation: &'static Obligation,
     /// The scripts that were run; 0 where a check of its own was made.
     pub scripts: usize,
-    /// What went wrong, each as a text of several lines; empty if the obligation is kept.
+    /// What went wrong, each as a text of several lines; empty if nothing did.
     pub failures: Vec<String>,
+    /// What is needed to look at the obligation and is missing. Nothing is known of it then.
+    pub needs: Option<&'static str>,
+}
+
+impl Verdict {
+    /// Whether the obligation was looked at, and is kept.
+    #[must_use]
+    pub fn is_kept(&self) -> bool {
+        self.failures.is_empty() && self.needs.is_none()
+    }
 }
 
 impl Report {
-    /// Whether every obligation is kept.
+    /// Whether obligations were looked at, and every one is kept. One that could not be looked at is not.
     #[must_use]
     pub fn is_kept(&self) -> bool {
-        self.verdicts.iter().all(|verdict| verdict.failures.is_empty())
+        !self.verdicts.is_empty() && self.verdicts.iter().all(Verdict::is_kept)
     }
 
-    /// The names of the obligations that are not kept.
+    /// The names of the obligations that were found broken.
     #[must_use]
     pub fn broken(&self) -> Vec<&'static str> {
         let broken = self.verdicts.iter().filter(|verdict| !verdict.failures.is_empty());
@@ -46,25 +57,44 @@ impl Report {
         self.verdicts.iter().map(|verdict| verdict.scripts).sum()
     }
 
-    /// For tests: nothing, if every obligation is kept.
+    /// The names of the obligations that could not be looked at, and what is missing.
+    #[must_use]
+    pub fn not_run(&self) -> Vec<(&'static str, &'static str)> {
+        self.verdicts
+            .iter()
+            .filter_map(|verdict| verdict.needs.map(|needs| (verdict.obligation.name, needs)))
+            .collect()
+    }
+
+    /// For tests: nothing, if no obligation is broken. What was not run is said on the standard error stream; to demand
+    /// that all is run, see [`is_kept`](Self::is_kept).
     ///
     /// # Panics
     ///
-    /// With the report, if one is not.
+    /// With the report, if one is broken, or none was looked at.
     pub fn assert(&self) {
-        assert!(self.is_kept(), "the transport does not keep what it owes\n{self}");
+        let looked_at = self.verdicts.iter().any(|verdict| verdict.needs.is_none());
+        assert!(looked_at, "nothing was looked at\n{self}");
+        assert!(self.broken().is_empty(), "the transport does not keep what it owes\n{self}");
+        for (name, needs) in self.not_run() {
+            // Past the capture of tests, which print nothing when they pass.
+            let _ = writeln!(io::stderr(), "{name}: not run: needs {needs}");
+        }
     }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for Verdict { obligation, scripts, failures } in &self.verdicts {
+        for Verdict { obligation, scripts, failures, needs } in &self.verdicts {
             let proof = match scripts {
                 0 => "check".to_owned(),
                 scripts => format!("{scripts} scripts"),
             };
-            let verdict =
-                if failures.is_empty() { "kept".to_owned() } else { format!("BROKEN ({})", failures.len()) };
+            let verdict = match (failures.len(), needs) {
+                (0, Some(needs)) => format!("not run: needs {needs}"),
+                (0, None) => "kept".to_owned(),
+                (broken, _) => format!("BROKEN ({broken})"),
+            };
             writeln!(f, "{:22} {proof:12} {verdict:12} {}", obligation.name, obligation.sentence)?;
         }
         writeln!(f, "{} scripts, {} obligations, {:.1?}", self.scripts(), self.verdicts.len(), self.took)?;
@@ -77,5 +107,28 @@ impl fmt::Display for Report {
             verdict.failures.iter().try_for_each(|failure| writeln!(f, "{failure}"))?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::obligation::OBLIGATIONS;
+
+    #[test]
+    fn what_was_not_looked_at_is_not_kept_and_is_told() {
+        let verdict =
+            |needs| Verdict { obligation: &OBLIGATIONS[0], scripts: 0, failures: Vec::new(), needs };
+        let report = |verdicts| Report { verdicts, took: Duration::ZERO };
+        assert!(report(vec![verdict(None)]).is_kept());
+        assert!(!report(Vec::new()).is_kept());
+        let some = report(vec![verdict(None), verdict(Some("/proc"))]);
+        some.assert();
+        assert!(!some.is_kept() && some.broken().is_empty());
+        assert_eq!(some.not_run(), [(OBLIGATIONS[0].name, "/proc")]);
+        assert!(some.to_string().contains("not run: needs /proc"), "{some}");
+        for nothing in [report(Vec::new()), report(vec![verdict(Some("/proc"))])] {
+            assert!(std::panic::catch_unwind(|| nothing.assert()).is_err());
+        }
     }
 }

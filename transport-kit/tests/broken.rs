@@ -31,6 +31,8 @@ enum Fault {
     SwapsTheNames,
     Spins,
     LeaksDescriptors,
+    LeaksADescriptorAServer,
+    LeaksAThreadAServer,
     KeepsListening,
     LosesAResetInsideARequest,
     NeverWritesAfterAFullSocket,
@@ -39,7 +41,16 @@ use Fault::*;
 
 #[test]
 fn none_where_there_is_no_fault() {
-    let some = ["half-close", "names", "rest", "origins", "disconnects", "partial writes", "deadlines"];
+    let some = [
+        "half-close",
+        "names",
+        "rest",
+        "nothing left",
+        "origins",
+        "disconnects",
+        "partial writes",
+        "deadlines",
+    ];
     let report = check(Nothing, &some, Duration::from_secs(30));
     assert_eq!(report, [""; 0]);
 }
@@ -92,6 +103,25 @@ fn a_loop_that_spins() {
 #[test]
 fn descriptors_that_leak() {
     catches(LeaksDescriptors, "nothing left");
+    catches(LeaksADescriptorAServer, "nothing left");
+}
+
+#[test]
+fn threads_that_leak() {
+    catches(LeaksAThreadAServer, "nothing left");
+}
+
+#[test]
+fn a_subject_that_does_not_say_where_blocking_work_runs() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let kit = Kit::default().only(["blocking handlers", "names"]).unwrap();
+    let report = kit.check(&|plan: Plan, application: Application| {
+        let _inside = runtime.enter();
+        plan.on(Faulty(Nothing)).serve(application)
+    });
+    assert!(report.broken().is_empty() && !report.is_kept(), "{report}");
+    let not_run: Vec<_> = report.not_run().into_iter().map(|(name, _)| name).collect();
+    assert_eq!(not_run, ["blocking handlers"], "{report}");
 }
 
 #[test]
@@ -134,6 +164,11 @@ struct Faulty(Fault);
 impl Transport for Faulty {
     fn start<H: Handler>(self, mut opening: Opening, handler: H) -> io::Result<ServerHandle> {
         let (service, handle) = opening.service(Arc::new(Inline), handler)?;
+        match self.0 {
+            LeaksADescriptorAServer => mem::forget(File::open("/dev/null")),
+            LeaksAThreadAServer => drop(thread::spawn(thread::park)),
+            _ => {}
+        }
         for listener in mem::take(&mut opening.listeners) {
             let (_, ListeningSocket::Tcp(socket)) = listener.into_parts() else { continue };
             if self.0 == KeepsListening {

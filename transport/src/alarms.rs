@@ -32,6 +32,8 @@ pub(crate) struct Seat {
     pub(crate) id: Option<ChannelId>,
     idle_since: AtomicU64,
     evicted: AtomicBool,
+    /// It waits to be woken, for a deadline that has come.
+    pub(crate) is_due: AtomicBool,
     bell: Mutex<Bell>,
 }
 
@@ -49,8 +51,13 @@ struct Bell {
 
 impl Seat {
     pub(crate) fn new(id: Option<ChannelId>) -> Arc<Self> {
-        let (idle_since, evicted) = (AtomicU64::new(NEVER), AtomicBool::new(false));
-        Arc::new(Self { id, idle_since, evicted, bell: Mutex::default() })
+        Arc::new(Self {
+            id,
+            idle_since: AtomicU64::new(NEVER),
+            evicted: AtomicBool::new(false),
+            is_due: AtomicBool::new(false),
+            bell: Mutex::default(),
+        })
     }
 
     /// Notes since when the connection is idle; `NEVER`: it is not.

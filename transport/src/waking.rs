@@ -6,6 +6,7 @@
 //! it.
 
 use std::collections::VecDeque;
+use std::sync::atomic::Ordering::SeqCst;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -29,7 +30,7 @@ pub(crate) struct Waking {
 
 #[derive(Default)]
 struct State {
-    /// It is bounded by what it is about: who has an entry among the alarms is due once until it was woken.
+    /// Each seat once at most ([`Seat::is_due`]), so no more than the server has connections and tasks.
     due: VecDeque<Arc<Seat>>,
     threads: usize,
     idle: usize,
@@ -39,7 +40,11 @@ struct State {
 impl Waking {
     /// Has them woken, soon and elsewhere.
     pub(crate) fn wake(self: &Arc<Self>, due: Vec<Arc<Seat>>) {
-        lock(&self.state).due.extend(due);
+        let (more, known): (Vec<_>, Vec<_>) =
+            due.into_iter().partition(|seat| !seat.is_due.swap(true, SeqCst));
+        lock(&self.state).due.extend(more);
+        // One of them may have been woken meanwhile, and be the last of its seat.
+        known.into_iter().for_each(panics::discard);
         self.see_to_it();
     }
 
@@ -105,7 +110,60 @@ impl Waking {
 }
 
 fn wake(seat: Arc<Seat>) {
+    // First: what comes from now on may be nothing that this wake-up tells of.
+    seat.is_due.store(false, SeqCst);
     seat.ring();
     // The last of a seat drops a waker.
     panics::discard(seat);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, Sender, channel};
+    use std::task::{Wake, Waker};
+
+    use super::*;
+
+    /// Tells that it was woken, and does not return before it is let go.
+    struct Blocks(Mutex<Sender<()>>, Mutex<Receiver<()>>);
+
+    impl Wake for Blocks {
+        fn wake(self: Arc<Self>) {
+            let _ = lock(&self.0).send(());
+            let _ = lock(&self.1).recv();
+        }
+    }
+
+    #[test]
+    fn who_is_due_again_and_again_while_all_threads_are_held_up_waits_once() {
+        let seat = |waker: &Waker| {
+            let seat = Seat::new(None);
+            seat.set_waker(waker);
+            seat
+        };
+        let (woken, is_woken) = channel();
+        let waking = Arc::new(Waking::default());
+        let let_go: Vec<_> = (0..MOST)
+            .map(|_| {
+                let (let_go, wait) = channel::<()>();
+                let blocks = Arc::new(Blocks(Mutex::new(woken.clone()), Mutex::new(wait)));
+                waking.wake(vec![seat(&Waker::from(blocks))]);
+                assert!(is_woken.recv_timeout(IDLE).is_ok());
+                let_go
+            })
+            .collect();
+        let (let_busy_go, wait) = channel();
+        let busy = seat(&Waker::from(Arc::new(Blocks(Mutex::new(woken), Mutex::new(wait)))));
+        drop(let_busy_go);
+        for _ in 0..1000 {
+            waking.wake(vec![Arc::clone(&busy)]);
+        }
+        assert_eq!(lock(&waking.state).due.len(), 1);
+        drop(let_go);
+        assert!(is_woken.recv_timeout(IDLE).is_ok());
+        // Due once more.
+        waking.wake(vec![busy]);
+        assert!(is_woken.recv_timeout(IDLE).is_ok());
+        waking.close();
+    }
 }

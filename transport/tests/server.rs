@@ -3,6 +3,7 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -10,8 +11,9 @@ use httpfsm::config::ServerConfig;
 use httpfsm::handler::{Handler, Request};
 use httpfsm::peer::Peer;
 use httpfsm_transport::{
-    Inline, Listener, Opening, Server, ServerHandle, SocketOptions, Transport, unix_peer,
+    Inline, Listener, ListeningSocket, Opening, Server, ServerHandle, SocketOptions, Transport, unix_peer,
 };
+use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 
 /// A transport that takes the listeners and never accepts.
 #[derive(Clone, Default)]
@@ -46,15 +48,61 @@ fn shares_its_address(listener: &Listener, options: &SocketOptions) -> bool {
     listener.twin(options).unwrap().is_some()
 }
 
+/// How many connections the system takes for a listener that accepts none.
+fn how_many_wait(path: &Path) -> usize {
+    let mut waiting = Vec::new();
+    loop {
+        let client = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+        client.set_nonblocking(true).unwrap();
+        match client.connect(&SockAddr::unix(path).unwrap()) {
+            Ok(()) if waiting.len() < 2000 => waiting.push(client),
+            Ok(()) => return waiting.len(),
+            Err(error) => {
+                assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+                return waiting.len();
+            }
+        }
+    }
+}
+
 #[test]
 fn options_hold_for_listeners_that_were_added_before_them() {
-    let options = SocketOptions { reuse_port: true, backlog: 7, ..SocketOptions::default() };
+    let options = SocketOptions {
+        reuse_port: true,
+        backlog: 7,
+        nodelay: false,
+        keepalive: Some(Duration::from_secs(77)),
+        ..SocketOptions::default()
+    };
+    let place = tempfile::tempdir().unwrap();
+    let paths = [place.path().join("before"), place.path().join("after")];
     let takes = Takes::default();
-    let handle =
-        server(&takes).listen_tcp(ANY).options(options.clone()).listen_tcp(ANY).serve(handler).unwrap();
+    let server = server(&takes).listen_tcp(ANY).listen_unix(&paths[0]).options(options.clone());
+    let handle = server.listen_tcp(ANY).listen_unix(&paths[1]).serve(handler).unwrap();
     let listeners = takes.listeners();
-    assert_eq!(listeners.len(), 2);
-    assert!(listeners.iter().all(|listener| shares_its_address(listener, &options)));
+    let (mut tcp, mut unix) = (0, 0);
+    for listener in listeners {
+        match listener.local_addr() {
+            Peer::Ip(_) => {
+                tcp += 1;
+                assert!(shares_its_address(&listener, &options));
+                let (_, ListeningSocket::Tcp(socket)) = listener.into_parts() else {
+                    panic!("another socket")
+                };
+                let socket = SockRef::from(&socket);
+                assert!(!socket.tcp_nodelay().unwrap());
+                assert!(socket.keepalive().unwrap());
+                assert_eq!(socket.tcp_keepalive_time().unwrap().as_secs(), 77);
+            }
+            Peer::Unix(_) => {
+                let path = &paths[unix];
+                unix += 1;
+                // What a full backlog means is exact for these: so many wait, and the one whom `accept` would take.
+                assert_eq!(how_many_wait(path), 8, "{}", path.display());
+            }
+        }
+    }
+    assert_eq!((tcp, unix), (2, 2));
     drop(handle.drain(Some(Duration::ZERO)));
 }
 

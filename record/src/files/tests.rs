@@ -1,5 +1,6 @@
 //! Recordings on disks that do not do what is wanted of them.
 
+use std::cell::Cell;
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::symlink;
 use std::process::Command;
@@ -14,7 +15,7 @@ use httpfsm::time::{Date, Moment};
 
 use super::*;
 use crate::replay;
-use crate::writer::LOST;
+use crate::writer::{Begin, LOST};
 
 /// Longer than anything here takes: only what never comes reaches it.
 const HANG: Duration = Duration::from_secs(30);
@@ -225,6 +226,52 @@ fn a_link_in_place_of_a_recording_is_not_followed() {
         None
     });
     assert_eq!(fs::read_to_string(target).unwrap(), "precious");
+}
+
+#[test]
+fn another_file_in_place_of_a_recording_stays_as_it_is() {
+    let elsewhere = tempfile::tempdir().unwrap();
+    let kept = elsewhere.path().join("kept");
+    let linked = kept.clone();
+    put_in_place(move |path| {
+        fs::write(path, "precious").unwrap();
+        fs::hard_link(path, &linked).unwrap();
+        None
+    });
+    assert_eq!(fs::read_to_string(kept).unwrap(), "precious");
+}
+
+/// Without a descriptor the second batch cannot be written. The file says so when it can be opened again.
+#[test]
+fn a_recording_that_finds_no_descriptor_says_that_it_is_lost_when_there_are_some() {
+    thread_local! {
+        static WANTING: Cell<u32> = const { Cell::new(0) };
+    }
+    fn open(path: &Path, begin: Begin) -> io::Result<File> {
+        if begin == Begin::GoOn && WANTING.get() > 0 {
+            WANTING.set(WANTING.get() - 1);
+            return Err(rustix::io::Errno::MFILE.into());
+        }
+        open_regular(path, begin)
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (sender, receiver) = sync_channel(9);
+    let progress = Arc::new(Progress::default());
+    let queue = Queue { sender, progress: Arc::clone(&progress) };
+    let heard = Arc::new(Heard::default());
+    progress.report_to(&(Arc::clone(&heard) as Arc<dyn Subscriber>));
+    let source = Arc::new(Source::new(0, "a".to_owned()));
+    for passed in 0..3 {
+        let batch = Batch { source: Arc::clone(&source), lines: b"{}\n".to_vec(), last: false };
+        assert!(queue.take(batch, passed));
+    }
+    // As a flush does it.
+    queue.sender.try_send(None).unwrap();
+    drop(queue);
+    WANTING.set(1);
+    Writer::new(folder.path().to_owned(), open, Arc::clone(&progress)).run(&receiver);
+    assert_eq!(fs::read(folder.path().join("a.jsonl")).unwrap(), [b"{}\n", LOST].concat());
+    assert_eq!((heard.texts().len(), progress.lost.load(Ordering::SeqCst)), (1, 1), "{:?}", heard.texts());
 }
 
 #[test]

@@ -3,17 +3,25 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
 
 use httpfsm::handler::{Handler, IntoResponse, Request, Response};
 use pin_project_lite::pin_project;
 
+/// How long a body is read that nobody wants, as nginx does. A request that is read counts as one at work, and a peer that
+/// sends just fast enough could make it last for days.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// A handler that is called when the body of the request was read and thrown away: a response that comes earlier is lost
 /// to most clients that send a long body. Who expects a 100 waits for the response before the body.
-pub(crate) struct Unread<H>(Arc<H>);
+pub(crate) struct Unread<H> {
+    handler: Arc<H>,
+    patience: Duration,
+}
 
 impl<H: Handler> Unread<H> {
     pub(crate) fn new(handler: H) -> Self {
-        Self(Arc::new(handler))
+        Self { handler: Arc::new(handler), patience: PATIENCE }
     }
 }
 
@@ -22,9 +30,10 @@ impl<H: Handler> Handler for Unread<H> {
 
     fn call(&self, mut request: Request) -> Answer<H> {
         if request.expects_continue() || request.body().length() == Some(0) {
-            return Answer::Running { future: self.0.call(request) };
+            return Answer::Running { future: self.handler.call(request) };
         }
-        Answer::Reading { request: Some(request), handler: Arc::clone(&self.0) }
+        let until = Instant::now() + self.patience;
+        Answer::Reading { request: Some(request), handler: Arc::clone(&self.handler), until }
     }
 }
 
@@ -32,7 +41,7 @@ pin_project! {
     /// The response, behind the body.
     #[project = Projected]
     pub(crate) enum Answer<H: Handler> {
-        Reading { request: Option<Request>, handler: Arc<H> },
+        Reading { request: Option<Request>, handler: Arc<H>, until: Instant },
         Running { #[pin] future: H::Future },
     }
 }
@@ -44,12 +53,12 @@ impl<H: Handler> Future for Answer<H> {
         loop {
             let future = match self.as_mut().project() {
                 Projected::Running { future } => return future.poll(cx).map(IntoResponse::into_response),
-                Projected::Reading { request, handler } => {
+                Projected::Reading { request, handler, until } => {
                     let Some(unread) = request else { return Poll::Pending };
                     match ready!(unread.body().poll_data(cx)) {
-                        Some(Ok(_)) => continue,
+                        Some(Ok(_)) if Instant::now() < *until => continue,
                         Some(Err(failure)) => return Poll::Ready(failure.into_response()),
-                        None => request.take().map(|request| handler.call(request)),
+                        Some(Ok(_)) | None => request.take().map(|request| handler.call(request)),
                     }
                 }
             };
@@ -63,6 +72,7 @@ impl<H: Handler> Future for Answer<H> {
 #[cfg(test)]
 mod tests {
     use std::future::{Ready, ready};
+    use std::time::Duration;
 
     use httpfsm::config::ServerConfig;
     use httpfsm::handler::Request;
@@ -100,6 +110,20 @@ mod tests {
             let response = client.take_text();
             assert!(response.ends_with("\r\n\r\nfine") && !response.contains("close"), "{response}");
         }
+    }
+
+    #[test]
+    fn who_sends_for_too_long_gets_the_response_before_the_end() {
+        let handler = Unread { patience: Duration::ZERO, ..Unread::new(|_: Request| ready("fine")) };
+        let mut server = MemoryServer::new(ServerConfig::default(), handler);
+        let client = server.connect().unwrap();
+        client.send(format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {LENGTH}\r\n\r\n"));
+        server.run();
+        assert_eq!(client.take_text(), "");
+        client.send("x");
+        server.run();
+        let response = client.take_text();
+        assert!(response.ends_with("fine") && response.contains("Connection: close"), "{response}");
     }
 
     #[test]

@@ -31,6 +31,8 @@ struct Waiting {
     dropped: u64,
     /// Lines were taken to be written and are not yet.
     writing: bool,
+    /// Lines that could not be written, which is told before the next that can.
+    failed: u64,
     kinds: HashMap<&'static str, Repeats>,
 }
 
@@ -65,14 +67,33 @@ impl Queue {
         drop(self.done.wait_timeout_while(waiting, limit, is_busy));
     }
 
-    /// Writes what is added, for ever. That `output` may be closed is no reason to stop.
-    pub(super) fn write_to(&self, mut output: impl Write) -> ! {
+    /// Writes what is added, for ever. A stream that fails is no reason to stop: another process may have it repaired.
+    pub(super) fn write_to(&self, stream: impl Stream) -> ! {
+        let mut output = Output { stream, is_inside_line: false };
         loop {
             let batch = self.take();
-            let _ = write(&mut output, &batch.lines, batch.dropped);
-            self.lock().writing = false;
-            self.done.notify_all();
+            self.write(&batch, &mut output);
         }
+    }
+
+    /// Writes what waits, on this thread: where there is none for [`write_to`](Self::write_to).
+    pub(super) fn write_now(&self, stream: impl Stream) {
+        let mut output = Output { stream, is_inside_line: false };
+        let mut waiting = self.lock();
+        waiting.tell_repeats(None);
+        waiting.writing = true;
+        let batch = waiting.take();
+        drop(waiting);
+        self.write(&batch, &mut output);
+    }
+
+    fn write(&self, batch: &Waiting, output: &mut Output<impl Stream>) {
+        let failed = output.write(batch);
+        let mut waiting = self.lock();
+        waiting.failed += failed;
+        waiting.writing = false;
+        drop(waiting);
+        self.done.notify_all();
     }
 
     /// Waits for lines.
@@ -101,17 +122,75 @@ impl Queue {
     }
 }
 
-fn write(output: &mut impl Write, lines: &[String], dropped: u64) -> io::Result<()> {
-    for line in lines {
-        // One write a line, so that those of several programs do not mix.
-        output.write_all(line.as_bytes())?;
+/// Where lines are written.
+pub(super) trait Stream: Write {
+    /// Waits until the stream, which was full, takes more.
+    ///
+    /// # Errors
+    ///
+    /// It is not to be waited for any longer.
+    fn wait(&mut self) -> io::Result<()>;
+}
+
+struct Output<S> {
+    stream: S,
+    /// A line was written in part before the stream failed.
+    is_inside_line: bool,
+}
+
+impl<S: Stream> Output<S> {
+    /// Writes a batch; returns how many of its lines could not be written, which includes those that it was to tell of.
+    fn write(&mut self, batch: &Waiting) -> u64 {
+        if batch.failed > 0 {
+            let told =
+                format!("httpfsm: {} lines were lost here, as they could not be written\n", batch.failed);
+            if self.line(&told).is_err() {
+                return batch.failed + batch.lines.len() as u64 + batch.dropped;
+            }
+        }
+        for (written, line) in batch.lines.iter().enumerate() {
+            if self.line(line).is_err() {
+                return (batch.lines.len() - written) as u64 + batch.dropped;
+            }
+        }
+        if batch.dropped > 0 {
+            let dropped = batch.dropped;
+            let told =
+                format!("httpfsm: {dropped} lines were dropped here, as nobody read this stream in time\n");
+            if self.line(&told).is_err() {
+                return dropped;
+            }
+        }
+        // What was flushed too late was written all the same.
+        let _ = self.stream.flush();
+        0
     }
-    if dropped > 0 {
-        let line =
-            format!("httpfsm: {dropped} lines were dropped here, as nobody read this stream in time\n");
-        output.write_all(line.as_bytes())?;
+
+    /// One write a line, so that those of several programs do not mix.
+    fn line(&mut self, line: &str) -> io::Result<()> {
+        if self.is_inside_line {
+            self.all(b"\n")?;
+            self.is_inside_line = false;
+        }
+        self.all(line.as_bytes())
     }
-    output.flush()
+
+    fn all(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            match self.stream.write(bytes) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => {
+                    bytes = bytes.get(written..).unwrap_or_default();
+                    self.is_inside_line = !bytes.is_empty();
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // Another program that has the stream, too, has set O_NONBLOCK on it.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.stream.wait()?,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Waiting {
@@ -156,7 +235,9 @@ impl Waiting {
             if now.is_none_or(|now| repeats.due <= now) {
                 match repeats.count {
                     1 => self.push(&repeats.last),
-                    count => self.push(&format!("{} ({count} like this in a second)", repeats.last)),
+                    count => {
+                        self.push(&format!("{} ({count} like this since the line before)", repeats.last))
+                    }
                 }
                 repeats.count = 0;
                 repeats.due += PERIOD;
@@ -202,12 +283,96 @@ mod tests {
         }
         let Waiting { lines: kept, dropped, .. } = waiting.take();
         assert_eq!((kept.len(), dropped), (lines, 7));
-        let mut written = Vec::new();
-        write(&mut written, &["a\n".into()], 7).unwrap();
+        let batch = Waiting { lines: vec!["a\n".into()], dropped: 7, ..Waiting::default() };
+        let mut output = Output { stream: Script::default(), is_inside_line: false };
+        assert_eq!(output.write(&batch), 0);
         let told = "httpfsm: 7 lines were dropped here, as nobody read this stream in time\n";
-        assert_eq!(String::from_utf8(written).unwrap(), format!("a\n{told}"));
+        assert_eq!(output.stream.text(), format!("a\n{told}"));
         waiting.push("more");
         assert_eq!(waiting.take().lines, ["more\n"]);
+    }
+
+    /// Takes at most five bytes a time, after the errors that are due.
+    #[derive(Default)]
+    struct Script {
+        errors: Vec<Option<io::ErrorKind>>,
+        written: Vec<u8>,
+        waited: usize,
+    }
+
+    impl Script {
+        fn text(&self) -> &str {
+            str::from_utf8(&self.written).unwrap()
+        }
+    }
+
+    impl Write for Script {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            if let Some(Some(kind)) = self.errors.pop() {
+                return Err(kind.into());
+            }
+            let taken = bytes.get(..5).unwrap_or(bytes);
+            self.written.extend(taken);
+            Ok(taken.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Stream for Script {
+        fn wait(&mut self) -> io::Result<()> {
+            self.waited += 1;
+            Ok(())
+        }
+    }
+
+    impl Stream for &mut Script {
+        fn wait(&mut self) -> io::Result<()> {
+            Stream::wait(*self)
+        }
+    }
+
+    #[test]
+    fn a_stream_that_is_full_is_waited_for_and_loses_nothing() {
+        let (queue, block) = (Queue::default(), Some(io::ErrorKind::WouldBlock));
+        let mut stream = Script { errors: vec![block, block, None, block], ..Script::default() };
+        queue.push("first line");
+        queue.push("second");
+        queue.write_now(&mut stream);
+        assert_eq!((stream.text(), stream.waited), ("first line\nsecond\n", 3));
+        assert_eq!(queue.lock().failed, 0);
+    }
+
+    #[test]
+    fn lines_that_cannot_be_written_are_counted() {
+        let (queue, broken) = (Queue::default(), Some(io::ErrorKind::StorageFull));
+        // Behind five bytes of the second line.
+        let mut stream = Script { errors: vec![broken, None, None, None], ..Script::default() };
+        ["first", "second", "third"].iter().for_each(|line| queue.push(line));
+        let mut output = Output { stream: &mut stream, is_inside_line: false };
+        for line in ["", "fourth"] {
+            // Nothing is tried again before there is another line: a stream that stays broken costs nothing.
+            assert_eq!(queue.lock().has_lines(), line.is_empty());
+            if !line.is_empty() {
+                queue.push(line);
+            }
+            let batch = queue.take();
+            queue.write(&batch, &mut output);
+        }
+        let told = "httpfsm: 2 lines were lost here, as they could not be written\n";
+        assert_eq!(stream.text(), format!("first\nsecon\n{told}fourth\n"));
+    }
+
+    #[test]
+    fn a_batch_of_which_nothing_can_be_written_is_counted_as_a_whole() {
+        let batch =
+            Waiting { lines: vec!["a\n".into(), "b\n".into()], dropped: 7, failed: 9, ..Waiting::default() };
+        let broken = Some(io::ErrorKind::BrokenPipe);
+        let mut output =
+            Output { stream: Script { errors: vec![broken], ..Script::default() }, is_inside_line: false };
+        assert_eq!(output.write(&batch), 18);
     }
 
     #[test]
@@ -227,10 +392,10 @@ mod tests {
         told.extend(waiting.take().lines);
         let expected = [
             "a0",
-            "a9 (9 like this in a second)",
-            "a19 (10 like this in a second)",
+            "a9 (9 like this since the line before)",
+            "a19 (10 like this since the line before)",
             "b",
-            "a24 (5 like this in a second)",
+            "a24 (5 like this since the line before)",
         ];
         assert_eq!(told, expected.map(|line| format!("{line}\n")));
         // What comes alone is told at once.
@@ -260,6 +425,12 @@ mod tests {
 
         fn flush(&mut self) -> io::Result<()> {
             Ok(())
+        }
+    }
+
+    impl Stream for Gate {
+        fn wait(&mut self) -> io::Result<()> {
+            unreachable!("it blocks")
         }
     }
 

@@ -1,10 +1,11 @@
-//! What a server takes from its process. Linux tells; elsewhere nothing is found wrong.
+//! What a server takes from its process. Linux tells; elsewhere these checks are not made.
 
 use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::bench::Bench;
+use crate::held::Held;
 use crate::script::get;
 
 pub(crate) fn nothing_left(bench: &Bench<'_>) -> Result<(), String> {
@@ -22,28 +23,24 @@ pub(crate) fn nothing_left(bench: &Bench<'_>) -> Result<(), String> {
     for _ in 0..3 {
         round()?;
     }
-    let before = held();
+    // Threads of the last one may still be ending.
+    let before = Held::settled();
     for _ in 0..ROUNDS {
         round()?;
     }
+    // Other threads of the process open and close things, too; one a round would be twice as many.
+    let bound = Held { threads: before.threads + ROUNDS / 2, descriptors: before.descriptors + ROUNDS / 2 };
     let began = Instant::now();
     loop {
-        let after = held();
-        // Other threads of the process open and close things, too; less than one a round is not ours.
-        if after.0 < before.0 + ROUNDS && after.1 < before.1 + ROUNDS {
+        let after = Held::now();
+        if after.is_within(bound) {
             return Ok(());
         }
         if began.elapsed() > bench.patience {
-            return Err(format!("After {ROUNDS} servers, {before:?} descriptors and threads are {after:?}."));
+            return Err(format!("After {ROUNDS} servers, {before:?} is {after:?}."));
         }
         thread::sleep(Duration::from_millis(10));
     }
-}
-
-/// Descriptors and threads of this process.
-fn held() -> (usize, usize) {
-    let count = |path: &str| fs::read_dir(path).map_or(0, Iterator::count);
-    (count("/proc/self/fd"), count("/proc/self/task"))
 }
 
 pub(crate) fn rest(bench: &Bench<'_>) -> Result<(), String> {

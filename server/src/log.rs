@@ -158,6 +158,10 @@ impl Subscriber for Log {
         line_of(connection, format_args!("refused {}: {error}", error.status().code()));
     }
 
+    fn connection_lost(&self, connection: &ConnectionInfo, text: &str) {
+        line_of(connection, format_args!("lost: {text}"));
+    }
+
     fn closed(&self, connection: &ConnectionInfo, reason: CloseReason) {
         line_of(connection, format_args!("closed: {reason}"));
     }

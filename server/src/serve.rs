@@ -55,6 +55,7 @@ struct Plan {
     threads: Option<NonZeroUsize>,
     log: bool,
     recordings: Option<Recordings>,
+    signals: Signals,
     /// Where the application reads the statistics.
     stats: Stats,
 }
@@ -65,6 +66,8 @@ pub(crate) fn run(options: &Serve) -> Result<(), Box<dyn Error>> {
         let message = format!("{given} is for --app files, and that is not what is served");
         Cli::command().error(ErrorKind::ArgumentConflict, message).exit()
     }
+    // What takes long at the start, the look-up of a name, say, is no reason to die of a signal that means nothing.
+    let signals = Signals::catch()?;
     let rig_timeout = if options.app == App::Echo { rig_timeout() } else { None };
     let config = configuration(options, rig_timeout);
     descriptors::raise(options.parameters.gives("max_connections").then_some(config.max_connections));
@@ -80,6 +83,7 @@ pub(crate) fn run(options: &Serve) -> Result<(), Box<dyn Error>> {
         threads: options.threads,
         log: options.log,
         recordings: recordings.clone(),
+        signals,
         stats: Stats::default(),
     };
     serve(options, plan)?;
@@ -227,8 +231,6 @@ fn start(transport: impl Moves, handler: impl Handler, plan: Plan) -> Result<Ser
         let failed = |error: &io::Error| note(format_args!("{error}"));
         listeners.extend(Listener::at_host(&plan.config.host, plan.config.port, &options, failed)?);
     }
-    // Before there are Unix sockets, which a signal that nobody catches would leave behind.
-    let signals = Signals::catch()?;
     for path in &plan.unix {
         listeners.push(Listener::unix(path, &options)?);
     }
@@ -246,8 +248,7 @@ fn start(transport: impl Moves, handler: impl Handler, plan: Plan) -> Result<Ser
     let handle = server.serve(handler)?;
     let counted = handle.clone();
     plan.stats.connect(move || counted.stats());
-    // Those that came since they were caught wait.
-    signals.obey(handle.clone(), plan.recordings)?;
+    plan.signals.obey(handle.clone(), plan.recordings);
     Ok(handle)
 }
 

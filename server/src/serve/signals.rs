@@ -2,6 +2,7 @@
 
 use std::io;
 use std::process;
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
@@ -24,37 +25,38 @@ const CAUGHT: [i32; 11] =
 /// How long the second signal waits for whoever reads the standard error stream.
 const LAST_WORDS: Duration = Duration::from_millis(100);
 
-/// The signals of the program, caught and not yet obeyed.
-pub(super) struct Signals(Caught);
+/// What the signals are about, once it serves.
+struct Serving {
+    server: ServerHandle,
+    recordings: Option<Recordings>,
+}
+
+/// The signals of the program, caught.
+pub(super) struct Signals(Arc<OnceLock<Serving>>);
 
 impl Signals {
-    /// Catches them from here on.
+    /// Catches them from here on, on a thread of its own. Those that end the program end it at once until it serves.
     pub(super) fn catch() -> io::Result<Self> {
-        Ok(Self(Caught::new(CAUGHT)?))
-    }
-
-    /// Drains the server at the first signal that ends it, and ends the program at the second. SIGUSR1 switches
-    /// recordings on and off, where there are any.
-    pub(super) fn obey(self, server: ServerHandle, recordings: Option<Recordings>) -> io::Result<()> {
-        let Self(mut caught) = self;
+        let serving = Arc::<OnceLock<Serving>>::default();
+        let (mut caught, known) = (Caught::new(CAUGHT)?, Arc::clone(&serving));
         let wait = move || {
             let mut draining = false;
             for signal in caught.forever() {
                 let name = signal_name(signal).unwrap_or("a signal");
-                match (signal, &recordings) {
-                    (SIGTERM | SIGINT | SIGQUIT, _) if draining => {
-                        note(format_args!("{name}: quitting"));
-                        flush(LAST_WORDS);
-                        process::exit(128 + signal);
-                    }
-                    (SIGTERM | SIGINT | SIGQUIT, _) => {
+                match (signal, known.get()) {
+                    (SIGTERM | SIGINT | SIGQUIT, Some(Serving { server, .. })) if !draining => {
                         draining = true;
                         // The line is put into the queue of the log, which waits for nobody; behind the drain the program
                         // could have ended without it.
                         note(format_args!("{name}: draining; a second signal quits at once"));
                         drop(server.drain(None));
                     }
-                    (SIGUSR1, Some(recordings)) => {
+                    (SIGTERM | SIGINT | SIGQUIT, _) => {
+                        note(format_args!("{name}: quitting"));
+                        flush(LAST_WORDS);
+                        process::exit(128 + signal);
+                    }
+                    (SIGUSR1, Some(Serving { recordings: Some(recordings), .. })) => {
                         let switched = recordings.switch();
                         note(format_args!("{name}: {switched}"));
                     }
@@ -64,6 +66,13 @@ impl Signals {
             }
         };
         thread::Builder::new().name("httpfsm-signals".to_owned()).stack_size(128 << 10).spawn(wait)?;
-        Ok(())
+        Ok(Self(serving))
+    }
+
+    /// From here on the first signal that ends the program drains the server, and the second ends the program. SIGUSR1
+    /// switches recordings on and off, where there are any.
+    pub(super) fn obey(&self, server: ServerHandle, recordings: Option<Recordings>) {
+        // It is said once.
+        let _ = self.0.set(Serving { server, recordings });
     }
 }

@@ -107,10 +107,12 @@ fn serves_others(server: &Server, hoard: &str) {
         let sockets = Command::new("ss").args(["-tanmo", &port]).output();
         let sockets = sockets.map_or_else(|error| error.to_string(), |output| text(&output.stdout));
         panic!(
-            "beside {hoard}, after {:?}: {error}, behind {:?}\n{}\n{}",
+            "beside {hoard}, after {:?}: {error}, behind {:?}\n{}\n{}\n{}",
             started.elapsed(),
             text(&response),
             threads(server),
+            // A system that has no memory for its sockets any more drops what comes, for all of them.
+            fs::read_to_string("/proc/net/sockstat").unwrap_or_default(),
             sockets.lines().take(40).collect::<Vec<_>>().join("\n"),
         );
     }

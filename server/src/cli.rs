@@ -46,7 +46,7 @@ fn needs_are_met(matches: &ArgMatches) -> Result<(), clap::Error> {
         let is_given = serve.value_source(flag) == Some(ValueSource::CommandLine);
         if is_given && serve.value_source(needed).is_none() {
             let flag = flag.replace('_', "-");
-            let message = format!("--{flag} means something beside --{needed} only, which is missing");
+            let message = format!("--{flag} is for use with --{needed}, which is not given");
             return Err(Cli::command().error(ErrorKind::MissingRequiredArgument, message));
         }
     }

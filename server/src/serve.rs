@@ -237,6 +237,7 @@ fn start(transport: impl Moves, handler: impl Handler, plan: Plan) -> Result<Ser
     // Connections inherit the options that their listener has when the system accepts them.
     listeners.iter().try_for_each(|listener| listener.apply(&options))?;
     // Before anybody is served: where it fails nobody is cut. Who connects now waits.
+    plan.signals.listen();
     announce(listeners.iter().map(Listener::local_addr))?;
     let server = Server::on(transport, plan.config).options(options);
     let server = listeners.into_iter().fold(server, Server::listener);

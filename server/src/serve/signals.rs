@@ -2,9 +2,10 @@
 
 use std::io;
 use std::process;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, OnceLock};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use httpfsm_transport::ServerHandle;
 use signal_hook::consts::{
@@ -25,54 +26,87 @@ const CAUGHT: [i32; 11] =
 /// How long the second signal waits for whoever reads the standard error stream.
 const LAST_WORDS: Duration = Duration::from_millis(100);
 
+/// So soon a second signal is the first once more: `timeout` and shells send one to the program and to its group.
+const ECHO: Duration = Duration::from_millis(250);
+
 /// What the signals are about, once it serves.
 struct Serving {
     server: ServerHandle,
     recordings: Option<Recordings>,
 }
 
+#[derive(Default)]
+struct Shared {
+    /// It has been said that the program listens: what ends it is to drain it.
+    listens: AtomicBool,
+    serving: OnceLock<Serving>,
+    /// It is to go out of service, as soon as it is in service.
+    ends: AtomicBool,
+}
+
+impl Shared {
+    fn drain(&self) {
+        if let (true, Some(Serving { server, .. })) = (self.ends.load(SeqCst), self.serving.get()) {
+            drop(server.drain(None));
+        }
+    }
+}
+
 /// The signals of the program, caught.
-pub(super) struct Signals(Arc<OnceLock<Serving>>);
+pub(super) struct Signals(Arc<Shared>);
 
 impl Signals {
-    /// Catches them from here on, on a thread of its own. Those that end the program end it at once until it serves.
+    /// Catches them from here on, on a thread of its own. Until the program listens, those that end it do so at once.
     pub(super) fn catch() -> io::Result<Self> {
-        let serving = Arc::<OnceLock<Serving>>::default();
-        let (mut caught, known) = (Caught::new(CAUGHT)?, Arc::clone(&serving));
+        let shared = Arc::<Shared>::default();
+        let (mut caught, known) = (Caught::new(CAUGHT)?, Arc::clone(&shared));
         let wait = move || {
-            let mut draining = false;
+            let mut ended: Option<Instant> = None;
             for signal in caught.forever() {
                 let name = signal_name(signal).unwrap_or("a signal");
-                match (signal, known.get()) {
-                    (SIGTERM | SIGINT | SIGQUIT, Some(Serving { server, .. })) if !draining => {
-                        draining = true;
-                        // The line is put into the queue of the log, which waits for nobody; behind the drain the program
-                        // could have ended without it.
-                        note(format_args!("{name}: draining; a second signal quits at once"));
-                        drop(server.drain(None));
-                    }
-                    (SIGTERM | SIGINT | SIGQUIT, _) => {
-                        note(format_args!("{name}: quitting"));
-                        flush(LAST_WORDS);
-                        process::exit(128 + signal);
-                    }
-                    (SIGUSR1, Some(Serving { recordings: Some(recordings), .. })) => {
-                        let switched = recordings.switch();
-                        note(format_args!("{name}: {switched}"));
-                    }
-                    (SIGXFSZ, _) => {}
+                match signal {
+                    SIGTERM | SIGINT | SIGQUIT => match ended {
+                        None if known.listens.load(SeqCst) => {
+                            ended = Some(Instant::now());
+                            // The line is put into the queue of the log, which waits for nobody; behind the drain the
+                            // program could have ended without it.
+                            note(format_args!("{name}: draining; a second signal quits at once"));
+                            known.ends.store(true, SeqCst);
+                            known.drain();
+                        }
+                        Some(first) if first.elapsed() < ECHO => {}
+                        _ => {
+                            note(format_args!("{name}: quitting"));
+                            flush(LAST_WORDS);
+                            process::exit(128 + signal);
+                        }
+                    },
+                    SIGUSR1 => match known.serving.get() {
+                        Some(Serving { recordings: Some(recordings), .. }) => {
+                            let switched = recordings.switch();
+                            note(format_args!("{name}: {switched}"));
+                        }
+                        _ => note(format_args!("{name} is ignored.")),
+                    },
+                    SIGXFSZ => {}
                     _ => note(format_args!("{name} is ignored.")),
                 }
             }
         };
         thread::Builder::new().name("httpfsm-signals".to_owned()).stack_size(128 << 10).spawn(wait)?;
-        Ok(Self(serving))
+        Ok(Self(shared))
     }
 
-    /// From here on the first signal that ends the program drains the server, and the second ends the program. SIGUSR1
-    /// switches recordings on and off, where there are any.
+    /// The program is about to say that it listens. From here on the first signal that ends it drains it, and the second
+    /// ends it at once.
+    pub(super) fn listen(&self) {
+        self.0.listens.store(true, SeqCst);
+    }
+
+    /// Here is what is to be drained, and the recordings that SIGUSR1 switches on and off.
     pub(super) fn obey(&self, server: ServerHandle, recordings: Option<Recordings>) {
         // It is said once.
-        let _ = self.0.set(Serving { server, recordings });
+        let _ = self.0.serving.set(Serving { server, recordings });
+        self.0.drain();
     }
 }

@@ -274,7 +274,7 @@ fn a_unix_socket_is_made_with_its_permissions() {
     }
     let output = run(&["serve", "--unix-mode", "660"]);
     assert_eq!(output.status.code(), Some(2), "it needs a socket");
-    assert!(text(&output.stderr).contains("--unix-mode") && text(&output.stderr).contains("--unix only"));
+    assert!(text(&output.stderr).contains("--unix-mode") && text(&output.stderr).contains("--unix,"));
 }
 
 /// As Python's http.client does.

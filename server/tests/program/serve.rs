@@ -170,7 +170,9 @@ fn a_second_signal_quits_at_once(transport: &str) {
     server.exchange(b"GET /plaintext HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     server.signal(Signal::TERM);
     let started = Instant::now();
-    std::thread::sleep(std::time::Duration::from_millis(100));
+    // As `timeout` does: this is the first once more.
+    server.signal(Signal::TERM);
+    std::thread::sleep(std::time::Duration::from_millis(300));
     server.signal(Signal::TERM);
     let (status, errors) = server.end();
     assert_eq!(status.code(), Some(143), "{errors}");

@@ -153,11 +153,11 @@ const PARAMETERS: &[Parameter] = parameters! {
         [maximum_simultaneous_requests] maximum_simultaneous_requests: Count,
             "Requests that may be with the application at once; the excess: 503";
         [max_connections] max_connections: Count,
-            "Connections that may be open at once";
+            "Connections that may be open at once; above: the longest idle one is closed, else the new one";
         [max_connections_per_peer] max_connections_per_peer: Count,
             "Connections that one address may have open at once";
         [max_buffered_octets] max_buffered_octets: Size,
-            "Octets in all buffers together; above it the longest idle connections are evicted";
+            "Bytes in all buffers together; above: 503 for the request that needs more";
     }
 };
 

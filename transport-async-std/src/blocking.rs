@@ -1,25 +1,30 @@
-//! Blocking work, on the threads of the `blocking` crate, which async-std and smol use as well.
+//! Blocking work, on threads of its own.
 
 use httpfsm::handler::{IntoResponse, Request};
 use httpfsm_transport::{Spawner, Sync};
 
-/// Runs blocking work on the pool of the `blocking` crate: one for the process, of at most 500 threads unless
-/// `BLOCKING_MAX_THREADS` says otherwise. Those that were started stay (`blocking` 1.7).
+use crate::pool::POOL;
+
+/// Runs blocking work on a pool of threads: one for the process, of at most 512. A thread is begun when work comes and
+/// none waits for it, and ends after 10 seconds without work.
+///
+/// Where the system gives no more threads, work waits for those there are. Where there is none at all, work is dropped,
+/// and its request is answered 500.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct BlockingPool;
 
 impl Spawner for BlockingPool {
     fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) {
-        ::blocking::unblock(work).detach();
+        POOL.push(work);
     }
 }
 
-/// Makes a blocking function a handler, which runs on the pool of the `blocking` crate. Its request's body is read
-/// with [`BodyReader`](httpfsm_transport::BodyReader).
+/// Makes a blocking function a handler, which runs on the [`BlockingPool`]. Its request's body is read with
+/// [`BodyReader`](httpfsm_transport::BodyReader).
 ///
 /// By default the function is called when the head of its request has come, and a read of the body waits for the peer. So as
-/// many slow uploads as the pool has threads (500 unless `BLOCKING_MAX_THREADS` says otherwise) hold all of it, and with it
-/// whatever else of the process uses the pool: files, and the resolution of names. Where peers are not to be trusted, set
+/// many slow uploads as the pool has threads (512, or fewer where the system gives no more) hold all of it, and with it
+/// whatever else uses the pool: bodies in files, and the other handlers of the process. Where peers are not to be trusted, set
 /// [`ChannelConfig::bodies`](httpfsm::config::ChannelConfig::bodies) to [`Bodies::Whole`](httpfsm::config::Bodies::Whole): the
 /// function is then called when the body is in, and reads it from memory or from a file. A request that expects
 /// `100 Continue` is the exception, since its handler decides whether the body comes; to bound those as well, set

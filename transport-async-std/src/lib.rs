@@ -27,6 +27,7 @@ mod async_std;
 mod blocking;
 mod connection;
 mod listener;
+mod pool;
 mod server;
 #[cfg(feature = "smol")]
 pub mod smol;

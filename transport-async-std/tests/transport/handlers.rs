@@ -20,7 +20,7 @@ on_each_runtime! {
         stream.write_all(request).unwrap();
         stream.write_all(b"hello").unwrap();
         let answer = read_to_end(stream);
-        assert!(answer.contains("\r\n\r\nhello on blocking"), "{answer}");
+        assert!(answer.contains("\r\n\r\nhello on httpfsm-blocking"), "{answer}");
     }
 
     fn a_whole_body_waits_in_a_file(runtime: Runtime) {

@@ -27,7 +27,7 @@ pub(super) fn page(root: &Dir, target: &Target, dot_names: DotNames) -> io::Resu
 
 fn page_of_at_most(most: usize, root: &Dir, target: &Target, dot_names: DotNames) -> io::Result<String> {
     let folder = target.to_path();
-    let dir = root.open_dir(&folder)?;
+    let dir = place::folder(root, &folder, dot_names)?;
     let mut entries = Vec::new();
     let mut left_out: u64 = 0;
     for entry in dir.entries()? {

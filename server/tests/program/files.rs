@@ -95,7 +95,8 @@ fn a_root_that_is_no_folder_is_an_error_with_its_name() {
         let output = run(&["serve", "--port", "0", path(&root)]);
         let errors = text(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{errors}");
-        assert!(errors.contains(&format!("cannot serve the folder {}: {why}", root.display())), "{errors}");
+        let sentence = format!("httpfsm: cannot serve the folder {}: {why}", root.display());
+        assert!(errors.starts_with(&sentence) && errors.lines().count() == 1, "{errors}");
         assert!(output.stdout.is_empty());
     }
 }

@@ -68,7 +68,13 @@ impl Site {
                 match at(&index) {
                     Ok(Place::File(file, metadata)) => self.send(request, &index, file, &metadata, spawner),
                     Ok(Place::Folder) => list(),
-                    Err(unreadable) if unreadable.error.kind() == ErrorKind::NotFound => list(),
+                    // As nginx does: an index that may not be read refuses its folder, and one that is missing does not.
+                    // A link that leads nowhere, to itself, out of the root or to a hidden name is as if it were missing.
+                    Err(Unreadable { error, .. })
+                        if place::is_hidden(&error) && !failure::is_forbidden(&error) =>
+                    {
+                        list()
+                    }
                     Err(unreadable) => Err(unreadable),
                 }
             }

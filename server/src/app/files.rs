@@ -8,15 +8,16 @@
 //! | anything else | 404 |
 //!
 //! What is hidden (names with a dot in front, unless all are to be served, but for `.well-known`), what is neither a file nor a folder, and links that lead there, out of the
-//! root or that are absolute are as if they were not there. All work on files is done by jobs, one for a small file.
+//! root or that are absolute are as if they were not there. All work on files is done by jobs, one for a small file, and two for a list.
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use httpfsm::handler::{Handler, Request, Response};
 use httpfsm::status::Status;
 use httpfsm_transport::{Job, Spawner};
+use smol::lock::{Semaphore, SemaphoreGuardArc};
 
 pub(crate) use hidden::DotNames;
 use respond::Site;
@@ -42,16 +43,26 @@ mod types;
 
 const ALLOWED: &str = "GET, HEAD, OPTIONS";
 
+/// So many lists are made at once. One of 10,000 entries takes about 50 ms of a processor and some MiB, and a transport may
+/// have hundreds of threads that would each make one.
+const LISTS: usize = 4;
+
 /// The application.
 pub(crate) struct Files {
     site: Arc<Site>,
     spawner: Arc<dyn Spawner>,
+    /// The lists that may be made now.
+    lists: Arc<Semaphore>,
 }
 
 impl Files {
     /// Serves the files of a folder.
     pub(crate) fn new(root: Root, dot_names: DotNames, types: Types, spawner: Arc<dyn Spawner>) -> Self {
-        Self { site: Arc::new(Site { root, dot_names, types }), spawner }
+        Self {
+            site: Arc::new(Site { root, dot_names, types }),
+            spawner,
+            lists: Arc::new(Semaphore::new(LISTS)),
+        }
     }
 }
 
@@ -62,7 +73,13 @@ impl Handler for Files {
         match request.method() {
             "GET" | "HEAD" => {
                 let (site, spawner) = (Arc::clone(&self.site), Arc::clone(&self.spawner));
-                Answer::Job(Job::spawn(&*self.spawner, move || site.respond(&request, spawner)))
+                let lists = Arc::clone(&self.lists);
+                Answer::Finding(Job::spawn(&*self.spawner, move || {
+                    match site.respond(&request, Arc::clone(&spawner)) {
+                        Some(response) => Found::Response(Box::new(response)),
+                        None => Found::List(Box::new(List { site, spawner, lists, request })),
+                    }
+                }))
             }
             "OPTIONS" => Answer::ready(Response::new(Status::NO_CONTENT).with_field("Allow", ALLOWED)),
             _ => Answer::ready(
@@ -74,10 +91,39 @@ impl Handler for Files {
     }
 }
 
-/// An answer that needs no file, or the job that makes it.
+/// An answer that needs no file, or how far the work on it is.
 pub(crate) enum Answer {
     Ready(Option<Box<Response>>),
-    Job(Job<Response>),
+    Finding(Job<Found>),
+    /// Waits until fewer lists are being made, without a thread.
+    Waiting(Pin<Box<dyn Future<Output = Job<Listed>> + Send>>),
+    Listing(Job<Listed>),
+}
+
+/// What the first job finds.
+pub(crate) enum Found {
+    Response(Box<Response>),
+    List(Box<List>),
+}
+
+/// A list that is to be made.
+pub(crate) struct List {
+    site: Arc<Site>,
+    spawner: Arc<dyn Spawner>,
+    lists: Arc<Semaphore>,
+    request: Request,
+}
+
+/// A list, which counts until the response is taken, or dropped.
+type Listed = (Response, SemaphoreGuardArc);
+
+impl List {
+    /// Spawns the job that makes it, in turn.
+    async fn spawn(self) -> Job<Listed> {
+        let Self { site, spawner, lists, request } = self;
+        let place = lists.acquire_arc().await;
+        Job::spawn(&*spawner, move || (site.list(&request), place))
+    }
 }
 
 impl Answer {
@@ -90,9 +136,19 @@ impl Future for Answer {
     type Output = Response;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Response> {
-        match self.get_mut() {
-            Self::Ready(response) => response.take().map_or(Poll::Pending, |response| Poll::Ready(*response)),
-            Self::Job(job) => Pin::new(job).poll(cx),
+        let this = self.get_mut();
+        loop {
+            *this = match this {
+                Self::Ready(response) => {
+                    return response.take().map_or(Poll::Pending, |response| Poll::Ready(*response));
+                }
+                Self::Finding(job) => match ready!(Pin::new(job).poll(cx)) {
+                    Found::Response(response) => return Poll::Ready(*response),
+                    Found::List(list) => Self::Waiting(Box::pin(list.spawn())),
+                },
+                Self::Waiting(job) => Self::Listing(ready!(job.as_mut().poll(cx))),
+                Self::Listing(job) => return Pin::new(job).poll(cx).map(|(response, _)| response),
+            };
         }
     }
 }

@@ -95,7 +95,8 @@ fn a_root_that_is_no_folder_is_an_error_with_its_name() {
         let output = run(&["serve", "--port", "0", path(&root)]);
         let errors = text(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{errors}");
-        assert!(errors.contains(&format!("cannot serve the folder {}: {why}", root.display())), "{errors}");
+        let sentence = format!("httpfsm: cannot serve the folder {}: {why}", root.display());
+        assert!(errors.starts_with(&sentence) && errors.lines().count() == 1, "{errors}");
         assert!(output.stdout.is_empty());
     }
 }
@@ -272,7 +273,12 @@ fn a_file_that_may_not_be_read_is_missing_and_told(transport: &str) {
     let mut command = serve(transport);
     command.args(["--port", "0", path(site.folder.path())]);
     fs::set_permissions(site.folder.path(), fs::Permissions::from_mode(0o755)).expect("permissions");
-    fs::set_permissions(&secret, fs::Permissions::from_mode(0o000)).expect("permissions");
+    fs::create_dir(site.folder.path().join("closed")).expect("a folder");
+    let index = site.folder.path().join("closed/index.html");
+    fs::write(&index, "").expect("a file");
+    for path in [&secret, &index] {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o000)).expect("permissions");
+    }
     if rustix::process::geteuid().is_root() {
         // Nothing is forbidden to root.
         command.uid(65534).gid(65534);
@@ -280,6 +286,8 @@ fn a_file_that_may_not_be_read_is_missing_and_told(transport: &str) {
     let server = Server::spawn(&mut command);
     get(&server, "/sub/content.bin").assert("HTTP/1.1 404 Not Found", "There is nothing here.\n");
     get(&server, "/sub/missing").assert("HTTP/1.1 404 Not Found", "There is nothing here.\n");
+    // Nor is its folder listed instead of an index.
+    get(&server, "/closed/").assert("HTTP/1.1 404 Not Found", "There is nothing here.\n");
     server.signal(Signal::TERM);
     let (_, errors) = server.end();
     let told = format!("httpfsm: {secret:?} cannot be read: Permission denied (os error 13).\n");

@@ -47,7 +47,7 @@ fn status(error: &io::Error) -> (Status, &'static str) {
 
 /// Whether the system forbids it: the operator may have meant to serve it. A link that leads out of the root, which is
 /// forbidden as well, comes without a number from the system.
-fn is_forbidden(error: &io::Error) -> bool {
+pub(super) fn is_forbidden(error: &io::Error) -> bool {
     matches!(Errno::from_io_error(error), Some(Errno::ACCESS | Errno::PERM))
 }
 

@@ -27,12 +27,14 @@ pub(super) fn page(root: &Dir, target: &Target, dot_names: DotNames) -> io::Resu
 
 fn page_of_at_most(most: usize, root: &Dir, target: &Target, dot_names: DotNames) -> io::Result<String> {
     let folder = target.to_path();
-    let dir = root.open_dir(&folder)?;
+    let dir = place::folder(root, &folder, dot_names)?;
     let mut entries = Vec::new();
     let mut left_out: u64 = 0;
     for entry in dir.entries()? {
         let entry = entry?;
-        if !dot_names.show(target.names().chain([&*entry.file_name()])) {
+        let name = entry.file_name();
+        // A link that is 404 helps nobody.
+        if !dot_names.show(target.names().chain([&*name])) || !Target::can_hold(&name) {
             continue;
         }
         if entries.len() == most {
@@ -264,6 +266,15 @@ mod tests {
         assert!(page.contains("<bdi>\u{fffd}txt</bdi>") && !page.contains('\u{202e}'), "{page}");
         let decoded: Vec<_> = rows.iter().map(|row| Target::decode(&format!("/{row}")).unwrap()).collect();
         assert!(decoded.iter().all(|target| target.names().all(|name| folder.path().join(name).exists())));
+    }
+
+    #[test]
+    fn a_name_that_no_request_can_say_is_not_listed() {
+        let folder = folder(&["a\\b/", "\\", "c\\", "d"]);
+        symlink("c\\", folder.path().join("e")).unwrap();
+        let page = page_at(2, &folder, "/");
+        assert_eq!(rows(&page), ["d", "e"], "{page}");
+        assert!(page.contains("<p>2 files.</p>"), "{page}");
     }
 
     #[test]

@@ -26,6 +26,12 @@ impl Target {
         Some(Self { names, folder })
     }
 
+    /// Whether a request can ask for this name of a folder: a backslash, which some clients take for a slash, is 404 in
+    /// each spelling.
+    pub(super) fn can_hold(name: &OsStr) -> bool {
+        !name.as_bytes().contains(&b'\\')
+    }
+
     /// The last name, unless the path ends as that of a folder does.
     pub(super) fn file_name(&self) -> Option<&OsStr> {
         self.names().last().filter(|_| !self.folder)

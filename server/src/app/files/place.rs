@@ -1,11 +1,13 @@
 //! What stands at a path of the root.
 
+use std::ffi::OsStr;
 use std::fs::{File, Metadata};
 use std::io;
-use std::path::{Component, Path};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Component, Path, PathBuf};
 
-use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
-use rustix::fs::OFlags;
+use cap_std::fs::Dir;
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, openat, openat2, statat};
 use rustix::io::Errno;
 
 use super::hidden::DotNames;
@@ -17,28 +19,13 @@ pub(super) enum Place {
     Folder,
 }
 
-/// Looks there, and nowhere outside the root: every step of the path and every link is held to it, by the kernel where
-/// that has `openat2`.
+/// Looks there, and nowhere outside the root.
 ///
 /// # Errors
 ///
-/// Those of the system; `NotFound` for what is neither a file nor a folder.
+/// Those of the system; `NotFound` for what is neither a file nor a folder, or is hidden.
 pub(super) fn at(root: &Dir, path: &Path, dot_names: DotNames) -> io::Result<Place> {
-    let found = metadata(root, path, dot_names)?;
-    if found.is_dir() {
-        return Ok(Place::Folder);
-    }
-    // A device is not even opened: that alone can do something.
-    if !found.is_file() {
-        return Err(io::ErrorKind::NotFound.into());
-    }
-    // Something else may stand there by now. Opening a FIFO would wait for a writer.
-    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
-    let mut options = OpenOptions::new();
-    options.read(true).custom_flags(flags.bits() as i32);
-    let file = root.open_with(path, &options)?.into_std();
-    let metadata = file.metadata()?;
-    if metadata.is_file() { Ok(Place::File(file, metadata)) } else { Err(io::ErrorKind::NotFound.into()) }
+    Judged::new(root, path, dot_names)?.open()
 }
 
 /// What is known of what a path leads to, links followed.
@@ -47,12 +34,113 @@ pub(super) fn at(root: &Dir, path: &Path, dot_names: DotNames) -> io::Result<Pla
 ///
 /// Those of the system; `NotFound` where a link leads to something hidden.
 pub(super) fn metadata(root: &Dir, path: &Path, dot_names: DotNames) -> io::Result<cap_std::fs::Metadata> {
-    let real = root.canonicalize(path)?;
-    let names = real.components().filter_map(|step| match step {
-        Component::Normal(name) => Some(name),
-        _ => None,
-    });
-    if dot_names.show(names) { root.metadata(path) } else { Err(io::ErrorKind::NotFound.into()) }
+    Judged::new(root, path, dot_names)?.metadata()
+}
+
+/// The folder that a path leads to, to be listed.
+///
+/// # Errors
+///
+/// As those of [`metadata`].
+pub(super) fn folder(root: &Dir, path: &Path, dot_names: DotNames) -> io::Result<Dir> {
+    Judged::new(root, path, dot_names)?.folder()
+}
+
+/// A path without links that leads nowhere outside the root and to nothing hidden. It is opened without following links:
+/// a link that is replaced after it was followed here, or a folder that becomes a link, cannot lead elsewhere.
+struct Judged<'a> {
+    root: &'a Dir,
+    /// Names alone; empty for the root.
+    path: PathBuf,
+}
+
+impl<'a> Judged<'a> {
+    /// Follows the links of a path, each step held to the root.
+    fn new(root: &'a Dir, path: &Path, dot_names: DotNames) -> io::Result<Self> {
+        let real = root.canonicalize(path)?;
+        let path: PathBuf = real.components().filter(|step| matches!(step, Component::Normal(_))).collect();
+        if dot_names.show(&path) { Ok(Self { root, path }) } else { Err(io::ErrorKind::NotFound.into()) }
+    }
+
+    fn open(&self) -> io::Result<Place> {
+        let Some((parent, name)) = self.parent()? else { return Ok(Place::Folder) };
+        let found = statat(&parent, name, AtFlags::SYMLINK_NOFOLLOW)?;
+        match FileType::from_raw_mode(found.st_mode) {
+            FileType::Directory => return Ok(Place::Folder),
+            FileType::RegularFile => {}
+            // A device is not even opened: that alone can do something.
+            _ => return Err(io::ErrorKind::NotFound.into()),
+        }
+        // Something else may stand there by now. Opening a FIFO would wait for a writer.
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let file = File::from(openat(&parent, name, flags, Mode::empty())?);
+        let metadata = file.metadata()?;
+        if metadata.is_file() { Ok(Place::File(file, metadata)) } else { Err(io::ErrorKind::NotFound.into()) }
+    }
+
+    fn metadata(&self) -> io::Result<cap_std::fs::Metadata> {
+        match self.parent()? {
+            None => self.root.dir_metadata(),
+            Some((Parent::Root(root), name)) => root.symlink_metadata(name),
+            Some((Parent::Below(folder), name)) => Dir::from_std_file(folder.into()).symlink_metadata(name),
+        }
+    }
+
+    fn folder(&self) -> io::Result<Dir> {
+        let folder = open_folder(self.root, &self.path, OFlags::RDONLY)?;
+        Ok(Dir::from_std_file(folder.into()))
+    }
+
+    /// The folder that it is in, and its name there; `None` for the root.
+    fn parent(&self) -> io::Result<Option<(Parent<'a>, &OsStr)>> {
+        let (Some(parent), Some(name)) = (self.path.parent(), self.path.file_name()) else { return Ok(None) };
+        let parent = if parent.as_os_str().is_empty() {
+            Parent::Root(self.root)
+        } else {
+            Parent::Below(open_folder(self.root, parent, OFlags::PATH)?)
+        };
+        Ok(Some((parent, name)))
+    }
+}
+
+enum Parent<'a> {
+    Root(&'a Dir),
+    Below(OwnedFd),
+}
+
+impl AsFd for Parent<'_> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Root(root) => root.as_fd(),
+            Self::Below(folder) => folder.as_fd(),
+        }
+    }
+}
+
+/// Opens a folder of the root by a path without links; one that holds a link by now is refused.
+fn open_folder(root: &Dir, path: &Path, flags: OFlags) -> io::Result<OwnedFd> {
+    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+    let flags = flags | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+    match openat2(root, path, flags, Mode::empty(), resolve) {
+        // Linux before 5.6 does not have it, and filters of system calls may not know it.
+        Err(Errno::NOSYS | Errno::PERM) => open_folder_by_steps(root, path, flags),
+        opened => Ok(opened?),
+    }
+}
+
+/// The same without `openat2`: one name after the other.
+fn open_folder_by_steps(root: &Dir, path: &Path, flags: OFlags) -> io::Result<OwnedFd> {
+    let mut steps = path.components().peekable();
+    let mut folder: Option<OwnedFd> = None;
+    while let Some(step) = steps.next() {
+        let above = folder.as_ref().map_or(root.as_fd(), AsFd::as_fd);
+        // On the way to the last one it is enough that it may be passed through.
+        let flags = if steps.peek().is_some() { OFlags::PATH } else { flags };
+        let flags = flags | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        folder = Some(openat(above, step.as_os_str(), flags, Mode::empty())?);
+    }
+    folder.ok_or_else(|| io::ErrorKind::NotFound.into())
 }
 
 /// Whether the error says that nothing is to be seen there: it is missing, forbidden, outside, or cannot exist.
@@ -69,4 +157,99 @@ pub(super) fn is_hidden(error: &io::Error) -> bool {
 pub(super) fn is_passing(error: &io::Error) -> bool {
     let of_the_process = [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::AGAIN];
     Errno::from_io_error(error).is_some_and(|errno| of_the_process.contains(&errno))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::Read;
+    use std::os::unix::fs::symlink;
+    use std::path::Path;
+
+    use cap_std::ambient_authority;
+    use cap_std::fs::Dir;
+    use rustix::fs::OFlags;
+    use tempfile::TempDir;
+
+    use super::{DotNames, Judged, Place, is_hidden, open_folder, open_folder_by_steps};
+
+    /// A public folder, a hidden one with the same names, and a link to the public one.
+    fn site() -> (TempDir, Dir) {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, content) in [("pub", "public"), (".sec", "hidden secret")] {
+            fs::create_dir_all(folder.path().join(name).join("sub")).unwrap();
+            fs::write(folder.path().join(name).join("file"), content).unwrap();
+        }
+        fs::write(folder.path().join(".sec/key"), "").unwrap();
+        symlink("pub", folder.path().join("link")).unwrap();
+        let root = Dir::open_ambient_dir(folder.path(), ambient_authority()).unwrap();
+        (folder, root)
+    }
+
+    /// Replaces something by a link to the hidden folder, or to something in it.
+    fn exchange(site: &TempDir, name: &str, to: &str) {
+        let new = site.path().join("new");
+        symlink(to, &new).unwrap();
+        let _ = fs::rename(site.path().join(name), site.path().join("old"));
+        fs::rename(new, site.path().join(name)).unwrap();
+    }
+
+    fn judge<'a>(root: &'a Dir, path: &str) -> Judged<'a> {
+        Judged::new(root, Path::new(path), DotNames::WellKnown).unwrap()
+    }
+
+    fn names(dir: &Dir) -> Vec<String> {
+        let mut names: Vec<_> =
+            dir.entries().unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort_unstable();
+        names
+    }
+
+    #[test]
+    fn a_link_that_is_exchanged_after_the_look_is_not_followed_again() {
+        let (site, root) = site();
+        let (file, folder) = (judge(&root, "link/file"), judge(&root, "link"));
+        exchange(&site, "link", ".sec");
+        let Place::File(mut opened, metadata) = file.open().unwrap() else { panic!("no file") };
+        let mut content = String::new();
+        opened.read_to_string(&mut content).unwrap();
+        assert_eq!((content.as_str(), metadata.len(), file.metadata().unwrap().len()), ("public", 6, 6));
+        assert_eq!(names(&folder.folder().unwrap()), ["file", "sub"]);
+        assert!(folder.metadata().unwrap().is_dir());
+    }
+
+    #[test]
+    fn what_becomes_a_link_after_the_look_is_missing() {
+        let (site, root) = site();
+        let (file, folder) = (judge(&root, "pub/file"), judge(&root, "pub"));
+        let below = judge(&root, "pub/sub");
+        exchange(&site, "pub", ".sec");
+        assert!(is_hidden(&file.open().err().unwrap()));
+        assert!(is_hidden(&file.metadata().err().unwrap()));
+        assert!(is_hidden(&folder.folder().err().unwrap()));
+        assert!(is_hidden(&folder.open().err().unwrap()));
+        assert!(is_hidden(&below.folder().err().unwrap()));
+        // The last name alone.
+        let (site, root) = self::site();
+        let file = judge(&root, "pub/file");
+        exchange(&site, "pub/file", "../.sec/file");
+        assert!(is_hidden(&file.open().err().unwrap()));
+        assert!(!file.metadata().unwrap().is_file());
+    }
+
+    #[test]
+    fn a_folder_is_opened_without_links_with_and_without_openat2() {
+        let (site, root) = site();
+        symlink("sub", site.path().join("pub/to-sub")).unwrap();
+        for open in [open_folder, open_folder_by_steps] {
+            let open = |path: &str| open(&root, Path::new(path), OFlags::RDONLY);
+            for path in [".", "pub", "pub/sub"] {
+                let dir = Dir::from_std_file(open(path).unwrap().into());
+                assert_eq!(names(&dir).len(), fs::read_dir(site.path().join(path)).unwrap().count());
+            }
+            for path in ["link", "link/sub", "pub/to-sub", "pub/file", "pub/missing"] {
+                assert!(is_hidden(&open(path).err().unwrap()), "{path}");
+            }
+        }
+    }
 }

@@ -34,18 +34,31 @@ pub(super) struct Site {
 }
 
 impl Site {
-    /// The response to GET or HEAD; blocks.
-    pub(super) fn respond(&self, request: &Request, spawner: Arc<dyn Spawner>) -> Response {
+    /// The response to GET or HEAD, or `None` where that is a list; blocks.
+    pub(super) fn respond(&self, request: &Request, spawner: Arc<dyn Spawner>) -> Option<Response> {
+        self.in_root(request, |root, target| self.find(root, request, target, spawner))
+    }
+
+    /// The response that lists the folder; blocks.
+    pub(super) fn list(&self, request: &Request) -> Response {
+        self.in_root(request, |root, target| {
+            self.page(root, request, target).map_err(self.unreadable(&target.to_path()))
+        })
+    }
+
+    /// Does something in the root as it is now.
+    fn in_root<T: From<Response>>(
+        &self,
+        request: &Request,
+        work: impl FnOnce(&Dir, &Target) -> Result<T, Unreadable>,
+    ) -> T {
         let target = Target::decode(request.path()).filter(|target| self.dot_names.show(target.names()));
-        let Some(target) = target else { return failure::response(&ErrorKind::NotFound.into()) };
+        let Some(target) = target else { return failure::response(&ErrorKind::NotFound.into()).into() };
         match self.root.open() {
-            Ok(root) => {
-                let found = self.find(&root, request, &target, spawner);
-                found.unwrap_or_else(|unreadable| unreadable.respond())
-            }
+            Ok(root) => work(&root, &target).unwrap_or_else(|unreadable| unreadable.respond().into()),
             // The root tells by itself that it is gone.
-            Err(error) if place::is_hidden(&error) => failure::response(&error),
-            Err(error) => self.unreadable(Path::new(""))(error).respond(),
+            Err(error) if place::is_hidden(&error) => failure::response(&error).into(),
+            Err(error) => self.unreadable(Path::new(""))(error).respond().into(),
         }
     }
 
@@ -55,20 +68,29 @@ impl Site {
         request: &Request,
         target: &Target,
         spawner: Arc<dyn Spawner>,
-    ) -> Result<Response, Unreadable> {
+    ) -> Result<Option<Response>, Unreadable> {
         let at = |path: &Path| place::at(root, path, self.dot_names).map_err(self.unreadable(path));
-        let list = || self.list(root, request, target).map_err(self.unreadable(&target.to_path()));
         let path = target.to_path();
         match (at(&path)?, target.file_name()) {
-            (Place::File(file, metadata), Some(_)) => self.send(request, &path, file, &metadata, spawner),
+            (Place::File(file, metadata), Some(_)) => {
+                self.send(request, &path, file, &metadata, spawner).map(Some)
+            }
             (Place::File(..), None) => Err(self.unreadable(&path)(ErrorKind::NotFound.into())),
-            (Place::Folder, Some(name)) => Ok(redirect(name, request.query())),
+            (Place::Folder, Some(name)) => Ok(Some(redirect(name, request.query()))),
             (Place::Folder, None) => {
                 let index = path.join("index.html");
                 match at(&index) {
-                    Ok(Place::File(file, metadata)) => self.send(request, &index, file, &metadata, spawner),
-                    Ok(Place::Folder) => list(),
-                    Err(unreadable) if unreadable.error.kind() == ErrorKind::NotFound => list(),
+                    Ok(Place::File(file, metadata)) => {
+                        self.send(request, &index, file, &metadata, spawner).map(Some)
+                    }
+                    Ok(Place::Folder) => Ok(None),
+                    // As nginx does: an index that may not be read refuses its folder, and one that is missing does not.
+                    // A link that leads nowhere, to itself, out of the root or to a hidden name is as if it were missing.
+                    Err(Unreadable { error, .. })
+                        if place::is_hidden(&error) && !failure::is_forbidden(&error) =>
+                    {
+                        Ok(None)
+                    }
                     Err(unreadable) => Err(unreadable),
                 }
             }
@@ -134,7 +156,7 @@ impl Site {
         Ok(response.with_body(body))
     }
 
-    fn list(&self, root: &Dir, request: &Request, target: &Target) -> io::Result<Response> {
+    fn page(&self, root: &Dir, request: &Request, target: &Target) -> io::Result<Response> {
         let page = listing::page(root, target, self.dot_names)?;
         let validators = Validators::of_text(&page);
         if let Some(response) = conditional_answer(request, &validators) {

@@ -28,7 +28,7 @@ impl Root {
         let no_folder = |error| NoFolder { path: path.to_owned(), error };
         let root = Self { path: resolve(path).map_err(no_folder)?, is_gone: AtomicBool::new(false) };
         // Better told now than by a 404 for each request.
-        root.open().and_then(|dir| dir.entries()).map_err(no_folder)?;
+        root.dir().and_then(|dir| dir.entries()).map_err(no_folder)?;
         Ok(root)
     }
 
@@ -46,7 +46,7 @@ impl Root {
     pub(super) fn open(&self) -> io::Result<Dir> {
         // Asked before the folder is opened: one that was opened before it went is not back.
         let was_gone = self.is_gone.load(Ordering::SeqCst);
-        let opened = Dir::open_ambient_dir(&self.path, ambient_authority());
+        let opened = self.dir();
         match &opened {
             Ok(_) if was_gone && self.is_gone.swap(false, Ordering::SeqCst) => {
                 note(format_args!("The folder {:?} is back.", self.path));
@@ -60,6 +60,10 @@ impl Root {
             _ => {}
         }
         opened
+    }
+
+    fn dir(&self) -> io::Result<Dir> {
+        Dir::open_ambient_dir(&self.path, ambient_authority())
     }
 }
 

@@ -18,7 +18,7 @@ use rustix::fs::{CWD, FileType, Mode, mknodat};
 use tempfile::TempDir;
 
 use super::path::Target;
-use super::{DotNames, Files, Root, Types, listing};
+use super::{DotNames, Files, LISTS, Root, Types, listing};
 use crate::app::testing::{content, exchange};
 
 /// A folder `web` that is served, with neighbours that must never be seen. Each file was modified in 2001.
@@ -311,6 +311,17 @@ fn links_are_followed_inside_the_root_alone() {
 }
 
 #[test]
+fn an_index_that_is_not_served_does_not_hide_its_folder() {
+    for to in ["../secret", "/etc/passwd", "index.html", "missing", ".hidden", "file/x"] {
+        let site = Site::new(&[(".hidden", ""), ("file", "")]);
+        symlink(to, site.root().join("index.html")).unwrap();
+        let answer = site.get("/", "");
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{to}: {answer}");
+        assert!(answer.contains("<p>1 file.</p>") && !answer.contains("index.html"), "{to}: {answer}");
+    }
+}
+
+#[test]
 fn what_is_no_file_is_missing_and_never_waited_for() {
     let site = Site::new(&[]);
     let root = site.root();
@@ -373,9 +384,6 @@ fn a_folder_is_its_index_or_a_list() {
     assert_eq!(field(&answer, "X-Content-Type-Options"), "nosniff");
     let again = site.get("/without/", &format!("If-None-Match: {}\r\n", field(&answer, "ETag")));
     assert!(again.starts_with("HTTP/1.1 304 "), "{again}");
-
-    symlink("../../secret", site.root().join("without/index.html")).unwrap();
-    site.assert_missing("/without/");
 }
 
 #[test]
@@ -537,6 +545,53 @@ struct Later(Mutex<Vec<Box<dyn FnOnce() + Send>>>);
 impl Spawner for Later {
     fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) {
         self.0.lock().unwrap().push(work);
+    }
+}
+
+impl Later {
+    /// Does the work that is there, and tells how much it was.
+    fn run(&self, most: usize) -> usize {
+        let mut there = self.0.lock().unwrap();
+        let most = most.min(there.len());
+        let work: Vec<_> = there.drain(..most).collect();
+        drop(there);
+        work.into_iter().map(|work| work()).count()
+    }
+
+    fn waiting(&self) -> usize {
+        self.0.lock().unwrap().len()
+    }
+}
+
+#[test]
+fn few_lists_are_made_at_once_and_the_others_wait_without_a_thread() {
+    let site = Site::new(&[("a", "one")]);
+    let later = Arc::new(Later::default());
+    let files = Files { spawner: Arc::clone(&later) as Arc<dyn Spawner>, ..site.files() };
+    let mut server = MemoryServer::new(ServerConfig::default(), files);
+    let mut clients: Vec<_> = (0..LISTS + 3).map(|_| server.connect().unwrap()).collect();
+    for client in &clients {
+        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    }
+    server.run();
+    assert_eq!(later.run(usize::MAX), LISTS + 3);
+    server.run();
+    assert_eq!(later.waiting(), LISTS);
+    // A file does not wait.
+    let file = server.connect().unwrap();
+    file.send("GET /a HTTP/1.1\r\nHost: a\r\n\r\n");
+    server.run();
+    assert_eq!(later.waiting(), LISTS + 1);
+    // Who goes while it waits, or while its list is made, takes no place.
+    clients.pop().unwrap().reset();
+    clients.remove(0).reset();
+    server.run();
+    assert_eq!(later.waiting(), LISTS + 2, "{LISTS} lists, a file, and the job of one that has gone");
+    while later.run(1) > 0 {
+        server.run();
+    }
+    for client in clients {
+        assert!(client.take().starts_with(b"HTTP/1.1 200 OK\r\n"));
     }
 }
 

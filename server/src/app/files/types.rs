@@ -5,7 +5,10 @@ use std::collections::HashMap;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
 
 /// A larger file of types is refused: `/etc/mime.types` has 72 KiB.
 const MOST: u64 = 1 << 20;
@@ -63,7 +66,13 @@ impl Types {
 
 fn read(file: &Path) -> io::Result<String> {
     let mut text = String::new();
-    File::open(file)?.take(MOST + 1).read_to_string(&mut text)?;
+    // Opening a FIFO would wait for a writer, and reading one for its end.
+    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
+    let file = File::options().read(true).custom_flags(flags.bits() as i32).open(file)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is no regular file"));
+    }
+    file.take(MOST + 1).read_to_string(&mut text)?;
     if text.len() as u64 > MOST {
         return Err(io::Error::other("it is larger than 1 MiB"));
     }
@@ -131,6 +140,11 @@ mod tests {
     use std::fs;
     use std::os::unix::ffi::OsStrExt;
     use std::path::Path;
+    use std::sync::mpsc;
+    use std::thread;
+    use std::time::Duration;
+
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
 
     use super::{MOST, Types};
 
@@ -247,6 +261,24 @@ mod tests {
         let missing = Types::new(Some(Path::new("/missing/types"))).err().map(|error| error.to_string());
         let why = "cannot read the types of /missing/types: No such file or directory (os error 2)";
         assert_eq!(missing.as_deref(), Some(why));
+    }
+
+    #[test]
+    fn what_is_no_regular_file_is_refused_and_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let fifo = folder.path().join("fifo");
+        mknodat(CWD, &fifo, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        for path in [&*fifo, folder.path(), Path::new("/dev/null")] {
+            let (path, (ended, end)) = (path.to_owned(), mpsc::channel());
+            thread::spawn(move || {
+                let error = Types::new(Some(&path)).err().map(|error| error.to_string());
+                let expected = format!("cannot read the types of {}: it is no regular file", path.display());
+                assert_eq!(error, Some(expected));
+                let _ = ended.send(());
+            });
+            // Opening a FIFO may wait for a writer, which never comes.
+            end.recv_timeout(Duration::from_secs(60)).unwrap();
+        }
     }
 
     #[test]

@@ -69,8 +69,8 @@ pub(crate) fn run(options: &Serve) -> Result<(), Box<dyn Error>> {
     // What takes long at the start, the look-up of a name, say, is no reason to die of a signal that means nothing.
     let signals = Signals::catch()?;
     let rig_timeout = if options.app == App::Echo { rig_timeout() } else { None };
-    let config = configuration(options, rig_timeout);
-    descriptors::raise(options.parameters.gives("max_connections").then_some(config.max_connections));
+    let mut config = configuration(options, rig_timeout);
+    descriptors::share(&mut config, options.parameters.gives("max_connections"));
     if let (App::Files, Some(folder)) = (options.app, &options.record) {
         is_apart(folder, root(options))?;
     }

@@ -246,11 +246,20 @@ fn start(transport: impl Moves, handler: impl Handler, plan: Plan) -> Result<Ser
         Some(recordings) => server.recorder(recordings.recorder()),
         None => server,
     };
-    let handle = server.serve(handler)?;
+    let handle = server.serve(handler).map_err(|error| match error.kind() {
+        // The listeners are made: what would have to be waited for is a thread.
+        io::ErrorKind::WouldBlock => unstarted("threads of the server", &error),
+        _ => error,
+    })?;
     let counted = handle.clone();
     plan.stats.connect(move || counted.stats());
     plan.signals.obey(handle.clone(), plan.recordings);
     Ok(handle)
+}
+
+/// The system's words for a thread that it does not give name nothing.
+fn unstarted(what: &str, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("the {what} could not be started: {error}"))
 }
 
 /// Says on the standard output which listeners answer. Whoever started the program may wait for these lines; it does not
@@ -262,7 +271,8 @@ fn announce<'a>(listeners: impl Iterator<Item = &'a Peer>) -> io::Result<()> {
         let mut stdout = Stdout::lock();
         let _ = done.send(stdout.write_all(lines.as_bytes()).and_then(|()| stdout.flush()));
     };
-    thread::Builder::new().name("httpfsm-announce".to_owned()).stack_size(128 << 10).spawn(print)?;
+    let thread = thread::Builder::new().name("httpfsm-announce".to_owned()).stack_size(128 << 10);
+    thread.spawn(print).map_err(|error| unstarted("thread that says where the server listens", &error))?;
     match printed.recv_timeout(ANNOUNCEMENT) {
         Ok(Err(error)) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
         _ => Ok(()),

@@ -100,11 +100,7 @@ impl Wire for Seated {
     }
 
     fn is_lost(&mut self) -> bool {
-        let error = self.socket.as_ref().map(|socket| match socket {
-            Socket::Tcp(stream) => stream.take_error(),
-            Socket::Unix(stream) => stream.take_error(),
-        });
-        !matches!(error, Some(Ok(None)))
+        !matches!(self.socket.as_ref().map(Socket::take_error), Some(Ok(None)))
     }
 
     fn reset(&mut self) {

@@ -93,7 +93,8 @@ impl Signals {
                 }
             }
         };
-        thread::Builder::new().name("httpfsm-signals".to_owned()).stack_size(128 << 10).spawn(wait)?;
+        let thread = thread::Builder::new().name("httpfsm-signals".to_owned()).stack_size(128 << 10);
+        thread.spawn(wait).map_err(|error| super::unstarted("thread that waits for signals", &error))?;
         Ok(Self(shared))
     }
 

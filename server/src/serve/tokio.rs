@@ -4,19 +4,25 @@ use std::error::Error;
 use std::io;
 use std::num::NonZeroUsize;
 use std::pin::Pin;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use httpfsm::handler::Handler;
 use httpfsm_tokio::Tokio;
 use tokio::runtime::{self, Runtime};
 
-use super::{Plan, start};
+use super::{Plan, start, unstarted};
+
+/// How long a runtime may take to begin, which is a matter of milliseconds.
+const BEGIN: Duration = Duration::from_secs(10);
 
 pub(super) fn spawn(future: Pin<Box<dyn Future<Output = ()> + Send>>) {
     tokio::spawn(future);
 }
 
 pub(super) fn run(handler: impl Handler, plan: Plan) -> Result<(), Box<dyn Error>> {
-    let runtime = runtime(plan.threads)?;
+    let runtime = begin(plan.threads)?;
     let within = runtime.enter();
     let server = start(Tokio::default(), handler, plan)?;
     drop(within);
@@ -24,6 +30,28 @@ pub(super) fn run(handler: impl Handler, plan: Plan) -> Result<(), Box<dyn Error
     // All connections are gone; blocking work that nobody waits for is not waited for.
     runtime.shutdown_background();
     Ok(())
+}
+
+/// Begins the runtime on another thread. Where the system gives too few threads tokio panics, and the panic waits for ever
+/// for those that have started.
+fn begin(threads: Option<NonZeroUsize>) -> io::Result<Runtime> {
+    let (built, runtimes) = mpsc::sync_channel(1);
+    let build = move || {
+        // Nobody waits any more where the time is over.
+        let _ = built.send(runtime(threads));
+    };
+    let what = "threads of tokio";
+    let begun = thread::Builder::new().name("httpfsm-begin".to_owned()).spawn(build);
+    begun.map_err(|error| unstarted(what, &error))?;
+    match runtimes.recv_timeout(BEGIN) {
+        Ok(runtime) => runtime,
+        Err(mpsc::RecvTimeoutError::Disconnected) => {
+            Err(unstarted(what, &io::Error::other("tokio panicked")))
+        }
+        Err(mpsc::RecvTimeoutError::Timeout) => {
+            Err(unstarted(what, &io::Error::other(format!("they have not begun within {BEGIN:?}"))))
+        }
+    }
 }
 
 fn runtime(threads: Option<NonZeroUsize>) -> io::Result<Runtime> {

@@ -252,7 +252,8 @@ impl Desk {
 
     pub(crate) fn end_orphan(&self) {
         self.orphans.fetch_sub(1, Ordering::SeqCst);
-        if self.is_going() {
+        // Either this sees that the server goes out, or whoever sends it out sees that there is none.
+        if self.going.load(Ordering::SeqCst) {
             self.wake_waiters();
         }
     }

@@ -63,8 +63,8 @@ trait Waiting<T>: Send + Sync {
     /// Does it; `None` if it has begun already.
     fn run(&self) -> Option<Result<T, String>>;
 
-    /// Drops it, if it is there still.
-    fn discard(&self);
+    /// Drops it; `false` if it has begun already.
+    fn discard(&self) -> bool;
 }
 
 impl<T, F: FnOnce() -> T + Send> Waiting<T> for Mutex<Option<F>> {
@@ -73,10 +73,12 @@ impl<T, F: FnOnce() -> T + Send> Waiting<T> for Mutex<Option<F>> {
         Some(panics::catch(work))
     }
 
-    fn discard(&self) {
+    fn discard(&self) -> bool {
         let work = lock(self).take();
+        let is_there = work.is_some();
         // What it holds is the application's.
         panics::discard(work);
+        is_there
     }
 }
 
@@ -155,8 +157,8 @@ struct Report<T, W: Waiting<T>>(Arc<Shared<T, W>>);
 
 impl<T, W: Waiting<T>> Drop for Report<T, W> {
     fn drop(&mut self) {
-        if matches!(*lock(&self.0.progress), Progress::Running(_)) {
-            self.0.work.discard();
+        // Where it has begun, here or where it was waited for, whoever does it reports.
+        if self.0.work.discard() {
             self.0.finish(Err("The work was dropped before it ran.".to_owned()));
         }
     }
@@ -257,6 +259,20 @@ pub(crate) mod tests {
         later.run();
         assert_eq!(of_second.load(Ordering::SeqCst), 2, "woken, and dropped");
         assert_eq!(Pin::new(&mut job).poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(7));
+    }
+
+    /// The spawner comes to what is being done where it was waited for.
+    #[test]
+    fn work_that_has_begun_elsewhere_is_not_reported_as_dropped() {
+        let later = Arc::new(Later::default());
+        let spawner = Arc::clone(&later);
+        let mut job = Job::spawn(&*later, move || {
+            spawner.run();
+            7
+        });
+        job.run_here();
+        let polled = Pin::new(&mut job).poll(&mut Context::from_waker(Waker::noop()));
+        assert_eq!(polled, Poll::Ready(7));
     }
 
     #[test]

@@ -42,9 +42,6 @@ mod tokio;
 /// How long the start waits for whoever reads the standard output.
 const ANNOUNCEMENT: Duration = Duration::from_secs(1);
 
-/// Bytes of a body that the echo sends back at most, unless it is told otherwise.
-const ECHOED: u64 = 16 << 20;
-
 /// What every transport is told.
 struct Plan {
     config: ServerConfig,
@@ -187,9 +184,8 @@ fn configuration(options: &Serve, rig_timeout: Option<Duration>) -> ServerConfig
     let mut config = parameters::defaults(options.hardened);
     match options.app {
         App::Echo => {
-            // Its responses are to be the same on every transport, and hold the body as text.
+            // Its responses are to be the same on every transport.
             config.channel.bodies = Some(Bodies::Streamed);
-            config.channel.max_request_body_size = ECHOED;
         }
         // They read no body: none is to be kept for them.
         App::Files | App::Hello => config.channel.bodies = Some(Bodies::Streamed),

@@ -175,9 +175,9 @@ impl Subscriber for Log {
 }
 
 /// Without `--log`: what its operator should know of all the same, at most one line a second of each kind.
-pub(crate) struct Troubles;
+pub(crate) struct Notices;
 
-impl Subscriber for Troubles {
+impl Subscriber for Notices {
     fn hears_requests(&self) -> bool {
         false
     }

@@ -19,20 +19,20 @@ mod stdout;
 use stdout::Stdout;
 
 /// How long the program waits, when it ends, for whoever reads its standard error stream.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+const FLUSH_LIMIT: Duration = Duration::from_secs(1);
 
 /// Waits for the log also where the program ends with a panic.
-struct LastWords;
+struct FlushAtEnd;
 
-impl Drop for LastWords {
+impl Drop for FlushAtEnd {
     fn drop(&mut self) {
-        log::flush(LAST_WORDS);
+        log::flush(FLUSH_LIMIT);
     }
 }
 
 fn main() -> ExitCode {
     log::begin();
-    let _last_words = LastWords;
+    let _flush = FlushAtEnd;
     let (cli, unknown) = cli::Cli::read();
     let done = match cli.command {
         cli::Command::Serve(options) => {

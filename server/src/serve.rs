@@ -25,7 +25,7 @@ use crate::app::hello::Hello;
 use crate::app::unread::Unread;
 use crate::app::{App, Stats, echo};
 use crate::cli::{Cli, Serve, Transport};
-use crate::log::{Log, Troubles, note};
+use crate::log::{Log, Notices, note};
 use crate::parameters;
 use crate::serve::recording::Recordings;
 use crate::serve::signals::Signals;
@@ -237,7 +237,7 @@ fn start(transport: impl Moves, handler: impl Handler, plan: Plan) -> Result<Ser
     announce(listeners.iter().map(Listener::local_addr))?;
     let server = Server::on(transport, plan.config).options(options);
     let server = listeners.into_iter().fold(server, Server::listener);
-    let server = if plan.log { server.subscriber(Log) } else { server.subscriber(Troubles) };
+    let server = if plan.log { server.subscriber(Log) } else { server.subscriber(Notices) };
     let server = match &plan.recordings {
         Some(recordings) => server.recorder(recordings.recorder()),
         None => server,

@@ -40,7 +40,7 @@ pub trait Subscriber: Send + Sync {
     }
 
     /// Something failed that its operator should know of: see [`Failure`]. `connection` is the one that it happened on,
-    /// if it concerns one; `text` is a sentence that names the address, the file or the folder.
+    /// if it concerns one; `text` is a sentence that names the address, the file or the folder, where there is one.
     fn failed(&self, connection: Option<&ConnectionInfo>, failure: Failure, text: &str) {
         let _ = (connection, failure, text);
     }

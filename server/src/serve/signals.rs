@@ -24,10 +24,10 @@ const CAUGHT: [i32; 11] =
     [SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGXFSZ, SIGALRM, SIGVTALRM, SIGPROF, SIGIO];
 
 /// How long the second signal waits for whoever reads the standard error stream.
-const LAST_WORDS: Duration = Duration::from_millis(100);
+const FLUSH_LIMIT: Duration = Duration::from_millis(100);
 
 /// So soon a second signal is the first once more: `timeout` and shells send one to the program and to its group.
-const ECHO: Duration = Duration::from_millis(250);
+const BURST: Duration = Duration::from_millis(250);
 
 /// What the signals are about, once it serves.
 struct Serving {
@@ -74,10 +74,10 @@ impl Signals {
                             known.ends.store(true, SeqCst);
                             known.drain();
                         }
-                        Some(first) if first.elapsed() < ECHO => {}
+                        Some(first) if first.elapsed() < BURST => {}
                         _ => {
                             note(format_args!("{name}: quitting"));
-                            flush(LAST_WORDS);
+                            flush(FLUSH_LIMIT);
                             process::exit(128 + signal);
                         }
                     },

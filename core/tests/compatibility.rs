@@ -17,25 +17,34 @@ fn document() -> String {
     read("docs/compatibility.md")
 }
 
-/// Where the tests of a prefix are.
-fn file_of(prefix: &str) -> Option<&'static str> {
+/// Where the tests of a prefix are: a file, or a folder of files.
+fn place_of(prefix: &str) -> Option<&'static str> {
     Some(match prefix {
-        "answers" => "core/tests/answers.rs",
         "channel" => "core/tests/channel.rs",
         "deadlines" => "core/tests/deadlines.rs",
         "fields" => "core/src/fields.rs",
         "limits" => "core/tests/limits.rs",
         "positions" => "core/tests/positions.rs",
+        "responses" => "core/tests/responses",
         "server" => "core/tests/server.rs",
         "tokio" => "transport-tokio/tests/compatibility.rs",
         _ => return None,
     })
 }
 
-/// What stands between backquotes and names a test: file and function.
+/// The source of a file, or of all files of a folder.
+fn source_of(place: &str) -> String {
+    if !root().join(place).is_dir() {
+        return read(place);
+    }
+    let entries = fs::read_dir(root().join(place)).unwrap_or_else(|error| panic!("{place}: {error}"));
+    entries.map(|entry| read(entry.expect("an entry of the folder").path())).collect()
+}
+
+/// What stands between backquotes and names a test: prefix and function.
 fn tests_of(text: &str) -> Vec<(&str, &str)> {
     let spans = text.split('`').skip(1).step_by(2);
-    spans.filter_map(|span| span.split_once("::")).filter(|(prefix, _)| file_of(prefix).is_some()).collect()
+    spans.filter_map(|span| span.split_once("::")).filter(|(prefix, _)| place_of(prefix).is_some()).collect()
 }
 
 /// The names of the test functions in a source file.
@@ -73,8 +82,8 @@ fn every_test_that_the_document_names_exists() {
     let tests = tests_of(&document);
     assert!(tests.len() > 150, "only {} tests were found in the document", tests.len());
     for (prefix, name) in tests {
-        let file = file_of(prefix).expect("only known prefixes are found");
-        assert!(functions(&read(file)).contains(name), "{file} has no test {name}");
+        let place = place_of(prefix).expect("only known prefixes are found");
+        assert!(functions(&source_of(place)).contains(name), "{place} has no test {name}");
     }
 }
 
@@ -146,7 +155,7 @@ fn every_test_on_a_socket_is_of_a_row() {
     let document = document();
     let named: BTreeSet<_> =
         tests_of(&document).into_iter().filter(|test| test.0 == "tokio").map(|test| test.1).collect();
-    for name in functions(&read("transport-tokio/tests/compatibility.rs")) {
+    for name in functions(&source_of("transport-tokio/tests/compatibility.rs")) {
         assert!(named.contains(name.as_str()), "{name} is in no row");
     }
 }

@@ -10,23 +10,23 @@ use httpfsm::{
     BodyError, BodyRef, ChannelConfig, CloseReason, Data, Facts, Fields, Input, RequestError, Rule, State,
     Status,
 };
-use rig::{GET, POST_CHUNKED, Reach, Rig, Told, post, seconds, statuses};
+use rig::{GET, POST_CHUNKED, Rig, Seen, Setup, post, seconds, statuses};
 
 /// A hundred years: nothing that could pass is left.
 const FOR_EVER: u64 = 100 * 365 * 86_400_000;
 
 /// Turns the clock to the deadline: the channel names it, and nothing happens a millisecond earlier.
 #[track_caller]
-fn pass_at(rig: &mut Rig, millis: u64) -> Vec<Told> {
+fn pass_at(rig: &mut Rig, millis: u64) -> Vec<Seen> {
     let state = rig.state();
     assert_eq!(rig.deadline(), Some(millis), "the deadline in {state:?}");
-    rig.told();
+    rig.seen();
     rig.tick(millis - 1);
-    assert_eq!((rig.told(), rig.state(), rig.deadline()), (vec![], state, Some(millis)));
+    assert_eq!((rig.seen(), rig.state(), rig.deadline()), (vec![], state, Some(millis)));
     rig.tick(millis);
-    let told = rig.told();
-    assert!(rig.state() != state || !told.is_empty(), "nothing passed in {state:?}");
-    told
+    let seen = rig.seen();
+    assert!(rig.state() != state || !seen.is_empty(), "nothing passed in {state:?}");
+    seen
 }
 
 /// No deadline runs, and no time changes anything.
@@ -34,9 +34,9 @@ fn pass_at(rig: &mut Rig, millis: u64) -> Vec<Told> {
 fn never_passes(rig: &mut Rig) {
     let state = rig.state();
     assert_eq!(rig.deadline(), None, "the deadline in {state:?}");
-    rig.told();
+    rig.seen();
     rig.tick(FOR_EVER);
-    assert_eq!((rig.told(), rig.state()), (vec![], state));
+    assert_eq!((rig.seen(), rig.state()), (vec![], state));
 }
 
 fn refused(rule: Rule, offset: u64) -> CloseReason {
@@ -50,8 +50,8 @@ fn reason(rig: &mut Rig) -> CloseReason {
     if rig.state() == State::Lingering {
         rig.input(Input::RxEnd);
     }
-    match rig.told().pop() {
-        Some(Told::Closed(reason)) => reason,
+    match rig.seen().pop() {
+        Some(Seen::Closed(reason)) => reason,
         other => panic!("not closed: {other:?} in {:?}", rig.state()),
     }
 }
@@ -91,8 +91,8 @@ fn the_hardened_values_are_tighter() {
 #[test]
 fn a_connection_that_sends_nothing_is_closed_in_silence() {
     let mut rig = Rig::new();
-    let told = pass_at(&mut rig, 30_000);
-    assert_eq!(told, [Told::Drop, Told::Closed(CloseReason::FirstByteTimeout)]);
+    let seen = pass_at(&mut rig, 30_000);
+    assert_eq!(seen, [Seen::Drop, Seen::Closed(CloseReason::FirstByteTimeout)]);
     assert_eq!(rig.wire(), "");
     assert_eq!(rig.state(), State::Closed);
 }
@@ -107,11 +107,11 @@ fn without_a_first_byte_timeout_a_silent_connection_stays() {
 // Head.
 
 #[test]
-fn a_head_that_is_late_is_answered_408() {
+fn a_head_that_is_late_gets_408() {
     let mut rig = Rig::new();
     rig.clock(7_000).rx("GET / HTTP/1.1\r\n");
-    let told = pass_at(&mut rig, 37_000);
-    assert_eq!(told, [Told::Refused(Rule::HeadTimeout)]);
+    let seen = pass_at(&mut rig, 37_000);
+    assert_eq!(seen, [Seen::Refused(Rule::HeadTimeout)]);
     assert_eq!(rig.state(), State::Closing);
     let wire = rig.wire();
     assert!(wire.starts_with("HTTP/1.1 408 Request Timeout\r\n"), "{wire}");
@@ -120,21 +120,21 @@ fn a_head_that_is_late_is_answered_408() {
 }
 
 #[test]
-fn an_octet_now_and_then_does_not_move_the_deadline_of_a_head() {
+fn a_byte_now_and_then_does_not_move_the_deadline_of_a_head() {
     let mut rig = Rig::new();
     rig.rx("GET / HTTP/1.1\r\nHost: a\r\nX: ");
     for second in 1..30 {
         rig.clock(second * 1000).rx("x");
         assert_eq!(rig.deadline(), Some(30_000), "after {second} s");
     }
-    assert_eq!(pass_at(&mut rig, 30_000), [Told::Refused(Rule::HeadTimeout)]);
+    assert_eq!(pass_at(&mut rig, 30_000), [Seen::Refused(Rule::HeadTimeout)]);
 }
 
 #[test]
 fn an_empty_line_starts_the_deadline_of_a_head() {
     let mut rig = Rig::new();
     rig.clock(5_000).rx("\r\n");
-    assert_eq!(pass_at(&mut rig, 35_000), [Told::Refused(Rule::HeadTimeout)]);
+    assert_eq!(pass_at(&mut rig, 35_000), [Seen::Refused(Rule::HeadTimeout)]);
     assert_eq!(statuses(&rig.wire()), ["408"]);
 }
 
@@ -143,16 +143,16 @@ fn a_second_head_has_a_deadline_of_its_own() {
     let mut rig = Rig::new();
     rig.rx(GET).ok("").send_all();
     rig.clock(50_000).rx("G");
-    assert_eq!(pass_at(&mut rig, 80_000), [Told::Refused(Rule::HeadTimeout)]);
+    assert_eq!(pass_at(&mut rig, 80_000), [Seen::Refused(Rule::HeadTimeout)]);
 }
 
 #[test]
-fn a_head_that_waited_behind_an_answer_has_its_time_from_then_on() {
+fn a_head_that_waited_behind_a_response_has_its_time_from_then_on() {
     let mut rig = Rig::new();
     rig.rx(GET).clock(100_000).rx("GET /2 HT");
     rig.clock(200_000).ok("").send_all();
     assert_eq!(rig.state(), State::Head);
-    assert_eq!(pass_at(&mut rig, 230_000), [Told::Refused(Rule::HeadTimeout)]);
+    assert_eq!(pass_at(&mut rig, 230_000), [Seen::Refused(Rule::HeadTimeout)]);
 }
 
 #[test]
@@ -173,8 +173,8 @@ fn an_idle_connection_is_closed_in_silence() {
     rig.clock(2_000);
     rig.wire();
     assert_eq!(rig.state(), State::Idle);
-    let told = pass_at(&mut rig, 77_000);
-    assert_eq!(told, [Told::Drop, Told::Closed(CloseReason::InactivityTimeout)]);
+    let seen = pass_at(&mut rig, 77_000);
+    assert_eq!(seen, [Seen::Drop, Seen::Closed(CloseReason::InactivityTimeout)]);
     assert_eq!(rig.wire(), "");
 }
 
@@ -209,10 +209,10 @@ fn responseless() -> Rig {
 }
 
 #[test]
-fn an_application_that_gives_no_response_is_answered_for_with_503() {
+fn a_request_without_a_response_gets_503_at_its_deadline() {
     let mut rig = responseless();
     rig.clock(500).rx(GET);
-    assert_eq!(pass_at(&mut rig, 60_500), [Told::Refused(Rule::ResponseTimeout)]);
+    assert_eq!(pass_at(&mut rig, 60_500), [Seen::Refused(Rule::ResponseTimeout)]);
     let wire = rig.wire();
     assert!(wire.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{wire}");
     assert!(wire.contains("\r\nConnection: close\r\n"), "{wire}");
@@ -223,7 +223,7 @@ fn an_application_that_gives_no_response_is_answered_for_with_503() {
 fn the_default_of_responseless_is_five_hours() {
     let mut rig = Rig::new();
     rig.rx(GET);
-    assert_eq!(pass_at(&mut rig, 18_000_000), [Told::Refused(Rule::ResponseTimeout)]);
+    assert_eq!(pass_at(&mut rig, 18_000_000), [Seen::Refused(Rule::ResponseTimeout)]);
 }
 
 #[test]
@@ -233,7 +233,7 @@ fn the_response_is_not_awaited_while_the_body_is() {
     // The body's own deadline runs instead.
     assert_eq!(rig.deadline(), Some(60_000));
     rig.clock(59_000).rx("1234567890");
-    assert_eq!(pass_at(&mut rig, 119_000), [Told::Refused(Rule::ResponseTimeout)]);
+    assert_eq!(pass_at(&mut rig, 119_000), [Seen::Refused(Rule::ResponseTimeout)]);
 }
 
 #[test]
@@ -242,7 +242,7 @@ fn the_response_is_awaited_while_the_application_does_not_want_the_body() {
     rig.rx(post(10)).rx("12345");
     assert_eq!(
         pass_at(&mut rig, 60_000),
-        [Told::BodyFailed(BodyError::Closed), Told::Refused(Rule::ResponseTimeout)]
+        [Seen::BodyFailed(BodyError::Closed), Seen::Refused(Rule::ResponseTimeout)]
     );
 }
 
@@ -266,7 +266,7 @@ fn neither_input_nor_an_interim_head_nor_a_flush_moves_the_response_deadline() {
     rig.clock(30_000).input(Input::Flush);
     rig.clock(31_000).send_all();
     rig.clock(40_000).input(Input::Continue);
-    assert_eq!(pass_at(&mut rig, 60_000), [Told::Refused(Rule::ResponseTimeout)]);
+    assert_eq!(pass_at(&mut rig, 60_000), [Seen::Refused(Rule::ResponseTimeout)]);
     assert_eq!(statuses(&rig.wire()), ["103", "503"]);
 }
 
@@ -276,7 +276,7 @@ fn a_request_behind_another_has_its_own_response_deadline() {
     rig.rx(GET.repeat(2));
     rig.clock(50_000).ok("").send_all();
     assert_eq!(rig.state(), State::WaitResponse);
-    assert_eq!(pass_at(&mut rig, 110_000), [Told::Refused(Rule::ResponseTimeout)]);
+    assert_eq!(pass_at(&mut rig, 110_000), [Seen::Refused(Rule::ResponseTimeout)]);
 }
 
 #[test]
@@ -295,25 +295,25 @@ fn stream_idle() -> Rig {
 }
 
 #[test]
-fn an_application_that_falls_silent_in_its_answer_is_cut_without_an_end() {
+fn an_application_that_falls_silent_in_its_response_is_cut_without_an_end() {
     let mut rig = stream_idle();
     rig.rx(GET).clock(1_000).stream(None).write("begun").send_all();
-    assert_eq!(pass_at(&mut rig, 301_000), [Told::CloseWrite]);
+    assert_eq!(pass_at(&mut rig, 301_000), [Seen::CloseWrite]);
     let wire = rig.wire();
     assert!(wire.ends_with("\r\n\r\n5\r\nbegun\r\n"), "{wire}");
     assert_eq!(reason(&mut rig), CloseReason::StreamIdleTimeout);
 }
 
 #[test]
-fn an_answer_that_ends_with_the_connection_is_cut_by_a_reset() {
+fn a_response_that_ends_with_the_connection_is_cut_by_a_reset() {
     let mut rig = stream_idle();
     rig.rx("GET / HTTP/1.0\r\n\r\n").stream(None).write("begun").send_all();
-    let told = pass_at(&mut rig, 300_000);
-    assert_eq!(told, [Told::Reset, Told::Closed(CloseReason::StreamIdleTimeout)]);
+    let seen = pass_at(&mut rig, 300_000);
+    assert_eq!(seen, [Seen::Reset, Seen::Closed(CloseReason::StreamIdleTimeout)]);
 }
 
 #[test]
-fn each_piece_of_an_answer_restarts_the_silence() {
+fn each_piece_of_a_response_restarts_the_silence() {
     let mut rig = stream_idle();
     rig.rx(GET).stream(None).send_all();
     for minute in 1..10 {
@@ -321,7 +321,7 @@ fn each_piece_of_an_answer_restarts_the_silence() {
         assert_eq!(rig.deadline(), Some(minute * 60_000 + 300_000));
     }
     rig.clock(600_000).input(Input::Flush);
-    assert_eq!(pass_at(&mut rig, 900_000), [Told::CloseWrite]);
+    assert_eq!(pass_at(&mut rig, 900_000), [Seen::CloseWrite]);
 }
 
 #[test]
@@ -341,7 +341,7 @@ fn an_application_without_room_is_not_silent() {
 }
 
 #[test]
-fn without_a_stream_idle_timeout_an_answer_may_be_endless() {
+fn without_a_stream_idle_timeout_a_response_may_be_endless() {
     let mut rig = Rig::with(|config| config.stream_idle_timeout = None);
     rig.rx(GET).stream(None).send_all();
     never_passes(&mut rig);
@@ -359,11 +359,11 @@ fn body(rate: u32) -> Rig {
 }
 
 #[test]
-fn a_body_that_does_not_come_is_answered_408() {
+fn a_body_that_does_not_come_gets_408() {
     let mut rig = body(512);
     rig.clock(2_000).rx(post(10)).demand(10);
-    let told = pass_at(&mut rig, 62_000);
-    assert_eq!(told, [Told::BodyFailed(BodyError::TimedOut), Told::Refused(Rule::BodyTimeout)]);
+    let seen = pass_at(&mut rig, 62_000);
+    assert_eq!(seen, [Seen::BodyFailed(BodyError::TimedOut), Seen::Refused(Rule::BodyTimeout)]);
     let wire = rig.wire();
     assert!(wire.starts_with("HTTP/1.1 408 Request Timeout\r\n"), "{wire}");
     assert!(wire.contains("\r\nConnection: close\r\n"), "{wire}");
@@ -371,7 +371,7 @@ fn a_body_that_does_not_come_is_answered_408() {
 }
 
 #[test]
-fn each_octet_of_a_body_takes_back_its_share_of_the_time_and_saves_nothing_up() {
+fn each_byte_of_a_body_takes_back_its_share_of_the_time_and_saves_nothing_up() {
     let mut rig = body(512);
     rig.rx(post(1 << 20)).demand(u64::MAX);
     rig.clock(1_000).rx("x".repeat(512));
@@ -385,7 +385,7 @@ fn each_octet_of_a_body_takes_back_its_share_of_the_time_and_saves_nothing_up() 
 }
 
 #[test]
-fn an_octet_a_second_does_end_a_body() {
+fn a_byte_a_second_does_end_a_body() {
     let mut rig = body(512);
     rig.rx(post(1 << 20)).demand(u64::MAX);
     let mut second = 0;
@@ -400,7 +400,7 @@ fn an_octet_a_second_does_end_a_body() {
 }
 
 #[test]
-fn chunk_lines_count_as_octets_of_the_body() {
+fn chunk_lines_count_as_bytes_of_the_body() {
     let mut rig = body(1);
     rig.rx(POST_CHUNKED).demand(u64::MAX);
     rig.clock(10_000).rx("1\r\nx\r\n");
@@ -417,7 +417,7 @@ fn a_trailer_section_is_part_of_the_body_s_time() {
 }
 
 #[test]
-fn without_a_rate_each_octet_starts_the_body_timeout_again() {
+fn without_a_rate_each_byte_starts_the_body_timeout_again() {
     let mut rig = body(0);
     rig.rx(post(1 << 20)).demand(u64::MAX);
     for minute in 1..100 {
@@ -442,10 +442,10 @@ fn a_body_that_the_application_pauses_does_not_run_out_of_time() {
 }
 
 #[test]
-fn a_slow_body_behind_a_running_answer_ends_the_body_and_the_answer_goes_on() {
+fn a_slow_body_behind_a_running_response_ends_the_body_and_the_response_goes_on() {
     let mut rig = body(512);
     rig.rx(post(10)).demand(10).stream(None).write("a").send_all();
-    assert_eq!(pass_at(&mut rig, 60_000), [Told::BodyFailed(BodyError::TimedOut)]);
+    assert_eq!(pass_at(&mut rig, 60_000), [Seen::BodyFailed(BodyError::TimedOut)]);
     assert_eq!(rig.state(), State::Responding);
     rig.write("b").finish();
     let wire = rig.wire();
@@ -468,7 +468,7 @@ fn without_a_body_timeout_a_body_may_take_for_ever() {
     rig.rx(post(10)).demand(10);
     never_passes(&mut rig);
     rig.rx("1234567890");
-    assert_eq!(rig.told(), [Told::Data("1234567890".into()), Told::BodyEnd(String::new())]);
+    assert_eq!(rig.seen(), [Seen::Data("1234567890".into()), Seen::BodyEnd(String::new())]);
 }
 
 // Pending output and its minimum rate.
@@ -485,12 +485,12 @@ fn a_peer_that_does_not_read_is_dropped_with_a_reset() {
     let mut rig = write(512);
     rig.rx(GET).clock(3_000).ok("hello");
     assert_eq!(rig.state(), State::Flushing);
-    assert_eq!(pass_at(&mut rig, 63_000), [Told::Reset, Told::Closed(CloseReason::WriteTimeout)]);
+    assert_eq!(pass_at(&mut rig, 63_000), [Seen::Reset, Seen::Closed(CloseReason::WriteTimeout)]);
     assert_eq!(rig.channel.unsent_len(), 0);
 }
 
 #[test]
-fn each_octet_that_leaves_takes_back_its_share_of_the_time_and_saves_nothing_up() {
+fn each_byte_that_leaves_takes_back_its_share_of_the_time_and_saves_nothing_up() {
     let mut rig = write(512);
     rig.rx(GET).ok(&"x".repeat(10_000));
     rig.clock(1_000).send(512);
@@ -502,7 +502,7 @@ fn each_octet_that_leaves_takes_back_its_share_of_the_time_and_saves_nothing_up(
 }
 
 #[test]
-fn an_octet_a_second_does_end_an_answer() {
+fn a_byte_a_second_does_end_a_response() {
     let mut rig = write(512);
     rig.rx(GET).ok(&"x".repeat(10_000));
     let mut second = 0;
@@ -515,7 +515,7 @@ fn an_octet_a_second_does_end_an_answer() {
 }
 
 #[test]
-fn without_a_rate_each_octet_that_leaves_starts_the_write_timeout_again() {
+fn without_a_rate_each_byte_that_leaves_starts_the_write_timeout_again() {
     let mut rig = write(0);
     rig.rx(GET).ok(&"x".repeat(10_000));
     for minute in 1..100 {
@@ -535,7 +535,7 @@ fn the_write_deadline_begins_anew_when_all_has_left() {
 
 #[test]
 fn output_runs_out_of_time_in_every_state_that_has_some() {
-    let states: [(State, Reach); 7] = [
+    let states: [(State, Setup); 7] = [
         (State::Head, |rig| rig.rx(GET).rx("GET").ok("")),
         (State::WaitResponse, |rig| rig.rx(GET.repeat(2)).ok("")),
         (State::Responding, |rig| rig.rx(GET).stream(None)),
@@ -544,17 +544,17 @@ fn output_runs_out_of_time_in_every_state_that_has_some() {
         (State::Closing, |rig| rig.rx("GET / HTTP/1.0\r\n\r\n").ok("")),
         (State::Handover, |rig| rig.rx("CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n").ok("")),
     ];
-    for (state, reach) in states {
+    for (state, setup) in states {
         let mut rig = Rig::with(|config| {
             config.write_timeout = seconds(1);
             config.head_timeout = None;
             config.discard_timeout = seconds(100);
         });
-        reach(&mut rig);
+        setup(&mut rig);
         assert_eq!(rig.state(), state);
-        let told = pass_at(&mut rig, 1_000);
-        assert_eq!(told.last(), Some(&Told::Closed(CloseReason::WriteTimeout)), "in {state:?}");
-        assert!(told.contains(&Told::Reset), "in {state:?}: {told:?}");
+        let seen = pass_at(&mut rig, 1_000);
+        assert_eq!(seen.last(), Some(&Seen::Closed(CloseReason::WriteTimeout)), "in {state:?}");
+        assert!(seen.contains(&Seen::Reset), "in {state:?}: {seen:?}");
     }
 }
 
@@ -584,34 +584,34 @@ fn lingering(change: impl FnOnce(&mut ChannelConfig)) -> Rig {
 }
 
 #[test]
-fn after_our_fin_input_is_thrown_away_for_a_while() {
+fn after_our_fin_input_is_discarded_for_a_while() {
     let mut rig = lingering(|_| {});
     assert_eq!(rig.state(), State::Lingering);
-    assert_eq!(rig.told().pop(), Some(Told::CloseWrite));
+    assert_eq!(rig.seen().pop(), Some(Seen::CloseWrite));
     rig.clock(2_000).rx("more");
-    assert_eq!(pass_at(&mut rig, 3_000), [Told::Drop, Told::Closed(CloseReason::RequestedByPeer)]);
+    assert_eq!(pass_at(&mut rig, 3_000), [Seen::Drop, Seen::Closed(CloseReason::RequestedByPeer)]);
 }
 
 #[test]
 fn lingering_ends_when_the_peer_ends() {
     let mut rig = lingering(|_| {});
-    rig.told();
+    rig.seen();
     rig.input(Input::RxEnd);
-    assert_eq!(rig.told(), [Told::Drop, Told::Closed(CloseReason::RequestedByPeer)]);
+    assert_eq!(rig.seen(), [Seen::Drop, Seen::Closed(CloseReason::RequestedByPeer)]);
 }
 
 #[test]
-fn lingering_throws_away_so_many_octets_and_no_more() {
+fn lingering_discards_so_many_bytes_and_no_more() {
     let mut rig = lingering(|config| config.linger_octets = 1000);
-    rig.told();
+    rig.seen();
     rig.rx("x".repeat(600)).rx("x".repeat(399));
-    assert_eq!((rig.told(), rig.state()), (vec![], State::Lingering));
+    assert_eq!((rig.seen(), rig.state()), (vec![], State::Lingering));
     rig.rx("x");
-    assert_eq!(rig.told(), [Told::Drop, Told::Closed(CloseReason::RequestedByPeer)]);
+    assert_eq!(rig.seen(), [Seen::Drop, Seen::Closed(CloseReason::RequestedByPeer)]);
 }
 
 #[test]
-fn lingering_holds_no_octets() {
+fn lingering_holds_no_bytes() {
     let mut rig = lingering(|config| config.linger_octets = 1 << 30);
     for _ in 0..100 {
         rig.rx("x".repeat(65_536));
@@ -620,7 +620,7 @@ fn lingering_holds_no_octets() {
 }
 
 #[test]
-fn without_a_linger_time_or_octets_the_connection_closes_at_once() {
+fn without_a_linger_time_or_bytes_the_connection_closes_at_once() {
     for change in
         [(|config: &mut ChannelConfig| config.linger_timeout = None) as fn(&mut ChannelConfig), |config| {
             config.linger_octets = 0
@@ -628,7 +628,7 @@ fn without_a_linger_time_or_octets_the_connection_closes_at_once() {
     {
         let mut rig = lingering(change);
         assert_eq!(rig.state(), State::Closed);
-        assert_eq!(rig.told()[1..], [Told::Drop, Told::Closed(CloseReason::RequestedByPeer)]);
+        assert_eq!(rig.seen()[1..], [Seen::Drop, Seen::Closed(CloseReason::RequestedByPeer)]);
     }
 }
 
@@ -637,7 +637,7 @@ fn a_peer_that_has_ended_already_is_not_lingered_for() {
     let mut rig = Rig::new();
     rig.rx(GET).input(Input::RxEnd).ok("").send_all();
     assert_eq!(rig.state(), State::Closed);
-    assert!(!rig.told().contains(&Told::CloseWrite));
+    assert!(!rig.seen().contains(&Seen::CloseWrite));
 }
 
 // Discarding the rest of a body.
@@ -649,11 +649,11 @@ fn discarding(change: impl FnOnce(&mut ChannelConfig)) -> Rig {
 }
 
 #[test]
-fn the_rest_of_a_body_has_its_time_after_the_answer() {
+fn the_rest_of_a_body_has_its_time_after_the_response() {
     let mut rig = discarding(|_| {});
     assert_eq!(rig.state(), State::Discard);
     rig.clock(5_000).rx("x".repeat(900));
-    assert_eq!(pass_at(&mut rig, 6_000), [Told::CloseWrite]);
+    assert_eq!(pass_at(&mut rig, 6_000), [Seen::CloseWrite]);
     assert_eq!(reason(&mut rig), CloseReason::BodyUnread);
 }
 
@@ -669,7 +669,7 @@ fn when_the_rest_has_come_the_connection_goes_on() {
 }
 
 #[test]
-fn a_rest_above_its_limit_makes_the_answer_say_close() {
+fn a_rest_above_its_limit_makes_the_response_say_close() {
     for (octets, close) in [(989, true), (990, false), (991, false)] {
         let mut rig = Rig::with(|config| config.discard_octets = octets);
         // Nothing of the body is here: what counts is what was not asked for.
@@ -681,7 +681,7 @@ fn a_rest_above_its_limit_makes_the_answer_say_close() {
 }
 
 #[test]
-fn without_a_discard_time_or_octets_no_rest_is_awaited() {
+fn without_a_discard_time_or_bytes_no_rest_is_awaited() {
     for change in
         [(|config: &mut ChannelConfig| config.discard_timeout = None) as fn(&mut ChannelConfig), |config| {
             config.discard_octets = 0
@@ -700,11 +700,11 @@ fn an_idle_connection_has_a_grace_when_the_server_goes_out() {
     let mut rig = Rig::new();
     rig.rx(GET).ok("").send_all();
     rig.clock(10_000).input(Input::GoOut);
-    assert_eq!(pass_at(&mut rig, 11_000), [Told::Drop, Told::Closed(CloseReason::Drained)]);
+    assert_eq!(pass_at(&mut rig, 11_000), [Seen::Drop, Seen::Closed(CloseReason::Drained)]);
 }
 
 #[test]
-fn a_request_within_the_grace_is_answered_and_told_to_close() {
+fn a_request_within_the_grace_gets_a_response_that_says_close() {
     let mut rig = Rig::new();
     rig.rx(GET).ok("").send_all().input(Input::GoOut);
     rig.wire();
@@ -726,34 +726,34 @@ fn going_out_twice_does_not_move_the_deadlines() {
 fn without_a_drain_grace_an_idle_connection_stays_to_the_drain_deadline() {
     let mut rig = Rig::with(|config| config.drain_grace = None);
     rig.rx(GET).ok("").send_all().input(Input::GoOut);
-    assert_eq!(pass_at(&mut rig, 30_000), [Told::Drop, Told::Closed(CloseReason::Drained)]);
+    assert_eq!(pass_at(&mut rig, 30_000), [Seen::Drop, Seen::Closed(CloseReason::Drained)]);
 }
 
 #[test]
-fn at_the_drain_deadline_a_request_without_a_response_is_answered_503() {
+fn at_the_drain_deadline_a_request_without_a_response_gets_503() {
     let mut rig = Rig::new();
     rig.rx(GET).clock(1_000).input(Input::GoOut);
-    assert_eq!(pass_at(&mut rig, 31_000), [Told::Refused(Rule::Draining)]);
+    assert_eq!(pass_at(&mut rig, 31_000), [Seen::Refused(Rule::Draining)]);
     assert_eq!(statuses(&rig.wire()), ["503"]);
     assert_eq!(reason(&mut rig), refused(Rule::Draining, 0));
 }
 
 #[test]
 fn the_drain_deadline_cuts_every_other_state() {
-    let states: [(State, Reach); 5] = [
+    let states: [(State, Setup); 5] = [
         (State::Fresh, |rig| rig),
         (State::Head, |rig| rig.rx("GET")),
         (State::Responding, |rig| rig.rx(GET).stream(None)),
         (State::Flushing, |rig| rig.rx(GET.repeat(2)).ok(&"x".repeat(1024))),
         (State::Handover, |rig| rig.rx("CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n").ok("")),
     ];
-    for (state, reach) in states {
+    for (state, setup) in states {
         let mut rig = patient();
-        reach(&mut rig);
+        setup(&mut rig);
         rig.input(Input::GoOut);
         assert_eq!(rig.state(), state);
-        let told = pass_at(&mut rig, 30_000);
-        assert_eq!(told.last(), Some(&Told::Closed(CloseReason::DrainTimeout)), "in {state:?}");
+        let seen = pass_at(&mut rig, 30_000);
+        assert_eq!(seen.last(), Some(&Seen::Closed(CloseReason::DrainTimeout)), "in {state:?}");
         assert_eq!(rig.state(), State::Closed);
     }
 }
@@ -777,12 +777,12 @@ fn the_drain_deadline_ends_what_closes_already() {
     let mut rig = patient();
     rig.rx(last).ok("").input(Input::GoOut);
     assert_eq!(rig.state(), State::Closing);
-    assert_eq!(pass_at(&mut rig, 30_000), [Told::Reset, Told::Closed(CloseReason::DrainTimeout)]);
+    assert_eq!(pass_at(&mut rig, 30_000), [Seen::Reset, Seen::Closed(CloseReason::DrainTimeout)]);
 
     let mut rig = patient();
     rig.rx(last).ok("").send_all().input(Input::GoOut);
     assert_eq!(rig.state(), State::Lingering);
-    assert_eq!(pass_at(&mut rig, 30_000), [Told::Drop, Told::Closed(CloseReason::RequestedByPeer)]);
+    assert_eq!(pass_at(&mut rig, 30_000), [Seen::Drop, Seen::Closed(CloseReason::RequestedByPeer)]);
 }
 
 #[test]
@@ -790,8 +790,8 @@ fn the_503_of_the_drain_deadline_has_the_grace_to_leave() {
     let mut rig = patient();
     rig.rx(GET).input(Input::GoOut).tick(30_000);
     assert_eq!(rig.state(), State::Closing);
-    let told = pass_at(&mut rig, 31_000);
-    assert!(told.contains(&Told::Reset), "{told:?}");
+    let seen = pass_at(&mut rig, 31_000);
+    assert!(seen.contains(&Seen::Reset), "{seen:?}");
 
     let mut rig = patient();
     rig.rx(GET).input(Input::GoOut).tick(30_000).clock(30_500);
@@ -807,7 +807,7 @@ fn going_out_ends_a_discard_at_once() {
     rig.rx(post(9)).ok("").input(Input::GoOut);
     assert_eq!(rig.state(), State::Closing);
     rig.send_all().input(Input::RxEnd);
-    assert_eq!(rig.told().pop(), Some(Told::Closed(CloseReason::Drained)));
+    assert_eq!(rig.seen().pop(), Some(Seen::Closed(CloseReason::Drained)));
 }
 
 #[test]
@@ -846,7 +846,7 @@ fn an_upgraded_connection_has_no_deadline_of_ours() {
 fn an_idle_connection_closes_at_its_age() {
     let mut rig = Rig::with(|config| config.connection_age = seconds(3600));
     rig.rx(GET).ok("").send_all();
-    assert_eq!(pass_at(&mut rig, 3_600_000), [Told::Drop, Told::Closed(CloseReason::AgeReached)]);
+    assert_eq!(pass_at(&mut rig, 3_600_000), [Seen::Drop, Seen::Closed(CloseReason::AgeReached)]);
 }
 
 #[test]
@@ -854,11 +854,11 @@ fn the_jitter_of_a_connection_is_added_to_its_age() {
     let facts = Facts { age_jitter: Duration::from_millis(123_456) };
     let mut rig = Rig::with_facts(facts, |config| config.connection_age = seconds(3600));
     rig.rx(GET).ok("").send_all();
-    assert_eq!(pass_at(&mut rig, 3_723_456), [Told::Drop, Told::Closed(CloseReason::AgeReached)]);
+    assert_eq!(pass_at(&mut rig, 3_723_456), [Seen::Drop, Seen::Closed(CloseReason::AgeReached)]);
 }
 
 #[test]
-fn an_answer_at_the_age_says_close_and_one_before_does_not() {
+fn a_response_at_the_age_says_close_and_one_before_does_not() {
     for (at, close) in [(3_599_999, false), (3_600_000, true), (3_600_001, true)] {
         let mut rig = Rig::with(|config| config.connection_age = seconds(3600));
         rig.rx(GET).clock(at).ok("old");
@@ -871,7 +871,7 @@ fn an_answer_at_the_age_says_close_and_one_before_does_not() {
 }
 
 #[test]
-fn an_answer_that_runs_at_the_age_is_finished() {
+fn a_response_that_runs_at_the_age_is_finished() {
     let mut rig = Rig::with(|config| config.connection_age = seconds(10));
     rig.rx(GET).stream(None).write("a").send_all();
     rig.tick(20_000);
@@ -881,7 +881,7 @@ fn an_answer_that_runs_at_the_age_is_finished() {
     // Idle, and too old.
     assert_eq!(rig.deadline(), Some(20_000));
     rig.tick(20_000);
-    assert_eq!(rig.told().pop(), Some(Told::Closed(CloseReason::AgeReached)));
+    assert_eq!(rig.seen().pop(), Some(Seen::Closed(CloseReason::AgeReached)));
 }
 
 #[test]
@@ -900,14 +900,14 @@ fn a_deadline_that_has_passed_comes_before_the_input() {
     rig.rx("GET / HTTP/1.1\r\n");
     let error = rig.clock(30_000).try_input(Input::RxData(b"Host: a\r\n\r\n")).unwrap_err();
     assert_eq!(error.state, State::Closing);
-    assert_eq!(rig.told(), [Told::Refused(Rule::HeadTimeout)]);
+    assert_eq!(rig.seen(), [Seen::Refused(Rule::HeadTimeout)]);
 }
 
 #[test]
 fn an_input_a_millisecond_before_its_deadline_is_in_time() {
     let mut rig = Rig::new();
     rig.rx("GET / HTTP/1.1\r\n").clock(29_999).rx("Host: a\r\n\r\n");
-    assert_eq!(rig.told(), [Told::Request("GET /".into())]);
+    assert_eq!(rig.seen(), [Seen::Request("GET /".into())]);
 }
 
 #[test]
@@ -916,18 +916,18 @@ fn time_that_goes_backwards_stands_still() {
     rig.clock(20_000).rx("G");
     rig.tick(0).clock(10).rx("ET");
     assert_eq!(rig.deadline(), Some(50_000));
-    assert_eq!(pass_at(&mut rig, 50_000), [Told::Refused(Rule::HeadTimeout)]);
+    assert_eq!(pass_at(&mut rig, 50_000), [Seen::Refused(Rule::HeadTimeout)]);
 }
 
 #[test]
 fn a_tick_without_a_deadline_due_changes_nothing() {
     let mut rig = Rig::new();
     rig.rx(GET);
-    rig.told();
+    rig.seen();
     for millis in [0, 1, 1, 17_999_999] {
         rig.tick(millis);
         assert_eq!(
-            (rig.told(), rig.state(), rig.deadline()),
+            (rig.seen(), rig.state(), rig.deadline()),
             (vec![], State::WaitResponse, Some(18_000_000))
         );
     }

@@ -9,7 +9,7 @@ use httpfsm::{
     BodyError, BodyRef, ChannelConfig, CloseReason, Data, Fields, Input, RequestError, Rule, ServerConfig,
     State, Status,
 };
-use rig::{GET, POST_CHUNKED, Rig, Told, post, seconds, statuses};
+use rig::{GET, POST_CHUNKED, Rig, Seen, post, seconds, statuses};
 
 /// How octets are cut.
 const CUTS: [usize; 3] = [usize::MAX, 7, 1];
@@ -30,8 +30,8 @@ fn verdict(octets: &str, change: impl Fn(&mut ChannelConfig)) -> Option<Rule> {
                 rig.demand(u64::MAX);
             }
         }
-        let refused = rig.told().into_iter().find_map(|told| match told {
-            Told::Refused(rule) => Some(rule),
+        let refused = rig.seen().into_iter().find_map(|seen| match seen {
+            Seen::Refused(rule) => Some(rule),
             _ => None,
         });
         if let Some(rule) = refused {
@@ -40,9 +40,9 @@ fn verdict(octets: &str, change: impl Fn(&mut ChannelConfig)) -> Option<Rule> {
             assert!(wire.contains("\r\nConnection: close\r\n"), "{wire}");
             assert_eq!(rig.state(), State::Lingering);
             rig.input(Input::RxEnd);
-            let reason = rig.told().pop();
+            let reason = rig.seen().pop();
             assert!(
-                matches!(reason, Some(Told::Closed(CloseReason::Refused(error))) if error.rule == rule),
+                matches!(reason, Some(Seen::Closed(CloseReason::Refused(error))) if error.rule == rule),
                 "{reason:?}"
             );
         } else {
@@ -134,7 +134,7 @@ fn an_empty_line_before_a_request_counts_into_its_head() {
 }
 
 #[test]
-fn a_head_of_the_default_size_passes_and_one_octet_more_does_not() {
+fn a_head_of_the_default_size_passes_and_one_byte_more_does_not() {
     assert_eq!(verdict(&head_of(262_144), |_| {}), None);
     assert_eq!(verdict(&head_of(262_145), |_| {}), Some(Rule::HeadTooLarge));
 }
@@ -143,9 +143,9 @@ fn a_head_of_the_default_size_passes_and_one_octet_more_does_not() {
 fn a_head_without_an_end_is_refused_at_its_limit() {
     let mut rig = Rig::with(|config| config.max_request_header_size = 1000);
     rig.rx(&head_of(5000)[..999]);
-    assert_eq!(rig.told(), []);
+    assert_eq!(rig.seen(), []);
     rig.rx("x");
-    assert_eq!(rig.told(), [Told::Refused(Rule::HeadTooLarge)]);
+    assert_eq!(rig.seen(), [Seen::Refused(Rule::HeadTooLarge)]);
 }
 
 #[test]
@@ -226,10 +226,10 @@ fn the_sum_of_the_chunks_of_a_body_is_limited() {
 fn a_length_above_the_limit_is_refused_before_any_of_the_body_came() {
     let mut rig = Rig::new();
     rig.rx(post(1_073_741_825));
-    assert_eq!(rig.told(), [Told::Refused(Rule::BodyTooLarge)]);
+    assert_eq!(rig.seen(), [Seen::Refused(Rule::BodyTooLarge)]);
     let mut rig = Rig::new();
     rig.rx(post(1_073_741_824));
-    assert_eq!(rig.told(), [Told::Request("POST /".into())]);
+    assert_eq!(rig.seen(), [Seen::Request("POST /".into())]);
 }
 
 #[test]
@@ -244,12 +244,12 @@ fn a_length_that_no_number_holds_is_too_large_even_without_a_limit() {
 fn the_application_is_told_why_its_body_ended() {
     let mut rig = Rig::with(|config| config.max_request_body_size = 3);
     rig.rx(POST_CHUNKED).demand(100).rx("3\r\nabc\r\n1\r\n");
-    let told = rig.told();
-    assert_eq!(told[1], Told::Data("abc".into()));
+    let seen = rig.seen();
+    assert_eq!(seen[1], Seen::Data("abc".into()));
     // At octet 10 of the body ends the size line of the chunk that is too much.
     let error = RequestError::new(Rule::BodyTooLarge, 10);
-    assert_eq!(told[2], Told::BodyFailed(BodyError::Malformed(error)));
-    assert_eq!(told[3], Told::Refused(Rule::BodyTooLarge));
+    assert_eq!(seen[2], Seen::BodyFailed(BodyError::Malformed(error)));
+    assert_eq!(seen[3], Seen::Refused(Rule::BodyTooLarge));
 }
 
 // Trailers and chunk extensions.
@@ -344,7 +344,7 @@ fn one_large_content_by_reference_is_taken_whole_and_no_second() {
 }
 
 #[test]
-fn a_whole_answer_by_copy_is_at_most_the_high_water_mark() {
+fn a_whole_response_by_copy_is_at_most_the_high_water_mark() {
     for (length, accepted) in [(1_999, true), (2_000, true), (2_001, false)] {
         let mut rig = Rig::with(|config| config.output_high_water = 2_000);
         rig.rx(GET);
@@ -360,7 +360,7 @@ fn a_whole_answer_by_copy_is_at_most_the_high_water_mark() {
 }
 
 #[test]
-fn requests_wait_while_answers_are_not_read() {
+fn requests_wait_while_responses_are_not_read() {
     let mut rig = Rig::with(|config| config.output_high_water = 2_000);
     rig.rx(GET.repeat(20));
     let mut served = 1;
@@ -371,9 +371,9 @@ fn requests_wait_while_answers_are_not_read() {
     }
     assert_eq!(rig.state(), State::Flushing);
     assert!(rig.channel.unsent_len() < 2_000 + 1_100, "{}", rig.channel.unsent_len());
-    rig.told();
+    rig.seen();
     rig.send(1_100);
-    assert_eq!(rig.told(), [Told::Request("GET /".into())]);
+    assert_eq!(rig.seen(), [Seen::Request("GET /".into())]);
 }
 
 #[test]
@@ -426,21 +426,21 @@ fn a_body_comes_no_further_than_it_was_demanded() {
     for request in [post(10) + "0123456789", format!("{POST_CHUNKED}5\r\n01234\r\n5\r\n56789\r\n0\r\n\r\n")] {
         let mut rig = Rig::new();
         rig.rx(&request);
-        assert_eq!(rig.told(), [Told::Request("POST /".into())]);
+        assert_eq!(rig.seen(), [Seen::Request("POST /".into())]);
         rig.demand(4);
-        assert_eq!(rig.told(), [Told::Data("0123".into())]);
+        assert_eq!(rig.seen(), [Seen::Data("0123".into())]);
         rig.demand(3);
         let data: String = rig
-            .told()
+            .seen()
             .iter()
-            .map(|told| match told {
-                Told::Data(data) => data.as_str(),
+            .map(|seen| match seen {
+                Seen::Data(data) => data.as_str(),
                 other => panic!("{other:?}"),
             })
             .collect();
         assert_eq!(data, "456");
         rig.demand(100);
-        assert_eq!(rig.told(), [Told::Data("789".into()), Told::BodyEnd(String::new())]);
+        assert_eq!(rig.seen(), [Seen::Data("789".into()), Seen::BodyEnd(String::new())]);
     }
 }
 
@@ -461,8 +461,8 @@ fn simultaneous(limit: u32, requests: &[&str], cut: usize) -> (Vec<String>, Stri
     }
     let mut served = Vec::new();
     loop {
-        for told in rig.told() {
-            if let Told::Request(request) = told {
+        for seen in rig.seen() {
+            if let Seen::Request(request) = seen {
                 served.push(request);
             }
         }
@@ -476,7 +476,7 @@ fn simultaneous(limit: u32, requests: &[&str], cut: usize) -> (Vec<String>, Stri
 }
 
 #[test]
-fn requests_up_to_the_limit_are_served_and_the_next_is_answered_503_in_its_turn() {
+fn requests_up_to_the_limit_are_served_and_the_next_gets_503_in_its_turn() {
     for limit in 1..=3 {
         for total in 1..=limit + 2 {
             let requests = vec![GET; total as usize];
@@ -515,7 +515,7 @@ fn requests_with_bodies_count_when_their_bodies_are_in() {
 
 /// It is asked at each octet, and there is nothing to be seen before the last.
 #[test]
-fn a_request_that_arrives_octet_by_octet_counts_at_its_last() {
+fn a_request_that_arrives_byte_by_byte_counts_at_its_last() {
     let mut rig = Rig::with(|config| config.maximum_simultaneous_requests = 1);
     rig.rx(GET);
     for octet in format!("{}1234567890", post(10)).as_bytes() {
@@ -542,7 +542,7 @@ fn requests_without_a_length_that_can_wait_end_the_look_ahead() {
 }
 
 #[test]
-fn a_handler_that_answers_at_once_is_never_refused() {
+fn a_handler_that_responds_at_once_is_never_refused() {
     let mut rig = Rig::with(|config| config.maximum_simultaneous_requests = 1);
     rig.rx(GET.repeat(50));
     for _ in 0..50 {
@@ -604,7 +604,7 @@ fn a_body_is_not_discarded_where_no_time_is_given_to_it() {
 }
 
 #[test]
-fn a_running_answer_counts_as_unanswered() {
+fn a_request_whose_response_is_running_counts() {
     let mut rig = Rig::with(|config| config.maximum_simultaneous_requests = 1);
     rig.rx(GET).stream(None).rx(GET).input(Input::Judge).write("x").finish();
     assert_eq!(statuses(&rig.wire()), ["200", "503"]);
@@ -620,10 +620,10 @@ fn a_bad_request_within_the_limit_is_refused_for_what_it_is() {
 fn the_refusal_of_one_too_many_has_its_reason() {
     let mut rig = Rig::with(|config| config.maximum_simultaneous_requests = 1);
     rig.rx(GET.repeat(2)).input(Input::Judge).ok("");
-    assert!(rig.told().contains(&Told::Refused(Rule::SimultaneousRequests)));
+    assert!(rig.seen().contains(&Seen::Refused(Rule::SimultaneousRequests)));
     rig.send_all().input(Input::RxEnd);
     let error = RequestError::new(Rule::SimultaneousRequests, 0);
-    assert_eq!(rig.told().pop(), Some(Told::Closed(CloseReason::Refused(error))));
+    assert_eq!(rig.seen().pop(), Some(Seen::Closed(CloseReason::Refused(error))));
 }
 
 #[test]
@@ -638,7 +638,7 @@ fn without_a_limit_all_requests_wait() {
 }
 
 #[test]
-fn the_last_request_of_a_connection_is_answered_with_close() {
+fn the_last_request_of_a_connection_gets_a_response_with_close() {
     for limit in 1..=4 {
         let mut rig = Rig::with(|config| config.requests_per_connection = limit);
         for n in 1..=limit {
@@ -647,7 +647,7 @@ fn the_last_request_of_a_connection_is_answered_with_close() {
             assert_eq!(closes, n == limit, "{n} of {limit}");
         }
         rig.input(Input::RxEnd);
-        assert_eq!(rig.told().pop(), Some(Told::Closed(CloseReason::RequestsServed)));
+        assert_eq!(rig.seen().pop(), Some(Seen::Closed(CloseReason::RequestsServed)));
     }
 }
 
@@ -655,7 +655,7 @@ fn the_last_request_of_a_connection_is_answered_with_close() {
 fn requests_behind_the_last_of_a_connection_are_not_served() {
     let mut rig = Rig::with(|config| config.requests_per_connection = 2);
     rig.rx(GET.repeat(3)).ok("").ok("");
-    assert_eq!(rig.told().iter().filter(|told| matches!(told, Told::Request(_))).count(), 2);
+    assert_eq!(rig.seen().iter().filter(|seen| matches!(seen, Seen::Request(_))).count(), 2);
     assert_eq!(statuses(&rig.wire()), ["200", "200"]);
 }
 

@@ -4,7 +4,7 @@
 mod rig;
 
 use httpfsm::{ChannelConfig, CloseReason, Input, RequestError, Rule, State};
-use rig::{GET, POST_CHUNKED, Rig, Told, post};
+use rig::{GET, POST_CHUNKED, Rig, Seen, post};
 
 const CHUNKS: &str = "5;e=1\r\nhello\r\n3\r\nabc\r\n0\r\nX: y\r\n\r\n";
 
@@ -15,8 +15,8 @@ fn refusal(rig: &mut Rig) -> RequestError {
     if rig.state() == State::Lingering {
         rig.input(Input::RxEnd);
     }
-    match rig.told().pop() {
-        Some(Told::Closed(CloseReason::Refused(error))) => error,
+    match rig.seen().pop() {
+        Some(Seen::Closed(CloseReason::Refused(error))) => error,
         other => panic!("not refused: {other:?} in {:?}", rig.state()),
     }
 }

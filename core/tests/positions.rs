@@ -4,7 +4,7 @@
 mod rig;
 
 use httpfsm::{BodyError, Input, Rule, State, Version};
-use rig::{GET, POST_CHUNKED, Rig, Told, statuses};
+use rig::{GET, POST_CHUNKED, Rig, Seen, statuses};
 
 /// A GET with these field lines beside `Host`.
 fn with(lines: &str) -> String {
@@ -26,10 +26,10 @@ fn refused(octets: impl AsRef<[u8]>, rule: Rule) {
         rig.demand(u64::MAX);
     }
     let shown = String::from_utf8_lossy(octets).into_owned();
-    let told = rig.told();
-    assert!(told.contains(&Told::Refused(rule)), "{shown:?}: {told:?}");
-    let requests = told.iter().filter(|told| matches!(told, Told::Request(_))).count();
-    assert!(requests <= 1, "{shown:?}: {told:?}");
+    let seen = rig.seen();
+    assert!(seen.contains(&Seen::Refused(rule)), "{shown:?}: {seen:?}");
+    let requests = seen.iter().filter(|seen| matches!(seen, Seen::Request(_))).count();
+    assert!(requests <= 1, "{shown:?}: {seen:?}");
     let wire = rig.wire();
     assert_eq!(statuses(&wire), [rule.status().code().to_string()], "{shown:?}");
     assert!(wire.contains("\r\nConnection: close\r\n"), "{shown:?}: {wire}");
@@ -38,25 +38,25 @@ fn refused(octets: impl AsRef<[u8]>, rule: Rule) {
 
 /// The octets are one request, and another is served behind it. What the application is told of its body.
 #[track_caller]
-fn served(octets: impl AsRef<[u8]>) -> Vec<Told> {
+fn served(octets: impl AsRef<[u8]>) -> Vec<Seen> {
     let octets = octets.as_ref();
     let mut rig = Rig::new();
     rig.rx(octets);
     let shown = String::from_utf8_lossy(octets).into_owned();
     assert_eq!(rig.state(), State::WaitResponse, "{shown:?}: {}", rig.wire());
-    rig.told();
+    rig.seen();
     rig.demand(u64::MAX);
-    let told = rig.told();
+    let seen = rig.seen();
     rig.ok("");
     assert!(!rig.wire().contains("close"), "{shown:?}");
     assert_eq!(rig.state(), State::Idle, "{shown:?}");
     rig.rx(GET);
     assert_eq!(rig.state(), State::WaitResponse, "{shown:?}");
-    told
+    seen
 }
 
-fn whole(data: &str) -> Vec<Told> {
-    vec![Told::Data(data.into()), Told::BodyEnd(String::new())]
+fn whole(data: &str) -> Vec<Seen> {
+    vec![Seen::Data(data.into()), Seen::BodyEnd(String::new())]
 }
 
 #[test]
@@ -90,8 +90,8 @@ fn a_bare_lf_ends_no_line_of_a_chunked_body_either() {
     {
         let mut rig = Rig::new();
         rig.rx([POST_CHUNKED, body, GET].concat()).demand(u64::MAX);
-        let told = rig.told();
-        assert!(matches!(told[1], Told::BodyFailed(BodyError::Malformed(_))), "{body:?}: {told:?}");
+        let seen = rig.seen();
+        assert!(matches!(seen[1], Seen::BodyFailed(BodyError::Malformed(_))), "{body:?}: {seen:?}");
         assert_eq!(statuses(&rig.wire()), ["400"], "{body:?}");
     }
 }
@@ -179,7 +179,7 @@ fn excluded_characters_and_bad_percents_in_a_target_are_handed_on() {
     for target in ["/\"<>\\^`{|}", "/%zz%1", "/a?b=[c]"] {
         let mut rig = Rig::new();
         rig.rx(format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n"));
-        assert_eq!(rig.told(), [Told::Request(format!("GET {target}"))]);
+        assert_eq!(rig.seen(), [Seen::Request(format!("GET {target}"))]);
     }
     for octets in [&b"GET /\xe4 HTTP/1.1\r\nHost: a\r\n\r\n"[..], b"GET /\x7f HTTP/1.1\r\nHost: a\r\n\r\n"] {
         refused(octets, Rule::Target);
@@ -302,7 +302,7 @@ fn content_is_framed_the_same_whatever_the_method_is() {
         assert_eq!(served(length), whole(GET), "{method}");
         let chunks = head("Transfer-Encoding: chunked\r\n".into()) + "5\r\nhello\r\n0\r\n\r\n";
         assert_eq!(served(chunks), whole("hello"), "{method}");
-        assert_eq!(served(head(String::new())), [Told::BodyEnd(String::new())], "{method}");
+        assert_eq!(served(head(String::new())), [Seen::BodyEnd(String::new())], "{method}");
     }
 }
 
@@ -356,9 +356,9 @@ fn trailers_are_kept_apart_from_the_head_and_some_names_have_no_place_there() {
     rig.rx([POST_CHUNKED, "5\r\nhello\r\n0\r\n", trailers].concat());
     let host: Vec<_> = rig.channel.request().unwrap().field_all("host").collect();
     assert_eq!(host, [b"a"]);
-    rig.told();
+    rig.seen();
     rig.demand(100);
-    assert_eq!(rig.told(), [Told::Data("hello".into()), Told::BodyEnd("X-Sum: 1\n".into())]);
+    assert_eq!(rig.seen(), [Seen::Data("hello".into()), Seen::BodyEnd("X-Sum: 1\n".into())]);
 }
 
 #[test]
@@ -394,7 +394,7 @@ fn octets_after_a_close_are_thrown_away() {
     assert_eq!(rig.state(), State::Lingering);
     rig.input(Input::RxEnd);
     assert_eq!(rig.state(), State::Closed);
-    assert!(!rig.told().iter().any(|told| matches!(told, Told::Refused(_))));
+    assert!(!rig.seen().iter().any(|seen| matches!(seen, Seen::Refused(_))));
 }
 
 #[test]
@@ -431,7 +431,7 @@ fn connect_and_trace_are_left_to_the_application() {
     served("TRACE / HTTP/1.1\r\nHost: a\r\n\r\n");
     let mut rig = Rig::new();
     rig.rx("CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n");
-    assert_eq!(rig.told(), [Told::Request("CONNECT a:1".into())]);
+    assert_eq!(rig.seen(), [Seen::Request("CONNECT a:1".into())]);
 }
 
 #[test]

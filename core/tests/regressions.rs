@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use httpfsm::{BodyError, BodyRef, CloseReason, Data, Fields, Input, Loan, Rule, State, Status};
-use rig::{GET, POST_CHUNKED, Rig, Told, post, seconds, statuses};
+use rig::{GET, POST_CHUNKED, Rig, Seen, post, seconds, statuses};
 
 #[test]
 fn input_goes_on_when_the_body_was_taken() {
@@ -18,7 +18,7 @@ fn input_goes_on_when_the_body_was_taken() {
     for _ in 0..2 {
         assert_eq!(rig.channel.input_room(), 64 << 10);
         rig.input(Input::RxData(&[b'x'; 64 << 10]));
-        rig.told();
+        rig.seen();
     }
     assert!(rig.channel.waits_for().input());
 }
@@ -64,7 +64,7 @@ fn two_deadlines_that_passed_count_before_the_input() {
             rig.input(Input::Tick);
         }
         let result = rig.try_input(Input::RxEnd).map_err(|error| error.state);
-        (result, rig.state(), rig.told())
+        (result, rig.state(), rig.seen())
     };
     assert_eq!(run(true), run(false));
 }
@@ -117,9 +117,9 @@ fn an_empty_body_does_not_meet_a_declared_length() {
 fn a_flush_completes_in_the_last_answer_too() {
     let mut rig = Rig::new();
     rig.rx("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").stream(None).write("x");
-    rig.input(Input::Flush).finish().told();
+    rig.input(Input::Flush).finish().seen();
     rig.send_all();
-    assert!(rig.told().contains(&Told::Flushed));
+    assert!(rig.seen().contains(&Seen::Flushed));
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn room_is_told_when_the_head_alone_took_it() {
     rig.rx(GET).respond(Status::OK, &fields, BodyRef::Stream { length: None });
     assert_eq!(rig.channel.room(), 0);
     rig.send_all();
-    assert!(rig.told().contains(&Told::TransmitReady));
+    assert!(rig.seen().contains(&Seen::TransmitReady));
 }
 
 #[test]
@@ -141,7 +141,7 @@ fn no_room_is_told_after_the_answer() {
         .input(Input::Write(Data::Bytes(vec![b'x'; 2000].into())));
     assert_eq!(rig.channel.room(), 0);
     rig.finish().send_all();
-    assert!(!rig.told().contains(&Told::TransmitReady));
+    assert!(!rig.seen().contains(&Seen::TransmitReady));
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn the_end_of_input_inside_a_discarded_body_ends_the_channel() {
     rig.input(Input::RxEnd);
     assert_eq!(rig.state(), State::Closed);
     assert!(rig.channel.waits_for().is_empty());
-    assert_eq!(rig.told().last(), Some(&Told::Closed(CloseReason::BodyUnread)));
+    assert_eq!(rig.seen().last(), Some(&Seen::Closed(CloseReason::BodyUnread)));
 }
 
 #[test]
@@ -161,13 +161,13 @@ fn a_head_that_ended_while_it_waited_its_turn_is_truncated() {
     rig.rx(GET).rx("GET /2 HTT").input(Input::RxEnd).ok("1");
     assert_eq!(statuses(&rig.wire()), ["200", "400"]);
     assert_eq!(rig.state(), State::Closed);
-    let told = rig.told();
-    assert!(told.contains(&Told::Refused(Rule::HeadTruncated)), "{told:?}");
+    let seen = rig.seen();
+    assert!(seen.contains(&Seen::Refused(Rule::HeadTruncated)), "{seen:?}");
 
     let mut rig = Rig::new();
     rig.rx(GET).rx("\r\n").input(Input::RxEnd).ok("1");
     assert_eq!(statuses(&rig.wire()), ["200"]);
-    assert_eq!(rig.told().last(), Some(&Told::Closed(CloseReason::PeerEnded)));
+    assert_eq!(rig.seen().last(), Some(&Seen::Closed(CloseReason::PeerEnded)));
 }
 
 #[test]
@@ -178,20 +178,20 @@ fn a_request_that_was_not_told_goes_with_its_connection() {
         let request = if with_body { post(10) } else { GET.to_owned() };
         channel.handle(&now, Input::RxData(request.as_bytes())).unwrap();
         channel.handle(&now, Input::Disconnected).unwrap();
-        let mut told = Vec::new();
+        let mut seen = Vec::new();
         while let Some(output) = channel.next_output() {
-            told.push(format!("{output:?}"));
+            seen.push(format!("{output:?}"));
         }
-        assert_eq!(told, ["Drop { reset: true }", "HttpChannelClosed(Disconnected)"]);
+        assert_eq!(seen, ["Drop { reset: true }", "HttpChannelClosed(Disconnected)"]);
     }
 }
 
 #[test]
 fn a_fin_between_requests_is_an_end_also_if_it_is_a_disconnect_inside() {
     let mut rig = Rig::with(|config| config.fin_is_disconnect = true);
-    rig.rx(GET).ok("1").send_all().told();
+    rig.rx(GET).ok("1").send_all().seen();
     rig.input(Input::RxEnd);
-    assert_eq!(rig.told(), [Told::Drop, Told::Closed(CloseReason::PeerEnded)]);
+    assert_eq!(rig.seen(), [Seen::Drop, Seen::Closed(CloseReason::PeerEnded)]);
 }
 
 #[test]
@@ -221,7 +221,7 @@ fn a_trailer_section_may_be_larger_than_the_input_bound() {
         rig.rx(format!("A: {}\r\n", "a".repeat(1000)));
     }
     rig.rx("\r\n");
-    assert!(rig.told().iter().any(|told| matches!(told, Told::BodyEnd(_))));
+    assert!(rig.seen().iter().any(|seen| matches!(seen, Seen::BodyEnd(_))));
 }
 
 #[test]
@@ -242,8 +242,8 @@ fn the_look_ahead_goes_on_where_it_stopped() {
             rig.rx(&input[cut..]);
             let mut n = 0;
             while matches!(rig.state(), State::WaitResponse) {
-                if rig.told().iter().any(|told| matches!(told, Told::Request(_))) && n % 2 == 1 {
-                    rig.demand(u64::MAX).told();
+                if rig.seen().iter().any(|seen| matches!(seen, Seen::Request(_))) && n % 2 == 1 {
+                    rig.demand(u64::MAX).seen();
                 }
                 rig.input(Input::Judge);
                 rig.ok("x");
@@ -276,14 +276,14 @@ fn an_empty_304_says_nothing_of_a_length() {
 fn after_its_answer_the_application_hears_no_more_of_the_body() {
     for length in [10, 1 << 20] {
         let mut rig = Rig::new();
-        rig.rx(post(length)).demand(3).rx("abc").told();
+        rig.rx(post(length)).demand(3).rx("abc").seen();
         rig.ok("early").send_all();
         rig.input(Input::Disconnected);
-        let told = rig.told();
-        assert!(!told.iter().any(|told| matches!(told, Told::BodyFailed(_))), "{told:?}");
+        let seen = rig.seen();
+        assert!(!seen.iter().any(|seen| matches!(seen, Seen::BodyFailed(_))), "{seen:?}");
     }
     let mut rig = Rig::new();
-    rig.rx(post(10)).demand(3).rx("abc").told();
+    rig.rx(post(10)).demand(3).rx("abc").seen();
     rig.input(Input::Disconnected);
-    assert_eq!(rig.told()[0], Told::BodyFailed(BodyError::Disconnected));
+    assert_eq!(rig.seen()[0], Seen::BodyFailed(BodyError::Disconnected));
 }

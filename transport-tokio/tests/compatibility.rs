@@ -312,7 +312,7 @@ async fn inactivity_timeout_closes_an_idle_connection_in_silence() {
 }
 
 #[tokio::test]
-async fn responseless_timeout_answers_for_a_silent_handler() {
+async fn responseless_timeout_responds_for_a_silent_handler() {
     let server = serve(
         loopback().await,
         config(|config| config.channel.responseless_timeout = Some(Duration::from_millis(50))),
@@ -324,7 +324,7 @@ async fn responseless_timeout_answers_for_a_silent_handler() {
 }
 
 #[tokio::test]
-async fn a_half_sent_head_is_answered_408() {
+async fn a_half_sent_head_gets_408() {
     let server = serve(
         loopback().await,
         config(|config| config.channel.head_timeout = Some(Duration::from_millis(50))),
@@ -336,7 +336,7 @@ async fn a_half_sent_head_is_answered_408() {
 }
 
 #[tokio::test]
-async fn limits_of_head_and_body_answer_431_and_413() {
+async fn limits_of_head_and_body_respond_431_and_413() {
     let server = serve(
         loopback().await,
         config(|config| {
@@ -353,7 +353,7 @@ async fn limits_of_head_and_body_answer_431_and_413() {
 }
 
 #[tokio::test]
-async fn requests_above_the_limit_of_a_channel_are_answered_503_in_their_turn() {
+async fn requests_above_the_limit_of_a_channel_get_503_in_their_turn() {
     let open = Arc::new(Semaphore::new(0));
     let gate = Arc::clone(&open);
     let server = serve(
@@ -379,7 +379,7 @@ async fn requests_above_the_limit_of_a_channel_are_answered_503_in_their_turn() 
 }
 
 #[tokio::test]
-async fn requests_above_the_limit_of_a_server_are_answered_503_and_the_connection_goes_on() {
+async fn requests_above_the_limit_of_a_server_get_503_and_the_connection_goes_on() {
     let enter = Arc::new(Notify::new());
     let leave = Arc::new(Notify::new());
     let (entered, left) = (Arc::clone(&enter), Arc::clone(&leave));
@@ -413,7 +413,7 @@ async fn requests_above_the_limit_of_a_server_are_answered_503_and_the_connectio
 }
 
 #[tokio::test]
-async fn a_large_answer_arrives_whole_before_the_close() {
+async fn a_large_response_arrives_whole_before_the_close() {
     const SIZE: usize = 8 << 20;
     let content = Bytes::from(vec![b'x'; SIZE]);
     let server = serve(loopback().await, ServerConfig::default(), move |_: Request| {
@@ -432,7 +432,7 @@ async fn a_large_answer_arrives_whole_before_the_close() {
 }
 
 #[tokio::test]
-async fn an_answer_is_pulled_no_faster_than_the_peer_reads() {
+async fn a_response_is_pulled_no_faster_than_the_peer_reads() {
     const PIECE: usize = 64 << 10;
     let pulled = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&pulled);
@@ -504,7 +504,7 @@ async fn a_body_is_read_no_faster_than_the_handler_takes_it() {
 }
 
 #[tokio::test]
-async fn the_end_of_input_does_not_lose_the_answer() {
+async fn the_end_of_input_does_not_lose_the_response() {
     let server = serve(loopback().await, ServerConfig::default(), |request: Request| async move {
         timeout(HANG, request.peer_ended()).await.expect("the handler is told");
         "nevertheless"
@@ -517,7 +517,7 @@ async fn the_end_of_input_does_not_lose_the_answer() {
 }
 
 #[tokio::test]
-async fn a_disconnect_reaches_a_handler_that_waits() {
+async fn a_lost_connection_reaches_a_handler_that_waits() {
     let (tell, mut told) = mpsc::unbounded_channel();
     let heard = Heard::default();
     let server = Server::new(ServerConfig::default())
@@ -603,7 +603,7 @@ async fn go_out_finishes_what_runs_and_lets_the_idle_go() {
 }
 
 #[tokio::test]
-async fn the_drain_deadline_answers_for_a_handler_that_never_does() {
+async fn the_drain_deadline_responds_for_a_handler_that_never_does() {
     let server = serve(
         loopback().await,
         config(|config| {
@@ -624,7 +624,7 @@ async fn the_drain_deadline_answers_for_a_handler_that_never_does() {
 }
 
 #[tokio::test]
-async fn an_upgraded_connection_belongs_to_the_application_from_its_first_octet() {
+async fn an_upgraded_connection_belongs_to_the_application_from_its_first_byte() {
     let server = serve(loopback().await, ServerConfig::default(), |request: Request| async move {
         let upgrade = request.upgrade();
         tokio::spawn(async move {

@@ -13,7 +13,7 @@ use httpfsm::{
 
 /// What came out of a channel, owned.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) enum Told {
+pub(crate) enum Seen {
     Opened,
     /// Method and target.
     Request(String),
@@ -37,12 +37,12 @@ pub(crate) enum Told {
 pub(crate) struct Rig {
     pub(crate) channel: Channel,
     at: u64,
-    told: Vec<Told>,
+    seen: Vec<Seen>,
     sent: Vec<u8>,
 }
 
 /// A way into a state.
-pub(crate) type Reach = fn(&mut Rig) -> &mut Rig;
+pub(crate) type Setup = fn(&mut Rig) -> &mut Rig;
 
 impl Rig {
     /// A channel with the default configuration, changed by `change`.
@@ -54,9 +54,9 @@ impl Rig {
         let mut config = ChannelConfig::default();
         change(&mut config);
         let channel = Channel::new(Arc::new(Settings::new(&config)), facts);
-        let mut rig = Self { channel, at: 0, told: Vec::new(), sent: Vec::new() };
+        let mut rig = Self { channel, at: 0, seen: Vec::new(), sent: Vec::new() };
         rig.drain();
-        assert_eq!(rig.told(), [Told::Opened]);
+        assert_eq!(rig.seen(), [Seen::Opened]);
         rig
     }
 
@@ -86,7 +86,7 @@ impl Rig {
         self
     }
 
-    /// The clock shows `millis`, and the channel is told.
+    /// The clock shows `millis`, and the channel gets a tick.
     #[track_caller]
     pub(crate) fn tick(&mut self, millis: u64) -> &mut Self {
         self.clock(millis).input(Input::Tick)
@@ -94,40 +94,40 @@ impl Rig {
 
     fn drain(&mut self) {
         while let Some(output) = self.channel.next_output() {
-            let told = match output {
-                Output::HttpChannelOpened => Told::Opened,
+            let seen = match output {
+                Output::HttpChannelOpened => Seen::Opened,
                 Output::HttpRequest => {
                     let request = self.channel.request().expect("a request that came can be asked for");
-                    Told::Request(format!("{} {}", request.method(), request.target()))
+                    Seen::Request(format!("{} {}", request.method(), request.target()))
                 }
-                Output::BodyData(octets) => Told::Data(text(octets)),
-                Output::BodyEnd(trailers) => Told::BodyEnd(
+                Output::BodyData(bytes) => Seen::Data(text(bytes)),
+                Output::BodyEnd(trailers) => Seen::BodyEnd(
                     trailers.iter().map(|field| format!("{}: {}\n", field.name, text(field.value))).collect(),
                 ),
-                Output::BodyFailed(error) => Told::BodyFailed(error),
-                Output::PeerEnded => Told::PeerEnded,
-                Output::Refused(error) => Told::Refused(error.rule),
-                Output::Excess(octets) => Told::Excess(octets),
-                Output::Flushed => Told::Flushed,
-                Output::TransmitReady => Told::TransmitReady,
-                Output::FlushOutputData => Told::Flush,
-                Output::Upgraded(octets) => Told::Upgraded(text(octets)),
-                Output::CloseWrite => Told::CloseWrite,
-                Output::Drop { reset: false } => Told::Drop,
-                Output::Drop { reset: true } => Told::Reset,
-                Output::HttpChannelClosed(reason) => Told::Closed(reason),
+                Output::BodyFailed(error) => Seen::BodyFailed(error),
+                Output::PeerEnded => Seen::PeerEnded,
+                Output::Refused(error) => Seen::Refused(error.rule),
+                Output::Excess(bytes) => Seen::Excess(bytes),
+                Output::Flushed => Seen::Flushed,
+                Output::TransmitReady => Seen::TransmitReady,
+                Output::FlushOutputData => Seen::Flush,
+                Output::Upgraded(bytes) => Seen::Upgraded(text(bytes)),
+                Output::CloseWrite => Seen::CloseWrite,
+                Output::Drop { reset: false } => Seen::Drop,
+                Output::Drop { reset: true } => Seen::Reset,
+                Output::HttpChannelClosed(reason) => Seen::Closed(reason),
                 other => panic!("an unknown output: {other:?}"),
             };
-            if let Told::Closed(_) = told {
-                assert_eq!(self.channel.state(), State::Closed, "told closed before it is");
+            if let Seen::Closed(_) = seen {
+                assert_eq!(self.channel.state(), State::Closed, "closed is reported before it is so");
             }
-            self.told.push(told);
+            self.seen.push(seen);
         }
     }
 
     /// What came out since the last call.
-    pub(crate) fn told(&mut self) -> Vec<Told> {
-        mem::take(&mut self.told)
+    pub(crate) fn seen(&mut self) -> Vec<Seen> {
+        mem::take(&mut self.seen)
     }
 
     pub(crate) fn state(&self) -> State {
@@ -140,8 +140,8 @@ impl Rig {
 
     /// The peer sends, in pieces that the channel has room for.
     #[track_caller]
-    pub(crate) fn rx(&mut self, octets: impl AsRef<[u8]>) -> &mut Self {
-        let mut rest = octets.as_ref();
+    pub(crate) fn rx(&mut self, bytes: impl AsRef<[u8]>) -> &mut Self {
+        let mut rest = bytes.as_ref();
         while !rest.is_empty() {
             let n = rest.len().min(self.channel.input_room());
             assert_ne!(n, 0, "no room for input in {:?}", self.state());
@@ -151,7 +151,7 @@ impl Rig {
         self
     }
 
-    /// The peer reads `n` octets.
+    /// The peer reads `n` bytes.
     #[track_caller]
     pub(crate) fn send(&mut self, n: usize) -> &mut Self {
         let mut rest = n;
@@ -218,14 +218,27 @@ impl Rig {
         self.input(Input::Finish(None))
     }
 
+    /// Sends everything, ends the peer's side if the channel lingers, and takes the reason of the close.
     #[track_caller]
-    pub(crate) fn demand(&mut self, octets: u64) -> &mut Self {
-        self.input(Input::BodyDemand(octets))
+    pub(crate) fn close_reason(&mut self) -> CloseReason {
+        self.send_all();
+        if self.state() == State::Lingering {
+            self.input(Input::RxEnd);
+        }
+        match self.seen().pop() {
+            Some(Seen::Closed(reason)) => reason,
+            other => panic!("not closed: {other:?} in {:?}", self.state()),
+        }
+    }
+
+    #[track_caller]
+    pub(crate) fn demand(&mut self, bytes: u64) -> &mut Self {
+        self.input(Input::BodyDemand(bytes))
     }
 }
 
-pub(crate) fn text(octets: &[u8]) -> String {
-    String::from_utf8_lossy(octets).into_owned()
+pub(crate) fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
 }
 
 pub(crate) fn seconds(n: u64) -> Option<Duration> {
@@ -234,19 +247,19 @@ pub(crate) fn seconds(n: u64) -> Option<Duration> {
 
 pub(crate) const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
-/// A POST with a body of `length` octets to come.
+/// A POST with a body of `length` bytes to come.
 pub(crate) fn post(length: u64) -> String {
     format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n")
 }
 
 pub(crate) const POST_CHUNKED: &str = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
 
-/// The status codes of the answers in `wire`, in order.
+/// The status codes of the responses in `wire`, in order.
 pub(crate) fn statuses<'a>(wire: &'a str) -> Vec<&'a str> {
     // The text of an error names versions too.
     let status = |line: &'a str| {
         let code = line.get(2..5)?;
-        (line.get(5..6)? == " " && code.bytes().all(|octet| octet.is_ascii_digit())).then_some(code)
+        (line.get(5..6)? == " " && code.bytes().all(|byte| byte.is_ascii_digit())).then_some(code)
     };
     wire.split("HTTP/1.").skip(1).filter_map(status).collect()
 }

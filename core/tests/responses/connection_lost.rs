@@ -1,0 +1,77 @@
+//! The connection is lost: every state ends at once, and nothing follows.
+
+use httpfsm::{BodyError, CloseReason, Input, State};
+
+use crate::rig::{GET, Rig, Seen, Setup, post};
+use crate::support::{CONNECT, GET_CLOSE, refuses};
+
+#[test]
+fn a_lost_connection_ends_every_state_and_says_so() {
+    let setups: [(State, Setup); 10] = [
+        (State::Fresh, |rig| rig),
+        (State::Head, |rig| rig.rx("GET")),
+        (State::Idle, |rig| rig.rx(GET).ok("").send_all()),
+        (State::WaitResponse, |rig| rig.rx(GET)),
+        (State::Responding, |rig| rig.rx(GET).stream(None)),
+        (State::Discard, |rig| rig.rx(post(5)).ok("")),
+        (State::Flushing, |rig| rig.rx(GET).ok("")),
+        (State::Closing, |rig| rig.rx(GET_CLOSE).ok("")),
+        (State::Handover, |rig| rig.rx(CONNECT).ok("")),
+        (State::Lingering, |rig| rig.rx(GET_CLOSE).ok("").send_all()),
+    ];
+    for (state, setup) in setups {
+        let mut rig = Rig::new();
+        setup(&mut rig);
+        assert_eq!(rig.state(), state);
+        rig.seen();
+        rig.input(Input::Disconnected);
+        // Lingering has sent everything, and ends for the reason it lingers for.
+        let expected = if state == State::Lingering {
+            [Seen::Drop, Seen::Closed(CloseReason::RequestedByPeer)]
+        } else {
+            [Seen::Reset, Seen::Closed(CloseReason::Disconnected)]
+        };
+        let seen: Vec<_> =
+            rig.seen().into_iter().filter(|seen| !matches!(seen, Seen::BodyFailed(_))).collect();
+        assert_eq!(seen, expected, "in {state:?}");
+        assert!(rig.channel.waits_for().is_empty(), "in {state:?}");
+        assert_eq!((rig.channel.unsent_len(), rig.channel.buffered()), (0, 0), "in {state:?}");
+    }
+}
+
+#[test]
+fn with_fin_is_disconnect_the_end_of_input_is_a_lost_connection() {
+    for setup in [(|rig| rig.rx(GET)) as Setup, |rig| rig.rx(GET).stream(None)] {
+        let mut rig = Rig::with(|config| config.fin_is_disconnect = true);
+        setup(&mut rig);
+        rig.seen();
+        rig.input(Input::RxEnd);
+        assert_eq!(rig.seen(), [Seen::Reset, Seen::Closed(CloseReason::Disconnected)]);
+    }
+}
+
+#[test]
+fn a_lost_connection_tells_the_reader_of_a_body() {
+    let mut rig = Rig::new();
+    rig.rx(post(5)).demand(5).rx("he");
+    rig.seen();
+    rig.input(Input::Disconnected);
+    assert_eq!(
+        rig.seen(),
+        [Seen::BodyFailed(BodyError::Disconnected), Seen::Reset, Seen::Closed(CloseReason::Disconnected)]
+    );
+}
+
+#[test]
+fn nothing_follows_the_close() {
+    let mut rig = Rig::new();
+    rig.rx(GET).input(Input::Disconnected);
+    rig.seen();
+    for input in
+        [Input::RxData(b"x"), Input::RxEnd, Input::Sent(1), Input::Disconnected, Input::GoOut, Input::Judge]
+    {
+        refuses(&mut rig, input);
+    }
+    rig.tick(1 << 40);
+    assert_eq!(rig.seen(), []);
+}

@@ -21,9 +21,9 @@ fn document() -> String {
 fn place_of(prefix: &str) -> Option<&'static str> {
     Some(match prefix {
         "channel" => "core/tests/channel.rs",
-        "deadlines" => "core/tests/deadlines.rs",
+        "deadlines" => "core/tests/deadlines",
         "fields" => "core/src/fields.rs",
-        "limits" => "core/tests/limits.rs",
+        "limits" => "core/tests/limits",
         "positions" => "core/tests/positions.rs",
         "responses" => "core/tests/responses",
         "server" => "core/tests/server.rs",

@@ -1,0 +1,58 @@
+//! The age at which a connection ends, and its jitter.
+
+use std::time::Duration;
+
+use httpfsm::{CloseReason, Facts, State};
+
+use crate::rig::{GET, Rig, Seen, seconds};
+use crate::support::{never_passes, pass_at};
+
+#[test]
+fn an_idle_connection_closes_at_its_age() {
+    let mut rig = Rig::with(|config| config.connection_age = seconds(3600));
+    rig.rx(GET).ok("").send_all();
+    assert_eq!(pass_at(&mut rig, 3_600_000), [Seen::Drop, Seen::Closed(CloseReason::AgeReached)]);
+}
+
+#[test]
+fn the_jitter_of_a_connection_is_added_to_its_age() {
+    let facts = Facts { age_jitter: Duration::from_millis(123_456) };
+    let mut rig = Rig::with_facts(facts, |config| config.connection_age = seconds(3600));
+    rig.rx(GET).ok("").send_all();
+    assert_eq!(pass_at(&mut rig, 3_723_456), [Seen::Drop, Seen::Closed(CloseReason::AgeReached)]);
+}
+
+#[test]
+fn a_response_at_the_age_says_close_and_one_before_does_not() {
+    for (at, close) in [(3_599_999, false), (3_600_000, true), (3_600_001, true)] {
+        let mut rig = Rig::with(|config| config.connection_age = seconds(3600));
+        rig.rx(GET).clock(at).ok("old");
+        let wire = rig.wire();
+        assert_eq!(wire.contains("Connection: close"), close, "{at}");
+        if close {
+            assert_eq!(rig.close_reason(), CloseReason::AgeReached);
+        }
+    }
+}
+
+#[test]
+fn a_response_that_runs_at_the_age_is_finished() {
+    let mut rig = Rig::with(|config| config.connection_age = seconds(10));
+    rig.rx(GET).stream(None).write("a").send_all();
+    rig.tick(20_000);
+    assert_eq!(rig.state(), State::Responding);
+    rig.write("b").finish();
+    assert!(rig.wire().ends_with("b\r\n0\r\n\r\n"));
+    // Idle, and too old.
+    assert_eq!(rig.deadline(), Some(20_000));
+    rig.tick(20_000);
+    assert_eq!(rig.seen().pop(), Some(Seen::Closed(CloseReason::AgeReached)));
+}
+
+#[test]
+fn without_an_age_jitter_means_nothing() {
+    let facts = Facts { age_jitter: Duration::from_secs(1) };
+    let mut rig = Rig::with_facts(facts, |config| config.inactivity_timeout = None);
+    rig.rx(GET).ok("").send_all();
+    never_passes(&mut rig);
+}

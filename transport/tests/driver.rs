@@ -58,7 +58,7 @@ impl Gate {
 }
 
 #[test]
-fn a_ready_handler_is_answered_in_one_wake_up() {
+fn a_ready_handler_gets_a_response_in_one_wake_up() {
     let mut server = server(|_: Request| async { "Hello, world!" });
     let client = server.connect().unwrap();
     server.run();
@@ -68,7 +68,7 @@ fn a_ready_handler_is_answered_in_one_wake_up() {
 }
 
 #[test]
-fn a_handler_that_waits_is_answered_when_it_is_woken() {
+fn a_handler_that_waits_gets_a_response_when_it_is_woken() {
     let gate = Gate::default();
     let waiting = gate.clone();
     let mut server = server(move |_: Request| {
@@ -125,7 +125,7 @@ fn continue_is_sent_when_the_body_is_read() {
 }
 
 #[test]
-fn early_hints_come_before_the_answer() {
+fn early_hints_come_before_the_response() {
     let mut server = server(|request: Request| async move {
         request.early_hints(Fields::new().with("Link", "</a.css>; rel=preload").unwrap());
         "late"
@@ -219,7 +219,7 @@ fn an_echo_streams_both_ways_with_its_trailers() {
 }
 
 #[test]
-fn the_poll_after_a_flush_comes_when_its_octets_have_left() {
+fn the_poll_after_a_flush_comes_when_its_bytes_have_left() {
     let step = Arc::new(AtomicUsize::new(0));
     let reached = Arc::clone(&step);
     let handler = move |_: Request| {
@@ -272,7 +272,7 @@ fn a_panic_is_a_500_and_its_text_is_told_only_if_allowed() {
 }
 
 #[test]
-fn a_source_that_panics_cuts_the_answer() {
+fn a_source_that_panics_cuts_the_response() {
     let mut server = server(|_: Request| async {
         let mut first = true;
         Response::new(Status::OK).with_body(Body::from_fn(move |_| {
@@ -302,7 +302,7 @@ impl Drop for Dropped {
 }
 
 #[test]
-fn a_disconnect_drops_the_handler() {
+fn a_lost_connection_drops_the_handler() {
     let dropped = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&dropped);
     let mut server = server(move |_: Request| {
@@ -323,7 +323,7 @@ fn a_disconnect_drops_the_handler() {
 }
 
 #[test]
-fn a_disconnect_is_reported_to_a_handler_that_waits_for_it() {
+fn a_lost_connection_is_reported_to_a_handler_that_waits_for_it() {
     let told = Arc::new(AtomicUsize::new(0));
     let gate = Gate::default();
     let (count, waiting) = (Arc::clone(&told), gate.clone());
@@ -409,7 +409,7 @@ fn a_handler_that_runs_on_after_its_connection_was_lost_has_as_long_as_any_handl
 }
 
 #[test]
-fn a_disconnect_drops_a_handler_that_does_not_wait_for_it_any_more() {
+fn a_lost_connection_drops_a_handler_that_does_not_wait_for_it_any_more() {
     let dropped = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&dropped);
     let mut server = server(move |request: Request| {
@@ -435,7 +435,7 @@ fn a_disconnect_drops_a_handler_that_does_not_wait_for_it_any_more() {
 }
 
 #[test]
-fn the_end_of_the_peers_output_is_reported_and_the_answer_still_goes_out() {
+fn the_end_of_the_peers_output_is_reported_and_the_response_still_goes_out() {
     let mut server = server(|request: Request| async move {
         request.peer_ended().await;
         "still here"
@@ -451,7 +451,7 @@ fn the_end_of_the_peers_output_is_reported_and_the_answer_still_goes_out() {
 }
 
 #[test]
-fn an_answer_may_come_before_the_body_was_read() {
+fn a_response_may_come_before_the_body_was_read() {
     let mut server = server(|_: Request| async { (Status::FORBIDDEN, "no") });
     let client = server.connect().unwrap();
     client.send(post("/", &"x".repeat(1000)));
@@ -910,7 +910,7 @@ fn of_very_many_that_are_idle_the_longest_idle_give_their_places() {
 }
 
 #[test]
-fn half_heads_hold_no_more_than_the_limit_of_octets_and_who_grows_above_it_is_answered_503() {
+fn half_heads_hold_no_more_than_the_limit_of_bytes_and_one_that_grows_above_it_gets_503() {
     let config = ServerConfig { max_buffered_octets: 10_000, ..ServerConfig::default() };
     let mut server = MemoryServer::new(config, |_: Request| async { "fine" });
     let idle = server.connect().unwrap();
@@ -938,7 +938,7 @@ fn half_heads_hold_no_more_than_the_limit_of_octets_and_who_grows_above_it_is_an
 
 /// Fails where only what the channels hold is counted.
 #[test]
-fn unread_bodies_hold_no_more_than_the_limit_of_octets_and_who_grows_above_it_is_answered_503() {
+fn unread_bodies_hold_no_more_than_the_limit_of_bytes_and_one_that_grows_above_it_gets_503() {
     for bodies in [Bodies::Whole, Bodies::Streamed] {
         let mut config = ServerConfig { max_buffered_octets: 100_000, ..ServerConfig::default() };
         config.channel.bodies = Some(bodies);
@@ -974,7 +974,7 @@ fn unread_bodies_hold_no_more_than_the_limit_of_octets_and_who_grows_above_it_is
 
 /// However many there are, the handler has those of one window, and the rest waits with the peer.
 #[test]
-fn of_a_million_requests_whose_answers_nobody_reads_few_are_answered() {
+fn of_a_million_requests_whose_responses_nobody_reads_few_get_one() {
     const ANSWER: usize = 1000;
     let answered = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&answered);
@@ -997,7 +997,7 @@ fn of_a_million_requests_whose_answers_nobody_reads_few_are_answered() {
 }
 
 #[test]
-fn the_last_answers_of_a_drain_have_time_to_leave() {
+fn the_last_responses_of_a_drain_have_time_to_leave() {
     let handler = |_: Request| std::future::pending::<&'static str>();
     let mut server = MemoryServer::with(ServerConfig::default(), 10, None, handler);
     let client = server.connect().unwrap();

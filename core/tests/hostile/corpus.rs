@@ -22,7 +22,7 @@ pub(crate) struct Entry {
     pub(crate) application: Application,
     pub(crate) acts: Vec<Act>,
     pub(crate) end: End,
-    /// Where the broken rule blames an octet: its distance from the mark of the start, or from the first octet.
+    /// Where the broken rule blames a byte: its distance from the mark of the start, or from the first byte.
     pub(crate) blamed: Option<u64>,
 }
 
@@ -35,7 +35,7 @@ pub(crate) enum Application {
     Answers,
     /// Answers only when the script says so, and reads nothing.
     Waits,
-    /// Begins its answer at once and sends each part of the body back as it comes.
+    /// Begins its response at once and sends each part of the body back as it comes.
     Streams,
     /// Agrees to every change of protocol: 101 when the body is in, 200 to CONNECT. Else as `Reads`.
     Upgrades,
@@ -43,7 +43,7 @@ pub(crate) enum Application {
     Fails,
     /// Answers with this status and this content, at once.
     Status(u16, Vec<u8>),
-    /// Answers with so many octets, at once.
+    /// Answers with so many bytes, at once.
     Large(usize),
     /// Tries to send this field, then answers 200 with it or without it.
     Field(Place, String, Vec<u8>),
@@ -53,9 +53,9 @@ pub(crate) enum Application {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Place {
     Answer,
-    /// A 103 before the answer.
+    /// A 103 before the response.
     Hint,
-    /// The trailer section behind its one octet.
+    /// The trailer section behind its one byte.
     Trailer,
 }
 
@@ -67,14 +67,14 @@ pub(crate) struct Act {
     pub(crate) told: Vec<Vec<u8>>,
     /// The status codes that the peer reads, in order; with a `?` if it may be missing.
     pub(crate) statuses: Vec<String>,
-    /// All octets that the peer reads.
+    /// All bytes that the peer reads.
     pub(crate) wire: Option<Vec<u8>>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Step {
     /// The peer sends.
-    Octets(Vec<u8>),
+    Bytes(Vec<u8>),
     /// The peer ends its input.
     Fin,
     /// The connection is reset.
@@ -85,7 +85,7 @@ pub(crate) enum Step {
     Stops,
     /// The peer reads on.
     Reads,
-    /// The peer reads so many octets and no more.
+    /// The peer reads so many bytes and no more.
     ReadsSome(usize),
     /// The application answers, at last.
     Answer,
@@ -98,29 +98,28 @@ pub(crate) enum Step {
 pub(crate) enum End {
     /// It goes on: the next request is served as if nothing had been.
     Open,
-    /// It ends after the last answer, and nothing behind it is served. With the reason, if it matters.
+    /// It ends after the last response, and nothing behind it is served. With the reason, if it matters.
     Close(Option<String>),
     /// It ends so that nobody takes what was sent for whole.
     Reset(Option<String>),
     /// The message is not whole, or nobody answers: nothing more happens.
     Waiting,
-    /// It speaks another protocol, which begins with these octets.
+    /// It speaks another protocol, which begins with these bytes.
     Tunnel(Vec<u8>),
 }
 
 impl Entry {
-    /// The octets that the peer sends, whatever happens between them.
-    pub(crate) fn octets(&self) -> Vec<u8> {
+    /// The bytes that the peer sends, whatever happens between them.
+    pub(crate) fn bytes(&self) -> Vec<u8> {
         let steps = self.acts.iter().flat_map(|act| &act.steps);
-        let octets =
-            steps.filter_map(|step| if let Step::Octets(octets) = step { Some(octets) } else { None });
-        octets.flatten().copied().collect()
+        let bytes = steps.filter_map(|step| if let Step::Bytes(bytes) = step { Some(bytes) } else { None });
+        bytes.flatten().copied().collect()
     }
 
-    /// Whether all that happens is that octets come, and perhaps their end.
-    pub(crate) fn is_octets_alone(&self) -> bool {
+    /// Whether all that happens is that bytes come, and perhaps their end.
+    pub(crate) fn has_only_bytes(&self) -> bool {
         let mut steps = self.acts.iter().flat_map(|act| &act.steps);
-        steps.all(|step| matches!(step, Step::Octets(_) | Step::Fin))
+        steps.all(|step| matches!(step, Step::Bytes(_) | Step::Fin))
     }
 }
 
@@ -172,21 +171,21 @@ pub(crate) fn parse(file: &str, text: &str) -> Result<Vec<Entry>, String> {
     Ok(entries)
 }
 
-/// Octets as they stand in the files: printable ASCII as it is, everything else escaped.
-pub(crate) fn shown(octets: &[u8]) -> String {
+/// Bytes as they stand in the files: printable ASCII as it is, everything else escaped.
+pub(crate) fn shown(bytes: &[u8]) -> String {
     let mut out = String::new();
-    for (at, &octet) in octets.iter().enumerate() {
+    for (at, &byte) in bytes.iter().enumerate() {
         if at == 2000 {
-            out.push_str(&format!("... ({} octets)", octets.len()));
+            out.push_str(&format!("... ({} bytes)", bytes.len()));
             break;
         }
-        match octet {
+        match byte {
             b'\r' => out.push_str("\\r"),
             b'\n' => out.push_str("\\n"),
             b'\t' => out.push_str("\\t"),
             b'\\' => out.push_str("\\\\"),
-            b' '..=b'~' => out.push(char::from(octet)),
-            _ => out.push_str(&format!("\\x{octet:02x}")),
+            b' '..=b'~' => out.push(char::from(byte)),
+            _ => out.push_str(&format!("\\x{byte:02x}")),
         }
     }
     out
@@ -196,7 +195,7 @@ pub(crate) fn shown(octets: &[u8]) -> String {
 struct Reading {
     entry: Entry,
     ended: bool,
-    /// Octets sent so far.
+    /// Bytes sent so far.
     sent: usize,
     start: usize,
     blame: Option<usize>,
@@ -211,7 +210,7 @@ impl Reading {
         if number.is_none() {
             return Err(format!("{row} is no row"));
         }
-        if !id.bytes().all(|octet| octet.is_ascii_lowercase() || octet.is_ascii_digit() || octet == b'-') {
+        if !id.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-') {
             return Err(format!("{id} is no id (lower case, digits, hyphens)"));
         }
         let entry = Entry {
@@ -242,11 +241,11 @@ impl Reading {
             "application" => self.entry.application = application(rest)?,
             ">" => self.send(rest)?,
             "=" if rest == "nothing" => self.expecting = true,
-            "=" => self.act().told.push(octets(rest)?.octets),
+            "=" => self.act().told.push(bytes(rest)?.bytes),
             "<" => self.act().statuses.extend(rest.split(' ').map(str::to_owned)),
             "~" => {
-                let octets = octets(rest)?.octets;
-                self.act().wire.get_or_insert_default().extend(octets);
+                let bytes = bytes(rest)?.bytes;
+                self.act().wire.get_or_insert_default().extend(bytes);
             }
             "open" | "close" | "reset" | "waiting" | "tunnel" => {
                 let reason = (!rest.is_empty()).then(|| rest.to_owned());
@@ -256,7 +255,7 @@ impl Reading {
                     "close" => End::Close(reason),
                     "reset" => End::Reset(reason),
                     "waiting" => End::Waiting,
-                    _ => End::Tunnel(octets(rest)?.octets),
+                    _ => End::Tunnel(bytes(rest)?.bytes),
                 };
             }
             _ => {
@@ -277,22 +276,22 @@ impl Reading {
     }
 
     fn send(&mut self, text: &str) -> Result<(), String> {
-        let read = octets(text)?;
+        let read = bytes(text)?;
         if let Some(at) = read.start {
             self.start = self.sent + at;
         }
         if let Some(at) = read.blame {
             if self.blame.is_some() {
-                return Err("two octets are blamed".into());
+                return Err("two bytes are blamed".into());
             }
             self.blame = Some(self.sent + at);
         }
-        self.sent += read.octets.len();
+        self.sent += read.bytes.len();
         let act = self.entry.acts.last_mut().filter(|_| !self.expecting);
-        if let Some(Step::Octets(octets)) = act.and_then(|act| act.steps.last_mut()) {
-            octets.extend(read.octets);
+        if let Some(Step::Bytes(bytes)) = act.and_then(|act| act.steps.last_mut()) {
+            bytes.extend(read.bytes);
         } else {
-            self.step(Step::Octets(read.octets));
+            self.step(Step::Bytes(read.bytes));
         }
         Ok(())
     }
@@ -323,7 +322,7 @@ impl Reading {
             return wrong("something is expected of nothing");
         }
         self.entry.blamed = match self.blame {
-            Some(blame) if blame < self.start => return wrong("the octet to blame comes before the start"),
+            Some(blame) if blame < self.start => return wrong("the byte to blame comes before the start"),
             blame => blame.map(|blame| (blame - self.start) as u64),
         };
         Ok(self.entry)
@@ -342,7 +341,7 @@ fn application(text: &str) -> Result<Application, String> {
         "large" => Application::Large(rest.parse().map_err(|_| "large N")?),
         "status" => {
             let (code, content) = rest.split_once(' ').unwrap_or((rest, ""));
-            Application::Status(code.parse().map_err(|_| "status NNN CONTENT")?, octets(content)?.octets)
+            Application::Status(code.parse().map_err(|_| "status NNN CONTENT")?, bytes(content)?.bytes)
         }
         "field" | "hint" | "trailer" => {
             let place = match word {
@@ -351,9 +350,9 @@ fn application(text: &str) -> Result<Application, String> {
                 _ => Place::Trailer,
             };
             let (name, value) = rest.split_once('=').ok_or("NAME=VALUE")?;
-            let name = octets(name)?.octets;
+            let name = bytes(name)?.bytes;
             let name = str::from_utf8(&name).map_err(|_| "a name of ASCII")?;
-            Application::Field(place, name.into(), octets(value)?.octets)
+            Application::Field(place, name.into(), bytes(value)?.bytes)
         }
         _ => return Err(format!("no such application: {word}")),
     })
@@ -373,46 +372,46 @@ fn time(text: &str) -> Result<i64, String> {
     digits.parse::<i64>().map(|number| sign * number * unit).map_err(|_| format!("{digits} is no number"))
 }
 
-/// Octets with the marks between them.
+/// Bytes with the marks between them.
 #[derive(Default)]
-struct Octets {
-    octets: Vec<u8>,
+struct Bytes {
+    bytes: Vec<u8>,
     start: Option<usize>,
     blame: Option<usize>,
 }
 
-fn octets(text: &str) -> Result<Octets, String> {
-    let mut read = Octets::default();
+fn bytes(text: &str) -> Result<Bytes, String> {
+    let mut read = Bytes::default();
     let mut rest = text;
-    while let Some(octet) = rest.chars().next() {
+    while let Some(byte) = rest.chars().next() {
         let Some(escape) = rest.strip_prefix('\\') else {
-            if !matches!(octet, ' '..='~') {
-                return Err(format!("{octet:?} must be escaped"));
+            if !matches!(byte, ' '..='~') {
+                return Err(format!("{byte:?} must be escaped"));
             }
-            read.octets.push(octet as u8);
+            read.bytes.push(byte as u8);
             rest = &rest[1..];
             continue;
         };
         let mut chars = escape.chars();
         match chars.next() {
-            Some('r') => read.octets.push(b'\r'),
-            Some('n') => read.octets.push(b'\n'),
-            Some('t') => read.octets.push(b'\t'),
-            Some('s') => read.octets.push(b' '),
-            Some('\\') => read.octets.push(b'\\'),
-            Some('!') => read.blame = Some(read.octets.len()),
-            Some('[') => read.start = Some(read.octets.len()),
+            Some('r') => read.bytes.push(b'\r'),
+            Some('n') => read.bytes.push(b'\n'),
+            Some('t') => read.bytes.push(b'\t'),
+            Some('s') => read.bytes.push(b' '),
+            Some('\\') => read.bytes.push(b'\\'),
+            Some('!') => read.blame = Some(read.bytes.len()),
+            Some('[') => read.start = Some(read.bytes.len()),
             Some('x') => {
                 let digits = escape.get(1..3).ok_or("\\xHH")?;
-                read.octets.push(u8::from_str_radix(digits, 16).map_err(|_| "\\xHH")?);
+                read.bytes.push(u8::from_str_radix(digits, 16).map_err(|_| "\\xHH")?);
                 chars = escape[3..].chars();
             }
             Some('(') => {
                 let (inner, after) = escape[1..].split_once("\\)").ok_or("\\(...\\)N")?;
                 let digits = after.len() - after.trim_start_matches(|c: char| c.is_ascii_digit()).len();
                 let times: usize = after[..digits].parse().map_err(|_| "\\(...\\)N")?;
-                let inner = octets(inner)?.octets;
-                read.octets.extend(inner.repeat(times));
+                let inner = bytes(inner)?.bytes;
+                read.bytes.extend(inner.repeat(times));
                 chars = after[digits..].chars();
                 // What follows may begin with a digit, too: \; ends the number.
                 if let Some(rest) = after[digits..].strip_prefix("\\;") {

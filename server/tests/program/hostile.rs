@@ -1,4 +1,4 @@
-//! The hostile corpus of the core, sent to the program over sockets: statuses, number of answers and the close are
+//! The hostile corpus of the core, sent to the program over sockets: statuses, number of responses and the close are
 //! those that are written, on every transport.
 
 #[path = "../../../core/tests/hostile/corpus.rs"]
@@ -32,47 +32,47 @@ fn entries() -> Vec<Entry> {
     entries.retain(|entry| {
         let is_known = match entry.application {
             Application::Reads | Application::Answers => matches!(entry.end, End::Open | End::Close(_)),
-            Application::Upgrades => !entry.octets().starts_with(b"CONNECT "),
+            Application::Upgrades => !entry.bytes().starts_with(b"CONNECT "),
             _ => false,
         };
         is_known
             && entry.acts.len() == 1
-            && entry.is_octets_alone()
+            && entry.has_only_bytes()
             && entry.config.iter().all(|(name, _)| !name.ends_with("_timeout"))
     });
     entries
 }
 
-/// What the peer sends: the octets of the entry, whose target says how the application answers.
-fn octets(entry: &Entry) -> Vec<u8> {
+/// What the peer sends: the bytes of the entry, whose target says how the application answers.
+fn bytes(entry: &Entry) -> Vec<u8> {
     let target: &[u8] = match entry.application {
         Application::Answers => b" /_rig/early HTTP/",
         Application::Upgrades => b" /_rig/upgrade HTTP/",
-        _ => return entry.octets(),
+        _ => return entry.bytes(),
     };
-    let mut octets = entry.octets();
+    let mut bytes = entry.bytes();
     let any = b" / HTTP/";
     let mut at = 0;
-    while let Some(found) = octets[at..].windows(any.len()).position(|octets| octets == any) {
-        octets.splice(at + found..at + found + any.len(), target.iter().copied());
+    while let Some(found) = bytes[at..].windows(any.len()).position(|bytes| bytes == any) {
+        bytes.splice(at + found..at + found + any.len(), target.iter().copied());
         at += found + target.len();
     }
-    octets
+    bytes
 }
 
-/// Whether the peer ends its input behind the octets.
+/// Whether the peer ends its input behind the bytes.
 fn has_fin(entry: &Entry) -> bool {
     entry.acts.iter().flat_map(|act| &act.steps).any(|step| *step == Step::Fin)
 }
 
-/// Sends an entry, cut before the octet `cut`, and says what is wrong with the answers.
+/// Sends an entry, cut before the byte `cut`, and says what is wrong with the responses.
 fn exchange(address: SocketAddr, entry: &Entry, cut: usize) -> Result<(), String> {
-    let mut octets = octets(entry);
+    let mut bytes = bytes(entry);
     let mut expected: Vec<_> = entry.acts.iter().flat_map(|act| act.statuses.clone()).collect();
     let is_tunnel = matches!(entry.end, End::Tunnel(_));
     let has_fin = has_fin(entry) || is_tunnel;
     if !has_fin {
-        octets.extend(LAST.as_bytes());
+        bytes.extend(LAST.as_bytes());
     }
     if entry.end == End::Open {
         expected.push("200".into());
@@ -80,8 +80,8 @@ fn exchange(address: SocketAddr, entry: &Entry, cut: usize) -> Result<(), String
     let mut stream = TcpStream::connect(address).map_err(|error| error.to_string())?;
     stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
     stream.set_nodelay(true).expect("an option");
-    let (first, second) = octets.split_at(cut);
-    // The answer may come, and the connection go, before all is sent.
+    let (first, second) = bytes.split_at(cut);
+    // The response may come, and the connection go, before all is sent.
     let _ = stream.write_all(first);
     if !second.is_empty() && cut > 0 {
         thread::sleep(PAUSE);
@@ -97,11 +97,11 @@ fn exchange(address: SocketAddr, entry: &Entry, cut: usize) -> Result<(), String
     let told: Vec<_> = entry.acts.iter().flat_map(|act| &act.told).collect();
     let mut is_head: Vec<_> = told.iter().map(|line| line.starts_with(b"HEAD ")).collect();
     if told.iter().all(|line| line.starts_with(b"refused")) {
-        is_head = vec![entry.octets().starts_with(b"HEAD ")];
+        is_head = vec![entry.bytes().starts_with(b"HEAD ")];
     }
     let (statuses, tunnel) = statuses(&answers, &is_head)?;
     match &entry.end {
-        End::Tunnel(octets) if tunnel != octets => return Err(format!("the tunnel had {}", shown(tunnel))),
+        End::Tunnel(bytes) if tunnel != bytes => return Err(format!("the tunnel had {}", shown(tunnel))),
         End::Tunnel(_) => {}
         _ if tunnel.is_empty() => {}
         _ => return Err("the connection is handed over".into()),
@@ -121,7 +121,7 @@ fn exchange(address: SocketAddr, entry: &Entry, cut: usize) -> Result<(), String
     }
 }
 
-/// The status codes of the answers, each of which must be whole, and what comes behind a 101.
+/// The status codes of the responses, each of which must be whole, and what comes behind a 101.
 fn statuses<'a>(answers: &'a [u8], is_head: &[bool]) -> Result<(Vec<String>, &'a [u8]), String> {
     let mut statuses = Vec::new();
     let mut finals = 0;
@@ -154,7 +154,7 @@ fn flags(entry: &Entry) -> Vec<String> {
 /// Sends all entries to one server, whole and cut at some places.
 fn exchange_all(server: &Server, entries: &[Entry]) -> Vec<String> {
     let cuts = |entry: &Entry| {
-        let len = octets(entry).len();
+        let len = bytes(entry).len();
         let mut cuts = vec![0, len / 2, len.saturating_sub(1)];
         cuts.dedup();
         cuts
@@ -167,8 +167,8 @@ fn exchange_all(server: &Server, entries: &[Entry]) -> Vec<String> {
         while let Some((entry, cut)) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
             if let Err(error) = exchange(address, entry, *cut) {
                 let Entry { place, row, id, .. } = entry;
-                let octets = shown(&entry.octets());
-                wrong.push(format!("{place} {row} {id}, cut at {cut}\n  octets: {octets}\n{error}\n"));
+                let bytes = shown(&entry.bytes());
+                wrong.push(format!("{place} {row} {id}, cut at {cut}\n  bytes: {bytes}\n{error}\n"));
             }
         }
         wrong
@@ -192,7 +192,7 @@ fn every_entry_of_the_corpus_is_answered_as_it_is_written(transport: &str) {
     let count: usize = by_flags.values().map(Vec::len).sum();
     assert!(count >= 700, "{count} entries");
     for (flags, entries) in &by_flags {
-        // What lingering throws away is longer than any entry, so that no reset overtakes an answer.
+        // What lingering throws away is longer than any entry, so that no reset overtakes a response.
         let mut arguments = vec!["--app", "echo", "--transport", transport, "--linger-octets", "16MiB"];
         arguments.extend(flags.iter().map(String::as_str));
         let server = Server::start(&arguments);

@@ -2,10 +2,12 @@
 
 use proptest::prelude::*;
 
+use super::application::Script;
 use super::caller::{Call, Caller, View, steps};
 use super::cases;
-use super::driver::{Conduct, Limits, Model, limits};
+use super::limits::{Limits, limits};
 use super::messages::traffic;
+use super::model::Model;
 use httpfsm::{Input, State};
 
 proptest! {
@@ -97,7 +99,7 @@ proptest! {
 /// Found: an RxRead into a store that was let go, then a panic.
 #[test]
 fn an_offer_does_not_outlive_its_buffer() {
-    let mut model = Model::new(&Limits::Usual.config(), &[Conduct::Early]);
+    let mut model = Model::new(&Limits::Usual.config(), &[Script::Early]);
     model.feed(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     while model.take_output() {}
     model.act();
@@ -115,7 +117,7 @@ fn an_offer_does_not_outlive_its_buffer() {
 /// Found: an RxRead was taken behind the end of input.
 #[test]
 fn nothing_is_read_behind_the_end_of_input() {
-    let mut model = Model::new(&Limits::Usual.config(), &[Conduct::Early]);
+    let mut model = Model::new(&Limits::Usual.config(), &[Script::Early]);
     model.feed(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     assert!(!model.channel.spare().is_empty());
     model.handle(Input::RxEnd).expect("the end of input is taken in WaitResponse");

@@ -1,4 +1,4 @@
-//! Contract 4, octet by octet: the body that goes in is the body that comes out, whichever framing carries it, in both
+//! Contract 4, byte by byte: the body that goes in is the body that comes out, whichever framing carries it, in both
 //! directions.
 
 use std::sync::Arc;
@@ -11,8 +11,8 @@ use httpfsm::{
 use proptest::prelude::*;
 
 use super::cases;
-use super::driver::{Whims, whims};
-use super::messages::{Octets, pattern};
+use super::choices::{Choices, choices};
+use super::messages::{ByteString, pattern};
 
 const NOW: Now<'static> = Now::new(Moment::START, &Date::EPOCH);
 
@@ -60,7 +60,7 @@ fn trailers() -> impl Strategy<Value = Trailers> {
     prop::collection::vec(("X-[A-Z][a-z]{0,5}", "([!-~]([ -~]{0,10}[!-~])?)?"), 0..4)
 }
 
-/// What came in: octets, and trailer fields if it came to its end.
+/// What came in: bytes, and trailer fields if it came to its end.
 #[derive(Default)]
 struct Received {
     told: bool,
@@ -71,12 +71,12 @@ struct Received {
 fn take(channel: &mut Channel, received: &mut Received) {
     while let Some(output) = channel.next_output() {
         match output {
-            Output::BodyData(octets) => {
-                assert!(received.end.is_none(), "octets behind the end");
-                received.body.extend_from_slice(octets);
+            Output::BodyData(bytes) => {
+                assert!(received.end.is_none(), "bytes behind the end");
+                received.body.extend_from_slice(bytes);
             }
             Output::BodyEnd(trailers) => {
-                let text = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned();
+                let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
                 let fields = trailers.iter().map(|field| (field.name.to_owned(), text(field.value)));
                 assert!(received.end.replace(fields.collect()).is_none(), "a second end");
             }
@@ -89,7 +89,7 @@ fn take(channel: &mut Channel, received: &mut Received) {
 }
 
 /// Sends `wire` in pieces, demands in portions, and takes what comes out, in any order.
-fn receive(wire: &[u8], whims: &mut Whims) -> Received {
+fn receive(wire: &[u8], choices: &mut Choices) -> Received {
     let config = ChannelConfig { input_bound: 4 << 10, ..ChannelConfig::default() };
     let mut channel = Channel::new(Arc::new(Settings::new(&config)), Facts::default());
     let (mut rest, mut received) = (wire, Received::default());
@@ -98,27 +98,27 @@ fn receive(wire: &[u8], whims: &mut Whims) -> Received {
             assert!(rest.is_empty(), "an end before the end");
             return received;
         }
-        let n = whims.amount().min(rest.len()).min(channel.input_room());
+        let n = choices.amount().min(rest.len()).min(channel.input_room());
         if n > 0 {
             channel.handle(&NOW, Input::RxData(&rest[..n])).expect("there is room");
             rest = &rest[n..];
         }
-        // Credit may be ahead of the octets, or behind.
-        let credit = whims.amount() as u64;
+        // Credit may be ahead of the bytes, or behind.
+        let credit = choices.amount() as u64;
         // Nobody pauses for ever.
         let due = turn % 5 == 0;
-        if (due || whims.next() % 4 != 0) && channel.state() == State::WaitResponse {
+        if (due || choices.next() % 4 != 0) && channel.state() == State::WaitResponse {
             let demanded = channel.handle(&NOW, Input::BodyDemand(credit));
             assert_eq!(demanded.is_ok(), received.told, "a request waits of which nobody was told");
         }
-        if due || whims.next() % 4 != 0 {
+        if due || choices.next() % 4 != 0 {
             take(&mut channel, &mut received);
         }
     }
     panic!("no end of {}", wire.escape_ascii());
 }
 
-/// How an answer is framed.
+/// How a response is framed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Framing {
     Length,
@@ -126,7 +126,7 @@ enum Framing {
     UntilClose,
 }
 
-/// A naive reader of one answer: its content, and its trailer section.
+/// a naive reader of one response: its content, and its trailer section.
 fn read_answer(wire: &[u8], framing: Framing) -> (Vec<u8>, String) {
     let end = wire.windows(4).position(|four| four == b"\r\n\r\n").expect("a head has an end") + 4;
     let (head, mut rest) = (String::from_utf8_lossy(&wire[..end]), &wire[end..]);
@@ -143,7 +143,7 @@ fn read_answer(wire: &[u8], framing: Framing) -> (Vec<u8>, String) {
             assert!(head.contains("\r\nTransfer-Encoding: chunked\r\n"), "{head}");
             let mut content = Vec::new();
             loop {
-                let line = rest.iter().position(|&octet| octet == b'\r').expect("a size has an end");
+                let line = rest.iter().position(|&byte| byte == b'\r').expect("a size has an end");
                 let size = std::str::from_utf8(&rest[..line]).expect("digits");
                 let size = usize::from_str_radix(size, 16).expect("a size");
                 rest = rest[line..].strip_prefix(b"\r\n").expect("a size line ends in CR LF");
@@ -163,7 +163,7 @@ proptest! {
 
     /// Chunks of every size and spelling, with extensions and trailer fields, in any pieces, on any demand.
     ///
-    /// Fails if a chunk's octets are moved to the wrong place, and if digits of a size are lost.
+    /// Fails if a chunk's bytes are moved to the wrong place, and if digits of a size are lost.
     #[test]
     fn what_comes_in_chunks_comes_in_whole(
         chunks in prop::collection::vec(
@@ -171,7 +171,7 @@ proptest! {
         ),
         last in chunk(Just(0)),
         trailers in trailers(),
-        order in whims(),
+        order in choices(),
     ) {
         let mut wire = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
         for chunk in &chunks {
@@ -184,30 +184,30 @@ proptest! {
             wire.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
         }
         wire.extend_from_slice(b"\r\n");
-        let received = receive(&wire, &mut Whims::new(&order));
+        let received = receive(&wire, &mut Choices::new(&order));
         let sent: Vec<u8> = chunks.iter().flat_map(|chunk| chunk.content.clone()).collect();
-        prop_assert_eq!(Octets(received.body), Octets(sent));
+        prop_assert_eq!(ByteString(received.body), ByteString(sent));
         prop_assert_eq!(received.end, Some(trailers));
     }
 
     /// The same for a body of a known length.
     ///
-    /// Fails if the last octet is taken for the end.
+    /// Fails if the last byte is taken for the end.
     #[test]
     fn what_comes_with_a_length_comes_in_whole(
         length in prop_oneof![3 => 1usize..30, 1 => 30usize..20_000],
         seed in any::<u8>(),
-        order in whims(),
+        order in choices(),
     ) {
         let content = pattern(length, seed);
         let mut wire = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n").into_bytes();
         wire.extend_from_slice(&content);
-        let received = receive(&wire, &mut Whims::new(&order));
-        prop_assert_eq!(Octets(received.body), Octets(content));
+        let received = receive(&wire, &mut Choices::new(&order));
+        prop_assert_eq!(ByteString(received.body), ByteString(content));
         prop_assert_eq!(received.end, Some(Vec::new()));
     }
 
-    /// What the application writes, by copy and by reference, a naive reader finds in the answer, whatever frames it
+    /// What the application writes, by copy and by reference, a naive reader finds in the response, whatever frames it
     /// and however little is read at a time. Content that ends with the connection ends in good order.
     ///
     /// Fails if large content overtakes what is staged, and if a chunk's line says the size of its neighbour.
@@ -218,7 +218,7 @@ proptest! {
             (prop_oneof![4 => 1usize..50, 2 => 50usize..3000, 2 => 8000usize..30_000], any::<bool>()), 0..10,
         ),
         with_trailers in any::<bool>(),
-        order in whims(),
+        order in choices(),
     ) {
         let config = ChannelConfig { output_high_water: 4 << 10, ..ChannelConfig::default() };
         let mut channel = Channel::new(Arc::new(Settings::new(&config)), Facts::default());
@@ -237,11 +237,11 @@ proptest! {
                 body: BodyRef::Stream { length },
             }))
             .expect("the request waits");
-        let (mut whims, mut wire, mut next, mut reset) = (Whims::new(&order), Vec::new(), 0, None);
+        let (mut choices, mut wire, mut next, mut reset) = (Choices::new(&order), Vec::new(), 0, None);
         let sum = Fields::new().with("X-Sum", "42").expect("a field");
         for turn in 0.. {
             prop_assert!(turn < 400_000, "no end");
-            let n = whims.amount().min(channel.unsent().len());
+            let n = choices.amount().min(channel.unsent().len());
             if n > 0 {
                 wire.extend_from_slice(&channel.unsent()[..n]);
                 channel.handle(&NOW, Input::Sent(n)).expect("so much is unsent");
@@ -253,7 +253,7 @@ proptest! {
                         let bytes = Bytes::from(piece.clone());
                         let fits = channel.room_for_bytes() || piece.len() <= channel.room();
                         let taken = channel.handle(&NOW, Input::Write(Data::Bytes(bytes))).is_ok();
-                        prop_assert_eq!(taken, fits, "{} octets of room", channel.room());
+                        prop_assert_eq!(taken, fits, "{} bytes of room", channel.room());
                         next += usize::from(taken);
                     }
                     Some(piece) => {
@@ -277,7 +277,7 @@ proptest! {
         }
         prop_assert_eq!(reset, (framing == Framing::UntilClose).then_some(false));
         let (read, trailers) = read_answer(&wire, framing);
-        prop_assert_eq!(Octets(read), Octets(content.concat()));
+        prop_assert_eq!(ByteString(read), ByteString(content.concat()));
         let expected = framing == Framing::Chunked && with_trailers;
         prop_assert_eq!(trailers, if expected { "X-Sum: 42\r\n" } else { "" });
     }

@@ -2,10 +2,12 @@
 
 use proptest::prelude::*;
 
+use super::application::Script;
 use super::caller::{Call, Caller, steps};
 use super::cases;
-use super::driver::{Conduct, Limits, Model, limits};
+use super::limits::{Limits, limits};
 use super::messages::traffic;
+use super::model::Model;
 use httpfsm::channel::Loan;
 use httpfsm::{BodyRef, Data, Fields, Input, ResponseRef, State, Status};
 
@@ -13,14 +15,14 @@ use httpfsm::{BodyRef, Data, Fields, Input, ResponseRef, State, Status};
 const READ: usize = 64 << 10;
 const STORE: usize = 16 << 10;
 
-/// The largest answer that the caller gives at once, and its head.
+/// The largest response that the caller gives at once, and its head.
 const HEAD: usize = 1 << 10;
 
 proptest! {
     #![proptest_config(cases(256))]
 
     /// Buffers stay below the bound: a head or trailer section and one read of input; twice the high-water mark and a
-    /// head of output (the mark was not reached, then an answer came). Capacity is at most twice that.
+    /// head of output (the mark was not reached, then a response came). Capacity is at most twice that.
     ///
     /// Fails if the input bound is ignored.
     #[test]
@@ -47,7 +49,7 @@ proptest! {
             }
             let done = if lent { caller.step_with(step, &mut loan) } else { caller.step(step) };
             let buffered = caller.channel.buffered();
-            prop_assert!(buffered <= 2 * (input + output), "{} octets after {:?}: {:?}", buffered, step, done);
+            prop_assert!(buffered <= 2 * (input + output), "{} bytes after {:?}: {:?}", buffered, step, done);
             if caller.channel.is_idle() && !caller.channel.has_output() {
                 prop_assert_eq!(buffered, 0, "held by an idle channel after {:?}", step);
             }
@@ -56,7 +58,7 @@ proptest! {
     }
 }
 
-/// Whoever produces octets without asking for room gets none above the high-water mark.
+/// Whoever produces bytes without asking for room gets none above the high-water mark.
 ///
 /// Found: interim heads without bound. Fails if a Write is not held to the room.
 #[test]
@@ -66,7 +68,7 @@ fn no_producer_gets_beyond_the_high_water_mark() {
     let fields = Fields::new();
     let most = high_water + HEAD;
     let give = |input: &dyn Fn(&mut Model) -> bool| {
-        let mut model = Model::new(&config, &[Conduct::Early]);
+        let mut model = Model::new(&config, &[Script::Early]);
         model.feed(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
         while model.take_output() {}
         for _ in 0..10_000 {
@@ -74,7 +76,7 @@ fn no_producer_gets_beyond_the_high_water_mark() {
                 break;
             }
         }
-        assert!(model.channel.unsent_len() <= most, "{} octets", model.channel.unsent_len());
+        assert!(model.channel.unsent_len() <= most, "{} bytes", model.channel.unsent_len());
     };
     give(&|model| model.handle(Input::Informational(Status::EARLY_HINTS, &fields)).is_ok());
     give(&|model| {
@@ -129,19 +131,19 @@ fn a_flood_is_read_up_to_the_bound() {
             break;
         }
         at += n;
-        assert!(model.channel.buffered() <= 3 * READ, "{} octets", model.channel.buffered());
+        assert!(model.channel.buffered() <= 3 * READ, "{} bytes", model.channel.buffered());
     }
-    assert!(at <= 2 * READ, "{at} octets were read");
+    assert!(at <= 2 * READ, "{at} bytes were read");
     assert!(!model.channel.waits_for().input());
 }
 
-/// However large the answers were, a channel at rest holds no buffer, with a loan or without.
+/// However large the responses were, a channel at rest holds no buffer, with a loan or without.
 ///
 /// Found: an output store of 8 KiB or more was kept.
 #[test]
 fn an_idle_channel_holds_nothing() {
     for lent in [false, true] {
-        let mut model = Model::new(&Limits::Usual.config(), &[Conduct::Echo, Conduct::Relay]);
+        let mut model = Model::new(&Limits::Usual.config(), &[Script::Echo, Script::Relay]);
         let mut loan = Loan::new();
         for _ in 0..4 {
             if lent {

@@ -10,10 +10,10 @@ use httpfsm::{
 };
 use proptest::prelude::*;
 
-use super::driver::Seen;
-use super::messages::Octets;
+use super::messages::ByteString;
+use super::seen::Seen;
 
-/// One call. Those that carry octets of the peer take the next ones of the traffic.
+/// One call. Those that carry bytes of the peer take the next ones of the traffic.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Call {
     RxData(usize),
@@ -33,10 +33,10 @@ pub(crate) enum Call {
     Judge,
     Tick,
     GoOut,
-    /// A whole answer of so many octets.
+    /// A whole response of so many bytes.
     Answer {
         status: u16,
-        octets: usize,
+        bytes: usize,
         by_reference: bool,
         declared: Option<u64>,
     },
@@ -45,7 +45,7 @@ pub(crate) enum Call {
         length: Option<u64>,
     },
     Write {
-        octets: usize,
+        bytes: usize,
         by_reference: bool,
     },
     Flush,
@@ -80,7 +80,7 @@ fn absurd() -> impl Strategy<Value = usize> {
     prop_oneof![4 => 0usize..100, 2 => 0usize..5000, 1 => Just(64 << 10), 1 => Just((64 << 10) + 1), 1 => Just(usize::MAX)]
 }
 
-fn octets() -> impl Strategy<Value = usize> {
+fn bytes() -> impl Strategy<Value = usize> {
     prop_oneof![4 => 1usize..100, 2 => 100usize..3000, 1 => 0usize..100_000]
 }
 
@@ -103,11 +103,11 @@ fn call() -> impl Strategy<Value = Call> {
         1 => Just(Busy),
         1 => prop::bool::weighted(0.3).prop_map(|evict| if evict { Evict } else { Judge }),
         1 => prop::bool::weighted(0.3).prop_map(|out| if out { GoOut } else { Tick }),
-        6 => (status, octets(), any::<bool>(), length())
-            .prop_map(|(status, octets, by_reference, declared)| Answer { status, octets, by_reference, declared }),
+        6 => (status, bytes(), any::<bool>(), length())
+            .prop_map(|(status, bytes, by_reference, declared)| Answer { status, bytes, by_reference, declared }),
         2 => Just(ByAnswer),
         4 => length().prop_map(|length| Begin { length }),
-        5 => (octets(), any::<bool>()).prop_map(|(octets, by_reference)| Write { octets, by_reference }),
+        5 => (bytes(), any::<bool>()).prop_map(|(bytes, by_reference)| Write { bytes, by_reference }),
         2 => Just(Flush),
         3 => any::<bool>().prop_map(|trailers| Finish { trailers }),
         1 => Just(Continue),
@@ -143,7 +143,7 @@ pub(crate) fn steps() -> impl Strategy<Value = Vec<Step>> {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct View {
     pub(crate) state: State,
-    unsent: Octets,
+    unsent: ByteString,
     room: usize,
     room_for_bytes: bool,
     input_room: usize,
@@ -152,7 +152,7 @@ pub(crate) struct View {
     deadline: Option<Moment>,
     owes_body: bool,
     stats: ChannelStats,
-    request: Option<Octets>,
+    request: Option<ByteString>,
 }
 
 impl View {
@@ -161,7 +161,7 @@ impl View {
         let n = channel.unsent_slices(&mut slices);
         Self {
             state: channel.state(),
-            unsent: Octets(slices[..n].concat()),
+            unsent: ByteString(slices[..n].concat()),
             room: channel.room(),
             room_for_bytes: channel.room_for_bytes(),
             input_room: channel.input_room(),
@@ -170,7 +170,7 @@ impl View {
             deadline: channel.deadline(),
             owes_body: channel.owes_body(),
             stats: channel.stats(),
-            request: channel.request().map(|request| Octets(request.raw().to_vec())),
+            request: channel.request().map(|request| ByteString(request.raw().to_vec())),
         }
     }
 }
@@ -185,13 +185,13 @@ pub(crate) struct Outcome {
 pub(crate) struct Caller {
     pub(crate) channel: Channel,
     pub(crate) at: u64,
-    traffic: Octets,
+    traffic: ByteString,
     taken: usize,
     filler: Bytes,
 }
 
 impl Caller {
-    pub(crate) fn new(config: &ChannelConfig, traffic: &Octets) -> Self {
+    pub(crate) fn new(config: &ChannelConfig, traffic: &ByteString) -> Self {
         Self {
             channel: Channel::new(Arc::new(Settings::new(config)), Facts::default()),
             at: 0,
@@ -220,8 +220,8 @@ impl Caller {
         self.channel.handle(&Now::new(Moment::from_millis(self.at), &Date::EPOCH), input)
     }
 
-    /// The next octets of the traffic, again and again.
-    fn octets(&self, n: usize) -> Vec<u8> {
+    /// The next bytes of the traffic, again and again.
+    fn bytes(&self, n: usize) -> Vec<u8> {
         let n = n.min(70_000);
         self.traffic.iter().copied().cycle().skip(self.taken % self.traffic.len()).take(n).collect()
     }
@@ -232,17 +232,17 @@ impl Caller {
         let mut outputs = Vec::new();
         let result = match *call {
             Call::RxData(n) => {
-                let octets = self.octets(n);
-                let result = self.handle(Input::RxData(&octets));
-                self.taken += if result.is_ok() { octets.len() } else { 0 };
+                let bytes = self.bytes(n);
+                let result = self.handle(Input::RxData(&bytes));
+                self.taken += if result.is_ok() { bytes.len() } else { 0 };
                 result
             }
             Call::Read(n) => {
-                let octets = self.octets(n);
+                let bytes = self.bytes(n);
                 let spare = self.channel.spare();
                 // How much more there is depends on whose buffer it is.
                 let n = n.min(spare.len()).min(512);
-                spare[..n].copy_from_slice(&octets[..n]);
+                spare[..n].copy_from_slice(&bytes[..n]);
                 let result = self.handle(Input::RxRead(n));
                 self.taken += if result.is_ok() { n } else { 0 };
                 result
@@ -262,12 +262,12 @@ impl Caller {
             Call::Judge => self.handle(Input::Judge),
             Call::Tick => self.handle(Input::Tick),
             Call::GoOut => self.handle(Input::GoOut),
-            Call::Answer { status, octets, by_reference, declared } => {
+            Call::Answer { status, bytes, by_reference, declared } => {
                 let mut fields = Fields::new();
                 if let Some(declared) = declared {
                     fields.push("Content-Length", declared.to_string()).expect("a number");
                 }
-                let content = self.filler.slice(..octets);
+                let content = self.filler.slice(..bytes);
                 let body = if by_reference { BodyRef::Bytes(&content) } else { BodyRef::Slice(&content) };
                 let status = Status::new(status).expect("three digits");
                 self.handle(Input::HttpResponse(ResponseRef { status, fields: &fields, body }))
@@ -282,8 +282,8 @@ impl Caller {
                 let body = BodyRef::Stream { length };
                 self.handle(Input::HttpResponse(ResponseRef { status: Status::OK, fields: &none, body }))
             }
-            Call::Write { octets, by_reference } => {
-                let content = self.filler.slice(..octets);
+            Call::Write { bytes, by_reference } => {
+                let content = self.filler.slice(..bytes);
                 let data = if by_reference { Data::Bytes(content.clone()) } else { Data::Slice(&content) };
                 self.handle(Input::Write(data))
             }
@@ -296,7 +296,7 @@ impl Caller {
             Call::Informational(status) => {
                 self.handle(Input::Informational(Status::new(status).expect("three digits"), &none))
             }
-            Call::BodyDemand(octets) => self.handle(Input::BodyDemand(octets)),
+            Call::BodyDemand(bytes) => self.handle(Input::BodyDemand(bytes)),
             Call::Abort => self.handle(Input::Abort(Some("it failed"))),
             Call::Forget => {
                 self.channel.forget_request();

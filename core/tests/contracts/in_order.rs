@@ -1,12 +1,16 @@
-//! Contract 7: answers leave in the order of their requests, and nothing comes late.
+//! Contract 7: responses leave in the order of their requests, and nothing comes late.
 
 use proptest::prelude::*;
 
+use super::application::scripts;
 use super::caller::{Call, Caller, steps};
 use super::cases;
-use super::driver::{Model, Seen, Whims, conducts, limits, whims};
+use super::choices::{Choices, choices};
+use super::limits::limits;
 use super::messages::{bad, good, traffic, upload};
+use super::model::Model;
 use super::progress::turn;
+use super::seen::Seen;
 use httpfsm::channel::Loan;
 use httpfsm::{Fields, Input, ResponseRef, State, Status};
 
@@ -24,43 +28,43 @@ proptest! {
 
     /// Each request is answered at most once, in order; nothing is answered after the last.
     ///
-    /// Fails if the connection goes on behind its last answer, or if large content overtakes.
+    /// Fails if the connection goes on behind its last response, or if large content overtakes.
     #[test]
-    fn answers_leave_in_the_order_of_requests(
-        octets in traffic(),
+    fn responses_leave_in_the_order_of_requests(
+        bytes in traffic(),
         limits in limits(),
-        conducts in conducts(),
-        order in whims(),
+        scripts in scripts(),
+        order in choices(),
     ) {
-        let mut model = Model::new(&limits.config(), &conducts);
-        model.stroll(&octets, &mut Whims::new(&order));
+        let mut model = Model::new(&limits.config(), &scripts);
+        model.run_in_any_order(&bytes, &mut Choices::new(&order));
         let numbers = answered(&model.wire);
         prop_assert!(numbers.is_sorted_by(|a, b| a < b), "{numbers:?}");
         prop_assert!(numbers.last().is_none_or(|last| *last <= model.requests), "{numbers:?} of {}", model.requests);
-        if let Some((_, rest)) = model.answers().split_once("\r\nConnection: close\r\n") {
-            prop_assert!(!rest.contains("X-Request: "), "answered after the last answer: {rest:?}");
+        if let Some((_, rest)) = model.responses().split_once("\r\nConnection: close\r\n") {
+            prop_assert!(!rest.contains("X-Request: "), "sent after the last response: {rest:?}");
         }
         prop_assert!(matches!(model.seen.last(), Some(Seen::Closed(_))), "{:?}", model.seen.last());
         let closings = model.seen.iter().filter(|seen| matches!(seen, Seen::Closed(_))).count();
         prop_assert_eq!(closings, 1);
     }
 
-    /// A response that no request waits for is refused, and no octet of it leaves.
+    /// A response that no request waits for is refused, and no byte of it leaves.
     ///
     /// Fails if any state but WaitResponse has a row for a response.
     #[test]
     fn a_late_response_never_reaches_the_wire(
-        octets in traffic(),
+        bytes in traffic(),
         limits in limits(),
-        conducts in conducts(),
-        order in whims(),
+        scripts in scripts(),
+        order in choices(),
         turns in 1usize..200,
     ) {
-        let mut model = Model::new(&limits.config(), &conducts);
-        let (mut whims, mut at) = (Whims::new(&order), 0);
+        let mut model = Model::new(&limits.config(), &scripts);
+        let (mut choices, mut at) = (Choices::new(&order), 0);
         let fields = Fields::new().with("X-Late", "yes").expect("a field");
         for _ in 0..turns {
-            turn(&mut model, &octets, &mut at, &mut whims);
+            turn(&mut model, &bytes, &mut at, &mut choices);
             if model.channel.state() != State::WaitResponse {
                 let unsent = model.channel.unsent_len();
                 let late = model.handle(Input::HttpResponse(ResponseRef::new(Status::OK, &fields, b"late")));
@@ -74,10 +78,10 @@ proptest! {
         prop_assert!(!String::from_utf8_lossy(&model.wire).contains("X-Late"));
     }
 
-    /// What an application asks for too late, when its answer is complete and the next request is at hand but was not
+    /// What an application asks for too late, when its response is complete and the next request is at hand but was not
     /// told of, is not done for the next request.
     ///
-    /// Found: octets of its body were passed on unasked, its 100 was sent unasked, and its head was gone when it was
+    /// Found: bytes of its body were passed on unasked, its 100 was sent unasked, and its head was gone when it was
     /// told of.
     #[test]
     fn what_is_asked_too_late_is_not_done_for_the_next_request(
@@ -85,10 +89,10 @@ proptest! {
         second in upload(),
         late in prop::sample::select(vec!["demand", "continue", "hint"]),
     ) {
-        let mut model = Model::new(&httpfsm::ChannelConfig::default(), &[super::driver::Conduct::Echo]);
-        let octets = [first.wire.0, second.wire.0].concat();
-        prop_assert_eq!(model.feed(&octets), octets.len());
-        // Up to its answer, which makes way for the next request.
+        let mut model = Model::new(&httpfsm::ChannelConfig::default(), &[super::application::Script::Echo]);
+        let bytes = [first.wire.0, second.wire.0].concat();
+        prop_assert_eq!(model.feed(&bytes), bytes.len());
+        // Up to its response, which makes way for the next request.
         while model.channel.stats().requests < 2 {
             let moved = model.take_output() || model.act() || model.send(usize::MAX);
             prop_assert!(moved, "a standstill in {:?}", model.channel.state());
@@ -107,21 +111,21 @@ proptest! {
         }
     }
 
-    /// A bad request behind good ones is refused after their answers, and nothing behind it is served.
+    /// A bad request behind good ones is refused after their responses, and nothing behind it is served.
     ///
-    /// Fails if octets of an answer change places.
+    /// Fails if bytes of a response change places.
     #[test]
     fn a_bad_request_is_refused_in_its_turn(
         before in prop::collection::vec(good(), 0..4),
         bad in bad(),
         after in prop::collection::vec(good(), 0..2),
-        order in whims(),
+        order in choices(),
     ) {
-        let mut octets: Vec<u8> = before.iter().flat_map(|message| message.wire.0.clone()).collect();
-        octets.extend_from_slice(&bad.wire);
-        octets.extend(after.iter().flat_map(|message| message.wire.0.clone()));
-        let mut model = Model::new(&httpfsm::ChannelConfig::default(), &[super::driver::Conduct::Echo]);
-        model.stroll(&octets, &mut Whims::new(&order));
+        let mut bytes: Vec<u8> = before.iter().flat_map(|message| message.wire.0.clone()).collect();
+        bytes.extend_from_slice(&bad.wire);
+        bytes.extend(after.iter().flat_map(|message| message.wire.0.clone()));
+        let mut model = Model::new(&httpfsm::ChannelConfig::default(), &[super::application::Script::Echo]);
+        model.run_in_any_order(&bytes, &mut Choices::new(&order));
         // A bad body is found when its request is with the application.
         let most = before.len() + 1;
         prop_assert!(model.requests <= most, "{} of {} were served", model.requests, most);

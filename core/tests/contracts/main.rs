@@ -1,19 +1,22 @@
 //! The contracts of the channel (`docs/design.md`), each a property.
 //!
-//! A model application and a model transport ([`driver`]) talk to a [`Channel`](httpfsm::Channel) about requests that
+//! A model application and a model transport ([`model`]) talk to a [`Channel`](httpfsm::Channel) about requests that
 //! [`messages`] makes up. Both are deterministic: whatever varies (cuts, pauses, moments) is drawn by proptest, from a
 //! fixed seed, and shrinks with it. `HTTPFSM_CASES=10000` draws more; `PROPTEST_RNG_SEED` draws others.
 //!
 //! Each property names a break of the machine that it was seen to find.
 
 mod any_order;
+mod application;
 mod bodies;
 mod bounded;
 mod caller;
-mod driver;
+mod choices;
 mod in_order;
+mod limits;
 mod memory;
 mod messages;
+mod model;
 mod no_loss;
 mod pending_is_state;
 mod progress;
@@ -21,6 +24,8 @@ mod pure;
 mod rates;
 mod recordable;
 mod reference;
+mod reference_machine;
+mod seen;
 mod split_invariance;
 mod states;
 

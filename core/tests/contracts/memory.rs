@@ -13,7 +13,7 @@ use proptest::prelude::*;
 
 use super::caller::{Caller, steps};
 use super::cases;
-use super::driver::limits;
+use super::limits::limits;
 use super::messages::traffic;
 
 /// What reads a body in chunks; kept from the first such body on.
@@ -26,7 +26,7 @@ const STORE: usize = 16 << 10;
 proptest! {
     #![proptest_config(cases(192))]
 
-    /// Whatever is called, what is allocated is what [`Channel::buffered`] says, to the octet, and at most what reads
+    /// Whatever is called, what is allocated is what [`Channel::buffered`] says, to the byte, and at most what reads
     /// chunks beside it; it obeys the formula; at rest it is nothing; and the end frees all of it.
     ///
     /// Fails if `buffered` forgets the output, and if an idle channel keeps the store that it wrote to.
@@ -40,7 +40,7 @@ proptest! {
         let config = limits.config();
         let head = (config.max_request_header_size as usize).max(config.max_trailer_size as usize);
         let input = head.max(config.input_bound as usize) + READ;
-        // The mark was not reached, then an answer came that is as large, and its head.
+        // The mark was not reached, then a response came that is as large, and its head.
         let output = 2 * config.output_high_water as usize + (1 << 10);
         let mut caller = Caller::new(&config, &traffic);
         let mut held = 0;
@@ -55,7 +55,7 @@ proptest! {
             let beside = usize::try_from(held).ok().and_then(|held| held.checked_sub(said));
             prop_assert!(matches!(beside, Some(0 | CHUNKS)), "{} held, {} said, after {:?}", held, said, step);
             // Growing doubles.
-            prop_assert!(said <= 2 * (input + output) + STORE, "{} octets after {:?}", said, step);
+            prop_assert!(said <= 2 * (input + output) + STORE, "{} bytes after {:?}", said, step);
             if lent && caller.channel.is_idle() {
                 prop_assert_eq!(said, 0, "held by an idle channel after {:?}", step);
             }
@@ -80,17 +80,17 @@ fn channel(config: &ChannelConfig) -> Channel {
     channel
 }
 
-/// What an octet more makes a channel hold, counted over all of `octets`, each in a wake-up of its own.
-fn trickle(octets: &[u8], lent: bool, mut judge: impl FnMut(usize, usize)) {
+/// What a byte more makes a channel hold, counted over all of `bytes`, each in a wake-up of its own.
+fn trickle(bytes: &[u8], lent: bool, mut judge: impl FnMut(usize, usize)) {
     let mut channel = channel(&ChannelConfig { input_bound: 1 << 20, ..ChannelConfig::default() });
     let mut held = 0;
-    for (n, octet) in octets.iter().enumerate() {
+    for (n, byte) in bytes.iter().enumerate() {
         let done = measure(|| {
             let mut loan = Loan::new();
             if lent {
                 channel.adopt(&mut loan);
             }
-            channel.handle(&NOW, Input::RxData(std::slice::from_ref(octet))).expect("there is room");
+            channel.handle(&NOW, Input::RxData(std::slice::from_ref(byte))).expect("there is room");
             while channel.next_output().is_some() {}
             if lent {
                 channel.release(&mut loan);
@@ -108,9 +108,9 @@ fn trickle(octets: &[u8], lent: bool, mut judge: impl FnMut(usize, usize)) {
 fn a_partial_head_and_an_unread_body_hold_what_came() {
     let head = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}", "x".repeat(100_000));
     let body = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n{}", "x".repeat(100_000));
-    for octets in [head, body] {
+    for bytes in [head, body] {
         for lent in [false, true] {
-            trickle(octets.as_bytes(), lent, |received, held| {
+            trickle(bytes.as_bytes(), lent, |received, held| {
                 assert!(held <= (2 * received).max(8), "{held} held for {received}, lent: {lent}");
             });
         }
@@ -121,7 +121,7 @@ fn a_partial_head_and_an_unread_body_hold_what_came() {
 ///
 /// Fails if what has left is not let go.
 #[test]
-fn an_endless_answer_that_is_hardly_read_holds_the_high_water_mark() {
+fn an_endless_response_that_is_hardly_read_holds_the_high_water_mark() {
     let config = ChannelConfig { output_high_water: 20_000, ..ChannelConfig::default() };
     let mut channel = channel(&config);
     let fields = Fields::new();
@@ -133,7 +133,7 @@ fn an_endless_answer_that_is_hardly_read_holds_the_high_water_mark() {
     let mut held = 0;
     let mut count = |info: allocation_counter::AllocationInfo| {
         held += info.bytes_current;
-        assert!(held <= 2 * (20_000 + 1_000) + (64 << 10), "{held} octets are held");
+        assert!(held <= 2 * (20_000 + 1_000) + (64 << 10), "{held} bytes are held");
     };
     count(measure(|| {
         channel.handle(&NOW, Input::RxData(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")).expect("room for a head");
@@ -161,13 +161,13 @@ fn room_for_fields_is_made_as_the_head_needs_it() {
     let head = format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "a:\r\n".repeat(200));
     let counted = measure(|| channel.handle(&NOW, Input::RxData(head.as_bytes())).expect("room for a head"));
     assert!(channel.request().is_some());
-    assert!(counted.bytes_max as usize <= STORE + 40 * head.len(), "{} octets", counted.bytes_max);
+    assert!(counted.bytes_max as usize <= STORE + 40 * head.len(), "{} bytes", counted.bytes_max);
 }
 
-/// Serves all that comes in `octets`, and sends the answers.
-fn serve(channel: &mut Channel, fields: &Fields, octets: &[u8]) -> usize {
+/// Serves all that comes in `bytes`, and sends the responses.
+fn serve(channel: &mut Channel, fields: &Fields, bytes: &[u8]) -> usize {
     let mut served = 0;
-    let mut rest = octets;
+    let mut rest = bytes;
     while !rest.is_empty() {
         let spare = channel.spare();
         let n = spare.len().min(rest.len());
@@ -218,18 +218,18 @@ fn a_request_allocates_nothing() {
     let fields = Fields::new().with("Content-Type", "text/plain").expect("a field");
     let mut channel = channel(&ChannelConfig::default());
     let mut loan = Loan::new();
-    for octets in &kinds {
+    for bytes in &kinds {
         let mut wake_up = || {
             channel.adopt(&mut loan);
-            let served = serve(&mut channel, &fields, octets.as_bytes());
+            let served = serve(&mut channel, &fields, bytes.as_bytes());
             channel.release(&mut loan);
             served
         };
         assert!(wake_up() > 0);
         let mut served = 0;
         let counted = measure(|| served = (0..3).map(|_| wake_up()).sum());
-        assert_eq!(served, 3 * octets.matches(" / HTTP/1.1").count());
-        assert_eq!(counted.count_total, 0, "allocations for {:.60}", octets);
+        assert_eq!(served, 3 * bytes.matches(" / HTTP/1.1").count());
+        assert_eq!(counted.count_total, 0, "allocations for {:.60}", bytes);
     }
     assert_eq!(channel.state(), State::Idle);
 }

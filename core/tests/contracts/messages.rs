@@ -5,17 +5,17 @@ use std::ops::Deref;
 
 use proptest::prelude::*;
 
-/// Octets, shown as text.
+/// ByteString, shown as text.
 #[derive(Clone, PartialEq, Eq, Default)]
-pub(crate) struct Octets(pub(crate) Vec<u8>);
+pub(crate) struct ByteString(pub(crate) Vec<u8>);
 
-impl fmt::Debug for Octets {
+impl fmt::Debug for ByteString {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "\"{}\"", self.0.escape_ascii())
     }
 }
 
-impl Deref for Octets {
+impl Deref for ByteString {
     type Target = Vec<u8>;
 
     fn deref(&self) -> &Vec<u8> {
@@ -26,9 +26,9 @@ impl Deref for Octets {
 /// A request as a peer sends it.
 #[derive(Clone, Debug)]
 pub(crate) struct Message {
-    pub(crate) wire: Octets,
+    pub(crate) wire: ByteString,
     /// The content of its body, decoded.
-    pub(crate) content: Octets,
+    pub(crate) content: ByteString,
     /// The trailer fields that the application may see.
     pub(crate) trailers: Vec<(String, String)>,
 }
@@ -40,7 +40,7 @@ enum Framing {
     Chunked { chunks: Vec<Vec<u8>>, extension: bool, trailers: Vec<(String, String)> },
 }
 
-/// Octets that look different wherever one looks, and never like a head.
+/// Bytes that look different wherever one looks, and never like a head.
 pub(crate) fn pattern(len: usize, seed: u8) -> Vec<u8> {
     (0..len).map(|n| b'a' + ((n * 7 + n / 26 + usize::from(seed)) % 26) as u8).collect()
 }
@@ -126,12 +126,12 @@ fn finish(mut wire: Vec<u8>, framing: Framing) -> Message {
     match framing {
         Framing::None => {
             wire.extend_from_slice(b"\r\n");
-            Message { wire: Octets(wire), content: Octets::default(), trailers: Vec::new() }
+            Message { wire: ByteString(wire), content: ByteString::default(), trailers: Vec::new() }
         }
         Framing::Length(content) => {
             wire.extend_from_slice(format!("Content-Length: {}\r\n\r\n", content.len()).as_bytes());
             wire.extend_from_slice(&content);
-            Message { wire: Octets(wire), content: Octets(content), trailers: Vec::new() }
+            Message { wire: ByteString(wire), content: ByteString(content), trailers: Vec::new() }
         }
         Framing::Chunked { chunks, extension, trailers } => {
             wire.extend_from_slice(b"Transfer-Encoding: chunked\r\n\r\n");
@@ -146,7 +146,7 @@ fn finish(mut wire: Vec<u8>, framing: Framing) -> Message {
                 wire.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
             }
             wire.extend_from_slice(b"\r\n");
-            Message { wire: Octets(wire), content: Octets(chunks.concat()), trailers }
+            Message { wire: ByteString(wire), content: ByteString(chunks.concat()), trailers }
         }
     }
 }
@@ -184,26 +184,26 @@ const BAD: &[&[u8]] = &[
 
 pub(crate) fn bad() -> impl Strategy<Value = Message> {
     prop::sample::select(BAD).prop_map(|wire| Message {
-        wire: Octets(wire.to_vec()),
-        content: Octets::default(),
+        wire: ByteString(wire.to_vec()),
+        content: ByteString::default(),
         trailers: Vec::new(),
     })
 }
 
-/// What a peer sends before it ends its input: some requests, perhaps one octet of it changed, perhaps cut short.
-pub(crate) fn traffic() -> impl Strategy<Value = Octets> {
+/// What a peer sends before it ends its input: some requests, perhaps one byte of it changed, perhaps cut short.
+pub(crate) fn traffic() -> impl Strategy<Value = ByteString> {
     let message = prop_oneof![9 => good(), 2 => bad()];
     let changed = prop::option::weighted(0.2, (any::<prop::sample::Index>(), any::<u8>()));
     let short = prop::option::weighted(0.3, any::<prop::sample::Index>());
     (prop::collection::vec(message, 1..6), changed, short).prop_map(|(messages, changed, short)| {
         let mut wire: Vec<u8> = messages.into_iter().flat_map(|message| message.wire.0).collect();
-        if let Some((at, octet)) = changed {
+        if let Some((at, byte)) = changed {
             let at = at.index(wire.len());
-            wire[at] = octet;
+            wire[at] = byte;
         }
         if let Some(end) = short {
             wire.truncate(end.index(wire.len()) + 1);
         }
-        Octets(wire)
+        ByteString(wire)
     })
 }

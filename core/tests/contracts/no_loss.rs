@@ -2,37 +2,41 @@
 
 use proptest::prelude::*;
 
+use super::application::{Script, scripts};
 use super::cases;
-use super::driver::{Conduct, Model, Seen, Whims, conducts, limits, whims};
+use super::choices::{Choices, choices};
+use super::limits::limits;
 use super::messages::{traffic, upload};
+use super::model::Model;
+use super::seen::Seen;
 use httpfsm::ChannelConfig;
 
 proptest! {
     #![proptest_config(cases(256))]
 
     /// Demand, sending, taking outputs and the application's turns are paused at random; the bodies that come in are
-    /// those that were sent, and the answers are those of a run without pauses. The FIN comes directly behind.
+    /// those that were sent, and the responses are those of a run without pauses. The FIN comes directly behind.
     ///
     /// Found: a trailer section above the input bound that stood still. Fails if a FIN throws away what is
-    /// buffered, or if the last octets go with the end.
+    /// buffered, or if the last bytes go with the end.
     #[test]
     fn every_body_comes_in_whole(
         messages in prop::collection::vec(upload(), 1..5),
         input_bound in prop::sample::select(vec![4u32 << 10, 64 << 10]),
-        patience in whims(),
-        order in whims(),
+        credit in choices(),
+        order in choices(),
     ) {
         let config = ChannelConfig { input_bound, ..ChannelConfig::default() };
-        let octets: Vec<u8> = messages.iter().flat_map(|message| message.wire.0.clone()).collect();
-        let mut paused = Model::new(&config, &[Conduct::Echo, Conduct::EchoStreamed]);
-        paused.patience = Some(Whims::new(&patience));
-        paused.stroll(&octets, &mut Whims::new(&order));
+        let bytes: Vec<u8> = messages.iter().flat_map(|message| message.wire.0.clone()).collect();
+        let mut paused = Model::new(&config, &[Script::Echo, Script::EchoStreamed]);
+        paused.credit = Some(Choices::new(&credit));
+        paused.run_in_any_order(&bytes, &mut Choices::new(&order));
 
         let mut bodies = Vec::new();
         for seen in &paused.seen {
             match seen {
                 Seen::Request(_) => bodies.push((Vec::new(), Vec::new())),
-                Seen::Body(octets) => bodies.last_mut().expect("a request came first").0.extend_from_slice(octets),
+                Seen::Body(bytes) => bodies.last_mut().expect("a request came first").0.extend_from_slice(bytes),
                 Seen::BodyEnd(trailers) => bodies.last_mut().expect("a request came first").1.clone_from(trailers),
                 Seen::BodyFailed(_) | Seen::Refused(_) | Seen::Drop { reset: true } => {
                     prop_assert!(false, "{:?}", paused.seen);
@@ -43,9 +47,9 @@ proptest! {
         let sent: Vec<_> = messages.into_iter().map(|message| (message.content.0, message.trailers)).collect();
         prop_assert_eq!(bodies, sent);
 
-        let mut eager = Model::new(&config, &[Conduct::Echo, Conduct::EchoStreamed]);
-        eager.run(&octets, &[]);
-        prop_assert_eq!(paused.answers(), eager.answers());
+        let mut eager = Model::new(&config, &[Script::Echo, Script::EchoStreamed]);
+        eager.run(&bytes, &[]);
+        prop_assert_eq!(paused.responses(), eager.responses());
     }
 
     /// The same for any traffic and any application: what comes out is what comes out without pauses.
@@ -54,19 +58,19 @@ proptest! {
     /// overtakes what is staged.
     #[test]
     fn pauses_do_not_show(
-        octets in traffic(),
+        bytes in traffic(),
         limits in limits(),
-        conducts in conducts(),
-        patience in whims(),
-        order in whims(),
+        scripts in scripts(),
+        credit in choices(),
+        order in choices(),
     ) {
-        let mut eager = Model::new(&limits.config(), &conducts);
-        eager.run(&octets, &[]);
-        let mut paused = Model::new(&limits.config(), &conducts);
-        paused.patience = Some(Whims::new(&patience));
-        paused.stroll(&octets, &mut Whims::new(&order));
-        prop_assert_eq!(lasting(&eager), lasting(&paused), "{:?}", octets);
-        prop_assert_eq!(eager.answers(), paused.answers(), "{:?}", octets);
+        let mut eager = Model::new(&limits.config(), &scripts);
+        eager.run(&bytes, &[]);
+        let mut paused = Model::new(&limits.config(), &scripts);
+        paused.credit = Some(Choices::new(&credit));
+        paused.run_in_any_order(&bytes, &mut Choices::new(&order));
+        prop_assert_eq!(lasting(&eager), lasting(&paused), "{:?}", bytes);
+        prop_assert_eq!(eager.responses(), paused.responses(), "{:?}", bytes);
     }
 }
 
@@ -84,9 +88,9 @@ fn lasting(model: &Model) -> Vec<Seen> {
     lasting
 }
 
-/// Octets of a body that were decoded and not taken before the answer are nobody's: least of all the next request's.
+/// Bytes of a body that were decoded and not taken before the response are nobody's: least of all the next request's.
 ///
-/// Fails if the end of an answer does not drop them.
+/// Fails if the end of a response does not drop them.
 #[test]
 fn what_was_not_taken_of_a_body_is_not_the_next_request_s() {
     let mut model = Model::new(&ChannelConfig::default(), &[]);

@@ -2,17 +2,21 @@
 
 use proptest::prelude::*;
 
+use super::application::{Script, scripts};
 use super::caller::{Call, Caller, View, steps};
 use super::cases;
-use super::driver::{Conduct, Limits, Model, Seen, Whims, conducts, limits, whims};
+use super::choices::{Choices, choices};
+use super::limits::{Limits, limits};
 use super::messages::traffic;
+use super::model::Model;
 use super::progress::turn;
+use super::seen::Seen;
 use httpfsm::{BodyRef, Data, Fields, Input, ResponseRef, Status};
 
 proptest! {
     #![proptest_config(cases(256))]
 
-    /// Questions have no effect: asked twice, the answer is the same, and the views of one thing agree.
+    /// Questions have no effect: asked twice, the response is the same, and the views of one thing agree.
     ///
     /// Fails if `unsent_slices` leaves out what stands behind large content.
     #[test]
@@ -35,7 +39,7 @@ proptest! {
 
     /// Outputs wait: taken late, they are the ones that would have come at once, and `has_output` tells of each.
     ///
-    /// Fails if `has_output` forgets body octets.
+    /// Fails if `has_output` forgets body bytes.
     #[test]
     fn outputs_wait_until_they_are_taken(traffic in traffic(), limits in limits(), steps in steps()) {
         let mut caller = Caller::new(&limits.config(), &traffic);
@@ -52,17 +56,17 @@ proptest! {
     /// length.
     #[test]
     fn transmit_ready_follows_every_refusal_of_room(
-        octets in traffic(),
+        bytes in traffic(),
         limits in limits(),
-        conducts in conducts(),
-        order in whims(),
+        scripts in scripts(),
+        order in choices(),
         turns in 1usize..300,
     ) {
-        let mut model = Model::new(&limits.config(), &conducts);
-        let (mut whims, mut at) = (Whims::new(&order), 0);
+        let mut model = Model::new(&limits.config(), &scripts);
+        let (mut choices, mut at) = (Choices::new(&order), 0);
         let mut crowded = None;
         for _ in 0..turns {
-            turn(&mut model, &octets, &mut at, &mut whims);
+            turn(&mut model, &bytes, &mut at, &mut choices);
             let request = (model.requests, model.channel.owes_body());
             if !request.1 {
                 crowded = None;
@@ -77,11 +81,11 @@ proptest! {
     }
 }
 
-/// The head of an answer can take the last room; the application that waits for room is told of it as well.
+/// The head of a response can take the last room; the application that waits for room is told of it as well.
 ///
 /// Found: only a Write was remembered.
 #[test]
-fn an_answers_own_head_can_crowd_it_out() {
+fn a_response_can_be_write_blocked_by_its_own_head() {
     let config = Limits::Tight.config();
     let fields = Fields::new().with("X-Padding", "x".repeat(2000)).expect("a field");
     let mut model = Model::new(&config, &[]);
@@ -99,15 +103,15 @@ fn an_answers_own_head_can_crowd_it_out() {
     assert!(model.seen.contains(&Seen::TransmitReady), "{:?}", model.seen);
 }
 
-/// A flush is reported when its octets have left, whatever comes after the answer.
+/// A flush is reported when its bytes have left, whatever comes after the response.
 ///
-/// Found: the end of the last answer forgot it.
+/// Found: the end of the last response forgot it.
 #[test]
 fn a_flush_is_reported_even_if_the_channel_closes() {
     for close in ["", "Connection: close\r\n"] {
-        let mut model = Model::new(&Limits::Usual.config(), &[Conduct::Flushed(1)]);
+        let mut model = Model::new(&Limits::Usual.config(), &[Script::Flushed(1)]);
         model.feed(format!("GET / HTTP/1.1\r\nHost: a\r\n{close}\r\n").as_bytes());
-        // The answer is finished before anything is sent.
+        // The response is finished before anything is sent.
         while model.take_output() || model.act() {}
         assert!(!model.seen.contains(&Seen::Flushed));
         model.send(usize::MAX);
@@ -116,11 +120,11 @@ fn a_flush_is_reported_even_if_the_channel_closes() {
     }
 }
 
-/// A 100 is sent at most once, and not after octets of the body, whoever asks for it.
+/// A 100 is sent at most once, and not after bytes of the body, whoever asks for it.
 ///
 /// Found: Continue sent it.
 #[test]
-fn no_continue_after_octets_of_the_body() {
+fn no_continue_after_bytes_of_the_body() {
     for (early, ask) in [(true, Input::Continue), (true, Input::BodyDemand(9)), (false, Input::Continue)] {
         let mut model = Model::new(&Limits::Usual.config(), &[]);
         model.feed(b"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n");

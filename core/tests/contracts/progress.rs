@@ -2,9 +2,12 @@
 
 use proptest::prelude::*;
 
+use super::application::{Script, scripts};
 use super::cases;
-use super::driver::{Conduct, Model, Whims, conducts, limits, whims};
+use super::choices::{Choices, choices};
+use super::limits::limits;
 use super::messages::traffic;
+use super::model::Model;
 use super::states::reach;
 use httpfsm::fsm::Label;
 use httpfsm::{ChannelConfig, Input, Moment, State, Waits};
@@ -20,17 +23,17 @@ proptest! {
     /// Fails if Head does not say that it waits for input.
     #[test]
     fn what_is_waited_for_is_what_helps(
-        octets in traffic(),
+        bytes in traffic(),
         limits in limits(),
-        conducts in conducts(),
-        order in whims(),
+        scripts in scripts(),
+        order in choices(),
         turns in 0usize..200,
     ) {
-        let mut model = Model::new(&limits.config(), &conducts);
-        let mut whims = Whims::new(&order);
+        let mut model = Model::new(&limits.config(), &scripts);
+        let mut choices = Choices::new(&order);
         let mut at = 0;
         for _ in 0..turns {
-            turn(&mut model, &octets, &mut at, &mut whims);
+            turn(&mut model, &bytes, &mut at, &mut choices);
         }
         while model.take_output() {}
         let waits = model.channel.waits_for();
@@ -42,12 +45,12 @@ proptest! {
             let served = [State::WaitResponse, State::Responding, State::Upgraded];
             prop_assert!(served.contains(&model.channel.state()));
         }
-        let choices = usize::from(waits.input()) + usize::from(waits.room()) + usize::from(waits.deadline());
-        if choices == 0 {
+        let ways = usize::from(waits.input()) + usize::from(waits.room()) + usize::from(waits.deadline());
+        if ways == 0 {
             return Ok(());
         }
-        match whims.next() % 3 {
-            0 if waits.input() && whims.next() % 2 == 0 => model.handle(Input::RxEnd).expect("input is waited for"),
+        match choices.next() % 3 {
+            0 if waits.input() && choices.next() % 2 == 0 => model.handle(Input::RxEnd).expect("input is waited for"),
             0 if waits.input() => model.handle(Input::RxData(b"G")).expect("input is waited for"),
             1 if waits.room() => prop_assert!(model.send(1)),
             _ => {
@@ -66,16 +69,16 @@ proptest! {
     /// Fails if Head has no deadline.
     #[test]
     fn a_silent_peer_and_a_silent_application_come_to_an_end(
-        octets in traffic(),
+        bytes in traffic(),
         limits in limits(),
-        conducts in conducts(),
-        order in whims(),
+        scripts in scripts(),
+        order in choices(),
         turns in 0usize..200,
     ) {
-        let mut model = Model::new(&limits.config(), &conducts);
-        let (mut whims, mut at) = (Whims::new(&order), 0);
+        let mut model = Model::new(&limits.config(), &scripts);
+        let (mut choices, mut at) = (Choices::new(&order), 0);
         for _ in 0..turns {
-            turn(&mut model, &octets, &mut at, &mut whims);
+            turn(&mut model, &bytes, &mut at, &mut choices);
         }
         for _ in 0..STEPS {
             while model.take_output() {}
@@ -91,19 +94,19 @@ proptest! {
 
     /// From the end of input, wherever it comes, Closed is a few steps away, and no more input is waited for.
     ///
-    /// Found: a partial head behind a pending answer that was never refused.
+    /// Found: a partial head behind a pending response that was never refused.
     #[test]
     fn the_end_of_input_is_the_end_of_the_channel(
-        octets in traffic(),
+        bytes in traffic(),
         limits in limits(),
-        conducts in conducts(),
-        order in whims(),
+        scripts in scripts(),
+        order in choices(),
         turns in 0usize..200,
     ) {
-        let mut model = Model::new(&limits.config(), &conducts);
-        let (mut whims, mut at) = (Whims::new(&order), 0);
+        let mut model = Model::new(&limits.config(), &scripts);
+        let (mut choices, mut at) = (Choices::new(&order), 0);
         for _ in 0..turns {
-            turn(&mut model, &octets, &mut at, &mut whims);
+            turn(&mut model, &bytes, &mut at, &mut choices);
         }
         let from = model.channel.state();
         if model.handle(Input::RxEnd).is_err() {
@@ -124,7 +127,7 @@ proptest! {
                     "stuck in {:?} from {:?}: {:?}", model.channel.state(), from, model.seen
                 );
                 prop_assert!(model.act(), "the application has nothing to do: {:?}", model.seen);
-                // Each answer has steps of its own.
+                // Each response has steps of its own.
                 steps = 0;
             }
         }
@@ -133,11 +136,11 @@ proptest! {
 }
 
 /// Somebody's turn, whoever it is.
-pub(crate) fn turn(model: &mut Model, octets: &[u8], at: &mut usize, whims: &mut Whims) {
-    match whims.next() % 4 {
+pub(crate) fn turn(model: &mut Model, bytes: &[u8], at: &mut usize, choices: &mut Choices) {
+    match choices.next() % 4 {
         0 => {
-            let n = whims.amount().min(octets.len() - *at);
-            *at += model.feed(&octets[*at..*at + n]);
+            let n = choices.amount().min(bytes.len() - *at);
+            *at += model.feed(&bytes[*at..*at + n]);
         }
         1 => {
             model.take_output();
@@ -146,7 +149,7 @@ pub(crate) fn turn(model: &mut Model, octets: &[u8], at: &mut usize, whims: &mut
             model.act();
         }
         _ => {
-            model.send(whims.amount());
+            model.send(choices.amount());
         }
     }
 }
@@ -156,7 +159,7 @@ pub(crate) fn turn(model: &mut Model, octets: &[u8], at: &mut usize, whims: &mut
 /// Found: deadlines that do not run passed at the end of time, and raised Tick for ever.
 #[test]
 fn the_end_of_time_is_harmless() {
-    let limits = super::driver::Limits::Usual.config();
+    let limits = super::limits::Limits::Usual.config();
     for state in 0..3 {
         let config = httpfsm::ChannelConfig {
             first_byte_timeout: None,
@@ -165,7 +168,7 @@ fn the_end_of_time_is_harmless() {
             inactivity_timeout: None,
             ..limits.clone()
         };
-        let mut model = Model::new(&config, &[Conduct::Early]);
+        let mut model = Model::new(&config, &[Script::Early]);
         if state > 0 {
             model.feed(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
             while model.take_output() {}
@@ -219,11 +222,11 @@ fn the_end_of_input_in_every_state() {
     }
 }
 
-/// The drain deadline answers a request that still waits, and the answer gets out.
+/// The drain deadline answers a request that still waits, and the response gets out.
 ///
 /// Found: it was cut at the moment that made it.
 #[test]
-fn the_answer_at_the_drain_deadline_can_leave() {
+fn the_response_at_the_drain_deadline_can_leave() {
     let mut model = Model::new(&ChannelConfig::default(), &[]);
     model.feed(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     model.handle(Input::GoOut).expect("going out is taken");

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::caller::{Caller, View, Wait, steps};
 use super::cases;
-use super::driver::limits;
+use super::limits::limits;
 use super::messages::traffic;
 
 proptest! {

@@ -1,4 +1,4 @@
-//! What closes a slow peer: a deadline that an octet now and then does not move, and a rate that it must keep.
+//! What closes a slow peer: a deadline that a byte now and then does not move, and a rate that it must keep.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use proptest::prelude::*;
 
 use super::cases;
 
-/// A slow peer: it sends, or reads, one octet at a time.
+/// A slow peer: it sends, or reads, one byte at a time.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Slow {
     /// In a head, in a discard, while lingering: the time is absolute.
@@ -30,7 +30,7 @@ struct Peer {
     channel: Channel,
     slow: Slow,
     begins: State,
-    octets: Box<dyn Iterator<Item = u8>>,
+    bytes: Box<dyn Iterator<Item = u8>>,
 }
 
 impl Peer {
@@ -56,7 +56,7 @@ impl Peer {
         };
         let mut channel = Channel::new(Arc::new(Settings::new(&config)), Facts::default());
         let post: &[u8] = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n";
-        let (head, octets): (&[u8], Box<dyn Iterator<Item = u8>>) = match slow {
+        let (head, bytes): (&[u8], Box<dyn Iterator<Item = u8>>) = match slow {
             Head => (b"G", Box::new(std::iter::repeat(b'G'))),
             Discard | Body => (post, Box::new(std::iter::repeat(b'x'))),
             Linger => (b"\0", Box::new(std::iter::repeat(b'x'))),
@@ -84,7 +84,7 @@ impl Peer {
             Head => {}
         }
         let begins = channel.state();
-        Self { channel, slow, begins, octets }
+        Self { channel, slow, begins, bytes }
     }
 
     fn at(&mut self, millis: u64, input: Input<'_>) -> bool {
@@ -98,19 +98,19 @@ impl Peer {
         self.channel.state() == self.begins
     }
 
-    /// One more octet, in the moment.
-    fn octet(&mut self, millis: u64) {
-        assert!(self.arrives(millis), "an octet is taken in {}", self.channel.state());
+    /// One more byte, in the moment.
+    fn byte(&mut self, millis: u64) {
+        assert!(self.arrives(millis), "a byte is taken in {}", self.channel.state());
     }
 
     fn arrives(&mut self, millis: u64) -> bool {
-        let octet = [self.octets.next().expect("they do not end")];
-        self.at(millis, if self.slow == Read { Input::Sent(1) } else { Input::RxData(&octet) })
+        let byte = [self.bytes.next().expect("they do not end")];
+        self.at(millis, if self.slow == Read { Input::Sent(1) } else { Input::RxData(&byte) })
     }
 }
 
-/// When a peer is closed that moves an octet after each of `gaps`, and then none: told in whole milliseconds and
-/// thousandths of an octet.
+/// When a peer is closed that moves a byte after each of `gaps`, and then none: told in whole milliseconds and
+/// thousandths of a byte.
 fn closed_at(slow: Slow, timeout: u64, rate: u64, gaps: &[u64]) -> u64 {
     let mut now = 0;
     let mut allowance = timeout * rate.max(1);
@@ -148,7 +148,7 @@ fn is_closed_at(slow: Slow, timeout: u64, rate: u32, gaps: &[u64]) -> Result<u64
         }
         now += gap;
         prop_assert!(peer.lives(now), "closed before {} ms, {} were right", now, expected);
-        peer.octet(now);
+        peer.byte(now);
     }
     prop_assert_eq!(peer.channel.deadline(), Some(Moment::from_millis(expected)));
     prop_assert!(peer.lives(expected - 1), "closed before {} ms", expected);
@@ -159,9 +159,9 @@ fn is_closed_at(slow: Slow, timeout: u64, rate: u32, gaps: &[u64]) -> Result<u64
 proptest! {
     #![proptest_config(cases(256))]
 
-    /// Whatever the pace, the channel is closed in the millisecond that a bucket of octets, kept by hand, runs dry.
+    /// Whatever the pace, the channel is closed in the millisecond that a bucket of bytes, kept by hand, runs dry.
     ///
-    /// Fails if an octet saves time up beyond the timeout, and if an octet restarts a deadline.
+    /// Fails if a byte saves time up beyond the timeout, and if a byte restarts a deadline.
     #[test]
     fn a_slow_peer_is_closed_to_the_millisecond(
         slow in slow(),
@@ -172,10 +172,10 @@ proptest! {
         is_closed_at(slow, timeout, rate, &gaps)?;
     }
 
-    /// However coarse the ticks are, and even if octets come between them only: the first call at the deadline or after
+    /// However coarse the ticks are, and even if bytes come between them only: the first call at the deadline or after
     /// it closes, and none before it does.
     ///
-    /// Fails if an octet is taken before the deadline is looked at, and if a deadline counts from the tick before.
+    /// Fails if a byte is taken before the deadline is looked at, and if a deadline counts from the tick before.
     #[test]
     fn a_slow_peer_is_closed_within_a_tick(
         slow in slow(),
@@ -192,7 +192,7 @@ proptest! {
         let (mut now, mut next_tick) = (0, period);
         for gap in gaps {
             now += gap;
-            // Far ticks between octets change nothing, so a few of them are enough.
+            // Far ticks between bytes change nothing, so a few of them are enough.
             next_tick = next_tick.max((now - gap).saturating_sub(3 * period) / period * period);
             let last = now.min(expected + period);
             if (last - next_tick.min(last)) / period > 50 {
@@ -207,21 +207,21 @@ proptest! {
             }
             if now >= expected {
                 peer.arrives(now);
-                prop_assert!(peer.channel.state() != peer.begins, "an octet at {} of {}", now, expected);
+                prop_assert!(peer.channel.state() != peer.begins, "a byte at {} of {}", now, expected);
                 return Ok(());
             }
-            peer.octet(now);
-            prop_assert_eq!(peer.channel.state(), peer.begins, "an octet at {} of {}", now, expected);
+            peer.byte(now);
+            prop_assert_eq!(peer.channel.state(), peer.begins, "a byte at {} of {}", now, expected);
         }
         let late = expected.next_multiple_of(period);
         prop_assert!(!peer.lives(late), "{} of {}", late, expected);
     }
 
-    /// One octet each time that one millisecond is left: every deadline but one without a rate closes that soon.
+    /// One byte each time that one millisecond is left: every deadline but one without a rate closes that soon.
     ///
-    /// Fails if an octet restarts a deadline.
+    /// Fails if a byte restarts a deadline.
     #[test]
-    fn an_octet_before_each_timeout_does_not_keep_a_channel(
+    fn a_byte_before_each_timeout_does_not_keep_a_channel(
         slow in slow(),
         timeout in 2u64..20_000,
         rate in 1u32..5_000,
@@ -231,7 +231,7 @@ proptest! {
         prop_assume!(gap * u64::from(rate) > 1_000);
         let gaps = vec![gap; 5_000];
         let closed = is_closed_at(slow, timeout, rate, &gaps)?;
-        // What each gap uses up beyond what its octet earns runs the time out.
+        // What each gap uses up beyond what its byte earns runs the time out.
         let lost = gap * u64::from(rate) - 1_000;
         let most = timeout * u64::from(rate) / lost + 2;
         prop_assert!(closed <= most * timeout, "{} ms, {} gaps were right", closed, most);
@@ -250,7 +250,7 @@ fn an_application_at_work_does_not_keep_a_slow_peer() {
     for slow in [Read, Body] {
         let mut peer = Peer::new(slow, 1_000, 100);
         if slow == Read {
-            // The answer whose time is judged is a streamed one here.
+            // The response whose time is judged is a streamed one here.
             let unsent = peer.channel.unsent_len();
             assert!(peer.at(0, Input::Sent(unsent)));
             assert!(peer.at(0, Input::RxData(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")));

@@ -4,14 +4,14 @@ use proptest::prelude::*;
 
 use super::caller::{Caller, Outcome, Step, View, steps, steps_for_loans};
 use super::cases;
-use super::driver::limits;
-use super::messages::{Octets, traffic};
+use super::limits::limits;
+use super::messages::{ByteString, traffic};
 use httpfsm::ChannelConfig;
 use httpfsm::channel::Loan;
 
 type Recording = Vec<(Outcome, View)>;
 
-fn record(config: &ChannelConfig, traffic: &Octets, steps: &[Step]) -> Recording {
+fn record(config: &ChannelConfig, traffic: &ByteString, steps: &[Step]) -> Recording {
     let mut caller = Caller::new(config, traffic);
     steps.iter().map(|step| caller.step(step)).collect()
 }
@@ -19,7 +19,7 @@ fn record(config: &ChannelConfig, traffic: &Octets, steps: &[Step]) -> Recording
 proptest! {
     #![proptest_config(cases(256))]
 
-    /// Fed again, a recording gives the same outputs and octets, call by call.
+    /// Fed again, a recording gives the same outputs and bytes, call by call.
     ///
     /// Fails if a counter outside the channel shows.
     #[test]
@@ -30,7 +30,7 @@ proptest! {
 
     /// A loan that comes and goes changes nothing that can be seen.
     ///
-    /// Fails if a lent buffer comes back with octets in it, or what is kept is copied from the wrong place.
+    /// Fails if a lent buffer comes back with bytes in it, or what is kept is copied from the wrong place.
     #[test]
     fn a_loan_does_not_show(
         traffic in traffic(),

@@ -89,7 +89,7 @@ def row(folder, files, uncovered):
     tests = {path for source in sources.rglob("*.rs") for path in test_modules(source)}
     lines = lines_run = sides = sides_taken = 0
     for path in sorted(files):
-        if sources not in path.parents or path in tests:
+        if sources not in path.parents or any(test in (path, *path.parents) for test in tests):
             continue
         text = path.read_text().splitlines()
         skipped = under_cfg_test(text)
@@ -114,10 +114,10 @@ def share(part, whole):
 
 
 def test_modules(source):
-    """The files of the modules that a file declares under #[cfg(test)]."""
+    """The files of the modules that a file declares under #[cfg(test)], and the folders of their own modules."""
     inside = source.parent if source.name == "lib.rs" else source.with_suffix("")
     names = re.findall(r"#\[cfg\(test\)\]\n(?:pub\S* )?mod (\w+);", source.read_text())
-    return [inside / f"{name}.rs" for name in names]
+    return [inside / f"{name}{suffix}" for name in names for suffix in (".rs", "")]
 
 
 def under_cfg_test(text):

@@ -10,7 +10,11 @@ use crate::check::{entries, folder};
 const TESTS_ELSEWHERE: [(&str, &str, &str); 20] = [
     ("D1", "server/tests/program/faults/drips.rs", "every_drip_ends_at_its_deadline_while_others_are_served"),
     ("D3", "server/tests/program/faults/memory.rs", "slow_peers_cost_no_more_memory_than_the_limits_say"),
-    ("D4", "transport/tests/driver.rs", "of_a_million_requests_whose_responses_nobody_reads_few_get_one"),
+    (
+        "D4",
+        "transport/tests/driver/handlers.rs",
+        "of_a_million_requests_whose_responses_nobody_reads_few_get_one",
+    ),
     ("D8", "transport/tests/cost.rs", "twice_the_octets_cost_twice_as_much_however_small_the_pieces"),
     ("D9", "core/src/channel/cost.rs", "the_cost_is_linear"),
     ("D10", "server/tests/program/faults/cost.rs", "twice_the_flood_costs_twice_the_time"),
@@ -30,7 +34,7 @@ const TESTS_ELSEWHERE: [(&str, &str, &str); 20] = [
     ("D16", "server/tests/program/hostile.rs", "a_crowd_of_slow_peers_does_not_keep_a_healthy_one_waiting"),
     ("D17", "transport-tokio/tests/panics.rs", "panics_cost_no_place_and_leave_nothing_behind"),
     ("D17", "transport-tokio/tests/smoke.rs", "a_panic_is_answered_and_the_others_go_on"),
-    ("D17", "transport/tests/driver.rs", "a_panic_is_a_500_and_its_text_is_told_only_if_allowed"),
+    ("D17", "transport/tests/driver/handlers.rs", "a_panic_is_a_500_and_its_text_is_told_only_if_allowed"),
     ("D18", "transport-tokio/tests/level1.rs", "an_echo_loses_nothing_when_its_futures_are_dropped"),
     ("D18", "transport-kit/src/scripts/endings.rs", "cancellations"),
     ("D18", "transport/src/driver/gives_back.rs", "of_requests_that_are_answered_late"),

@@ -1,0 +1,226 @@
+//! Request bodies: read as they arrive or whole, with backpressure, and with the 100 that asks for them.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
+
+use bytes::Bytes;
+use httpfsm::config::{Bodies, ServerConfig};
+use httpfsm::handler::{Body, Frame, Request, Response};
+use httpfsm::status::Status;
+use httpfsm_transport::memory::MemoryServer;
+
+use crate::support::{GET, Gate, serve};
+
+#[test]
+fn a_body_is_read_as_it_arrives() {
+    let mut server = serve(|mut request: Request| async move { request.body().collect(100).await });
+    let client = server.connect().unwrap();
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n");
+    server.run();
+    client.send("01");
+    server.run();
+    assert_eq!(client.take_text(), "");
+    client.send("234");
+    server.run();
+    assert!(client.take_text().ends_with("\r\n\r\n01234"));
+}
+
+#[test]
+fn continue_is_sent_when_the_body_is_read() {
+    let mut server = serve(|mut request: Request| async move {
+        match request.path() {
+            "/refuse" => Ok(Bytes::from_static(b"no")),
+            _ => request.body().collect(100).await,
+        }
+    });
+    let client = server.connect().unwrap();
+    let head = "HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n";
+    client.send(format!("POST / {head}"));
+    server.run();
+    assert_eq!(client.take_text(), "HTTP/1.1 100 Continue\r\n\r\n");
+    client.send("ok");
+    server.run();
+    assert!(client.take_text().ends_with("\r\n\r\nok"));
+
+    client.send(format!("POST /refuse {head}"));
+    server.run();
+    let response = client.take_text();
+    assert!(response.starts_with("HTTP/1.1 200 ") && response.contains("Connection: close"), "{response}");
+}
+
+#[test]
+fn a_body_whose_100_was_refused_is_closed_to_its_reader() {
+    let mut server = serve(|mut request: Request| async move {
+        request.refuse_expect();
+        request.body().collect(100).await
+    });
+    let client = server.connect().unwrap();
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n");
+    server.run();
+    let response = client.take_text();
+    assert!(response.starts_with("HTTP/1.1 503 ") && !response.contains("100 Continue"), "{response}");
+}
+
+#[test]
+fn a_slow_reader_stops_the_source_and_a_slow_source_the_reader() {
+    let pulled = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&pulled);
+    let mut server = serve(move |_: Request| {
+        let count = Arc::clone(&count);
+        async move {
+            let mut left = 1000;
+            Response::new(Status::OK).with_body(Body::from_fn(move |_| {
+                count.fetch_add(1, Ordering::SeqCst);
+                left -= 1;
+                Poll::Ready(if left == 0 { Frame::End } else { Frame::Data(Bytes::from(vec![b'x'; 10_000])) })
+            }))
+        }
+    });
+    let client = server.connect().unwrap();
+    client.send(GET);
+    server.run();
+    let held = pulled.load(Ordering::SeqCst);
+    assert!(held < 20, "{held} pieces were pulled for 64 KiB on the way and 64 KiB of room");
+    let mut received = 0;
+    loop {
+        let bytes = client.take();
+        if bytes.is_empty() {
+            break;
+        }
+        received += bytes.len();
+        server.run();
+    }
+    assert_eq!(pulled.load(Ordering::SeqCst), 1000);
+    assert!(received > 9_990_000, "{received}");
+}
+
+#[test]
+fn an_unread_upload_stops_at_the_window() {
+    let gate = Gate::default();
+    let waiting = gate.clone();
+    let mut server = serve(move |mut request: Request| {
+        let gate = waiting.clone();
+        async move {
+            let first = request.body().next_data().await.map(|first| first.map(|bytes| bytes.len()));
+            gate.wait().await;
+            let rest = request.body().collect(10 << 20).await.map_or(0, |bytes| bytes.len());
+            format!("{}", first.unwrap().unwrap() + rest)
+        }
+    });
+    let client = server.connect().unwrap();
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n");
+    client.send(vec![b'x'; 1_000_000]);
+    server.run();
+    assert_eq!(client.take_text(), "");
+    gate.open();
+    server.run();
+    assert!(client.take_text().ends_with("\r\n\r\n1000000"));
+}
+
+#[test]
+fn an_echo_streams_both_ways_with_its_trailers() {
+    let mut server =
+        serve(|mut request: Request| async move { Response::new(Status::OK).with_body(request.take_body()) });
+    let client = server.connect().unwrap();
+    let piece = "0123456789abcdef".repeat(1000);
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+    let mut response = String::new();
+    for _ in 0..50 {
+        client.send(format!("{:x}\r\n{piece}\r\n", piece.len()));
+        server.run();
+        response += &client.take_text();
+    }
+    client.send("0\r\nX-Sum: 5\r\n\r\n");
+    server.run();
+    response += &client.take_text();
+    assert!(response.len() > 50 * piece.len(), "{}", response.len());
+    assert!(response.ends_with("\r\n0\r\nX-Sum: 5\r\n\r\n"), "{}", &response[response.len() - 100..]);
+}
+
+#[test]
+fn a_body_of_tiny_pieces_is_one_piece_for_a_reader_that_was_away() {
+    let gate = Gate::default();
+    let waiting = gate.clone();
+    let mut server = serve(move |mut request: Request| {
+        let gate = waiting.clone();
+        async move {
+            let body = request.body();
+            let _ = poll_fn(|cx| Poll::Ready(body.poll_data(cx).is_ready())).await;
+            gate.wait().await;
+            let bytes = body.next_data().await.map(Result::unwrap);
+            format!("{}", bytes.map_or(0, |bytes| bytes.len()))
+        }
+    });
+    let client = server.connect().unwrap();
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 300\r\n\r\n");
+    server.run();
+    for _ in 0..300 {
+        client.send("x");
+        server.run();
+    }
+    gate.open();
+    server.run();
+    let response = client.take_text();
+    assert!(response.ends_with("\r\n\r\n300"), "{response}");
+}
+
+#[test]
+fn whole_bodies_reach_the_handler_at_once_from_memory_or_from_a_file() {
+    let mut config = ServerConfig::default();
+    config.channel.bodies = Some(Bodies::Whole);
+    config.channel.inbuf_overflow = 1000;
+    let calls = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&calls);
+    let mut server = MemoryServer::new(config, move |mut request: Request| {
+        count.fetch_add(1, Ordering::SeqCst);
+        async move {
+            let length = request.body().length();
+            let bytes = request.body().collect(10 << 20).await?;
+            let sum: u64 = bytes.iter().map(|&byte| u64::from(byte)).sum();
+            Ok::<_, httpfsm::handler::CollectError>(format!("{length:?} {} {sum}", bytes.len()))
+        }
+    });
+    for length in [10, 1000, 1001, 300_000, 3_000_000] {
+        let client = server.connect().unwrap();
+        client.send(format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n"));
+        let body: Vec<u8> = (0..length).map(|at| (at % 251) as u8).collect();
+        let sum: u64 = body.iter().map(|&byte| u64::from(byte)).sum();
+        client.send(&body[..5]);
+        server.run();
+        let before = calls.load(Ordering::SeqCst);
+        client.send(&body[5..]);
+        server.run();
+        assert_eq!(calls.load(Ordering::SeqCst), before + 1);
+        let response = client.take_text();
+        assert!(response.ends_with(&format!("\r\n\r\nSome({length}) {length} {sum}")), "{response}");
+    }
+}
+
+#[test]
+fn a_whole_body_in_chunks_has_a_length_and_its_trailers() {
+    for overflow in [3, 0] {
+        let mut config = ServerConfig::default();
+        config.channel.bodies = Some(Bodies::Whole);
+        config.channel.inbuf_overflow = overflow;
+        let mut server = MemoryServer::new(config, |mut request: Request| async move {
+            let length = request.body().length();
+            let bytes = request.body().collect(100).await.unwrap();
+            format!("{length:?} {bytes:?} {:?}", request.trailers())
+        });
+        for (chunks, expected) in [
+            ("0\r\n\r\n", r#"Some(0) b"" None"#),
+            ("4\r\nabcd\r\n0\r\n\r\n", r#"Some(4) b"abcd" None"#),
+            ("4\r\nabcd\r\n0\r\nX-Sum: 7\r\n\r\n", r#"Some(4) b"abcd" Some({"X-Sum": "7"})"#),
+            ("0\r\nX-Sum: 7\r\n\r\n", r#"Some(0) b"" Some({"X-Sum": "7"})"#),
+        ] {
+            let client = server.connect().unwrap();
+            client.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+            client.send(chunks);
+            server.run();
+            let response = client.take_text();
+            assert!(response.ends_with(&format!("\r\n\r\n{expected}")), "{overflow}: {response}");
+        }
+    }
+}

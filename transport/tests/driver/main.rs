@@ -1,0 +1,11 @@
+//! The driver on the in-memory transport: what goes in, what comes out, and what is given back.
+#![allow(clippy::unwrap_used)]
+
+mod bodies;
+mod connection_lost;
+mod drain;
+mod handlers;
+mod limits;
+mod subscriber;
+mod support;
+mod upgrades;

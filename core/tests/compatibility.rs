@@ -27,7 +27,7 @@ fn place_of(prefix: &str) -> Option<&'static str> {
         "positions" => "core/tests/positions.rs",
         "responses" => "core/tests/responses",
         "server" => "core/tests/server.rs",
-        "tokio" => "transport-tokio/tests/compatibility.rs",
+        "tokio" => "transport-tokio/tests/compatibility",
         _ => return None,
     })
 }
@@ -155,7 +155,7 @@ fn every_test_on_a_socket_is_of_a_row() {
     let document = document();
     let named: BTreeSet<_> =
         tests_of(&document).into_iter().filter(|test| test.0 == "tokio").map(|test| test.1).collect();
-    for name in functions(&source_of("transport-tokio/tests/compatibility.rs")) {
+    for name in functions(&source_of("transport-tokio/tests/compatibility")) {
         assert!(named.contains(name.as_str()), "{name} is in no row");
     }
 }

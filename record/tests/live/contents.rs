@@ -1,0 +1,129 @@
+//! What a recording has: error pages, trailers, the jitter of the age, and the events of a connection that is pulled.
+
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use httpfsm::channel::{Channel, Facts, Settings};
+use httpfsm::config::{ChannelConfig, ErrorPage, ErrorPages, ServerConfig};
+use httpfsm::fields::Fields;
+use httpfsm::handler::ConnectionInfo;
+use httpfsm::input::Input;
+use httpfsm::output::Output;
+use httpfsm::peer::Peer;
+use httpfsm::response::ResponseRef;
+use httpfsm::status::Status;
+use httpfsm::time::{Date, Moment, Now};
+use httpfsm_record::{FileRecorder, Options, Recording, Which, replay};
+use httpfsm_transport::memory::pair;
+use httpfsm_transport::{Connection, Event, Opened, Recorder, Tape, Timer, Wire, block_on};
+
+use crate::support::{GET, application, recorded, recordings, session};
+
+#[test]
+fn error_pages_are_recorded_and_replay_without_their_function() {
+    let pages = ErrorPages::new(|error| ErrorPage {
+        content_type: "application/json".into(),
+        body: format!("{{\"rule\":\"{:?}\"}}", error.rule).into_bytes().into(),
+    });
+    let mut config = ServerConfig::default();
+    config.channel.error_pages = Some(pages);
+    let all = recorded(config, Options::default(), application, |server, _| {
+        for request in ["GET /fail HTTP/1.1\r\nHost: a\r\n\r\n", "G@T\r\n\r\n", "GET / HTTP/1.1\r\n\r\n"] {
+            let client = server.connect().unwrap();
+            client.send(request);
+            server.run();
+        }
+    });
+    assert_eq!(all.len(), 3);
+    for recording in all {
+        assert!(recording.contains("{\"page\":"), "{recording}");
+        assert_eq!(replay(recording.as_bytes()).unwrap().end, "over");
+        let without: Vec<_> =
+            recording.split_inclusive('\n').filter(|line| !line.contains("\"page\":")).collect();
+        assert_eq!(replay(without.concat().as_bytes()).unwrap().end, "page");
+    }
+}
+
+#[test]
+fn the_trailers_of_a_response_are_recorded() {
+    let recording = session(Options::default(), &[b"GET /stream HTTP/1.1\r\nHost: a\r\n\r\n"]);
+    let finish = recording.lines().find(|line| line.contains(r#""in":"Finish""#)).unwrap();
+    assert!(finish.contains(r#"["X-Sum","3"]"#), "{finish}");
+    let sent = recording.contains("0\\r\\nX-Sum: 3\\r\\n\\r\\n");
+    assert!(sent, "{recording}");
+    assert_eq!(replay(recording.as_bytes()).unwrap().end, "over");
+}
+
+#[test]
+fn the_jitter_of_a_connections_age_is_recorded() {
+    let config = ChannelConfig { connection_age: Some(Duration::from_secs(10)), ..ChannelConfig::default() };
+    let settings = Arc::new(Settings::new(&config));
+    let (peername, sockname) = (Peer::Unix(None), Peer::Unix(None));
+    let info = ConnectionInfo { peername, sockname, scheme: "http".into(), channel: "mine".to_owned() };
+    let answered = |age_jitter| {
+        let facts = Facts { age_jitter };
+        let mut channel = Channel::new(Arc::clone(&settings), facts);
+        let mut recording =
+            Recording::new(&Opened { info: &info, settings: &settings, facts }, &Options::default());
+        let now = Now::new(Moment::from_millis(12_000), &Date::EPOCH);
+        let fields = Fields::new();
+        let inputs =
+            [Input::RxData(GET.as_bytes()), Input::HttpResponse(ResponseRef::new(Status::OK, &fields, b""))];
+        for input in inputs {
+            recording.input(&now, &input);
+            let taken = channel.handle(&now, input);
+            recording.taken(&taken, &channel);
+            while let Some(output) = channel.next_output() {
+                recording.output(&output);
+                if matches!(output, Output::HttpRequest) {
+                    recording.request(channel.request());
+                }
+            }
+        }
+        recording.finish();
+        (channel.unsent_len(), recording.take())
+    };
+    let (plain, _) = answered(Duration::ZERO);
+    let (jittered, recording) = answered(Duration::from_secs(5));
+    assert_ne!(plain, jittered, "the jitter keeps it open");
+    assert_eq!(replay(&recording[..]).unwrap().end, "over");
+}
+
+/// A timer that never rings.
+struct Never;
+
+impl Timer for Never {
+    fn poll_until(&mut self, _cx: &mut Context<'_>, _at: Instant) -> Poll<()> {
+        Poll::Pending
+    }
+}
+
+#[test]
+fn a_connection_that_is_pulled_event_by_event_is_recorded_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let recorder = FileRecorder::new(folder.path(), Options::default(), 1).unwrap();
+    recorder.record(Which::All);
+    let (settings, facts) = (Arc::new(Settings::new(&ChannelConfig::default())), Facts::default());
+    let (peername, sockname) = (Peer::Unix(None), Peer::Unix(None));
+    let info = ConnectionInfo { peername, sockname, scheme: "http".into(), channel: "mine".to_owned() };
+    let tape = recorder.open(&Opened { info: &info, settings: &settings, facts }).unwrap();
+
+    let (mut near, far) = pair(2_000);
+    let mut connection = Connection::new(far, Never, settings, facts);
+    connection.record(tape);
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(near.poll_write(&mut cx, GET.as_bytes()).is_ready());
+    assert!(near.poll_close_write(&mut cx).is_ready());
+    block_on(async {
+        while let Some(event) = connection.next_event().await {
+            if let Event::Request = event {
+                connection.respond(ResponseRef::new(Status::OK, &Fields::new(), b"fine")).unwrap();
+            }
+        }
+    });
+    drop(connection);
+    let all = recordings(&recorder, folder.path());
+    assert!(all[0].contains("fine") && all[0].contains("HttpChannelClosed"), "{}", all[0]);
+    assert_eq!(replay(all[0].as_bytes()).unwrap().end, "over");
+}

@@ -1,0 +1,9 @@
+//! Live channels are recorded on the in-memory transport, and replayed.
+#![allow(clippy::unwrap_used)]
+
+mod any_session;
+mod contents;
+mod recorder;
+mod replays;
+mod secrets;
+mod support;

@@ -1,0 +1,73 @@
+//! What a recording hides, and who can read it.
+
+use std::fs;
+use std::sync::Arc;
+
+use httpfsm::config::ServerConfig;
+use httpfsm_record::{FileRecorder, Options, Which, replay};
+use httpfsm_transport::memory::MemoryServer;
+
+use crate::support::{GET, application, session};
+
+#[test]
+fn no_secret_is_in_a_recording_wherever_its_head_is_cut() {
+    let request = "POST /login HTTP/1.1\r\nHost: a\r\nAuthorization: Basic secret\r\nProxy-Authorization: secret\r\n\
+        Cookie: a=secret;b=secret\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nCookie: secret\r\n\r\n\
+        GET /hints HTTP/1.1\r\nHost: a\r\nCOOKIE:secret\r\n\r\n";
+    for cut in 0..=request.len() {
+        let (left, right) = request.as_bytes().split_at(cut);
+        let options = Options {
+            masked: [&httpfsm_record::MASKED[..], &["X-Key"]]
+                .concat()
+                .iter()
+                .map(|n| n.to_string())
+                .collect(),
+            ..Options::default()
+        };
+        let recording = session(options, &[left, right]);
+        assert!(!recording.contains("ecre"), "cut at {cut}: {recording}");
+        assert!(recording.contains("Set-Cookie: xxxxxxxxxxx xxxxxx"), "cut at {cut}: {recording}");
+        assert_eq!(replay(recording.as_bytes()).unwrap().end, "over", "cut at {cut}");
+    }
+}
+
+#[test]
+fn a_response_that_shows_the_head_of_its_request_shows_no_secret() {
+    let get = b"GET /headers HTTP/1.1\r\nHost: a\r\nAuthorization: Basic secret\r\n\r\n";
+    let head = [b"HEAD", &get[3..]].concat();
+    let post = b"POST /pipe HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n:1\n\r\n";
+    let rest = b"11\r\nA: b\nCookie: hush\r\n3\r\nhus\r\n0\r\n\r\n";
+    let recording = session(Options::default(), &[get, &head, post, rest]);
+    assert!(!recording.contains("secret"), "{recording}");
+    assert!(recording.contains(r#""octets":"Host: a\nAuthorization: xxxxx xxxxxx\n""#), "{recording}");
+    assert_eq!(replay(recording.as_bytes()).unwrap().end, "over");
+}
+
+#[test]
+fn bodies_can_be_hidden_and_replay_all_the_same() {
+    let options = Options { mask_bodies: true, ..Options::default() };
+    let chunks =
+        b"POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n6\r\nsecret\r\n0\r\n\r\n";
+    let length = b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nsecret";
+    let recording = session(options, &[chunks, length]);
+    assert!(!recording.contains("secret"), "{recording}");
+    assert_eq!(replay(recording.as_bytes()).unwrap().end, "over");
+}
+
+#[test]
+#[cfg(unix)]
+fn only_the_user_can_read_a_recording() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let folder = tempfile::tempdir().unwrap();
+    let recorder = FileRecorder::new(folder.path(), Options::default(), 1).unwrap();
+    recorder.record(Which::All);
+    let tapes = Some(Arc::new(recorder.clone()) as _);
+    let mut server = MemoryServer::recorded(ServerConfig::default(), 3_000, None, tapes, application);
+    server.connect().unwrap().send(GET);
+    server.run();
+    drop(server);
+    recorder.flush();
+    let file = fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap();
+    assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+}

@@ -1,0 +1,94 @@
+//! An application, and servers that serve it under a recorder.
+
+use std::convert::Infallible;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use httpfsm::config::ServerConfig;
+use httpfsm::fields::Fields;
+use httpfsm::handler::{Handler, Request, Response};
+use httpfsm_record::{FileRecorder, Options, Which};
+use httpfsm_transport::memory::MemoryServer;
+use httpfsm_transport::written;
+
+pub(crate) const GET: &str = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+/// Answers in every way that there is.
+pub(crate) async fn application(mut request: Request) -> Response {
+    let response = Response::text("Hello, world!");
+    match request.path() {
+        "/echo" => match request.body().collect(1 << 20).await {
+            Ok(body) => Response::octets(body),
+            Err(error) => Response::text(error.to_string()),
+        },
+        "/pipe" => Response::octets(request.take_body()),
+        "/headers" => {
+            let lines =
+                request.fields().map(|field| format!("{}: {}\n", field.name, field.value.escape_ascii()));
+            Response::text(lines.collect::<String>())
+        }
+        "/large" => Response::octets(Bytes::from(vec![b'L'; 100_000])),
+        "/stream" => Response::octets(written(|mut body| async move {
+            body.trailers(Fields::new().with("X-Sum", "3").unwrap());
+            for _ in 0..5 {
+                body.data(vec![b's'; 3_000]).await;
+                body.flush().await;
+            }
+            Ok::<(), Infallible>(())
+        })),
+        "/hints" => {
+            request.early_hints(Fields::new().with("Set-Cookie", "early=secret").unwrap());
+            response
+        }
+        "/login" => response.with_field("Set-Cookie", "sid=secret; Path=/").with_field("X-Key", "secret"),
+        "/fail" => panic!("as it must"),
+        "/never" => std::future::pending().await,
+        "/close" => response.with_close(),
+        _ => response,
+    }
+}
+
+/// What was recorded, in order of the channels' numbers.
+pub(crate) fn recordings(recorder: &FileRecorder, folder: &Path) -> Vec<String> {
+    recorder.flush();
+    let mut names: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    names.sort_by_key(|name| (name.as_os_str().len(), name.clone()));
+    names.iter().map(|name| fs::read_to_string(name).unwrap()).collect()
+}
+
+/// Serves under a recorder, does `what`, drops the server; what was recorded.
+pub(crate) fn recorded<H: Handler>(
+    config: ServerConfig,
+    options: Options,
+    handler: H,
+    what: impl FnOnce(&mut MemoryServer<H>, &FileRecorder),
+) -> Vec<String> {
+    let folder = tempfile::tempdir().unwrap();
+    let recorder = FileRecorder::new(folder.path(), options, 100).unwrap();
+    recorder.record(Which::All);
+    let tapes = Some(Arc::new(recorder.clone()) as _);
+    let mut server = MemoryServer::recorded(config, 3_000, None, tapes, handler);
+    what(&mut server, &recorder);
+    drop(server);
+    recordings(&recorder, folder.path())
+}
+
+/// One connection that sends these pieces and takes everything.
+pub(crate) fn session(options: Options, pieces: &[&[u8]]) -> String {
+    let mut all = recorded(ServerConfig::default(), options, application, |server, _| {
+        let client = server.connect().unwrap();
+        for piece in pieces {
+            client.send(piece);
+            server.run();
+            while !client.take().is_empty() {
+                server.run();
+            }
+        }
+        client.close_write();
+        server.run();
+    });
+    assert_eq!(all.len(), 1);
+    all.remove(0)
+}

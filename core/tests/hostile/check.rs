@@ -8,8 +8,7 @@ use std::thread;
 
 use httpfsm::Input;
 
-use crate::corpus;
-use crate::corpus::{Act, Application, End, Entry, Step, shown};
+use crate::corpus::{self, Act, Application, End, Entry, Step, shown};
 use crate::cut::Cut;
 use crate::player::Player;
 
@@ -17,7 +16,7 @@ use crate::player::Player;
 pub(crate) const PROBE: &str = "GET /probe HTTP/1.1\r\nHost: a\r\n\r\n";
 
 /// Inputs from the end of the peer's input to the end of the channel.
-pub(crate) const STEPS_TO_THE_END: usize = 16;
+const STEPS_TO_THE_END: usize = 16;
 
 pub(crate) fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hostile")

@@ -1,7 +1,6 @@
 //! The form of an entry: what is read, and what is refused with its line.
 
-use crate::corpus;
-use crate::corpus::Step;
+use crate::corpus::{self, Step};
 
 #[test]
 fn what_is_no_entry_is_refused_with_its_line() {

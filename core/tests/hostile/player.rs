@@ -12,7 +12,7 @@ use crate::corpus::{Application, Entry, Place, Step};
 use crate::cut::Cut;
 
 /// Outputs that one input may have, but for the requests and bodies that it carries.
-pub(crate) const OUTPUTS: usize = 64;
+const OUTPUTS: usize = 64;
 
 /// A connection to a channel: the peer, the wire, the application and the clock.
 pub(crate) struct Player<'e> {

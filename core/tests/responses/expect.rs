@@ -4,6 +4,7 @@ use httpfsm::{BodyRef, CloseReason, Fields, Input, Rule, State, Status};
 
 use crate::rig::{GET, Rig, Seen, post, statuses};
 
+/// A POST that waits for a 100 before it sends `length` bytes.
 fn expect(length: usize) -> String {
     format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\nExpect: 100-continue\r\n\r\n")
 }

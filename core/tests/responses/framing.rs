@@ -8,6 +8,7 @@ use crate::rig::{GET, Rig, Seen};
 use crate::support::Content::{ByBytes, Declared, DeclaredStream, Empty, Known, Slice, Unknown};
 use crate::support::{Content, GET_10, GET_10_KEEP, GET_CLOSE, HEAD, ORIGIN, fields, response_to};
 
+/// For each content, the response is the status line, the fields of the channel, and then `tail`.
 #[track_caller]
 fn frames(request: &str, status: u16, contents: &[Content], tail: &str, state: State) {
     let version = if request.contains("HTTP/1.0") { "1.0" } else { "1.1" };
@@ -18,6 +19,7 @@ fn frames(request: &str, status: u16, contents: &[Content], tail: &str, state: S
     }
 }
 
+/// The contents whose length is known at the head.
 const LENGTH_KNOWN: &[Content] = &[Slice, Declared, ByBytes, Known, DeclaredStream];
 
 #[test]

@@ -4,11 +4,11 @@ use bytes::Bytes;
 use httpfsm::{BodyRef, Fields, Input, State, Status};
 
 use crate::rig::Rig;
-
 use Content::{ByBytes, Declared, DeclaredStream, Empty, Known, Slice, Unknown};
 
 /// What the channel puts before `Connection` and the framing.
 pub(crate) const ORIGIN: &str = "Server: httpfsm\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\n";
+
 pub(crate) const GET_10: &str = "GET / HTTP/1.0\r\n\r\n";
 pub(crate) const GET_10_KEEP: &str = "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n";
 pub(crate) const GET_CLOSE: &str = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
@@ -16,6 +16,7 @@ pub(crate) const HEAD: &str = "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n";
 pub(crate) const CONNECT: &str = "CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n";
 pub(crate) const UPGRADE: &str = "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n";
 
+/// These field lines: name and value.
 pub(crate) fn fields(lines: &[(&str, &str)]) -> Fields {
     let mut fields = Fields::new();
     for (name, value) in lines {
@@ -24,6 +25,7 @@ pub(crate) fn fields(lines: &[(&str, &str)]) -> Fields {
     fields
 }
 
+/// The input is not accepted, and changes neither the state nor what is to be sent.
 #[track_caller]
 pub(crate) fn refuses(rig: &mut Rig, input: Input<'_>) {
     let event = input.event();
@@ -37,15 +39,23 @@ pub(crate) fn refuses(rig: &mut Rig, input: Input<'_>) {
 /// How the application gives its five bytes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Content {
+    /// There are none.
     Empty,
+    /// At once, by copy.
     Slice,
+    /// The same, with a Content-Length of the application's own.
     Declared,
+    /// At once, by reference.
     ByBytes,
+    /// In pieces, of a known length.
     Known,
+    /// In pieces, with a Content-Length of the application's own.
     DeclaredStream,
+    /// In pieces, of an unknown length.
     Unknown,
 }
 
+/// What the peer reads in response to `request`, and the state of the channel then.
 #[track_caller]
 pub(crate) fn response_to(request: &str, status: u16, content: Content) -> (String, State) {
     let status = Status::new(status).expect("a status");

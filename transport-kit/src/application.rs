@@ -16,6 +16,7 @@ use httpfsm::request::FieldRef;
 use httpfsm::status::Status;
 use httpfsm_transport::{BodyReader, Job, Spawner, block_on};
 
+use crate::memory::Jobs;
 use crate::record::{Diary, Record};
 use crate::sum::{Sum, pattern};
 
@@ -25,11 +26,13 @@ pub struct Application {
     record: Record,
     tasks: Arc<dyn Tasks>,
     blocking: Arc<dyn Spawner>,
+    /// Whoever is to know when blocking work waits for a body.
+    jobs: Option<Arc<Jobs>>,
 }
 
 impl Application {
     pub(crate) fn new(record: Record) -> Self {
-        Self { record, tasks: Arc::new(Threads), blocking: Arc::new(Threads) }
+        Self { record, tasks: Arc::new(Threads), blocking: Arc::new(Threads), jobs: None }
     }
 
     /// Runs the blocking part of the application where the transport runs `sync` handlers, rather than on threads of
@@ -38,6 +41,11 @@ impl Application {
     pub fn blocking(mut self, spawner: impl Spawner) -> Self {
         self.blocking = Arc::new(spawner);
         self.record.note_spawner();
+        self
+    }
+
+    pub(crate) fn jobs(mut self, jobs: Arc<Jobs>) -> Self {
+        self.jobs = Some(jobs);
         self
     }
 
@@ -263,15 +271,19 @@ impl Application {
     }
 
     async fn sync(&self, request: Request, own: Diary) -> Response {
+        let jobs = self.jobs.clone();
         let work = move || {
-            let mut body = BodyReader::new(request.into_body());
-            let mut buffer = [0; 1000];
-            let end = loop {
-                match body.read(&mut buffer) {
-                    Ok(0) => break "end".to_owned(),
-                    Ok(octets) => own.octets(&buffer[..octets]),
-                    Err(error) => break error.to_string(),
-                }
+            let mut body = request.into_body();
+            let end = match jobs {
+                // As `BodyReader` does it.
+                Some(jobs) => loop {
+                    match jobs.next_data(&mut body) {
+                        None => break "end".to_owned(),
+                        Some(Ok(octets)) => own.octets(&octets),
+                        Some(Err(failure)) => break failure.to_string(),
+                    }
+                },
+                None => read_blocking(body, &own),
             };
             own.end(format_args!("sync: {end}"));
             end
@@ -360,6 +372,17 @@ async fn upload(request: &mut Request, diary: &Diary) -> Response {
     let trailers: Vec<_> = request.trailers().into_iter().flat_map(Fields::iter).map(show).collect();
     diary.note(format_args!("{end} {trailers:?}"));
     Response::text(format!("{sum} {end} {trailers:?}"))
+}
+
+fn read_blocking(body: Body, diary: &Diary) -> String {
+    let (mut body, mut buffer) = (BodyReader::new(body), [0; 1000]);
+    loop {
+        match body.read(&mut buffer) {
+            Ok(0) => return "end".to_owned(),
+            Ok(octets) => diary.octets(&buffer[..octets]),
+            Err(error) => return error.to_string(),
+        }
+    }
 }
 
 async fn read(body: &mut Body, diary: &Diary) -> String {

@@ -109,11 +109,14 @@ impl<S: Read + Write> Peer<S> {
     }
 
     pub(crate) fn send(&mut self, octets: impl AsRef<[u8]>) -> Result<(), String> {
-        let (mut left, began) = (octets.as_ref(), Instant::now());
+        let (mut left, mut moved) = (octets.as_ref(), Instant::now());
         while !left.is_empty() {
             let sent = self.send_some(left)?;
             left = left.get(sent..).unwrap_or_default();
-            if began.elapsed() > self.patience {
+            if sent > 0 {
+                moved = Instant::now();
+            }
+            if moved.elapsed() > self.patience {
                 return Err("The server does not read.".to_owned());
             }
         }
@@ -145,10 +148,13 @@ impl<S: Read + Write> Peer<S> {
 
     /// Receives until the octets end like this.
     pub(crate) fn until(&mut self, end: &str) -> Result<(), String> {
-        let began = Instant::now();
+        let mut moved = Instant::now();
         while !self.received.ends_with(end.as_bytes()) {
             let received = self.receive(16 << 10);
-            if !matches!(received, Ok(Some(_))) || began.elapsed() > self.patience {
+            if matches!(received, Ok(Some(1..))) {
+                moved = Instant::now();
+            }
+            if !matches!(received, Ok(Some(_))) || moved.elapsed() > self.patience {
                 return Err(format!("{end:?} does not come, but {received:?} after {}", self.tail()));
             }
         }
@@ -157,9 +163,12 @@ impl<S: Read + Write> Peer<S> {
 
     /// Receives to the end; an error is one, too.
     pub(crate) fn end(&mut self) -> Result<(), String> {
-        let began = Instant::now();
-        while let Ok(Some(_)) = self.receive(16 << 10) {
-            if began.elapsed() > self.patience {
+        let mut moved = Instant::now();
+        while let Ok(Some(octets)) = self.receive(16 << 10) {
+            if octets > 0 {
+                moved = Instant::now();
+            }
+            if moved.elapsed() > self.patience {
                 return Err(format!("The connection does not end after {}", self.tail()));
             }
         }

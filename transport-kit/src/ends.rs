@@ -52,6 +52,10 @@ impl Stand for Watched {
         self.memory.reset(peer);
     }
 
+    fn forget_last(&mut self) {
+        self.memory.forget_last();
+    }
+
     fn connect(&mut self) -> Result<(), String> {
         self.memory.connect()
     }

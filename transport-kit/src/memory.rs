@@ -1,15 +1,17 @@
 //! The reference: the in-memory transport, whose time moves only when nothing else is left to do.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::future::poll_fn;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Wake, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use httpfsm::config::ServerConfig;
-use httpfsm::handler::Subscriber;
+use httpfsm::handler::{Body, BodyFailure, Subscriber};
 use httpfsm_transport::memory::{MemoryClient, MemoryServer};
-use httpfsm_transport::{ServerHandle, Spawner};
+use httpfsm_transport::{ServerHandle, Spawner, block_on};
 
 use crate::application::{Application, Task, Tasks};
 use crate::record::Record;
@@ -21,8 +23,6 @@ const CAPACITY: usize = 64 << 10;
 const SMALL: usize = 2000;
 /// What the clock is moved by at once.
 const MOMENT: Duration = Duration::from_millis(10);
-/// How long blocking work runs without waiting for its peer, at most. Where that is too short, only the clock moves.
-const WORK: Duration = Duration::from_millis(300);
 /// How long a step may take on the manual clock.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -40,7 +40,8 @@ impl Memory {
     pub(crate) fn new(config: ServerConfig, small_buffer: bool, record: &Record) -> Self {
         let (tasks, jobs) = (Arc::<Local>::default(), Arc::<Jobs>::default());
         let application = Application::new(record.clone()).blocking(Counted(Arc::clone(&jobs)));
-        let application = application.tasks(Arc::<Local>::clone(&tasks) as Arc<dyn Tasks>);
+        let application =
+            application.jobs(Arc::clone(&jobs)).tasks(Arc::<Local>::clone(&tasks) as Arc<dyn Tasks>);
         let subscriber: Arc<dyn Subscriber> = Arc::new(record.clone());
         let capacity = if small_buffer { SMALL } else { CAPACITY };
         Self {
@@ -64,6 +65,10 @@ impl Stand for Memory {
         self.peers.push(self.server.connect().ok());
         self.settle();
         Ok(())
+    }
+
+    fn forget_last(&mut self) {
+        self.peers.pop();
     }
 
     fn send(&mut self, peer: usize, octets: &[u8]) -> usize {
@@ -119,16 +124,17 @@ impl Stand for Memory {
 
     fn idle(&mut self) {
         self.settle();
-        let busy = self.jobs.running.load(Ordering::SeqCst) > 0;
+        // What work has done by now is seen below, before the clock moves.
+        let busy = self.jobs.is_busy();
         if busy {
             thread::sleep(Duration::from_millis(1));
         }
-        // Work that has not ended by then waits for something.
-        if !busy || self.began.elapsed() > WORK {
+        self.settle();
+        if !busy && !self.jobs.is_busy() {
             self.waited += MOMENT;
             self.server.advance(MOMENT);
+            self.settle();
         }
-        self.settle();
     }
 
     fn begin(&mut self) {
@@ -182,10 +188,59 @@ impl Local {
     }
 }
 
-/// Blocking work that runs, during which the clock stands.
+/// Blocking work, which the clock stands still for as long as it is neither done nor waits for its request's body.
 #[derive(Default)]
-struct Jobs {
-    running: AtomicUsize,
+pub(crate) struct Jobs {
+    busy: AtomicUsize,
+}
+
+impl Jobs {
+    fn is_busy(&self) -> bool {
+        self.busy.load(Ordering::SeqCst) > 0
+    }
+
+    /// Reads a body on the thread of such work.
+    pub(crate) fn next_data(self: &Arc<Self>, body: &mut Body) -> Option<Result<Bytes, BodyFailure>> {
+        block_on(poll_fn(|cx| {
+            let inner = cx.waker().clone();
+            let read = Arc::new(Read { jobs: Arc::clone(self), inner, state: AtomicU8::new(POLLS) });
+            let polled = body.poll_data(&mut Context::from_waker(&Waker::from(Arc::clone(&read))));
+            if polled.is_pending() {
+                read.waits();
+            }
+            polled
+        }))
+    }
+}
+
+const POLLS: u8 = 0;
+const WAITS: u8 = 1;
+const WOKEN: u8 = 2;
+
+/// One poll of a body by blocking work.
+struct Read {
+    jobs: Arc<Jobs>,
+    inner: Waker,
+    state: AtomicU8,
+}
+
+impl Read {
+    /// The work waits, unless it was woken meanwhile.
+    fn waits(&self) {
+        if self.state.compare_exchange(POLLS, WAITS, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
+            self.jobs.busy.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+}
+
+impl Wake for Read {
+    fn wake(self: Arc<Self>) {
+        // Busy from now on, not from when its thread gets a processor.
+        if self.state.swap(WOKEN, Ordering::SeqCst) == WAITS {
+            self.jobs.busy.fetch_add(1, Ordering::SeqCst);
+        }
+        self.inner.wake_by_ref();
+    }
 }
 
 struct Counted(Arc<Jobs>);
@@ -193,10 +248,10 @@ struct Counted(Arc<Jobs>);
 impl Spawner for Counted {
     fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) {
         let jobs = Arc::clone(&self.0);
-        jobs.running.fetch_add(1, Ordering::SeqCst);
+        jobs.busy.fetch_add(1, Ordering::SeqCst);
         drop(thread::spawn(move || {
             work();
-            jobs.running.fetch_sub(1, Ordering::SeqCst);
+            jobs.busy.fetch_sub(1, Ordering::SeqCst);
         }));
     }
 }

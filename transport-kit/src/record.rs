@@ -96,6 +96,11 @@ impl Record {
         (pages.channels.len(), pages.refusals.len())
     }
 
+    /// The last connection that was not admitted does not count.
+    pub(crate) fn forget_refusal(&self) {
+        self.pages().refusals.pop();
+    }
+
     /// Whether all channels have closed and the application does nothing any more.
     pub(crate) fn is_over(&self) -> bool {
         let pages = self.pages();

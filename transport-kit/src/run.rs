@@ -88,6 +88,7 @@ impl Run<'_> {
     fn step(&mut self, step: &Step) -> Step1 {
         match step {
             Step::Connect => self.connect()?,
+            Step::ConnectWhenThereIsRoom => self.connect_when_there_is_room()?,
             Step::Choose(line) => self.chosen = *line,
             Step::Send(pieces) => pieces.iter().try_for_each(|piece| self.send(piece))?,
             Step::Until(octets) => self.until(usize::MAX, octets)?,
@@ -104,7 +105,13 @@ impl Run<'_> {
             }
             Step::Open(gate) => self.record.open_gate(gate),
             Step::Drain(deadline) => drop(self.stand.handle().drain(*deadline)),
-            Step::Gone => self.gone()?,
+            Step::Gone => {
+                // The server lingers for as long as these are open.
+                for peer in (0..self.lines.len()).filter(|&peer| self.lines[peer].end.is_some()) {
+                    self.stand.close(peer);
+                }
+                self.gone()?;
+            }
         }
         self.stand.settle();
         Ok(())
@@ -120,6 +127,25 @@ impl Run<'_> {
         self.chosen = self.lines.len();
         self.lines.push(Line { received: Vec::new(), seen: 0, channel, end: None });
         Ok(())
+    }
+
+    /// Patience is for all attempts together.
+    fn connect_when_there_is_room(&mut self) -> Step1 {
+        loop {
+            let before = self.record.arrived();
+            self.stand.connect()?;
+            self.wait("the connection is not accepted", |run| run.record.arrived() != before)?;
+            let channel = before.0;
+            if self.record.arrived().0 > channel {
+                self.chosen = self.lines.len();
+                self.lines.push(Line { received: Vec::new(), seen: 0, channel: Some(channel), end: None });
+                return Ok(());
+            }
+            self.record.forget_refusal();
+            self.stand.forget_last();
+            self.patient("there is no room")?;
+            self.stand.idle();
+        }
     }
 
     fn send(&mut self, octets: &[u8]) -> Step1 {

@@ -17,7 +17,20 @@ pub struct Script {
     pub steps: Vec<Step>,
     /// The peer's receive buffer is as small as the system allows.
     pub small_buffer: bool,
+    /// The deadlines that are to come.
+    soon: Option<Soon>,
+    /// How many times as long as at first they are.
+    times: u32,
 }
+
+/// Puts deadlines that are to come into a configuration: none more than three times as long as it is told.
+pub(crate) type Soon = fn(&mut ServerConfig, Duration);
+
+/// How long the deadlines are that a script waits for, when it runs for the first time. Where that is too short for the
+/// machine or for the transport, it runs again with longer ones.
+pub(crate) const SOON: Duration = Duration::from_millis(200);
+/// How long those deadlines are by which nothing is to end.
+const FAR: Option<Duration> = Some(Duration::from_secs(1000));
 
 /// One step of a script, on the connection that was chosen last.
 #[derive(Clone, Debug)]
@@ -25,6 +38,8 @@ pub struct Script {
 pub enum Step {
     /// Opens a further connection, and chooses it. The first is open from the beginning.
     Connect,
+    /// The same, and opens another one each time that the server is full, until it is not. Its refusals are forgotten.
+    ConnectWhenThereIsRoom,
     /// Chooses a connection, counted from 0.
     Choose(usize),
     /// Sends octets, in these pieces.
@@ -45,16 +60,63 @@ pub enum Step {
     Open(&'static str),
     /// Takes the server out of service, with a deadline.
     Drain(Option<Duration>),
-    /// Waits until the server is gone.
+    /// Closes the connections that the server has ended, and waits until it is gone.
     Gone,
 }
 
 impl Script {
-    /// A script without steps, under the default configuration with streamed bodies.
+    /// A script without steps, under the default configuration with streamed bodies, and with all deadlines far away.
     pub(crate) fn new(name: impl Into<String>) -> Self {
-        let mut config = ServerConfig::default();
-        config.channel.bodies = Some(Bodies::Streamed);
-        Self { name: name.into(), config, steps: Vec::new(), small_buffer: false }
+        let mut config = ServerConfig { drain_deadline: FAR, ..ServerConfig::default() };
+        let channel = &mut config.channel;
+        channel.bodies = Some(Bodies::Streamed);
+        for deadline in [
+            &mut channel.inactivity_timeout,
+            &mut channel.responseless_timeout,
+            &mut channel.stream_idle_timeout,
+            &mut channel.first_byte_timeout,
+            &mut channel.head_timeout,
+            &mut channel.body_timeout,
+            &mut channel.write_timeout,
+            &mut channel.linger_timeout,
+            &mut channel.discard_timeout,
+            &mut channel.drain_grace,
+            &mut channel.drain_deadline,
+        ] {
+            *deadline = FAR;
+        }
+        Self { name: name.into(), config, steps: Vec::new(), small_buffer: false, soon: None, times: 1 }
+    }
+
+    /// A deadline of the configuration is to come. It and those of [`drain`](Self::drain) are longer each time that the
+    /// script is [repeated](Self::with_more_time).
+    pub(crate) fn soon(mut self, set: Soon) -> Self {
+        set(&mut self.config, SOON);
+        self.soon = Some(set);
+        self
+    }
+
+    /// The same script with deadlines that are so many times as long as at first; `None` where none is to come.
+    pub(crate) fn with_more_time(&self, times: u32) -> Option<Self> {
+        let drains = |step: &Step| matches!(step, Step::Drain(Some(deadline)) if !deadline.is_zero());
+        if self.soon.is_none() && !self.steps.iter().any(drains) {
+            return None;
+        }
+        let mut script = Self { times, ..self.clone() };
+        if let Some(set) = self.soon {
+            set(&mut script.config, SOON * times);
+        }
+        for step in &mut script.steps {
+            if let Step::Drain(Some(deadline)) = step {
+                *deadline *= times;
+            }
+        }
+        Some(script)
+    }
+
+    /// How long a step may take longer than anything should, since it waits for a deadline.
+    pub(crate) fn longest_wait(&self) -> Duration {
+        if self.with_more_time(1).is_some() { 4 * SOON * self.times } else { Duration::ZERO }
     }
 
     pub(crate) fn config(mut self, change: impl FnOnce(&mut ServerConfig)) -> Self {
@@ -81,6 +143,10 @@ impl Script {
 
     pub(crate) fn connect(self) -> Self {
         self.step(Step::Connect)
+    }
+
+    pub(crate) fn connect_when_there_is_room(self) -> Self {
+        self.step(Step::ConnectWhenThereIsRoom)
     }
 
     pub(crate) fn choose(self, connection: usize) -> Self {

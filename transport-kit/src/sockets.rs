@@ -40,6 +40,10 @@ impl Stand for Sockets {
         Ok(())
     }
 
+    fn forget_last(&mut self) {
+        self.peers.pop();
+    }
+
     fn send(&mut self, peer: usize, octets: &[u8]) -> usize {
         let Some(stream) = self.peer(peer) else { return octets.len() };
         match stream.write(octets) {

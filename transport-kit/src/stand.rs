@@ -7,6 +7,9 @@ pub(crate) trait Stand {
     /// Opens a connection.
     fn connect(&mut self) -> Result<(), String>;
 
+    /// Lets go of the connection that was opened last, which does not count.
+    fn forget_last(&mut self);
+
     /// Sends some of `octets`; how many. A connection that is lost takes all.
     fn send(&mut self, peer: usize, octets: &[u8]) -> usize;
 

@@ -18,10 +18,14 @@ use httpfsm_tokio::{BlockingPool, ServerHandle, Stream};
 use httpfsm_transport::{Accept, Accepted, Inline, ListeningSocket, Opening, Transport, Wire, accept};
 use httpfsm_transport_kit::{Application, Kit, Plan};
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
+use tokio::time::{Sleep, sleep};
 
 #[derive(Clone, Copy, PartialEq, Debug)]
 enum Fault {
     Nothing,
+    /// No fault: each poll of a connection takes its time.
+    IsSlow,
     LosesTheEndOfInput,
     DropsTheLastSliceOfAWrite,
     SendsTheRestOfAWriteAgain,
@@ -53,6 +57,20 @@ fn none_where_there_is_no_fault() {
     ];
     let report = check(Nothing, &some, Duration::from_secs(30));
     assert_eq!(report, [""; 0]);
+}
+
+#[test]
+fn none_where_all_is_slow() {
+    let some = [
+        "deadlines",
+        "several connections",
+        "refusals",
+        "unread bodies",
+        "blocking handlers",
+        "partial writes",
+        "drain",
+    ];
+    assert_eq!(check(IsSlow, &some, Duration::from_secs(30)), [""; 0]);
 }
 
 #[test]
@@ -151,7 +169,7 @@ fn check(fault: Fault, some: &[&'static str], patience: Duration) -> Vec<&'stati
         let _inside = runtime.enter();
         plan.on(Faulty(fault)).serve(application.blocking(BlockingPool))
     });
-    if fault == Nothing {
+    if fault == Nothing || fault == IsSlow {
         report.assert();
     }
     runtime.shutdown_background();
@@ -207,7 +225,12 @@ impl Accept for FaultyListener {
         if self.1 == LeaksDescriptors {
             mem::forget(File::open("/dev/null"));
         }
-        let wire = FaultyWire { stream: stream.into(), fault: self.1 };
+        let wire = FaultyWire {
+            stream: stream.into(),
+            fault: self.1,
+            pauses: Default::default(),
+            runtime: Handle::current(),
+        };
         Poll::Ready(Ok((wire, peername, sockname)))
     }
 }
@@ -215,10 +238,28 @@ impl Accept for FaultyListener {
 struct FaultyWire {
     stream: Stream,
     fault: Fault,
+    /// Before the next read, and before the next write.
+    pauses: [Option<Pin<Box<Sleep>>>; 2],
+    runtime: Handle,
+}
+
+impl FaultyWire {
+    /// Resolves at once, unless all is slow.
+    fn poll_pause(&mut self, of: usize, cx: &mut Context<'_>) -> Poll<()> {
+        if self.fault == IsSlow {
+            // Upgraded connections are polled on threads of the kit.
+            let _inside = self.runtime.enter();
+            let pause = self.pauses[of].get_or_insert_with(|| Box::pin(sleep(Duration::from_millis(300))));
+            ready!(pause.as_mut().poll(cx));
+            self.pauses[of] = None;
+        }
+        Poll::Ready(())
+    }
 }
 
 impl Wire for FaultyWire {
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        ready!(self.poll_pause(0, cx));
         let read = self.stream.poll_read(cx, buffer);
         match (self.fault, &read) {
             (Spins, Poll::Pending) => cx.waker().wake_by_ref(),
@@ -241,6 +282,7 @@ impl Wire for FaultyWire {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        ready!(self.poll_pause(1, cx));
         let all = slices.iter().map(|slice| slice.len()).sum::<usize>();
         let written = ready!(match (self.fault, slices) {
             (DropsTheLastSliceOfAWrite, [most @ .., last]) if !most.is_empty() => {

@@ -2,16 +2,12 @@
 
 use std::time::Duration;
 
-use crate::script::{Script, get, post_head};
+use crate::script::{SOON, Script, get, post_head};
 use crate::sum::pattern;
 
-const SOON: Duration = Duration::from_millis(60);
-
 pub(crate) fn scripts() -> Vec<Script> {
-    let patient = |name: &str| {
-        Script::new(name).config(|config| config.channel.drain_grace = Some(Duration::from_secs(1000)))
-    };
-    let quick = |name: &str| Script::new(name).config(|config| config.channel.drain_grace = Some(SOON));
+    let patient = Script::new;
+    let quick = |name: &str| Script::new(name).soon(|config, soon| config.channel.drain_grace = Some(soon));
     vec![
         Script::new("a drain of nothing").fin().end().drain(None).gone(),
         quick("a drain of an idle connection").send(get("/hello")).until("world!").drain(None).end().gone(),
@@ -86,7 +82,7 @@ pub(crate) fn scripts() -> Vec<Script> {
             .told("tunnel 4 octets")
             .gone(),
         patient("the channel's own drain deadline")
-            .config(|config| config.channel.drain_deadline = Some(SOON))
+            .soon(|config, soon| config.channel.drain_deadline = Some(soon))
             .send(get("/never"))
             .told("waits")
             .drain(None)
@@ -94,9 +90,9 @@ pub(crate) fn scripts() -> Vec<Script> {
             .end()
             .gone(),
         patient("the server's own drain deadline")
-            .config(|config| {
-                config.drain_deadline = Some(SOON);
-                config.channel.drain_grace = Some(SOON);
+            .soon(|config, soon| {
+                config.drain_deadline = Some(soon);
+                config.channel.drain_grace = Some(soon);
             })
             .send(get("/download?octets=1000&end=never"))
             .until("\r\n3e8\r\n")

@@ -231,7 +231,7 @@ pub(crate) fn several() -> Vec<Script> {
             .choose(0)
             .send(pattern(0, 1000))
             .until("end []"),
-        // The first is at rest by the time that the second has been heard.
+        // The server waits for a moment alone until the first has closed.
         Script::new("an idle connection makes room")
             .config(|config| config.max_connections = 2)
             .send(get("/hello"))
@@ -239,7 +239,7 @@ pub(crate) fn several() -> Vec<Script> {
             .connect()
             .send(get("/gate"))
             .told("waits")
-            .connect()
+            .connect_when_there_is_room()
             .send(get("/hello"))
             .until("world!")
             .choose(0)

@@ -55,7 +55,7 @@ impl Running {
     }
 
     pub(crate) fn connect_with(&self, small_buffer: bool) -> Result<Peer<TcpStream>, String> {
-        let stream = sockets::connect(self.address()?, small_buffer)
+        let stream = sockets::connect(self.address()?, small_buffer, self.patience)
             .map_err(|error| format!("Cannot connect: {error}"))?;
         Ok(Peer::new(stream, self.patience))
     }

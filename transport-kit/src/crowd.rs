@@ -192,7 +192,7 @@ struct Head {
 
 impl Client {
     fn connect(address: SocketAddr, going: Arc<AtomicBool>, ready: Sender<()>) -> io::Result<Self> {
-        let stream = TcpStream::connect(address)?;
+        let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
         stream.set_nodelay(true)?;

@@ -64,7 +64,7 @@ pub fn few_descriptors(
     drain(&start(&serve)?.0);
     let before = Held::settled();
     let (server, address) = start(&serve)?;
-    let mut early = TcpStream::connect(address)?;
+    let mut early = TcpStream::connect_timeout(&address, PATIENCE)?;
     early.set_read_timeout(Some(PATIENCE))?;
     ask(&mut early)?;
     // It has a request under way, so that it is not the one that is idle.
@@ -76,7 +76,7 @@ pub fn few_descriptors(
     let threads = Threads::of_others()?;
     let (limited, mut taken) = Limited::to_what_is_open()?;
     taken.truncate(taken.len().saturating_sub(FREE));
-    clients.iter().try_for_each(|client| client.connect(&address.into()))?;
+    clients.iter().try_for_each(|client| client.connect_timeout(&address.into(), PATIENCE))?;
     wait(|| server.stats().n_channels == 1 + FREE as u64, || format!("channels: {:?}", server.stats()));
 
     threads.rest();
@@ -107,7 +107,7 @@ fn start(
 ) -> io::Result<(ServerHandle, SocketAddr)> {
     let server = serve(ServerConfig::default(), (Ipv4Addr::LOCALHOST, 0).into())?;
     let address = server.local_addr().ok_or(io::ErrorKind::AddrNotAvailable)?;
-    let mut client = TcpStream::connect(address)?;
+    let mut client = TcpStream::connect_timeout(&address, PATIENCE)?;
     client.set_read_timeout(Some(PATIENCE))?;
     ask(&mut client)?;
     drop(client);

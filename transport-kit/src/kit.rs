@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::error::Error;
 use std::fmt;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -93,7 +94,9 @@ impl Kit {
         for Verdict { obligation, failures, needs, .. } in &mut verdicts {
             match obligation.proof() {
                 Proof::Process(_) if !Held::is_told() => *needs = Some("/proc"),
-                Proof::Check(check) | Proof::Process(check) => failures.extend(check(&bench).err()),
+                Proof::Check(check) | Proof::Process(check) => {
+                    failures.extend(caught(|| check(&bench).err()));
+                }
                 Proof::Scripts(_) | Proof::Blocking(_) => {}
             }
         }
@@ -173,28 +176,41 @@ const TIMES: [u32; 2] = [10, 100];
 /// again with longer ones, here and there, before it counts as a failure.
 fn failure(script: &Script, bench: &Bench<'_>) -> (Option<String>, bool) {
     let record = Record::default();
-    let mut failure = difference(script, bench, &record);
+    let difference = |script: &Script, record: &Record| {
+        caught(|| difference(script, bench, record))
+            .map(|failure| format!("The script \"{}\": {failure}", script.name))
+    };
+    let mut failure = difference(script, &record);
     let times = TIMES.into_iter().take_while(|times| SOON * *times <= bench.patience);
     for script in times.map_while(|times| script.with_more_time(times)) {
         if failure.is_none() {
             break;
         }
-        failure = difference(&script, bench, &Record::default());
+        failure = difference(&script, &Record::default());
     }
     (failure, record.has_spawner())
+}
+
+/// What is wrong, if anything. A panic of the subject is something of the kind, and no reason to lose the rest of the
+/// report.
+fn caught(look: impl FnOnce() -> Option<String>) -> Option<String> {
+    catch_unwind(AssertUnwindSafe(look)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+        Some(format!("It panicked: {}", text.unwrap_or("(no text)")))
+    })
 }
 
 /// In what the trace of the script differs from what it is in memory.
 fn difference(script: &Script, bench: &Bench<'_>, record: &Record) -> Option<String> {
     let reference = in_memory(script);
-    let name = &script.name;
     if let Some(stuck) = reference.is_stuck() {
-        return Some(format!("The script \"{name}\" does not run in memory, {stuck}\n{reference}"));
+        return Some(format!("it does not run in memory, {stuck}\n{reference}"));
     }
     match recorded(script, bench.subject, bench.patience, record) {
-        Err(error) => Some(format!("No server for the script \"{name}\": {error}")),
+        Err(error) => Some(format!("there is no server, {error}")),
         Ok(trace) if trace == reference => None,
-        Ok(trace) => Some(format!("The script \"{name}\" differs:\n{}", trace.difference(&reference))),
+        Ok(trace) => Some(format!("it differs.\n{}", trace.difference(&reference))),
     }
 }
 /// The trace of a script on the in-memory transport, which is what it is to be on any.

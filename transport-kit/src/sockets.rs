@@ -2,11 +2,14 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use httpfsm_transport::ServerHandle;
-use socket2::{Domain, SockRef, Socket, Type};
+use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 
 use crate::stand::{Received, Stand};
 
@@ -34,8 +37,8 @@ impl Sockets {
 impl Stand for Sockets {
     fn connect(&mut self) -> Result<(), String> {
         let address = self.server.local_addr().ok_or("The server has no TCP address.")?;
-        let stream =
-            connect(address, self.small_buffer).map_err(|error| format!("cannot connect: {error}"))?;
+        let stream = connect(address, self.small_buffer, self.patience)
+            .map_err(|error| format!("cannot connect: {error}"))?;
         self.peers.push(Some(stream));
         Ok(())
     }
@@ -105,19 +108,41 @@ impl Stand for Sockets {
     }
 }
 
-/// A socket whose calls block for a moment at most.
-pub(crate) fn connect(address: SocketAddr, small_buffer: bool) -> io::Result<TcpStream> {
+/// A socket whose calls block for a moment at most, connected within so long.
+pub(crate) fn connect(address: SocketAddr, small_buffer: bool, patience: Duration) -> io::Result<TcpStream> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     if small_buffer {
         // Before it connects, since the window is settled then.
         socket.set_recv_buffer_size(1)?;
     }
-    socket.connect(&address.into())?;
+    socket.connect_timeout(&address.into(), patience)?;
     let stream = TcpStream::from(socket);
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(MOMENT))?;
     stream.set_write_timeout(Some(MOMENT))?;
     Ok(stream)
+}
+
+/// The same for a Unix socket.
+pub(crate) fn connect_unix(path: &Path, patience: Duration) -> io::Result<UnixStream> {
+    let (address, began) = (SockAddr::unix(path)?, Instant::now());
+    loop {
+        let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+        // One that blocks waits for ever where the server does not accept.
+        socket.set_nonblocking(true)?;
+        match socket.connect(&address) {
+            Ok(()) => {
+                socket.set_nonblocking(false)?;
+                let stream = UnixStream::from(OwnedFd::from(socket));
+                stream.set_read_timeout(Some(MOMENT))?;
+                stream.set_write_timeout(Some(MOMENT))?;
+                return Ok(stream);
+            }
+            // The backlog is full.
+            Err(error) if is_too_early(&error) && began.elapsed() < patience => thread::sleep(MOMENT),
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 /// Has the close of the socket be a reset.

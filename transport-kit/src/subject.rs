@@ -34,7 +34,7 @@ pub trait Subject: Sync {
     ///
     /// # Errors
     ///
-    /// The server cannot be started, which fails the check.
+    /// The server cannot be started, which fails what it was started for, as a panic does, and nothing else.
     fn serve(&self, plan: Plan, application: Application) -> io::Result<ServerHandle>;
 }
 

@@ -143,6 +143,23 @@ fn a_subject_that_does_not_say_where_blocking_work_runs() {
 }
 
 #[test]
+fn a_subject_that_panics_breaks_what_it_was_to_show_and_nothing_else() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let kit = Kit::default().only(["several connections", "names", "origins"]).unwrap();
+    let report = kit.check(&|plan: Plan, application: Application| {
+        let _inside = runtime.enter();
+        assert_ne!(plan.config.max_connections_per_peer, 2, "two are too few");
+        assert!(plan.config.origins.is_empty(), "no origins are known");
+        plan.on(Faulty(Nothing)).serve(application)
+    });
+    assert_eq!(report.broken(), ["several connections", "origins"]);
+    let text = report.to_string();
+    assert!(text.contains("\"a connection too many of one peer\": It panicked: "), "{text}");
+    assert!(text.contains("two are too few") && text.contains("no origins are known"), "{text}");
+    assert_eq!(report.verdicts[0].failures.len(), 1, "{text}");
+}
+
+#[test]
 fn a_listener_that_stays_open() {
     catches(KeepsListening, "drained to the end");
 }

@@ -1,22 +1,23 @@
 //! Who is connected to whom.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::os::unix::net::UnixStream;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use httpfsm::origins::Origin;
 use httpfsm::peer::Peer as Name;
 
 use crate::bench::{Bench, Peer};
 use crate::script::get;
+use crate::sockets;
 
 pub(crate) fn names(bench: &Bench<'_>) -> Result<(), String> {
     // At all addresses, so that the socket of the connection must be asked.
     let running = bench.start(|plan| plan.addresses = vec![(Ipv4Addr::UNSPECIFIED, 0).into()])?;
     let port = running.address()?.port();
     for (number, host) in [Ipv4Addr::LOCALHOST, Ipv4Addr::new(127, 0, 0, 2)].into_iter().enumerate() {
-        let stream = TcpStream::connect((host, port)).map_err(|error| format!("Cannot connect: {error}"))?;
+        let stream = sockets::connect((host, port).into(), false, bench.patience)
+            .map_err(|error| format!("Cannot connect: {error}"))?;
         running.wait("The connection is not accepted.", || running.record.names(number).is_some())?;
         let ends = stream.local_addr().and_then(|ours| Ok((Name::Ip(ours), Name::Ip(stream.peer_addr()?))));
         let (told, ends) = (running.record.names(number), ends.ok());
@@ -42,17 +43,17 @@ pub(crate) fn listeners(bench: &Bench<'_>) -> Result<(), String> {
     }
     for address in &addresses {
         let Name::Ip(address) = address else { continue };
-        let stream =
-            TcpStream::connect(address).map_err(|error| format!("Cannot connect to {address}: {error}"))?;
-        hello(stream, bench, |stream| stream.set_read_timeout(Some(Duration::from_millis(10))))?;
+        let stream = sockets::connect(*address, false, bench.patience)
+            .map_err(|error| format!("Cannot connect to {address}: {error}"))?;
+        hello(stream, bench)?;
     }
-    let stream =
-        UnixStream::connect(&path).map_err(|error| format!("Cannot connect to the path: {error}"))?;
-    hello(stream, bench, |stream| stream.set_read_timeout(Some(Duration::from_millis(10))))?;
+    let stream = sockets::connect_unix(&path, bench.patience)
+        .map_err(|error| format!("Cannot connect to the path: {error}"))?;
+    hello(stream, bench)?;
     running.stop()?;
     for address in &addresses {
         if let Name::Ip(address) = address {
-            if TcpStream::connect(address).is_ok() {
+            if sockets::connect(*address, false, bench.patience).is_ok() {
                 return Err(format!("It is gone, and {address} still takes connections."));
             }
         }
@@ -60,12 +61,7 @@ pub(crate) fn listeners(bench: &Bench<'_>) -> Result<(), String> {
     if path.exists() { Err("It is gone, and its Unix socket is still there.".to_owned()) } else { Ok(()) }
 }
 
-fn hello<S: std::io::Read + std::io::Write>(
-    stream: S,
-    bench: &Bench<'_>,
-    prepare: impl FnOnce(&S) -> std::io::Result<()>,
-) -> Result<(), String> {
-    prepare(&stream).map_err(|error| error.to_string())?;
+fn hello(stream: impl Read + Write, bench: &Bench<'_>) -> Result<(), String> {
     let mut peer = Peer::new(stream, bench.patience);
     peer.send(get("/hello"))?;
     peer.until("world!")

@@ -4,7 +4,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::mpsc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use httpfsm::config::ServerConfig;
 use httpfsm_transport::{ServerHandle, block_on};
@@ -79,20 +79,14 @@ pub fn drain_at_work(
         tally += round_tally;
         assert_eq!(server.stats().n_channels, 0);
         drop(server);
-        let started = Instant::now();
-        loop {
-            let now = Held::now();
-            match before {
-                // The first round has warmed the runtime up; what it holds is known when it stands still.
-                None if now == Held::settled() => {
-                    before = Some(now);
-                    break;
+        match before {
+            // The first round has warmed the runtime up; what it holds is known when it stands still.
+            None => before = Some(Held::settled()),
+            Some(before) => {
+                if let Err(now) = before.wait(PATIENCE) {
+                    panic!("{before:?} before, {within:?} at work, {now:?} now");
                 }
-                Some(before) if now.is_within(before) => break,
-                _ => {}
             }
-            assert!(started.elapsed() < PATIENCE, "{before:?} before, {within:?} at work, {now:?} now");
-            thread::sleep(Duration::from_millis(10));
         }
     }
     Ok(tally)

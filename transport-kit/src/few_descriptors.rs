@@ -3,17 +3,15 @@
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::os::unix::fs::FileExt;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use httpfsm::config::ServerConfig;
 use httpfsm_transport::{ServerHandle, block_on};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use rustix::time::{ClockId, clock_gettime};
 use socket2::{Domain, Socket, Type};
 
-use crate::held::Held;
+use crate::held::{Held, Others};
 
 /// How long anything may take. Nothing does unless something is wrong.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -73,13 +71,15 @@ pub fn few_descriptors(
     // Their descriptors are taken by now, so that to connect takes none.
     let clients = (0..CLIENTS).map(|_| Socket::new(Domain::IPV4, Type::STREAM, None));
     let clients = clients.collect::<io::Result<Vec<_>>>()?;
-    let threads = Threads::of_others()?;
+    let others = Others::now()?;
     let (limited, mut taken) = Limited::to_what_is_open()?;
     taken.truncate(taken.len().saturating_sub(FREE));
     clients.iter().try_for_each(|client| client.connect_timeout(&address.into(), PATIENCE))?;
     wait(|| server.stats().n_channels == 1 + FREE as u64, || format!("channels: {:?}", server.stats()));
 
-    threads.rest();
+    if let Err(restless) = others.rest(PATIENCE / 4) {
+        panic!("Without descriptors, the server takes {restless}.");
+    }
     for _ in 0..PIECES {
         early.write_all(b"x")?;
     }
@@ -94,10 +94,12 @@ pub fn few_descriptors(
         served.push(client);
     }
     assert_eq!(server.stats().opened, 2 + CLIENTS as u64);
-    drop((early, served, taken, limited, threads));
+    drop((early, served, taken, limited, others));
     drain(&server);
     drop(server);
-    wait(|| Held::now().is_within(before), || format!("{before:?} before, {:?} now", Held::now()));
+    if let Err(now) = before.wait(PATIENCE) {
+        panic!("{before:?} before, {now:?} now");
+    }
     Ok(())
 }
 
@@ -145,62 +147,6 @@ fn wait(is_so: impl Fn() -> bool, otherwise: impl Fn() -> String) {
     while !is_so() {
         assert!(began.elapsed() < PATIENCE, "{}", otherwise());
         thread::sleep(Duration::from_millis(5));
-    }
-}
-
-/// What the process has taken of processors.
-fn processor_time() -> Duration {
-    let time = clock_gettime(ClockId::ProcessCPUTime);
-    Duration::new(time.tv_sec.try_into().unwrap_or(0), time.tv_nsec.try_into().unwrap_or(0))
-}
-
-/// What the system tells of each thread but this one, opened while there are descriptors.
-struct Threads(Vec<File>);
-
-impl Threads {
-    fn of_others() -> io::Result<Self> {
-        let this = fs::read_link("/proc/thread-self")?;
-        let threads = fs::read_dir("/proc/self/task")?.flatten();
-        let others = threads.filter(|thread| Some(thread.file_name().as_os_str()) != this.file_name());
-        Ok(Self(others.filter_map(|thread| File::open(thread.path().join("stat")).ok()).collect()))
-    }
-
-    /// Waits until the threads rest for a while. Whoever spins takes all of that, or on a busy machine next to nothing,
-    /// but it always wants to run.
-    #[track_caller]
-    fn rest(&self) {
-        const WINDOW: Duration = Duration::from_millis(500);
-        const LOOKS: u32 = 20;
-        let (began, mut seen) = (Instant::now(), Vec::new());
-        while began.elapsed() < PATIENCE / 4 {
-            let (before, mut running) = (processor_time(), 0);
-            for _ in 0..LOOKS {
-                thread::sleep(WINDOW / LOOKS);
-                running += u32::from(self.is_one_running());
-            }
-            let took = processor_time().saturating_sub(before);
-            if took <= WINDOW / 20 && running <= LOOKS / 4 {
-                return;
-            }
-            seen.push((took, running));
-        }
-        panic!(
-            "without descriptors, half a second takes this, and a thread runs at so many of {LOOKS} looks: {seen:?}"
-        );
-    }
-
-    fn is_one_running(&self) -> bool {
-        for stat in &self.0 {
-            let mut octets = [0; 512];
-            // A thread that has ended has no state.
-            let length = stat.read_at(&mut octets, 0).unwrap_or(0);
-            // The name of the thread may contain blanks; behind it comes its state.
-            let stat = String::from_utf8_lossy(&octets[..length]);
-            if stat.rsplit_once(") ").is_some_and(|(_, fields)| fields.starts_with('R')) {
-                return true;
-            }
-        }
-        false
     }
 }
 

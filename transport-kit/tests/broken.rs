@@ -1,23 +1,29 @@
 //! Every kind of fault is caught: transports that are tokio's but for one.
 #![allow(clippy::unwrap_used)]
 
+use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::fs::File;
-use std::future::Future;
-use std::io::{self, IoSlice};
+use std::future::{Future, poll_fn};
+use std::io::{self, IoSlice, Write};
 use std::mem;
-use std::net::TcpListener as StdListener;
+use std::panic::{self, AssertUnwindSafe};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker, ready};
 use std::thread;
 use std::time::Duration;
 
-use httpfsm::handler::Handler;
+use httpfsm::handler::{Handler, Request};
 use httpfsm::peer::Peer;
 use httpfsm_tokio::{BlockingPool, ServerHandle, Stream};
-use httpfsm_transport::{Accept, Accepted, Inline, ListeningSocket, Opening, Transport, Wire, accept};
-use httpfsm_transport_kit::{Application, Kit, Plan};
-use tokio::net::TcpListener;
+use httpfsm_transport::memory::{MemoryWire, pair};
+use httpfsm_transport::{
+    Accept, Accepted, Inline, ListeningSocket, Opening, Place, Transport, Wire, accept, unix_peer,
+};
+use httpfsm_transport_kit::{Application, Kit, Plan, Report};
+use socket2::SockRef;
+use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio::runtime::Handle;
 use tokio::time::{Sleep, sleep};
 
@@ -40,6 +46,10 @@ enum Fault {
     KeepsListening,
     LosesAResetInsideARequest,
     NeverWritesAfterAFullSocket,
+    ReadsAheadWithoutBound,
+    SkipsEverySecondListener,
+    ForgetsDriversThatSawAPanic,
+    LeaksLostHandlers,
 }
 use Fault::*;
 
@@ -55,8 +65,7 @@ fn none_where_there_is_no_fault() {
         "partial writes",
         "deadlines",
     ];
-    let report = check(Nothing, &some, Duration::from_secs(30));
-    assert_eq!(report, [""; 0]);
+    check(Nothing, &some, Duration::from_secs(30)).assert();
 }
 
 #[test]
@@ -70,63 +79,80 @@ fn none_where_all_is_slow() {
         "partial writes",
         "drain",
     ];
-    assert_eq!(check(IsSlow, &some, Duration::from_secs(30)), [""; 0]);
+    check(IsSlow, &some, Duration::from_secs(30)).assert();
 }
 
 #[test]
 fn the_end_of_input_that_is_lost() {
-    catches(LosesTheEndOfInput, "half-close");
+    catches(LosesTheEndOfInput, "half-close", "an end without a request");
 }
 
 #[test]
 fn a_write_that_drops_its_last_slice() {
-    catches(DropsTheLastSliceOfAWrite, "output");
+    catches(DropsTheLastSliceOfAWrite, "output", "octets to peer");
 }
 
 #[test]
 fn a_write_that_is_repeated_in_part() {
-    // It takes its time without a fault, too.
-    let broken = check(SendsTheRestOfAWriteAgain, &["partial writes"], Duration::from_secs(30));
-    assert_eq!(broken, ["partial writes"]);
+    catches(SendsTheRestOfAWriteAgain, "partial writes", "is another one.");
 }
 
 #[test]
 fn an_octet_that_large_reads_lose() {
-    catches(LosesAnOctetOfLargeReads, "uploads");
+    catches(LosesAnOctetOfLargeReads, "uploads", "an upload larger than all windows");
 }
 
 #[test]
 fn a_deadline_that_wakes_nobody() {
-    // Some of these take two seconds without a fault, too.
-    assert_eq!(check(NeverWakesForADeadline, &["deadlines"], Duration::from_secs(5)), ["deadlines"]);
-    catches(NeverWakesForADeadline, "many deadlines");
-    catches(NeverWakesForADeadline, "drained to the end");
+    catches(NeverWakesForADeadline, "deadlines", "half a head");
+    catches(NeverWakesForADeadline, "many deadlines", "The connection does not end");
+    catches(NeverWakesForADeadline, "drained to the end", "The connection does not end");
 }
 
 #[test]
 fn an_end_in_place_of_a_reset() {
-    catches(EndsWhereItShouldReset, "failing applications");
+    catches(EndsWhereItShouldReset, "failing applications", "RST");
 }
 
 #[test]
 fn names_that_are_swapped() {
-    catches(SwapsTheNames, "names");
+    catches(SwapsTheNames, "names", "the ends of the socket are");
 }
 
 #[test]
 fn a_loop_that_spins() {
-    catches(Spins, "rest");
+    catches(Spins, "rest", "Idle connections take");
 }
 
 #[test]
 fn descriptors_that_leak() {
-    catches(LeaksDescriptors, "nothing left");
-    catches(LeaksADescriptorAServer, "nothing left");
+    catches(LeaksDescriptors, "nothing left", "descriptors");
+    catches(LeaksADescriptorAServer, "nothing left", "descriptors");
 }
 
 #[test]
 fn threads_that_leak() {
-    catches(LeaksAThreadAServer, "nothing left");
+    catches(LeaksAThreadAServer, "nothing left", "threads");
+}
+
+#[test]
+fn a_body_that_is_read_ahead_without_bound() {
+    catches(ReadsAheadWithoutBound, "input backpressure", "were taken of a body that nobody reads");
+}
+
+#[test]
+fn a_listener_that_is_not_served() {
+    catches(SkipsEverySecondListener, "listeners", "\"world!\" does not come");
+}
+
+#[test]
+fn a_driver_that_is_forgotten_after_a_panic() {
+    catches(ForgetsDriversThatSawAPanic, "isolation", "The server is not gone.");
+}
+
+#[test]
+fn a_handler_that_is_leaked_where_it_should_be_dropped() {
+    catches(LeaksLostHandlers, "cancellation", "a reset at point 0 of a handler");
 }
 
 #[test]
@@ -161,36 +187,52 @@ fn a_subject_that_panics_breaks_what_it_was_to_show_and_nothing_else() {
 
 #[test]
 fn a_listener_that_stays_open() {
-    catches(KeepsListening, "drained to the end");
+    catches(KeepsListening, "drained to the end", "still takes connections");
 }
 
 #[test]
 fn a_reset_that_nobody_hears() {
-    catches(LosesAResetInsideARequest, "disconnects");
+    catches(LosesAResetInsideARequest, "disconnects", "a reset inside a body");
 }
 
 #[test]
 fn a_full_socket_that_is_not_written_to_again() {
-    catches(NeverWritesAfterAFullSocket, "output backpressure");
+    catches(NeverWritesAfterAFullSocket, "output backpressure", "not asked again when the peer reads");
 }
 
-fn catches(fault: Fault, obligation: &'static str) {
-    assert_eq!(check(fault, &[obligation], Duration::from_millis(500)), [obligation], "{fault:?}");
+/// The obligation is found broken, with a text that this fault makes, and with a patience that is enough without it.
+fn catches(fault: Fault, obligation: &'static str, text: &str) {
+    let Some(patience) = patience(obligation) else {
+        // Past the capture of tests, which print nothing when they pass.
+        let _ = writeln!(io::stderr(), "{fault:?}: not run: needs a machine that is less busy");
+        return;
+    };
+    let report = check(fault, &[obligation], patience);
+    assert_eq!(report.broken(), [obligation], "{fault:?}");
+    assert!(report.to_string().contains(text), "{fault:?} is not what breaks this: {report}");
 }
 
-/// The obligations that are not kept, of some.
-fn check(fault: Fault, some: &[&'static str], patience: Duration) -> Vec<&'static str> {
+/// The least patience with which a transport without a fault keeps the obligation: with less, it is broken for want of
+/// patience, fault or not.
+fn patience(obligation: &'static str) -> Option<Duration> {
+    static KNOWN: Mutex<BTreeMap<&str, Option<Duration>>> = Mutex::new(BTreeMap::new());
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    *known.entry(obligation).or_insert_with(|| {
+        let kept = |patience: &Duration| check(Nothing, &[obligation], *patience).broken().is_empty();
+        [500, 2000, 8000].map(Duration::from_millis).into_iter().find(kept)
+    })
+}
+
+/// Looks at some obligations.
+fn check(fault: Fault, some: &[&'static str], patience: Duration) -> Report {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let kit = Kit::default().patience(patience).only(some).unwrap();
     let report = kit.check(&|plan: Plan, application: Application| {
         let _inside = runtime.enter();
         plan.on(Faulty(fault)).serve(application.blocking(BlockingPool))
     });
-    if fault == Nothing || fault == IsSlow {
-        report.assert();
-    }
     runtime.shutdown_background();
-    report.broken()
+    report
 }
 
 /// tokio with a fault.
@@ -198,35 +240,121 @@ struct Faulty(Fault);
 
 impl Transport for Faulty {
     fn start<H: Handler>(self, mut opening: Opening, handler: H) -> io::Result<ServerHandle> {
+        let handler = FaultyHandler { inner: handler, fault: self.0 };
         let (service, handle) = opening.service(Arc::new(Inline), handler)?;
         match self.0 {
             LeaksADescriptorAServer => mem::forget(File::open("/dev/null")),
             LeaksAThreadAServer => drop(thread::spawn(thread::park)),
             _ => {}
         }
-        for listener in mem::take(&mut opening.listeners) {
-            let (_, ListeningSocket::Tcp(socket)) = listener.into_parts() else { continue };
-            if self.0 == KeepsListening {
+        for (number, listener) in mem::take(&mut opening.listeners).into_iter().enumerate() {
+            let (place, socket) = listener.into_parts();
+            if self.0 == SkipsEverySecondListener && number % 2 == 1 {
+                let going = handle.going();
+                tokio::spawn(async move {
+                    going.await;
+                    drop((place, socket));
+                });
+                continue;
+            }
+            if let (KeepsListening, ListeningSocket::Tcp(socket)) = (self.0, &socket) {
                 mem::forget(socket.try_clone()?);
             }
-            let listener = FaultyListener::new(socket, self.0)?;
+            let listener = FaultyListener::new(place, socket, self.0)?;
             tokio::spawn(accept(listener, Arc::clone(&service), handle.clone(), move |driver| {
-                if self.0 == NeverWakesForADeadline {
-                    tokio::spawn(Deaf(driver));
-                } else {
-                    tokio::spawn(driver);
-                }
+                drop(match self.0 {
+                    NeverWakesForADeadline => tokio::spawn(Deaf(driver)),
+                    ForgetsDriversThatSawAPanic => tokio::spawn(Forgetful(Some(driver))),
+                    _ => tokio::spawn(driver),
+                });
             }));
         }
         Ok(handle)
     }
 }
 
-struct FaultyListener(TcpListener, Fault);
+thread_local! {
+    /// A handler panicked in the poll that runs.
+    static PANICKED: Cell<bool> = const { Cell::new(false) };
+}
+
+struct FaultyHandler<H> {
+    inner: H,
+    fault: Fault,
+}
+
+impl<H: Handler> Handler for FaultyHandler<H> {
+    type Future = FaultyFuture<H::Future>;
+
+    fn call(&self, request: Request) -> Self::Future {
+        FaultyFuture { inner: Some(Box::pin(self.inner.call(request))), fault: self.fault }
+    }
+}
+
+struct FaultyFuture<F> {
+    inner: Option<Pin<Box<F>>>,
+    fault: Fault,
+}
+
+impl<F: Future> Future for FaultyFuture<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let Some(inner) = self.inner.as_mut() else { return Poll::Pending };
+        let polled = panic::catch_unwind(AssertUnwindSafe(|| inner.as_mut().poll(cx)));
+        let output = ready!(polled.unwrap_or_else(|payload| {
+            PANICKED.set(true);
+            panic::resume_unwind(payload)
+        }));
+        self.inner = None;
+        Poll::Ready(output)
+    }
+}
+
+impl<F> Drop for FaultyFuture<F> {
+    fn drop(&mut self) {
+        if self.fault == LeaksLostHandlers {
+            mem::forget(self.inner.take());
+        }
+    }
+}
+
+/// A connection that is not polled any more when its handler has panicked.
+struct Forgetful<F>(Option<F>);
+
+impl<F: Future + Unpin> Future for Forgetful<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let Some(driver) = &mut self.0 else { return Poll::Pending };
+        PANICKED.set(false);
+        let polled = Pin::new(driver).poll(cx);
+        if PANICKED.replace(false) {
+            mem::forget(self.0.take());
+            return Poll::Pending;
+        }
+        polled
+    }
+}
+
+struct FaultyListener {
+    _place: Place,
+    socket: Listens,
+    fault: Fault,
+}
+
+enum Listens {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
 
 impl FaultyListener {
-    fn new(socket: StdListener, fault: Fault) -> io::Result<Self> {
-        Ok(Self(TcpListener::from_std(socket)?, fault))
+    fn new(place: Place, socket: ListeningSocket, fault: Fault) -> io::Result<Self> {
+        let socket = match socket {
+            ListeningSocket::Tcp(socket) => Listens::Tcp(TcpListener::from_std(socket)?),
+            ListeningSocket::Unix(socket) => Listens::Unix(UnixListener::from_std(socket)?),
+        };
+        Ok(Self { _place: place, socket, fault })
     }
 }
 
@@ -234,27 +362,60 @@ impl Accept for FaultyListener {
     type Wire = FaultyWire;
 
     fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Accepted<FaultyWire>>> {
-        let (stream, peername) = ready!(self.0.poll_accept(cx))?;
-        let (mut peername, mut sockname) = (Peer::Ip(peername), Peer::Ip(stream.local_addr()?));
-        if self.1 == SwapsTheNames {
+        let (stream, mut peername, mut sockname, ahead) = match &self.socket {
+            Listens::Tcp(socket) => {
+                let (stream, peername) = ready!(socket.poll_accept(cx))?;
+                let ahead = match self.fault {
+                    ReadsAheadWithoutBound => Some(read_ahead(&stream)?),
+                    _ => None,
+                };
+                let sockname = Peer::Ip(stream.local_addr()?);
+                (Stream::from(stream), Peer::Ip(peername), sockname, ahead)
+            }
+            Listens::Unix(socket) => {
+                let (stream, _) = ready!(socket.poll_accept(cx))?;
+                (stream.into(), unix_peer(None), unix_peer(None), None)
+            }
+        };
+        if self.fault == SwapsTheNames {
             mem::swap(&mut peername, &mut sockname);
         }
-        if self.1 == LeaksDescriptors {
+        if self.fault == LeaksDescriptors {
             mem::forget(File::open("/dev/null"));
         }
-        let wire = FaultyWire {
-            stream: stream.into(),
-            fault: self.1,
-            pauses: Default::default(),
-            runtime: Handle::current(),
-        };
+        let pauses = Default::default();
+        let wire = FaultyWire { stream, fault: self.fault, ahead, pauses, runtime: Handle::current() };
         Poll::Ready(Ok((wire, peername, sockname)))
     }
+}
+
+/// What comes on the connection, from a buffer that has no bound.
+fn read_ahead(stream: &TcpStream) -> io::Result<MemoryWire> {
+    let (near, mut far) = pair(usize::MAX);
+    let stream = TcpStream::from_std(SockRef::from(stream).try_clone()?.into())?;
+    tokio::spawn(async move {
+        let mut buffer = vec![0; 64 << 10];
+        while stream.readable().await.is_ok() {
+            match stream.try_read(&mut buffer) {
+                Ok(0) => break,
+                Ok(read) => {
+                    if poll_fn(|cx| far.poll_write(cx, &buffer[..read])).await.is_err() {
+                        break;
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(_) => break,
+            }
+        }
+    });
+    Ok(near)
 }
 
 struct FaultyWire {
     stream: Stream,
     fault: Fault,
+    /// From where it reads.
+    ahead: Option<MemoryWire>,
     /// Before the next read, and before the next write.
     pauses: [Option<Pin<Box<Sleep>>>; 2],
     runtime: Handle,
@@ -266,7 +427,7 @@ impl FaultyWire {
         if self.fault == IsSlow {
             // Upgraded connections are polled on threads of the kit.
             let _inside = self.runtime.enter();
-            let pause = self.pauses[of].get_or_insert_with(|| Box::pin(sleep(Duration::from_millis(300))));
+            let pause = self.pauses[of].get_or_insert_with(|| Box::pin(sleep(Duration::from_millis(250))));
             ready!(pause.as_mut().poll(cx));
             self.pauses[of] = None;
         }
@@ -277,6 +438,9 @@ impl FaultyWire {
 impl Wire for FaultyWire {
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         ready!(self.poll_pause(0, cx));
+        if let Some(ahead) = &mut self.ahead {
+            return ahead.poll_read(cx, buffer);
+        }
         let read = self.stream.poll_read(cx, buffer);
         match (self.fault, &read) {
             (Spins, Poll::Pending) => cx.waker().wake_by_ref(),

@@ -163,13 +163,17 @@ impl Run<'_> {
     }
 
     fn until(&mut self, at_most: usize, octets: &[u8]) -> Step1 {
+        let mut searched = 0;
         loop {
             let line = self.line()?;
-            let rest = line.received.get(line.seen..).unwrap_or_default();
+            let from = line.seen.max(searched);
+            let rest = line.received.get(from..).unwrap_or_default();
             if let Some(found) = find(rest, octets) {
-                line.seen += found + octets.len();
+                line.seen = from + found + octets.len();
                 return Ok(());
             }
+            // What ends with a part of it is searched again.
+            searched = line.received.len().saturating_sub(octets.len());
             // Only a part of it can have come before.
             if line.end.is_some() {
                 return Err("the connection has ended".to_owned());

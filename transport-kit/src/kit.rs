@@ -18,13 +18,14 @@ use crate::record::Record;
 use crate::report::{Report, Verdict};
 use crate::run::run;
 use crate::script::{SOON, Script};
-use crate::sockets::Sockets;
+use crate::sockets::{Sockets, unix_path};
 use crate::subject::{Plan, Subject};
 use crate::trace::Trace;
 
 /// Checks a transport against all [`OBLIGATIONS`].
 ///
-/// One check runs at a time in a process, since some of them look at what the process takes.
+/// "rest" and "nothing left" look at what the whole process takes, so nothing else may run in it meanwhile: give the check
+/// a test file of its own. Of several checks in a process one runs at a time.
 pub fn check(subject: &impl Subject) -> Report {
     Kit::default().check(subject)
 }
@@ -217,7 +218,8 @@ fn difference(script: &Script, bench: &Bench<'_>, record: &Record) -> Option<Str
 #[must_use]
 pub fn in_memory(script: &Script) -> Trace {
     let record = Record::default();
-    run(script, &mut Memory::new(script.config.clone(), script.small_buffer, &record), &record)
+    let trace = run(script, &mut Memory::new(script.config.clone(), script.small_buffer, &record), &record);
+    if script.is_unix { trace.without_resets() } else { trace }
 }
 
 /// The trace of a script on a transport.
@@ -235,10 +237,16 @@ fn recorded(
     patience: Duration,
     record: &Record,
 ) -> io::Result<Trace> {
-    let plan = Plan::new(script.config.clone(), record.clone());
+    let mut plan = Plan::new(script.config.clone(), record.clone());
+    if script.is_unix {
+        plan.addresses.clear();
+        plan.path = Some(unix_path());
+    }
+    let path = plan.path.clone();
     let server = subject.serve(plan, Application::new(record.clone()))?;
     let patience = patience + script.longest_wait();
-    Ok(run(script, &mut Sockets::new(server, script.small_buffer, patience), record))
+    let trace = run(script, &mut Sockets::new(server, path, script.small_buffer, patience), record);
+    Ok(if script.is_unix { trace.without_resets() } else { trace })
 }
 
 #[cfg(test)]

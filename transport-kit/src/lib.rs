@@ -33,9 +33,9 @@
 //!
 //! The subscriber's events stand in the trace in their order, channel by channel; the application's in their order,
 //! request by request. Body octets, which no subscriber is told, are taken from the application's view and merged. Only the
-//! value of `Date` is masked. Scripts wait for facts, never for a length of time: deadlines that are to come are short,
-//! and all others are far away. A script that differs runs again with deadlines 10 and 100 times as long, on both sides,
-//! before it counts as a failure: a slow machine or a slow transport is not a wrong one.
+//! value of `Date` is masked, which has a check of its own. Scripts wait for facts, never for a length of time: deadlines
+//! that are to come are short, and all others are far away. A script that differs runs again with deadlines 10 and 100
+//! times as long, on both sides, before it counts as a failure: a slow machine or a slow transport is not a wrong one.
 //!
 //! # Ends in every state
 //!

@@ -170,6 +170,18 @@ pub const OBLIGATIONS: &[Obligation] = &[
         Proof::Scripts(scripts::drains::scripts),
     ),
     owes(
+        "unix sockets",
+        "On a Unix socket connections end, handlers are dropped and drains finish as over TCP.",
+        "What works over TCP hangs behind the proxy of the same machine.",
+        Proof::Scripts(scripts::endings::on_unix),
+    ),
+    owes(
+        "date",
+        "`Date` is the time of the response, and goes on.",
+        "Caches keep responses too long, or not at all.",
+        Proof::Check(checks::date::goes_on),
+    ),
+    owes(
         "names",
         "`peername` and `sockname` are the two ends of the very connection.",
         "Logs and access rules are about somebody else.",

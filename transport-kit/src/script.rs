@@ -17,6 +17,8 @@ pub struct Script {
     pub steps: Vec<Step>,
     /// The peer's receive buffer is as small as the system allows.
     pub small_buffer: bool,
+    /// The server listens at a Unix socket.
+    pub(crate) is_unix: bool,
     /// The deadlines that are to come.
     soon: Option<Soon>,
     /// How many times as long as at first they are.
@@ -85,7 +87,15 @@ impl Script {
         ] {
             *deadline = FAR;
         }
-        Self { name: name.into(), config, steps: Vec::new(), small_buffer: false, soon: None, times: 1 }
+        Self {
+            name: name.into(),
+            config,
+            steps: Vec::new(),
+            small_buffer: false,
+            is_unix: false,
+            soon: None,
+            times: 1,
+        }
     }
 
     /// A deadline of the configuration is to come. It and those of [`drain`](Self::drain) are longer each time that the
@@ -129,6 +139,11 @@ impl Script {
             config.channel.bodies = Some(Bodies::Whole);
             config.channel.inbuf_overflow = overflow;
         })
+    }
+
+    /// The same script on a Unix socket.
+    pub(crate) fn on_unix(self) -> Self {
+        Self { name: format!("{}, on a Unix socket", self.name), is_unix: true, ..self }
     }
 
     pub(crate) fn small_buffer(mut self) -> Self {

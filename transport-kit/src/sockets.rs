@@ -4,12 +4,13 @@ use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use httpfsm_transport::ServerHandle;
-use socket2::{Domain, SockAddr, SockRef, Socket, Type};
+use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::stand::{Received, Stand};
 
@@ -18,27 +19,39 @@ const MOMENT: Duration = Duration::from_millis(10);
 
 pub(crate) struct Sockets {
     server: ServerHandle,
-    peers: Vec<Option<TcpStream>>,
+    peers: Vec<Option<Socket>>,
+    /// Where the server listens, if that is a Unix socket.
+    path: Option<PathBuf>,
     small_buffer: bool,
     patience: Duration,
     began: Instant,
 }
 
 impl Sockets {
-    pub(crate) fn new(server: ServerHandle, small_buffer: bool, patience: Duration) -> Self {
-        Self { server, peers: Vec::new(), small_buffer, patience, began: Instant::now() }
+    pub(crate) fn new(
+        server: ServerHandle,
+        path: Option<PathBuf>,
+        small_buffer: bool,
+        patience: Duration,
+    ) -> Self {
+        Self { server, peers: Vec::new(), path, small_buffer, patience, began: Instant::now() }
     }
 
-    fn peer(&mut self, peer: usize) -> Option<&mut TcpStream> {
+    fn peer(&mut self, peer: usize) -> Option<&mut Socket> {
         self.peers.get_mut(peer)?.as_mut()
     }
 }
 
 impl Stand for Sockets {
     fn connect(&mut self) -> Result<(), String> {
-        let address = self.server.local_addr().ok_or("The server has no TCP address.")?;
-        let stream = connect(address, self.small_buffer, self.patience)
-            .map_err(|error| format!("cannot connect: {error}"))?;
+        let stream = match &self.path {
+            Some(path) => connect_unix(path, self.patience).map(Socket::from),
+            None => {
+                let address = self.server.local_addr().ok_or("The server has no TCP address.")?;
+                connect(address, self.small_buffer, self.patience).map(Socket::from)
+            }
+        };
+        let stream = stream.map_err(|error| format!("cannot connect: {error}"))?;
         self.peers.push(Some(stream));
         Ok(())
     }
@@ -78,7 +91,7 @@ impl Stand for Sockets {
 
     fn reset(&mut self, peer: usize) {
         if let Some(stream) = self.peer(peer) {
-            reset(stream);
+            let _ = stream.set_linger(Some(Duration::ZERO));
         }
         self.close(peer);
     }
@@ -145,9 +158,11 @@ pub(crate) fn connect_unix(path: &Path, patience: Duration) -> io::Result<UnixSt
     }
 }
 
-/// Has the close of the socket be a reset.
-pub(crate) fn reset(stream: &TcpStream) {
-    let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
+/// A path for a Unix socket that no other server of this process has.
+pub(crate) fn unix_path() -> PathBuf {
+    static NUMBER: AtomicUsize = AtomicUsize::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    std::env::temp_dir().join(format!("httpfsm-kit-{}-{number}.sock", std::process::id()))
 }
 
 pub(crate) fn is_too_early(error: &io::Error) -> bool {

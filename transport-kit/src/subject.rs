@@ -49,9 +49,9 @@ impl<F: Fn(Plan, Application) -> io::Result<ServerHandle> + Sync> Subject for F 
 pub struct Plan {
     /// The configuration.
     pub config: ServerConfig,
-    /// The TCP addresses to listen at; their ports are 0.
+    /// The TCP addresses to listen at; their ports are 0. There are none where it listens at a Unix socket alone.
     pub addresses: Vec<SocketAddr>,
-    /// The Unix socket to listen at besides.
+    /// The Unix socket to listen at.
     pub path: Option<PathBuf>,
     /// Who is told what happens.
     pub subscriber: Record,

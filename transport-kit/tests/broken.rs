@@ -50,6 +50,8 @@ enum Fault {
     SkipsEverySecondListener,
     ForgetsDriversThatSawAPanic,
     LeaksLostHandlers,
+    LosesTheEndOfUnixInput,
+    KeepsItsFirstDate,
 }
 use Fault::*;
 
@@ -153,6 +155,17 @@ fn a_driver_that_is_forgotten_after_a_panic() {
 #[test]
 fn a_handler_that_is_leaked_where_it_should_be_dropped() {
     catches(LeaksLostHandlers, "cancellation", "a reset at point 0 of a handler");
+}
+
+#[test]
+fn the_end_of_a_unix_socket_that_is_lost() {
+    catches(LosesTheEndOfUnixInput, "unix sockets", "an end without a request, on a Unix socket");
+    check(LosesTheEndOfUnixInput, &["half-close"], Duration::from_secs(30)).assert();
+}
+
+#[test]
+fn a_clock_that_stands() {
+    catches(KeepsItsFirstDate, "date", "is not when it was sent");
 }
 
 #[test]
@@ -384,7 +397,8 @@ impl Accept for FaultyListener {
             mem::forget(File::open("/dev/null"));
         }
         let pauses = Default::default();
-        let wire = FaultyWire { stream, fault: self.fault, ahead, pauses, runtime: Handle::current() };
+        let wire =
+            FaultyWire { stream, fault: self.fault, ahead, date: None, pauses, runtime: Handle::current() };
         Poll::Ready(Ok((wire, peername, sockname)))
     }
 }
@@ -416,6 +430,8 @@ struct FaultyWire {
     fault: Fault,
     /// From where it reads.
     ahead: Option<MemoryWire>,
+    /// What it has said of the time.
+    date: Option<Vec<u8>>,
     /// Before the next read, and before the next write.
     pauses: [Option<Pin<Box<Sleep>>>; 2],
     runtime: Handle,
@@ -445,6 +461,9 @@ impl Wire for FaultyWire {
         match (self.fault, &read) {
             (Spins, Poll::Pending) => cx.waker().wake_by_ref(),
             (LosesTheEndOfInput, Poll::Ready(Ok(0))) => return Poll::Pending,
+            (LosesTheEndOfUnixInput, Poll::Ready(Ok(0))) if matches!(self.stream, Stream::Unix(_)) => {
+                return Poll::Pending;
+            }
             (LosesAResetInsideARequest, Poll::Ready(Err(_))) => return Poll::Pending,
             (LosesAnOctetOfLargeReads, Poll::Ready(Ok(octets @ 10_000..))) => {
                 return Poll::Ready(Ok(octets - 1));
@@ -468,6 +487,14 @@ impl Wire for FaultyWire {
         let written = ready!(match (self.fault, slices) {
             (DropsTheLastSliceOfAWrite, [most @ .., last]) if !most.is_empty() => {
                 self.stream.poll_write_vectored(cx, most).map_ok(|written| written + last.len())
+            }
+            (KeepsItsFirstDate, _) => {
+                let mut all: Vec<u8> = slices.iter().flat_map(|slice| slice.iter().copied()).collect();
+                if let Some(at) = all.windows(8).position(|window| window == b"\r\nDate: ") {
+                    let date = &mut all[at + 8..at + 37];
+                    date.copy_from_slice(self.date.get_or_insert_with(|| date.to_vec()));
+                }
+                self.stream.poll_write(cx, &all)
             }
             (NeverWritesAfterAFullSocket, _) => {
                 self.stream.poll_write_vectored(&mut Context::from_waker(Waker::noop()), slices)

@@ -2,7 +2,6 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use httpfsm::origins::Origin;
 use httpfsm::peer::Peer as Name;
@@ -29,9 +28,7 @@ pub(crate) fn names(bench: &Bench<'_>) -> Result<(), String> {
 }
 
 pub(crate) fn listeners(bench: &Bench<'_>) -> Result<(), String> {
-    static NUMBER: AtomicUsize = AtomicUsize::new(0);
-    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    let path = std::env::temp_dir().join(format!("httpfsm-kit-{}-{number}.sock", std::process::id()));
+    let path = sockets::unix_path();
     let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let running = bench.start(|plan| {
         plan.addresses = vec![local; 3];

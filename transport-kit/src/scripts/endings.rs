@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::application::POINTS;
-use crate::script::{Script, chunked_head, get, post_head};
+use crate::script::{Script, Step, chunked_head, get, post_head};
+use crate::scripts::drains;
 use crate::sum::pattern;
 
 /// More than the buffers of two sockets hold, and all of it in one piece: while it leaves, the answer is finished.
@@ -207,6 +208,13 @@ pub(crate) fn cancellations() -> Vec<Script> {
         }
     }
     scripts
+}
+
+/// How connections end on a Unix socket, as far as that needs no reset.
+pub(crate) fn on_unix() -> Vec<Script> {
+    let scripts = half_closes().into_iter().chain(cancellations()).chain(drains::scripts());
+    let resets = |script: &Script| script.steps.iter().any(|step| matches!(step, Step::Reset));
+    scripts.filter(|script| !resets(script)).map(Script::on_unix).collect()
 }
 
 pub(crate) fn several() -> Vec<Script> {

@@ -1,6 +1,6 @@
 //! Where a server listens: the sockets, before a runtime has them.
 
-use std::fs::{self, Metadata};
+use std::fs::{self, File, Metadata};
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
 use std::os::fd::{AsFd, AsRawFd};
@@ -8,10 +8,12 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::time::{Duration, SystemTime};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
 
 use httpfsm::peer::Peer;
-use rustix::fs::Mode;
+use rustix::fs::{FlockOperation, Mode, flock};
+use rustix::io::Errno;
 use rustix::process::umask;
 use socket2::{Domain, Protocol, SockAddr, Socket, TcpKeepalive, Type};
 
@@ -54,6 +56,9 @@ const PROBES: u32 = 4;
 const LONGEST_SILENCE: Duration = Duration::from_secs(32_767);
 /// How often a port is looked for that is free at all addresses of a host.
 const TRIES: u32 = 8;
+
+/// How long a start waits for others that start in the same folder. Each of them takes a moment.
+const OTHERS: Duration = Duration::from_secs(2);
 
 /// The umask is the process's: it is changed by one thread at a time, or it could stay changed.
 static UMASK: Mutex<()> = Mutex::new(());
@@ -198,8 +203,8 @@ impl Listener {
     }
 
     /// Listens on a Unix socket. A socket at `path` that nobody listens on any more is replaced; ours is removed when
-    /// the listener is dropped. Of two servers that find the same stale socket one may still take the path from the other:
-    /// between the last look and the removal there is a moment.
+    /// the listener is dropped. Of several that start at one path one listens; they take turns by a lock of its folder,
+    /// for which this waits two seconds at most.
     ///
     /// With [`unix_mode`](SocketOptions::unix_mode) the path has these permissions from the moment it exists. For that the
     /// umask of the whole process is changed while the socket is bound.
@@ -208,10 +213,17 @@ impl Listener {
     ///
     /// Somebody listens there, or the path cannot be made. The error names it.
     pub fn unix(path: impl AsRef<Path>, options: &SocketOptions) -> io::Result<Self> {
-        let path = path.as_ref();
+        Self::unix_seen(path.as_ref(), options, || ())
+    }
+
+    /// `bound` is called between the bind and the listen, where the socket looks stale to others.
+    fn unix_seen(path: &Path, options: &SocketOptions, bound: impl FnOnce()) -> io::Result<Self> {
         let listen = || {
-            let socket = bind_or_replace(path, options.unix_mode, || ())?;
+            // Until it listens.
+            let turn = Turn::wait(path);
+            let socket = bind_or_replace(path, options.unix_mode, &turn, || ())?;
             let own = OwnPath::new(path);
+            bound();
             socket.listen(options.backlog)?;
             Ok(Self { path: own, ..Self::from_socket(socket)? })
         };
@@ -343,12 +355,50 @@ fn ends_in_a_number(host: &str) -> bool {
         || digits.is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
+/// The turn of one start among those in one folder: a lock of the folder. A socket that is bound and does not listen yet
+/// refuses connections as a stale one does, so nobody else may look at it then.
+///
+/// The other way, to bind under another name and to link the socket to its path once it listens, needs no lock. But then
+/// the system shows that name as the socket's address, to `ss` and to its peers, a path of full length leaves no room for
+/// it, and two that find a stale socket still race for its removal.
+enum Turn {
+    /// It is ours while the folder is open.
+    Ours { _folder: File },
+    /// The folder cannot be locked: it may not be read, or its file system has no locks.
+    Unknown,
+    /// Somebody holds the lock for longer than any start takes.
+    Theirs,
+}
+
+impl Turn {
+    fn wait(path: &Path) -> Self {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let Ok(folder) = File::open(folder.unwrap_or(Path::new("."))) else { return Self::Unknown };
+        let until = Instant::now() + OTHERS;
+        loop {
+            match flock(&folder, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => return Self::Ours { _folder: folder },
+                Err(Errno::WOULDBLOCK | Errno::INTR) if Instant::now() < until => {
+                    thread::sleep(Duration::from_millis(5));
+                }
+                Err(Errno::WOULDBLOCK | Errno::INTR) => return Self::Theirs,
+                Err(_) => return Self::Unknown,
+            }
+        }
+    }
+}
+
 /// Binds a socket at the path, in place of a stale one if there is one. `looked` is called between the look and the
-/// removal, where another server may do the same.
-fn bind_or_replace(path: &Path, mode: Option<u32>, looked: impl FnOnce()) -> io::Result<Socket> {
+/// removal, where a server that knows nothing of turns may do the same.
+fn bind_or_replace(path: &Path, mode: Option<u32>, turn: &Turn, looked: impl FnOnce()) -> io::Result<Socket> {
     match bind_unix(path, mode) {
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-            let found = stale(path).ok_or(error)?;
+            let is_socket = fs::symlink_metadata(path).map(|file| file.file_type().is_socket());
+            if is_socket.is_ok_and(|is_socket| !is_socket) {
+                return Err(io::Error::new(error.kind(), "it is there, and is no socket"));
+            }
+            // What is there may be about to listen.
+            let found = if matches!(turn, Turn::Theirs) { None } else { stale(path) }.ok_or(error)?;
             looked();
             if identity(path) == Some(found) {
                 fs::remove_file(path)?;
@@ -536,7 +586,7 @@ mod tests {
         let path = place.path().join("socket");
         drop(std::os::unix::net::UnixListener::bind(&path)?);
         let mut first = None;
-        let second = bind_or_replace(&path, None, || {
+        let second = bind_or_replace(&path, None, &Turn::Unknown, || {
             // The number of a file that was removed is given to the next; the clock of the file system moves in ticks.
             while fs::symlink_metadata(&path).is_ok_and(|stale| stale.created().is_ok_and(is_this_tick)) {}
             first = Listener::unix(&path, &SocketOptions::default()).ok();
@@ -548,6 +598,54 @@ mod tests {
         }
         assert_eq!(second.map(|_| ()).map_err(|error| error.kind()), Err(io::ErrorKind::AddrInUse));
         assert!(UnixStream::connect(&path).is_ok());
+        Ok(())
+    }
+
+    #[test]
+    fn a_socket_that_does_not_listen_yet_is_not_taken_for_a_stale_one() -> io::Result<()> {
+        let place = tempfile::tempdir()?;
+        let (path, options) = (place.path().join("socket"), SocketOptions::default());
+        for is_stale in [false, true] {
+            if is_stale {
+                drop(UnixListener::bind(&path)?);
+            }
+            let mut second = None;
+            let first = Listener::unix_seen(&path, &options, || {
+                second = Some(Listener::unix(&path, &options).map_err(|error| error.kind()));
+            })?;
+            let second = second.map(|second| second.map(|_| ()));
+            assert_eq!(second, Some(Err(io::ErrorKind::AddrInUse)));
+            assert!(UnixStream::connect(&path).is_ok());
+            drop(first);
+            assert!(!path.exists());
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn of_many_that_start_at_one_stale_path_one_listens() -> io::Result<()> {
+        let place = tempfile::tempdir()?;
+        let (path, options) = (place.path().join("socket"), SocketOptions::default());
+        for _ in 0..20 {
+            drop(UnixListener::bind(&path)?);
+            let start = || Listener::unix(&path, &options).ok();
+            let started: Vec<Listener> = thread::scope(|scope| {
+                let starts: Vec<_> = (0..4).map(|_| scope.spawn(start)).collect();
+                starts.into_iter().filter_map(|start| start.join().ok().flatten()).collect()
+            });
+            assert_eq!(started.len(), 1);
+            assert!(UnixStream::connect(&path).is_ok());
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_no_socket_is_kept_and_named() -> io::Result<()> {
+        let place = tempfile::tempdir()?;
+        let error = Listener::unix(place.path(), &SocketOptions::default()).map(|_| ()).err();
+        let error = error.map(|error| (error.kind(), error.to_string()));
+        let text = format!("cannot listen on {}: it is there, and is no socket", place.path().display());
+        assert_eq!(error, Some((io::ErrorKind::AddrInUse, text)));
         Ok(())
     }
 

@@ -228,7 +228,9 @@ fn start(transport: impl Moves, handler: impl Handler, plan: Plan) -> Result<Ser
         listeners.extend(Listener::at_host(&plan.config.host, plan.config.port, &options, failed)?);
     }
     for path in &plan.unix {
-        listeners.push(Listener::unix(path, &options)?);
+        let listener = Listener::unix(path, &options)?;
+        plan.signals.made(listener.path());
+        listeners.push(listener);
     }
     // Connections inherit the options that their listener has when the system accepts them.
     listeners.iter().try_for_each(|listener| listener.apply(&options))?;

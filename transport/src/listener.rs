@@ -7,7 +7,8 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -222,7 +223,7 @@ impl Listener {
             // Until it listens.
             let turn = Turn::wait(path);
             let socket = bind_or_replace(path, options.unix_mode, &turn, || ())?;
-            let own = OwnPath::new(path);
+            let own = SocketPath::new(path).map(OwnPath);
             bound();
             socket.listen(options.backlog)?;
             Ok(Self { path: own, ..Self::from_socket(socket)? })
@@ -266,6 +267,12 @@ impl Listener {
     #[must_use]
     pub fn local_addr(&self) -> &Peer {
         &self.local
+    }
+
+    /// The path of a Unix socket that it has made, for who exits without dropping the server.
+    #[must_use]
+    pub fn path(&self) -> Option<SocketPath> {
+        self.path.as_ref().map(|OwnPath(path)| path.clone())
     }
 
     /// Another socket on the same address, for another thread; `None` where the system does not spread connections
@@ -439,18 +446,42 @@ fn stale(path: &Path) -> Option<Identity> {
     is_refused.then_some(file)
 }
 
-/// The path of a socket that we made, and the file that it is.
+/// The path of a Unix socket that a [`Listener`] has made, and the file that it is.
+#[derive(Clone, Debug)]
+pub struct SocketPath(Arc<MadePath>);
+
 #[derive(Debug)]
-struct OwnPath {
+struct MadePath {
     path: PathBuf,
     file: Identity,
+    is_removed: AtomicBool,
 }
 
-impl OwnPath {
+impl SocketPath {
     fn new(path: &Path) -> Option<Self> {
         // A relative path may mean another file by then.
         let path = std::path::absolute(path).ok()?;
-        Some(Self { file: identity(&path)?, path })
+        let file = identity(&path)?;
+        Some(Self(Arc::new(MadePath { path, file, is_removed: AtomicBool::new(false) })))
+    }
+
+    /// Removes the file, unless that was done, or another one has its name by now. The listener does so when it is dropped.
+    pub fn remove(&self) {
+        let MadePath { path, file, is_removed } = &*self.0;
+        // Once: where the file system does not tell when a file was made, the next one may look like ours.
+        if !is_removed.swap(true, Ordering::SeqCst) && identity(path) == Some(*file) {
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+/// Removes the path when it is dropped.
+#[derive(Debug)]
+struct OwnPath(SocketPath);
+
+impl Drop for OwnPath {
+    fn drop(&mut self) {
+        self.0.remove();
     }
 }
 
@@ -469,14 +500,6 @@ struct Identity {
 impl Identity {
     fn of(file: &Metadata) -> Self {
         Self { number: (file.dev(), file.ino()), created: file.created().ok() }
-    }
-}
-
-impl Drop for OwnPath {
-    fn drop(&mut self) {
-        if identity(&self.path) == Some(self.file) {
-            let _ = fs::remove_file(&self.path);
-        }
     }
 }
 
@@ -636,6 +659,23 @@ mod tests {
             assert_eq!(started.len(), 1);
             assert!(UnixStream::connect(&path).is_ok());
         }
+        Ok(())
+    }
+
+    #[test]
+    fn a_path_is_removed_once_by_whoever_comes_first() -> io::Result<()> {
+        let place = tempfile::tempdir()?;
+        let (path, options) = (place.path().join("socket"), SocketOptions::default());
+        let listener = Listener::unix(&path, &options)?;
+        drop(listener.path());
+        assert!(path.exists());
+        listener.path().iter().for_each(SocketPath::remove);
+        assert!(!path.exists());
+        let next = Listener::unix(&path, &options)?;
+        drop(listener);
+        assert!(UnixStream::connect(&path).is_ok());
+        drop(next);
+        assert!(!path.exists());
         Ok(())
     }
 

@@ -3,11 +3,11 @@
 use std::io;
 use std::process;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use httpfsm_transport::ServerHandle;
+use httpfsm_transport::{ServerHandle, SocketPath};
 use signal_hook::consts::{
     SIGALRM, SIGHUP, SIGINT, SIGIO, SIGPROF, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGVTALRM, SIGXFSZ,
 };
@@ -39,12 +39,21 @@ struct Serving {
 struct Shared {
     /// It has been said that the program listens: what ends it is to drain it.
     listens: AtomicBool,
+    /// Of the Unix sockets, which are to go with the program.
+    paths: Mutex<Vec<SocketPath>>,
     serving: OnceLock<Serving>,
     /// It is to go out of service, as soon as it is in service.
     ends: AtomicBool,
 }
 
 impl Shared {
+    /// Ends the program, with what was said and without its sockets.
+    fn exit(&self, status: i32) -> ! {
+        flush(FLUSH_LIMIT);
+        self.paths.lock().unwrap_or_else(PoisonError::into_inner).iter().for_each(SocketPath::remove);
+        process::exit(status)
+    }
+
     fn drain(&self) {
         if let (true, Some(Serving { server, .. })) = (self.ends.load(SeqCst), self.serving.get()) {
             drop(server.drain(None));
@@ -77,8 +86,7 @@ impl Signals {
                         Some(first) if first.elapsed() < BURST => {}
                         _ => {
                             note(format_args!("{name}: quitting"));
-                            flush(FLUSH_LIMIT);
-                            process::exit(128 + signal);
+                            known.exit(128 + signal);
                         }
                     },
                     SIGUSR1 => match known.serving.get() {
@@ -96,6 +104,11 @@ impl Signals {
         let thread = thread::Builder::new().name("httpfsm-signals".to_owned()).stack_size(128 << 10);
         thread.spawn(wait).map_err(|error| super::unstarted("thread that waits for signals", &error))?;
         Ok(Self(shared))
+    }
+
+    /// The program has made this socket.
+    pub(super) fn made(&self, path: Option<SocketPath>) {
+        self.0.paths.lock().unwrap_or_else(PoisonError::into_inner).extend(path);
     }
 
     /// The program is about to say that it listens. From here on the first signal that ends it drains it, and the second

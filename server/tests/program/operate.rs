@@ -2,14 +2,15 @@
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{Answer, PATIENCE, Server, program, run, serve, text};
 
@@ -17,6 +18,7 @@ on_each_transport! {
     a_reader_of_standard_error_that_stalls_stops_nobody,
     signals_that_mean_nothing_end_nothing,
     every_signal_that_ends_drains,
+    who_quits_leaves_no_socket,
     who_is_turned_away_by_a_limit_is_told_without_the_log,
     who_sends_all_before_reading_sees_an_early_refusal,
     silent_peers_are_probed,
@@ -86,6 +88,29 @@ fn every_signal_that_ends_drains(transport: &str) {
         assert_eq!(status.code(), Some(0), "{signal:?}: {errors}");
         assert!(!fs::exists(path).expect("a folder"), "{signal:?} leaves the socket");
     }
+}
+
+fn who_quits_leaves_no_socket(transport: &str) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("socket");
+    // A standard output that takes nothing holds up the start, which has made its sockets by then.
+    let (mut full, _reader) = UnixStream::pair().expect("a pair");
+    full.set_nonblocking(true).expect("an option");
+    while full.write(&[0; 4096]).is_ok() {}
+    full.set_nonblocking(false).expect("an option");
+    let mut command = serve(transport);
+    command.args(["--app", "hello", "--unix"]).arg(&path).stdout(OwnedFd::from(full)).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the program starts");
+    let started = Instant::now();
+    while child.try_wait().expect("a child").is_none() {
+        assert!(started.elapsed() < PATIENCE, "it does not end");
+        if path.exists() {
+            // Nobody minds where it has just ended.
+            let _ = kill_process(Pid::from_child(&child), Signal::TERM);
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+    assert!(!path.exists());
 }
 
 fn who_is_turned_away_by_a_limit_is_told_without_the_log(transport: &str) {

@@ -237,6 +237,7 @@ fn start(transport: impl Moves, handler: impl Handler, plan: Plan) -> Result<Ser
     // Before anybody is served: where it fails nobody is cut. Who connects now waits.
     plan.signals.listen();
     announce(listeners.iter().map(Listener::local_addr))?;
+    let limit = drain_limit(&plan.config);
     let server = Server::on(transport, plan.config).options(options);
     let server = listeners.into_iter().fold(server, Server::listener);
     let server = if plan.log { server.subscriber(Log) } else { server.subscriber(Notices) };
@@ -251,8 +252,15 @@ fn start(transport: impl Moves, handler: impl Handler, plan: Plan) -> Result<Ser
     })?;
     let counted = handle.clone();
     plan.stats.connect(move || counted.stats());
-    plan.signals.obey(handle.clone(), plan.recordings);
+    plan.signals.obey(handle.clone(), limit, plan.recordings);
     Ok(handle)
+}
+
+/// How long a drain may take: to its deadline, which the server sets behind the grace of idle connections, and a bit. For
+/// ever, where it has no deadline.
+fn drain_limit(config: &ServerConfig) -> Option<Duration> {
+    let grace = config.channel.drain_grace.unwrap_or_default();
+    config.drain_deadline.map(|deadline| deadline.saturating_add(grace).saturating_add(signals::GRACE))
 }
 
 /// The system's words for a thread that it does not give name nothing.

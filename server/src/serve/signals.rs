@@ -1,9 +1,11 @@
 //! The signals that end the program, the one that switches its recordings, and those that mean nothing.
 
 use std::io;
+use std::pin::pin;
 use std::process;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::task::{Context, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -29,10 +31,27 @@ const FLUSH_LIMIT: Duration = Duration::from_millis(100);
 /// So soon a second signal is the first once more: `timeout` and shells send one to the program and to its group.
 const BURST: Duration = Duration::from_millis(250);
 
+/// How much longer than its deadline a drain may take, before what does not return is left behind.
+pub(super) const GRACE: Duration = Duration::from_secs(5);
+/// The status of a program that did not wait for what is stuck.
+const STUCK: i32 = 3;
+/// How often it is looked whether a drain is stuck, and for a second signal.
+const LOOK: Duration = Duration::from_millis(50);
+
 /// What the signals are about, once it serves.
 struct Serving {
     server: ServerHandle,
     recordings: Option<Recordings>,
+    /// How long a drain may take.
+    limit: Option<Duration>,
+}
+
+impl Serving {
+    /// Whether the drain that began then takes too long.
+    fn is_stuck(&self, began: Instant) -> bool {
+        let gone = || pin!(self.server.gone()).poll(&mut Context::from_waker(Waker::noop())).is_ready();
+        self.limit.is_some_and(|limit| began.elapsed() > limit) && !gone()
+    }
 }
 
 #[derive(Default)]
@@ -47,6 +66,46 @@ struct Shared {
 }
 
 impl Shared {
+    fn take(&self, signal: i32, ended: &mut Option<Instant>) {
+        let name = signal_name(signal).unwrap_or("a signal");
+        match signal {
+            SIGTERM | SIGINT | SIGQUIT => match *ended {
+                None if self.listens.load(SeqCst) => {
+                    *ended = Some(Instant::now());
+                    // The line is put into the queue of the log, which waits for nobody; behind the drain the program
+                    // could have ended without it.
+                    note(format_args!("{name}: draining; a second signal quits at once"));
+                    self.ends.store(true, SeqCst);
+                    self.drain();
+                }
+                Some(first) if first.elapsed() < BURST => {}
+                _ => {
+                    note(format_args!("{name}: quitting"));
+                    self.exit(128 + signal);
+                }
+            },
+            SIGUSR1 => match self.serving.get() {
+                Some(Serving { recordings: Some(recordings), .. }) => {
+                    let switched = recordings.switch();
+                    note(format_args!("{name}: {switched}"));
+                }
+                _ => note(format_args!("{name} is ignored.")),
+            },
+            SIGXFSZ => {}
+            _ => note(format_args!("{name} is ignored.")),
+        }
+    }
+
+    /// Ends the program where a drain does not: a handler, or a file, may hold up its thread for ever.
+    fn see_to_the_end(&self, began: Instant) {
+        let Some(serving) = self.serving.get().filter(|serving| serving.is_stuck(began)) else { return };
+        note(format_args!("something does not return {GRACE:?} after the drain deadline; it is left behind"));
+        if let Some(recordings) = &serving.recordings {
+            recordings.flush();
+        }
+        self.exit(STUCK);
+    }
+
     /// Ends the program, with what was said and without its sockets.
     fn exit(&self, status: i32) -> ! {
         flush(FLUSH_LIMIT);
@@ -71,34 +130,16 @@ impl Signals {
         let (mut caught, known) = (Caught::new(CAUGHT)?, Arc::clone(&shared));
         let wait = move || {
             let mut ended: Option<Instant> = None;
-            for signal in caught.forever() {
-                let name = signal_name(signal).unwrap_or("a signal");
-                match signal {
-                    SIGTERM | SIGINT | SIGQUIT => match ended {
-                        None if known.listens.load(SeqCst) => {
-                            ended = Some(Instant::now());
-                            // The line is put into the queue of the log, which waits for nobody; behind the drain the
-                            // program could have ended without it.
-                            note(format_args!("{name}: draining; a second signal quits at once"));
-                            known.ends.store(true, SeqCst);
-                            known.drain();
-                        }
-                        Some(first) if first.elapsed() < BURST => {}
-                        _ => {
-                            note(format_args!("{name}: quitting"));
-                            known.exit(128 + signal);
-                        }
-                    },
-                    SIGUSR1 => match known.serving.get() {
-                        Some(Serving { recordings: Some(recordings), .. }) => {
-                            let switched = recordings.switch();
-                            note(format_args!("{name}: {switched}"));
-                        }
-                        _ => note(format_args!("{name} is ignored.")),
-                    },
-                    SIGXFSZ => {}
-                    _ => note(format_args!("{name} is ignored.")),
-                }
+            loop {
+                let signals = match ended {
+                    None => caught.wait(),
+                    Some(began) => {
+                        known.see_to_the_end(began);
+                        thread::sleep(LOOK);
+                        caught.pending()
+                    }
+                };
+                signals.for_each(|signal| known.take(signal, &mut ended));
             }
         };
         let thread = thread::Builder::new().name("httpfsm-signals".to_owned()).stack_size(128 << 10);
@@ -117,10 +158,10 @@ impl Signals {
         self.0.listens.store(true, SeqCst);
     }
 
-    /// Here is what is to be drained, and the recordings that SIGUSR1 switches on and off.
-    pub(super) fn obey(&self, server: ServerHandle, recordings: Option<Recordings>) {
+    /// Here is what is to be drained, within a limit, and the recordings that SIGUSR1 switches on and off.
+    pub(super) fn obey(&self, server: ServerHandle, limit: Option<Duration>, recordings: Option<Recordings>) {
         // It is said once.
-        let _ = self.0.serving.set(Serving { server, recordings });
+        let _ = self.0.serving.set(Serving { server, recordings, limit });
         self.0.drain();
     }
 }

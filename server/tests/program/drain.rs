@@ -3,16 +3,19 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
+use std::process::Command;
 use std::time::Instant;
 
 use httpfsm_transport_kit::Crowd;
 use rustix::process::Signal;
 
+use crate::tools::tool;
 use crate::{Answer, PATIENCE, Server};
 
 on_each_transport! {
     a_signal_cuts_no_client_short,
     who_waits_to_be_accepted_when_the_drain_begins_is_served,
+    what_is_stuck_is_left_behind_after_the_drain_deadline,
 }
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
@@ -59,4 +62,25 @@ fn who_waits_to_be_accepted_when_the_drain_begins_is_served(transport: &str) {
         assert_eq!(status, "HTTP/1.1 200 OK");
     }
     assert_eq!(server.end().0.code(), Some(0));
+}
+
+/// Whatever it is: a handler that does not return, a file system that does not answer. Here it is the thread that accepts.
+fn what_is_stuck_is_left_behind_after_the_drain_deadline(transport: &str) {
+    let Some(strace) = tool("strace") else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let socket = folder.path().join("socket");
+    let mut command = Command::new(strace);
+    // A process whose thread is delayed so does not go before the delay is over.
+    command.args(["-D", "-f", "-o", "/dev/null", "-e", "trace=accept4", "-e"]);
+    command.arg("inject=accept4:delay_enter=10000000").arg(env!("CARGO_BIN_EXE_httpfsm"));
+    command.args(["serve", "--app", "hello", "--port", "0", "--transport", transport]);
+    command.args(["--drain-deadline", "100ms", "--drain-grace", "0", "--unix"]).arg(&socket);
+    let server = Server::spawn(&mut command);
+    let mut stuck = server.connect();
+    stuck.write_all(GET).expect("sent");
+    server.signal(Signal::TERM);
+    let (status, errors) = server.end();
+    assert_eq!(status.code(), Some(3), "{errors}");
+    assert!(errors.contains("something does not return"), "{errors}");
+    assert!(!socket.exists());
 }

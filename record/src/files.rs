@@ -56,15 +56,15 @@ const FLUSH: Duration = Duration::from_secs(10);
 /// for channels that open from then on.
 ///
 /// A thread of its own writes. No channel ever waits for it, nor takes a lock that it holds: where it cannot follow, the
-/// recording ends and says that it is `lost` from there on. So it does where the disk is full, if there is room to say
-/// it. One that has reached [`Options::max_octets`] says that it is `full`. Files are opened only while they are
+/// recording ends and says that it is `lost` from there on. Where the disk is full it says that it has `failed`, if there is
+/// room to say it; a file of which nothing could be written is removed. One that has reached [`Options::max_octets`] says that it is `full`. Files are opened only while they are
 /// written to, and only the file that was made is: what has its name by then, another file, a named pipe or a link, is left
-/// as it is. Where the process has no descriptor left, a recording that has begun ends; it says that it is `lost` when there
+/// as it is. Where the process has no descriptor left, a recording that has begun ends; it says that it has `failed` when there
 /// are descriptors again and something is recorded, or at [`flush`](Self::flush), and until then it reads as `cut`. One that
 /// cannot be made then has no file.
 ///
 /// The subscriber of a server that has this recorder is told of each recording that is lost, or that cannot be written
-/// (the folder is gone, the disk is full), once and on the thread that writes, which it must not hold up: see
+/// (the folder is gone, the disk is full), and that no channel is left to be recorded, once and on the thread that writes, which it must not hold up: see
 /// [`Subscriber::failed`]. The recorder does not keep the subscriber alive, so that one which holds the recorder is
 /// dropped with its server; from then on nobody is told, but [`lost`](Self::lost) counts on.
 ///
@@ -88,7 +88,6 @@ struct Shared {
     /// Whether `which` is anything at all.
     on: AtomicBool,
     opened: AtomicU64,
-    left: AtomicUsize,
     numbers: AtomicU64,
     options: Options,
     folder: PathBuf,
@@ -157,7 +156,7 @@ impl FileRecorder {
         // Better told now than by recordings that are missing: a folder that exists may take no files.
         tempfile::tempfile_in(&folder).map_err(|error| failed("cannot be written to", error))?;
         let (sender, receiver) = sync_channel(BATCHES);
-        let progress = Arc::new(Progress::default());
+        let progress = Arc::new(Progress::with_room_for(max_recordings));
         let writer = Writer::new(folder.clone(), open_regular, Arc::clone(&progress));
         let thread = thread::Builder::new().name("httpfsm-record".to_owned());
         let started = thread.spawn(move || writer.run(&receiver));
@@ -166,7 +165,6 @@ impl FileRecorder {
             which: Mutex::default(),
             on: AtomicBool::new(false),
             opened: AtomicU64::new(0),
-            left: AtomicUsize::new(max_recordings),
             numbers: AtomicU64::new(0),
             options,
             folder,
@@ -182,10 +180,10 @@ impl FileRecorder {
         self.0.on.store(*current != Which::Nothing, Ordering::Release);
     }
 
-    /// How many channels may still be recorded. At 0 the recorder records [`Nothing`](Which::Nothing), whatever it is told.
+    /// How many channels may still be recorded; one of which nothing could be written does not count. At 0 the recorder records [`Nothing`](Which::Nothing), whatever it is told.
     #[must_use]
     pub fn left(&self) -> usize {
-        self.0.left.load(Ordering::Acquire)
+        self.0.queue.progress.left.load(Ordering::Acquire)
     }
 
     /// Which channels are recorded.
@@ -227,8 +225,15 @@ impl Shared {
         if !wanted {
             return false;
         }
-        let taken = self.left.fetch_update(Ordering::AcqRel, Ordering::Acquire, |left| left.checked_sub(1));
-        if once || taken.is_ok_and(|left| left == 1) {
+        let progress = &self.queue.progress;
+        let taken =
+            progress.left.fetch_update(Ordering::AcqRel, Ordering::Acquire, |left| left.checked_sub(1));
+        let is_last = taken == Ok(1);
+        if is_last {
+            progress.used_up.store(true, Ordering::Release);
+            progress.news.store(true, Ordering::Release);
+        }
+        if once || is_last {
             *which = Which::Nothing;
             self.on.store(false, Ordering::Release);
         }

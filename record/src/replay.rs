@@ -48,7 +48,7 @@ pub struct Replayed {
     /// How many inputs went in.
     pub inputs: u64,
     /// How the recording ends: `over` with the connection, `full` at its bound, `lost` where the writer could not
-    /// follow, `cut` where the program ended, `page` at an error page that it does not have.
+    /// follow, `failed` where it could not be written any further, `cut` where the program ended, `page` at an error page that it does not have.
     pub end: String,
 }
 
@@ -58,6 +58,10 @@ pub struct Replayed {
 pub enum Failure {
     /// The machine does something else than it did.
     Differs(Difference),
+    /// The file is empty.
+    Empty,
+    /// It does not begin as recordings do.
+    NoRecording(String),
     /// This line is none of a recording.
     Malformed {
         /// Its number, from 1.
@@ -88,6 +92,8 @@ impl fmt::Display for Failure {
             Self::Differs(Difference { line, expected, got }) => {
                 write!(f, "line {line} differs\nexpected: {expected}\n     got: {got}")
             }
+            Self::Empty => f.write_str("the file is empty"),
+            Self::NoRecording(why) => write!(f, "this is not a recording: {why}"),
             Self::Malformed { line, why } => write!(f, "line {line} is none of a recording: {why}"),
             Self::TooLarge => write!(f, "the recording is longer than {MAX_OCTETS} octets"),
             Self::Io(error) => write!(f, "the recording cannot be read: {error}"),
@@ -154,7 +160,7 @@ impl Replay {
     ///
     /// # Errors
     ///
-    /// [`Failure::Malformed`], [`Failure::TooLarge`] or [`Failure::Io`].
+    /// All of [`Failure`] but [`Failure::Differs`].
     pub fn new(recording: impl BufRead) -> Result<Self, Failure> {
         // Octets, not text: a program that ends while it writes leaves a part of a character.
         let mut octets = Vec::new();
@@ -163,13 +169,14 @@ impl Replay {
             return Err(Failure::TooLarge);
         }
         if octets.is_empty() {
-            return Err(malformed(1, "there is none, the file is empty"));
+            return Err(Failure::Empty);
         }
         let mut lines = Lines::new(octets);
         let Some((_, head)) = lines.next() else {
-            return Err(malformed(1, "it has no end, so nothing of the recording was written"));
+            return Err(Failure::NoRecording("its first line has no end".to_owned()));
         };
-        let head: Head = serde_json::from_slice(head).map_err(|error| malformed(1, &error.to_string()))?;
+        let head: Head =
+            serde_json::from_slice(head).map_err(|error| Failure::NoRecording(error.to_string()))?;
         if head.httpfsm != FORMAT {
             let why = format!("its format is {}, and this program reads {FORMAT}", head.httpfsm);
             return Err(Failure::Malformed { line: 1, why });

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -21,6 +21,9 @@ use crate::files::{Batch, INTACT, Source};
 /// The last line of a recording that has lost what came behind it.
 pub(crate) const LOST: &[u8] = b"{\"end\":\"lost\"}\n";
 
+/// The last line of a recording that could not be written any further.
+pub(crate) const FAILED: &[u8] = b"{\"end\":\"failed\"}\n";
+
 /// How many files of one name a folder may have: channels of each run have the same names.
 const NAMESAKES: u32 = 10_000;
 
@@ -32,6 +35,10 @@ pub(crate) struct Progress {
     pub(crate) octets: AtomicUsize,
     /// Batches that were passed on.
     pub(crate) passed: AtomicU64,
+    /// Channels that may still be recorded.
+    pub(crate) left: AtomicUsize,
+    /// There were none left since the writer has looked.
+    pub(crate) used_up: AtomicBool,
     /// A recording was lost since the writer has looked.
     pub(crate) news: AtomicBool,
     /// Recordings that are not whole.
@@ -53,6 +60,11 @@ struct Written {
 }
 
 impl Progress {
+    /// The beginning of a recorder of at most so many channels.
+    pub(crate) fn with_room_for(channels: usize) -> Self {
+        Self { left: AtomicUsize::new(channels), ..Self::default() }
+    }
+
     /// Waits until all that was passed on before is written, and what was lost is told; whether that came in time.
     pub(crate) fn wait(&self, at_most: Duration) -> bool {
         let target = self.passed.load(Ordering::Acquire);
@@ -123,6 +135,8 @@ pub(crate) struct Writer {
     unmarked: Vec<Begun>,
     /// When that was tried.
     tried_at: Option<Instant>,
+    /// It was told that no more channels are recorded.
+    told_used_up: bool,
 }
 
 /// How long the files of `unmarked` are left alone while other recordings are written.
@@ -145,6 +159,15 @@ impl Begun {
             Ok(file)
         } else {
             Err(io::Error::other("another file has its name"))
+        }
+    }
+
+    /// Removes a file of which nothing could be written, if it is the one that was made.
+    fn remove_empty(&self, open: Open) {
+        let is_empty = |file: File| file.metadata().is_ok_and(|metadata| metadata.len() == 0);
+        if self.open(open).is_ok_and(is_empty) {
+            // It was told why; an empty file does no harm.
+            let _ = fs::remove_file(&self.path);
         }
     }
 }
@@ -193,6 +216,7 @@ impl Writer {
             unbegun: 0,
             unmarked: Vec::new(),
             tried_at: None,
+            told_used_up: false,
         }
     }
 
@@ -234,7 +258,15 @@ impl Writer {
             source.is_broken.store(true, Ordering::Relaxed);
             source.count_as_lost(&self.progress);
             self.progress.tell(&failed.to_string());
-            return self.mark_later(begun, &failed.error);
+            match begun {
+                Some(begun) if begun.batches > 0 => self.mark_later(Some(begun), &failed.error),
+                // Nothing of it is on the disk: it counts for nothing.
+                unbegun => {
+                    unbegun.inspect(|begun| begun.remove_empty(self.open));
+                    self.progress.left.fetch_add(1, Ordering::AcqRel);
+                }
+            }
+            return;
         }
         if batch.last {
             self.begun.remove(&source.number);
@@ -284,6 +316,13 @@ impl Writer {
     }
 
     fn tell_losses(&mut self) {
+        if self.progress.used_up.swap(false, Ordering::AcqRel) && !self.told_used_up {
+            self.told_used_up = true;
+            let folder = self.folder.display();
+            self.progress.tell(&format!(
+                "As many connections are recorded in {folder} as may be: those that follow are not."
+            ));
+        }
         let lost = |begun: &&Begun| begun.source.lost_after.load(Ordering::Acquire) != INTACT;
         let lost: Vec<u64> = self.begun.values().filter(lost).map(|begun| begun.source.number).collect();
         lost.into_iter().for_each(|number| self.tell_if_lost(number));
@@ -334,7 +373,7 @@ impl Writer {
         }
         while let Some(begun) = self.unmarked.pop() {
             // That it cannot be written to was told.
-            let marked = begun.open(self.open).and_then(|mut file| append(&mut file, LOST));
+            let marked = begun.open(self.open).and_then(|mut file| append(&mut file, FAILED));
             if let Err(error) = marked {
                 if is_want_of_descriptors(&error) {
                     return self.mark_later(Some(begun), &error);
@@ -344,11 +383,12 @@ impl Writer {
     }
 }
 
-/// Adds lines to a file, or else the one that says that they are lost.
+/// Adds lines to a file, or else the one that says that they could not be written; not to an empty file, where it would
+/// stand for nothing.
 fn append(file: &mut File, lines: &[u8]) -> io::Result<()> {
     let length = file.metadata()?.len();
     file.write_all(lines).inspect_err(|_| {
         // Half a line goes, which may make room for the last one.
-        let _ = file.set_len(length).and_then(|()| file.write_all(LOST));
+        let _ = file.set_len(length).and_then(|()| if length > 0 { file.write_all(FAILED) } else { Ok(()) });
     })
 }

@@ -5,7 +5,8 @@ use std::backtrace::{Backtrace, BacktraceStatus};
 use std::fmt;
 use std::io::{self, Write};
 use std::panic;
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -125,9 +126,30 @@ impl StandardError {
     }
 }
 
+/// Connections that the drain deadline has cut.
+#[derive(Clone, Default)]
+pub(crate) struct Cut(Arc<AtomicU64>);
+
+impl Cut {
+    fn count(&self, reason: CloseReason) {
+        if reason == CloseReason::DrainTimeout {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Says how many there were, if there were any.
+    pub(crate) fn tell(&self) {
+        match self.0.load(Ordering::Relaxed) {
+            0 => {}
+            1 => note(format_args!("1 connection was cut at the drain deadline")),
+            cut => note(format_args!("{cut} connections were cut at the drain deadline")),
+        }
+    }
+}
+
 /// `--log`: a line for each connection that opens, closes or is not admitted, each request that the machine refuses, and
 /// each failure.
-pub(crate) struct Log;
+pub(crate) struct Log(pub(crate) Cut);
 
 fn line(channel: &str, peername: Option<&Peer>, event: fmt::Arguments<'_>) {
     let now = humantime::format_rfc3339_millis(SystemTime::now());
@@ -163,6 +185,7 @@ impl Subscriber for Log {
     }
 
     fn closed(&self, connection: &ConnectionInfo, reason: CloseReason) {
+        self.0.count(reason);
         line_of(connection, format_args!("closed: {reason}"));
     }
 
@@ -175,7 +198,7 @@ impl Subscriber for Log {
 }
 
 /// Without `--log`: what its operator should know of all the same, at most one line a second of each kind.
-pub(crate) struct Notices;
+pub(crate) struct Notices(pub(crate) Cut);
 
 impl Subscriber for Notices {
     fn hears_requests(&self) -> bool {
@@ -195,6 +218,10 @@ impl Subscriber for Notices {
             kind,
             format_args!("A connection from {peername} is not admitted at {sockname}: {reason}"),
         );
+    }
+
+    fn closed(&self, _: &ConnectionInfo, reason: CloseReason) {
+        self.0.count(reason);
     }
 
     /// Of what the machine refuses, that the server has too much to do.

@@ -25,10 +25,10 @@ use crate::app::hello::Hello;
 use crate::app::unread::Unread;
 use crate::app::{App, Stats, echo};
 use crate::cli::{Cli, Serve, Transport};
-use crate::log::{Log, Notices, note};
+use crate::log::{Cut, Log, Notices, note};
 use crate::parameters;
 use crate::serve::recording::Recordings;
-use crate::serve::signals::Signals;
+use crate::serve::signals::{Serving, Signals};
 use crate::stdout::Stdout;
 
 mod async_std;
@@ -53,6 +53,7 @@ struct Plan {
     log: bool,
     recordings: Option<Recordings>,
     signals: Signals,
+    cut: Cut,
     /// Where the application reads the statistics.
     stats: Stats,
 }
@@ -72,6 +73,7 @@ pub(crate) fn run(options: &Serve) -> Result<(), Box<dyn Error>> {
         is_apart(folder, root(options))?;
     }
     let recordings = Recordings::new(options)?;
+    let cut = Cut::default();
     let plan = Plan {
         config,
         tcp: options.unix.is_empty() || options.parameters.gives("host") || options.parameters.gives("port"),
@@ -81,12 +83,14 @@ pub(crate) fn run(options: &Serve) -> Result<(), Box<dyn Error>> {
         log: options.log,
         recordings: recordings.clone(),
         signals,
+        cut: cut.clone(),
         stats: Stats::default(),
     };
     serve(options, plan)?;
     if let Some(recordings) = recordings {
         recordings.flush();
     }
+    cut.tell();
     Ok(())
 }
 
@@ -237,10 +241,17 @@ fn start(transport: impl Moves, handler: impl Handler, plan: Plan) -> Result<Ser
     // Before anybody is served: where it fails nobody is cut. Who connects now waits.
     plan.signals.listen();
     announce(listeners.iter().map(Listener::local_addr))?;
+    if let Some(recordings) = &plan.recordings {
+        note(format_args!("{}", recordings.state()));
+    }
     let limit = drain_limit(&plan.config);
     let server = Server::on(transport, plan.config).options(options);
     let server = listeners.into_iter().fold(server, Server::listener);
-    let server = if plan.log { server.subscriber(Log) } else { server.subscriber(Notices) };
+    let server = if plan.log {
+        server.subscriber(Log(plan.cut.clone()))
+    } else {
+        server.subscriber(Notices(plan.cut.clone()))
+    };
     let server = match &plan.recordings {
         Some(recordings) => server.recorder(recordings.recorder()),
         None => server,
@@ -252,7 +263,8 @@ fn start(transport: impl Moves, handler: impl Handler, plan: Plan) -> Result<Ser
     })?;
     let counted = handle.clone();
     plan.stats.connect(move || counted.stats());
-    plan.signals.obey(handle.clone(), limit, plan.recordings);
+    let Plan { signals, recordings, cut, .. } = plan;
+    signals.obey(Serving { server: handle.clone(), recordings, limit, cut });
     Ok(handle)
 }
 

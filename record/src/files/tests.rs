@@ -15,7 +15,7 @@ use httpfsm::time::{Date, Moment};
 
 use super::*;
 use crate::replay;
-use crate::writer::{Begin, LOST};
+use crate::writer::{Begin, FAILED, LOST};
 
 /// Longer than anything here takes: only what never comes reaches it.
 const HANG: Duration = Duration::from_secs(30);
@@ -270,7 +270,7 @@ fn a_recording_that_finds_no_descriptor_says_that_it_is_lost_when_there_are_some
     drop(queue);
     WANTING.set(1);
     Writer::new(folder.path().to_owned(), open, Arc::clone(&progress)).run(&receiver);
-    assert_eq!(fs::read(folder.path().join("a.jsonl")).unwrap(), [b"{}\n", LOST].concat());
+    assert_eq!(fs::read(folder.path().join("a.jsonl")).unwrap(), [b"{}\n", FAILED].concat());
     assert_eq!((heard.texts().len(), progress.lost.load(Ordering::SeqCst)), (1, 1), "{:?}", heard.texts());
 }
 
@@ -330,6 +330,57 @@ fn a_full_disk_ends_a_recording_and_is_told_once() {
     assert_eq!(texts.len(), 1, "{texts:?}");
     assert!(texts[0].starts_with("The recording /there/a.jsonl cannot be written to: No space"), "{texts:?}");
     assert_eq!(progress.lost.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn a_file_of_which_nothing_could_be_written_is_removed_and_does_not_count() {
+    let folder = tempfile::tempdir().unwrap();
+    let (sender, receiver) = sync_channel(9);
+    let progress = Arc::new(Progress::with_room_for(0));
+    let queue = Queue { sender, progress: Arc::clone(&progress) };
+    let heard = Arc::new(Heard::default());
+    progress.report_to(&(Arc::clone(&heard) as Arc<dyn Subscriber>));
+    for (number, name) in [(0, "a"), (1, "b")] {
+        let source = Arc::new(Source::new(number, name.to_owned()));
+        assert!(queue.take(Batch { source, lines: b"{}\n".to_vec(), last: false }, 0));
+    }
+    drop(queue);
+    // A file that takes nothing; beside "b" somebody else writes.
+    let unwritable: fn(&Path, Begin) -> io::Result<File> = |path, begin| {
+        if begin == Begin::Anew {
+            OpenOptions::new().write(true).create_new(true).open(path)?;
+        }
+        let opened = File::open(path);
+        if path.ends_with("b.jsonl") {
+            fs::write(path, "theirs")?;
+        }
+        opened
+    };
+    Writer::new(folder.path().to_owned(), unwritable, Arc::clone(&progress)).run(&receiver);
+    let left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["b.jsonl"]);
+    assert_eq!(progress.left.load(Ordering::SeqCst), 2);
+    assert_eq!(progress.lost.load(Ordering::SeqCst), 2);
+    assert_eq!(heard.texts().len(), 2, "{:?}", heard.texts());
+}
+
+#[test]
+fn that_no_more_channels_are_recorded_is_told_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let heard = Arc::new(Heard::default());
+    let recorder = FileRecorder::new(folder.path(), Options::default(), 2).unwrap();
+    recorder.report_to(Arc::<Heard>::clone(&heard));
+    recorder.record(Which::All);
+    let _first = Recorded::by(&recorder, "a");
+    assert!(recorder.flush());
+    assert_eq!(heard.texts(), [""; 0]);
+    let _second = Recorded::by(&recorder, "b");
+    recorder.record(Which::All);
+    assert!(recorder.flush());
+    assert!(recorder.flush());
+    let folder = folder.path().display();
+    let text = format!("As many connections are recorded in {folder} as may be: those that follow are not.");
+    assert_eq!(heard.texts(), [text]);
 }
 
 #[test]

@@ -46,14 +46,16 @@ fn what_is_no_recording_is_told_with_its_line() {
     let recording = session(Options::default(), &[GET.as_bytes()]);
     let last = recording.lines().count();
     for (spoilt, line) in [
-        (String::new(), 1),
-        ("hello\n".to_owned(), 1),
         (recording.replacen("\"httpfsm\":1", "\"httpfsm\":2", 1), 1),
         (recording.replacen("\"in\":\"RxData\"", "\"in\":\"DequeueRequest\"", 1), 2),
         (recording.replace("{\"end\":\"over\"}", "{\"and\":1}"), last),
     ] {
         let Err(Failure::Malformed { line: at, .. }) = replay(spoilt.as_bytes()) else { panic!("{spoilt}") };
         assert_eq!(at, line, "{spoilt}");
+    }
+    assert!(matches!(replay(&b""[..]), Err(Failure::Empty)));
+    for spoilt in ["hello\n", "hello", "{\"end\":\"lost\"}\n"] {
+        assert!(matches!(replay(spoilt.as_bytes()), Err(Failure::NoRecording(_))), "{spoilt}");
     }
 }
 

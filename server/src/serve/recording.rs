@@ -1,6 +1,7 @@
 //! `--record`: which connections are recorded, and the switch.
 
 use std::io;
+use std::path::PathBuf;
 
 use httpfsm_record::{FileRecorder, Options, Which};
 
@@ -14,6 +15,7 @@ const RECORDINGS: usize = 1000;
 #[derive(Clone)]
 pub(super) struct Recordings {
     recorder: FileRecorder,
+    folder: PathBuf,
     /// What is recorded while it is on.
     which: Which,
 }
@@ -31,7 +33,7 @@ impl Recordings {
         if options.record_sample > 0 {
             recorder.record(which.clone());
         }
-        Ok(Some(Self { recorder, which }))
+        Ok(Some(Self { recorder, folder: folder.clone(), which }))
     }
 
     pub(super) fn recorder(&self) -> FileRecorder {
@@ -43,14 +45,25 @@ impl Recordings {
         let which =
             if self.recorder.recorded() == Which::Nothing { self.which.clone() } else { Which::Nothing };
         self.recorder.record(which);
-        match self.recorder.recorded() {
+        self.state()
+    }
+
+    /// What is recorded, and where.
+    pub(super) fn state(&self) -> String {
+        let which = match self.recorder.recorded() {
             Which::Nothing if self.recorder.left() == 0 => {
-                format!("recording no further connections: the {RECORDINGS} recordings of this run are made")
+                return format!(
+                    "recording no further connections: the {RECORDINGS} recordings of this run are made"
+                );
             }
-            Which::Nothing => "recording no further connections".to_owned(),
-            Which::OneIn(n) => format!("recording one connection in {n}"),
-            _ => "recording all connections".to_owned(),
-        }
+            Which::Nothing if self.recorder.left() == RECORDINGS => {
+                return "recording no connections until SIGUSR1".to_owned();
+            }
+            Which::Nothing => return "recording no further connections".to_owned(),
+            Which::OneIn(n) => format!("one connection in {n}"),
+            _ => "all connections".to_owned(),
+        };
+        format!("recording {which} to {}, {} at most", self.folder.display(), self.recorder.left())
     }
 
     /// Waits until all is written, for some seconds.

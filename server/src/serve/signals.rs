@@ -17,7 +17,7 @@ use signal_hook::iterator::Signals as Caught;
 use signal_hook::low_level::signal_name;
 
 use super::recording::Recordings;
-use crate::log::{flush, note};
+use crate::log::{Cut, flush, note};
 
 /// Those that would end the program with no response finished, if nobody caught them; the real-time signals, which nobody
 /// sends by mistake, are left to the system. What exceeds the limit of a file's size (SIGXFSZ) is an error of the write as
@@ -39,11 +39,13 @@ const STUCK: i32 = 3;
 const LOOK: Duration = Duration::from_millis(50);
 
 /// What the signals are about, once it serves.
-struct Serving {
-    server: ServerHandle,
-    recordings: Option<Recordings>,
+pub(super) struct Serving {
+    pub(super) server: ServerHandle,
+    /// Which SIGUSR1 switches on and off.
+    pub(super) recordings: Option<Recordings>,
     /// How long a drain may take.
-    limit: Option<Duration>,
+    pub(super) limit: Option<Duration>,
+    pub(super) cut: Cut,
 }
 
 impl Serving {
@@ -103,6 +105,7 @@ impl Shared {
         if let Some(recordings) = &serving.recordings {
             recordings.flush();
         }
+        serving.cut.tell();
         self.exit(STUCK);
     }
 
@@ -158,10 +161,10 @@ impl Signals {
         self.0.listens.store(true, SeqCst);
     }
 
-    /// Here is what is to be drained, within a limit, and the recordings that SIGUSR1 switches on and off.
-    pub(super) fn obey(&self, server: ServerHandle, limit: Option<Duration>, recordings: Option<Recordings>) {
+    /// Here is what is to be drained.
+    pub(super) fn obey(&self, serving: Serving) {
         // It is said once.
-        let _ = self.0.serving.set(Serving { server, recordings, limit });
+        let _ = self.0.serving.set(serving);
         self.0.drain();
     }
 }

@@ -96,6 +96,9 @@ fn a_signal_switches_recordings_while_the_program_serves() {
     let (folder, name) = folder();
     let mut server = Server::start(&["--app", "hello", "--record", &name, "--record-sample", "0"]);
     let mut stderr = BufReader::new(server.child.stderr.take().expect("a pipe"));
+    let mut begins = String::new();
+    stderr.read_line(&mut begins).expect("a line");
+    assert_eq!(begins, "httpfsm: recording no connections until SIGUSR1\n");
     let mut switch = |server: &Server, expected: &str| {
         server.signal(Signal::USR1);
         let mut told = String::new();
@@ -103,7 +106,7 @@ fn a_signal_switches_recordings_while_the_program_serves() {
         assert_eq!(told, format!("httpfsm: SIGUSR1: {expected}\n"));
     };
     server.exchange(SECRET);
-    switch(&server, "recording all connections");
+    switch(&server, &format!("recording all connections to {name}, 1000 at most"));
     server.exchange(SECRET);
     let mut kept = server.connect();
     kept.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").expect("sent");
@@ -130,8 +133,11 @@ fn what_cannot_be_replayed_is_told() {
     fs::write(&file, "hello\n").expect("written");
     let output = run(&["replay", file.to_str().expect("text")]);
     assert!(!output.status.success());
-    let expected = format!("httpfsm: {}: line 1 is none of a recording: ", file.display());
+    let expected = format!("httpfsm: {}: this is not a recording: ", file.display());
     assert!(text(&output.stderr).starts_with(&expected));
+    fs::write(&file, "").expect("written");
+    let output = run(&["replay", file.to_str().expect("text")]);
+    assert_eq!(text(&output.stderr), format!("httpfsm: {}: the file is empty\n", file.display()));
 }
 
 /// As the help says of what follows the last whole line, or the end.
@@ -151,4 +157,8 @@ fn what_follows_a_recording_is_not_looked_at() {
         .expect("written");
     let steps = replayed(&file);
     assert!(steps.trim_end().ends_with("equal; the recording breaks off"), "{steps}");
+    // The disk was full.
+    fs::write(&file, [lines, b"{\"end\":\"failed\"}\n"].concat()).expect("written");
+    let steps = replayed(&file);
+    assert!(steps.trim_end().ends_with("what follows could not be written, as on a full disk"), "{steps}");
 }

@@ -157,7 +157,9 @@ fn a_drain_ends_at_its_deadline(transport: &str) {
     stream.write_all(b"POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhello").expect("sent");
     server.exchange(b"GET /plaintext HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     server.signal(Signal::TERM);
-    assert_eq!(server.end().0.code(), Some(0));
+    let (status, errors) = server.end();
+    assert_eq!(status.code(), Some(0), "{errors}");
+    assert!(errors.contains("httpfsm: 1 connection was cut at the drain deadline"), "{errors}");
 }
 
 fn a_second_signal_quits_at_once(transport: &str) {

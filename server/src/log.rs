@@ -18,6 +18,7 @@ use httpfsm::server::Refusal;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
+pub(crate) use queue::is_shown;
 use queue::{Queue, Stream};
 
 mod queue;

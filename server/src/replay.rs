@@ -7,6 +7,7 @@ use std::io::{self, BufReader, Write};
 use httpfsm_record::{Kind, Replay, Replayed, Step};
 
 use crate::cli;
+use crate::log::is_shown;
 use crate::stdout::Stdout;
 
 /// Octets of one line that are shown.
@@ -82,5 +83,5 @@ fn show(step: &Step, out: &mut impl Write) -> io::Result<()> {
 
 /// Text from a file, of which a terminal is shown nothing that it would obey.
 fn plain(text: &str) -> String {
-    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
+    text.chars().flat_map(|c| if is_shown(c) { vec![c] } else { c.escape_default().collect() }).collect()
 }

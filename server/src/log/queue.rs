@@ -258,12 +258,19 @@ fn printable(line: &str) -> String {
         }
         match c {
             '\n' => printable.push_str("\n    "),
-            c if c.is_control() => printable.extend(c.escape_default()),
+            c if !is_shown(c) => printable.extend(c.escape_default()),
             c => printable.push(c),
         }
     }
     printable.push('\n');
     printable
+}
+
+/// Whether it is shown as what it is, and changes nothing of what stands beside it: no control character, no other line or
+/// paragraph separator, no character of no width or that turns the direction of the text.
+pub(crate) fn is_shown(c: char) -> bool {
+    // Behind another, as those are that combine with it. Quotes and backslashes would be escaped, too.
+    matches!(c, ' '..='~') || format!("_{c}").escape_debug().eq(['_', c])
 }
 
 #[cfg(test)]
@@ -409,6 +416,22 @@ mod tests {
     #[test]
     fn a_line_can_neither_forge_another_nor_command_a_terminal() {
         assert_eq!(printable("a\nb\x1b[2J\r\u{9b}é"), "a\n    b\\u{1b}[2J\\r\\u{9b}é\n");
+        let shown = "\"a' \\ \u{e4}e\u{301}\u{939}\u{93f}\u{4e2d}\u{1f600}";
+        assert_eq!(printable(shown), format!("{shown}\n"));
+        for hidden in [
+            '\u{7f}',
+            '\u{ad}',
+            '\u{200b}',
+            '\u{200f}',
+            '\u{2028}',
+            '\u{2029}',
+            '\u{202e}',
+            '\u{2066}',
+            '\u{feff}',
+            '\u{e0041}',
+        ] {
+            assert_eq!(printable(&format!("a{hidden}b")), format!("a{}b\n", hidden.escape_default()));
+        }
         let long = printable(&"é".repeat(LENGTH));
         assert!(long.ends_with("...\n") && long.len() <= LENGTH + 8, "{}", long.len());
     }

@@ -40,17 +40,61 @@ impl Cli {
 const NEEDS: [(&str, &str); 3] =
     [("unix_mode", "unix"), ("record_sample", "record"), ("record_mask_bodies", "record")];
 
+/// What only `--app files` has a use for.
+const FOR_FILES: [&str; 3] = ["dir", "hidden", "types"];
+
 fn needs_are_met(matches: &ArgMatches) -> Result<(), clap::Error> {
     let Some(serve) = matches.subcommand_matches("serve") else { return Ok(()) };
     for (flag, needed) in NEEDS {
         let is_given = serve.value_source(flag) == Some(ValueSource::CommandLine);
         if is_given && serve.value_source(needed).is_none() {
             let flag = flag.replace('_', "-");
-            let message = format!("--{flag} is for use with --{needed}, which is not given");
-            return Err(Cli::command().error(ErrorKind::MissingRequiredArgument, message));
+            return Err(wrong(ErrorKind::MissingRequiredArgument, format!("--{flag} needs --{needed}")));
         }
     }
-    Ok(())
+    if serve.get_one("app") == Some(&App::Files) {
+        return Ok(());
+    }
+    match FOR_FILES.into_iter().find_map(|name| given(serve, name)) {
+        Some(given) => {
+            let message = format!("{given} is for --app files, and that is not what is served");
+            Err(wrong(ErrorKind::ArgumentConflict, message))
+        }
+        None => Ok(()),
+    }
+}
+
+/// An argument that is given and not switched off, with its value, and where it comes from.
+fn given(serve: &ArgMatches, name: &str) -> Option<String> {
+    let source = serve.value_source(name).filter(|source| *source != ValueSource::DefaultValue)?;
+    let path = || serve.get_one::<PathBuf>(name).map(|path| path.display().to_string());
+    let given = match name {
+        "dir" => format!("the folder {}", path()?),
+        "hidden" => {
+            serve.get_one("hidden").filter(|hidden| **hidden).map(|_: &bool| "--hidden".to_owned())?
+        }
+        _ => format!("--{name} {}", path()?),
+    };
+    let command = Cli::command();
+    let arg = command.find_subcommand("serve").and_then(|serve| {
+        serve.get_arguments().find(|arg| arg.get_id() == name).and_then(environment::variable)
+    });
+    match arg {
+        Some(variable) if source == ValueSource::EnvVariable => {
+            Some(format!("{given} of the variable {variable}"))
+        }
+        _ => Some(given),
+    }
+}
+
+/// An error about the arguments of `serve`, with its usage.
+pub(crate) fn wrong(kind: ErrorKind, message: String) -> clap::Error {
+    let mut command = Cli::command();
+    command.build();
+    match command.find_subcommand_mut("serve") {
+        Some(serve) => serve.error(kind, message),
+        None => command.error(kind, message),
+    }
 }
 
 #[derive(Subcommand)]
@@ -146,7 +190,14 @@ pub(crate) struct Serve {
     pub(crate) record: Option<PathBuf>,
 
     /// Record one connection in N; 0: all, but only from SIGUSR1 on
-    #[arg(long, env = "HTTPFSM_RECORD_SAMPLE", hide_env = true, value_name = "N", default_value_t = 1)]
+    #[arg(
+        long,
+        env = "HTTPFSM_RECORD_SAMPLE",
+        hide_env = true,
+        value_name = "N",
+        default_value_t = 1,
+        allow_negative_numbers = true
+    )]
     pub(crate) record_sample: u64,
 
     /// Hide bodies in recordings, as the values of Authorization, Proxy-Authorization, Cookie and Set-Cookie always are
@@ -190,23 +241,17 @@ pub(crate) struct Serve {
     pub(crate) parameters: Parameters,
 }
 
-impl Serve {
-    /// What was given that only `--app files` has a use for.
-    pub(crate) fn for_files(&self) -> Option<String> {
-        let dir = self.dir.as_ref().map(|dir| format!("the folder {}", dir.display()));
-        let hidden = self.hidden.then(|| "--hidden".to_owned());
-        dir.or(hidden).or_else(|| self.types.as_ref().map(|file| format!("--types {}", file.display())))
-    }
-}
-
 fn threads(text: &str) -> Result<NonZeroUsize, &'static str> {
     let threads = text.parse().ok().filter(|threads: &NonZeroUsize| threads.get() <= 1024);
     threads.ok_or("expected a number from 1 to 1024")
 }
 
 fn mode(text: &str) -> Result<u32, &'static str> {
-    let mode = u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o777 && !text.starts_with('+'));
-    mode.ok_or("expected three octal digits, as in 660")
+    let digits = if text.len() == 4 { text.strip_prefix('0') } else { Some(text) };
+    let is_octal =
+        |digits: &&str| digits.len() == 3 && digits.bytes().all(|digit| matches!(digit, b'0'..=b'7'));
+    let mode = digits.filter(is_octal).and_then(|digits| u32::from_str_radix(digits, 8).ok());
+    mode.ok_or("expected three octal digits, or four that begin with 0, as in 660")
 }
 
 /// Print a picture of a state machine, made from the table that drives it.

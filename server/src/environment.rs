@@ -6,8 +6,11 @@
 use std::env;
 use std::ffi::OsStr;
 
-use clap::error::{ContextKind, ContextValue};
+use clap::builder::ValueParser;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Command};
+
+use crate::cli::wrong;
 
 /// What all our variables begin with.
 const PREFIX: &str = "HTTPFSM_";
@@ -71,12 +74,26 @@ fn told(name: &str, known: &[&str]) -> String {
     }
 }
 
-fn variable(arg: &Arg) -> Option<&str> {
+/// The variable that an argument may come from.
+pub(crate) fn variable(arg: &Arg) -> Option<&str> {
     arg.get_env()?.to_str()
+}
+
+/// A variable whose value is to be text and is none, which clap does not name.
+fn no_text(command: &Command) -> Option<&str> {
+    let paths = [ValueParser::path_buf().type_id(), ValueParser::os_string().type_id()];
+    let is_text = |arg: &&Arg| !paths.contains(&arg.get_value_parser().type_id());
+    let args = command.get_subcommands().flat_map(Command::get_arguments);
+    args.filter(is_text)
+        .filter_map(variable)
+        .find(|name| env::var_os(name).is_some_and(|value| value.to_str().is_none()))
 }
 
 /// Names the variable in an error about a value that came from it.
 pub(crate) fn name_source(error: clap::Error, command: &Command) -> clap::Error {
+    if let (ErrorKind::InvalidUtf8, Some(name)) = (error.kind(), no_text(command)) {
+        return wrong(error.kind(), format!("the value of the variable {name} is no text: it is not UTF-8"));
+    }
     let Some(ContextValue::String(about)) = error.get(ContextKind::InvalidArg) else { return error };
     // `--port <PORT>`, `--log[=<BOOL>]`
     let flag = about.split([' ', '[', '=']).next().unwrap_or_default();

@@ -12,7 +12,7 @@ use std::time::Duration;
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
 use httpfsm::config::ServerConfig;
 
-use kind::{Count, Delivery, Flag, Kind, Origins, Pages, Port, Size, Text, Time};
+use kind::{Count, Delivery, Flag, Host, Kind, Origins, Pages, Port, Size, Text, Time};
 
 /// A field of the configuration that can be set from outside.
 struct Parameter {
@@ -62,7 +62,7 @@ const fn stands_alone<K: Kind<T>, T>(_field: fn(&ServerConfig) -> &T) -> bool {
 
 const PARAMETERS: &[Parameter] = parameters! {
     "Listening" {
-        [host] host: Text,
+        [host] host: Host,
             "Name or address to listen on; empty: all interfaces";
         [port] port: Port,
             "Port to listen on; 0: the system chooses";
@@ -275,7 +275,7 @@ mod tests {
             "TIME" => "1234ms",
             "SIZE" => "12345",
             "N" | "PORT" => "1234",
-            "TEXT" => "sample",
+            "TEXT" | "HOST" => "sample",
             "BOOL" => "true",
             "streamed|whole" => "whole",
             "text|html|json" => "json",

@@ -10,7 +10,6 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use clap::CommandFactory;
 use clap::error::ErrorKind;
 use httpfsm::config::{Bodies, ServerConfig};
 use httpfsm::handler::Handler;
@@ -24,7 +23,7 @@ use crate::app::files::{DotNames, Files, Root, Types};
 use crate::app::hello::Hello;
 use crate::app::unread::Unread;
 use crate::app::{App, Stats, echo};
-use crate::cli::{Cli, Serve, Transport};
+use crate::cli::{Serve, Transport, wrong};
 use crate::log::{Cut, Log, Notices, note};
 use crate::parameters;
 use crate::serve::recording::Recordings;
@@ -60,10 +59,6 @@ struct Plan {
 
 /// Serves until a signal has ended it.
 pub(crate) fn run(options: &Serve) -> Result<(), Box<dyn Error>> {
-    if let (Some(given), false) = (options.for_files(), options.app == App::Files) {
-        let message = format!("{given} is for --app files, and that is not what is served");
-        Cli::command().error(ErrorKind::ArgumentConflict, message).exit()
-    }
     // What takes long at the start, the look-up of a name, say, is no reason to die of a signal that means nothing.
     let signals = Signals::catch()?;
     let rig_timeout = if options.app == App::Echo { rig_timeout() } else { None };
@@ -210,7 +205,7 @@ fn rig_timeout() -> Option<Duration> {
         Some(millis) => Some(Duration::from_millis(millis)),
         None => {
             let message = format!("invalid value {value:?} for RIG_TIMEOUT_MS: expected milliseconds");
-            Cli::command().error(ErrorKind::ValueValidation, message).exit()
+            wrong(ErrorKind::ValueValidation, message).exit()
         }
     }
 }

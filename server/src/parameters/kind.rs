@@ -142,6 +142,32 @@ impl Kind<Cow<'static, str>> for Text {
     }
 }
 
+/// A name or an address.
+pub(super) struct Host;
+
+impl Kind<Cow<'static, str>> for Host {
+    const PLACEHOLDER: &'static str = "HOST";
+
+    fn parse(text: &str) -> Result<Cow<'static, str>, String> {
+        let has_port = |(host, port): (&str, &str)| {
+            port.bytes().all(|byte| byte.is_ascii_digit()) && (!host.contains(':') || host.ends_with(']'))
+        };
+        if text.contains('/') {
+            Err("expected a name or an address, and no URL".into())
+        } else if text.rsplit_once(':').is_some_and(has_port) {
+            Err("expected a name or an address; the port goes to --port".into())
+        } else if text == "*" {
+            Err("expected a name or an address; all interfaces are --host ::".into())
+        } else {
+            Text::parse(text)
+        }
+    }
+
+    fn show(value: &Cow<'static, str>) -> String {
+        value.to_string()
+    }
+}
+
 /// Yes or no.
 pub(super) struct Flag;
 
@@ -264,7 +290,7 @@ fn resolve(entry: &str, host: &str) -> Result<Vec<Origin>, String> {
 mod tests {
     use std::time::Duration;
 
-    use super::{Count, Flag, Kind, Origins, Port, Size, Text, Time};
+    use super::{Count, Flag, Host, Kind, Origins, Port, Size, Text, Time};
 
     fn time(text: &str) -> Result<Option<Duration>, String> {
         Time::parse(text)
@@ -368,6 +394,22 @@ mod tests {
         assert_eq!(Port::parse("8080"), Ok(8080));
         assert!(Port::parse("65536").is_err());
         assert!(Text::parse("a\r\nb").is_err());
+        for host in
+            ["", "localhost", "127.0.0.1", "::1", "[::1]", "fe80::1:8080", "fe80::1%eth0", "a.example"]
+        {
+            assert_eq!(Host::parse(host).as_deref(), Ok(host));
+        }
+        for (host, hint) in [
+            ("127.0.0.1:9000", "--port"),
+            ("localhost:8080", "--port"),
+            ("localhost:", "--port"),
+            ("[::1]:80", "--port"),
+            (":80", "--port"),
+            ("http://localhost", "no URL"),
+            ("*", "--host ::"),
+        ] {
+            assert!(Host::parse(host).is_err_and(|error| error.contains(hint)), "{host}");
+        }
         let count: Result<u32, String> = Count::parse("64KiB");
         assert!(count.is_err());
     }

@@ -148,5 +148,20 @@ fn what_is_for_files_is_refused_without_them() {
         assert_eq!(output.status.code(), Some(2));
         let errors = text(&output.stderr);
         assert!(errors.contains(&format!("{named} is for --app files")), "{errors}");
+        assert!(errors.contains("Usage: httpfsm serve [OPTIONS] [DIR]"), "{errors}");
+    }
+}
+
+#[test]
+fn what_needs_another_flag_says_which() {
+    for (given, told) in [
+        ("--unix-mode=660", "error: --unix-mode needs --unix\n"),
+        ("--record-sample=2", "error: --record-sample needs --record\n"),
+        ("--record-mask-bodies", "error: --record-mask-bodies needs --record\n"),
+    ] {
+        let output = run(&["serve", given]);
+        let errors = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{errors}");
+        assert!(errors.starts_with(told) && errors.contains("Usage: httpfsm serve [OPTIONS]"), "{errors}");
     }
 }

@@ -1,8 +1,10 @@
 //! What surrounds the program when it is operated: who reads its streams, who signals it, what the environment says.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::{Command, Stdio};
@@ -180,6 +182,9 @@ fn a_bad_value_of_the_environment_is_told_with_its_variable() {
         ("HTTPFSM_TRANSPORT", "pigeon"),
         ("HTTPFSM_ORIGINS", ""),
         ("HTTPFSM_UNIX_MODE", "999"),
+        ("HTTPFSM_UNIX_MODE", "2770"),
+        ("HTTPFSM_HOST", "localhost:80"),
+        ("HTTPFSM_RECORD_SAMPLE", "-1"),
     ] {
         let errors = complaint(program().arg("serve").env(name, value), 2);
         assert!(errors.contains(name), "{name}: {errors}");
@@ -187,6 +192,18 @@ fn a_bad_value_of_the_environment_is_told_with_its_variable() {
         let given = format!("{flag}={value}");
         let errors = complaint(program().args(["serve", &given]).env(name, value), 2);
         assert!(errors.contains(&flag) && !errors.contains(name), "{given}: {errors}");
+    }
+}
+
+#[test]
+fn what_a_variable_gives_in_vain_is_told_with_its_variable() {
+    for (name, value) in [("HTTPFSM_ROOT", "/srv"), ("HTTPFSM_HIDDEN", "true"), ("HTTPFSM_TYPES", "/x")] {
+        let errors = complaint(program().args(["serve", "--app", "hello"]).env(name, value), 2);
+        assert!(errors.contains(&format!("of the variable {name} is for --app files")), "{errors}");
+    }
+    for name in ["HTTPFSM_IDENTITY", "HTTPFSM_HOST", "HTTPFSM_PORT", "HTTPFSM_UNIX_MODE"] {
+        let errors = complaint(program().arg("serve").env(name, OsStr::from_bytes(b"\xff")), 2);
+        assert!(errors.contains(name) && !errors.contains("panicked"), "{errors}");
     }
 }
 
@@ -299,7 +316,7 @@ fn a_unix_socket_is_made_with_its_permissions() {
     }
     let output = run(&["serve", "--unix-mode", "660"]);
     assert_eq!(output.status.code(), Some(2), "it needs a socket");
-    assert!(text(&output.stderr).contains("--unix-mode") && text(&output.stderr).contains("--unix,"));
+    assert!(text(&output.stderr).contains("--unix-mode") && text(&output.stderr).contains("needs --unix\n"));
 }
 
 /// As Python's http.client does.

@@ -23,8 +23,15 @@ use queue::{Queue, Stream};
 
 mod queue;
 
-/// Says something.
+/// Says something. Where no thread could be had that writes, the caller waits for the stream, for a moment.
 pub(crate) fn note(what: fmt::Arguments<'_>) {
+    push_note(what);
+    if !log().has_writer {
+        flush(IN_PLACE);
+    }
+}
+
+fn push_note(what: fmt::Arguments<'_>) {
     queue().push(&format!("httpfsm: {what}"));
 }
 
@@ -52,8 +59,8 @@ pub(crate) fn begin() {
         let name = thread.name().unwrap_or("without a name");
         let backtrace = Backtrace::capture();
         match backtrace.status() {
-            BacktraceStatus::Captured => note(format_args!("thread {name} {info}\n{backtrace}")),
-            _ => note(format_args!("thread {name} {info}")),
+            BacktraceStatus::Captured => push_note(format_args!("thread {name} {info}\n{backtrace}")),
+            _ => push_note(format_args!("thread {name} {info}")),
         }
     }));
 }
@@ -72,8 +79,8 @@ fn log() -> &'static Lines {
     })
 }
 
-/// The lines of the program, and whether a thread writes them. Where the system has none, they wait for the end of the
-/// program; the queue is bounded.
+/// The lines of the program, and whether a thread writes them. Where the system has none, those of threads that serve wait for
+/// the next note or the end of the program; the queue is bounded.
 struct Lines {
     queue: &'static Queue,
     has_writer: bool,
@@ -86,6 +93,9 @@ struct StandardError {
 
 /// How long the stream is waited for before it is tried again.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How long the caller of a note waits for the stream where no thread writes.
+const IN_PLACE: Duration = Duration::from_millis(100);
 
 /// So many bytes a pipe that is not full takes at once.
 const PIPE: usize = 4096;

@@ -4,7 +4,8 @@ use std::env;
 use std::error::Error;
 use std::io::{self, Write};
 use std::num::NonZeroUsize;
-use std::panic;
+use std::os::unix::net::UnixStream;
+use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf, absolute};
 use std::sync::{Arc, mpsc};
 use std::thread;
@@ -15,7 +16,8 @@ use httpfsm::config::{Bodies, ServerConfig};
 use httpfsm::handler::Handler;
 use httpfsm::peer::Peer;
 use httpfsm_transport::{
-    Inline, Listener, Server, ServerHandle, SocketOptions, Spawner, Transport as Moves, note_panic,
+    Inline, Listener, Server, ServerHandle, SocketOptions, Spawner, Transport as Moves, catch_panic,
+    note_panic,
 };
 
 use crate::app::bench::Bench;
@@ -273,6 +275,18 @@ fn drain_limit(config: &ServerConfig) -> Option<Duration> {
 /// The system's words for a thread that it does not give name nothing.
 fn unstarted(what: &str, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("the {what} could not be started: {error}"))
+}
+
+/// Begins a runtime that panics where the system gives it no threads.
+fn begin(what: &str, begin: impl FnOnce()) -> io::Result<()> {
+    catch_panic(AssertUnwindSafe(begin))
+        .map_err(|_| unstarted(what, &io::Error::other("the runtime panicked")))
+}
+
+/// Has async-io, which async-std and smol wait for sockets with, start its thread.
+fn begin_async_io() {
+    // A descriptor that is not to be had is told later, by who needs it.
+    let _ = UnixStream::pair().and_then(|(one, _)| ::smol::Async::new(one));
 }
 
 /// Says on the standard output which listeners answer. Whoever started the program may wait for these lines; it does not

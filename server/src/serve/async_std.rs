@@ -16,6 +16,12 @@ pub(super) fn spawn(future: Pin<Box<dyn Future<Output = ()> + Send>>) {
 
 pub(super) fn run(handler: impl Handler, plan: Plan) -> Result<(), Box<dyn Error>> {
     let workers = plan.threads.map_or(0, NonZeroUsize::get);
+    super::begin("threads of async-std", || {
+        super::begin_async_io();
+        if plan.threads.is_none() {
+            drop(async_std::task::spawn(async {}));
+        }
+    })?;
     let server = start(AsyncStd::default().workers(workers), handler, plan)?;
     // Not with the runtime's `block_on`, which would have this thread wait for the sockets of the others.
     block_on(server.gone());

@@ -1,7 +1,7 @@
 //! What surrounds the program when it is operated: who reads its streams, who signals it, what the environment says.
 
 use std::ffi::OsStr;
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
@@ -12,15 +12,17 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, getuid, kill_process};
 
-use crate::{Answer, PATIENCE, Server, program, run, serve, text};
+use crate::tools::tool;
+use crate::{Answer, PATIENCE, Server, TRANSPORTS, program, run, serve, text};
 
 on_each_transport! {
     a_reader_of_standard_error_that_stalls_stops_nobody,
     signals_that_mean_nothing_end_nothing,
     every_signal_that_ends_drains,
     who_quits_leaves_no_socket,
+    a_start_without_threads_ends_and_says_which_are_missing,
     who_is_turned_away_by_a_limit_is_told_without_the_log,
     who_sends_all_before_reading_sees_an_early_refusal,
     silent_peers_are_probed,
@@ -171,6 +173,32 @@ fn complaint(command: &mut Command, code: i32) -> String {
     child.stderr.take().expect("a pipe").read_to_string(&mut errors).expect("text");
     assert_eq!(status.code(), Some(code), "{command:?}: {errors}");
     errors
+}
+
+fn a_start_without_threads_ends_and_says_which_are_missing(transport: &str) {
+    let (Some(prlimit), Some(setpriv)) = (tool("prlimit"), tool("setpriv")) else { return };
+    if !getuid().is_root() {
+        return httpfsm_testing::not_run("root, to have another user start the program");
+    }
+    // Where that user may start it.
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).expect("a folder");
+    let copy = folder.path().join("httpfsm");
+    fs::copy(env!("CARGO_BIN_EXE_httpfsm"), &copy).expect("a copy");
+    // Threads are counted by user.
+    let user = 54_000 + TRANSPORTS.iter().position(|name| *name == transport).expect("a transport");
+    for threads in 1..=4 {
+        let mut command = Command::new(&prlimit);
+        command.arg(format!("--nproc={threads}")).arg(&setpriv).arg(format!("--reuid={user}"));
+        command.args(["--regid=54000", "--clear-groups"]).arg(&copy).args(["serve", "--app", "hello"]);
+        command.args(["--port", "0", "--threads", "3", "--transport", transport]).stdout(Stdio::null());
+        let errors = complaint(&mut command, 1);
+        let last = errors.lines().last().unwrap_or_default();
+        assert!(
+            last.starts_with("httpfsm: the thread") && last.contains("could not be started: "),
+            "{errors}"
+        );
+    }
 }
 
 #[test]

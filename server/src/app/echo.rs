@@ -44,8 +44,10 @@ async fn answer(mut request: Request, plain: bool, spawn: Spawn) -> Result<Respo
     if plain {
         return Ok(Response::octets(read(&mut request).await?));
     }
-    if request.path() == "/_rig/early" {
-        return Ok(Response::text("early\n"));
+    match request.path() {
+        "/_rig/early" => return Ok(Response::text("early\n")),
+        "/_rig/panic" => panic!("/_rig/panic asks for it"),
+        _ => {}
     }
     let content = read(&mut request).await?;
     let text = describe(&request, &content);

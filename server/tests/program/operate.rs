@@ -19,6 +19,7 @@ use crate::{Answer, PATIENCE, Server, TRANSPORTS, program, run, serve, text};
 
 on_each_transport! {
     a_reader_of_standard_error_that_stalls_stops_nobody,
+    handlers_that_panic_are_not_held_up_by_a_reader_of_standard_error_that_stalls,
     signals_that_mean_nothing_end_nothing,
     every_signal_that_ends_drains,
     who_quits_leaves_no_socket,
@@ -65,6 +66,19 @@ fn a_reader_of_standard_error_that_stalls_stops_nobody(transport: &str) {
     server.signal(Signal::TERM);
     let (status, errors) = server.end();
     assert_eq!(status.code(), Some(0), "{errors}");
+}
+
+fn handlers_that_panic_are_not_held_up_by_a_reader_of_standard_error_that_stalls(transport: &str) {
+    let server = Server::on(transport, &["--app", "echo"]);
+    for _ in 0..FEW {
+        let request = b"GET /_rig/panic HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+        assert_eq!(server.exchange(request).status, "HTTP/1.1 500 Internal Server Error");
+    }
+    assert_eq!(server.exchange(GET).status, "HTTP/1.1 200 OK");
+    server.signal(Signal::TERM);
+    let (status, errors) = server.end();
+    assert_eq!(status.code(), Some(0), "{errors}");
+    assert!(errors.contains("/_rig/panic asks for it"), "{errors}");
 }
 
 fn signals_that_mean_nothing_end_nothing(transport: &str) {

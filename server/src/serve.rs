@@ -28,6 +28,7 @@ use crate::app::{App, Stats, echo};
 use crate::cli::{Serve, Transport, wrong};
 use crate::log::{Cut, Log, Notices, note};
 use crate::parameters;
+use crate::serve::descriptors::Most;
 use crate::serve::recording::Recordings;
 use crate::serve::signals::{Serving, Signals};
 use crate::stdout::Stdout;
@@ -65,7 +66,8 @@ pub(crate) fn run(options: &Serve) -> Result<(), Box<dyn Error>> {
     let signals = Signals::catch()?;
     let rig_timeout = if options.app == App::Echo { rig_timeout() } else { None };
     let mut config = configuration(options, rig_timeout);
-    descriptors::share(&mut config, options.parameters.gives("max_connections"));
+    let most = most_descriptors(options.app, config.channel.bodies);
+    descriptors::share(&mut config, most, options.parameters.gives("max_connections"));
     if let (App::Files, Some(folder)) = (options.app, &options.record) {
         is_apart(folder, root(options))?;
     }
@@ -89,6 +91,15 @@ pub(crate) fn run(options: &Serve) -> Result<(), Box<dyn Error>> {
     }
     cut.tell();
     Ok(())
+}
+
+/// A connection that is sent a file holds that, and one whose body is kept whole may hold a temporary file.
+fn most_descriptors(app: App, bodies: Option<Bodies>) -> Most {
+    match app {
+        App::Files => Most::Two,
+        _ if bodies == Some(Bodies::Whole) => Most::Two,
+        App::Hello | App::Echo | App::Bench => Most::One,
+    }
 }
 
 fn sockets(options: &Serve) -> SocketOptions {

@@ -9,38 +9,66 @@ use crate::log::note;
 const OTHERS: u64 = 64;
 
 /// Raises the soft limit to the hard one: the soft one is 1,024 nearly everywhere, for the sake of programs that use
-/// select(2). Where not all connections find a descriptor, with one in four left for files, fewer may be open: then the
-/// longest idle one makes room, before a file finds none. Who `asked` for a number is told.
-pub(super) fn share(config: &mut ServerConfig, asked: bool) {
+/// select(2). Where not all connections find the `most` descriptors that each may hold, fewer may be open: then the
+/// longest idle one makes room, before a file finds none. That is told, by both numbers; who has not `asked` for
+/// one is told that it is the default.
+pub(super) fn share(config: &mut ServerConfig, most: Most, asked: bool) {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
     let current = if setrlimit(Resource::Nofile, raised).is_ok() { limit.maximum } else { limit.current };
     let Some(current) = current else { return };
-    let most = u32::try_from(connections(current)).unwrap_or(u32::MAX);
+    let share = u32::try_from(most.connections(current)).unwrap_or(u32::MAX);
     let wanted = config.max_connections;
-    if wanted == 0 || wanted > most {
-        config.max_connections = most;
-        if asked {
-            note(format_args!(
-                "--max-connections is {most} instead of {wanted}: only {current} descriptors may be open (ulimit -n)"
-            ));
-        }
+    if wanted == 0 || wanted > share {
+        config.max_connections = share;
+        let wanted = if wanted == 0 { "no limit".to_owned() } else { wanted.to_string() };
+        let name = if asked { "--max-connections" } else { "the default of --max-connections" };
+        note(format_args!(
+            "{name} is {share} instead of {wanted}: only {current} descriptors may be open (ulimit -n)"
+        ));
     }
 }
 
-/// So many connections for so many descriptors.
-fn connections(descriptors: u64) -> u64 {
-    (descriptors.saturating_sub(OTHERS) / 4 * 3).max(1)
+/// The most descriptors that a connection holds at once.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Most {
+    /// Its socket, and seldom another: one descriptor in four is left for what the application opens meanwhile.
+    One,
+    /// Its socket and a file, for as long as a client takes to read the response or to send its body. If clients that
+    /// are slow were to hold all connections, the last of them would find no descriptor for a file, and with them whoever
+    /// is quick.
+    Two,
+}
+
+impl Most {
+    /// So many connections for so many descriptors.
+    fn connections(self, descriptors: u64) -> u64 {
+        let shared = descriptors.saturating_sub(OTHERS);
+        let connections = match self {
+            Self::One => shared / 4 * 3,
+            Self::Two => shared / 2,
+        };
+        connections.max(1)
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::connections;
+    use super::Most;
 
     #[test]
-    fn one_descriptor_in_four_is_for_files() {
+    fn one_descriptor_in_four_is_left_where_a_connection_holds_one() {
         for (descriptors, expected) in [(0, 1), (64, 1), (1024, 720), (20_000, 14_952), (1 << 20, 786_384)] {
-            assert_eq!(connections(descriptors), expected, "{descriptors}");
+            assert_eq!(Most::One.connections(descriptors), expected, "{descriptors}");
+        }
+    }
+
+    #[test]
+    fn each_connection_finds_the_two_descriptors_that_it_may_hold() {
+        for (descriptors, expected) in
+            [(0, 1), (64, 1), (67, 1), (1024, 480), (20_000, 9_968), (1 << 20, 524_256)]
+        {
+            assert_eq!(Most::Two.connections(descriptors), expected, "{descriptors}");
         }
     }
 }

@@ -193,7 +193,8 @@ fn the_log_has_a_line_for_each_event_and_is_off_by_default(transport: &str) {
         assert!(errors.contains(event), "no {event:?} in {errors}");
     }
 
-    let server = Server::on(transport, &["--app", "hello"]);
+    // So few that the descriptors suffice everywhere: that they do not is told at the start.
+    let server = Server::on(transport, &["--app", "hello", "--max-connections", "100"]);
     server.exchange(GET);
     server.signal(Signal::TERM);
     let (_, errors) = server.end();

@@ -4,17 +4,20 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
 
 use super::{GET, Held};
+use crate::tools::tool;
 use crate::{PATIENCE, Server};
 
 on_each_transport! {
     an_acceptor_without_descriptors_does_not_spin_and_recovers,
     without_descriptors_the_idle_make_room,
+    slow_downloads_leave_descriptors_for_others,
 }
 
 const DESCRIPTORS: usize = 32;
@@ -64,6 +67,42 @@ fn without_descriptors_the_idle_make_room(transport: &str) {
     let (status, errors) = server.end();
     assert_eq!(status.code(), Some(0), "{errors}");
     assert!(errors.contains("No connection can be accepted at 127.0.0.1:"), "{errors}");
+}
+
+/// Each holds two descriptors, its own and the file's; the connections that are idle beside them make room.
+fn slow_downloads_leave_descriptors_for_others(transport: &str) {
+    let Some(prlimit) = tool("prlimit") else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("small"), "small").expect("written");
+    let large = fs::File::create(folder.path().join("large")).expect("a file");
+    // More than the kernel and the server hold for a peer that does not read.
+    large.set_len(64 << 20).expect("a length");
+    let program = crate::serve(transport);
+    let mut limited = Command::new(prlimit);
+    limited.arg("--nofile=512").arg(program.get_program()).args(program.get_args());
+    let server = Server::spawn(limited.args(["--port", "0"]).arg(folder.path()));
+
+    let mut slow: Vec<_> = (0..220).map(|_| server.connect()).collect();
+    for client in &mut slow {
+        client.write_all(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n").expect("sent");
+        let mut first = [0; 13];
+        client.read_exact(&mut first).expect("a response");
+        assert_eq!(first, *b"HTTP/1.1 200 ");
+    }
+    // More than there is room for, and they stay.
+    let mut others = Vec::new();
+    for _ in 0..140 {
+        let mut client = server.connect();
+        client.write_all(b"GET /small HTTP/1.1\r\nHost: a\r\n\r\n").expect("sent");
+        let response = whole(&mut client);
+        assert!(response.starts_with("HTTP/1.1 200 "), "{response}");
+        others.push(client);
+    }
+    drop((slow, others));
+    server.signal(Signal::TERM);
+    let (_, errors) = server.end();
+    let told = "the default of --max-connections is 224 instead of 20000: only 512 descriptors may be open (ulimit -n)";
+    assert!(errors.contains(told), "{errors}");
 }
 
 /// Links are looked at through descriptors.

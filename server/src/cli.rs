@@ -268,7 +268,7 @@ pub(crate) struct Draw {
 
 /// Feed a recorded connection through the machine; fail at the first difference.
 ///
-/// A recording is what `httpfsm serve --record DIR` writes. What follows the last whole line, or the line that says why
+/// A recording is what `httpfsm serve --record DIR` writes, and is read from a regular file alone. What follows the last whole line, or the line that says why
 /// the recording ends, is not looked at.
 #[derive(clap::Args)]
 pub(crate) struct Replay {

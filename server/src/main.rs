@@ -12,6 +12,7 @@ mod environment;
 mod error_pages;
 mod log;
 mod parameters;
+mod regular;
 mod replay;
 mod serve;
 mod stdout;

@@ -1,13 +1,13 @@
 //! `httpfsm replay`: a recorded connection, fed through the machine.
 
 use std::error::Error;
-use std::fs::File;
 use std::io::{self, BufReader, Write};
 
 use httpfsm_record::{Kind, Replay, Replayed, Step};
 
 use crate::cli;
 use crate::log::is_shown;
+use crate::regular;
 use crate::stdout::Stdout;
 
 /// Octets of one line that are shown.
@@ -15,7 +15,7 @@ const SHOWN: usize = 4096;
 
 pub(crate) fn run(options: &cli::Replay) -> Result<(), Box<dyn Error>> {
     let named = |error: &dyn Error| format!("{}: {error}", options.file.display());
-    let file = File::open(&options.file).map_err(|error| named(&error))?;
+    let file = regular::open(&options.file).map_err(|error| named(&error))?;
     let mut replay = Replay::new(BufReader::new(file)).map_err(|error| named(&error))?;
     let mut stdout = Stdout::lock();
     if options.step {

@@ -170,7 +170,7 @@ fn what_a_platform_sets_beside_a_service_is_not_for_us() {
 
 /// What the program says of a mistake, on the way to this exit code.
 #[track_caller]
-fn complaint(command: &mut Command, code: i32) -> String {
+pub(crate) fn complaint(command: &mut Command, code: i32) -> String {
     let mut child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the program starts");
     let started = Instant::now();
     let status = loop {

@@ -4,11 +4,13 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
+use crate::operate::complaint;
 use crate::tools::tool;
-use crate::{Server, run, text};
+use crate::{Server, program, run, text};
 
 on_each_transport! {
     what_is_recorded_replays,
@@ -138,6 +140,17 @@ fn what_cannot_be_replayed_is_told() {
     fs::write(&file, "").expect("written");
     let output = run(&["replay", file.to_str().expect("text")]);
     assert_eq!(text(&output.stderr), format!("httpfsm: {}: the file is empty\n", file.display()));
+}
+
+#[test]
+fn what_is_no_regular_file_is_not_replayed_nor_waited_for() {
+    let (folder, _) = folder();
+    let fifo = folder.path().join("fifo");
+    mknodat(CWD, &fifo, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("a FIFO");
+    for path in [&*fifo, folder.path(), Path::new("/dev/null")] {
+        let errors = complaint(program().arg("replay").arg(path), 1);
+        assert_eq!(errors, format!("httpfsm: {}: it is no regular file\n", path.display()));
+    }
 }
 
 /// As the help says of what follows the last whole line, or the end.

@@ -3,12 +3,10 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
-use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::OFlags;
+use crate::regular;
 
 /// A larger file of types is refused: `/etc/mime.types` has 72 KiB.
 const MOST: u64 = 1 << 20;
@@ -66,13 +64,7 @@ impl Types {
 
 fn read(file: &Path) -> io::Result<String> {
     let mut text = String::new();
-    // Opening a FIFO would wait for a writer, and reading one for its end.
-    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
-    let file = File::options().read(true).custom_flags(flags.bits() as i32).open(file)?;
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::other("it is no regular file"));
-    }
-    file.take(MOST + 1).read_to_string(&mut text)?;
+    regular::open(file)?.take(MOST + 1).read_to_string(&mut text)?;
     if text.len() as u64 > MOST {
         return Err(io::Error::other("it is larger than 1 MiB"));
     }

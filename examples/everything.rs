@@ -95,7 +95,7 @@ impl Application {
             ("POST", "/files") => self.upload(request).await,
             ("GET" | "HEAD", path) if path.starts_with("/files/") => self.download(path).await,
             ("GET", "/ticks") => Ok(ticks(&request)),
-            ("GET", "/echo") => Ok(self.echo(&request)),
+            ("GET", "/echo") => Ok(self.echo(request)),
             (_, path) => Ok(no_such(path)),
         }
     }
@@ -343,14 +343,19 @@ async fn count(period: Duration, mut body: BodyWriter) -> Result<(), Infallible>
 impl Application {
     /// The opening handshake (RFC 6455 section 4.2). The connection is handed over when the answer has left, so what
     /// waits for it has to run elsewhere.
-    fn echo(&self, request: &Request) -> Response {
+    fn echo(&self, mut request: Request) -> Response {
         if !request.head().upgrade().is_some_and(|protocol| protocol.eq_ignore_ascii_case(b"websocket")) {
             return Response::text("This is a WebSocket.\n")
                 .with_status(Status::UPGRADE_REQUIRED)
                 .with_field("Connection", "upgrade")
                 .with_field("Upgrade", "websocket");
         }
-        let (Some(key), Some(b"13")) = (websocket_key(request), request.field("Sec-WebSocket-Version"))
+        // The connection would be handed over only behind a body, which has no place in a handshake, and which a client
+        // need never send.
+        if request.body().length() != Some(0) {
+            return Response::text("A WebSocket handshake has no body.\n").with_status(Status::BAD_REQUEST);
+        }
+        let (Some(key), Some(b"13")) = (websocket_key(&request), request.field("Sec-WebSocket-Version"))
         else {
             return Response::new(Status::BAD_REQUEST).with_field("Sec-WebSocket-Version", "13");
         };

@@ -103,6 +103,26 @@ fn without_a_handshake_there_is_no_websocket() {
     });
 }
 
+#[test]
+fn a_handshake_with_a_body_is_refused() {
+    on_each_transport(|server| {
+        let handshake = "Connection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+                         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+        for (fields, content) in [
+            ("Content-Length: 4\r\n", "body"),
+            ("Transfer-Encoding: chunked\r\n", "4\r\nbody\r\n0\r\n\r\n"),
+            ("Content-Length: 4\r\nExpect: 100-continue\r\n", ""),
+        ] {
+            let answer = server.exchange("GET /echo", &format!("{handshake}{fields}"), content);
+            assert_eq!(
+                (answer.status(), &*answer.text()),
+                (400, "A WebSocket handshake has no body.\n"),
+                "{fields}"
+            );
+        }
+    });
+}
+
 // --- Frames that no good client sends ----------------------------------------------------------------------------------
 
 /// Sends frames right behind the handshake, and reads the answers up to the end of the connection, which is no reset.

@@ -20,7 +20,8 @@ pub(crate) enum App {
     Files,
     /// A page that says what runs here
     Hello,
-    /// Each request back, as text, in the form that the conformance rig reads
+    /// Each request back, as text, in the form that the conformance rig reads; a tool for tests: it holds whole bodies in
+    /// memory, which no limit counts
     Echo,
     /// What the benchmarks ask for: /plaintext, /upload, /bytes/N, /echo
     Bench,

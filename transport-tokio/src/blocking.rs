@@ -6,8 +6,8 @@ use tokio::runtime::Handle;
 
 /// Runs blocking work on tokio's blocking pool: that of the runtime that it is asked for in.
 ///
-/// Outside of a runtime there is none, and to ask for it panics, as in [`tokio::task::spawn_blocking`]; a handler that
-/// does is answered with 500.
+/// Outside of a runtime there is none, and to ask for it panics, as in [`tokio::task::spawn_blocking`]; and so it does where
+/// the pool has no thread and the system gives it none. A handler that panics is answered with 500.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct BlockingPool;
 

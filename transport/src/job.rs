@@ -84,17 +84,24 @@ impl<T, F: FnOnce() -> T + Send> Waiting<T> for Mutex<Option<F>> {
 
 impl<T: Send + 'static> Job<T> {
     /// Gives the work to the spawner.
+    ///
+    /// # Panics
+    ///
+    /// Where the spawner does, as tokio's pool does when it has no thread and the system gives it none. The work is dropped
+    /// then, also where the spawner keeps what it was given.
     pub fn spawn(spawner: &dyn Spawner, work: impl FnOnce() -> T + Send + 'static) -> Self {
         let progress = Mutex::new(Progress::Running(None));
         let shared = Arc::new(Shared { progress, work: Mutex::new(Some(work)) });
         let report = Report(Arc::clone(&shared));
+        // Made before the spawner is called, so that it drops the work if that panics.
+        let job = Self(shared);
         spawner.spawn_blocking(Box::new(move || {
             let _blocking = Blocking::begin();
             report.0.run();
             // Where nobody takes the result, it is dropped here.
             panics::discard(report);
         }));
-        Self(shared)
+        job
     }
 
     /// Does the work here, if it has not begun, for whoever waits for it and may block: the spawner's threads may all be
@@ -209,6 +216,27 @@ pub(crate) mod tests {
         assert_eq!(Arc::strong_count(&held), 1, "the queue holds nothing of it");
         later.run();
         assert_eq!(ran.load(Ordering::SeqCst), 0);
+    }
+
+    /// Keeps the work, and panics, as tokio's pool does without a thread.
+    #[derive(Default)]
+    struct Without(Later);
+
+    impl Spawner for Without {
+        fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) {
+            self.0.spawn_blocking(work);
+            panic!("no thread");
+        }
+    }
+
+    #[test]
+    fn work_is_dropped_where_the_spawner_panics() {
+        let (without, held) = (Without::default(), Arc::new(()));
+        let its = Arc::clone(&held);
+        let spawned = catch_unwind(AssertUnwindSafe(|| Job::spawn(&without, move || drop(its))));
+        assert!(spawned.is_err());
+        assert_eq!(Arc::strong_count(&held), 1, "the queue holds nothing of it");
+        without.0.run();
     }
 
     #[test]

@@ -10,14 +10,18 @@
 //! What is hidden (names with a dot in front, unless all are to be served, but for `.well-known`), what is neither a file nor a folder, and links that lead there, out of the
 //! root or that are absolute are as if they were not there. All work on files is done by jobs, one for a small file, and two for a list.
 
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use httpfsm::handler::{Handler, Request, Response};
 use httpfsm::status::Status;
-use httpfsm_transport::{Job, Spawner};
+use httpfsm_transport::{Job, Spawner, catch_panic};
+use rustix::io::Errno;
 use smol::lock::{Semaphore, SemaphoreGuardArc};
+
+use crate::log::note_often;
 
 pub(crate) use hidden::DotNames;
 use respond::Site;
@@ -74,12 +78,14 @@ impl Handler for Files {
             "GET" | "HEAD" => {
                 let (site, spawner) = (Arc::clone(&self.site), Arc::clone(&self.spawner));
                 let lists = Arc::clone(&self.lists);
-                Answer::Finding(Job::spawn(&*self.spawner, move || {
-                    match site.respond(&request, Arc::clone(&spawner)) {
-                        Some(response) => Found::Response(Box::new(response)),
-                        None => Found::List(Box::new(List { site, spawner, lists, request })),
-                    }
-                }))
+                let job = job(&*self.spawner, move || match site.respond(&request, Arc::clone(&spawner)) {
+                    Some(response) => Found::Response(Box::new(response)),
+                    None => Found::List(Box::new(List { site, spawner, lists, request })),
+                });
+                match job {
+                    Ok(job) => Answer::Finding(job),
+                    Err(error) => Answer::ready(failure::response(&error)),
+                }
             }
             "OPTIONS" => Answer::ready(Response::new(Status::NO_CONTENT).with_field("Allow", ALLOWED)),
             _ => Answer::ready(
@@ -91,12 +97,27 @@ impl Handler for Files {
     }
 }
 
+/// Gives work on files to the spawner; where that has no thread it is an error that passes, which the operator is told.
+/// tokio panics where its pool has no thread and the system gives it none, and the other runtimes wait.
+fn job<T: Send + 'static>(
+    spawner: &dyn Spawner,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<Job<T>> {
+    catch_panic(|| Job::spawn(spawner, work)).map_err(|_| {
+        note_often(
+            "threads",
+            format_args!("No thread can be had to read files on, under the limits of the system."),
+        );
+        Errno::AGAIN.into()
+    })
+}
+
 /// An answer that needs no file, or how far the work on it is.
 pub(crate) enum Answer {
     Ready(Option<Box<Response>>),
     Finding(Job<Found>),
     /// Waits until fewer lists are being made, without a thread.
-    Waiting(Pin<Box<dyn Future<Output = Job<Listed>> + Send>>),
+    Waiting(Pin<Box<dyn Future<Output = io::Result<Job<Listed>>> + Send>>),
     Listing(Job<Listed>),
 }
 
@@ -119,10 +140,10 @@ type Listed = (Response, SemaphoreGuardArc);
 
 impl List {
     /// Spawns the job that makes it, in turn.
-    async fn spawn(self) -> Job<Listed> {
+    async fn spawn(self) -> io::Result<Job<Listed>> {
         let Self { site, spawner, lists, request } = self;
         let place = lists.acquire_arc().await;
-        Job::spawn(&*spawner, move || (site.list(&request), place))
+        job(&*spawner, move || (site.list(&request), place))
     }
 }
 
@@ -146,7 +167,10 @@ impl Future for Answer {
                     Found::Response(response) => return Poll::Ready(*response),
                     Found::List(list) => Self::Waiting(Box::pin(list.spawn())),
                 },
-                Self::Waiting(job) => Self::Listing(ready!(job.as_mut().poll(cx))),
+                Self::Waiting(job) => match ready!(job.as_mut().poll(cx)) {
+                    Ok(job) => Self::Listing(job),
+                    Err(error) => Self::ready(failure::response(&error)),
+                },
                 Self::Listing(job) => return Pin::new(job).poll(cx).map(|(response, _)| response),
             };
         }

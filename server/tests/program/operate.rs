@@ -216,6 +216,42 @@ fn a_start_without_threads_ends_and_says_which_are_missing(transport: &str) {
 }
 
 #[test]
+fn without_a_thread_that_reads_files_tokio_answers_503() {
+    let (Some(prlimit), Some(setpriv)) = (tool("prlimit"), tool("setpriv")) else { return };
+    if !getuid().is_root() {
+        return httpfsm_testing::not_run("root, to have another user start the program");
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).expect("a folder");
+    let copy = folder.path().join("httpfsm");
+    fs::copy(env!("CARGO_BIN_EXE_httpfsm"), &copy).expect("a copy");
+    let as_user = || {
+        let mut command = Command::new(&setpriv);
+        command.args(["--reuid=54100", "--regid=54000", "--clear-groups"]);
+        command
+    };
+    let mut command = as_user();
+    command.arg(&copy).args(["serve", "--port", "0", "--threads", "1"]).arg(folder.path());
+    let server = Server::spawn(&mut command);
+    // No thread has been needed to read files so far, and now there is none.
+    let limit = |threads: &str| {
+        let mut command = as_user();
+        command.arg(&prlimit).arg(format!("--pid={}", server.child.id())).arg(format!("--nproc={threads}:"));
+        assert!(command.status().expect("prlimit starts").success(), "{command:?}");
+    };
+    limit("1");
+    let get = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    server
+        .exchange(get)
+        .assert("HTTP/1.1 503 Service Unavailable", "The server has no resources left for the moment.\n");
+    limit("100");
+    assert_eq!(server.exchange(get).status, "HTTP/1.1 200 OK");
+    server.signal(Signal::TERM);
+    let (_, errors) = server.end();
+    assert!(errors.contains("No thread can be had to read files on"), "{errors}");
+}
+
+#[test]
 fn a_bad_value_of_the_environment_is_told_with_its_variable() {
     for (name, value) in [
         ("HTTPFSM_PORT", "eighty"),

@@ -106,10 +106,7 @@ impl handler::Source for Source {
                 this.reading = None;
                 return Poll::Ready(match piece {
                     Ok(octets) => Frame::Data(octets),
-                    Err(error) => Frame::Error(BodyFailure::source(Unreadable {
-                        path: mem::take(&mut this.path),
-                        error,
-                    })),
+                    Err(error) => this.fail(error),
                 });
             }
             match this.segments.pop_front() {
@@ -121,7 +118,10 @@ impl handler::Source for Source {
                         this.segments.push_front(Segment::File(middle..end));
                     }
                     if start < middle {
-                        this.reading = Some((this.read(start..middle), middle - start));
+                        match this.read(start..middle) {
+                            Ok(job) => this.reading = Some((job, middle - start)),
+                            Err(error) => return Poll::Ready(this.fail(error)),
+                        }
                     }
                 }
             }
@@ -134,9 +134,13 @@ impl handler::Source for Source {
 }
 
 impl Source {
-    fn read(&self, range: Range<u64>) -> Job<io::Result<Bytes>> {
+    fn fail(&mut self, error: io::Error) -> Frame {
+        Frame::Error(BodyFailure::source(Unreadable { path: mem::take(&mut self.path), error }))
+    }
+
+    fn read(&self, range: Range<u64>) -> io::Result<Job<io::Result<Bytes>>> {
         let file = Arc::clone(&self.file);
-        Job::spawn(&*self.spawner, move || {
+        super::job(&*self.spawner, move || {
             let mut octets = Vec::with_capacity(usize::try_from(range.end - range.start).unwrap_or_default());
             read(&file, &range, &mut octets)?;
             Ok(octets.into())

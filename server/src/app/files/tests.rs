@@ -563,6 +563,40 @@ impl Later {
     }
 }
 
+/// Has a thread for so many jobs, and panics at the next, as tokio's pool does.
+struct Threads(AtomicUsize);
+
+impl Spawner for Threads {
+    fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) {
+        let left = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        left.expect("a thread");
+        work();
+    }
+}
+
+#[test]
+fn without_a_thread_to_read_on_the_response_is_503_or_breaks_off() {
+    let site = Site::new(&[]);
+    site.write("small", "s");
+    site.write("large", "l".repeat(600 << 10));
+    let busy = "HTTP/1.1 503 Service Unavailable\r\n";
+    for (target, threads, expected) in [
+        ("/small", 0, busy),
+        ("/small", 1, "HTTP/1.1 200 OK\r\n"),
+        // The second job makes the list.
+        ("/", 1, busy),
+        ("/", 2, "HTTP/1.1 200 OK\r\n"),
+        ("/large", 2, "HTTP/1.1 200 OK\r\n"),
+    ] {
+        let files = Files { spawner: Arc::new(Threads(threads.into())), ..site.files() };
+        let response = exchange(files, &format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n"));
+        assert!(response.starts_with(expected), "{target}, {threads}: {response:.200}");
+        let (_, content) = response.split_once("\r\n\r\n").unwrap();
+        // A head, and the first piece of three.
+        assert!(target != "/large" || content.len() == 256 << 10, "{}", content.len());
+    }
+}
+
 #[test]
 fn few_lists_are_made_at_once_and_the_others_wait_without_a_thread() {
     let site = Site::new(&[("a", "one")]);

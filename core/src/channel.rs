@@ -30,41 +30,50 @@
 //! assert!(channel.is_idle());
 //! ```
 
-mod ahead;
-mod closing;
-mod context;
+mod actions;
+mod answer;
+mod body;
 #[cfg(test)]
 mod cost;
 #[cfg(test)]
 mod coverage;
-mod deadlines;
 mod description;
-mod inbuf;
+mod error_page;
+pub(crate) mod input;
+mod input_buffer;
 mod loan;
-mod outbuf;
-mod pending;
+mod not_accepted;
+mod outbox;
+mod output;
+mod output_buffer;
+mod persistence;
+mod pipeline;
+mod plan;
 mod rate;
-mod receive;
-mod refuse;
-mod respond;
+mod receiver;
+mod sender;
 mod settings;
 mod table;
+mod timers;
 mod waits;
 
 use alloc::sync::Arc;
 
-pub use self::deadlines::deadline_of;
+pub use self::answer::Answer;
 pub use self::description::MACHINE;
+pub use self::input::{Data, Input};
 pub use self::loan::Loan;
-pub use self::settings::{Facts, Settings};
-pub use self::table::{Action, Event, MATRIX, REFUSALS, ROWS, State};
+pub use self::not_accepted::NotAccepted;
+pub use self::outbox::OutputKind;
+pub use self::output::Output;
+pub use self::settings::{Facts, Leave, Settings};
+pub use self::table::{Action, CONDITIONS, Condition, Event, Internal, MATRIX, REFUSALS, ROWS, State};
+pub use self::timers::{DEADLINES, Deadline, Timeout, While, deadline_of};
 pub use self::waits::Waits;
 
-use self::context::{Accepted, Args, Context};
-use self::pending::Pending;
-use crate::error::NotAccepted;
-use crate::input::{Data, Input};
-use crate::output::Output;
+use self::actions::{Args, Parts};
+use crate::error::{RequestError, Rule};
+use crate::fsm::{Cause, Taken, Trace};
 use crate::request::RequestRef;
 use crate::response::ResponseRef;
 use crate::time::{Moment, Now};
@@ -93,21 +102,24 @@ impl ChannelStats {
     }
 }
 
+/// A step of a channel, as [`Channel::handle_with`] tells it.
+pub type Step = Taken<State, Event, Internal, Action>;
+
 /// One connection's HTTP/1.x.
 #[doc(alias = "GHttpCliSrv")]
 #[derive(Debug)]
 pub struct Channel {
     state: State,
-    context: Context,
+    parts: Parts,
 }
 
 impl Channel {
     /// A channel for a connection that has just opened, in [`State::Fresh`] at [`Moment::START`].
     #[must_use]
     pub fn new(settings: Arc<Settings>, facts: Facts) -> Self {
-        let mut context = Context::new(settings, facts);
-        context.settle(Moment::START, State::Fresh);
-        Self { state: State::Fresh, context }
+        let mut parts = Parts::new(settings, facts);
+        parts.settle(Moment::START, State::Fresh);
+        Self { state: State::Fresh, parts }
     }
 
     /// Takes one input. An input at a moment is the same as [`Input::Tick`] at that moment, then the input; a moment
@@ -115,83 +127,131 @@ impl Channel {
     ///
     /// # Errors
     ///
-    /// [`NotAccepted`] if the input does not fit the state, or carries what the state cannot take: more octets than
-    /// [`input_room`](Self::input_room) or [`room`](Self::room), more sent than [`unsent`](Self::unsent_len), a 101 to
-    /// a request that asks for no upgrade, content short of its declared Content-Length. Nothing has changed then,
-    /// beyond the passing of time.
+    /// [`NotAccepted`] if the input does not fit the state, or does not meet one of its [`CONDITIONS`], which it names:
+    /// more bytes than [`input_room`](Self::input_room) or [`room`](Self::room), more sent than
+    /// [`unsent_len`](Self::unsent_len), a response to a request that was not delivered, a 101 to a request that asks
+    /// for no upgrade, content short of its declared Content-Length. Nothing has changed then, beyond the passing of
+    /// time.
     #[inline]
     pub fn handle(&mut self, now: &Now<'_>, input: Input<'_>) -> Result<(), NotAccepted> {
-        let at = self.arrive(now);
+        self.handle_with(now, input, &mut ())
+    }
+
+    /// As [`handle`](Self::handle), and tells each row that is taken to `trace`, which may be a closure.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use httpfsm::channel::Step;
+    /// use httpfsm::config::ChannelConfig;
+    /// use httpfsm::{Channel, Date, Facts, Input, Moment, Now, Settings};
+    ///
+    /// let mut channel = Channel::new(Arc::new(Settings::new(&ChannelConfig::default())), Facts::default());
+    /// let now = Now::new(Moment::START, &Date::EPOCH);
+    /// let mut states = Vec::new();
+    /// let head = Input::RxData(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    /// channel.handle_with(&now, head, &mut |step: &Step| states.push(step.next.to_string()))?;
+    /// assert_eq!(states, ["Head", "WaitResponse"]);
+    /// # Ok::<(), httpfsm::NotAccepted>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`handle`](Self::handle).
+    #[inline]
+    pub fn handle_with(
+        &mut self,
+        now: &Now<'_>,
+        input: Input<'_>,
+        trace: &mut impl Trace<State, Event, Internal, Action>,
+    ) -> Result<(), NotAccepted> {
+        let at = self.arrive(now, trace);
         let event = match input.event() {
-            Event::RxEnd if self.context.settings.config.fin_is_disconnect && self.with_application() => {
+            Event::RxEnd if self.parts.settings.config.fin_is_disconnect && self.with_application() => {
                 Event::Disconnected
             }
             event => event,
         };
-        if MATRIX.step(self.state, event).is_none() || !self.context.takes(self.state, &input) {
-            #[cfg(test)]
-            if MATRIX.step(self.state, event).is_none() {
-                crate::witness::looked_up("Channel", self.state as usize, event as usize);
-            }
-            return Err(NotAccepted { state: self.state, event });
+        let Some(step) = MATRIX.on(self.state, event) else {
+            return Err(NotAccepted::new(self.state, event, None));
+        };
+        if let unmet @ Some(_) = self.parts.unmet(self.state, &input) {
+            return Err(NotAccepted::new(self.state, event, unmet));
         }
-        self.dispatch(&mut Args::new(now, at, input), event);
+        self.dispatch(&mut Args::new(now, at, &input), event, step, trace);
+        // An input may begin a deadline that is over at once (`GoOut`, of which the times have passed).
+        if self.parts.timers.is_due(at) {
+            self.pass_deadlines(now, at, trace);
+        }
         Ok(())
     }
 
-    /// Whether the application owes an answer, or the rest of one.
+    /// Whether the application owes a response, or the rest of one.
     #[inline]
     fn with_application(&self) -> bool {
         matches!(self.state, State::WaitResponse | State::Responding)
     }
 
-    /// Follows the table from an event until no action raises another.
+    /// Follows the table from an input, whose step is `first`, until no action raises an internal event.
     #[inline]
-    fn dispatch(&mut self, args: &mut Args<'_>, event: Event) {
-        let mut event = event;
+    fn dispatch(
+        &mut self,
+        args: &mut Args<'_>,
+        event: Event,
+        first: crate::fsm::Step<State, Action>,
+        trace: &mut impl Trace<State, Event, Internal, Action>,
+    ) {
+        let (mut cause, mut step) = (Cause::Input(event), first);
         loop {
-            let Some(step) = MATRIX.step(self.state, event) else {
-                debug_assert!(false, "{event} was raised in {}, which refuses it", self.state);
-                break;
-            };
-            #[cfg(test)]
-            crate::witness::looked_up("Channel", self.state as usize, event as usize);
-            if step.next != self.state {
-                self.state = step.next;
-                self.context.entered = args.at;
+            let (state, next, actions) = (self.state, step.next, step.actions);
+            trace.step(&Step { at: args.at, state, cause, actions, next });
+            if next != state {
+                self.state = next;
+                self.parts.timers.enter(args.at);
             }
-            let Some(raised) = self.context.act(step.action, args) else { break };
-            #[cfg(test)]
-            crate::witness::raised("Channel", self.state as usize, step.action as usize, raised as usize);
-            event = raised;
+            let mut raised = None;
+            for action in actions {
+                debug_assert!(raised.is_none(), "only the last action of a row may raise an event");
+                raised = self.parts.act(action, args);
+            }
+            let Some(internal) = raised else { break };
+            cause = Cause::Internal(internal);
+            step = match MATRIX.then(self.state, internal) {
+                Some(step) => step,
+                None => {
+                    debug_assert!(false, "{internal} was raised in {}, which has no row for it", self.state);
+                    break;
+                }
+            };
         }
-        self.context.settle(args.at, self.state);
+        self.parts.settle(args.at, self.state);
     }
 
     /// The next event for the application or the transport; each comes once.
     #[inline]
     pub fn next_output(&mut self) -> Option<Output<'_>> {
-        let bit = self.context.next_pending()?;
-        if bit != Pending::BODY_DATA {
-            self.context.pending.remove(bit);
-        }
-        Some(match bit {
-            Pending::OPENED => Output::HttpChannelOpened,
-            Pending::REQUEST => Output::HttpRequest,
-            Pending::BODY_DATA => Output::BodyData(self.context.take_body()),
-            Pending::BODY_END => Output::BodyEnd(Trailers::new(self.context.inbuf.take_trailers())),
-            Pending::BODY_FAILED => Output::BodyFailed(self.context.body_error),
-            Pending::PEER_ENDED => Output::PeerEnded,
-            Pending::BUSY => Output::Refused(self.context.take_busy()),
-            Pending::REFUSED => Output::Refused(self.context.refusal),
-            Pending::EXCESS => Output::Excess(core::mem::take(&mut self.context.excess)),
-            Pending::FLUSHED => Output::Flushed,
-            Pending::TRANSMIT_READY => Output::TransmitReady,
-            Pending::FLUSH => Output::FlushOutputData,
-            Pending::UPGRADED => Output::Upgraded(self.context.inbuf.take_all()),
-            Pending::CLOSE_WRITE => Output::CloseWrite,
-            Pending::DROP => Output::Drop { reset: self.context.reset },
-            _ => Output::HttpChannelClosed(self.context.close_reason()),
+        let kind = self.parts.next_output()?;
+        self.parts.outbox.remove(kind);
+        let Parts { receiver, sender, persistence, outbox, settings, .. } = &mut self.parts;
+        Some(match kind {
+            OutputKind::HttpChannelOpened => Output::HttpChannelOpened,
+            OutputKind::RefusedBusy => {
+                outbox.busy_taken();
+                Output::Refused(RequestError::new(Rule::Busy, 0))
+            }
+            OutputKind::Excess => Output::Excess(sender.take_excess()),
+            OutputKind::Flushed => Output::Flushed,
+            OutputKind::TransmitReady => Output::TransmitReady,
+            OutputKind::HttpRequest => Output::HttpRequest,
+            OutputKind::BodyData => Output::BodyData(receiver.take_body(settings.input_bound)),
+            OutputKind::BodyEnd => Output::BodyEnd(Trailers::new(receiver.buffer_mut().take_trailers())),
+            OutputKind::BodyFailed => Output::BodyFailed(outbox.body_error()),
+            OutputKind::PeerEnded => Output::PeerEnded,
+            OutputKind::Refused => Output::Refused(outbox.refusal()),
+            OutputKind::FlushOutputData => Output::FlushOutputData,
+            OutputKind::Upgraded => Output::Upgraded(receiver.buffer_mut().take_all()),
+            OutputKind::CloseWrite => Output::CloseWrite,
+            OutputKind::Drop => Output::Drop { reset: sender.resets() },
+            OutputKind::HttpChannelClosed => Output::HttpChannelClosed(persistence.reason()),
         })
     }
 
@@ -199,11 +259,12 @@ impl Channel {
     #[inline]
     #[must_use]
     pub fn has_output(&self) -> bool {
-        self.context.next_pending().is_some()
+        self.parts.next_output().is_some()
     }
 
-    /// Answers the request that waits from what it says: shows it to `f`, which gives a response that may borrow from
-    /// it. `Ok(false)` if no request waits, or `f` gave none; the request then still waits.
+    /// Responds to the request that waits from what it says: shows it to `f`, which gives a response that may borrow from
+    /// it. `Ok(false)` if no request waits, or `f` gave none; the request then still waits. A panic in `f` changes
+    /// nothing.
     ///
     /// # Errors
     ///
@@ -214,40 +275,42 @@ impl Channel {
         now: &Now<'_>,
         f: impl FnOnce(RequestRef<'_>, &mut Answer<'_>),
     ) -> Result<bool, NotAccepted> {
-        let at = self.arrive(now);
-        if self.state != State::WaitResponse || !self.context.inbuf.head_is_pinned() {
+        let at = self.arrive(now, &mut ());
+        if self.state != State::WaitResponse {
             return Ok(false);
         }
-        // The input stands aside while the answer, which may borrow from it, is encoded.
-        let inbuf = core::mem::take(&mut self.context.inbuf);
-        let request = RequestRef::new(inbuf.head().unwrap_or_default(), self.context.meta);
-        let mut answer = Answer { context: &mut self.context, now: *now, given: Given::Nothing };
-        f(request, &mut answer);
-        let given = answer.given;
-        self.context.inbuf = inbuf;
-        match given {
-            Given::Nothing => Ok(false),
-            Given::Misfit => Err(NotAccepted { state: self.state, event: Event::HttpResponse }),
-            Given::Accepted(accepted) => {
-                let mut args = Args::new(now, at, Input::Tick);
-                args.accepted = Some(accepted);
-                self.dispatch(&mut args, Event::HttpResponse);
-                Ok(true)
-            }
+        let event = Event::HttpResponse;
+        let mut args = Args::new(now, at, &Input::Tick);
+        let answered = self.parts.answer(now, &mut args.staged, f);
+        let staged = answered.map_err(|unmet| NotAccepted::new(self.state, event, Some(unmet)))?;
+        if let (true, Some(step)) = (staged, MATRIX.on(self.state, event)) {
+            self.dispatch(&mut args, event, step, &mut ());
         }
+        Ok(staged)
     }
 
     /// Lets time pass up to `now`; returns the moment that counts.
     #[inline]
-    fn arrive(&mut self, now: &Now<'_>) -> Moment {
-        let at = now.at.min(settings::LAST).max(self.context.latest);
-        self.context.latest = at;
-        // Each deadline that fires is over; where it leads, another may have passed already. No moment reaches one that
-        // does not run.
-        while at >= self.context.due {
-            self.dispatch(&mut Args::new(now, at, Input::Tick), Event::Tick);
+    fn arrive(&mut self, now: &Now<'_>, trace: &mut impl Trace<State, Event, Internal, Action>) -> Moment {
+        let at = self.parts.timers.advance(now.at);
+        if self.parts.timers.is_due(at) {
+            self.pass_deadlines(now, at, trace);
         }
         at
+    }
+
+    /// Fires each deadline that is over; where it leads, another may be over already.
+    #[cold]
+    fn pass_deadlines(
+        &mut self,
+        now: &Now<'_>,
+        at: Moment,
+        trace: &mut impl Trace<State, Event, Internal, Action>,
+    ) {
+        while self.parts.timers.is_due(at) {
+            let Some(step) = MATRIX.on(self.state, Event::Tick) else { break };
+            self.dispatch(&mut Args::new(now, at, &Input::Tick), Event::Tick, step, trace);
+        }
     }
 
     /// The head of the request that waits: until it is answered, or its body is demanded, or
@@ -255,14 +318,14 @@ impl Channel {
     #[inline]
     #[must_use]
     pub fn request(&self) -> Option<RequestRef<'_>> {
-        self.context.inbuf.head().map(|octets| RequestRef::new(octets, self.context.meta))
+        self.parts.receiver.head()
     }
 
     /// The caller has a copy of the request's head ([`RequestRef::copy_into`]); its memory goes.
     #[inline]
     pub fn forget_request(&mut self) {
-        self.context.inbuf.unpin_head();
-        self.context.pace_input();
+        self.parts.receiver.let_head_go();
+        self.parts.receiver.pace(self.parts.settings.input_bound);
     }
 
     /// Whether a final head was accepted whose content is still to come with [`Input::Write`] and
@@ -277,15 +340,15 @@ impl Channel {
     /// is wanted.
     #[inline]
     pub fn spare(&mut self) -> &mut [u8] {
-        let room = self.context.input_room(self.state);
-        self.context.inbuf.spare(room)
+        let room = self.input_room();
+        self.parts.receiver.buffer_mut().spare(room)
     }
 
     /// How many octets of input may be handed over now.
     #[inline]
     #[must_use]
     pub fn input_room(&self) -> usize {
-        self.context.input_room(self.state)
+        self.parts.input_room(self.state)
     }
 
     /// The first octets that are to be sent; all of them unless a large content stands by reference. Asking again
@@ -293,43 +356,43 @@ impl Channel {
     #[inline]
     #[must_use]
     pub fn unsent(&self) -> &[u8] {
-        self.context.outbuf.first()
+        self.parts.sender.buffer().first()
     }
 
     /// All octets that are to be sent, in order, in as many slices as there are (three at most) and fit; returns how
     /// many that are. For vectored writes.
     #[inline]
     pub fn unsent_slices<'a>(&'a self, out: &mut [&'a [u8]]) -> usize {
-        self.context.outbuf.slices(out)
+        self.parts.sender.buffer().slices(out)
     }
 
     /// How many octets are to be sent.
     #[inline]
     #[must_use]
     pub fn unsent_len(&self) -> usize {
-        self.context.outbuf.len()
+        self.parts.sender.buffer().len()
     }
 
     /// How many octets a [`Input::Write`] may hand over now: up to the high-water mark.
     #[inline]
     #[must_use]
     pub fn room(&self) -> usize {
-        self.context.room()
+        self.parts.room()
     }
 
     /// Whether one [`Data::Bytes`] of any length is taken now: there is room, and no other large one is on its way.
     #[inline]
     #[must_use]
     pub fn room_for_bytes(&self) -> bool {
-        self.context.has_room()
+        self.parts.has_room()
     }
 
     /// What the channel waits for, once there is no output.
     #[must_use]
     pub fn waits_for(&self) -> Waits {
         Waits {
-            input: self.context.input_room(self.state) > 0,
-            room: !self.context.outbuf.is_empty(),
+            input: self.parts.input_room(self.state) > 0,
+            room: !self.parts.sender.buffer().is_empty(),
             application: matches!(self.state, State::WaitResponse | State::Responding | State::Upgraded),
             deadline: self.deadline().is_some(),
         }
@@ -340,7 +403,7 @@ impl Channel {
     #[inline]
     #[must_use]
     pub fn deadline(&self) -> Option<Moment> {
-        (self.context.due.as_millis() != settings::NEVER).then_some(self.context.due)
+        self.parts.timers.due()
     }
 
     /// Where the channel stands.
@@ -367,68 +430,39 @@ impl Channel {
     /// Takes a worker's buffers for one wake-up.
     #[inline]
     pub fn adopt(&mut self, loan: &mut Loan) {
-        self.context.adopted = true;
-        self.context.inbuf.adopt(&mut loan.input);
-        self.context.outbuf.adopt(&mut loan.output);
+        self.parts.receiver.buffer_mut().adopt(&mut loan.input);
+        self.parts.sender.buffer_mut().adopt(&mut loan.output);
     }
 
     /// Gives a worker's buffers back. What the channel still needs moves to buffers of its own, of its size; the loan
     /// may lack what was kept ([`Loan::refill`]).
     #[inline]
     pub fn release(&mut self, loan: &mut Loan) {
-        self.context.adopted = false;
-        self.context.inbuf.release(&mut loan.input);
-        self.context.outbuf.release(&mut loan.output);
+        self.parts.receiver.buffer_mut().release(&mut loan.input);
+        self.parts.sender.buffer_mut().release(&mut loan.output);
     }
 
     /// Octets of buffer capacity that the channel holds.
     #[must_use]
     pub fn buffered(&self) -> usize {
-        self.context.inbuf.private() + self.context.outbuf.private()
+        self.parts.receiver.buffer().private() + self.parts.sender.buffer().private()
     }
 
     /// Counters since the channel opened.
     #[must_use]
     pub fn stats(&self) -> ChannelStats {
         ChannelStats {
-            requests: self.context.requests,
-            refused: self.context.refused,
-            received: self.context.received,
-            sent: self.context.outbuf.sent(),
+            requests: self.parts.persistence.requests(),
+            refused: self.parts.persistence.refused(),
+            received: self.parts.receiver.received(),
+            sent: self.parts.sender.buffer().sent(),
         }
     }
 
     /// The configuration that the channel obeys.
     #[must_use]
     pub fn settings(&self) -> &Arc<Settings> {
-        &self.context.settings
-    }
-}
-
-/// Where [`Channel::answer`] takes the response.
-pub struct Answer<'a> {
-    context: &'a mut Context,
-    now: Now<'a>,
-    given: Given,
-}
-
-enum Given {
-    Nothing,
-    Misfit,
-    Accepted(Accepted),
-}
-
-impl Answer<'_> {
-    /// Gives the response. The first one counts.
-    #[inline]
-    pub fn give(&mut self, response: ResponseRef<'_>) {
-        if matches!(self.given, Given::Nothing) {
-            self.given = if self.context.takes_response(&response) {
-                Given::Accepted(self.context.encode_response(&self.now, &response))
-            } else {
-                Given::Misfit
-            };
-        }
+        &self.parts.settings
     }
 }
 
@@ -467,12 +501,13 @@ impl Channel {
         self.handle(now, Input::Finish(None))
     }
 
-    /// Goes out of service.
+    /// Goes out of service, by `drain_grace` and `drain_deadline` from now on.
     ///
     /// # Errors
     ///
     /// As [`handle`](Self::handle) with [`Input::GoOut`].
     pub fn go_out(&mut self, now: &Now<'_>) -> Result<(), NotAccepted> {
-        self.handle(now, Input::GoOut)
+        let leave = self.parts.settings.leave(self.parts.timers.latest().max(now.at));
+        self.handle(now, Input::GoOut(leave))
     }
 }

@@ -6,17 +6,13 @@
 use alloc::vec::Vec;
 
 use crate::fields::Fields;
-use crate::request::Version;
 use crate::status::Status;
 use crate::time::Date;
-use crate::token::is_tchar;
 use crate::trailers;
 
 /// What the machine decided about a response, beside what the application said.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct HeadPlan {
-    /// The version of the request, for `Via`.
-    pub(crate) version: Version,
     /// The option in `Connection`.
     pub(crate) connection: ConnectionOption,
     /// How the content is delimited.
@@ -51,8 +47,7 @@ pub(crate) enum Framing {
 /// Appends the head of a final response, or of 101.
 ///
 /// The application's fields come first, then `Server`, `Date`, `Connection` and the framing. `Server` is
-/// `identity`, unless that is empty; a `Server` of the application's stays, and `Via` names this server instead. A
-/// `Date` of the application's stays. 101 gets neither.
+/// `identity`, unless that is empty; a `Server` or `Date` of the application's own stays as it is. 101 gets neither.
 #[inline]
 pub(crate) fn response_head(
     out: &mut Vec<u8>,
@@ -73,7 +68,7 @@ pub(crate) fn response_head(
         out.extend_from_slice(date.as_bytes());
         out.extend_from_slice(b"\r\n");
     } else if !status.is_informational() {
-        origin(out, fields, plan.version, date, identity);
+        origin(out, fields, date, identity);
     }
     connection(out, plan.connection, fields.upgrade());
     match plan.framing {
@@ -188,21 +183,12 @@ fn unregistered_status_line(out: &mut Vec<u8>, status: Status) {
     out.extend_from_slice(b" \r\n");
 }
 
-/// `Server` or `Via`, and `Date`, where the application gave one of them or there is no identity.
+/// `Server` and `Date`, where the application gave one of them or there is no identity.
 #[cold]
-fn origin(out: &mut Vec<u8>, fields: &Fields, version: Version, date: &Date, identity: &str) {
+fn origin(out: &mut Vec<u8>, fields: &Fields, date: &Date, identity: &str) {
     if !fields.has_server() && !identity.is_empty() {
         out.extend_from_slice(b"Server: ");
         out.extend_from_slice(identity.as_bytes());
-        out.extend_from_slice(b"\r\n");
-    }
-    let pseudonym = pseudonym(identity);
-    if fields.has_server() && !pseudonym.is_empty() {
-        out.extend_from_slice(match version {
-            Version::Http10 => b"Via: 1.0 ",
-            Version::Http11 => b"Via: 1.1 ",
-        });
-        out.extend_from_slice(pseudonym);
         out.extend_from_slice(b"\r\n");
     }
     if !fields.has_date() {
@@ -210,13 +196,6 @@ fn origin(out: &mut Vec<u8>, fields: &Fields, version: Version, date: &Date, ide
         out.extend_from_slice(date.as_bytes());
         out.extend_from_slice(b"\r\n");
     }
-}
-
-/// The received-by of `Via` is a token (RFC 9110 section 7.6.3): of `name/1.0 (comment)` the name.
-fn pseudonym(identity: &str) -> &[u8] {
-    let octets = identity.as_bytes();
-    let end = octets.iter().position(|&octet| !is_tchar(octet)).unwrap_or(octets.len());
-    octets.get(..end).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -237,7 +216,7 @@ mod tests {
     }
 
     fn plan(connection: ConnectionOption, framing: Framing) -> HeadPlan {
-        HeadPlan { version: Version::Http11, connection, framing }
+        HeadPlan { connection, framing }
     }
 
     fn head_of(code: u16, fields: &Fields, plan: HeadPlan, identity: &str) -> String {
@@ -287,19 +266,13 @@ mod tests {
         }
     }
 
+    /// An origin server is no intermediary, so it adds no `Via` (RFC 9110 section 7.6.3).
     #[test]
-    fn a_server_field_of_the_application_stays_and_via_names_this_one() {
+    fn a_server_field_of_the_application_stays_alone() {
         let own = fields(&[("server", "app/1")]);
-        for (version, token) in [(Version::Http11, "1.1"), (Version::Http10, "1.0")] {
-            let plan = HeadPlan { version, connection: ConnectionOption::None, framing: Framing::Length(0) };
+        for identity in ["httpfsm/0.1 (linux)", ""] {
             assert_eq!(
-                head_of(200, &own, plan, "httpfsm/0.1 (linux)"),
-                format!(
-                    "HTTP/1.1 200 OK\r\nserver: app/1\r\nVia: {token} httpfsm\r\nDate: {DATE}\r\nContent-Length: 0\r\n\r\n"
-                )
-            );
-            assert_eq!(
-                head_of(200, &own, plan, ""),
+                head_of(200, &own, plan(ConnectionOption::None, Framing::Length(0)), identity),
                 format!("HTTP/1.1 200 OK\r\nserver: app/1\r\nDate: {DATE}\r\nContent-Length: 0\r\n\r\n")
             );
         }
@@ -319,7 +292,7 @@ mod tests {
         let own = fields(&[("Server", "app/1"), ("Date", "today")]);
         assert_eq!(
             head_of(200, &own, plan(ConnectionOption::None, Framing::Length(0)), "httpfsm"),
-            "HTTP/1.1 200 OK\r\nServer: app/1\r\nDate: today\r\nVia: 1.1 httpfsm\r\nContent-Length: 0\r\n\r\n"
+            "HTTP/1.1 200 OK\r\nServer: app/1\r\nDate: today\r\nContent-Length: 0\r\n\r\n"
         );
     }
 
@@ -394,11 +367,7 @@ mod tests {
     fn the_capacity_asked_for_is_enough() {
         let date = Date::EPOCH;
         for code in [511, 999] {
-            let plan = HeadPlan {
-                version: Version::Http10,
-                connection: ConnectionOption::KeepAlive,
-                framing: Framing::Length(u64::MAX),
-            };
+            let plan = plan(ConnectionOption::KeepAlive, Framing::Length(u64::MAX));
             let own = fields(&[("Server", "s")]);
             let mut out = Vec::new();
             response_head(&mut out, Status::new(code).unwrap(), &own, plan, &date, &"i".repeat(500));

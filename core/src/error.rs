@@ -1,10 +1,8 @@
-//! What went wrong, in three worlds that never mix: `NotAccepted` (the caller's mistake), [`RequestError`]
+//! What went wrong, in three worlds that never mix: [`NotAccepted`](crate::NotAccepted) (the caller's mistake), [`RequestError`]
 //! (the peer's: a status, the rule and where) and `CloseReason` (why a channel ended).
 
 use core::fmt;
 
-use crate::channel::{Event, State};
-use crate::fsm::Label;
 use crate::status::Status;
 
 /// A rule of HTTP that a request broke, or a reason of the server's own to refuse one.
@@ -290,23 +288,6 @@ impl fmt::Display for BodyError {
 }
 
 impl core::error::Error for BodyError {}
-
-/// An input that does not fit the state: the caller's mistake. Nothing has changed beyond the passing of time.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct NotAccepted {
-    /// Where the channel stands.
-    pub state: State,
-    /// What it does not accept there, or not with what it carries (more octets than there is room for, say).
-    pub event: Event,
-}
-
-impl fmt::Display for NotAccepted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} is not accepted in {}.", self.event.label(), self.state.label())
-    }
-}
-
-impl core::error::Error for NotAccepted {}
 
 /// Why a channel ended.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

@@ -8,7 +8,7 @@ use core::fmt;
 
 use self::wire::Wire;
 use crate::request::FieldRef;
-use crate::token::is_tchar;
+use crate::token::{has_element, is_tchar};
 
 mod wire;
 
@@ -194,7 +194,7 @@ impl Fields {
         self.marks & mark::DATE != 0
     }
 
-    /// Whether `Server` was given; the machine then adds `Via` instead of its own.
+    /// Whether `Server` was given; the machine then adds none of its own.
     #[inline]
     #[must_use]
     pub const fn has_server(&self) -> bool {
@@ -228,7 +228,8 @@ impl Fields {
             Known::Other => {}
             Known::Date => self.marks |= mark::DATE,
             Known::Server => self.marks |= mark::SERVER,
-            Known::Upgrade => self.marks |= mark::PROTOCOLS,
+            Known::Upgrade if has_element(value) => self.marks |= mark::PROTOCOLS,
+            Known::Upgrade => {}
             Known::Connection => return self.connection(name, value),
             Known::ContentLength => return self.length(value),
             Known::Reserved => return Err(InvalidField::Reserved { name: name.into() }),

@@ -6,7 +6,7 @@
 use crate::error::{RequestError, Rule};
 use crate::host::authority;
 use crate::request::{BodyLength, Version};
-use crate::token::{is_blank, is_token, trim_blanks};
+use crate::token::{has_element, is_blank, is_token, trim_blanks};
 
 /// What the fields of one head say so far.
 #[derive(Default)]
@@ -195,7 +195,7 @@ impl Framing {
     }
 
     fn upgrade(&mut self, value: &[u8]) -> Result<(), RequestError> {
-        if !value.is_empty() {
+        if has_element(value) {
             self.seen.set(Seen::UPGRADE);
         }
         Ok(())

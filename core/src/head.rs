@@ -70,18 +70,28 @@ impl HeadScan {
     /// searched once for that end.
     #[inline]
     pub(crate) fn advance(&mut self, octets: &[u8], limits: &HeadLimits) -> Parsed {
-        let window = octets.get(..limits.size as usize).unwrap_or(octets);
-        if self.scanned == 0 {
-            // Whole heads in one read are the rule: searching for the end first would read them twice.
-            if let Ok(meta) = parse(window, limits) {
-                return Parsed::Complete(meta);
-            }
+        let mut meta = HeadMeta::default();
+        if self.at_once(octets, limits, &mut meta) {
+            return Parsed::Complete(meta);
         }
-        self.search(window, limits)
+        self.go_on(octets, limits)
+    }
+
+    /// The first half of [`advance`](Self::advance): parses a head that came whole, into `meta`; whether it is one. Whole
+    /// heads in one read are the rule: searching for the end first would read them twice.
+    #[inline]
+    pub(crate) fn at_once(self, octets: &[u8], limits: &HeadLimits, meta: &mut HeadMeta) -> bool {
+        let window = octets.get(..limits.size as usize).unwrap_or(octets);
+        self.scanned == 0 && parse(window, limits, meta).is_ok()
+    }
+
+    /// The second half of [`advance`](Self::advance), for a head that did not come whole or breaks a rule.
+    #[cold]
+    pub(crate) fn go_on(&mut self, octets: &[u8], limits: &HeadLimits) -> Parsed {
+        self.search(octets.get(..limits.size as usize).unwrap_or(octets), limits)
     }
 
     /// Searches on for the first thing that ends the reading.
-    #[cold]
     fn search(&mut self, window: &[u8], limits: &HeadLimits) -> Parsed {
         let refuse = |rule, at| Parsed::Refused(RequestError::new(rule, at as u64));
         let start = start(window);
@@ -144,15 +154,18 @@ enum NotParsed {
 
 /// Judges a head that is whole and free of forbidden octets.
 fn judge(head: &[u8], limits: &HeadLimits) -> Result<HeadMeta, RequestError> {
-    let verdict = match parse(head, limits) {
+    let mut meta = HeadMeta::default();
+    let verdict = match parse(head, limits, &mut meta) {
         Err(NotParsed::Syntax(Some(httparse::Error::Version))) => match as_http11(head) {
-            Some(copy) => parse_any_number(&copy, limits),
+            Some(copy) => parse_any_number(&copy, limits, &mut meta),
             None => return Err(diagnosis::diagnose(head, limits)),
         },
-        Err(NotParsed::Syntax(Some(httparse::Error::TooManyHeaders))) => parse_any_number(head, limits),
+        Err(NotParsed::Syntax(Some(httparse::Error::TooManyHeaders))) => {
+            parse_any_number(head, limits, &mut meta)
+        }
         verdict => verdict,
     };
-    verdict.map_err(|reason| match reason {
+    verdict.map(|()| meta).map_err(|reason| match reason {
         NotParsed::Rule(error) => error,
         NotParsed::Syntax(_) | NotParsed::Lenient => diagnosis::diagnose(head, limits),
     })
@@ -160,18 +173,18 @@ fn judge(head: &[u8], limits: &HeadLimits) -> Result<HeadMeta, RequestError> {
 
 /// The usual path: the head at the start of `octets`, parsed in place.
 #[inline]
-fn parse(octets: &[u8], limits: &HeadLimits) -> Result<HeadMeta, NotParsed> {
+fn parse(octets: &[u8], limits: &HeadLimits, meta: &mut HeadMeta) -> Result<(), NotParsed> {
     let mut room = [MaybeUninit::uninit(); FIELDS_ON_STACK];
     let room = room.get_mut(..limits.fields.min(FIELDS_ON_STACK)).unwrap_or_default();
-    parse_into(room, octets, limits)
+    parse_into(room, octets, limits, meta)
 }
 
 /// Parses with as much room as the head may need. Each field line has at least four octets.
-fn parse_any_number(head: &[u8], limits: &HeadLimits) -> Result<HeadMeta, NotParsed> {
+fn parse_any_number(head: &[u8], limits: &HeadLimits, meta: &mut HeadMeta) -> Result<(), NotParsed> {
     let fields = limits.fields.min(head.len() / 4);
     let mut room: Vec<MaybeUninit<Header<'_>>> = Vec::new();
     room.resize(fields, MaybeUninit::uninit());
-    parse_into(&mut room, head, limits)
+    parse_into(&mut room, head, limits, meta)
 }
 
 #[inline]
@@ -179,7 +192,8 @@ fn parse_into<'b>(
     room: &mut [MaybeUninit<Header<'b>>],
     octets: &'b [u8],
     limits: &HeadLimits,
-) -> Result<HeadMeta, NotParsed> {
+    meta: &mut HeadMeta,
+) -> Result<(), NotParsed> {
     let mut request = httparse::Request::new(&mut []);
     let parsed = request.parse_with_uninit_headers(octets, room);
     #[cfg(test)]
@@ -188,7 +202,7 @@ fn parse_into<'b>(
         _ => octets.len(),
     });
     match parsed {
-        Ok(Status::Complete(len)) => check(octets, len, &request, limits),
+        Ok(Status::Complete(len)) => check(octets, len, &request, limits, meta),
         Ok(Status::Partial) => Err(NotParsed::Syntax(None)),
         Err(error) => Err(NotParsed::Syntax(Some(error))),
     }
@@ -201,7 +215,8 @@ fn check(
     len: usize,
     request: &httparse::Request<'_, '_>,
     limits: &HeadLimits,
-) -> Result<HeadMeta, NotParsed> {
+    meta: &mut HeadMeta,
+) -> Result<(), NotParsed> {
     let refuse = |rule, at: usize| NotParsed::Rule(RequestError::new(rule, at as u64));
     let offset = |part: &[u8]| part.as_ptr().addr().wrapping_sub(octets.as_ptr().addr());
     let (Some(method), Some(target), Some(minor)) = (request.method, request.path, request.version) else {
@@ -240,7 +255,7 @@ fn check(
     let version = if minor == 0 { Version::Http10 } else { Version::Http11 };
     let connect = method == b"CONNECT";
     let framed = framing.finish(version, connect, limits.body).map_err(NotParsed::Rule)?;
-    Ok(HeadMeta {
+    *meta = HeadMeta {
         body: framed.body,
         len: len as u32,
         target_len: target.len() as u32,
@@ -252,7 +267,8 @@ fn check(
         upgrade: framed.upgrade,
         head: method == b"HEAD",
         connect,
-    })
+    };
+    Ok(())
 }
 
 /// Octets of the one empty line that may come before the request line (RFC 9112 section 2.2).

@@ -52,9 +52,7 @@ pub mod fsm;
 pub mod handler;
 mod head;
 mod host;
-pub mod input;
 pub mod origins;
-pub mod output;
 pub mod peer;
 pub mod request;
 pub mod response;
@@ -67,13 +65,14 @@ pub mod trailers;
 #[cfg(test)]
 mod witness;
 
-pub use channel::{Answer, Channel, ChannelStats, Event, Facts, Loan, Settings, State, Waits};
+pub use channel::{
+    Answer, Channel, ChannelStats, Data, Event, Facts, Input, Leave, Loan, NotAccepted, Output, Settings,
+    State, Waits,
+};
 pub use config::{Bodies, ChannelConfig, ErrorPage, ErrorPages, ServerConfig};
-pub use error::{BodyError, CloseReason, NotAccepted, RequestError, Rule};
+pub use error::{BodyError, CloseReason, RequestError, Rule};
 pub use fields::{Fields, InvalidField};
 pub use handler::{Body, Handler, IntoResponse, Request, Response, Subscriber};
-pub use input::{Data, Input};
-pub use output::Output;
 pub use peer::Peer;
 pub use request::{BodyLength, FieldRef, RequestHead, RequestRef, Version};
 pub use response::{BodyRef, ResponseRef};

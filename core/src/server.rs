@@ -36,13 +36,13 @@ use core::fmt;
 
 pub use crate::channel::ChannelStats;
 use crate::config::ServerConfig;
-use crate::fsm::Step;
+use crate::fsm::{Cause, Taken, Trace};
 use crate::peer::Peer;
 use crate::time::Moment;
 use registry::Registry;
 pub use stats::ServerStats;
 use table::MATRIX;
-pub use table::{Action, Event, MACHINE, REFUSALS, ROWS, State};
+pub use table::{Action, Event, Internal, MACHINE, REFUSALS, ROWS, State};
 
 /// The number of a channel, unique for the life of its server (A23). The first is 1.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -162,8 +162,7 @@ impl fmt::Display for Refusal {
 
 /// The caller's mistake: an input that does not fit. Nothing changed but the time.
 ///
-/// The only one that a server refuses is the end of a channel that is not open
-/// ([`ChannelUnknown`](Event::ChannelUnknown)).
+/// The only one that a server refuses is the end of a channel that is not open.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ServerNotAccepted {
     /// Where the server stands.
@@ -174,7 +173,11 @@ pub struct ServerNotAccepted {
 
 impl fmt::Display for ServerNotAccepted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "The server does not accept {} in the state {}.", self.event, self.state)
+        write!(
+            f,
+            "The server does not accept {} in the state {}: the channel is not open.",
+            self.event, self.state
+        )
     }
 }
 
@@ -210,11 +213,34 @@ impl Server {
     ///
     /// [`ServerNotAccepted`] if `input` is the end of a channel that is not open. Nothing has changed but the time.
     pub fn handle(&mut self, at: Moment, input: ServerInput) -> Result<(), ServerNotAccepted> {
-        self.registry.advance(at);
+        self.handle_with(at, input, &mut ())
+    }
+
+    /// As [`handle`](Self::handle), and tells each row that is taken to `trace`, which may be a closure.
+    ///
+    /// # Errors
+    ///
+    /// As [`handle`](Self::handle).
+    pub fn handle_with(
+        &mut self,
+        at: Moment,
+        input: ServerInput,
+        trace: &mut impl Trace<State, Event, Internal, Action>,
+    ) -> Result<(), ServerNotAccepted> {
+        let at = self.registry.advance(at);
         if input != ServerInput::Tick {
-            self.run(&ServerInput::Tick)?;
+            self.run(at, &ServerInput::Tick, trace);
         }
-        self.run(&input)
+        let event = input.event();
+        let is_known = match input {
+            ServerInput::HttpChannelClosed { channel, .. } => self.registry.is_open(channel),
+            _ => true,
+        };
+        if !is_known || MATRIX.on(self.state, event).is_none() {
+            return Err(ServerNotAccepted { state: self.state, event });
+        }
+        self.run(at, &input, trace);
+        Ok(())
     }
 
     /// Why a connection from this peer would be refused now; `None`: it would be served.
@@ -267,22 +293,34 @@ impl Server {
         self.registry.name()
     }
 
-    /// Runs the input through the table, and each internal event that an action answers with.
-    fn run(&mut self, input: &ServerInput) -> Result<(), ServerNotAccepted> {
-        let mut pending = Some(input.event());
-        while let Some(event) = pending {
-            #[cfg(test)]
-            crate::witness::looked_up("Server", self.state as usize, event as usize);
-            let Some(Step { action, next }) = MATRIX.step(self.state, event) else {
-                return Err(ServerNotAccepted { state: self.state, event });
+    /// Runs the input through the table, and each internal event that an action raises.
+    fn run(
+        &mut self,
+        at: Moment,
+        input: &ServerInput,
+        trace: &mut impl Trace<State, Event, Internal, Action>,
+    ) {
+        let mut cause = Cause::Input(input.event());
+        loop {
+            let step = match cause {
+                Cause::Input(event) => MATRIX.on(self.state, event),
+                Cause::Internal(event) => MATRIX.then(self.state, event),
             };
+            let Some(step) = step else {
+                debug_assert!(false, "{cause:?} was raised in {}, which has no row for it", self.state);
+                return;
+            };
+            let (state, next, actions) = (self.state, step.next, step.actions);
+            trace.step(&Taken { at, state, cause, actions, next });
             self.state = next;
-            pending = self.registry.act(action, input);
-            #[cfg(test)]
-            if let Some(raised) = pending {
-                crate::witness::raised("Server", self.state as usize, action as usize, raised as usize);
+            let mut raised = None;
+            for &action in actions {
+                raised = self.registry.act(action, input);
+            }
+            match raised {
+                Some(internal) => cause = Cause::Internal(internal),
+                None => return,
             }
         }
-        Ok(())
     }
 }

@@ -14,6 +14,12 @@ impl Moment {
     /// The moment of opening.
     pub const START: Self = Self(0);
 
+    /// No moment: the deadline that does not run. Nothing reaches it.
+    pub const NEVER: Self = Self(u64::MAX);
+
+    /// The last moment there is; a later one counts as it.
+    pub(crate) const LAST: Self = Self(u64::MAX - 1);
+
     /// The moment `millis` milliseconds after the opening.
     #[must_use]
     pub const fn from_millis(millis: u64) -> Self {

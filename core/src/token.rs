@@ -55,6 +55,11 @@ pub(crate) const fn alphanumeric_and(marks: &[u8]) -> [bool; 256] {
     set
 }
 
+/// Whether a list has an element: an empty one is none (RFC 9110 section 5.6.1.2).
+pub(crate) fn has_element(list: &[u8]) -> bool {
+    list.iter().any(|&byte| byte != b',' && !is_blank(byte))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

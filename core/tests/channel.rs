@@ -68,6 +68,7 @@ fn a_bad_request_is_refused_and_the_channel_closes() {
 fn a_request_that_was_forgotten_cannot_be_answered_from_its_head() {
     let mut channel = channel();
     channel.handle(&now(0), Input::RxData(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")).unwrap();
+    while channel.next_output().is_some() {}
     channel.forget_request();
     let answered = channel.answer(&now(0), |_, _| panic!("there is no head to show"));
     assert_eq!((answered, channel.state()), (Ok(false), State::WaitResponse));
@@ -77,6 +78,7 @@ fn a_request_that_was_forgotten_cannot_be_answered_from_its_head() {
 fn a_flush_asks_to_send_and_tells_when_all_has_left() {
     let mut channel = channel();
     channel.handle(&now(0), Input::RxData(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")).unwrap();
+    while channel.next_output().is_some() {}
     let fields = Fields::new();
     let body = BodyRef::Stream { length: None };
     channel
@@ -134,7 +136,7 @@ fn a_fin_is_a_disconnect_if_the_configuration_says_so() {
 
 #[test]
 fn a_channel_is_small() {
-    assert!(size_of::<Channel>() <= 600, "{}", size_of::<Channel>());
+    assert!(size_of::<Channel>() <= 536, "{}", size_of::<Channel>());
 }
 
 #[test]
@@ -145,6 +147,7 @@ fn an_application_may_read_a_long_body_while_it_answers_and_the_connection_goes_
     channel
         .handle(&now(0), Input::RxData(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 300000\r\n\r\n"))
         .unwrap();
+    while channel.next_output().is_some() {}
     let response =
         ResponseRef { status: Status::OK, fields: &fields, body: BodyRef::Stream { length: None } };
     channel.handle(&now(0), Input::HttpResponse(response)).unwrap();
@@ -194,6 +197,7 @@ fn a_body_that_waits_for_a_100_behind_the_final_head_fails_at_once() {
     let mut channel = channel();
     let head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n";
     channel.handle(&now(0), Input::RxData(head)).unwrap();
+    while channel.next_output().is_some() {}
     let fields = Fields::new();
     let response =
         ResponseRef { status: Status::OK, fields: &fields, body: BodyRef::Stream { length: None } };

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use httpfsm::fsm::{Description, Label, Machine, Row};
+use httpfsm::fsm::{Act, Cause, Description, Label, Machine, Row};
 
 const COMMAND: &str = "HTTPFSM_BLESS=1 cargo test -p httpfsm --test drawings";
 
@@ -84,31 +84,36 @@ fn any_change_of_a_row_shows_in_the_page() {
 }
 
 #[track_caller]
-fn every_change_shows<S: Label, E: Label, A: Label>(machine: &Machine<S, E, A>) {
+fn every_change_shows<S: Label, E: Label, I: Label, A: Act>(machine: &Machine<S, E, I, A>) {
     let page = machine.describe().to_markdown();
-    let shows =
-        |rows: Vec<Row<S, E, A>>| Machine { rows: rows.leak(), ..*machine }.describe().to_markdown() != page;
+    let shows = |rows: Vec<Row<S, E, I, A>>| {
+        Machine { rows: rows.leak(), ..*machine }.describe().to_markdown() != page
+    };
     for (at, row) in machine.rows.iter().enumerate() {
-        let changed = |next, action| {
+        let changed = |next, actions| {
             let mut rows = machine.rows.to_vec();
-            rows[at] = Row { next, action, ..rows[at] };
+            rows[at] = Row { next, actions, ..rows[at] };
             rows
         };
-        let shown = format!("({}, {})", row.state.label(), row.event.label());
+        let shown = format!("row {at}");
         // One other state and one other action do for all: a cell shows the name of either.
-        let next = S::ALL[(row.next.index() + 1) % S::ALL.len()];
-        assert!(shows(changed(next, row.action)), "{shown} goes to {}", next.label());
-        let action =
-            machine.rows.iter().cycle().skip(at).map(|row| row.action).find(|other| *other != row.action);
-        let action = action.expect("a table has more than one action");
-        assert!(shows(changed(row.next, action)), "{shown} does {}", action.label());
+        let stood = row.next.unwrap_or(row.states[0]);
+        let next = S::ALL[(stood.index() + 1) % S::ALL.len()];
+        assert!(shows(changed(Some(next), row.actions)), "{shown} goes to {}", next.label());
+        let others = machine.rows.iter().cycle().skip(at).map(|row| row.actions);
+        let actions = others.into_iter().find(|other| *other != row.actions);
+        let actions = actions.expect("a table has more than one action");
+        assert!(shows(changed(row.next, actions)), "{shown} does {actions:?}");
         let mut rows = machine.rows.to_vec();
         rows.remove(at);
         assert!(shows(rows), "{shown} is refused");
     }
-    for pair in machine.refusals {
-        let mut rows = machine.rows.to_vec();
-        rows.push(Row { state: pair.state, event: pair.event, ..rows[0] });
-        assert!(shows(rows), "({}, {}) is taken", pair.state.label(), pair.event.label());
+    for refusal in machine.refusals {
+        for &event in refusal.events {
+            let mut rows = machine.rows.to_vec();
+            let (states, causes) = (vec![refusal.state].leak(), vec![Cause::Input(event)].leak());
+            rows.push(Row { states, causes, ..rows[0] });
+            assert!(shows(rows), "({}, {}) is taken", refusal.state.label(), event.label());
+        }
     }
 }

@@ -1,7 +1,8 @@
 //! A machine of somebody else's, put together while the program runs, and its drawings.
 
 use httpfsm::fsm::{
-    Direction, Folding, Machine, Place, Step, bottom, internal, place, refuse, row, to_bottom, to_top, top,
+    Cause, Direction, Folding, Machine, NoEvents, Place, Refusal, Row, Step, bottom, place, to_bottom,
+    to_top, top,
 };
 
 httpfsm::labelled! {
@@ -22,11 +23,16 @@ httpfsm::labelled! {
         Kick,
         /// A word.
         Say,
+    }
+}
+httpfsm::labelled! {
+    /// What the lamp finds.
+    enum Internal {
         /// A dream.
         Nap,
     }
 }
-httpfsm::labelled! {
+httpfsm::actions! {
     /// What the lamp does.
     enum Action {
         /// It clicks.
@@ -35,21 +41,20 @@ httpfsm::labelled! {
 }
 use {Action::Click, Event::*, State::*};
 
-fn lamp(places: [Place<State>; 2]) -> Machine<State, Event, Action> {
-    let there = Event::ALL_OF_THEM.map(|event| row(Off, event, Click, On));
+const EVENTS: [Event; 3] = [Tap, Kick, Say];
+const CAUSES: &[Cause<Event, Internal>] =
+    &[Cause::Input(Tap), Cause::Input(Kick), Cause::Input(Say), Cause::Internal(Internal::Nap)];
+
+fn lamp(places: [Place<State>; 2]) -> Machine<State, Event, Internal, Action> {
     Machine {
         name: "Lamp",
         initial: Off,
-        rows: Vec::leak(there.into()),
-        refusals: Vec::leak(Event::ALL_OF_THEM.map(|event| refuse(On, event)).into()),
+        rows: &[Row { states: &[Off], causes: CAUSES, actions: &[Click], next: Some(On) }],
+        refusals: &[Refusal { state: On, events: &EVENTS }],
         places: Vec::leak(places.into()),
-        inputs: Vec::leak(vec![top(Tap), bottom(Kick), internal(Nap)]),
+        inputs: Vec::leak(vec![top(Tap), bottom(Kick)]),
         outputs: Vec::leak(vec![to_top("Lit", "It is bright."), to_bottom("Hum", "It needs current.")]),
     }
-}
-
-impl Event {
-    const ALL_OF_THEM: [Self; 4] = [Tap, Kick, Say, Nap];
 }
 
 #[test]
@@ -96,35 +101,36 @@ fn states_that_stand_in_one_place_are_drawn() {
     assert!(picture.contains(">Off<") && picture.contains(">On<") && picture.contains("marker-end="));
 }
 
-const CLICK: Step<State, Action> = Step { action: Click, next: On };
+const CLICK: Step<State, Action> = Step { actions: &[Click], next: On };
 
 #[test]
 fn a_matrix_folded_while_running_answers_like_one_that_was_compiled() {
-    let mut folding = Folding::<State, Action, 2, 4>::new(&["Off", "On"], &["Tap", "Kick", "Say", "Nap"]);
-    for event in 0..4 {
-        folding.row(0, event, CLICK);
+    let mut folding = Folding::<State, Action, 2, 3, 0>::new(&["Off", "On"], &["Tap", "Kick", "Say"], &[]);
+    for event in 0..3 {
+        folding.input(0, event, CLICK);
         folding.refuse(1, event);
     }
-    let matrix = folding.finish();
-    for event in Event::ALL_OF_THEM {
-        assert_eq!((matrix.step(Off, event), matrix.step(On, event)), (Some(CLICK), None));
+    let matrix = folding.finish::<Event, NoEvents>();
+    for event in EVENTS {
+        assert_eq!(matrix.on(Off, event), Some(CLICK));
+        assert_eq!(matrix.on(On, event), None);
     }
 }
 
 #[test]
 #[should_panic(expected = "(Off, Tap) is listed twice")]
 fn a_row_that_is_listed_twice_is_named() {
-    let mut folding = Folding::<State, Action, 2, 1>::new(&["Off", "On"], &["Tap"]);
-    folding.row(0, 0, CLICK);
-    folding.row(0, 0, CLICK);
+    let mut folding = Folding::<State, Action, 2, 1, 0>::new(&["Off", "On"], &["Tap"], &[]);
+    folding.input(0, 0, CLICK);
+    folding.input(0, 0, CLICK);
 }
 
 /// A message has an end, which may fall inside a letter.
 #[test]
 #[should_panic(expected = "a pair of the table is listed twice or not at all")]
 fn a_name_too_long_for_the_message_still_stops_the_folding() {
-    const LONG: &str = "äääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääää";
-    let mut folding = Folding::<State, Action, 2, 1>::new(&[LONG, "On"], &["Tap"]);
+    const LONG: &str = "ääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääää";
+    let mut folding = Folding::<State, Action, 2, 1, 0>::new(&[LONG, "On"], &["Tap"], &[]);
     folding.refuse(0, 0);
-    folding.row(0, 0, CLICK);
+    folding.input(0, 0, CLICK);
 }

@@ -30,11 +30,13 @@ enum Kind {
     Time(fn(time: Option<Duration>, n: u64) -> bool),
     /// The same, where 0 and `None` mean that there is none of it at all.
     TimeOrNone(fn(time: Option<Duration>, n: u64) -> bool),
+    /// The same, where 0 means at once; `None` never passes.
+    TimeOrAtOnce(fn(time: Option<Duration>, n: u64) -> bool),
     /// Nothing that can be exceeded, or not in the core: why.
     NoLimit(&'static str),
 }
 
-use Kind::{Least, Most, MostOrNone, NoLimit, Time, TimeOrNone};
+use Kind::{Least, Most, MostOrNone, NoLimit, Time, TimeOrAtOnce, TimeOrNone};
 
 const fn parameter(name: &'static str, kind: Kind) -> Parameter {
     Parameter { name, kind }
@@ -172,16 +174,16 @@ const CHANNEL: &[Parameter] = &[
     ),
     parameter(
         "drain_grace",
-        Time(|time, n| {
+        TimeOrAtOnce(|time, n| {
             let mut rig = Rig::with(|config| *config = ChannelConfig { drain_grace: time, ..timeless() });
-            stays(rig.rx(GET).ok("").send_all().input(Input::GoOut), State::Idle, n)
+            stays(rig.rx(GET).ok("").send_all().go_out(), State::Idle, n)
         }),
     ),
     parameter(
         "drain_deadline",
         Time(|time, n| {
             let mut rig = Rig::with(|config| *config = ChannelConfig { drain_deadline: time, ..timeless() });
-            stays(rig.rx(GET).input(Input::GoOut), State::WaitResponse, n)
+            stays(rig.rx(GET).go_out(), State::WaitResponse, n)
         }),
     ),
     parameter(
@@ -481,6 +483,14 @@ fn every_parameter_is_judged_at_its_value_and_beside_it() {
                 for none in [None, Some(Duration::ZERO)] {
                     assert_eq!(is_in_time(none, 1 << 50), exists, "{name}: {none:?}");
                 }
+            }
+            TimeOrAtOnce(is_in_time) => {
+                let time = Some(Duration::from_millis(7000));
+                for (n, expected) in [(6999, true), (7000, false)] {
+                    assert_eq!(is_in_time(time, n), expected, "{name}: {n} ms of 7000");
+                }
+                assert!(is_in_time(None, 1 << 50), "{name}: none");
+                assert!(!is_in_time(Some(Duration::ZERO), 0), "{name}: at once");
             }
             NoLimit(reason) => assert!(!reason.is_empty(), "{name}"),
         }

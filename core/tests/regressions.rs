@@ -59,7 +59,7 @@ fn two_deadlines_that_passed_count_before_the_input() {
             config.head_timeout = seconds(10);
             config.drain_grace = seconds(0);
         });
-        rig.rx("GET").input(Input::GoOut).clock(60_000);
+        rig.rx("GET").go_out().clock(60_000);
         if tick {
             rig.input(Input::Tick);
         }

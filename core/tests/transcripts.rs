@@ -134,7 +134,10 @@ impl Player {
                 self.give(Input::BodyDemand(rest.parse().unwrap_or_else(|_| panic!("no number: {said}"))));
             }
             "Abort" => self.give(Input::Abort(None)),
-            "GoOut" => self.give(Input::GoOut),
+            "GoOut" => {
+                let leave = self.channel.settings().leave(Moment::from_millis(self.at));
+                self.give(Input::GoOut(leave));
+            }
             _ => panic!("the application cannot say that: {said}"),
         }
     }

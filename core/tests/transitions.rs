@@ -7,9 +7,12 @@ use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::time::Duration;
 
-use httpfsm::channel::{Action, Event, MACHINE, MATRIX, REFUSALS, ROWS, State, deadline_of};
-use httpfsm::fsm::{Direction, Label};
-use httpfsm::{Channel, ChannelConfig, Date, Input, Moment, Now};
+use httpfsm::channel::{
+    Action, DEADLINES, Deadline, Event, Internal, MACHINE, MATRIX, REFUSALS, ROWS, State, Timeout, While,
+    deadline_of,
+};
+use httpfsm::fsm::{Act, Cause, Label};
+use httpfsm::{Channel, ChannelConfig, Date, Input, Leave, Moment, Now, Settings};
 use states::reach;
 
 /// The states that rows lead to from one, itself included.
@@ -17,73 +20,75 @@ fn reachable(from: State) -> BTreeSet<usize> {
     let mut found = BTreeSet::from([from.index()]);
     loop {
         let before = found.len();
-        found.extend(
-            ROWS.iter()
-                .filter(|row| found.contains(&row.state.index()))
-                .map(|row| row.next.index())
-                .collect::<Vec<_>>(),
-        );
+        let ways = ROWS.iter().filter_map(|row| row.next.map(|next| (row.states, next)));
+        let reached = ways.filter(|(states, _)| states.iter().any(|state| found.contains(&state.index())));
+        found.extend(reached.map(|(_, next)| next.index()).collect::<Vec<_>>());
         if found.len() == before {
             return found;
         }
     }
 }
 
-fn direction(event: Event) -> Direction {
-    let input = MACHINE.inputs.iter().find(|input| input.event == event);
-    input.unwrap_or_else(|| panic!("{event} has no direction")).direction
+/// The parameter of a deadline.
+fn parameter(timeout: Timeout, config: &mut ChannelConfig) -> &mut Option<Duration> {
+    match timeout {
+        Timeout::FirstByte => &mut config.first_byte_timeout,
+        Timeout::Head => &mut config.head_timeout,
+        Timeout::Inactivity => &mut config.inactivity_timeout,
+        Timeout::Responseless => &mut config.responseless_timeout,
+        Timeout::StreamIdle => &mut config.stream_idle_timeout,
+        Timeout::Discard => &mut config.discard_timeout,
+        Timeout::Linger => &mut config.linger_timeout,
+        Timeout::Body => &mut config.body_timeout,
+        Timeout::Write => &mut config.write_timeout,
+        Timeout::DrainGrace => &mut config.drain_grace,
+        Timeout::DrainDeadline => &mut config.drain_deadline,
+        Timeout::Age => &mut config.connection_age,
+        other => panic!("{other} has no parameter here"),
+    }
 }
-
-type Parameter = fn(&mut ChannelConfig) -> &mut Option<Duration>;
-
-/// The deadlines, and the parameter that each is configured with.
-const DEADLINES: [(Event, Parameter); 12] = [
-    (Event::FirstByteTimeout, |config| &mut config.first_byte_timeout),
-    (Event::HeadTimeout, |config| &mut config.head_timeout),
-    (Event::InactivityTimeout, |config| &mut config.inactivity_timeout),
-    (Event::ResponselessTimeout, |config| &mut config.responseless_timeout),
-    (Event::StreamIdleTimeout, |config| &mut config.stream_idle_timeout),
-    (Event::DiscardTimeout, |config| &mut config.discard_timeout),
-    (Event::LingerTimeout, |config| &mut config.linger_timeout),
-    (Event::WriteTimeout, |config| &mut config.write_timeout),
-    (Event::BodyTimeout, |config| &mut config.body_timeout),
-    (Event::DrainGrace, |config| &mut config.drain_grace),
-    (Event::DrainTimeout, |config| &mut config.drain_deadline),
-    (Event::AgeReached, |config| &mut config.connection_age),
-];
 
 fn without_deadlines() -> ChannelConfig {
     let mut config = ChannelConfig::default();
-    for (event, parameter) in DEADLINES {
+    for &timeout in Timeout::ALL {
         // Without these two the states that they belong to do not exist.
-        if !matches!(event, Event::DiscardTimeout | Event::LingerTimeout) {
-            *parameter(&mut config) = None;
+        if !matches!(timeout, Timeout::Discard | Timeout::Linger) {
+            *parameter(timeout, &mut config) = None;
         }
     }
     config
 }
 
 #[test]
-fn every_pair_is_a_row_or_a_refusal() {
-    assert_eq!(ROWS.len() + REFUSALS.len(), State::ALL.len() * Event::ALL.len());
+fn every_pair_of_a_state_and_an_input_is_a_row_or_a_refusal() {
     for &state in State::ALL {
         for &event in Event::ALL {
-            let rows = ROWS.iter().filter(|row| row.state == state && row.event == event).count();
-            let refusals = REFUSALS.iter().filter(|pair| pair.state == state && pair.event == event).count();
+            let of_pair = |row: &&httpfsm::fsm::Row<State, Event, Internal, Action>| {
+                row.states.contains(&state) && row.causes.contains(&Cause::Input(event))
+            };
+            let rows = ROWS.iter().filter(of_pair).count();
+            let refusals = REFUSALS.iter().filter(|refusal| refusal.state == state);
+            let refusals = refusals.filter(|refusal| refusal.events.contains(&event)).count();
             assert_eq!(rows + refusals, 1, "({state}, {event})");
-            assert_eq!(MATRIX.step(state, event).is_some(), rows == 1, "({state}, {event})");
+            assert_eq!(MATRIX.on(state, event).is_some(), rows == 1, "({state}, {event})");
         }
     }
 }
 
 #[test]
 fn every_event_and_every_action_is_used() {
+    let causes = || ROWS.iter().flat_map(|row| row.causes);
     for &event in Event::ALL {
-        assert!(ROWS.iter().any(|row| row.event == event), "{event} is refused everywhere");
+        assert!(causes().any(|cause| *cause == Cause::Input(event)), "{event} is refused everywhere");
         assert!(MACHINE.inputs.iter().any(|input| input.event == event), "{event} has no direction");
     }
-    for &action in Action::ALL {
-        assert!(ROWS.iter().any(|row| row.action == action), "{action} is never done");
+    for &event in Internal::ALL {
+        assert!(causes().any(|cause| *cause == Cause::Internal(event)), "{event} has no row");
+    }
+    let used: Vec<String> = ROWS.iter().flat_map(|row| row.actions).map(Act::name).collect();
+    for name in Action::NAMES {
+        let is_used = used.iter().any(|one| one.split('(').next() == Some(name));
+        assert!(is_used, "{name} is never done");
     }
 }
 
@@ -101,8 +106,8 @@ fn every_state_is_reached_and_left() {
 #[test]
 fn every_channel_can_be_disconnected_and_every_state_takes_a_tick() {
     for &state in State::ALL {
-        assert!(MATRIX.step(state, Event::Tick).is_some(), "{state} takes no tick");
-        let lost = MATRIX.step(state, Event::Disconnected).map(|step| step.next);
+        assert!(MATRIX.on(state, Event::Tick).is_some(), "{state} takes no tick");
+        let lost = MATRIX.on(state, Event::Disconnected).map(|step| step.next);
         assert_eq!(lost, (state != State::Closed).then_some(State::Closed), "{state}");
     }
 }
@@ -110,7 +115,7 @@ fn every_channel_can_be_disconnected_and_every_state_takes_a_tick() {
 #[test]
 fn after_the_end_of_input_no_state_waits_for_input() {
     for &state in State::ALL {
-        let ended = MATRIX.step(state, Event::RxEnd).is_some();
+        let ended = MATRIX.on(state, Event::RxEnd).is_some();
         assert_eq!(ended, !matches!(state, State::Upgraded | State::Closed), "{state}");
     }
 }
@@ -139,43 +144,60 @@ fn every_refused_input_is_refused() {
             Input::Informational(httpfsm::Status::EARLY_HINTS, &fields),
             Input::BodyDemand(1),
             Input::Abort(None),
-            Input::GoOut,
+            Input::GoOut(leave(&ChannelConfig::default())),
         ]
     };
-    let outer = Event::ALL.iter().filter(|&&event| direction(event) != Direction::Internal).count();
-    assert_eq!(inputs().len(), outer);
+    assert_eq!(inputs().len(), Event::ALL.len());
     let now = Now::new(Moment::START, &Date::EPOCH);
     for &state in State::ALL {
         for input in inputs() {
             let mut channel = reach(state, &ChannelConfig::default());
+            while channel.next_output().is_some() {}
             let event = input.event();
             let before = format!("{channel:?}");
             let result = channel.handle(&now, input);
-            assert_eq!(result.is_ok(), MATRIX.step(state, event).is_some(), "({state}, {event})");
+            assert_eq!(result.is_ok(), MATRIX.on(state, event).is_some(), "({state}, {event})");
             if let Err(refused) = result {
-                assert_eq!((refused.state, refused.event), (state, event));
+                assert_eq!((refused.state, refused.event, refused.unmet), (state, event, None));
                 assert_eq!(format!("{channel:?}"), before, "({state}, {event}) changed something");
             }
         }
     }
 }
 
-/// The deadline that a state owns has a row there, and no state has a row for that of another.
+/// The times of a server that goes out when the channel opens.
+fn leave(config: &ChannelConfig) -> Leave {
+    Settings::new(config).leave(Moment::START)
+}
+
+/// The state in which a deadline runs; `None`: it may run in several.
+fn only_state(deadline: &Deadline) -> Option<State> {
+    match deadline.runs {
+        While::In(state) | While::Awaiting(state) | While::Leaving(state) => Some(state),
+        _ => None,
+    }
+}
+
+/// A deadline that runs in one state has a row there, and elsewhere only if it runs there, too.
 #[test]
-fn states_own_the_deadlines_of_their_rows() {
-    let conditions =
-        [Event::BodyTimeout, Event::WriteTimeout, Event::DrainGrace, Event::DrainTimeout, Event::AgeReached];
-    for &state in State::ALL {
-        for (event, _) in DEADLINES.into_iter().filter(|(event, _)| !conditions.contains(event)) {
-            let row = MATRIX.step(state, event).is_some();
-            assert_eq!(row, deadline_of(state) == Some(event), "({state}, {event})");
+fn deadlines_have_rows_where_they_run() {
+    for deadline in DEADLINES {
+        let event = deadline.event;
+        let same = || DEADLINES.iter().filter(|other| other.event == event);
+        for &state in State::ALL {
+            let row = MATRIX.then(state, event).is_some();
+            match same().map(only_state).collect::<Option<Vec<State>>>() {
+                Some(states) => assert_eq!(row, states.contains(&state), "({state}, {event})"),
+                None => assert!(same().count() == 1, "{event} runs in one state and in several"),
+            }
         }
+    }
+    for &state in State::ALL {
         let place = MACHINE.places.iter().find(|place| place.state == state).expect("each state has a place");
-        assert_eq!(
-            deadline_of(state).is_some(),
-            place.deadline.contains("_timeout"),
-            "{state} is drawn otherwise"
-        );
+        let own = DEADLINES.iter().find(|deadline| Some(deadline.event) == deadline_of(state));
+        let named = own.map_or("", |own| own.timeout.meaning());
+        let drawn = place.deadline.split(',').next().unwrap_or_default();
+        assert_eq!(if drawn == "write" { "" } else { drawn }, named, "{state} is drawn otherwise");
     }
 }
 
@@ -184,27 +206,28 @@ fn states_own_the_deadlines_of_their_rows() {
 #[test]
 fn each_deadline_runs_where_the_table_says() {
     let start = Now::new(Moment::START, &Date::EPOCH);
-    for (event, parameter) in DEADLINES {
+    for Deadline { event, timeout, .. } in DEADLINES {
         for &state in State::ALL {
             let mut config = without_deadlines();
-            *parameter(&mut config) = Some(Duration::from_secs(7));
+            *parameter(*timeout, &mut config) = Some(Duration::from_secs(7));
             let mut channel = reach(state, &config);
+            while channel.next_output().is_some() {}
             let has_request = matches!(state, State::WaitResponse | State::Responding);
-            if event == Event::BodyTimeout && has_request {
+            if *event == Internal::BodyTimeout && has_request {
                 channel.handle(&start, Input::BodyDemand(9)).expect("the body can be asked for");
             }
-            if matches!(event, Event::DrainGrace | Event::DrainTimeout)
-                && channel.handle(&start, Input::GoOut).is_err()
+            if matches!(event, Internal::DrainGrace | Internal::DrainTimeout)
+                && channel.handle(&start, Input::GoOut(leave(&config))).is_err()
             {
                 continue;
             }
             // Going out ends some states at once.
             let state = channel.state();
-            if matches!(state, State::Discard | State::Lingering) && deadline_of(state) != Some(event) {
+            if matches!(state, State::Discard | State::Lingering) && deadline_of(state) != Some(*event) {
                 // A deadline of their own always runs beside it.
                 continue;
             }
-            let own = MATRIX.step(state, event).is_some();
+            let own = MATRIX.then(state, *event).is_some();
             let seven = Moment::from_millis(7000);
             assert_eq!(channel.deadline(), own.then_some(seven), "({state}, {event})");
             if own {
@@ -213,8 +236,8 @@ fn each_deadline_runs_where_the_table_says() {
                 assert_eq!(channel.state(), state, "{event} passed too early");
                 channel.handle(&Now::new(seven, &Date::EPOCH), Input::Tick).expect("a tick is always taken");
                 assert_ne!(channel.deadline(), Some(seven), "{event} did not pass in {state}");
-                // Only a slow body leaves an answer that has begun where it is.
-                let stays = (state, event) == (State::Responding, Event::BodyTimeout);
+                // Only a slow body leaves a response that has begun where it is.
+                let stays = (state, *event) == (State::Responding, Internal::BodyTimeout);
                 assert_eq!(channel.state() == state, stays, "({state}, {event})");
             }
         }
@@ -300,9 +323,10 @@ fn at_the_drain_deadline_every_state_closes() {
     let config = ChannelConfig { drain_deadline: Some(Duration::from_secs(7)), ..without_deadlines() };
     for &state in State::ALL.iter().filter(|state| **state != State::Upgraded) {
         let mut channel = reach(state, &config);
+        while channel.next_output().is_some() {}
         let at = |millis| Now::new(Moment::from_millis(millis), &Date::EPOCH);
         // A closed channel takes neither.
-        let _ = channel.handle(&at(0), Input::GoOut);
+        let _ = channel.handle(&at(0), Input::GoOut(leave(&config)));
         let _ = channel.handle(&at(7_000), Input::Tick);
         told(&mut channel);
         // Who waits is answered 503 first.

@@ -38,7 +38,7 @@ pub fn check(input: &[u8]) {
             9 => Some(Input::Busy),
             10 => Some(Input::Evict),
             11 => Some(Input::Judge),
-            12 => Some(Input::GoOut),
+            12 => Some(Input::GoOut(channel.settings().leave(Moment::from_millis(at)))),
             13 => Some(Input::HttpResponse(ResponseRef::new(Status::OK, &fields, b"whole"))),
             14 => Some(Input::HttpResponse(streamed(&fields, None))),
             15 => Some(Input::HttpResponse(streamed(&fields, Some(argument as u64)))),

@@ -70,7 +70,8 @@ impl Caller {
             panic!("{:?} was not delivered: {:?}", exchange.request, self.channel);
         }
         if exchange.goes_out {
-            self.gives(Input::GoOut);
+            let leave = self.channel.settings().leave(Moment::START);
+            self.gives(Input::GoOut(leave));
         }
         let (own, trailers) = (fields(&exchange.fields), fields(&exchange.trailers));
         let interims = self.interims(exchange);

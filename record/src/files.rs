@@ -14,11 +14,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use httpfsm::channel::Channel;
-use httpfsm::error::NotAccepted;
+use httpfsm::channel::{Channel, Input, NotAccepted, Output};
 use httpfsm::handler::Subscriber;
-use httpfsm::input::Input;
-use httpfsm::output::Output;
 use httpfsm::request::RequestRef;
 use httpfsm::time::Now;
 use httpfsm_transport::{Opened, Recorder, Tape};

@@ -66,6 +66,9 @@ pub(crate) struct Line {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) octets: Option<Octets>,
 
+    /// The times of a server that goes out: until when idle and fresh channels stay, and when all is cut.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) leave: Option<[u64; 3]>,
     /// How the channel stands after an input.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) then: Option<Then>,

@@ -2,15 +2,13 @@
 
 use std::mem;
 
-use httpfsm::channel::Channel;
+use httpfsm::channel::{Channel, Data, Input, NotAccepted, Output};
 use httpfsm::config::ErrorPages;
-use httpfsm::error::{NotAccepted, RequestError};
+use httpfsm::error::RequestError;
 use httpfsm::fields::Fields;
-use httpfsm::input::{Data, Input};
-use httpfsm::output::Output;
 use httpfsm::request::RequestRef;
 use httpfsm::response::{BodyRef, ResponseRef};
-use httpfsm::time::{Date, Now};
+use httpfsm::time::{Date, Moment, Now};
 use httpfsm_transport::{Opened, Tape, catch_panic};
 
 use crate::config::Config;
@@ -279,6 +277,10 @@ impl Tape for Recording {
             }
             Input::BodyDemand(n) => line.n = Some(*n),
             Input::Abort(text) => line.text = text.map(str::to_owned),
+            Input::GoOut(leave) => {
+                let times = [leave.idle_until, leave.fresh_until, leave.cut_at];
+                line.leave = Some(times.map(Moment::as_millis));
+            }
             _ => {}
         }
         self.pending = Some(line);

@@ -8,13 +8,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use httpfsm::channel::{Channel, Event, Facts, Settings, State};
+use httpfsm::channel::{Channel, Data, Event, Facts, Input, Leave, NotAccepted, Output, Settings, State};
 use httpfsm::config::{ErrorPage, ErrorPages};
-use httpfsm::error::NotAccepted;
 use httpfsm::fields::Fields;
 use httpfsm::fsm::Label;
-use httpfsm::input::{Data, Input};
-use httpfsm::output::Output;
 use httpfsm::response::{BodyRef, ResponseRef};
 use httpfsm::status::Status;
 use httpfsm::time::{Date, Moment, Now};
@@ -378,7 +375,11 @@ impl Replay {
             Some(Event::Informational) => Input::Informational(status()?, &fields),
             Some(Event::BodyDemand) => Input::BodyDemand(number()?),
             Some(Event::Abort) => Input::Abort(line.text.as_deref()),
-            Some(Event::GoOut) => Input::GoOut,
+            Some(Event::GoOut) => {
+                let Some(times) = line.leave else { return Err(malformed(at, "it needs \"leave\"")) };
+                let [idle_until, fresh_until, cut_at] = times.map(Moment::from_millis);
+                Input::GoOut(Leave { idle_until, fresh_until, cut_at })
+            }
             _ => return Err(malformed(at, &format!("no input {name:?} is known"))),
         };
         Ok(self.channel.handle(&Now::new(self.now.0, &self.now.1), input))

@@ -1,9 +1,7 @@
 //! What is taken down of outputs and of how a channel stands: the same words when it is recorded and when it is
 //! replayed.
 
-use httpfsm::channel::Channel;
-use httpfsm::error::NotAccepted;
-use httpfsm::output::Output;
+use httpfsm::channel::{Channel, NotAccepted, Output};
 use httpfsm::request::{RequestRef, Version};
 
 use crate::line::{Line, Then};

@@ -51,10 +51,10 @@ impl Stats {
 mod testing {
     use std::sync::Arc;
 
+    use httpfsm::channel::Input;
     use httpfsm::channel::{Channel, Facts, Settings};
     use httpfsm::config::{ChannelConfig, ServerConfig};
     use httpfsm::handler::{Body, ConnectionInfo, Handler, Request};
-    use httpfsm::input::Input;
     use httpfsm::peer::Peer;
     use httpfsm::time::{Date, Moment, Now};
     use httpfsm_transport::memory::MemoryServer;

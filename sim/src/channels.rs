@@ -4,11 +4,9 @@ use std::collections::VecDeque;
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use httpfsm::channel::{Channel, Facts, Settings, State};
+use httpfsm::channel::{Channel, Data, Facts, Input, Output, Settings, State};
 use httpfsm::config::ServerConfig;
 use httpfsm::fields::Fields;
-use httpfsm::input::{Data, Input};
-use httpfsm::output::Output;
 use httpfsm::response::{BodyRef, ResponseRef};
 use httpfsm::status::Status;
 use httpfsm::time::{Date, Moment, Now};
@@ -222,11 +220,16 @@ impl<'a> Bench<'a> {
             }
             Turn::End => self.ended |= self.handle(Input::RxEnd),
             Turn::Lose => self.lost |= self.handle(Input::Disconnected),
-            Turn::GoOut => _ = self.handle(Input::GoOut),
+            Turn::GoOut => _ = self.go_out(),
             Turn::Evict => _ = self.handle(Input::Evict),
             Turn::Busy => _ = self.handle(Input::Busy),
         }
         Ok(())
+    }
+
+    fn go_out(&mut self) -> bool {
+        let leave = self.channel.settings().leave(Moment::from_millis(self.at));
+        self.handle(Input::GoOut(leave))
     }
 
     fn handle(&mut self, input: Input<'_>) -> bool {

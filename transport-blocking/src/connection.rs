@@ -10,8 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use httpfsm::channel::{Channel, Facts, Settings};
-use httpfsm::error::NotAccepted;
+use httpfsm::channel::{Channel, Facts, NotAccepted, Settings};
 use httpfsm::fields::Fields;
 use httpfsm::request::RequestRef;
 use httpfsm::response::ResponseRef;

@@ -8,11 +8,11 @@ use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use bytes::Bytes;
-use httpfsm::channel::{Channel, Event as MachineEvent, Facts, Settings, State};
-use httpfsm::error::{BodyError, CloseReason, NotAccepted, RequestError};
+use httpfsm::channel::{
+    Channel, Data, Event as MachineEvent, Facts, Input, NotAccepted, Output, Settings, State,
+};
+use httpfsm::error::{BodyError, CloseReason, RequestError};
 use httpfsm::fields::Fields;
-use httpfsm::input::{Data, Input};
-use httpfsm::output::Output;
 use httpfsm::request::RequestRef;
 use httpfsm::response::ResponseRef;
 use httpfsm::status::Status;
@@ -204,7 +204,7 @@ impl<W: Wire, T: Timer> Connection<W, T> {
             }
             let lost = self.channel.stats().sent < all;
             let state = self.channel.state();
-            Poll::Ready(if lost { Err(NotAccepted { state, event: MachineEvent::Flush }) } else { Ok(()) })
+            Poll::Ready(if lost { Err(NotAccepted::new(state, MachineEvent::Flush, None)) } else { Ok(()) })
         })
         .await
     }
@@ -243,7 +243,9 @@ impl<W: Wire, T: Timer> Connection<W, T> {
     ///
     /// It is closed.
     pub fn go_out(&mut self) -> Result<(), NotAccepted> {
-        self.handle(Input::GoOut)
+        let at = Moment::from_millis(self.clock.stamp().at.saturating_sub(self.opened));
+        let leave = self.channel.settings().leave(at);
+        self.handle(Input::GoOut(leave))
     }
 
     /// Has the connection recorded; to be called before anything else.

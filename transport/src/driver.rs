@@ -17,11 +17,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use httpfsm::channel::{Facts, State};
+use httpfsm::channel::{Facts, Input, Output, State};
 use httpfsm::error::{BodyError, CloseReason, RequestError};
 use httpfsm::handler::{Body, ConnectionInfo, Failure, Handler, IntoResponse, Response, Upgraded};
-use httpfsm::input::Input;
-use httpfsm::output::Output;
 use httpfsm::time::{Moment, Now};
 
 use crate::alarms::NEVER;
@@ -674,7 +672,8 @@ impl<H: Handler, W: Wire> Driver<H, W> {
     #[cold]
     fn tell_to_go(&mut self, now: &Now<'_>) {
         if !std::mem::replace(&mut self.told_to_go, true) {
-            let _ = self.channel.handle(now, Input::GoOut);
+            let leave = self.channel.settings().leave(now.at);
+            let _ = self.channel.handle(now, Input::GoOut(leave));
         }
     }
 }

@@ -3,10 +3,9 @@
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use httpfsm::error::NotAccepted;
+use httpfsm::channel::{Data, Input, NotAccepted};
 use httpfsm::fields::Fields;
 use httpfsm::handler::{Body, BodyFailure, Frame};
-use httpfsm::input::{Data, Input};
 use httpfsm::time::Now;
 
 use crate::panics;

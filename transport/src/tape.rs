@@ -4,11 +4,8 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use httpfsm::channel::{Channel, Facts, Settings};
-use httpfsm::error::NotAccepted;
+use httpfsm::channel::{Channel, Facts, Input, NotAccepted, Output, Settings};
 use httpfsm::handler::{ConnectionInfo, Subscriber};
-use httpfsm::input::Input;
-use httpfsm::output::Output;
 use httpfsm::request::RequestRef;
 use httpfsm::time::Now;
 

@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 
+use httpfsm::channel::NotAccepted;
 use httpfsm::config::ServerConfig;
-use httpfsm::error::NotAccepted;
 use httpfsm::handler::{Body, BodyFailure, Frame, Request, Response, Source, Subscriber};
 use httpfsm::request::RequestRef;
 use httpfsm::status::Status;

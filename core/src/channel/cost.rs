@@ -6,10 +6,9 @@ use std::string::String;
 use std::sync::Arc;
 use std::vec::Vec;
 
-use super::{Channel, Facts, Loan, Settings, State};
+use super::{Channel, Data, Facts, Input, Loan, Output, Settings, State};
 use crate::config::ChannelConfig;
 use crate::fields::Fields;
-use crate::input::{Data, Input};
 use crate::response::{BodyRef, ResponseRef};
 use crate::status::Status;
 use crate::time::{Date, Moment, Now};
@@ -162,7 +161,7 @@ impl Talk {
             let mut body = Vec::new();
             while let Some(output) = self.channel.next_output() {
                 acted = true;
-                if let crate::output::Output::BodyData(octets) = output {
+                if let Output::BodyData(octets) = output {
                     body.extend_from_slice(octets);
                 }
             }
@@ -175,8 +174,8 @@ impl Talk {
                 }
             }
             let waits = self.channel.state() == State::WaitResponse;
-            let demanded = waits && self.channel.context.demanded;
-            let complete = self.channel.context.receiving == super::context::Receiving::Complete;
+            let demanded = waits && self.channel.parts.receiver.body().is_demanded();
+            let complete = self.channel.parts.receiver.body().is_complete();
             let done = match self.application {
                 Application::Late if waits && !full => false,
                 Application::Relay if waits => {

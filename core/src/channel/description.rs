@@ -1,10 +1,11 @@
 //! The channel's machine with what its drawings need.
 
-use super::table::{Action, Event, Event as E, REFUSALS, ROWS, State, State as S};
-use crate::fsm::{Machine, bottom, internal, place, to_bottom, to_top, top};
+use super::OutputKind;
+use super::table::{Action, Event, Event as E, Internal, REFUSALS, ROWS, State, State as S};
+use crate::fsm::{Label, Machine, OutputEvent, bottom, place, to_bottom, top};
 
 /// The channel's machine, ready to be drawn: `MACHINE.describe().to_svg()`.
-pub const MACHINE: Machine<State, Event, Action> = Machine {
+pub const MACHINE: Machine<State, Event, Internal, Action> = Machine {
     name: "Channel",
     initial: S::Fresh,
     rows: ROWS,
@@ -42,48 +43,23 @@ pub const MACHINE: Machine<State, Event, Action> = Machine {
         top(E::BodyDemand),
         top(E::Abort),
         top(E::GoOut),
-        internal(E::DequeueRequest),
-        internal(E::RequestRefused),
-        internal(E::NothingMore),
-        internal(E::BodyBroken),
-        internal(E::AnswerComplete),
-        internal(E::AnswerShort),
-        internal(E::SwitchProtocols),
-        internal(E::MustClose),
-        internal(E::BodyRest),
-        internal(E::BodyDiscarded),
-        internal(E::NextRequest),
-        internal(E::OutputDrained),
-        internal(E::LingerOver),
-        internal(E::FirstByteTimeout),
-        internal(E::HeadTimeout),
-        internal(E::InactivityTimeout),
-        internal(E::ResponselessTimeout),
-        internal(E::StreamIdleTimeout),
-        internal(E::DiscardTimeout),
-        internal(E::LingerTimeout),
-        internal(E::BodyTimeout),
-        internal(E::WriteTimeout),
-        internal(E::DrainGrace),
-        internal(E::DrainTimeout),
-        internal(E::AgeReached),
     ],
-    outputs: &[
-        to_top("HttpChannelOpened", "The channel is open."),
-        to_top("HttpRequest", "A request has come."),
-        to_top("BodyData", "Octets of the request body."),
-        to_top("BodyEnd", "The request body is whole, with its trailer fields."),
-        to_top("BodyFailed", "The request body ends here and is not whole."),
-        to_top("PeerEnded", "The peer has ended its input; the answer still goes out."),
-        to_top("Refused", "The machine has answered by itself."),
-        to_top("Excess", "Octets of the answer above its Content-Length were cut."),
-        to_top("Flushed", "Everything up to the last flush has left."),
-        to_top("TransmitReady", "There is room for output again."),
-        to_top("Upgraded", "The connection is the application's."),
-        to_top("HttpChannelClosed", "The channel is closed, and why."),
-        to_bottom("WriteOutputData", "Octets to send, read with `unsent`."),
-        to_bottom("FlushOutputData", "Send now."),
-        to_bottom("CloseWrite", "Send FIN, go on reading."),
-        to_bottom("Drop", "Close the connection."),
-    ],
+    outputs: &OUTPUTS,
+};
+
+/// Every output, and the bytes that are read with `unsent`, which are state and no output.
+static OUTPUTS: [OutputEvent; OutputKind::ALL.len() + 1] = {
+    let send = to_bottom("WriteOutputData", "Bytes to send, read with `unsent`.");
+    let mut outputs = [send; OutputKind::ALL.len() + 1];
+    let mut at = 0;
+    while at < OutputKind::ALL.len() {
+        let kind = OutputKind::ALL[at];
+        outputs[at] = OutputEvent {
+            name: OutputKind::LABELS[at],
+            meaning: OutputKind::MEANINGS[at].trim_ascii(),
+            direction: kind.direction(),
+        };
+        at += 1;
+    }
+    outputs
 };

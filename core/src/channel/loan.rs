@@ -2,11 +2,12 @@
 
 use alloc::vec::Vec;
 
-use super::{inbuf, outbuf};
+use super::{input_buffer, output_buffer};
 
 /// A worker's buffers. Lent to a channel for one wake-up ([`adopt`](crate::Channel::adopt),
 /// [`release`](crate::Channel::release)), they make "no allocation per request" and "no buffer on an idle
-/// connection" hold together. They move by ownership, so octets of one channel can never reach another.
+/// connection" hold together. They move by ownership, so octets of one channel can never reach another, as long as
+/// the transport reports with [`RxRead`](crate::Input::RxRead) only what it has read: the buffers are not cleared.
 ///
 /// A loan that is lent to another channel at the moment is empty; the channel then makes buffers of its own.
 #[derive(Debug, Default)]
@@ -19,16 +20,16 @@ impl Loan {
     /// Fresh buffers: 64 KiB of input, 16 KiB of output.
     #[must_use]
     pub fn new() -> Self {
-        Self { input: inbuf::lendable(), output: outbuf::lendable() }
+        Self { input: input_buffer::lendable(), output: output_buffer::lendable() }
     }
 
     /// Replaces what was kept by a channel (unsent output, say), so that the next one is lent something.
     pub fn refill(&mut self) {
         if self.input.is_empty() {
-            self.input = inbuf::lendable();
+            self.input = input_buffer::lendable();
         }
         if self.output.capacity() == 0 {
-            self.output = outbuf::lendable();
+            self.output = output_buffer::lendable();
         }
     }
 }

@@ -6,38 +6,44 @@
 
 use super::settings::NEVER;
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Rate {
+    /// Since when the condition holds; `NEVER`: it does not.
     since: u64,
-    /// What was used up before `since`, in thousandths of an octet at the minimum rate: milliseconds times rate.
+    /// What was used up before `since`, in thousandths of a byte at the minimum rate: milliseconds times rate.
     used: u64,
-    on: bool,
+}
+
+impl Default for Rate {
+    fn default() -> Self {
+        Self { since: NEVER, used: 0 }
+    }
 }
 
 impl Rate {
     /// Says whether the condition holds from `at` on.
     #[inline]
     pub(crate) fn hold(&mut self, on: bool, at: u64, min_rate: u32) {
-        if on == self.on {
+        if on == self.is_on() {
             return;
         }
         if on {
             self.since = at;
         } else {
             self.use_up(at, min_rate);
+            self.since = NEVER;
         }
-        self.on = on;
     }
 
     #[inline]
     pub(crate) fn is_on(&self) -> bool {
-        self.on
+        self.since != NEVER
     }
 
     /// Starts over at `at`, with the condition holding.
     #[inline]
     pub(crate) fn begin(&mut self, at: u64) {
-        *self = Self { since: at, used: 0, on: true };
+        *self = Self { since: at, used: 0 };
     }
 
     /// Starts over, for the next body or the next batch of output.
@@ -49,7 +55,7 @@ impl Rate {
     /// Counts octets. Without a minimum rate, each octet starts the timeout again.
     #[inline]
     pub(crate) fn progress(&mut self, octets: usize, at: u64, min_rate: u32) {
-        if self.on {
+        if self.is_on() {
             self.use_up(at, min_rate);
         }
         let earned = if min_rate == 0 { NEVER } else { (octets as u64).saturating_mul(1000) };

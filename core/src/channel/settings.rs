@@ -4,16 +4,19 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use core::time::Duration;
 
+use super::timers::Timeout;
 use crate::chunked::ChunkLimits;
 use crate::config::ChannelConfig;
+use crate::fsm::Label;
 use crate::head::HeadLimits;
 use crate::time::Moment;
 
-/// No deadline.
-pub(crate) const NEVER: u64 = u64::MAX;
+/// No deadline, in milliseconds.
+pub(super) const NEVER: u64 = Moment::NEVER.as_millis();
 
-/// The last moment there is: a later one counts as it.
-pub(crate) const LAST: Moment = Moment::from_millis(NEVER - 1);
+/// What a connection that has not made a request yet is given at least when the server goes out: its first request may
+/// be on its way.
+const FRESH: u64 = 1000;
 
 /// A [`ChannelConfig`] made ready: one for all channels of a server, shared by an `Arc`.
 #[derive(Clone, Debug)]
@@ -27,25 +30,42 @@ pub struct Settings {
     pub(crate) trailer_fields: usize,
     pub(crate) high_water: usize,
     pub(crate) input_bound: usize,
-    pub(crate) first_byte: u64,
-    pub(crate) head_time: u64,
-    pub(crate) inactivity: u64,
-    pub(crate) responseless: u64,
-    pub(crate) stream_idle: u64,
-    pub(crate) body: u64,
-    pub(crate) write: u64,
-    pub(crate) linger: u64,
-    pub(crate) discard: u64,
-    pub(crate) grace: u64,
-    pub(crate) drain: u64,
-    pub(crate) age: u64,
+    timeouts: [u64; Timeout::ALL.len()],
+}
+
+fn timeouts(config: &ChannelConfig) -> [u64; Timeout::ALL.len()] {
+    let mut timeouts = [NEVER; Timeout::ALL.len()];
+    for &timeout in Timeout::ALL {
+        timeouts[timeout.index()] = match timeout {
+            Timeout::FirstByte => millis(config.first_byte_timeout),
+            Timeout::Head => millis(config.head_timeout),
+            Timeout::Inactivity => millis(config.inactivity_timeout),
+            Timeout::Responseless => millis(config.responseless_timeout),
+            Timeout::StreamIdle => millis(config.stream_idle_timeout),
+            Timeout::Discard => millis_if(config.discard_octets > 0, config.discard_timeout),
+            Timeout::Linger => millis_if(config.linger_octets > 0, config.linger_timeout),
+            Timeout::Body => millis(config.body_timeout),
+            Timeout::Write => millis(config.write_timeout),
+            Timeout::DrainGrace => config.drain_grace.map_or(NEVER, whole_millis),
+            Timeout::DrainDeadline => millis(config.drain_deadline),
+            Timeout::Age => millis(config.connection_age),
+        };
+    }
+    timeouts
+}
+
+fn whole_millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(NEVER).min(NEVER - 1)
+}
+
+/// For linger and discard, zero and `None` mean that none is done.
+fn millis_if(done: bool, duration: Option<Duration>) -> u64 {
+    duration.filter(|time| done && !time.is_zero()).map_or(0, |time| millis(Some(time)))
 }
 
 /// A zero is no deadline, as `None` is.
 fn millis(duration: Option<Duration>) -> u64 {
-    duration
-        .filter(|d| !d.is_zero())
-        .map_or(NEVER, |d| u64::try_from(d.as_millis()).unwrap_or(NEVER - 1).max(1))
+    duration.filter(|d| !d.is_zero()).map_or(NEVER, |d| whole_millis(d).max(1))
 }
 
 fn limit32(value: u32) -> u32 {
@@ -89,27 +109,34 @@ impl Settings {
             trailer_fields: limit32(config.max_trailer_fields) as usize,
             high_water: config.output_high_water.max(1 << 10) as usize,
             input_bound: config.input_bound.clamp(4 << 10, 1 << 30) as usize,
-            first_byte: millis(config.first_byte_timeout),
-            head_time: millis(config.head_timeout),
-            inactivity: millis(config.inactivity_timeout),
-            responseless: millis(config.responseless_timeout),
-            stream_idle: millis(config.stream_idle_timeout),
-            body: millis(config.body_timeout),
-            write: millis(config.write_timeout),
-            linger: if config.linger_octets == 0 {
-                0
-            } else {
-                config.linger_timeout.filter(|time| !time.is_zero()).map_or(0, |time| millis(Some(time)))
-            },
-            discard: if config.discard_octets == 0 {
-                0
-            } else {
-                config.discard_timeout.filter(|time| !time.is_zero()).map_or(0, |time| millis(Some(time)))
-            },
-            grace: millis(config.drain_grace),
-            drain: millis(config.drain_deadline),
-            age: millis(config.connection_age),
+            timeouts: timeouts(config),
             config: config.clone(),
+        }
+    }
+
+    /// How long a deadline runs, in milliseconds; `NEVER`: it does not. Linger and discard: 0 if none is done.
+    #[inline]
+    pub(super) fn timeout(&self, timeout: Timeout) -> u64 {
+        self.timeouts[timeout.index()]
+    }
+
+    /// The times of a server that goes out at `at`, by `drain_grace` and `drain_deadline`. A connection that has not
+    /// made a request yet has a second at least.
+    #[must_use]
+    pub fn leave(&self, at: Moment) -> Leave {
+        let grace = self.timeout(Timeout::DrainGrace);
+        Leave {
+            idle_until: at.saturating_add_millis(grace),
+            fresh_until: at.saturating_add_millis(grace.max(FRESH)),
+            cut_at: at.saturating_add_millis(self.timeout(Timeout::DrainDeadline)),
+        }
+    }
+
+    /// When a connection of these facts is old.
+    pub(super) fn age(&self, facts: &Facts) -> u64 {
+        match self.timeout(Timeout::Age) {
+            NEVER => NEVER,
+            age => age.saturating_add(u64::try_from(facts.age_jitter.as_millis()).unwrap_or(NEVER)),
         }
     }
 
@@ -118,6 +145,18 @@ impl Settings {
     pub fn config(&self) -> &ChannelConfig {
         &self.config
     }
+}
+
+/// The times of a server that goes out, for one channel: moments since it opened. [`Moment::NEVER`] for a time that does
+/// not come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Leave {
+    /// Until when an idle channel stays, for a request that may be on its way.
+    pub idle_until: Moment,
+    /// Until when a channel that has had no request yet may still make one.
+    pub fresh_until: Moment,
+    /// When the channel is cut: a request without a response is answered 503, a response that runs ends without its end.
+    pub cut_at: Moment,
 }
 
 /// What a channel is told about its connection when it opens.

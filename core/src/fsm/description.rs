@@ -1,8 +1,9 @@
 //! A machine without its types, as the drawings want it.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::{Direction, Label, Machine, OutputEvent};
+use super::{Act, Cause, Direction, Label, Machine, OutputEvent};
 
 /// A machine as text and numbers, made by [`Machine::describe`]. Every drawing is made from it, and so from the rows
 /// that the machine runs on.
@@ -14,11 +15,11 @@ pub struct Description {
     pub initial: usize,
     /// Its states.
     pub states: Vec<StateNote>,
-    /// The events that it takes, internal ones included.
+    /// The events that it takes: its inputs, then the internal ones.
     pub events: Vec<EventNote>,
-    /// What it does.
+    /// What it does, in the order of the rows.
     pub actions: Vec<ActionNote>,
-    /// Its transitions.
+    /// Its transitions, one for each state and event.
     pub rows: Vec<RowNote>,
     /// The events that it sends.
     pub outputs: &'static [OutputEvent],
@@ -51,23 +52,23 @@ pub struct EventNote {
 }
 
 /// An action.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ActionNote {
-    /// Its name.
-    pub label: &'static str,
+    /// Its name, with its data: `Close(Drained)`.
+    pub label: String,
     /// Its meaning, in a sentence.
     pub meaning: &'static str,
 }
 
 /// A transition, in indices of the lists beside it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RowNote {
     /// Where the machine stands.
     pub state: usize,
     /// What happens.
     pub event: usize,
-    /// What the machine does.
-    pub action: usize,
+    /// What the machine does, in this order.
+    pub actions: Vec<usize>,
     /// Where it stands then.
     pub next: usize,
 }
@@ -81,9 +82,9 @@ pub(super) struct Edge {
     pub(super) events: Vec<usize>,
 }
 
-impl<S: Label, E: Label, A: Label> Machine<S, E, A> {
+impl<S: Label, E: Label, I: Label, A: Act> Machine<S, E, I, A> {
     /// The machine as text and numbers, ready to be drawn. A state without a place stands at the upper left; an
-    /// event without a sender counts as internal.
+    /// input without a sender counts as internal.
     #[must_use]
     pub fn describe(&self) -> Description {
         let state = |&state: &S| {
@@ -96,27 +97,47 @@ impl<S: Label, E: Label, A: Label> Machine<S, E, A> {
                 row: place.map_or(0, |place| place.row),
             }
         };
-        let event = |&event: &E| {
+        let input = |&event: &E| {
             let input = self.inputs.iter().find(|input| input.event == event);
             let direction = input.map_or(Direction::Internal, |input| input.direction);
             EventNote { label: event.label(), meaning: event.meaning(), direction }
         };
-        let rows = self.rows.iter().map(|row| RowNote {
-            state: row.state.index(),
-            event: row.event.index(),
-            action: row.action.index(),
-            next: row.next.index(),
-        });
+        let internal = |event: &I| EventNote {
+            label: event.label(),
+            meaning: event.meaning(),
+            direction: Direction::Internal,
+        };
+        let mut known: Vec<A> = Vec::new();
+        let mut number = |action: &A| {
+            known.iter().position(|one| one == action).unwrap_or_else(|| {
+                known.push(*action);
+                known.len() - 1
+            })
+        };
+        let mut rows = Vec::new();
+        for row in self.rows {
+            let actions: Vec<usize> = row.actions.iter().map(&mut number).collect();
+            for state in row.states {
+                let next = row.next.unwrap_or(*state).index();
+                for cause in row.causes {
+                    let event = match cause {
+                        Cause::Input(event) => event.index(),
+                        Cause::Internal(event) => E::ALL.len() + event.index(),
+                    };
+                    rows.push(RowNote { state: state.index(), event, actions: actions.clone(), next });
+                }
+            }
+        }
         Description {
             name: self.name,
             initial: self.initial.index(),
             states: S::ALL.iter().map(state).collect(),
-            events: E::ALL.iter().map(event).collect(),
-            actions: A::ALL
+            events: E::ALL.iter().map(input).chain(I::ALL.iter().map(internal)).collect(),
+            actions: known
                 .iter()
-                .map(|action| ActionNote { label: action.label(), meaning: action.meaning() })
+                .map(|action| ActionNote { label: action.name(), meaning: action.meaning() })
                 .collect(),
-            rows: rows.collect(),
+            rows,
             outputs: self.outputs,
         }
     }
@@ -125,8 +146,8 @@ impl<S: Label, E: Label, A: Label> Machine<S, E, A> {
 impl Description {
     /// The row of a state and an event; `None`: refused.
     #[must_use]
-    pub fn row(&self, state: usize, event: usize) -> Option<RowNote> {
-        self.rows.iter().copied().find(|row| row.state == state && row.event == event)
+    pub fn row(&self, state: usize, event: usize) -> Option<&RowNote> {
+        self.rows.iter().find(|row| row.state == state && row.event == event)
     }
 
     /// Whether no row leaves a state.

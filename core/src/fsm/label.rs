@@ -1,6 +1,10 @@
 //! States, events and actions that know their own names.
 
-/// An enum whose values have a number, a name and a meaning: the states, the events or the actions of a machine.
+use alloc::format;
+use alloc::string::String;
+use core::fmt::Debug;
+
+/// An enum whose values have a number, a name and a meaning: the states or the events of a machine.
 ///
 /// Made by [`labelled!`](crate::labelled).
 pub trait Label: Copy + Eq + 'static {
@@ -25,6 +29,67 @@ pub trait Label: Copy + Eq + 'static {
     fn meaning(self) -> &'static str {
         Self::MEANINGS[self.index()].trim_ascii()
     }
+}
+
+/// What a machine can do. An action may carry data, so it has no number. Made by [`actions!`](crate::actions).
+pub trait Act: Copy + PartialEq + Debug + 'static {
+    /// The names of all actions, without data.
+    const NAMES: &'static [&'static str];
+
+    /// The doc comment of the action, in one line.
+    fn meaning(&self) -> &'static str;
+
+    /// The action with its data, as in `Close(Drained)`.
+    fn name(&self) -> String {
+        format!("{self:?}")
+    }
+}
+
+/// The internal events of a machine that has none.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NoEvents {
+    /// Not one of [`ALL`](Label::ALL): a row for it does not compile.
+    #[doc(hidden)]
+    Never,
+}
+
+impl Label for NoEvents {
+    const ALL: &'static [Self] = &[];
+    const LABELS: &'static [&'static str] = &[];
+    const MEANINGS: &'static [&'static str] = &[];
+
+    fn index(self) -> usize {
+        self as usize
+    }
+}
+
+/// Declares an enum of actions, each plain or with one datum, and implements [`Act`](crate::fsm::Act) for it.
+///
+/// The doc comment of each action is required: it is the meaning that the generated documentation prints.
+#[macro_export]
+macro_rules! actions {
+    (
+        $(#[$outer:meta])*
+        $visibility:vis enum $name:ident {
+            $( $(#[doc = $doc:literal])+ $action:ident $( ($datum:ty) )? ),+ $(,)?
+        }
+    ) => {
+        $(#[$outer])*
+        #[derive(Clone, Copy, PartialEq, Debug)]
+        $visibility enum $name {
+            $( $(#[doc = $doc])+ $action $( ($datum) )? ),+
+        }
+
+        impl $crate::fsm::Act for $name {
+            const NAMES: &'static [&'static str] = &[$( ::core::stringify!($action) ),+];
+
+            fn meaning(&self) -> &'static str {
+                match self {
+                    $( Self::$action { .. } => ::core::concat!($($doc),+).trim_ascii() ),+
+                }
+            }
+        }
+    };
 }
 
 /// Declares a plain enum and implements [`Label`](crate::fsm::Label) and `Display` (its name) for it.
@@ -68,7 +133,7 @@ macro_rules! labelled {
 mod tests {
     use std::string::ToString;
 
-    use super::Label;
+    use super::{Act, Label};
 
     crate::labelled! {
         enum Fruit {
@@ -78,6 +143,23 @@ mod tests {
             /// Grows in bunches.
             Grape,
         }
+    }
+
+    crate::actions! {
+        enum Deed {
+            /// Falls.
+            Fall(u8),
+            /// Grows
+            /// on.
+            Grow,
+        }
+    }
+
+    #[test]
+    fn actions_know_their_name_data_and_meaning() {
+        assert_eq!(Deed::NAMES, ["Fall", "Grow"]);
+        assert_eq!((Deed::Fall(3).name().as_str(), Deed::Fall(3).meaning()), ("Fall(3)", "Falls."));
+        assert_eq!((Deed::Grow.name().as_str(), Deed::Grow.meaning()), ("Grow", "Grows on."));
     }
 
     #[test]

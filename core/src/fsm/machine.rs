@@ -6,18 +6,18 @@ use super::{Refusal, Row};
 ///
 /// A machine keeps one as a constant; [`describe`](Self::describe) makes of it what the drawings are made from.
 #[derive(Clone, Copy, Debug)]
-pub struct Machine<S: 'static, E: 'static, A: 'static> {
+pub struct Machine<S: 'static, E: 'static, I: 'static, A: 'static> {
     /// The name, as in `Server`.
     pub name: &'static str,
     /// Where the machine begins.
     pub initial: S,
     /// The transitions.
-    pub rows: &'static [Row<S, E, A>],
-    /// The pairs that do not fit.
+    pub rows: &'static [Row<S, E, I, A>],
+    /// The inputs that do not fit.
     pub refusals: &'static [Refusal<S, E>],
     /// For each state, where it stands in the picture, and its deadline.
     pub places: &'static [Place<S>],
-    /// For each event, who sends it.
+    /// For each input, who sends it.
     pub inputs: &'static [Input<E>],
     /// What the machine sends.
     pub outputs: &'static [OutputEvent],
@@ -74,7 +74,7 @@ impl Direction {
     }
 }
 
-/// Who sends an event to the machine.
+/// Who sends an input to the machine.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Input<E> {
     /// The event.
@@ -91,11 +91,6 @@ pub const fn top<E>(event: E) -> Input<E> {
 /// An event that the transport sends.
 pub const fn bottom<E>(event: E) -> Input<E> {
     Input { event, direction: Direction::BottomInput }
-}
-
-/// An event that only actions send.
-pub const fn internal<E>(event: E) -> Input<E> {
-    Input { event, direction: Direction::Internal }
 }
 
 /// An event that the machine sends.

@@ -1,51 +1,108 @@
 //! The rows of a table, folded while compiling into a dense matrix.
 
+use core::marker::PhantomData;
+
 use super::{Label, Step};
 
-/// What to do in each state on each event; `None` where the pair is refused.
+/// What to do in each state on each event; `None` where there is no row.
 ///
-/// Made by [`fold!`](crate::fold). Two octets a cell while states and actions are plain enums.
+/// Made by [`fold!`](crate::fold).
 #[derive(Clone, Debug)]
-pub struct Matrix<S, A, const STATES: usize, const EVENTS: usize> {
-    cells: [[Option<Step<S, A>>; EVENTS]; STATES],
+pub struct Matrix<S, E, I, A: 'static, const STATES: usize, const INPUTS: usize, const INTERNALS: usize> {
+    inputs: [[Option<Step<S, A>>; INPUTS]; STATES],
+    internals: [[Option<Step<S, A>>; INTERNALS]; STATES],
+    events: PhantomData<(E, I)>,
 }
 
-impl<S: Label, A: Copy, const STATES: usize, const EVENTS: usize> Matrix<S, A, STATES, EVENTS> {
-    /// The step for `event` in `state`; `None`: refused.
+impl<S, E, I, A, const STATES: usize, const INPUTS: usize, const INTERNALS: usize>
+    Matrix<S, E, I, A, STATES, INPUTS, INTERNALS>
+where
+    S: Label,
+    E: Label,
+    I: Label,
+    A: Copy,
+{
+    /// The step for an input in `state`; `None`: the input is refused.
     #[inline(always)]
     #[must_use]
-    pub fn step<E: Label>(&self, state: S, event: E) -> Option<Step<S, A>> {
-        self.cells[state.index()][event.index()]
+    pub fn on(&self, state: S, event: E) -> Option<Step<S, A>> {
+        self.inputs[state.index()][event.index()]
+    }
+
+    /// The step for an internal event in `state`; `None`: no action raises it there.
+    #[inline(always)]
+    #[must_use]
+    pub fn then(&self, state: S, event: I) -> Option<Step<S, A>> {
+        self.internals[state.index()][event.index()]
     }
 }
 
 /// A matrix in the making, used by [`fold!`](crate::fold). Its methods panic, which while compiling is an error, with
 /// the names of the pair that is wrong.
 #[derive(Debug)]
-pub struct Folding<S, A, const STATES: usize, const EVENTS: usize> {
-    cells: [[Option<Step<S, A>>; EVENTS]; STATES],
-    refused: [[bool; EVENTS]; STATES],
-    states: &'static [&'static str],
-    events: &'static [&'static str],
+pub struct Folding<S, A: 'static, const STATES: usize, const INPUTS: usize, const INTERNALS: usize> {
+    inputs: [[Option<Step<S, A>>; INPUTS]; STATES],
+    internals: [[Option<Step<S, A>>; INTERNALS]; STATES],
+    refused: [[bool; INPUTS]; STATES],
+    names: Names,
 }
 
-impl<S: Copy, A: Copy, const STATES: usize, const EVENTS: usize> Folding<S, A, STATES, EVENTS> {
+/// The names of states, inputs and internal events, for the messages.
+#[derive(Clone, Copy, Debug)]
+struct Names {
+    states: &'static [&'static str],
+    inputs: &'static [&'static str],
+    internals: &'static [&'static str],
+}
+
+impl<S: Copy, A: Copy, const STATES: usize, const INPUTS: usize, const INTERNALS: usize>
+    Folding<S, A, STATES, INPUTS, INTERNALS>
+{
     /// Nothing folded yet; the names are for the messages.
+    ///
+    /// # Panics
+    ///
+    /// If there are not as many names as the matrix has states and events.
     #[must_use]
-    pub const fn new(states: &'static [&'static str], events: &'static [&'static str]) -> Self {
+    pub const fn new(
+        states: &'static [&'static str],
+        inputs: &'static [&'static str],
+        internals: &'static [&'static str],
+    ) -> Self {
         assert!(states.len() == STATES, "the matrix has another number of states than the enum");
-        assert!(events.len() == EVENTS, "the matrix has another number of events than the enum");
-        Self { cells: [[None; EVENTS]; STATES], refused: [[false; EVENTS]; STATES], states, events }
+        assert!(inputs.len() == INPUTS, "the matrix has another number of inputs than the enum");
+        assert!(
+            internals.len() == INTERNALS,
+            "the matrix has another number of internal events than the enum"
+        );
+        Self {
+            inputs: [[None; INPUTS]; STATES],
+            internals: [[None; INTERNALS]; STATES],
+            refused: [[false; INPUTS]; STATES],
+            names: Names { states, inputs, internals },
+        }
     }
 
-    /// Folds a row in.
+    /// Folds in what to do on an input.
     ///
     /// # Panics
     ///
     /// If the pair was listed before.
-    pub const fn row(&mut self, state: usize, event: usize, step: Step<S, A>) {
+    pub const fn input(&mut self, state: usize, event: usize, step: Step<S, A>) {
         self.check_new(state, event);
-        self.cells[state][event] = Some(step);
+        self.inputs[state][event] = Some(step);
+    }
+
+    /// Folds in what to do on an internal event.
+    ///
+    /// # Panics
+    ///
+    /// If the pair was listed before.
+    pub const fn internal(&mut self, state: usize, event: usize, step: Step<S, A>) {
+        if self.internals[state][event].is_some() {
+            fail(self.names.states[state], self.names.internals[event], " is listed twice");
+        }
+        self.internals[state][event] = Some(step);
     }
 
     /// Folds a refusal in.
@@ -62,41 +119,45 @@ impl<S: Copy, A: Copy, const STATES: usize, const EVENTS: usize> Folding<S, A, S
     ///
     /// # Panics
     ///
-    /// If a pair was not listed.
+    /// If a pair of a state and an input was not listed.
     #[must_use]
-    pub const fn finish(&self) -> Matrix<S, A, STATES, EVENTS> {
+    pub const fn finish<E, I>(&self) -> Matrix<S, E, I, A, STATES, INPUTS, INTERNALS> {
         let mut state = 0;
         while state < STATES {
             let mut event = 0;
-            while event < EVENTS {
-                if self.cells[state][event].is_none() && !self.refused[state][event] {
+            while event < INPUTS {
+                if self.inputs[state][event].is_none() && !self.refused[state][event] {
                     self.fail(state, event, " is neither a row nor a refusal");
                 }
                 event += 1;
             }
             state += 1;
         }
-        Matrix { cells: self.cells }
+        Matrix { inputs: self.inputs, internals: self.internals, events: PhantomData }
     }
 
     const fn check_new(&self, state: usize, event: usize) {
-        if self.cells[state][event].is_some() || self.refused[state][event] {
+        if self.inputs[state][event].is_some() || self.refused[state][event] {
             self.fail(state, event, " is listed twice");
         }
     }
 
     const fn fail(&self, state: usize, event: usize, what: &str) -> ! {
-        let mut message = Message::new();
-        message.push("(");
-        message.push(self.states[state]);
-        message.push(", ");
-        message.push(self.events[event]);
-        message.push(")");
-        message.push(what);
-        match message.as_str() {
-            Some(text) => panic!("{}", text),
-            None => panic!("a pair of the table is listed twice or not at all"),
-        }
+        fail(self.names.states[state], self.names.inputs[event], what)
+    }
+}
+
+const fn fail(state: &str, event: &str, what: &str) -> ! {
+    let mut message = Message::new();
+    message.push("(");
+    message.push(state);
+    message.push(", ");
+    message.push(event);
+    message.push(")");
+    message.push(what);
+    match message.as_str() {
+        Some(text) => panic!("{}", text),
+        None => panic!("a pair of the table is listed twice or not at all"),
     }
 }
 
@@ -131,83 +192,107 @@ impl Message {
 
 /// Folds rows and refusals into a [`Matrix`](crate::fsm::Matrix) while compiling.
 ///
-/// Takes the types of states, events and actions, then a `&[Row]` and a `&[Refusal]`, both constants. A pair that is
-/// listed twice, or both as a row and as a refusal, or not at all, does not compile; the message names it.
+/// The matrix is complete: a pair of a state and an input that is listed twice or not at all does not compile, nor does
+/// a pair of a state and an internal event that is listed twice.
+///
+/// Complete:
 ///
 /// ```
-/// # use httpfsm::fsm::{Matrix, Refusal, Row, refuse, row};
+/// # use httpfsm::fsm::{Matrix, NoEvents, Refusal, Row};
 /// # httpfsm::labelled! { enum S { #[doc = "on"] On, #[doc = "off"] Off } }
 /// # httpfsm::labelled! { enum E { #[doc = "press"] Press } }
-/// # httpfsm::labelled! { enum A { #[doc = "click"] Click } }
-/// static MATRIX: Matrix<S, A, 2, 1> =
-///     httpfsm::fold!(S, E, A, &[row(S::On, E::Press, A::Click, S::Off)], &[refuse(S::Off, E::Press)]);
-/// # assert!(MATRIX.step(S::On, E::Press).is_some());
+/// # httpfsm::actions! { #[derive(Eq)] enum A { #[doc = "click"] Click } }
+/// const ROWS: &[Row<S, E, NoEvents, A>] = httpfsm::rows! { S, E, NoEvents; on On, Press, [A::Click], Off; };
+/// const REFUSALS: &[Refusal<S, E>] = httpfsm::refusals! { S, E; Off: Press; };
+/// static MATRIX: Matrix<S, E, NoEvents, A, 2, 1, 0> = httpfsm::fold!(S, E, NoEvents, A, ROWS, REFUSALS);
+/// # assert!(MATRIX.on(S::On, E::Press).is_some());
 /// ```
 ///
 /// A row twice:
 ///
 /// ```compile_fail,E0080
-/// # use httpfsm::fsm::{Matrix, Refusal, Row, refuse, row};
+/// # use httpfsm::fsm::{Matrix, NoEvents, Refusal, Row};
 /// # httpfsm::labelled! { enum S { #[doc = "on"] On, #[doc = "off"] Off } }
 /// # httpfsm::labelled! { enum E { #[doc = "press"] Press } }
-/// # httpfsm::labelled! { enum A { #[doc = "click"] Click } }
-/// static MATRIX: Matrix<S, A, 2, 1> = httpfsm::fold!(
-///     S, E, A,
-///     &[row(S::On, E::Press, A::Click, S::Off), row(S::On, E::Press, A::Click, S::On)],
-///     &[refuse(S::Off, E::Press)]
-/// );
-/// # assert!(MATRIX.step(S::On, E::Press).is_some());
+/// # httpfsm::actions! { #[derive(Eq)] enum A { #[doc = "click"] Click } }
+/// const ROWS: &[Row<S, E, NoEvents, A>] = httpfsm::rows! { S, E, NoEvents; on On, Press, [A::Click], Off; on On, Press, [], =; };
+/// const REFUSALS: &[Refusal<S, E>] = httpfsm::refusals! { S, E; Off: Press; };
+/// static MATRIX: Matrix<S, E, NoEvents, A, 2, 1, 0> = httpfsm::fold!(S, E, NoEvents, A, ROWS, REFUSALS);
+/// # assert!(MATRIX.on(S::On, E::Press).is_some());
 /// ```
 ///
 /// A pair that is both:
 ///
 /// ```compile_fail,E0080
-/// # use httpfsm::fsm::{Matrix, Refusal, Row, refuse, row};
+/// # use httpfsm::fsm::{Matrix, NoEvents, Refusal, Row};
 /// # httpfsm::labelled! { enum S { #[doc = "on"] On, #[doc = "off"] Off } }
 /// # httpfsm::labelled! { enum E { #[doc = "press"] Press } }
-/// # httpfsm::labelled! { enum A { #[doc = "click"] Click } }
-/// static MATRIX: Matrix<S, A, 2, 1> = httpfsm::fold!(
-///     S, E, A,
-///     &[row(S::On, E::Press, A::Click, S::Off)],
-///     &[refuse(S::Off, E::Press), refuse(S::On, E::Press)]
-/// );
-/// # assert!(MATRIX.step(S::On, E::Press).is_some());
+/// # httpfsm::actions! { #[derive(Eq)] enum A { #[doc = "click"] Click } }
+/// const ROWS: &[Row<S, E, NoEvents, A>] = httpfsm::rows! { S, E, NoEvents; on On, Press, [A::Click], Off; };
+/// const REFUSALS: &[Refusal<S, E>] = httpfsm::refusals! { S, E; Off: Press; On: Press; };
+/// static MATRIX: Matrix<S, E, NoEvents, A, 2, 1, 0> = httpfsm::fold!(S, E, NoEvents, A, ROWS, REFUSALS);
+/// # assert!(MATRIX.on(S::On, E::Press).is_some());
 /// ```
 ///
 /// A pair that is neither:
 ///
 /// ```compile_fail,E0080
-/// # use httpfsm::fsm::{Matrix, Refusal, Row, refuse, row};
+/// # use httpfsm::fsm::{Matrix, NoEvents, Refusal, Row};
 /// # httpfsm::labelled! { enum S { #[doc = "on"] On, #[doc = "off"] Off } }
 /// # httpfsm::labelled! { enum E { #[doc = "press"] Press } }
-/// # httpfsm::labelled! { enum A { #[doc = "click"] Click } }
-/// static MATRIX: Matrix<S, A, 2, 1> =
-///     httpfsm::fold!(S, E, A, &[row(S::On, E::Press, A::Click, S::Off)], &[]);
-/// # assert!(MATRIX.step(S::On, E::Press).is_some());
+/// # httpfsm::actions! { #[derive(Eq)] enum A { #[doc = "click"] Click } }
+/// const ROWS: &[Row<S, E, NoEvents, A>] = httpfsm::rows! { S, E, NoEvents; on On, Press, [A::Click], Off; };
+/// const REFUSALS: &[Refusal<S, E>] = httpfsm::refusals! { S, E;  };
+/// static MATRIX: Matrix<S, E, NoEvents, A, 2, 1, 0> = httpfsm::fold!(S, E, NoEvents, A, ROWS, REFUSALS);
+/// # assert!(MATRIX.on(S::On, E::Press).is_some());
 /// ```
 #[macro_export]
 macro_rules! fold {
-    ($state:ty, $event:ty, $action:ty, $rows:expr, $refusals:expr $(,)?) => {
+    ($state:ty, $event:ty, $internal:ty, $action:ty, $rows:expr, $refusals:expr $(,)?) => {
         const {
-            let rows: &[$crate::fsm::Row<$state, $event, $action>] = $rows;
+            let rows: &'static [$crate::fsm::Row<$state, $event, $internal, $action>] = $rows;
             let refusals: &[$crate::fsm::Refusal<$state, $event>] = $refusals;
-            let mut folding =
-                $crate::fsm::Folding::<
-                    $state,
-                    $action,
-                    { <$state as $crate::fsm::Label>::ALL.len() },
-                    { <$event as $crate::fsm::Label>::ALL.len() },
-                >::new(<$state as $crate::fsm::Label>::LABELS, <$event as $crate::fsm::Label>::LABELS);
+            let mut folding = $crate::fsm::Folding::<
+                $state,
+                $action,
+                { <$state as $crate::fsm::Label>::ALL.len() },
+                { <$event as $crate::fsm::Label>::ALL.len() },
+                { <$internal as $crate::fsm::Label>::ALL.len() },
+            >::new(
+                <$state as $crate::fsm::Label>::LABELS,
+                <$event as $crate::fsm::Label>::LABELS,
+                <$internal as $crate::fsm::Label>::LABELS,
+            );
             let mut at = 0;
             while at < rows.len() {
-                let row = rows[at];
-                let step = $crate::fsm::Step { action: row.action, next: row.next };
-                folding.row(row.state as usize, row.event as usize, step);
+                let row = &rows[at];
+                let mut pair = 0;
+                while pair < row.states.len() * row.causes.len() {
+                    let state = row.states[pair / row.causes.len()];
+                    let next = match row.next {
+                        Some(next) => next,
+                        None => state,
+                    };
+                    let step = $crate::fsm::Step { actions: row.actions, next };
+                    match row.causes[pair % row.causes.len()] {
+                        $crate::fsm::Cause::Input(event) => {
+                            folding.input(state as usize, event as usize, step);
+                        }
+                        $crate::fsm::Cause::Internal(event) => {
+                            folding.internal(state as usize, event as usize, step);
+                        }
+                    }
+                    pair += 1;
+                }
                 at += 1;
             }
             let mut at = 0;
             while at < refusals.len() {
-                folding.refuse(refusals[at].state as usize, refusals[at].event as usize);
+                let mut one = 0;
+                while one < refusals[at].events.len() {
+                    folding.refuse(refusals[at].state as usize, refusals[at].events[one] as usize);
+                    one += 1;
+                }
                 at += 1;
             }
             folding.finish()
@@ -218,7 +303,7 @@ macro_rules! fold {
 #[cfg(test)]
 mod tests {
     use super::Matrix;
-    use crate::fsm::{Step, refuse, row};
+    use crate::fsm::{Refusal, Row, Step};
 
     crate::labelled! {
         enum State {
@@ -239,50 +324,74 @@ mod tests {
     }
 
     crate::labelled! {
+        enum Internal {
+            /// It is done.
+            Done,
+        }
+    }
+
+    crate::actions! {
         enum Action {
             /// Work.
-            Work,
+            Work(u8),
             /// Rest.
             Rest,
         }
     }
 
-    use {Action::*, Event::*, State::*};
+    use {Action::*, State::*};
 
-    static MATRIX: Matrix<State, Action, 2, 2> = crate::fold!(
-        State,
-        Event,
-        Action,
-        &[row(Idle, Start, Work, Busy), row(Busy, Stop, Rest, Idle)],
-        &[refuse(Idle, Stop), refuse(Busy, Start)],
-    );
+    const ROWS: &[Row<State, Event, Internal, Action>] = crate::rows! {
+        State, Event, Internal;
+        on   Idle,        Start, [Work(1), Rest], Busy;
+        on   Idle | Busy, Stop,  [],              =;
+        then Busy,        Done,  [Rest],          Idle;
+    };
+    const REFUSALS: &[Refusal<State, Event>] = crate::refusals! { State, Event; Busy: Start; };
+    static MATRIX: Matrix<State, Event, Internal, Action, 2, 2, 1> =
+        crate::fold!(State, Event, Internal, Action, ROWS, REFUSALS);
+
+    const REST: Step<State, Action> = Step { actions: &[Rest], next: Busy };
 
     #[test]
     fn a_row_gives_its_step_and_a_refusal_none() {
-        assert_eq!(MATRIX.step(Idle, Start), Some(Step { action: Work, next: Busy }));
-        assert_eq!(MATRIX.step(Busy, Stop), Some(Step { action: Rest, next: Idle }));
-        assert_eq!(MATRIX.step(Idle, Stop), None);
-        assert_eq!(MATRIX.step(Busy, Start), None);
+        assert_eq!(MATRIX.on(Idle, Event::Start), Some(Step { actions: &[Work(1), Rest], next: Busy }));
+        assert_eq!(MATRIX.on(Busy, Event::Start), None);
+        for state in [Idle, Busy] {
+            assert_eq!(MATRIX.on(state, Event::Stop), Some(Step { actions: &[], next: state }));
+        }
     }
 
     #[test]
-    fn a_cell_is_two_octets() {
-        assert_eq!(size_of_val(&MATRIX), 2 * 2 * 2);
+    fn an_internal_event_has_steps_of_its_own() {
+        assert_eq!(MATRIX.then(Busy, Internal::Done), Some(Step { actions: &[Rest], next: Idle }));
+        assert_eq!(MATRIX.then(Idle, Internal::Done), None);
     }
 
     #[test]
     #[should_panic(expected = "(Idle, Stop) is neither a row nor a refusal")]
     fn the_message_names_the_pair() {
-        let mut folding = super::Folding::<State, Action, 2, 2>::new(&["Idle", "Busy"], &["Start", "Stop"]);
-        folding.row(0, 0, Step { action: Work, next: Busy });
-        let _ = folding.finish();
+        let mut folding =
+            super::Folding::<State, Action, 2, 2, 1>::new(&["Idle", "Busy"], &["Start", "Stop"], &["Done"]);
+        folding.input(0, 0, REST);
+        let _ = folding.finish::<Event, Internal>();
     }
 
     #[test]
     #[should_panic(expected = "(Busy, Start) is listed twice")]
     fn the_message_names_a_pair_listed_twice() {
-        let mut folding = super::Folding::<State, Action, 2, 2>::new(&["Idle", "Busy"], &["Start", "Stop"]);
+        let mut folding =
+            super::Folding::<State, Action, 2, 2, 1>::new(&["Idle", "Busy"], &["Start", "Stop"], &["Done"]);
         folding.refuse(1, 0);
-        folding.row(1, 0, Step { action: Work, next: Busy });
+        folding.input(1, 0, REST);
+    }
+
+    #[test]
+    #[should_panic(expected = "(Busy, Done) is listed twice")]
+    fn the_message_names_an_internal_pair_listed_twice() {
+        let mut folding =
+            super::Folding::<State, Action, 2, 2, 1>::new(&["Idle", "Busy"], &["Start", "Stop"], &["Done"]);
+        folding.internal(1, 0, REST);
+        folding.internal(1, 0, REST);
     }
 }

@@ -50,9 +50,9 @@ mod tests {
                 state \"Draining (drain_deadline)\" as Draining\n    \
                 state \"Leaving (drain_deadline)\" as Leaving\n    \
                 [*] --> Listening\n    \
+                Leaving --> Gone : LastClosed\n    \
                 Listening --> Draining : GoOut\n    \
                 Draining --> Leaving : ListenersClosed\n    \
-                Leaving --> Gone : LastClosed\n    \
                 Gone --> [*]\n"
         );
     }

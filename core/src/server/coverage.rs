@@ -2,17 +2,19 @@
 
 use std::collections::BTreeSet;
 use std::format;
-use std::string::String;
+use std::string::{String, ToString};
 use std::time::Duration;
 use std::vec;
 use std::vec::Vec;
 
-use super::{Action, ChannelId, ChannelStats, Event, MACHINE, REFUSALS, ROWS, Server, ServerInput, State};
+use super::{
+    Action, ChannelId, ChannelStats, Event, Internal, REFUSALS, ROWS, Server, ServerInput, ServerNotAccepted,
+    State,
+};
 use crate::config::ServerConfig;
-use crate::fsm::{Direction, Label};
+use crate::fsm::{Act, Cause, Label, Taken};
 use crate::peer::Peer;
 use crate::time::Moment;
-use crate::witness;
 
 /// What somebody does.
 #[derive(Clone, Copy, Debug)]
@@ -56,7 +58,18 @@ fn peer(text: &str) -> Peer {
     Peer::Ip(text.parse().expect("an address"))
 }
 
-fn make(server: &mut Server, at: &mut Moment, what: Move) {
+/// What happened on the way.
+#[derive(Default)]
+struct Seen {
+    /// Rows that were taken.
+    rows: BTreeSet<String>,
+    /// Inputs that were not accepted.
+    refused: BTreeSet<String>,
+    /// What was raised: in which state, by which action.
+    raised: BTreeSet<(String, String, String)>,
+}
+
+fn make(server: &mut Server, at: &mut Moment, what: Move, seen: &mut Seen) {
     let input = match what {
         Move::Connect(from) => {
             ServerInput::Connected { peername: peer(from), sockname: peer("192.0.2.9:80") }
@@ -72,19 +85,29 @@ fn make(server: &mut Server, at: &mut Moment, what: Move) {
             ServerInput::Tick
         }
     };
-    // Only the end of an unknown channel is refused.
-    let _ = server.handle(*at, input);
+    let mut before: &[Action] = &[];
+    let result = server.handle_with(*at, input, &mut |step: &Taken<State, Event, Internal, Action>| {
+        seen.rows.insert(format!("({}, {:?})", step.state, step.cause));
+        if let Cause::Internal(event) = step.cause {
+            let action = before.last().expect("an internal event is raised by an action").name();
+            seen.raised.insert((step.state.to_string(), action, event.to_string()));
+        }
+        before = step.actions;
+    });
+    if let Err(ServerNotAccepted { state, event }) = result {
+        seen.refused.insert(format!("({state}, {event})"));
+    }
     while server.next_output().is_some() {}
 }
 
-fn explore(config: &ServerConfig, mut visit: impl FnMut(Server, &[Move])) {
+fn explore(config: &ServerConfig, seen: &mut Seen, mut visit: impl FnMut(Server, &[Move])) {
     let config = std::sync::Arc::new(config.clone());
     let mut scripts: Vec<Vec<Move>> = vec![Vec::new()];
     while let Some(moves) = scripts.pop() {
         let mut server = Server::new(config.clone());
         let mut at = Moment::START;
         for &what in &moves {
-            make(&mut server, &mut at, what);
+            make(&mut server, &mut at, what, seen);
         }
         visit(server, &moves);
         if moves.len() < DEPTH {
@@ -98,55 +121,46 @@ fn explore(config: &ServerConfig, mut visit: impl FnMut(Server, &[Move])) {
 }
 
 /// What an action may raise in a state; the exploration finds all of it, and nothing else.
-fn raises(state: State, action: Action) -> &'static [Event] {
+fn raises(state: State, action: Action) -> &'static [Internal] {
     match (state, action) {
         (State::Listening | State::Draining, Action::CheckPeer) => {
-            &[Event::Admitted, Event::OriginForeign, Event::ServerFull, Event::PeerFull]
+            &[Internal::Admitted, Internal::OriginForeign, Internal::ServerFull, Internal::PeerFull]
         }
-        // None is open.
-        (State::Gone, Action::FindChannel) => &[Event::ChannelUnknown],
-        (_, Action::FindChannel) => &[Event::ChannelFound, Event::ChannelUnknown],
-        (_, Action::ForgetChannel | Action::CountChannels) => &[Event::LastClosed],
-        (State::Draining | State::Leaving, Action::CheckDeadline) => &[Event::DrainOver],
+        (_, Action::ForgetChannel | Action::CountChannels) => &[Internal::LastClosed],
+        (State::Draining | State::Leaving, Action::CheckDeadline) => &[Internal::DrainOver],
         _ => &[],
     }
 }
 
-fn is_internal(event: Event) -> bool {
-    MACHINE.inputs.iter().any(|input| input.event == event && input.direction == Direction::Internal)
-}
-
-/// Every row is taken; what is raised is what [`raises`] says, which has a row wherever it is raised, but for
-/// ChannelUnknown: it has none anywhere, and that is how the caller's one mistake is refused.
+/// Every row is taken, the refusal is given, and the end of an unknown channel is refused elsewhere, too; what is
+/// raised is what [`raises`] says, which has a row wherever it is raised.
 ///
-/// Seen to fail: with a PeerFull row in Draining; with a `would_refuse` that does not count peers.
+/// Seen to fail: with a PeerFull row in Leaving; with a `would_refuse` that does not count peers.
 #[test]
 fn every_pair_happens() {
-    explore(&config(), |_, _| {});
+    let mut seen = Seen::default();
+    explore(&config(), &mut seen, |_, _| {});
     // Who is told apart only when the server is not full.
-    explore(&ServerConfig { max_connections: 1, max_connections_per_peer: 0, ..config() }, |_, _| {});
-    let seen = witness::all_looked_up(MACHINE.name);
-    let happened = |state: State, event: Event| seen.contains(&(state.index(), event.index()));
-    let rows = ROWS.iter().filter(|row| !happened(row.state, row.event));
-    let missed: Vec<String> = rows.map(|row| format!("row ({}, {})", row.state, row.event)).collect();
-    assert!(missed.is_empty(), "never taken: {missed:?}");
-    for pair in REFUSALS {
-        assert!(is_internal(pair.event), "({}, {}) is refused, an input", pair.state, pair.event);
-        let expected = pair.event == Event::ChannelUnknown;
-        assert_eq!(happened(pair.state, pair.event), expected, "({}, {})", pair.state, pair.event);
+    let one = ServerConfig { max_connections: 1, max_connections_per_peer: 0, ..config() };
+    explore(&one, &mut seen, |_, _| {});
+    let mut expected = BTreeSet::new();
+    for row in ROWS {
+        for &state in row.states {
+            for cause in row.causes {
+                let shown = format!("({state}, {cause:?})");
+                assert!(seen.rows.contains(&shown), "never taken: {shown}");
+            }
+            let next = row.next.unwrap_or(state);
+            for action in row.actions {
+                let raised = raises(next, *action).iter();
+                expected.extend(raised.map(|event| (next.to_string(), action.name(), event.to_string())));
+            }
+        }
     }
-    let expected: BTreeSet<(usize, usize, usize)> = ROWS
-        .iter()
-        .flat_map(|row| raises(row.next, row.action).iter().map(move |event| (row, event)))
-        .map(|(row, event)| (row.next.index(), row.action.index(), event.index()))
-        .collect();
-    let named = |(state, action, event): &(usize, usize, usize)| {
-        format!("{} raises {} in {}", Action::ALL[*action], Event::ALL[*event], State::ALL[*state])
-    };
-    let observed = witness::all_raised(MACHINE.name);
-    let missing: Vec<String> = expected.difference(&observed).map(named).collect();
-    let unexpected: Vec<String> = observed.difference(&expected).map(named).collect();
-    assert!(missing.is_empty() && unexpected.is_empty(), "missing: {missing:?}, unexpected: {unexpected:?}");
+    assert_eq!(seen.raised, expected);
+    let refused = State::ALL.iter().map(|state| format!("({state}, HttpChannelClosed)")).collect();
+    assert_eq!(seen.refused, refused);
+    assert!(REFUSALS.iter().all(|refusal| refusal.state == State::Gone));
 }
 
 /// Wherever a server stands, going out, the end of its listeners and channels, and its deadline bring it to Gone, and Gone it stays.
@@ -154,19 +168,20 @@ fn every_pair_happens() {
 /// Seen to fail: without LastClosed of an empty server that goes out.
 #[test]
 fn every_server_can_go() {
-    explore(&config(), |mut server, moves| {
+    let mut seen = Seen::default();
+    explore(&config(), &mut Seen::default(), |mut server, moves| {
         let mut at = server.deadline().unwrap_or(Moment::START);
-        make(&mut server, &mut at, Move::GoOut);
-        make(&mut server, &mut at, Move::ListenersClosed);
+        make(&mut server, &mut at, Move::GoOut, &mut seen);
+        make(&mut server, &mut at, Move::ListenersClosed, &mut seen);
         // A server that drains owns a deadline until it has dropped its channels.
-        make(&mut server, &mut at, Move::Deadline);
+        make(&mut server, &mut at, Move::Deadline, &mut seen);
         assert_eq!(server.deadline(), None, "{moves:?}");
         for n in 1..=server.stats().opened {
-            make(&mut server, &mut at, Move::Close(n));
+            make(&mut server, &mut at, Move::Close(n), &mut seen);
         }
         assert_eq!(server.state(), State::Gone, "{moves:?}");
         for what in MOVES {
-            make(&mut server, &mut at, what);
+            make(&mut server, &mut at, what, &mut seen);
             assert!(server.is_gone() && server.deadline().is_none(), "{what:?} after {moves:?}");
         }
     });

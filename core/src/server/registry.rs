@@ -6,7 +6,7 @@ use alloc::format;
 use alloc::sync::Arc;
 use core::net::{IpAddr, Ipv6Addr};
 
-use super::table::{Action, Event};
+use super::table::{Action, Internal};
 use super::{ChannelId, ChannelStats, Refusal, ServerInput, ServerOutput, ServerStats};
 use crate::config::ServerConfig;
 use crate::origins;
@@ -41,53 +41,52 @@ impl Registry {
         }
     }
 
-    /// Goes to `at`, unless it is past.
-    pub(super) fn advance(&mut self, at: Moment) {
+    /// Goes to `at`, unless it is past; returns the moment that counts.
+    pub(super) fn advance(&mut self, at: Moment) -> Moment {
         self.now = self.now.max(at);
+        self.now
     }
 
-    /// Does what the table says; answers with an internal event where the way depends on data.
-    pub(super) fn act(&mut self, action: Action, input: &ServerInput) -> Option<Event> {
+    /// Whether the channel is open.
+    pub(super) fn is_open(&self, channel: ChannelId) -> bool {
+        self.channels.contains_key(&channel)
+    }
+
+    /// Does what the table says; returns an internal event where the way depends on data.
+    pub(super) fn act(&mut self, action: Action, input: &ServerInput) -> Option<Internal> {
         match (action, input) {
-            (Action::CheckPeer, ServerInput::Connected { peername, .. }) => Some(self.check_peer(peername)),
+            (Action::CheckPeer, ServerInput::Connected { peername, .. }) => {
+                return Some(self.check_peer(peername));
+            }
             (Action::OpenChannel, ServerInput::Connected { peername, sockname }) => {
-                self.open_channel(peername, sockname)
+                self.open_channel(peername, sockname);
             }
-            (Action::RefuseOrigin, ServerInput::Connected { peername, .. }) => {
-                self.refuse(peername, Refusal::Origin)
-            }
-            (Action::RefuseFull, ServerInput::Connected { peername, .. }) => {
-                self.refuse(peername, Refusal::Full)
-            }
-            (Action::RefusePeer, ServerInput::Connected { peername, .. }) => {
-                self.refuse(peername, Refusal::Peer)
-            }
-            (Action::RefuseDraining, ServerInput::Connected { peername, .. }) => {
-                self.refuse(peername, Refusal::Draining)
-            }
-            (Action::FindChannel, ServerInput::HttpChannelClosed { channel, .. }) => {
-                let found = self.channels.contains_key(channel);
-                Some(if found { Event::ChannelFound } else { Event::ChannelUnknown })
+            (Action::Refuse(reason), ServerInput::Connected { peername, .. }) => {
+                self.refuse(peername, reason);
             }
             (Action::ForgetChannel, ServerInput::HttpChannelClosed { channel, stats }) => {
-                self.forget_channel(*channel, stats)
+                self.forget_channel(*channel, stats);
+                return self.last_closed();
             }
             (Action::BeginDrain, _) => self.begin_drain(),
-            (Action::CountChannels, _) => self.last_closed(),
+            (Action::CountChannels, _) => return self.last_closed(),
             (Action::CheckDeadline, _) => {
-                self.drain_deadline.is_some_and(|deadline| deadline <= self.now).then_some(Event::DrainOver)
+                let is_over = self.drain_deadline.is_some_and(|deadline| deadline <= self.now);
+                return is_over.then_some(Internal::DrainOver);
             }
             (Action::DropChannels, _) => {
                 self.drain_deadline = None;
-                self.emit(ServerOutput::DropChannels)
+                self.outputs.push_back(ServerOutput::DropChannels);
             }
             (Action::ReportGone, _) => {
                 self.drain_deadline = None;
-                self.emit(ServerOutput::Gone)
+                self.outputs.push_back(ServerOutput::Gone);
             }
-            // The rows pair the actions above with their inputs; a test walks them all.
-            _ => None,
+            (Action::CheckPeer | Action::OpenChannel | Action::Refuse(_) | Action::ForgetChannel, _) => {
+                debug_assert!(false, "{action:?} takes the data of another input than its row is for");
+            }
         }
+        None
     }
 
     pub(super) fn next_output(&mut self) -> Option<ServerOutput> {
@@ -110,12 +109,12 @@ impl Registry {
         &self.name
     }
 
-    fn check_peer(&self, peername: &Peer) -> Event {
+    fn check_peer(&self, peername: &Peer) -> Internal {
         match self.would_refuse(peername) {
-            Some(Refusal::Origin) => Event::OriginForeign,
-            Some(Refusal::Peer) => Event::PeerFull,
-            Some(_) => Event::ServerFull,
-            None => Event::Admitted,
+            Some(Refusal::Origin) => Internal::OriginForeign,
+            Some(Refusal::Peer) => Internal::PeerFull,
+            Some(_) => Internal::ServerFull,
+            None => Internal::Admitted,
         }
     }
 
@@ -137,7 +136,7 @@ impl Registry {
         is_reached(self.config.max_connections_per_peer, open.into())
     }
 
-    fn open_channel(&mut self, peername: &Peer, sockname: &Peer) -> Option<Event> {
+    fn open_channel(&mut self, peername: &Peer, sockname: &Peer) {
         self.stats.opened += 1;
         self.stats.n_channels += 1;
         self.stats.most_channels = self.stats.most_channels.max(self.stats.n_channels);
@@ -150,27 +149,26 @@ impl Registry {
         self.channels.insert(id, host);
         let name = format!("{}.clisrv_{id}", self.name);
         let (peername, sockname) = (peername.clone(), sockname.clone());
-        self.emit(ServerOutput::HttpChannel { id, name, peername, sockname })
+        self.outputs.push_back(ServerOutput::HttpChannel { id, name, peername, sockname });
     }
 
-    fn refuse(&mut self, peername: &Peer, reason: Refusal) -> Option<Event> {
+    fn refuse(&mut self, peername: &Peer, reason: Refusal) {
         *match reason {
             Refusal::Origin => &mut self.stats.refused_origin,
             Refusal::Full => &mut self.stats.refused_full,
             Refusal::Peer => &mut self.stats.refused_peer,
             Refusal::Draining => &mut self.stats.refused_draining,
         } += 1;
-        self.emit(ServerOutput::Refused { peername: peername.clone(), reason })
+        self.outputs.push_back(ServerOutput::Refused { peername: peername.clone(), reason });
     }
 
-    fn forget_channel(&mut self, channel: ChannelId, stats: &ChannelStats) -> Option<Event> {
+    fn forget_channel(&mut self, channel: ChannelId, stats: &ChannelStats) {
         if let Some(host) = self.channels.remove(&channel).flatten() {
             self.leave_host(host);
         }
         self.stats.n_channels -= 1;
         self.stats.closed += 1;
         self.stats.channels.merge(stats);
-        self.last_closed()
     }
 
     fn leave_host(&mut self, host: IpAddr) {
@@ -182,23 +180,18 @@ impl Registry {
         }
     }
 
-    fn begin_drain(&mut self) -> Option<Event> {
+    fn begin_drain(&mut self) {
         let grace = self.config.channel.drain_grace.map_or(0, millis);
         self.drain_deadline = self
             .config
             .drain_deadline
             .filter(|deadline| !deadline.is_zero())
             .map(|time| self.now.saturating_add_millis(millis(time)).saturating_add_millis(grace));
-        self.emit(ServerOutput::GoOut)
+        self.outputs.push_back(ServerOutput::GoOut);
     }
 
-    fn last_closed(&self) -> Option<Event> {
-        self.channels.is_empty().then_some(Event::LastClosed)
-    }
-
-    fn emit(&mut self, output: ServerOutput) -> Option<Event> {
-        self.outputs.push_back(output);
-        None
+    fn last_closed(&self) -> Option<Internal> {
+        self.channels.is_empty().then_some(Internal::LastClosed)
     }
 }
 

@@ -1,8 +1,6 @@
 //! The table of the [`Server`](super::Server).
 
-use crate::fsm::{
-    Machine, Matrix, Refusal, Row, bottom, internal, place, refuse, row, to_bottom, to_top, top,
-};
+use crate::fsm::{Machine, Matrix, Refusal, Row, bottom, place, to_bottom, to_top, top};
 
 crate::labelled! {
     /// Where the server stands.
@@ -31,6 +29,12 @@ crate::labelled! {
         ListenersClosed,
         /// Time has passed.
         Tick,
+    }
+}
+
+crate::labelled! {
+    /// What an action found.
+    pub enum Internal {
         /// The peer may connect, and there is room for its channel.
         Admitted,
         /// `origins` does not name the peer.
@@ -39,10 +43,6 @@ crate::labelled! {
         ServerFull,
         /// The peer has `max_connections_per_peer` channels open.
         PeerFull,
-        /// The closed channel is one of ours.
-        ChannelFound,
-        /// The closed channel is none of ours, or was closed before: the caller's mistake.
-        ChannelUnknown,
         /// No channel is open.
         LastClosed,
         /// Channels are open still, at `drain_deadline`.
@@ -50,25 +50,15 @@ crate::labelled! {
     }
 }
 
-crate::labelled! {
+crate::actions! {
     /// What the server does.
     pub enum Action {
-        /// Nothing.
-        Stay,
         /// Look at `origins` and count: Admitted, OriginForeign, ServerFull or PeerFull.
         CheckPeer,
         /// Number and name a channel, and hand it out.
         OpenChannel,
-        /// Turn the connection away, because of its origin.
-        RefuseOrigin,
-        /// Turn the connection away, because the server is full.
-        RefuseFull,
-        /// Turn the connection away, because its peer has enough.
-        RefusePeer,
-        /// Turn the connection away, because the server goes out.
-        RefuseDraining,
-        /// Look the channel up: ChannelFound or ChannelUnknown.
-        FindChannel,
+        /// Turn the connection away, for this reason.
+        Refuse(Reason),
         /// Forget the channel and add its counts to ours; LastClosed if it was the last.
         ForgetChannel,
         /// Arm `drain_deadline` and tell the channels to go out.
@@ -84,108 +74,67 @@ crate::labelled! {
     }
 }
 
-use Action::*;
-use Event::*;
-use State::*;
+use self::Action::*;
+use super::Refusal as Reason;
 
 /// The transitions.
-#[rustfmt::skip]
-pub const ROWS: &[Row<State, Event, Action>] = &[
-    //  state      event              action          next
-    row(Listening, Connected,         CheckPeer,      Listening),
-    row(Listening, Admitted,          OpenChannel,    Listening),
-    row(Listening, OriginForeign,     RefuseOrigin,   Listening),
-    row(Listening, ServerFull,        RefuseFull,     Listening),
-    row(Listening, PeerFull,          RefusePeer,     Listening),
-    row(Listening, HttpChannelClosed, FindChannel,    Listening),
-    row(Listening, ChannelFound,      ForgetChannel,  Listening),
-    row(Listening, LastClosed,        Stay,           Listening),
-    row(Listening, GoOut,             BeginDrain,     Draining),
-    row(Listening, ListenersClosed,   Stay,           Listening),
-    row(Listening, Tick,              Stay,           Listening),
+pub const ROWS: &[Row<State, Event, Internal, Action>] = crate::rows! {
+    State, Event, Internal;
 
-    row(Draining,  Connected,         CheckPeer,      Draining),
-    row(Draining,  Admitted,          OpenChannel,    Draining),
-    row(Draining,  OriginForeign,     RefuseOrigin,   Draining),
-    row(Draining,  ServerFull,        RefuseFull,     Draining),
-    row(Draining,  PeerFull,          RefusePeer,     Draining),
-    row(Draining,  HttpChannelClosed, FindChannel,    Draining),
-    row(Draining,  ChannelFound,      ForgetChannel,  Draining),
-    row(Draining,  LastClosed,        Stay,           Draining),
-    row(Draining,  GoOut,             Stay,           Draining),
-    row(Draining,  ListenersClosed,   CountChannels,  Leaving),
-    row(Draining,  Tick,              CheckDeadline,  Draining),
-    row(Draining,  DrainOver,         DropChannels,   Draining),
+    // A connection comes.
+    on   Listening | Draining, Connected,       [CheckPeer],                  =;
+    then Listening | Draining, Admitted,        [OpenChannel],                =;
+    then Listening | Draining, OriginForeign,   [Refuse(Reason::Origin)],     =;
+    then Listening | Draining, ServerFull,      [Refuse(Reason::Full)],       =;
+    then Listening | Draining, PeerFull,        [Refuse(Reason::Peer)],       =;
+    on   Leaving | Gone,       Connected,       [Refuse(Reason::Draining)],   =;
 
-    row(Leaving,   Connected,         RefuseDraining, Leaving),
-    row(Leaving,   HttpChannelClosed, FindChannel,    Leaving),
-    row(Leaving,   ChannelFound,      ForgetChannel,  Leaving),
-    row(Leaving,   LastClosed,        ReportGone,     Gone),
-    row(Leaving,   GoOut,             Stay,           Leaving),
-    row(Leaving,   ListenersClosed,   Stay,           Leaving),
-    row(Leaving,   Tick,              CheckDeadline,  Leaving),
-    row(Leaving,   DrainOver,         DropChannels,   Leaving),
+    // A channel closes.
+    on   Listening | Draining | Leaving, HttpChannelClosed, [ForgetChannel], =;
+    then Listening | Draining, LastClosed,      [],                           =;
+    then Leaving,              LastClosed,      [ReportGone],                 Gone;
 
-    row(Gone,      Connected,         RefuseDraining, Gone),
-    row(Gone,      HttpChannelClosed, FindChannel,    Gone),
-    row(Gone,      GoOut,             Stay,           Gone),
-    row(Gone,      ListenersClosed,   Stay,           Gone),
-    row(Gone,      Tick,              Stay,           Gone),
-];
+    // The server goes out.
+    on   Listening,            GoOut,           [BeginDrain],                 Draining;
+    on   Draining,             ListenersClosed, [CountChannels],              Leaving;
+    then Draining | Leaving,   DrainOver,       [DropChannels],               =;
+    on   Draining | Leaving | Gone, GoOut,      [],                           =;
+    on   Listening | Leaving | Gone, ListenersClosed, [],                     =;
 
-/// The pairs that do not fit.
-#[rustfmt::skip]
-pub const REFUSALS: &[Refusal<State, Event>] = &[
-    refuse(Listening, ChannelUnknown),
-    refuse(Listening, DrainOver),
+    // Time.
+    on   Draining | Leaving,   Tick,            [CheckDeadline],              =;
+    on   Listening | Gone,     Tick,            [],                           =;
+};
 
-    refuse(Draining,  ChannelUnknown),
-
-    refuse(Leaving,   Admitted),
-    refuse(Leaving,   OriginForeign),
-    refuse(Leaving,   ServerFull),
-    refuse(Leaving,   PeerFull),
-    refuse(Leaving,   ChannelUnknown),
-
-    refuse(Gone,      Admitted),
-    refuse(Gone,      OriginForeign),
-    refuse(Gone,      ServerFull),
-    refuse(Gone,      PeerFull),
-    refuse(Gone,      ChannelFound),
-    refuse(Gone,      ChannelUnknown),
-    refuse(Gone,      LastClosed),
-    refuse(Gone,      DrainOver),
-];
+/// The inputs that do not fit: when the server is gone, no channel is open that could close. Elsewhere, too, the end of
+/// a channel that is not open is not accepted.
+pub const REFUSALS: &[Refusal<State, Event>] = crate::refusals! {
+    State, Event;
+    Gone: HttpChannelClosed;
+};
 
 /// The table, folded; what the server runs on.
-pub(super) static MATRIX: Matrix<State, Action, 4, 13> = crate::fold!(State, Event, Action, ROWS, REFUSALS);
+pub(super) static MATRIX: Matrix<State, Event, Internal, Action, 4, 5, 6> =
+    crate::fold!(State, Event, Internal, Action, ROWS, REFUSALS);
 
 /// The machine with what its drawings need.
-pub const MACHINE: Machine<State, Event, Action> = Machine {
+pub const MACHINE: Machine<State, Event, Internal, Action> = Machine {
     name: "Server",
-    initial: Listening,
+    initial: State::Listening,
     rows: ROWS,
     refusals: REFUSALS,
     places: &[
-        place(Listening, 0, 0, ""),
-        place(Draining, 1, 0, "drain_deadline"),
-        place(Leaving, 2, 0, "drain_deadline"),
-        place(Gone, 3, 0, ""),
+        place(State::Listening, 0, 0, ""),
+        place(State::Draining, 1, 0, "drain_deadline"),
+        place(State::Leaving, 2, 0, "drain_deadline"),
+        place(State::Gone, 3, 0, ""),
     ],
     inputs: &[
-        bottom(Connected),
-        bottom(HttpChannelClosed),
-        bottom(ListenersClosed),
-        bottom(Tick),
-        top(GoOut),
-        internal(Admitted),
-        internal(OriginForeign),
-        internal(ServerFull),
-        internal(PeerFull),
-        internal(ChannelFound),
-        internal(ChannelUnknown),
-        internal(LastClosed),
-        internal(DrainOver),
+        bottom(Event::Connected),
+        bottom(Event::HttpChannelClosed),
+        bottom(Event::ListenersClosed),
+        bottom(Event::Tick),
+        top(Event::GoOut),
     ],
     outputs: &[
         to_bottom("HttpChannel", "The connection is served by a new channel of this number and name."),

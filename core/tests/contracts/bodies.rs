@@ -225,6 +225,7 @@ proptest! {
         let version = if framing == Framing::UntilClose { "1.0" } else { "1.1" };
         let head = format!("GET / HTTP/{version}\r\nHost: a\r\n\r\n");
         channel.handle(&NOW, Input::RxData(head.as_bytes())).expect("there is room");
+        while channel.next_output().is_some() {}
         let content: Vec<Vec<u8>> =
             pieces.iter().enumerate().map(|(n, &(len, _))| pattern(len, n as u8)).collect();
         let total: usize = content.iter().map(Vec::len).sum();

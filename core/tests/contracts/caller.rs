@@ -261,7 +261,11 @@ impl Caller {
             Call::Evict => self.handle(Input::Evict),
             Call::Judge => self.handle(Input::Judge),
             Call::Tick => self.handle(Input::Tick),
-            Call::GoOut => self.handle(Input::GoOut),
+            Call::GoOut => {
+                // The same whatever the clock says: only the input is to decide.
+                let leave = self.channel.settings().leave(Moment::START);
+                self.handle(Input::GoOut(leave))
+            }
             Call::Answer { status, bytes, by_reference, declared } => {
                 let mut fields = Fields::new();
                 if let Some(declared) = declared {

@@ -148,6 +148,7 @@ fn a_full_output_is_told_to_have_room_again() {
     let fields = Fields::new();
     let mut model = Model::new(&Limits::Tight.config(), &[]);
     model.feed(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    while model.channel.next_output().is_some() {}
     let body = BodyRef::Stream { length: None };
     model
         .handle(Input::HttpResponse(ResponseRef { status: Status::OK, fields: &fields, body }))

@@ -229,7 +229,8 @@ fn the_end_of_input_in_every_state() {
 fn the_response_at_the_drain_deadline_can_leave() {
     let mut model = Model::new(&ChannelConfig::default(), &[]);
     model.feed(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-    model.handle(Input::GoOut).expect("going out is taken");
+    let leave = model.channel.settings().leave(Moment::START);
+    model.handle(Input::GoOut(leave)).expect("going out is taken");
     model.at = 30_000;
     model.handle(Input::Tick).expect("a tick is always taken");
     assert_eq!(model.channel.state(), State::Closing);

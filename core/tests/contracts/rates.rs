@@ -68,12 +68,12 @@ impl Peer {
         };
         let now = Now::new(Moment::START, &Date::EPOCH);
         channel.handle(&now, Input::RxData(head)).expect("there is room");
+        while channel.next_output().is_some() {}
         let fields = Fields::new();
         let content = vec![b'x'; 60_000];
         let answer = ResponseRef { status: Status::OK, fields: &fields, body: BodyRef::Slice(&content) };
         match slow {
             Body | Chunks => {
-                while channel.next_output().is_some() {}
                 channel.handle(&now, Input::BodyDemand(u64::MAX)).expect("the request waits");
             }
             Discard | Read => channel.handle(&now, Input::HttpResponse(answer)).expect("the request waits"),

@@ -132,7 +132,7 @@ proptest! {
                 Step::Hint => Input::Informational(Status::EARLY_HINTS, &fields),
                 Step::Demand => Input::BodyDemand(u64::MAX),
                 Step::Abort => Input::Abort(None),
-                Step::GoOut => Input::GoOut,
+                Step::GoOut => Input::GoOut(channel.settings().leave(at)),
             };
             let sends = match what {
                 Step::ReadsOne => channel.unsent().get(..1).unwrap_or_default(),

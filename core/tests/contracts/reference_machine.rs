@@ -364,6 +364,8 @@ impl Reference {
         (self.demanded, self.body_failed) = (false, false);
         self.state = State::WaitResponse;
         self.counts.requests += 1;
+        // Whoever gets a request behind the end of input hears of that end, too.
+        self.counts.peer_ended += usize::from(self.ended);
     }
 
     /// While the request is with the application, its body is passed on demand; in a discard it is thrown away.

@@ -1,6 +1,8 @@
 //! The deadlines that `GoOut` starts.
 
-use httpfsm::{CloseReason, Input, Rule, State};
+use std::time::Duration;
+
+use httpfsm::{CloseReason, Input, Leave, Moment, Rule, State};
 
 use crate::rig::{GET, Rig, Seen, Setup, post, seconds, statuses};
 use crate::support::{never_passes, pass_at, refused};
@@ -9,14 +11,14 @@ use crate::support::{never_passes, pass_at, refused};
 fn an_idle_connection_has_a_grace_when_the_server_goes_out() {
     let mut rig = Rig::new();
     rig.rx(GET).ok("").send_all();
-    rig.clock(10_000).input(Input::GoOut);
+    rig.clock(10_000).go_out();
     assert_eq!(pass_at(&mut rig, 11_000), [Seen::Drop, Seen::Closed(CloseReason::Drained)]);
 }
 
 #[test]
 fn a_request_within_the_grace_gets_a_response_that_says_close() {
     let mut rig = Rig::new();
-    rig.rx(GET).ok("").send_all().input(Input::GoOut);
+    rig.rx(GET).ok("").send_all().go_out();
     rig.wire();
     rig.clock(999).rx(GET).ok("last");
     let wire = rig.wire();
@@ -25,24 +27,50 @@ fn a_request_within_the_grace_gets_a_response_that_says_close() {
 }
 
 #[test]
-fn going_out_twice_does_not_move_the_deadlines() {
+fn going_out_again_moves_the_deadlines() {
     let mut rig = Rig::new();
-    rig.rx(GET).ok("").send_all().input(Input::GoOut);
-    rig.clock(500).input(Input::GoOut);
-    assert_eq!(rig.deadline(), Some(1_000));
+    rig.rx(GET).ok("").send_all().go_out();
+    rig.clock(500).go_out();
+    assert_eq!(rig.deadline(), Some(1_500));
+    let at = Moment::from_millis(700);
+    rig.input(Input::GoOut(Leave { idle_until: Moment::NEVER, fresh_until: Moment::NEVER, cut_at: at }));
+    assert_eq!(pass_at(&mut rig, 700), [Seen::Drop, Seen::Closed(CloseReason::Drained)]);
+}
+
+/// Like `linger_timeout` and `discard_timeout`, a time of zero is at once; `None` is until the drain deadline.
+#[test]
+fn a_drain_grace_of_zero_closes_an_idle_connection_at_once() {
+    let mut rig = Rig::with(|config| config.drain_grace = Some(Duration::ZERO));
+    rig.rx(GET).ok("").send_all().clock(500).go_out();
+    assert_eq!(rig.close_reason(), CloseReason::Drained);
+}
+
+/// Its first request may be on its way, so it has a second even without a grace; but it does not hold up a drain.
+#[test]
+fn a_fresh_connection_has_the_grace_and_a_second_at_least_for_its_request() {
+    for (grace, until) in [(0, 1_000), (1_000, 1_000), (2_500, 2_500)] {
+        let grace = Some(Duration::from_millis(grace));
+        let mut rig = Rig::with(|config| config.drain_grace = grace);
+        rig.go_out();
+        assert_eq!(pass_at(&mut rig, until), [Seen::Drop, Seen::Closed(CloseReason::Drained)]);
+        let mut rig = Rig::with(|config| config.drain_grace = grace);
+        rig.go_out().clock(until - 1).rx(GET).ok("last");
+        assert!(rig.wire().ends_with("last"), "a request within the time");
+        assert_eq!(rig.close_reason(), CloseReason::Drained);
+    }
 }
 
 #[test]
 fn without_a_drain_grace_an_idle_connection_stays_to_the_drain_deadline() {
     let mut rig = Rig::with(|config| config.drain_grace = None);
-    rig.rx(GET).ok("").send_all().input(Input::GoOut);
+    rig.rx(GET).ok("").send_all().go_out();
     assert_eq!(pass_at(&mut rig, 30_000), [Seen::Drop, Seen::Closed(CloseReason::Drained)]);
 }
 
 #[test]
 fn at_the_drain_deadline_a_request_without_a_response_gets_503() {
     let mut rig = Rig::new();
-    rig.rx(GET).clock(1_000).input(Input::GoOut);
+    rig.rx(GET).clock(1_000).go_out();
     assert_eq!(pass_at(&mut rig, 31_000), [Seen::Refused(Rule::Draining)]);
     assert_eq!(statuses(&rig.wire()), ["503"]);
     assert_eq!(rig.close_reason(), refused(Rule::Draining, 0));
@@ -50,8 +78,7 @@ fn at_the_drain_deadline_a_request_without_a_response_gets_503() {
 
 #[test]
 fn the_drain_deadline_cuts_every_other_state() {
-    let states: [(State, Setup); 5] = [
-        (State::Fresh, |rig| rig),
+    let states: [(State, Setup); 4] = [
         (State::Head, |rig| rig.rx("GET")),
         (State::Responding, |rig| rig.rx(GET).stream(None)),
         (State::Flushing, |rig| rig.rx(GET.repeat(2)).ok(&"x".repeat(1024))),
@@ -60,7 +87,7 @@ fn the_drain_deadline_cuts_every_other_state() {
     for (state, setup) in states {
         let mut rig = only_drain_deadlines();
         setup(&mut rig);
-        rig.input(Input::GoOut);
+        rig.go_out();
         assert_eq!(rig.state(), state);
         let seen = pass_at(&mut rig, 30_000);
         assert_eq!(seen.last(), Some(&Seen::Closed(CloseReason::DrainTimeout)), "in {state:?}");
@@ -85,12 +112,12 @@ fn only_drain_deadlines() -> Rig {
 fn the_drain_deadline_ends_what_closes_already() {
     let last = "GET / HTTP/1.0\r\n\r\n";
     let mut rig = only_drain_deadlines();
-    rig.rx(last).ok("").input(Input::GoOut);
+    rig.rx(last).ok("").go_out();
     assert_eq!(rig.state(), State::Closing);
     assert_eq!(pass_at(&mut rig, 30_000), [Seen::Reset, Seen::Closed(CloseReason::DrainTimeout)]);
 
     let mut rig = only_drain_deadlines();
-    rig.rx(last).ok("").send_all().input(Input::GoOut);
+    rig.rx(last).ok("").send_all().go_out();
     assert_eq!(rig.state(), State::Lingering);
     assert_eq!(pass_at(&mut rig, 30_000), [Seen::Drop, Seen::Closed(CloseReason::RequestedByPeer)]);
 }
@@ -98,13 +125,13 @@ fn the_drain_deadline_ends_what_closes_already() {
 #[test]
 fn the_503_of_the_drain_deadline_has_the_grace_to_leave() {
     let mut rig = only_drain_deadlines();
-    rig.rx(GET).input(Input::GoOut).tick(30_000);
+    rig.rx(GET).go_out().tick(30_000);
     assert_eq!(rig.state(), State::Closing);
     let seen = pass_at(&mut rig, 31_000);
     assert!(seen.contains(&Seen::Reset), "{seen:?}");
 
     let mut rig = only_drain_deadlines();
-    rig.rx(GET).input(Input::GoOut).tick(30_000).clock(30_500);
+    rig.rx(GET).go_out().tick(30_000).clock(30_500);
     assert_eq!(statuses(&rig.wire()), ["503"]);
     assert_eq!(rig.state(), State::Lingering);
     pass_at(&mut rig, 31_500);
@@ -114,7 +141,7 @@ fn the_503_of_the_drain_deadline_has_the_grace_to_leave() {
 #[test]
 fn going_out_ends_a_discard_at_once() {
     let mut rig = only_drain_deadlines();
-    rig.rx(post(9)).ok("").input(Input::GoOut);
+    rig.rx(post(9)).ok("").go_out();
     assert_eq!(rig.state(), State::Closing);
     rig.send_all().input(Input::RxEnd);
     assert_eq!(rig.seen().pop(), Some(Seen::Closed(CloseReason::Drained)));
@@ -124,7 +151,7 @@ fn going_out_ends_a_discard_at_once() {
 fn a_rest_that_is_discarded_does_not_outlive_the_drain_deadline() {
     let mut rig = Rig::with(|config| config.discard_timeout = seconds(1_000));
     rig.rx(post(9)).demand(1).stream(None);
-    rig.input(Input::GoOut).finish().send_all();
+    rig.go_out().finish().send_all();
     assert!(rig.deadline().unwrap() <= 30_000, "{:?} until {:?}", rig.state(), rig.deadline());
     rig.tick(30_000);
     assert_eq!(rig.state(), State::Closed);
@@ -136,7 +163,7 @@ fn without_a_drain_deadline_the_drain_waits() {
         config.drain_deadline = None;
         config.responseless_timeout = None;
     });
-    rig.rx(GET).input(Input::GoOut);
+    rig.rx(GET).go_out();
     never_passes(&mut rig);
     rig.ok("at last");
     assert!(rig.wire().contains("Connection: close"));
@@ -146,6 +173,6 @@ fn without_a_drain_deadline_the_drain_waits() {
 fn an_upgraded_connection_has_no_deadline_of_ours() {
     let mut rig = Rig::new();
     rig.rx("CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n").ok("").send_all();
-    rig.input(Input::GoOut);
+    rig.go_out();
     never_passes(&mut rig);
 }

@@ -99,7 +99,8 @@ impl<'e> Player<'e> {
             Step::ReadsSome(bytes) => self.read(*bytes),
             Step::Answer => self.respond(Status::OK, b"late"),
             Step::GoOut => {
-                self.input(Input::GoOut);
+                let leave = self.channel.settings().leave(Moment::from_millis(self.at));
+                self.input(Input::GoOut(leave));
             }
         }
         self.flow();

@@ -72,7 +72,7 @@ fn each_request_that_a_busy_server_refuses_is_told() {
     for _ in 0..2 {
         rig.channel.handle(&now, Input::Busy).unwrap();
     }
-    rig.ok("x");
+    rig.input(Input::Tick).ok("x");
     let refused = Seen::Refused(Rule::Busy);
     assert_eq!(rig.seen().iter().filter(|&seen| *seen == refused).count(), 2);
     assert_eq!(statuses(&rig.wire()), ["503", "503", "200"]);

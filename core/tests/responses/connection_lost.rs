@@ -1,6 +1,6 @@
 //! The connection is lost: every state ends at once, and nothing follows.
 
-use httpfsm::{BodyError, CloseReason, Input, State};
+use httpfsm::{BodyError, CloseReason, Input, Moment, State};
 
 use crate::rig::{GET, Rig, Seen, Setup, post};
 use crate::support::{CONNECT, GET_CLOSE, refuses};
@@ -67,9 +67,15 @@ fn nothing_follows_the_close() {
     let mut rig = Rig::new();
     rig.rx(GET).input(Input::Disconnected);
     rig.seen();
-    for input in
-        [Input::RxData(b"x"), Input::RxEnd, Input::Sent(1), Input::Disconnected, Input::GoOut, Input::Judge]
-    {
+    let leave = rig.channel.settings().leave(Moment::START);
+    for input in [
+        Input::RxData(b"x"),
+        Input::RxEnd,
+        Input::Sent(1),
+        Input::Disconnected,
+        Input::GoOut(leave),
+        Input::Judge,
+    ] {
         refuses(&mut rig, input);
     }
     rig.tick(1 << 40);

@@ -3,6 +3,7 @@
 
 mod busy_and_evict;
 mod connection_lost;
+mod delivery;
 mod errors;
 mod expect;
 mod flush;

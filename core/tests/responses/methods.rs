@@ -16,6 +16,7 @@ fn the_methods_of_the_specification_are_the_events_by_other_names() {
     let channel = &mut rig.channel;
     let whole = ResponseRef::new(Status::OK, &plain, b"whole");
     channel.finish(&now, Some(whole)).unwrap();
+    while channel.next_output().is_some() {}
     let head = ResponseRef { status: Status::OK, fields: &plain, body: BodyRef::Stream { length: None } };
     channel.handle(&now, Input::HttpResponse(head)).unwrap();
     channel.write(&now, Data::Slice(b"a")).unwrap();

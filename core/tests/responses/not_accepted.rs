@@ -1,5 +1,6 @@
 //! Calls that are not accepted: too late, too early, or of the wrong kind.
 
+use httpfsm::channel::Condition;
 use httpfsm::{
     BodyRef, Data, Date, Event, Fields, Input, Moment, NotAccepted, Now, ResponseRef, State, Status,
 };
@@ -68,7 +69,10 @@ fn a_response_that_does_not_fit_is_refused_and_the_request_still_waits() {
         answer.give(ResponseRef::new(Status::SWITCHING_PROTOCOLS, &plain, b""));
         answer.give(ResponseRef::new(Status::OK, &plain, b"late"));
     });
-    assert_eq!(answered, Err(NotAccepted { state: State::WaitResponse, event: Event::HttpResponse }));
+    assert_eq!(
+        answered,
+        Err(NotAccepted::new(State::WaitResponse, Event::HttpResponse, Some(Condition::MaySwitch)))
+    );
     assert_eq!((rig.state(), rig.channel.unsent_len()), (State::WaitResponse, 0));
     assert_eq!(rig.channel.request().map(|request| request.target()), Some("/echo"));
     rig.ok("x");

@@ -179,3 +179,19 @@ fn input_does_not_end_twice() {
         assert!(rig.channel.spare().is_empty());
     }
 }
+
+/// Whoever waits for the end of the peer's input must not wait for ever, whichever request it has then.
+#[test]
+fn a_pipelined_request_hears_of_an_end_that_came_before_it() {
+    let mut rig = Rig::new();
+    let get = |target| format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n");
+    rig.rx(get("/first") + &get("/second") + &get("/third")).input(Input::RxEnd);
+    assert_eq!(rig.seen(), [Seen::Request("GET /first".into()), Seen::PeerEnded]);
+    for target in ["/second", "/third"] {
+        rig.ok("");
+        assert_eq!(rig.seen(), [Seen::Request(format!("GET {target}")), Seen::PeerEnded]);
+    }
+    rig.ok("");
+    assert_eq!(statuses(&rig.wire()), ["200", "200", "200"]);
+    assert_eq!(rig.close_reason(), CloseReason::PeerEnded);
+}

@@ -1,6 +1,6 @@
 //! 101 and CONNECT: the connection is handed over, or goes on in HTTP if the response refuses.
 
-use httpfsm::{BodyRef, CloseReason, Fields, Input, State, Status};
+use httpfsm::{BodyRef, CloseReason, Fields, Input, ResponseRef, State, Status};
 
 use crate::rig::{GET, Rig, Seen, statuses};
 use crate::support::Content::{Declared, DeclaredStream, Empty, Known, Slice, Unknown};
@@ -142,4 +142,23 @@ fn a_refused_connect_closes_and_what_follows_is_not_parsed() {
     let wire = rig.wire();
     assert!(wire.contains("\r\nConnection: close\r\nContent-Length: 2\r\n\r\nno"), "{wire}");
     assert_eq!(rig.seen()[1..], [Seen::CloseWrite]);
+}
+
+/// A list whose elements are all empty names no protocol (RFC 9110 sections 5.6.1.2 and 7.8), in either direction.
+#[test]
+fn an_upgrade_to_nothing_is_none() {
+    for list in ["", ",", " , ,"] {
+        let mut rig = Rig::new();
+        rig.rx(format!("GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade:{list}\r\n\r\n"));
+        let echo = fields(&[("Upgrade", "echo")]);
+        let body = BodyRef::Empty;
+        let switch = ResponseRef { status: Status::SWITCHING_PROTOCOLS, fields: &echo, body };
+        refuses(&mut rig, Input::HttpResponse(switch));
+
+        let mut rig = Rig::new();
+        rig.rx(UPGRADE);
+        let nothing = fields(&[("Upgrade", list)]);
+        let switch = ResponseRef { status: Status::SWITCHING_PROTOCOLS, fields: &nothing, body };
+        refuses(&mut rig, Input::HttpResponse(switch));
+    }
 }

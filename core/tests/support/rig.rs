@@ -86,6 +86,13 @@ impl Rig {
         self
     }
 
+    /// The server goes out of service now, by the times of the configuration.
+    #[track_caller]
+    pub(crate) fn go_out(&mut self) -> &mut Self {
+        let leave = self.channel.settings().leave(Moment::from_millis(self.at));
+        self.input(Input::GoOut(leave))
+    }
+
     /// The clock shows `millis`, and the channel gets a tick.
     #[track_caller]
     pub(crate) fn tick(&mut self, millis: u64) -> &mut Self {

@@ -5,11 +5,10 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use httpfsm::channel::{Channel, Facts, Settings};
+use httpfsm::channel::{Input, Output};
 use httpfsm::config::{ChannelConfig, ErrorPage, ErrorPages, ServerConfig};
 use httpfsm::fields::Fields;
 use httpfsm::handler::ConnectionInfo;
-use httpfsm::input::Input;
-use httpfsm::output::Output;
 use httpfsm::peer::Peer;
 use httpfsm::response::ResponseRef;
 use httpfsm::status::Status;

@@ -1,21 +1,19 @@
-//! Looking ahead: how many complete requests wait behind the one that the application has.
+//! The pipeline limit: how many complete requests wait behind the one that the application has.
 //!
 //! Only `maximum_simultaneous_requests` needs to know. What was counted stays counted and what was searched is not
 //! searched again, so the cost stays linear. A request with a chunked body ends the look-ahead: its length is known
 //! only by decoding it.
 
-use super::Event;
-use super::context::{Context, Receiving};
 use crate::head::{HeadLimits, HeadScan, Parsed};
 use crate::request::{BodyLength, HeadMeta};
 
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Ahead {
-    /// Octets behind the parse position that belong to complete requests.
-    octets: u32,
+pub(super) struct Pipeline {
+    /// Bytes behind the parse position that belong to complete requests.
+    bytes: u32,
     requests: u32,
     scan: HeadScan,
-    /// Looking again is of no use before so many octets stand behind those.
+    /// Looking again is of no use before so many bytes stand behind those.
     enough: u32,
     /// Some(n): n more requests are served, and the next is refused.
     left: Option<u32>,
@@ -23,13 +21,13 @@ pub(super) struct Ahead {
 
 /// Whether and where the request behind the counted ones ends.
 enum Next {
-    /// After so many octets.
+    /// After so many bytes.
     Ends(u32),
     /// There is nothing to know before there are so many.
     Unknown { enough: u32 },
 }
 
-impl Ahead {
+impl Pipeline {
     /// Whether the request at the parse position is the one too many.
     #[inline]
     pub(super) fn refuses_next(&self) -> bool {
@@ -45,10 +43,40 @@ impl Ahead {
         if self.requests > 0 {
             // It was counted, so its length is known and fits.
             self.requests -= 1;
-            self.octets = self.octets.saturating_sub(length(meta).unwrap_or(0) as u32);
+            self.bytes = self.bytes.saturating_sub(length(meta).unwrap_or(0) as u32);
         } else {
             // Nothing is refused while none is counted.
             *self = Self::default();
+        }
+    }
+
+    /// Counts the complete requests in `bytes`, which stand behind the one that the application has, and marks the first
+    /// one beyond the limit.
+    pub(super) fn check(&mut self, bytes: &[u8], limit: u32, limits: &HeadLimits) {
+        if self.left.is_some() {
+            return;
+        }
+        while let Some(rest) = bytes.get(self.bytes as usize..) {
+            if rest.is_empty() || rest.len() < self.enough as usize {
+                break;
+            }
+            match self.look(rest, limits) {
+                Next::Unknown { enough } => {
+                    self.enough = enough;
+                    break;
+                }
+                Next::Ends(whole) => {
+                    self.bytes += whole;
+                    self.requests += 1;
+                    self.scan = HeadScan::default();
+                    self.enough = 0;
+                }
+            }
+            // One is with the application.
+            if self.requests >= limit {
+                self.left = Some(limit - 1);
+                break;
+            }
         }
     }
 
@@ -67,7 +95,7 @@ impl Ahead {
     }
 }
 
-/// Octets of a request, with its body; `None`: chunks must tell.
+/// Bytes of a request, with its body; `None`: chunks must tell.
 fn length(meta: &HeadMeta) -> Option<u64> {
     let body = match meta.body {
         BodyLength::None => 0,
@@ -75,39 +103,4 @@ fn length(meta: &HeadMeta) -> Option<u64> {
         BodyLength::Chunked => return None,
     };
     Some(u64::from(meta.len).saturating_add(body))
-}
-
-impl Context {
-    /// Counts the complete requests in the buffer, and marks the first one beyond the limit.
-    pub(super) fn judge_excess(&mut self) -> Option<Event> {
-        let limit = self.settings.config.maximum_simultaneous_requests;
-        if limit == 0 || self.ahead.left.is_some() || self.receiving != Receiving::Complete {
-            return None;
-        }
-        let octets = self.inbuf.unparsed();
-        let ahead = &mut self.ahead;
-        while let Some(rest) = octets.get(ahead.octets as usize..) {
-            if rest.is_empty() || rest.len() < ahead.enough as usize {
-                break;
-            }
-            match ahead.look(rest, &self.settings.head) {
-                Next::Unknown { enough } => {
-                    ahead.enough = enough;
-                    break;
-                }
-                Next::Ends(whole) => {
-                    ahead.octets += whole;
-                    ahead.requests += 1;
-                    ahead.scan = HeadScan::default();
-                    ahead.enough = 0;
-                }
-            }
-            // One is with the application.
-            if ahead.requests >= limit {
-                ahead.left = Some(limit - 1);
-                break;
-            }
-        }
-        None
-    }
 }

@@ -4,7 +4,7 @@
 //! head that the application still looks at, decoded body octets that were not taken yet, and a trailer section
 //! likewise. Whatever is before the lowest of them is free.
 //!
-//! The store is lent by the worker for one wake-up ([`adopt`](Inbuf::adopt), [`release`](Inbuf::release)), so that an
+//! The store is lent by the worker for one wake-up ([`adopt`](InputBuffer::adopt), [`release`](InputBuffer::release)), so that an
 //! idle channel holds none. What is left at the end of a wake-up moves to a private store of its size; the next
 //! wake-up reads into the lent one and appends, so each octet is moved at most twice.
 
@@ -22,7 +22,7 @@ const PRIVATE: usize = 16 << 10;
 const NONE: u32 = u32::MAX;
 
 #[derive(Debug, Default)]
-pub(crate) struct Inbuf {
+pub(crate) struct InputBuffer {
     store: Vec<u8>,
     /// The lent store, while what is left from earlier still stands in a private one.
     landing: Vec<u8>,
@@ -34,7 +34,10 @@ pub(crate) struct Inbuf {
     /// How many octets `spare` offered; 0 when the offer is void.
     offered: u32,
     offered_landing: bool,
+    /// `store` is the worker's.
     lent: bool,
+    /// The worker's buffers are lent, of which this channel may have taken none.
+    is_waking: bool,
 }
 
 /// Where the pinned head begins.
@@ -47,7 +50,7 @@ impl Default for Head {
     }
 }
 
-impl Inbuf {
+impl InputBuffer {
     /// Octets that were not parsed yet.
     pub(crate) fn unparsed(&self) -> &[u8] {
         self.store.get(self.start as usize..self.end as usize).unwrap_or_default()
@@ -64,6 +67,11 @@ impl Inbuf {
     /// Octets held, parsed or not.
     pub(crate) fn held(&self) -> usize {
         (self.end - self.low()) as usize
+    }
+
+    /// At least as many bytes as are held, without looking closely.
+    pub(crate) fn reach(&self) -> usize {
+        self.end as usize
     }
 
     fn low(&self) -> u32 {
@@ -107,10 +115,6 @@ impl Inbuf {
 
     pub(crate) fn unpin_head(&mut self) {
         self.head = Head(NONE);
-    }
-
-    pub(crate) fn head_is_pinned(&self) -> bool {
-        self.head.0 != NONE
     }
 
     /// Hands over `range` of the unparsed octets as body, behind what is already there, and consumes `n`.
@@ -285,8 +289,14 @@ impl Inbuf {
         }
     }
 
+    /// Whether the worker's buffers are lent.
+    pub(crate) fn is_lent(&self) -> bool {
+        self.is_waking
+    }
+
     /// Takes the worker's store, if there is one.
     pub(crate) fn adopt(&mut self, store: &mut Vec<u8>) {
+        self.is_waking = true;
         if self.lent || !self.landing.is_empty() {
             return;
         }
@@ -303,6 +313,7 @@ impl Inbuf {
     /// Gives the worker's store back; what is held moves to a private one.
     pub(crate) fn release(&mut self, store: &mut Vec<u8>) {
         self.offered = 0;
+        self.is_waking = false;
         if self.lent {
             self.lent = false;
             if self.held() > 0 {
@@ -358,81 +369,81 @@ mod tests {
     use super::*;
 
     /// Reads `octets` where the buffer says.
-    fn read(inbuf: &mut Inbuf, octets: usize) {
-        let n = inbuf.spare(octets).len();
+    fn read(buffer: &mut InputBuffer, octets: usize) {
+        let n = buffer.spare(octets).len();
         assert_eq!(n, octets);
-        inbuf.accept_read(n);
+        buffer.accept_read(n);
     }
 
     #[test]
     fn a_store_that_is_never_empty_does_not_grow() {
-        let mut inbuf = Inbuf::default();
-        inbuf.append(b"x");
+        let mut buffer = InputBuffer::default();
+        buffer.append(b"x");
         for _ in 0..10_000 {
-            inbuf.append(&[b'x'; 100]);
-            inbuf.consume(100);
+            buffer.append(&[b'x'; 100]);
+            buffer.consume(100);
         }
-        assert_eq!(inbuf.unparsed(), b"x");
-        assert!(inbuf.private() < 1000, "{}", inbuf.private());
+        assert_eq!(buffer.unparsed(), b"x");
+        assert!(buffer.private() < 1000, "{}", buffer.private());
     }
 
     #[test]
     fn what_is_thrown_away_is_not_held() {
-        let mut inbuf = Inbuf::default();
-        inbuf.append(b"bodytrailers");
-        inbuf.body_ready(0..4, 4);
-        inbuf.trailers_ready(8);
-        assert_eq!(inbuf.held(), 12);
-        inbuf.drop_body();
-        assert_eq!((inbuf.held(), inbuf.has_body()), (0, false));
-        assert!(inbuf.take_trailers().is_empty());
+        let mut buffer = InputBuffer::default();
+        buffer.append(b"bodytrailers");
+        buffer.body_ready(0..4, 4);
+        buffer.trailers_ready(8);
+        assert_eq!(buffer.held(), 12);
+        buffer.drop_body();
+        assert_eq!((buffer.held(), buffer.has_body()), (0, false));
+        assert!(buffer.take_trailers().is_empty());
     }
 
     #[test]
     fn a_fair_part_of_the_store_is_offered_even_near_its_end() {
-        let mut inbuf = Inbuf::default();
-        inbuf.adopt(&mut lendable());
-        read(&mut inbuf, READ - 5_000);
-        inbuf.consume(READ - 6_000);
-        assert_eq!(inbuf.spare(READ).len(), READ - 1_000);
-        assert_eq!(inbuf.unparsed_len(), 1_000);
+        let mut buffer = InputBuffer::default();
+        buffer.adopt(&mut lendable());
+        read(&mut buffer, READ - 5_000);
+        buffer.consume(READ - 6_000);
+        assert_eq!(buffer.spare(READ).len(), READ - 1_000);
+        assert_eq!(buffer.unparsed_len(), 1_000);
         // Nor is the store made larger than that part needs.
-        let mut inbuf = Inbuf::default();
-        inbuf.adopt(&mut lendable());
-        read(&mut inbuf, READ - 5_000);
-        assert_eq!(inbuf.spare(READ).len(), READ / 4);
+        let mut buffer = InputBuffer::default();
+        buffer.adopt(&mut lendable());
+        read(&mut buffer, READ - 5_000);
+        assert_eq!(buffer.spare(READ).len(), READ / 4);
     }
 
     #[test]
     fn a_second_loan_stays_with_its_worker() {
-        let mut inbuf = Inbuf::default();
-        inbuf.append(b"x");
+        let mut buffer = InputBuffer::default();
+        buffer.append(b"x");
         for held in [1, 0] {
-            inbuf.consume(1 - held);
+            buffer.consume(1 - held);
             let (mut first, mut second) = (lendable(), lendable());
-            inbuf.adopt(&mut first);
-            inbuf.adopt(&mut second);
+            buffer.adopt(&mut first);
+            buffer.adopt(&mut second);
             assert_eq!((first.len(), second.len()), (0, READ), "{held} held");
-            inbuf.release(&mut first);
+            buffer.release(&mut first);
             assert_eq!(first.len(), READ, "{held} held");
         }
     }
 
     #[test]
     fn what_was_left_from_earlier_is_let_go_when_it_is_used_up() {
-        let mut inbuf = Inbuf::default();
-        inbuf.append(b"left");
+        let mut buffer = InputBuffer::default();
+        buffer.append(b"left");
         let mut store = lendable();
-        inbuf.adopt(&mut store);
-        inbuf.consume(4);
-        inbuf.release(&mut store);
-        assert_eq!((inbuf.private(), store.len()), (0, READ));
+        buffer.adopt(&mut store);
+        buffer.consume(4);
+        buffer.release(&mut store);
+        assert_eq!((buffer.private(), store.len()), (0, READ));
         // And the next octets are read into the lent store.
-        inbuf.append(b"left");
-        inbuf.adopt(&mut store);
-        inbuf.consume(4);
-        read(&mut inbuf, 10);
-        assert_eq!(inbuf.private(), 0);
+        buffer.append(b"left");
+        buffer.adopt(&mut store);
+        buffer.consume(4);
+        read(&mut buffer, 10);
+        assert_eq!(buffer.private(), 0);
     }
 
     #[test]

@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 
-use crate::channel::Event;
+use super::Event;
+use super::settings::Leave;
 use crate::fields::Fields;
 use crate::response::ResponseRef;
 use crate::status::Status;
@@ -30,13 +31,19 @@ impl Data<'_> {
 
 /// One event into a channel. The first part comes from below (the transport), the second from above (the
 /// application); the specification's names are in the aliases.
+///
+/// Nothing of the application reaches a request that it does not know yet: until
+/// [`Output::HttpRequest`](crate::Output::HttpRequest) was taken, what it sends belongs to the request before, whose
+/// response is complete already, and is not accepted.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Input<'a> {
     /// Octets arrived: at most [`input_room`](crate::Channel::input_room) of them. They are copied.
     #[doc(alias = "EV_RX_DATA")]
     RxData(&'a [u8]),
-    /// This many octets were read into [`spare`](crate::Channel::spare), just before.
+    /// This many octets were read into [`spare`](crate::Channel::spare), just before. The transport vouches for it: the
+    /// memory that `spare` lends is not cleared between connections, so a transport that reports more than it has read
+    /// hands over what another connection left there.
     #[doc(alias = "EV_RX_DATA")]
     RxRead(usize),
     /// The peer ended its input (FIN). An input like any other: what is buffered comes first.
@@ -76,9 +83,7 @@ pub enum Input<'a> {
     #[doc(alias = "finish")]
     Finish(Option<&'a Fields>),
     /// The application wants the body of a request that expects 100-continue, before it reads it. Without effect
-    /// when the 100 is not expected or was sent, and for HTTP/1.0. Like [`Informational`](Self::Informational) and
-    /// [`BodyDemand`](Self::BodyDemand) not accepted before [`Output::HttpRequest`](crate::Output::HttpRequest) was
-    /// taken: it was meant for the request before.
+    /// when the 100 is not expected or was sent, and for HTTP/1.0.
     Continue,
     /// An interim head, 102 to 199 (103 Early Hints, say), while there is [`room`](crate::Channel::room). Without
     /// effect for HTTP/1.0 (RFC 9110 section 15.2). Not accepted above the high-water mark ([`room`](crate::Channel::room) is 0).
@@ -90,9 +95,9 @@ pub enum Input<'a> {
     /// The application failed. Before the final head the request is answered 500 (with this text if
     /// `expose_tracebacks` is set); after it the answer is cut without its end.
     Abort(Option<&'a str>),
-    /// The server goes out of service: finish, and close.
+    /// The server goes out of service: finish and close, by these times. It may come again, with other times.
     #[doc(alias = "go_out")]
-    GoOut,
+    GoOut(Leave),
 }
 
 impl Input<'_> {
@@ -117,7 +122,7 @@ impl Input<'_> {
             Self::Informational(..) => Event::Informational,
             Self::BodyDemand(_) => Event::BodyDemand,
             Self::Abort(_) => Event::Abort,
-            Self::GoOut => Event::GoOut,
+            Self::GoOut(_) => Event::GoOut,
         }
     }
 }

@@ -18,7 +18,7 @@ const SMALL: usize = 2 << 10;
 const LENT: usize = 16 << 10;
 
 #[derive(Debug, Default)]
-pub(crate) struct Outbuf {
+pub(crate) struct OutputBuffer {
     staged: Vec<u8>,
     /// Octets of `staged` that have left.
     gone: usize,
@@ -29,7 +29,30 @@ pub(crate) struct Outbuf {
     sent: u64,
 }
 
-impl Outbuf {
+/// A place in the output to which what was staged can be taken back, while nothing has been sent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Mark {
+    /// Staged bytes that have not left.
+    pending: usize,
+    has_large: bool,
+}
+
+impl OutputBuffer {
+    /// The end of what is staged.
+    #[inline]
+    pub(crate) fn mark(&self) -> Mark {
+        Mark { pending: self.staged.len() - self.gone, has_large: !self.large.is_empty() }
+    }
+
+    /// Takes back what was staged behind the mark.
+    #[cold]
+    pub(crate) fn take_back(&mut self, mark: Mark) {
+        self.staged.truncate(self.gone + mark.pending);
+        if !mark.has_large {
+            self.large = Bytes::new();
+        }
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.staged.len() - self.gone + self.large.len()
     }
@@ -57,7 +80,8 @@ impl Outbuf {
         self.staged.capacity()
     }
 
-    /// Where the next octets go.
+    /// Where the next bytes go.
+    #[inline]
     pub(crate) fn stage(&mut self) -> &mut Vec<u8> {
         if self.gone > 4096 && self.gone >= self.staged.len() / 2 {
             #[cfg(test)]
@@ -184,12 +208,12 @@ mod tests {
     use super::*;
 
     /// Output of which `gone` octets have left and `pending` have not, in a store of `capacity`.
-    fn outbuf(gone: usize, pending: usize, capacity: usize) -> Outbuf {
+    fn buffer(gone: usize, pending: usize, capacity: usize) -> OutputBuffer {
         let mut staged = Vec::with_capacity(capacity);
         staged.resize(gone + pending, b'x');
-        let mut outbuf = Outbuf { staged, ..Outbuf::default() };
-        outbuf.advance(gone);
-        outbuf
+        let mut buffer = OutputBuffer { staged, ..OutputBuffer::default() };
+        buffer.advance(gone);
+        buffer
     }
 
     #[test]
@@ -203,12 +227,12 @@ mod tests {
             (0, 10, 2 * SMALL, 2 * SMALL, 0),
             (0, 10, 2 * SMALL + 1, 10, 0),
         ] {
-            let mut outbuf = outbuf(gone, pending, capacity);
+            let mut buffer = buffer(gone, pending, capacity);
             let mut store = Vec::new();
-            outbuf.release(&mut store);
+            buffer.release(&mut store);
             let shown = (gone, pending, capacity);
-            assert_eq!((outbuf.private(), store.capacity()), (private, lent), "{shown:?}");
-            assert_eq!((outbuf.len(), store.len()), (pending, 0), "{shown:?}");
+            assert_eq!((buffer.private(), store.capacity()), (private, lent), "{shown:?}");
+            assert_eq!((buffer.len(), store.len()), (pending, 0), "{shown:?}");
         }
     }
 
@@ -218,11 +242,11 @@ mod tests {
             [(LENT / 2 - 1, false), (LENT / 2, true), (16 * LENT, true), (16 * LENT + 1, false)]
         {
             let mut store = Vec::new();
-            outbuf(0, 0, capacity).release(&mut store);
+            buffer(0, 0, capacity).release(&mut store);
             assert_eq!(store.capacity() > 0, lent, "{capacity}");
         }
         let mut store = vec![0; 1];
-        outbuf(0, 0, LENT).release(&mut store);
+        buffer(0, 0, LENT).release(&mut store);
         assert_eq!(store.capacity(), 1);
     }
 }

@@ -1,0 +1,92 @@
+//! A response that borrows from its request.
+
+use super::Condition;
+use super::actions::{Parts, exchange};
+use super::output_buffer::Mark;
+use super::plan::{self, BodyLeft, Exchange, Plan};
+use super::sender::Sender;
+use super::settings::Settings;
+use crate::request::RequestRef;
+use crate::response::ResponseRef;
+use crate::time::Now;
+
+/// Where [`Channel::answer`](super::Channel::answer) takes the response.
+pub struct Answer<'a> {
+    sender: &'a mut Sender,
+    settings: &'a Settings,
+    now: Now<'a>,
+    exchange: Exchange<'a>,
+    plan: &'a mut Option<Plan>,
+    given: Given,
+}
+
+enum Given {
+    Nothing,
+    Unmet(Condition),
+    /// Staged behind the mark.
+    Staged(Mark),
+    /// Taken by the channel.
+    Taken,
+}
+
+impl Answer<'_> {
+    /// Gives the response. The first one counts.
+    #[inline]
+    pub fn give(&mut self, response: ResponseRef<'_>) {
+        if !matches!(self.given, Given::Nothing) {
+            return;
+        }
+        let is_complete = self.exchange.body_left == BodyLeft::None;
+        let unmet = plan::unmet(self.exchange.request, is_complete, &response, self.settings.high_water);
+        if let Some(condition) = unmet {
+            self.given = Given::Unmet(condition);
+            return;
+        }
+        let plan = self.plan.insert(self.exchange.plan(&response));
+        self.given = Given::Staged(self.sender.buffer().mark());
+        self.sender.stage_response(plan, &response, self.now.date, &self.settings.identity);
+    }
+}
+
+/// What was staged and not taken, since the application panicked, leaves the output as it was.
+impl Drop for Answer<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Given::Staged(mark) = self.given {
+            self.sender.take_back(mark);
+        }
+    }
+}
+
+impl Parts {
+    /// Shows the request to `f`, and stages the response that it gives; its plan goes to `plan`. Whether a response was
+    /// staged: not if no request can be shown, or `f` gave none.
+    ///
+    /// # Errors
+    ///
+    /// The condition that the response does not meet.
+    #[inline]
+    pub(super) fn answer(
+        &mut self,
+        now: &Now<'_>,
+        plan: &mut Option<Plan>,
+        f: impl FnOnce(RequestRef<'_>, &mut Answer<'_>),
+    ) -> Result<bool, Condition> {
+        if !self.is_delivered() {
+            return Err(Condition::IsDelivered);
+        }
+        let Some(request) = self.receiver.head() else { return Ok(false) };
+        let exchange = exchange(&self.receiver, &self.persistence, &self.timers, &self.settings);
+        let (sender, settings) = (&mut self.sender, &*self.settings);
+        let mut answer = Answer { sender, settings, now: *now, exchange, plan, given: Given::Nothing };
+        f(request, &mut answer);
+        match answer.given {
+            Given::Nothing | Given::Taken => Ok(false),
+            Given::Unmet(condition) => Err(condition),
+            Given::Staged(_) => {
+                answer.given = Given::Taken;
+                Ok(true)
+            }
+        }
+    }
+}

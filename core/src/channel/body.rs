@@ -1,0 +1,270 @@
+//! The body of a request: how much of it has come, and what of it the application asked for.
+
+use alloc::boxed::Box;
+
+use super::input_buffer::InputBuffer;
+use super::settings::Settings;
+use crate::chunked::{ChunkDecoder, ChunkStatus};
+use crate::error::BodyError;
+use crate::request::BodyLength;
+use crate::trailers::{TrailerScan, TrailerStatus};
+
+/// Where the body stands: a grammar of bytes of its own, beside the state.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum BodyState {
+    /// Nothing is to come.
+    Complete,
+    /// This many bytes are to come.
+    Known(u64),
+    /// Chunks are to come.
+    Chunks,
+    /// The trailer section is to come.
+    TrailerSection,
+    /// This many bytes are to come, and the application has responded without them.
+    Unwanted(u64),
+    /// It broke off.
+    Failed,
+}
+
+/// What decoding came to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Decoded {
+    /// More is to come, or was not asked for.
+    Partial,
+    /// The body is whole.
+    Complete,
+    /// The body broke off, and why.
+    Broken(Broken),
+}
+
+/// How a body broke off.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Broken {
+    pub(super) error: BodyError,
+    /// Bytes of the body that had arrived, as they were sent.
+    pub(super) arrived: u64,
+}
+
+/// Where a body in chunks is read.
+#[derive(Debug)]
+struct Chunked {
+    decoder: ChunkDecoder,
+    trailers: TrailerScan,
+}
+
+impl Chunked {
+    fn new() -> Self {
+        Self { decoder: ChunkDecoder::new(), trailers: TrailerScan::default() }
+    }
+}
+
+/// The body of the request that is with the application.
+#[derive(Debug)]
+pub(super) struct RequestBody {
+    state: BodyState,
+    /// Bytes that the application has asked for and not been given.
+    credit: u64,
+    /// The application has asked for the body.
+    demanded: bool,
+    /// The peer waits for a 100.
+    expects: bool,
+    /// Kept from the first body in chunks on, and not before: most connections never see one.
+    chunked: Option<Box<Chunked>>,
+}
+
+impl Default for RequestBody {
+    fn default() -> Self {
+        Self { state: BodyState::Complete, credit: 0, demanded: false, expects: false, chunked: None }
+    }
+}
+
+impl RequestBody {
+    /// A request of this body was delivered.
+    #[inline]
+    pub(super) fn begin(&mut self, length: BodyLength, expects: bool) {
+        self.state = match length {
+            BodyLength::None | BodyLength::Known(0) => BodyState::Complete,
+            BodyLength::Known(length) => BodyState::Known(length),
+            BodyLength::Chunked => {
+                self.begin_chunks();
+                BodyState::Chunks
+            }
+        };
+        self.credit = 0;
+        self.demanded = false;
+        self.expects = expects;
+    }
+
+    fn begin_chunks(&mut self) {
+        match &mut self.chunked {
+            Some(chunked) => **chunked = Chunked::new(),
+            none => *none = Some(Box::new(Chunked::new())),
+        }
+    }
+
+    #[inline]
+    pub(super) fn state(&self) -> BodyState {
+        self.state
+    }
+
+    #[inline]
+    pub(super) fn is_complete(&self) -> bool {
+        self.state == BodyState::Complete
+    }
+
+    /// Whether the application still waits for a part of the body.
+    #[inline]
+    pub(super) fn is_wanted(&self) -> bool {
+        matches!(self.state, BodyState::Known(_) | BodyState::Chunks | BodyState::TrailerSection)
+    }
+
+    /// Whether bytes were asked for that are still to come.
+    #[inline]
+    pub(super) fn is_awaited(&self) -> bool {
+        self.credit > 0 && self.is_wanted()
+    }
+
+    pub(super) fn is_demanded(&self) -> bool {
+        self.demanded
+    }
+
+    #[inline]
+    pub(super) fn expects(&self) -> bool {
+        self.expects
+    }
+
+    /// The peer waits for no 100 any more: it was sent, or bytes of the body came.
+    pub(super) fn end_expectation(&mut self) {
+        self.expects = false;
+    }
+
+    /// Adds credit; whether it is the first for this body.
+    pub(super) fn demand(&mut self, bytes: u64) -> bool {
+        self.credit = self.credit.saturating_add(bytes);
+        !core::mem::replace(&mut self.demanded, true)
+    }
+
+    /// Decodes as much of the body as there is credit for. `ended`: no more input comes.
+    #[inline]
+    pub(super) fn decode(
+        &mut self,
+        input: &mut InputBuffer,
+        length: BodyLength,
+        ended: bool,
+        settings: &Settings,
+    ) -> Decoded {
+        loop {
+            match self.state {
+                BodyState::Complete | BodyState::Unwanted(_) | BodyState::Failed => return Decoded::Partial,
+                BodyState::Known(rest) => {
+                    let n = (input.unparsed_len() as u64).min(rest).min(self.credit);
+                    input.body_ready(0..n as usize, n as usize);
+                    self.credit -= n;
+                    if n == rest {
+                        self.state = BodyState::Complete;
+                        return Decoded::Complete;
+                    }
+                    self.state = BodyState::Known(rest - n);
+                    return self.pause(input, length, ended);
+                }
+                BodyState::Chunks => {
+                    let Some(chunked) = self.chunked.as_deref_mut() else { return Decoded::Partial };
+                    let decoded = chunked.decoder.decode(input.unparsed_mut(), self.credit, &settings.chunks);
+                    self.credit -= decoded.data.len() as u64;
+                    input.body_ready(decoded.data, decoded.consumed);
+                    match decoded.status {
+                        ChunkStatus::More | ChunkStatus::Credit => return self.pause(input, length, ended),
+                        ChunkStatus::Last => self.state = BodyState::TrailerSection,
+                        ChunkStatus::Failed(error) => {
+                            return Decoded::Broken(self.break_off(
+                                BodyError::Malformed(error),
+                                input,
+                                length,
+                            ));
+                        }
+                    }
+                }
+                BodyState::TrailerSection => {
+                    let Some(chunked) = self.chunked.as_deref_mut() else { return Decoded::Partial };
+                    let status = chunked.trailers.advance(
+                        input.unparsed(),
+                        settings.trailer_size,
+                        settings.trailer_fields,
+                        chunked.decoder.offset(),
+                    );
+                    match status {
+                        TrailerStatus::Partial => return self.pause(input, length, ended),
+                        TrailerStatus::Complete { len } => {
+                            input.trailers_ready(len);
+                            self.state = BodyState::Complete;
+                            return Decoded::Complete;
+                        }
+                        TrailerStatus::Refused(error) => {
+                            return Decoded::Broken(self.break_off(
+                                BodyError::Malformed(error),
+                                input,
+                                length,
+                            ));
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// More is to come; if nothing can come any more, the body is truncated.
+    fn pause(&mut self, input: &InputBuffer, length: BodyLength, ended: bool) -> Decoded {
+        if ended && self.credit > 0 {
+            return Decoded::Broken(self.break_off(BodyError::Truncated, input, length));
+        }
+        Decoded::Partial
+    }
+
+    /// The body ends here, and is not whole.
+    #[cold]
+    pub(super) fn break_off(&mut self, error: BodyError, input: &InputBuffer, length: BodyLength) -> Broken {
+        let buffered = input.unparsed_len() as u64;
+        let arrived = match (self.state, length, &self.chunked) {
+            (BodyState::Known(rest), BodyLength::Known(length), _) => length - rest + buffered.min(rest),
+            (BodyState::Chunks | BodyState::TrailerSection, _, Some(chunked)) => {
+                chunked.decoder.offset() + buffered
+            }
+            _ => 0,
+        };
+        self.state = BodyState::Failed;
+        Broken { error, arrived }
+    }
+
+    /// What is still to come will not come; whether there was anything.
+    pub(super) fn fail(&mut self) -> bool {
+        let wanted = self.is_wanted();
+        if wanted {
+            self.state = BodyState::Failed;
+        }
+        wanted
+    }
+
+    /// The response is complete: the application hears no more of the body.
+    #[inline]
+    pub(super) fn end_exchange(&mut self) {
+        self.credit = 0;
+        self.expects &= !self.is_complete();
+    }
+
+    /// The application has responded without the rest of the body.
+    pub(super) fn forgo(&mut self) {
+        self.state = match self.state {
+            BodyState::Known(rest) => BodyState::Unwanted(rest),
+            _ => BodyState::Failed,
+        };
+    }
+
+    /// Throws away what has come of the rest; whether nothing more is to come of it.
+    pub(super) fn discard(&mut self, input: &mut InputBuffer) -> bool {
+        let BodyState::Unwanted(rest) = self.state else { return true };
+        let n = (input.unparsed_len() as u64).min(rest);
+        input.consume(n as usize);
+        self.state = if n < rest { BodyState::Unwanted(rest - n) } else { BodyState::Complete };
+        n == rest
+    }
+}

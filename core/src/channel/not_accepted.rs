@@ -1,0 +1,38 @@
+//! The caller's mistake.
+
+use core::fmt;
+
+use super::{Condition, Event, State};
+use crate::fsm::Label;
+
+/// An input that is not accepted: the caller's mistake. Nothing has changed beyond the passing of time.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub struct NotAccepted {
+    /// Where the channel stands.
+    pub state: State,
+    /// What it does not accept.
+    pub event: Event,
+    /// The condition that the input does not meet; `None`: the state does not accept the event, whatever it carries.
+    pub unmet: Option<Condition>,
+}
+
+impl NotAccepted {
+    /// An input that a state does not accept, because of this condition or (`None`) whatever it carries.
+    #[must_use]
+    pub const fn new(state: State, event: Event, unmet: Option<Condition>) -> Self {
+        Self { state, event, unmet }
+    }
+}
+
+impl fmt::Display for NotAccepted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is not accepted in {}", self.event.label(), self.state.label())?;
+        match self.unmet {
+            None => f.write_str("."),
+            Some(condition) => write!(f, ", as this is not so: {}", condition.meaning()),
+        }
+    }
+}
+
+impl core::error::Error for NotAccepted {}

@@ -1,0 +1,129 @@
+//! Whether the connection goes on after a response, and why it ends.
+
+use super::settings::Leave;
+use crate::error::CloseReason;
+use crate::time::Moment;
+
+/// Keep or close, and why.
+#[derive(Debug)]
+pub(super) struct Persistence {
+    /// Nothing is served after this response; `reason` says why.
+    must_close: bool,
+    reason: Option<CloseReason>,
+    /// The server goes out, by the times of `leave`.
+    draining: bool,
+    leave: Leave,
+    evicted: bool,
+    /// Requests delivered to the application.
+    requests: u64,
+    /// Requests that the machine responded to by itself; saturates.
+    refused: u32,
+}
+
+impl Default for Persistence {
+    fn default() -> Self {
+        let never = Leave { idle_until: Moment::NEVER, fresh_until: Moment::NEVER, cut_at: Moment::NEVER };
+        Self {
+            must_close: false,
+            reason: None,
+            draining: false,
+            leave: never,
+            evicted: false,
+            requests: 0,
+            refused: 0,
+        }
+    }
+}
+
+impl Persistence {
+    /// The connection ends with the response that runs.
+    pub(super) fn end_with_response(&mut self, reason: CloseReason) {
+        self.must_close = true;
+        self.set_reason(reason);
+    }
+
+    /// The first reason counts, but a failure comes before a close that was planned: that the peer asked for it
+    /// does not tell why its response was cut.
+    pub(super) fn set_reason(&mut self, reason: CloseReason) {
+        if self.reason.is_none_or(|known| known.is_planned() && !reason.is_planned()) {
+            self.reason = Some(reason);
+        }
+    }
+
+    /// The response that runs is cut. Whatever was to follow it does not count: it has not ended.
+    pub(super) fn cut(&mut self, reason: CloseReason) {
+        self.reason = Some(reason);
+    }
+
+    pub(super) fn reason(&self) -> CloseReason {
+        self.reason.unwrap_or(CloseReason::Disconnected)
+    }
+
+    #[inline]
+    pub(super) fn must_close(&self) -> bool {
+        self.must_close
+    }
+
+    pub(super) fn evict(&mut self) {
+        self.evicted = true;
+    }
+
+    /// The server goes out; the times of the latest call count.
+    pub(super) fn go_out(&mut self, leave: Leave) {
+        self.draining = true;
+        self.leave = leave;
+    }
+
+    #[inline]
+    pub(super) fn is_draining(&self) -> bool {
+        self.draining
+    }
+
+    /// The times by which the server goes out; `None`: it does not.
+    #[inline]
+    pub(super) fn leave(&self) -> Option<&Leave> {
+        self.draining.then_some(&self.leave)
+    }
+
+    #[inline]
+    pub(super) fn count_request(&mut self) {
+        self.requests += 1;
+    }
+
+    pub(super) fn count_refusal(&mut self) {
+        self.refused = self.refused.saturating_add(1);
+    }
+
+    pub(super) fn requests(&self) -> u64 {
+        self.requests
+    }
+
+    pub(super) fn refused(&self) -> u64 {
+        self.refused.into()
+    }
+
+    /// Why the server ends the connection when it is idle; `None`: it does not.
+    #[inline]
+    pub(super) fn unwanted(&self) -> Option<CloseReason> {
+        if self.draining {
+            Some(CloseReason::Drained)
+        } else if self.evicted {
+            Some(CloseReason::Evicted)
+        } else {
+            None
+        }
+    }
+
+    /// Why the server ends the connection with the response to this request; `None`: it does not. At most `limit`
+    /// requests are served (0: any number); `is_old`: the connection has reached its age.
+    #[inline]
+    pub(super) fn close(&self, limit: u64, is_old: bool) -> Option<CloseReason> {
+        if limit != 0 && self.requests >= limit {
+            self.unwanted().or(Some(CloseReason::RequestsServed))
+        } else if is_old {
+            self.unwanted().or(Some(CloseReason::AgeReached))
+        } else {
+            self.unwanted()
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! The input side: bytes that arrived, the head that is looked for in them, and the body that follows it.
+
+use super::State;
+use super::body::{BodyState, Broken, Decoded, RequestBody};
+use super::input::Input;
+use super::input_buffer::{InputBuffer, READ};
+use super::pipeline::Pipeline;
+use super::plan::BodyLeft;
+use super::settings::Settings;
+use super::timers::Timeout;
+use crate::error::{BodyError, RequestError, Rule};
+use crate::head::{HeadScan, Parsed};
+use crate::request::{HeadMeta, RequestRef, Version};
+
+/// What looking for a head came to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum HeadFound {
+    /// It is not complete.
+    Partial,
+    /// It is complete, and its request is the one that [`Receiver::deliver`] delivers.
+    Complete,
+    /// It broke a rule, or may not be served.
+    Refused(RequestError),
+    /// The input has ended, and there is none.
+    Nothing,
+}
+
+/// The input, and the request that is read from it.
+#[derive(Debug, Default)]
+pub(super) struct Receiver {
+    buffer: InputBuffer,
+    scan: HeadScan,
+    /// The request: the one that the application has, or the one that was refused.
+    request: HeadMeta,
+    body: RequestBody,
+    pipeline: Pipeline,
+    /// Bytes received, in all.
+    received: u64,
+    /// Bytes that are still thrown away while lingering.
+    linger_left: u64,
+    /// The peer has ended its input.
+    ended: bool,
+    /// The input bound was reached; reading goes on when half of it is free.
+    paused: bool,
+}
+
+impl Receiver {
+    #[inline]
+    pub(super) fn buffer(&self) -> &InputBuffer {
+        &self.buffer
+    }
+
+    #[inline]
+    pub(super) fn buffer_mut(&mut self) -> &mut InputBuffer {
+        &mut self.buffer
+    }
+
+    #[inline]
+    pub(super) fn body(&self) -> &RequestBody {
+        &self.body
+    }
+
+    #[inline]
+    pub(super) fn body_mut(&mut self) -> &mut RequestBody {
+        &mut self.body
+    }
+
+    #[inline]
+    pub(super) fn request(&self) -> &HeadMeta {
+        &self.request
+    }
+
+    /// The head that the application looks at, while it may.
+    #[inline]
+    pub(super) fn head(&self) -> Option<RequestRef<'_>> {
+        self.buffer.head().map(|bytes| RequestRef::new(bytes, self.request))
+    }
+
+    pub(super) fn received(&self) -> u64 {
+        self.received
+    }
+
+    #[inline]
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    pub(super) fn end(&mut self) {
+        self.ended = true;
+    }
+
+    /// Bytes that may be handed over in `state`.
+    #[inline]
+    pub(super) fn room(&self, state: State, bound: usize) -> usize {
+        if self.ended {
+            return 0;
+        }
+        match state {
+            State::Fresh | State::Head | State::Idle | State::Discard | State::Lingering => READ,
+            // A trailer section is judged as a whole and may grow to its own limit, as a head may.
+            State::WaitResponse | State::Responding
+                if self.body.state() == BodyState::TrailerSection && !self.buffer.has_body() =>
+            {
+                READ
+            }
+            State::WaitResponse | State::Responding | State::Flushing | State::Handover => {
+                let held = self.buffer.held();
+                // What is held shrinks when body bytes are taken, too, and no event tells of that.
+                if self.paused && held > bound / 2 { 0 } else { bound.saturating_sub(held).min(READ) }
+            }
+            State::Closing | State::Upgraded | State::Closed => 0,
+        }
+    }
+
+    /// Stops reading at the input bound, and goes on when half of it is free.
+    #[inline]
+    pub(super) fn pace(&mut self, bound: usize) {
+        if !self.paused && self.buffer.reach() < bound {
+            return;
+        }
+        let held = self.buffer.held();
+        if held >= bound {
+            self.paused = true;
+        } else if held <= bound / 2 {
+            self.paused = false;
+        }
+    }
+
+    /// Takes the bytes of an input in; how many there are.
+    #[inline]
+    pub(super) fn receive(&mut self, input: &Input<'_>) -> usize {
+        let n = match *input {
+            Input::RxRead(n) => {
+                self.buffer.accept_read(n);
+                n
+            }
+            Input::RxData(bytes) => {
+                self.buffer.append(bytes);
+                bytes.len()
+            }
+            _ => 0,
+        };
+        self.received += n as u64;
+        n
+    }
+
+    /// Looks for a complete head.
+    #[inline]
+    pub(super) fn parse_head(&mut self, settings: &Settings) -> HeadFound {
+        if self.scan.at_once(self.buffer.unparsed(), &settings.head, &mut self.request) {
+            return self.head_complete();
+        }
+        match self.scan.go_on(self.buffer.unparsed(), &settings.head) {
+            // The input ended while another request was responded to: this head will never be whole.
+            Parsed::Partial if self.ended => self.end_head(settings),
+            Parsed::Partial => HeadFound::Partial,
+            Parsed::Complete(request) => {
+                self.request = request;
+                self.head_complete()
+            }
+            Parsed::Refused(error) => self.refuse_head(error, settings),
+        }
+    }
+
+    #[inline]
+    fn head_complete(&self) -> HeadFound {
+        if self.pipeline.refuses_next() {
+            return HeadFound::Refused(RequestError::new(Rule::SimultaneousRequests, 0));
+        }
+        HeadFound::Complete
+    }
+
+    /// RFC 9112 section 8: a head that the end of input cuts is no request. Empty lines alone are nothing to respond to.
+    pub(super) fn end_head(&mut self, settings: &Settings) -> HeadFound {
+        if self.buffer.unparsed().iter().all(|byte| matches!(byte, b'\r' | b'\n')) {
+            return HeadFound::Nothing;
+        }
+        let error = RequestError::new(Rule::HeadTruncated, self.buffer.unparsed_len() as u64);
+        self.refuse_head(error, settings)
+    }
+
+    /// Refuses a head that was not complete or broke a rule.
+    pub(super) fn refuse_head(&mut self, error: RequestError, settings: &Settings) -> HeadFound {
+        self.request = self.guess(&error, settings);
+        HeadFound::Refused(error)
+    }
+
+    /// What can be said of a head that was refused, for the response: its version, and whether it is a HEAD. Only a
+    /// request line that ends before the fault tells: whether more has come depends on how the input was cut.
+    #[cold]
+    fn guess(&self, error: &RequestError, settings: &Settings) -> HeadMeta {
+        let bytes = self.buffer.unparsed();
+        // What else has come by chance must not show: only the bytes count that the verdict came from.
+        let decisive = match error.rule {
+            Rule::Nul | Rule::BareCr | Rule::BareLf | Rule::FirstOctet | Rule::EmptyLines => {
+                usize::try_from(error.offset).unwrap_or(usize::MAX)
+            }
+            _ => settings.head.size as usize,
+        };
+        let bytes = bytes.get(..decisive).unwrap_or(bytes);
+        let bytes = bytes.strip_prefix(b"\r\n").unwrap_or(bytes);
+        let line = memchr::memchr(b'\n', bytes).and_then(|end| bytes.get(..end)).unwrap_or_default();
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        HeadMeta {
+            version: if line.ends_with(b" HTTP/1.0") { Version::Http10 } else { Version::Http11 },
+            head: bytes.starts_with(b"HEAD "),
+            ..HeadMeta::default()
+        }
+    }
+
+    /// Moves past the head of the request, which the application may look at from now on, to its body.
+    #[inline]
+    pub(super) fn deliver(&mut self) {
+        self.scan = HeadScan::default();
+        self.pipeline.shift(&self.request);
+        self.buffer.pin_head(self.request.len as usize);
+        self.body.begin(self.request.body, self.request.expect);
+    }
+
+    /// The application looks at the head no more.
+    #[inline]
+    pub(super) fn let_head_go(&mut self) {
+        self.buffer.unpin_head();
+    }
+
+    /// Decodes as much of the body as there is credit for.
+    #[inline]
+    pub(super) fn decode_body(&mut self, settings: &Settings) -> Decoded {
+        self.body.decode(&mut self.buffer, self.request.body, self.ended, settings)
+    }
+
+    /// The body ends here, and is not whole.
+    pub(super) fn break_body(&mut self, error: BodyError) -> Broken {
+        self.body.break_off(error, &self.buffer, self.request.body)
+    }
+
+    /// Throws away what has come of a rest that nobody wants; whether nothing more is to come of it.
+    pub(super) fn discard_body(&mut self) -> bool {
+        self.body.discard(&mut self.buffer)
+    }
+
+    /// The decoded body bytes. What they leave free is room for input at once: no event need follow.
+    pub(super) fn take_body(&mut self, bound: usize) -> &[u8] {
+        let range = self.buffer.take_body();
+        self.pace(bound);
+        self.buffer.octets(range)
+    }
+
+    /// What is still to come of the body, seen by whoever decides whether the connection goes on.
+    #[inline]
+    pub(super) fn body_left(&self, settings: &Settings) -> BodyLeft {
+        match self.body.state() {
+            BodyState::Complete => BodyLeft::None,
+            _ if self.body.expects() => BodyLeft::Withheld,
+            BodyState::Known(rest)
+                if settings.timeout(Timeout::Discard) > 0 && rest <= settings.config.discard_octets =>
+            {
+                BodyLeft::Short
+            }
+            BodyState::Known(_)
+            | BodyState::Chunks
+            | BodyState::TrailerSection
+            | BodyState::Unwanted(_)
+            | BodyState::Failed => BodyLeft::Long,
+        }
+    }
+
+    /// Looks for requests beyond the pipeline limit.
+    pub(super) fn check_pipeline(&mut self, settings: &Settings) {
+        let limit = settings.config.maximum_simultaneous_requests;
+        if limit != 0 && self.body.is_complete() {
+            self.pipeline.check(self.buffer.unparsed(), limit, &settings.head);
+        }
+    }
+
+    /// No input is accepted any more, and what is buffered is of no use.
+    pub(super) fn close(&mut self) {
+        self.pipeline = Pipeline::default();
+        self.buffer.clear();
+        self.buffer.unpin_head();
+    }
+
+    /// From now on this many bytes are thrown away.
+    pub(super) fn begin_linger(&mut self, bytes: u64) {
+        self.linger_left = bytes;
+    }
+
+    /// Throws input away; whether that was the last of it.
+    pub(super) fn linger(&mut self) -> bool {
+        let n = self.buffer.clear() as u64;
+        self.linger_left = self.linger_left.saturating_sub(n);
+        self.linger_left == 0
+    }
+}

@@ -1,0 +1,267 @@
+//! The output side: what is to be sent, and what of the response is still owed.
+
+use super::input::Data;
+use super::output_buffer::{Mark, OutputBuffer};
+use super::plan::{Owed, Plan};
+use crate::encode::{self, HeadPlan};
+use crate::fields::Fields;
+use crate::request::Version;
+use crate::response::{BodyRef, ResponseRef};
+use crate::status::Status;
+use crate::time::Date;
+
+/// The output, and the response that it is part of.
+#[derive(Debug)]
+pub(super) struct Sender {
+    buffer: OutputBuffer,
+    /// What of the response the application owes.
+    owed: Owed,
+    /// The output position whose leaving completes a flush; 0: there is none.
+    flush_at: u64,
+    /// Bytes above the Content-Length that were cut and not told yet.
+    excess: u64,
+    /// There was no room for output; the application is told when there is.
+    write_blocked: bool,
+    /// The connection ends with a reset.
+    reset: bool,
+}
+
+impl Default for Sender {
+    fn default() -> Self {
+        Self {
+            buffer: OutputBuffer::default(),
+            owed: Owed::Nothing,
+            flush_at: 0,
+            excess: 0,
+            write_blocked: false,
+            reset: false,
+        }
+    }
+}
+
+/// What the leaving of bytes has brought about.
+pub(super) struct Left {
+    pub(super) flushed: bool,
+    pub(super) unblocked: bool,
+}
+
+impl Sender {
+    #[inline]
+    pub(super) fn buffer(&self) -> &OutputBuffer {
+        &self.buffer
+    }
+
+    #[inline]
+    pub(super) fn buffer_mut(&mut self) -> &mut OutputBuffer {
+        &mut self.buffer
+    }
+
+    /// How many bytes a write may hand over.
+    #[inline]
+    pub(super) fn room(&self, high_water: usize) -> usize {
+        high_water.saturating_sub(self.buffer.len())
+    }
+
+    /// Whether a content of any length would be taken.
+    #[inline]
+    pub(super) fn has_room(&self, high_water: usize) -> bool {
+        self.room(high_water) > 0 && !self.buffer.has_large()
+    }
+
+    /// Whether there is room for the bytes of a write.
+    pub(super) fn fits(&self, data: &Data<'_>, high_water: usize) -> bool {
+        let room = self.room(high_water);
+        match data {
+            Data::Slice(slice) => slice.len() <= room,
+            Data::Bytes(bytes) => bytes.len() <= room || self.has_room(high_water),
+        }
+    }
+
+    /// The response runs to the end of the connection, so that only a reset tells that it was cut.
+    #[inline]
+    pub(super) fn runs_until_close(&self) -> bool {
+        self.owed == Owed::UntilClose
+    }
+
+    #[inline]
+    pub(super) fn owes_content(&self) -> bool {
+        self.owed != Owed::Nothing
+    }
+
+    /// What is owed, without the amount: for tests that compare situations.
+    #[cfg(test)]
+    pub(super) fn owed_roughly(&self) -> alloc::string::String {
+        match self.owed {
+            Owed::Length(rest) => alloc::format!("Length({})", rest.min(2)),
+            owed => alloc::format!("{owed:?}"),
+        }
+    }
+
+    /// Stages a planned head and the content that comes with it. What follows is not begun: see
+    /// [`begin`](Self::begin).
+    #[inline]
+    pub(super) fn stage_response(
+        &mut self,
+        plan: &Plan,
+        response: &ResponseRef<'_>,
+        date: &Date,
+        identity: &str,
+    ) {
+        let out = self.buffer.stage();
+        let start = out.len();
+        let head = HeadPlan { connection: plan.connection, framing: plan.framing };
+        encode::response_head(out, response.status, response.fields, head, date, identity);
+        say_version(out, start, plan.version);
+        let Some(limit) = plan.content else { return };
+        match response.body {
+            BodyRef::Slice(slice) => self.stage_slice(slice, limit),
+            BodyRef::Bytes(bytes) => self.stage_content(&Data::Bytes(bytes.clone()), limit),
+            BodyRef::Empty | BodyRef::Stream { .. } => {}
+        }
+    }
+
+    /// Takes back the response that was staged behind the mark.
+    #[cold]
+    pub(super) fn take_back(&mut self, mark: Mark) {
+        self.buffer.take_back(mark);
+        self.excess = 0;
+    }
+
+    /// The planned response is the one that runs.
+    #[inline]
+    pub(super) fn begin(&mut self, plan: &Plan) {
+        self.owed = plan.owed;
+    }
+
+    /// The response is over, complete or not: nothing more is owed.
+    #[inline]
+    pub(super) fn end_response(&mut self) {
+        self.owed = Owed::Nothing;
+        self.write_blocked = false;
+    }
+
+    /// Encodes bytes of the content.
+    pub(super) fn stage_data(&mut self, data: &Data<'_>) {
+        let length = data.as_slice().len() as u64;
+        match self.owed {
+            Owed::Nothing => {}
+            Owed::UntilClose => self.stage_content(data, u64::MAX),
+            Owed::Length(rest) => {
+                self.stage_content(data, rest);
+                self.owed = Owed::Length(rest.saturating_sub(length));
+            }
+            Owed::Chunked => {
+                encode::chunk_start(self.buffer.stage(), length);
+                self.stage_content(data, u64::MAX);
+                encode::chunk_end(self.buffer.stage());
+            }
+        }
+    }
+
+    #[inline]
+    fn stage_slice(&mut self, content: &[u8], limit: u64) {
+        match usize::try_from(limit).ok().and_then(|limit| content.get(..limit)) {
+            Some(cut) => {
+                self.excess += (content.len() - cut.len()) as u64;
+                self.buffer.stage().extend_from_slice(cut);
+            }
+            None => self.buffer.stage().extend_from_slice(content),
+        }
+    }
+
+    fn stage_content(&mut self, data: &Data<'_>, limit: u64) {
+        match data {
+            Data::Slice(slice) => self.stage_slice(slice, limit),
+            Data::Bytes(bytes) => match usize::try_from(limit) {
+                Ok(limit) if limit < bytes.len() => {
+                    self.excess += (bytes.len() - limit) as u64;
+                    self.buffer.push(&bytes.slice(..limit));
+                }
+                _ => self.buffer.push(bytes),
+            },
+        }
+    }
+
+    /// Ends the content; false: it is short of its length, and cannot be ended.
+    pub(super) fn finish(&mut self, trailers: Option<&Fields>) -> bool {
+        match self.owed {
+            Owed::Length(rest) if rest > 0 => return false,
+            Owed::Chunked => encode::last_chunk(self.buffer.stage(), trailers),
+            Owed::Nothing | Owed::Length(_) | Owed::UntilClose => {}
+        }
+        true
+    }
+
+    pub(super) fn stage_continue(&mut self) {
+        self.buffer.stage().extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
+    }
+
+    pub(super) fn stage_informational(&mut self, status: Status, fields: &Fields) {
+        encode::informational_head(self.buffer.stage(), status, fields);
+    }
+
+    /// Bytes that were cut off since the last call.
+    #[inline]
+    pub(super) fn take_excess(&mut self) -> u64 {
+        core::mem::take(&mut self.excess)
+    }
+
+    #[inline]
+    pub(super) fn has_excess(&self) -> bool {
+        self.excess > 0
+    }
+
+    /// Whoever finds no room is told when there is.
+    #[inline]
+    pub(super) fn note_blocked(&mut self, high_water: usize) {
+        self.write_blocked |= !self.has_room(high_water);
+    }
+
+    /// Marks what is staged for a flush; false: it has left already.
+    pub(super) fn mark_flush(&mut self) -> bool {
+        let pending = !self.buffer.is_empty();
+        if pending {
+            self.flush_at = self.buffer.position();
+        }
+        pending
+    }
+
+    /// `n` bytes have left.
+    #[inline]
+    pub(super) fn take_sent(&mut self, n: usize, high_water: usize) -> Left {
+        self.buffer.advance(n);
+        let flushed = self.flush_at != 0 && self.buffer.sent() >= self.flush_at;
+        if flushed {
+            self.flush_at = 0;
+        }
+        let unblocked = self.write_blocked && self.has_room(high_water);
+        self.write_blocked &= !unblocked;
+        Left { flushed, unblocked }
+    }
+
+    #[inline]
+    pub(super) fn resets(&self) -> bool {
+        self.reset
+    }
+
+    /// The connection is to end with a reset, if that is so.
+    pub(super) fn reset_if(&mut self, so: bool) {
+        self.reset |= so;
+    }
+
+    /// The connection is over: what has not left never will.
+    pub(super) fn end(&mut self) {
+        self.flush_at = 0;
+        self.buffer.clear();
+    }
+}
+
+/// The status line says HTTP/1.1 until the request was HTTP/1.0.
+#[inline]
+fn say_version(out: &mut [u8], start: usize, version: Version) {
+    if version == Version::Http10 {
+        if let Some(minor) = out.get_mut(start + 7) {
+            *minor = b'0';
+        }
+    }
+}

@@ -1,0 +1,318 @@
+//! Deadlines. [`DEADLINES`] is all of them: which runs while, what its passing raises, and which parameter says how
+//! long. To add one: a parameter, a [`Timeout`], a line of the table, and rows for its event.
+
+use super::rate::Rate;
+use super::settings::{Leave, NEVER, Settings};
+use super::{Internal, State};
+use crate::fsm::Label;
+use crate::time::Moment;
+
+crate::labelled! {
+    /// A parameter that is a length of time.
+    #[non_exhaustive]
+    pub enum Timeout {
+        /// first_byte_timeout
+        FirstByte,
+        /// head_timeout
+        Head,
+        /// inactivity_timeout
+        Inactivity,
+        /// responseless_timeout
+        Responseless,
+        /// stream_idle_timeout
+        StreamIdle,
+        /// discard_timeout
+        Discard,
+        /// linger_timeout
+        Linger,
+        /// body_timeout
+        Body,
+        /// write_timeout
+        Write,
+        /// drain_grace
+        DrainGrace,
+        /// drain_deadline
+        DrainDeadline,
+        /// connection_age
+        Age,
+    }
+}
+
+/// When a deadline runs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum While {
+    /// In this state.
+    In(State),
+    /// In this state, while the application is what is waited for: not the peer's body, nor room for output.
+    Awaiting(State),
+    /// While body bytes were asked for and are still to come.
+    BodyAwaited,
+    /// While output is to be sent.
+    OutputPending,
+    /// In this state, while the server goes out.
+    Leaving(State),
+    /// While the server goes out, in any state.
+    LeavingAnywhere,
+}
+
+/// A deadline: while this, after that time, this happens.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Deadline {
+    /// When it runs.
+    pub runs: While,
+    /// What its passing raises.
+    pub event: Internal,
+    /// How long it runs.
+    pub timeout: Timeout,
+}
+
+const fn deadline(runs: While, event: Internal, timeout: Timeout) -> Deadline {
+    Deadline { runs, event, timeout }
+}
+
+/// Every deadline of a channel.
+#[rustfmt::skip]
+pub const DEADLINES: &[Deadline] = &[
+    deadline(While::In(State::Fresh),              Internal::FirstByteTimeout,    Timeout::FirstByte),
+    deadline(While::In(State::Head),               Internal::HeadTimeout,         Timeout::Head),
+    deadline(While::In(State::Idle),               Internal::InactivityTimeout,   Timeout::Inactivity),
+    deadline(While::Awaiting(State::WaitResponse), Internal::ResponselessTimeout, Timeout::Responseless),
+    deadline(While::Awaiting(State::Responding),   Internal::StreamIdleTimeout,   Timeout::StreamIdle),
+    deadline(While::In(State::Discard),            Internal::DiscardTimeout,      Timeout::Discard),
+    deadline(While::In(State::Lingering),          Internal::LingerTimeout,       Timeout::Linger),
+    deadline(While::BodyAwaited,                   Internal::BodyTimeout,         Timeout::Body),
+    deadline(While::OutputPending,                 Internal::WriteTimeout,        Timeout::Write),
+    deadline(While::Leaving(State::Fresh),         Internal::DrainGrace,          Timeout::DrainGrace),
+    deadline(While::Leaving(State::Idle),          Internal::DrainGrace,          Timeout::DrainGrace),
+    deadline(While::LeavingAnywhere,               Internal::DrainTimeout,        Timeout::DrainDeadline),
+    deadline(While::In(State::Idle),               Internal::AgeReached,          Timeout::Age),
+];
+
+/// The first deadline of each state, folded from the table: the one that the state owns.
+static OWN: [Option<Deadline>; 12] = {
+    let mut own = [None; 12];
+    let mut at = 0;
+    while at < DEADLINES.len() {
+        if let While::In(state) | While::Awaiting(state) = DEADLINES[at].runs {
+            if own[state as usize].is_none() {
+                own[state as usize] = Some(DEADLINES[at]);
+            }
+        }
+        at += 1;
+    }
+    own
+};
+
+/// The deadline that a state owns; `None`: none of its own.
+#[must_use]
+pub fn deadline_of(state: State) -> Option<Internal> {
+    OWN[state.index()].map(|own| own.event)
+}
+
+/// The time of a channel and its deadlines, in milliseconds since the channel opened.
+#[derive(Debug)]
+pub(super) struct Timers {
+    latest: Moment,
+    /// When the channel came into its state.
+    entered: Moment,
+    /// The next deadline.
+    due: Moment,
+    /// What its passing raises.
+    due_event: Internal,
+    /// Since when the application is waited for.
+    application_since: Moment,
+    application_awaited: bool,
+    body: Rate,
+    write: Rate,
+    /// When the connection is old.
+    age: u64,
+}
+
+impl Timers {
+    pub(super) fn new(age: u64) -> Self {
+        Self {
+            latest: Moment::START,
+            entered: Moment::START,
+            due: Moment::NEVER,
+            due_event: Internal::FirstByteTimeout,
+            application_since: Moment::START,
+            application_awaited: false,
+            body: Rate::default(),
+            write: Rate::default(),
+            age,
+        }
+    }
+
+    /// Goes to `at`, unless it is past; returns the moment that counts.
+    #[inline]
+    pub(super) fn advance(&mut self, at: Moment) -> Moment {
+        self.latest = at.min(Moment::LAST).max(self.latest);
+        self.latest
+    }
+
+    #[inline]
+    pub(super) fn is_due(&self, at: Moment) -> bool {
+        // A deadline that does not run is NEVER, which no moment reaches.
+        at >= self.due
+    }
+
+    pub(super) fn latest(&self) -> Moment {
+        self.latest
+    }
+
+    #[inline]
+    pub(super) fn due(&self) -> Option<Moment> {
+        (self.due != Moment::NEVER).then_some(self.due)
+    }
+
+    /// What the passing of the next deadline raises.
+    #[inline]
+    pub(super) fn due_event(&self) -> Internal {
+        self.due_event
+    }
+
+    #[inline]
+    pub(super) fn enter(&mut self, at: Moment) {
+        self.entered = at;
+    }
+
+    /// The application has given a sign of life.
+    #[inline]
+    pub(super) fn heard_application(&mut self, at: Moment) {
+        self.application_since = at;
+    }
+
+    /// A request was delivered: nothing was awaited for it yet.
+    #[inline]
+    pub(super) fn begin_request(&mut self) {
+        self.body.reset();
+        self.application_awaited = false;
+    }
+
+    /// Bytes of an awaited body have come.
+    #[inline]
+    pub(super) fn body_came(&mut self, n: usize, at: Moment, min_rate: u32) {
+        self.body.progress(n, at.as_millis(), min_rate);
+    }
+
+    /// Bytes of the output have left.
+    #[inline]
+    pub(super) fn output_left(&mut self, n: usize, at: Moment, min_rate: u32) {
+        self.write.progress(n, at.as_millis(), min_rate);
+    }
+
+    pub(super) fn is_old(&self) -> bool {
+        self.latest.as_millis() >= self.age
+    }
+
+    /// Whether the application or the body was awaited until now.
+    #[inline]
+    pub(super) fn watches_application(&self) -> bool {
+        self.application_awaited || self.body.is_on()
+    }
+
+    /// From now on this is awaited: bytes of the body, or the application.
+    #[inline]
+    pub(super) fn watch(&mut self, at: Moment, body: bool, application: bool, min_rate: u32) {
+        self.body.hold(body, at.as_millis(), min_rate);
+        if application && !self.application_awaited {
+            self.application_since = at;
+        }
+        self.application_awaited = application;
+    }
+
+    /// Brings the next deadline up to date, at the end of an event.
+    #[inline]
+    pub(super) fn settle(
+        &mut self,
+        at: Moment,
+        state: State,
+        output_pending: bool,
+        leave: Option<&Leave>,
+        settings: &Settings,
+    ) {
+        if output_pending != self.write.is_on() {
+            // Each batch of output is counted for itself.
+            if output_pending {
+                self.write.begin(at.as_millis());
+            } else {
+                self.write.reset();
+            }
+        }
+        let (due, event) = self.earliest(state, leave, settings);
+        self.due = Moment::from_millis(due);
+        self.due_event = event;
+    }
+
+    /// The next deadline, and what its passing raises.
+    #[inline]
+    fn earliest(&self, state: State, leave: Option<&Leave>, settings: &Settings) -> (u64, Internal) {
+        let none = (NEVER, Internal::DrainTimeout);
+        if matches!(state, State::Upgraded | State::Closed) {
+            return none;
+        }
+        let mut earliest = OWN[state.index()].map_or(none, |own| {
+            (self.runs_since(own.runs).saturating_add(settings.timeout(own.timeout)), own.event)
+        });
+        if self.body.is_on() {
+            let when = self.body.deadline(settings.timeout(Timeout::Body), settings.config.min_body_rate);
+            earliest = sooner(earliest, when, Internal::BodyTimeout);
+        }
+        if self.write.is_on() {
+            let when = self.write.deadline(settings.timeout(Timeout::Write), settings.config.min_write_rate);
+            earliest = sooner(earliest, when, Internal::WriteTimeout);
+        }
+        if state == State::Idle && self.age != NEVER {
+            earliest = sooner(earliest, self.age.max(self.entered.as_millis()), Internal::AgeReached);
+        }
+        match leave {
+            Some(leave) => self.earliest_of_leave(state, leave, settings, earliest),
+            None => earliest,
+        }
+    }
+
+    /// Since when the deadline that a state owns runs; `NEVER`: it does not.
+    #[inline]
+    fn runs_since(&self, runs: While) -> u64 {
+        match runs {
+            While::Awaiting(_) if self.application_awaited => self.application_since.as_millis(),
+            While::Awaiting(_) => NEVER,
+            While::In(_)
+            | While::BodyAwaited
+            | While::OutputPending
+            | While::Leaving(_)
+            | While::LeavingAnywhere => self.entered.as_millis(),
+        }
+    }
+
+    #[cold]
+    fn earliest_of_leave(
+        &self,
+        state: State,
+        leave: &Leave,
+        settings: &Settings,
+        mut earliest: (u64, Internal),
+    ) -> (u64, Internal) {
+        match state {
+            State::Fresh => {
+                earliest = sooner(earliest, leave.fresh_until.as_millis(), Internal::DrainGrace);
+            }
+            State::Idle => earliest = sooner(earliest, leave.idle_until.as_millis(), Internal::DrainGrace),
+            _ => {}
+        }
+        // GoOut ends a discard at once and never begins one, so Discard needs no deadline here.
+        let mut when = leave.cut_at.as_millis();
+        let entered = self.entered.as_millis();
+        if entered >= when && matches!(state, State::Closing | State::Lingering) {
+            // The response that was made at the last moment (the 503 of this deadline, say) needs time to leave.
+            when = entered.saturating_add(settings.timeout(Timeout::DrainGrace));
+        }
+        sooner(earliest, when, Internal::DrainTimeout)
+    }
+}
+
+#[inline]
+fn sooner(earliest: (u64, Internal), when: u64, event: Internal) -> (u64, Internal) {
+    if when < earliest.0 { (when, event) } else { earliest }
+}

@@ -10,7 +10,7 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::curl::{Curl, path, url};
-use crate::{Answer, Server, program, run, serve, text};
+use crate::{Answer, FEW_CONNECTIONS, Server, program, run, serve, text};
 
 on_each_transport! {
     a_file_that_may_not_be_read_is_missing_and_told,
@@ -74,7 +74,7 @@ fn the_current_folder_is_served_unless_another_is_named() {
     let mut with_app = program();
     with_app.args(["serve", "--port", "0", "--app", "files", folder]);
     for command in [&mut here, &mut variable, &mut positional, &mut with_app] {
-        let server = Server::spawn(command);
+        let server = Server::spawn(command.arg(FEW_CONNECTIONS));
         let page = get(&server, "/");
         assert_eq!(page.status, "HTTP/1.1 200 OK", "{page:?}");
         assert!(page.text().contains("<a href=\"sub/\">"), "{page:?}");
@@ -92,7 +92,7 @@ fn a_root_that_is_no_folder_is_an_error_with_its_name() {
     for (root, why) in
         [(site.folder.path().join("missing"), "No such file or directory"), (site.file(), "Not a directory")]
     {
-        let output = run(&["serve", "--port", "0", path(&root)]);
+        let output = run(&["serve", "--port", "0", FEW_CONNECTIONS, path(&root)]);
         let errors = text(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{errors}");
         let sentence = format!("httpfsm: cannot serve the folder {}: {why}", root.display());

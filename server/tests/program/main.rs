@@ -59,6 +59,9 @@ mod wrk;
 /// What `--transport` takes.
 const TRANSPORTS: [&str; 4] = ["tokio", "async-std", "smol", "blocking"];
 
+/// So few connections that the descriptors suffice on every machine: where they do not, a line at the start says so.
+const FEW_CONNECTIONS: &str = "--max-connections=100";
+
 /// Long enough for a loaded machine; nothing here waits for it unless it fails.
 const PATIENCE: Duration = Duration::from_secs(30);
 

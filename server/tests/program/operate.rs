@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, getuid, kill_process};
 
 use crate::tools::tool;
-use crate::{Answer, PATIENCE, Server, TRANSPORTS, program, run, serve, text};
+use crate::{Answer, FEW_CONNECTIONS, PATIENCE, Server, TRANSPORTS, program, run, serve, text};
 
 on_each_transport! {
     a_reader_of_standard_error_that_stalls_stops_nobody,
@@ -37,7 +37,7 @@ const CROWD: usize = 4000;
 const FEW: usize = 1000;
 
 fn a_reader_of_standard_error_that_stalls_stops_nobody(transport: &str) {
-    let mut server = Server::on(transport, &["--app", "hello", "--log"]);
+    let mut server = Server::on(transport, &["--app", "hello", "--log", FEW_CONNECTIONS]);
     let exchange = |server: &Server| assert_eq!(server.exchange(GET).status, "HTTP/1.1 200 OK");
     (0..CROWD).for_each(|_| exchange(&server));
     // The reader is back.

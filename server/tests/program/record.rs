@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::operate::complaint;
 use crate::tools::tool;
-use crate::{Server, program, run, text};
+use crate::{FEW_CONNECTIONS, Server, program, run, text};
 
 on_each_transport! {
     what_is_recorded_replays,
@@ -96,7 +96,8 @@ fn what_curl_did_replays(transport: &str) {
 #[test]
 fn a_signal_switches_recordings_while_the_program_serves() {
     let (folder, name) = folder();
-    let mut server = Server::start(&["--app", "hello", "--record", &name, "--record-sample", "0"]);
+    let mut server =
+        Server::start(&["--app", "hello", "--record", &name, "--record-sample", "0", FEW_CONNECTIONS]);
     let mut stderr = BufReader::new(server.child.stderr.take().expect("a pipe"));
     let mut begins = String::new();
     stderr.read_line(&mut begins).expect("a line");

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use rustix::process::Signal;
 
-use crate::{PATIENCE, Server, program, run, text};
+use crate::{FEW_CONNECTIONS, PATIENCE, Server, program, run, text};
 
 on_each_transport! {
     a_free_port_is_announced_and_answers,
@@ -193,8 +193,7 @@ fn the_log_has_a_line_for_each_event_and_is_off_by_default(transport: &str) {
         assert!(errors.contains(event), "no {event:?} in {errors}");
     }
 
-    // So few that the descriptors suffice everywhere: that they do not is told at the start.
-    let server = Server::on(transport, &["--app", "hello", "--max-connections", "100"]);
+    let server = Server::on(transport, &["--app", "hello", FEW_CONNECTIONS]);
     server.exchange(GET);
     server.signal(Signal::TERM);
     let (_, errors) = server.end();

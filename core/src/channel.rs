@@ -6,6 +6,19 @@
 //! ([`waits_for`](Channel::waits_for)). Every call is safe in every state: an input that does not fit comes back as
 //! [`NotAccepted`] and changes nothing.
 //!
+//! # Between two calls
+//!
+//! A transport may do anything, in any order: ask, leave outputs for later, come late. Only two calls belong together:
+//! [`spare`](Channel::spare), and the [`Input::RxRead`] that says how much was read there, with no other input between
+//! them. What a transport usually does in one wake-up:
+//!
+//! 1. read into `spare`, and hand it over;
+//! 2. take outputs until there is none, and call the application;
+//! 3. send what is `unsent`, and say how much has left ([`Input::Sent`]);
+//! 4. sleep until what `waits_for` names comes, or until `deadline`, which is an [`Input::Tick`].
+//!
+//! # Example
+//!
 //! ```
 //! use std::sync::Arc;
 //! use httpfsm::{Channel, Date, Facts, Fields, Input, Moment, Now, Output, ResponseRef, Settings, Status};
@@ -30,6 +43,9 @@
 //! assert!(channel.is_idle());
 //! ```
 
+// The table is in `table.rs`; `dispatch` below follows it, and `actions.rs` does what it says with the five parts of a
+// channel: `receiver.rs`, `sender.rs`, `persistence.rs`, `timers.rs` and `outbox.rs`. `plan.rs` decides how a response goes
+// out. `docs/design.md` follows one request through all of them.
 mod actions;
 mod answer;
 mod body;
@@ -262,9 +278,9 @@ impl Channel {
         self.parts.next_output().is_some()
     }
 
-    /// Responds to the request that waits from what it says: shows it to `f`, which gives a response that may borrow from
-    /// it. `Ok(false)` if no request waits, or `f` gave none; the request then still waits. A panic in `f` changes
-    /// nothing.
+    /// Lends the request that waits to `f`, which may give a response whose fields and content borrow from it. `Ok(false)`
+    /// if no request waits, or `f` gave no response; the request then still waits. A panic in `f` changes nothing: what it
+    /// gave before is taken back, and the request still waits. A [`Trace`] does not hear of these steps.
     ///
     /// # Errors
     ///
@@ -337,7 +353,7 @@ impl Channel {
     }
 
     /// Where to read input to; hand it over with [`Input::RxRead`], before anything else goes in. Empty when no input
-    /// is wanted.
+    /// is wanted. It may hold what another connection left there, so report no more than was read.
     #[inline]
     pub fn spare(&mut self) -> &mut [u8] {
         let room = self.input_room();

@@ -1,4 +1,7 @@
 //! A response that borrows from its request.
+//!
+//! The application reads the input (the head of the request) and writes to the output. They have different owners, so
+//! nothing is taken out of the channel meanwhile. If the application panics, what it has given is taken back.
 
 use super::Condition;
 use super::actions::{Parts, exchange};

@@ -46,7 +46,10 @@ pub enum Input<'a> {
     /// hands over what another connection left there.
     #[doc(alias = "EV_RX_DATA")]
     RxRead(usize),
-    /// The peer ended its input (FIN). An input like any other: what is buffered comes first.
+    /// The peer ended its input (FIN). An input like any other: what is buffered comes first. The request that is with
+    /// the application is told with [`Output::PeerEnded`](crate::Output::PeerEnded), and its response still goes out; so is
+    /// each request that is buffered behind it, and the connection closes after the last response. With
+    /// `fin_is_disconnect` it counts as [`Disconnected`](Self::Disconnected) while a request is with the application.
     RxEnd,
     /// This many octets of the output were taken, in the order of [`unsent_slices`](crate::Channel::unsent_slices).
     /// More than there are is not accepted.

@@ -1,4 +1,7 @@
-//! The caller's mistake.
+//! The caller's mistake: an input that the state does not take, or that does not meet a condition.
+//!
+//! Both are data beside the rows of `table.rs`: `REFUSALS` for the states, `CONDITIONS` for the inputs. The conditions
+//! are checked by `Parts::unmet` in `actions.rs`, and those of a response by `unmet` in `plan.rs`.
 
 use core::fmt;
 
@@ -6,6 +9,9 @@ use super::{Condition, Event, State};
 use crate::fsm::Label;
 
 /// An input that is not accepted: the caller's mistake. Nothing has changed beyond the passing of time.
+///
+/// [`REFUSALS`](super::REFUSALS) lists the events that each state refuses, [`CONDITIONS`](super::CONDITIONS) what an input
+/// has to meet elsewhere.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub struct NotAccepted {

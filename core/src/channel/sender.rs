@@ -1,4 +1,8 @@
 //! The output side: what is to be sent, and what of the response is still owed.
+//!
+//! `output_high_water` bounds it. A write may fill it up to the mark ([`Sender::room`]); one large content at a time
+//! stands in it by reference and is not bounded ([`Sender::has_room`]); a response that comes whole may exceed the mark
+//! once, by as much again. While there is no room, no further request is parsed (`Parts::choose_next` in `actions.rs`).
 
 use super::input::Data;
 use super::output_buffer::{Mark, OutputBuffer};

@@ -1,5 +1,20 @@
-//! Deadlines. [`DEADLINES`] is all of them: which runs while, what its passing raises, and which parameter says how
-//! long. To add one: a parameter, a [`Timeout`], a line of the table, and rows for its event.
+//! Deadlines. [`DEADLINES`] lists all of them: while what each one runs, which event its passing raises, and which
+//! parameter says how long it runs.
+//!
+//! `Timers::earliest` finds the next one. It takes the deadline that a state owns from the table: the first line for that
+//! state. The others (body, output, age, a server that goes out) count their time each in its own way, so they are
+//! written out there. The event is raised by the action `CheckDeadlines`, in the row for `Tick`.
+//!
+//! To add a deadline:
+//!
+//! 1. A parameter in `config.rs` and a [`Timeout`] for it. `timeouts` in `settings.rs` says what a zero means.
+//! 2. An [`Internal`] event in `table.rs`, behind `FirstByteTimeout`, a row for it in each state where it may pass, and one
+//!    more in the type of `MATRIX`.
+//! 3. A line of [`DEADLINES`]. For a state that owns a deadline already, and for a new condition, also its lines in
+//!    `Timers::earliest`.
+//! 4. Its name in the picture (`description.rs`), if a state owns it.
+//!
+//! What is forgotten does not compile, or fails `core/tests/transitions.rs`, `core/tests/parameters.rs` or `coverage.rs`.
 
 use super::rate::Rate;
 use super::settings::{Leave, NEVER, Settings};

@@ -18,11 +18,18 @@
 //!                    the transport
 //! ```
 //!
-//! Between a request and its answer the machine is in [`State::WaitResponse`]; while an answer is given in pieces, in
-//! [`State::Responding`]; at rest, in [`State::Idle`]. All states, events and transitions are rows of
-//! [`channel::ROWS`], which drive the machine and draw its pictures ([`channel::MACHINE`]).
+//! Between a request and its response the machine is in [`State::WaitResponse`]; while the rest of a response is owed,
+//! in [`State::Responding`]; at rest, in [`State::Idle`]. All transitions are rows of [`channel::ROWS`], which drive the
+//! machine and draw its pictures ([`channel::MACHINE`]). A row says: in these states, on this event, do these actions,
+//! and be in that state. An event is an input ([`Event`]), or is raised by the last action of a row
+//! ([`channel::Internal`]); so where the way depends on data, that is a row as well.
 //!
-//! A [`Server`] is a machine, too: it admits connections, names and counts their channels, and goes out of service.
+//! An input that is in no row of a state ([`channel::REFUSALS`]), or does not meet what it has to
+//! ([`channel::CONDITIONS`]), comes back as [`NotAccepted`] and changes nothing. Deadlines are a table, too
+//! ([`channel::DEADLINES`]). Each step can be watched with [`Channel::handle_with`].
+//!
+//! A [`Server`] is a machine of the same form: it admits connections, names and counts their channels, and goes out of
+//! service.
 //!
 //! # Which door
 //!
@@ -32,7 +39,8 @@
 //!
 //! # Three worlds of errors
 //!
-//! [`NotAccepted`] is the caller's mistake, [`RequestError`] the peer's, [`CloseReason`] why a channel ended.
+//! [`NotAccepted`] is the caller's mistake (the state, the event, the condition that is not met), [`RequestError`] the
+//! peer's, [`CloseReason`] why a channel ended.
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]

@@ -109,7 +109,7 @@ fn obey_signals(server: ServerHandle) -> io::Result<()> {
     let mut signals = Signals::new([SIGTERM, SIGINT])?;
     thread::spawn(move || {
         for (signals, _) in signals.forever().enumerate() {
-            drop(server.drain((signals > 0).then_some(Duration::ZERO)));
+            server.begin_drain((signals > 0).then_some(Duration::ZERO));
         }
     });
     Ok(())

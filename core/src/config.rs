@@ -1,6 +1,7 @@
 //! The parameters of the specification, and the deadlines and limits that its original lacked.
 //!
-//! Durations are `Option<Duration>`: `None` and zero mean no deadline. Limits are numbers: 0 means no limit. Every limit is
+//! Durations are `Option<Duration>`: `None` means no deadline, and so does zero, except for `drain_grace`, where it
+//! means at once. Limits are numbers: 0 means no limit. Every limit is
 //! inclusive: exactly the value passes, one more is refused.
 
 use alloc::borrow::Cow;
@@ -100,8 +101,9 @@ pub struct ChannelConfig {
     /// The largest rest that is awaited; a longer or unknown one makes the answer say `close`; 0: none is.
     /// Default 256 KiB.
     pub discard_octets: u64,
-    /// How long an idle connection stays open after `GoOut`, for a request that is already
-    /// on its way. Default 1 s.
+    /// How long an idle connection stays open after `GoOut`, for a request that is already on its way. Zero: it closes
+    /// at once; `None`: it stays until `drain_deadline`. A connection that has made no request yet has a second at
+    /// least, and so has a response that is made at the drain deadline. Default 1 s.
     pub drain_grace: Option<Duration>,
     /// When after `GoOut` the channel is cut, whatever it does; a request without a response is answered 503 then,
     /// which has `drain_grace` to leave. Default 30 s.

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::io::{self, BufRead, Read as _};
+use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -101,7 +102,8 @@ impl fmt::Display for Failure {
 impl std::error::Error for Failure {}
 
 /// What one line did.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
+#[non_exhaustive]
 pub struct Step {
     /// The number of the line, from 1.
     pub line: usize,
@@ -123,6 +125,9 @@ pub struct Step {
     pub deadline: Option<Moment>,
     /// Octets that are to be sent after it.
     pub unsent: usize,
+    /// The rows of the table that the input took, deadlines that passed before it included. They are not in the
+    /// recording: the machine takes the same ones again.
+    pub rows: Vec<httpfsm::channel::Step>,
 }
 
 /// What a line is about.
@@ -148,6 +153,8 @@ pub struct Replay {
     now: (Moment, Date),
     /// An error page was asked for that the recording does not have.
     page_missing: Arc<AtomicBool>,
+    /// The rows that the last input took.
+    rows: Vec<httpfsm::channel::Step>,
     replayed: Replayed,
     about: (String, String, String),
 }
@@ -214,6 +221,7 @@ impl Replay {
             outgoing: Outgoing::default(),
             now: (Moment::START, Date::EPOCH),
             page_missing,
+            rows: Vec::new(),
             replayed: Replayed { inputs: 0, end: "cut".to_owned() },
             about: (head.channel, head.peername, head.sockname),
         })
@@ -302,6 +310,7 @@ impl Replay {
             after: self.channel.state(),
             deadline: self.channel.deadline(),
             unsent: self.channel.unsent_len(),
+            rows: mem::take(&mut self.rows),
         }))
     }
 
@@ -376,13 +385,18 @@ impl Replay {
             Some(Event::BodyDemand) => Input::BodyDemand(number()?),
             Some(Event::Abort) => Input::Abort(line.text.as_deref()),
             Some(Event::GoOut) => {
-                let Some(times) = line.leave else { return Err(malformed(at, "it needs \"leave\"")) };
-                let [idle_until, fresh_until, cut_at] = times.map(Moment::from_millis);
-                Input::GoOut(Leave { idle_until, fresh_until, cut_at })
+                // A recording from before the input carried its times: they were those of the configuration.
+                let configured = self.channel.settings().leave(self.now.0);
+                Input::GoOut(line.leave.map_or(configured, |times| {
+                    let [idle_until, fresh_until, cut_at] = times.map(Moment::from_millis);
+                    Leave { idle_until, fresh_until, cut_at }
+                }))
             }
             _ => return Err(malformed(at, &format!("no input {name:?} is known"))),
         };
-        Ok(self.channel.handle(&Now::new(self.now.0, &self.now.1), input))
+        let (now, rows) = (Now::new(self.now.0, &self.now.1), &mut self.rows);
+        rows.clear();
+        Ok(self.channel.handle_with(&now, input, &mut |row: &httpfsm::channel::Step| rows.push(*row)))
     }
 
     /// Takes an output and compares it.

@@ -275,7 +275,7 @@ pub(crate) struct Replay {
     /// The recording
     pub(crate) file: PathBuf,
 
-    /// Show each input and output, with the states, the deadline and the octets
+    /// Show each input and output, with the rows of the table that it took, the states, the deadline and the bytes
     #[arg(long)]
     pub(crate) step: bool,
 }

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::io::{self, BufReader, Write};
 
+use httpfsm::fsm::{Act, Cause};
 use httpfsm_record::{Kind, Replay, Replayed, Step};
 
 use crate::cli;
@@ -71,6 +72,9 @@ fn show(step: &Step, out: &mut impl Write) -> io::Result<()> {
         write!(out, ", {} octets to send", step.unsent)?;
     }
     writeln!(out)?;
+    for row in &step.rows {
+        writeln!(out, "{:19}= {}", "", in_words(row))?;
+    }
     let shown = step.octets.get(..SHOWN).unwrap_or(&step.octets);
     for line in shown.split_inclusive(|octet| *octet == b'\n') {
         writeln!(out, "{:19}| {}", "", line.escape_ascii())?;
@@ -79,6 +83,18 @@ fn show(step: &Step, out: &mut impl Write) -> io::Result<()> {
         writeln!(out, "{:19}| ... {} octets in all", "", step.octets.len())?;
     }
     Ok(())
+}
+
+/// A row of the table: `Head on DequeueRequest: DeliverRequest -> WaitResponse`.
+fn in_words(row: &httpfsm::channel::Step) -> String {
+    let cause = match row.cause {
+        Cause::Input(event) => format!("on {event}"),
+        Cause::Internal(event) => format!("then {event}"),
+    };
+    let actions: Vec<String> = row.actions.iter().map(Act::name).collect();
+    let does = if actions.is_empty() { String::new() } else { format!(": {}", actions.join(", ")) };
+    let goes = if row.next == row.state { String::new() } else { format!(" -> {}", row.next) };
+    format!("{} {cause}{does}{goes}", row.state)
 }
 
 /// Text from a file, of which a terminal is shown nothing that it would obey.

@@ -11,7 +11,7 @@ use std::time::Duration;
 use httpfsm::config::ServerConfig;
 use httpfsm::handler::Handler;
 use httpfsm::server::Refusal;
-use httpfsm_transport::{Driver, Inline, ServerHandle, Service, catch_panic};
+use httpfsm_transport::{Driver, Held, Inline, ServerHandle, Service, catch_panic};
 
 use crate::client::Client;
 use crate::dice::Dice;
@@ -399,7 +399,7 @@ impl<'a, H: Handler> Round<'a, H> {
     fn drain(&mut self) {
         self.trace.note(format_args!("the server goes out"));
         self.excuse();
-        self.gone = Some(Box::pin(self.handle.drain(None)));
+        self.gone = Some(Box::pin(self.handle.begin_drain(None).gone()));
     }
 
     fn excuse(&mut self) {
@@ -473,7 +473,7 @@ impl<'a, H: Handler> Round<'a, H> {
         }
         self.tasks.clear();
         let held = self.service.held();
-        if held != [0; 5] {
+        if held != Held::default() {
             let text = format!("channels, requests, octets, alarms, listeners are left: {held:?}");
             return Err(self.breach(Contract::GivenBack, &text));
         }

@@ -33,7 +33,7 @@ impl AsyncStd {
     /// let server = Server::on(AsyncStd::default().workers(2), ServerConfig::default())
     ///     .listen_tcp("127.0.0.1:0".parse().expect("this is an address"))
     ///     .serve(|_: Request| async { "Hello, world!" })?;
-    /// async_std::task::block_on(server.drain(None));
+    /// async_std::task::block_on(server.begin_drain(None).gone());
     /// # Ok(())
     /// # }
     /// ```
@@ -73,7 +73,7 @@ pub type Server = httpfsm_transport::Server<AsyncStd>;
 /// let server = httpfsm_async_std::serve(listener, ServerConfig::default(), |request: Request| async move {
 ///     format!("You asked for {}.\n", request.target())
 /// })?;
-/// server.drain(None).await;
+/// server.begin_drain(None).gone().await;
 /// # std::io::Result::Ok(()) }).expect("there is a port");
 /// ```
 ///

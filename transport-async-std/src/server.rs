@@ -28,7 +28,7 @@ use crate::workers::Workers;
 /// let server = ServerOn::on(Futures(executor), ServerConfig::default())
 ///     .listen_tcp("127.0.0.1:0".parse().expect("this is an address"))
 ///     .serve(|_: Request| async { "Hello, world!" })?;
-/// async_io::block_on(server.drain(None));
+/// async_io::block_on(server.begin_drain(None).gone());
 /// # Ok(())
 /// # }
 /// ```
@@ -78,7 +78,7 @@ fn start<H: Handler, S: Spawn>(
     };
     begin().inspect_err(|_| {
         // The threads that have started are to end.
-        drop(handle.drain(Some(Duration::ZERO)));
+        handle.begin_drain(Some(Duration::ZERO));
     })?;
     Ok(handle)
 }

@@ -35,7 +35,7 @@ impl Smol {
     /// let server = Server::on(Smol::default().workers(2), ServerConfig::default())
     ///     .listen_tcp("127.0.0.1:0".parse().expect("this is an address"))
     ///     .serve(|_: Request| async { "Hello, world!" })?;
-    /// smol::block_on(server.drain(None));
+    /// smol::block_on(server.begin_drain(None).gone());
     /// # Ok(())
     /// # }
     /// ```
@@ -75,7 +75,7 @@ pub type Server = httpfsm_transport::Server<Smol>;
 /// let server = httpfsm_async_std::smol::serve(listener, ServerConfig::default(), |request: Request| async move {
 ///     format!("You asked for {}.\n", request.target())
 /// })?;
-/// server.drain(None).await;
+/// server.begin_drain(None).gone().await;
 /// # std::io::Result::Ok(()) }).expect("there is a port");
 /// ```
 ///

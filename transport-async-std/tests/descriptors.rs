@@ -25,7 +25,7 @@ fn serve(transport: impl Transport) {
         client
     };
     let clients: Vec<_> = (0..30).map(connect).collect();
-    async_io::block_on(server.drain(Some(Duration::from_millis(10))));
+    async_io::block_on(server.begin_drain(Some(Duration::from_millis(10))).gone());
     drop(clients);
 }
 

@@ -45,7 +45,7 @@ pub type Server = httpfsm_transport::Server<Blocking>;
 /// let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
 /// let handler = sync(|request: Request| format!("You asked for {}.\n", request.target()));
 /// let server = serve(listener, ServerConfig::default(), handler)?;
-/// block_on(server.drain(None));
+/// block_on(server.begin_drain(None).gone());
 /// # Ok(())
 /// # }
 /// ```
@@ -95,7 +95,7 @@ impl Blocking {
     /// let server = Server::on(Blocking::default().workers(2).tunnels(0), ServerConfig::default())
     ///     .listen_tcp("127.0.0.1:0".parse().expect("this is an address"))
     ///     .serve(sync(|_: Request| "Hello, world!"))?;
-    /// block_on(server.drain(None));
+    /// block_on(server.begin_drain(None).gone());
     /// # Ok(())
     /// # }
     /// ```
@@ -144,7 +144,7 @@ impl Transport for Blocking {
                 workers.close();
                 if served.is_err() {
                     // A server without its loop is gone, and whoever waits for that is to know.
-                    drop(handle.drain(Some(Duration::ZERO)));
+                    handle.begin_drain(Some(Duration::ZERO));
                 }
             };
             thread::Builder::new().name("httpfsm-loop".to_owned()).spawn(serve)
@@ -152,7 +152,7 @@ impl Transport for Blocking {
         begin().inspect_err(|_| {
             // What has started is to end.
             workers.close();
-            drop(handle.drain(Some(Duration::ZERO)));
+            handle.begin_drain(Some(Duration::ZERO));
         })?;
         Ok(handle)
     }

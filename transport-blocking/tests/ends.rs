@@ -63,7 +63,7 @@ fn threads_and_descriptors_return_to_their_start() {
         // Main, the test, the loop, the timekeeper, eight workers, a tunnel.
         assert!(held().0 <= before.0 + 11, "{before:?}, then {:?}", held());
         let grace = Some(Duration::from_millis(100));
-        block_on(server.drain(grace));
+        block_on(server.begin_drain(grace).gone());
         drop(clients);
         drop(upgraded);
         let began = Instant::now();

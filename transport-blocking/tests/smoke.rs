@@ -97,7 +97,7 @@ fn keep_alive_serves_one_request_after_another() {
         length = read;
     }
     drop(stream);
-    block_on(server.drain(None));
+    block_on(server.begin_drain(None).gone());
     let stats = server.stats();
     assert_eq!((stats.opened, stats.closed, stats.channels.requests), (1, 1, 3));
 }
@@ -178,7 +178,7 @@ fn unix_sockets_and_ipv6_are_served() {
             assert!(answer.ends_with("Hello, world!"), "{address}: {answer}");
         }
     }
-    block_on(server.drain(None));
+    block_on(server.begin_drain(None).gone());
     assert!(!path.exists());
     std::fs::remove_dir(directory).unwrap();
 }
@@ -189,7 +189,7 @@ fn a_drain_finishes_what_runs_and_refuses_what_comes() {
     let mut stream = connect(&server);
     stream.write_all(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
     thread::sleep(Duration::from_millis(20));
-    let drained = server.drain(Some(Duration::from_secs(5)));
+    let drained = server.begin_drain(Some(Duration::from_secs(5))).gone();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     assert!(answer.contains("\r\nConnection: close\r\n") && answer.ends_with("slow"), "{answer}");

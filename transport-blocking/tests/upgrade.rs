@@ -92,7 +92,7 @@ fn tasks_and_threads_echo_every_octet() {
             });
         }
     });
-    block_on(server.drain(None));
+    block_on(server.begin_drain(None).gone());
     assert_eq!(server.stats().n_channels, 0);
 }
 
@@ -136,7 +136,7 @@ fn the_drain_deadline_ends_tunnels() {
     let server = start();
     let (mut by_thread, _) = connect(&server, "/thread");
     let (mut by_task, _) = connect(&server, "/task");
-    block_on(server.drain(Some(Duration::from_millis(50))));
+    block_on(server.begin_drain(Some(Duration::from_millis(50))).gone());
     for client in [&mut by_thread, &mut by_task] {
         assert!(matches!(client.read(&mut [0; 1]), Ok(0) | Err(_)));
     }
@@ -191,7 +191,7 @@ fn a_waker_that_panics_ends_neither_the_loop_nor_the_drain() {
         std::mem::forget(client);
     }
     let began = Instant::now();
-    block_on(server.drain(Some(Duration::from_millis(20))));
+    block_on(server.begin_drain(Some(Duration::from_millis(20))).gone());
     assert!(began.elapsed() < HANG);
 }
 
@@ -232,7 +232,7 @@ fn what_a_connection_was_waited_for_with_is_not_dropped_by_the_loop() {
         assert!(answer.starts_with("HTTP/1.1 101"), "the loop goes on: {answer}");
         told.recv_timeout(HANG).unwrap();
     }
-    block_on(server.drain(None));
+    block_on(server.begin_drain(None).gone());
 }
 
 #[test]
@@ -264,5 +264,5 @@ fn code_whose_panic_panics_again_gives_its_thread_back() {
             assert!(began.elapsed() < HANG, "the thread is taken for ever: {answer}");
         }
     }
-    block_on(server.drain(None));
+    block_on(server.begin_drain(None).gone());
 }

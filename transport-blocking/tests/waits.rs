@@ -253,7 +253,7 @@ fn a_function_that_outlives_its_connection_does_not_hold_up_the_drain() {
     let client = get(&server, "/");
     thread::sleep(Duration::from_millis(50));
     let began = Instant::now();
-    block_on(server.drain(Some(Duration::from_millis(10))));
+    block_on(server.begin_drain(Some(Duration::from_millis(10))).gone());
     assert!(began.elapsed() < HANG);
     drop(client);
 }

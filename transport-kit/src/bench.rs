@@ -85,14 +85,14 @@ impl Running {
 
     /// Drains the server at once.
     pub(crate) fn stop(&self) -> Result<(), String> {
-        drop(self.server.drain(Some(Duration::ZERO)));
+        self.server.begin_drain(Some(Duration::ZERO));
         self.gone()
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        drop(self.server.drain(Some(Duration::ZERO)));
+        self.server.begin_drain(Some(Duration::ZERO));
     }
 }
 

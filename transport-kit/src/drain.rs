@@ -61,7 +61,7 @@ pub fn drain_at_work(
         let (gone, is_gone) = mpsc::channel();
         crowd.rush(address)?;
         // The drain begins with this call, and not when somebody awaits it.
-        let drained = server.drain(Some(PATIENCE));
+        let drained = server.begin_drain(Some(PATIENCE)).gone();
         let waiter = thread::spawn(move || {
             block_on(drained);
             let _ = gone.send(());

@@ -118,7 +118,7 @@ fn start(
 }
 
 fn drain(server: &ServerHandle) {
-    block_on(server.drain(Some(Duration::ZERO)));
+    block_on(server.begin_drain(Some(Duration::ZERO)).gone());
 }
 
 /// Has a client's request answered.

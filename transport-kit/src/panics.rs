@@ -126,7 +126,7 @@ fn round(
         thread::sleep(Duration::from_millis(5));
     }
     let stats = server.stats();
-    block_on(server.drain(Some(Duration::ZERO)));
+    block_on(server.begin_drain(Some(Duration::ZERO)).gone());
     let requests = u64::from(CLIENTS * each);
     let counted = (stats.opened - stats.closed, stats.refused(), stats.channels.requests);
     assert_eq!(counted, (0, 0, requests), "{stats:?}");

@@ -75,7 +75,7 @@ impl Run<'_> {
         }
         self.stand.begin();
         let ended = self.wait("the channels do not close", |run| run.record.is_over());
-        drop(self.stand.handle().drain(Some(Duration::ZERO)));
+        self.stand.handle().begin_drain(Some(Duration::ZERO));
         self.stand.begin();
         let gone = self.gone();
         for late in [ended, gone] {
@@ -104,7 +104,9 @@ impl Run<'_> {
                 self.wait("it is not told", |run| run.record.has(channel, text))?;
             }
             Step::Open(gate) => self.record.open_gate(gate),
-            Step::Drain(deadline) => drop(self.stand.handle().drain(*deadline)),
+            Step::Drain(deadline) => {
+                self.stand.handle().begin_drain(*deadline);
+            }
             Step::Gone => {
                 // The server lingers for as long as these are open.
                 for peer in (0..self.lines.len()).filter(|&peer| self.lines[peer].end.is_some()) {

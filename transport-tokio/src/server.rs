@@ -45,7 +45,7 @@ pub type Server = httpfsm_transport::Server<Tokio>;
 /// let server = httpfsm_tokio::serve(listener, ServerConfig::default(), |request: Request| async move {
 ///     format!("You asked for {}.\n", request.target())
 /// })?;
-/// server.drain(None).await;
+/// server.begin_drain(None).gone().await;
 /// # Ok(())
 /// # }
 /// ```
@@ -86,7 +86,7 @@ impl Tokio {
     ///     .options(SocketOptions { reuse_port: true, ..SocketOptions::default() })
     ///     .listen_tcp("127.0.0.1:0".parse().expect("this is an address"))
     ///     .serve(|_: Request| async { "Hello, world!" })?;
-    /// server.drain(None).await;
+    /// server.begin_drain(None).gone().await;
     /// # Ok(())
     /// # }
     /// ```
@@ -109,7 +109,7 @@ impl Transport for Tokio {
         let begun = begun.and_then(|()| begin(opening.listeners, &service, &handle));
         begun.inspect_err(|_| {
             // Those that have started are to end.
-            drop(handle.drain(Some(Duration::ZERO)));
+            handle.begin_drain(Some(Duration::ZERO));
         })?;
         Ok(handle)
     }

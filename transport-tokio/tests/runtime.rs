@@ -53,7 +53,7 @@ fn a_runtime_with_its_io_driver_is_enough() {
     runtime.block_on(async {
         let server = Server::new(ServerConfig::default());
         let server = server.listen_tcp("127.0.0.1:0".parse().unwrap()).serve(handler).unwrap();
-        server.drain(None).await;
+        server.begin_drain(None).gone().await;
     });
 }
 

@@ -79,7 +79,7 @@ async fn keep_alive_serves_one_request_after_another() {
         length = read;
     }
     drop(stream);
-    server.drain(None).await;
+    server.begin_drain(None).gone().await;
     let stats = server.stats();
     assert_eq!((stats.opened, stats.closed, stats.channels.requests), (1, 1, 3));
 }
@@ -155,7 +155,7 @@ async fn unix_sockets_and_ipv6_are_served() {
         let over_ipv6 = exchange(connect(&server).await, GET).await;
         assert!(over_ipv6.ends_with("Hello, world!"), "{over_ipv6}");
     }
-    server.drain(None).await;
+    server.begin_drain(None).gone().await;
     assert!(!path.exists());
     std::fs::remove_dir(directory).unwrap();
 }
@@ -166,7 +166,7 @@ async fn a_drain_finishes_what_runs_and_refuses_what_comes() {
     let mut stream = connect(&server).await;
     stream.write_all(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
     tokio::time::sleep(Duration::from_millis(20)).await;
-    let drained = server.drain(Some(Duration::from_secs(5)));
+    let drained = server.begin_drain(Some(Duration::from_secs(5))).gone();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
     assert!(answer.contains("\r\nConnection: close\r\n") && answer.ends_with("slow"), "{answer}");
@@ -241,7 +241,7 @@ async fn workers_share_the_port_the_counts_and_the_drain() {
     }
     assert_eq!(threads.len(), 3, "the system spreads connections over the sockets: {threads:?}");
     assert_eq!(server.stats().n_channels, 60);
-    server.drain(None).await;
+    server.begin_drain(None).gone().await;
     assert_eq!((server.stats().n_channels, server.stats().closed), (0, 60));
     assert!(TcpStream::connect(server.local_addr().unwrap()).await.is_err());
 }

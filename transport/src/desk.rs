@@ -24,6 +24,7 @@ use crate::clock::Clock;
 use crate::job::Spawner;
 use crate::lock::lock;
 use crate::panics;
+use crate::service::Held;
 use crate::tape::Recorder;
 use crate::waiters::Waiters;
 use crate::waiting;
@@ -339,16 +340,15 @@ impl Desk {
         }
     }
 
-    /// What nobody is left to give back: channels, requests, octets, alarms, listeners.
-    pub(crate) fn held(&self) -> [u64; 5] {
+    pub(crate) fn held(&self) -> Held {
         let budget = &self.budget;
-        [
-            self.stats().n_channels,
-            budget.in_flight.load(Ordering::SeqCst).into(),
-            budget.buffered.load(Ordering::SeqCst),
-            self.alarms.len() as u64,
-            self.listeners.load(Ordering::SeqCst) as u64,
-        ]
+        Held {
+            channels: self.stats().n_channels,
+            requests: budget.in_flight.load(Ordering::SeqCst).into(),
+            buffered: budget.buffered.load(Ordering::SeqCst),
+            alarms: self.alarms.len() as u64,
+            listeners: self.listeners.load(Ordering::SeqCst) as u64,
+        }
     }
 
     fn wake_waiters(&self) {

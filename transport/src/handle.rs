@@ -33,14 +33,15 @@ impl ServerHandle {
     /// Takes the server out of service: it stops to listen, running answers are finished and say `close`, idle
     /// connections close after `drain_grace`, and what is left at `deadline`, or `drain_grace` after the
     /// configuration's `drain_deadline`, is dropped, whichever is earlier. So are handlers that run on
-    /// after their connections were lost. The future resolves when the last channel and the last such handler is gone and
-    /// nobody listens any more; dropping it stops nothing.
-    pub fn drain(&self, deadline: Option<Duration>) -> impl Future<Output = ()> + Send + use<> {
+    /// after their connections were lost. It returns at once; [`gone`](Self::gone) waits for the end:
+    /// `server.begin_drain(None).gone().await`.
+    pub fn begin_drain(&self, deadline: Option<Duration>) -> &Self {
         self.desk.go_out(deadline);
-        self.gone()
+        self
     }
 
-    /// Resolves when the server has gone out of service, whoever told it to.
+    /// Resolves when the server has gone out of service, whoever told it to: when the last channel is gone, and the last
+    /// handler that ran on after its connection was lost, and nobody listens any more. Dropping it stops nothing.
     pub fn gone(&self) -> impl Future<Output = ()> + Send + use<> {
         Until::new(Arc::clone(&self.desk), Desk::is_gone)
     }

@@ -59,7 +59,7 @@ pub use job::{Inline, Job, Spawner};
 pub use listener::{Listener, ListeningSocket, Place, SocketOptions, SocketPath, resolve, unix_peer};
 pub use panics::{catch as catch_panic, note_panic, resume as resume_panic};
 pub use server::{Opening, Server, Transport};
-pub use service::Service;
+pub use service::{Held, Service};
 pub use sync::{BodyReader, Sync, block_on, sync};
 pub use tape::{Opened, Recorder, Tape};
 pub use timekeeper::keep_time;

@@ -35,7 +35,7 @@ use crate::driver::Driver;
 use crate::handle::ServerHandle;
 use crate::job::Inline;
 use crate::lock::lock;
-use crate::service::Service;
+use crate::service::{Held, Service};
 use crate::tape::Recorder;
 use crate::wire::Wire;
 use crate::{panics, waiting};
@@ -348,7 +348,7 @@ impl<H: Handler> MemoryServer<H> {
 
     /// What nobody has given back yet: [`Service::held`].
     #[must_use]
-    pub fn held(&self) -> [u64; 5] {
+    pub fn held(&self) -> Held {
         self.service.held()
     }
 

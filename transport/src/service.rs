@@ -22,6 +22,22 @@ use crate::tape::Recorder;
 use crate::wire::Wire;
 use crate::worker::Pool;
 
+/// What a service has given out and nobody has given back: [`Service::held`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
+pub struct Held {
+    /// Open channels.
+    pub channels: u64,
+    /// Requests that are with the application, where their number is limited.
+    pub requests: u64,
+    /// Bytes in buffers.
+    pub buffered: u64,
+    /// Deadlines that are armed.
+    pub alarms: u64,
+    /// Listeners.
+    pub listeners: u64,
+}
+
 /// What all connections of a server share. A transport makes one and asks it for a [`Driver`] per accepted socket.
 pub struct Service<H: Handler> {
     pub(crate) handler: H,
@@ -103,10 +119,9 @@ impl<H: Handler> Service<H> {
         Some(self.desk.sweep(cx)).filter(|&next| next != NEVER)
     }
 
-    /// What nobody has given back yet: channels, requests with the application (where they are limited), octets in
-    /// buffers, alarms, listeners. All 0 when everything is over; for whoever looks for leaks.
+    /// What nobody has given back yet. All 0 when everything is over; for whoever looks for leaks.
     #[must_use]
-    pub fn held(&self) -> [u64; 5] {
+    pub fn held(&self) -> Held {
         self.desk.held()
     }
 

@@ -14,7 +14,7 @@ use httpfsm::config::ServerConfig;
 use httpfsm::handler::{ConnectionInfo, Failure, Handler, Request, Subscriber};
 use httpfsm::peer::Peer;
 use httpfsm_transport::memory::{MemoryWire, pair};
-use httpfsm_transport::{Accept, Accepted, Clock, Inline, Service, accept};
+use httpfsm_transport::{Accept, Accepted, Clock, Held, Inline, Service, accept};
 
 /// What the listener says in turn; then it waits.
 struct Script {
@@ -132,7 +132,7 @@ fn an_executor_that_panics_costs_one_connection_and_a_pause_and_is_told() {
     let told =
         "accept: No connection can be accepted at unix:/run/a: the executor panicked: no thread is left.";
     assert_eq!(*failures.0.lock().unwrap(), [told]);
-    assert_eq!((served.lock().unwrap().len(), service.held()[0]), (0, 0));
+    assert_eq!((served.lock().unwrap().len(), service.held().channels), (0, 0));
     clock.advance(Duration::from_millis(5));
     assert!(poll(&mut listening).is_pending());
     assert_eq!(served.lock().unwrap().len(), 1);
@@ -144,11 +144,11 @@ fn a_server_that_goes_out_does_not_wait_for_the_end_of_a_pause() {
     let mut listening = bench.listen([out_of_descriptors()]);
     assert!(poll(&mut listening).is_pending());
     let handle = bench.service.handle(Vec::new());
-    let drained = handle.drain(None);
+    let drained = handle.begin_drain(None).gone();
     assert!(poll(&mut listening).is_ready());
     drop(listening);
     assert!(pin!(drained).poll(&mut Context::from_waker(Waker::noop())).is_ready());
-    assert_eq!(bench.service.held(), [0; 5]);
+    assert_eq!(bench.service.held(), Held::default());
 }
 
 #[test]
@@ -157,7 +157,7 @@ fn a_server_that_goes_out_takes_those_who_wait_and_no_others() {
     let aborted = || Err(io::ErrorKind::ConnectionAborted.into());
     let mut listening = bench.listen([Ok(()), aborted(), Ok(())]);
     let handle = bench.service.handle(Vec::new());
-    let mut drained = pin!(handle.drain(None));
+    let mut drained = pin!(handle.begin_drain(None).gone());
     assert!(poll(&mut listening).is_ready());
     assert_eq!(bench.counts(), (4, 2));
     // The test has dropped their drivers.
@@ -179,7 +179,7 @@ fn a_server_that_goes_out_without_descriptors_tells_and_tries_again() {
     let listener = Script { says: says.into(), asked: Arc::default(), peers: Arc::default() };
     let handle = service.handle(vec![Peer::Unix(Some("/run/a".into()))]);
     let mut listening = Box::pin(accept(listener, Arc::clone(&service), handle.clone(), drop));
-    let _drained = handle.drain(None);
+    let _drained = handle.begin_drain(None).gone();
     assert!(poll(&mut listening).is_pending());
     assert_eq!((handle.stats().opened, failures.0.lock().unwrap().len()), (1, 1));
     clock.advance(Duration::from_millis(5));
@@ -192,7 +192,7 @@ fn a_server_that_goes_out_gives_up_without_descriptors_or_at_its_deadline() {
     for deadline in [None, Some(Duration::from_secs(1))] {
         let bench = bench();
         let mut listening = bench.listen([(); 100].map(|()| out_of_descriptors()));
-        let _drained = bench.service.handle(Vec::new()).drain(deadline);
+        let _drained = bench.service.handle(Vec::new()).begin_drain(deadline).gone();
         let mut seconds = 0;
         while poll(&mut listening).is_pending() {
             bench.clock.advance(Duration::from_secs(1));
@@ -208,7 +208,7 @@ fn a_server_that_goes_out_gives_up_without_descriptors_or_at_its_deadline() {
 fn while_those_who_wait_are_taken_others_get_their_turn() {
     let bench = bench();
     let mut listening = bench.listen([(); 100].map(|()| Ok(())));
-    let _drained = bench.service.handle(Vec::new()).drain(None);
+    let _drained = bench.service.handle(Vec::new()).begin_drain(None).gone();
     assert!(poll(&mut listening).is_pending());
     assert_eq!(bench.counts().1, 64);
     assert!(poll(&mut listening).is_ready());

@@ -103,7 +103,7 @@ fn options_hold_for_listeners_that_were_added_before_them() {
         }
     }
     assert_eq!((tcp, unix), (2, 2));
-    drop(handle.drain(Some(Duration::ZERO)));
+    handle.begin_drain(Some(Duration::ZERO));
 }
 
 #[test]
@@ -122,7 +122,7 @@ fn listeners_keep_their_order_however_they_came() {
     assert_eq!(addresses.len(), 4);
     assert_eq!(addresses[..3], expected);
     assert!(matches!(addresses[3], Peer::Ip(address) if address.port() > 0));
-    drop(handle.drain(Some(Duration::ZERO)));
+    handle.begin_drain(Some(Duration::ZERO));
 }
 
 #[test]
@@ -152,5 +152,5 @@ fn without_a_listener_the_configured_host_and_port_are_listened_at_with_the_opti
     let takes = Takes::default();
     let handle = Server::on(takes.clone(), config).options(options.clone()).serve(handler).unwrap();
     assert!(shares_its_address(&takes.listeners()[0], &options));
-    drop(handle.drain(Some(Duration::ZERO)));
+    handle.begin_drain(Some(Duration::ZERO));
 }

@@ -85,7 +85,7 @@ fn another_is_woken_beside(what: impl Fn() + Send + Sync + 'static, end: impl Fn
     end();
     woken.expect("the time goes on");
     drop((one, other));
-    drop(service.handle(Vec::new()).drain(None));
+    service.handle(Vec::new()).begin_drain(None);
 }
 
 #[test]
@@ -185,7 +185,7 @@ fn a_subscriber_that_is_slow_at_the_drain_deadline_has_the_stack_of_any_thread_a
     while keeps.0.lock().unwrap().len() < 2 {
         thread::yield_now();
     }
-    drop(handle.drain(Some(Duration::from_millis(1))));
+    handle.begin_drain(Some(Duration::from_millis(1)));
     for _ in 0..2 {
         let told = told.recv_timeout(3 * HANG).expect("the drain deadline cuts both");
         assert_eq!(told, (CloseReason::DrainTimeout, true));

@@ -14,9 +14,9 @@ use crate::time::Moment;
 /// No deadline, in milliseconds.
 pub(super) const NEVER: u64 = Moment::NEVER.as_millis();
 
-/// What a connection that has not made a request yet is given at least when the server goes out: its first request may
-/// be on its way.
-const FRESH: u64 = 1000;
+/// What is given at least when the server goes out, whatever `drain_grace` is: to a connection that has not made a
+/// request yet, as its first one may be on its way; and to a response that was made at the last moment.
+pub(super) const SECOND: u64 = 1000;
 
 /// A [`ChannelConfig`] made ready: one for all channels of a server, shared by an `Arc`.
 #[derive(Clone, Debug)]
@@ -127,7 +127,7 @@ impl Settings {
         let grace = self.timeout(Timeout::DrainGrace);
         Leave {
             idle_until: at.saturating_add_millis(grace),
-            fresh_until: at.saturating_add_millis(grace.max(FRESH)),
+            fresh_until: at.saturating_add_millis(grace.max(SECOND)),
             cut_at: at.saturating_add_millis(self.timeout(Timeout::DrainDeadline)),
         }
     }

@@ -17,7 +17,7 @@
 //! What is forgotten does not compile, or fails `core/tests/transitions.rs`, `core/tests/parameters.rs` or `coverage.rs`.
 
 use super::rate::Rate;
-use super::settings::{Leave, NEVER, Settings};
+use super::settings::{Leave, NEVER, SECOND, Settings};
 use super::{Internal, State};
 use crate::fsm::Label;
 use crate::time::Moment;
@@ -321,7 +321,7 @@ impl Timers {
         let entered = self.entered.as_millis();
         if entered >= when && matches!(state, State::Closing | State::Lingering) {
             // The response that was made at the last moment (the 503 of this deadline, say) needs time to leave.
-            when = entered.saturating_add(settings.timeout(Timeout::DrainGrace));
+            when = entered.saturating_add(settings.timeout(Timeout::DrainGrace).max(SECOND));
         }
         sooner(earliest, when, Internal::DrainTimeout)
     }

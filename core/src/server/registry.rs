@@ -181,7 +181,8 @@ impl Registry {
     }
 
     fn begin_drain(&mut self) {
-        let grace = self.config.channel.drain_grace.map_or(0, millis);
+        // What channels say at their own deadline has a second to leave at least.
+        let grace = self.config.channel.drain_grace.map_or(0, millis).max(1000);
         self.drain_deadline = self
             .config
             .drain_deadline

@@ -45,6 +45,15 @@ fn a_drain_grace_of_zero_closes_an_idle_connection_at_once() {
     assert_eq!(rig.close_reason(), CloseReason::Drained);
 }
 
+/// A response that is made at the last moment has a second to leave, whatever the grace is.
+#[test]
+fn the_503_of_the_drain_deadline_leaves_even_without_a_grace() {
+    let mut rig = Rig::with(|config| config.drain_grace = Some(Duration::ZERO));
+    rig.rx(GET).go_out();
+    assert_eq!(pass_at(&mut rig, 30_000), [Seen::Refused(Rule::Draining)]);
+    assert_eq!(statuses(&rig.wire()), ["503"]);
+}
+
 /// Its first request may be on its way, so it has a second even without a grace; but it does not hold up a drain.
 #[test]
 fn a_fresh_connection_has_the_grace_and_a_second_at_least_for_its_request() {

@@ -87,7 +87,9 @@ proptest! {
                     Step::Wait(millis) => drop(server.advance(Duration::from_millis(millis))),
                     Step::CloseWrite => clients[client].close_write(),
                     Step::Reset => clients[client].reset(),
-                    Step::GoOut => drop(server.handle().drain(None)),
+                    Step::GoOut => {
+                        server.handle().begin_drain(None);
+                    }
                 }
                 server.run();
             }

@@ -118,7 +118,7 @@ impl Shared {
 
     fn drain(&self) {
         if let (true, Some(Serving { server, .. })) = (self.ends.load(SeqCst), self.serving.get()) {
-            drop(server.drain(None));
+            server.begin_drain(None);
         }
     }
 }

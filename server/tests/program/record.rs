@@ -54,6 +54,8 @@ fn what_is_recorded_replays(transport: &str) {
         "> RxData | Fresh -> ",
         "| Cookie: xxxxxxxxxx\\r\\n",
         "< HttpRequest POST /?a HTTP/1.1",
+        "= Fresh on RxData: Receive, ParseHead -> Head",
+        "= Head then DequeueRequest: DeliverRequest -> WaitResponse",
         "> HttpResponse 200",
         "> Sent ",
         "< HttpChannelClosed RequestedByPeer",

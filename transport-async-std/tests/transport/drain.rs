@@ -22,7 +22,7 @@ on_each_runtime! {
         let mut stream = connect(&server);
         stream.write_all(GET).unwrap();
         has_begun.recv_timeout(HANG).unwrap();
-        let drained = server.drain(Some(HANG));
+        let drained = server.begin_drain(Some(HANG)).gone();
         go_on.send_blocking(()).unwrap();
         let answer = read_to_end(stream);
         assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("finished"), "{answer}");
@@ -43,7 +43,7 @@ on_each_runtime! {
         let mut idle = connect(&server);
         idle.write_all(GET).unwrap();
         read_until(&idle, "fine");
-        async_io::block_on(server.drain(Some(Duration::from_millis(10))));
+        async_io::block_on(server.begin_drain(Some(Duration::from_millis(10))).gone());
         let left = stuck.read(&mut [0; 1]).map_err(|error| error.kind());
         assert_eq!(left, Err(ErrorKind::ConnectionReset));
         let stats = server.stats();

@@ -46,7 +46,7 @@ on_each_runtime! {
             assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
         }
         drop(stream);
-        async_io::block_on(server.drain(None));
+        async_io::block_on(server.begin_drain(None).gone());
         let stats = server.stats();
         assert_eq!((stats.opened, stats.closed, stats.channels.requests), (1, 1, 50));
     }
@@ -148,7 +148,7 @@ on_each_runtime! {
             };
             assert!(answer.ends_with(&expected), "{expected}: {answer}");
         }
-        async_io::block_on(server.drain(None));
+        async_io::block_on(server.begin_drain(None).gone());
         assert!(!path.exists());
         std::fs::remove_dir(directory).unwrap();
     }

@@ -79,7 +79,7 @@ on_each_runtime! {
         let mut stream = connect(&server);
         stream.write_all(UPGRADE).unwrap();
         read_until(&stream, "\r\n\r\n");
-        async_io::block_on(server.drain(Some(std::time::Duration::from_millis(10))));
+        async_io::block_on(server.begin_drain(Some(std::time::Duration::from_millis(10))).gone());
         let closed = || Err(ErrorKind::BrokenPipe);
         assert_eq!(told.recv_timeout(HANG), Ok((b"ahead ".to_vec(), closed(), closed())));
         assert_eq!(stream.read(&mut [0; 1]).unwrap_or(0), 0);

@@ -101,7 +101,7 @@ pub(crate) fn drain(bench: &Bench<'_>) -> Result<(), String> {
         peers.push(peer);
     }
     running.wait("The connections are not accepted.", || running.record.arrived().0 == peers.len())?;
-    drop(running.server.drain(Some(Duration::from_millis(200))));
+    running.server.begin_drain(Some(Duration::from_millis(200)));
     for peer in &mut peers {
         peer.end()?;
     }

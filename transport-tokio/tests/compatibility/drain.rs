@@ -36,7 +36,7 @@ async fn go_out_finishes_what_runs_and_lets_the_idle_go() {
     busy.write_all(GET.replace("GET /", "GET /wait").as_bytes()).await.unwrap();
     timeout(HANG, enter.recv()).await.unwrap();
 
-    let drained = server.drain(None);
+    let drained = server.begin_drain(None).gone();
     assert_eq!(to_end(idle).await, "");
     open.notify_one();
     let response = to_end(&mut busy).await;
@@ -60,7 +60,7 @@ async fn the_drain_deadline_responds_for_a_handler_that_never_does() {
     let mut stream = connect(&server).await;
     stream.write_all(GET.as_bytes()).await.unwrap();
     sleep(Duration::from_millis(20)).await;
-    let drained = server.drain(None);
+    let drained = server.begin_drain(None).gone();
     let response = to_end(&mut stream).await;
     assert!(response.starts_with("HTTP/1.1 503 "), "{response}");
     drop(stream);

@@ -62,7 +62,7 @@ async fn unix_sockets_are_served_and_removed() {
     assert!(matches!(server.local_addrs(), [Peer::Unix(Some(_))]));
     let response = exchange(UnixStream::connect(&path).await.unwrap(), GET_CLOSE).await;
     assert!(response.ends_with(&format!("unix:{}", path.display())), "{response}");
-    server.drain(None).await;
+    server.begin_drain(None).gone().await;
     assert!(!path.exists());
     std::fs::remove_dir(directory).unwrap();
 }

@@ -42,7 +42,7 @@ async fn n_channels_counts_the_open_channels() {
         assert_eq!(server.stats().n_channels, n);
     }
     drop(streams);
-    server.drain(None).await;
+    server.begin_drain(None).gone().await;
     let stats = server.stats();
     assert_eq!((stats.n_channels, stats.most_channels, stats.closed), (0, 3, 3));
 }

@@ -58,7 +58,7 @@ fn a_drain_closes_the_idle_waits_for_the_busy_and_cuts_the_rest() {
             },
         );
     server.run();
-    let mut drained = pin!(server.handle().drain(Some(Duration::from_secs(10))));
+    let mut drained = pin!(server.handle().begin_drain(Some(Duration::from_secs(10))).gone());
     let mut is_drained = || drained.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready();
     server.run();
     assert_eq!(server.connect().unwrap_err(), httpfsm::server::Refusal::Draining);
@@ -81,7 +81,7 @@ fn the_last_responses_of_a_drain_have_time_to_leave() {
     let client = server.connect().unwrap();
     client.send(GET);
     server.run();
-    let drained = server.handle().drain(None);
+    let drained = server.handle().begin_drain(None).gone();
     server.run();
     server.advance(Duration::from_secs(30));
     let mut response = String::new();
@@ -103,7 +103,7 @@ fn a_connection_that_opens_while_the_server_goes_out_hears_of_it() {
         // In the first wake-up of the connection, before it has an alarm.
         fn request(&self, _: &ConnectionInfo, _: httpfsm::request::RequestRef<'_>) {
             if let Some(server) = self.0.lock().unwrap().take() {
-                drop(server.drain(None));
+                server.begin_drain(None);
             }
         }
     }
@@ -127,9 +127,9 @@ fn a_shorter_drain_replaces_a_longer_one() {
     let client = server.connect().unwrap();
     client.send(GET);
     server.run();
-    drop(server.handle().drain(None));
+    server.handle().begin_drain(None);
     server.run();
-    drop(server.handle().drain(Some(Duration::from_secs(2))));
+    server.handle().begin_drain(Some(Duration::from_secs(2)));
     server.advance(Duration::from_secs(2));
     assert!(client.is_reset());
 }
@@ -140,7 +140,7 @@ fn what_is_sent_during_a_drain_finds_it_so_within_a_wake_up_that_began_before() 
     let handlers = Arc::clone(&slot);
     let mut server = serve(move |_: Request| {
         if let Some((client, handle)) = &*handlers.lock().unwrap() {
-            drop(handle.drain(None));
+            handle.begin_drain(None);
             client.send(GET);
         }
         async { "fine" }

@@ -70,7 +70,7 @@ fn an_upgraded_connection_that_nobody_polls_ends_at_the_drain_deadline() {
     let waker = Waker::from(Arc::clone(&woken));
     assert!(held.poll_read(&mut Context::from_waker(&waker), &mut [0]).is_pending());
 
-    let mut gone = pin!(server.handle().drain(Some(Duration::from_secs(5))));
+    let mut gone = pin!(server.handle().begin_drain(Some(Duration::from_secs(5))).gone());
     let mut is_gone = || gone.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready();
     server.advance(Duration::from_millis(4999));
     assert!(!is_gone() && clients.iter().all(|client| !client.is_ended()));

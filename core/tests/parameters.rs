@@ -373,7 +373,9 @@ const SERVER: &[Parameter] = &[
                 Server::new(ServerConfig { drain_deadline: time, channel, ..ServerConfig::default() });
             server.handle(Moment::START, connected("192.0.2.1:1")).expect("a connection is always taken");
             server.handle(Moment::START, ServerInput::GoOut).expect("going out is always taken");
-            server.handle(Moment::from_millis(n), ServerInput::Tick).expect("a tick is always taken");
+            // What channels say at their own deadline has a second to leave at least.
+            let at = Moment::from_millis(n.saturating_add(1000));
+            server.handle(at, ServerInput::Tick).expect("a tick is always taken");
             !std::iter::from_fn(|| server.next_output()).any(|output| output == ServerOutput::DropChannels)
         }),
     ),

@@ -15,6 +15,7 @@
 //!
 //! The same rows are the source of the documentation: a [`Machine`] adds to them what a picture needs (where a state
 //! stands, which deadline it owns, who sends an input), and its [`Description`] renders Mermaid, DOT, SVG and Markdown.
+//! The description and the drawings are behind the feature `draw`, which is on by default.
 //!
 //! # A machine of one's own
 //!
@@ -68,19 +69,28 @@
 //! assert!(MATRIX.on(State::Shut, Event::Pull).is_none());
 //! ```
 
-mod description;
-mod dot;
 mod label;
-mod layout;
 mod machine;
-mod markdown;
 mod matrix;
-mod mermaid;
 mod rows;
-mod svg;
-mod text;
 mod trace;
 
+#[cfg(feature = "draw")]
+mod description;
+#[cfg(feature = "draw")]
+mod dot;
+#[cfg(feature = "draw")]
+mod layout;
+#[cfg(feature = "draw")]
+mod markdown;
+#[cfg(feature = "draw")]
+mod mermaid;
+#[cfg(feature = "draw")]
+mod svg;
+#[cfg(feature = "draw")]
+mod text;
+
+#[cfg(feature = "draw")]
 pub use description::{ActionNote, Description, EventNote, RowNote, StateNote};
 pub use label::{Act, Label, NoEvents};
 pub use machine::{Direction, Input, Machine, OutputEvent, Place, bottom, place, to_bottom, to_top, top};

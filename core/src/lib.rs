@@ -37,6 +37,11 @@
 //! - To bring HTTP to an I/O of your own, drive a [`Channel`]: see the [`channel`] module.
 //! - To draw or check a machine, or to make one: [`fsm`].
 //!
+//! # Features
+//!
+//! - `draw`, on by default: [`Machine::describe`](fsm::Machine::describe) and the drawings. The tables, which drive the
+//!   machines, and [`Trace`](fsm::Trace) are there without it.
+//!
 //! # Three worlds of errors
 //!
 //! [`NotAccepted`] is the caller's mistake (the state, the event, the condition that is not met), [`RequestError`] the

@@ -41,6 +41,11 @@ impl Description {
     /// The picture, as a file of its own. States stand at their [`Place`](super::Place); events that stay in a state
     /// are listed in its box, and so are those that lead to a state that most others lead to (`→ Closed: ...`), for
     /// which no arrow is drawn. Each arrow carries its events, internal ones in italics.
+    ///
+    /// A page that shows a machine at work finds each state and each transition by its `id`: `state-Idle` is the group
+    /// of the box of `Idle`, and `edge-Idle-Head` the group of all that is drawn for the rows from `Idle` to `Head`, an
+    /// arrow with its text or lines in the box. Letters, digits and `_` of a name are kept in an id; another character
+    /// is its code point between two dots (`-` is `.2d.`).
     #[must_use]
     pub fn to_svg(&self) -> String {
         let mut out = String::new();
@@ -54,7 +59,7 @@ impl Description {
 struct Picture<'a> {
     machine: &'a Description,
     boxes: Vec<Rect>,
-    notes: Vec<Vec<String>>,
+    notes: Vec<Vec<Note>>,
     edges: Vec<Edge>,
     /// What is written at each edge, in lines of events.
     texts: Vec<Vec<Vec<usize>>>,
@@ -68,7 +73,7 @@ impl<'a> Picture<'a> {
         let hubs: Vec<bool> = (0..machine.states.len()).map(|state| is_hub(machine, state)).collect();
         let (listed, edges): (Vec<Edge>, Vec<Edge>) =
             machine.edges().into_iter().partition(|edge| edge.from == edge.to || hubs[edge.to]);
-        let notes: Vec<Vec<String>> =
+        let notes: Vec<Vec<Note>> =
             (0..machine.states.len()).map(|state| box_notes(machine, &listed, state)).collect();
 
         let boxes = boxes(machine, &notes);
@@ -109,16 +114,21 @@ impl<'a> Picture<'a> {
         )?;
         self.write_list(out, 12, "start", &INPUTS)?;
         self.write_list(out, width - 12, "end", &OUTPUTS)?;
-        for (edge, route) in self.edges.iter().zip(&self.routes) {
-            write_curve(out, edge, route)?;
-        }
         for state in 0..self.boxes.len() {
             self.write_box(out, state)?;
         }
         for ((edge, text), route) in self.edges.iter().zip(&self.texts).zip(&self.routes) {
+            self.open_edge(out, edge.from, edge.to)?;
+            write_curve(out, edge, route)?;
             self.write_label(out, edge, text, &route.label)?;
+            writeln!(out, "</g>")?;
         }
         writeln!(out, "</svg>")
+    }
+
+    fn open_edge(&self, out: &mut String, from: usize, to: usize) -> fmt::Result {
+        let (from, to) = (self.machine.states[from].label, self.machine.states[to].label);
+        writeln!(out, r#"<g id="edge-{}-{}">"#, id(from), id(to))
     }
 
     /// One for each colour: not every viewer lets an arrowhead take the colour of its line.
@@ -164,6 +174,7 @@ impl<'a> Picture<'a> {
         let (Rect { x, y, w, h }, note) = (self.boxes[state], &self.machine.states[state]);
         let (colour, centre) = (colour(state), x + w / 2);
         let stroke = if state == self.machine.initial { 3 } else { 2 };
+        writeln!(out, r#"<g id="state-{}">"#, id(note.label))?;
         writeln!(
             out,
             r##"<rect x="{x}" y="{y}" width="{w}" height="{h}" rx="8" fill="#fbfbf7" stroke="{colour}" stroke-width="{stroke}"/>"##
@@ -182,11 +193,20 @@ impl<'a> Picture<'a> {
             let deadline = escaped(note.deadline);
             writeln!(out, r#"<text class="small m" x="{centre}" y="{}">≤ {deadline}</text>"#, y + 33)?;
         }
-        for (at, line) in (1..).zip(&self.notes[state]) {
-            let (x, y) = (x + 10, y + HEAD + LINE * at - 3);
-            writeln!(out, r#"<text class="note" x="{x}" y="{y}">{}</text>"#, escaped(line))?;
+        let mut y = y + HEAD - 3;
+        for note in &self.notes[state] {
+            if let Some(to) = note.to {
+                self.open_edge(out, state, to)?;
+            }
+            for line in &note.lines {
+                y += LINE;
+                writeln!(out, r#"<text class="note" x="{}" y="{y}">{}</text>"#, x + 10, escaped(line))?;
+            }
+            if note.to.is_some() {
+                writeln!(out, "</g>")?;
+            }
         }
-        Ok(())
+        writeln!(out, "</g>")
     }
 
     fn write_label(&self, out: &mut String, edge: &Edge, text: &[Vec<usize>], at: &Rect) -> fmt::Result {
@@ -257,13 +277,22 @@ fn is_hub(machine: &Description, state: usize) -> bool {
     sources > 4 && sources * 2 > machine.states.len()
 }
 
+/// A part of what a box says below its name.
+struct Note {
+    /// The state that the events of these lines lead to; `None`: the lines are no transition of this state.
+    to: Option<usize>,
+    lines: Vec<String>,
+}
+
 /// What a box says below its name: the events that stay, and those for which there is no arrow.
-fn box_notes(machine: &Description, listed: &[Edge], state: usize) -> Vec<String> {
-    let mut lines = Vec::new();
+fn box_notes(machine: &Description, listed: &[Edge], state: usize) -> Vec<Note> {
+    let mut notes = Vec::new();
     if listed.iter().any(|edge| edge.from != state && edge.to == state) {
-        lines.push(format!("← states that say → {}", machine.states[state].label));
+        let line = format!("← states that say → {}", machine.states[state].label);
+        notes.push(Note { to: None, lines: vec![line] });
     }
     for edge in listed.iter().filter(|edge| edge.from == state) {
+        let mut lines = Vec::new();
         let head =
             if edge.to == state { "↻".into() } else { format!("→ {}:", machine.states[edge.to].label) };
         let mut line = head;
@@ -279,21 +308,25 @@ fn box_notes(machine: &Description, listed: &[Edge], state: usize) -> Vec<String
             }
         }
         lines.push(line);
+        notes.push(Note { to: Some(edge.to), lines });
     }
-    lines
+    notes
 }
 
 /// The boxes at their places: a column is as wide as a box, a row as high as its highest box.
-fn boxes(machine: &Description, notes: &[Vec<String>]) -> Vec<Rect> {
+fn boxes(machine: &Description, notes: &[Vec<Note>]) -> Vec<Rect> {
     let rows = machine.states.iter().map(|state| usize::from(state.row) + 1).max().unwrap_or(0);
     let mut heights = vec![0; rows];
     // Even, so that the boxes of a row have one middle.
-    let height = |notes: &[String]| (HEAD + LINE * count(notes.len()) + 7) / 2 * 2;
+    let height = |notes: &[Note]| {
+        let lines = notes.iter().map(|note| note.lines.len()).sum();
+        (HEAD + LINE * count(lines) + 7) / 2 * 2
+    };
     for (state, notes) in machine.states.iter().zip(notes) {
         let row = &mut heights[usize::from(state.row)];
         *row = height(notes).max(*row);
     }
-    let place = |(state, notes): (&super::StateNote, &Vec<String>)| {
+    let place = |(state, notes): (&super::StateNote, &Vec<Note>)| {
         let row = usize::from(state.row);
         let above: i32 = heights[..row].iter().map(|height| height + GAP_Y).sum();
         let h = height(notes);
@@ -362,12 +395,27 @@ fn escaped(text: &str) -> String {
     }
 }
 
+/// A name as a part of an `id`, for which blanks and quotes are none. Two names give two parts, and none has a `-`.
+fn id(name: &str) -> String {
+    let mut out = String::new();
+    for letter in name.chars() {
+        if letter.is_ascii_alphanumeric() || letter == '_' {
+            out.push(letter);
+        } else {
+            // Writing to a string does not fail.
+            let _ = write!(out, ".{:x}.", u32::from(letter));
+        }
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
     use std::string::String;
+    use std::vec::Vec;
 
-    use super::escaped;
+    use super::{escaped, id};
     use crate::server::MACHINE;
 
     #[test]
@@ -388,6 +436,49 @@ mod tests {
         let pairs = machine.rows.iter().filter(|row| row.state != row.next).map(|row| (row.state, row.next));
         let pairs: BTreeSet<_> = pairs.collect();
         assert_eq!(machine.to_svg().matches("marker-end=").count(), pairs.len());
+    }
+
+    fn ids(picture: &str) -> Vec<&str> {
+        picture.split(" id=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect()
+    }
+
+    #[test]
+    fn each_state_and_each_transition_is_one_group() {
+        for machine in [MACHINE.describe(), crate::channel::MACHINE.describe()] {
+            let picture = machine.to_svg();
+            let label = |state: usize| machine.states[state].label;
+            let states = machine.states.iter().map(|state| std::format!("state-{}", state.label));
+            let edges =
+                machine.rows.iter().map(|row| std::format!("edge-{}-{}", label(row.state), label(row.next)));
+            let expected: BTreeSet<String> = states.chain(edges).collect();
+            let mut found: Vec<_> = ids(&picture).into_iter().filter(|id| !id.starts_with("to")).collect();
+            found.sort_unstable();
+            assert_eq!(found, expected.iter().collect::<Vec<_>>());
+            for id in expected {
+                assert!(picture.contains(&std::format!("<g id=\"{id}\">")), "{id} is no group");
+            }
+        }
+    }
+
+    /// A page looks an element up by its id, and finds one.
+    #[test]
+    fn names_of_any_kind_give_ids_that_differ() {
+        let mut machine = crate::channel::MACHINE.describe();
+        let names = ["a", "b", "a-b", "b-a", "a b", "\" onload=\"", "<a>&", "a.2d.b", "ä", "A", "_", ""];
+        assert_eq!(names.len(), machine.states.len());
+        for (state, name) in machine.states.iter_mut().zip(names) {
+            state.label = name;
+        }
+        let picture = machine.to_svg();
+        let mut unique = ids(&picture);
+        let count = unique.len();
+        unique.sort_unstable();
+        unique.dedup();
+        assert_eq!(unique.len(), count, "{picture}");
+        let is_plain =
+            |id: &&str| id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+        assert!(unique.iter().all(is_plain), "{unique:?}");
+        assert_eq!((id("Wait_4"), id("a-b\"")), ("Wait_4".into(), "a.2d.b.22.".into()));
     }
 
     #[test]

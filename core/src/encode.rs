@@ -6,6 +6,7 @@
 use alloc::vec::Vec;
 
 use crate::fields::Fields;
+use crate::part::part;
 use crate::status::Status;
 use crate::time::Date;
 use crate::trailers;
@@ -119,7 +120,7 @@ pub(crate) fn chunk_start(out: &mut Vec<u8>, length: u64) {
             break;
         }
     }
-    out.extend_from_slice(line.get(start..).unwrap_or_default());
+    out.extend_from_slice(part(&line, start..));
 }
 
 /// Appends the end of a chunk's data.

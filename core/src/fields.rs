@@ -7,6 +7,7 @@ use alloc::boxed::Box;
 use core::fmt;
 
 use self::wire::Wire;
+use crate::part::{ascii, part};
 use crate::request::FieldRef;
 use crate::token::{has_element, is_tchar};
 
@@ -317,11 +318,10 @@ impl<'a> Iterator for Iter<'a> {
     fn next(&mut self) -> Option<FieldRef<'a>> {
         // Neither a name nor a value holds CR, and no name holds a colon: `push` saw to it.
         let end = memchr::memchr(b'\r', self.rest)?;
-        let (line, rest) = (self.rest.get(..end)?, self.rest.get(end + 2..)?);
+        let (line, rest) = (part(self.rest, ..end), part(self.rest, end + 2..));
         let colon = memchr::memchr(b':', line)?;
         self.rest = rest;
-        let name = core::str::from_utf8(line.get(..colon)?).unwrap_or_default();
-        Some(FieldRef { name, value: line.get(colon + 2..)? })
+        Some(FieldRef { name: ascii(part(line, ..colon)), value: part(line, colon + 2..) })
     }
 }
 

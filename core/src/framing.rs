@@ -264,6 +264,7 @@ impl Coding {
 /// section 7.1).
 fn is_unknown_coding(member: &[u8]) -> bool {
     let mut parts = member.split(|&octet| octet == b';').map(trim_blanks);
+    // A split has a first part, be it empty.
     let name = parts.next().unwrap_or_default();
     is_token(name)
         && !name.eq_ignore_ascii_case(b"chunked")

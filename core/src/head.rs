@@ -21,6 +21,7 @@ use httparse::{Header, Status};
 
 use crate::error::{RequestError, Rule};
 use crate::framing::Framing;
+use crate::part::{part, part_mut};
 use crate::request::{HeadMeta, Version};
 use crate::target;
 use crate::token::is_tchar;
@@ -104,7 +105,7 @@ impl HeadScan {
         let mut from = self.scanned as usize;
         #[cfg(test)]
         crate::witness::octets(window.len() - from);
-        while let Some(found) = memchr::memchr3(b'\0', b'\r', b'\n', window.get(from..).unwrap_or_default()) {
+        while let Some(found) = memchr::memchr3(b'\0', b'\r', b'\n', part(window, from..)) {
             let at = from + found;
             match (window.get(at), window.get(at + 1)) {
                 (Some(b'\0'), _) => return refuse(Rule::Nul, at),
@@ -122,7 +123,7 @@ impl HeadScan {
                     return refuse(Rule::EmptyLines, at);
                 }
                 *self = Self::default();
-                return match judge(window.get(..at + 2).unwrap_or(window), limits) {
+                return match judge(part(window, ..at + 2), limits) {
                     Ok(meta) => Parsed::Complete(meta),
                     Err(error) => Parsed::Refused(error),
                 };
@@ -175,7 +176,7 @@ fn judge(head: &[u8], limits: &HeadLimits) -> Result<HeadMeta, RequestError> {
 #[inline]
 fn parse(octets: &[u8], limits: &HeadLimits, meta: &mut HeadMeta) -> Result<(), NotParsed> {
     let mut room = [MaybeUninit::uninit(); FIELDS_ON_STACK];
-    let room = room.get_mut(..limits.fields.min(FIELDS_ON_STACK)).unwrap_or_default();
+    let room = part_mut(&mut room, ..limits.fields.min(FIELDS_ON_STACK));
     parse_into(room, octets, limits, meta)
 }
 

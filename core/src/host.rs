@@ -4,6 +4,7 @@
 use core::net::Ipv6Addr;
 use core::str;
 
+use crate::part::part;
 use crate::token::alphanumeric_and;
 
 /// A host and, where a colon stands, its port; either may be empty.
@@ -62,8 +63,8 @@ fn ip_literal(octets: &[u8]) -> Option<usize> {
 /// `"v" 1*HEXDIG "." 1*( unreserved / sub-delims / ":" )`.
 fn ip_future(inside: &[u8]) -> bool {
     let Some(dot) = memchr::memchr(b'.', inside) else { return false };
-    let version = inside.get(1..dot).unwrap_or_default();
-    let address = inside.get(dot + 1..).unwrap_or_default();
+    let version = part(inside, 1..dot);
+    let address = part(inside, dot + 1..);
     !version.is_empty()
         && version.iter().all(u8::is_ascii_hexdigit)
         && !address.is_empty()

@@ -66,6 +66,7 @@ pub mod handler;
 mod head;
 mod host;
 pub mod origins;
+mod part;
 pub mod peer;
 pub mod request;
 pub mod response;

@@ -5,6 +5,7 @@
 
 use crate::error::Rule;
 use crate::host::authority;
+use crate::part::{part, text_part};
 
 /// Whether the target is in a form that is valid with the method. The error carries the offset of the octet to blame
 /// within the target.
@@ -38,10 +39,10 @@ pub(crate) fn parts(target: &str, connect: bool) -> Parts<'_> {
     if connect {
         return Parts { authority: Some(target), path: "", query: None };
     }
-    let (authority, rest) = match scheme_len(target.as_bytes()).and_then(|len| target.get(len..)) {
-        Some(rest) => {
-            let end = authority_len(rest.as_bytes());
-            (rest.get(..end), rest.get(end..).unwrap_or_default())
+    let (authority, rest) = match scheme_len(target.as_bytes()) {
+        Some(start) => {
+            let end = start + authority_len(part(target.as_bytes(), start..));
+            (Some(text_part(target, start..end)), text_part(target, end..))
         }
         None => (None, target),
     };
@@ -69,8 +70,8 @@ fn check_other_forms(method: &[u8], target: &[u8]) -> Result<(), (Rule, usize)> 
         return Ok(());
     }
     let start = scheme_len(target).ok_or((Rule::Target, 0))?;
-    let rest = target.get(start..).unwrap_or_default();
-    match authority(rest.get(..authority_len(rest)).unwrap_or_default()) {
+    let rest = part(target, start..);
+    match authority(part(rest, ..authority_len(rest))) {
         Some(found) if !found.host.is_empty() => Ok(()),
         _ => Err((Rule::Target, start)),
     }

@@ -5,6 +5,7 @@
 mod tests;
 
 use crate::error::{RequestError, Rule};
+use crate::part::part;
 use crate::request::{FieldLines, FieldRef};
 use crate::token::{is_blank, is_field_octet, is_tchar};
 
@@ -54,7 +55,7 @@ impl TrailerScan {
         base_offset: u64,
     ) -> TrailerStatus {
         let window = octets.get(..max_size as usize).unwrap_or(octets);
-        let rest = window.get(self.scanned as usize..).unwrap_or_default();
+        let rest = part(window, self.scanned as usize..);
         for &octet in rest {
             #[cfg(test)]
             crate::witness::octets(1);

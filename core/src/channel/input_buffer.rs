@@ -13,6 +13,8 @@ use alloc::vec::Vec;
 use core::mem;
 use core::ops::Range;
 
+use crate::part::{part, part_mut};
+
 /// The size of a lent store, and of one read.
 pub(crate) const READ: usize = 64 << 10;
 
@@ -53,11 +55,11 @@ impl Default for Head {
 impl InputBuffer {
     /// Octets that were not parsed yet.
     pub(crate) fn unparsed(&self) -> &[u8] {
-        self.store.get(self.start as usize..self.end as usize).unwrap_or_default()
+        part(&self.store, self.start as usize..self.end as usize)
     }
 
     pub(crate) fn unparsed_mut(&mut self) -> &mut [u8] {
-        self.store.get_mut(self.start as usize..self.end as usize).unwrap_or_default()
+        part_mut(&mut self.store, self.start as usize..self.end as usize)
     }
 
     pub(crate) fn unparsed_len(&self) -> usize {
@@ -109,8 +111,7 @@ impl InputBuffer {
     }
 
     pub(crate) fn head(&self) -> Option<&[u8]> {
-        (self.head.0 != NONE)
-            .then(|| self.store.get(self.head.0 as usize..self.end as usize).unwrap_or_default())
+        (self.head.0 != NONE).then(|| part(&self.store, self.head.0 as usize..self.end as usize))
     }
 
     pub(crate) fn unpin_head(&mut self) {
@@ -147,7 +148,7 @@ impl InputBuffer {
     }
 
     pub(crate) fn octets(&self, range: Range<u32>) -> &[u8] {
-        self.store.get(range.start as usize..range.end as usize).unwrap_or_default()
+        part(&self.store, range.start as usize..range.end as usize)
     }
 
     pub(crate) fn drop_body(&mut self) {
@@ -170,7 +171,7 @@ impl InputBuffer {
     pub(crate) fn take_all(&mut self) -> &[u8] {
         let range = self.start as usize..self.end as usize;
         self.start = self.end;
-        self.store.get(range).unwrap_or_default()
+        part(&self.store, range)
     }
 
     /// Where to read to: at most `room` octets; empty only for `room` 0.
@@ -185,7 +186,7 @@ impl InputBuffer {
                 let n = room.min(self.landing.len());
                 self.offered = n as u32;
                 self.offered_landing = true;
-                return self.landing.get_mut(..n).unwrap_or_default();
+                return part_mut(&mut self.landing, ..n);
             }
             self.store = mem::take(&mut self.landing);
             self.lent = true;
@@ -198,7 +199,7 @@ impl InputBuffer {
         let end = self.end as usize;
         let n = room.min(self.store.len() - end);
         self.offered = n as u32;
-        self.store.get_mut(end..end + n).unwrap_or_default()
+        part_mut(&mut self.store, end..end + n)
     }
 
     /// How many octets the last `spare` offered, if nothing came between.
@@ -211,7 +212,7 @@ impl InputBuffer {
         self.offered = 0;
         if self.offered_landing {
             let landing = mem::take(&mut self.landing);
-            self.append(landing.get(..n).unwrap_or_default());
+            self.append(part(&landing, ..n));
             self.landing = landing;
         } else {
             self.end += n as u32;
@@ -230,7 +231,8 @@ impl InputBuffer {
         let end = self.end as usize;
         #[cfg(test)]
         crate::witness::octets(octets.len());
-        if let Some(to) = self.store.get_mut(end..end + octets.len()) {
+        let to = part_mut(&mut self.store, end..end + octets.len());
+        if to.len() == octets.len() {
             to.copy_from_slice(octets);
             self.end += octets.len() as u32;
         }
@@ -331,7 +333,7 @@ impl InputBuffer {
     /// Gives a lent store back after moving what is held to a private one.
     fn move_out(&mut self, store: &mut Vec<u8>) {
         let low = self.low();
-        let held = self.store.get(low as usize..self.end as usize).unwrap_or_default();
+        let held = part(&self.store, low as usize..self.end as usize);
         let mut private = Vec::new();
         private.reserve_exact(held.len());
         #[cfg(test)]

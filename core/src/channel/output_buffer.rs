@@ -8,6 +8,8 @@ use core::mem;
 
 use bytes::{Buf, Bytes};
 
+use crate::part::part;
+
 /// Contents below this are copied: a reference costs a second slice in each write and a reference count.
 const BY_REFERENCE: usize = 8 << 10;
 
@@ -106,11 +108,7 @@ impl OutputBuffer {
     /// The pending octets, in order, in as many slices as fit; at most three are needed.
     pub(crate) fn slices<'a>(&'a self, out: &mut [&'a [u8]]) -> usize {
         let cut = if self.large.is_empty() { self.staged.len() } else { self.large_at };
-        let parts = [
-            self.staged.get(self.gone..cut).unwrap_or_default(),
-            &self.large[..],
-            self.staged.get(cut..).unwrap_or_default(),
-        ];
+        let parts = [part(&self.staged, self.gone..cut), &self.large[..], part(&self.staged, cut..)];
         let mut n = 0;
         for (part, slot) in parts.into_iter().filter(|part| !part.is_empty()).zip(out) {
             *slot = part;
@@ -122,9 +120,9 @@ impl OutputBuffer {
     /// The first pending octets.
     pub(crate) fn first(&self) -> &[u8] {
         if self.large.is_empty() {
-            return self.staged.get(self.gone..).unwrap_or_default();
+            return part(&self.staged, self.gone..);
         }
-        let before = self.staged.get(self.gone..self.large_at).unwrap_or_default();
+        let before = part(&self.staged, self.gone..self.large_at);
         if before.is_empty() { &self.large } else { before }
     }
 
@@ -177,7 +175,7 @@ impl OutputBuffer {
             #[cfg(test)]
             crate::witness::octets(pending);
             private.reserve_exact(pending);
-            private.extend_from_slice(self.staged.get(self.gone..).unwrap_or_default());
+            private.extend_from_slice(part(&self.staged, self.gone..));
         }
         self.large_at = self.large_at.saturating_sub(self.gone);
         self.gone = 0;

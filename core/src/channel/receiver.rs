@@ -10,6 +10,7 @@ use super::settings::Settings;
 use super::timers::Timeout;
 use crate::error::{BodyError, RequestError, Rule};
 use crate::head::{HeadScan, Parsed};
+use crate::part::part;
 use crate::request::{HeadMeta, RequestRef, Version};
 
 /// What looking for a head came to.
@@ -199,7 +200,8 @@ impl Receiver {
         };
         let bytes = bytes.get(..decisive).unwrap_or(bytes);
         let bytes = bytes.strip_prefix(b"\r\n").unwrap_or(bytes);
-        let line = memchr::memchr(b'\n', bytes).and_then(|end| bytes.get(..end)).unwrap_or_default();
+        // No line has ended: nothing tells.
+        let line = memchr::memchr(b'\n', bytes).map_or(&[][..], |end| part(bytes, ..end));
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         HeadMeta {
             version: if line.ends_with(b" HTTP/1.0") { Version::Http10 } else { Version::Http11 },

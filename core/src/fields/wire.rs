@@ -2,6 +2,8 @@
 
 use alloc::vec::Vec;
 
+use crate::part::{part, part_mut};
+
 /// Octets held in place. With the length and the variant they fill the words that are there anyway.
 pub(super) const INLINE: usize = 70;
 
@@ -33,7 +35,7 @@ impl Wire {
     pub(super) fn as_slice(&self) -> &[u8] {
         match self {
             Self::Static(lines) => lines,
-            Self::Inline { len, octets } => octets.get(..usize::from(*len)).unwrap_or_default(),
+            Self::Inline { len, octets } => part(octets, ..usize::from(*len)),
             Self::Heap(lines) => lines,
         }
     }
@@ -78,7 +80,7 @@ impl Wire {
         }
         match self {
             Self::Inline { len, octets } => {
-                let mut rest = octets.get_mut(used..needed).unwrap_or_default();
+                let mut rest = part_mut(octets, used..needed);
                 for piece in pieces {
                     let Some((room, after)) = rest.split_at_mut_checked(piece.len()) else { return };
                     room.copy_from_slice(piece);

@@ -94,6 +94,7 @@ impl Upgraded {
                 if written == 0 {
                     return Poll::Ready(Err(IoFailure::Closed));
                 }
+                // Who owns the connection says how much was written, and no parser depends on it.
                 octets = octets.get(written..).unwrap_or_default();
             }
             Poll::Ready(Ok(()))

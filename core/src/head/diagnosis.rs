@@ -2,6 +2,7 @@
 
 use super::{HeadLimits, MAX_METHOD, start};
 use crate::error::{RequestError, Rule};
+use crate::part::part;
 use crate::target;
 use crate::token::{is_blank, is_field_octet, is_tchar};
 
@@ -26,11 +27,11 @@ pub(super) fn diagnose(head: &[u8], limits: &HeadLimits) -> RequestError {
 #[cold]
 pub(super) fn too_large(window: &[u8], limits: &HeadLimits) -> RequestError {
     let at = start(window);
-    let line = window.get(at..).unwrap_or_default();
+    let line = part(window, at..);
     // No CR is bare here, but the window may end between CR and LF.
     let end = memchr::memchr(b'\r', line).unwrap_or(line.len());
     let is_unfinished = line.len() - end < 2;
-    let too_long = too_long(line.get(..end).unwrap_or_default(), limits);
+    let too_long = too_long(part(line, ..end), limits);
     let (rule, offset) = match too_long.filter(|_| is_unfinished) {
         Some((rule, offset)) => (rule, at + offset),
         None => (Rule::HeadTooLarge, window.len()),
@@ -72,6 +73,7 @@ fn request_line(line: &[u8], limits: &HeadLimits) -> Option<(Rule, usize)> {
         return Some((rule, target_at + at));
     }
     let version_at = target_at + target.len() + 1;
+    // A line that ends with its target has no version, not even an empty one.
     version(line.get(version_at..).unwrap_or_default())
         .map(|(rule, at)| (rule, (version_at + at).min(line.len())))
 }
@@ -129,12 +131,13 @@ fn field_line(line: &[u8], is_first: bool) -> Option<(Rule, usize)> {
 
 /// The line that begins at an offset, without its end.
 fn line(head: &[u8], at: usize) -> &[u8] {
-    let rest = head.get(at..).unwrap_or_default();
-    rest.get(..memchr::memchr(b'\r', rest).unwrap_or(rest.len())).unwrap_or_default()
+    let rest = part(head, at..);
+    part(rest, ..memchr::memchr(b'\r', rest).unwrap_or(rest.len()))
 }
 
 /// The octets from an offset up to the next SP or the end of the line.
 fn word(line: &[u8], at: usize) -> &[u8] {
+    // Behind the last word is no other.
     let rest = line.get(at..).unwrap_or_default();
-    rest.get(..memchr::memchr(b' ', rest).unwrap_or(rest.len())).unwrap_or_default()
+    part(rest, ..memchr::memchr(b' ', rest).unwrap_or(rest.len()))
 }

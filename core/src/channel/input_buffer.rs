@@ -303,7 +303,8 @@ impl InputBuffer {
             return;
         }
         self.offered = 0;
-        if self.held() == 0 {
+        // Most wake-ups find nothing buffered, and `reach` tells that sooner.
+        if self.reach() == 0 || self.held() == 0 {
             self.store = mem::take(store);
             self.lent = !self.store.is_empty();
             self.rewind();

@@ -41,6 +41,8 @@
 //!
 //! - `draw`, on by default: [`Machine::describe`](fsm::Machine::describe) and the drawings. The tables, which drive the
 //!   machines, and [`Trace`](fsm::Trace) are there without it.
+//! - `std`, off by default: httparse and memchr ask the processor while they run which vector instructions it has, for
+//!   which they need the standard library. The transports of this project turn it on.
 //!
 //! # Three worlds of errors
 //!

@@ -153,7 +153,8 @@ impl Channel {
         self.handle_with(now, input, &mut ())
     }
 
-    /// As [`handle`](Self::handle), and tells each row that is taken to `trace`, which may be a closure.
+    /// As [`handle`](Self::handle), and tells each row that is taken to `trace`, which may be a closure. It must not
+    /// panic: the step would be half done, and the channel is of no further use.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -325,7 +326,12 @@ impl Channel {
     ) {
         while self.parts.timers.is_due(at) {
             let Some(step) = MATRIX.on(self.state, Event::Tick) else { break };
+            let before = (self.state, self.parts.timers.due(), self.parts.timers.due_event());
             self.dispatch(&mut Args::new(now, at, &Input::Tick), Event::Tick, step, trace);
+            if before == (self.state, self.parts.timers.due(), self.parts.timers.due_event()) {
+                debug_assert!(false, "the deadline {:?} is over, and nothing came of it", before);
+                break;
+            }
         }
     }
 
@@ -337,9 +343,13 @@ impl Channel {
         self.parts.receiver.head()
     }
 
-    /// The caller has a copy of the request's head ([`RequestRef::copy_into`]); its memory goes.
+    /// The caller has a copy of the request's head ([`RequestRef::copy_into`]); its memory goes. Without effect on a
+    /// request that was not delivered yet.
     #[inline]
     pub fn forget_request(&mut self) {
+        if !self.parts.is_delivered() {
+            return;
+        }
         self.parts.receiver.let_head_go();
         self.parts.receiver.pace(self.parts.settings.input_bound);
     }
@@ -475,6 +485,14 @@ impl Channel {
         }
     }
 
+    /// The times by which the channel goes out of service: those it was told, or those that the configuration gives to one
+    /// that is told at `at`.
+    #[must_use]
+    pub fn leave(&self, at: Moment) -> Leave {
+        let configured = || self.parts.settings.leave(at.max(self.parts.timers.latest()));
+        self.parts.persistence.leave().copied().unwrap_or_else(configured)
+    }
+
     /// The configuration that the channel obeys.
     #[must_use]
     pub fn settings(&self) -> &Arc<Settings> {
@@ -517,13 +535,13 @@ impl Channel {
         self.handle(now, Input::Finish(None))
     }
 
-    /// Goes out of service, by `drain_grace` and `drain_deadline` from now on.
+    /// Goes out of service, by [`leave`](Self::leave). Repeating it changes nothing.
     ///
     /// # Errors
     ///
     /// As [`handle`](Self::handle) with [`Input::GoOut`].
     pub fn go_out(&mut self, now: &Now<'_>) -> Result<(), NotAccepted> {
-        let leave = self.parts.settings.leave(self.parts.timers.latest().max(now.at));
+        let leave = self.leave(now.at);
         self.handle(now, Input::GoOut(leave))
     }
 }

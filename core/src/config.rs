@@ -36,7 +36,8 @@ pub struct ErrorPage {
 }
 
 /// Makes the content of the answers that the machine gives by itself (JSON, HTML, ...); called with the error that
-/// is answered. It must be a pure function of the error, or a recorded channel does not replay.
+/// is answered. It must be a pure function of the error, or a recorded channel does not replay; and it must not panic,
+/// or the channel that asked is of no further use.
 #[derive(Clone)]
 pub struct ErrorPages(Arc<dyn Fn(&RequestError) -> ErrorPage + Send + Sync>);
 
@@ -106,7 +107,7 @@ pub struct ChannelConfig {
     /// least, and so has a response that is made at the drain deadline. Default 1 s.
     pub drain_grace: Option<Duration>,
     /// When after `GoOut` the channel is cut, whatever it does; a request without a response is answered 503 then,
-    /// which has `drain_grace` to leave. Default 30 s.
+    /// which has `drain_grace` to leave, and a second at least. Default 30 s.
     pub drain_deadline: Option<Duration>,
 
     /// Largest request head in octets, from its first octet (an empty line before it counts) to its final CR LF;
@@ -253,7 +254,7 @@ pub struct ServerConfig {
     /// its channel closes after it. Default 512 MiB; 0: no limit.
     pub max_buffered_octets: u64,
     /// When after GoOut the server drops what is left, plus the channels' `drain_grace`: what they say at their own
-    /// deadline has that long to leave. Default 30 s.
+    /// deadline has that long to leave, and a second at least. Default 30 s.
     pub drain_deadline: Option<Duration>,
     /// What each channel obeys.
     pub channel: ChannelConfig,

@@ -174,7 +174,7 @@ impl Fields {
         self.marks & mark::CLOSE != 0
     }
 
-    /// Whether `Upgrade` or `Connection: upgrade` was given: whoever sends the field has to send the option (RFC 9110
+    /// Whether `Upgrade` (with a protocol in it) or `Connection: upgrade` was given: whoever sends the field has to send the option (RFC 9110
     /// section 7.8).
     #[inline]
     #[must_use]
@@ -182,7 +182,7 @@ impl Fields {
         self.marks & (mark::UPGRADE | mark::PROTOCOLS) != 0
     }
 
-    /// Whether `Upgrade` was given.
+    /// Whether `Upgrade` was given, with a protocol in it.
     #[inline]
     pub(crate) const fn names_protocols(&self) -> bool {
         self.marks & mark::PROTOCOLS != 0

@@ -237,14 +237,15 @@ impl<W: Wire, T: Timer> Connection<W, T> {
         self.handle(Input::Abort(text))
     }
 
-    /// Has the connection finish and close.
+    /// Has the connection finish and close, by the configuration's `drain_grace` and `drain_deadline`. Repeating it changes
+    /// nothing.
     ///
     /// # Errors
     ///
     /// It is closed.
     pub fn go_out(&mut self) -> Result<(), NotAccepted> {
         let at = Moment::from_millis(self.clock.stamp().at.saturating_sub(self.opened));
-        let leave = self.channel.settings().leave(at);
+        let leave = self.channel.leave(at);
         self.handle(Input::GoOut(leave))
     }
 

@@ -194,11 +194,12 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             }
         };
         turn.received = true;
-        // What is sent after the server went out finds it so, also within a wake-up that began before.
+        let _ = self.channel.handle(&turn.now, input);
+        // What was read comes first: an idle channel that goes out at once would refuse it. A response to it finds the
+        // server going out, also within a wake-up that began before.
         if self.service.desk.is_going() {
             self.tell_to_go(&turn.now);
         }
-        let _ = self.channel.handle(&turn.now, input);
         Poll::Ready(())
     }
 
@@ -672,7 +673,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
     #[cold]
     fn tell_to_go(&mut self, now: &Now<'_>) {
         if !std::mem::replace(&mut self.told_to_go, true) {
-            let leave = self.channel.settings().leave(now.at);
+            let leave = self.channel.leave(now.at);
             let _ = self.channel.handle(now, Input::GoOut(leave));
         }
     }

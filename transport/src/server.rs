@@ -158,7 +158,7 @@ impl<T: Transport> Server<T> {
     }
 
     /// Makes the sockets, and serves the handler on them in the background, until the handle's
-    /// [`drain`](ServerHandle::drain). Where no listener was added, that is on the configuration's `host` and `port`; a
+    /// [`begin_drain`](ServerHandle::begin_drain). Where no listener was added, that is on the configuration's `host` and `port`; a
     /// name is looked up here, which blocks.
     ///
     /// # Errors

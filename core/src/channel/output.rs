@@ -24,7 +24,8 @@ pub enum Output<'a> {
     BodyEnd(Trailers<'a>),
     /// The request body ends here and is not whole.
     BodyFailed(BodyError),
-    /// The peer has ended its input while its request is with the application; the answer still goes out.
+    /// The peer has ended its input; the response to this request still goes out. It comes once for each request that is
+    /// with the application then, or is delivered later.
     PeerEnded,
     /// The machine has answered by itself, with the status of this error.
     Refused(RequestError),

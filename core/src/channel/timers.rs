@@ -321,7 +321,11 @@ impl Timers {
         let entered = self.entered.as_millis();
         if entered >= when && matches!(state, State::Closing | State::Lingering) {
             // The response that was made at the last moment (the 503 of this deadline, say) needs time to leave.
-            when = entered.saturating_add(settings.timeout(Timeout::DrainGrace).max(SECOND));
+            let grace = match settings.timeout(Timeout::DrainGrace) {
+                NEVER => SECOND,
+                grace => grace.max(SECOND),
+            };
+            when = entered.saturating_add(grace);
         }
         sooner(earliest, when, Internal::DrainTimeout)
     }

@@ -11,8 +11,8 @@ use super::messages::{bad, good, traffic, upload};
 use super::model::Model;
 use super::progress::turn;
 use super::seen::Seen;
-use httpfsm::channel::Loan;
-use httpfsm::{Fields, Input, ResponseRef, State, Status};
+use httpfsm::channel::{Condition, Loan};
+use httpfsm::{Event, Fields, Input, NotAccepted, ResponseRef, State, Status};
 
 /// The numbers of the requests that were answered, as they stand on the wire.
 fn answered(wire: &[u8]) -> Vec<usize> {
@@ -109,6 +109,58 @@ proptest! {
         while model.requests < 2 {
             prop_assert!(model.take_output());
         }
+    }
+
+    /// Two requests arrive together. The application responds to the first and, before it takes another output, does one
+    /// thing more: that is not for the second request, of which it does not know. Then it responds to the second.
+    ///
+    /// Found: a second response was the response to the second request, and Abort refused it with 500.
+    #[test]
+    fn nothing_reaches_a_request_before_it_is_delivered(
+        first in upload(),
+        second in upload(),
+        by_busy in any::<bool>(),
+        late in prop::sample::select(vec![
+            Event::HttpResponse, Event::Abort, Event::Flush, Event::Continue, Event::Informational, Event::BodyDemand,
+        ]),
+    ) {
+        let mut model = Model::new(&httpfsm::ChannelConfig::default(), &[]);
+        let bytes = [first.wire.0, second.wire.0].concat();
+        prop_assert_eq!(model.feed(&bytes), bytes.len());
+        while model.take_output() {}
+        // The body of a request is read before the response: the next request stands behind it.
+        prop_assert!(model.handle(Input::BodyDemand(u64::MAX)).is_ok());
+        while model.take_output() {}
+        let (early, late_fields) =
+            (Fields::new(), Fields::new().with("X-Late", "yes").expect("a field"));
+        let response = if by_busy {
+            Input::Busy
+        } else {
+            Input::HttpResponse(ResponseRef::new(Status::OK, &early, b"first"))
+        };
+        prop_assert!(model.handle(response).is_ok());
+        prop_assert_eq!((model.channel.state(), model.requests), (State::WaitResponse, 1));
+
+        let unsent = model.channel.unsent_len();
+        let refused = model.handle(match late {
+            Event::HttpResponse => Input::HttpResponse(ResponseRef::new(Status::OK, &late_fields, b"late")),
+            Event::Abort => Input::Abort(None),
+            Event::Flush => Input::Flush,
+            Event::Continue => Input::Continue,
+            Event::Informational => Input::Informational(Status::EARLY_HINTS, &late_fields),
+            _ => Input::BodyDemand(u64::MAX),
+        });
+        let expected = NotAccepted::new(State::WaitResponse, late, Some(Condition::IsDelivered));
+        prop_assert_eq!(refused, Err(expected));
+        prop_assert_eq!((model.channel.state(), model.channel.unsent_len()), (State::WaitResponse, unsent));
+
+        while model.take_output() {}
+        prop_assert_eq!(model.requests, 2);
+        let second = ResponseRef::new(Status::OK, &early, b"second");
+        prop_assert!(model.handle(Input::HttpResponse(second)).is_ok());
+        while model.send(usize::MAX) {}
+        let wire = model.responses();
+        prop_assert!(wire.ends_with("second") && !wire.contains("X-Late"), "{wire}");
     }
 
     /// A bad request behind good ones is refused after their responses, and nothing behind it is served.

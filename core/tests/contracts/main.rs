@@ -24,7 +24,6 @@ mod pure;
 mod rates;
 mod recordable;
 mod reference;
-mod reference_machine;
 mod seen;
 mod split_invariance;
 mod states;

@@ -1,0 +1,156 @@
+//! What the second machine does with input: it looks for heads, and reads bodies.
+
+use httpfsm::{BodyError, Rule, State};
+
+use super::body::{Body, End, Framing, Stands};
+use super::clock::Patience;
+use super::machine::Reference;
+use super::outputs::malformed;
+use super::script::Message;
+
+impl Reference {
+    pub(super) fn receive(&mut self, bytes: &[u8]) {
+        self.input.extend_from_slice(bytes);
+        match self.state {
+            State::Fresh | State::Idle | State::Head => self.parse(),
+            State::WaitResponse | State::Responding => {
+                if self.body.is_open() {
+                    self.body_patience.bytes(bytes.len(), self.now, self.times.rates);
+                }
+                self.read_body();
+            }
+            State::Discard => {
+                self.discard();
+                if self.rest == 0 {
+                    self.go(State::Flushing);
+                    self.choose_next();
+                }
+            }
+            _ => self.choose_next(),
+        }
+    }
+
+    pub(super) fn end_input(&mut self) {
+        self.ended = true;
+        match self.state {
+            State::Head => self.refuse(Rule::HeadTruncated, 400),
+            State::Discard => self.close_after_output(),
+            State::WaitResponse | State::Responding => {
+                self.pending.peer_ended += 1;
+                self.read_body();
+            }
+            _ => self.choose_next(),
+        }
+    }
+
+    /// Looks for a head.
+    pub(super) fn parse(&mut self) {
+        self.go(State::Head);
+        let whole = Message::HEADS.iter().find(|message| self.input.starts_with(message.head().as_bytes()));
+        let Some(&request) = whole else {
+            if !Message::HEADS.iter().any(|message| message.head().as_bytes().starts_with(&self.input)) {
+                self.refuse(Rule::Nul, 400);
+            } else if self.ended {
+                self.refuse(Rule::HeadTruncated, 400);
+            }
+            return;
+        };
+        self.input.drain(..request.head().len());
+        self.request = request;
+        self.body = Body::new(match request {
+            Message::Post | Message::Expect => Framing::Length(8),
+            Message::Chunked(_) | Message::ExpectChunked(_) => Framing::Chunked,
+            _ => Framing::Length(0),
+        });
+        self.expects = matches!(request, Message::Expect | Message::ExpectChunked(_));
+        self.close |= request == Message::LastGet;
+        self.application_since = None;
+        self.body_patience = Patience::default();
+        self.go(State::WaitResponse);
+        self.pending.requests += 1;
+        // Whoever gets a request behind the end of input hears of that end, too.
+        self.pending.peer_ended += usize::from(self.ended);
+    }
+
+    // The body of a request.
+
+    pub(super) fn demand(&mut self, bytes: u64) {
+        let is_first = self.body.asked == 0;
+        self.body.asked = self.body.asked.saturating_add(bytes);
+        match self.body.stands {
+            Stands::Whole if is_first => self.pending.body_ends.push(0),
+            Stands::Whole | Stands::Broken => {}
+            Stands::Open => {
+                self.send_continue();
+                if self.expects && !self.ended {
+                    // After a final head no 100 can be sent.
+                    self.break_body(BodyError::Closed, Rule::BodyTruncated, 400);
+                } else {
+                    self.read_body();
+                }
+            }
+        }
+    }
+
+    /// Once, while no final head was accepted and nothing of the body has come.
+    pub(super) fn send_continue(&mut self) {
+        self.expects &= self.input.is_empty();
+        if self.expects && self.state == State::WaitResponse && !self.ended {
+            self.expects = false;
+            self.send_head(100, false);
+        }
+    }
+
+    /// Passes on what was asked for and has come.
+    fn read_body(&mut self) {
+        if !self.body.is_open() || self.body.asked == 0 {
+            return;
+        }
+        let reading = self.body.read(&self.input);
+        self.pending.content.extend_from_slice(&reading.content[self.body.given..]);
+        self.body.given = reading.content.len();
+        match reading.end {
+            End::Whole { len, trailers } => {
+                self.input.drain(..len);
+                self.body.stands = Stands::Whole;
+                self.pending.body_ends.push(trailers);
+            }
+            End::Bad(rule) => {
+                let status = match rule {
+                    Rule::BodyTooLarge => 413,
+                    Rule::TrailerTooLarge | Rule::TooManyTrailers => 431,
+                    _ => 400,
+                };
+                self.break_body(malformed(rule), rule, status);
+            }
+            End::NotYet if self.ended && self.body.is_awaited() => {
+                self.break_body(BodyError::Truncated, Rule::BodyTruncated, 400);
+            }
+            End::NotYet => {}
+        }
+    }
+
+    /// A request without a response is refused then; a response that runs is the last one.
+    pub(super) fn break_body(&mut self, error: BodyError, rule: Rule, status: u16) {
+        self.fail_body(error);
+        if self.state == State::WaitResponse {
+            self.refuse(rule, status);
+        } else {
+            self.close = true;
+        }
+    }
+
+    /// What is still to come of the body will not come: the application hears of that once.
+    pub(super) fn fail_body(&mut self, error: BodyError) {
+        if self.body.is_open() {
+            self.body.stands = Stands::Broken;
+            self.pending.body_failures.push(error);
+        }
+    }
+
+    pub(super) fn discard(&mut self) {
+        let came = self.rest.min(self.input.len());
+        self.input.drain(..came);
+        self.rest -= came;
+    }
+}

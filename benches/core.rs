@@ -15,11 +15,11 @@ fn main() {
 fn exchange(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("exchange");
     for load in Load::ALL {
-        let octets = load.octets();
+        let bytes = load.bytes();
         let mut connection = InProcess::new();
         group.throughput(Throughput::Elements(load.requests_per_write() as u64));
         group.bench_function(load.name(), |bencher| {
-            bencher.iter(|| connection.exchange(black_box(&octets)));
+            bencher.iter(|| connection.exchange(black_box(&bytes)));
         });
     }
     group.finish();

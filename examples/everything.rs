@@ -42,11 +42,11 @@ use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::protocol::{CloseFrame, Role, WebSocketConfig, WebSocketContext};
 use tungstenite::{Error, Message};
 
-/// Octets of a form or of a WebSocket message.
+/// Bytes of a form or of a WebSocket message.
 const SMALL: usize = 64 << 10;
-/// Octets of an upload.
+/// Bytes of an upload.
 const LARGE: u64 = 64 << 20;
-/// Octets that a download reads at once.
+/// Bytes that a download reads at once.
 const PIECE: usize = 64 << 10;
 /// How long a WebSocket may be silent.
 const SILENCE: Duration = Duration::from_secs(300);
@@ -211,9 +211,9 @@ async fn form(mut request: Request) -> Result<Response, Failure> {
 /// A blocking function: it runs on a thread that may wait, and reads the body as it comes.
 fn count_words(request: Request) -> Result<Response, Failure> {
     let (mut words, mut within) = (0, false);
-    for octet in BufReader::new(BodyReader::new(request.into_body())).bytes() {
+    for byte in BufReader::new(BodyReader::new(request.into_body())).bytes() {
         let begun = within;
-        within = !octet?.is_ascii_whitespace();
+        within = !byte?.is_ascii_whitespace();
         words += usize::from(within && !begun);
     }
     Ok(Response::text(format!("{words} words\n")))
@@ -239,7 +239,7 @@ impl Application {
         let length = upload.length;
         let name = self.job(move || upload.keep()).await?;
         let location = format!("/files/{name}");
-        let told = json!({ "sha256": name, "octets": length, "location": location });
+        let told = json!({ "sha256": name, "bytes": length, "location": location });
         Ok(Response::json(told.to_string()).with_status(Status::CREATED).with_field("Location", location))
     }
 
@@ -291,7 +291,7 @@ impl Upload {
     }
 }
 
-/// Writes the body of a download, and after it what its octets amount to (RFC 9530 section 2), which is known only
+/// Writes the body of a download, and after it what its bytes amount to (RFC 9530 section 2), which is known only
 /// then. An error cuts the answer off, so that nobody takes it for whole.
 async fn send_file(mut file: fs::File, spawner: Arc<dyn Spawner>, mut body: BodyWriter) -> io::Result<()> {
     let mut hash = Sha256::new();
@@ -311,8 +311,8 @@ async fn send_file(mut file: fs::File, spawner: Arc<dyn Spawner>, mut body: Body
 
 fn read_piece(mut file: fs::File) -> io::Result<(fs::File, Bytes)> {
     let mut piece = vec![0; PIECE];
-    let octets = file.read(&mut piece)?;
-    piece.truncate(octets);
+    let bytes = file.read(&mut piece)?;
+    piece.truncate(bytes);
     Ok((file, piece.into()))
 }
 
@@ -365,7 +365,7 @@ impl Application {
     }
 }
 
-/// Sixteen octets, in base 64.
+/// Sixteen bytes, in base 64.
 fn websocket_key(request: &Request) -> Option<&[u8]> {
     let key = request.field("Sec-WebSocket-Key")?;
     (BASE64.decode(key).ok()?.len() == 16).then_some(key)
@@ -403,7 +403,7 @@ fn close_code(error: &Error) -> Option<CloseCode> {
     }
 }
 
-/// Tungstenite has the protocol; the octets and the waiting are ours.
+/// Tungstenite has the protocol; the bytes and the waiting are ours.
 struct WebSocket {
     protocol: WebSocketContext,
     connection: Upgraded,
@@ -416,26 +416,26 @@ impl WebSocket {
     }
 
     async fn read(&mut self) -> Result<Message, Error> {
-        self.wait(|protocol, octets| protocol.read(octets)).await
+        self.wait(|protocol, bytes| protocol.read(bytes)).await
     }
 
     async fn flush(&mut self) -> Result<(), Error> {
-        self.wait(|protocol, octets| protocol.flush(octets)).await
+        self.wait(|protocol, bytes| protocol.flush(bytes)).await
     }
 
     /// Sends a message and flushes.
     async fn send(&mut self, message: Message) -> Result<(), Error> {
-        // The first call queues the message, even where it would block; the others carry on with its octets.
+        // The first call queues the message, even where it would block; the others carry on with its bytes.
         let mut message = Some(message);
-        self.wait(|protocol, octets| match message.take() {
-            Some(message) => protocol.write(octets, message).and_then(|()| protocol.flush(octets)),
-            None => protocol.flush(octets),
+        self.wait(|protocol, bytes| match message.take() {
+            Some(message) => protocol.write(bytes, message).and_then(|()| protocol.flush(bytes)),
+            None => protocol.flush(bytes),
         })
         .await
     }
 
     /// Ends the connection, after a Close frame if there is a code to tell (RFC 6455 section 7.1.7). No frame of the peer
-    /// is looked at any more, but its input is read to the end: octets that nobody reads would make the system reset the
+    /// is looked at any more, but its input is read to the end: bytes that nobody reads would make the system reset the
     /// connection, and the peer could lose the Close frame.
     async fn end(mut self, code: Option<CloseCode>) {
         if let Some(code) = code {
@@ -447,17 +447,17 @@ impl WebSocket {
         let mut connection = self.connection;
         if connection.close().await.is_ok() {
             let mut thrown_away = [0; 4096];
-            while connection.read(&mut thrown_away).await.is_ok_and(|octets| octets > 0) {}
+            while connection.read(&mut thrown_away).await.is_ok_and(|bytes| bytes > 0) {}
         }
     }
 
     /// Repeats a step until it does not block.
     async fn wait<T>(
         &mut self,
-        mut step: impl FnMut(&mut WebSocketContext, &mut Octets<'_, '_>) -> Result<T, Error>,
+        mut step: impl FnMut(&mut WebSocketContext, &mut PolledStream<'_, '_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let done = poll_fn(|cx| {
-            match step(&mut self.protocol, &mut Octets { connection: &mut self.connection, cx }) {
+            match step(&mut self.protocol, &mut PolledStream { connection: &mut self.connection, cx }) {
                 Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
                 done => Poll::Ready(done),
             }
@@ -472,20 +472,20 @@ impl WebSocket {
 }
 
 /// The connection as tungstenite wants it: what is pending would block, and wakes this task when it no longer does.
-struct Octets<'a, 'b> {
+struct PolledStream<'a, 'b> {
     connection: &'a mut Upgraded,
     cx: &'a mut Context<'b>,
 }
 
-impl Read for Octets<'_, '_> {
+impl Read for PolledStream<'_, '_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         or_would_block(self.connection.poll_read(self.cx, buffer))
     }
 }
 
-impl Write for Octets<'_, '_> {
-    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
-        or_would_block(self.connection.poll_write(self.cx, octets))
+impl Write for PolledStream<'_, '_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        or_would_block(self.connection.poll_write(self.cx, bytes))
     }
 
     fn flush(&mut self) -> io::Result<()> {

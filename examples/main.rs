@@ -26,7 +26,7 @@ use crate::everything::{Options, Spawn, Task, application};
 /// Serves one application, on the transport of your choice
 #[derive(Parser)]
 struct Arguments {
-    /// What moves the octets
+    /// What moves the bytes
     #[arg(long, value_enum, default_value_t = Transport::Tokio)]
     transport: Transport,
     /// Where to listen, on this machine alone; 0 lets the system choose
@@ -45,7 +45,7 @@ enum Transport {
     Blocking,
 }
 
-/// On each transport: what moves the octets, where blocking work is done, and how a future is run in the background.
+/// On each transport: what moves the bytes, where blocking work is done, and how a future is run in the background.
 fn main() -> io::Result<()> {
     let arguments = Arguments::parse();
     match arguments.transport {

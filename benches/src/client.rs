@@ -31,20 +31,20 @@ impl Client {
     /// # Errors
     /// Those of the socket, and an answer that is not 200 with [`ANSWER`] as its content.
     pub fn drive(&mut self, load: Load, writes: usize) -> io::Result<()> {
-        let octets = load.octets();
+        let bytes = load.bytes();
         for _ in 0..writes {
-            self.stream.write_all(&octets)?;
+            self.stream.write_all(&bytes)?;
             self.read_answers(load.requests_per_write())?;
         }
         Ok(())
     }
 
-    /// Writes octets that are answered by nothing: half a head.
+    /// Writes bytes that are answered by nothing: half a head.
     ///
     /// # Errors
     /// Those of the socket.
-    pub fn send(&mut self, octets: &[u8]) -> io::Result<()> {
-        self.stream.write_all(octets)
+    pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.write_all(bytes)
     }
 
     /// Whether the connection is still there and nothing has come on it.
@@ -88,7 +88,7 @@ impl Client {
     }
 }
 
-/// The octets of the first answer in `input`, head and content; `None`: its head is not complete yet.
+/// The bytes of the first answer in `input`, head and content; `None`: its head is not complete yet.
 fn length_of_answer(input: &[u8]) -> io::Result<Option<usize>> {
     let Some(end) = input.windows(4).position(|w| w == b"\r\n\r\n") else { return Ok(None) };
     let head = String::from_utf8_lossy(&input[..end]).to_ascii_lowercase();
@@ -99,7 +99,7 @@ fn length_of_answer(input: &[u8]) -> io::Result<Option<usize>> {
         .filter(|length| *length == ANSWER.len());
     match length {
         Some(length) => Ok(Some(end + 4 + length)),
-        None => Err(unexpected("not an answer of 13 octets", input)),
+        None => Err(unexpected("not an answer of 13 bytes", input)),
     }
 }
 

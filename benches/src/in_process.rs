@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use httpfsm::{
-    Answer, Channel, ChannelConfig, Date, Facts, Fields, Input, Loan, Moment, Now, Output, RequestRef,
-    ResponseRef, Settings, Status,
+    Channel, ChannelConfig, CompiledConfig, Date, Facts, Fields, Input, Moment, Now, Output, RequestRef,
+    Responder, ResponseRef, Status, WorkerBuffers,
 };
 
 use crate::load::ANSWER;
@@ -12,7 +12,7 @@ use crate::load::ANSWER;
 /// One keep-alive connection whose peer is the caller.
 pub struct InProcess {
     channel: Channel,
-    loan: Loan,
+    buffers: WorkerBuffers,
     text: Fields,
     none: Fields,
     date: Date,
@@ -33,10 +33,10 @@ impl InProcess {
     /// Never: the field is valid.
     #[must_use]
     pub fn new() -> Self {
-        let settings = Arc::new(Settings::new(&ChannelConfig::default()));
+        let compiled = Arc::new(CompiledConfig::new(&ChannelConfig::default()));
         Self {
-            channel: Channel::new(settings, Facts::default()),
-            loan: Loan::new(),
+            channel: Channel::new(compiled, Facts::default()),
+            buffers: WorkerBuffers::new(),
             text: Fields::new().with("Content-Type", "text/plain").unwrap_or_default(),
             none: Fields::new(),
             date: Date::EPOCH,
@@ -44,21 +44,21 @@ impl InProcess {
         }
     }
 
-    /// One wake-up, as a transport does it: borrows the buffers, hands `octets` to the machine as one read (or a few,
+    /// One wake-up, as a transport does it: borrows the buffers, hands `bytes` to the machine as one read (or a few,
     /// if they are many), answers every request, takes what is to be sent, and gives the buffers back. Returns how
-    /// many octets were sent.
-    pub fn exchange(&mut self, octets: &[u8]) -> usize {
-        let Self { channel, loan, text, none, date, clock } = self;
+    /// many bytes were sent.
+    pub fn exchange(&mut self, bytes: &[u8]) -> usize {
+        let Self { channel, buffers, text, none, date, clock } = self;
         *clock += 1;
         let now = Now::new(Moment::from_millis(*clock), date);
-        let handler = |request: RequestRef<'_>, answer: &mut Answer<'_>| {
-            answer.give(match (request.method(), request.target()) {
+        let handler = |request: RequestRef<'_>, responder: &mut Responder<'_>| {
+            responder.respond(match (request.method(), request.target()) {
                 ("GET", "/plaintext") => ResponseRef::new(Status::OK, text, ANSWER),
                 _ => ResponseRef::new(Status::NOT_FOUND, none, b""),
             });
         };
-        channel.adopt(loan);
-        let mut rest = octets;
+        channel.lend(buffers);
+        let mut rest = bytes;
         let mut total = 0;
         while !rest.is_empty() {
             let spare = channel.spare();
@@ -77,7 +77,7 @@ impl InProcess {
                         break;
                     }
                 }
-                if !asked || !channel.answer(&now, handler).unwrap_or(false) {
+                if !asked || !channel.respond_with(&now, handler).unwrap_or(false) {
                     break;
                 }
             }
@@ -88,8 +88,8 @@ impl InProcess {
                 total += unsent;
             }
         }
-        channel.release(loan);
-        loan.refill();
+        channel.take_back(buffers);
+        buffers.refill();
         total
     }
 }
@@ -103,9 +103,9 @@ mod tests {
     fn every_request_is_answered() {
         for load in Load::ALL {
             let mut connection = InProcess::new();
-            let first = connection.exchange(&load.octets());
-            assert!(first >= load.requests_per_write() * ANSWER.len(), "{load}: {first} octets");
-            assert_eq!(connection.exchange(&load.octets()), first, "{load}");
+            let first = connection.exchange(&load.bytes());
+            assert!(first >= load.requests_per_write() * ANSWER.len(), "{load}: {first} bytes");
+            assert_eq!(connection.exchange(&load.bytes()), first, "{load}");
         }
     }
 }

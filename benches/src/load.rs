@@ -7,7 +7,7 @@ use std::fmt;
 pub enum Load {
     /// A minimal GET.
     Plain,
-    /// The same GET with the fields that a browser sends, about 600 octets.
+    /// The same GET with the fields that a browser sends, about 600 bytes.
     Browser,
     /// Sixteen minimal GETs in one write.
     Pipe16,
@@ -42,9 +42,9 @@ impl Load {
         }
     }
 
-    /// The octets of one write.
+    /// The bytes of one write.
     #[must_use]
-    pub fn octets(self) -> Vec<u8> {
+    pub fn bytes(self) -> Vec<u8> {
         match self {
             Self::Plain => PLAIN.to_vec(),
             Self::Browser => BROWSER.to_vec(),
@@ -83,10 +83,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_browser_sends_eleven_fields_in_about_600_octets() {
-        let lines = BROWSER.split(|octet| *octet == b'\n').filter(|line| line.contains(&b':')).count();
+    fn a_browser_sends_eleven_fields_in_about_600_bytes() {
+        let lines = BROWSER.split(|byte| *byte == b'\n').filter(|line| line.contains(&b':')).count();
         assert_eq!(lines, 11);
-        assert!((590..=610).contains(&BROWSER.len()), "{} octets", BROWSER.len());
+        assert!((590..=610).contains(&BROWSER.len()), "{} bytes", BROWSER.len());
     }
 
     #[test]

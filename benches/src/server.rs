@@ -104,11 +104,11 @@ impl Drop for Server {
     }
 }
 
-/// The resident set of a process in octets, as the kernel counts it.
+/// The resident set of a process in bytes, as the kernel counts it.
 ///
 /// # Errors
 /// When there is no such process.
-pub fn resident_octets(pid: u32) -> io::Result<u64> {
+pub fn resident_bytes(pid: u32) -> io::Result<u64> {
     figure(pid, "VmRSS:").map(|kib| kib << 10)
 }
 
@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn this_process_has_a_resident_set() {
-        assert!(resident_octets(std::process::id()).unwrap() > 1 << 10);
+        assert!(resident_bytes(std::process::id()).unwrap() > 1 << 10);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The channel (GHttpCliSrv): one connection's HTTP/1.x, as a machine that events go into and come out of.
 //!
 //! [`handle`](Channel::handle) is the door in, [`next_output`](Channel::next_output) the door out. What is pending is
-//! state and can be asked for again and again: the octets to send ([`unsent`](Channel::unsent)), the request that
+//! state and can be asked for again and again: the bytes to send ([`unsent`](Channel::unsent)), the request that
 //! waits ([`request`](Channel::request)), the next [`deadline`](Channel::deadline), and what the channel waits for
 //! ([`waits_for`](Channel::waits_for)). Every call is safe in every state: an input that does not fit comes back as
 //! [`NotAccepted`] and changes nothing.
@@ -21,10 +21,10 @@
 //!
 //! ```
 //! use std::sync::Arc;
-//! use httpfsm::{Channel, Date, Facts, Fields, Input, Moment, Now, Output, ResponseRef, Settings, Status};
+//! use httpfsm::{Channel, Date, Facts, Fields, Input, Moment, Now, Output, ResponseRef, CompiledConfig, Status};
 //! use httpfsm::config::ChannelConfig;
 //!
-//! let mut channel = Channel::new(Arc::new(Settings::new(&ChannelConfig::default())), Facts::default());
+//! let mut channel = Channel::new(Arc::new(CompiledConfig::new(&ChannelConfig::default())), Facts::default());
 //! let now = Now::new(Moment::from_millis(5), &Date::EPOCH);
 //! channel.handle(&now, Input::RxData(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")).unwrap();
 //!
@@ -47,8 +47,8 @@
 // channel: `receiver.rs`, `sender.rs`, `persistence.rs`, `timers.rs` and `outbox.rs`. `plan.rs` decides how a response goes
 // out. `docs/design.md` follows one request through all of them.
 mod actions;
-mod answer;
 mod body;
+mod compiled_config;
 #[cfg(test)]
 mod cost;
 #[cfg(test)]
@@ -57,7 +57,6 @@ mod description;
 mod error_page;
 pub(crate) mod input;
 mod input_buffer;
-mod loan;
 mod not_accepted;
 mod outbox;
 mod output;
@@ -67,25 +66,26 @@ mod pipeline;
 mod plan;
 mod rate;
 mod receiver;
+mod responder;
 mod sender;
-mod settings;
 mod table;
 mod timers;
 mod waits;
+mod worker_buffers;
 
 use alloc::sync::Arc;
 
-pub use self::answer::Answer;
+pub use self::compiled_config::{CompiledConfig, Facts, Leave};
 pub use self::description::MACHINE;
 pub use self::input::{Data, Input};
-pub use self::loan::Loan;
 pub use self::not_accepted::NotAccepted;
 pub use self::outbox::OutputKind;
 pub use self::output::Output;
-pub use self::settings::{Facts, Leave, Settings};
+pub use self::responder::Responder;
 pub use self::table::{Action, CONDITIONS, Condition, Event, Internal, MATRIX, REFUSALS, ROWS, State};
-pub use self::timers::{DEADLINES, Deadline, Timeout, While, deadline_of};
+pub use self::timers::{DEADLINES, Deadline, RunsWhile, Timeout, deadline_of};
 pub use self::waits::Waits;
+pub use self::worker_buffers::WorkerBuffers;
 
 use self::actions::{Args, Parts};
 use crate::error::{RequestError, Rule};
@@ -102,9 +102,9 @@ pub struct ChannelStats {
     pub requests: u64,
     /// Requests that the machine answered by itself.
     pub refused: u64,
-    /// Octets received.
+    /// Bytes received.
     pub received: u64,
-    /// Octets sent.
+    /// Bytes sent.
     pub sent: u64,
 }
 
@@ -132,9 +132,9 @@ pub struct Channel {
 impl Channel {
     /// A channel for a connection that has just opened, in [`State::Fresh`] at [`Moment::START`].
     #[must_use]
-    pub fn new(settings: Arc<Settings>, facts: Facts) -> Self {
-        let mut parts = Parts::new(settings, facts);
-        parts.settle(Moment::START, State::Fresh);
+    pub fn new(compiled: Arc<CompiledConfig>, facts: Facts) -> Self {
+        let mut parts = Parts::new(compiled, facts);
+        parts.update_deadline(Moment::START, State::Fresh);
         Self { state: State::Fresh, parts }
     }
 
@@ -160,9 +160,9 @@ impl Channel {
     /// use std::sync::Arc;
     /// use httpfsm::channel::Step;
     /// use httpfsm::config::ChannelConfig;
-    /// use httpfsm::{Channel, Date, Facts, Input, Moment, Now, Settings};
+    /// use httpfsm::{Channel, Date, Facts, Input, Moment, Now, CompiledConfig};
     ///
-    /// let mut channel = Channel::new(Arc::new(Settings::new(&ChannelConfig::default())), Facts::default());
+    /// let mut channel = Channel::new(Arc::new(CompiledConfig::new(&ChannelConfig::default())), Facts::default());
     /// let now = Now::new(Moment::START, &Date::EPOCH);
     /// let mut states = Vec::new();
     /// let head = Input::RxData(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
@@ -183,7 +183,7 @@ impl Channel {
     ) -> Result<(), NotAccepted> {
         let at = self.arrive(now, trace);
         let event = match input.event() {
-            Event::RxEnd if self.parts.settings.config.fin_is_disconnect && self.with_application() => {
+            Event::RxEnd if self.parts.compiled.config.fin_is_disconnect && self.with_application() => {
                 Event::Disconnected
             }
             event => event,
@@ -214,7 +214,7 @@ impl Channel {
         &mut self,
         args: &mut Args<'_>,
         event: Event,
-        first: crate::fsm::Step<State, Action>,
+        first: crate::fsm::Transition<State, Action>,
         trace: &mut impl Trace<State, Event, Internal, Action>,
     ) {
         let (mut cause, mut step) = (Cause::Input(event), first);
@@ -240,7 +240,7 @@ impl Channel {
                 }
             };
         }
-        self.parts.settle(args.at, self.state);
+        self.parts.update_deadline(args.at, self.state);
     }
 
     /// The next event for the application or the transport; each comes once.
@@ -248,7 +248,7 @@ impl Channel {
     pub fn next_output(&mut self) -> Option<Output<'_>> {
         let kind = self.parts.next_output()?;
         self.parts.outbox.remove(kind);
-        let Parts { receiver, sender, persistence, outbox, settings, .. } = &mut self.parts;
+        let Parts { receiver, sender, persistence, outbox, compiled, .. } = &mut self.parts;
         Some(match kind {
             OutputKind::HttpChannelOpened => Output::HttpChannelOpened,
             OutputKind::RefusedBusy => {
@@ -259,7 +259,7 @@ impl Channel {
             OutputKind::Flushed => Output::Flushed,
             OutputKind::TransmitReady => Output::TransmitReady,
             OutputKind::HttpRequest => Output::HttpRequest,
-            OutputKind::BodyData => Output::BodyData(receiver.take_body(settings.input_bound)),
+            OutputKind::BodyData => Output::BodyData(receiver.take_body(compiled.input_bound)),
             OutputKind::BodyEnd => Output::BodyEnd(Trailers::new(receiver.buffer_mut().take_trailers())),
             OutputKind::BodyFailed => Output::BodyFailed(outbox.body_error()),
             OutputKind::PeerEnded => Output::PeerEnded,
@@ -287,10 +287,10 @@ impl Channel {
     ///
     /// As [`handle`](Self::handle) with [`Input::HttpResponse`].
     #[inline]
-    pub fn answer(
+    pub fn respond_with(
         &mut self,
         now: &Now<'_>,
-        f: impl FnOnce(RequestRef<'_>, &mut Answer<'_>),
+        f: impl FnOnce(RequestRef<'_>, &mut Responder<'_>),
     ) -> Result<bool, NotAccepted> {
         let at = self.arrive(now, &mut ());
         if self.state != State::WaitResponse {
@@ -298,7 +298,7 @@ impl Channel {
         }
         let event = Event::HttpResponse;
         let mut args = Args::new(now, at, &Input::Tick);
-        let answered = self.parts.answer(now, &mut args.staged, f);
+        let answered = self.parts.respond_with(now, &mut args.staged, f);
         let staged = answered.map_err(|unmet| NotAccepted::new(self.state, event, Some(unmet)))?;
         if let (true, Some(step)) = (staged, MATRIX.on(self.state, event)) {
             self.dispatch(&mut args, event, step, &mut ());
@@ -351,7 +351,7 @@ impl Channel {
             return;
         }
         self.parts.receiver.let_head_go();
-        self.parts.receiver.pace(self.parts.settings.input_bound);
+        self.parts.receiver.pace(self.parts.compiled.input_bound);
     }
 
     /// Whether a final head was accepted whose content is still to come with [`Input::Write`] and
@@ -370,14 +370,14 @@ impl Channel {
         self.parts.receiver.buffer_mut().spare(room)
     }
 
-    /// How many octets of input may be handed over now.
+    /// How many bytes of input may be handed over now.
     #[inline]
     #[must_use]
     pub fn input_room(&self) -> usize {
         self.parts.input_room(self.state)
     }
 
-    /// The first octets that are to be sent; all of them unless a large content stands by reference. Asking again
+    /// The first bytes that are to be sent; all of them unless a large content stands by reference. Asking again
     /// gives the same answer, until [`Input::Sent`].
     #[inline]
     #[must_use]
@@ -385,21 +385,21 @@ impl Channel {
         self.parts.sender.buffer().first()
     }
 
-    /// All octets that are to be sent, in order, in as many slices as there are (three at most) and fit; returns how
+    /// All bytes that are to be sent, in order, in as many slices as there are (three at most) and fit; returns how
     /// many that are. For vectored writes.
     #[inline]
     pub fn unsent_slices<'a>(&'a self, out: &mut [&'a [u8]]) -> usize {
         self.parts.sender.buffer().slices(out)
     }
 
-    /// How many octets are to be sent.
+    /// How many bytes are to be sent.
     #[inline]
     #[must_use]
     pub fn unsent_len(&self) -> usize {
         self.parts.sender.buffer().len()
     }
 
-    /// How many octets a [`Input::Write`] may hand over now: up to the high-water mark.
+    /// How many bytes a [`Input::Write`] may hand over now: up to the high-water mark.
     #[inline]
     #[must_use]
     pub fn room(&self) -> usize {
@@ -455,20 +455,20 @@ impl Channel {
 
     /// Takes a worker's buffers for one wake-up.
     #[inline]
-    pub fn adopt(&mut self, loan: &mut Loan) {
-        self.parts.receiver.buffer_mut().adopt(&mut loan.input);
-        self.parts.sender.buffer_mut().adopt(&mut loan.output);
+    pub fn lend(&mut self, buffers: &mut WorkerBuffers) {
+        self.parts.receiver.buffer_mut().lend(&mut buffers.input);
+        self.parts.sender.buffer_mut().lend(&mut buffers.output);
     }
 
     /// Gives a worker's buffers back. What the channel still needs moves to buffers of its own, of its size; the loan
-    /// may lack what was kept ([`Loan::refill`]).
+    /// may lack what was kept ([`WorkerBuffers::refill`]).
     #[inline]
-    pub fn release(&mut self, loan: &mut Loan) {
-        self.parts.receiver.buffer_mut().release(&mut loan.input);
-        self.parts.sender.buffer_mut().release(&mut loan.output);
+    pub fn take_back(&mut self, buffers: &mut WorkerBuffers) {
+        self.parts.receiver.buffer_mut().take_back(&mut buffers.input);
+        self.parts.sender.buffer_mut().take_back(&mut buffers.output);
     }
 
-    /// Octets of buffer capacity that the channel holds.
+    /// Bytes of buffer capacity that the channel holds.
     #[must_use]
     pub fn buffered(&self) -> usize {
         self.parts.receiver.buffer().private() + self.parts.sender.buffer().private()
@@ -489,20 +489,20 @@ impl Channel {
     /// that is told at `at`.
     #[must_use]
     pub fn leave(&self, at: Moment) -> Leave {
-        let configured = || self.parts.settings.leave(at.max(self.parts.timers.latest()));
+        let configured = || self.parts.compiled.leave(at.max(self.parts.timers.latest()));
         self.parts.persistence.leave().copied().unwrap_or_else(configured)
     }
 
     /// The configuration that the channel obeys.
     #[must_use]
-    pub fn settings(&self) -> &Arc<Settings> {
-        &self.parts.settings
+    pub fn compiled_config(&self) -> &Arc<CompiledConfig> {
+        &self.parts.compiled
     }
 }
 
 /// The methods of the specification, each an input by another name.
 impl Channel {
-    /// Writes octets of the answer.
+    /// Writes bytes of the answer.
     ///
     /// # Errors
     ///

@@ -1,8 +1,8 @@
-//! The chunked transfer coding, read octet by octet in constant memory (RFC 9112 section 7.1).
+//! The chunked transfer coding, read byte by byte in constant memory (RFC 9112 section 7.1).
 //!
 //! Line ends are CR LF and nothing else, a size has 1 to 16 hexadecimal digits and no blanks around it, extensions
 //! are checked to the letter of their grammar, counted and dropped. What a chunked body means never depends on how
-//! its octets were cut.
+//! its bytes were cut.
 
 #[cfg(test)]
 mod tests;
@@ -10,7 +10,7 @@ mod tests;
 use core::ops::Range;
 
 use crate::error::{RequestError, Rule};
-use crate::token::{is_field_octet, is_tchar};
+use crate::token::{is_field_byte, is_tchar};
 
 /// The most digits that a chunk size may have: as many as 64 bits need.
 const MAX_SIZE_DIGITS: u8 = 16;
@@ -18,31 +18,31 @@ const MAX_SIZE_DIGITS: u8 = 16;
 /// What a chunked body may be at most; all inclusive.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ChunkLimits {
-    /// Octets between a chunk size and its CR.
+    /// Bytes between a chunk size and its CR.
     pub(crate) extension_line: u32,
     /// The same over all chunks of a body.
     pub(crate) extension_body: u32,
-    /// Octets of data.
+    /// Bytes of data.
     pub(crate) body: u64,
 }
 
 /// Why the decoder stopped.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum ChunkStatus {
-    /// All octets are used up.
+    /// All bytes are used up.
     More,
-    /// The credit is exhausted; octets may be left.
+    /// The credit is exhausted; bytes may be left.
     Credit,
     /// The last-chunk's line is read; the trailer section follows.
     Last,
-    /// The body breaks a rule. Asked again with the same octets, the decoder says the same.
+    /// The body breaks a rule. Asked again with the same bytes, the decoder says the same.
     Failed(RequestError),
 }
 
 /// What one call has decoded.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Decoded {
-    /// How many octets of the input are used up.
+    /// How many bytes of the input are used up.
     pub(crate) consumed: usize,
     /// Where the data of all chunks now stands in the input, without a gap.
     pub(crate) data: Range<usize>,
@@ -53,7 +53,7 @@ pub(crate) struct Decoded {
 /// Decodes one chunked body up to its trailer section.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ChunkDecoder {
-    /// The size being read, then the octets of data that the chunk still owes.
+    /// The size being read, then the bytes of data that the chunk still owes.
     size: u64,
     received: u64,
     offset: u64,
@@ -63,7 +63,7 @@ pub(crate) struct ChunkDecoder {
     expects: Expects,
 }
 
-/// What the next octet belongs to.
+/// What the next byte belongs to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Expects {
     /// The first digit of a size.
@@ -72,17 +72,17 @@ enum Expects {
     SizeRest,
     /// Blanks after a size: only `;` may end them.
     SizeEnd,
-    /// Blanks, then the first octet of an extension name.
+    /// Blanks, then the first byte of an extension name.
     Name,
     NameRest,
     /// Blanks after a name: `=` or `;` ends them.
     EqualsOrSemicolon,
-    /// Blanks, then the first octet of an extension value.
+    /// Blanks, then the first byte of an extension value.
     Value,
     ValueRest,
     Quoted,
     QuotedPair,
-    /// The octet after a quoted value.
+    /// The byte after a quoted value.
     QuotedEnd,
     /// Blanks after a value: only `;` may end them.
     ValueEnd,
@@ -109,21 +109,21 @@ impl ChunkDecoder {
         }
     }
 
-    /// Octets of data so far.
+    /// Bytes of data so far.
     #[cfg(test)]
     pub(crate) const fn received(&self) -> u64 {
         self.received
     }
 
-    /// Octets of the body as it was sent that are used up so far, chunk lines included.
+    /// Bytes of the body as it was sent that are used up so far, chunk lines included.
     pub(crate) const fn offset(&self) -> u64 {
         self.offset
     }
 
-    /// Decodes `octets`, which go on where the last call stopped, up to `credit` octets of data; with no credit
+    /// Decodes `bytes`, which go on where the last call stopped, up to `credit` bytes of data; with no credit
     /// nothing is used up. The data of all chunks is moved together in place: that of the first chunk stays where it
     /// is. Data that precedes an error is still in `data`.
-    pub(crate) fn decode(&mut self, octets: &mut [u8], credit: u64, limits: &ChunkLimits) -> Decoded {
+    pub(crate) fn decode(&mut self, bytes: &mut [u8], credit: u64, limits: &ChunkLimits) -> Decoded {
         let mut credit = credit;
         let mut data = 0..0;
         let mut at = 0;
@@ -134,11 +134,11 @@ impl ChunkDecoder {
             if credit == 0 {
                 break ChunkStatus::Credit;
             }
-            let Some(&octet) = octets.get(at) else { break ChunkStatus::More };
+            let Some(&byte) = bytes.get(at) else { break ChunkStatus::More };
             #[cfg(test)]
-            crate::witness::octets(1);
+            crate::witness::bytes(1);
             if self.expects != Expects::Data {
-                match self.line_octet(octet, limits) {
+                match self.line_byte(byte, limits) {
                     Ok(next) => self.expects = next,
                     Err(error) => break ChunkStatus::Failed(error),
                 }
@@ -146,7 +146,7 @@ impl ChunkDecoder {
                 self.offset += 1;
                 continue;
             }
-            let available = (octets.len() - at) as u64;
+            let available = (bytes.len() - at) as u64;
             let taken = self.size.min(credit).min(available);
             credit -= taken;
             self.size -= taken;
@@ -161,8 +161,8 @@ impl ChunkDecoder {
                 data = at..end;
             } else {
                 #[cfg(test)]
-                crate::witness::octets(end - at);
-                octets.copy_within(at..end, data.end);
+                crate::witness::bytes(end - at);
+                bytes.copy_within(at..end, data.end);
                 data.end += end - at;
             }
             at = end;
@@ -170,34 +170,34 @@ impl ChunkDecoder {
         Decoded { consumed: at, data, status }
     }
 
-    /// Takes one octet that is no data and says what the next one belongs to. On an error nothing has changed.
+    /// Takes one byte that is no data and says what the next one belongs to. On an error nothing has changed.
     #[inline]
-    fn line_octet(&mut self, octet: u8, limits: &ChunkLimits) -> Result<Expects, RequestError> {
+    fn line_byte(&mut self, byte: u8, limits: &ChunkLimits) -> Result<Expects, RequestError> {
         match self.expects {
-            Expects::Size | Expects::SizeRest => self.size_octet(octet, limits),
-            Expects::LineLf if octet == b'\n' => self.end_of_line(limits),
+            Expects::Size | Expects::SizeRest => self.size_byte(byte, limits),
+            Expects::LineLf if byte == b'\n' => self.end_of_line(limits),
             Expects::LineLf => Err(RequestError::new(Rule::BareCr, self.offset - 1)),
-            Expects::DataCr if octet == b'\r' => Ok(Expects::DataLf),
-            Expects::DataLf if octet == b'\n' => {
+            Expects::DataCr if byte == b'\r' => Ok(Expects::DataLf),
+            Expects::DataLf if byte == b'\n' => {
                 self.digits = 0;
                 self.extension_line = 0;
                 Ok(Expects::Size)
             }
             Expects::DataCr | Expects::DataLf => self.refuse(Rule::ChunkEnd),
-            _ => self.extension_octet(octet, limits),
+            _ => self.extension_byte(byte, limits),
         }
     }
 
     #[inline]
-    fn size_octet(&mut self, octet: u8, limits: &ChunkLimits) -> Result<Expects, RequestError> {
-        let digit = match octet {
-            b'0'..=b'9' => octet - b'0',
-            b'a'..=b'f' => octet - b'a' + 10,
-            b'A'..=b'F' => octet - b'A' + 10,
+    fn size_byte(&mut self, byte: u8, limits: &ChunkLimits) -> Result<Expects, RequestError> {
+        let digit = match byte {
+            b'0'..=b'9' => byte - b'0',
+            b'a'..=b'f' => byte - b'a' + 10,
+            b'A'..=b'F' => byte - b'A' + 10,
             _ if self.expects == Expects::Size => return self.refuse(Rule::ChunkSize),
             b'\r' => return Ok(Expects::LineLf),
             b'\n' => return self.refuse(Rule::BareLf),
-            b';' | b' ' | b'\t' => return self.extension_octet(octet, limits),
+            b';' | b' ' | b'\t' => return self.extension_byte(byte, limits),
             _ => return self.refuse(Rule::ChunkSize),
         };
         if self.digits == MAX_SIZE_DIGITS {
@@ -210,8 +210,8 @@ impl ChunkDecoder {
 
     /// `*( BWS ";" BWS chunk-ext-name [ BWS "=" BWS chunk-ext-val ] )` (RFC 9112 section 7.1.1). The blanks are bad
     /// whitespace, which must be read (RFC 9110 section 5.6.3).
-    fn extension_octet(&mut self, octet: u8, limits: &ChunkLimits) -> Result<Expects, RequestError> {
-        let next = match (self.expects, octet) {
+    fn extension_byte(&mut self, byte: u8, limits: &ChunkLimits) -> Result<Expects, RequestError> {
+        let next = match (self.expects, byte) {
             (Expects::SizeRest, b' ' | b'\t') => Expects::SizeEnd,
             (
                 Expects::SizeRest
@@ -230,7 +230,7 @@ impl ChunkDecoder {
 
             (Expects::Quoted, b'"') => Expects::QuotedEnd,
             (Expects::Quoted, b'\\') => Expects::QuotedPair,
-            (Expects::Quoted | Expects::QuotedPair, _) if is_field_octet(octet) => Expects::Quoted,
+            (Expects::Quoted | Expects::QuotedPair, _) if is_field_byte(byte) => Expects::Quoted,
 
             (
                 Expects::SizeEnd
@@ -243,9 +243,9 @@ impl ChunkDecoder {
             (Expects::NameRest, b' ' | b'\t') => Expects::EqualsOrSemicolon,
             (Expects::ValueRest | Expects::QuotedEnd, b' ' | b'\t') => Expects::ValueEnd,
 
-            (Expects::Name | Expects::NameRest, _) if is_tchar(octet) => Expects::NameRest,
+            (Expects::Name | Expects::NameRest, _) if is_tchar(byte) => Expects::NameRest,
             (Expects::Value, b'"') => Expects::Quoted,
-            (Expects::Value | Expects::ValueRest, _) if is_tchar(octet) => Expects::ValueRest,
+            (Expects::Value | Expects::ValueRest, _) if is_tchar(byte) => Expects::ValueRest,
 
             (_, b'\n') => return self.refuse(Rule::BareLf),
             // Blanks, but no extension after them.

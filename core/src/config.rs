@@ -20,9 +20,9 @@ use crate::origins::Origin;
 pub enum Bodies {
     /// The handler is called at the end of the head and reads the body as it arrives.
     Streamed,
-    /// The handler is called when the body is in; above `inbuf_overflow` the octets wait in a temporary file. A
+    /// The handler is called when the body is in; above `inbuf_overflow` the bytes wait in a temporary file. A
     /// request that expects `100-continue` still reaches the handler at its head. This is the work of whoever drives
-    /// the channel and the handler; the channel itself always yields octets as they come.
+    /// the channel and the handler; the channel itself always yields bytes as they come.
     Whole,
 }
 
@@ -77,31 +77,31 @@ pub struct ChannelConfig {
     pub responseless_timeout: Option<Duration>,
     /// How long the application may be silent inside an answer while there is room for output. Default 18000 s.
     pub stream_idle_timeout: Option<Duration>,
-    /// How long a new connection may take to send its first octet. Default 30 s.
+    /// How long a new connection may take to send its first byte. Default 30 s.
     pub first_byte_timeout: Option<Duration>,
-    /// How long a head may take, from its first octet to its last; then 408. Default 30 s.
+    /// How long a head may take, from its first byte to its last; then 408. Default 30 s.
     pub head_timeout: Option<Duration>,
-    /// How long a body may take, from which `min_body_rate` takes time back for each octet; then 408. Counted while
-    /// octets are awaited; a stall never lasts longer than this. Default 60 s.
+    /// How long a body may take, from which `min_body_rate` takes time back for each byte; then 408. Counted while
+    /// bytes are awaited; a stall never lasts longer than this. Default 60 s.
     pub body_timeout: Option<Duration>,
-    /// Octets per second that a body must bring; 0: `body_timeout` restarts with each octet. Default 512.
+    /// Bytes per second that a body must bring; 0: `body_timeout` restarts with each byte. Default 512.
     pub min_body_rate: u32,
-    /// How long pending output may take, from which `min_write_rate` takes time back for each octet sent; then the
+    /// How long pending output may take, from which `min_write_rate` takes time back for each byte sent; then the
     /// connection is dropped. A stall never lasts longer than this. Default 60 s.
     pub write_timeout: Option<Duration>,
-    /// Octets per second that a peer must take; 0: `write_timeout` restarts with each octet. Default 512.
+    /// Bytes per second that a peer must take; 0: `write_timeout` restarts with each byte. Default 512.
     pub min_write_rate: u32,
     /// After our FIN, how long input is read and thrown away, so that a reset does not overtake the last answer
     /// (RFC 9112 section 9.6); `None`: no lingering. Default 2 s.
     pub linger_timeout: Option<Duration>,
-    /// How many octets lingering throws away; 0: no lingering. Default 64 KiB.
-    pub linger_octets: u64,
+    /// How many bytes lingering throws away; 0: no lingering. Default 64 KiB.
+    pub linger_bytes: u64,
     /// How long the unread rest of a request body may take to arrive after the answer; `None`: no rest is
     /// awaited, the connection closes. Default 5 s.
     pub discard_timeout: Option<Duration>,
     /// The largest rest that is awaited; a longer or unknown one makes the answer say `close`; 0: none is.
     /// Default 256 KiB.
-    pub discard_octets: u64,
+    pub discard_bytes: u64,
     /// How long an idle connection stays open after `GoOut`, for a request that is already on its way. Zero: it closes
     /// at once; `None`: it stays until `drain_deadline`. A connection that has made no request yet has a second at
     /// least, and so has a response that is made at the drain deadline. Default 1 s.
@@ -110,28 +110,28 @@ pub struct ChannelConfig {
     /// which has `drain_grace` to leave, and a second at least. Default 30 s.
     pub drain_deadline: Option<Duration>,
 
-    /// Largest request head in octets, from its first octet (an empty line before it counts) to its final CR LF;
+    /// Largest request head in bytes, from its first byte (an empty line before it counts) to its final CR LF;
     /// above: 431. Default 256 KiB.
     pub max_request_header_size: u32,
     /// Most field lines in a head; above: 431. Default 128.
     pub max_request_fields: u32,
-    /// Largest request target in octets; above: 414. Default 8 KiB.
+    /// Largest request target in bytes; above: 414. Default 8 KiB.
     pub max_request_target_size: u32,
-    /// Largest request body in octets of content; above: 413. Default 1 GiB.
+    /// Largest request body in bytes of content; above: 413. Default 1 GiB.
     pub max_request_body_size: u64,
     /// Above this, a whole body waits in a temporary file ([`Bodies::Whole`]). Default 512 KiB.
     pub inbuf_overflow: u64,
-    /// Largest trailer section in octets; above: 431. Default 8 KiB.
+    /// Largest trailer section in bytes; above: 431. Default 8 KiB.
     pub max_trailer_size: u32,
     /// Most trailer fields; above: 431. Default 32.
     pub max_trailer_fields: u32,
-    /// Octets of chunk extension in one line; above: 400. Default 256.
+    /// Bytes of chunk extension in one line; above: 400. Default 256.
     pub max_chunk_extension_line: u32,
-    /// Octets of chunk extension in one body; above: 400. Default 16 KiB.
+    /// Bytes of chunk extension in one body; above: 400. Default 16 KiB.
     pub max_chunk_extension_body: u32,
     /// Above this much pending output no producer gets room. Default 64 KiB; at least 1 KiB is used.
     pub output_high_water: u32,
-    /// Octets of input that are buffered while something else is waited for; a partial head may grow to its own
+    /// Bytes of input that are buffered while something else is waited for; a partial head may grow to its own
     /// limit. Default 64 KiB; at least 4 KiB is used.
     pub input_bound: u32,
     /// Complete requests that may be unanswered on this channel, the one with the application included; the next
@@ -174,9 +174,9 @@ impl Default for ChannelConfig {
             write_timeout: seconds(60),
             min_write_rate: 512,
             linger_timeout: seconds(2),
-            linger_octets: 64 << 10,
+            linger_bytes: 64 << 10,
             discard_timeout: seconds(5),
-            discard_octets: 256 << 10,
+            discard_bytes: 256 << 10,
             drain_grace: seconds(1),
             drain_deadline: seconds(30),
             max_request_header_size: 256 << 10,
@@ -215,9 +215,9 @@ impl ChannelConfig {
             write_timeout: seconds(20),
             min_write_rate: 1024,
             linger_timeout: seconds(1),
-            linger_octets: 64 << 10,
+            linger_bytes: 64 << 10,
             discard_timeout: seconds(1),
-            discard_octets: 64 << 10,
+            discard_bytes: 64 << 10,
             max_request_header_size: 16 << 10,
             max_request_fields: 100,
             max_request_body_size: 16 << 20,
@@ -249,10 +249,10 @@ pub struct ServerConfig {
     /// Channels that one peer address may have open at once; IPv6 peers count by their /64, Unix peers not at all.
     /// Default 0: no limit.
     pub max_connections_per_peer: u32,
-    /// Octets that all channels together may hold in buffers, and in memory of bodies that nobody has read yet. The
+    /// Bytes that all channels together may hold in buffers, and in memory of bodies that nobody has read yet. The
     /// request for which a channel comes to hold more above it is answered 503; an answer that has begun goes on, and
     /// its channel closes after it. Default 512 MiB; 0: no limit.
-    pub max_buffered_octets: u64,
+    pub max_buffered_bytes: u64,
     /// When after GoOut the server drops what is left, plus the channels' `drain_grace`: what they say at their own
     /// deadline has that long to leave, and a second at least. Default 30 s.
     pub drain_deadline: Option<Duration>,
@@ -269,7 +269,7 @@ impl Default for ServerConfig {
             maximum_simultaneous_requests: 0,
             max_connections: 20_000,
             max_connections_per_peer: 0,
-            max_buffered_octets: 512 << 20,
+            max_buffered_bytes: 512 << 20,
             drain_deadline: seconds(30),
             channel: ChannelConfig::default(),
         }
@@ -284,7 +284,7 @@ impl ServerConfig {
             maximum_simultaneous_requests: 1024,
             max_connections: 10_000,
             max_connections_per_peer: 256,
-            max_buffered_octets: 128 << 20,
+            max_buffered_bytes: 128 << 20,
             channel: ChannelConfig::hardened(),
             ..Self::default()
         }

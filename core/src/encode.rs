@@ -1,4 +1,4 @@
-//! The octets of a response: status line, field section, chunk lines (RFC 9112 sections 4, 5, 6 and 7.1).
+//! The bytes of a response: status line, field section, chunk lines (RFC 9112 sections 4, 5, 6 and 7.1).
 //!
 //! Everything here appends to the output buffer and allocates only when that must grow. Which framing a response
 //! has, and whether it has content at all, is decided by the caller and given as a [`HeadPlan`].
@@ -103,7 +103,7 @@ fn connection(out: &mut Vec<u8>, option: ConnectionOption, offers_protocols: boo
     }
 }
 
-/// Appends the line before the data of a chunk of `length` octets (RFC 9112 section 7.1).
+/// Appends the line before the data of a chunk of `length` bytes (RFC 9112 section 7.1).
 ///
 /// `length` is above 0: a chunk of 0 is the last one.
 pub(crate) fn chunk_start(out: &mut Vec<u8>, length: u64) {
@@ -142,7 +142,7 @@ pub(crate) fn last_chunk(out: &mut Vec<u8>, section: Option<&Fields>) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// The octets of the longest head without the application's fields and the identity.
+/// The bytes of the longest head without the application's fields and the identity.
 const FIXED: usize = 256;
 
 /// The digits of a `Content-Length`, written backwards, its end and the end of the head.

@@ -13,10 +13,10 @@ pub enum Rule {
     BareLf,
     /// A CR that no LF follows.
     BareCr,
-    /// A NUL octet in the head.
+    /// A NUL byte in the head.
     Nul,
-    /// The first octet of a message cannot begin a method (a TLS hello on a clear port, say).
-    FirstOctet,
+    /// The first byte of a message cannot begin a method (a TLS hello on a clear port, say).
+    FirstByte,
     /// More than one empty line before the request line.
     EmptyLines,
     /// The request line is not `method SP target SP version`.
@@ -27,7 +27,7 @@ pub enum Rule {
     Http2Preface,
     /// A method that is no token.
     Method,
-    /// A method longer than any that is known (256 octets).
+    /// A method longer than any that is known (256 bytes).
     MethodTooLong,
     /// A request target of no valid form.
     Target,
@@ -133,7 +133,7 @@ impl Rule {
     #[must_use]
     pub const fn source(self) -> &'static str {
         match self {
-            Self::BareLf | Self::BareCr | Self::EmptyLines | Self::FirstOctet => "RFC 9112 section 2.2",
+            Self::BareLf | Self::BareCr | Self::EmptyLines | Self::FirstByte => "RFC 9112 section 2.2",
             Self::Nul | Self::FieldValue => "RFC 9110 section 5.5",
             Self::RequestLine => "RFC 9112 section 3",
             Self::Version => "RFC 9112 section 2.3",
@@ -169,8 +169,8 @@ impl Rule {
         match self {
             Self::BareLf => "A line ends in LF alone; lines end in CR LF.",
             Self::BareCr => "A CR is not followed by LF.",
-            Self::Nul => "The head contains a NUL octet.",
-            Self::FirstOctet => "The first octet cannot begin a request line.",
+            Self::Nul => "The head contains a NUL byte.",
+            Self::FirstByte => "The first byte cannot begin a request line.",
             Self::EmptyLines => "More than one empty line comes before the request line.",
             Self::RequestLine => {
                 "The request line is not a method, a target and a version between single spaces."
@@ -213,7 +213,9 @@ impl Rule {
             Self::BodyTruncated => "The input ended inside the request body.",
             Self::BodyTimeout => "The request body did not arrive in time.",
             Self::ResponseTimeout => "The application gave no response in time.",
-            Self::Busy => "The server has as many requests at work as it may have.",
+            Self::Busy => {
+                "The server has as many requests at work, or as much in its buffers, as it may have."
+            }
             Self::SimultaneousRequests => "More requests were sent ahead than may wait for their answers.",
             Self::HandlerFailed => "The application failed before it answered.",
             Self::Draining => "The server is going out of service.",
@@ -227,19 +229,19 @@ impl fmt::Display for Rule {
     }
 }
 
-/// The peer's mistake (or the server's reason to refuse): which rule, and at which octet.
+/// The peer's mistake (or the server's reason to refuse): which rule, and at which byte.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct RequestError {
     /// The rule that decided.
     pub rule: Rule,
-    /// Octets from the start of the head, or, for rules about the body, from the start of the body as it was sent
+    /// Bytes from the start of the head, or, for rules about the body, from the start of the body as it was sent
     /// (chunk lines included); a Content-Length that is too large stands in the head. Of a head or a body that does not
-    /// come, so many octets have arrived. 0 where no octet is to blame.
+    /// come, so many bytes have arrived. 0 where no byte is to blame.
     pub offset: u64,
 }
 
 impl RequestError {
-    /// A broken rule at an octet.
+    /// A broken rule at a byte.
     #[must_use]
     pub const fn new(rule: Rule, offset: u64) -> Self {
         Self { rule, offset }
@@ -254,13 +256,13 @@ impl RequestError {
 
 impl fmt::Display for RequestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} (octet {}, {})", self.rule, self.offset, self.rule.source())
+        write!(f, "{} (byte {}, {})", self.rule, self.offset, self.rule.source())
     }
 }
 
 impl core::error::Error for RequestError {}
 
-/// Why the octets of a request body ended before the body did.
+/// Why the bytes of a request body ended before the body did.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum BodyError {
     /// The peer ended its input inside the body.
@@ -307,7 +309,7 @@ pub enum CloseReason {
     BodyUnread,
     /// A request body broke off or broke a rule while its answer was running.
     BodyFailed(BodyError),
-    /// No first octet in `first_byte_timeout`.
+    /// No first byte in `first_byte_timeout`.
     FirstByteTimeout,
     /// Idle for `inactivity_timeout`.
     InactivityTimeout,
@@ -318,7 +320,7 @@ pub enum CloseReason {
     /// The application failed in the middle of its answer.
     Aborted,
     /// The application ended its answer short of its Content-Length.
-    AnswerShort,
+    ResponseShort,
     /// The server went out of service.
     Drained,
     /// The server went out of service, and the drain deadline came first.
@@ -360,12 +362,12 @@ impl fmt::Display for CloseReason {
             Self::Refused(error) => return write!(f, "Refused: {error}"),
             Self::BodyUnread => "The rest of the request body was not read.",
             Self::BodyFailed(error) => return write!(f, "{error}"),
-            Self::FirstByteTimeout => "No octet came in time.",
+            Self::FirstByteTimeout => "No byte came in time.",
             Self::InactivityTimeout => "The connection was idle for too long.",
             Self::WriteTimeout => "The peer did not take the answer in time.",
             Self::StreamIdleTimeout => "The application was silent for too long.",
             Self::Aborted => "The application failed in the middle of its answer.",
-            Self::AnswerShort => "The answer ended short of its Content-Length.",
+            Self::ResponseShort => "The answer ended short of its Content-Length.",
             Self::Drained => "The server went out of service.",
             Self::DrainTimeout => "The server went out of service, and the drain deadline came.",
             Self::Evicted => "The server needed the connection back.",

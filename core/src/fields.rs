@@ -15,7 +15,7 @@ mod wire;
 
 /// The fields of a response, an interim response or a trailer section, in the order in which they were pushed.
 ///
-/// Up to 70 octets of field lines are held without an allocation.
+/// Up to 70 bytes of field lines are held without an allocation.
 ///
 /// ```
 /// use httpfsm::fields::Fields;
@@ -53,7 +53,7 @@ impl Fields {
     }
 
     /// Adds a field line; earlier lines of the same name stay (RFC 9110 section 5.3). Blanks around the value are
-    /// trimmed. Octets above 0x7f are sent as they are (obs-text).
+    /// trimmed. Bytes above 0x7f are sent as they are (obs-text).
     ///
     /// Three names never reach the wire as given, because the machine writes them:
     /// - `Content-Length` declares the length of the content ([`content_length`](Self::content_length)), once;
@@ -67,7 +67,7 @@ impl Fields {
     /// control character other than HTAB (section 5.5), the name is reserved, or the length is not a decimal
     /// number or is given twice.
     pub fn push(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<(), InvalidField> {
-        self.push_octets(name, value.as_ref())
+        self.push_bytes(name, value.as_ref())
     }
 
     /// The same as [`push`](Self::push), in a chain.
@@ -83,7 +83,7 @@ impl Fields {
     ///
     /// Those of [`push`](Self::push).
     pub fn with(mut self, name: &str, value: impl AsRef<[u8]>) -> Result<Self, InvalidField> {
-        self.push_octets(name, value.as_ref())?;
+        self.push_bytes(name, value.as_ref())?;
         Ok(self)
     }
 
@@ -220,7 +220,7 @@ impl Fields {
         Self { wire: Wire::Static(lines), content_length: 0, marks: 0 }
     }
 
-    fn push_octets(&mut self, name: &str, value: &[u8]) -> Result<(), InvalidField> {
+    fn push_bytes(&mut self, name: &str, value: &[u8]) -> Result<(), InvalidField> {
         check_name(name)?;
         check_value(name, value)?;
         // CR and LF are refused above, also at the ends, so only SP and HTAB are trimmed.
@@ -241,7 +241,7 @@ impl Fields {
 
     fn connection(&mut self, name: &str, value: &[u8]) -> Result<(), InvalidField> {
         let mut marks = 0;
-        for option in value.split(|octet| *octet == b',').map(<[u8]>::trim_ascii) {
+        for option in value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
             if option.eq_ignore_ascii_case(b"close") {
                 marks |= mark::CLOSE;
             } else if option.eq_ignore_ascii_case(b"upgrade") {
@@ -262,8 +262,8 @@ impl Fields {
             return Err(InvalidField::ContentLength);
         }
         let mut length = 0_u64;
-        for octet in value {
-            let digit = octet.wrapping_sub(b'0');
+        for byte in value {
+            let digit = byte.wrapping_sub(b'0');
             if digit > 9 {
                 return Err(InvalidField::ContentLength);
             }
@@ -329,7 +329,7 @@ impl<'a> Iterator for Iter<'a> {
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum InvalidField {
-    /// The name is empty or holds an octet that no token may hold (RFC 9110 section 5.1).
+    /// The name is empty or holds a byte that no token may hold (RFC 9110 section 5.1).
     Name {
         /// The name as it was given.
         name: Box<str>,
@@ -339,7 +339,7 @@ pub enum InvalidField {
         /// The field's name.
         name: Box<str>,
         /// The character.
-        octet: u8,
+        byte: u8,
         /// Where it stands, from the start of the value as it was given.
         position: usize,
     },
@@ -358,11 +358,8 @@ impl fmt::Display for InvalidField {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Name { name } => write!(f, "The field name {name:?} is not a token."),
-            Self::Value { name, octet, position } => {
-                write!(
-                    f,
-                    "The value of {name} holds the control character 0x{octet:02x} at octet {position}."
-                )
+            Self::Value { name, byte, position } => {
+                write!(f, "The value of {name} holds the control character 0x{byte:02x} at byte {position}.")
             }
             Self::Reserved { name } if name.eq_ignore_ascii_case("connection") => f.write_str(
                 "Connection holds an option other than close and upgrade; the server writes the others.",
@@ -408,24 +405,24 @@ impl Known {
 }
 
 fn check_name(name: &str) -> Result<(), InvalidField> {
-    if !name.is_empty() && name.bytes().fold(true, |fine, octet| fine & is_tchar(octet)) {
+    if !name.is_empty() && name.bytes().fold(true, |fine, byte| fine & is_tchar(byte)) {
         return Ok(());
     }
     Err(InvalidField::Name { name: name.into() })
 }
 
 fn check_value(name: &str, value: &[u8]) -> Result<(), InvalidField> {
-    let control = |octet: u8| (octet < 0x20 && octet != b'\t') | (octet == 0x7f);
-    // A fold without an early end is checked many octets at a time; the position is looked for only when it fails.
-    if !value.iter().fold(false, |found, octet| found | control(*octet)) {
+    let control = |byte: u8| (byte < 0x20 && byte != b'\t') | (byte == 0x7f);
+    // A fold without an early end is checked many bytes at a time; the position is looked for only when it fails.
+    if !value.iter().fold(false, |found, byte| found | control(*byte)) {
         return Ok(());
     }
-    let position = value.iter().position(|octet| control(*octet)).unwrap_or(0);
-    let octet = value.get(position).copied().unwrap_or(0);
-    Err(InvalidField::Value { name: name.into(), octet, position })
+    let position = value.iter().position(|byte| control(*byte)).unwrap_or(0);
+    let byte = value.get(position).copied().unwrap_or(0);
+    Err(InvalidField::Value { name: name.into(), byte, position })
 }
 
-/// Octets as text in `Debug`.
+/// Bytes as text in `Debug`.
 struct Text<'a>(&'a [u8]);
 
 impl fmt::Debug for Text<'_> {
@@ -460,7 +457,7 @@ mod tests {
             }
             let seen: Vec<_> = fields.iter().map(|field| (field.name, field.value)).collect();
             prop_assert_eq!(&seen, &accepted);
-            let ends = fields.wire().iter().filter(|octet| matches!(octet, b'\r' | b'\n' | 0)).count();
+            let ends = fields.wire().iter().filter(|byte| matches!(byte, b'\r' | b'\n' | 0)).count();
             prop_assert_eq!(ends, 2 * accepted.len());
         }
     }
@@ -484,13 +481,12 @@ mod tests {
 
     #[test]
     fn every_control_character_in_a_value_is_refused_wherever_it_stands() {
-        for octet in (0..=0x1f).chain([0x7f]) {
-            for value in [vec![octet], vec![b'a', octet, b'b'], [&[b'a'; 70][..], &[octet], b"X: y"].concat()]
-            {
+        for byte in (0..=0x1f).chain([0x7f]) {
+            for value in [vec![byte], vec![b'a', byte, b'b'], [&[b'a'; 70][..], &[byte], b"X: y"].concat()] {
                 let refused = Fields::new().with("X-A", &value);
                 // Also CR, LF and FF at an end, which count as blanks elsewhere.
-                let fine = octet == b'\t';
-                assert_eq!(refused.is_ok(), fine, "octet 0x{octet:02x} in {}", value.escape_ascii());
+                let fine = byte == b'\t';
+                assert_eq!(refused.is_ok(), fine, "byte 0x{byte:02x} in {}", value.escape_ascii());
             }
         }
     }
@@ -520,9 +516,9 @@ mod tests {
 
     #[test]
     fn a_name_that_is_no_token_is_refused() {
-        for octet in 0..=0x7f_u8 {
-            let name = format!("X{}Y", char::from(octet));
-            let token = octet.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&octet);
+        for byte in 0..=0x7f_u8 {
+            let name = format!("X{}Y", char::from(byte));
+            let token = byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
             assert_eq!(Fields::new().push(&name, "v").is_ok(), token, "{name:?}");
         }
         assert!(Fields::new().push("", "v").is_err());
@@ -530,7 +526,7 @@ mod tests {
     }
 
     #[test]
-    fn blanks_around_a_value_are_trimmed_and_octets_above_ascii_stay() {
+    fn blanks_around_a_value_are_trimmed_and_bytes_above_ascii_stay() {
         let fields = Fields::new().with("X", b" \t a\tb \xe9 \t").unwrap();
         assert_eq!(fields.wire(), b"X: a\tb \xe9\r\n");
         assert_eq!(lines(&Fields::new().with("X", "").unwrap()), "X: \r\n");
@@ -672,7 +668,7 @@ mod tests {
         let fault = Fields::new().push("Transfer-Encoding", "chunked").unwrap_err();
         assert_eq!(fault.to_string(), "Transfer-Encoding frames the message and is written by the server.");
         let fault = Fields::new().push("X", "a\0").unwrap_err();
-        assert_eq!(fault.to_string(), "The value of X holds the control character 0x00 at octet 1.");
+        assert_eq!(fault.to_string(), "The value of X holds the control character 0x00 at byte 1.");
         let fault = Fields::new().push("X Y", "a").unwrap_err();
         assert_eq!(fault.to_string(), "The field name \"X Y\" is not a token.");
         let shown =

@@ -133,7 +133,7 @@ impl Framing {
         self.length_at = offset as u32;
         if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
             let is_list = memchr::memchr(b',', value).is_some()
-                && value.iter().all(|&octet| octet.is_ascii_digit() || octet == b',' || is_blank(octet));
+                && value.iter().all(|&byte| byte.is_ascii_digit() || byte == b',' || is_blank(byte));
             let rule = if is_list { Rule::ContentLengthRepeated } else { Rule::ContentLength };
             return Err(RequestError::new(rule, offset as u64));
         }
@@ -155,7 +155,7 @@ impl Framing {
     fn transfer_encoding(&mut self, value: &[u8], offset: usize) -> Result<(), RequestError> {
         self.seen.set(Seen::CODING);
         self.coding_at = offset as u32;
-        for member in value.split(|&octet| octet == b',') {
+        for member in value.split(|&byte| byte == b',') {
             self.coding = self.coding.then(trim_blanks(member));
         }
         Ok(())
@@ -168,7 +168,7 @@ impl Framing {
             self.seen.set(Seen::KEEP_ALIVE);
             return Ok(());
         }
-        for option in value.split(|&octet| octet == b',') {
+        for option in value.split(|&byte| byte == b',') {
             let option = trim_blanks(option);
             if option.eq_ignore_ascii_case(b"keep-alive") {
                 self.seen.set(Seen::KEEP_ALIVE);
@@ -183,7 +183,7 @@ impl Framing {
 
     fn expect(&mut self, value: &[u8], offset: usize) -> Result<(), RequestError> {
         self.seen.set(Seen::EXPECT);
-        for member in value.split(|&octet| octet == b',').map(trim_blanks) {
+        for member in value.split(|&byte| byte == b',').map(trim_blanks) {
             if member.eq_ignore_ascii_case(b"100-continue") {
                 self.seen.set(Seen::CONTINUE);
             } else if !member.is_empty() && !self.seen.has(Seen::OTHER_EXPECTATION) {
@@ -263,13 +263,13 @@ impl Coding {
 /// `token *( OWS ";" OWS token [ "=" token ] )` whose token is not `chunked`, which takes no parameter (RFC 9112
 /// section 7.1).
 fn is_unknown_coding(member: &[u8]) -> bool {
-    let mut parts = member.split(|&octet| octet == b';').map(trim_blanks);
+    let mut parts = member.split(|&byte| byte == b';').map(trim_blanks);
     // A split has a first part, be it empty.
     let name = parts.next().unwrap_or_default();
     is_token(name)
         && !name.eq_ignore_ascii_case(b"chunked")
         && parts.all(|parameter| {
-            let mut sides = parameter.splitn(2, |&octet| octet == b'=').map(trim_blanks);
+            let mut sides = parameter.splitn(2, |&byte| byte == b'=').map(trim_blanks);
             sides.all(is_token)
         })
 }
@@ -294,7 +294,7 @@ fn is_connection(name: &[u8]) -> bool {
         && word4(name, 6) == u32::from_le_bytes(*b"tion")
 }
 
-/// Four octets in lower case.
+/// Four bytes in lower case.
 #[inline]
 fn word4(name: &[u8], at: usize) -> u32 {
     match name.get(at..).and_then(<[u8]>::first_chunk::<4>) {

@@ -8,7 +8,7 @@
 //! refusal; there is no wildcard. [`fold!`](crate::fold) turns the two lists into a dense [`Matrix`] while compiling,
 //! and a pair that is listed twice, or not at all, does not compile.
 //!
-//! The driver of a machine is then three lines: look up the [`Step`] of the state and the event, go to `next`, run the
+//! The driver of a machine is then three lines: look up the [`Transition`] of the state and the event, go to `next`, run the
 //! `actions`. The next state is set *before* the actions run, and an action can neither see nor set it. Where the way
 //! depends on data, the last action of a row decides and returns one internal event, which the driver looks up in turn:
 //! so each condition has a row, and no row hides an `if`.
@@ -95,5 +95,5 @@ pub use description::{ActionNote, Description, EventNote, RowNote, StateNote};
 pub use label::{Act, Label, NoEvents};
 pub use machine::{Direction, Input, Machine, OutputEvent, Place, bottom, place, to_bottom, to_top, top};
 pub use matrix::{Folding, Matrix};
-pub use rows::{Cause, Refusal, Row, Step};
+pub use rows::{Cause, Refusal, Row, Transition};
 pub use trace::{Taken, Trace};

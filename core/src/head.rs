@@ -1,14 +1,14 @@
-//! From octets to a request head, or to the rule that they break (RFC 9112 sections 2, 3 and 5).
+//! From bytes to a request head, or to the rule that they break (RFC 9112 sections 2, 3 and 5).
 //!
 //! httparse does the parsing; this module adds what it is too lenient about and makes the verdict independent of how
-//! the octets were cut. Three things can end the reading of a head, and the first of them in octet order decides:
+//! the bytes were cut. Three things can end the reading of a head, and the first of them in byte order decides:
 //!
-//! 1. an octet that no head may contain: NUL, CR without LF, LF without CR, a second empty line before the request
-//!    line, or a first octet that cannot begin a method;
+//! 1. a byte that no head may contain: NUL, CR without LF, LF without CR, a second empty line before the request
+//!    line, or a first byte that cannot begin a method;
 //! 2. the empty line at the end: the head is complete, and what the parser says of it counts;
 //! 3. the limit on its size.
 //!
-//! So a parser error in an unfinished head means nothing yet: a forbidden octet may still come before its end.
+//! So a parser error in an unfinished head means nothing yet: a forbidden byte may still come before its end.
 
 mod diagnosis;
 #[cfg(test)]
@@ -38,24 +38,24 @@ const FIELDS_ON_STACK: usize = 128;
 /// What a head may be at most; all inclusive.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct HeadLimits {
-    /// Octets of the head, an empty line before it included.
+    /// Bytes of the head, an empty line before it included.
     pub(crate) size: u32,
     /// Field lines.
     pub(crate) fields: usize,
-    /// Octets of the request target.
+    /// Bytes of the request target.
     pub(crate) target: usize,
-    /// Octets of the body, as far as `Content-Length` announces them.
+    /// Bytes of the body, as far as `Content-Length` announces them.
     pub(crate) body: u64,
 }
 
-/// The verdict over the octets so far.
+/// The verdict over the bytes so far.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Parsed {
     /// The head goes on.
     Partial,
     /// The head is whole and keeps all rules.
     Complete(HeadMeta),
-    /// The head breaks a rule, and no further octet can change that.
+    /// The head breaks a rule, and no further byte can change that.
     Refused(RequestError),
 }
 
@@ -66,30 +66,30 @@ pub(crate) struct HeadScan {
 }
 
 impl HeadScan {
-    /// Judges `octets`, which start at the message's first octet and grow from call to call. The work of all calls
-    /// together is linear in the octets: they are parsed at the first call and once more when the end is there, and
+    /// Judges `bytes`, which start at the message's first byte and grow from call to call. The work of all calls
+    /// together is linear in the bytes: they are parsed at the first call and once more when the end is there, and
     /// searched once for that end.
     #[inline]
-    pub(crate) fn advance(&mut self, octets: &[u8], limits: &HeadLimits) -> Parsed {
+    pub(crate) fn advance(&mut self, bytes: &[u8], limits: &HeadLimits) -> Parsed {
         let mut meta = HeadMeta::default();
-        if self.at_once(octets, limits, &mut meta) {
+        if self.at_once(bytes, limits, &mut meta) {
             return Parsed::Complete(meta);
         }
-        self.go_on(octets, limits)
+        self.go_on(bytes, limits)
     }
 
     /// The first half of [`advance`](Self::advance): parses a head that came whole, into `meta`; whether it is one. Whole
     /// heads in one read are the rule: searching for the end first would read them twice.
     #[inline]
-    pub(crate) fn at_once(self, octets: &[u8], limits: &HeadLimits, meta: &mut HeadMeta) -> bool {
-        let window = octets.get(..limits.size as usize).unwrap_or(octets);
+    pub(crate) fn at_once(self, bytes: &[u8], limits: &HeadLimits, meta: &mut HeadMeta) -> bool {
+        let window = bytes.get(..limits.size as usize).unwrap_or(bytes);
         self.scanned == 0 && parse(window, limits, meta).is_ok()
     }
 
     /// The second half of [`advance`](Self::advance), for a head that did not come whole or breaks a rule.
     #[cold]
-    pub(crate) fn go_on(&mut self, octets: &[u8], limits: &HeadLimits) -> Parsed {
-        self.search(octets.get(..limits.size as usize).unwrap_or(octets), limits)
+    pub(crate) fn go_on(&mut self, bytes: &[u8], limits: &HeadLimits) -> Parsed {
+        self.search(bytes.get(..limits.size as usize).unwrap_or(bytes), limits)
     }
 
     /// Searches on for the first thing that ends the reading.
@@ -99,12 +99,12 @@ impl HeadScan {
         match window.get(start) {
             // These have rules of their own.
             Some(b'\0' | b'\r' | b'\n') | None => {}
-            Some(&octet) if is_tchar(octet) => {}
-            Some(_) => return refuse(Rule::FirstOctet, start),
+            Some(&byte) if is_tchar(byte) => {}
+            Some(_) => return refuse(Rule::FirstByte, start),
         }
         let mut from = self.scanned as usize;
         #[cfg(test)]
-        crate::witness::octets(window.len() - from);
+        crate::witness::bytes(window.len() - from);
         while let Some(found) = memchr::memchr3(b'\0', b'\r', b'\n', part(window, from..)) {
             let at = from + found;
             match (window.get(at), window.get(at + 1)) {
@@ -113,7 +113,7 @@ impl HeadScan {
                 (_, Some(b'\n')) => {}
                 (_, Some(_)) => return refuse(Rule::BareCr, at),
                 (_, None) => {
-                    // Whether this CR is bare the next octet tells.
+                    // Whether this CR is bare the next byte tells.
                     self.scanned = at as u32;
                     return self.unfinished(window, limits);
                 }
@@ -153,7 +153,7 @@ enum NotParsed {
     Rule(RequestError),
 }
 
-/// Judges a head that is whole and free of forbidden octets.
+/// Judges a head that is whole and free of forbidden bytes.
 fn judge(head: &[u8], limits: &HeadLimits) -> Result<HeadMeta, RequestError> {
     let mut meta = HeadMeta::default();
     let verdict = match parse(head, limits, &mut meta) {
@@ -172,15 +172,15 @@ fn judge(head: &[u8], limits: &HeadLimits) -> Result<HeadMeta, RequestError> {
     })
 }
 
-/// The usual path: the head at the start of `octets`, parsed in place.
+/// The usual path: the head at the start of `bytes`, parsed in place.
 #[inline]
-fn parse(octets: &[u8], limits: &HeadLimits, meta: &mut HeadMeta) -> Result<(), NotParsed> {
+fn parse(bytes: &[u8], limits: &HeadLimits, meta: &mut HeadMeta) -> Result<(), NotParsed> {
     let mut room = [MaybeUninit::uninit(); FIELDS_ON_STACK];
     let room = part_mut(&mut room, ..limits.fields.min(FIELDS_ON_STACK));
-    parse_into(room, octets, limits, meta)
+    parse_into(room, bytes, limits, meta)
 }
 
-/// Parses with as much room as the head may need. Each field line has at least four octets.
+/// Parses with as much room as the head may need. Each field line has at least four bytes.
 fn parse_any_number(head: &[u8], limits: &HeadLimits, meta: &mut HeadMeta) -> Result<(), NotParsed> {
     let fields = limits.fields.min(head.len() / 4);
     let mut room: Vec<MaybeUninit<Header<'_>>> = Vec::new();
@@ -191,19 +191,19 @@ fn parse_any_number(head: &[u8], limits: &HeadLimits, meta: &mut HeadMeta) -> Re
 #[inline]
 fn parse_into<'b>(
     room: &mut [MaybeUninit<Header<'b>>],
-    octets: &'b [u8],
+    bytes: &'b [u8],
     limits: &HeadLimits,
     meta: &mut HeadMeta,
 ) -> Result<(), NotParsed> {
     let mut request = httparse::Request::new(&mut []);
-    let parsed = request.parse_with_uninit_headers(octets, room);
+    let parsed = request.parse_with_uninit_headers(bytes, room);
     #[cfg(test)]
-    crate::witness::octets(match parsed {
+    crate::witness::bytes(match parsed {
         Ok(Status::Complete(len)) => len,
-        _ => octets.len(),
+        _ => bytes.len(),
     });
     match parsed {
-        Ok(Status::Complete(len)) => check(octets, len, &request, limits, meta),
+        Ok(Status::Complete(len)) => check(bytes, len, &request, limits, meta),
         Ok(Status::Partial) => Err(NotParsed::Syntax(None)),
         Err(error) => Err(NotParsed::Syntax(Some(error))),
     }
@@ -212,26 +212,26 @@ fn parse_into<'b>(
 /// Checks what httparse is too lenient about, and draws the conclusions from the fields.
 #[inline]
 fn check(
-    octets: &[u8],
+    bytes: &[u8],
     len: usize,
     request: &httparse::Request<'_, '_>,
     limits: &HeadLimits,
     meta: &mut HeadMeta,
 ) -> Result<(), NotParsed> {
     let refuse = |rule, at: usize| NotParsed::Rule(RequestError::new(rule, at as u64));
-    let offset = |part: &[u8]| part.as_ptr().addr().wrapping_sub(octets.as_ptr().addr());
+    let offset = |part: &[u8]| part.as_ptr().addr().wrapping_sub(bytes.as_ptr().addr());
     let (Some(method), Some(target), Some(minor)) = (request.method, request.path, request.version) else {
         return Err(NotParsed::Lenient);
     };
     let (method, target) = (method.as_bytes(), target.as_bytes());
 
     // httparse skips any number of empty lines, and takes LF alone as a line end. It lets a CR stand only before LF,
-    // so one octet before each LF is enough to look at.
+    // so one byte before each LF is enough to look at.
     let start = offset(method);
-    if start != 0 && !(start == 2 && octets.first() == Some(&b'\r')) {
+    if start != 0 && !(start == 2 && bytes.first() == Some(&b'\r')) {
         return Err(NotParsed::Lenient);
     }
-    if octets.get(len.wrapping_sub(4)..len) != Some(b"\r\n\r\n") {
+    if bytes.get(len.wrapping_sub(4)..len) != Some(b"\r\n\r\n") {
         return Err(NotParsed::Lenient);
     }
 
@@ -247,7 +247,7 @@ fn check(
     let mut framing = Framing::default();
     for header in request.headers.iter() {
         let name = header.name.as_bytes();
-        if octets.get(offset(name).wrapping_sub(2)) != Some(&b'\r') {
+        if bytes.get(offset(name).wrapping_sub(2)) != Some(&b'\r') {
             return Err(NotParsed::Lenient);
         }
         framing.field(name, header.value, offset(header.value)).map_err(NotParsed::Rule)?;
@@ -272,7 +272,7 @@ fn check(
     Ok(())
 }
 
-/// Octets of the one empty line that may come before the request line (RFC 9112 section 2.2).
+/// Bytes of the one empty line that may come before the request line (RFC 9112 section 2.2).
 fn start(window: &[u8]) -> usize {
     if window.starts_with(b"\r\n") { 2 } else { 0 }
 }
@@ -283,12 +283,12 @@ fn start(window: &[u8]) -> usize {
 fn as_http11(head: &[u8]) -> Option<Vec<u8>> {
     let start = start(head);
     let end = start + memchr::memchr(b'\r', head.get(start..)?)?;
-    let mut words = head.get(start..end)?.split(|&octet| octet == b' ');
+    let mut words = head.get(start..end)?.split(|&byte| byte == b' ');
     // Words behind the version stay, and are refused with the copy.
     let (_method, _target, version) = (words.next()?, words.next()?, words.next()?);
     let [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'2'..=b'9'] = version else { return None };
     #[cfg(test)]
-    crate::witness::octets(head.len());
+    crate::witness::bytes(head.len());
     let mut copy = head.to_vec();
     *copy.get_mut(end - 1)? = b'1';
     Some(copy)

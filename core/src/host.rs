@@ -14,14 +14,14 @@ pub(crate) struct Authority<'a> {
     pub(crate) port: Option<&'a [u8]>,
 }
 
-/// Splits `uri-host [ ":" port ]` and checks both parts; `None` when the octets are something else (userinfo
+/// Splits `uri-host [ ":" port ]` and checks both parts; `None` when the bytes are something else (userinfo
 /// included: RFC 9110 section 4.2.4).
-pub(crate) fn authority(octets: &[u8]) -> Option<Authority<'_>> {
-    let host_len = match octets.first() {
-        Some(b'[') => ip_literal(octets)?,
-        _ => reg_name(octets)?,
+pub(crate) fn authority(bytes: &[u8]) -> Option<Authority<'_>> {
+    let host_len = match bytes.first() {
+        Some(b'[') => ip_literal(bytes)?,
+        _ => reg_name(bytes)?,
     };
-    let (host, rest) = octets.split_at_checked(host_len)?;
+    let (host, rest) = bytes.split_at_checked(host_len)?;
     match rest {
         [] => Some(Authority { host, port: None }),
         [b':', port @ ..] if port.iter().all(u8::is_ascii_digit) => {
@@ -31,14 +31,14 @@ pub(crate) fn authority(octets: &[u8]) -> Option<Authority<'_>> {
     }
 }
 
-/// The octets of the reg-name that comes first, possibly none. An IPv4 address is a reg-name by its characters,
+/// The bytes of the reg-name that comes first, possibly none. An IPv4 address is a reg-name by its characters,
 /// and RFC 3986 reads every string of digits and dots that is no address as a name.
-fn reg_name(octets: &[u8]) -> Option<usize> {
+fn reg_name(bytes: &[u8]) -> Option<usize> {
     let mut at = 0;
     loop {
-        let rest = octets.get(at..)?;
-        let Some(plain) = rest.iter().position(|&octet| !HOST[octet as usize]) else {
-            return Some(octets.len());
+        let rest = bytes.get(at..)?;
+        let Some(plain) = rest.iter().position(|&byte| !HOST[byte as usize]) else {
+            return Some(bytes.len());
         };
         at += plain;
         match rest.get(plain..) {
@@ -49,10 +49,10 @@ fn reg_name(octets: &[u8]) -> Option<usize> {
     }
 }
 
-/// The octets of `[IPv6address]` or `[IPvFuture]`, brackets included.
-fn ip_literal(octets: &[u8]) -> Option<usize> {
-    let close = memchr::memchr(b']', octets)?;
-    let inside = octets.get(1..close)?;
+/// The bytes of `[IPv6address]` or `[IPvFuture]`, brackets included.
+fn ip_literal(bytes: &[u8]) -> Option<usize> {
+    let close = memchr::memchr(b']', bytes)?;
+    let inside = bytes.get(1..close)?;
     let valid = match inside.first() {
         Some(b'v' | b'V') => ip_future(inside),
         _ => str::from_utf8(inside).is_ok_and(|text| text.parse::<Ipv6Addr>().is_ok()),
@@ -68,7 +68,7 @@ fn ip_future(inside: &[u8]) -> bool {
     !version.is_empty()
         && version.iter().all(u8::is_ascii_hexdigit)
         && !address.is_empty()
-        && address.iter().all(|&octet| octet == b':' || HOST[octet as usize])
+        && address.iter().all(|&byte| byte == b':' || HOST[byte as usize])
 }
 
 /// unreserved and sub-delims (RFC 3986 section 2).
@@ -183,11 +183,11 @@ mod tests {
     }
 
     #[test]
-    fn every_octet_in_a_name_is_judged_by_the_grammar() {
-        for octet in 0..=255u8 {
-            let expected = octet.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&octet);
-            let name = [b'a', octet, b'b'];
-            assert_eq!(authority(&name).is_some(), expected, "octet {octet:#04x}");
+    fn every_byte_in_a_name_is_judged_by_the_grammar() {
+        for byte in 0..=255u8 {
+            let expected = byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&byte);
+            let name = [b'a', byte, b'b'];
+            assert_eq!(authority(&name).is_some(), expected, "byte {byte:#04x}");
         }
     }
 

@@ -13,7 +13,7 @@
 //!                 ┌────────────────────────────────┐
 //!                 │   Channel: one table of rows   │ ◄─ Tick: the time
 //!                 └────────────────────────────────┘
-//!     RxData, RxEnd, Sent, Disconnected ▲ │ unsent octets, CloseWrite, Drop
+//!     RxData, RxEnd, Sent, Disconnected ▲ │ unsent bytes, CloseWrite, Drop
 //!                                       │ ▼
 //!                    the transport
 //! ```
@@ -82,8 +82,8 @@ pub mod trailers;
 mod witness;
 
 pub use channel::{
-    Answer, Channel, ChannelStats, Data, Event, Facts, Input, Leave, Loan, NotAccepted, Output, Settings,
-    State, Waits,
+    Channel, ChannelStats, CompiledConfig, Data, Event, Facts, Input, Leave, NotAccepted, Output, Responder,
+    State, Waits, WorkerBuffers,
 };
 pub use config::{Bodies, ChannelConfig, ErrorPage, ErrorPages, ServerConfig};
 pub use error::{BodyError, CloseReason, RequestError, Rule};

@@ -1,6 +1,6 @@
 //! A request head: the view that the machine lends, and the copy that outlives it.
 //!
-//! A head is kept as the octets that were received, with a few numbers beside them. Fields are not stored: the octets
+//! A head is kept as the bytes that were received, with a few numbers beside them. Fields are not stored: the bytes
 //! have been checked, so walking their lines again is cheap and allocates nothing.
 
 use alloc::vec::Vec;
@@ -27,24 +27,24 @@ pub enum BodyLength {
     /// Neither `Content-Length` nor `Transfer-Encoding`: there is no body.
     #[default]
     None,
-    /// `Content-Length` octets, possibly 0.
+    /// `Content-Length` bytes, possibly 0.
     Known(u64),
     /// Chunks up to the last one.
     Chunked,
 }
 
-/// What the parser found in a head. All offsets count from the message's first octet.
+/// What the parser found in a head. All offsets count from the message's first byte.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct HeadMeta {
     /// How the body ends.
     pub(crate) body: BodyLength,
-    /// Octets of the head, from an empty line before it to its final CR LF.
+    /// Bytes of the head, from an empty line before it to its final CR LF.
     pub(crate) len: u32,
-    /// Octets of the target.
+    /// Bytes of the target.
     pub(crate) target_len: u32,
-    /// Octets of the method: at most [`crate::head::MAX_METHOD`].
+    /// Bytes of the method: at most [`crate::head::MAX_METHOD`].
     pub(crate) method_len: u16,
-    /// Octets of the empty line before the request line: 0 or 2.
+    /// Bytes of the empty line before the request line: 0 or 2.
     pub(crate) start: u8,
     /// The version.
     pub(crate) version: Version,
@@ -83,27 +83,22 @@ impl HeadMeta {
 /// A request head, borrowed from the machine.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestRef<'a> {
-    octets: &'a [u8],
+    bytes: &'a [u8],
     meta: HeadMeta,
 }
 
 impl<'a> RequestRef<'a> {
-    /// The head in `octets`, which start at the message's first octet and may go on after the head.
-    pub(crate) fn new(octets: &'a [u8], meta: HeadMeta) -> Self {
+    /// The head in `bytes`, which start at the message's first byte and may go on after the head.
+    pub(crate) fn new(bytes: &'a [u8], meta: HeadMeta) -> Self {
         // `part` in one comparison less: this is asked with each question about a request.
-        debug_assert!(
-            octets.len() >= meta.len as usize,
-            "{} bytes hold no head of {}",
-            octets.len(),
-            meta.len
-        );
-        Self { octets: octets.get(..meta.len as usize).unwrap_or(octets), meta }
+        debug_assert!(bytes.len() >= meta.len as usize, "{} bytes hold no head of {}", bytes.len(), meta.len);
+        Self { bytes: bytes.get(..meta.len as usize).unwrap_or(bytes), meta }
     }
 
     /// The method, a token; methods are case-sensitive (RFC 9110 section 9.1).
     #[must_use]
     pub fn method(&self) -> &'a str {
-        match part(self.octets, self.meta.method()) {
+        match part(self.bytes, self.meta.method()) {
             b"GET" => "GET",
             b"HEAD" => "HEAD",
             b"POST" => "POST",
@@ -127,9 +122,9 @@ impl<'a> RequestRef<'a> {
     /// The fields in the order in which they came.
     #[must_use]
     pub fn fields(&self) -> FieldLines<'a> {
-        match self.octets {
+        match self.bytes {
             [] => FieldLines::new(b""),
-            octets => FieldLines::new(part(octets, self.meta.fields())),
+            bytes => FieldLines::new(part(bytes, self.meta.fields())),
         }
     }
 
@@ -206,16 +201,16 @@ impl<'a> RequestRef<'a> {
         self.parts().query
     }
 
-    /// The octets of the head as they came, from an empty line before the request line to the final CR LF.
+    /// The bytes of the head as they came, from an empty line before the request line to the final CR LF.
     #[must_use]
     pub const fn raw(&self) -> &'a [u8] {
-        self.octets
+        self.bytes
     }
 
     /// Copies the head; `head` allocates only if its capacity is too small.
     pub fn copy_into(&self, head: &mut RequestHead) {
-        head.octets.clear();
-        head.octets.extend_from_slice(self.octets);
+        head.bytes.clear();
+        head.bytes.extend_from_slice(self.bytes);
         head.meta = self.meta;
     }
 
@@ -224,19 +219,19 @@ impl<'a> RequestRef<'a> {
     }
 
     fn text(&self, range: Range<usize>) -> &'a str {
-        let found = self.octets.get(range);
+        let found = self.bytes.get(range);
         // An empty head has an empty target, whose place is behind its end.
-        debug_assert!(found.is_some() || self.octets.is_empty(), "a part of this head is not in it");
+        debug_assert!(found.is_some() || self.bytes.is_empty(), "a part of this head is not in it");
         // The parser lets only ASCII into method and target.
         ascii(found.unwrap_or_default())
     }
 }
 
-/// A request head that owns its octets. It can be filled again without an allocation
+/// A request head that owns its bytes. It can be filled again without an allocation
 /// ([`RequestRef::copy_into`]); an empty one, from `default`, has an empty method and target.
 #[derive(Clone, Debug, Default)]
 pub struct RequestHead {
-    octets: Vec<u8>,
+    bytes: Vec<u8>,
     meta: HeadMeta,
 }
 
@@ -244,13 +239,13 @@ impl RequestHead {
     /// The view on which all questions are asked.
     #[must_use]
     pub fn as_ref(&self) -> RequestRef<'_> {
-        RequestRef::new(&self.octets, self.meta)
+        RequestRef::new(&self.bytes, self.meta)
     }
 }
 
 impl From<RequestRef<'_>> for RequestHead {
     fn from(request: RequestRef<'_>) -> Self {
-        Self { octets: request.octets.to_vec(), meta: request.meta }
+        Self { bytes: request.bytes.to_vec(), meta: request.meta }
     }
 }
 
@@ -259,7 +254,7 @@ impl From<RequestRef<'_>> for RequestHead {
 pub struct FieldRef<'a> {
     /// The name, a token (RFC 9110 section 5.1).
     pub name: &'a str,
-    /// The value: visible ASCII, SP, HTAB and opaque octets from 0x80 (RFC 9110 section 5.5).
+    /// The value: visible ASCII, SP, HTAB and opaque bytes from 0x80 (RFC 9110 section 5.5).
     pub value: &'a [u8],
 }
 
@@ -309,9 +304,9 @@ mod tests {
         Content-Length: 5\r\n\r\n";
 
     #[test]
-    fn the_view_answers_from_the_octets() {
-        let octets = [BROWSER, b"hello"].concat();
-        let request = RequestRef::new(&octets, parsed(BROWSER).unwrap());
+    fn the_view_answers_from_the_bytes() {
+        let bytes = [BROWSER, b"hello"].concat();
+        let request = RequestRef::new(&bytes, parsed(BROWSER).unwrap());
         assert_eq!(request.method(), "POST");
         assert_eq!(request.target(), "/a/b?c=d");
         assert_eq!((request.path(), request.query()), ("/a/b", Some("c=d")));
@@ -372,13 +367,13 @@ mod tests {
     fn a_head_is_reused_without_allocating() {
         let first = RequestRef::new(BROWSER, parsed(BROWSER).unwrap());
         let mut head = RequestHead::from(first);
-        let (place, capacity) = (head.octets.as_ptr(), head.octets.capacity());
+        let (place, capacity) = (head.bytes.as_ptr(), head.bytes.capacity());
         let plain = b"GET / HTTP/1.0\r\n\r\n";
         RequestRef::new(plain, parsed(plain).unwrap()).copy_into(&mut head);
         assert_eq!(head.as_ref().method(), "GET");
         assert_eq!(head.as_ref().version(), Version::Http10);
         assert_eq!(head.as_ref().fields().count(), 0);
-        assert_eq!((head.octets.as_ptr(), head.octets.capacity()), (place, capacity));
+        assert_eq!((head.bytes.as_ptr(), head.bytes.capacity()), (place, capacity));
     }
 
     #[test]

@@ -32,7 +32,7 @@ pub struct ResponseRef<'a> {
 }
 
 impl<'a> ResponseRef<'a> {
-    /// A response whose content is a slice of octets.
+    /// A response whose content is a slice of bytes.
     #[must_use]
     pub const fn new(status: Status, fields: &'a Fields, content: &'a [u8]) -> Self {
         Self { status, fields, body: BodyRef::Slice(content) }
@@ -42,14 +42,14 @@ impl<'a> ResponseRef<'a> {
 /// The content of a response (RFC 9110 section 6.4), or the announcement that it follows.
 #[derive(Clone, Copy, Debug, Default)]
 pub enum BodyRef<'a> {
-    /// No octets.
+    /// No bytes.
     #[default]
     Empty,
-    /// Octets that the machine copies into its output: at most `output_high_water`.
+    /// Bytes that the machine copies into its output: at most `output_high_water`.
     Slice(&'a [u8]),
-    /// Octets that the machine may keep a reference to instead of copying them.
+    /// Bytes that the machine may keep a reference to instead of copying them.
     Bytes(&'a Bytes),
-    /// The octets follow with `Write` and are ended by `Finish`.
+    /// The bytes follow with `Write` and are ended by `Finish`.
     Stream {
         /// Their number, when it is known. `None` with a `Content-Length` among the fields means that length;
         /// without one the content is chunked, or ends with the connection for HTTP/1.0 (RFC 9112 section 6.3).

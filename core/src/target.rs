@@ -1,13 +1,13 @@
 //! The request target and its four forms (RFC 9112 section 3.2).
 //!
-//! Octets that a URI excludes but that frame nothing (`"<>\^{|}` and a percent sign without two digits) are handed on
-//! unchanged; a fragment, a control character or an octet above 0x7E is refused.
+//! Bytes that a URI excludes but that frame nothing (`"<>\^{|}` and a percent sign without two digits) are handed on
+//! unchanged; a fragment, a control character or a byte above 0x7E is refused.
 
 use crate::error::Rule;
 use crate::host::authority;
 use crate::part::{part, text_part};
 
-/// Whether the target is in a form that is valid with the method. The error carries the offset of the octet to blame
+/// Whether the target is in a form that is valid with the method. The error carries the offset of the byte to blame
 /// within the target.
 ///
 /// # Errors
@@ -16,7 +16,7 @@ use crate::part::{part, text_part};
 #[inline]
 pub(crate) fn check(method: &[u8], target: &[u8]) -> Result<(), (Rule, usize)> {
     // One pass without a branch, so that it becomes vector code.
-    let excluded = target.iter().fold(false, |found, &octet| found | is_excluded(octet));
+    let excluded = target.iter().fold(false, |found, &byte| found | is_excluded(byte));
     if !excluded && target.first() == Some(&b'/') && method != b"CONNECT" {
         return Ok(());
     }
@@ -53,14 +53,14 @@ pub(crate) fn parts(target: &str, connect: bool) -> Parts<'_> {
     Parts { authority, path: if path.is_empty() { "/" } else { path }, query }
 }
 
-/// Whether the octet may not stand in any target.
-pub(crate) const fn is_excluded(octet: u8) -> bool {
-    octet < b'!' || octet > b'~' || octet == b'#'
+/// Whether the byte may not stand in any target.
+pub(crate) const fn is_excluded(byte: u8) -> bool {
+    byte < b'!' || byte > b'~' || byte == b'#'
 }
 
 #[cold]
 fn check_other_forms(method: &[u8], target: &[u8]) -> Result<(), (Rule, usize)> {
-    if let Some(at) = target.iter().position(|&octet| is_excluded(octet)) {
+    if let Some(at) = target.iter().position(|&byte| is_excluded(byte)) {
         return Err((Rule::Target, at));
     }
     if method == b"CONNECT" {
@@ -89,7 +89,7 @@ fn check_authority_form(target: &[u8]) -> Result<(), (Rule, usize)> {
     if found.host.is_empty() || number == 0 || number > 65_535 { Err(refused) } else { Ok(()) }
 }
 
-/// The octets of `http://` or `https://`, in any case.
+/// The bytes of `http://` or `https://`, in any case.
 fn scheme_len(target: &[u8]) -> Option<usize> {
     [&b"http://"[..], b"https://"].into_iter().find_map(|scheme| {
         let start = target.get(..scheme.len())?;
@@ -97,7 +97,7 @@ fn scheme_len(target: &[u8]) -> Option<usize> {
     })
 }
 
-/// The octets before the path or the query.
+/// The bytes before the path or the query.
 fn authority_len(rest: &[u8]) -> usize {
     memchr::memchr2(b'/', b'?', rest).unwrap_or(rest.len())
 }
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn other_targets_are_refused_at_their_octet() {
+    fn other_targets_are_refused_at_their_byte() {
         for (method, target, rule, at) in [
             ("GET", "*", Rule::Target, 0),
             ("OPTIONS", "**", Rule::Target, 0),
@@ -170,10 +170,10 @@ mod tests {
     }
 
     #[test]
-    fn every_octet_of_a_target_is_judged() {
-        for octet in 0..=255u8 {
-            let expected = octet.is_ascii_graphic() && octet != b'#';
-            assert_eq!(check(b"GET", &[b'/', octet]).is_ok(), expected, "octet {octet:#04x}");
+    fn every_byte_of_a_target_is_judged() {
+        for byte in 0..=255u8 {
+            let expected = byte.is_ascii_graphic() && byte != b'#';
+            assert_eq!(check(b"GET", &[b'/', byte]).is_ok(), expected, "byte {byte:#04x}");
         }
     }
 

@@ -51,7 +51,7 @@ impl Moment {
     }
 }
 
-/// The wall clock as the 29 octets of an IMF-fixdate (`Sun, 06 Nov 1994 08:49:37 GMT`, RFC 9110 section 5.6.7).
+/// The wall clock as the 29 bytes of an IMF-fixdate (`Sun, 06 Nov 1994 08:49:37 GMT`, RFC 9110 section 5.6.7).
 ///
 /// The caller renders it, once a second is enough; the machine copies it into `Date` (RFC 9110 section 6.6.1).
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -61,21 +61,21 @@ impl Date {
     /// The first second of 1970, for tests and for machines without a wall clock.
     pub const EPOCH: Self = Self(*b"Thu, 01 Jan 1970 00:00:00 GMT");
 
-    /// Takes the 29 octets of a rendered date; `None` if one of them is neither visible ASCII nor SP, so that no
+    /// Takes the 29 bytes of a rendered date; `None` if one of them is neither visible ASCII nor SP, so that no
     /// date can end a field line.
     #[must_use]
-    pub const fn new(octets: [u8; 29]) -> Option<Self> {
+    pub const fn new(bytes: [u8; 29]) -> Option<Self> {
         let mut at = 0;
-        while at < octets.len() {
-            if octets[at] < 0x20 || octets[at] > 0x7e {
+        while at < bytes.len() {
+            if bytes[at] < 0x20 || bytes[at] > 0x7e {
                 return None;
             }
             at += 1;
         }
-        Some(Self(octets))
+        Some(Self(bytes))
     }
 
-    /// The octets as they go into the field value.
+    /// The bytes as they go into the field value.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 29] {
         &self.0

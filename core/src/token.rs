@@ -1,40 +1,40 @@
 //! The character sets that several grammars share: tchar and blanks (RFC 9110 section 5.6).
 
-/// Whether the octet may stand in a token (RFC 9110 section 5.6.2).
-pub(crate) const fn is_tchar(octet: u8) -> bool {
-    TCHAR[octet as usize]
+/// Whether the byte may stand in a token (RFC 9110 section 5.6.2).
+pub(crate) const fn is_tchar(byte: u8) -> bool {
+    TCHAR[byte as usize]
 }
 
-/// Whether the octets are a token: at least one tchar and nothing else.
-pub(crate) fn is_token(octets: &[u8]) -> bool {
-    !octets.is_empty() && octets.iter().all(|&octet| is_tchar(octet))
+/// Whether the bytes are a token: at least one tchar and nothing else.
+pub(crate) fn is_token(bytes: &[u8]) -> bool {
+    !bytes.is_empty() && bytes.iter().all(|&byte| is_tchar(byte))
 }
 
-/// Whether the octet is SP or HTAB, the only blanks of HTTP (RFC 9110 section 5.6.3).
-pub(crate) const fn is_blank(octet: u8) -> bool {
-    octet == b' ' || octet == b'\t'
+/// Whether the byte is SP or HTAB, the only blanks of HTTP (RFC 9110 section 5.6.3).
+pub(crate) const fn is_blank(byte: u8) -> bool {
+    byte == b' ' || byte == b'\t'
 }
 
-/// Whether the octet may stand in a field value: visible, blank or obs-text (RFC 9110 section 5.5).
-pub(crate) const fn is_field_octet(octet: u8) -> bool {
-    octet == b'\t' || (octet >= b' ' && octet != 0x7f)
+/// Whether the byte may stand in a field value: visible, blank or obs-text (RFC 9110 section 5.5).
+pub(crate) const fn is_field_byte(byte: u8) -> bool {
+    byte == b'\t' || (byte >= b' ' && byte != 0x7f)
 }
 
-/// The octets without the blanks at both ends. Nothing else is trimmed: not VT, not FF, not NBSP.
-pub(crate) fn trim_blanks(mut octets: &[u8]) -> &[u8] {
-    while let [first, rest @ ..] = octets {
+/// The bytes without the blanks at both ends. Nothing else is trimmed: not VT, not FF, not NBSP.
+pub(crate) fn trim_blanks(mut bytes: &[u8]) -> &[u8] {
+    while let [first, rest @ ..] = bytes {
         if !is_blank(*first) {
             break;
         }
-        octets = rest;
+        bytes = rest;
     }
-    while let [rest @ .., last] = octets {
+    while let [rest @ .., last] = bytes {
         if !is_blank(*last) {
             break;
         }
-        octets = rest;
+        bytes = rest;
     }
-    octets
+    bytes
 }
 
 static TCHAR: [bool; 256] = alphanumeric_and(b"!#$%&'*+-.^_`|~");
@@ -42,10 +42,10 @@ static TCHAR: [bool; 256] = alphanumeric_and(b"!#$%&'*+-.^_`|~");
 /// The set of the ASCII letters, the digits and `marks`.
 pub(crate) const fn alphanumeric_and(marks: &[u8]) -> [bool; 256] {
     let mut set = [false; 256];
-    let mut octet = 0;
-    while octet < 256 {
-        set[octet] = (octet as u8).is_ascii_alphanumeric();
-        octet += 1;
+    let mut byte = 0;
+    while byte < 256 {
+        set[byte] = (byte as u8).is_ascii_alphanumeric();
+        byte += 1;
     }
     let mut mark = 0;
     while mark < marks.len() {
@@ -67,9 +67,9 @@ mod tests {
     #[test]
     fn tchar_is_the_set_of_the_grammar() {
         let separators = b"\"(),/:;<=>?@[\\]{}";
-        for octet in 0..=255u8 {
-            let expected = octet.is_ascii_graphic() && !separators.contains(&octet);
-            assert_eq!(is_tchar(octet), expected, "octet {octet:#04x}");
+        for byte in 0..=255u8 {
+            let expected = byte.is_ascii_graphic() && !separators.contains(&byte);
+            assert_eq!(is_tchar(byte), expected, "byte {byte:#04x}");
         }
         assert!(is_token(b"M-SEARCH"));
         assert!(!is_token(b""));
@@ -79,9 +79,9 @@ mod tests {
     #[test]
     fn a_set_has_the_letters_the_digits_and_the_marks() {
         let set = alphanumeric_and(b"-~\xff");
-        for octet in 0..=255u8 {
-            let expected = octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'~' | 0xff);
-            assert_eq!(set[usize::from(octet)], expected, "octet {octet:#04x}");
+        for byte in 0..=255u8 {
+            let expected = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'~' | 0xff);
+            assert_eq!(set[usize::from(byte)], expected, "byte {byte:#04x}");
         }
     }
 
@@ -95,10 +95,10 @@ mod tests {
     }
 
     #[test]
-    fn field_octets_are_visible_blank_or_obs_text() {
-        for octet in 0..=255u8 {
-            let expected = octet == b'\t' || (0x20..0x7f).contains(&octet) || octet >= 0x80;
-            assert_eq!(is_field_octet(octet), expected, "octet {octet:#04x}");
+    fn field_bytes_are_visible_blank_or_obs_text() {
+        for byte in 0..=255u8 {
+            let expected = byte == b'\t' || (0x20..0x7f).contains(&byte) || byte >= 0x80;
+            assert_eq!(is_field_byte(byte), expected, "byte {byte:#04x}");
         }
     }
 }

@@ -7,19 +7,19 @@ mod tests;
 use crate::error::{RequestError, Rule};
 use crate::part::part;
 use crate::request::{FieldLines, FieldRef};
-use crate::token::{is_blank, is_field_octet, is_tchar};
+use crate::token::{is_blank, is_field_byte, is_tchar};
 
-/// The verdict over the octets so far.
+/// The verdict over the bytes so far.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum TrailerStatus {
     /// The section goes on.
     Partial,
     /// The section is whole.
     Complete {
-        /// Octets of the section, its final CR LF included.
+        /// Bytes of the section, its final CR LF included.
         len: usize,
     },
-    /// The section breaks a rule, and no further octet can change that.
+    /// The section breaks a rule, and no further byte can change that.
     Refused(RequestError),
 }
 
@@ -31,7 +31,7 @@ pub(crate) struct TrailerScan {
     expects: Expects,
 }
 
-/// What the next octet belongs to.
+/// What the next byte belongs to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 enum Expects {
     #[default]
@@ -44,22 +44,22 @@ enum Expects {
 }
 
 impl TrailerScan {
-    /// Judges `octets`, which start at the section's first octet and grow from call to call; each octet is looked at
+    /// Judges `bytes`, which start at the section's first byte and grow from call to call; each byte is looked at
     /// once, and what is wrong is refused at once. `max_size` counts the final CR LF; both limits are inclusive.
     /// `base_offset`, where the section begins in the body as it was sent, is added to the offsets of errors.
     pub(crate) fn advance(
         &mut self,
-        octets: &[u8],
+        bytes: &[u8],
         max_size: u32,
         max_fields: usize,
         base_offset: u64,
     ) -> TrailerStatus {
-        let window = octets.get(..max_size as usize).unwrap_or(octets);
+        let window = bytes.get(..max_size as usize).unwrap_or(bytes);
         let rest = part(window, self.scanned as usize..);
-        for &octet in rest {
+        for &byte in rest {
             #[cfg(test)]
-            crate::witness::octets(1);
-            match self.octet(octet, max_fields) {
+            crate::witness::bytes(1);
+            match self.byte(byte, max_fields) {
                 Ok(Some(next)) => self.expects = next,
                 Ok(None) => return TrailerStatus::Complete { len: self.scanned as usize + 1 },
                 Err((rule, back)) => {
@@ -77,17 +77,17 @@ impl TrailerScan {
         }
     }
 
-    /// Takes one octet; `None`: it ends the section. An error says how many octets before this one its fault is.
-    fn octet(&mut self, octet: u8, max_fields: usize) -> Result<Option<Expects>, (Rule, u64)> {
-        let next = match (self.expects, octet) {
+    /// Takes one byte; `None`: it ends the section. An error says how many bytes before this one its fault is.
+    fn byte(&mut self, byte: u8, max_fields: usize) -> Result<Option<Expects>, (Rule, u64)> {
+        let next = match (self.expects, byte) {
             (Expects::EndLf, b'\n') => return Ok(None),
             (Expects::LineLf, b'\n') => Expects::Line,
             (Expects::LineLf | Expects::EndLf, _) => return Err((Rule::BareCr, 1)),
             (_, b'\n') => return Err((Rule::BareLf, 0)),
 
             (Expects::Line, b'\r') => Expects::EndLf,
-            (Expects::Line, _) if is_blank(octet) && self.fields > 0 => return Err((Rule::ObsFold, 0)),
-            (Expects::Line, _) if !is_tchar(octet) => return Err((Rule::TrailerField, 0)),
+            (Expects::Line, _) if is_blank(byte) && self.fields > 0 => return Err((Rule::ObsFold, 0)),
+            (Expects::Line, _) if !is_tchar(byte) => return Err((Rule::TrailerField, 0)),
             (Expects::Line, _) if self.fields as usize >= max_fields => {
                 return Err((Rule::TooManyTrailers, 0));
             }
@@ -97,9 +97,9 @@ impl TrailerScan {
             }
 
             (Expects::Name, b':') => Expects::Value,
-            (Expects::Name, _) if is_tchar(octet) => Expects::Name,
+            (Expects::Name, _) if is_tchar(byte) => Expects::Name,
             (Expects::Value, b'\r') => Expects::LineLf,
-            (Expects::Value, _) if is_field_octet(octet) => Expects::Value,
+            (Expects::Value, _) if is_field_byte(byte) => Expects::Value,
             (Expects::Name | Expects::Value, _) => return Err((Rule::TrailerField, 0)),
         };
         Ok(Some(next))

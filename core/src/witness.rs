@@ -8,12 +8,12 @@ std::thread_local! {
 }
 
 /// So many bytes were looked at, or moved.
-pub(crate) fn octets(n: usize) {
+pub(crate) fn bytes(n: usize) {
     BYTES.set(BYTES.get() + n as u64);
 }
 
 /// The bytes that `run` looks at or moves.
-pub(crate) fn octets_of(run: impl FnOnce()) -> u64 {
+pub(crate) fn bytes_of(run: impl FnOnce()) -> u64 {
     let before = BYTES.get();
     run();
     BYTES.get() - before

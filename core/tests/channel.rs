@@ -4,19 +4,19 @@
 use std::sync::Arc;
 
 use httpfsm::{
-    BodyRef, Channel, ChannelConfig, Date, Facts, Fields, Input, Moment, Now, Output, ResponseRef, Settings,
-    State, Status,
+    BodyRef, Channel, ChannelConfig, CompiledConfig, Date, Facts, Fields, Input, Moment, Now, Output,
+    ResponseRef, State, Status,
 };
 
 fn channel() -> Channel {
-    Channel::new(Arc::new(Settings::new(&ChannelConfig::default())), Facts::default())
+    Channel::new(Arc::new(CompiledConfig::new(&ChannelConfig::default())), Facts::default())
 }
 
 fn now(millis: u64) -> Now<'static> {
     Now::new(Moment::from_millis(millis), &Date::EPOCH)
 }
 
-/// Feeds octets, answers every request with its target, sends everything, and returns what was sent.
+/// Feeds bytes, answers every request with its target, sends everything, and returns what was sent.
 fn exchange(channel: &mut Channel, input: &[u8]) -> String {
     let mut sent = Vec::new();
     channel.handle(&now(0), Input::RxData(input)).unwrap();
@@ -70,7 +70,7 @@ fn a_request_that_was_forgotten_cannot_be_answered_from_its_head() {
     channel.handle(&now(0), Input::RxData(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")).unwrap();
     while channel.next_output().is_some() {}
     channel.forget_request();
-    let answered = channel.answer(&now(0), |_, _| panic!("there is no head to show"));
+    let answered = channel.respond_with(&now(0), |_, _| panic!("there is no head to show"));
     assert_eq!((answered, channel.state()), (Ok(false), State::WaitResponse));
 }
 
@@ -101,7 +101,7 @@ fn a_read_of_nothing_is_no_input() {
 }
 
 #[test]
-fn octets_are_counted_both_ways() {
+fn bytes_are_counted_both_ways() {
     let mut channel = channel();
     let request = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
     let sent = exchange(&mut channel, request).len() + exchange(&mut channel, request).len();
@@ -116,7 +116,7 @@ fn only_a_closed_channel_waits_for_nothing() {
     while channel.next_output().is_some() {}
     assert!(!channel.waits_for().is_empty());
     let config = ChannelConfig { first_byte_timeout: None, ..ChannelConfig::default() };
-    let fresh = Channel::new(Arc::new(Settings::new(&config)), Facts::default());
+    let fresh = Channel::new(Arc::new(CompiledConfig::new(&config)), Facts::default());
     assert!(fresh.waits_for().input() && !fresh.waits_for().is_empty());
     channel.handle(&now(0), Input::RxData(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")).unwrap();
     assert!(!channel.waits_for().is_empty());
@@ -128,7 +128,7 @@ fn only_a_closed_channel_waits_for_nothing() {
 #[test]
 fn a_fin_is_a_disconnect_if_the_configuration_says_so() {
     let config = ChannelConfig { fin_is_disconnect: true, ..ChannelConfig::default() };
-    let mut channel = Channel::new(Arc::new(Settings::new(&config)), Facts::default());
+    let mut channel = Channel::new(Arc::new(CompiledConfig::new(&config)), Facts::default());
     channel.handle(&now(0), Input::RxData(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")).unwrap();
     channel.handle(&now(0), Input::RxEnd).unwrap();
     assert!(channel.is_closed());
@@ -157,8 +157,8 @@ fn an_application_may_read_a_long_body_while_it_answers_and_the_connection_goes_
     for _ in 0..6 {
         channel.handle(&now(0), Input::RxData(&content)).unwrap();
         while let Some(output) = channel.next_output() {
-            if let Output::BodyData(octets) = output {
-                read += octets.len();
+            if let Output::BodyData(bytes) = output {
+                read += bytes.len();
             }
         }
     }
@@ -220,7 +220,7 @@ fn a_deadline_of_zero_is_none_and_a_time_of_zero_to_linger_or_discard_is_none_at
         linger_timeout: zero,
         ..ChannelConfig::default()
     };
-    let mut channel = Channel::new(Arc::new(Settings::new(&config)), Facts::default());
+    let mut channel = Channel::new(Arc::new(CompiledConfig::new(&config)), Facts::default());
     assert_eq!(channel.deadline(), None);
     exchange(&mut channel, b"GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\n");
     assert_eq!((channel.state(), channel.deadline()), (State::Head, None));

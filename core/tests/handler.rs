@@ -19,7 +19,7 @@ use httpfsm::request::{RequestHead, Version};
 use httpfsm::response::BodyRef;
 use httpfsm::server::Refusal;
 use httpfsm::status::Status;
-use httpfsm::{Channel, ChannelConfig, Date, Facts, Input, Moment, Now, Settings};
+use httpfsm::{Channel, ChannelConfig, CompiledConfig, Date, Facts, Input, Moment, Now};
 
 /// Writes down what it is asked for.
 #[derive(Default)]
@@ -72,7 +72,7 @@ impl Control for Recorder {
     }
 }
 
-/// Reads `behind` once, takes two octets a write.
+/// Reads `behind` once, takes two bytes a write.
 #[derive(Default)]
 struct Wire {
     read: bool,
@@ -87,8 +87,8 @@ impl UpgradedIo for Wire {
         buffer[..6].copy_from_slice(b"behind");
         Poll::Ready(Ok(6))
     }
-    fn poll_write(&mut self, _cx: &mut Context<'_>, octets: &[u8]) -> Poll<Result<usize, IoFailure>> {
-        Poll::Ready(Ok(if self.full { 0 } else { octets.len().min(2) }))
+    fn poll_write(&mut self, _cx: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize, IoFailure>> {
+        Poll::Ready(Ok(if self.full { 0 } else { bytes.len().min(2) }))
     }
     fn poll_flush(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), IoFailure>> {
         self.full = true;
@@ -113,10 +113,11 @@ fn request(body: Body, control: Arc<dyn Control>) -> Request {
 }
 
 /// A head as a channel yields it.
-fn head(octets: &str) -> RequestHead {
-    let mut channel = Channel::new(Arc::new(Settings::new(&ChannelConfig::default())), Facts::default());
+fn head(bytes: &str) -> RequestHead {
+    let mut channel =
+        Channel::new(Arc::new(CompiledConfig::new(&ChannelConfig::default())), Facts::default());
     let now = Now::new(Moment::START, &Date::EPOCH);
-    channel.handle(&now, Input::RxData(octets.as_bytes())).expect("a fresh channel reads");
+    channel.handle(&now, Input::RxData(bytes.as_bytes())).expect("a fresh channel reads");
     channel.request().expect("the head is whole").into()
 }
 
@@ -162,15 +163,15 @@ fn a_request_tells_its_connection() {
 
 #[test]
 fn a_request_tells_its_head() {
-    let octets = "POST /a?b=c HTTP/1.1\r\nHost: example.com:81\r\nX-A: 1\r\nx-a: 2\r\nX-B: \u{e9}\r\n\
+    let bytes = "POST /a?b=c HTTP/1.1\r\nHost: example.com:81\r\nX-A: 1\r\nx-a: 2\r\nX-B: \u{e9}\r\n\
                   Content-Length: 3\r\nExpect: 100-continue\r\n\r\n";
-    let request = Request::new(Arc::new(head(octets)), Body::Empty, Arc::new(connection()), Arc::new(()));
+    let request = Request::new(Arc::new(head(bytes)), Body::Empty, Arc::new(connection()), Arc::new(()));
     assert_eq!((request.method(), request.target()), ("POST", "/a?b=c"));
     assert_eq!((request.path(), request.query()), ("/a", Some("b=c")));
     assert_eq!(request.authority(), Some("example.com:81"));
     assert_eq!(request.version(), Version::Http11);
     assert!(request.expects_continue());
-    assert_eq!(request.head().raw(), octets.as_bytes());
+    assert_eq!(request.head().raw(), bytes.as_bytes());
     assert_eq!(request.fields().map(|field| field.name).collect::<Vec<_>>()[1..3], ["X-A", "x-a"]);
     assert_eq!(request.field("X-a"), Some(&b"1"[..]));
     assert_eq!((request.field_str("x-b"), request.field_str("X-C")), (Some("\u{e9}"), None));
@@ -259,9 +260,9 @@ fn an_upgraded_connection_reads_what_came_ahead_first() {
     let mut buffer = [0; 3];
     let mut seen = Vec::new();
     for expected in [3, 2] {
-        let octets = now(connection.read(&mut buffer)).unwrap();
-        assert_eq!(octets, expected);
-        seen.extend_from_slice(&buffer[..octets]);
+        let bytes = now(connection.read(&mut buffer)).unwrap();
+        assert_eq!(bytes, expected);
+        seen.extend_from_slice(&buffer[..bytes]);
     }
     assert_eq!(seen, b"ahead");
     let mut buffer = [0; 9];
@@ -292,13 +293,13 @@ fn without_a_connection_there_is_no_upgrade() {
 #[test]
 fn many_values_are_answers() {
     const TEXT: &str = "text/plain; charset=utf-8";
-    const OCTETS: &str = "application/octet-stream";
+    const BYTES: &str = "application/octet-stream";
     let expect = |code, kind: &str, content: &str| (code, kind.to_owned(), content.to_owned());
     assert_eq!(answer("a"), expect(200, TEXT, "a"));
     assert_eq!(answer(String::from("b")), expect(200, TEXT, "b"));
-    assert_eq!(answer(Bytes::from_static(b"c")), expect(200, OCTETS, "c"));
-    assert_eq!(answer(vec![b'd']), expect(200, OCTETS, "d"));
-    assert_eq!(answer(&b"g"[..]), expect(200, OCTETS, "g"));
+    assert_eq!(answer(Bytes::from_static(b"c")), expect(200, BYTES, "c"));
+    assert_eq!(answer(vec![b'd']), expect(200, BYTES, "d"));
+    assert_eq!(answer(&b"g"[..]), expect(200, BYTES, "g"));
     assert_eq!(answer(Cow::Borrowed("h")), expect(200, TEXT, "h"));
     assert_eq!(answer(Cow::<str>::Owned("i".into())), expect(200, TEXT, "i"));
     assert_eq!(answer(Response::default().with_body(())), expect(200, "", ""));
@@ -339,7 +340,7 @@ fn a_field_that_cannot_be_sent_makes_the_response_a_500_for_good() {
     assert!(matches!(response.body, Body::Empty));
     assert_eq!(
         response.fault(),
-        Some(&InvalidField::Value { name: "X-Name".into(), octet: b'\r', position: 1 })
+        Some(&InvalidField::Value { name: "X-Name".into(), byte: b'\r', position: 1 })
     );
     assert!(Response::text("x").try_field("A B", "c").is_err());
     let response = Response::text("x").try_field("A", "b").unwrap();
@@ -351,7 +352,7 @@ fn a_field_that_cannot_be_sent_makes_the_response_a_500_for_good() {
 #[test]
 fn a_response_is_seen_by_the_machine_as_it_is() {
     assert!(matches!(Response::new(Status::OK).as_ref().body, BodyRef::Empty));
-    assert!(matches!(Response::text("abc").as_ref().body, BodyRef::Bytes(octets) if octets == "abc"));
+    assert!(matches!(Response::text("abc").as_ref().body, BodyRef::Bytes(bytes) if bytes == "abc"));
     let endless = Response::new(Status::OK).with_body(Body::from_fn(|_| Poll::Pending));
     assert!(matches!(endless.as_ref().body, BodyRef::Stream { length: None }));
     let trailers = Body::Trailers(Box::new(Fields::new()));
@@ -386,7 +387,7 @@ fn functions_and_closures_are_handlers() {
     assert_eq!(call(&move |_: Request| ready(greeting.to_string())), 200);
 }
 
-/// Three octets that never come.
+/// Three bytes that never come.
 struct Three;
 
 impl httpfsm::handler::Source for Three {
@@ -430,12 +431,12 @@ fn a_subscriber_hears_only_of_what_it_asks_for() {
 }
 
 #[test]
-fn a_body_keeps_the_octets_that_it_is_made_from() {
-    assert!(matches!(Body::from(&b"d"[..]), Body::Full(octets) if octets == "d"));
-    assert!(matches!(Body::from(Cow::Borrowed("e")), Body::Full(octets) if octets == "e"));
+fn a_body_keeps_the_bytes_that_it_is_made_from() {
+    assert!(matches!(Body::from(&b"d"[..]), Body::Full(bytes) if bytes == "d"));
+    assert!(matches!(Body::from(Cow::Borrowed("e")), Body::Full(bytes) if bytes == "e"));
     assert!(matches!(Body::from(()), Body::Empty));
     let mut taken = Response::text("g").with_status(Status::NOT_FOUND);
     assert_eq!(taken.status, Status::NOT_FOUND);
-    assert!(matches!(taken.take_body(), Body::Full(octets) if octets == "g"));
+    assert!(matches!(taken.take_body(), Body::Full(bytes) if bytes == "g"));
     assert!(matches!(taken.body, Body::Empty));
 }

@@ -177,7 +177,7 @@ fn a_failure_is_told_once() {
 }
 
 #[test]
-fn collect_takes_exactly_its_limit_and_not_one_octet_more() {
+fn collect_takes_exactly_its_limit_and_not_one_byte_more() {
     for pieces in [&["abcdef"][..], &["abc", "def"], &["a", "", "b", "cd", "ef"]] {
         let frames = || pieces.iter().map(|piece| data(piece)).chain([Frame::End]);
         let mut body = Pipe::of(frames()).body();
@@ -193,9 +193,9 @@ fn collect_takes_exactly_its_limit_and_not_one_octet_more() {
 
 #[test]
 fn collect_does_not_copy_a_body_of_one_piece() {
-    let octets = Bytes::from(vec![7; 100]);
-    let mut body = Pipe::of([Frame::Data(octets.clone()), Frame::End]).body();
-    assert_eq!(now(body.collect(100)).unwrap().as_ptr(), octets.as_ptr());
+    let bytes = Bytes::from(vec![7; 100]);
+    let mut body = Pipe::of([Frame::Data(bytes.clone()), Frame::End]).body();
+    assert_eq!(now(body.collect(100)).unwrap().as_ptr(), bytes.as_ptr());
 }
 
 #[test]

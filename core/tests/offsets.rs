@@ -1,4 +1,4 @@
-//! At which octet a request is refused: the same however its octets were cut, and of what does not come, how much came.
+//! At which byte a request is refused: the same however its bytes were cut, and of what does not come, how much came.
 
 #[path = "support/rig.rs"]
 mod rig;
@@ -22,7 +22,7 @@ fn refusal(rig: &mut Rig) -> RequestError {
 }
 
 /// A channel that has received `head` and `body`, cut there, all of which the application asks for. Behind another
-/// request, so that octets of the connection are none of the request.
+/// request, so that bytes of the connection are none of the request.
 fn received(head: &str, body: &[u8], cut: usize, change: impl FnOnce(&mut ChannelConfig)) -> Rig {
     let mut rig = Rig::with(change);
     rig.rx(GET).ok("").send_all();
@@ -34,19 +34,19 @@ fn received(head: &str, body: &[u8], cut: usize, change: impl FnOnce(&mut Channe
 }
 
 #[test]
-fn a_body_that_does_not_come_is_refused_behind_the_octets_that_came() {
+fn a_body_that_does_not_come_is_refused_behind_the_bytes_that_came() {
     for (head, body) in [(post(13), "thirteen octs"), (POST_CHUNKED.to_owned(), CHUNKS)] {
         for arrived in 0..body.len() {
             for cut in 0..=arrived {
-                let octets = &body.as_bytes()[..arrived];
-                let mut rig = received(&head, octets, cut, |_| ());
+                let bytes = &body.as_bytes()[..arrived];
+                let mut rig = received(&head, bytes, cut, |_| ());
                 let deadline =
                     rig.deadline().unwrap_or_else(|| panic!("{arrived} of {body:?} and no deadline"));
                 rig.tick(deadline);
                 let expected = RequestError::new(Rule::BodyTimeout, arrived as u64);
                 assert_eq!(refusal(&mut rig), expected, "{arrived} of {body:?}, cut at {cut}");
 
-                let mut rig = received(&head, octets, cut, |_| ());
+                let mut rig = received(&head, bytes, cut, |_| ());
                 rig.input(Input::RxEnd);
                 let expected = RequestError::new(Rule::BodyTruncated, arrived as u64);
                 assert_eq!(refusal(&mut rig), expected, "{arrived} of {body:?}, cut at {cut}");
@@ -56,7 +56,7 @@ fn a_body_that_does_not_come_is_refused_behind_the_octets_that_came() {
 }
 
 #[test]
-fn octets_that_the_application_has_not_asked_for_have_come_all_the_same() {
+fn bytes_that_the_application_has_not_asked_for_have_come_all_the_same() {
     for asked in 1..=6 {
         let mut rig = Rig::new();
         rig.rx(post(10)).demand(asked).rx("six in").input(Input::RxEnd);
@@ -68,7 +68,7 @@ fn octets_that_the_application_has_not_asked_for_have_come_all_the_same() {
 }
 
 #[test]
-fn a_body_that_breaks_a_rule_is_refused_at_its_octet_wherever_it_is_cut() {
+fn a_body_that_breaks_a_rule_is_refused_at_its_byte_wherever_it_is_cut() {
     type Change = fn(&mut ChannelConfig);
     let plain: Change = |_| ();
     let cases: [(&str, Change, Rule, u64); 13] = [
@@ -119,7 +119,7 @@ fn a_length_that_is_too_large_is_refused_at_its_value_in_the_head() {
 }
 
 #[test]
-fn a_head_that_does_not_come_is_refused_behind_the_octets_that_came_and_a_full_server_blames_none() {
+fn a_head_that_does_not_come_is_refused_behind_the_bytes_that_came_and_a_full_server_blames_none() {
     for arrived in 1..GET.len() {
         let begun = || {
             let mut rig = Rig::new();

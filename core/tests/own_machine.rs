@@ -1,7 +1,7 @@
 //! A machine of somebody else's, put together while the program runs, and its drawings.
 
 use httpfsm::fsm::{
-    Cause, Direction, Folding, Machine, NoEvents, Place, Refusal, Row, Step, bottom, place, to_bottom,
+    Cause, Direction, Folding, Machine, NoEvents, Place, Refusal, Row, Transition, bottom, place, to_bottom,
     to_top, top,
 };
 
@@ -101,7 +101,7 @@ fn states_that_stand_in_one_place_are_drawn() {
     assert!(picture.contains(">Off<") && picture.contains(">On<") && picture.contains("marker-end="));
 }
 
-const CLICK: Step<State, Action> = Step { actions: &[Click], next: On };
+const CLICK: Transition<State, Action> = Transition { actions: &[Click], next: On };
 
 #[test]
 fn a_matrix_folded_while_running_answers_like_one_that_was_compiled() {

@@ -145,11 +145,11 @@ const CHANNEL: &[Parameter] = &[
         }),
     ),
     parameter(
-        "linger_octets",
+        "linger_bytes",
         MostOrNone {
             limit: 20,
             is_within: |limit, n| {
-                let mut rig = Rig::with(|config| config.linger_octets = limit);
+                let mut rig = Rig::with(|config| config.linger_bytes = limit);
                 rig.rx("bad\r\n\r\n").send_all();
                 (0..n).all(|_| rig.try_input(Input::RxData(b"x")).is_ok())
             },
@@ -163,11 +163,11 @@ const CHANNEL: &[Parameter] = &[
         }),
     ),
     parameter(
-        "discard_octets",
+        "discard_bytes",
         MostOrNone {
             limit: 20,
             is_within: |limit, n| {
-                let mut rig = Rig::with(|config| config.discard_octets = limit);
+                let mut rig = Rig::with(|config| config.discard_bytes = limit);
                 rig.rx(post(n)).ok("").state() == State::Discard
             },
         },
@@ -242,8 +242,8 @@ const CHANNEL: &[Parameter] = &[
         Most {
             limit: 50,
             is_within: |limit, n| {
-                let octets = format!("{POST_CHUNKED}0\r\nX: {}\r\n\r\n", "x".repeat(n as usize - 7));
-                is_served(&octets, |config| config.max_trailer_size = limit as u32)
+                let bytes = format!("{POST_CHUNKED}0\r\nX: {}\r\n\r\n", "x".repeat(n as usize - 7));
+                is_served(&bytes, |config| config.max_trailer_size = limit as u32)
             },
         },
     ),
@@ -252,8 +252,8 @@ const CHANNEL: &[Parameter] = &[
         Most {
             limit: 5,
             is_within: |limit, n| {
-                let octets = format!("{POST_CHUNKED}0\r\n{}\r\n", "X: y\r\n".repeat(n as usize));
-                is_served(&octets, |config| config.max_trailer_fields = limit as u32)
+                let bytes = format!("{POST_CHUNKED}0\r\n{}\r\n", "X: y\r\n".repeat(n as usize));
+                is_served(&bytes, |config| config.max_trailer_fields = limit as u32)
             },
         },
     ),
@@ -262,8 +262,8 @@ const CHANNEL: &[Parameter] = &[
         Most {
             limit: 20,
             is_within: |limit, n| {
-                let octets = format!("{POST_CHUNKED}1;{}\r\nx\r\n0\r\n\r\n", "e".repeat(n as usize - 1));
-                is_served(&octets, |config| config.max_chunk_extension_line = limit as u32)
+                let bytes = format!("{POST_CHUNKED}1;{}\r\nx\r\n0\r\n\r\n", "e".repeat(n as usize - 1));
+                is_served(&bytes, |config| config.max_chunk_extension_line = limit as u32)
             },
         },
     ),
@@ -308,7 +308,7 @@ const CHANNEL: &[Parameter] = &[
             limit: 3,
             is_within: |limit, n| {
                 let mut rig = Rig::with(|config| config.maximum_simultaneous_requests = limit as u32);
-                rig.rx(GET.repeat(n as usize)).input(Input::Judge);
+                rig.rx(GET.repeat(n as usize)).input(Input::CheckPipeline);
                 (0..n).all(|_| rig.state() == State::WaitResponse && rig.ok("").wire().contains(" 200 "))
             },
         },
@@ -364,7 +364,7 @@ const SERVER: &[Parameter] = &[
             },
         },
     ),
-    parameter("max_buffered_octets", NoLimit("counted by the transport, whose verdict is Busy")),
+    parameter("max_buffered_bytes", NoLimit("counted by the transport, whose verdict is Busy")),
     parameter(
         "drain_deadline",
         Time(|time, n| {
@@ -405,10 +405,10 @@ fn stays(rig: &mut Rig, state: State, millis: u64) -> bool {
 }
 
 /// Whether a request is served, and not refused.
-fn is_served(octets: &str, change: impl FnOnce(&mut ChannelConfig)) -> bool {
+fn is_served(bytes: &str, change: impl FnOnce(&mut ChannelConfig)) -> bool {
     let mut rig = Rig::with(change);
-    for octet in octets.as_bytes() {
-        if rig.try_input(Input::RxData(std::slice::from_ref(octet))).is_err() {
+    for byte in bytes.as_bytes() {
+        if rig.try_input(Input::RxData(std::slice::from_ref(byte))).is_err() {
             return false;
         }
         if rig.state() == State::WaitResponse {
@@ -472,7 +472,7 @@ fn every_parameter_is_judged_at_its_value_and_beside_it() {
                 for (n, expected) in [(value - 1, false), (value, true), (value + 1, true)] {
                     assert_eq!(is_enough(value, n), expected, "{name}: {n} of {value}");
                 }
-                assert!(is_enough(0, 1), "{name}: without a rate, each octet is enough");
+                assert!(is_enough(0, 1), "{name}: without a rate, each byte is enough");
             }
             Time(is_in_time) | TimeOrNone(is_in_time) => {
                 for millis in [1, 7000] {

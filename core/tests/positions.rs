@@ -16,16 +16,16 @@ fn posted(lines: &str, rest: &str) -> String {
     format!("POST / HTTP/1.1\r\nHost: a\r\n{lines}\r\n{rest}")
 }
 
-/// The octets are refused for this rule, with its status, with close, and nothing behind them is served.
+/// The bytes are refused for this rule, with its status, with close, and nothing behind them is served.
 #[track_caller]
-fn refused(octets: impl AsRef<[u8]>, rule: Rule) {
-    let octets = octets.as_ref();
+fn refused(bytes: impl AsRef<[u8]>, rule: Rule) {
+    let bytes = bytes.as_ref();
     let mut rig = Rig::new();
-    rig.rx([octets, GET.as_bytes()].concat());
+    rig.rx([bytes, GET.as_bytes()].concat());
     if rig.state() == State::WaitResponse {
         rig.demand(u64::MAX);
     }
-    let shown = String::from_utf8_lossy(octets).into_owned();
+    let shown = String::from_utf8_lossy(bytes).into_owned();
     let seen = rig.seen();
     assert!(seen.contains(&Seen::Refused(rule)), "{shown:?}: {seen:?}");
     let requests = seen.iter().filter(|seen| matches!(seen, Seen::Request(_))).count();
@@ -36,13 +36,13 @@ fn refused(octets: impl AsRef<[u8]>, rule: Rule) {
     assert_eq!(rig.state(), State::Lingering, "{shown:?}");
 }
 
-/// The octets are one request, and another is served behind it. What the application is told of its body.
+/// The bytes are one request, and another is served behind it. What the application is told of its body.
 #[track_caller]
-fn served(octets: impl AsRef<[u8]>) -> Vec<Seen> {
-    let octets = octets.as_ref();
+fn served(bytes: impl AsRef<[u8]>) -> Vec<Seen> {
+    let bytes = bytes.as_ref();
     let mut rig = Rig::new();
-    rig.rx(octets);
-    let shown = String::from_utf8_lossy(octets).into_owned();
+    rig.rx(bytes);
+    let shown = String::from_utf8_lossy(bytes).into_owned();
     assert_eq!(rig.state(), State::WaitResponse, "{shown:?}: {}", rig.wire());
     rig.seen();
     rig.demand(u64::MAX);
@@ -100,14 +100,14 @@ fn a_bare_lf_ends_no_line_of_a_chunked_body_either() {
 fn control_characters_in_a_value_are_refused() {
     refused(with("X: a\0b\r\n"), Rule::Nul);
     refused(with("X: a\rb\r\n"), Rule::BareCr);
-    for octet in (1..=8).chain([0x0b, 0x0c]).chain(0x0e..=0x1f).chain([0x7f]) {
-        refused(with(&format!("X: a{}b\r\n", char::from(octet))), Rule::FieldValue);
+    for byte in (1..=8).chain([0x0b, 0x0c]).chain(0x0e..=0x1f).chain([0x7f]) {
+        refused(with(&format!("X: a{}b\r\n", char::from(byte))), Rule::FieldValue);
     }
     served(with("X: a\tb\r\n"));
 }
 
 #[test]
-fn octets_above_ascii_in_a_value_are_handed_on() {
+fn bytes_above_ascii_in_a_value_are_handed_on() {
     let mut rig = Rig::new();
     rig.rx(b"GET / HTTP/1.1\r\nHost: a\r\nX: \xe4\xff\r\n\r\n");
     assert_eq!(rig.channel.request().unwrap().field("x"), Some(&b"\xe4\xff"[..]));
@@ -158,7 +158,7 @@ fn a_request_line_has_two_single_spaces() {
         rig.rx(format!("{line}\r\nHost: a\r\n\r\n"));
         assert_eq!(statuses(&rig.wire()), ["400"], "{line:?}");
     }
-    refused(" GET / HTTP/1.1\r\nHost: a\r\n\r\n", Rule::FirstOctet);
+    refused(" GET / HTTP/1.1\r\nHost: a\r\n\r\n", Rule::FirstByte);
 }
 
 #[test]
@@ -167,7 +167,7 @@ fn one_empty_line_before_a_request_is_skipped_and_no_more() {
     refused(format!("\r\n\r\n{GET}"), Rule::EmptyLines);
     refused(format!("\r\n\n{GET}"), Rule::BareLf);
     refused(format!("\n{GET}"), Rule::BareLf);
-    refused(format!(" \r\n{GET}"), Rule::FirstOctet);
+    refused(format!(" \r\n{GET}"), Rule::FirstByte);
     // Behind a body as before the first request.
     let mut rig = Rig::new();
     rig.rx(posted("Content-Length: 1\r\n", "x\r\n") + GET).demand(1).ok("").ok("");
@@ -181,8 +181,8 @@ fn excluded_characters_and_bad_percents_in_a_target_are_handed_on() {
         rig.rx(format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n"));
         assert_eq!(rig.seen(), [Seen::Request(format!("GET {target}"))]);
     }
-    for octets in [&b"GET /\xe4 HTTP/1.1\r\nHost: a\r\n\r\n"[..], b"GET /\x7f HTTP/1.1\r\nHost: a\r\n\r\n"] {
-        refused(octets, Rule::Target);
+    for bytes in [&b"GET /\xe4 HTTP/1.1\r\nHost: a\r\n\r\n"[..], b"GET /\x7f HTTP/1.1\r\nHost: a\r\n\r\n"] {
+        refused(bytes, Rule::Target);
     }
 }
 
@@ -269,8 +269,8 @@ fn a_content_length_is_digits_once() {
 #[test]
 fn the_only_transfer_coding_is_chunked_once() {
     for coding in ["chunked", "Chunked", "CHUNKED"] {
-        let octets = posted(&format!("Transfer-Encoding: {coding}\r\n"), "5\r\nhello\r\n0\r\n\r\n");
-        assert_eq!(served(octets), whole("hello"));
+        let bytes = posted(&format!("Transfer-Encoding: {coding}\r\n"), "5\r\nhello\r\n0\r\n\r\n");
+        assert_eq!(served(bytes), whole("hello"));
     }
     for coding in [
         ", chunked",
@@ -386,7 +386,7 @@ fn higher_minor_versions_are_1_1_and_other_major_versions_505() {
 }
 
 #[test]
-fn octets_after_a_close_are_thrown_away() {
+fn bytes_after_a_close_are_thrown_away() {
     let mut rig = Rig::new();
     rig.rx(GET.replace("Host: a", "Host: a\r\nConnection: close") + "\x16\x03garbage").ok("bye");
     assert_eq!(statuses(&rig.wire()), ["200"]);
@@ -448,15 +448,15 @@ fn connect_has_no_body() {
 fn an_upgrade_needs_http_1_1_and_the_connection_option() {
     let head = |version, lines| format!("GET / HTTP/{version}\r\nHost: a\r\n{lines}\r\n");
     let upgrade = "Connection: x, Upgrade\r\nUpgrade: echo\r\n";
-    for (octets, expected) in [
+    for (bytes, expected) in [
         (head("1.1", upgrade), Some(&b"echo"[..])),
         (head("1.0", upgrade), None),
         (head("1.1", "Upgrade: echo\r\n"), None),
         (head("1.1", "Connection: upgrade\r\n"), None),
     ] {
         let mut rig = Rig::new();
-        rig.rx(&octets);
-        assert_eq!(rig.channel.request().unwrap().upgrade(), expected, "{octets}");
+        rig.rx(&bytes);
+        assert_eq!(rig.channel.request().unwrap().upgrade(), expected, "{bytes}");
     }
 }
 

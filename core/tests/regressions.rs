@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use httpfsm::{BodyError, BodyRef, CloseReason, Data, Fields, Input, Loan, Rule, State, Status};
+use httpfsm::{BodyError, BodyRef, CloseReason, Data, Fields, Input, Rule, State, Status, WorkerBuffers};
 use rig::{GET, POST_CHUNKED, Rig, Seen, post, seconds, statuses};
 
 #[test]
@@ -93,10 +93,10 @@ fn an_idle_channel_without_a_loan_holds_no_buffer() {
 #[test]
 fn an_idle_channel_that_kept_a_loan_holds_no_buffer() {
     let mut rig = Rig::new();
-    let mut loan = Loan::new();
-    rig.channel.adopt(&mut loan);
+    let mut buffers = WorkerBuffers::new();
+    rig.channel.lend(&mut buffers);
     rig.rx(GET).ok(&"x".repeat(10_000));
-    rig.channel.release(&mut loan);
+    rig.channel.take_back(&mut buffers);
     rig.send_all();
     assert_eq!(rig.state(), State::Idle);
     assert_eq!(rig.channel.buffered(), 0);
@@ -207,7 +207,7 @@ fn refused_heads_have_no_content() {
         assert!(wire.ends_with("\r\n\r\n"), "{head:?}: {wire}");
     }
     let mut rig = Rig::with(|config| config.maximum_simultaneous_requests = 1);
-    rig.rx(GET).rx("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n").input(Input::Judge).ok("1");
+    rig.rx(GET).rx("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n").input(Input::CheckPipeline).ok("1");
     let wire = rig.wire();
     assert_eq!(statuses(&wire), ["200", "503"]);
     assert!(wire.ends_with("\r\n\r\n"), "{wire}");
@@ -234,7 +234,7 @@ fn the_look_ahead_goes_on_where_it_stopped() {
             let mut rig = Rig::with(|config| config.maximum_simultaneous_requests = 3);
             rig.rx(&input[..cut]);
             if rig.state() == State::WaitResponse {
-                rig.input(Input::Judge);
+                rig.input(Input::CheckPipeline);
                 if answered == 1 {
                     rig.ok("early");
                 }
@@ -245,7 +245,7 @@ fn the_look_ahead_goes_on_where_it_stopped() {
                 if rig.seen().iter().any(|seen| matches!(seen, Seen::Request(_))) && n % 2 == 1 {
                     rig.demand(u64::MAX).seen();
                 }
-                rig.input(Input::Judge);
+                rig.input(Input::CheckPipeline);
                 rig.ok("x");
                 n += 1;
             }

@@ -18,7 +18,7 @@ const RULES: [Rule; 48] = [
     Rule::BareLf,
     Rule::BareCr,
     Rule::Nul,
-    Rule::FirstOctet,
+    Rule::FirstByte,
     Rule::EmptyLines,
     Rule::RequestLine,
     Rule::Version,
@@ -87,7 +87,7 @@ fn every_rule_is_a_sentence_with_a_source_and_a_status_that_refuses() {
         assert!(["RFC 9110", "RFC 9112", "RFC 9113", "RFC 6585"].contains(&rfc), "{rule:?}: {rfc}");
         assert!(section.split('.').all(|number| number.parse::<u8>().is_ok()), "{rule:?}: {section}");
         assert!((400..=599).contains(&error.status().code()), "{rule:?}");
-        assert_eq!(error.to_string(), format!("{rule} (octet 7, {})", rule.source()));
+        assert_eq!(error.to_string(), format!("{rule} (byte 7, {})", rule.source()));
     }
 }
 
@@ -114,7 +114,7 @@ fn every_end_of_a_body_and_of_a_channel_says_why() {
         CloseReason::WriteTimeout,
         CloseReason::StreamIdleTimeout,
         CloseReason::Aborted,
-        CloseReason::AnswerShort,
+        CloseReason::ResponseShort,
         CloseReason::Drained,
         CloseReason::DrainTimeout,
         CloseReason::Evicted,
@@ -163,7 +163,7 @@ fn a_field_that_cannot_be_sent_is_named() {
     {
         assert!(fault.to_string().contains(name), "{fault}");
     }
-    assert!(faults[1].to_string().contains("0x0a at octet 1"), "{}", faults[1]);
+    assert!(faults[1].to_string().contains("0x0a at byte 1"), "{}", faults[1]);
 }
 
 #[test]
@@ -177,7 +177,7 @@ fn what_a_handler_meets_says_its_cause_and_leads_to_it() {
     assert!(own.source().is_some_and(|cause| cause.to_string() == "the disk is gone"));
 
     let large = CollectError::TooLarge { limit: 4711 };
-    assert!(large.to_string().contains("the 4711 octets") && large.source().is_none(), "{large}");
+    assert!(large.to_string().contains("the 4711 bytes") && large.source().is_none(), "{large}");
     let failed = CollectError::Failed(own);
     assert!(failed.to_string().contains("the disk is gone"), "{failed}");
     assert!(failed.source().is_some_and(|cause| cause.is::<BodyFailure>()));
@@ -186,10 +186,10 @@ fn what_a_handler_meets_says_its_cause_and_leads_to_it() {
 
 /// Contents may be secret, and long.
 #[test]
-fn debug_shows_what_a_thing_is_and_not_its_octets() {
+fn debug_shows_what_a_thing_is_and_not_its_bytes() {
     let secret = "secret".repeat(100);
     let shown = format!("{:?}", Body::from(secret.clone()));
-    assert_eq!(shown, "Full(600 octets)");
+    assert_eq!(shown, "Full(600 bytes)");
     assert_eq!(format!("{:?}", Body::Empty), "Empty");
     let endless = Body::from_fn(|_| std::task::Poll::Pending);
     assert_eq!(format!("{endless:?}"), "Stream { length: None }");
@@ -218,7 +218,7 @@ fn debug_of_fields_shows_those_that_the_machine_writes_too() {
     assert_eq!(format!("{:?}", with(Fields::new(), "upgrade")), r#"{"Connection": "upgrade"}"#);
     let both = with(with(Fields::new(), "upgrade"), "close");
     assert_eq!(format!("{both:?}"), r#"{"Connection": "close, upgrade"}"#);
-    assert!(format!("{:?}", Response::text("x")).contains("Full(1 octets)"));
+    assert!(format!("{:?}", Response::text("x")).contains("Full(1 bytes)"));
 }
 
 #[test]

@@ -1,10 +1,10 @@
-//! Conversations to read, in `transcripts/*.md`: the octets on the wire at the left, the events of the application at
+//! Conversations to read, in `transcripts/*.md`: the bytes on the wire at the left, the events of the application at
 //! the right. Each is played, and what comes out has to be what is written.
 //!
 //! ```text
-//! > octets that the peer sends; consecutive lines arrive together, `> --` cuts
+//! > bytes that the peer sends; consecutive lines arrive together, `> --` cuts
 //! > (FIN)                    and (RST), (stops reading), (reads on)
-//! < octets that the machine sends; also (FIN), (close), (reset)
+//! < bytes that the machine sends; also (FIN), (close), (reset)
 //!                            -> an event for the application
 //!                            <- an event from the application
 //! at 30 s                    time passes
@@ -18,8 +18,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use httpfsm::{
-    BodyRef, Channel, ChannelConfig, Data, Date, Facts, Fields, Input, Moment, Now, Output, ResponseRef,
-    Settings, Status,
+    BodyRef, Channel, ChannelConfig, CompiledConfig, Data, Date, Facts, Fields, Input, Moment, Now, Output,
+    ResponseRef, Status,
 };
 
 /// Where the application's events begin.
@@ -37,7 +37,7 @@ impl Player {
         // The lines stay short without a Server field.
         let config = ChannelConfig { identity: "".into(), ..ChannelConfig::default() };
         Self {
-            channel: Channel::new(Arc::new(Settings::new(&config)), Facts::default()),
+            channel: Channel::new(Arc::new(CompiledConfig::new(&config)), Facts::default()),
             at: 0,
             reading: true,
             text: String::new(),
@@ -46,18 +46,18 @@ impl Player {
 
     /// Plays the inputs of a block; the text is then what the block has to be.
     fn play(&mut self, block: &str) {
-        let mut octets = Vec::new();
+        let mut bytes = Vec::new();
         for line in block.lines().chain([""]) {
             let line = line.trim();
             if let Some(sent) = line.strip_prefix("> ").filter(|sent| !sent.starts_with('(') && *sent != "--")
             {
                 self.left(&format!("> {sent}"));
-                octets.extend(unescape(sent));
+                bytes.extend(unescape(sent));
                 continue;
             }
-            if !octets.is_empty() {
-                self.give(Input::RxData(&octets));
-                octets.clear();
+            if !bytes.is_empty() {
+                self.give(Input::RxData(&bytes));
+                bytes.clear();
             }
             if let Some(time) = line.strip_prefix("at ") {
                 self.left(line);
@@ -135,7 +135,7 @@ impl Player {
             }
             "Abort" => self.give(Input::Abort(None)),
             "GoOut" => {
-                let leave = self.channel.settings().leave(Moment::from_millis(self.at));
+                let leave = self.channel.compiled_config().leave(Moment::from_millis(self.at));
                 self.give(Input::GoOut(leave));
             }
             _ => panic!("the application cannot say that: {said}"),
@@ -158,12 +158,12 @@ impl Player {
             }
             let mut slices = [&b""[..]; 3];
             let n = self.channel.unsent_slices(&mut slices);
-            let octets = slices[..n].concat();
-            for line in octets.split_inclusive(|octet| *octet == b'\n') {
+            let bytes = slices[..n].concat();
+            for line in bytes.split_inclusive(|byte| *byte == b'\n') {
                 self.left(&format!("< {}", escape(line)));
             }
             let now = Now::new(Moment::from_millis(self.at), &Date::EPOCH);
-            self.channel.handle(&now, Input::Sent(octets.len())).expect("what is unsent can be sent");
+            self.channel.handle(&now, Input::Sent(bytes.len())).expect("what is unsent can be sent");
         }
     }
 
@@ -174,7 +174,7 @@ impl Player {
                 let request = self.channel.request().expect("a request that is announced can be read");
                 (true, format!("HttpRequest {} {}", request.method(), request.target()))
             }
-            Some(Output::BodyData(octets)) => (true, format!("BodyData {}", escape(octets))),
+            Some(Output::BodyData(bytes)) => (true, format!("BodyData {}", escape(bytes))),
             Some(Output::BodyEnd(trailers)) => {
                 let fields: Vec<_> = trailers
                     .iter()
@@ -186,8 +186,8 @@ impl Player {
             Some(Output::Refused(error)) => {
                 (true, format!("Refused {}: {}", error.status().code(), error.rule))
             }
-            Some(Output::Upgraded(octets)) => {
-                (true, format!("Upgraded {}", escape(octets)).trim_end().to_owned())
+            Some(Output::Upgraded(bytes)) => {
+                (true, format!("Upgraded {}", escape(bytes)).trim_end().to_owned())
             }
             Some(Output::HttpChannelClosed(reason)) => (true, format!("HttpChannelClosed: {reason}")),
             Some(Output::CloseWrite) => (false, "< (FIN)".to_owned()),
@@ -204,29 +204,29 @@ impl Player {
     }
 }
 
-fn escape(octets: &[u8]) -> String {
-    octets.escape_ascii().to_string().replace("\\'", "'").replace("\\\"", "\"")
+fn escape(bytes: &[u8]) -> String {
+    bytes.escape_ascii().to_string().replace("\\'", "'").replace("\\\"", "\"")
 }
 
 fn unescape(text: &str) -> Vec<u8> {
-    let mut octets = Vec::new();
+    let mut bytes = Vec::new();
     let mut rest = text.chars();
     while let Some(next) = rest.next() {
         if next != '\\' {
-            octets.extend(next.to_string().bytes());
+            bytes.extend(next.to_string().bytes());
             continue;
         }
         match rest.next() {
-            Some('r') => octets.push(b'\r'),
-            Some('n') => octets.push(b'\n'),
+            Some('r') => bytes.push(b'\r'),
+            Some('n') => bytes.push(b'\n'),
             Some('x') => {
                 let digits: String = rest.by_ref().take(2).collect();
-                octets.push(u8::from_str_radix(&digits, 16).expect("two hexadecimal digits"));
+                bytes.push(u8::from_str_radix(&digits, 16).expect("two hexadecimal digits"));
             }
             other => panic!("no such escape: {other:?} in {text}"),
         }
     }
-    octets
+    bytes
 }
 
 /// The file with each block as it was played; each block is a connection of its own.

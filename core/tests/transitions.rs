@@ -8,11 +8,11 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use httpfsm::channel::{
-    Action, DEADLINES, Deadline, Event, Internal, MACHINE, MATRIX, REFUSALS, ROWS, State, Timeout, While,
+    Action, DEADLINES, Deadline, Event, Internal, MACHINE, MATRIX, REFUSALS, ROWS, RunsWhile, State, Timeout,
     deadline_of,
 };
 use httpfsm::fsm::{Act, Cause, Label};
-use httpfsm::{Channel, ChannelConfig, Date, Input, Leave, Moment, Now, Settings};
+use httpfsm::{Channel, ChannelConfig, CompiledConfig, Date, Input, Leave, Moment, Now};
 use states::reach;
 
 /// The states that rows lead to from one, itself included.
@@ -133,7 +133,7 @@ fn every_refused_input_is_refused() {
             Input::Disconnected,
             Input::Busy,
             Input::Evict,
-            Input::Judge,
+            Input::CheckPipeline,
             Input::Tick,
             Input::HttpResponse(httpfsm::ResponseRef::new(httpfsm::Status::OK, &fields, b"x")),
             Input::Write(httpfsm::Data::Slice(b"x")),
@@ -167,13 +167,13 @@ fn every_refused_input_is_refused() {
 
 /// The times of a server that goes out when the channel opens.
 fn leave(config: &ChannelConfig) -> Leave {
-    Settings::new(config).leave(Moment::START)
+    CompiledConfig::new(config).leave(Moment::START)
 }
 
 /// The state in which a deadline runs; `None`: it may run in several.
 fn only_state(deadline: &Deadline) -> Option<State> {
     match deadline.runs {
-        While::In(state) | While::Awaiting(state) | While::Leaving(state) => Some(state),
+        RunsWhile::In(state) | RunsWhile::Awaiting(state) | RunsWhile::Leaving(state) => Some(state),
         _ => None,
     }
 }
@@ -258,7 +258,7 @@ fn what_means_nothing_in_a_state_changes_nothing_there() {
     let now = Now::new(Moment::START, &Date::EPOCH);
     for &state in State::ALL {
         for (input, in_states) in [
-            (Input::Judge, State::ALL),
+            (Input::CheckPipeline, State::ALL),
             (Input::TransmitReady, State::ALL),
             (Input::Evict, &[State::Closing, State::Handover, State::Upgraded][..]),
         ] {

@@ -12,15 +12,15 @@ fn a_status_has_three_digits() {
 
 /// Or it could end its field line.
 #[test]
-fn a_date_is_visible_at_each_octet() {
+fn a_date_is_visible_at_each_byte() {
     let fine = *b"Sun, 06 Nov 1994 08:49:37 GMT";
     assert_eq!(Date::new(fine).map(|date| *date.as_bytes()), Some(fine));
     for at in 0..fine.len() {
-        for octet in 0..=255 {
-            let mut octets = fine;
-            octets[at] = octet;
-            let visible = octet == b' ' || octet.is_ascii_graphic();
-            assert_eq!(Date::new(octets).is_some(), visible, "octet {octet:#04x} at {at}");
+        for byte in 0..=255 {
+            let mut bytes = fine;
+            bytes[at] = byte;
+            let visible = byte == b' ' || byte.is_ascii_graphic();
+            assert_eq!(Date::new(bytes).is_some(), visible, "byte {byte:#04x} at {at}");
         }
     }
 }

@@ -35,10 +35,10 @@ const checks = {
 
   async "an upload, and back"() {
     const sent = new Uint8Array(1_000_003).map((_, i) => i ^ (i >> 8));
-    const { location, octets } = await upload(sent);
-    expect(octets === sent.length, octets);
+    const { location, bytes } = await upload(sent);
+    expect(bytes === sent.length, bytes);
     const back = new Uint8Array(await (await fetch(location)).arrayBuffer());
-    expect(back.length === sent.length && back.every((octet, i) => octet === sent[i]), "it has changed");
+    expect(back.length === sent.length && back.every((byte, i) => byte === sent[i]), "it has changed");
   },
 
   async "events"() {

@@ -1,12 +1,12 @@
 //! What a caller can do: any input in any state, at any moment, with or without taking what comes out.
 //!
-//! Each octet of an input is one call; the calls that carry octets take theirs from a fixed text.
+//! Each byte of an input is one call; the calls that carry bytes take theirs from a fixed text.
 
 use std::sync::{Arc, LazyLock};
 
 use httpfsm::config::ChannelConfig;
 use httpfsm::{
-    BodyRef, Channel, Data, Date, Facts, Fields, Input, Moment, Now, ResponseRef, Settings, State, Status,
+    BodyRef, Channel, Data, Date, Facts, Fields, Input, Moment, Now, ResponseRef, CompiledConfig, State, Status,
     Waits,
 };
 
@@ -16,8 +16,8 @@ POST /b HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n
 POST /c HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n0\r\nT: 1\r\n\r\n\
 GET /d HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: other\r\n\r\n";
 
-static SETTINGS: LazyLock<Arc<Settings>> =
-    LazyLock::new(|| Arc::new(Settings::new(&ChannelConfig::hardened())));
+static SETTINGS: LazyLock<Arc<CompiledConfig>> =
+    LazyLock::new(|| Arc::new(CompiledConfig::new(&ChannelConfig::hardened())));
 
 /// Makes the calls; what has to hold is checked after each.
 pub fn check(input: &[u8]) {
@@ -37,8 +37,8 @@ pub fn check(input: &[u8]) {
             8 => Some(Input::Disconnected),
             9 => Some(Input::Busy),
             10 => Some(Input::Evict),
-            11 => Some(Input::Judge),
-            12 => Some(Input::GoOut(channel.settings().leave(Moment::from_millis(at)))),
+            11 => Some(Input::CheckPipeline),
+            12 => Some(Input::GoOut(channel.compiled_config().leave(Moment::from_millis(at)))),
             13 => Some(Input::HttpResponse(ResponseRef::new(Status::OK, &fields, b"whole"))),
             14 => Some(Input::HttpResponse(streamed(&fields, None))),
             15 => Some(Input::HttpResponse(streamed(&fields, Some(argument as u64)))),
@@ -106,12 +106,12 @@ impl Seen {
 }
 
 fn call_once(channel: &mut Channel, now: &Now<'_>, given: Input<'_>, sent: &mut usize) {
-    let octets = if let Input::RxData(octets) = given { octets.len() } else { 0 };
+    let bytes = if let Input::RxData(bytes) = given { bytes.len() } else { 0 };
     // An input at a moment is a tick at that moment, then the input; a refused one changes nothing.
     let _ = channel.handle(now, Input::Tick);
     let before = Seen::of(channel);
     match channel.handle(now, given) {
-        Ok(()) => *sent = (*sent + octets) % TEXT.len(),
+        Ok(()) => *sent = (*sent + bytes) % TEXT.len(),
         Err(refused) => assert_eq!(before, Seen::of(channel), "{refused:?} changed something"),
     }
 }

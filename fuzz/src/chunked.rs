@@ -1,18 +1,18 @@
-//! Whatever octets stand for a chunked body: the channel and a naive decoder agree on content, trailers and end, or on
-//! the refusal, however the octets are cut and however little of the body is demanded at once.
+//! Whatever bytes stand for a chunked body: the channel and a naive decoder agree on content, trailers and end, or on
+//! the refusal, however the bytes are cut and however little of the body is demanded at once.
 //!
-//! The first line of an input decides (any octets up to LF): the pieces and the demands. The rest is the body, and
+//! The first line of an input decides (any bytes up to LF): the pieces and the demands. The rest is the body, and
 //! what follows it: another protocol, so that what is behind the body comes out as it went in.
 //!
 //! Seen to fail with `MAX_SIZE_DIGITS` at 17 (a size wraps), with a blank behind a size accepted before CR, and with any
-//! octet taken for the LF after chunk data.
+//! byte taken for the LF after chunk data.
 
 pub(crate) mod decoder;
 
 use std::sync::{Arc, LazyLock};
 
 use httpfsm::config::ChannelConfig;
-use httpfsm::{BodyError, CloseReason, Settings};
+use httpfsm::{BodyError, CloseReason, CompiledConfig};
 
 use self::decoder::{Body, Limits, decode};
 use crate::decisions::{self, Decisions};
@@ -24,8 +24,8 @@ Connection: upgrade\r\nUpgrade: other\r\n\r\n";
 const LIMITS: Limits =
     Limits { extension_line: 24, extension_body: 60, content: 2000, trailer_size: 120, trailer_fields: 4 };
 
-static SETTINGS: LazyLock<Arc<Settings>> = LazyLock::new(|| {
-    Arc::new(Settings::new(&ChannelConfig {
+static SETTINGS: LazyLock<Arc<CompiledConfig>> = LazyLock::new(|| {
+    Arc::new(CompiledConfig::new(&ChannelConfig {
         max_chunk_extension_line: LIMITS.extension_line as u32,
         max_chunk_extension_body: LIMITS.extension_body as u32,
         max_request_body_size: LIMITS.content,
@@ -37,11 +37,11 @@ static SETTINGS: LazyLock<Arc<Settings>> = LazyLock::new(|| {
 
 /// Decodes the body in both ways.
 pub fn check(input: &[u8]) {
-    let (decisions, octets) = decisions::split(input);
-    let reading = read(decisions, octets);
+    let (decisions, bytes) = decisions::split(input);
+    let reading = read(decisions, bytes);
     let message = reading.requests.first().expect("the head is in order");
-    let text = octets.escape_ascii();
-    match decode(octets, &LIMITS) {
+    let text = bytes.escape_ascii();
+    match decode(bytes, &LIMITS) {
         Body::Whole { content, trailers, len } => {
             assert!(message.is_whole, "{:?} for {text}", reading.broken);
             assert_eq!(message.content, content, "{text}");
@@ -50,17 +50,17 @@ pub fn check(input: &[u8]) {
             assert_eq!(message.trailers, trailers, "{text}");
             assert_eq!(
                 reading.handed_over.as_deref(),
-                Some(&octets[len..]),
+                Some(&bytes[len..]),
                 "the body ends elsewhere: {text}"
             );
-            cut_short(decisions, &octets[..len]);
+            cut_short(decisions, &bytes[..len]);
         }
         Body::Refused { content, statuses } => {
             let Some(BodyError::Malformed(error)) = reading.broken else {
                 panic!("{:?} instead of {statuses:?} for {text}", reading.broken)
             };
             assert!(statuses.contains(&error.status().code()), "{error:?} is none of {statuses:?}: {text}");
-            assert!(error.offset <= octets.len() as u64, "{error:?} is behind {text}");
+            assert!(error.offset <= bytes.len() as u64, "{error:?} is behind {text}");
             assert_eq!(reading.closed, Some(CloseReason::Refused(error)), "{text}");
             not_whole(&reading, &content);
         }
@@ -72,14 +72,14 @@ pub fn check(input: &[u8]) {
     }
 }
 
-fn read(decisions: &[u8], octets: &[u8]) -> Reading {
+fn read(decisions: &[u8], bytes: &[u8]) -> Reading {
     let mut cuts = Decisions::new(decisions);
     let mut demands = Decisions::new(decisions);
     let large = |decision: u8| if decision == 0 { u64::MAX } else { u64::from(decision) };
     reading::read(
         &SETTINGS,
         Upgrades::Given,
-        &[HEAD, octets].concat(),
+        &[HEAD, bytes].concat(),
         |at| {
             if at < HEAD.len() {
                 HEAD.len() - at
@@ -96,11 +96,11 @@ fn not_whole(reading: &Reading, content: &[u8]) {
     assert!(!message.is_whole, "a broken body was taken for a whole one");
     assert!(message.trailers.is_empty());
     assert_eq!(reading.handed_over, None, "what follows a broken body was handed over");
-    // The channel looks at octets one by one; the decoder waits for whole lines, and reads on from there.
+    // The channel looks at bytes one by one; the decoder waits for whole lines, and reads on from there.
     assert!(message.content.starts_with(content) || content.starts_with(&message.content));
 }
 
-/// A whole body without its last octets is truncated, and never malformed.
+/// A whole body without its last bytes is truncated, and never malformed.
 fn cut_short(decisions: &[u8], body: &[u8]) {
     let end = decisions.iter().fold(0, |sum, decision| (sum * 7 + usize::from(*decision)) % body.len())
         % body.len();

@@ -1,4 +1,4 @@
-//! Whatever octets a connection brings: hyper and llhttp see the same requests in them as the channel does, one by
+//! Whatever bytes a connection brings: hyper and llhttp see the same requests in them as the channel does, one by
 //! one, up to the first refusal by either side. We may refuse more, and never frame otherwise.
 //!
 //! Every difference that is allowed is an entry of a table in `allowed`, with its reason; a seed of the corpus needs it.
@@ -14,13 +14,13 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
 
 use httpfsm::config::ChannelConfig;
-use httpfsm::{CloseReason, RequestHead, RequestRef, Rule, Settings};
+use httpfsm::{CloseReason, RequestHead, RequestRef, Rule, CompiledConfig};
 
 pub use self::allowed::{Difference, TABLES};
 use crate::reading::{self, Upgrades};
 
-static SETTINGS: LazyLock<Arc<Settings>> = LazyLock::new(|| {
-    Arc::new(Settings::new(&ChannelConfig {
+static SETTINGS: LazyLock<Arc<CompiledConfig>> = LazyLock::new(|| {
+    Arc::new(CompiledConfig::new(&ChannelConfig {
         max_request_header_size: 64 << 10,
         max_request_fields: FIELDS as u32,
         max_trailer_size: 2 << 10,
@@ -29,23 +29,23 @@ static SETTINGS: LazyLock<Arc<Settings>> = LazyLock::new(|| {
     }))
 });
 
-/// Compares all readings of the octets.
-pub fn check(octets: &[u8]) {
-    compare(octets);
+/// Compares all readings of the bytes.
+pub fn check(bytes: &[u8]) {
+    compare(bytes);
 }
 
-/// Compares all readings of the octets; returns who needs which of the allowed differences, by its name.
-pub fn compare(octets: &[u8]) -> BTreeSet<(&'static str, &'static str)> {
+/// Compares all readings of the bytes; returns who needs which of the allowed differences, by its name.
+pub fn compare(bytes: &[u8]) -> BTreeSet<(&'static str, &'static str)> {
     let mut needed = BTreeSet::new();
     for (who, allowed) in TABLES {
         let (upgrades, theirs) = match who {
             // It stops at every request for another protocol.
-            "llhttp" => (Upgrades::Given, llhttp::read(octets)),
-            _ => (Upgrades::Refused, Some(hyper::read(octets))),
+            "llhttp" => (Upgrades::Given, llhttp::read(bytes)),
+            _ => (Upgrades::Refused, Some(hyper::read(bytes))),
         };
         let Some(theirs) = theirs else { continue };
-        let (ours, heads) = ours(octets, upgrades);
-        let names = differences(octets, &ours, &heads, &theirs, allowed, who);
+        let (ours, heads) = ours(bytes, upgrades);
+        let names = differences(bytes, &ours, &heads, &theirs, allowed, who);
         needed.extend(names.into_iter().map(|name| (who, name)));
     }
     needed
@@ -98,8 +98,8 @@ struct Session {
 /// What differs at one point of two sessions.
 #[derive(Debug)]
 pub struct Point<'a> {
-    /// All octets of the connection.
-    octets: &'a [u8],
+    /// All bytes of the connection.
+    bytes: &'a [u8],
     /// The request before, as we read it.
     previous: Option<RequestRef<'a>>,
     /// The request at this point, as we read it.
@@ -109,7 +109,7 @@ pub struct Point<'a> {
 }
 
 fn differences(
-    octets: &[u8],
+    bytes: &[u8],
     ours: &Session,
     heads: &[RequestHead],
     theirs: &Session,
@@ -119,7 +119,7 @@ fn differences(
     let mut needed = Vec::new();
     for before in 0_usize.. {
         let point = Point {
-            octets,
+            bytes,
             current: heads.get(before).map(RequestHead::as_ref),
             previous: before.checked_sub(1).and_then(|at| heads.get(at)).map(RequestHead::as_ref),
             ours: ours.requests.get(before).ok_or(&ours.end),
@@ -136,7 +136,7 @@ fn differences(
             else {
                 panic!(
                     "{who} reads message {before} otherwise: {}\n{ours:?}\n{theirs:?}",
-                    octets.escape_ascii()
+                    bytes.escape_ascii()
                 );
             };
             needed.push(difference.name);
@@ -163,14 +163,14 @@ fn ends_agree(ours: &End, theirs: &End) -> bool {
     )
 }
 
-fn ours(octets: &[u8], upgrades: Upgrades) -> (Session, Vec<RequestHead>) {
-    let reading = reading::read(&SETTINGS, upgrades, octets, |_| usize::MAX, || u64::MAX);
+fn ours(bytes: &[u8], upgrades: Upgrades) -> (Session, Vec<RequestHead>) {
+    let reading = reading::read(&SETTINGS, upgrades, bytes, |_| usize::MAX, || u64::MAX);
     let end = match (reading.handed_over, reading.refused, reading.closed) {
         (Some(_), ..) => End::HandedOver,
         (_, Some(error), _) if matches!(error.rule, Rule::HeadTruncated | Rule::BodyTruncated) => End::Cut,
         (_, Some(error), _) => End::Refused(error.rule),
         (.., Some(CloseReason::PeerEnded | CloseReason::RequestedByPeer)) => End::Ordered,
-        (.., other) => panic!("closed by {other:?}: {}", octets.escape_ascii()),
+        (.., other) => panic!("closed by {other:?}: {}", bytes.escape_ascii()),
     };
     let message = |request: reading::Message| {
         let head = request.head.as_ref();

@@ -1,7 +1,7 @@
-//! Whatever an application answers: foreign parsers read in the emitted octets what was given, and nothing more.
+//! Whatever an application answers: foreign parsers read in the emitted bytes what was given, and nothing more.
 //!
 //! Seen to fail with CR taken in `check_value` of `core/src/fields.rs`, with `Framing::Length` for an answer of 204, with
-//! a `Connection: close` left out in `response_head`, and with a chunk of no octets written for an empty Write.
+//! a `Connection: close` left out in `response_head`, and with a chunk of no bytes written for an empty Write.
 
 mod case;
 mod readback;
@@ -13,18 +13,18 @@ use bytes::Bytes;
 use httpfsm::config::ChannelConfig;
 use httpfsm::{
     BodyRef, Channel, Data, Date, Facts, Fields, Input, InvalidField, Moment, Now, Output, ResponseRef,
-    Settings, Status,
+    CompiledConfig, Status,
 };
 
 use self::case::{Case, Content, Exchange, Piece};
 use self::readback::Given;
-use crate::text::{is_field_octet, is_token, number, trim};
+use crate::text::{is_field_byte, is_token, number, trim};
 
-static ANONYMOUS: LazyLock<Arc<Settings>> = LazyLock::new(|| settings(""));
-static NAMED: LazyLock<Arc<Settings>> = LazyLock::new(|| settings("httpfsm/0 (fuzz)"));
+static ANONYMOUS: LazyLock<Arc<CompiledConfig>> = LazyLock::new(|| compiled_config(""));
+static NAMED: LazyLock<Arc<CompiledConfig>> = LazyLock::new(|| compiled_config("httpfsm/0 (fuzz)"));
 
-fn settings(identity: &'static str) -> Arc<Settings> {
-    Arc::new(Settings::new(&ChannelConfig {
+fn compiled_config(identity: &'static str) -> Arc<CompiledConfig> {
+    Arc::new(CompiledConfig::new(&ChannelConfig {
         identity: identity.into(),
         output_high_water: 2048,
         ..ChannelConfig::hardened()
@@ -34,8 +34,8 @@ fn settings(identity: &'static str) -> Arc<Settings> {
 /// Makes the exchanges of a case, one after the other on one connection.
 pub fn check(input: &[u8]) {
     let Ok(case) = Case::arbitrary(&mut Unstructured::new(input)) else { return };
-    let settings = if case.anonymous { &*ANONYMOUS } else { &*NAMED };
-    let mut caller = Caller::new(settings, case.send_at_most);
+    let compiled = if case.anonymous { &*ANONYMOUS } else { &*NAMED };
+    let mut caller = Caller::new(compiled, case.send_at_most);
     for exchange in case.exchanges.iter().take(4) {
         if !caller.makes(exchange) {
             break;
@@ -55,8 +55,8 @@ struct Caller {
 }
 
 impl Caller {
-    fn new(settings: &Arc<Settings>, send_at_most: u8) -> Self {
-        let channel = Channel::new(settings.clone(), Facts::default());
+    fn new(compiled: &Arc<CompiledConfig>, send_at_most: u8) -> Self {
+        let channel = Channel::new(compiled.clone(), Facts::default());
         Self { channel, send_at_most, sent: Vec::new(), ended: false, excess: 0 }
     }
 
@@ -64,13 +64,13 @@ impl Caller {
     fn makes(&mut self, exchange: &Exchange) -> bool {
         self.sent.clear();
         self.excess = 0;
-        self.gives(Input::RxData(exchange.request.octets()));
+        self.gives(Input::RxData(exchange.request.bytes()));
         self.moves();
         if self.channel.request().is_none() {
             panic!("{:?} was not delivered: {:?}", exchange.request, self.channel);
         }
         if exchange.goes_out {
-            let leave = self.channel.settings().leave(Moment::START);
+            let leave = self.channel.compiled_config().leave(Moment::START);
             self.gives(Input::GoOut(leave));
         }
         let (own, trailers) = (fields(&exchange.fields), fields(&exchange.trailers));
@@ -120,7 +120,7 @@ impl Caller {
 
     /// Gives the answer; whether it was taken.
     fn answers(&mut self, exchange: &Exchange, given: &mut Given<'_>) -> bool {
-        let content = exchange.content.octets();
+        let content = exchange.content.bytes();
         let shared = Bytes::from(content.clone());
         if let Content::Stream { length, .. } = exchange.content {
             given.stream = Some(length.map(u64::from));
@@ -147,12 +147,12 @@ impl Caller {
 
     fn streams(&mut self, pieces: &[Piece], trailers: &[(Vec<u8>, Vec<u8>)], given: &mut Given<'_>) {
         for piece in pieces {
-            let octets = piece.octets();
-            let data = if piece.shared { Data::Bytes(octets.clone().into()) } else { Data::Slice(&octets) };
+            let bytes = piece.bytes();
+            let data = if piece.shared { Data::Bytes(bytes.clone().into()) } else { Data::Slice(&bytes) };
             self.moves();
             match self.channel.handle(&NOW, Input::Write(data)) {
-                Ok(()) => given.content.extend_from_slice(&octets),
-                Err(_) => assert!(octets.len() > self.channel.room(), "there is room"),
+                Ok(()) => given.content.extend_from_slice(&bytes),
+                Err(_) => assert!(bytes.len() > self.channel.room(), "there is room"),
             }
             if piece.flush {
                 self.gives(Input::Flush);
@@ -171,7 +171,7 @@ impl Caller {
             while let Some(output) = self.channel.next_output() {
                 match output {
                     Output::CloseWrite | Output::Drop { .. } => self.ended = true,
-                    Output::Excess(octets) => self.excess += octets,
+                    Output::Excess(bytes) => self.excess += bytes,
                     _ => {}
                 }
             }
@@ -216,22 +216,22 @@ fn fields(lines: &[(Vec<u8>, Vec<u8>)]) -> Fields {
     fields
 }
 
-/// One octet that ends a line, anywhere in whatever is around it, is refused.
+/// One byte that ends a line, anywhere in whatever is around it, is refused.
 fn no_line_ends_within(value: &[u8]) {
     let (before, after) = value.split_at(value.len() / 2);
-    for octet in [b'\r', b'\n', b'\0', 0x7f] {
-        let pushed = Fields::new().push("X", [before, &[octet], after].concat());
-        assert!(pushed.is_err(), "0x{octet:02x} was taken in {}", value.escape_ascii());
+    for byte in [b'\r', b'\n', b'\0', 0x7f] {
+        let pushed = Fields::new().push("X", [before, &[byte], after].concat());
+        assert!(pushed.is_err(), "0x{byte:02x} was taken in {}", value.escape_ascii());
     }
 }
 
 fn may_be_pushed(before: &Fields, name: &str, value: &[u8]) -> bool {
-    let is_valid = is_token(name.as_bytes()) && value.iter().all(|octet| is_field_octet(*octet));
+    let is_valid = is_token(name.as_bytes()) && value.iter().all(|byte| is_field_byte(*byte));
     let value = trim(value);
     is_valid
         && match name.to_ascii_lowercase().as_str() {
             "transfer-encoding" | "keep-alive" => false,
-            "connection" => value.split(|octet| *octet == b',').all(|option| {
+            "connection" => value.split(|byte| *byte == b',').all(|option| {
                 matches!(trim(option).to_ascii_lowercase().as_slice(), b"" | b"close" | b"upgrade")
             }),
             "content-length" => {

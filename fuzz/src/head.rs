@@ -1,4 +1,4 @@
-//! Whatever octets begin a connection: the channel accepts those heads, and only those, that a naive reading of
+//! Whatever bytes begin a connection: the channel accepts those heads, and only those, that a naive reading of
 //! RFC 9112 with the positions of `docs/compatibility.md` accepts, and sees the same request in them.
 //!
 //! Seen to fail with the check of `\r\n\r\n` in `core/src/head.rs` left out (a head with bare LF is accepted), with a
@@ -10,25 +10,25 @@ mod recogniser;
 use std::sync::{Arc, LazyLock};
 
 use httpfsm::config::ChannelConfig;
-use httpfsm::{BodyLength, RequestRef, Settings, Version};
+use httpfsm::{BodyLength, RequestRef, CompiledConfig, Version};
 
 use self::recogniser::{Body, Head, Limits, Verdict, recognise};
 use crate::reading::{self, Reading, Upgrades};
 
-/// Judges the octets, with limits that are easily reached and with such as a server has.
-pub fn check(octets: &[u8]) {
-    check_with(octets, &SMALL, &SMALL_SETTINGS);
-    check_with(octets, &USUAL, &USUAL_SETTINGS);
+/// Judges the bytes, with limits that are easily reached and with such as a server has.
+pub fn check(bytes: &[u8]) {
+    check_with(bytes, &SMALL, &SMALL_SETTINGS);
+    check_with(bytes, &USUAL, &USUAL_SETTINGS);
 }
 
 const SMALL: Limits = Limits { size: 600, fields: 8, target: 40, body: 1000 };
 const USUAL: Limits = Limits { size: 16 << 10, fields: 100, target: 8 << 10, body: 1 << 24 };
 
-static SMALL_SETTINGS: LazyLock<Arc<Settings>> = LazyLock::new(|| settings(&SMALL));
-static USUAL_SETTINGS: LazyLock<Arc<Settings>> = LazyLock::new(|| settings(&USUAL));
+static SMALL_SETTINGS: LazyLock<Arc<CompiledConfig>> = LazyLock::new(|| compiled_config(&SMALL));
+static USUAL_SETTINGS: LazyLock<Arc<CompiledConfig>> = LazyLock::new(|| compiled_config(&USUAL));
 
-fn settings(limits: &Limits) -> Arc<Settings> {
-    Arc::new(Settings::new(&ChannelConfig {
+fn compiled_config(limits: &Limits) -> Arc<CompiledConfig> {
+    Arc::new(CompiledConfig::new(&ChannelConfig {
         max_request_header_size: limits.size as u32,
         max_request_fields: limits.fields as u32,
         max_request_target_size: limits.target as u32,
@@ -37,37 +37,37 @@ fn settings(limits: &Limits) -> Arc<Settings> {
     }))
 }
 
-fn check_with(octets: &[u8], limits: &Limits, settings: &Arc<Settings>) {
-    let reading = reading::read(settings, Upgrades::Refused, octets, |_| usize::MAX, || u64::MAX);
-    match recognise(octets, limits) {
+fn check_with(bytes: &[u8], limits: &Limits, compiled: &Arc<CompiledConfig>) {
+    let reading = reading::read(compiled, Upgrades::Refused, bytes, |_| usize::MAX, || u64::MAX);
+    match recognise(bytes, limits) {
         Verdict::Nothing => {
-            assert!(reading.requests.is_empty(), "a request in {}", octets.escape_ascii());
-            assert_eq!(reading.refused, None, "a refusal of {}", octets.escape_ascii());
+            assert!(reading.requests.is_empty(), "a request in {}", bytes.escape_ascii());
+            assert_eq!(reading.refused, None, "a refusal of {}", bytes.escape_ascii());
         }
-        Verdict::Refused(statuses) => refused(octets, &statuses, limits, &reading),
+        Verdict::Refused(statuses) => refused(bytes, &statuses, limits, &reading),
         Verdict::Accepted(head) => {
             let Some(request) = reading.requests.first() else {
-                panic!("{:?} for {}", reading.refused, octets.escape_ascii())
+                panic!("{:?} for {}", reading.refused, bytes.escape_ascii())
             };
-            accepted(octets, &head, request.head.as_ref());
+            accepted(bytes, &head, request.head.as_ref());
         }
     }
 }
 
-fn refused(octets: &[u8], statuses: &[u16], limits: &Limits, reading: &Reading) {
-    let text = octets.escape_ascii();
+fn refused(bytes: &[u8], statuses: &[u16], limits: &Limits, reading: &Reading) {
+    let text = bytes.escape_ascii();
     assert!(reading.requests.is_empty(), "accepted, but {statuses:?} is expected: {text}");
     let Some(error) = reading.refused else { panic!("neither accepted nor refused: {text}") };
     let status = error.status().code();
     assert!(statuses.contains(&status), "{error:?} is {status} instead of {statuses:?}: {text}");
-    assert!(error.offset <= octets.len().min(limits.size) as u64, "{error:?} is not in the head: {text}");
+    assert!(error.offset <= bytes.len().min(limits.size) as u64, "{error:?} is not in the head: {text}");
     let line = format!("{status} ");
     assert_eq!(reading.sent.get(9..13), Some(line.as_bytes()), "another status was sent: {text}");
 }
 
-fn accepted(octets: &[u8], expected: &Head<'_>, request: RequestRef<'_>) {
-    let text = octets.escape_ascii();
-    assert_eq!(request.raw(), &octets[..expected.len], "the head ends elsewhere: {text}");
+fn accepted(bytes: &[u8], expected: &Head<'_>, request: RequestRef<'_>) {
+    let text = bytes.escape_ascii();
+    assert_eq!(request.raw(), &bytes[..expected.len], "the head ends elsewhere: {text}");
     assert_eq!(request.method().as_bytes(), expected.method, "{text}");
     assert_eq!(request.target().as_bytes(), expected.target, "{text}");
     assert_eq!(request.version() == Version::Http10, expected.is_1_0, "{text}");

@@ -1,10 +1,10 @@
-//! What a channel reads in the octets of a connection, when the application takes every body and answers with 200.
+//! What a channel reads in the bytes of a connection, when the application takes every body and answers with 200.
 
 use std::sync::Arc;
 
 use httpfsm::{
     BodyError, BodyRef, Channel, CloseReason, Date, Facts, Fields, Input, Moment, Now, Output, RequestError,
-    RequestHead, ResponseRef, Settings, State, Status,
+    RequestHead, ResponseRef, CompiledConfig, State, Status,
 };
 
 /// A request as it was delivered.
@@ -29,7 +29,7 @@ pub struct Reading {
     pub refused: Option<RequestError>,
     /// Why the body of the last request is not whole.
     pub broken: Option<BodyError>,
-    /// The octets behind the last request, if the connection was handed over to another protocol.
+    /// The bytes behind the last request, if the connection was handed over to another protocol.
     pub handed_over: Option<Vec<u8>>,
     /// What was sent.
     pub sent: Vec<u8>,
@@ -48,48 +48,48 @@ pub enum Upgrades {
 
 const NOW: Now<'static> = Now::new(Moment::START, &Date::EPOCH);
 
-/// Sends `octets` in pieces of at most `piece(offset)`, then the end of the input. The application takes bodies in
+/// Sends `bytes` in pieces of at most `piece(offset)`, then the end of the input. The application takes bodies in
 /// parts of at most `demand()`, both at least 1.
 pub fn read(
-    settings: &Arc<Settings>,
+    compiled: &Arc<CompiledConfig>,
     upgrades: Upgrades,
-    octets: &[u8],
+    bytes: &[u8],
     mut piece: impl FnMut(usize) -> usize,
     demand: impl FnMut() -> u64,
 ) -> Reading {
-    let channel = Channel::new(settings.clone(), Facts::default());
+    let channel = Channel::new(compiled.clone(), Facts::default());
     let mut reader = Reader { channel, upgrades, demand, credit: 0, reading: Reading::default() };
     let mut at = 0;
-    // A step hands over an octet, or it is one of the few at an end: no more can be needed.
-    for _ in 0..octets.len() + 64 {
+    // A step hands over a byte, or it is one of the few at an end: no more can be needed.
+    for _ in 0..bytes.len() + 64 {
         reader.take_turns();
         if reader.channel.is_closed() {
             return reader.reading;
         }
         let room = reader.channel.input_room();
-        if at < octets.len() && room > 0 {
-            let n = piece(at).clamp(1, room.min(octets.len() - at));
-            reader.give(Input::RxData(&octets[at..at + n]));
+        if at < bytes.len() && room > 0 {
+            let n = piece(at).clamp(1, room.min(bytes.len() - at));
+            reader.give(Input::RxData(&bytes[at..at + n]));
             at += n;
-        } else if at == octets.len() && reader.channel.waits_for().input() {
+        } else if at == bytes.len() && reader.channel.waits_for().input() {
             reader.give(Input::RxEnd);
         } else {
             if reader.channel.state() == State::Upgraded {
                 // What comes now goes to the other protocol, and not through the channel.
                 let rest = reader.reading.handed_over.get_or_insert_default();
-                rest.extend_from_slice(octets.get(at..).unwrap_or_default());
+                rest.extend_from_slice(bytes.get(at..).unwrap_or_default());
             }
             reader.give(Input::Disconnected);
         }
     }
-    panic!("not closed after {at} of {} octets: {:?}", octets.len(), reader.channel);
+    panic!("not closed after {at} of {} bytes: {:?}", bytes.len(), reader.channel);
 }
 
 struct Reader<D> {
     channel: Channel,
     upgrades: Upgrades,
     demand: D,
-    /// Octets of the body that were demanded and did not come.
+    /// Bytes of the body that were demanded and did not come.
     credit: u64,
     reading: Reading,
 }
@@ -133,11 +133,11 @@ impl<D: FnMut() -> u64> Reader<D> {
                 reading.requests.push(Message { head, ..Message::default() });
                 Turn::Demand
             }
-            Output::BodyData(octets) => {
+            Output::BodyData(bytes) => {
                 let message = reading.requests.last_mut().expect("a body follows its request");
-                message.content.extend_from_slice(octets);
-                assert!(octets.len() as u64 <= self.credit, "{} octets over the demand", octets.len());
-                self.credit -= octets.len() as u64;
+                message.content.extend_from_slice(bytes);
+                assert!(bytes.len() as u64 <= self.credit, "{} bytes over the demand", bytes.len());
+                self.credit -= bytes.len() as u64;
                 if self.credit == 0 { Turn::Demand } else { Turn::Nothing }
             }
             Output::BodyEnd(trailers) => {
@@ -156,8 +156,8 @@ impl<D: FnMut() -> u64> Reader<D> {
                 reading.refused = Some(error);
                 Turn::Nothing
             }
-            Output::Upgraded(octets) => {
-                reading.handed_over.get_or_insert_default().extend_from_slice(octets);
+            Output::Upgraded(bytes) => {
+                reading.handed_over.get_or_insert_default().extend_from_slice(bytes);
                 Turn::Nothing
             }
             Output::HttpChannelClosed(reason) => {

@@ -1,7 +1,7 @@
-//! What a peer can do: any octets, cut anywhere, before an application that answers in one of several ways.
+//! What a peer can do: any bytes, cut anywhere, before an application that answers in one of several ways.
 //!
-//! The first line of an input decides (any octets up to LF); the rest is what the peer sends before it ends its input.
-//! The same octets are also sent whole, and everything that comes out has to be the same. So it has when time passes
+//! The first line of an input decides (any bytes up to LF); the rest is what the peer sends before it ends its input.
+//! The same bytes are also sent whole, and everything that comes out has to be the same. So it has when time passes
 //! between the pieces, forwards and backwards, as long as no deadline does; and when deadlines pass, too, what was
 //! delivered is the beginning of what is delivered without them.
 //!
@@ -12,32 +12,32 @@ use std::sync::{Arc, LazyLock};
 
 use httpfsm::config::ChannelConfig;
 use httpfsm::{
-    Channel, Data, Date, Facts, Fields, Input, Moment, Now, Output, ResponseRef, Settings, State, Status,
+    Channel, Data, Date, Facts, Fields, Input, Moment, Now, Output, ResponseRef, CompiledConfig, State, Status,
 };
 
 use crate::decisions::Decisions;
 use crate::text::find;
 
-/// Sends the octets whole and in pieces, and compares.
+/// Sends the bytes whole and in pieces, and compares.
 pub fn check(input: &[u8]) {
-    let (decisions, octets) = crate::decisions::split(input);
+    let (decisions, bytes) = crate::decisions::split(input);
     let mut cuts = Decisions::new(decisions);
-    let whole = same(decisions, octets, |_| usize::from(cuts.next()));
+    let whole = same(decisions, bytes, |_| usize::from(cuts.next()));
 
     let mut cuts = Decisions::new(decisions);
-    let in_time = Session::new(decisions, Clock::InTime).run(octets, |_| usize::from(cuts.next()));
+    let in_time = Session::new(decisions, Clock::InTime).run(bytes, |_| usize::from(cuts.next()));
     assert_eq!(whole, in_time.without_continue(), "time that is no deadline shows in the output");
 
     let mut cuts = Decisions::new(decisions);
-    let late = Session::new(decisions, Clock::Any).run(octets, |_| usize::from(cuts.next()));
+    let late = Session::new(decisions, Clock::Any).run(bytes, |_| usize::from(cuts.next()));
     let (whole, late) = (whole.requests(), late.requests());
     assert!(whole.starts_with(&late), "{late:?} is not how {whole:?} begins");
 }
 
-/// Sends the octets whole, and in pieces of at most `piece(offset)`; everything that comes out is the same. Returns it.
-pub(crate) fn same(decisions: &[u8], octets: &[u8], piece: impl FnMut(usize) -> usize) -> Transcript {
-    let whole = Session::new(decisions, Clock::Still).run(octets, |_| usize::MAX);
-    let pieces = Session::new(decisions, Clock::Still).run(octets, piece);
+/// Sends the bytes whole, and in pieces of at most `piece(offset)`; everything that comes out is the same. Returns it.
+pub(crate) fn same(decisions: &[u8], bytes: &[u8], piece: impl FnMut(usize) -> usize) -> Transcript {
+    let whole = Session::new(decisions, Clock::Still).run(bytes, |_| usize::MAX);
+    let pieces = Session::new(decisions, Clock::Still).run(bytes, piece);
     // Whether a 100 is sent may depend on the cuts: it is of no use once content has come (RFC 9110 section 10.1.1).
     let (whole, pieces) = (whole.without_continue(), pieces.without_continue());
     assert_eq!(whole, pieces, "the cuts of the input show in the output");
@@ -55,28 +55,28 @@ enum Clock {
     Any,
 }
 
-/// Everything that came out of a channel; adjacent octets of one kind are one item.
+/// Everything that came out of a channel; adjacent bytes of one kind are one item.
 #[derive(PartialEq, Eq, Debug, Default)]
 pub(crate) struct Transcript {
     events: Vec<Event>,
-    sent: Octets,
+    sent: ByteText,
 }
 
 #[derive(PartialEq, Eq, Debug)]
 enum Event {
-    Request(Octets),
-    Body(Octets),
-    /// Octets of another protocol.
-    Upgraded(Octets),
+    Request(ByteText),
+    Body(ByteText),
+    /// Bytes of another protocol.
+    Upgraded(ByteText),
     /// Any other event that the application is told, as text.
     Other(String),
 }
 
-/// Octets that a failure shows as text.
+/// Bytes that a failure shows as text.
 #[derive(PartialEq, Eq, Default)]
-struct Octets(Vec<u8>);
+struct ByteText(Vec<u8>);
 
-impl fmt::Debug for Octets {
+impl fmt::Debug for ByteText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "\"{}\"", self.0.escape_ascii())
     }
@@ -92,7 +92,7 @@ impl Transcript {
         self
     }
 
-    fn requests(&self) -> Vec<&Octets> {
+    fn requests(&self) -> Vec<&ByteText> {
         let heads = self.events.iter().filter_map(|event| match event {
             Event::Request(head) => Some(head),
             _ => None,
@@ -109,8 +109,8 @@ impl Transcript {
     }
 }
 
-static SETTINGS: LazyLock<Arc<Settings>> = LazyLock::new(|| {
-    Arc::new(Settings::new(&ChannelConfig {
+static SETTINGS: LazyLock<Arc<CompiledConfig>> = LazyLock::new(|| {
+    Arc::new(CompiledConfig::new(&ChannelConfig {
         max_request_header_size: 2048,
         max_request_body_size: 4096,
         // Its passing shows, though nothing fires.
@@ -157,34 +157,34 @@ impl<'d> Session<'d> {
         }
     }
 
-    /// Sends `octets` in pieces of at most `piece(offset)`, then the end of the input.
-    fn run(mut self, octets: &[u8], mut piece: impl FnMut(usize) -> usize) -> Transcript {
+    /// Sends `bytes` in pieces of at most `piece(offset)`, then the end of the input.
+    fn run(mut self, bytes: &[u8], mut piece: impl FnMut(usize) -> usize) -> Transcript {
         let mut at = 0;
-        // A step hands over an octet, or it is one of the few at an end: no more can be needed.
-        for _ in 0..octets.len() + 64 {
+        // A step hands over a byte, or it is one of the few at an end: no more can be needed.
+        for _ in 0..bytes.len() + 64 {
             self.pass_time();
             self.take_turns();
             if self.channel.is_closed() {
                 return self.transcript;
             }
             let room = self.channel.input_room();
-            if at < octets.len() && room > 0 {
-                let n = piece(at).clamp(1, room.min(octets.len() - at));
-                self.give(Input::RxData(&octets[at..at + n]));
+            if at < bytes.len() && room > 0 {
+                let n = piece(at).clamp(1, room.min(bytes.len() - at));
+                self.give(Input::RxData(&bytes[at..at + n]));
                 at += n;
-            } else if at == octets.len() && self.channel.waits_for().input() {
+            } else if at == bytes.len() && self.channel.waits_for().input() {
                 self.give(Input::RxEnd);
             } else {
                 if self.channel.state() == State::Upgraded {
                     // What comes now goes to the other protocol, and not through the channel.
-                    let rest = octets.get(at..).unwrap_or_default();
-                    self.transcript.note(Event::Upgraded(Octets(rest.to_vec())));
+                    let rest = bytes.get(at..).unwrap_or_default();
+                    self.transcript.note(Event::Upgraded(ByteText(rest.to_vec())));
                 }
                 // Nobody reads any more.
                 self.give(Input::Disconnected);
             }
         }
-        panic!("not closed after {at} of {} octets: {:?}", octets.len(), self.channel);
+        panic!("not closed after {at} of {} bytes: {:?}", bytes.len(), self.channel);
     }
 
     /// Up to 36 h; every other time backwards.
@@ -221,19 +221,19 @@ impl<'d> Session<'d> {
     fn next_event(&mut self) -> Option<Told> {
         let (told, event) = match self.channel.next_output()? {
             Output::HttpRequest => (Told::Request, None),
-            Output::BodyData(octets) => (Told::Body, Some(Event::Body(Octets(octets.to_vec())))),
+            Output::BodyData(bytes) => (Told::Body, Some(Event::Body(ByteText(bytes.to_vec())))),
             Output::BodyEnd(trailers) => {
                 let trailers: Vec<_> = trailers.iter().map(|field| (field.name, field.value)).collect();
                 (Told::BodyEnd, Some(Event::Other(format!("body end {trailers:?}"))))
             }
-            Output::Upgraded(octets) => (Told::Nothing, Some(Event::Upgraded(Octets(octets.to_vec())))),
+            Output::Upgraded(bytes) => (Told::Nothing, Some(Event::Upgraded(ByteText(bytes.to_vec())))),
             // When the socket has room, or is asked to send, is no part of what a peer sees.
             Output::TransmitReady | Output::FlushOutputData | Output::Flushed => (Told::Nothing, None),
             other => (Told::Nothing, Some(Event::Other(format!("{other:?}")))),
         };
         if told == Told::Request {
             let head = self.channel.request().map(|request| request.raw().to_vec());
-            self.transcript.note(Event::Request(Octets(head.unwrap_or_default())));
+            self.transcript.note(Event::Request(ByteText(head.unwrap_or_default())));
         }
         if let Some(event) = event {
             self.transcript.note(event);

@@ -253,7 +253,7 @@ fn place<'a>(span: &Value, places: &'a Places) -> Option<(&'a (Alternatives, Mat
 }
 
 fn messages(stdout: &[u8]) -> impl Iterator<Item = Value> + '_ {
-    stdout.split(|octet| *octet == b'\n').filter_map(|line| serde_json::from_slice(line).ok())
+    stdout.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok())
 }
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
@@ -271,9 +271,9 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// Leaves a file alone that is as it has to be, so that cargo need not build it again.
-fn write(path: &Path, octets: &[u8]) -> Result<(), String> {
-    if fs::read(path).is_ok_and(|found| found == octets) {
+fn write(path: &Path, bytes: &[u8]) -> Result<(), String> {
+    if fs::read(path).is_ok_and(|found| found == bytes) {
         return Ok(());
     }
-    fs::write(path, octets).map_err(|error| format!("{}: {error}", path.display()))
+    fs::write(path, bytes).map_err(|error| format!("{}: {error}", path.display()))
 }

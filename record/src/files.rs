@@ -39,11 +39,11 @@ pub enum Which {
     Named(String),
 }
 
-/// Octets that wait to be written, of all recordings together.
+/// Bytes that wait to be written, of all recordings together.
 const QUEUED: usize = 16 << 20;
 /// Batches of lines that wait to be written.
 const BATCHES: usize = 4096;
-/// Octets that a channel gathers before it passes them on.
+/// Bytes that a channel gathers before it passes them on.
 const BATCH: usize = 8 << 10;
 
 /// How long [`FileRecorder::flush`] waits at most.
@@ -54,7 +54,7 @@ const FLUSH: Duration = Duration::from_secs(10);
 ///
 /// A thread of its own writes. No channel ever waits for it, nor takes a lock that it holds: where it cannot follow, the
 /// recording ends and says that it is `lost` from there on. Where the disk is full it says that it has `failed`, if there is
-/// room to say it; a file of which nothing could be written is removed. One that has reached [`Options::max_octets`] says that it is `full`. Files are opened only while they are
+/// room to say it; a file of which nothing could be written is removed. One that has reached [`Options::max_bytes`] says that it is `full`. Files are opened only while they are
 /// written to, and only the file that was made is: what has its name by then, another file, a named pipe or a link, is left
 /// as it is. Where the process has no descriptor left, a recording that has begun ends; it says that it has `failed` when there
 /// are descriptors again and something is recorded, or at [`flush`](Self::flush), and until then it reads as `cut`. One that
@@ -305,12 +305,12 @@ impl Queue {
     /// Whether there is room for the batch, before which so many of its recording were passed on; if there is none, the
     /// recording is lost.
     fn take(&self, batch: Batch, passed: usize) -> bool {
-        let (progress, octets, source) = (&self.progress, batch.lines.len(), Arc::clone(&batch.source));
-        let queued = progress.octets.fetch_add(octets, Ordering::AcqRel);
+        let (progress, bytes, source) = (&self.progress, batch.lines.len(), Arc::clone(&batch.source));
+        let queued = progress.bytes.fetch_add(bytes, Ordering::AcqRel);
         progress.passed.fetch_add(1, Ordering::AcqRel);
-        let fits = queued.saturating_add(octets) <= QUEUED && self.sender.try_send(Some(batch)).is_ok();
+        let fits = queued.saturating_add(bytes) <= QUEUED && self.sender.try_send(Some(batch)).is_ok();
         if !fits {
-            progress.octets.fetch_sub(octets, Ordering::AcqRel);
+            progress.bytes.fetch_sub(bytes, Ordering::AcqRel);
             progress.passed.fetch_sub(1, Ordering::AcqRel);
             source.lost_after.store(passed, Ordering::Release);
             source.count_as_lost(progress);
@@ -326,9 +326,9 @@ impl Queue {
 }
 
 impl Tape for FileTape {
-    fn read(&mut self, octets: &[u8]) {
+    fn read(&mut self, bytes: &[u8]) {
         if let Some(recording) = &mut self.recording {
-            recording.read(octets);
+            recording.read(bytes);
         }
     }
 

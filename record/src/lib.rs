@@ -8,7 +8,7 @@
 //! A recording is a file of JSON lines that a person can read: the first line has the configuration, each other
 //! line one input (and how the channel stood after it) or one output. What was sent stands with the input that tells
 //! the machine of it, `Sent`. Values of fields that hold secrets are hidden ([`MASKED`]), on the thread of the
-//! channel, octet by octet, so that a recording replays all the same.
+//! channel, byte by byte, so that a recording replays all the same.
 //!
 //! [`FileRecorder`] records the channels of a server, switched on and off while it serves.
 //!
@@ -31,9 +31,9 @@
 
 mod config;
 mod files;
+mod latin1;
 mod line;
 mod mask;
-mod octets;
 mod recording;
 mod replay;
 mod show;
@@ -41,7 +41,7 @@ mod writer;
 
 pub use files::{FileRecorder, Which};
 pub use recording::{MASKED, Options, Recording};
-pub use replay::{Difference, Failure, Kind, MAX_OCTETS, Replay, Replayed, Step, replay};
+pub use replay::{Difference, Failure, Kind, MAX_BYTES, Replay, Replayed, Step, replay};
 
 /// The example of the readme compiles and runs.
 #[cfg(doctest)]

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
-use crate::octets::Octets;
+use crate::latin1::Latin1;
 
 /// The version of the format.
 pub(crate) const FORMAT: u32 = 1;
@@ -60,11 +60,11 @@ pub(crate) struct Line {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) text: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) fields: Option<Vec<(String, Octets)>>,
+    pub(crate) fields: Option<Vec<(String, Latin1)>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) content: Option<Content>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) octets: Option<Octets>,
+    pub(crate) bytes: Option<Latin1>,
 
     /// The times of a server that goes out: until when idle and fresh channels stay, and when all is cut.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -80,11 +80,11 @@ pub(crate) struct Line {
 pub(crate) enum Content {
     /// There is none.
     Empty,
-    /// `octets`, to be copied.
+    /// `bytes`, to be copied.
     Slice,
-    /// `octets`, by reference.
+    /// `bytes`, by reference.
     Bytes,
-    /// It follows; `n` octets, if that is known.
+    /// It follows; `n` bytes, if that is known.
     Stream,
 }
 
@@ -99,7 +99,7 @@ pub(crate) struct Then {
     /// The deadline.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) due: Option<u64>,
-    /// Octets that are to be sent.
+    /// Bytes that are to be sent.
     pub(crate) unsent: u64,
     /// There are outputs to take.
     #[serde(skip_serializing_if = "std::ops::Not::not")]

@@ -1,6 +1,6 @@
-//! Hides the values of fields, octet by octet, so that every length and position stays as it was.
+//! Hides the values of fields, byte by byte, so that every length and position stays as it was.
 //!
-//! A stream is looked at octet by octet, so it does not matter where reads end. Octets that no field value may hold
+//! A stream is looked at byte by byte, so it does not matter where reads end. Bytes that no field value may hold
 //! stay as they are, so that the machine's verdict on them does, too.
 
 use httpfsm::channel::Channel;
@@ -43,10 +43,10 @@ impl Names {
     }
 }
 
-/// Hides one octet.
-fn hide(octet: &mut u8) {
-    if matches!(*octet, 0x21..=0x7e | 0x80..) {
-        *octet = b'x';
+/// Hides one byte.
+fn hide(byte: &mut u8) {
+    if matches!(*byte, 0x21..=0x7e | 0x80..) {
+        *byte = b'x';
     }
 }
 
@@ -76,29 +76,29 @@ enum Place {
 }
 
 impl Lines {
-    /// For octets of which nothing is known but that lines in them may be fields.
-    pub(crate) fn apply(&mut self, names: &Names, octets: &mut [u8]) {
-        for octet in octets {
-            self.octet(names, octet);
+    /// For bytes of which nothing is known but that lines in them may be fields.
+    pub(crate) fn apply(&mut self, names: &Names, bytes: &mut [u8]) {
+        for byte in bytes {
+            self.byte(names, byte);
         }
     }
 
-    fn octet(&mut self, names: &Names, octet: &mut u8) {
-        if *octet == b'\n' {
+    fn byte(&mut self, names: &Names, byte: &mut u8) {
+        if *byte == b'\n' {
             self.hidden = self.place == Place::Hidden;
             self.place = Place::Start;
             self.name.clear();
             return;
         }
         match self.place {
-            Place::Start if matches!(*octet, b' ' | b'\t') => {
+            Place::Start if matches!(*byte, b' ' | b'\t') => {
                 if self.hidden {
                     self.place = Place::Hidden;
                 }
             }
             Place::Start | Place::Name => {
                 self.place = Place::Name;
-                match *octet {
+                match *byte {
                     b':' if names.contain(&self.name) => self.place = Place::Hidden,
                     b':' => self.place = Place::Value,
                     // Where no blank belongs, the machine refuses it; the value is a secret all the same.
@@ -108,7 +108,7 @@ impl Lines {
                 }
             }
             Place::Value => {}
-            Place::Hidden => hide(octet),
+            Place::Hidden => hide(byte),
         }
     }
 }
@@ -141,7 +141,7 @@ impl Outgoing {
         new
     }
 
-    /// The first `n` octets leave.
+    /// The first `n` bytes leave.
     pub(crate) fn leave(&mut self, n: usize) -> Vec<u8> {
         self.waiting.drain(..n.min(self.waiting.len())).collect()
     }
@@ -167,9 +167,9 @@ pub(crate) fn hide_content(names: &Names, content: &mut [u8], staged: &[u8], hea
     }
 }
 
-/// Whether `hidden` is `octets`, but for what is hidden.
-fn is_hidden(octets: &[u8], hidden: &[u8]) -> bool {
-    octets.iter().zip(hidden).all(|(octet, hidden)| octet == hidden || *hidden == b'x')
+/// Whether `hidden` is `bytes`, but for what is hidden.
+fn is_hidden(bytes: &[u8], hidden: &[u8]) -> bool {
+    bytes.iter().zip(hidden).all(|(byte, hidden)| byte == hidden || *hidden == b'x')
 }
 
 /// Goes through the requests of a connection: knows where their bodies begin and end, so that no body's last line
@@ -180,7 +180,7 @@ pub(crate) struct Requests {
     bodies: bool,
     length: Option<u64>,
     chunked: bool,
-    /// Octets of the line so far, its CR LF aside.
+    /// Bytes of the line so far, its CR LF aside.
     line: u64,
 }
 
@@ -205,40 +205,40 @@ impl Requests {
         Self { part, lines, bodies, length: None, chunked: false, line: 0 }
     }
 
-    pub(crate) fn apply(&mut self, names: &Names, octets: &mut [u8]) {
-        for octet in octets {
-            self.part = self.octet(names, octet);
+    pub(crate) fn apply(&mut self, names: &Names, bytes: &mut [u8]) {
+        for byte in bytes {
+            self.part = self.byte(names, byte);
         }
     }
 
-    fn octet(&mut self, names: &Names, octet: &mut u8) -> Part {
+    fn byte(&mut self, names: &Names, byte: &mut u8) -> Part {
         match self.part {
-            Part::RequestLine => self.request_line(names, octet),
-            Part::Fields | Part::Trailers => self.field(names, octet),
+            Part::RequestLine => self.request_line(names, byte),
+            Part::Fields | Part::Trailers => self.field(names, byte),
             Part::Lost => {
-                self.lines.octet(names, octet);
+                self.lines.byte(names, byte);
                 Part::Lost
             }
             Part::Body(left) => {
-                self.content(octet);
+                self.content(byte);
                 if left == 1 { self.next() } else { Part::Body(left - 1) }
             }
             Part::Chunk(left) => {
-                self.content(octet);
+                self.content(byte);
                 if left == 1 { Part::ChunkEnd } else { Part::Chunk(left - 1) }
             }
-            Part::ChunkEnd => match *octet {
+            Part::ChunkEnd => match *byte {
                 b'\r' => Part::ChunkEnd,
                 b'\n' => self.size(),
                 _ => self.lose(),
             },
-            Part::Size(size) => match char::from(*octet).to_digit(16) {
+            Part::Size(size) => match char::from(*byte).to_digit(16) {
                 Some(_) if size >> 60 != 0 => self.lose(),
                 Some(digit) => Part::Size(size << 4 | u64::from(digit)),
-                None if *octet == b'\n' => self.chunk(size),
+                None if *byte == b'\n' => self.chunk(size),
                 None => Part::Extension(size),
             },
-            Part::Extension(size) if *octet == b'\n' => self.chunk(size),
+            Part::Extension(size) if *byte == b'\n' => self.chunk(size),
             Part::Extension(size) => Part::Extension(size),
         }
     }
@@ -264,15 +264,15 @@ impl Requests {
         if size == 0 { Part::Trailers } else { Part::Chunk(size) }
     }
 
-    fn content(&self, octet: &mut u8) {
+    fn content(&self, byte: &mut u8) {
         if self.bodies {
-            *octet = b'x';
+            *byte = b'x';
         }
     }
 
-    fn request_line(&mut self, names: &Names, octet: &mut u8) -> Part {
+    fn request_line(&mut self, names: &Names, byte: &mut u8) -> Part {
         let place = self.lines.place;
-        let part = match *octet {
+        let part = match *byte {
             // Empty lines may come before it.
             b'\n' if self.line == 0 => Part::RequestLine,
             b'\n' => {
@@ -293,16 +293,16 @@ impl Requests {
         };
         // A field where a request should begin, behind a body that was longer than it said: no method has a colon, so
         // the machine refuses it, whatever its value is.
-        self.lines.octet(names, octet);
+        self.lines.byte(names, byte);
         part
     }
 
-    fn field(&mut self, names: &Names, octet: &mut u8) -> Part {
+    fn field(&mut self, names: &Names, byte: &mut u8) -> Part {
         let place = self.lines.place;
-        match (*octet, place) {
+        match (*byte, place) {
             (b'\n', _) => {
                 let empty = std::mem::take(&mut self.line) == 0;
-                self.lines.octet(names, octet);
+                self.lines.byte(names, byte);
                 return if empty { self.section_end() } else { self.part };
             }
             (b'\r', _) => {}
@@ -333,7 +333,7 @@ impl Requests {
             }
             _ => self.line += 1,
         }
-        self.lines.octet(names, octet);
+        self.lines.byte(names, byte);
         self.part
     }
 
@@ -357,12 +357,12 @@ mod tests {
     }
 
     fn requests(text: &str, bodies: bool, cut: usize) -> String {
-        let mut octets = text.as_bytes().to_vec();
+        let mut bytes = text.as_bytes().to_vec();
         let mut mask = Requests::new(bodies);
-        let (left, right) = octets.split_at_mut(cut);
+        let (left, right) = bytes.split_at_mut(cut);
         mask.apply(&names(), left);
         mask.apply(&names(), right);
-        String::from_utf8(octets).unwrap()
+        String::from_utf8(bytes).unwrap()
     }
 
     /// Asserts it for every cut.
@@ -427,9 +427,9 @@ mod tests {
 
     #[test]
     fn lines_are_found_without_knowing_messages() {
-        let mut octets = *b"HTTP/1.1 200 OK\r\nSet-Cookie: a=b\r\n\r\nbody";
-        Lines::default().apply(&names(), &mut octets);
-        assert_eq!(&octets, b"HTTP/1.1 200 OK\r\nSet-Cookie: xxx\r\n\r\nbody");
+        let mut bytes = *b"HTTP/1.1 200 OK\r\nSet-Cookie: a=b\r\n\r\nbody";
+        Lines::default().apply(&names(), &mut bytes);
+        assert_eq!(&bytes, b"HTTP/1.1 200 OK\r\nSet-Cookie: xxx\r\n\r\nbody");
     }
 
     #[test]

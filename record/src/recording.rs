@@ -12,9 +12,9 @@ use httpfsm::time::{Date, Moment, Now};
 use httpfsm_transport::{Opened, Tape, catch_panic};
 
 use crate::config::Config;
+use crate::latin1::{Latin1, write_line};
 use crate::line::{Content, FORMAT, Head, Line};
 use crate::mask::{Names, Outgoing, Requests, hide_content, hide_value};
-use crate::octets::{Octets, write_line};
 use crate::show::{output_line, request_line, then};
 
 /// The fields whose values are hidden unless told otherwise.
@@ -23,18 +23,18 @@ pub const MASKED: [&str; 4] = ["Authorization", "Proxy-Authorization", "Cookie",
 /// How much of a channel is taken down.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Octets of a recording; it ends before the line that would exceed them. Default 1 MiB.
-    pub max_octets: usize,
-    /// Fields whose values are hidden, each octet by an `x`, in any case of letters. Those that frame or route a
+    /// Bytes of a recording; it ends before the line that would exceed them. Default 1 MiB.
+    pub max_bytes: usize,
+    /// Fields whose values are hidden, each byte by an `x`, in any case of letters. Those that frame or route a
     /// message are never hidden. Default [`MASKED`].
     pub masked: Vec<String>,
-    /// Whether bodies are hidden as well; of what was sent only the number of octets is kept then. Default `false`.
+    /// Whether bodies are hidden as well; of what was sent only the number of bytes is kept then. Default `false`.
     pub mask_bodies: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { max_octets: 1 << 20, masked: MASKED.map(str::to_owned).to_vec(), mask_bodies: false }
+        Self { max_bytes: 1 << 20, masked: MASKED.map(str::to_owned).to_vec(), mask_bodies: false }
     }
 }
 
@@ -48,11 +48,11 @@ const LAST: usize = 64;
 /// use std::sync::Arc;
 ///
 /// use httpfsm::handler::ConnectionInfo;
-/// use httpfsm::{Channel, ChannelConfig, Date, Facts, Input, Moment, Now, Peer, Settings};
+/// use httpfsm::{Channel, ChannelConfig, Date, Facts, Input, Moment, Now, Peer, CompiledConfig};
 /// use httpfsm_record::{Options, Recording, replay};
 /// use httpfsm_transport::{Opened, Tape};
 ///
-/// let settings = Arc::new(Settings::new(&ChannelConfig::default()));
+/// let settings = Arc::new(CompiledConfig::new(&ChannelConfig::default()));
 /// let info = ConnectionInfo {
 ///     peername: Peer::Unix(None),
 ///     sockname: Peer::Unix(None),
@@ -61,7 +61,7 @@ const LAST: usize = 64;
 /// };
 /// let facts = Facts::default();
 /// let mut channel = Channel::new(Arc::clone(&settings), facts);
-/// let mut recording = Recording::new(&Opened { info: &info, settings: &settings, facts }, &Options::default());
+/// let mut recording = Recording::new(&Opened { info: &info, compiled: &settings, facts }, &Options::default());
 ///
 /// let (now, input) = (Now::new(Moment::from_millis(7), &Date::EPOCH), Input::RxData(b"GET / HTT"));
 /// recording.input(&now, &input);
@@ -74,7 +74,7 @@ const LAST: usize = 64;
 /// ```
 pub struct Recording {
     lines: Vec<u8>,
-    /// Octets that may still be written.
+    /// Bytes that may still be written.
     left: usize,
     over: bool,
     names: Names,
@@ -93,7 +93,7 @@ impl Recording {
     #[must_use]
     pub fn new(opened: &Opened<'_>, options: &Options) -> Self {
         let names = Names::new(options.masked.iter().map(|name| &**name));
-        let config = opened.settings.config();
+        let config = opened.compiled.config();
         let head = Head {
             httpfsm: FORMAT,
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -108,7 +108,7 @@ impl Recording {
         let mut lines = Vec::new();
         write_line(&head, &mut lines);
         Self {
-            left: options.max_octets.saturating_sub(lines.len() + LAST),
+            left: options.max_bytes.saturating_sub(lines.len() + LAST),
             lines,
             over: false,
             names,
@@ -127,7 +127,7 @@ impl Recording {
         mem::take(&mut self.lines)
     }
 
-    /// Octets that [`take`](Self::take) would give.
+    /// Bytes that [`take`](Self::take) would give.
     #[must_use]
     pub fn len(&self) -> usize {
         self.lines.len()
@@ -156,9 +156,9 @@ impl Recording {
         }
     }
 
-    /// Whether a line about so many octets may still fit; if not, the recording ends.
-    fn fits(&mut self, octets: usize) -> bool {
-        if octets > self.left {
+    /// Whether a line about so many bytes may still fit; if not, the recording ends.
+    fn fits(&mut self, bytes: usize) -> bool {
+        if bytes > self.left {
             self.end("full");
         }
         !self.over
@@ -179,45 +179,45 @@ impl Recording {
         }
     }
 
-    /// The octets of a body.
-    fn body(&self, octets: &[u8]) -> Octets {
-        Octets(if self.mask_bodies { vec![b'x'; octets.len()] } else { octets.to_vec() })
+    /// The bytes of a body.
+    fn body(&self, bytes: &[u8]) -> Latin1 {
+        Latin1(if self.mask_bodies { vec![b'x'; bytes.len()] } else { bytes.to_vec() })
     }
 
-    fn fields(&self, fields: &Fields) -> Vec<(String, Octets)> {
+    fn fields(&self, fields: &Fields) -> Vec<(String, Latin1)> {
         let named = fields.iter().map(|field| {
             let mut value = field.value.to_vec();
             hide_value(&self.names, field.name, &mut value);
-            (field.name.to_owned(), Octets(value))
+            (field.name.to_owned(), Latin1(value))
         });
         let length = fields.content_length().map(|length| ("Content-Length", length.to_string()));
         let options = [(fields.close(), "close"), (fields.upgrade(), "upgrade")];
         let options =
             options.into_iter().filter(|option| option.0).map(|option| ("Connection", option.1.to_owned()));
         let known = length.into_iter().chain(options);
-        named.chain(known.map(|(name, value)| (name.to_owned(), Octets(value.into_bytes())))).collect()
+        named.chain(known.map(|(name, value)| (name.to_owned(), Latin1(value.into_bytes())))).collect()
     }
 
     fn response(&self, response: &ResponseRef<'_>, line: &mut Line) {
         line.status = Some(response.status.code());
         line.fields = Some(self.fields(response.fields));
-        let (content, octets) = match response.body {
+        let (content, bytes) = match response.body {
             BodyRef::Empty => (Content::Empty, None),
-            BodyRef::Slice(octets) => (Content::Slice, Some(octets)),
-            BodyRef::Bytes(octets) => (Content::Bytes, Some(&octets[..])),
+            BodyRef::Slice(bytes) => (Content::Slice, Some(bytes)),
+            BodyRef::Bytes(bytes) => (Content::Bytes, Some(&bytes[..])),
             BodyRef::Stream { length } => {
                 line.n = length;
                 (Content::Stream, None)
             }
         };
         line.content = Some(content);
-        line.octets = octets.map(|octets| self.body(octets));
+        line.bytes = bytes.map(|bytes| self.body(bytes));
     }
 
-    fn received(&mut self, octets: &[u8]) -> Option<Octets> {
-        let mut octets = octets.to_vec();
-        self.requests.apply(&self.names, &mut octets);
-        Some(Octets(octets))
+    fn received(&mut self, bytes: &[u8]) -> Option<Latin1> {
+        let mut bytes = bytes.to_vec();
+        self.requests.apply(&self.names, &mut bytes);
+        Some(Latin1(bytes))
     }
 
     /// What the user's page says to an error: a replay has no function to ask.
@@ -226,17 +226,17 @@ impl Recording {
         let Ok(page) = catch_panic(|| pages.page(error)) else { return };
         if self.fits(page.body.len()) {
             let (key, content_type) = (page_key(error), page.content_type.into_owned());
-            let octets = Some(Octets::from(&page.body[..]));
-            self.write(&Line { page: Some(key), text: Some(content_type), octets, ..Line::default() });
+            let bytes = Some(Latin1::from(&page.body[..]));
+            self.write(&Line { page: Some(key), text: Some(content_type), bytes, ..Line::default() });
         }
     }
 }
 
 impl Tape for Recording {
-    fn read(&mut self, octets: &[u8]) {
+    fn read(&mut self, bytes: &[u8]) {
         if !self.over {
             self.read.clear();
-            self.read.extend_from_slice(octets);
+            self.read.extend_from_slice(bytes);
         }
     }
 
@@ -250,16 +250,16 @@ impl Tape for Recording {
         let mut line = Line { at: Some(now.at.as_millis()), date, ..Line::default() };
         line.input = Some(input.event().to_string());
         match input {
-            Input::RxData(octets) => line.octets = self.received(octets),
+            Input::RxData(bytes) => line.bytes = self.received(bytes),
             Input::RxRead(_) => {
                 let read = mem::take(&mut self.read);
-                line.octets = self.received(&read);
+                line.bytes = self.received(&read);
                 self.read = read;
             }
             Input::Sent(n) => {
                 line.n = Some(*n as u64);
                 if !self.mask_bodies {
-                    line.octets = Some(Octets(self.outgoing.leave(*n)));
+                    line.bytes = Some(Latin1(self.outgoing.leave(*n)));
                 }
             }
             Input::HttpResponse(response) => self.response(response, &mut line),
@@ -268,7 +268,7 @@ impl Tape for Recording {
                     Data::Slice(_) => Content::Slice,
                     Data::Bytes(_) => Content::Bytes,
                 });
-                line.octets = Some(self.body(data.as_slice()));
+                line.bytes = Some(self.body(data.as_slice()));
             }
             Input::Finish(fields) => line.fields = fields.map(|fields| self.fields(fields)),
             Input::Informational(status, fields) => {
@@ -292,8 +292,8 @@ impl Tape for Recording {
             if !self.mask_bodies {
                 let staged = self.outgoing.staged(&self.names, channel);
                 let head = if line.status.is_some() { &b"\r\n\r\n"[..] } else { b"\r\n" };
-                if let (Some(_), Some(octets)) = (line.content, &mut line.octets) {
-                    hide_content(&self.names, &mut octets.0, staged, head);
+                if let (Some(_), Some(bytes)) = (line.content, &mut line.bytes) {
+                    hide_content(&self.names, &mut bytes.0, staged, head);
                 }
             }
             self.write(&line);
@@ -301,8 +301,8 @@ impl Tape for Recording {
     }
 
     fn output(&mut self, output: &Output<'_>) {
-        let octets = if let Output::BodyData(octets) = output { octets.len() } else { 0 };
-        if matches!(output, Output::HttpRequest) || self.over || !self.fits(octets) {
+        let bytes = if let Output::BodyData(bytes) = output { bytes.len() } else { 0 };
+        if matches!(output, Output::HttpRequest) || self.over || !self.fits(bytes) {
             return;
         }
         if let Output::Refused(error) = output {
@@ -339,14 +339,14 @@ pub(crate) fn page_key(error: &RequestError) -> String {
     format!("{:?} {}", error.rule, error.offset)
 }
 
-/// The octets that an input is about.
+/// The bytes that an input is about.
 fn size(input: &Input<'_>) -> usize {
     match input {
-        Input::RxData(octets) => octets.len(),
+        Input::RxData(bytes) => bytes.len(),
         Input::RxRead(n) | Input::Sent(n) => *n,
         Input::Write(data) => data.as_slice().len(),
-        Input::HttpResponse(ResponseRef { body: BodyRef::Slice(octets), .. }) => octets.len(),
-        Input::HttpResponse(ResponseRef { body: BodyRef::Bytes(octets), .. }) => octets.len(),
+        Input::HttpResponse(ResponseRef { body: BodyRef::Slice(bytes), .. }) => bytes.len(),
+        Input::HttpResponse(ResponseRef { body: BodyRef::Bytes(bytes), .. }) => bytes.len(),
         Input::Abort(Some(text)) => text.len(),
         _ => 0,
     }

@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use httpfsm::channel::{Channel, Data, Event, Facts, Input, Leave, NotAccepted, Output, Settings, State};
+use httpfsm::channel::{
+    Channel, CompiledConfig, Data, Event, Facts, Input, Leave, NotAccepted, Output, State,
+};
 use httpfsm::config::{ErrorPage, ErrorPages};
 use httpfsm::fields::Fields;
 use httpfsm::fsm::Label;
@@ -17,14 +19,14 @@ use httpfsm::response::{BodyRef, ResponseRef};
 use httpfsm::status::Status;
 use httpfsm::time::{Date, Moment, Now};
 
+use crate::latin1::{Latin1, write_line};
 use crate::line::{Content, FORMAT, Head, Line};
 use crate::mask::{Names, Outgoing};
-use crate::octets::{Octets, write_line};
 use crate::recording::page_key;
 use crate::show::{output_line, request_line, then};
 
-/// Octets of a recording that is read, 256 MiB: it is held in memory, and a stranger may have made it.
-pub const MAX_OCTETS: u64 = 256 << 20;
+/// Bytes of a recording that is read, 256 MiB: it is held in memory, and a stranger may have made it.
+pub const MAX_BYTES: u64 = 256 << 20;
 
 /// Error pages of a recording; one connection makes a few errors.
 const MAX_PAGES: usize = 1000;
@@ -67,7 +69,7 @@ pub enum Failure {
         /// What is wrong with it.
         why: String,
     },
-    /// The recording is longer than [`MAX_OCTETS`].
+    /// The recording is longer than [`MAX_BYTES`].
     TooLarge,
     /// The recording cannot be read.
     Io(io::Error),
@@ -93,7 +95,7 @@ impl fmt::Display for Failure {
             Self::Empty => f.write_str("the file is empty"),
             Self::NoRecording(why) => write!(f, "this is not a recording: {why}"),
             Self::Malformed { line, why } => write!(f, "line {line} is none of a recording: {why}"),
-            Self::TooLarge => write!(f, "the recording is longer than {MAX_OCTETS} octets"),
+            Self::TooLarge => write!(f, "the recording is longer than {MAX_BYTES} bytes"),
             Self::Io(error) => write!(f, "the recording cannot be read: {error}"),
         }
     }
@@ -115,15 +117,15 @@ pub struct Step {
     pub name: String,
     /// What else the line says in words: a request line, a status, the reason of a close.
     pub text: String,
-    /// The octets that went in or out.
-    pub octets: Vec<u8>,
+    /// The bytes that went in or out.
+    pub bytes: Vec<u8>,
     /// The state before it.
     pub before: State,
     /// The state after it.
     pub after: State,
     /// The deadline after it.
     pub deadline: Option<Moment>,
-    /// Octets that are to be sent after it.
+    /// Bytes that are to be sent after it.
     pub unsent: usize,
     /// The rows of the table that the input took, deadlines that passed before it included. They are not in the
     /// recording: the machine takes the same ones again.
@@ -166,16 +168,16 @@ impl Replay {
     ///
     /// All of [`Failure`] but [`Failure::Differs`].
     pub fn new(recording: impl BufRead) -> Result<Self, Failure> {
-        // Octets, not text: a program that ends while it writes leaves a part of a character.
-        let mut octets = Vec::new();
-        recording.take(MAX_OCTETS + 1).read_to_end(&mut octets).map_err(Failure::Io)?;
-        if octets.len() as u64 > MAX_OCTETS {
+        // Bytes, not text: a program that ends while it writes leaves a part of a character.
+        let mut bytes = Vec::new();
+        recording.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(Failure::Io)?;
+        if bytes.len() as u64 > MAX_BYTES {
             return Err(Failure::TooLarge);
         }
-        if octets.is_empty() {
+        if bytes.is_empty() {
             return Err(Failure::Empty);
         }
-        let mut lines = Lines::new(octets);
+        let mut lines = Lines::new(bytes);
         let Some((_, head)) = lines.next() else {
             return Err(Failure::NoRecording("its first line has no end".to_owned()));
         };
@@ -193,7 +195,7 @@ impl Replay {
             }
             if let Some(key) = line.page {
                 let content_type = line.text.unwrap_or_default().into();
-                let body = Bytes::from(line.octets.unwrap_or_default().0);
+                let body = Bytes::from(line.bytes.unwrap_or_default().0);
                 pages.insert(key, ErrorPage { content_type, body });
                 if pages.len() > MAX_PAGES {
                     return Err(malformed(at, "no connection has so many error pages"));
@@ -214,7 +216,7 @@ impl Replay {
         }
         let facts = Facts { age_jitter: Duration::from_millis(head.age_jitter) };
         Ok(Self {
-            channel: Channel::new(Arc::new(Settings::new(&config)), facts),
+            channel: Channel::new(Arc::new(CompiledConfig::new(&config)), facts),
             lines,
             names: Names::new(head.masked.iter().map(|name| &**name)),
             masked_bodies: head.masked_bodies,
@@ -305,7 +307,7 @@ impl Replay {
             kind,
             name,
             text: words(&line),
-            octets: line.octets.unwrap_or_default().0,
+            bytes: line.bytes.unwrap_or_default().0,
             before,
             after: self.channel.state(),
             deadline: self.channel.deadline(),
@@ -314,7 +316,7 @@ impl Replay {
         }))
     }
 
-    /// Feeds an input in and compares how the channel stands then; of what was sent, the octets.
+    /// Feeds an input in and compares how the channel stands then; of what was sent, the bytes.
     fn input(&mut self, at: usize, line: &Line) -> Result<(), Failure> {
         if let Some(moment) = line.at {
             self.now.0 = Moment::from_millis(moment);
@@ -324,8 +326,8 @@ impl Replay {
             self.now.1 = date.ok_or_else(|| malformed(at, "its date is none"))?;
         }
         let mut sent = None;
-        if let (Some("Sent"), Some(n), Some(_)) = (line.input.as_deref(), line.n, &line.octets) {
-            sent = Some(Octets(self.outgoing.leave(usize::try_from(n).unwrap_or(usize::MAX))));
+        if let (Some("Sent"), Some(n), Some(_)) = (line.input.as_deref(), line.n, &line.bytes) {
+            sent = Some(Latin1(self.outgoing.leave(usize::try_from(n).unwrap_or(usize::MAX))));
         }
         let taken = self.feed(at, line)?;
         let got = then(&taken, &self.channel);
@@ -335,9 +337,9 @@ impl Replay {
         if self.page_missing.load(Ordering::SeqCst) {
             return Ok(());
         }
-        if line.then.as_ref().is_some_and(|then| *then != got) || (sent.is_some() && sent != line.octets) {
-            let stands = |octets, then| Line { octets, then, ..Line::default() };
-            let expected = stands(sent.is_some().then(|| line.octets.clone()).flatten(), line.then.clone());
+        if line.then.as_ref().is_some_and(|then| *then != got) || (sent.is_some() && sent != line.bytes) {
+            let stands = |bytes, then| Line { bytes, then, ..Line::default() };
+            let expected = stands(sent.is_some().then(|| line.bytes.clone()).flatten(), line.then.clone());
             return Err(differs(at, &expected, &stands(sent, Some(got))));
         }
         Ok(())
@@ -346,7 +348,7 @@ impl Replay {
     fn feed(&mut self, at: usize, line: &Line) -> Result<Result<(), NotAccepted>, Failure> {
         let name = line.input.as_deref().unwrap_or_default();
         let event = Event::ALL.iter().find(|event| event.label() == name);
-        let octets = line.octets.as_ref().map_or(&[][..], |octets| &octets.0);
+        let bytes = line.bytes.as_ref().map_or(&[][..], |bytes| &bytes.0);
         let number = || line.n.ok_or_else(|| malformed(at, "it needs \"n\""));
         let status = || {
             let status = line.status.and_then(Status::new);
@@ -356,28 +358,28 @@ impl Replay {
             Some(fields) => restore(fields).map_err(|why| malformed(at, &why))?,
             None => Fields::new(),
         };
-        let bytes = Bytes::copy_from_slice(octets);
+        let shared = Bytes::copy_from_slice(bytes);
         let input = match event {
-            Some(Event::RxData) => Input::RxData(octets),
+            Some(Event::RxData) => Input::RxData(bytes),
             Some(Event::RxEnd) => Input::RxEnd,
             Some(Event::Sent) => Input::Sent(usize::try_from(number()?).unwrap_or(usize::MAX)),
             Some(Event::TransmitReady) => Input::TransmitReady,
             Some(Event::Disconnected) => Input::Disconnected,
             Some(Event::Busy) => Input::Busy,
             Some(Event::Evict) => Input::Evict,
-            Some(Event::Judge) => Input::Judge,
+            Some(Event::CheckPipeline) => Input::CheckPipeline,
             Some(Event::Tick) => Input::Tick,
             Some(Event::HttpResponse) => {
                 let body = match line.content {
                     None | Some(Content::Empty) => BodyRef::Empty,
-                    Some(Content::Slice) => BodyRef::Slice(octets),
-                    Some(Content::Bytes) => BodyRef::Bytes(&bytes),
+                    Some(Content::Slice) => BodyRef::Slice(bytes),
+                    Some(Content::Bytes) => BodyRef::Bytes(&shared),
                     Some(Content::Stream) => BodyRef::Stream { length: line.n },
                 };
                 Input::HttpResponse(ResponseRef { status: status()?, fields: &fields, body })
             }
-            Some(Event::Write) if line.content == Some(Content::Bytes) => Input::Write(Data::Bytes(bytes)),
-            Some(Event::Write) => Input::Write(Data::Slice(octets)),
+            Some(Event::Write) if line.content == Some(Content::Bytes) => Input::Write(Data::Bytes(shared)),
+            Some(Event::Write) => Input::Write(Data::Slice(bytes)),
             Some(Event::Flush) => Input::Flush,
             Some(Event::Finish) => Input::Finish(line.fields.is_some().then_some(&fields)),
             Some(Event::Continue) => Input::Continue,
@@ -386,7 +388,7 @@ impl Replay {
             Some(Event::Abort) => Input::Abort(line.text.as_deref()),
             Some(Event::GoOut) => {
                 // A recording from before the input carried its times: they were those of the configuration.
-                let configured = self.channel.settings().leave(self.now.0);
+                let configured = self.channel.compiled_config().leave(self.now.0);
                 Input::GoOut(line.leave.map_or(configured, |times| {
                     let [idle_until, fresh_until, cut_at] = times.map(Moment::from_millis);
                     Leave { idle_until, fresh_until, cut_at }
@@ -425,30 +427,30 @@ impl fmt::Debug for Replay {
     }
 }
 
-/// The lines that are to come. They stay octets until their turn: a line that is taken apart is many times as large.
+/// The lines that are to come. They stay bytes until their turn: a line that is taken apart is many times as large.
 #[derive(Default)]
 struct Lines {
-    octets: Vec<u8>,
+    bytes: Vec<u8>,
     place: Place,
 }
 
 /// A place between two lines.
 #[derive(Clone, Copy, Default)]
 struct Place {
-    octet: usize,
+    byte: usize,
     lines_before: usize,
 }
 
 impl Lines {
-    fn new(octets: Vec<u8>) -> Self {
-        Self { octets, place: Place::default() }
+    fn new(bytes: Vec<u8>) -> Self {
+        Self { bytes, place: Place::default() }
     }
 
-    /// The next line and its number, from 1. Octets without the end of a line are none.
+    /// The next line and its number, from 1. Bytes without the end of a line are none.
     fn next(&mut self) -> Option<(usize, &[u8])> {
-        let rest = self.octets.get(self.place.octet..)?;
-        let line = rest.get(..rest.iter().position(|octet| *octet == b'\n')?)?;
-        self.place.octet += line.len() + 1;
+        let rest = self.bytes.get(self.place.byte..)?;
+        let line = rest.get(..rest.iter().position(|byte| *byte == b'\n')?)?;
+        self.place.byte += line.len() + 1;
         self.place.lines_before += 1;
         Some((self.place.lines_before, line))
     }
@@ -460,7 +462,7 @@ impl Lines {
     }
 }
 
-fn restore(recorded: &[(String, Octets)]) -> Result<Fields, String> {
+fn restore(recorded: &[(String, Latin1)]) -> Result<Fields, String> {
     let mut fields = Fields::new();
     for (name, value) in recorded {
         fields.push(name, &value.0).map_err(|error| error.to_string())?;
@@ -491,14 +493,14 @@ fn differs(at: usize, expected: &Line, got: &Line) -> Failure {
     differ(at, &left, &right)
 }
 
-/// Shows two lines from a little before the first octet in which they differ.
+/// Shows two lines from a little before the first byte in which they differ.
 fn differ(line: usize, expected: &[u8], got: &[u8]) -> Failure {
     const BEFORE: usize = 60;
     const SHOWN: usize = 160;
     let equal = expected.iter().zip(got).take_while(|(left, right)| left == right).count();
     let from = if equal + SHOWN / 2 < SHOWN { 0 } else { equal.saturating_sub(BEFORE) };
-    let show = |octets: &[u8]| {
-        let rest = octets.get(from..).unwrap_or_default().trim_ascii_end();
+    let show = |bytes: &[u8]| {
+        let rest = bytes.get(from..).unwrap_or_default().trim_ascii_end();
         let shown = rest.get(..SHOWN).unwrap_or(rest);
         let (before, after) =
             (if from > 0 { "... " } else { "" }, if shown.len() < rest.len() { " ..." } else { "" });

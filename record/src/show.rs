@@ -4,8 +4,8 @@
 use httpfsm::channel::{Channel, NotAccepted, Output};
 use httpfsm::request::{RequestRef, Version};
 
+use crate::latin1::Latin1;
 use crate::line::{Line, Then};
-use crate::octets::Octets;
 
 /// How the channel stands after an input.
 pub(crate) fn then(taken: &Result<(), NotAccepted>, channel: &Channel) -> Then {
@@ -32,9 +32,9 @@ pub(crate) fn output_line(output: &Output<'_>, mask_bodies: bool) -> Line {
     let name = match output {
         Output::HttpChannelOpened => "HttpChannelOpened",
         Output::HttpRequest => "HttpRequest",
-        Output::BodyData(octets) => {
-            let octets = if mask_bodies { vec![b'x'; octets.len()] } else { octets.to_vec() };
-            line.octets = Some(Octets(octets));
+        Output::BodyData(bytes) => {
+            let bytes = if mask_bodies { vec![b'x'; bytes.len()] } else { bytes.to_vec() };
+            line.bytes = Some(Latin1(bytes));
             "BodyData"
         }
         Output::BodyEnd(trailers) => {
@@ -60,7 +60,7 @@ pub(crate) fn output_line(output: &Output<'_>, mask_bodies: bool) -> Line {
         Output::TransmitReady => "TransmitReady",
         Output::FlushOutputData => "FlushOutputData",
         Output::Upgraded(leftover) => {
-            // Another protocol's octets, which may be as secret; what was read shows them as far as they are not.
+            // Another protocol's bytes, which may be as secret; what was read shows them as far as they are not.
             line.n = Some(leftover.len() as u64);
             "Upgraded"
         }

@@ -31,8 +31,8 @@ const NAMESAKES: u32 = 10_000;
 /// counters alone; its locks are between the others, and nothing is written under them.
 #[derive(Default)]
 pub(crate) struct Progress {
-    /// Octets that wait to be written.
-    pub(crate) octets: AtomicUsize,
+    /// Bytes that wait to be written.
+    pub(crate) bytes: AtomicUsize,
     /// Batches that were passed on.
     pub(crate) passed: AtomicU64,
     /// Channels that may still be recorded.
@@ -227,7 +227,7 @@ impl Writer {
             // Without a batch somebody asks for it.
             let is_asked = message.is_none();
             if let Some(batch) = message {
-                self.progress.octets.fetch_sub(batch.lines.len(), Ordering::AcqRel);
+                self.progress.bytes.fetch_sub(batch.lines.len(), Ordering::AcqRel);
                 self.write(batch);
             }
             let mut written = guard(&self.progress.written);

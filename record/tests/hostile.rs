@@ -17,13 +17,13 @@ const RECORDINGS: [&str; 4] = [
 fn numbers(text: &str) -> Vec<(usize, usize)> {
     let mut found = Vec::new();
     let mut before = b' ';
-    for (at, octet) in text.bytes().enumerate() {
+    for (at, byte) in text.bytes().enumerate() {
         match found.last_mut() {
-            Some((_, end)) if octet.is_ascii_digit() && *end == at => *end = at + 1,
-            _ if octet.is_ascii_digit() && before == b':' => found.push((at, at + 1)),
+            Some((_, end)) if byte.is_ascii_digit() && *end == at => *end = at + 1,
+            _ if byte.is_ascii_digit() && before == b':' => found.push((at, at + 1)),
             _ => {}
         }
-        before = octet;
+        before = byte;
     }
     found
 }
@@ -55,7 +55,7 @@ fn lines_that_are_nested_or_numbered_without_measure_are_malformed() {
         let recording = format!("{head}\n{line}\n");
         assert!(matches!(replay(recording.as_bytes()), Err(Failure::Malformed { line: 2, .. })));
     }
-    let page = "{\"page\":\"Nul 1\",\"text\":\"a/b\",\"octets\":\"c\"}\n";
+    let page = "{\"page\":\"Nul 1\",\"text\":\"a/b\",\"bytes\":\"c\"}\n";
     let pages: String = (0..2000).map(|n| page.replace("1", &n.to_string())).collect();
     let recording = format!("{head}\n{pages}");
     assert!(matches!(replay(recording.as_bytes()), Err(Failure::Malformed { line: 1002, .. })));
@@ -92,10 +92,10 @@ proptest! {
     }
 
     #[test]
-    fn no_order_of_lines_and_no_octet_makes_a_replay_panic(
+    fn no_order_of_lines_and_no_byte_makes_a_replay_panic(
         which in 0..RECORDINGS.len(),
         order in prop::collection::vec(any::<prop::sample::Index>(), 1..60),
-        octets in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..3),
+        bytes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..3),
     ) {
         let lines: Vec<_> = RECORDINGS[which].lines().filter(|line| !line.contains("\"out\"")).collect();
         let mut recording = vec![format!("{}\n", lines[0])];
@@ -106,9 +106,9 @@ proptest! {
         }
         let mut recording = recording.concat().into_bytes();
         walk(&recording);
-        for (place, octet) in octets {
+        for (place, byte) in bytes {
             let at = place.index(recording.len());
-            recording[at] = octet;
+            recording[at] = byte;
         }
         walk(&recording);
     }

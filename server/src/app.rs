@@ -52,18 +52,18 @@ mod testing {
     use std::sync::Arc;
 
     use httpfsm::channel::Input;
-    use httpfsm::channel::{Channel, Facts, Settings};
+    use httpfsm::channel::{Channel, CompiledConfig, Facts};
     use httpfsm::config::{ChannelConfig, ServerConfig};
     use httpfsm::handler::{Body, ConnectionInfo, Handler, Request};
     use httpfsm::peer::Peer;
     use httpfsm::time::{Date, Moment, Now};
     use httpfsm_transport::memory::MemoryServer;
 
-    /// What a handler answers to these octets, from its status line to the end.
-    pub(super) fn exchange(handler: impl Handler, octets: &str) -> String {
+    /// What a handler answers to these bytes, from its status line to the end.
+    pub(super) fn exchange(handler: impl Handler, bytes: &str) -> String {
         let mut server = MemoryServer::new(ServerConfig::default(), handler);
         let client = server.connect().unwrap_or_else(|refusal| panic!("{refusal:?}"));
-        client.send(octets);
+        client.send(bytes);
         let mut answer = Vec::new();
         // The connection holds 64 KiB: a longer answer comes in several pieces.
         loop {
@@ -77,19 +77,19 @@ mod testing {
     }
 
     /// The content of that answer.
-    pub(super) fn content(handler: impl Handler, octets: &str) -> String {
-        let answer = exchange(handler, octets);
+    pub(super) fn content(handler: impl Handler, bytes: &str) -> String {
+        let answer = exchange(handler, bytes);
         let (_, content) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no head: {answer}"));
         content.to_owned()
     }
 
     /// A request without a body, as a handler gets it.
-    pub(super) fn request(octets: &str) -> Request {
-        let settings = Arc::new(Settings::new(&ChannelConfig::default()));
-        let mut channel = Channel::new(settings, Facts::default());
+    pub(super) fn request(bytes: &str) -> Request {
+        let compiled = Arc::new(CompiledConfig::new(&ChannelConfig::default()));
+        let mut channel = Channel::new(compiled, Facts::default());
         let now = Now::new(Moment::START, &Date::EPOCH);
-        channel.handle(&now, Input::RxData(octets.as_bytes())).unwrap_or_else(|error| panic!("{error}"));
-        let head = channel.request().unwrap_or_else(|| panic!("no request: {octets}")).into();
+        channel.handle(&now, Input::RxData(bytes.as_bytes())).unwrap_or_else(|error| panic!("{error}"));
+        let head = channel.request().unwrap_or_else(|| panic!("no request: {bytes}")).into();
         let connection = ConnectionInfo {
             peername: Peer::Unix(None),
             sockname: Peer::Unix(Some("/run/<web>.sock".into())),

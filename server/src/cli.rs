@@ -123,7 +123,7 @@ pub(crate) struct Serve {
     #[arg(long, env = "HTTPFSM_APP", hide_env = true, value_enum, default_value_t)]
     pub(crate) app: App,
 
-    /// What moves the octets
+    /// What moves the bytes
     #[arg(long, env = "HTTPFSM_TRANSPORT", hide_env = true, value_enum, default_value_t)]
     pub(crate) transport: Transport,
 

@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn an_object_names_the_rule_and_the_octet() {
+    fn an_object_names_the_rule_and_the_byte() {
         let page = Format::Json.pages().page(&ERROR);
         let object: serde_json::Value = serde_json::from_slice(&page.body).unwrap();
         assert_eq!(page.content_type, "application/problem+json");

@@ -87,13 +87,13 @@ const PARAMETERS: &[Parameter] = parameters! {
         [channel.inactivity_timeout] inactivity_timeout: Time,
             "How long a keep-alive connection may be idle";
         [channel.first_byte_timeout] first_byte_timeout: Time,
-            "How long a new connection may take to send its first octet";
+            "How long a new connection may take to send its first byte";
         [channel.head_timeout] head_timeout: Time,
-            "How long a request head may take, from its first octet to its last";
+            "How long a request head may take, from its first byte to its last";
         [channel.body_timeout] body_timeout: Time,
             "How long a request body may take, from which --min-body-rate takes time back";
         [channel.min_body_rate] min_body_rate: Size,
-            "Octets per second that a body must bring; 0: each octet restarts --body-timeout";
+            "Bytes per second that a body must bring; 0: each byte restarts --body-timeout";
         [channel.responseless_timeout] responseless_timeout: Time,
             "How long the application may take to answer; then 503";
         [channel.stream_idle_timeout] stream_idle_timeout: Time,
@@ -101,7 +101,7 @@ const PARAMETERS: &[Parameter] = parameters! {
         [channel.write_timeout] write_timeout: Time,
             "How long pending output may take, from which --min-write-rate takes time back";
         [channel.min_write_rate] min_write_rate: Size,
-            "Octets per second that a peer must take; 0: each octet restarts --write-timeout";
+            "Bytes per second that a peer must take; 0: each byte restarts --write-timeout";
         [channel.linger_timeout] linger_timeout: Time,
             "How long input is thrown away after our FIN; none: no lingering";
         [channel.discard_timeout] discard_timeout: Time,
@@ -144,9 +144,9 @@ const PARAMETERS: &[Parameter] = parameters! {
             "Pending output above which the application waits; 1KiB at least";
         [channel.inbuf_overflow] inbuf_overflow: Size,
             "Above this, a whole body waits in a temporary file";
-        [channel.linger_octets] linger_octets: Size,
-            "Octets that lingering throws away; 0: no lingering";
-        [channel.discard_octets] discard_octets: Size,
+        [channel.linger_bytes] linger_bytes: Size,
+            "Bytes that lingering throws away; 0: no lingering";
+        [channel.discard_bytes] discard_bytes: Size,
             "Largest unread rest of a body that is awaited; 0: none is";
     }
     "Limits of the server" {
@@ -156,7 +156,7 @@ const PARAMETERS: &[Parameter] = parameters! {
             "Connections that may be open at once; above: the longest idle one is closed, else the new one";
         [max_connections_per_peer] max_connections_per_peer: Count,
             "Connections that one address may have open at once";
-        [max_buffered_octets] max_buffered_octets: Size,
+        [max_buffered_bytes] max_buffered_bytes: Size,
             "Bytes in all buffers together; above: 503 for the request that needs more";
     }
 };
@@ -306,7 +306,7 @@ mod tests {
             maximum_simultaneous_requests,
             max_connections,
             max_connections_per_peer,
-            max_buffered_octets,
+            max_buffered_bytes,
             drain_deadline,
             channel,
         });
@@ -324,9 +324,9 @@ mod tests {
             write_timeout,
             min_write_rate,
             linger_timeout,
-            linger_octets,
+            linger_bytes,
             discard_timeout,
-            discard_octets,
+            discard_bytes,
             drain_grace,
             drain_deadline,
             max_request_header_size,

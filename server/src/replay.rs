@@ -11,7 +11,7 @@ use crate::log::is_shown;
 use crate::regular;
 use crate::stdout::Stdout;
 
-/// Octets of one line that are shown.
+/// Bytes of one line that are shown.
 const SHOWN: usize = 4096;
 
 pub(crate) fn run(options: &cli::Replay) -> Result<(), Box<dyn Error>> {
@@ -69,18 +69,18 @@ fn show(step: &Step, out: &mut impl Write) -> io::Result<()> {
             Some(deadline) => write!(out, ", deadline {} ms", deadline.as_millis())?,
             None => write!(out, ", no deadline")?,
         }
-        write!(out, ", {} octets to send", step.unsent)?;
+        write!(out, ", {} bytes to send", step.unsent)?;
     }
     writeln!(out)?;
     for row in &step.rows {
         writeln!(out, "{:19}= {}", "", in_words(row))?;
     }
-    let shown = step.octets.get(..SHOWN).unwrap_or(&step.octets);
-    for line in shown.split_inclusive(|octet| *octet == b'\n') {
+    let shown = step.bytes.get(..SHOWN).unwrap_or(&step.bytes);
+    for line in shown.split_inclusive(|byte| *byte == b'\n') {
         writeln!(out, "{:19}| {}", "", line.escape_ascii())?;
     }
-    if shown.len() < step.octets.len() {
-        writeln!(out, "{:19}| ... {} octets in all", "", step.octets.len())?;
+    if shown.len() < step.bytes.len() {
+        writeln!(out, "{:19}| ... {} bytes in all", "", step.bytes.len())?;
     }
     Ok(())
 }

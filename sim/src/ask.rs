@@ -22,7 +22,7 @@ type Check = Arc<dyn Fn(&Answer) -> Result<(), String> + Send + Sync>;
 pub(crate) enum Expected {
     /// Whatever the handler says.
     Anything,
-    /// 200 with these octets.
+    /// 200 with these bytes.
     Exactly(Bytes),
     /// An answer whose end does not come.
     Cut,
@@ -31,7 +31,7 @@ pub(crate) enum Expected {
         sends: Bytes,
         returns: Bytes,
     },
-    /// 403 to CONNECT, and the end; these octets follow, and are nobody's.
+    /// 403 to CONNECT, and the end; these bytes follow, and are nobody's.
     Declined(Bytes),
     /// The machine's own answer, and the end.
     Refused(&'static [u16]),
@@ -114,7 +114,7 @@ impl Ask {
 impl fmt::Debug for Ask {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { method, target, body, expected, .. } = self;
-        write!(f, "{method} {target}, body of {} octets, expects {expected:?}", body.len())
+        write!(f, "{method} {target}, body of {} bytes, expects {expected:?}", body.len())
     }
 }
 
@@ -122,12 +122,12 @@ impl fmt::Debug for Expected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Anything => f.write_str("Anything"),
-            Self::Exactly(octets) => write!(f, "Exactly({} octets)", octets.len()),
+            Self::Exactly(bytes) => write!(f, "Exactly({} bytes)", bytes.len()),
             Self::Cut => f.write_str("Cut"),
             Self::Tunnel { sends, returns } => {
-                write!(f, "Tunnel({} octets for {})", returns.len(), sends.len())
+                write!(f, "Tunnel({} bytes for {})", returns.len(), sends.len())
             }
-            Self::Declined(octets) => write!(f, "Declined(before {} octets)", octets.len()),
+            Self::Declined(bytes) => write!(f, "Declined(before {} bytes)", bytes.len()),
             Self::Refused(statuses) => write!(f, "Refused({statuses:?})"),
             Self::Checked(_) => f.write_str("Checked(..)"),
         }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use httpfsm::channel::{Channel, Data, Facts, Input, Output, Settings, State};
+use httpfsm::channel::{Channel, CompiledConfig, Data, Facts, Input, Output, State};
 use httpfsm::config::ServerConfig;
 use httpfsm::fields::Fields;
 use httpfsm::response::{BodyRef, ResponseRef};
@@ -61,12 +61,12 @@ pub fn channels(seed: u64, channels: u64) -> Result<Outcome, Box<Failure>> {
     let channels = from_environment(CONNECTIONS).unwrap_or(channels).max(1);
     let mut outcome = Outcome { connections: channels, steps: 0, trace_hash: 0 };
     for seed in (0..channels).map(|n| seed.wrapping_add(n)) {
-        let (octets, turns) = draw(seed);
-        let (hash, breach) = run(seed, &octets, &turns, &Trace::new(false));
+        let (bytes, turns) = draw(seed);
+        let (hash, breach) = run(seed, &bytes, &turns, &Trace::new(false));
         outcome.steps += turns.len() as u64;
         outcome.trace_hash = outcome.trace_hash.wrapping_add(mix(hash ^ mix(seed)));
         if let Some(breach) = breach {
-            return Err(Box::new(fail(seed, &octets, turns, &breach)));
+            return Err(Box::new(fail(seed, &bytes, turns, &breach)));
         }
     }
     Ok(outcome)
@@ -77,9 +77,9 @@ fn draw(seed: u64) -> (Vec<u8>, Vec<Turn>) {
     let plan = Plan::draw(seed, Fault::ALL, &model::ask);
     let sends = plan.clients.iter().take(2).flat_map(|client| &client.sends);
     // A client alone knows which answer is to a HEAD.
-    let mut octets = Vec::new();
+    let mut bytes = Vec::new();
     for sent in sends.filter(|sent| !sent.is_headless()) {
-        sent.render(&mut octets);
+        sent.render(&mut bytes);
     }
     let mut dice = Dice::new(!plan.order);
     let turns = (0..20 + dice.below(100)).map(|_| match dice.below(40) {
@@ -96,11 +96,11 @@ fn draw(seed: u64) -> (Vec<u8>, Vec<Turn>) {
         39 if dice.one_in(4) => Turn::Busy,
         _ => Turn::Take,
     });
-    (octets, turns.collect())
+    (bytes, turns.collect())
 }
 
-fn run(seed: u64, octets: &[u8], turns: &[Turn], trace: &Trace) -> (u64, Option<Breach>) {
-    let outcome = catch_panic(|| Bench::new(seed, trace).run(octets, turns));
+fn run(seed: u64, bytes: &[u8], turns: &[Turn], trace: &Trace) -> (u64, Option<Breach>) {
+    let outcome = catch_panic(|| Bench::new(seed, trace).run(bytes, turns));
     let breach = match outcome {
         Ok(outcome) => outcome.err(),
         Err(text) => Some(Breach { contract: Contract::NoPanic, text }),
@@ -108,12 +108,12 @@ fn run(seed: u64, octets: &[u8], turns: &[Turn], trace: &Trace) -> (u64, Option<
     (trace.hash(), breach)
 }
 
-fn fail(seed: u64, octets: &[u8], mut turns: Vec<Turn>, breach: &Breach) -> Failure {
+fn fail(seed: u64, bytes: &[u8], mut turns: Vec<Turn>, breach: &Breach) -> Failure {
     let mut at = 0;
     while at < turns.len() {
         let mut fewer = turns.clone();
         fewer.remove(at);
-        let still = run(seed, octets, &fewer, &Trace::new(false)).1;
+        let still = run(seed, bytes, &fewer, &Trace::new(false)).1;
         if still.is_some_and(|still| still.contract == breach.contract) {
             turns = fewer;
         } else {
@@ -121,7 +121,7 @@ fn fail(seed: u64, octets: &[u8], mut turns: Vec<Turn>, breach: &Breach) -> Fail
         }
     }
     let trace = Trace::new(true);
-    let last = run(seed, octets, &turns, &trace).1.unwrap_or_else(|| breach.clone());
+    let last = run(seed, bytes, &turns, &trace).1.unwrap_or_else(|| breach.clone());
     let plan = format!("{turns:?}");
     let (contract, text) = (last.contract, last.text);
     Failure { seed, contract, text, plan, steps: trace.take_lines(), command: repeat(seed) }
@@ -152,14 +152,14 @@ impl<'a> Bench<'a> {
         let input = limits.input_bound + limits.max_request_header_size + limits.max_trailer_size;
         // Whole answers may exceed the mark once, by as much again.
         let bound = (input + 2 * limits.output_high_water) as usize + (16 << 10);
-        let channel = Channel::new(Arc::new(Settings::new(&config.channel)), Facts::default());
+        let channel = Channel::new(Arc::new(CompiledConfig::new(&config.channel)), Facts::default());
         let (reader, delivered) = (Reader::default(), VecDeque::new());
         Self { channel, trace, at: 0, latest: 0, bound, fed: 0, ended: false, lost: false, reader, delivered }
     }
 
-    fn run(&mut self, octets: &[u8], turns: &[Turn]) -> Result<(), Breach> {
+    fn run(&mut self, bytes: &[u8], turns: &[Turn]) -> Result<(), Breach> {
         for turn in turns {
-            self.turn(*turn, octets)?;
+            self.turn(*turn, bytes)?;
             self.check()?;
         }
         // Everybody falls silent.
@@ -178,16 +178,16 @@ impl<'a> Bench<'a> {
         Err(progress(format!("it does not end, in {}", self.channel.state())))
     }
 
-    fn turn(&mut self, turn: Turn, octets: &[u8]) -> Result<(), Breach> {
+    fn turn(&mut self, turn: Turn, bytes: &[u8]) -> Result<(), Breach> {
         match turn {
             Turn::Feed(most) => {
                 let room = self.channel.input_room();
-                let end = octets.len().min(self.fed + most.min(room));
-                let piece = octets.get(self.fed..end).unwrap_or_default();
+                let end = bytes.len().min(self.fed + most.min(room));
+                let piece = bytes.get(self.fed..end).unwrap_or_default();
                 if !piece.is_empty() && !self.ended && !self.lost {
-                    self.trace.octets(0, "sends", piece);
+                    self.trace.bytes(0, "sends", piece);
                     if !self.handle(Input::RxData(piece)) {
-                        return Err(progress("octets were refused though there was room".to_owned()));
+                        return Err(progress("bytes were refused though there was room".to_owned()));
                     }
                     self.fed = end;
                 }
@@ -228,7 +228,7 @@ impl<'a> Bench<'a> {
     }
 
     fn go_out(&mut self) -> bool {
-        let leave = self.channel.settings().leave(Moment::from_millis(self.at));
+        let leave = self.channel.compiled_config().leave(Moment::from_millis(self.at));
         self.handle(Input::GoOut(leave))
     }
 
@@ -255,7 +255,7 @@ impl<'a> Bench<'a> {
                 Some(number) => self.delivered.push_back(number),
                 None => return Err(broken(Contract::Requests, "a request that nobody sent".to_owned())),
             },
-            Output::BodyData([]) => return Err(progress("no octets of a body".to_owned())),
+            Output::BodyData([]) => return Err(progress("no bytes of a body".to_owned())),
             Output::HttpChannelClosed(_) if !closed => {
                 return Err(progress("closed is told before it is so".to_owned()));
             }
@@ -270,17 +270,17 @@ impl<'a> Bench<'a> {
         if let Some(number) = self.delivered.back() {
             let _ = fields.push(NUMBER, number);
         }
-        let octets = model::pattern(whim, whim % 3000);
+        let bytes = model::pattern(whim, whim % 3000);
         let response = |body| ResponseRef { body, ..ResponseRef::new(Status::OK, &fields, b"") };
         let length = (whim & 64 == 0).then_some(u64::from(whim % 3000));
         match whim >> 24 & 7 {
             0 | 1 => {
-                self.handle(Input::HttpResponse(response(BodyRef::Slice(&octets[..octets.len().min(1000)]))))
+                self.handle(Input::HttpResponse(response(BodyRef::Slice(&bytes[..bytes.len().min(1000)]))))
             }
             2 => self.handle(Input::HttpResponse(response(BodyRef::Stream { length }))),
             3 | 4 => {
-                let room = self.channel.room().min(octets.len());
-                self.handle(Input::Write(Data::Slice(&octets[..room])))
+                let room = self.channel.room().min(bytes.len());
+                self.handle(Input::Write(Data::Slice(&bytes[..room])))
             }
             5 => self.handle(Input::Finish(None)),
             6 => self.handle(Input::BodyDemand(u64::from(whim % 5000))),
@@ -289,20 +289,20 @@ impl<'a> Bench<'a> {
         };
     }
 
-    /// The socket takes octets, and the peer reads them.
+    /// The socket takes bytes, and the peer reads them.
     fn send(&mut self, most: usize) -> Result<(), Breach> {
         let mut slices: [&[u8]; 8] = [&[]; 8];
         let filled = self.channel.unsent_slices(&mut slices);
-        let mut octets = slices[..filled].concat();
-        octets.truncate(most);
-        if octets.is_empty() {
+        let mut bytes = slices[..filled].concat();
+        bytes.truncate(most);
+        if bytes.is_empty() {
             return Ok(());
         }
-        if !self.handle(Input::Sent(octets.len())) {
-            return Err(progress("octets that were to be sent were refused when they had been".to_owned()));
+        if !self.handle(Input::Sent(bytes.len())) {
+            return Err(progress("bytes that were to be sent were refused when they had been".to_owned()));
         }
-        self.trace.octets(0, "receives", &octets);
-        self.reader.buffer().extend_from_slice(&octets);
+        self.trace.bytes(0, "receives", &bytes);
+        self.reader.buffer().extend_from_slice(&bytes);
         loop {
             let read = self.reader.next("GET").map_err(|text| broken(Contract::Answers, text))?;
             let answer = match read {
@@ -328,10 +328,10 @@ impl<'a> Bench<'a> {
         let asked = || {
             let mut slices: [&[u8]; 8] = [&[]; 8];
             let filled = channel.unsent_slices(&mut slices);
-            let octets: usize = slices[..filled].iter().map(|slice| slice.len()).sum();
+            let bytes: usize = slices[..filled].iter().map(|slice| slice.len()).sum();
             let (waits, due) = (channel.waits_for(), channel.deadline());
             (
-                octets,
+                bytes,
                 channel.unsent_len(),
                 channel.unsent().len(),
                 waits,
@@ -340,22 +340,22 @@ impl<'a> Bench<'a> {
                 channel.state(),
             )
         };
-        let (octets, unsent, first, waits, due, has_output, state) = asked();
-        same(&asked(), &(octets, unsent, first, waits, due, has_output, state))?;
-        if octets != unsent || (first == 0) != (unsent == 0) {
+        let (bytes, unsent, first, waits, due, has_output, state) = asked();
+        same(&asked(), &(bytes, unsent, first, waits, due, has_output, state))?;
+        if bytes != unsent || (first == 0) != (unsent == 0) {
             return Err(broken(
                 Contract::Pending,
-                format!("{octets}, {unsent} and {first} octets are to be sent"),
+                format!("{bytes}, {unsent} and {first} bytes are to be sent"),
             ));
         }
         if channel.buffered() > self.bound {
-            let text = format!("{} octets are held, and {} may be", channel.buffered(), self.bound);
+            let text = format!("{} bytes are held, and {} may be", channel.buffered(), self.bound);
             return Err(broken(Contract::Bounded, text));
         }
         if channel.is_idle() && channel.buffered() > 0 {
             return Err(broken(
                 Contract::Bounded,
-                format!("{} octets are held for nothing", channel.buffered()),
+                format!("{} bytes are held for nothing", channel.buffered()),
             ));
         }
         if (self.ended || self.lost) && waits.input() {

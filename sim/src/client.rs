@@ -1,4 +1,4 @@
-//! A model client: sends what its plan says, and holds every octet that comes back against it.
+//! A model client: sends what its plan says, and holds every byte that comes back against it.
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ pub(crate) struct Client<'a> {
     /// The server has begun to go out, or time has made a leap: what is owed may stay out.
     pub(crate) excused: bool,
     trace: &'a Trace,
-    octets: Vec<u8>,
+    bytes: Vec<u8>,
     gates: Vec<(usize, Gate)>,
     /// Where the heads end.
     heads: Vec<usize>,
@@ -51,13 +51,13 @@ pub(crate) struct Client<'a> {
     continued: usize,
     closing: bool,
     switched: bool,
-    /// What still comes is content that it cannot tell from octets behind the last answer.
+    /// What still comes is content that it cannot tell from bytes behind the last answer.
     deaf: bool,
     /// When it had all answers and had sent its FIN.
     done_since: Option<u64>,
 }
 
-/// What is to come before the octets behind it are sent.
+/// What is to come before the bytes behind it are sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Gate {
     Answered(usize),
@@ -73,27 +73,27 @@ impl<'a> Client<'a> {
         trace: &'a Trace,
     ) -> Self {
         let bodies: usize = plan.sends.iter().map(|sent| 2 * sent.ask.body.len()).sum();
-        let mut octets = Vec::with_capacity(bodies + 300 * plan.sends.len());
+        let mut bytes = Vec::with_capacity(bodies + 300 * plan.sends.len());
         let (mut gates, mut heads, mut places) = (Vec::new(), Vec::new(), Vec::new());
         for (n, sent) in plan.sends.iter().enumerate() {
             if n > 0 && !plan.pipelined {
-                gates.push((octets.len(), Gate::Answered(n)));
+                gates.push((bytes.len(), Gate::Answered(n)));
             }
-            let head = sent.render(&mut octets);
+            let head = sent.render(&mut bytes);
             heads.push(head);
-            places.push(octets.len());
+            places.push(bytes.len());
             if sent.expect {
                 gates.push((head, Gate::Continued(n)));
             }
             if let Expected::Tunnel { sends: behind, .. } | Expected::Declined(behind) = &sent.ask.expected {
                 // Behind the request, or when the other protocol has begun.
                 if !plan.pipelined {
-                    gates.push((octets.len(), Gate::Answered(n + 1)));
+                    gates.push((bytes.len(), Gate::Answered(n + 1)));
                 }
-                octets.extend_from_slice(behind);
+                bytes.extend_from_slice(behind);
             }
         }
-        let place = |at: u32| octets.len() * at as usize / 1000;
+        let place = |at: u32| bytes.len() * at as usize / 1000;
         let mut disturbances: Vec<_> = plan
             .disturbances
             .iter()
@@ -116,7 +116,7 @@ impl<'a> Client<'a> {
             idle_since: None,
             places,
             trace,
-            octets,
+            bytes,
             gates,
             heads,
             disturbances,
@@ -156,13 +156,13 @@ impl<'a> Client<'a> {
             return None;
         }
         match self.tunnel() {
-            Some((came, due)) if came < due => Some(format!("{} octets of a tunnel", due - came)),
+            Some((came, due)) if came < due => Some(format!("{} bytes of a tunnel", due - came)),
             _ if self.answered < self.plan.owed() => Some(format!("the answer to request {}", self.answered)),
             _ => None,
         }
     }
 
-    /// Octets that have come through the connection that was handed over, and those that have to.
+    /// Bytes that have come through the connection that was handed over, and those that have to.
     fn tunnel(&self) -> Option<(usize, usize)> {
         let last = self.plan.sends.last().filter(|_| self.switched)?;
         let Expected::Tunnel { returns, .. } = &last.ask.expected else { return None };
@@ -226,7 +226,7 @@ impl<'a> Client<'a> {
         }
         if taken > 0 {
             let rest = self.reader.rest();
-            self.trace.octets(self.number, "receives", &rest[rest.len() - taken..]);
+            self.trace.bytes(self.number, "receives", &rest[rest.len() - taken..]);
             self.received += taken as u64;
             self.read()?;
         }
@@ -270,7 +270,7 @@ impl<'a> Client<'a> {
                 return Ok(());
             }
             if self.closing && self.reader.is_amid() {
-                return Err("octets behind the last answer".to_owned());
+                return Err("bytes behind the last answer".to_owned());
             }
             let method = self.plan.sends.get(self.answered).map_or("GET", |sent| &sent.ask.method);
             match self.reader.next(method)? {
@@ -344,16 +344,16 @@ impl<'a> Client<'a> {
             Expected::Cut => Err("an answer that broke off came whole".to_owned()),
             Expected::Tunnel { .. } if hands_over => Ok(()),
             Expected::Declined(_) if status == 403 && self.closing => Ok(()),
-            Expected::Exactly(octets) if status == 200 && answer.body == *octets => {
+            Expected::Exactly(bytes) if status == 200 && answer.body == *bytes => {
                 self.judge_close(n, &answer)
             }
             // The body broke off, and the handler says so.
             Expected::Exactly(_) if status == 400 && (!self.plan.is_calm() || self.is_excused()) => Ok(()),
-            Expected::Exactly(octets) => Err(format!(
-                "request {} was answered {status} with {} octets, not with {}",
+            Expected::Exactly(bytes) => Err(format!(
+                "request {} was answered {status} with {} bytes, not with {}",
                 sent.number,
                 answer.body.len(),
-                octets.len()
+                bytes.len()
             )),
             Expected::Checked(check) => check(&answer),
             Expected::Anything => Ok(()),
@@ -406,7 +406,7 @@ impl<'a> Client<'a> {
             return Err(format!("the answer to request {} broke off", self.answered));
         }
         if let Some((came, due)) = self.tunnel().filter(|(came, due)| came < due) {
-            return Err(format!("the connection that was handed over ended behind {came} octets of {due}"));
+            return Err(format!("the connection that was handed over ended behind {came} bytes of {due}"));
         }
         let all = self.answered >= owed || self.closing;
         if !all {
@@ -436,7 +436,7 @@ impl<'a> Client<'a> {
             if self.paused_until > now {
                 return self.later(self.paused_until);
             }
-            if self.sent == self.octets.len() {
+            if self.sent == self.bytes.len() {
                 return self.all_sent();
             }
             match self.gates.first().copied().filter(|(at, _)| *at == self.sent) {
@@ -455,23 +455,23 @@ impl<'a> Client<'a> {
                 Some(_) => return,
             }
         }
-        let gate = self.gates.first().map_or(self.octets.len(), |(at, _)| *at);
+        let gate = self.gates.first().map_or(self.bytes.len(), |(at, _)| *at);
         let disturbed = self.disturbances.first().map_or(usize::MAX, |(at, _)| *at);
         if self.ends.is_closed() {
             return;
         }
         let mut link = self.ends.link();
         let room = link.capacity.saturating_sub(link.to_server.len());
-        let octets = self.plan.piece.min(gate.min(disturbed) - self.sent).min(room);
-        if octets == 0 {
+        let bytes = self.plan.piece.min(gate.min(disturbed) - self.sent).min(room);
+        if bytes == 0 {
             return;
         }
-        let piece = &self.octets[self.sent..self.sent + octets];
+        let piece = &self.bytes[self.sent..self.sent + bytes];
         link.send(piece);
         drop(link);
         self.ends.wake_client();
-        self.trace.octets(self.number, "sends", piece);
-        self.sent += octets;
+        self.trace.bytes(self.number, "sends", piece);
+        self.sent += bytes;
     }
 
     fn is_open(&self, gate: Gate, now: u64) -> bool {

@@ -4,7 +4,7 @@
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum Fault {
-    /// Octets arrive in small pieces.
+    /// Bytes arrive in small pieces.
     Split,
     /// Requests arrive together, before the earlier ones are answered.
     Merge,
@@ -20,7 +20,7 @@ pub enum Fault {
     Reset,
     /// The client closes the connection without reading what comes.
     Drop,
-    /// The socket takes or gives a few octets at a time.
+    /// The socket takes or gives a few bytes at a time.
     ShortWrite,
     /// A write takes nothing and says so.
     ZeroWrite,

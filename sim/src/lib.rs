@@ -15,7 +15,7 @@
 //!         async move {
 //!             world.sleep(Duration::from_millis(20)).await; // A database, say. No time passes.
 //!             match request.body().collect(1 << 20).await {
-//!                 Ok(content) => Response::octets(content.to_ascii_uppercase()),
+//!                 Ok(content) => Response::bytes(content.to_ascii_uppercase()),
 //!                 Err(_) => Response::text("The body broke off."),
 //!             }
 //!         }
@@ -26,7 +26,7 @@
 //!     let expected = content.to_ascii_uppercase();
 //!     Ask::post("/shout", content).reads_body().check(move |answer| match &answer.body {
 //!         body if *body == expected || body == b"The body broke off." => Ok(()),
-//!         body => Err(format!("{} octets", body.len())),
+//!         body => Err(format!("{} bytes", body.len())),
 //!     })
 //! })
 //! .connections(200)
@@ -87,7 +87,7 @@
 //!          24 ms  client 1 sends "GET /work HTTP/1.1\r\nHost: sim\r\nSim-Id: 11\r\n\r\n"
 //!          24 ms  server.clisrv_2 opened
 //!          24 ms  server.clisrv_2 GET /work
-//!       60024 ms  server.clisrv_2 refused: The application gave no response in time. (octet 0, RFC 9110 section 15.6.4)
+//!       60024 ms  server.clisrv_2 refused: The application gave no response in time. (byte 0, RFC 9110 section 15.6.4)
 //!       60024 ms  client 1 receives "HTTP/1.1 503 Service Unavailable\r\n...
 //!       60024 ms  Answers: client 1: request 0 was answered 503 by the machine
 //!
@@ -120,7 +120,7 @@
 //! the same way, and the [`Failure`] shows what is left, step by step, with the command that repeats it. A handler must
 //! take its time and its randomness from the [`World`] and the request, or else it is not repeated.
 //!
-//! The numbers are those of `oorandom` (PCG), the hash is one of multiplications over words of eight octets: both are
+//! The numbers are those of `oorandom` (PCG), the hash is one of multiplications over words of eight bytes: both are
 //! the same on every platform, and change with a major version of `oorandom` only.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]

@@ -1,4 +1,4 @@
-//! The model application, and requests whose answers are known to the octet.
+//! The model application, and requests whose answers are known to the byte.
 
 use std::sync::LazyLock;
 use std::task::Poll;
@@ -15,21 +15,21 @@ use crate::dice::Dice;
 use crate::hostile;
 use crate::world::World;
 
-/// The most octets of a body.
+/// The most bytes of a body.
 const MOST: u32 = 20_000;
 
 /// A request to the [model application](application).
 #[must_use]
 pub fn ask(dice: &mut Dice) -> Ask {
-    let octets = dice.length(MOST);
+    let bytes = dice.length(MOST);
     let body = pattern(dice.below(256), dice.length(MOST));
     let pause = dice.below(100);
-    let frame = octets / (1 + dice.below(6)) + 1;
+    let frame = bytes / (1 + dice.below(6)) + 1;
     let seed = dice.below(1000);
-    let streamed = format!("octets={octets}&seed={seed}&frame={frame}&pause={pause}");
-    let whole = Expected::Exactly(pattern(seed, octets));
+    let streamed = format!("bytes={bytes}&seed={seed}&frame={frame}&pause={pause}");
+    let whole = Expected::Exactly(pattern(seed, bytes));
     match dice.below(18) {
-        0..=2 => Ask::get(format!("/whole?octets={octets}&seed={seed}")).expecting(whole),
+        0..=2 => Ask::get(format!("/whole?bytes={bytes}&seed={seed}")).expecting(whole),
         3 => Ask::get(format!("/stream?{streamed}&length=1")).expecting(whole),
         4 | 5 => Ask::get(format!("/stream?{streamed}")).expecting(whole),
         6..=8 => Ask::post("/echo", body.clone()).expecting(Expected::Exactly(body)).reads_body(),
@@ -37,20 +37,20 @@ pub fn ask(dice: &mut Dice) -> Ask {
         11 => Ask::post(format!("/late?pause={pause}"), body.clone())
             .expecting(Expected::Exactly(body))
             .reads_body(),
-        12 => Ask::get(format!("/hints?octets={octets}&seed={seed}")).expecting(whole),
-        13 => Ask::new("HEAD", format!("/whole?octets={octets}&seed={seed}"), Bytes::new())
+        12 => Ask::get(format!("/hints?bytes={bytes}&seed={seed}")).expecting(whole),
+        13 => Ask::new("HEAD", format!("/whole?bytes={bytes}&seed={seed}"), Bytes::new())
             .expecting(Expected::Exactly(Bytes::new())),
-        14 if octets > 0 => {
+        14 if bytes > 0 => {
             Ask::get(format!("/broken?{streamed}&length={}", dice.below(2))).expecting(Expected::Cut)
         }
         14 => Ask::post("/ignore", body),
         15 => {
-            let echo = pattern(seed, octets.min(2000) + 1);
+            let echo = pattern(seed, bytes.min(2000) + 1);
             Ask::get("/upgrade").field("Upgrade", "echo").hands_over(echo.clone(), echo)
         }
         16 => {
             // What looks like a request is none in there.
-            let echo = [hostile::SMUGGLED.as_bytes(), &pattern(seed, octets.min(2000))].concat();
+            let echo = [hostile::SMUGGLED.as_bytes(), &pattern(seed, bytes.min(2000))].concat();
             Ask::connect("echo.example:7").hands_over(echo.clone(), echo)
         }
         _ => Ask::connect("elsewhere.example:443")
@@ -74,17 +74,17 @@ async fn answer(world: World, mut request: Request) -> Response {
         return Response::new(Status::OK);
     }
     let (path, query) = (request.path().to_owned(), request.query().unwrap_or_default().to_owned());
-    let [octets, seed, frame, pause, length] =
-        parameters(&query, ["octets", "seed", "frame", "pause", "length"]);
+    let [bytes, seed, frame, pause, length] =
+        parameters(&query, ["bytes", "seed", "frame", "pause", "length"]);
     let (frame, pause, length) = (frame.max(1), u64::from(pause), length == 1);
     match path.as_str() {
-        "/whole" => Response::octets(pattern(seed, octets)),
+        "/whole" => Response::bytes(pattern(seed, bytes)),
         "/stream" => {
-            Response::new(Status::OK).with_body(stream(world, octets, octets, seed, frame, pause, length))
+            Response::new(Status::OK).with_body(stream(world, bytes, bytes, seed, frame, pause, length))
         }
         "/broken" => {
-            // One octet is missing: it fails there, or it ends short of its length.
-            Response::new(Status::OK).with_body(stream(world, octets, octets - 1, seed, frame, pause, length))
+            // One byte is missing: it fails there, or it ends short of its length.
+            Response::new(Status::OK).with_body(stream(world, bytes, bytes - 1, seed, frame, pause, length))
         }
         "/echo" => {
             // Behind the head of the answer no 100 can be sent.
@@ -99,7 +99,7 @@ async fn answer(world: World, mut request: Request) -> Response {
         "/hints" => {
             request.early_hints(Fields::new());
             world.sleep(Duration::from_millis(pause)).await;
-            Response::octets(pattern(seed, octets))
+            Response::bytes(pattern(seed, bytes))
         }
         "/ignore" => Response::text("ignored"),
         "/upgrade" => {
@@ -114,8 +114,8 @@ async fn answer(world: World, mut request: Request) -> Response {
 async fn echo(upgrade: UpgradeFuture) {
     let Ok(mut connection) = upgrade.await else { return };
     let mut buffer = [0; 512];
-    while let Ok(octets @ 1..) = connection.read(&mut buffer).await {
-        if connection.write_all(&buffer[..octets]).await.is_err() {
+    while let Ok(bytes @ 1..) = connection.read(&mut buffer).await {
+        if connection.write_all(&buffer[..bytes]).await.is_err() {
             return;
         }
     }
@@ -124,7 +124,7 @@ async fn echo(upgrade: UpgradeFuture) {
 
 async fn collected(mut request: Request) -> Response {
     match request.body().collect(1 << 20).await {
-        Ok(octets) => Response::octets(octets),
+        Ok(bytes) => Response::bytes(bytes),
         Err(_) => Response::new(Status::BAD_REQUEST),
     }
 }
@@ -146,9 +146,9 @@ impl<F: FnMut(&mut std::task::Context<'_>) -> Poll<Frame> + Send + Unpin> httpfs
     }
 }
 
-/// A body that says it has `octets` and ends after `given` of them.
-fn stream(world: World, octets: u32, given: u32, seed: u32, frame: u32, pause: u64, length: bool) -> Body {
-    let content = pattern(seed, octets).slice(..given as usize);
+/// A body that says it has `bytes` and ends after `given` of them.
+fn stream(world: World, bytes: u32, given: u32, seed: u32, frame: u32, pause: u64, length: bool) -> Body {
+    let content = pattern(seed, bytes).slice(..given as usize);
     let (mut at, mut sleep, mut flush) = (0, None, false);
     let frames = move |cx: &mut std::task::Context<'_>| {
         let sleeping = sleep.get_or_insert_with(|| Box::pin(world.sleep(Duration::from_millis(pause))));
@@ -162,9 +162,9 @@ fn stream(world: World, octets: u32, given: u32, seed: u32, frame: u32, pause: u
         }
         flush = true;
         if at == content.len() {
-            return Poll::Ready(match given == octets || length {
+            return Poll::Ready(match given == bytes || length {
                 true => Frame::End,
-                false => Frame::Error(BodyFailure::source("out of octets")),
+                false => Frame::Error(BodyFailure::source("out of bytes")),
             });
         }
         let end = content.len().min(at + frame as usize);
@@ -172,7 +172,7 @@ fn stream(world: World, octets: u32, given: u32, seed: u32, frame: u32, pause: u
         at = end;
         Poll::Ready(Frame::Data(data))
     };
-    Body::stream(Streamed { frames, length: length.then_some(u64::from(octets)) })
+    Body::stream(Streamed { frames, length: length.then_some(u64::from(bytes)) })
 }
 
 fn parameters<const N: usize>(query: &str, names: [&str; N]) -> [u32; N] {
@@ -185,12 +185,12 @@ fn parameters<const N: usize>(query: &str, names: [&str; N]) -> [u32; N] {
     values
 }
 
-/// Octets that look different wherever one looks.
-pub(crate) fn pattern(seed: u32, octets: u32) -> Bytes {
+/// Bytes that look different wherever one looks.
+pub(crate) fn pattern(seed: u32, bytes: u32) -> Bytes {
     let from = (seed.wrapping_mul(40_503) & 0xFFFF) as usize;
-    match PATTERN.get(from..from + octets as usize) {
-        Some(octets) => Bytes::from_static(octets),
-        None => PATTERN.iter().copied().cycle().skip(from).take(octets as usize).collect(),
+    match PATTERN.get(from..from + bytes as usize) {
+        Some(bytes) => Bytes::from_static(bytes),
+        None => PATTERN.iter().copied().cycle().skip(from).take(bytes as usize).collect(),
     }
 }
 

@@ -40,7 +40,7 @@ pub(crate) struct ClientPlan {
     pub(crate) pipelined: bool,
     /// Milliseconds between an answer and the next request.
     pub(crate) thinks: u64,
-    /// Octets that it sends, and takes, at a time.
+    /// Bytes that it sends, and takes, at a time.
     pub(crate) piece: usize,
     pub(crate) take: usize,
     /// As in the link.
@@ -57,7 +57,7 @@ pub(crate) struct Sent {
     pub(crate) number: usize,
     pub(crate) ask: Ask,
     pub(crate) ordeal: Option<Ordeal>,
-    /// Octets in a chunk; `None`: with a length.
+    /// Bytes in a chunk; `None`: with a length.
     pub(crate) chunk: Option<usize>,
     pub(crate) trailers: bool,
     pub(crate) close: bool,
@@ -226,9 +226,9 @@ impl ClientPlan {
                 break;
             }
         }
-        let octets: usize = client.sends.iter().map(|sent| sent.ask.body.len() + 100).sum();
+        let bytes: usize = client.sends.iter().map(|sent| sent.ask.body.len() + 100).sum();
         // Pieces are as small as leaves a round short.
-        let small = |dice: &mut Dice| 1 + dice.below(40) as usize + octets / 100;
+        let small = |dice: &mut Dice| 1 + dice.below(40) as usize + bytes / 100;
         if has(Fault::Split) && dice.one_in(2) {
             client.piece = small(dice);
         }
@@ -261,8 +261,8 @@ impl ClientPlan {
                     continue;
                 }
                 Fault::ShortWrite => {
-                    let octets = 1 + dice.below(20) as usize;
-                    self.mishaps.push(Mishap { write, call, what: What::Short(octets) });
+                    let bytes = 1 + dice.below(20) as usize;
+                    self.mishaps.push(Mishap { write, call, what: What::Short(bytes) });
                     continue;
                 }
                 Fault::SlowReader if calm || dice.one_in(2) => {
@@ -387,47 +387,47 @@ impl Sent {
     }
 
     /// Adds the head and the body, as they are sent; says where the head ends.
-    pub(crate) fn render(&self, octets: &mut Vec<u8>) -> usize {
+    pub(crate) fn render(&self, bytes: &mut Vec<u8>) -> usize {
         if let Some((message, _)) = self.hostile {
-            octets.extend_from_slice(message.as_bytes());
-            return octets.len();
+            bytes.extend_from_slice(message.as_bytes());
+            return bytes.len();
         }
         let Ask { method, target, fields, body, expected, .. } = &self.ask;
         let version = if self.old { "1.0" } else { "1.1" };
         // What is written to a vector is written.
         let _ =
-            write!(octets, "{method} {target} HTTP/{version}\r\nHost: sim\r\n{NUMBER}: {}\r\n", self.number);
+            write!(bytes, "{method} {target} HTTP/{version}\r\nHost: sim\r\n{NUMBER}: {}\r\n", self.number);
         for (name, value) in fields {
-            let _ = write!(octets, "{name}: {value}\r\n");
+            let _ = write!(bytes, "{name}: {value}\r\n");
         }
         match expected {
             Expected::Tunnel { .. } if !self.ask.is_connect() => {
-                octets.extend_from_slice(b"Connection: upgrade\r\n")
+                bytes.extend_from_slice(b"Connection: upgrade\r\n")
             }
-            _ if self.close => octets.extend_from_slice(b"Connection: close\r\n"),
+            _ if self.close => bytes.extend_from_slice(b"Connection: close\r\n"),
             _ => {}
         }
         if self.expect {
-            octets.extend_from_slice(b"Expect: 100-continue\r\n");
+            bytes.extend_from_slice(b"Expect: 100-continue\r\n");
         }
         let Some(chunk) = self.chunk else {
             if !body.is_empty() {
-                let _ = write!(octets, "Content-Length: {}\r\n", body.len());
+                let _ = write!(bytes, "Content-Length: {}\r\n", body.len());
             }
-            octets.extend_from_slice(b"\r\n");
-            let head = octets.len();
-            octets.extend_from_slice(body);
+            bytes.extend_from_slice(b"\r\n");
+            let head = bytes.len();
+            bytes.extend_from_slice(body);
             return head;
         };
-        octets.extend_from_slice(b"Transfer-Encoding: chunked\r\n\r\n");
-        let head = octets.len();
+        bytes.extend_from_slice(b"Transfer-Encoding: chunked\r\n\r\n");
+        let head = bytes.len();
         for piece in body.chunks(chunk.max(1)) {
-            let _ = write!(octets, "{:x}\r\n", piece.len());
-            octets.extend_from_slice(piece);
-            octets.extend_from_slice(b"\r\n");
+            let _ = write!(bytes, "{:x}\r\n", piece.len());
+            bytes.extend_from_slice(piece);
+            bytes.extend_from_slice(b"\r\n");
         }
         let trailers = if self.trailers { "Sim-Trailer: x\r\n" } else { "" };
-        let _ = write!(octets, "0\r\n{trailers}\r\n");
+        let _ = write!(bytes, "0\r\n{trailers}\r\n");
         head
     }
 }
@@ -441,9 +441,9 @@ impl fmt::Debug for ClientPlan {
         if *thinks > 0 {
             shown.field("thinks", thinks);
         }
-        for (name, octets) in [("piece", piece), ("take", take), ("step", step)] {
-            if *octets != usize::MAX {
-                shown.field(name, octets);
+        for (name, bytes) in [("piece", piece), ("take", take), ("step", step)] {
+            if *bytes != usize::MAX {
+                shown.field(name, bytes);
             }
         }
         shown.field("capacity", capacity);

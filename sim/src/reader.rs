@@ -2,10 +2,10 @@
 
 use crate::ask::Answer;
 
-/// The most octets of a head that a server would send here.
+/// The most bytes of a head that a server would send here.
 const MOST: usize = 64 << 10;
 
-/// Reads answers from octets in pieces.
+/// Reads answers from bytes in pieces.
 #[derive(Default)]
 pub(crate) struct Reader {
     buffer: Vec<u8>,
@@ -37,7 +37,7 @@ pub(crate) enum Read {
 }
 
 impl Reader {
-    /// Where octets that have come are added.
+    /// Where bytes that have come are added.
     pub(crate) fn buffer(&mut self) -> &mut Vec<u8> {
         &mut self.buffer
     }
@@ -105,7 +105,7 @@ impl Reader {
         !matches!(self.at, At::Head | At::Tunnel) || (self.at == At::Head && !self.buffer.is_empty())
     }
 
-    /// The octets that nobody has read.
+    /// The bytes that nobody has read.
     pub(crate) fn rest(&self) -> &[u8] {
         &self.buffer
     }

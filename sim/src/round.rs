@@ -315,7 +315,7 @@ impl<'a, H: Handler> Round<'a, H> {
                 let text = format!("client {n} was refused, and {open} of {} places are taken", self.places);
                 return Err(self.breach(Contract::Bounded, &text));
             }
-            // A body may end long after its last octet, and until then its connection is not idle.
+            // A body may end long after its last byte, and until then its connection is not idle.
             let at_rest = self.live == 0 && now - self.live_since > SEARCHED;
             let idle = self.clients.iter().find(|client| at_rest && client.idle_for(now) > SEARCHED);
             if let Some(idle) = idle {
@@ -474,7 +474,7 @@ impl<'a, H: Handler> Round<'a, H> {
         self.tasks.clear();
         let held = self.service.held();
         if held != Held::default() {
-            let text = format!("channels, requests, octets, alarms, listeners are left: {held:?}");
+            let text = format!("channels, requests, bytes, alarms, listeners are left: {held:?}");
             return Err(self.breach(Contract::GivenBack, &text));
         }
         if Arc::strong_count(&self.service) != 1 {

@@ -8,15 +8,15 @@ use crate::dice::mix;
 /// The lines of a failure that are kept: the last ones.
 const LINES: usize = 400;
 
-/// Octets that a line shows: the head of most answers.
+/// Bytes that a line shows: the head of most answers.
 const SHOWN: usize = 240;
 
-/// A line, where octets have the number of their client.
+/// A line, where bytes have the number of their client.
 const NOTE: u64 = u64::MAX;
 
 /// A trace; its clones are the same one.
 ///
-/// The hash is over octets in a fixed order, so it is the same on every platform.
+/// The hash is over bytes in a fixed order, so it is the same on every platform.
 #[derive(Clone)]
 pub(crate) struct Trace(Arc<Mutex<Pages>>);
 
@@ -46,7 +46,7 @@ impl Trace {
         let Pages { hash, now, line: text, log } = &mut *pages;
         text.clear();
         let _ = text.write_fmt(line);
-        hash.octets(NOTE, text.as_bytes());
+        hash.bytes(NOTE, text.as_bytes());
         if let Some(log) = log {
             if log.len() >= 2 * LINES {
                 log.drain(..LINES);
@@ -55,14 +55,14 @@ impl Trace {
         }
     }
 
-    /// Octets that a client sends or receives.
-    pub(crate) fn octets(&self, who: usize, does: &str, octets: &[u8]) {
+    /// Bytes that a client sends or receives.
+    pub(crate) fn bytes(&self, who: usize, does: &str, bytes: &[u8]) {
         let mut pages = self.pages();
-        pages.hash.octets((who as u64) << 8 | u64::from(does.as_bytes()[0]), octets);
+        pages.hash.bytes((who as u64) << 8 | u64::from(does.as_bytes()[0]), bytes);
         let told = pages.log.is_some();
         drop(pages);
         if told {
-            let (shown, more) = (&octets[..octets.len().min(SHOWN)], octets.len().saturating_sub(SHOWN));
+            let (shown, more) = (&bytes[..bytes.len().min(SHOWN)], bytes.len().saturating_sub(SHOWN));
             let shown = shown.escape_ascii();
             match more {
                 0 => self.note(format_args!("client {who} {does} \"{shown}\"")),
@@ -86,7 +86,7 @@ impl Trace {
     }
 }
 
-/// Eight octets at a time, since half of what a round does is seen here: each word is mixed in by a multiplication that
+/// Eight bytes at a time, since half of what a round does is seen here: each word is mixed in by a multiplication that
 /// can be undone, so that two traces that differ in one word never meet.
 #[derive(Default)]
 struct Hash(u64);
@@ -97,17 +97,17 @@ impl Hash {
         self.0 = product ^ (product >> 32);
     }
 
-    /// `what` they are, how many, and the octets.
-    fn octets(&mut self, what: u64, octets: &[u8]) {
+    /// `what` they are, how many, and the bytes.
+    fn bytes(&mut self, what: u64, bytes: &[u8]) {
         self.word(what);
-        self.word(octets.len() as u64);
-        let mut words = octets.chunks_exact(8);
+        self.word(bytes.len() as u64);
+        let mut words = bytes.chunks_exact(8);
         for word in &mut words {
-            self.word(word.iter().rev().fold(0, |word, &octet| word << 8 | u64::from(octet)));
+            self.word(word.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte)));
         }
         let rest = words.remainder();
         if !rest.is_empty() {
-            self.word(rest.iter().rev().fold(0, |word, &octet| word << 8 | u64::from(octet)));
+            self.word(rest.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte)));
         }
     }
 }

@@ -16,14 +16,14 @@ use crate::world::{World, guard};
 pub(crate) struct Mishap {
     /// A write, not a read.
     pub(crate) write: bool,
-    /// Which of the calls that would have moved octets.
+    /// Which of the calls that would have moved bytes.
     pub(crate) call: u32,
     pub(crate) what: What,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum What {
-    /// It moves so many octets at most.
+    /// It moves so many bytes at most.
     Short(usize),
     /// It moves none and says so.
     Zero,
@@ -113,14 +113,14 @@ impl Ends {
     }
 }
 
-/// The octets between them, and what happens to them.
+/// The bytes between them, and what happens to them.
 #[derive(Default)]
 pub(crate) struct Link {
     pub(crate) to_server: VecDeque<u8>,
     pub(crate) to_client: VecDeque<u8>,
-    /// Octets that each direction holds.
+    /// Bytes that each direction holds.
     pub(crate) capacity: usize,
-    /// The most octets that one call moves.
+    /// The most bytes that one call moves.
     pub(crate) step: usize,
     pub(crate) mishaps: Vec<Mishap>,
     /// FIN of the client.
@@ -130,7 +130,7 @@ pub(crate) struct Link {
     /// FIN of the server.
     pub(crate) server_ended: bool,
     pub(crate) server_reset: bool,
-    /// Octets and ends that the driver has moved.
+    /// Bytes and ends that the driver has moved.
     pub(crate) moved: u64,
     reader: Option<Waker>,
     writer: Option<Waker>,
@@ -139,9 +139,9 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    /// The client sends octets.
-    pub(crate) fn send(&mut self, octets: &[u8]) {
-        self.to_server.extend(octets);
+    /// The client sends bytes.
+    pub(crate) fn send(&mut self, bytes: &[u8]) {
+        self.to_server.extend(bytes);
         self.wake_reader();
     }
 
@@ -159,13 +159,13 @@ impl Link {
         self.wake_writer();
     }
 
-    /// The client takes at most so many octets; says how many.
-    pub(crate) fn take(&mut self, most: usize, octets: &mut Vec<u8>) -> usize {
+    /// The client takes at most so many bytes; says how many.
+    pub(crate) fn take(&mut self, most: usize, bytes: &mut Vec<u8>) -> usize {
         let taken = most.min(self.to_client.len());
         let (first, second) = self.to_client.as_slices();
         let from_first = taken.min(first.len());
-        octets.extend_from_slice(&first[..from_first]);
-        octets.extend_from_slice(&second[..taken - from_first]);
+        bytes.extend_from_slice(&first[..from_first]);
+        bytes.extend_from_slice(&second[..taken - from_first]);
         self.to_client.drain(..taken);
         self.wake_writer();
         taken
@@ -179,7 +179,7 @@ impl Link {
         self.writer.take().into_iter().for_each(Waker::wake);
     }
 
-    /// What the next call in a direction meets, once octets could move: how many may.
+    /// What the next call in a direction meets, once bytes could move: how many may.
     fn meet(&mut self, write: bool, world: &World, cx: &Context<'_>) -> Poll<io::Result<usize>> {
         let call = &mut self.calls[usize::from(write)];
         let number = *call;
@@ -187,7 +187,7 @@ impl Link {
         let mishap = self.mishaps.iter().find(|mishap| mishap.write == write && mishap.call == number);
         match mishap.map(|mishap| mishap.what) {
             None => Poll::Ready(Ok(self.step)),
-            Some(What::Short(octets)) => Poll::Ready(Ok(octets.min(self.step))),
+            Some(What::Short(bytes)) => Poll::Ready(Ok(bytes.min(self.step))),
             Some(What::Zero) => Poll::Ready(Ok(0)),
             Some(What::Fail) => Poll::Ready(Err(ErrorKind::ConnectionReset.into())),
             Some(What::Block(length)) => {
@@ -251,9 +251,9 @@ impl Wire for SimWire {
         Poll::Ready(Ok(taken))
     }
 
-    fn poll_write(&mut self, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let mut link = self.ends.link();
-        if octets.is_empty() {
+        if bytes.is_empty() {
             self.ends.blame("it wrote nothing");
         }
         if link.server_ended {
@@ -271,11 +271,11 @@ impl Wire for SimWire {
             return Poll::Pending;
         }
         let most = match link.meet(true, &self.world, cx) {
-            Poll::Ready(Ok(most)) => most.min(room).min(octets.len()),
+            Poll::Ready(Ok(most)) => most.min(room).min(bytes.len()),
             Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
             Poll::Pending => return Poll::Pending,
         };
-        link.to_client.extend(&octets[..most]);
+        link.to_client.extend(&bytes[..most]);
         link.moved += 1;
         self.ends.wake_client();
         Poll::Ready(Ok(most))

@@ -24,7 +24,7 @@
 //! | the accept loop ends at a failure | the connection ended before the answer |
 //! | what follows a refused CONNECT is parsed | a request that nobody sent |
 //! | 2xx to CONNECT has a length | 200 hands over and frames content |
-//! | octets that came with an upgrade are lost | the connection that was handed over returned something else |
+//! | bytes that came with an upgrade are lost | the connection that was handed over returned something else |
 //!
 //! And bare channels, when input is waited for behind its end, when there is no deadline for pending output or for what is
 //! discarded, when an idle channel keeps its buffers, and when time that goes back is believed.
@@ -112,7 +112,7 @@ fn a_server_without_a_place_turns_clients_away() {
     assert_eq!(four, served(0));
 }
 
-/// A proxy, so to say, that is asked for the octets of `returns`.
+/// A proxy, so to say, that is asked for the bytes of `returns`.
 fn tunnels(returns: &'static str) -> Result<Outcome, Box<Failure>> {
     let shouts = |world: &World| {
         let world = world.clone();
@@ -121,8 +121,8 @@ fn tunnels(returns: &'static str) -> Result<Outcome, Box<Failure>> {
             world.spawn(async move {
                 let Ok(mut connection) = upgrade.await else { return };
                 let mut buffer = [0; 100];
-                while let Ok(octets @ 1..) = connection.read(&mut buffer).await {
-                    if connection.write_all(&buffer[..octets].to_ascii_uppercase()).await.is_err() {
+                while let Ok(bytes @ 1..) = connection.read(&mut buffer).await {
+                    if connection.write_all(&buffer[..bytes].to_ascii_uppercase()).await.is_err() {
                         return;
                     }
                 }
@@ -141,17 +141,17 @@ fn what_comes_through_a_tunnel_is_what_was_expected() {
     assert_eq!(failure.contract, Contract::Answers);
     assert!(failure.text.contains("returned something else"), "{failure}");
     let failure = tunnels("HELLO!").unwrap_err();
-    assert_eq!(failure.contract, Contract::Progress, "the octet that never comes is waited for: {failure}");
+    assert_eq!(failure.contract, Contract::Progress, "the byte that never comes is waited for: {failure}");
 }
 
-/// Answers every third request with the octets of another one.
+/// Answers every third request with the bytes of another one.
 fn crossed(_: &World) -> impl httpfsm::handler::Handler + use<> {
     let calls = AtomicUsize::new(0);
     move |mut request: Request| {
         let wrong = calls.fetch_add(1, Ordering::Relaxed) % 3 == 2;
         async move {
             let content = request.body().collect(1 << 20).await.unwrap_or_default();
-            if wrong { Response::text("of another one") } else { Response::octets(content) }
+            if wrong { Response::text("of another one") } else { Response::bytes(content) }
         }
     }
 }

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use futures_io::{AsyncRead, AsyncWrite};
-use httpfsm::channel::{Facts, Settings};
+use httpfsm::channel::{CompiledConfig, Facts};
 
 use crate::stream::Stream;
 
@@ -19,11 +19,11 @@ use crate::stream::Stream;
 /// ```
 /// use std::sync::Arc;
 ///
-/// use httpfsm::{ChannelConfig, Fields, ResponseRef, Settings, Status};
+/// use httpfsm::{ChannelConfig, Fields, ResponseRef, CompiledConfig, Status};
 /// use httpfsm_async_std::{Event, connection};
 ///
 /// async fn serve(stream: smol::net::TcpStream) {
-///     let settings = Arc::new(Settings::new(&ChannelConfig::default()));
+///     let settings = Arc::new(CompiledConfig::new(&ChannelConfig::default()));
 ///     let mut connection = connection(stream, settings);
 ///     while let Some(event) = connection.next_event().await {
 ///         if let Event::Request = event {
@@ -35,11 +35,11 @@ use crate::stream::Stream;
 pub type Connection<S> = httpfsm_transport::Connection<Stream<S>, Alarm>;
 
 /// A connection over a socket that was just accepted.
-pub fn connection<S>(socket: S, settings: Arc<Settings>) -> Connection<S>
+pub fn connection<S>(socket: S, compiled: Arc<CompiledConfig>) -> Connection<S>
 where
     S: AsyncRead + AsyncWrite + AsFd + Send + Unpin + 'static,
 {
-    Connection::new(Stream::new(socket), Alarm::default(), settings, Facts::default())
+    Connection::new(Stream::new(socket), Alarm::default(), compiled, Facts::default())
 }
 
 /// A timer, made when the first deadline is waited for.

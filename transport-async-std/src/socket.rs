@@ -25,11 +25,11 @@ impl Registered {
         Ok(Self { socket: Async::new(socket)?, readable: true, writable: true })
     }
 
-    /// Writes at most `octets`.
+    /// Writes at most `bytes`.
     fn poll_send(
         &mut self,
         cx: &mut Context<'_>,
-        octets: usize,
+        bytes: usize,
         mut send: impl FnMut(&Socket) -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
         loop {
@@ -41,7 +41,7 @@ impl Registered {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.writable = false,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 sent => {
-                    self.writable = !sent.as_ref().is_ok_and(|sent| *sent < octets);
+                    self.writable = !sent.as_ref().is_ok_and(|sent| *sent < bytes);
                     return Poll::Ready(sent);
                 }
             }
@@ -65,7 +65,7 @@ impl AsyncRead for Registered {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 received => {
                     // The end of input is there to be read again.
-                    self.readable = !received.as_ref().is_ok_and(|octets| (1..buffer.len()).contains(octets));
+                    self.readable = !received.as_ref().is_ok_and(|bytes| (1..buffer.len()).contains(bytes));
                     return Poll::Ready(received);
                 }
             }
@@ -74,8 +74,8 @@ impl AsyncRead for Registered {
 }
 
 impl AsyncWrite for Registered {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
-        self.poll_send(cx, octets.len(), |mut socket| socket.write(octets))
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_send(cx, bytes.len(), |mut socket| socket.write(bytes))
     }
 
     fn poll_write_vectored(
@@ -83,8 +83,8 @@ impl AsyncWrite for Registered {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let octets = slices.iter().map(|slice| slice.len()).sum();
-        self.poll_send(cx, octets, |mut socket| socket.write_vectored(slices))
+        let bytes = slices.iter().map(|slice| slice.len()).sum();
+        self.poll_send(cx, bytes, |mut socket| socket.write_vectored(slices))
     }
 
     fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {

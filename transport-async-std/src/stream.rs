@@ -37,8 +37,8 @@ impl<S: AsyncRead + AsyncWrite + AsFd + Send + Unpin + 'static> Wire for Stream<
     }
 
     #[inline]
-    fn poll_write(&mut self, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, octets)
+    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, bytes)
     }
 
     fn poll_write_vectored(
@@ -59,7 +59,7 @@ impl<S: AsyncRead + AsyncWrite + AsFd + Send + Unpin + 'static> Wire for Stream<
     }
 
     fn reset(&mut self) {
-        // A Unix socket takes the option and has no reset; its close is seen as one when octets were unread.
+        // A Unix socket takes the option and has no reset; its close is seen as one when bytes were unread.
         let _ = SockRef::from(&self.0).set_linger(Some(Duration::ZERO));
     }
 }

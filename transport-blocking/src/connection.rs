@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use httpfsm::channel::{Channel, Facts, NotAccepted, Settings};
+use httpfsm::channel::{Channel, CompiledConfig, Facts, NotAccepted};
 use httpfsm::fields::Fields;
 use httpfsm::request::RequestRef;
 use httpfsm::response::ResponseRef;
@@ -29,11 +29,11 @@ use crate::stream::Seated;
 /// use std::net::TcpListener;
 /// use std::sync::Arc;
 ///
-/// use httpfsm::{ChannelConfig, Fields, ResponseRef, Settings, Status};
+/// use httpfsm::{ChannelConfig, Fields, ResponseRef, CompiledConfig, Status};
 /// use httpfsm_blocking::{Event, connection};
 ///
 /// # fn main() -> std::io::Result<()> {
-/// let settings = Arc::new(Settings::new(&ChannelConfig::default()));
+/// let settings = Arc::new(CompiledConfig::new(&ChannelConfig::default()));
 /// let (stream, _) = TcpListener::bind("127.0.0.1:8080")?.accept()?;
 /// let mut connection = connection(stream, settings)?;
 /// while let Some(event) = connection.next_event() {
@@ -63,20 +63,20 @@ pub struct Parts {
 /// # Errors
 ///
 /// The system has no more descriptors: a connection needs one beside its socket.
-pub fn connection(stream: impl Into<Stream>, settings: Arc<Settings>) -> io::Result<Connection> {
+pub fn connection(stream: impl Into<Stream>, compiled: Arc<CompiledConfig>) -> io::Result<Connection> {
     let poll = mio::Poll::new()?;
     let seat = Seat::new(0, None);
     let wire = Seated::new(Socket::new(stream.into())?, Arc::clone(&seat), poll.registry())?;
     let alarm = Alarm::default();
     let waiting = Waiting { poll, events: mio::Events::with_capacity(4), seat, alarm: alarm.clone() };
     Ok(Connection {
-        inner: httpfsm_transport::Connection::new(wire, alarm, settings, Facts::default()),
+        inner: httpfsm_transport::Connection::new(wire, alarm, compiled, Facts::default()),
         waiting,
     })
 }
 
 impl Connection {
-    /// Waits for the next event; `None` after [`Event::Closed`] or [`Event::Upgraded`]. Octets are received and sent
+    /// Waits for the next event; `None` after [`Event::Closed`] or [`Event::Upgraded`]. Bytes are received and sent
     /// meanwhile.
     pub fn next_event(&mut self) -> Option<Event> {
         self.waiting.wait(self.inner.next_event())
@@ -88,17 +88,17 @@ impl Connection {
         self.inner.request()
     }
 
-    /// Asks for so many more octets of the request body. The first time sends `100 Continue` where it is expected.
+    /// Asks for so many more bytes of the request body. The first time sends `100 Continue` where it is expected.
     ///
     /// # Errors
     ///
     /// There is no request whose body could come.
-    pub fn demand(&mut self, octets: u64) -> Result<(), NotAccepted> {
-        self.inner.demand(octets)
+    pub fn demand(&mut self, bytes: u64) -> Result<(), NotAccepted> {
+        self.inner.demand(bytes)
     }
 
     /// Answers the request. A streamed answer goes on with [`write`](Self::write) and [`finish`](Self::finish). The
-    /// octets leave in a call that waits.
+    /// bytes leave in a call that waits.
     ///
     /// # Errors
     ///
@@ -125,16 +125,16 @@ impl Connection {
         self.inner.send_continue()
     }
 
-    /// Adds octets to a streamed answer; waits for room before.
+    /// Adds bytes to a streamed answer; waits for room before.
     ///
     /// # Errors
     ///
     /// No streamed answer is under way, also because the connection was lost.
-    pub fn write(&mut self, octets: impl Into<Bytes>) -> Result<(), NotAccepted> {
-        self.waiting.wait(self.inner.write(octets))
+    pub fn write(&mut self, bytes: impl Into<Bytes>) -> Result<(), NotAccepted> {
+        self.waiting.wait(self.inner.write(bytes))
     }
 
-    /// Waits until all octets have left.
+    /// Waits until all bytes have left.
     ///
     /// # Errors
     ///
@@ -143,7 +143,7 @@ impl Connection {
         self.waiting.wait(self.inner.flush())
     }
 
-    /// Ends a streamed answer, with trailer fields if it is chunked, and waits until its octets have left.
+    /// Ends a streamed answer, with trailer fields if it is chunked, and waits until its bytes have left.
     ///
     /// # Errors
     ///

@@ -12,9 +12,9 @@ use mio::event::Event;
 use crate::home::Home;
 use crate::lock::lock;
 
-/// Octets may be read, or the end of input, or a connection accepted.
+/// Bytes may be read, or the end of input, or a connection accepted.
 pub(crate) const READABLE: u32 = 1;
-/// Octets may be written.
+/// Bytes may be written.
 pub(crate) const WRITABLE: u32 = 2;
 /// The end of input is behind what is to be read, or the connection is lost: no further event will tell of it.
 const ENDED: u32 = 4;

@@ -49,7 +49,7 @@ impl Socket {
         })
     }
 
-    pub(crate) fn octets(&mut self) -> &mut dyn Octets {
+    pub(crate) fn bytes(&mut self) -> &mut dyn ByteStream {
         match self {
             Self::Tcp(stream) => stream,
             Self::Unix(stream) => stream,
@@ -95,6 +95,6 @@ impl Socket {
 }
 
 /// What is moved.
-pub(crate) trait Octets: Read + Write {}
+pub(crate) trait ByteStream: Read + Write {}
 
-impl<T: Read + Write> Octets for T {}
+impl<T: Read + Write> ByteStream for T {}

@@ -28,8 +28,8 @@ impl Source for Pulled {
         let frame = self.task.poll(cx);
         if let Poll::Ready(frame) = &frame {
             self.over = frame.is_last();
-            if let (Frame::Data(octets), Some(length)) = (frame, &mut self.length) {
-                *length = length.saturating_sub(octets.len() as u64);
+            if let (Frame::Data(bytes), Some(length)) = (frame, &mut self.length) {
+                *length = length.saturating_sub(bytes.len() as u64);
             }
         }
         frame

@@ -24,8 +24,8 @@ use crate::workers::Workers;
 ///     let echoing = async move {
 ///         let Ok(mut connection) = upgrade.await else { return };
 ///         let mut buffer = [0; 1024];
-///         while let Ok(octets @ 1..) = connection.read(&mut buffer).await {
-///             if connection.write_all(&buffer[..octets]).await.is_err() {
+///         while let Ok(bytes @ 1..) = connection.read(&mut buffer).await {
+///             if connection.write_all(&buffer[..bytes]).await.is_err() {
 ///                 return;
 ///             }
 ///         }
@@ -60,8 +60,8 @@ pub fn spawn(future: impl Future<Output = ()> + Send + 'static) -> Result<(), Sp
 ///
 /// fn echo(mut connection: UpgradedStream) {
 ///     let mut buffer = [0; 1024];
-///     while let Ok(octets @ 1..) = connection.read(&mut buffer) {
-///         if connection.write_all(&buffer[..octets]).is_err() {
+///     while let Ok(bytes @ 1..) = connection.read(&mut buffer) {
+///         if connection.write_all(&buffer[..bytes]).is_err() {
 ///             return;
 ///         }
 ///     }

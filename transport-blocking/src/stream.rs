@@ -37,7 +37,7 @@ impl Seated {
         socket.into_stream()
     }
 
-    /// Makes the system call if it may do something. It does less than `wanted` octets when there is no more to do.
+    /// Makes the system call if it may do something. It does less than `wanted` bytes when there is no more to do.
     #[inline]
     fn poll_io(
         &mut self,
@@ -58,11 +58,11 @@ impl Seated {
                 return Poll::Pending;
             }
             match call(socket) {
-                Ok(octets) => {
-                    if octets > 0 && octets < wanted {
+                Ok(bytes) => {
+                    if bytes > 0 && bytes < wanted {
                         self.seat.settle(known, direction, false);
                     }
-                    return Poll::Ready(Ok(octets));
+                    return Poll::Ready(Ok(bytes));
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.seat.settle(known, direction, true);
@@ -77,12 +77,12 @@ impl Seated {
 impl Wire for Seated {
     #[inline]
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        self.poll_io(cx, READABLE, buffer.len(), |socket| socket.octets().read(buffer))
+        self.poll_io(cx, READABLE, buffer.len(), |socket| socket.bytes().read(buffer))
     }
 
     #[inline]
-    fn poll_write(&mut self, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
-        self.poll_io(cx, WRITABLE, octets.len(), |socket| socket.octets().write(octets))
+    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_io(cx, WRITABLE, bytes.len(), |socket| socket.bytes().write(bytes))
     }
 
     fn poll_write_vectored(
@@ -91,7 +91,7 @@ impl Wire for Seated {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let wanted = slices.iter().map(|slice| slice.len()).sum();
-        self.poll_io(cx, WRITABLE, wanted, |socket| socket.octets().write_vectored(slices))
+        self.poll_io(cx, WRITABLE, wanted, |socket| socket.bytes().write_vectored(slices))
     }
 
     fn poll_close_write(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -104,7 +104,7 @@ impl Wire for Seated {
     }
 
     fn reset(&mut self) {
-        // A Unix socket has no reset; its close is seen as one when octets were unread.
+        // A Unix socket has no reset; its close is seen as one when bytes were unread.
         if let Some(Socket::Tcp(stream)) = &self.socket {
             let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
         }

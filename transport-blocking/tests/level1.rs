@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use httpfsm::config::ChannelConfig;
 use httpfsm::error::CloseReason;
-use httpfsm::{BodyRef, Fields, ResponseRef, Settings, State, Status};
+use httpfsm::{BodyRef, CompiledConfig, Fields, ResponseRef, State, Status};
 use httpfsm_blocking::{Connection, Event, Stream, connection};
 use socket2::SockRef;
 
@@ -21,7 +21,7 @@ fn pair(config: &ChannelConfig) -> (TcpStream, Connection) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let accepted = listener.accept().unwrap().0;
-    (client, connection(accepted, Arc::new(Settings::new(config))).unwrap())
+    (client, connection(accepted, Arc::new(CompiledConfig::new(config))).unwrap())
 }
 
 /// Resets the connection.
@@ -44,9 +44,9 @@ fn echo(mut connection: Connection) -> CloseReason {
                 let body = BodyRef::Stream { length: None };
                 connection.respond(ResponseRef { status: Status::OK, fields: &fields, body }).unwrap();
             }
-            Event::BodyData(octets) => {
-                connection.demand(octets.len() as u64).unwrap();
-                connection.write(octets).unwrap();
+            Event::BodyData(bytes) => {
+                connection.demand(bytes.len() as u64).unwrap();
+                connection.write(bytes).unwrap();
             }
             Event::BodyEnd(_) => connection.finish(None).unwrap(),
             Event::Closed(reason) => return reason,
@@ -71,14 +71,14 @@ fn a_large_body_is_echoed() {
     client.read_to_end(&mut answer).unwrap();
     send.join().unwrap();
     serve.join().unwrap();
-    assert_eq!(answer.iter().filter(|&&octet| octet == b'x').count(), 1_000_000);
+    assert_eq!(answer.iter().filter(|&&byte| byte == b'x').count(), 1_000_000);
     assert!(answer.ends_with(b"\r\n0\r\n\r\n"));
 }
 
 #[test]
 fn a_unix_socket_is_served() {
     let (mut client, served) = UnixStream::pair().unwrap();
-    let connection = connection(served, Arc::new(Settings::new(&ChannelConfig::default()))).unwrap();
+    let connection = connection(served, Arc::new(CompiledConfig::new(&ChannelConfig::default()))).unwrap();
     client.write_all(GET).unwrap();
     client.shutdown(std::net::Shutdown::Write).unwrap();
     echo(connection);
@@ -139,7 +139,8 @@ fn an_upgraded_connection_is_taken_apart_and_its_socket_blocks() {
 #[test]
 fn a_unix_socket_is_given_back_and_blocks() {
     let (mut client, served) = UnixStream::pair().unwrap();
-    let mut connection = connection(served, Arc::new(Settings::new(&ChannelConfig::default()))).unwrap();
+    let mut connection =
+        connection(served, Arc::new(CompiledConfig::new(&ChannelConfig::default()))).unwrap();
     assert!(matches!(connection.next_event(), Some(Event::Opened)));
     let Some(Stream::Unix(mut stream)) = connection.into_parts().unwrap().stream else {
         panic!("it was Unix")

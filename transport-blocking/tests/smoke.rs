@@ -19,9 +19,9 @@ fn application(mut request: Request) -> Response {
         "/" => Response::text("Hello, world!"),
         "/echo" => Response::new(Status::OK).with_body(request.take_body()),
         "/collect" => {
-            let mut octets = Vec::new();
-            match BodyReader::new(request.take_body()).read_to_end(&mut octets) {
-                Ok(_) => Response::octets(octets),
+            let mut bytes = Vec::new();
+            match BodyReader::new(request.take_body()).read_to_end(&mut bytes) {
+                Ok(_) => Response::bytes(bytes),
                 Err(_) => Response::new(Status::BAD_REQUEST),
             }
         }
@@ -53,11 +53,11 @@ fn connect(server: &ServerHandle) -> TcpStream {
 }
 
 /// Sends, ends our output, and reads to the end.
-fn exchange(mut stream: TcpStream, octets: &[u8]) -> String {
+fn exchange(mut stream: TcpStream, bytes: &[u8]) -> String {
     let mut output = stream.try_clone().unwrap();
     thread::scope(|scope| {
         scope.spawn(move || {
-            output.write_all(octets).unwrap();
+            output.write_all(bytes).unwrap();
             output.shutdown(Shutdown::Write).unwrap();
         });
         let mut answer = Vec::new();
@@ -77,9 +77,9 @@ fn a_get_is_answered() {
 #[test]
 fn pipelined_requests_are_answered_in_order() {
     let server = start(None);
-    let mut octets = b"GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n".to_vec();
-    octets.extend_from_slice(&GET.repeat(100));
-    let answer = exchange(connect(&server), &octets);
+    let mut bytes = b"GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n".to_vec();
+    bytes.extend_from_slice(&GET.repeat(100));
+    let answer = exchange(connect(&server), &bytes);
     assert_eq!(answer.matches("HTTP/1.1 200 OK").count(), 101, "{answer}");
     assert!(answer.find("slow") < answer.find("Hello"), "{answer}");
 }
@@ -105,14 +105,14 @@ fn keep_alive_serves_one_request_after_another() {
 #[test]
 fn a_chunked_upload_is_echoed_whole_or_streamed() {
     let piece = "0123456789abcdef".repeat(4096);
-    let mut octets = b"POST /echo HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
+    let mut bytes = b"POST /echo HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
     for _ in 0..32 {
-        octets.extend_from_slice(format!("{:x}\r\n{piece}\r\n", piece.len()).as_bytes());
+        bytes.extend_from_slice(format!("{:x}\r\n{piece}\r\n", piece.len()).as_bytes());
     }
-    octets.extend_from_slice(b"0\r\n\r\n");
+    bytes.extend_from_slice(b"0\r\n\r\n");
     for bodies in [None, Some(Bodies::Streamed)] {
         let server = start(bodies);
-        let answer = exchange(connect(&server), &octets);
+        let answer = exchange(connect(&server), &bytes);
         assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{bodies:?}: {}", answer.len());
         assert!(answer.matches("0123456789abcdef").count() >= 32 * 4096 - 64, "{bodies:?}: {}", answer.len());
     }
@@ -123,11 +123,11 @@ fn a_large_body_is_read_by_blocking_code() {
     for bodies in [None, Some(Bodies::Streamed)] {
         let server = start(bodies);
         let body = vec![b'x'; 2 << 20];
-        let mut octets =
+        let mut bytes =
             format!("POST /collect HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", body.len())
                 .into_bytes();
-        octets.extend_from_slice(&body);
-        let answer = exchange(connect(&server), &octets);
+        bytes.extend_from_slice(&body);
+        let answer = exchange(connect(&server), &bytes);
         assert!(answer.as_bytes().ends_with(&body), "{bodies:?}: {}", answer.len());
     }
 }

@@ -20,8 +20,8 @@ const HANG: Duration = Duration::from_secs(20);
 
 fn echo(mut connection: UpgradedStream) {
     let mut buffer = [0; 5000];
-    while let Ok(octets @ 1..) = connection.read(&mut buffer) {
-        connection.write_all(&buffer[..octets]).unwrap();
+    while let Ok(bytes @ 1..) = connection.read(&mut buffer) {
+        connection.write_all(&buffer[..bytes]).unwrap();
     }
     connection.close().unwrap();
 }
@@ -32,8 +32,8 @@ fn application(request: Request) -> Response {
         "/task" => spawn(async move {
             let mut connection = upgrade.await.unwrap();
             let mut buffer = [0; 5000];
-            while let Ok(octets @ 1..) = connection.read(&mut buffer).await {
-                connection.write_all(&buffer[..octets]).await.unwrap();
+            while let Ok(bytes @ 1..) = connection.read(&mut buffer).await {
+                connection.write_all(&buffer[..bytes]).await.unwrap();
             }
             connection.close().await.unwrap();
         }),
@@ -60,15 +60,15 @@ fn connect(server: &ServerHandle, target: &str) -> (TcpStream, String) {
     client.write_all(head.as_bytes()).unwrap();
     let mut answer = Vec::new();
     while !answer.ends_with(b"\r\n\r\n") {
-        let mut octet = [0];
-        client.read_exact(&mut octet).unwrap();
-        answer.extend_from_slice(&octet);
+        let mut byte = [0];
+        client.read_exact(&mut byte).unwrap();
+        answer.extend_from_slice(&byte);
     }
     (client, String::from_utf8(answer).unwrap())
 }
 
 #[test]
-fn tasks_and_threads_echo_every_octet() {
+fn tasks_and_threads_echo_every_byte() {
     let server = start();
     thread::scope(|scope| {
         for target in ["/task", "/thread", "/task", "/thread", "/task"] {
@@ -76,8 +76,8 @@ fn tasks_and_threads_echo_every_octet() {
             assert!(answer.starts_with("HTTP/1.1 101 "), "{answer}");
             scope.spawn(move || {
                 let (mut input, mut output) = (client.try_clone().unwrap(), client);
-                let octets: Vec<u8> = (0..3_000_000u32).map(|n| (n % 251) as u8).collect();
-                let sent = octets.clone();
+                let bytes: Vec<u8> = (0..3_000_000u32).map(|n| (n % 251) as u8).collect();
+                let sent = bytes.clone();
                 let send = thread::spawn(move || {
                     // Of odd sizes, so that readiness comes and goes at every point of the echo.
                     for piece in sent.chunks(7919) {
@@ -87,7 +87,7 @@ fn tasks_and_threads_echo_every_octet() {
                 });
                 let mut received = Vec::new();
                 input.read_to_end(&mut received).expect("no wake-up is lost");
-                assert!(received == octets, "{} octets", received.len());
+                assert!(received == bytes, "{} bytes", received.len());
                 send.join().unwrap();
             });
         }
@@ -97,15 +97,15 @@ fn tasks_and_threads_echo_every_octet() {
 }
 
 #[test]
-fn one_octet_at_a_time_is_echoed_at_once() {
+fn one_byte_at_a_time_is_echoed_at_once() {
     let server = start();
     for target in ["/task", "/thread"] {
         let (mut client, _) = connect(&server, target);
-        for octet in 0..=255 {
-            client.write_all(&[octet]).unwrap();
+        for byte in 0..=255 {
+            client.write_all(&[byte]).unwrap();
             let mut echoed = [0];
             client.read_exact(&mut echoed).unwrap();
-            assert_eq!(echoed, [octet]);
+            assert_eq!(echoed, [byte]);
         }
     }
 }
@@ -185,7 +185,7 @@ fn a_waker_that_panics_ends_neither_the_loop_nor_the_drain() {
         let (mut client, answer) = connect(&server, "/");
         assert!(answer.starts_with("HTTP/1.1 101"), "{answer}");
         for _ in 0..10 {
-            client.write_all(b"octets").unwrap();
+            client.write_all(b"bytes").unwrap();
             thread::sleep(Duration::from_millis(2));
         }
         std::mem::forget(client);

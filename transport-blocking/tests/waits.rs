@@ -26,11 +26,11 @@ fn start(config: ServerConfig, handler: impl Handler) -> ServerHandle {
     server.listen_tcp("127.0.0.1:0".parse().unwrap()).serve(handler).unwrap()
 }
 
-fn ask(server: &ServerHandle, octets: &[u8]) -> TcpStream {
+fn ask(server: &ServerHandle, bytes: &[u8]) -> TcpStream {
     let mut client = TcpStream::connect(server.local_addr().unwrap()).unwrap();
     client.set_read_timeout(Some(HANG)).unwrap();
     client.set_write_timeout(Some(HANG)).unwrap();
-    client.write_all(octets).unwrap();
+    client.write_all(bytes).unwrap();
     client
 }
 
@@ -40,8 +40,8 @@ fn get(server: &ServerHandle, target: &str) -> TcpStream {
 
 fn is_healthy(server: &ServerHandle) {
     let mut answer = [0; 1000];
-    let octets = get(server, "/").read(&mut answer).expect("a worker is free");
-    assert!(answer[..octets].ends_with(b"fine"), "{}", String::from_utf8_lossy(&answer[..octets]));
+    let bytes = get(server, "/").read(&mut answer).expect("a worker is free");
+    assert!(answer[..bytes].ends_with(b"fine"), "{}", String::from_utf8_lossy(&answer[..bytes]));
 }
 
 fn eventually(what: &str, is_so: impl Fn() -> bool) {
@@ -64,7 +64,7 @@ fn function(mut request: Request) -> Response {
         "/silent" => Response::new(Status::OK).with_body(Body::from_fn(|_| Poll::Pending)),
         "/count" => {
             let count = std::io::copy(&mut BodyReader::new(request.take_body()), &mut std::io::sink());
-            Response::text(format!("{} octets", count.unwrap()))
+            Response::text(format!("{} bytes", count.unwrap()))
         }
         _ => Response::text("fine"),
     }
@@ -86,8 +86,8 @@ fn slow_senders_slow_readers_and_silent_sources_hold_no_worker() {
     for upload in slow.iter_mut().step_by(4) {
         upload.write_all(b" a one").unwrap();
         let mut answer = [0; 1000];
-        let octets = upload.read(&mut answer).unwrap();
-        assert!(answer[..octets].ends_with(b"10 octets"));
+        let bytes = upload.read(&mut answer).unwrap();
+        assert!(answer[..bytes].ends_with(b"10 bytes"));
     }
     is_healthy(&server);
 }
@@ -97,9 +97,7 @@ fn an_async_handler_that_waits_for_its_body_holds_no_worker() {
     let mut config = ServerConfig::default();
     config.channel.bodies = Some(Bodies::Streamed);
     let server = start(config, async |mut request: Request| match request.path() {
-        "/count" => {
-            Response::text(format!("{} octets", request.body().collect(1 << 20).await.unwrap().len()))
-        }
+        "/count" => Response::text(format!("{} bytes", request.body().collect(1 << 20).await.unwrap().len())),
         _ => Response::text("fine"),
     });
     let upload = b"POST /count HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf";
@@ -108,8 +106,8 @@ fn an_async_handler_that_waits_for_its_body_holds_no_worker() {
     for mut upload in uploads {
         upload.write_all(b" a one").unwrap();
         let mut answer = [0; 1000];
-        let octets = upload.read(&mut answer).unwrap();
-        assert!(answer[..octets].ends_with(b"10 octets"));
+        let bytes = upload.read(&mut answer).unwrap();
+        assert!(answer[..bytes].ends_with(b"10 bytes"));
     }
 }
 
@@ -191,8 +189,8 @@ fn bodies_in_files_are_read_by_all_workers_at_once() {
             scope.spawn(|| {
                 for _ in 0..5 {
                     let mut answer = [0; 1000];
-                    let octets = ask(&server, upload.as_bytes()).read(&mut answer).expect("no deadlock");
-                    assert!(answer[..octets].ends_with(b"600000 octets"));
+                    let bytes = ask(&server, upload.as_bytes()).read(&mut answer).expect("no deadlock");
+                    assert!(answer[..bytes].ends_with(b"600000 bytes"));
                 }
             });
         }

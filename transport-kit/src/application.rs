@@ -117,20 +117,20 @@ impl Application {
             "/collect" => self.collect(&mut request, diary).await,
             "/download" => {
                 let frame = number("frame").unwrap_or(1000);
-                let octets = number("octets").unwrap_or_default();
+                let bytes = number("bytes").unwrap_or_default();
                 let says = number("length").map(|length| length as u64);
-                let script = Frames { octets, frame, says, ..self.frames(&request, diary) };
+                let script = Frames { bytes, frame, says, ..self.frames(&request, diary) };
                 Response::stream(script)
             }
             "/endless" => {
                 let diary = diary.of("source");
                 let frame = Bytes::from(pattern(0, 64 << 10));
                 Response::new(Status::OK).with_body(Body::from_fn(move |_| {
-                    diary.octets(&frame);
+                    diary.bytes(&frame);
                     Poll::Ready(Frame::Data(frame.clone()))
                 }))
             }
-            "/whole" => Response::octets(pattern(0, number("octets").unwrap_or_default())),
+            "/whole" => Response::bytes(pattern(0, number("bytes").unwrap_or_default())),
             "/status" => Response::new(status(
                 parameter(&request, "code").and_then(|code| code.parse().ok()).unwrap_or(200),
             )),
@@ -262,7 +262,7 @@ impl Application {
     async fn collect(&self, request: &mut Request, diary: &Diary) -> Response {
         let limit = parameter(request, "limit").and_then(|limit| limit.parse().ok()).unwrap_or(1 << 24);
         match request.body().collect(limit).await {
-            Ok(octets) => Response::text(format!("{}", Sum::of(&octets))),
+            Ok(bytes) => Response::text(format!("{}", Sum::of(&bytes))),
             Err(error) => {
                 diary.note(format_args!("collect: {error}"));
                 Response::new(Status::CONTENT_TOO_LARGE)
@@ -279,7 +279,7 @@ impl Application {
                 Some(jobs) => loop {
                     match jobs.next_data(&mut body) {
                         None => break "end".to_owned(),
-                        Some(Ok(octets)) => own.octets(&octets),
+                        Some(Ok(bytes)) => own.bytes(&bytes),
                         Some(Err(failure)) => break failure.to_string(),
                     }
                 },
@@ -297,7 +297,7 @@ impl Application {
             diary: Some(diary.of("source")),
             sent: 0,
             sum: Sum::default(),
-            octets: 0,
+            bytes: 0,
             frame: 0,
             says: None,
             gate: parameter(request, "gate").and_then(|after| after.parse().ok()),
@@ -324,9 +324,9 @@ impl Application {
         }
         let mut response = Response::switching_protocols("echo");
         // A head that does not leave at once.
-        let octets = parameter(request, "octets").and_then(|octets| octets.parse().ok()).unwrap_or(0);
-        if octets > 0 {
-            let _ = response.fields.push("X-Fill", "x".repeat(octets));
+        let bytes = parameter(request, "bytes").and_then(|bytes| bytes.parse().ok()).unwrap_or(0);
+        if bytes > 0 {
+            let _ = response.fields.push("X-Fill", "x".repeat(bytes));
         }
         response
     }
@@ -343,9 +343,9 @@ async fn tunnel(upgrade: UpgradeFuture, diary: Diary) {
     let end = loop {
         match connection.read(&mut buffer).await {
             Ok(0) => break "end".to_owned(),
-            Ok(octets) => {
-                sum.add(&buffer[..octets]);
-                if let Err(error) = connection.write_all(&buffer[..octets]).await {
+            Ok(bytes) => {
+                sum.add(&buffer[..bytes]);
+                if let Err(error) = connection.write_all(&buffer[..bytes]).await {
                     break format!("{error:?}");
                 }
             }
@@ -365,7 +365,7 @@ async fn upload(request: &mut Request, diary: &Diary) -> Response {
     let end = loop {
         match diary.next_data(request.body()).await {
             None => break "end".to_owned(),
-            Some(Ok(octets)) => sum.add(&octets),
+            Some(Ok(bytes)) => sum.add(&bytes),
             Some(Err(failure)) => break failure.to_string(),
         }
     };
@@ -379,7 +379,7 @@ fn read_blocking(body: Body, diary: &Diary) -> String {
     loop {
         match body.read(&mut buffer) {
             Ok(0) => return "end".to_owned(),
-            Ok(octets) => diary.octets(&buffer[..octets]),
+            Ok(bytes) => diary.bytes(&buffer[..bytes]),
             Err(error) => return error.to_string(),
         }
     }
@@ -417,7 +417,7 @@ fn panic_quietly() -> ! {
 pub(crate) const POINTS: [&str; 7] =
     ["point 0", "point 1", "point 2", "point 3", "point 4", "point 5", "point 6"];
 
-/// What a streamed answer does after its octets.
+/// What a streamed answer does after its bytes.
 #[derive(Clone, Copy)]
 enum Ending {
     Trailers,
@@ -433,11 +433,11 @@ struct Frames {
     diary: Option<Diary>,
     sent: usize,
     sum: Sum,
-    octets: usize,
+    bytes: usize,
     frame: usize,
     /// The length that it gives, whatever it sends.
     says: Option<u64>,
-    /// Waits for the script after so many octets.
+    /// Waits for the script after so many bytes.
     gate: Option<usize>,
     /// Flushes after each frame.
     flushes: bool,
@@ -462,13 +462,13 @@ impl Source for Frames {
         if !std::mem::replace(&mut this.flushed, true) {
             return Poll::Ready(Frame::Flush);
         }
-        let length = this.frame.min(this.octets.saturating_sub(this.sent));
+        let length = this.frame.min(this.bytes.saturating_sub(this.sent));
         if length > 0 {
-            let octets = pattern(this.sent, length);
+            let bytes = pattern(this.sent, length);
             this.sent += length;
-            this.sum.add(&octets);
+            this.sum.add(&bytes);
             this.flushed = !this.flushes;
-            return Poll::Ready(Frame::Data(octets.into()));
+            return Poll::Ready(Frame::Data(bytes.into()));
         }
         Poll::Ready(match this.ends {
             Ending::Never => return Poll::Pending,
@@ -514,8 +514,8 @@ impl Source for Duplex {
         loop {
             let Some(reader) = diary else { return Poll::Ready(Frame::End) };
             let end = match ready!(reader.poll_data(body, cx)) {
-                Some(Ok(octets)) => {
-                    sum.add(&octets);
+                Some(Ok(bytes)) => {
+                    sum.add(&bytes);
                     continue;
                 }
                 Some(Err(failure)) => failure.to_string(),

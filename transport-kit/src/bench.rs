@@ -108,8 +108,8 @@ impl<S: Read + Write> Peer<S> {
         Self { stream, received: Vec::new(), patience }
     }
 
-    pub(crate) fn send(&mut self, octets: impl AsRef<[u8]>) -> Result<(), String> {
-        let (mut left, mut moved) = (octets.as_ref(), Instant::now());
+    pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) -> Result<(), String> {
+        let (mut left, mut moved) = (bytes.as_ref(), Instant::now());
         while !left.is_empty() {
             let sent = self.send_some(left)?;
             left = left.get(sent..).unwrap_or_default();
@@ -124,29 +124,29 @@ impl<S: Read + Write> Peer<S> {
     }
 
     /// Sends what is taken at once.
-    pub(crate) fn send_some(&mut self, octets: &[u8]) -> Result<usize, String> {
-        match self.stream.write(octets) {
+    pub(crate) fn send_some(&mut self, bytes: &[u8]) -> Result<usize, String> {
+        match self.stream.write(bytes) {
             Err(error) if is_too_early(&error) => Ok(0),
             Err(error) => Err(format!("Cannot send: {error}")),
             Ok(sent) => Ok(sent),
         }
     }
 
-    /// Receives at most so many octets; `None` at the end.
+    /// Receives at most so many bytes; `None` at the end.
     pub(crate) fn receive(&mut self, at_most: usize) -> io::Result<Option<usize>> {
         let mut buffer = vec![0; at_most];
         match self.stream.read(&mut buffer) {
             Ok(0) => Ok(None),
-            Ok(octets) => {
-                self.received.extend_from_slice(&buffer[..octets]);
-                Ok(Some(octets))
+            Ok(bytes) => {
+                self.received.extend_from_slice(&buffer[..bytes]);
+                Ok(Some(bytes))
             }
             Err(error) if is_too_early(&error) => Ok(Some(0)),
             Err(error) => Err(error),
         }
     }
 
-    /// Receives until the octets end like this.
+    /// Receives until the bytes end like this.
     pub(crate) fn until(&mut self, end: &str) -> Result<(), String> {
         let mut moved = Instant::now();
         while !self.received.ends_with(end.as_bytes()) {
@@ -164,8 +164,8 @@ impl<S: Read + Write> Peer<S> {
     /// Receives to the end; an error is one, too.
     pub(crate) fn end(&mut self) -> Result<(), String> {
         let mut moved = Instant::now();
-        while let Ok(Some(octets)) = self.receive(16 << 10) {
-            if octets > 0 {
+        while let Ok(Some(bytes)) = self.receive(16 << 10) {
+            if bytes > 0 {
                 moved = Instant::now();
             }
             if moved.elapsed() > self.patience {

@@ -1,6 +1,6 @@
 //! Clients at work while a server goes out of service, and what becomes of them.
 //!
-//! The server serves [`answer`], or anything with the same three resources: `GET /plaintext`, `GET /bytes/N` (N octets,
+//! The server serves [`answer`], or anything with the same three resources: `GET /plaintext`, `GET /bytes/N` (N bytes,
 //! whichever) and `POST /upload` (the length of the body).
 
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -49,7 +49,7 @@ pub struct Crowd {
 pub struct Tally {
     /// Those that were answered completely.
     pub answered: u64,
-    /// Those that were on their way when the server closed an idle connection: of these no octet was answered, and
+    /// Those that were on their way when the server closed an idle connection: of these no byte was answered, and
     /// the client cannot know whether the server has seen them. Every kept connection has this race (RFC 9112 section
     /// 9.3.1); the drain grace is there to make it rare. [`drain_at_work`](crate::drain_at_work) knows: whatever the
     /// server has delivered was answered.
@@ -140,7 +140,7 @@ pub async fn answer(mut request: Request) -> Result<Response, BodyFailure> {
     let length = request.path().strip_prefix("/bytes/").and_then(|length| length.parse().ok());
     Ok(match (request.method(), request.path(), length) {
         ("GET", "/plaintext", _) => Response::text("Hello, world!"),
-        ("GET", _, Some(left)) => Response::new(Status::OK).with_body(Body::stream(Octets { left })),
+        ("GET", _, Some(left)) => Response::new(Status::OK).with_body(Body::stream(Filler { left })),
         ("POST", "/upload", _) => {
             let mut body = request.take_body();
             let mut length = 0;
@@ -153,12 +153,12 @@ pub async fn answer(mut request: Request) -> Result<Response, BodyFailure> {
     })
 }
 
-/// So many octets.
-struct Octets {
+/// So many bytes.
+struct Filler {
     left: u64,
 }
 
-impl Source for Octets {
+impl Source for Filler {
     fn poll_frame(mut self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Frame> {
         static PIECE: [u8; 64 << 10] = [b'x'; 64 << 10];
         let next = usize::try_from(self.left).unwrap_or(usize::MAX).min(PIECE.len());
@@ -305,12 +305,12 @@ impl Client {
         self.end()
     }
 
-    fn send(&mut self, octets: impl AsRef<[u8]>) -> Result<(), String> {
-        let sent = self.stream.get_mut().write_all(octets.as_ref());
+    fn send(&mut self, bytes: impl AsRef<[u8]>) -> Result<(), String> {
+        let sent = self.stream.get_mut().write_all(bytes.as_ref());
         sent.map_err(|error| format!("A request was not taken: {error}"))
     }
 
-    /// `None`: the server has closed the connection, and no octet of an answer came.
+    /// `None`: the server has closed the connection, and no byte of an answer came.
     fn head(&mut self) -> Result<Option<Head>, String> {
         let mut head = Vec::new();
         loop {
@@ -345,7 +345,7 @@ impl Client {
                 self.tally.answered += 1;
                 Ok(())
             }
-            other => Err(format!("An answer of {} octets was cut: {other:?}", head.length)),
+            other => Err(format!("An answer of {} bytes was cut: {other:?}", head.length)),
         }
     }
 

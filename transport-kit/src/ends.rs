@@ -60,8 +60,8 @@ impl Stand for Watched {
         self.memory.connect()
     }
 
-    fn send(&mut self, peer: usize, octets: &[u8]) -> usize {
-        self.memory.send(peer, octets)
+    fn send(&mut self, peer: usize, bytes: &[u8]) -> usize {
+        self.memory.send(peer, bytes)
     }
 
     fn receive(&mut self, peer: usize, at_most: usize, into: &mut Vec<u8>) -> Received {

@@ -134,9 +134,9 @@ fn receive(client: &mut TcpStream, content: &[u8]) -> io::Result<()> {
     let mut answer = Vec::new();
     while !answer.ends_with(&[b"\r\n\r\n", content].concat()) {
         let mut piece = [0; 1024];
-        let octets = client.read(&mut piece)?;
-        assert_ne!(octets, 0, "an end behind \"{}\"", answer.escape_ascii());
-        answer.extend_from_slice(&piece[..octets]);
+        let bytes = client.read(&mut piece)?;
+        assert_ne!(bytes, 0, "an end behind \"{}\"", answer.escape_ascii());
+        answer.extend_from_slice(&piece[..bytes]);
     }
     Ok(())
 }

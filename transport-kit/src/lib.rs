@@ -1,10 +1,10 @@
 //! Checks a transport of httpfsm, yours as well as ours: a hostile scripted peer, and the list of what a transport
 //! owes.
 //!
-//! A transport moves octets and time between sockets and the machine, and must lose none: no octet, no wake-up, no
+//! A transport moves bytes and time between sockets and the machine, and must lose none: no byte, no wake-up, no
 //! deadline, no end. The kit runs scripts against it and against the [in-memory transport](httpfsm_transport::memory),
 //! with one and the same application, and compares the traces: what each channel told, what the application saw, the
-//! octets that the peer received, and how its connection ended. They are equal octet for octet, whatever the
+//! bytes that the peer received, and how its connection ended. They are equal byte for byte, whatever the
 //! transport. What no script can show has a check of its own: backpressure, crowds, names, what is left behind.
 //!
 //! # How to check your transport in eleven lines
@@ -32,7 +32,7 @@
 //! # What is compared
 //!
 //! The subscriber's events stand in the trace in their order, channel by channel; the application's in their order,
-//! request by request. Body octets, which no subscriber is told, are taken from the application's view and merged. Only the
+//! request by request. Body bytes, which no subscriber is told, are taken from the application's view and merged. Only the
 //! value of `Date` is masked, which has a check of its own. Scripts wait for facts, never for a length of time: deadlines
 //! that are to come are short, and all others are far away. A script that differs runs again with deadlines 10 and 100
 //! times as long, on both sides, before it counts as a failure: a slow machine or a slow transport is not a wrong one.

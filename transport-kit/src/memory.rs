@@ -17,7 +17,7 @@ use crate::application::{Application, Task, Tasks};
 use crate::record::Record;
 use crate::stand::{Received, Stand};
 
-/// Octets that a connection holds in each direction.
+/// Bytes that a connection holds in each direction.
 const CAPACITY: usize = 64 << 10;
 /// The same, for a peer with a small buffer.
 const SMALL: usize = 2000;
@@ -71,20 +71,20 @@ impl Stand for Memory {
         self.peers.pop();
     }
 
-    fn send(&mut self, peer: usize, octets: &[u8]) -> usize {
+    fn send(&mut self, peer: usize, bytes: &[u8]) -> usize {
         if let Some(Some(peer)) = self.peers.get(peer) {
-            peer.send(octets);
+            peer.send(bytes);
         }
         self.settle();
-        octets.len()
+        bytes.len()
     }
 
     fn receive(&mut self, peer: usize, at_most: usize, into: &mut Vec<u8>) -> Received {
         self.settle();
         let Some(Some(client)) = self.peers.get(peer) else { return Received::Fin };
-        let octets = client.take_at_most(at_most);
-        if !octets.is_empty() {
-            into.extend_from_slice(&octets);
+        let bytes = client.take_at_most(at_most);
+        if !bytes.is_empty() {
+            into.extend_from_slice(&bytes);
             return Received::Some;
         }
         if client.is_reset() {

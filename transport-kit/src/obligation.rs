@@ -69,20 +69,20 @@ const fn owes(
 pub const OBLIGATIONS: &[Obligation] = &[
     owes(
         "input",
-        "Every octet reaches the machine once and in order, however the reads cut them.",
+        "Every byte reaches the machine once and in order, however the reads cut them.",
         "Requests vanish, or stand half read until the peer sends more.",
-        Proof::Scripts(scripts::octets::scripts),
+        Proof::Scripts(scripts::bytes::scripts),
     ),
     owes(
         "output",
-        "Every octet of the machine reaches the peer once and in order, however little the socket takes.",
+        "Every byte of the machine reaches the peer once and in order, however little the socket takes.",
         "Answers are torn, and clients decode the rest of one as the next.",
         Proof::Scripts(scripts::answers::scripts),
     ),
     owes(
         "uploads",
         "Request bodies reach the handler as they come and as it asks for them, with their trailers.",
-        "Uploads hang at a window, or their last octets are lost.",
+        "Uploads hang at a window, or their last bytes are lost.",
         Proof::Scripts(scripts::bodies::uploads),
     ),
     owes(
@@ -111,13 +111,13 @@ pub const OBLIGATIONS: &[Obligation] = &[
     ),
     owes(
         "upgrades",
-        "After a 101, or a 2xx to CONNECT, the octets are the application's, from the first that came ahead to the last.",
+        "After a 101, or a 2xx to CONNECT, the bytes are the application's, from the first that came ahead to the last.",
         "WebSockets lose their first frame, or never end.",
         Proof::Scripts(scripts::upgrades::scripts),
     ),
     owes(
         "half-close",
-        "The peer's FIN is an input behind the octets before it, and the answer still leaves.",
+        "The peer's FIN is an input behind the bytes before it, and the answer still leaves.",
         "Clients that shut down their side get no answer; handlers wait for ever for a body that is cut.",
         Proof::Scripts(scripts::endings::half_closes),
     ),
@@ -147,7 +147,7 @@ pub const OBLIGATIONS: &[Obligation] = &[
     ),
     owes(
         "limits",
-        "Limits hold at the octet, however it arrives.",
+        "Limits hold at the byte, however it arrives.",
         "A request passes or fails by the luck of its packets.",
         Proof::Scripts(scripts::limits::scripts),
     ),
@@ -225,8 +225,8 @@ pub const OBLIGATIONS: &[Obligation] = &[
     ),
     owes(
         "partial writes",
-        "A large answer of many slices arrives whole where the socket takes a few octets at a time.",
-        "Octets are repeated or skipped at the seams.",
+        "A large answer of many slices arrives whole where the socket takes a few bytes at a time.",
+        "Bytes are repeated or skipped at the seams.",
         Proof::Check(checks::pressure::partial_writes),
     ),
     owes(

@@ -58,13 +58,13 @@ struct Part {
 
 enum Line {
     Text(String),
-    Octets(Sum),
+    Bytes(Sum),
 }
 
 impl Part {
     fn told(&self) -> &[Line] {
         match self.lines.as_slice() {
-            [told @ .., Line::Octets(_)] if self.reads => told,
+            [told @ .., Line::Bytes(_)] if self.reads => told,
             all => all,
         }
     }
@@ -74,7 +74,7 @@ impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Text(text) => f.write_str(text),
-            Self::Octets(sum) => write!(f, "body {sum}"),
+            Self::Bytes(sum) => write!(f, "body {sum}"),
         }
     }
 }
@@ -112,7 +112,7 @@ impl Record {
         self.pages().channels.iter().filter(|channel| !channel.closed).count()
     }
 
-    /// Whether a line of the channel, or of the application about it, contains `text`. Octets that are being read count
+    /// Whether a line of the channel, or of the application about it, contains `text`. Bytes that are being read count
     /// when their reader waits for more: one that runs on another thread would see what the script does next.
     pub(crate) fn has(&self, channel: usize, text: &str) -> bool {
         let pages = self.pages();
@@ -122,16 +122,16 @@ impl Record {
             || lines.any(|line| line.to_string().contains(text))
     }
 
-    /// How many octets of bodies the application has read on the channel.
-    pub(crate) fn octets(&self, channel: usize) -> u64 {
+    /// How many bytes of bodies the application has read on the channel.
+    pub(crate) fn bytes(&self, channel: usize) -> u64 {
         let pages = self.pages();
         let parts = pages.channels.get(channel).into_iter().flat_map(|channel| &channel.application);
         let lines = parts.flat_map(|part| &part.lines);
-        let octets = lines.map(|line| match line {
+        let bytes = lines.map(|line| match line {
             Line::Text(_) => 0,
-            Line::Octets(sum) => sum.octets(),
+            Line::Bytes(sum) => sum.bytes(),
         });
-        octets.sum()
+        bytes.sum()
     }
 
     /// What the channels told and what the application saw, each as a title and lines.
@@ -245,19 +245,19 @@ impl Diary {
         });
     }
 
-    /// Octets of a body; those that came before them are on the same line.
-    pub(crate) fn octets(&self, octets: &[u8]) {
+    /// Bytes of a body; those that came before them are on the same line.
+    pub(crate) fn bytes(&self, bytes: &[u8]) {
         self.write(|part| {
-            if let Some(Line::Octets(sum)) = part.lines.last_mut() {
-                return sum.add(octets);
+            if let Some(Line::Bytes(sum)) = part.lines.last_mut() {
+                return sum.add(bytes);
             }
             let mut sum = Sum::default();
-            sum.add(octets);
-            part.lines.push(Line::Octets(sum));
+            sum.add(bytes);
+            part.lines.push(Line::Bytes(sum));
         });
     }
 
-    /// Polls a body, of which the octets are written down.
+    /// Polls a body, of which the bytes are written down.
     pub(crate) fn poll_data(
         &self,
         body: &mut Body,
@@ -265,8 +265,8 @@ impl Diary {
     ) -> Poll<Option<Result<Bytes, BodyFailure>>> {
         let polled = body.poll_data(cx);
         self.write(|part| part.reads = polled.is_ready());
-        if let Poll::Ready(Some(Ok(octets))) = &polled {
-            self.octets(octets);
+        if let Poll::Ready(Some(Ok(bytes))) = &polled {
+            self.bytes(bytes);
         }
         polled
     }
@@ -351,8 +351,8 @@ impl Subscriber for Record {
         self.tell(connection, format!("invalid field: {fault}"));
     }
 
-    fn excess(&self, connection: &ConnectionInfo, octets: u64) {
-        self.tell(connection, format!("{octets} octets in excess"));
+    fn excess(&self, connection: &ConnectionInfo, bytes: u64) {
+        self.tell(connection, format!("{bytes} bytes in excess"));
     }
 
     fn peer_ended(&self, connection: &ConnectionInfo) {

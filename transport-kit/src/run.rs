@@ -34,7 +34,7 @@ struct Run<'a> {
 /// A connection, as its peer sees it.
 struct Line {
     received: Vec<u8>,
-    /// Octets that were waited for so far.
+    /// Bytes that were waited for so far.
     seen: usize,
     channel: Option<usize>,
     end: Option<End>,
@@ -91,8 +91,8 @@ impl Run<'_> {
             Step::ConnectWhenThereIsRoom => self.connect_when_there_is_room()?,
             Step::Choose(line) => self.chosen = *line,
             Step::Send(pieces) => pieces.iter().try_for_each(|piece| self.send(piece))?,
-            Step::Until(octets) => self.until(usize::MAX, octets)?,
-            Step::Sip(length, octets) => self.until(*length, octets)?,
+            Step::Until(bytes) => self.until(usize::MAX, bytes)?,
+            Step::Sip(length, bytes) => self.until(*length, bytes)?,
             Step::Fin => self.stand.fin(self.chosen),
             Step::Reset => {
                 self.stand.reset(self.chosen);
@@ -150,8 +150,8 @@ impl Run<'_> {
         }
     }
 
-    fn send(&mut self, octets: &[u8]) -> Step1 {
-        let mut left = octets;
+    fn send(&mut self, bytes: &[u8]) -> Step1 {
+        let mut left = bytes;
         while !left.is_empty() {
             let sent = self.stand.send(self.chosen, left);
             left = left.get(sent..).unwrap_or_default();
@@ -164,18 +164,18 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn until(&mut self, at_most: usize, octets: &[u8]) -> Step1 {
+    fn until(&mut self, at_most: usize, bytes: &[u8]) -> Step1 {
         let mut searched = 0;
         loop {
             let line = self.line()?;
             let from = line.seen.max(searched);
             let rest = line.received.get(from..).unwrap_or_default();
-            if let Some(found) = find(rest, octets) {
-                line.seen = from + found + octets.len();
+            if let Some(found) = find(rest, bytes) {
+                line.seen = from + found + bytes.len();
                 return Ok(());
             }
             // What ends with a part of it is searched again.
-            searched = line.received.len().saturating_sub(octets.len());
+            searched = line.received.len().saturating_sub(bytes.len());
             // Only a part of it can have come before.
             if line.end.is_some() {
                 return Err("the connection has ended".to_owned());
@@ -250,8 +250,8 @@ impl Run<'_> {
     }
 }
 
-fn find(octets: &[u8], wanted: &[u8]) -> Option<usize> {
-    octets.windows(wanted.len().max(1)).position(|window| window == wanted)
+fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
+    bytes.windows(wanted.len().max(1)).position(|window| window == wanted)
 }
 
 fn brief(step: &Step) -> String {

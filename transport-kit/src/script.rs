@@ -44,11 +44,11 @@ pub enum Step {
     ConnectWhenThereIsRoom,
     /// Chooses a connection, counted from 0.
     Choose(usize),
-    /// Sends octets, in these pieces.
+    /// Sends bytes, in these pieces.
     Send(Vec<Bytes>),
-    /// Waits until these octets have arrived, after those that were waited for before.
+    /// Waits until these bytes have arrived, after those that were waited for before.
     Until(Bytes),
-    /// The same, taking at most so many octets at once.
+    /// The same, taking at most so many bytes at once.
     Sip(usize, Bytes),
     /// Ends the peer's output.
     Fin,
@@ -168,8 +168,8 @@ impl Script {
         self.step(Step::Choose(connection))
     }
 
-    pub(crate) fn send(self, octets: impl AsRef<[u8]>) -> Self {
-        self.pieces([octets])
+    pub(crate) fn send(self, bytes: impl AsRef<[u8]>) -> Self {
+        self.pieces([bytes])
     }
 
     pub(crate) fn pieces<T: AsRef<[u8]>>(self, pieces: impl IntoIterator<Item = T>) -> Self {
@@ -177,17 +177,17 @@ impl Script {
         self.step(Step::Send(pieces.collect()))
     }
 
-    /// Sends pieces of so many octets.
-    pub(crate) fn send_by(self, octets: impl AsRef<[u8]>, length: usize) -> Self {
-        self.pieces(octets.as_ref().chunks(length))
+    /// Sends pieces of so many bytes.
+    pub(crate) fn send_by(self, bytes: impl AsRef<[u8]>, length: usize) -> Self {
+        self.pieces(bytes.as_ref().chunks(length))
     }
 
-    pub(crate) fn until(self, octets: impl AsRef<[u8]>) -> Self {
-        self.step(Step::Until(Bytes::copy_from_slice(octets.as_ref())))
+    pub(crate) fn until(self, bytes: impl AsRef<[u8]>) -> Self {
+        self.step(Step::Until(Bytes::copy_from_slice(bytes.as_ref())))
     }
 
-    pub(crate) fn sip(self, length: usize, octets: impl AsRef<[u8]>) -> Self {
-        self.step(Step::Sip(length, Bytes::copy_from_slice(octets.as_ref())))
+    pub(crate) fn sip(self, length: usize, bytes: impl AsRef<[u8]>) -> Self {
+        self.step(Step::Sip(length, Bytes::copy_from_slice(bytes.as_ref())))
     }
 
     pub(crate) fn fin(self) -> Self {
@@ -227,9 +227,9 @@ pub(crate) fn get(path: &str) -> String {
 /// A request with a body of known length.
 pub(crate) fn post(path: &str, body: impl AsRef<[u8]>) -> Vec<u8> {
     let body = body.as_ref();
-    let mut octets = post_head(path, body.len()).into_bytes();
-    octets.extend_from_slice(body);
-    octets
+    let mut bytes = post_head(path, body.len()).into_bytes();
+    bytes.extend_from_slice(body);
+    bytes
 }
 
 pub(crate) fn post_head(path: &str, length: usize) -> String {
@@ -240,10 +240,10 @@ pub(crate) fn chunked_head(path: &str) -> String {
     format!("POST {path} HTTP/1.1\r\nHost: kit\r\nTransfer-Encoding: chunked\r\n\r\n")
 }
 
-/// Octets in chunks of a size, without the last chunk.
-pub(crate) fn chunks(octets: &[u8], size: usize) -> Vec<u8> {
+/// Bytes in chunks of a size, without the last chunk.
+pub(crate) fn chunks(bytes: &[u8], size: usize) -> Vec<u8> {
     let mut coded = Vec::new();
-    for chunk in octets.chunks(size) {
+    for chunk in bytes.chunks(size) {
         coded.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
         coded.extend_from_slice(chunk);
         coded.extend_from_slice(b"\r\n");

@@ -3,11 +3,11 @@
 pub(crate) mod answers;
 pub(crate) mod applications;
 pub(crate) mod bodies;
+pub(crate) mod bytes;
 pub(crate) mod deadlines;
 pub(crate) mod drains;
 pub(crate) mod endings;
 pub(crate) mod interim;
 pub(crate) mod limits;
-pub(crate) mod octets;
 pub(crate) mod refusals;
 pub(crate) mod upgrades;

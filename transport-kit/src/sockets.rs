@@ -60,12 +60,12 @@ impl Stand for Sockets {
         self.peers.pop();
     }
 
-    fn send(&mut self, peer: usize, octets: &[u8]) -> usize {
-        let Some(stream) = self.peer(peer) else { return octets.len() };
-        match stream.write(octets) {
+    fn send(&mut self, peer: usize, bytes: &[u8]) -> usize {
+        let Some(stream) = self.peer(peer) else { return bytes.len() };
+        match stream.write(bytes) {
             Ok(sent) => sent,
             Err(error) if is_too_early(&error) => 0,
-            Err(_) => octets.len(),
+            Err(_) => bytes.len(),
         }
     }
 
@@ -74,8 +74,8 @@ impl Stand for Sockets {
         let mut buffer = vec![0; at_most.min(64 << 10)];
         match stream.read(&mut buffer) {
             Ok(0) => Received::Fin,
-            Ok(octets) => {
-                into.extend_from_slice(&buffer[..octets]);
+            Ok(bytes) => {
+                into.extend_from_slice(&buffer[..bytes]);
                 Received::Some
             }
             Err(error) if is_too_early(&error) => Received::Nothing,

@@ -10,10 +10,10 @@ pub(crate) trait Stand {
     /// Lets go of the connection that was opened last, which does not count.
     fn forget_last(&mut self);
 
-    /// Sends some of `octets`; how many. A connection that is lost takes all.
-    fn send(&mut self, peer: usize, octets: &[u8]) -> usize;
+    /// Sends some of `bytes`; how many. A connection that is lost takes all.
+    fn send(&mut self, peer: usize, bytes: &[u8]) -> usize;
 
-    /// Receives at most so many octets, or waits a moment if there are none.
+    /// Receives at most so many bytes, or waits a moment if there are none.
     fn receive(&mut self, peer: usize, at_most: usize, into: &mut Vec<u8>) -> Received;
 
     fn fin(&mut self, peer: usize);
@@ -41,7 +41,7 @@ pub(crate) trait Stand {
 /// What came from the server.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Received {
-    /// Octets.
+    /// Bytes.
     Some,
     /// Nothing so far.
     Nothing,

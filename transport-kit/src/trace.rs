@@ -9,8 +9,8 @@ const BEFORE: usize = 3;
 /// Lines that are shown of a difference.
 const SHOWN: usize = 24;
 
-/// What happened in a script: the events of each channel, what the application saw of each request, and the octets
-/// that each peer received, with the end of its connection. Two traces are equal octet for octet; of the octets only
+/// What happened in a script: the events of each channel, what the application saw of each request, and the bytes
+/// that each peer received, with the end of its connection. Two traces are equal byte for byte; of the bytes only
 /// the value of `Date` is left out.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Trace {
@@ -24,8 +24,8 @@ impl Trace {
         Self { lanes: lanes.collect(), stuck: None }
     }
 
-    pub(crate) fn wire(&mut self, number: usize, octets: &[u8], end: &str) {
-        self.lanes.push((format!("octets to peer {number}"), without_dates(octets)));
+    pub(crate) fn wire(&mut self, number: usize, bytes: &[u8], end: &str) {
+        self.lanes.push((format!("bytes to peer {number}"), without_dates(bytes)));
         self.lanes.push((format!("end of peer {number}"), end.as_bytes().to_vec()));
     }
 
@@ -74,22 +74,22 @@ impl Trace {
     }
 
     fn lane(&self, title: &str) -> Option<&[u8]> {
-        self.lanes.iter().find(|(found, _)| found == title).map(|(_, octets)| &octets[..])
+        self.lanes.iter().find(|(found, _)| found == title).map(|(_, bytes)| &bytes[..])
     }
 }
 
 impl fmt::Display for Trace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (title, octets) in &self.lanes {
+        for (title, bytes) in &self.lanes {
             writeln!(f, "{title}:")?;
-            lines(octets).iter().try_for_each(|line| writeln!(f, "    {}", show(line, 2 * WIDTH)))?;
+            lines(bytes).iter().try_for_each(|line| writeln!(f, "    {}", show(line, 2 * WIDTH)))?;
         }
         self.stuck.iter().try_for_each(|stuck| writeln!(f, "stuck {stuck}"))
     }
 }
 
-fn lines(octets: &[u8]) -> Vec<&[u8]> {
-    octets.split_inclusive(|&octet| octet == b'\n').collect()
+fn lines(bytes: &[u8]) -> Vec<&[u8]> {
+    bytes.split_inclusive(|&byte| byte == b'\n').collect()
 }
 
 fn side_by_side(text: &mut String, title: &str, theirs: &[u8], ours: &[u8]) {
@@ -113,8 +113,8 @@ fn side_by_side(text: &mut String, title: &str, theirs: &[u8], ours: &[u8]) {
     }
 }
 
-fn show(octets: &[u8], width: usize) -> String {
-    let mut text = octets.escape_ascii().to_string();
+fn show(bytes: &[u8], width: usize) -> String {
+    let mut text = bytes.escape_ascii().to_string();
     if text.len() > width {
         text.truncate(width.saturating_sub(2));
         text.push_str("..");
@@ -122,27 +122,27 @@ fn show(octets: &[u8], width: usize) -> String {
     text
 }
 
-/// The octets with the same value in each `Date`.
-fn without_dates(octets: &[u8]) -> Vec<u8> {
+/// The bytes with the same value in each `Date`.
+fn without_dates(bytes: &[u8]) -> Vec<u8> {
     const FIELD: &[u8] = b"\r\nDate: ";
-    let mut octets = octets.to_vec();
+    let mut bytes = bytes.to_vec();
     let mut at = 0;
     while let Some(found) =
-        octets.get(at..).and_then(|rest| rest.windows(FIELD.len()).position(|w| w == FIELD))
+        bytes.get(at..).and_then(|rest| rest.windows(FIELD.len()).position(|w| w == FIELD))
     {
         at += found + FIELD.len();
-        octets.iter_mut().skip(at).take_while(|octet| **octet != b'\r').for_each(|octet| *octet = b'-');
+        bytes.iter_mut().skip(at).take_while(|byte| **byte != b'\r').for_each(|byte| *byte = b'-');
     }
-    octets
+    bytes
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn trace(events: &str, octets: &[u8], end: &str) -> Trace {
+    fn trace(events: &str, bytes: &[u8], end: &str) -> Trace {
         let mut trace = Trace::new(vec![("channel 0".to_owned(), events.to_owned())]);
-        trace.wire(0, octets, end);
+        trace.wire(0, bytes, end);
         trace
     }
 
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_difference_shows_both_sides_and_the_octets_escaped() {
+    fn a_difference_shows_both_sides_and_the_bytes_escaped() {
         let reference = trace("opened\nclosed", b"one\r\ntwo\x00", "FIN");
         let subject = trace("opened", b"one\r\ntwo\x01", "RST");
         let text = subject.difference(&reference);

@@ -35,7 +35,7 @@ enum Fault {
     LosesTheEndOfInput,
     DropsTheLastSliceOfAWrite,
     SendsTheRestOfAWriteAgain,
-    LosesAnOctetOfLargeReads,
+    LosesAnByteOfLargeReads,
     NeverWakesForADeadline,
     EndsWhereItShouldReset,
     SwapsTheNames,
@@ -91,7 +91,7 @@ fn the_end_of_input_that_is_lost() {
 
 #[test]
 fn a_write_that_drops_its_last_slice() {
-    catches(DropsTheLastSliceOfAWrite, "output", "octets to peer");
+    catches(DropsTheLastSliceOfAWrite, "output", "bytes to peer");
 }
 
 #[test]
@@ -100,8 +100,8 @@ fn a_write_that_is_repeated_in_part() {
 }
 
 #[test]
-fn an_octet_that_large_reads_lose() {
-    catches(LosesAnOctetOfLargeReads, "uploads", "an upload larger than all windows");
+fn an_byte_that_large_reads_lose() {
+    catches(LosesAnByteOfLargeReads, "uploads", "an upload larger than all windows");
 }
 
 #[test]
@@ -465,16 +465,16 @@ impl Wire for FaultyWire {
                 return Poll::Pending;
             }
             (LosesAResetInsideARequest, Poll::Ready(Err(_))) => return Poll::Pending,
-            (LosesAnOctetOfLargeReads, Poll::Ready(Ok(octets @ 10_000..))) => {
-                return Poll::Ready(Ok(octets - 1));
+            (LosesAnByteOfLargeReads, Poll::Ready(Ok(bytes @ 10_000..))) => {
+                return Poll::Ready(Ok(bytes - 1));
             }
             _ => {}
         }
         read
     }
 
-    fn poll_write(&mut self, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
-        self.poll_write_vectored(cx, &[IoSlice::new(octets)])
+    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(cx, &[IoSlice::new(bytes)])
     }
 
     fn poll_write_vectored(

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use httpfsm::channel::{Facts, Settings};
+use httpfsm::channel::{CompiledConfig, Facts};
 use httpfsm_transport::Timer;
 use tokio::time::{Instant, Sleep, sleep_until};
 
@@ -17,11 +17,11 @@ use crate::stream::Stream;
 /// ```
 /// use std::sync::Arc;
 ///
-/// use httpfsm::{ChannelConfig, Fields, ResponseRef, Settings, Status};
+/// use httpfsm::{ChannelConfig, Fields, ResponseRef, CompiledConfig, Status};
 /// use httpfsm_tokio::{Event, connection};
 ///
 /// async fn serve(stream: tokio::net::TcpStream) {
-///     let settings = Arc::new(Settings::new(&ChannelConfig::default()));
+///     let settings = Arc::new(CompiledConfig::new(&ChannelConfig::default()));
 ///     let mut connection = connection(stream, settings);
 ///     while let Some(event) = connection.next_event().await {
 ///         if let Event::Request = event {
@@ -38,8 +38,8 @@ pub type Connection = httpfsm_transport::Connection<Stream, Alarm>;
 ///
 /// Not here, but its futures do where they wait for a deadline outside of a runtime, or in one whose timer is off: it is
 /// built with `enable_time` or `enable_all`.
-pub fn connection(stream: impl Into<Stream>, settings: Arc<Settings>) -> Connection {
-    Connection::new(stream.into(), Alarm::default(), settings, Facts::default())
+pub fn connection(stream: impl Into<Stream>, compiled: Arc<CompiledConfig>) -> Connection {
+    Connection::new(stream.into(), Alarm::default(), compiled, Facts::default())
 }
 
 /// A timer of the runtime, made when the first deadline is waited for.

@@ -6,7 +6,7 @@
 //!
 //! [`connection()`] serves one socket in a task of yours, event by event.
 //!
-//! This crate moves octets and time, and knows no rule of HTTP: those are the machine's, in `httpfsm`.
+//! This crate moves bytes and time, and knows no rule of HTTP: those are the machine's, in `httpfsm`.
 //! Linux is what it is tested on.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]

@@ -43,10 +43,10 @@ impl Wire for Stream {
     }
 
     #[inline]
-    fn poll_write(&mut self, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match self {
-            Self::Tcp(stream) => Pin::new(stream).poll_write(cx, octets),
-            Self::Unix(stream) => Pin::new(stream).poll_write(cx, octets),
+            Self::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
         }
     }
 
@@ -78,7 +78,7 @@ impl Wire for Stream {
     }
 
     fn reset(&mut self) {
-        // A Unix socket has no reset; its close is seen as one when octets were unread.
+        // A Unix socket has no reset; its close is seen as one when bytes were unread.
         if let Self::Tcp(stream) = self {
             let _ = SockRef::from(&*stream).set_linger(Some(std::time::Duration::ZERO));
         }

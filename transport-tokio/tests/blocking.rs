@@ -23,13 +23,13 @@ fn reverse(mut request: Request) -> Response {
     match BodyReader::new(request.take_body()).read_to_end(&mut body) {
         Ok(_) => {
             body.reverse();
-            Response::octets(body)
+            Response::bytes(body)
         }
         Err(error) => Response::text(error.to_string()).with_status(Status::BAD_REQUEST),
     }
 }
 
-/// On one thread: were the function to run there, the octets that it waits for would never be read.
+/// On one thread: were the function to run there, the bytes that it waits for would never be read.
 #[tokio::test]
 async fn a_function_waits_for_its_body_beside_the_loop() {
     let worker = thread::current().id();
@@ -45,9 +45,9 @@ async fn a_function_waits_for_its_body_beside_the_loop() {
     client.write_all(b"def").await.unwrap();
     let (mut answer, mut buffer) = (Vec::new(), [0; 1000]);
     while !answer.ends_with(b"fedcba") {
-        let octets = client.read(&mut buffer).await.unwrap();
-        assert_ne!(octets, 0, "{}", String::from_utf8_lossy(&answer));
-        answer.extend_from_slice(&buffer[..octets]);
+        let bytes = client.read(&mut buffer).await.unwrap();
+        assert_ne!(bytes, 0, "{}", String::from_utf8_lossy(&answer));
+        answer.extend_from_slice(&buffer[..bytes]);
     }
     client.write_all(b"GET /panic HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
     client.shutdown().await.unwrap();
@@ -74,15 +74,15 @@ fn functions_on_all_threads_of_the_pool_read_their_bodies() {
         serve(listener, config, sync(handler)).unwrap()
     });
     let address = server.local_addr().unwrap();
-    let clients = [b'a', b'b', b'c', b'd'].map(|octet| {
+    let clients = [b'a', b'b', b'c', b'd'].map(|byte| {
         thread::spawn(move || {
             let mut client = std::net::TcpStream::connect(address).unwrap();
             client.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
             let head = b"POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 100000\r\n\r\n";
-            client.write_all(&[&head[..], &[octet; 100_000]].concat()).unwrap();
+            client.write_all(&[&head[..], &[byte; 100_000]].concat()).unwrap();
             let mut response = Vec::new();
             client.read_to_end(&mut response).expect("the pool waits for itself");
-            assert!(response.ends_with(&[octet; 100_000]));
+            assert!(response.ends_with(&[byte; 100_000]));
         })
     });
     let served = clients.map(thread::JoinHandle::join);

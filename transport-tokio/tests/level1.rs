@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use httpfsm::config::ChannelConfig;
 use httpfsm::error::CloseReason;
-use httpfsm::{BodyRef, Fields, ResponseRef, Settings, Status};
+use httpfsm::{BodyRef, CompiledConfig, Fields, ResponseRef, Status};
 use httpfsm_tokio::{Connection, Event, connection};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
@@ -19,7 +19,7 @@ async fn pair(config: ChannelConfig) -> (TcpStream, Connection) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (client, accepted) =
         tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), listener.accept());
-    (client.unwrap(), connection(accepted.unwrap().0, Arc::new(Settings::new(&config))))
+    (client.unwrap(), connection(accepted.unwrap().0, Arc::new(CompiledConfig::new(&config))))
 }
 
 /// Polls futures of one kind once each until one is ready; every one that is not is dropped.
@@ -47,9 +47,9 @@ async fn echo(mut connection: Connection) -> CloseReason {
                 let body = BodyRef::Stream { length: None };
                 connection.respond(ResponseRef { status: Status::OK, fields: &fields, body }).unwrap();
             }
-            Event::BodyData(octets) => {
-                connection.demand(octets.len() as u64).unwrap();
-                impatient(async || connection.write(octets.clone()).await).await.unwrap();
+            Event::BodyData(bytes) => {
+                connection.demand(bytes.len() as u64).unwrap();
+                impatient(async || connection.write(bytes.clone()).await).await.unwrap();
             }
             Event::BodyEnd(_) => connection.finish(None).await.unwrap(),
             Event::Closed(reason) => return reason,
@@ -76,14 +76,14 @@ async fn an_echo_loses_nothing_when_its_futures_are_dropped() {
         answer
     };
     let ((), answer, _) = tokio::join!(send, receive, echo(connection));
-    assert_eq!(answer.iter().filter(|&&octet| octet == b'x').count(), 1_000_000);
+    assert_eq!(answer.iter().filter(|&&byte| byte == b'x').count(), 1_000_000);
     assert!(answer.ends_with(b"\r\n0\r\n\r\n"));
 }
 
 #[tokio::test]
 async fn a_unix_socket_is_served() {
     let (mut client, served) = UnixStream::pair().unwrap();
-    let connection = connection(served, Arc::new(Settings::new(&ChannelConfig::default())));
+    let connection = connection(served, Arc::new(CompiledConfig::new(&ChannelConfig::default())));
     client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
     client.shutdown().await.unwrap();
     assert_eq!(echo(connection).await, CloseReason::PeerEnded);

@@ -18,7 +18,7 @@ async fn application(mut request: Request) -> Response {
         "/" => Response::text("Hello, world!"),
         "/echo" => Response::new(Status::OK).with_body(request.take_body()),
         "/collect" => match request.body().collect(1 << 20).await {
-            Ok(octets) => Response::octets(octets),
+            Ok(bytes) => Response::bytes(bytes),
             Err(_) => Response::new(Status::BAD_REQUEST),
         },
         "/slow" => {
@@ -40,8 +40,8 @@ async fn connect(server: &ServerHandle) -> TcpStream {
 }
 
 /// Sends, ends our output, and reads to the end.
-async fn exchange(mut stream: impl AsyncRead + AsyncWrite + Unpin, octets: &[u8]) -> String {
-    stream.write_all(octets).await.unwrap();
+async fn exchange(mut stream: impl AsyncRead + AsyncWrite + Unpin, bytes: &[u8]) -> String {
+    stream.write_all(bytes).await.unwrap();
     stream.shutdown().await.unwrap();
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).await.unwrap();
@@ -59,9 +59,9 @@ async fn a_get_is_answered() {
 #[tokio::test]
 async fn pipelined_requests_are_answered_in_order() {
     let server = start().await;
-    let mut octets = b"GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n".to_vec();
-    octets.extend_from_slice(&GET.repeat(100));
-    let answer = exchange(connect(&server).await, &octets).await;
+    let mut bytes = b"GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n".to_vec();
+    bytes.extend_from_slice(&GET.repeat(100));
+    let answer = exchange(connect(&server).await, &bytes).await;
     assert_eq!(answer.matches("HTTP/1.1 200 OK").count(), 101, "{answer}");
     assert!(answer.find("slow") < answer.find("Hello"), "{answer}");
 }
@@ -88,15 +88,15 @@ async fn keep_alive_serves_one_request_after_another() {
 async fn a_chunked_upload_is_echoed() {
     let server = start().await;
     let piece = "0123456789abcdef".repeat(4096);
-    let mut octets = b"POST /echo HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
+    let mut bytes = b"POST /echo HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
     for _ in 0..32 {
-        octets.extend_from_slice(format!("{:x}\r\n{piece}\r\n", piece.len()).as_bytes());
+        bytes.extend_from_slice(format!("{:x}\r\n{piece}\r\n", piece.len()).as_bytes());
     }
-    octets.extend_from_slice(b"0\r\n\r\n");
+    bytes.extend_from_slice(b"0\r\n\r\n");
     let mut stream = connect(&server).await;
     let (mut input, mut output) = stream.split();
     let send = async {
-        output.write_all(&octets).await.unwrap();
+        output.write_all(&bytes).await.unwrap();
         output.shutdown().await.unwrap();
     };
     let receive = async {
@@ -235,8 +235,8 @@ async fn workers_share_the_port_the_counts_and_the_drain() {
         let mut stream = connect(&server).await;
         stream.write_all(GET).await.unwrap();
         let mut answer = [0; 1024];
-        let octets = stream.read(&mut answer).await.unwrap();
-        threads.extend(String::from_utf8_lossy(&answer[..octets]).lines().last().map(str::to_owned));
+        let bytes = stream.read(&mut answer).await.unwrap();
+        threads.extend(String::from_utf8_lossy(&answer[..bytes]).lines().last().map(str::to_owned));
         streams.push(stream);
     }
     assert_eq!(threads.len(), 3, "the system spreads connections over the sockets: {threads:?}");

@@ -516,7 +516,7 @@ mod tests {
             clock.advance(Duration::from_millis(1));
             service.desk.sweep(&cx);
         }
-        // The deadlines of a first octet and of a head are 30 s.
+        // The deadlines of a first byte and of a head are 30 s.
         let armed = lock(&service.desk.alarms.inner).armed;
         assert!(armed <= 2 + 100 / 30, "armed {armed} times");
         assert_eq!(service.desk.alarms.len(), 1);

@@ -116,12 +116,12 @@ fn render_manual(second: u64) -> Date {
 }
 
 fn render(wall: SystemTime) -> Date {
-    let mut octets = [b' '; 29];
+    let mut bytes = [b' '; 29];
     let text = httpdate::fmt_http_date(wall);
-    if text.len() == octets.len() {
-        octets.copy_from_slice(text.as_bytes());
+    if text.len() == bytes.len() {
+        bytes.copy_from_slice(text.as_bytes());
     }
-    Date::new(octets).unwrap_or(Date::EPOCH)
+    Date::new(bytes).unwrap_or(Date::EPOCH)
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use httpfsm::channel::{
-    Channel, Data, Event as MachineEvent, Facts, Input, NotAccepted, Output, Settings, State,
+    Channel, CompiledConfig, Data, Event as MachineEvent, Facts, Input, NotAccepted, Output, State,
 };
 use httpfsm::error::{BodyError, CloseReason, RequestError};
 use httpfsm::fields::Fields;
@@ -40,7 +40,7 @@ pub enum Event {
     Opened,
     /// A request has come; [`Connection::request`] shows it.
     Request,
-    /// Octets of the request body, as far as they were asked for.
+    /// Bytes of the request body, as far as they were asked for.
     BodyData(Bytes),
     /// The request body is whole; with its trailer fields, if it had any.
     BodyEnd(Option<Fields>),
@@ -50,11 +50,11 @@ pub enum Event {
     PeerEnded,
     /// The machine has answered by itself.
     Refused(RequestError),
-    /// This many octets of the answer exceeded its Content-Length and were cut.
+    /// This many bytes of the answer exceeded its Content-Length and were cut.
     Excess(u64),
     /// There is room for output again.
     TransmitReady,
-    /// The connection is the caller's: [`Connection::into_parts`]. These octets came behind the request.
+    /// The connection is the caller's: [`Connection::into_parts`]. These bytes came behind the request.
     Upgraded(Bytes),
     /// The connection is closed; the last event.
     Closed(CloseReason),
@@ -85,7 +85,7 @@ pub struct Connection<W, T> {
     clock: Clock,
     opened: u64,
     close_write: bool,
-    /// The octets that will have left when the answer that was ended has, until somebody has heard that they have.
+    /// The bytes that will have left when the answer that was ended has, until somebody has heard that they have.
     finishing: Option<u64>,
 }
 
@@ -100,11 +100,11 @@ pub struct Parts<W> {
 
 impl<W: Wire, T: Timer> Connection<W, T> {
     /// A connection that has just opened.
-    pub fn new(wire: W, timer: T, settings: Arc<Settings>, facts: Facts) -> Self {
+    pub fn new(wire: W, timer: T, compiled: Arc<CompiledConfig>, facts: Facts) -> Self {
         let clock = Clock::system();
         let opened = clock.now();
         Self {
-            channel: Taped::new(settings, facts, None),
+            channel: Taped::new(compiled, facts, None),
             wire: Some(wire),
             timer,
             clock,
@@ -114,7 +114,7 @@ impl<W: Wire, T: Timer> Connection<W, T> {
         }
     }
 
-    /// The next event; `None` after [`Event::Closed`] or [`Event::Upgraded`]. Octets are received and sent, and
+    /// The next event; `None` after [`Event::Closed`] or [`Event::Upgraded`]. Bytes are received and sent, and
     /// deadlines observed, while it is awaited: await it also while an answer is being made, to hear of a lost
     /// connection.
     pub async fn next_event(&mut self) -> Option<Event> {
@@ -127,17 +127,17 @@ impl<W: Wire, T: Timer> Connection<W, T> {
         self.channel.request()
     }
 
-    /// Asks for so many more octets of the request body. The first time sends `100 Continue` where it is expected.
+    /// Asks for so many more bytes of the request body. The first time sends `100 Continue` where it is expected.
     ///
     /// # Errors
     ///
     /// There is no request whose body could come.
-    pub fn demand(&mut self, octets: u64) -> Result<(), NotAccepted> {
-        self.handle(Input::BodyDemand(octets))
+    pub fn demand(&mut self, bytes: u64) -> Result<(), NotAccepted> {
+        self.handle(Input::BodyDemand(bytes))
     }
 
     /// Answers the request. A streamed answer goes on with [`write`](Self::write) and [`finish`](Self::finish). The
-    /// octets leave while one of the futures is awaited.
+    /// bytes leave while one of the futures is awaited.
     ///
     /// # Errors
     ///
@@ -164,24 +164,24 @@ impl<W: Wire, T: Timer> Connection<W, T> {
         self.handle(Input::Continue)
     }
 
-    /// Adds octets to a streamed answer, all of them when there is room; waits for room before. If it is dropped, none
+    /// Adds bytes to a streamed answer, all of them when there is room; waits for room before. If it is dropped, none
     /// were added.
     ///
     /// # Errors
     ///
     /// No streamed answer is under way, also because the connection was lost.
-    pub async fn write(&mut self, octets: impl Into<Bytes>) -> Result<(), NotAccepted> {
-        let octets = octets.into();
+    pub async fn write(&mut self, bytes: impl Into<Bytes>) -> Result<(), NotAccepted> {
+        let bytes = bytes.into();
         poll_fn(|cx| {
             while self.channel.state() == State::Responding && !self.channel.room_for_bytes() {
                 ready!(self.poll_output(cx))?;
             }
-            Poll::Ready(self.handle(Input::Write(Data::Bytes(octets.clone()))))
+            Poll::Ready(self.handle(Input::Write(Data::Bytes(bytes.clone()))))
         })
         .await
     }
 
-    /// Waits until all octets have left.
+    /// Waits until all bytes have left.
     ///
     /// # Errors
     ///
@@ -191,12 +191,12 @@ impl<W: Wire, T: Timer> Connection<W, T> {
         self.leave(all).await
     }
 
-    /// All octets so far: those that have left, and those that are to.
+    /// All bytes so far: those that have left, and those that are to.
     fn all(&self) -> u64 {
         self.channel.stats().sent + self.channel.unsent_len() as u64
     }
 
-    /// Waits until so many octets have left.
+    /// Waits until so many bytes have left.
     async fn leave(&mut self, all: u64) -> Result<(), NotAccepted> {
         poll_fn(|cx| {
             while !self.channel.unsent().is_empty() {
@@ -209,8 +209,8 @@ impl<W: Wire, T: Timer> Connection<W, T> {
         .await
     }
 
-    /// Ends a streamed answer, with trailer fields if it is chunked, and waits until its octets have left. Asked again
-    /// after it was dropped, it waits for the same octets.
+    /// Ends a streamed answer, with trailer fields if it is chunked, and waits until its bytes have left. Asked again
+    /// after it was dropped, it waits for the same bytes.
     ///
     /// # Errors
     ///
@@ -277,12 +277,12 @@ impl<W: Wire, T: Timer> Connection<W, T> {
                         self.channel.note_request();
                         Event::Request
                     }
-                    Output::BodyData(octets) => Event::BodyData(Bytes::copy_from_slice(octets)),
+                    Output::BodyData(bytes) => Event::BodyData(Bytes::copy_from_slice(bytes)),
                     Output::BodyEnd(trailers) => Event::BodyEnd(own_trailers(trailers)),
                     Output::BodyFailed(error) => Event::BodyFailed(error),
                     Output::PeerEnded => Event::PeerEnded,
                     Output::Refused(error) => Event::Refused(error),
-                    Output::Excess(octets) => Event::Excess(octets),
+                    Output::Excess(bytes) => Event::Excess(bytes),
                     Output::TransmitReady => Event::TransmitReady,
                     Output::Upgraded(leftover) => Event::Upgraded(Bytes::copy_from_slice(leftover)),
                     Output::HttpChannelClosed(reason) => Event::Closed(reason),
@@ -334,7 +334,7 @@ impl<W: Wire, T: Timer> Connection<W, T> {
         let slices = slices.map(IoSlice::new);
         let input = match wire.poll_write_vectored(cx, slices.get(..filled).unwrap_or(&slices)) {
             Poll::Pending => return Ok(false),
-            Poll::Ready(Ok(octets)) if octets > 0 => Input::Sent(octets),
+            Poll::Ready(Ok(bytes)) if bytes > 0 => Input::Sent(bytes),
             Poll::Ready(_) => Input::Disconnected,
         };
         self.handle(input).map(|()| true)
@@ -361,9 +361,9 @@ impl<W: Wire, T: Timer> Connection<W, T> {
         let (buffer, tape) = self.channel.spare();
         let input = match ready!(wire.poll_read(cx, buffer)) {
             Ok(0) => Input::RxEnd,
-            Ok(octets) => {
-                tape.read(buffer.get(..octets).unwrap_or_default());
-                Input::RxRead(octets)
+            Ok(bytes) => {
+                tape.read(buffer.get(..bytes).unwrap_or_default());
+                Input::RxRead(bytes)
             }
             Err(_) => Input::Disconnected,
         };

@@ -72,7 +72,7 @@ impl Budget {
             in_flight: AtomicU32::new(0),
             max_in_flight: config.maximum_simultaneous_requests,
             buffered: AtomicU64::new(0),
-            max_buffered: config.max_buffered_octets,
+            max_buffered: config.max_buffered_bytes,
         }
     }
 
@@ -93,7 +93,7 @@ impl Budget {
         self.in_flight.fetch_sub(1, Ordering::AcqRel);
     }
 
-    /// A channel holds `after` octets where it held `before`. `false` if it grew and all together hold too many.
+    /// A channel holds `after` bytes where it held `before`. `false` if it grew and all together hold too many.
     pub(crate) fn hold(&self, before: u32, after: u32) -> bool {
         if before == after {
             return true;

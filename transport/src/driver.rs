@@ -57,7 +57,7 @@ pub struct Driver<H: Handler, W: Wire> {
     /// What the channel held when its last wake-up ended, and what was unread of a body.
     buffered: u32,
     told_to_go: bool,
-    /// It came to hold more octets when all together held too many.
+    /// It came to hold more bytes when all together held too many.
     overgrown: bool,
     close_write: bool,
 }
@@ -81,12 +81,12 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         lease: Lease,
         facts: Facts,
     ) -> Self {
-        let opened = Opened { info: &info, settings: &service.settings, facts };
+        let opened = Opened { info: &info, compiled: &service.compiled, facts };
         let tape = service.desk.recorder.as_ref();
         // A recorder that fails records nothing; that is no failure of the connection.
         let tape = tape.and_then(|recorder| panics::catch(|| recorder.open(&opened)).ok().flatten());
         Self {
-            channel: Taped::new(Arc::clone(&service.settings), facts, tape),
+            channel: Taped::new(Arc::clone(&service.compiled), facts, tape),
             wire: Some(wire),
             opened: service.desk.clock.now(),
             service,
@@ -160,7 +160,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             if idle && !(readable && self.channel.input_room() > 0) {
                 if turn.received && self.service.judges {
                     turn.received = false;
-                    if self.channel.handle(&turn.now, Input::Judge).is_ok() {
+                    if self.channel.handle(&turn.now, Input::CheckPipeline).is_ok() {
                         continue;
                     }
                 }
@@ -184,9 +184,9 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         let input = match wire.poll_read(cx, buffer) {
             Poll::Pending => return Poll::Pending,
             Poll::Ready(Ok(0)) => Input::RxEnd,
-            Poll::Ready(Ok(octets)) => {
-                tape.read(buffer.get(..octets).unwrap_or_default());
-                Input::RxRead(octets)
+            Poll::Ready(Ok(bytes)) => {
+                tape.read(buffer.get(..bytes).unwrap_or_default());
+                Input::RxRead(bytes)
             }
             Poll::Ready(Err(error)) => {
                 self.tell_lost(&error);
@@ -217,7 +217,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         };
         let input = match written {
             Poll::Pending => return Poll::Pending,
-            Poll::Ready(Ok(octets)) if octets > 0 => Input::Sent(octets),
+            Poll::Ready(Ok(bytes)) if bytes > 0 => Input::Sent(bytes),
             Poll::Ready(outcome) => {
                 self.tell_lost(&outcome.err().unwrap_or_else(|| io::ErrorKind::WriteZero.into()));
                 Input::Disconnected
@@ -277,7 +277,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
                 Output::HttpRequest => return true,
                 Output::FlushOutputData => {}
                 Output::TransmitReady => turn.ask = true,
-                Output::BodyData(octets) => body_data(exchange, octets, turn),
+                Output::BodyData(bytes) => body_data(exchange, bytes, turn),
                 Output::BodyEnd(trailers) => {
                     self.service.tell_of_request(|subscriber| subscriber.body_end(&self.info));
                     match exchange.filter(|exchange| exchange.has_body) {
@@ -331,9 +331,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
                     return false;
                 }
                 Output::HttpChannelOpened => self.service.tell(|subscriber| subscriber.opened(&self.info)),
-                Output::Excess(octets) => {
-                    self.service.tell(|subscriber| subscriber.excess(&self.info, octets))
-                }
+                Output::Excess(bytes) => self.service.tell(|subscriber| subscriber.excess(&self.info, bytes)),
                 _ => {}
             }
         }
@@ -357,7 +355,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         exchange.counted = counted;
         exchange.begin(request);
         if self.service.whole_bodies && exchange.has_body && !request.expects_continue() {
-            let overflow = self.service.settings.config().inbuf_overflow;
+            let overflow = self.service.compiled.config().inbuf_overflow;
             exchange.stage = Stage::Gathering(Box::new(Spool::new(overflow)));
         } else {
             self.call(None, now);
@@ -518,8 +516,8 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         match panics::catch(|| spool.poll(&self.service.desk.spawner, cx)) {
             Err(text) => self.abort(Failure::Spool, &text, &turn.now),
             Ok(Poll::Pending) => return false,
-            Ok(Poll::Ready(Gathered::Demand(octets))) => {
-                let _ = self.channel.handle(&turn.now, Input::BodyDemand(octets));
+            Ok(Poll::Ready(Gathered::Demand(bytes))) => {
+                let _ = self.channel.handle(&turn.now, Input::BodyDemand(bytes));
             }
             Ok(Poll::Ready(Gathered::Whole(body))) => {
                 self.call(Some(body), &turn.now);
@@ -581,7 +579,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         exchange.pipe.disconnected();
         turn.told = true;
         if runs_on {
-            let at_most = self.service.settings.config().responseless_timeout;
+            let at_most = self.service.compiled.config().responseless_timeout;
             let at_most = at_most.map_or(NEVER, |at_most| Moment::from_duration(at_most).as_millis());
             let now = self.opened.saturating_add(turn.now.at.as_millis());
             let orphan = self.lease.outlive(self.channel.stats(), now.saturating_add(at_most));
@@ -679,16 +677,16 @@ impl<H: Handler, W: Wire> Driver<H, W> {
     }
 }
 
-/// Body octets for whoever gathers or reads them.
-fn body_data<F>(exchange: Option<&mut Exchange<F>>, octets: &[u8], turn: &mut Turn<'_>) {
+/// Body bytes for whoever gathers or reads them.
+fn body_data<F>(exchange: Option<&mut Exchange<F>>, bytes: &[u8], turn: &mut Turn<'_>) {
     match exchange {
         None => {}
         Some(Exchange { stage: Stage::Gathering(spool), .. }) => {
-            spool.data(octets);
+            spool.data(bytes);
             turn.ask = true;
         }
         Some(exchange) => {
-            exchange.pipe.deliver(octets);
+            exchange.pipe.deliver(bytes);
             turn.told = true;
         }
     }

@@ -12,7 +12,7 @@ use crate::pipe::{Pipe, PipeSource};
 use crate::sending::Sending;
 use crate::spool::Spool;
 
-/// Octets of a head whose memory is not kept for the next.
+/// Bytes of a head whose memory is not kept for the next.
 const LARGE_HEAD: usize = 4 << 10;
 
 /// What a connection needs while a request is under way; an idle connection holds none. `F` is the handler's future.
@@ -128,7 +128,7 @@ impl<F> Exchange<F> {
         }
     }
 
-    /// Octets of the request's body that nobody has read.
+    /// Bytes of the request's body that nobody has read.
     #[inline]
     pub(crate) fn held(&self) -> usize {
         match &self.stage {

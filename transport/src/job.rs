@@ -19,7 +19,7 @@ pub trait Spawner: Send + Sync + 'static {
 
 /// Runs the work at once, where it is asked for: for tests, for work that is short, and for transports that call handlers
 /// on threads which may block, as the blocking one does. Elsewhere that is the thread that polls the connection, which
-/// stands still meanwhile; work that reads the request's body there gets an error instead of octets that have not come
+/// stands still meanwhile; work that reads the request's body there gets an error instead of bytes that have not come
 /// ([`BodyReader`](crate::BodyReader)).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Inline;

@@ -40,10 +40,10 @@ use crate::tape::Recorder;
 use crate::wire::Wire;
 use crate::{panics, waiting};
 
-/// Octets on their way in one direction.
+/// Bytes on their way in one direction.
 #[derive(Debug)]
 struct Lane {
-    octets: VecDeque<u8>,
+    bytes: VecDeque<u8>,
     capacity: usize,
     ended: bool,
     reset: bool,
@@ -53,15 +53,8 @@ struct Lane {
 
 impl Lane {
     fn new(capacity: usize) -> Arc<Mutex<Self>> {
-        let octets = VecDeque::new();
-        Arc::new(Mutex::new(Self {
-            octets,
-            capacity,
-            ended: false,
-            reset: false,
-            reader: None,
-            writer: None,
-        }))
+        let bytes = VecDeque::new();
+        Arc::new(Mutex::new(Self { bytes, capacity, ended: false, reset: false, reader: None, writer: None }))
     }
 
     fn end(lane: &Mutex<Self>, reset: bool) {
@@ -73,10 +66,10 @@ impl Lane {
         reader.into_iter().chain(writer).for_each(panics::wake);
     }
 
-    /// Puts octets in, and wakes who waits for some.
-    fn put(lane: &Mutex<Self>, octets: &[u8]) {
+    /// Puts bytes in, and wakes who waits for some.
+    fn put(lane: &Mutex<Self>, bytes: &[u8]) {
         let mut lane = lock(lane);
-        lane.octets.extend(octets);
+        lane.bytes.extend(bytes);
         let reader = lane.reader.take();
         drop(lane);
         reader.into_iter().for_each(panics::wake);
@@ -91,7 +84,7 @@ pub struct MemoryWire {
     reset: bool,
 }
 
-/// Two ends of a connection that holds `capacity` octets in each direction.
+/// Two ends of a connection that holds `capacity` bytes in each direction.
 #[must_use]
 pub fn pair(capacity: usize) -> (MemoryWire, MemoryWire) {
     let (there, back) = (Lane::new(capacity), Lane::new(capacity));
@@ -106,27 +99,27 @@ impl Wire for MemoryWire {
             if lane.reset {
                 return Ok(Err(io::ErrorKind::ConnectionReset.into()));
             }
-            if lane.octets.is_empty() && !lane.ended {
+            if lane.bytes.is_empty() && !lane.ended {
                 return Err(&mut lane.reader);
             }
             writer = lane.writer.take();
-            Ok(io::Read::read(&mut lane.octets, buffer))
+            Ok(io::Read::read(&mut lane.bytes, buffer))
         });
         writer.into_iter().for_each(panics::wake);
         read
     }
 
-    fn poll_write(&mut self, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let mut reader = None;
         let written = waiting::poll(&self.output, cx, |lane| {
             if lane.ended {
                 return Ok(Err(io::ErrorKind::BrokenPipe.into()));
             }
-            let taken = octets.len().min(lane.capacity.saturating_sub(lane.octets.len()));
+            let taken = bytes.len().min(lane.capacity.saturating_sub(lane.bytes.len()));
             if taken == 0 {
                 return Err(&mut lane.writer);
             }
-            lane.octets.extend(&octets[..taken]);
+            lane.bytes.extend(&bytes[..taken]);
             reader = lane.reader.take();
             Ok(Ok(taken))
         });
@@ -182,12 +175,12 @@ impl Drop for MemoryWire {
 pub struct MemoryClient(MemoryWire);
 
 impl MemoryClient {
-    /// Sends octets, however many the connection holds already.
-    pub fn send(&self, octets: impl AsRef<[u8]>) {
-        Lane::put(&self.0.output, octets.as_ref());
+    /// Sends bytes, however many the connection holds already.
+    pub fn send(&self, bytes: impl AsRef<[u8]>) {
+        Lane::put(&self.0.output, bytes.as_ref());
     }
 
-    /// Takes the octets that have arrived.
+    /// Takes the bytes that have arrived.
     #[must_use]
     pub fn take(&self) -> Vec<u8> {
         self.take_at_most(usize::MAX)
@@ -195,17 +188,17 @@ impl MemoryClient {
 
     /// Takes at most so many of them.
     #[must_use]
-    pub fn take_at_most(&self, octets: usize) -> Vec<u8> {
+    pub fn take_at_most(&self, bytes: usize) -> Vec<u8> {
         let mut lane = lock(&self.0.input);
-        let taken = octets.min(lane.octets.len());
-        let taken = lane.octets.drain(..taken).collect();
+        let taken = bytes.min(lane.bytes.len());
+        let taken = lane.bytes.drain(..taken).collect();
         let writer = lane.writer.take();
         drop(lane);
         writer.into_iter().for_each(panics::wake);
         taken
     }
 
-    /// The same as text; octets that are not UTF-8 are replaced.
+    /// The same as text; bytes that are not UTF-8 are replaced.
     #[must_use]
     pub fn take_text(&self) -> String {
         String::from_utf8_lossy(&self.take()).into_owned()
@@ -379,7 +372,7 @@ mod tests {
             Foreign::waker(move || its.upgrade().is_none_or(|lane| lane.try_lock().is_ok()))
         };
         let noop = &mut Context::from_waker(Waker::noop());
-        // The reader: replaced, woken by octets, by the end.
+        // The reader: replaced, woken by bytes, by the end.
         for wakes in [0, 1, 2] {
             let (waker, ran) = foreign(&far.input);
             assert!(far.poll_read(&mut Context::from_waker(&waker), &mut [0; 9]).is_pending());
@@ -387,7 +380,7 @@ mod tests {
             match wakes {
                 0 => assert!(far.poll_read(noop, &mut [0; 9]).is_pending()),
                 1 => {
-                    assert!(near.poll_write(noop, b"octets").is_ready());
+                    assert!(near.poll_write(noop, b"bytes").is_ready());
                     assert!(far.poll_read(noop, &mut [0; 9]).is_ready());
                 }
                 _ => assert!(near.poll_close_write(noop).is_ready()),
@@ -395,15 +388,15 @@ mod tests {
             assert_eq!(ran.load(Ordering::SeqCst), if wakes == 0 { 1 } else { 2 });
         }
         // The writer: woken by who reads, and by who is gone.
-        assert!(far.poll_write(noop, b"octets").is_ready());
+        assert!(far.poll_write(noop, b"bytes").is_ready());
         let (waker, ran) = foreign(&far.output);
-        assert!(far.poll_write(&mut Context::from_waker(&waker), b"octets").is_pending());
+        assert!(far.poll_write(&mut Context::from_waker(&waker), b"bytes").is_pending());
         drop(waker);
         assert!(near.poll_read(noop, &mut [0; 9]).is_ready());
         assert_eq!(ran.load(Ordering::SeqCst), 2);
-        assert!(far.poll_write(noop, b"octets").is_ready());
+        assert!(far.poll_write(noop, b"bytes").is_ready());
         let (waker, ran) = foreign(&far.output);
-        assert!(far.poll_write(&mut Context::from_waker(&waker), b"octets").is_pending());
+        assert!(far.poll_write(&mut Context::from_waker(&waker), b"bytes").is_pending());
         drop(waker);
         drop(near);
         assert_eq!(ran.load(Ordering::SeqCst), 2);

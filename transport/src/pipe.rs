@@ -25,7 +25,7 @@ use crate::{panics, sync, waiting};
 /// Orders that may stand for the driver to take. Above it, interim answers are not sent: nobody waits for one.
 const ORDERS: usize = 64;
 
-/// Octets of a request body that may be asked for and not read yet.
+/// Bytes of a request body that may be asked for and not read yet.
 pub(crate) const WINDOW: u64 = 128 << 10;
 
 /// Above it a piece takes its memory along: a body that stands still is to hold only what is unread.
@@ -54,9 +54,9 @@ struct State {
     demand: u64,
     /// Credit given and not used up, that to pass on included.
     credit: u64,
-    /// Octets that the handler has not taken. They are one piece, however small those were that came; the memory of a
+    /// Bytes that the handler has not taken. They are one piece, however small those were that came; the memory of a
     /// small one is used again once the handler has let go of what it took.
-    octets: BytesMut,
+    bytes: BytesMut,
     end: Option<Result<Option<Fields>, BodyError>>,
     reader: Option<Waker>,
     body_dropped: bool,
@@ -135,19 +135,19 @@ impl Pipe {
         self.flags.load(Ordering::Acquire) & CALLED != 0
     }
 
-    /// Body octets for the reader. Of this and the next three nobody hears before [`wake`](Self::wake).
-    pub(crate) fn deliver(&self, octets: &[u8]) {
+    /// Body bytes for the reader. Of this and the next three nobody hears before [`wake`](Self::wake).
+    pub(crate) fn deliver(&self, bytes: &[u8]) {
         self.set(|state| {
-            state.credit = state.credit.saturating_sub(octets.len() as u64);
+            state.credit = state.credit.saturating_sub(bytes.len() as u64);
             if !state.body_dropped {
-                state.octets.extend_from_slice(octets);
+                state.bytes.extend_from_slice(bytes);
             }
         });
     }
 
-    /// Octets that nobody has read.
+    /// Bytes that nobody has read.
     pub(crate) fn held(&self) -> usize {
-        lock(&self.state).octets.len()
+        lock(&self.state).bytes.len()
     }
 
     /// The body is whole.
@@ -209,10 +209,10 @@ impl Pipe {
         unshared.place.renew();
         if mem::take(unshared.flags.get_mut()) & TOUCHED != 0 {
             let state = unshared.state.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
-            let mut octets = mem::take(&mut state.octets);
-            octets.clear();
+            let mut bytes = mem::take(&mut state.bytes);
+            bytes.clear();
             // What may be dropped here is the application's.
-            let _ = panics::catch(|| *state = State { octets, ..State::default() });
+            let _ = panics::catch(|| *state = State { bytes, ..State::default() });
         }
     }
 
@@ -272,12 +272,12 @@ impl Pipe {
     fn poll_body(&self, cx: &mut Context<'_>) -> Poll<Frame> {
         let mut driver = None;
         let frame = waiting::poll(&self.state, cx, |state| {
-            let octets = state.take_octets();
+            let bytes = state.take_bytes();
             if state.end.is_none() && !state.expect_refused && state.top_up() {
                 driver = self.call(state).or(driver.take());
             }
-            if !octets.is_empty() {
-                return Ok(Frame::Data(octets));
+            if !bytes.is_empty() {
+                return Ok(Frame::Data(bytes));
             }
             match state.take_end() {
                 Some(end) => Ok(end),
@@ -302,7 +302,7 @@ impl Pipe {
         self.flags.fetch_or(TOUCHED, Ordering::AcqRel);
         state.body_dropped = true;
         let reader = state.reader.take();
-        state.octets = BytesMut::new();
+        state.bytes = BytesMut::new();
         drop(state);
         panics::discard(reader);
     }
@@ -391,15 +391,15 @@ fn not_stuck<T>(polled: Poll<T>) -> Poll<T> {
 }
 
 impl State {
-    fn take_octets(&mut self) -> Bytes {
-        let is_kept = self.octets.len() <= KEPT;
-        if is_kept { self.octets.split().freeze() } else { mem::take(&mut self.octets).freeze() }
+    fn take_bytes(&mut self) -> Bytes {
+        let is_kept = self.bytes.len() <= KEPT;
+        if is_kept { self.bytes.split().freeze() } else { mem::take(&mut self.bytes).freeze() }
     }
 
     /// Gives credit for what was read; in halves of the window, so that a body of small pieces is not asked for
     /// piece by piece.
     fn top_up(&mut self) -> bool {
-        let free = WINDOW.saturating_sub(self.octets.len() as u64 + self.credit);
+        let free = WINDOW.saturating_sub(self.bytes.len() as u64 + self.credit);
         if free < WINDOW / 2 {
             return false;
         }
@@ -435,7 +435,7 @@ impl State {
     }
 
     fn take_ready_wakers(&mut self) -> impl Iterator<Item = Waker> + use<> {
-        let reader = if self.octets.is_empty() && self.end.is_none() { None } else { self.reader.take() };
+        let reader = if self.bytes.is_empty() && self.end.is_none() { None } else { self.reader.take() };
         let mut waiters = mem::take(&mut self.waiters);
         let woken = waiters.take(|&event| self.has_come(event));
         self.waiters = waiters;

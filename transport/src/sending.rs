@@ -19,7 +19,7 @@ pub(crate) struct Sending {
     body: Body,
     /// A frame of the source that the channel had no room for.
     left: Bytes,
-    /// The source is polled again when its octets have left: that is the completion of its flush.
+    /// The source is polled again when its bytes have left: that is the completion of its flush.
     pub(crate) flushing: bool,
 }
 
@@ -67,8 +67,8 @@ impl Sending {
                 Err(panic) => Err((panic, true)),
             };
             let (failure, is_own) = match frame {
-                Ok(Frame::Data(octets)) => {
-                    self.left = octets;
+                Ok(Frame::Data(bytes)) => {
+                    self.left = bytes;
                     continue;
                 }
                 Ok(Frame::Flush) => {
@@ -87,7 +87,7 @@ impl Sending {
         Ok(Pumped::More)
     }
 
-    /// A frame is one write, however the octets before it have left: so the chunks of an answer do not depend on the
+    /// A frame is one write, however the bytes before it have left: so the chunks of an answer do not depend on the
     /// peer's speed.
     fn hand_over(&mut self, channel: &mut Taped, now: &Now<'_>) -> Result<(), NotAccepted> {
         if channel.room_for_bytes() || self.left.len() <= channel.room() {

@@ -18,7 +18,7 @@ use crate::service::Service;
 use crate::tape::Recorder;
 use crate::timekeeper::keep_time;
 
-/// What moves the octets of a [`Server`], with the settings that it alone has.
+/// What moves the bytes of a [`Server`], with the settings that it alone has.
 pub trait Transport {
     /// How request bodies reach the handler where the configuration does not say.
     const BODIES: Bodies = Bodies::Streamed;

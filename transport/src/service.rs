@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::task::Context;
 
-use httpfsm::channel::Settings;
+use httpfsm::channel::CompiledConfig;
 use httpfsm::config::{Bodies, ServerConfig};
 use httpfsm::handler::{ConnectionInfo, Handler, Subscriber};
 use httpfsm::peer::Peer;
@@ -43,7 +43,7 @@ pub struct Service<H: Handler> {
     pub(crate) handler: H,
     pub(crate) desk: Arc<Desk>,
     pub(crate) exchanges: Pool<Box<Exchange<H::Future>>>,
-    pub(crate) settings: Arc<Settings>,
+    pub(crate) compiled: Arc<CompiledConfig>,
     pub(crate) whole_bodies: bool,
     pub(crate) judges: bool,
 }
@@ -72,7 +72,7 @@ impl<H: Handler> Service<H> {
         let config = Arc::new(config);
         Arc::new(Self {
             handler,
-            settings: Arc::new(Settings::new(&config.channel)),
+            compiled: Arc::new(CompiledConfig::new(&config.channel)),
             exchanges: Pool::new(),
             whole_bodies: config.channel.bodies == Some(Bodies::Whole),
             judges: config.channel.maximum_simultaneous_requests != 0,
@@ -107,7 +107,7 @@ impl<H: Handler> Service<H> {
             self.tell(|subscriber| subscriber.not_admitted(&peername, &sockname, *reason));
         })?;
         let lease = Lease::new(Arc::clone(&self.desk), id);
-        let scheme = self.settings.config().url_scheme.clone();
+        let scheme = self.compiled.config().url_scheme.clone();
         let info = ConnectionInfo { peername, sockname, scheme, channel };
         Ok(Driver::new(Arc::clone(self), wire, Arc::new(info), lease, self.desk.facts(id)))
     }

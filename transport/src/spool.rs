@@ -1,7 +1,7 @@
 //! Whole request bodies: in memory up to `inbuf_overflow`, above it in a temporary file without a name.
 //!
 //! All file work is a [`Job`], also the end of the file, so that no async worker waits for a disk; while one runs, no
-//! further octets are asked for. Who reads the body on a thread that may block reads the file there.
+//! further bytes are asked for. Who reads the body on a thread that may block reads the file there.
 
 use std::future::Future;
 use std::io;
@@ -19,7 +19,7 @@ use crate::may_block::may_block;
 use crate::pipe::{WINDOW, own_trailers};
 use crate::spooled::Spooled;
 
-/// Octets written to or read from the file at once, at most.
+/// Bytes written to or read from the file at once, at most.
 const PIECE: usize = 256 << 10;
 
 /// A body that is being gathered.
@@ -28,7 +28,7 @@ pub(crate) struct Spool {
     file: Place,
     overflow: u64,
     received: u64,
-    /// Octets asked for that have not come.
+    /// Bytes asked for that have not come.
     credit: u64,
     /// The body is whole; with its trailer fields.
     end: Option<Option<Fields>>,
@@ -37,13 +37,13 @@ pub(crate) struct Spool {
 enum Place {
     Memory,
     File(Spooled),
-    /// The file and so many octets are with the job.
+    /// The file and so many bytes are with the job.
     Writing(Job<io::Result<Spooled>>, usize),
 }
 
 /// What a poll of the spool found.
 pub(crate) enum Gathered {
-    /// Credit for so many more octets is to be given.
+    /// Credit for so many more bytes is to be given.
     Demand(u64),
     /// The body is whole.
     Whole(Body),
@@ -57,13 +57,13 @@ impl Spool {
         Self { memory: BytesMut::new(), file: Place::Memory, overflow, received: 0, credit: 0, end: None }
     }
 
-    pub(crate) fn data(&mut self, octets: &[u8]) {
-        self.received += octets.len() as u64;
-        self.credit = self.credit.saturating_sub(octets.len() as u64);
-        self.memory.extend_from_slice(octets);
+    pub(crate) fn data(&mut self, bytes: &[u8]) {
+        self.received += bytes.len() as u64;
+        self.credit = self.credit.saturating_sub(bytes.len() as u64);
+        self.memory.extend_from_slice(bytes);
     }
 
-    /// Octets in memory.
+    /// Bytes in memory.
     pub(crate) fn held(&self) -> usize {
         let writing = if let Place::Writing(_, length) = self.file { length } else { 0 };
         self.memory.len() + writing
@@ -82,7 +82,7 @@ impl Spool {
             }
         }
         let in_memory = matches!(self.file, Place::Memory);
-        // Not by every few octets, and not by so many that the file spares no memory.
+        // Not by every few bytes, and not by so many that the file spares no memory.
         let piece = self.overflow.clamp(WINDOW / 2, PIECE as u64);
         let bound = if in_memory { self.overflow } else { piece };
         let held = self.memory.len() as u64;
@@ -129,11 +129,11 @@ impl Spool {
                 spawner: Arc::clone(spawner),
             }),
             Place::Memory | Place::Writing(..) => {
-                let octets = std::mem::take(&mut self.memory).freeze();
+                let bytes = std::mem::take(&mut self.memory).freeze();
                 match trailers {
-                    None if octets.is_empty() => Body::Empty,
-                    None => Body::Full(octets),
-                    Some(trailers) => Body::stream(MemorySource { octets, trailers: Some(trailers) }),
+                    None if bytes.is_empty() => Body::Empty,
+                    None => Body::Full(bytes),
+                    Some(trailers) => Body::stream(MemorySource { bytes, trailers: Some(trailers) }),
                 }
             }
         }
@@ -142,20 +142,20 @@ impl Spool {
 
 /// A body in memory that trailers follow.
 struct MemorySource {
-    octets: Bytes,
+    bytes: Bytes,
     trailers: Option<Fields>,
 }
 
 impl Source for MemorySource {
     fn poll_frame(mut self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Frame> {
-        if !self.octets.is_empty() {
-            return Poll::Ready(Frame::Data(std::mem::take(&mut self.octets)));
+        if !self.bytes.is_empty() {
+            return Poll::Ready(Frame::Data(std::mem::take(&mut self.bytes)));
         }
         Poll::Ready(self.trailers.take().map_or(Frame::End, Frame::Trailers))
     }
 
     fn length(&self) -> Option<u64> {
-        Some(self.octets.len() as u64)
+        Some(self.bytes.len() as u64)
     }
 }
 
@@ -203,10 +203,10 @@ impl Source for FileSource {
 impl FileSource {
     fn take(&mut self, piece: Piece) -> Frame {
         match piece {
-            Ok((file, octets)) => {
+            Ok((file, bytes)) => {
                 self.file = Some((file, false));
-                self.left -= octets.len() as u64;
-                Frame::Data(octets)
+                self.left -= bytes.len() as u64;
+                Frame::Data(bytes)
             }
             Err(error) => Frame::Error(BodyFailure::source(error)),
         }
@@ -217,8 +217,8 @@ fn read(mut file: Spooled, rewind: bool, length: usize) -> Piece {
     if rewind {
         file.rewind()?;
     }
-    let octets = file.read(length)?;
-    Ok((file, octets))
+    let bytes = file.read(length)?;
+    Ok((file, bytes))
 }
 
 #[cfg(test)]
@@ -277,12 +277,12 @@ mod tests {
         let later = Arc::<Later>::default();
         let spawner: Arc<dyn Spawner> = Arc::clone(&later) as _;
         let mut file = Spooled::create(Arc::clone(&spawner)).unwrap_or_else(|error| panic!("{error}"));
-        assert!(file.append(b"some octets").is_ok());
+        assert!(file.append(b"some bytes").is_ok());
         let mut source = source(Some((file, true)), None, &spawner);
         let mut poll = || Pin::new(&mut source).poll_frame(&mut Context::from_waker(Waker::noop()));
         assert!(poll().is_pending());
         let _blocking = Blocking::begin();
-        assert!(matches!(poll(), Poll::Ready(Frame::Data(octets)) if octets == b"some octe"[..]));
+        assert!(matches!(poll(), Poll::Ready(Frame::Data(bytes)) if bytes == b"some byte"[..]));
         assert!(matches!(poll(), Poll::Ready(Frame::End)));
     }
 }

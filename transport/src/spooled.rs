@@ -29,8 +29,8 @@ impl Spooled {
     }
 
     /// Appends to it.
-    pub(crate) fn append(&mut self, octets: &[u8]) -> io::Result<()> {
-        self.file()?.write_all(octets)
+    pub(crate) fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file()?.write_all(bytes)
     }
 
     /// Has it read from its beginning.
@@ -38,11 +38,11 @@ impl Spooled {
         self.file()?.seek(SeekFrom::Start(0)).map(drop)
     }
 
-    /// Reads so many octets.
+    /// Reads so many bytes.
     pub(crate) fn read(&mut self, length: usize) -> io::Result<Bytes> {
-        let mut octets = vec![0; length];
-        self.file()?.read_exact(&mut octets)?;
-        Ok(octets.into())
+        let mut bytes = vec![0; length];
+        self.file()?.read_exact(&mut bytes)?;
+        Ok(bytes.into())
     }
 
     fn file(&mut self) -> io::Result<&mut File> {

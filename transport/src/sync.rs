@@ -38,7 +38,7 @@ pub(crate) fn is_stuck() -> bool {
 /// its end. Until then its request counts towards `maximum_simultaneous_requests`, so that no more functions run than
 /// that, whatever their clients do.
 ///
-/// A function that reads its request's body ([`BodyReader`]) waits for octets which the connection's driver is to
+/// A function that reads its request's body ([`BodyReader`]) waits for bytes which the connection's driver is to
 /// receive. So the spawner's threads are to be others than those that poll drivers; [`Inline`](crate::Inline) is for
 /// functions that wait for nothing, unless the transport calls handlers on threads of their own, as the blocking one
 /// does.
@@ -80,11 +80,11 @@ impl<S, F> fmt::Debug for Sync<S, F> {
     }
 }
 
-/// A body as `std::io::Read`, for blocking code: the thread waits for the octets. Within an error is the
+/// A body as `std::io::Read`, for blocking code: the thread waits for the bytes. Within an error is the
 /// [`BodyFailure`], which [`io::Error::downcast`] takes out; where a source failed with an [`io::Error`], it is of the
 /// same kind.
 ///
-/// The thread must not be one that polls connections: it would wait for octets that it is itself to receive. There, in
+/// The thread must not be one that polls connections: it would wait for bytes that it is itself to receive. There, in
 /// an async handler, say, or in a blocking function under [`Inline`](crate::Inline), a read that would wait is an error
 /// of the kind [`Deadlock`](io::ErrorKind::Deadlock). An async handler awaits
 /// [`Body::next_data`](httpfsm::handler::Body::next_data) instead. A task that blocks beside its connections, on the
@@ -108,7 +108,7 @@ impl Read for BodyReader {
         if self.left.is_empty() && !buffer.is_empty() {
             match block_on(self.body.next_data()) {
                 None => return Ok(0),
-                Some(Ok(octets)) => self.left = octets,
+                Some(Ok(bytes)) => self.left = bytes,
                 Some(Err(failure)) => return Err(io::Error::new(kind(&failure), failure)),
             }
         }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use httpfsm::channel::{Channel, Facts, Input, NotAccepted, Output, Settings};
+use httpfsm::channel::{Channel, CompiledConfig, Facts, Input, NotAccepted, Output};
 use httpfsm::handler::{ConnectionInfo, Subscriber};
 use httpfsm::request::RequestRef;
 use httpfsm::time::Now;
@@ -30,7 +30,7 @@ pub struct Opened<'a> {
     /// The two ends, and the channel's name.
     pub info: &'a ConnectionInfo,
     /// The configuration.
-    pub settings: &'a Settings,
+    pub compiled: &'a CompiledConfig,
     /// What the channel is told about its connection.
     pub facts: Facts,
 }
@@ -38,13 +38,13 @@ pub struct Opened<'a> {
 /// Takes down one channel, on the thread that drives it; so nothing in here may block. Dropping it is the end of the
 /// connection. One that panics is dropped at once, and the connection goes on without it.
 pub trait Tape: Send {
-    /// Octets were read, for the [`Input::RxRead`] that comes next.
-    fn read(&mut self, octets: &[u8]);
+    /// Bytes were read, for the [`Input::RxRead`] that comes next.
+    fn read(&mut self, bytes: &[u8]);
 
     /// An input is about to go in.
     fn input(&mut self, now: &Now<'_>, input: &Input<'_>);
 
-    /// The input has gone in; `channel` stands as after it, and holds the octets that it has to send for it.
+    /// The input has gone in; `channel` stands as after it, and holds the bytes that it has to send for it.
     fn taken(&mut self, taken: &Result<(), NotAccepted>, channel: &Channel);
 
     /// An output was taken; [`Output::HttpRequest`] comes with [`request`](Self::request) instead.
@@ -68,8 +68,8 @@ pub(crate) struct Taped {
 }
 
 impl Taped {
-    pub(crate) fn new(settings: Arc<Settings>, facts: Facts, tape: Option<Box<dyn Tape>>) -> Self {
-        Self { channel: Channel::new(settings, facts), tape: Running(tape.map(Box::new)) }
+    pub(crate) fn new(compiled: Arc<CompiledConfig>, facts: Facts, tape: Option<Box<dyn Tape>>) -> Self {
+        Self { channel: Channel::new(compiled, facts), tape: Running(tape.map(Box::new)) }
     }
 
     #[inline]
@@ -163,11 +163,11 @@ impl Running {
         self.0.is_some()
     }
 
-    /// Octets were read.
+    /// Bytes were read.
     #[inline]
-    pub(crate) fn read(&mut self, octets: &[u8]) {
+    pub(crate) fn read(&mut self, bytes: &[u8]) {
         if self.is_some() {
-            self.tell(|tape| tape.read(octets));
+            self.tell(|tape| tape.read(bytes));
         }
     }
 

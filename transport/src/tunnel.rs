@@ -69,8 +69,8 @@ impl<W: Wire> UpgradedIo for Tunnel<W> {
         self.poll(cx, |held| &mut held.reader, |wire, cx| wire.poll_read(cx, buffer))
     }
 
-    fn poll_write(&mut self, cx: &mut Context<'_>, octets: &[u8]) -> Poll<Result<usize, IoFailure>> {
-        self.poll(cx, |held| &mut held.writer, |wire, cx| wire.poll_write(cx, octets))
+    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize, IoFailure>> {
+        self.poll(cx, |held| &mut held.writer, |wire, cx| wire.poll_write(cx, bytes))
     }
 
     fn poll_flush(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), IoFailure>> {
@@ -260,8 +260,8 @@ mod tests {
             Poll::Pending
         }
 
-        fn poll_write(&mut self, _cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
-            Poll::Ready(Ok(octets.len()))
+        fn poll_write(&mut self, _cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+            Poll::Ready(Ok(bytes.len()))
         }
 
         fn poll_write_vectored(
@@ -305,7 +305,7 @@ mod tests {
         let (mut tunnel, desk) = amid(true);
         let mut cx = Context::from_waker(Waker::noop());
         assert!(panics::catch(|| tunnel.poll_read(&mut cx, &mut [0; 9]).is_ready()).is_err());
-        assert!(tunnel.poll_write(&mut cx, b"octets").is_ready());
+        assert!(tunnel.poll_write(&mut cx, b"bytes").is_ready());
         drop(tunnel);
         assert_eq!(desk.held(), crate::Held::default());
     }

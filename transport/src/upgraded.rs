@@ -7,7 +7,7 @@ use httpfsm::handler::{IoFailure, Upgraded};
 
 use crate::sync::block_on;
 
-/// An [`Upgraded`] connection as `std::io::Read` and `Write`: the thread waits for the octets, so it must be one that
+/// An [`Upgraded`] connection as `std::io::Read` and `Write`: the thread waits for the bytes, so it must be one that
 /// may block. Dropping it closes the connection.
 ///
 /// ```
@@ -18,11 +18,11 @@ use crate::sync::block_on;
 /// fn echo(mut connection: UpgradedStream) -> io::Result<()> {
 ///     let mut buffer = [0; 1024];
 ///     loop {
-///         let octets = connection.read(&mut buffer)?;
-///         if octets == 0 {
+///         let bytes = connection.read(&mut buffer)?;
+///         if bytes == 0 {
 ///             return connection.close();
 ///         }
-///         connection.write_all(&buffer[..octets])?;
+///         connection.write_all(&buffer[..bytes])?;
 ///     }
 /// }
 /// ```
@@ -59,8 +59,8 @@ impl Read for UpgradedStream {
 }
 
 impl Write for UpgradedStream {
-    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
-        block_on(poll_fn(|cx| self.0.poll_write(cx, octets))).map_err(error)
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        block_on(poll_fn(|cx| self.0.poll_write(cx, bytes))).map_err(error)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -87,9 +87,9 @@ mod tests {
 
     use super::*;
 
-    /// Takes and yields two octets at a time, after a `Pending` each.
+    /// Takes and yields two bytes at a time, after a `Pending` each.
     struct Slow {
-        octets: Vec<u8>,
+        bytes: Vec<u8>,
         ready: bool,
     }
 
@@ -107,17 +107,17 @@ mod tests {
     impl UpgradedIo for Slow {
         fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<Result<usize, IoFailure>> {
             self.poll(cx).map(|()| {
-                let octets = self.octets.len().min(buffer.len()).min(2);
-                buffer[..octets].copy_from_slice(&self.octets[..octets]);
-                self.octets.drain(..octets);
-                Ok(octets)
+                let bytes = self.bytes.len().min(buffer.len()).min(2);
+                buffer[..bytes].copy_from_slice(&self.bytes[..bytes]);
+                self.bytes.drain(..bytes);
+                Ok(bytes)
             })
         }
 
-        fn poll_write(&mut self, cx: &mut Context<'_>, octets: &[u8]) -> Poll<Result<usize, IoFailure>> {
+        fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize, IoFailure>> {
             self.poll(cx).map(|()| {
-                let taken = octets.len().min(2);
-                self.octets.extend_from_slice(&octets[..taken]);
+                let taken = bytes.len().min(2);
+                self.bytes.extend_from_slice(&bytes[..taken]);
                 Ok(taken)
             })
         }
@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn blocking_code_reads_what_came_ahead_and_then_the_connection() -> io::Result<()> {
-        let io = Box::new(Slow { octets: Vec::new(), ready: false });
+        let io = Box::new(Slow { bytes: Vec::new(), ready: false });
         let mut stream = UpgradedStream::new(Upgraded::new(Bytes::from_static(b"ahead, "), io));
         stream.write_all(b"and behind")?;
         let mut text = String::new();

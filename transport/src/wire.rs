@@ -8,21 +8,21 @@ use std::task::{Context, Poll};
 /// The contracts are those of a non-blocking socket: `Pending` registers the task's waker for that direction; an
 /// error means that the connection is lost. Dropping it closes the socket.
 pub trait Wire: Send + Unpin + 'static {
-    /// Reads into `buffer`, which is not empty; 0 octets are the end of the peer's input.
+    /// Reads into `buffer`, which is not empty; 0 bytes are the end of the peer's input.
     ///
     /// # Errors
     ///
     /// The connection is lost.
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>>;
 
-    /// Writes some of `octets`.
+    /// Writes some of `bytes`.
     ///
     /// # Errors
     ///
     /// The connection is lost.
-    fn poll_write(&mut self, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>>;
+    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>>;
 
-    /// Writes some of the octets in `slices`, in order.
+    /// Writes some of the bytes in `slices`, in order.
     ///
     /// # Errors
     ///

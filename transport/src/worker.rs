@@ -4,11 +4,11 @@ use std::cell::Cell;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use httpfsm::channel::{Channel, Loan};
+use httpfsm::channel::{Channel, WorkerBuffers};
 
 thread_local! {
     /// The buffers; `None` while a driver is polled on this thread.
-    static LOAN: Cell<Option<Box<Loan>>> = Cell::new(Some(Box::default()));
+    static BUFFERS: Cell<Option<Box<WorkerBuffers>>> = Cell::new(Some(Box::default()));
     static SHARD: Cell<usize> = const { Cell::new(usize::MAX) };
 }
 
@@ -16,21 +16,21 @@ thread_local! {
 /// others are made. What an earlier channel kept (output that its peer does not read, or a panic) is made anew first, or
 /// else every later one would do so for itself.
 #[inline(always)]
-pub(crate) fn lend(channel: &mut Channel) -> Box<Loan> {
-    let mut loan = match LOAN.try_with(Cell::take) {
-        Ok(Some(loan)) => loan,
+pub(crate) fn lend(channel: &mut Channel) -> Box<WorkerBuffers> {
+    let mut buffers = match BUFFERS.try_with(Cell::take) {
+        Ok(Some(buffers)) => buffers,
         Ok(None) | Err(_) => make(),
     };
-    loan.refill();
-    channel.adopt(&mut loan);
-    loan
+    buffers.refill();
+    channel.lend(&mut buffers);
+    buffers
 }
 
 /// Takes the buffers back.
 #[inline(always)]
-pub(crate) fn take_back(channel: &mut Channel, mut loan: Box<Loan>) {
-    channel.release(&mut loan);
-    match LOAN.try_with(|place| place.replace(Some(loan))) {
+pub(crate) fn take_back(channel: &mut Channel, mut buffers: Box<WorkerBuffers>) {
+    channel.take_back(&mut buffers);
+    match BUFFERS.try_with(|place| place.replace(Some(buffers))) {
         Ok(None) => {}
         // Only where this driver has polled another, or the thread is ending.
         other => discard(other.ok()),
@@ -38,7 +38,7 @@ pub(crate) fn take_back(channel: &mut Channel, mut loan: Box<Loan>) {
 }
 
 #[cold]
-fn make() -> Box<Loan> {
+fn make() -> Box<WorkerBuffers> {
     Box::default()
 }
 
@@ -50,13 +50,13 @@ fn discard<T>(thing: T) {
 /// Whether a driver is being polled on this thread. Asked where a thread is about to wait, so it costs the polls
 /// nothing.
 pub(crate) fn drives() -> bool {
-    let is_lent = |place: &Cell<Option<Box<Loan>>>| {
-        let loan = place.take();
-        let is_lent = loan.is_none();
-        place.set(loan);
+    let is_lent = |place: &Cell<Option<Box<WorkerBuffers>>>| {
+        let buffers = place.take();
+        let is_lent = buffers.is_none();
+        place.set(buffers);
         is_lent
     };
-    LOAN.try_with(is_lent).unwrap_or(false)
+    BUFFERS.try_with(is_lent).unwrap_or(false)
 }
 
 const SHARDS: usize = 8;

@@ -14,7 +14,7 @@ use httpfsm::handler::{Body, BodyFailure, Frame, Source};
 use crate::lock::lock;
 use crate::{panics, waiting};
 
-/// A body that is what `write` writes. Its future runs within the connection, as fast as the peer takes the octets, and
+/// A body that is what `write` writes. Its future runs within the connection, as fast as the peer takes the bytes, and
 /// is dropped when the peer is gone; what it returns as an error cuts the answer off.
 ///
 /// ```
@@ -53,12 +53,12 @@ where
 pub struct BodyWriter(Arc<Mutex<Desk>>);
 
 impl BodyWriter {
-    /// Writes octets; resolves when there is room for more.
-    pub async fn data(&mut self, octets: impl Into<Bytes>) {
-        self.put(Frame::Data(octets.into())).await;
+    /// Writes bytes; resolves when there is room for more.
+    pub async fn data(&mut self, bytes: impl Into<Bytes>) {
+        self.put(Frame::Data(bytes.into())).await;
     }
 
-    /// Resolves when all octets so far have left: [`Frame::Flush`].
+    /// Resolves when all bytes so far have left: [`Frame::Flush`].
     pub async fn flush(&mut self) {
         self.put(Frame::Flush).await;
     }
@@ -102,7 +102,7 @@ enum Place {
     #[default]
     Empty,
     Full(Frame),
-    /// Nobody has asked for another frame since: after a flush, octets may still be on their way.
+    /// Nobody has asked for another frame since: after a flush, bytes may still be on their way.
     Taken,
 }
 

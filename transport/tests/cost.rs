@@ -1,4 +1,4 @@
-//! What the driver allocates, and how long it runs, while octets come in pieces as small as can be: twice the octets
+//! What the driver allocates, and how long it runs, while bytes come in pieces as small as can be: twice the bytes
 //! cost twice as much.
 #![allow(clippy::unwrap_used)]
 
@@ -20,7 +20,7 @@ struct Flood {
     /// What is sent, of so many parts.
     make: fn(parts: usize) -> String,
     parts: usize,
-    /// Octets of a piece, each of which is a wake-up of its own.
+    /// Bytes of a piece, each of which is a wake-up of its own.
     piece: usize,
 }
 
@@ -40,13 +40,13 @@ const FLOODS: &[Flood] = &[
         piece: 1,
     },
     Flood {
-        name: "chunks of one octet",
+        name: "chunks of one byte",
         make: |n| format!("{CHUNKED}{}0\r\n\r\n", "1\r\nx\r\n".repeat(n)),
         parts: 4000,
         piece: 1,
     },
     Flood {
-        name: "chunks of one octet, thousands at once",
+        name: "chunks of one byte, thousands at once",
         make: |n| format!("{CHUNKED}{}0\r\n\r\n", "1\r\nx\r\n".repeat(n)),
         parts: 200_000,
         piece: 60_000,
@@ -60,8 +60,8 @@ const FLOODS: &[Flood] = &[
     Flood { name: "requests", make: |n| "GET / HTTP/1.1\r\nHost: a\r\n\r\n".repeat(n), parts: 500, piece: 1 },
 ];
 
-/// What a flood took: allocations, octets of them, and microseconds of the processor.
-fn cost(octets: &[u8], piece: usize, bodies: Bodies) -> [u64; 3] {
+/// What a flood took: allocations, bytes of them, and microseconds of the processor.
+fn cost(bytes: &[u8], piece: usize, bodies: Bodies) -> [u64; 3] {
     let mut config = ServerConfig::default();
     config.channel.bodies = Some(bodies);
     config.channel.max_trailer_size = 0;
@@ -78,7 +78,7 @@ fn cost(octets: &[u8], piece: usize, bodies: Bodies) -> [u64; 3] {
     let (mut wrong, mut time) = (String::new(), Duration::ZERO);
     let allocated = measure(|| {
         let began = processor_time();
-        for piece in octets.chunks(piece) {
+        for piece in bytes.chunks(piece) {
             client.send(piece);
             server.run();
             let answers = client.take();
@@ -101,7 +101,7 @@ fn processor_time() -> Duration {
 }
 
 #[test]
-fn twice_the_octets_cost_twice_as_much_however_small_the_pieces() {
+fn twice_the_bytes_cost_twice_as_much_however_small_the_pieces() {
     // What a thread allocates once.
     cost(CHUNKED.as_bytes(), 1, Bodies::Streamed);
     for Flood { name, make, parts, piece } in FLOODS {
@@ -110,7 +110,7 @@ fn twice_the_octets_cost_twice_as_much_however_small_the_pieces() {
             let (mut least, mut seen) = ([[u64::MAX; 3]; 2], Vec::new());
             let ratio = |least: [[u64; 3]; 2], of: usize| least[1][of] as f64 / least[0][of].max(1000) as f64;
             for _ in 0..TURNS {
-                let costs = [&once, &twice].map(|octets| cost(octets.as_bytes(), *piece, bodies));
+                let costs = [&once, &twice].map(|bytes| cost(bytes.as_bytes(), *piece, bodies));
                 seen.push(costs);
                 for (least, cost) in least.iter_mut().zip(costs) {
                     *least = std::array::from_fn(|of| least[of].min(cost[of]));
@@ -119,7 +119,7 @@ fn twice_the_octets_cost_twice_as_much_however_small_the_pieces() {
                     break;
                 }
             }
-            for (of, what) in ["allocations", "allocated octets", "microseconds"].into_iter().enumerate() {
+            for (of, what) in ["allocations", "allocated bytes", "microseconds"].into_iter().enumerate() {
                 assert!(
                     ratio(least, of) <= AT_MOST,
                     "{what} of {name}, {bodies:?}, once and twice: {seen:?}"

@@ -19,7 +19,7 @@ use faulty::{Fault, Faulty};
 
 fn service(config: ServerConfig, spawner: impl Spawner) -> Arc<Service<impl Handler>> {
     let handler = |mut request: Request| async move {
-        request.body().collect(1000).await.map(|octets| octets.len().to_string())
+        request.body().collect(1000).await.map(|bytes| bytes.len().to_string())
     };
     Service::new(config, Clock::manual(), Arc::new(spawner), None, handler)
 }
@@ -61,8 +61,8 @@ fn a_body_that_nobody_can_write_to_its_file_is_answered_500() {
         let (mut near, far) = pair(4096);
         let mut driver = service.connect(far, Peer::Unix(None), Peer::Unix(None)).unwrap();
         let head = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n");
-        let octets = format!("{head}{}", "x".repeat(length));
-        assert!(near.poll_write(&mut cx(), octets.as_bytes()).is_ready());
+        let bytes = format!("{head}{}", "x".repeat(length));
+        assert!(near.poll_write(&mut cx(), bytes.as_bytes()).is_ready());
         assert!(Pin::new(&mut driver).poll(&mut cx()).is_pending());
         let mut answer = [0; 4096];
         let Poll::Ready(Ok(n)) = near.poll_read(&mut cx(), &mut answer) else { panic!("no answer") };

@@ -120,9 +120,9 @@ fn a_function_that_reads_a_body_in_a_file_needs_no_thread_beside_its_own() {
     config.channel.inbuf_overflow = 1000;
     let pool = One::start();
     let handler = sync(Arc::clone(&pool), |mut request: Request| {
-        let mut octets = Vec::new();
-        BodyReader::new(request.take_body()).read_to_end(&mut octets).unwrap();
-        octets.len().to_string()
+        let mut bytes = Vec::new();
+        BodyReader::new(request.take_body()).read_to_end(&mut bytes).unwrap();
+        bytes.len().to_string()
     });
     let service = Service::new(config, Clock::system(), pool, None, handler);
     let (mut near, far) = pair(1 << 20);
@@ -130,7 +130,7 @@ fn a_function_that_reads_a_body_in_a_file_needs_no_thread_beside_its_own() {
     let mut cx = Context::from_waker(Waker::noop());
     let head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 300000\r\nConnection: close\r\n\r\n";
     let request = [&head[..], &[b'x'; 300_000]].concat();
-    assert!(matches!(near.poll_write(&mut cx, &request), Poll::Ready(Ok(octets)) if octets == request.len()));
+    assert!(matches!(near.poll_write(&mut cx, &request), Poll::Ready(Ok(bytes)) if bytes == request.len()));
     let (tell, told) = mpsc::channel();
     thread::spawn(move || {
         let mut response = vec![0; 1000];
@@ -138,7 +138,7 @@ fn a_function_that_reads_a_body_in_a_file_needs_no_thread_beside_its_own() {
             let mut driver = std::pin::pin!(driver);
             std::future::poll_fn(|cx| {
                 let _ = driver.as_mut().poll(cx);
-                near.poll_read(cx, &mut response).map(|octets| octets.map(|octets| response.truncate(octets)))
+                near.poll_read(cx, &mut response).map(|bytes| bytes.map(|bytes| response.truncate(bytes)))
             })
             .await
         })

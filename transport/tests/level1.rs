@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use httpfsm::config::ChannelConfig;
 use httpfsm::error::{BodyError, CloseReason, Rule};
-use httpfsm::{BodyRef, Fields, ResponseRef, Settings, State, Status};
+use httpfsm::{BodyRef, CompiledConfig, Fields, ResponseRef, State, Status};
 use httpfsm_transport::memory::{MemoryWire, pair};
 use httpfsm_transport::{Connection, Event, Timer, Wire};
 
@@ -39,20 +39,20 @@ fn connection() -> (MemoryWire, Connection<MemoryWire, Never>) {
 }
 
 fn over<W: Wire>(wire: W) -> Connection<W, Never> {
-    let settings = Arc::new(Settings::new(&ChannelConfig::default()));
-    Connection::new(wire, Never, settings, httpfsm::Facts::default())
+    let compiled = Arc::new(CompiledConfig::new(&ChannelConfig::default()));
+    Connection::new(wire, Never, compiled, httpfsm::Facts::default())
 }
 
-fn send(peer: &mut MemoryWire, octets: impl AsRef<[u8]>) {
-    let octets = octets.as_ref();
-    assert!(matches!(peer.poll_write(&mut cx(), octets), Poll::Ready(Ok(n)) if n == octets.len()));
+fn send(peer: &mut MemoryWire, bytes: impl AsRef<[u8]>) {
+    let bytes = bytes.as_ref();
+    assert!(matches!(peer.poll_write(&mut cx(), bytes), Poll::Ready(Ok(n)) if n == bytes.len()));
 }
 
 /// What has arrived.
 fn received(peer: &mut MemoryWire) -> String {
     let (mut text, mut buffer) = (String::new(), [0; 4096]);
-    while let Poll::Ready(Ok(octets @ 1..)) = peer.poll_read(&mut cx(), &mut buffer) {
-        text.push_str(std::str::from_utf8(&buffer[..octets]).unwrap());
+    while let Poll::Ready(Ok(bytes @ 1..)) = peer.poll_read(&mut cx(), &mut buffer) {
+        text.push_str(std::str::from_utf8(&buffer[..bytes]).unwrap());
     }
     text
 }
@@ -70,7 +70,7 @@ fn answer<'a>(fields: &'a Fields, body: BodyRef<'a>) -> ResponseRef<'a> {
     ResponseRef { status: Status::OK, fields, body }
 }
 
-/// An answer of 300 octets on a wire that holds 100, ended by a `finish` that was dropped while it waited.
+/// An answer of 300 bytes on a wire that holds 100, ended by a `finish` that was dropped while it waited.
 fn finish_dropped() -> (MemoryWire, Connection<MemoryWire, Never>) {
     let (mut peer, far) = pair(100);
     let mut connection = over(far);
@@ -123,10 +123,7 @@ fn interim_answers_go_before_the_final_one() {
     assert!(events(&mut connection).is_empty(), "the 100 is not sent twice");
     send(&mut peer, "ok");
     let told = events(&mut connection);
-    assert!(
-        matches!(&told[..], [Event::BodyData(octets), Event::BodyEnd(None)] if octets == "ok"),
-        "{told:?}"
-    );
+    assert!(matches!(&told[..], [Event::BodyData(bytes), Event::BodyEnd(None)] if bytes == "ok"), "{told:?}");
     connection.respond(answer(&Fields::new(), BodyRef::Slice(b"fine"))).unwrap();
     assert_eq!(connection.channel().state(), State::Flushing);
     events(&mut connection);

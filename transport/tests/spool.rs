@@ -13,7 +13,7 @@ fn a_body_that_cannot_be_kept_is_answered_500_and_others_are_served() {
     config.channel.inbuf_overflow = 1000;
     config.maximum_simultaneous_requests = 1;
     let mut server = MemoryServer::new(config, |mut request: Request| async move {
-        request.body().collect(10 << 20).await.map(|octets| octets.len().to_string())
+        request.body().collect(10 << 20).await.map(|bytes| bytes.len().to_string())
     });
     for (length, expected) in [(1000, "\r\n\r\n1000"), (100_000, "HTTP/1.1 500 "), (10, "\r\n\r\n10")] {
         let client = server.connect().unwrap();

@@ -52,7 +52,7 @@ impl Door {
     }
 }
 
-/// A driver whose first octet does not come.
+/// A driver whose first byte does not come.
 fn silent<H: Handler>(service: &Arc<Service<H>>) -> (Driver<H, MemoryWire>, MemoryWire) {
     let (near, far) = pair(1000);
     (service.connect(far, Peer::Unix(None), Peer::Unix(None)).unwrap_or_else(|why| panic!("{why}")), near)

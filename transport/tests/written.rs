@@ -62,7 +62,7 @@ fn an_error_cuts_the_answer_off() {
 }
 
 #[test]
-fn writing_goes_on_only_when_the_octets_before_a_flush_have_left() {
+fn writing_goes_on_only_when_the_bytes_before_a_flush_have_left() {
     let flushed = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&flushed);
     let handler = move |_: Request| {

@@ -3,13 +3,13 @@
 //! ```text
 //! attack                                  tokio: 1,000 slow heads, 200 slow bodies, 100 slow reads
 //! attack --transport blocking --threads 8
-//! attack --at-once 26                     the octets of 26 slow peers come at the same moment
+//! attack --at-once 26                     the bytes of 26 slow peers come at the same moment
 //! attack --elsewhere                      the peers attack another server beside this one: what their turns of the
 //!                                         processors cost alone
 //! attack --heads 1000 --bodies 200 --reads 100 --requests 1000 --rounds 15
 //! ```
 //!
-//! The server has its default deadlines. Each slow peer sends or reads an octet, or a field line, a second, one after
+//! The server has its default deadlines. Each slow peer sends or reads a byte, or a field line, a second, one after
 //! another; whoever is cut comes back at once, so that the attack never ends. The healthy client asks one request after
 //! another, with pauses of a millisecond, in turns: quiet, under attack, quiet, and so on, since a machine that others
 //! use has good and bad moments; the figures are the medians of the turns of a kind, and the longest answer of all.
@@ -32,7 +32,7 @@ use httpfsm_benches::load::Load;
 use httpfsm_benches::server::{self, Server};
 use lexopt::{Arg, ValueExt};
 
-/// How long a slow peer waits between two octets.
+/// How long a slow peer waits between two bytes.
 const PAUSE: Duration = Duration::from_secs(1);
 /// Between two requests of the healthy client.
 const REST: Duration = Duration::from_millis(1);
@@ -119,7 +119,7 @@ fn quantile(mut times: Vec<Duration>, part: f64) -> Duration {
     times.get(at.max(1) - 1).copied().unwrap_or_default()
 }
 
-/// How a peer is slow: what it begins with, and what it sends each second; it reads an octet where that is nothing.
+/// How a peer is slow: what it begins with, and what it sends each second; it reads a byte where that is nothing.
 #[derive(Clone, Copy)]
 struct Slow {
     begin: &'static str,
@@ -176,10 +176,10 @@ fn connect(address: SocketAddr, slow: Slow) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// Sends or reads an octet; whether the server has ended the connection.
+/// Sends or reads a byte; whether the server has ended the connection.
 fn is_cut(stream: &mut TcpStream, slow: Slow) -> bool {
     let is_lost = |error: io::Error| error.kind() != ErrorKind::WouldBlock;
-    // A reset comes before the octets that were not read.
+    // A reset comes before the bytes that were not read.
     stream.take_error().is_ok_and(|error| error.is_some())
         || stream.write_all(slow.drop.as_bytes()).is_err_and(is_lost)
         || match stream.read(&mut [0]) {

@@ -85,10 +85,10 @@ fn verdict(budget: Option<&PerRequest>, within: bool) -> String {
 
 /// The process that is counted for the core: nothing but exchanges.
 fn workload(load: Load, writes: usize) -> Result<ExitCode, Box<dyn Error>> {
-    let octets = load.octets();
+    let bytes = load.bytes();
     let mut connection = InProcess::new();
     for _ in 0..writes {
-        if connection.exchange(black_box(&octets)) == 0 {
+        if connection.exchange(black_box(&bytes)) == 0 {
             return Err("a request was not answered".into());
         }
     }

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! hold                                 10,000 keep-alive connections after one request each
-//! hold --half-head 200                 10,000 connections that have sent 200 octets of a head
+//! hold --half-head 200                 10,000 connections that have sent 200 bytes of a head
 //! hold --connections 1000 --budget 1600
 //! hold --transport tokio --threads 1   the server of the same build
 //! hold --max-threads 16                fails where the server has more
@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 
 use httpfsm_benches::client::Client;
 use httpfsm_benches::load::Load;
-use httpfsm_benches::server::{self, Server, resident_octets, threads};
+use httpfsm_benches::server::{self, Server, resident_bytes, threads};
 use lexopt::{Arg, ValueExt};
 
 fn main() -> ExitCode {
@@ -61,7 +61,7 @@ fn measure() -> Result<ExitCode, Box<dyn Error>> {
     let within = |figure, bound: Option<u64>| bound.is_none_or(|bound| figure <= bound);
     let mark = |within| if within { "" } else { "  ABOVE" };
     let [memory, few] = [within(each, options.budget), within(threads, options.max_threads)];
-    println!("transport   connections   resident before   resident after   octets each   budget");
+    println!("transport   connections   resident before   resident after   bytes each   budget");
     println!(
         "{:<9}   {:>11}   {:>11} KiB   {:>10} KiB   {each:>11}   {}{}",
         options.transport,
@@ -155,7 +155,7 @@ impl Options {
             .map(|_| {
                 let mut client = Client::connect(address)?;
                 match &half_head {
-                    Some(octets) => client.send(octets)?,
+                    Some(bytes) => client.send(bytes)?,
                     None => client.drive(Load::Plain, 1)?,
                 }
                 Ok(client)
@@ -164,20 +164,20 @@ impl Options {
     }
 }
 
-/// The first `length` octets of a request whose head does not end there.
+/// The first `length` bytes of a request whose head does not end there.
 fn half_a_head(length: usize) -> Vec<u8> {
-    let mut octets = b"GET /plaintext HTTP/1.1\r\nHost: localhost\r\nX-Filler: ".to_vec();
-    octets.resize(length, b'x');
-    octets
+    let mut bytes = b"GET /plaintext HTTP/1.1\r\nHost: localhost\r\nX-Filler: ".to_vec();
+    bytes.resize(length, b'x');
+    bytes
 }
 
 /// The resident set once it has stood still for a second.
 fn settled(pid: u32) -> io::Result<u64> {
-    let mut last = resident_octets(pid)?;
+    let mut last = resident_bytes(pid)?;
     let mut still = 0;
     while still < 10 {
         thread::sleep(Duration::from_millis(100));
-        let now = resident_octets(pid)?;
+        let now = resident_bytes(pid)?;
         still = if now == last { still + 1 } else { 0 };
         last = now;
     }

@@ -4,13 +4,13 @@
 use alloc::sync::Arc;
 
 use super::body::{Broken, Decoded};
+use super::compiled_config::{CompiledConfig, Facts};
 use super::input::Input;
 use super::outbox::{Outbox, OutputKind};
 use super::persistence::Persistence;
-use super::plan::{self, BodyLeft, Exchange, Plan, Then};
+use super::plan::{self, AfterHead, BodyLeft, Exchange, Plan};
 use super::receiver::{HeadFound, Receiver};
 use super::sender::Sender;
-use super::settings::{Facts, Settings};
 use super::timers::{Timeout, Timers};
 use super::{Action, Condition, Internal, State};
 use crate::error::{BodyError, CloseReason, RequestError, Rule};
@@ -23,7 +23,7 @@ pub(super) struct Args<'a> {
     pub(super) now: &'a Now<'a>,
     pub(super) at: Moment,
     pub(super) input: &'a Input<'a>,
-    /// The plan of a response that is staged already ([`Channel::answer`](super::Channel::answer)).
+    /// The plan of a response that is staged already ([`Channel::respond_with`](super::Channel::respond_with)).
     pub(super) staged: Option<Plan>,
 }
 
@@ -36,7 +36,7 @@ impl<'a> Args<'a> {
 
 /// The table pairs the actions that take data with their inputs, and that is checked while compiling.
 #[cold]
-fn misplaced<T>(nothing: T) -> T {
+fn wrong_input<T>(nothing: T) -> T {
     debug_assert!(false, "an action was given an input that does not carry its data");
     nothing
 }
@@ -51,20 +51,20 @@ pub(super) fn exchange<'a>(
     receiver: &'a Receiver,
     persistence: &Persistence,
     timers: &Timers,
-    settings: &Settings,
+    compiled: &CompiledConfig,
 ) -> Exchange<'a> {
     Exchange {
         request: receiver.request(),
-        body_left: receiver.body_left(settings),
+        body_left: receiver.body_left(compiled),
         must_close: persistence.must_close(),
-        close: persistence.close(settings.config.requests_per_connection, timers.is_old()),
+        close: persistence.close(compiled.config.requests_per_connection, timers.is_old()),
     }
 }
 
 /// The parts of a channel beside its state.
 #[derive(Debug)]
 pub(super) struct Parts {
-    pub(super) settings: Arc<Settings>,
+    pub(super) compiled: Arc<CompiledConfig>,
     pub(super) receiver: Receiver,
     pub(super) sender: Sender,
     pub(super) persistence: Persistence,
@@ -73,10 +73,10 @@ pub(super) struct Parts {
 }
 
 impl Parts {
-    pub(super) fn new(settings: Arc<Settings>, facts: Facts) -> Self {
-        let timers = Timers::new(settings.age(&facts));
+    pub(super) fn new(compiled: Arc<CompiledConfig>, facts: Facts) -> Self {
+        let timers = Timers::new(compiled.age(&facts));
         Self {
-            settings,
+            compiled,
             receiver: Receiver::default(),
             sender: Sender::default(),
             persistence: Persistence::default(),
@@ -95,7 +95,7 @@ impl Parts {
     /// event fits.
     #[inline]
     pub(super) fn unmet(&self, state: State, input: &Input<'_>) -> Option<Condition> {
-        let (so, condition) = match input {
+        let (is_met, condition) = match input {
             Input::RxData(bytes) => {
                 (is_within(bytes.len(), self.input_room(state)), Condition::FitsInputRoom)
             }
@@ -110,10 +110,10 @@ impl Parts {
             | Input::Disconnected
             | Input::Busy
             | Input::Evict
-            | Input::Judge
+            | Input::CheckPipeline
             | Input::GoOut(_) => return None,
             Input::RxEnd => (!self.receiver.has_ended(), Condition::InputIsOpen),
-            Input::Write(data) => (self.sender.fits(data, self.settings.high_water), Condition::FitsRoom),
+            Input::Write(data) => (self.sender.fits(data, self.compiled.high_water), Condition::FitsRoom),
             _ if !self.is_delivered() => return Some(Condition::IsDelivered),
             Input::HttpResponse(response) => return self.unmet_response(response),
             Input::Informational(status, _) => {
@@ -123,13 +123,13 @@ impl Parts {
             }
             Input::Flush | Input::Continue | Input::BodyDemand(_) | Input::Abort(_) => return None,
         };
-        (!so).then_some(condition)
+        (!is_met).then_some(condition)
     }
 
     #[inline]
     fn unmet_response(&self, response: &ResponseRef<'_>) -> Option<Condition> {
         let is_complete = self.receiver.body().is_complete();
-        plan::unmet(self.receiver.request(), is_complete, response, self.settings.high_water)
+        plan::unmet(self.receiver.request(), is_complete, response, self.compiled.high_water)
     }
 
     /// Whether the application knows the request.
@@ -141,38 +141,38 @@ impl Parts {
     /// Bytes of input that may be handed over in `state`.
     #[inline]
     pub(super) fn input_room(&self, state: State) -> usize {
-        self.receiver.room(state, self.settings.input_bound)
+        self.receiver.room(state, self.compiled.input_bound)
     }
 
     /// Bytes that a write may hand over.
     #[inline]
     pub(super) fn room(&self) -> usize {
-        self.sender.room(self.settings.high_water)
+        self.sender.room(self.compiled.high_water)
     }
 
     #[inline]
     pub(super) fn has_room(&self) -> bool {
-        self.sender.has_room(self.settings.high_water)
+        self.sender.has_room(self.compiled.high_water)
     }
 
     #[inline]
     fn exchange(&self) -> Exchange<'_> {
-        exchange(&self.receiver, &self.persistence, &self.timers, &self.settings)
+        exchange(&self.receiver, &self.persistence, &self.timers, &self.compiled)
     }
 
     /// Brings the next deadline up to date, at the end of an event.
     #[inline]
-    pub(super) fn settle(&mut self, at: Moment, state: State) {
+    pub(super) fn update_deadline(&mut self, at: Moment, state: State) {
         let with_application = matches!(state, State::WaitResponse | State::Responding);
         if with_application || self.timers.watches_application() {
             let body_awaited = with_application && self.receiver.body().is_awaited();
             let may_write = state == State::WaitResponse || self.room() > 0;
             let application_awaited = with_application && !body_awaited && may_write;
-            self.timers.watch(at, body_awaited, application_awaited, self.settings.config.min_body_rate);
+            self.timers.watch(at, body_awaited, application_awaited, self.compiled.config.min_body_rate);
         }
         let output_pending = !self.sender.buffer().is_empty();
-        self.timers.settle(at, state, output_pending, self.persistence.leave(), &self.settings);
-        self.receiver.pace(self.settings.input_bound);
+        self.timers.update_deadline(at, state, output_pending, self.persistence.leave(), &self.compiled);
+        self.receiver.pace(self.compiled.input_bound);
     }
 
     #[inline]
@@ -183,16 +183,16 @@ impl Parts {
             Action::NoteEviction => self.persistence.evict(),
             Action::NoteLeave => match *args.input {
                 Input::GoOut(leave) => self.persistence.go_out(leave),
-                _ => misplaced(()),
+                _ => wrong_input(()),
             },
             Action::NoteEnd => self.receiver.end(),
             Action::Receive => self.receive(args),
             Action::ParseHead => {
-                let found = self.receiver.parse_head(&self.settings);
+                let found = self.receiver.parse_head(&self.compiled);
                 return self.head_found(found);
             }
             Action::EndHead => {
-                let found = self.receiver.end_head(&self.settings);
+                let found = self.receiver.end_head(&self.compiled);
                 return self.head_found(found);
             }
             Action::DeliverRequest => self.deliver_request(),
@@ -225,17 +225,17 @@ impl Parts {
             Action::RespondInstead(rule) => self.respond_instead(args, rule, None),
             Action::RespondFailure => match *args.input {
                 Input::Abort(text) => {
-                    let text = text.filter(|_| self.settings.config.expose_tracebacks);
+                    let text = text.filter(|_| self.compiled.config.expose_tracebacks);
                     self.respond_instead(args, Rule::HandlerFailed, text);
                 }
-                _ => misplaced(()),
+                _ => wrong_input(()),
             },
             Action::CutResponse(reason) => {
-                self.persistence.cut(reason);
+                self.persistence.replace_reason(reason);
                 // What has arrived of content that ends with the connection would look whole.
-                self.sender.reset_if(self.sender.runs_until_close());
+                self.sender.reset_when(self.sender.runs_until_close());
             }
-            Action::CheckPipeline => self.receiver.check_pipeline(&self.settings),
+            Action::MarkExcess => self.receiver.check_pipeline(&self.compiled),
             Action::EndExchange => return self.end_exchange(),
             Action::ChooseNext => return self.choose_next(),
             Action::TakeSent => self.take_sent(args),
@@ -263,11 +263,11 @@ impl Parts {
     #[inline]
     fn receive(&mut self, args: &Args<'_>) {
         if !matches!(*args.input, Input::RxData(_) | Input::RxRead(_)) {
-            return misplaced(());
+            return wrong_input(());
         }
         let n = self.receiver.receive(args.input);
         if self.receiver.body().is_wanted() {
-            self.timers.body_came(n, args.at, self.settings.config.min_body_rate);
+            self.timers.body_came(n, args.at, self.compiled.config.min_body_rate);
         }
     }
 
@@ -302,7 +302,7 @@ impl Parts {
     // The body of a request.
 
     fn decode_body(&mut self) -> Option<Internal> {
-        match self.receiver.decode_body(&self.settings) {
+        match self.receiver.decode_body(&self.compiled) {
             Decoded::Partial => None,
             Decoded::Complete => {
                 self.outbox.put(OutputKind::BodyEnd);
@@ -337,7 +337,7 @@ impl Parts {
     fn grant_body(&mut self, args: &Args<'_>) -> Option<Internal> {
         let bytes = match *args.input {
             Input::BodyDemand(bytes) => bytes,
-            _ => misplaced(0),
+            _ => wrong_input(0),
         };
         if bytes == 0 {
             return None;
@@ -378,10 +378,10 @@ impl Parts {
     // The response of the application.
 
     fn send_informational(&mut self, args: &Args<'_>) {
-        let Input::Informational(status, fields) = *args.input else { return misplaced(()) };
+        let Input::Informational(status, fields) = *args.input else { return wrong_input(()) };
         if self.receiver.request().version == Version::Http11 {
             self.sender.stage_informational(status, fields);
-            self.sender.note_blocked(self.settings.high_water);
+            self.sender.note_blocked(self.compiled.high_water);
         }
     }
 
@@ -391,19 +391,19 @@ impl Parts {
             (Some(plan), _) => plan,
             (None, Input::HttpResponse(response)) => {
                 let plan = self.exchange().plan(response);
-                self.sender.stage_response(&plan, response, args.now.date, &self.settings.identity);
+                self.sender.stage_response(&plan, response, args.now.date, &self.compiled.identity);
                 plan
             }
-            (None, _) => return misplaced(None),
+            (None, _) => return wrong_input(None),
         };
         self.begin_response(&plan);
         self.receiver.let_head_go();
         match plan.then {
-            Then::Complete => Some(Internal::ResponseComplete),
-            Then::Switch => Some(Internal::SwitchProtocols),
-            Then::Stream => {
+            AfterHead::Complete => Some(Internal::ResponseComplete),
+            AfterHead::Switch => Some(Internal::SwitchProtocols),
+            AfterHead::Stream => {
                 self.timers.heard_application(args.at);
-                self.sender.note_blocked(self.settings.high_water);
+                self.sender.note_blocked(self.compiled.high_water);
                 None
             }
         }
@@ -416,28 +416,28 @@ impl Parts {
         if let Some(reason) = plan.close {
             self.persistence.end_with_response(reason);
         }
-        self.tell_excess();
+        self.report_excess();
     }
 
     #[inline]
-    fn tell_excess(&mut self) {
+    fn report_excess(&mut self) {
         if self.sender.has_excess() {
             self.outbox.put(OutputKind::Excess);
         }
     }
 
     fn stage_data(&mut self, args: &Args<'_>) {
-        let Input::Write(data) = args.input else { return misplaced(()) };
+        let Input::Write(data) = args.input else { return wrong_input(()) };
         self.timers.heard_application(args.at);
         if !data.as_slice().is_empty() {
             self.sender.stage_data(data);
-            self.tell_excess();
-            self.sender.note_blocked(self.settings.high_water);
+            self.report_excess();
+            self.sender.note_blocked(self.compiled.high_water);
         }
     }
 
     fn finish_response(&mut self, args: &Args<'_>) -> Option<Internal> {
-        let Input::Finish(trailers) = *args.input else { return misplaced(None) };
+        let Input::Finish(trailers) = *args.input else { return wrong_input(None) };
         Some(if self.sender.finish(trailers) { Internal::ResponseComplete } else { Internal::ResponseShort })
     }
 
@@ -464,7 +464,7 @@ impl Parts {
         // A server that has no room blames no byte.
         let offset = if rule == Rule::Busy { 0 } else { self.receiver.buffer().unparsed_len() as u64 };
         let error = RequestError::new(rule, offset);
-        self.receiver.refuse_head(error, &self.settings);
+        self.receiver.refuse_head(error, &self.compiled);
         self.refuse(args, error, None);
     }
 
@@ -483,11 +483,11 @@ impl Parts {
         self.persistence.count_refusal();
         self.retract_request();
         self.receiver.let_head_go();
-        let (fields, content) = super::error_page::page(&error, text, &self.settings.config);
+        let (fields, content) = super::error_page::page(&error, text, &self.compiled.config);
         let response =
             ResponseRef { status: error.status(), fields: &fields, body: BodyRef::Bytes(&content) };
         let plan = self.exchange().plan(&response);
-        self.sender.stage_response(&plan, &response, args.now.date, &self.settings.identity);
+        self.sender.stage_response(&plan, &response, args.now.date, &self.compiled.identity);
         self.begin_response(&plan);
     }
 
@@ -512,7 +512,7 @@ impl Parts {
     /// The application has responded without the rest of the body; it hears no more of it.
     #[cold]
     fn end_body(&mut self) -> Option<Internal> {
-        if !self.persistence.must_close() && self.receiver.body_left(&self.settings) != BodyLeft::Short {
+        if !self.persistence.must_close() && self.receiver.body_left(&self.compiled) != BodyLeft::Short {
             self.persistence.end_with_response(CloseReason::BodyUnread);
         }
         if self.persistence.is_draining() {
@@ -539,7 +539,7 @@ impl Parts {
             return self.has_room().then_some(Internal::NextRequest);
         }
         let ended = self.receiver.has_ended().then_some(CloseReason::PeerEnded);
-        if let Some(reason) = ended.or(self.persistence.unwanted()) {
+        if let Some(reason) = ended.or(self.persistence.why_close_when_idle()) {
             self.persistence.end_with_response(reason);
             return Some(Internal::MustClose);
         }
@@ -558,10 +558,10 @@ impl Parts {
     fn take_sent(&mut self, args: &Args<'_>) {
         let n = match *args.input {
             Input::Sent(n) => n,
-            _ => misplaced(0),
+            _ => wrong_input(0),
         };
-        let left = self.sender.take_sent(n, self.settings.high_water);
-        self.timers.output_left(n, args.at, self.settings.config.min_write_rate);
+        let left = self.sender.take_sent(n, self.compiled.high_water);
+        self.timers.output_left(n, args.at, self.compiled.config.min_write_rate);
         if left.flushed {
             self.outbox.put(OutputKind::Flushed);
         }
@@ -611,11 +611,11 @@ impl Parts {
 
     /// RFC 9112 section 9.6: after our FIN, read on for a while, so that no reset overtakes the response.
     fn close_write(&mut self) -> Option<Internal> {
-        let lingers = self.settings.timeout(Timeout::Linger) > 0;
+        let lingers = self.compiled.timeout(Timeout::Linger) > 0;
         if self.receiver.has_ended() || self.sender.resets() || !lingers {
             return Some(Internal::LingerOver);
         }
-        self.receiver.begin_linger(self.settings.config.linger_octets);
+        self.receiver.begin_linger(self.compiled.config.linger_bytes);
         self.outbox.put(OutputKind::CloseWrite);
         None
     }
@@ -624,7 +624,7 @@ impl Parts {
     fn close(&mut self, reason: CloseReason) {
         self.persistence.set_reason(reason);
         // A peer that has part of a response must not take the close for its end.
-        self.sender.reset_if(!self.sender.buffer().is_empty() || self.sender.runs_until_close());
+        self.sender.reset_when(!self.sender.buffer().is_empty() || self.sender.runs_until_close());
         self.end(BodyError::Closed);
         self.outbox.put(OutputKind::Drop);
     }
@@ -632,7 +632,7 @@ impl Parts {
     /// The connection is gone already.
     fn disconnect(&mut self) {
         self.persistence.set_reason(CloseReason::Disconnected);
-        self.sender.reset_if(true);
+        self.sender.reset_when(true);
         self.end(BodyError::Disconnected);
         self.outbox.put(OutputKind::Drop);
     }

@@ -2,8 +2,8 @@
 
 use alloc::boxed::Box;
 
+use super::compiled_config::CompiledConfig;
 use super::input_buffer::InputBuffer;
-use super::settings::Settings;
 use crate::chunked::{ChunkDecoder, ChunkStatus};
 use crate::error::BodyError;
 use crate::request::BodyLength;
@@ -151,7 +151,7 @@ impl RequestBody {
         input: &mut InputBuffer,
         length: BodyLength,
         ended: bool,
-        settings: &Settings,
+        compiled: &CompiledConfig,
     ) -> Decoded {
         loop {
             match self.state {
@@ -169,7 +169,7 @@ impl RequestBody {
                 }
                 BodyState::Chunks => {
                     let Some(chunked) = self.chunked.as_deref_mut() else { return Decoded::Partial };
-                    let decoded = chunked.decoder.decode(input.unparsed_mut(), self.credit, &settings.chunks);
+                    let decoded = chunked.decoder.decode(input.unparsed_mut(), self.credit, &compiled.chunks);
                     self.credit -= decoded.data.len() as u64;
                     input.body_ready(decoded.data, decoded.consumed);
                     match decoded.status {
@@ -188,8 +188,8 @@ impl RequestBody {
                     let Some(chunked) = self.chunked.as_deref_mut() else { return Decoded::Partial };
                     let status = chunked.trailers.advance(
                         input.unparsed(),
-                        settings.trailer_size,
-                        settings.trailer_fields,
+                        compiled.trailer_size,
+                        compiled.trailer_fields,
                         chunked.decoder.offset(),
                     );
                     match status {

@@ -1,12 +1,12 @@
-//! Contract 6: what a channel costs is linear in the octets, whatever they are and however they come. Counted, not
-//! timed: each octet that is looked at, or moved from one place to another ([`witness::octets`]).
+//! Contract 6: what a channel costs is linear in the bytes, whatever they are and however they come. Counted, not
+//! timed: each byte that is looked at, or moved from one place to another ([`witness::bytes`]).
 
 use std::format;
 use std::string::String;
 use std::sync::Arc;
 use std::vec::Vec;
 
-use super::{Channel, Data, Facts, Input, Loan, Output, Settings, State};
+use super::{Channel, CompiledConfig, Data, Facts, Input, Output, State, WorkerBuffers};
 use crate::config::ChannelConfig;
 use crate::fields::Fields;
 use crate::response::{BodyRef, ResponseRef};
@@ -14,18 +14,18 @@ use crate::status::Status;
 use crate::time::{Date, Moment, Now};
 use crate::witness;
 
-/// How octets are cut, and how many there are.
+/// How bytes are cut, and how many there are.
 const CUTS: [(usize, usize); 4] = [(1, 5_000), (7, 20_000), (1460, 40_000), (60_000, 90_000)];
 
 /// What the steps in which buffers grow may come to.
 const STEP: u64 = 512 << 10;
 
-/// How often an octet may be looked at or moved, all in all.
+/// How often a byte may be looked at or moved, all in all.
 const TIMES: u64 = 8;
 
 const HEAD: &str = "POST / HTTP/1.1\r\nHost: a\r\n";
 
-/// What a peer sends, of about `n` octets.
+/// What a peer sends, of about `n` bytes.
 struct Flood {
     name: &'static str,
     make: fn(n: usize) -> String,
@@ -45,9 +45,9 @@ const FLOODS: &[Flood] = &[
         make: |n| format!("GET /# HTTP/1.1\r\nHost: a\r\n{}\r\n", "X: y\r\n".repeat(n / 6)),
     },
     Flood { name: "a body", make: |n| format!("{HEAD}Content-Length: {n}\r\n\r\n{}", "x".repeat(n)) },
-    Flood { name: "chunks of one octet", make: |n| chunked(&"1\r\nx\r\n".repeat(n / 6)) },
+    Flood { name: "chunks of one byte", make: |n| chunked(&"1\r\nx\r\n".repeat(n / 6)) },
     Flood {
-        name: "chunks of a thousand octets",
+        name: "chunks of a thousand bytes",
         make: |n| chunked(&format!("3e8\r\n{}\r\n", "x".repeat(1000)).repeat(n / 1007)),
     },
     Flood { name: "an extension", make: |n| chunked(&format!("1;{}\r\nx\r\n", "e".repeat(n))) },
@@ -100,17 +100,17 @@ fn config(simultaneous: u32) -> ChannelConfig {
 /// Whoever is served.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Application {
-    /// Reads each body and answers with a few octets.
+    /// Reads each body and answers with a few bytes.
     Prompt,
     /// Answers only when no more input is taken.
     Late,
-    /// Passes each octet on as it comes, to a peer that reads one octet at a time.
+    /// Passes each byte on as it comes, to a peer that reads one byte at a time.
     Relay,
 }
 
 struct Talk {
     channel: Channel,
-    loan: Option<Loan>,
+    buffers: Option<WorkerBuffers>,
     application: Application,
 }
 
@@ -119,20 +119,20 @@ const NOW: Now<'static> = Now::new(Moment::START, &Date::EPOCH);
 impl Talk {
     fn new(application: Application, lent: bool) -> Self {
         let simultaneous = if application == Application::Late { 1_000_000 } else { 0 };
-        let channel = Channel::new(Arc::new(Settings::new(&config(simultaneous))), Facts::default());
-        Self { channel, loan: lent.then(Loan::new), application }
+        let channel = Channel::new(Arc::new(CompiledConfig::new(&config(simultaneous))), Facts::default());
+        Self { channel, buffers: lent.then(WorkerBuffers::new), application }
     }
 
     fn handle(&mut self, input: Input<'_>) -> bool {
         self.channel.handle(&NOW, input).is_ok()
     }
 
-    /// The peer sends all of it, in pieces of `cut` octets; one wake-up for each.
-    fn send(&mut self, octets: &[u8], cut: usize) {
-        let mut rest = octets;
+    /// The peer sends all of it, in pieces of `cut` bytes; one wake-up for each.
+    fn send(&mut self, bytes: &[u8], cut: usize) {
+        let mut rest = bytes;
         while !rest.is_empty() && !self.channel.is_closed() {
-            if let Some(loan) = &mut self.loan {
-                self.channel.adopt(loan);
+            if let Some(buffers) = &mut self.buffers {
+                self.channel.lend(buffers);
             }
             let spare = self.channel.spare();
             let n = cut.min(rest.len()).min(spare.len());
@@ -140,12 +140,12 @@ impl Talk {
                 spare[..n].copy_from_slice(&rest[..n]);
                 rest = &rest[n..];
                 assert!(self.handle(Input::RxRead(n)));
-                self.handle(Input::Judge);
+                self.handle(Input::CheckPipeline);
             }
             let acted = self.act(n == 0);
-            if let Some(loan) = &mut self.loan {
-                self.channel.release(loan);
-                loan.refill();
+            if let Some(buffers) = &mut self.buffers {
+                self.channel.take_back(buffers);
+                buffers.refill();
             }
             assert!(n > 0 || acted, "nobody goes on in {}", self.channel.state());
             if self.channel.state() == State::Closing || self.channel.state() == State::Lingering {
@@ -161,15 +161,15 @@ impl Talk {
             let mut body = Vec::new();
             while let Some(output) = self.channel.next_output() {
                 acted = true;
-                if let Output::BodyData(octets) = output {
-                    body.extend_from_slice(octets);
+                if let Output::BodyData(bytes) = output {
+                    body.extend_from_slice(bytes);
                 }
             }
             let relays = self.application == Application::Relay;
             if relays && !body.is_empty() && self.channel.state() == State::Responding {
                 for piece in body.chunks(1000) {
                     while !self.handle(Input::Write(Data::Slice(piece))) {
-                        assert!(self.handle(Input::Sent(1)), "room comes when octets leave");
+                        assert!(self.handle(Input::Sent(1)), "room comes when bytes leave");
                     }
                 }
             }
@@ -204,8 +204,8 @@ impl Talk {
     }
 }
 
-/// Twice the octets cost twice as much, whatever the flood, the cuts, the application and the buffers; and with a
-/// worker's buffers, which are there already, no octet costs more than a few.
+/// Twice the bytes cost twice as much, whatever the flood, the cuts, the application and the buffers; and with a
+/// worker's buffers, which are there already, no byte costs more than a few.
 ///
 /// Seen to fail: when a head is searched from its beginning each time, when buffers grow by no more than is needed, and
 /// when the look-ahead begins anew with each piece.
@@ -223,14 +223,14 @@ fn the_cost_is_linear() {
             for (cut, size) in CUTS {
                 for lent in [false, true] {
                     let cost = |n| {
-                        let octets = (flood.make)(n);
+                        let bytes = (flood.make)(n);
                         let mut talk = Talk::new(application, lent);
-                        (witness::octets_of(|| talk.send(octets.as_bytes(), cut)), octets.len() as u64)
+                        (witness::bytes_of(|| talk.send(bytes.as_bytes(), cut)), bytes.len() as u64)
                     };
-                    let ((once, _), (twice, octets)) = (cost(size), cost(2 * size));
+                    let ((once, _), (twice, bytes)) = (cost(size), cost(2 * size));
                     let shown = format!("{} in pieces of {cut}, {application:?}, lent: {lent}", flood.name);
                     assert!(10 * twice <= 23 * once + 10 * STEP, "{once}, then {twice}: {shown}");
-                    assert!(!lent || twice <= TIMES * octets + STEP, "{twice} for {octets}: {shown}");
+                    assert!(!lent || twice <= TIMES * bytes + STEP, "{twice} for {bytes}: {shown}");
                 }
             }
         }

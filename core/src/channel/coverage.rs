@@ -13,8 +13,8 @@ use bytes::Bytes;
 
 use super::body::BodyState;
 use super::{
-    Action, CONDITIONS, Channel, Condition, Data, Event, Facts, Input, Internal, MACHINE, MATRIX,
-    NotAccepted, REFUSALS, ROWS, Settings, State, Step, deadline_of,
+    Action, CONDITIONS, Channel, CompiledConfig, Condition, Data, Event, Facts, Input, Internal, MACHINE,
+    MATRIX, NotAccepted, REFUSALS, ROWS, State, Step, deadline_of,
 };
 use crate::config::ChannelConfig;
 use crate::fields::Fields;
@@ -34,7 +34,7 @@ enum Move {
     Disconnected,
     Busy,
     Evict,
-    Judge,
+    CheckPipeline,
     Tick,
     /// The next deadline passes.
     Deadline,
@@ -82,7 +82,7 @@ const MOVES: &[Move] = &[
     Disconnected,
     Busy,
     Evict,
-    Judge,
+    CheckPipeline,
     Tick,
     Deadline,
     Answer,
@@ -170,7 +170,7 @@ fn make(channel: &mut Channel, what: Move, seen: &mut Seen) -> bool {
     let large = Bytes::from_static(&LARGE);
     let whole = |status, body| Input::HttpResponse(ResponseRef { status, fields: &fields, body });
     let input = match what {
-        Rx(octets) => Input::RxData(octets.as_bytes()),
+        Rx(bytes) => Input::RxData(bytes.as_bytes()),
         RxEnd => Input::RxEnd,
         SentOne => Input::Sent(1),
         SentAll => Input::Sent(channel.unsent_len()),
@@ -178,7 +178,7 @@ fn make(channel: &mut Channel, what: Move, seen: &mut Seen) -> bool {
         Disconnected => Input::Disconnected,
         Busy => Input::Busy,
         Evict => Input::Evict,
-        Judge => Input::Judge,
+        CheckPipeline => Input::CheckPipeline,
         Tick | Deadline => Input::Tick,
         Answer => whole(Status::OK, BodyRef::Slice(b"hi")),
         AnswerLarge => whole(Status::OK, BodyRef::Bytes(&large)),
@@ -205,7 +205,7 @@ fn make(channel: &mut Channel, what: Move, seen: &mut Seen) -> bool {
         NoInterim => Input::Informational(Status::OK, &fields),
         SentTooMuch => Input::Sent(channel.unsent_len() + 1),
         RxNothing => Input::RxData(b""),
-        GoOut => Input::GoOut(channel.settings().leave(at)),
+        GoOut => Input::GoOut(channel.compiled_config().leave(at)),
         Untaken(bytes) => {
             let accepted = handle(channel, &now, Input::RxData(bytes.as_bytes()), seen);
             // What is sent before the outputs are taken.
@@ -250,7 +250,7 @@ fn situation(channel: &Channel) -> String {
         receiver.has_ended(),
         parts.persistence.must_close(),
         parts.persistence.is_draining(),
-        parts.persistence.unwanted().is_some(),
+        parts.persistence.why_close_when_idle().is_some(),
         body.is_demanded(),
         body.expects(),
         sender.buffer().is_empty(),
@@ -295,14 +295,14 @@ fn config(Order { own, write, drain, grace }: Order) -> ChannelConfig {
         drain_deadline: seconds(drain),
         drain_grace: seconds(grace),
         connection_age: (own > 100).then(|| Duration::from_secs(50)),
-        linger_octets: 40,
+        linger_bytes: 40,
         maximum_simultaneous_requests: 1,
         ..ChannelConfig::default()
     }
 }
 
-fn replay(settings: &Arc<Settings>, moves: &[Move]) -> Channel {
-    let mut channel = Channel::new(settings.clone(), Facts::default());
+fn replay(compiled: &Arc<CompiledConfig>, moves: &[Move]) -> Channel {
+    let mut channel = Channel::new(compiled.clone(), Facts::default());
     for &what in moves {
         make(&mut channel, what, &mut Seen::default());
     }
@@ -312,15 +312,15 @@ fn replay(settings: &Arc<Settings>, moves: &[Move]) -> Channel {
 /// Visits every situation once, breadth first, with the moves that led there.
 fn explore(config: &ChannelConfig, mut visit: impl FnMut(Channel, &[Move])) -> Seen {
     let mut seen = Seen::default();
-    let settings = Arc::new(Settings::new(config));
+    let compiled = Arc::new(CompiledConfig::new(config));
     let mut known = HashSet::new();
     let mut queue = VecDeque::from([Vec::new()]);
-    let start = replay(&settings, &[]);
+    let start = replay(&compiled, &[]);
     known.insert(situation(&start));
     visit(start, &[]);
     while let Some(moves) = queue.pop_front() {
         for &what in MOVES {
-            let mut channel = replay(&settings, &moves);
+            let mut channel = replay(&compiled, &moves);
             // What does not fit changes nothing, and was looked up.
             if !make(&mut channel, what, &mut seen) {
                 continue;
@@ -352,13 +352,13 @@ fn explore_all() -> Seen {
     let mut config = config(ORDERS[0]);
     config.output_high_water = 1 << 10;
     let moves = [Rx("GET / HTTP/1.1\r\nHost: a\r\n\r\n"); 1];
-    let mut channel = replay(&Arc::new(Settings::new(&config)), &moves);
+    let mut channel = replay(&Arc::new(CompiledConfig::new(&config)), &moves);
     while channel.room() > 0 {
         make(&mut channel, Informational, &mut all);
     }
     make(&mut channel, Informational, &mut all);
     // Nor does it lead to a request that comes while the one before it is responded to.
-    let mut channel = replay(&Arc::new(Settings::new(&config)), &[]);
+    let mut channel = replay(&Arc::new(CompiledConfig::new(&config)), &[]);
     make(&mut channel, Untaken("GET / HTTP/1.1\r\nHost: a\r\n\r\n"), &mut all);
     all
 }
@@ -471,7 +471,7 @@ fn nothing_is_raised_without_a_row() {
     }
 }
 
-fn step(state: State, cause: Cause<Event, Internal>) -> Option<crate::fsm::Step<State, Action>> {
+fn step(state: State, cause: Cause<Event, Internal>) -> Option<crate::fsm::Transition<State, Action>> {
     match cause {
         Cause::Input(event) => MATRIX.on(state, event),
         Cause::Internal(event) => MATRIX.then(state, event),

@@ -32,7 +32,7 @@ pub const MACHINE: Machine<State, Event, Internal, Action> = Machine {
         bottom(E::Disconnected),
         bottom(E::Busy),
         bottom(E::Evict),
-        bottom(E::Judge),
+        bottom(E::CheckPipeline),
         bottom(E::Tick),
         top(E::HttpResponse),
         top(E::Write),

@@ -3,23 +3,23 @@
 use bytes::Bytes;
 
 use super::Event;
-use super::settings::Leave;
+use super::compiled_config::Leave;
 use crate::fields::Fields;
 use crate::response::ResponseRef;
 use crate::status::Status;
 
-/// Octets of an answer.
+/// Bytes of an answer.
 #[derive(Clone, Debug)]
 pub enum Data<'a> {
-    /// Copied into the output: at most [`room`](crate::Channel::room) octets.
+    /// Copied into the output: at most [`room`](crate::Channel::room) bytes.
     Slice(&'a [u8]),
     /// Passed by reference when it is large: any length while there is room and no other large one is on its way
-    /// ([`room_for_bytes`](crate::Channel::room_for_bytes)); else at most `room` octets.
+    /// ([`room_for_bytes`](crate::Channel::room_for_bytes)); else at most `room` bytes.
     Bytes(Bytes),
 }
 
 impl Data<'_> {
-    /// The octets.
+    /// The bytes.
     #[must_use]
     pub fn as_slice(&self) -> &[u8] {
         match self {
@@ -38,10 +38,10 @@ impl Data<'_> {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Input<'a> {
-    /// Octets arrived: at most [`input_room`](crate::Channel::input_room) of them. They are copied.
+    /// Bytes arrived: at most [`input_room`](crate::Channel::input_room) of them. They are copied.
     #[doc(alias = "EV_RX_DATA")]
     RxData(&'a [u8]),
-    /// This many octets were read into [`spare`](crate::Channel::spare), just before. The transport vouches for it: the
+    /// This many bytes were read into [`spare`](crate::Channel::spare), just before. The transport vouches for it: the
     /// memory that `spare` lends is not cleared between connections, so a transport that reports more than it has read
     /// hands over what another connection left there.
     #[doc(alias = "EV_RX_DATA")]
@@ -51,7 +51,7 @@ pub enum Input<'a> {
     /// each request that is buffered behind it, and the connection closes after the last response. With
     /// `fin_is_disconnect` it counts as [`Disconnected`](Self::Disconnected) while a request is with the application.
     RxEnd,
-    /// This many octets of the output were taken, in the order of [`unsent_slices`](crate::Channel::unsent_slices).
+    /// This many bytes of the output were taken, in the order of [`unsent_slices`](crate::Channel::unsent_slices).
     /// More than there are is not accepted.
     Sent(usize),
     /// The socket has room for output again; a hint, never needed.
@@ -67,14 +67,14 @@ pub enum Input<'a> {
     Evict,
     /// Every output was taken and the application, asked once, still owes its answer: what is buffered beyond
     /// `maximum_simultaneous_requests` is refused in its turn.
-    Judge,
+    CheckPipeline,
     /// Time has passed; nothing else.
     Tick,
 
     /// The application's answer: the final head, and all content unless it is streamed.
     #[doc(alias = "EV_HTTP_RESPONSE")]
     HttpResponse(ResponseRef<'a>),
-    /// Octets of a streamed answer. What exceeds the Content-Length is cut and reported
+    /// Bytes of a streamed answer. What exceeds the Content-Length is cut and reported
     /// ([`Output::Excess`](crate::Output::Excess)).
     #[doc(alias = "write")]
     Write(Data<'a>),
@@ -91,8 +91,8 @@ pub enum Input<'a> {
     /// An interim head, 102 to 199 (103 Early Hints, say), while there is [`room`](crate::Channel::room). Without
     /// effect for HTTP/1.0 (RFC 9110 section 15.2). Not accepted above the high-water mark ([`room`](crate::Channel::room) is 0).
     Informational(Status, &'a Fields),
-    /// The application can take this many more octets of the request body. The first demand sends the 100 that a
-    /// request expects, unless body octets came already. After the final head no 100 can be sent: a body that waits for
+    /// The application can take this many more bytes of the request body. The first demand sends the 100 that a
+    /// request expects, unless body bytes came already. After the final head no 100 can be sent: a body that waits for
     /// one fails then.
     BodyDemand(u64),
     /// The application failed. Before the final head the request is answered 500 (with this text if
@@ -115,7 +115,7 @@ impl Input<'_> {
             Self::Disconnected => Event::Disconnected,
             Self::Busy => Event::Busy,
             Self::Evict => Event::Evict,
-            Self::Judge => Event::Judge,
+            Self::CheckPipeline => Event::CheckPipeline,
             Self::Tick => Event::Tick,
             Self::HttpResponse(_) => Event::HttpResponse,
             Self::Write(_) => Event::Write,

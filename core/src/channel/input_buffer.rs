@@ -1,12 +1,12 @@
-//! The input of a channel: octets that arrived and are still needed.
+//! The input of a channel: bytes that arrived and are still needed.
 //!
-//! There is one store with a parse position in it. Four things can hold octets before that position: a request
-//! head that the application still looks at, decoded body octets that were not taken yet, and a trailer section
+//! There is one store with a parse position in it. Four things can hold bytes before that position: a request
+//! head that the application still looks at, decoded body bytes that were not taken yet, and a trailer section
 //! likewise. Whatever is before the lowest of them is free.
 //!
-//! The store is lent by the worker for one wake-up ([`adopt`](InputBuffer::adopt), [`release`](InputBuffer::release)), so that an
+//! The store is lent by the worker for one wake-up ([`lend`](InputBuffer::lend), [`take_back`](InputBuffer::take_back)), so that an
 //! idle channel holds none. What is left at the end of a wake-up moves to a private store of its size; the next
-//! wake-up reads into the lent one and appends, so each octet is moved at most twice.
+//! wake-up reads into the lent one and appends, so each byte is moved at most twice.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -33,7 +33,7 @@ pub(crate) struct InputBuffer {
     head: Head,
     body: Range<u32>,
     trailers: Range<u32>,
-    /// How many octets `spare` offered; 0 when the offer is void.
+    /// How many bytes `spare` offered; 0 when the offer is void.
     offered: u32,
     offered_landing: bool,
     /// `store` is the worker's.
@@ -53,7 +53,7 @@ impl Default for Head {
 }
 
 impl InputBuffer {
-    /// Octets that were not parsed yet.
+    /// Bytes that were not parsed yet.
     pub(crate) fn unparsed(&self) -> &[u8] {
         part(&self.store, self.start as usize..self.end as usize)
     }
@@ -66,7 +66,7 @@ impl InputBuffer {
         (self.end - self.start) as usize
     }
 
-    /// Octets held, parsed or not.
+    /// Bytes held, parsed or not.
     pub(crate) fn held(&self) -> usize {
         (self.end - self.low()) as usize
     }
@@ -87,7 +87,7 @@ impl InputBuffer {
         low
     }
 
-    /// Octets of capacity that are the channel's own.
+    /// Bytes of capacity that are the channel's own.
     pub(crate) fn private(&self) -> usize {
         if self.lent { 0 } else { self.store.capacity() }
     }
@@ -104,7 +104,7 @@ impl InputBuffer {
         n
     }
 
-    /// Pins the head of `len` octets at the parse position and moves past it.
+    /// Pins the head of `len` bytes at the parse position and moves past it.
     pub(crate) fn pin_head(&mut self, len: usize) {
         self.head = Head(self.start);
         self.consume(len);
@@ -118,7 +118,7 @@ impl InputBuffer {
         self.head = Head(NONE);
     }
 
-    /// Hands over `range` of the unparsed octets as body, behind what is already there, and consumes `n`.
+    /// Hands over `range` of the unparsed bytes as body, behind what is already there, and consumes `n`.
     pub(crate) fn body_ready(&mut self, range: Range<usize>, n: usize) {
         let from = self.start + range.start as u32..self.start + range.end as u32;
         self.consume(n);
@@ -133,7 +133,7 @@ impl InputBuffer {
             let to = self.body.end;
             self.body.end += from.end - from.start;
             #[cfg(test)]
-            crate::witness::octets(from.len());
+            crate::witness::bytes(from.len());
             self.store.copy_within(from.start as usize..from.end as usize, to as usize);
         }
     }
@@ -142,12 +142,12 @@ impl InputBuffer {
         !self.body.is_empty()
     }
 
-    /// Where the decoded body octets stand; the next call finds none.
+    /// Where the decoded body bytes stand; the next call finds none.
     pub(crate) fn take_body(&mut self) -> Range<u32> {
         mem::take(&mut self.body)
     }
 
-    pub(crate) fn octets(&self, range: Range<u32>) -> &[u8] {
+    pub(crate) fn bytes(&self, range: Range<u32>) -> &[u8] {
         part(&self.store, range.start as usize..range.end as usize)
     }
 
@@ -156,7 +156,7 @@ impl InputBuffer {
         self.trailers = 0..0;
     }
 
-    /// Hands over the next `n` unparsed octets as the trailer section, and consumes them.
+    /// Hands over the next `n` unparsed bytes as the trailer section, and consumes them.
     pub(crate) fn trailers_ready(&mut self, n: usize) {
         self.trailers = self.start..(self.start + n as u32).min(self.end);
         self.consume(n);
@@ -164,7 +164,7 @@ impl InputBuffer {
 
     pub(crate) fn take_trailers(&mut self) -> &[u8] {
         let range = mem::take(&mut self.trailers);
-        self.octets(range)
+        self.bytes(range)
     }
 
     /// Everything unparsed, for the protocol that takes over.
@@ -174,7 +174,7 @@ impl InputBuffer {
         part(&self.store, range)
     }
 
-    /// Where to read to: at most `room` octets; empty only for `room` 0.
+    /// Where to read to: at most `room` bytes; empty only for `room` 0.
     pub(crate) fn spare(&mut self, room: usize) -> &mut [u8] {
         self.offered = 0;
         self.offered_landing = false;
@@ -202,12 +202,12 @@ impl InputBuffer {
         part_mut(&mut self.store, end..end + n)
     }
 
-    /// How many octets the last `spare` offered, if nothing came between.
+    /// How many bytes the last `spare` offered, if nothing came between.
     pub(crate) fn offered(&self) -> usize {
         self.offered as usize
     }
 
-    /// The first `n` octets of the last `spare` hold input.
+    /// The first `n` bytes of the last `spare` hold input.
     pub(crate) fn accept_read(&mut self, n: usize) {
         self.offered = 0;
         if self.offered_landing {
@@ -219,22 +219,22 @@ impl InputBuffer {
         }
     }
 
-    /// Copies octets in.
-    pub(crate) fn append(&mut self, octets: &[u8]) {
+    /// Copies bytes in.
+    pub(crate) fn append(&mut self, bytes: &[u8]) {
         self.offered = 0;
         if !self.landing.is_empty() && self.held() == 0 {
             self.store = mem::take(&mut self.landing);
             self.lent = true;
             self.rewind();
         }
-        self.make_room(octets.len());
+        self.make_room(bytes.len());
         let end = self.end as usize;
         #[cfg(test)]
-        crate::witness::octets(octets.len());
-        let to = part_mut(&mut self.store, end..end + octets.len());
-        if to.len() == octets.len() {
-            to.copy_from_slice(octets);
-            self.end += octets.len() as u32;
+        crate::witness::bytes(bytes.len());
+        let to = part_mut(&mut self.store, end..end + bytes.len());
+        if to.len() == bytes.len() {
+            to.copy_from_slice(bytes);
+            self.end += bytes.len() as u32;
         }
     }
 
@@ -247,8 +247,8 @@ impl InputBuffer {
         self.trailers = 0..0;
     }
 
-    /// Makes room for `n` octets behind the end. Moving what is held to the front is paid for by the free octets
-    /// before it, so it waits until there are as many; growing doubles. Both keep the cost linear in the octets
+    /// Makes room for `n` bytes behind the end. Moving what is held to the front is paid for by the free bytes
+    /// before it, so it waits until there are as many; growing doubles. Both keep the cost linear in the bytes
     /// received.
     fn make_room(&mut self, n: usize) {
         if self.held() == 0 {
@@ -265,14 +265,14 @@ impl InputBuffer {
         if need > self.store.len() {
             // `resize` doubles the capacity at least.
             #[cfg(test)]
-            crate::witness::octets(if need > self.store.capacity() { need } else { need - self.store.len() });
+            crate::witness::bytes(if need > self.store.capacity() { need } else { need - self.store.len() });
             self.store.resize(need, 0);
         }
     }
 
     fn shift(&mut self, low: u32) {
         #[cfg(test)]
-        crate::witness::octets((self.end - low) as usize);
+        crate::witness::bytes((self.end - low) as usize);
         self.store.copy_within(low as usize..self.end as usize, 0);
         self.rebase(low);
     }
@@ -297,7 +297,7 @@ impl InputBuffer {
     }
 
     /// Takes the worker's store, if there is one.
-    pub(crate) fn adopt(&mut self, store: &mut Vec<u8>) {
+    pub(crate) fn lend(&mut self, store: &mut Vec<u8>) {
         self.is_waking = true;
         if self.lent || !self.landing.is_empty() {
             return;
@@ -314,7 +314,7 @@ impl InputBuffer {
     }
 
     /// Gives the worker's store back; what is held moves to a private one.
-    pub(crate) fn release(&mut self, store: &mut Vec<u8>) {
+    pub(crate) fn take_back(&mut self, store: &mut Vec<u8>) {
         self.offered = 0;
         self.is_waking = false;
         if self.lent {
@@ -338,7 +338,7 @@ impl InputBuffer {
         let mut private = Vec::new();
         private.reserve_exact(held.len());
         #[cfg(test)]
-        crate::witness::octets(held.len());
+        crate::witness::bytes(held.len());
         private.extend_from_slice(held);
         let lent = mem::replace(&mut self.store, private);
         self.rebase(low);
@@ -371,10 +371,10 @@ pub(crate) fn lendable() -> Vec<u8> {
 mod tests {
     use super::*;
 
-    /// Reads `octets` where the buffer says.
-    fn read(buffer: &mut InputBuffer, octets: usize) {
-        let n = buffer.spare(octets).len();
-        assert_eq!(n, octets);
+    /// Reads `bytes` where the buffer says.
+    fn read(buffer: &mut InputBuffer, bytes: usize) {
+        let n = buffer.spare(bytes).len();
+        assert_eq!(n, bytes);
         buffer.accept_read(n);
     }
 
@@ -405,14 +405,14 @@ mod tests {
     #[test]
     fn a_fair_part_of_the_store_is_offered_even_near_its_end() {
         let mut buffer = InputBuffer::default();
-        buffer.adopt(&mut lendable());
+        buffer.lend(&mut lendable());
         read(&mut buffer, READ - 5_000);
         buffer.consume(READ - 6_000);
         assert_eq!(buffer.spare(READ).len(), READ - 1_000);
         assert_eq!(buffer.unparsed_len(), 1_000);
         // Nor is the store made larger than that part needs.
         let mut buffer = InputBuffer::default();
-        buffer.adopt(&mut lendable());
+        buffer.lend(&mut lendable());
         read(&mut buffer, READ - 5_000);
         assert_eq!(buffer.spare(READ).len(), READ / 4);
     }
@@ -424,10 +424,10 @@ mod tests {
         for held in [1, 0] {
             buffer.consume(1 - held);
             let (mut first, mut second) = (lendable(), lendable());
-            buffer.adopt(&mut first);
-            buffer.adopt(&mut second);
+            buffer.lend(&mut first);
+            buffer.lend(&mut second);
             assert_eq!((first.len(), second.len()), (0, READ), "{held} held");
-            buffer.release(&mut first);
+            buffer.take_back(&mut first);
             assert_eq!(first.len(), READ, "{held} held");
         }
     }
@@ -437,13 +437,13 @@ mod tests {
         let mut buffer = InputBuffer::default();
         buffer.append(b"left");
         let mut store = lendable();
-        buffer.adopt(&mut store);
+        buffer.lend(&mut store);
         buffer.consume(4);
-        buffer.release(&mut store);
+        buffer.take_back(&mut store);
         assert_eq!((buffer.private(), store.len()), (0, READ));
-        // And the next octets are read into the lent store.
+        // And the next bytes are read into the lent store.
         buffer.append(b"left");
-        buffer.adopt(&mut store);
+        buffer.lend(&mut store);
         buffer.consume(4);
         read(&mut buffer, 10);
         assert_eq!(buffer.private(), 0);

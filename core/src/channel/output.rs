@@ -5,7 +5,7 @@ use crate::trailers::Trailers;
 
 /// One event out of a channel: each comes once, in order, and lends what it carries until the next call.
 ///
-/// The octets to send are no event but state: [`unsent`](crate::Channel::unsent) (the specification's
+/// The bytes to send are no event but state: [`unsent`](crate::Channel::unsent) (the specification's
 /// EV_WRITE_OUTPUT_DATA and EV_SEND_DATA). [`CloseWrite`](Self::CloseWrite), [`Upgraded`](Self::Upgraded) and
 /// [`Drop`](Self::Drop) come only when all of them have left.
 #[derive(Clone, Copy, Debug)]
@@ -17,7 +17,7 @@ pub enum Output<'a> {
     /// A request has come: [`request`](crate::Channel::request) shows its head.
     #[doc(alias = "EV_HTTP_REQUEST")]
     HttpRequest,
-    /// Octets of the request body, as many as were demanded and are there. Never empty.
+    /// Bytes of the request body, as many as were demanded and are there. Never empty.
     BodyData(&'a [u8]),
     /// The request body is whole. Trailer fields are kept apart from the head. A request without a body yields this at
     /// the first demand for it, and not otherwise.
@@ -29,7 +29,7 @@ pub enum Output<'a> {
     PeerEnded,
     /// The machine has answered by itself, with the status of this error.
     Refused(RequestError),
-    /// This many octets of the answer exceeded its Content-Length and were cut.
+    /// This many bytes of the answer exceeded its Content-Length and were cut.
     Excess(u64),
     /// Everything up to the last flush has left.
     Flushed,
@@ -39,7 +39,7 @@ pub enum Output<'a> {
     /// Send now.
     #[doc(alias = "EV_FLUSH_OUTPUT_DATA")]
     FlushOutputData,
-    /// The head of the hand-over has left: from now on the connection is the application's. These octets came
+    /// The head of the hand-over has left: from now on the connection is the application's. These bytes came
     /// behind the request and are the first of the new protocol.
     Upgraded(&'a [u8]),
     /// Send FIN, and go on reading.

@@ -1,4 +1,4 @@
-//! The output of a channel: octets that are to be sent.
+//! The output of a channel: bytes that are to be sent.
 //!
 //! Heads, chunk lines and small contents are staged contiguously; one large content at a time stands between them
 //! by reference. What is sent is counted by position, so that a flush knows when it has left.
@@ -22,12 +22,12 @@ const LENT: usize = 16 << 10;
 #[derive(Debug, Default)]
 pub(crate) struct OutputBuffer {
     staged: Vec<u8>,
-    /// Octets of `staged` that have left.
+    /// Bytes of `staged` that have left.
     gone: usize,
     large: Bytes,
     /// Where in `staged` the large content stands.
     large_at: usize,
-    /// Octets that have left, in all.
+    /// Bytes that have left, in all.
     sent: u64,
 }
 
@@ -48,7 +48,7 @@ impl OutputBuffer {
 
     /// Takes back what was staged behind the mark.
     #[cold]
-    pub(crate) fn take_back(&mut self, mark: Mark) {
+    pub(crate) fn roll_back(&mut self, mark: Mark) {
         self.staged.truncate(self.gone + mark.pending);
         if !mark.has_large {
             self.large = Bytes::new();
@@ -67,17 +67,17 @@ impl OutputBuffer {
         !self.large.is_empty()
     }
 
-    /// Octets that have left, since the channel opened.
+    /// Bytes that have left, since the channel opened.
     pub(crate) fn sent(&self) -> u64 {
         self.sent
     }
 
-    /// The position behind the last octet.
+    /// The position behind the last byte.
     pub(crate) fn position(&self) -> u64 {
         self.sent + self.len() as u64
     }
 
-    /// Octets of capacity that the channel holds.
+    /// Bytes of capacity that the channel holds.
     pub(crate) fn private(&self) -> usize {
         self.staged.capacity()
     }
@@ -87,7 +87,7 @@ impl OutputBuffer {
     pub(crate) fn stage(&mut self) -> &mut Vec<u8> {
         if self.gone > 4096 && self.gone >= self.staged.len() / 2 {
             #[cfg(test)]
-            crate::witness::octets(self.staged.len() - self.gone);
+            crate::witness::bytes(self.staged.len() - self.gone);
             self.staged.drain(..self.gone);
             self.large_at = self.large_at.saturating_sub(self.gone);
             self.gone = 0;
@@ -105,7 +105,7 @@ impl OutputBuffer {
         }
     }
 
-    /// The pending octets, in order, in as many slices as fit; at most three are needed.
+    /// The pending bytes, in order, in as many slices as fit; at most three are needed.
     pub(crate) fn slices<'a>(&'a self, out: &mut [&'a [u8]]) -> usize {
         let cut = if self.large.is_empty() { self.staged.len() } else { self.large_at };
         let parts = [part(&self.staged, self.gone..cut), &self.large[..], part(&self.staged, cut..)];
@@ -117,7 +117,7 @@ impl OutputBuffer {
         n
     }
 
-    /// The first pending octets.
+    /// The first pending bytes.
     pub(crate) fn first(&self) -> &[u8] {
         if self.large.is_empty() {
             return part(&self.staged, self.gone..);
@@ -126,7 +126,7 @@ impl OutputBuffer {
         if before.is_empty() { &self.large } else { before }
     }
 
-    /// `n` octets have left; the caller has made sure that there are as many.
+    /// `n` bytes have left; the caller has made sure that there are as many.
     pub(crate) fn advance(&mut self, n: usize) {
         self.sent += n as u64;
         let mut rest = n;
@@ -149,20 +149,20 @@ impl OutputBuffer {
         }
     }
 
-    /// Throws the pending octets away.
+    /// Throws the pending bytes away.
     pub(crate) fn clear(&mut self) {
         self.staged.clear();
         self.gone = 0;
         self.large = Bytes::new();
     }
 
-    pub(crate) fn adopt(&mut self, store: &mut Vec<u8>) {
+    pub(crate) fn lend(&mut self, store: &mut Vec<u8>) {
         if self.staged.capacity() == 0 {
             self.staged = mem::take(store);
         }
     }
 
-    pub(crate) fn release(&mut self, store: &mut Vec<u8>) {
+    pub(crate) fn take_back(&mut self, store: &mut Vec<u8>) {
         let pending = self.staged.len() - self.gone;
         if pending > SMALL {
             return;
@@ -173,7 +173,7 @@ impl OutputBuffer {
                 return;
             }
             #[cfg(test)]
-            crate::witness::octets(pending);
+            crate::witness::bytes(pending);
             private.reserve_exact(pending);
             private.extend_from_slice(part(&self.staged, self.gone..));
         }
@@ -205,7 +205,7 @@ mod tests {
 
     use super::*;
 
-    /// Output of which `gone` octets have left and `pending` have not, in a store of `capacity`.
+    /// Output of which `gone` bytes have left and `pending` have not, in a store of `capacity`.
     fn buffer(gone: usize, pending: usize, capacity: usize) -> OutputBuffer {
         let mut staged = Vec::with_capacity(capacity);
         staged.resize(gone + pending, b'x');
@@ -227,7 +227,7 @@ mod tests {
         ] {
             let mut buffer = buffer(gone, pending, capacity);
             let mut store = Vec::new();
-            buffer.release(&mut store);
+            buffer.take_back(&mut store);
             let shown = (gone, pending, capacity);
             assert_eq!((buffer.private(), store.capacity()), (private, lent), "{shown:?}");
             assert_eq!((buffer.len(), store.len()), (pending, 0), "{shown:?}");
@@ -240,11 +240,11 @@ mod tests {
             [(LENT / 2 - 1, false), (LENT / 2, true), (16 * LENT, true), (16 * LENT + 1, false)]
         {
             let mut store = Vec::new();
-            buffer(0, 0, capacity).release(&mut store);
+            buffer(0, 0, capacity).take_back(&mut store);
             assert_eq!(store.capacity() > 0, lent, "{capacity}");
         }
         let mut store = vec![0; 1];
-        buffer(0, 0, LENT).release(&mut store);
+        buffer(0, 0, LENT).take_back(&mut store);
         assert_eq!(store.capacity(), 1);
     }
 }

@@ -5,7 +5,7 @@
 //! asks [`Persistence::close`] for the server's own reasons. When the response is complete, `Parts::choose_next` in
 //! `actions.rs` looks once more: the peer may have ended its input, or the server may go out, since then.
 
-use super::settings::Leave;
+use super::compiled_config::Leave;
 use crate::error::CloseReason;
 use crate::time::Moment;
 
@@ -56,7 +56,7 @@ impl Persistence {
     }
 
     /// The response that runs is cut. Whatever was to follow it does not count: it has not ended.
-    pub(super) fn cut(&mut self, reason: CloseReason) {
+    pub(super) fn replace_reason(&mut self, reason: CloseReason) {
         self.reason = Some(reason);
     }
 
@@ -109,7 +109,7 @@ impl Persistence {
 
     /// Why the server ends the connection when it is idle; `None`: it does not.
     #[inline]
-    pub(super) fn unwanted(&self) -> Option<CloseReason> {
+    pub(super) fn why_close_when_idle(&self) -> Option<CloseReason> {
         if self.draining {
             Some(CloseReason::Drained)
         } else if self.evicted {
@@ -124,11 +124,11 @@ impl Persistence {
     #[inline]
     pub(super) fn close(&self, limit: u64, is_old: bool) -> Option<CloseReason> {
         if limit != 0 && self.requests >= limit {
-            self.unwanted().or(Some(CloseReason::RequestsServed))
+            self.why_close_when_idle().or(Some(CloseReason::RequestsServed))
         } else if is_old {
-            self.unwanted().or(Some(CloseReason::AgeReached))
+            self.why_close_when_idle().or(Some(CloseReason::AgeReached))
         } else {
-            self.unwanted()
+            self.why_close_when_idle()
         }
     }
 }

@@ -1,5 +1,5 @@
 //! The pipeline limit: how many complete requests wait behind the one that the application has. It looks only when the
-//! input `Judge` asks.
+//! input `CheckPipeline` asks.
 //!
 //! Only `maximum_simultaneous_requests` needs to know. What was counted stays counted and what was searched is not
 //! searched again, so the cost stays linear. A request with a chunked body ends the look-ahead: its length is known

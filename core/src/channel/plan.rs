@@ -20,7 +20,7 @@ pub(super) enum BodyLeft {
     /// A long or unknown rest, or one that broke off.
     Long,
     /// The peer waits for its 100, and may send the body or not.
-    Withheld,
+    AwaitingContinue,
 }
 
 /// What a response is planned from, beside the response itself.
@@ -51,7 +51,7 @@ pub(super) enum Owed {
 
 /// What follows the response.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Then {
+pub(super) enum AfterHead {
     /// It is complete with what came with its head.
     Complete,
     /// The application writes its content.
@@ -72,7 +72,7 @@ pub(super) struct Plan {
     /// here.
     pub(super) content: Option<u64>,
     pub(super) owed: Owed,
-    pub(super) then: Then,
+    pub(super) then: AfterHead,
 }
 
 /// The condition of a response to `request` that `response` does not meet. `is_complete`: nothing of the request body is
@@ -97,7 +97,7 @@ pub(super) fn unmet(
         return Some(Condition::FitsHighWater);
     }
     // Content that is short of its length could never be finished.
-    let length = given(response.body)?;
+    let length = given_length(response.body)?;
     let is_short = response.fields.content_length().is_some_and(|declared| length < declared);
     (is_short && !sends_no_content(request, status)).then_some(Condition::IsWhole)
 }
@@ -118,7 +118,7 @@ impl Exchange<'_> {
         let declared = response.fields.content_length();
         let length = declared.or(match response.body {
             BodyRef::Stream { length } => length,
-            body => given(body),
+            body => given_length(body),
         });
         let without_content = switches || sends_no_content(request, status);
         let framing = if without_content {
@@ -156,11 +156,11 @@ impl Exchange<'_> {
                 Framing::None | Framing::UntilClose => Owed::UntilClose,
             },
             then: if switches {
-                Then::Switch
+                AfterHead::Switch
             } else if streams {
-                Then::Stream
+                AfterHead::Stream
             } else {
-                Then::Complete
+                AfterHead::Complete
             },
         }
     }
@@ -209,14 +209,14 @@ impl Exchange<'_> {
         match self.body_left {
             BodyLeft::None | BodyLeft::Short => false,
             BodyLeft::Long => !streams,
-            BodyLeft::Withheld => true,
+            BodyLeft::AwaitingContinue => true,
         }
     }
 }
 
 /// Bytes of content that come with the head; `None`: the application writes it.
 #[inline]
-fn given(body: BodyRef<'_>) -> Option<u64> {
+fn given_length(body: BodyRef<'_>) -> Option<u64> {
     match body {
         BodyRef::Empty => Some(0),
         BodyRef::Slice(slice) => Some(slice.len() as u64),

@@ -1,10 +1,10 @@
-//! A deadline with a minimum rate: time passes while a condition holds, and each octet takes back the time that the
+//! A deadline with a minimum rate: time passes while a condition holds, and each byte takes back the time that the
 //! rate grants for it.
 //!
-//! So progress extends the time, but one octet per interval does end. No octet is saved up: a peer that was fast for
+//! So progress extends the time, but one byte per interval does end. No byte is saved up: a peer that was fast for
 //! an hour and then stalls has the timeout and no more.
 
-use super::settings::NEVER;
+use super::compiled_config::NEVER;
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rate {
@@ -52,13 +52,13 @@ impl Rate {
         *self = Self::default();
     }
 
-    /// Counts octets. Without a minimum rate, each octet starts the timeout again.
+    /// Counts bytes. Without a minimum rate, each byte starts the timeout again.
     #[inline]
-    pub(crate) fn progress(&mut self, octets: usize, at: u64, min_rate: u32) {
+    pub(crate) fn progress(&mut self, bytes: usize, at: u64, min_rate: u32) {
         if self.is_on() {
             self.use_up(at, min_rate);
         }
-        let earned = if min_rate == 0 { NEVER } else { (octets as u64).saturating_mul(1000) };
+        let earned = if min_rate == 0 { NEVER } else { (bytes as u64).saturating_mul(1000) };
         self.used = self.used.saturating_sub(earned);
     }
 

@@ -2,11 +2,11 @@
 
 use super::State;
 use super::body::{BodyState, Broken, Decoded, RequestBody};
+use super::compiled_config::CompiledConfig;
 use super::input::Input;
 use super::input_buffer::{InputBuffer, READ};
 use super::pipeline::Pipeline;
 use super::plan::BodyLeft;
-use super::settings::Settings;
 use super::timers::Timeout;
 use crate::error::{BodyError, RequestError, Rule};
 use crate::head::{HeadScan, Parsed};
@@ -147,19 +147,19 @@ impl Receiver {
 
     /// Looks for a complete head.
     #[inline]
-    pub(super) fn parse_head(&mut self, settings: &Settings) -> HeadFound {
-        if self.scan.at_once(self.buffer.unparsed(), &settings.head, &mut self.request) {
+    pub(super) fn parse_head(&mut self, compiled: &CompiledConfig) -> HeadFound {
+        if self.scan.at_once(self.buffer.unparsed(), &compiled.head, &mut self.request) {
             return self.head_complete();
         }
-        match self.scan.go_on(self.buffer.unparsed(), &settings.head) {
+        match self.scan.go_on(self.buffer.unparsed(), &compiled.head) {
             // The input ended while another request was responded to: this head will never be whole.
-            Parsed::Partial if self.ended => self.end_head(settings),
+            Parsed::Partial if self.ended => self.end_head(compiled),
             Parsed::Partial => HeadFound::Partial,
             Parsed::Complete(request) => {
                 self.request = request;
                 self.head_complete()
             }
-            Parsed::Refused(error) => self.refuse_head(error, settings),
+            Parsed::Refused(error) => self.refuse_head(error, compiled),
         }
     }
 
@@ -172,31 +172,31 @@ impl Receiver {
     }
 
     /// RFC 9112 section 8: a head that the end of input cuts is no request. Empty lines alone are nothing to respond to.
-    pub(super) fn end_head(&mut self, settings: &Settings) -> HeadFound {
+    pub(super) fn end_head(&mut self, compiled: &CompiledConfig) -> HeadFound {
         if self.buffer.unparsed().iter().all(|byte| matches!(byte, b'\r' | b'\n')) {
             return HeadFound::Nothing;
         }
         let error = RequestError::new(Rule::HeadTruncated, self.buffer.unparsed_len() as u64);
-        self.refuse_head(error, settings)
+        self.refuse_head(error, compiled)
     }
 
     /// Refuses a head that was not complete or broke a rule.
-    pub(super) fn refuse_head(&mut self, error: RequestError, settings: &Settings) -> HeadFound {
-        self.request = self.guess(&error, settings);
+    pub(super) fn refuse_head(&mut self, error: RequestError, compiled: &CompiledConfig) -> HeadFound {
+        self.request = self.facts_of_refused_head(&error, compiled);
         HeadFound::Refused(error)
     }
 
     /// What can be said of a head that was refused, for the response: its version, and whether it is a HEAD. Only a
     /// request line that ends before the fault tells: whether more has come depends on how the input was cut.
     #[cold]
-    fn guess(&self, error: &RequestError, settings: &Settings) -> HeadMeta {
+    fn facts_of_refused_head(&self, error: &RequestError, compiled: &CompiledConfig) -> HeadMeta {
         let bytes = self.buffer.unparsed();
         // What else has come by chance must not show: only the bytes count that the verdict came from.
         let decisive = match error.rule {
-            Rule::Nul | Rule::BareCr | Rule::BareLf | Rule::FirstOctet | Rule::EmptyLines => {
+            Rule::Nul | Rule::BareCr | Rule::BareLf | Rule::FirstByte | Rule::EmptyLines => {
                 usize::try_from(error.offset).unwrap_or(usize::MAX)
             }
-            _ => settings.head.size as usize,
+            _ => compiled.head.size as usize,
         };
         let bytes = bytes.get(..decisive).unwrap_or(bytes);
         let bytes = bytes.strip_prefix(b"\r\n").unwrap_or(bytes);
@@ -227,8 +227,8 @@ impl Receiver {
 
     /// Decodes as much of the body as there is credit for.
     #[inline]
-    pub(super) fn decode_body(&mut self, settings: &Settings) -> Decoded {
-        self.body.decode(&mut self.buffer, self.request.body, self.ended, settings)
+    pub(super) fn decode_body(&mut self, compiled: &CompiledConfig) -> Decoded {
+        self.body.decode(&mut self.buffer, self.request.body, self.ended, compiled)
     }
 
     /// The body ends here, and is not whole.
@@ -245,17 +245,17 @@ impl Receiver {
     pub(super) fn take_body(&mut self, bound: usize) -> &[u8] {
         let range = self.buffer.take_body();
         self.pace(bound);
-        self.buffer.octets(range)
+        self.buffer.bytes(range)
     }
 
     /// What is still to come of the body, seen by whoever decides whether the connection goes on.
     #[inline]
-    pub(super) fn body_left(&self, settings: &Settings) -> BodyLeft {
+    pub(super) fn body_left(&self, compiled: &CompiledConfig) -> BodyLeft {
         match self.body.state() {
             BodyState::Complete => BodyLeft::None,
-            _ if self.body.expects() => BodyLeft::Withheld,
+            _ if self.body.expects() => BodyLeft::AwaitingContinue,
             BodyState::Known(rest)
-                if settings.timeout(Timeout::Discard) > 0 && rest <= settings.config.discard_octets =>
+                if compiled.timeout(Timeout::Discard) > 0 && rest <= compiled.config.discard_bytes =>
             {
                 BodyLeft::Short
             }
@@ -268,10 +268,10 @@ impl Receiver {
     }
 
     /// Looks for requests beyond the pipeline limit.
-    pub(super) fn check_pipeline(&mut self, settings: &Settings) {
-        let limit = settings.config.maximum_simultaneous_requests;
+    pub(super) fn check_pipeline(&mut self, compiled: &CompiledConfig) {
+        let limit = compiled.config.maximum_simultaneous_requests;
         if limit != 0 && self.body.is_complete() {
-            self.pipeline.check(self.buffer.unparsed(), limit, &settings.head);
+            self.pipeline.check(self.buffer.unparsed(), limit, &compiled.head);
         }
     }
 

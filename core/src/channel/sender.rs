@@ -126,8 +126,8 @@ impl Sender {
 
     /// Takes back the response that was staged behind the mark.
     #[cold]
-    pub(super) fn take_back(&mut self, mark: Mark) {
-        self.buffer.take_back(mark);
+    pub(super) fn roll_back(&mut self, mark: Mark) {
+        self.buffer.roll_back(mark);
         self.excess = 0;
     }
 
@@ -249,8 +249,8 @@ impl Sender {
     }
 
     /// The connection is to end with a reset, if that is so.
-    pub(super) fn reset_if(&mut self, so: bool) {
-        self.reset |= so;
+    pub(super) fn reset_when(&mut self, is_cut: bool) {
+        self.reset |= is_cut;
     }
 
     /// The connection is over: what has not left never will.

@@ -71,7 +71,7 @@ crate::labelled! {
         /// The server needs the connection back when it is idle.
         Evict,
         /// The application, asked, still owes: look for requests beyond the limit.
-        Judge,
+        CheckPipeline,
         /// Time has passed.
         Tick,
         // From the application.
@@ -212,7 +212,7 @@ crate::actions! {
         /// The end of the response will never come, for this reason.
         CutResponse(CloseReason),
         /// Look for requests beyond the pipeline limit.
-        CheckPipeline,
+        MarkExcess,
         /// The response is complete: settle what is left of the request, and choose what comes next.
         EndExchange,
         /// Choose what comes next: another request, the end, or rest.
@@ -231,7 +231,7 @@ crate::actions! {
         BeginClose,
         /// Send FIN; linger if there is something to linger for.
         CloseWrite,
-        /// Throw input away, up to `linger_octets`.
+        /// Throw input away, up to `linger_bytes`.
         DropInput,
         /// Hand the connection over.
         HandOver,
@@ -287,7 +287,7 @@ pub const ROWS: &[Row<State, Event, Internal, Action>] = crate::rows! {
     then Responding,   SwitchProtocols,     [],                                          Handover;
     on   Responding,   Write,               [StageData],                                 =;
     on   Responding,   Finish,              [FinishResponse],                            =;
-    then Responding,   ResponseShort,       [CutResponse(CloseReason::AnswerShort), BeginClose, CheckSent], Closing;
+    then Responding,   ResponseShort,       [CutResponse(CloseReason::ResponseShort), BeginClose, CheckSent], Closing;
     on   Responding,   Abort,               [CutResponse(CloseReason::Aborted), BeginClose, CheckSent], Closing;
     then Responding,   StreamIdleTimeout,   [CutResponse(CloseReason::StreamIdleTimeout), BeginClose, CheckSent], Closing;
     then Responding,   BodyBroken,          [FailBody],                                  =;
@@ -297,7 +297,7 @@ pub const ROWS: &[Row<State, Event, Internal, Action>] = crate::rows! {
     on   WaitResponse | Responding, RxData,     [Receive, DecodeBody],                   =;
     on   WaitResponse | Responding, RxEnd,      [EndInput],                              =;
     on   WaitResponse | Responding, BodyDemand, [GrantBody],                             =;
-    on   WaitResponse | Responding, Judge,      [CheckPipeline],                         =;
+    on   WaitResponse | Responding, CheckPipeline, [MarkExcess],                              =;
 
     // The response is complete; what comes next?
     then Flushing,     MustClose,           [BeginClose, CheckSent],                     Closing;
@@ -359,7 +359,7 @@ pub const ROWS: &[Row<State, Event, Internal, Action>] = crate::rows! {
          DrainTimeout, [Close(CloseReason::DrainTimeout)],                               Closed;
 
     // The pipeline limit, where nothing waits behind a request.
-    on   Fresh | Head | Idle | Discard | Flushing | Closing | Lingering | Handover, Judge, [], =;
+    on   Fresh | Head | Idle | Discard | Flushing | Closing | Lingering | Handover, CheckPipeline, [], =;
 
     // Time.
     on   Fresh | Head | Idle | WaitResponse | Responding | Discard | Flushing | Closing | Lingering | Handover,
@@ -380,9 +380,9 @@ pub const REFUSALS: &[Refusal<State, Event>] = crate::refusals! {
     Closing: RxData, Busy, HttpResponse, Write, Flush, Finish, Continue, Informational, BodyDemand, Abort;
     Lingering: Sent, Busy, HttpResponse, Write, Flush, Finish, Continue, Informational, BodyDemand, Abort;
     Handover: Busy, HttpResponse, Write, Finish, Continue, Informational, BodyDemand, Abort;
-    Upgraded: RxData, RxEnd, Sent, TransmitReady, Busy, Evict, Judge, HttpResponse, Write, Flush, Finish, Continue,
+    Upgraded: RxData, RxEnd, Sent, TransmitReady, Busy, Evict, CheckPipeline, HttpResponse, Write, Flush, Finish, Continue,
         Informational, BodyDemand, Abort;
-    Closed: RxData, RxEnd, Sent, TransmitReady, Disconnected, Busy, Evict, Judge, HttpResponse, Write, Flush, Finish,
+    Closed: RxData, RxEnd, Sent, TransmitReady, Disconnected, Busy, Evict, CheckPipeline, HttpResponse, Write, Flush, Finish,
         Continue, Informational, BodyDemand, Abort, GoOut;
 };
 

@@ -7,7 +7,7 @@
 //!
 //! To add a deadline:
 //!
-//! 1. A parameter in `config.rs` and a [`Timeout`] for it. `timeouts` in `settings.rs` says what a zero means.
+//! 1. A parameter in `config.rs` and a [`Timeout`] for it. `timeouts` in `compiled_config.rs` says what a zero means.
 //! 2. An [`Internal`] event in `table.rs`, behind `FirstByteTimeout`, a row for it in each state where it may pass, and one
 //!    more in the type of `MATRIX`.
 //! 3. A line of [`DEADLINES`]. For a state that owns a deadline already, and for a new condition, also its lines in
@@ -16,8 +16,8 @@
 //!
 //! What is forgotten does not compile, or fails `core/tests/transitions.rs`, `core/tests/parameters.rs` or `coverage.rs`.
 
+use super::compiled_config::{CompiledConfig, Leave, NEVER, SECOND};
 use super::rate::Rate;
-use super::settings::{Leave, NEVER, SECOND, Settings};
 use super::{Internal, State};
 use crate::fsm::Label;
 use crate::time::Moment;
@@ -56,7 +56,7 @@ crate::labelled! {
 /// When a deadline runs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
-pub enum While {
+pub enum RunsWhile {
     /// In this state.
     In(State),
     /// In this state, while the application is what is waited for: not the peer's body, nor room for output.
@@ -75,41 +75,41 @@ pub enum While {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Deadline {
     /// When it runs.
-    pub runs: While,
+    pub runs: RunsWhile,
     /// What its passing raises.
     pub event: Internal,
     /// How long it runs.
     pub timeout: Timeout,
 }
 
-const fn deadline(runs: While, event: Internal, timeout: Timeout) -> Deadline {
+const fn deadline(runs: RunsWhile, event: Internal, timeout: Timeout) -> Deadline {
     Deadline { runs, event, timeout }
 }
 
 /// Every deadline of a channel.
 #[rustfmt::skip]
 pub const DEADLINES: &[Deadline] = &[
-    deadline(While::In(State::Fresh),              Internal::FirstByteTimeout,    Timeout::FirstByte),
-    deadline(While::In(State::Head),               Internal::HeadTimeout,         Timeout::Head),
-    deadline(While::In(State::Idle),               Internal::InactivityTimeout,   Timeout::Inactivity),
-    deadline(While::Awaiting(State::WaitResponse), Internal::ResponselessTimeout, Timeout::Responseless),
-    deadline(While::Awaiting(State::Responding),   Internal::StreamIdleTimeout,   Timeout::StreamIdle),
-    deadline(While::In(State::Discard),            Internal::DiscardTimeout,      Timeout::Discard),
-    deadline(While::In(State::Lingering),          Internal::LingerTimeout,       Timeout::Linger),
-    deadline(While::BodyAwaited,                   Internal::BodyTimeout,         Timeout::Body),
-    deadline(While::OutputPending,                 Internal::WriteTimeout,        Timeout::Write),
-    deadline(While::Leaving(State::Fresh),         Internal::DrainGrace,          Timeout::DrainGrace),
-    deadline(While::Leaving(State::Idle),          Internal::DrainGrace,          Timeout::DrainGrace),
-    deadline(While::LeavingAnywhere,               Internal::DrainTimeout,        Timeout::DrainDeadline),
-    deadline(While::In(State::Idle),               Internal::AgeReached,          Timeout::Age),
+    deadline(RunsWhile::In(State::Fresh),              Internal::FirstByteTimeout,    Timeout::FirstByte),
+    deadline(RunsWhile::In(State::Head),               Internal::HeadTimeout,         Timeout::Head),
+    deadline(RunsWhile::In(State::Idle),               Internal::InactivityTimeout,   Timeout::Inactivity),
+    deadline(RunsWhile::Awaiting(State::WaitResponse), Internal::ResponselessTimeout, Timeout::Responseless),
+    deadline(RunsWhile::Awaiting(State::Responding),   Internal::StreamIdleTimeout,   Timeout::StreamIdle),
+    deadline(RunsWhile::In(State::Discard),            Internal::DiscardTimeout,      Timeout::Discard),
+    deadline(RunsWhile::In(State::Lingering),          Internal::LingerTimeout,       Timeout::Linger),
+    deadline(RunsWhile::BodyAwaited,                   Internal::BodyTimeout,         Timeout::Body),
+    deadline(RunsWhile::OutputPending,                 Internal::WriteTimeout,        Timeout::Write),
+    deadline(RunsWhile::Leaving(State::Fresh),         Internal::DrainGrace,          Timeout::DrainGrace),
+    deadline(RunsWhile::Leaving(State::Idle),          Internal::DrainGrace,          Timeout::DrainGrace),
+    deadline(RunsWhile::LeavingAnywhere,               Internal::DrainTimeout,        Timeout::DrainDeadline),
+    deadline(RunsWhile::In(State::Idle),               Internal::AgeReached,          Timeout::Age),
 ];
 
 /// The first deadline of each state, folded from the table: the one that the state owns.
-static OWN: [Option<Deadline>; 12] = {
+static DEADLINE_OF_STATE: [Option<Deadline>; 12] = {
     let mut own = [None; 12];
     let mut at = 0;
     while at < DEADLINES.len() {
-        if let While::In(state) | While::Awaiting(state) = DEADLINES[at].runs {
+        if let RunsWhile::In(state) | RunsWhile::Awaiting(state) = DEADLINES[at].runs {
             if own[state as usize].is_none() {
                 own[state as usize] = Some(DEADLINES[at]);
             }
@@ -122,7 +122,7 @@ static OWN: [Option<Deadline>; 12] = {
 /// The deadline that a state owns; `None`: none of its own.
 #[must_use]
 pub fn deadline_of(state: State) -> Option<Internal> {
-    OWN[state.index()].map(|own| own.event)
+    DEADLINE_OF_STATE[state.index()].map(|own| own.event)
 }
 
 /// The time of a channel and its deadlines, in milliseconds since the channel opened.
@@ -239,13 +239,13 @@ impl Timers {
 
     /// Brings the next deadline up to date, at the end of an event.
     #[inline]
-    pub(super) fn settle(
+    pub(super) fn update_deadline(
         &mut self,
         at: Moment,
         state: State,
         output_pending: bool,
         leave: Option<&Leave>,
-        settings: &Settings,
+        compiled: &CompiledConfig,
     ) {
         if output_pending != self.write.is_on() {
             // Each batch of output is counted for itself.
@@ -255,49 +255,49 @@ impl Timers {
                 self.write.reset();
             }
         }
-        let (due, event) = self.earliest(state, leave, settings);
+        let (due, event) = self.earliest(state, leave, compiled);
         self.due = Moment::from_millis(due);
         self.due_event = event;
     }
 
     /// The next deadline, and what its passing raises.
     #[inline]
-    fn earliest(&self, state: State, leave: Option<&Leave>, settings: &Settings) -> (u64, Internal) {
+    fn earliest(&self, state: State, leave: Option<&Leave>, compiled: &CompiledConfig) -> (u64, Internal) {
         let none = (NEVER, Internal::DrainTimeout);
         if matches!(state, State::Upgraded | State::Closed) {
             return none;
         }
-        let mut earliest = OWN[state.index()].map_or(none, |own| {
-            (self.runs_since(own.runs).saturating_add(settings.timeout(own.timeout)), own.event)
+        let mut earliest = DEADLINE_OF_STATE[state.index()].map_or(none, |own| {
+            (self.runs_since(own.runs).saturating_add(compiled.timeout(own.timeout)), own.event)
         });
         if self.body.is_on() {
-            let when = self.body.deadline(settings.timeout(Timeout::Body), settings.config.min_body_rate);
+            let when = self.body.deadline(compiled.timeout(Timeout::Body), compiled.config.min_body_rate);
             earliest = sooner(earliest, when, Internal::BodyTimeout);
         }
         if self.write.is_on() {
-            let when = self.write.deadline(settings.timeout(Timeout::Write), settings.config.min_write_rate);
+            let when = self.write.deadline(compiled.timeout(Timeout::Write), compiled.config.min_write_rate);
             earliest = sooner(earliest, when, Internal::WriteTimeout);
         }
         if state == State::Idle && self.age != NEVER {
             earliest = sooner(earliest, self.age.max(self.entered.as_millis()), Internal::AgeReached);
         }
         match leave {
-            Some(leave) => self.earliest_of_leave(state, leave, settings, earliest),
+            Some(leave) => self.earliest_of_leave(state, leave, compiled, earliest),
             None => earliest,
         }
     }
 
     /// Since when the deadline that a state owns runs; `NEVER`: it does not.
     #[inline]
-    fn runs_since(&self, runs: While) -> u64 {
+    fn runs_since(&self, runs: RunsWhile) -> u64 {
         match runs {
-            While::Awaiting(_) if self.application_awaited => self.application_since.as_millis(),
-            While::Awaiting(_) => NEVER,
-            While::In(_)
-            | While::BodyAwaited
-            | While::OutputPending
-            | While::Leaving(_)
-            | While::LeavingAnywhere => self.entered.as_millis(),
+            RunsWhile::Awaiting(_) if self.application_awaited => self.application_since.as_millis(),
+            RunsWhile::Awaiting(_) => NEVER,
+            RunsWhile::In(_)
+            | RunsWhile::BodyAwaited
+            | RunsWhile::OutputPending
+            | RunsWhile::Leaving(_)
+            | RunsWhile::LeavingAnywhere => self.entered.as_millis(),
         }
     }
 
@@ -306,7 +306,7 @@ impl Timers {
         &self,
         state: State,
         leave: &Leave,
-        settings: &Settings,
+        compiled: &CompiledConfig,
         mut earliest: (u64, Internal),
     ) -> (u64, Internal) {
         match state {
@@ -321,7 +321,7 @@ impl Timers {
         let entered = self.entered.as_millis();
         if entered >= when && matches!(state, State::Closing | State::Lingering) {
             // The response that was made at the last moment (the 503 of this deadline, say) needs time to leave.
-            let grace = match settings.timeout(Timeout::DrainGrace) {
+            let grace = match compiled.timeout(Timeout::DrainGrace) {
                 NEVER => SECOND,
                 grace => grace.max(SECOND),
             };

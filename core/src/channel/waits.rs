@@ -10,13 +10,13 @@ pub struct Waits {
 }
 
 impl Waits {
-    /// Octets from the peer: [`spare`](crate::Channel::spare) is where to.
+    /// Bytes from the peer: [`spare`](crate::Channel::spare) is where to.
     #[must_use]
     pub const fn input(self) -> bool {
         self.input
     }
 
-    /// Room in the socket for [`unsent`](crate::Channel::unsent) octets.
+    /// Room in the socket for [`unsent`](crate::Channel::unsent) bytes.
     #[must_use]
     pub const fn room(self) -> bool {
         self.room

@@ -6,10 +6,10 @@ use std::vec::Vec;
 
 const LIMITS: ChunkLimits = ChunkLimits { extension_line: 256, extension_body: 16 << 10, body: 1 << 30 };
 
-/// What came of a body: its data, how many octets were used up, and why the decoder stopped.
+/// What came of a body: its data, how many bytes were used up, and why the decoder stopped.
 type Outcome = (Vec<u8>, usize, ChunkStatus);
 
-/// Decodes octets that arrive up to each of the cuts, and then whole, like a channel does: what is not used up comes
+/// Decodes bytes that arrive up to each of the cuts, and then whole, like a channel does: what is not used up comes
 /// again, and the credit is spent.
 fn decode(wire: &[u8], cuts: impl IntoIterator<Item = usize>, credit: u64, limits: &ChunkLimits) -> Outcome {
     let mut decoder = ChunkDecoder::new();
@@ -17,10 +17,10 @@ fn decode(wire: &[u8], cuts: impl IntoIterator<Item = usize>, credit: u64, limit
     let mut used = 0;
     let mut status = ChunkStatus::More;
     for end in cuts.into_iter().chain([wire.len()]) {
-        let mut octets = wire[used..end.max(used)].to_vec();
-        let decoded = decoder.decode(&mut octets, credit - body.len() as u64, limits);
-        assert!(decoded.data.end <= decoded.consumed && decoded.consumed <= octets.len());
-        body.extend_from_slice(&octets[decoded.data]);
+        let mut bytes = wire[used..end.max(used)].to_vec();
+        let decoded = decoder.decode(&mut bytes, credit - body.len() as u64, limits);
+        assert!(decoded.data.end <= decoded.consumed && decoded.consumed <= bytes.len());
+        body.extend_from_slice(&bytes[decoded.data]);
         used += decoded.consumed;
         assert_eq!(decoder.received(), body.len() as u64);
         assert_eq!(decoder.offset(), used as u64);
@@ -36,7 +36,7 @@ fn decode(wire: &[u8], cuts: impl IntoIterator<Item = usize>, credit: u64, limit
     (body, used, status)
 }
 
-/// The one outcome of every way to cut the octets in two, of single octets and of all at once.
+/// The one outcome of every way to cut the bytes in two, of single bytes and of all at once.
 fn outcome(wire: &[u8], credit: u64, limits: &ChunkLimits) -> Outcome {
     let whole = decode(wire, [], credit, limits);
     for cut in 0..wire.len() {
@@ -74,9 +74,9 @@ fn well_formed_bodies_are_decoded() {
     ] {
         // What follows the last-chunk is not the decoder's.
         for rest in [&b""[..], b"\r\n", b"X: y\r\n\r\nGET"] {
-            let octets = [wire, rest].concat();
+            let bytes = [wire, rest].concat();
             let expected = (data.to_vec(), wire.len(), ChunkStatus::Last);
-            assert_eq!(outcome(&octets, u64::MAX, &LIMITS), expected, "{}", octets.escape_ascii());
+            assert_eq!(outcome(&bytes, u64::MAX, &LIMITS), expected, "{}", bytes.escape_ascii());
         }
     }
 }
@@ -92,7 +92,7 @@ fn an_unfinished_body_wants_more() {
 
 #[test]
 #[rustfmt::skip]
-fn hostile_chunks_are_refused_at_their_octet() {
+fn hostile_chunks_are_refused_at_their_byte() {
     for (wire, data, rule, offset) in [
         // S2: sizes that overflow, and more digits than 64 bits need.
         (&b"FFFFFFFFFFFFFFFF\r\nx"[..], &b""[..], Rule::BodyTooLarge, 17),
@@ -104,7 +104,7 @@ fn hostile_chunks_are_refused_at_their_octet() {
         (b"10000000000000000\r\n", b"", Rule::ChunkSizeTooLong, 16),
         (b"000000000000000005\r\nhello", b"", Rule::ChunkSizeTooLong, 16),
         (b"00000000000000000\r\n", b"", Rule::ChunkSizeTooLong, 16),
-        // S10: octets after chunk data that are not CR LF.
+        // S10: bytes after chunk data that are not CR LF.
         (b"5\r\nhelloXX0\r\n\r\n", b"hello", Rule::ChunkEnd, 8),
         (b"5\r\nhello0\r\n\r\n", b"hello", Rule::ChunkEnd, 8),
         (b"5\r\nhello\rX0\r\n", b"hello", Rule::ChunkEnd, 9),
@@ -202,7 +202,7 @@ fn every_other_line_end_is_refused_everywhere() {
 }
 
 #[test]
-fn the_body_is_limited_to_the_octet() {
+fn the_body_is_limited_to_the_byte() {
     let limits = |body| ChunkLimits { body, ..LIMITS };
     let wire = b"5\r\nhello\r\n6\r\n world\r\n0\r\n";
     let too_large = |offset| ChunkStatus::Failed(RequestError::new(Rule::BodyTooLarge, offset));
@@ -232,7 +232,7 @@ fn extensions_are_limited_in_a_line_and_in_a_body() {
     // Blanks count, so a line of blanks ends too.
     let blanks = [&b"5"[..], &[b' '; 300]].concat();
     assert_eq!(outcome(&blanks, u64::MAX, &LIMITS).2, too_large(257));
-    // D7: one octet with 200 octets of extension, a million times.
+    // D7: one byte with 200 bytes of extension, a million times.
     let chunk = [&b"1;"[..], &[b'x'; 199], b"\r\nA\r\n"].concat();
     let (data, _, status) = decode(&chunk.repeat(100), [], u64::MAX, &LIMITS);
     assert_eq!(data.len(), (16 << 10) / 200);
@@ -241,13 +241,13 @@ fn extensions_are_limited_in_a_line_and_in_a_body() {
 
 /// D8: many small chunks give one run of data.
 #[test]
-fn chunks_of_one_octet_are_merged() {
-    let mut octets = b"1\r\nx\r\n".repeat(1000);
-    octets.extend_from_slice(b"0\r\n\r\n");
-    let wire_len = octets.len() - 2;
-    let decoded = ChunkDecoder::new().decode(&mut octets, u64::MAX, &LIMITS);
+fn chunks_of_one_byte_are_merged() {
+    let mut bytes = b"1\r\nx\r\n".repeat(1000);
+    bytes.extend_from_slice(b"0\r\n\r\n");
+    let wire_len = bytes.len() - 2;
+    let decoded = ChunkDecoder::new().decode(&mut bytes, u64::MAX, &LIMITS);
     assert_eq!(decoded, Decoded { consumed: wire_len, data: 3..1003, status: ChunkStatus::Last });
-    assert_eq!(octets[decoded.data], [b'x'; 1000]);
+    assert_eq!(bytes[decoded.data], [b'x'; 1000]);
 }
 
 #[test]
@@ -292,8 +292,8 @@ fn the_decoder_is_small() {
     assert!(size_of::<ChunkDecoder>() <= 40, "{}", size_of::<ChunkDecoder>());
 }
 
-/// A decoder that is as plain as can be: it has all octets, and takes them line by line. It knows no limits but that
-/// of 16 digits. It gives the data, and the octets used up if the body is whole.
+/// A decoder that is as plain as can be: it has all bytes, and takes them line by line. It knows no limits but that
+/// of 16 digits. It gives the data, and the bytes used up if the body is whole.
 fn naive(wire: &[u8]) -> (Vec<u8>, Option<usize>) {
     let mut data = Vec::new();
     let mut at = 0;
@@ -377,12 +377,12 @@ prop_compose! {
         last in extension(),
     ) -> (Vec<u8>, Vec<u8>) {
         let (mut wire, mut data) = (Vec::new(), Vec::new());
-        for (octets, zeros, upper, extension) in chunks {
-            let digits = if upper { std::format!("{:X}", octets.len()) } else { std::format!("{:x}", octets.len()) };
+        for (bytes, zeros, upper, extension) in chunks {
+            let digits = if upper { std::format!("{:X}", bytes.len()) } else { std::format!("{:x}", bytes.len()) };
             wire.extend(std::format!("{}{digits}{extension}\r\n", "0".repeat(zeros)).bytes());
-            wire.extend_from_slice(&octets);
+            wire.extend_from_slice(&bytes);
             wire.extend_from_slice(b"\r\n");
-            data.extend_from_slice(&octets);
+            data.extend_from_slice(&bytes);
         }
         wire.extend(std::format!("0{last}\r\n").bytes());
         (wire, data)
@@ -394,14 +394,14 @@ prop_compose! {
         (wire, _) in body(),
         edits in prop::collection::vec((any::<prop::sample::Index>(), 0u8..3, 0usize..24), 0..4),
     ) -> Vec<u8> {
-        let octets = b"\r\n\r\n0159afAF;;=\"\\ \tax_g\0\x80";
+        let bytes = b"\r\n\r\n0159afAF;;=\"\\ \tax_g\0\x80";
         let mut wire = wire;
-        for (place, kind, octet) in edits {
+        for (place, kind, byte) in edits {
             let at = place.index(wire.len() + 1);
             match kind {
                 0 if at < wire.len() => { wire.remove(at); }
-                1 if at < wire.len() => wire[at] = octets[octet],
-                _ => wire.insert(at, octets[octet]),
+                1 if at < wire.len() => wire[at] = bytes[byte],
+                _ => wire.insert(at, bytes[byte]),
             }
         }
         wire
@@ -419,7 +419,7 @@ proptest! {
     }
 
     #[test]
-    fn any_octets_mean_what_the_naive_decoder_says(wire in mutated_body(), cuts in prop::collection::vec(0usize..200, 0..6)) {
+    fn any_bytes_mean_what_the_naive_decoder_says(wire in mutated_body(), cuts in prop::collection::vec(0usize..200, 0..6)) {
         let limits = ChunkLimits { extension_line: u32::MAX, extension_body: u32::MAX, body: u64::MAX };
         let (data, used, status) = outcome(&wire, u64::MAX, &limits);
         let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(wire.len())).collect();

@@ -1,10 +1,10 @@
-//! Field lines as octets: a constant, a few in place, or many on the heap.
+//! Field lines as bytes: a constant, a few in place, or many on the heap.
 
 use alloc::vec::Vec;
 
 use crate::part::{part, part_mut};
 
-/// Octets held in place. With the length and the variant they fill the words that are there anyway.
+/// Bytes held in place. With the length and the variant they fill the words that are there anyway.
 pub(super) const INLINE: usize = 70;
 
 /// What the first allocation takes at least, so that a response with a dozen fields allocates once.
@@ -17,10 +17,10 @@ pub(super) enum Wire {
     Static(&'static [u8]),
     /// A few lines.
     Inline {
-        /// How many of the octets are used.
+        /// How many of the bytes are used.
         len: u8,
-        /// The octets.
-        octets: [u8; INLINE],
+        /// The bytes.
+        bytes: [u8; INLINE],
     },
     /// More.
     Heap(Vec<u8>),
@@ -35,7 +35,7 @@ impl Wire {
     pub(super) fn as_slice(&self) -> &[u8] {
         match self {
             Self::Static(lines) => lines,
-            Self::Inline { len, octets } => part(octets, ..usize::from(*len)),
+            Self::Inline { len, bytes } => part(bytes, ..usize::from(*len)),
             Self::Heap(lines) => lines,
         }
     }
@@ -63,12 +63,12 @@ impl Wire {
         let needed = pieces.iter().fold(used, |sum, piece| sum + piece.len());
         if let Self::Static(lines) = *self {
             *self = if needed <= INLINE {
-                let mut octets = [0; INLINE];
+                let mut bytes = [0; INLINE];
                 // Fits: `used` is at most `needed`.
-                if let Some(start) = octets.get_mut(..used) {
+                if let Some(start) = bytes.get_mut(..used) {
                     start.copy_from_slice(lines);
                 }
-                Self::Inline { len: used as u8, octets }
+                Self::Inline { len: used as u8, bytes }
             } else {
                 Self::Heap(allocated(needed, lines))
             };
@@ -79,8 +79,8 @@ impl Wire {
             }
         }
         match self {
-            Self::Inline { len, octets } => {
-                let mut rest = part_mut(octets, used..needed);
+            Self::Inline { len, bytes } => {
+                let mut rest = part_mut(bytes, used..needed);
                 for piece in pieces {
                     let Some((room, after)) = rest.split_at_mut_checked(piece.len()) else { return };
                     room.copy_from_slice(piece);
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_allocated_up_to_the_octets_held_in_place() {
+    fn nothing_is_allocated_up_to_the_bytes_held_in_place() {
         let mut wire = Wire::new();
         wire.extend(&[b'x'; INLINE]);
         assert!(matches!(wire, Wire::Inline { .. }));

@@ -2,15 +2,15 @@
 
 use core::marker::PhantomData;
 
-use super::{Label, Step};
+use super::{Label, Transition};
 
 /// What to do in each state on each event; `None` where there is no row.
 ///
 /// Made by [`fold!`](crate::fold).
 #[derive(Clone, Debug)]
 pub struct Matrix<S, E, I, A: 'static, const STATES: usize, const INPUTS: usize, const INTERNALS: usize> {
-    inputs: [[Option<Step<S, A>>; INPUTS]; STATES],
-    internals: [[Option<Step<S, A>>; INTERNALS]; STATES],
+    inputs: [[Option<Transition<S, A>>; INPUTS]; STATES],
+    internals: [[Option<Transition<S, A>>; INTERNALS]; STATES],
     events: PhantomData<(E, I)>,
 }
 
@@ -25,14 +25,14 @@ where
     /// The step for an input in `state`; `None`: the input is refused.
     #[inline(always)]
     #[must_use]
-    pub fn on(&self, state: S, event: E) -> Option<Step<S, A>> {
+    pub fn on(&self, state: S, event: E) -> Option<Transition<S, A>> {
         self.inputs[state.index()][event.index()]
     }
 
     /// The step for an internal event in `state`; `None`: no action raises it there.
     #[inline(always)]
     #[must_use]
-    pub fn then(&self, state: S, event: I) -> Option<Step<S, A>> {
+    pub fn then(&self, state: S, event: I) -> Option<Transition<S, A>> {
         self.internals[state.index()][event.index()]
     }
 }
@@ -41,8 +41,8 @@ where
 /// the names of the pair that is wrong.
 #[derive(Debug)]
 pub struct Folding<S, A: 'static, const STATES: usize, const INPUTS: usize, const INTERNALS: usize> {
-    inputs: [[Option<Step<S, A>>; INPUTS]; STATES],
-    internals: [[Option<Step<S, A>>; INTERNALS]; STATES],
+    inputs: [[Option<Transition<S, A>>; INPUTS]; STATES],
+    internals: [[Option<Transition<S, A>>; INTERNALS]; STATES],
     refused: [[bool; INPUTS]; STATES],
     names: Names,
 }
@@ -88,7 +88,7 @@ impl<S: Copy, A: Copy, const STATES: usize, const INPUTS: usize, const INTERNALS
     /// # Panics
     ///
     /// If the pair was listed before.
-    pub const fn input(&mut self, state: usize, event: usize, step: Step<S, A>) {
+    pub const fn input(&mut self, state: usize, event: usize, step: Transition<S, A>) {
         self.check_new(state, event);
         self.inputs[state][event] = Some(step);
     }
@@ -98,7 +98,7 @@ impl<S: Copy, A: Copy, const STATES: usize, const INPUTS: usize, const INTERNALS
     /// # Panics
     ///
     /// If the pair was listed before.
-    pub const fn internal(&mut self, state: usize, event: usize, step: Step<S, A>) {
+    pub const fn internal(&mut self, state: usize, event: usize, step: Transition<S, A>) {
         if self.internals[state][event].is_some() {
             fail(self.names.states[state], self.names.internals[event], " is listed twice");
         }
@@ -163,27 +163,27 @@ const fn fail(state: &str, event: &str, what: &str) -> ! {
 
 /// Text put together while compiling, where `format!` is not to be had.
 struct Message {
-    octets: [u8; 128],
+    bytes: [u8; 128],
     len: usize,
 }
 
 impl Message {
     const fn new() -> Self {
-        Self { octets: [0; 128], len: 0 }
+        Self { bytes: [0; 128], len: 0 }
     }
 
     const fn push(&mut self, text: &str) {
         let text = text.as_bytes();
         let mut at = 0;
-        while at < text.len() && self.len < self.octets.len() {
-            self.octets[self.len] = text[at];
+        while at < text.len() && self.len < self.bytes.len() {
+            self.bytes[self.len] = text[at];
             self.len += 1;
             at += 1;
         }
     }
 
     const fn as_str(&self) -> Option<&str> {
-        match core::str::from_utf8(self.octets.split_at(self.len).0) {
+        match core::str::from_utf8(self.bytes.split_at(self.len).0) {
             Ok(text) => Some(text),
             Err(_) => None,
         }
@@ -273,7 +273,7 @@ macro_rules! fold {
                         Some(next) => next,
                         None => state,
                     };
-                    let step = $crate::fsm::Step { actions: row.actions, next };
+                    let step = $crate::fsm::Transition { actions: row.actions, next };
                     match row.causes[pair % row.causes.len()] {
                         $crate::fsm::Cause::Input(event) => {
                             folding.input(state as usize, event as usize, step);
@@ -303,7 +303,7 @@ macro_rules! fold {
 #[cfg(test)]
 mod tests {
     use super::Matrix;
-    use crate::fsm::{Refusal, Row, Step};
+    use crate::fsm::{Refusal, Row, Transition};
 
     crate::labelled! {
         enum State {
@@ -351,20 +351,20 @@ mod tests {
     static MATRIX: Matrix<State, Event, Internal, Action, 2, 2, 1> =
         crate::fold!(State, Event, Internal, Action, ROWS, REFUSALS);
 
-    const REST: Step<State, Action> = Step { actions: &[Rest], next: Busy };
+    const REST: Transition<State, Action> = Transition { actions: &[Rest], next: Busy };
 
     #[test]
     fn a_row_gives_its_step_and_a_refusal_none() {
-        assert_eq!(MATRIX.on(Idle, Event::Start), Some(Step { actions: &[Work(1), Rest], next: Busy }));
+        assert_eq!(MATRIX.on(Idle, Event::Start), Some(Transition { actions: &[Work(1), Rest], next: Busy }));
         assert_eq!(MATRIX.on(Busy, Event::Start), None);
         for state in [Idle, Busy] {
-            assert_eq!(MATRIX.on(state, Event::Stop), Some(Step { actions: &[], next: state }));
+            assert_eq!(MATRIX.on(state, Event::Stop), Some(Transition { actions: &[], next: state }));
         }
     }
 
     #[test]
     fn an_internal_event_has_steps_of_its_own() {
-        assert_eq!(MATRIX.then(Busy, Internal::Done), Some(Step { actions: &[Rest], next: Idle }));
+        assert_eq!(MATRIX.then(Busy, Internal::Done), Some(Transition { actions: &[Rest], next: Idle }));
         assert_eq!(MATRIX.then(Idle, Internal::Done), None);
     }
 

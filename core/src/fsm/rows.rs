@@ -35,7 +35,7 @@ pub struct Refusal<S, E: 'static> {
 
 /// What the matrix says of a state and an event: the right half of a [`Row`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Step<S, A: 'static> {
+pub struct Transition<S, A: 'static> {
     /// What to do, in this order, after going to `next`.
     pub actions: &'static [A],
     /// Where to go.

@@ -21,23 +21,23 @@ use crate::fields::Fields;
 /// use httpfsm::handler::{Body, BodyFailure};
 ///
 /// async fn count(body: &mut Body) -> Result<usize, BodyFailure> {
-///     let mut octets = 0;
+///     let mut bytes = 0;
 ///     while let Some(data) = body.next_data().await {
-///         octets += data?.len();
+///         bytes += data?.len();
 ///     }
-///     Ok(octets)
+///     Ok(bytes)
 /// }
 /// ```
 #[derive(Default)]
 pub enum Body {
-    /// No octets, or none any more.
+    /// No bytes, or none any more.
     #[default]
     Empty,
-    /// All octets at once.
+    /// All bytes at once.
     Full(Bytes),
-    /// Octets as they come.
+    /// Bytes as they come.
     Stream(Pin<Box<dyn Source>>),
-    /// The octets are over and this trailer section followed them.
+    /// The bytes are over and this trailer section followed them.
     Trailers(Box<Fields>),
 }
 
@@ -67,12 +67,12 @@ impl Body {
         Self::stream(SourceFn(next))
     }
 
-    /// The number of octets still to come, when it is known.
+    /// The number of bytes still to come, when it is known.
     #[must_use]
     pub fn length(&self) -> Option<u64> {
         match self {
             Self::Empty | Self::Trailers(_) => Some(0),
-            Self::Full(octets) => Some(octets.len() as u64),
+            Self::Full(bytes) => Some(bytes.len() as u64),
             Self::Stream(source) => source.length(),
         }
     }
@@ -90,14 +90,14 @@ impl Body {
                 Poll::Ready(frame)
             }
             Self::Full(_) | Self::Trailers(_) => Poll::Ready(match mem::take(self) {
-                Self::Full(octets) => Frame::Data(octets),
+                Self::Full(bytes) => Frame::Data(bytes),
                 Self::Trailers(fields) => Frame::Trailers(*fields),
                 Self::Empty | Self::Stream(_) => Frame::End,
             }),
         }
     }
 
-    /// The next octets, never an empty piece; `None` at the end. The trailer section, if one came, is then in
+    /// The next bytes, never an empty piece; `None` at the end. The trailer section, if one came, is then in
     /// [`trailers`](Self::trailers).
     ///
     /// Dropping the future before it is ready loses nothing.
@@ -116,8 +116,8 @@ impl Body {
                 return Poll::Ready(None);
             }
             match ready!(self.poll_frame(cx)) {
-                Frame::Data(octets) if octets.is_empty() => {}
-                Frame::Data(octets) => return Poll::Ready(Some(Ok(octets))),
+                Frame::Data(bytes) if bytes.is_empty() => {}
+                Frame::Data(bytes) => return Poll::Ready(Some(Ok(bytes))),
                 Frame::Flush => {}
                 Frame::Trailers(fields) => *self = Self::Trailers(Box::new(fields)),
                 Frame::End => return Poll::Ready(None),
@@ -141,7 +141,7 @@ impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Empty => f.write_str("Empty"),
-            Self::Full(octets) => write!(f, "Full({} octets)", octets.len()),
+            Self::Full(bytes) => write!(f, "Full({} bytes)", bytes.len()),
             Self::Stream(source) => f.debug_struct("Stream").field("length", &source.length()).finish(),
             Self::Trailers(fields) => f.debug_tuple("Trailers").field(fields).finish(),
         }
@@ -149,8 +149,8 @@ impl fmt::Debug for Body {
 }
 
 impl From<Bytes> for Body {
-    fn from(octets: Bytes) -> Self {
-        Self::Full(octets)
+    fn from(bytes: Bytes) -> Self {
+        Self::Full(bytes)
     }
 }
 
@@ -161,8 +161,8 @@ impl From<&'static str> for Body {
 }
 
 impl From<&'static [u8]> for Body {
-    fn from(octets: &'static [u8]) -> Self {
-        Self::Full(Bytes::from_static(octets))
+    fn from(bytes: &'static [u8]) -> Self {
+        Self::Full(Bytes::from_static(bytes))
     }
 }
 
@@ -182,8 +182,8 @@ impl From<Cow<'static, str>> for Body {
 }
 
 impl From<Vec<u8>> for Body {
-    fn from(octets: Vec<u8>) -> Self {
-        Self::Full(octets.into())
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Full(bytes.into())
     }
 }
 
@@ -193,7 +193,7 @@ impl From<()> for Body {
     }
 }
 
-/// Where the octets of a [`Body::Stream`] come from: pulled, one frame at a time, when there is room for them.
+/// Where the bytes of a [`Body::Stream`] come from: pulled, one frame at a time, when there is room for them.
 ///
 /// ```
 /// use std::pin::Pin;
@@ -220,7 +220,7 @@ pub trait Source: Send {
     /// After [`Frame::Trailers`], [`Frame::End`] or [`Frame::Error`] a source is dropped without being polled again.
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Frame>;
 
-    /// The number of octets still to come, when it is known. A response is then sent with `Content-Length`, else
+    /// The number of bytes still to come, when it is known. A response is then sent with `Content-Length`, else
     /// chunked. A source that yields fewer has its answer cut off; what it yields beyond is not sent.
     fn length(&self) -> Option<u64> {
         None
@@ -248,9 +248,9 @@ impl<F> fmt::Debug for SourceFn<F> {
 /// One thing that a [`Source`] yields.
 #[derive(Debug)]
 pub enum Frame {
-    /// Octets of the content.
+    /// Bytes of the content.
     Data(Bytes),
-    /// All octets so far are to leave now; the next poll comes when they have left. Ignored in request bodies.
+    /// All bytes so far are to leave now; the next poll comes when they have left. Ignored in request bodies.
     Flush,
     /// The content is over, and this trailer section follows it. It is sent only where the content is chunked.
     Trailers(Fields),

@@ -7,26 +7,26 @@ use bytes::Bytes;
 
 use super::body::{Body, BodyFailure};
 
-/// What is reserved on the word of `Content-Length` alone; beyond it, only octets that came take memory.
+/// What is reserved on the word of `Content-Length` alone; beyond it, only bytes that came take memory.
 const RESERVED_AHEAD: usize = 64 * 1024;
 
 impl Body {
-    /// All octets still to come, at most `limit`. A body that comes in one piece is not copied.
+    /// All bytes still to come, at most `limit`. A body that comes in one piece is not copied.
     ///
-    /// Dropping the future before it is ready loses the octets that it has gathered.
+    /// Dropping the future before it is ready loses the bytes that it has gathered.
     ///
     /// ```
     /// use httpfsm::handler::{CollectError, Request};
     ///
     /// async fn handler(mut request: Request) -> Result<String, CollectError> {
     ///     let content = request.body().collect(1024 * 1024).await?;
-    ///     Ok(format!("{} octets", content.len()))
+    ///     Ok(format!("{} bytes", content.len()))
     /// }
     /// ```
     ///
     /// # Errors
     ///
-    /// [`CollectError::TooLarge`] at the first octet above `limit`, or at once when the length is known to be above
+    /// [`CollectError::TooLarge`] at the first byte above `limit`, or at once when the length is known to be above
     /// it; [`CollectError::Failed`] when the body ends before its end.
     pub async fn collect(&mut self, limit: usize) -> Result<Bytes, CollectError> {
         let known = self.length().map(|length| usize::try_from(length).unwrap_or(usize::MAX));
@@ -55,7 +55,7 @@ impl Body {
     /// Reads the body to its end and keeps nothing of it; how many bytes came.
     ///
     /// Many clients read no response before they have sent all of their request. A handler that responds earlier reaches
-    /// them only if what is unread fits `discard_octets`, or `linger_octets` where the connection closes: above that the
+    /// them only if what is unread fits `discard_bytes`, or `linger_bytes` where the connection closes: above that the
     /// connection is reset while they send. Who wants to reach them discards the body first, unless the request
     /// [`expects_continue`](crate::handler::Request::expects_continue): then its client waits for the response. The bounds
     /// are those of every request body: `max_request_body_size`, `body_timeout` and `min_body_rate`.
@@ -91,7 +91,7 @@ impl Body {
 pub enum CollectError {
     /// The body is larger than the caller allowed.
     TooLarge {
-        /// The octets that were allowed.
+        /// The bytes that were allowed.
         limit: usize,
     },
     /// The body ended before its end.
@@ -107,7 +107,7 @@ impl From<BodyFailure> for CollectError {
 impl fmt::Display for CollectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TooLarge { limit } => write!(f, "The body is larger than the {limit} octets allowed."),
+            Self::TooLarge { limit } => write!(f, "The body is larger than the {limit} bytes allowed."),
             Self::Failed(failure) => write!(f, "{failure}"),
         }
     }

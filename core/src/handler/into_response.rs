@@ -84,21 +84,21 @@ impl IntoResponse for Cow<'static, str> {
 /// `200 OK` with `application/octet-stream`.
 impl IntoResponse for Bytes {
     fn into_response(self) -> Response {
-        Response::octets(self)
+        Response::bytes(self)
     }
 }
 
 /// `200 OK` with `application/octet-stream`.
 impl IntoResponse for Vec<u8> {
     fn into_response(self) -> Response {
-        Response::octets(self)
+        Response::bytes(self)
     }
 }
 
 /// `200 OK` with `application/octet-stream`.
 impl IntoResponse for &'static [u8] {
     fn into_response(self) -> Response {
-        Response::octets(self)
+        Response::bytes(self)
     }
 }
 

@@ -10,7 +10,7 @@ use crate::status::Status;
 
 /// A response: status, fields and content. `Server`, `Date`, `Connection` and the framing are the machine's.
 ///
-/// With a static text and up to 70 octets of fields it allocates nothing.
+/// With a static text and up to 70 bytes of fields it allocates nothing.
 ///
 /// ```
 /// use httpfsm::handler::Response;
@@ -51,16 +51,16 @@ impl Response {
         Self::typed(b"Content-Type: text/html; charset=utf-8\r\n", text.into())
     }
 
-    /// `200 OK` with `application/json`: the octets of a serialized value.
+    /// `200 OK` with `application/json`: the bytes of a serialized value.
     #[must_use]
-    pub fn json(octets: impl Into<Body>) -> Self {
-        Self::typed(b"Content-Type: application/json\r\n", octets.into())
+    pub fn json(bytes: impl Into<Body>) -> Self {
+        Self::typed(b"Content-Type: application/json\r\n", bytes.into())
     }
 
     /// `200 OK` with `application/octet-stream`.
     #[must_use]
-    pub fn octets(octets: impl Into<Body>) -> Self {
-        Self::typed(b"Content-Type: application/octet-stream\r\n", octets.into())
+    pub fn bytes(bytes: impl Into<Body>) -> Self {
+        Self::typed(b"Content-Type: application/octet-stream\r\n", bytes.into())
     }
 
     /// `200 OK` whose content is pulled from a source; add a `Content-Type` with
@@ -147,12 +147,12 @@ impl Response {
         self.fault.as_deref()
     }
 
-    /// The response as the machine takes it. The octets of a streamed body are to follow.
+    /// The response as the machine takes it. The bytes of a streamed body are to follow.
     #[must_use]
     pub fn as_ref(&self) -> ResponseRef<'_> {
         let body = match &self.body {
             Body::Empty => BodyRef::Empty,
-            Body::Full(octets) => BodyRef::Bytes(octets),
+            Body::Full(bytes) => BodyRef::Bytes(bytes),
             Body::Stream(source) => BodyRef::Stream { length: source.length() },
             Body::Trailers(_) => BodyRef::Stream { length: None },
         };

@@ -70,7 +70,7 @@ pub trait Subscriber: Send + Sync {
         let _ = (connection, error);
     }
 
-    /// A request was refused by the machine: which rule, and at which octet.
+    /// A request was refused by the machine: which rule, and at which byte.
     fn refused(&self, connection: &ConnectionInfo, error: &RequestError) {
         let _ = (connection, error);
     }
@@ -80,9 +80,9 @@ pub trait Subscriber: Send + Sync {
         let _ = (connection, fault);
     }
 
-    /// `Excess`: the handler gave so many octets more than its Content-Length; they were cut.
-    fn excess(&self, connection: &ConnectionInfo, octets: u64) {
-        let _ = (connection, octets);
+    /// `Excess`: the handler gave so many bytes more than its Content-Length; they were cut.
+    fn excess(&self, connection: &ConnectionInfo, bytes: u64) {
+        let _ = (connection, bytes);
     }
 
     /// `PeerEnded`: the peer ended its side of the connection.

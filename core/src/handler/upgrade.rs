@@ -11,7 +11,7 @@ use bytes::{Buf, Bytes};
 
 use super::control::Waiting;
 
-/// The connection after its upgrade: octets in, octets out. Dropping it closes the connection.
+/// The connection after its upgrade: bytes in, bytes out. Dropping it closes the connection.
 ///
 /// ```
 /// use httpfsm::handler::{IoFailure, Upgraded};
@@ -19,11 +19,11 @@ use super::control::Waiting;
 /// async fn echo(mut connection: Upgraded) -> Result<(), IoFailure> {
 ///     let mut buffer = [0; 1024];
 ///     loop {
-///         let octets = connection.read(&mut buffer).await?;
-///         if octets == 0 {
+///         let bytes = connection.read(&mut buffer).await?;
+///         if bytes == 0 {
 ///             return connection.close().await;
 ///         }
-///         connection.write_all(&buffer[..octets]).await?;
+///         connection.write_all(&buffer[..bytes]).await?;
 ///         connection.flush().await?;
 ///     }
 /// }
@@ -40,7 +40,7 @@ impl Upgraded {
         Self { leftover, io }
     }
 
-    /// The octets that came with the request and were not read yet, and the connection without them.
+    /// The bytes that came with the request and were not read yet, and the connection without them.
     #[must_use]
     pub fn into_parts(self) -> (Bytes, Box<dyn UpgradedIo>) {
         (self.leftover, self.io)
@@ -51,16 +51,16 @@ impl Upgraded {
         if self.leftover.is_empty() {
             return self.io.poll_read(cx, buffer);
         }
-        let octets = self.leftover.len().min(buffer.len());
-        if let Some(room) = buffer.get_mut(..octets) {
+        let bytes = self.leftover.len().min(buffer.len());
+        if let Some(room) = buffer.get_mut(..bytes) {
             self.leftover.copy_to_slice(room);
         }
-        Poll::Ready(Ok(octets))
+        Poll::Ready(Ok(bytes))
     }
 
-    /// Writes some of `octets` and says how many.
-    pub fn poll_write(&mut self, cx: &mut Context<'_>, octets: &[u8]) -> Poll<Result<usize, IoFailure>> {
-        self.io.poll_write(cx, octets)
+    /// Writes some of `bytes` and says how many.
+    pub fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize, IoFailure>> {
+        self.io.poll_write(cx, bytes)
     }
 
     /// Ready when all that was written has left.
@@ -82,20 +82,20 @@ impl Upgraded {
         poll_fn(|cx| self.poll_read(cx, buffer)).await
     }
 
-    /// Writes all of `octets`.
+    /// Writes all of `bytes`.
     ///
     /// # Errors
     ///
-    /// [`IoFailure`] when the connection is lost, or takes no more octets.
-    pub async fn write_all(&mut self, mut octets: &[u8]) -> Result<(), IoFailure> {
+    /// [`IoFailure`] when the connection is lost, or takes no more bytes.
+    pub async fn write_all(&mut self, mut bytes: &[u8]) -> Result<(), IoFailure> {
         poll_fn(|cx| {
-            while !octets.is_empty() {
-                let written = ready!(self.poll_write(cx, octets))?;
+            while !bytes.is_empty() {
+                let written = ready!(self.poll_write(cx, bytes))?;
                 if written == 0 {
                     return Poll::Ready(Err(IoFailure::Closed));
                 }
                 // Who owns the connection says how much was written, and no parser depends on it.
-                octets = octets.get(written..).unwrap_or_default();
+                bytes = bytes.get(written..).unwrap_or_default();
             }
             Poll::Ready(Ok(()))
         })
@@ -129,11 +129,11 @@ impl fmt::Debug for Upgraded {
 
 /// The connection below an [`Upgraded`]; implemented by transports.
 pub trait UpgradedIo: Send {
-    /// Reads into `buffer` and says how many octets; 0 is the end of input.
+    /// Reads into `buffer` and says how many bytes; 0 is the end of input.
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<Result<usize, IoFailure>>;
 
-    /// Writes some of `octets` and says how many.
-    fn poll_write(&mut self, cx: &mut Context<'_>, octets: &[u8]) -> Poll<Result<usize, IoFailure>>;
+    /// Writes some of `bytes` and says how many.
+    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize, IoFailure>>;
 
     /// Ready when all that was written has left.
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), IoFailure>>;

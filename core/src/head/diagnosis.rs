@@ -1,12 +1,12 @@
-//! Which rule a refused head breaks, and at which octet. Off the usual path: it walks the head once more, slowly.
+//! Which rule a refused head breaks, and at which byte. Off the usual path: it walks the head once more, slowly.
 
 use super::{HeadLimits, MAX_METHOD, start};
 use crate::error::{RequestError, Rule};
 use crate::part::part;
 use crate::target;
-use crate::token::{is_blank, is_field_octet, is_tchar};
+use crate::token::{is_blank, is_field_byte, is_tchar};
 
-/// Finds the first rule that a whole head breaks. The head has no forbidden octet (NUL, bare CR, bare LF).
+/// Finds the first rule that a whole head breaks. The head has no forbidden byte (NUL, bare CR, bare LF).
 #[cold]
 pub(super) fn diagnose(head: &[u8], limits: &HeadLimits) -> RequestError {
     let rule_and_offset = if head == b"PRI * HTTP/2.0\r\n\r\n" {
@@ -52,7 +52,7 @@ fn too_long(line: &[u8], limits: &HeadLimits) -> Option<(Rule, usize)> {
 fn request_line(line: &[u8], limits: &HeadLimits) -> Option<(Rule, usize)> {
     let method = word(line, 0);
     let long = too_long(line, limits);
-    if let Some(at) = method.iter().take(MAX_METHOD).position(|&octet| !is_tchar(octet)) {
+    if let Some(at) = method.iter().take(MAX_METHOD).position(|&byte| !is_tchar(byte)) {
         return Some((Rule::Method, at));
     }
     if let Some((Rule::MethodTooLong, _)) = long {
@@ -80,9 +80,9 @@ fn request_line(line: &[u8], limits: &HeadLimits) -> Option<(Rule, usize)> {
 
 /// `HTTP/DIGIT.DIGIT`, case-sensitive (RFC 9112 section 2.3), and of those only 1.x.
 fn version(word: &[u8]) -> Option<(Rule, usize)> {
-    let fits = |(&octet, &pattern): (&u8, &u8)| match pattern {
-        b'0' => octet.is_ascii_digit(),
-        _ => octet == pattern,
+    let fits = |(&byte, &pattern): (&u8, &u8)| match pattern {
+        b'0' => byte.is_ascii_digit(),
+        _ => byte == pattern,
     };
     let pattern = b"HTTP/0.0";
     let same = word.iter().zip(pattern).take_while(|&pair| fits(pair)).count();
@@ -115,7 +115,7 @@ fn field_lines(head: &[u8], first: usize, limits: &HeadLimits) -> Option<(Rule, 
 }
 
 fn field_line(line: &[u8], is_first: bool) -> Option<(Rule, usize)> {
-    if !is_first && line.first().is_some_and(|&octet| is_blank(octet)) {
+    if !is_first && line.first().is_some_and(|&byte| is_blank(byte)) {
         return Some((Rule::ObsFold, 0));
     }
     let Some(colon) = memchr::memchr(b':', line) else { return Some((Rule::FieldLine, 0)) };
@@ -123,10 +123,10 @@ fn field_line(line: &[u8], is_first: bool) -> Option<(Rule, usize)> {
     if name.is_empty() {
         return Some((Rule::FieldName, 0));
     }
-    if let Some(at) = name.iter().position(|&octet| !is_tchar(octet)) {
+    if let Some(at) = name.iter().position(|&byte| !is_tchar(byte)) {
         return Some((Rule::FieldName, at));
     }
-    value.iter().position(|&octet| !is_field_octet(octet)).map(|at| (Rule::FieldValue, colon + at))
+    value.iter().position(|&byte| !is_field_byte(byte)).map(|at| (Rule::FieldValue, colon + at))
 }
 
 /// The line that begins at an offset, without its end.
@@ -135,7 +135,7 @@ fn line(head: &[u8], at: usize) -> &[u8] {
     part(rest, ..memchr::memchr(b'\r', rest).unwrap_or(rest.len()))
 }
 
-/// The octets from an offset up to the next SP or the end of the line.
+/// The bytes from an offset up to the next SP or the end of the line.
 fn word(line: &[u8], at: usize) -> &[u8] {
     // Behind the last word is no other.
     let rest = line.get(at..).unwrap_or_default();

@@ -3,10 +3,10 @@ use std::format;
 use std::vec;
 use std::vec::Vec;
 
-fn verdict(octets: &[u8], cuts: impl IntoIterator<Item = usize>, size: u32, fields: usize) -> TrailerStatus {
+fn verdict(bytes: &[u8], cuts: impl IntoIterator<Item = usize>, size: u32, fields: usize) -> TrailerStatus {
     let mut scan = TrailerScan::default();
-    for end in cuts.into_iter().chain([octets.len()]) {
-        let status = scan.advance(&octets[..end], size, fields, 1000);
+    for end in cuts.into_iter().chain([bytes.len()]) {
+        let status = scan.advance(&bytes[..end], size, fields, 1000);
         if status != TrailerStatus::Partial {
             return status;
         }
@@ -14,13 +14,13 @@ fn verdict(octets: &[u8], cuts: impl IntoIterator<Item = usize>, size: u32, fiel
     TrailerStatus::Partial
 }
 
-/// The one verdict of every way to cut the octets in two, of single octets and of all at once.
-fn verdict_of_every_cut(octets: &[u8], size: u32, fields: usize) -> TrailerStatus {
-    let whole = verdict(octets, [], size, fields);
-    for cut in 0..octets.len() {
-        assert_eq!(verdict(octets, [cut], size, fields), whole, "cut at {cut}: {}", octets.escape_ascii());
+/// The one verdict of every way to cut the bytes in two, of single bytes and of all at once.
+fn verdict_of_every_cut(bytes: &[u8], size: u32, fields: usize) -> TrailerStatus {
+    let whole = verdict(bytes, [], size, fields);
+    for cut in 0..bytes.len() {
+        assert_eq!(verdict(bytes, [cut], size, fields), whole, "cut at {cut}: {}", bytes.escape_ascii());
     }
-    assert_eq!(verdict(octets, 0..octets.len(), size, fields), whole, "{}", octets.escape_ascii());
+    assert_eq!(verdict(bytes, 0..bytes.len(), size, fields), whole, "{}", bytes.escape_ascii());
     whole
 }
 
@@ -37,9 +37,9 @@ fn a_section_ends_with_its_empty_line() {
         b"Host: evil\r\nContent-Length: 99\r\n\r\n",
     ] {
         for rest in [&b""[..], b"GET / HTTP/1.1\r\n\r\n", b"\n\0"] {
-            let octets = [section, rest].concat();
+            let bytes = [section, rest].concat();
             let expected = TrailerStatus::Complete { len: section.len() };
-            assert_eq!(verdict_of_every_cut(&octets, 8192, 32), expected, "{}", octets.escape_ascii());
+            assert_eq!(verdict_of_every_cut(&bytes, 8192, 32), expected, "{}", bytes.escape_ascii());
         }
         for end in 0..section.len() {
             assert_eq!(verdict_of_every_cut(&section[..end], 8192, 32), TrailerStatus::Partial);
@@ -48,7 +48,7 @@ fn a_section_ends_with_its_empty_line() {
 }
 
 #[test]
-fn a_malformed_section_is_refused_at_its_octet() {
+fn a_malformed_section_is_refused_at_its_byte() {
     for (section, rule, offset) in [
         (&b"\n"[..], Rule::BareLf, 0),
         (b"\nX-A: 1\r\n\r\n", Rule::BareLf, 0),
@@ -113,14 +113,14 @@ fn size_and_number_are_limited_inclusively() {
 }
 
 #[test]
-fn any_octet_after_any_start_has_one_verdict() {
+fn any_byte_after_any_start_has_one_verdict() {
     for start in [&b""[..], b"X", b"X:", b"X: y", b"X: y\r", b"X: y\r\n", b"X: y\r\n\r", b"\r", b"X: y\r\nZ"]
     {
-        for octet in 0..=255u8 {
+        for byte in 0..=255u8 {
             for rest in [&b""[..], b"\r\n\r\n", b": a\r\n\r\n"] {
-                let octets = [start, &[octet], rest].concat();
-                verdict_of_every_cut(&octets, 8192, 2);
-                verdict_of_every_cut(&octets, 7, 1);
+                let bytes = [start, &[byte], rest].concat();
+                verdict_of_every_cut(&bytes, 8192, 2);
+                verdict_of_every_cut(&bytes, 7, 1);
             }
         }
     }

@@ -20,7 +20,7 @@ pub(crate) enum Script {
     Relay,
     /// Responds at the head.
     Early,
-    /// Responds at the head, through [`Channel::answer`].
+    /// Responds at the head, through [`Channel::respond_with`].
     EarlyByAnswer,
     /// Reads a few bytes, then responds.
     ReadSome(u8),

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use httpfsm::{
-    BodyRef, Channel, ChannelConfig, Data, Date, Facts, Fields, Input, Moment, Now, Output, ResponseRef,
-    Settings, State, Status,
+    BodyRef, Channel, ChannelConfig, CompiledConfig, Data, Date, Facts, Fields, Input, Moment, Now, Output,
+    ResponseRef, State, Status,
 };
 use proptest::prelude::*;
 
@@ -91,7 +91,7 @@ fn take(channel: &mut Channel, received: &mut Received) {
 /// Sends `wire` in pieces, demands in portions, and takes what comes out, in any order.
 fn receive(wire: &[u8], choices: &mut Choices) -> Received {
     let config = ChannelConfig { input_bound: 4 << 10, ..ChannelConfig::default() };
-    let mut channel = Channel::new(Arc::new(Settings::new(&config)), Facts::default());
+    let mut channel = Channel::new(Arc::new(CompiledConfig::new(&config)), Facts::default());
     let (mut rest, mut received) = (wire, Received::default());
     for turn in 0..200_000 {
         if received.end.is_some() {
@@ -221,7 +221,7 @@ proptest! {
         order in choices(),
     ) {
         let config = ChannelConfig { output_high_water: 4 << 10, ..ChannelConfig::default() };
-        let mut channel = Channel::new(Arc::new(Settings::new(&config)), Facts::default());
+        let mut channel = Channel::new(Arc::new(CompiledConfig::new(&config)), Facts::default());
         let version = if framing == Framing::UntilClose { "1.0" } else { "1.1" };
         let head = format!("GET / HTTP/{version}\r\nHost: a\r\n\r\n");
         channel.handle(&NOW, Input::RxData(head.as_bytes())).expect("there is room");

@@ -8,7 +8,7 @@ use super::cases;
 use super::limits::{Limits, limits};
 use super::messages::traffic;
 use super::model::Model;
-use httpfsm::channel::Loan;
+use httpfsm::channel::WorkerBuffers;
 use httpfsm::{BodyRef, Data, Fields, Input, ResponseRef, State, Status};
 
 /// One read, and the size of a store of its own.
@@ -37,7 +37,7 @@ proptest! {
         let input = head.max(config.input_bound as usize) + READ;
         let output = 2 * config.output_high_water as usize + HEAD + STORE;
         let mut caller = Caller::new(&config, &traffic);
-        let mut loan = Loan::new();
+        let mut buffers = WorkerBuffers::new();
         for step in &mut steps {
             if !lent {
                 // Asking for room to read to makes some, until something is read or the channel comes to rest again.
@@ -47,13 +47,13 @@ proptest! {
                     ref call => call.clone(),
                 };
             }
-            let done = if lent { caller.step_with(step, &mut loan) } else { caller.step(step) };
+            let done = if lent { caller.step_with(step, &mut buffers) } else { caller.step(step) };
             let buffered = caller.channel.buffered();
             prop_assert!(buffered <= 2 * (input + output), "{} bytes after {:?}: {:?}", buffered, step, done);
             if caller.channel.is_idle() && !caller.channel.has_output() {
                 prop_assert_eq!(buffered, 0, "held by an idle channel after {:?}", step);
             }
-            loan.refill();
+            buffers.refill();
         }
     }
 }
@@ -145,10 +145,10 @@ fn a_flood_is_read_up_to_the_bound() {
 fn an_idle_channel_holds_nothing() {
     for lent in [false, true] {
         let mut model = Model::new(&Limits::Usual.config(), &[Script::Echo, Script::Relay]);
-        let mut loan = Loan::new();
+        let mut buffers = WorkerBuffers::new();
         for _ in 0..4 {
             if lent {
-                model.channel.adopt(&mut loan);
+                model.channel.lend(&mut buffers);
             }
             let mut post = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 40000\r\n\r\n".to_vec();
             post.resize(post.len() + 40_000, b'x');
@@ -158,7 +158,7 @@ fn an_idle_channel_holds_nothing() {
                 model.settle();
             }
             if lent {
-                model.channel.release(&mut loan);
+                model.channel.take_back(&mut buffers);
             }
             assert_eq!(model.channel.state(), State::Idle);
             assert_eq!(model.channel.buffered(), 0);

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use httpfsm::channel::Loan;
+use httpfsm::channel::WorkerBuffers;
 use httpfsm::{
-    BodyRef, Channel, ChannelConfig, ChannelStats, Data, Date, Facts, Fields, Input, Moment, NotAccepted,
-    Now, ResponseRef, Settings, State, Status, Waits,
+    BodyRef, Channel, ChannelConfig, ChannelStats, CompiledConfig, Data, Date, Facts, Fields, Input, Moment,
+    NotAccepted, Now, ResponseRef, State, Status, Waits,
 };
 use proptest::prelude::*;
 
@@ -30,7 +30,7 @@ pub(crate) enum Call {
     Disconnected,
     Busy,
     Evict,
-    Judge,
+    CheckPipeline,
     Tick,
     GoOut,
     /// A whole response of so many bytes.
@@ -101,7 +101,7 @@ fn call() -> impl Strategy<Value = Call> {
         1 => Just(TransmitReady),
         1 => prop::bool::weighted(0.2).prop_map(|lost| if lost { Disconnected } else { Tick }),
         1 => Just(Busy),
-        1 => prop::bool::weighted(0.3).prop_map(|evict| if evict { Evict } else { Judge }),
+        1 => prop::bool::weighted(0.3).prop_map(|evict| if evict { Evict } else { CheckPipeline }),
         1 => prop::bool::weighted(0.3).prop_map(|out| if out { GoOut } else { Tick }),
         6 => (status, bytes(), any::<bool>(), length())
             .prop_map(|(status, bytes, by_reference, declared)| Answer { status, bytes, by_reference, declared }),
@@ -193,7 +193,7 @@ pub(crate) struct Caller {
 impl Caller {
     pub(crate) fn new(config: &ChannelConfig, traffic: &ByteString) -> Self {
         Self {
-            channel: Channel::new(Arc::new(Settings::new(config)), Facts::default()),
+            channel: Channel::new(Arc::new(CompiledConfig::new(config)), Facts::default()),
             at: 0,
             traffic: traffic.clone(),
             taken: 0,
@@ -259,11 +259,11 @@ impl Caller {
             Call::Disconnected => self.handle(Input::Disconnected),
             Call::Busy => self.handle(Input::Busy),
             Call::Evict => self.handle(Input::Evict),
-            Call::Judge => self.handle(Input::Judge),
+            Call::CheckPipeline => self.handle(Input::CheckPipeline),
             Call::Tick => self.handle(Input::Tick),
             Call::GoOut => {
                 // The same whatever the clock says: only the input is to decide.
-                let leave = self.channel.settings().leave(Moment::START);
+                let leave = self.channel.compiled_config().leave(Moment::START);
                 self.handle(Input::GoOut(leave))
             }
             Call::Answer { status, bytes, by_reference, declared } => {
@@ -278,8 +278,8 @@ impl Caller {
             }
             Call::ByAnswer => self
                 .channel
-                .answer(&now, |request, answer| {
-                    answer.give(ResponseRef::new(Status::OK, &none, request.target().as_bytes()));
+                .respond_with(&now, |request, responder| {
+                    responder.respond(ResponseRef::new(Status::OK, &none, request.target().as_bytes()));
                 })
                 .map(|_| ()),
             Call::Begin { length } => {
@@ -321,10 +321,10 @@ impl Caller {
     }
 
     /// The same, with a worker's buffers lent for this step.
-    pub(crate) fn step_with(&mut self, step: &Step, loan: &mut Loan) -> (Outcome, View) {
-        self.channel.adopt(loan);
+    pub(crate) fn step_with(&mut self, step: &Step, buffers: &mut WorkerBuffers) -> (Outcome, View) {
+        self.channel.lend(buffers);
         let done = self.step(step);
-        self.channel.release(loan);
+        self.channel.take_back(buffers);
         done
     }
 }

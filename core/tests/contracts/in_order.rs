@@ -11,7 +11,7 @@ use super::messages::{bad, good, traffic, upload};
 use super::model::Model;
 use super::progress::turn;
 use super::seen::Seen;
-use httpfsm::channel::{Condition, Loan};
+use httpfsm::channel::{Condition, WorkerBuffers};
 use httpfsm::{Event, Fields, Input, NotAccepted, ResponseRef, State, Status};
 
 /// The numbers of the requests that were answered, as they stand on the wire.
@@ -208,9 +208,9 @@ proptest! {
                 break;
             }
         }
-        let mut loan = Loan::new();
+        let mut buffers = WorkerBuffers::new();
         for step in &more {
-            let (outcome, _) = caller.step_with(step, &mut loan);
+            let (outcome, _) = caller.step_with(step, &mut buffers);
             prop_assert!(outcome.outputs.is_empty(), "{:?} gave {:?}", step, outcome);
             if !matches!(step.call, Call::Tick | Call::Outputs(_) | Call::Spare | Call::Forget | Call::ByAnswer) {
                 prop_assert!(outcome.result.is_err(), "{:?} was taken", step);

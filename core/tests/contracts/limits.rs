@@ -22,8 +22,8 @@ impl Limits {
                 max_request_target_size: 64,
                 max_request_body_size: 4000,
                 max_trailer_size: 64,
-                discard_octets: 200,
-                linger_octets: 300,
+                discard_bytes: 200,
+                linger_bytes: 300,
                 output_high_water: 1 << 10,
                 input_bound: 4 << 10,
                 requests_per_connection: 3,
@@ -34,7 +34,7 @@ impl Limits {
                 input_bound: 4 << 10,
                 max_trailer_size: 32 << 10,
                 max_request_target_size: 0,
-                linger_octets: 0,
+                linger_bytes: 0,
                 ..ChannelConfig::default()
             },
         }

@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use allocation_counter::measure;
-use httpfsm::channel::Loan;
+use httpfsm::channel::WorkerBuffers;
 use httpfsm::{
-    BodyRef, Channel, ChannelConfig, Data, Date, Facts, Fields, Input, Moment, Now, Output, ResponseRef,
-    Settings, State, Status,
+    BodyRef, Channel, ChannelConfig, CompiledConfig, Data, Date, Facts, Fields, Input, Moment, Now, Output,
+    ResponseRef, State, Status,
 };
 use proptest::prelude::*;
 
@@ -47,8 +47,8 @@ proptest! {
         for step in &steps {
             let done = measure(|| {
                 // A loan of its own for each wake-up: what it grew by is no channel's.
-                let mut loan = if lent { Loan::new() } else { Loan::default() };
-                drop(if lent { caller.step_with(step, &mut loan) } else { caller.step(step) });
+                let mut buffers = if lent { WorkerBuffers::new() } else { WorkerBuffers::default() };
+                drop(if lent { caller.step_with(step, &mut buffers) } else { caller.step(step) });
             });
             held += done.bytes_current;
             let said = caller.channel.buffered();
@@ -68,14 +68,14 @@ proptest! {
 
 /// The settings went with the channel.
 fn settings_freed(config: &ChannelConfig) -> i64 {
-    let mut settings = None;
-    measure(|| settings = Some(Arc::new(Settings::new(config)))).bytes_current
+    let mut compiled = None;
+    measure(|| compiled = Some(Arc::new(CompiledConfig::new(config)))).bytes_current
 }
 
 const NOW: Now<'static> = Now::new(Moment::START, &Date::EPOCH);
 
 fn channel(config: &ChannelConfig) -> Channel {
-    let mut channel = Channel::new(Arc::new(Settings::new(config)), Facts::default());
+    let mut channel = Channel::new(Arc::new(CompiledConfig::new(config)), Facts::default());
     while channel.next_output().is_some() {}
     channel
 }
@@ -86,14 +86,14 @@ fn trickle(bytes: &[u8], lent: bool, mut judge: impl FnMut(usize, usize)) {
     let mut held = 0;
     for (n, byte) in bytes.iter().enumerate() {
         let done = measure(|| {
-            let mut loan = Loan::new();
+            let mut buffers = WorkerBuffers::new();
             if lent {
-                channel.adopt(&mut loan);
+                channel.lend(&mut buffers);
             }
             channel.handle(&NOW, Input::RxData(std::slice::from_ref(byte))).expect("there is room");
             while channel.next_output().is_some() {}
             if lent {
-                channel.release(&mut loan);
+                channel.take_back(&mut buffers);
             }
         });
         held += done.bytes_current;
@@ -217,12 +217,12 @@ fn a_request_allocates_nothing() {
     ];
     let fields = Fields::new().with("Content-Type", "text/plain").expect("a field");
     let mut channel = channel(&ChannelConfig::default());
-    let mut loan = Loan::new();
+    let mut buffers = WorkerBuffers::new();
     for bytes in &kinds {
         let mut wake_up = || {
-            channel.adopt(&mut loan);
+            channel.lend(&mut buffers);
             let served = serve(&mut channel, &fields, bytes.as_bytes());
-            channel.release(&mut loan);
+            channel.take_back(&mut buffers);
             served
         };
         assert!(wake_up() > 0);

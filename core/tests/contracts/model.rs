@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use httpfsm::{
-    BodyLength, BodyRef, Channel, ChannelConfig, Data, Date, Facts, Fields, Input, Moment, NotAccepted, Now,
-    ResponseRef, Settings, State, Status, Version,
+    BodyLength, BodyRef, Channel, ChannelConfig, CompiledConfig, Data, Date, Facts, Fields, Input, Moment,
+    NotAccepted, Now, ResponseRef, State, Status, Version,
 };
 
 use super::application::{Content, Kind, Script, Step, Task, plan, step_kind};
@@ -30,7 +30,7 @@ pub(crate) struct Model {
 impl Model {
     pub(crate) fn new(config: &ChannelConfig, scripts: &[Script]) -> Self {
         Self {
-            channel: Channel::new(Arc::new(Settings::new(config)), Facts::default()),
+            channel: Channel::new(Arc::new(CompiledConfig::new(config)), Facts::default()),
             seen: Vec::new(),
             wire: Vec::new(),
             at: 0,
@@ -182,8 +182,8 @@ impl Model {
             }
             Step::ByAnswer => self
                 .channel
-                .answer(&now, |request, answer| {
-                    answer.give(ResponseRef::new(Status::OK, &fields, request.target().as_bytes()));
+                .respond_with(&now, |request, responder| {
+                    responder.respond(ResponseRef::new(Status::OK, &fields, request.target().as_bytes()));
                 })
                 .map(|_| ()),
             Step::Begin { length } => {

@@ -229,7 +229,7 @@ fn the_end_of_input_in_every_state() {
 fn the_response_at_the_drain_deadline_can_leave() {
     let mut model = Model::new(&ChannelConfig::default(), &[]);
     model.feed(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-    let leave = model.channel.settings().leave(Moment::START);
+    let leave = model.channel.compiled_config().leave(Moment::START);
     model.handle(Input::GoOut(leave)).expect("going out is taken");
     model.at = 30_000;
     model.handle(Input::Tick).expect("a tick is always taken");

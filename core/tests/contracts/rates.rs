@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use httpfsm::{
-    BodyRef, Channel, ChannelConfig, Data, Date, Facts, Fields, Input, Moment, Now, ResponseRef, Settings,
-    State, Status,
+    BodyRef, Channel, ChannelConfig, CompiledConfig, Data, Date, Facts, Fields, Input, Moment, Now,
+    ResponseRef, State, Status,
 };
 use proptest::prelude::*;
 
@@ -45,16 +45,16 @@ impl Peer {
             stream_idle_timeout: None,
             head_timeout: time(&[Head]),
             discard_timeout: time(&[Discard]).or(far),
-            discard_octets: u64::MAX,
+            discard_bytes: u64::MAX,
             linger_timeout: time(&[Linger]).or(far),
-            linger_octets: u64::MAX,
+            linger_bytes: u64::MAX,
             body_timeout: time(&[Body, Chunks]),
             min_body_rate: rate,
             write_timeout: time(&[Read]),
             min_write_rate: rate,
             ..ChannelConfig::default()
         };
-        let mut channel = Channel::new(Arc::new(Settings::new(&config)), Facts::default());
+        let mut channel = Channel::new(Arc::new(CompiledConfig::new(&config)), Facts::default());
         let post: &[u8] = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n";
         let (head, bytes): (&[u8], Box<dyn Iterator<Item = u8>>) = match slow {
             Head => (b"G", Box::new(std::iter::repeat(b'G'))),

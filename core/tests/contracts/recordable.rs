@@ -7,7 +7,7 @@ use super::cases;
 use super::limits::limits;
 use super::messages::{ByteString, traffic};
 use httpfsm::ChannelConfig;
-use httpfsm::channel::Loan;
+use httpfsm::channel::WorkerBuffers;
 
 type Recording = Vec<(Outcome, View)>;
 
@@ -40,20 +40,20 @@ proptest! {
     ) {
         let config = limits.config();
         let mut caller = Caller::new(&config, &traffic);
-        let mut loan = Loan::new();
+        let mut buffers = WorkerBuffers::new();
         let mut replayed = Vec::new();
         for (n, step) in steps.iter().enumerate() {
             // None, one for this step, one that stays, and the end of it.
             match lent[n % lent.len()] {
                 0 => replayed.push(caller.step(step)),
-                1 => replayed.push(caller.step_with(step, &mut loan)),
+                1 => replayed.push(caller.step_with(step, &mut buffers)),
                 2 => {
-                    caller.channel.adopt(&mut loan);
+                    caller.channel.lend(&mut buffers);
                     replayed.push(caller.step(step));
                 }
                 _ => {
-                    caller.channel.release(&mut loan);
-                    loan.refill();
+                    caller.channel.take_back(&mut buffers);
+                    buffers.refill();
                     replayed.push(caller.step(step));
                 }
             }
@@ -76,20 +76,20 @@ proptest! {
         let config = limits.config();
         let mut callers = [0, 1].map(|n| Caller::new(&config, &traffics[n]));
         let mut replayed: [Recording; 2] = [Vec::new(), Vec::new()];
-        let mut loan = Loan::new();
+        let mut buffers = WorkerBuffers::new();
         for (who, how) in turns.iter().copied().cycle().take(400) {
             let Some(step) = scripts[who].get(replayed[who].len()) else { continue };
             let caller = &mut callers[who];
             let done = match how {
                 // A driver keeps to this one.
-                0 | 1 => caller.step_with(step, &mut loan),
+                0 | 1 => caller.step_with(step, &mut buffers),
                 2 => {
-                    caller.channel.adopt(&mut loan);
+                    caller.channel.lend(&mut buffers);
                     caller.step(step)
                 }
                 _ => {
                     let done = caller.step(step);
-                    caller.channel.release(&mut loan);
+                    caller.channel.take_back(&mut buffers);
                     done
                 }
             };

@@ -15,7 +15,8 @@ mod script;
 use std::sync::Arc;
 
 use httpfsm::{
-    BodyRef, Channel, Data, Date, Facts, Fields, Input, Leave, Moment, Now, ResponseRef, Settings, Status,
+    BodyRef, Channel, CompiledConfig, Data, Date, Facts, Fields, Input, Leave, Moment, Now, ResponseRef,
+    Status,
 };
 use proptest::prelude::*;
 
@@ -45,7 +46,7 @@ impl Case {
     fn new(times: Times, messages: &[Message]) -> Self {
         Self {
             times,
-            channel: Channel::new(Arc::new(Settings::new(&times.config())), Facts::default()),
+            channel: Channel::new(Arc::new(CompiledConfig::new(&times.config())), Facts::default()),
             reference: Reference::new(times),
             peer: Peer::new(messages),
             now: 0,
@@ -128,11 +129,11 @@ impl Case {
             Step::Lost => Input::Disconnected,
             Step::Busy => Input::Busy,
             Step::Evict => Input::Evict,
-            Step::Judge => Input::Judge,
+            Step::CheckPipeline => Input::CheckPipeline,
             Step::TransmitReady => Input::TransmitReady,
             Step::Tick => Input::Tick,
             Step::GoOut => {
-                let leave = self.channel.settings().leave(Moment::from_millis(self.now));
+                let leave = self.channel.compiled_config().leave(Moment::from_millis(self.now));
                 Input::GoOut(leave)
             }
             Step::GoOutBy(_) => {

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use httpfsm::{
-    BodyRef, Channel, ChannelConfig, Date, Facts, Fields, Input, Moment, Now, ResponseRef, Settings, State,
-    Status,
+    BodyRef, Channel, ChannelConfig, CompiledConfig, Date, Facts, Fields, Input, Moment, Now, ResponseRef,
+    State, Status,
 };
 
 /// A channel in one of its states, at the moment 0. Where output can be pending, it is.
 pub(crate) fn reach(state: State, config: &ChannelConfig) -> Channel {
-    let mut channel = Channel::new(Arc::new(Settings::new(config)), Facts::default());
+    let mut channel = Channel::new(Arc::new(CompiledConfig::new(config)), Facts::default());
     let now = Now::new(Moment::START, &Date::EPOCH);
     let fields = Fields::new();
     let get = Input::RxData(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");

@@ -31,7 +31,7 @@ fn lingering_ends_when_the_peer_ends() {
 
 #[test]
 fn lingering_discards_so_many_bytes_and_no_more() {
-    let mut rig = lingering(|config| config.linger_octets = 1000);
+    let mut rig = lingering(|config| config.linger_bytes = 1000);
     rig.seen();
     rig.rx("x".repeat(600)).rx("x".repeat(399));
     assert_eq!((rig.seen(), rig.state()), (vec![], State::Lingering));
@@ -41,7 +41,7 @@ fn lingering_discards_so_many_bytes_and_no_more() {
 
 #[test]
 fn lingering_holds_no_bytes() {
-    let mut rig = lingering(|config| config.linger_octets = 1 << 30);
+    let mut rig = lingering(|config| config.linger_bytes = 1 << 30);
     for _ in 0..100 {
         rig.rx("x".repeat(65_536));
     }
@@ -52,7 +52,7 @@ fn lingering_holds_no_bytes() {
 fn without_a_linger_time_or_bytes_the_connection_closes_at_once() {
     for change in
         [(|config: &mut ChannelConfig| config.linger_timeout = None) as fn(&mut ChannelConfig), |config| {
-            config.linger_octets = 0
+            config.linger_bytes = 0
         }]
     {
         let mut rig = lingering(change);
@@ -98,7 +98,7 @@ fn when_the_rest_has_come_the_connection_goes_on() {
 #[test]
 fn a_rest_above_its_limit_makes_the_response_say_close() {
     for (bytes, close) in [(989, true), (990, false), (991, false)] {
-        let mut rig = Rig::with(|config| config.discard_octets = bytes);
+        let mut rig = Rig::with(|config| config.discard_bytes = bytes);
         // Nothing of the body is here: what counts is what was not asked for.
         rig.rx(post(990)).ok("early");
         let wire = rig.wire();
@@ -111,7 +111,7 @@ fn a_rest_above_its_limit_makes_the_response_say_close() {
 fn without_a_discard_time_or_bytes_no_rest_is_awaited() {
     for change in
         [(|config: &mut ChannelConfig| config.discard_timeout = None) as fn(&mut ChannelConfig), |config| {
-            config.discard_octets = 0
+            config.discard_bytes = 0
         }]
     {
         let mut rig = discarding(change);

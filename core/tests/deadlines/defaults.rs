@@ -13,8 +13,8 @@ fn the_defaults_are_those_of_the_specification_and_values_a_public_server_can_li
     assert_eq!((config.first_byte_timeout, config.head_timeout), (seconds(30), seconds(30)));
     assert_eq!((config.body_timeout, config.min_body_rate), (seconds(60), 512));
     assert_eq!((config.write_timeout, config.min_write_rate), (seconds(60), 512));
-    assert_eq!((config.linger_timeout, config.linger_octets), (seconds(2), 65_536));
-    assert_eq!((config.discard_timeout, config.discard_octets), (seconds(5), 262_144));
+    assert_eq!((config.linger_timeout, config.linger_bytes), (seconds(2), 65_536));
+    assert_eq!((config.discard_timeout, config.discard_bytes), (seconds(5), 262_144));
     assert_eq!((config.drain_grace, config.drain_deadline), (seconds(1), seconds(30)));
     assert_eq!((config.connection_age, config.requests_per_connection), (None, 0));
 }
@@ -28,8 +28,8 @@ fn the_hardened_values_are_tighter() {
     assert_eq!((config.first_byte_timeout, config.head_timeout), (seconds(10), seconds(10)));
     assert_eq!((config.body_timeout, config.min_body_rate), (seconds(20), 1024));
     assert_eq!((config.write_timeout, config.min_write_rate), (seconds(20), 1024));
-    assert_eq!((config.linger_timeout, config.linger_octets), (seconds(1), 65_536));
-    assert_eq!((config.discard_timeout, config.discard_octets), (seconds(1), 65_536));
+    assert_eq!((config.linger_timeout, config.linger_bytes), (seconds(1), 65_536));
+    assert_eq!((config.discard_timeout, config.discard_bytes), (seconds(1), 65_536));
     assert_eq!((config.drain_grace, config.drain_deadline), (seconds(1), seconds(30)));
     assert_eq!((config.connection_age, config.requests_per_connection), (seconds(3600), 10_000));
 }

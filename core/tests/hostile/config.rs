@@ -21,7 +21,7 @@ pub(crate) fn set_parameter(config: &mut ChannelConfig, name: &str, value: &str)
         "max_chunk_extension_body" => config.max_chunk_extension_body = small(),
         "maximum_simultaneous_requests" => config.maximum_simultaneous_requests = small(),
         "requests_per_connection" => config.requests_per_connection = number(),
-        "discard_octets" => config.discard_octets = number(),
+        "discard_bytes" => config.discard_bytes = number(),
         "min_body_rate" => config.min_body_rate = small(),
         "min_write_rate" => config.min_write_rate = small(),
         "head_timeout" => config.head_timeout = time(),

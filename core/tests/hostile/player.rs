@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use httpfsm::{
-    BodyError, BodyRef, Channel, ChannelConfig, Data, Date, Facts, Fields, Input, Moment, Now, Output,
-    ResponseRef, Settings, State, Status,
+    BodyError, BodyRef, Channel, ChannelConfig, CompiledConfig, Data, Date, Facts, Fields, Input, Moment,
+    Now, Output, ResponseRef, State, Status,
 };
 
 use crate::config::set_parameter;
@@ -61,7 +61,7 @@ impl<'e> Player<'e> {
         }
         // Buffers grow in steps.
         let bound = config.max_request_header_size + config.input_bound + config.output_high_water;
-        let channel = Channel::new(Arc::new(Settings::new(&config)), Facts::default());
+        let channel = Channel::new(Arc::new(CompiledConfig::new(&config)), Facts::default());
         let mut player = Self {
             channel,
             application,
@@ -99,7 +99,7 @@ impl<'e> Player<'e> {
             Step::ReadsSome(bytes) => self.read(*bytes),
             Step::Answer => self.respond(Status::OK, b"late"),
             Step::GoOut => {
-                let leave = self.channel.settings().leave(Moment::from_millis(self.at));
+                let leave = self.channel.compiled_config().leave(Moment::from_millis(self.at));
                 self.input(Input::GoOut(leave));
             }
         }
@@ -131,7 +131,7 @@ impl<'e> Player<'e> {
             }
             if self.channel.state() == State::WaitResponse && *self.application == Application::Waits {
                 // Whoever drives the channel lets it judge when the application is asked and owes.
-                self.input(Input::Judge);
+                self.input(Input::CheckPipeline);
                 if self.channel.state() != State::WaitResponse {
                     continue;
                 }

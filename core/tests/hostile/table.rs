@@ -15,7 +15,7 @@ const TESTS_ELSEWHERE: [(&str, &str, &str); 20] = [
         "transport/tests/driver/handlers.rs",
         "of_a_million_requests_whose_responses_nobody_reads_few_get_one",
     ),
-    ("D8", "transport/tests/cost.rs", "twice_the_octets_cost_twice_as_much_however_small_the_pieces"),
+    ("D8", "transport/tests/cost.rs", "twice_the_bytes_cost_twice_as_much_however_small_the_pieces"),
     ("D9", "core/src/channel/cost.rs", "the_cost_is_linear"),
     ("D10", "server/tests/program/faults/cost.rs", "twice_the_flood_costs_twice_the_time"),
     (

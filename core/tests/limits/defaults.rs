@@ -24,11 +24,11 @@ fn the_hardened_values_are_tighter() {
     let server = ServerConfig::hardened();
     assert_eq!(server.maximum_simultaneous_requests, 1024);
     assert_eq!((server.max_connections, server.max_connections_per_peer), (10_000, 256));
-    assert_eq!(server.max_buffered_octets, 128 << 20);
+    assert_eq!(server.max_buffered_bytes, 128 << 20);
     assert_eq!(server.channel.input_bound, ChannelConfig::hardened().input_bound);
     assert_eq!(server.channel.head_timeout, ChannelConfig::hardened().head_timeout);
     let config = ChannelConfig::hardened();
-    assert_eq!((config.linger_octets, config.discard_octets), (64 << 10, 64 << 10));
+    assert_eq!((config.linger_bytes, config.discard_bytes), (64 << 10, 64 << 10));
     assert_eq!((config.max_request_header_size, config.max_request_fields), (16_384, 100));
     assert_eq!((config.max_request_body_size, config.inbuf_overflow), (16 << 20, 65_536));
     assert_eq!(config.maximum_simultaneous_requests, 16);
@@ -37,5 +37,5 @@ fn the_hardened_values_are_tighter() {
 #[test]
 fn a_channel_tells_what_it_obeys() {
     let rig = Rig::with(|config| config.max_request_fields = 7);
-    assert_eq!(rig.channel.settings().config().max_request_fields, 7);
+    assert_eq!(rig.channel.compiled_config().config().max_request_fields, 7);
 }

@@ -14,7 +14,7 @@ fn simultaneous(limit: u32, requests: &[&str], cut: usize) -> (Vec<String>, Stri
         if !piece.is_empty() {
             rig.rx(piece);
             // All outputs were taken; a handler that has a request owes its response.
-            rig.input(Input::Judge);
+            rig.input(Input::CheckPipeline);
         }
     }
     let mut served = Vec::new();
@@ -77,7 +77,7 @@ fn a_request_that_arrives_byte_by_byte_counts_at_its_last() {
     let mut rig = Rig::with(|config| config.maximum_simultaneous_requests = 1);
     rig.rx(GET);
     for byte in format!("{}1234567890", post(10)).as_bytes() {
-        rig.rx([*byte]).input(Input::Judge).input(Input::Judge);
+        rig.rx([*byte]).input(Input::CheckPipeline).input(Input::CheckPipeline);
     }
     rig.ok("");
     assert_eq!(statuses(&rig.wire()), ["200", "503"]);
@@ -91,7 +91,7 @@ fn requests_without_a_length_that_can_wait_end_the_look_ahead() {
             config.maximum_simultaneous_requests = 1;
             config.max_request_body_size = 0;
         });
-        rig.rx(GET).rx(&second).input(Input::Judge).rx(GET).input(Input::Judge).ok("");
+        rig.rx(GET).rx(&second).input(Input::CheckPipeline).rx(GET).input(Input::CheckPipeline).ok("");
         assert_eq!(rig.state(), State::WaitResponse, "{second}");
         rig.ok("");
         let wire = rig.wire();
@@ -113,7 +113,7 @@ fn a_handler_that_responds_at_once_is_never_refused() {
 #[test]
 fn an_incomplete_request_is_none_too_many() {
     let mut rig = Rig::with(|config| config.maximum_simultaneous_requests = 1);
-    rig.rx(GET).rx(&GET[..GET.len() - 1]).input(Input::Judge).ok("");
+    rig.rx(GET).rx(&GET[..GET.len() - 1]).input(Input::CheckPipeline).ok("");
     rig.rx("\n").ok("");
     assert_eq!(statuses(&rig.wire()), ["200", "200"]);
 }
@@ -121,11 +121,11 @@ fn an_incomplete_request_is_none_too_many() {
 #[test]
 fn what_is_complete_counts_once_and_what_is_not_does_not() {
     let mut rig = Rig::with(|config| config.maximum_simultaneous_requests = 2);
-    rig.rx(GET.repeat(2)).input(Input::Judge).ok("").ok("");
+    rig.rx(GET.repeat(2)).input(Input::CheckPipeline).ok("").ok("");
     rig.rx(GET).ok("").rx(GET).ok("");
     assert_eq!(statuses(&rig.wire()), ["200"; 4]);
     let mut rig = Rig::with(|config| config.maximum_simultaneous_requests = 1);
-    rig.rx(GET).rx(post(5)).rx("12").input(Input::Judge).ok("");
+    rig.rx(GET).rx(post(5)).rx("12").input(Input::CheckPipeline).ok("");
     rig.rx("345").ok("").rx(GET).ok("");
     assert_eq!(statuses(&rig.wire()), ["200"; 3]);
 }
@@ -164,7 +164,7 @@ fn a_body_is_not_discarded_where_no_time_is_given_to_it() {
 #[test]
 fn a_request_whose_response_is_running_counts() {
     let mut rig = Rig::with(|config| config.maximum_simultaneous_requests = 1);
-    rig.rx(GET).stream(None).rx(GET).input(Input::Judge).write("x").finish();
+    rig.rx(GET).stream(None).rx(GET).input(Input::CheckPipeline).write("x").finish();
     assert_eq!(statuses(&rig.wire()), ["200", "503"]);
 }
 
@@ -177,7 +177,7 @@ fn a_bad_request_within_the_limit_is_refused_for_what_it_is() {
 #[test]
 fn the_refusal_of_one_too_many_has_its_reason() {
     let mut rig = Rig::with(|config| config.maximum_simultaneous_requests = 1);
-    rig.rx(GET.repeat(2)).input(Input::Judge).ok("");
+    rig.rx(GET.repeat(2)).input(Input::CheckPipeline).ok("");
     assert!(rig.seen().contains(&Seen::Refused(Rule::SimultaneousRequests)));
     rig.send_all().input(Input::RxEnd);
     let error = RequestError::new(Rule::SimultaneousRequests, 0);
@@ -187,7 +187,7 @@ fn the_refusal_of_one_too_many_has_its_reason() {
 #[test]
 fn without_a_limit_all_requests_wait() {
     let mut rig = Rig::new();
-    rig.rx(GET.repeat(500)).input(Input::Judge);
+    rig.rx(GET.repeat(500)).input(Input::CheckPipeline);
     for _ in 0..500 {
         rig.ok("").send_all();
     }

@@ -67,14 +67,14 @@ fn nothing_follows_the_close() {
     let mut rig = Rig::new();
     rig.rx(GET).input(Input::Disconnected);
     rig.seen();
-    let leave = rig.channel.settings().leave(Moment::START);
+    let leave = rig.channel.compiled_config().leave(Moment::START);
     for input in [
         Input::RxData(b"x"),
         Input::RxEnd,
         Input::Sent(1),
         Input::Disconnected,
         Input::GoOut(leave),
-        Input::Judge,
+        Input::CheckPipeline,
     ] {
         refuses(&mut rig, input);
     }

@@ -4,8 +4,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use httpfsm::channel::Condition;
 use httpfsm::{
-    Channel, ChannelConfig, Date, Event, Facts, Fields, Input, Moment, NotAccepted, Now, Output, ResponseRef,
-    Settings, State, Status,
+    Channel, ChannelConfig, CompiledConfig, Date, Event, Facts, Fields, Input, Moment, NotAccepted, Now,
+    Output, ResponseRef, State, Status,
 };
 
 use crate::rig::{GET, Rig, Seen, post, statuses};
@@ -15,7 +15,7 @@ const NOW: Now<'static> = Now::new(Moment::START, &Date::EPOCH);
 
 /// A channel with two requests, of which the outputs were taken up to the first.
 fn two_requests() -> Channel {
-    let mut channel = Channel::new(Settings::new(&ChannelConfig::default()).into(), Facts::default());
+    let mut channel = Channel::new(CompiledConfig::new(&ChannelConfig::default()).into(), Facts::default());
     channel.handle(&NOW, Input::RxData(GET.repeat(2).as_bytes())).expect("there is room");
     while channel.next_output().is_some() {}
     channel
@@ -39,7 +39,7 @@ fn nothing_of_the_application_reaches_a_request_that_was_not_delivered() {
         let refused = NotAccepted::new(State::WaitResponse, event, Some(Condition::IsDelivered));
         assert_eq!(channel.handle(&NOW, input), Err(refused), "{event}");
         assert_eq!(
-            channel.answer(&NOW, |_, _| panic!("it is not to be shown")).unwrap_err().unmet,
+            channel.respond_with(&NOW, |_, _| panic!("it is not to be shown")).unwrap_err().unmet,
             refused.unmet
         );
         // The request comes, and is responded to like any other.
@@ -57,8 +57,9 @@ fn a_panic_while_a_request_is_looked_at_loses_no_input() {
     let mut rig = Rig::new();
     rig.rx(post(33)).rx("GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n");
     rig.seen();
-    let panics =
-        catch_unwind(AssertUnwindSafe(|| rig.channel.answer(&NOW, |_, _| panic!("of the application"))));
+    let panics = catch_unwind(AssertUnwindSafe(|| {
+        rig.channel.respond_with(&NOW, |_, _| panic!("of the application"))
+    }));
     assert!(panics.is_err());
     assert_eq!(rig.state(), State::WaitResponse);
     assert!(rig.channel.request().is_some(), "the request can still be asked for");
@@ -77,8 +78,8 @@ fn a_panic_after_a_response_was_given_leaves_nothing_of_it() {
         rig.rx(GET.repeat(2)).ok("first");
         let plain = fields(&[("Content-Length", "2")]);
         let panics = catch_unwind(AssertUnwindSafe(|| {
-            rig.channel.answer(&NOW, |_, answer| {
-                answer.give(ResponseRef { status: Status::OK, fields: &plain, body });
+            rig.channel.respond_with(&NOW, |_, responder| {
+                responder.respond(ResponseRef { status: Status::OK, fields: &plain, body });
                 panic!("of the application");
             })
         }));

@@ -199,7 +199,7 @@ fn a_streamed_response_short_of_its_content_length_cuts_the_connection() {
     let wire = rig.wire();
     assert!(wire.ends_with("Content-Length: 5\r\n\r\nhell"), "{wire}");
     assert_eq!(rig.seen(), [Seen::CloseWrite]);
-    assert_eq!(rig.close_reason(), CloseReason::AnswerShort);
+    assert_eq!(rig.close_reason(), CloseReason::ResponseShort);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The methods of the specification, and `Channel::answer`.
+//! The methods of the specification, and `Channel::respond_with`.
 
 use httpfsm::{
     BodyRef, CloseReason, Data, Date, Event, Fields, Input, Moment, Now, ResponseRef, State, Status,
@@ -36,12 +36,12 @@ fn a_response_can_be_made_from_its_request_without_a_copy() {
     rig.rx("GET /echo HTTP/1.1\r\nHost: a\r\n\r\n");
     let now = Now::new(Moment::START, &Date::EPOCH);
     let plain = Fields::new();
-    let answered = rig.channel.answer(&now, |request, answer| {
-        answer.give(ResponseRef::new(Status::OK, &plain, request.target().as_bytes()));
+    let answered = rig.channel.respond_with(&now, |request, responder| {
+        responder.respond(ResponseRef::new(Status::OK, &plain, request.target().as_bytes()));
     });
     assert_eq!(answered, Ok(true));
     assert!(rig.wire().ends_with("/echo"));
-    let answered = rig.channel.answer(&now, |_, _| panic!("no request waits"));
+    let answered = rig.channel.respond_with(&now, |_, _| panic!("no request waits"));
     assert_eq!(answered, Ok(false));
 }
 

@@ -63,11 +63,11 @@ fn a_response_that_does_not_fit_is_refused_and_the_request_still_waits() {
     rig.rx("GET /echo HTTP/1.1\r\nHost: a\r\n\r\n");
     let now = Now::new(Moment::START, &Date::EPOCH);
     let plain = Fields::new();
-    assert_eq!(rig.channel.answer(&now, |_, _| {}), Ok(false), "nothing was given");
-    let answered = rig.channel.answer(&now, |_, answer| {
+    assert_eq!(rig.channel.respond_with(&now, |_, _| {}), Ok(false), "nothing was given");
+    let answered = rig.channel.respond_with(&now, |_, responder| {
         // The first one counts, and nobody asked for another protocol.
-        answer.give(ResponseRef::new(Status::SWITCHING_PROTOCOLS, &plain, b""));
-        answer.give(ResponseRef::new(Status::OK, &plain, b"late"));
+        responder.respond(ResponseRef::new(Status::SWITCHING_PROTOCOLS, &plain, b""));
+        responder.respond(ResponseRef::new(Status::OK, &plain, b"late"));
     });
     assert_eq!(
         answered,

@@ -14,13 +14,13 @@ fn an_accepted_upgrade_hands_over_what_came_behind_the_request() {
     rig.rx([UPGRADE, "GET /first"].concat());
     rig.respond(Status::SWITCHING_PROTOCOLS, &fields(&[("Upgrade", "echo")]), BodyRef::Empty);
     assert_eq!(rig.state(), State::Handover);
-    rig.rx(" octets");
+    rig.rx(" bytes");
     assert_eq!(rig.seen(), [Seen::Request("GET /".into())]);
     assert_eq!(
         rig.wire(),
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: echo\r\nConnection: upgrade\r\n\r\n"
     );
-    assert_eq!(rig.seen(), [Seen::Upgraded("GET /first octets".into())]);
+    assert_eq!(rig.seen(), [Seen::Upgraded("GET /first bytes".into())]);
     assert_eq!(rig.state(), State::Upgraded);
     refuses(&mut rig, Input::RxData(b"x"));
     rig.input(Input::Disconnected);

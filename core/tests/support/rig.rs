@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use httpfsm::{
-    BodyError, BodyRef, Channel, ChannelConfig, CloseReason, Data, Date, Facts, Fields, Input, Moment,
-    NotAccepted, Now, Output, ResponseRef, Rule, Settings, State, Status,
+    BodyError, BodyRef, Channel, ChannelConfig, CloseReason, CompiledConfig, Data, Date, Facts, Fields,
+    Input, Moment, NotAccepted, Now, Output, ResponseRef, Rule, State, Status,
 };
 
 /// What came out of a channel, owned.
@@ -53,7 +53,7 @@ impl Rig {
     pub(crate) fn with_facts(facts: Facts, change: impl FnOnce(&mut ChannelConfig)) -> Self {
         let mut config = ChannelConfig::default();
         change(&mut config);
-        let channel = Channel::new(Arc::new(Settings::new(&config)), facts);
+        let channel = Channel::new(Arc::new(CompiledConfig::new(&config)), facts);
         let mut rig = Self { channel, at: 0, seen: Vec::new(), sent: Vec::new() };
         rig.drain();
         assert_eq!(rig.seen(), [Seen::Opened]);
@@ -89,7 +89,7 @@ impl Rig {
     /// The server goes out of service now, by the times of the configuration.
     #[track_caller]
     pub(crate) fn go_out(&mut self) -> &mut Self {
-        let leave = self.channel.settings().leave(Moment::from_millis(self.at));
+        let leave = self.channel.compiled_config().leave(Moment::from_millis(self.at));
         self.input(Input::GoOut(leave))
     }
 

@@ -7,9 +7,9 @@ use sha2::{Digest, Sha256};
 
 use crate::{on_each_transport, wait_for};
 
-/// Octets that differ from place to place.
-fn content(octets: u32) -> Vec<u8> {
-    (0..octets).map(|i| (i ^ (i >> 8) ^ (i >> 16)) as u8).collect()
+/// Bytes that differ from place to place.
+fn content(bytes: u32) -> Vec<u8> {
+    (0..bytes).map(|i| (i ^ (i >> 8) ^ (i >> 16)) as u8).collect()
 }
 
 #[test]
@@ -24,7 +24,7 @@ fn what_was_uploaded_is_downloaded_with_its_digest() {
             assert_eq!(
                 told.json(),
                 serde_json::json!({
-                    "sha256": name, "octets": content.len(), "location": format!("/files/{name}"),
+                    "sha256": name, "bytes": content.len(), "location": format!("/files/{name}"),
                 })
             );
             let answer = server.get(&format!("/files/{name}"));
@@ -40,7 +40,7 @@ fn what_was_uploaded_is_downloaded_with_its_digest() {
 fn a_chunked_upload_is_taken_as_well() {
     on_each_transport(|server| {
         let told = server.exchange("POST /files", "Transfer-Encoding: chunked\r\n", "3\r\nabc\r\n0\r\n\r\n");
-        assert_eq!(told.json()["octets"], 3, "{told:?}");
+        assert_eq!(told.json()["bytes"], 3, "{told:?}");
     });
 }
 

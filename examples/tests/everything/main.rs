@@ -90,9 +90,9 @@ impl Server {
         let head = format!("{request_line} HTTP/1.1\r\nHost: example\r\nConnection: close\r\n{fields}\r\n");
         stream.write_all(head.as_bytes()).expect("sent");
         stream.write_all(content.as_ref()).expect("sent");
-        let mut octets = Vec::new();
-        stream.read_to_end(&mut octets).expect("an answer and its end");
-        Answer::new(&octets)
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).expect("an answer and its end");
+        Answer::new(&bytes)
     }
 
     fn get(&self, target: &str) -> Answer {
@@ -167,8 +167,8 @@ struct Answer {
 }
 
 impl Answer {
-    fn new(octets: &[u8]) -> Self {
-        let (head, rest) = split(octets);
+    fn new(bytes: &[u8]) -> Self {
+        let (head, rest) = split(bytes);
         if !head.starts_with("HTTP/1.1 1") {
             return Self { interim: None, head, content: rest.to_vec() };
         }
@@ -213,10 +213,10 @@ impl Answer {
 }
 
 /// The head, and what follows it.
-fn split(octets: &[u8]) -> (String, &[u8]) {
-    let end = octets.windows(4).position(|four| four == b"\r\n\r\n");
-    let end = end.unwrap_or_else(|| panic!("no head in {:?}", String::from_utf8_lossy(octets)));
-    (String::from_utf8(octets[..end].to_vec()).expect("text"), &octets[end + 4..])
+fn split(bytes: &[u8]) -> (String, &[u8]) {
+    let end = bytes.windows(4).position(|four| four == b"\r\n\r\n");
+    let end = end.unwrap_or_else(|| panic!("no head in {:?}", String::from_utf8_lossy(bytes)));
+    (String::from_utf8(bytes[..end].to_vec()).expect("text"), &bytes[end + 4..])
 }
 
 /// Asks again and again.

@@ -50,9 +50,9 @@ fn a_client_that_is_dropped_does_not_take_its_answer_for_whole() {
         server.signal(Signal::TERM);
         wait_for_the_drain(server);
         server.signal(Signal::TERM);
-        let mut octets = Vec::new();
-        match stream.read_to_end(&mut octets) {
-            Ok(_) => assert!(!octets.ends_with(b"0\r\n\r\n"), "{:?}", String::from_utf8_lossy(&octets)),
+        let mut bytes = Vec::new();
+        match stream.read_to_end(&mut bytes) {
+            Ok(_) => assert!(!bytes.ends_with(b"0\r\n\r\n"), "{:?}", String::from_utf8_lossy(&bytes)),
             Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset),
         }
     });

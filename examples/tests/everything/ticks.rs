@@ -27,13 +27,13 @@ fn each_tick_leaves_at_once_as_a_chunk() {
         let mut stream = server.connect();
         stream.write_all(b"GET /ticks?rate=1 HTTP/1.1\r\nHost: a\r\n\r\n").expect("sent");
         let first = b"f\r\nid: 1\ndata: 1\n\n\r\n";
-        let mut octets = Vec::new();
-        while !octets.ends_with(b"\n\n\r\n") {
+        let mut bytes = Vec::new();
+        while !bytes.ends_with(b"\n\n\r\n") {
             let mut next = [0];
             stream.read_exact(&mut next).expect("more");
-            octets.extend(next);
+            bytes.extend(next);
         }
-        assert_eq!(String::from_utf8_lossy(split(&octets).1), String::from_utf8_lossy(first));
+        assert_eq!(String::from_utf8_lossy(split(&bytes).1), String::from_utf8_lossy(first));
     });
 }
 

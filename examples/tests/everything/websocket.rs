@@ -11,7 +11,7 @@ use tungstenite::{Error, Message, WebSocket};
 
 use crate::{Server, on_each_transport, split, wait_for};
 
-/// The first octets of frames (RFC 6455 section 5.2): the last of a message, or one with more to come.
+/// The first bytes of frames (RFC 6455 section 5.2): the last of a message, or one with more to come.
 const TEXT: u8 = 0x81;
 const BINARY: u8 = 0x82;
 const CLOSE: u8 = 0x88;
@@ -89,7 +89,7 @@ fn without_a_handshake_there_is_no_websocket() {
         let key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
         for (fields, missing) in [
             (format!("Sec-WebSocket-Version: 8\r\n{key}"), "the version"),
-            ("Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: YQ==\r\n".to_owned(), "octets of the key"),
+            ("Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: YQ==\r\n".to_owned(), "bytes of the key"),
             ("Sec-WebSocket-Version: 13\r\n".to_owned(), "the key"),
         ] {
             let fields = format!("Connection: upgrade\r\nUpgrade: websocket\r\n{fields}");
@@ -128,9 +128,9 @@ fn a_handshake_with_a_body_is_refused() {
 /// Sends frames right behind the handshake, and reads the answers up to the end of the connection, which is no reset.
 fn frames(server: &Server, frames: &[u8]) -> Vec<u8> {
     let mut stream = handshake(server, frames);
-    let mut octets = Vec::new();
-    stream.read_to_end(&mut octets).expect("an answer and the end of the connection");
-    let (head, rest) = split(&octets);
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).expect("an answer and the end of the connection");
+    let (head, rest) = split(&bytes);
     assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
     rest.to_vec()
 }
@@ -146,7 +146,7 @@ fn handshake(server: &Server, ahead: &[u8]) -> TcpStream {
 /// A frame as a client sends it: masked.
 fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
     let mask = [0x37, 0xFA, 0x21, 0x3D];
-    let payload = payload.iter().zip(mask.iter().cycle()).map(|(octet, mask)| octet ^ mask);
+    let payload = payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask);
     let payload: Vec<_> = mask.into_iter().chain(payload).collect();
     frame(first, 0x80, payload.len() - 4, &payload)
 }
@@ -191,9 +191,9 @@ fn what_breaks_the_protocol_is_closed_with_1002() {
         ("a Ping in two fragments", masked(PING & 0x0F, b"a")),
         ("a Pong in two fragments", masked(PONG & 0x0F, b"a")),
         ("a Close in two fragments", masked(CLOSE & 0x0F, &close(1000, b""))),
-        ("a Ping of 126 octets", masked(PING, &[b'a'; 126])),
-        ("a Pong of 126 octets", masked(PONG, &[b'a'; 126])),
-        ("a Close of 126 octets", masked(CLOSE, &close(1000, &[b'a'; 124]))),
+        ("a Ping of 126 bytes", masked(PING, &[b'a'; 126])),
+        ("a Pong of 126 bytes", masked(PONG, &[b'a'; 126])),
+        ("a Close of 126 bytes", masked(CLOSE, &close(1000, &[b'a'; 124]))),
         ("a continuation of nothing", masked(CONTINUED, b"a")),
         ("a continuation of nothing, to be continued", masked(CONTINUES, b"a")),
         (
@@ -208,8 +208,8 @@ fn what_breaks_the_protocol_is_closed_with_1002() {
         ("a Close with half a code", masked(CLOSE, &[3])),
     ];
     on_each_transport(|server| {
-        for (name, octets) in &cases {
-            let answers = frames(server, octets);
+        for (name, bytes) in &cases {
+            let answers = frames(server, bytes);
             // What is complete comes back before.
             let end = answers.len().saturating_sub(4);
             assert_eq!(answers[end..], closed_with(1002), "{name}: {answers:02x?}");
@@ -256,10 +256,10 @@ fn nothing_is_answered_behind_a_close() {
 #[test]
 fn text_that_is_no_utf_8_is_closed_with_1007() {
     let cases: Vec<(&str, Vec<u8>)> = vec![
-        ("an octet that no text has", masked(TEXT, b"a\xFFb")),
+        ("a byte that no text has", masked(TEXT, b"a\xFFb")),
         ("a character that is cut off", masked(TEXT, b"a\xC3")),
         ("half of a pair of surrogates", masked(TEXT, b"\xED\xA0\x80")),
-        ("a character in more octets than it needs", masked(TEXT, b"\xC0\xAF")),
+        ("a character in more bytes than it needs", masked(TEXT, b"\xC0\xAF")),
         ("a character above the last", masked(TEXT, b"\xF4\x90\x80\x80")),
         ("a first fragment, though more is to come", masked(TEXT_BEGINS, b"\xFF")),
         ("a later fragment", [masked(TEXT_BEGINS, b"a\xC3"), masked(CONTINUES, b"a")].concat()),
@@ -270,8 +270,8 @@ fn text_that_is_no_utf_8_is_closed_with_1007() {
         ("the reason of a Close, cut off", masked(CLOSE, &close(1000, b"a\xE2\x82"))),
     ];
     on_each_transport(|server| {
-        for (name, octets) in &cases {
-            assert_eq!(frames(server, octets), closed_with(1007), "{name}");
+        for (name, bytes) in &cases {
+            assert_eq!(frames(server, bytes), closed_with(1007), "{name}");
         }
     });
 }
@@ -283,14 +283,14 @@ fn what_is_too_large_is_closed_with_1009() {
     let cases: Vec<(&str, Vec<u8>)> = vec![
         ("a text", masked(TEXT, &larger)),
         ("a binary message", masked(BINARY, &larger)),
-        ("one whose octets come for long", masked(TEXT, &[b'a'; 1 << 20])),
+        ("one whose bytes come for long", masked(TEXT, &[b'a'; 1 << 20])),
         ("one that says that it is", masked(BINARY, &larger)[..14].to_vec()),
         ("fragments", [masked(TEXT_BEGINS, &most), masked(CONTINUES, b"a")].concat()),
-        ("no octets, and the largest length", [&[BINARY, 0xFF][..], &[0xFF; 12]].concat()),
+        ("no bytes, and the largest length", [&[BINARY, 0xFF][..], &[0xFF; 12]].concat()),
     ];
     on_each_transport(|server| {
-        for (name, octets) in &cases {
-            assert_eq!(frames(server, octets), closed_with(1009), "{name}");
+        for (name, bytes) in &cases {
+            assert_eq!(frames(server, bytes), closed_with(1009), "{name}");
         }
     });
 }
@@ -299,7 +299,7 @@ fn what_is_too_large_is_closed_with_1009() {
 fn fragments_come_back_as_one_message_and_control_frames_between_them_are_answered() {
     on_each_transport(|server| {
         let (first, second) = "Grüße".as_bytes().split_at(3);
-        let octets = [
+        let bytes = [
             masked(TEXT_BEGINS, first),
             masked(PING, &[b'p'; 125]),
             masked(CONTINUES, b""),
@@ -309,18 +309,18 @@ fn fragments_come_back_as_one_message_and_control_frames_between_them_are_answer
         ];
         let expected =
             [unmasked(PONG, &[b'p'; 125]), unmasked(TEXT, "Grüße".as_bytes()), unmasked(CLOSE, b"")];
-        assert_eq!(frames(server, &octets.concat()), expected.concat());
+        assert_eq!(frames(server, &bytes.concat()), expected.concat());
     });
 }
 
 #[test]
-fn frames_may_come_octet_by_octet() {
+fn frames_may_come_byte_by_byte() {
     on_each_transport(|server| {
         let mut stream = handshake(server, b"");
         stream.set_nodelay(true).expect("a socket");
-        let octets = [masked(TEXT, "ü".as_bytes()), masked(PING, b"p"), masked(TEXT, b"\xFF")].concat();
-        for octet in octets {
-            stream.write_all(&[octet]).expect("sent");
+        let bytes = [masked(TEXT, "ü".as_bytes()), masked(PING, b"p"), masked(TEXT, b"\xFF")].concat();
+        for byte in bytes {
+            stream.write_all(&[byte]).expect("sent");
         }
         let mut answers = Vec::new();
         stream.read_to_end(&mut answers).expect("an answer and the end of the connection");

@@ -1,4 +1,4 @@
-//! What llhttp, the parser of Node.js, reads in the octets of a connection.
+//! What llhttp, the parser of Node.js, reads in the bytes of a connection.
 //!
 //! It is there when this crate was built with `LLHTTP_SOURCE` (see `build.rs`).
 
@@ -18,14 +18,14 @@ pub struct Message {
 pub struct Reading {
     /// The requests, in order.
     pub requests: Vec<Message>,
-    /// The error; `None` when the octets ended where a connection may end.
+    /// The error; `None` when the bytes ended where a connection may end.
     pub error: Option<String>,
 }
 
-/// Reads the octets of a whole connection; `None` when llhttp was not built in.
+/// Reads the bytes of a whole connection; `None` when llhttp was not built in.
 #[must_use]
-pub fn read(octets: &[u8]) -> Option<Reading> {
-    let records = records(octets)?;
+pub fn read(bytes: &[u8]) -> Option<Reading> {
+    let records = records(bytes)?;
     let mut reading = Reading::default();
     let mut message = Message::default();
     let mut rest = records.as_slice();
@@ -46,20 +46,20 @@ pub fn read(octets: &[u8]) -> Option<Reading> {
 }
 
 #[cfg(not(llhttp))]
-fn records(_octets: &[u8]) -> Option<Vec<u8>> {
+fn records(_bytes: &[u8]) -> Option<Vec<u8>> {
     None
 }
 
 #[cfg(llhttp)]
 #[allow(unsafe_code)]
-fn records(octets: &[u8]) -> Option<Vec<u8>> {
+fn records(bytes: &[u8]) -> Option<Vec<u8>> {
     unsafe extern "C" {
-        fn httpfsm_fuzz_llhttp(octets: *const u8, length: usize, out: *mut u8, room: usize) -> usize;
+        fn httpfsm_fuzz_llhttp(bytes: *const u8, length: usize, out: *mut u8, room: usize) -> usize;
     }
-    // A record has five octets and what it quotes, and an octet of input makes at most three records.
-    let mut out = vec![0; octets.len() * 16 + 256];
+    // A record has five bytes and what it quotes, and a byte of input makes at most three records.
+    let mut out = vec![0; bytes.len() * 16 + 256];
     // SAFETY: both pointers are valid for the lengths given with them, and the function keeps neither.
-    let used = unsafe { httpfsm_fuzz_llhttp(octets.as_ptr(), octets.len(), out.as_mut_ptr(), out.len()) };
+    let used = unsafe { httpfsm_fuzz_llhttp(bytes.as_ptr(), bytes.len(), out.as_mut_ptr(), out.len()) };
     assert!(used <= out.len(), "the records do not fit");
     out.truncate(used);
     Some(out)

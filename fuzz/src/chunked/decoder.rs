@@ -1,17 +1,17 @@
-//! The chunked transfer coding by the book (RFC 9112 section 7.1): it takes whole lines from octets that are all there,
+//! The chunked transfer coding by the book (RFC 9112 section 7.1): it takes whole lines from bytes that are all there,
 //! and shares no code with the machine.
 
-use crate::text::{field, find, is_field_octet, is_tchar, is_token, lines, trim};
+use crate::text::{field, find, is_field_byte, is_tchar, is_token, lines, trim};
 
 /// What a body may be at most; all inclusive.
 pub(crate) struct Limits {
-    /// Octets between a chunk size and its CR.
+    /// Bytes between a chunk size and its CR.
     pub(crate) extension_line: usize,
     /// The same over all chunks.
     pub(crate) extension_body: usize,
-    /// Octets of content.
+    /// Bytes of content.
     pub(crate) content: u64,
-    /// Octets of the trailer section with its final CR LF.
+    /// Bytes of the trailer section with its final CR LF.
     pub(crate) trailer_size: usize,
     /// Trailer fields.
     pub(crate) trailer_fields: usize,
@@ -22,24 +22,24 @@ pub(crate) enum Body {
     Whole {
         content: Vec<u8>,
         trailers: Vec<(String, Vec<u8>)>,
-        /// Octets of the body as it was sent.
+        /// Bytes of the body as it was sent.
         len: usize,
     },
     /// One of the statuses; of several faults of a line any may be the one that is told.
     Refused { content: Vec<u8>, statuses: Vec<u16> },
-    /// The octets end before the body does, and perhaps behind a fault.
+    /// The bytes end before the body does, and perhaps behind a fault.
     Unfinished { content: Vec<u8> },
 }
 
-pub(crate) fn decode(octets: &[u8], limits: &Limits) -> Body {
+pub(crate) fn decode(bytes: &[u8], limits: &Limits) -> Body {
     let mut content = Vec::new();
-    let mut rest = octets;
+    let mut rest = bytes;
     let mut extensions = 0;
     loop {
         let Some(end) = find(rest, b"\r\n") else { return Body::Unfinished { content } };
         let line = &rest[..end];
         rest = &rest[end + 2..];
-        let digits = line.iter().take_while(|octet| octet.is_ascii_hexdigit()).count();
+        let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
         let (digits, extension) = line.split_at(digits);
         extensions += extension.len();
         let in_limits = extension.len() <= limits.extension_line && extensions <= limits.extension_body;
@@ -61,7 +61,7 @@ pub(crate) fn decode(octets: &[u8], limits: &Limits) -> Body {
             Some(_) => return Body::Refused { content, statuses: vec![400] },
         }
     }
-    let before = octets.len() - rest.len();
+    let before = bytes.len() - rest.len();
     let end = if rest.starts_with(b"\r\n") { Some(2) } else { find(rest, b"\r\n\r\n").map(|at| at + 4) };
     let Some(end) = end else {
         return if rest.len() >= limits.trailer_size {
@@ -95,8 +95,8 @@ fn value(digit: u8) -> u8 {
 }
 
 /// `*( BWS ";" BWS token [ BWS "=" BWS ( token / quoted-string ) ] )`, without blanks at its end.
-fn is_extension(octets: &[u8]) -> bool {
-    let mut rest = octets;
+fn is_extension(bytes: &[u8]) -> bool {
+    let mut rest = bytes;
     while !rest.is_empty() {
         let Some((b';', more)) = blanks(rest).split_first() else { return false };
         let Some(more) = token(blanks(more)) else { return false };
@@ -110,26 +110,26 @@ fn is_extension(octets: &[u8]) -> bool {
     true
 }
 
-fn blanks(octets: &[u8]) -> &[u8] {
-    let count = octets.iter().take_while(|octet| matches!(octet, b' ' | b'\t')).count();
-    debug_assert!(trim(&octets[..count]).is_empty());
-    &octets[count..]
+fn blanks(bytes: &[u8]) -> &[u8] {
+    let count = bytes.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+    debug_assert!(trim(&bytes[..count]).is_empty());
+    &bytes[count..]
 }
 
 /// What follows the token that comes first.
-fn token(octets: &[u8]) -> Option<&[u8]> {
-    let len = octets.iter().take_while(|octet| is_tchar(**octet)).count();
-    is_token(&octets[..len]).then(|| &octets[len..])
+fn token(bytes: &[u8]) -> Option<&[u8]> {
+    let len = bytes.iter().take_while(|byte| is_tchar(**byte)).count();
+    is_token(&bytes[..len]).then(|| &bytes[len..])
 }
 
 /// What follows the quoted-string that comes first (RFC 9110 section 5.6.4).
-fn quoted(octets: &[u8]) -> Option<&[u8]> {
-    let mut rest = octets.strip_prefix(b"\"")?;
+fn quoted(bytes: &[u8]) -> Option<&[u8]> {
+    let mut rest = bytes.strip_prefix(b"\"")?;
     loop {
         rest = match rest {
             [b'"', rest @ ..] => return Some(rest),
-            [b'\\', octet, rest @ ..] if is_field_octet(*octet) => rest,
-            [octet, rest @ ..] if *octet != b'\\' && is_field_octet(*octet) => rest,
+            [b'\\', byte, rest @ ..] if is_field_byte(*byte) => rest,
+            [byte, rest @ ..] if *byte != b'\\' && is_field_byte(*byte) => rest,
             _ => return None,
         };
     }

@@ -40,7 +40,7 @@ macro_rules! they_refuse {
                 let request: fn(RequestRef<'_>, &[u8]) -> bool = $request;
                 point.ours.is_ok()
                     && matches!(point.theirs, Err(End::Error(error)) if error.contains($error))
-                    && point.current.is_some_and(|current| request(current, point.octets))
+                    && point.current.is_some_and(|current| request(current, point.bytes))
             },
         },)*]
     };
@@ -79,7 +79,7 @@ const HYPER: &[&[Difference]] = &[
     &[
         Difference {
             name: "close behind obs-text",
-            reason: "RFC 9112 section 9.6: close counts wherever it stands; hyper skips a line with octets above ASCII",
+            reason: "RFC 9112 section 9.6: close counts wherever it stands; hyper skips a line with bytes above ASCII",
             holds: |point| {
                 point.ours == Err(&End::Ordered)
                     && point.previous.is_some_and(|p| !p.keep_alive() && obs_text_in_connection(p))
@@ -143,9 +143,9 @@ const LLHTTP: &[&[Difference]] = &[
             "llhttp parses trailers as if they stood in the head; ours are kept apart";
         "HPE_INVALID_METHOD" if |request, _| !METHODS.contains(&request.method()),
             "RFC 9110 section 9.1: any token is a method; llhttp knows a list";
-        "HPE_STRICT" if |request, octets| is_plainly_chunked(request) && has_blank_at_a_mark(octets),
+        "HPE_STRICT" if |request, bytes| is_plainly_chunked(request) && has_blank_at_a_mark(bytes),
             "RFC 9112 section 7.1.1: blanks in a chunk extension MUST be read; llhttp refuses them";
-        "HPE_INVALID_CHUNK_SIZE" if |request, octets| is_plainly_chunked(request) && has_blank_at_a_mark(octets),
+        "HPE_INVALID_CHUNK_SIZE" if |request, bytes| is_plainly_chunked(request) && has_blank_at_a_mark(bytes),
             "RFC 9112 section 7.1.1: blanks before a semicolon MUST be read; llhttp has them in the size";
     },
     &[
@@ -162,7 +162,7 @@ const LLHTTP: &[&[Difference]] = &[
             reason: "RFC 9112 section 9.3: close decides, wherever it stands; llhttp takes the last",
             holds: |point| {
                 let lists = |p: RequestRef<'_>, option: &[u8]| {
-                    let mut options = p.field_all("connection").flat_map(|v| v.split(|octet| *octet == b','));
+                    let mut options = p.field_all("connection").flat_map(|v| v.split(|byte| *byte == b','));
                     options.any(|member| trim(member).eq_ignore_ascii_case(option))
                 };
                 let both = |p| lists(p, b"close") && lists(p, b"keep-alive");
@@ -189,7 +189,7 @@ fn obs_text_in_connection(request: RequestRef<'_>) -> bool {
 const METHODS: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE"];
 
 fn has_later_minor(request: RequestRef<'_>) -> bool {
-    let line = request.raw().split(|octet| *octet == b'\r').find(|line| !trim(line).is_empty());
+    let line = request.raw().split(|byte| *byte == b'\r').find(|line| !trim(line).is_empty());
     line.is_some_and(|line| matches!(line, [.., b' ', b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'2'..=b'9']))
 }
 
@@ -208,10 +208,10 @@ fn is_plainly_chunked(request: RequestRef<'_>) -> bool {
 }
 
 /// A blank beside `;` or `=`.
-fn has_blank_at_a_mark(octets: &[u8]) -> bool {
-    let blank = |octet: u8| matches!(octet, b' ' | b'\t');
-    let mark = |octet: u8| matches!(octet, b';' | b'=');
-    octets.windows(2).any(|two| (blank(two[0]) && mark(two[1])) || (mark(two[0]) && blank(two[1])))
+fn has_blank_at_a_mark(bytes: &[u8]) -> bool {
+    let blank = |byte: u8| matches!(byte, b' ' | b'\t');
+    let mark = |byte: u8| matches!(byte, b';' | b'=');
+    bytes.windows(2).any(|two| (blank(two[0]) && mark(two[1])) || (mark(two[0]) && blank(two[1])))
 }
 
 /// An absolute-form as hyper spells it: the scheme in lower case, and a path.

@@ -1,4 +1,4 @@
-//! What hyper reads in the octets of a connection, without a socket and without a runtime.
+//! What hyper reads in the bytes of a connection, without a socket and without a runtime.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -16,7 +16,7 @@ use hyper::{Method, Request, Response};
 
 use super::{End, FIELDS, Message, Session};
 
-pub(super) fn read(octets: &[u8]) -> Session {
+pub(super) fn read(bytes: &[u8]) -> Session {
     let requests = Arc::new(Mutex::new(Vec::new()));
     let end = Arc::new(Mutex::new(None));
     let seen = (requests.clone(), end.clone());
@@ -40,7 +40,7 @@ pub(super) fn read(octets: &[u8]) -> Session {
             Ok::<_, Infallible>(Response::new(Empty::<Bytes>::new()))
         }
     });
-    let io = Memory { unread: octets.to_vec(), at: 0 };
+    let io = Memory { unread: bytes.to_vec(), at: 0 };
     let connection = http1::Builder::new().half_close(true).max_headers(FIELDS).serve_connection(io, service);
     let mut connection = pin!(connection.with_upgrades());
     let mut context = Context::from_waker(Waker::noop());
@@ -51,7 +51,7 @@ pub(super) fn read(octets: &[u8]) -> Session {
             // Input and output are always ready, so each poll gets on.
             Poll::Pending => polls += 1,
         }
-        assert!(polls < octets.len() + 64, "hyper waits for nothing: {}", octets.escape_ascii());
+        assert!(polls < bytes.len() + 64, "hyper waits for nothing: {}", bytes.escape_ascii());
     };
     let requests = std::mem::take(&mut *requests.lock().expect("nobody panicked"));
     let in_service = end.lock().expect("nobody panicked").take();
@@ -86,8 +86,8 @@ impl Read for Memory {
 }
 
 impl Write for Memory {
-    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, octets: &[u8]) -> Poll<std::io::Result<usize>> {
-        Poll::Ready(Ok(octets.len()))
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
+        Poll::Ready(Ok(bytes.len()))
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {

@@ -1,16 +1,16 @@
-//! What llhttp reads in the octets of a connection, where it was built in.
+//! What llhttp reads in the bytes of a connection, where it was built in.
 
 use httpfsm_fuzz_llhttp as llhttp;
 
 use super::{End, Message, Session};
 
-pub(super) fn read(octets: &[u8]) -> Option<Session> {
-    let reading = llhttp::read(octets)?;
+pub(super) fn read(bytes: &[u8]) -> Option<Session> {
+    let reading = llhttp::read(bytes)?;
     let end = match reading.error.as_deref() {
         None => End::Ordered,
         Some("HPE_PAUSED_UPGRADE") => End::HandedOver,
         Some("HPE_INVALID_EOF_STATE") => End::Cut,
-        // It refuses the octets behind a request that said close; we throw them away.
+        // It refuses the bytes behind a request that said close; we throw them away.
         Some("HPE_CLOSED_CONNECTION") => End::Ordered,
         Some(error) => End::Error(error.to_owned()),
     };

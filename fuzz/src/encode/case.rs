@@ -1,4 +1,4 @@
-//! What an application does, drawn from the octets of an input.
+//! What an application does, drawn from the bytes of an input.
 
 use arbitrary::Arbitrary;
 
@@ -39,7 +39,7 @@ pub(super) enum Request {
 }
 
 impl Request {
-    pub(super) fn octets(self) -> &'static [u8] {
+    pub(super) fn bytes(self) -> &'static [u8] {
         match self {
             Self::Get => b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n",
             Self::GetClose => b"GET /a HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
@@ -73,15 +73,15 @@ pub(super) enum Content {
 
 impl Content {
     /// All of it, unless it is streamed.
-    pub(super) fn octets(&self) -> Vec<u8> {
+    pub(super) fn bytes(&self) -> Vec<u8> {
         match self {
-            Self::Slice(piece) | Self::Bytes(piece) => piece.octets(),
+            Self::Slice(piece) | Self::Bytes(piece) => piece.bytes(),
             Self::Empty | Self::Stream { .. } => Vec::new(),
         }
     }
 }
 
-/// Octets: some, again and again.
+/// Bytes: some, again and again.
 #[derive(Arbitrary, Debug)]
 pub(super) struct Piece {
     text: Vec<u8>,
@@ -91,7 +91,7 @@ pub(super) struct Piece {
 }
 
 impl Piece {
-    pub(super) fn octets(&self) -> Vec<u8> {
+    pub(super) fn bytes(&self) -> Vec<u8> {
         self.text.repeat(1 + usize::from(self.times))
     }
 }

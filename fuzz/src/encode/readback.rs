@@ -1,4 +1,4 @@
-//! What httparse and a naive decoder read in the octets of an answer, against what was given.
+//! What httparse and a naive decoder read in the bytes of an answer, against what was given.
 
 use httpfsm::{Fields, Status};
 
@@ -121,7 +121,7 @@ fn framed(content: &[u8], given: &Given<'_>, excess: u64, length: Option<u64>, i
     };
     assert_eq!(content, expected);
     let is_whole = length.is_none_or(|length| length == content.len() as u64);
-    assert_eq!(is_whole, !given.is_cut, "{length:?} for {} octets", content.len());
+    assert_eq!(is_whole, !given.is_cut, "{length:?} for {} bytes", content.len());
 }
 
 /// What was given stands first and unchanged; behind it stands what the machine adds.
@@ -157,11 +157,11 @@ fn pairs(fields: &Fields) -> Vec<(String, Vec<u8>)> {
     fields.iter().map(|field| (field.name.to_owned(), field.value.to_vec())).collect()
 }
 
-fn head(octets: &[u8]) -> Head {
+fn head(bytes: &[u8]) -> Head {
     let mut room = [httparse::EMPTY_HEADER; 32];
     let mut response = httparse::Response::new(&mut room);
-    let Ok(httparse::Status::Complete(len)) = response.parse(octets) else {
-        panic!("no head of an answer: {}", octets.escape_ascii())
+    let Ok(httparse::Status::Complete(len)) = response.parse(bytes) else {
+        panic!("no head of an answer: {}", bytes.escape_ascii())
     };
     let fields =
         response.headers.iter().map(|header| (header.name.to_owned(), header.value.to_vec())).collect();

@@ -1,4 +1,4 @@
-//! A reading of request heads by the book: split at CR LF, then line by line. It is slow, sees all octets at once, and
+//! A reading of request heads by the book: split at CR LF, then line by line. It is slow, sees all bytes at once, and
 //! shares no code with the machine.
 
 use super::host;
@@ -15,7 +15,7 @@ pub(super) struct Limits {
 /// The longest method.
 const METHOD: usize = 256;
 
-/// What a connection begins with, if its input ends after the octets.
+/// What a connection begins with, if its input ends after the bytes.
 pub(super) enum Verdict<'a> {
     /// No request, and nothing to answer.
     Nothing,
@@ -52,39 +52,39 @@ pub(super) enum Body {
     Chunked,
 }
 
-pub(super) fn recognise<'a>(octets: &'a [u8], limits: &Limits) -> Verdict<'a> {
-    let window = &octets[..octets.len().min(limits.size)];
+pub(super) fn recognise<'a>(bytes: &'a [u8], limits: &Limits) -> Verdict<'a> {
+    let window = &bytes[..bytes.len().min(limits.size)];
     // One empty line is skipped (RFC 9112 section 2.2).
     let start = if window.starts_with(b"\r\n") { 2 } else { 0 };
     let rest = &window[start..];
     let end = if rest.starts_with(b"\r\n") { Some(0) } else { find(rest, b"\r\n\r\n").map(|at| at + 4) };
-    if has_stray_octet(&rest[..end.unwrap_or(rest.len())]) || end == Some(0) {
+    if has_stray_byte(&rest[..end.unwrap_or(rest.len())]) || end == Some(0) {
         return Verdict::Refused(vec![400]);
     }
     match end {
         Some(end) => whole(&rest[..end], start, limits),
         None if window.len() == limits.size => Verdict::Refused(too_large(rest, limits)),
-        None if octets.iter().all(|octet| matches!(octet, b'\r' | b'\n')) => Verdict::Nothing,
+        None if bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n')) => Verdict::Nothing,
         None => Verdict::Refused(vec![400]),
     }
 }
 
-/// NUL, CR or LF alone, or a beginning that no method has. A CR at the end of all octets may still get its LF.
-fn has_stray_octet(octets: &[u8]) -> bool {
-    let strayed = |at: usize| match octets[at] {
+/// NUL, CR or LF alone, or a beginning that no method has. A CR at the end of all bytes may still get its LF.
+fn has_stray_byte(bytes: &[u8]) -> bool {
+    let strayed = |at: usize| match bytes[at] {
         0 => true,
-        b'\n' => at == 0 || octets[at - 1] != b'\r',
-        b'\r' => octets.get(at + 1).is_some_and(|next| *next != b'\n'),
+        b'\n' => at == 0 || bytes[at - 1] != b'\r',
+        b'\r' => bytes.get(at + 1).is_some_and(|next| *next != b'\n'),
         _ => false,
     };
-    let begins_badly = octets.first().is_some_and(|first| *first != b'\r' && !is_tchar(*first));
-    begins_badly || (0..octets.len()).any(strayed)
+    let begins_badly = bytes.first().is_some_and(|first| *first != b'\r' && !is_tchar(*first));
+    begins_badly || (0..bytes.len()).any(strayed)
 }
 
 /// For a head that has no end within the limit, the line that is too long may be blamed.
 fn too_large(rest: &[u8], limits: &Limits) -> Vec<u16> {
-    let line = rest.split(|octet| *octet == b'\r').next().unwrap_or_default();
-    let mut words = line.split(|octet| *octet == b' ');
+    let line = rest.split(|byte| *byte == b'\r').next().unwrap_or_default();
+    let mut words = line.split(|byte| *byte == b' ');
     let mut statuses = Vec::new();
     if words.next().is_some_and(|method| method.len() > METHOD) {
         statuses.push(501);
@@ -105,7 +105,7 @@ fn whole<'a>(head: &'a [u8], start: usize, limits: &Limits) -> Verdict<'a> {
         }
     };
     let lines = lines(head);
-    let words: Vec<_> = lines[0].split(|octet| *octet == b' ').collect();
+    let words: Vec<_> = lines[0].split(|byte| *byte == b' ').collect();
     let word = |n: usize| words.get(n).copied().unwrap_or_default();
     let (method, target, version) = (word(0), word(1), word(2));
 
@@ -136,7 +136,7 @@ fn whole<'a>(head: &'a [u8], start: usize, limits: &Limits) -> Verdict<'a> {
     };
     let members = |name: &str| -> Vec<Vec<u8>> {
         let values = all(name);
-        let members = values.iter().flat_map(|value| value.split(|octet| *octet == b','));
+        let members = values.iter().flat_map(|value| value.split(|byte| *byte == b','));
         members.map(|member| trim(member).to_ascii_lowercase()).collect()
     };
     let lists = |name: &str, option: &str| members(name).iter().any(|member| member == option.as_bytes());
@@ -188,7 +188,7 @@ fn whole<'a>(head: &'a [u8], start: usize, limits: &Limits) -> Verdict<'a> {
 
 /// The four forms of RFC 9112 section 3.2 with their methods; visible ASCII without `#`.
 fn is_target(method: &[u8], target: &[u8]) -> bool {
-    if !target.iter().all(|octet| octet.is_ascii_graphic() && *octet != b'#') {
+    if !target.iter().all(|byte| byte.is_ascii_graphic() && *byte != b'#') {
         return false;
     }
     if method == b"CONNECT" {
@@ -200,7 +200,7 @@ fn is_target(method: &[u8], target: &[u8]) -> bool {
     let Some(scheme) = find(target, b"://") else { return false };
     let known = matches!(target[..scheme].to_ascii_lowercase().as_slice(), b"http" | b"https");
     let rest = &target[scheme + 3..];
-    let authority = rest.split(|octet| matches!(octet, b'/' | b'?')).next().unwrap_or_default();
+    let authority = rest.split(|byte| matches!(byte, b'/' | b'?')).next().unwrap_or_default();
     known && host::is_authority(authority) && !authority.is_empty() && authority[0] != b':'
 }
 
@@ -215,9 +215,9 @@ fn is_chunked_once(codings: &[Vec<u8>]) -> Result<(), u16> {
 }
 
 fn is_other_coding(coding: &[u8]) -> bool {
-    let mut parts = coding.split(|octet| *octet == b';').map(trim);
+    let mut parts = coding.split(|byte| *byte == b';').map(trim);
     let name = parts.next().unwrap_or_default();
-    let is_parameter = |part: &[u8]| match part.iter().position(|octet| *octet == b'=') {
+    let is_parameter = |part: &[u8]| match part.iter().position(|byte| *byte == b'=') {
         Some(at) => is_token(trim(&part[..at])) && is_token(trim(&part[at + 1..])),
         None => is_token(part),
     };

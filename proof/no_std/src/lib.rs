@@ -12,7 +12,7 @@ use core::panic::PanicInfo;
 
 use httpfsm::config::ServerConfig;
 use httpfsm::{
-    Channel, Date, Facts, Fields, Input, Moment, NotAccepted, Now, Output, ResponseRef, Settings, Status,
+    Channel, Date, Facts, Fields, Input, Moment, NotAccepted, Now, Output, ResponseRef, CompiledConfig, Status,
 };
 
 /// What a device would have for a channel and its buffers.
@@ -30,13 +30,13 @@ fn panic(_: &PanicInfo<'_>) -> ! {
 #[used]
 static PROGRAM: Program = serve;
 
-/// Octets in, octets out.
+/// Bytes in, bytes out.
 type Program = fn(&[u8], &mut dyn FnMut(&[u8])) -> Result<(), NotAccepted>;
 
-/// What a device does with the octets of one connection: gives them to the machine, answers, and sends.
+/// What a device does with the bytes of one connection: gives them to the machine, answers, and sends.
 fn serve(received: &[u8], send: &mut dyn FnMut(&[u8])) -> Result<(), NotAccepted> {
-    let settings = Settings::new(&ServerConfig::hardened().channel);
-    let mut channel = Channel::new(Arc::new(settings), Facts::default());
+    let compiled = CompiledConfig::new(&ServerConfig::hardened().channel);
+    let mut channel = Channel::new(Arc::new(compiled), Facts::default());
     let now = Now::new(Moment::from_millis(17), &Date::EPOCH);
     let fields = Fields::new().with("Content-Type", "text/plain").unwrap_or_default();
     channel.handle(&now, Input::RxData(received))?;

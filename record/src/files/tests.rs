@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::mpsc;
 use std::sync::{Condvar, Weak};
 
-use httpfsm::channel::{Facts, Settings};
+use httpfsm::channel::{CompiledConfig, Facts};
 use httpfsm::config::ChannelConfig;
 use httpfsm::handler::{ConnectionInfo, Failure};
 use httpfsm::peer::Peer;
@@ -29,12 +29,12 @@ struct Recorded {
 
 impl Recorded {
     fn with(name: &str, tape: impl FnOnce(&Opened<'_>) -> Box<dyn Tape>) -> Self {
-        let settings = Arc::new(Settings::new(&ChannelConfig::default()));
+        let compiled = Arc::new(CompiledConfig::new(&ChannelConfig::default()));
         let (peername, sockname) = (Peer::Unix(None), Peer::Unix(None));
         let info = ConnectionInfo { peername, sockname, scheme: "http".into(), channel: name.to_owned() };
         let facts = Facts::default();
-        let tape = tape(&Opened { info: &info, settings: &settings, facts });
-        Self { channel: Channel::new(Arc::clone(&settings), facts), tape, at: 0 }
+        let tape = tape(&Opened { info: &info, compiled: &compiled, facts });
+        Self { channel: Channel::new(Arc::clone(&compiled), facts), tape, at: 0 }
     }
 
     fn by(recorder: &FileRecorder, name: &str) -> Self {
@@ -127,7 +127,7 @@ fn where_the_writer_cannot_follow_the_recording_ends_and_nobody_waits() {
     let heard = Arc::new(Heard::default());
     progress.report_to(&(Arc::clone(&heard) as Arc<dyn Subscriber>));
     Writer::new(folder.path().to_owned(), open_regular, Arc::clone(&progress)).run(&receiver);
-    assert_eq!(progress.octets.load(Ordering::SeqCst), 0);
+    assert_eq!(progress.bytes.load(Ordering::SeqCst), 0);
     let replayed = replay(&fs::read(&path).unwrap()[..]).unwrap();
     assert_eq!((replayed.inputs, &*replayed.end), (3, "lost"));
     assert_eq!(progress.lost.load(Ordering::SeqCst), 2);
@@ -397,7 +397,7 @@ fn a_channel_waits_for_no_writer_that_stands_still_and_a_flush_has_an_end() {
         // The writer tells, and does not come back. Twice what the queue holds.
         let mut recorded = Recorded::by(&recorder, "b");
         recorded.step(2 * BATCHES);
-        assert!(recorder.0.queue.progress.octets.load(Ordering::SeqCst) <= QUEUED);
+        assert!(recorder.0.queue.progress.bytes.load(Ordering::SeqCst) <= QUEUED);
         assert_eq!(recorder.lost(), 2);
         assert!(!recorder.0.queue.progress.wait(Duration::from_millis(20)), "it stands still");
         drop(recorded);
@@ -454,7 +454,7 @@ fn a_recorder_that_is_used_up_says_so() {
 #[test]
 fn a_recording_that_is_full_passes_nothing_on() {
     let folder = tempfile::tempdir().unwrap();
-    let options = Options { max_octets: 1000, ..Options::default() };
+    let options = Options { max_bytes: 1000, ..Options::default() };
     let recorder = FileRecorder::new(folder.path(), Options::default(), 1).unwrap();
     let mut recorded = Recorded::with("full", |opened| {
         let recording = Recording::new(opened, &options);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use httpfsm::channel::{Channel, Facts, Settings};
+use httpfsm::channel::{Channel, CompiledConfig, Facts};
 use httpfsm::channel::{Input, Output};
 use httpfsm::config::{ChannelConfig, ErrorPage, ErrorPages, ServerConfig};
 use httpfsm::fields::Fields;
@@ -57,14 +57,14 @@ fn the_trailers_of_a_response_are_recorded() {
 #[test]
 fn the_jitter_of_a_connections_age_is_recorded() {
     let config = ChannelConfig { connection_age: Some(Duration::from_secs(10)), ..ChannelConfig::default() };
-    let settings = Arc::new(Settings::new(&config));
+    let compiled = Arc::new(CompiledConfig::new(&config));
     let (peername, sockname) = (Peer::Unix(None), Peer::Unix(None));
     let info = ConnectionInfo { peername, sockname, scheme: "http".into(), channel: "mine".to_owned() };
     let answered = |age_jitter| {
         let facts = Facts { age_jitter };
-        let mut channel = Channel::new(Arc::clone(&settings), facts);
+        let mut channel = Channel::new(Arc::clone(&compiled), facts);
         let mut recording =
-            Recording::new(&Opened { info: &info, settings: &settings, facts }, &Options::default());
+            Recording::new(&Opened { info: &info, compiled: &compiled, facts }, &Options::default());
         let now = Now::new(Moment::from_millis(12_000), &Date::EPOCH);
         let fields = Fields::new();
         let inputs =
@@ -103,13 +103,13 @@ fn a_connection_that_is_pulled_event_by_event_is_recorded_too() {
     let folder = tempfile::tempdir().unwrap();
     let recorder = FileRecorder::new(folder.path(), Options::default(), 1).unwrap();
     recorder.record(Which::All);
-    let (settings, facts) = (Arc::new(Settings::new(&ChannelConfig::default())), Facts::default());
+    let (compiled, facts) = (Arc::new(CompiledConfig::new(&ChannelConfig::default())), Facts::default());
     let (peername, sockname) = (Peer::Unix(None), Peer::Unix(None));
     let info = ConnectionInfo { peername, sockname, scheme: "http".into(), channel: "mine".to_owned() };
-    let tape = recorder.open(&Opened { info: &info, settings: &settings, facts }).unwrap();
+    let tape = recorder.open(&Opened { info: &info, compiled: &compiled, facts }).unwrap();
 
     let (mut near, far) = pair(2_000);
-    let mut connection = Connection::new(far, Never, settings, facts);
+    let mut connection = Connection::new(far, Never, compiled, facts);
     connection.record(tape);
     let mut cx = Context::from_waker(Waker::noop());
     assert!(near.poll_write(&mut cx, GET.as_bytes()).is_ready());

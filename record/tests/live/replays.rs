@@ -12,9 +12,9 @@ fn a_session_replays_and_can_be_read() {
     );
     let replayed = replay(recording.as_bytes()).unwrap();
     assert_eq!(replayed.end, "over");
-    assert!(recording.contains(r#""octets":"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n""#), "{recording}");
+    assert!(recording.contains(r#""bytes":"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n""#), "{recording}");
     assert!(recording.contains(r#"{"out":"HttpRequest","n":1,"text":"GET / HTTP/1.1"}"#), "{recording}");
-    assert!(recording.contains(r#"{"out":"BodyData","octets":"\u00ff\u0000b"}"#), "{recording}");
+    assert!(recording.contains(r#"{"out":"BodyData","bytes":"\u00ff\u0000b"}"#), "{recording}");
     assert!(recording.contains(r#"{"out":"HttpChannelClosed","text":"PeerEnded"}"#), "{recording}");
 }
 
@@ -61,12 +61,12 @@ fn what_is_no_recording_is_told_with_its_line() {
 
 #[test]
 fn a_recording_ends_at_its_bound_and_replays_up_to_there() {
-    for max_octets in [3_000, 4_000, 10_000] {
-        let options = Options { max_octets, ..Options::default() };
+    for max_bytes in [3_000, 4_000, 10_000] {
+        let options = Options { max_bytes, ..Options::default() };
         let requests = GET.repeat(20);
         let pieces = [requests.as_bytes(), b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n"];
         let recording = session(options, &pieces);
-        assert!(recording.len() <= max_octets, "{} octets", recording.len());
+        assert!(recording.len() <= max_bytes, "{} bytes", recording.len());
         assert_eq!(replay(recording.as_bytes()).unwrap().end, "full");
     }
 }

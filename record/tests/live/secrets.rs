@@ -39,7 +39,7 @@ fn a_response_that_shows_the_head_of_its_request_shows_no_secret() {
     let rest = b"11\r\nA: b\nCookie: hush\r\n3\r\nhus\r\n0\r\n\r\n";
     let recording = session(Options::default(), &[get, &head, post, rest]);
     assert!(!recording.contains("secret"), "{recording}");
-    assert!(recording.contains(r#""octets":"Host: a\nAuthorization: xxxxx xxxxxx\n""#), "{recording}");
+    assert!(recording.contains(r#""bytes":"Host: a\nAuthorization: xxxxx xxxxxx\n""#), "{recording}");
     assert_eq!(replay(recording.as_bytes()).unwrap().end, "over");
 }
 

@@ -20,17 +20,17 @@ pub(crate) async fn application(mut request: Request) -> Response {
     let response = Response::text("Hello, world!");
     match request.path() {
         "/echo" => match request.body().collect(1 << 20).await {
-            Ok(body) => Response::octets(body),
+            Ok(body) => Response::bytes(body),
             Err(error) => Response::text(error.to_string()),
         },
-        "/pipe" => Response::octets(request.take_body()),
+        "/pipe" => Response::bytes(request.take_body()),
         "/headers" => {
             let lines =
                 request.fields().map(|field| format!("{}: {}\n", field.name, field.value.escape_ascii()));
             Response::text(lines.collect::<String>())
         }
-        "/large" => Response::octets(Bytes::from(vec![b'L'; 100_000])),
-        "/stream" => Response::octets(written(|mut body| async move {
+        "/large" => Response::bytes(Bytes::from(vec![b'L'; 100_000])),
+        "/stream" => Response::bytes(written(|mut body| async move {
             body.trailers(Fields::new().with("X-Sum", "3").unwrap());
             for _ in 0..5 {
                 body.data(vec![b's'; 3_000]).await;

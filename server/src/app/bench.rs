@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `GET /plaintext` | `Hello, World!` |
 //! | `POST /upload` | the length of the body, of which nothing is kept |
-//! | `GET /bytes/N` | N octets, by reference |
+//! | `GET /bytes/N` | N bytes, by reference |
 //! | `POST /echo` | the body, as it comes |
 
 use std::mem;
@@ -16,17 +16,17 @@ use httpfsm::fields::{Fields, InvalidField};
 use httpfsm::handler::{Body, BodyFailure, Frame, Handler, Request, Response, Source};
 use httpfsm::status::Status;
 
-/// The application. Its fields are made once; up to 70 octets of them are copied without an allocation.
+/// The application. Its fields are made once; up to 70 bytes of them are copied without an allocation.
 pub(crate) struct Bench {
     text: Fields,
-    octets: Fields,
+    bytes: Fields,
 }
 
 impl Bench {
     pub(crate) fn new() -> Result<Self, InvalidField> {
         Ok(Self {
             text: Fields::new().with("Content-Type", "text/plain")?,
-            octets: Fields::new().with("Content-Type", "application/octet-stream")?,
+            bytes: Fields::new().with("Content-Type", "application/octet-stream")?,
         })
     }
 }
@@ -41,13 +41,13 @@ impl Handler for Bench {
         Answer::Ready(match (head.method(), head.target()) {
             ("GET" | "HEAD", "/plaintext") => answer(&self.text, "Hello, World!".into()),
             ("GET" | "HEAD", target) => match length_asked(target) {
-                Some(left) => answer(&self.octets, Body::stream(Octets { left })),
+                Some(left) => answer(&self.bytes, Body::stream(Pattern { left })),
                 None => Response::new(Status::NOT_FOUND),
             },
             ("POST", "/echo") => {
                 // The answer begins before the body is asked for; a peer that waits to be asked would wait for ever.
                 request.send_continue();
-                answer(&self.octets, request.take_body())
+                answer(&self.bytes, request.take_body())
             }
             ("POST", "/upload") => {
                 return Answer::Upload { body: request.take_body(), length: 0, fields: self.text.clone() };
@@ -97,7 +97,7 @@ impl Future for Answer {
     }
 }
 
-/// Counts a body's octets and lets go of them.
+/// Counts a body's bytes and lets go of them.
 fn count(body: &mut Body, length: &mut u64, cx: &mut Context<'_>) -> Poll<Result<(), BodyFailure>> {
     while let Some(data) = ready!(body.poll_data(cx)).transpose()? {
         *length += data.len() as u64;
@@ -105,12 +105,12 @@ fn count(body: &mut Body, length: &mut u64, cx: &mut Context<'_>) -> Poll<Result
     Poll::Ready(Ok(()))
 }
 
-/// As many octets as were asked for: slices of [`PATTERN`], over and over.
-struct Octets {
+/// As many bytes as were asked for: slices of [`PATTERN`], over and over.
+struct Pattern {
     left: u64,
 }
 
-impl Source for Octets {
+impl Source for Pattern {
     fn poll_frame(mut self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Frame> {
         let pattern = PATTERN.as_flattened();
         let next = usize::try_from(self.left).unwrap_or(usize::MAX).min(pattern.len());
@@ -126,17 +126,17 @@ impl Source for Octets {
     }
 }
 
-/// 1 MiB of lines, so that octet i of an answer is known for each i: `0` and the 62 characters after it, then LF.
+/// 1 MiB of lines, so that byte i of an answer is known for each i: `0` and the 62 characters after it, then LF.
 static PATTERN: [[u8; 64]; 1 << 14] = [line(); 1 << 14];
 
 const fn line() -> [u8; 64] {
-    let mut octets = [b'\n'; 64];
+    let mut bytes = [b'\n'; 64];
     let mut at = 0;
     while at < 63 {
-        octets[at] = b'0' + at as u8;
+        bytes[at] = b'0' + at as u8;
         at += 1;
     }
-    octets
+    bytes
 }
 
 #[cfg(test)]
@@ -149,7 +149,7 @@ mod tests {
     use httpfsm::handler::{Body, Frame, Handler};
     use httpfsm::status::Status;
 
-    use super::{Answer, Bench, Octets, length_asked};
+    use super::{Answer, Bench, Pattern, length_asked};
     use crate::app::testing::{content, exchange, request};
 
     fn bench() -> Bench {
@@ -205,8 +205,8 @@ mod tests {
     }
 
     #[test]
-    fn octets_come_by_reference_in_pieces_of_a_mebibyte() {
-        let frames = frames(Body::stream(Octets { left: (2 << 20) + 3 }));
+    fn bytes_come_by_reference_in_pieces_of_a_mebibyte() {
+        let frames = frames(Body::stream(Pattern { left: (2 << 20) + 3 }));
         let pieces: Vec<_> = frames
             .iter()
             .filter_map(|frame| match frame {

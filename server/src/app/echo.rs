@@ -8,7 +8,7 @@
 //! trailer name: value         a line per trailer field
 //! ```
 //!
-//! Octets outside 0x20 to 0x7e, HTAB excepted, and the backslash are written `\xHH`. The body is read to its end
+//! Bytes outside 0x20 to 0x7e, HTAB excepted, and the backslash are written `\xHH`. The body is read to its end
 //! before the answer. The paths under `/_rig/` do what [`answer`] says; the field `x-echo-ext` announces them.
 
 use std::task::Poll;
@@ -26,8 +26,8 @@ pub(crate) fn echo(plain: bool, spawn: Spawn) -> impl Handler {
     move |request| answer(request, plain, spawn)
 }
 
-/// Puts the rig's one timeout (`RIG_TIMEOUT_MS`) where a silent peer is waited for: before the first octet, inside a
-/// head, inside a body (with no rate, so that each octet restarts it) and between requests.
+/// Puts the rig's one timeout (`RIG_TIMEOUT_MS`) where a silent peer is waited for: before the first byte, inside a
+/// head, inside a body (with no rate, so that each byte restarts it) and between requests.
 pub(crate) fn apply_rig_timeout(config: &mut ServerConfig, timeout: Duration) {
     let channel = &mut config.channel;
     channel.first_byte_timeout = Some(timeout);
@@ -42,7 +42,7 @@ async fn answer(mut request: Request, plain: bool, spawn: Spawn) -> Result<Respo
         return Ok(Response::new(Status::METHOD_NOT_ALLOWED));
     }
     if plain {
-        return Ok(Response::octets(read(&mut request).await?));
+        return Ok(Response::bytes(read(&mut request).await?));
     }
     match request.path() {
         "/_rig/early" => return Ok(Response::text("early\n")),
@@ -54,7 +54,7 @@ async fn answer(mut request: Request, plain: bool, spawn: Spawn) -> Result<Respo
     Ok(match request.path() {
         "/_rig/stream" => normal(in_two_pieces(text)),
         "/_rig/upgrade" if request.head().upgrade().is_some() => {
-            spawn(Box::pin(echo_octets(request.upgrade())));
+            spawn(Box::pin(echo_bytes(request.upgrade())));
             Response::switching_protocols("rig-echo")
         }
         path => match status_asked(path) {
@@ -80,7 +80,7 @@ async fn read(request: &mut Request) -> Result<Vec<u8>, BodyFailure> {
 fn status_asked(path: &str) -> Option<Status> {
     let digits = path.strip_prefix("/_rig/status/")?;
     // A number that is parsed may have a sign and any zeros.
-    let is_code = digits.len() == 3 && digits.bytes().all(|octet| octet.is_ascii_digit());
+    let is_code = digits.len() == 3 && digits.bytes().all(|byte| byte.is_ascii_digit());
     let code = is_code.then(|| digits.parse().ok()).flatten()?;
     Status::new(code).filter(|status| !status.is_informational())
 }
@@ -90,7 +90,7 @@ fn describe(request: &Request, content: &[u8]) -> String {
         Version::Http10 => "HTTP/1.0",
         Version::Http11 => "HTTP/1.1",
     };
-    // The longest form: four characters for each octet of the head, two for each of the body.
+    // The longest form: four characters for each byte of the head, two for each of the body.
     let mut text = String::with_capacity(64 + 4 * request.head().raw().len() + 2 * content.len());
     escape(&mut text, request.method().as_bytes());
     text.push(' ');
@@ -104,8 +104,8 @@ fn describe(request: &Request, content: &[u8]) -> String {
     text.push('\n');
     text.push_str(&content.len().to_string());
     text.push(' ');
-    for octet in content {
-        hex(&mut text, *octet);
+    for byte in content {
+        hex(&mut text, *byte);
     }
     text.push('\n');
     for field in request.trailers().into_iter().flat_map(|trailers| trailers.iter()) {
@@ -122,21 +122,21 @@ fn line(text: &mut String, kind: &str, name: &str, value: &[u8]) {
     text.push('\n');
 }
 
-fn escape(text: &mut String, octets: &[u8]) {
-    for &octet in octets {
-        match octet {
+fn escape(text: &mut String, bytes: &[u8]) {
+    for &byte in bytes {
+        match byte {
             b'\\' => text.push_str("\\x5c"),
-            b'\t' | b' '..=b'~' => text.push(char::from(octet)),
+            b'\t' | b' '..=b'~' => text.push(char::from(byte)),
             _ => {
                 text.push_str("\\x");
-                hex(text, octet);
+                hex(text, byte);
             }
         }
     }
 }
 
-fn hex(text: &mut String, octet: u8) {
-    for digit in [octet >> 4, octet & 15] {
+fn hex(text: &mut String, byte: u8) {
+    for digit in [byte >> 4, byte & 15] {
         text.extend(char::from_digit(u32::from(digit), 16));
     }
 }
@@ -149,17 +149,17 @@ fn in_two_pieces(text: String) -> Body {
     Body::from_fn(move |_| Poll::Ready(pieces.next().map_or(Frame::End, Frame::Data)))
 }
 
-/// What `rig-echo` is: octets back until the end of input.
-async fn echo_octets(upgrade: UpgradeFuture) {
+/// What `rig-echo` is: bytes back until the end of input.
+async fn echo_bytes(upgrade: UpgradeFuture) {
     if let Ok(mut connection) = upgrade.await {
         let echoing = async {
             let mut buffer = [0; 4096];
             loop {
-                let octets = connection.read(&mut buffer).await?;
-                if octets == 0 {
+                let bytes = connection.read(&mut buffer).await?;
+                if bytes == 0 {
                     return connection.close().await;
                 }
-                connection.write_all(buffer.get(..octets).unwrap_or_default()).await?;
+                connection.write_all(buffer.get(..bytes).unwrap_or_default()).await?;
                 connection.flush().await?;
             }
         };
@@ -197,10 +197,10 @@ mod tests {
     }
 
     #[test]
-    fn an_octet_is_two_digits() {
+    fn an_byte_is_two_digits() {
         let mut text = String::new();
-        for octet in [0x00, 0x0a, 0xf0, 0xff] {
-            hex(&mut text, octet);
+        for byte in [0x00, 0x0a, 0xf0, 0xff] {
+            hex(&mut text, byte);
         }
         assert_eq!(text, "000af0ff");
     }

@@ -2,7 +2,7 @@
 //!
 //! | request | answer |
 //! |---|---|
-//! | a file | its octets, the ranges of it that were asked for, or 304 |
+//! | a file | its bytes, the ranges of it that were asked for, or 304 |
 //! | a folder without a slash at the end | 301, to the same with one |
 //! | a folder | its `index.html`, else a list of what is in it |
 //! | anything else | 404 |

@@ -70,8 +70,8 @@ fn statistics(stats: &ServerStats) -> String {
         ("connections refused", stats.refused()),
         ("requests", stats.channels.requests),
         ("requests refused", stats.channels.refused),
-        ("octets received", stats.channels.received),
-        ("octets sent", stats.channels.sent),
+        ("bytes received", stats.channels.received),
+        ("bytes sent", stats.channels.sent),
     ];
     rows.iter().map(|(name, count)| format!("<div><dt>{name}</dt><dd>{count}</dd></div>\n")).collect()
 }

@@ -51,7 +51,7 @@ impl Kind<Option<Duration>> for Time {
     }
 }
 
-/// Octets; 0 is no limit.
+/// Bytes; 0 is no limit.
 pub(super) struct Size;
 
 impl<T: TryFrom<u64> + Copy> Kind<T> for Size
@@ -61,23 +61,23 @@ where
     const PLACEHOLDER: &'static str = "SIZE";
 
     fn parse(text: &str) -> Result<T, String> {
-        let octets = match text {
+        let bytes = match text {
             "none" => 0,
             _ => parse_size::parse_size(text).map_err(|error| {
                 format!("{error}; expected bytes, as in 4096, 64KiB or 1MiB, or none for no limit")
             })?,
         };
-        T::try_from(octets).map_err(|_| "more than this limit can be".into())
+        T::try_from(bytes).map_err(|_| "more than this limit can be".into())
     }
 
     fn show(value: &T) -> String {
-        let octets = u64::from(*value);
-        match octets {
+        let bytes = u64::from(*value);
+        match bytes {
             0 => "none".into(),
-            _ if octets % (1 << 30) == 0 => format!("{}GiB", octets >> 30),
-            _ if octets % (1 << 20) == 0 => format!("{}MiB", octets >> 20),
-            _ if octets % (1 << 10) == 0 => format!("{}KiB", octets >> 10),
-            _ => octets.to_string(),
+            _ if bytes % (1 << 30) == 0 => format!("{}GiB", bytes >> 30),
+            _ if bytes % (1 << 20) == 0 => format!("{}MiB", bytes >> 20),
+            _ if bytes % (1 << 10) == 0 => format!("{}KiB", bytes >> 10),
+            _ => bytes.to_string(),
         }
     }
 }

@@ -1,9 +1,9 @@
 use crate::Server;
 
 on_each_transport! {
-    plaintext_is_thirteen_octets_with_the_four_fields,
+    plaintext_is_thirteen_bytes_with_the_four_fields,
     an_upload_is_counted,
-    the_octets_asked_for_come_in_lines_of_64,
+    the_bytes_asked_for_come_in_lines_of_64,
     a_body_is_echoed_as_it_came,
 }
 
@@ -17,7 +17,7 @@ fn request(method: &str, target: &str, content: &str) -> Vec<u8> {
         .into_bytes()
 }
 
-fn plaintext_is_thirteen_octets_with_the_four_fields(transport: &str) {
+fn plaintext_is_thirteen_bytes_with_the_four_fields(transport: &str) {
     let answer =
         server(transport).exchange(b"GET /plaintext HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     answer.assert("HTTP/1.1 200 OK", "Hello, World!");
@@ -37,16 +37,16 @@ fn an_upload_is_counted(transport: &str) {
     server(transport).exchange(&request("POST", "/upload", "")).assert("HTTP/1.1 200 OK", "0");
 }
 
-fn the_octets_asked_for_come_in_lines_of_64(transport: &str) {
+fn the_bytes_asked_for_come_in_lines_of_64(transport: &str) {
     let server = server(transport);
     for length in [0, 1, 64, 100, (1 << 20) + 65] {
         let answer = server.exchange(&request("GET", &format!("/bytes/{length}"), ""));
         assert_eq!(answer.status, "HTTP/1.1 200 OK");
         assert_eq!(answer.field("content-length"), Some(length.to_string().as_str()));
         assert_eq!(answer.content.len(), length);
-        for (at, octet) in answer.content.iter().enumerate() {
+        for (at, byte) in answer.content.iter().enumerate() {
             let expected = if at % 64 == 63 { b'\n' } else { b'0' + (at % 64) as u8 };
-            assert_eq!(*octet, expected, "octet {at} of {length}");
+            assert_eq!(*byte, expected, "byte {at} of {length}");
         }
     }
 }

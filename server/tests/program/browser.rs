@@ -101,7 +101,7 @@ fn stretched(video: &[u8]) -> Vec<u8> {
     const FREE: usize = 16 << 20;
     let mut at = 0;
     let index = loop {
-        let length = video[at..at + 4].try_into().map(u32::from_be_bytes).expect("four octets");
+        let length = video[at..at + 4].try_into().map(u32::from_be_bytes).expect("four bytes");
         if &video[at + 4..at + 8] == b"moov" {
             break at;
         }

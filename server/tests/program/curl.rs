@@ -58,24 +58,24 @@ impl Curl {
         Answer::new(&self.run(&[&["--include"], arguments].concat()).stdout)
     }
 
-    /// A file of a MiB and three octets that differ from place to place.
+    /// A file of a MiB and three bytes that differ from place to place.
     fn content(&self) -> (PathBuf, Vec<u8>) {
-        let octets: Vec<u8> = (0..(1_u32 << 20) + 3).map(|i| (i ^ (i >> 8) ^ (i >> 16)) as u8).collect();
+        let bytes: Vec<u8> = (0..(1_u32 << 20) + 3).map(|i| (i ^ (i >> 8) ^ (i >> 16)) as u8).collect();
         let path = self.folder.path().join("content");
-        fs::write(&path, &octets).expect("a file");
-        (path, octets)
+        fs::write(&path, &bytes).expect("a file");
+        (path, bytes)
     }
 
     /// Sends a file to `/echo` with these arguments and compares what comes back; what curl told about it.
     #[track_caller]
     fn echo(&self, server: &Server, arguments: &[&str]) -> String {
-        let (sent, octets) = self.content();
+        let (sent, bytes) = self.content();
         let back = self.folder.path().join("back");
         let data = format!("@{}", sent.display());
         let url = url(server, "/echo");
         let fixed = ["--verbose", "--data-binary", &data, "--output", path(&back), &url];
         let output = self.run(&[arguments, &fixed].concat());
-        assert!(fs::read(&back).expect("a file") == octets, "{arguments:?}: another content came back");
+        assert!(fs::read(&back).expect("a file") == bytes, "{arguments:?}: another content came back");
         text(&output.stderr)
     }
 }
@@ -204,7 +204,7 @@ fn curl_compares_statuses(transport: &str) {
 fn curl_asks_for_an_upgrade(transport: &str) {
     let Some(curl) = Curl::find() else { return };
     let server = Server::on(transport, &["--app", "echo"]);
-    // An upgraded connection has no end that curl knows of, so the peer's own ends it: it takes the first octet of the
+    // An upgraded connection has no end that curl knows of, so the peer's own ends it: it takes the first byte of the
     // other protocol for an answer in HTTP/0.9, which it does not speak.
     let url = url(&server, "/_rig/upgrade");
     let (headers, arguments) =
@@ -224,10 +224,10 @@ fn curl_over_a_unix_socket(transport: &str) {
     let unix = ["--unix-socket", path(&socket)];
     let answer = curl.include(&[&unix[..], &["http://localhost/plaintext"]].concat());
     answer.assert("HTTP/1.1 200 OK", "Hello, World!");
-    let (content, octets) = curl.content();
+    let (content, bytes) = curl.content();
     let data = format!("@{}", content.display());
     let output = curl.run(&[&unix[..], &["--data-binary", &data, "http://localhost/echo"]].concat());
-    assert!(output.stdout == octets, "another content came back");
+    assert!(output.stdout == bytes, "another content came back");
     server.signal(Signal::TERM);
     assert_eq!(server.end().0.code(), Some(0));
     assert!(!socket.exists(), "the socket is left behind");

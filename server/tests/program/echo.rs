@@ -12,7 +12,7 @@ on_each_transport! {
     a_stream_is_chunked,
     a_status_is_answered_without_content,
     an_early_answer_does_not_wait_for_the_body,
-    an_upgraded_connection_echoes_its_octets,
+    an_upgraded_connection_echoes_its_bytes,
     without_an_upgrade_the_same_path_is_echoed,
 }
 
@@ -66,9 +66,9 @@ fn a_truncated_body_is_not_echoed(transport: &str) {
     let mut stream = server.connect();
     stream.write_all(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nab").expect("sent");
     stream.shutdown(std::net::Shutdown::Write).expect("a half-closed connection");
-    let mut octets = Vec::new();
-    stream.read_to_end(&mut octets).expect("an end");
-    assert!(!octets.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&octets));
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).expect("an end");
+    assert!(!bytes.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&bytes));
 }
 
 fn a_stream_is_chunked(transport: &str) {
@@ -105,7 +105,7 @@ fn an_early_answer_does_not_wait_for_the_body(transport: &str) {
     assert_eq!(answer.field("connection"), Some("close"));
 }
 
-fn an_upgraded_connection_echoes_its_octets(transport: &str) {
+fn an_upgraded_connection_echoes_its_bytes(transport: &str) {
     let server = server(transport);
     let mut stream = server.connect();
     stream
@@ -115,9 +115,9 @@ fn an_upgraded_connection_echoes_its_octets(transport: &str) {
         .expect("sent");
     stream.write_all(b"and \x00 behind").expect("sent");
     stream.shutdown(std::net::Shutdown::Write).expect("a half-closed connection");
-    let mut octets = Vec::new();
-    stream.read_to_end(&mut octets).expect("an answer");
-    let answer = Answer::new(&octets);
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).expect("an answer");
+    let answer = Answer::new(&bytes);
     answer.assert("HTTP/1.1 101 Switching Protocols", "ahead and \x00 behind");
     assert_eq!(answer.field("upgrade"), Some("rig-echo"));
     assert_eq!(answer.field("connection").map(str::to_ascii_lowercase).as_deref(), Some("upgrade"));
@@ -138,9 +138,9 @@ fn the_timeout_of_the_rig_ends_a_stalled_head_and_a_stalled_body() {
         assert_eq!(answer.status, "HTTP/1.1 408 Request Timeout", "{stalled:?}");
     }
     let mut silent = server.connect();
-    let mut octets = Vec::new();
-    silent.read_to_end(&mut octets).expect("an end");
-    assert!(octets.is_empty() || octets.starts_with(b"HTTP/1.1 408 "));
+    let mut bytes = Vec::new();
+    silent.read_to_end(&mut bytes).expect("an end");
+    assert!(bytes.is_empty() || bytes.starts_with(b"HTTP/1.1 408 "));
 }
 
 #[test]

@@ -26,19 +26,19 @@ on_each_transport! {
     curl_gets_ranges,
 }
 
-/// A folder with a file of 3 MiB and some octets, last modified in 2001, in another folder.
+/// A folder with a file of 3 MiB and some bytes, last modified in 2001, in another folder.
 struct Site {
     folder: TempDir,
-    octets: Vec<u8>,
+    bytes: Vec<u8>,
 }
 
 impl Site {
     fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let octets: Vec<u8> = (0..(3_u32 << 20) + 5).map(|i| (i ^ (i >> 8) ^ (i >> 16)) as u8).collect();
+        let bytes: Vec<u8> = (0..(3_u32 << 20) + 5).map(|i| (i ^ (i >> 8) ^ (i >> 16)) as u8).collect();
         fs::create_dir(folder.path().join("sub")).expect("a folder");
-        let site = Self { folder, octets };
-        fs::write(site.file(), &site.octets).expect("a file");
+        let site = Self { folder, bytes };
+        fs::write(site.file(), &site.bytes).expect("a file");
         site.touch(UNIX_EPOCH + Duration::from_secs(1_000_000_000));
         site
     }
@@ -78,7 +78,7 @@ fn the_current_folder_is_served_unless_another_is_named() {
         let page = get(&server, "/");
         assert_eq!(page.status, "HTTP/1.1 200 OK", "{page:?}");
         assert!(page.text().contains("<a href=\"sub/\">"), "{page:?}");
-        assert_eq!(get(&server, "/sub/content.bin").content, site.octets);
+        assert_eq!(get(&server, "/sub/content.bin").content, site.bytes);
         server.signal(Signal::TERM);
         let (status, errors) = server.end();
         assert_eq!(status.code(), Some(0), "{errors}");
@@ -125,7 +125,7 @@ fn paths_are_read_in_their_normal_form(transport: &str) {
     ] {
         let answer = get(&server, target);
         assert_eq!(answer.status, "HTTP/1.1 200 OK", "{target}");
-        assert!(answer.content == site.octets, "{target}");
+        assert!(answer.content == site.bytes, "{target}");
     }
     for target in
         ["/../sub/content.bin", "/sub/../../sub/content.bin", "/sub%2fcontent.bin", "/sub\\content.bin"]
@@ -312,7 +312,7 @@ fn clients_that_go_away_leave_no_file_open(transport: &str) {
     let site = Site::new();
     let server = Server::on(transport, &[path(site.folder.path()), "--threads", "1"]);
     let open = || fs::read_dir(format!("/proc/{}/fd", server.child.id())).expect("a process").count();
-    assert_eq!(get(&server, "/sub/content.bin").content.len(), site.octets.len());
+    assert_eq!(get(&server, "/sub/content.bin").content.len(), site.bytes.len());
     let before = open();
     for _ in 0..100 {
         let mut stream = server.connect();
@@ -334,13 +334,13 @@ fn a_file_that_shrinks_while_it_is_sent_is_cut(transport: &str) {
     let server = site.serve(transport);
     let mut stream = server.connect();
     std::io::Write::write_all(&mut stream, b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n").expect("sent");
-    let mut octets = vec![0; 1000];
-    std::io::Read::read_exact(&mut stream, &mut octets).expect("a head");
+    let mut bytes = vec![0; 1000];
+    std::io::Read::read_exact(&mut stream, &mut bytes).expect("a head");
     File::options().write(true).open(&large).and_then(|file| file.set_len(1000)).expect("a file");
     // The end comes, by FIN or by reset, long before the length that was promised.
-    let _ = std::io::Read::read_to_end(&mut stream, &mut octets);
-    assert_eq!(Answer::new(&octets[..1000]).field("content-length"), Some("67108864"));
-    assert!(octets.len() < 64 << 20, "{} octets", octets.len());
+    let _ = std::io::Read::read_to_end(&mut stream, &mut bytes);
+    assert_eq!(Answer::new(&bytes[..1000]).field("content-length"), Some("67108864"));
+    assert!(bytes.len() < 64 << 20, "{} bytes", bytes.len());
 }
 
 fn curl_resumes_a_download(transport: &str) {
@@ -349,8 +349,8 @@ fn curl_resumes_a_download(transport: &str) {
     let server = site.serve(transport);
     let partial = site.folder.path().join("partial");
     let url = url(&server, "/sub/content.bin");
-    for have in [0, 1, 262_144, 1_000_000, site.octets.len() - 1] {
-        fs::write(&partial, &site.octets[..have]).expect("a file");
+    for have in [0, 1, 262_144, 1_000_000, site.bytes.len() - 1] {
+        fs::write(&partial, &site.bytes[..have]).expect("a file");
         let told = curl.run(&[
             "--continue-at",
             "-",
@@ -361,7 +361,7 @@ fn curl_resumes_a_download(transport: &str) {
             &url,
         ]);
         assert_eq!(text(&told.stdout), if have == 0 { "200" } else { "206" });
-        assert!(fs::read(&partial).expect("a file") == site.octets, "another content after {have} octets");
+        assert!(fs::read(&partial).expect("a file") == site.bytes, "another content after {have} bytes");
     }
 }
 
@@ -370,7 +370,7 @@ fn curl_gets_ranges(transport: &str) {
     let site = Site::new();
     let server = site.serve(transport);
     let url = url(&server, "/sub/content.bin");
-    let length = site.octets.len();
+    let length = site.bytes.len();
     for (range, expected) in [
         ("0-0", 0..1),
         ("100-300000", 100..300_001),
@@ -381,7 +381,7 @@ fn curl_gets_ranges(transport: &str) {
         assert_eq!(answer.status, "HTTP/1.1 206 Partial Content", "{range}");
         let told = format!("bytes {}-{}/{length}", expected.start, expected.end - 1);
         assert_eq!(answer.field("content-range"), Some(told.as_str()));
-        assert!(answer.content == site.octets[expected], "another content at {range}");
+        assert!(answer.content == site.bytes[expected], "another content at {range}");
     }
     let answer = curl.include(&["--range", "9999999-", &url]);
     assert_eq!(answer.status, "HTTP/1.1 416 Range Not Satisfiable");
@@ -399,7 +399,7 @@ fn curl_gets_ranges(transport: &str) {
             end - 1
         );
         expected.extend(head.as_bytes());
-        expected.extend(&site.octets[start..end]);
+        expected.extend(&site.bytes[start..end]);
     }
     expected.extend(format!("\r\n--{boundary}--\r\n").as_bytes());
     assert!(answer.content == expected, "other parts");
@@ -431,7 +431,7 @@ fn curl_asks_for_the_head_alone() {
     // The second request comes on the same connection: nothing of the content may be in its way.
     let output = curl.run(&["--head", "--write-out", "%{num_connects}", &url, &url]);
     let told = text(&output.stdout);
-    assert_eq!(told.matches(&format!("Content-Length: {}\r\n", site.octets.len())).count(), 2, "{told}");
+    assert_eq!(told.matches(&format!("Content-Length: {}\r\n", site.bytes.len())).count(), 2, "{told}");
     assert!(told.trim_end().ends_with('0'), "{told}");
     let output =
         curl.run(&["--location", "--write-out", "%{url_effective}", &url.replace("/content.bin", "?a=b")]);

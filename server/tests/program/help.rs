@@ -54,12 +54,12 @@ fn help_lists_every_parameter_with_its_defaults() {
         "--input-bound",
         "--output-high-water",
         "--inbuf-overflow",
-        "--linger-octets",
-        "--discard-octets",
+        "--linger-bytes",
+        "--discard-bytes",
         "--maximum-simultaneous-requests",
         "--max-connections",
         "--max-connections-per-peer",
-        "--max-buffered-octets",
+        "--max-buffered-bytes",
     ] {
         let listed = help.split_whitespace().any(|word| word.split(['[', '=']).next() == Some(flag));
         assert!(listed, "{flag} is not in the help");

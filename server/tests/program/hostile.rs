@@ -193,7 +193,7 @@ fn every_entry_of_the_corpus_is_answered_as_it_is_written(transport: &str) {
     assert!(count >= 700, "{count} entries");
     for (flags, entries) in &by_flags {
         // What lingering throws away is longer than any entry, so that no reset overtakes a response.
-        let mut arguments = vec!["--app", "echo", "--transport", transport, "--linger-octets", "16MiB"];
+        let mut arguments = vec!["--app", "echo", "--transport", transport, "--linger-bytes", "16MiB"];
         arguments.extend(flags.iter().map(String::as_str));
         let server = Server::start(&arguments);
         let wrong = exchange_all(&server, entries);

@@ -66,11 +66,11 @@ impl Measured {
     fn assert_constant(&self) {
         let most = memory(&self.server, "VmHWM:");
         let growth = most.saturating_sub(self.before);
-        assert!(growth <= GROWTH, "the server grew by {growth} octets, from {}", self.before);
+        assert!(growth <= GROWTH, "the server grew by {growth} bytes, from {}", self.before);
     }
 }
 
-/// A figure of the server's memory in octets, as the kernel counts it.
+/// A figure of the server's memory in bytes, as the kernel counts it.
 fn memory(server: &Server, figure: &str) -> u64 {
     let status = fs::read_to_string(format!("/proc/{}/status", server.child.id())).expect("a process");
     let kib = status.lines().find_map(|line| line.strip_prefix(figure)?.trim().strip_suffix(" kB"));
@@ -84,7 +84,7 @@ fn pattern() -> Vec<u8> {
     line.repeat(1 << 14)
 }
 
-/// Writes `size` octets of the pattern.
+/// Writes `size` bytes of the pattern.
 fn write_content(mut stream: impl Write, size: u64) -> io::Result<()> {
     let pattern = pattern();
     let mut left = size;
@@ -96,7 +96,7 @@ fn write_content(mut stream: impl Write, size: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// Reads `size` octets of the pattern.
+/// Reads `size` bytes of the pattern.
 #[track_caller]
 fn read_content(mut stream: impl Read, size: u64) {
     let pattern = pattern();
@@ -105,7 +105,7 @@ fn read_content(mut stream: impl Read, size: u64) {
     while left > 0 {
         let n = left.min(pattern.len() as u64) as usize;
         stream.read_exact(&mut buffer[..n]).expect("content");
-        assert!(buffer[..n] == pattern[..n], "another content, {left} octets before the end");
+        assert!(buffer[..n] == pattern[..n], "another content, {left} bytes before the end");
         left -= n as u64;
     }
 }
@@ -113,10 +113,10 @@ fn read_content(mut stream: impl Read, size: u64) {
 /// Reads a head, to the empty line.
 fn read_head(stream: &mut impl Read) -> Answer {
     let mut head = Vec::new();
-    let mut octet = [0];
+    let mut byte = [0];
     while !head.ends_with(b"\r\n\r\n") {
-        stream.read_exact(&mut octet).expect("a head");
-        head.push(octet[0]);
+        stream.read_exact(&mut byte).expect("a head");
+        head.push(byte[0]);
     }
     Answer::new(&head)
 }
@@ -125,7 +125,7 @@ fn read_head(stream: &mut impl Read) -> Answer {
 fn read_end(mut stream: impl Read) {
     let mut rest = Vec::new();
     stream.read_to_end(&mut rest).expect("an end");
-    assert!(rest.is_empty(), "{} octets behind the answer", rest.len());
+    assert!(rest.is_empty(), "{} bytes behind the answer", rest.len());
 }
 
 fn a_large_upload_takes_no_memory(transport: &str) {
@@ -141,9 +141,9 @@ fn takes_no_memory(measured: Measured) {
     let size = size();
     let mut stream = measured.request("POST /upload", &format!("Content-Length: {size}\r\n"));
     write_content(&stream, size).expect("sent");
-    let mut octets = Vec::new();
-    stream.read_to_end(&mut octets).expect("an answer");
-    Answer::new(&octets).assert("HTTP/1.1 200 OK", &size.to_string());
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).expect("an answer");
+    Answer::new(&bytes).assert("HTTP/1.1 200 OK", &size.to_string());
     measured.assert_constant();
 }
 
@@ -165,9 +165,9 @@ fn a_large_upload_in_chunks_takes_no_memory(transport: &str) {
         left -= n as u64;
     }
     stream.write_all(b"\r\n").expect("sent");
-    let mut octets = Vec::new();
-    stream.read_to_end(&mut octets).expect("an answer");
-    Answer::new(&octets).assert("HTTP/1.1 200 OK", &size.to_string());
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).expect("an answer");
+    Answer::new(&bytes).assert("HTTP/1.1 200 OK", &size.to_string());
     measured.assert_constant();
 }
 
@@ -263,7 +263,7 @@ fn a_body_that_nobody_takes_back_is_not_gathered(transport: &str) {
             Ok(n) => sent += n as u64,
         }
     };
-    assert!(stopped && sent < size, "{sent} octets were taken");
+    assert!(stopped && sent < size, "{sent} bytes were taken");
     measured.assert_constant();
     // The connection is as good as before.
     stream.set_write_timeout(None).expect("no timeout");
@@ -292,10 +292,10 @@ struct Chunked<R> {
 impl<R: Read> Chunked<R> {
     fn line(&mut self) -> io::Result<String> {
         let mut line = Vec::new();
-        let mut octet = [0];
+        let mut byte = [0];
         while !line.ends_with(b"\r\n") {
-            self.stream.read_exact(&mut octet)?;
-            line.push(octet[0]);
+            self.stream.read_exact(&mut byte)?;
+            line.push(byte[0]);
         }
         Ok(String::from_utf8_lossy(&line).trim_end().to_owned())
     }

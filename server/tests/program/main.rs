@@ -89,8 +89,8 @@ fn run(arguments: &[&str]) -> Output {
     program().args(arguments).output().expect("the program starts")
 }
 
-fn text(octets: &[u8]) -> String {
-    String::from_utf8(octets.to_vec()).expect("text")
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).expect("text")
 }
 
 /// A running `httpfsm serve`, killed when dropped.
@@ -138,9 +138,9 @@ impl Server {
     fn exchange(&self, request: &[u8]) -> Answer {
         let mut stream = self.connect();
         stream.write_all(request).expect("sent");
-        let mut octets = Vec::new();
-        stream.read_to_end(&mut octets).expect("an answer and its end");
-        Answer::new(&octets)
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).expect("an answer and its end");
+        Answer::new(&bytes)
     }
 
     fn signal(&self, signal: Signal) {
@@ -180,17 +180,17 @@ struct Answer {
 }
 
 impl Answer {
-    fn new(octets: &[u8]) -> Self {
-        let end = octets.windows(4).position(|four| four == b"\r\n\r\n");
-        let end = end.unwrap_or_else(|| panic!("no head in {:?}", String::from_utf8_lossy(octets)));
-        let head = text(&octets[..end]);
+    fn new(bytes: &[u8]) -> Self {
+        let end = bytes.windows(4).position(|four| four == b"\r\n\r\n");
+        let end = end.unwrap_or_else(|| panic!("no head in {:?}", String::from_utf8_lossy(bytes)));
+        let head = text(&bytes[..end]);
         let mut lines = head.split("\r\n");
         let status = lines.next().unwrap_or_default().to_owned();
         let fields = lines.map(|line| {
             let (name, value) = line.split_once(": ").unwrap_or_else(|| panic!("a field line: {line:?}"));
             (name.to_ascii_lowercase(), value.to_owned())
         });
-        Self { status, fields: fields.collect(), content: octets[end + 4..].to_vec() }
+        Self { status, fields: fields.collect(), content: bytes[end + 4..].to_vec() }
     }
 
     fn field(&self, name: &str) -> Option<&str> {

@@ -65,12 +65,12 @@ impl Proxy {
         Self { beside, socket: folder.path().join("front.sock"), _folder: folder }
     }
 
-    /// Sends one request that ends in `Connection: close`; the answer. The octets are written while the answer is
+    /// Sends one request that ends in `Connection: close`; the answer. The bytes are written while the answer is
     /// read, as a proxy may pass both on at once.
     #[track_caller]
     fn exchange(&mut self, request: &[&[u8]]) -> Answer {
         let mut stream = self.beside.connect(&self.socket);
-        let mut octets = Vec::new();
+        let mut bytes = Vec::new();
         std::thread::scope(|scope| {
             let mut writing = stream.try_clone().expect("a second handle");
             scope.spawn(move || {
@@ -78,9 +78,9 @@ impl Proxy {
                     writing.write_all(part).expect("sent");
                 }
             });
-            stream.read_to_end(&mut octets).expect("an answer and its end");
+            stream.read_to_end(&mut bytes).expect("an answer and its end");
         });
-        Answer::new(&octets)
+        Answer::new(&bytes)
     }
 
     fn get(&mut self, target: &str) -> Answer {
@@ -158,7 +158,7 @@ fn passes_large_bodies(proxy: &mut Proxy) {
 
     let down = proxy.get(&format!("/bytes/{LENGTH}"));
     assert_eq!((down.status.as_str(), down.content.len()), ("HTTP/1.1 200 OK", LENGTH));
-    assert!(down.content.iter().enumerate().all(|(at, &octet)| octet == pattern(at)));
+    assert!(down.content.iter().enumerate().all(|(at, &byte)| byte == pattern(at)));
 
     let up = proxy.exchange(&[post("/upload", &length()).as_bytes(), &content]);
     up.assert("HTTP/1.1 200 OK", &LENGTH.to_string());
@@ -175,7 +175,7 @@ fn passes_both_ways_at_once(proxy: &mut Proxy) {
     let content = content();
     let both = proxy.exchange(&[post("/echo", &length()).as_bytes(), &content]);
     assert_eq!(both.status, "HTTP/1.1 200 OK");
-    assert!(both.content == content, "{} octets came back", both.content.len());
+    assert!(both.content == content, "{} bytes came back", both.content.len());
 }
 
 const LENGTH: usize = 5_000_000;
@@ -192,7 +192,7 @@ fn post(target: &str, framing: &str) -> String {
     format!("POST {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{framing}\r\n\r\n")
 }
 
-/// The octet at a place of the answer to `/bytes/N`.
+/// The byte at a place of the answer to `/bytes/N`.
 fn pattern(at: usize) -> u8 {
     if at % 64 == 63 { b'\n' } else { b'0' + (at % 64) as u8 }
 }

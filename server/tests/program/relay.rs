@@ -13,7 +13,7 @@ pub(crate) struct Relay {
     answers: Kept,
 }
 
-/// The octets of each connection.
+/// The bytes of each connection.
 type Kept = Arc<Mutex<Vec<Vec<u8>>>>;
 
 impl Relay {
@@ -67,7 +67,7 @@ impl Relay {
 
 fn lines(kept: &Kept, prefix: &str) -> Vec<String> {
     let kept = kept.lock().expect("no panic");
-    let lines = kept.iter().flat_map(|octets| octets.split(|&octet| octet == b'\n'));
+    let lines = kept.iter().flat_map(|bytes| bytes.split(|&byte| byte == b'\n'));
     let lines = lines.filter(|line| line.starts_with(prefix.as_bytes()));
     lines.map(|line| String::from_utf8_lossy(line).trim_end().to_owned()).collect()
 }

@@ -83,9 +83,9 @@ fn a_peer_outside_the_origins_gets_nothing(transport: &str) {
     let mut stream = server.connect();
     // The connection may be reset before the request is on its way.
     let _ = stream.write_all(GET);
-    let mut octets = Vec::new();
-    let _ = stream.read_to_end(&mut octets);
-    assert_eq!(text(&octets), "");
+    let mut bytes = Vec::new();
+    let _ = stream.read_to_end(&mut bytes);
+    assert_eq!(text(&bytes), "");
 }
 
 fn a_unix_socket_alone_and_beside_a_port(transport: &str) {
@@ -98,9 +98,9 @@ fn a_unix_socket_alone_and_beside_a_port(transport: &str) {
     let mut stream = UnixStream::connect(path).expect("a connection");
     stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
     stream.write_all(GET).expect("sent");
-    let mut octets = Vec::new();
-    stream.read_to_end(&mut octets).expect("an answer");
-    assert!(octets.starts_with(b"HTTP/1.1 200 OK\r\n"));
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).expect("an answer");
+    assert!(bytes.starts_with(b"HTTP/1.1 200 OK\r\n"));
     drop(server);
 
     let other = directory.path().join("other.sock");
@@ -142,9 +142,9 @@ fn a_drain_lets_a_running_request_finish(transport: &str) {
     server.signal(Signal::TERM);
     std::thread::sleep(std::time::Duration::from_millis(50));
     stream.write_all(b"world").expect("sent");
-    let mut octets = Vec::new();
-    stream.read_to_end(&mut octets).expect("an answer");
-    let answer = crate::Answer::new(&octets);
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).expect("an answer");
+    let answer = crate::Answer::new(&bytes);
     answer.assert("HTTP/1.1 200 OK", "10");
     assert_eq!(answer.field("connection"), Some("close"));
     drop(stream);

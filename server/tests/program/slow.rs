@@ -24,13 +24,13 @@ fn bench(transport: &str, arguments: &[&str]) -> Server {
     Server::on(transport, &[&["--app", "bench"], arguments].concat())
 }
 
-/// Reads at least `least` octets, in pieces of 64 KiB with pauses between them.
-fn read_slowly(stream: &mut TcpStream, octets: &mut Vec<u8>, least: usize) {
+/// Reads at least `least` bytes, in pieces of 64 KiB with pauses between them.
+fn read_slowly(stream: &mut TcpStream, bytes: &mut Vec<u8>, least: usize) {
     let mut piece = vec![0; 64 << 10];
-    while octets.len() < least {
-        let n = stream.read(&mut piece).expect("octets");
-        assert_ne!(n, 0, "an end after {} octets", octets.len());
-        octets.extend_from_slice(&piece[..n]);
+    while bytes.len() < least {
+        let n = stream.read(&mut piece).expect("bytes");
+        assert_ne!(n, 0, "an end after {} bytes", bytes.len());
+        bytes.extend_from_slice(&piece[..n]);
         thread::sleep(Duration::from_millis(20));
     }
 }
@@ -41,8 +41,8 @@ fn assert_content(content: &[u8]) {
     let wrong = content
         .iter()
         .enumerate()
-        .position(|(at, octet)| *octet != if at % 64 == 63 { b'\n' } else { b'0' + (at % 64) as u8 });
-    assert_eq!(wrong, None, "the first wrong octet");
+        .position(|(at, byte)| *byte != if at % 64 == 63 { b'\n' } else { b'0' + (at % 64) as u8 });
+    assert_eq!(wrong, None, "the first wrong byte");
 }
 
 fn a_slow_reader_gets_the_whole_of_an_answer_that_closes(transport: &str) {
@@ -50,10 +50,10 @@ fn a_slow_reader_gets_the_whole_of_an_answer_that_closes(transport: &str) {
     let mut stream = server.connect();
     let request = format!("GET /bytes/{LENGTH} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).expect("sent");
-    let mut octets = Vec::new();
-    read_slowly(&mut stream, &mut octets, 1 << 20);
-    stream.read_to_end(&mut octets).expect("the rest and an end");
-    let answer = Answer::new(&octets);
+    let mut bytes = Vec::new();
+    read_slowly(&mut stream, &mut bytes, 1 << 20);
+    stream.read_to_end(&mut bytes).expect("the rest and an end");
+    let answer = Answer::new(&bytes);
     assert_eq!(answer.field("connection"), Some("close"));
     assert_content(&answer.content);
 }
@@ -66,10 +66,10 @@ fn a_slow_reader_gets_the_whole_of_an_answer_and_the_next(transport: &str) {
          GET /plaintext HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
     );
     stream.write_all(request.as_bytes()).expect("sent");
-    let mut octets = Vec::new();
-    read_slowly(&mut stream, &mut octets, 1 << 20);
-    stream.read_to_end(&mut octets).expect("the rest and an end");
-    let mut first = Answer::new(&octets);
+    let mut bytes = Vec::new();
+    read_slowly(&mut stream, &mut bytes, 1 << 20);
+    stream.read_to_end(&mut bytes).expect("the rest and an end");
+    let mut first = Answer::new(&bytes);
     let second = Answer::new(&first.content.split_off(LENGTH));
     assert_eq!(first.field("connection"), None);
     assert_content(&first.content);
@@ -81,12 +81,12 @@ fn a_slow_reader_gets_the_whole_of_an_answer_from_a_server_that_goes(transport: 
     let mut stream = server.connect();
     let request = format!("GET /bytes/{LENGTH} HTTP/1.1\r\nHost: a\r\n\r\n");
     stream.write_all(request.as_bytes()).expect("sent");
-    let mut octets = Vec::new();
-    read_slowly(&mut stream, &mut octets, 1);
+    let mut bytes = Vec::new();
+    read_slowly(&mut stream, &mut bytes, 1);
     server.signal(Signal::TERM);
-    read_slowly(&mut stream, &mut octets, 1 << 20);
-    stream.read_to_end(&mut octets).expect("the rest and an end");
-    assert_content(&Answer::new(&octets).content);
+    read_slowly(&mut stream, &mut bytes, 1 << 20);
+    stream.read_to_end(&mut bytes).expect("the rest and an end");
+    assert_content(&Answer::new(&bytes).content);
     drop(stream);
     assert_eq!(server.end().0.code(), Some(0));
 }
@@ -105,8 +105,8 @@ fn a_reader_that_stops_is_cut_while_others_are_served(transport: &str) {
     let mut stalled = server.connect();
     let request = format!("GET /bytes/{ENDLESS} HTTP/1.1\r\nHost: a\r\n\r\n");
     stalled.write_all(request.as_bytes()).expect("sent");
-    let mut octets = Vec::new();
-    read_slowly(&mut stalled, &mut octets, 1);
+    let mut bytes = Vec::new();
+    read_slowly(&mut stalled, &mut bytes, 1);
 
     let (started, mut served, mut told) = (Instant::now(), 0, Vec::new());
     let cut = "The peer did not take the answer in time.";
@@ -150,9 +150,9 @@ fn slow_clients_of_all_workers_leave_the_others_their_turn(transport: &str) {
         let mut stream = server.connect();
         let request = format!("GET /bytes/{LENGTH} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).expect("sent");
-        let mut octets = Vec::new();
-        read_slowly(&mut stream, &mut octets, 1);
-        (stream, octets)
+        let mut bytes = Vec::new();
+        read_slowly(&mut stream, &mut bytes, 1);
+        (stream, bytes)
     });
     // None of them ends before it is let to, so whatever is answered now has not waited for them.
     for at in 0..20 {
@@ -163,20 +163,20 @@ fn slow_clients_of_all_workers_leave_the_others_their_turn(transport: &str) {
         // They are slow, and not dead.
         let slow = at % (4 * WORKERS);
         uploads[slow].write_all(&left.as_bytes()[at..=at]).expect("sent");
-        let (stream, octets) = &mut downloads[slow];
-        let more = octets.len() + 1;
-        read_slowly(stream, octets, more);
+        let (stream, bytes) = &mut downloads[slow];
+        let more = bytes.len() + 1;
+        read_slowly(stream, bytes, more);
     }
     for (at, stream) in uploads.iter_mut().enumerate() {
-        // 20 octets among 8 clients: two or three each.
+        // 20 bytes among 8 clients: two or three each.
         let already = (0..20).filter(|turn| turn % (4 * WORKERS) == at).count();
         stream.write_all(&left.as_bytes()[already..]).expect("sent");
-        let mut octets = Vec::new();
-        stream.read_to_end(&mut octets).expect("an answer");
-        Answer::new(&octets).assert("HTTP/1.1 200 OK", &UPLOAD.to_string());
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).expect("an answer");
+        Answer::new(&bytes).assert("HTTP/1.1 200 OK", &UPLOAD.to_string());
     }
-    for (stream, octets) in &mut downloads {
-        stream.read_to_end(octets).expect("the rest and an end");
-        assert_eq!(Answer::new(octets).content.len(), LENGTH);
+    for (stream, bytes) in &mut downloads {
+        stream.read_to_end(bytes).expect("the rest and an end");
+        assert_eq!(Answer::new(bytes).content.len(), LENGTH);
     }
 }

@@ -59,9 +59,9 @@ impl Beside {
         // Both pipes have to be emptied, or the program waits for us.
         let [stdout, stderr] = self.pipes().map(|mut pipe| {
             thread::spawn(move || {
-                let mut octets = Vec::new();
-                let _ = pipe.read_to_end(&mut octets);
-                octets
+                let mut bytes = Vec::new();
+                let _ = pipe.read_to_end(&mut bytes);
+                bytes
             })
         });
         let started = Instant::now();
@@ -85,9 +85,9 @@ impl Beside {
     fn errors(&mut self) -> String {
         self.kill();
         let [_, mut stderr] = self.pipes();
-        let mut octets = Vec::new();
-        let _ = stderr.read_to_end(&mut octets);
-        text(&octets)
+        let mut bytes = Vec::new();
+        let _ = stderr.read_to_end(&mut bytes);
+        text(&bytes)
     }
 
     fn kill(&mut self) {

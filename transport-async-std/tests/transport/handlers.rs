@@ -27,7 +27,7 @@ on_each_runtime! {
         let mut config = ServerConfig::default();
         config.channel.bodies = Some(Bodies::Whole);
         config.channel.inbuf_overflow = 1000;
-        let echo = |mut request: Request| async move { Response::octets(request.body().collect(1 << 20).await.unwrap()) };
+        let echo = |mut request: Request| async move { Response::bytes(request.body().collect(1 << 20).await.unwrap()) };
         let server = runtime.listen(vec![tcp("127.0.0.1:0")], config, echo);
         let mut stream = connect(&server);
         let body = "0123456789".repeat(50_000);

@@ -11,7 +11,7 @@ use std::time::Duration;
 use futures_lite::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use httpfsm::config::ChannelConfig;
 use httpfsm::error::CloseReason;
-use httpfsm::{BodyRef, Fields, ResponseRef, Rule, Settings, Status};
+use httpfsm::{BodyRef, CompiledConfig, Fields, ResponseRef, Rule, Status};
 use httpfsm_async_std::{Connection, Event, connection};
 
 use crate::HANG;
@@ -88,7 +88,7 @@ async fn impatient<T>(mut ask: impl AsyncFnMut() -> T) -> T {
 }
 
 fn open<S: Socket>(socket: S, config: &ChannelConfig) -> Connection<S> {
-    connection(socket, Arc::new(Settings::new(config)))
+    connection(socket, Arc::new(CompiledConfig::new(config)))
 }
 
 /// Echoes what it is sent, and ends with the reason of the close.
@@ -101,9 +101,9 @@ async fn echo<S: Socket>(mut connection: Connection<S>) -> CloseReason {
                 let body = BodyRef::Stream { length: None };
                 connection.respond(ResponseRef { status: Status::OK, fields: &fields, body }).unwrap();
             }
-            Event::BodyData(octets) => {
-                connection.demand(octets.len() as u64).unwrap();
-                impatient(async || connection.write(octets.clone()).await).await.unwrap();
+            Event::BodyData(bytes) => {
+                connection.demand(bytes.len() as u64).unwrap();
+                impatient(async || connection.write(bytes.clone()).await).await.unwrap();
             }
             Event::BodyEnd(_) => connection.finish(None).await.unwrap(),
             Event::Closed(reason) => return reason,
@@ -133,7 +133,7 @@ mod bodies {
         echo(open(server, &ChannelConfig::default())).await;
         send.join().unwrap();
         let answer = receive.join().unwrap();
-        assert_eq!(answer.iter().filter(|&&octet| octet == b'x').count(), 1_000_000);
+        assert_eq!(answer.iter().filter(|&&byte| byte == b'x').count(), 1_000_000);
         assert!(answer.ends_with(b"\r\n0\r\n\r\n"));
     }
 

@@ -100,8 +100,8 @@ fn connect(server: &ServerHandle) -> TcpStream {
 }
 
 /// Sends, ends our output, and reads to the end.
-fn exchange(mut stream: TcpStream, octets: &[u8]) -> String {
-    stream.write_all(octets).unwrap();
+fn exchange(mut stream: TcpStream, bytes: &[u8]) -> String {
+    stream.write_all(bytes).unwrap();
     stream.shutdown(Shutdown::Write).unwrap();
     read_to_end(stream)
 }
@@ -116,9 +116,9 @@ fn read_to_end(mut stream: impl Read) -> String {
 fn read_until(mut stream: impl Read, end: &str) -> String {
     let (mut answer, mut buffer) = (Vec::new(), [0; 4096]);
     while !answer.ends_with(end.as_bytes()) {
-        let octets = stream.read(&mut buffer).unwrap();
-        assert!(octets > 0, "the end comes after {:?}", String::from_utf8_lossy(&answer));
-        answer.extend_from_slice(&buffer[..octets]);
+        let bytes = stream.read(&mut buffer).unwrap();
+        assert!(bytes > 0, "the end comes after {:?}", String::from_utf8_lossy(&answer));
+        answer.extend_from_slice(&buffer[..bytes]);
     }
     String::from_utf8_lossy(&answer).into_owned()
 }

@@ -22,11 +22,11 @@ async fn application(mut request: Request) -> Response {
         "/echo" => Response::new(Status::OK).with_body(request.take_body()),
         "/large" => Response::new(Status::OK).with_body(Body::from(vec![b'x'; LARGE])),
         "/count" => {
-            let mut octets = 0;
+            let mut bytes = 0;
             while let Some(Ok(data)) = request.body().next_data().await {
-                octets += data.len();
+                bytes += data.len();
             }
-            Response::text(octets.to_string())
+            Response::text(bytes.to_string())
         }
         "/slow" => {
             Timer::after(Duration::from_millis(100)).await;
@@ -51,12 +51,12 @@ on_each_runtime! {
         assert_eq!((stats.opened, stats.closed, stats.channels.requests), (1, 1, 50));
     }
 
-    fn a_request_in_single_octets_is_answered(runtime: Runtime) {
+    fn a_request_in_single_bytes_is_answered(runtime: Runtime) {
         let server = runtime.start(application);
         let mut stream = connect(&server);
         stream.set_nodelay(true).unwrap();
-        for octet in GET {
-            stream.write_all(&[*octet]).unwrap();
+        for byte in GET {
+            stream.write_all(&[*byte]).unwrap();
         }
         let answer = read_until(&stream, "Hello, world!");
         assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
@@ -64,9 +64,9 @@ on_each_runtime! {
 
     fn pipelined_requests_are_answered_in_order(runtime: Runtime) {
         let server = runtime.start(application);
-        let mut octets = b"GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n".to_vec();
-        octets.extend_from_slice(&GET.repeat(1000));
-        let answer = exchange(connect(&server), &octets);
+        let mut bytes = b"GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n".to_vec();
+        bytes.extend_from_slice(&GET.repeat(1000));
+        let answer = exchange(connect(&server), &bytes);
         assert_eq!(answer.matches("HTTP/1.1 200 OK").count(), 1001, "{answer}");
         assert!(answer.find("slow") < answer.find("Hello"), "{answer}");
     }

@@ -72,7 +72,7 @@ pub(crate) fn panics(bench: &Bench<'_>) -> Result<(), String> {
     let mut steady = running.connect()?;
     steady.send(post_head("/upload", 100))?;
     for round in 0..50 {
-        let path = ["/panic", "/panic-in-call", "/download?octets=100&end=panic"][round % 3];
+        let path = ["/panic", "/panic-in-call", "/download?bytes=100&end=panic"][round % 3];
         let mut peer = running.connect()?;
         peer.send(get(path))?;
         let status = if round % 3 == 2 { "200" } else { "500" };
@@ -92,12 +92,12 @@ pub(crate) fn drain(bench: &Bench<'_>) -> Result<(), String> {
     let upgrade =
         "GET /upgrade HTTP/1.1\r\nHost: kit\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n".to_owned();
     // Handlers that wait are few, since a transport may have a thread for each.
-    let few = [get("/never"), upgrade, get("/download?octets=100&end=never"), post_head("/upload", 100)];
+    let few = [get("/never"), upgrade, get("/download?bytes=100&end=never"), post_head("/upload", 100)];
     let many = [String::new(), "GET /hel".to_owned(), get("/hello"), post_head("/early", 1000)];
     let mut peers = Vec::new();
-    for octets in few.iter().chain(many.iter().cycle().take(40)) {
+    for bytes in few.iter().chain(many.iter().cycle().take(40)) {
         let mut peer = running.connect()?;
-        peer.send(octets)?;
+        peer.send(bytes)?;
         peers.push(peer);
     }
     running.wait("The connections are not accepted.", || running.record.arrived().0 == peers.len())?;

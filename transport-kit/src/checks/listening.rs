@@ -71,7 +71,7 @@ pub(crate) fn origins(bench: &Bench<'_>) -> Result<(), String> {
     let mut peer = running.connect()?;
     peer.end()?;
     if !peer.received.is_empty() {
-        return Err("Octets were sent to a peer that is not admitted.".to_owned());
+        return Err("Bytes were sent to a peer that is not admitted.".to_owned());
     }
     running.wait("Nobody is told of the refusal.", || running.record.arrived() == (0, 1))?;
     running.stop()

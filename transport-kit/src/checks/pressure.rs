@@ -18,10 +18,10 @@ pub(crate) fn output(bench: &Bench<'_>) -> Result<(), String> {
     let running = bench.start(|_| ())?;
     let mut peer = running.connect_with(true)?;
     peer.send(get("/endless"))?;
-    running.wait("The source is never asked.", || running.record.octets(0) > 0)?;
-    let held = stands(&running, || running.record.octets(0))?;
+    running.wait("The source is never asked.", || running.record.bytes(0) > 0)?;
+    let held = stands(&running, || running.record.bytes(0))?;
     let began = Instant::now();
-    while running.record.octets(0) == held {
+    while running.record.bytes(0) == held {
         let received = peer.receive(64 << 10);
         if !matches!(received, Ok(Some(_))) || began.elapsed() > bench.patience {
             return Err(format!("The source is not asked again when the peer reads: {received:?}."));
@@ -44,15 +44,15 @@ pub(crate) fn input(bench: &Bench<'_>) -> Result<(), String> {
             moved = Instant::now();
         }
         if sent > BOUND {
-            return Err(format!("{sent} octets were taken of a body that nobody reads."));
+            return Err(format!("{sent} bytes were taken of a body that nobody reads."));
         }
     }
     running.record.open_gate("read");
-    running.wait("The body is not read on.", || running.record.octets(0) > 0)?;
+    running.wait("The body is not read on.", || running.record.bytes(0) > 0)?;
     let began = Instant::now();
     while peer.send_some(&piece)? == 0 {
         if began.elapsed() > bench.patience {
-            return Err("The peer's octets are not taken when the handler reads.".to_owned());
+            return Err("The peer's bytes are not taken when the handler reads.".to_owned());
         }
     }
     running.stop()
@@ -101,13 +101,13 @@ pub(crate) fn slow_reader(bench: &Bench<'_>) -> Result<(), String> {
 
 pub(crate) fn partial_writes(bench: &Bench<'_>) -> Result<(), String> {
     // More than the sockets of the loopback hold while the peer does not read.
-    const OCTETS: usize = 8_000_000;
+    const BYTES: usize = 8_000_000;
     let running = bench.start(|_| ())?;
     let mut peer = running.connect()?;
     // The first is one piece; the second many slices, in which every seam is elsewhere.
     let paths = [
-        format!("/whole?octets={OCTETS}"),
-        format!("/download?octets={OCTETS}&frame=7919&length={OCTETS}&end=plain"),
+        format!("/whole?bytes={BYTES}"),
+        format!("/download?bytes={BYTES}&frame=7919&length={BYTES}&end=plain"),
     ];
     for path in paths {
         peer.received.clear();
@@ -116,7 +116,7 @@ pub(crate) fn partial_writes(bench: &Bench<'_>) -> Result<(), String> {
         let content = loop {
             let content =
                 peer.received.windows(4).position(|window| window == b"\r\n\r\n").map(|head| head + 4);
-            if let Some(content) = content.filter(|content| peer.received.len() >= content + OCTETS) {
+            if let Some(content) = content.filter(|content| peer.received.len() >= content + BYTES) {
                 break content;
             }
             // Now and then the peer rests, so that the socket fills up.
@@ -129,18 +129,16 @@ pub(crate) fn partial_writes(bench: &Bench<'_>) -> Result<(), String> {
                 moved = Instant::now();
             }
             if !matches!(received, Ok(Some(_))) || moved.elapsed() > bench.patience {
-                return Err(format!("{path} ends after {} octets: {received:?}", peer.received.len()));
+                return Err(format!("{path} ends after {} bytes: {received:?}", peer.received.len()));
             }
         };
-        let wrong = pattern(0, OCTETS)
-            .iter()
-            .zip(&peer.received[content..])
-            .position(|(ours, theirs)| ours != theirs);
+        let wrong =
+            pattern(0, BYTES).iter().zip(&peer.received[content..]).position(|(ours, theirs)| ours != theirs);
         if let Some(wrong) = wrong {
-            return Err(format!("Octet {wrong} of {path} is another one."));
+            return Err(format!("Byte {wrong} of {path} is another one."));
         }
-        if peer.received.len() != content + OCTETS {
-            return Err(format!("{path} has octets too many."));
+        if peer.received.len() != content + BYTES {
+            return Err(format!("{path} has bytes too many."));
         }
     }
     running.stop()
@@ -154,7 +152,7 @@ fn stands(running: &Running, count: impl Fn() -> u64) -> Result<u64, String> {
         thread::sleep(STILL);
         let after = count();
         if after > BOUND {
-            return Err(format!("{after} octets were made for a peer that does not read."));
+            return Err(format!("{after} bytes were made for a peer that does not read."));
         }
         if before == after {
             return Ok(after);

@@ -32,15 +32,15 @@ pub(crate) fn nothing_left(bench: &Bench<'_>) -> Result<(), String> {
 pub(crate) fn rest(bench: &Bench<'_>) -> Result<(), String> {
     let running = bench.start(|_| ())?;
     let mut peers = Vec::new();
-    for octets in [
+    for bytes in [
         get("/hello"),
         "GET /hel".to_owned(),
         String::new(),
         get("/never"),
-        get("/download?octets=10&end=never"),
+        get("/download?bytes=10&end=never"),
     ] {
         let mut peer = running.connect()?;
-        peer.send(octets)?;
+        peer.send(bytes)?;
         peers.push(peer);
     }
     let others = Others::now().map_err(|error| format!("The threads are not to be seen: {error}"))?;

@@ -19,51 +19,51 @@ pub(crate) fn scripts() -> Vec<Script> {
             .send(get("/hello"))
             .until("world!"),
         Script::new("HEAD of a streamed answer")
-            .send("HEAD /download?octets=100000 HTTP/1.1\r\nHost: kit\r\n\r\n")
+            .send("HEAD /download?bytes=100000 HTTP/1.1\r\nHost: kit\r\n\r\n")
             .until("\r\n\r\n")
             .told("dropped")
             .send(get("/hello"))
             .until("world!"),
         Script::new("an answer that closes").send(get("/close")).until("closing").end(),
         Script::new("an answer of one large piece")
-            .send(get("/whole?octets=1000000"))
+            .send(get("/whole?bytes=1000000"))
             .send(get("/hello"))
             .until("world!"),
         Script::new("large pieces behind each other")
-            .send(get("/whole?octets=200000").repeat(5) + &get("/hello"))
+            .send(get("/whole?bytes=200000").repeat(5) + &get("/hello"))
             .until("world!"),
         Script::new("an answer in many small frames with trailers")
-            .send(get("/download?octets=5000&frame=7"))
+            .send(get("/download?bytes=5000&frame=7"))
             .until("\r\n0\r\nX-Sum: ")
             .until("\r\n\r\n"),
         Script::new("an answer of no frames").send(get("/download")).until("0\r\nX-Sum: ").until("\r\n\r\n"),
         Script::new("a flush after each frame")
-            .send(get("/download?octets=5000&frame=500&flush"))
+            .send(get("/download?bytes=5000&frame=500&flush"))
             .until("X-Sum: ")
             .until("\r\n\r\n"),
         Script::new("a flush that the peer sees before the next frame")
-            .send(get("/download?octets=20&frame=10&flush&gate=10"))
+            .send(get("/download?bytes=20&frame=10&flush&gate=10"))
             .until("abcdefghij\r\n")
             .open("source")
             .until("X-Sum: ")
             .until("\r\n\r\n"),
-        Script::new("an answer with a length and too many octets")
-            .send(get("/download?octets=20&frame=10&length=15"))
+        Script::new("an answer with a length and too many bytes")
+            .send(get("/download?bytes=20&frame=10&length=15"))
             .until("abcdefghijklmno")
             .told("excess")
             .send(get("/hello"))
             .until("world!"),
         Script::new("an answer with a length that it does not reach")
-            .send(get("/download?octets=10&frame=10&length=15&gate=10"))
+            .send(get("/download?bytes=10&frame=10&length=15&gate=10"))
             .until("abcdefghij")
             .open("source")
             .end(),
         Script::new("an answer to HTTP/1.0 that ends with the connection")
-            .send("GET /download?octets=30000 HTTP/1.0\r\n\r\n")
+            .send("GET /download?bytes=30000 HTTP/1.0\r\n\r\n")
             .end(),
         Script::new("a field that cannot be sent").send(get("/bad-field")).until("500").until("\r\n\r\n"),
         Script::new("a source that waits")
-            .send(get("/download?octets=3000&gate=1000"))
+            .send(get("/download?bytes=3000&gate=1000"))
             .told("answers 200")
             .until("\r\n3e8\r\n")
             .open("source")
@@ -72,14 +72,14 @@ pub(crate) fn scripts() -> Vec<Script> {
     ];
     for frame in [100, 4096, 65_536, 65_537, 300_000] {
         let name = format!("an answer above the high-water mark in frames of {frame}");
-        let octets = if frame == 100 { 100_000 } else { 600_000 };
-        let path = format!("/download?octets={octets}&frame={frame}");
+        let bytes = if frame == 100 { 100_000 } else { 600_000 };
+        let path = format!("/download?bytes={bytes}&frame={frame}");
         scripts.push(Script::new(name).send(get(&path)).until("\r\n0\r\nX-Sum: ").until("\r\n\r\n"));
     }
     for (what, path) in [
-        ("a whole answer", "/whole?octets=100000"),
-        ("frames", "/download?octets=100000&frame=9999"),
-        ("frames of a length", "/download?octets=100000&frame=9999&length=100000&end=plain"),
+        ("a whole answer", "/whole?bytes=100000"),
+        ("frames", "/download?bytes=100000&frame=9999"),
+        ("frames of a length", "/download?bytes=100000&frame=9999&length=100000&end=plain"),
     ] {
         scripts.push(
             Script::new(format!("{what} through a small buffer, in sips"))
@@ -98,7 +98,7 @@ pub(crate) fn scripts() -> Vec<Script> {
     scripts.push(
         Script::new("a low high-water mark")
             .config(|config| config.channel.output_high_water = 1024)
-            .send(get("/download?octets=50000&frame=3000"))
+            .send(get("/download?bytes=50000&frame=3000"))
             .until("X-Sum: ")
             .until("\r\n\r\n"),
     );

@@ -46,7 +46,7 @@ pub(crate) fn scripts() -> Vec<Script> {
         );
         scripts.push(
             Script::new(format!("a source that {name} in the middle"))
-                .send(get(&format!("/download?octets=1000&end={end}&gate=1000")))
+                .send(get(&format!("/download?bytes=1000&end={end}&gate=1000")))
                 .until("\r\n\r\n3e8\r\n")
                 .until("\r\n")
                 .open("source")
@@ -54,7 +54,7 @@ pub(crate) fn scripts() -> Vec<Script> {
         );
         scripts.push(
             Script::new(format!("a source that {name} where only a reset can tell"))
-                .send(format!("GET /download?octets=1000&end={end}&gate=1000 HTTP/1.0\r\n\r\n"))
+                .send(format!("GET /download?bytes=1000&end={end}&gate=1000 HTTP/1.0\r\n\r\n"))
                 .until("\r\n\r\n")
                 .until(&crate::sum::pattern(0, 1000)[900..])
                 .open("source")

@@ -5,8 +5,8 @@ use crate::sum::pattern;
 
 pub(crate) fn uploads() -> Vec<Script> {
     let mut scripts = vec![
-        Script::new("an upload of no octets").send(post("/upload", "")).until("end []"),
-        Script::new("an upload of one octet").send(post("/upload", "x")).until("end []"),
+        Script::new("an upload of no bytes").send(post("/upload", "")).until("end []"),
+        Script::new("an upload of one byte").send(post("/upload", "x")).until("end []"),
         Script::new("an upload larger than all windows")
             .send(post("/upload", pattern(0, 1_000_000)))
             .until("end []"),
@@ -25,7 +25,7 @@ pub(crate) fn uploads() -> Vec<Script> {
             .until("end []"),
         Script::new("an upload with a pause inside")
             .send(post_head("/upload", 10) + "01234")
-            .told("body 5 octets")
+            .told("body 5 bytes")
             .send("56789")
             .until("end []"),
         Script::new("an upload that is read late")
@@ -34,7 +34,7 @@ pub(crate) fn uploads() -> Vec<Script> {
             .until("end []"),
         Script::new("an upload that is collected")
             .send(post("/collect", pattern(0, 100_000)))
-            .until("100000 octets"),
+            .until("100000 bytes"),
         Script::new("an upload too large to be collected")
             .send(post_head("/collect?limit=10", 100))
             .until("413")
@@ -54,7 +54,7 @@ pub(crate) fn uploads() -> Vec<Script> {
             .send(post_head("/duplex", 20))
             .until("begin ")
             .send("0123456789")
-            .told("body 10 octets")
+            .told("body 10 bytes")
             .send("0123456789")
             .until("0\r\n\r\n"),
         Script::new("a large upload beside its answer")
@@ -72,8 +72,8 @@ pub(crate) fn uploads() -> Vec<Script> {
     ];
     scripts.extend([1, 1459, 65_536].map(|length| {
         let name = format!("an upload in pieces of {length}");
-        let octets = if length == 1 { 300 } else { 200_000 };
-        Script::new(name).send_by(post("/upload", pattern(0, octets)), length).until("end []")
+        let bytes = if length == 1 { 300 } else { 200_000 };
+        Script::new(name).send_by(post("/upload", pattern(0, bytes)), length).until("end []")
     }));
     scripts
 }
@@ -105,7 +105,7 @@ pub(crate) fn unread() -> Vec<Script> {
             .send("some")
             .fin()
             .end(),
-        Script::new("octets after the last answer are thrown away")
+        Script::new("bytes after the last answer are thrown away")
             .send(chunked_head("/early"))
             .until("\r\n\r\nearly")
             .send(pattern(0, 20_000))
@@ -215,14 +215,14 @@ pub(crate) fn blocking() -> Vec<Script> {
             .until("\r\n\r\nend"),
         Script::new("a blocking handler reads chunks as they come")
             .send(chunked_head("/sync") + "3\r\nabc\r\n")
-            .told("body 3 octets")
+            .told("body 3 bytes")
             .send("3\r\ndef\r\n")
-            .told("body 6 octets")
+            .told("body 6 bytes")
             .send("0\r\n\r\n")
             .until("\r\n\r\nend"),
         Script::new("a blocking handler learns that the body broke off")
             .send(chunked_head("/sync") + "3\r\nabc\r\n")
-            .told("body 3 octets")
+            .told("body 3 bytes")
             .reset()
             .told("sync: "),
         Script::new("blocking handlers one after another")

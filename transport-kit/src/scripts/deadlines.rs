@@ -5,7 +5,7 @@ use crate::script::{Script, Soon, chunked_head, get, post_head};
 pub(crate) fn scripts() -> Vec<Script> {
     let soon = |name: &str, set: Soon| Script::new(name).soon(set);
     vec![
-        soon("no first octet", |config, soon| config.channel.first_byte_timeout = Some(soon)).end(),
+        soon("no first byte", |config, soon| config.channel.first_byte_timeout = Some(soon)).end(),
         soon("half a head", |config, soon| config.channel.head_timeout = Some(soon))
             .send("GET /hello HTTP/1.1\r\nHo")
             .until("408")
@@ -39,7 +39,7 @@ pub(crate) fn scripts() -> Vec<Script> {
         .until("503")
         .end(),
         soon("no more frames", |config, soon| config.channel.stream_idle_timeout = Some(soon))
-            .send(get("/download?octets=1000&end=never"))
+            .send(get("/download?bytes=1000&end=never"))
             .until("\r\n3e8\r\n")
             .end(),
         soon("idle for too long", |config, soon| config.channel.inactivity_timeout = Some(soon))

@@ -44,14 +44,14 @@ pub(crate) fn scripts() -> Vec<Script> {
         patient("a drain inside a body")
             .send(post_head("/upload", 2000))
             .send(pattern(0, 1000))
-            .told("body 1000 octets")
+            .told("body 1000 bytes")
             .drain(None)
             .send(pattern(1000, 1000))
             .until("end []")
             .end()
             .gone(),
         patient("a drain inside an answer")
-            .send(get("/download?octets=200000&frame=1000&gate=1000"))
+            .send(get("/download?bytes=200000&frame=1000&gate=1000"))
             .until("\r\n3e8\r\n")
             .drain(None)
             .open("source")
@@ -79,7 +79,7 @@ pub(crate) fn scripts() -> Vec<Script> {
             .send("ping")
             .until("ping")
             .drain(SOON)
-            .told("tunnel 4 octets")
+            .told("tunnel 4 bytes")
             .gone(),
         patient("the channel's own drain deadline")
             .soon(|config, soon| config.channel.drain_deadline = Some(soon))
@@ -94,7 +94,7 @@ pub(crate) fn scripts() -> Vec<Script> {
                 config.drain_deadline = Some(soon);
                 config.channel.drain_grace = Some(soon);
             })
-            .send(get("/download?octets=1000&end=never"))
+            .send(get("/download?bytes=1000&end=never"))
             .until("\r\n3e8\r\n")
             .drain(None)
             .told("dropped")

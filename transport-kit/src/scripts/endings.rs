@@ -8,11 +8,11 @@ use crate::scripts::drains;
 use crate::sum::pattern;
 
 /// More than the buffers of two sockets hold, and all of it in one piece: while it leaves, the answer is finished.
-const LARGE: &str = "/whole?octets=6000000";
+const LARGE: &str = "/whole?bytes=6000000";
 
 /// The same, in the head of its answer.
 const UPGRADE: &str =
-    "GET /upgrade?octets=6000000 HTTP/1.1\r\nHost: kit\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n";
+    "GET /upgrade?bytes=6000000 HTTP/1.1\r\nHost: kit\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n";
 
 pub(crate) fn half_closes() -> Vec<Script> {
     vec![
@@ -30,17 +30,17 @@ pub(crate) fn half_closes() -> Vec<Script> {
         Script::new("an end after an empty line").send("\r\n").fin().end(),
         Script::new("an end inside a body")
             .send(post_head("/upload", 100) + "some")
-            .told("body 4 octets")
+            .told("body 4 bytes")
             .fin()
             .end(),
         Script::new("an end inside a chunk")
             .send(chunked_head("/upload") + "64\r\nsome")
-            .told("body 4 octets")
+            .told("body 4 bytes")
             .fin()
             .end(),
         Script::new("an end inside trailers")
             .send(chunked_head("/upload") + "4\r\nsome\r\n0\r\nX-A: ")
-            .told("body 4 octets")
+            .told("body 4 bytes")
             .fin()
             .end(),
         Script::new("an end inside a body that nobody reads")
@@ -57,7 +57,7 @@ pub(crate) fn half_closes() -> Vec<Script> {
             .until("\r\n\r\nended")
             .end(),
         Script::new("an end while a large answer leaves")
-            .send(get("/download?octets=600000&frame=10000&gate=10000"))
+            .send(get("/download?bytes=600000&frame=10000&gate=10000"))
             .told("answers 200")
             .until("\r\n\r\n")
             .fin()
@@ -75,7 +75,7 @@ pub(crate) fn half_closes() -> Vec<Script> {
             .send(UPGRADE)
             .sip(1, "101")
             .fin()
-            .until("\r\n\r\n[0 octets")
+            .until("\r\n\r\n[0 bytes")
             .end(),
         Script::new("an end behind the server's own")
             .send(chunked_head("/early"))
@@ -122,11 +122,11 @@ pub(crate) fn disconnects() -> Vec<Script> {
             .told("dropped"),
         Script::new("a reset inside a body")
             .send(post_head("/upload", 100) + "some")
-            .told("body 4 octets")
+            .told("body 4 bytes")
             .reset()
             .told("closed"),
         Script::new("a reset inside an answer")
-            .send(get("/download?octets=2000&gate=1000"))
+            .send(get("/download?bytes=2000&gate=1000"))
             .until("\r\n\r\n")
             .until("\r\n3e8\r\n".trim_start())
             .reset()
@@ -134,7 +134,7 @@ pub(crate) fn disconnects() -> Vec<Script> {
         Script::new("a reset beside an upload and its answer")
             .send(post_head("/duplex", 100) + "some")
             .until("begin ")
-            .told("body 4 octets")
+            .told("body 4 bytes")
             .reset()
             .told("closed"),
         Script::new("a reset while the rest of a body is awaited")
@@ -165,7 +165,7 @@ pub(crate) fn disconnects() -> Vec<Script> {
             .told("closed"),
         Script::new("a reset of a body that is read elsewhere")
             .send(post_head("/detached", 100) + "some")
-            .told("body 4 octets")
+            .told("body 4 bytes")
             .reset()
             .told("detached: "),
         Script::new("a reset for others to live on")
@@ -232,7 +232,7 @@ pub(crate) fn several() -> Vec<Script> {
             .send(post_head("/upload", 1000))
             .told("reads")
             .connect()
-            .send(get("/whole?octets=300000"))
+            .send(get("/whole?bytes=300000"))
             .until("\r\n\r\n")
             .send(get("/hello"))
             .until("world!")

@@ -30,12 +30,12 @@ pub(crate) fn scripts() -> Vec<Script> {
         config.channel.max_trailer_fields = 5;
         config.channel.max_chunk_extension_line = 50;
     };
-    let fits = |name: &str, octets: Vec<u8>, last: &str| {
-        Script::new(format!("{name}, as large as may be")).config(small).send(octets).until(last)
+    let fits = |name: &str, bytes: Vec<u8>, last: &str| {
+        Script::new(format!("{name}, as large as may be")).config(small).send(bytes).until(last)
     };
-    // Octets of a refused request that stand unread do not make a reset: the server lingers.
-    let above = |name: &str, octets: Vec<u8>, status: &str| {
-        Script::new(format!("{name}, one above the limit")).config(small).send(octets).until(status).end()
+    // Bytes of a refused request that stand unread do not make a reset: the server lingers.
+    let above = |name: &str, bytes: Vec<u8>, status: &str| {
+        Script::new(format!("{name}, one above the limit")).config(small).send(bytes).until(status).end()
     };
     vec![
         fits("a head", head(2000).into(), "world!"),

@@ -80,15 +80,15 @@ pub(crate) fn scripts() -> Vec<Script> {
         ("a trailer of no field", "", "0\r\nnonsense\r\n\r\n"),
     ];
     let mut scripts = Vec::new();
-    for (name, octets, status) in heads {
-        scripts.push(Script::new(format!("hostile: {name}")).send(octets).until(status).end());
+    for (name, bytes, status) in heads {
+        scripts.push(Script::new(format!("hostile: {name}")).send(bytes).until(status).end());
     }
     for (name, good, bad) in bodies {
         let good = chunked_head("/upload") + good;
         scripts.push(Script::new(format!("hostile: {name}")).send(good.clone() + bad).until("400").end());
-        let script = Script::new(format!("hostile, octet by octet: {name}")).send_by(&good, 1);
-        // Whether the handler sees the good octets before the bad ones is up to the reads.
-        let script = script.told(if good.ends_with("abc") { "body 3 octets" } else { "reads" });
+        let script = Script::new(format!("hostile, byte by byte: {name}")).send_by(&good, 1);
+        // Whether the handler sees the good bytes before the bad ones is up to the reads.
+        let script = script.told(if good.ends_with("abc") { "body 3 bytes" } else { "reads" });
         scripts.push(script.send_by(bad, 1).until("400").end());
     }
     scripts.push(

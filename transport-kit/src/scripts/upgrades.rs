@@ -19,20 +19,20 @@ pub(crate) fn scripts() -> Vec<Script> {
             .send("pong")
             .until("pong")
             .fin()
-            .until("[8 octets")
+            .until("[8 bytes")
             .end(),
-        Script::new("octets ahead of the upgrade")
+        Script::new("bytes ahead of the upgrade")
             .send(upgrade("/upgrade") + "ahead")
             .until("\r\n\r\nahead")
             .fin()
-            .until("[5 octets")
+            .until("[5 bytes")
             .end(),
         Script::new("a large echo on an upgraded connection")
             .send(upgrade("/upgrade"))
             .until("\r\n\r\n")
             .send(&large)
             .fin()
-            .until("[300000 octets")
+            .until("[300000 bytes")
             .end(),
         Script::new("a large echo through a small buffer")
             .small_buffer()
@@ -40,7 +40,7 @@ pub(crate) fn scripts() -> Vec<Script> {
             .until("\r\n\r\n")
             .send(&large[..50_000])
             .fin()
-            .sip(1000, "[50000 octets")
+            .sip(1000, "[50000 bytes")
             .end(),
         Script::new("an upgrade that is refused")
             .send(upgrade("/upgrade?refuse"))
@@ -55,13 +55,13 @@ pub(crate) fn scripts() -> Vec<Script> {
             .send("through")
             .until("through")
             .fin()
-            .until("[7 octets")
+            .until("[7 bytes")
             .end(),
-        Script::new("CONNECT and octets ahead")
+        Script::new("CONNECT and bytes ahead")
             .send(connect.to_owned() + "ahead")
             .until("\r\n\r\nahead")
             .fin()
-            .until("[5 octets")
+            .until("[5 bytes")
             .end(),
         Script::new("a reset of an upgraded connection")
             .send(upgrade("/upgrade"))
@@ -69,7 +69,7 @@ pub(crate) fn scripts() -> Vec<Script> {
             .send("ping")
             .until("ping")
             .reset()
-            .told("tunnel 4 octets"),
+            .told("tunnel 4 bytes"),
         Script::new("an upgrade behind another request")
             .send(get("/hello") + &upgrade("/upgrade") + "x")
             .until("world!")
@@ -88,7 +88,7 @@ pub(crate) fn scripts() -> Vec<Script> {
             .send("still")
             .until("still")
             .fin()
-            .until("[5 octets")
+            .until("[5 bytes")
             .end()
             .gone(),
     ]

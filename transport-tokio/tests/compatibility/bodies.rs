@@ -23,7 +23,7 @@ async fn a_whole_body_above_inbuf_overflow_waits_in_a_file_and_is_complete() {
         }),
         |mut request: Request| async move {
             let bytes = request.body().collect(1 << 20).await.unwrap();
-            Response::octets(bytes)
+            Response::bytes(bytes)
         },
     )
     .unwrap();
@@ -117,7 +117,7 @@ async fn a_100_is_sent_when_the_handler_reads_and_not_before() {
         let gate = Arc::clone(&gate);
         async move {
             gate.notified().await;
-            Response::octets(request.body().collect(100).await.unwrap())
+            Response::bytes(request.body().collect(100).await.unwrap())
         }
     })
     .unwrap();

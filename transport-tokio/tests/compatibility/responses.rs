@@ -21,7 +21,7 @@ async fn a_large_response_arrives_whole_before_the_close() {
     let content = Bytes::from(vec![b'x'; SIZE]);
     let server = serve(loopback().await, ServerConfig::default(), move |_: Request| {
         let content = content.clone();
-        async move { Response::octets(content) }
+        async move { Response::bytes(content) }
     })
     .unwrap();
     let mut stream = connect(&server).await;

@@ -19,7 +19,7 @@ use crate::{Clock, Inline, Service};
 /// What the peer does before a poll.
 enum Step {
     Send(&'static [u8]),
-    /// Takes so many octets.
+    /// Takes so many bytes.
     Take(usize),
     Reset,
     Wait,
@@ -68,11 +68,11 @@ fn noop() -> Context<'static> {
 
 fn act(step: &Step, near: &mut MemoryWire) {
     match step {
-        Send(octets) => {
-            let _ = near.poll_write(&mut noop(), octets);
+        Send(bytes) => {
+            let _ = near.poll_write(&mut noop(), bytes);
         }
-        Take(octets) => {
-            let _ = near.poll_read(&mut noop(), &mut vec![0; *octets]);
+        Take(bytes) => {
+            let _ = near.poll_read(&mut noop(), &mut vec![0; *bytes]);
         }
         Reset => {
             near.reset();

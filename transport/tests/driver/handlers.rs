@@ -215,7 +215,7 @@ fn of_a_million_requests_whose_responses_nobody_reads_few_get_one() {
     let count = Arc::clone(&responses);
     let mut server = serve(move |_: Request| {
         count.fetch_add(1, Ordering::SeqCst);
-        async { Response::octets(vec![b'x'; RESPONSE]) }
+        async { Response::bytes(vec![b'x'; RESPONSE]) }
     });
     let client = server.connect().unwrap();
     let thousand = GET.repeat(1000);

@@ -68,7 +68,7 @@ fn of_very_many_that_are_idle_the_longest_idle_give_their_places() {
 
 #[test]
 fn half_heads_hold_no_more_than_the_limit_of_bytes_and_one_that_grows_above_it_gets_503() {
-    let config = ServerConfig { max_buffered_octets: 10_000, ..ServerConfig::default() };
+    let config = ServerConfig { max_buffered_bytes: 10_000, ..ServerConfig::default() };
     let mut server = MemoryServer::new(config, |_: Request| async { "fine" });
     let idle = server.connect().unwrap();
     idle.send(GET);
@@ -97,7 +97,7 @@ fn half_heads_hold_no_more_than_the_limit_of_bytes_and_one_that_grows_above_it_g
 #[test]
 fn unread_bodies_hold_no_more_than_the_limit_of_bytes_and_one_that_grows_above_it_gets_503() {
     for bodies in [Bodies::Whole, Bodies::Streamed] {
-        let mut config = ServerConfig { max_buffered_octets: 100_000, ..ServerConfig::default() };
+        let mut config = ServerConfig { max_buffered_bytes: 100_000, ..ServerConfig::default() };
         config.channel.bodies = Some(bodies);
         // Asks for the body, and does not take it.
         let handler = |mut request: Request| async move {

@@ -30,11 +30,11 @@ impl Wire for Faulty {
         }
         Poll::Ready(io::Read::read(&mut self.1, buffer))
     }
-    fn poll_write(&mut self, _cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(&mut self, _cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Poll::Ready(match self.0 {
             Fault::Zero => Ok(0),
             Fault::Broken => Err(io::ErrorKind::BrokenPipe.into()),
-            Fault::NoFin => Ok(octets.len()),
+            Fault::NoFin => Ok(bytes.len()),
         })
     }
     fn poll_write_vectored(

@@ -31,7 +31,7 @@ fn forbidden_bytes_are_refused_at_once() {
     for (what, head, rule, offset) in LENIENT.iter().chain(STRICT) {
         let behind = match rule {
             Rule::BareCr | Rule::EmptyLines => 2,
-            Rule::BareLf | Rule::Nul | Rule::FirstOctet => 1,
+            Rule::BareLf | Rule::Nul | Rule::FirstByte => 1,
             _ => continue,
         };
         let seen = *offset as usize + behind;
@@ -58,7 +58,7 @@ fn no_byte_is_searched_twice_when_a_head_trickles() {
     for end in 1..=head.len() {
         assert_eq!(scan.advance(&head[..end], &LIMITS), Parsed::Partial);
         let is_undecided = head[end - 1] == b'\r';
-        assert_eq!(scan.scanned as usize, end - usize::from(is_undecided), "after {end} octets");
+        assert_eq!(scan.scanned as usize, end - usize::from(is_undecided), "after {end} bytes");
     }
 }
 

@@ -78,15 +78,15 @@ pub(super) const STRICT: &[(&str, &[u8], Rule, u64)] = &[
 /// Other heads that are refused: by a rule of ours, or by both.
 #[rustfmt::skip]
 pub(super) const REFUSED: &[(&[u8], Rule, u64)] = &[
-    (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", Rule::FirstOctet, 0),
-    (b"\r\n\x16\x03", Rule::FirstOctet, 2),
-    (b"\x7f\r\nGET / HTTP/1.1\r\n\r\n", Rule::FirstOctet, 0),
-    (b" GET / HTTP/1.1\r\n\r\n", Rule::FirstOctet, 0),
-    (b"\tGET / HTTP/1.1\r\n\r\n", Rule::FirstOctet, 0),
-    (b"\r\n GET / HTTP/1.1\r\n\r\n", Rule::FirstOctet, 2),
+    (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", Rule::FirstByte, 0),
+    (b"\r\n\x16\x03", Rule::FirstByte, 2),
+    (b"\x7f\r\nGET / HTTP/1.1\r\n\r\n", Rule::FirstByte, 0),
+    (b" GET / HTTP/1.1\r\n\r\n", Rule::FirstByte, 0),
+    (b"\tGET / HTTP/1.1\r\n\r\n", Rule::FirstByte, 0),
+    (b"\r\n GET / HTTP/1.1\r\n\r\n", Rule::FirstByte, 2),
     (b"\r\n\r\n", Rule::EmptyLines, 2),
     (b"\r\n\rX", Rule::BareCr, 2),
-    (b"\xff\xfe", Rule::FirstOctet, 0),
+    (b"\xff\xfe", Rule::FirstByte, 0),
     (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", Rule::Http2Preface, 0),
     (b"PRI * HTTP/2.0\r\nHost: a\r\n\r\n", Rule::Target, 4),
     (b"GE:T / HTTP/1.1\r\nHost: a\r\n\r\n", Rule::Method, 2),

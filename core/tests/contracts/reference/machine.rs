@@ -139,7 +139,7 @@ impl Reference {
             (S::Upgraded, H::Lost) => self.closed(BodyError::Disconnected),
             (S::Upgraded, H::GoOut | H::GoOutBy(_)) => {}
             (S::Upgraded, _) => return false,
-            (_, H::Judge | H::TransmitReady) => {}
+            (_, H::CheckPipeline | H::TransmitReady) => {}
             (_, H::Lost) => self.closed(BodyError::Disconnected),
 
             (S::Idle | S::Lingering, H::Evict) => self.closed(BodyError::Closed),

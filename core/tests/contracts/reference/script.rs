@@ -145,7 +145,7 @@ pub(crate) enum Step {
     // The server.
     Busy,
     Evict,
-    Judge,
+    CheckPipeline,
     TransmitReady,
     Tick,
     /// By the configured times.
@@ -284,7 +284,7 @@ fn step(bodies: bool) -> impl Strategy<Value = Step> {
         (10, Sends(Amount::Everything)),
         (40, ReadsAll),
         (12, ReadsByte),
-        (2, Judge),
+        (2, CheckPipeline),
         (2, TransmitReady),
         (4, Switch),
         (5, Flush),

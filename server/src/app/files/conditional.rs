@@ -156,7 +156,7 @@ fn tags(list: &[u8]) -> impl Iterator<Item = &[u8]> {
         if prefix == 1 && rest.first() != Some(&b'"') {
             return None;
         }
-        let length = prefix + rest[prefix..].iter().position(|&octet| octet == b'"')? + 1;
+        let length = prefix + rest[prefix..].iter().position(|&byte| byte == b'"')? + 1;
         let (tag, after) = rest.split_at(length);
         rest = after;
         Some(tag)

@@ -19,9 +19,9 @@ pub(super) fn parts(
             "\r\n--{boundary}\r\nContent-Type: {content_type}\r\nContent-Range: bytes {}-{last}/{length}\r\n\r\n",
             range.start
         );
-        source = source.octets(head).range(range.clone());
+        source = source.bytes(head).range(range.clone());
     }
-    (source.octets(format!("\r\n--{boundary}--\r\n")), format!("multipart/byteranges; boundary={boundary}"))
+    (source.bytes(format!("\r\n--{boundary}--\r\n")), format!("multipart/byteranges; boundary={boundary}"))
 }
 
 /// It must not occur in the content: so nobody who writes a file can know it before. The keys of a `RandomState` are

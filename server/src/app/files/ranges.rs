@@ -1,4 +1,4 @@
-//! Which octets a `Range` asks for (RFC 9110 section 14).
+//! Which bytes a `Range` asks for (RFC 9110 section 14).
 
 use std::num::NonZeroUsize;
 use std::ops::Range;
@@ -19,7 +19,7 @@ pub(super) enum Selection {
     Unsatisfiable,
 }
 
-/// Reads the value of a `Range`. What is malformed, of another unit or greedy (many ranges, or more octets than the
+/// Reads the value of a `Range`. What is malformed, of another unit or greedy (many ranges, or more bytes than the
 /// content has) is ignored, which RFC 9110 section 14.2 allows; so is any range of an empty content, where
 /// there is nothing to be saved.
 pub(super) fn select(range: &[u8], length: u64) -> Selection {
@@ -33,7 +33,7 @@ pub(super) fn select(range: &[u8], length: u64) -> Selection {
         Err(RangeUnsatisfiableError::Unsatisfiable) => return Selection::Unsatisfiable,
         Err(_) => return Selection::Whole,
     };
-    // An end is below the length, so that the octet after it has a number.
+    // An end is below the length, so that the byte after it has a number.
     let ranges: Vec<_> = ranges.iter().map(|range| *range.start()..*range.end() + 1).collect();
     let asked: u64 = ranges.iter().map(|range| range.end - range.start).fold(0, u64::saturating_add);
     match &ranges[..] {
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn a_range_selects_octets() {
+    fn a_range_selects_bytes() {
         for (range, expected) in [
             ("bytes=0-0", 0..1),
             ("bytes=0-9", 0..10),

@@ -1,4 +1,4 @@
-//! The octets of an answer: pieces of a file, and text between them.
+//! The bytes of an answer: pieces of a file, and text between them.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -17,10 +17,10 @@ use rustix::io::{Errno, pread};
 
 use super::failure::Unreadable;
 
-/// Octets read at once.
+/// Bytes read at once.
 const PIECE: u64 = 256 << 10;
 
-/// An answer of at most so many octets is read where its file is opened, which spares it a second job.
+/// An answer of at most so many bytes is read where its file is opened, which spares it a second job.
 const SMALL: u64 = 64 << 10;
 
 /// What is to be sent, piece by piece. A file that has become shorter fails; one that has grown is cut to what
@@ -36,7 +36,7 @@ pub(super) struct Source {
 }
 
 enum Segment {
-    Octets(Bytes),
+    Bytes(Bytes),
     File(Range<u64>),
 }
 
@@ -46,15 +46,15 @@ impl Source {
         Self { file: Arc::new(file), path, segments: VecDeque::new(), reading: None, spawner }
     }
 
-    /// Then these octets of the file.
+    /// Then these bytes of the file.
     pub(super) fn range(mut self, range: Range<u64>) -> Self {
         self.segments.push_back(Segment::File(range));
         self
     }
 
     /// Then this.
-    pub(super) fn octets(mut self, octets: impl Into<Bytes>) -> Self {
-        self.segments.push_back(Segment::Octets(octets.into()));
+    pub(super) fn bytes(mut self, bytes: impl Into<Bytes>) -> Self {
+        self.segments.push_back(Segment::Bytes(bytes.into()));
         self
     }
 
@@ -71,7 +71,7 @@ impl Source {
         let mut whole = Vec::with_capacity(usize::try_from(self.left()).unwrap_or_default());
         for segment in self.segments {
             match segment {
-                Segment::Octets(octets) => whole.extend_from_slice(&octets),
+                Segment::Bytes(bytes) => whole.extend_from_slice(&bytes),
                 Segment::File(range) => {
                     if let Err(error) = read(&self.file, &range, &mut whole) {
                         return Err(Unreadable { path: self.path, error });
@@ -91,7 +91,7 @@ impl Source {
 impl Segment {
     fn length(&self) -> u64 {
         match self {
-            Self::Octets(octets) => octets.len() as u64,
+            Self::Bytes(bytes) => bytes.len() as u64,
             Self::File(range) => range.end.saturating_sub(range.start),
         }
     }
@@ -105,13 +105,13 @@ impl handler::Source for Source {
                 let piece = ready!(Pin::new(job).poll(cx));
                 this.reading = None;
                 return Poll::Ready(match piece {
-                    Ok(octets) => Frame::Data(octets),
+                    Ok(bytes) => Frame::Data(bytes),
                     Err(error) => this.fail(error),
                 });
             }
             match this.segments.pop_front() {
                 None => return Poll::Ready(Frame::End),
-                Some(Segment::Octets(octets)) => return Poll::Ready(Frame::Data(octets)),
+                Some(Segment::Bytes(bytes)) => return Poll::Ready(Frame::Data(bytes)),
                 Some(Segment::File(Range { start, end })) => {
                     let middle = end.min(start.saturating_add(PIECE));
                     if middle < end {
@@ -141,27 +141,27 @@ impl Source {
     fn read(&self, range: Range<u64>) -> io::Result<Job<io::Result<Bytes>>> {
         let file = Arc::clone(&self.file);
         super::job(&*self.spawner, move || {
-            let mut octets = Vec::with_capacity(usize::try_from(range.end - range.start).unwrap_or_default());
-            read(&file, &range, &mut octets)?;
-            Ok(octets.into())
+            let mut bytes = Vec::with_capacity(usize::try_from(range.end - range.start).unwrap_or_default());
+            read(&file, &range, &mut bytes)?;
+            Ok(bytes.into())
         })
     }
 }
 
-/// Appends octets of a file to a vector that has room for them.
-fn read(file: &File, range: &Range<u64>, octets: &mut Vec<u8>) -> io::Result<()> {
+/// Appends bytes of a file to a vector that has room for them.
+fn read(file: &File, range: &Range<u64>, bytes: &mut Vec<u8>) -> io::Result<()> {
     let mut at = range.start;
     while at < range.end {
-        let before = octets.len();
-        match pread(file, spare_capacity(octets), at) {
+        let before = bytes.len();
+        match pread(file, spare_capacity(bytes), at) {
             Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-            Ok(_) => at += (octets.len() - before) as u64,
+            Ok(_) => at += (bytes.len() - before) as u64,
             Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
         // The room may reach further than the range.
         let beyond = usize::try_from(at.saturating_sub(range.end)).unwrap_or_default();
-        octets.truncate(octets.len() - beyond);
+        bytes.truncate(bytes.len() - beyond);
         at -= beyond as u64;
     }
     Ok(())
@@ -180,14 +180,14 @@ mod tests {
 
     use super::{PIECE, SMALL, Source};
 
-    /// A file in which each octet tells where it is.
+    /// A file in which each byte tells where it is.
     fn file(length: u64) -> File {
         let mut file = tempfile::tempfile().unwrap();
-        file.write_all(&octets(0, length)).unwrap();
+        file.write_all(&bytes(0, length)).unwrap();
         file
     }
 
-    fn octets(start: u64, end: u64) -> Vec<u8> {
+    fn bytes(start: u64, end: u64) -> Vec<u8> {
         (start..end).map(|at| (at ^ (at >> 8) ^ (at >> 16)) as u8).collect()
     }
 
@@ -204,18 +204,17 @@ mod tests {
 
     #[track_caller]
     fn assert_data(frame: Frame, expected: &[u8]) {
-        assert!(matches!(&frame, Frame::Data(octets) if octets == expected), "{} expected", expected.len());
+        assert!(matches!(&frame, Frame::Data(bytes) if bytes == expected), "{} expected", expected.len());
     }
 
     #[test]
     fn a_file_comes_in_pieces_with_its_length_known() {
-        let mut body =
-            source(&file(2 * PIECE + 7)).range(3..2 * PIECE + 5).octets("end").into_body().unwrap();
+        let mut body = source(&file(2 * PIECE + 7)).range(3..2 * PIECE + 5).bytes("end").into_body().unwrap();
         assert_eq!(body.length(), Some(2 * PIECE + 5));
-        assert_data(next(&mut body), &octets(3, PIECE + 3));
+        assert_data(next(&mut body), &bytes(3, PIECE + 3));
         assert_eq!(body.length(), Some(PIECE + 5));
-        assert_data(next(&mut body), &octets(PIECE + 3, 2 * PIECE + 3));
-        assert_data(next(&mut body), &octets(2 * PIECE + 3, 2 * PIECE + 5));
+        assert_data(next(&mut body), &bytes(PIECE + 3, 2 * PIECE + 3));
+        assert_data(next(&mut body), &bytes(2 * PIECE + 3, 2 * PIECE + 5));
         assert_data(next(&mut body), b"end");
         assert!(matches!(next(&mut body), Frame::End));
     }
@@ -239,7 +238,7 @@ mod tests {
     #[test]
     fn a_small_answer_is_read_at_once() {
         let file = file(SMALL + 1);
-        let body = source(&file).octets("<").range(1..5).octets("|").range(3..4).into_body().unwrap();
+        let body = source(&file).bytes("<").range(1..5).bytes("|").range(3..4).into_body().unwrap();
         assert!(
             matches!(&body, Body::Full(content) if content[..] == *b"<\x01\x02\x03\x04|\x03"),
             "{body:?}"
@@ -253,7 +252,7 @@ mod tests {
     fn a_file_that_becomes_shorter_fails() {
         let file = file(PIECE * 2);
         let mut body = source(&file).range(0..PIECE * 2).into_body().unwrap();
-        assert_data(next(&mut body), &octets(0, PIECE));
+        assert_data(next(&mut body), &bytes(0, PIECE));
         file.set_len(PIECE + 1).unwrap();
         let failure = "\"/srv/www/a.iso\" became shorter while it was sent.";
         assert_eq!(failure_of(next(&mut body)), format!("The source of the body failed: {failure}"));
@@ -285,8 +284,8 @@ mod tests {
         let mut file = file(PIECE + 1);
         let mut body = source(&file).range(0..PIECE + 1).into_body().unwrap();
         file.write_all(b"more").unwrap();
-        assert_data(next(&mut body), &octets(0, PIECE));
-        assert_data(next(&mut body), &octets(PIECE, PIECE + 1));
+        assert_data(next(&mut body), &bytes(0, PIECE));
+        assert_data(next(&mut body), &bytes(PIECE, PIECE + 1));
         assert!(matches!(next(&mut body), Frame::End));
     }
 }

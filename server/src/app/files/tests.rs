@@ -482,8 +482,8 @@ fn a_small_file_costs_one_job_and_a_large_one_one_more_for_each_piece() {
             Types::new(None).unwrap(),
             Arc::new(Counting(Arc::clone(&jobs))),
         );
-        let octets = content(files, &format!("{method} {target} HTTP/1.1\r\nHost: a\r\n\r\n"));
-        assert_eq!((jobs.load(Ordering::SeqCst), octets.len()), (expected, length), "{target}");
+        let bytes = content(files, &format!("{method} {target} HTTP/1.1\r\nHost: a\r\n\r\n"));
+        assert_eq!((jobs.load(Ordering::SeqCst), bytes.len()), (expected, length), "{target}");
     }
 }
 

@@ -1,6 +1,6 @@
-//! What a flood costs a whole server in processor time: twice the octets cost twice as much, and not four times,
+//! What a flood costs a whole server in processor time: twice the bytes cost twice as much, and not four times,
 //! whatever they are. (Small pieces are for `transport/tests/cost.rs`, as on a socket nobody knows how many there are;
-//! the machine's own share is counted octet by octet in `core/src/channel/cost.rs`.)
+//! the machine's own share is counted byte by byte in `core/src/channel/cost.rs`.)
 
 use std::fs;
 use std::io::{Read, Write};
@@ -39,7 +39,7 @@ const FLOODS: &[Flood] = &[
         parts: 100_000,
     },
     Flood {
-        name: "chunks of one octet",
+        name: "chunks of one byte",
         make: |n| format!("{CHUNKED}{}0\r\n\r\n", "1\r\nx\r\n".repeat(n)),
         parts: 500_000,
     },
@@ -75,7 +75,7 @@ fn twice_the_flood_costs_twice_the_time(transport: &str) {
         let (mut least, mut seen) = ([u64::MAX; 2], Vec::new());
         let ratio = |least: [u64; 2]| least[1] as f64 / least[0].max(1) as f64;
         for _ in 0..TURNS {
-            let cost = [&once, &twice].map(|octets| flood.cost(&server, octets.as_bytes()));
+            let cost = [&once, &twice].map(|bytes| flood.cost(&server, bytes.as_bytes()));
             seen.push(cost);
             least = [least[0].min(cost[0]), least[1].min(cost[1])];
             if ratio(least) <= AT_MOST {
@@ -88,15 +88,15 @@ fn twice_the_flood_costs_twice_the_time(transport: &str) {
 
 impl Flood {
     /// Sends it, and says how much processor time the server took, in microseconds.
-    fn cost(&self, server: &Server, octets: &[u8]) -> u64 {
+    fn cost(&self, server: &Server, bytes: &[u8]) -> u64 {
         let before = processor_time(server);
         let mut stream = server.connect();
         let mut answers = stream.try_clone().expect("a second end");
         let answers = thread::spawn(move || {
-            let mut octets = Vec::new();
-            answers.read_to_end(&mut octets).map(|_| octets)
+            let mut bytes = Vec::new();
+            answers.read_to_end(&mut bytes).map(|_| bytes)
         });
-        stream.write_all(octets).expect("sent");
+        stream.write_all(bytes).expect("sent");
         stream.shutdown(Shutdown::Write).expect("an end");
         let answers = answers.join().expect("a reader").expect("an answer and its end");
         assert!(answers.starts_with(b"HTTP/1.1 200 "), "{}: \"{}\"", self.name, answers.escape_ascii());

@@ -1,4 +1,4 @@
-//! Peers that always send, or read, another octet: each rule of HTTP is kept, and it never ends. No octet restarts a
+//! Peers that always send, or read, another byte: each rule of HTTP is kept, and it never ends. No byte restarts a
 //! deadline.
 
 use std::io::{ErrorKind, Read, Write};
@@ -18,7 +18,7 @@ on_each_transport! {
 
 /// What each of the deadlines is set to.
 const DEADLINE: Duration = Duration::from_secs(2);
-/// The pause between two octets, or what counts as one.
+/// The pause between two bytes, or what counts as one.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// How a peer takes its time.
@@ -30,7 +30,7 @@ struct Drip {
     drop: &'static str,
     /// How the answer begins, if there is one.
     answer: &'static str,
-    /// Takes of the answer only an octet at a time.
+    /// Takes of the answer only a byte at a time.
     reads_slowly: bool,
     /// The end of the server's output has no deadline; what comes after it has.
     ended_at_once: bool,
@@ -89,7 +89,7 @@ const DRIPS: &[Drip] = &[
     Drip {
         ended_at_once: true,
         ..drip(
-            "octets behind the last answer",
+            "bytes behind the last answer",
             "GET /plaintext HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
             "b",
             FINE,

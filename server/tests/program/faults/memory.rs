@@ -20,14 +20,14 @@ on_each_transport! {
 /// So long nothing moves where everything stands.
 const STILL: Duration = Duration::from_millis(300);
 
-/// What makes a server hold octets, for a crowd of peers.
+/// What makes a server hold bytes, for a crowd of peers.
 struct Hoard {
     name: &'static str,
     flags: &'static [&'static str],
     begin: &'static str,
-    /// Sent again and again, until so many octets have left or the server takes no more.
+    /// Sent again and again, until so many bytes have left or the server takes no more.
     more: &'static str,
-    octets: usize,
+    bytes: usize,
     /// KiB that a peer may cost, and that all of them may beside.
     each: usize,
     all: usize,
@@ -38,8 +38,8 @@ const HEAD: &str = "GET /plaintext HTTP/1.1\r\nHost: a\r\nX: ";
 const UPLOAD: &str = "POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 10000000\r\n\r\n";
 const ECHO: &str = "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000000\r\n\r\n";
 
-const fn hoard(name: &'static str, begin: &'static str, octets: usize, each: usize) -> Hoard {
-    Hoard { name, flags: &[], begin, more: LINE, octets, each, all: 4 << 10 }
+const fn hoard(name: &'static str, begin: &'static str, bytes: usize, each: usize) -> Hoard {
+    Hoard { name, flags: &[], begin, more: LINE, bytes, each, all: 4 << 10 }
 }
 
 /// Twice what is received or unsent, since buffers grow by doubling; of the small ones what a connection is, with its
@@ -50,13 +50,13 @@ const HOARDS: &[Hoard] = &[
     hoard("small heads", HEAD, 500, 6),
     hoard("large heads", HEAD, 200_000, 400),
     Hoard {
-        flags: &["--max-buffered-octets=2MiB"],
+        flags: &["--max-buffered-bytes=2MiB"],
         all: 8 << 10,
         ..hoard("heads above the limit of a server", HEAD, 200_000, 20)
     },
     Hoard { flags: &["--bodies=streamed"], ..hoard("bodies that are read", UPLOAD, 400_000, 16) },
     Hoard {
-        flags: &["--bodies=whole", "--inbuf-overflow=512KiB", "--max-buffered-octets=2MiB"],
+        flags: &["--bodies=whole", "--inbuf-overflow=512KiB", "--max-buffered-bytes=2MiB"],
         all: 8 << 10,
         ..hoard("whole bodies above the limit of a server", UPLOAD, 400_000, 20)
     },
@@ -132,7 +132,7 @@ fn threads(server: &Server) -> String {
     threads.collect::<Vec<_>>().join("\n")
 }
 
-/// A peer, what it has still to send, and where in the repeated octets it is.
+/// A peer, what it has still to send, and where in the repeated bytes it is.
 struct Peer {
     stream: TcpStream,
     left: usize,
@@ -165,7 +165,7 @@ impl Hoard {
         let mut stream = TcpStream::from(socket);
         stream.write_all(self.begin.as_bytes()).expect("sent");
         stream.set_nonblocking(true).expect("no waiting");
-        Peer { stream, left: self.octets, at: 0 }
+        Peer { stream, left: self.bytes, at: 0 }
     }
 }
 
@@ -174,10 +174,10 @@ impl Peer {
     fn send(&mut self, more: &[u8]) -> bool {
         let end = more.len().min(self.at + self.left);
         match self.stream.write(&more[self.at..end]) {
-            Ok(octets) => {
-                self.at = (self.at + octets) % more.len();
-                self.left -= octets;
-                octets > 0
+            Ok(bytes) => {
+                self.at = (self.at + bytes) % more.len();
+                self.left -= bytes;
+                bytes > 0
             }
             Err(error) => {
                 // It is refused, which some are to be.

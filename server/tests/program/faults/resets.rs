@@ -35,8 +35,8 @@ fn connections_that_are_reset_leave_nothing(transport: &str) {
     thread::scope(|scope| {
         for _ in 0..CLIENTS {
             scope.spawn(move || {
-                let octets = BEGINNINGS.iter().cycle().take(each);
-                octets.for_each(|octets| reset(address, octets));
+                let bytes = BEGINNINGS.iter().cycle().take(each);
+                bytes.for_each(|bytes| reset(address, bytes));
             });
         }
     });
@@ -57,12 +57,12 @@ fn connections_that_are_reset_leave_nothing(transport: &str) {
     }
 }
 
-fn reset(address: SocketAddr, octets: &str) {
+fn reset(address: SocketAddr, bytes: &str) {
     let mut socket = Socket::new(Domain::for_address(address), Type::STREAM, None).expect("a socket");
     socket.set_linger(Some(Duration::ZERO)).expect("a reset at the end");
     socket.connect(&address.into()).expect("a connection");
     // The server may have refused it already.
-    let _ = socket.write_all(octets.as_bytes());
+    let _ = socket.write_all(bytes.as_bytes());
 }
 
 /// What the page of the application says: the channels that are open, that have opened, and that have closed.

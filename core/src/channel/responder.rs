@@ -5,18 +5,18 @@
 
 use super::Condition;
 use super::actions::{Parts, exchange};
+use super::compiled_config::CompiledConfig;
 use super::output_buffer::Mark;
 use super::plan::{self, BodyLeft, Exchange, Plan};
 use super::sender::Sender;
-use super::settings::Settings;
 use crate::request::RequestRef;
 use crate::response::ResponseRef;
 use crate::time::Now;
 
-/// Where [`Channel::answer`](super::Channel::answer) takes the response.
-pub struct Answer<'a> {
+/// Where [`Channel::respond_with`](super::Channel::respond_with) takes the response.
+pub struct Responder<'a> {
     sender: &'a mut Sender,
-    settings: &'a Settings,
+    compiled: &'a CompiledConfig,
     now: Now<'a>,
     exchange: Exchange<'a>,
     plan: &'a mut Option<Plan>,
@@ -32,31 +32,31 @@ enum Given {
     Taken,
 }
 
-impl Answer<'_> {
+impl Responder<'_> {
     /// Gives the response. The first one counts.
     #[inline]
-    pub fn give(&mut self, response: ResponseRef<'_>) {
+    pub fn respond(&mut self, response: ResponseRef<'_>) {
         if !matches!(self.given, Given::Nothing) {
             return;
         }
         let is_complete = self.exchange.body_left == BodyLeft::None;
-        let unmet = plan::unmet(self.exchange.request, is_complete, &response, self.settings.high_water);
+        let unmet = plan::unmet(self.exchange.request, is_complete, &response, self.compiled.high_water);
         if let Some(condition) = unmet {
             self.given = Given::Unmet(condition);
             return;
         }
         let plan = self.plan.insert(self.exchange.plan(&response));
         self.given = Given::Staged(self.sender.buffer().mark());
-        self.sender.stage_response(plan, &response, self.now.date, &self.settings.identity);
+        self.sender.stage_response(plan, &response, self.now.date, &self.compiled.identity);
     }
 }
 
 /// What was staged and not taken, since the application panicked, leaves the output as it was.
-impl Drop for Answer<'_> {
+impl Drop for Responder<'_> {
     #[inline]
     fn drop(&mut self) {
         if let Given::Staged(mark) = self.given {
-            self.sender.take_back(mark);
+            self.sender.roll_back(mark);
         }
     }
 }
@@ -69,25 +69,25 @@ impl Parts {
     ///
     /// The condition that the response does not meet.
     #[inline]
-    pub(super) fn answer(
+    pub(super) fn respond_with(
         &mut self,
         now: &Now<'_>,
         plan: &mut Option<Plan>,
-        f: impl FnOnce(RequestRef<'_>, &mut Answer<'_>),
+        f: impl FnOnce(RequestRef<'_>, &mut Responder<'_>),
     ) -> Result<bool, Condition> {
         if !self.is_delivered() {
             return Err(Condition::IsDelivered);
         }
         let Some(request) = self.receiver.head() else { return Ok(false) };
-        let exchange = exchange(&self.receiver, &self.persistence, &self.timers, &self.settings);
-        let (sender, settings) = (&mut self.sender, &*self.settings);
-        let mut answer = Answer { sender, settings, now: *now, exchange, plan, given: Given::Nothing };
-        f(request, &mut answer);
-        match answer.given {
+        let exchange = exchange(&self.receiver, &self.persistence, &self.timers, &self.compiled);
+        let (sender, compiled) = (&mut self.sender, &*self.compiled);
+        let mut responder = Responder { sender, compiled, now: *now, exchange, plan, given: Given::Nothing };
+        f(request, &mut responder);
+        match responder.given {
             Given::Nothing | Given::Taken => Ok(false),
             Given::Unmet(condition) => Err(condition),
             Given::Staged(_) => {
-                answer.given = Given::Taken;
+                responder.given = Given::Taken;
                 Ok(true)
             }
         }

@@ -3,78 +3,78 @@
 #[path = "support/rig.rs"]
 mod rig;
 
-use httpfsm::{Data, Input, Loan, State};
+use httpfsm::{Data, Input, State, WorkerBuffers};
 use rig::{GET, Rig};
 
-/// Octets that a channel is offered to read into when it is lent this.
-fn offered(loan: &mut Loan) -> usize {
+/// Bytes that a channel is offered to read into when it is lent this.
+fn offered(buffers: &mut WorkerBuffers) -> usize {
     let mut rig = Rig::new();
-    rig.channel.adopt(loan);
+    rig.channel.lend(buffers);
     let offered = rig.channel.spare().len();
-    rig.channel.release(loan);
+    rig.channel.take_back(buffers);
     offered
 }
 
-/// Octets of output buffer that a channel gets when it is lent this.
-fn output(loan: &mut Loan) -> usize {
+/// Bytes of output buffer that a channel gets when it is lent this.
+fn output(buffers: &mut WorkerBuffers) -> usize {
     let mut rig = Rig::new();
-    rig.channel.adopt(loan);
+    rig.channel.lend(buffers);
     let lent = rig.channel.buffered();
-    rig.channel.release(loan);
+    rig.channel.take_back(buffers);
     lent
 }
 
 #[test]
 fn a_loan_that_is_lent_is_empty_until_it_is_refilled() {
-    let mut loan = Loan::new();
-    let (input, room) = (offered(&mut loan), output(&mut loan));
+    let mut buffers = WorkerBuffers::new();
+    let (input, room) = (offered(&mut buffers), output(&mut buffers));
     let mut rig = Rig::new();
-    rig.channel.adopt(&mut loan);
-    assert!(offered(&mut loan) < input && output(&mut loan) == 0);
-    loan.refill();
-    assert_eq!((offered(&mut loan), output(&mut loan)), (input, room));
+    rig.channel.lend(&mut buffers);
+    assert!(offered(&mut buffers) < input && output(&mut buffers) == 0);
+    buffers.refill();
+    assert_eq!((offered(&mut buffers), output(&mut buffers)), (input, room));
     // What comes back finds the place taken, and goes.
-    rig.channel.release(&mut loan);
-    assert_eq!((offered(&mut loan), output(&mut loan)), (input, room));
+    rig.channel.take_back(&mut buffers);
+    assert_eq!((offered(&mut buffers), output(&mut buffers)), (input, room));
     assert_eq!(rig.channel.buffered(), 0);
 }
 
 #[test]
 fn lent_input_is_not_counted_as_the_channel_s_own() {
-    let mut loan = Loan::new();
+    let mut buffers = WorkerBuffers::new();
     let mut rig = Rig::new();
-    rig.channel.adopt(&mut loan);
+    rig.channel.lend(&mut buffers);
     assert!(rig.channel.buffered() < rig.channel.spare().len());
     rig.rx("GET");
     assert!(rig.channel.buffered() < 64 << 10);
-    rig.channel.release(&mut loan);
+    rig.channel.take_back(&mut buffers);
     assert_eq!(rig.channel.buffered(), 3, "what is left of the input is");
 }
 
 /// What one large head needed is not kept for the channels after it.
 #[test]
 fn a_store_that_grew_is_not_lent_again() {
-    let mut loan = Loan::new();
-    let input = offered(&mut loan);
+    let mut buffers = WorkerBuffers::new();
+    let input = offered(&mut buffers);
     let mut rig = Rig::new();
-    rig.channel.adopt(&mut loan);
+    rig.channel.lend(&mut buffers);
     rig.rx(format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "x".repeat(200_000))).ok("");
-    rig.channel.release(&mut loan);
-    assert!(offered(&mut loan) < input, "the loan lacks what grew");
-    loan.refill();
-    assert_eq!(offered(&mut loan), input);
+    rig.channel.take_back(&mut buffers);
+    assert!(offered(&mut buffers) < input, "the buffers lacks what grew");
+    buffers.refill();
+    assert_eq!(offered(&mut buffers), input);
 }
 
 #[test]
 fn output_that_grew_is_not_lent_again() {
-    let mut loan = Loan::new();
+    let mut buffers = WorkerBuffers::new();
     let mut rig = Rig::with(|config| config.output_high_water = 1 << 20);
-    rig.channel.adopt(&mut loan);
+    rig.channel.lend(&mut buffers);
     rig.rx(GET).ok(&"x".repeat(600_000)).send_all();
-    rig.channel.release(&mut loan);
-    assert_eq!(output(&mut loan), 0);
-    loan.refill();
-    assert_ne!(output(&mut loan), 0);
+    rig.channel.take_back(&mut buffers);
+    assert_eq!(output(&mut buffers), 0);
+    buffers.refill();
+    assert_ne!(output(&mut buffers), 0);
 }
 
 #[test]

@@ -4,19 +4,19 @@ use alloc::vec::Vec;
 
 use super::{input_buffer, output_buffer};
 
-/// A worker's buffers. Lent to a channel for one wake-up ([`adopt`](crate::Channel::adopt),
-/// [`release`](crate::Channel::release)), they make "no allocation per request" and "no buffer on an idle
-/// connection" hold together. They move by ownership, so octets of one channel can never reach another, as long as
+/// A worker's buffers. Lent to a channel for one wake-up ([`lend`](crate::Channel::lend),
+/// [`take_back`](crate::Channel::take_back)), they make "no allocation per request" and "no buffer on an idle
+/// connection" hold together. They move by ownership, so bytes of one channel can never reach another, as long as
 /// the transport reports with [`RxRead`](crate::Input::RxRead) only what it has read: the buffers are not cleared.
 ///
 /// A loan that is lent to another channel at the moment is empty; the channel then makes buffers of its own.
 #[derive(Debug, Default)]
-pub struct Loan {
+pub struct WorkerBuffers {
     pub(super) input: Vec<u8>,
     pub(super) output: Vec<u8>,
 }
 
-impl Loan {
+impl WorkerBuffers {
     /// Fresh buffers: 64 KiB of input, 16 KiB of output.
     #[must_use]
     pub fn new() -> Self {
@@ -40,12 +40,12 @@ mod tests {
 
     #[test]
     fn what_a_channel_kept_is_replaced_and_what_it_gave_back_is_not() {
-        let mut loan = Loan::default();
-        loan.refill();
-        assert_eq!((loan.input.len(), loan.output.capacity()), (64 << 10, 16 << 10));
-        loan.input.truncate(1);
-        loan.output = Vec::with_capacity(1);
-        loan.refill();
-        assert_eq!((loan.input.len(), loan.output.capacity()), (1, 1));
+        let mut buffers = WorkerBuffers::default();
+        buffers.refill();
+        assert_eq!((buffers.input.len(), buffers.output.capacity()), (64 << 10, 16 << 10));
+        buffers.input.truncate(1);
+        buffers.output = Vec::with_capacity(1);
+        buffers.refill();
+        assert_eq!((buffers.input.len(), buffers.output.capacity()), (1, 1));
     }
 }

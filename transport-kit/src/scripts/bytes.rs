@@ -7,7 +7,7 @@ pub(crate) fn scripts() -> Vec<Script> {
     let hello = get("/hello");
     let mut scripts = vec![
         Script::new("a GET in one piece").send(&hello).until("world!"),
-        Script::new("a GET octet by octet").send_by(&hello, 1).until("world!"),
+        Script::new("a GET byte by byte").send_by(&hello, 1).until("world!"),
         Script::new("requests one after another")
             .send(&hello)
             .until("world!")
@@ -22,7 +22,7 @@ pub(crate) fn scripts() -> Vec<Script> {
             .send(get("/hello").repeat(15) + &get("/status?code=404"))
             .until("404")
             .until("\r\n\r\n"),
-        Script::new("16 requests at once, octet by octet")
+        Script::new("16 requests at once, byte by byte")
             .send_by(get("/hello").repeat(15) + &get("/status?code=404"), 1)
             .until("404")
             .until("\r\n\r\n"),
@@ -58,9 +58,9 @@ pub(crate) fn scripts() -> Vec<Script> {
             .until("world!"),
         Script::new("posts and gets at once")
             .send([post("/upload", pattern(0, 3000)), get("/hello").into(), post("/upload", "abc")].concat())
-            .until("3000 octets")
+            .until("3000 bytes")
             .until("world!")
-            .until("3 octets")
+            .until("3 bytes")
             .until("end []"),
         Script::new("a request behind one that is being answered")
             .send(get("/gate"))
@@ -69,7 +69,7 @@ pub(crate) fn scripts() -> Vec<Script> {
             .open("gate")
             .until("passed")
             .until("world!"),
-        Script::new("octets of a request behind one that is being answered")
+        Script::new("bytes of a request behind one that is being answered")
             .send(get("/gate"))
             .told("waits")
             .send("GET /hel")

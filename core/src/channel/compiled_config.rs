@@ -20,9 +20,9 @@ pub(super) const SECOND: u64 = 1000;
 
 /// A [`ChannelConfig`] made ready: one for all channels of a server, shared by an `Arc`.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct CompiledConfig {
     pub(crate) config: ChannelConfig,
-    /// The identity without octets that have no place in a field value.
+    /// The identity without bytes that have no place in a field value.
     pub(crate) identity: Box<str>,
     pub(crate) head: HeadLimits,
     pub(crate) chunks: ChunkLimits,
@@ -42,8 +42,8 @@ fn timeouts(config: &ChannelConfig) -> [u64; Timeout::ALL.len()] {
             Timeout::Inactivity => millis(config.inactivity_timeout),
             Timeout::Responseless => millis(config.responseless_timeout),
             Timeout::StreamIdle => millis(config.stream_idle_timeout),
-            Timeout::Discard => millis_if(config.discard_octets > 0, config.discard_timeout),
-            Timeout::Linger => millis_if(config.linger_octets > 0, config.linger_timeout),
+            Timeout::Discard => millis_if(config.discard_bytes > 0, config.discard_timeout),
+            Timeout::Linger => millis_if(config.linger_bytes > 0, config.linger_timeout),
             Timeout::Body => millis(config.body_timeout),
             Timeout::Write => millis(config.write_timeout),
             Timeout::DrainGrace => config.drain_grace.map_or(NEVER, whole_millis),
@@ -81,7 +81,7 @@ fn limit64(value: u64) -> u64 {
     if value == 0 { u64::MAX } else { value }
 }
 
-impl Settings {
+impl CompiledConfig {
     /// Makes a configuration ready.
     #[must_use]
     pub fn new(config: &ChannelConfig) -> Self {

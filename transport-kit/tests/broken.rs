@@ -35,7 +35,7 @@ enum Fault {
     LosesTheEndOfInput,
     DropsTheLastSliceOfAWrite,
     SendsTheRestOfAWriteAgain,
-    LosesAnByteOfLargeReads,
+    LosesAByteOfLargeReads,
     NeverWakesForADeadline,
     EndsWhereItShouldReset,
     SwapsTheNames,
@@ -100,8 +100,8 @@ fn a_write_that_is_repeated_in_part() {
 }
 
 #[test]
-fn an_byte_that_large_reads_lose() {
-    catches(LosesAnByteOfLargeReads, "uploads", "an upload larger than all windows");
+fn a_byte_that_large_reads_lose() {
+    catches(LosesAByteOfLargeReads, "uploads", "an upload larger than all windows");
 }
 
 #[test]
@@ -465,7 +465,7 @@ impl Wire for FaultyWire {
                 return Poll::Pending;
             }
             (LosesAResetInsideARequest, Poll::Ready(Err(_))) => return Poll::Pending,
-            (LosesAnByteOfLargeReads, Poll::Ready(Ok(bytes @ 10_000..))) => {
+            (LosesAByteOfLargeReads, Poll::Ready(Ok(bytes @ 10_000..))) => {
                 return Poll::Ready(Ok(bytes - 1));
             }
             _ => {}

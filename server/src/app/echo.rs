@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn an_byte_is_two_digits() {
+    fn a_byte_is_two_digits() {
         let mut text = String::new();
         for byte in [0x00, 0x0a, 0xf0, 0xff] {
             hex(&mut text, byte);

@@ -6,8 +6,8 @@ use std::sync::{Arc, LazyLock};
 
 use httpfsm::config::ChannelConfig;
 use httpfsm::{
-    BodyRef, Channel, Data, Date, Facts, Fields, Input, Moment, Now, ResponseRef, CompiledConfig, State, Status,
-    Waits,
+    BodyRef, Channel, CompiledConfig, Data, Date, Facts, Fields, Input, Moment, Now, ResponseRef, State,
+    Status, Waits,
 };
 
 /// Requests of several kinds, sent again and again in pieces of any length.

@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
 
 use httpfsm::config::ChannelConfig;
-use httpfsm::{CloseReason, RequestHead, RequestRef, Rule, CompiledConfig};
+use httpfsm::{CloseReason, CompiledConfig, RequestHead, RequestRef, Rule};
 
 pub use self::allowed::{Difference, TABLES};
 use crate::reading::{self, Upgrades};

@@ -12,8 +12,8 @@ use arbitrary::{Arbitrary, Unstructured};
 use bytes::Bytes;
 use httpfsm::config::ChannelConfig;
 use httpfsm::{
-    BodyRef, Channel, Data, Date, Facts, Fields, Input, InvalidField, Moment, Now, Output, ResponseRef,
-    CompiledConfig, Status,
+    BodyRef, Channel, CompiledConfig, Data, Date, Facts, Fields, Input, InvalidField, Moment, Now, Output,
+    ResponseRef, Status,
 };
 
 use self::case::{Case, Content, Exchange, Piece};

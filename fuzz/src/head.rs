@@ -10,7 +10,7 @@ mod recogniser;
 use std::sync::{Arc, LazyLock};
 
 use httpfsm::config::ChannelConfig;
-use httpfsm::{BodyLength, RequestRef, CompiledConfig, Version};
+use httpfsm::{BodyLength, CompiledConfig, RequestRef, Version};
 
 use self::recogniser::{Body, Head, Limits, Verdict, recognise};
 use crate::reading::{self, Reading, Upgrades};

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use httpfsm::{
-    BodyError, BodyRef, Channel, CloseReason, Date, Facts, Fields, Input, Moment, Now, Output, RequestError,
-    RequestHead, ResponseRef, CompiledConfig, State, Status,
+    BodyError, BodyRef, Channel, CloseReason, CompiledConfig, Date, Facts, Fields, Input, Moment, Now,
+    Output, RequestError, RequestHead, ResponseRef, State, Status,
 };
 
 /// A request as it was delivered.

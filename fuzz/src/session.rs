@@ -12,7 +12,8 @@ use std::sync::{Arc, LazyLock};
 
 use httpfsm::config::ChannelConfig;
 use httpfsm::{
-    Channel, Data, Date, Facts, Fields, Input, Moment, Now, Output, ResponseRef, CompiledConfig, State, Status,
+    Channel, CompiledConfig, Data, Date, Facts, Fields, Input, Moment, Now, Output, ResponseRef, State,
+    Status,
 };
 
 use crate::decisions::Decisions;

@@ -12,7 +12,8 @@ use core::panic::PanicInfo;
 
 use httpfsm::config::ServerConfig;
 use httpfsm::{
-    Channel, Date, Facts, Fields, Input, Moment, NotAccepted, Now, Output, ResponseRef, CompiledConfig, Status,
+    Channel, CompiledConfig, Date, Facts, Fields, Input, Moment, NotAccepted, Now, Output, ResponseRef,
+    Status,
 };
 
 /// What a device would have for a channel and its buffers.

@@ -33,8 +33,8 @@
 //!     if matches!(output, Output::HttpRequest) {
 //!         let target = channel.request().map(|request| request.target().len());
 //!         assert_eq!(target, Some(1));
-//!         let answer = ResponseRef::new(Status::OK, &fields, b"hello");
-//!         channel.handle(&now, Input::HttpResponse(answer)).unwrap();
+//!         let response = ResponseRef::new(Status::OK, &fields, b"hello");
+//!         channel.handle(&now, Input::HttpResponse(response)).unwrap();
 //!     }
 //! }
 //! assert!(channel.unsent().starts_with(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"));
@@ -100,7 +100,7 @@ use crate::trailers::Trailers;
 pub struct ChannelStats {
     /// Requests delivered to the application.
     pub requests: u64,
-    /// Requests that the machine answered by itself.
+    /// Requests that the machine responded to by itself.
     pub refused: u64,
     /// Bytes received.
     pub received: u64,
@@ -335,7 +335,7 @@ impl Channel {
         }
     }
 
-    /// The head of the request that waits: until it is answered, or its body is demanded, or
+    /// The head of the request that waits: until it is responded to, or its body is demanded, or
     /// [`forget_request`](Self::forget_request).
     #[inline]
     #[must_use]
@@ -355,7 +355,7 @@ impl Channel {
     }
 
     /// Whether a final head was accepted whose content is still to come with [`Input::Write`] and
-    /// [`Input::Finish`]; false after an answer that has none (to HEAD, 204, 304) or was given whole.
+    /// [`Input::Finish`]; false after a response that has none (to HEAD, 204, 304) or was given whole.
     #[inline]
     #[must_use]
     pub fn owes_body(&self) -> bool {
@@ -502,7 +502,7 @@ impl Channel {
 
 /// The methods of the specification, each an input by another name.
 impl Channel {
-    /// Writes bytes of the answer.
+    /// Writes bytes of the response.
     ///
     /// # Errors
     ///
@@ -520,7 +520,7 @@ impl Channel {
         self.handle(now, Input::Flush)
     }
 
-    /// Finishes the answer: the running one, or this one.
+    /// Finishes the response: the running one, or this one.
     ///
     /// # Errors
     ///

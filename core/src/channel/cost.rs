@@ -100,7 +100,7 @@ fn config(simultaneous: u32) -> ChannelConfig {
 /// Whoever is served.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Application {
-    /// Reads each body and answers with a few bytes.
+    /// Reads each body and responds with a few bytes.
     Prompt,
     /// Answers only when no more input is taken.
     Late,

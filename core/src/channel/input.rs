@@ -8,7 +8,7 @@ use crate::fields::Fields;
 use crate::response::ResponseRef;
 use crate::status::Status;
 
-/// Bytes of an answer.
+/// Bytes of a response.
 #[derive(Clone, Debug)]
 pub enum Data<'a> {
     /// Copied into the output: at most [`room`](crate::Channel::room) bytes.
@@ -65,24 +65,24 @@ pub enum Input<'a> {
     Busy,
     /// A verdict: the server wants the connection back when it is idle.
     Evict,
-    /// Every output was taken and the application, asked once, still owes its answer: what is buffered beyond
+    /// Every output was taken and the application, asked once, still owes its response: what is buffered beyond
     /// `maximum_simultaneous_requests` is refused in its turn.
     CheckPipeline,
     /// Time has passed; nothing else.
     Tick,
 
-    /// The application's answer: the final head, and all content unless it is streamed.
+    /// The application's response: the final head, and all content unless it is streamed.
     #[doc(alias = "EV_HTTP_RESPONSE")]
     HttpResponse(ResponseRef<'a>),
-    /// Bytes of a streamed answer. What exceeds the Content-Length is cut and reported
+    /// Bytes of a streamed response. What exceeds the Content-Length is cut and reported
     /// ([`Output::Excess`](crate::Output::Excess)).
     #[doc(alias = "write")]
     Write(Data<'a>),
     /// Send what there is; [`Output::Flushed`](crate::Output::Flushed) tells when it has left.
     #[doc(alias = "flush")]
     Flush,
-    /// The end of a streamed answer, with trailer fields if it is chunked. Short of its Content-Length, it cuts the
-    /// connection, so that the peer sees that the answer is not whole.
+    /// The end of a streamed response, with trailer fields if it is chunked. Short of its Content-Length, it cuts the
+    /// connection, so that the peer sees that the response is not whole.
     #[doc(alias = "finish")]
     Finish(Option<&'a Fields>),
     /// The application wants the body of a request that expects 100-continue, before it reads it. Without effect
@@ -95,8 +95,8 @@ pub enum Input<'a> {
     /// request expects, unless body bytes came already. After the final head no 100 can be sent: a body that waits for
     /// one fails then.
     BodyDemand(u64),
-    /// The application failed. Before the final head the request is answered 500 (with this text if
-    /// `expose_tracebacks` is set); after it the answer is cut without its end.
+    /// The application failed. Before the final head the request gets a 500 (with this text if
+    /// `expose_tracebacks` is set); after it the response is cut without its end.
     Abort(Option<&'a str>),
     /// The server goes out of service: finish and close, by these times. It may come again, with other times.
     #[doc(alias = "go_out")]

@@ -27,9 +27,9 @@ pub enum Output<'a> {
     /// The peer has ended its input; the response to this request still goes out. It comes once for each request that is
     /// with the application then, or is delivered later.
     PeerEnded,
-    /// The machine has answered by itself, with the status of this error.
+    /// The machine has responded by itself, with the status of this error.
     Refused(RequestError),
-    /// This many bytes of the answer exceeded its Content-Length and were cut.
+    /// This many bytes of the response exceeded its Content-Length and were cut.
     Excess(u64),
     /// Everything up to the last flush has left.
     Flushed,
@@ -46,7 +46,7 @@ pub enum Output<'a> {
     CloseWrite,
     /// Close the connection.
     Drop {
-        /// Close with a reset, since the peer could take a plain close for the end of a whole answer.
+        /// Close with a reset, since the peer could take a plain close for the end of a whole response.
         reset: bool,
     },
     /// The channel is closed; the last event.

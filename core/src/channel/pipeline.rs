@@ -85,7 +85,7 @@ impl Pipeline {
         const NEVER: Next = Next::Unknown { enough: u32::MAX };
         match self.scan.advance(rest, limits) {
             Parsed::Partial => Next::Unknown { enough: rest.len() as u32 + 1 },
-            // It gets its answer in its turn.
+            // It gets its response in its turn.
             Parsed::Refused(_) => NEVER,
             Parsed::Complete(meta) => match length(&meta).map(u32::try_from) {
                 Some(Ok(whole)) if whole as usize <= rest.len() => Next::Ends(whole),

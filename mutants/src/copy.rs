@@ -13,10 +13,16 @@ use crate::schema::{Alternatives, Instrumented, Matches, instrument};
 const SWITCH: &str = include_str!("switch.txt");
 
 /// Where a machine looks up what to do, and what stands there in the copy.
-const LOOKUP: (&str, &str) = (
-    "self.cells[state.index()][event.index()]",
-    "crate::mutants::cell(&self.cells, state.index(), event.index())",
-);
+const LOOKUPS: [(&str, &str); 2] = [
+    (
+        "self.inputs[state.index()][event.index()]",
+        "crate::mutants::cell(&self.inputs, state.index(), event.index(), 0)",
+    ),
+    (
+        "self.internals[state.index()][event.index()]",
+        "crate::mutants::cell(&self.internals, state.index(), event.index(), INPUTS)",
+    ),
+];
 
 /// A copy of the repository, with every mutant in it that compiles.
 pub struct Copy {
@@ -120,10 +126,12 @@ impl Copy {
             let name = path.strip_prefix(from).map_err(|error| error.to_string())?.display().to_string();
             let mut source = fs::read_to_string(&path).map_err(|error| format!("{name}: {error}"))?;
             if name == "core/src/fsm/matrix.rs" {
-                if !source.contains(LOOKUP.0) {
-                    return Err(format!("{name} has no {}", LOOKUP.0));
+                for (lookup, instead) in LOOKUPS {
+                    if !source.contains(lookup) {
+                        return Err(format!("{name} has no {lookup}"));
+                    }
+                    source = source.replace(lookup, instead);
                 }
-                source = source.replace(LOOKUP.0, LOOKUP.1);
             }
             let here: Vec<&Mutant> = mutants
                 .iter()

@@ -122,7 +122,7 @@ fn judge(options: &Options) -> Result<(), String> {
         constants(options, &copy, &wanted, &mut entries)?;
     }
     if kind.is_none() || kind == Some("rows") {
-        entries.extend(rows(options, root, &suite)?);
+        entries.extend(rows(options, &suite));
     }
     if entries.is_empty() {
         return Err(NOBODY.to_owned());
@@ -172,23 +172,23 @@ fn knows_the_table(test: &str) -> bool {
     test.contains("coverage::") || TABLE_TESTS.contains(&test)
 }
 
-const TABLE_TESTS: [&str; 1] = ["every_pair_is_a_row_or_a_refusal"];
+const TABLE_TESTS: [&str; 1] = ["every_pair_of_a_state_and_an_input_is_a_row_or_a_refusal"];
 
 const CHANNEL: &str = "core/src/channel/table.rs";
 const SERVER: &str = "core/src/server/table.rs";
 
-fn rows(options: &Options, root: &Path, suite: &Suite) -> Result<Vec<Entry>, String> {
-    let mut changes = rows::changes(root, CHANNEL, "core/src/channel/description.rs", "Ignore")?;
-    changes.extend(rows::changes(root, SERVER, SERVER, "Stay")?);
+fn rows(options: &Options, suite: &Suite) -> Vec<Entry> {
+    let mut changes = rows::changes(CHANNEL, &httpfsm::channel::MACHINE);
+    changes.extend(rows::changes(SERVER, &httpfsm::server::MACHINE));
     changes.retain(|change| change.name.contains(&options.word));
     let places: BTreeSet<u32> = changes.iter().map(|change| change.place).collect();
     eprintln!("{} changes of {} cells", changes.len(), places.len());
-    Ok(each(&changes, options.jobs, |worker, change| {
+    each(&changes, options.jobs, |worker, change| {
         let variable = ("HTTPFSM_CELL", change.setting.clone());
         let verdict = suite.judge(worker, change.place, variable, |test| !knows_the_table(test));
         let file = change.name.split(':').next().unwrap_or_default().to_owned();
         let entry = Entry { file, name: change.name.clone(), outcome: Outcome::Judged(verdict) };
         report::announce(&entry);
         entry
-    }))
+    })
 }

@@ -1,10 +1,8 @@
 //! Changes of the tables, a cell at a time. They change what the machines run on, not what is drawn.
 
-use std::collections::{BTreeSet, HashMap};
-use std::fs;
-use std::path::Path;
+use std::collections::BTreeSet;
 
-use syn::visit::{self, Visit};
+use httpfsm::fsm::{Act, Cause, Label, Machine};
 
 /// A changed cell.
 pub struct Change {
@@ -16,88 +14,95 @@ pub struct Change {
     pub setting: String,
 }
 
-/// Every change of a table: rows removed, sent to the states beside theirs, given the next row's action or none; refusals
-/// taken as the same event is taken elsewhere, unless the event is internal: nobody can send it, and no action raises it
-/// there (`coverage.rs` beside the tables shows that), so such a cell is never looked up.
-pub fn changes(root: &Path, file: &str, directions: &str, idle: &str) -> Result<Vec<Change>, String> {
-    let mut table = Table::default();
-    for path in BTreeSet::from([file, directions]) {
-        let source = fs::read_to_string(root.join(path)).map_err(|error| format!("{path}: {error}"))?;
-        table.visit_file(&syn::parse_file(&source).map_err(|error| format!("{path}: {error}"))?);
-    }
-    let states = table.enums.get("State").ok_or("no states")?;
-    let events = table.enums.get("Event").ok_or("no events")?;
-    let position =
-        |names: &[String], name: &str| names.iter().position(|other| other == name).unwrap_or(usize::MAX);
+/// A row for one state and one event.
+struct Cell<A: 'static> {
+    state: usize,
+    /// The matrix and the event in it.
+    event: (Matrix, usize),
+    actions: &'static [A],
+    next: usize,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Matrix {
+    Inputs,
+    Internals,
+}
+
+// What is done to a cell, as `switch.txt` knows it.
+const REFUSED: usize = 0;
+const LEADS_TO: usize = 1;
+const DOES_AS: usize = 2;
+const IS_AS: usize = 3;
+const DOES_NOTHING: usize = 4;
+
+/// Every change of a table, which `file` holds: rows removed, sent to the states beside theirs, given the actions of the
+/// next row or none; refusals taken as the same input is taken elsewhere. An internal event without a row is never
+/// looked up (`coverage.rs` beside the tables shows that), so nothing is put in its place.
+pub fn changes<S: Label, E: Label, I: Label, A: Act>(
+    file: &str,
+    machine: &Machine<S, E, I, A>,
+) -> Vec<Change> {
+    let states = S::ALL.len();
+    let label = |(matrix, event): (Matrix, usize)| match matrix {
+        Matrix::Inputs => E::LABELS[event],
+        Matrix::Internals => I::LABELS[event],
+    };
     let mut changes = Vec::new();
-    let mut change = |state: &str, event: &str, kind: usize, x: usize, y: usize, what: String| {
-        let (s, e) = (position(states, state), position(events, event));
-        let place = 100_000 + (states.len() * 64 + s) * 64 + e;
+    let mut change = |state: usize, event: (Matrix, usize), kind: usize, x: usize, y: usize, what: String| {
+        let offset = if event.0 == Matrix::Inputs { 0 } else { E::ALL.len() };
+        let place = 100_000 + (states * 64 + state) * 64 + offset + event.1;
         changes.push(Change {
-            name: format!("{file}: ({state}, {event}) {what}"),
+            name: format!("{file}: ({}, {}) {what}", S::LABELS[state], label(event)),
             place: u32::try_from(place).unwrap_or(u32::MAX),
-            setting: format!("{} {} {s} {e} {kind} {x} {y}", states.len(), events.len()),
+            setting: format!("{states} {offset} {state} {} {kind} {x} {y}", event.1),
         });
     };
-    let cell = |row: &[String]| (position(states, &row[0]), position(events, &row[1]));
-    let ignoring = table.rows.iter().find(|row| row[2] == idle).ok_or("no row that does nothing")?;
-    for (index, row) in table.rows.iter().enumerate() {
-        let [state, event, action, next] = row.as_slice() else {
-            return Err(format!("{file}: a row of {row:?}"));
-        };
-        change(state, event, 0, 0, 0, "is refused".to_owned());
-        let at = position(states, next);
-        for number in BTreeSet::from([(at + 1) % states.len(), (at + states.len() - 1) % states.len()]) {
-            let other = &states[number];
-            change(state, event, 1, number, 0, format!("goes to {other} instead of {next}"));
+    let cells = cells(machine);
+    for (index, cell) in cells.iter().enumerate() {
+        let Cell { state, event, actions, next } = *cell;
+        change(state, event, REFUSED, 0, 0, "is refused".to_owned());
+        for other in BTreeSet::from([(next + 1) % states, (next + states - 1) % states]) {
+            let text = format!("goes to {} instead of {}", S::LABELS[other], S::LABELS[next]);
+            change(state, event, LEADS_TO, other, 0, text);
         }
-        if action != idle {
-            let (x, y) = cell(ignoring);
-            change(state, event, 2, x, y, format!("does nothing instead of {action}"));
+        if !actions.is_empty() {
+            change(state, event, DOES_NOTHING, 0, 0, format!("does nothing instead of {actions:?}"));
         }
         let following =
-            table.rows.iter().cycle().skip(index + 1).find(|other| other[2] != *action && other[2] != idle);
-        if let Some(following) = following {
-            let (x, y) = cell(following);
-            change(state, event, 2, x, y, format!("does {} instead of {action}", following[2]));
+            cells.iter().cycle().skip(index + 1).take(cells.len()).find(|other| {
+                other.event.0 == event.0 && other.actions != actions && !other.actions.is_empty()
+            });
+        if let Some(other) = following {
+            let text = format!("does {:?} instead of {actions:?}", other.actions);
+            change(state, event, DOES_AS, other.state, other.event.1, text);
         }
     }
-    for refusal in table.refusals.iter().filter(|refusal| !table.internal.contains(&refusal[1])) {
-        let donor = table.rows.iter().find(|row| row[1] == refusal[1]).unwrap_or(ignoring);
-        let (x, y) = cell(donor);
-        change(&refusal[0], &refusal[1], 3, x, y, format!("is taken as in {}", donor[0]));
-    }
-    Ok(changes)
-}
-
-#[derive(Default)]
-struct Table {
-    enums: HashMap<String, Vec<String>>,
-    rows: Vec<Vec<String>>,
-    refusals: Vec<Vec<String>>,
-    internal: Vec<String>,
-}
-
-impl<'ast> Visit<'ast> for Table {
-    fn visit_item_macro(&mut self, item: &'ast syn::ItemMacro) {
-        if let Ok(declared) = syn::parse2::<syn::ItemEnum>(item.mac.tokens.clone()) {
-            let values = declared.variants.iter().map(|variant| variant.ident.to_string()).collect();
-            self.enums.insert(declared.ident.to_string(), values);
+    for refusal in machine.refusals {
+        for event in refusal.events {
+            let event = (Matrix::Inputs, event.index());
+            if let Some(donor) = cells.iter().find(|cell| cell.event == event) {
+                let text = format!("is taken as in {}", S::LABELS[donor.state]);
+                change(refusal.state.index(), event, IS_AS, donor.state, event.1, text);
+            }
         }
     }
-
-    fn visit_expr_call(&mut self, call: &'ast syn::ExprCall) {
-        let words: Vec<String> = call.args.iter().filter_map(last_word).collect();
-        match last_word(&call.func).as_deref() {
-            Some("row") => self.rows.push(words),
-            Some("refuse") => self.refusals.push(words),
-            Some("internal") => self.internal.extend(words),
-            _ => visit::visit_expr_call(self, call),
-        }
-    }
+    changes
 }
 
-fn last_word(expr: &syn::Expr) -> Option<String> {
-    let syn::Expr::Path(path) = expr else { return None };
-    Some(path.path.segments.last()?.ident.to_string())
+fn cells<S: Label, E: Label, I: Label, A: Act>(machine: &Machine<S, E, I, A>) -> Vec<Cell<A>> {
+    let mut cells = Vec::new();
+    for row in machine.rows {
+        for &state in row.states {
+            for cause in row.causes {
+                let event = match cause {
+                    Cause::Input(event) => (Matrix::Inputs, event.index()),
+                    Cause::Internal(event) => (Matrix::Internals, event.index()),
+                };
+                let next = row.next.unwrap_or(state).index();
+                cells.push(Cell { state: state.index(), event, actions: row.actions, next });
+            }
+        }
+    }
+    cells
 }

@@ -294,6 +294,47 @@ fn listeners_that_close_while_the_server_is_in_service_change_nothing() {
     assert_eq!(bench.close(channel), [ServerOutput::Gone]);
 }
 
+/// Those who waited for a listener are judged like all others, and no verdict moves the server on.
+#[test]
+fn a_refusal_leaves_a_server_where_it_stands_also_while_it_drains() {
+    for state in [State::Listening, State::Draining] {
+        let mut bench = Bench::new(ServerConfig {
+            origins: vec!["192.0.2.0/24".parse().expect("an origin")],
+            max_connections: 2,
+            max_connections_per_peer: 1,
+            ..ServerConfig::default()
+        });
+        bench.open("192.0.2.1:1");
+        if state == State::Draining {
+            bench.send(ServerInput::GoOut);
+        }
+        for (from, reason) in [("198.51.100.1:1", Refusal::Origin), ("192.0.2.1:2", Refusal::Peer)] {
+            assert_eq!(bench.connect(from), Err(reason), "in {state}");
+            assert_eq!(bench.server.state(), state, "after {reason:?}");
+        }
+        bench.open("192.0.2.2:1");
+        assert_eq!(bench.connect("192.0.2.3:1"), Err(Refusal::Full), "in {state}");
+        assert_eq!(bench.server.state(), state, "after a full server");
+        let stats = bench.server.stats();
+        assert_eq!((stats.refused_origin, stats.refused_peer, stats.refused_full), (1, 1, 1), "in {state}");
+    }
+}
+
+#[test]
+fn a_server_that_drains_drains_on_when_it_is_told_again_and_at_its_deadline() {
+    let mut bench = Bench::new(ServerConfig::default());
+    let channel = bench.open("192.0.2.1:1");
+    bench.send(ServerInput::GoOut);
+    let deadline = bench.server.deadline();
+    assert_eq!(bench.wait(1).send(ServerInput::GoOut), []);
+    assert_eq!((bench.server.state(), bench.server.deadline()), (State::Draining, deadline));
+    assert_eq!(bench.wait(100).send(ServerInput::Tick), [ServerOutput::DropChannels]);
+    assert_eq!(bench.server.state(), State::Draining, "a listener may still be open");
+    bench.close(channel);
+    assert_eq!(bench.server.state(), State::Draining);
+    assert_eq!(bench.send(ServerInput::ListenersClosed), [ServerOutput::Gone]);
+}
+
 #[test]
 fn a_drain_ends_with_the_last_channel() {
     let mut bench = Bench::new(ServerConfig::default());

@@ -185,3 +185,12 @@ fn an_upgraded_connection_has_no_deadline_of_ours() {
     rig.go_out();
     never_passes(&mut rig);
 }
+
+/// It says why, whichever of its deadlines comes first.
+#[test]
+fn a_fresh_connection_that_is_cut_was_cut_by_the_drain_deadline() {
+    let mut rig = Rig::new();
+    let cut_at = Moment::from_millis(500);
+    rig.input(Input::GoOut(Leave { idle_until: Moment::NEVER, fresh_until: Moment::NEVER, cut_at }));
+    assert_eq!(pass_at(&mut rig, 500), [Seen::Drop, Seen::Closed(CloseReason::DrainTimeout)]);
+}

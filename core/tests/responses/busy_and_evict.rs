@@ -2,7 +2,7 @@
 
 use httpfsm::{CloseReason, Date, Input, Moment, Now, Rule, State};
 
-use crate::rig::{GET, Rig, Seen, Setup, statuses};
+use crate::rig::{GET, Rig, Seen, Setup, post, statuses};
 use crate::support::refuses;
 
 #[test]
@@ -76,4 +76,20 @@ fn each_request_that_a_busy_server_refuses_is_told() {
     let refused = Seen::Refused(Rule::Busy);
     assert_eq!(rig.seen().iter().filter(|&seen| *seen == refused).count(), 2);
     assert_eq!(statuses(&rig.wire()), ["503", "503", "200"]);
+}
+
+/// A request that has its response is no request that could be refused.
+#[test]
+fn a_busy_server_has_nothing_to_refuse_after_a_response() {
+    for setup in [
+        (|rig| rig.rx(post(5)).ok("")) as Setup,
+        |rig| rig.rx(GET).ok(""),
+        |rig| rig.rx(GET).ok("").send_all(),
+        |rig| rig.rx(GET).stream(None),
+        |rig| rig,
+    ] {
+        let mut rig = Rig::new();
+        setup(&mut rig);
+        refuses(&mut rig, Input::Busy);
+    }
 }

@@ -2,6 +2,8 @@
 //! make, as far as new situations come up. What was taken on the way is held against the table, pair by pair; and the
 //! table is walked for itself, with what actions are known to raise.
 
+mod moves;
+
 use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::format;
 use std::string::String;
@@ -9,237 +11,18 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::vec::Vec;
 
-use bytes::Bytes;
-
+use self::moves::{MOVES, Move, Number, Seen, make, number};
 use super::body::BodyState;
 use super::{
-    Action, CONDITIONS, Channel, CompiledConfig, Condition, Data, Event, Facts, Input, Internal, MACHINE,
-    MATRIX, NotAccepted, REFUSALS, ROWS, State, Step, deadline_of,
+    Action, CONDITIONS, Channel, CompiledConfig, Condition, Event, Facts, Internal, MACHINE, MATRIX,
+    REFUSALS, ROWS, State, deadline_of,
 };
 use crate::config::ChannelConfig;
-use crate::fields::Fields;
 use crate::fsm::{Act, Cause, Label};
-use crate::response::{BodyRef, ResponseRef};
-use crate::status::Status;
-use crate::time::{Date, Moment, Now};
-
-/// What somebody does.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Move {
-    Rx(&'static str),
-    RxEnd,
-    SentOne,
-    SentAll,
-    TransmitReady,
-    Disconnected,
-    Busy,
-    Evict,
-    CheckPipeline,
-    Tick,
-    /// The next deadline passes.
-    Deadline,
-    Answer,
-    /// Content that goes out by reference, and closes the room.
-    AnswerLarge,
-    Switch,
-    Stream(Option<u64>),
-    Write,
-    Flush,
-    Finish,
-    Continue,
-    Informational,
-    Demand,
-    Abort,
-    GoOut,
-    // What a state takes, but not like this.
-    Short,
-    Interim,
-    TooLarge,
-    WriteTooLarge,
-    NoInterim,
-    SentTooMuch,
-    RxNothing,
-    /// A request comes, and the application speaks before it knows of it.
-    Untaken(&'static str),
-}
-
-use Move::*;
-
-const MOVES: &[Move] = &[
-    Rx("GET / HTTP/1.1\r\nHost: a\r\n\r\n"),
-    Rx("GET / HTTP/1.0\r\n\r\n"),
-    Rx("CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n"),
-    Rx("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n"),
-    Rx("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"),
-    Rx("GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: b\r\n\r\n"),
-    Rx("G"),
-    Rx("\r\n"),
-    Rx("xxG"),
-    RxEnd,
-    SentOne,
-    SentAll,
-    TransmitReady,
-    Disconnected,
-    Busy,
-    Evict,
-    CheckPipeline,
-    Tick,
-    Deadline,
-    Answer,
-    AnswerLarge,
-    Switch,
-    Stream(None),
-    Stream(Some(2)),
-    Write,
-    Flush,
-    Finish,
-    Continue,
-    Informational,
-    Demand,
-    Abort,
-    GoOut,
-    Short,
-    Interim,
-    TooLarge,
-    WriteTooLarge,
-    NoInterim,
-    SentTooMuch,
-    RxNothing,
-];
+use crate::time::Moment;
 
 /// How far from the beginning. Every situation that more moves lead to resembles one that fewer lead to.
 const DEPTH: usize = 5;
-
-static LARGE: [u8; 70_000] = [b'x'; 70_000];
-
-/// What happened on the way.
-#[derive(Default)]
-struct Seen {
-    /// Rows that were taken, by state and cause.
-    rows: BTreeSet<(State, Number)>,
-    /// Refusals that were given.
-    refusals: BTreeSet<(State, Event)>,
-    /// Conditions that were not met.
-    unmet: BTreeSet<(Event, Condition)>,
-    /// What was raised: in which state, by which action.
-    raised: BTreeSet<(State, String, Internal)>,
-    /// The row before, in the same event.
-    before: Option<&'static [Action]>,
-}
-
-/// A cause that can be sorted.
-type Number = (bool, usize);
-
-fn number(cause: Cause<Event, Internal>) -> Number {
-    match cause {
-        Cause::Input(event) => (false, event.index()),
-        Cause::Internal(event) => (true, event.index()),
-    }
-}
-
-impl Seen {
-    fn step(&mut self, step: &Step) {
-        self.rows.insert((step.state, number(step.cause)));
-        if let Cause::Internal(event) = step.cause {
-            let action =
-                self.before.and_then(<[Action]>::last).expect("an internal event is raised by an action");
-            self.raised.insert((step.state, action.name(), event));
-        }
-        self.before = Some(step.actions);
-    }
-
-    fn refused(&mut self, refused: NotAccepted) {
-        match refused.unmet {
-            None => self.refusals.insert((refused.state, refused.event)),
-            Some(condition) => self.unmet.insert((refused.event, condition)),
-        };
-    }
-}
-
-fn make(channel: &mut Channel, what: Move, seen: &mut Seen) -> bool {
-    let at = match what {
-        Deadline => match channel.deadline() {
-            Some(due) => due,
-            None => return false,
-        },
-        _ => channel.parts.timers.latest(),
-    };
-    let now = Now::new(at, &Date::EPOCH);
-    let fields = Fields::new();
-    let protocol = Fields::new().with("Upgrade", "b").expect("a field");
-    let large = Bytes::from_static(&LARGE);
-    let whole = |status, body| Input::HttpResponse(ResponseRef { status, fields: &fields, body });
-    let input = match what {
-        Rx(bytes) => Input::RxData(bytes.as_bytes()),
-        RxEnd => Input::RxEnd,
-        SentOne => Input::Sent(1),
-        SentAll => Input::Sent(channel.unsent_len()),
-        TransmitReady => Input::TransmitReady,
-        Disconnected => Input::Disconnected,
-        Busy => Input::Busy,
-        Evict => Input::Evict,
-        CheckPipeline => Input::CheckPipeline,
-        Tick | Deadline => Input::Tick,
-        Answer => whole(Status::OK, BodyRef::Slice(b"hi")),
-        AnswerLarge => whole(Status::OK, BodyRef::Bytes(&large)),
-        Switch => {
-            let (status, body) = (Status::SWITCHING_PROTOCOLS, BodyRef::Empty);
-            Input::HttpResponse(ResponseRef { status, fields: &protocol, body })
-        }
-        Stream(length) => whole(Status::OK, BodyRef::Stream { length }),
-        Write => Input::Write(Data::Slice(b"x")),
-        Flush => Input::Flush,
-        Finish => Input::Finish(None),
-        Continue => Input::Continue,
-        Informational => Input::Informational(Status::EARLY_HINTS, &fields),
-        Demand => Input::BodyDemand(u64::MAX),
-        Abort => Input::Abort(None),
-        Short => {
-            let declared = Fields::new().with("Content-Length", "3").expect("a length");
-            let response = ResponseRef::new(Status::OK, &declared, b"hi");
-            return send(channel, &now, Input::HttpResponse(response), seen);
-        }
-        Interim => whole(Status::EARLY_HINTS, BodyRef::Empty),
-        TooLarge => whole(Status::OK, BodyRef::Slice(&LARGE)),
-        WriteTooLarge => Input::Write(Data::Slice(&LARGE)),
-        NoInterim => Input::Informational(Status::OK, &fields),
-        SentTooMuch => Input::Sent(channel.unsent_len() + 1),
-        RxNothing => Input::RxData(b""),
-        GoOut => Input::GoOut(channel.compiled_config().leave(at)),
-        Untaken(bytes) => {
-            let accepted = handle(channel, &now, Input::RxData(bytes.as_bytes()), seen);
-            // What is sent before the outputs are taken.
-            for input in [
-                whole(Status::OK, BodyRef::Empty),
-                Input::Flush,
-                Input::Continue,
-                Input::Informational(Status::EARLY_HINTS, &fields),
-                Input::BodyDemand(1),
-                Input::Abort(None),
-            ] {
-                assert!(!handle(channel, &now, input, seen), "before the request was delivered");
-            }
-            while channel.next_output().is_some() {}
-            return accepted;
-        }
-    };
-    send(channel, &now, input, seen)
-}
-
-fn send(channel: &mut Channel, now: &Now<'_>, input: Input<'_>, seen: &mut Seen) -> bool {
-    let accepted = handle(channel, now, input, seen);
-    while channel.next_output().is_some() {}
-    accepted
-}
-
-fn handle(channel: &mut Channel, now: &Now<'_>, input: Input<'_>, seen: &mut Seen) -> bool {
-    seen.before = None;
-    let result = channel.handle_with(now, input, &mut |step: &Step| seen.step(step));
-    if let Err(refused) = result {
-        seen.refused(refused);
-    }
-    result.is_ok()
-}
 
 /// What makes two situations the same for this purpose: all that the way depends on, without the amounts.
 fn situation(channel: &Channel) -> String {
@@ -351,15 +134,15 @@ fn explore_all() -> Seen {
     // Depth alone does not lead to an interim head for which there is no room.
     let mut config = config(ORDERS[0]);
     config.output_high_water = 1 << 10;
-    let moves = [Rx("GET / HTTP/1.1\r\nHost: a\r\n\r\n"); 1];
+    let moves = [Move::Rx("GET / HTTP/1.1\r\nHost: a\r\n\r\n"); 1];
     let mut channel = replay(&Arc::new(CompiledConfig::new(&config)), &moves);
     while channel.room() > 0 {
-        make(&mut channel, Informational, &mut all);
+        make(&mut channel, Move::Informational, &mut all);
     }
-    make(&mut channel, Informational, &mut all);
+    make(&mut channel, Move::Informational, &mut all);
     // Nor does it lead to a request that comes while the one before it is responded to.
     let mut channel = replay(&Arc::new(CompiledConfig::new(&config)), &[]);
-    make(&mut channel, Untaken("GET / HTTP/1.1\r\nHost: a\r\n\r\n"), &mut all);
+    make(&mut channel, Move::Untaken("GET / HTTP/1.1\r\nHost: a\r\n\r\n"), &mut all);
     all
 }
 
@@ -573,7 +356,7 @@ fn every_situation_waits_for_something_that_ends() {
                 let Some(due) = channel.deadline() else { break };
                 assert!(due > passed, "a deadline came round after {moves:?}");
                 passed = due;
-                make(&mut channel, Deadline, &mut Seen::default());
+                make(&mut channel, Move::Deadline, &mut Seen::default());
             }
             let ended = matches!(channel.state(), State::Closed | State::Upgraded);
             assert!(ended, "left in {} after {moves:?}", channel.state());

@@ -298,8 +298,8 @@ impl Channel {
         }
         let event = Event::HttpResponse;
         let mut args = Args::new(now, at, &Input::Tick);
-        let answered = self.parts.respond_with(now, &mut args.staged, f);
-        let staged = answered.map_err(|unmet| NotAccepted::new(self.state, event, Some(unmet)))?;
+        let given = self.parts.respond_with(now, &mut args.staged, f);
+        let staged = given.map_err(|unmet| NotAccepted::new(self.state, event, Some(unmet)))?;
         if let (true, Some(step)) = (staged, MATRIX.on(self.state, event)) {
             self.dispatch(&mut args, event, step, &mut ());
         }
@@ -460,8 +460,8 @@ impl Channel {
         self.parts.sender.buffer_mut().lend(&mut buffers.output);
     }
 
-    /// Gives a worker's buffers back. What the channel still needs moves to buffers of its own, of its size; the loan
-    /// may lack what was kept ([`WorkerBuffers::refill`]).
+    /// Gives a worker's buffers back. What the channel still needs moves to buffers of its own, of its size; what
+    /// it keeps is missing in `buffers` then ([`WorkerBuffers::refill`]).
     #[inline]
     pub fn take_back(&mut self, buffers: &mut WorkerBuffers) {
         self.parts.receiver.buffer_mut().take_back(&mut buffers.input);

@@ -125,9 +125,9 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             return Poll::Ready(());
         }
 
-        let loan = worker::lend(self.channel.untaped());
+        let buffers = worker::lend(self.channel.untaped());
         let outcome = self.turns(&mut turn, cx);
-        worker::take_back(self.channel.untaped(), loan);
+        worker::take_back(self.channel.untaped(), buffers);
         if outcome.is_ready() {
             return outcome;
         }
@@ -158,7 +158,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             // Input may have become wanted by what the application took.
             let idle = !progress && !turn.ask && !self.channel.has_output();
             if idle && !(readable && self.channel.input_room() > 0) {
-                if turn.received && self.service.judges {
+                if turn.received && self.service.limits_pipeline {
                     turn.received = false;
                     if self.channel.handle(&turn.now, Input::CheckPipeline).is_ok() {
                         continue;

@@ -45,7 +45,7 @@ pub struct Service<H: Handler> {
     pub(crate) exchanges: Pool<Box<Exchange<H::Future>>>,
     pub(crate) compiled: Arc<CompiledConfig>,
     pub(crate) whole_bodies: bool,
-    pub(crate) judges: bool,
+    pub(crate) limits_pipeline: bool,
 }
 
 impl<H: Handler> Service<H> {
@@ -75,7 +75,7 @@ impl<H: Handler> Service<H> {
             compiled: Arc::new(CompiledConfig::new(&config.channel)),
             exchanges: Pool::new(),
             whole_bodies: config.channel.bodies == Some(Bodies::Whole),
-            judges: config.channel.maximum_simultaneous_requests != 0,
+            limits_pipeline: config.channel.maximum_simultaneous_requests != 0,
             desk: Arc::new(Desk::new(config, clock, spawner, subscriber, recorder)),
         })
     }

@@ -1,4 +1,4 @@
-//! What a thread keeps between the connections that it serves: the loan of buffers, and its number.
+//! What a thread keeps between the connections that it serves: the buffers that it lends, and its number.
 
 use std::cell::Cell;
 use std::sync::Mutex;

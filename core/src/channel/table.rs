@@ -455,7 +455,12 @@ impl Action {
             FinishResponse => Some(Event::Finish),
             RespondFailure => Some(Event::Abort),
             TakeSent => Some(Event::Sent),
-            _ => None,
+            CheckDeadlines | AskToSend | NoteEviction | NoteEnd | ParseHead | EndHead | DeliverRequest
+            | RefuseRequest | RefuseHead(_) | DecodeBody | EndInput | BreakBody(_) | RefuseBody
+            | FailBody | SendContinue | MarkFlush | RespondBusy | RespondInstead(_) | CutResponse(_)
+            | MarkExcess | EndExchange | ChooseNext | CheckSent | DiscardBody | ReleaseBuffers
+            | SetReason(_) | BeginClose | CloseWrite | DropInput | HandOver | Close(_) | Disconnect
+            | EndUpgraded => None,
         }
     }
 }

@@ -9,7 +9,7 @@ use super::{input_buffer, output_buffer};
 /// connection" hold together. They move by ownership, so bytes of one channel can never reach another, as long as
 /// the transport reports with [`RxRead`](crate::Input::RxRead) only what it has read: the buffers are not cleared.
 ///
-/// A loan that is lent to another channel at the moment is empty; the channel then makes buffers of its own.
+/// Buffers that are lent to another channel at the moment are empty; this channel then makes buffers of its own.
 #[derive(Debug, Default)]
 pub struct WorkerBuffers {
     pub(super) input: Vec<u8>,

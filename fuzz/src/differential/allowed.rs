@@ -51,6 +51,7 @@ const HYPER: &[&[Difference]] = &[
     we_refuse! {
         BareLf: "RFC 9112 section 2.2 lets a recipient take LF for a line end; those who do not see another message",
         EmptyLines: "RFC 9112 section 2.2 asks for one empty line to be skipped; more are a flood",
+        ContentLength: "RFC 9112 section 6.3: an invalid value cannot be recovered; hyper looks at none behind a coding",
         LengthAndCoding: "RFC 9112 section 6.1 lets a server reject it; it is how requests are smuggled",
         ContentLengthRepeated: "RFC 9112 section 6.3 lets a recipient reject equal values, too",
         ChunkSizeTooLong: "RFC 9112 section 7.1 asks for a bound; zeros in front are no reason for more digits",

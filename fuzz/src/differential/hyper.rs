@@ -41,7 +41,12 @@ pub(super) fn read(bytes: &[u8]) -> Session {
         }
     });
     let io = Memory { unread: bytes.to_vec(), at: 0 };
-    let connection = http1::Builder::new().half_close(true).max_headers(FIELDS).serve_connection(io, service);
+    let connection = http1::Builder::new()
+        .half_close(true)
+        .max_headers(FIELDS)
+        // The clock would have the same input cover other code at another time.
+        .auto_date_header(false)
+        .serve_connection(io, service);
     let mut connection = pin!(connection.with_upgrades());
     let mut context = Context::from_waker(Waker::noop());
     let mut polls = 0;

@@ -101,8 +101,8 @@ impl Application {
     }
 
     /// Runs what blocks where it may.
-    fn job<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Job<T> {
-        Job::spawn(&self.0.spawner, work)
+    async fn job<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
+        Ok(Job::spawn(&self.0.spawner, work).map_err(io::Error::from)?.await)
     }
 }
 
@@ -139,6 +139,10 @@ impl IntoResponse for Failure {
             Self::Collect(error) => error.into_response(),
             Self::TooLarge => Status::CONTENT_TOO_LARGE.into_response(),
             Self::Disk(error) if error.kind() == io::ErrorKind::NotFound => Status::NOT_FOUND.into_response(),
+            // No thread is to be had for it.
+            Self::Disk(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                Status::SERVICE_UNAVAILABLE.into_response()
+            }
             // What went wrong with our disk is none of the peer's business.
             Self::Disk(_) => Status::INTERNAL_SERVER_ERROR.into_response(),
         }
@@ -231,13 +235,13 @@ impl Application {
             return Err(Failure::TooLarge);
         }
         let folder = self.0.folder.clone();
-        let mut upload = self.job(move || Upload::create(&folder)).await?;
+        let mut upload = self.job(move || Upload::create(&folder)).await??;
         while let Some(piece) = request.body().next_data().await {
             let piece = piece?;
-            upload = self.job(move || upload.append(&piece)).await?;
+            upload = self.job(move || upload.append(&piece)).await??;
         }
         let length = upload.length;
-        let name = self.job(move || upload.keep()).await?;
+        let name = self.job(move || upload.keep()).await??;
         let location = format!("/files/{name}");
         let told = json!({ "sha256": name, "bytes": length, "location": location });
         Ok(Response::json(told.to_string()).with_status(Status::CREATED).with_field("Location", location))
@@ -246,7 +250,7 @@ impl Application {
     /// Sends a file as it is read, so that no more than a piece is in memory.
     async fn download(&self, path: &str) -> Result<Response, Failure> {
         let Some(file) = self.path_of(path) else { return Ok(no_such("")) };
-        let file = self.job(move || fs::File::open(file)).await?;
+        let file = self.job(move || fs::File::open(file)).await??;
         let spawner = Arc::clone(&self.0.spawner);
         let body = written(|body| send_file(file, spawner, body));
         Ok(typed("application/octet-stream", body).with_field("Trailer", "Content-Digest"))
@@ -296,7 +300,7 @@ impl Upload {
 async fn send_file(mut file: fs::File, spawner: Arc<dyn Spawner>, mut body: BodyWriter) -> io::Result<()> {
     let mut hash = Sha256::new();
     loop {
-        let (back, piece) = Job::spawn(&spawner, || read_piece(file)).await?;
+        let (back, piece) = Job::spawn(&spawner, || read_piece(file))?.await?;
         if piece.is_empty() {
             break;
         }

@@ -1,21 +1,21 @@
 //! Blocking work, on threads of its own.
 
 use httpfsm::handler::{IntoResponse, Request};
-use httpfsm_transport::{Spawner, Sync};
+use httpfsm_transport::{NoThread, Spawner, Sync};
 
 use crate::pool::POOL;
 
 /// Runs blocking work on a pool of threads: one for the process, of at most 512. A thread is begun when work comes and
 /// none waits for it, and ends after 10 seconds without work.
 ///
-/// Where the system gives no more threads, work waits for those there are. Where there is none at all, work is dropped,
-/// and its request is answered 500.
+/// Where the system gives no more threads, work waits for those there are. Where there is none at all, it is refused with
+/// [`NoThread`].
 #[derive(Clone, Copy, Debug, Default)]
 pub struct BlockingPool;
 
 impl Spawner for BlockingPool {
-    fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) {
-        POOL.push(work);
+    fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) -> Result<(), NoThread> {
+        POOL.push(work)
     }
 }
 

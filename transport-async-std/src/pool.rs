@@ -9,11 +9,11 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use httpfsm_transport::catch_panic;
+use httpfsm_transport::{NoThread, catch_panic};
 
 pub(crate) type Work = Box<dyn FnOnce() + Send>;
 
-/// Begins a thread that does this; where it cannot, drops it.
+/// Begins a thread that does this, which it does not do itself: the pool is locked meanwhile. Where it cannot, drops it.
 pub(crate) type Begin = fn(Work) -> io::Result<()>;
 
 /// A pool that begins its threads with a function of yours.
@@ -30,7 +30,7 @@ struct State {
     /// The work that no thread has taken, the oldest first. Its bound is that of the connections: each has little work
     /// at a time.
     queue: VecDeque<Work>,
-    /// Those that run, and those that are being begun.
+    /// Those that have been begun and have not ended.
     threads: usize,
     /// Those that wait for work, also when they have been woken for some and have not taken it.
     idle: usize,
@@ -56,37 +56,35 @@ impl<B> Pool<B> {
 }
 
 impl<B: Fn(Work) -> io::Result<()> + Sync> Pool<B> {
-    /// Has a thread do the work, in its turn. Where there is no thread and none can be begun, the work is dropped
-    /// before this returns.
-    pub(crate) fn push(&'static self, work: Work) {
+    /// Has a thread do the work, in its turn.
+    ///
+    /// # Errors
+    ///
+    /// There is no thread, and none can be begun: the work is dropped before this returns.
+    pub(crate) fn push(&'static self, work: Work) -> Result<(), NoThread> {
         let mut state = self.lock();
         state.queue.push_back(work);
         if state.idle > 0 {
             self.queued.notify_one();
         }
         if state.queue.len() <= state.idle || state.threads >= self.most {
-            return;
+            return Ok(());
         }
-        state.threads += 1;
-        drop(state);
-        if (self.begin)(Box::new(|| self.run())).is_err() {
-            self.lack();
+        // Under the lock, which is held for one system call: no other work is queued while it is not known whether there is
+        // a thread for it.
+        if (self.begin)(Box::new(|| self.run())).is_ok() {
+            state.threads += 1;
+            return Ok(());
         }
-    }
-
-    /// A thread could not be begun. The others do the work; where there are none, nobody will.
-    fn lack(&self) {
-        let mut state = self.lock();
-        state.threads -= 1;
         if state.threads > 0 {
-            return;
+            // They come to it.
+            return Ok(());
         }
-        let refused = std::mem::take(&mut state.queue);
+        let refused = state.queue.pop_back();
         drop(state);
-        for work in refused {
-            // What it holds is the application's.
-            let _ = catch_panic(|| drop(work));
-        }
+        // What it holds is the application's.
+        let _ = catch_panic(|| drop(refused));
+        Err(NoThread)
     }
 
     /// What a thread does.
@@ -142,10 +140,11 @@ mod tests {
     fn held<B: Fn(Work) -> io::Result<()> + Sync>(pool: &'static Pool<B>) -> Sender<()> {
         let (begun, begins) = channel();
         let (release, released) = channel();
-        pool.push(Box::new(move || {
+        let pushed = pool.push(Box::new(move || {
             let _ = begun.send(());
             let _ = released.recv();
         }));
+        assert_eq!(pushed, Ok(()));
         begins.recv_timeout(LONG).unwrap();
         release
     }
@@ -158,9 +157,10 @@ mod tests {
         let (tell, told) = channel();
         for number in 0..count {
             let tell = tell.clone();
-            pool.push(Box::new(move || {
+            let pushed = pool.push(Box::new(move || {
                 let _ = tell.send(number);
             }));
+            assert_eq!(pushed, Ok(()));
         }
         told
     }
@@ -226,12 +226,12 @@ mod tests {
     }
 
     #[test]
-    fn work_is_dropped_at_once_where_there_is_no_thread() {
+    fn work_is_refused_and_dropped_at_once_where_there_is_no_thread() {
         let pool = pool(only(0), 512, LONG);
         for _ in 0..2 {
             let held = Arc::new(());
             let work = Arc::clone(&held);
-            pool.push(Box::new(move || drop(work)));
+            assert_eq!(pool.push(Box::new(move || drop(work))), Err(NoThread));
             assert_eq!(Arc::strong_count(&held), 1);
         }
         let state = pool.lock();
@@ -243,22 +243,23 @@ mod tests {
         struct Bomb<B: Fn(Work) -> io::Result<()> + Sync + 'static>(&'static Pool<B>);
         impl<B: Fn(Work) -> io::Result<()> + Sync> Drop for Bomb<B> {
             fn drop(&mut self) {
-                self.0.push(Box::new(|| ()));
+                assert_eq!(self.0.push(Box::new(|| ())), Err(NoThread));
                 std::panic::resume_unwind(Box::new("out of cheese"));
             }
         }
         let pool = pool(only(0), 512, LONG);
         let bomb = Bomb(pool);
-        pool.push(Box::new(move || {
+        let pushed = pool.push(Box::new(move || {
             let _bomb = &bomb;
         }));
+        assert_eq!(pushed, Err(NoThread));
         assert_eq!(pool.lock().queue.len(), 0);
     }
 
     #[test]
     fn a_panic_of_work_ends_no_thread() {
         let pool = pool(only(1), 1, LONG);
-        pool.push(Box::new(|| std::panic::resume_unwind(Box::new("out of cheese"))));
+        assert_eq!(pool.push(Box::new(|| std::panic::resume_unwind(Box::new("out of cheese")))), Ok(()));
         assert_eq!(told(&numbered(pool, 1), 1), [0]);
     }
 }

@@ -6,7 +6,7 @@ use std::io;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 
-use httpfsm_transport::{Spawner, catch_panic};
+use httpfsm_transport::{NoThread, Spawner, catch_panic};
 
 use crate::lock::lock;
 use crate::tunnels::Tunnels;
@@ -130,8 +130,13 @@ impl Workers {
 pub(crate) struct Files(pub(crate) Arc<Workers>);
 
 impl Spawner for Files {
-    fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) {
+    fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) -> Result<(), NoThread> {
         let may_block = EMPLOYER.try_with(|employer| employer.borrow().is_some()).unwrap_or(false);
-        if may_block { work() } else { self.0.submit(Job::Work(work)) }
+        if may_block {
+            work()
+        } else {
+            self.0.submit(Job::Work(work))
+        }
+        Ok(())
     }
 }

@@ -14,7 +14,7 @@ use httpfsm::fields::Fields;
 use httpfsm::handler::{Body, BodyFailure, Frame, Handler, Request, Response, Source, UpgradeFuture};
 use httpfsm::request::FieldRef;
 use httpfsm::status::Status;
-use httpfsm_transport::{BodyReader, Job, Spawner, block_on};
+use httpfsm_transport::{BodyReader, Job, NoThread, Spawner, block_on};
 
 use crate::memory::Jobs;
 use crate::record::{Diary, Record};
@@ -79,8 +79,8 @@ impl Tasks for Threads {
 }
 
 impl Spawner for Threads {
-    fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) {
-        drop(thread::spawn(work));
+    fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) -> Result<(), NoThread> {
+        thread::Builder::new().spawn(work).map(drop).map_err(|_| NoThread)
     }
 }
 
@@ -288,7 +288,10 @@ impl Application {
             own.end(format_args!("sync: {end}"));
             end
         };
-        Response::text(Job::spawn(&*self.blocking, work).await)
+        match Job::spawn(&*self.blocking, work) {
+            Ok(end) => Response::text(end.await),
+            Err(none) => Response::text(none.to_string()).with_status(Status::SERVICE_UNAVAILABLE),
+        }
     }
 
     fn frames(&self, request: &Request, diary: &Diary) -> Frames {

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use httpfsm::config::ServerConfig;
 use httpfsm::handler::{Body, BodyFailure, Subscriber};
 use httpfsm_transport::memory::{MemoryClient, MemoryServer};
-use httpfsm_transport::{ServerHandle, Spawner, block_on};
+use httpfsm_transport::{NoThread, ServerHandle, Spawner, block_on};
 
 use crate::application::{Application, Task, Tasks};
 use crate::record::Record;
@@ -246,12 +246,13 @@ impl Wake for Read {
 struct Counted(Arc<Jobs>);
 
 impl Spawner for Counted {
-    fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) {
+    fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) -> Result<(), NoThread> {
         let jobs = Arc::clone(&self.0);
         jobs.busy.fetch_add(1, Ordering::SeqCst);
         drop(thread::spawn(move || {
             work();
             jobs.busy.fetch_sub(1, Ordering::SeqCst);
         }));
+        Ok(())
     }
 }

@@ -1,19 +1,22 @@
 //! Blocking work, on tokio's blocking pool.
 
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
 use httpfsm::handler::{IntoResponse, Request};
-use httpfsm_transport::{Spawner, Sync};
+use httpfsm_transport::{NoThread, Spawner, Sync, catch_panic};
 use tokio::runtime::Handle;
 
 /// Runs blocking work on tokio's blocking pool: that of the runtime that it is asked for in.
 ///
-/// Outside of a runtime there is none, and to ask for it panics, as in [`tokio::task::spawn_blocking`]; and so it does where
-/// the pool has no thread and the system gives it none. A handler that panics is answered with 500.
+/// Outside of a runtime there is none, and to ask for it panics, as in [`tokio::task::spawn_blocking`]. Where the system
+/// gives no more threads, work waits for those there are; where there is none at all, it is refused with [`NoThread`].
 #[derive(Clone, Copy, Debug, Default)]
 pub struct BlockingPool;
 
 impl Spawner for BlockingPool {
-    fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) {
-        drop(tokio::task::spawn_blocking(work));
+    fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) -> Result<(), NoThread> {
+        spawn(&Handle::current(), work)
     }
 }
 
@@ -21,9 +24,47 @@ impl Spawner for BlockingPool {
 pub(crate) struct Pool(pub(crate) Handle);
 
 impl Spawner for Pool {
-    fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) {
-        drop(self.0.spawn_blocking(work));
+    fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) -> Result<(), NoThread> {
+        spawn(&self.0, work)
     }
+}
+
+/// How long work is refused after tokio has refused some.
+const LACK: Duration = Duration::from_millis(500);
+
+/// When tokio has last refused work.
+static REFUSED: Mutex<Option<Instant>> = Mutex::new(None);
+
+type Work = Box<dyn FnOnce() + Send>;
+
+/// tokio panics where its pool has no thread and the system gives none, which its panic hook is told, and keeps the work in
+/// its queue. So it is not asked again for a while, and what it keeps is empty.
+fn spawn(runtime: &Handle, work: Work) -> Result<(), NoThread> {
+    if lock(&REFUSED).is_some_and(|at| at.elapsed() < LACK) {
+        let _ = catch_panic(|| drop(work));
+        return Err(NoThread);
+    }
+    let queued = Arc::new(Mutex::new(Some(work)));
+    let kept = Arc::clone(&queued);
+    let run = move || {
+        let work = lock(&queued).take();
+        if let Some(work) = work {
+            work();
+        }
+    };
+    let spawned = catch_panic(|| drop(runtime.spawn_blocking(run)));
+    spawned.map_err(|_| {
+        *lock(&REFUSED) = Some(Instant::now());
+        let refused = lock(&kept).take();
+        // What it holds is the application's.
+        let _ = catch_panic(|| drop(refused));
+        NoThread
+    })
+}
+
+/// No code of others runs under the locks, so their poison is no news.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Makes a blocking function a handler, which runs on tokio's blocking pool. Its request's body is read with

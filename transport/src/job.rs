@@ -1,10 +1,10 @@
 //! Work that blocks, done elsewhere than on an async worker.
 
-use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
+use std::{error, fmt, io};
 
 use crate::lock::lock;
 use crate::may_block::Blocking;
@@ -14,7 +14,31 @@ use crate::{panics, waiting};
 pub trait Spawner: Send + Sync + 'static {
     /// Runs the work soon, on a thread that may block: none that polls connections, as work may wait for what such a
     /// thread receives ([`BodyReader`](crate::BodyReader)).
-    fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>);
+    ///
+    /// # Errors
+    ///
+    /// [`NoThread`] if there is no thread that could run it and the system gives none. The work is not run then, and is
+    /// dropped before this returns.
+    fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) -> Result<(), NoThread>;
+}
+
+/// There is no thread for work that blocks, and the system gives none under its limits. It may give one later.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct NoThread;
+
+impl fmt::Display for NoThread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("There is no thread for work that blocks, and the system gives none.")
+    }
+}
+
+impl error::Error for NoThread {}
+
+/// Of the kind [`WouldBlock`](io::ErrorKind::WouldBlock), as of a thread that the system refuses.
+impl From<NoThread> for io::Error {
+    fn from(error: NoThread) -> Self {
+        Self::new(io::ErrorKind::WouldBlock, error)
+    }
 }
 
 /// Runs the work at once, where it is asked for: for tests, for work that is short, and for transports that call handlers
@@ -25,15 +49,16 @@ pub trait Spawner: Send + Sync + 'static {
 pub struct Inline;
 
 impl Spawner for Inline {
-    fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) {
+    fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) -> Result<(), NoThread> {
         work();
+        Ok(())
     }
 }
 
 /// An application that is the same on every transport holds its transport's spawner as an `Arc<dyn Spawner>`.
 impl<S: Spawner + ?Sized> Spawner for Arc<S> {
-    fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) {
-        (**self).spawn_blocking(work);
+    fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) -> Result<(), NoThread> {
+        (**self).spawn_blocking(work)
     }
 }
 
@@ -85,23 +110,29 @@ impl<T, F: FnOnce() -> T + Send> Waiting<T> for Mutex<Option<F>> {
 impl<T: Send + 'static> Job<T> {
     /// Gives the work to the spawner.
     ///
-    /// # Panics
+    /// # Errors
     ///
-    /// Where the spawner does, as tokio's pool does when it has no thread and the system gives it none. The work is dropped
-    /// then, also where the spawner keeps what it was given.
-    pub fn spawn(spawner: &dyn Spawner, work: impl FnOnce() -> T + Send + 'static) -> Self {
+    /// [`NoThread`] where the spawner says so. The work is dropped then, also where the spawner keeps what it was given.
+    pub fn spawn(spawner: &dyn Spawner, work: impl FnOnce() -> T + Send + 'static) -> Result<Self, NoThread> {
         let progress = Mutex::new(Progress::Running(None));
         let shared = Arc::new(Shared { progress, work: Mutex::new(Some(work)) });
         let report = Report(Arc::clone(&shared));
-        // Made before the spawner is called, so that it drops the work if that panics.
+        // Made before the spawner is called, so that it drops the work if that fails or panics.
         let job = Self(shared);
         spawner.spawn_blocking(Box::new(move || {
             let _blocking = Blocking::begin();
             report.0.run();
             // Where nobody takes the result, it is dropped here.
             panics::discard(report);
-        }));
-        job
+        }))?;
+        Ok(job)
+    }
+
+    /// A job whose result is there already: for what answers with one where no thread is needed, or none can be had.
+    #[must_use]
+    pub fn done(result: T) -> Self {
+        let progress = Mutex::new(Progress::Done(Ok(result)));
+        Self(Arc::new(Shared { progress, work: Mutex::new(None::<fn() -> T>) }))
     }
 
     /// Does the work here, if it has not begun, for whoever waits for it and may block: the spawner's threads may all be
@@ -179,10 +210,20 @@ pub(crate) mod tests {
     use super::*;
     use crate::waiting::tests::Foreign;
 
+    /// Where the spawner has a thread.
+    pub(crate) fn spawn<T: Send + 'static>(
+        spawner: &dyn Spawner,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Job<T> {
+        Job::spawn(spawner, work).unwrap_or_else(|none| panic!("{none}"))
+    }
+
     struct Nowhere;
 
     impl Spawner for Nowhere {
-        fn spawn_blocking(&self, _work: Box<dyn FnOnce() + Send>) {}
+        fn spawn_blocking(&self, _work: Box<dyn FnOnce() + Send>) -> Result<(), NoThread> {
+            Ok(())
+        }
     }
 
     /// Runs the work when it is told to.
@@ -197,15 +238,16 @@ pub(crate) mod tests {
     }
 
     impl Spawner for Later {
-        fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) {
+        fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) -> Result<(), NoThread> {
             lock(&self.0).push(work);
+            Ok(())
         }
     }
 
     #[test]
     fn work_that_nobody_waits_for_any_more_is_dropped_at_once_and_not_run() {
         let (later, held, ran) = (Later::default(), Arc::new(()), Arc::new(AtomicUsize::new(0)));
-        let job = Job::spawn(&later, {
+        let job = spawn(&later, {
             let (held, ran) = (Arc::clone(&held), Arc::clone(&ran));
             move || {
                 ran.fetch_add(1, Ordering::SeqCst);
@@ -218,32 +260,40 @@ pub(crate) mod tests {
         assert_eq!(ran.load(Ordering::SeqCst), 0);
     }
 
-    /// Keeps the work, and panics, as tokio's pool does without a thread.
-    #[derive(Default)]
-    struct Without(Later);
+    /// Keeps the work, as tokio's pool does without a thread; then fails, or panics.
+    struct Without(Later, Option<NoThread>);
 
     impl Spawner for Without {
-        fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) {
-            self.0.spawn_blocking(work);
-            panic!("no thread");
+        fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) -> Result<(), NoThread> {
+            self.0.spawn_blocking(work)?;
+            self.1.map_or_else(|| panic!("broken"), Err)
         }
     }
 
     #[test]
-    fn work_is_dropped_where_the_spawner_panics() {
-        let (without, held) = (Without::default(), Arc::new(()));
-        let its = Arc::clone(&held);
-        let spawned = catch_unwind(AssertUnwindSafe(|| Job::spawn(&without, move || drop(its))));
-        assert!(spawned.is_err());
-        assert_eq!(Arc::strong_count(&held), 1, "the queue holds nothing of it");
-        without.0.run();
+    fn work_is_dropped_where_the_spawner_fails_or_panics() {
+        for fails in [Some(NoThread), None] {
+            let (without, held) = (Without(Later::default(), fails), Arc::new(()));
+            let its = Arc::clone(&held);
+            let spawned = catch_unwind(AssertUnwindSafe(|| Job::spawn(&without, move || drop(its))));
+            assert_eq!(spawned.ok().map(|job| job.err()), fails.map(Some));
+            assert_eq!(Arc::strong_count(&held), 1, "the queue holds nothing of it");
+            without.0.run();
+        }
+    }
+
+    #[test]
+    fn a_job_that_is_done_yields_its_result_and_has_no_work() {
+        let mut job = Job::done(7);
+        job.run_here();
+        assert_eq!(Pin::new(&mut job).poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(7));
     }
 
     #[test]
     fn work_that_runs_when_its_job_is_dropped_runs_to_its_end_and_its_result_is_dropped() {
         let later = Later::default();
         let (held, place) = (Arc::new(()), Arc::new(Mutex::new(None::<Job<Arc<()>>>)));
-        let job = Job::spawn(&later, {
+        let job = spawn(&later, {
             let (held, place) = (Arc::clone(&held), Arc::clone(&place));
             move || {
                 let job = lock(&place).take();
@@ -259,21 +309,21 @@ pub(crate) mod tests {
     #[test]
     fn a_job_yields_its_result() {
         let mut cx = Context::from_waker(Waker::noop());
-        let mut job = Job::spawn(&Inline, || 7);
+        let mut job = spawn(&Inline, || 7);
         assert_eq!(Pin::new(&mut job).poll(&mut cx), Poll::Ready(7));
     }
 
     #[test]
     fn a_shared_spawner_is_one() {
         let shared: Arc<dyn Spawner> = Arc::new(Inline);
-        let mut job = Job::spawn(&shared, || 7);
+        let mut job = spawn(&shared, || 7);
         assert_eq!(Pin::new(&mut job).poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(7));
     }
 
     #[test]
     fn no_waker_is_woken_or_dropped_under_the_lock() {
         let later = Later::default();
-        let mut job = Job::spawn(&later, || 7);
+        let mut job = spawn(&later, || 7);
         let foreign = |job: &Job<i32>| {
             let its = Arc::downgrade(&job.0);
             Foreign::waker(move || its.upgrade().is_none_or(|job| job.progress.try_lock().is_ok()))
@@ -294,7 +344,7 @@ pub(crate) mod tests {
     fn work_that_has_begun_elsewhere_is_not_reported_as_dropped() {
         let later = Arc::new(Later::default());
         let spawner = Arc::clone(&later);
-        let mut job = Job::spawn(&*later, move || {
+        let mut job = spawn(&*later, move || {
             spawner.run();
             7
         });
@@ -305,7 +355,7 @@ pub(crate) mod tests {
 
     #[test]
     fn work_that_is_never_run_is_a_panic_and_no_hang() {
-        let mut job: Job<u8> = Job::spawn(&Nowhere, || 7);
+        let mut job: Job<u8> = spawn(&Nowhere, || 7);
         let polled = catch_unwind(AssertUnwindSafe(|| {
             let _ = Pin::new(&mut job).poll(&mut Context::from_waker(Waker::noop()));
         }));

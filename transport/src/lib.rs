@@ -55,7 +55,7 @@ pub use driver::Driver;
 #[cfg(feature = "futures-io")]
 pub use futures_io::FuturesIo;
 pub use handle::{Listening, ServerHandle};
-pub use job::{Inline, Job, Spawner};
+pub use job::{Inline, Job, NoThread, Spawner};
 pub use listener::{Listener, ListeningSocket, Place, SocketOptions, SocketPath, resolve, unix_peer};
 pub use panics::{catch as catch_panic, note_panic, resume as resume_panic};
 pub use server::{Opening, Server, Transport};

@@ -152,7 +152,7 @@ mod tests {
             note("inside");
             std::panic::resume_unwind(Box::new("inside"))
         };
-        let job = crate::job::Job::spawn(&crate::Inline, work);
+        let job = crate::job::tests::spawn(&crate::Inline, work);
         let caught = catch(|| crate::block_on(job));
         assert_eq!(caught, Err("inside at line 7".to_owned()));
     }

@@ -111,11 +111,12 @@ impl Spool {
         let length = memory.len();
         let own = Arc::clone(spawner);
         // The memory goes with the job: a body that stands still behind it is to hold none.
-        let job = Job::spawn(&**spawner, move || {
+        let written = Job::spawn(&**spawner, move || {
             let mut file = file.map_or_else(|| Spooled::create(own), Ok)?;
             file.append(&memory)?;
             Ok(file)
         });
+        let job = written.unwrap_or_else(|none| Job::done(Err(none.into())));
         self.file = Place::Writing(job, length);
     }
 
@@ -184,7 +185,8 @@ impl Source for FileSource {
             if may_block {
                 return Poll::Ready(this.take(read(file, rewind, length)));
             }
-            this.job = Some(Job::spawn(&*this.spawner, move || read(file, rewind, length)));
+            let piece = Job::spawn(&*this.spawner, move || read(file, rewind, length));
+            this.job = Some(piece.unwrap_or_else(|none| Job::done(Err(none.into()))));
         }
         let Some(job) = &mut this.job else { return Poll::Ready(Frame::End) };
         if may_block {
@@ -226,7 +228,7 @@ mod tests {
     use std::task::Waker;
 
     use super::*;
-    use crate::job::tests::Later;
+    use crate::job::tests::{Later, spawn};
     use crate::may_block::Blocking;
     use crate::spooled::tests::watched;
 
@@ -265,10 +267,10 @@ mod tests {
         is_closed_where_it_may_be_waited_for(|file, spawner| source(Some((file, true)), None, spawner));
         // Work that has not begun, and a result that nobody has taken.
         is_closed_where_it_may_be_waited_for(|file, spawner| {
-            spool(Place::Writing(Job::spawn(&**spawner, || Ok(file)), 1))
+            spool(Place::Writing(spawn(&**spawner, || Ok(file)), 1))
         });
         is_closed_where_it_may_be_waited_for(|file, spawner| {
-            source(None, Some(Job::spawn(&crate::Inline, || Ok((file, Bytes::new())))), spawner)
+            source(None, Some(Job::done(Ok((file, Bytes::new())))), spawner)
         });
     }
 

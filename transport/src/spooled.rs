@@ -56,8 +56,10 @@ impl Drop for Spooled {
         if may_block() {
             return drop(file);
         }
-        // Where no thread is to be had, it is closed here after all.
-        let _ = panics::catch(|| self.spawner.spawn_blocking(Box::new(move || drop(file))));
+        // Where no thread is to be had, the work is dropped, which closes it here after all.
+        let _ = panics::catch(|| {
+            let _ = self.spawner.spawn_blocking(Box::new(move || drop(file)));
+        });
     }
 }
 

@@ -10,6 +10,7 @@ use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes};
 use httpfsm::handler::{Body, BodyFailure, Handler, IntoResponse, Request, Response};
+use httpfsm::status::Status;
 
 use crate::job::{Job, Spawner};
 use crate::may_block::Blocking;
@@ -36,7 +37,7 @@ pub(crate) fn is_stuck() -> bool {
 /// When the connection is lost, or the server has answered by itself because the function took too long
 /// (`responseless_timeout`), a function that has not begun is never called; one that runs cannot be stopped and runs to
 /// its end. Until then its request counts towards `maximum_simultaneous_requests`, so that no more functions run than
-/// that, whatever their clients do.
+/// that, whatever their clients do. Where no thread can be had ([`NoThread`](crate::NoThread)), the response is 503.
 ///
 /// A function that reads its request's body ([`BodyReader`]) waits for bytes which the connection's driver is to
 /// receive. So the spawner's threads are to be others than those that poll drivers; [`Inline`](crate::Inline) is for
@@ -66,10 +67,14 @@ where
     fn call(&self, request: Request) -> Self::Future {
         let function = Arc::clone(&self.function);
         let place = request.hold_place();
-        Job::spawn(&self.spawner, move || {
+        let called = Job::spawn(&self.spawner, move || {
             let response = function(request).into_response();
             drop(place);
             response
+        });
+        called.unwrap_or_else(|_| {
+            let response = Response::text("The server has no thread left for the moment.\n");
+            Job::done(response.with_status(Status::SERVICE_UNAVAILABLE))
         })
     }
 }

@@ -12,7 +12,7 @@ use httpfsm::peer::Peer;
 use httpfsm::request::RequestRef;
 use httpfsm::status::Status;
 use httpfsm_transport::memory::{MemoryClient, MemoryServer, MemoryWire, pair};
-use httpfsm_transport::{Accept, Accepted, Clock, Inline, Service, Spawner, Wire, accept};
+use httpfsm_transport::{Accept, Accepted, Clock, Inline, NoThread, Service, Spawner, Wire, accept};
 
 #[derive(Default)]
 struct Heard {
@@ -128,8 +128,8 @@ fn whoever_wants_no_requests_hears_of_the_failures_alone() {
 struct NoFiles;
 
 impl Spawner for NoFiles {
-    fn spawn_blocking(&self, _: Box<dyn FnOnce() + Send>) {
-        panic!("no thread is left");
+    fn spawn_blocking(&self, _: Box<dyn FnOnce() + Send>) -> Result<(), NoThread> {
+        Err(NoThread)
     }
 }
 
@@ -147,7 +147,12 @@ fn a_body_that_cannot_be_kept_is_told() {
     let post = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nsome body";
     assert!(near.poll_write(&mut cx, post).is_ready());
     let _ = driver.as_mut().poll(&mut cx);
-    assert_eq!(heard.failures(), ["server.clisrv_1 spool: The handler panicked: no thread is left"]);
+    assert_eq!(
+        heard.failures(),
+        [
+            "server.clisrv_1 spool: The request body could not be kept: There is no thread for work that blocks, and the system gives none."
+        ]
+    );
 }
 
 /// A listener of a process without descriptors.

@@ -13,7 +13,7 @@ use httpfsm::config::{Bodies, ServerConfig};
 use httpfsm::handler::{Handler, Request};
 use httpfsm::peer::Peer;
 use httpfsm_transport::memory::pair;
-use httpfsm_transport::{Clock, Held, Inline, Service, Spawner, Wire};
+use httpfsm_transport::{Clock, Held, Inline, NoThread, Service, Spawner, Wire};
 
 use faulty::{Fault, Faulty};
 
@@ -42,12 +42,11 @@ fn a_wire_that_fails_ends_its_connection_and_gives_everything_back() {
     }
 }
 
-/// As a runtime's that shuts down.
 struct NoThreads;
 
 impl Spawner for NoThreads {
-    fn spawn_blocking(&self, _work: Box<dyn FnOnce() + Send>) {
-        panic!("there are no threads");
+    fn spawn_blocking(&self, _work: Box<dyn FnOnce() + Send>) -> Result<(), NoThread> {
+        Err(NoThread)
     }
 }
 

@@ -13,7 +13,7 @@ use httpfsm::config::{Bodies, ServerConfig};
 use httpfsm::handler::{Request, Response};
 use httpfsm::peer::Peer;
 use httpfsm_transport::memory::{MemoryServer, pair};
-use httpfsm_transport::{BodyReader, Clock, Held, Service, Spawner, Wire, block_on, sync};
+use httpfsm_transport::{BodyReader, Clock, Held, NoThread, Service, Spawner, Wire, block_on, sync};
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
@@ -30,8 +30,9 @@ impl Later {
 }
 
 impl Spawner for Later {
-    fn spawn_blocking(&self, work: Work) {
+    fn spawn_blocking(&self, work: Work) -> Result<(), NoThread> {
         self.0.lock().unwrap().push(work);
+        Ok(())
     }
 }
 
@@ -108,8 +109,8 @@ impl One {
 }
 
 impl Spawner for One {
-    fn spawn_blocking(&self, work: Work) {
-        let _ = self.0.send(work);
+    fn spawn_blocking(&self, work: Work) -> Result<(), NoThread> {
+        self.0.send(work).map_err(|_| NoThread)
     }
 }
 
@@ -146,4 +147,29 @@ fn a_function_that_reads_a_body_in_a_file_needs_no_thread_beside_its_own() {
     });
     let response = told.recv_timeout(Duration::from_secs(20)).expect("the pool waits for itself");
     assert!(response.ends_with("\r\n\r\n300000"), "{response}");
+}
+
+/// Has no thread.
+struct NoThreads;
+
+impl Spawner for NoThreads {
+    fn spawn_blocking(&self, _: Work) -> Result<(), NoThread> {
+        Err(NoThread)
+    }
+}
+
+#[test]
+fn without_a_thread_for_the_function_the_response_is_503_and_the_connection_goes_on() {
+    let mut server = MemoryServer::new(one_at_a_time(), sync(NoThreads, |_: Request| "fine"));
+    let client = server.connect().unwrap_or_else(|refusal| panic!("{refusal:?}"));
+    for _ in 0..2 {
+        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        server.run();
+        let response = client.take();
+        let text = String::from_utf8_lossy(&response);
+        assert!(
+            text.starts_with("HTTP/1.1 503 Service Unavailable\r\n") && !text.contains("close"),
+            "{text}"
+        );
+    }
 }

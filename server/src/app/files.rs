@@ -17,8 +17,7 @@ use std::task::{Context, Poll, ready};
 
 use httpfsm::handler::{Handler, Request, Response};
 use httpfsm::status::Status;
-use httpfsm_transport::{Job, Spawner, catch_panic};
-use rustix::io::Errno;
+use httpfsm_transport::{Job, Spawner};
 use smol::lock::{Semaphore, SemaphoreGuardArc};
 
 use crate::log::note_often;
@@ -98,17 +97,16 @@ impl Handler for Files {
 }
 
 /// Gives work on files to the spawner; where that has no thread it is an error that passes, which the operator is told.
-/// tokio panics where its pool has no thread and the system gives it none, and the other runtimes wait.
 fn job<T: Send + 'static>(
     spawner: &dyn Spawner,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> io::Result<Job<T>> {
-    catch_panic(|| Job::spawn(spawner, work)).map_err(|_| {
+    Job::spawn(spawner, work).map_err(|none| {
         note_often(
             "threads",
             format_args!("No thread can be had to read files on, under the limits of the system."),
         );
-        Errno::AGAIN.into()
+        none.into()
     })
 }
 

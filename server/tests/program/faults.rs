@@ -42,10 +42,7 @@ impl Held {
             let entries = fs::read_dir(format!("/proc/{}/{folder}", server.child.id()));
             entries.expect("a running server").flatten()
         };
-        // The pool of async-std and smol keeps the threads that it has started (`blocking` 1.7), 500 at most.
-        let is_pooled = |name: &str| name.starts_with("blocking-");
-        let names = entries("task").filter_map(|thread| fs::read_to_string(thread.path().join("comm")).ok());
-        Self { descriptors: entries("fd").count(), threads: names.filter(|name| !is_pooled(name)).count() }
+        Self { descriptors: entries("fd").count(), threads: entries("task").count() }
     }
 
     /// What a server holds that has served a little and rests.

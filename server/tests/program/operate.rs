@@ -216,7 +216,13 @@ fn a_start_without_threads_ends_and_says_which_are_missing(transport: &str) {
 }
 
 #[test]
-fn without_a_thread_that_reads_files_tokio_answers_503() {
+fn without_a_thread_that_reads_files_the_response_is_503() {
+    for (transport, threads) in [("tokio", "1"), ("tokio", "2"), ("async-std", "2"), ("smol", "2")] {
+        no_thread_reads_files(transport, threads);
+    }
+}
+
+fn no_thread_reads_files(transport: &str, threads: &str) {
     let (Some(prlimit), Some(setpriv)) = (tool("prlimit"), tool("setpriv")) else { return };
     if !getuid().is_root() {
         return httpfsm_testing::not_run("root, to have another user start the program");
@@ -231,7 +237,8 @@ fn without_a_thread_that_reads_files_tokio_answers_503() {
         command
     };
     let mut command = as_user();
-    command.arg(&copy).args(["serve", "--port", "0", "--threads", "1"]).arg(folder.path());
+    command.arg(&copy).args(["serve", "--port", "0", "--transport", transport, "--threads", threads]);
+    command.arg(folder.path());
     let server = Server::spawn(&mut command);
     // No thread has been needed to read files so far, and now there is none.
     let limit = |threads: &str| {
@@ -241,14 +248,23 @@ fn without_a_thread_that_reads_files_tokio_answers_503() {
     };
     limit("1");
     let get = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
-    server
-        .exchange(get)
-        .assert("HTTP/1.1 503 Service Unavailable", "The server has no resources left for the moment.\n");
+    for _ in 0..50 {
+        server
+            .exchange(get)
+            .assert("HTTP/1.1 503 Service Unavailable", "The server has no resources left for the moment.\n");
+    }
     limit("100");
-    assert_eq!(server.exchange(get).status, "HTTP/1.1 200 OK");
+    // tokio is not asked at once.
+    let began = Instant::now();
+    while server.exchange(get).status != "HTTP/1.1 200 OK" {
+        assert!(began.elapsed() < Duration::from_secs(60), "{transport}: no thread is found again");
+        thread::sleep(Duration::from_millis(20));
+    }
     server.signal(Signal::TERM);
     let (_, errors) = server.end();
-    assert!(errors.contains("No thread can be had to read files on"), "{errors}");
+    assert!(errors.contains("No thread can be had to read files on"), "{transport}: {errors}");
+    assert!(!errors.contains("dropped before it ran"), "{transport}: {errors}");
+    assert!(errors.lines().count() < 25, "told for each request: {transport}: {errors}");
 }
 
 #[test]

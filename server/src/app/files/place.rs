@@ -155,8 +155,9 @@ pub(super) fn is_hidden(error: &io::Error) -> bool {
 
 /// Whether the same may succeed a little later.
 pub(super) fn is_passing(error: &io::Error) -> bool {
-    let of_the_process = [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::AGAIN];
-    Errno::from_io_error(error).is_some_and(|errno| of_the_process.contains(&errno))
+    let of_the_process = [Errno::MFILE, Errno::NFILE, Errno::NOMEM];
+    error.kind() == io::ErrorKind::WouldBlock
+        || Errno::from_io_error(error).is_some_and(|errno| of_the_process.contains(&errno))
 }
 
 #[cfg(test)]

@@ -176,7 +176,7 @@ mod tests {
     use std::task::{Context, Poll, Waker};
 
     use httpfsm::handler::{Body, Frame};
-    use httpfsm_transport::{Inline, Spawner};
+    use httpfsm_transport::{Inline, NoThread, Spawner};
 
     use super::{PIECE, SMALL, Source};
 
@@ -223,8 +223,9 @@ mod tests {
     struct Never;
 
     impl Spawner for Never {
-        fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) {
+        fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) -> Result<(), NoThread> {
             mem::forget(work);
+            Ok(())
         }
     }
 

@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use httpfsm::config::ServerConfig;
 use httpfsm::handler::{ConnectionInfo, Failure, Subscriber};
 use httpfsm_transport::memory::MemoryServer;
-use httpfsm_transport::{Inline, Spawner};
+use httpfsm_transport::{Inline, NoThread, Spawner};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use tempfile::TempDir;
 
@@ -461,9 +461,10 @@ fn several_ranges_come_as_parts() {
 struct Counting(Arc<AtomicUsize>);
 
 impl Spawner for Counting {
-    fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) {
+    fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) -> Result<(), NoThread> {
         self.0.fetch_add(1, Ordering::SeqCst);
         work();
+        Ok(())
     }
 }
 
@@ -543,8 +544,9 @@ fn a_folder_that_is_removed_while_it_is_listed_is_missing_and_not_empty() {
 struct Later(Mutex<Vec<Box<dyn FnOnce() + Send>>>);
 
 impl Spawner for Later {
-    fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) {
+    fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) -> Result<(), NoThread> {
         self.0.lock().unwrap().push(work);
+        Ok(())
     }
 }
 
@@ -563,14 +565,15 @@ impl Later {
     }
 }
 
-/// Has a thread for so many jobs, and panics at the next, as tokio's pool does.
+/// Has a thread for so many jobs.
 struct Threads(AtomicUsize);
 
 impl Spawner for Threads {
-    fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) {
+    fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) -> Result<(), NoThread> {
         let left = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
-        left.expect("a thread");
+        left.map_err(|_| NoThread)?;
         work();
+        Ok(())
     }
 }
 

@@ -4,7 +4,7 @@ use std::fs::{self, File, Metadata};
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
 use std::os::fd::{AsFd, AsRawFd};
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,7 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use httpfsm::peer::Peer;
-use rustix::fs::{FlockOperation, Mode, flock};
+use rustix::fs::{FlockOperation, Mode, OFlags, flock};
 use rustix::io::Errno;
 use rustix::process::umask;
 use socket2::{Domain, Protocol, SockAddr, Socket, TcpKeepalive, Type};
@@ -389,7 +389,11 @@ enum Turn {
 impl Turn {
     fn wait(path: &Path, patience: Duration) -> Self {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let Ok(folder) = File::open(folder.unwrap_or(Path::new("."))) else { return Self::Unknown };
+        let folder = folder.unwrap_or(Path::new("."));
+        // Nothing else: to open a FIFO would wait for its writer.
+        let flags = OFlags::DIRECTORY | OFlags::NONBLOCK;
+        let folder = File::options().read(true).custom_flags(flags.bits() as i32).open(folder);
+        let Ok(folder) = folder else { return Self::Unknown };
         let mut waits = None;
         loop {
             match flock(&folder, FlockOperation::NonBlockingLockExclusive) {
@@ -866,6 +870,22 @@ mod tests {
             let error = error.unwrap_or_else(|| unreachable!("it cannot be made"));
             assert!(error.to_string().contains(&path.display().to_string()), "{error}");
         }
+        Ok(())
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_named_pipe_where_a_folder_should_be_is_not_waited_for() -> io::Result<()> {
+        let place = tempfile::tempdir()?;
+        let pipe = place.path().join("pipe");
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, Mode::RUSR | Mode::WUSR, 0)?;
+        let (tell, told) = std::sync::mpsc::channel();
+        let path = pipe.join("socket");
+        thread::spawn(move || tell.send(Listener::unix(path, &SocketOptions::default()).map(|_| ())));
+        let error = told.recv_timeout(Duration::from_secs(30)).map_err(io::Error::other)?;
+        let error = error.err().unwrap_or_else(|| unreachable!("it is no folder"));
+        assert_eq!(error.kind(), io::ErrorKind::NotADirectory);
+        assert!(error.to_string().contains("pipe/socket"), "{error}");
         Ok(())
     }
 

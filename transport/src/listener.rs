@@ -442,7 +442,8 @@ fn bind_unix(path: &Path, mode: Option<u32>) -> io::Result<Socket> {
         socket.bind(&address)?;
         return Ok(socket);
     };
-    // A chmod afterwards would come too late: who connects in between is connected.
+    // A chmod would need the path, which somebody may have given to another file since the bind; one of the descriptor
+    // does not reach the file.
     let _alone = lock(&UMASK);
     let before = umask(Mode::from_raw_mode(!mode & 0o777));
     let bound = socket.bind(&address);

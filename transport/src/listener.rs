@@ -206,7 +206,8 @@ impl Listener {
     /// Listens on a Unix socket. A socket at `path` that nobody listens on any more is replaced; ours is removed when
     /// the listener is dropped. Of several that start at one path one listens; they take turns by a lock of its folder,
     /// for which this waits two seconds at most. No start takes so long: a socket that has refused connections since then
-    /// is replaced also where somebody else keeps the lock, which everybody can who may read the folder.
+    /// is replaced also where somebody else keeps the lock, which everybody can who may read the folder. The wait blocks
+    /// the thread.
     ///
     /// With [`unix_mode`](SocketOptions::unix_mode) the path has these permissions from the moment it exists. For that the
     /// umask of the whole process is changed while the socket is bound.

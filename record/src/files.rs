@@ -54,7 +54,8 @@ const FLUSH: Duration = Duration::from_secs(10);
 ///
 /// A thread of its own writes. No channel ever waits for it, nor takes a lock that it holds: where it cannot follow, the
 /// recording ends and says that it is `lost` from there on. Where the disk is full it says that it has `failed`, if there is
-/// room to say it; a file of which nothing could be written is removed. One that has reached [`Options::max_bytes`] says that it is `full`. Files are opened only while they are
+/// room to say it; a file of which nothing could be written is removed. A recording that got no file does not count
+/// ([`left`](Self::left)). One that has reached [`Options::max_bytes`] says that it is `full`. Files are opened only while they are
 /// written to, and only the file that was made is: what has its name by then, another file, a named pipe or a link, is left
 /// as it is. Where the process has no descriptor left, a recording that has begun ends; it says that it has `failed` when there
 /// are descriptors again and something is recorded, or at [`flush`](Self::flush), and until then it reads as `cut`. One that
@@ -81,6 +82,7 @@ const FLUSH: Duration = Duration::from_secs(10);
 pub struct FileRecorder(Arc<Shared>);
 
 struct Shared {
+    /// What it was told to record, also while no more recordings may be made.
     which: Mutex<Which>,
     /// Whether `which` is anything at all.
     on: AtomicBool,
@@ -172,20 +174,25 @@ impl FileRecorder {
     /// Says which of the channels that open from now on are recorded. Recordings that run go on to their end.
     pub fn record(&self, which: Which) {
         let mut current = self.0.which.lock().unwrap_or_else(PoisonError::into_inner);
-        *current = if self.left() == 0 { Which::Nothing } else { which };
         self.0.opened.store(0, Ordering::Relaxed);
-        self.0.on.store(*current != Which::Nothing, Ordering::Release);
+        self.0.on.store(which != Which::Nothing, Ordering::Release);
+        *current = which;
     }
 
-    /// How many channels may still be recorded; one of which nothing could be written does not count. At 0 the recorder records [`Nothing`](Which::Nothing), whatever it is told.
+    /// How many channels may still be recorded. A recording counts from its beginning; one of which nothing could be
+    /// written, or which found no room on its way to the disk, ceases to count then. At 0 the recorder records
+    /// [`Nothing`](Which::Nothing), whatever it is told; what it was told last holds again when a recording ceases to count.
     #[must_use]
     pub fn left(&self) -> usize {
         self.0.queue.progress.left.load(Ordering::Acquire)
     }
 
-    /// Which channels are recorded.
+    /// Which channels are recorded: [`Nothing`](Which::Nothing) while none are [`left`](Self::left).
     #[must_use]
     pub fn recorded(&self) -> Which {
+        if self.left() == 0 {
+            return Which::Nothing;
+        }
         self.0.which.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -208,7 +215,8 @@ impl FileRecorder {
 
 impl Shared {
     fn wants(&self, channel: &Opened<'_>) -> bool {
-        if !self.on.load(Ordering::Acquire) {
+        let progress = &self.queue.progress;
+        if !self.on.load(Ordering::Acquire) || progress.left.load(Ordering::Acquire) == 0 {
             return false;
         }
         let mut which = self.which.lock().unwrap_or_else(PoisonError::into_inner);
@@ -222,15 +230,13 @@ impl Shared {
         if !wanted {
             return false;
         }
-        let progress = &self.queue.progress;
         let taken =
             progress.left.fetch_update(Ordering::AcqRel, Ordering::Acquire, |left| left.checked_sub(1));
-        let is_last = taken == Ok(1);
-        if is_last {
+        if taken == Ok(1) {
             progress.used_up.store(true, Ordering::Release);
             progress.news.store(true, Ordering::Release);
         }
-        if once || is_last {
+        if once && taken.is_ok() {
             *which = Which::Nothing;
             self.on.store(false, Ordering::Release);
         }
@@ -316,6 +322,8 @@ impl Queue {
             source.count_as_lost(progress);
             if passed == 0 {
                 progress.unbegun.fetch_add(1, Ordering::AcqRel);
+                // It will have no file.
+                progress.left.fetch_add(1, Ordering::AcqRel);
             }
             progress.news.store(true, Ordering::Release);
             // Where there is no room for this either, there is something that the writer comes by with.

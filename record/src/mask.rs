@@ -167,6 +167,14 @@ pub(crate) fn hide_content(names: &Names, content: &mut [u8], staged: &[u8], hea
     }
 }
 
+/// `text`, hidden as it is in a page where it stands from the beginning of a line.
+pub(crate) fn hide_text(names: &Names, text: &str) -> String {
+    let mut bytes = text.as_bytes().to_vec();
+    Lines::default().apply(names, &mut bytes);
+    // Of a character each byte is hidden, or none: what is hidden begins behind a colon.
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
 /// Whether `hidden` is `bytes`, but for what is hidden.
 fn is_hidden(bytes: &[u8], hidden: &[u8]) -> bool {
     bytes.iter().zip(hidden).all(|(byte, hidden)| byte == hidden || *hidden == b'x')

@@ -14,7 +14,7 @@ use httpfsm_transport::{Opened, Tape, catch_panic};
 use crate::config::Config;
 use crate::latin1::{Latin1, write_line};
 use crate::line::{Content, FORMAT, Head, Line};
-use crate::mask::{Names, Outgoing, Requests, hide_content, hide_value};
+use crate::mask::{Names, Outgoing, Requests, hide_content, hide_text, hide_value};
 use crate::show::{output_line, request_line, then};
 
 /// The fields whose values are hidden unless told otherwise.
@@ -28,7 +28,8 @@ pub struct Options {
     /// Fields whose values are hidden, each byte by an `x`, in any case of letters. Those that frame or route a
     /// message are never hidden. Default [`MASKED`].
     pub masked: Vec<String>,
-    /// Whether bodies are hidden as well; of what was sent only the number of bytes is kept then. Default `false`.
+    /// Whether bodies are hidden as well, and the texts of failures with them, which `expose_tracebacks` makes a part of a
+    /// body; of what was sent only the number of bytes is kept then. Default `false`.
     pub mask_bodies: bool,
 }
 
@@ -79,6 +80,8 @@ pub struct Recording {
     over: bool,
     names: Names,
     mask_bodies: bool,
+    /// Whether the machine sends the text of a failure; only then a replay needs it.
+    sends_failures: bool,
     requests: Requests,
     outgoing: Outgoing,
     read: Vec<u8>,
@@ -113,6 +116,7 @@ impl Recording {
             over: false,
             names,
             mask_bodies: options.mask_bodies,
+            sends_failures: config.expose_tracebacks,
             requests: Requests::new(options.mask_bodies),
             outgoing: Outgoing::default(),
             read: Vec::new(),
@@ -156,6 +160,19 @@ impl Recording {
         }
     }
 
+    /// The bytes that the line of an input is about.
+    fn size(&self, input: &Input<'_>) -> usize {
+        match input {
+            Input::RxData(bytes) => bytes.len(),
+            Input::RxRead(n) | Input::Sent(n) => *n,
+            Input::Write(data) => data.as_slice().len(),
+            Input::HttpResponse(ResponseRef { body: BodyRef::Slice(bytes), .. }) => bytes.len(),
+            Input::HttpResponse(ResponseRef { body: BodyRef::Bytes(bytes), .. }) => bytes.len(),
+            Input::Abort(Some(text)) if self.sends_failures => text.len(),
+            _ => 0,
+        }
+    }
+
     /// Whether a line about so many bytes may still fit; if not, the recording ends.
     fn fits(&mut self, bytes: usize) -> bool {
         if bytes > self.left {
@@ -182,6 +199,13 @@ impl Recording {
     /// The bytes of a body.
     fn body(&self, bytes: &[u8]) -> Latin1 {
         Latin1(if self.mask_bodies { vec![b'x'; bytes.len()] } else { bytes.to_vec() })
+    }
+
+    /// The text of a failure, where the machine sends it. It has the length that it had, and is hidden as it is in the page
+    /// that is sent.
+    fn failure(&self, text: Option<&str>) -> Option<String> {
+        let text = text.filter(|_| self.sends_failures)?;
+        Some(if self.mask_bodies { "x".repeat(text.len()) } else { hide_text(&self.names, text) })
     }
 
     fn fields(&self, fields: &Fields) -> Vec<(String, Latin1)> {
@@ -226,7 +250,7 @@ impl Recording {
         let Ok(page) = catch_panic(|| pages.page(error)) else { return };
         if self.fits(page.body.len()) {
             let (key, content_type) = (page_key(error), page.content_type.into_owned());
-            let bytes = Some(Latin1::from(&page.body[..]));
+            let bytes = Some(self.body(&page.body));
             self.write(&Line { page: Some(key), text: Some(content_type), bytes, ..Line::default() });
         }
     }
@@ -241,7 +265,7 @@ impl Tape for Recording {
     }
 
     fn input(&mut self, now: &Now<'_>, input: &Input<'_>) {
-        if self.over || !self.fits(size(input)) {
+        if self.over || !self.fits(self.size(input)) {
             return;
         }
         let date =
@@ -276,7 +300,7 @@ impl Tape for Recording {
                 line.fields = Some(self.fields(fields));
             }
             Input::BodyDemand(n) => line.n = Some(*n),
-            Input::Abort(text) => line.text = text.map(str::to_owned),
+            Input::Abort(text) => line.text = self.failure(*text),
             Input::GoOut(leave) => {
                 let times = [leave.idle_until, leave.fresh_until, leave.cut_at];
                 line.leave = Some(times.map(Moment::as_millis));
@@ -337,17 +361,4 @@ impl std::fmt::Debug for Recording {
 /// How an error is found among the pages.
 pub(crate) fn page_key(error: &RequestError) -> String {
     format!("{:?} {}", error.rule, error.offset)
-}
-
-/// The bytes that an input is about.
-fn size(input: &Input<'_>) -> usize {
-    match input {
-        Input::RxData(bytes) => bytes.len(),
-        Input::RxRead(n) | Input::Sent(n) => *n,
-        Input::Write(data) => data.as_slice().len(),
-        Input::HttpResponse(ResponseRef { body: BodyRef::Slice(bytes), .. }) => bytes.len(),
-        Input::HttpResponse(ResponseRef { body: BodyRef::Bytes(bytes), .. }) => bytes.len(),
-        Input::Abort(Some(text)) => text.len(),
-        _ => 0,
-    }
 }

@@ -37,7 +37,7 @@ pub(crate) struct Progress {
     pub(crate) passed: AtomicU64,
     /// Channels that may still be recorded.
     pub(crate) left: AtomicUsize,
-    /// There were none left since the writer has looked.
+    /// The last of them was taken since the writer has looked.
     pub(crate) used_up: AtomicBool,
     /// A recording was lost since the writer has looked.
     pub(crate) news: AtomicBool,
@@ -316,7 +316,10 @@ impl Writer {
     }
 
     fn tell_losses(&mut self) {
-        if self.progress.used_up.swap(false, Ordering::AcqRel) && !self.told_used_up {
+        // Those that got no file have ceased to count meanwhile.
+        let is_used_up = self.progress.used_up.swap(false, Ordering::AcqRel)
+            && self.progress.left.load(Ordering::Acquire) == 0;
+        if is_used_up && !self.told_used_up {
             self.told_used_up = true;
             let folder = self.folder.display();
             self.progress.tell(&format!(

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::num::NonZeroUsize;
 use std::os::unix::net::UnixStream;
 use std::panic::{self, AssertUnwindSafe};
-use std::path::{Path, PathBuf, absolute};
+use std::path::{Component, Path, PathBuf, absolute};
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
@@ -116,10 +116,7 @@ fn root(options: &Serve) -> &Path {
 
 /// Recordings are not to be served: they hold what others have sent.
 fn is_apart(recordings: &Path, root: &Path) -> Result<(), String> {
-    // What is not there yet is to be made, in what is.
-    let parents = absolute(recordings).unwrap_or_else(|_| recordings.to_owned());
-    let inner = parents.ancestors().find_map(|folder| folder.canonicalize().ok());
-    let (Some(inner), Ok(outer)) = (inner, root.canonicalize()) else { return Ok(()) };
+    let (Ok(inner), Ok(outer)) = (place_to_be(recordings), root.canonicalize()) else { return Ok(()) };
     if !inner.starts_with(outer) {
         return Ok(());
     }
@@ -128,6 +125,23 @@ fn is_apart(recordings: &Path, root: &Path) -> Result<(), String> {
         recordings.display(),
         root.display()
     ))
+}
+
+/// Where a folder is once those on its path are made that are not there yet.
+fn place_to_be(folder: &Path) -> io::Result<PathBuf> {
+    let mut place = PathBuf::new();
+    for part in absolute(folder)?.components() {
+        if part == Component::ParentDir {
+            place.pop();
+            continue;
+        }
+        place.push(part);
+        // What is not there will be no link.
+        if let Ok(found) = place.canonicalize() {
+            place = found;
+        }
+    }
+    Ok(place)
 }
 
 fn serve(options: &Serve, plan: Plan) -> Result<(), Box<dyn Error>> {
@@ -326,12 +340,13 @@ fn url(listener: &Peer) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::symlink;
     use std::time::Duration;
 
     use clap::Parser;
     use httpfsm::config::{Bodies, ServerConfig};
 
-    use super::configuration;
+    use super::{configuration, is_apart};
     use crate::cli::{Cli, Command};
 
     fn configured(arguments: &[&str], rig_timeout: Option<Duration>) -> ServerConfig {
@@ -339,6 +354,32 @@ mod tests {
         match Cli::try_parse_from(arguments).unwrap_or_else(|error| panic!("{error}")).command {
             Command::Serve(options) => configuration(&options, rig_timeout),
             _ => panic!("not serve"),
+        }
+    }
+
+    #[test]
+    fn recordings_are_not_made_inside_of_the_served_folder_by_any_path() {
+        let place = tempfile::tempdir().unwrap_or_else(|error| panic!("{error}"));
+        let (root, outside) = (place.path().join("root"), place.path().join("outside"));
+        std::fs::create_dir_all(root.join("inner")).unwrap_or_else(|error| panic!("{error}"));
+        std::fs::create_dir(&outside).unwrap_or_else(|error| panic!("{error}"));
+        symlink(root.join("inner"), outside.join("link")).unwrap_or_else(|error| panic!("{error}"));
+        for path in [
+            "root",
+            "root/inner/new",
+            "root/new/newer",
+            "missing/../root/new",
+            "missing/more/../../root",
+            "root/missing/../new",
+            "outside/link/new",
+            // Above what the link leads to.
+            "outside/link/../new",
+            "missing/../outside/link/new",
+        ] {
+            assert!(is_apart(&place.path().join(path), &root).is_err(), "{path}");
+        }
+        for path in ["outside", "outside/new", "root/../new", "root/missing/../../new", "rooted"] {
+            assert_eq!(is_apart(&place.path().join(path), &root), Ok(()), "{path}");
         }
     }
 

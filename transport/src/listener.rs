@@ -4,7 +4,7 @@ use std::fs::{self, File, Metadata};
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
 use std::os::fd::{AsFd, AsRawFd};
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,7 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use httpfsm::peer::Peer;
-use rustix::fs::{FlockOperation, Mode, flock};
+use rustix::fs::{FlockOperation, Mode, OFlags, flock};
 use rustix::io::Errno;
 use rustix::process::umask;
 use socket2::{Domain, Protocol, SockAddr, Socket, TcpKeepalive, Type};
@@ -205,14 +205,17 @@ impl Listener {
 
     /// Listens on a Unix socket. A socket at `path` that nobody listens on any more is replaced; ours is removed when
     /// the listener is dropped. Of several that start at one path one listens; they take turns by a lock of its folder,
-    /// for which this waits two seconds at most.
+    /// for which this waits two seconds at most. No start takes so long: a socket that has refused connections since then
+    /// is replaced also where somebody else keeps the lock, which everybody can who may read the folder. The wait blocks
+    /// the thread.
     ///
     /// With [`unix_mode`](SocketOptions::unix_mode) the path has these permissions from the moment it exists. For that the
     /// umask of the whole process is changed while the socket is bound.
     ///
     /// # Errors
     ///
-    /// Somebody listens there, or the path cannot be made. The error names it.
+    /// Somebody listens there or is about to, as a lock of the folder that somebody keeps may mean, or the path cannot
+    /// be made. The error names it.
     pub fn unix(path: impl AsRef<Path>, options: &SocketOptions) -> io::Result<Self> {
         Self::unix_seen(path.as_ref(), options, || ())
     }
@@ -221,11 +224,15 @@ impl Listener {
     fn unix_seen(path: &Path, options: &SocketOptions, bound: impl FnOnce()) -> io::Result<Self> {
         let listen = || {
             // Until it listens.
-            let turn = Turn::wait(path);
+            let turn = Turn::wait(path, OTHERS);
             let socket = bind_or_replace(path, options.unix_mode, &turn, || ())?;
             let own = SocketPath::new(path).map(OwnPath);
             bound();
             socket.listen(options.backlog)?;
+            if own.as_ref().is_some_and(|own| !own.0.is_there()) {
+                let text = "another server has taken the path before this one could listen";
+                return Err(io::Error::new(io::ErrorKind::AddrInUse, text));
+            }
             Ok(Self { path: own, ..Self::from_socket(socket)? })
         };
         listen().map_err(|error: io::Error| naming(&error, &path.display().to_string()))
@@ -373,24 +380,33 @@ enum Turn {
     Ours { _folder: File },
     /// The folder cannot be locked: it may not be read, or its file system has no locks.
     Unknown,
-    /// Somebody holds the lock for longer than any start takes.
-    Theirs,
+    /// Somebody holds the lock for longer than any start takes: it is no start that does.
+    Theirs {
+        /// The socket that refused connections when the wait began. If it does still, it is no server's that starts.
+        refused: Option<Identity>,
+    },
 }
 
 impl Turn {
-    fn wait(path: &Path) -> Self {
+    fn wait(path: &Path, patience: Duration) -> Self {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let Ok(folder) = File::open(folder.unwrap_or(Path::new("."))) else { return Self::Unknown };
-        let until = Instant::now() + OTHERS;
+        let folder = folder.unwrap_or(Path::new("."));
+        // Nothing else: to open a FIFO would wait for its writer.
+        let flags = OFlags::DIRECTORY | OFlags::NONBLOCK;
+        let folder = File::options().read(true).custom_flags(flags.bits() as i32).open(folder);
+        let Ok(folder) = folder else { return Self::Unknown };
+        let mut waits = None;
         loop {
             match flock(&folder, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => return Self::Ours { _folder: folder },
-                Err(Errno::WOULDBLOCK | Errno::INTR) if Instant::now() < until => {
-                    thread::sleep(Duration::from_millis(5));
-                }
-                Err(Errno::WOULDBLOCK | Errno::INTR) => return Self::Theirs,
+                Err(Errno::WOULDBLOCK | Errno::INTR) => {}
                 Err(_) => return Self::Unknown,
             }
+            let (refused, since) = *waits.get_or_insert_with(|| (stale(path), Instant::now()));
+            if since.elapsed() >= patience {
+                return Self::Theirs { refused };
+            }
+            thread::sleep(Duration::from_millis(5));
         }
     }
 }
@@ -404,8 +420,12 @@ fn bind_or_replace(path: &Path, mode: Option<u32>, turn: &Turn, looked: impl FnO
             if is_socket.is_ok_and(|is_socket| !is_socket) {
                 return Err(io::Error::new(error.kind(), "it is there, and is no socket"));
             }
-            // What is there may be about to listen.
-            let found = if matches!(turn, Turn::Theirs) { None } else { stale(path) }.ok_or(error)?;
+            let Some(found) = stale(path) else { return Err(error) };
+            if matches!(turn, Turn::Theirs { refused } if *refused != Some(found)) {
+                let text =
+                    "nobody listens there yet, and its folder is locked by somebody who may be about to";
+                return Err(io::Error::new(error.kind(), text));
+            }
             looked();
             if identity(path) == Some(found) {
                 fs::remove_file(path)?;
@@ -423,7 +443,8 @@ fn bind_unix(path: &Path, mode: Option<u32>) -> io::Result<Socket> {
         socket.bind(&address)?;
         return Ok(socket);
     };
-    // A chmod afterwards would come too late: who connects in between is connected.
+    // A chmod would need the path, which somebody may have given to another file since the bind; one of the descriptor
+    // does not reach the file.
     let _alone = lock(&UMASK);
     let before = umask(Mode::from_raw_mode(!mode & 0o777));
     let bound = socket.bind(&address);
@@ -465,12 +486,16 @@ impl SocketPath {
         Some(Self(Arc::new(MadePath { path, file, is_removed: AtomicBool::new(false) })))
     }
 
+    /// Whether the path leads to the file that was made.
+    fn is_there(&self) -> bool {
+        identity(&self.0.path) == Some(self.0.file)
+    }
+
     /// Removes the file, unless that was done, or another one has its name by now. The listener does so when it is dropped.
     pub fn remove(&self) {
-        let MadePath { path, file, is_removed } = &*self.0;
         // Once: where the file system does not tell when a file was made, the next one may look like ours.
-        if !is_removed.swap(true, Ordering::SeqCst) && identity(path) == Some(*file) {
-            let _ = fs::remove_file(path);
+        if !self.0.is_removed.swap(true, Ordering::SeqCst) && self.is_there() {
+            let _ = fs::remove_file(&self.0.path);
         }
     }
 }
@@ -625,23 +650,35 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_that_does_not_listen_yet_is_not_taken_for_a_stale_one() -> io::Result<()> {
+    fn a_socket_that_does_not_listen_yet_is_not_looked_at_by_others() -> io::Result<()> {
         let place = tempfile::tempdir()?;
         let (path, options) = (place.path().join("socket"), SocketOptions::default());
         for is_stale in [false, true] {
             if is_stale {
                 drop(UnixListener::bind(&path)?);
             }
-            let mut second = None;
+            let mut turn = None;
             let first = Listener::unix_seen(&path, &options, || {
-                second = Some(Listener::unix(&path, &options).map_err(|error| error.kind()));
+                turn = Some(Turn::wait(&path, Duration::ZERO));
             })?;
-            let second = second.map(|second| second.map(|_| ()));
-            assert_eq!(second, Some(Err(io::ErrorKind::AddrInUse)));
+            assert!(matches!(turn, Some(Turn::Theirs { .. })));
             assert!(UnixStream::connect(&path).is_ok());
+            assert!(matches!(Turn::wait(&path, Duration::ZERO), Turn::Ours { .. }));
             drop(first);
             assert!(!path.exists());
         }
+        Ok(())
+    }
+
+    #[test]
+    fn a_start_that_takes_so_long_that_another_takes_its_path_fails() -> io::Result<()> {
+        let place = tempfile::tempdir()?;
+        let (path, options) = (place.path().join("socket"), SocketOptions::default());
+        let mut second = None;
+        let first = Listener::unix_seen(&path, &options, || second = Listener::unix(&path, &options).ok());
+        let error = first.map(|_| ()).map_err(|error| error.kind());
+        assert_eq!(error, Err(io::ErrorKind::AddrInUse));
+        assert!(second.is_some() && UnixStream::connect(&path).is_ok());
         Ok(())
     }
 
@@ -659,6 +696,43 @@ mod tests {
             assert_eq!(started.len(), 1);
             assert!(UnixStream::connect(&path).is_ok());
         }
+        Ok(())
+    }
+
+    #[test]
+    fn a_stale_socket_is_replaced_also_where_somebody_keeps_its_folder_locked() -> io::Result<()> {
+        let place = tempfile::tempdir()?;
+        let path = place.path().join("socket");
+        let folder = File::open(place.path())?;
+        flock(&folder, FlockOperation::LockShared)?;
+        drop(UnixListener::bind(&path)?);
+        let _listener = Listener::unix(&path, &SocketOptions::default())?;
+        assert!(UnixStream::connect(&path).is_ok());
+        assert!(matches!(Turn::wait(&path, Duration::ZERO), Turn::Theirs { refused: None }));
+        drop(folder);
+        Ok(())
+    }
+
+    #[test]
+    fn a_socket_that_appeared_during_the_wait_for_the_lock_is_not_taken_for_a_stale_one() -> io::Result<()> {
+        let place = tempfile::tempdir()?;
+        let (path, other) = (place.path().join("socket"), place.path().join("other"));
+        let socket = bind_unix(&path, None)?;
+        drop(UnixListener::bind(&other)?);
+        // It does not listen yet. There was none at first, or another one.
+        for refused in [None, identity(&other)] {
+            let error = bind_or_replace(&path, None, &Turn::Theirs { refused }, || ()).map(|_| ()).err();
+            let error = error.map(|error| (error.kind(), error.to_string()));
+            let text = "nobody listens there yet, and its folder is locked by somebody who may be about to";
+            assert_eq!(error, Some((io::ErrorKind::AddrInUse, text.to_owned())));
+        }
+        // It refused at first, and listens now.
+        let refused = stale(&path);
+        assert!(refused.is_some());
+        socket.listen(1)?;
+        let second = bind_or_replace(&path, None, &Turn::Theirs { refused }, || ()).map(|_| ());
+        assert_eq!(second.map_err(|error| error.kind()), Err(io::ErrorKind::AddrInUse));
+        assert!(UnixStream::connect(&path).is_ok());
         Ok(())
     }
 
@@ -798,6 +872,22 @@ mod tests {
             let error = error.unwrap_or_else(|| unreachable!("it cannot be made"));
             assert!(error.to_string().contains(&path.display().to_string()), "{error}");
         }
+        Ok(())
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_named_pipe_where_a_folder_should_be_is_not_waited_for() -> io::Result<()> {
+        let place = tempfile::tempdir()?;
+        let pipe = place.path().join("pipe");
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, Mode::RUSR | Mode::WUSR, 0)?;
+        let (tell, told) = std::sync::mpsc::channel();
+        let path = pipe.join("socket");
+        thread::spawn(move || tell.send(Listener::unix(path, &SocketOptions::default()).map(|_| ())));
+        let error = told.recv_timeout(Duration::from_secs(30)).map_err(io::Error::other)?;
+        let error = error.err().unwrap_or_else(|| unreachable!("it is no folder"));
+        assert_eq!(error.kind(), io::ErrorKind::NotADirectory);
+        assert!(error.to_string().contains("pipe/socket"), "{error}");
         Ok(())
     }
 

@@ -158,8 +158,11 @@ impl<T: Transport> Server<T> {
     }
 
     /// Makes the sockets, and serves the handler on them in the background, until the handle's
-    /// [`begin_drain`](ServerHandle::begin_drain). Where no listener was added, that is on the configuration's `host` and `port`; a
-    /// name is looked up here, which blocks.
+    /// [`begin_drain`](ServerHandle::begin_drain). Where no listener was added, that is on the configuration's `host` and `port`.
+    ///
+    /// This blocks the thread while a name is looked up, and for each Unix socket while somebody else has its folder locked,
+    /// two seconds at most. Where other tasks need the thread, make the listeners elsewhere and pass them to
+    /// [`listener`](Self::listener).
     ///
     /// # Errors
     ///

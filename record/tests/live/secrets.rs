@@ -3,11 +3,11 @@
 use std::fs;
 use std::sync::Arc;
 
-use httpfsm::config::ServerConfig;
+use httpfsm::config::{ErrorPage, ErrorPages, ServerConfig};
 use httpfsm_record::{FileRecorder, Options, Which, replay};
 use httpfsm_transport::memory::MemoryServer;
 
-use crate::support::{GET, application, session};
+use crate::support::{GET, application, recorded, session};
 
 #[test]
 fn no_secret_is_in_a_recording_wherever_its_head_is_cut() {
@@ -52,6 +52,55 @@ fn bodies_can_be_hidden_and_replay_all_the_same() {
     let recording = session(options, &[chunks, length]);
     assert!(!recording.contains("secret"), "{recording}");
     assert_eq!(replay(recording.as_bytes()).unwrap().end, "over");
+}
+
+/// What a recording holds of a connection on which the handler panics, and its replay.
+fn failed(expose_tracebacks: bool, mask_bodies: bool, error_pages: Option<ErrorPages>) -> String {
+    let mut config = ServerConfig::default();
+    config.channel.expose_tracebacks = expose_tracebacks;
+    config.channel.error_pages = error_pages;
+    let options = Options { mask_bodies, ..Options::default() };
+    let mut all = recorded(config, options, application, |server, _| {
+        let client = server.connect().unwrap();
+        client.send("GET /fail HTTP/1.1\r\nHost: a\r\n\r\n");
+        server.run();
+        let response = String::from_utf8(client.take()).unwrap();
+        let sent = response.contains("must: s\u{e9}same\nCookie: a=secret;b=s\u{e9}cret\n secret\nX: y\n");
+        assert_eq!(sent, expose_tracebacks, "{response}");
+    });
+    let recording = all.remove(0);
+    assert_eq!(replay(recording.as_bytes()).unwrap().end, "over", "{recording}");
+    recording
+}
+
+#[test]
+fn the_text_of_a_failure_that_is_not_sent_is_not_in_a_recording() {
+    for mask_bodies in [false, true] {
+        let recording = failed(false, mask_bodies, None);
+        let abort = recording.lines().find(|line| line.contains(r#""in":"Abort""#)).unwrap();
+        assert!(!abort.contains(r#""text""#) && !recording.contains("as it must"), "{recording}");
+    }
+}
+
+#[test]
+fn the_text_of_a_failure_that_is_sent_is_hidden_as_the_body_is_that_it_is_a_part_of() {
+    let recording = failed(true, false, None);
+    assert!(recording.contains("panicked: as it must: "), "{recording}");
+    assert!(recording.contains(r"\nCookie: xxxxxxxxxxxxxxxxxx\n xxxxxx\nX: y"), "{recording}");
+    assert!(!recording.contains("cret"), "{recording}");
+    let recording = failed(true, true, None);
+    assert!(!recording.contains("must") && !recording.contains("same"), "{recording}");
+    let abort = recording.lines().find(|line| line.contains(r#""in":"Abort""#)).unwrap();
+    assert!(abort.contains(r#""text":"xxxx"#), "{abort}");
+}
+
+#[test]
+fn an_error_page_is_hidden_as_other_bodies_are() {
+    let page = |_: &_| ErrorPage { content_type: "text/plain".into(), body: b"a page of secrets"[..].into() };
+    assert!(failed(false, false, Some(ErrorPages::new(page))).contains("a page of secrets"));
+    let recording = failed(false, true, Some(ErrorPages::new(page)));
+    assert!(!recording.contains("a page of secrets"), "{recording}");
+    assert!(recording.contains(r#""bytes":"xxxxxxxxxxxxxxxxx""#), "{recording}");
 }
 
 #[test]

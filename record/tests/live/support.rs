@@ -43,7 +43,7 @@ pub(crate) async fn application(mut request: Request) -> Response {
             response
         }
         "/login" => response.with_field("Set-Cookie", "sid=secret; Path=/").with_field("X-Key", "secret"),
-        "/fail" => panic!("as it must"),
+        "/fail" => panic!("as it must: s\u{e9}same\nCookie: a=secret;b=s\u{e9}cret\n secret\nX: y"),
         "/never" => std::future::pending().await,
         "/close" => response.with_close(),
         _ => response,

@@ -10,14 +10,14 @@ const OF_THE_PAST: [&str; 2] = ["CHANGELOG.md", "docs/quality.md"];
 
 /// The sources of the repository, and the paths of all their files.
 struct Sources {
-    /// Without comments.
-    code: String,
+    /// The code of each, without comments.
+    codes: Vec<String>,
     paths: Vec<String>,
 }
 
 impl Sources {
     fn read() -> Self {
-        let mut sources = Self { code: String::new(), paths: Vec::new() };
+        let mut sources = Self { codes: Vec::new(), paths: Vec::new() };
         sources.add(root());
         sources
     }
@@ -30,7 +30,7 @@ impl Sources {
             } else if name.ends_with(".rs") {
                 let source = std::fs::read_to_string(&path).expect("a source");
                 let code = source.lines().filter(|line| !line.trim_start().starts_with("//"));
-                code.for_each(|line| self.code.extend([line, "\n"]));
+                self.codes.push(code.collect::<Vec<_>>().join("\n"));
                 let path = path.strip_prefix(root()).expect("below the root");
                 self.paths.push(path.to_string_lossy().into_owned());
             }
@@ -50,6 +50,10 @@ fn spans(page: &str) -> impl Iterator<Item = &str> {
     lines.flat_map(|line| line.split('`').skip(1).step_by(2))
 }
 
+fn words_of(code: &str) -> impl Iterator<Item = &str> {
+    code.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+}
+
 fn is_path_of_names(span: &str) -> bool {
     let is_name = |part: &str| {
         part.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
@@ -61,12 +65,12 @@ fn is_path_of_names(span: &str) -> bool {
 #[test]
 fn files_and_items_that_a_page_names_exist() {
     let sources = Sources::read();
-    let words: BTreeSet<&str> =
-        sources.code.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').collect();
-    // What belongs to a type, and is no value of it, is a function or a field.
-    let is_declared = |name: &str| {
+    let words: BTreeSet<&str> = sources.codes.iter().flat_map(|code| words_of(code)).collect();
+    // What belongs to a type, and is no value of it, is a function or a field in a file that names the type.
+    let is_declared = |of: &str, name: &str| {
         let forms = [format!("fn {name}("), format!("fn {name}<"), format!("{name}: ")];
-        forms.iter().any(|form| sources.code.contains(form))
+        let declares = |code: &&String| forms.iter().any(|form| code.contains(form));
+        sources.codes.iter().filter(declares).any(|code| words_of(code).any(|word| word == of))
     };
     let is_known = |span: &str| {
         let (of, name) = span.rsplit_once("::").unwrap_or_default();
@@ -75,7 +79,7 @@ fn files_and_items_that_a_page_names_exist() {
             words.contains(part) || part.starts_with("httpfsm_") || sources.has_file(&format!("{part}.rs"))
         };
         (words.contains(name) || sources.has_file(&format!("{name}.rs")))
-            && (!is_of_type || is_declared(name))
+            && (!is_of_type || is_declared(of, name))
             && of.split("::").all(is_place)
     };
     let (mut items, mut files, mut wrong) = (0, 0, Vec::new());
@@ -90,8 +94,7 @@ fn files_and_items_that_a_page_names_exist() {
                     sources.has_file(span)
                 } else if is_path_of_names(span) {
                     items += 1;
-                    // Each of its names is one, which finds what was renamed; which type has it is not looked at.
-                    span.split("::").all(is_known)
+                    is_known(span)
                 } else {
                     true
                 };

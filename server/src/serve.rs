@@ -72,6 +72,8 @@ pub(crate) fn run(options: &Serve) -> Result<(), Box<dyn Error>> {
         is_apart(folder, root(options))?;
     }
     let recordings = Recordings::new(options)?;
+    // Whoever is told that the program listens may switch them at once.
+    recordings.iter().cloned().for_each(|recordings| signals.switch(recordings));
     let cut = Cut::default();
     let plan = Plan {
         config,
@@ -271,8 +273,8 @@ fn start(transport: impl Moves, handler: impl Handler, plan: Plan) -> Result<Ser
     })?;
     let counted = handle.clone();
     plan.stats.connect(move || counted.stats());
-    let Plan { signals, recordings, cut, .. } = plan;
-    signals.obey(Serving { server: handle.clone(), recordings, limit, cut });
+    let Plan { signals, cut, .. } = plan;
+    signals.obey(Serving { server: handle.clone(), limit, cut });
     Ok(handle)
 }
 

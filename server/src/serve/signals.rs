@@ -41,8 +41,6 @@ const LOOK: Duration = Duration::from_millis(50);
 /// What the signals are about, once it serves.
 pub(super) struct Serving {
     pub(super) server: ServerHandle,
-    /// Which SIGUSR1 switches on and off.
-    pub(super) recordings: Option<Recordings>,
     /// How long a drain may take.
     pub(super) limit: Option<Duration>,
     pub(super) cut: Cut,
@@ -62,6 +60,8 @@ struct Shared {
     listens: AtomicBool,
     /// Of the Unix sockets, which are to go with the program.
     paths: Mutex<Vec<SocketPath>>,
+    /// Which SIGUSR1 switches on and off.
+    recordings: OnceLock<Recordings>,
     serving: OnceLock<Serving>,
     /// It is to go out of service, as soon as it is in service.
     ends: AtomicBool,
@@ -86,12 +86,12 @@ impl Shared {
                     self.exit(128 + signal);
                 }
             },
-            SIGUSR1 => match self.serving.get() {
-                Some(Serving { recordings: Some(recordings), .. }) => {
+            SIGUSR1 => match self.recordings.get() {
+                Some(recordings) => {
                     let switched = recordings.switch();
                     note(format_args!("{name}: {switched}"));
                 }
-                _ => note(format_args!("{name} is ignored.")),
+                None => note(format_args!("{name} is ignored.")),
             },
             SIGXFSZ => {}
             _ => note(format_args!("{name} is ignored.")),
@@ -102,7 +102,7 @@ impl Shared {
     fn see_to_the_end(&self, began: Instant) {
         let Some(serving) = self.serving.get().filter(|serving| serving.is_stuck(began)) else { return };
         note(format_args!("something does not return {GRACE:?} after the drain deadline; it is left behind"));
-        if let Some(recordings) = &serving.recordings {
+        if let Some(recordings) = self.recordings.get() {
             recordings.flush();
         }
         serving.cut.tell();
@@ -148,6 +148,12 @@ impl Signals {
         let thread = thread::Builder::new().name("httpfsm-signals".to_owned()).stack_size(128 << 10);
         thread.spawn(wait).map_err(|error| super::unstarted("thread that waits for signals", &error))?;
         Ok(Self(shared))
+    }
+
+    /// SIGUSR1 switches these on and off, from here on.
+    pub(super) fn switch(&self, recordings: Recordings) {
+        // They are made once.
+        let _ = self.0.recordings.set(recordings);
     }
 
     /// The program has made this socket.

@@ -22,6 +22,7 @@ on_each_transport! {
     handlers_that_panic_are_not_held_up_by_a_reader_of_standard_error_that_stalls,
     signals_that_mean_nothing_end_nothing,
     every_signal_that_ends_drains,
+    recordings_are_switched_as_soon_as_it_is_said_that_the_program_listens,
     who_quits_leaves_no_socket,
     a_start_without_threads_ends_and_says_which_are_missing,
     who_is_turned_away_by_a_limit_is_told_without_the_log,
@@ -108,16 +109,46 @@ fn every_signal_that_ends_drains(transport: &str) {
     }
 }
 
+/// A stream that takes nothing, as long as its reader, the second, is there.
+fn full() -> (OwnedFd, UnixStream) {
+    let (mut full, reader) = UnixStream::pair().expect("a pair");
+    full.set_nonblocking(true).expect("an option");
+    while full.write(&[0; 4096]).is_ok() {}
+    full.set_nonblocking(false).expect("an option");
+    (full.into(), reader)
+}
+
+fn recordings_are_switched_as_soon_as_it_is_said_that_the_program_listens(transport: &str) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("socket");
+    // A standard output that takes nothing holds up the start where it says so.
+    let (stdout, _reader) = full();
+    let mut command = serve(transport);
+    command.args(["--app", "hello", FEW_CONNECTIONS, "--record"]).arg(folder.path().join("records"));
+    command.arg("--unix").arg(&path).stdout(stdout).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the program starts");
+    let started = Instant::now();
+    while !path.exists() {
+        assert!(started.elapsed() < PATIENCE, "there is no socket");
+        thread::sleep(Duration::from_millis(5));
+    }
+    kill_process(Pid::from_child(&child), Signal::USR1).expect("a running child");
+    // On a slow machine what is recorded is told before.
+    let lines = BufReader::new(child.stderr.take().expect("a pipe")).lines();
+    let told = lines.map(|line| line.expect("text")).find(|line| line.contains("SIGUSR1"));
+    child.kill().expect("a running child");
+    child.wait().expect("its end");
+    let expected = "httpfsm: SIGUSR1: recording no connections until SIGUSR1";
+    assert_eq!(told.as_deref(), Some(expected));
+}
+
 fn who_quits_leaves_no_socket(transport: &str) {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("socket");
     // A standard output that takes nothing holds up the start, which has made its sockets by then.
-    let (mut full, _reader) = UnixStream::pair().expect("a pair");
-    full.set_nonblocking(true).expect("an option");
-    while full.write(&[0; 4096]).is_ok() {}
-    full.set_nonblocking(false).expect("an option");
+    let (stdout, _reader) = full();
     let mut command = serve(transport);
-    command.args(["--app", "hello", "--unix"]).arg(&path).stdout(OwnedFd::from(full)).stderr(Stdio::piped());
+    command.args(["--app", "hello", "--unix"]).arg(&path).stdout(stdout).stderr(Stdio::piped());
     let mut child = command.spawn().expect("the program starts");
     let started = Instant::now();
     while child.try_wait().expect("a child").is_none() {

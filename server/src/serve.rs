@@ -225,9 +225,16 @@ fn rig_timeout() -> Option<Duration> {
     }
 }
 
-/// Starts the server on a transport, and says where it listens. A signal will drain it; the caller waits until it is
-/// gone.
-fn start(transport: impl Moves, handler: impl Handler, plan: Plan) -> Result<ServerHandle, Box<dyn Error>> {
+/// A server that serves.
+struct Started {
+    /// A signal will drain it; the caller waits until it is gone.
+    server: ServerHandle,
+    /// Whether it could be said where it listens. If not, it drains already, and this is how the program ends.
+    announced: io::Result<()>,
+}
+
+/// Starts the server on a transport, and then says where it listens: who is told so is served.
+fn start(transport: impl Moves, handler: impl Handler, plan: Plan) -> Result<Started, Box<dyn Error>> {
     if plan.config.channel.expose_tracebacks {
         let print = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
@@ -248,9 +255,6 @@ fn start(transport: impl Moves, handler: impl Handler, plan: Plan) -> Result<Ser
     }
     // Connections inherit the options that their listener has when the system accepts them.
     listeners.iter().try_for_each(|listener| listener.apply(&options))?;
-    // Before anybody is served: where it fails nobody is cut. Who connects now waits.
-    plan.signals.listen();
-    announce(listeners.iter().map(Listener::local_addr))?;
     if let Some(recordings) = &plan.recordings {
         note(format_args!("{}", recordings.state()));
     }
@@ -266,16 +270,22 @@ fn start(transport: impl Moves, handler: impl Handler, plan: Plan) -> Result<Ser
         Some(recordings) => server.recorder(recordings.recorder()),
         None => server,
     };
-    let handle = server.serve(handler).map_err(|error| match error.kind() {
+    // From its first moment on a signal drains it, and cuts nobody.
+    plan.signals.listen();
+    let server = server.serve(handler).map_err(|error| match error.kind() {
         // The listeners are made: what would have to be waited for is a thread.
         io::ErrorKind::WouldBlock => unstarted("threads of the server", &error),
         _ => error,
     })?;
-    let counted = handle.clone();
+    let counted = server.clone();
     plan.stats.connect(move || counted.stats());
     let Plan { signals, cut, .. } = plan;
-    signals.obey(Serving { server: handle.clone(), limit, cut });
-    Ok(handle)
+    signals.obey(Serving { server: server.clone(), limit, cut });
+    let announced = announce(server.local_addrs());
+    if announced.is_err() {
+        server.begin_drain(None);
+    }
+    Ok(Started { server, announced })
 }
 
 /// How long a drain may take: to its deadline, which the server sets behind the grace of idle connections, and a bit. For
@@ -304,8 +314,9 @@ fn begin_async_io() {
 
 /// Says on the standard output which listeners answer. Whoever started the program may wait for these lines; it does not
 /// wait for long for whoever reads them, and serves on where nobody does.
-fn announce<'a>(listeners: impl Iterator<Item = &'a Peer>) -> io::Result<()> {
-    let lines: String = listeners.map(|listener| format!("listening on {}\n", url(listener))).collect();
+fn announce(listeners: &[Peer]) -> io::Result<()> {
+    let lines: String =
+        listeners.iter().map(|listener| format!("listening on {}\n", url(listener))).collect();
     let (done, printed) = mpsc::sync_channel(1);
     let print = move || {
         let mut stdout = Stdout::lock();

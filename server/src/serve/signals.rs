@@ -56,7 +56,7 @@ impl Serving {
 
 #[derive(Default)]
 struct Shared {
-    /// It has been said that the program listens: what ends it is to drain it.
+    /// The program serves, or is about to: what ends it is to drain it.
     listens: AtomicBool,
     /// Of the Unix sockets, which are to go with the program.
     paths: Mutex<Vec<SocketPath>>,
@@ -127,7 +127,7 @@ impl Shared {
 pub(super) struct Signals(Arc<Shared>);
 
 impl Signals {
-    /// Catches them from here on, on a thread of its own. Until the program listens, those that end it do so at once.
+    /// Catches them from here on, on a thread of its own. Until the program serves, those that end it do so at once.
     pub(super) fn catch() -> io::Result<Self> {
         let shared = Arc::<Shared>::default();
         let (mut caught, known) = (Caught::new(CAUGHT)?, Arc::clone(&shared));
@@ -161,7 +161,7 @@ impl Signals {
         self.0.paths.lock().unwrap_or_else(PoisonError::into_inner).extend(path);
     }
 
-    /// The program is about to say that it listens. From here on the first signal that ends it drains it, and the second
+    /// The program is about to serve. From here on the first signal that ends it drains it, and the second
     /// ends it at once.
     pub(super) fn listen(&self) {
         self.0.listens.store(true, SeqCst);

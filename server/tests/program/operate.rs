@@ -236,8 +236,11 @@ fn a_start_without_threads_ends_and_says_which_are_missing(transport: &str) {
         let mut command = Command::new(&prlimit);
         command.arg(format!("--nproc={threads}")).arg(&setpriv).arg(format!("--reuid={user}"));
         command.args(["--regid=54000", "--clear-groups"]).arg(&copy).args(["serve", "--app", "hello"]);
-        command.args(["--port", "0", "--threads", "3", "--transport", transport]).stdout(Stdio::null());
+        command.args(["--port", "0", "--threads", "3", "--transport", transport]);
+        let path = folder.path().join("stdout");
+        command.stdout(File::create(&path).expect("a file"));
         let errors = complaint(&mut command, 1);
+        assert_eq!(fs::read_to_string(&path).expect("text"), "", "it says that it listens: {errors}");
         let last = errors.lines().last().unwrap_or_default();
         assert!(
             last.starts_with("httpfsm: the thread") && last.contains("could not be started: "),

@@ -6,7 +6,7 @@ use std::process;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Waker};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use httpfsm_transport::{ServerHandle, SocketPath};
@@ -54,6 +54,33 @@ impl Serving {
     }
 }
 
+/// A drain that a signal has begun.
+struct Ending {
+    began: Instant,
+    /// On their way to the disk, which may be what is stuck.
+    last_recordings: Option<Aside>,
+}
+
+/// What is done on a thread of its own; by default nothing.
+#[derive(Default)]
+struct Aside(Option<JoinHandle<()>>);
+
+impl Aside {
+    /// Where no thread is to be had it is done at once.
+    fn begin(work: impl Fn() + Clone + Send + 'static) -> Self {
+        let thread = thread::Builder::new().name("httpfsm-flush".to_owned()).stack_size(128 << 10);
+        let begun = thread.spawn(work.clone());
+        if begun.is_err() {
+            work();
+        }
+        Self(begun.ok())
+    }
+
+    fn is_over(&self) -> bool {
+        self.0.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+}
+
 #[derive(Default)]
 struct Shared {
     /// The program serves, or is about to: what ends it is to drain it.
@@ -68,19 +95,19 @@ struct Shared {
 }
 
 impl Shared {
-    fn take(&self, signal: i32, ended: &mut Option<Instant>) {
+    fn take(&self, signal: i32, ending: &mut Option<Ending>) {
         let name = signal_name(signal).unwrap_or("a signal");
         match signal {
-            SIGTERM | SIGINT | SIGQUIT => match *ended {
+            SIGTERM | SIGINT | SIGQUIT => match ending {
                 None if self.listens.load(SeqCst) => {
-                    *ended = Some(Instant::now());
+                    *ending = Some(Ending { began: Instant::now(), last_recordings: None });
                     // The line is put into the queue of the log, which waits for nobody; behind the drain the program
                     // could have ended without it.
                     note(format_args!("{name}: draining; a second signal quits at once"));
                     self.ends.store(true, SeqCst);
                     self.drain();
                 }
-                Some(first) if first.elapsed() < BURST => {}
+                Some(Ending { began, .. }) if began.elapsed() < BURST => {}
                 _ => {
                     note(format_args!("{name}: quitting"));
                     self.exit(128 + signal);
@@ -98,15 +125,26 @@ impl Shared {
         }
     }
 
-    /// Ends the program where a drain does not: a handler, or a file, may hold up its thread for ever.
-    fn see_to_the_end(&self, began: Instant) {
-        let Some(serving) = self.serving.get().filter(|serving| serving.is_stuck(began)) else { return };
-        note(format_args!("something does not return {GRACE:?} after the drain deadline; it is left behind"));
-        if let Some(recordings) = self.recordings.get() {
-            recordings.flush();
+    /// Ends the program where a drain does not: a handler, or a file, may hold up its thread for ever. It waits for nothing
+    /// that does, so that a second signal is heard.
+    fn see_to_the_end(&self, ending: &mut Ending) {
+        let Some(serving) = self.serving.get() else { return };
+        if ending.last_recordings.is_none() {
+            if !serving.is_stuck(ending.began) {
+                return;
+            }
+            note(format_args!(
+                "something does not return {GRACE:?} after the drain deadline; it is left behind"
+            ));
         }
-        serving.cut.tell();
-        self.exit(STUCK);
+        let flush = || match self.recordings.get().cloned() {
+            Some(recordings) => Aside::begin(move || recordings.flush()),
+            None => Aside::default(),
+        };
+        if ending.last_recordings.get_or_insert_with(flush).is_over() {
+            serving.cut.tell();
+            self.exit(STUCK);
+        }
     }
 
     /// Ends the program, with what was said and without its sockets.
@@ -132,17 +170,17 @@ impl Signals {
         let shared = Arc::<Shared>::default();
         let (mut caught, known) = (Caught::new(CAUGHT)?, Arc::clone(&shared));
         let wait = move || {
-            let mut ended: Option<Instant> = None;
+            let mut ending: Option<Ending> = None;
             loop {
-                let signals = match ended {
+                let signals = match &mut ending {
                     None => caught.wait(),
-                    Some(began) => {
-                        known.see_to_the_end(began);
+                    Some(ending) => {
+                        known.see_to_the_end(ending);
                         thread::sleep(LOOK);
                         caught.pending()
                     }
                 };
-                signals.for_each(|signal| known.take(signal, &mut ended));
+                signals.for_each(|signal| known.take(signal, &mut ending));
             }
         };
         let thread = thread::Builder::new().name("httpfsm-signals".to_owned()).stack_size(128 << 10);
@@ -172,5 +210,38 @@ impl Signals {
         // It is said once.
         let _ = self.0.serving.set(serving);
         self.0.drain();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+    use std::sync::{Arc, Mutex, mpsc};
+    use std::thread;
+    use std::time::{Duration, Instant};
+
+    use super::Aside;
+
+    /// Longer than a machine may be busy.
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    #[test]
+    fn who_waits_for_a_disk_that_is_stuck_still_hears_a_second_signal() {
+        let (release, stuck) = mpsc::channel::<()>();
+        let (stuck, is_written) = (Mutex::new(stuck), AtomicBool::new(false));
+        let disk = Arc::new((stuck, is_written));
+        let known = Arc::clone(&disk);
+        let aside = Aside::begin(move || {
+            let _ = known.0.lock().map(|stuck| stuck.recv_timeout(PATIENCE));
+            known.1.store(true, SeqCst);
+        });
+        assert!(!disk.1.load(SeqCst) && !aside.is_over());
+        drop(release);
+        let started = Instant::now();
+        while !aside.is_over() {
+            assert!(started.elapsed() < PATIENCE, "it does not end");
+            thread::sleep(Duration::from_millis(1));
+        }
+        assert!(disk.1.load(SeqCst));
     }
 }

@@ -15,6 +15,10 @@ use clap::error::ErrorKind;
 use httpfsm::config::{Bodies, ServerConfig};
 use httpfsm::handler::Handler;
 use httpfsm::peer::Peer;
+use httpfsm_async_std::AsyncStd;
+use httpfsm_async_std::smol::Smol;
+use httpfsm_blocking::Blocking;
+use httpfsm_tokio::Tokio;
 use httpfsm_transport::{
     Inline, Listener, Server, ServerHandle, SocketOptions, Spawner, Transport as Moves, catch_panic,
     note_panic,
@@ -66,7 +70,7 @@ pub(crate) fn run(options: &Serve) -> Result<(), Box<dyn Error>> {
     let signals = Signals::catch()?;
     let rig_timeout = if options.app == App::Echo { rig_timeout() } else { None };
     let mut config = configuration(options, rig_timeout);
-    let most = most_descriptors(options.app, config.channel.bodies);
+    let most = most_descriptors(options.app, config.channel.bodies.unwrap_or(options.transport.bodies()));
     descriptors::share(&mut config, most, options.parameters.gives("max_connections"));
     if let (App::Files, Some(folder)) = (options.app, &options.record) {
         is_apart(folder, root(options))?;
@@ -96,10 +100,10 @@ pub(crate) fn run(options: &Serve) -> Result<(), Box<dyn Error>> {
 }
 
 /// A connection that is sent a file holds that, and one whose body is kept whole may hold a temporary file.
-fn most_descriptors(app: App, bodies: Option<Bodies>) -> Most {
+fn most_descriptors(app: App, bodies: Bodies) -> Most {
     match app {
         App::Files => Most::Two,
-        _ if bodies == Some(Bodies::Whole) => Most::Two,
+        _ if bodies == Bodies::Whole => Most::Two,
         App::Hello | App::Echo | App::Bench => Most::One,
     }
 }
@@ -170,6 +174,16 @@ impl Transport {
             Self::AsyncStd => "async-std",
             Self::Smol => "smol",
             Self::Blocking => "blocking",
+        }
+    }
+
+    /// How bodies come where nobody says.
+    fn bodies(self) -> Bodies {
+        match self {
+            Self::Tokio => Tokio::BODIES,
+            Self::AsyncStd => AsyncStd::BODIES,
+            Self::Smol => Smol::BODIES,
+            Self::Blocking => Blocking::BODIES,
         }
     }
 

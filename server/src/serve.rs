@@ -263,9 +263,7 @@ fn start(transport: impl Moves, handler: impl Handler, plan: Plan) -> Result<Sta
         listeners.extend(Listener::at_host(&plan.config.host, plan.config.port, &options, failed)?);
     }
     for path in &plan.unix {
-        let listener = Listener::unix(path, &options)?;
-        plan.signals.made(listener.path());
-        listeners.push(listener);
+        listeners.push(plan.signals.make(|| Listener::unix(path, &options))?);
     }
     // Connections inherit the options that their listener has when the system accepts them.
     listeners.iter().try_for_each(|listener| listener.apply(&options))?;

@@ -4,12 +4,12 @@ use std::io;
 use std::pin::pin;
 use std::process;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, TryLockError};
 use std::task::{Context, Waker};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use httpfsm_transport::{ServerHandle, SocketPath};
+use httpfsm_transport::{Listener, ServerHandle, SocketPath};
 use signal_hook::consts::{
     SIGALRM, SIGHUP, SIGINT, SIGIO, SIGPROF, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGVTALRM, SIGXFSZ,
 };
@@ -27,6 +27,9 @@ const CAUGHT: [i32; 11] =
 
 /// How long the second signal waits for whoever reads the standard error stream.
 const FLUSH_LIMIT: Duration = Duration::from_millis(100);
+
+/// How long it waits for a Unix socket that is being made.
+const MAKING: Duration = Duration::from_secs(2);
 
 /// So soon a second signal is the first once more: `timeout` and shells send one to the program and to its group.
 const BURST: Duration = Duration::from_millis(250);
@@ -147,10 +150,21 @@ impl Shared {
         }
     }
 
-    /// Ends the program, with what was said and without its sockets.
+    /// Ends the program, with what was said and without its sockets. One that is being made is waited for, but not where the
+    /// file system does not answer.
     fn exit(&self, status: i32) -> ! {
         flush(FLUSH_LIMIT);
-        self.paths.lock().unwrap_or_else(PoisonError::into_inner).iter().for_each(SocketPath::remove);
+        let until = Instant::now() + MAKING;
+        // Never let go of, so that no other is made behind this.
+        let paths = loop {
+            match self.paths.try_lock() {
+                Err(TryLockError::WouldBlock) if Instant::now() < until => thread::sleep(LOOK),
+                Err(TryLockError::WouldBlock) => break None,
+                Ok(paths) => break Some(paths),
+                Err(TryLockError::Poisoned(paths)) => break Some(paths.into_inner()),
+            }
+        };
+        paths.iter().flat_map(|paths| paths.iter()).for_each(SocketPath::remove);
         process::exit(status)
     }
 
@@ -194,9 +208,17 @@ impl Signals {
         let _ = self.0.recordings.set(recordings);
     }
 
-    /// The program has made this socket.
-    pub(super) fn made(&self, path: Option<SocketPath>) {
-        self.0.paths.lock().unwrap_or_else(PoisonError::into_inner).extend(path);
+    /// Makes a listener, whose Unix socket goes with the program, whenever that ends.
+    ///
+    /// # Errors
+    ///
+    /// Those of `make`.
+    pub(super) fn make(&self, make: impl FnOnce() -> io::Result<Listener>) -> io::Result<Listener> {
+        // The lock is held until the path is known here: who ends the program waits for it.
+        let mut paths = self.0.paths.lock().unwrap_or_else(PoisonError::into_inner);
+        let listener = make()?;
+        paths.extend(listener.path());
+        Ok(listener)
     }
 
     /// The program is about to serve. From here on the first signal that ends it drains it, and the second

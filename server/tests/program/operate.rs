@@ -162,6 +162,27 @@ fn who_quits_leaves_no_socket(transport: &str) {
     assert!(!path.exists());
 }
 
+/// Between the bind, which makes the file, and the end of the call that does.
+#[test]
+fn who_quits_while_a_socket_is_made_leaves_none() {
+    let Some(strace) = tool("strace") else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("socket");
+    let mut command = Command::new(strace);
+    command.args(["-D", "-f", "-o", "/dev/null", "-e", "trace=listen", "-e"]);
+    command.arg("inject=listen:delay_enter=500000").arg(env!("CARGO_BIN_EXE_httpfsm"));
+    command.args(["serve", "--app", "hello", "--unix"]).arg(&path).stdout(Stdio::null());
+    let mut child = command.stderr(Stdio::piped()).spawn().expect("the program starts");
+    let started = Instant::now();
+    while !path.exists() {
+        assert!(started.elapsed() < PATIENCE, "there is no socket");
+        thread::sleep(Duration::from_millis(5));
+    }
+    kill_process(Pid::from_child(&child), Signal::TERM).expect("a running child");
+    let status = child.wait().expect("its end");
+    assert!(!path.exists(), "{status}");
+}
+
 fn who_is_turned_away_by_a_limit_is_told_without_the_log(transport: &str) {
     let server = Server::on(transport, &["--app", "hello", "--max-connections-per-peer", "1"]);
     let mut first = server.connect();

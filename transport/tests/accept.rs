@@ -189,6 +189,41 @@ fn the_idle_make_room_where_descriptors_or_memory_are_missing_and_for_no_other_f
     }
 }
 
+/// Three connect to a server that has one place, whose first is not idle, and the first goes after so long; how many are
+/// served, and how many turned away, after each step of 5 ms.
+fn at_one_place(goes_after: Option<u64>) -> Vec<(u64, u64)> {
+    let (clock, drivers) = (Clock::manual(), Arc::new(Mutex::new(Vec::new())));
+    let config = ServerConfig { max_connections: 1, ..ServerConfig::default() };
+    let handler = |_: Request| async { "fine" };
+    let service = Service::new(config, clock.clone(), Arc::new(Inline), None, handler);
+    let says = [Ok(()), Ok(()), Ok(())].into();
+    let listener = Script { says, asked: Arc::default(), peers: Arc::default() };
+    let (handle, keep) = (service.handle(Vec::new()), Arc::clone(&drivers));
+    let spawn = move |driver| keep.lock().unwrap().push(driver);
+    let mut listening = Box::pin(accept(listener, Arc::clone(&service), handle.clone(), spawn));
+    let mut counts = Vec::new();
+    for step in 0..=20 {
+        if goes_after == Some(5 * step) {
+            drop(drivers.lock().unwrap().remove(0));
+        }
+        assert!(poll(&mut listening).is_pending());
+        let stats = handle.stats();
+        counts.push((stats.opened, stats.refused()));
+        clock.advance(Duration::from_millis(5));
+        let _ = service.sweep(&mut Context::from_waker(Waker::noop()));
+    }
+    counts.dedup();
+    counts
+}
+
+#[test]
+fn a_place_that_is_about_to_be_free_is_waited_for_and_one_that_is_not_turns_all_away_at_once() {
+    // The second waits for it in vain; the third need not, and nor need any others.
+    assert_eq!(at_one_place(None), [(1, 0), (1, 2)]);
+    // The second finds it free, and then the third waits for the second.
+    assert_eq!(at_one_place(Some(35)), [(1, 0), (2, 0), (2, 1)]);
+}
+
 #[test]
 fn a_server_that_goes_out_does_not_wait_for_the_end_of_a_pause() {
     let bench = bench();

@@ -301,6 +301,7 @@ fn start(transport: impl Moves, handler: impl Handler, plan: Plan) -> Result<Sta
     let server = server.serve(handler).map_err(|error| match error.kind() {
         // The listeners are made: what would have to be waited for is a thread.
         io::ErrorKind::WouldBlock => unstarted("threads of the server", &error),
+        _ if error.raw_os_error().is_some() => unstarted("server", &error),
         _ => error,
     })?;
     let counted = server.clone();
@@ -321,7 +322,7 @@ fn drain_limit(config: &ServerConfig) -> Option<Duration> {
     config.drain_deadline.map(|deadline| deadline.saturating_add(grace).saturating_add(signals::GRACE))
 }
 
-/// The system's words for a thread that it does not give name nothing.
+/// The system's words for what it does not give name nothing.
 fn unstarted(what: &str, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("the {what} could not be started: {error}"))
 }

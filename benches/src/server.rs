@@ -34,9 +34,13 @@ impl Server {
     #[must_use]
     pub fn arguments(transport: &str, threads: usize) -> Vec<OsString> {
         let threads = threads.to_string();
+        // As many as are held, whatever share of the descriptors the default leaves for files.
+        let most = ["--max-connections", "15000"];
         ["serve", "--app", "bench", "--transport", transport, "--port", "0", "--threads", &threads]
+            .into_iter()
+            .chain(most)
             .map(OsString::from)
-            .to_vec()
+            .collect()
     }
 
     /// Starts `program` and waits for its first line, `listening on http://ADDRESS:PORT`.

@@ -5,39 +5,24 @@
 //! asks [`Persistence::close`] for the server's own reasons. When the response is complete, `Parts::choose_next` in
 //! `actions.rs` looks once more: the peer may have ended its input, or the server may go out, since then.
 
+use alloc::boxed::Box;
+
 use super::compiled_config::Leave;
 use crate::error::CloseReason;
-use crate::time::Moment;
 
 /// Keep or close, and why.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Persistence {
     /// Nothing is served after this response; `reason` says why.
     must_close: bool,
     reason: Option<CloseReason>,
-    /// The server goes out, by the times of `leave`.
-    draining: bool,
-    leave: Leave,
+    /// The times by which the server drains; `None`: it does not.
+    leave: Option<Box<Leave>>,
     evicted: bool,
     /// Requests delivered to the application.
     requests: u64,
     /// Requests that the machine responded to by itself; saturates.
     refused: u32,
-}
-
-impl Default for Persistence {
-    fn default() -> Self {
-        let never = Leave { idle_until: Moment::NEVER, fresh_until: Moment::NEVER, cut_at: Moment::NEVER };
-        Self {
-            must_close: false,
-            reason: None,
-            draining: false,
-            leave: never,
-            evicted: false,
-            requests: 0,
-            refused: 0,
-        }
-    }
 }
 
 impl Persistence {
@@ -73,21 +58,20 @@ impl Persistence {
         self.evicted = true;
     }
 
-    /// The server goes out; the times of the latest call count.
+    /// The server drains; the times of the latest call count.
     pub(super) fn go_out(&mut self, leave: Leave) {
-        self.draining = true;
-        self.leave = leave;
+        self.leave = Some(Box::new(leave));
     }
 
     #[inline]
     pub(super) fn is_draining(&self) -> bool {
-        self.draining
+        self.leave.is_some()
     }
 
-    /// The times by which the server goes out; `None`: it does not.
+    /// The times by which the server drains; `None`: it does not.
     #[inline]
     pub(super) fn leave(&self) -> Option<&Leave> {
-        self.draining.then_some(&self.leave)
+        self.leave.as_deref()
     }
 
     #[inline]
@@ -110,7 +94,7 @@ impl Persistence {
     /// Why the server ends the connection when it is idle; `None`: it does not.
     #[inline]
     pub(super) fn why_close_when_idle(&self) -> Option<CloseReason> {
-        if self.draining {
+        if self.is_draining() {
             Some(CloseReason::Drained)
         } else if self.evicted {
             Some(CloseReason::Evicted)

@@ -1,5 +1,7 @@
 //! The input side: bytes that arrived, the head that is looked for in them, and the body that follows it.
 
+use alloc::boxed::Box;
+
 use super::State;
 use super::body::{BodyState, Broken, Decoded, RequestBody};
 use super::compiled_config::CompiledConfig;
@@ -34,7 +36,8 @@ pub(super) struct Receiver {
     /// The request: the one that the application has, or the one that was refused.
     request: HeadMeta,
     body: RequestBody,
-    pipeline: Pipeline,
+    /// From the first request on that waits behind another, where there is a limit.
+    pipeline: Option<Box<Pipeline>>,
     /// Bytes received, in all.
     received: u64,
     /// Bytes that are still thrown away while lingering.
@@ -165,7 +168,7 @@ impl Receiver {
 
     #[inline]
     fn head_complete(&self) -> HeadFound {
-        if self.pipeline.refuses_next() {
+        if self.pipeline.as_ref().is_some_and(|pipeline| pipeline.refuses_next()) {
             return HeadFound::Refused(RequestError::new(Rule::SimultaneousRequests, 0));
         }
         HeadFound::Complete
@@ -214,7 +217,9 @@ impl Receiver {
     #[inline]
     pub(super) fn deliver(&mut self) {
         self.scan = HeadScan::default();
-        self.pipeline.shift(&self.request);
+        if let Some(pipeline) = &mut self.pipeline {
+            pipeline.shift(&self.request);
+        }
         self.buffer.pin_head(self.request.len as usize);
         self.body.begin(self.request.body, self.request.expect);
     }
@@ -270,14 +275,15 @@ impl Receiver {
     /// Looks for requests beyond the pipeline limit.
     pub(super) fn check_pipeline(&mut self, compiled: &CompiledConfig) {
         let limit = compiled.config.maximum_simultaneous_requests;
-        if limit != 0 && self.body.is_complete() {
-            self.pipeline.check(self.buffer.unparsed(), limit, &compiled.head);
+        let waiting = self.buffer.unparsed();
+        if limit != 0 && self.body.is_complete() && !waiting.is_empty() {
+            self.pipeline.get_or_insert_default().check(waiting, limit, &compiled.head);
         }
     }
 
     /// No input is accepted any more, and what is buffered is of no use.
     pub(super) fn close(&mut self) {
-        self.pipeline = Pipeline::default();
+        self.pipeline = None;
         self.buffer.clear();
         self.buffer.unpin_head();
     }

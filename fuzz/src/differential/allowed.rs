@@ -76,6 +76,8 @@ const HYPER: &[&[Difference]] = &[
             "RFC 9110 section 2.5: a higher minor version is served as the one that is known";
         "Parse(Uri)" if |request, _| has_other_characters(request),
             "browsers send these characters, and they frame nothing (RFC 9112 section 3.2)";
+        "Parse(VersionH2)" if |request, _| has_other_characters(request),
+            "the same, where the preface of HTTP/2 stands behind the request; hyper tells of that instead";
     },
     &[
         Difference {

@@ -16,6 +16,7 @@ use httpfsm::fields::Fields;
 use httpfsm::handler::{BodyFailure, Control, Frame, Source, UpgradeError, Upgraded, Waiter};
 use httpfsm::status::Status;
 use httpfsm::trailers::Trailers;
+use smallvec::SmallVec;
 
 use crate::lock::lock;
 use crate::place::Place;
@@ -49,7 +50,7 @@ pub(crate) struct Pipe {
 #[derive(Default)]
 struct State {
     driver: Option<Waker>,
-    orders: Vec<Order>,
+    orders: Orders,
     /// Credit to pass on to the channel.
     demand: u64,
     /// Credit given and not used up, that to pass on included.
@@ -83,10 +84,13 @@ pub(crate) enum Order {
     Informational(Status, Fields),
 }
 
+/// A handler asks for one 100 or 103 at a time, if for any.
+type Orders = SmallVec<[Order; 1]>;
+
 /// What a handler has asked since it was last looked at.
 #[derive(Default)]
 pub(crate) struct Calls {
-    pub(crate) orders: Vec<Order>,
+    pub(crate) orders: Orders,
     pub(crate) demand: u64,
 }
 

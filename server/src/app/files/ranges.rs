@@ -4,9 +4,13 @@ use std::num::NonZeroUsize;
 use std::ops::Range;
 
 use http_range_header::{RangeUnsatisfiableError, parse_range_header_with_max_ranges};
+use smallvec::SmallVec;
 
 /// As many parts are sent at most. Who asks for more gets the whole, which costs less than so many heads.
 const MOST: NonZeroUsize = NonZeroUsize::MIN.saturating_add(15);
+
+/// Nearly always one, which takes no memory of its own.
+type Ranges = SmallVec<[Range<u64>; 1]>;
 
 /// What to send of a content.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -14,7 +18,7 @@ pub(super) enum Selection {
     Whole,
     /// None of it is empty.
     One(Range<u64>),
-    Several(Vec<Range<u64>>),
+    Several(Ranges),
     /// 416
     Unsatisfiable,
 }
@@ -34,7 +38,7 @@ pub(super) fn select(range: &[u8], length: u64) -> Selection {
         Err(_) => return Selection::Whole,
     };
     // An end is below the length, so that the byte after it has a number.
-    let ranges: Vec<_> = ranges.iter().map(|range| *range.start()..*range.end() + 1).collect();
+    let ranges: Ranges = ranges.iter().map(|range| *range.start()..*range.end() + 1).collect();
     let asked: u64 = ranges.iter().map(|range| range.end - range.start).fold(0, u64::saturating_add);
     match &ranges[..] {
         [] => Selection::Whole,
@@ -56,7 +60,7 @@ mod tests {
             let ranges = match select(range.as_bytes(), length) {
                 Selection::Whole | Selection::Unsatisfiable => return Ok(()),
                 Selection::One(range) => vec![range],
-                Selection::Several(ranges) => ranges,
+                Selection::Several(ranges) => ranges.to_vec(),
             };
             prop_assert!(ranges.iter().all(|range| range.start < range.end && range.end <= length), "{:?}", ranges);
             prop_assert!(ranges.iter().map(|range| range.end - range.start).sum::<u64>() <= length, "{:?}", ranges);
@@ -93,7 +97,7 @@ mod tests {
             ("bytes=0-4,4-8", vec![0..5, 4..9]),
             ("bytes=0-1,20-30,3-4", vec![0..2, 3..5]),
         ] {
-            assert_eq!(select(range.as_bytes(), 10), Selection::Several(expected), "{range}");
+            assert_eq!(select(range.as_bytes(), 10), Selection::Several(expected.into()), "{range}");
         }
     }
 

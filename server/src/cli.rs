@@ -111,7 +111,7 @@ pub(crate) enum Command {
 /// HTTPFSM_ORIGINS (an error).
 #[derive(clap::Args)]
 #[command(after_help = "\
-A TIME is a number of seconds or has a unit, as in 500ms, 2s, 5m; 0 or none: no deadline.
+A TIME is a number of seconds or has a unit, as in 500ms, 2s, 5m. Where nothing else is said, 0 or none is: no deadline.
 A SIZE is a number of bytes or has a unit, as in 64KiB, 1MiB. Where nothing else is said, 0 or none is: no limit.
 Limits are inclusive: exactly the value passes.")]
 pub(crate) struct Serve {
@@ -137,7 +137,7 @@ pub(crate) struct Serve {
     pub(crate) unix: Vec<PathBuf>,
 
     /// After how much silence TCP probes whether a peer is there; without an answer the connection is lost after twice this
-    /// time, and with it what runs for it [default: 60s]
+    /// time, and with it what runs for it; 0 or none: TCP never probes [default: 60s]
     #[arg(long, env = "HTTPFSM_TCP_KEEPALIVE", hide_env = true, value_name = "TIME", value_parser = time)]
     pub(crate) tcp_keepalive: Option<Duration>,
 

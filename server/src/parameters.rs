@@ -12,7 +12,7 @@ use std::time::Duration;
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
 use httpfsm::config::ServerConfig;
 
-use kind::{Count, Delivery, Flag, Host, Kind, Origins, Pages, Port, Size, Text, Time};
+use kind::{Count, Delivery, Flag, Grace, Host, Kind, Origins, Pages, Port, Size, Text, Time};
 
 /// A field of the configuration that can be set from outside.
 struct Parameter {
@@ -103,13 +103,14 @@ const PARAMETERS: &[Parameter] = parameters! {
         [channel.min_write_rate] min_write_rate: Size,
             "Bytes per second that a peer must take; 0: each byte restarts --write-timeout";
         [channel.linger_timeout] linger_timeout: Time,
-            "How long input is thrown away after our FIN; none: no lingering";
+            "How long input is thrown away after our FIN; 0 or none: no lingering";
         [channel.discard_timeout] discard_timeout: Time,
-            "How long the unread rest of a body may take after the answer; none: the connection closes";
+            "How long the unread rest of a body may take after the answer; 0 or none: the connection closes";
         [channel.connection_age] connection_age: Time,
             "Age at which a connection closes after the running answer";
-        [channel.drain_grace] drain_grace: Time,
-            "While draining, how long an idle connection waits for a request on its way";
+        [channel.drain_grace] drain_grace: Grace,
+            "While draining, how long an idle connection waits for a request on its way; 0: it closes at once; none: it \
+             waits until the drain deadline";
         [drain_deadline] drain_deadline: Time,
             "When, after it began to drain, the server drops what is left";
         [channel.drain_deadline] drain_deadline_per_channel: Time,
@@ -260,7 +261,9 @@ mod tests {
     use std::collections::BTreeSet;
 
     use clap::{Args, Command, FromArgMatches};
+    use httpfsm::channel::CompiledConfig;
     use httpfsm::config::{ChannelConfig, ServerConfig};
+    use httpfsm::time::Moment;
 
     use super::{PARAMETERS, Parameter, Parameters, defaults};
 
@@ -393,6 +396,42 @@ mod tests {
                     .map(|(at, _)| at)
                     .collect();
                 assert_eq!(changed, expected, "{flag}");
+            }
+        }
+    }
+
+    /// What zero is to the library stands in the documentation of `httpfsm::config`.
+    #[test]
+    fn a_time_of_zero_is_what_the_library_takes_it_for() {
+        let times = PARAMETERS.iter().filter(|parameter| parameter.placeholder == "TIME");
+        for parameter in times {
+            let flag = format!("--{}", parameter.name.replace('_', "-"));
+            let given = |value: &str| {
+                let mut config = defaults(false);
+                parse(&[&flag, value]).unwrap().apply(&mut config);
+                ((parameter.show)(&config), CompiledConfig::new(&config.channel).leave(Moment::START))
+            };
+            let (none, without) = given("none");
+            assert_eq!(none, "none", "{flag}");
+            let help = parameter.help;
+            for zero in ["0", "0s", "0ms", "0 h"] {
+                let (shown, with) = given(zero);
+                match parameter.name {
+                    "drain_grace" => {
+                        assert_eq!((&*shown, with.idle_until), ("0s", Moment::START), "{flag} {zero}");
+                        assert_eq!(without.idle_until, Moment::NEVER, "{flag} none");
+                        assert!(help.contains("; 0: ") && help.contains("; none: "), "{help}");
+                    }
+                    // Of these nothing is done, with zero as without a time.
+                    "linger_timeout" | "discard_timeout" => {
+                        assert_eq!(shown, "none", "{flag} {zero}");
+                        assert!(help.contains("; 0 or none: "), "{help}");
+                    }
+                    _ => {
+                        assert_eq!((&*shown, with), ("none", without), "{flag} {zero}");
+                        assert!(!help.contains("none"), "{help}");
+                    }
+                }
             }
         }
     }

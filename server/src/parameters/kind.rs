@@ -27,10 +27,25 @@ pub(super) trait Kind<T> {
     fn show(value: &T) -> String;
 }
 
-/// A duration; `None` is no deadline.
+/// A duration; `None` is no deadline, and so is zero.
 pub(super) struct Time;
 
 impl Kind<Option<Duration>> for Time {
+    const PLACEHOLDER: &'static str = "TIME";
+
+    fn parse(text: &str) -> Result<Option<Duration>, String> {
+        Grace::parse(text).map(|time| time.filter(|time| !time.is_zero()))
+    }
+
+    fn show(value: &Option<Duration>) -> String {
+        Grace::show(value)
+    }
+}
+
+/// A duration; `None` is no deadline, and zero is over at once.
+pub(super) struct Grace;
+
+impl Kind<Option<Duration>> for Grace {
     const PLACEHOLDER: &'static str = "TIME";
 
     fn parse(text: &str) -> Result<Option<Duration>, String> {
@@ -43,7 +58,7 @@ impl Kind<Option<Duration>> for Time {
                 format!("{error}; expected seconds, a time as in 500ms, 2s or 5m, or none for no deadline")
             })?,
         };
-        Ok(Some(time).filter(|time| !time.is_zero()))
+        Ok(Some(time))
     }
 
     fn show(value: &Option<Duration>) -> String {
@@ -290,7 +305,7 @@ fn resolve(entry: &str, host: &str) -> Result<Vec<Origin>, String> {
 mod tests {
     use std::time::Duration;
 
-    use super::{Count, Flag, Host, Kind, Origins, Port, Size, Text, Time};
+    use super::{Count, Flag, Grace, Host, Kind, Origins, Port, Size, Text, Time};
 
     fn time(text: &str) -> Result<Option<Duration>, String> {
         Time::parse(text)
@@ -317,6 +332,10 @@ mod tests {
         for text in ["0", "0s", "none"] {
             assert_eq!(time(text), Ok(None), "{text}");
         }
+        for text in ["0", "0s", "0ms"] {
+            assert_eq!(Grace::parse(text), Ok(Some(Duration::ZERO)), "{text}");
+        }
+        assert_eq!(Grace::parse("none"), Ok(None));
     }
 
     #[test]

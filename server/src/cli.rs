@@ -196,7 +196,8 @@ pub(crate) struct Serve {
         hide_env = true,
         value_name = "N",
         default_value_t = 1,
-        allow_negative_numbers = true
+        allow_negative_numbers = true,
+        value_parser = sample
     )]
     pub(crate) record_sample: u64,
 
@@ -244,6 +245,12 @@ pub(crate) struct Serve {
 fn threads(text: &str) -> Result<NonZeroUsize, &'static str> {
     let threads = text.parse().ok().filter(|threads: &NonZeroUsize| threads.get() <= 1024);
     threads.ok_or("expected a number from 1 to 1024")
+}
+
+fn sample(text: &str) -> Result<u64, &'static str> {
+    text.parse().map_err(
+        |_| "expected a whole number, as in 10 for one connection in ten; 0 records none until SIGUSR1",
+    )
 }
 
 fn mode(text: &str) -> Result<u32, &'static str> {

@@ -144,7 +144,12 @@ fn who_is_turned_away_by_a_limit_is_told_without_the_log(transport: &str) {
     drop(first);
     server.signal(Signal::TERM);
     let (_, errors) = server.end();
-    let told = errors.lines().filter(|line| line.contains("max_connections_per_peer")).count();
+    let told = errors
+        .lines()
+        .filter(|line| {
+            line.contains("The peer has as many connections open as --max-connections-per-peer allows.")
+        })
+        .count();
     assert!((1..20).contains(&told), "{errors}");
 }
 
@@ -209,7 +214,7 @@ fn a_start_without_threads_ends_and_says_which_are_missing(transport: &str) {
         let errors = complaint(&mut command, 1);
         let last = errors.lines().last().unwrap_or_default();
         assert!(
-            last.starts_with("httpfsm: the thread") && last.contains("could not be started: "),
+            last.starts_with("httpfsm: The thread") && last.contains("could not be started: "),
             "{errors}"
         );
     }

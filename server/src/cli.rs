@@ -123,7 +123,7 @@ pub(crate) struct Serve {
     #[arg(long, env = "HTTPFSM_APP", hide_env = true, value_enum, default_value_t)]
     pub(crate) app: App,
 
-    /// What moves the bytes
+    /// The transport to serve on
     #[arg(long, env = "HTTPFSM_TRANSPORT", hide_env = true, value_enum, default_value_t)]
     pub(crate) transport: Transport,
 
@@ -136,7 +136,7 @@ pub(crate) struct Serve {
     #[arg(long, env = "HTTPFSM_UNIX", hide_env = true, value_name = "PATH")]
     pub(crate) unix: Vec<PathBuf>,
 
-    /// After how much silence TCP probes whether a peer is there; without an answer the connection is lost after twice this
+    /// After how much silence TCP probes whether a peer is there; without a reply the connection is lost after twice this
     /// time, and with it what runs for it; 0 or none: TCP never probes [default: 60s]
     #[arg(long, env = "HTTPFSM_TCP_KEEPALIVE", hide_env = true, value_name = "TIME", value_parser = time)]
     pub(crate) tcp_keepalive: Option<Duration>,
@@ -167,8 +167,9 @@ pub(crate) struct Serve {
     )]
     pub(crate) hardened: bool,
 
-    /// Log each connection that opens or closes, each refusal and each failure to the standard error stream; without it,
-    /// failures and connections that a limit turns away, at most one line a second of each kind
+    /// Log each connection that opens or closes, each refusal and each failure to the standard error stream; there is no line
+    /// for a request that succeeds. Without this flag: failures and connections that a limit turns away, at most one line a
+    /// second of each kind
     #[arg(
         long,
         env = "HTTPFSM_LOG",

@@ -72,6 +72,15 @@ fn help_lists_every_parameter_with_its_defaults() {
 }
 
 #[test]
+fn help_has_one_word_for_a_response() {
+    let help = text(&run(&["serve", "--help"]).stdout).to_lowercase();
+    for word in ["answer", "octet", "our fin", "thrown away", "throws away"] {
+        assert!(!help.contains(word), "{word}: {help}");
+    }
+    assert!(help.contains("running response"), "{help}");
+}
+
+#[test]
 fn help_lists_the_transports() {
     let help = text(&run(&["serve", "--help"]).stdout);
     let listed = help.split("--transport <TRANSPORT>").nth(1).and_then(|rest| rest.split("[default:").next());

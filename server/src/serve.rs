@@ -15,6 +15,10 @@ use clap::error::ErrorKind;
 use httpfsm::config::{Bodies, ServerConfig};
 use httpfsm::handler::Handler;
 use httpfsm::peer::Peer;
+use httpfsm_async_std::AsyncStd;
+use httpfsm_async_std::smol::Smol;
+use httpfsm_blocking::Blocking;
+use httpfsm_tokio::Tokio;
 use httpfsm_transport::{
     Inline, Listener, Server, ServerHandle, SocketOptions, Spawner, Transport as Moves, catch_panic,
     note_panic,
@@ -68,12 +72,14 @@ pub(crate) fn run(options: &Serve) -> Result<(), Box<dyn Error>> {
     let signals = Signals::catch()?;
     let rig_timeout = if options.app == App::Echo { rig_timeout() } else { None };
     let mut config = configuration(options, rig_timeout);
-    let most = most_descriptors(options.app, config.channel.bodies);
+    let most = most_descriptors(options.app, config.channel.bodies.unwrap_or(options.transport.bodies()));
     descriptors::share(&mut config, most, options.parameters.gives("max_connections"));
     if let (App::Files, Some(folder)) = (options.app, &options.record) {
         is_apart(folder, root(options))?;
     }
     let recordings = Recordings::new(options)?;
+    // Whoever is told that the program listens may switch them at once.
+    recordings.iter().cloned().for_each(|recordings| signals.switch(recordings));
     let cut = Cut::default();
     let plan = Plan {
         config,
@@ -97,10 +103,10 @@ pub(crate) fn run(options: &Serve) -> Result<(), Box<dyn Error>> {
 }
 
 /// A connection that is sent a file holds that, and one whose body is kept whole may hold a temporary file.
-fn most_descriptors(app: App, bodies: Option<Bodies>) -> Most {
+fn most_descriptors(app: App, bodies: Bodies) -> Most {
     match app {
         App::Files => Most::Two,
-        _ if bodies == Some(Bodies::Whole) => Most::Two,
+        _ if bodies == Bodies::Whole => Most::Two,
         App::Hello | App::Echo | App::Bench => Most::One,
     }
 }
@@ -188,6 +194,16 @@ impl Transport {
         }
     }
 
+    /// How bodies come where nobody says.
+    fn bodies(self) -> Bodies {
+        match self {
+            Self::Tokio => Tokio::BODIES,
+            Self::AsyncStd => AsyncStd::BODIES,
+            Self::Smol => Smol::BODIES,
+            Self::Blocking => Blocking::BODIES,
+        }
+    }
+
     /// Where an application may block.
     fn blocking(self) -> Arc<dyn Spawner> {
         match self {
@@ -240,9 +256,16 @@ fn rig_timeout() -> Option<Duration> {
     }
 }
 
-/// Starts the server on a transport, and says where it listens. A signal will drain it; the caller waits until it is
-/// gone.
-fn start(transport: impl Moves, handler: impl Handler, plan: Plan) -> Result<ServerHandle, Box<dyn Error>> {
+/// A server that serves.
+struct Started {
+    /// A signal will drain it; the caller waits until it is gone.
+    server: ServerHandle,
+    /// Whether it could be said where it listens. If not, it drains already, and this is how the program ends.
+    announced: io::Result<()>,
+}
+
+/// Starts the server on a transport, and then says where it listens: who is told so is served.
+fn start(transport: impl Moves, handler: impl Handler, plan: Plan) -> Result<Started, Box<dyn Error>> {
     if plan.config.channel.expose_tracebacks {
         let print = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
@@ -257,15 +280,10 @@ fn start(transport: impl Moves, handler: impl Handler, plan: Plan) -> Result<Ser
         listeners.extend(Listener::at_host(&plan.config.host, plan.config.port, &options, failed)?);
     }
     for path in &plan.unix {
-        let listener = Listener::unix(path, &options)?;
-        plan.signals.made(listener.path());
-        listeners.push(listener);
+        listeners.push(plan.signals.make(|| Listener::unix(path, &options))?);
     }
     // Connections inherit the options that their listener has when the system accepts them.
     listeners.iter().try_for_each(|listener| listener.apply(&options))?;
-    // Before anybody is served: where it fails nobody is cut. Who connects now waits.
-    plan.signals.listen();
-    announce(listeners.iter().map(Listener::local_addr))?;
     if let Some(recordings) = &plan.recordings {
         note(format_args!("{}", recordings.state()));
     }
@@ -284,16 +302,23 @@ fn start(transport: impl Moves, handler: impl Handler, plan: Plan) -> Result<Ser
         Some(recordings) => server.recorder(recordings.recorder()),
         None => server,
     };
-    let handle = server.serve(handler).map_err(|error| match error.kind() {
+    // From its first moment on a signal drains it, and cuts nobody.
+    plan.signals.listen();
+    let server = server.serve(handler).map_err(|error| match error.kind() {
         // The listeners are made: what would have to be waited for is a thread.
         io::ErrorKind::WouldBlock => unstarted("threads of the server", &error),
+        _ if error.raw_os_error().is_some() => unstarted("server", &error),
         _ => error,
     })?;
-    let counted = handle.clone();
+    let counted = server.clone();
     plan.stats.connect(move || counted.stats());
-    let Plan { signals, recordings, cut, .. } = plan;
-    signals.obey(Serving { server: handle.clone(), recordings, limit, cut });
-    Ok(handle)
+    let Plan { signals, cut, .. } = plan;
+    signals.obey(Serving { server: server.clone(), limit, cut });
+    let announced = announce(server.local_addrs());
+    if announced.is_err() {
+        server.begin_drain(None);
+    }
+    Ok(Started { server, announced })
 }
 
 /// How long a drain may take: to its deadline, which the server sets behind the grace of idle connections, and a bit. For
@@ -303,7 +328,7 @@ fn drain_limit(config: &ServerConfig) -> Option<Duration> {
     config.drain_deadline.map(|deadline| deadline.saturating_add(grace).saturating_add(signals::GRACE))
 }
 
-/// The system's words for a thread that it does not give name nothing.
+/// The system's words for what it does not give name nothing.
 fn unstarted(what: &str, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("The {what} could not be started: {error}."))
 }
@@ -322,8 +347,9 @@ fn begin_async_io() {
 
 /// Says on the standard output which listeners answer. Whoever started the program may wait for these lines; it does not
 /// wait for long for whoever reads them, and serves on where nobody does.
-fn announce<'a>(listeners: impl Iterator<Item = &'a Peer>) -> io::Result<()> {
-    let lines: String = listeners.map(|listener| format!("listening on {}\n", url(listener))).collect();
+fn announce(listeners: &[Peer]) -> io::Result<()> {
+    let lines: String =
+        listeners.iter().map(|listener| format!("listening on {}\n", url(listener))).collect();
     let (done, printed) = mpsc::sync_channel(1);
     let print = move || {
         let mut stdout = Stdout::lock();

@@ -114,12 +114,13 @@ impl Kit {
             loop {
                 let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
                 let Some((number, script)) = next else { return };
-                let (failure, has_spawner) = failure(&script, bench);
+                let outcome = outcome(&script, bench);
                 let mut verdicts = verdicts.lock().unwrap_or_else(PoisonError::into_inner);
                 if let Some(verdict) = verdicts.get_mut(number) {
-                    verdict.failures.extend(failure);
+                    verdict.failures.extend(outcome.failure);
+                    verdict.repeated.extend(outcome.repeated);
                     let is_blocking = matches!(verdict.obligation.proof(), Proof::Blocking(_));
-                    if is_blocking && !has_spawner {
+                    if is_blocking && !outcome.has_spawner {
                         verdict.needs = Some("a spawner, see Application::blocking");
                     }
                 }
@@ -166,30 +167,46 @@ impl From<UnknownObligation> for io::Error {
 }
 
 fn verdict(obligation: &'static Obligation) -> Verdict {
-    Verdict { obligation, scripts: obligation.scripts().len(), failures: Vec::new(), needs: None }
+    let scripts = obligation.scripts().len();
+    Verdict { obligation, scripts, failures: Vec::new(), repeated: Vec::new(), needs: None }
 }
 
 /// How many times as long the deadlines are that a script waits for, each time that it runs again.
 const TIMES: [u32; 2] = [10, 100];
 
-/// What is wrong with the script on the subject, if anything, and whether the subject has said where blocking work runs.
-/// A script that waits for deadlines may differ since they came too soon for what is to happen before them: then it runs
-/// again with longer ones, here and there, before it counts as a failure.
-fn failure(script: &Script, bench: &Bench<'_>) -> (Option<String>, bool) {
+/// What came of a script on the subject.
+struct Outcome {
+    /// What is wrong, if anything.
+    failure: Option<String>,
+    /// How often it ran, and what was wrong at first, where nothing was in the end.
+    repeated: Option<String>,
+    /// Whether the subject has said where blocking work runs.
+    has_spawner: bool,
+}
+
+/// Runs the script. One that waits for deadlines may differ since they came too soon for what is to happen before them: then
+/// it runs again with longer ones, here and there, before it counts as a failure.
+fn outcome(script: &Script, bench: &Bench<'_>) -> Outcome {
     let record = Record::default();
-    let difference = |script: &Script, record: &Record| {
-        caught(|| difference(script, bench, record))
-            .map(|failure| format!("The script \"{}\": {failure}", script.name))
-    };
-    let mut failure = difference(script, &record);
+    let difference = |script: &Script, record: &Record| caught(|| difference(script, bench, record));
+    let first = difference(script, &record);
+    let (mut last, mut runs) = (first.clone(), 1);
     let times = TIMES.into_iter().take_while(|times| SOON * *times <= bench.patience);
     for script in times.map_while(|times| script.with_more_time(times)) {
-        if failure.is_none() {
+        if last.is_none() {
             break;
         }
-        failure = difference(&script, &Record::default());
+        last = difference(&script, &Record::default());
+        runs += 1;
     }
-    (failure, record.has_spawner())
+    let name = &script.name;
+    let repeated = first.filter(|_| last.is_none());
+    Outcome {
+        failure: last.map(|last| format!("The script \"{name}\": {last}")),
+        repeated: repeated
+            .map(|first| format!("The script \"{name}\" ran {runs} times. The first time, {first}")),
+        has_spawner: record.has_spawner(),
+    }
 }
 
 /// What is wrong, if anything. A panic of the subject is something of the kind, and no reason to lose the rest of the

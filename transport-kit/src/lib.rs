@@ -36,6 +36,7 @@
 //! value of `Date` is masked, which has a check of its own. Scripts wait for facts, never for a length of time: deadlines
 //! that are to come are short, and all others are far away. A script that differs runs again with deadlines 10 and 100
 //! times as long, on both sides, before it counts as a failure: a slow machine or a slow transport is not a wrong one.
+//! The report tells which scripts did ([`Verdict::repeated`]).
 //!
 //! # Ends in every state
 //!

@@ -10,6 +10,10 @@ use crate::script::{Script, Step};
 use crate::stand::{Received, Stand};
 use crate::trace::Trace;
 
+/// What a connection may receive, many times what any script is sent. Patience begins anew with each byte, so a transport
+/// that sends for ever would be listened to for ever.
+const MOST: usize = 16 << 20;
+
 /// Runs the script to its end. What takes for ever stands in the trace.
 pub(crate) fn run(script: &Script, stand: &mut dyn Stand, record: &Record) -> Trace {
     let mut run = Run { stand, record, lines: Vec::new(), chosen: 0, stuck: None };
@@ -207,6 +211,9 @@ impl Run<'_> {
                 Received::Fin => Some(End::Fin),
                 Received::Rst => Some(End::Rst),
             };
+            if line.received.len() > MOST {
+                return Err(format!("more than {MOST} bytes come"));
+            }
         }
         Ok(())
     }
@@ -261,4 +268,81 @@ fn brief(step: &Step) -> String {
         text.push_str("..");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use httpfsm_transport::ServerHandle;
+
+    use super::{MOST, run};
+    use crate::memory::Memory;
+    use crate::record::Record;
+    use crate::script::Script;
+    use crate::stand::{Received, Stand};
+
+    /// Sends for ever, and never too slowly.
+    struct Endless(Memory);
+
+    impl Stand for Endless {
+        fn connect(&mut self) -> Result<(), String> {
+            self.0.connect()
+        }
+
+        fn forget_last(&mut self) {
+            self.0.forget_last();
+        }
+
+        fn send(&mut self, peer: usize, bytes: &[u8]) -> usize {
+            self.0.send(peer, bytes)
+        }
+
+        fn receive(&mut self, _peer: usize, _at_most: usize, into: &mut Vec<u8>) -> Received {
+            assert!(into.len() <= MOST, "it is listened to for ever");
+            into.resize(into.len() + (1 << 20), b'x');
+            Received::Some
+        }
+
+        fn fin(&mut self, peer: usize) {
+            self.0.fin(peer);
+        }
+
+        fn reset(&mut self, peer: usize) {
+            self.0.reset(peer);
+        }
+
+        fn close(&mut self, peer: usize) {
+            self.0.close(peer);
+        }
+
+        fn settle(&mut self) {
+            self.0.settle();
+        }
+
+        fn idle(&mut self) {
+            self.0.idle();
+        }
+
+        fn begin(&mut self) {
+            self.0.begin();
+        }
+
+        fn is_over_patience(&self) -> bool {
+            self.0.is_over_patience()
+        }
+
+        fn handle(&self) -> ServerHandle {
+            self.0.handle()
+        }
+    }
+
+    #[test]
+    fn a_transport_that_sends_for_ever_is_not_listened_to_for_ever() {
+        for script in [Script::new("what does not come").until("hello"), Script::new("no end").end()] {
+            let record = Record::default();
+            let memory = Memory::new(script.config.clone(), false, &record);
+            let trace = run(&script, &mut Endless(memory), &record);
+            let stuck = trace.is_stuck().unwrap_or_default();
+            assert!(stuck.ends_with("more than 16777216 bytes come"), "{}: {stuck}", script.name);
+        }
+    }
 }

@@ -9,6 +9,7 @@ use std::io::{self, IoSlice, Write};
 use std::mem;
 use std::panic::{self, AssertUnwindSafe};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker, ready};
 use std::thread;
@@ -196,6 +197,27 @@ fn a_subject_that_panics_breaks_what_it_was_to_show_and_nothing_else() {
     assert!(text.contains("\"a connection too many of one peer\": It panicked: "), "{text}");
     assert!(text.contains("two are too few") && text.contains("no origins are known"), "{text}");
     assert_eq!(report.verdicts[0].failures.len(), 1, "{text}");
+}
+
+#[test]
+fn a_script_that_is_right_only_when_it_runs_again_is_told() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let kit = Kit::default().only(["deadlines"]).unwrap();
+    let is_first = AtomicBool::new(true);
+    let report = kit.check(&|plan: Plan, application: Application| {
+        if is_first.swap(false, Ordering::SeqCst) {
+            return Err(io::Error::other("it loses a race"));
+        }
+        let _inside = runtime.enter();
+        plan.on(Faulty(Nothing)).serve(application)
+    });
+    assert!(report.is_kept(), "{report}");
+    let repeated = report.verdicts[0].repeated.iter();
+    let told: Vec<_> = repeated.filter(|repeated| repeated.contains("it loses a race")).collect();
+    assert_eq!(told.len(), 1, "{report}");
+    assert!(told[0].contains(" times. The first time, there is no server, "), "{report}");
+    let text = report.to_string();
+    assert!(text.contains("\ndeadlines: right only with longer deadlines\nThe script \""), "{text}");
 }
 
 #[test]

@@ -30,7 +30,7 @@ impl Spawner for Pool {
 }
 
 /// How long work is refused after tokio has refused some.
-const LACK: Duration = Duration::from_millis(500);
+const LACK: Duration = Duration::from_secs(1);
 
 /// When tokio has last refused work.
 static REFUSED: Mutex<Option<Instant>> = Mutex::new(None);

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use httpfsm::handler::Handler;
 use httpfsm::peer::Peer;
+use rustix::io::Errno;
 
 use crate::driver::Driver;
 use crate::handle::{Listening, ServerHandle};
@@ -90,7 +91,9 @@ pub fn accept<A: Accept, H: Handler>(
                     if let Some(pause) = backoff.failed(&error) {
                         handle.cannot_accept(&error);
                         // As where the server is full: who has been idle for the longest gives its descriptor.
-                        open.listening.evict();
+                        if is_shortage(&error) {
+                            open.listening.evict();
+                        }
                         open.listening.pause(pause).await;
                     }
                 }
@@ -123,13 +126,20 @@ pub fn accept<A: Accept, H: Handler>(
                         if failures == FAILURES {
                             break;
                         }
-                        open.listening.evict();
+                        if is_shortage(&error) {
+                            open.listening.evict();
+                        }
                         open.listening.pause_while_draining(pause).await;
                     }
                 }
             }
         }
     }
+}
+
+/// Whether what the system lacks is what a connection that closes gives back: a descriptor, or memory.
+fn is_shortage(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM))
 }
 
 /// Has a connection run; it is lost where that panics, as an executor may that finds no thread.

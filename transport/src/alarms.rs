@@ -22,7 +22,7 @@ pub(crate) const NEVER: u64 = u64::MAX;
 const FOUND: usize = 256;
 
 /// Milliseconds before a search that found none is repeated.
-const FRUITLESS: u64 = 10;
+pub(crate) const FRUITLESS: u64 = 10;
 
 /// What is known of a connection outside of its task, and how to wake that. Whatever else has an entry among the alarms
 /// has one, too.

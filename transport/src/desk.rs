@@ -56,6 +56,8 @@ pub(crate) struct Desk {
     waiters: Mutex<Waiters<()>>,
     /// Somebody waits for a channel to close.
     crowded: AtomicBool,
+    /// Until when it is taken for granted that no place becomes free.
+    full_until: AtomicU64,
 }
 
 /// The counts that move with each request.
@@ -138,6 +140,7 @@ impl Desk {
             listened: AtomicU64::new(0),
             waiters: Mutex::default(),
             crowded: AtomicBool::new(false),
+            full_until: AtomicU64::new(0),
         }
     }
 
@@ -185,6 +188,17 @@ impl Desk {
     pub(crate) fn is_still_full(&self, peername: &Peer) -> bool {
         self.crowded.store(true, Ordering::SeqCst);
         self.is_full(peername)
+    }
+
+    /// Those who come before are turned away at once where no channel is idle: somebody has waited in vain. 0 where a
+    /// connection was served.
+    pub(crate) fn stays_full_until(&self, then: u64) {
+        self.full_until.store(then, Ordering::Relaxed);
+    }
+
+    /// Whether it is so.
+    pub(crate) fn stays_full(&self, now: u64) -> bool {
+        now < self.full_until.load(Ordering::Relaxed)
     }
 
     /// Has the channel closed that has been idle for the longest; `false` if none is idle.

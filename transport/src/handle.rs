@@ -12,11 +12,16 @@ use httpfsm::handler::Failure;
 use httpfsm::peer::Peer;
 use httpfsm::server::{ChannelId, Refusal, ServerStats};
 
-use crate::alarms::{NEVER, Seat};
+use crate::alarms::{FRUITLESS, NEVER, Seat};
 use crate::desk::{Desk, Until};
 
 /// How long a connection that was accepted waits for the place of one that is evicted.
 const PATIENCE: Duration = Duration::from_millis(100);
+
+/// Looks for an idle connection, [`FRUITLESS`] milliseconds apart, after which none is. A connection may have its whole
+/// response, or be gone, before the thread that serves it has noticed; where there are several threads, the next one is
+/// accepted meanwhile.
+const LOOKS: u32 = 5;
 
 /// A handle on a running server; its clones are handles on the same one.
 #[derive(Clone)]
@@ -126,8 +131,9 @@ impl Listening {
     }
 
     /// The machine's verdict on a connection that was accepted. Where the server is full, channels that have been idle for
-    /// the longest are told to close, and this resolves when there is room, or after a moment. Resolves at once where
-    /// there is room, and where no channel is idle.
+    /// the longest are told to close, and this resolves when there is room, or after a moment. Where none is idle, it is
+    /// looked again a few times, as one may be about to be; for whoever comes in the moment after that was in vain, this
+    /// resolves at once, so that a server that stays full turns many away in little time.
     pub(crate) async fn admit(
         &self,
         peername: &Peer,
@@ -135,16 +141,30 @@ impl Listening {
     ) -> Result<(ChannelId, String), Refusal> {
         let Self { desk, .. } = self;
         let until = desk.clock.now().saturating_add(millis(PATIENCE));
+        let mut looks = 0;
         loop {
             if let Some(verdict) = desk.admit_unless_full(peername, sockname) {
+                desk.stays_full_until(0);
                 return verdict;
             }
-            let patience = until.saturating_sub(desk.clock.now());
-            if patience == 0 || !desk.evict() {
-                return desk.admit(peername, sockname);
-            }
+            let now = desk.clock.now();
+            let patience = until.saturating_sub(now);
+            let pause = match patience {
+                0 => return desk.admit(peername, sockname),
+                _ if desk.evict() => patience,
+                _ => {
+                    looks += 1;
+                    if looks == LOOKS {
+                        desk.stays_full_until(now.saturating_add(FRUITLESS));
+                    }
+                    if desk.stays_full(now) {
+                        return desk.admit(peername, sockname);
+                    }
+                    patience.min(FRUITLESS)
+                }
+            };
             // Another listener may take the place that becomes free.
-            self.wait(Duration::from_millis(patience), || !desk.is_still_full(peername)).await;
+            self.wait(Duration::from_millis(pause), || !desk.is_still_full(peername)).await;
         }
     }
 

@@ -14,7 +14,7 @@ use httpfsm::config::ServerConfig;
 use httpfsm::handler::{ConnectionInfo, Failure, Handler, Request, Subscriber};
 use httpfsm::peer::Peer;
 use httpfsm_transport::memory::{MemoryWire, pair};
-use httpfsm_transport::{Accept, Accepted, Clock, Held, Inline, Service, accept};
+use httpfsm_transport::{Accept, Accepted, Clock, Held, Inline, Service, Wire, accept};
 
 /// What the listener says in turn; then it waits.
 struct Script {
@@ -136,6 +136,92 @@ fn an_executor_that_panics_costs_one_connection_and_a_pause_and_is_told() {
     clock.advance(Duration::from_millis(5));
     assert!(poll(&mut listening).is_pending());
     assert_eq!(served.lock().unwrap().len(), 1);
+}
+
+/// Whether a connection that is idle is closed where nothing can be accepted for this reason; `drains`: while the server
+/// goes out of service.
+fn makes_room(error: impl Fn() -> io::Error, drains: bool) -> bool {
+    let Bench { clock, service, asked, peers, .. } = bench();
+    let (drivers, mut cx) = (Arc::new(Mutex::new(Vec::new())), Context::from_waker(Waker::noop()));
+    let keep = Arc::clone(&drivers);
+    let listen = |says: VecDeque<_>| {
+        let listener = Script { says, asked: Arc::clone(&asked), peers: Arc::clone(&peers) };
+        let keep = Arc::clone(&keep);
+        let spawn = move |driver| keep.lock().unwrap().push(driver);
+        Box::pin(accept(listener, Arc::clone(&service), service.handle(Vec::new()), spawn))
+    };
+    let mut listening = listen([Ok(())].into());
+    assert!(poll(&mut listening).is_pending());
+    let mut idle = drivers.lock().unwrap().pop().unwrap();
+    let mut peer = peers.lock().unwrap().pop().unwrap();
+    assert!(peer.poll_write(&mut cx, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").is_ready());
+    for _ in 0..4 {
+        assert!(pin!(&mut idle).poll(&mut cx).is_pending());
+        clock.advance(Duration::from_millis(1));
+    }
+    // More than a firewall's refusals.
+    let mut failing = listen((0..70).map(|_| Err(error())).collect());
+    if drains {
+        service.handle(Vec::new()).begin_drain(None);
+    }
+    // Others get their turn between many failures.
+    assert!(poll(&mut failing).is_pending() && poll(&mut failing).is_pending());
+    assert_eq!(service.held().channels, 1);
+    // A drain leaves it a second.
+    let _ = (0..4).any(|_| pin!(&mut idle).poll(&mut cx).is_ready());
+    service.held().channels == 0
+}
+
+#[test]
+fn the_idle_make_room_where_descriptors_or_memory_are_missing_and_for_no_other_failure() {
+    for drains in [false, true] {
+        // EMFILE, ENFILE, ENOBUFS, ENOMEM.
+        for shortage in [24, 23, 105, 12] {
+            let error = || io::Error::from_raw_os_error(shortage);
+            assert!(makes_room(error, drains), "{}", error());
+        }
+        // EPERM, EINVAL.
+        for other in [1, 22] {
+            let error = || io::Error::from_raw_os_error(other);
+            assert!(!makes_room(error, drains), "{}", error());
+        }
+        assert!(!makes_room(|| io::Error::other("the executor panicked"), drains));
+    }
+}
+
+/// Three connect to a server that has one place, whose first is not idle, and the first goes after so long; how many are
+/// served, and how many turned away, after each step of 5 ms.
+fn at_one_place(goes_after: Option<u64>) -> Vec<(u64, u64)> {
+    let (clock, drivers) = (Clock::manual(), Arc::new(Mutex::new(Vec::new())));
+    let config = ServerConfig { max_connections: 1, ..ServerConfig::default() };
+    let handler = |_: Request| async { "fine" };
+    let service = Service::new(config, clock.clone(), Arc::new(Inline), None, handler);
+    let says = [Ok(()), Ok(()), Ok(())].into();
+    let listener = Script { says, asked: Arc::default(), peers: Arc::default() };
+    let (handle, keep) = (service.handle(Vec::new()), Arc::clone(&drivers));
+    let spawn = move |driver| keep.lock().unwrap().push(driver);
+    let mut listening = Box::pin(accept(listener, Arc::clone(&service), handle.clone(), spawn));
+    let mut counts = Vec::new();
+    for step in 0..=20 {
+        if goes_after == Some(5 * step) {
+            drop(drivers.lock().unwrap().remove(0));
+        }
+        assert!(poll(&mut listening).is_pending());
+        let stats = handle.stats();
+        counts.push((stats.opened, stats.refused()));
+        clock.advance(Duration::from_millis(5));
+        let _ = service.sweep(&mut Context::from_waker(Waker::noop()));
+    }
+    counts.dedup();
+    counts
+}
+
+#[test]
+fn a_place_that_is_about_to_be_free_is_waited_for_and_one_that_is_not_turns_all_away_at_once() {
+    // The second waits for it in vain; the third need not, and nor need any others.
+    assert_eq!(at_one_place(None), [(1, 0), (1, 2)]);
+    // The second finds it free, and then the third waits for the second.
+    assert_eq!(at_one_place(Some(35)), [(1, 0), (2, 0), (2, 1)]);
 }
 
 #[test]

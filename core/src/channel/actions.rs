@@ -163,12 +163,13 @@ impl Parts {
     /// Brings the next deadline up to date, at the end of an event.
     #[inline]
     pub(super) fn update_deadline(&mut self, at: Moment, state: State) {
-        let with_application = matches!(state, State::WaitResponse | State::Responding);
-        if with_application || self.timers.watches_application() {
-            let body_awaited = with_application && self.receiver.body().is_awaited();
+        let min_body_rate = self.compiled.config.min_body_rate;
+        if matches!(state, State::WaitResponse | State::Responding) {
+            let body_awaited = self.receiver.body().is_awaited();
             let may_write = state == State::WaitResponse || self.room() > 0;
-            let application_awaited = with_application && !body_awaited && may_write;
-            self.timers.watch(at, body_awaited, application_awaited, self.compiled.config.min_body_rate);
+            self.timers.watch(at, body_awaited, !body_awaited && may_write, min_body_rate);
+        } else if self.timers.watches_application() {
+            self.timers.watch(at, false, false, min_body_rate);
         }
         let output_pending = !self.sender.buffer().is_empty();
         self.timers.update_deadline(at, state, output_pending, self.persistence.leave(), &self.compiled);

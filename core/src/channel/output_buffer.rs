@@ -21,6 +21,7 @@ const LENT: usize = 16 << 10;
 
 #[derive(Debug, Default)]
 pub(crate) struct OutputBuffer {
+    /// Empty when all of it has left, unless a large content is on its way.
     staged: Vec<u8>,
     /// Bytes of `staged` that have left.
     gone: usize,
@@ -59,8 +60,9 @@ impl OutputBuffer {
         self.staged.len() - self.gone + self.large.len()
     }
 
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.gone == self.staged.len() && self.large.is_empty()
+        self.staged.is_empty() && self.large.is_empty()
     }
 
     pub(crate) fn has_large(&self) -> bool {

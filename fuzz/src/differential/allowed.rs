@@ -172,6 +172,18 @@ const LLHTTP: &[&[Difference]] = &[
             },
         },
         Difference {
+            name: "an upgrade to nothing",
+            reason: "RFC 9110 section 7.8: a list without an element names no protocol; llhttp looks at the name alone",
+            holds: |point| {
+                let names = |p: RequestRef<'_>| {
+                    let mut members = p.field_all("upgrade").flat_map(|v| v.split(|byte| *byte == b','));
+                    members.any(|member| !trim(member).is_empty())
+                };
+                point.theirs == Err(&End::HandedOver)
+                    && point.previous.is_some_and(|p| p.field("upgrade").is_some() && !names(p))
+            },
+        },
+        Difference {
             name: "an upgrade in HTTP/1.0",
             reason: "RFC 9110 section 7.8: a server MUST ignore Upgrade in HTTP/1.0",
             holds: |point| {

@@ -267,10 +267,27 @@ fn printable(line: &str) -> String {
 }
 
 /// Whether it is shown as what it is, and changes nothing of what stands beside it: no control character, no other line or
-/// paragraph separator, no character of no width or that turns the direction of the text.
+/// paragraph separator, no character of no width or that turns the direction of the text. Accents that combine with the
+/// character before them are shown, and nothing else that does: text can be hidden in variation selectors.
 pub(crate) fn is_shown(c: char) -> bool {
     // Behind another, as those are that combine with it. Quotes and backslashes would be escaped, too.
-    matches!(c, ' '..='~') || format!("_{c}").escape_debug().eq(['_', c])
+    matches!(c, ' '..='~') || !is_ignorable(c) && format!("_{c}").escape_debug().eq(['_', c])
+}
+
+/// Whether it is one of those that Unicode has programs ignore (`Default_Ignorable_Code_Point`) and that `escape_debug` leaves
+/// as it is.
+fn is_ignorable(c: char) -> bool {
+    matches!(
+        c,
+        '\u{34f}'
+            | '\u{115f}'..='\u{1160}'
+            | '\u{17b4}'..='\u{17b5}'
+            | '\u{180b}'..='\u{180f}'
+            | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}'
+            | '\u{ffa0}'
+            | '\u{e0100}'..='\u{e01ef}'
+    )
 }
 
 #[cfg(test)]
@@ -429,6 +446,14 @@ mod tests {
             '\u{2066}',
             '\u{feff}',
             '\u{e0041}',
+            '\u{34f}',
+            '\u{115f}',
+            '\u{180b}',
+            '\u{3164}',
+            '\u{fe00}',
+            '\u{fe0f}',
+            '\u{e0100}',
+            '\u{e01ef}',
         ] {
             assert_eq!(printable(&format!("a{hidden}b")), format!("a{}b\n", hidden.escape_default()));
         }

@@ -8,7 +8,7 @@ use httpfsm::handler::Handler;
 use httpfsm_async_std::AsyncStd;
 use httpfsm_transport::block_on;
 
-use super::{Plan, start};
+use super::{Plan, Started, start};
 
 pub(super) fn spawn(future: Pin<Box<dyn Future<Output = ()> + Send>>) {
     async_std::task::spawn(future);
@@ -22,8 +22,8 @@ pub(super) fn run(handler: impl Handler, plan: Plan) -> Result<(), Box<dyn Error
             drop(async_std::task::spawn(async {}));
         }
     })?;
-    let server = start(AsyncStd::default().workers(workers), handler, plan)?;
+    let Started { server, announced } = start(AsyncStd::default().workers(workers), handler, plan)?;
     // Not with the runtime's `block_on`, which would have this thread wait for the sockets of the others.
     block_on(server.gone());
-    Ok(())
+    Ok(announced?)
 }

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use httpfsm::handler::Handler;
 use httpfsm_blocking::{Blocking, block_on};
 
-use super::{Plan, start};
+use super::{Plan, Started, start};
 
 pub(super) fn spawn(future: Pin<Box<dyn Future<Output = ()> + Send>>) {
     // Applications call it from handlers, which are the server's.
@@ -16,8 +16,8 @@ pub(super) fn spawn(future: Pin<Box<dyn Future<Output = ()> + Send>>) {
 pub(super) fn run(handler: impl Handler, plan: Plan) -> Result<(), Box<dyn Error>> {
     let transport = Blocking::default();
     let transport = plan.threads.map_or(transport, |threads| transport.workers(threads.get()));
-    let server = start(transport, handler, plan)?;
+    let Started { server, announced } = start(transport, handler, plan)?;
     // Functions that still run when all connections are gone are not waited for.
     block_on(server.gone());
-    Ok(())
+    Ok(announced?)
 }

@@ -4,12 +4,12 @@ use std::io;
 use std::pin::pin;
 use std::process;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, TryLockError};
 use std::task::{Context, Waker};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use httpfsm_transport::{ServerHandle, SocketPath};
+use httpfsm_transport::{Listener, ServerHandle, SocketPath};
 use signal_hook::consts::{
     SIGALRM, SIGHUP, SIGINT, SIGIO, SIGPROF, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGVTALRM, SIGXFSZ,
 };
@@ -28,6 +28,9 @@ const CAUGHT: [i32; 11] =
 /// How long the second signal waits for whoever reads the standard error stream.
 const FLUSH_LIMIT: Duration = Duration::from_millis(100);
 
+/// How long it waits for a Unix socket that is being made.
+const MAKING: Duration = Duration::from_secs(2);
+
 /// So soon a second signal is the first once more: `timeout` and shells send one to the program and to its group.
 const BURST: Duration = Duration::from_millis(250);
 
@@ -41,8 +44,6 @@ const LOOK: Duration = Duration::from_millis(50);
 /// What the signals are about, once it serves.
 pub(super) struct Serving {
     pub(super) server: ServerHandle,
-    /// Which SIGUSR1 switches on and off.
-    pub(super) recordings: Option<Recordings>,
     /// How long a drain may take.
     pub(super) limit: Option<Duration>,
     pub(super) cut: Cut,
@@ -56,63 +57,114 @@ impl Serving {
     }
 }
 
+/// A drain that a signal has begun.
+struct Ending {
+    began: Instant,
+    /// On their way to the disk, which may be what is stuck.
+    last_recordings: Option<Aside>,
+}
+
+/// What is done on a thread of its own; by default nothing.
+#[derive(Default)]
+struct Aside(Option<JoinHandle<()>>);
+
+impl Aside {
+    /// Where no thread is to be had it is done at once.
+    fn begin(work: impl Fn() + Clone + Send + 'static) -> Self {
+        let thread = thread::Builder::new().name("httpfsm-flush".to_owned()).stack_size(128 << 10);
+        let begun = thread.spawn(work.clone());
+        if begun.is_err() {
+            work();
+        }
+        Self(begun.ok())
+    }
+
+    fn is_over(&self) -> bool {
+        self.0.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+}
+
 #[derive(Default)]
 struct Shared {
-    /// It has been said that the program listens: what ends it is to drain it.
+    /// The program serves, or is about to: what ends it is to drain it.
     listens: AtomicBool,
     /// Of the Unix sockets, which are to go with the program.
     paths: Mutex<Vec<SocketPath>>,
+    /// Which SIGUSR1 switches on and off.
+    recordings: OnceLock<Recordings>,
     serving: OnceLock<Serving>,
     /// It is to go out of service, as soon as it is in service.
     ends: AtomicBool,
 }
 
 impl Shared {
-    fn take(&self, signal: i32, ended: &mut Option<Instant>) {
+    fn take(&self, signal: i32, ending: &mut Option<Ending>) {
         let name = signal_name(signal).unwrap_or("a signal");
         match signal {
-            SIGTERM | SIGINT | SIGQUIT => match *ended {
+            SIGTERM | SIGINT | SIGQUIT => match ending {
                 None if self.listens.load(SeqCst) => {
-                    *ended = Some(Instant::now());
+                    *ending = Some(Ending { began: Instant::now(), last_recordings: None });
                     // The line is put into the queue of the log, which waits for nobody; behind the drain the program
                     // could have ended without it.
                     note(format_args!("{name}: draining; a second signal quits at once"));
                     self.ends.store(true, SeqCst);
                     self.drain();
                 }
-                Some(first) if first.elapsed() < BURST => {}
+                Some(Ending { began, .. }) if began.elapsed() < BURST => {}
                 _ => {
                     note(format_args!("{name}: quitting"));
                     self.exit(128 + signal);
                 }
             },
-            SIGUSR1 => match self.serving.get() {
-                Some(Serving { recordings: Some(recordings), .. }) => {
+            SIGUSR1 => match self.recordings.get() {
+                Some(recordings) => {
                     let switched = recordings.switch();
                     note(format_args!("{name}: {switched}"));
                 }
-                _ => note(format_args!("{name} is ignored.")),
+                None => note(format_args!("{name} is ignored.")),
             },
             SIGXFSZ => {}
             _ => note(format_args!("{name} is ignored.")),
         }
     }
 
-    /// Ends the program where a drain does not: a handler, or a file, may hold up its thread for ever.
-    fn see_to_the_end(&self, began: Instant) {
-        let Some(serving) = self.serving.get().filter(|serving| serving.is_stuck(began)) else { return };
-        note(format_args!("something does not return {GRACE:?} after the drain deadline; it is left behind"));
-        if let Some(recordings) = &serving.recordings {
-            recordings.flush();
+    /// Ends the program where a drain does not: a handler, or a file, may hold up its thread for ever. It waits for nothing
+    /// that does, so that a second signal is heard.
+    fn see_to_the_end(&self, ending: &mut Ending) {
+        let Some(serving) = self.serving.get() else { return };
+        if ending.last_recordings.is_none() {
+            if !serving.is_stuck(ending.began) {
+                return;
+            }
+            note(format_args!(
+                "something does not return {GRACE:?} after the drain deadline; it is left behind"
+            ));
         }
-        serving.cut.tell();
-        self.exit(STUCK);
+        let flush = || match self.recordings.get().cloned() {
+            Some(recordings) => Aside::begin(move || recordings.flush()),
+            None => Aside::default(),
+        };
+        if ending.last_recordings.get_or_insert_with(flush).is_over() {
+            serving.cut.tell();
+            self.exit(STUCK);
+        }
     }
 
-    /// Ends the program, with what was said and without its sockets.
+    /// Ends the program, with what was said and without its sockets. One that is being made is waited for, but not where the
+    /// file system does not answer.
     fn exit(&self, status: i32) -> ! {
         flush(FLUSH_LIMIT);
-        self.paths.lock().unwrap_or_else(PoisonError::into_inner).iter().for_each(SocketPath::remove);
+        let until = Instant::now() + MAKING;
+        // Never let go of, so that no other is made behind this.
+        let paths = loop {
+            match self.paths.try_lock() {
+                Err(TryLockError::WouldBlock) if Instant::now() < until => thread::sleep(LOOK),
+                Err(TryLockError::WouldBlock) => break None,
+                Ok(paths) => break Some(paths),
+                Err(TryLockError::Poisoned(paths)) => break Some(paths.into_inner()),
+            }
+        };
+        paths.iter().flat_map(|paths| paths.iter()).for_each(SocketPath::remove);
         process::exit(status)
     }
 
@@ -127,22 +179,22 @@ impl Shared {
 pub(super) struct Signals(Arc<Shared>);
 
 impl Signals {
-    /// Catches them from here on, on a thread of its own. Until the program listens, those that end it do so at once.
+    /// Catches them from here on, on a thread of its own. Until the program serves, those that end it do so at once.
     pub(super) fn catch() -> io::Result<Self> {
         let shared = Arc::<Shared>::default();
         let (mut caught, known) = (Caught::new(CAUGHT)?, Arc::clone(&shared));
         let wait = move || {
-            let mut ended: Option<Instant> = None;
+            let mut ending: Option<Ending> = None;
             loop {
-                let signals = match ended {
+                let signals = match &mut ending {
                     None => caught.wait(),
-                    Some(began) => {
-                        known.see_to_the_end(began);
+                    Some(ending) => {
+                        known.see_to_the_end(ending);
                         thread::sleep(LOOK);
                         caught.pending()
                     }
                 };
-                signals.for_each(|signal| known.take(signal, &mut ended));
+                signals.for_each(|signal| known.take(signal, &mut ending));
             }
         };
         let thread = thread::Builder::new().name("httpfsm-signals".to_owned()).stack_size(128 << 10);
@@ -150,12 +202,26 @@ impl Signals {
         Ok(Self(shared))
     }
 
-    /// The program has made this socket.
-    pub(super) fn made(&self, path: Option<SocketPath>) {
-        self.0.paths.lock().unwrap_or_else(PoisonError::into_inner).extend(path);
+    /// SIGUSR1 switches these on and off, from here on.
+    pub(super) fn switch(&self, recordings: Recordings) {
+        // They are made once.
+        let _ = self.0.recordings.set(recordings);
     }
 
-    /// The program is about to say that it listens. From here on the first signal that ends it drains it, and the second
+    /// Makes a listener, whose Unix socket goes with the program, whenever that ends.
+    ///
+    /// # Errors
+    ///
+    /// Those of `make`.
+    pub(super) fn make(&self, make: impl FnOnce() -> io::Result<Listener>) -> io::Result<Listener> {
+        // The lock is held until the path is known here: who ends the program waits for it.
+        let mut paths = self.0.paths.lock().unwrap_or_else(PoisonError::into_inner);
+        let listener = make()?;
+        paths.extend(listener.path());
+        Ok(listener)
+    }
+
+    /// The program is about to serve. From here on the first signal that ends it drains it, and the second
     /// ends it at once.
     pub(super) fn listen(&self) {
         self.0.listens.store(true, SeqCst);
@@ -166,5 +232,38 @@ impl Signals {
         // It is said once.
         let _ = self.0.serving.set(serving);
         self.0.drain();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+    use std::sync::{Arc, Mutex, mpsc};
+    use std::thread;
+    use std::time::{Duration, Instant};
+
+    use super::Aside;
+
+    /// Longer than a machine may be busy.
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    #[test]
+    fn who_waits_for_a_disk_that_is_stuck_still_hears_a_second_signal() {
+        let (release, stuck) = mpsc::channel::<()>();
+        let (stuck, is_written) = (Mutex::new(stuck), AtomicBool::new(false));
+        let disk = Arc::new((stuck, is_written));
+        let known = Arc::clone(&disk);
+        let aside = Aside::begin(move || {
+            let _ = known.0.lock().map(|stuck| stuck.recv_timeout(PATIENCE));
+            known.1.store(true, SeqCst);
+        });
+        assert!(!disk.1.load(SeqCst) && !aside.is_over());
+        drop(release);
+        let started = Instant::now();
+        while !aside.is_over() {
+            assert!(started.elapsed() < PATIENCE, "it does not end");
+            thread::sleep(Duration::from_millis(1));
+        }
+        assert!(disk.1.load(SeqCst));
     }
 }

@@ -9,7 +9,7 @@ use httpfsm::handler::Handler;
 use httpfsm_async_std::smol::Smol;
 use httpfsm_transport::block_on;
 
-use super::{Plan, start};
+use super::{Plan, Started, start};
 
 pub(super) fn spawn(future: Pin<Box<dyn Future<Output = ()> + Send>>) {
     smol::spawn(future).detach();
@@ -18,8 +18,8 @@ pub(super) fn spawn(future: Pin<Box<dyn Future<Output = ()> + Send>>) {
 pub(super) fn run(handler: impl Handler, plan: Plan) -> Result<(), Box<dyn Error>> {
     let threads = plan.threads.map_or_else(thread::available_parallelism, Ok).map_or(1, NonZeroUsize::get);
     super::begin("thread of async-io", super::begin_async_io)?;
-    let server = start(Smol::default().workers(threads), handler, plan)?;
+    let Started { server, announced } = start(Smol::default().workers(threads), handler, plan)?;
     // Not with the runtime's `block_on`, which would have this thread wait for the sockets of the others.
     block_on(server.gone());
-    Ok(())
+    Ok(announced?)
 }

@@ -12,7 +12,7 @@ use httpfsm::handler::Handler;
 use httpfsm_tokio::Tokio;
 use tokio::runtime::{self, Runtime};
 
-use super::{Plan, start, unstarted};
+use super::{Plan, Started, start, unstarted};
 
 /// How long a runtime may take to begin, which is a matter of milliseconds.
 const BEGIN: Duration = Duration::from_secs(10);
@@ -24,12 +24,12 @@ pub(super) fn spawn(future: Pin<Box<dyn Future<Output = ()> + Send>>) {
 pub(super) fn run(handler: impl Handler, plan: Plan) -> Result<(), Box<dyn Error>> {
     let runtime = begin(plan.threads)?;
     let within = runtime.enter();
-    let server = start(Tokio::default(), handler, plan)?;
+    let Started { server, announced } = start(Tokio::default(), handler, plan)?;
     drop(within);
     runtime.block_on(server.gone());
     // All connections are gone; blocking work that nobody waits for is not waited for.
     runtime.shutdown_background();
-    Ok(())
+    Ok(announced?)
 }
 
 /// Begins the runtime on another thread. Where the system gives too few threads tokio panics, and the panic waits for ever

@@ -22,9 +22,11 @@ on_each_transport! {
     handlers_that_panic_are_not_held_up_by_a_reader_of_standard_error_that_stalls,
     signals_that_mean_nothing_end_nothing,
     every_signal_that_ends_drains,
+    recordings_are_switched_as_soon_as_it_is_said_that_the_program_listens,
     who_quits_leaves_no_socket,
     a_start_without_threads_ends_and_says_which_are_missing,
     who_is_turned_away_by_a_limit_is_told_without_the_log,
+    who_comes_right_after_another_has_its_place,
     who_sends_all_before_reading_sees_an_early_refusal,
     silent_peers_are_probed,
 }
@@ -108,16 +110,46 @@ fn every_signal_that_ends_drains(transport: &str) {
     }
 }
 
+/// A stream that takes nothing, as long as its reader, the second, is there.
+fn full() -> (OwnedFd, UnixStream) {
+    let (mut full, reader) = UnixStream::pair().expect("a pair");
+    full.set_nonblocking(true).expect("an option");
+    while full.write(&[0; 4096]).is_ok() {}
+    full.set_nonblocking(false).expect("an option");
+    (full.into(), reader)
+}
+
+fn recordings_are_switched_as_soon_as_it_is_said_that_the_program_listens(transport: &str) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("socket");
+    // A standard output that takes nothing holds up the start where it says so.
+    let (stdout, _reader) = full();
+    let mut command = serve(transport);
+    command.args(["--app", "hello", FEW_CONNECTIONS, "--record"]).arg(folder.path().join("records"));
+    command.arg("--unix").arg(&path).stdout(stdout).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the program starts");
+    let started = Instant::now();
+    while !path.exists() {
+        assert!(started.elapsed() < PATIENCE, "there is no socket");
+        thread::sleep(Duration::from_millis(5));
+    }
+    kill_process(Pid::from_child(&child), Signal::USR1).expect("a running child");
+    // On a slow machine what is recorded is told before.
+    let lines = BufReader::new(child.stderr.take().expect("a pipe")).lines();
+    let told = lines.map(|line| line.expect("text")).find(|line| line.contains("SIGUSR1"));
+    child.kill().expect("a running child");
+    child.wait().expect("its end");
+    let expected = "httpfsm: SIGUSR1: recording no connections until SIGUSR1";
+    assert_eq!(told.as_deref(), Some(expected));
+}
+
 fn who_quits_leaves_no_socket(transport: &str) {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("socket");
     // A standard output that takes nothing holds up the start, which has made its sockets by then.
-    let (mut full, _reader) = UnixStream::pair().expect("a pair");
-    full.set_nonblocking(true).expect("an option");
-    while full.write(&[0; 4096]).is_ok() {}
-    full.set_nonblocking(false).expect("an option");
+    let (stdout, _reader) = full();
     let mut command = serve(transport);
-    command.args(["--app", "hello", "--unix"]).arg(&path).stdout(OwnedFd::from(full)).stderr(Stdio::piped());
+    command.args(["--app", "hello", "--unix"]).arg(&path).stdout(stdout).stderr(Stdio::piped());
     let mut child = command.spawn().expect("the program starts");
     let started = Instant::now();
     while child.try_wait().expect("a child").is_none() {
@@ -129,6 +161,27 @@ fn who_quits_leaves_no_socket(transport: &str) {
         thread::sleep(Duration::from_millis(100));
     }
     assert!(!path.exists());
+}
+
+/// Between the bind, which makes the file, and the end of the call that does.
+#[test]
+fn who_quits_while_a_socket_is_made_leaves_none() {
+    let Some(strace) = tool("strace") else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("socket");
+    let mut command = Command::new(strace);
+    command.args(["-D", "-f", "-o", "/dev/null", "-e", "trace=listen", "-e"]);
+    command.arg("inject=listen:delay_enter=500000").arg(env!("CARGO_BIN_EXE_httpfsm"));
+    command.args(["serve", "--app", "hello", "--unix"]).arg(&path).stdout(Stdio::null());
+    let mut child = command.stderr(Stdio::piped()).spawn().expect("the program starts");
+    let started = Instant::now();
+    while !path.exists() {
+        assert!(started.elapsed() < PATIENCE, "there is no socket");
+        thread::sleep(Duration::from_millis(5));
+    }
+    kill_process(Pid::from_child(&child), Signal::TERM).expect("a running child");
+    let status = child.wait().expect("its end");
+    assert!(!path.exists(), "{status}");
 }
 
 fn who_is_turned_away_by_a_limit_is_told_without_the_log(transport: &str) {
@@ -151,6 +204,30 @@ fn who_is_turned_away_by_a_limit_is_told_without_the_log(transport: &str) {
         })
         .count();
     assert!((1..20).contains(&told), "{errors}");
+}
+
+/// The server may see them on different threads, and the next before the end of the one before.
+fn who_comes_right_after_another_has_its_place(transport: &str) {
+    let server = Server::on(transport, &["--app", "hello", "--max-connections", "1"]);
+    let (mut idle, mut turned_away) = (None, 0);
+    for turn in 0..400 {
+        let mut client = server.connect();
+        let leaves = turn % 4 > 0;
+        let request: &[u8] = if leaves { GET } else { b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" };
+        // It may be turned away before.
+        let _ = client.write_all(request);
+        let mut first = [0; 13];
+        match client.read_exact(&mut first) {
+            Ok(()) if leaves => {
+                client.read_to_end(&mut Vec::new()).expect("a response");
+            }
+            Ok(()) => idle = Some(client),
+            Err(_) => turned_away += 1,
+        }
+    }
+    drop(idle);
+    // A machine that is busy may let the thread of the one before wait for longer than the server does.
+    assert!(turned_away < 20, "{turned_away} of 400 were turned away");
 }
 
 #[test]
@@ -210,8 +287,11 @@ fn a_start_without_threads_ends_and_says_which_are_missing(transport: &str) {
         let mut command = Command::new(&prlimit);
         command.arg(format!("--nproc={threads}")).arg(&setpriv).arg(format!("--reuid={user}"));
         command.args(["--regid=54000", "--clear-groups"]).arg(&copy).args(["serve", "--app", "hello"]);
-        command.args(["--port", "0", "--threads", "3", "--transport", transport]).stdout(Stdio::null());
+        command.args(["--port", "0", "--threads", "3", "--transport", transport]);
+        let path = folder.path().join("stdout");
+        command.stdout(File::create(&path).expect("a file"));
         let errors = complaint(&mut command, 1);
+        assert_eq!(fs::read_to_string(&path).expect("text"), "", "it says that it listens: {errors}");
         let last = errors.lines().last().unwrap_or_default();
         assert!(
             last.starts_with("httpfsm: The thread") && last.contains("could not be started: "),

@@ -105,6 +105,28 @@ fn slow_downloads_leave_descriptors_for_others(transport: &str) {
     assert!(errors.contains(told), "{errors}");
 }
 
+/// Each may hold a temporary file beside its own.
+#[test]
+fn bodies_that_are_kept_whole_leave_descriptors_for_their_files() {
+    let Some(prlimit) = tool("prlimit") else { return };
+    let echo = |bodies| ["--app", "echo", "--bodies", bodies];
+    for (arguments, connections) in [
+        (&["--app", "bench", "--transport", "blocking"][..], 224),
+        (&["--app", "bench", "--transport", "blocking", "--bodies", "streamed"], 336),
+        (&["--app", "bench", "--transport", "tokio"], 336),
+        (&echo("whole"), 224),
+        (&echo("streamed"), 336),
+    ] {
+        let mut limited = Command::new(&prlimit);
+        limited.arg("--nofile=512").arg(env!("CARGO_BIN_EXE_httpfsm")).args(["serve", "--port", "0"]);
+        let server = Server::spawn(limited.args(arguments));
+        server.signal(Signal::TERM);
+        let (_, errors) = server.end();
+        let told = format!("the default of --max-connections is {connections} instead of 20000: only 512");
+        assert!(errors.contains(&told), "{arguments:?}: {errors}");
+    }
+}
+
 /// Links are looked at through descriptors.
 #[test]
 fn a_folder_is_listed_whole_or_not_at_all() {

@@ -111,7 +111,7 @@ pub(crate) enum Command {
 /// HTTPFSM_ORIGINS (an error).
 #[derive(clap::Args)]
 #[command(after_help = "\
-A TIME is a number of seconds or has a unit, as in 500ms, 2s, 5m; 0 or none: no deadline.
+A TIME is a number of seconds or has a unit, as in 500ms, 2s, 5m. Where nothing else is said, 0 or none is: no deadline.
 A SIZE is a number of bytes or has a unit, as in 64KiB, 1MiB. Where nothing else is said, 0 or none is: no limit.
 Limits are inclusive: exactly the value passes.")]
 pub(crate) struct Serve {
@@ -123,7 +123,7 @@ pub(crate) struct Serve {
     #[arg(long, env = "HTTPFSM_APP", hide_env = true, value_enum, default_value_t)]
     pub(crate) app: App,
 
-    /// What moves the bytes
+    /// The transport to serve on
     #[arg(long, env = "HTTPFSM_TRANSPORT", hide_env = true, value_enum, default_value_t)]
     pub(crate) transport: Transport,
 
@@ -136,8 +136,8 @@ pub(crate) struct Serve {
     #[arg(long, env = "HTTPFSM_UNIX", hide_env = true, value_name = "PATH")]
     pub(crate) unix: Vec<PathBuf>,
 
-    /// After how much silence TCP probes whether a peer is there; without an answer the connection is lost after twice this
-    /// time, and with it what runs for it [default: 60s]
+    /// After how much silence TCP probes whether a peer is there; without a reply the connection is lost after twice this
+    /// time, and with it what runs for it; 0 or none: TCP never probes [default: 60s]
     #[arg(long, env = "HTTPFSM_TCP_KEEPALIVE", hide_env = true, value_name = "TIME", value_parser = time)]
     pub(crate) tcp_keepalive: Option<Duration>,
 
@@ -167,8 +167,9 @@ pub(crate) struct Serve {
     )]
     pub(crate) hardened: bool,
 
-    /// Log each connection that opens or closes, each refusal and each failure to the standard error stream; without it,
-    /// failures and connections that a limit turns away, at most one line a second of each kind
+    /// Log each connection that opens or closes, each refusal and each failure to the standard error stream; there is no line
+    /// for a request that succeeds. Without this flag: failures and connections that a limit turns away, at most one line a
+    /// second of each kind
     #[arg(
         long,
         env = "HTTPFSM_LOG",
@@ -196,7 +197,8 @@ pub(crate) struct Serve {
         hide_env = true,
         value_name = "N",
         default_value_t = 1,
-        allow_negative_numbers = true
+        allow_negative_numbers = true,
+        value_parser = sample
     )]
     pub(crate) record_sample: u64,
 
@@ -244,6 +246,12 @@ pub(crate) struct Serve {
 fn threads(text: &str) -> Result<NonZeroUsize, &'static str> {
     let threads = text.parse().ok().filter(|threads: &NonZeroUsize| threads.get() <= 1024);
     threads.ok_or("expected a number from 1 to 1024")
+}
+
+fn sample(text: &str) -> Result<u64, &'static str> {
+    text.parse().map_err(
+        |_| "expected a whole number, as in 10 for one connection in ten; 0 records none until SIGUSR1",
+    )
 }
 
 fn mode(text: &str) -> Result<u32, &'static str> {

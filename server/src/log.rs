@@ -152,9 +152,21 @@ impl Cut {
     pub(crate) fn tell(&self) {
         match self.0.load(Ordering::Relaxed) {
             0 => {}
-            1 => note(format_args!("1 connection was cut at the drain deadline")),
-            cut => note(format_args!("{cut} connections were cut at the drain deadline")),
+            1 => note(format_args!("1 connection was cut at the drain deadline.")),
+            cut => note(format_args!("{cut} connections were cut at the drain deadline.")),
         }
+    }
+}
+
+/// Why a connection is not admitted, in the words of the command line.
+fn in_flags(reason: Refusal) -> String {
+    match reason {
+        Refusal::Origin => "The peer is not among those that --origins names.".to_owned(),
+        Refusal::Full => "As many connections are open as --max-connections allows.".to_owned(),
+        Refusal::Peer => {
+            "The peer has as many connections open as --max-connections-per-peer allows.".to_owned()
+        }
+        reason => reason.to_string(),
     }
 }
 
@@ -180,7 +192,7 @@ impl Subscriber for Log {
     }
 
     fn not_admitted(&self, peername: &Peer, sockname: &Peer, reason: Refusal) {
-        line("-", Some(peername), format_args!("not admitted at {sockname}: {reason}"));
+        line("-", Some(peername), format_args!("not admitted at {sockname}: {}", in_flags(reason)));
     }
 
     fn opened(&self, connection: &ConnectionInfo) {
@@ -227,7 +239,7 @@ impl Subscriber for Notices {
         };
         note_often(
             kind,
-            format_args!("A connection from {peername} is not admitted at {sockname}: {reason}"),
+            format_args!("A connection from {peername} is not admitted at {sockname}: {}", in_flags(reason)),
         );
     }
 
@@ -239,7 +251,13 @@ impl Subscriber for Notices {
     fn refused(&self, connection: &ConnectionInfo, error: &RequestError) {
         if error.rule == Rule::Busy {
             let ConnectionInfo { channel, peername, .. } = connection;
-            note_often("busy", format_args!("{channel} from {peername} is refused: {error}"));
+            note_often(
+                "busy",
+                format_args!(
+                    "A request on {channel} from {peername} is refused: {error} The limits are \
+                     --maximum-simultaneous-requests and --max-buffered-bytes."
+                ),
+            );
         }
     }
 

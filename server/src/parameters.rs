@@ -12,7 +12,7 @@ use std::time::Duration;
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
 use httpfsm::config::ServerConfig;
 
-use kind::{Count, Delivery, Flag, Host, Kind, Origins, Pages, Port, Size, Text, Time};
+use kind::{Count, Delivery, Flag, Grace, Host, Kind, Origins, Pages, Port, Size, Text, Time};
 
 /// A field of the configuration that can be set from outside.
 struct Parameter {
@@ -69,19 +69,19 @@ const PARAMETERS: &[Parameter] = parameters! {
         [origins] origins: Origins,
             "Who may connect: addresses, names, blocks as in 10.0.0.0/8, each with or without a port, and unix";
     }
-    "Answers" {
+    "Responses" {
         [channel.url_scheme] url_scheme: Text,
             "Scheme that requests report";
         [channel.identity] identity: Text,
             "Value of the Server field; empty: no field";
         [channel.bodies] bodies: Delivery,
-            "Call the application at the end of the head, or when the body is in";
+            "Call the application at the end of the request head, or when the whole body has arrived";
         [channel.error_pages] error_pages: Pages,
-            "Format of the answers that the machine gives by itself";
+            "Format of the responses that the machine makes by itself";
         [channel.expose_tracebacks] expose_tracebacks: Flag,
-            "Put the text of a failure into its 500 answer";
+            "Put the text of a failure into its 500 response";
         [channel.fin_is_disconnect] fin_is_disconnect: Flag,
-            "Treat the peer's FIN as a disconnect instead of finishing the running answer";
+            "Treat the peer's FIN as a lost connection instead of finishing the running response";
     }
     "Deadlines" {
         [channel.inactivity_timeout] inactivity_timeout: Time,
@@ -91,29 +91,30 @@ const PARAMETERS: &[Parameter] = parameters! {
         [channel.head_timeout] head_timeout: Time,
             "How long a request head may take, from its first byte to its last";
         [channel.body_timeout] body_timeout: Time,
-            "How long a request body may take, from which --min-body-rate takes time back";
+            "How long a request body may stall or stay behind --min-body-rate; then 408";
         [channel.min_body_rate] min_body_rate: Size,
-            "Bytes per second that a body must bring; 0: each byte restarts --body-timeout";
+            "Bytes per second at which a request body must arrive; 0: each byte restarts --body-timeout";
         [channel.responseless_timeout] responseless_timeout: Time,
-            "How long the application may take to answer; then 503";
+            "How long the application may take to respond; then 503";
         [channel.stream_idle_timeout] stream_idle_timeout: Time,
-            "How long the application may be silent inside an answer";
+            "How long the application may be silent within a response";
         [channel.write_timeout] write_timeout: Time,
-            "How long pending output may take, from which --min-write-rate takes time back";
+            "How long a peer that reads may stall or stay behind --min-write-rate";
         [channel.min_write_rate] min_write_rate: Size,
-            "Bytes per second that a peer must take; 0: each byte restarts --write-timeout";
+            "Bytes per second at which a peer must read; 0: each byte restarts --write-timeout";
         [channel.linger_timeout] linger_timeout: Time,
-            "How long input is thrown away after our FIN; none: no lingering";
+            "How long to read and discard input after closing our side; 0 or none: no lingering";
         [channel.discard_timeout] discard_timeout: Time,
-            "How long the unread rest of a body may take after the answer; none: the connection closes";
+            "How long to read and discard the unread rest of a request body after the response; 0 or none: the connection closes";
         [channel.connection_age] connection_age: Time,
-            "Age at which a connection closes after the running answer";
-        [channel.drain_grace] drain_grace: Time,
-            "While draining, how long an idle connection waits for a request on its way";
+            "Age at which a connection closes after the running response";
+        [channel.drain_grace] drain_grace: Grace,
+            "While draining, how long an idle connection waits for a request on its way; 0: it closes at once; none: it \
+             waits until the drain deadline";
         [drain_deadline] drain_deadline: Time,
-            "When, after it began to drain, the server drops what is left";
+            "How long a drain may take before the server drops the connections that are left";
         [channel.drain_deadline] drain_deadline_per_channel: Time,
-            "When, after the server began to drain, a channel is cut";
+            "How long a drain may take before a connection is cut";
     }
     "Limits of a request" {
         [channel.max_request_header_size] max_request_header_size: Size,
@@ -135,23 +136,23 @@ const PARAMETERS: &[Parameter] = parameters! {
     }
     "Limits of a connection" {
         [channel.maximum_simultaneous_requests] maximum_simultaneous_requests_per_channel: Count,
-            "Complete requests that may be unanswered on a channel; the next: 503";
+            "Complete requests of one connection that may lack a response; the next: 503";
         [channel.requests_per_connection] requests_per_connection: Count,
             "Requests after which a connection closes";
         [channel.input_bound] input_bound: Size,
-            "Input that is buffered while something else is waited for; 4KiB at least";
+            "Input to buffer while the connection waits for something else; 4KiB at least";
         [channel.output_high_water] output_high_water: Size,
             "Pending output above which the application waits; 1KiB at least";
         [channel.inbuf_overflow] inbuf_overflow: Size,
             "Above this, a whole body waits in a temporary file";
         [channel.linger_bytes] linger_bytes: Size,
-            "Bytes that lingering throws away; 0: no lingering";
+            "Bytes that lingering reads and discards; 0: no lingering";
         [channel.discard_bytes] discard_bytes: Size,
-            "Largest unread rest of a body that is awaited; 0: none is";
+            "Largest unread rest of a request body to read and discard; 0: none is";
     }
     "Limits of the server" {
         [maximum_simultaneous_requests] maximum_simultaneous_requests: Count,
-            "Requests that may be with the application at once; the excess: 503";
+            "Requests that the application may have at once; above: 503";
         [max_connections] max_connections: Count,
             "Connections that may be open at once; above: the longest idle one is closed, else the new one";
         [max_connections_per_peer] max_connections_per_peer: Count,
@@ -260,7 +261,9 @@ mod tests {
     use std::collections::BTreeSet;
 
     use clap::{Args, Command, FromArgMatches};
+    use httpfsm::channel::CompiledConfig;
     use httpfsm::config::{ChannelConfig, ServerConfig};
+    use httpfsm::time::Moment;
 
     use super::{PARAMETERS, Parameter, Parameters, defaults};
 
@@ -393,6 +396,42 @@ mod tests {
                     .map(|(at, _)| at)
                     .collect();
                 assert_eq!(changed, expected, "{flag}");
+            }
+        }
+    }
+
+    /// What zero is to the library stands in the documentation of `httpfsm::config`.
+    #[test]
+    fn a_time_of_zero_is_what_the_library_takes_it_for() {
+        let times = PARAMETERS.iter().filter(|parameter| parameter.placeholder == "TIME");
+        for parameter in times {
+            let flag = format!("--{}", parameter.name.replace('_', "-"));
+            let given = |value: &str| {
+                let mut config = defaults(false);
+                parse(&[&flag, value]).unwrap().apply(&mut config);
+                ((parameter.show)(&config), CompiledConfig::new(&config.channel).leave(Moment::START))
+            };
+            let (none, without) = given("none");
+            assert_eq!(none, "none", "{flag}");
+            let help = parameter.help;
+            for zero in ["0", "0s", "0ms", "0 h"] {
+                let (shown, with) = given(zero);
+                match parameter.name {
+                    "drain_grace" => {
+                        assert_eq!((&*shown, with.idle_until), ("0s", Moment::START), "{flag} {zero}");
+                        assert_eq!(without.idle_until, Moment::NEVER, "{flag} none");
+                        assert!(help.contains("; 0: ") && help.contains("; none: "), "{help}");
+                    }
+                    // Of these nothing is done, with zero as without a time.
+                    "linger_timeout" | "discard_timeout" => {
+                        assert_eq!(shown, "none", "{flag} {zero}");
+                        assert!(help.contains("; 0 or none: "), "{help}");
+                    }
+                    _ => {
+                        assert_eq!((&*shown, with), ("none", without), "{flag} {zero}");
+                        assert!(!help.contains("none"), "{help}");
+                    }
+                }
             }
         }
     }

@@ -44,7 +44,8 @@ pub(crate) fn run(options: &cli::Replay) -> Result<(), Box<dyn Error>> {
         "page" => "; the recording ends at an error page that it does not have",
         _ => "; the recording breaks off",
     };
-    writeln!(stdout, "replayed {inputs} inputs: equal{why}")?;
+    let plural = if inputs == 1 { "" } else { "s" };
+    writeln!(stdout, "replayed {inputs} input{plural}: equal{why}")?;
     stdout.flush()?;
     Ok(())
 }

@@ -62,6 +62,8 @@ struct Plan {
     cut: Cut,
     /// Where the application reads the statistics.
     stats: Stats,
+    /// Whose files are served.
+    folder: Option<PathBuf>,
 }
 
 /// Serves until a signal has ended it.
@@ -90,6 +92,7 @@ pub(crate) fn run(options: &Serve) -> Result<(), Box<dyn Error>> {
         signals,
         cut: cut.clone(),
         stats: Stats::default(),
+        folder: None,
     };
     serve(options, plan)?;
     if let Some(recordings) = recordings {
@@ -127,7 +130,7 @@ fn is_apart(recordings: &Path, root: &Path) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "--record {} is inside of {}, whose files are served: everybody could read the recordings",
+        "The folder of --record {} is inside of {}, whose files are served: everybody could read the recordings.",
         recordings.display(),
         root.display()
     ))
@@ -154,8 +157,8 @@ fn serve(options: &Serve, plan: Plan) -> Result<(), Box<dyn Error>> {
     match options.app {
         App::Files => {
             let root = Root::new(root(options))?;
-            note(format_args!("serving the files of {}", root.path().display()));
             let types = Types::new(options.types.as_deref())?;
+            let plan = Plan { folder: Some(root.path().to_owned()), ..plan };
             let dot_names = if options.hidden { DotNames::All } else { DotNames::WellKnown };
             let files = Files::new(root, dot_names, types, options.transport.blocking());
             on(options.transport, Unread::new(files), plan)
@@ -284,6 +287,9 @@ fn start(transport: impl Moves, handler: impl Handler, plan: Plan) -> Result<Sta
     if let Some(recordings) = &plan.recordings {
         note(format_args!("{}", recordings.state()));
     }
+    if let Some(folder) = &plan.folder {
+        note(format_args!("serving the files of {}", folder.display()));
+    }
     let limit = drain_limit(&plan.config);
     let server = Server::on(transport, plan.config).options(options);
     let server = listeners.into_iter().fold(server, Server::listener);
@@ -324,7 +330,7 @@ fn drain_limit(config: &ServerConfig) -> Option<Duration> {
 
 /// The system's words for what it does not give name nothing.
 fn unstarted(what: &str, error: &io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("the {what} could not be started: {error}"))
+    io::Error::new(error.kind(), format!("The {what} could not be started: {error}."))
 }
 
 /// Begins a runtime that panics where the system gives it no threads.

@@ -18,11 +18,16 @@ use crate::{blocks, is_rust, pages, root};
 /// Long enough for a loaded machine; nothing here waits for it unless it fails.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How a block begins that says what a program needs.
+const DEPENDENCIES: &str = "[dependencies]\n";
+/// How the one begins that says where it is.
+const PATCH: &str = "[patch.crates-io]\n";
+
 /// A program, or a part of one, of a page.
 struct Program {
     page: PathBuf,
     code: String,
-    /// The lines below `[dependencies]` that stand above it on its page.
+    /// The lines of the last block of `[dependencies]` above it on its page: who pastes one takes it as it is.
     dependencies: String,
 }
 
@@ -52,8 +57,8 @@ fn programs() -> Vec<Program> {
         let mut dependencies = String::new();
         for (kind, code) in blocks(&text) {
             match kind {
-                "toml" if code.starts_with("[dependencies]\n") => {
-                    dependencies.push_str(code.trim_start_matches("[dependencies]\n"));
+                "toml" if code.starts_with(DEPENDENCIES) => {
+                    code.trim_start_matches(DEPENDENCIES).clone_into(&mut dependencies);
                 }
                 _ if is_rust(kind) => {
                     programs.push(Program { page: page.clone(), code, dependencies: dependencies.clone() });
@@ -76,15 +81,28 @@ fn packages() -> BTreeMap<String, PathBuf> {
     named.collect()
 }
 
+/// Where our packages are: as the first page says of those that it speaks of, and the others.
+fn patches() -> String {
+    let page = fs::read_to_string(root().join("README.md")).expect("a page");
+    let blocks = blocks(&page);
+    let lines = |first| blocks.iter().filter_map(|(_, code)| code.strip_prefix(first)).collect::<String>();
+    let named = lines(DEPENDENCIES) + &lines(PATCH);
+    let mut patches = lines(PATCH).replace("../httpfsm/", &format!("{}/", root().display()));
+    for (name, path) in packages() {
+        if !named.lines().any(|line| line.starts_with(&format!("{name} = "))) {
+            writeln!(patches, "{name} = {{ path = {path:?} }}").expect("a string");
+        }
+    }
+    format!("{PATCH}{patches}")
+}
+
 /// A workspace of the programs. They take our packages from this checkout, and everybody else's as our lock file has them.
 fn workspace(programs: &[Program]) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pages");
     // What is built stays for the next time.
     let mut manifest = "[workspace]\nresolver = \"3\"\nmembers = [\"program*\"]\n\n".to_owned();
-    manifest.push_str("[profile.dev]\ndebug = false\n\n[patch.crates-io]\n");
-    for (name, path) in packages() {
-        writeln!(manifest, "{name} = {{ path = {path:?} }}").expect("a string");
-    }
+    manifest.push_str("[profile.dev]\ndebug = false\n\n");
+    manifest.push_str(&patches());
     for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
         if entry.file_name().to_string_lossy().starts_with("program") {
             fs::remove_dir_all(entry.path()).expect("a folder of ours");

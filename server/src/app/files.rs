@@ -88,7 +88,7 @@ impl Handler for Files {
             }
             "OPTIONS" => Answer::ready(Response::new(Status::NO_CONTENT).with_field("Allow", ALLOWED)),
             _ => Answer::ready(
-                Response::text("Files are only read here: GET, HEAD and OPTIONS are answered.\n")
+                Response::text("Files can only be read here. The methods are GET, HEAD and OPTIONS.\n")
                     .with_status(Status::METHOD_NOT_ALLOWED)
                     .with_field("Allow", ALLOWED),
             ),

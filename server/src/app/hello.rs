@@ -53,7 +53,7 @@ impl Handler for Hello {
             ("GET" | "HEAD", "/machine.svg") => Response::new(Status::OK)
                 .with_field("Content-Type", "image/svg+xml")
                 .with_body(self.resource.clone()),
-            (_, "/" | "/machine.svg") => Response::text("Only GET and HEAD are answered here.\n")
+            (_, "/" | "/machine.svg") => Response::text("The methods here are GET and HEAD.\n")
                 .with_status(Status::METHOD_NOT_ALLOWED)
                 .with_field("Allow", "GET, HEAD"),
             _ => Response::text("There is nothing here; the page is at /.\n").with_status(Status::NOT_FOUND),

@@ -27,10 +27,25 @@ pub(super) trait Kind<T> {
     fn show(value: &T) -> String;
 }
 
-/// A duration; `None` is no deadline.
+/// A duration; `None` is no deadline, and so is zero.
 pub(super) struct Time;
 
 impl Kind<Option<Duration>> for Time {
+    const PLACEHOLDER: &'static str = "TIME";
+
+    fn parse(text: &str) -> Result<Option<Duration>, String> {
+        Grace::parse(text).map(|time| time.filter(|time| !time.is_zero()))
+    }
+
+    fn show(value: &Option<Duration>) -> String {
+        Grace::show(value)
+    }
+}
+
+/// A duration; `None` is no deadline, and zero is over at once.
+pub(super) struct Grace;
+
+impl Kind<Option<Duration>> for Grace {
     const PLACEHOLDER: &'static str = "TIME";
 
     fn parse(text: &str) -> Result<Option<Duration>, String> {
@@ -39,11 +54,12 @@ impl Kind<Option<Duration>> for Time {
         }
         let time = match text.parse() {
             Ok(seconds) => Duration::from_secs(seconds),
-            Err(_) => humantime::parse_duration(text).map_err(|error| {
-                format!("{error}; expected seconds, a time as in 500ms, 2s or 5m, or none for no deadline")
+            // What is wrong is seen at a glance, and humantime's words are not those of a user.
+            Err(_) => humantime::parse_duration(text).map_err(|_| {
+                "expected a whole number of seconds, a time with its units as in 500ms, 2s or 1h 30m, or none"
             })?,
         };
-        Ok(Some(time).filter(|time| !time.is_zero()))
+        Ok(Some(time))
     }
 
     fn show(value: &Option<Duration>) -> String {
@@ -51,27 +67,37 @@ impl Kind<Option<Duration>> for Time {
     }
 }
 
+/// The numbers of limits.
+pub(super) trait Number: TryFrom<u64> + Into<u64> + Copy {
+    const MOST: Self;
+}
+
+impl Number for u32 {
+    const MOST: Self = Self::MAX;
+}
+
+impl Number for u64 {
+    const MOST: Self = Self::MAX;
+}
+
 /// Bytes; 0 is no limit.
 pub(super) struct Size;
 
-impl<T: TryFrom<u64> + Copy> Kind<T> for Size
-where
-    u64: From<T>,
-{
+impl<T: Number> Kind<T> for Size {
     const PLACEHOLDER: &'static str = "SIZE";
 
     fn parse(text: &str) -> Result<T, String> {
-        let bytes = match text {
-            "none" => 0,
-            _ => parse_size::parse_size(text).map_err(|error| {
-                format!("{error}; expected bytes, as in 4096, 64KiB or 1MiB, or none for no limit")
-            })?,
-        };
-        T::try_from(bytes).map_err(|_| "more than this limit can be".into())
+        let bytes = if text == "none" { Some(0) } else { parse_size::parse_size(text).ok() };
+        bytes.and_then(|bytes| T::try_from(bytes).ok()).ok_or_else(|| {
+            format!(
+                "expected a number of bytes up to {}, as in 4096, 64KiB or 1MiB, or none for no limit",
+                T::MOST.into()
+            )
+        })
     }
 
     fn show(value: &T) -> String {
-        let bytes = u64::from(*value);
+        let bytes: u64 = (*value).into();
         match bytes {
             0 => "none".into(),
             _ if bytes % (1 << 30) == 0 => format!("{}GiB", bytes >> 30),
@@ -85,24 +111,18 @@ where
 /// A number of things; 0 is no limit.
 pub(super) struct Count;
 
-impl<T: TryFrom<u64> + Copy> Kind<T> for Count
-where
-    u64: From<T>,
-{
+impl<T: Number> Kind<T> for Count {
     const PLACEHOLDER: &'static str = "N";
 
     fn parse(text: &str) -> Result<T, String> {
-        let number = match text {
-            "none" => 0,
-            _ => text
-                .parse::<u64>()
-                .map_err(|error| format!("{error}; expected a number, or none for no limit"))?,
-        };
-        T::try_from(number).map_err(|_| "more than this limit can be".into())
+        let number = if text == "none" { Some(0) } else { text.parse::<u64>().ok() };
+        number.and_then(|number| T::try_from(number).ok()).ok_or_else(|| {
+            format!("expected a whole number from 0 to {}, or none for no limit", T::MOST.into())
+        })
     }
 
     fn show(value: &T) -> String {
-        match u64::from(*value) {
+        match (*value).into() {
             0 => "none".into(),
             number => number.to_string(),
         }
@@ -116,7 +136,7 @@ impl Kind<u16> for Port {
     const PLACEHOLDER: &'static str = "PORT";
 
     fn parse(text: &str) -> Result<u16, String> {
-        text.parse().map_err(|error| format!("{error}; expected a number from 0 to 65535"))
+        text.parse().map_err(|_| "expected a whole number from 0 to 65535".into())
     }
 
     fn show(value: &u16) -> String {
@@ -132,7 +152,7 @@ impl Kind<Cow<'static, str>> for Text {
 
     fn parse(text: &str) -> Result<Cow<'static, str>, String> {
         if text.chars().any(char::is_control) {
-            return Err("control characters are not allowed here".into());
+            return Err("expected a text without control characters".into());
         }
         Ok(Cow::Owned(text.into()))
     }
@@ -179,7 +199,7 @@ impl Kind<bool> for Flag {
         match text {
             "true" | "yes" | "on" | "1" => Ok(true),
             "false" | "no" | "off" | "0" => Ok(false),
-            _ => Err("expected true or false".into()),
+            _ => Err("expected true, yes, on or 1, or false, no, off or 0".into()),
         }
     }
 
@@ -290,7 +310,7 @@ fn resolve(entry: &str, host: &str) -> Result<Vec<Origin>, String> {
 mod tests {
     use std::time::Duration;
 
-    use super::{Count, Flag, Host, Kind, Origins, Port, Size, Text, Time};
+    use super::{Count, Flag, Grace, Host, Kind, Origins, Port, Size, Text, Time};
 
     fn time(text: &str) -> Result<Option<Duration>, String> {
         Time::parse(text)
@@ -317,6 +337,10 @@ mod tests {
         for text in ["0", "0s", "none"] {
             assert_eq!(time(text), Ok(None), "{text}");
         }
+        for text in ["0", "0s", "0ms"] {
+            assert_eq!(Grace::parse(text), Ok(Some(Duration::ZERO)), "{text}");
+        }
+        assert_eq!(Grace::parse("none"), Ok(None));
     }
 
     #[test]

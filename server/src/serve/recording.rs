@@ -69,7 +69,7 @@ impl Recordings {
     /// Waits until all is written, for some seconds.
     pub(super) fn flush(&self) {
         if !self.recorder.flush() {
-            note(format_args!("the disk does not take the last recordings; they are not whole"));
+            note(format_args!("The disk does not take the last recordings; they are not whole."));
         }
     }
 }

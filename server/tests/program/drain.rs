@@ -4,17 +4,20 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::process::Command;
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use httpfsm_transport_kit::Crowd;
 use rustix::process::Signal;
 
 use crate::tools::tool;
-use crate::{Answer, PATIENCE, Server};
+use crate::{Answer, PATIENCE, Server, run, serve, text};
 
 on_each_transport! {
     a_signal_cuts_no_client_short,
     who_waits_to_be_accepted_when_the_drain_begins_is_served,
+    without_a_grace_idle_connections_close_at_once,
+    no_other_time_of_zero_ends_anything,
     what_is_stuck_is_left_behind_after_the_drain_deadline,
 }
 
@@ -62,6 +65,48 @@ fn who_waits_to_be_accepted_when_the_drain_begins_is_served(transport: &str) {
         assert_eq!(status, "HTTP/1.1 200 OK");
     }
     assert_eq!(server.end().0.code(), Some(0));
+}
+
+/// However the zero is written. Here no deadline would ever end the drain.
+fn without_a_grace_idle_connections_close_at_once(transport: &str) {
+    let ended_by = |command: &mut Command| {
+        command.args(["--app", "hello", "--port", "0", "--drain-deadline", "none"]);
+        let server = Server::spawn(command);
+        let mut idle = server.connect();
+        idle.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").expect("sent");
+        assert!(idle.read(&mut [0; 1 << 16]).expect("a response") > 0);
+        server.signal(Signal::TERM);
+        let (status, errors) = server.end();
+        assert_eq!(status.code(), Some(0), "{errors}");
+    };
+    for zero in ["0", "0s", "0ms"] {
+        ended_by(serve(transport).args(["--drain-grace", zero]));
+    }
+    ended_by(serve(transport).env("HTTPFSM_DRAIN_GRACE", "0"));
+}
+
+/// They are no deadlines: a request is read, responded to, and the connection is kept.
+fn no_other_time_of_zero_ends_anything(transport: &str) {
+    let help = text(&run(&["serve", "--help"]).stdout);
+    let flags = help.lines().filter_map(|line| line.trim().strip_suffix(" <TIME>"));
+    let flags: Vec<_> = flags.filter(|flag| *flag != "--drain-grace").collect();
+    assert!(flags.len() > 12, "{flags:?}");
+    let zeros: Vec<String> = flags.iter().map(|flag| format!("{flag}=0")).collect();
+    let arguments: Vec<&str> = zeros.iter().map(String::as_str).chain(["--app", "bench"]).collect();
+    let server = Server::on(transport, &arguments);
+    let mut client = server.connect();
+    for _ in 0..2 {
+        for part in ["POST /upload HTTP/1.1\r\nHo", "st: a\r\nContent-Length: 10\r\n\r\nhello", "world"] {
+            thread::sleep(Duration::from_millis(20));
+            client.write_all(part.as_bytes()).expect("sent");
+        }
+        let mut response = [0; 1 << 16];
+        let n = client.read(&mut response).expect("a response");
+        Answer::new(&response[..n]).assert("HTTP/1.1 200 OK", "10");
+    }
+    server.signal(Signal::TERM);
+    let (status, errors) = server.end();
+    assert_eq!(status.code(), Some(0), "{errors}");
 }
 
 /// Whatever it is: a handler that does not return, a file system that does not answer. Here it is the thread that accepts.

@@ -95,7 +95,7 @@ fn a_root_that_is_no_folder_is_an_error_with_its_name() {
         let output = run(&["serve", "--port", "0", FEW_CONNECTIONS, path(&root)]);
         let errors = text(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{errors}");
-        let sentence = format!("httpfsm: cannot serve the folder {}: {why}", root.display());
+        let sentence = format!("httpfsm: The folder {} cannot be served: {why}", root.display());
         assert!(errors.starts_with(&sentence) && errors.lines().count() == 1, "{errors}");
         assert!(output.stdout.is_empty());
     }
@@ -244,9 +244,26 @@ fn a_file_of_types_that_is_malformed_is_named_with_its_line() {
     let output = run(&["serve", "--port", "0", "--types", path(&file)]);
     let errors = text(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{errors}");
-    let told = format!("line 2 of the types of {} holds \"htm;\", which is no extension.", file.display());
+    let told = format!("Line 2 of --types {} holds \"htm;\", which is no extension.", file.display());
     assert!(errors.contains(&told), "{errors}");
     assert!(output.stdout.is_empty());
+}
+
+#[test]
+fn a_start_that_fails_does_not_say_that_files_are_served() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a listener");
+    let port = taken.local_addr().expect("an address").port().to_string();
+    let missing = folder.path().join("missing");
+    for (arguments, why) in [
+        (["--port", &port, "--max-connections", "9"], "Address already in use"),
+        (["--port", "0", "--types", path(&missing)], "cannot be read"),
+    ] {
+        let output = run(&[&["serve", path(folder.path())], &arguments[..]].concat());
+        let errors = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{errors}");
+        assert!(errors.contains(why) && !errors.contains("serving"), "{errors}");
+    }
 }
 
 fn names_that_begin_with_a_dot_are_hidden_but_one(transport: &str) {

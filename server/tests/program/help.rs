@@ -72,6 +72,15 @@ fn help_lists_every_parameter_with_its_defaults() {
 }
 
 #[test]
+fn help_has_one_word_for_a_response() {
+    let help = text(&run(&["serve", "--help"]).stdout).to_lowercase();
+    for word in ["answer", "octet", "our fin", "thrown away", "throws away"] {
+        assert!(!help.contains(word), "{word}: {help}");
+    }
+    assert!(help.contains("running response"), "{help}");
+}
+
+#[test]
 fn help_lists_the_transports() {
     let help = text(&run(&["serve", "--help"]).stdout);
     let listed = help.split("--transport <TRANSPORT>").nth(1).and_then(|rest| rest.split("[default:").next());
@@ -111,6 +120,51 @@ fn a_bad_value_is_named_with_its_flag() {
         assert_eq!(output.status.code(), Some(2), "{flag} {value}: {errors}");
         assert!(errors.contains(flag) && errors.contains(value), "{flag} {value}: {errors}");
         assert!(output.stdout.is_empty());
+    }
+}
+
+/// The words are those of the user: the flag, what it was given and what it takes.
+#[test]
+fn a_bad_value_is_told_with_what_is_expected() {
+    let time = "expected a whole number of seconds, a time with its units as in 500ms, 2s or 1h 30m, or none";
+    let count = "expected a whole number from 0 to 4294967295, or none for no limit";
+    let size = |most: u64| {
+        format!("expected a number of bytes up to {most}, as in 4096, 64KiB or 1MiB, or none for no limit")
+    };
+    let switch = "expected true, yes, on or 1, or false, no, off or 0";
+    for (flag, values, expected) in [
+        ("head-timeout <TIME>", &["abc", "", "-1", "1.5", "3parsecs", "99999999999999999999"][..], time),
+        ("drain-grace <TIME>", &["at once"], time),
+        ("tcp-keepalive <TIME>", &["often"], time),
+        ("hardened[=<BOOL>]", &["maybe"], switch),
+        ("expose-tracebacks[=<BOOL>]", &["2"], switch),
+        ("max-connections <N>", &["-1", "many", "4294967296", "1KiB"], count),
+        ("max-request-header-size <SIZE>", &["much", "5GiB", "-1"], &size(u32::MAX.into())),
+        ("max-request-body-size <SIZE>", &["much"], &size(u64::MAX)),
+        ("port <PORT>", &["99999", "http", "-1"], "expected a whole number from 0 to 65535"),
+        ("threads <N>", &["0", "few"], "expected a number from 1 to 1024"),
+        ("identity <TEXT>", &["a\tb"], "expected a text without control characters"),
+        (
+            "record-sample <N>",
+            &["-1", "half"],
+            "expected a whole number, as in 10 for one connection in ten; 0 records none until SIGUSR1",
+        ),
+    ] {
+        let name = flag.split([' ', '[']).next().expect("a name");
+        for value in values {
+            let output = run(&["serve", &format!("--{name}={value}")]);
+            let told = format!("error: invalid value '{value}' for '--{flag}': {expected}\n");
+            assert!(text(&output.stderr).starts_with(&told), "{told}{}", text(&output.stderr));
+            if value.is_empty() {
+                continue;
+            }
+            let variable = format!("HTTPFSM_{}", name.to_uppercase().replace('-', "_"));
+            let output = program().arg("serve").env(&variable, value).output().expect("the program starts");
+            let told = format!(
+                "error: invalid value '{value}' for '--{flag}' of the variable {variable}: {expected}\n"
+            );
+            assert!(text(&output.stderr).starts_with(&told), "{told}{}", text(&output.stderr));
+        }
     }
 }
 

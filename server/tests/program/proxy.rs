@@ -1,15 +1,18 @@
-//! nginx and HAProxy in front of the server: they keep connections to it, and pass large bodies both ways.
+//! nginx and HAProxy in front of the server: they keep connections to it, and pass large bodies both ways. Those of
+//! `docs/proxy.md` do.
 
 use std::fs;
 use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
+use httpfsm::config::{ChannelConfig, ServerConfig};
 use tempfile::TempDir;
 
 use crate::tools::{Beside, tool};
-use crate::{Answer, Server};
+use crate::{Answer, FEW_CONNECTIONS, Server, serve};
 
 on_each_transport! {
     nginx_keeps_its_connection_to_the_server,
@@ -17,6 +20,9 @@ on_each_transport! {
     nginx_passes_large_bodies_as_they_come,
     haproxy_keeps_its_connection_to_the_server,
     haproxy_passes_large_bodies,
+    the_nginx_of_the_page_serves,
+    the_haproxy_of_the_page_serves,
+    what_the_page_does_without_is_refused,
 }
 
 /// A reverse proxy that listens on a Unix socket.
@@ -28,29 +34,29 @@ struct Proxy {
 
 impl Proxy {
     fn nginx(server: &Server, options: &str) -> Option<Self> {
+        Self::nginx_of(|folder| nginx(folder, server.address(), options))
+    }
+
+    fn nginx_of(configuration: impl FnOnce(&Path) -> String) -> Option<Self> {
         let program = tool("nginx")?;
-        Some(Self::start(
-            "nginx.conf",
-            |folder| nginx(folder, server.address(), options),
-            |file, folder| {
-                let mut command = Command::new(program);
-                command.arg("-p").arg(folder).arg("-c").arg(file).args(["-e", "stderr"]);
-                command
-            },
-        ))
+        Some(Self::start("nginx.conf", configuration, |file, folder| {
+            let mut command = Command::new(program);
+            command.arg("-p").arg(folder).arg("-c").arg(file).args(["-e", "stderr"]);
+            command
+        }))
     }
 
     fn haproxy(server: &Server) -> Option<Self> {
+        Self::haproxy_of(|folder| haproxy(folder, server.address()))
+    }
+
+    fn haproxy_of(configuration: impl FnOnce(&Path) -> String) -> Option<Self> {
         let program = tool("haproxy")?;
-        Some(Self::start(
-            "haproxy.cfg",
-            |folder| haproxy(folder, server.address()),
-            |file, _| {
-                let mut command = Command::new(program);
-                command.arg("-db").arg("-f").arg(file);
-                command
-            },
-        ))
+        Some(Self::start("haproxy.cfg", configuration, |file, _| {
+            let mut command = Command::new(program);
+            command.arg("-db").arg("-f").arg(file);
+            command
+        }))
     }
 
     fn start(
@@ -91,22 +97,32 @@ impl Proxy {
 
 fn nginx(folder: &Path, server: SocketAddr, options: &str) -> String {
     let folder = folder.display();
-    // One process, so that the end of it is the end of all.
+    nginx_around(
+        &format!(
+            "client_max_body_size 0;
+        upstream back {{ server {server}; keepalive 4; }}
+        server {{
+            listen unix:{folder}/front.sock;
+            location / {{
+                proxy_pass http://back; proxy_http_version 1.1; proxy_set_header Connection '';
+                {options}
+            }}
+        }}"
+        ),
+        folder,
+    )
+}
+
+/// What stands in `http`, made a configuration. One process, so that the end of it is the end of all.
+fn nginx_around(http: &str, folder: impl std::fmt::Display) -> String {
     format!(
         "daemon off; master_process off; pid {folder}/pid; error_log stderr;
         events {{ worker_connections 64; }}
         http {{
-            access_log off; client_max_body_size 0;
+            access_log off;
             client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
             fastcgi_temp_path {folder}/fastcgi; uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
-            upstream back {{ server {server}; keepalive 4; }}
-            server {{
-                listen unix:{folder}/front.sock;
-                location / {{
-                    proxy_pass http://back; proxy_http_version 1.1; proxy_set_header Connection '';
-                    {options}
-                }}
-            }}
+            {http}
         }}"
     )
 }
@@ -123,6 +139,7 @@ fn haproxy(folder: &Path, server: SocketAddr) -> String {
             timeout connect 30s
             timeout client 30s
             timeout server 30s
+            timeout check 30s
             http-reuse always
         frontend front
             bind unix@{folder}/front.sock
@@ -233,4 +250,135 @@ fn haproxy_passes_large_bodies(transport: &str) {
         passes_large_bodies(&mut proxy);
         passes_both_ways_at_once(&mut proxy);
     }
+}
+
+/// The page, as it is pasted.
+struct Page(String);
+
+impl Page {
+    fn read() -> Self {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/proxy.md");
+        Self(fs::read_to_string(path).expect("the page"))
+    }
+
+    /// The first block of code of this kind.
+    fn block(&self, kind: &str) -> &str {
+        let block = self.0.split_once(&format!("```{kind}\n")).and_then(|(_, rest)| rest.split_once("```"));
+        block.unwrap_or_else(|| panic!("the page has no block of {kind}")).0
+    }
+
+    /// The server that it starts, with this instead of the folder.
+    fn server(&self, transport: &str, socket: &Path, serves: &[&str]) -> Server {
+        let command = self.block("sh").trim().strip_prefix("httpfsm serve DIR ").expect("a command");
+        let mut server = serve(transport);
+        server.args(serves).arg(FEW_CONNECTIONS);
+        for argument in command.split(' ') {
+            server.arg(if argument == SOCKET { socket.as_os_str() } else { argument.as_ref() });
+        }
+        Server::spawn(&mut server)
+    }
+
+    /// A configuration of it, with our sockets.
+    fn configuration(&self, kind: &str, socket: &Path, bind: (&str, String)) -> String {
+        let block = self.block(kind);
+        assert!(block.contains(SOCKET) && block.contains(bind.0), "{block}");
+        block.replace(SOCKET, socket.to_str().expect("text")).replace(bind.0, &bind.1)
+    }
+}
+
+/// The socket on the page.
+const SOCKET: &str = "/run/httpfsm/httpfsm.sock";
+
+/// The applications that show that it serves, that it keeps connections and what fields it adds.
+#[track_caller]
+fn the_page_serves(transport: &str, added: &[&str], start: impl Fn(&Page, &Path) -> Option<Proxy>) {
+    let page = Page::read();
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("index.html"), "the index").expect("a file");
+    let root = folder.path().to_str().expect("text");
+    for (number, serves) in [&[root][..], &["--app", "hello"], &["--app", "echo"]].into_iter().enumerate() {
+        let socket = folder.path().join(format!("socket{number}"));
+        let _server = page.server(transport, &socket, serves);
+        let Some(mut proxy) = start(&page, &socket) else { return };
+        match number {
+            0 => proxy.get("/").assert("HTTP/1.1 200 OK", "the index"),
+            1 => keeps_its_connection(proxy),
+            _ => {
+                let request = proxy.get("/").text().to_lowercase();
+                assert!(added.iter().all(|field| request.contains(field)), "{request}");
+            }
+        }
+    }
+}
+
+fn the_nginx_of_the_page_serves(transport: &str) {
+    the_page_serves(transport, &["x-forwarded-for: unix:", "x-forwarded-proto: http"], |page, socket| {
+        Proxy::nginx_of(|folder| {
+            let listen = ("listen 80;", format!("listen unix:{}/front.sock;", folder.display()));
+            nginx_around(&page.configuration("nginx", socket, listen), folder.display())
+        })
+    });
+}
+
+fn the_haproxy_of_the_page_serves(transport: &str) {
+    // For clients of a Unix socket, as here, it adds no field.
+    the_page_serves(transport, &[], |page, socket| {
+        Proxy::haproxy_of(|folder| {
+            let bind = ("bind :80", format!("bind unix@{}/front.sock", folder.display()));
+            let configuration = page.configuration("haproxy", socket, bind);
+            format!("global\n    maxconn 64\n    nbthread 1\n{configuration}")
+        })
+    });
+}
+
+/// The PROXY protocol, TLS and HTTP/2.
+fn what_the_page_does_without_is_refused(transport: &str) {
+    let server = Server::on(transport, &["--app", "hello", FEW_CONNECTIONS]);
+    for (bytes, status) in [
+        (&b"PROXY TCP4 192.0.2.1 192.0.2.2 5000 80\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"[..], "400"),
+        (b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc0\0\x02\x01\xc0\0\x02\x02\x13\x88\0\x50", "400"),
+        (b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03", "400"),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "505"),
+    ] {
+        let response = server.exchange(bytes);
+        assert!(response.status.starts_with(&format!("HTTP/1.1 {status} ")), "{bytes:?}: {response:?}");
+    }
+}
+
+#[test]
+fn the_times_on_the_page_are_those_of_the_server() {
+    let Page(page) = Page::read();
+    let (plain, hardened) = (ChannelConfig::default(), ServerConfig::hardened().channel);
+    let seconds = |time: Option<Duration>| time.expect("a deadline").as_secs();
+    // What nginx keeps for 60 s is kept for longer here.
+    assert!(page.contains("keepalive_timeout 60s;") && seconds(hardened.inactivity_timeout) > 60);
+    assert!(page.contains("proxy_read_timeout 75s;") && page.contains("timeout server 75s"));
+    assert!(seconds(hardened.responseless_timeout) < 75);
+    let words = page.split_whitespace().collect::<Vec<_>>().join(" ");
+    for told in [
+        format!(
+            "`--inactivity-timeout`: {} hours, with `--hardened` {} s.",
+            seconds(plain.inactivity_timeout) / 3600,
+            seconds(hardened.inactivity_timeout)
+        ),
+        format!(
+            "`--first-byte-timeout`: {} s, with `--hardened` {} s.",
+            seconds(plain.first_byte_timeout),
+            seconds(hardened.first_byte_timeout)
+        ),
+        format!(
+            "`--responseless-timeout` ({} hours, with `--hardened` {} s)",
+            seconds(plain.responseless_timeout) / 3600,
+            seconds(hardened.responseless_timeout)
+        ),
+        format!(
+            "`--max-request-body-size` is {} GiB, with `--hardened` {} MiB",
+            plain.max_request_body_size >> 30,
+            hardened.max_request_body_size >> 20
+        ),
+    ] {
+        assert!(words.contains(&told), "{told} is not on the page");
+    }
+    assert_eq!((seconds(hardened.connection_age), hardened.requests_per_connection), (3600, 10_000));
+    assert_eq!(ServerConfig::hardened().max_connections_per_peer, 256);
 }

@@ -167,6 +167,13 @@ fn what_follows_a_recording_is_not_looked_at() {
         let steps = replayed(&file);
         assert!(steps.trim_end().ends_with(end), "{steps}");
     }
+    // To the fourth line, and to the fifth, which is the second input.
+    for (lines, told) in [(4, "replayed 1 input: equal; "), (5, "replayed 2 inputs: equal; ")] {
+        let lines = recording.split_inclusive(|byte| *byte == b'\n').take(lines);
+        fs::write(&file, lines.collect::<Vec<_>>().concat()).expect("written");
+        let output = run(&["replay", file.to_str().expect("text")]);
+        assert!(text(&output.stdout).starts_with(told), "{output:?}");
+    }
     // The program ended while it wrote, amid a character.
     let lines = recording.strip_suffix(b"{\"end\":\"over\"}\n").expect("the last line");
     fs::write(&file, [lines, "{\"text\":\"\u{e4}".as_bytes().strip_suffix(b"\xa4").expect("half")].concat())

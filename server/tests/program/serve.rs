@@ -159,7 +159,7 @@ fn a_drain_ends_at_its_deadline(transport: &str) {
     server.signal(Signal::TERM);
     let (status, errors) = server.end();
     assert_eq!(status.code(), Some(0), "{errors}");
-    assert!(errors.contains("httpfsm: 1 connection was cut at the drain deadline"), "{errors}");
+    assert!(errors.contains("httpfsm: 1 connection was cut at the drain deadline."), "{errors}");
 }
 
 fn a_second_signal_quits_at_once(transport: &str) {

@@ -95,7 +95,7 @@ pub(crate) struct NoFolder {
 
 impl fmt::Display for NoFolder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot serve the folder {}: {}", self.path.display(), self.error)
+        write!(f, "The folder {} cannot be served: {}.", self.path.display(), self.error)
     }
 }
 

@@ -526,7 +526,7 @@ fn a_root_that_is_no_folder_is_named() {
     for name in ["missing", "file"] {
         let path = site.root().join(name);
         let error = Root::new(&path).err().map(|error| error.to_string()).unwrap();
-        assert!(error.starts_with(&format!("cannot serve the folder {}: ", path.display())), "{error}");
+        assert!(error.starts_with(&format!("The folder {} cannot be served: ", path.display())), "{error}");
     }
 }
 

@@ -105,20 +105,14 @@ enum Why {
 impl fmt::Display for NoTypes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (file, example) =
-            (self.file.display(), "A line is a type and its extensions: text/html html htm");
+            (self.file.display(), "A line is a type and its extensions, as in: text/html html htm");
         match &self.why {
-            Why::Unreadable(error) => write!(f, "cannot read the types of {file}: {error}"),
+            Why::Unreadable(error) => write!(f, "The types of --types {file} cannot be read: {error}."),
             Why::NoType { line, word } => {
-                write!(
-                    f,
-                    "line {line} of the types of {file} begins with {word:?}, which is no type. {example}"
-                )
+                write!(f, "Line {line} of --types {file} begins with {word:?}, which is no type. {example}")
             }
             Why::NoExtension { line, word } => {
-                write!(
-                    f,
-                    "line {line} of the types of {file} holds {word:?}, which is no extension. {example}"
-                )
+                write!(f, "Line {line} of --types {file} holds {word:?}, which is no extension. {example}")
             }
         }
     }
@@ -218,24 +212,18 @@ mod tests {
 
     #[test]
     fn a_line_that_is_malformed_is_named() {
-        const EXAMPLE: &str = "A line is a type and its extensions: text/html html htm";
+        const EXAMPLE: &str = "A line is a type and its extensions, as in: text/html html htm";
         for (text, why) in [
-            ("types {", "line 1 of the types of FILE begins with \"types\", which is no type."),
-            (
-                "a/b c\n\nhtml text/html",
-                "line 3 of the types of FILE begins with \"html\", which is no type.",
-            ),
-            ("text/ html", "line 1 of the types of FILE begins with \"text/\", which is no type."),
-            ("a/b/c html", "line 1 of the types of FILE begins with \"a/b/c\", which is no type."),
-            ("text/\u{e9} x", "line 1 of the types of FILE begins with \"text/\u{e9}\", which is no type."),
-            ("a/b;c x", "line 1 of the types of FILE begins with \"a/b;c\", which is no type."),
-            ("a/b;c=\u{1} x", "line 1 of the types of FILE begins with \"a/b;c=\\u{1}\", which is no type."),
-            (
-                "a/b c\ntext/html html htm;",
-                "line 2 of the types of FILE holds \"htm;\", which is no extension.",
-            ),
-            ("text/html .html", "line 1 of the types of FILE holds \".html\", which is no extension."),
-            ("text/html text/css", "line 1 of the types of FILE holds \"text/css\", which is no extension."),
+            ("types {", "Line 1 of --types FILE begins with \"types\", which is no type."),
+            ("a/b c\n\nhtml text/html", "Line 3 of --types FILE begins with \"html\", which is no type."),
+            ("text/ html", "Line 1 of --types FILE begins with \"text/\", which is no type."),
+            ("a/b/c html", "Line 1 of --types FILE begins with \"a/b/c\", which is no type."),
+            ("text/\u{e9} x", "Line 1 of --types FILE begins with \"text/\u{e9}\", which is no type."),
+            ("a/b;c x", "Line 1 of --types FILE begins with \"a/b;c\", which is no type."),
+            ("a/b;c=\u{1} x", "Line 1 of --types FILE begins with \"a/b;c=\\u{1}\", which is no type."),
+            ("a/b c\ntext/html html htm;", "Line 2 of --types FILE holds \"htm;\", which is no extension."),
+            ("text/html .html", "Line 1 of --types FILE holds \".html\", which is no extension."),
+            ("text/html text/css", "Line 1 of --types FILE holds \"text/css\", which is no extension."),
         ] {
             assert_eq!(types(text).err(), Some(format!("{why} {EXAMPLE}")), "{text}");
         }
@@ -244,14 +232,21 @@ mod tests {
     #[test]
     fn what_cannot_be_a_file_of_types_is_refused() {
         for (text, why) in [
-            (b"a/b \xff".to_vec(), "cannot read the types of FILE: stream did not contain valid UTF-8"),
-            (vec![b'#'; MOST as usize + 1], "cannot read the types of FILE: it is larger than 1 MiB"),
+            (
+                b"a/b \xff".to_vec(),
+                "The types of --types FILE cannot be read: stream did not contain valid UTF-8.",
+            ),
+            (
+                vec![b'#'; MOST as usize + 1],
+                "The types of --types FILE cannot be read: it is larger than 1 MiB.",
+            ),
         ] {
             assert_eq!(types(text).err().as_deref(), Some(why));
         }
         assert!(types(vec![b'#'; MOST as usize]).is_ok());
         let missing = Types::new(Some(Path::new("/missing/types"))).err().map(|error| error.to_string());
-        let why = "cannot read the types of /missing/types: No such file or directory (os error 2)";
+        let why =
+            "The types of --types /missing/types cannot be read: No such file or directory (os error 2).";
         assert_eq!(missing.as_deref(), Some(why));
     }
 
@@ -264,7 +259,8 @@ mod tests {
             let (path, (ended, end)) = (path.to_owned(), mpsc::channel());
             thread::spawn(move || {
                 let error = Types::new(Some(&path)).err().map(|error| error.to_string());
-                let expected = format!("cannot read the types of {}: it is no regular file", path.display());
+                let expected =
+                    format!("The types of --types {} cannot be read: it is no regular file.", path.display());
                 assert_eq!(error, Some(expected));
                 let _ = ended.send(());
             });

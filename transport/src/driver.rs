@@ -579,7 +579,8 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         exchange.pipe.disconnected();
         turn.told = true;
         if runs_on {
-            let at_most = self.service.compiled.config().responseless_timeout;
+            // 0 is no deadline.
+            let at_most = self.service.compiled.config().responseless_timeout.filter(|time| !time.is_zero());
             let at_most = at_most.map_or(NEVER, |at_most| Moment::from_duration(at_most).as_millis());
             let now = self.opened.saturating_add(turn.now.at.as_millis());
             let orphan = self.lease.outlive(self.channel.stats(), now.saturating_add(at_most));

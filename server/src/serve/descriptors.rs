@@ -23,8 +23,9 @@ pub(super) fn share(config: &mut ServerConfig, most: Most, asked: bool) {
         config.max_connections = share;
         let wanted = if wanted == 0 { "no limit".to_owned() } else { wanted.to_string() };
         let name = if asked { "--max-connections" } else { "the default of --max-connections" };
+        let kept = most.kept();
         note(format_args!(
-            "{name} is {share} instead of {wanted}: only {current} descriptors may be open (ulimit -n)"
+            "{name} is {share} instead of {wanted}: of the {current} descriptors that may be open (ulimit -n), {kept}"
         ));
     }
 }
@@ -45,6 +46,14 @@ pub(super) enum Most {
 }
 
 impl Most {
+    /// What is left for others, for the operator.
+    fn kept(self) -> &'static str {
+        match self {
+            Self::One => "a quarter is kept for what is opened beside connections",
+            Self::Two => "half are kept for files",
+        }
+    }
+
     /// So many connections for so many descriptors.
     fn connections(self, descriptors: u64) -> u64 {
         let shared = descriptors.saturating_sub(OTHERS);

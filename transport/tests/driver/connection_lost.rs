@@ -128,6 +128,18 @@ fn a_handler_that_runs_on_after_its_connection_was_lost_has_as_long_as_any_handl
 }
 
 #[test]
+fn a_handler_that_runs_on_after_its_connection_was_lost_has_any_time_where_0_is_given() {
+    let mut config = one_at_a_time();
+    config.channel.responseless_timeout = Some(Duration::ZERO);
+    let (gate, dropped, mut server) = handler_that_runs_on(config);
+    server.advance(Duration::from_secs(1_000_000));
+    assert_eq!(dropped.load(Ordering::SeqCst), 0);
+    gate.open();
+    server.run();
+    assert_eq!((dropped.load(Ordering::SeqCst), server.held()), (1, Held::default()));
+}
+
+#[test]
 fn a_lost_connection_drops_a_handler_that_does_not_wait_for_it_any_more() {
     let dropped = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&dropped);

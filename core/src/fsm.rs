@@ -93,7 +93,9 @@ mod text;
 #[cfg(feature = "draw")]
 pub use description::{ActionNote, Description, EventNote, RowNote, StateNote};
 pub use label::{Act, Label, NoEvents};
-pub use machine::{Direction, Input, Machine, OutputEvent, Place, bottom, place, to_bottom, to_top, top};
+pub use machine::{
+    Direction, InputEvent, Machine, OutputEvent, Position, bottom, place, to_bottom, to_top, top,
+};
 pub use matrix::{Folding, Matrix};
 pub use rows::{Cause, Refusal, Row, Transition};
 pub use trace::{Taken, Trace};

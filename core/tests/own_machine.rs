@@ -1,8 +1,8 @@
 //! A machine of somebody else's, put together while the program runs, and its drawings.
 
 use httpfsm::fsm::{
-    Cause, Direction, Folding, Machine, NoEvents, Place, Refusal, Row, Transition, bottom, place, to_bottom,
-    to_top, top,
+    Cause, Direction, Folding, Machine, NoEvents, Position, Refusal, Row, Transition, bottom, place,
+    to_bottom, to_top, top,
 };
 
 httpfsm::labelled! {
@@ -45,7 +45,7 @@ const EVENTS: [Event; 3] = [Tap, Kick, Say];
 const CAUSES: &[Cause<Event, Internal>] =
     &[Cause::Input(Tap), Cause::Input(Kick), Cause::Input(Say), Cause::Internal(Internal::Nap)];
 
-fn lamp(places: [Place<State>; 2]) -> Machine<State, Event, Internal, Action> {
+fn lamp(places: [Position<State>; 2]) -> Machine<State, Event, Internal, Action> {
     Machine {
         name: "Lamp",
         initial: Off,

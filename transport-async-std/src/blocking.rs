@@ -1,7 +1,7 @@
 //! Blocking work, on threads of its own.
 
 use httpfsm::handler::{IntoResponse, Request};
-use httpfsm_transport::{NoThread, Spawner, Sync};
+use httpfsm_transport::{NoThread, Spawner, SyncHandler};
 
 use crate::pool::POOL;
 
@@ -46,9 +46,9 @@ impl Spawner for BlockingPool {
 /// });
 /// # drop(handler);
 /// ```
-pub fn sync<F, Answer>(function: F) -> Sync<BlockingPool, F>
+pub fn sync<F, Answer>(function: F) -> SyncHandler<BlockingPool, F>
 where
-    F: Fn(Request) -> Answer + Send + std::marker::Sync + 'static,
+    F: Fn(Request) -> Answer + Send + Sync + 'static,
     Answer: IntoResponse,
 {
     httpfsm_transport::sync(BlockingPool, function)

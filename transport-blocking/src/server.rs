@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use httpfsm::config::{Bodies, ServerConfig};
 use httpfsm::handler::{Handler, IntoResponse, Request};
-use httpfsm_transport::{Inline, Opening, ServerHandle, Sync, Transport, accept, catch_panic};
+use httpfsm_transport::{Inline, Opening, ServerHandle, SyncHandler, Transport, accept, catch_panic};
 
 use crate::listener::Registered;
 use crate::lock::lock;
@@ -62,9 +62,9 @@ pub fn serve(listener: impl AsFd, config: ServerConfig, handler: impl Handler) -
 /// [`BodyReader`](crate::BodyReader): with the bodies that this transport prefers, which are whole, that takes no
 /// longer than memory or disk; with [`Bodies::Streamed`], and of a request that expects `100 Continue`, the worker
 /// waits for the peer, and as many slow peers as there are workers hold them all.
-pub fn sync<F, Answer>(function: F) -> Sync<Inline, F>
+pub fn sync<F, Answer>(function: F) -> SyncHandler<Inline, F>
 where
-    F: Fn(Request) -> Answer + Send + std::marker::Sync + 'static,
+    F: Fn(Request) -> Answer + Send + Sync + 'static,
     Answer: IntoResponse,
 {
     httpfsm_transport::sync(Inline, function)

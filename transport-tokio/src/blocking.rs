@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use httpfsm::handler::{IntoResponse, Request};
-use httpfsm_transport::{NoThread, Spawner, Sync, catch_panic};
+use httpfsm_transport::{NoThread, Spawner, SyncHandler, catch_panic};
 use tokio::runtime::Handle;
 
 /// Runs blocking work on tokio's blocking pool: that of the runtime that it is asked for in.
@@ -78,9 +78,9 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 /// `100 Continue` is the exception, since its handler decides whether the body comes; to bound those as well, set
 /// [`ServerConfig::maximum_simultaneous_requests`](httpfsm::config::ServerConfig::maximum_simultaneous_requests) below the
 /// size of the pool.
-pub fn sync<F, Answer>(function: F) -> Sync<BlockingPool, F>
+pub fn sync<F, Answer>(function: F) -> SyncHandler<BlockingPool, F>
 where
-    F: Fn(Request) -> Answer + Send + std::marker::Sync + 'static,
+    F: Fn(Request) -> Answer + Send + Sync + 'static,
     Answer: IntoResponse,
 {
     httpfsm_transport::sync(BlockingPool, function)

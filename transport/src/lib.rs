@@ -60,7 +60,7 @@ pub use listener::{Listener, ListeningSocket, Place, SocketOptions, SocketPath, 
 pub use panics::{catch as catch_panic, note_panic, resume as resume_panic};
 pub use server::{Opening, Server, Transport};
 pub use service::{Held, Service};
-pub use sync::{BodyReader, Sync, block_on, sync};
+pub use sync::{BodyReader, SyncHandler, block_on, sync};
 pub use tape::{Opened, Recorder, Tape};
 pub use timekeeper::keep_time;
 pub use upgraded::UpgradedStream;

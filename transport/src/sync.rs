@@ -43,23 +43,23 @@ pub(crate) fn is_stuck() -> bool {
 /// receive. So the spawner's threads are to be others than those that poll drivers; [`Inline`](crate::Inline) is for
 /// functions that wait for nothing, unless the transport calls handlers on threads of their own, as the blocking one
 /// does.
-pub fn sync<S: Spawner, F, Answer>(spawner: S, function: F) -> Sync<S, F>
+pub fn sync<S: Spawner, F, Answer>(spawner: S, function: F) -> SyncHandler<S, F>
 where
-    F: Fn(Request) -> Answer + Send + std::marker::Sync + 'static,
+    F: Fn(Request) -> Answer + Send + Sync + 'static,
     Answer: IntoResponse,
 {
-    Sync { spawner, function: Arc::new(function) }
+    SyncHandler { spawner, function: Arc::new(function) }
 }
 
 /// The handler that [`sync`] makes.
-pub struct Sync<S, F> {
+pub struct SyncHandler<S, F> {
     spawner: S,
     function: Arc<F>,
 }
 
-impl<S: Spawner, F, Answer> Handler for Sync<S, F>
+impl<S: Spawner, F, Answer> Handler for SyncHandler<S, F>
 where
-    F: Fn(Request) -> Answer + Send + std::marker::Sync + 'static,
+    F: Fn(Request) -> Answer + Send + Sync + 'static,
     Answer: IntoResponse,
 {
     type Future = Job<Response>;
@@ -79,9 +79,9 @@ where
     }
 }
 
-impl<S, F> fmt::Debug for Sync<S, F> {
+impl<S, F> fmt::Debug for SyncHandler<S, F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Sync(..)")
+        f.write_str("SyncHandler(..)")
     }
 }
 

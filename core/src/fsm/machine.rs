@@ -16,16 +16,16 @@ pub struct Machine<S: 'static, E: 'static, I: 'static, A: 'static> {
     /// The inputs that do not fit.
     pub refusals: &'static [Refusal<S, E>],
     /// For each state, where it stands in the picture, and its deadline.
-    pub places: &'static [Place<S>],
+    pub places: &'static [Position<S>],
     /// For each input, who sends it.
-    pub inputs: &'static [Input<E>],
+    pub inputs: &'static [InputEvent<E>],
     /// What the machine sends.
     pub outputs: &'static [OutputEvent],
 }
 
 /// Where a state stands in the picture, in cells of a grid, and the deadline that it owns.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Place<S> {
+pub struct Position<S> {
     /// The state.
     pub state: S,
     /// Cells from the left.
@@ -36,9 +36,9 @@ pub struct Place<S> {
     pub deadline: &'static str,
 }
 
-/// A [`Place`], for a list of them.
-pub const fn place<S>(state: S, column: u8, row: u8, deadline: &'static str) -> Place<S> {
-    Place { state, column, row, deadline }
+/// A [`Position`], for a list of them.
+pub const fn place<S>(state: S, column: u8, row: u8, deadline: &'static str) -> Position<S> {
+    Position { state, column, row, deadline }
 }
 
 /// Who sends an event. *Top* is the application's side, *bottom* the transport's.
@@ -76,7 +76,7 @@ impl Direction {
 
 /// Who sends an input to the machine.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Input<E> {
+pub struct InputEvent<E> {
     /// The event.
     pub event: E,
     /// Its sender.
@@ -84,13 +84,13 @@ pub struct Input<E> {
 }
 
 /// An event that the application sends.
-pub const fn top<E>(event: E) -> Input<E> {
-    Input { event, direction: Direction::TopInput }
+pub const fn top<E>(event: E) -> InputEvent<E> {
+    InputEvent { event, direction: Direction::TopInput }
 }
 
 /// An event that the transport sends.
-pub const fn bottom<E>(event: E) -> Input<E> {
-    Input { event, direction: Direction::BottomInput }
+pub const fn bottom<E>(event: E) -> InputEvent<E> {
+    InputEvent { event, direction: Direction::BottomInput }
 }
 
 /// An event that the machine sends.

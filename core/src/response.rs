@@ -1,5 +1,7 @@
 //! What the machine takes as a response: a view of the application's own data, copied from nowhere.
 
+use core::fmt;
+
 use bytes::Bytes;
 
 use crate::fields::Fields;
@@ -40,7 +42,7 @@ impl<'a> ResponseRef<'a> {
 }
 
 /// The content of a response (RFC 9110 section 6.4), or the announcement that it follows.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Default)]
 pub enum BodyRef<'a> {
     /// No bytes.
     #[default]
@@ -55,4 +57,16 @@ pub enum BodyRef<'a> {
         /// without one the content is chunked, or ends with the connection for HTTP/1.0 (RFC 9112 section 6.3).
         length: Option<u64>,
     },
+}
+
+/// Of bytes it shows how many there are.
+impl fmt::Debug for BodyRef<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("Empty"),
+            Self::Slice(slice) => write!(f, "Slice({} bytes)", slice.len()),
+            Self::Bytes(bytes) => write!(f, "Bytes({} bytes)", bytes.len()),
+            Self::Stream { length } => f.debug_struct("Stream").field("length", length).finish(),
+        }
+    }
 }

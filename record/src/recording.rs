@@ -18,7 +18,7 @@ use crate::mask::{Names, Outgoing, Requests, hide_content, hide_text, hide_value
 use crate::show::{output_line, request_line, then};
 
 /// The fields whose values are hidden unless told otherwise.
-pub const MASKED: [&str; 4] = ["Authorization", "Proxy-Authorization", "Cookie", "Set-Cookie"];
+pub const MASKED: [&str; 4] = httpfsm::fields::SECRETS;
 
 /// How much of a channel is taken down.
 #[derive(Clone, Debug)]

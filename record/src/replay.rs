@@ -104,7 +104,7 @@ impl fmt::Display for Failure {
 impl std::error::Error for Failure {}
 
 /// What one line did.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Step {
     /// The number of the line, from 1.
@@ -130,6 +130,25 @@ pub struct Step {
     /// The rows of the table that the input took, deadlines that passed before it included. They are not in the
     /// recording: the machine takes the same ones again.
     pub rows: Vec<httpfsm::channel::Step>,
+}
+
+/// Of the bytes it shows how many there are.
+impl fmt::Debug for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Step")
+            .field("line", &self.line)
+            .field("at", &self.at)
+            .field("kind", &self.kind)
+            .field("name", &self.name)
+            .field("text", &self.text)
+            .field("bytes", &format_args!("{} bytes", self.bytes.len()))
+            .field("before", &self.before)
+            .field("after", &self.after)
+            .field("deadline", &self.deadline)
+            .field("unsent", &self.unsent)
+            .field("rows", &self.rows)
+            .finish()
+    }
 }
 
 /// What a line is about.

@@ -41,6 +41,7 @@ pub(crate) fn run(options: &cli::Replay) -> Result<(), Box<dyn Error>> {
         "full" => "; the recording ends at its bound, before the connection",
         "lost" => "; what follows was lost, the disk could not keep up",
         "failed" => "; what follows could not be written, as on a full disk",
+        "gap" => "; the recording ends where its driver left out a call of Tape",
         "page" => "; the recording ends at an error page that it does not have",
         _ => "; the recording breaks off",
     };

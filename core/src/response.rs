@@ -39,6 +39,37 @@ impl<'a> ResponseRef<'a> {
     pub const fn new(status: Status, fields: &'a Fields, content: &'a [u8]) -> Self {
         Self { status, fields, body: BodyRef::Slice(content) }
     }
+
+    /// The beginning of a streamed response: the content follows with [`Input::Write`](crate::Input::Write), and
+    /// [`Input::Finish`](crate::Input::Finish) ends it. `length` is the number of its bytes, when it is known; see
+    /// [`BodyRef::Stream`].
+    ///
+    /// Where HTTP has no content, the response is complete with its head, and there is nothing to write:
+    /// [`owes_body`](crate::Channel::owes_body) tells.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use httpfsm::{Channel, ChannelConfig, CompiledConfig, Facts};
+    /// use httpfsm::{Data, Date, Fields, Input, Moment, Now, ResponseRef, Status};
+    ///
+    /// # let mut channel = Channel::new(Arc::new(CompiledConfig::new(&ChannelConfig::default())), Facts::default());
+    /// let now = Now::new(Moment::START, &Date::EPOCH);
+    /// # channel.handle(&now, Input::RxData(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"))?;
+    /// # while channel.next_output().is_some() {}
+    /// // A channel with a request that waits.
+    /// let fields = Fields::new();
+    /// channel.handle(&now, Input::HttpResponse(ResponseRef::stream(Status::OK, &fields, None)))?;
+    /// if channel.owes_body() {
+    ///     channel.handle(&now, Input::Write(Data::Slice(b"hello")))?;
+    ///     channel.handle(&now, Input::Finish(None))?;
+    /// }
+    /// assert!(channel.unsent().ends_with(b"\r\n\r\n5\r\nhello\r\n0\r\n\r\n"));
+    /// # Ok::<(), httpfsm::NotAccepted>(())
+    /// ```
+    #[must_use]
+    pub const fn stream(status: Status, fields: &'a Fields, length: Option<u64>) -> Self {
+        Self { status, fields, body: BodyRef::Stream { length } }
+    }
 }
 
 /// The content of a response (RFC 9110 section 6.4), or the announcement that it follows.

@@ -154,8 +154,26 @@ impl<W: Wire, T: Timer> Connection<W, T> {
         self.handle(Input::BodyDemand(bytes))
     }
 
-    /// Answers the request. A streamed answer goes on with [`write`](Self::write) and [`finish`](Self::finish). The
-    /// bytes leave while one of the futures is awaited.
+    /// Responds to the request. The bytes leave while one of the futures is awaited.
+    ///
+    /// A streamed response begins with [`ResponseRef::stream`], and goes on with [`write`](Self::write) and
+    /// [`finish`](Self::finish), unless the request is one whose response has no content (HEAD):
+    ///
+    /// ```
+    /// use httpfsm::{Fields, NotAccepted, ResponseRef, Status};
+    /// use httpfsm_transport::{Connection, Timer, Wire};
+    ///
+    /// async fn count<W: Wire, T: Timer>(connection: &mut Connection<W, T>) -> Result<(), NotAccepted> {
+    ///     connection.respond(ResponseRef::stream(Status::OK, &Fields::new(), None))?;
+    ///     if !connection.channel().owes_body() {
+    ///         return Ok(());
+    ///     }
+    ///     for n in 1..=1000 {
+    ///         connection.write(format!("{n}\n")).await?;
+    ///     }
+    ///     connection.finish(None).await
+    /// }
+    /// ```
     ///
     /// # Errors
     ///

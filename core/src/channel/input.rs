@@ -85,7 +85,8 @@ pub enum Input<'a> {
     /// Time has passed; nothing else.
     Tick,
 
-    /// The application's response: the final head, and all content unless it is streamed.
+    /// The application's response: the final head, and all content unless it is streamed
+    /// ([`ResponseRef::stream`]).
     #[doc(alias = "EV_HTTP_RESPONSE")]
     HttpResponse(ResponseRef<'a>),
     /// Bytes of a streamed response. What exceeds the Content-Length is cut and reported

@@ -114,13 +114,17 @@ impl Kit {
             loop {
                 let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
                 let Some((number, script)) = next else { return };
-                let (failure, has_spawner) = failure(&script, bench);
+                let record = Record::default();
+                let failure = failure(&script, bench, &record);
                 let mut verdicts = verdicts.lock().unwrap_or_else(PoisonError::into_inner);
                 if let Some(verdict) = verdicts.get_mut(number) {
                     verdict.failures.extend(failure);
                     let is_blocking = matches!(verdict.obligation.proof(), Proof::Blocking(_));
-                    if is_blocking && !has_spawner {
+                    if is_blocking && !record.has_spawner() {
                         verdict.needs = Some("a spawner, see Application::blocking");
+                    }
+                    if record.lacks_unix() {
+                        verdict.needs = Some("Unix sockets, which the transport says it does not have");
                     }
                 }
             }
@@ -172,16 +176,15 @@ fn verdict(obligation: &'static Obligation) -> Verdict {
 /// How many times as long the deadlines are that a script waits for, each time that it runs again.
 const TIMES: [u32; 2] = [10, 100];
 
-/// What is wrong with the script on the subject, if anything, and whether the subject has said where blocking work runs.
+/// What is wrong with the script on the subject, if anything; `record` is that of its first run.
 /// A script that waits for deadlines may differ since they came too soon for what is to happen before them: then it runs
 /// again with longer ones, here and there, before it counts as a failure.
-fn failure(script: &Script, bench: &Bench<'_>) -> (Option<String>, bool) {
-    let record = Record::default();
+fn failure(script: &Script, bench: &Bench<'_>, record: &Record) -> Option<String> {
     let difference = |script: &Script, record: &Record| {
         caught(|| difference(script, bench, record))
             .map(|failure| format!("The script \"{}\": {failure}", script.name))
     };
-    let mut failure = difference(script, &record);
+    let mut failure = difference(script, record);
     let times = TIMES.into_iter().take_while(|times| SOON * *times <= bench.patience);
     for script in times.map_while(|times| script.with_more_time(times)) {
         if failure.is_none() {
@@ -189,7 +192,7 @@ fn failure(script: &Script, bench: &Bench<'_>) -> (Option<String>, bool) {
         }
         failure = difference(&script, &Record::default());
     }
-    (failure, record.has_spawner())
+    failure
 }
 
 /// What is wrong, if anything. A panic of the subject is something of the kind, and no reason to lose the rest of the
@@ -209,6 +212,10 @@ fn difference(script: &Script, bench: &Bench<'_>, record: &Record) -> Option<Str
         return Some(format!("it does not run in memory, {stuck}\n{reference}"));
     }
     match recorded(script, bench.subject, bench.patience, record) {
+        Err(error) if script.is_unix && error.kind() == io::ErrorKind::Unsupported => {
+            record.note_no_unix();
+            None
+        }
         Err(error) => Some(format!("there is no server, {error}")),
         Ok(trace) if trace == reference => None,
         Ok(trace) => Some(format!("it differs.\n{}", trace.difference(&reference))),

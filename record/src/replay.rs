@@ -104,10 +104,11 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-/// What one line did.
+/// What one line did. A line of an input may take several rows of the table, each a [`Step`](httpfsm::channel::Step) of the
+/// channel.
 #[derive(Clone, PartialEq)]
 #[non_exhaustive]
-pub struct Step {
+pub struct ReplayedLine {
     /// The number of the line, from 1.
     pub line: usize,
     /// When: the time of the last input.
@@ -134,9 +135,9 @@ pub struct Step {
 }
 
 /// Of the bytes it shows how many there are.
-impl fmt::Debug for Step {
+impl fmt::Debug for ReplayedLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Step")
+        f.debug_struct("ReplayedLine")
             .field("line", &self.line)
             .field("at", &self.at)
             .field("kind", &self.kind)
@@ -284,7 +285,7 @@ impl Replay {
     /// # Errors
     ///
     /// [`Failure`]; nothing follows a difference that says more.
-    pub fn step(&mut self) -> Result<Option<Step>, Failure> {
+    pub fn step(&mut self) -> Result<Option<ReplayedLine>, Failure> {
         let (at, line) = loop {
             match self.lines.parse_next()? {
                 None => return Ok(None),
@@ -321,7 +322,7 @@ impl Replay {
         } else {
             return Err(malformed(at, "it has no \"in\", \"out\", \"call\", \"page\" or \"end\""));
         };
-        Ok(Some(Step {
+        Ok(Some(ReplayedLine {
             line: at,
             at: self.now.0,
             kind,

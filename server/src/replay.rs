@@ -4,7 +4,7 @@ use std::error::Error;
 use std::io::{self, BufReader, Write};
 
 use httpfsm::fsm::{Act, Cause};
-use httpfsm_record::{Kind, Replay, Replayed, Step};
+use httpfsm_record::{Kind, Replay, Replayed, ReplayedLine};
 
 use crate::cli;
 use crate::log::is_shown;
@@ -51,7 +51,7 @@ pub(crate) fn run(options: &cli::Replay) -> Result<(), Box<dyn Error>> {
 }
 
 /// An input goes in (`>`), an output comes out (`<`).
-fn show(step: &Step, out: &mut impl Write) -> io::Result<()> {
+fn show(step: &ReplayedLine, out: &mut impl Write) -> io::Result<()> {
     let sign = match step.kind {
         Kind::Input | Kind::NotAccepted => '>',
         Kind::Output => '<',

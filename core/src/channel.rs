@@ -17,7 +17,11 @@
 //! 3. send what is `unsent`, and say how much has left ([`Input::Sent`]);
 //! 4. sleep until what `waits_for` names comes, or until `deadline`, which is an [`Input::Tick`].
 //!
+//! `docs/driver.md` of the repository is a server over sockets of the standard library, and lists what a driver owes.
+//!
 //! # Example
+//!
+//! Time stands still in it; [`Date`](crate::Date) says how a server has its own.
 //!
 //! ```
 //! use std::sync::Arc;

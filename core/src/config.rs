@@ -27,12 +27,21 @@ pub enum Bodies {
 }
 
 /// The content of an answer that the machine gives by itself.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ErrorPage {
     /// The value of `Content-Type`. Control characters in it make the page fall back to the default text.
     pub content_type: Cow<'static, str>,
     /// The content.
     pub body: Bytes,
+}
+
+impl fmt::Debug for ErrorPage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ErrorPage")
+            .field("content_type", &self.content_type)
+            .field("body", &format_args!("{} bytes", self.body.len()))
+            .finish()
+    }
 }
 
 /// Makes the content of the answers that the machine gives by itself (JSON, HTML, ...); called with the error that

@@ -13,7 +13,11 @@ use crate::token::{has_element, is_tchar};
 
 mod wire;
 
-/// The fields of a response, an interim response or a trailer section, in the order in which they were pushed.
+/// The fields whose values are not shown by `Debug` of fields, and are hidden in recordings unless told otherwise.
+pub const SECRETS: [&str; 4] = ["Authorization", "Proxy-Authorization", "Cookie", "Set-Cookie"];
+
+/// The fields of a response, an interim response or a trailer section, in the order in which they were pushed. `Debug`
+/// shows names and values, and of the values of [`SECRETS`] how long they are.
 ///
 /// Up to 70 bytes of field lines are held without an allocation.
 ///
@@ -282,7 +286,7 @@ impl fmt::Debug for Fields {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut map = f.debug_map();
         for field in self.iter() {
-            map.entry(&field.name, &Text(field.value));
+            map.entry(&field.name, &Value { name: field.name, value: field.value });
         }
         if let Some(length) = self.content_length() {
             map.entry(&"Content-Length", &length);
@@ -307,9 +311,15 @@ impl<'a> IntoIterator for &'a Fields {
 }
 
 /// The lines of [`Fields`], in order.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Iter<'a> {
     rest: &'a [u8],
+}
+
+impl fmt::Debug for Iter<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.clone()).finish()
+    }
 }
 
 impl<'a> Iterator for Iter<'a> {
@@ -422,12 +432,18 @@ fn check_value(name: &str, value: &[u8]) -> Result<(), InvalidField> {
     Err(InvalidField::Value { name: name.into(), byte, position })
 }
 
-/// Bytes as text in `Debug`.
-struct Text<'a>(&'a [u8]);
+/// The value of a field as text in `Debug`; of a secret, how long it is.
+pub(crate) struct Value<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) value: &'a [u8],
+}
 
-impl fmt::Debug for Text<'_> {
+impl fmt::Debug for Value<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "\"{}\"", self.0.escape_ascii())
+        if SECRETS.iter().any(|secret| secret.eq_ignore_ascii_case(self.name)) {
+            return write!(f, "{} bytes", self.value.len());
+        }
+        write!(f, "\"{}\"", self.value.escape_ascii())
     }
 }
 

@@ -5,8 +5,9 @@
 
 use alloc::vec::Vec;
 use core::ops::Range;
-use core::str;
+use core::{fmt, str};
 
+use crate::fields::Value;
 use crate::part::{ascii, part};
 use crate::target;
 use crate::token::trim_blanks;
@@ -80,8 +81,9 @@ impl HeadMeta {
     }
 }
 
-/// A request head, borrowed from the machine.
-#[derive(Clone, Copy, Debug)]
+/// A request head, borrowed from the machine. `Debug` shows the names of its fields, and of their values how long they
+/// are: a name does not tell whether a value is a secret.
+#[derive(Clone, Copy)]
 pub struct RequestRef<'a> {
     bytes: &'a [u8],
     meta: HeadMeta,
@@ -227,9 +229,21 @@ impl<'a> RequestRef<'a> {
     }
 }
 
-/// A request head that owns its bytes. It can be filled again without an allocation
+impl fmt::Debug for RequestRef<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestRef")
+            .field("method", &self.method())
+            .field("target", &self.target())
+            .field("version", &self.version())
+            .field("body_length", &self.body_length())
+            .field("fields", &self.fields())
+            .finish()
+    }
+}
+
+/// A request head that owns its bytes; `Debug` shows as much as that of [`RequestRef`]. It can be filled again without an allocation
 /// ([`RequestRef::copy_into`]); an empty one, from `default`, has an empty method and target.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct RequestHead {
     bytes: Vec<u8>,
     meta: HeadMeta,
@@ -243,14 +257,21 @@ impl RequestHead {
     }
 }
 
+impl fmt::Debug for RequestHead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("RequestHead").field(&self.as_ref()).finish()
+    }
+}
+
 impl From<RequestRef<'_>> for RequestHead {
     fn from(request: RequestRef<'_>) -> Self {
         Self { bytes: request.bytes.to_vec(), meta: request.meta }
     }
 }
 
-/// A received field: its name as it was sent and its value without the blanks around it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// A received field: its name as it was sent and its value without the blanks around it. `Debug` hides the values of
+/// [`SECRETS`](crate::fields::SECRETS).
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct FieldRef<'a> {
     /// The name, a token (RFC 9110 section 5.1).
     pub name: &'a str,
@@ -266,8 +287,16 @@ impl FieldRef<'_> {
     }
 }
 
-/// The fields of a head or of a trailer section, in the order in which they came.
-#[derive(Clone, Debug)]
+impl fmt::Debug for FieldRef<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value = Value { name: self.name, value: self.value };
+        f.debug_struct("FieldRef").field("name", &self.name).field("value", &value).finish()
+    }
+}
+
+/// The fields of a head or of a trailer section, in the order in which they came. `Debug` shows their names, and of
+/// their values how long they are.
+#[derive(Clone)]
 pub struct FieldLines<'a> {
     rest: &'a [u8],
 }
@@ -277,6 +306,24 @@ impl<'a> FieldLines<'a> {
     pub(crate) const fn new(lines: &'a [u8]) -> Self {
         Self { rest: lines }
     }
+}
+
+impl fmt::Debug for FieldLines<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        show_names(self.clone(), f)
+    }
+}
+
+/// Shows names, and of values how long they are.
+pub(crate) fn show_names<'a>(
+    fields: impl Iterator<Item = FieldRef<'a>>,
+    f: &mut fmt::Formatter<'_>,
+) -> fmt::Result {
+    let mut map = f.debug_map();
+    for field in fields {
+        map.entry(&field.name, &format_args!("{} bytes", field.value.len()));
+    }
+    map.finish()
 }
 
 impl<'a> Iterator for FieldLines<'a> {

@@ -1,5 +1,7 @@
 //! What the machine takes as a response: a view of the application's own data, copied from nowhere.
 
+use core::fmt;
+
 use bytes::Bytes;
 
 use crate::fields::Fields;
@@ -37,10 +39,41 @@ impl<'a> ResponseRef<'a> {
     pub const fn new(status: Status, fields: &'a Fields, content: &'a [u8]) -> Self {
         Self { status, fields, body: BodyRef::Slice(content) }
     }
+
+    /// The beginning of a streamed response: the content follows with [`Input::Write`](crate::Input::Write), and
+    /// [`Input::Finish`](crate::Input::Finish) ends it. `length` is the number of its bytes, when it is known; see
+    /// [`BodyRef::Stream`].
+    ///
+    /// Where HTTP has no content, the response is complete with its head, and there is nothing to write:
+    /// [`owes_body`](crate::Channel::owes_body) tells.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use httpfsm::{Channel, ChannelConfig, CompiledConfig, Facts};
+    /// use httpfsm::{Data, Date, Fields, Input, Moment, Now, ResponseRef, Status};
+    ///
+    /// # let mut channel = Channel::new(Arc::new(CompiledConfig::new(&ChannelConfig::default())), Facts::default());
+    /// let now = Now::new(Moment::START, &Date::EPOCH);
+    /// # channel.handle(&now, Input::RxData(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"))?;
+    /// # while channel.next_output().is_some() {}
+    /// // A channel with a request that waits.
+    /// let fields = Fields::new();
+    /// channel.handle(&now, Input::HttpResponse(ResponseRef::stream(Status::OK, &fields, None)))?;
+    /// if channel.owes_body() {
+    ///     channel.handle(&now, Input::Write(Data::Slice(b"hello")))?;
+    ///     channel.handle(&now, Input::Finish(None))?;
+    /// }
+    /// assert!(channel.unsent().ends_with(b"\r\n\r\n5\r\nhello\r\n0\r\n\r\n"));
+    /// # Ok::<(), httpfsm::NotAccepted>(())
+    /// ```
+    #[must_use]
+    pub const fn stream(status: Status, fields: &'a Fields, length: Option<u64>) -> Self {
+        Self { status, fields, body: BodyRef::Stream { length } }
+    }
 }
 
 /// The content of a response (RFC 9110 section 6.4), or the announcement that it follows.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Default)]
 pub enum BodyRef<'a> {
     /// No bytes.
     #[default]
@@ -55,4 +88,16 @@ pub enum BodyRef<'a> {
         /// without one the content is chunked, or ends with the connection for HTTP/1.0 (RFC 9112 section 6.3).
         length: Option<u64>,
     },
+}
+
+/// Of bytes it shows how many there are.
+impl fmt::Debug for BodyRef<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("Empty"),
+            Self::Slice(slice) => write!(f, "Slice({} bytes)", slice.len()),
+            Self::Bytes(bytes) => write!(f, "Bytes({} bytes)", bytes.len()),
+            Self::Stream { length } => f.debug_struct("Stream").field("length", length).finish(),
+        }
+    }
 }

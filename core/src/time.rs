@@ -53,12 +53,23 @@ impl Moment {
 
 /// The wall clock as the 29 bytes of an IMF-fixdate (`Sun, 06 Nov 1994 08:49:37 GMT`, RFC 9110 section 5.6.7).
 ///
-/// The caller renders it, once a second is enough; the machine copies it into `Date` (RFC 9110 section 6.6.1).
+/// The caller renders it, once a second is enough; the machine copies it into `Date` (RFC 9110 section 6.6.1). The crate
+/// `httpdate` writes these bytes, and `Clock::stamp` of `httpfsm-transport` has them ready:
+///
+/// ```
+/// use std::time::SystemTime;
+///
+/// use httpfsm::Date;
+///
+/// let text = httpdate::fmt_http_date(SystemTime::now());
+/// let date = text.as_bytes().try_into().ok().and_then(Date::new);
+/// assert!(date.is_some_and(|date| date != Date::EPOCH));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Date([u8; 29]);
 
 impl Date {
-    /// The first second of 1970, for tests and for machines without a wall clock.
+    /// The first second of 1970, for tests: a server that passes it says in each response that it is 1970.
     pub const EPOCH: Self = Self(*b"Thu, 01 Jan 1970 00:00:00 GMT");
 
     /// Takes the 29 bytes of a rendered date; `None` if one of them is neither visible ASCII nor SP, so that no

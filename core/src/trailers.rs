@@ -4,9 +4,11 @@
 #[cfg(test)]
 mod tests;
 
+use core::fmt;
+
 use crate::error::{RequestError, Rule};
 use crate::part::part;
-use crate::request::{FieldLines, FieldRef};
+use crate::request::{FieldLines, FieldRef, show_names};
 use crate::token::{is_blank, is_field_byte, is_tchar};
 
 /// The verdict over the bytes so far.
@@ -107,10 +109,17 @@ impl TrailerScan {
 }
 
 /// The trailer fields of a request body. Those that must not be in a trailer section, because a message is framed,
-/// routed, authenticated or understood by them (RFC 9110 section 6.5.1), are left out.
-#[derive(Clone, Copy, Debug)]
+/// routed, authenticated or understood by them (RFC 9110 section 6.5.1), are left out. `Debug` shows the names of the others,
+/// and of their values how long they are.
+#[derive(Clone, Copy)]
 pub struct Trailers<'a> {
     section: &'a [u8],
+}
+
+impl fmt::Debug for Trailers<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        show_names(self.iter(), f)
+    }
 }
 
 impl<'a> Trailers<'a> {

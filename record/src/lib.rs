@@ -41,7 +41,7 @@ mod writer;
 
 pub use files::{FileRecorder, Which};
 pub use recording::{MASKED, Options, Recording};
-pub use replay::{Difference, Failure, Kind, MAX_BYTES, Replay, Replayed, Step, replay};
+pub use replay::{Difference, Failure, Kind, MAX_BYTES, Replay, Replayed, ReplayedLine, replay};
 
 /// The example of the readme compiles and runs.
 #[cfg(doctest)]

@@ -28,7 +28,7 @@ pub(crate) struct Head {
 }
 
 /// Every other line. Each has one of `in`, `out`, `call`, `page` and `end`.
-#[derive(Serialize, Deserialize, Default, Debug)]
+#[derive(Serialize, Deserialize, Default)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Line {
     /// Milliseconds since the channel opened.

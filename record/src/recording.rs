@@ -18,7 +18,7 @@ use crate::mask::{Names, Outgoing, Requests, hide_content, hide_text, hide_value
 use crate::show::{output_line, request_line, then};
 
 /// The fields whose values are hidden unless told otherwise.
-pub const MASKED: [&str; 4] = ["Authorization", "Proxy-Authorization", "Cookie", "Set-Cookie"];
+pub const MASKED: [&str; 4] = httpfsm::fields::SECRETS;
 
 /// How much of a channel is taken down.
 #[derive(Clone, Debug)]
@@ -45,15 +45,54 @@ const LAST: usize = 64;
 /// Takes down one channel in memory, as JSON lines. A [`FileRecorder`](crate::FileRecorder) makes one for each channel
 /// that it records; whoever drives a [`Channel`] can have one, too.
 ///
+/// Whoever drives a channel makes the calls of [`Tape`], in its order. Where one is seen to be missing (the bytes of an
+/// [`Input::RxRead`], the [`taken`](Tape::taken) of an input, the [`request`](Tape::request) of a request) the recording ends
+/// there, and says `gap`, since what followed would not replay.
+///
 /// ```
+/// use std::io::{self, Read};
 /// use std::sync::Arc;
 ///
 /// use httpfsm::handler::ConnectionInfo;
-/// use httpfsm::{Channel, ChannelConfig, Date, Facts, Input, Moment, Now, Peer, CompiledConfig};
+/// use httpfsm::{
+///     Channel, ChannelConfig, CompiledConfig, Date, Facts, Fields, Input, Moment, NotAccepted, Now, Output, Peer, ResponseRef,
+///     Status,
+/// };
 /// use httpfsm_record::{Options, Recording, replay};
 /// use httpfsm_transport::{Opened, Tape};
 ///
-/// let settings = Arc::new(CompiledConfig::new(&ChannelConfig::default()));
+/// /// A channel and its recording: whatever changes the channel goes through here.
+/// struct Recorded {
+///     channel: Channel,
+///     recording: Recording,
+/// }
+///
+/// impl Recorded {
+///     fn handle(&mut self, now: &Now<'_>, input: Input<'_>) -> Result<(), NotAccepted> {
+///         self.recording.input(now, &input);
+///         let taken = self.channel.handle(now, input);
+///         self.recording.taken(&taken, &self.channel);
+///         taken
+///     }
+///
+///     fn read(&mut self, now: &Now<'_>, mut socket: impl Read) -> io::Result<()> {
+///         let spare = self.channel.spare();
+///         let n = socket.read(spare)?;
+///         self.recording.read(&spare[..n]);
+///         let _ = self.handle(now, if n == 0 { Input::RxEnd } else { Input::RxRead(n) });
+///         Ok(())
+///     }
+///
+///     fn next_output(&mut self) -> Option<Output<'_>> {
+///         let output = self.channel.next_output();
+///         if let Some(output) = &output {
+///             self.recording.output(output);
+///         }
+///         output
+///     }
+/// }
+///
+/// let compiled = Arc::new(CompiledConfig::new(&ChannelConfig::default()));
 /// let info = ConnectionInfo {
 ///     peername: Peer::Unix(None),
 ///     sockname: Peer::Unix(None),
@@ -61,17 +100,27 @@ const LAST: usize = 64;
 ///     channel: "example".to_owned(),
 /// };
 /// let facts = Facts::default();
-/// let mut channel = Channel::new(Arc::clone(&settings), facts);
-/// let mut recording = Recording::new(&Opened { info: &info, compiled: &settings, facts }, &Options::default());
+/// let recording = Recording::new(&Opened { info: &info, compiled: &compiled, facts }, &Options::default());
+/// let mut recorded = Recorded { channel: Channel::new(compiled, facts), recording };
 ///
-/// let (now, input) = (Now::new(Moment::from_millis(7), &Date::EPOCH), Input::RxData(b"GET / HTT"));
-/// recording.input(&now, &input);
-/// let taken = channel.handle(&now, input);
-/// recording.taken(&taken, &channel);
+/// let now = Now::new(Moment::from_millis(7), &Date::EPOCH);
+/// recorded.read(&now, &b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"[..])?;
+/// while let Some(output) = recorded.next_output() {
+///     if let Output::HttpRequest = output {
+///         recorded.recording.request(recorded.channel.request());
+///         let fields = Fields::new();
+///         let response = ResponseRef::new(Status::OK, &fields, b"hello");
+///         recorded.handle(&now, Input::HttpResponse(response)).expect("it waits for the response");
+///     }
+/// }
+/// let n = recorded.channel.unsent_len(); // What a socket would take.
+/// recorded.handle(&now, Input::Sent(n)).expect("so many bytes were there");
+/// recorded.recording.rest(); // For tapes that pass on what they have; this one keeps it.
 ///
-/// recording.finish();
-/// let replayed = replay(&recording.take()[..]).unwrap();
-/// assert_eq!(replayed.inputs, 1);
+/// recorded.recording.finish();
+/// let replayed = replay(&recorded.recording.take()[..]).expect("the machine does the same again");
+/// assert_eq!((replayed.inputs, &*replayed.end), (3, "over"));
+/// # Ok::<(), io::Error>(())
 /// ```
 pub struct Recording {
     lines: Vec<u8>,
@@ -85,8 +134,10 @@ pub struct Recording {
     requests: Requests,
     outgoing: Outgoing,
     read: Vec<u8>,
-    /// The input that is going in.
+    /// The input that is going in; `taken` is to come.
     pending: Option<Line>,
+    /// `Output::HttpRequest` was taken, and `request` is to come.
+    awaits_request: bool,
     date: Option<Date>,
     pages: Option<ErrorPages>,
 }
@@ -121,6 +172,7 @@ impl Recording {
             outgoing: Outgoing::default(),
             read: Vec::new(),
             pending: None,
+            awaits_request: false,
             date: None,
             pages: config.error_pages.clone(),
         }
@@ -157,6 +209,14 @@ impl Recording {
     fn end(&mut self, why: &str) {
         if !mem::replace(&mut self.over, true) {
             write_line(&Line { end: Some(why.to_owned()), ..Line::default() }, &mut self.lines);
+        }
+    }
+
+    /// Ends the recording if the driver has left out a call that was to come before this one.
+    fn check(&mut self, complete: bool) {
+        if !complete || self.pending.is_some() || self.awaits_request {
+            self.pending = None;
+            self.end("gap");
         }
     }
 
@@ -238,8 +298,7 @@ impl Recording {
         line.bytes = bytes.map(|bytes| self.body(bytes));
     }
 
-    fn received(&mut self, bytes: &[u8]) -> Option<Latin1> {
-        let mut bytes = bytes.to_vec();
+    fn received(&mut self, mut bytes: Vec<u8>) -> Option<Latin1> {
         self.requests.apply(&self.names, &mut bytes);
         Some(Latin1(bytes))
     }
@@ -259,12 +318,13 @@ impl Recording {
 impl Tape for Recording {
     fn read(&mut self, bytes: &[u8]) {
         if !self.over {
-            self.read.clear();
-            self.read.extend_from_slice(bytes);
+            self.read = bytes.to_vec();
         }
     }
 
     fn input(&mut self, now: &Now<'_>, input: &Input<'_>) {
+        let read = mem::take(&mut self.read);
+        self.check(!matches!(input, Input::RxRead(n) if *n != read.len()));
         if self.over || !self.fits(self.size(input)) {
             return;
         }
@@ -274,12 +334,8 @@ impl Tape for Recording {
         let mut line = Line { at: Some(now.at.as_millis()), date, ..Line::default() };
         line.input = Some(input.event().to_string());
         match input {
-            Input::RxData(bytes) => line.bytes = self.received(bytes),
-            Input::RxRead(_) => {
-                let read = mem::take(&mut self.read);
-                line.bytes = self.received(&read);
-                self.read = read;
-            }
+            Input::RxData(bytes) => line.bytes = self.received(bytes.to_vec()),
+            Input::RxRead(_) => line.bytes = self.received(read),
             Input::Sent(n) => {
                 line.n = Some(*n as u64);
                 if !self.mask_bodies {
@@ -326,7 +382,9 @@ impl Tape for Recording {
 
     fn output(&mut self, output: &Output<'_>) {
         let bytes = if let Output::BodyData(bytes) = output { bytes.len() } else { 0 };
-        if matches!(output, Output::HttpRequest) || self.over || !self.fits(bytes) {
+        self.check(true);
+        self.awaits_request = matches!(output, Output::HttpRequest);
+        if self.awaits_request || self.over || !self.fits(bytes) {
             return;
         }
         if let Output::Refused(error) = output {
@@ -337,12 +395,15 @@ impl Tape for Recording {
     }
 
     fn request(&mut self, request: Option<RequestRef<'_>>) {
+        self.awaits_request = false;
+        self.check(true);
         if !self.over {
             self.write(&request_line(request));
         }
     }
 
     fn forgotten(&mut self) {
+        self.check(true);
         self.write(&Line { call: Some("forget_request".to_owned()), ..Line::default() });
     }
 

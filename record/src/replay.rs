@@ -48,7 +48,8 @@ pub struct Replayed {
     /// How many inputs went in.
     pub inputs: u64,
     /// How the recording ends: `over` with the connection, `full` at its bound, `lost` where the writer could not
-    /// follow, `failed` where it could not be written any further, `cut` where the program ended, `page` at an error page that it does not have.
+    /// follow, `failed` where it could not be written any further, `cut` where the program ended, `gap` where its driver left
+    /// out a call of [`Tape`](httpfsm_transport::Tape), `page` at an error page that it does not have.
     pub end: String,
 }
 
@@ -103,10 +104,11 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-/// What one line did.
-#[derive(Clone, PartialEq, Debug)]
+/// What one line did. A line of an input may take several rows of the table, each a [`Step`](httpfsm::channel::Step) of the
+/// channel.
+#[derive(Clone, PartialEq)]
 #[non_exhaustive]
-pub struct Step {
+pub struct ReplayedLine {
     /// The number of the line, from 1.
     pub line: usize,
     /// When: the time of the last input.
@@ -130,6 +132,25 @@ pub struct Step {
     /// The rows of the table that the input took, deadlines that passed before it included. They are not in the
     /// recording: the machine takes the same ones again.
     pub rows: Vec<httpfsm::channel::Step>,
+}
+
+/// Of the bytes it shows how many there are.
+impl fmt::Debug for ReplayedLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReplayedLine")
+            .field("line", &self.line)
+            .field("at", &self.at)
+            .field("kind", &self.kind)
+            .field("name", &self.name)
+            .field("text", &self.text)
+            .field("bytes", &format_args!("{} bytes", self.bytes.len()))
+            .field("before", &self.before)
+            .field("after", &self.after)
+            .field("deadline", &self.deadline)
+            .field("unsent", &self.unsent)
+            .field("rows", &self.rows)
+            .finish()
+    }
 }
 
 /// What a line is about.
@@ -264,7 +285,7 @@ impl Replay {
     /// # Errors
     ///
     /// [`Failure`]; nothing follows a difference that says more.
-    pub fn step(&mut self) -> Result<Option<Step>, Failure> {
+    pub fn step(&mut self) -> Result<Option<ReplayedLine>, Failure> {
         let (at, line) = loop {
             match self.lines.parse_next()? {
                 None => return Ok(None),
@@ -301,7 +322,7 @@ impl Replay {
         } else {
             return Err(malformed(at, "it has no \"in\", \"out\", \"call\", \"page\" or \"end\""));
         };
-        Ok(Some(Step {
+        Ok(Some(ReplayedLine {
             line: at,
             at: self.now.0,
             kind,

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::io::{self, BufReader, Write};
 
 use httpfsm::fsm::{Act, Cause};
-use httpfsm_record::{Kind, Replay, Replayed, Step};
+use httpfsm_record::{Kind, Replay, Replayed, ReplayedLine};
 
 use crate::cli;
 use crate::log::is_shown;
@@ -41,6 +41,7 @@ pub(crate) fn run(options: &cli::Replay) -> Result<(), Box<dyn Error>> {
         "full" => "; the recording ends at its bound, before the connection",
         "lost" => "; what follows was lost, the disk could not keep up",
         "failed" => "; what follows could not be written, as on a full disk",
+        "gap" => "; the recording ends where its driver left out a call of Tape",
         "page" => "; the recording ends at an error page that it does not have",
         _ => "; the recording breaks off",
     };
@@ -51,7 +52,7 @@ pub(crate) fn run(options: &cli::Replay) -> Result<(), Box<dyn Error>> {
 }
 
 /// An input goes in (`>`), an output comes out (`<`).
-fn show(step: &Step, out: &mut impl Write) -> io::Result<()> {
+fn show(step: &ReplayedLine, out: &mut impl Write) -> io::Result<()> {
     let sign = match step.kind {
         Kind::Input | Kind::NotAccepted => '>',
         Kind::Output => '<',

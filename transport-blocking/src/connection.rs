@@ -49,7 +49,7 @@ pub struct Connection {
     waiting: Waiting,
 }
 
-/// What a connection is made of.
+/// What a connection is made of. `Debug` shows no byte of what was received or is to be sent.
 #[derive(Debug)]
 pub struct Parts {
     /// The socket, which blocks, unless the machine has closed it.

@@ -26,14 +26,17 @@ pub(crate) struct Bench<'a> {
 impl Bench<'_> {
     /// A server with streamed bodies.
     pub(crate) fn start(&self, change: impl FnOnce(&mut Plan)) -> Result<Running, String> {
+        self.try_start(change).map_err(|error| format!("It does not start: {error}"))
+    }
+
+    pub(crate) fn try_start(&self, change: impl FnOnce(&mut Plan)) -> io::Result<Running> {
         let mut config = ServerConfig::default();
         config.channel.bodies = Some(Bodies::Streamed);
         let record = Record::default();
         let mut plan = Plan::new(config, record.clone());
         change(&mut plan);
         let application = Application::new(record.clone());
-        let server =
-            self.subject.serve(plan, application).map_err(|error| format!("It does not start: {error}"))?;
+        let server = self.subject.serve(plan, application)?;
         Ok(Running { server, record, patience: self.patience })
     }
 }

@@ -114,14 +114,18 @@ impl Kit {
             loop {
                 let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
                 let Some((number, script)) = next else { return };
-                let outcome = outcome(&script, bench);
+                let record = Record::default();
+                let outcome = outcome(&script, bench, &record);
                 let mut verdicts = verdicts.lock().unwrap_or_else(PoisonError::into_inner);
                 if let Some(verdict) = verdicts.get_mut(number) {
                     verdict.failures.extend(outcome.failure);
                     verdict.repeated.extend(outcome.repeated);
                     let is_blocking = matches!(verdict.obligation.proof(), Proof::Blocking(_));
-                    if is_blocking && !outcome.has_spawner {
+                    if is_blocking && !record.has_spawner() {
                         verdict.needs = Some("a spawner, see Application::blocking");
+                    }
+                    if record.lacks_unix() {
+                        verdict.needs = Some("Unix sockets, which the transport says it does not have");
                     }
                 }
             }
@@ -180,16 +184,13 @@ struct Outcome {
     failure: Option<String>,
     /// How often it ran, and what was wrong at first, where nothing was in the end.
     repeated: Option<String>,
-    /// Whether the subject has said where blocking work runs.
-    has_spawner: bool,
 }
 
-/// Runs the script. One that waits for deadlines may differ since they came too soon for what is to happen before them: then
+/// Runs the script; `record` is that of its first run. One that waits for deadlines may differ since they came too soon for what is to happen before them: then
 /// it runs again with longer ones, here and there, before it counts as a failure.
-fn outcome(script: &Script, bench: &Bench<'_>) -> Outcome {
-    let record = Record::default();
+fn outcome(script: &Script, bench: &Bench<'_>, record: &Record) -> Outcome {
     let difference = |script: &Script, record: &Record| caught(|| difference(script, bench, record));
-    let first = difference(script, &record);
+    let first = difference(script, record);
     let (mut last, mut runs) = (first.clone(), 1);
     let times = TIMES.into_iter().take_while(|times| SOON * *times <= bench.patience);
     for script in times.map_while(|times| script.with_more_time(times)) {
@@ -205,7 +206,6 @@ fn outcome(script: &Script, bench: &Bench<'_>) -> Outcome {
         failure: last.map(|last| format!("The script \"{name}\": {last}")),
         repeated: repeated
             .map(|first| format!("The script \"{name}\" ran {runs} times. The first time, {first}")),
-        has_spawner: record.has_spawner(),
     }
 }
 
@@ -226,6 +226,10 @@ fn difference(script: &Script, bench: &Bench<'_>, record: &Record) -> Option<Str
         return Some(format!("it does not run in memory, {stuck}\n{reference}"));
     }
     match recorded(script, bench.subject, bench.patience, record) {
+        Err(error) if script.is_unix && error.kind() == io::ErrorKind::Unsupported => {
+            record.note_no_unix();
+            None
+        }
         Err(error) => Some(format!("there is no server, {error}")),
         Ok(trace) if trace == reference => None,
         Ok(trace) => Some(format!("it differs.\n{}", trace.difference(&reference))),

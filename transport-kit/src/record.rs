@@ -33,6 +33,8 @@ struct Pages {
     waiters: Vec<Waker>,
     /// Blocking work runs where the subject has it run.
     has_spawner: bool,
+    /// The subject has said that it has no Unix sockets.
+    lacks_unix: bool,
 }
 
 #[derive(Default)]
@@ -83,6 +85,15 @@ impl fmt::Display for Line {
 impl Record {
     pub(crate) fn note_spawner(&self) {
         self.pages().has_spawner = true;
+    }
+
+    /// The subject has no Unix sockets.
+    pub(crate) fn note_no_unix(&self) {
+        self.pages().lacks_unix = true;
+    }
+
+    pub(crate) fn lacks_unix(&self) -> bool {
+        self.pages().lacks_unix
     }
 
     /// Whether the subject has said where blocking work runs.

@@ -99,14 +99,18 @@ impl fmt::Display for Report {
                 0 => "check".to_owned(),
                 scripts => format!("{scripts} scripts"),
             };
+            // What it needs stands below the table, which is no place for a sentence.
             let verdict = match (failures.len(), needs) {
-                (0, Some(needs)) => format!("not run: needs {needs}"),
+                (0, Some(_)) => "not run".to_owned(),
                 (0, None) => "kept".to_owned(),
                 (broken, _) => format!("BROKEN ({broken})"),
             };
             writeln!(f, "{:22} {proof:12} {verdict:12} {}", obligation.name, obligation.sentence)?;
         }
         writeln!(f, "{} scripts, {} obligations, {:.1?}", self.scripts(), self.verdicts.len(), self.took)?;
+        for (name, needs) in self.not_run() {
+            writeln!(f, "{name}: not run: needs {needs}")?;
+        }
         for verdict in self.verdicts.iter().filter(|verdict| !verdict.failures.is_empty()) {
             writeln!(
                 f,
@@ -140,7 +144,11 @@ mod tests {
         some.assert();
         assert!(!some.is_kept() && some.broken().is_empty());
         assert_eq!(some.not_run(), [(OBLIGATIONS[0].name, "/proc")]);
-        assert!(some.to_string().contains("not run: needs /proc"), "{some}");
+        let lines: Vec<_> = some.to_string().lines().map(str::to_owned).collect();
+        let sentence = lines.first().and_then(|line| line.find(OBLIGATIONS[0].sentence));
+        assert!(sentence.is_some() && lines[1].find(OBLIGATIONS[0].sentence) == sentence, "{some}");
+        assert!(lines[1].contains(" not run  "), "{some}");
+        assert_eq!(lines.last().map(|line| &**line), Some("input: not run: needs /proc"));
         for nothing in [report(Vec::new()), report(vec![verdict(Some("/proc"))])] {
             assert!(std::panic::catch_unwind(|| nothing.assert()).is_err());
         }

@@ -35,6 +35,9 @@ pub trait Subject: Sync {
     /// # Errors
     ///
     /// The server cannot be started, which fails what it was started for, as a panic does, and nothing else.
+    ///
+    /// An error of the kind [`Unsupported`](io::ErrorKind::Unsupported), where the plan has a path, says that the transport has
+    /// no Unix sockets. Then "unix sockets" is not run, and "listeners" is looked at over TCP alone.
     fn serve(&self, plan: Plan, application: Application) -> io::Result<ServerHandle>;
 }
 
@@ -51,7 +54,7 @@ pub struct Plan {
     pub config: ServerConfig,
     /// The TCP addresses to listen at; their ports are 0. There are none where it listens at a Unix socket alone.
     pub addresses: Vec<SocketAddr>,
-    /// The Unix socket to listen at.
+    /// The Unix socket to listen at. A transport that has none says so with an error: see [`Subject::serve`].
     pub path: Option<PathBuf>,
     /// Who is told what happens.
     pub subscriber: Record,

@@ -247,6 +247,27 @@ fn catches(fault: Fault, obligation: &'static str, text: &str) {
     assert!(report.to_string().contains(text), "{fault:?} is not what breaks this: {report}");
 }
 
+/// It says that it has none, which is no fault.
+#[test]
+fn a_transport_without_unix_sockets_is_looked_at_over_tcp_alone() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let kit = Kit::default().only(["unix sockets", "listeners"]).unwrap();
+    let mut error = io::ErrorKind::Unsupported;
+    for (not_run, broken) in [(&["unix sockets"][..], &[][..]), (&[], &["unix sockets", "listeners"])] {
+        let report = kit.check(&|plan: Plan, application: Application| {
+            if plan.path.is_some() {
+                return Err(error.into());
+            }
+            let _inside = runtime.enter();
+            plan.on(httpfsm_tokio::Tokio::default()).serve(application)
+        });
+        assert_eq!(report.not_run().iter().map(|(name, _)| *name).collect::<Vec<_>>(), not_run, "{report}");
+        assert_eq!(report.broken(), broken, "{report}");
+        // Another error is a fault.
+        error = io::ErrorKind::AddrNotAvailable;
+    }
+}
+
 /// The least patience with which a transport without a fault keeps the obligation: with less, it is broken for want of
 /// patience, fault or not.
 fn patience(obligation: &'static str) -> Option<Duration> {

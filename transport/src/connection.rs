@@ -33,7 +33,6 @@ pub trait Timer: Send + Unpin {
 }
 
 /// What happens on a connection. The machine's outputs for the transport are carried out and do not appear.
-#[derive(Debug)]
 #[non_exhaustive]
 pub enum Event {
     /// The channel is open; the first event.
@@ -58,6 +57,25 @@ pub enum Event {
     Upgraded(Bytes),
     /// The connection is closed; the last event.
     Closed(CloseReason),
+}
+
+/// Of bytes it shows how many there are.
+impl fmt::Debug for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Opened => f.write_str("Opened"),
+            Self::Request => f.write_str("Request"),
+            Self::BodyData(bytes) => write!(f, "BodyData({} bytes)", bytes.len()),
+            Self::BodyEnd(trailers) => f.debug_tuple("BodyEnd").field(trailers).finish(),
+            Self::BodyFailed(error) => f.debug_tuple("BodyFailed").field(error).finish(),
+            Self::PeerEnded => f.write_str("PeerEnded"),
+            Self::Refused(error) => f.debug_tuple("Refused").field(error).finish(),
+            Self::Excess(bytes) => f.debug_tuple("Excess").field(bytes).finish(),
+            Self::TransmitReady => f.write_str("TransmitReady"),
+            Self::Upgraded(bytes) => write!(f, "Upgraded({} bytes)", bytes.len()),
+            Self::Closed(reason) => f.debug_tuple("Closed").field(reason).finish(),
+        }
+    }
 }
 
 /// One connection, pulled event by event. Every future of it may be dropped at any time and asked for again; nothing
@@ -89,7 +107,7 @@ pub struct Connection<W, T> {
     finishing: Option<u64>,
 }
 
-/// What a connection is made of.
+/// What a connection is made of. `Debug` shows no byte of what was received or is to be sent.
 #[derive(Debug)]
 pub struct Parts<W> {
     /// The socket, unless the machine has closed it.
@@ -136,8 +154,26 @@ impl<W: Wire, T: Timer> Connection<W, T> {
         self.handle(Input::BodyDemand(bytes))
     }
 
-    /// Answers the request. A streamed answer goes on with [`write`](Self::write) and [`finish`](Self::finish). The
-    /// bytes leave while one of the futures is awaited.
+    /// Responds to the request. The bytes leave while one of the futures is awaited.
+    ///
+    /// A streamed response begins with [`ResponseRef::stream`], and goes on with [`write`](Self::write) and
+    /// [`finish`](Self::finish), unless the request is one whose response has no content (HEAD):
+    ///
+    /// ```
+    /// use httpfsm::{Fields, NotAccepted, ResponseRef, Status};
+    /// use httpfsm_transport::{Connection, Timer, Wire};
+    ///
+    /// async fn count<W: Wire, T: Timer>(connection: &mut Connection<W, T>) -> Result<(), NotAccepted> {
+    ///     connection.respond(ResponseRef::stream(Status::OK, &Fields::new(), None))?;
+    ///     if !connection.channel().owes_body() {
+    ///         return Ok(());
+    ///     }
+    ///     for n in 1..=1000 {
+    ///         connection.write(format!("{n}\n")).await?;
+    ///     }
+    ///     connection.finish(None).await
+    /// }
+    /// ```
     ///
     /// # Errors
     ///

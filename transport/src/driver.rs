@@ -17,8 +17,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use httpfsm::channel::{Facts, Input, Output, State};
+use httpfsm::channel::{Facts, Input, NotAccepted, Output, State};
 use httpfsm::error::{BodyError, CloseReason, RequestError};
+use httpfsm::fsm::Label as _;
 use httpfsm::handler::{Body, ConnectionInfo, Failure, Handler, IntoResponse, Response, Upgraded};
 use httpfsm::time::{Moment, Now};
 
@@ -441,27 +442,30 @@ impl<H: Handler, W: Wire> Driver<H, W> {
                 return false;
             }
         }
-        let accepted = match self.channel.handle(now, Input::HttpResponse(response.as_ref())) {
-            Ok(()) => true,
-            // The channel has answered by itself (a deadline), or is gone: nobody waits for this one. Where it still
-            // waits, the answer does not fit the request (101 to one that asks for no upgrade): a failure.
-            Err(_) => {
-                let text = "The response does not fit the request.";
-                if self.channel.handle(now, Input::Abort(Some(text))).is_ok() {
-                    let info = Some(&*self.info);
-                    self.service.tell(|subscriber| subscriber.failed(info, Failure::Handler, text));
-                }
-                false
+        match self.channel.handle(now, Input::HttpResponse(response.as_ref())) {
+            Ok(()) if self.channel.owes_body() => {
+                exchange.stage = Stage::Sending(Box::new(Sending::new(response.take_body())));
+                return true;
             }
-        };
-        if accepted && self.channel.owes_body() {
-            exchange.stage = Stage::Sending(Box::new(Sending::new(response.take_body())));
-            return true;
+            Ok(()) => {}
+            Err(refused) => self.not_accepted(refused, now),
         }
         // It may be a source, which nobody asks for anything.
         panics::discard(response.body);
         self.finish();
         false
+    }
+
+    /// A response that the channel refuses. It has responded by itself (a deadline), or is gone: nobody waits for this one.
+    /// Where it still waits, the response does not meet a condition (a 101 to a request that asks for no upgrade, say): a
+    /// failure of the handler.
+    #[cold]
+    fn not_accepted(&mut self, refused: NotAccepted, now: &Now<'_>) {
+        let Some(condition) = refused.unmet else { return };
+        let text = format!("The response cannot be sent, because it needs: {}", condition.meaning());
+        if self.channel.handle(now, Input::Abort(Some(&text))).is_ok() {
+            self.failed(Failure::Handler, &text);
+        }
     }
 
     #[cold]

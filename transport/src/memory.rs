@@ -41,7 +41,6 @@ use crate::wire::Wire;
 use crate::{panics, waiting};
 
 /// Bytes on their way in one direction.
-#[derive(Debug)]
 struct Lane {
     bytes: VecDeque<u8>,
     capacity: usize,
@@ -49,6 +48,17 @@ struct Lane {
     reset: bool,
     reader: Option<Waker>,
     writer: Option<Waker>,
+}
+
+impl fmt::Debug for Lane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lane")
+            .field("bytes", &format_args!("{} bytes", self.bytes.len()))
+            .field("capacity", &self.capacity)
+            .field("ended", &self.ended)
+            .field("reset", &self.reset)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Lane {

@@ -65,6 +65,8 @@ struct State {
     peer_ended: bool,
     disconnected: bool,
     over: bool,
+    /// It was over before the connection was lost.
+    responded: bool,
     waiters: Waiters<Event>,
     upgraded: Option<Upgraded>,
     upgrade_taken: bool,
@@ -201,6 +203,7 @@ impl Pipe {
             pipe.change(Waker::noop(), |state| {
                 state.fail(BodyError::Closed);
                 state.over = true;
+                state.responded |= !state.disconnected;
             });
         }
     }
@@ -376,10 +379,10 @@ impl Control for Pipe {
             }
             Ok(Err(if state.upgrade_taken {
                 UpgradeError::Taken
+            } else if state.responded {
+                UpgradeError::Refused
             } else if state.disconnected {
                 UpgradeError::Disconnected
-            } else if state.over {
-                UpgradeError::Refused
             } else {
                 return Err(state.waiters.place(&mut waiter.0, Event::Upgraded));
             }))

@@ -37,17 +37,30 @@ pub struct Opened<'a> {
 
 /// Takes down one channel, on the thread that drives it; so nothing in here may block. Dropping it is the end of the
 /// connection. One that panics is dropped at once, and the connection goes on without it.
+///
+/// The drivers of this crate make these calls, and those who drive a [`Channel`] themselves make them in this order:
+///
+/// | what the driver does | what it calls |
+/// |---|---|
+/// | [`Channel::handle`] | [`input`](Self::input) before it, and [`taken`](Self::taken) after it |
+/// | the same with [`Input::RxRead`] | [`read`](Self::read) with the bytes, then as above |
+/// | [`Channel::next_output`] | [`output`](Self::output) with what it took |
+/// | the same, and it took [`Output::HttpRequest`] | then [`request`](Self::request) with [`Channel::request`] as well |
+/// | [`Channel::forget_request`] | [`forgotten`](Self::forgotten) after it |
+/// | it waits | [`rest`](Self::rest) before it |
+///
+/// Each input goes in by itself: [`Channel::respond_with`] is not recorded.
 pub trait Tape: Send {
-    /// Bytes were read, for the [`Input::RxRead`] that comes next.
+    /// These bytes were read, for the [`Input::RxRead`] that comes next.
     fn read(&mut self, bytes: &[u8]);
 
-    /// An input is about to go in.
+    /// An input is about to go in; [`taken`](Self::taken) comes after it, also where it is not accepted.
     fn input(&mut self, now: &Now<'_>, input: &Input<'_>);
 
     /// The input has gone in; `channel` stands as after it, and holds the bytes that it has to send for it.
     fn taken(&mut self, taken: &Result<(), NotAccepted>, channel: &Channel);
 
-    /// An output was taken; [`Output::HttpRequest`] comes with [`request`](Self::request) instead.
+    /// An output was taken. After [`Output::HttpRequest`] comes [`request`](Self::request), with or without this call.
     fn output(&mut self, output: &Output<'_>);
 
     /// [`Output::HttpRequest`] was taken.

@@ -58,6 +58,8 @@ async fn fails(mut request: Request) -> Response {
         "/source" => source(Body::from_fn(|_| Poll::Ready(Frame::Error(BodyFailure::source("it is gone"))))),
         "/source/panic" => source(Body::from_fn(|_| panic!("out of crackers"))),
         "/switch" => Response::new(Status::SWITCHING_PROTOCOLS),
+        "/short" => Response::text("abc").with_field("Content-Length", "10"),
+        "/field" => Response::text("abc").with_field("X-A", "a\r\nb"),
         "/echo" => source(request.take_body()),
         _ => Response::text("fine"),
     }
@@ -88,11 +90,40 @@ fn stays(_: &MemoryClient) {}
 fn a_failure_of_the_application_is_told_with_its_channel() {
     for (path, told) in [
         ("/panic", "server.clisrv_1 handler: The handler panicked: out of cheese"),
-        ("/switch", "server.clisrv_1 handler: The response does not fit the request."),
+        (
+            "/switch",
+            "server.clisrv_1 handler: The response cannot be sent, because it needs: A 101 names a protocol, and the \
+             request asked for an upgrade and has no body to come.",
+        ),
+        (
+            "/short",
+            "server.clisrv_1 handler: The response cannot be sent, because it needs: The content is not shorter than \
+             its Content-Length.",
+        ),
+        (
+            "/field",
+            "server.clisrv_1 handler: A field of the response cannot be sent: The value of X-A holds the control \
+             character 0x0d at byte 1.",
+        ),
         ("/source", "server.clisrv_1 response: The source of the body failed: it is gone"),
         ("/source/panic", "server.clisrv_1 response: The handler panicked: out of crackers"),
     ] {
         assert_eq!(failures(path, stays), [told], "{path}");
+    }
+}
+
+#[test]
+fn a_response_that_cannot_be_sent_says_why_on_the_page_of_the_developer() {
+    for expose in [false, true] {
+        let mut config = ServerConfig::default();
+        config.channel.expose_tracebacks = expose;
+        let mut server = MemoryServer::new(config, fails);
+        let client = server.connect().unwrap();
+        client.send("GET /short HTTP/1.1\r\nHost: a\r\n\r\n");
+        server.run();
+        let wire = client.take_text();
+        assert!(wire.starts_with("HTTP/1.1 500 "), "{wire}");
+        assert_eq!(wire.contains("The content is not shorter than its Content-Length."), expose, "{wire}");
     }
 }
 

@@ -66,6 +66,10 @@ fn events<W: Wire>(connection: &mut Connection<W, Never>) -> Vec<Event> {
     events
 }
 
+fn upgrade(protocol: &str) -> Fields {
+    Fields::new().with("Upgrade", protocol).unwrap()
+}
+
 fn answer<'a>(fields: &'a Fields, body: BodyRef<'a>) -> ResponseRef<'a> {
     ResponseRef { status: Status::OK, fields, body }
 }
@@ -76,7 +80,7 @@ fn finish_dropped() -> (MemoryWire, Connection<MemoryWire, Never>) {
     let mut connection = over(far);
     send(&mut peer, GET);
     events(&mut connection);
-    connection.respond(answer(&Fields::new(), BodyRef::Stream { length: Some(300) })).unwrap();
+    connection.respond(ResponseRef::stream(Status::OK, &Fields::new(), Some(300))).unwrap();
     let mut cx = cx();
     assert!(pin!(connection.write(vec![b'x'; 300])).poll(&mut cx).is_ready());
     assert!(pin!(connection.finish(None)).poll(&mut cx).is_pending());
@@ -203,4 +207,41 @@ fn nothing_is_read_that_there_is_no_room_for() {
     assert_eq!(room, 0);
     assert!(events(&mut connection).is_empty());
     assert_eq!(connection.channel().state(), State::WaitResponse);
+}
+
+#[test]
+fn debug_shows_no_byte_of_a_connection() {
+    let (mut peer, mut connection) = connection();
+    let head = "POST / HTTP/1.1\r\nHost: a\r\nAuthorization: Sesame\r\nConnection: upgrade\r\nUpgrade: x\r\n";
+    send(&mut peer, format!("{head}Transfer-Encoding: chunked\r\n\r\n6\r\nSesame\r\n0\r\n\r\nSesame"));
+    let mut shown = format!("{peer:?} {:?}", events(&mut connection));
+    connection.demand(9).unwrap();
+    shown += &format!("{:?}", events(&mut connection));
+    connection.respond(ResponseRef::new(Status::SWITCHING_PROTOCOLS, &upgrade("x"), b"")).unwrap();
+    shown += &format!("{:?}", events(&mut connection));
+    send(&mut peer, "Sesame");
+    shown += &format!("{peer:?} {:#?}", connection.into_parts());
+    assert!(shown.contains("BodyData(6 bytes)") && shown.contains("Upgraded(6 bytes)"), "{shown}");
+    // Neither as text nor as numbers.
+    let numbers: String = shown.chars().filter(|c| c.is_ascii_digit() || *c == ',').collect();
+    assert!(!shown.contains("Sesame") && !numbers.contains("83,101,115,97,109,101"), "{shown}");
+}
+
+#[test]
+fn a_streamed_response_ends_with_its_head_where_there_is_no_content() {
+    for (method, chunks) in [("GET", "2\r\nhi\r\n0\r\n\r\n"), ("HEAD", "")] {
+        let (mut peer, mut connection) = connection();
+        send(&mut peer, format!("{method} / HTTP/1.1\r\nHost: a\r\n\r\n"));
+        events(&mut connection);
+        connection.respond(ResponseRef::stream(Status::OK, &Fields::new(), None)).unwrap();
+        assert_eq!(connection.channel().owes_body(), !chunks.is_empty(), "{method}");
+        if connection.channel().owes_body() {
+            assert!(pin!(connection.write("hi")).poll(&mut cx()).is_ready());
+            assert!(pin!(connection.finish(None)).poll(&mut cx()).is_ready());
+        }
+        events(&mut connection);
+        let wire = received(&mut peer);
+        assert!(wire.contains("\r\nTransfer-Encoding: chunked\r\n"), "{wire}");
+        assert!(wire.ends_with(&format!("\r\n\r\n{chunks}")), "{wire}");
+    }
 }

@@ -1,15 +1,18 @@
 //! What goes into a channel.
 
+use core::fmt;
+
 use bytes::Bytes;
 
 use super::Event;
 use super::compiled_config::Leave;
 use crate::fields::Fields;
+use crate::fsm::Label;
 use crate::response::ResponseRef;
 use crate::status::Status;
 
 /// Bytes of a response.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum Data<'a> {
     /// Copied into the output: at most [`room`](crate::Channel::room) bytes.
     Slice(&'a [u8]),
@@ -29,13 +32,24 @@ impl Data<'_> {
     }
 }
 
+/// How many bytes there are.
+impl fmt::Debug for Data<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match self {
+            Self::Slice(_) => "Slice",
+            Self::Bytes(_) => "Bytes",
+        };
+        write!(f, "{name}({} bytes)", self.as_slice().len())
+    }
+}
+
 /// One event into a channel. The first part comes from below (the transport), the second from above (the
 /// application); the specification's names are in the aliases.
 ///
 /// Nothing of the application reaches a request that it does not know yet: until
 /// [`Output::HttpRequest`](crate::Output::HttpRequest) was taken, what it sends belongs to the request before, whose
 /// response is complete already, and is not accepted.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum Input<'a> {
     /// Bytes arrived: at most [`input_room`](crate::Channel::input_room) of them. They are copied.
@@ -71,7 +85,8 @@ pub enum Input<'a> {
     /// Time has passed; nothing else.
     Tick,
 
-    /// The application's response: the final head, and all content unless it is streamed.
+    /// The application's response: the final head, and all content unless it is streamed
+    /// ([`ResponseRef::stream`]).
     #[doc(alias = "EV_HTTP_RESPONSE")]
     HttpResponse(ResponseRef<'a>),
     /// Bytes of a streamed response. What exceeds the Content-Length is cut and reported
@@ -126,6 +141,36 @@ impl Input<'_> {
             Self::BodyDemand(_) => Event::BodyDemand,
             Self::Abort(_) => Event::Abort,
             Self::GoOut(_) => Event::GoOut,
+        }
+    }
+}
+
+/// Of bytes, and of the text of a failure, it shows how many there are.
+impl fmt::Debug for Input<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::RxData(bytes) => write!(f, "RxData({} bytes)", bytes.len()),
+            Self::RxRead(n) => f.debug_tuple("RxRead").field(n).finish(),
+            Self::Sent(n) => f.debug_tuple("Sent").field(n).finish(),
+            Self::HttpResponse(response) => f.debug_tuple("HttpResponse").field(response).finish(),
+            Self::Write(data) => f.debug_tuple("Write").field(data).finish(),
+            Self::Finish(trailers) => f.debug_tuple("Finish").field(trailers).finish(),
+            Self::Informational(status, fields) => {
+                f.debug_tuple("Informational").field(status).field(fields).finish()
+            }
+            Self::BodyDemand(n) => f.debug_tuple("BodyDemand").field(n).finish(),
+            Self::Abort(Some(text)) => write!(f, "Abort({} bytes)", text.len()),
+            Self::GoOut(leave) => f.debug_tuple("GoOut").field(leave).finish(),
+            Self::RxEnd
+            | Self::TransmitReady
+            | Self::Disconnected
+            | Self::Busy
+            | Self::Evict
+            | Self::CheckPipeline
+            | Self::Tick
+            | Self::Flush
+            | Self::Continue
+            | Self::Abort(None) => f.write_str(self.event().label()),
         }
     }
 }

@@ -10,8 +10,8 @@
 
 use alloc::vec;
 use alloc::vec::Vec;
-use core::mem;
 use core::ops::Range;
+use core::{fmt, mem};
 
 use crate::part::{part, part_mut};
 
@@ -23,7 +23,7 @@ const PRIVATE: usize = 16 << 10;
 
 const NONE: u32 = u32::MAX;
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct InputBuffer {
     store: Vec<u8>,
     /// The lent store, while what is left from earlier still stands in a private one.
@@ -43,12 +43,31 @@ pub(crate) struct InputBuffer {
 }
 
 /// Where the pinned head begins.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 struct Head(u32);
 
 impl Default for Head {
     fn default() -> Self {
         Self(NONE)
+    }
+}
+
+/// Lengths and positions, no bytes: a store holds the secrets of this peer, and a lent one those of others.
+impl fmt::Debug for InputBuffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InputBuffer")
+            .field("store", &format_args!("{} bytes", self.store.len()))
+            .field("landing", &format_args!("{} bytes", self.landing.len()))
+            .field("start", &self.start)
+            .field("end", &self.end)
+            .field("head", &(self.head.0 != NONE).then_some(self.head.0))
+            .field("body", &self.body)
+            .field("trailers", &self.trailers)
+            .field("offered", &self.offered)
+            .field("offered_landing", &self.offered_landing)
+            .field("lent", &self.lent)
+            .field("is_waking", &self.is_waking)
+            .finish()
     }
 }
 

@@ -1,5 +1,7 @@
 //! What comes out of a channel.
 
+use core::fmt;
+
 use crate::error::{BodyError, CloseReason, RequestError};
 use crate::trailers::Trailers;
 
@@ -8,7 +10,7 @@ use crate::trailers::Trailers;
 /// The bytes to send are no event but state: [`unsent`](crate::Channel::unsent) (the specification's
 /// EV_WRITE_OUTPUT_DATA and EV_SEND_DATA). [`CloseWrite`](Self::CloseWrite), [`Upgraded`](Self::Upgraded) and
 /// [`Drop`](Self::Drop) come only when all of them have left.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 #[non_exhaustive]
 pub enum Output<'a> {
     /// The channel is open; the first event.
@@ -52,4 +54,27 @@ pub enum Output<'a> {
     /// The channel is closed; the last event.
     #[doc(alias = "EV_HTTP_CHANNEL_CLOSED")]
     HttpChannelClosed(CloseReason),
+}
+
+/// Of bytes it shows how many there are.
+impl fmt::Debug for Output<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::HttpChannelOpened => f.write_str("HttpChannelOpened"),
+            Self::HttpRequest => f.write_str("HttpRequest"),
+            Self::BodyData(bytes) => write!(f, "BodyData({} bytes)", bytes.len()),
+            Self::BodyEnd(trailers) => f.debug_tuple("BodyEnd").field(trailers).finish(),
+            Self::BodyFailed(error) => f.debug_tuple("BodyFailed").field(error).finish(),
+            Self::PeerEnded => f.write_str("PeerEnded"),
+            Self::Refused(error) => f.debug_tuple("Refused").field(error).finish(),
+            Self::Excess(bytes) => f.debug_tuple("Excess").field(bytes).finish(),
+            Self::Flushed => f.write_str("Flushed"),
+            Self::TransmitReady => f.write_str("TransmitReady"),
+            Self::FlushOutputData => f.write_str("FlushOutputData"),
+            Self::Upgraded(bytes) => write!(f, "Upgraded({} bytes)", bytes.len()),
+            Self::CloseWrite => f.write_str("CloseWrite"),
+            Self::Drop { reset } => f.debug_struct("Drop").field("reset", reset).finish(),
+            Self::HttpChannelClosed(reason) => f.debug_tuple("HttpChannelClosed").field(reason).finish(),
+        }
+    }
 }

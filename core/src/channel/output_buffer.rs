@@ -4,7 +4,7 @@
 //! by reference. What is sent is counted by position, so that a flush knows when it has left.
 
 use alloc::vec::Vec;
-use core::mem;
+use core::{fmt, mem};
 
 use bytes::{Buf, Bytes};
 
@@ -19,7 +19,7 @@ const SMALL: usize = 2 << 10;
 /// Capacity of a store to lend.
 const LENT: usize = 16 << 10;
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct OutputBuffer {
     /// Empty when all of it has left, unless a large content is on its way.
     staged: Vec<u8>,
@@ -38,6 +38,19 @@ pub(crate) struct Mark {
     /// Staged bytes that have not left.
     pending: usize,
     has_large: bool,
+}
+
+/// Lengths and positions, no bytes.
+impl fmt::Debug for OutputBuffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OutputBuffer")
+            .field("staged", &format_args!("{} bytes", self.staged.len()))
+            .field("gone", &self.gone)
+            .field("large", &format_args!("{} bytes", self.large.len()))
+            .field("large_at", &self.large_at)
+            .field("sent", &self.sent)
+            .finish()
+    }
 }
 
 impl OutputBuffer {

@@ -246,7 +246,6 @@ impl<F> fmt::Debug for SourceFn<F> {
 }
 
 /// One thing that a [`Source`] yields.
-#[derive(Debug)]
 pub enum Frame {
     /// Bytes of the content.
     Data(Bytes),
@@ -258,6 +257,19 @@ pub enum Frame {
     End,
     /// The content cannot be continued. A response is cut off, so that the peer sees that it is not whole.
     Error(BodyFailure),
+}
+
+/// Of bytes it shows how many there are.
+impl fmt::Debug for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Data(bytes) => write!(f, "Data({} bytes)", bytes.len()),
+            Self::Flush => f.write_str("Flush"),
+            Self::Trailers(fields) => f.debug_tuple("Trailers").field(fields).finish(),
+            Self::End => f.write_str("End"),
+            Self::Error(failure) => f.debug_tuple("Error").field(failure).finish(),
+        }
+    }
 }
 
 impl Frame {

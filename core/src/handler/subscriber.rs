@@ -1,5 +1,6 @@
 //! Who is told what happens on every channel.
 
+use alloc::format;
 use core::fmt;
 
 use super::control::ConnectionInfo;
@@ -75,9 +76,11 @@ pub trait Subscriber: Send + Sync {
         let _ = (connection, error);
     }
 
-    /// The handler gave a field that cannot be sent; 500 was answered instead.
+    /// The handler gave a field that cannot be sent, and a 500 was sent instead of its response. The default tells
+    /// [`failed`](Self::failed).
     fn invalid_field(&self, connection: &ConnectionInfo, fault: &InvalidField) {
-        let _ = (connection, fault);
+        let text = format!("A field of the response cannot be sent: {fault}");
+        self.failed(Some(connection), Failure::Handler, &text);
     }
 
     /// `Excess`: the handler gave so many bytes more than its Content-Length; they were cut.
@@ -114,7 +117,8 @@ pub enum Failure {
     /// A listener could not accept: there are no more descriptors, or there is no more memory. It tries again after a
     /// pause.
     Accept,
-    /// The handler panicked, or gave a response that does not fit the request. 500 was sent where no head had left.
+    /// The handler panicked, or gave a response that cannot be sent: one that is shorter than its `Content-Length`, a 101
+    /// to a request that asks for no upgrade, a field that could end its line. 500 was sent where no head had left.
     Handler,
     /// The source of a response failed behind its head, a file that became shorter, say. The connection was cut.
     Response,

@@ -198,9 +198,10 @@ impl fmt::Debug for UpgradeFuture {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum UpgradeError {
-    /// The answer was neither 101 nor 2xx to CONNECT, or the request asked for no upgrade.
+    /// The response was neither 101 nor 2xx to CONNECT, or the request asked for no upgrade. So it is also where the
+    /// connection has been lost since.
     Refused,
-    /// The connection was lost before the answer had left.
+    /// The connection was lost before the response had left.
     Disconnected,
     /// The connection was already handed to another [`UpgradeFuture`] of the same request.
     Taken,

@@ -79,7 +79,10 @@ impl Rig {
 
     #[track_caller]
     pub(crate) fn input(&mut self, input: Input<'_>) -> &mut Self {
-        let shown = format!("{input:?}");
+        let shown = match input {
+            Input::RxData(bytes) => text(bytes),
+            ref other => format!("{other:?}"),
+        };
         if let Err(error) = self.try_input(input) {
             panic!("{error} {shown:.200}");
         }

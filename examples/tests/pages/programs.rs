@@ -157,6 +157,11 @@ fn run(path: &Path, page: &Path) -> bool {
         for _ in 0..2 {
             let response = get(address);
             assert!(response.starts_with("HTTP/1.1 200 OK\r\n"), "{}: {response}", page.display());
+            assert!(
+                response.contains("\r\nDate: ") && !response.contains(" 1970 "),
+                "{}: {response}",
+                page.display()
+            );
         }
         wait_for("the program to catch Ctrl-C", || catches_interrupts(&running.0).then_some(()));
         kill_process(Pid::from_child(&running.0), Signal::INT).expect("a running child");

@@ -1,7 +1,8 @@
 //! Who is connected to whom.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 
 use httpfsm::origins::Origin;
 use httpfsm::peer::Peer as Name;
@@ -30,13 +31,21 @@ pub(crate) fn names(bench: &Bench<'_>) -> Result<(), String> {
 pub(crate) fn listeners(bench: &Bench<'_>) -> Result<(), String> {
     let path = sockets::unix_path();
     let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let running = bench.start(|plan| {
-        plan.addresses = vec![local; 3];
-        plan.path = Some(path.clone());
-    })?;
+    let start = |path: Option<&PathBuf>| {
+        bench.try_start(|plan| {
+            plan.addresses = vec![local; 3];
+            plan.path = path.cloned();
+        })
+    };
+    let (running, has_unix) = match start(Some(&path)) {
+        Err(error) if error.kind() == io::ErrorKind::Unsupported => (start(None), false),
+        started => (started, true),
+    };
+    let running = running.map_err(|error| format!("It does not start: {error}"))?;
     let addresses: Vec<_> = running.server.local_addrs().to_vec();
-    if addresses.len() != 4 {
-        return Err(format!("It listens at {addresses:?}, not at three addresses and a path."));
+    if addresses.len() != 3 + usize::from(has_unix) {
+        let wanted = if has_unix { "three addresses and a path" } else { "three addresses" };
+        return Err(format!("It listens at {addresses:?}, not at {wanted}."));
     }
     for address in &addresses {
         let Name::Ip(address) = address else { continue };
@@ -44,9 +53,11 @@ pub(crate) fn listeners(bench: &Bench<'_>) -> Result<(), String> {
             .map_err(|error| format!("Cannot connect to {address}: {error}"))?;
         hello(stream, bench)?;
     }
-    let stream = sockets::connect_unix(&path, bench.patience)
-        .map_err(|error| format!("Cannot connect to the path: {error}"))?;
-    hello(stream, bench)?;
+    if has_unix {
+        let stream = sockets::connect_unix(&path, bench.patience)
+            .map_err(|error| format!("Cannot connect to the path: {error}"))?;
+        hello(stream, bench)?;
+    }
     running.stop()?;
     for address in &addresses {
         if let Name::Ip(address) = address {

@@ -164,6 +164,25 @@ fn an_upgraded_connection_is_handed_over_once() {
     assert_eq!(poll(upgraded.read(&mut [0; 9])), Poll::Ready(Ok(1)));
 }
 
+/// The connection ends with the 500, and nobody has asked before its end.
+#[test]
+fn an_upgrade_that_was_refused_is_so_also_when_its_connection_is_gone() {
+    for head in ["GET /upgrade HTTP/1.1\r\nHost: a\r\n\r\n", "GET /upgrade HTTP/1.0\r\n\r\n"] {
+        let (kept, mut server) = keeping_requests();
+        let client = server.connect().unwrap();
+        client.send(head);
+        server.run();
+        assert!(client.take_text().contains(" 500 "));
+        client.close_write();
+        server.run();
+        assert_eq!(server.connections(), 0);
+        let request = kept.lock().unwrap().pop().unwrap();
+        let upgraded = poll(request.upgrade());
+        assert!(matches!(upgraded, Poll::Ready(Err(UpgradeError::Refused))), "{upgraded:?}");
+        assert!(request.is_disconnected());
+    }
+}
+
 #[test]
 fn a_request_whose_connection_is_lost_asks_in_vain() {
     let (kept, mut server) = keeping_requests();

@@ -101,6 +101,7 @@ use crate::trailers::Trailers;
 
 /// Counters of one channel. It keeps them by itself, so that requests touch nothing that is shared.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
 pub struct ChannelStats {
     /// Requests delivered to the application.
     pub requests: u64,

@@ -264,6 +264,7 @@ impl core::error::Error for RequestError {}
 
 /// Why the bytes of a request body ended before the body did.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
 pub enum BodyError {
     /// The peer ended its input inside the body.
     Truncated,

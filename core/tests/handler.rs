@@ -100,12 +100,8 @@ impl UpgradedIo for Wire {
 }
 
 fn connection() -> ConnectionInfo {
-    ConnectionInfo {
-        peername: Peer::Ip(([192, 0, 2, 7], 4711).into()),
-        sockname: Peer::Unix(None),
-        scheme: "https".into(),
-        channel: "server.clisrv_17".into(),
-    }
+    let peername = Peer::Ip(([192, 0, 2, 7], 4711).into());
+    ConnectionInfo::new(peername, Peer::Unix(None), "https", "server.clisrv_17".into())
 }
 
 fn request(body: Body, control: Arc<dyn Control>) -> Request {

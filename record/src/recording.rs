@@ -93,12 +93,7 @@ const LAST: usize = 64;
 /// }
 ///
 /// let compiled = Arc::new(CompiledConfig::new(&ChannelConfig::default()));
-/// let info = ConnectionInfo {
-///     peername: Peer::Unix(None),
-///     sockname: Peer::Unix(None),
-///     scheme: "http".into(),
-///     channel: "example".to_owned(),
-/// };
+/// let info = ConnectionInfo::new(Peer::Unix(None), Peer::Unix(None), "http", "example".to_owned());
 /// let facts = Facts::default();
 /// let recording = Recording::new(&Opened { info: &info, compiled: &compiled, facts }, &Options::default());
 /// let mut recorded = Recorded { channel: Channel::new(compiled, facts), recording };

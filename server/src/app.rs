@@ -90,12 +90,8 @@ mod testing {
         let now = Now::new(Moment::START, &Date::EPOCH);
         channel.handle(&now, Input::RxData(bytes.as_bytes())).unwrap_or_else(|error| panic!("{error}"));
         let head = channel.request().unwrap_or_else(|| panic!("no request: {bytes}")).into();
-        let connection = ConnectionInfo {
-            peername: Peer::Unix(None),
-            sockname: Peer::Unix(Some("/run/<web>.sock".into())),
-            scheme: "http".into(),
-            channel: "server.clisrv_1".into(),
-        };
+        let sockname = Peer::Unix(Some("/run/<web>.sock".into()));
+        let connection = ConnectionInfo::new(Peer::Unix(None), sockname, "http", "server.clisrv_1".into());
         Request::new(Arc::new(head), Body::Empty, Arc::new(connection), Arc::new(()))
     }
 }

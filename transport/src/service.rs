@@ -108,7 +108,7 @@ impl<H: Handler> Service<H> {
         })?;
         let lease = Lease::new(Arc::clone(&self.desk), id);
         let scheme = self.compiled.config().url_scheme.clone();
-        let info = ConnectionInfo { peername, sockname, scheme, channel };
+        let info = ConnectionInfo::new(peername, sockname, scheme, channel);
         Ok(Driver::new(Arc::clone(self), wire, Arc::new(info), lease, self.desk.facts(id)))
     }
 

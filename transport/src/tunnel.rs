@@ -218,7 +218,7 @@ mod tests {
             desk.admit(&Peer::Unix(None), &Peer::Unix(None)).unwrap_or_else(|why| panic!("{why}"));
         let lease = Lease::new(Arc::clone(&desk), id);
         let (peername, sockname) = (Peer::Unix(None), Peer::Unix(None));
-        let info = Arc::new(ConnectionInfo { peername, sockname, scheme: "http".into(), channel });
+        let info = Arc::new(ConnectionInfo::new(peername, sockname, "http", channel));
         let (near, far) = pair(100);
         (near, Tunnel::new(far, Arc::clone(&desk), lease, ChannelStats::default(), info), desk)
     }
@@ -285,7 +285,7 @@ mod tests {
         let (id, channel) =
             desk.admit(&Peer::Unix(None), &Peer::Unix(None)).unwrap_or_else(|why| panic!("{why}"));
         let (peername, sockname) = (Peer::Unix(None), Peer::Unix(None));
-        let info = Arc::new(ConnectionInfo { peername, sockname, scheme: "http".into(), channel });
+        let info = Arc::new(ConnectionInfo::new(peername, sockname, "http", channel));
         let lease = Lease::new(Arc::clone(&desk), id);
         let wire = Amid(Arc::clone(&desk), panics);
         (Tunnel::new(wire, Arc::clone(&desk), lease, ChannelStats::default(), info), desk)

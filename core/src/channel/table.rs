@@ -23,6 +23,7 @@ use crate::fsm::{Cause, Matrix, Refusal, Row};
 
 crate::labelled! {
     /// Where a channel stands.
+    #[non_exhaustive]
     pub enum State {
         /// Connected, no byte yet.
         Fresh,

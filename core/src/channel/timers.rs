@@ -73,6 +73,7 @@ pub enum RunsWhile {
 
 /// A deadline: while this, after that time, this happens.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct Deadline {
     /// When it runs.
     pub runs: RunsWhile,

@@ -2,6 +2,7 @@
 
 /// A set: whenever a channel has no output, it says what would make it go on. An empty set means that it is closed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
 pub struct Waits {
     pub(crate) input: bool,
     pub(crate) room: bool,

@@ -285,6 +285,7 @@ impl Frame {
 
 /// Why a body ended before its end.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum BodyFailure {
     /// A request body: the peer, or the connection, or a limit.
     Request(BodyError),

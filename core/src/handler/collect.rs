@@ -88,6 +88,7 @@ impl Body {
 /// Why a body could not be collected. As the error of a handler it is answered with its own status: 413, or what
 /// the failure calls for.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum CollectError {
     /// The body is larger than the caller allowed.
     TooLarge {

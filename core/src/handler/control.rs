@@ -15,6 +15,7 @@ use crate::status::Status;
 
 /// The facts about a connection, shared by all its requests.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct ConnectionInfo {
     /// The other end.
     pub peername: Peer,
@@ -24,6 +25,19 @@ pub struct ConnectionInfo {
     pub scheme: Cow<'static, str>,
     /// The channel's name (`server.clisrv_17`), never used twice by one server.
     pub channel: String,
+}
+
+impl ConnectionInfo {
+    /// The facts about a connection, for transports.
+    #[must_use]
+    pub fn new(
+        peername: Peer,
+        sockname: Peer,
+        scheme: impl Into<Cow<'static, str>>,
+        channel: String,
+    ) -> Self {
+        Self { peername, sockname, scheme: scheme.into(), channel }
+    }
 }
 
 /// What a request can ask of its connection; implemented by transports.

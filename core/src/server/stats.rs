@@ -4,6 +4,7 @@ use crate::channel::ChannelStats;
 
 /// The counts of a server since it began. Those of a channel are in it once the channel has closed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
 pub struct ServerStats {
     /// Channels that are open now.
     pub n_channels: u64,

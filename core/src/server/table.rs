@@ -4,6 +4,7 @@ use crate::fsm::{Machine, Matrix, Refusal, Row, bottom, place, to_bottom, to_top
 
 crate::labelled! {
     /// Where the server stands.
+    #[non_exhaustive]
     pub enum State {
         /// New connections become channels.
         Listening,
@@ -18,6 +19,7 @@ crate::labelled! {
 
 crate::labelled! {
     /// What happens to the server.
+    #[non_exhaustive]
     pub enum Event {
         /// A connection was accepted (EV_CONNECTED).
         Connected,
@@ -34,6 +36,7 @@ crate::labelled! {
 
 crate::labelled! {
     /// What an action found.
+    #[non_exhaustive]
     pub enum Internal {
         /// The peer may connect, and there is room for its channel.
         Admitted,
@@ -52,6 +55,7 @@ crate::labelled! {
 
 crate::actions! {
     /// What the server does.
+    #[non_exhaustive]
     pub enum Action {
         /// Look at `origins` and count: Admitted, OriginForeign, ServerFull or PeerFull.
         CheckPeer,

@@ -41,6 +41,7 @@ pub(crate) fn reach(state: State, config: &ChannelConfig) -> Channel {
         State::Handover => vec![Some(upgrade), Some(switch)],
         State::Upgraded => vec![Some(upgrade), Some(switch), None],
         State::Closed => vec![Some(Input::RxEnd)],
+        other => panic!("how does a channel come to {other}?"),
     };
     for input in script {
         let input = input.unwrap_or(Input::Sent(channel.unsent_len()));

@@ -59,7 +59,7 @@ fn the_jitter_of_a_connections_age_is_recorded() {
     let config = ChannelConfig { connection_age: Some(Duration::from_secs(10)), ..ChannelConfig::default() };
     let compiled = Arc::new(CompiledConfig::new(&config));
     let (peername, sockname) = (Peer::Unix(None), Peer::Unix(None));
-    let info = ConnectionInfo { peername, sockname, scheme: "http".into(), channel: "mine".to_owned() };
+    let info = ConnectionInfo::new(peername, sockname, "http", "mine".to_owned());
     let answered = |age_jitter| {
         let facts = Facts { age_jitter };
         let mut channel = Channel::new(Arc::clone(&compiled), facts);
@@ -105,7 +105,7 @@ fn a_connection_that_is_pulled_event_by_event_is_recorded_too() {
     recorder.record(Which::All);
     let (compiled, facts) = (Arc::new(CompiledConfig::new(&ChannelConfig::default())), Facts::default());
     let (peername, sockname) = (Peer::Unix(None), Peer::Unix(None));
-    let info = ConnectionInfo { peername, sockname, scheme: "http".into(), channel: "mine".to_owned() };
+    let info = ConnectionInfo::new(peername, sockname, "http", "mine".to_owned());
     let tape = recorder.open(&Opened { info: &info, compiled: &compiled, facts }).unwrap();
 
     let (mut near, far) = pair(2_000);

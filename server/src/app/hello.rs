@@ -87,7 +87,11 @@ mod tests {
     #[test]
     fn the_page_is_filled_in() {
         let stats = Stats::default();
-        stats.connect(|| ServerStats { opened: 4711, ..ServerStats::default() });
+        stats.connect(|| {
+            let mut stats = ServerStats::default();
+            stats.opened = 4711;
+            stats
+        });
         let page = content(Hello::new("memory", stats), "GET /?x HTTP/1.1\r\nHost: a\r\n\r\n");
         for part in
             ["<dd>memory</dd>", "<dt>opened</dt><dd>4711</dd>", "<dd>server.clisrv_1</dd>", "/machine.svg"]

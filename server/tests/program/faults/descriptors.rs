@@ -122,7 +122,9 @@ fn bodies_that_are_kept_whole_leave_descriptors_for_their_files() {
         let server = Server::spawn(limited.args(arguments));
         server.signal(Signal::TERM);
         let (_, errors) = server.end();
-        let told = format!("the default of --max-connections is {connections} instead of 20000: of the 512 descriptors");
+        let told = format!(
+            "the default of --max-connections is {connections} instead of 20000: of the 512 descriptors"
+        );
         assert!(errors.contains(&told), "{arguments:?}: {errors}");
     }
 }

@@ -3,14 +3,18 @@
 //! Nothing that could end a line enters [`Fields`], so whatever an application echoes into a field, a response
 //! cannot be split. The fields that frame a message belong to the machine: see [`Fields::push`].
 
-use alloc::boxed::Box;
 use core::fmt;
 
+pub use self::invalid::InvalidField;
+use self::invalid::{check_name, check_value};
 use self::wire::Wire;
 use crate::part::{ascii, part};
 use crate::request::FieldRef;
-use crate::token::{has_element, is_tchar};
+use crate::token::has_element;
 
+mod invalid;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 /// The fields whose values are not shown by `Debug` of fields, and are hidden in recordings unless told otherwise.
@@ -335,56 +339,6 @@ impl<'a> Iterator for Iter<'a> {
     }
 }
 
-/// Why a field cannot be sent.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-#[non_exhaustive]
-pub enum InvalidField {
-    /// The name is empty or holds a byte that no token may hold (RFC 9110 section 5.1).
-    Name {
-        /// The name as it was given.
-        name: Box<str>,
-    },
-    /// The value holds a control character other than HTAB (RFC 9110 section 5.5).
-    Value {
-        /// The field's name.
-        name: Box<str>,
-        /// The character.
-        byte: u8,
-        /// Where it stands, from the start of the value as it was given.
-        position: usize,
-    },
-    /// The machine writes this field (`Transfer-Encoding`, `Keep-Alive`), or this option of `Connection`, itself.
-    Reserved {
-        /// The field's name.
-        name: Box<str>,
-    },
-    /// The value of `Content-Length` is not a decimal number below 2^64 (RFC 9110 section 8.6).
-    ContentLength,
-    /// `Content-Length` was given twice (RFC 9110 section 8.6).
-    ContentLengthRepeated,
-}
-
-impl fmt::Display for InvalidField {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Name { name } => write!(f, "The field name {name:?} is not a token."),
-            Self::Value { name, byte, position } => {
-                write!(f, "The value of {name} holds the control character 0x{byte:02x} at byte {position}.")
-            }
-            Self::Reserved { name } if name.eq_ignore_ascii_case("connection") => f.write_str(
-                "Connection holds an option other than close and upgrade; the server writes the others.",
-            ),
-            Self::Reserved { name } => write!(f, "{name} frames the message and is written by the server."),
-            Self::ContentLength => {
-                f.write_str("The value of Content-Length is not a decimal number below 2^64.")
-            }
-            Self::ContentLengthRepeated => f.write_str("Content-Length is given twice."),
-        }
-    }
-}
-
-impl core::error::Error for InvalidField {}
-
 /// The names that mean something to the machine.
 #[derive(Clone, Copy)]
 enum Known {
@@ -414,24 +368,6 @@ impl Known {
     }
 }
 
-fn check_name(name: &str) -> Result<(), InvalidField> {
-    if !name.is_empty() && name.bytes().fold(true, |fine, byte| fine & is_tchar(byte)) {
-        return Ok(());
-    }
-    Err(InvalidField::Name { name: name.into() })
-}
-
-fn check_value(name: &str, value: &[u8]) -> Result<(), InvalidField> {
-    let control = |byte: u8| (byte < 0x20 && byte != b'\t') | (byte == 0x7f);
-    // A fold without an early end is checked many bytes at a time; the position is looked for only when it fails.
-    if !value.iter().fold(false, |found, byte| found | control(*byte)) {
-        return Ok(());
-    }
-    let position = value.iter().position(|byte| control(*byte)).unwrap_or(0);
-    let byte = value.get(position).copied().unwrap_or(0);
-    Err(InvalidField::Value { name: name.into(), byte, position })
-}
-
 /// The value of a field as text in `Debug`; of a secret, how long it is.
 pub(crate) struct Value<'a> {
     pub(crate) name: &'a str,
@@ -444,256 +380,5 @@ impl fmt::Debug for Value<'_> {
             return write!(f, "{} bytes", self.value.len());
         }
         write!(f, "\"{}\"", self.value.escape_ascii())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::string::{String, ToString};
-    use std::vec::Vec;
-    use std::{format, vec};
-
-    use proptest::prelude::*;
-
-    use super::*;
-
-    proptest! {
-        /// Whatever is pushed, the wire holds one line for each push that was accepted, and reads back as given.
-        #[test]
-        fn the_wire_has_the_lines_that_were_accepted_and_no_other(
-            pushed in prop::collection::vec(("[A-Za-z:\r\n\\- ]{0,8}", prop::collection::vec(
-                prop_oneof![Just(b'\r'), Just(b'\n'), Just(b'a'), any::<u8>()], 0..40)), 0..12)
-        ) {
-            let mut fields = Fields::new();
-            let mut accepted = Vec::new();
-            for (name, value) in &pushed {
-                if fields.push(name, value).is_ok() {
-                    accepted.push((name.as_str(), value.trim_ascii()));
-                }
-            }
-            let seen: Vec<_> = fields.iter().map(|field| (field.name, field.value)).collect();
-            prop_assert_eq!(&seen, &accepted);
-            let ends = fields.wire().iter().filter(|byte| matches!(byte, b'\r' | b'\n' | 0)).count();
-            prop_assert_eq!(ends, 2 * accepted.len());
-        }
-    }
-
-    fn lines(fields: &Fields) -> String {
-        String::from_utf8_lossy(fields.wire()).into_owned()
-    }
-
-    #[test]
-    fn fields_keep_their_order_case_and_repetition() {
-        let mut fields = Fields::new();
-        fields.push("Set-Cookie", "a=1").unwrap();
-        fields.push("x-TRACE", "7").unwrap();
-        fields.push("Set-Cookie", "b=2").unwrap();
-        assert_eq!(lines(&fields), "Set-Cookie: a=1\r\nx-TRACE: 7\r\nSet-Cookie: b=2\r\n");
-        let seen: Vec<_> = fields.iter().map(|field| (field.name, field.value)).collect();
-        assert_eq!(seen, vec![("Set-Cookie", &b"a=1"[..]), ("x-TRACE", b"7"), ("Set-Cookie", b"b=2")]);
-        assert_eq!(fields.get("SET-COOKIE"), Some(&b"a=1"[..]));
-        assert_eq!(fields.get("Set-Cooki"), None);
-    }
-
-    #[test]
-    fn every_control_character_in_a_value_is_refused_wherever_it_stands() {
-        for byte in (0..=0x1f).chain([0x7f]) {
-            for value in [vec![byte], vec![b'a', byte, b'b'], [&[b'a'; 70][..], &[byte], b"X: y"].concat()] {
-                let refused = Fields::new().with("X-A", &value);
-                // Also CR, LF and FF at an end, which count as blanks elsewhere.
-                let fine = byte == b'\t';
-                assert_eq!(refused.is_ok(), fine, "byte 0x{byte:02x} in {}", value.escape_ascii());
-            }
-        }
-    }
-
-    #[test]
-    fn an_injected_line_is_refused_and_nothing_is_added() {
-        let mut fields = Fields::new();
-        fields.push("A", "1").unwrap();
-        let before = fields.clone();
-        for (name, value) in [
-            ("X", "a\r\nY: z"),
-            ("X", "a\nY: z"),
-            ("X", "a\rY: z"),
-            ("X", "\r\nY: z"),
-            ("X", "a\r\n"),
-            ("X", "a\r\n\r\n<html>"),
-            ("X\r\nY", "z"),
-            ("X: y\r\nY", "z"),
-            ("Content-Length", "1\r\nY: z"),
-            ("Connection", "close\r\nY: z"),
-            ("Date", "now\r\nY: z"),
-        ] {
-            assert!(fields.push(name, value).is_err(), "{name:?}: {value:?}");
-            assert_eq!(fields, before, "{name:?}: {value:?}");
-        }
-    }
-
-    #[test]
-    fn a_name_that_is_no_token_is_refused() {
-        for byte in 0..=0x7f_u8 {
-            let name = format!("X{}Y", char::from(byte));
-            let token = byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-            assert_eq!(Fields::new().push(&name, "v").is_ok(), token, "{name:?}");
-        }
-        assert!(Fields::new().push("", "v").is_err());
-        assert!(Fields::new().push("Größe", "v").is_err());
-    }
-
-    #[test]
-    fn blanks_around_a_value_are_trimmed_and_bytes_above_ascii_stay() {
-        let fields = Fields::new().with("X", b" \t a\tb \xe9 \t").unwrap();
-        assert_eq!(fields.wire(), b"X: a\tb \xe9\r\n");
-        assert_eq!(lines(&Fields::new().with("X", "").unwrap()), "X: \r\n");
-        assert_eq!(lines(&Fields::new().with("X", "  ").unwrap()), "X: \r\n");
-        let empty = Fields::new().with("X", "").unwrap();
-        assert_eq!(empty.get("x"), Some(&b""[..]));
-    }
-
-    #[test]
-    fn the_content_length_is_kept_off_the_wire() {
-        let mut fields = Fields::new().with("content-LENGTH", " 0042 ").unwrap();
-        assert_eq!(fields.content_length(), Some(42));
-        assert!(fields.wire().is_empty() && !fields.is_empty());
-        assert_eq!(fields.push("Content-Length", "42"), Err(InvalidField::ContentLengthRepeated));
-        for value in ["", "-1", "+1", "1,1", "1 1", "0x1", "18446744073709551616", "٣"] {
-            assert_eq!(
-                Fields::new().push("Content-Length", value),
-                Err(InvalidField::ContentLength),
-                "{value:?}"
-            );
-        }
-        let most = Fields::new().with("Content-Length", "18446744073709551615").unwrap();
-        assert_eq!(most.content_length(), Some(u64::MAX));
-    }
-
-    #[test]
-    fn the_framing_fields_belong_to_the_machine() {
-        for (name, value) in [
-            ("Transfer-Encoding", "chunked"),
-            ("transfer-encoding", "gzip"),
-            ("Keep-Alive", "timeout=5"),
-            ("Connection", "keep-alive"),
-            ("Connection", "close, X-Secret"),
-        ] {
-            let refused = Fields::new().push(name, value);
-            assert_eq!(refused, Err(InvalidField::Reserved { name: name.into() }), "{name}: {value}");
-        }
-        let fields = Fields::new().with("Connection", "Close , ,UPGRADE").unwrap();
-        assert!(fields.close() && fields.upgrade() && fields.wire().is_empty());
-    }
-
-    #[test]
-    fn date_and_server_are_remembered() {
-        let fields = Fields::new().with("SERVER", "mine").unwrap();
-        assert!(fields.has_server() && !fields.has_date() && !fields.is_anonymous());
-        let fields = Fields::new().with("date", "x").unwrap();
-        assert!(!fields.has_server() && fields.has_date() && !fields.is_anonymous());
-    }
-
-    #[test]
-    fn upgrade_has_its_option_as_long_as_one_of_both_is_there() {
-        let mut fields = Fields::new().with("UPGRADE", "x").unwrap();
-        assert!(fields.upgrade());
-        assert!(!fields.remove("Connection") && fields.upgrade());
-        fields.push("Connection", "upgrade").unwrap();
-        assert!(fields.remove("Upgrade") && fields.upgrade());
-        assert!(fields.remove("Connection") && !fields.upgrade());
-    }
-
-    #[test]
-    fn set_replaces_and_remove_forgets() {
-        let mut fields =
-            Fields::new().with("A", "1").unwrap().with("B", "2").unwrap().with("a", "3").unwrap();
-        fields.set("a", "4").unwrap();
-        assert_eq!(lines(&fields), "B: 2\r\na: 4\r\n");
-        assert!(fields.set("B", "\n").is_err());
-        assert_eq!(fields.get("B"), Some(&b"2"[..]));
-        for (name, value) in [
-            ("Date", "x"),
-            ("Server", "x"),
-            ("Connection", "close"),
-            ("Content-Length", "1"),
-            ("Upgrade", "x"),
-        ] {
-            let mut fields = Fields::new().with(name, value).unwrap();
-            assert!(fields.remove(name), "{name}");
-            assert_eq!(fields, Fields::new(), "{name}");
-            assert!(!fields.remove(name), "{name}");
-        }
-        fields.clear();
-        assert!(fields.is_empty());
-    }
-
-    #[test]
-    fn extend_takes_lines_and_marks() {
-        let mut fields = Fields::new().with("A", "1").unwrap().with("Content-Length", "1").unwrap();
-        let more = Fields::new().with("Server", "x").unwrap().with("Content-Length", "2").unwrap();
-        fields.extend(&more);
-        assert_eq!(lines(&fields), "A: 1\r\nServer: x\r\n");
-        assert!(fields.has_server());
-        assert_eq!(fields.content_length(), Some(2));
-    }
-
-    #[test]
-    fn extend_keeps_the_length_that_only_one_of_both_declares() {
-        let plain = Fields::new().with("A", "1").unwrap();
-        let declared = Fields::new().with("Content-Length", "7").unwrap();
-        for (mut fields, more) in [(declared.clone(), &plain), (plain.clone(), &declared)] {
-            fields.extend(more);
-            assert_eq!(fields.content_length(), Some(7));
-        }
-    }
-
-    #[test]
-    fn names_of_the_same_length_mean_nothing_to_the_machine() {
-        for name in [
-            "Host",
-            "Etag",
-            "Origin",
-            "Accept",
-            "Set-Cookie",
-            "Connectiox",
-            "Accept-Charset",
-            "Content-Lengtx",
-            "Transfer-Encodinx",
-        ] {
-            let fields = Fields::new().with(name, "1").unwrap();
-            assert_eq!(lines(&fields), format!("{name}: 1\r\n"));
-            assert!(fields.is_anonymous() && !fields.close() && !fields.upgrade(), "{name}");
-            assert_eq!(fields.content_length(), None, "{name}");
-        }
-    }
-
-    #[test]
-    fn fields_are_equal_if_their_lines_and_marks_are() {
-        let fields = Fields::new().with("A", "1").unwrap();
-        assert_eq!(fields, Fields::new().with("A", "1").unwrap());
-        assert_ne!(fields, Fields::new().with("A", "2").unwrap());
-        assert_ne!(fields, Fields::new().with("A", "1").unwrap().with("Connection", "close").unwrap());
-    }
-
-    #[test]
-    fn the_faults_are_sentences() {
-        let fault = Fields::new().push("Connection", "keep-alive").unwrap_err();
-        assert_eq!(
-            fault.to_string(),
-            "Connection holds an option other than close and upgrade; the server writes the others."
-        );
-        let fault = Fields::new().push("Transfer-Encoding", "chunked").unwrap_err();
-        assert_eq!(fault.to_string(), "Transfer-Encoding frames the message and is written by the server.");
-        let fault = Fields::new().push("X", "a\0").unwrap_err();
-        assert_eq!(fault.to_string(), "The value of X holds the control character 0x00 at byte 1.");
-        let fault = Fields::new().push("X Y", "a").unwrap_err();
-        assert_eq!(fault.to_string(), "The field name \"X Y\" is not a token.");
-        let shown =
-            format!("{:?}", Fields::new().with("A", "\"").unwrap().with("Connection", "close").unwrap());
-        assert_eq!(shown, r#"{"A": "\"", "Connection": "close"}"#);
-    }
-
-    #[test]
-    fn fields_are_small() {
-        assert!(size_of::<Fields>() <= 88, "{}", size_of::<Fields>());
     }
 }

@@ -22,7 +22,7 @@ fn place_of(prefix: &str) -> Option<&'static str> {
     Some(match prefix {
         "channel" => "core/tests/channel.rs",
         "deadlines" => "core/tests/deadlines",
-        "fields" => "core/src/fields.rs",
+        "fields" => "core/src/fields/tests",
         "limits" => "core/tests/limits",
         "positions" => "core/tests/positions.rs",
         "responses" => "core/tests/responses",

@@ -1,6 +1,6 @@
 //! Whatever an application answers: foreign parsers read in the emitted bytes what was given, and nothing more.
 //!
-//! Seen to fail with CR taken in `check_value` of `core/src/fields.rs`, with `Framing::Length` for an answer of 204, with
+//! Seen to fail with CR taken in `check_value` of `core/src/fields/invalid.rs`, with `Framing::Length` for an answer of 204, with
 //! a `Connection: close` left out in `response_head`, and with a chunk of no bytes written for an empty Write.
 
 mod case;

@@ -18,9 +18,10 @@ use httpfsm::server::Refusal;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
-pub(crate) use queue::is_shown;
+pub(crate) use printable::is_shown;
 use queue::{Queue, Stream};
 
+mod printable;
 mod queue;
 
 /// Says something. Where no thread could be had that writes, the caller waits for the stream, for a moment.

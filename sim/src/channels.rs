@@ -12,13 +12,13 @@ use httpfsm::status::Status;
 use httpfsm::time::{Date, Moment, Now};
 use httpfsm_transport::catch_panic;
 
+use crate::contract::{Breach, Contract};
 use crate::dice::{Dice, mix};
 use crate::failure::Failure;
 use crate::fault::Fault;
 use crate::model;
 use crate::plan::Plan;
 use crate::reader::{Read, Reader};
-use crate::round::{Breach, Contract};
 use crate::simulation::{CONNECTIONS, Outcome, SEED, from_environment, repeat};
 use crate::trace::Trace;
 use crate::watch::NUMBER;

@@ -1,19 +1,17 @@
 //! A model client: sends what its plan says, and holds every byte that comes back against it.
 
+mod judge;
+mod send;
+
 use std::sync::Arc;
 
-use crate::ask::{Answer, Expected};
-use crate::plan::{ClientPlan, Disturbance, End, NEVER, Sent};
+use self::send::Gate;
+use crate::ask::Expected;
+use crate::plan::{ClientPlan, Disturbance, NEVER, Sent};
 use crate::reader::{Read, Reader};
 use crate::trace::Trace;
-use crate::watch::{NUMBER, Ordeal};
-use crate::wire::{Ends, Fate};
-
-/// How long a client waits for a 100 before it sends the body all the same.
-const PATIENCE: u64 = 1000;
-
-/// Milliseconds in which a calm connection has ended behind both FINs: longer than a socket may block.
-const PROMPT: u64 = 1900;
+use crate::watch::NUMBER;
+use crate::wire::Ends;
 
 pub(crate) struct Client<'a> {
     pub(crate) number: usize,
@@ -55,13 +53,6 @@ pub(crate) struct Client<'a> {
     deaf: bool,
     /// When it had all answers and had sent its FIN.
     done_since: Option<u64>,
-}
-
-/// What is to come before the bytes behind it are sent.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Gate {
-    Answered(usize),
-    Continued(usize),
 }
 
 impl<'a> Client<'a> {
@@ -289,225 +280,5 @@ impl<'a> Client<'a> {
             }
         }
         Ok(())
-    }
-
-    /// Whether this is the answer that was to come.
-    fn judge(&mut self, answer: Answer) -> Result<(), String> {
-        let n = self.answered;
-        self.answered += 1;
-        self.closing |= answer.says_close();
-        let status = answer.status;
-        let told = answer.field(NUMBER).map(str::to_owned);
-        let Some(sent) = self.plan.sends.get(n) else {
-            // The rest of what was broken off, or what was sent for another protocol.
-            let own = told.is_none() && matches!(status, 400 | 408 | 503);
-            let odd = !self.plan.is_calm() || self.is_excused() || self.plan.owed() < self.plan.sends.len();
-            return if own && odd { Ok(()) } else { Err(format!("an answer to nothing: {status}")) };
-        };
-        let Some(told) = told else {
-            let odd = !self.plan.is_calm() || self.is_excused();
-            let expected = match (&sent.ask.expected, sent.ordeal) {
-                (Expected::Refused(statuses), _) if statuses.contains(&status) => {
-                    return if self.closing { Ok(()) } else { Err(format!("{status} and no close")) };
-                }
-                (Expected::Refused(_), _) => odd && matches!(status, 408 | 503),
-                (_, Some(Ordeal::PanicInCall | Ordeal::PanicAfter(_))) if status == 500 => true,
-                (_, Some(Ordeal::Silence)) if status == 503 => true,
-                _ => odd && matches!(status, 400 | 408 | 500 | 503),
-            };
-            return if expected {
-                Ok(())
-            } else {
-                Err(format!("request {n} was answered {status} by the machine"))
-            };
-        };
-        if told != sent.number.to_string() {
-            return Err(format!("request {} was given the answer to {told}", sent.number));
-        }
-        if self.heads.get(n).is_some_and(|&end| end > self.sent) {
-            return Err(format!("request {} was answered before it was sent", sent.number));
-        }
-        if sent.ordeal == Some(Ordeal::Early) {
-            return if answer.body == b"early" || sent.is_headless() {
-                Ok(())
-            } else {
-                Err("not the early answer".to_owned())
-            };
-        }
-        let hands_over = status == 101 || (sent.ask.is_connect() && matches!(status, 200..=299));
-        let has_content = answer.field("Content-Length") != Some("0");
-        if sent.ordeal == Some(Ordeal::PanicInBody) && !hands_over && !sent.is_headless() && has_content {
-            return Err("an answer that broke off came whole".to_owned());
-        }
-        match &sent.ask.expected {
-            Expected::Refused(_) => Err(format!("what is to be refused was answered {status}")),
-            Expected::Cut => Err("an answer that broke off came whole".to_owned()),
-            Expected::Tunnel { .. } if hands_over => Ok(()),
-            Expected::Declined(_) if status == 403 && self.closing => Ok(()),
-            Expected::Exactly(bytes) if status == 200 && answer.body == *bytes => {
-                self.judge_close(n, &answer)
-            }
-            // The body broke off, and the handler says so.
-            Expected::Exactly(_) if status == 400 && (!self.plan.is_calm() || self.is_excused()) => Ok(()),
-            Expected::Exactly(bytes) => Err(format!(
-                "request {} was answered {status} with {} bytes, not with {}",
-                sent.number,
-                answer.body.len(),
-                bytes.len()
-            )),
-            Expected::Checked(check) => check(&answer),
-            Expected::Anything => Ok(()),
-            Expected::Tunnel { .. } | Expected::Declined(_) => {
-                Err(format!("{} was answered {status}, and closes: {}", sent.ask.method, self.closing))
-            }
-        }
-    }
-
-    /// A calm connection is not given up without a reason.
-    fn judge_close(&self, n: usize, answer: &Answer) -> Result<(), String> {
-        let needless = n < self.plan.owed()
-            && self.plan.is_calm()
-            && !self.is_excused()
-            && !self.crowded
-            && self.plan.end != End::Fin
-            && answer.says_close()
-            && self.plan.sends.get(n).is_some_and(|sent| !sent.close && !sent.old);
-        if needless { Err(format!("the answer to request {n} closes without a reason")) } else { Ok(()) }
-    }
-
-    /// The connection has ended.
-    fn end(&mut self, cut: bool, now: u64) -> Result<(), String> {
-        self.finished = true;
-        self.trace.note(format_args!(
-            "client {} sees the {}",
-            self.number,
-            if cut { "reset" } else { "end" }
-        ));
-        let whole = if cut { None } else { self.reader.end() };
-        if let Some(answer) = whole {
-            self.judge(answer)?;
-            self.closing = true;
-        }
-        if self.plan.end != End::Silent {
-            self.ends.link().end();
-        }
-        let evicted = self.ends.fate() == Some(Fate::Evicted) && !cut && !self.deaf;
-        if evicted && (self.reader.is_amid() || self.answered < self.ends.requests()) {
-            return Err(format!("it was not idle when it was evicted, but owed answer {}", self.answered));
-        }
-        if !self.plan.is_calm() || self.is_excused() {
-            return Ok(());
-        }
-        if self.done_since.is_some_and(|since| now > since + PROMPT) {
-            return Err("the server did not close at the FIN behind the last answer".to_owned());
-        }
-        let owed = self.plan.owed();
-        if self.reader.is_amid() && self.answered < owed && !self.deaf {
-            return Err(format!("the answer to request {} broke off", self.answered));
-        }
-        if let Some((came, due)) = self.tunnel().filter(|(came, due)| came < due) {
-            return Err(format!("the connection that was handed over ended behind {came} bytes of {due}"));
-        }
-        let all = self.answered >= owed || self.closing;
-        if !all {
-            return Err(format!("the connection ended before the answer to request {}", self.answered));
-        }
-        Ok(())
-    }
-
-    fn send(&mut self, now: u64) {
-        loop {
-            while let Some(&(_, disturbance)) = self.disturbances.first().filter(|(at, _)| *at <= self.sent) {
-                self.disturbances.remove(0);
-                match disturbance {
-                    Disturbance::Pause { length, .. } => self.paused_until = now + length,
-                    Disturbance::Fin { .. } => {
-                        self.silent = true;
-                        self.finish_output();
-                    }
-                    Disturbance::Reset { .. } => return self.reset(),
-                    Disturbance::Silence { .. } => self.silent = true,
-                    _ => {}
-                }
-            }
-            if self.silent {
-                return;
-            }
-            if self.paused_until > now {
-                return self.later(self.paused_until);
-            }
-            if self.sent == self.bytes.len() {
-                return self.all_sent();
-            }
-            match self.gates.first().copied().filter(|(at, _)| *at == self.sent) {
-                None => break,
-                Some((_, gate)) if self.is_open(gate, now) => {
-                    self.gates.remove(0);
-                    self.gate_since = None;
-                    if matches!(gate, Gate::Answered(_)) {
-                        self.paused_until = now + self.plan.thinks;
-                    }
-                }
-                Some((_, Gate::Continued(_))) => {
-                    let since = *self.gate_since.get_or_insert(now);
-                    return self.later(since + PATIENCE);
-                }
-                Some(_) => return,
-            }
-        }
-        let gate = self.gates.first().map_or(self.bytes.len(), |(at, _)| *at);
-        let disturbed = self.disturbances.first().map_or(usize::MAX, |(at, _)| *at);
-        if self.ends.is_closed() {
-            return;
-        }
-        let mut link = self.ends.link();
-        let room = link.capacity.saturating_sub(link.to_server.len());
-        let bytes = self.plan.piece.min(gate.min(disturbed) - self.sent).min(room);
-        if bytes == 0 {
-            return;
-        }
-        let piece = &self.bytes[self.sent..self.sent + bytes];
-        link.send(piece);
-        drop(link);
-        self.ends.wake_client();
-        self.trace.bytes(self.number, "sends", piece);
-        self.sent += bytes;
-    }
-
-    fn is_open(&self, gate: Gate, now: u64) -> bool {
-        match gate {
-            Gate::Answered(n) => self.answered >= n,
-            Gate::Continued(n) => {
-                let waited = self.gate_since.is_some_and(|since| now >= since + PATIENCE);
-                self.continued > n || self.answered > n || waited
-            }
-        }
-    }
-
-    fn all_sent(&mut self) {
-        let over = match self.plan.end {
-            End::Fin => {
-                let last = self.plan.sends.last();
-                !last.is_some_and(|sent| matches!(sent.ask.expected, Expected::Tunnel { .. }))
-            }
-            End::Close => self.answered >= self.plan.sends.len() && !self.switched,
-            End::Silent => false,
-        };
-        if over {
-            self.finish_output();
-        }
-    }
-
-    fn finish_output(&mut self) {
-        if !std::mem::replace(&mut self.ended, true) {
-            self.trace.note(format_args!("client {} sends FIN", self.number));
-            self.ends.link().end();
-        }
-    }
-
-    fn reset(&mut self) {
-        self.trace.note(format_args!("client {} resets", self.number));
-        self.finished = true;
-        self.ends.link().reset();
     }
 }

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
-use crate::round::Contract;
+use crate::contract::Contract;
 
 /// A contract that was broken, and how to see it again.
 ///

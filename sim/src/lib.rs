@@ -128,6 +128,7 @@
 mod ask;
 mod channels;
 mod client;
+mod contract;
 mod dice;
 mod door;
 mod failure;
@@ -138,6 +139,7 @@ mod observer;
 mod plan;
 mod reader;
 mod round;
+mod running;
 mod simulation;
 mod trace;
 mod watch;
@@ -146,11 +148,11 @@ mod world;
 
 pub use ask::{Answer, Ask};
 pub use channels::channels;
+pub use contract::Contract;
 pub use dice::Dice;
 pub use failure::Failure;
 pub use fault::Fault;
 pub use model::{application, ask, vary};
-pub use round::Contract;
 pub use simulation::{Outcome, Simulation};
 pub use world::{Sleep, World};
 

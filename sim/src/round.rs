@@ -1,27 +1,29 @@
 //! A round: a few connections of one server, their clients and tasks, on one thread and in virtual time.
 
-use std::fmt;
+mod checks;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
+use std::sync::atomic::Ordering;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use httpfsm::config::ServerConfig;
 use httpfsm::handler::Handler;
-use httpfsm::server::Refusal;
-use httpfsm_transport::{Driver, Held, Inline, ServerHandle, Service, catch_panic};
+use httpfsm_transport::{Inline, ServerHandle, Service, catch_panic};
 
 use crate::client::Client;
+use crate::contract::{Breach, Contract};
 use crate::dice::Dice;
 use crate::door::Door;
 use crate::observer::Observer;
 use crate::plan::Plan;
+use crate::running::{Polled, Running};
 use crate::trace::Trace;
 use crate::watch::{Entry, Ledger, Watched};
-use crate::wire::{Ends, Fate, SimWire};
-use crate::world::{Task, World, guard};
+use crate::wire::{Ends, SimWire};
+use crate::world::{World, guard};
 
 /// Steps at one moment, and in all, above which a round does not end.
 const MOMENT: u64 = 100_000;
@@ -29,38 +31,6 @@ const STEPS: u64 = 2_000_000;
 
 /// The accept loop among the tasks.
 const KEEPER: usize = 0;
-
-/// Milliseconds in which a full server may not have looked who is idle, or waits for whom it has told to close.
-const SEARCHED: u64 = 200;
-
-/// A contract that was broken.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Breach {
-    pub(crate) contract: Contract,
-    pub(crate) text: String,
-}
-
-/// What is checked.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub enum Contract {
-    /// Nothing panics but handlers, whose panics are caught.
-    NoPanic,
-    /// Who waits is woken, everything that has begun ends, and nothing spins.
-    Progress,
-    /// Answers are those of their requests, in order, whole unless visibly cut, and nothing comes behind the last.
-    Answers,
-    /// The handler is given what was sent, once.
-    Requests,
-    /// The socket is used as a socket may be.
-    Wire,
-    /// What is pending can be asked for again and again.
-    Pending,
-    /// Memory stays below its bound.
-    Bounded,
-    /// What was taken is given back.
-    GivenBack,
-}
 
 /// What came of a round.
 pub(crate) struct Report {
@@ -118,57 +88,6 @@ struct Round<'a, H: Handler> {
     gone: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     /// No connection may wait for ever.
     has_deadlines: bool,
-}
-
-/// A task and whether it is to be polled.
-struct Running<H: Handler> {
-    what: Polled<H>,
-    woken: Arc<Woken>,
-    waker: Waker,
-}
-
-enum Polled<H: Handler> {
-    Driver(usize, Box<Driver<Watched<H>, SimWire>>),
-    Application(Task),
-    /// The accept loop.
-    Keeper(Task),
-    Over,
-}
-
-struct Woken(AtomicBool);
-
-impl Wake for Woken {
-    fn wake(self: Arc<Self>) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
-impl<H: Handler> Running<H> {
-    fn new(what: Polled<H>) -> Self {
-        let woken = Arc::new(Woken(AtomicBool::new(true)));
-        Self { what, waker: Waker::from(Arc::clone(&woken)), woken }
-    }
-
-    fn is_over(&self) -> bool {
-        matches!(self.what, Polled::Over)
-    }
-
-    fn poll(&mut self) {
-        self.woken.0.store(false, Ordering::Relaxed);
-        let mut cx = Context::from_waker(&self.waker);
-        let polled = match &mut self.what {
-            Polled::Driver(_, driver) => Pin::new(&mut **driver).poll(&mut cx),
-            Polled::Application(task) | Polled::Keeper(task) => task.as_mut().poll(&mut cx),
-            Polled::Over => Poll::Pending,
-        };
-        if polled.is_ready() {
-            self.what = Polled::Over;
-        }
-    }
 }
 
 impl<'a, H: Handler> Round<'a, H> {
@@ -255,7 +174,7 @@ impl<'a, H: Handler> Round<'a, H> {
     fn step(&mut self) -> Result<bool, Breach> {
         let now = self.world.millis();
         let tasks = self.tasks.iter().enumerate();
-        let ready = tasks.filter(|(_, task)| task.woken.0.load(Ordering::Relaxed) && !task.is_over());
+        let ready = tasks.filter(|(_, task)| task.is_runnable());
         self.ready.clear();
         self.ready.extend(ready.map(|(n, _)| n));
         let first_client = self.ready.len();
@@ -286,46 +205,6 @@ impl<'a, H: Handler> Round<'a, H> {
         Ok(true)
     }
 
-    /// What must hold after every step of the server.
-    fn check_server(&self) -> Result<(), Breach> {
-        if let Some(text) = self.ledger.violation.get() {
-            return Err(self.breach(Contract::Requests, text));
-        }
-        for client in &self.clients {
-            if let Some(text) = client.ends.violation() {
-                return Err(
-                    self.breach(Contract::Wire, &format!("the server at client {}: {text}", client.number))
-                );
-            }
-        }
-        Ok(())
-    }
-
-    /// Nobody is turned away for want of a place that is free, or that an idle connection could have left.
-    fn check_refusals(&mut self, now: u64) -> Result<(), Breach> {
-        for n in 0..self.clients.len() {
-            if self.clients[n].ends.fate() != Some(Fate::Refused(Refusal::Full))
-                || self.turned_away.contains(&n)
-            {
-                continue;
-            }
-            self.turned_away.push(n);
-            let open = self.handle.stats().n_channels;
-            if open < self.places {
-                let text = format!("client {n} was refused, and {open} of {} places are taken", self.places);
-                return Err(self.breach(Contract::Bounded, &text));
-            }
-            // A body may end long after its last byte, and until then its connection is not idle.
-            let at_rest = self.live == 0 && now - self.live_since > SEARCHED;
-            let idle = self.clients.iter().find(|client| at_rest && client.idle_for(now) > SEARCHED);
-            if let Some(idle) = idle {
-                let text = format!("client {n} was refused, though client {} was idle", idle.number);
-                return Err(self.breach(Contract::Progress, &text));
-            }
-        }
-        Ok(())
-    }
-
     /// Connects the clients whose time has come.
     fn open(&mut self) {
         let now = self.world.millis();
@@ -340,33 +219,7 @@ impl<'a, H: Handler> Round<'a, H> {
     }
 
     fn is_woken(&self) -> bool {
-        self.tasks.iter().any(|task| task.woken.0.load(Ordering::Relaxed) && !task.is_over())
-    }
-
-    /// A driver that nobody woke has nothing to do: whatever it does now, it was not woken for.
-    fn look_for_lost_wake_ups(&mut self) -> Result<(), Breach> {
-        if !self.dice.one_in(2) {
-            return Ok(());
-        }
-        for task in &mut self.tasks {
-            let Polled::Driver(n, _) = &task.what else { continue };
-            let client = &self.clients[*n];
-            let before = client.ends.link().moved;
-            task.poll();
-            if client.ends.link().moved != before {
-                let text =
-                    format!("the server at client {} was not woken for what it could do", client.number);
-                return Err(Breach { contract: Contract::Progress, text });
-            }
-        }
-        if let Some(keeper) = self.tasks.get_mut(KEEPER).filter(|keeper| !keeper.is_over()) {
-            let before = self.door.calls();
-            keeper.poll();
-            if self.door.calls() != before {
-                return Err(self.breach(Contract::Progress, "the accept loop was not woken for a connection"));
-            }
-        }
-        self.check_server()
+        self.tasks.iter().any(|task| task.is_runnable())
     }
 
     /// Moves time to whatever comes next; `false`: nothing does.
@@ -404,86 +257,6 @@ impl<'a, H: Handler> Round<'a, H> {
 
     fn excuse(&mut self) {
         self.clients.iter_mut().for_each(|client| client.excused = true);
-    }
-
-    /// Nothing is going on, and nothing is due: who still waits would wait for ever.
-    fn look_for_hangs(&self) -> Result<(), Breach> {
-        for client in &self.clients {
-            if let Some(owed) = client.is_owed() {
-                let driver = self.driver(client.number);
-                let text =
-                    format!("client {} waits for ever for {owed}; its driver: {driver}", client.number);
-                return Err(self.breach(Contract::Progress, &text));
-            }
-        }
-        let mut drivers = self.tasks.iter().filter_map(|task| match &task.what {
-            Polled::Driver(n, driver) => Some((n, driver)),
-            _ => None,
-        });
-        match drivers.next() {
-            Some((n, driver)) if self.has_deadlines => {
-                let text = format!("the server at client {n} waits without a deadline: {driver:?}");
-                Err(self.breach(Contract::Progress, &text))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn driver(&self, number: usize) -> String {
-        let mut drivers = self.tasks.iter().filter_map(|task| match &task.what {
-            Polled::Driver(n, driver) if *n == number => Some(format!("{driver:?}")),
-            _ => None,
-        });
-        drivers.next().unwrap_or_else(|| "is gone".to_owned())
-    }
-
-    /// Everything is over, and everything was given back.
-    fn look_back(mut self) -> Result<(), Breach> {
-        if let Some(left) = self.tasks.iter().find(|task| !task.is_over()) {
-            let left = match &left.what {
-                Polled::Driver(n, driver) => {
-                    format!("the server at client {n} outlives the drain: {driver:?}")
-                }
-                Polled::Keeper(_) => "the accept loop outlives the drain".to_owned(),
-                _ => "a task of the application outlives the drain".to_owned(),
-            };
-            return Err(self.breach(Contract::Progress, &left));
-        }
-        let gone =
-            self.gone.take().map(|mut gone| gone.as_mut().poll(&mut Context::from_waker(Waker::noop())));
-        if gone.is_some_and(|gone| gone.is_pending()) {
-            return Err(self.breach(Contract::Progress, "the drain does not end"));
-        }
-        let stats = self.handle.stats();
-        if stats.n_channels != 0 || stats.opened != stats.closed {
-            return Err(self.breach(Contract::GivenBack, &format!("channels are left open: {stats:?}")));
-        }
-        if self.places != 0 && stats.most_channels > self.places {
-            let text = format!("{} connections may be open: {stats:?}", self.places);
-            return Err(self.breach(Contract::Bounded, &text));
-        }
-        let open = self.clients.iter().find(|client| !client.ends.is_closed());
-        if let Some(client) = open {
-            let text = format!("the socket of client {} is left open", client.number);
-            return Err(self.breach(Contract::GivenBack, &text));
-        }
-        let live = self.ledger.live.load(Ordering::Relaxed);
-        if live != 0 {
-            return Err(self.breach(Contract::GivenBack, &format!("{live} handlers or bodies are left")));
-        }
-        self.tasks.clear();
-        let held = self.service.held();
-        if held != Held::default() {
-            let text = format!("channels, requests, bytes, alarms, listeners are left: {held:?}");
-            return Err(self.breach(Contract::GivenBack, &text));
-        }
-        if Arc::strong_count(&self.service) != 1 {
-            return Err(self.breach(Contract::GivenBack, "somebody still holds the service"));
-        }
-        if self.world.next_timer().is_some() {
-            return Err(self.breach(Contract::GivenBack, "a timer is left"));
-        }
-        Ok(())
     }
 
     fn breach(&self, contract: Contract, text: &str) -> Breach {
@@ -530,11 +303,5 @@ impl<T: Copy> ExtractDue<T> for Vec<T> {
         let due = self.iter().copied().filter(|thing| is_due(thing)).collect();
         self.retain(|thing| !is_due(thing));
         due
-    }
-}
-
-impl fmt::Display for Breach {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}: {}", self.contract, self.text)
     }
 }

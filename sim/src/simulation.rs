@@ -10,12 +10,13 @@ use httpfsm::config::ServerConfig;
 use httpfsm::handler::Handler;
 
 use crate::ask::Ask;
+use crate::contract::{Breach, Contract};
 use crate::dice::{Dice, mix};
 use crate::failure::Failure;
 use crate::fault::Fault;
 use crate::model;
 use crate::plan::{CLIENTS, Plan};
-use crate::round::{self, Breach, Report};
+use crate::round::{self, Report};
 use crate::world::World;
 
 /// Rounds that a thread takes at a time.
@@ -202,7 +203,7 @@ where
         }
         let report = self.round(seed, &plan, true);
         let breach = report.breach.unwrap_or(Breach {
-            contract: round::Contract::Progress,
+            contract: Contract::Progress,
             text: "the same seed has not failed again: the handler is not deterministic".to_owned(),
         });
         Failure {

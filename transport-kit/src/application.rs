@@ -7,18 +7,23 @@ use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::thread;
 
 use bytes::Bytes;
 use httpfsm::fields::Fields;
-use httpfsm::handler::{Body, BodyFailure, Frame, Handler, Request, Response, Source, UpgradeFuture};
+use httpfsm::handler::{Body, Frame, Handler, Request, Response, UpgradeFuture};
 use httpfsm::request::FieldRef;
 use httpfsm::status::Status;
-use httpfsm_transport::{BodyReader, Job, NoThread, Spawner, block_on};
+use httpfsm_transport::{BodyReader, Job, Spawner};
 
+use self::bodies::{Duplex, Ending, Frames};
+use self::tasks::Threads;
+pub(crate) use self::tasks::{Task, Tasks};
 use crate::memory::Jobs;
 use crate::record::{Diary, Record};
 use crate::sum::{Sum, pattern};
+
+mod bodies;
+mod tasks;
 
 /// The application that a [`Subject`](crate::Subject) serves.
 #[derive(Clone)]
@@ -58,29 +63,6 @@ impl Application {
 impl fmt::Debug for Application {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Application(..)")
-    }
-}
-
-/// A piece of work that outlives its request.
-pub(crate) type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
-
-/// Where the application's tasks run.
-pub(crate) trait Tasks: Send + Sync {
-    fn spawn(&self, task: Task);
-}
-
-/// A thread for each task, and for each piece of blocking work.
-pub(crate) struct Threads;
-
-impl Tasks for Threads {
-    fn spawn(&self, task: Task) {
-        drop(thread::spawn(|| block_on(task)));
-    }
-}
-
-impl Spawner for Threads {
-    fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) -> Result<(), NoThread> {
-        thread::Builder::new().spawn(work).map(drop).map_err(|_| NoThread)
     }
 }
 
@@ -419,114 +401,3 @@ fn panic_quietly() -> ! {
 /// The points of `/points`; those with an odd number wait for the body, as long as there is no answer.
 pub(crate) const POINTS: [&str; 7] =
     ["point 0", "point 1", "point 2", "point 3", "point 4", "point 5", "point 6"];
-
-/// What a streamed answer does after its bytes.
-#[derive(Clone, Copy)]
-enum Ending {
-    Trailers,
-    Plain,
-    Error,
-    Panic,
-    Never,
-}
-
-/// A streamed answer.
-struct Frames {
-    record: Record,
-    diary: Option<Diary>,
-    sent: usize,
-    sum: Sum,
-    bytes: usize,
-    frame: usize,
-    /// The length that it gives, whatever it sends.
-    says: Option<u64>,
-    /// Waits for the script after so many bytes.
-    gate: Option<usize>,
-    /// Flushes after each frame.
-    flushes: bool,
-    flushed: bool,
-    ends: Ending,
-}
-
-impl Frames {
-    fn end(&mut self, text: &str) {
-        if let Some(diary) = self.diary.take() {
-            diary.end(format_args!("{text} after {}", self.sum));
-        }
-    }
-}
-
-impl Source for Frames {
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Frame> {
-        let this = self.get_mut();
-        if this.gate.is_some_and(|after| this.sent >= after) {
-            ready!(this.record.poll_gate("source", cx.waker()));
-        }
-        if !std::mem::replace(&mut this.flushed, true) {
-            return Poll::Ready(Frame::Flush);
-        }
-        let length = this.frame.min(this.bytes.saturating_sub(this.sent));
-        if length > 0 {
-            let bytes = pattern(this.sent, length);
-            this.sent += length;
-            this.sum.add(&bytes);
-            this.flushed = !this.flushes;
-            return Poll::Ready(Frame::Data(bytes.into()));
-        }
-        Poll::Ready(match this.ends {
-            Ending::Never => return Poll::Pending,
-            Ending::Panic => {
-                this.end("panics");
-                panic_quietly()
-            }
-            Ending::Error => {
-                this.end("fails");
-                Frame::Error(BodyFailure::source("as asked"))
-            }
-            Ending::Plain => {
-                this.end("ends");
-                Frame::End
-            }
-            Ending::Trailers => {
-                this.end("ends with trailers");
-                let trailers = Fields::new().with("X-Sum", this.sum.to_string());
-                Frame::Trailers(trailers.unwrap_or_default())
-            }
-        })
-    }
-
-    fn length(&self) -> Option<u64> {
-        self.says
-    }
-}
-
-/// An answer that begins at once, and ends with the sum of the request body.
-struct Duplex {
-    body: Body,
-    sum: Sum,
-    told: bool,
-    diary: Option<Diary>,
-}
-
-impl Source for Duplex {
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Frame> {
-        if !std::mem::replace(&mut self.told, true) {
-            return Poll::Ready(Frame::Data(Bytes::from_static(b"begin ")));
-        }
-        let Self { body, sum, diary, .. } = &mut *self;
-        loop {
-            let Some(reader) = diary else { return Poll::Ready(Frame::End) };
-            let end = match ready!(reader.poll_data(body, cx)) {
-                Some(Ok(bytes)) => {
-                    sum.add(&bytes);
-                    continue;
-                }
-                Some(Err(failure)) => failure.to_string(),
-                None => "end".to_owned(),
-            };
-            let Some(diary) = diary.take() else { return Poll::Ready(Frame::End) };
-            diary.end(format_args!("duplex: {end}"));
-            return Poll::Ready(Frame::Data(format!("{sum} {end}").into()));
-        }
-    }
-}

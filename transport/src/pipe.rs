@@ -3,28 +3,27 @@
 //! The two may run on different threads. A handler that asks for nothing costs no lock: the driver looks at one
 //! atomic word.
 
-use std::io;
 use std::mem;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Waker};
+use std::task::Waker;
 
 use bytes::{Bytes, BytesMut};
 use httpfsm::error::BodyError;
 use httpfsm::fields::Fields;
-use httpfsm::handler::{BodyFailure, Control, Frame, Source, UpgradeError, Upgraded, Waiter};
+use httpfsm::handler::{Frame, Upgraded};
 use httpfsm::status::Status;
 use httpfsm::trailers::Trailers;
 use smallvec::SmallVec;
 
 use crate::lock::lock;
+use crate::panics;
 use crate::place::Place;
 use crate::waiters::Waiters;
-use crate::{panics, sync, waiting};
 
-/// Orders that may stand for the driver to take. Above it, interim answers are not sent: nobody waits for one.
-const ORDERS: usize = 64;
+pub(crate) use handler::PipeSource;
+
+mod handler;
 
 /// Bytes of a request body that may be asked for and not read yet.
 pub(crate) const WINDOW: u64 = 128 << 10;
@@ -255,148 +254,6 @@ impl Pipe {
     }
 }
 
-/// The handler's side.
-impl Pipe {
-    /// Tells the driver that there is something to take.
-    fn call(&self, state: &mut State) -> Option<Waker> {
-        let before = self.flags.fetch_or(CALLED | TOUCHED, Ordering::AcqRel);
-        if before & (ATTENDED | CALLED) == 0 { state.driver.take() } else { None }
-    }
-
-    fn order(&self, order: Order) {
-        let mut state = lock(&self.state);
-        if state.over || state.disconnected || state.orders.len() >= ORDERS {
-            return;
-        }
-        state.orders.push(order);
-        let driver = self.call(&mut state);
-        drop(state);
-        if let Some(driver) = driver {
-            panics::wake(driver);
-        }
-    }
-
-    fn poll_body(&self, cx: &mut Context<'_>) -> Poll<Frame> {
-        let mut driver = None;
-        let frame = waiting::poll(&self.state, cx, |state| {
-            let bytes = state.take_bytes();
-            if state.end.is_none() && !state.expect_refused && state.top_up() {
-                driver = self.call(state).or(driver.take());
-            }
-            if !bytes.is_empty() {
-                return Ok(Frame::Data(bytes));
-            }
-            match state.take_end() {
-                Some(end) => Ok(end),
-                None if sync::is_stuck() => {
-                    let error = io::Error::new(io::ErrorKind::Deadlock, sync::DEADLOCK);
-                    Ok(Frame::Error(BodyFailure::source(error)))
-                }
-                None => {
-                    self.flags.fetch_or(TOUCHED, Ordering::AcqRel);
-                    Err(&mut state.reader)
-                }
-            }
-        });
-        if let Some(driver) = driver {
-            panics::wake(driver);
-        }
-        frame
-    }
-
-    fn drop_body(&self) {
-        let mut state = lock(&self.state);
-        self.flags.fetch_or(TOUCHED, Ordering::AcqRel);
-        state.body_dropped = true;
-        let reader = state.reader.take();
-        state.bytes = BytesMut::new();
-        drop(state);
-        panics::discard(reader);
-    }
-
-    fn poll_event(&self, event: Event, waiter: &mut Waiter, cx: &mut Context<'_>) -> Poll<()> {
-        // Who only asks cannot be told later, and is not to be waited for.
-        if cx.waker().will_wake(Waker::noop()) {
-            return if lock(&self.state).has_come(event) { Poll::Ready(()) } else { Poll::Pending };
-        }
-        let polled = waiting::poll(&self.state, cx, |state| {
-            if state.has_come(event) {
-                return Ok(());
-            }
-            self.flags.fetch_or(TOUCHED, Ordering::AcqRel);
-            Err(state.waiters.place(&mut waiter.0, event))
-        });
-        not_stuck(polled)
-    }
-}
-
-impl Control for Pipe {
-    fn send_continue(&self) {
-        self.order(Order::Continue);
-    }
-
-    fn refuse_expect(&self) {
-        let mut state = lock(&self.state);
-        self.flags.fetch_or(TOUCHED, Ordering::AcqRel);
-        state.expect_refused = true;
-    }
-
-    fn informational(&self, status: Status, fields: Fields) {
-        self.order(Order::Informational(status, fields));
-    }
-
-    fn hold_place(&self) {
-        self.place.hold();
-    }
-
-    fn release_place(&self) {
-        self.place.release();
-    }
-
-    fn poll_peer_ended(&self, waiter: &mut Waiter, cx: &mut Context<'_>) -> Poll<()> {
-        self.poll_event(Event::PeerEnded, waiter, cx)
-    }
-
-    fn poll_disconnected(&self, waiter: &mut Waiter, cx: &mut Context<'_>) -> Poll<()> {
-        self.poll_event(Event::Disconnected, waiter, cx)
-    }
-
-    fn forget(&self, waiter: &mut Waiter) {
-        let waker = lock(&self.state).waiters.remove(&mut waiter.0);
-        panics::discard(waker);
-    }
-
-    fn poll_upgrade(
-        &self,
-        waiter: &mut Waiter,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<Upgraded, UpgradeError>> {
-        let polled = waiting::poll(&self.state, cx, |state| {
-            self.flags.fetch_or(TOUCHED, Ordering::AcqRel);
-            if let Some(upgraded) = state.upgraded.take() {
-                state.upgrade_taken = true;
-                return Ok(Ok(upgraded));
-            }
-            Ok(Err(if state.upgrade_taken {
-                UpgradeError::Taken
-            } else if state.responded {
-                UpgradeError::Refused
-            } else if state.disconnected {
-                UpgradeError::Disconnected
-            } else {
-                return Err(state.waiters.place(&mut waiter.0, Event::Upgraded));
-            }))
-        });
-        not_stuck(polled)
-    }
-}
-
-/// A panic is answered with 500; a thread that waits for itself would wait for ever.
-fn not_stuck<T>(polled: Poll<T>) -> Poll<T> {
-    assert!(polled.is_ready() || !sync::is_stuck(), "{}", sync::DEADLOCK);
-    polled
-}
-
 impl State {
     fn take_bytes(&mut self) -> Bytes {
         let is_kept = self.bytes.len() <= KEPT;
@@ -459,37 +316,12 @@ pub(crate) fn own_trailers(trailers: Trailers<'_>) -> Option<Fields> {
     (!fields.is_empty()).then_some(fields)
 }
 
-/// The request body, as the handler reads it.
-pub(crate) struct PipeSource {
-    pipe: Arc<Pipe>,
-    length: Option<u64>,
-}
-
-impl PipeSource {
-    pub(crate) fn new(pipe: Arc<Pipe>, length: Option<u64>) -> Self {
-        Self { pipe, length }
-    }
-}
-
-impl Source for PipeSource {
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Frame> {
-        self.pipe.poll_body(cx)
-    }
-
-    fn length(&self) -> Option<u64> {
-        self.length
-    }
-}
-
-impl Drop for PipeSource {
-    fn drop(&mut self) {
-        self.pipe.drop_body();
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::AtomicUsize;
+    use std::task::Context;
+
+    use httpfsm::handler::{Control, Waiter};
 
     use super::*;
     use crate::waiting::tests::Foreign;

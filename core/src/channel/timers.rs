@@ -14,7 +14,7 @@
 //!    `Timers::earliest`.
 //! 4. Its name in the picture (`description.rs`), if a state owns it.
 //!
-//! What is forgotten does not compile, or fails `core/tests/transitions.rs`, `core/tests/parameters.rs` or `coverage.rs`.
+//! What is forgotten does not compile, or fails `core/tests/transitions.rs`, `core/tests/parameters` or `coverage.rs`.
 
 use super::compiled_config::{CompiledConfig, Leave, NEVER, SECOND};
 use super::rate::Rate;

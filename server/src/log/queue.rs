@@ -2,15 +2,18 @@
 //! writes, and nobody waits for it.
 
 use std::collections::HashMap;
-use std::io::{self, Write};
 use std::mem;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::printable::{LENGTH, printable};
+use output::Output;
+pub(super) use output::Stream;
+
+mod output;
+
 /// Bytes of lines that may wait; what comes behind them is dropped, and counted.
 const ROOM: usize = 256 << 10;
-/// Bytes of a line that are kept.
-const LENGTH: usize = 16 << 10;
 /// How often the same kind of trouble is written.
 const PERIOD: Duration = Duration::from_secs(1);
 
@@ -69,7 +72,7 @@ impl Queue {
 
     /// Writes what is added, for ever. A stream that fails is no reason to stop: another process may have it repaired.
     pub(super) fn write_to(&self, stream: impl Stream) -> ! {
-        let mut output = Output { stream, is_inside_line: false };
+        let mut output = Output::new(stream);
         loop {
             let batch = self.take();
             self.write(&batch, &mut output);
@@ -78,7 +81,7 @@ impl Queue {
 
     /// Writes what waits, on this thread: where there is none for [`write_to`](Self::write_to).
     pub(super) fn write_now(&self, stream: impl Stream) {
-        let mut output = Output { stream, is_inside_line: false };
+        let mut output = Output::new(stream);
         let mut waiting = self.lock();
         waiting.tell_repeats(None);
         waiting.writing = true;
@@ -119,77 +122,6 @@ impl Queue {
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Where lines are written.
-pub(super) trait Stream: Write {
-    /// Waits until the stream, which was full, takes more.
-    ///
-    /// # Errors
-    ///
-    /// It is not to be waited for any longer.
-    fn wait(&mut self) -> io::Result<()>;
-}
-
-struct Output<S> {
-    stream: S,
-    /// A line was written in part before the stream failed.
-    is_inside_line: bool,
-}
-
-impl<S: Stream> Output<S> {
-    /// Writes a batch; returns how many of its lines could not be written, which includes those that it was to tell of.
-    fn write(&mut self, batch: &Waiting) -> u64 {
-        if batch.failed > 0 {
-            let told =
-                format!("httpfsm: {} lines were lost here, as they could not be written\n", batch.failed);
-            if self.line(&told).is_err() {
-                return batch.failed + batch.lines.len() as u64 + batch.dropped;
-            }
-        }
-        for (written, line) in batch.lines.iter().enumerate() {
-            if self.line(line).is_err() {
-                return (batch.lines.len() - written) as u64 + batch.dropped;
-            }
-        }
-        if batch.dropped > 0 {
-            let dropped = batch.dropped;
-            let told =
-                format!("httpfsm: {dropped} lines were dropped here, as nobody read this stream in time\n");
-            if self.line(&told).is_err() {
-                return dropped;
-            }
-        }
-        // What was flushed too late was written all the same.
-        let _ = self.stream.flush();
-        0
-    }
-
-    /// One write a line, so that those of several programs do not mix.
-    fn line(&mut self, line: &str) -> io::Result<()> {
-        if self.is_inside_line {
-            self.all(b"\n")?;
-            self.is_inside_line = false;
-        }
-        self.all(line.as_bytes())
-    }
-
-    fn all(&mut self, mut bytes: &[u8]) -> io::Result<()> {
-        while !bytes.is_empty() {
-            match self.stream.write(bytes) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(written) => {
-                    bytes = bytes.get(written..).unwrap_or_default();
-                    self.is_inside_line = !bytes.is_empty();
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // Another program that has the stream, too, has set O_NONBLOCK on it.
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.stream.wait()?,
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
     }
 }
 
@@ -247,51 +179,9 @@ impl Waiting {
     }
 }
 
-/// A line of which a terminal obeys nothing, and that cannot look like two: what stands behind a line end inside of it is
-/// indented.
-fn printable(line: &str) -> String {
-    let mut printable = String::with_capacity(line.len() + 1);
-    for c in line.chars() {
-        if printable.len() >= LENGTH {
-            printable.push_str("...");
-            break;
-        }
-        match c {
-            '\n' => printable.push_str("\n    "),
-            c if !is_shown(c) => printable.extend(c.escape_default()),
-            c => printable.push(c),
-        }
-    }
-    printable.push('\n');
-    printable
-}
-
-/// Whether it is shown as what it is, and changes nothing of what stands beside it: no control character, no other line or
-/// paragraph separator, no character of no width or that turns the direction of the text. Accents that combine with the
-/// character before them are shown, and nothing else that does: text can be hidden in variation selectors.
-pub(crate) fn is_shown(c: char) -> bool {
-    // Behind another, as those are that combine with it. Quotes and backslashes would be escaped, too.
-    matches!(c, ' '..='~') || !is_ignorable(c) && format!("_{c}").escape_debug().eq(['_', c])
-}
-
-/// Whether it is one of those that Unicode has programs ignore (`Default_Ignorable_Code_Point`) and that `escape_debug` leaves
-/// as it is.
-fn is_ignorable(c: char) -> bool {
-    matches!(
-        c,
-        '\u{34f}'
-            | '\u{115f}'..='\u{1160}'
-            | '\u{17b4}'..='\u{17b5}'
-            | '\u{180b}'..='\u{180f}'
-            | '\u{3164}'
-            | '\u{fe00}'..='\u{fe0f}'
-            | '\u{ffa0}'
-            | '\u{e0100}'..='\u{e01ef}'
-    )
-}
-
 #[cfg(test)]
 mod tests {
+    use std::io::{self, Write};
     use std::sync::Arc;
     use std::sync::mpsc::{Receiver, Sender, channel};
     use std::thread;
@@ -308,7 +198,7 @@ mod tests {
         let Waiting { lines: kept, dropped, .. } = waiting.take();
         assert_eq!((kept.len(), dropped), (lines, 7));
         let batch = Waiting { lines: vec!["a\n".into()], dropped: 7, ..Waiting::default() };
-        let mut output = Output { stream: Script::default(), is_inside_line: false };
+        let mut output = Output::new(Script::default());
         assert_eq!(output.write(&batch), 0);
         let told = "httpfsm: 7 lines were dropped here, as nobody read this stream in time\n";
         assert_eq!(output.stream.text(), format!("a\n{told}"));
@@ -375,7 +265,7 @@ mod tests {
         // Behind five bytes of the second line.
         let mut stream = Script { errors: vec![broken, None, None, None], ..Script::default() };
         ["first", "second", "third"].iter().for_each(|line| queue.push(line));
-        let mut output = Output { stream: &mut stream, is_inside_line: false };
+        let mut output = Output::new(&mut stream);
         for line in ["", "fourth"] {
             // Nothing is tried again before there is another line: a stream that stays broken costs nothing.
             assert_eq!(queue.lock().has_lines(), line.is_empty());
@@ -394,8 +284,7 @@ mod tests {
         let batch =
             Waiting { lines: vec!["a\n".into(), "b\n".into()], dropped: 7, failed: 9, ..Waiting::default() };
         let broken = Some(io::ErrorKind::BrokenPipe);
-        let mut output =
-            Output { stream: Script { errors: vec![broken], ..Script::default() }, is_inside_line: false };
+        let mut output = Output::new(Script { errors: vec![broken], ..Script::default() });
         assert_eq!(output.write(&batch), 18);
     }
 
@@ -428,37 +317,6 @@ mod tests {
             waiting.push_repeated("a", "again", at(second * 1000));
             assert_eq!(waiting.take().lines, ["again\n"]);
         }
-    }
-
-    #[test]
-    fn a_line_can_neither_forge_another_nor_command_a_terminal() {
-        assert_eq!(printable("a\nb\x1b[2J\r\u{9b}é"), "a\n    b\\u{1b}[2J\\r\\u{9b}é\n");
-        let shown = "\"a' \\ \u{e4}e\u{301}\u{939}\u{93f}\u{4e2d}\u{1f600}";
-        assert_eq!(printable(shown), format!("{shown}\n"));
-        for hidden in [
-            '\u{7f}',
-            '\u{ad}',
-            '\u{200b}',
-            '\u{200f}',
-            '\u{2028}',
-            '\u{2029}',
-            '\u{202e}',
-            '\u{2066}',
-            '\u{feff}',
-            '\u{e0041}',
-            '\u{34f}',
-            '\u{115f}',
-            '\u{180b}',
-            '\u{3164}',
-            '\u{fe00}',
-            '\u{fe0f}',
-            '\u{e0100}',
-            '\u{e01ef}',
-        ] {
-            assert_eq!(printable(&format!("a{hidden}b")), format!("a{}b\n", hidden.escape_default()));
-        }
-        let long = printable(&"é".repeat(LENGTH));
-        assert!(long.ends_with("...\n") && long.len() <= LENGTH + 8, "{}", long.len());
     }
 
     /// Takes a line each time the other end allows one.

@@ -37,23 +37,29 @@ macro_rules! on_each_transport {
 mod bench;
 mod browser;
 mod choose;
+mod complaints;
+mod connections;
 mod curl;
 mod drain;
 mod draw;
 mod echo;
+mod environment;
 mod faults;
 mod files;
 mod hello;
 mod help;
 mod hostile;
 mod large;
-mod operate;
 mod proxy;
 mod record;
 mod relay;
 mod serve;
+mod signals;
 mod slow;
+mod streams;
+mod threads;
 mod tools;
+mod unix_socket;
 mod wrk;
 
 /// What `--transport` takes.
@@ -87,6 +93,27 @@ fn serve(transport: &str) -> Command {
 /// Runs the program to its end.
 fn run(arguments: &[&str]) -> Output {
     program().args(arguments).output().expect("the program starts")
+}
+
+/// What the program says of a mistake, on the way to this exit code.
+#[track_caller]
+fn complaint(command: &mut Command, code: i32) -> String {
+    let mut child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the program starts");
+    let started = Instant::now();
+    let status = loop {
+        match child.try_wait().expect("a child") {
+            Some(status) => break status,
+            None if started.elapsed() > PATIENCE => {
+                let _ = child.kill();
+                panic!("{command:?} does not end");
+            }
+            None => std::thread::sleep(Duration::from_millis(5)),
+        }
+    };
+    let mut errors = String::new();
+    child.stderr.take().expect("a pipe").read_to_string(&mut errors).expect("text");
+    assert_eq!(status.code(), Some(code), "{command:?}: {errors}");
+    errors
 }
 
 fn text(bytes: &[u8]) -> String {

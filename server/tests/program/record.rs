@@ -8,9 +8,8 @@ use rustix::fs::{CWD, FileType, Mode, mknodat};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use crate::operate::complaint;
 use crate::tools::tool;
-use crate::{FEW_CONNECTIONS, Server, program, run, text};
+use crate::{FEW_CONNECTIONS, Server, complaint, program, run, text};
 
 on_each_transport! {
     what_is_recorded_replays,

@@ -1,48 +1,15 @@
-//! Every parameter of the configuration, by name, at its value less one, at its value and at one more. A parameter that
-//! comes new without a row here fails a test, which names it.
+//! The parameters of a channel.
 
-#[path = "support/rig.rs"]
-mod rig;
-
-use std::fmt::Debug;
-use std::net::SocketAddr;
 use std::time::Duration;
 
-use httpfsm::server::ServerOutput;
-use httpfsm::{ChannelConfig, Data, Input, Moment, Peer, Server, ServerConfig, ServerInput, State};
-use rig::{GET, POST_CHUNKED, Rig, post};
+use httpfsm::{ChannelConfig, Data, Input, State};
 
-/// A parameter, and how it is judged.
-struct Parameter {
-    name: &'static str,
-    kind: Kind,
-}
+use crate::kind::Kind::{Least, Most, MostOrNone, NoLimit, Time, TimeOrAtOnce, TimeOrNone};
+use crate::kind::{Parameter, parameter};
+use crate::rig::{GET, POST_CHUNKED, Rig, post};
 
-enum Kind {
-    /// Whether `n` is within a limit. The limit itself is, one more is not; 0 is no limit.
-    Most { limit: u64, is_within: fn(limit: u64, n: u64) -> bool },
-    /// The same, where 0 means that there is none of it at all, or that the least that works is used.
-    MostOrNone { limit: u64, is_within: fn(limit: u64, n: u64) -> bool },
-    /// Whether `n` is enough. The value itself is, one less is not; 0 asks for nothing.
-    Least { value: u64, is_enough: fn(value: u64, n: u64) -> bool },
-    /// Whether nothing has happened `n` milliseconds after it began to run. One less is in time, the value is not;
-    /// 0 and `None` never pass.
-    Time(fn(time: Option<Duration>, n: u64) -> bool),
-    /// The same, where 0 and `None` mean that there is none of it at all.
-    TimeOrNone(fn(time: Option<Duration>, n: u64) -> bool),
-    /// The same, where 0 means at once; `None` never passes.
-    TimeOrAtOnce(fn(time: Option<Duration>, n: u64) -> bool),
-    /// Nothing that can be exceeded, or not in the core: why.
-    NoLimit(&'static str),
-}
-
-use Kind::{Least, Most, MostOrNone, NoLimit, Time, TimeOrAtOnce, TimeOrNone};
-
-const fn parameter(name: &'static str, kind: Kind) -> Parameter {
-    Parameter { name, kind }
-}
-
-const CHANNEL: &[Parameter] = &[
+/// Those of a channel, in the order in which the configuration has them.
+pub(crate) const CHANNEL: &[Parameter] = &[
     parameter("url_scheme", NoLimit("a text")),
     parameter("identity", NoLimit("a text")),
     parameter("expose_tracebacks", NoLimit("a choice")),
@@ -338,50 +305,6 @@ const CHANNEL: &[Parameter] = &[
     parameter("error_pages", NoLimit("a function")),
 ];
 
-const SERVER: &[Parameter] = &[
-    parameter("host", NoLimit("a text, the transport's")),
-    parameter("port", NoLimit("a number that limits nothing")),
-    parameter("origins", NoLimit("a list that limits nothing: core/tests/server.rs")),
-    parameter("maximum_simultaneous_requests", NoLimit("counted by the transport, whose verdict is Busy")),
-    parameter(
-        "max_connections",
-        Most {
-            limit: 3,
-            is_within: |limit, n| {
-                let config = ServerConfig { max_connections: limit as u32, ..ServerConfig::default() };
-                admits(config, (0..n).map(|n| format!("192.0.2.{n}:1")))
-            },
-        },
-    ),
-    parameter(
-        "max_connections_per_peer",
-        Most {
-            limit: 3,
-            is_within: |limit, n| {
-                let config =
-                    ServerConfig { max_connections_per_peer: limit as u32, ..ServerConfig::default() };
-                admits(config, (0..n).map(|n| format!("192.0.2.1:{n}")))
-            },
-        },
-    ),
-    parameter("max_buffered_bytes", NoLimit("counted by the transport, whose verdict is Busy")),
-    parameter(
-        "drain_deadline",
-        Time(|time, n| {
-            let channel = ChannelConfig { drain_grace: None, ..ChannelConfig::default() };
-            let mut server =
-                Server::new(ServerConfig { drain_deadline: time, channel, ..ServerConfig::default() });
-            server.handle(Moment::START, connected("192.0.2.1:1")).expect("a connection is always taken");
-            server.handle(Moment::START, ServerInput::GoOut).expect("going out is always taken");
-            // What channels say at their own deadline has a second to leave at least.
-            let at = Moment::from_millis(n.saturating_add(1000));
-            server.handle(at, ServerInput::Tick).expect("a tick is always taken");
-            !std::iter::from_fn(|| server.next_output()).any(|output| output == ServerOutput::DropChannels)
-        }),
-    ),
-    parameter("channel", NoLimit("has its own table")),
-];
-
 /// No deadline but those without which a state does not exist, which are too far.
 fn timeless() -> ChannelConfig {
     ChannelConfig {
@@ -416,85 +339,4 @@ fn is_served(bytes: &str, change: impl FnOnce(&mut ChannelConfig)) -> bool {
         }
     }
     rig.state() == State::WaitResponse && rig.ok("").wire().contains("HTTP/1.1 200 ")
-}
-
-fn connected(from: &str) -> ServerInput {
-    let peer = |text: &str| Peer::Ip(text.parse::<SocketAddr>().expect("an address"));
-    ServerInput::Connected { peername: peer(from), sockname: peer("192.0.2.99:80") }
-}
-
-/// Whether all of them get a channel.
-fn admits(config: ServerConfig, mut peers: impl Iterator<Item = String>) -> bool {
-    let mut server = Server::new(config);
-    peers.all(|peer| {
-        server.handle(Moment::START, connected(&peer)).expect("a connection is always taken");
-        matches!(server.next_output(), Some(ServerOutput::HttpChannel { .. }))
-    })
-}
-
-/// The names of the fields of a struct, from what it shows of itself.
-fn fields(shown: &impl Debug) -> Vec<String> {
-    let text = format!("{shown:#?}");
-    let field = |line: &str| {
-        let (name, _) = line.strip_prefix("    ")?.split_once(": ")?;
-        (!name.starts_with(' ')).then(|| name.to_owned())
-    };
-    text.lines().filter_map(field).collect()
-}
-
-/// Seen to fail: with a row left out, and with a new field of `ChannelConfig`.
-#[test]
-fn every_parameter_has_a_row() {
-    let names = |rows: &[Parameter]| rows.iter().map(|row| row.name.to_owned()).collect::<Vec<_>>();
-    let mut channel = names(CHANNEL);
-    channel.sort_unstable();
-    let mut known = fields(&ChannelConfig::default());
-    known.sort_unstable();
-    assert_eq!(known, channel, "each field of ChannelConfig has one row");
-    assert_eq!(fields(&ServerConfig::default()), names(SERVER), "each field of ServerConfig has one row");
-}
-
-/// Seen to fail: with the size of a head, and the age of a connection, judged one off.
-#[test]
-fn every_parameter_is_judged_at_its_value_and_beside_it() {
-    for Parameter { name, kind } in CHANNEL.iter().chain(SERVER) {
-        match *kind {
-            Most { limit, is_within } | MostOrNone { limit, is_within } => {
-                for (n, expected) in
-                    [(limit - 1, true), (limit, true), (limit + 1, false), (2 * limit, false)]
-                {
-                    assert_eq!(is_within(limit, n), expected, "{name}: {n} of {limit}");
-                }
-                let unlimited = matches!(kind, Most { .. });
-                assert_eq!(is_within(0, 3 * limit), unlimited, "{name}: {} without a limit", 3 * limit);
-            }
-            Least { value, is_enough } => {
-                for (n, expected) in [(value - 1, false), (value, true), (value + 1, true)] {
-                    assert_eq!(is_enough(value, n), expected, "{name}: {n} of {value}");
-                }
-                assert!(is_enough(0, 1), "{name}: without a rate, each byte is enough");
-            }
-            Time(is_in_time) | TimeOrNone(is_in_time) => {
-                for millis in [1, 7000] {
-                    let time = Some(Duration::from_millis(millis));
-                    for (n, expected) in [(millis - 1, true), (millis, false), (millis + 1, false)] {
-                        assert_eq!(is_in_time(time, n), expected, "{name}: {n} ms of {millis}");
-                    }
-                }
-                let exists = matches!(kind, Time(_));
-                for none in [None, Some(Duration::ZERO)] {
-                    assert_eq!(is_in_time(none, 1 << 50), exists, "{name}: {none:?}");
-                }
-            }
-            TimeOrAtOnce(is_in_time) => {
-                let time = Some(Duration::from_millis(7000));
-                for (n, expected) in [(6999, true), (7000, false)] {
-                    assert_eq!(is_in_time(time, n), expected, "{name}: {n} ms of 7000");
-                }
-                assert!(is_in_time(None, 1 << 50), "{name}: none");
-                assert!(!is_in_time(Some(Duration::ZERO), 0), "{name}: at once");
-            }
-            NoLimit(reason) => assert!(!reason.is_empty(), "{name}"),
-        }
-    }
 }

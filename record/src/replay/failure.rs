@@ -1,0 +1,87 @@
+//! Why a replay stopped, and how a difference is shown.
+
+use std::{fmt, io};
+
+use super::MAX_BYTES;
+use crate::latin1::write_line;
+use crate::line::Line;
+
+/// Why a replay stopped.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Failure {
+    /// The machine does something else than it did.
+    Differs(Difference),
+    /// The file is empty.
+    Empty,
+    /// It does not begin as recordings do.
+    NoRecording(String),
+    /// This line is none of a recording.
+    Malformed {
+        /// Its number, from 1.
+        line: usize,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The recording is longer than [`MAX_BYTES`].
+    TooLarge,
+    /// The recording cannot be read.
+    Io(io::Error),
+}
+
+/// The first difference between a recording and the machine.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Difference {
+    /// The number of the line, from 1.
+    pub line: usize,
+    /// What the line says, from a little before the difference on.
+    pub expected: String,
+    /// What the machine says there.
+    pub got: String,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Differs(Difference { line, expected, got }) => {
+                write!(f, "line {line} differs\nexpected: {expected}\n     got: {got}")
+            }
+            Self::Empty => f.write_str("the file is empty"),
+            Self::NoRecording(why) => write!(f, "this is not a recording: {why}"),
+            Self::Malformed { line, why } => write!(f, "line {line} is none of a recording: {why}"),
+            Self::TooLarge => write!(f, "the recording is longer than {MAX_BYTES} bytes"),
+            Self::Io(error) => write!(f, "the recording cannot be read: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// This line is none of a recording.
+pub(super) fn malformed(line: usize, why: &str) -> Failure {
+    Failure::Malformed { line, why: why.to_owned() }
+}
+
+/// The first difference between what a line says and what the machine says.
+pub(super) fn differs(at: usize, expected: &Line, got: &Line) -> Failure {
+    let (mut left, mut right) = (Vec::new(), Vec::new());
+    write_line(expected, &mut left);
+    write_line(got, &mut right);
+    differ(at, &left, &right)
+}
+
+/// Shows two lines from a little before the first byte in which they differ.
+pub(super) fn differ(line: usize, expected: &[u8], got: &[u8]) -> Failure {
+    const BEFORE: usize = 60;
+    const SHOWN: usize = 160;
+    let equal = expected.iter().zip(got).take_while(|(left, right)| left == right).count();
+    let from = if equal + SHOWN / 2 < SHOWN { 0 } else { equal.saturating_sub(BEFORE) };
+    let show = |bytes: &[u8]| {
+        let rest = bytes.get(from..).unwrap_or_default().trim_ascii_end();
+        let shown = rest.get(..SHOWN).unwrap_or(rest);
+        let (before, after) =
+            (if from > 0 { "... " } else { "" }, if shown.len() < rest.len() { " ..." } else { "" });
+        format!("{before}{}{after}", String::from_utf8_lossy(shown))
+    };
+    Failure::Differs(Difference { line, expected: show(expected), got: show(got) })
+}

@@ -1,0 +1,56 @@
+//! Entity tags, and requests that depend on them.
+
+use std::fs::File;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::site::{Site, field};
+
+#[test]
+fn equal_files_have_equal_tags_and_a_file_that_changed_has_another() {
+    let (site, replica) = (Site::new(&[("a", "one")]), Site::new(&[("other", ""), ("a", "one")]));
+    let (one, same) = (site.get("/a", ""), replica.get("/a", ""));
+    assert_eq!(field(&one, "ETag"), field(&same, "ETag"));
+    let file = File::options().write(true).open(site.root().join("a")).unwrap();
+    file.set_modified(UNIX_EPOCH + Duration::new(1_000_000_000, 1)).unwrap();
+    let two = site.get("/a", "");
+    assert_ne!(field(&one, "ETag"), field(&two, "ETag"));
+    assert_eq!(field(&one, "Last-Modified"), field(&two, "Last-Modified"));
+}
+
+#[test]
+fn a_file_of_this_second_has_a_weak_tag() {
+    let site = Site::new(&[]);
+    site.write("a", "new");
+    let file = File::options().write(true).open(site.root().join("a")).unwrap();
+    // A clock that runs on cannot catch up with this within the test.
+    file.set_modified(SystemTime::now() + Duration::from_secs(3600)).unwrap();
+    let answer = site.get("/a", "");
+    assert!(field(&answer, "ETag").starts_with("W/\"3-"), "{answer}");
+    assert!(!answer.contains("Last-Modified"), "{answer}");
+    let etag = field(&answer, "ETag");
+    assert!(site.get("/a", &format!("If-None-Match: {etag}\r\n")).starts_with("HTTP/1.1 304 "));
+    let part = site.get("/a", &format!("Range: bytes=0-0\r\nIf-Range: {etag}\r\n"));
+    assert!(part.starts_with("HTTP/1.1 200 "), "{part}");
+}
+
+#[test]
+fn a_copy_that_is_still_right_is_not_sent_again() {
+    let site = Site::new(&[("a.txt", "hello")]);
+    let etag = field(&site.get("/a.txt", ""), "ETag").to_owned();
+    for (method, fields) in [
+        ("GET", format!("If-None-Match: {etag}\r\n")),
+        ("HEAD", format!("If-None-Match: {etag}\r\n")),
+        ("GET", format!("If-None-Match: {etag}\r\nRange: bytes=0-0\r\n")),
+        ("GET", "If-Modified-Since: Sun, 09 Sep 2001 01:46:40 GMT\r\n".to_owned()),
+    ] {
+        let answer = site.request(method, "/a.txt", &fields);
+        assert!(answer.starts_with("HTTP/1.1 304 Not Modified\r\n"), "{answer}");
+        assert!(answer.ends_with("\r\n\r\n") && !answer.contains("Content-"), "{answer}");
+        assert_eq!(field(&answer, "ETag"), etag);
+        assert_eq!(field(&answer, "Cache-Control"), "no-cache");
+    }
+    let answer = site.get("/a.txt", "If-Match: \"x\"\r\n");
+    assert!(answer.starts_with("HTTP/1.1 412 Precondition Failed\r\n"), "{answer}");
+    // RFC 9110 section 13.2.1: what is not there has no state to be compared.
+    assert!(site.get("/b.txt", "If-None-Match: *\r\n").starts_with("HTTP/1.1 404 "));
+}

@@ -1,0 +1,151 @@
+//! The jobs that work on files: how many there are, and what happens where no thread runs them.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use httpfsm::config::ServerConfig;
+use httpfsm_transport::memory::MemoryServer;
+use httpfsm_transport::{NoThread, Spawner};
+
+use super::site::Site;
+use crate::app::files::{DotNames, Files, LISTS, Root, Types};
+use crate::app::testing::{content, exchange};
+
+/// Counts the jobs.
+struct CountsJobs(Arc<AtomicUsize>);
+
+impl Spawner for CountsJobs {
+    fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) -> Result<(), NoThread> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        work();
+        Ok(())
+    }
+}
+
+#[test]
+fn a_small_file_costs_one_job_and_a_large_one_one_more_for_each_piece() {
+    let site = Site::new(&[]);
+    site.write("small", "s".repeat(64 << 10));
+    site.write("large", "l".repeat(600 << 10));
+    for (method, target, expected, length) in
+        [("GET", "/small", 1, 64 << 10), ("GET", "/large", 4, 600 << 10), ("HEAD", "/large", 1, 0)]
+    {
+        let jobs = Arc::new(AtomicUsize::new(0));
+        let files = Files::new(
+            Root::new(&site.root()).unwrap(),
+            DotNames::WellKnown,
+            Types::new(None).unwrap(),
+            Arc::new(CountsJobs(Arc::clone(&jobs))),
+        );
+        let bytes = content(files, &format!("{method} {target} HTTP/1.1\r\nHost: a\r\n\r\n"));
+        assert_eq!((jobs.load(Ordering::SeqCst), bytes.len()), (expected, length), "{target}");
+    }
+}
+
+/// Keeps the work, which nobody has a thread for.
+#[derive(Default)]
+struct QueuesJobs(Mutex<Vec<Box<dyn FnOnce() + Send>>>);
+
+impl Spawner for QueuesJobs {
+    fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) -> Result<(), NoThread> {
+        self.0.lock().unwrap().push(work);
+        Ok(())
+    }
+}
+
+impl QueuesJobs {
+    /// Does the work that is there, and tells how much it was.
+    fn run(&self, most: usize) -> usize {
+        let mut there = self.0.lock().unwrap();
+        let most = most.min(there.len());
+        let work: Vec<_> = there.drain(..most).collect();
+        drop(there);
+        work.into_iter().map(|work| work()).count()
+    }
+
+    fn waiting(&self) -> usize {
+        self.0.lock().unwrap().len()
+    }
+}
+
+/// Has a thread for so many jobs.
+struct HasThreadsFor(AtomicUsize);
+
+impl Spawner for HasThreadsFor {
+    fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) -> Result<(), NoThread> {
+        let left = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        left.map_err(|_| NoThread)?;
+        work();
+        Ok(())
+    }
+}
+
+#[test]
+fn without_a_thread_to_read_on_the_response_is_503_or_breaks_off() {
+    let site = Site::new(&[]);
+    site.write("small", "s");
+    site.write("large", "l".repeat(600 << 10));
+    let busy = "HTTP/1.1 503 Service Unavailable\r\n";
+    for (target, threads, expected) in [
+        ("/small", 0, busy),
+        ("/small", 1, "HTTP/1.1 200 OK\r\n"),
+        // The second job makes the list.
+        ("/", 1, busy),
+        ("/", 2, "HTTP/1.1 200 OK\r\n"),
+        ("/large", 2, "HTTP/1.1 200 OK\r\n"),
+    ] {
+        let files = Files { spawner: Arc::new(HasThreadsFor(threads.into())), ..site.files() };
+        let response = exchange(files, &format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n"));
+        assert!(response.starts_with(expected), "{target}, {threads}: {response:.200}");
+        let (_, content) = response.split_once("\r\n\r\n").unwrap();
+        // A head, and the first piece of three.
+        assert!(target != "/large" || content.len() == 256 << 10, "{}", content.len());
+    }
+}
+
+#[test]
+fn few_lists_are_made_at_once_and_the_others_wait_without_a_thread() {
+    let site = Site::new(&[("a", "one")]);
+    let later = Arc::new(QueuesJobs::default());
+    let files = Files { spawner: Arc::clone(&later) as Arc<dyn Spawner>, ..site.files() };
+    let mut server = MemoryServer::new(ServerConfig::default(), files);
+    let mut clients: Vec<_> = (0..LISTS + 3).map(|_| server.connect().unwrap()).collect();
+    for client in &clients {
+        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    }
+    server.run();
+    assert_eq!(later.run(usize::MAX), LISTS + 3);
+    server.run();
+    assert_eq!(later.waiting(), LISTS);
+    // A file does not wait.
+    let file = server.connect().unwrap();
+    file.send("GET /a HTTP/1.1\r\nHost: a\r\n\r\n");
+    server.run();
+    assert_eq!(later.waiting(), LISTS + 1);
+    // Who goes while it waits, or while its list is made, takes no place.
+    clients.pop().unwrap().reset();
+    clients.remove(0).reset();
+    server.run();
+    assert_eq!(later.waiting(), LISTS + 2, "{LISTS} lists, a file, and the job of one that has gone");
+    while later.run(1) > 0 {
+        server.run();
+    }
+    for client in clients {
+        assert!(client.take().starts_with(b"HTTP/1.1 200 OK\r\n"));
+    }
+}
+
+#[test]
+fn file_work_for_a_client_that_has_gone_is_dropped() {
+    let site = Site::new(&[("a", "one")]);
+    let files = Files { spawner: Arc::new(QueuesJobs::default()), ..site.files() };
+    let held = Arc::clone(&files.site);
+    let mut server = MemoryServer::new(ServerConfig::default(), files);
+    let client = server.connect().unwrap();
+    client.send("GET /a HTTP/1.1\r\nHost: a\r\n\r\n");
+    server.run();
+    assert_eq!(Arc::strong_count(&held), 3, "a job waits");
+    client.reset();
+    server.run();
+    assert_eq!(Arc::strong_count(&held), 2);
+}

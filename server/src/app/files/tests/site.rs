@@ -1,0 +1,71 @@
+//! A folder that is served to the tests.
+
+use std::fs::{self, File};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+
+use httpfsm_transport::Inline;
+use tempfile::TempDir;
+
+use crate::app::files::{DotNames, Files, Root, Types};
+use crate::app::testing::exchange;
+
+/// A folder `web` that is served, with neighbours that must never be seen. Each file was modified in 2001.
+pub(super) struct Site(TempDir);
+
+impl Site {
+    pub(super) fn new(files: &[(&str, &str)]) -> Self {
+        let site = Self(tempfile::tempdir().unwrap());
+        fs::create_dir(site.root()).unwrap();
+        fs::write(site.0.path().join("secret"), "SECRET").unwrap();
+        for (name, content) in files {
+            site.write(name, content);
+        }
+        site
+    }
+
+    pub(super) fn root(&self) -> PathBuf {
+        self.0.path().join("web")
+    }
+
+    pub(super) fn write(&self, name: &str, content: impl AsRef<[u8]>) {
+        let path = self.root().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, content).unwrap();
+        let file = File::options().write(true).open(path).unwrap();
+        file.set_modified(UNIX_EPOCH + Duration::from_secs(1_000_000_000)).unwrap();
+    }
+
+    pub(super) fn files(&self) -> Files {
+        Files::new(
+            Root::new(&self.root()).unwrap(),
+            DotNames::WellKnown,
+            Types::new(None).unwrap(),
+            Arc::new(Inline),
+        )
+    }
+
+    /// The response to a request line and field lines.
+    pub(super) fn request(&self, method: &str, target: &str, fields: &str) -> String {
+        exchange(self.files(), &format!("{method} {target} HTTP/1.1\r\nHost: a\r\n{fields}\r\n"))
+    }
+
+    pub(super) fn get(&self, target: &str, fields: &str) -> String {
+        self.request("GET", target, fields)
+    }
+
+    #[track_caller]
+    pub(super) fn assert_missing(&self, target: &str) {
+        let answer = self.get(target, "");
+        assert!(answer.starts_with("HTTP/1.1 404 Not Found\r\n"), "{target}: {answer}");
+        assert!(answer.ends_with("\r\n\r\nThere is nothing here.\n"), "{target}: {answer}");
+    }
+}
+
+/// The value of the first field of this name.
+#[track_caller]
+pub(super) fn field<'a>(answer: &'a str, name: &str) -> &'a str {
+    let line = answer.split("\r\n").find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+    line.unwrap_or_else(|| panic!("no {name} in {answer}"))
+}

@@ -1,0 +1,81 @@
+//! Writes lines to a stream that may be full, or fail.
+
+use std::io::{self, Write};
+
+use super::Waiting;
+
+/// Where lines are written.
+pub(in crate::log) trait Stream: Write {
+    /// Waits until the stream, which was full, takes more.
+    ///
+    /// # Errors
+    ///
+    /// It is not to be waited for any longer.
+    fn wait(&mut self) -> io::Result<()>;
+}
+
+/// A stream, and where in a line it stands.
+pub(super) struct Output<S> {
+    pub(super) stream: S,
+    /// A line was written in part before the stream failed.
+    is_inside_line: bool,
+}
+
+impl<S: Stream> Output<S> {
+    pub(super) fn new(stream: S) -> Self {
+        Self { stream, is_inside_line: false }
+    }
+
+    /// Writes a batch; returns how many of its lines could not be written, which includes those that it was to tell of.
+    pub(super) fn write(&mut self, batch: &Waiting) -> u64 {
+        if batch.failed > 0 {
+            let told =
+                format!("httpfsm: {} lines were lost here, as they could not be written\n", batch.failed);
+            if self.line(&told).is_err() {
+                return batch.failed + batch.lines.len() as u64 + batch.dropped;
+            }
+        }
+        for (written, line) in batch.lines.iter().enumerate() {
+            if self.line(line).is_err() {
+                return (batch.lines.len() - written) as u64 + batch.dropped;
+            }
+        }
+        if batch.dropped > 0 {
+            let dropped = batch.dropped;
+            let told =
+                format!("httpfsm: {dropped} lines were dropped here, as nobody read this stream in time\n");
+            if self.line(&told).is_err() {
+                return dropped;
+            }
+        }
+        // What was flushed too late was written all the same.
+        let _ = self.stream.flush();
+        0
+    }
+
+    /// One write a line, so that those of several programs do not mix.
+    fn line(&mut self, line: &str) -> io::Result<()> {
+        if self.is_inside_line {
+            self.all(b"\n")?;
+            self.is_inside_line = false;
+        }
+        self.all(line.as_bytes())
+    }
+
+    fn all(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            match self.stream.write(bytes) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => {
+                    bytes = bytes.get(written..).unwrap_or_default();
+                    self.is_inside_line = !bytes.is_empty();
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // Another program that has the stream, too, has set O_NONBLOCK on it.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.stream.wait()?,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}

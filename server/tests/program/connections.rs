@@ -1,0 +1,114 @@
+//! Connections: which are turned away, which are found to be lost, and which hear of an early refusal.
+
+use std::io::{Read, Write};
+use std::process::Command;
+
+use rustix::process::Signal;
+
+use crate::tools::tool;
+use crate::{Answer, Server, serve, text};
+
+on_each_transport! {
+    who_is_turned_away_by_a_limit_is_told_without_the_log,
+    who_comes_right_after_another_has_its_place,
+    who_sends_all_before_reading_sees_an_early_refusal,
+    silent_peers_are_probed,
+}
+
+const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+
+fn who_is_turned_away_by_a_limit_is_told_without_the_log(transport: &str) {
+    let server = Server::on(transport, &["--app", "hello", "--max-connections-per-peer", "1"]);
+    let mut first = server.connect();
+    first.write_all(b"GET / HTTP/1.1\r\n").expect("sent");
+    for _ in 0..20 {
+        let mut second = server.connect();
+        let mut bytes = Vec::new();
+        let _ = second.read_to_end(&mut bytes);
+        assert_eq!(text(&bytes), "");
+    }
+    drop(first);
+    server.signal(Signal::TERM);
+    let (_, errors) = server.end();
+    let told = errors
+        .lines()
+        .filter(|line| {
+            line.contains("The peer has as many connections open as --max-connections-per-peer allows.")
+        })
+        .count();
+    assert!((1..20).contains(&told), "{errors}");
+}
+
+/// The server may see them on different threads, and the next before the end of the one before.
+fn who_comes_right_after_another_has_its_place(transport: &str) {
+    let server = Server::on(transport, &["--app", "hello", "--max-connections", "1"]);
+    let (mut idle, mut turned_away) = (None, 0);
+    for turn in 0..400 {
+        let mut client = server.connect();
+        let leaves = turn % 4 > 0;
+        let request: &[u8] = if leaves { GET } else { b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" };
+        // It may be turned away before.
+        let _ = client.write_all(request);
+        let mut first = [0; 13];
+        match client.read_exact(&mut first) {
+            Ok(()) if leaves => {
+                client.read_to_end(&mut Vec::new()).expect("a response");
+            }
+            Ok(()) => idle = Some(client),
+            Err(_) => turned_away += 1,
+        }
+    }
+    drop(idle);
+    // A machine that is busy may let the thread of the one before wait for longer than the server does.
+    assert!(turned_away < 20, "{turned_away} of 400 were turned away");
+}
+
+/// As Python's http.client does.
+fn who_sends_all_before_reading_sees_an_early_refusal(transport: &str) {
+    for (app, method) in [("files", "POST"), ("files", "GET"), ("hello", "PUT")] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut command = serve(transport);
+        command.args(["--port", "0", "--app", app]);
+        if app == "files" {
+            command.arg(folder.path());
+        }
+        let server = Server::spawn(&mut command);
+        let mut stream = server.connect();
+        let length = 30_000_000;
+        write!(
+            stream,
+            "{method} / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n"
+        )
+        .expect("sent");
+        stream.write_all(&vec![b'x'; length]).expect("sent");
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).expect("a response");
+        let status = if method == "GET" { "HTTP/1.1 200 OK" } else { "HTTP/1.1 405 Method Not Allowed" };
+        assert_eq!(Answer::new(&bytes).status, status);
+    }
+}
+
+/// What the kernel does for the connections of a server, as `ss` tells it.
+fn silent_peers_are_probed(transport: &str) {
+    if tool("ss").is_none() {
+        return;
+    }
+    for (arguments, probed) in [(&[][..], true), (&["--tcp-keepalive", "none"], false)] {
+        let server = Server::on(transport, arguments);
+        let client = server.connect();
+        let (ours, port) = (client.local_addr().expect("an address").port(), server.address().port());
+        let connection = format!("( sport = :{port} and dport = :{ours} )");
+        let ss = || {
+            text(
+                &Command::new("ss")
+                    .args(["-Htno", "state", "established", &connection])
+                    .output()
+                    .expect("ss")
+                    .stdout,
+            )
+        };
+        // The kernel has accepted it; the option is the listener's.
+        let told = ss();
+        assert_eq!(told.contains("timer:(keepalive,"), probed, "{told}");
+    }
+}

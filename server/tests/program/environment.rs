@@ -1,0 +1,64 @@
+//! The variables of the program, and others that look like them.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
+use rustix::process::Signal;
+
+use crate::{Server, complaint, program};
+
+const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+
+#[test]
+fn what_a_platform_sets_beside_a_service_is_not_for_us() {
+    let mut command = program();
+    command.args(["serve", "--app", "hello", "--host", "127.0.0.1"]).env("HTTPFSM_PORT", "tcp://10.0.0.1:80");
+    command.env("HTTPFSM_SERVICE_HOST", "10.0.0.1").env("HTTPFSM_PORT_80_TCP_ADDR", "10.0.0.1");
+    // The default port may be taken by somebody else; a socket is not.
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("socket");
+    command.args(["--port", "0", "--unix"]).arg(&path);
+    command.env("HTTPFSM_RECORD_SAMPLE", "10").env("HTTPFSM_RECORD_MASK_BODIES", "1");
+    command.env("HTTPFSM_LOG", "").env("HTTPFSM_HARDENED", "yes").env("HTTPFSM_HEDA_TIMEOUT", "3s");
+    let server = Server::spawn(&mut command);
+    assert_eq!(server.exchange(GET).status, "HTTP/1.1 200 OK");
+    server.signal(Signal::TERM);
+    let (status, errors) = server.end();
+    assert_eq!(status.code(), Some(0), "{errors}");
+    let told = "httpfsm: The variable HTTPFSM_HEDA_TIMEOUT is unknown and ignored. Did you mean HTTPFSM_HEAD_TIMEOUT?\n";
+    assert!(errors.starts_with(told) && errors.lines().count() == 2, "{errors}");
+}
+
+#[test]
+fn a_bad_value_of_the_environment_is_told_with_its_variable() {
+    for (name, value) in [
+        ("HTTPFSM_PORT", "eighty"),
+        ("HTTPFSM_LOG", "perhaps"),
+        ("HTTPFSM_HEAD_TIMEOUT", "soon"),
+        ("HTTPFSM_TRANSPORT", "pigeon"),
+        ("HTTPFSM_ORIGINS", ""),
+        ("HTTPFSM_UNIX_MODE", "999"),
+        ("HTTPFSM_UNIX_MODE", "2770"),
+        ("HTTPFSM_HOST", "localhost:80"),
+        ("HTTPFSM_RECORD_SAMPLE", "-1"),
+    ] {
+        let errors = complaint(program().arg("serve").env(name, value), 2);
+        assert!(errors.contains(name), "{name}: {errors}");
+        let flag = format!("--{}", name["HTTPFSM_".len()..].to_lowercase().replace('_', "-"));
+        let given = format!("{flag}={value}");
+        let errors = complaint(program().args(["serve", &given]).env(name, value), 2);
+        assert!(errors.contains(&flag) && !errors.contains(name), "{given}: {errors}");
+    }
+}
+
+#[test]
+fn what_a_variable_gives_in_vain_is_told_with_its_variable() {
+    for (name, value) in [("HTTPFSM_ROOT", "/srv"), ("HTTPFSM_HIDDEN", "true"), ("HTTPFSM_TYPES", "/x")] {
+        let errors = complaint(program().args(["serve", "--app", "hello"]).env(name, value), 2);
+        assert!(errors.contains(&format!("of the variable {name} is for --app files")), "{errors}");
+    }
+    for name in ["HTTPFSM_IDENTITY", "HTTPFSM_HOST", "HTTPFSM_PORT", "HTTPFSM_UNIX_MODE"] {
+        let errors = complaint(program().arg("serve").env(name, OsStr::from_bytes(b"\xff")), 2);
+        assert!(errors.contains(name) && !errors.contains("panicked"), "{errors}");
+    }
+}

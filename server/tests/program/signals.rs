@@ -1,0 +1,124 @@
+//! What each signal does, also while the program starts.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::tools::tool;
+use crate::{FEW_CONNECTIONS, PATIENCE, Server, serve};
+
+on_each_transport! {
+    signals_that_mean_nothing_end_nothing,
+    every_signal_that_ends_drains,
+    recordings_are_switched_as_soon_as_it_is_said_that_the_program_listens,
+    who_quits_leaves_no_socket,
+}
+
+const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+
+fn signals_that_mean_nothing_end_nothing(transport: &str) {
+    let server = Server::on(transport, &["--app", "hello"]);
+    for signal in [Signal::HUP, Signal::USR1, Signal::USR2, Signal::PIPE, Signal::XFSZ] {
+        server.signal(signal);
+        assert_eq!(server.exchange(GET).status, "HTTP/1.1 200 OK", "{signal:?}");
+    }
+    server.signal(Signal::TERM);
+    let (status, errors) = server.end();
+    assert_eq!(status.code(), Some(0), "{errors}");
+    for name in ["SIGHUP", "SIGUSR1", "SIGUSR2"] {
+        assert!(errors.contains(&format!("httpfsm: {name} is ignored")), "{errors}");
+    }
+}
+
+fn every_signal_that_ends_drains(transport: &str) {
+    let folder = tempfile::tempdir().expect("a folder");
+    for signal in [Signal::TERM, Signal::INT, Signal::QUIT] {
+        let path = folder.path().join("socket");
+        let path = path.to_str().expect("text");
+        let server = Server::on(transport, &["--app", "hello", "--unix", path]);
+        server.signal(signal);
+        let (status, errors) = server.end();
+        assert_eq!(status.code(), Some(0), "{signal:?}: {errors}");
+        assert!(!fs::exists(path).expect("a folder"), "{signal:?} leaves the socket");
+    }
+}
+
+/// A stream that takes nothing, as long as its reader, the second, is there.
+fn full() -> (OwnedFd, UnixStream) {
+    let (mut full, reader) = UnixStream::pair().expect("a pair");
+    full.set_nonblocking(true).expect("an option");
+    while full.write(&[0; 4096]).is_ok() {}
+    full.set_nonblocking(false).expect("an option");
+    (full.into(), reader)
+}
+
+fn recordings_are_switched_as_soon_as_it_is_said_that_the_program_listens(transport: &str) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("socket");
+    // A standard output that takes nothing holds up the start where it says so.
+    let (stdout, _reader) = full();
+    let mut command = serve(transport);
+    command.args(["--app", "hello", FEW_CONNECTIONS, "--record"]).arg(folder.path().join("records"));
+    command.arg("--unix").arg(&path).stdout(stdout).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the program starts");
+    let started = Instant::now();
+    while !path.exists() {
+        assert!(started.elapsed() < PATIENCE, "there is no socket");
+        thread::sleep(Duration::from_millis(5));
+    }
+    kill_process(Pid::from_child(&child), Signal::USR1).expect("a running child");
+    // On a slow machine what is recorded is told before.
+    let lines = BufReader::new(child.stderr.take().expect("a pipe")).lines();
+    let told = lines.map(|line| line.expect("text")).find(|line| line.contains("SIGUSR1"));
+    child.kill().expect("a running child");
+    child.wait().expect("its end");
+    let expected = "httpfsm: SIGUSR1: recording no connections until SIGUSR1";
+    assert_eq!(told.as_deref(), Some(expected));
+}
+
+fn who_quits_leaves_no_socket(transport: &str) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("socket");
+    // A standard output that takes nothing holds up the start, which has made its sockets by then.
+    let (stdout, _reader) = full();
+    let mut command = serve(transport);
+    command.args(["--app", "hello", "--unix"]).arg(&path).stdout(stdout).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the program starts");
+    let started = Instant::now();
+    while child.try_wait().expect("a child").is_none() {
+        assert!(started.elapsed() < PATIENCE, "it does not end");
+        if path.exists() {
+            // Nobody minds where it has just ended.
+            let _ = kill_process(Pid::from_child(&child), Signal::TERM);
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+    assert!(!path.exists());
+}
+
+/// Between the bind, which makes the file, and the end of the call that does.
+#[test]
+fn who_quits_while_a_socket_is_made_leaves_none() {
+    let Some(strace) = tool("strace") else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("socket");
+    let mut command = Command::new(strace);
+    command.args(["-D", "-f", "-o", "/dev/null", "-e", "trace=listen", "-e"]);
+    command.arg("inject=listen:delay_enter=500000").arg(env!("CARGO_BIN_EXE_httpfsm"));
+    command.args(["serve", "--app", "hello", "--unix"]).arg(&path).stdout(Stdio::null());
+    let mut child = command.stderr(Stdio::piped()).spawn().expect("the program starts");
+    let started = Instant::now();
+    while !path.exists() {
+        assert!(started.elapsed() < PATIENCE, "there is no socket");
+        thread::sleep(Duration::from_millis(5));
+    }
+    kill_process(Pid::from_child(&child), Signal::TERM).expect("a running child");
+    let status = child.wait().expect("its end");
+    assert!(!path.exists(), "{status}");
+}

@@ -1,0 +1,100 @@
+//! Who reads the streams of the program: nobody, too late, or a disk that is full.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::Stdio;
+use std::sync::mpsc;
+use std::thread;
+
+use rustix::process::Signal;
+
+use crate::tools::Beside;
+use crate::{Answer, FEW_CONNECTIONS, PATIENCE, Server, complaint, program};
+
+on_each_transport! {
+    a_reader_of_standard_error_that_stalls_stops_nobody,
+    handlers_that_panic_are_not_held_up_by_a_reader_of_standard_error_that_stalls,
+}
+
+const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+
+/// More lines than a pipe, the queue behind it and what is being written hold: two lines of 80 bytes a connection.
+const CROWD: usize = 4000;
+/// More lines than a pipe holds.
+const FEW: usize = 1000;
+
+fn a_reader_of_standard_error_that_stalls_stops_nobody(transport: &str) {
+    let mut server = Server::on(transport, &["--app", "hello", "--log", FEW_CONNECTIONS]);
+    let exchange = |server: &Server| assert_eq!(server.exchange(GET).status, "HTTP/1.1 200 OK");
+    (0..CROWD).for_each(|_| exchange(&server));
+    // The reader is back.
+    let stderr = server.child.stderr.take().expect("a pipe");
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        let (mut stderr, mut line, mut first) = (BufReader::new(stderr), String::new(), None);
+        while !line.contains("lines were dropped here") {
+            line.clear();
+            if stderr.read_line(&mut line).expect("text") == 0 {
+                break;
+            }
+            first.get_or_insert_with(|| line.clone());
+        }
+        // Nobody minds where the test is over.
+        let _ = sender.send((stderr.into_inner(), first, line));
+    });
+    let back = receiver.recv_timeout(PATIENCE);
+    let (stderr, first, told) = back.expect("the standard error stream says that lines were dropped");
+    assert!(first.is_some_and(|first| first.contains("opened at")));
+    assert!(told.starts_with("httpfsm: "), "{told}");
+    server.child.stderr = Some(stderr);
+    // It stalls once more, to the end.
+    (0..FEW).for_each(|_| exchange(&server));
+    server.signal(Signal::USR2);
+    server.signal(Signal::TERM);
+    let (status, errors) = server.end();
+    assert_eq!(status.code(), Some(0), "{errors}");
+}
+
+fn handlers_that_panic_are_not_held_up_by_a_reader_of_standard_error_that_stalls(transport: &str) {
+    let server = Server::on(transport, &["--app", "echo"]);
+    for _ in 0..FEW {
+        let request = b"GET /_rig/panic HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+        assert_eq!(server.exchange(request).status, "HTTP/1.1 500 Internal Server Error");
+    }
+    assert_eq!(server.exchange(GET).status, "HTTP/1.1 200 OK");
+    server.signal(Signal::TERM);
+    let (status, errors) = server.end();
+    assert_eq!(status.code(), Some(0), "{errors}");
+    assert!(errors.contains("/_rig/panic asks for it"), "{errors}");
+}
+
+#[test]
+fn a_standard_output_that_takes_nothing_is_named_and_one_that_nobody_reads_is_no_failure() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("left");
+    for arguments in [&["draw"][..], &["serve", "--unix", path.to_str().expect("text")]] {
+        let Ok(full) = File::options().write(true).open("/dev/full") else {
+            httpfsm_testing::not_run("/dev/full");
+            break;
+        };
+        let errors = complaint(program().args(arguments).stdout(full), 1);
+        assert!(errors.contains("the standard output"), "{arguments:?}: {errors}");
+    }
+    assert!(!fs::exists(&path).expect("a folder"), "a start that fails leaves no socket");
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    assert_eq!(complaint(program().arg("draw").stdout(writer), 0), "");
+    // Of the server both lines come at once, so whoever reads one and leaves ends nothing.
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("socket");
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let mut command = program();
+    command.args(["serve", "--unix"]).arg(&path).stdout(writer).stdin(Stdio::null()).stderr(Stdio::piped());
+    let mut beside = Beside::start_with(&mut command);
+    let mut stream = beside.connect(&path);
+    stream.write_all(GET).expect("sent");
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).expect("a response");
+    assert_eq!(Answer::new(&bytes).status, "HTTP/1.1 200 OK");
+}

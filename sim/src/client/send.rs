@@ -1,0 +1,114 @@
+//! Sends what the plan says, with its pauses, gates and ends.
+
+use super::Client;
+use crate::ask::Expected;
+use crate::plan::{Disturbance, End};
+
+/// How long a client waits for a 100 before it sends the body all the same.
+const PATIENCE: u64 = 1000;
+
+/// What is to come before the bytes behind it are sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Gate {
+    Answered(usize),
+    Continued(usize),
+}
+
+impl Client<'_> {
+    /// Does what its plan says comes next, up to one piece of what it sends.
+    pub(super) fn send(&mut self, now: u64) {
+        loop {
+            while let Some(&(_, disturbance)) = self.disturbances.first().filter(|(at, _)| *at <= self.sent) {
+                self.disturbances.remove(0);
+                match disturbance {
+                    Disturbance::Pause { length, .. } => self.paused_until = now + length,
+                    Disturbance::Fin { .. } => {
+                        self.silent = true;
+                        self.finish_output();
+                    }
+                    Disturbance::Reset { .. } => return self.reset(),
+                    Disturbance::Silence { .. } => self.silent = true,
+                    _ => {}
+                }
+            }
+            if self.silent {
+                return;
+            }
+            if self.paused_until > now {
+                return self.later(self.paused_until);
+            }
+            if self.sent == self.bytes.len() {
+                return self.all_sent();
+            }
+            match self.gates.first().copied().filter(|(at, _)| *at == self.sent) {
+                None => break,
+                Some((_, gate)) if self.is_open(gate, now) => {
+                    self.gates.remove(0);
+                    self.gate_since = None;
+                    if matches!(gate, Gate::Answered(_)) {
+                        self.paused_until = now + self.plan.thinks;
+                    }
+                }
+                Some((_, Gate::Continued(_))) => {
+                    let since = *self.gate_since.get_or_insert(now);
+                    return self.later(since + PATIENCE);
+                }
+                Some(_) => return,
+            }
+        }
+        let gate = self.gates.first().map_or(self.bytes.len(), |(at, _)| *at);
+        let disturbed = self.disturbances.first().map_or(usize::MAX, |(at, _)| *at);
+        if self.ends.is_closed() {
+            return;
+        }
+        let mut link = self.ends.link();
+        let room = link.capacity.saturating_sub(link.to_server.len());
+        let bytes = self.plan.piece.min(gate.min(disturbed) - self.sent).min(room);
+        if bytes == 0 {
+            return;
+        }
+        let piece = &self.bytes[self.sent..self.sent + bytes];
+        link.send(piece);
+        drop(link);
+        self.ends.wake_client();
+        self.trace.bytes(self.number, "sends", piece);
+        self.sent += bytes;
+    }
+
+    fn is_open(&self, gate: Gate, now: u64) -> bool {
+        match gate {
+            Gate::Answered(n) => self.answered >= n,
+            Gate::Continued(n) => {
+                let waited = self.gate_since.is_some_and(|since| now >= since + PATIENCE);
+                self.continued > n || self.answered > n || waited
+            }
+        }
+    }
+
+    fn all_sent(&mut self) {
+        let over = match self.plan.end {
+            End::Fin => {
+                let last = self.plan.sends.last();
+                !last.is_some_and(|sent| matches!(sent.ask.expected, Expected::Tunnel { .. }))
+            }
+            End::Close => self.answered >= self.plan.sends.len() && !self.switched,
+            End::Silent => false,
+        };
+        if over {
+            self.finish_output();
+        }
+    }
+
+    pub(super) fn finish_output(&mut self) {
+        if !std::mem::replace(&mut self.ended, true) {
+            self.trace.note(format_args!("client {} sends FIN", self.number));
+            self.ends.link().end();
+        }
+    }
+
+    pub(super) fn reset(&mut self) {
+        self.trace.note(format_args!("client {} resets", self.number));
+        self.finished = true;
+        self.ends.link().reset();
+    }
+}

@@ -1,0 +1,197 @@
+//! A plan is drawn from a seed.
+
+use super::{CLIENTS, ClientPlan, Disturbance, End, NEVER, Plan, SHORT, Sent};
+use crate::ask::{Ask, Expected};
+use crate::dice::Dice;
+use crate::fault::Fault;
+use crate::hostile;
+use crate::watch::Ordeal;
+use crate::wire::{Mishap, What};
+
+impl Plan {
+    /// The round of a seed.
+    pub(crate) fn draw(seed: u64, faults: &[Fault], traffic: &dyn Fn(&mut Dice) -> Ask) -> Self {
+        let mut dice = Dice::new(seed);
+        let dice = &mut dice;
+        let mut numbers = 0;
+        let calm = dice.one_in(4);
+        let clients = (0..CLIENTS).map(|_| {
+            let calm = calm || dice.one_in(3);
+            ClientPlan::draw(dice, faults, calm, &mut numbers, traffic)
+        });
+        let clients = clients.collect();
+        let mut plan = Self {
+            clients,
+            order: dice.seed(),
+            jumps: Vec::new(),
+            drain_at: None,
+            accept_failures: Vec::new(),
+        };
+        if !calm && faults.contains(&Fault::ClockJump) && dice.one_in(8) {
+            let length = [1, 900, 2_000, 31_000, 61_000, 3_600_000, 20_000_000][dice.below(7) as usize];
+            plan.jumps.push((u64::from(dice.below(3000)), length));
+        }
+        if !calm && faults.contains(&Fault::Drain) && dice.one_in(5) {
+            plan.drain_at = Some(u64::from(dice.below(3000)));
+        }
+        if faults.contains(&Fault::AcceptFailure) && dice.one_in(6) {
+            plan.accept_failures = (0..1 + dice.below(4)).map(|_| dice.below(6)).collect();
+        }
+        plan
+    }
+}
+
+impl ClientPlan {
+    fn draw(
+        dice: &mut Dice,
+        faults: &[Fault],
+        calm: bool,
+        numbers: &mut usize,
+        traffic: &dyn Fn(&mut Dice) -> Ask,
+    ) -> Self {
+        let has = |fault| faults.contains(&fault);
+        let mut client = Self {
+            opens_at: if dice.one_in(2) { 0 } else { u64::from(dice.below(2000)) },
+            sends: Vec::new(),
+            pipelined: has(Fault::Merge) && dice.one_in(2),
+            thinks: if has(Fault::Delay) && dice.one_in(3) { u64::from(dice.below(SHORT)) } else { 0 },
+            piece: usize::MAX,
+            take: usize::MAX,
+            capacity: [1000, 8000, 65_536][dice.below(3) as usize],
+            step: usize::MAX,
+            mishaps: Vec::new(),
+            disturbances: Vec::new(),
+            end: End::Close,
+        };
+        for _ in 0..1 + dice.below(4) {
+            let sent = Sent::draw(dice, faults, calm, *numbers, traffic);
+            *numbers += 1;
+            let last = sent.ends_connection();
+            client.sends.push(sent);
+            if last {
+                break;
+            }
+        }
+        let bytes: usize = client.sends.iter().map(|sent| sent.ask.body.len() + 100).sum();
+        // Pieces are as small as leaves a round short.
+        let small = |dice: &mut Dice| 1 + dice.below(40) as usize + bytes / 100;
+        if has(Fault::Split) && dice.one_in(2) {
+            client.piece = small(dice);
+        }
+        if has(Fault::ShortWrite) && dice.one_in(4) {
+            client.step = small(dice) + 100;
+        }
+        if has(Fault::HalfClose) && dice.one_in(4) {
+            client.end = End::Fin;
+        }
+        if has(Fault::Silence) && dice.one_in(6) {
+            client.end = End::Silent;
+        }
+        client.disturb(dice, faults, calm);
+        client
+    }
+
+    fn disturb(&mut self, dice: &mut Dice, faults: &[Fault], calm: bool) {
+        for _ in 0..dice.below(5) {
+            let Some(fault) = dice.pick(faults) else { return };
+            let at = dice.below(1001);
+            let call = dice.below(12);
+            let write = dice.one_in(2);
+            let received = u64::from(dice.length(20_000));
+            let long = u64::from(1000 + dice.below(120_000));
+            let disturbance = match fault {
+                Fault::Delay => Disturbance::Pause { at, length: u64::from(dice.below(SHORT)) },
+                Fault::WouldBlock => {
+                    let length = u64::from(1 + dice.below(300));
+                    self.mishaps.push(Mishap { write, call, what: What::Block(length) });
+                    continue;
+                }
+                Fault::ShortWrite => {
+                    let bytes = 1 + dice.below(20) as usize;
+                    self.mishaps.push(Mishap { write, call, what: What::Short(bytes) });
+                    continue;
+                }
+                Fault::SlowReader if calm || dice.one_in(2) => {
+                    self.take = 2000;
+                    Disturbance::SlowTake { every: u64::from(dice.below(50)) }
+                }
+                _ if calm => continue,
+                Fault::SlowReader => {
+                    let length = if dice.one_in(3) { NEVER } else { long };
+                    Disturbance::StopTaking { after: received, length }
+                }
+                Fault::Stall => Disturbance::Pause { at, length: long },
+                Fault::Fin => Disturbance::Fin { at },
+                Fault::Reset => Disturbance::Reset { at },
+                Fault::Drop => Disturbance::ResetAfter { received },
+                Fault::Silence => Disturbance::Silence { at },
+                Fault::ZeroWrite => {
+                    self.mishaps.push(Mishap { write: true, call, what: What::Zero });
+                    continue;
+                }
+                Fault::Failure => {
+                    self.mishaps.push(Mishap { write, call, what: What::Fail });
+                    continue;
+                }
+                _ => continue,
+            };
+            self.disturbances.push(disturbance);
+        }
+    }
+}
+
+impl Sent {
+    fn draw(
+        dice: &mut Dice,
+        faults: &[Fault],
+        calm: bool,
+        number: usize,
+        traffic: &dyn Fn(&mut Dice) -> Ask,
+    ) -> Self {
+        let has = |fault| faults.contains(&fault);
+        let ask = traffic(dice);
+        let has_body = !ask.body.is_empty();
+        let hands_over = matches!(ask.expected, Expected::Tunnel { .. });
+        let old = dice.one_in(8) && !hands_over;
+        let chunk = (has_body && !old && dice.one_in(2))
+            .then(|| 1 + dice.length(3000) as usize + ask.body.len() / 50);
+        let mut sent = Self {
+            number,
+            ordeal: None,
+            chunk,
+            trailers: chunk.is_some() && dice.one_in(3),
+            close: dice.one_in(8),
+            old,
+            expect: has_body && !old && dice.one_in(5),
+            hostile: None,
+            ask,
+        };
+        if has(Fault::HandlerDelay) && dice.one_in(6) {
+            sent.ordeal = Some(Ordeal::Delay(u64::from(dice.below(800))));
+        }
+        if calm {
+            return sent;
+        }
+        if has(Fault::HandlerPanic) && dice.one_in(12) {
+            sent.ordeal = Some(match dice.below(3) {
+                0 => Ordeal::PanicInCall,
+                1 => Ordeal::PanicAfter(u64::from(dice.below(60))),
+                _ => Ordeal::PanicInBody,
+            });
+        }
+        if has(Fault::HandlerSilence) && dice.one_in(40) {
+            sent.ordeal = Some(Ordeal::Silence);
+        }
+        if has(Fault::EarlyAnswer) && dice.one_in(16) {
+            sent.ordeal = Some(Ordeal::Early);
+        }
+        if has(Fault::Hostile) && dice.one_in(16) {
+            sent.hostile = dice.pick(hostile::MESSAGES).copied();
+            sent.ordeal = None;
+            if let Some((_, statuses)) = sent.hostile {
+                sent.ask = Ask::get("/").expecting(Expected::Refused(statuses));
+            }
+        }
+        sent
+    }
+}

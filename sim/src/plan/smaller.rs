@@ -1,0 +1,77 @@
+//! A plan is made smaller when it fails.
+
+use super::Plan;
+
+impl Plan {
+    /// Plans that are a little smaller.
+    pub(crate) fn smaller(&self) -> Vec<Self> {
+        let mut plans = Vec::new();
+        let mut without = |change: &dyn Fn(&mut Self)| {
+            let mut plan = self.clone();
+            change(&mut plan);
+            plans.push(plan);
+        };
+        for client in 0..self.clients.len() {
+            without(&|plan| _ = plan.clients.remove(client));
+        }
+        for (which, client) in self.clients.iter().enumerate() {
+            for n in 0..client.sends.len() {
+                without(&|plan| _ = plan.clients[which].sends.remove(n));
+            }
+            for n in 0..client.disturbances.len() {
+                without(&|plan| _ = plan.clients[which].disturbances.remove(n));
+            }
+            for n in 0..client.mishaps.len() {
+                without(&|plan| _ = plan.clients[which].mishaps.remove(n));
+            }
+            for (n, sent) in client.sends.iter().enumerate() {
+                if sent.ordeal.is_some() {
+                    without(&|plan| plan.clients[which].sends[n].ordeal = None);
+                }
+                if sent.close {
+                    without(&|plan| plan.clients[which].sends[n].close = false);
+                }
+                if sent.old {
+                    without(&|plan| plan.clients[which].sends[n].old = false);
+                }
+                if sent.expect {
+                    without(&|plan| plan.clients[which].sends[n].expect = false);
+                }
+                if sent.chunk.is_some() {
+                    without(&|plan| {
+                        plan.clients[which].sends[n].chunk = None;
+                        plan.clients[which].sends[n].trailers = false;
+                    });
+                }
+            }
+            if client.piece != usize::MAX {
+                without(&|plan| plan.clients[which].piece = usize::MAX);
+            }
+            if client.step != usize::MAX {
+                without(&|plan| plan.clients[which].step = usize::MAX);
+            }
+            if client.take != usize::MAX {
+                without(&|plan| plan.clients[which].take = usize::MAX);
+            }
+            if client.pipelined {
+                without(&|plan| plan.clients[which].pipelined = false);
+            }
+            if client.thinks != 0 {
+                without(&|plan| plan.clients[which].thinks = 0);
+            }
+            if client.opens_at != 0 {
+                without(&|plan| plan.clients[which].opens_at = 0);
+            }
+        }
+        if !self.jumps.is_empty() {
+            without(&|plan| plan.jumps.clear());
+        }
+        if self.drain_at.is_some() {
+            without(&|plan| plan.drain_at = None);
+        }
+        if !self.accept_failures.is_empty() {
+            without(&|plan| plan.accept_failures.clear());
+        }
+        plans
+    }
+}

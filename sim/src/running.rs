@@ -1,0 +1,72 @@
+//! A task of a round, and whether it is to be polled.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+
+use httpfsm::handler::Handler;
+use httpfsm_transport::Driver;
+
+use crate::watch::Watched;
+use crate::wire::SimWire;
+use crate::world::Task;
+
+/// A task and whether it is to be polled.
+pub(crate) struct Running<H: Handler> {
+    pub(crate) what: Polled<H>,
+    woken: Arc<Woken>,
+    waker: Waker,
+}
+
+/// What is polled.
+pub(crate) enum Polled<H: Handler> {
+    Driver(usize, Box<Driver<Watched<H>, SimWire>>),
+    Application(Task),
+    /// The accept loop.
+    Keeper(Task),
+    Over,
+}
+
+impl<H: Handler> Running<H> {
+    pub(crate) fn new(what: Polled<H>) -> Self {
+        let woken = Arc::new(Woken(AtomicBool::new(true)));
+        Self { what, waker: Waker::from(Arc::clone(&woken)), woken }
+    }
+
+    /// Whether it is to be polled.
+    pub(crate) fn is_runnable(&self) -> bool {
+        self.woken.0.load(Ordering::Relaxed) && !self.is_over()
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        matches!(self.what, Polled::Over)
+    }
+
+    pub(crate) fn poll(&mut self) {
+        self.woken.0.store(false, Ordering::Relaxed);
+        let mut cx = Context::from_waker(&self.waker);
+        let polled = match &mut self.what {
+            Polled::Driver(_, driver) => Pin::new(&mut **driver).poll(&mut cx),
+            Polled::Application(task) | Polled::Keeper(task) => task.as_mut().poll(&mut cx),
+            Polled::Over => Poll::Pending,
+        };
+        if polled.is_ready() {
+            self.what = Polled::Over;
+        }
+    }
+}
+
+/// Whether a task has been woken since it was polled.
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}

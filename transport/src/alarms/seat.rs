@@ -1,0 +1,191 @@
+//! What is known of a connection outside of its task, and how to wake that.
+
+use std::mem;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::Waker;
+
+use httpfsm::server::ChannelId;
+
+use super::NEVER;
+use crate::lock::lock;
+use crate::panics;
+
+/// What is known of a connection outside of its task, and how to wake that. Whatever else has an entry among the alarms
+/// has one, too.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    /// `None` for what is no connection.
+    pub(crate) id: Option<ChannelId>,
+    idle_since: AtomicU64,
+    evicted: AtomicBool,
+    /// It waits to be woken, for a deadline that has come.
+    pub(crate) is_due: AtomicBool,
+    bell: Mutex<Bell>,
+}
+
+/// The waker of a task. It is never cloned, woken or dropped under the lock: its code may be the application's.
+#[derive(Debug, Default)]
+struct Bell {
+    waker: Option<Waker>,
+    /// The waker was taken out, by a thread that is waking the task.
+    ringing: bool,
+    /// Somebody else has wanted to meanwhile, who may know of something that the task has looked for too early.
+    again: bool,
+    /// Nobody is to be woken any more.
+    over: bool,
+}
+
+impl Seat {
+    pub(crate) fn new(id: Option<ChannelId>) -> Arc<Self> {
+        Arc::new(Self {
+            id,
+            idle_since: AtomicU64::new(NEVER),
+            evicted: AtomicBool::new(false),
+            is_due: AtomicBool::new(false),
+            bell: Mutex::default(),
+        })
+    }
+
+    /// Notes since when the connection is idle; `NEVER`: it is not.
+    #[inline]
+    pub(crate) fn rest(&self, idle_since: u64) {
+        self.idle_since.store(idle_since, Ordering::Relaxed);
+    }
+
+    /// What it noted.
+    pub(super) fn idle_since(&self) -> u64 {
+        self.idle_since.load(Ordering::Relaxed)
+    }
+
+    /// The connection is wanted back.
+    pub(crate) fn evict(&self) {
+        self.evicted.store(true, Ordering::Release);
+    }
+
+    /// Whether it is.
+    #[inline]
+    pub(crate) fn is_evicted(&self) -> bool {
+        self.evicted.load(Ordering::Acquire)
+    }
+
+    /// Whom to wake from now on.
+    pub(crate) fn set_waker(&self, waker: &Waker) {
+        let waker = waker.clone();
+        let mut bell = lock(&self.bell);
+        bell.over = false;
+        let before = bell.waker.replace(waker);
+        drop(bell);
+        panics::discard(before);
+    }
+
+    /// From now on nobody.
+    pub(crate) fn forget_waker(&self) {
+        let mut bell = lock(&self.bell);
+        bell.over = true;
+        let waker = bell.waker.take();
+        drop(bell);
+        panics::discard(waker);
+    }
+
+    /// Wakes the task.
+    pub(crate) fn ring(&self) {
+        loop {
+            let mut bell = lock(&self.bell);
+            if bell.ringing {
+                bell.again = true;
+                return;
+            }
+            let Some(waker) = bell.waker.take() else { return };
+            (bell.ringing, bell.again) = (true, false);
+            drop(bell);
+            let _ = panics::catch(|| waker.wake_by_ref());
+            let mut bell = lock(&self.bell);
+            bell.ringing = false;
+            // Another task may have come, which was not woken.
+            let again = mem::take(&mut bell.again) || bell.waker.is_some();
+            let left =
+                if bell.over || bell.waker.is_some() { Some(waker) } else { bell.waker.replace(waker) };
+            drop(bell);
+            panics::discard(left);
+            if !again {
+                return;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+    use std::task::Wake;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    /// Wakes the seat once more from within its first wake-up, as another thread would meanwhile.
+    #[test]
+    fn who_is_woken_while_it_is_being_woken_is_woken_again() {
+        struct Nested(Arc<Seat>, AtomicUsize);
+        impl Wake for Nested {
+            fn wake(self: Arc<Self>) {
+                self.wake_by_ref();
+            }
+
+            fn wake_by_ref(self: &Arc<Self>) {
+                if self.1.fetch_add(1, Ordering::SeqCst) == 0 {
+                    self.0.ring();
+                }
+            }
+        }
+        let seat = Seat::new(None);
+        let nested = Arc::new(Nested(Arc::clone(&seat), AtomicUsize::new(0)));
+        seat.set_waker(&Waker::from(Arc::clone(&nested)));
+        seat.ring();
+        assert_eq!(nested.1.load(Ordering::SeqCst), 2);
+        seat.ring();
+        assert_eq!(nested.1.load(Ordering::SeqCst), 3, "the waker is kept");
+        seat.forget_waker();
+        seat.ring();
+        assert_eq!((nested.1.load(Ordering::SeqCst), Arc::strong_count(&nested)), (3, 1));
+    }
+
+    #[test]
+    fn a_waker_that_is_replaced_or_forgotten_while_it_wakes_is_not_kept() {
+        struct Replaces(Arc<Seat>, Option<Waker>);
+        impl Wake for Replaces {
+            fn wake(self: Arc<Self>) {
+                self.wake_by_ref();
+            }
+
+            fn wake_by_ref(self: &Arc<Self>) {
+                match &self.1 {
+                    Some(waker) => self.0.set_waker(waker),
+                    None => self.0.forget_waker(),
+                }
+            }
+        }
+        let (seat, count) = (Seat::new(None), Arc::new(Count::default()));
+        let replaces = Arc::new(Replaces(Arc::clone(&seat), Some(Waker::from(Arc::clone(&count)))));
+        seat.set_waker(&Waker::from(Arc::clone(&replaces)));
+        seat.ring();
+        assert_eq!(
+            count.0.load(Ordering::SeqCst),
+            1,
+            "the new one does not know what the old one was woken for"
+        );
+        assert_eq!(Arc::strong_count(&replaces), 1);
+        let forgets = Arc::new(Replaces(Arc::clone(&seat), None));
+        seat.set_waker(&Waker::from(Arc::clone(&forgets)));
+        seat.ring();
+        assert_eq!(Arc::strong_count(&forgets), 1);
+    }
+}

@@ -78,6 +78,7 @@ mod waits;
 mod worker_buffers;
 
 use alloc::sync::Arc;
+use core::mem;
 
 pub use self::compiled_config::{CompiledConfig, Facts, Leave};
 pub use self::description::MACHINE;
@@ -158,8 +159,8 @@ impl Channel {
         self.handle_with(now, input, &mut ())
     }
 
-    /// As [`handle`](Self::handle), and tells each row that is taken to `trace`, which may be a closure. It must not
-    /// panic: the step would be half done, and the channel is of no further use.
+    /// As [`handle`](Self::handle), and tells each row that is taken to `trace`, which may be a closure. A panic of it, as
+    /// one of an [error page](crate::config::ErrorPages), leaves the channel in [`State::Closed`].
     ///
     /// ```
     /// use std::sync::Arc;
@@ -223,11 +224,13 @@ impl Channel {
         trace: &mut impl Trace<State, Event, Internal, Action>,
     ) {
         let (mut cause, mut step) = (Cause::Input(event), first);
+        // A panic of an error page or of a trace leaves the channel closed, and not half-way.
+        let mut state = mem::replace(&mut self.state, State::Closed);
         loop {
-            let (state, next, actions) = (self.state, step.next, step.actions);
+            let (next, actions) = (step.next, step.actions);
             trace.step(&Step { at: args.at, state, cause, actions, next });
             if next != state {
-                self.state = next;
+                state = next;
                 self.parts.timers.enter(args.at);
             }
             let mut raised = None;
@@ -237,15 +240,16 @@ impl Channel {
             }
             let Some(internal) = raised else { break };
             cause = Cause::Internal(internal);
-            step = match MATRIX.then(self.state, internal) {
+            step = match MATRIX.then(state, internal) {
                 Some(step) => step,
                 None => {
-                    debug_assert!(false, "{internal} was raised in {}, which has no row for it", self.state);
+                    debug_assert!(false, "{internal} was raised in {state}, which has no row for it");
                     break;
                 }
             };
         }
-        self.parts.update_deadline(args.at, self.state);
+        self.state = state;
+        self.parts.update_deadline(args.at, state);
     }
 
     /// The next event for the application or the transport; each comes once.
@@ -329,7 +333,8 @@ impl Channel {
         at: Moment,
         trace: &mut impl Trace<State, Event, Internal, Action>,
     ) {
-        while self.parts.timers.is_due(at) {
+        // A channel that a panic has closed may have a deadline left.
+        while self.state != State::Closed && self.parts.timers.is_due(at) {
             let Some(step) = MATRIX.on(self.state, Event::Tick) else { break };
             let before = (self.state, self.parts.timers.due(), self.parts.timers.due_event());
             self.dispatch(&mut Args::new(now, at, &Input::Tick), Event::Tick, step, trace);
@@ -434,7 +439,7 @@ impl Channel {
     #[inline]
     #[must_use]
     pub fn deadline(&self) -> Option<Moment> {
-        self.parts.timers.due()
+        if self.state == State::Closed { None } else { self.parts.timers.due() }
     }
 
     /// Where the channel stands.

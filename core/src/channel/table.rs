@@ -445,6 +445,7 @@ pub static MATRIX: Matrix<State, Event, Internal, Action, 12, 18, 25> =
 
 impl Action {
     /// The input whose data the action takes; `None`: it takes none, and any event may lead to it.
+    #[allow(dead_code, reason = "Rust 1.85 does not see that the constant below uses it")]
     const fn takes(&self) -> Option<Event> {
         match self {
             NoteLeave => Some(Event::GoOut),

@@ -1,6 +1,12 @@
 //! Error responses: those that the channel makes itself, and those to a handler that failed.
 
-use httpfsm::{BodyError, CloseReason, ErrorPage, ErrorPages, Input, RequestError, Rule};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use httpfsm::channel::Step;
+use httpfsm::{
+    BodyError, CloseReason, Date, ErrorPage, ErrorPages, Fields, Input, Moment, Now, RequestError,
+    ResponseRef, Rule, State, Status,
+};
 
 use crate::rig::{GET, POST_CHUNKED, Rig, Seen, post, statuses};
 use crate::support::{GET_10, ORIGIN};
@@ -144,4 +150,57 @@ fn a_failure_with_an_unread_body_tells_the_application_that_the_body_ended() {
     let mut rig = Rig::new();
     rig.rx(post(5)).demand(5).input(Input::Abort(None));
     assert!(rig.seen().contains(&Seen::BodyFailed(BodyError::Closed)));
+}
+
+/// What is left of a channel, of which an error page panics at this input.
+#[track_caller]
+fn after_a_panic(requests: &str, input: Input<'_>) -> Rig {
+    let panics = |_: &RequestError| panic!("out of cheese");
+    let mut rig = Rig::with(|config| config.error_pages = Some(ErrorPages::new(panics)));
+    rig.rx(requests);
+    let caught = catch_unwind(AssertUnwindSafe(|| rig.try_input(input)));
+    assert!(caught.is_err(), "no page was asked for");
+    rig
+}
+
+/// A request that waits behind the one whose error page panicked would get a response that was meant for that one.
+#[test]
+fn a_panic_of_an_error_page_closes_the_channel_and_lets_nothing_through() {
+    let two = format!("{GET}{GET}");
+    for (requests, input) in [
+        (&two[..], Input::Busy),
+        (&two, Input::Abort(None)),
+        ("", Input::RxData(b"\0")),
+        ("GET / HTTP", Input::RxEnd),
+    ] {
+        let mut rig = after_a_panic(requests, input);
+        assert_eq!(rig.state(), State::Closed, "{requests:?}");
+        assert_eq!((rig.channel.deadline(), rig.channel.unsent_len()), (None, 0));
+        assert!(rig.channel.waits_for().is_empty() && rig.channel.input_room() == 0);
+        let fields = Fields::new();
+        for late in [
+            Input::Finish(None),
+            Input::HttpResponse(ResponseRef::new(Status::OK, &fields, b"late")),
+            Input::RxData(GET.as_bytes()),
+            Input::Abort(None),
+        ] {
+            assert!(rig.try_input(late).is_err(), "{requests:?}");
+        }
+        // A week later, too.
+        let now = Now::new(Moment::from_millis(7 * 86_400_000), &Date::EPOCH);
+        let _ = rig.channel.handle(&now, Input::Tick);
+        assert_eq!((rig.state(), rig.channel.unsent_len()), (State::Closed, 0));
+    }
+}
+
+#[test]
+fn a_panic_of_a_trace_closes_the_channel() {
+    let mut rig = Rig::new();
+    let now = Now::new(Moment::START, &Date::EPOCH);
+    let mut panics = |_: &Step| panic!("out of cheese");
+    let caught = catch_unwind(AssertUnwindSafe(|| {
+        rig.channel.handle_with(&now, Input::RxData(GET.as_bytes()), &mut panics)
+    }));
+    assert!(caught.is_err());
+    assert_eq!((rig.state(), rig.channel.request().is_none()), (State::Closed, true));
 }

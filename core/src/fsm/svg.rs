@@ -38,7 +38,7 @@ const COLOURS: [&str; 12] = [
 ];
 
 impl Description {
-    /// The picture, as a file of its own. States stand at their [`Place`](super::Place); events that stay in a state
+    /// The picture, as a file of its own. States stand at their [`Position`](super::Position); events that stay in a state
     /// are listed in its box, and so are those that lead to a state that most others lead to (`→ Closed: ...`), for
     /// which no arrow is drawn. Each arrow carries its events, internal ones in italics.
     ///

@@ -127,6 +127,16 @@ impl ChannelStats {
 /// A step of a channel, as [`Channel::handle_with`] tells it.
 pub type Step = Taken<State, Event, Internal, Action>;
 
+/// The parts while a step runs. A panic of an error page or of a trace drops it, which ends the connection, as the step is
+/// half done.
+struct HalfDone<'a>(&'a mut Parts);
+
+impl Drop for HalfDone<'_> {
+    fn drop(&mut self) {
+        self.0.abandon();
+    }
+}
+
 /// One connection's HTTP/1.x.
 #[doc(alias = "GHttpCliSrv")]
 #[derive(Debug)]
@@ -160,7 +170,7 @@ impl Channel {
     }
 
     /// As [`handle`](Self::handle), and tells each row that is taken to `trace`, which may be a closure. A panic of it, as
-    /// one of an [error page](crate::config::ErrorPages), leaves the channel in [`State::Closed`].
+    /// one of an [error page](crate::config::ErrorPages), ends the connection with a reset: the step is half done.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -224,19 +234,20 @@ impl Channel {
         trace: &mut impl Trace<State, Event, Internal, Action>,
     ) {
         let (mut cause, mut step) = (Cause::Input(event), first);
-        // A panic of an error page or of a trace leaves the channel closed, and not half-way.
         let mut state = mem::replace(&mut self.state, State::Closed);
+        let half_done = HalfDone(&mut self.parts);
+        let parts = &mut *half_done.0;
         loop {
             let (next, actions) = (step.next, step.actions);
             trace.step(&Step { at: args.at, state, cause, actions, next });
             if next != state {
                 state = next;
-                self.parts.timers.enter(args.at);
+                parts.timers.enter(args.at);
             }
             let mut raised = None;
             for action in actions {
                 debug_assert!(raised.is_none(), "only the last action of a row may raise an event");
-                raised = self.parts.act(action, args);
+                raised = parts.act(action, args);
             }
             let Some(internal) = raised else { break };
             cause = Cause::Internal(internal);
@@ -248,8 +259,9 @@ impl Channel {
                 }
             };
         }
+        parts.update_deadline(args.at, state);
+        mem::forget(half_done);
         self.state = state;
-        self.parts.update_deadline(args.at, state);
     }
 
     /// The next event for the application or the transport; each comes once.
@@ -333,8 +345,7 @@ impl Channel {
         at: Moment,
         trace: &mut impl Trace<State, Event, Internal, Action>,
     ) {
-        // A channel that a panic has closed may have a deadline left.
-        while self.state != State::Closed && self.parts.timers.is_due(at) {
+        while self.parts.timers.is_due(at) {
             let Some(step) = MATRIX.on(self.state, Event::Tick) else { break };
             let before = (self.state, self.parts.timers.due(), self.parts.timers.due_event());
             self.dispatch(&mut Args::new(now, at, &Input::Tick), Event::Tick, step, trace);
@@ -439,7 +450,7 @@ impl Channel {
     #[inline]
     #[must_use]
     pub fn deadline(&self) -> Option<Moment> {
-        if self.state == State::Closed { None } else { self.parts.timers.due() }
+        self.parts.timers.due()
     }
 
     /// Where the channel stands.

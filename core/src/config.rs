@@ -45,8 +45,8 @@ impl fmt::Debug for ErrorPage {
 }
 
 /// Makes the content of the answers that the machine gives by itself (JSON, HTML, ...); called with the error that
-/// is answered. It must be a pure function of the error, or a recorded channel does not replay. A panic of it leaves
-/// the channel that asked in [`State::Closed`](crate::channel::State::Closed): what it has staged may still be sent, and nothing else comes.
+/// is answered. It must be a pure function of the error, or a recorded channel does not replay. A panic of it ends
+/// the connection with a reset ([`CloseReason::Aborted`](crate::CloseReason::Aborted)), whatever was still to be sent.
 #[derive(Clone)]
 pub struct ErrorPages(Arc<dyn Fn(&RequestError) -> ErrorPage + Send + Sync>);
 

@@ -166,7 +166,7 @@ impl Parts {
         let min_body_rate = self.compiled.config.min_body_rate;
         if matches!(state, State::WaitResponse | State::Responding) {
             let body_awaited = self.receiver.body().is_awaited();
-            let may_write = state == State::WaitResponse || self.room() > 0;
+            let may_write = state == State::WaitResponse || self.has_room();
             self.timers.watch(at, body_awaited, !body_awaited && may_write, min_body_rate);
         } else if self.timers.watches_application() {
             self.timers.watch(at, false, false, min_body_rate);
@@ -563,6 +563,9 @@ impl Parts {
         };
         let left = self.sender.take_sent(n, self.compiled.high_water);
         self.timers.output_left(n, args.at, self.compiled.config.min_write_rate);
+        if self.sender.buffer().is_empty() {
+            self.timers.output_gone();
+        }
         if left.flushed {
             self.outbox.put(OutputKind::Flushed);
         }
@@ -636,6 +639,16 @@ impl Parts {
         self.sender.reset_when(true);
         self.end(BodyError::Disconnected);
         self.outbox.put(OutputKind::Drop);
+    }
+
+    /// A step was left half done by a panic, and nobody knows what is still right.
+    #[cold]
+    pub(super) fn abandon(&mut self) {
+        self.persistence.replace_reason(CloseReason::Aborted);
+        self.sender.reset_when(true);
+        self.end(BodyError::Closed);
+        self.outbox.put(OutputKind::Drop);
+        self.update_deadline(self.timers.latest(), State::Closed);
     }
 
     fn end(&mut self, error: BodyError) {

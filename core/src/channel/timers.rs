@@ -218,6 +218,12 @@ impl Timers {
         self.write.progress(n, at.as_millis(), min_rate);
     }
 
+    /// All of the output has left: what is staged next is a batch of its own, also within the same event.
+    #[inline]
+    pub(super) fn output_gone(&mut self) {
+        self.write.reset();
+    }
+
     pub(super) fn is_old(&self) -> bool {
         self.latest.as_millis() >= self.age
     }

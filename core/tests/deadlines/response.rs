@@ -135,6 +135,22 @@ fn an_application_without_room_is_not_silent() {
     assert_eq!(rig.deadline(), Some(FOR_EVER + 300_001));
 }
 
+/// No second large content is taken while one is on its way, however much room there is.
+#[test]
+fn an_application_whose_next_large_piece_has_to_wait_is_not_silent() {
+    let mut rig = Rig::with(|config| {
+        config.stream_idle_timeout = seconds(300);
+        config.output_high_water = 64 << 10;
+        config.write_timeout = None;
+    });
+    rig.rx(GET).stream(None).send_all();
+    rig.input(Input::Write(Data::Bytes(vec![b'x'; 40_000].into())));
+    assert!(rig.channel.room() > 0 && !rig.channel.room_for_bytes());
+    never_passes(&mut rig);
+    rig.clock(FOR_EVER + 1).send_all();
+    assert_eq!(rig.deadline(), Some(FOR_EVER + 300_001));
+}
+
 #[test]
 fn without_a_stream_idle_timeout_a_response_may_be_endless() {
     let mut rig = Rig::with(|config| config.stream_idle_timeout = None);

@@ -56,6 +56,23 @@ fn without_a_rate_each_byte_that_leaves_starts_the_write_timeout_again() {
     assert_eq!(pass_at(&mut rig, 99 * 59_000 + 60_000).len(), 2);
 }
 
+/// It is staged by the event that says that the rest of the batch before has left.
+#[test]
+fn the_response_behind_a_batch_that_left_late_has_the_whole_time() {
+    let mut rig = Rig::with(|config| {
+        config.write_timeout = seconds(60);
+        config.min_write_rate = 512;
+        config.output_high_water = 1024;
+    });
+    let content = vec![b'x'; 10_000].into();
+    rig.rx(format!("{GET}\0")).respond(Status::OK, &Fields::new(), BodyRef::Bytes(&content));
+    let most = rig.channel.unsent_len() - 100;
+    rig.clock(1_000).send(most);
+    rig.clock(60_900).send(100);
+    assert_eq!(rig.state(), State::Closing, "the 400 is on its way");
+    assert_eq!(rig.deadline(), Some(120_900));
+}
+
 #[test]
 fn the_write_deadline_begins_anew_when_all_has_left() {
     let mut rig = write(512);

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use httpfsm::channel::Step;
 use httpfsm::{
-    BodyError, CloseReason, Date, ErrorPage, ErrorPages, Fields, Input, Moment, Now, RequestError,
+    BodyError, BodyRef, CloseReason, Date, ErrorPage, ErrorPages, Fields, Input, Moment, Now, RequestError,
     ResponseRef, Rule, State, Status,
 };
 
@@ -152,49 +152,63 @@ fn a_failure_with_an_unread_body_tells_the_application_that_the_body_ended() {
     assert!(rig.seen().contains(&Seen::BodyFailed(BodyError::Closed)));
 }
 
-/// What is left of a channel, of which an error page panics at this input.
+/// An error page panics at this input, behind a response to `before` that has not been sent. What comes out then.
 #[track_caller]
-fn after_a_panic(requests: &str, input: Input<'_>) -> Rig {
+fn after_a_panic(before: &str, requests: &str, input: Input<'_>) -> (Rig, Vec<String>) {
     let panics = |_: &RequestError| panic!("out of cheese");
     let mut rig = Rig::with(|config| config.error_pages = Some(ErrorPages::new(panics)));
+    if !before.is_empty() {
+        rig.rx(before).respond(Status::OK, &Fields::new(), BodyRef::Slice(b"the first"));
+        assert!(rig.channel.unsent_len() > 0);
+    }
     rig.rx(requests);
-    let caught = catch_unwind(AssertUnwindSafe(|| rig.try_input(input)));
+    let now = Now::new(Moment::START, &Date::EPOCH);
+    let caught = catch_unwind(AssertUnwindSafe(|| rig.channel.handle(&now, input)));
     assert!(caught.is_err(), "no page was asked for");
-    rig
+    let mut outputs = Vec::new();
+    while let Some(output) = rig.channel.next_output() {
+        outputs.push(format!("{output:?}"));
+    }
+    (rig, outputs)
 }
 
-/// A request that waits behind the one whose error page panicked would get a response that was meant for that one.
+/// A request that waits behind the one whose error page panicked would get a response that was meant for that one, or the
+/// one before it once more.
 #[test]
-fn a_panic_of_an_error_page_closes_the_channel_and_lets_nothing_through() {
+fn a_panic_of_an_error_page_ends_the_connection_and_lets_nothing_through() {
     let two = format!("{GET}{GET}");
-    for (requests, input) in [
-        (&two[..], Input::Busy),
-        (&two, Input::Abort(None)),
-        ("", Input::RxData(b"\0")),
-        ("GET / HTTP", Input::RxEnd),
-    ] {
-        let mut rig = after_a_panic(requests, input);
-        assert_eq!(rig.state(), State::Closed, "{requests:?}");
-        assert_eq!((rig.channel.deadline(), rig.channel.unsent_len()), (None, 0));
-        assert!(rig.channel.waits_for().is_empty() && rig.channel.input_room() == 0);
-        let fields = Fields::new();
-        for late in [
-            Input::Finish(None),
-            Input::HttpResponse(ResponseRef::new(Status::OK, &fields, b"late")),
-            Input::RxData(GET.as_bytes()),
-            Input::Abort(None),
+    for before in ["", GET] {
+        for (requests, input) in [
+            (&two[..], Input::Busy),
+            (&two, Input::Abort(None)),
+            ("", Input::RxData(b"\0")),
+            ("GET / HTTP", Input::RxEnd),
         ] {
-            assert!(rig.try_input(late).is_err(), "{requests:?}");
+            let (mut rig, outputs) = after_a_panic(before, requests, input);
+            let expected = ["Drop { reset: true }", "HttpChannelClosed(Aborted)"];
+            assert!(outputs.ends_with(&expected.map(String::from)), "{before:?} {requests:?}: {outputs:?}");
+            assert!(!outputs.contains(&"HttpRequest".into()), "{before:?} {requests:?}: {outputs:?}");
+            assert_eq!(rig.state(), State::Closed);
+            assert_eq!((rig.channel.deadline(), rig.channel.unsent_len()), (None, 0));
+            assert!(rig.channel.waits_for().is_empty() && rig.channel.buffered() == 0);
+            let (fields, now) = (Fields::new(), Now::new(Moment::from_millis(7 * 86_400_000), &Date::EPOCH));
+            for late in [
+                Input::Finish(None),
+                Input::HttpResponse(ResponseRef::new(Status::OK, &fields, b"late")),
+                Input::RxData(GET.as_bytes()),
+                Input::Abort(None),
+                Input::Sent(1),
+            ] {
+                assert!(rig.channel.handle(&now, late).is_err(), "{requests:?}");
+            }
+            let _ = rig.channel.handle(&now, Input::Tick);
+            assert!(rig.channel.next_output().is_none() && rig.channel.unsent_len() == 0);
         }
-        // A week later, too.
-        let now = Now::new(Moment::from_millis(7 * 86_400_000), &Date::EPOCH);
-        let _ = rig.channel.handle(&now, Input::Tick);
-        assert_eq!((rig.state(), rig.channel.unsent_len()), (State::Closed, 0));
     }
 }
 
 #[test]
-fn a_panic_of_a_trace_closes_the_channel() {
+fn a_panic_of_a_trace_ends_the_connection() {
     let mut rig = Rig::new();
     let now = Now::new(Moment::START, &Date::EPOCH);
     let mut panics = |_: &Step| panic!("out of cheese");

@@ -21,7 +21,7 @@ on_each_transport! {
     paths_are_read_in_their_normal_form,
     a_folder_without_its_slash_is_redirected,
     clients_that_go_away_leave_no_file_open,
-    a_file_that_shrinks_while_it_is_sent_is_cut,
+    a_file_that_shrinks_while_it_is_sent_is_cut_and_told,
     curl_resumes_a_download,
     curl_gets_ranges,
 }
@@ -344,7 +344,7 @@ fn clients_that_go_away_leave_no_file_open(transport: &str) {
     }
 }
 
-fn a_file_that_shrinks_while_it_is_sent_is_cut(transport: &str) {
+fn a_file_that_shrinks_while_it_is_sent_is_cut_and_told(transport: &str) {
     let site = Site::new();
     let large = site.folder.path().join("large");
     File::create(&large).and_then(|file| file.set_len(64 << 20)).expect("a file");
@@ -358,6 +358,10 @@ fn a_file_that_shrinks_while_it_is_sent_is_cut(transport: &str) {
     let _ = std::io::Read::read_to_end(&mut stream, &mut bytes);
     assert_eq!(Answer::new(&bytes[..1000]).field("content-length"), Some("67108864"));
     assert!(bytes.len() < 64 << 20, "{} bytes", bytes.len());
+    server.signal(Signal::TERM);
+    let (_, errors) = server.end();
+    let told = errors.lines().filter(|line| line.contains("/large\" became shorter"));
+    assert_eq!(told.count(), 1, "{errors}");
 }
 
 fn curl_resumes_a_download(transport: &str) {

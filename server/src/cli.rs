@@ -136,9 +136,9 @@ pub(crate) struct Serve {
     #[arg(long, env = "HTTPFSM_UNIX", hide_env = true, value_name = "PATH")]
     pub(crate) unix: Vec<PathBuf>,
 
-    /// After how much silence TCP probes whether a peer is there; without a reply the connection is lost after twice this
-    /// time, and with it what runs for it; 0 or none: TCP never probes [default: 60s]
-    #[arg(long, env = "HTTPFSM_TCP_KEEPALIVE", hide_env = true, value_name = "TIME", value_parser = time)]
+    /// After how much silence, of at least 4s, TCP probes whether a peer is there; without a reply the connection is lost
+    /// after twice this time, and with it what runs for it; 0 or none: TCP never probes [default: 60s]
+    #[arg(long, env = "HTTPFSM_TCP_KEEPALIVE", hide_env = true, value_name = "TIME", value_parser = keepalive)]
     pub(crate) tcp_keepalive: Option<Duration>,
 
     /// Permissions of the Unix sockets, in octal [default: what the umask leaves]
@@ -246,6 +246,16 @@ pub(crate) struct Serve {
 fn threads(text: &str) -> Result<NonZeroUsize, &'static str> {
     let threads = text.parse().ok().filter(|threads: &NonZeroUsize| threads.get() <= 1024);
     threads.ok_or("expected a number from 1 to 1024")
+}
+
+/// TCP counts in seconds, and probes four times within this time.
+const SHORTEST_KEEPALIVE: Duration = Duration::from_secs(4);
+
+fn keepalive(text: &str) -> Result<Duration, String> {
+    match time(text)? {
+        silence if silence.is_zero() || silence >= SHORTEST_KEEPALIVE => Ok(silence),
+        _ => Err("expected 4s or more, or none".into()),
+    }
 }
 
 fn sample(text: &str) -> Result<u64, &'static str> {

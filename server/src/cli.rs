@@ -1,7 +1,9 @@
 //! The command line.
 
+use std::io::{self, Write};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::process;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
@@ -10,8 +12,8 @@ use clap::{ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser, Subcom
 
 use crate::app::App;
 use crate::draw::{Format, Machine};
-use crate::environment;
 use crate::parameters::{Parameters, switch, time};
+use crate::{FLUSH_LIMIT, environment, log, stdout};
 
 /// An HTTP/1.x server that is a finite state machine.
 #[derive(Parser)]
@@ -30,8 +32,21 @@ impl Cli {
         let read = read.and_then(|matches| needs_are_met(&matches).map(|()| matches));
         match read.and_then(|matches| Self::from_arg_matches(&matches)) {
             Ok(cli) => (cli, environment::unknown(&command)),
-            Err(error) => environment::name_source(error, &command).exit(),
+            Err(error) => end(&environment::name_source(error, &command)),
         }
+    }
+}
+
+/// Ends the program with what clap has to say: an error, or the help, which the standard output may not take.
+fn end(said: &clap::Error) -> ! {
+    let printed = said.print().and_then(|()| io::stdout().flush()).map_err(stdout::named);
+    match printed {
+        Err(failed) if !said.use_stderr() && !stdout::is_unread(&failed) => {
+            log::note(format_args!("{failed}"));
+            log::flush(FLUSH_LIMIT);
+            process::exit(1)
+        }
+        _ => process::exit(said.exit_code()),
     }
 }
 

@@ -10,10 +10,11 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::curl::{Curl, path, url};
-use crate::{Answer, FEW_CONNECTIONS, Server, program, run, serve, text};
+use crate::{Answer, FEW_CONNECTIONS, Server, complaint, program, run, serve, text};
 
 on_each_transport! {
     a_file_that_may_not_be_read_is_missing_and_told,
+    a_root_that_may_not_be_listed_serves_its_files,
     names_that_begin_with_a_dot_are_hidden_but_one,
     types_are_those_of_the_name_and_of_a_file,
     what_is_deployed_is_seen_at_once,
@@ -309,6 +310,45 @@ fn a_file_that_may_not_be_read_is_missing_and_told(transport: &str) {
     let (_, errors) = server.end();
     let told = format!("httpfsm: {secret:?} cannot be read: Permission denied (os error 13).\n");
     assert!(errors.contains(&told) && !errors.contains("missing"), "{errors}");
+}
+
+/// As one of mode 711, which is not its own.
+fn a_root_that_may_not_be_listed_serves_its_files(transport: &str) {
+    let site = Site::new();
+    let root = site.folder.path();
+    let set = |mode| fs::set_permissions(root, fs::Permissions::from_mode(mode)).expect("permissions");
+    let start = || {
+        let mut command = serve(transport);
+        command.args(["--port", "0", path(root)]);
+        if rustix::process::geteuid().is_root() {
+            // Nothing is forbidden to root.
+            command.uid(65534).gid(65534);
+        }
+        command
+    };
+    set(0o311);
+    let server = Server::spawn(&mut start());
+    assert_eq!(get(&server, "/sub/content.bin").content.len(), site.bytes.len());
+    assert_eq!(get(&server, "/sub/").status, "HTTP/1.1 200 OK");
+    get(&server, "/").assert("HTTP/1.1 404 Not Found", "There is nothing here.\n");
+    fs::write(root.join("index.html"), "index").expect("a file");
+    get(&server, "/").assert("HTTP/1.1 200 OK", "index");
+    server.signal(Signal::TERM);
+    let (_, errors) = server.end();
+    let denied = "Permission denied (os error 13)";
+    for told in [
+        format!(
+            "httpfsm: The folder {root:?} cannot be listed: {denied}. Its files are served; a list of it is 404.\n"
+        ),
+        format!("httpfsm: {:?} cannot be read: {denied}.\n", root.join("")),
+    ] {
+        assert!(errors.contains(&told), "{told}: {errors}");
+    }
+    // One that may not be passed through is of no use.
+    set(0o444);
+    let errors = complaint(&mut start(), 1);
+    set(0o755);
+    assert!(errors.contains("cannot be served: Permission denied"), "{errors}");
 }
 
 fn a_folder_without_its_slash_is_redirected(transport: &str) {

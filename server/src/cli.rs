@@ -1,7 +1,9 @@
 //! The command line.
 
+use std::io::{self, Write};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::process;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
@@ -10,8 +12,8 @@ use clap::{ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser, Subcom
 
 use crate::app::App;
 use crate::draw::{Format, Machine};
-use crate::environment;
 use crate::parameters::{Parameters, switch, time};
+use crate::{FLUSH_LIMIT, environment, log, stdout};
 
 /// An HTTP/1.x server that is a finite state machine.
 #[derive(Parser)]
@@ -30,8 +32,21 @@ impl Cli {
         let read = read.and_then(|matches| needs_are_met(&matches).map(|()| matches));
         match read.and_then(|matches| Self::from_arg_matches(&matches)) {
             Ok(cli) => (cli, environment::unknown(&command)),
-            Err(error) => environment::name_source(error, &command).exit(),
+            Err(error) => end(&environment::name_source(error, &command)),
         }
+    }
+}
+
+/// Ends the program with what clap has to say: an error, or the help, which the standard output may not take.
+fn end(said: &clap::Error) -> ! {
+    let printed = said.print().and_then(|()| io::stdout().flush()).map_err(stdout::named);
+    match printed {
+        Err(failed) if !said.use_stderr() && !stdout::is_unread(&failed) => {
+            log::note(format_args!("{failed}"));
+            log::flush(FLUSH_LIMIT);
+            process::exit(1)
+        }
+        _ => process::exit(said.exit_code()),
     }
 }
 
@@ -136,9 +151,9 @@ pub(crate) struct Serve {
     #[arg(long, env = "HTTPFSM_UNIX", hide_env = true, value_name = "PATH")]
     pub(crate) unix: Vec<PathBuf>,
 
-    /// After how much silence TCP probes whether a peer is there; without a reply the connection is lost after twice this
-    /// time, and with it what runs for it; 0 or none: TCP never probes [default: 60s]
-    #[arg(long, env = "HTTPFSM_TCP_KEEPALIVE", hide_env = true, value_name = "TIME", value_parser = time)]
+    /// After how much silence, of at least 4s, TCP probes whether a peer is there; without a reply the connection is lost
+    /// after twice this time, and with it what runs for it; 0 or none: TCP never probes [default: 60s]
+    #[arg(long, env = "HTTPFSM_TCP_KEEPALIVE", hide_env = true, value_name = "TIME", value_parser = keepalive)]
     pub(crate) tcp_keepalive: Option<Duration>,
 
     /// Permissions of the Unix sockets, in octal [default: what the umask leaves]
@@ -246,6 +261,16 @@ pub(crate) struct Serve {
 fn threads(text: &str) -> Result<NonZeroUsize, &'static str> {
     let threads = text.parse().ok().filter(|threads: &NonZeroUsize| threads.get() <= 1024);
     threads.ok_or("expected a number from 1 to 1024")
+}
+
+/// TCP counts in seconds, and probes four times within this time.
+const SHORTEST_KEEPALIVE: Duration = Duration::from_secs(4);
+
+fn keepalive(text: &str) -> Result<Duration, String> {
+    match time(text)? {
+        silence if silence.is_zero() || silence >= SHORTEST_KEEPALIVE => Ok(silence),
+        _ => Err("expected 4s or more, or none".into()),
+    }
 }
 
 fn sample(text: &str) -> Result<u64, &'static str> {

@@ -15,6 +15,9 @@ use crate::cli::wrong;
 /// What all our variables begin with.
 const PREFIX: &str = "HTTPFSM_";
 
+/// A variable that is not named as its argument is, by the name that this suggests.
+const SUGGESTED: (&str, &str) = ("HTTPFSM_DIR", "HTTPFSM_ROOT");
+
 /// Variables whose empty value counts: no `Server` field, and an error, as an empty list could let everybody in.
 const MAY_BE_EMPTY: [&str; 2] = ["HTTPFSM_IDENTITY", "HTTPFSM_ORIGINS"];
 
@@ -44,9 +47,14 @@ fn is_link(value: &OsStr) -> bool {
 pub(crate) fn unknown(command: &Command) -> Vec<String> {
     let known: Vec<&str> =
         command.get_subcommands().flat_map(Command::get_arguments).filter_map(variable).collect();
-    let mut names: Vec<String> = env::vars_os().filter_map(|(name, _)| name.into_string().ok()).collect();
+    let mut names: Vec<String> = env::vars_os().map(|(name, _)| text(&name)).collect();
     names.sort_unstable();
     names.iter().filter(|name| is_unknown(name, &known)).map(|name| told(name, &known)).collect()
+}
+
+/// The name of a variable, with what is not UTF-8 as in `\xFF`.
+fn text(name: &OsStr) -> String {
+    name.to_str().map_or_else(|| format!("{name:?}").trim_matches('"').to_owned(), str::to_owned)
 }
 
 fn is_unknown(name: &str, known: &[&str]) -> bool {
@@ -68,7 +76,9 @@ fn told(name: &str, known: &[&str]) -> String {
     // What all begin with makes none alike.
     let rest = |name: &str| name.strip_prefix(PREFIX).unwrap_or_default().to_owned();
     let likeness = |known: &&&str| (strsim::jaro_winkler(&rest(name), &rest(known)) * 1000.0) as u32;
-    match known.iter().max_by_key(likeness).filter(|known| likeness(known) > 850) {
+    let suggested = known.iter().find(|known| (name, **known) == SUGGESTED);
+    let alike = || known.iter().max_by_key(likeness).filter(|known| likeness(known) > 850);
+    match suggested.or_else(alike) {
         Some(nearest) => format!("The variable {name} is unknown and ignored. Did you mean {nearest}?"),
         None => format!("The variable {name} is unknown and ignored."),
     }
@@ -146,11 +156,12 @@ mod tests {
 
     #[test]
     fn what_nobody_knows_is_told_with_what_it_may_mean() {
-        let known = ["HTTPFSM_HEAD_TIMEOUT", "HTTPFSM_BODY_TIMEOUT", "HTTPFSM_LOG"];
+        let known = ["HTTPFSM_HEAD_TIMEOUT", "HTTPFSM_BODY_TIMEOUT", "HTTPFSM_LOG", "HTTPFSM_ROOT"];
         for (name, told_of) in [
             ("HTTPFSM_HEDA_TIMEOUT", " Did you mean HTTPFSM_HEAD_TIMEOUT?"),
             ("HTTPFSM_HEAD_TIMEOUT_", " Did you mean HTTPFSM_HEAD_TIMEOUT?"),
             ("HTTPFSM_COLOUR", ""),
+            ("HTTPFSM_DIR", " Did you mean HTTPFSM_ROOT?"),
         ] {
             assert!(is_unknown(name, &known), "{name}");
             assert_eq!(told(name, &known), format!("The variable {name} is unknown and ignored.{told_of}"));

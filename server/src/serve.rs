@@ -287,9 +287,6 @@ fn start(transport: impl Moves, handler: impl Handler, plan: Plan) -> Result<Sta
     if let Some(recordings) = &plan.recordings {
         note(format_args!("{}", recordings.state()));
     }
-    if let Some(folder) = &plan.folder {
-        note(format_args!("serving the files of {}", folder.display()));
-    }
     let limit = drain_limit(&plan.config);
     let server = Server::on(transport, plan.config).options(options);
     let server = listeners.into_iter().fold(server, Server::listener);
@@ -312,11 +309,15 @@ fn start(transport: impl Moves, handler: impl Handler, plan: Plan) -> Result<Sta
     })?;
     let counted = server.clone();
     plan.stats.connect(move || counted.stats());
-    let Plan { signals, cut, .. } = plan;
+    let Plan { signals, cut, folder, .. } = plan;
     signals.obey(Serving { server: server.clone(), limit, cut });
     let announced = announce(server.local_addrs());
-    if announced.is_err() {
-        server.begin_drain(None);
+    match (&announced, folder) {
+        (Err(_), _) => {
+            server.begin_drain(None);
+        }
+        (Ok(()), Some(folder)) => note(format_args!("serving the files of {}", folder.display())),
+        (Ok(()), None) => {}
     }
     Ok(Started { server, announced })
 }

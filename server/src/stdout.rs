@@ -35,7 +35,8 @@ impl fmt::Display for Failure {
 
 impl Error for Failure {}
 
-fn named(error: io::Error) -> io::Error {
+/// The same error, saying whose it is.
+pub(crate) fn named(error: io::Error) -> io::Error {
     io::Error::new(error.kind(), Failure(error))
 }
 

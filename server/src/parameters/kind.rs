@@ -196,7 +196,7 @@ impl Kind<bool> for Flag {
     const STANDS_ALONE: bool = true;
 
     fn parse(text: &str) -> Result<bool, String> {
-        match text {
+        match &*text.to_ascii_lowercase() {
             "true" | "yes" | "on" | "1" => Ok(true),
             "false" | "no" | "off" | "0" => Ok(false),
             _ => Err("expected true, yes, on or 1, or false, no, off or 0".into()),
@@ -414,6 +414,8 @@ mod tests {
     fn other_values_are_checked() {
         assert_eq!(Flag::parse("yes"), Ok(true));
         assert_eq!(Flag::parse("0"), Ok(false));
+        // As Python and YAML may write them.
+        assert_eq!((Flag::parse("True"), Flag::parse("OFF")), (Ok(true), Ok(false)));
         assert!(Flag::parse("maybe").is_err());
         assert_eq!(Port::parse("8080"), Ok(8080));
         assert!(Port::parse("65536").is_err());

@@ -10,8 +10,9 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use httpfsm_transport::{Listener, ServerHandle, SocketPath};
+use rustix::process::Signal;
 use signal_hook::consts::{
-    SIGALRM, SIGHUP, SIGINT, SIGIO, SIGPROF, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGVTALRM, SIGXFSZ,
+    SIGALRM, SIGHUP, SIGINT, SIGIO, SIGPROF, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGVTALRM, SIGXCPU, SIGXFSZ,
 };
 use signal_hook::iterator::Signals as Caught;
 use signal_hook::low_level::signal_name;
@@ -19,11 +20,17 @@ use signal_hook::low_level::signal_name;
 use super::recording::Recordings;
 use crate::log::{Cut, flush, note};
 
-/// Those that would end the program with no response finished, if nobody caught them; the real-time signals, which nobody
-/// sends by mistake, are left to the system. What exceeds the limit of a file's size (SIGXFSZ) is an error of the write as
-/// well.
-const CAUGHT: [i32; 11] =
-    [SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGXFSZ, SIGALRM, SIGVTALRM, SIGPROF, SIGIO];
+/// Those that would end the program with no response finished, if nobody caught them. Left to the system are SIGKILL, which
+/// nobody can catch, those of faults of the program, such as SIGSEGV, and the real-time signals, which nobody sends by
+/// mistake. What exceeds the limit of a file's size (SIGXFSZ) is an error of the write as well.
+const CAUGHT: [i32; 14] = [
+    SIGTERM, SIGINT, SIGQUIT, SIGXCPU, SIGHUP, SIGUSR1, SIGUSR2, SIGXFSZ, SIGALRM, SIGVTALRM, SIGPROF, SIGIO,
+    SIGPWR, SIGSTKFLT,
+];
+
+// Not among the constants of signal-hook.
+const SIGPWR: i32 = Signal::POWER.as_raw();
+const SIGSTKFLT: i32 = Signal::STKFLT.as_raw();
 
 /// How long the second signal waits for whoever reads the standard error stream.
 const FLUSH_LIMIT: Duration = Duration::from_millis(100);
@@ -99,9 +106,11 @@ struct Shared {
 
 impl Shared {
     fn take(&self, signal: i32, ending: &mut Option<Ending>) {
-        let name = signal_name(signal).unwrap_or("a signal");
+        let name = name(signal);
         match signal {
-            SIGTERM | SIGINT | SIGQUIT => match ending {
+            // The system repeats it each second: that is no second signal.
+            SIGXCPU if ending.is_some() => {}
+            SIGTERM | SIGINT | SIGQUIT | SIGXCPU => match ending {
                 None if self.listens.load(SeqCst) => {
                     *ending = Some(Ending { began: Instant::now(), last_recordings: None });
                     // The line is put into the queue of the log, which waits for nobody; behind the drain the program
@@ -172,6 +181,14 @@ impl Shared {
         if let (true, Some(Serving { server, .. })) = (self.ends.load(SeqCst), self.serving.get()) {
             server.begin_drain(None);
         }
+    }
+}
+
+fn name(signal: i32) -> &'static str {
+    match signal {
+        SIGPWR => "SIGPWR",
+        SIGSTKFLT => "SIGSTKFLT",
+        _ => signal_name(signal).unwrap_or("a signal"),
     }
 }
 

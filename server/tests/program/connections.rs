@@ -10,6 +10,8 @@ use crate::{Answer, Server, serve, text};
 
 on_each_transport! {
     who_is_turned_away_by_a_limit_is_told_without_the_log,
+    a_request_that_a_limit_refuses_is_told_without_the_log,
+    a_failure_is_told_without_the_log,
     who_comes_right_after_another_has_its_place,
     who_sends_all_before_reading_sees_an_early_refusal,
     silent_peers_are_probed,
@@ -37,6 +39,49 @@ fn who_is_turned_away_by_a_limit_is_told_without_the_log(transport: &str) {
         })
         .count();
     assert!((1..20).contains(&told), "{errors}");
+}
+
+fn a_request_that_a_limit_refuses_is_told_without_the_log(transport: &str) {
+    let server = Server::on(transport, &["--app", "echo", "--maximum-simultaneous-requests", "1"]);
+    // It has its place as soon as its body is asked for.
+    let mut first = server.connect();
+    first
+        .write_all(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n")
+        .expect("sent");
+    let mut interim = [0; 25];
+    first.read_exact(&mut interim).expect("a response");
+    assert_eq!(text(&interim), "HTTP/1.1 100 Continue\r\n\r\n");
+    for _ in 0..20 {
+        assert_eq!(server.exchange(GET).status, "HTTP/1.1 503 Service Unavailable");
+    }
+    drop(first);
+    server.signal(Signal::TERM);
+    let (_, errors) = server.end();
+    let told = errors
+        .lines()
+        .filter(|line| line.contains("is refused: ") && line.contains("--maximum-simultaneous-requests"));
+    assert!((1..20).contains(&told.count()), "{errors}");
+}
+
+fn a_failure_is_told_without_the_log(transport: &str) {
+    let mut command = serve(transport);
+    command.args(["--port", "0", "--app", "echo", "--bodies", "whole", "--inbuf-overflow", "1"]);
+    // No body can be kept.
+    let server = Server::spawn(command.env("TMPDIR", "/nonexistent/httpfsm"));
+    let handler = b"GET /_rig/panic HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    let body = b"POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 10\r\n\r\n0123456789";
+    for _ in 0..20 {
+        for request in [&handler[..], body] {
+            assert_eq!(server.exchange(request).status, "HTTP/1.1 500 Internal Server Error");
+        }
+    }
+    server.signal(Signal::TERM);
+    let (_, errors) = server.end();
+    for reason in ["/_rig/panic asks for it", "The request body could not be kept"] {
+        // A panic has a line of its own as well, which knows no peer.
+        let told = errors.lines().filter(|line| line.contains(" from 127.0.0.1:") && line.contains(reason));
+        assert!((1..20).contains(&told.count()), "{reason}: {errors}");
+    }
 }
 
 /// The server may see them on different threads, and the next before the end of the one before.
@@ -93,7 +138,12 @@ fn silent_peers_are_probed(transport: &str) {
     if tool("ss").is_none() {
         return;
     }
-    for (arguments, probed) in [(&[][..], true), (&["--tcp-keepalive", "none"], false)] {
+    // `ss` leaves out the seconds of ten minutes and more.
+    for (arguments, expected) in [
+        (&[][..], Some("timer:(keepalive,")),
+        (&["--tcp-keepalive", "1010s"], Some("timer:(keepalive,16min,")),
+        (&["--tcp-keepalive", "none"], None),
+    ] {
         let server = Server::on(transport, arguments);
         let client = server.connect();
         let (ours, port) = (client.local_addr().expect("an address").port(), server.address().port());
@@ -109,6 +159,9 @@ fn silent_peers_are_probed(transport: &str) {
         };
         // The kernel has accepted it; the option is the listener's.
         let told = ss();
-        assert_eq!(told.contains("timer:(keepalive,"), probed, "{told}");
+        match expected {
+            Some(timer) => assert!(told.contains(timer), "{arguments:?}: {told}"),
+            None => assert!(told.contains("127.0.0.1") && !told.contains("timer:(keepalive,"), "{told}"),
+        }
     }
 }

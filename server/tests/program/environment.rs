@@ -20,13 +20,17 @@ fn what_a_platform_sets_beside_a_service_is_not_for_us() {
     command.args(["--port", "0", "--unix"]).arg(&path);
     command.env("HTTPFSM_RECORD_SAMPLE", "10").env("HTTPFSM_RECORD_MASK_BODIES", "1");
     command.env("HTTPFSM_LOG", "").env("HTTPFSM_HARDENED", "yes").env("HTTPFSM_HEDA_TIMEOUT", "3s");
+    // Names need not be text.
+    command.env("HTTPFSM_DIR", "/srv").env(OsStr::from_bytes(b"HTTPFSM_\xff"), "1");
     let server = Server::spawn(&mut command);
     assert_eq!(server.exchange(GET).status, "HTTP/1.1 200 OK");
     server.signal(Signal::TERM);
     let (status, errors) = server.end();
     assert_eq!(status.code(), Some(0), "{errors}");
-    let told = "httpfsm: The variable HTTPFSM_HEDA_TIMEOUT is unknown and ignored. Did you mean HTTPFSM_HEAD_TIMEOUT?\n";
-    assert!(errors.starts_with(told) && errors.lines().count() == 2, "{errors}");
+    let told = "httpfsm: The variable HTTPFSM_DIR is unknown and ignored. Did you mean HTTPFSM_ROOT?\n\
+                httpfsm: The variable HTTPFSM_HEDA_TIMEOUT is unknown and ignored. Did you mean HTTPFSM_HEAD_TIMEOUT?\n\
+                httpfsm: The variable HTTPFSM_\\xFF is unknown and ignored.\n";
+    assert!(errors.starts_with(told) && errors.lines().count() == 4, "{errors}");
 }
 
 #[test]

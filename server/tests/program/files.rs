@@ -10,10 +10,11 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::curl::{Curl, path, url};
-use crate::{Answer, FEW_CONNECTIONS, Server, program, run, serve, text};
+use crate::{Answer, FEW_CONNECTIONS, Server, complaint, program, run, serve, text};
 
 on_each_transport! {
     a_file_that_may_not_be_read_is_missing_and_told,
+    a_root_that_may_not_be_listed_serves_its_files,
     names_that_begin_with_a_dot_are_hidden_but_one,
     types_are_those_of_the_name_and_of_a_file,
     what_is_deployed_is_seen_at_once,
@@ -21,7 +22,7 @@ on_each_transport! {
     paths_are_read_in_their_normal_form,
     a_folder_without_its_slash_is_redirected,
     clients_that_go_away_leave_no_file_open,
-    a_file_that_shrinks_while_it_is_sent_is_cut,
+    a_file_that_shrinks_while_it_is_sent_is_cut_and_told,
     curl_resumes_a_download,
     curl_gets_ranges,
 }
@@ -311,6 +312,45 @@ fn a_file_that_may_not_be_read_is_missing_and_told(transport: &str) {
     assert!(errors.contains(&told) && !errors.contains("missing"), "{errors}");
 }
 
+/// As one of mode 711, which is not its own.
+fn a_root_that_may_not_be_listed_serves_its_files(transport: &str) {
+    let site = Site::new();
+    let root = site.folder.path();
+    let set = |mode| fs::set_permissions(root, fs::Permissions::from_mode(mode)).expect("permissions");
+    let start = || {
+        let mut command = serve(transport);
+        command.args(["--port", "0", path(root)]);
+        if rustix::process::geteuid().is_root() {
+            // Nothing is forbidden to root.
+            command.uid(65534).gid(65534);
+        }
+        command
+    };
+    set(0o311);
+    let server = Server::spawn(&mut start());
+    assert_eq!(get(&server, "/sub/content.bin").content.len(), site.bytes.len());
+    assert_eq!(get(&server, "/sub/").status, "HTTP/1.1 200 OK");
+    get(&server, "/").assert("HTTP/1.1 404 Not Found", "There is nothing here.\n");
+    fs::write(root.join("index.html"), "index").expect("a file");
+    get(&server, "/").assert("HTTP/1.1 200 OK", "index");
+    server.signal(Signal::TERM);
+    let (_, errors) = server.end();
+    let denied = "Permission denied (os error 13)";
+    for told in [
+        format!(
+            "httpfsm: The folder {root:?} cannot be listed: {denied}. Its files are served; a list of it is 404.\n"
+        ),
+        format!("httpfsm: {:?} cannot be read: {denied}.\n", root.join("")),
+    ] {
+        assert!(errors.contains(&told), "{told}: {errors}");
+    }
+    // One that may not be passed through is of no use.
+    set(0o444);
+    let errors = complaint(&mut start(), 1);
+    set(0o755);
+    assert!(errors.contains("cannot be served: Permission denied"), "{errors}");
+}
+
 fn a_folder_without_its_slash_is_redirected(transport: &str) {
     let site = Site::new();
     fs::create_dir(site.folder.path().join("c:d")).expect("a folder");
@@ -344,7 +384,7 @@ fn clients_that_go_away_leave_no_file_open(transport: &str) {
     }
 }
 
-fn a_file_that_shrinks_while_it_is_sent_is_cut(transport: &str) {
+fn a_file_that_shrinks_while_it_is_sent_is_cut_and_told(transport: &str) {
     let site = Site::new();
     let large = site.folder.path().join("large");
     File::create(&large).and_then(|file| file.set_len(64 << 20)).expect("a file");
@@ -358,6 +398,10 @@ fn a_file_that_shrinks_while_it_is_sent_is_cut(transport: &str) {
     let _ = std::io::Read::read_to_end(&mut stream, &mut bytes);
     assert_eq!(Answer::new(&bytes[..1000]).field("content-length"), Some("67108864"));
     assert!(bytes.len() < 64 << 20, "{} bytes", bytes.len());
+    server.signal(Signal::TERM);
+    let (_, errors) = server.end();
+    let told = errors.lines().filter(|line| line.contains("/large\" became shorter"));
+    assert_eq!(told.count(), 1, "{errors}");
 }
 
 fn curl_resumes_a_download(transport: &str) {

@@ -136,6 +136,7 @@ fn a_bad_value_is_told_with_what_is_expected() {
         ("head-timeout <TIME>", &["abc", "", "-1", "1.5", "3parsecs", "99999999999999999999"][..], time),
         ("drain-grace <TIME>", &["at once"], time),
         ("tcp-keepalive <TIME>", &["often"], time),
+        ("tcp-keepalive <TIME>", &["1", "3s", "3999ms"], "expected 4s or more, or none"),
         ("hardened[=<BOOL>]", &["maybe"], switch),
         ("expose-tracebacks[=<BOOL>]", &["2"], switch),
         ("max-connections <N>", &["-1", "many", "4294967296", "1KiB"], count),

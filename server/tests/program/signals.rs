@@ -1,7 +1,8 @@
 //! What each signal does, also while the program starts.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
@@ -11,11 +12,12 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::tools::tool;
-use crate::{FEW_CONNECTIONS, PATIENCE, Server, serve};
+use crate::{Answer, FEW_CONNECTIONS, PATIENCE, Server, serve};
 
 on_each_transport! {
     signals_that_mean_nothing_end_nothing,
     every_signal_that_ends_drains,
+    the_limit_of_processor_time_drains,
     recordings_are_switched_as_soon_as_it_is_said_that_the_program_listens,
     who_quits_leaves_no_socket,
 }
@@ -24,21 +26,32 @@ const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
 
 fn signals_that_mean_nothing_end_nothing(transport: &str) {
     let server = Server::on(transport, &["--app", "hello"]);
-    for signal in [Signal::HUP, Signal::USR1, Signal::USR2, Signal::PIPE, Signal::XFSZ] {
+    let told = [
+        (Signal::HUP, "SIGHUP"),
+        (Signal::USR1, "SIGUSR1"),
+        (Signal::USR2, "SIGUSR2"),
+        (Signal::ALARM, "SIGALRM"),
+        (Signal::VTALARM, "SIGVTALRM"),
+        (Signal::PROF, "SIGPROF"),
+        (Signal::IO, "SIGIO"),
+        (Signal::POWER, "SIGPWR"),
+        (Signal::STKFLT, "SIGSTKFLT"),
+    ];
+    for signal in told.map(|(signal, _)| signal).into_iter().chain([Signal::PIPE, Signal::XFSZ]) {
         server.signal(signal);
         assert_eq!(server.exchange(GET).status, "HTTP/1.1 200 OK", "{signal:?}");
     }
     server.signal(Signal::TERM);
     let (status, errors) = server.end();
     assert_eq!(status.code(), Some(0), "{errors}");
-    for name in ["SIGHUP", "SIGUSR1", "SIGUSR2"] {
-        assert!(errors.contains(&format!("httpfsm: {name} is ignored")), "{errors}");
+    for (_, name) in told {
+        assert!(errors.contains(&format!("httpfsm: {name} is ignored.\n")), "{errors}");
     }
 }
 
 fn every_signal_that_ends_drains(transport: &str) {
     let folder = tempfile::tempdir().expect("a folder");
-    for signal in [Signal::TERM, Signal::INT, Signal::QUIT] {
+    for signal in [Signal::TERM, Signal::INT, Signal::QUIT, Signal::XCPU] {
         let path = folder.path().join("socket");
         let path = path.to_str().expect("text");
         let server = Server::on(transport, &["--app", "hello", "--unix", path]);
@@ -47,6 +60,32 @@ fn every_signal_that_ends_drains(transport: &str) {
         assert_eq!(status.code(), Some(0), "{signal:?}: {errors}");
         assert!(!fs::exists(path).expect("a folder"), "{signal:?} leaves the socket");
     }
+}
+
+/// The system sends SIGXCPU each second from the limit on. Only another signal that ends is a second one.
+fn the_limit_of_processor_time_drains(transport: &str) {
+    let server = Server::on(transport, &["--app", "echo"]);
+    let mut client = server.connect();
+    client
+        .write_all(b"POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 2\r\n\r\n1")
+        .expect("sent");
+    server.signal(Signal::XCPU);
+    let started = Instant::now();
+    while TcpStream::connect(server.address()).is_ok() {
+        assert!(started.elapsed() < PATIENCE, "it does not drain");
+        thread::sleep(Duration::from_millis(5));
+    }
+    // Longer than signals that come together are taken for one.
+    thread::sleep(Duration::from_millis(400));
+    server.signal(Signal::XCPU);
+    thread::sleep(Duration::from_millis(100));
+    client.write_all(b"2").expect("sent");
+    let mut bytes = Vec::new();
+    client.read_to_end(&mut bytes).expect("a response");
+    assert_eq!(Answer::new(&bytes).status, "HTTP/1.1 200 OK");
+    let (status, errors) = server.end();
+    assert_eq!(status.code(), Some(0), "{errors}");
+    assert_eq!(errors.matches("SIGXCPU").count(), 1, "{errors}");
 }
 
 /// A stream that takes nothing, as long as its reader, the second, is there.

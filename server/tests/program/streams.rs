@@ -72,18 +72,30 @@ fn handlers_that_panic_are_not_held_up_by_a_reader_of_standard_error_that_stalls
 fn a_standard_output_that_takes_nothing_is_named_and_one_that_nobody_reads_is_no_failure() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("left");
-    for arguments in [&["draw"][..], &["serve", "--unix", path.to_str().expect("text")]] {
+    let serve = ["serve", "--unix", path.to_str().expect("text")];
+    let printers = [
+        &["draw"][..],
+        &["--help"],
+        &["--version"],
+        &["help", "serve"],
+        &["serve", "--help"],
+        &["draw", "-h"],
+    ];
+    for arguments in printers.into_iter().chain([&serve[..]]) {
         let Ok(full) = File::options().write(true).open("/dev/full") else {
             httpfsm_testing::not_run("/dev/full");
             break;
         };
         let errors = complaint(program().args(arguments).stdout(full), 1);
         assert!(errors.contains("the standard output"), "{arguments:?}: {errors}");
+        assert!(!errors.contains("serving"), "{arguments:?}: {errors}");
     }
     assert!(!fs::exists(&path).expect("a folder"), "a start that fails leaves no socket");
-    let (reader, writer) = std::io::pipe().expect("a pipe");
-    drop(reader);
-    assert_eq!(complaint(program().arg("draw").stdout(writer), 0), "");
+    for arguments in printers {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        assert_eq!(complaint(program().args(arguments).stdout(writer), 0), "", "{arguments:?}");
+    }
     // Of the server both lines come at once, so whoever reads one and leaves ends nothing.
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("socket");

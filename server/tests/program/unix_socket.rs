@@ -3,7 +3,9 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::process::Command;
 
+use crate::tools::tool;
 use crate::{Server, complaint, program, run, serve, text};
 
 #[test]
@@ -30,4 +32,31 @@ fn a_unix_socket_is_made_with_its_permissions() {
     let output = run(&["serve", "--unix-mode", "660"]);
     assert_eq!(output.status.code(), Some(2), "it needs a socket");
     assert!(text(&output.stderr).contains("--unix-mode") && text(&output.stderr).contains("needs --unix\n"));
+}
+
+/// Nobody whom they keep out can connect before they are there: they come with the file, and no call changes them later.
+#[test]
+fn a_unix_socket_has_its_permissions_from_its_beginning() {
+    let Some(strace) = tool("strace") else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    for mode in ["600", "666"] {
+        let path = folder.path().join(mode);
+        let mut command = Command::new(&strace);
+        command.args([
+            "-D",
+            "-f",
+            "-o",
+            "/dev/null",
+            "-e",
+            "trace=?chmod,?fchmod,?fchmodat,?fchmodat2",
+            "-e",
+        ]);
+        command
+            .arg("inject=?chmod,?fchmod,?fchmodat,?fchmodat2:error=EPERM")
+            .arg(env!("CARGO_BIN_EXE_httpfsm"));
+        command.args(["serve", "--app", "hello", "--unix-mode", mode, "--unix"]).arg(&path);
+        let _server = Server::spawn(&mut command);
+        let permissions = fs::metadata(&path).expect("a socket").permissions();
+        assert_eq!(format!("{:o}", permissions.mode() & 0o777), mode);
+    }
 }

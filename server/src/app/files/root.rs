@@ -7,7 +7,9 @@ use std::{env, fmt, fs, io};
 
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
+use rustix::fs::{AtFlags, statat};
 
+use super::failure::is_forbidden;
 use super::place;
 use crate::log::note;
 
@@ -23,12 +25,19 @@ impl Root {
     ///
     /// # Errors
     ///
-    /// [`NoFolder`] when there is no folder at the path, or none that may be opened and listed.
+    /// [`NoFolder`] when there is no folder at the path, or none that may be passed through.
     pub(crate) fn new(path: &Path) -> Result<Self, NoFolder> {
         let no_folder = |error| NoFolder { path: path.to_owned(), error };
         let root = Self { path: resolve(path).map_err(no_folder)?, is_gone: AtomicBool::new(false) };
         // Better told now than by a 404 for each request.
-        root.dir().and_then(|dir| dir.entries()).map_err(no_folder)?;
+        let dir = root.dir().and_then(|dir| may_be_passed(&dir).map(|()| dir)).map_err(no_folder)?;
+        match dir.entries() {
+            Err(error) if is_forbidden(&error) => note(format_args!(
+                "The folder {:?} cannot be listed: {error}. Its files are served; a list of it is 404.",
+                root.path
+            )),
+            entries => drop(entries.map_err(no_folder)?),
+        }
         Ok(root)
     }
 
@@ -65,6 +74,11 @@ impl Root {
     fn dir(&self) -> io::Result<Dir> {
         Dir::open_ambient_dir(&self.path, ambient_authority())
     }
+}
+
+/// Whether names may be looked up in a folder, seen by doing that.
+fn may_be_passed(dir: &Dir) -> io::Result<()> {
+    Ok(statat(dir, ".", AtFlags::empty()).map(drop)?)
 }
 
 /// The absolute form of a path, with its links as they are.

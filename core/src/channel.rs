@@ -1,10 +1,10 @@
 //! The channel (GHttpCliSrv): one connection's HTTP/1.x, as a machine that events go into and come out of.
 //!
-//! [`handle`](Channel::handle) is the door in, [`next_output`](Channel::next_output) the door out. What is pending is
-//! state and can be asked for again and again: the bytes to send ([`unsent`](Channel::unsent)), the request that
-//! waits ([`request`](Channel::request)), the next [`deadline`](Channel::deadline), and what the channel waits for
-//! ([`waits_for`](Channel::waits_for)). Every call is safe in every state: an input that does not fit comes back as
-//! [`NotAccepted`] and changes nothing.
+//! Inputs go in through [`handle`](Channel::handle) and outputs come out of [`next_output`](Channel::next_output). What
+//! is pending is state and can be asked for again and again: the bytes to send ([`unsent`](Channel::unsent)), the
+//! request that waits ([`request`](Channel::request)), the next [`deadline`](Channel::deadline), and what the channel
+//! waits for ([`waits_for`](Channel::waits_for)). Every call is safe in every state: an input that does not fit comes
+//! back as [`NotAccepted`] and changes nothing.
 //!
 //! # Between two calls
 //!
@@ -383,7 +383,7 @@ impl Channel {
     }
 
     /// The first bytes that are to be sent; all of them unless a large content stands by reference. Asking again
-    /// gives the same answer, until [`Input::Sent`].
+    /// returns the same slices, until [`Input::Sent`].
     #[inline]
     #[must_use]
     pub fn unsent(&self) -> &[u8] {

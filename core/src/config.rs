@@ -26,7 +26,7 @@ pub enum Bodies {
     Whole,
 }
 
-/// The content of an answer that the machine gives by itself.
+/// The content of a response that the machine makes by itself.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ErrorPage {
     /// The value of `Content-Type`. Control characters in it make the page fall back to the default text.
@@ -44,9 +44,9 @@ impl fmt::Debug for ErrorPage {
     }
 }
 
-/// Makes the content of the answers that the machine gives by itself (JSON, HTML, ...); called with the error that
-/// is answered. It must be a pure function of the error, or a recorded channel does not replay; and it must not panic,
-/// or the channel that asked is of no further use.
+/// Makes the content of the responses that the machine makes by itself (JSON, HTML, ...); called with the error that
+/// becomes a response. It must be a pure function of the error, or a recorded channel does not replay; and it must not
+/// panic, or the channel that asked is of no further use.
 #[derive(Clone)]
 pub struct ErrorPages(Arc<dyn Fn(&RequestError) -> ErrorPage + Send + Sync>);
 
@@ -76,15 +76,15 @@ pub struct ChannelConfig {
     pub url_scheme: Cow<'static, str>,
     /// The value of the `Server` field; empty: no field. Default `httpfsm`.
     pub identity: Cow<'static, str>,
-    /// Whether a 500 answer carries the text of the failure. Default `false`.
+    /// Whether a 500 response carries the text of the failure. Default `false`.
     pub expose_tracebacks: bool,
 
     /// How long a keep-alive connection may be idle. Default 18000 s.
     pub inactivity_timeout: Option<Duration>,
-    /// How long the application may take to answer, while nothing is awaited from the peer; then 503.
+    /// How long the application may take to respond, while nothing is awaited from the peer; then 503.
     /// Default 18000 s.
     pub responseless_timeout: Option<Duration>,
-    /// How long the application may be silent inside an answer while there is room for output. Default 18000 s.
+    /// How long the application may be silent inside a response while there is room for output. Default 18000 s.
     pub stream_idle_timeout: Option<Duration>,
     /// How long a new connection may take to send its first byte. Default 30 s.
     pub first_byte_timeout: Option<Duration>,
@@ -100,22 +100,22 @@ pub struct ChannelConfig {
     pub write_timeout: Option<Duration>,
     /// Bytes per second that a peer must take; 0: `write_timeout` restarts with each byte. Default 512.
     pub min_write_rate: u32,
-    /// After our FIN, how long input is read and thrown away, so that a reset does not overtake the last answer
+    /// After our FIN, how long input is read and thrown away, so that a reset does not overtake the last response
     /// (RFC 9112 section 9.6); `None`: no lingering. Default 2 s.
     pub linger_timeout: Option<Duration>,
     /// How many bytes lingering throws away; 0: no lingering. Default 64 KiB.
     pub linger_bytes: u64,
-    /// How long the unread rest of a request body may take to arrive after the answer; `None`: no rest is
+    /// How long the unread rest of a request body may take to arrive after the response; `None`: no rest is
     /// awaited, the connection closes. Default 5 s.
     pub discard_timeout: Option<Duration>,
-    /// The largest rest that is awaited; a longer or unknown one makes the answer say `close`; 0: none is.
+    /// The largest rest that is awaited; a longer or unknown one makes the response say `close`; 0: none is.
     /// Default 256 KiB.
     pub discard_bytes: u64,
     /// How long an idle connection stays open after `GoOut`, for a request that is already on its way. Zero: it closes
     /// at once; `None`: it stays until `drain_deadline`. A connection that has made no request yet has a second at
     /// least, and so has a response that is made at the drain deadline. Default 1 s.
     pub drain_grace: Option<Duration>,
-    /// When after `GoOut` the channel is cut, whatever it does; a request without a response is answered 503 then,
+    /// When after `GoOut` the channel is cut, whatever it does; a request without a response gets a 503 then,
     /// which has `drain_grace` to leave, and a second at least. Default 30 s.
     pub drain_deadline: Option<Duration>,
 
@@ -143,21 +143,21 @@ pub struct ChannelConfig {
     /// Bytes of input that are buffered while something else is waited for; a partial head may grow to its own
     /// limit. Default 64 KiB; at least 4 KiB is used.
     pub input_bound: u32,
-    /// Complete requests that may be unanswered on this channel, the one with the application included; the next
-    /// is answered 503 in its turn, and the channel closes. Default 0: no limit.
+    /// Complete requests that may be without a response on this channel, the one with the application included; the
+    /// next gets a 503 in its turn, and the channel closes. Default 0: no limit.
     pub maximum_simultaneous_requests: u32,
-    /// Age at which a connection closes after the running answer. Default `None`.
+    /// Age at which a connection closes after the running response. Default `None`.
     pub connection_age: Option<Duration>,
     /// Requests after which a connection closes. Default 0: no limit.
     pub requests_per_connection: u64,
 
     /// Treat the peer's FIN as a disconnect while a request is with the application, instead of finishing the running
-    /// answer. Default `false`.
+    /// response. Default `false`.
     pub fin_is_disconnect: bool,
     /// How bodies reach the handler. Default `None`: as the transport prefers, which is [`Bodies::Streamed`], but
     /// [`Bodies::Whole`] where handlers block a thread of few.
     pub bodies: Option<Bodies>,
-    /// The content of the machine's own answers; `None`: one line of text.
+    /// The content of the machine's own responses; `None`: one line of text.
     pub error_pages: Option<ErrorPages>,
 }
 
@@ -249,7 +249,7 @@ pub struct ServerConfig {
     pub port: u16,
     /// Who may connect; empty: everybody. Default empty.
     pub origins: Vec<Origin>,
-    /// Requests that may be with the application at once, over all channels; the excess is answered 503. A
+    /// Requests that may be with the application at once, over all channels; one more gets a 503. A
     /// blocking function that runs counts until it ends, also when its connection is lost. Default 0: no limit.
     pub maximum_simultaneous_requests: u32,
     /// Channels that may be open at once. For a further one, the channel that has been idle for the longest is
@@ -260,7 +260,7 @@ pub struct ServerConfig {
     /// Default 0: no limit.
     pub max_connections_per_peer: u32,
     /// Bytes that all channels together may hold in buffers, and in memory of bodies that nobody has read yet. The
-    /// request for which a channel comes to hold more above it is answered 503; an answer that has begun goes on, and
+    /// request for which a channel comes to hold more above it gets a 503; a response that has begun goes on, and
     /// its channel closes after it. Default 512 MiB; 0: no limit.
     pub max_buffered_bytes: u64,
     /// When after GoOut the server drops what is left, plus the channels' `drain_grace`: what they say at their own

@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plain_answer() {
+    fn a_plain_response() {
         let fields = fields(&[("Content-Type", "text/plain")]);
         let plan = plan(ConnectionOption::None, Framing::Length(13));
         assert_eq!(

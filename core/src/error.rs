@@ -99,16 +99,16 @@ pub enum Rule {
     ResponseTimeout,
     /// The server has as many requests as it may have.
     Busy,
-    /// The channel has as many unanswered requests as it may have.
+    /// The channel has as many requests without a response as it may have.
     SimultaneousRequests,
-    /// The application failed before it answered.
+    /// The application failed before it responded.
     HandlerFailed,
     /// The server is going out.
     Draining,
 }
 
 impl Rule {
-    /// The status of the answer that refuses the request.
+    /// The status of the response that refuses the request.
     #[must_use]
     pub const fn status(self) -> Status {
         match self {
@@ -216,8 +216,8 @@ impl Rule {
             Self::Busy => {
                 "The server has as many requests at work, or as much in its buffers, as it may have."
             }
-            Self::SimultaneousRequests => "More requests were sent ahead than may wait for their answers.",
-            Self::HandlerFailed => "The application failed before it answered.",
+            Self::SimultaneousRequests => "More requests were sent ahead than may wait for their responses.",
+            Self::HandlerFailed => "The application failed before it responded.",
             Self::Draining => "The server is going out of service.",
         }
     }
@@ -247,7 +247,7 @@ impl RequestError {
         Self { rule, offset }
     }
 
-    /// The status of the answer.
+    /// The status of the response.
     #[must_use]
     pub const fn status(&self) -> Status {
         self.rule.status()
@@ -302,13 +302,13 @@ pub enum CloseReason {
     Disconnected,
     /// The peer asked for it with its last request (`Connection: close`, or HTTP/1.0 without keep-alive).
     RequestedByPeer,
-    /// The application asked for it with its last answer, or gave one whose end is the end of the connection.
+    /// The application asked for it with its last response, or gave one whose end is the end of the connection.
     RequestedByApplication,
     /// A request was refused.
     Refused(RequestError),
     /// The rest of a request body was not worth waiting for.
     BodyUnread,
-    /// A request body broke off or broke a rule while its answer was running.
+    /// A request body broke off or broke a rule while its response was running.
     BodyFailed(BodyError),
     /// No first byte in `first_byte_timeout`.
     FirstByteTimeout,
@@ -318,9 +318,9 @@ pub enum CloseReason {
     WriteTimeout,
     /// The application was silent for `stream_idle_timeout`.
     StreamIdleTimeout,
-    /// The application failed in the middle of its answer.
+    /// The application failed in the middle of its response.
     Aborted,
-    /// The application ended its answer short of its Content-Length.
+    /// The application ended its response short of its Content-Length.
     ResponseShort,
     /// The server went out of service.
     Drained,
@@ -337,7 +337,7 @@ pub enum CloseReason {
 }
 
 impl CloseReason {
-    /// Whether the connection ends in good order, after its last answer or between two.
+    /// Whether the connection ends in good order, after its last response or between two.
     pub(crate) const fn is_planned(self) -> bool {
         matches!(
             self,
@@ -365,10 +365,10 @@ impl fmt::Display for CloseReason {
             Self::BodyFailed(error) => return write!(f, "{error}"),
             Self::FirstByteTimeout => "No byte came in time.",
             Self::InactivityTimeout => "The connection was idle for too long.",
-            Self::WriteTimeout => "The peer did not take the answer in time.",
+            Self::WriteTimeout => "The peer did not take the response in time.",
             Self::StreamIdleTimeout => "The application was silent for too long.",
-            Self::Aborted => "The application failed in the middle of its answer.",
-            Self::ResponseShort => "The answer ended short of its Content-Length.",
+            Self::Aborted => "The application failed in the middle of its response.",
+            Self::ResponseShort => "The response ended short of its Content-Length.",
             Self::Drained => "The server went out of service.",
             Self::DrainTimeout => "The server went out of service, and the drain deadline came.",
             Self::Evicted => "The server needed the connection back.",

@@ -46,8 +46,8 @@ pub use upgrade::{IoFailure, UpgradeError, UpgradeFuture, Upgraded, UpgradedIo};
 /// An application: a function from a request to a future of a response.
 ///
 /// Every `Fn(Request) -> impl Future<Output: IntoResponse> + Send` is one. A handler that is dropped or panics
-/// before it answers makes the machine answer 500; after the head of its answer the connection is cut instead, so
-/// that nobody takes half an answer for a whole one.
+/// before it responds makes the machine respond with 500; after the head of its response the connection is cut instead,
+/// so that nobody takes half a response for a whole one.
 ///
 /// ```
 /// use std::future::{Ready, ready};
@@ -70,18 +70,18 @@ pub trait Handler: Send + Sync + 'static {
     /// What [`call`](Self::call) returns; it may hold the request as long as it runs.
     type Future: Future<Output: IntoResponse> + Send;
 
-    /// Begins to answer a request. A long computation here holds up the transport's worker.
+    /// Begins to respond to a request. A long computation here holds up the transport's worker.
     fn call(&self, request: Request) -> Self::Future;
 }
 
-impl<F, Answer> Handler for F
+impl<F, Fut> Handler for F
 where
-    F: Fn(Request) -> Answer + Send + Sync + 'static,
-    Answer: Future<Output: IntoResponse> + Send,
+    F: Fn(Request) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output: IntoResponse> + Send,
 {
-    type Future = Answer;
+    type Future = Fut;
 
-    fn call(&self, request: Request) -> Answer {
+    fn call(&self, request: Request) -> Fut {
         self(request)
     }
 }

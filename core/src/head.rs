@@ -29,7 +29,7 @@ use crate::token::is_tchar;
 #[cfg(test)]
 pub(crate) use tests::parsed;
 
-/// The longest method that is read; a longer one is answered 501.
+/// The longest method that is read; a longer one gets a 501.
 pub(crate) const MAX_METHOD: usize = 256;
 
 /// Field lines for which there is room on the stack; more are parsed on the heap, off the usual path.

@@ -31,7 +31,7 @@
 //! A [`Server`] is a machine of the same form: it admits connections, names and counts their channels, and goes out of
 //! service.
 //!
-//! # Which door
+//! # Where to begin
 //!
 //! - To serve, take a transport (`httpfsm-tokio`) and write a [`Handler`].
 //! - To bring HTTP to an I/O of your own, drive a [`Channel`]: see the [`channel`] module.

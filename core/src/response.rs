@@ -9,7 +9,7 @@ use crate::status::Status;
 
 /// A response as the machine takes it: status, fields and content, borrowed from the application.
 ///
-/// The machine adds `Server`, `Date` and the framing, and leaves out the content where HTTP has none (an answer to
+/// The machine adds `Server`, `Date` and the framing, and leaves out the content where HTTP has none (a response to
 /// HEAD, 204, 304).
 ///
 /// ```
@@ -24,8 +24,8 @@ use crate::status::Status;
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct ResponseRef<'a> {
-    /// The status code. 1xx other than 101 is no final response: use an informational one. 101 answers a request that
-    /// asks for it, when its body was read, and names the protocol in `Upgrade` (RFC 9110 section 15.2.2).
+    /// The status code. 1xx other than 101 is no final response: use an informational one. 101 responds to a request
+    /// that asks for it, when its body was read, and names the protocol in `Upgrade` (RFC 9110 section 15.2.2).
     pub status: Status,
     /// The fields, without those that frame the message.
     pub fields: &'a Fields,

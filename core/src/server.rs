@@ -185,8 +185,8 @@ impl core::error::Error for ServerNotAccepted {}
 
 /// The server machine (GHttpServer).
 ///
-/// One door in, [`handle`](Self::handle), and one door out, [`next_output`](Self::next_output), to be emptied after
-/// each `handle`.
+/// Inputs go in through [`handle`](Self::handle) alone; outputs come out of [`next_output`](Self::next_output), which
+/// is to be called after each `handle` until it returns `None`.
 #[doc(alias = "GHttpServer")]
 #[derive(Debug)]
 pub struct Server {

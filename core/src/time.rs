@@ -104,7 +104,7 @@ impl fmt::Debug for Date {
 pub struct Now<'a> {
     /// Time since the channel opened.
     pub at: Moment,
-    /// The value of the `Date` field for answers made now.
+    /// The value of the `Date` field for responses made now.
     pub date: &'a Date,
 }
 

@@ -16,7 +16,7 @@ fn now(millis: u64) -> Now<'static> {
     Now::new(Moment::from_millis(millis), &Date::EPOCH)
 }
 
-/// Feeds bytes, answers every request with its target, sends everything, and returns what was sent.
+/// Feeds bytes, responds to every request with its target, sends everything, and returns what was sent.
 fn exchange(channel: &mut Channel, input: &[u8]) -> String {
     let mut sent = Vec::new();
     channel.handle(&now(0), Input::RxData(input)).unwrap();
@@ -39,18 +39,18 @@ fn exchange(channel: &mut Channel, input: &[u8]) -> String {
 }
 
 #[test]
-fn pipelined_requests_are_answered_in_order_and_in_one_write() {
+fn pipelined_requests_get_responses_in_order_and_in_one_write() {
     let mut channel = channel();
     let sent = exchange(
         &mut channel,
         b"GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\nGET /3 HTTP/1.1\r\nHost: a\r\n\r\n",
     );
-    let answer = |n| {
+    let response = |n| {
         format!(
             "HTTP/1.1 200 OK\r\nServer: httpfsm\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\nContent-Length: 2\r\n\r\n/{n}"
         )
     };
-    assert_eq!(sent, [answer(1), answer(2), answer(3)].concat());
+    assert_eq!(sent, [response(1), response(2), response(3)].concat());
     assert_eq!(channel.state(), State::Idle);
     assert_eq!(channel.buffered(), 0);
 }
@@ -65,13 +65,13 @@ fn a_bad_request_is_refused_and_the_channel_closes() {
 }
 
 #[test]
-fn a_request_that_was_forgotten_cannot_be_answered_from_its_head() {
+fn no_response_from_its_head_is_made_to_a_request_that_was_forgotten() {
     let mut channel = channel();
     channel.handle(&now(0), Input::RxData(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")).unwrap();
     while channel.next_output().is_some() {}
     channel.forget_request();
-    let answered = channel.respond_with(&now(0), |_, _| panic!("there is no head to show"));
-    assert_eq!((answered, channel.state()), (Ok(false), State::WaitResponse));
+    let responded = channel.respond_with(&now(0), |_, _| panic!("there is no head to show"));
+    assert_eq!((responded, channel.state()), (Ok(false), State::WaitResponse));
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn a_channel_is_small() {
 }
 
 #[test]
-fn an_application_may_read_a_long_body_while_it_answers_and_the_connection_goes_on() {
+fn an_application_may_read_a_long_body_while_it_responds_and_the_connection_goes_on() {
     let mut channel = channel();
     let fields = Fields::new();
     let content = [b'x'; 50_000];

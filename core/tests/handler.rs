@@ -128,7 +128,7 @@ fn now<F: Future>(future: F) -> F::Output {
     }
 }
 
-fn answer(value: impl IntoResponse) -> (u16, String, String) {
+fn response_of(value: impl IntoResponse) -> (u16, String, String) {
     let mut response = value.into_response();
     let content = now(response.body.collect(1000)).expect("the body is short");
     let content = String::from_utf8_lossy(&content).into_owned();
@@ -287,25 +287,25 @@ fn without_a_connection_there_is_no_upgrade() {
 }
 
 #[test]
-fn many_values_are_answers() {
+fn many_values_are_responses() {
     const TEXT: &str = "text/plain; charset=utf-8";
     const BYTES: &str = "application/octet-stream";
     let expect = |code, kind: &str, content: &str| (code, kind.to_owned(), content.to_owned());
-    assert_eq!(answer("a"), expect(200, TEXT, "a"));
-    assert_eq!(answer(String::from("b")), expect(200, TEXT, "b"));
-    assert_eq!(answer(Bytes::from_static(b"c")), expect(200, BYTES, "c"));
-    assert_eq!(answer(vec![b'd']), expect(200, BYTES, "d"));
-    assert_eq!(answer(&b"g"[..]), expect(200, BYTES, "g"));
-    assert_eq!(answer(Cow::Borrowed("h")), expect(200, TEXT, "h"));
-    assert_eq!(answer(Cow::<str>::Owned("i".into())), expect(200, TEXT, "i"));
-    assert_eq!(answer(Response::default().with_body(())), expect(200, "", ""));
-    assert_eq!(answer(()), expect(204, "", ""));
-    assert_eq!(answer(Status::GONE), expect(410, "", ""));
-    assert_eq!(answer((Status::CREATED, "e")), expect(201, TEXT, "e"));
-    assert_eq!(answer(Ok::<_, Status>("f")), expect(200, TEXT, "f"));
-    assert_eq!(answer(Err::<(), _>(Status::CONFLICT)), expect(409, "", ""));
-    assert_eq!(answer(Response::html("<p>")), expect(200, "text/html; charset=utf-8", "<p>"));
-    assert_eq!(answer(Response::json("{}")), expect(200, "application/json", "{}"));
+    assert_eq!(response_of("a"), expect(200, TEXT, "a"));
+    assert_eq!(response_of(String::from("b")), expect(200, TEXT, "b"));
+    assert_eq!(response_of(Bytes::from_static(b"c")), expect(200, BYTES, "c"));
+    assert_eq!(response_of(vec![b'd']), expect(200, BYTES, "d"));
+    assert_eq!(response_of(&b"g"[..]), expect(200, BYTES, "g"));
+    assert_eq!(response_of(Cow::Borrowed("h")), expect(200, TEXT, "h"));
+    assert_eq!(response_of(Cow::<str>::Owned("i".into())), expect(200, TEXT, "i"));
+    assert_eq!(response_of(Response::default().with_body(())), expect(200, "", ""));
+    assert_eq!(response_of(()), expect(204, "", ""));
+    assert_eq!(response_of(Status::GONE), expect(410, "", ""));
+    assert_eq!(response_of((Status::CREATED, "e")), expect(201, TEXT, "e"));
+    assert_eq!(response_of(Ok::<_, Status>("f")), expect(200, TEXT, "f"));
+    assert_eq!(response_of(Err::<(), _>(Status::CONFLICT)), expect(409, "", ""));
+    assert_eq!(response_of(Response::html("<p>")), expect(200, "text/html; charset=utf-8", "<p>"));
+    assert_eq!(response_of(Response::json("{}")), expect(200, "application/json", "{}"));
 }
 
 #[test]

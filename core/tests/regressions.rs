@@ -114,7 +114,7 @@ fn an_empty_body_does_not_meet_a_declared_length() {
 }
 
 #[test]
-fn a_flush_completes_in_the_last_answer_too() {
+fn a_flush_completes_in_the_last_response_too() {
     let mut rig = Rig::new();
     rig.rx("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").stream(None).write("x");
     rig.input(Input::Flush).finish().seen();
@@ -133,7 +133,7 @@ fn room_is_told_when_the_head_alone_took_it() {
 }
 
 #[test]
-fn no_room_is_told_after_the_answer() {
+fn no_room_is_told_after_the_response() {
     let mut rig = Rig::with(|config| config.output_high_water = 1 << 10);
     rig.rx(GET)
         .stream(None)
@@ -226,16 +226,16 @@ fn a_trailer_section_may_be_larger_than_the_input_bound() {
 
 #[test]
 fn the_look_ahead_goes_on_where_it_stopped() {
-    // Requests of all lengths, each cut, and the first beyond the limit is refused wherever the answers fall.
+    // Requests of all lengths, each cut, and the first beyond the limit is refused wherever the responses fall.
     let with_body = |n: usize| format!("{}{}", post(n as u64), "b".repeat(n));
     let input: String = (0..6).map(|n| if n % 2 == 0 { GET.to_owned() } else { with_body(n) }).collect();
     for cut in 0..input.len() {
-        for answered in 0..2 {
+        for responded in 0..2 {
             let mut rig = Rig::with(|config| config.maximum_simultaneous_requests = 3);
             rig.rx(&input[..cut]);
             if rig.state() == State::WaitResponse {
                 rig.input(Input::CheckPipeline);
-                if answered == 1 {
+                if responded == 1 {
                     rig.ok("early");
                 }
             }
@@ -251,8 +251,8 @@ fn the_look_ahead_goes_on_where_it_stopped() {
             }
             let wire = rig.wire();
             let statuses = statuses(&wire);
-            assert_eq!(statuses.last(), Some(&"503"), "{cut} {answered} {statuses:?}");
-            assert!(statuses.len() >= 4, "{cut} {answered} {statuses:?}");
+            assert_eq!(statuses.last(), Some(&"503"), "{cut} {responded} {statuses:?}");
+            assert!(statuses.len() >= 4, "{cut} {responded} {statuses:?}");
         }
     }
 }
@@ -273,7 +273,7 @@ fn an_empty_304_says_nothing_of_a_length() {
 }
 
 #[test]
-fn after_its_answer_the_application_hears_no_more_of_the_body() {
+fn after_its_response_the_application_hears_no_more_of_the_body() {
     for length in [10, 1 << 20] {
         let mut rig = Rig::new();
         rig.rx(post(length)).demand(3).rx("abc").seen();

@@ -138,7 +138,7 @@ fn every_refused_input_is_refused() {
             Input::HttpResponse(httpfsm::ResponseRef::new(httpfsm::Status::OK, &fields, b"x")),
             Input::Write(httpfsm::Data::Slice(b"x")),
             Input::Flush,
-            // Whether an answer is complete is no question of the state.
+            // Whether a response is complete is no question of the state.
             Input::Finish(None),
             Input::Continue,
             Input::Informational(httpfsm::Status::EARLY_HINTS, &fields),
@@ -291,7 +291,7 @@ fn a_connection_that_is_wanted_back_ends_as_soon_as_its_state_allows() {
     assert!(lingering.is_closed());
     assert_eq!(told(&mut lingering).len(), 2, "Drop and HttpChannelClosed");
 
-    // The answer promised to go on; the rest of the body comes first.
+    // The response promised to go on; the rest of the body comes first.
     let mut discarding = reach(State::Discard, &ChannelConfig::default());
     discarding.handle(&now, Input::Evict).expect("a channel can be evicted");
     assert_eq!(discarding.state(), State::Discard);
@@ -303,7 +303,7 @@ fn a_connection_that_is_wanted_back_ends_as_soon_as_its_state_allows() {
 }
 
 #[test]
-fn a_flush_is_told_in_every_state_in_which_an_answer_leaves() {
+fn a_flush_is_told_in_every_state_in_which_a_response_leaves() {
     let now = Now::new(Moment::START, &Date::EPOCH);
     for state in [State::WaitResponse, State::Responding, State::Flushing, State::Handover] {
         let mut channel = reach(state, &ChannelConfig::default());
@@ -329,7 +329,7 @@ fn at_the_drain_deadline_every_state_closes() {
         let _ = channel.handle(&at(0), Input::GoOut(leave(&config)));
         let _ = channel.handle(&at(7_000), Input::Tick);
         told(&mut channel);
-        // Who waits is answered 503 first.
+        // A request that waits gets a 503 first.
         let expected = if state == State::WaitResponse { State::Closing } else { State::Closed };
         assert_eq!(channel.state(), expected, "from {state}");
     }

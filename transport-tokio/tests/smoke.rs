@@ -43,27 +43,27 @@ async fn connect(server: &ServerHandle) -> TcpStream {
 async fn exchange(mut stream: impl AsyncRead + AsyncWrite + Unpin, bytes: &[u8]) -> String {
     stream.write_all(bytes).await.unwrap();
     stream.shutdown().await.unwrap();
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).await.unwrap();
-    String::from_utf8_lossy(&answer).into_owned()
+    let mut response = Vec::new();
+    stream.read_to_end(&mut response).await.unwrap();
+    String::from_utf8_lossy(&response).into_owned()
 }
 
 #[tokio::test]
-async fn a_get_is_answered() {
+async fn a_get_gets_a_response() {
     let server = start().await;
-    let answer = exchange(connect(&server).await, GET).await;
-    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
-    assert!(answer.ends_with("\r\n\r\nHello, world!"), "{answer}");
+    let response = exchange(connect(&server).await, GET).await;
+    assert!(response.starts_with("HTTP/1.1 200 OK\r\n"), "{response}");
+    assert!(response.ends_with("\r\n\r\nHello, world!"), "{response}");
 }
 
 #[tokio::test]
-async fn pipelined_requests_are_answered_in_order() {
+async fn pipelined_requests_get_responses_in_order() {
     let server = start().await;
     let mut bytes = b"GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n".to_vec();
     bytes.extend_from_slice(&GET.repeat(100));
-    let answer = exchange(connect(&server).await, &bytes).await;
-    assert_eq!(answer.matches("HTTP/1.1 200 OK").count(), 101, "{answer}");
-    assert!(answer.find("slow") < answer.find("Hello"), "{answer}");
+    let response = exchange(connect(&server).await, &bytes).await;
+    assert_eq!(response.matches("HTTP/1.1 200 OK").count(), 101, "{response}");
+    assert!(response.find("slow") < response.find("Hello"), "{response}");
 }
 
 #[tokio::test]
@@ -73,8 +73,8 @@ async fn keep_alive_serves_one_request_after_another() {
     let mut length = 0;
     for _ in 0..3 {
         stream.write_all(GET).await.unwrap();
-        let mut answer = [0; 1024];
-        let read = stream.read(&mut answer).await.unwrap();
+        let mut response = [0; 1024];
+        let read = stream.read(&mut response).await.unwrap();
         assert!(length == 0 || length == read);
         length = read;
     }
@@ -100,14 +100,14 @@ async fn a_chunked_upload_is_echoed() {
         output.shutdown().await.unwrap();
     };
     let receive = async {
-        let mut answer = Vec::new();
-        input.read_to_end(&mut answer).await.unwrap();
-        answer
+        let mut response = Vec::new();
+        input.read_to_end(&mut response).await.unwrap();
+        response
     };
-    let ((), answer) = tokio::join!(send, receive);
-    assert!(answer.starts_with(b"HTTP/1.1 200 OK\r\n"));
-    assert!(answer.len() > 32 * piece.len(), "{}", answer.len());
-    assert!(answer.ends_with(b"\r\n0\r\n\r\n"));
+    let ((), response) = tokio::join!(send, receive);
+    assert!(response.starts_with(b"HTTP/1.1 200 OK\r\n"));
+    assert!(response.len() > 32 * piece.len(), "{}", response.len());
+    assert!(response.ends_with(b"\r\n0\r\n\r\n"));
 }
 
 #[tokio::test]
@@ -121,19 +121,19 @@ async fn a_large_body_is_collected() {
     let mut stream = connect(&server).await;
     stream.write_all(head.as_bytes()).await.unwrap();
     stream.write_all(&body).await.unwrap();
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).await.unwrap();
-    assert!(answer.ends_with(&body), "{}", answer.len());
+    let mut response = Vec::new();
+    stream.read_to_end(&mut response).await.unwrap();
+    assert!(response.ends_with(&body), "{}", response.len());
 }
 
 #[tokio::test]
-async fn a_panic_is_answered_and_the_others_go_on() {
+async fn a_panic_gets_a_500_and_the_others_go_on() {
     let server = start().await;
-    let answer = exchange(connect(&server).await, b"GET /panic HTTP/1.1\r\nHost: a\r\n\r\n").await;
-    assert!(answer.starts_with("HTTP/1.1 500 "), "{answer}");
-    assert!(!answer.contains("as asked"), "{answer}");
-    let answer = exchange(connect(&server).await, GET).await;
-    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    let response = exchange(connect(&server).await, b"GET /panic HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    assert!(response.starts_with("HTTP/1.1 500 "), "{response}");
+    assert!(!response.contains("as asked"), "{response}");
+    let response = exchange(connect(&server).await, GET).await;
+    assert!(response.starts_with("HTTP/1.1 200 "), "{response}");
 }
 
 #[tokio::test]
@@ -167,9 +167,9 @@ async fn a_drain_finishes_what_runs_and_refuses_what_comes() {
     stream.write_all(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
     tokio::time::sleep(Duration::from_millis(20)).await;
     let drained = server.begin_drain(Some(Duration::from_secs(5))).gone();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    assert!(answer.contains("\r\nConnection: close\r\n") && answer.ends_with("slow"), "{answer}");
+    let mut response = String::new();
+    stream.read_to_string(&mut response).await.unwrap();
+    assert!(response.contains("\r\nConnection: close\r\n") && response.ends_with("slow"), "{response}");
     drop(stream);
     drained.await;
     assert_eq!(server.stats().n_channels, 0);
@@ -183,8 +183,8 @@ async fn at_the_limit_of_connections_the_longest_idle_gives_its_place() {
     let server = serve(listener, config, application).unwrap();
     let get = async |stream: &mut TcpStream| {
         stream.write_all(GET).await.unwrap();
-        let mut answer = [0; 1024];
-        stream.read(&mut answer).await.unwrap()
+        let mut response = [0; 1024];
+        stream.read(&mut response).await.unwrap()
     };
     let mut streams = Vec::new();
     for _ in 0..10 {
@@ -234,9 +234,9 @@ async fn workers_share_the_port_the_counts_and_the_drain() {
     for _ in 0..60 {
         let mut stream = connect(&server).await;
         stream.write_all(GET).await.unwrap();
-        let mut answer = [0; 1024];
-        let bytes = stream.read(&mut answer).await.unwrap();
-        threads.extend(String::from_utf8_lossy(&answer[..bytes]).lines().last().map(str::to_owned));
+        let mut response = [0; 1024];
+        let bytes = stream.read(&mut response).await.unwrap();
+        threads.extend(String::from_utf8_lossy(&response[..bytes]).lines().last().map(str::to_owned));
         streams.push(stream);
     }
     assert_eq!(threads.len(), 3, "the system spreads connections over the sockets: {threads:?}");

@@ -102,7 +102,7 @@ fn config(simultaneous: u32) -> ChannelConfig {
 enum Application {
     /// Reads each body and responds with a few bytes.
     Prompt,
-    /// Answers only when no more input is taken.
+    /// Responds only when no more input is taken.
     Late,
     /// Passes each byte on as it comes, to a peer that reads one byte at a time.
     Relay,

@@ -75,7 +75,7 @@ pub enum Input<'a> {
     #[doc(alias = "EV_DISCONNECTED")]
     Disconnected,
     /// A verdict on the request that waits, or arrives: the server has as many at work, or as much in its buffers, as
-    /// it may have. Answered 503.
+    /// it may have. It gets a 503.
     Busy,
     /// A verdict: the server wants the connection back when it is idle.
     Evict,

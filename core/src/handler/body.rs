@@ -221,7 +221,7 @@ pub trait Source: Send {
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Frame>;
 
     /// The number of bytes still to come, when it is known. A response is then sent with `Content-Length`, else
-    /// chunked. A source that yields fewer has its answer cut off; what it yields beyond is not sent.
+    /// chunked. A source that yields fewer has its response cut off; what it yields beyond is not sent.
     fn length(&self) -> Option<u64> {
         None
     }

@@ -85,7 +85,7 @@ impl Body {
     }
 }
 
-/// Why a body could not be collected. As the error of a handler it is answered with its own status: 413, or what
+/// Why a body could not be collected. As the error of a handler it becomes a response with its own status: 413, or what
 /// the failure calls for.
 #[derive(Debug)]
 #[non_exhaustive]

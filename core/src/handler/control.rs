@@ -42,9 +42,9 @@ impl ConnectionInfo {
 
 /// What a request can ask of its connection; implemented by transports.
 ///
-/// A control belongs to **one request**. A handler may keep its [`Request`](super::Request) after the answer, so a
+/// A control belongs to **one request**. A handler may keep its [`Request`](super::Request) after the response, so a
 /// transport that reuses a control for the next request first makes sure that nobody else holds it; what is asked
-/// on behalf of a request that is already answered does nothing.
+/// on behalf of a request that already has its response does nothing.
 ///
 /// Several futures may wait on the same event at once. Each has a [`Waiter`] of its own, under which an implementation keeps
 /// the waker that it was polled with last; a future that is dropped has it [forgotten](Self::forget).
@@ -52,13 +52,13 @@ pub trait Control: Send + Sync {
     /// Sends `100 Continue` if the request expects it and it was not sent yet (RFC 9110 section 10.1.1).
     fn send_continue(&self);
 
-    /// Never sends `100 Continue`: the answer comes without the body being read, and closes.
+    /// Never sends `100 Continue`: the response comes without the body being read, and closes.
     fn refuse_expect(&self);
 
     /// Sends an interim response: 1xx other than 100 and 101, before the final one.
     fn informational(&self, status: Status, fields: Fields);
 
-    /// Ready when the peer ended its side of the connection (it may still read the answer).
+    /// Ready when the peer ended its side of the connection (it may still read the response).
     fn poll_peer_ended(&self, waiter: &mut Waiter, cx: &mut Context<'_>) -> Poll<()>;
 
     /// Ready when nothing can reach the peer any more.

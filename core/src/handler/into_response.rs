@@ -14,7 +14,7 @@ use crate::error::BodyError;
 use crate::fields::InvalidField;
 use crate::status::Status;
 
-/// A value that is an answer.
+/// A value that is a response.
 ///
 /// ```
 /// use httpfsm::handler::{IntoResponse, Response};
@@ -35,7 +35,7 @@ use crate::status::Status;
 /// }
 /// ```
 pub trait IntoResponse {
-    /// Makes the answer.
+    /// Makes the response.
     fn into_response(self) -> Response;
 }
 
@@ -102,7 +102,7 @@ impl IntoResponse for &'static [u8] {
     }
 }
 
-/// An answer with another status.
+/// A response with another status.
 impl<T: IntoResponse> IntoResponse for (Status, T) {
     fn into_response(self) -> Response {
         self.1.into_response().with_status(self.0)
@@ -113,7 +113,7 @@ impl<T: IntoResponse> IntoResponse for (Status, T) {
 impl<T: IntoResponse, E: IntoResponse> IntoResponse for Result<T, E> {
     fn into_response(self) -> Response {
         match self {
-            Ok(answer) => answer.into_response(),
+            Ok(response) => response.into_response(),
             Err(error) => error.into_response(),
         }
     }
@@ -125,7 +125,7 @@ impl IntoResponse for Infallible {
     }
 }
 
-/// `413 Content Too Large`, or the answer to the failure.
+/// `413 Content Too Large`, or the response to the failure.
 impl IntoResponse for CollectError {
     fn into_response(self) -> Response {
         match self {

@@ -15,7 +15,7 @@ use crate::status::Status;
 /// A request: its head, its body, the connection it came on and what can be asked of that.
 ///
 /// It is `Send`: a handler may keep it across awaits and move it to another thread. What is asked through it after
-/// its answer does nothing.
+/// its response does nothing.
 ///
 /// ```
 /// use httpfsm::handler::{Request, Response};
@@ -171,7 +171,7 @@ impl Request {
         self.control.send_continue();
     }
 
-    /// Never sends `100 Continue`: the answer comes without the body and closes the connection.
+    /// Never sends `100 Continue`: the response comes without the body and closes the connection.
     pub fn refuse_expect(&self) {
         self.control.refuse_expect();
     }
@@ -182,7 +182,7 @@ impl Request {
     /// # Errors
     ///
     /// [`NotInformational`], and nothing is sent, unless the status is 102 to 199: 100 is
-    /// [`send_continue`](Self::send_continue), 101 a final answer.
+    /// [`send_continue`](Self::send_continue), 101 a final response.
     pub fn informational(&self, status: Status, fields: Fields) -> Result<(), NotInformational> {
         if !(102..=199).contains(&status.code()) {
             return Err(NotInformational(status));
@@ -206,15 +206,15 @@ impl Request {
         self.control.informational(Status::EARLY_HINTS, fields);
     }
 
-    /// The connection itself, once the answer to this request (101, or 2xx to CONNECT) has left.
+    /// The connection itself, once the response to this request (101, or 2xx to CONNECT) has left.
     ///
-    /// Take the future, give it to a task of its own, and answer with
+    /// Take the future, give it to a task of its own, and respond with
     /// [`Response::switching_protocols`](super::Response::switching_protocols).
     pub fn upgrade(&self) -> UpgradeFuture {
         UpgradeFuture(Waiting::new(&self.control))
     }
 
-    /// Resolves when the peer has ended its side of the connection. It may still read: the answer goes out.
+    /// Resolves when the peer has ended its side of the connection. It may still read: the response goes out.
     pub fn peer_ended(&self) -> PeerEnded {
         PeerEnded(Waiting::new(&self.control))
     }

@@ -167,7 +167,7 @@ impl core::error::Error for IoFailure {}
 
 /// Resolves to the connection when the 101, or the 2xx to CONNECT, has left; from
 /// [`Request::upgrade`](super::Request::upgrade). It borrows nothing: give it to a task of its own, because the
-/// answer must come from the handler first.
+/// response must come from the handler first.
 ///
 /// ```
 /// use httpfsm::handler::{Request, Response, UpgradeFuture};
@@ -210,8 +210,8 @@ pub enum UpgradeError {
 impl fmt::Display for UpgradeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Refused => "The request was not answered with an upgrade.",
-            Self::Disconnected => "The connection was lost before the answer to the upgrade had left.",
+            Self::Refused => "The response to the request was no upgrade.",
+            Self::Disconnected => "The connection was lost before the response to the upgrade had left.",
             Self::Taken => "The upgraded connection was already taken.",
         })
     }

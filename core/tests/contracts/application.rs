@@ -21,7 +21,7 @@ pub(crate) enum Script {
     /// Responds at the head.
     Early,
     /// Responds at the head, through [`Channel::respond_with`].
-    EarlyByAnswer,
+    EarlyRespondWith,
     /// Reads a few bytes, then responds.
     ReadSome(u8),
     /// Responds in pieces: chunked, or until the end of the connection in HTTP/1.0.
@@ -63,7 +63,7 @@ pub(crate) fn script() -> impl Strategy<Value = Script> {
         2 => Just(EchoStreamed),
         2 => Just(Relay),
         2 => Just(Early),
-        1 => Just(EarlyByAnswer),
+        1 => Just(EarlyRespondWith),
         1 => (0u8..20).prop_map(ReadSome),
         2 => (0u8..6).prop_map(Pieces),
         2 => (0u8..6).prop_map(Length),
@@ -100,7 +100,7 @@ pub(crate) enum Step {
         content: Content,
         close: bool,
     },
-    ByAnswer,
+    RespondWith,
     Begin {
         length: Option<u64>,
     },
@@ -159,7 +159,7 @@ pub(crate) fn plan(
 ) -> Vec<Step> {
     let all = Step::Read(u64::MAX);
     let respond = |status, content| Step::Respond { status, content, close: false };
-    let text = respond(Status::OK, Content::Text(b"an answer"));
+    let text = respond(Status::OK, Content::Text(b"a response"));
     let piece = |n: u8| Step::Write(pattern(usize::from(n) * 90 + 1, n));
     let end = Step::Finish { trailers: false };
     let mut steps = Vec::new();
@@ -177,7 +177,7 @@ pub(crate) fn plan(
             steps.extend([Step::Begin { length }, Step::Relay, end]);
         }
         Script::Relay | Script::Early => steps.push(text),
-        Script::EarlyByAnswer => steps.push(Step::ByAnswer),
+        Script::EarlyRespondWith => steps.push(Step::RespondWith),
         Script::ReadSome(n) => steps.extend([Step::Read(u64::from(n)), text]),
         Script::Pieces(n) => {
             steps.push(Step::Begin { length: None });

@@ -127,7 +127,7 @@ enum Framing {
 }
 
 /// a naive reader of one response: its content, and its trailer section.
-fn read_answer(wire: &[u8], framing: Framing) -> (Vec<u8>, String) {
+fn read_response(wire: &[u8], framing: Framing) -> (Vec<u8>, String) {
     let end = wire.windows(4).position(|four| four == b"\r\n\r\n").expect("a head has an end") + 4;
     let (head, mut rest) = (String::from_utf8_lossy(&wire[..end]), &wire[end..]);
     match framing {
@@ -277,7 +277,7 @@ proptest! {
             }
         }
         prop_assert_eq!(reset, (framing == Framing::UntilClose).then_some(false));
-        let (read, trailers) = read_answer(&wire, framing);
+        let (read, trailers) = read_response(&wire, framing);
         prop_assert_eq!(ByteString(read), ByteString(content.concat()));
         let expected = framing == Framing::Chunked && with_trailers;
         prop_assert_eq!(trailers, if expected { "X-Sum: 42\r\n" } else { "" });

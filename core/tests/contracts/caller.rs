@@ -34,13 +34,13 @@ pub(crate) enum Call {
     Tick,
     GoOut,
     /// A whole response of so many bytes.
-    Answer {
+    Respond {
         status: u16,
         bytes: usize,
         by_reference: bool,
         declared: Option<u64>,
     },
-    ByAnswer,
+    RespondWith,
     Begin {
         length: Option<u64>,
     },
@@ -104,8 +104,8 @@ fn call() -> impl Strategy<Value = Call> {
         1 => prop::bool::weighted(0.3).prop_map(|evict| if evict { Evict } else { CheckPipeline }),
         1 => prop::bool::weighted(0.3).prop_map(|out| if out { GoOut } else { Tick }),
         6 => (status, bytes(), any::<bool>(), length())
-            .prop_map(|(status, bytes, by_reference, declared)| Answer { status, bytes, by_reference, declared }),
-        2 => Just(ByAnswer),
+            .prop_map(|(status, bytes, by_reference, declared)| Respond { status, bytes, by_reference, declared }),
+        2 => Just(RespondWith),
         4 => length().prop_map(|length| Begin { length }),
         5 => (bytes(), any::<bool>()).prop_map(|(bytes, by_reference)| Write { bytes, by_reference }),
         2 => Just(Flush),
@@ -266,7 +266,7 @@ impl Caller {
                 let leave = self.channel.compiled_config().leave(Moment::START);
                 self.handle(Input::GoOut(leave))
             }
-            Call::Answer { status, bytes, by_reference, declared } => {
+            Call::Respond { status, bytes, by_reference, declared } => {
                 let mut fields = Fields::new();
                 if let Some(declared) = declared {
                     fields.push("Content-Length", declared.to_string()).expect("a number");
@@ -276,7 +276,7 @@ impl Caller {
                 let status = Status::new(status).expect("three digits");
                 self.handle(Input::HttpResponse(ResponseRef { status, fields: &fields, body }))
             }
-            Call::ByAnswer => self
+            Call::RespondWith => self
                 .channel
                 .respond_with(&now, |request, responder| {
                     responder.respond(ResponseRef::new(Status::OK, &none, request.target().as_bytes()));

@@ -14,8 +14,8 @@ use super::seen::Seen;
 use httpfsm::channel::{Condition, WorkerBuffers};
 use httpfsm::{Event, Fields, Input, NotAccepted, ResponseRef, State, Status};
 
-/// The numbers of the requests that were answered, as they stand on the wire.
-fn answered(wire: &[u8]) -> Vec<usize> {
+/// The numbers of the requests that got a response, as they stand on the wire.
+fn responses(wire: &[u8]) -> Vec<usize> {
     String::from_utf8_lossy(wire)
         .split("X-Request: ")
         .skip(1)
@@ -26,7 +26,7 @@ fn answered(wire: &[u8]) -> Vec<usize> {
 proptest! {
     #![proptest_config(cases(256))]
 
-    /// Each request is answered at most once, in order; nothing is answered after the last.
+    /// Each request gets one response at most, in order; nothing comes after the last.
     ///
     /// Fails if the connection goes on behind its last response, or if large content overtakes.
     #[test]
@@ -38,7 +38,7 @@ proptest! {
     ) {
         let mut model = Model::new(&limits.config(), &scripts);
         model.run_in_any_order(&bytes, &mut Choices::new(&order));
-        let numbers = answered(&model.wire);
+        let numbers = responses(&model.wire);
         prop_assert!(numbers.is_sorted_by(|a, b| a < b), "{numbers:?}");
         prop_assert!(numbers.last().is_none_or(|last| *last <= model.requests), "{numbers:?} of {}", model.requests);
         if let Some((_, rest)) = model.responses().split_once("\r\nConnection: close\r\n") {
@@ -185,9 +185,9 @@ proptest! {
         if let Some(refused) = refused {
             let behind = &model.seen[refused + 1..];
             prop_assert!(!behind.iter().any(|seen| matches!(seen, Seen::Request(_) | Seen::Body(_))), "{:?}", behind);
-            let answers = String::from_utf8_lossy(&model.wire).into_owned();
-            let last = answers.rfind("\r\nServer: ").expect("a refusal was sent");
-            prop_assert!(answers[last..].contains("Connection: close"), "{:?}", answers);
+            let wire = String::from_utf8_lossy(&model.wire).into_owned();
+            let last = wire.rfind("\r\nServer: ").expect("a refusal was sent");
+            prop_assert!(wire[last..].contains("Connection: close"), "{wire:?}");
         }
     }
 
@@ -212,7 +212,7 @@ proptest! {
         for step in &more {
             let (outcome, _) = caller.step_with(step, &mut buffers);
             prop_assert!(outcome.outputs.is_empty(), "{:?} gave {:?}", step, outcome);
-            if !matches!(step.call, Call::Tick | Call::Outputs(_) | Call::Spare | Call::Forget | Call::ByAnswer) {
+            if !matches!(step.call, Call::Tick | Call::Outputs(_) | Call::Spare | Call::Forget | Call::RespondWith) {
                 prop_assert!(outcome.result.is_err(), "{:?} was taken", step);
             }
             prop_assert!(caller.channel.unsent().is_empty() && caller.channel.waits_for().is_empty());

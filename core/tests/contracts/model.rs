@@ -64,7 +64,7 @@ impl Model {
                     task.over = true;
                 }
             }
-            // A Busy was answered in the application's stead already; anything else ends its work.
+            // A Busy was responded to in the application's stead already; anything else ends its work.
             Seen::Refused(error) if error.rule != httpfsm::Rule::Busy => self.task = None,
             Seen::Closed(_) => self.task = None,
             _ => {}
@@ -180,7 +180,7 @@ impl Model {
                 };
                 self.channel.handle(&now, Input::HttpResponse(ResponseRef { status, fields: &fields, body }))
             }
-            Step::ByAnswer => self
+            Step::RespondWith => self
                 .channel
                 .respond_with(&now, |request, responder| {
                     responder.respond(ResponseRef::new(Status::OK, &fields, request.target().as_bytes()));

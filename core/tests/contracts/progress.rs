@@ -222,7 +222,7 @@ fn the_end_of_input_in_every_state() {
     }
 }
 
-/// The drain deadline answers a request that still waits, and the response gets out.
+/// At the drain deadline a request that still waits gets a response, which leaves.
 ///
 /// Found: it was cut at the moment that made it.
 #[test]

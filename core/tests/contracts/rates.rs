@@ -71,12 +71,12 @@ impl Peer {
         while channel.next_output().is_some() {}
         let fields = Fields::new();
         let content = vec![b'x'; 60_000];
-        let answer = ResponseRef { status: Status::OK, fields: &fields, body: BodyRef::Slice(&content) };
+        let response = ResponseRef { status: Status::OK, fields: &fields, body: BodyRef::Slice(&content) };
         match slow {
             Body | Chunks => {
                 channel.handle(&now, Input::BodyDemand(u64::MAX)).expect("the request waits");
             }
-            Discard | Read => channel.handle(&now, Input::HttpResponse(answer)).expect("the request waits"),
+            Discard | Read => channel.handle(&now, Input::HttpResponse(response)).expect("the request waits"),
             Linger => {
                 let unsent = channel.unsent_len();
                 channel.handle(&now, Input::Sent(unsent)).expect("so much is unsent");
@@ -246,7 +246,7 @@ proptest! {
 fn an_application_at_work_does_not_keep_a_slow_peer() {
     let stream = BodyRef::Stream { length: None };
     let fields = Fields::new();
-    let answer = ResponseRef { status: Status::OK, fields: &fields, body: stream };
+    let response = ResponseRef { status: Status::OK, fields: &fields, body: stream };
     for slow in [Read, Body] {
         let mut peer = Peer::new(slow, 1_000, 100);
         if slow == Read {
@@ -254,7 +254,7 @@ fn an_application_at_work_does_not_keep_a_slow_peer() {
             let unsent = peer.channel.unsent_len();
             assert!(peer.at(0, Input::Sent(unsent)));
             assert!(peer.at(0, Input::RxData(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")));
-            assert!(peer.at(0, Input::HttpResponse(answer)));
+            assert!(peer.at(0, Input::HttpResponse(response)));
         }
         for millis in 1..1_000 {
             let input = if slow == Read { Input::Write(Data::Slice(b"x")) } else { Input::BodyDemand(1) };

@@ -29,7 +29,7 @@ fn outcome(entry: &Entry, application: &Application, cut: Cut) -> (Outcome, Vec<
 #[test]
 fn no_application_makes_a_cut_matter_or_another_request_appear() {
     const APPLICATIONS: [Application; 4] =
-        [Application::Answers, Application::Waits, Application::Streams, Application::Fails];
+        [Application::Responds, Application::Waits, Application::Streams, Application::Fails];
     let mut entries = entries();
     entries.retain(|entry| entry.application == Application::Reads && entry.bytes().len() < 4 << 10);
     for_each(&entries, |entry| {

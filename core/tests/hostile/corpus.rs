@@ -29,11 +29,11 @@ pub(crate) struct Entry {
 /// What the application does with each request.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Application {
-    /// Reads the body to its end, then answers 200 with its length; CONNECT is 405.
+    /// Reads the body to its end, then responds with 200 and its length; CONNECT is 405.
     Reads,
-    /// Answers 200 at once and reads nothing.
-    Answers,
-    /// Answers only when the script says so, and reads nothing.
+    /// Responds with 200 at once and reads nothing.
+    Responds,
+    /// Responds only when the script says so, and reads nothing.
     Waits,
     /// Begins its response at once and sends each part of the body back as it comes.
     Streams,
@@ -41,18 +41,18 @@ pub(crate) enum Application {
     Upgrades,
     /// Fails.
     Fails,
-    /// Answers with this status and this content, at once.
+    /// Responds with this status and this content, at once.
     Status(u16, Vec<u8>),
-    /// Answers with so many bytes, at once.
+    /// Responds with so many bytes, at once.
     Large(usize),
-    /// Tries to send this field, then answers 200 with it or without it.
+    /// Tries to send this field, then responds with 200, with it or without it.
     Field(Place, String, Vec<u8>),
 }
 
 /// Where the application tries to send a field.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Place {
-    Answer,
+    Response,
     /// A 103 before the response.
     Hint,
     /// The trailer section behind its one byte.
@@ -87,8 +87,8 @@ pub(crate) enum Step {
     Reads,
     /// The peer reads so many bytes and no more.
     ReadsSome(usize),
-    /// The application answers, at last.
-    Answer,
+    /// The application responds, at last.
+    Respond,
     /// The server goes out of service.
     GoOut,
 }
@@ -102,7 +102,7 @@ pub(crate) enum End {
     Close(Option<String>),
     /// It ends so that nobody takes what was sent for whole.
     Reset(Option<String>),
-    /// The message is not whole, or nobody answers: nothing more happens.
+    /// The message is not whole, or nobody responds: nothing more happens.
     Waiting,
     /// It speaks another protocol, which begins with these bytes.
     Tunnel(Vec<u8>),
@@ -264,7 +264,7 @@ impl Reading {
                     "lost" => Step::Lost,
                     "stops reading" => Step::Stops,
                     "reads on" => Step::Reads,
-                    "answer" => Step::Answer,
+                    "respond" => Step::Respond,
                     "goes out" => Step::GoOut,
                     _ if word == "reads" => Step::ReadsSome(rest.parse().map_err(|_| "reads N")?),
                     _ => Step::Time(time(line)?),
@@ -333,7 +333,7 @@ fn application(text: &str) -> Result<Application, String> {
     let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
     Ok(match word {
         "reads" => Application::Reads,
-        "answers" => Application::Answers,
+        "responds" => Application::Responds,
         "waits" => Application::Waits,
         "streams" => Application::Streams,
         "upgrades" => Application::Upgrades,
@@ -345,7 +345,7 @@ fn application(text: &str) -> Result<Application, String> {
         }
         "field" | "hint" | "trailer" => {
             let place = match word {
-                "field" => Place::Answer,
+                "field" => Place::Response,
                 "hint" => Place::Hint,
                 _ => Place::Trailer,
             };

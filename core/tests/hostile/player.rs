@@ -97,7 +97,7 @@ impl<'e> Player<'e> {
             Step::Stops => self.reads = false,
             Step::Reads => self.reads = true,
             Step::ReadsSome(bytes) => self.read(*bytes),
-            Step::Answer => self.respond(Status::OK, b"late"),
+            Step::Respond => self.respond(Status::OK, b"late"),
             Step::GoOut => {
                 let leave = self.channel.compiled_config().leave(Moment::from_millis(self.at));
                 self.input(Input::GoOut(leave));
@@ -242,7 +242,7 @@ impl<'e> Player<'e> {
             Application::Reads if connect => self.respond(Status::METHOD_NOT_ALLOWED, b""),
             Application::Upgrades if connect => self.respond(Status::OK, b""),
             Application::Reads | Application::Upgrades => self.input_only(Input::BodyDemand(u64::MAX)),
-            Application::Answers => self.respond(Status::OK, b"early"),
+            Application::Responds => self.respond(Status::OK, b"early"),
             Application::Waits => {}
             Application::Streams => {
                 let body = BodyRef::Stream { length: None };
@@ -267,20 +267,20 @@ impl<'e> Player<'e> {
                 let line = if fields.is_ok() { "field taken" } else { "field refused" };
                 self.seen.push(Seen::Line(line.into()));
                 let (fields, none) = (fields.unwrap_or_default(), Fields::new());
-                let answer =
+                let response =
                     |fields, body| Input::HttpResponse(ResponseRef { status: Status::OK, fields, body });
                 match place {
-                    Place::Answer => self.input_only(answer(&fields, BodyRef::Slice(b""))),
-                    // The probe behind the entry is answered plainly.
+                    Place::Response => self.input_only(response(&fields, BodyRef::Slice(b""))),
+                    // The probe behind the entry gets a plain response.
                     Place::Hint if self.requests.len() > 1 => {
-                        self.input_only(answer(&none, BodyRef::Slice(b"")))
+                        self.input_only(response(&none, BodyRef::Slice(b"")))
                     }
                     Place::Hint => {
                         self.input_only(Input::Informational(Status::EARLY_HINTS, &fields));
-                        self.input_only(answer(&none, BodyRef::Slice(b"")));
+                        self.input_only(response(&none, BodyRef::Slice(b"")));
                     }
                     Place::Trailer => {
-                        self.input_only(answer(&none, BodyRef::Stream { length: None }));
+                        self.input_only(response(&none, BodyRef::Stream { length: None }));
                         self.input_only(Input::Write(Data::Slice(b"x")));
                         self.input_only(Input::Finish(Some(&fields)));
                     }

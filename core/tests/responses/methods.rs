@@ -36,13 +36,13 @@ fn a_response_can_be_made_from_its_request_without_a_copy() {
     rig.rx("GET /echo HTTP/1.1\r\nHost: a\r\n\r\n");
     let now = Now::new(Moment::START, &Date::EPOCH);
     let plain = Fields::new();
-    let answered = rig.channel.respond_with(&now, |request, responder| {
+    let responded = rig.channel.respond_with(&now, |request, responder| {
         responder.respond(ResponseRef::new(Status::OK, &plain, request.target().as_bytes()));
     });
-    assert_eq!(answered, Ok(true));
+    assert_eq!(responded, Ok(true));
     assert!(rig.wire().ends_with("/echo"));
-    let answered = rig.channel.respond_with(&now, |_, _| panic!("no request waits"));
-    assert_eq!(answered, Ok(false));
+    let responded = rig.channel.respond_with(&now, |_, _| panic!("no request waits"));
+    assert_eq!(responded, Ok(false));
 }
 
 #[test]

@@ -64,13 +64,13 @@ fn a_response_that_does_not_fit_is_refused_and_the_request_still_waits() {
     let now = Now::new(Moment::START, &Date::EPOCH);
     let plain = Fields::new();
     assert_eq!(rig.channel.respond_with(&now, |_, _| {}), Ok(false), "nothing was given");
-    let answered = rig.channel.respond_with(&now, |_, responder| {
+    let responded = rig.channel.respond_with(&now, |_, responder| {
         // The first one counts, and nobody asked for another protocol.
         responder.respond(ResponseRef::new(Status::SWITCHING_PROTOCOLS, &plain, b""));
         responder.respond(ResponseRef::new(Status::OK, &plain, b"late"));
     });
     assert_eq!(
-        answered,
+        responded,
         Err(NotAccepted::new(State::WaitResponse, Event::HttpResponse, Some(Condition::MaySwitch)))
     );
     assert_eq!((rig.state(), rig.channel.unsent_len()), (State::WaitResponse, 0));

@@ -31,7 +31,7 @@ fn entries() -> Vec<Entry> {
     let mut entries = corpus::entries(&folder);
     entries.retain(|entry| {
         let is_known = match entry.application {
-            Application::Reads | Application::Answers => matches!(entry.end, End::Open | End::Close(_)),
+            Application::Reads | Application::Responds => matches!(entry.end, End::Open | End::Close(_)),
             Application::Upgrades => !entry.bytes().starts_with(b"CONNECT "),
             _ => false,
         };
@@ -43,10 +43,10 @@ fn entries() -> Vec<Entry> {
     entries
 }
 
-/// What the peer sends: the bytes of the entry, whose target says how the application answers.
+/// What the peer sends: the bytes of the entry, whose target says how the application responds.
 fn bytes(entry: &Entry) -> Vec<u8> {
     let target: &[u8] = match entry.application {
-        Application::Answers => b" /_rig/early HTTP/",
+        Application::Responds => b" /_rig/early HTTP/",
         Application::Upgrades => b" /_rig/upgrade HTTP/",
         _ => return entry.bytes(),
     };

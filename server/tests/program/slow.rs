@@ -109,7 +109,7 @@ fn a_reader_that_stops_is_cut_while_others_are_served(transport: &str) {
     read_slowly(&mut stalled, &mut bytes, 1);
 
     let (started, mut served, mut told) = (Instant::now(), 0, Vec::new());
-    let cut = "The peer did not take the answer in time.";
+    let cut = "The peer did not take the response in time.";
     while !told.iter().any(|line: &String| line.contains(cut)) {
         assert!(started.elapsed() < PATIENCE, "nothing was cut: {told:?}");
         let answer = server.exchange(b"GET /plaintext HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");

@@ -9,7 +9,7 @@ use httpfsm_async_std::{BodyReader, sync};
 use crate::{GET, HANG, connect, exchange, on_each_runtime, read_to_end, tcp};
 
 on_each_runtime! {
-    fn a_blocking_function_answers_on_a_thread_that_may_block(runtime: Runtime) {
+    fn a_blocking_function_responds_on_a_thread_that_may_block(runtime: Runtime) {
         let server = runtime.start(sync(|mut request: Request| {
             let mut text = String::new();
             BodyReader::new(request.take_body()).read_to_string(&mut text).unwrap();
@@ -19,8 +19,8 @@ on_each_runtime! {
         let mut stream = connect(&server);
         stream.write_all(request).unwrap();
         stream.write_all(b"hello").unwrap();
-        let answer = read_to_end(stream);
-        assert!(answer.contains("\r\n\r\nhello on httpfsm-blocking"), "{answer}");
+        let response = read_to_end(stream);
+        assert!(response.contains("\r\n\r\nhello on httpfsm-blocking"), "{response}");
     }
 
     fn a_whole_body_waits_in_a_file(runtime: Runtime) {
@@ -34,22 +34,22 @@ on_each_runtime! {
         let head = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
         stream.write_all(head.as_bytes()).unwrap();
         stream.write_all(body.as_bytes()).unwrap();
-        let answer = read_to_end(stream);
-        assert!(answer.ends_with(&body), "{}", answer.len());
+        let response = read_to_end(stream);
+        assert!(response.ends_with(&body), "{}", response.len());
     }
 
-    fn a_panic_is_answered_and_the_others_go_on(runtime: Runtime) {
+    fn a_panic_gets_a_500_and_the_others_go_on(runtime: Runtime) {
         let server = runtime.start(|request: Request| async move {
             assert!(request.path() == "/", "as asked");
             "Hello, world!"
         });
         for _ in 0..5 {
-            let answer = exchange(connect(&server), b"GET /panic HTTP/1.1\r\nHost: a\r\n\r\n");
-            assert!(answer.starts_with("HTTP/1.1 500 "), "{answer}");
-            assert!(!answer.contains("as asked"), "{answer}");
+            let response = exchange(connect(&server), b"GET /panic HTTP/1.1\r\nHost: a\r\n\r\n");
+            assert!(response.starts_with("HTTP/1.1 500 "), "{response}");
+            assert!(!response.contains("as asked"), "{response}");
         }
-        let answer = exchange(connect(&server), GET);
-        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        let response = exchange(connect(&server), GET);
+        assert!(response.starts_with("HTTP/1.1 200 "), "{response}");
     }
 
     fn a_lost_connection_is_seen_while_the_handler_runs(runtime: Runtime) {

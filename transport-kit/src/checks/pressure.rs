@@ -66,8 +66,8 @@ pub(crate) fn lost_unread(bench: &Bench<'_>) -> Result<(), String> {
     running.wait("The handler is not called.", || running.record.open() == 1)?;
     let mut other = running.connect()?;
     let (piece, mut still) = (pattern(0, 64 << 10), 0);
-    // That nothing is taken for a while may be a machine that is busy. The server answers others meanwhile, and takes none
-    // of it, several times: it does not read.
+    // That nothing is taken for a while may be a machine that is busy. The server responds to others meanwhile, and
+    // takes none of it, several times: it does not read.
     while still < 3 {
         still += 1;
         while peer.send_some(&piece)? > 0 {
@@ -94,7 +94,7 @@ pub(crate) fn slow_reader(bench: &Bench<'_>) -> Result<(), String> {
     let mut peer = running.connect_with(true)?;
     peer.send(get("/endless"))?;
     running
-        .wait("The connection is not cut.", || running.record.has(0, "did not take the answer in time"))?;
+        .wait("The connection is not cut.", || running.record.has(0, "did not take the response in time"))?;
     running.wait("The source is not dropped.", || running.record.has(0, "dropped"))?;
     running.stop()
 }

@@ -91,7 +91,7 @@ async fn once() {
 }
 
 #[test]
-fn of_requests_that_are_answered_late() {
+fn of_requests_that_get_late_responses() {
     let handler = || {
         |_: Request| async {
             once().await;
@@ -104,7 +104,7 @@ fn of_requests_that_are_answered_late() {
 }
 
 #[test]
-fn of_an_answer_that_its_peer_does_not_read() {
+fn of_a_response_that_its_peer_does_not_read() {
     let handler = || {
         |_: Request| async {
             Response::new(Status::OK)

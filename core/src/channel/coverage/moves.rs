@@ -27,9 +27,9 @@ pub(super) enum Move {
     Tick,
     /// The next deadline passes.
     Deadline,
-    Answer,
+    Respond,
     /// Content that goes out by reference, and closes the room.
-    AnswerLarge,
+    RespondLarge,
     Switch,
     Stream(Option<u64>),
     Write,
@@ -74,8 +74,8 @@ pub(super) const MOVES: &[Move] = &[
     CheckPipeline,
     Tick,
     Deadline,
-    Answer,
-    AnswerLarge,
+    Respond,
+    RespondLarge,
     Switch,
     Stream(None),
     Stream(Some(2)),
@@ -166,8 +166,8 @@ pub(super) fn make(channel: &mut Channel, what: Move, seen: &mut Seen) -> bool {
         Evict => Input::Evict,
         CheckPipeline => Input::CheckPipeline,
         Tick | Deadline => Input::Tick,
-        Answer => whole(Status::OK, BodyRef::Slice(b"hi")),
-        AnswerLarge => whole(Status::OK, BodyRef::Bytes(&large)),
+        Respond => whole(Status::OK, BodyRef::Slice(b"hi")),
+        RespondLarge => whole(Status::OK, BodyRef::Bytes(&large)),
         Switch => {
             let (status, body) = (Status::SWITCHING_PROTOCOLS, BodyRef::Empty);
             Input::HttpResponse(ResponseRef { status, fields: &protocol, body })

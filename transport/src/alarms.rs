@@ -29,8 +29,8 @@ pub(crate) struct Alarms {
     inner: Mutex<Inner>,
 }
 
-/// An entry that goes under the lock is never the last of its seat, which would drop a waker: it is the caller's, too,
-/// or it goes on to somebody.
+/// No entry that is removed under the lock is the last reference to its registration, or a waker would be dropped
+/// there: the caller has another reference, or the entry is passed on.
 #[derive(Debug, Default)]
 struct Inner {
     entries: BTreeMap<(u64, u64), Arc<Seat>>,
@@ -47,7 +47,7 @@ struct Inner {
 }
 
 impl Alarms {
-    /// Moves the entry of `key` from `old` to `at`, or makes it. `seat` is the same for a key each time.
+    /// Moves the entry of `key` from `old` to `at`, or makes it. A key has the same `seat` each time.
     pub(crate) fn arm(&self, key: u64, old: u64, at: u64, seat: &Arc<Seat>) {
         let mut inner = lock(&self.inner);
         let entry = inner.remove(key, old).unwrap_or_else(|| Arc::clone(seat));
@@ -70,7 +70,7 @@ impl Alarms {
     /// Has the connection closed that has been idle for the longest; `false` if none is idle. The connections are
     /// searched once for many calls.
     pub(crate) fn evict(&self, now: u64) -> bool {
-        // Before the lock, so dropped behind it: one of them may be the last of its seat.
+        // Declared before the lock is taken, so dropped after it: one may be the last reference to its registration.
         let (mut passed, mut searched) = (Vec::new(), false);
         let mut inner = lock(&self.inner);
         let seat = loop {
@@ -247,7 +247,7 @@ mod tests {
         };
         let ran = |ran: &Arc<AtomicUsize>| ran.load(Ordering::SeqCst);
 
-        // The last of a seat is in the hands of a search for idle ones.
+        // The search for idle connections has the last reference to a registration.
         let (waker, counted) = foreign();
         let idle = seat(&waker);
         drop(waker);
@@ -344,14 +344,14 @@ mod tests {
             panic!("refused");
         };
         let mut cx = Context::from_waker(Waker::noop());
-        let mut answer = [0; 1000];
+        let mut response = [0; 1000];
         for n in 0..100_000 {
             // In two pieces, so that there is a head to wait for, too.
             for piece in [&b"GET / HTTP/1.1\r\n"[..], b"Host: a\r\n\r\n"] {
                 assert!(near.poll_write(&mut cx, piece).is_ready());
                 assert!(Pin::new(&mut driver).poll(&mut cx).is_pending());
             }
-            assert!(near.poll_read(&mut cx, &mut answer).is_ready(), "request {n} is not answered");
+            assert!(near.poll_read(&mut cx, &mut response).is_ready(), "request {n} gets no response");
             clock.advance(Duration::from_millis(1));
             service.desk.sweep(&cx);
         }

@@ -1,4 +1,4 @@
-//! Time: a monotonic clock in milliseconds, and the `Date` of the answers, rendered once a second.
+//! Time: a monotonic clock in milliseconds, and the `Date` of the responses, rendered once a second.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -31,7 +31,7 @@ enum Hands {
 pub struct Stamp {
     /// Milliseconds since the clock's zero.
     pub at: u64,
-    /// The value of `Date` for answers made now.
+    /// The value of `Date` for responses made now.
     pub date: Date,
 }
 

@@ -45,11 +45,11 @@ pub enum Event {
     BodyEnd(Option<Fields>),
     /// The request body ends here and is not whole.
     BodyFailed(BodyError),
-    /// The peer has ended its input; the answer still goes out.
+    /// The peer has ended its input; the response still goes out.
     PeerEnded,
-    /// The machine has answered by itself.
+    /// The machine has responded by itself.
     Refused(RequestError),
-    /// This many bytes of the answer exceeded its Content-Length and were cut.
+    /// This many bytes of the response exceeded its Content-Length and were cut.
     Excess(u64),
     /// There is room for output again.
     TransmitReady,
@@ -103,7 +103,7 @@ pub struct Connection<W, T> {
     clock: Clock,
     opened: u64,
     close_write: bool,
-    /// The bytes that will have left when the answer that was ended has, until somebody has heard that they have.
+    /// The bytes that will have left when the response that was ended has, until somebody has heard that they have.
     finishing: Option<u64>,
 }
 
@@ -133,13 +133,13 @@ impl<W: Wire, T: Timer> Connection<W, T> {
     }
 
     /// The next event; `None` after [`Event::Closed`] or [`Event::Upgraded`]. Bytes are received and sent, and
-    /// deadlines observed, while it is awaited: await it also while an answer is being made, to hear of a lost
+    /// deadlines observed, while it is awaited: await it also while a response is being made, to hear of a lost
     /// connection.
     pub async fn next_event(&mut self) -> Option<Event> {
         poll_fn(|cx| self.poll_event(cx)).await
     }
 
-    /// The request that waits for its answer, until it is answered or its body is asked for.
+    /// The request that waits for its response, until that is given or its body is asked for.
     #[must_use]
     pub fn request(&self) -> Option<RequestRef<'_>> {
         self.channel.request()
@@ -200,12 +200,12 @@ impl<W: Wire, T: Timer> Connection<W, T> {
         self.handle(Input::Continue)
     }
 
-    /// Adds bytes to a streamed answer, all of them when there is room; waits for room before. If it is dropped, none
+    /// Adds bytes to a streamed response, all of them when there is room; waits for room before. If it is dropped, none
     /// were added.
     ///
     /// # Errors
     ///
-    /// No streamed answer is under way, also because the connection was lost.
+    /// No streamed response is under way, also because the connection was lost.
     pub async fn write(&mut self, bytes: impl Into<Bytes>) -> Result<(), NotAccepted> {
         let bytes = bytes.into();
         poll_fn(|cx| {
@@ -245,12 +245,12 @@ impl<W: Wire, T: Timer> Connection<W, T> {
         .await
     }
 
-    /// Ends a streamed answer, with trailer fields if it is chunked, and waits until its bytes have left. Asked again
+    /// Ends a streamed response, with trailer fields if it is chunked, and waits until its bytes have left. Asked again
     /// after it was dropped, it waits for the same bytes.
     ///
     /// # Errors
     ///
-    /// No streamed answer is under way, also because the connection was lost.
+    /// No streamed response is under way, also because the connection was lost.
     pub async fn finish(&mut self, trailers: Option<&Fields>) -> Result<(), NotAccepted> {
         let all = match self.finishing {
             Some(all) => all,
@@ -264,7 +264,7 @@ impl<W: Wire, T: Timer> Connection<W, T> {
         left
     }
 
-    /// Gives the request up: 500 before the answer's head, a cut connection after it.
+    /// Gives the request up: 500 before the response's head, a cut connection after it.
     ///
     /// # Errors
     ///

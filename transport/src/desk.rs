@@ -1,5 +1,5 @@
-//! What the connections of a server have in common, apart from the handler: the server machine, the alarms, the
-//! counts that move with each request, and the way out of service.
+//! The shared state of a server: what its connections have in common, apart from the handler. That is the server
+//! machine, the alarms, the counts that move with each request, and the way out of service.
 
 use std::collections::hash_map::RandomState;
 use std::fmt;
@@ -29,7 +29,7 @@ use crate::tape::Recorder;
 use crate::waiters::Waiters;
 use crate::waiting;
 
-/// See the module's documentation.
+/// The shared state of a server; see the module's documentation.
 pub(crate) struct Desk {
     pub(crate) clock: Clock,
     pub(crate) alarms: Alarms,
@@ -291,7 +291,7 @@ impl Desk {
         lock(&self.machine).stats()
     }
 
-    /// Wakes what is due; the time of the next, on the desk's clock.
+    /// Wakes those whose deadlines have come. Returns the time of the next deadline, on the server's clock.
     pub(crate) fn sweep(&self, cx: &Context<'_>) -> u64 {
         let (due, next) = self.due(cx);
         for seat in due {
@@ -301,7 +301,8 @@ impl Desk {
         next
     }
 
-    /// Who is due, to be woken, and the time of the next, on the desk's clock. No code of the application runs in here.
+    /// Those whose deadlines have come, to be woken, and the time of the next deadline, on the server's clock. No code
+    /// of the application runs in here.
     pub(crate) fn due(&self, cx: &Context<'_>) -> (Vec<Arc<Seat>>, u64) {
         let now = self.clock.now();
         let cut_at = if self.is_cut() { NEVER } else { self.cut_at.load(Ordering::Acquire) };
@@ -326,7 +327,7 @@ impl Desk {
     fn tell(&self, input: ServerInput) {
         let (mut going, mut gone) = (false, false);
         let mut machine = lock(&self.machine);
-        // A channel is reported once, by its lease, so the machine knows it.
+        // A channel is reported once, by its `Lease`, so the machine knows it.
         let _ = machine.handle(self.moment(), input);
         while let Some(output) = machine.next_output() {
             match output {

@@ -1,11 +1,11 @@
-//! The driver of a connection: a channel, its socket, and the handler's answer, as one future.
+//! The driver of a connection: a channel, its socket, and the handler's response, as one future.
 //!
 //! A wake-up borrows the thread's buffers, reads once, feeds the channel, polls the application, writes once, and
-//! gives the buffers back. All requests of one read are answered in it, as far as the handler is ready and the
+//! gives the buffers back. All requests of one read get their responses in it, as far as the handler is ready and the
 //! high-water mark allows. What may be read or written, and when, the channel says; nothing here knows HTTP.
 //!
 //! When the connection is lost, the handler is dropped, unless it waits for
-//! [`Request::disconnected`](httpfsm::handler::Request::disconnected): then it runs on to its end, and its answer is
+//! [`Request::disconnected`](httpfsm::handler::Request::disconnected): then it runs on to its end, and its response is
 //! thrown away. A handler that must not stop half-way therefore awaits that, or spawns its work. It has as long as a
 //! handler ever has (`responseless_timeout`), and a drain waits for it until its deadline.
 
@@ -44,7 +44,7 @@ const LOOK: u64 = 5000;
 const SLICES: usize = 8;
 
 /// One connection of a [`Service`]: a future that ends with the connection. Dropping it closes the socket and gives
-/// back everything that it counted for.
+/// back its share of every count.
 #[must_use = "futures do nothing unless polled"]
 pub struct Driver<H: Handler, W: Wire> {
     channel: Taped,
@@ -58,7 +58,7 @@ pub struct Driver<H: Handler, W: Wire> {
     /// What the channel held when its last wake-up ended, and what was unread of a body.
     buffered: u32,
     told_to_go: bool,
-    /// It came to hold more bytes when all together held too many.
+    /// The channel grew while all channels together held too many bytes.
     overgrown: bool,
     close_write: bool,
 }
@@ -66,11 +66,11 @@ pub struct Driver<H: Handler, W: Wire> {
 /// What is known within one wake-up.
 struct Turn<'a> {
     now: Now<'a>,
-    /// The application is to be polled.
+    /// The application has to be polled.
     ask: bool,
     /// There was input.
     received: bool,
-    /// The application is to hear of what has come.
+    /// Something came that the application has to be woken for.
     told: bool,
 }
 
@@ -136,7 +136,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         Poll::Pending
     }
 
-    /// Takes turns of reading, answering and writing, until each has to wait.
+    /// Reads, responds and writes in turn, until each has to wait.
     fn turns(&mut self, turn: &mut Turn<'_>, cx: &mut Context<'_>) -> Poll<()> {
         let (mut readable, mut writable) = (true, true);
         for _ in 0..TURNS {
@@ -156,7 +156,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             if self.is_done() {
                 return Poll::Ready(());
             }
-            // Input may have become wanted by what the application took.
+            // The application may have taken bytes, which makes room for input.
             let idle = !progress && !turn.ask && !self.channel.has_output();
             if idle && !(readable && self.channel.input_room() > 0) {
                 if turn.received && self.service.limits_pipeline {
@@ -243,7 +243,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         closed.is_ready()
     }
 
-    /// Empties the channel of its outputs and the application of what it can give.
+    /// Carries out the channel's outputs and polls the application, until neither has anything more.
     fn settle(&mut self, turn: &mut Turn<'_>, cx: &mut Context<'_>) {
         loop {
             if self.channel.has_output() && self.outputs(turn, cx) {
@@ -257,10 +257,10 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         }
     }
 
-    /// Carries out what the channel says; `true` at a request, which is to be taken up before the next.
+    /// Carries out the channel's outputs. `true` at a request, whose handler is called before the next output is taken.
     ///
-    /// The application hears of it at the end. Where the machine answers by itself the handler is dropped by then, and
-    /// hears nothing, also one that another thread would have polled at once.
+    /// The application is woken after all outputs. Where the machine responds by itself, the handler has been dropped
+    /// by then and is not woken, also if another thread would have polled it at once.
     fn outputs(&mut self, turn: &mut Turn<'_>, cx: &mut Context<'_>) -> bool {
         let is_request = self.take_outputs(turn, cx);
         if turn.told {
@@ -378,18 +378,18 @@ impl<H: Handler, W: Wire> Driver<H, W> {
     fn application(&mut self, turn: &mut Turn<'_>, cx: &mut Context<'_>) -> bool {
         let Some(exchange) = self.exchange.as_deref_mut() else { return false };
         exchange.pipe.attend();
-        let answer = match &mut exchange.stage {
+        let response = match &mut exchange.stage {
             Stage::Over => return false,
             Stage::Calling | Stage::Orphaned(_) => {
                 let future = &mut exchange.future;
                 panics::catch(|| {
                     let Some(running) = future.as_mut().as_pin_mut() else { return Poll::Pending };
-                    let answer = running.poll(cx).map(IntoResponse::into_response);
-                    if answer.is_ready() {
+                    let response = running.poll(cx).map(IntoResponse::into_response);
+                    if response.is_ready() {
                         // In here: the drop of a future is the application's code, too.
                         future.set(None);
                     }
-                    answer
+                    response
                 })
             }
             Stage::Sending(sending) => {
@@ -413,10 +413,10 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             }
             Stage::Gathering(_) => return self.gather(turn, cx),
         };
-        // What the handler has asked for comes before its answer.
+        // What the handler has asked for comes before its response.
         let calls = exchange.pipe.attended();
         let called = calls.is_some_and(|calls| self.carry_out(calls, &turn.now));
-        match answer {
+        match response {
             Ok(Poll::Pending) => {
                 self.channel.forget_request();
                 return called;
@@ -434,7 +434,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         if let Some(fault) = response.fault() {
             self.service.tell(|subscriber| subscriber.invalid_field(&self.info, fault));
         }
-        // A source is the application's, and is about to be asked for its length.
+        // The source is the application's code: `length` may panic.
         if let Body::Stream(source) = &response.body {
             if let Err(panic) = panics::catch(|| source.length()) {
                 panics::discard(response);
@@ -450,15 +450,15 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             Ok(()) => {}
             Err(refused) => self.not_accepted(refused, now),
         }
-        // It may be a source, which nobody asks for anything.
+        // It may be a source, which is dropped unread: the application's code, too.
         panics::discard(response.body);
         self.finish();
         false
     }
 
-    /// A response that the channel refuses. It has responded by itself (a deadline), or is gone: nobody waits for this one.
-    /// Where it still waits, the response does not meet a condition (a 101 to a request that asks for no upgrade, say): a
-    /// failure of the handler.
+    /// The channel has refused the response. Either the channel has responded by itself (a deadline) or is closed, and
+    /// the response is dropped. Or the channel still waits, and the response does not meet a condition (a 101 to a
+    /// request that asks for no upgrade, say): a failure of the handler.
     #[cold]
     fn not_accepted(&mut self, refused: NotAccepted, now: &Now<'_>) {
         let Some(condition) = refused.unmet else { return };
@@ -484,7 +484,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
     #[inline]
     fn finish(&mut self) {
         let Some(exchange) = self.exchange.as_deref_mut() else { return };
-        // A 101 or a 2xx to CONNECT is still to leave: whoever waits for the connection goes on waiting.
+        // A 101 or a 2xx to CONNECT has not left yet: whoever waits for the connection goes on waiting.
         if self.channel.state() == State::Handover {
             exchange.drop_application();
         } else {
@@ -499,7 +499,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
     #[cold]
     fn carry_out(&mut self, calls: Calls, now: &Now<'_>) -> bool {
         for order in calls.orders {
-            // Too late is no failure: the answer may have overtaken it.
+            // Not accepted where the response came first: that is no failure.
             let _ = match order {
                 Order::Continue => self.channel.handle(now, Input::Continue),
                 Order::Informational(status, fields) => {
@@ -540,7 +540,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         self.service.tell(|subscriber| subscriber.body_failed(&self.info, &error));
         let Some(exchange) = self.exchange.as_deref_mut() else { return };
         if matches!(exchange.stage, Stage::Gathering(_)) {
-            // The machine answers; the handler never hears of it.
+            // The machine responds; the handler is not called.
             self.finish();
         } else {
             exchange.pipe.fail(error);
@@ -548,7 +548,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         }
     }
 
-    /// The machine has answered by itself: nobody waits for the handler any more.
+    /// The machine has responded by itself: nobody waits for the handler any more.
     #[cold]
     fn refused(&mut self, error: &RequestError) {
         self.service.tell(|subscriber| subscriber.refused(&self.info, error));
@@ -565,7 +565,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         let lease = self.lease.hand_over();
         let (desk, stats) = (Arc::clone(&self.service.desk), self.channel.stats());
         let io = Box::new(Tunnel::new(wire, desk, lease, stats, Arc::clone(&self.info)));
-        // The pipe is the application's from here on: where nobody holds it, the connection ends with it.
+        // From here on only the application holds the pipe: where it does not, the connection ends here.
         let pipe = std::mem::take(&mut exchange.pipe);
         pipe.hand_over(Upgraded::new(leftover, io), cx.waker());
         panics::discard(pipe);
@@ -583,7 +583,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         exchange.pipe.disconnected();
         turn.told = true;
         if runs_on {
-            // 0 is no deadline.
+            // A timeout of 0 means no deadline.
             let at_most = self.service.compiled.config().responseless_timeout.filter(|time| !time.is_zero());
             let at_most = at_most.map_or(NEVER, |at_most| Moment::from_duration(at_most).as_millis());
             let now = self.opened.saturating_add(turn.now.at.as_millis());
@@ -604,12 +604,12 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         matches!(stage, Some(Stage::Orphaned(orphan)) if orphan.is_due(now))
     }
 
-    /// The connection is over, and so is what the application does for it.
+    /// Whether the connection is over, and the application's work for it.
     fn is_done(&self) -> bool {
         !self.lease.is_open() && self.exchange.as_ref().is_none_or(|exchange| exchange.is_over())
     }
 
-    /// Whether the handler has asked for something from elsewhere; if not, it wakes this task when it does.
+    /// Whether the handler has asked for something on another thread. If not, this task is woken when it does.
     fn is_called(&self, cx: &Context<'_>) -> bool {
         let exchange = self.exchange.as_ref().filter(|exchange| !exchange.is_over());
         exchange.is_some_and(|exchange| exchange.pipe.watch(cx.waker()))
@@ -636,19 +636,20 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         let is_idle = self.channel.state() == State::Idle;
         self.lease.rest(if is_idle { at } else { NEVER });
         if !fits {
-            // The verdict is on who grows: idle connections hold nothing that closing them would free.
+            // The channel that grew pays: closing idle connections would free no buffers.
             self.overgrown = true;
             self.lease.evict();
             cx.waker().wake_by_ref();
         }
         let due = self.channel.deadline();
         let due = due.map_or(NEVER, |due| self.opened.saturating_add(due.as_millis()));
-        // Who does not read hears of nothing, and what the application does may take hours.
+        // While nothing is read, a lost connection shows only when the wire is asked, and the application may take
+        // hours.
         let due = if is_idle || self.is_reading() { due } else { due.min(at.saturating_add(LOOK)) };
         self.lease.arm(due, at, cx);
     }
 
-    /// Whether the wire is asked for input, and so would tell that the connection is lost.
+    /// Whether input is read, so that a read would tell of a lost connection.
     fn is_reading(&self) -> bool {
         self.wire.is_none() || self.channel.input_room() > 0
     }
@@ -657,7 +658,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         !self.is_reading() && self.wire.as_mut().is_some_and(Wire::is_lost)
     }
 
-    /// The server goes out: the channel is told once; at the drain deadline the connection is dropped.
+    /// The server goes out of service: the channel gets `GoOut` once; at the drain deadline the connection is dropped.
     #[cold]
     fn go_out(&mut self, now: &Now<'_>) -> Poll<()> {
         if self.service.desk.is_cut() {

@@ -1,4 +1,4 @@
-//! One request and its answer, in memory that is used again for the next.
+//! One request and its response, in memory that is used again for the next.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -30,13 +30,13 @@ pub(crate) struct Exchange<F> {
 
 /// How far an exchange is.
 pub(crate) enum Stage {
-    /// No request, or an answer that is over.
+    /// No request, or a response that is over.
     Over,
     /// The whole body is being gathered; the handler does not know yet.
     Gathering(Box<Spool>),
     /// The handler's future runs.
     Calling,
-    /// The handler has answered, and its source has more.
+    /// The handler has responded, and its source has more.
     Sending(Box<Sending>),
     /// The connection is gone, but the handler asked to hear of that and goes on.
     Orphaned(Box<Orphan>),

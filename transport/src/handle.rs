@@ -35,7 +35,7 @@ impl ServerHandle {
         Self { desk, addresses: addresses.into() }
     }
 
-    /// Takes the server out of service: it stops to listen, running answers are finished and say `close`, idle
+    /// Takes the server out of service: it stops to listen, running responses are finished and say `close`, idle
     /// connections close after `drain_grace`, and what is left at `deadline`, or `drain_grace` after the
     /// configuration's `drain_deadline`, is dropped, whichever is earlier. So are handlers that run on
     /// after their connections were lost. It returns at once; [`gone`](Self::gone) waits for the end:

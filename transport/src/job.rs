@@ -62,14 +62,14 @@ impl<S: Spawner + ?Sized> Spawner for Arc<S> {
     }
 }
 
-/// The result of work that was given to a [`Spawner`]. A panic in the work is one in whoever awaits it.
+/// The result of work that was given to a [`Spawner`]. A panic in the work becomes a panic in whoever awaits it.
 ///
-/// Dropping it drops the work as well, unless that has begun: nobody wants its result any more, and the queue of the
-/// spawner is to hold nothing for those that are gone. Work that runs runs to its end. What is to be done in any case is
-/// given to the spawner itself.
+/// Dropping it drops the work as well, unless that has begun, so that the queue of the spawner holds no work whose
+/// result nobody wants. Work that has begun runs to its end. Give work that must be done in any case to the spawner
+/// itself.
 pub struct Job<T>(Arc<Shared<T, dyn Waiting<T>>>);
 
-/// What the job and its spawner both reach.
+/// What the job and its spawner share.
 struct Shared<T, W: ?Sized> {
     progress: Mutex<Progress<T>>,
     /// The work, until it begins.
@@ -85,10 +85,10 @@ enum Progress<T> {
 
 /// Work that has not begun, whatever its type.
 trait Waiting<T>: Send + Sync {
-    /// Does it; `None` if it has begun already.
+    /// Runs the work; `None` if it has begun already.
     fn run(&self) -> Option<Result<T, String>>;
 
-    /// Drops it; `false` if it has begun already.
+    /// Drops the work; `false` if it has begun already.
     fn discard(&self) -> bool;
 }
 
@@ -101,7 +101,7 @@ impl<T, F: FnOnce() -> T + Send> Waiting<T> for Mutex<Option<F>> {
     fn discard(&self) -> bool {
         let work = lock(self).take();
         let is_there = work.is_some();
-        // What it holds is the application's.
+        // Its drop is the application's code.
         panics::discard(work);
         is_there
     }
@@ -122,21 +122,22 @@ impl<T: Send + 'static> Job<T> {
         spawner.spawn_blocking(Box::new(move || {
             let _blocking = Blocking::begin();
             report.0.run();
-            // Where nobody takes the result, it is dropped here.
+            // A result that nobody takes is dropped here.
             panics::discard(report);
         }))?;
         Ok(job)
     }
 
-    /// A job whose result is there already: for what answers with one where no thread is needed, or none can be had.
+    /// A job whose result is there already: for a function that returns a job, where no thread is needed or none can be
+    /// had.
     #[must_use]
     pub fn done(result: T) -> Self {
         let progress = Mutex::new(Progress::Done(Ok(result)));
         Self(Arc::new(Shared { progress, work: Mutex::new(None::<fn() -> T>) }))
     }
 
-    /// Does the work here, if it has not begun, for whoever waits for it and may block: the spawner's threads may all be
-    /// waiting for such work.
+    /// Runs the work on this thread, if it has not begun. For a thread that waits for the result and may block: all of
+    /// the spawner's threads may be waiting for such work.
     pub(crate) fn run_here(&self) {
         self.0.run();
     }

@@ -1,4 +1,4 @@
-//! The places of connections at the desk.
+//! What a channel occupies in its server: a count, and an entry among the alarms.
 
 use std::mem;
 use std::sync::Arc;
@@ -9,7 +9,8 @@ use httpfsm::server::{ChannelId, ChannelStats};
 use crate::alarms::{NEVER, Seat};
 use crate::desk::Desk;
 
-/// A channel's place at the desk; dropping it is the end of the channel, whoever drops it and why.
+/// A channel's slot in the shared state of its server. Dropping it reports the end of the channel, whoever drops it and
+/// why.
 ///
 /// Each connection has one as long as it lives, so it is small.
 pub(crate) struct Lease {
@@ -61,13 +62,13 @@ impl Lease {
         self.entry.seat.evict();
     }
 
-    /// Whether the end of the channel is still to come, and to be reported by this lease.
+    /// Whether the channel is open, so that this slot has to report its end.
     #[inline]
     pub(crate) fn is_open(&self) -> bool {
         self.desk.is_some()
     }
 
-    /// The place in other hands, which report the end; this lease is over.
+    /// Moves the slot to another owner, which reports the end of the channel; this one does nothing any more.
     pub(crate) fn hand_over(&mut self) -> Self {
         // It may have been idle before this wake-up, and nobody would close it for another.
         self.rest(NEVER);
@@ -107,7 +108,7 @@ impl Drop for Lease {
     }
 }
 
-/// The place of a handler that runs on after its connection was lost. A drain waits for it, and its time is bounded.
+/// The slot of a handler that runs on after its connection was lost. A drain waits for it, and its time is bounded.
 pub(crate) struct Orphan {
     desk: Arc<Desk>,
     entry: Entry,
@@ -140,7 +141,8 @@ impl Drop for Orphan {
 struct Entry {
     seat: Arc<Seat>,
     at: u64,
-    /// The address of the task that the alarm wakes. The seat keeps its waker, so no other task gets that address.
+    /// The address of the task that the alarm wakes. The registration keeps its waker, so no other task gets that
+    /// address.
     task: usize,
 }
 

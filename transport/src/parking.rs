@@ -6,8 +6,8 @@ use std::task::{Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-/// What the thread that made it waits with, and its waker with it. That it was woken is noted here, not in the thread's own
-/// token alone: whatever else parks on the thread takes that.
+/// Puts the thread that made it to sleep, and has a waker for it. The wake-up is noted here as well as in the thread's
+/// own token, which other code that parks on this thread would consume.
 pub(crate) struct Parking(Arc<Shared>);
 
 struct Shared {

@@ -28,14 +28,14 @@ mod handler;
 /// Bytes of a request body that may be asked for and not read yet.
 pub(crate) const WINDOW: u64 = 128 << 10;
 
-/// Above it a piece takes its memory along: a body that stands still is to hold only what is unread.
+/// A larger piece takes its memory along, so that a body of which nothing is read holds only what is unread.
 const KEPT: usize = 4 << 10;
 
-/// The driver is polling the application and looks at the calls afterwards: nobody need wake it.
+/// The driver is polling the application and looks at the calls afterwards: it need not be woken.
 const ATTENDED: u8 = 1;
 /// There are calls to take.
 const CALLED: u8 = 2;
-/// The state is not as new.
+/// The state has changed since the pipe was new.
 const TOUCHED: u8 = 4;
 
 #[derive(Default)]
@@ -50,12 +50,12 @@ pub(crate) struct Pipe {
 struct State {
     driver: Option<Waker>,
     orders: Orders,
-    /// Credit to pass on to the channel.
+    /// The part of the credit that the channel has not got yet.
     demand: u64,
-    /// Credit given and not used up, that to pass on included.
+    /// Bytes that may still come, `demand` included.
     credit: u64,
-    /// Bytes that the handler has not taken. They are one piece, however small those were that came; the memory of a
-    /// small one is used again once the handler has let go of what it took.
+    /// Bytes that the handler has not taken, in one piece. The memory of a small piece is used again once the handler
+    /// has dropped the bytes that it took.
     bytes: BytesMut,
     end: Option<Result<Option<Fields>, BodyError>>,
     reader: Option<Waker>,
@@ -64,14 +64,14 @@ struct State {
     peer_ended: bool,
     disconnected: bool,
     over: bool,
-    /// It was over before the connection was lost.
+    /// The request had its response before the connection was lost.
     responded: bool,
     waiters: Waiters<Event>,
     upgraded: Option<Upgraded>,
     upgrade_taken: bool,
 }
 
-/// What is waited for, beside the body.
+/// What a handler may wait for, beside the body.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Event {
     PeerEnded,
@@ -97,13 +97,13 @@ pub(crate) struct Calls {
 
 /// The driver's side.
 impl Pipe {
-    /// Before the application is polled.
+    /// Called before the application is polled.
     #[inline]
     pub(crate) fn attend(&self) {
         self.flags.fetch_or(ATTENDED, Ordering::AcqRel);
     }
 
-    /// After it was polled: what it asked for.
+    /// Called after the application was polled: what it has asked for.
     #[inline]
     pub(crate) fn attended(&self) -> Option<Calls> {
         let flags = self.flags.fetch_and(!(ATTENDED | CALLED), Ordering::AcqRel);
@@ -118,7 +118,7 @@ impl Pipe {
 
     /// Before the driver sleeps: from now on calls wake it. `true` if there are some already.
     pub(crate) fn watch(&self, driver: &Waker) -> bool {
-        // A pipe that is as new knows no driver. Nothing of the waker runs under the lock.
+        // A new pipe has no waker of the driver. No code of the waker runs under the lock.
         let is_new = self.flags.load(Ordering::Acquire) & TOUCHED == 0;
         let mut waker = is_new.then(|| driver.clone());
         loop {
@@ -140,7 +140,8 @@ impl Pipe {
         self.flags.load(Ordering::Acquire) & CALLED != 0
     }
 
-    /// Body bytes for the reader. Of this and the next three nobody hears before [`wake`](Self::wake).
+    /// Body bytes for the reader. This, `end`, `fail`, `peer_ended` and `disconnected` wake nobody;
+    /// [`wake`](Self::wake) does.
     pub(crate) fn deliver(&self, bytes: &[u8]) {
         self.set(|state| {
             state.credit = state.credit.saturating_sub(bytes.len() as u64);
@@ -161,7 +162,7 @@ impl Pipe {
         self.set(|state| state.end = Some(Ok(trailers)));
     }
 
-    /// The body is not, and never will be.
+    /// The body is cut and will never be whole.
     pub(crate) fn fail(&self, error: BodyError) {
         self.set(|state| state.fail(error));
     }
@@ -180,7 +181,8 @@ impl Pipe {
         });
     }
 
-    /// Wakes whom it concerns. `true` if that is somebody who runs in the driver's own task and is to be polled again.
+    /// Wakes those who wait for what has come. `true` if one of them runs in the driver's own task, which has to be
+    /// polled again.
     pub(crate) fn wake(&self, driver: &Waker) -> bool {
         self.change(driver, |_| ())
     }
@@ -195,7 +197,7 @@ impl Pipe {
         self.is_touched() && lock(&self.state).waiters.any(|&event| event == Event::Disconnected)
     }
 
-    /// The request is answered: whoever still holds a part of it and waits learns that nothing comes.
+    /// The request has its response: whoever still holds a part of the request and waits learns that nothing comes.
     #[inline]
     pub(crate) fn retire(pipe: &Arc<Self>) {
         if Arc::strong_count(pipe) > 1 {
@@ -217,25 +219,25 @@ impl Pipe {
             let state = unshared.state.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
             let mut bytes = mem::take(&mut state.bytes);
             bytes.clear();
-            // What may be dropped here is the application's.
+            // What is dropped here may be the application's.
             let _ = panics::catch(|| *state = State { bytes, ..State::default() });
         }
     }
 
-    /// Whether it is not as new.
+    /// Whether the state has changed since the pipe was new.
     #[inline]
     pub(crate) fn is_touched(&self) -> bool {
         self.flags.load(Ordering::Acquire) & TOUCHED != 0
     }
 
-    /// Changes the state, of which nobody hears yet.
+    /// Changes the state and wakes nobody.
     fn set(&self, change: impl FnOnce(&mut State)) {
         let mut state = lock(&self.state);
         self.flags.fetch_or(TOUCHED, Ordering::AcqRel);
         change(&mut state);
     }
 
-    /// Changes the state and wakes whom it concerns.
+    /// Changes the state and wakes those who wait for the change.
     fn change(&self, driver: &Waker, change: impl FnOnce(&mut State)) -> bool {
         let mut state = lock(&self.state);
         self.flags.fetch_or(TOUCHED, Ordering::AcqRel);

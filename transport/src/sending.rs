@@ -1,4 +1,4 @@
-//! A streamed answer on its way from its source to the channel.
+//! A streamed response on its way from its source to the channel.
 
 use std::task::{Context, Poll};
 
@@ -14,7 +14,7 @@ use crate::tape::Taped;
 /// Frames taken from a source in a row, before others get their turn.
 const FRAMES: usize = 64;
 
-/// The rest of an answer.
+/// The rest of a response.
 pub(crate) struct Sending {
     body: Body,
     /// A frame of the source that the channel had no room for.
@@ -43,7 +43,7 @@ impl Sending {
     /// Moves what the source has and the channel takes. The source is asked for nothing while there is no room.
     pub(crate) fn pump(&mut self, channel: &mut Taped, now: &Now<'_>, cx: &mut Context<'_>) -> Pumped {
         let pumped = self.try_pump(channel, now, cx);
-        // Not accepted: the channel has ended the answer by itself (a deadline, a lost connection).
+        // Not accepted: the channel has ended the response by itself (a deadline, a lost connection).
         pumped.unwrap_or(Pumped::Over)
     }
 
@@ -87,7 +87,7 @@ impl Sending {
         Ok(Pumped::More)
     }
 
-    /// A frame is one write, however the bytes before it have left: so the chunks of an answer do not depend on the
+    /// A frame is one write, however the bytes before it have left: so the chunks of a response do not depend on the
     /// peer's speed.
     fn hand_over(&mut self, channel: &mut Taped, now: &Now<'_>) -> Result<(), NotAccepted> {
         if channel.room_for_bytes() || self.left.len() <= channel.room() {

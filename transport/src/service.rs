@@ -1,4 +1,4 @@
-//! A server without its sockets: the handler, the desk, and what connections reuse.
+//! A server without its sockets: the handler, the shared state, and what connections reuse.
 
 use std::fmt;
 use std::sync::Arc;

@@ -34,7 +34,7 @@ pub(crate) fn is_stuck() -> bool {
 
 /// Makes a blocking function a handler: each call runs on a thread of the spawner.
 ///
-/// When the connection is lost, or the server has answered by itself because the function took too long
+/// When the connection is lost, or the server has responded by itself because the function took too long
 /// (`responseless_timeout`), a function that has not begun is never called; one that runs cannot be stopped and runs to
 /// its end. Until then its request counts towards `maximum_simultaneous_requests`, so that no more functions run than
 /// that, whatever their clients do. Where no thread can be had ([`NoThread`](crate::NoThread)), the response is 503.
@@ -43,10 +43,10 @@ pub(crate) fn is_stuck() -> bool {
 /// receive. So the spawner's threads are to be others than those that poll drivers; [`Inline`](crate::Inline) is for
 /// functions that wait for nothing, unless the transport calls handlers on threads of their own, as the blocking one
 /// does.
-pub fn sync<S: Spawner, F, Answer>(spawner: S, function: F) -> SyncHandler<S, F>
+pub fn sync<S: Spawner, F, R>(spawner: S, function: F) -> SyncHandler<S, F>
 where
-    F: Fn(Request) -> Answer + Send + Sync + 'static,
-    Answer: IntoResponse,
+    F: Fn(Request) -> R + Send + Sync + 'static,
+    R: IntoResponse,
 {
     SyncHandler { spawner, function: Arc::new(function) }
 }
@@ -57,10 +57,10 @@ pub struct SyncHandler<S, F> {
     function: Arc<F>,
 }
 
-impl<S: Spawner, F, Answer> Handler for SyncHandler<S, F>
+impl<S: Spawner, F, R> Handler for SyncHandler<S, F>
 where
-    F: Fn(Request) -> Answer + Send + Sync + 'static,
-    Answer: IntoResponse,
+    F: Fn(Request) -> R + Send + Sync + 'static,
+    R: IntoResponse,
 {
     type Future = Job<Response>;
 

@@ -19,10 +19,10 @@ const COARSE: Duration = Duration::from_millis(10);
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Starts the thread that has a server's connections woken when their deadlines come. It ends with the server, and also
-/// when nothing of it is left.
+/// when the server's shared state is dropped.
 ///
-/// It is a thread and no task of a runtime, since it sleeps all but always: a timer that is armed in tokio's wheel costs
-/// every wake-up of a worker some 200 instructions. And so a server needs no timer of its runtime at all.
+/// It is a thread and no task of a runtime, because it sleeps nearly always: a timer that is armed in tokio's wheel
+/// costs every wake-up of a worker some 200 instructions. And so a server needs no timer of its runtime at all.
 ///
 /// It runs no code of the application. Those who are due are woken by threads beside it, which begin with the first
 /// deadline that comes and end after ten idle seconds, as wakers and subscribers are foreign code: one that panics there

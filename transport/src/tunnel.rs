@@ -20,8 +20,8 @@ use crate::{panics, waiting};
 pub(crate) struct Tunnel<W: Wire>(Arc<Shared<W>>);
 
 impl<W: Wire> Tunnel<W> {
-    /// Takes over the wire and its place. What the channel has counted stays as it is: nobody counts what the
-    /// application sends.
+    /// Takes over the wire and its slot. The channel's statistics stay as they are: what the application sends is not
+    /// counted.
     pub(crate) fn new(
         wire: W,
         desk: Arc<Desk>,
@@ -33,7 +33,7 @@ impl<W: Wire> Tunnel<W> {
         let waker = Waker::from(Arc::clone(&shared));
         lease.arm(NEVER, 0, &Context::from_waker(&waker));
         lock(&shared.held).open = Some((wire, lease));
-        // Whoever has just cut the connections has found this one without its wire.
+        // The connections may have been cut just now, before this one had its wire.
         waker.wake();
         Self(shared)
     }
@@ -88,7 +88,7 @@ impl<W: Wire> Drop for Tunnel<W> {
     }
 }
 
-/// What the application and the drain deadline both reach. It is the waker that stands among the alarms.
+/// What the application and the drain deadline share. It is also the waker that the alarms wake.
 struct Shared<W> {
     desk: Arc<Desk>,
     stats: ChannelStats,
@@ -97,7 +97,7 @@ struct Shared<W> {
 }
 
 struct Held<W> {
-    /// The wire and its place; `None` when the connection is over, and while the wire is polled: that runs code of the
+    /// The wire and its slot; `None` when the connection is over, and while the wire is polled: that runs code of the
     /// task's waker, which is not to run under the lock.
     open: Option<(W, Lease)>,
     /// The wire is being polled.
@@ -239,7 +239,7 @@ mod tests {
         assert_eq!(of_first.load(Ordering::SeqCst), 1, "another has replaced it");
         desk.go_out(Some(std::time::Duration::ZERO));
         desk.sweep(&Context::from_waker(Waker::noop()));
-        // By the wire, which ends, and by the tunnel, of which one drops the last.
+        // Woken by the wire, which ends, and by the tunnel; one of the two drops the last reference.
         assert_eq!(of_second.load(Ordering::SeqCst), 3);
         let read = tunnel.poll_read(&mut Context::from_waker(Waker::noop()), &mut [0; 9]);
         assert!(matches!(read, Poll::Ready(Err(IoFailure::Closed))));

@@ -1,10 +1,10 @@
-//! Those who wait for the same thing, each under a key of its own: who waits no longer takes its waker along.
+//! The wakers of those who wait for the same thing, each under a key of its own. Who stops waiting removes its waker.
 
 use std::task::Waker;
 
 use slab::Slab;
 
-/// See the module's documentation. `T` says what for, where that differs.
+/// See the module's documentation. `T` says what each waits for, where that differs.
 pub(crate) struct Waiters<T>(Slab<(T, Option<Waker>)>);
 
 impl<T> Default for Waiters<T> {
@@ -14,7 +14,7 @@ impl<T> Default for Waiters<T> {
 }
 
 impl<T> Waiters<T> {
-    /// Where the waker of `key` stands. `None` becomes a key that is free.
+    /// The place of the waker of `key`. A key that is `None` becomes a free one.
     pub(crate) fn place(&mut self, key: &mut Option<usize>, what: T) -> &mut Option<Waker> {
         let at = match *key {
             Some(key) if self.0.contains(key) => key,
@@ -23,7 +23,7 @@ impl<T> Waiters<T> {
         &mut self.0[at].1
     }
 
-    /// The wakers of those that are to be woken. Their keys stay theirs.
+    /// Takes out the wakers of those for whom `is_to_be` is true. They keep their keys.
     pub(crate) fn take(&mut self, is_to_be: impl Fn(&T) -> bool) -> Vec<Waker> {
         let wakers = self
             .0
@@ -32,7 +32,7 @@ impl<T> Waiters<T> {
         wakers.collect()
     }
 
-    /// Whether one of those waits, or has waited and is there still.
+    /// Whether there is a key for which `is_one` is true, with or without a waker.
     pub(crate) fn any(&self, is_one: impl Fn(&T) -> bool) -> bool {
         self.0.iter().any(|(_, (what, _))| is_one(what))
     }

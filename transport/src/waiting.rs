@@ -1,7 +1,7 @@
-//! Leaves wakers behind a lock, and runs none of their code under it.
+//! Stores wakers under a lock, and runs none of their code while it is held.
 //!
-//! Who waits may have a waker of the application's making. What it does when it is cloned, woken or dropped is the
-//! application's code, which may come back to the same lock, take long, or panic; so all of that happens outside.
+//! A waker may be the application's. Its code runs when it is cloned, woken or dropped, and may come back to the same
+//! lock, take long, or panic; so all of that happens outside of the lock.
 
 use std::sync::Mutex;
 use std::task::{Context, Poll, Waker};
@@ -9,14 +9,14 @@ use std::task::{Context, Poll, Waker};
 use crate::lock::lock;
 use crate::panics;
 
-/// Looks at what `mutex` guards: it yields a value, or the place where whoever waits for one leaves a waker. It may be
-/// asked twice. The last waker that is left in a place counts.
+/// Calls `look` on what `mutex` guards: it returns a value, or the place for the waker of whoever waits for one. `look`
+/// may be called twice. A place keeps the last waker that was put there.
 pub(crate) fn poll<T, R>(
     mutex: &Mutex<T>,
     cx: &Context<'_>,
     mut look: impl FnMut(&mut T) -> Result<R, &mut Option<Waker>>,
 ) -> Poll<R> {
-    // Declared before the lock is taken, so dropped behind it.
+    // Declared before the lock is taken, so dropped after it.
     let mut clone = None;
     loop {
         let mut guarded = lock(mutex);

@@ -1,9 +1,9 @@
 //! The threads that wake tasks whose deadlines have come, beside the one that keeps the time.
 //!
 //! A waker may be the application's, and at the drain deadline a waker closes an upgraded connection and tells the
-//! subscriber. What takes long in there, or for ever, is to hold up no other deadline. So the thread that keeps the time
-//! runs nothing of it: it hands over who is due, and has another thread begun where those that there are do not get to
-//! it.
+//! subscriber. A wake-up that takes long, or for ever, must not hold up another deadline. So the thread that keeps the
+//! time wakes nobody: it passes on those that are due to other threads, and starts one more where these do not get to
+//! them.
 
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering::SeqCst;
@@ -15,7 +15,7 @@ use crate::alarms::Seat;
 use crate::lock::lock;
 use crate::panics;
 
-/// Threads of a server, at most: so many wakers may stand still at once.
+/// Threads of a server, at most: as many wakers may block at once.
 const MOST: usize = 4;
 
 /// How long a thread waits for more to do before it ends.
@@ -30,7 +30,7 @@ pub(crate) struct Waking {
 
 #[derive(Default)]
 struct State {
-    /// Each seat once at most ([`Seat::is_due`]), so no more than the server has connections and tasks.
+    /// Each registration once at most ([`Seat::is_due`]), so no more than the server has connections and tasks.
     due: VecDeque<Arc<Seat>>,
     threads: usize,
     idle: usize,
@@ -38,12 +38,12 @@ struct State {
 }
 
 impl Waking {
-    /// Has them woken, soon and elsewhere.
+    /// Has other threads wake those that are due.
     pub(crate) fn wake(self: &Arc<Self>, due: Vec<Arc<Seat>>) {
         let (more, known): (Vec<_>, Vec<_>) =
             due.into_iter().partition(|seat| !seat.is_due.swap(true, SeqCst));
         lock(&self.state).due.extend(more);
-        // One of them may have been woken meanwhile, and be the last of its seat.
+        // One may have been woken meanwhile, and be the last reference to its registration.
         known.into_iter().for_each(panics::discard);
         self.see_to_it();
     }
@@ -53,7 +53,7 @@ impl Waking {
         !lock(&self.state).due.is_empty()
     }
 
-    /// Has a thread see to those that are due: an idle one, or one more.
+    /// Has a thread wake those that are due: an idle one, or a new one.
     pub(crate) fn see_to_it(self: &Arc<Self>) {
         let mut state = lock(&self.state);
         if state.due.is_empty() {
@@ -73,7 +73,7 @@ impl Waking {
         if thread.spawn(move || this.work()).is_err() {
             let mut state = lock(&self.state);
             state.threads -= 1;
-            // The system has no thread: rather here than never.
+            // The system has no thread: this one wakes them, rather than none.
             let here = if state.threads == 0 { std::mem::take(&mut state.due) } else { VecDeque::new() };
             drop(state);
             here.into_iter().for_each(wake);
@@ -110,10 +110,10 @@ impl Waking {
 }
 
 fn wake(seat: Arc<Seat>) {
-    // First: what comes from now on may be nothing that this wake-up tells of.
+    // Before the wake-up: a deadline that comes from now on needs a wake-up of its own.
     seat.is_due.store(false, SeqCst);
     seat.ring();
-    // The last of a seat drops a waker.
+    // The last reference to a registration drops a waker.
     panics::discard(seat);
 }
 

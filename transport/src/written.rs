@@ -15,7 +15,7 @@ use crate::lock::lock;
 use crate::{panics, waiting};
 
 /// A body that is what `write` writes. Its future runs within the connection, as fast as the peer takes the bytes, and
-/// is dropped when the peer is gone; what it returns as an error cuts the answer off.
+/// is dropped when the peer is gone; what it returns as an error cuts the response off.
 ///
 /// ```
 /// use std::convert::Infallible;
@@ -42,15 +42,15 @@ where
     F: Future<Output = Result<(), E>> + Send + 'static,
     E: Into<Box<dyn Error + Send + Sync>>,
 {
-    let desk = Arc::new(Mutex::new(Desk::default()));
-    let writing = write(BodyWriter(Arc::clone(&desk)));
+    let slot = Arc::new(Mutex::new(Slot::default()));
+    let writing = write(BodyWriter(Arc::clone(&slot)));
     let writing = Box::pin(async { writing.await.map_err(Into::into) });
-    Body::stream(Written { writing: Some(writing), last: None, desk })
+    Body::stream(Written { writing: Some(writing), last: None, slot })
 }
 
 /// What the function that is given to [`written`] writes with. It is for that function's own future: anywhere else it
 /// waits for ever once the body is gone.
-pub struct BodyWriter(Arc<Mutex<Desk>>);
+pub struct BodyWriter(Arc<Mutex<Slot>>);
 
 impl BodyWriter {
     /// Writes bytes; resolves when there is room for more.
@@ -80,18 +80,18 @@ impl BodyWriter {
 
     async fn taken(&self) {
         poll_fn(|cx| {
-            waiting::poll(&self.0, cx, |desk| match desk.frame {
+            waiting::poll(&self.0, cx, |slot| match slot.frame {
                 Place::Empty => Ok(()),
-                Place::Full(_) | Place::Taken => Err(&mut desk.writer),
+                Place::Full(_) | Place::Taken => Err(&mut slot.writer),
             })
         })
         .await;
     }
 }
 
-/// Where the writer lays what the source takes.
+/// One frame on its way from the writer to the source.
 #[derive(Default)]
-struct Desk {
+struct Slot {
     frame: Place,
     trailers: Option<Fields>,
     writer: Option<Waker>,
@@ -110,21 +110,21 @@ struct Written {
     /// `None` when it has returned.
     writing: Option<Pin<Box<Writing>>>,
     last: Option<Frame>,
-    desk: Arc<Mutex<Desk>>,
+    slot: Arc<Mutex<Slot>>,
 }
 
 type Writing = dyn Future<Output = Result<(), Box<dyn Error + Send + Sync>>> + Send;
 
 impl Written {
     fn take(&self, cx: &Context<'_>) -> Option<Frame> {
-        let mut desk = lock(&self.desk);
-        if let Place::Full(frame) = std::mem::replace(&mut desk.frame, Place::Taken) {
+        let mut slot = lock(&self.slot);
+        if let Place::Full(frame) = std::mem::replace(&mut slot.frame, Place::Taken) {
             return Some(frame);
         }
-        desk.frame = Place::Empty;
+        slot.frame = Place::Empty;
         // A part of the future may have a waker of its own; the future as a whole is about to be polled.
-        let writer = desk.writer.take();
-        drop(desk);
+        let writer = slot.writer.take();
+        drop(slot);
         match writer {
             Some(writer) if !writer.will_wake(cx.waker()) => panics::wake(writer),
             known => panics::discard(known),
@@ -137,7 +137,7 @@ impl Written {
         let Poll::Ready(result) = writing.as_mut().poll(cx) else { return };
         self.writing = None;
         self.last = Some(match result {
-            Ok(()) => lock(&self.desk).trailers.take().map_or(Frame::End, Frame::Trailers),
+            Ok(()) => lock(&self.slot).trailers.take().map_or(Frame::End, Frame::Trailers),
             Err(error) => Frame::Error(BodyFailure::source(error)),
         });
     }

@@ -87,7 +87,7 @@ fn config() -> ServerConfig {
     ServerConfig { maximum_simultaneous_requests: 2, ..ServerConfig::default() }
 }
 
-/// What comes of a request behind one that is answered, and before one.
+/// What comes of a request behind one that has its response, and before one.
 fn received(request_line: &str) -> String {
     let mut server = MemoryServer::new(config(), explosive);
     let client = server.connect().unwrap();

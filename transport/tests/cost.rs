@@ -81,9 +81,9 @@ fn cost(bytes: &[u8], piece: usize, bodies: Bodies) -> [u64; 3] {
         for piece in bytes.chunks(piece) {
             client.send(piece);
             server.run();
-            let answers = client.take();
-            if !answers.is_empty() && !answers.starts_with(b"HTTP/1.1 200 ") {
-                wrong = answers.escape_ascii().to_string();
+            let received = client.take();
+            if !received.is_empty() && !received.starts_with(b"HTTP/1.1 200 ") {
+                wrong = received.escape_ascii().to_string();
             }
         }
         time = processor_time() - began;

@@ -51,7 +51,7 @@ impl Spawner for NoThreads {
 }
 
 #[test]
-fn a_body_that_nobody_can_write_to_its_file_is_answered_500() {
+fn a_body_that_nobody_can_write_to_its_file_gets_a_500() {
     let mut config = ServerConfig::default();
     config.channel.bodies = Some(Bodies::Whole);
     config.channel.inbuf_overflow = 10;
@@ -63,9 +63,9 @@ fn a_body_that_nobody_can_write_to_its_file_is_answered_500() {
         let bytes = format!("{head}{}", "x".repeat(length));
         assert!(near.poll_write(&mut cx(), bytes.as_bytes()).is_ready());
         assert!(Pin::new(&mut driver).poll(&mut cx()).is_pending());
-        let mut answer = [0; 4096];
-        let Poll::Ready(Ok(n)) = near.poll_read(&mut cx(), &mut answer) else { panic!("no answer") };
-        let answer = String::from_utf8_lossy(&answer[..n]);
-        assert!(answer.starts_with(expected) && !answer.contains("threads"), "{length}: {answer}");
+        let mut response = [0; 4096];
+        let Poll::Ready(Ok(n)) = near.poll_read(&mut cx(), &mut response) else { panic!("no response") };
+        let response = String::from_utf8_lossy(&response[..n]);
+        assert!(response.starts_with(expected) && !response.contains("threads"), "{length}: {response}");
     }
 }

@@ -19,7 +19,7 @@ const POST: &str = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody"
 const GET: &str = "GET /next HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
 
 /// What the peer receives that sends these two requests.
-fn answers<H: Handler>(bodies: Bodies, handler: impl FnOnce() -> H + Send + 'static) -> String {
+fn exchange<H: Handler>(bodies: Bodies, handler: impl FnOnce() -> H + Send + 'static) -> String {
     let (tell, told) = mpsc::channel();
     thread::spawn(move || {
         let mut config = ServerConfig::default();
@@ -59,12 +59,12 @@ fn is_told(received: &str) {
 
 #[test]
 fn a_blocking_function_that_reads_its_body_on_the_drivers_thread_is_told_so() {
-    is_told(&answers(Bodies::Streamed, || sync(Inline, read)));
+    is_told(&exchange(Bodies::Streamed, || sync(Inline, read)));
 }
 
 #[test]
 fn an_async_handler_that_reads_its_body_as_blocking_code_is_told_so() {
-    is_told(&answers(Bodies::Streamed, || |request: Request| async { read(request) }));
+    is_told(&exchange(Bodies::Streamed, || |request: Request| async { read(request) }));
 }
 
 #[test]
@@ -73,18 +73,18 @@ fn whoever_waits_for_the_body_with_block_on_is_told_so() {
         Ok(body) => format!("<{}>", body.len()),
         Err(error) => format!("<{error}>"),
     };
-    let received = answers(Bodies::Streamed, move || sync(Inline, collect));
+    let received = exchange(Bodies::Streamed, move || sync(Inline, collect));
     assert!(received.contains("not `Inline`") && received.ends_with("<0>"), "{received}");
 }
 
 #[test]
 fn a_whole_body_is_read_on_any_thread() {
-    let received = answers(Bodies::Whole, || sync(Inline, read));
+    let received = exchange(Bodies::Whole, || sync(Inline, read));
     assert!(received.contains("<body>") && received.ends_with("<>"), "{received}");
 }
 
 #[test]
-fn whoever_waits_there_for_the_end_of_the_connection_or_for_its_upgrade_is_answered_500() {
+fn whoever_waits_there_for_the_end_of_the_connection_or_for_its_upgrade_gets_a_500() {
     let disconnected = |request: Request| {
         block_on(request.disconnected());
         Response::text("never")
@@ -95,9 +95,9 @@ fn whoever_waits_there_for_the_end_of_the_connection_or_for_its_upgrade_is_answe
     };
     let upgrade = |request: Request| Response::text(format!("{:?}", block_on(request.upgrade()).err()));
     for received in [
-        answers(Bodies::Whole, move || sync(Inline, disconnected)),
-        answers(Bodies::Whole, move || sync(Inline, peer_ended)),
-        answers(Bodies::Whole, move || sync(Inline, upgrade)),
+        exchange(Bodies::Whole, move || sync(Inline, disconnected)),
+        exchange(Bodies::Whole, move || sync(Inline, peer_ended)),
+        exchange(Bodies::Whole, move || sync(Inline, upgrade)),
     ] {
         assert!(received.starts_with("HTTP/1.1 500 "), "{received}");
     }

@@ -70,11 +70,11 @@ fn upgrade(protocol: &str) -> Fields {
     Fields::new().with("Upgrade", protocol).unwrap()
 }
 
-fn answer<'a>(fields: &'a Fields, body: BodyRef<'a>) -> ResponseRef<'a> {
+fn response_with<'a>(fields: &'a Fields, body: BodyRef<'a>) -> ResponseRef<'a> {
     ResponseRef { status: Status::OK, fields, body }
 }
 
-/// An answer of 300 bytes on a wire that holds 100, ended by a `finish` that was dropped while it waited.
+/// A response of 300 bytes on a wire that holds 100, ended by a `finish` that was dropped while it waited.
 fn finish_dropped() -> (MemoryWire, Connection<MemoryWire, Never>) {
     let (mut peer, far) = pair(100);
     let mut connection = over(far);
@@ -97,7 +97,7 @@ fn an_end_that_was_dropped_while_it_waited_is_asked_for_again() {
     text += &received(&mut peer);
     assert!(text.ends_with(&"x".repeat(300)));
     let again = pin!(connection.finish(None)).poll(&mut cx());
-    assert!(matches!(again, Poll::Ready(Err(_))), "no answer is under way");
+    assert!(matches!(again, Poll::Ready(Err(_))), "no response is under way");
 }
 
 #[test]
@@ -112,13 +112,13 @@ fn an_end_that_is_asked_for_again_after_the_connection_was_lost_says_so() {
 }
 
 #[test]
-fn interim_answers_go_before_the_final_one() {
+fn interim_responses_go_before_the_final_one() {
     let (mut peer, mut connection) = connection();
     send(&mut peer, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n");
     assert!(matches!(events(&mut connection)[..], [Event::Opened, Event::Request]));
     let hint = Fields::new().with("Link", "</a>").unwrap();
     connection.informational(Status::EARLY_HINTS, &hint).unwrap();
-    assert!(connection.informational(Status::OK, &hint).is_err(), "200 is no interim answer");
+    assert!(connection.informational(Status::OK, &hint).is_err(), "200 is no interim response");
     connection.send_continue().unwrap();
     assert!(events(&mut connection).is_empty());
     let wire = received(&mut peer);
@@ -128,7 +128,7 @@ fn interim_answers_go_before_the_final_one() {
     send(&mut peer, "ok");
     let told = events(&mut connection);
     assert!(matches!(&told[..], [Event::BodyData(bytes), Event::BodyEnd(None)] if bytes == "ok"), "{told:?}");
-    connection.respond(answer(&Fields::new(), BodyRef::Slice(b"fine"))).unwrap();
+    connection.respond(response_with(&Fields::new(), BodyRef::Slice(b"fine"))).unwrap();
     assert_eq!(connection.channel().state(), State::Flushing);
     events(&mut connection);
     assert!(received(&mut peer).ends_with("\r\n\r\nfine"));
@@ -136,13 +136,13 @@ fn interim_answers_go_before_the_final_one() {
 }
 
 #[test]
-fn a_request_that_the_machine_refuses_is_told_and_the_answer_lingers() {
+fn a_request_that_the_machine_refuses_is_told_and_the_response_lingers() {
     let (mut peer, mut connection) = connection();
     send(&mut peer, "GET / HTTP/1.1\r\n\r\n");
     let told = events(&mut connection);
     assert!(matches!(&told[..], [Event::Opened, Event::Refused(error)] if error.rule == Rule::HostMissing));
     assert!(received(&mut peer).starts_with("HTTP/1.1 400 "));
-    // Our FIN came behind the answer; theirs is the end.
+    // Our FIN came behind the response; theirs is the end.
     assert!(matches!(peer.poll_read(&mut cx(), &mut [0; 1]), Poll::Ready(Ok(0))));
     assert!(peer.poll_close_write(&mut cx()).is_ready());
     let told = events(&mut connection);
@@ -150,12 +150,12 @@ fn a_request_that_the_machine_refuses_is_told_and_the_answer_lingers() {
 }
 
 #[test]
-fn what_goes_wrong_with_a_body_or_an_answer_is_told() {
+fn what_goes_wrong_with_a_body_or_a_response_is_told() {
     let (mut peer, mut connection) = connection();
     send(&mut peer, GET);
     events(&mut connection);
     let short = Fields::new().with("Content-Length", "2").unwrap();
-    connection.respond(answer(&short, BodyRef::Slice(b"12345"))).unwrap();
+    connection.respond(response_with(&short, BodyRef::Slice(b"12345"))).unwrap();
     assert!(matches!(events(&mut connection)[..], [Event::Excess(3)]));
     assert!(received(&mut peer).ends_with("\r\n\r\n12"));
 
@@ -170,7 +170,7 @@ fn what_goes_wrong_with_a_body_or_an_answer_is_told() {
 }
 
 #[test]
-fn an_application_that_fails_is_answered_for() {
+fn the_machine_responds_for_an_application_that_fails() {
     let (mut peer, mut connection) = connection();
     assert!(connection.abort(None).is_err(), "no request waits");
     send(&mut peer, GET);

@@ -6,7 +6,7 @@ use httpfsm::handler::Request;
 use httpfsm_transport::memory::MemoryServer;
 
 #[test]
-fn a_body_that_cannot_be_kept_is_answered_500_and_others_are_served() {
+fn a_body_that_cannot_be_kept_gets_a_500_and_others_are_served() {
     tempfile::env::override_temp_dir(std::path::Path::new("/nonexistent")).unwrap();
     let mut config = ServerConfig::default();
     config.channel.bodies = Some(Bodies::Whole);
@@ -20,7 +20,7 @@ fn a_body_that_cannot_be_kept_is_answered_500_and_others_are_served() {
         client.send(format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n"));
         client.send(vec![b'x'; length]);
         server.run();
-        let answer = client.take_text();
-        assert!(answer.contains(expected) && !answer.contains("nonexistent"), "{answer}");
+        let response = client.take_text();
+        assert!(response.contains(expected) && !response.contains("nonexistent"), "{response}");
     }
 }

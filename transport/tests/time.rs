@@ -35,11 +35,11 @@ impl<F: Fn() + Send + Sync + 'static> Wake for Does<F> {
     }
 }
 
-/// A door that stands closed until it is opened.
+/// Blocks those who pass until it is opened.
 #[derive(Clone, Default)]
-struct Door(Arc<(Mutex<bool>, Condvar)>);
+struct Gate(Arc<(Mutex<bool>, Condvar)>);
 
-impl Door {
+impl Gate {
     fn open(&self) {
         *self.0.0.lock().unwrap() = true;
         self.0.1.notify_all();
@@ -90,9 +90,9 @@ fn another_is_woken_beside(what: impl Fn() + Send + Sync + 'static, end: impl Fn
 
 #[test]
 fn a_waker_that_blocks_stops_no_time() {
-    let door = Door::default();
-    let its = door.clone();
-    another_is_woken_beside(move || _ = its.pass(), || door.open());
+    let gate = Gate::default();
+    let its = gate.clone();
+    another_is_woken_beside(move || _ = its.pass(), || gate.open());
 }
 
 #[test]
@@ -127,14 +127,14 @@ impl Handler for Keeps {
 /// The first `closed` needs a quarter of a megabyte of stack, and does not return before the second is told.
 struct Slow {
     first: Mutex<bool>,
-    door: Door,
+    gate: Gate,
     told: Mutex<Sender<(CloseReason, bool)>>,
 }
 
 impl Slow {
     fn new() -> (Self, Receiver<(CloseReason, bool)>) {
         let (tell, told) = mpsc::channel();
-        (Self { first: Mutex::new(true), door: Door::default(), told: Mutex::new(tell) }, told)
+        (Self { first: Mutex::new(true), gate: Gate::default(), told: Mutex::new(tell) }, told)
     }
 }
 
@@ -147,9 +147,9 @@ fn fill_stack(kilobytes: usize) -> u8 {
 impl Subscriber for Slow {
     fn closed(&self, _: &ConnectionInfo, reason: CloseReason) {
         let passed = if std::mem::take(&mut *self.first.lock().unwrap()) {
-            fill_stack(256) == 1 && self.door.pass()
+            fill_stack(256) == 1 && self.gate.pass()
         } else {
-            self.door.open();
+            self.gate.open();
             true
         };
         let _ = self.told.lock().unwrap().send((reason, passed));

@@ -39,15 +39,15 @@ fn what_is_written_is_the_content_and_the_trailers_follow() {
     let client = server.connect().unwrap();
     client.send(GET);
     server.run();
-    let answer = client.take_text();
-    assert!(answer.ends_with("\r\n\r\n3\r\none\r\n3\r\ntwo\r\n0\r\nX-Sum: 3\r\n\r\n"), "{answer}");
+    let response = client.take_text();
+    assert!(response.ends_with("\r\n\r\n3\r\none\r\n3\r\ntwo\r\n0\r\nX-Sum: 3\r\n\r\n"), "{response}");
     client.send(GET);
     server.run();
     assert!(client.take_text().starts_with("HTTP/1.1 200 OK"));
 }
 
 #[test]
-fn an_error_cuts_the_answer_off() {
+fn an_error_cuts_the_response_off() {
     async fn write(mut body: BodyWriter) -> Result<(), io::Error> {
         body.data("one").await;
         Err(io::Error::other("no more"))
@@ -56,8 +56,8 @@ fn an_error_cuts_the_answer_off() {
     let client = server.connect().unwrap();
     client.send(GET);
     server.run();
-    let answer = client.take_text();
-    assert!(answer.ends_with("\r\n\r\n3\r\none\r\n"), "{answer}");
+    let response = client.take_text();
+    assert!(response.ends_with("\r\n\r\n3\r\none\r\n"), "{response}");
     assert!(client.is_ended());
 }
 

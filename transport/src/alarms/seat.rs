@@ -1,4 +1,4 @@
-//! What is known of a connection outside of its task, and how to wake that.
+//! A registration among the alarms: what is known of a connection outside of its task, and how to wake that task.
 
 use std::mem;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -11,15 +11,15 @@ use super::NEVER;
 use crate::lock::lock;
 use crate::panics;
 
-/// What is known of a connection outside of its task, and how to wake that. Whatever else has an entry among the alarms
-/// has one, too.
+/// A registration among the alarms: what is known of a connection outside of its task, and how to wake that task.
+/// Whatever else waits for a time of the server has one, too.
 #[derive(Debug)]
 pub(crate) struct Seat {
     /// `None` for what is no connection.
     pub(crate) id: Option<ChannelId>,
     idle_since: AtomicU64,
     evicted: AtomicBool,
-    /// It waits to be woken, for a deadline that has come.
+    /// Its deadline has come, and it waits to be woken.
     pub(crate) is_due: AtomicBool,
     bell: Mutex<Bell>,
 }
@@ -131,7 +131,7 @@ mod tests {
         }
     }
 
-    /// Wakes the seat once more from within its first wake-up, as another thread would meanwhile.
+    /// Wakes the task once more from within its first wake-up, as another thread would meanwhile.
     #[test]
     fn who_is_woken_while_it_is_being_woken_is_woken_again() {
         struct Nested(Arc<Seat>, AtomicUsize);

@@ -15,7 +15,7 @@ use super::{ATTENDED, CALLED, Event, Order, Pipe, State, TOUCHED};
 use crate::lock::lock;
 use crate::{panics, sync, waiting};
 
-/// Orders that may stand for the driver to take. Above it, interim answers are not sent: nobody waits for one.
+/// Orders that may stand for the driver to take. Above it, interim responses are not sent: nobody waits for one.
 const ORDERS: usize = 64;
 
 /// The request body, as the handler reads it.
@@ -181,7 +181,7 @@ impl Control for Pipe {
     }
 }
 
-/// A panic is answered with 500; a thread that waits for itself would wait for ever.
+/// A panic becomes a 500; a thread that waits for itself would wait for ever.
 fn not_stuck<T>(polled: Poll<T>) -> Poll<T> {
     assert!(polled.is_ready() || !sync::is_stuck(), "{}", sync::DEADLOCK);
     polled

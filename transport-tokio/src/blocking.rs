@@ -56,13 +56,13 @@ fn spawn(runtime: &Handle, work: Work) -> Result<(), NoThread> {
     spawned.map_err(|_| {
         *lock(&REFUSED) = Some(Instant::now());
         let refused = lock(&kept).take();
-        // What it holds is the application's.
+        // Its drop is the application's code.
         let _ = catch_panic(|| drop(refused));
         NoThread
     })
 }
 
-/// No code of others runs under the locks, so their poison is no news.
+/// No foreign code runs under the locks, so a poisoned one is as good as any.
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -78,10 +78,10 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 /// `100 Continue` is the exception, since its handler decides whether the body comes; to bound those as well, set
 /// [`ServerConfig::maximum_simultaneous_requests`](httpfsm::config::ServerConfig::maximum_simultaneous_requests) below the
 /// size of the pool.
-pub fn sync<F, Answer>(function: F) -> SyncHandler<BlockingPool, F>
+pub fn sync<F, R>(function: F) -> SyncHandler<BlockingPool, F>
 where
-    F: Fn(Request) -> Answer + Send + Sync + 'static,
-    Answer: IntoResponse,
+    F: Fn(Request) -> R + Send + Sync + 'static,
+    R: IntoResponse,
 {
     httpfsm_transport::sync(BlockingPool, function)
 }

@@ -43,17 +43,17 @@ async fn a_function_waits_for_its_body_beside_the_loop() {
     client.write_all(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nabc").await.unwrap();
     tokio::task::yield_now().await;
     client.write_all(b"def").await.unwrap();
-    let (mut answer, mut buffer) = (Vec::new(), [0; 1000]);
-    while !answer.ends_with(b"fedcba") {
+    let (mut response, mut buffer) = (Vec::new(), [0; 1000]);
+    while !response.ends_with(b"fedcba") {
         let bytes = client.read(&mut buffer).await.unwrap();
-        assert_ne!(bytes, 0, "{}", String::from_utf8_lossy(&answer));
-        answer.extend_from_slice(&buffer[..bytes]);
+        assert_ne!(bytes, 0, "{}", String::from_utf8_lossy(&response));
+        response.extend_from_slice(&buffer[..bytes]);
     }
     client.write_all(b"GET /panic HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
     client.shutdown().await.unwrap();
-    answer.clear();
-    client.read_to_end(&mut answer).await.unwrap();
-    assert!(answer.starts_with(b"HTTP/1.1 500 "), "{}", String::from_utf8_lossy(&answer));
+    response.clear();
+    client.read_to_end(&mut response).await.unwrap();
+    assert!(response.starts_with(b"HTTP/1.1 500 "), "{}", String::from_utf8_lossy(&response));
 }
 
 /// As many functions as the pool has threads, each of which reads a body that is in a file.

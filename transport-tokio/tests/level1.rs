@@ -71,13 +71,13 @@ async fn an_echo_loses_nothing_when_its_futures_are_dropped() {
         output.shutdown().await.unwrap();
     };
     let receive = async {
-        let mut answer = Vec::new();
-        input.read_to_end(&mut answer).await.unwrap();
-        answer
+        let mut response = Vec::new();
+        input.read_to_end(&mut response).await.unwrap();
+        response
     };
-    let ((), answer, _) = tokio::join!(send, receive, echo(connection));
-    assert_eq!(answer.iter().filter(|&&byte| byte == b'x').count(), 1_000_000);
-    assert!(answer.ends_with(b"\r\n0\r\n\r\n"));
+    let ((), response, _) = tokio::join!(send, receive, echo(connection));
+    assert_eq!(response.iter().filter(|&&byte| byte == b'x').count(), 1_000_000);
+    assert!(response.ends_with(b"\r\n0\r\n\r\n"));
 }
 
 #[tokio::test]
@@ -87,9 +87,9 @@ async fn a_unix_socket_is_served() {
     client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
     client.shutdown().await.unwrap();
     assert_eq!(echo(connection).await, CloseReason::PeerEnded);
-    let mut answer = String::new();
-    client.read_to_string(&mut answer).await.unwrap();
-    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    let mut response = String::new();
+    client.read_to_string(&mut response).await.unwrap();
+    assert!(response.starts_with("HTTP/1.1 200 OK\r\n"), "{response}");
 }
 
 #[tokio::test]
@@ -102,7 +102,7 @@ async fn a_deadline_comes_while_an_event_is_awaited() {
 }
 
 #[tokio::test]
-async fn a_lost_connection_is_an_event_while_the_answer_is_made() {
+async fn a_lost_connection_is_an_event_while_the_response_is_made() {
     let (mut client, mut connection) = pair(ChannelConfig::default()).await;
     client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
     loop {
@@ -128,12 +128,12 @@ async fn an_upgraded_connection_is_taken_apart() {
     let leftover = loop {
         match connection.next_event().await.unwrap() {
             Event::Request => {
-                let answer = ResponseRef {
+                let response = ResponseRef {
                     status: Status::SWITCHING_PROTOCOLS,
                     fields: &fields,
                     body: BodyRef::Empty,
                 };
-                connection.respond(answer).unwrap();
+                connection.respond(response).unwrap();
             }
             Event::Upgraded(leftover) => break leftover,
             _ => {}

@@ -58,7 +58,7 @@ fn a_runtime_with_its_io_driver_is_enough() {
 }
 
 #[test]
-fn blocking_work_that_is_asked_for_outside_of_a_runtime_is_answered_500() {
+fn blocking_work_that_is_asked_for_outside_of_a_runtime_gets_a_500() {
     let (tell, told) = mpsc::channel();
     thread::spawn(move || {
         let mut server = MemoryServer::new(ServerConfig::default(), sync(|_: Request| "fine"));
@@ -67,6 +67,6 @@ fn blocking_work_that_is_asked_for_outside_of_a_runtime_is_answered_500() {
         server.run();
         let _ = tell.send(client.take_text());
     });
-    let answer = told.recv_timeout(Duration::from_secs(20)).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 500 "), "{answer}");
+    let response = told.recv_timeout(Duration::from_secs(20)).unwrap();
+    assert!(response.starts_with("HTTP/1.1 500 "), "{response}");
 }

@@ -46,10 +46,10 @@ impl Spawner for BlockingPool {
 /// });
 /// # drop(handler);
 /// ```
-pub fn sync<F, Answer>(function: F) -> SyncHandler<BlockingPool, F>
+pub fn sync<F, R>(function: F) -> SyncHandler<BlockingPool, F>
 where
-    F: Fn(Request) -> Answer + Send + Sync + 'static,
-    Answer: IntoResponse,
+    F: Fn(Request) -> R + Send + Sync + 'static,
+    R: IntoResponse,
 {
     httpfsm_transport::sync(BlockingPool, function)
 }

@@ -77,12 +77,12 @@ impl<B: Fn(Work) -> io::Result<()> + Sync> Pool<B> {
             return Ok(());
         }
         if state.threads > 0 {
-            // They come to it.
+            // The threads that there are take it.
             return Ok(());
         }
         let refused = state.queue.pop_back();
         drop(state);
-        // What it holds is the application's.
+        // Its drop is the application's code.
         let _ = catch_panic(|| drop(refused));
         Err(NoThread)
     }

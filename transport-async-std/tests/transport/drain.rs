@@ -24,8 +24,8 @@ on_each_runtime! {
         has_begun.recv_timeout(HANG).unwrap();
         let drained = server.begin_drain(Some(HANG)).gone();
         go_on.send_blocking(()).unwrap();
-        let answer = read_to_end(stream);
-        assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("finished"), "{answer}");
+        let response = read_to_end(stream);
+        assert!(response.starts_with("HTTP/1.1 200 ") && response.ends_with("finished"), "{response}");
         async_io::block_on(drained);
         assert_eq!(server.stats().n_channels, 0);
         assert!(TcpStream::connect(server.local_addr().unwrap()).is_err());

@@ -68,7 +68,7 @@ on_each_socket! {
     an_echo_loses_nothing_when_its_futures_are_dropped
     a_deadline_comes_while_an_event_is_awaited
     an_earlier_deadline_replaces_the_one_that_was_awaited
-    a_lost_connection_is_an_event_while_the_answer_is_made
+    a_lost_connection_is_an_event_while_the_response_is_made
     an_upgraded_connection_is_taken_apart
 }
 
@@ -126,15 +126,15 @@ mod bodies {
             output.shutdown(Shutdown::Write).unwrap();
         });
         let receive = std::thread::spawn(move || {
-            let mut answer = Vec::new();
-            (&client).read_to_end(&mut answer).unwrap();
-            answer
+            let mut response = Vec::new();
+            (&client).read_to_end(&mut response).unwrap();
+            response
         });
         echo(open(server, &ChannelConfig::default())).await;
         send.join().unwrap();
-        let answer = receive.join().unwrap();
-        assert_eq!(answer.iter().filter(|&&byte| byte == b'x').count(), 1_000_000);
-        assert!(answer.ends_with(b"\r\n0\r\n\r\n"));
+        let response = receive.join().unwrap();
+        assert_eq!(response.iter().filter(|&&byte| byte == b'x').count(), 1_000_000);
+        assert!(response.ends_with(b"\r\n0\r\n\r\n"));
     }
 
     pub(super) async fn a_deadline_comes_while_an_event_is_awaited<S: Socket>(
@@ -174,7 +174,7 @@ mod bodies {
         );
     }
 
-    pub(super) async fn a_lost_connection_is_an_event_while_the_answer_is_made<S: Socket>(
+    pub(super) async fn a_lost_connection_is_an_event_while_the_response_is_made<S: Socket>(
         client: socket2::Socket,
         server: S,
     ) {
@@ -190,7 +190,7 @@ mod bodies {
         let is_unix = client.local_addr().unwrap().is_unix();
         drop(client);
         match connection.next_event().await {
-            // A Unix socket that had nothing unread just ends; there is nobody to answer.
+            // A Unix socket that had nothing unread just ends; there is nobody to respond to.
             Some(Event::PeerEnded) if is_unix => {}
             event => assert!(matches!(event, Some(Event::Closed(CloseReason::Disconnected))), "{event:?}"),
         }
@@ -219,8 +219,8 @@ mod bodies {
         socket.read_exact(&mut more).await.unwrap();
         socket.write_all(&more).await.unwrap();
         drop(socket);
-        let mut answer = Vec::new();
-        (&client).read_to_end(&mut answer).unwrap();
-        assert!(answer.starts_with(b"HTTP/1.1 101 ") && answer.ends_with(b"\r\n\r\nmore"));
+        let mut response = Vec::new();
+        (&client).read_to_end(&mut response).unwrap();
+        assert!(response.starts_with(b"HTTP/1.1 101 ") && response.ends_with(b"\r\n\r\nmore"));
     }
 }

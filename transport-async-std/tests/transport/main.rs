@@ -107,18 +107,18 @@ fn exchange(mut stream: TcpStream, bytes: &[u8]) -> String {
 }
 
 fn read_to_end(mut stream: impl Read) -> String {
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).unwrap();
-    String::from_utf8_lossy(&answer).into_owned()
+    let mut response = Vec::new();
+    stream.read_to_end(&mut response).unwrap();
+    String::from_utf8_lossy(&response).into_owned()
 }
 
 /// Reads until what came ends like this.
 fn read_until(mut stream: impl Read, end: &str) -> String {
-    let (mut answer, mut buffer) = (Vec::new(), [0; 4096]);
-    while !answer.ends_with(end.as_bytes()) {
+    let (mut response, mut buffer) = (Vec::new(), [0; 4096]);
+    while !response.ends_with(end.as_bytes()) {
         let bytes = stream.read(&mut buffer).unwrap();
-        assert!(bytes > 0, "the end comes after {:?}", String::from_utf8_lossy(&answer));
-        answer.extend_from_slice(&buffer[..bytes]);
+        assert!(bytes > 0, "the end comes after {:?}", String::from_utf8_lossy(&response));
+        response.extend_from_slice(&buffer[..bytes]);
     }
-    String::from_utf8_lossy(&answer).into_owned()
+    String::from_utf8_lossy(&response).into_owned()
 }

@@ -42,8 +42,8 @@ on_each_runtime! {
         let mut stream = connect(&server);
         for _ in 0..50 {
             stream.write_all(GET).unwrap();
-            let answer = read_until(&stream, "Hello, world!");
-            assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+            let response = read_until(&stream, "Hello, world!");
+            assert!(response.starts_with("HTTP/1.1 200 OK\r\n"), "{response}");
         }
         drop(stream);
         async_io::block_on(server.begin_drain(None).gone());
@@ -51,30 +51,30 @@ on_each_runtime! {
         assert_eq!((stats.opened, stats.closed, stats.channels.requests), (1, 1, 50));
     }
 
-    fn a_request_in_single_bytes_is_answered(runtime: Runtime) {
+    fn a_request_in_single_bytes_gets_a_response(runtime: Runtime) {
         let server = runtime.start(application);
         let mut stream = connect(&server);
         stream.set_nodelay(true).unwrap();
         for byte in GET {
             stream.write_all(&[*byte]).unwrap();
         }
-        let answer = read_until(&stream, "Hello, world!");
-        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+        let response = read_until(&stream, "Hello, world!");
+        assert!(response.starts_with("HTTP/1.1 200 OK\r\n"), "{response}");
     }
 
-    fn pipelined_requests_are_answered_in_order(runtime: Runtime) {
+    fn pipelined_requests_get_responses_in_order(runtime: Runtime) {
         let server = runtime.start(application);
         let mut bytes = b"GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n".to_vec();
         bytes.extend_from_slice(&GET.repeat(1000));
-        let answer = exchange(connect(&server), &bytes);
-        assert_eq!(answer.matches("HTTP/1.1 200 OK").count(), 1001, "{answer}");
-        assert!(answer.find("slow") < answer.find("Hello"), "{answer}");
+        let response = exchange(connect(&server), &bytes);
+        assert_eq!(response.matches("HTTP/1.1 200 OK").count(), 1001, "{response}");
+        assert!(response.find("slow") < response.find("Hello"), "{response}");
     }
 
-    fn the_answer_goes_out_after_the_peer_has_ended_its_output(runtime: Runtime) {
+    fn the_response_goes_out_after_the_peer_has_ended_its_output(runtime: Runtime) {
         let server = runtime.start(application);
-        let answer = exchange(connect(&server), b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n");
-        assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("slow"), "{answer}");
+        let response = exchange(connect(&server), b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert!(response.starts_with("HTTP/1.1 200 ") && response.ends_with("slow"), "{response}");
     }
 
     fn a_chunked_upload_is_echoed(runtime: Runtime) {
@@ -90,10 +90,10 @@ on_each_runtime! {
             output.write_all(b"0\r\n\r\n").unwrap();
             output.shutdown(Shutdown::Write).unwrap();
         });
-        let answer = read_to_end(stream);
+        let response = read_to_end(stream);
         send.join().unwrap();
-        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{}", answer.len());
-        assert!(answer.len() > 32 * piece.len() && answer.ends_with("\r\n0\r\n\r\n"), "{}", answer.len());
+        assert!(response.starts_with("HTTP/1.1 200 OK\r\n"), "{}", response.len());
+        assert!(response.len() > 32 * piece.len() && response.ends_with("\r\n0\r\n\r\n"), "{}", response.len());
     }
 
     fn a_large_body_is_uploaded(runtime: Runtime) {
@@ -102,8 +102,8 @@ on_each_runtime! {
         write!(stream, "POST /count HTTP/1.1\r\nHost: a\r\nContent-Length: {LARGE}\r\nConnection: close\r\n\r\n")
             .unwrap();
         stream.write_all(&vec![b'x'; LARGE]).unwrap();
-        let answer = read_to_end(stream);
-        assert!(answer.ends_with(&format!("\r\n\r\n{LARGE}")), "{answer}");
+        let response = read_to_end(stream);
+        assert!(response.ends_with(&format!("\r\n\r\n{LARGE}")), "{response}");
     }
 
     fn a_large_body_reaches_a_peer_that_reads_late(runtime: Runtime) {
@@ -111,8 +111,8 @@ on_each_runtime! {
         let mut stream = connect(&server);
         stream.write_all(b"GET /large HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
         thread::sleep(Duration::from_millis(50));
-        let answer = read_to_end(stream);
-        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+        let response = read_to_end(stream);
+        let (_, body) = response.split_once("\r\n\r\n").unwrap();
         assert_eq!(body.len(), LARGE);
     }
 
@@ -130,7 +130,7 @@ on_each_runtime! {
         let server = runtime.listen(listeners, ServerConfig::default(), told);
         for address in server.local_addrs().to_vec() {
             let request = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
-            let (answer, expected) = match address {
+            let (response, expected) = match address {
                 Peer::Unix(_) => {
                     let mut stream = UnixStream::connect(&path).unwrap();
                     stream.write_all(request).unwrap();
@@ -146,7 +146,7 @@ on_each_runtime! {
                     (exchange(stream, request), format!("{} {}", Peer::Ip(ours), Peer::Ip(address)))
                 }
             };
-            assert!(answer.ends_with(&expected), "{expected}: {answer}");
+            assert!(response.ends_with(&expected), "{expected}: {response}");
         }
         async_io::block_on(server.begin_drain(None).gone());
         assert!(!path.exists());

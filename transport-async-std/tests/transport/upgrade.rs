@@ -9,7 +9,7 @@ use crate::{HANG, connect, on_each_runtime, read_to_end, read_until};
 
 const UPGRADE: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\nahead ";
 
-/// Answers every request with an upgrade, and gives the connection to a task.
+/// Responds to every request with an upgrade, and passes the connection to a task.
 fn upgrading<F: Future<Output = ()> + Send + 'static>(
     task: impl Fn(UpgradeFuture) -> F + Send + Sync + 'static,
 ) -> impl Fn(Request) -> std::future::Ready<Response> + Send + Sync + 'static {

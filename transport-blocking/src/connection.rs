@@ -82,7 +82,7 @@ impl Connection {
         self.waiting.wait(self.inner.next_event())
     }
 
-    /// The request that waits for its answer, until it is answered or its body is asked for.
+    /// The request that waits for its response, until that is given or its body is asked for.
     #[must_use]
     pub fn request(&self) -> Option<RequestRef<'_>> {
         self.inner.request()
@@ -97,8 +97,8 @@ impl Connection {
         self.inner.demand(bytes)
     }
 
-    /// Answers the request. A streamed answer goes on with [`write`](Self::write) and [`finish`](Self::finish). The
-    /// bytes leave in a call that waits.
+    /// Responds to the request. A streamed response goes on with [`write`](Self::write) and [`finish`](Self::finish).
+    /// The bytes leave in a call that waits.
     ///
     /// # Errors
     ///
@@ -125,11 +125,11 @@ impl Connection {
         self.inner.send_continue()
     }
 
-    /// Adds bytes to a streamed answer; waits for room before.
+    /// Adds bytes to a streamed response; waits for room before.
     ///
     /// # Errors
     ///
-    /// No streamed answer is under way, also because the connection was lost.
+    /// No streamed response is under way, also because the connection was lost.
     pub fn write(&mut self, bytes: impl Into<Bytes>) -> Result<(), NotAccepted> {
         self.waiting.wait(self.inner.write(bytes))
     }
@@ -143,16 +143,16 @@ impl Connection {
         self.waiting.wait(self.inner.flush())
     }
 
-    /// Ends a streamed answer, with trailer fields if it is chunked, and waits until its bytes have left.
+    /// Ends a streamed response, with trailer fields if it is chunked, and waits until its bytes have left.
     ///
     /// # Errors
     ///
-    /// No streamed answer is under way, also because the connection was lost.
+    /// No streamed response is under way, also because the connection was lost.
     pub fn finish(&mut self, trailers: Option<&Fields>) -> Result<(), NotAccepted> {
         self.waiting.wait(self.inner.finish(trailers))
     }
 
-    /// Gives the request up: 500 before the answer's head, a cut connection after it.
+    /// Gives the request up: 500 before the response's head, a cut connection after it.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! Where the tasks of a loop are put that are to be polled, from whatever thread.
+//! The side of a loop that other threads reach: they queue tasks here, for the loop to poll.
 
 use std::mem;
 use std::pin::Pin;
@@ -16,7 +16,7 @@ pub(crate) const WAKER: mio::Token = mio::Token(usize::MAX);
 /// A task of the loop.
 pub(crate) type Future = Pin<Box<dyn std::future::Future<Output = ()> + Send>>;
 
-/// What the threads see of a loop.
+/// The side of a loop that other threads reach.
 pub(crate) struct Home {
     inbox: Mutex<Inbox>,
     /// The loop sleeps, or is about to.
@@ -26,8 +26,8 @@ pub(crate) struct Home {
     next: AtomicUsize,
 }
 
-/// What has come since the loop looked. It is bounded: a task stands in it once, or twice at its beginning, and there
-/// are as many as connections and listeners.
+/// What was queued since the loop looked. It is bounded: a task is in it once, or twice at its beginning, and there are
+/// as many tasks as connections and listeners.
 #[derive(Default)]
 pub(crate) struct Inbox {
     pub(crate) seats: Vec<Arc<Seat>>,
@@ -45,18 +45,18 @@ impl Home {
         })
     }
 
-    /// A seat for one more socket, at which the loop notes events from now on. Tokens are never used again, so no event
-    /// reaches the wrong one.
+    /// Registers one more socket, whose events the loop notes from now on. Tokens are never used again, so no event
+    /// reaches the wrong socket.
     pub(crate) fn seat(self: &Arc<Self>) -> Arc<Seat> {
         let seat = Seat::new(self.next.fetch_add(1, Ordering::Relaxed), Some(Arc::clone(self)));
         lock(&self.inbox).seats.push(Arc::clone(&seat));
         seat
     }
 
-    /// Has the loop poll the task of a seat, from now on.
+    /// Has the loop poll `future` as the task of a registered socket, from now on.
     pub(crate) fn spawn(&self, seat: &Arc<Seat>, future: Future) {
-        // Into the queue in any case: where the seat stands in the part of it that the loop has taken, it comes to its
-        // turn before the task is there.
+        // Queued in any case: the socket may be queued already, in the part that the loop has taken, and would then get
+        // its turn before the task is there.
         seat.enqueue();
         let mut inbox = lock(&self.inbox);
         inbox.tasks.push((seat.token(), future));

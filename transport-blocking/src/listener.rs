@@ -30,11 +30,11 @@ enum Listening {
     Unix(UnixListener),
 }
 
-/// The seat of the connection that was accepted last: its driver, which comes next, is the task that it wakes.
+/// The registration of the connection that was accepted last. The next task that is spawned is its driver.
 pub(crate) type Newcomer = Arc<Mutex<Option<Arc<Seat>>>>;
 
 impl Registered {
-    /// Registers a listener under a seat, that of the task which accepts.
+    /// Registers a listener. `seat` wakes the task that accepts.
     pub(crate) fn new(
         listener: Listener,
         seat: Arc<Seat>,

@@ -1,4 +1,4 @@
-//! Handlers on workers: the driver, which runs in the loop, waits for what they answer.
+//! Handlers on workers: the driver, which runs in the loop, waits for their responses.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -15,7 +15,7 @@ use crate::workers::Workers;
 /// Tasks kept for later requests; above it they are freed.
 const KEPT: usize = 64;
 
-/// A handler whose futures are polled by workers, and the sources of its answers, too.
+/// A handler whose futures are polled by workers, and the sources of its responses, too.
 pub(crate) struct Offloaded<H: Handler> {
     handler: Arc<H>,
     workers: Arc<Workers>,
@@ -35,7 +35,7 @@ impl<H: Handler> Handler for Offloaded<H> {
         let request = (Arc::clone(&self.handler), request);
         let task = self.task(request);
         task.begin();
-        Call { task, kept: Arc::clone(&self.kept), answered: false }
+        Call { task, kept: Arc::clone(&self.kept), responded: false }
     }
 }
 
@@ -52,33 +52,33 @@ impl<H: Handler> Offloaded<H> {
     }
 }
 
-/// The answer of a handler that runs elsewhere. Dropped before, it has a worker drop the handler's future; a function
-/// that runs at that moment runs to its end.
+/// The response of a handler that runs elsewhere. Where it is dropped before the response is there, a worker drops the
+/// handler's future; a function that runs at that moment runs to its end.
 pub(crate) struct Call<H: Handler> {
     task: Arc<Task<Calling<H>>>,
     kept: Arc<Kept<H>>,
-    answered: bool,
+    responded: bool,
 }
 
 impl<H: Handler> Future for Call<H> {
     type Output = Response;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Response> {
-        let answer = self.task.poll(cx);
-        self.answered = answer.is_ready();
-        answer.map(|mut answer| {
-            if let Body::Stream(_) = answer.body {
-                let pulled = Pulled::new(answer.take_body(), Arc::clone(self.task.workers()));
-                answer.body = Body::stream(pulled);
+        let response = self.task.poll(cx);
+        self.responded = response.is_ready();
+        response.map(|mut response| {
+            if let Body::Stream(_) = response.body {
+                let pulled = Pulled::new(response.take_body(), Arc::clone(self.task.workers()));
+                response.body = Body::stream(pulled);
             }
-            answer
+            response
         })
     }
 }
 
 impl<H: Handler> Drop for Call<H> {
     fn drop(&mut self) {
-        if self.answered {
+        if self.responded {
             self.kept.give(&self.task);
         } else {
             self.task.cancel();
@@ -100,15 +100,15 @@ impl<H: Handler> Work for Calling<H> {
             self.future.set(Some(handler.call(request)));
         }
         let Some(future) = self.future.as_mut().as_pin_mut() else { return Poll::Pending };
-        let answer = future.poll(cx).map(IntoResponse::into_response);
-        if answer.is_ready() {
+        let response = future.poll(cx).map(IntoResponse::into_response);
+        if response.is_ready() {
             self.future.set(None);
         }
-        answer
+        response
     }
 }
 
-/// Tasks whose answers were taken. The loop alone takes and gives.
+/// Tasks whose responses were taken, for reuse. Only the loop's thread uses it.
 struct Kept<H: Handler>(Mutex<Vec<Arc<Task<Calling<H>>>>>);
 
 impl<H: Handler> Default for Kept<H> {

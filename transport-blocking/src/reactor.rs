@@ -40,7 +40,7 @@ impl Reactor {
         &self.home
     }
 
-    /// Where sockets are registered, under the tokens of their seats.
+    /// Where sockets are registered, under the tokens of their [`Seat`]s.
     pub(crate) fn registry(&self) -> io::Result<Arc<Registry>> {
         self.poll.registry().try_clone().map(Arc::new)
     }

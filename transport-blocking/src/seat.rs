@@ -1,4 +1,4 @@
-//! A socket's place at the loop: what is known of its readiness, and who is to be told of it.
+//! A socket's registration with the loop: what is known of its readiness, and whom to wake when it changes.
 
 use std::fmt;
 use std::mem;
@@ -18,14 +18,14 @@ pub(crate) const READABLE: u32 = 1;
 pub(crate) const WRITABLE: u32 = 2;
 /// The end of input is behind what is to be read, or the connection is lost: no further event will tell of it.
 const ENDED: u32 = 4;
-/// Somebody else than the loop's own task waits for the socket.
+/// Tasks outside of the loop wait for the socket ("guests").
 const GUESTS: u32 = 8;
 /// The socket is closed.
 const CLOSED: u32 = 16;
 /// The rest counts the events, so that one which comes during a system call is not taken for an earlier one.
 const EVENT: u32 = 32;
 
-/// What a socket, its task in the loop and the loop share. As a waker it wakes that task.
+/// A socket's registration with the loop, shared by the socket, its task and the loop. As a waker it wakes that task.
 pub(crate) struct Seat {
     token: usize,
     state: AtomicU32,
@@ -88,7 +88,7 @@ impl Seat {
         self.state.fetch_or(GUESTS, Ordering::AcqRel) & direction != 0
     }
 
-    /// Notes an event, and wakes guests. `true` if the socket's own task is to be polled.
+    /// Notes an event, and wakes the tasks outside of the loop. `true` if the socket's own task is to be polled.
     pub(crate) fn note(&self, event: &Event) -> bool {
         let ended = event.is_read_closed() || event.is_write_closed() || event.is_error();
         let flag = |is_so: bool, flag: u32| if is_so { flag } else { 0 };
@@ -116,8 +116,8 @@ impl Seat {
         reader.into_iter().chain(writer).for_each(|waker| drop(catch_panic(|| waker.wake())));
     }
 
-    /// The socket is closed, and the loop may forget it. Wakers of guests are dropped here, where the socket was, and not
-    /// by the loop: they may be the last that hold the application's tasks.
+    /// The socket is closed, and the loop may forget it. The wakers of tasks outside of the loop are dropped here, by
+    /// whoever closes the socket, and not by the loop: they may be the last references to the application's tasks.
     pub(crate) fn close(self: &Arc<Self>) {
         let guests = mem::take(&mut *lock(&self.guests));
         let _ = catch_panic(|| drop(guests));

@@ -62,10 +62,10 @@ pub fn serve(listener: impl AsFd, config: ServerConfig, handler: impl Handler) -
 /// [`BodyReader`](crate::BodyReader): with the bodies that this transport prefers, which are whole, that takes no
 /// longer than memory or disk; with [`Bodies::Streamed`], and of a request that expects `100 Continue`, the worker
 /// waits for the peer, and as many slow peers as there are workers hold them all.
-pub fn sync<F, Answer>(function: F) -> SyncHandler<Inline, F>
+pub fn sync<F, R>(function: F) -> SyncHandler<Inline, F>
 where
-    F: Fn(Request) -> Answer + Send + Sync + 'static,
-    Answer: IntoResponse,
+    F: Fn(Request) -> R + Send + Sync + 'static,
+    R: IntoResponse,
 {
     httpfsm_transport::sync(Inline, function)
 }
@@ -128,11 +128,11 @@ impl Transport for Blocking {
                 let (home, seat) = (Arc::clone(reactor.home()), reactor.home().seat());
                 let listener =
                     Registered::new(listener, Arc::clone(&seat), Arc::clone(&home), Arc::clone(&registry))?;
-                let (newcomer, nursery) = (listener.newcomer(), Arc::clone(&home));
+                let (newcomer, tasks) = (listener.newcomer(), Arc::clone(&home));
                 let accepting = accept(listener, Arc::clone(&service), handle.clone(), move |driver| {
                     let seat = lock(&newcomer).take();
                     if let Some(seat) = seat {
-                        nursery.spawn(&seat, Box::pin(driver));
+                        tasks.spawn(&seat, Box::pin(driver));
                     }
                 });
                 home.spawn(&seat, Box::pin(accepting));

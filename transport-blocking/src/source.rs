@@ -1,4 +1,4 @@
-//! Streamed answers, pulled: each frame is a job of its own, so neither a slow source nor a slow reader holds a
+//! Streamed responses, pulled: each frame is a job of its own, so neither a slow source nor a slow reader holds a
 //! worker.
 
 use std::pin::Pin;
@@ -10,7 +10,7 @@ use httpfsm::handler::{Body, Frame, Source};
 use crate::task::{Task, Work};
 use crate::workers::Workers;
 
-/// The source of an answer, polled by workers. Dropped, it has one drop the source.
+/// The source of a response, polled by workers. When this is dropped, a worker drops the source.
 pub(crate) struct Pulled {
     task: Arc<Task<Pull>>,
     length: Option<u64>,

@@ -49,7 +49,8 @@ pub fn spawn(future: impl Future<Output = ()> + Send + 'static) -> Result<(), Sp
 
 /// Serves an upgraded connection with code that blocks, on a thread that does nothing else until `serve` returns. There
 /// are few of them ([`Blocking::tunnels`](crate::Blocking::tunnels)); when all are taken the handler is told at once,
-/// so that it can answer 503 instead of 101. Where the answer turns out to be no upgrade, `serve` is not called.
+/// so that it can respond with 503 instead of 101. Where the response turns out to be no upgrade, `serve` is not
+/// called.
 ///
 /// ```
 /// use std::io::{Read, Write};

@@ -12,7 +12,7 @@ use socket2::SockRef;
 use crate::seat::{READABLE, Seat, WRITABLE};
 use crate::socket::{Socket, Stream};
 
-/// A socket in a loop, whose readiness is known from its seat: no system call is made that would only find that
+/// A socket in a loop, whose readiness is known from its registration: no system call is made that would only find that
 /// there is nothing to do.
 #[derive(Debug)]
 pub(crate) struct Seated {
@@ -25,7 +25,7 @@ impl Seated {
     pub(crate) fn new(mut socket: Socket, seat: Arc<Seat>, registry: &Registry) -> io::Result<Self> {
         let token = Token(seat.token());
         let registered = registry.register(socket.source(), token, Interest::READABLE | Interest::WRITABLE);
-        // Also where that fails, the loop is to forget the seat.
+        // Made before the result is looked at: where it is an error, the drop has the loop forget the registration.
         let this = Self { socket: Some(socket), seat };
         registered.map(|()| this)
     }

@@ -1,4 +1,4 @@
-//! A piece of the application as a task: who polls it is a worker, and while it waits it holds none.
+//! A piece of the application as a task: workers poll it, and while it waits it holds no worker.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
@@ -11,14 +11,14 @@ use crate::workers::{Job, Run, Workers};
 
 /// What a task does.
 pub(crate) trait Work: Send + 'static {
-    /// What comes of it.
+    /// The output.
     type Output: Send + 'static;
 
-    /// Goes on, on a worker. What it holds of the application after the end, and may drop, it drops in here.
+    /// Called by a worker to go on. What it holds of the application and needs no longer, it drops in here.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Self::Output>;
 }
 
-/// Nobody runs it, and it is not in the queue.
+/// No worker polls it, and it is not in the queue.
 const IDLE: u8 = 0;
 /// It is in the queue.
 const QUEUED: u8 = 1;
@@ -26,32 +26,32 @@ const QUEUED: u8 = 1;
 const RUNNING: u8 = 2;
 /// A worker polls it, and it was woken since.
 const NOTIFIED: u8 = 3;
-/// What it did was dropped.
+/// Its work was dropped.
 const DROPPED: u8 = 4;
-/// Nobody wants it any more: the next worker drops what it does. A flag beside the others.
+/// The task is cancelled: the next worker drops its work. A flag beside the other states.
 const CANCELLED: u8 = 8;
 
 /// See the module's documentation. As a waker it has itself polled.
 pub(crate) struct Task<W: Work> {
     state: AtomicU8,
-    /// Locked by the worker that runs it, and by no other thread while it does: whoever wakes or cancels it leaves a
-    /// state. So the application's code may run under it.
+    /// Locked by the worker that polls the task, and by no other thread meanwhile: who wakes or cancels the task sets
+    /// only `state`. So the application's code may run under this lock.
     work: Mutex<Option<W>>,
     progress: Mutex<Progress<W::Output>>,
     workers: Arc<Workers>,
 }
 
 enum Progress<T> {
-    /// Nobody has asked for more.
+    /// Nobody has asked for an output.
     Unasked,
-    /// Somebody has, and is to be woken.
+    /// Somebody has asked, and is to be woken.
     Asked(Option<Waker>),
-    /// It is there, or the text of a panic.
+    /// The output is there, or the text of a panic.
     Done(Result<T, String>),
 }
 
 impl<W: Work> Task<W> {
-    /// A task that waits to be asked.
+    /// A task that waits to be asked for an output.
     pub(crate) fn new(work: W, workers: Arc<Workers>) -> Arc<Self> {
         Arc::new(Self {
             state: AtomicU8::new(IDLE),
@@ -61,7 +61,7 @@ impl<W: Work> Task<W> {
         })
     }
 
-    /// What it does, to be given something else to do: its last output was taken, and nobody has a waker of it.
+    /// Its work, to be replaced by other work. Only when its last output was taken and nobody has a waker of the task.
     pub(crate) fn unused(this: &mut Arc<Self>) -> Option<&mut W> {
         let task = Arc::get_mut(this)?;
         let waits = *task.state.get_mut() == IDLE && matches!(task.progress.get_mut(), Ok(Progress::Unasked));
@@ -75,7 +75,7 @@ impl<W: Work> Task<W> {
         self.schedule();
     }
 
-    /// The next output; asks for it if nobody has. A panic in the work is one in here.
+    /// The next output; asks for it if nobody has. A panic in the work becomes a panic in here.
     pub(crate) fn poll(self: &Arc<Self>, cx: &mut Context<'_>) -> Poll<W::Output> {
         // Whatever code a waker has runs outside of the lock.
         let waker = cx.waker().clone();
@@ -107,19 +107,19 @@ impl<W: Work> Task<W> {
         &self.workers
     }
 
-    /// Nobody wants it any more. A worker drops what it does: that is the application's code, and may take long.
+    /// Cancels the task. A worker drops its work, because that is the application's code and may take long.
     pub(crate) fn cancel(self: &Arc<Self>) {
         self.state.fetch_or(CANCELLED, Ordering::AcqRel);
         self.schedule();
     }
 
-    /// Has a worker poll it, now or after the poll that runs.
+    /// Has a worker poll the task, now or after the poll that runs.
     fn schedule(self: &Arc<Self>) {
         let next = |state: u8| {
             let next = match state & !CANCELLED {
                 IDLE => QUEUED,
                 RUNNING => NOTIFIED,
-                // Written all the same: what was done before the wake-up is to be seen by the poll.
+                // Written all the same, so that the poll sees what was done before the wake-up.
                 other => other,
             };
             Some(next | state & CANCELLED)
@@ -167,7 +167,7 @@ impl<W: Work> Task<W> {
             _ => {
                 let work = lock(&self.work).take();
                 let _ = catch_panic(|| drop(work));
-                // Who has cancelled may not have seen what came of it: that holds the application's sources.
+                // Whoever cancelled may not have seen the output, which holds the application's sources.
                 let unseen = std::mem::replace(&mut *lock(&self.progress), Progress::Unasked);
                 let _ = catch_panic(|| drop(unseen));
             }
@@ -180,13 +180,13 @@ impl<W: Work> Run for Task<W> {
         let start = |state: u8| Some(RUNNING | state & CANCELLED);
         let before = self.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, start);
         let cancelled = before.unwrap_or_else(|same| same) & CANCELLED != 0;
-        // A waker that was kept from an earlier poll wakes also when nobody has asked for more.
+        // A waker from an earlier poll may wake the task although nobody has asked for an output.
         if cancelled || !self.is_asked() {
             return self.rest();
         }
         let Some(result) = self.poll_work() else { return self.rest() };
         let before = std::mem::replace(&mut *lock(&self.progress), Progress::Done(result));
-        // Who is woken may ask for more, and does not find it running.
+        // Whoever is woken may ask for the next output, and must not find the task running.
         self.rest();
         if let Progress::Asked(Some(waker)) = before {
             waker.wake();

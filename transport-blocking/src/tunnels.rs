@@ -36,7 +36,7 @@ impl Tunnels {
         Self { most, state: Mutex::default(), news: Condvar::new() }
     }
 
-    /// Runs the work on a thread that has nothing else to do.
+    /// Runs the work on a thread that does nothing else meanwhile.
     pub(crate) fn run(workers: &Arc<Workers>, work: Work) -> Result<(), SpawnError> {
         let this = &workers.tunnels;
         let mut state = lock(&this.state);

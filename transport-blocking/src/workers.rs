@@ -31,18 +31,18 @@ pub(crate) trait Run: Send + Sync {
 /// The workers of a server, and its tunnels.
 pub(crate) struct Workers {
     queue: Mutex<Queue>,
-    /// There is a job, or there will be none.
+    /// Signalled when there is a job, or when there will be none any more.
     news: Condvar,
     pub(crate) tunnels: Tunnels,
 }
 
-/// It is bounded by what it is about: a task stands in it once, and a connection has a handler, a source and a file
-/// at most; the futures that handlers spawn are the application's to count.
+/// It is bounded: a task is in it once, and a connection has at most a handler, a source and a file. The futures that
+/// handlers spawn are for the application to bound.
 #[derive(Default)]
 struct Queue {
     jobs: VecDeque<Job>,
     idle: usize,
-    /// Of the idle ones, so many are being woken: a burst of jobs makes no system call for each.
+    /// How many of the idle threads are being woken. So a burst of jobs needs no system call for each job.
     woken: usize,
     closed: bool,
 }
@@ -61,21 +61,21 @@ impl Workers {
         Ok(())
     }
 
-    /// Those that this thread works for.
+    /// The pool that this thread belongs to.
     pub(crate) fn here() -> Option<Arc<Self>> {
         EMPLOYER.try_with(|employer| employer.borrow().clone()).ok().flatten()
     }
 
-    /// This thread works for them from now on.
+    /// Makes this thread one of the pool.
     pub(crate) fn employ(self: &Arc<Self>) {
         EMPLOYER.set(Some(Arc::clone(self)));
     }
 
-    /// Has a job done soon. When the pool is closed, it is dropped.
+    /// Queues a job. When the pool is closed, the job is dropped.
     pub(crate) fn submit(&self, job: Job) {
         let mut queue = lock(&self.queue);
         if queue.closed {
-            // What is dropped is the application's, and may come back here.
+            // The drop is the application's code, which may come back here.
             drop(queue);
             let _ = catch_panic(|| drop(job));
             return;
@@ -99,7 +99,7 @@ impl Workers {
     fn work(self: Arc<Self>) {
         self.employ();
         while let Some(job) = self.next() {
-            // Tasks catch by themselves; this is for the drop of what they hold.
+            // Tasks catch their own panics; this is for the drop of what they hold.
             let _ = catch_panic(|| match job {
                 Job::Task(task) => task.run(),
                 Job::Work(work) => work(),
@@ -119,7 +119,7 @@ impl Workers {
             queue.idle += 1;
             queue = self.news.wait(queue).unwrap_or_else(PoisonError::into_inner);
             queue.idle -= 1;
-            // Who woke by itself takes another's place, who finds a job, or none, all the same.
+            // A thread that woke spuriously counts as one that was woken; that one finds a job, or none, all the same.
             queue.woken = queue.woken.saturating_sub(1);
         }
     }

@@ -67,12 +67,12 @@ fn a_large_body_is_echoed() {
         output.shutdown(std::net::Shutdown::Write).unwrap();
     });
     let serve = thread::spawn(|| echo(connection));
-    let mut answer = Vec::new();
-    client.read_to_end(&mut answer).unwrap();
+    let mut response = Vec::new();
+    client.read_to_end(&mut response).unwrap();
     send.join().unwrap();
     serve.join().unwrap();
-    assert_eq!(answer.iter().filter(|&&byte| byte == b'x').count(), 1_000_000);
-    assert!(answer.ends_with(b"\r\n0\r\n\r\n"));
+    assert_eq!(response.iter().filter(|&&byte| byte == b'x').count(), 1_000_000);
+    assert!(response.ends_with(b"\r\n0\r\n\r\n"));
 }
 
 #[test]
@@ -82,9 +82,9 @@ fn a_unix_socket_is_served() {
     client.write_all(GET).unwrap();
     client.shutdown(std::net::Shutdown::Write).unwrap();
     echo(connection);
-    let mut answer = String::new();
-    client.read_to_string(&mut answer).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    let mut response = String::new();
+    client.read_to_string(&mut response).unwrap();
+    assert!(response.starts_with("HTTP/1.1 200 OK\r\n"), "{response}");
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn a_deadline_comes_while_an_event_is_awaited() {
 }
 
 #[test]
-fn a_lost_connection_is_an_event_while_the_answer_is_made() {
+fn a_lost_connection_is_an_event_while_the_response_is_made() {
     let (mut client, mut connection) = pair(&ChannelConfig::default());
     client.write_all(GET).unwrap();
     await_request(&mut connection);
@@ -116,8 +116,8 @@ fn an_upgraded_connection_is_taken_apart_and_its_socket_blocks() {
         match connection.next_event().unwrap() {
             Event::Request => {
                 let status = Status::SWITCHING_PROTOCOLS;
-                let answer = ResponseRef { status, fields: &fields, body: BodyRef::Empty };
-                connection.respond(answer).unwrap();
+                let response = ResponseRef { status, fields: &fields, body: BodyRef::Empty };
+                connection.respond(response).unwrap();
             }
             Event::Upgraded(leftover) => break leftover,
             _ => {}
@@ -156,7 +156,7 @@ fn a_unix_socket_is_given_back_and_blocks() {
 }
 
 #[test]
-fn interim_answers_go_before_the_one_for_an_application_that_fails() {
+fn interim_responses_go_before_the_one_for_an_application_that_fails() {
     let (mut client, mut connection) = pair(&ChannelConfig::default());
     client
         .write_all(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n")
@@ -166,20 +166,20 @@ fn interim_answers_go_before_the_one_for_an_application_that_fails() {
     connection.informational(Status::EARLY_HINTS, &hint).unwrap();
     connection.send_continue().unwrap();
     connection.abort(Some("the disk is gone")).unwrap();
-    assert!(connection.abort(None).is_err(), "it is answered");
+    assert!(connection.abort(None).is_err(), "it has its response");
     assert_eq!(connection.channel().state(), State::Closing);
     assert!(format!("{connection:?}").contains("Closing"));
     let reader = thread::spawn(move || {
-        let mut answer = String::new();
-        client.read_to_string(&mut answer).unwrap();
-        answer
+        let mut response = String::new();
+        client.read_to_string(&mut response).unwrap();
+        response
     });
     while connection.next_event().is_some() {}
-    let answer = reader.join().unwrap();
+    let response = reader.join().unwrap();
     let statuses: Vec<_> =
-        answer.match_indices("HTTP/1.1 ").map(|(at, _)| &answer[at + 9..at + 12]).collect();
-    assert_eq!(statuses, ["103", "100", "500"], "{answer}");
-    assert!(!answer.contains("disk"), "{answer}");
+        response.match_indices("HTTP/1.1 ").map(|(at, _)| &response[at + 9..at + 12]).collect();
+    assert_eq!(statuses, ["103", "100", "500"], "{response}");
+    assert!(!response.contains("disk"), "{response}");
 }
 
 #[test]
@@ -209,7 +209,7 @@ fn a_peer_that_does_not_read_ends_a_write_at_its_deadline() {
 }
 
 #[test]
-fn a_connection_that_is_told_to_go_closes_after_its_answer() {
+fn a_connection_that_is_told_to_go_closes_after_its_response() {
     let (mut client, mut connection) = pair(&ChannelConfig::default());
     client.write_all(GET).unwrap();
     await_request(&mut connection);
@@ -217,11 +217,11 @@ fn a_connection_that_is_told_to_go_closes_after_its_answer() {
     connection.respond(ResponseRef::new(Status::OK, &Fields::new(), b"fine")).unwrap();
     connection.flush().unwrap();
     let reader = thread::spawn(move || {
-        let mut answer = String::new();
-        client.read_to_string(&mut answer).unwrap();
-        answer
+        let mut response = String::new();
+        client.read_to_string(&mut response).unwrap();
+        response
     });
     while connection.next_event().is_some() {}
-    let answer = reader.join().unwrap();
-    assert!(answer.contains("\r\nConnection: close\r\n") && answer.ends_with("fine"), "{answer}");
+    let response = reader.join().unwrap();
+    assert!(response.contains("\r\nConnection: close\r\n") && response.ends_with("fine"), "{response}");
 }

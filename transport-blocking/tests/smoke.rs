@@ -60,28 +60,28 @@ fn exchange(mut stream: TcpStream, bytes: &[u8]) -> String {
             output.write_all(bytes).unwrap();
             output.shutdown(Shutdown::Write).unwrap();
         });
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).unwrap();
-        String::from_utf8_lossy(&answer).into_owned()
+        let mut response = Vec::new();
+        stream.read_to_end(&mut response).unwrap();
+        String::from_utf8_lossy(&response).into_owned()
     })
 }
 
 #[test]
-fn a_get_is_answered() {
+fn a_get_gets_a_response() {
     let server = start(None);
-    let answer = exchange(connect(&server), GET);
-    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
-    assert!(answer.ends_with("\r\n\r\nHello, world!"), "{answer}");
+    let response = exchange(connect(&server), GET);
+    assert!(response.starts_with("HTTP/1.1 200 OK\r\n"), "{response}");
+    assert!(response.ends_with("\r\n\r\nHello, world!"), "{response}");
 }
 
 #[test]
-fn pipelined_requests_are_answered_in_order() {
+fn pipelined_requests_get_responses_in_order() {
     let server = start(None);
     let mut bytes = b"GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n".to_vec();
     bytes.extend_from_slice(&GET.repeat(100));
-    let answer = exchange(connect(&server), &bytes);
-    assert_eq!(answer.matches("HTTP/1.1 200 OK").count(), 101, "{answer}");
-    assert!(answer.find("slow") < answer.find("Hello"), "{answer}");
+    let response = exchange(connect(&server), &bytes);
+    assert_eq!(response.matches("HTTP/1.1 200 OK").count(), 101, "{response}");
+    assert!(response.find("slow") < response.find("Hello"), "{response}");
 }
 
 #[test]
@@ -91,8 +91,8 @@ fn keep_alive_serves_one_request_after_another() {
     let mut length = 0;
     for _ in 0..3 {
         stream.write_all(GET).unwrap();
-        let mut answer = [0; 1024];
-        let read = stream.read(&mut answer).unwrap();
+        let mut response = [0; 1024];
+        let read = stream.read(&mut response).unwrap();
         assert!(length == 0 || length == read);
         length = read;
     }
@@ -112,9 +112,13 @@ fn a_chunked_upload_is_echoed_whole_or_streamed() {
     bytes.extend_from_slice(b"0\r\n\r\n");
     for bodies in [None, Some(Bodies::Streamed)] {
         let server = start(bodies);
-        let answer = exchange(connect(&server), &bytes);
-        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{bodies:?}: {}", answer.len());
-        assert!(answer.matches("0123456789abcdef").count() >= 32 * 4096 - 64, "{bodies:?}: {}", answer.len());
+        let response = exchange(connect(&server), &bytes);
+        assert!(response.starts_with("HTTP/1.1 200 OK\r\n"), "{bodies:?}: {}", response.len());
+        assert!(
+            response.matches("0123456789abcdef").count() >= 32 * 4096 - 64,
+            "{bodies:?}: {}",
+            response.len()
+        );
     }
 }
 
@@ -127,29 +131,29 @@ fn a_large_body_is_read_by_blocking_code() {
             format!("POST /collect HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", body.len())
                 .into_bytes();
         bytes.extend_from_slice(&body);
-        let answer = exchange(connect(&server), &bytes);
-        assert!(answer.as_bytes().ends_with(&body), "{bodies:?}: {}", answer.len());
+        let response = exchange(connect(&server), &bytes);
+        assert!(response.as_bytes().ends_with(&body), "{bodies:?}: {}", response.len());
     }
 }
 
 #[test]
-fn a_panic_is_answered_or_cuts_the_answer_and_the_others_go_on() {
+fn a_panic_gets_a_500_or_cuts_the_response_and_the_others_go_on() {
     let server = Server::on(Blocking::default().workers(1), ServerConfig::default())
         .listen_tcp("127.0.0.1:0".parse().unwrap())
         .serve(sync(application))
         .unwrap();
     for _ in 0..3 {
-        let answer = exchange(connect(&server), b"GET /panic HTTP/1.1\r\nHost: a\r\n\r\n");
-        assert!(answer.starts_with("HTTP/1.1 500 "), "{answer}");
-        assert!(!answer.contains("as asked"), "{answer}");
+        let response = exchange(connect(&server), b"GET /panic HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert!(response.starts_with("HTTP/1.1 500 "), "{response}");
+        assert!(!response.contains("as asked"), "{response}");
         let mut stream = connect(&server);
         stream.write_all(b"GET /panic/later HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
-        let mut answer = Vec::new();
+        let mut response = Vec::new();
         // A reset is a cut, too.
-        let _ = stream.read_to_end(&mut answer);
-        assert!(!answer.ends_with(b"0\r\n\r\n"), "{}", String::from_utf8_lossy(&answer));
-        let answer = exchange(connect(&server), GET);
-        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        let _ = stream.read_to_end(&mut response);
+        assert!(!response.ends_with(b"0\r\n\r\n"), "{}", String::from_utf8_lossy(&response));
+        let response = exchange(connect(&server), GET);
+        assert!(response.starts_with("HTTP/1.1 200 "), "{response}");
     }
 }
 
@@ -169,13 +173,13 @@ fn unix_sockets_and_ipv6_are_served() {
     let mut stream = UnixStream::connect(&path).unwrap();
     stream.write_all(GET).unwrap();
     stream.shutdown(Shutdown::Write).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    assert!(answer.ends_with("Hello, world!"), "{answer}");
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    assert!(response.ends_with("Hello, world!"), "{response}");
     for address in server.local_addrs() {
         if let httpfsm::peer::Peer::Ip(address) = address {
-            let answer = exchange(TcpStream::connect(address).unwrap(), GET);
-            assert!(answer.ends_with("Hello, world!"), "{address}: {answer}");
+            let response = exchange(TcpStream::connect(address).unwrap(), GET);
+            assert!(response.ends_with("Hello, world!"), "{address}: {response}");
         }
     }
     block_on(server.begin_drain(None).gone());
@@ -190,9 +194,9 @@ fn a_drain_finishes_what_runs_and_refuses_what_comes() {
     stream.write_all(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
     thread::sleep(Duration::from_millis(20));
     let drained = server.begin_drain(Some(Duration::from_secs(5))).gone();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    assert!(answer.contains("\r\nConnection: close\r\n") && answer.ends_with("slow"), "{answer}");
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    assert!(response.contains("\r\nConnection: close\r\n") && response.ends_with("slow"), "{response}");
     drop(stream);
     block_on(drained);
     assert_eq!(server.stats().n_channels, 0);

@@ -58,13 +58,13 @@ fn connect(server: &ServerHandle, target: &str) -> (TcpStream, String) {
     client.set_write_timeout(Some(HANG)).unwrap();
     let head = format!("GET {target} HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n");
     client.write_all(head.as_bytes()).unwrap();
-    let mut answer = Vec::new();
-    while !answer.ends_with(b"\r\n\r\n") {
+    let mut response = Vec::new();
+    while !response.ends_with(b"\r\n\r\n") {
         let mut byte = [0];
         client.read_exact(&mut byte).unwrap();
-        answer.extend_from_slice(&byte);
+        response.extend_from_slice(&byte);
     }
-    (client, String::from_utf8(answer).unwrap())
+    (client, String::from_utf8(response).unwrap())
 }
 
 #[test]
@@ -72,8 +72,8 @@ fn tasks_and_threads_echo_every_byte() {
     let server = start();
     thread::scope(|scope| {
         for target in ["/task", "/thread", "/task", "/thread", "/task"] {
-            let (client, answer) = connect(&server, target);
-            assert!(answer.starts_with("HTTP/1.1 101 "), "{answer}");
+            let (client, response) = connect(&server, target);
+            assert!(response.starts_with("HTTP/1.1 101 "), "{response}");
             scope.spawn(move || {
                 let (mut input, mut output) = (client.try_clone().unwrap(), client);
                 let bytes: Vec<u8> = (0..3_000_000u32).map(|n| (n % 251) as u8).collect();
@@ -115,14 +115,14 @@ fn when_all_threads_are_taken_the_handler_is_told_and_a_thread_that_ends_serves_
     let server = start();
     let (one, _) = connect(&server, "/thread");
     let (_two, _) = connect(&server, "/thread");
-    let (_, answer) = connect(&server, "/thread");
-    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    let (_, response) = connect(&server, "/thread");
+    assert!(response.starts_with("HTTP/1.1 503 "), "{response}");
     drop(one);
     let began = Instant::now();
     while !connect(&server, "/thread").1.starts_with("HTTP/1.1 101 ") {
         assert!(began.elapsed() < HANG);
     }
-    // Where the answer is no upgrade, the thread is free again.
+    // Where the response is no upgrade, the thread is free again.
     let began = Instant::now();
     for _ in 0..5 {
         while !connect(&server, "/refused").1.starts_with("HTTP/1.1 403 ") {
@@ -182,8 +182,8 @@ fn a_waker_that_panics_ends_neither_the_loop_nor_the_drain() {
         }))
         .unwrap();
     for _ in 0..3 {
-        let (mut client, answer) = connect(&server, "/");
-        assert!(answer.starts_with("HTTP/1.1 101"), "{answer}");
+        let (mut client, response) = connect(&server, "/");
+        assert!(response.starts_with("HTTP/1.1 101"), "{response}");
         for _ in 0..10 {
             client.write_all(b"bytes").unwrap();
             thread::sleep(Duration::from_millis(2));
@@ -228,8 +228,8 @@ fn what_a_connection_was_waited_for_with_is_not_dropped_by_the_loop() {
         }))
         .unwrap();
     for _ in 0..3 {
-        let (_client, answer) = connect(&server, "/");
-        assert!(answer.starts_with("HTTP/1.1 101"), "the loop goes on: {answer}");
+        let (_client, response) = connect(&server, "/");
+        assert!(response.starts_with("HTTP/1.1 101"), "the loop goes on: {response}");
         told.recv_timeout(HANG).unwrap();
     }
     block_on(server.begin_drain(None).gone());
@@ -255,13 +255,13 @@ fn code_whose_panic_panics_again_gives_its_thread_back() {
     for _ in 0..3 {
         let began = Instant::now();
         loop {
-            let (mut client, answer) = connect(&server, "/");
-            if answer.starts_with("HTTP/1.1 101") {
+            let (mut client, response) = connect(&server, "/");
+            if response.starts_with("HTTP/1.1 101") {
                 // The connection ends with the code that served it.
                 assert_eq!(client.read_to_end(&mut Vec::new()).unwrap(), 0);
                 break;
             }
-            assert!(began.elapsed() < HANG, "the thread is taken for ever: {answer}");
+            assert!(began.elapsed() < HANG, "the thread is taken for ever: {response}");
         }
     }
     block_on(server.begin_drain(None).gone());

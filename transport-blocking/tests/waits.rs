@@ -39,9 +39,9 @@ fn get(server: &ServerHandle, target: &str) -> TcpStream {
 }
 
 fn is_healthy(server: &ServerHandle) {
-    let mut answer = [0; 1000];
-    let bytes = get(server, "/").read(&mut answer).expect("a worker is free");
-    assert!(answer[..bytes].ends_with(b"fine"), "{}", String::from_utf8_lossy(&answer[..bytes]));
+    let mut response = [0; 1000];
+    let bytes = get(server, "/").read(&mut response).expect("a worker is free");
+    assert!(response[..bytes].ends_with(b"fine"), "{}", String::from_utf8_lossy(&response[..bytes]));
 }
 
 fn eventually(what: &str, is_so: impl Fn() -> bool) {
@@ -82,12 +82,12 @@ fn slow_senders_slow_readers_and_silent_sources_hold_no_worker() {
     }
     eventually("all are there", || server.stats().n_channels == slow.len() as u64);
     is_healthy(&server);
-    // Now they are done, and each is answered.
+    // Now they are done, and each gets a response.
     for upload in slow.iter_mut().step_by(4) {
         upload.write_all(b" a one").unwrap();
-        let mut answer = [0; 1000];
-        let bytes = upload.read(&mut answer).unwrap();
-        assert!(answer[..bytes].ends_with(b"10 bytes"));
+        let mut response = [0; 1000];
+        let bytes = upload.read(&mut response).unwrap();
+        assert!(response[..bytes].ends_with(b"10 bytes"));
     }
     is_healthy(&server);
 }
@@ -105,9 +105,9 @@ fn an_async_handler_that_waits_for_its_body_holds_no_worker() {
     is_healthy(&server);
     for mut upload in uploads {
         upload.write_all(b" a one").unwrap();
-        let mut answer = [0; 1000];
-        let bytes = upload.read(&mut answer).unwrap();
-        assert!(answer[..bytes].ends_with(b"10 bytes"));
+        let mut response = [0; 1000];
+        let bytes = upload.read(&mut response).unwrap();
+        assert!(response[..bytes].ends_with(b"10 bytes"));
     }
 }
 
@@ -130,7 +130,7 @@ impl Drop for Held {
 }
 
 #[test]
-fn handlers_that_never_answer_hold_no_worker_and_are_dropped_with_their_connections() {
+fn handlers_that_never_respond_hold_no_worker_and_are_dropped_with_their_connections() {
     let (begun, dropped) = (Count::default(), Count::default());
     let (begins, drops) = (begun.clone(), dropped.clone());
     let server = start(ServerConfig::default(), move |request: Request| {
@@ -188,9 +188,9 @@ fn bodies_in_files_are_read_by_all_workers_at_once() {
         for _ in 0..4 * WORKERS {
             scope.spawn(|| {
                 for _ in 0..5 {
-                    let mut answer = [0; 1000];
-                    let bytes = ask(&server, upload.as_bytes()).read(&mut answer).expect("no deadlock");
-                    assert!(answer[..bytes].ends_with(b"600000 bytes"));
+                    let mut response = [0; 1000];
+                    let bytes = ask(&server, upload.as_bytes()).read(&mut response).expect("no deadlock");
+                    assert!(response[..bytes].ends_with(b"600000 bytes"));
                 }
             });
         }
@@ -198,7 +198,7 @@ fn bodies_in_files_are_read_by_all_workers_at_once() {
 }
 
 #[test]
-fn the_last_frames_of_a_source_are_pulled_before_the_answer_ends_and_flushed_in_between() {
+fn the_last_frames_of_a_source_are_pulled_before_the_response_ends_and_flushed_in_between() {
     let server = start(
         ServerConfig::default(),
         sync(|_: Request| {
@@ -213,13 +213,13 @@ fn the_last_frames_of_a_source_are_pulled_before_the_answer_ends_and_flushed_in_
         }),
     );
     let mut client = ask(&server, b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
-    let mut answer = String::new();
-    client.read_to_string(&mut answer).unwrap();
-    assert!(answer.ends_with("\r\n\r\n3\r\none\r\n3\r\ntwo\r\n5\r\nthree\r\n0\r\n\r\n"), "{answer}");
+    let mut response = String::new();
+    client.read_to_string(&mut response).unwrap();
+    assert!(response.ends_with("\r\n\r\n3\r\none\r\n3\r\ntwo\r\n5\r\nthree\r\n0\r\n\r\n"), "{response}");
 }
 
 #[test]
-fn interim_answers_leave_before_the_answer_whatever_thread_runs_the_handler() {
+fn interim_responses_leave_before_the_response_whatever_thread_runs_the_handler() {
     let server = start(
         ServerConfig::default(),
         sync(|request: Request| {
@@ -231,11 +231,14 @@ fn interim_answers_leave_before_the_answer_whatever_thread_runs_the_handler() {
     );
     for _ in 0..200 {
         let mut client = ask(&server, b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
-        let mut answer = String::new();
-        client.read_to_string(&mut answer).unwrap();
-        let lines: Vec<_> = answer.lines().filter(|line| line.starts_with("HTTP/1.1 ")).collect();
-        assert_eq!(lines.len(), 4, "{answer}");
-        assert!(lines[..3].iter().all(|line| line.contains("103")) && answer.ends_with("fine"), "{answer}");
+        let mut response = String::new();
+        client.read_to_string(&mut response).unwrap();
+        let lines: Vec<_> = response.lines().filter(|line| line.starts_with("HTTP/1.1 ")).collect();
+        assert_eq!(lines.len(), 4, "{response}");
+        assert!(
+            lines[..3].iter().all(|line| line.contains("103")) && response.ends_with("fine"),
+            "{response}"
+        );
     }
 }
 

@@ -162,7 +162,7 @@ pub(crate) fn hide_content(names: &Names, content: &mut [u8], staged: &[u8], hea
             sent.copy_from_slice(there);
             excess.iter_mut().for_each(hide);
         }
-        // It is not sent (an answer to HEAD, or one that came too late), so nothing depends on it.
+        // It is not sent (a response to HEAD, or one that came too late), so nothing depends on it.
         None => Lines::default().apply(names, content),
     }
 }

@@ -60,7 +60,7 @@ fn the_jitter_of_a_connections_age_is_recorded() {
     let compiled = Arc::new(CompiledConfig::new(&config));
     let (peername, sockname) = (Peer::Unix(None), Peer::Unix(None));
     let info = ConnectionInfo::new(peername, sockname, "http", "mine".to_owned());
-    let answered = |age_jitter| {
+    let recorded = |age_jitter| {
         let facts = Facts { age_jitter };
         let mut channel = Channel::new(Arc::clone(&compiled), facts);
         let mut recording =
@@ -83,8 +83,8 @@ fn the_jitter_of_a_connections_age_is_recorded() {
         recording.finish();
         (channel.unsent_len(), recording.take())
     };
-    let (plain, _) = answered(Duration::ZERO);
-    let (jittered, recording) = answered(Duration::from_secs(5));
+    let (plain, _) = recorded(Duration::ZERO);
+    let (jittered, recording) = recorded(Duration::from_secs(5));
     assert_ne!(plain, jittered, "the jitter keeps it open");
     assert_eq!(replay(&recording[..]).unwrap().end, "over");
 }

@@ -15,7 +15,7 @@ use httpfsm_transport::written;
 
 pub(crate) const GET: &str = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
-/// Answers in every way that there is.
+/// Responds in every way that there is.
 pub(crate) async fn application(mut request: Request) -> Response {
     let response = Response::text("Hello, world!");
     match request.path() {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-/// A request, and what is known of its answer. How it is framed, cut and disturbed is the simulator's affair.
+/// A request, and what is known of its response. How it is framed, cut and disturbed is the simulator's affair.
 #[derive(Clone)]
 pub struct Ask {
     pub(crate) method: String,
@@ -16,7 +16,7 @@ pub struct Ask {
     pub(crate) reads_body: bool,
 }
 
-type Check = Arc<dyn Fn(&Answer) -> Result<(), String> + Send + Sync>;
+type Check = Arc<dyn Fn(&ReceivedResponse) -> Result<(), String> + Send + Sync>;
 
 #[derive(Clone)]
 pub(crate) enum Expected {
@@ -24,7 +24,7 @@ pub(crate) enum Expected {
     Anything,
     /// 200 with these bytes.
     Exactly(Bytes),
-    /// An answer whose end does not come.
+    /// A response whose end does not come.
     Cut,
     /// 101, or 2xx to CONNECT, and then what is sent and what comes back.
     Tunnel {
@@ -33,7 +33,7 @@ pub(crate) enum Expected {
     },
     /// 403 to CONNECT, and the end; these bytes follow, and are nobody's.
     Declined(Bytes),
-    /// The machine's own answer, and the end.
+    /// The machine's own response, and the end.
     Refused(&'static [u16]),
     Checked(Check),
 }
@@ -51,7 +51,7 @@ impl Ask {
         Self::new("POST", target, body.into())
     }
 
-    /// A CONNECT to `host:port`. Nothing else is sent on its connection, whatever the answer is; see
+    /// A CONNECT to `host:port`. Nothing else is sent on its connection, whatever the response is; see
     /// [`hands_over`](Self::hands_over).
     #[must_use]
     pub fn connect(authority: impl Into<String>) -> Self {
@@ -78,14 +78,17 @@ impl Ask {
         self
     }
 
-    /// What the answer of the handler must be, if it comes whole. An error is the text of the failure.
+    /// What the response of the handler must be, if it comes whole. An error is the text of the failure.
     #[must_use]
-    pub fn check(mut self, check: impl Fn(&Answer) -> Result<(), String> + Send + Sync + 'static) -> Self {
+    pub fn check(
+        mut self,
+        check: impl Fn(&ReceivedResponse) -> Result<(), String> + Send + Sync + 'static,
+    ) -> Self {
         self.expected = Expected::Checked(Arc::new(check));
         self
     }
 
-    /// The handler reads the body to its end before it answers, so that the connection is kept: then it has to be.
+    /// The handler reads the body to its end before it responds, so that the connection is kept: then it has to be.
     #[must_use]
     pub fn reads_body(mut self) -> Self {
         self.reads_body = true;
@@ -93,8 +96,8 @@ impl Ask {
     }
 
     /// The handler takes the connection over, with 101, or with 2xx to CONNECT. Then `sends` is sent, also before the
-    /// answer has come, and exactly `returns` has to come back; when it has, the client ends its output. An upgrade of
-    /// another method needs its Upgrade field; `Connection: upgrade` is added.
+    /// response has come, and exactly `returns` has to come back; when it has, the client ends its output. An upgrade
+    /// of another method needs its Upgrade field; `Connection: upgrade` is added.
     #[must_use]
     pub fn hands_over(mut self, sends: impl Into<Bytes>, returns: impl Into<Bytes>) -> Self {
         self.expected = Expected::Tunnel { sends: sends.into(), returns: returns.into() };
@@ -134,20 +137,20 @@ impl fmt::Debug for Expected {
     }
 }
 
-/// A whole answer, as a client received it.
+/// A whole response, as a client received it.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Answer {
+pub struct ReceivedResponse {
     /// The status code.
     pub status: u16,
     /// The fields, as they came.
     pub fields: Vec<(String, String)>,
     /// The content, decoded.
     pub body: Vec<u8>,
-    /// How many interim answers came before it.
+    /// How many interim responses came before it.
     pub interim: u32,
 }
 
-impl Answer {
+impl ReceivedResponse {
     /// The value of the first field of this name, whatever its case.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&str> {

@@ -76,7 +76,7 @@ pub fn channels(seed: u64, channels: u64) -> Result<Outcome, Box<Failure>> {
 fn draw(seed: u64) -> (Vec<u8>, Vec<Turn>) {
     let plan = Plan::draw(seed, Fault::ALL, &model::ask);
     let sends = plan.clients.iter().take(2).flat_map(|client| &client.sends);
-    // A client alone knows which answer is to a HEAD.
+    // A client alone knows which response is to a HEAD.
     let mut bytes = Vec::new();
     for sent in sends.filter(|sent| !sent.is_headless()) {
         sent.render(&mut bytes);
@@ -139,7 +139,7 @@ struct Bench<'a> {
     ended: bool,
     lost: bool,
     reader: Reader,
-    /// Numbers of requests that were delivered and not answered on the wire.
+    /// Numbers of requests that were delivered and have no response on the wire.
     delivered: VecDeque<String>,
 }
 
@@ -150,7 +150,7 @@ impl<'a> Bench<'a> {
         model::vary(&mut Dice::new(!seed), &mut config);
         let limits = &config.channel;
         let input = limits.input_bound + limits.max_request_header_size + limits.max_trailer_size;
-        // Whole answers may exceed the mark once, by as much again.
+        // Whole responses may exceed the mark once, by as much again.
         let bound = (input + 2 * limits.output_high_water) as usize + (16 << 10);
         let channel = Channel::new(Arc::new(CompiledConfig::new(&config.channel)), Facts::default());
         let (reader, delivered) = (Reader::default(), VecDeque::new());
@@ -304,19 +304,19 @@ impl<'a> Bench<'a> {
         self.trace.bytes(0, "receives", &bytes);
         self.reader.buffer().extend_from_slice(&bytes);
         loop {
-            let read = self.reader.next("GET").map_err(|text| broken(Contract::Answers, text))?;
-            let answer = match read {
+            let read = self.reader.next("GET").map_err(|text| broken(Contract::Responses, text))?;
+            let response = match read {
                 None => return Ok(()),
                 Some(Read::Interim(_)) => continue,
-                Some(Read::Whole(answer) | Read::Switched(answer)) => answer,
+                Some(Read::Whole(response) | Read::Switched(response)) => response,
             };
-            let Some(told) = answer.field(NUMBER) else { continue };
-            // Those before it the machine has answered by itself.
+            let Some(told) = response.field(NUMBER) else { continue };
+            // The machine has responded to those before it by itself.
             match self.delivered.iter().position(|number| number == told) {
                 Some(place) => drop(self.delivered.drain(..=place)),
                 None => {
-                    let text = format!("the answer to {told} came again, or out of order");
-                    return Err(broken(Contract::Answers, text));
+                    let text = format!("the response to {told} came again, or out of order");
+                    return Err(broken(Contract::Responses, text));
                 }
             }
         }

@@ -32,7 +32,7 @@ pub(crate) struct Client<'a> {
     heads: Vec<usize>,
     /// Where the requests end.
     places: Vec<usize>,
-    /// When it had an answer to everything that it had sent, if it has.
+    /// When it had a response to everything that it had sent, if it has.
     idle_since: Option<u64>,
     disturbances: Vec<(usize, Disturbance)>,
     sent: usize,
@@ -44,14 +44,14 @@ pub(crate) struct Client<'a> {
     received: u64,
     taking_from: u64,
     stopped: bool,
-    /// Answers that have come.
-    answered: usize,
+    /// Responses that have come.
+    responses: usize,
     continued: usize,
     closing: bool,
     switched: bool,
-    /// What still comes is content that it cannot tell from bytes behind the last answer.
+    /// What still comes is content that it cannot tell from bytes behind the last response.
     deaf: bool,
-    /// When it had all answers and had sent its FIN.
+    /// When it had all responses and had sent its FIN.
     done_since: Option<u64>,
 }
 
@@ -68,7 +68,7 @@ impl<'a> Client<'a> {
         let (mut gates, mut heads, mut places) = (Vec::new(), Vec::new(), Vec::new());
         for (n, sent) in plan.sends.iter().enumerate() {
             if n > 0 && !plan.pipelined {
-                gates.push((bytes.len(), Gate::Answered(n)));
+                gates.push((bytes.len(), Gate::Responses(n)));
             }
             let head = sent.render(&mut bytes);
             heads.push(head);
@@ -79,7 +79,7 @@ impl<'a> Client<'a> {
             if let Expected::Tunnel { sends: behind, .. } | Expected::Declined(behind) = &sent.ask.expected {
                 // Behind the request, or when the other protocol has begun.
                 if !plan.pipelined {
-                    gates.push((bytes.len(), Gate::Answered(n + 1)));
+                    gates.push((bytes.len(), Gate::Responses(n + 1)));
                 }
                 bytes.extend_from_slice(behind);
             }
@@ -120,7 +120,7 @@ impl<'a> Client<'a> {
             received: 0,
             taking_from: 0,
             stopped: false,
-            answered: 0,
+            responses: 0,
             continued: 0,
             closing: false,
             switched: false,
@@ -148,7 +148,9 @@ impl<'a> Client<'a> {
         }
         match self.tunnel() {
             Some((came, due)) if came < due => Some(format!("{} bytes of a tunnel", due - came)),
-            _ if self.answered < self.plan.owed() => Some(format!("the answer to request {}", self.answered)),
+            _ if self.responses < self.plan.owed() => {
+                Some(format!("the response to request {}", self.responses))
+            }
             _ => None,
         }
     }
@@ -167,7 +169,7 @@ impl<'a> Client<'a> {
         self.receive(now)?;
         if !self.finished {
             self.send(now);
-            if self.ended && self.answered >= self.plan.sends.len() {
+            if self.ended && self.responses >= self.plan.sends.len() {
                 self.done_since.get_or_insert(now);
             }
         }
@@ -176,9 +178,9 @@ impl<'a> Client<'a> {
         Ok(())
     }
 
-    /// Whether it has the answers to whole requests, and neither end owes the other anything.
+    /// Whether it has the responses to whole requests, and neither end owes the other anything.
     fn has_all(&self) -> bool {
-        let place = self.answered.checked_sub(1).and_then(|last| self.places.get(last));
+        let place = self.responses.checked_sub(1).and_then(|last| self.places.get(last));
         let link = self.ends.link();
         place == Some(&self.sent)
             && !self.reader.is_amid()
@@ -261,20 +263,20 @@ impl<'a> Client<'a> {
                 return Ok(());
             }
             if self.closing && self.reader.is_amid() {
-                return Err("bytes behind the last answer".to_owned());
+                return Err("bytes behind the last response".to_owned());
             }
-            let method = self.plan.sends.get(self.answered).map_or("GET", |sent| &sent.ask.method);
+            let method = self.plan.sends.get(self.responses).map_or("GET", |sent| &sent.ask.method);
             match self.reader.next(method)? {
                 None => return Ok(()),
-                Some(Read::Interim(100)) => self.continued = self.answered + 1,
+                Some(Read::Interim(100)) => self.continued = self.responses + 1,
                 Some(Read::Interim(_)) => {}
-                Some(Read::Whole(answer)) => {
+                Some(Read::Whole(response)) => {
                     // A server that had not seen the whole head, at a deadline, could not know that it is a HEAD.
-                    self.deaf = method == "HEAD" && answer.field(NUMBER).is_none() && answer.says_close();
-                    self.judge(answer)?;
+                    self.deaf = method == "HEAD" && response.field(NUMBER).is_none() && response.says_close();
+                    self.judge(response)?;
                 }
-                Some(Read::Switched(answer)) => {
-                    self.judge(answer)?;
+                Some(Read::Switched(response)) => {
+                    self.judge(response)?;
                     self.switched = true;
                 }
             }

@@ -10,8 +10,8 @@ pub enum Contract {
     NoPanic,
     /// Who waits is woken, everything that has begun ends, and nothing spins.
     Progress,
-    /// Answers are those of their requests, in order, whole unless visibly cut, and nothing comes behind the last.
-    Answers,
+    /// Responses are those of their requests, in order, whole unless visibly cut, and nothing comes behind the last.
+    Responses,
     /// The handler is given what was sent, once.
     Requests,
     /// The socket is used as a socket may be.

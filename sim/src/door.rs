@@ -1,4 +1,4 @@
-//! The door of a simulated server: a listener for the accept loop that the transports use, too.
+//! The listening socket of a simulated server, for the accept loop that the transports use, too.
 
 use std::collections::VecDeque;
 use std::io;
@@ -19,7 +19,7 @@ const PORT: u16 = 50_000;
 /// EMFILE: the process has no descriptor left.
 const NO_DESCRIPTORS: i32 = 24;
 
-/// Where clients knock. Clones are the same door.
+/// Where clients connect. Clones are the same listening socket.
 pub(crate) struct Door<H: Handler> {
     queue: Arc<Mutex<Queue>>,
     admitted: Arc<Mutex<Vec<Admitted<H>>>>,

@@ -6,7 +6,7 @@
 pub enum Fault {
     /// Bytes arrive in small pieces.
     Split,
-    /// Requests arrive together, before the earlier ones are answered.
+    /// Requests arrive together, before the earlier ones have their responses.
     Merge,
     /// The client sends nothing for less than a second.
     Delay,
@@ -32,14 +32,14 @@ pub enum Fault {
     SlowReader,
     /// The client never sends the rest, or never closes.
     Silence,
-    /// The handler panics when it is called, when it is polled, or in the body of its answer.
+    /// The handler panics when it is called, when it is polled, or in the body of its response.
     HandlerPanic,
     /// The handler is slow.
     HandlerDelay,
-    /// The handler never answers.
+    /// The handler never responds.
     HandlerSilence,
-    /// The handler is dropped and an answer given before it has read anything.
-    EarlyAnswer,
+    /// The handler is dropped, and a response given, before it has read anything.
+    EarlyResponse,
     /// Time makes a leap.
     ClockJump,
     /// The server goes out of service.
@@ -70,7 +70,7 @@ impl Fault {
         Self::HandlerPanic,
         Self::HandlerDelay,
         Self::HandlerSilence,
-        Self::EarlyAnswer,
+        Self::EarlyResponse,
         Self::ClockJump,
         Self::Drain,
         Self::AcceptFailure,

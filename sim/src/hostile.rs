@@ -1,6 +1,6 @@
 //! What no server may accept: each ends the connection, and what is hidden in it is never served.
 
-/// A message and the statuses that it may be answered with.
+/// A message and the statuses of the responses that it may get.
 pub(crate) type Hostile = (&'static str, &'static [u16]);
 
 /// A request that is hidden where none can be.

@@ -24,7 +24,7 @@
 //! .traffic(|dice| {
 //!     let content = vec![b'a'; dice.length(5000) as usize];
 //!     let expected = content.to_ascii_uppercase();
-//!     Ask::post("/shout", content).reads_body().check(move |answer| match &answer.body {
+//!     Ask::post("/shout", content).reads_body().check(move |response| match &response.body {
 //!         body if *body == expected || body == b"The body broke off." => Ok(()),
 //!         body => Err(format!("{} bytes", body.len())),
 //!     })
@@ -35,8 +35,8 @@
 //! # Ok::<(), Box<httpfsm_sim::Failure>>(())
 //! ```
 //!
-//! Handlers fail for more than wrong answers. This one lets one request work at a time, and forgets that its future is
-//! dropped when the client is gone:
+//! Handlers fail for more than wrong responses. This one lets one request work at a time, and forgets that its future
+//! is dropped when the client is gone:
 //!
 //! ```
 //! use std::sync::Arc;
@@ -66,15 +66,15 @@
 //! .traffic(|_| Ask::get("/work"))
 //! .run()
 //! .expect_err("a client that goes away leaves the others waiting");
-//! assert_eq!(failure.contract, Contract::Answers);
-//! assert!(failure.text.ends_with("was answered 503 by the machine"));
+//! assert_eq!(failure.contract, Contract::Responses);
+//! assert!(failure.text.ends_with("got 503 from the machine"));
 //! ```
 //!
 //! An `unwrap` tells the story. Of four connections two are left, of their requests three and one, and of all that went
 //! wrong one reset:
 //!
 //! ```text
-//! Answers is broken at seed 23: client 1: request 0 was answered 503 by the machine
+//! Responses is broken at seed 23: client 1: request 0 got 503 from the machine
 //!
 //! The smallest plan that fails:
 //! ...
@@ -89,9 +89,9 @@
 //!          24 ms  server.clisrv_2 GET /work
 //!       60024 ms  server.clisrv_2 refused: The application gave no response in time. (byte 0, RFC 9110 section 15.6.4)
 //!       60024 ms  client 1 receives "HTTP/1.1 503 Service Unavailable\r\n...
-//!       60024 ms  Answers: client 1: request 0 was answered 503 by the machine
+//!       60024 ms  Responses: client 1: request 0 got 503 from the machine
 //!
-//! To repeat it: HTTPFSM_SIM_SEED=23 HTTPFSM_SIM_CONNECTIONS=1 cargo test -p my-server clients_get_answers
+//! To repeat it: HTTPFSM_SIM_SEED=23 HTTPFSM_SIM_CONNECTIONS=1 cargo test -p my-server clients_get_responses
 //! ```
 //!
 //! # What is simulated
@@ -100,7 +100,7 @@
 //! the [accept loop](httpfsm_transport::accept) and the [`Driver`](httpfsm_transport::Driver)s of a server, its model
 //! clients and the application's tasks; whose turn it is the seed decides. Where the configuration has fewer places
 //! than a round has connections, four, clients are refused and idle ones evicted. [`Fault`] lists what goes wrong. Some
-//! of it a server has to get over: such connections are *calm*, and each of their requests is answered in full.
+//! of it a server has to get over: such connections are *calm*, and each of their requests gets a complete response.
 //!
 //! # What is checked, after every step
 //!
@@ -146,7 +146,7 @@ mod watch;
 mod wire;
 mod world;
 
-pub use ask::{Answer, Ask};
+pub use ask::{Ask, ReceivedResponse};
 pub use channels::channels;
 pub use contract::Contract;
 pub use dice::Dice;

@@ -1,4 +1,4 @@
-//! The model application, and requests whose answers are known to the byte.
+//! The model application, and requests whose responses are known to the byte.
 
 use std::sync::LazyLock;
 use std::task::Poll;
@@ -62,10 +62,10 @@ pub fn ask(dice: &mut Dice) -> Ask {
 pub fn application(
     world: World,
 ) -> impl Fn(Request) -> std::pin::Pin<Box<dyn Future<Output = Response> + Send>> {
-    move |request| Box::pin(answer(world.clone(), request))
+    move |request| Box::pin(respond(world.clone(), request))
 }
 
-async fn answer(world: World, mut request: Request) -> Response {
+async fn respond(world: World, mut request: Request) -> Response {
     if request.method() == "CONNECT" {
         if request.target() != "echo.example:7" {
             return Response::new(Status::FORBIDDEN);
@@ -87,7 +87,7 @@ async fn answer(world: World, mut request: Request) -> Response {
             Response::new(Status::OK).with_body(stream(world, bytes, bytes - 1, seed, frame, pause, length))
         }
         "/echo" => {
-            // Behind the head of the answer no 100 can be sent.
+            // Behind the head of the response no 100 can be sent.
             request.send_continue();
             Response::new(Status::OK).with_body(request.take_body())
         }
@@ -156,7 +156,7 @@ fn stream(world: World, bytes: u32, given: u32, seed: u32, frame: u32, pause: u6
             return Poll::Pending;
         }
         sleep = None;
-        // Some answers flush behind each frame.
+        // Some responses flush behind each frame.
         if seed % 3 == 0 && std::mem::take(&mut flush) {
             return Poll::Ready(Frame::Flush);
         }

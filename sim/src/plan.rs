@@ -39,7 +39,7 @@ pub(crate) struct ClientPlan {
     pub(crate) opens_at: u64,
     pub(crate) sends: Vec<Sent>,
     pub(crate) pipelined: bool,
-    /// Milliseconds between an answer and the next request.
+    /// Milliseconds between a response and the next request.
     pub(crate) thinks: u64,
     /// Bytes that it sends, and takes, at a time.
     pub(crate) piece: usize,
@@ -64,7 +64,7 @@ impl ClientPlan {
         self.disturbances.iter().all(harmless) && self.mishaps.iter().all(passes)
     }
 
-    /// How many requests have to be answered if the connection is calm.
+    /// How many requests have to get a response if the connection is calm.
     pub(crate) fn owed(&self) -> usize {
         let owed = self.sends.iter().take_while(|sent| sent.is_owed()).count();
         // What is cut with a reset also loses what the client has not taken yet.
@@ -96,14 +96,14 @@ impl Sent {
         ends || self.ask.is_connect() || self.close || self.old
     }
 
-    /// Whether a calm connection gets its answer, and stays.
+    /// Whether a calm connection gets its response, and stays.
     fn is_owed(&self) -> bool {
         let usual = matches!(self.ordeal, None | Some(Ordeal::Delay(_)));
         let reads = self.ask.reads_body || self.ask.body.is_empty();
         usual && reads && !matches!(self.ask.expected, Expected::Cut)
     }
 
-    /// Whether the answer has no content whatever its fields say.
+    /// Whether the response has no content whatever its fields say.
     pub(crate) fn is_headless(&self) -> bool {
         self.ask.method == "HEAD"
     }
@@ -126,7 +126,7 @@ pub(crate) enum Disturbance {
 pub(crate) enum End {
     /// It ends its output at once.
     Fin,
-    /// It ends its output when it has its answers.
+    /// It ends its output when it has its responses.
     Close,
     /// It waits for the server to close.
     Silent,

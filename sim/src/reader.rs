@@ -1,16 +1,16 @@
-//! A client's reader of answers: plain, strict, and without anything of the server's.
+//! A client's reader of responses: plain, strict, and without anything of the server's.
 
-use crate::ask::Answer;
+use crate::ask::ReceivedResponse;
 
 /// The most bytes of a head that a server would send here.
 const MOST: usize = 64 << 10;
 
-/// Reads answers from bytes in pieces.
+/// Reads responses from bytes in pieces.
 #[derive(Default)]
 pub(crate) struct Reader {
     buffer: Vec<u8>,
     at: At,
-    answer: Answer,
+    response: ReceivedResponse,
     interim: u32,
 }
 
@@ -31,9 +31,9 @@ enum At {
 #[derive(PartialEq, Eq, Debug)]
 pub(crate) enum Read {
     Interim(u16),
-    Whole(Answer),
+    Whole(ReceivedResponse),
     /// The head of a 101, or of a 2xx to CONNECT; what follows is another protocol's.
-    Switched(Answer),
+    Switched(ReceivedResponse),
 }
 
 impl Reader {
@@ -42,7 +42,7 @@ impl Reader {
         &mut self.buffer
     }
 
-    /// The next thing that has come whole. It is the answer to a request of `method`.
+    /// The next thing that has come whole. It is the response to a request of `method`.
     pub(crate) fn next(&mut self, method: &str) -> Result<Option<Read>, String> {
         loop {
             match self.at {
@@ -92,11 +92,11 @@ impl Reader {
     }
 
     /// The connection has ended in good order: what ends with it is whole now.
-    pub(crate) fn end(&mut self) -> Option<Answer> {
+    pub(crate) fn end(&mut self) -> Option<ReceivedResponse> {
         (self.at == At::Open).then(|| {
             self.content(usize::MAX);
             self.at = At::Head;
-            std::mem::take(&mut self.answer)
+            std::mem::take(&mut self.response)
         })
     }
 
@@ -112,12 +112,12 @@ impl Reader {
 
     fn finish(&mut self) -> Read {
         self.at = At::Head;
-        Read::Whole(std::mem::take(&mut self.answer))
+        Read::Whole(std::mem::take(&mut self.response))
     }
 
     fn content(&mut self, most: usize) -> usize {
         let taken = most.min(self.buffer.len());
-        self.answer.body.extend_from_slice(&self.buffer[..taken]);
+        self.response.body.extend_from_slice(&self.buffer[..taken]);
         self.buffer.drain(..taken);
         taken
     }
@@ -142,7 +142,7 @@ impl Reader {
         let versions = [b"HTTP/1.1 ", b"HTTP/1.0 "];
         if !versions.iter().any(|version| self.buffer[..known] == version[..known]) {
             let shown = &self.buffer[..self.buffer.len().min(60)];
-            return Err(format!("no answer begins with \"{}\"", shown.escape_ascii()));
+            return Err(format!("no response begins with \"{}\"", shown.escape_ascii()));
         }
         let Some(end) = self.find(b"\r\n\r\n") else {
             return if self.buffer.len() > MOST { Err("a head without end".to_owned()) } else { Ok(None) };
@@ -155,38 +155,38 @@ impl Reader {
         let line = lines.next().unwrap_or_default();
         let status = line.get(9..12).and_then(|code| code.parse().ok());
         let status: u16 = status.ok_or_else(|| format!("status line {line:?}"))?;
-        let mut answer = Answer { status, ..Answer::default() };
+        let mut response = ReceivedResponse { status, ..ReceivedResponse::default() };
         for line in lines {
             let pair = line.split_once(':').and_then(|(name, value)| Some((name, value.strip_prefix(' ')?)));
             let (name, value) = pair.ok_or_else(|| format!("field line {line:?}"))?;
-            answer.fields.push((name.to_owned(), value.to_owned()));
+            response.fields.push((name.to_owned(), value.to_owned()));
         }
         self.buffer.drain(..end + 4);
         if status == 101 || (method == "CONNECT" && matches!(status, 200..=299)) {
             // RFC 9110 sections 8.6 and 9.3.6.
-            if answer.field("Content-Length").or(answer.field("Transfer-Encoding")).is_some() {
-                return Err(format!("{status} hands over and frames content: {answer:?}"));
+            if response.field("Content-Length").or(response.field("Transfer-Encoding")).is_some() {
+                return Err(format!("{status} hands over and frames content: {response:?}"));
             }
-            answer.interim = std::mem::take(&mut self.interim);
+            response.interim = std::mem::take(&mut self.interim);
             self.at = At::Tunnel;
-            return Ok(Some(Read::Switched(answer)));
+            return Ok(Some(Read::Switched(response)));
         }
         if status < 200 {
             self.interim += 1;
             return Ok(Some(Read::Interim(status)));
         }
-        answer.interim = std::mem::take(&mut self.interim);
-        let length = answer.field("Content-Length").map(str::parse::<usize>);
-        let chunked = answer.field("Transfer-Encoding").is_some();
+        response.interim = std::mem::take(&mut self.interim);
+        let length = response.field("Content-Length").map(str::parse::<usize>);
+        let chunked = response.field("Transfer-Encoding").is_some();
         self.at = match length {
-            Some(_) if chunked => return Err("an answer with a length and in chunks".to_owned()),
+            Some(_) if chunked => return Err("a response with a length and in chunks".to_owned()),
             _ if method == "HEAD" || matches!(status, 204 | 304) => At::Length(0),
             Some(Ok(length)) => At::Length(length),
-            Some(Err(_)) => return Err(format!("the length of an answer: {answer:?}")),
+            Some(Err(_)) => return Err(format!("the length of a response: {response:?}")),
             None if chunked => At::Size,
             None => At::Open,
         };
-        self.answer = answer;
+        self.response = response;
         Ok(None)
     }
 }

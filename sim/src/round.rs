@@ -199,7 +199,7 @@ impl<'a, H: Handler> Round<'a, H> {
         } else if let Some(client) = self.clients.get_mut(ready) {
             let number = client.number;
             if let Err(text) = client.step(now) {
-                return Err(self.breach(Contract::Answers, &format!("client {number}: {text}")));
+                return Err(self.breach(Contract::Responses, &format!("client {number}: {text}")));
             }
         }
         Ok(true)

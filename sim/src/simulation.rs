@@ -98,7 +98,7 @@ where
         self
     }
 
-    /// What may go wrong. Without any, every request is answered in full.
+    /// What may go wrong. Without any, every request gets a complete response.
     pub fn faults(mut self, faults: impl IntoIterator<Item = Fault>) -> Self {
         self.faults = faults.into_iter().collect();
         self

@@ -8,7 +8,7 @@ use crate::dice::mix;
 /// The lines of a failure that are kept: the last ones.
 const LINES: usize = 400;
 
-/// Bytes that a line shows: the head of most answers.
+/// Bytes that a line shows: the head of most responses.
 const SHOWN: usize = 240;
 
 /// A line, where bytes have the number of their client.

@@ -13,20 +13,20 @@ use httpfsm::status::Status;
 
 use crate::world::{World, guard};
 
-/// What carries the number of a request, and of its answer.
+/// The field with the number of a request, and of its response.
 pub(crate) const NUMBER: &str = "Sim-Id";
 
 /// What the simulator does to a handler.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Ordeal {
     PanicInCall,
-    /// So many milliseconds after it was called, if it has not answered.
+    /// So many milliseconds after it was called, if it has not responded.
     PanicAfter(u64),
     PanicInBody,
     /// Milliseconds before it begins.
     Delay(u64),
     Silence,
-    /// It is dropped, and an answer is given.
+    /// It is dropped, and a response is given.
     Early,
 }
 
@@ -75,12 +75,12 @@ pub(crate) struct Watched<H> {
     pub(crate) world: World,
 }
 
-type Answering = Pin<Box<dyn Future<Output = Response> + Send>>;
+type Responding = Pin<Box<dyn Future<Output = Response> + Send>>;
 
 impl<H: Handler> Handler for Watched<H> {
-    type Future = Answering;
+    type Future = Responding;
 
-    fn call(&self, request: Request) -> Answering {
+    fn call(&self, request: Request) -> Responding {
         let (number, ordeal) = match self.ledger.serve(&request) {
             Ok(known) => known,
             Err(violation) => {
@@ -96,7 +96,7 @@ impl<H: Handler> Handler for Watched<H> {
                 std::future::pending().await
             }),
             Some(Ordeal::Early) => {
-                // To CONNECT 200 would be more than an early answer.
+                // To CONNECT, 200 would be more than an early response.
                 let status = if request.method() == "CONNECT" { Status::FORBIDDEN } else { Status::OK };
                 drop((self.handler.call(request), alive));
                 Box::pin(async move { numbered(Response::text("early").with_status(status), number) })
@@ -117,8 +117,9 @@ impl<H: Handler> Handler for Watched<H> {
                     if sleep.as_mut().poll(cx).is_ready() {
                         panic_quietly();
                     }
-                    let answer = inner.as_mut().poll(cx);
-                    answer.map(|answer| numbered(answer.into_response(), number).with_body_of(alive.take()))
+                    let response = inner.as_mut().poll(cx);
+                    response
+                        .map(|response| numbered(response.into_response(), number).with_body_of(alive.take()))
                 }))
             }
             Some(Ordeal::PanicInBody) | None => {

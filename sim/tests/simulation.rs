@@ -5,8 +5,8 @@
 //!
 //! | broken | found as |
 //! |---|---|
-//! | `Flushed` does not reach the body's source | the answer broke off |
-//! | slices are written in reverse order | no answer begins like this |
+//! | `Flushed` does not reach the body's source | the response broke off |
+//! | slices are written in reverse order | no response begins like this |
 //! | a request at work is not counted out when its connection is lost | a request is left |
 //! | the end of its connection does not end the handler | the driver outlives its connection |
 //! | the peer's FIN is not passed on | it was not woken for what it could do |
@@ -15,13 +15,13 @@
 //! | the machine has no deadline for a head, for lingering, for pending output | it waits without a deadline |
 //! | `TransmitReady` does not ask the application | it was not woken for what it could do |
 //! | no second turn after a write | it was not woken for what it could do |
-//! | a demand for the body is lost | the machine answered 503 |
+//! | a demand for the body is lost | the machine responded with 503 |
 //! | nobody is evicted, or nobody waits until the place is free | refused, though another client was idle |
 //! | one connection more than `max_connections` is let in | 2 connections may be open |
 //! | a connection that is at work is evicted | it was not idle when it was evicted |
-//! | the close of a channel does not wake the accept loop | it waits for ever for the answer |
+//! | the close of a channel does not wake the accept loop | it waits for ever for the response |
 //! | the accept loop sets no alarm for its pause | the accept loop was not woken |
-//! | the accept loop ends at a failure | the connection ended before the answer |
+//! | the accept loop ends at a failure | the connection ended before the response |
 //! | what follows a refused CONNECT is parsed | a request that nobody sent |
 //! | 2xx to CONNECT has a length | 200 hands over and frames content |
 //! | bytes that came with an upgrade are lost | the connection that was handed over returned something else |
@@ -70,7 +70,7 @@ fn bare_channels_keep_what_the_machine_promises() {
 }
 
 #[test]
-fn without_faults_everything_is_answered() {
+fn without_faults_every_request_gets_its_response() {
     Simulation::new(ServerConfig::default(), |world: &World| application(world.clone()))
         .vary(vary)
         .faults([])
@@ -80,7 +80,7 @@ fn without_faults_everything_is_answered() {
 }
 
 #[test]
-fn accepts_that_fail_keep_nobody_from_being_answered() {
+fn accepts_that_fail_keep_nobody_from_a_response() {
     Simulation::new(ServerConfig::default(), |world: &World| application(world.clone()))
         .faults([Fault::AcceptFailure])
         .connections(400)
@@ -138,13 +138,13 @@ fn tunnels(returns: &'static str) -> Result<Outcome, Box<Failure>> {
 fn what_comes_through_a_tunnel_is_what_was_expected() {
     tunnels("HELLO").unwrap();
     let failure = tunnels("HELLo").unwrap_err();
-    assert_eq!(failure.contract, Contract::Answers);
+    assert_eq!(failure.contract, Contract::Responses);
     assert!(failure.text.contains("returned something else"), "{failure}");
     let failure = tunnels("HELLO!").unwrap_err();
     assert_eq!(failure.contract, Contract::Progress, "the byte that never comes is waited for: {failure}");
 }
 
-/// Answers every third request with the bytes of another one.
+/// Responds to every third request with the bytes of another one.
 fn crossed(_: &World) -> impl httpfsm::handler::Handler + use<> {
     let calls = AtomicUsize::new(0);
     move |mut request: Request| {
@@ -158,8 +158,8 @@ fn crossed(_: &World) -> impl httpfsm::handler::Handler + use<> {
 
 fn echo_is_checked(dice: &mut httpfsm_sim::Dice) -> Ask {
     let content = vec![b'x'; 1 + dice.length(500) as usize];
-    Ask::post("/", content.clone()).check(move |answer| {
-        match answer.body == content || answer.body.is_empty() {
+    Ask::post("/", content.clone()).check(move |response| {
+        match response.body == content || response.body.is_empty() {
             true => Ok(()),
             false => Err("not what was sent".to_owned()),
         }
@@ -176,7 +176,7 @@ fn a_failure_is_made_small_and_tells_how_to_repeat_it() {
             .run()
     };
     let failure = run(5).unwrap_err();
-    assert_eq!(failure.contract, Contract::Answers);
+    assert_eq!(failure.contract, Contract::Responses);
     assert!(failure.text.contains("not what was sent"), "{failure}");
     // Three requests are needed, and nothing else.
     assert_eq!(failure.plan.matches("Sent {").count(), 3, "{failure}");
@@ -192,7 +192,7 @@ fn a_failure_is_made_small_and_tells_how_to_repeat_it() {
 }
 
 #[test]
-fn a_handler_that_never_answers_is_a_hang() {
+fn a_handler_that_never_responds_is_a_hang() {
     let mut config = ServerConfig::default();
     config.channel.responseless_timeout = None;
     let failure = Simulation::new(config, |_: &World| |_: Request| pending::<Response>())
@@ -200,7 +200,7 @@ fn a_handler_that_never_answers_is_a_hang() {
         .run()
         .unwrap_err();
     assert_eq!(failure.contract, Contract::Progress, "{failure}");
-    assert!(failure.text.contains("waits for ever for the answer to request 0"), "{failure}");
+    assert!(failure.text.contains("waits for ever for the response to request 0"), "{failure}");
 }
 
 #[test]

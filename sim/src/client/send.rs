@@ -10,7 +10,7 @@ const PATIENCE: u64 = 1000;
 /// What is to come before the bytes behind it are sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Gate {
-    Answered(usize),
+    Responses(usize),
     Continued(usize),
 }
 
@@ -45,7 +45,7 @@ impl Client<'_> {
                 Some((_, gate)) if self.is_open(gate, now) => {
                     self.gates.remove(0);
                     self.gate_since = None;
-                    if matches!(gate, Gate::Answered(_)) {
+                    if matches!(gate, Gate::Responses(_)) {
                         self.paused_until = now + self.plan.thinks;
                     }
                 }
@@ -77,10 +77,10 @@ impl Client<'_> {
 
     fn is_open(&self, gate: Gate, now: u64) -> bool {
         match gate {
-            Gate::Answered(n) => self.answered >= n,
+            Gate::Responses(n) => self.responses >= n,
             Gate::Continued(n) => {
                 let waited = self.gate_since.is_some_and(|since| now >= since + PATIENCE);
-                self.continued > n || self.answered > n || waited
+                self.continued > n || self.responses > n || waited
             }
         }
     }
@@ -91,7 +91,7 @@ impl Client<'_> {
                 let last = self.plan.sends.last();
                 !last.is_some_and(|sent| matches!(sent.ask.expected, Expected::Tunnel { .. }))
             }
-            End::Close => self.answered >= self.plan.sends.len() && !self.switched,
+            End::Close => self.responses >= self.plan.sends.len() && !self.switched,
             End::Silent => false,
         };
         if over {

@@ -182,7 +182,7 @@ impl Sent {
         if has(Fault::HandlerSilence) && dice.one_in(40) {
             sent.ordeal = Some(Ordeal::Silence);
         }
-        if has(Fault::EarlyAnswer) && dice.one_in(16) {
+        if has(Fault::EarlyResponse) && dice.one_in(16) {
             sent.ordeal = Some(Ordeal::Early);
         }
         if has(Fault::Hostile) && dice.one_in(16) {

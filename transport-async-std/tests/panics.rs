@@ -2,9 +2,10 @@
 #![allow(clippy::unwrap_used)]
 
 use httpfsm_async_std::Server;
-use httpfsm_transport_kit::{answer_or_panic, panics_at_work};
+use httpfsm_transport_kit::{panics_at_work, respond_or_panic};
 
 #[test]
 fn panics_cost_no_place_and_leave_nothing_behind() {
-    panics_at_work(|config, address| Server::new(config).listen_tcp(address).serve(answer_or_panic)).unwrap();
+    panics_at_work(|config, address| Server::new(config).listen_tcp(address).serve(respond_or_panic))
+        .unwrap();
 }

@@ -3,11 +3,14 @@
 #![allow(clippy::unwrap_used)]
 
 use httpfsm_blocking::Server;
-use httpfsm_transport_kit::{answer, drain_at_work};
+use httpfsm_transport_kit::{drain_at_work, respond};
 
 #[test]
-fn a_drain_at_work_answers_every_request_and_leaves_nothing_behind() {
+fn a_drain_at_work_responds_to_every_request_and_leaves_nothing_behind() {
     let tally =
-        drain_at_work(|config, address| Server::new(config).listen_tcp(address).serve(answer)).unwrap();
-    println!("{} requests answered, {} crossed the end of their connection", tally.answered, tally.crossed);
+        drain_at_work(|config, address| Server::new(config).listen_tcp(address).serve(respond)).unwrap();
+    println!(
+        "{} requests got responses, {} crossed the end of their connection",
+        tally.responses, tally.crossed
+    );
 }

@@ -82,16 +82,16 @@ impl Handler for Application {
                 diary.end("calls a blocking function");
                 return application.sync(request, own).await;
             }
-            let response = application.answer(request, &diary).await;
+            let response = application.respond(request, &diary).await;
             let length = response.body.length();
-            diary.end(format_args!("answers {} with {length:?}", response.status.code()));
+            diary.end(format_args!("responds with {}, of {length:?}", response.status.code()));
             response
         })
     }
 }
 
 impl Application {
-    async fn answer(&self, mut request: Request, diary: &Diary) -> Response {
+    async fn respond(&self, mut request: Request, diary: &Diary) -> Response {
         let number = |name| parameter(&request, name).and_then(|value| value.parse::<usize>().ok());
         match request.path() {
             "/hello" => Response::text("Hello, world!"),
@@ -161,9 +161,9 @@ impl Application {
             }),
             "/echo" => Response::new(Status::OK).with_body(request.take_body()),
             "/trailers" => {
-                let answer = upload(&mut request, diary).await;
+                let response = upload(&mut request, diary).await;
                 let trailers = request.trailers().cloned();
-                answer.with_body(Body::Trailers(Box::new(trailers.unwrap_or_default())))
+                response.with_body(Body::Trailers(Box::new(trailers.unwrap_or_default())))
             }
             "/drop-body" => {
                 drop(request.take_body());
@@ -211,7 +211,7 @@ impl Application {
         }
     }
 
-    /// Waits at points of each kind: for something else, for the body, and in its answer.
+    /// Waits at points of each kind: for something else, for the body, and in its response.
     async fn points(&self, request: &mut Request, diary: &Diary) -> Response {
         let (before, inside) = POINTS.split_at(5);
         for (number, point) in before.iter().enumerate() {
@@ -398,6 +398,6 @@ fn panic_quietly() -> ! {
     resume_unwind(Box::new("as asked"))
 }
 
-/// The points of `/points`; those with an odd number wait for the body, as long as there is no answer.
+/// The points of `/points`; those with an odd number wait for the body, as long as there is no response.
 pub(crate) const POINTS: [&str; 7] =
     ["point 0", "point 1", "point 2", "point 3", "point 4", "point 5", "point 6"];

@@ -1,6 +1,6 @@
 //! Clients at work while a server goes out of service, and what becomes of them.
 //!
-//! The server serves [`answer`], or anything with the same three resources: `GET /plaintext`, `GET /bytes/N` (N bytes,
+//! The server serves [`respond`], or anything with the same three resources: `GET /plaintext`, `GET /bytes/N` (N bytes,
 //! whichever) and `POST /upload` (the length of the body).
 
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -23,11 +23,11 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Clients that ask one request after another.
 const KEEP_ALIVE: usize = 20;
-/// Clients in the middle of an answer, and clients in the middle of a request.
+/// Clients in the middle of a response, and clients in the middle of a request.
 const STREAMS: usize = 5;
 /// Clients whose connections may still wait to be accepted when the server goes out of service.
 const LATE: usize = 10;
-/// Clients that are silent: half of them after an answer, half from the beginning.
+/// Clients that are silent: half of them after a response, half from the beginning.
 const IDLE: usize = 10;
 
 /// More than the buffers of two sockets hold.
@@ -47,12 +47,12 @@ pub struct Crowd {
 /// What became of the clients' requests.
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
-    /// Those that were answered completely.
-    pub answered: u64,
-    /// Those that were on their way when the server closed an idle connection: of these no byte was answered, and
+    /// Requests that got a complete response.
+    pub responses: u64,
+    /// Those that were on their way when the server closed an idle connection: no byte of a response to these came, and
     /// the client cannot know whether the server has seen them. Every kept connection has this race (RFC 9112 section
     /// 9.3.1); the drain grace is there to make it rare. [`drain_at_work`](crate::drain_at_work) knows: whatever the
-    /// server has delivered was answered.
+    /// server has delivered got its response.
     pub crossed: u64,
     /// What should not have happened.
     pub wrong: Vec<String>,
@@ -129,14 +129,14 @@ impl Crowd {
 
 impl AddAssign for Tally {
     fn add_assign(&mut self, other: Self) {
-        self.answered += other.answered;
+        self.responses += other.responses;
         self.crossed += other.crossed;
         self.wrong.extend(other.wrong);
     }
 }
 
 /// The application that the crowd asks: see the module's documentation.
-pub async fn answer(mut request: Request) -> Result<Response, BodyFailure> {
+pub async fn respond(mut request: Request) -> Result<Response, BodyFailure> {
     let length = request.path().strip_prefix("/bytes/").and_then(|length| length.parse().ok());
     Ok(match (request.method(), request.path(), length) {
         ("GET", "/plaintext", _) => Response::text("Hello, world!"),
@@ -184,7 +184,7 @@ struct Client {
     tally: Tally,
 }
 
-/// The head of an answer.
+/// The head of a response.
 struct Head {
     length: u64,
     closes: bool,
@@ -204,8 +204,8 @@ impl Client {
         loop {
             let sent = self.stream.get_mut().write_all(GET);
             let Some(head) = self.head()? else {
-                if self.tally.answered == 0 {
-                    return Err(format!("The first request of a connection was not answered ({sent:?})."));
+                if self.tally.responses == 0 {
+                    return Err(format!("The first request of a connection got no response ({sent:?})."));
                 }
                 self.tally.crossed += 1;
                 return Ok(self.tally);
@@ -214,7 +214,7 @@ impl Client {
             if head.closes {
                 return self.end();
             }
-            if self.tally.answered == 3 {
+            if self.tally.responses == 3 {
                 self.begun();
             }
             if self.is_going() && told_at.get_or_insert_with(Instant::now).elapsed() > PATIENCE {
@@ -225,7 +225,7 @@ impl Client {
 
     fn download(mut self) -> Result<Tally, String> {
         self.send(format!("GET /bytes/{DOWNLOAD} HTTP/1.1\r\nHost: localhost\r\n\r\n"))?;
-        let head = self.head()?.ok_or("A download was not answered.")?;
+        let head = self.head()?.ok_or("A download got no response.")?;
         self.begun();
         self.wait()?;
         self.content(&head)?;
@@ -241,7 +241,7 @@ impl Client {
         self.begun();
         self.wait()?;
         self.send("x".repeat(UPLOAD - UPLOAD / 2))?;
-        self.last_answer()
+        self.last_response()
     }
 
     fn upload_in_chunks(mut self) -> Result<Tally, String> {
@@ -257,7 +257,7 @@ impl Client {
             thread::sleep(Duration::from_millis(5));
         }
         self.send("0\r\n\r\n")?;
-        self.last_answer()
+        self.last_response()
     }
 
     fn idle(mut self) -> Result<Tally, String> {
@@ -282,7 +282,7 @@ impl Client {
         }
         let head = self
             .head()?
-            .ok_or("The request of a client that came right before the drain was not answered.")?;
+            .ok_or("The request of a client that came right before the drain got no response.")?;
         self.content(&head)?;
         self.end()
     }
@@ -290,15 +290,15 @@ impl Client {
     /// One request, so that the server has accepted the connection.
     fn introduce(&mut self) -> Result<(), String> {
         self.send(GET)?;
-        let head = self.head()?.ok_or("The first request of a connection was not answered.")?;
+        let head = self.head()?.ok_or("The first request of a connection got no response.")?;
         self.content(&head)
     }
 
-    fn last_answer(mut self) -> Result<Tally, String> {
-        let head = self.head()?.ok_or("An upload was not answered.")?;
+    fn last_response(mut self) -> Result<Tally, String> {
+        let head = self.head()?.ok_or("An upload got no response.")?;
         if !head.closes {
             return Err(
-                "The answer to an upload that ended while the server drained says no close.".to_owned()
+                "The response to an upload that ended while the server drained says no close.".to_owned()
             );
         }
         self.content(&head)?;
@@ -310,7 +310,7 @@ impl Client {
         sent.map_err(|error| format!("A request was not taken: {error}"))
     }
 
-    /// `None`: the server has closed the connection, and no byte of an answer came.
+    /// `None`: the server has closed the connection, and no byte of a response came.
     fn head(&mut self) -> Result<Option<Head>, String> {
         let mut head = Vec::new();
         loop {
@@ -334,7 +334,7 @@ impl Client {
         let length = field("content-length:").and_then(|length| length.parse().ok());
         match (head.starts_with("http/1.1 200 "), length) {
             (true, Some(length)) => Ok(Some(Head { length, closes: field("connection:") == Some("close") })),
-            _ => Err(format!("Another answer came: {head}")),
+            _ => Err(format!("Another response came: {head}")),
         }
     }
 
@@ -342,10 +342,10 @@ impl Client {
         let read = io::copy(&mut (&mut self.stream).take(head.length), &mut io::sink());
         match read {
             Ok(read) if read == head.length => {
-                self.tally.answered += 1;
+                self.tally.responses += 1;
                 Ok(())
             }
-            other => Err(format!("An answer of {} bytes was cut: {other:?}", head.length)),
+            other => Err(format!("A response of {} bytes was cut: {other:?}", head.length)),
         }
     }
 

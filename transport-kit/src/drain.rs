@@ -19,21 +19,21 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const ROUNDS: usize = 3;
 
 /// Drains servers with a [`Crowd`] at work, and says what was wrong with the transport if something was: each request
-/// that the server has delivered to the handler has a complete answer, and so has each of clients that have come right
-/// before the drain and may not be accepted yet; no connection that waits is reset; `drain(deadline)` resolves, and the process has as many threads and
-/// descriptors as before. `serve` starts a server under a configuration and at an address, of the application
-/// [`answer`](crate::answer).
+/// that the server has delivered to the handler has a complete response, and so has each of clients that have come
+/// right before the drain and may not be accepted yet; no connection that waits is reset; `drain(deadline)` resolves,
+/// and the process has as many threads and descriptors as before. `serve` starts a server under a configuration and at
+/// an address, of the application [`respond`](crate::respond).
 ///
 /// It counts what the whole process holds, so nothing else may run in it: give it a test file of its own.
 ///
 /// ```
 /// use httpfsm_tokio::Server;
-/// use httpfsm_transport_kit::{answer, drain_at_work};
+/// use httpfsm_transport_kit::{drain_at_work, respond};
 ///
 /// # fn main() -> std::io::Result<()> {
 /// let runtime = tokio::runtime::Runtime::new()?;
 /// let _inside = runtime.enter();
-/// drain_at_work(|config, address| Server::new(config).listen_tcp(address).serve(answer))?;
+/// drain_at_work(|config, address| Server::new(config).listen_tcp(address).serve(respond))?;
 /// # Ok(())
 /// # }
 /// ```
@@ -71,10 +71,10 @@ pub fn drain_at_work(
         drop(waiter.join());
         assert_eq!(round_tally.wrong, [""; 0], "in round {round}");
         let delivered = server.stats().channels.requests;
-        let answered = round_tally.answered;
+        let responses = round_tally.responses;
         assert_eq!(
-            answered, delivered,
-            "requests that were answered, and that were delivered, in round {round}"
+            responses, delivered,
+            "requests that got a response, and that were delivered, in round {round}"
         );
         tally += round_tally;
         assert_eq!(server.stats().n_channels, 0);

@@ -26,19 +26,19 @@ const PIECES: usize = 10;
 /// Takes all descriptors but eight from the process while a hundred clients connect, and says what was wrong with the
 /// transport if something was: it serves those that it could accept, takes no processor time for the others, closes idle
 /// connections for them, and has as many threads and descriptors as before at the end. `serve` starts a
-/// server under a configuration and at an address, of the application [`answer`](crate::answer).
+/// server under a configuration and at an address, of the application [`respond`](crate::respond).
 ///
 /// It limits the whole process, so nothing else may run in it: give it a test file of its own. Where the system has no
 /// `/proc` it says that it is not run.
 ///
 /// ```
 /// use httpfsm_tokio::Server;
-/// use httpfsm_transport_kit::{answer, few_descriptors};
+/// use httpfsm_transport_kit::{few_descriptors, respond};
 ///
 /// # fn main() -> std::io::Result<()> {
 /// let runtime = tokio::runtime::Runtime::new()?;
 /// let _inside = runtime.enter();
-/// few_descriptors(|config, address| Server::new(config).listen_tcp(address).serve(answer))?;
+/// few_descriptors(|config, address| Server::new(config).listen_tcp(address).serve(respond))?;
 /// # Ok(())
 /// # }
 /// ```
@@ -103,7 +103,7 @@ pub fn few_descriptors(
     Ok(())
 }
 
-/// A server that has answered.
+/// A server that has responded.
 fn start(
     serve: impl Fn(ServerConfig, SocketAddr) -> io::Result<ServerHandle>,
 ) -> io::Result<(ServerHandle, SocketAddr)> {
@@ -121,7 +121,7 @@ fn drain(server: &ServerHandle) {
     block_on(server.begin_drain(Some(Duration::ZERO)).gone());
 }
 
-/// Has a client's request answered.
+/// Sends a client's request and reads its response.
 #[track_caller]
 fn ask(client: &mut TcpStream) -> io::Result<()> {
     client.write_all(b"GET /plaintext HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
@@ -131,12 +131,12 @@ fn ask(client: &mut TcpStream) -> io::Result<()> {
 /// Reads a response of this content.
 #[track_caller]
 fn receive(client: &mut TcpStream, content: &[u8]) -> io::Result<()> {
-    let mut answer = Vec::new();
-    while !answer.ends_with(&[b"\r\n\r\n", content].concat()) {
+    let mut response = Vec::new();
+    while !response.ends_with(&[b"\r\n\r\n", content].concat()) {
         let mut piece = [0; 1024];
         let bytes = client.read(&mut piece)?;
-        assert_ne!(bytes, 0, "an end behind \"{}\"", answer.escape_ascii());
-        answer.extend_from_slice(&piece[..bytes]);
+        assert_ne!(bytes, 0, "an end behind \"{}\"", response.escape_ascii());
+        response.extend_from_slice(&piece[..bytes]);
     }
     Ok(())
 }

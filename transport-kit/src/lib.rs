@@ -15,7 +15,7 @@
 //!
 //! # fn main() -> std::io::Result<()> {
 //! let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-//! let kit = Kit::default().only(["interim answers", "names"])?;
+//! let kit = Kit::default().only(["interim responses", "names"])?;
 //! let report = kit.check(&|plan: Plan, application: Application| {
 //!     let _inside = runtime.enter();
 //!     plan.on(Tokio::default()).serve(application)
@@ -47,12 +47,12 @@
 //! |---|---|
 //! | `Fresh` | "an end without a request", "a reset without a request" |
 //! | `Head` | "an end inside a head", "an end after an empty line", "a reset inside a head" |
-//! | `Idle` | "an end after an answer", "a reset after an answer" |
-//! | `WaitResponse` | "an end behind a request that is being answered", "a handler that waits for the peer's end", "a reset while the handler waits for it" |
-//! | `Responding` | "an end while a large answer leaves", "a reset inside an answer" |
+//! | `Idle` | "an end after a response", "a reset after a response" |
+//! | `WaitResponse` | "an end behind a request that is with the handler", "a handler that waits for the peer's end", "a reset while the handler waits for it" |
+//! | `Responding` | "an end while a large response leaves", "a reset inside a response" |
 //! | `Discard` | "a rest that never comes", "a reset while the rest of a body is awaited" |
-//! | `Flushing` | "an end while a finished answer leaves", "a reset while a finished answer leaves" |
-//! | `Closing` | "an end while the last answer leaves", "a reset while the last answer leaves" |
+//! | `Flushing` | "an end while a finished response leaves", "a reset while a finished response leaves" |
+//! | `Closing` | "an end while the last response leaves", "a reset while the last response leaves" |
 //! | `Lingering` | "an end behind the server's own", "a reset behind the server's end" |
 //! | `Handover` | "an end while the head of an upgrade leaves", "a reset while the head of an upgrade leaves" |
 //! | `Upgraded` | "an upgrade that echoes", "a reset of an upgraded connection" |
@@ -86,12 +86,12 @@ mod sum;
 mod trace;
 
 pub use application::Application;
-pub use crowd::{Crowd, Tally, answer};
+pub use crowd::{Crowd, Tally, respond};
 pub use drain::drain_at_work;
 pub use few_descriptors::few_descriptors;
 pub use kit::{Kit, UnknownObligation, check, in_memory, on_subject};
 pub use obligation::{OBLIGATIONS, Obligation};
-pub use panics::{answer_or_panic, panics_at_work};
+pub use panics::{panics_at_work, respond_or_panic};
 pub use record::Record;
 pub use report::{Report, Verdict};
 pub use script::{Script, Step};

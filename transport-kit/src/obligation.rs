@@ -76,8 +76,8 @@ pub const OBLIGATIONS: &[Obligation] = &[
     owes(
         "output",
         "Every byte of the machine reaches the peer once and in order, however little the socket takes.",
-        "Answers are torn, and clients decode the rest of one as the next.",
-        Proof::Scripts(scripts::answers::scripts),
+        "Responses are torn, and clients decode the rest of one as the next.",
+        Proof::Scripts(scripts::responses::scripts),
     ),
     owes(
         "uploads",
@@ -87,8 +87,8 @@ pub const OBLIGATIONS: &[Obligation] = &[
     ),
     owes(
         "unread bodies",
-        "An answer leaves also where the handler does not read the body.",
-        "Clients that send all before they read never see the answer.",
+        "A response leaves also where the handler does not read the body.",
+        "Clients that send all before they read never see the response.",
         Proof::Scripts(scripts::bodies::unread),
     ),
     owes(
@@ -99,13 +99,13 @@ pub const OBLIGATIONS: &[Obligation] = &[
     ),
     owes(
         "blocking handlers",
-        "A blocking handler runs, reads its body and answers without holding up its own connection.",
+        "A blocking handler runs, reads its body and responds without holding up its own connection.",
         "`sync` handlers deadlock with the connection that feeds them.",
         Proof::Blocking(scripts::bodies::blocking),
     ),
     owes(
-        "interim answers",
-        "100, 102 and 103 leave when they are asked for, before the final answer.",
+        "interim responses",
+        "100, 102 and 103 leave when they are asked for, before the final response.",
         "Clients wait for a 100 that stands in a buffer.",
         Proof::Scripts(scripts::interim::scripts),
     ),
@@ -117,8 +117,8 @@ pub const OBLIGATIONS: &[Obligation] = &[
     ),
     owes(
         "half-close",
-        "The peer's FIN is an input behind the bytes before it, and the answer still leaves.",
-        "Clients that shut down their side get no answer; handlers wait for ever for a body that is cut.",
+        "The peer's FIN is an input behind the bytes before it, and the response still leaves.",
+        "Clients that shut down their side get no response; handlers wait for ever for a body that is cut.",
         Proof::Scripts(scripts::endings::half_closes),
     ),
     owes(
@@ -141,7 +141,7 @@ pub const OBLIGATIONS: &[Obligation] = &[
     ),
     owes(
         "refusals",
-        "What the machine refuses is answered, and the connection ends so that the answer arrives.",
+        "What the machine refuses gets a response, and the connection ends so that the response arrives.",
         "A reset overtakes the 400, or what is smuggled behind it is served.",
         Proof::Scripts(scripts::refusals::scripts),
     ),
@@ -153,8 +153,8 @@ pub const OBLIGATIONS: &[Obligation] = &[
     ),
     owes(
         "failing applications",
-        "A panic or a failed source ends its own answer, visibly, and nothing else.",
-        "Half an answer passes for a whole one, or a panic takes a worker with it.",
+        "A panic or a failed source ends its own response, visibly, and nothing else.",
+        "Half a response passes for a whole one, or a panic takes a worker with it.",
         Proof::Scripts(scripts::applications::scripts),
     ),
     owes(
@@ -201,7 +201,7 @@ pub const OBLIGATIONS: &[Obligation] = &[
     ),
     owes(
         "output backpressure",
-        "A peer that does not read stops the source of its answer, and starts it again.",
+        "A peer that does not read stops the source of its response, and starts it again.",
         "One slow reader takes all memory.",
         Proof::Check(checks::pressure::output),
     ),
@@ -225,7 +225,7 @@ pub const OBLIGATIONS: &[Obligation] = &[
     ),
     owes(
         "partial writes",
-        "A large answer of many slices arrives whole where the socket takes a few bytes at a time.",
+        "A large response of many slices arrives whole where the socket takes a few bytes at a time.",
         "Bytes are repeated or skipped at the seams.",
         Proof::Check(checks::pressure::partial_writes),
     ),
@@ -237,8 +237,8 @@ pub const OBLIGATIONS: &[Obligation] = &[
     ),
     owes(
         "many connections",
-        "Many peers at once, with many requests each, all get their own answers.",
-        "Answers go to the wrong peer, or a wake-up is lost under load.",
+        "Many peers at once, with many requests each, all get their own responses.",
+        "Responses go to the wrong peer, or a wake-up is lost under load.",
         Proof::Check(checks::crowds::many),
     ),
     owes(

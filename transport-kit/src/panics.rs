@@ -14,7 +14,7 @@ use httpfsm::server::ServerStats;
 use httpfsm::status::Status;
 use httpfsm_transport::{ServerHandle, block_on};
 
-use crate::crowd::answer;
+use crate::crowd::respond;
 use crate::held::Held;
 
 /// How long anything may take. Nothing does unless something is wrong.
@@ -24,27 +24,27 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const CLIENTS: u32 = 8;
 /// One request in so many panics.
 const ONE_IN: u32 = 10;
-/// Twice as many as there are clients: the place of a request may be free a moment after its answer has come.
+/// Twice as many as there are clients: the place of a request may be free a moment after its response has come.
 const REQUESTS_AT_ONCE: u32 = 2 * CLIENTS;
 /// Connections that panics end may still be closing while their clients come back.
 const CONNECTIONS_AT_ONCE: u32 = 8 * CLIENTS;
 
 /// Lets one request in ten panic, of 2,000, or of 100,000 with `HTTPFSM_FAULTS=full` in the environment, on a server
 /// with few places for requests and connections, and says what was wrong with the transport if something was: a panic
-/// ends its own request alone, with a 500 or with an answer that is cut; all others are answered, since no place is
-/// lost; and the process has as many threads and descriptors as before. `serve` starts a server under a configuration
-/// and at an address, of the application [`answer_or_panic`].
+/// ends its own request alone, with a 500 or with a response that is cut; all others get their responses, since no
+/// place is lost; and the process has as many threads and descriptors as before. `serve` starts a server under a
+/// configuration and at an address, of the application [`respond_or_panic`].
 ///
 /// It counts what the whole process holds, so nothing else may run in it: give it a test file of its own.
 ///
 /// ```
 /// use httpfsm_tokio::Server;
-/// use httpfsm_transport_kit::{answer_or_panic, panics_at_work};
+/// use httpfsm_transport_kit::{panics_at_work, respond_or_panic};
 ///
 /// # fn main() -> std::io::Result<()> {
 /// let runtime = tokio::runtime::Runtime::new()?;
 /// let _inside = runtime.enter();
-/// panics_at_work(|config, address| Server::new(config).listen_tcp(address).serve(answer_or_panic))?;
+/// panics_at_work(|config, address| Server::new(config).listen_tcp(address).serve(respond_or_panic))?;
 /// # Ok(())
 /// # }
 /// ```
@@ -74,13 +74,13 @@ pub fn panics_at_work(
     Ok(stats)
 }
 
-/// The application of [`panics_at_work`]: [`answer`](crate::answer), but for `GET /panic`, which panics before its
-/// answer, and `GET /panic-late`, which panics inside it.
+/// The application of [`panics_at_work`]: [`respond`](crate::respond), but for `GET /panic`, which panics before its
+/// response, and `GET /panic-late`, which panics inside it.
 ///
 /// # Errors
 ///
-/// Those of `answer`.
-pub async fn answer_or_panic(request: Request) -> Result<Response, BodyFailure> {
+/// Those of `respond`.
+pub async fn respond_or_panic(request: Request) -> Result<Response, BodyFailure> {
     match request.path() {
         "/panic" => panic_quietly(),
         "/panic-late" => {
@@ -93,7 +93,7 @@ pub async fn answer_or_panic(request: Request) -> Result<Response, BodyFailure> 
                 Poll::Ready(Frame::Data(Bytes::from_static(b"so far")))
             })))
         }
-        _ => answer(request).await,
+        _ => respond(request).await,
     }
 }
 
@@ -146,12 +146,13 @@ fn ask(address: SocketAddr, requests: u32) -> Result<(), String> {
             Some(stream) => stream,
             None => connect(address).map_err(|error| format!("no connection: {error}"))?,
         };
-        let answer = exchange(&mut stream, path).map_err(|error| format!("{path}, request {at}: {error}"))?;
+        let response =
+            exchange(&mut stream, path).map_err(|error| format!("{path}, request {at}: {error}"))?;
         let cut = path == "/panic-late";
-        if !answer.head.starts_with(&format!("http/1.1 {status} ")) || answer.whole == cut {
-            return Err(format!("{path}, request {at}, is answered with {answer:?}"));
+        if !response.head.starts_with(&format!("http/1.1 {status} ")) || response.whole == cut {
+            return Err(format!("{path}, request {at}, gets {response:?}"));
         }
-        if answer.whole && !answer.head.contains("\r\nconnection: close\r\n") {
+        if response.whole && !response.head.contains("\r\nconnection: close\r\n") {
             kept = Some(stream);
         }
     }
@@ -159,7 +160,7 @@ fn ask(address: SocketAddr, requests: u32) -> Result<(), String> {
 }
 
 #[derive(Debug)]
-struct Answer {
+struct ReceivedResponse {
     /// In lower case.
     head: String,
     whole: bool,
@@ -172,12 +173,12 @@ fn connect(address: SocketAddr) -> io::Result<BufReader<TcpStream>> {
     Ok(BufReader::new(stream))
 }
 
-fn exchange(stream: &mut BufReader<TcpStream>, path: &str) -> io::Result<Answer> {
+fn exchange(stream: &mut BufReader<TcpStream>, path: &str) -> io::Result<ReceivedResponse> {
     stream.get_mut().write_all(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes())?;
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         if stream.read_until(b'\n', &mut head)? == 0 {
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "no answer"));
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "no response"));
         }
     }
     let head = String::from_utf8_lossy(&head).to_ascii_lowercase();
@@ -193,5 +194,5 @@ fn exchange(stream: &mut BufReader<TcpStream>, path: &str) -> io::Result<Answer>
             content.ends_with(b"\r\n\r\n")
         }
     };
-    Ok(Answer { head, whole })
+    Ok(ReceivedResponse { head, whole })
 }

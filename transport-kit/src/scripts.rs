@@ -1,6 +1,5 @@
 //! The scripts, by what they show.
 
-pub(crate) mod answers;
 pub(crate) mod applications;
 pub(crate) mod bodies;
 pub(crate) mod bytes;
@@ -10,4 +9,5 @@ pub(crate) mod endings;
 pub(crate) mod interim;
 pub(crate) mod limits;
 pub(crate) mod refusals;
+pub(crate) mod responses;
 pub(crate) mod upgrades;

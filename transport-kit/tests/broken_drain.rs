@@ -17,7 +17,7 @@ use httpfsm_tokio::{ServerHandle, Stream};
 use httpfsm_transport::{
     Accept, Accepted, Inline, ListeningSocket, Opening, Server, Transport, Wire, accept,
 };
-use httpfsm_transport_kit::{answer, drain_at_work};
+use httpfsm_transport_kit::{drain_at_work, respond};
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 
@@ -35,7 +35,7 @@ use Fault::*;
 fn a_drain_that_loses_requests_or_connections_is_caught() {
     assert_eq!(check(Nothing), Ok(()));
     let lost = check(LosesWhatTheHandlerHas).unwrap_err();
-    assert!(lost.contains("requests that were answered, and that were delivered"), "{lost}");
+    assert!(lost.contains("requests that got a response, and that were delivered"), "{lost}");
     let left = check(LeavesThoseWhoWait).unwrap_err();
     assert!(left.contains("right before the drain") || left.contains("A silent client got"), "{left}");
 }
@@ -47,7 +47,7 @@ fn check(fault: Fault) -> Result<(), String> {
     let handler = |request: Request| async {
         // So that requests are under way when the drain begins.
         tokio::time::sleep(Duration::from_millis(3)).await;
-        answer(request).await
+        respond(request).await
     };
     let drained = panic::catch_unwind(AssertUnwindSafe(|| {
         drain_at_work(|config, address| Server::on(Faulty(fault), config).listen_tcp(address).serve(handler))

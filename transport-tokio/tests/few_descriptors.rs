@@ -2,11 +2,11 @@
 #![allow(clippy::unwrap_used)]
 
 use httpfsm_tokio::Server;
-use httpfsm_transport_kit::{answer, few_descriptors};
+use httpfsm_transport_kit::{few_descriptors, respond};
 
 #[test]
 fn an_acceptor_without_descriptors_waits_serves_on_and_recovers() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let _inside = runtime.enter();
-    few_descriptors(|config, address| Server::new(config).listen_tcp(address).serve(answer)).unwrap();
+    few_descriptors(|config, address| Server::new(config).listen_tcp(address).serve(respond)).unwrap();
 }

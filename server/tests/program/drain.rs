@@ -35,7 +35,7 @@ fn a_signal_cuts_no_client_short(transport: &str) {
         assert!(started.elapsed() < PATIENCE, "the server listens on");
     }
     let tally = crowd.disperse();
-    assert_eq!(tally.wrong, [""; 0], "{} were answered, {} crossed", tally.answered, tally.crossed);
+    assert_eq!(tally.wrong, [""; 0], "{} got responses, {} crossed", tally.responses, tally.crossed);
     assert_eq!(server.end().0.code(), Some(0));
 }
 

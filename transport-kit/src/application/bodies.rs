@@ -11,7 +11,7 @@ use super::panic_quietly;
 use crate::record::{Diary, Record};
 use crate::sum::{Sum, pattern};
 
-/// What a streamed answer does after its bytes.
+/// What a streamed response does after its bytes.
 #[derive(Clone, Copy)]
 pub(super) enum Ending {
     Trailers,
@@ -21,7 +21,7 @@ pub(super) enum Ending {
     Never,
 }
 
-/// A streamed answer.
+/// A streamed response.
 pub(super) struct Frames {
     pub(super) record: Record,
     pub(super) diary: Option<Diary>,
@@ -91,7 +91,7 @@ impl Source for Frames {
     }
 }
 
-/// An answer that begins at once, and ends with the sum of the request body.
+/// A response that begins at once, and ends with the sum of the request body.
 pub(super) struct Duplex {
     pub(super) body: Body,
     pub(super) sum: Sum,

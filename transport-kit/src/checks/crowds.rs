@@ -18,7 +18,7 @@ pub(crate) fn half_heads(bench: &Bench<'_>) -> Result<(), String> {
     for peer in &mut peers {
         peer.end()?;
         if !peer.received.starts_with(b"HTTP/1.1 408 ") {
-            return Err(format!("A half head is answered with \"{}\".", peer.received.escape_ascii()));
+            return Err(format!("The response to half a head is \"{}\".", peer.received.escape_ascii()));
         }
     }
     drop(peers);
@@ -77,7 +77,7 @@ pub(crate) fn panics(bench: &Bench<'_>) -> Result<(), String> {
         peer.send(get(path))?;
         let status = if round % 3 == 2 { "200" } else { "500" };
         let head = format!("HTTP/1.1 {status} ");
-        running.wait(format_args!("{path} is not answered with {status}."), || {
+        running.wait(format_args!("{path} does not get {status}."), || {
             let _ = peer.receive(1 << 10);
             peer.received.starts_with(head.as_bytes())
         })?;

@@ -50,14 +50,14 @@ pub(crate) fn uploads() -> Vec<Script> {
         Script::new("trailers back and forth")
             .send(chunked_head("/trailers") + "3\r\nabc\r\n0\r\nX-One: 1\r\nX-Two: 2\r\n\r\n")
             .until("X-Two: 2\r\n\r\n"),
-        Script::new("an answer that runs beside its upload")
+        Script::new("a response that runs beside its upload")
             .send(post_head("/duplex", 20))
             .until("begin ")
             .send("0123456789")
             .told("body 10 bytes")
             .send("0123456789")
             .until("0\r\n\r\n"),
-        Script::new("a large upload beside its answer")
+        Script::new("a large upload beside its response")
             .send(post("/duplex", pattern(0, 500_000)))
             .until("begin ")
             .until("0\r\n\r\n"),
@@ -80,22 +80,22 @@ pub(crate) fn uploads() -> Vec<Script> {
 
 pub(crate) fn unread() -> Vec<Script> {
     vec![
-        Script::new("an early answer, and the rest behind it")
+        Script::new("an early response, and the rest behind it")
             .send(post_head("/early", 1000))
             .until("\r\n\r\nearly")
             .send(pattern(0, 1000))
             .send(get("/hello"))
             .until("world!"),
-        Script::new("an early answer to a body that is there")
+        Script::new("an early response to a body that is there")
             .send(post("/early", pattern(0, 1000)))
             .send(get("/hello"))
             .until("\r\n\r\nearly")
             .until("world!"),
-        Script::new("an early answer to a body too long to wait for")
+        Script::new("an early response to a body too long to wait for")
             .send(post_head("/early", 10_000_000))
             .until("\r\n\r\nearly")
             .end(),
-        Script::new("an early answer to a chunked body")
+        Script::new("an early response to a chunked body")
             .send(chunked_head("/early"))
             .until("\r\n\r\nearly")
             .end(),
@@ -105,7 +105,7 @@ pub(crate) fn unread() -> Vec<Script> {
             .send("some")
             .fin()
             .end(),
-        Script::new("bytes after the last answer are thrown away")
+        Script::new("bytes after the last response are thrown away")
             .send(chunked_head("/early"))
             .until("\r\n\r\nearly")
             .send(pattern(0, 20_000))
@@ -125,7 +125,7 @@ pub(crate) fn unread() -> Vec<Script> {
             .send(pattern(1000, 1000))
             .send(get("/hello"))
             .until("world!"),
-        Script::new("an early answer that closes")
+        Script::new("an early response that closes")
             .send(post_head("/close", 1000))
             .until("\r\n\r\nclosing")
             .send(pattern(0, 1000))

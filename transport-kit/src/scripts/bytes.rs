@@ -62,14 +62,14 @@ pub(crate) fn scripts() -> Vec<Script> {
             .until("world!")
             .until("3 bytes")
             .until("end []"),
-        Script::new("a request behind one that is being answered")
+        Script::new("a request behind one that is with the handler")
             .send(get("/gate"))
             .told("waits")
             .send(&hello)
             .open("gate")
             .until("passed")
             .until("world!"),
-        Script::new("bytes of a request behind one that is being answered")
+        Script::new("bytes of a request behind one that is with the handler")
             .send(get("/gate"))
             .told("waits")
             .send("GET /hel")

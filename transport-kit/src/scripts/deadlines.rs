@@ -10,7 +10,7 @@ pub(crate) fn scripts() -> Vec<Script> {
             .send("GET /hello HTTP/1.1\r\nHo")
             .until("408")
             .end(),
-        soon("half a head behind an answer", |config, soon| config.channel.head_timeout = Some(soon))
+        soon("half a head behind a response", |config, soon| config.channel.head_timeout = Some(soon))
             .send(get("/hello") + "GET /hello HTTP/1.1\r\nHo")
             .until("world!")
             .until("408")
@@ -28,11 +28,11 @@ pub(crate) fn scripts() -> Vec<Script> {
             .send(post_head("/upload", 100) + "some")
             .until("408")
             .end(),
-        soon("no answer", |config, soon| config.channel.responseless_timeout = Some(soon))
+        soon("no response", |config, soon| config.channel.responseless_timeout = Some(soon))
             .send(get("/never"))
             .until("503")
             .end(),
-        soon("no answer to a body that was read", |config, soon| {
+        soon("no response to a body that was read", |config, soon| {
             config.channel.responseless_timeout = Some(soon)
         })
         .send(post_head("/never", 4) + "four")

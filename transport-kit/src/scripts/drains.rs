@@ -50,7 +50,7 @@ pub(crate) fn scripts() -> Vec<Script> {
             .until("end []")
             .end()
             .gone(),
-        patient("a drain inside an answer")
+        patient("a drain inside a response")
             .send(get("/download?bytes=200000&frame=1000&gate=1000"))
             .until("\r\n3e8\r\n")
             .drain(None)

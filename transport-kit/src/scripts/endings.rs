@@ -7,18 +7,18 @@ use crate::script::{Script, Step, chunked_head, get, post_head};
 use crate::scripts::drains;
 use crate::sum::pattern;
 
-/// More than the buffers of two sockets hold, and all of it in one piece: while it leaves, the answer is finished.
+/// More than the buffers of two sockets hold, and all of it in one piece: while it leaves, the response is finished.
 const LARGE: &str = "/whole?bytes=6000000";
 
-/// The same, in the head of its answer.
+/// The same, in the head of its response.
 const UPGRADE: &str =
     "GET /upgrade?bytes=6000000 HTTP/1.1\r\nHost: kit\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n";
 
 pub(crate) fn half_closes() -> Vec<Script> {
     vec![
         Script::new("an end without a request").fin().end(),
-        Script::new("an end after an answer").send(get("/hello")).until("world!").fin().end(),
-        Script::new("an end behind a request that is being answered")
+        Script::new("an end after a response").send(get("/hello")).until("world!").fin().end(),
+        Script::new("an end behind a request that is with the handler")
             .send(get("/gate"))
             .told("waits")
             .fin()
@@ -56,17 +56,21 @@ pub(crate) fn half_closes() -> Vec<Script> {
             .fin()
             .until("\r\n\r\nended")
             .end(),
-        Script::new("an end while a large answer leaves")
+        Script::new("an end while a large response leaves")
             .send(get("/download?bytes=600000&frame=10000&gate=10000"))
-            .told("answers 200")
+            .told("responds with 200")
             .until("\r\n\r\n")
             .fin()
             .told("peer ended")
             .open("source")
             .until("X-Sum: ")
             .end(),
-        Script::new("an end while a finished answer leaves").send(get(LARGE)).sip(1, "\r\n\r\n").fin().end(),
-        Script::new("an end while the last answer leaves")
+        Script::new("an end while a finished response leaves")
+            .send(get(LARGE))
+            .sip(1, "\r\n\r\n")
+            .fin()
+            .end(),
+        Script::new("an end while the last response leaves")
             .send(format!("GET {LARGE} HTTP/1.1\r\nHost: kit\r\nConnection: close\r\n\r\n"))
             .sip(1, "\r\n\r\n")
             .fin()
@@ -106,7 +110,7 @@ pub(crate) fn half_closes() -> Vec<Script> {
 pub(crate) fn disconnects() -> Vec<Script> {
     vec![
         Script::new("a reset without a request").reset(),
-        Script::new("a reset after an answer").send(get("/hello")).until("world!").reset(),
+        Script::new("a reset after a response").send(get("/hello")).until("world!").reset(),
         Script::new("a reset inside a head").send(get("/hello") + "GET /he").until("world!").reset(),
         Script::new("a reset while the handler waits for it")
             .send(get("/disconnect"))
@@ -114,7 +118,7 @@ pub(crate) fn disconnects() -> Vec<Script> {
             .reset()
             .told("disconnected")
             .open("disconnected")
-            .told("answers 200"),
+            .told("responds with 200"),
         Script::new("a reset while the handler waits for something else")
             .send(get("/never"))
             .told("waits")
@@ -125,13 +129,13 @@ pub(crate) fn disconnects() -> Vec<Script> {
             .told("body 4 bytes")
             .reset()
             .told("closed"),
-        Script::new("a reset inside an answer")
+        Script::new("a reset inside a response")
             .send(get("/download?bytes=2000&gate=1000"))
             .until("\r\n\r\n")
             .until("\r\n3e8\r\n".trim_start())
             .reset()
             .told("dropped"),
-        Script::new("a reset beside an upload and its answer")
+        Script::new("a reset beside an upload and its response")
             .send(post_head("/duplex", 100) + "some")
             .until("begin ")
             .told("body 4 bytes")
@@ -142,12 +146,12 @@ pub(crate) fn disconnects() -> Vec<Script> {
             .until("\r\n\r\nearly")
             .reset()
             .told("closed"),
-        Script::new("a reset while a finished answer leaves")
+        Script::new("a reset while a finished response leaves")
             .send(get(LARGE))
             .sip(1, "\r\n\r\n")
             .reset()
             .told("closed"),
-        Script::new("a reset while the last answer leaves")
+        Script::new("a reset while the last response leaves")
             .send(format!("GET {LARGE} HTTP/1.1\r\nHost: kit\r\nConnection: close\r\n\r\n"))
             .sip(1, "\r\n\r\n")
             .reset()

@@ -7,9 +7,9 @@ pub(crate) fn scripts() -> Vec<Script> {
         format!("POST {path} HTTP/1.1\r\nHost: kit\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n")
     };
     vec![
-        Script::new("103 before the answer").send(get("/early-hints")).until("103").until("hinted"),
+        Script::new("103 before the response").send(get("/early-hints")).until("103").until("hinted"),
         Script::new("no 103 to HTTP/1.0").send("GET /early-hints HTTP/1.0\r\n\r\n").until("hinted").end(),
-        Script::new("several interim answers, each seen before the next")
+        Script::new("several interim responses, each seen before the next")
             .send(get("/informational"))
             .until("102 Processing\r\n\r\n")
             .open("informational 102")
@@ -38,7 +38,7 @@ pub(crate) fn scripts() -> Vec<Script> {
             .send(expecting("/refuse-expect"))
             .until("\r\n\r\nrefused")
             .end(),
-        Script::new("an expectation that is answered early")
+        Script::new("an expectation that gets an early response")
             .send(expecting("/early"))
             .until("\r\n\r\nearly")
             .end(),

@@ -92,7 +92,7 @@ pub(crate) fn scripts() -> Vec<Script> {
         scripts.push(script.send_by(bad, 1).until("400").end());
     }
     scripts.push(
-        Script::new("a refusal waits for the answers before it")
+        Script::new("a refusal waits for the responses before it")
             .send(get("/gate") + "nonsense\r\n\r\n")
             .told("waits")
             .open("gate")
@@ -107,7 +107,7 @@ pub(crate) fn scripts() -> Vec<Script> {
             .end(),
     );
     scripts.push(
-        Script::new("a broken body behind an early answer")
+        Script::new("a broken body behind an early response")
             .send(chunked_head("/gate") + "3\r\nabc\r\n")
             .told("waits")
             .open("gate")

@@ -3,13 +3,13 @@
 //! | request | what it shows |
 //! |---|---|
 //! | `GET /` | early hints, if asked for, and a page whose script tries all that follows |
-//! | `GET /machine.svg` | an answer from memory |
+//! | `GET /machine.svg` | a response from memory |
 //! | `GET /request` | JSON |
 //! | `POST /form` | a small body, collected up to a limit |
 //! | `POST /words` | a blocking function as a handler |
 //! | `POST /files` | an upload to the disk, piece by piece; `Expect: 100-continue` refused |
 //! | `GET /files/SHA256` | a download from the disk, piece by piece, with a trailer |
-//! | `GET /ticks` | server-sent events, an answer without an end |
+//! | `GET /ticks` | server-sent events, a response without an end |
 //! | `GET /echo` | a WebSocket |
 //!
 //! What depends on the transport are two fields of [`Options`].
@@ -76,14 +76,14 @@ pub(crate) fn application(options: Options) -> impl Handler {
     let application = Arc::new(Application(options));
     move |request: Request| {
         let application = Arc::clone(&application);
-        async move { application.answer(request).await }
+        async move { application.respond(request).await }
     }
 }
 
 struct Application(Options);
 
 impl Application {
-    async fn answer(&self, request: Request) -> Result<Response, Failure> {
+    async fn respond(&self, request: Request) -> Result<Response, Failure> {
         match (request.method(), request.path()) {
             ("GET" | "HEAD", "/") => Ok(self.page(&request)),
             ("GET" | "HEAD", "/style.css") => Ok(typed("text/css", include_str!("page/style.css"))),
@@ -168,7 +168,7 @@ impl From<io::Error> for Failure {
     }
 }
 
-// --- Answers from memory ---------------------------------------------------------------------------------------------
+// --- Responses from memory -------------------------------------------------------------------------------------------
 
 impl Application {
     /// The page. A browser may fetch what it needs while the page is still being made (RFC 8297). Only if it is asked for,
@@ -204,7 +204,7 @@ fn describe(request: &Request) -> Response {
 
 // --- Small bodies ----------------------------------------------------------------------------------------------------
 
-/// A form is small, so it may be held in memory; above the limit, the error answers 413.
+/// A form is small, so it may be held in memory; above the limit, the error becomes a 413.
 async fn form(mut request: Request) -> Result<Response, Failure> {
     let content = request.body().collect(SMALL).await?;
     let name = form_urlencoded::parse(&content).find(|(field, _)| field == "name").map(|(_, name)| name);
@@ -296,7 +296,7 @@ impl Upload {
 }
 
 /// Writes the body of a download, and after it what its bytes amount to (RFC 9530 section 2), which is known only
-/// then. An error cuts the answer off, so that nobody takes it for whole.
+/// then. An error cuts the response off, so that nobody takes it for whole.
 async fn send_file(mut file: fs::File, spawner: Arc<dyn Spawner>, mut body: BodyWriter) -> io::Result<()> {
     let mut hash = Sha256::new();
     loop {
@@ -320,7 +320,7 @@ fn read_piece(mut file: fs::File) -> io::Result<(fs::File, Bytes)> {
     Ok((file, piece.into()))
 }
 
-// --- Answers without an end ------------------------------------------------------------------------------------------
+// --- Responses without an end ----------------------------------------------------------------------------------------
 
 /// Counts, so many times a second (`/ticks?rate=10`), until the client has heard enough: then the body is dropped.
 fn ticks(request: &Request) -> Response {
@@ -345,7 +345,7 @@ async fn count(period: Duration, mut body: BodyWriter) -> Result<(), Infallible>
 // --- Another protocol ------------------------------------------------------------------------------------------------
 
 impl Application {
-    /// The opening handshake (RFC 6455 section 4.2). The connection is handed over when the answer has left, so what
+    /// The opening handshake (RFC 6455 section 4.2). The connection is handed over when the response has left, so what
     /// waits for it has to run elsewhere.
     fn echo(&self, mut request: Request) -> Response {
         if !request.head().upgrade().is_some_and(|protocol| protocol.eq_ignore_ascii_case(b"websocket")) {

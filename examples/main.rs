@@ -103,8 +103,8 @@ async fn serve(
     Ok(())
 }
 
-/// At the first signal, answers what is under way and takes no more; at the second, drops what is left. The program then
-/// ends by itself, so that its folder is removed.
+/// At the first signal, completes the responses under way and accepts nothing more; at the second, drops what is left.
+/// The program then ends by itself, so that its folder is removed.
 fn obey_signals(server: ServerHandle) -> io::Result<()> {
     let mut signals = Signals::new([SIGTERM, SIGINT])?;
     thread::spawn(move || {

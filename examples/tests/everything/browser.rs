@@ -73,7 +73,7 @@ impl Drop for Browser {
     }
 }
 
-/// The browser keeps the connection open, so the end of its answer is where the length says.
+/// The browser keeps the connection open, so the end of its response is where the length says.
 fn list(port: u16) -> Option<serde_json::Value> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
     stream.set_read_timeout(Some(PATIENCE)).ok()?;

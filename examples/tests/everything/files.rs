@@ -27,8 +27,8 @@ fn what_was_uploaded_is_downloaded_with_its_digest() {
                     "sha256": name, "bytes": content.len(), "location": format!("/files/{name}"),
                 })
             );
-            let answer = server.get(&format!("/files/{name}"));
-            let (back, trailers) = answer.chunks();
+            let response = server.get(&format!("/files/{name}"));
+            let (back, trailers) = response.chunks();
             assert!(back == content, "another content came back");
             assert_eq!(trailers, format!("Content-Digest: sha-256=:{}:\r\n\r\n", BASE64.encode(&hash)));
         }
@@ -52,8 +52,8 @@ fn an_upload_and_a_download_take_no_memory() {
         server.post("/files", &content[..1 << 20]);
         let before = server.peak_memory();
         let told = server.post("/files", &content);
-        let answer = server.get(told.field("Location").unwrap_or_else(|| panic!("{told:?}")));
-        assert!(answer.chunks().0 == content, "another content came back");
+        let response = server.get(told.field("Location").unwrap_or_else(|| panic!("{told:?}")));
+        assert!(response.chunks().0 == content, "another content came back");
         let grown = server.peak_memory() - before;
         assert!(grown < 8 << 10, "{grown} KiB");
     });
@@ -82,9 +82,9 @@ fn a_client_that_asks_first_is_refused_before_it_sends_too_much() {
             "POST /files HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: {length}\r\n\r\n"
         );
         stream.write_all(head.as_bytes()).expect("sent");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("an answer and its end");
-        assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+        let mut response = String::new();
+        stream.read_to_string(&mut response).expect("a response and its end");
+        assert!(response.starts_with("HTTP/1.1 413 "), "{response}");
     });
 }
 
@@ -96,12 +96,12 @@ fn a_client_that_asks_first_is_told_to_go_on() {
         write!(stream, "{head}Content-Length: 3\r\n\r\n").expect("sent");
         let expected = "HTTP/1.1 100 Continue\r\n\r\n";
         let mut interim = vec![0; expected.len()];
-        stream.read_exact(&mut interim).expect("an answer");
+        stream.read_exact(&mut interim).expect("a response");
         assert_eq!(String::from_utf8_lossy(&interim), expected);
         stream.write_all(b"abc").expect("sent");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("an answer and its end");
-        assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
+        let mut response = String::new();
+        stream.read_to_string(&mut response).expect("a response and its end");
+        assert!(response.starts_with("HTTP/1.1 201 "), "{response}");
     });
 }
 
@@ -118,7 +118,7 @@ fn an_upload_without_a_length_ends_at_the_limit() {
             let _ = (0..65).try_for_each(|_| writing.write_all(&piece));
         });
         let mut status = [0; 12];
-        stream.read_exact(&mut status).expect("an answer");
+        stream.read_exact(&mut status).expect("a response");
         assert_eq!(&status, b"HTTP/1.1 413");
         drop(stream);
         sending.join().expect("sent");

@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-mod answers;
 mod browser;
 mod files;
 mod readme;
+mod responses;
 mod signals;
 mod ticks;
 mod websocket;
@@ -84,22 +84,22 @@ impl Server {
         stream
     }
 
-    /// Sends a head and a content, and reads the answers up to the end of the connection.
-    fn exchange(&self, request_line: &str, fields: &str, content: impl AsRef<[u8]>) -> Answer {
+    /// Sends a head and a content, and reads the responses up to the end of the connection.
+    fn exchange(&self, request_line: &str, fields: &str, content: impl AsRef<[u8]>) -> ReceivedResponse {
         let mut stream = self.connect();
         let head = format!("{request_line} HTTP/1.1\r\nHost: example\r\nConnection: close\r\n{fields}\r\n");
         stream.write_all(head.as_bytes()).expect("sent");
         stream.write_all(content.as_ref()).expect("sent");
         let mut bytes = Vec::new();
-        stream.read_to_end(&mut bytes).expect("an answer and its end");
-        Answer::new(&bytes)
+        stream.read_to_end(&mut bytes).expect("a response and its end");
+        ReceivedResponse::new(&bytes)
     }
 
-    fn get(&self, target: &str) -> Answer {
+    fn get(&self, target: &str) -> ReceivedResponse {
         self.exchange(&format!("GET {target}"), "", "")
     }
 
-    fn post(&self, target: &str, content: impl AsRef<[u8]>) -> Answer {
+    fn post(&self, target: &str, content: impl AsRef<[u8]>) -> ReceivedResponse {
         let length = format!("Content-Length: {}\r\n", content.as_ref().len());
         self.exchange(&format!("POST {target}"), &length, content)
     }
@@ -158,15 +158,15 @@ impl Drop for Server {
     }
 }
 
-/// The final answer, and what came before it.
+/// The final response, and what came before it.
 #[derive(Debug)]
-struct Answer {
+struct ReceivedResponse {
     interim: Option<String>,
     head: String,
     content: Vec<u8>,
 }
 
-impl Answer {
+impl ReceivedResponse {
     fn new(bytes: &[u8]) -> Self {
         let (head, rest) = split(bytes);
         if !head.starts_with("HTTP/1.1 1") {
@@ -224,8 +224,8 @@ fn split(bytes: &[u8]) -> (String, &[u8]) {
 fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     let started = Instant::now();
     loop {
-        if let Some(answer) = ask() {
-            return answer;
+        if let Some(found) = ask() {
+            return found;
         }
         assert!(started.elapsed() < PATIENCE, "waited in vain for {what}");
         thread::sleep(Duration::from_millis(10));

@@ -1,4 +1,4 @@
-//! What is answered from memory, and to small bodies.
+//! Responses from memory, and to small bodies.
 
 use crate::{on_each_transport, on_each_transport_with};
 
@@ -31,10 +31,14 @@ fn what_the_page_needs_has_its_type() {
         for (target, expected) in
             [("/style.css", "text/css"), ("/script.js", "text/javascript"), ("/machine.svg", "image/svg+xml")]
         {
-            let answer = server.get(target);
-            assert_eq!((answer.status(), answer.field("Content-Type")), (200, Some(expected)), "{target}");
+            let response = server.get(target);
+            assert_eq!(
+                (response.status(), response.field("Content-Type")),
+                (200, Some(expected)),
+                "{target}"
+            );
             let head = server.exchange(&format!("HEAD {target}"), "", "");
-            assert_eq!(head.field("Content-Length"), answer.field("Content-Length"), "{target}");
+            assert_eq!(head.field("Content-Length"), response.field("Content-Length"), "{target}");
         }
     });
 }
@@ -42,8 +46,8 @@ fn what_the_page_needs_has_its_type() {
 #[test]
 fn a_request_is_described_in_json() {
     on_each_transport(|server| {
-        let answer = server.exchange("GET /request?a=b", "X-Quoted: \"\\\r\n", "");
-        let description = answer.json();
+        let response = server.exchange("GET /request?a=b", "X-Quoted: \"\\\r\n", "");
+        let description = response.json();
         assert_eq!(description["method"], "GET");
         assert_eq!(description["target"], "/request?a=b");
         assert_eq!(description["fields"][2], serde_json::json!(["X-Quoted", "\"\\"]));
@@ -53,8 +57,11 @@ fn a_request_is_described_in_json() {
 #[test]
 fn a_form_is_decoded_and_what_it_says_is_no_markup() {
     on_each_transport(|server| {
-        let answer = server.post("/form", "other=1&name=Ada+%26+%3Cb%3E");
-        assert_eq!((answer.status(), answer.text().trim_end()), (200, "<p>Hello, Ada &amp; &lt;b&gt;!</p>"));
+        let response = server.post("/form", "other=1&name=Ada+%26+%3Cb%3E");
+        assert_eq!(
+            (response.status(), response.text().trim_end()),
+            (200, "<p>Hello, Ada &amp; &lt;b&gt;!</p>")
+        );
     });
 }
 
@@ -82,8 +89,8 @@ fn what_is_not_there_is_404_and_what_is_there_names_its_methods() {
         for (request, allowed) in
             [("DELETE /", "GET, HEAD"), ("GET /form", "POST"), ("HEAD /echo", "GET"), ("GET /files", "POST")]
         {
-            let answer = server.exchange(request, "", "");
-            assert_eq!((answer.status(), answer.field("Allow")), (405, Some(allowed)), "{request}");
+            let response = server.exchange(request, "", "");
+            assert_eq!((response.status(), response.field("Allow")), (405, Some(allowed)), "{request}");
         }
     });
 }

@@ -15,7 +15,7 @@ const DRAIN: Duration = Duration::from_secs(30);
 fn open_ticks(server: &Server) -> TcpStream {
     let mut stream = server.connect();
     stream.write_all(b"GET /ticks?rate=100 HTTP/1.1\r\nHost: example\r\n\r\n").expect("sent");
-    assert_ne!(stream.read(&mut [0; 256]).expect("an answer"), 0);
+    assert_ne!(stream.read(&mut [0; 256]).expect("a response"), 0);
     stream
 }
 
@@ -36,7 +36,7 @@ fn the_first_signal_drains_and_the_second_drops_what_is_left() {
             server.signal(Signal::INT);
             wait_for_the_drain(&server);
             // It goes on: as long as the drain may last.
-            assert_ne!(stream.read(&mut [0; 256]).expect("more of the answer"), 0, "{transport}");
+            assert_ne!(stream.read(&mut [0; 256]).expect("more of the response"), 0, "{transport}");
             server.end_by(second);
             assert!(drained.elapsed() < DRAIN, "{transport}: it waited for the end of the drain");
         }
@@ -44,7 +44,7 @@ fn the_first_signal_drains_and_the_second_drops_what_is_left() {
 }
 
 #[test]
-fn a_client_that_is_dropped_does_not_take_its_answer_for_whole() {
+fn a_client_that_is_dropped_does_not_take_its_response_for_whole() {
     on_each_transport(|server| {
         let mut stream = open_ticks(server);
         server.signal(Signal::TERM);

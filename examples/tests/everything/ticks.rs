@@ -44,7 +44,7 @@ fn a_rate_that_is_none_is_one() {
             let mut stream = server.connect();
             write!(stream, "GET /ticks{query} HTTP/1.1\r\nHost: a\r\n\r\n").expect("sent");
             let mut status = [0; 15];
-            stream.read_exact(&mut status).expect("an answer");
+            stream.read_exact(&mut status).expect("a response");
             assert_eq!(&status, b"HTTP/1.1 200 OK", "{query}");
         }
     });

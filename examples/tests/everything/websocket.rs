@@ -84,8 +84,8 @@ fn many_at_once_hold_up_nothing() {
 #[test]
 fn without_a_handshake_there_is_no_websocket() {
     on_each_transport(|server| {
-        let answer = server.get("/echo");
-        assert_eq!((answer.status(), answer.field("Upgrade")), (426, Some("websocket")));
+        let response = server.get("/echo");
+        assert_eq!((response.status(), response.field("Upgrade")), (426, Some("websocket")));
         let key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
         for (fields, missing) in [
             (format!("Sec-WebSocket-Version: 8\r\n{key}"), "the version"),
@@ -93,9 +93,9 @@ fn without_a_handshake_there_is_no_websocket() {
             ("Sec-WebSocket-Version: 13\r\n".to_owned(), "the key"),
         ] {
             let fields = format!("Connection: upgrade\r\nUpgrade: websocket\r\n{fields}");
-            let answer = server.exchange("GET /echo", &fields, "");
+            let response = server.exchange("GET /echo", &fields, "");
             assert_eq!(
-                (answer.status(), answer.field("Sec-WebSocket-Version")),
+                (response.status(), response.field("Sec-WebSocket-Version")),
                 (400, Some("13")),
                 "{missing}"
             );
@@ -113,9 +113,9 @@ fn a_handshake_with_a_body_is_refused() {
             ("Transfer-Encoding: chunked\r\n", "4\r\nbody\r\n0\r\n\r\n"),
             ("Content-Length: 4\r\nExpect: 100-continue\r\n", ""),
         ] {
-            let answer = server.exchange("GET /echo", &format!("{handshake}{fields}"), content);
+            let response = server.exchange("GET /echo", &format!("{handshake}{fields}"), content);
             assert_eq!(
-                (answer.status(), &*answer.text()),
+                (response.status(), &*response.text()),
                 (400, "A WebSocket handshake has no body.\n"),
                 "{fields}"
             );
@@ -125,11 +125,12 @@ fn a_handshake_with_a_body_is_refused() {
 
 // --- Frames that no good client sends ----------------------------------------------------------------------------------
 
-/// Sends frames right behind the handshake, and reads the answers up to the end of the connection, which is no reset.
+/// Sends frames right behind the handshake, and reads the frames that come back up to the end of the connection, which
+/// is no reset.
 fn frames(server: &Server, frames: &[u8]) -> Vec<u8> {
     let mut stream = handshake(server, frames);
     let mut bytes = Vec::new();
-    stream.read_to_end(&mut bytes).expect("an answer and the end of the connection");
+    stream.read_to_end(&mut bytes).expect("a response and the end of the connection");
     let (head, rest) = split(&bytes);
     assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
     rest.to_vec()
@@ -209,10 +210,10 @@ fn what_breaks_the_protocol_is_closed_with_1002() {
     ];
     on_each_transport(|server| {
         for (name, bytes) in &cases {
-            let answers = frames(server, bytes);
+            let received = frames(server, bytes);
             // What is complete comes back before.
-            let end = answers.len().saturating_sub(4);
-            assert_eq!(answers[end..], closed_with(1002), "{name}: {answers:02x?}");
+            let end = received.len().saturating_sub(4);
+            assert_eq!(received[end..], closed_with(1002), "{name}: {received:02x?}");
         }
     });
 }
@@ -221,9 +222,9 @@ fn what_breaks_the_protocol_is_closed_with_1002() {
 fn a_code_that_nobody_may_send_is_answered_with_1002() {
     on_each_transport(|server| {
         for code in [0, 1, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, u16::MAX] {
-            let answers = frames(server, &masked(CLOSE, &close(code, b"")));
-            assert!(answers.starts_with(&[CLOSE]), "{code}: {answers:02x?}");
-            assert_eq!(answers.get(2..4), Some(&1002_u16.to_be_bytes()[..]), "{code}: {answers:02x?}");
+            let received = frames(server, &masked(CLOSE, &close(code, b"")));
+            assert!(received.starts_with(&[CLOSE]), "{code}: {received:02x?}");
+            assert_eq!(received.get(2..4), Some(&1002_u16.to_be_bytes()[..]), "{code}: {received:02x?}");
         }
     });
 }
@@ -234,8 +235,8 @@ fn a_close_comes_back_with_its_code() {
         assert_eq!(frames(server, &masked(CLOSE, b"")), unmasked(CLOSE, b""));
         for code in [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 3000, 3999, 4000, 4999]
         {
-            let answers = frames(server, &masked(CLOSE, &close(code, b"")));
-            assert_eq!(answers, closed_with(code), "{code}");
+            let received = frames(server, &masked(CLOSE, &close(code, b"")));
+            assert_eq!(received, closed_with(code), "{code}");
         }
         let longest = close(1000, "ü".repeat(61).as_bytes());
         assert_eq!(frames(server, &masked(CLOSE, &longest)), unmasked(CLOSE, &longest));
@@ -322,10 +323,10 @@ fn frames_may_come_byte_by_byte() {
         for byte in bytes {
             stream.write_all(&[byte]).expect("sent");
         }
-        let mut answers = Vec::new();
-        stream.read_to_end(&mut answers).expect("an answer and the end of the connection");
+        let mut received = Vec::new();
+        stream.read_to_end(&mut received).expect("a response and the end of the connection");
         let expected = [unmasked(TEXT, "ü".as_bytes()), unmasked(PONG, b"p"), closed_with(1007)].concat();
-        assert_eq!(split(&answers).1, expected);
+        assert_eq!(split(&received).1, expected);
     });
 }
 
@@ -336,9 +337,9 @@ fn a_connection_that_ends_without_a_close_is_told_nothing_and_is_gone() {
         for cut in [&b""[..], &masked(TEXT, b"a")[..3]] {
             let mut stream = handshake(server, cut);
             stream.shutdown(Shutdown::Write).expect("a socket");
-            let mut answers = Vec::new();
-            stream.read_to_end(&mut answers).expect("the end of the connection");
-            assert_eq!(split(&answers).1, b"");
+            let mut received = Vec::new();
+            stream.read_to_end(&mut received).expect("the end of the connection");
+            assert_eq!(split(&received).1, b"");
         }
         wait_for("the end of the connections", || (server.sockets() == idle).then_some(()));
     });
@@ -379,10 +380,10 @@ fn pings_that_nobody_reads_the_answers_of_are_not_kept() {
             last = sent.load(Ordering::Relaxed);
             thread::sleep(Duration::from_millis(500));
         }
-        let mut answers = Vec::new();
-        stream.read_to_end(&mut answers).expect("answers and the end of the connection");
+        let mut received = Vec::new();
+        stream.read_to_end(&mut received).expect("frames and the end of the connection");
         writer.join().expect("all are sent");
-        assert_eq!(split(&answers).1.len(), pings * 127 + 2);
+        assert_eq!(split(&received).1.len(), pings * 127 + 2);
         let grown = server.peak_memory() - before;
         assert!(grown < (LENGTH as u64 >> 10) / 4, "{grown} KiB");
     });

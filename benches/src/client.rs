@@ -1,17 +1,17 @@
-//! A client that takes turns with the server: one write, then all its answers, so that the server's reads and
+//! A client that takes turns with the server: one write, then all its responses, so that the server's reads and
 //! writes are the same in every run.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use crate::load::{ANSWER, Load};
+use crate::load::{CONTENT, Load};
 
 /// One keep-alive connection.
 pub struct Client {
     stream: TcpStream,
     input: Vec<u8>,
-    answer: Option<usize>,
+    response: Option<usize>,
 }
 
 impl Client {
@@ -23,23 +23,23 @@ impl Client {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(Duration::from_secs(60)))?;
-        Ok(Self { stream, input: Vec::new(), answer: None })
+        Ok(Self { stream, input: Vec::new(), response: None })
     }
 
-    /// Writes the load `writes` times, each time after all answers to the one before have come.
+    /// Writes the load `writes` times, each time after all responses to the one before have come.
     ///
     /// # Errors
-    /// Those of the socket, and an answer that is not 200 with [`ANSWER`] as its content.
+    /// Those of the socket, and a response that is not 200 with [`CONTENT`] as its content.
     pub fn drive(&mut self, load: Load, writes: usize) -> io::Result<()> {
         let bytes = load.bytes();
         for _ in 0..writes {
             self.stream.write_all(&bytes)?;
-            self.read_answers(load.requests_per_write())?;
+            self.read_responses(load.requests_per_write())?;
         }
         Ok(())
     }
 
-    /// Writes bytes that are answered by nothing: half a head.
+    /// Writes bytes that get no response: half a head.
     ///
     /// # Errors
     /// Those of the socket.
@@ -58,8 +58,8 @@ impl Client {
         Ok(quiet)
     }
 
-    /// Reads `count` answers. The first of a connection tells the length of them all.
-    fn read_answers(&mut self, count: usize) -> io::Result<()> {
+    /// Reads `count` responses. The first of a connection tells the length of them all.
+    fn read_responses(&mut self, count: usize) -> io::Result<()> {
         self.input.clear();
         let mut chunk = [0; 16 << 10];
         loop {
@@ -68,10 +68,10 @@ impl Client {
                 return Err(unexpected("the server closed the connection", &self.input));
             }
             self.input.extend_from_slice(&chunk[..n]);
-            if self.answer.is_none() {
-                self.answer = length_of_answer(&self.input)?;
+            if self.response.is_none() {
+                self.response = length_of_response(&self.input)?;
             }
-            let Some(length) = self.answer else { continue };
+            let Some(length) = self.response else { continue };
             if self.input.len() >= length * count {
                 return self.check(length, count);
             }
@@ -83,23 +83,23 @@ impl Client {
             && self
                 .input
                 .chunks_exact(length)
-                .all(|answer| answer.starts_with(b"HTTP/1.1 200 ") && answer.ends_with(ANSWER));
-        if sound { Ok(()) } else { Err(unexpected("not the expected answers", &self.input)) }
+                .all(|response| response.starts_with(b"HTTP/1.1 200 ") && response.ends_with(CONTENT));
+        if sound { Ok(()) } else { Err(unexpected("not the expected responses", &self.input)) }
     }
 }
 
-/// The bytes of the first answer in `input`, head and content; `None`: its head is not complete yet.
-fn length_of_answer(input: &[u8]) -> io::Result<Option<usize>> {
+/// The bytes of the first response in `input`, head and content; `None`: its head is not complete yet.
+fn length_of_response(input: &[u8]) -> io::Result<Option<usize>> {
     let Some(end) = input.windows(4).position(|w| w == b"\r\n\r\n") else { return Ok(None) };
     let head = String::from_utf8_lossy(&input[..end]).to_ascii_lowercase();
     let length = head
         .lines()
         .find_map(|line| line.strip_prefix("content-length:"))
         .and_then(|value| value.trim().parse::<usize>().ok())
-        .filter(|length| *length == ANSWER.len());
+        .filter(|length| *length == CONTENT.len());
     match length {
         Some(length) => Ok(Some(end + 4 + length)),
-        None => Err(unexpected("not an answer of 13 bytes", input)),
+        None => Err(unexpected("not a response of 13 bytes", input)),
     }
 }
 
@@ -113,7 +113,7 @@ mod tests {
     use std::net::TcpListener;
     use std::thread;
 
-    fn a_server_that_answers(answer: &'static [u8]) -> SocketAddr {
+    fn a_server_that_responds_with(response: &'static [u8]) -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         thread::spawn(move || {
@@ -121,7 +121,7 @@ mod tests {
             let mut input = [0; 4096];
             while let Ok(n) = stream.read(&mut input) {
                 let requests = input[..n].windows(4).filter(|w| *w == b"\r\n\r\n").count();
-                if n == 0 || stream.write_all(&answer.repeat(requests)).is_err() {
+                if n == 0 || stream.write_all(&response.repeat(requests)).is_err() {
                     break;
                 }
             }
@@ -130,10 +130,10 @@ mod tests {
     }
 
     #[test]
-    fn every_load_is_driven_to_its_last_answer() {
+    fn every_load_is_driven_to_its_last_response() {
         for load in Load::ALL {
             let address =
-                a_server_that_answers(b"HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\nHello, World!");
+                a_server_that_responds_with(b"HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\nHello, World!");
             Client::connect(address).unwrap().drive(load, 5).unwrap();
         }
     }
@@ -150,14 +150,14 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_of_another_kind_is_an_error() {
-        for answer in [
+    fn a_response_of_another_kind_is_an_error() {
+        for response in [
             &b"HTTP/1.1 404 Not Found\r\nContent-Length: 13\r\n\r\nHello, World!"[..],
             b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nHello",
             b"HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\nHello, World?",
         ] {
-            let mut client = Client::connect(a_server_that_answers(answer)).unwrap();
-            assert!(client.drive(Load::Plain, 1).is_err(), "{:?}", String::from_utf8_lossy(answer));
+            let mut client = Client::connect(a_server_that_responds_with(response)).unwrap();
+            assert!(client.drive(Load::Plain, 1).is_err(), "{:?}", String::from_utf8_lossy(response));
         }
     }
 }

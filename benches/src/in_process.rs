@@ -7,7 +7,7 @@ use httpfsm::{
     Responder, ResponseRef, Status, WorkerBuffers,
 };
 
-use crate::load::ANSWER;
+use crate::load::CONTENT;
 
 /// One keep-alive connection whose peer is the caller.
 pub struct InProcess {
@@ -45,7 +45,7 @@ impl InProcess {
     }
 
     /// One wake-up, as a transport does it: borrows the buffers, hands `bytes` to the machine as one read (or a few,
-    /// if they are many), answers every request, takes what is to be sent, and gives the buffers back. Returns how
+    /// if they are many), responds to every request, takes what is to be sent, and gives the buffers back. Returns how
     /// many bytes were sent.
     pub fn exchange(&mut self, bytes: &[u8]) -> usize {
         let Self { channel, buffers, text, none, date, clock } = self;
@@ -53,7 +53,7 @@ impl InProcess {
         let now = Now::new(Moment::from_millis(*clock), date);
         let handler = |request: RequestRef<'_>, responder: &mut Responder<'_>| {
             responder.respond(match (request.method(), request.target()) {
-                ("GET", "/plaintext") => ResponseRef::new(Status::OK, text, ANSWER),
+                ("GET", "/plaintext") => ResponseRef::new(Status::OK, text, CONTENT),
                 _ => ResponseRef::new(Status::NOT_FOUND, none, b""),
             });
         };
@@ -100,11 +100,11 @@ mod tests {
     use crate::load::Load;
 
     #[test]
-    fn every_request_is_answered() {
+    fn every_request_gets_a_response() {
         for load in Load::ALL {
             let mut connection = InProcess::new();
             let first = connection.exchange(&load.bytes());
-            assert!(first >= load.requests_per_write() * ANSWER.len(), "{load}: {first} bytes");
+            assert!(first >= load.requests_per_write() * CONTENT.len(), "{load}: {first} bytes");
             assert_eq!(connection.exchange(&load.bytes()), first, "{load}");
         }
     }

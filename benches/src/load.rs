@@ -59,8 +59,8 @@ impl fmt::Display for Load {
     }
 }
 
-/// The content of every answer.
-pub const ANSWER: &[u8] = b"Hello, World!";
+/// The content of every response.
+pub const CONTENT: &[u8] = b"Hello, World!";
 
 const PLAIN: &[u8] = b"GET /plaintext HTTP/1.1\r\nHost: localhost\r\n\r\n";
 

@@ -1,4 +1,4 @@
-//! Measures what slow peers cost a healthy one: how long its answers take on a quiet server, and under attack.
+//! Measures what slow peers cost a healthy one: how long its responses take on a quiet server, and under attack.
 //!
 //! ```text
 //! attack                                  tokio: 1,000 slow heads, 200 slow bodies, 100 slow reads
@@ -12,8 +12,8 @@
 //! The server has its default deadlines. Each slow peer sends or reads a byte, or a field line, a second, one after
 //! another; whoever is cut comes back at once, so that the attack never ends. The healthy client asks one request after
 //! another, with pauses of a millisecond, in turns: quiet, under attack, quiet, and so on, since a machine that others
-//! use has good and bad moments; the figures are the medians of the turns of a kind, and the longest answer of all.
-//! Exits with 1 when an answer is missing or wrong. The peers need as many file descriptors (`ulimit -n`) here and in
+//! use has good and bad moments; the figures are the medians of the turns of a kind, and the longest response of all.
+//! Exits with 1 when a response is missing or wrong. The peers need as many file descriptors (`ulimit -n`) here and in
 //! the server.
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command prints its result")]
@@ -75,12 +75,12 @@ fn run() -> Result<(), Box<dyn Error>> {
         });
         attacked.push(figures(times?));
     }
-    println!("transport   peers   answers   p50 us   p99 us   max us");
+    println!("transport   peers   responses   p50 us   p99 us   max us");
     let [before, after] = [(0, quiet), (options.peers(), attacked)].map(|(peers, turns)| {
         let [p50, p99] = [0, 1].map(|figure| quantile(turns.iter().map(|turn| turn[figure]).collect(), 0.5));
         let max = turns.iter().map(|turn| turn[2]).max().unwrap_or_default();
         println!(
-            "{:<9}   {peers:>5}   {:>7}   {:>6}   {:>6}   {:>6}",
+            "{:<9}   {peers:>5}   {:>9}   {:>6}   {:>6}   {:>6}",
             options.transport,
             options.rounds * options.requests,
             p50.as_micros(),
@@ -94,12 +94,12 @@ fn run() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Half, 99 in 100, and all of the answers took no longer than this.
+/// Half, 99 in 100, and all of the responses took no longer than this.
 fn figures(times: Vec<Duration>) -> [Duration; 3] {
     [0.5, 0.99, 1.0].map(|part| quantile(times.clone(), part))
 }
 
-/// How long the answers to so many requests took, one after another on one connection.
+/// How long the responses to so many requests took, one after another on one connection.
 fn ask(address: SocketAddr, requests: usize) -> io::Result<Vec<Duration>> {
     let mut client = Client::connect(address)?;
     (0..requests)
@@ -183,7 +183,7 @@ fn is_cut(stream: &mut TcpStream, slow: Slow) -> bool {
     stream.take_error().is_ok_and(|error| error.is_some())
         || stream.write_all(slow.drop.as_bytes()).is_err_and(is_lost)
         || match stream.read(&mut [0]) {
-            // Whoever is slow to send is answered with an end.
+            // A peer that is slow to send gets the end of its connection.
             Ok(n) => n == 0 || !slow.drop.is_empty(),
             Err(error) => is_lost(error),
         }

@@ -89,7 +89,7 @@ fn workload(load: Load, writes: usize) -> Result<ExitCode, Box<dyn Error>> {
     let mut connection = InProcess::new();
     for _ in 0..writes {
         if connection.exchange(black_box(&bytes)) == 0 {
-            return Err("a request was not answered".into());
+            return Err("a request got no response".into());
         }
     }
     Ok(ExitCode::SUCCESS)

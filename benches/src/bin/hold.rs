@@ -1,5 +1,5 @@
 //! Measures what a connection that does nothing costs a server: resident memory per connection, and how many threads
-//! there are while it has them all. Meanwhile another client is served, which tells how long its answers took.
+//! there are while it has them all. Meanwhile another client is served, which tells how long its responses took.
 //!
 //! ```text
 //! hold                                 10,000 keep-alive connections after one request each
@@ -47,12 +47,12 @@ fn measure() -> Result<ExitCode, Box<dyn Error>> {
     let before = settled(pid)?;
     let held = options.open(address)?;
     let after = settled(pid)?;
-    let longest = longest_answer(address)?;
+    let longest = longest_response(address)?;
     let threads = threads(pid)?;
     let each = after.saturating_sub(before) / options.connections.max(1) as u64;
     for client in &held {
         if !client.is_quiet()? {
-            return Err("the server closed or answered a connection that was to be held".into());
+            return Err("the server closed a connection that was to be held, or responded on it".into());
         }
     }
     drop(held);
@@ -72,19 +72,19 @@ fn measure() -> Result<ExitCode, Box<dyn Error>> {
         mark(memory),
     );
     println!("threads of the server: {threads}, at most {}{}", told(options.max_threads), mark(few));
-    println!("the longest of {ANSWERS} answers meanwhile: {} us", longest.as_micros());
+    println!("the longest of {RESPONSES} responses meanwhile: {} us", longest.as_micros());
     Ok(if memory && few { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Requests of the client that is served meanwhile.
-const ANSWERS: usize = 100;
+const RESPONSES: usize = 100;
 
-/// How long a client waits for its connection and first answer, or for another, at most.
-fn longest_answer(address: SocketAddr) -> io::Result<Duration> {
+/// How long a client waits for its connection and first response, or for another, at most.
+fn longest_response(address: SocketAddr) -> io::Result<Duration> {
     let mut longest = Duration::ZERO;
     let mut started = Instant::now();
     let mut client = Client::connect(address)?;
-    for _ in 0..ANSWERS {
+    for _ in 0..RESPONSES {
         client.drive(Load::Plain, 1)?;
         longest = longest.max(started.elapsed());
         started = Instant::now();

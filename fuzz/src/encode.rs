@@ -1,7 +1,8 @@
-//! Whatever an application answers: foreign parsers read in the emitted bytes what was given, and nothing more.
+//! Whatever response an application gives: foreign parsers read it back from the emitted bytes, and nothing more.
 //!
-//! Seen to fail with CR taken in `check_value` of `core/src/fields/invalid.rs`, with `Framing::Length` for an answer of 204, with
-//! a `Connection: close` left out in `response_head`, and with a chunk of no bytes written for an empty Write.
+//! Seen to fail with CR taken in `check_value` of `core/src/fields/invalid.rs`, with `Framing::Length` for a response
+//! of 204, with a `Connection: close` left out in `response_head`, and with a chunk of no bytes written for an empty
+//! Write.
 
 mod case;
 mod readback;
@@ -60,7 +61,7 @@ impl Caller {
         Self { channel, send_at_most, sent: Vec::new(), ended: false, excess: 0 }
     }
 
-    /// One request with its answer; whether the connection is good for another.
+    /// One request with its response; whether the connection is good for another.
     fn makes(&mut self, exchange: &Exchange) -> bool {
         self.sent.clear();
         self.excess = 0;
@@ -86,16 +87,16 @@ impl Caller {
             trailers: &trailers,
             is_cut: false,
         };
-        if !self.answers(exchange, &mut given) {
+        if !self.respond(exchange, &mut given) {
             // What does not fit is refused, and nothing of it leaves.
-            let unanswered = readback::interims_only(&self.sent, &given);
-            assert!(unanswered, "sent without an answer: {}", self.sent.escape_ascii());
+            let only_interims = readback::interims_only(&self.sent, &given);
+            assert!(only_interims, "sent without a response: {}", self.sent.escape_ascii());
             return false;
         }
         self.moves();
         let announced = readback::check(&self.sent, &given, self.excess);
         if given.is_cut {
-            assert!(self.ended, "an answer that is short did not end the connection");
+            assert!(self.ended, "a response that is short did not end the connection");
             return false;
         }
         let Some(persists) = announced else { return false };
@@ -118,8 +119,8 @@ impl Caller {
         sent
     }
 
-    /// Gives the answer; whether it was taken.
-    fn answers(&mut self, exchange: &Exchange, given: &mut Given<'_>) -> bool {
+    /// Gives the response; whether it was accepted.
+    fn respond(&mut self, exchange: &Exchange, given: &mut Given<'_>) -> bool {
         let content = exchange.content.bytes();
         let shared = Bytes::from(content.clone());
         if let Content::Stream { length, .. } = exchange.content {

@@ -1,4 +1,4 @@
-//! What a channel reads in the bytes of a connection, when the application takes every body and answers with 200.
+//! What a channel reads in the bytes of a connection, when the application takes every body and responds with 200.
 
 use std::sync::Arc;
 
@@ -37,7 +37,7 @@ pub struct Reading {
     pub closed: Option<CloseReason>,
 }
 
-/// What is answered to a request for another protocol.
+/// The response to a request for another protocol.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Upgrades {
     /// 101: it is spoken from then on.
@@ -98,7 +98,7 @@ struct Reader<D> {
 enum Turn {
     Nothing,
     Demand,
-    Answer,
+    Respond,
 }
 
 impl<D: FnMut() -> u64> Reader<D> {
@@ -112,7 +112,7 @@ impl<D: FnMut() -> u64> Reader<D> {
                         self.credit = (self.demand)().max(1);
                         self.offer(Input::BodyDemand(self.credit));
                     }
-                    Turn::Answer => self.answer(),
+                    Turn::Respond => self.respond(),
                 }
             }
             let unsent = self.channel.unsent();
@@ -146,7 +146,7 @@ impl<D: FnMut() -> u64> Reader<D> {
                 let pairs = trailers.iter().map(|field| (field.name.to_owned(), field.value.to_vec()));
                 message.trailers.extend(pairs);
                 message.is_whole = true;
-                Turn::Answer
+                Turn::Respond
             }
             Output::BodyFailed(error) => {
                 reading.broken = Some(error);
@@ -168,7 +168,7 @@ impl<D: FnMut() -> u64> Reader<D> {
         })
     }
 
-    fn answer(&mut self) {
+    fn respond(&mut self) {
         let wants_other = self.reading.requests.last().is_some_and(|m| m.head.as_ref().upgrade().is_some());
         let status = if wants_other && self.upgrades == Upgrades::Given {
             Status::SWITCHING_PROTOCOLS

@@ -1,4 +1,4 @@
-//! What a peer can do: any bytes, cut anywhere, before an application that answers in one of several ways.
+//! What a peer can do: any bytes, cut anywhere, before an application that responds in one of several ways.
 //!
 //! The first line of an input decides (any bytes up to LF); the rest is what the peer sends before it ends its input.
 //! The same bytes are also sent whole, and everything that comes out has to be the same. So it has when time passes
@@ -48,7 +48,7 @@ pub(crate) fn same(decisions: &[u8], bytes: &[u8], piece: impl FnMut(usize) -> u
 /// How time passes between the pieces.
 #[derive(Clone, Copy)]
 enum Clock {
-    /// Not.
+    /// Not at all: it fails.
     Still,
     /// Forwards and backwards, and never up to a deadline.
     InTime,
@@ -123,25 +123,25 @@ static SETTINGS: LazyLock<Arc<CompiledConfig>> = LazyLock::new(|| {
 /// A channel with an application that takes its turn at once.
 struct Session<'d> {
     channel: Channel,
-    answers: Decisions<'d>,
+    choices: Decisions<'d>,
     clock: Clock,
     times: Decisions<'d>,
     /// Milliseconds.
     now: u64,
-    answer: Answer,
+    behaviour: Behaviour,
     transcript: Transcript,
 }
 
-/// How a request is answered.
+/// How the application responds to a request.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Answer {
+enum Behaviour {
     /// At its head, without a look at its body.
     Early,
     /// When its body has come.
     AfterBody,
     /// In pieces of unknown length, when its body has come.
     Streamed,
-    /// Not.
+    /// Not at all: it fails.
     Failed,
 }
 
@@ -149,11 +149,11 @@ impl<'d> Session<'d> {
     fn new(decisions: &'d [u8], clock: Clock) -> Self {
         Self {
             channel: Channel::new(SETTINGS.clone(), Facts::default()),
-            answers: Decisions::new(decisions),
+            choices: Decisions::new(decisions),
             clock,
             times: Decisions::new(decisions),
             now: 0,
-            answer: Answer::Early,
+            behaviour: Behaviour::Early,
             transcript: Transcript::default(),
         }
     }
@@ -245,23 +245,23 @@ impl<'d> Session<'d> {
     fn react(&mut self, told: Told) {
         match told {
             Told::Request => {
-                self.answer = [Answer::Early, Answer::AfterBody, Answer::Streamed, Answer::Failed]
-                    [usize::from(self.answers.next()) % 4];
-                match self.answer {
-                    Answer::Early => self.respond(),
-                    Answer::Failed => self.offer(Input::Abort(Some("failed"))),
+                self.behaviour = [Behaviour::Early, Behaviour::AfterBody, Behaviour::Streamed, Behaviour::Failed]
+                    [usize::from(self.choices.next()) % 4];
+                match self.behaviour {
+                    Behaviour::Early => self.respond(),
+                    Behaviour::Failed => self.offer(Input::Abort(Some("failed"))),
                     // A request without a body ends at once, with the same event.
-                    Answer::AfterBody | Answer::Streamed => self.offer(Input::BodyDemand(u64::MAX)),
+                    Behaviour::AfterBody | Behaviour::Streamed => self.offer(Input::BodyDemand(u64::MAX)),
                 }
             }
-            Told::BodyEnd if matches!(self.answer, Answer::AfterBody | Answer::Streamed) => self.respond(),
+            Told::BodyEnd if matches!(self.behaviour, Behaviour::AfterBody | Behaviour::Streamed) => self.respond(),
             Told::BodyEnd | Told::Body | Told::Nothing => {}
         }
     }
 
     fn respond(&mut self) {
         let fields = Fields::new();
-        if self.answer != Answer::Streamed {
+        if self.behaviour != Behaviour::Streamed {
             self.offer(Input::HttpResponse(ResponseRef::new(Status::OK, &fields, b"whole")));
             return;
         }

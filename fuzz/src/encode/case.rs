@@ -13,7 +13,7 @@ pub(super) struct Case {
     pub(super) exchanges: Vec<Exchange>,
 }
 
-/// A request and what is answered.
+/// A request and its response.
 #[derive(Arbitrary, Debug)]
 pub(super) struct Exchange {
     pub(super) request: Request,

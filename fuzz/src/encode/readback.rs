@@ -1,4 +1,4 @@
-//! What httparse and a naive decoder read in the bytes of an answer, against what was given.
+//! What httparse and a naive decoder read in the bytes of a response, against what was given.
 
 use httpfsm::{Fields, Status};
 
@@ -40,12 +40,12 @@ impl Head {
 /// The fields that the machine may add, each once, behind those of the application.
 const ADDED: [&str; 6] = ["server", "via", "date", "connection", "content-length", "transfer-encoding"];
 
-/// Whether nothing but the interim answers was sent.
+/// Whether nothing but the interim responses was sent.
 pub(super) fn interims_only(sent: &[u8], given: &Given<'_>) -> bool {
     interims(sent, given).is_empty()
 }
 
-/// Reads all of an answer. Returns whether its head promises that the connection persists; `None` for a hand-over.
+/// Reads all of a response. Returns whether its head promises that the connection persists; `None` for a hand-over.
 pub(super) fn check(sent: &[u8], given: &Given<'_>, excess: u64) -> Option<bool> {
     let rest = interims(sent, given);
     let head = head(rest);
@@ -136,12 +136,12 @@ fn added(head: &Head, given: &Given<'_>) {
     names.dedup();
     assert_eq!(names.len(), count, "added twice");
     let has = |name: &str| !head.all(name).is_empty();
-    assert!(has("date") || head.status == 101, "an answer without a date");
+    assert!(has("date") || head.status == 101, "a response without a date");
     let dates = own.iter().filter(|field| field.0.eq_ignore_ascii_case("date")).count();
     assert!(dates == 0 || head.all("date").len() == dates, "a second date was added");
 }
 
-/// The interim answers that come first; returns what follows them.
+/// The interim responses that come first; returns what follows them.
 fn interims<'o>(sent: &'o [u8], given: &Given<'_>) -> &'o [u8] {
     let mut rest = sent;
     for (status, fields) in &given.interims {
@@ -161,7 +161,7 @@ fn head(bytes: &[u8]) -> Head {
     let mut room = [httparse::EMPTY_HEADER; 32];
     let mut response = httparse::Response::new(&mut room);
     let Ok(httparse::Status::Complete(len)) = response.parse(bytes) else {
-        panic!("no head of an answer: {}", bytes.escape_ascii())
+        panic!("no head of a response: {}", bytes.escape_ascii())
     };
     let fields =
         response.headers.iter().map(|header| (header.name.to_owned(), header.value.to_vec())).collect();

@@ -17,7 +17,7 @@ const METHOD: usize = 256;
 
 /// What a connection begins with, if its input ends after the bytes.
 pub(super) enum Verdict<'a> {
-    /// No request, and nothing to answer.
+    /// No request, and nothing to respond to.
     Nothing,
     /// One of these statuses: of several faults any may be the one that is told.
     Refused(Vec<u16>),

@@ -34,7 +34,7 @@ static PROGRAM: Program = serve;
 /// Bytes in, bytes out.
 type Program = fn(&[u8], &mut dyn FnMut(&[u8])) -> Result<(), NotAccepted>;
 
-/// What a device does with the bytes of one connection: gives them to the machine, answers, and sends.
+/// What a device does with the bytes of one connection: gives them to the machine, responds, and sends.
 fn serve(received: &[u8], send: &mut dyn FnMut(&[u8])) -> Result<(), NotAccepted> {
     let compiled = CompiledConfig::new(&ServerConfig::hardened().channel);
     let mut channel = Channel::new(Arc::new(compiled), Facts::default());

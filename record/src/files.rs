@@ -49,22 +49,28 @@ const BATCH: usize = 8 << 10;
 /// How long [`FileRecorder::flush`] waits at most.
 const FLUSH: Duration = Duration::from_secs(10);
 
-/// Records channels into `DIR/<channel>.jsonl`. Its clones are handles on the same one; what they say holds at once,
-/// for channels that open from then on.
+/// Records channels into `DIR/<channel>.jsonl`. Its clones are handles on the same recorder; what is set through one
+/// holds at once, for channels that open from then on.
 ///
-/// A thread of its own writes. No channel ever waits for it, nor takes a lock that it holds: where it cannot follow, the
-/// recording ends and says that it is `lost` from there on. Where the disk is full it says that it has `failed`, if there is
-/// room to say it; a file of which nothing could be written is removed. A recording that got no file does not count
-/// ([`left`](Self::left)). One that has reached [`Options::max_bytes`] says that it is `full`. Files are opened only while they are
-/// written to, and only the file that was made is: what has its name by then, another file, a named pipe or a link, is left
-/// as it is. Where the process has no descriptor left, a recording that has begun ends; it says that it has `failed` when there
-/// are descriptors again and something is recorded, or at [`flush`](Self::flush), and until then it reads as `cut`. One that
-/// cannot be made then has no file.
+/// A thread of its own writes. No channel ever waits for this thread, nor takes a lock that it holds. How a recording
+/// ends is in its last line:
 ///
-/// The subscriber of a server that has this recorder is told of each recording that is lost, or that cannot be written
-/// (the folder is gone, the disk is full), and that no channel is left to be recorded, once and on the thread that writes, which it must not hold up: see
-/// [`Subscriber::failed`]. The recorder does not keep the subscriber alive, so that one which holds the recorder is
-/// dropped with its server; from then on nobody is told, but [`lost`](Self::lost) counts on.
+/// - `lost`: the thread could not follow, and lines are missing from here on.
+/// - `failed`: the file could not be written any further, because the disk is full, say; the line is missing where
+///   there is no room for it. Where the process has no descriptor left, a recording that has begun ends. The line
+///   follows when there are descriptors again and something is recorded, or at [`flush`](Self::flush); until then the
+///   recording reads as `cut`.
+/// - `full`: the recording has reached [`Options::max_bytes`].
+///
+/// A file of which nothing could be written is removed, and a recording that could not be given a file does not count
+/// ([`left`](Self::left)). Files are open only while they are written to. Only the file that the recorder has made is
+/// written to: another file, a named pipe or a link that has its name by then is left as it is.
+///
+/// The subscriber of a server that has this recorder hears of each recording that is lost or cannot be written (the
+/// folder is gone, the disk is full), and, once, that no channel is left to be recorded. It is called on the thread
+/// that writes, and must not hold it up: see [`Subscriber::failed`]. The recorder does not keep the subscriber alive,
+/// so a subscriber that holds the recorder is dropped with its server; from then on nobody is told, but
+/// [`lost`](Self::lost) counts on.
 ///
 /// ```
 /// use httpfsm_record::{FileRecorder, Options, Which};
@@ -101,7 +107,7 @@ pub(crate) struct Batch {
     pub(crate) last: bool,
 }
 
-/// A recording, as its channel and the thread that writes both see it: no lock, and nothing of a file.
+/// The state of a recording that its channel and the thread that writes share: no lock, and nothing of a file.
 pub(crate) struct Source {
     pub(crate) number: u64,
     /// What its file is called, without an extension.
@@ -131,7 +137,7 @@ impl Source {
     }
 }
 
-/// The way to the thread that writes. `None` only wakes it.
+/// The queue to the thread that writes. `None` only wakes it.
 #[derive(Clone)]
 struct Queue {
     sender: SyncSender<Option<Batch>>,

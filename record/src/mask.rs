@@ -180,8 +180,9 @@ fn is_hidden(bytes: &[u8], hidden: &[u8]) -> bool {
     bytes.iter().zip(hidden).all(|(byte, hidden)| byte == hidden || *hidden == b'x')
 }
 
-/// Goes through the requests of a connection: knows where their bodies begin and end, so that no body's last line
-/// takes the request behind it along. What the machine refuses may be lost on it: the machine reads no further.
+/// Goes through the requests of a connection. It knows where their bodies begin and end, so that the last line of a
+/// body is not joined with the request behind it. It need not understand what the machine refuses, because the machine
+/// reads no further then.
 pub(crate) struct Requests {
     part: Part,
     lines: Lines,

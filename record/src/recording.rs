@@ -1,4 +1,4 @@
-//! Takes down one channel.
+//! Records one channel.
 
 use std::mem;
 
@@ -20,7 +20,7 @@ use crate::show::{output_line, request_line, then};
 /// The fields whose values are hidden unless told otherwise.
 pub const MASKED: [&str; 4] = httpfsm::fields::SECRETS;
 
-/// How much of a channel is taken down.
+/// What of a channel is recorded.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Bytes of a recording; it ends before the line that would exceed them. Default 1 MiB.
@@ -42,7 +42,7 @@ impl Default for Options {
 /// Room that is kept for the last line.
 const LAST: usize = 64;
 
-/// Takes down one channel in memory, as JSON lines. A [`FileRecorder`](crate::FileRecorder) makes one for each channel
+/// Records one channel in memory, as JSON lines. A [`FileRecorder`](crate::FileRecorder) makes one for each channel
 /// that it records; whoever drives a [`Channel`] can have one, too.
 ///
 /// Whoever drives a channel makes the calls of [`Tape`], in its order. Where one is seen to be missing (the bytes of an

@@ -1,5 +1,4 @@
-//! What is taken down of outputs and of how a channel stands: the same words when it is recorded and when it is
-//! replayed.
+//! How outputs and the state of a channel are written: the same when it is recorded and when it is replayed.
 
 use httpfsm::channel::{Channel, NotAccepted, Output};
 use httpfsm::request::{RequestRef, Version};

@@ -27,8 +27,8 @@ pub(crate) const FAILED: &[u8] = b"{\"end\":\"failed\"}\n";
 /// How many files of one name a folder may have: channels of each run have the same names.
 const NAMESAKES: u32 = 10_000;
 
-/// What the channels, the handles of a recorder and the thread that writes know of each other. Channels touch its
-/// counters alone; its locks are between the others, and nothing is written under them.
+/// What the channels, the handles of a recorder and the thread that writes share. Channels use only the counters; the
+/// locks are between the handles and the thread, and nothing is written to a file while one is held.
 #[derive(Default)]
 pub(crate) struct Progress {
     /// Bytes that wait to be written.
@@ -172,8 +172,8 @@ impl Begun {
     }
 }
 
-/// Which file it is. A number is given away again when its file is removed, so the time when it was made counts, too,
-/// where the file system tells it.
+/// Identifies a file. The system reuses the number of a file that was removed, so the time when the file was made
+/// counts, too, where the file system tells it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Identity {
     device: u64,
@@ -386,8 +386,8 @@ impl Writer {
     }
 }
 
-/// Adds lines to a file, or else the one that says that they could not be written; not to an empty file, where it would
-/// stand for nothing.
+/// Adds lines to a file, or, where that fails, the line that says so; not to an empty file, where that line would end
+/// nothing.
 fn append(file: &mut File, lines: &[u8]) -> io::Result<()> {
     let length = file.metadata()?.len();
     file.write_all(lines).inspect_err(|_| {

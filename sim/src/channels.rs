@@ -1,4 +1,4 @@
-//! Bare channels under the same clients, without a driver: the machine's own contracts, asked after every step.
+//! Channels without a driver, under the same clients: the machine's own contracts, checked after every step.
 
 use std::collections::VecDeque;
 use std::fmt::Debug;
@@ -26,7 +26,7 @@ use crate::watch::NUMBER;
 /// Deadlines that may come one after the other until a silent channel is closed.
 const DEADLINES: usize = 64;
 
-/// Somebody's turn.
+/// Whose turn it is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Turn {
     Feed(usize),
@@ -127,7 +127,7 @@ fn fail(seed: u64, bytes: &[u8], mut turns: Vec<Turn>, breach: &Breach) -> Failu
     Failure { seed, contract, text, plan, steps: trace.take_lines(), command: repeat(seed) }
 }
 
-/// A channel and whoever is around it.
+/// A channel, with its peer, its application and its socket.
 struct Bench<'a> {
     channel: Channel,
     trace: &'a Trace,

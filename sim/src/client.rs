@@ -22,7 +22,7 @@ pub(crate) struct Client<'a> {
     /// The connection is over as far as it is concerned.
     pub(crate) finished: bool,
     /// The server has fewer places than there are clients.
-    crowded: bool,
+    places_are_few: bool,
     /// The server has begun to go out, or time has made a leap: what is owed may stay out.
     pub(crate) excused: bool,
     trace: &'a Trace,
@@ -60,7 +60,7 @@ impl<'a> Client<'a> {
         number: usize,
         plan: &'a ClientPlan,
         ends: Arc<Ends>,
-        crowded: bool,
+        places_are_few: bool,
         trace: &'a Trace,
     ) -> Self {
         let bodies: usize = plan.sends.iter().map(|sent| 2 * sent.ask.body.len()).sum();
@@ -103,7 +103,7 @@ impl<'a> Client<'a> {
             wake_at: None,
             finished: false,
             excused: false,
-            crowded,
+            places_are_few,
             idle_since: None,
             places,
             trace,

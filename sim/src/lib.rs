@@ -106,11 +106,12 @@
 //!
 //! [`Contract`] lists it. Among the less obvious:
 //!
-//! - While everybody waits, the drivers are polled once more for nothing. What one does then, it was not woken for.
-//! - When nothing is due any more, no connection is open; a deadline that was not armed is found so, and a handler that
-//!   waits for ever as well.
-//! - Nobody is turned away while a place is free or an idle connection could leave one, and who is evicted is owed
-//!   nothing.
+//! - While everybody waits, each driver is polled once more. A driver that then does something was not woken when it
+//!   should have been.
+//! - When nothing is due any more, no connection is open. So a deadline that was not armed is found, and a handler that
+//!   waits for ever.
+//! - No client is refused while there is a free place or an idle connection that could be closed, and no connection
+//!   that is owed a response is evicted.
 //! - A socket that is closed before its input was read destroys what the peer has not read yet, as TCP does.
 //! - What was hidden in a message that is refused never reaches the handler.
 //!

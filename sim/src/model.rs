@@ -185,7 +185,7 @@ fn parameters<const N: usize>(query: &str, names: [&str; N]) -> [u32; N] {
     values
 }
 
-/// Bytes that look different wherever one looks.
+/// Bytes that show when one of them is lost or out of place.
 pub(crate) fn pattern(seed: u32, bytes: u32) -> Bytes {
     let from = (seed.wrapping_mul(40_503) & 0xFFFF) as usize;
     match PATTERN.get(from..from + bytes as usize) {
@@ -194,7 +194,7 @@ pub(crate) fn pattern(seed: u32, bytes: u32) -> Bytes {
     }
 }
 
-/// Drawn once, and shared: where a pattern begins depends on its seed.
+/// Drawn once and shared by all patterns: the seed decides where each begins.
 static PATTERN: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let mut state = 1_u32;
     let next = |_| {

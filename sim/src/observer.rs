@@ -1,4 +1,4 @@
-//! Who hears of every event of a round's connections: it traces them, and notes what became of a client.
+//! The subscriber of a round's server: it traces every event, and notes what became of each client.
 
 use std::sync::Arc;
 

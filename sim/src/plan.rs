@@ -109,7 +109,7 @@ impl Sent {
     }
 }
 
-/// What a client does besides. Places are thousandths of what it sends, so that they mean something in a smaller plan.
+/// What else a client does. Positions are thousandths of what it sends, so that they hold in a smaller plan.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Disturbance {
     Pause { at: u32, length: u64 },
@@ -132,7 +132,7 @@ pub(crate) enum End {
     Silent,
 }
 
-/// What is as usual is left out, so that a failure shows what it takes.
+/// Leaves out what is as usual, so that a failure shows only what it needs.
 impl fmt::Debug for ClientPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("ClientPlan");

@@ -96,11 +96,11 @@ impl<'a, H: Handler> Round<'a, H> {
         enter(plan, &ledger);
         let handler = Watched { handler: make(&world), ledger: Arc::clone(&ledger), world: world.clone() };
         let mut config = config.clone();
-        // Its jitter is the one thing of a server that no seed rules.
+        // Off, because its jitter is the one random thing of a server that no seed decides.
         config.channel.connection_age = None;
         let has_deadlines = has_deadlines(&config);
         let places = u64::from(config.max_connections);
-        let crowded = places != 0 && places < plan.clients.len() as u64;
+        let places_are_few = places != 0 && places < plan.clients.len() as u64;
         let ends = plan.clients.iter();
         let ends = ends.map(|plan| Arc::new(Ends::new(plan.capacity, plan.step, plan.mishaps.clone())));
         let ends: Vec<Arc<Ends>> = ends.collect();
@@ -113,7 +113,7 @@ impl<'a, H: Handler> Round<'a, H> {
             .iter()
             .zip(ends)
             .enumerate()
-            .map(|(number, (plan, ends))| Client::new(number, plan, ends, crowded, trace));
+            .map(|(number, (plan, ends))| Client::new(number, plan, ends, places_are_few, trace));
         Self {
             clients: clients.collect(),
             to_open: (0..plan.clients.len()).collect(),

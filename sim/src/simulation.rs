@@ -1,4 +1,4 @@
-//! Rounds upon rounds: what runs them, counts them, and makes a failure small.
+//! Runs rounds, counts them, and makes the plan of a failure small.
 
 use std::env;
 use std::fmt;
@@ -22,7 +22,7 @@ use crate::world::World;
 /// Rounds that a thread takes at a time.
 const PORTION: u64 = 64;
 
-/// Of the environment, what goes before what the program says.
+/// The variables of the environment that override what the program says.
 pub(crate) const SEED: &str = "HTTPFSM_SIM_SEED";
 pub(crate) const CONNECTIONS: &str = "HTTPFSM_SIM_CONNECTIONS";
 

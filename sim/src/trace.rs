@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::dice::mix;
 
-/// The lines of a failure that are kept: the last ones.
+/// How many of the last lines of a failure are kept.
 const LINES: usize = 400;
 
 /// Bytes that a line shows: the head of most responses.

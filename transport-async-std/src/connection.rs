@@ -23,8 +23,8 @@ use crate::stream::Stream;
 /// use httpfsm_async_std::{Event, connection};
 ///
 /// async fn serve(stream: smol::net::TcpStream) {
-///     let settings = Arc::new(CompiledConfig::new(&ChannelConfig::default()));
-///     let mut connection = connection(stream, settings);
+///     let config = Arc::new(CompiledConfig::new(&ChannelConfig::default()));
+///     let mut connection = connection(stream, config);
 ///     while let Some(event) = connection.next_event().await {
 ///         if let Event::Request = event {
 ///             let _ = connection.respond(ResponseRef::new(Status::OK, &Fields::new(), b"Hello, world!"));

@@ -33,9 +33,9 @@ use crate::stream::Seated;
 /// use httpfsm_blocking::{Event, connection};
 ///
 /// # fn main() -> std::io::Result<()> {
-/// let settings = Arc::new(CompiledConfig::new(&ChannelConfig::default()));
+/// let config = Arc::new(CompiledConfig::new(&ChannelConfig::default()));
 /// let (stream, _) = TcpListener::bind("127.0.0.1:8080")?.accept()?;
-/// let mut connection = connection(stream, settings)?;
+/// let mut connection = connection(stream, config)?;
 /// while let Some(event) = connection.next_event() {
 ///     if let Event::Request = event {
 ///         let _ = connection.respond(ResponseRef::new(Status::OK, &Fields::new(), b"Hello, world!"));

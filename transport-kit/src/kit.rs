@@ -30,7 +30,7 @@ pub fn check(subject: &impl Subject) -> Report {
     Kit::default().check(subject)
 }
 
-/// A check with settings.
+/// A check with options.
 #[derive(Clone, Debug)]
 pub struct Kit {
     patience: Duration,
@@ -186,8 +186,9 @@ struct Outcome {
     repeated: Option<String>,
 }
 
-/// Runs the script; `record` is that of its first run. One that waits for deadlines may differ since they came too soon for what is to happen before them: then
-/// it runs again with longer ones, here and there, before it counts as a failure.
+/// Runs the script; `record` is that of its first run. A script that waits for deadlines may differ because they came
+/// before what was to happen first. It then runs again with longer deadlines, on the subject and in memory, before it
+/// counts as a failure.
 fn outcome(script: &Script, bench: &Bench<'_>, record: &Record) -> Outcome {
     let difference = |script: &Script, record: &Record| caught(|| difference(script, bench, record));
     let first = difference(script, record);
@@ -209,8 +210,7 @@ fn outcome(script: &Script, bench: &Bench<'_>, record: &Record) -> Outcome {
     }
 }
 
-/// What is wrong, if anything. A panic of the subject is something of the kind, and no reason to lose the rest of the
-/// report.
+/// What is wrong, if anything. A panic of the subject counts as wrong, and does not end the report.
 fn caught(look: impl FnOnce() -> Option<String>) -> Option<String> {
     catch_unwind(AssertUnwindSafe(look)).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);
@@ -219,7 +219,7 @@ fn caught(look: impl FnOnce() -> Option<String>) -> Option<String> {
     })
 }
 
-/// In what the trace of the script differs from what it is in memory.
+/// How the trace of the script differs from its trace in memory.
 fn difference(script: &Script, bench: &Bench<'_>, record: &Record) -> Option<String> {
     let reference = in_memory(script);
     if let Some(stuck) = reference.is_stuck() {
@@ -235,7 +235,7 @@ fn difference(script: &Script, bench: &Bench<'_>, record: &Record) -> Option<Str
         Ok(trace) => Some(format!("it differs.\n{}", trace.difference(&reference))),
     }
 }
-/// The trace of a script on the in-memory transport, which is what it is to be on any.
+/// The trace of a script on the in-memory transport, which every transport has to reproduce.
 #[must_use]
 pub fn in_memory(script: &Script) -> Trace {
     let record = Record::default();

@@ -1,4 +1,4 @@
-//! Handlers that panic while others are at work, and what the server has lost of its limits then.
+//! Handlers that panic while others are at work, and whether the server loses places by it.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};

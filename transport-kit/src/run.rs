@@ -10,11 +10,11 @@ use crate::script::{Script, Step};
 use crate::stand::{Received, Stand};
 use crate::trace::Trace;
 
-/// What a connection may receive, many times what any script is sent. Patience begins anew with each byte, so a transport
-/// that sends for ever would be listened to for ever.
+/// Bytes that a connection may receive, many times what any script is sent. The patience restarts with each byte, so
+/// without this bound a transport that sends for ever would be read for ever.
 const MOST: usize = 16 << 20;
 
-/// Runs the script to its end. What takes for ever stands in the trace.
+/// Runs the script to its end. A step that does not end in time is noted in the trace.
 pub(crate) fn run(script: &Script, stand: &mut dyn Stand, record: &Record) -> Trace {
     let mut run = Run { stand, record, lines: Vec::new(), chosen: 0, stuck: None };
     run.all(&script.steps);

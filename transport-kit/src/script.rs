@@ -31,7 +31,7 @@ pub(crate) type Soon = fn(&mut ServerConfig, Duration);
 /// How long the deadlines are that a script waits for, when it runs for the first time. Where that is too short for the
 /// machine or for the transport, it runs again with longer ones.
 pub(crate) const SOON: Duration = Duration::from_millis(200);
-/// How long those deadlines are by which nothing is to end.
+/// How long the deadlines are that must not come in a script.
 const FAR: Option<Duration> = Some(Duration::from_secs(1000));
 
 /// One step of a script, on the connection that was chosen last.

@@ -17,15 +17,16 @@ use crate::panics;
 use crate::service::Service;
 use crate::wire::Wire;
 
-/// Refusals of the system in a row after which they are no matter of single connections.
+/// `PermissionDenied` so often in a row concerns all connections, and not single ones.
 const FORBIDDEN: u32 = 64;
 
 /// Connections accepted before others get their turn.
 const TURNS: u32 = 64;
 
-/// Connections that one listener takes after the server went out: who connects without end does not hold up the drain.
+/// Connections that one listener accepts after the server went out of service, so that clients that go on connecting do
+/// not hold up the drain.
 const WAITING: usize = 65_536;
-/// Failures in a row after which it gives those up that still wait: about ten seconds.
+/// Failures in a row, about ten seconds of them, after which it gives up the connections that still wait.
 const FAILURES: u32 = 16;
 
 /// A listener in a runtime.
@@ -57,8 +58,8 @@ pub trait Accept: Send + 'static {
 /// A socket that was accepted, the peer's address and ours.
 pub type Accepted<W> = (W, Peer, Peer);
 
-/// Accepts until the server goes out of service, and then those that wait still; `spawn` runs the driver of each
-/// connection. Where `spawn` panics, that connection is lost, the subscriber is told
+/// Accepts until the server goes out of service, and then the connections that still wait; `spawn` runs the driver of
+/// each connection. Where `spawn` panics, that connection is lost, the subscriber is told
 /// ([`Failure::Accept`](httpfsm::handler::Failure::Accept)), and accepting goes on after a pause. The runtime is to run the
 /// future, in the background.
 pub fn accept<A: Accept, H: Handler>(
@@ -137,19 +138,20 @@ pub fn accept<A: Accept, H: Handler>(
     }
 }
 
-/// Whether what the system lacks is what a connection that closes gives back: a descriptor, or memory.
+/// Whether the system lacks something that a connection gives back when it closes: a descriptor, or memory.
 fn is_shortage(error: &io::Error) -> bool {
     matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM))
 }
 
-/// Has a connection run; it is lost where that panics, as an executor may that finds no thread.
+/// Has the executor run a connection. Where that panics, as an executor may that finds no thread, the connection is
+/// lost.
 fn run<D>(spawn: impl Fn(D), driver: D) -> io::Result<()> {
     let run = panics::attempt(|| spawn(driver));
     run.map_err(|message| io::Error::other(format!("the executor panicked: {message}")))
 }
 
-/// Polls, but has the other tasks of its thread polled after so many that were ready in a row: while connections come
-/// faster than they are accepted, those that are open are served, too.
+/// Polls, but lets the other tasks of the thread run after [`TURNS`] polls in a row that were ready. So open
+/// connections are served also while new ones come faster than they are accepted.
 fn poll_in_turn<T>(
     turns: &mut u32,
     cx: &mut Context<'_>,
@@ -201,7 +203,7 @@ impl Backoff {
                 | Kind::NetworkUnreachable
                 | Kind::NetworkDown
         );
-        // A firewall forbids a connection; whoever forbids to accept says the same, for ever.
+        // A firewall forbids a single connection with this error. A policy that forbids to accept gives it each time.
         if error.kind() == Kind::PermissionDenied {
             self.forbidden = self.forbidden.saturating_add(1);
         }

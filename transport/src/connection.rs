@@ -103,7 +103,7 @@ pub struct Connection<W, T> {
     clock: Clock,
     opened: u64,
     close_write: bool,
-    /// The bytes that will have left when the response that was ended has, until somebody has heard that they have.
+    /// While the end of a response is awaited: how many bytes of the output will have left by then.
     finishing: Option<u64>,
 }
 

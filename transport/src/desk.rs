@@ -55,7 +55,7 @@ pub(crate) struct Desk {
     /// Who waits for the server to go out, or to be gone.
     waiters: Mutex<Waiters<()>>,
     /// Somebody waits for a channel to close.
-    crowded: AtomicBool,
+    close_awaited: AtomicBool,
     /// Until when it is taken for granted that no place becomes free.
     full_until: AtomicU64,
 }
@@ -139,7 +139,7 @@ impl Desk {
             orphans: AtomicUsize::new(0),
             listened: AtomicU64::new(0),
             waiters: Mutex::default(),
-            crowded: AtomicBool::new(false),
+            close_awaited: AtomicBool::new(false),
             full_until: AtomicU64::new(0),
         }
     }
@@ -184,19 +184,19 @@ impl Desk {
         lock(&self.machine).would_refuse(peername) == Some(Refusal::Full)
     }
 
-    /// Whether it still is. If so, a channel that closes wakes those who wait for the server.
+    /// Whether the server is still full. From now on, a channel that closes wakes those who wait for the server.
     pub(crate) fn is_still_full(&self, peername: &Peer) -> bool {
-        self.crowded.store(true, Ordering::SeqCst);
+        self.close_awaited.store(true, Ordering::SeqCst);
         self.is_full(peername)
     }
 
-    /// Those who come before are turned away at once where no channel is idle: somebody has waited in vain. 0 where a
-    /// connection was served.
+    /// Until `then`, connections are refused at once where no channel is idle, because one has just waited in vain. 0
+    /// when a connection was served.
     pub(crate) fn stays_full_until(&self, then: u64) {
         self.full_until.store(then, Ordering::Relaxed);
     }
 
-    /// Whether it is so.
+    /// Whether connections are refused at once where no channel is idle.
     pub(crate) fn stays_full(&self, now: u64) -> bool {
         now < self.full_until.load(Ordering::Relaxed)
     }
@@ -350,7 +350,7 @@ impl Desk {
             self.going.store(true, Ordering::SeqCst);
             self.wake_all();
         }
-        if going || self.crowded.swap(false, Ordering::SeqCst) {
+        if going || self.close_awaited.swap(false, Ordering::SeqCst) {
             self.wake_waiters();
         }
     }
@@ -398,7 +398,7 @@ impl Desk {
     }
 }
 
-/// Resolves when something of the server is so.
+/// Resolves when a condition on the server is true.
 pub(crate) struct Until<D: Deref<Target = Desk>, F> {
     desk: D,
     is_so: F,

@@ -130,10 +130,10 @@ impl Listening {
         self.desk.is_cut()
     }
 
-    /// The machine's verdict on a connection that was accepted. Where the server is full, channels that have been idle for
-    /// the longest are told to close, and this resolves when there is room, or after a moment. Where none is idle, it is
-    /// looked again a few times, as one may be about to be; for whoever comes in the moment after that was in vain, this
-    /// resolves at once, so that a server that stays full turns many away in little time.
+    /// The machine's verdict on a connection that was accepted. Where the server is full, the channel that has been
+    /// idle for the longest is closed, and this resolves when there is room, or after a moment. Where no channel is
+    /// idle, this looks for one a few more times, as one may soon be. For a moment after it found none, it resolves at
+    /// once for the connections that follow, so that a server that stays full refuses many in little time.
     pub(crate) async fn admit(
         &self,
         peername: &Peer,
@@ -194,7 +194,7 @@ fn millis(length: Duration) -> u64 {
     u64::try_from(length.as_millis()).unwrap_or(NEVER)
 }
 
-/// An entry among the alarms that is removed also when nobody waits for it any more.
+/// An entry among the alarms, removed when this is dropped.
 struct Alarm<'a> {
     desk: &'a Desk,
     seat: &'a Seat,

@@ -187,8 +187,8 @@ impl Entry {
 /// The address of no task.
 const UNKNOWN: usize = usize::MAX;
 
-/// What differs between the wakers of two tasks that both live. A task that has no data of its own (`Waker::noop`)
-/// is like any other of its kind, and nobody is woken by it.
+/// Tells apart the wakers of two tasks that are both alive. Wakers without data (`Waker::noop`) are all equal, and wake
+/// nobody.
 #[inline]
 fn address(waker: &Waker) -> usize {
     waker.data().addr()

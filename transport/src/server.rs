@@ -18,7 +18,7 @@ use crate::service::Service;
 use crate::tape::Recorder;
 use crate::timekeeper::keep_time;
 
-/// What moves the bytes of a [`Server`], with the settings that it alone has.
+/// What moves the bytes of a [`Server`], with the parameters that it alone has.
 pub trait Transport {
     /// How request bodies reach the handler where the configuration does not say.
     const BODIES: Bodies = Bodies::Streamed;
@@ -105,7 +105,7 @@ impl<T: Transport + Default> Server<T> {
 }
 
 impl<T: Transport> Server<T> {
-    /// The same on a transport with settings of its own.
+    /// The same on a transport with parameters of its own.
     pub fn on(transport: T, config: ServerConfig) -> Self {
         Self { transport, endpoints: Vec::new(), opening: Opening { config, ..Opening::default() } }
     }

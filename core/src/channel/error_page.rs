@@ -1,4 +1,4 @@
-//! The content of the responses that the machine gives by itself: to requests that break a rule, come too slowly, or
+//! The content of the responses that the machine makes by itself: to requests that break a rule, come too slowly, or
 //! find nobody who responds. Their status is that of the rule ([`Rule::status`](crate::error::Rule::status)); `Parts::refuse`
 //! in `actions.rs` sends them.
 

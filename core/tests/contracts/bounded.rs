@@ -138,7 +138,7 @@ fn a_flood_is_read_up_to_the_bound() {
     assert!(!model.channel.waits_for().input());
 }
 
-/// However large the responses were, a channel at rest holds no buffer, with a loan or without.
+/// However large the responses were, a channel at rest holds no buffer, whether a worker lends it buffers or not.
 ///
 /// Found: an output store of 8 KiB or more was kept.
 #[test]

@@ -54,7 +54,7 @@ proptest! {
         let mut held = 0;
         for step in &steps {
             let done = measure(|| {
-                // A loan of its own for each wake-up: what it grew by is no channel's.
+                // Worker buffers of its own for each wake-up: what they grew by is no channel's.
                 let mut buffers = if lent { WorkerBuffers::new() } else { WorkerBuffers::default() };
                 drop(if lent { caller.step_with(step, &mut buffers) } else { caller.step(step) });
             });
@@ -70,12 +70,12 @@ proptest! {
         }
         let Caller { channel, .. } = caller;
         let freed = measure(|| drop(channel));
-        prop_assert_eq!(held + freed.bytes_current, -settings_freed(&config), "a leak");
+        prop_assert_eq!(held + freed.bytes_current, -config_freed(&config), "a leak");
     }
 }
 
-/// The settings went with the channel.
-fn settings_freed(config: &ChannelConfig) -> i64 {
+/// The bytes of the compiled configuration, which is dropped with the channel.
+fn config_freed(config: &ChannelConfig) -> i64 {
     let mut compiled = None;
     measure(|| compiled = Some(Arc::new(CompiledConfig::new(config)))).bytes_current
 }

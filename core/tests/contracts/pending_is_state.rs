@@ -64,15 +64,15 @@ proptest! {
     ) {
         let mut model = Model::new(&limits.config(), &scripts);
         let (mut choices, mut at) = (Choices::new(&order), 0);
-        let mut crowded = None;
+        let mut blocked = None;
         for _ in 0..turns {
             turn(&mut model, &bytes, &mut at, &mut choices);
             let request = (model.requests, model.channel.owes_body());
             if !request.1 {
-                crowded = None;
+                blocked = None;
             } else if !model.channel.room_for_bytes() {
-                crowded = Some((request, model.seen.len()));
-            } else if let Some((since, seen)) = crowded.take().filter(|(since, _)| *since == request) {
+                blocked = Some((request, model.seen.len()));
+            } else if let Some((since, seen)) = blocked.take().filter(|(since, _)| *since == request) {
                 while model.take_output() {}
                 let told = model.seen[seen..].contains(&Seen::TransmitReady);
                 prop_assert!(told || !model.channel.owes_body(), "not told of room, {:?}", since);

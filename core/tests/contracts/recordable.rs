@@ -28,7 +28,7 @@ proptest! {
         prop_assert_eq!(record(&config, &traffic, &steps), record(&config, &traffic, &steps));
     }
 
-    /// A loan that comes and goes changes nothing that can be seen.
+    /// Buffers that are lent and taken back change nothing that can be seen.
     ///
     /// Fails if a lent buffer comes back with bytes in it, or what is kept is copied from the wrong place.
     #[test]
@@ -63,9 +63,9 @@ proptest! {
         }
     }
 
-    /// Channels that share one loan, each in its turn or both at once, do as they do alone.
+    /// Channels that share one worker's buffers, each in its turn or both at once, do as they do alone.
     ///
-    /// Fails if an empty loan counts as one.
+    /// Fails if empty buffers count as lent.
     #[test]
     fn a_shared_loan_does_not_mix_channels(
         traffics in prop::array::uniform2(traffic()),

@@ -83,7 +83,7 @@ impl Client<'_> {
         let needless = n < self.plan.owed()
             && self.plan.is_calm()
             && !self.is_excused()
-            && !self.crowded
+            && !self.places_are_few
             && self.plan.end != End::Fin
             && response.says_close()
             && self.plan.sends.get(n).is_some_and(|sent| !sent.close && !sent.old);

@@ -1,4 +1,4 @@
-//! Where the work of the application runs that is in no handler.
+//! Where work of the application runs that is not part of a handler's future.
 
 use std::future::Future;
 use std::pin::Pin;

@@ -11,7 +11,7 @@ use crate::sum::pattern;
 
 /// More than the sockets of the loopback and all windows hold.
 const BOUND: u64 = 64 << 20;
-/// So long nothing moves where everything stands.
+/// How long nothing has to move before everything counts as blocked.
 const STILL: Duration = Duration::from_millis(100);
 
 pub(crate) fn output(bench: &Bench<'_>) -> Result<(), String> {
@@ -58,7 +58,7 @@ pub(crate) fn input(bench: &Bench<'_>) -> Result<(), String> {
     running.stop()
 }
 
-/// Nobody reads the reset, as nobody reads what comes before it.
+/// The peer does not see the reset, because it reads nothing of what comes before it.
 pub(crate) fn lost_unread(bench: &Bench<'_>) -> Result<(), String> {
     let running = bench.start(|_| ())?;
     let mut peer = running.connect()?;

@@ -245,8 +245,9 @@ impl<'d> Session<'d> {
     fn react(&mut self, told: Told) {
         match told {
             Told::Request => {
-                self.behaviour = [Behaviour::Early, Behaviour::AfterBody, Behaviour::Streamed, Behaviour::Failed]
-                    [usize::from(self.choices.next()) % 4];
+                self.behaviour =
+                    [Behaviour::Early, Behaviour::AfterBody, Behaviour::Streamed, Behaviour::Failed]
+                        [usize::from(self.choices.next()) % 4];
                 match self.behaviour {
                     Behaviour::Early => self.respond(),
                     Behaviour::Failed => self.offer(Input::Abort(Some("failed"))),
@@ -254,7 +255,9 @@ impl<'d> Session<'d> {
                     Behaviour::AfterBody | Behaviour::Streamed => self.offer(Input::BodyDemand(u64::MAX)),
                 }
             }
-            Told::BodyEnd if matches!(self.behaviour, Behaviour::AfterBody | Behaviour::Streamed) => self.respond(),
+            Told::BodyEnd if matches!(self.behaviour, Behaviour::AfterBody | Behaviour::Streamed) => {
+                self.respond()
+            }
             Told::BodyEnd | Told::Body | Told::Nothing => {}
         }
     }

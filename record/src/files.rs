@@ -193,13 +193,16 @@ impl FileRecorder {
         self.0.queue.progress.left.load(Ordering::Acquire)
     }
 
+    /// What it was told last ([`record`](Self::record)), also while none are [`left`](Self::left).
+    #[must_use]
+    pub fn told(&self) -> Which {
+        self.0.which.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Which channels are recorded: [`Nothing`](Which::Nothing) while none are [`left`](Self::left).
     #[must_use]
     pub fn recorded(&self) -> Which {
-        if self.left() == 0 {
-            return Which::Nothing;
-        }
-        self.0.which.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        if self.left() == 0 { Which::Nothing } else { self.told() }
     }
 
     /// How many recordings are not whole so far, because the disk could not keep up or they could not be written.

@@ -40,26 +40,33 @@ type Work = Box<dyn FnOnce() + Send>;
 /// tokio panics where its pool has no thread and the system gives none, which its panic hook is told, and keeps the work in
 /// its queue. So it is not asked again for a while, and what it keeps is empty.
 fn spawn(runtime: &Handle, work: Work) -> Result<(), NoThread> {
+    ask(work, |run| drop(runtime.spawn_blocking(run)))
+}
+
+fn ask(work: Work, spawn: impl FnOnce(Work)) -> Result<(), NoThread> {
     if lock(&REFUSED).is_some_and(|at| at.elapsed() < LACK) {
         let _ = catch_panic(|| drop(work));
         return Err(NoThread);
     }
     let queued = Arc::new(Mutex::new(Some(work)));
     let kept = Arc::clone(&queued);
-    let run = move || {
+    let run = Box::new(move || {
         let work = lock(&queued).take();
         if let Some(work) = work {
             work();
         }
+    });
+    if catch_panic(|| spawn(run)).is_ok() {
+        return Ok(());
+    }
+    let Some(refused) = lock(&kept).take() else {
+        // While the panic was told, a thread that was begun for other work has taken it.
+        return Ok(());
     };
-    let spawned = catch_panic(|| drop(runtime.spawn_blocking(run)));
-    spawned.map_err(|_| {
-        *lock(&REFUSED) = Some(Instant::now());
-        let refused = lock(&kept).take();
-        // Its drop is the application's code.
-        let _ = catch_panic(|| drop(refused));
-        NoThread
-    })
+    *lock(&REFUSED) = Some(Instant::now());
+    // Its drop is the application's code.
+    let _ = catch_panic(|| drop(refused));
+    Err(NoThread)
 }
 
 /// No foreign code runs under the locks, so a poisoned one is as good as any.
@@ -84,4 +91,35 @@ where
     R: IntoResponse,
 {
     httpfsm_transport::sync(BlockingPool, function)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    /// One test, as the time of the last refusal is one for the process.
+    #[test]
+    fn work_is_refused_where_tokio_panics_unless_a_thread_has_taken_it() {
+        let done = Arc::new(AtomicUsize::new(0));
+        let work = || {
+            let done = Arc::clone(&done);
+            Box::new(move || drop(done.fetch_add(1, Ordering::SeqCst))) as Work
+        };
+        let taken = ask(work(), |run| {
+            run();
+            std::panic::resume_unwind(Box::new("no thread"));
+        });
+        assert_eq!((taken, done.load(Ordering::SeqCst)), (Ok(()), 1));
+        let mut queue = Vec::new();
+        let refused = ask(work(), |run| {
+            queue.push(run);
+            std::panic::resume_unwind(Box::new("no thread"));
+        });
+        assert_eq!((refused, Arc::strong_count(&done)), (Err(NoThread), 1), "what it holds is dropped");
+        queue.into_iter().for_each(|run| run());
+        assert_eq!(ask(work(), |_| panic!("it is asked again at once")), Err(NoThread));
+        assert_eq!(done.load(Ordering::SeqCst), 1, "what was refused is not done");
+    }
 }

@@ -72,15 +72,25 @@ pub fn accept<A: Accept, H: Handler>(
     let mut open = Open { listener, listening: handle.listening() };
     async move {
         let (mut backoff, mut turns, mut going) = (Backoff::default(), 0, handle.going());
+        let mut waited = 0;
         loop {
+            let listener = &mut open.listener;
+            let mut next = |cx: &mut Context<'_>| {
+                let accepted = listener.poll_accept(cx);
+                if accepted.is_pending() {
+                    // Nobody is behind those that have waited.
+                    waited = 0;
+                }
+                accepted
+            };
             let accepted = poll_fn(|cx| match Pin::new(&mut going).poll(cx) {
                 Poll::Ready(()) => Poll::Ready(None),
-                Poll::Pending => poll_in_turn(&mut turns, cx, |cx| open.listener.poll_accept(cx)).map(Some),
+                Poll::Pending => poll_in_turn(&mut turns, cx, &mut next).map(Some),
             });
             let served = match accepted.await {
                 None => break,
                 Some(Ok((wire, peername, sockname))) => {
-                    let admitted = open.listening.admit(&peername, &sockname).await;
+                    let admitted = open.listening.admit(&peername, &sockname, &mut waited).await;
                     let opened = service.open(wire, peername, sockname, admitted);
                     opened.map_or(Ok(()), |driver| run(&spawn, driver))
                 }
@@ -101,7 +111,7 @@ pub fn accept<A: Accept, H: Handler>(
             }
         }
         // The server goes out. Those that wait now would be reset with the listener, and with them their requests.
-        let (mut backoff, mut failures) = (Backoff::default(), 0);
+        let (mut backoff, mut failures, mut waited) = (Backoff::default(), 0, 0);
         for _ in 0..WAITING {
             if open.listening.is_cut() {
                 break;
@@ -111,7 +121,7 @@ pub fn accept<A: Accept, H: Handler>(
                 poll_fn(|cx| poll_in_turn(&mut turns, cx, |_| Poll::Ready(listener.accept_waiting())));
             let served = match accepted.await {
                 Ok((wire, peername, sockname)) => {
-                    let admitted = open.listening.admit(&peername, &sockname).await;
+                    let admitted = open.listening.admit(&peername, &sockname, &mut waited).await;
                     let opened = service.open(wire, peername, sockname, admitted);
                     opened.map_or(Ok(()), |driver| run(&spawn, driver))
                 }

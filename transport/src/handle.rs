@@ -23,6 +23,9 @@ const PATIENCE: Duration = Duration::from_millis(100);
 /// accepted meanwhile.
 const LOOKS: u32 = 5;
 
+/// Milliseconds that connections of one listener wait in all, one behind the other, while others wait to be accepted.
+const QUEUED: u64 = 250;
+
 /// A handle on a running server; its clones are handles on the same one.
 #[derive(Clone)]
 pub struct ServerHandle {
@@ -133,11 +136,13 @@ impl Listening {
     /// The machine's verdict on a connection that was accepted. Where the server is full, the channel that has been
     /// idle for the longest is closed, and this resolves when there is room, or after a moment. Where no channel is
     /// idle, this looks for one a few more times, as one may soon be. For a moment after it found none, it resolves at
-    /// once for the connections that follow, so that a server that stays full refuses many in little time.
+    /// once for the connections that follow, so that a server that stays full refuses many in little time; and so it does
+    /// when those that were accepted before have waited for long, which `waited` counts in milliseconds.
     pub(crate) async fn admit(
         &self,
         peername: &Peer,
         sockname: &Peer,
+        waited: &mut u64,
     ) -> Result<(ChannelId, String), Refusal> {
         let Self { desk, .. } = self;
         let until = desk.clock.now().saturating_add(millis(PATIENCE));
@@ -157,7 +162,7 @@ impl Listening {
                     if looks == LOOKS {
                         desk.stays_full_until(now.saturating_add(FRUITLESS));
                     }
-                    if desk.stays_full(now) {
+                    if desk.stays_full(now) || *waited >= QUEUED {
                         return desk.admit(peername, sockname);
                     }
                     patience.min(FRUITLESS)
@@ -165,6 +170,7 @@ impl Listening {
             };
             // Another listener may take the place that becomes free.
             self.wait(Duration::from_millis(pause), || !desk.is_still_full(peername)).await;
+            *waited = waited.saturating_add(desk.clock.now().saturating_sub(now));
         }
     }
 

@@ -37,7 +37,8 @@ pub(crate) fn is_stuck() -> bool {
 /// When the connection is lost, or the server has responded by itself because the function took too long
 /// (`responseless_timeout`), a function that has not begun is never called; one that runs cannot be stopped and runs to
 /// its end. Until then its request counts towards `maximum_simultaneous_requests`, so that no more functions run than
-/// that, whatever their clients do. Where no thread can be had ([`NoThread`](crate::NoThread)), the response is 503.
+/// that, whatever their clients do. Where no thread can be had ([`NoThread`](crate::NoThread)), the response is 503, of
+/// which a subscriber hears nothing.
 ///
 /// A function that reads its request's body ([`BodyReader`]) waits for bytes which the connection's driver is to
 /// receive. So the spawner's threads are to be others than those that poll drivers; [`Inline`](crate::Inline) is for

@@ -224,6 +224,32 @@ fn a_place_that_is_about_to_be_free_is_waited_for_and_one_that_is_not_turns_all_
     assert_eq!(at_one_place(Some(35)), [(1, 0), (2, 0), (2, 1)]);
 }
 
+/// A place becomes free each 30 ms, so that each of them would find one.
+#[test]
+fn a_queue_at_a_full_server_is_turned_away_and_not_served_one_after_the_other() {
+    let (clock, drivers) = (Clock::manual(), Arc::new(Mutex::new(Vec::new())));
+    let config = ServerConfig { max_connections: 1, ..ServerConfig::default() };
+    let handler = |_: Request| async { "fine" };
+    let service = Service::new(config, clock.clone(), Arc::new(Inline), None, handler);
+    let says = (0..40).map(|_| Ok(())).collect();
+    let listener = Script { says, asked: Arc::default(), peers: Arc::default() };
+    let (handle, keep) = (service.handle(Vec::new()), Arc::clone(&drivers));
+    let spawn = move |driver| keep.lock().unwrap().push(driver);
+    let mut listening = Box::pin(accept(listener, Arc::clone(&service), handle.clone(), spawn));
+    for step in 0..60 {
+        if step % 6 == 5 {
+            drop(drivers.lock().unwrap().drain(..1));
+        }
+        assert!(poll(&mut listening).is_pending());
+        clock.advance(Duration::from_millis(5));
+        let _ = service.sweep(&mut Context::from_waker(Waker::noop()));
+    }
+    let stats = handle.stats();
+    // Some have waited for a quarter of a second in all.
+    assert!((5..=15).contains(&stats.opened), "{stats:?}");
+    assert_eq!(stats.opened + stats.refused(), 40);
+}
+
 #[test]
 fn a_server_that_goes_out_does_not_wait_for_the_end_of_a_pause() {
     let bench = bench();

@@ -42,24 +42,24 @@ impl Recordings {
 
     /// Off if it is on, on if it is off; what is so then.
     pub(super) fn switch(&self) -> String {
-        let which =
-            if self.recorder.recorded() == Which::Nothing { self.which.clone() } else { Which::Nothing };
+        // Also while none are left, of which a few may come back.
+        let which = if self.recorder.told() == Which::Nothing { self.which.clone() } else { Which::Nothing };
         self.recorder.record(which);
         self.state()
     }
 
     /// What is recorded, and where.
     pub(super) fn state(&self) -> String {
-        let which = match self.recorder.recorded() {
-            Which::Nothing if self.recorder.left() == 0 => {
-                return format!(
-                    "recording no further connections: the {RECORDINGS} recordings of this run are made"
-                );
-            }
+        let which = match self.recorder.told() {
             Which::Nothing if self.recorder.left() == RECORDINGS => {
                 return "recording no connections until SIGUSR1".to_owned();
             }
             Which::Nothing => return "recording no further connections".to_owned(),
+            _ if self.recorder.left() == 0 => {
+                return format!(
+                    "recording no further connections: the {RECORDINGS} recordings of this run are made"
+                );
+            }
             Which::OneIn(n) => format!("one connection in {n}"),
             _ => "all connections".to_owned(),
         };

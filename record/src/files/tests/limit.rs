@@ -62,10 +62,16 @@ fn a_recording_that_finds_no_room_before_its_first_line_does_not_count() {
         recorded.step(3);
         assert_eq!((recorder.left(), recorder.recorded()), (1, Which::All), "{name}");
     }
+    // Switched off while none are left, it stays off when one is again.
+    let mut recorded = Recorded::by(&recorder, "e");
+    assert_eq!((recorder.recorded(), recorder.told()), (Which::Nothing, Which::All));
+    recorder.record(Which::Nothing);
+    recorded.step(3);
+    assert_eq!((recorder.left(), recorder.recorded()), (1, Which::Nothing));
     // The first has lost what follows, and has its file.
     first.step(3);
     drop(first);
-    assert_eq!((recorder.left(), recorder.lost()), (1, 4));
+    assert_eq!((recorder.left(), recorder.lost()), (1, 5));
 }
 
 #[test]

@@ -105,7 +105,9 @@ mod tests {
         let done = Arc::new(AtomicUsize::new(0));
         let work = || {
             let done = Arc::clone(&done);
-            Box::new(move || drop(done.fetch_add(1, Ordering::SeqCst))) as Work
+            Box::new(move || {
+                done.fetch_add(1, Ordering::SeqCst);
+            }) as Work
         };
         let taken = ask(work(), |run| {
             run();

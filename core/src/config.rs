@@ -254,7 +254,7 @@ pub struct ServerConfig {
     pub maximum_simultaneous_requests: u32,
     /// Channels that may be open at once. For a further one, the channel that has been idle for the longest is
     /// closed; where none is idle, the connection is refused, by the transports of the project after they have waited some
-    /// 40 ms for a place. Default 20,000; 0: no limit.
+    /// 40 ms for a place, and those of a queue wait 250 ms in all. Default 20,000; 0: no limit.
     pub max_connections: u32,
     /// Channels that one peer address may have open at once; IPv6 peers count by their /64, Unix peers not at all.
     /// Default 0: no limit.

@@ -10,7 +10,8 @@ use tokio::runtime::Handle;
 /// Runs blocking work on tokio's blocking pool: that of the runtime that it is asked for in.
 ///
 /// Outside of a runtime there is none, and to ask for it panics, as in [`tokio::task::spawn_blocking`]. Where the system
-/// gives no more threads, work waits for those there are; where there is none at all, it is refused with [`NoThread`].
+/// gives no more threads, work waits for those there are; where there is none at all, it is refused with [`NoThread`], and so
+/// is all work for a second after that, on every runtime of the process.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct BlockingPool;
 

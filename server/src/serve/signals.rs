@@ -265,7 +265,7 @@ mod tests {
     const PATIENCE: Duration = Duration::from_secs(30);
 
     #[test]
-    fn who_waits_for_a_disk_that_is_stuck_still_hears_a_second_signal() {
+    fn work_aside_is_not_waited_for_and_is_over_when_it_is_done() {
         let (release, stuck) = mpsc::channel::<()>();
         let (stuck, is_written) = (Mutex::new(stuck), AtomicBool::new(false));
         let disk = Arc::new((stuck, is_written));

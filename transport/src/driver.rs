@@ -430,6 +430,9 @@ impl<H: Handler, W: Wire> Driver<H, W> {
     /// Hands the response to the channel. `true` if it has a source, which is to be polled.
     #[inline]
     fn respond(&mut self, mut response: Response, now: &Now<'_>) -> bool {
+        if let Some(text) = response.failure() {
+            self.failed(Failure::Handler, text);
+        }
         let Some(exchange) = self.exchange.as_deref_mut() else { return false };
         if let Some(fault) = response.fault() {
             self.service.tell(|subscriber| subscriber.invalid_field(&self.info, fault));

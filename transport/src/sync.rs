@@ -37,8 +37,8 @@ pub(crate) fn is_stuck() -> bool {
 /// When the connection is lost, or the server has responded by itself because the function took too long
 /// (`responseless_timeout`), a function that has not begun is never called; one that runs cannot be stopped and runs to
 /// its end. Until then its request counts towards `maximum_simultaneous_requests`, so that no more functions run than
-/// that, whatever their clients do. Where no thread can be had ([`NoThread`](crate::NoThread)), the response is 503, of
-/// which a subscriber hears nothing.
+/// that, whatever their clients do. Where no thread can be had ([`NoThread`](crate::NoThread)), the response is 503, and
+/// the subscriber hears of it ([`Failure::Handler`](httpfsm::handler::Failure::Handler)).
 ///
 /// A function that reads its request's body ([`BodyReader`]) waits for bytes which the connection's driver is to
 /// receive. So the spawner's threads are to be others than those that poll drivers; [`Inline`](crate::Inline) is for
@@ -75,7 +75,10 @@ where
         });
         called.unwrap_or_else(|_| {
             let response = Response::text("The server has no thread left for the moment.\n");
-            Job::done(response.with_status(Status::SERVICE_UNAVAILABLE))
+            let response = response.with_status(Status::SERVICE_UNAVAILABLE);
+            Job::done(
+                response.with_failure("No thread is to be had for the function that handles the request."),
+            )
         })
     }
 }

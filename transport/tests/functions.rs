@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use httpfsm::config::{Bodies, ServerConfig};
-use httpfsm::handler::{Request, Response};
+use httpfsm::handler::{ConnectionInfo, Failure, Request, Response, Subscriber};
 use httpfsm::peer::Peer;
 use httpfsm_transport::memory::{MemoryServer, pair};
 use httpfsm_transport::{BodyReader, Clock, Held, NoThread, Service, Spawner, Wire, block_on, sync};
@@ -149,6 +149,17 @@ fn a_function_that_reads_a_body_in_a_file_needs_no_thread_beside_its_own() {
     assert!(response.ends_with("\r\n\r\n300000"), "{response}");
 }
 
+/// The failures.
+#[derive(Default)]
+struct Log(Mutex<Vec<String>>);
+
+impl Subscriber for Log {
+    fn failed(&self, connection: Option<&ConnectionInfo>, failure: Failure, text: &str) {
+        let channel = connection.map_or("no connection", |connection| &connection.channel);
+        self.0.lock().unwrap().push(format!("{channel} {failure}: {text}"));
+    }
+}
+
 /// Has no thread.
 struct NoThreads;
 
@@ -160,7 +171,9 @@ impl Spawner for NoThreads {
 
 #[test]
 fn without_a_thread_for_the_function_the_response_is_503_and_the_connection_goes_on() {
-    let mut server = MemoryServer::new(one_at_a_time(), sync(NoThreads, |_: Request| "fine"));
+    let log = Arc::new(Log::default());
+    let handler = sync(NoThreads, |_: Request| "fine");
+    let mut server = MemoryServer::with(one_at_a_time(), 1 << 16, Some(Arc::clone(&log) as _), handler);
     let client = server.connect().unwrap_or_else(|refusal| panic!("{refusal:?}"));
     for _ in 0..2 {
         client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -172,4 +185,7 @@ fn without_a_thread_for_the_function_the_response_is_503_and_the_connection_goes
             "{text}"
         );
     }
+    let failure =
+        "server.clisrv_1 handler: No thread is to be had for the function that handles the request.";
+    assert_eq!(*log.0.lock().unwrap(), [failure; 2]);
 }

@@ -1,6 +1,7 @@
 //! A response as a handler makes it.
 
 use alloc::boxed::Box;
+use alloc::string::String;
 use core::mem;
 
 use super::body::{Body, Source};
@@ -29,14 +30,21 @@ pub struct Response {
     pub fields: Fields,
     /// The content.
     pub body: Body,
-    fault: Option<Box<InvalidField>>,
+    report: Option<Box<Report>>,
+}
+
+/// What the operator is to know of a response.
+#[derive(Debug)]
+enum Report {
+    Fault(InvalidField),
+    Failure(String),
 }
 
 impl Response {
     /// A response without fields and content.
     #[must_use]
     pub const fn new(status: Status) -> Self {
-        Self { status, fields: Fields::new(), body: Body::Empty, fault: None }
+        Self { status, fields: Fields::new(), body: Body::Empty, report: None }
     }
 
     /// `200 OK` with `text/plain; charset=utf-8`.
@@ -97,7 +105,7 @@ impl Response {
     /// Another status.
     #[must_use]
     pub fn with_status(mut self, status: Status) -> Self {
-        if self.fault.is_none() {
+        if self.fault().is_none() {
             self.status = status;
         }
         self
@@ -106,7 +114,7 @@ impl Response {
     /// Another content; the fields stay.
     #[must_use]
     pub fn with_body(mut self, body: impl Into<Body>) -> Self {
-        if self.fault.is_none() {
+        if self.fault().is_none() {
             self.body = body.into();
         }
         self
@@ -117,9 +125,10 @@ impl Response {
     /// the subscriber is told ([`Subscriber::invalid_field`](super::Subscriber::invalid_field)). To handle that yourself, use [`try_field`](Self::try_field).
     #[must_use]
     pub fn with_field(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
-        if self.fault.is_none() {
+        if self.fault().is_none() {
             if let Err(fault) = self.fields.push(name, value) {
-                self = Self { fault: Some(Box::new(fault)), ..Self::new(Status::INTERNAL_SERVER_ERROR) };
+                let report = Some(Box::new(Report::Fault(fault)));
+                self = Self { report, ..Self::new(Status::INTERNAL_SERVER_ERROR) };
             }
         }
         self
@@ -141,10 +150,43 @@ impl Response {
         self.with_field("Connection", "close")
     }
 
+    /// Says why the request failed, to the operator alone: the subscriber is told
+    /// ([`Failure::Handler`](super::Failure::Handler)) when the response is taken from the handler. The text is one
+    /// sentence without a line end. Of several texts the last one counts.
+    ///
+    /// ```
+    /// use httpfsm::handler::Response;
+    /// use httpfsm::status::Status;
+    ///
+    /// let response = Response::new(Status::SERVICE_UNAVAILABLE).with_failure("The database does not respond.");
+    /// assert_eq!(response.failure(), Some("The database does not respond."));
+    /// ```
+    #[must_use]
+    pub fn with_failure(mut self, text: impl Into<String>) -> Self {
+        if self.fault().is_none() {
+            self.report = Some(Box::new(Report::Failure(text.into())));
+        }
+        self
+    }
+
     /// The field that made this response a 500, if one did.
     #[must_use]
+    #[inline]
     pub fn fault(&self) -> Option<&InvalidField> {
-        self.fault.as_deref()
+        match self.report.as_deref() {
+            Some(Report::Fault(fault)) => Some(fault),
+            _ => None,
+        }
+    }
+
+    /// What [`with_failure`](Self::with_failure) said.
+    #[must_use]
+    #[inline]
+    pub fn failure(&self) -> Option<&str> {
+        match self.report.as_deref() {
+            Some(Report::Failure(text)) => Some(text),
+            _ => None,
+        }
     }
 
     /// The response as the machine takes it. The bytes of a streamed body are to follow.
@@ -167,6 +209,6 @@ impl Response {
 
     #[inline]
     fn typed(content_type: &'static [u8], body: Body) -> Self {
-        Self { status: Status::OK, fields: Fields::from_known(content_type), body, fault: None }
+        Self { status: Status::OK, fields: Fields::from_known(content_type), body, report: None }
     }
 }

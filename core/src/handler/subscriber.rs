@@ -118,7 +118,8 @@ pub enum Failure {
     /// pause.
     Accept,
     /// The handler panicked, or gave a response that cannot be sent: one that is shorter than its `Content-Length`, a 101
-    /// to a request that asks for no upgrade, a field that could end its line. 500 was sent where no head had left.
+    /// to a request that asks for no upgrade, a field that could end its line. 500 was sent where no head had left. Or its
+    /// response says so itself ([`Response::with_failure`](super::Response::with_failure)), and was sent.
     Handler,
     /// The source of a response failed behind its head, a file that became shorter, say. The connection was cut.
     Response,

@@ -16,11 +16,11 @@
 
 use std::convert::Infallible;
 use std::fs;
-use std::future::{Future, poll_fn};
+use std::future::{Future, pending, poll_fn};
 use std::io::{self, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ use httpfsm::handler::{
     Body, BodyFailure, CollectError, Handler, IntoResponse, IoFailure, UpgradeFuture, Upgraded,
 };
 use httpfsm::{Fields, Request, Response, Status};
-use httpfsm_transport::{BodyReader, BodyWriter, Job, Spawner, sync, written};
+use httpfsm_transport::{BodyReader, BodyWriter, Job, ServerHandle, Spawner, sync, written};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
@@ -61,6 +61,8 @@ pub(crate) type Spawn = fn(Task);
 /// What the application is given.
 #[derive(Clone)]
 pub(crate) struct Options {
+    /// The server, once it has started.
+    pub(crate) server: Arc<OnceLock<ServerHandle>>,
     /// Runs what blocks.
     pub(crate) spawner: Arc<dyn Spawner>,
     /// Runs what outlives its request.
@@ -364,8 +366,19 @@ impl Application {
             return Response::new(Status::BAD_REQUEST).with_field("Sec-WebSocket-Version", "13");
         };
         let accept = derive_accept_key(key);
-        (self.0.spawn)(Box::pin(echo_messages(request.upgrade())));
+        (self.0.spawn)(Box::pin(echo_messages(request.upgrade(), self.drain())));
         Response::switching_protocols("websocket").with_field("Sec-WebSocket-Accept", accept)
+    }
+
+    /// Resolves when the server begins to drain. Connections that another protocol has are not HTTP's to close.
+    fn drain(&self) -> Task {
+        let server = Arc::clone(&self.0.server);
+        Box::pin(async move {
+            match server.get() {
+                Some(server) => server.going().await,
+                None => pending().await,
+            }
+        })
     }
 }
 
@@ -375,11 +388,18 @@ fn websocket_key(request: &Request) -> Option<&[u8]> {
     (BASE64.decode(key).ok()?.len() == 16).then_some(key)
 }
 
-async fn echo_messages(upgrade: UpgradeFuture) {
+async fn echo_messages(upgrade: UpgradeFuture, mut drain: Task) {
     let Ok(connection) = upgrade.await else { return };
     let mut socket = WebSocket::new(connection);
     loop {
-        let step = match socket.read().await {
+        let drained = async {
+            drain.as_mut().await;
+            None
+        };
+        let Some(received) = or(async { Some(socket.read().await) }, drained).await else {
+            return or(socket.end(Some(CloseCode::Away)), expire(LINGER)).await;
+        };
+        let step = match received {
             Ok(message @ (Message::Text(_) | Message::Binary(_))) => socket.send(message).await,
             // What answers a Ping or a Close leaves before more is read: a peer that reads nothing is owed one Pong.
             Ok(_) => socket.flush().await,

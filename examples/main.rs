@@ -4,7 +4,7 @@ mod everything;
 
 use std::io::{self, Write};
 use std::net::Ipv4Addr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
@@ -88,7 +88,9 @@ async fn serve(
     config.channel.bodies = Some(Bodies::Streamed);
     // Removed with all uploads when it is dropped.
     let folder = TempDir::with_prefix("httpfsm-everything-")?;
+    let started = Arc::new(OnceLock::new());
     let options = Options {
+        server: Arc::clone(&started),
         spawner: Arc::new(spawner),
         spawn,
         folder: folder.path().to_owned(),
@@ -97,6 +99,7 @@ async fn serve(
     let server = Server::on(transport, config)
         .listen_tcp((Ipv4Addr::LOCALHOST, arguments.port).into())
         .serve(application(options))?;
+    let _ = started.set(server.clone());
     obey_signals(server.clone())?;
     announce(&server)?;
     server.gone().await;

@@ -7,9 +7,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use rustix::process::Signal;
+use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::{Error, Message, WebSocket};
 
-use crate::{Server, on_each_transport, split, wait_for};
+use crate::{Server, TRANSPORTS, on_each_transport, split, wait_for};
 
 /// The first bytes of frames (RFC 6455 section 5.2): the last of a message, or one with more to come.
 const TEXT: u8 = 0x81;
@@ -387,4 +389,22 @@ fn pings_that_nobody_reads_the_answers_of_are_not_kept() {
         let grown = server.peak_memory() - before;
         assert!(grown < (LENGTH as u64 >> 10) / 4, "{grown} KiB");
     });
+}
+
+/// RFC 6455 section 7.4.1: the endpoint goes away.
+#[test]
+fn a_drain_closes_with_1001() {
+    for transport in TRANSPORTS {
+        let mut server = Server::start(transport, &[]);
+        let mut socket = open(&server);
+        socket.send(Message::text("one")).expect("sent");
+        assert_eq!(socket.read().expect("a message"), Message::text("one"), "{transport}");
+        server.signal(Signal::TERM);
+        let close = socket.read().expect("a frame");
+        let Message::Close(Some(close)) = close else { panic!("{close:?} on {transport}") };
+        assert_eq!(close.code, CloseCode::Away, "{transport}");
+        assert!(matches!(socket.read(), Err(Error::ConnectionClosed)), "{transport}");
+        wait_for("the end of the program", || server.child.try_wait().expect("a child"));
+        server.end();
+    }
 }

@@ -1,17 +1,18 @@
 //! Blocking work, on tokio's blocking pool.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use httpfsm::handler::{IntoResponse, Request};
 use httpfsm_transport::{NoThread, Spawner, SyncHandler, catch_panic};
-use tokio::runtime::Handle;
+use tokio::runtime::{Handle, Id};
 
 /// Runs blocking work on tokio's blocking pool: that of the runtime that it is asked for in.
 ///
 /// Outside of a runtime there is none, and to ask for it panics, as in [`tokio::task::spawn_blocking`]. Where the system
 /// gives no more threads, work waits for those there are; where there is none at all, it is refused with [`NoThread`], and so
-/// is all work for a second after that, on every runtime of the process.
+/// is all work of the runtime for a second after that.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct BlockingPool;
 
@@ -33,19 +34,22 @@ impl Spawner for Pool {
 /// How long work is refused after tokio has refused some.
 const LACK: Duration = Duration::from_secs(1);
 
-/// When tokio has last refused work.
-static REFUSED: Mutex<Option<Instant>> = Mutex::new(None);
+/// Whether [`REFUSED`] has any: nearly never, so that no work waits for a lock.
+static IS_REFUSED: AtomicBool = AtomicBool::new(false);
+
+/// The runtimes that have refused work, and when.
+static REFUSED: Mutex<Vec<(Id, Instant)>> = Mutex::new(Vec::new());
 
 type Work = Box<dyn FnOnce() + Send>;
 
 /// tokio panics where its pool has no thread and the system gives none, which its panic hook is told, and keeps the work in
 /// its queue. So it is not asked again for a while, and what it keeps is empty.
 fn spawn(runtime: &Handle, work: Work) -> Result<(), NoThread> {
-    ask(work, |run| drop(runtime.spawn_blocking(run)))
+    ask(runtime.id(), work, |run| drop(runtime.spawn_blocking(run)))
 }
 
-fn ask(work: Work, spawn: impl FnOnce(Work)) -> Result<(), NoThread> {
-    if lock(&REFUSED).is_some_and(|at| at.elapsed() < LACK) {
+fn ask(runtime: Id, work: Work, spawn: impl FnOnce(Work)) -> Result<(), NoThread> {
+    if lacks(runtime) {
         let _ = catch_panic(|| drop(work));
         return Err(NoThread);
     }
@@ -64,10 +68,22 @@ fn ask(work: Work, spawn: impl FnOnce(Work)) -> Result<(), NoThread> {
         // While the panic was told, a thread that was begun for other work has taken it.
         return Ok(());
     };
-    *lock(&REFUSED) = Some(Instant::now());
+    lock(&REFUSED).push((runtime, Instant::now()));
+    IS_REFUSED.store(true, Ordering::Release);
     // Its drop is the application's code.
     let _ = catch_panic(|| drop(refused));
     Err(NoThread)
+}
+
+/// Whether the runtime has refused work a moment ago.
+fn lacks(runtime: Id) -> bool {
+    if !IS_REFUSED.load(Ordering::Acquire) {
+        return false;
+    }
+    let mut refused = lock(&REFUSED);
+    refused.retain(|(_, at)| at.elapsed() < LACK);
+    IS_REFUSED.store(!refused.is_empty(), Ordering::Release);
+    refused.iter().any(|(id, _)| *id == runtime)
 }
 
 /// No foreign code runs under the locks, so a poisoned one is as good as any.
@@ -96,13 +112,20 @@ where
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::AtomicUsize;
+
+    use tokio::runtime::{Builder, Runtime};
 
     use super::*;
 
-    /// One test, as the time of the last refusal is one for the process.
+    fn runtime() -> Runtime {
+        Builder::new_current_thread().build().expect("a runtime")
+    }
+
     #[test]
     fn work_is_refused_where_tokio_panics_unless_a_thread_has_taken_it() {
+        let (short, other) = (runtime(), runtime());
+        let (short, other) = (short.handle().id(), other.handle().id());
         let done = Arc::new(AtomicUsize::new(0));
         let work = || {
             let done = Arc::clone(&done);
@@ -110,19 +133,21 @@ mod tests {
                 done.fetch_add(1, Ordering::SeqCst);
             }) as Work
         };
-        let taken = ask(work(), |run| {
+        let taken = ask(short, work(), |run| {
             run();
             std::panic::resume_unwind(Box::new("no thread"));
         });
         assert_eq!((taken, done.load(Ordering::SeqCst)), (Ok(()), 1));
         let mut queue = Vec::new();
-        let refused = ask(work(), |run| {
+        let refused = ask(short, work(), |run| {
             queue.push(run);
             std::panic::resume_unwind(Box::new("no thread"));
         });
         assert_eq!((refused, Arc::strong_count(&done)), (Err(NoThread), 1), "what it holds is dropped");
         queue.into_iter().for_each(|run| run());
-        assert_eq!(ask(work(), |_| panic!("it is asked again at once")), Err(NoThread));
+        assert_eq!(ask(short, work(), |_| panic!("it is asked again at once")), Err(NoThread));
         assert_eq!(done.load(Ordering::SeqCst), 1, "what was refused is not done");
+        assert_eq!(ask(other, work(), |run| run()), Ok(()));
+        assert_eq!(done.load(Ordering::SeqCst), 2, "another runtime has threads of its own");
     }
 }

@@ -33,9 +33,9 @@ pub enum Which {
     All,
     /// The first, and then one in so many; 0 is none.
     OneIn(u64),
-    /// The next one from this address; then none.
+    /// The next one from this address; then none, also where no file could be made for it.
     NextFrom(IpAddr),
-    /// The one of this name; then none.
+    /// The one of this name; then none, also where no file could be made for it.
     Named(String),
 }
 

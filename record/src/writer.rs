@@ -295,6 +295,11 @@ impl Writer {
         append(&mut file, &batch.lines).map_err(|error| Failed { path, what: "written to", error })?;
         if let Some(begun) = self.begun.get_mut(&number) {
             begun.batches += 1;
+            if begun.batches == 1 {
+                // A recording that got no file has given its place back. That this one was the last is news again.
+                self.told_used_up = false;
+                self.progress.news.store(true, Ordering::Release);
+            }
         }
         Ok(())
     }
@@ -317,9 +322,10 @@ impl Writer {
 
     fn tell_losses(&mut self) {
         // Those that got no file have ceased to count meanwhile.
-        let is_used_up = self.progress.used_up.swap(false, Ordering::AcqRel)
-            && self.progress.left.load(Ordering::Acquire) == 0;
-        if is_used_up && !self.told_used_up {
+        let is_used_up = !self.told_used_up
+            && self.progress.left.load(Ordering::Acquire) == 0
+            && self.progress.used_up.swap(false, Ordering::AcqRel);
+        if is_used_up {
             self.told_used_up = true;
             let folder = self.folder.display();
             self.progress.tell(&format!(

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex};
+use std::thread;
 
 use httpfsm::handler::Subscriber;
 use httpfsm_transport::Recorder;
@@ -31,6 +32,42 @@ fn that_no_more_channels_are_recorded_is_told_once() {
     let folder = folder.path().display();
     let text = format!("As many connections are recorded in {folder} as may be: those that follow are not.");
     assert_eq!(heard.texts(), [text]);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn that_no_more_channels_are_recorded_is_told_again_when_some_were_meanwhile() {
+    let folder = tempfile::tempdir().unwrap();
+    let heard = Arc::new(Heard::default());
+    let (recorder, receiver) = unwritten(&heard, 2);
+    let progress = Arc::clone(&recorder.0.queue.progress);
+    let (path, open) = (folder.path().to_owned(), |path: &Path, _| {
+        let full = path.ends_with("b.jsonl");
+        OpenOptions::new().append(true).create(!full).open(if full { Path::new("/dev/full") } else { path })
+    });
+    let writer = thread::spawn(move || Writer::new(path, open, progress).run(&receiver));
+    let mut open = ["a", "b", "c"].into_iter().map(|name| {
+        let mut recorded = Recorded::by(&recorder, name);
+        assert!(recorder.flush());
+        recorded.step(1);
+        assert!(recorder.flush());
+        recorded
+    });
+    let first = open.next();
+    let second = open.next();
+    let folder = folder.path().display();
+    let text = format!("As many connections are recorded in {folder} as may be: those that follow are not.");
+    assert!(
+        matches!(&heard.texts()[..], [told, full] if *told == text && full.contains("No space")),
+        "{:?}",
+        heard.texts()
+    );
+    let third = open.next();
+    assert_eq!(heard.texts()[2..], [text]);
+    assert!(recorder.flush());
+    assert_eq!(heard.texts().len(), 3);
+    drop((first, second, third, recorder));
+    writer.join().unwrap();
 }
 
 /// A recorder of at most so many channels that nobody writes for: its queue has room for one batch.

@@ -35,8 +35,8 @@ const SIGSTKFLT: i32 = Signal::STKFLT.as_raw();
 /// How long the second signal waits for whoever reads the standard error stream.
 const FLUSH_LIMIT: Duration = Duration::from_millis(100);
 
-/// How long it waits for a Unix socket that is being made.
-const MAKING: Duration = Duration::from_secs(2);
+/// How long it waits for a Unix socket that is being made: longer than a start waits for a lock of the socket's folder.
+const MAKING: Duration = Duration::from_secs(3);
 
 /// So soon a second signal is the first once more: `timeout` and shells send one to the program and to its group.
 const BURST: Duration = Duration::from_millis(250);
@@ -76,7 +76,7 @@ struct Ending {
 struct Aside(Option<JoinHandle<()>>);
 
 impl Aside {
-    /// Where no thread is to be had it is done at once.
+    /// Where no thread is to be had it is done at once; a second signal is then heard after it.
     fn begin(work: impl Fn() + Clone + Send + 'static) -> Self {
         let thread = thread::Builder::new().name("httpfsm-flush".to_owned()).stack_size(128 << 10);
         let begun = thread.spawn(work.clone());
@@ -97,6 +97,8 @@ struct Shared {
     listens: AtomicBool,
     /// Of the Unix sockets, which are to go with the program.
     paths: Mutex<Vec<SocketPath>>,
+    /// The program ends at once, so no further socket is made.
+    quits: AtomicBool,
     /// Which SIGUSR1 switches on and off.
     recordings: OnceLock<Recordings>,
     serving: OnceLock<Serving>,
@@ -162,6 +164,7 @@ impl Shared {
     /// Ends the program, with what was said and without its sockets. One that is being made is waited for, but not where the
     /// file system does not answer.
     fn exit(&self, status: i32) -> ! {
+        self.quits.store(true, SeqCst);
         flush(FLUSH_LIMIT);
         let until = Instant::now() + MAKING;
         // Never let go of, so that no other is made behind this.
@@ -233,6 +236,12 @@ impl Signals {
     pub(super) fn make(&self, make: impl FnOnce() -> io::Result<Listener>) -> io::Result<Listener> {
         // The lock is held until the path is known here: who ends the program waits for it.
         let mut paths = self.0.paths.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.0.quits.load(SeqCst) {
+            drop(paths);
+            loop {
+                thread::park();
+            }
+        }
         let listener = make()?;
         paths.extend(listener.path());
         Ok(listener)

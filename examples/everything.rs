@@ -381,7 +381,7 @@ async fn echo_messages(upgrade: UpgradeFuture) {
     loop {
         let step = match socket.read().await {
             Ok(message @ (Message::Text(_) | Message::Binary(_))) => socket.send(message).await,
-            // What answers a Ping or a Close leaves before more is read: a peer that reads nothing is owed one Pong.
+            // The response to a Ping or a Close leaves before more is read: a peer that reads nothing is owed one Pong.
             Ok(_) => socket.flush().await,
             Err(error) => Err(error),
         };

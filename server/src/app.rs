@@ -59,27 +59,27 @@ mod testing {
     use httpfsm::time::{Date, Moment, Now};
     use httpfsm_transport::memory::MemoryServer;
 
-    /// What a handler answers to these bytes, from its status line to the end.
+    /// What a handler responds with to these bytes, from the status line to the end.
     pub(super) fn exchange(handler: impl Handler, bytes: &str) -> String {
         let mut server = MemoryServer::new(ServerConfig::default(), handler);
         let client = server.connect().unwrap_or_else(|refusal| panic!("{refusal:?}"));
         client.send(bytes);
-        let mut answer = Vec::new();
-        // The connection holds 64 KiB: a longer answer comes in several pieces.
+        let mut response = Vec::new();
+        // The connection holds 64 KiB: a longer response comes in several pieces.
         loop {
             server.run();
             let piece = client.take();
             if piece.is_empty() {
-                return String::from_utf8_lossy(&answer).into_owned();
+                return String::from_utf8_lossy(&response).into_owned();
             }
-            answer.extend(piece);
+            response.extend(piece);
         }
     }
 
-    /// The content of that answer.
+    /// The content of that response.
     pub(super) fn content(handler: impl Handler, bytes: &str) -> String {
-        let answer = exchange(handler, bytes);
-        let (_, content) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no head: {answer}"));
+        let response = exchange(handler, bytes);
+        let (_, content) = response.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no head: {response}"));
         content.to_owned()
     }
 

@@ -1,4 +1,4 @@
-//! The content of the machine's own answers, in the formats that `--error-pages` offers.
+//! The content of the machine's own responses, in the formats that `--error-pages` offers.
 
 use bytes::Bytes;
 use html_escape::encode_text;

@@ -346,7 +346,7 @@ fn begin_async_io() {
     let _ = UnixStream::pair().and_then(|(one, _)| ::smol::Async::new(one));
 }
 
-/// Says on the standard output which listeners answer. Whoever started the program may wait for these lines; it does not
+/// Says on the standard output where the server listens. Whoever started the program may wait for these lines; it does not
 /// wait for long for whoever reads them, and serves on where nobody does.
 fn announce(listeners: &[Peer]) -> io::Result<()> {
     let lines: String =

@@ -61,7 +61,7 @@ fn messages_that_are_sent_in_a_row_come_back_in_order() {
 }
 
 #[test]
-fn a_ping_is_answered() {
+fn a_ping_gets_a_pong() {
     on_each_transport(|server| {
         let mut socket = open(server);
         socket.send(Message::Ping("there?".into())).expect("sent");
@@ -219,7 +219,7 @@ fn what_breaks_the_protocol_is_closed_with_1002() {
 }
 
 #[test]
-fn a_code_that_nobody_may_send_is_answered_with_1002() {
+fn a_code_that_nobody_may_send_gets_1002() {
     on_each_transport(|server| {
         for code in [0, 1, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, u16::MAX] {
             let received = frames(server, &masked(CLOSE, &close(code, b"")));
@@ -244,7 +244,7 @@ fn a_close_comes_back_with_its_code() {
 }
 
 #[test]
-fn nothing_is_answered_behind_a_close() {
+fn nothing_is_sent_behind_a_close() {
     on_each_transport(|server| {
         let behind = [masked(CLOSE, &close(1000, b"")), masked(PING, b"there?"), masked(TEXT, b"a")].concat();
         assert_eq!(frames(server, &behind), closed_with(1000));
@@ -297,7 +297,7 @@ fn what_is_too_large_is_closed_with_1009() {
 }
 
 #[test]
-fn fragments_come_back_as_one_message_and_control_frames_between_them_are_answered() {
+fn fragments_come_back_as_one_message_and_control_frames_between_them_get_responses() {
     on_each_transport(|server| {
         let (first, second) = "Grüße".as_bytes().split_at(3);
         let bytes = [
@@ -356,7 +356,7 @@ fn a_peer_that_neither_reads_nor_closes_is_given_up() {
 }
 
 #[test]
-fn pings_that_nobody_reads_the_answers_of_are_not_kept() {
+fn pings_whose_pongs_nobody_reads_are_not_kept() {
     const LENGTH: usize = 16 << 20;
     on_each_transport(|server| {
         let before = server.peak_memory();

@@ -9,7 +9,7 @@
 //! ```
 //!
 //! Bytes outside 0x20 to 0x7e, HTAB excepted, and the backslash are written `\xHH`. The body is read to its end
-//! before the answer. The paths under `/_rig/` do what [`answer`] says; the field `x-echo-ext` announces them.
+//! before the response. The paths under `/_rig/` do what [`respond`] says; the field `x-echo-ext` announces them.
 
 use std::task::Poll;
 use std::time::Duration;
@@ -21,9 +21,9 @@ use httpfsm::status::Status;
 
 use super::Spawn;
 
-/// The application; `plain` answers with the body alone.
+/// The application; `plain` responds with the body alone.
 pub(crate) fn echo(plain: bool, spawn: Spawn) -> impl Handler {
-    move |request| answer(request, plain, spawn)
+    move |request| respond(request, plain, spawn)
 }
 
 /// Puts the rig's one timeout (`RIG_TIMEOUT_MS`) where a silent peer is waited for: before the first byte, inside a
@@ -37,7 +37,7 @@ pub(crate) fn apply_rig_timeout(config: &mut ServerConfig, timeout: Duration) {
     channel.min_body_rate = 0;
 }
 
-async fn answer(mut request: Request, plain: bool, spawn: Spawn) -> Result<Response, BodyFailure> {
+async fn respond(mut request: Request, plain: bool, spawn: Spawn) -> Result<Response, BodyFailure> {
     if request.head().is_connect() {
         return Ok(Response::new(Status::METHOD_NOT_ALLOWED));
     }

@@ -1,6 +1,6 @@
 //! `--app files`: a folder, for reading.
 //!
-//! | request | answer |
+//! | request | response |
 //! |---|---|
 //! | a file | its bytes, the ranges of it that were asked for, or 304 |
 //! | a folder without a slash at the end | 301, to the same with one |
@@ -70,9 +70,9 @@ impl Files {
 }
 
 impl Handler for Files {
-    type Future = Answer;
+    type Future = FilesFuture;
 
-    fn call(&self, request: Request) -> Answer {
+    fn call(&self, request: Request) -> FilesFuture {
         match request.method() {
             "GET" | "HEAD" => {
                 let (site, spawner) = (Arc::clone(&self.site), Arc::clone(&self.spawner));
@@ -82,12 +82,12 @@ impl Handler for Files {
                     None => Found::List(Box::new(List { site, spawner, lists, request })),
                 });
                 match job {
-                    Ok(job) => Answer::Finding(job),
-                    Err(error) => Answer::ready(failure::response(&error)),
+                    Ok(job) => FilesFuture::Finding(job),
+                    Err(error) => FilesFuture::ready(failure::response(&error)),
                 }
             }
-            "OPTIONS" => Answer::ready(Response::new(Status::NO_CONTENT).with_field("Allow", ALLOWED)),
-            _ => Answer::ready(
+            "OPTIONS" => FilesFuture::ready(Response::new(Status::NO_CONTENT).with_field("Allow", ALLOWED)),
+            _ => FilesFuture::ready(
                 Response::text("Files can only be read here. The methods are GET, HEAD and OPTIONS.\n")
                     .with_status(Status::METHOD_NOT_ALLOWED)
                     .with_field("Allow", ALLOWED),
@@ -110,8 +110,8 @@ fn job<T: Send + 'static>(
     })
 }
 
-/// An answer that needs no file, or how far the work on it is.
-pub(crate) enum Answer {
+/// A response that needs no file, or how far the work on it is.
+pub(crate) enum FilesFuture {
     Ready(Option<Box<Response>>),
     Finding(Job<Found>),
     /// Waits until fewer lists are being made, without a thread.
@@ -145,13 +145,13 @@ impl List {
     }
 }
 
-impl Answer {
+impl FilesFuture {
     fn ready(response: Response) -> Self {
         Self::Ready(Some(Box::new(response)))
     }
 }
 
-impl Future for Answer {
+impl Future for FilesFuture {
     type Output = Response;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Response> {

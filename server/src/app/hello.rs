@@ -115,8 +115,8 @@ mod tests {
 
     #[test]
     fn the_picture_is_a_resource_of_its_own() {
-        let answer =
+        let response =
             exchange(Hello::new("memory", Stats::default()), "HEAD /machine.svg HTTP/1.1\r\nHost: a\r\n\r\n");
-        assert!(answer.starts_with("HTTP/1.1 200 OK\r\nContent-Type: image/svg+xml\r\n"), "{answer}");
+        assert!(response.starts_with("HTTP/1.1 200 OK\r\nContent-Type: image/svg+xml\r\n"), "{response}");
     }
 }

@@ -26,27 +26,27 @@ impl<H: Handler> Unread<H> {
 }
 
 impl<H: Handler> Handler for Unread<H> {
-    type Future = Answer<H>;
+    type Future = UnreadFuture<H>;
 
-    fn call(&self, mut request: Request) -> Answer<H> {
+    fn call(&self, mut request: Request) -> UnreadFuture<H> {
         if request.expects_continue() || request.body().length() == Some(0) {
-            return Answer::Running { future: self.handler.call(request) };
+            return UnreadFuture::Running { future: self.handler.call(request) };
         }
         let until = Instant::now() + self.patience;
-        Answer::Reading { request: Some(request), handler: Arc::clone(&self.handler), until }
+        UnreadFuture::Reading { request: Some(request), handler: Arc::clone(&self.handler), until }
     }
 }
 
 pin_project! {
     /// The response, behind the body.
     #[project = Projected]
-    pub(crate) enum Answer<H: Handler> {
+    pub(crate) enum UnreadFuture<H: Handler> {
         Reading { request: Option<Request>, handler: Arc<H>, until: Instant },
         Running { #[pin] future: H::Future },
     }
 }
 
-impl<H: Handler> Future for Answer<H> {
+impl<H: Handler> Future for UnreadFuture<H> {
     type Output = Response;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Response> {
@@ -63,7 +63,7 @@ impl<H: Handler> Future for Answer<H> {
                 }
             };
             if let Some(future) = future {
-                self.set(Answer::Running { future });
+                self.set(UnreadFuture::Running { future });
             }
         }
     }

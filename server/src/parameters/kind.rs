@@ -231,7 +231,7 @@ impl Kind<Option<Bodies>> for Delivery {
     }
 }
 
-/// The look of the machine's own answers.
+/// The look of the machine's own responses.
 pub(super) struct Pages;
 
 impl Kind<Option<ErrorPages>> for Pages {

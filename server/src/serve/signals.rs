@@ -160,7 +160,7 @@ impl Shared {
     }
 
     /// Ends the program, with what was said and without its sockets. One that is being made is waited for, but not where the
-    /// file system does not answer.
+    /// file system does not respond.
     fn exit(&self, status: i32) -> ! {
         flush(FLUSH_LIMIT);
         let until = Instant::now() + MAKING;

@@ -73,8 +73,8 @@ fn chromium_loads_pictures_and_seeks_in_a_video(transport: &str) {
     // 1 + 2 + .. + 50, and the video stands where it was sent.
     assert_eq!(result, "GET /result/1275%20160x90%20at%206%20of%208 HTTP/1.1");
     assert_eq!(relay.requests("GET /pictures/").len(), 50);
-    // It was answered from its beginning, and from further on, where its index is.
-    let ranges = relay.answers("Content-Range: bytes ");
+    // It was sent from its beginning, and from further on, where its index is.
+    let ranges = relay.responses("Content-Range: bytes ");
     let from = |range: &String| range.split([' ', '-']).nth(3).and_then(|first| first.parse::<u64>().ok());
     let from: Vec<_> = ranges.iter().filter_map(from).collect();
     assert!(from.contains(&0) && from.iter().any(|&first| first > 1 << 20), "{ranges:?}");

@@ -6,7 +6,7 @@ use std::process::Command;
 use rustix::process::Signal;
 
 use crate::tools::tool;
-use crate::{Answer, Server, serve, text};
+use crate::{Response, Server, serve, text};
 
 on_each_transport! {
     who_is_turned_away_by_a_limit_is_told_without_the_log,
@@ -129,7 +129,7 @@ fn who_sends_all_before_reading_sees_an_early_refusal(transport: &str) {
         let mut bytes = Vec::new();
         stream.read_to_end(&mut bytes).expect("a response");
         let status = if method == "GET" { "HTTP/1.1 200 OK" } else { "HTTP/1.1 405 Method Not Allowed" };
-        assert_eq!(Answer::new(&bytes).status, status);
+        assert_eq!(Response::new(&bytes).status, status);
     }
 }
 

@@ -8,21 +8,21 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::tools::{Beside, has_ipv6, tool};
-use crate::{Answer, PATIENCE, Server, serve, text};
+use crate::{PATIENCE, Response, Server, serve, text};
 
 on_each_transport! {
-    curl_gets_an_answer_and_its_head,
+    curl_gets_a_response_and_its_head,
     curl_posts_a_mebibyte_with_and_without_expectation,
     curl_is_spared_a_body_that_is_too_large,
     curl_uploads_in_chunks,
     curl_speaks_the_old_version,
     curl_reuses_its_connection,
-    curl_reads_a_chunked_answer_and_goes_on,
+    curl_reads_a_chunked_response_and_goes_on,
     curl_compares_statuses,
     curl_asks_for_an_upgrade,
     curl_over_a_unix_socket,
     curl_over_ipv6,
-    curl_gets_its_whole_answer_from_a_server_that_goes,
+    curl_gets_its_whole_response_from_a_server_that_goes,
 }
 
 /// curl, and a folder for what it sends and receives.
@@ -52,10 +52,10 @@ impl Curl {
         output
     }
 
-    /// Runs it with `--include`; the answer with its head.
+    /// Runs it with `--include`; the response with its head.
     #[track_caller]
-    pub(crate) fn include(&self, arguments: &[&str]) -> Answer {
-        Answer::new(&self.run(&[&["--include"], arguments].concat()).stdout)
+    pub(crate) fn include(&self, arguments: &[&str]) -> Response {
+        Response::new(&self.run(&[&["--include"], arguments].concat()).stdout)
     }
 
     /// A file of a MiB and three bytes that differ from place to place.
@@ -92,15 +92,15 @@ fn bench(transport: &str) -> Server {
     Server::on(transport, &["--app", "bench"])
 }
 
-fn curl_gets_an_answer_and_its_head(transport: &str) {
+fn curl_gets_a_response_and_its_head(transport: &str) {
     let Some(curl) = Curl::find() else { return };
     let server = bench(transport);
     let got = curl.include(&[&url(&server, "/plaintext")]);
     got.assert("HTTP/1.1 200 OK", "Hello, World!");
     let head = curl.include(&["--head", &url(&server, "/plaintext")]);
     head.assert("HTTP/1.1 200 OK", "");
-    let no_date = |answer: &Answer| -> Vec<_> {
-        answer.fields.iter().filter(|(name, _)| name != "date").cloned().collect()
+    let no_date = |response: &Response| -> Vec<_> {
+        response.fields.iter().filter(|(name, _)| name != "date").cloned().collect()
     };
     assert_eq!(no_date(&got), no_date(&head));
 }
@@ -151,12 +151,12 @@ fn curl_uploads_in_chunks(transport: &str) {
 fn curl_speaks_the_old_version(transport: &str) {
     let Some(curl) = Curl::find() else { return };
     let server = Server::on(transport, &["--app", "echo"]);
-    let answer = curl.include(&["--http1.0", "--user-agent", "c", &url(&server, "/_rig/stream")]);
-    assert_eq!(answer.status, "HTTP/1.0 200 OK");
-    assert_eq!((answer.field("transfer-encoding"), answer.field("content-length")), (None, None));
+    let response = curl.include(&["--http1.0", "--user-agent", "c", &url(&server, "/_rig/stream")]);
+    assert_eq!(response.status, "HTTP/1.0 200 OK");
+    assert_eq!((response.field("transfer-encoding"), response.field("content-length")), (None, None));
     let address = server.address();
     assert_eq!(
-        answer.text(),
+        response.text(),
         format!("GET /_rig/stream HTTP/1.0\nhost: {address}\nuser-agent: c\naccept: */*\n\n0 \n")
     );
     let told = curl.echo(&bench(transport), &["--http1.0"]);
@@ -180,7 +180,7 @@ fn curl_reuses_its_connection(transport: &str) {
     assert_eq!(connects(&["--http1.0", "--header", "Connection: keep-alive"]), "1 0 0 ");
 }
 
-fn curl_reads_a_chunked_answer_and_goes_on(transport: &str) {
+fn curl_reads_a_chunked_response_and_goes_on(transport: &str) {
     let Some(curl) = Curl::find() else { return };
     let server = Server::on(transport, &["--app", "echo"]);
     let stream = url(&server, "/_rig/stream");
@@ -205,7 +205,7 @@ fn curl_asks_for_an_upgrade(transport: &str) {
     let Some(curl) = Curl::find() else { return };
     let server = Server::on(transport, &["--app", "echo"]);
     // An upgraded connection has no end that curl knows of, so the peer's own ends it: it takes the first byte of the
-    // other protocol for an answer in HTTP/0.9, which it does not speak.
+    // other protocol for a response in HTTP/0.9, which it does not speak.
     let url = url(&server, "/_rig/upgrade");
     let (headers, arguments) =
         (["--header", "Connection: Upgrade", "--header", "Upgrade: rig-echo"], ["--verbose", url.as_str()]);
@@ -222,8 +222,8 @@ fn curl_over_a_unix_socket(transport: &str) {
     let socket = curl.folder.path().join("web.sock");
     let server = Server::spawn(serve(transport).args(["--app", "bench", "--unix", path(&socket)]));
     let unix = ["--unix-socket", path(&socket)];
-    let answer = curl.include(&[&unix[..], &["http://localhost/plaintext"]].concat());
-    answer.assert("HTTP/1.1 200 OK", "Hello, World!");
+    let response = curl.include(&[&unix[..], &["http://localhost/plaintext"]].concat());
+    response.assert("HTTP/1.1 200 OK", "Hello, World!");
     let (content, bytes) = curl.content();
     let data = format!("@{}", content.display());
     let output = curl.run(&[&unix[..], &["--data-binary", &data, "http://localhost/echo"]].concat());
@@ -240,13 +240,13 @@ fn curl_over_ipv6(transport: &str) {
     }
     let server = Server::on(transport, &["--app", "echo", "--host", "::1"]);
     assert!(server.listening.starts_with("http://[::1]:"), "{}", server.listening);
-    let answer = curl.include(&["--globoff", &url(&server, "/six")]);
-    assert_eq!(answer.status, "HTTP/1.1 200 OK");
+    let response = curl.include(&["--globoff", &url(&server, "/six")]);
+    assert_eq!(response.status, "HTTP/1.1 200 OK");
     let field = format!("\nhost: {}\n", server.address());
-    assert!(answer.text().contains(&field), "{answer:?}");
+    assert!(response.text().contains(&field), "{response:?}");
 }
 
-fn curl_gets_its_whole_answer_from_a_server_that_goes(transport: &str) {
+fn curl_gets_its_whole_response_from_a_server_that_goes(transport: &str) {
     let Some(curl) = Curl::find() else { return };
     let server = bench(transport);
     let received = curl.folder.path().join("received");

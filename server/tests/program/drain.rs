@@ -11,7 +11,7 @@ use httpfsm_transport_kit::Crowd;
 use rustix::process::Signal;
 
 use crate::tools::tool;
-use crate::{Answer, PATIENCE, Server, run, serve, text};
+use crate::{PATIENCE, Response, Server, run, serve, text};
 
 on_each_transport! {
     a_signal_cuts_no_client_short,
@@ -57,7 +57,7 @@ fn who_waits_to_be_accepted_when_the_drain_begins_is_served(transport: &str) {
     let served = |client: &mut dyn Read| {
         let mut bytes = Vec::new();
         client.read_to_end(&mut bytes).expect("a response");
-        Answer::new(&bytes).status
+        Response::new(&bytes).status
     };
     let over_tcp = tcp.iter_mut().map(|client| served(client));
     let over_unix = unix.iter_mut().map(|client| served(client));
@@ -102,14 +102,14 @@ fn no_other_time_of_zero_ends_anything(transport: &str) {
         }
         let mut response = [0; 1 << 16];
         let n = client.read(&mut response).expect("a response");
-        Answer::new(&response[..n]).assert("HTTP/1.1 200 OK", "10");
+        Response::new(&response[..n]).assert("HTTP/1.1 200 OK", "10");
     }
     server.signal(Signal::TERM);
     let (status, errors) = server.end();
     assert_eq!(status.code(), Some(0), "{errors}");
 }
 
-/// Whatever it is: a handler that does not return, a file system that does not answer. Here it is the thread that accepts.
+/// Whatever it is: a handler that does not return, a file system that does not respond. Here it is the thread that accepts.
 fn what_is_stuck_is_left_behind_after_the_drain_deadline(transport: &str) {
     let Some(strace) = tool("strace") else { return };
     let folder = tempfile::tempdir().expect("a folder");

@@ -10,7 +10,7 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::curl::{Curl, path, url};
-use crate::{Answer, FEW_CONNECTIONS, Server, complaint, program, run, serve, text};
+use crate::{FEW_CONNECTIONS, Response, Server, complaint, program, run, serve, text};
 
 on_each_transport! {
     a_file_that_may_not_be_read_is_missing_and_told,
@@ -58,7 +58,7 @@ impl Site {
     }
 }
 
-fn get(server: &Server, target: &str) -> Answer {
+fn get(server: &Server, target: &str) -> Response {
     server.exchange(format!("GET {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").as_bytes())
 }
 
@@ -103,7 +103,7 @@ fn a_root_that_is_no_folder_is_an_error_with_its_name() {
 }
 
 #[test]
-fn traversal_is_answered_404() {
+fn traversal_gets_404() {
     let site = Site::new();
     let server = Server::start(&[path(&site.folder.path().join("sub"))]);
     for target in ["/../sub/content.bin", "/%2e%2e/sub/content.bin", "/..%2fsub/content.bin", "//etc/passwd"]
@@ -124,9 +124,9 @@ fn paths_are_read_in_their_normal_form(transport: &str) {
         "/sub/%2e/content.bin",
         "/sub//content.bin?/..",
     ] {
-        let answer = get(&server, target);
-        assert_eq!(answer.status, "HTTP/1.1 200 OK", "{target}");
-        assert!(answer.content == site.bytes, "{target}");
+        let response = get(&server, target);
+        assert_eq!(response.status, "HTTP/1.1 200 OK", "{target}");
+        assert!(response.content == site.bytes, "{target}");
     }
     for target in
         ["/../sub/content.bin", "/sub/../../sub/content.bin", "/sub%2fcontent.bin", "/sub\\content.bin"]
@@ -396,7 +396,7 @@ fn a_file_that_shrinks_while_it_is_sent_is_cut_and_told(transport: &str) {
     File::options().write(true).open(&large).and_then(|file| file.set_len(1000)).expect("a file");
     // The end comes, by FIN or by reset, long before the length that was promised.
     let _ = std::io::Read::read_to_end(&mut stream, &mut bytes);
-    assert_eq!(Answer::new(&bytes[..1000]).field("content-length"), Some("67108864"));
+    assert_eq!(Response::new(&bytes[..1000]).field("content-length"), Some("67108864"));
     assert!(bytes.len() < 64 << 20, "{} bytes", bytes.len());
     server.signal(Signal::TERM);
     let (_, errors) = server.end();
@@ -438,21 +438,21 @@ fn curl_gets_ranges(transport: &str) {
         ("-7", length - 7..length),
         ("3145728-", 3_145_728..length),
     ] {
-        let answer = curl.include(&["--range", range, &url]);
-        assert_eq!(answer.status, "HTTP/1.1 206 Partial Content", "{range}");
+        let response = curl.include(&["--range", range, &url]);
+        assert_eq!(response.status, "HTTP/1.1 206 Partial Content", "{range}");
         let told = format!("bytes {}-{}/{length}", expected.start, expected.end - 1);
-        assert_eq!(answer.field("content-range"), Some(told.as_str()));
-        assert!(answer.content == site.bytes[expected], "another content at {range}");
+        assert_eq!(response.field("content-range"), Some(told.as_str()));
+        assert!(response.content == site.bytes[expected], "another content at {range}");
     }
-    let answer = curl.include(&["--range", "9999999-", &url]);
-    assert_eq!(answer.status, "HTTP/1.1 416 Range Not Satisfiable");
-    assert_eq!(answer.field("content-range"), Some(format!("bytes */{length}").as_str()));
+    let response = curl.include(&["--range", "9999999-", &url]);
+    assert_eq!(response.status, "HTTP/1.1 416 Range Not Satisfiable");
+    assert_eq!(response.field("content-range"), Some(format!("bytes */{length}").as_str()));
 
     // Two parts that are too large to be read with the head of the file.
-    let answer = curl.include(&["--range", "0-299999,1000000-1299999", &url]);
+    let response = curl.include(&["--range", "0-299999,1000000-1299999", &url]);
     let boundary =
-        answer.field("content-type").and_then(|kind| kind.split("boundary=").nth(1)).expect("parts");
-    assert_eq!(answer.field("content-length"), Some(answer.content.len().to_string().as_str()));
+        response.field("content-type").and_then(|kind| kind.split("boundary=").nth(1)).expect("parts");
+    assert_eq!(response.field("content-length"), Some(response.content.len().to_string().as_str()));
     let mut expected = Vec::new();
     for (start, end) in [(0, 300_000), (1_000_000, 1_300_000)] {
         let head = format!(
@@ -463,7 +463,7 @@ fn curl_gets_ranges(transport: &str) {
         expected.extend(&site.bytes[start..end]);
     }
     expected.extend(format!("\r\n--{boundary}--\r\n").as_bytes());
-    assert!(answer.content == expected, "other parts");
+    assert!(response.content == expected, "other parts");
 }
 
 #[test]

@@ -22,7 +22,7 @@ const PEERS: usize = 32;
 /// Between two pieces, so that they are read apart.
 const PAUSE: Duration = Duration::from_millis(3);
 
-/// Is answered 200 where an entry leaves the connection open, and ends it.
+/// Gets 200 where an entry leaves the connection open, and ends it.
 const LAST: &str = "GET /probe HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
 
 /// The entries that sockets and `--app echo` can judge in no time of their own.
@@ -90,16 +90,16 @@ fn exchange(address: SocketAddr, entry: &Entry, cut: usize) -> Result<(), String
     if has_fin {
         let _ = stream.shutdown(Shutdown::Write);
     }
-    let mut answers = Vec::new();
-    if let Err(error) = stream.read_to_end(&mut answers) {
-        return Err(format!("no end of the answers: {error}, behind {}", shown(&answers)));
+    let mut responses = Vec::new();
+    if let Err(error) = stream.read_to_end(&mut responses) {
+        return Err(format!("no end of the responses: {error}, behind {}", shown(&responses)));
     }
     let told: Vec<_> = entry.acts.iter().flat_map(|act| &act.told).collect();
     let mut is_head: Vec<_> = told.iter().map(|line| line.starts_with(b"HEAD ")).collect();
     if told.iter().all(|line| line.starts_with(b"refused")) {
         is_head = vec![entry.bytes().starts_with(b"HEAD ")];
     }
-    let (statuses, tunnel) = statuses(&answers, &is_head)?;
+    let (statuses, tunnel) = statuses(&responses, &is_head)?;
     match &entry.end {
         End::Tunnel(bytes) if tunnel != bytes => return Err(format!("the tunnel had {}", shown(tunnel))),
         End::Tunnel(_) => {}
@@ -122,12 +122,12 @@ fn exchange(address: SocketAddr, entry: &Entry, cut: usize) -> Result<(), String
 }
 
 /// The status codes of the responses, each of which must be whole, and what comes behind a 101.
-fn statuses<'a>(answers: &'a [u8], is_head: &[bool]) -> Result<(Vec<String>, &'a [u8]), String> {
+fn statuses<'a>(responses: &'a [u8], is_head: &[bool]) -> Result<(Vec<String>, &'a [u8]), String> {
     let mut statuses = Vec::new();
     let mut finals = 0;
-    let mut rest = answers;
+    let mut rest = responses;
     while !rest.is_empty() {
-        let wrong = || format!("no whole answer in {}", shown(rest));
+        let wrong = || format!("no whole response in {}", shown(rest));
         let end = rest.windows(4).position(|four| four == b"\r\n\r\n").ok_or_else(wrong)?;
         let head = String::from_utf8_lossy(&rest[..end]).to_ascii_lowercase();
         let status = head.strip_prefix("http/1.").and_then(|line| line.get(2..5)).ok_or_else(wrong)?;
@@ -180,11 +180,11 @@ fn exchange_all(server: &Server, entries: &[Entry]) -> Vec<String> {
 }
 
 on_each_transport!(
-    every_entry_of_the_corpus_is_answered_as_it_is_written,
+    every_entry_of_the_corpus_gets_the_response_that_is_written,
     a_crowd_of_slow_peers_does_not_keep_a_healthy_one_waiting,
 );
 
-fn every_entry_of_the_corpus_is_answered_as_it_is_written(transport: &str) {
+fn every_entry_of_the_corpus_gets_the_response_that_is_written(transport: &str) {
     let mut by_flags: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for entry in entries() {
         by_flags.entry(flags(&entry)).or_default().push(entry);
@@ -214,7 +214,7 @@ fn a_crowd_of_slow_peers_does_not_keep_a_healthy_one_waiting(transport: &str) {
     for (at, peer) in crowd.iter_mut().enumerate() {
         peer.write_all(begun[at % begun.len()]).expect("sent");
     }
-    let answer = server.exchange(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
-    assert_eq!(answer.status, "HTTP/1.1 200 OK");
+    let response = server.exchange(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    assert_eq!(response.status, "HTTP/1.1 200 OK");
     drop(crowd);
 }

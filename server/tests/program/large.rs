@@ -8,7 +8,7 @@ use std::net::TcpStream;
 use std::thread;
 use std::time::Duration;
 
-use crate::{Answer, Server};
+use crate::{Response, Server};
 
 on_each_transport! {
     a_large_upload_takes_no_memory,
@@ -42,7 +42,7 @@ impl Measured {
         Self::new(transport, &["--app", "bench", "--bodies", bodies], &["/plaintext", "/bytes/1000000"])
     }
 
-    /// A server with these arguments that has answered these requests.
+    /// A server with these arguments that has responded to these requests.
     fn new(transport: &str, arguments: &[&str], targets: &[&str]) -> Self {
         let server = Server::on(transport, &[arguments, &["--threads", "2"]].concat());
         // What is allocated once is no cost of a large body.
@@ -78,7 +78,7 @@ fn memory(server: &Server, figure: &str) -> u64 {
         << 10
 }
 
-/// The lines that `/bytes/N` answers with, a MiB of them.
+/// The lines that `/bytes/N` responds with, a MiB of them.
 fn pattern() -> Vec<u8> {
     let line: Vec<u8> = (b'0'..b'0' + 63).chain([b'\n']).collect();
     line.repeat(1 << 14)
@@ -111,21 +111,21 @@ fn read_content(mut stream: impl Read, size: u64) {
 }
 
 /// Reads a head, to the empty line.
-fn read_head(stream: &mut impl Read) -> Answer {
+fn read_head(stream: &mut impl Read) -> Response {
     let mut head = Vec::new();
     let mut byte = [0];
     while !head.ends_with(b"\r\n\r\n") {
         stream.read_exact(&mut byte).expect("a head");
         head.push(byte[0]);
     }
-    Answer::new(&head)
+    Response::new(&head)
 }
 
 #[track_caller]
 fn read_end(mut stream: impl Read) {
     let mut rest = Vec::new();
     stream.read_to_end(&mut rest).expect("an end");
-    assert!(rest.is_empty(), "{} bytes behind the answer", rest.len());
+    assert!(rest.is_empty(), "{} bytes behind the response", rest.len());
 }
 
 fn a_large_upload_takes_no_memory(transport: &str) {
@@ -142,8 +142,8 @@ fn takes_no_memory(measured: Measured) {
     let mut stream = measured.request("POST /upload", &format!("Content-Length: {size}\r\n"));
     write_content(&stream, size).expect("sent");
     let mut bytes = Vec::new();
-    stream.read_to_end(&mut bytes).expect("an answer");
-    Answer::new(&bytes).assert("HTTP/1.1 200 OK", &size.to_string());
+    stream.read_to_end(&mut bytes).expect("a response");
+    Response::new(&bytes).assert("HTTP/1.1 200 OK", &size.to_string());
     measured.assert_constant();
 }
 
@@ -166,8 +166,8 @@ fn a_large_upload_in_chunks_takes_no_memory(transport: &str) {
     }
     stream.write_all(b"\r\n").expect("sent");
     let mut bytes = Vec::new();
-    stream.read_to_end(&mut bytes).expect("an answer");
-    Answer::new(&bytes).assert("HTTP/1.1 200 OK", &size.to_string());
+    stream.read_to_end(&mut bytes).expect("a response");
+    Response::new(&bytes).assert("HTTP/1.1 200 OK", &size.to_string());
     measured.assert_constant();
 }
 
@@ -250,7 +250,7 @@ fn a_body_that_nobody_takes_back_is_not_gathered(transport: &str) {
     let measured = Measured::start(transport, "streamed");
     let size = size();
     let mut stream = measured.request("POST /echo", &format!("Content-Length: {size}\r\n"));
-    // The server reads on only as far as its answer leaves. Where this pause is no standstill but a slow machine,
+    // The server reads on only as far as its response leaves. Where this pause is no standstill but a slow machine,
     // nothing is lost but the point of the test.
     stream.set_write_timeout(Some(Duration::from_millis(500))).expect("a timeout");
     let pattern = pattern();
@@ -282,7 +282,7 @@ fn a_body_that_nobody_takes_back_is_not_gathered(transport: &str) {
     measured.assert_constant();
 }
 
-/// The content of an answer in chunks.
+/// The content of a response in chunks.
 struct Chunked<R> {
     stream: R,
     left: u64,

@@ -1,4 +1,4 @@
-//! The program from outside: what it prints, what it answers, how it ends.
+//! The program from outside: what it prints, how it responds, how it ends.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -161,13 +161,13 @@ impl Server {
         stream
     }
 
-    /// Sends one request that ends in `Connection: close`, or one of HTTP/1.0, and returns the whole answer.
-    fn exchange(&self, request: &[u8]) -> Answer {
+    /// Sends one request that ends in `Connection: close`, or one of HTTP/1.0, and returns the whole response.
+    fn exchange(&self, request: &[u8]) -> Response {
         let mut stream = self.connect();
         stream.write_all(request).expect("sent");
         let mut bytes = Vec::new();
-        stream.read_to_end(&mut bytes).expect("an answer and its end");
-        Answer::new(&bytes)
+        stream.read_to_end(&mut bytes).expect("a response and its end");
+        Response::new(&bytes)
     }
 
     fn signal(&self, signal: Signal) {
@@ -198,15 +198,15 @@ impl Drop for Server {
     }
 }
 
-/// An answer, taken apart.
+/// A response, taken apart.
 #[derive(Debug)]
-struct Answer {
+struct Response {
     status: String,
     fields: Vec<(String, String)>,
     content: Vec<u8>,
 }
 
-impl Answer {
+impl Response {
     fn new(bytes: &[u8]) -> Self {
         let end = bytes.windows(4).position(|four| four == b"\r\n\r\n");
         let end = end.unwrap_or_else(|| panic!("no head in {:?}", String::from_utf8_lossy(bytes)));

@@ -12,7 +12,7 @@ use httpfsm::config::{ChannelConfig, ServerConfig};
 use tempfile::TempDir;
 
 use crate::tools::{Beside, tool};
-use crate::{Answer, FEW_CONNECTIONS, Server, serve};
+use crate::{FEW_CONNECTIONS, Response, Server, serve};
 
 on_each_transport! {
     nginx_keeps_its_connection_to_the_server,
@@ -71,10 +71,10 @@ impl Proxy {
         Self { beside, socket: folder.path().join("front.sock"), _folder: folder }
     }
 
-    /// Sends one request that ends in `Connection: close`; the answer. The bytes are written while the answer is
+    /// Sends one request that ends in `Connection: close`; the response. The bytes are written while the response is
     /// read, as a proxy may pass both on at once.
     #[track_caller]
-    fn exchange(&mut self, request: &[&[u8]]) -> Answer {
+    fn exchange(&mut self, request: &[&[u8]]) -> Response {
         let mut stream = self.beside.connect(&self.socket);
         let mut bytes = Vec::new();
         std::thread::scope(|scope| {
@@ -84,12 +84,12 @@ impl Proxy {
                     writing.write_all(part).expect("sent");
                 }
             });
-            stream.read_to_end(&mut bytes).expect("an answer and its end");
+            stream.read_to_end(&mut bytes).expect("a response and its end");
         });
-        Answer::new(&bytes)
+        Response::new(&bytes)
     }
 
-    fn get(&mut self, target: &str) -> Answer {
+    fn get(&mut self, target: &str) -> Response {
         let request = format!("GET {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
         self.exchange(&[request.as_bytes()])
     }
@@ -129,7 +129,7 @@ fn nginx_around(http: &str, folder: impl std::fmt::Display) -> String {
 
 fn haproxy(folder: &Path, server: SocketAddr) -> String {
     let folder = folder.display();
-    // Every server answers this check with some status below 500.
+    // Every server responds to this check with some status below 500.
     format!(
         "global
             maxconn 64
@@ -209,7 +209,7 @@ fn post(target: &str, framing: &str) -> String {
     format!("POST {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{framing}\r\n\r\n")
 }
 
-/// The byte at a place of the answer to `/bytes/N`.
+/// The byte at a place of the response to `/bytes/N`.
 fn pattern(at: usize) -> u8 {
     if at % 64 == 63 { b'\n' } else { b'0' + (at % 64) as u8 }
 }
@@ -225,7 +225,7 @@ fn nginx_passes_large_bodies(transport: &str) {
     let server = Server::on(transport, &["--app", "bench"]);
     if let Some(mut proxy) = Proxy::nginx(&server, "") {
         passes_large_bodies(&mut proxy);
-        // Not both ways at once: nginx does not go on with a request whose answer has begun.
+        // Not both ways at once: nginx does not go on with a request whose response has begun.
     }
 }
 

@@ -67,7 +67,7 @@ fn what_is_recorded_replays(transport: &str) {
 
     let recording = fs::read_to_string(&files[0]).expect("text");
     assert!(!recording.contains("secret"), "{recording}");
-    let line = recording.lines().position(|line| line.contains("200 OK")).expect("an answer") + 1;
+    let line = recording.lines().position(|line| line.contains("200 OK")).expect("a response") + 1;
     fs::write(&files[0], recording.replace("200 OK", "200 KO")).expect("written");
     let output = run(&["replay", files[0].to_str().expect("text")]);
     assert_eq!((output.status.code(), text(&output.stdout)), (Some(1), String::new()));
@@ -114,7 +114,7 @@ fn a_signal_switches_recordings_while_the_program_serves() {
     server.exchange(SECRET);
     let mut kept = server.connect();
     kept.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").expect("sent");
-    kept.read_exact(&mut [0]).expect("an answer");
+    kept.read_exact(&mut [0]).expect("a response");
     switch(&server, "recording no further connections");
     server.exchange(SECRET);
     server.signal(Signal::TERM);

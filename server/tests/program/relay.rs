@@ -1,4 +1,4 @@
-//! A relay in front of the server that keeps what passes, for a client that does not tell what it was answered.
+//! A relay in front of the server that keeps what passes, for a client that does not report its responses.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 pub(crate) struct Relay {
     address: SocketAddr,
     requests: Kept,
-    answers: Kept,
+    responses: Kept,
 }
 
 /// The bytes of each connection.
@@ -20,15 +20,15 @@ impl Relay {
     pub(crate) fn start(server: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
-        let relay = Self { address, requests: Kept::default(), answers: Kept::default() };
-        let (requests, answers) = (Arc::clone(&relay.requests), Arc::clone(&relay.answers));
+        let relay = Self { address, requests: Kept::default(), responses: Kept::default() };
+        let (requests, responses) = (Arc::clone(&relay.requests), Arc::clone(&relay.responses));
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
                 let Ok(server) = TcpStream::connect(server) else { return };
                 let ends = (client.try_clone(), server.try_clone());
                 let (Ok(client_end), Ok(server_end)) = ends else { return };
                 pass_on(client, server_end, &requests);
-                pass_on(server, client_end, &answers);
+                pass_on(server, client_end, &responses);
             }
         });
         relay
@@ -38,13 +38,13 @@ impl Relay {
         format!("http://{}{target}", self.address)
     }
 
-    /// The lines of requests and of answers that begin so, as far as they have come.
+    /// The lines of requests and of responses that begin so, as far as they have come.
     pub(crate) fn requests(&self, prefix: &str) -> Vec<String> {
         lines(&self.requests, prefix)
     }
 
-    pub(crate) fn answers(&self, prefix: &str) -> Vec<String> {
-        lines(&self.answers, prefix)
+    pub(crate) fn responses(&self, prefix: &str) -> Vec<String> {
+        lines(&self.responses, prefix)
     }
 
     /// Waits for a line of a request that begins so.

@@ -7,7 +7,7 @@ use rustix::process::Signal;
 use crate::{FEW_CONNECTIONS, PATIENCE, Server, program, run, text};
 
 on_each_transport! {
-    a_free_port_is_announced_and_answers,
+    a_free_port_is_announced_and_served,
     one_thread_is_enough,
     parameters_reach_the_machine_from_flags_and_variables,
     a_peer_outside_the_origins_gets_nothing,
@@ -22,13 +22,13 @@ on_each_transport! {
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
 
-fn a_free_port_is_announced_and_answers(transport: &str) {
+fn a_free_port_is_announced_and_served(transport: &str) {
     let server = Server::on(transport, &[]);
     assert!(server.listening.starts_with("http://127.0.0.1:"), "{}", server.listening);
-    let answer = server.exchange(GET);
-    assert_eq!(answer.status, "HTTP/1.1 200 OK");
-    assert_eq!(answer.field("server"), Some("httpfsm"));
-    assert_eq!(answer.field("date").map(str::len), Some(29));
+    let response = server.exchange(GET);
+    assert_eq!(response.status, "HTTP/1.1 200 OK");
+    assert_eq!(response.field("server"), Some("httpfsm"));
+    assert_eq!(response.field("date").map(str::len), Some(29));
 }
 
 fn one_thread_is_enough(transport: &str) {
@@ -41,9 +41,9 @@ fn each_transport_serves_and_drains_with_any_number_of_threads() {
         for threads in [&[][..], &["--threads", "1"], &["--threads", "3"]] {
             // The page says on what it is served.
             let server = Server::start(&[&["--app", "hello", "--transport", transport], threads].concat());
-            let answer = server.exchange(GET);
-            assert_eq!(answer.status, "HTTP/1.1 200 OK");
-            assert!(answer.text().contains(transport), "{answer:?}");
+            let response = server.exchange(GET);
+            assert_eq!(response.status, "HTTP/1.1 200 OK");
+            assert!(response.text().contains(transport), "{response:?}");
             server.signal(Signal::TERM);
             assert_eq!(server.end().0.code(), Some(0), "{transport} {threads:?}");
         }
@@ -72,10 +72,10 @@ fn parameters_reach_the_machine_from_flags_and_variables(transport: &str) {
 #[test]
 fn the_look_of_refusals_can_be_chosen() {
     let server = Server::start(&["--error-pages", "json"]);
-    let answer = server.exchange(b"GET / HTTP/1.1\r\n\r\n");
-    assert_eq!(answer.status, "HTTP/1.1 400 Bad Request");
-    assert_eq!(answer.field("content-type"), Some("application/problem+json"));
-    assert!(answer.text().contains("An HTTP/1.1 request needs a Host field."), "{answer:?}");
+    let response = server.exchange(b"GET / HTTP/1.1\r\n\r\n");
+    assert_eq!(response.status, "HTTP/1.1 400 Bad Request");
+    assert_eq!(response.field("content-type"), Some("application/problem+json"));
+    assert!(response.text().contains("An HTTP/1.1 request needs a Host field."), "{response:?}");
 }
 
 fn a_peer_outside_the_origins_gets_nothing(transport: &str) {
@@ -99,7 +99,7 @@ fn a_unix_socket_alone_and_beside_a_port(transport: &str) {
     stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
     stream.write_all(GET).expect("sent");
     let mut bytes = Vec::new();
-    stream.read_to_end(&mut bytes).expect("an answer");
+    stream.read_to_end(&mut bytes).expect("a response");
     assert!(bytes.starts_with(b"HTTP/1.1 200 OK\r\n"));
     drop(server);
 
@@ -137,16 +137,16 @@ fn a_drain_lets_a_running_request_finish(transport: &str) {
     let server = Server::on(transport, &["--app", "bench"]);
     let mut stream = server.connect();
     stream.write_all(b"POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhello").expect("sent");
-    // An answer on another connection, begun later, shows that the server is at work.
+    // A response on another connection, begun later, shows that the server is at work.
     server.exchange(b"GET /plaintext HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     server.signal(Signal::TERM);
     std::thread::sleep(std::time::Duration::from_millis(50));
     stream.write_all(b"world").expect("sent");
     let mut bytes = Vec::new();
-    stream.read_to_end(&mut bytes).expect("an answer");
-    let answer = crate::Answer::new(&bytes);
-    answer.assert("HTTP/1.1 200 OK", "10");
-    assert_eq!(answer.field("connection"), Some("close"));
+    stream.read_to_end(&mut bytes).expect("a response");
+    let response = crate::Response::new(&bytes);
+    response.assert("HTTP/1.1 200 OK", "10");
+    assert_eq!(response.field("connection"), Some("close"));
     drop(stream);
     assert_eq!(server.end().0.code(), Some(0));
 }

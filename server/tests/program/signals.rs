@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::tools::tool;
-use crate::{Answer, FEW_CONNECTIONS, PATIENCE, Server, serve};
+use crate::{FEW_CONNECTIONS, PATIENCE, Response, Server, serve};
 
 on_each_transport! {
     signals_that_mean_nothing_end_nothing,
@@ -82,7 +82,7 @@ fn the_limit_of_processor_time_drains(transport: &str) {
     client.write_all(b"2").expect("sent");
     let mut bytes = Vec::new();
     client.read_to_end(&mut bytes).expect("a response");
-    assert_eq!(Answer::new(&bytes).status, "HTTP/1.1 200 OK");
+    assert_eq!(Response::new(&bytes).status, "HTTP/1.1 200 OK");
     let (status, errors) = server.end();
     assert_eq!(status.code(), Some(0), "{errors}");
     assert_eq!(errors.matches("SIGXCPU").count(), 1, "{errors}");

@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::{Answer, PATIENCE, Server};
+use crate::{PATIENCE, Response, Server};
 
 on_each_transport! {
-    a_slow_reader_gets_the_whole_of_an_answer_that_closes,
-    a_slow_reader_gets_the_whole_of_an_answer_and_the_next,
-    a_slow_reader_gets_the_whole_of_an_answer_from_a_server_that_goes,
+    a_slow_reader_gets_the_whole_of_a_response_that_closes,
+    a_slow_reader_gets_the_whole_of_a_response_and_the_next,
+    a_slow_reader_gets_the_whole_of_a_response_from_a_server_that_goes,
     a_reader_that_stops_is_cut_while_others_are_served,
     slow_clients_of_all_workers_leave_the_others_their_turn,
 }
@@ -45,7 +45,7 @@ fn assert_content(content: &[u8]) {
     assert_eq!(wrong, None, "the first wrong byte");
 }
 
-fn a_slow_reader_gets_the_whole_of_an_answer_that_closes(transport: &str) {
+fn a_slow_reader_gets_the_whole_of_a_response_that_closes(transport: &str) {
     let server = bench(transport, &[]);
     let mut stream = server.connect();
     let request = format!("GET /bytes/{LENGTH} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
@@ -53,12 +53,12 @@ fn a_slow_reader_gets_the_whole_of_an_answer_that_closes(transport: &str) {
     let mut bytes = Vec::new();
     read_slowly(&mut stream, &mut bytes, 1 << 20);
     stream.read_to_end(&mut bytes).expect("the rest and an end");
-    let answer = Answer::new(&bytes);
-    assert_eq!(answer.field("connection"), Some("close"));
-    assert_content(&answer.content);
+    let response = Response::new(&bytes);
+    assert_eq!(response.field("connection"), Some("close"));
+    assert_content(&response.content);
 }
 
-fn a_slow_reader_gets_the_whole_of_an_answer_and_the_next(transport: &str) {
+fn a_slow_reader_gets_the_whole_of_a_response_and_the_next(transport: &str) {
     let server = bench(transport, &[]);
     let mut stream = server.connect();
     let request = format!(
@@ -69,14 +69,14 @@ fn a_slow_reader_gets_the_whole_of_an_answer_and_the_next(transport: &str) {
     let mut bytes = Vec::new();
     read_slowly(&mut stream, &mut bytes, 1 << 20);
     stream.read_to_end(&mut bytes).expect("the rest and an end");
-    let mut first = Answer::new(&bytes);
-    let second = Answer::new(&first.content.split_off(LENGTH));
+    let mut first = Response::new(&bytes);
+    let second = Response::new(&first.content.split_off(LENGTH));
     assert_eq!(first.field("connection"), None);
     assert_content(&first.content);
     second.assert("HTTP/1.1 200 OK", "Hello, World!");
 }
 
-fn a_slow_reader_gets_the_whole_of_an_answer_from_a_server_that_goes(transport: &str) {
+fn a_slow_reader_gets_the_whole_of_a_response_from_a_server_that_goes(transport: &str) {
     let server = bench(transport, &[]);
     let mut stream = server.connect();
     let request = format!("GET /bytes/{LENGTH} HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -86,7 +86,7 @@ fn a_slow_reader_gets_the_whole_of_an_answer_from_a_server_that_goes(transport: 
     server.signal(Signal::TERM);
     read_slowly(&mut stream, &mut bytes, 1 << 20);
     stream.read_to_end(&mut bytes).expect("the rest and an end");
-    assert_content(&Answer::new(&bytes).content);
+    assert_content(&Response::new(&bytes).content);
     drop(stream);
     assert_eq!(server.end().0.code(), Some(0));
 }
@@ -112,14 +112,14 @@ fn a_reader_that_stops_is_cut_while_others_are_served(transport: &str) {
     let cut = "The peer did not take the response in time.";
     while !told.iter().any(|line: &String| line.contains(cut)) {
         assert!(started.elapsed() < PATIENCE, "nothing was cut: {told:?}");
-        let answer = server.exchange(b"GET /plaintext HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
-        answer.assert("HTTP/1.1 200 OK", "Hello, World!");
+        let response = server.exchange(b"GET /plaintext HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        response.assert("HTTP/1.1 200 OK", "Hello, World!");
         served += 1;
         told.extend(events.try_iter());
     }
     assert!(served > 0);
 
-    // The end of a cut answer is a reset, so that nobody takes it for whole.
+    // The end of a cut response is a reset, so that nobody takes it for whole.
     let mut piece = vec![0; 1 << 20];
     let end = loop {
         match stalled.read(&mut piece) {
@@ -154,10 +154,10 @@ fn slow_clients_of_all_workers_leave_the_others_their_turn(transport: &str) {
         read_slowly(&mut stream, &mut bytes, 1);
         (stream, bytes)
     });
-    // None of them ends before it is let to, so whatever is answered now has not waited for them.
+    // None of them ends before it is let to, so a response that comes now has not waited for them.
     for at in 0..20 {
-        let answer = server.exchange(b"GET /plaintext HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
-        answer.assert("HTTP/1.1 200 OK", "Hello, World!");
+        let response = server.exchange(b"GET /plaintext HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        response.assert("HTTP/1.1 200 OK", "Hello, World!");
         let upload = server.exchange(b"POST /upload HTTP/1.0\r\nContent-Length: 5\r\n\r\nhello");
         upload.assert("HTTP/1.0 200 OK", "5");
         // They are slow, and not dead.
@@ -172,11 +172,11 @@ fn slow_clients_of_all_workers_leave_the_others_their_turn(transport: &str) {
         let already = (0..20).filter(|turn| turn % (4 * WORKERS) == at).count();
         stream.write_all(&left.as_bytes()[already..]).expect("sent");
         let mut bytes = Vec::new();
-        stream.read_to_end(&mut bytes).expect("an answer");
-        Answer::new(&bytes).assert("HTTP/1.1 200 OK", &UPLOAD.to_string());
+        stream.read_to_end(&mut bytes).expect("a response");
+        Response::new(&bytes).assert("HTTP/1.1 200 OK", &UPLOAD.to_string());
     }
     for (stream, bytes) in &mut downloads {
         stream.read_to_end(bytes).expect("the rest and an end");
-        assert_eq!(Answer::new(bytes).content.len(), LENGTH);
+        assert_eq!(Response::new(bytes).content.len(), LENGTH);
     }
 }

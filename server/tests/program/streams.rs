@@ -9,7 +9,7 @@ use std::thread;
 use rustix::process::Signal;
 
 use crate::tools::Beside;
-use crate::{Answer, FEW_CONNECTIONS, PATIENCE, Server, complaint, program};
+use crate::{FEW_CONNECTIONS, PATIENCE, Response, Server, complaint, program};
 
 on_each_transport! {
     a_reader_of_standard_error_that_stalls_stops_nobody,
@@ -108,5 +108,5 @@ fn a_standard_output_that_takes_nothing_is_named_and_one_that_nobody_reads_is_no
     stream.write_all(GET).expect("sent");
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).expect("a response");
-    assert_eq!(Answer::new(&bytes).status, "HTTP/1.1 200 OK");
+    assert_eq!(Response::new(&bytes).status, "HTTP/1.1 200 OK");
 }

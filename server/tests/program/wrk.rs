@@ -7,14 +7,14 @@ use crate::{Server, text};
 
 on_each_transport! {
     wrk_sees_no_socket_error,
-    wrk_sees_no_socket_error_where_each_answer_closes,
+    wrk_sees_no_socket_error_where_each_response_closes,
 }
 
 #[track_caller]
 fn wrk(server: &Server, target: &str, arguments: &[&str]) {
     let Some(program) = tool("wrk") else { return };
     let url = format!("{}{target}", server.listening);
-    // A slow machine is no fault of the server: 60 s until wrk calls an answer late.
+    // A slow machine is no fault of the server: 60 s until wrk calls a response late.
     let fixed = ["--threads", "2", "--connections", "64", "--duration", "1s", "--timeout", "60s"];
     let output = Command::new(program).args(fixed).args(arguments).arg(url).output().expect("wrk starts");
     let told = text(&output.stdout);
@@ -31,7 +31,7 @@ fn wrk_sees_no_socket_error(transport: &str) {
     wrk(&server, "/bytes/100000", &[]);
 }
 
-fn wrk_sees_no_socket_error_where_each_answer_closes(transport: &str) {
+fn wrk_sees_no_socket_error_where_each_response_closes(transport: &str) {
     let server = Server::on(transport, &["--app", "bench"]);
     wrk(&server, "/plaintext", &["--header", "Connection: close"]);
 }

@@ -1,4 +1,4 @@
-//! Several ranges in one answer: `multipart/byteranges` (RFC 9110 section 14.6, RFC 2046 section 5.1).
+//! Several ranges in one response: `multipart/byteranges` (RFC 9110 section 14.6, RFC 2046 section 5.1).
 
 use std::hash::{BuildHasher, RandomState};
 use std::ops::Range;

@@ -1,4 +1,4 @@
-//! What a request for a file or a folder is answered.
+//! The response to a request for a file or a folder.
 
 use std::ffi::OsStr;
 use std::fs::{File, Metadata};
@@ -115,7 +115,7 @@ impl Site {
         spawner: Arc<dyn Spawner>,
     ) -> Result<Response, Unreadable> {
         let validators = Validators::of_file(metadata, SystemTime::now());
-        if let Some(response) = conditional_answer(request, &validators) {
+        if let Some(response) = conditional_response(request, &validators) {
             return Ok(response);
         }
         let length = metadata.len();
@@ -159,7 +159,7 @@ impl Site {
     fn page(&self, root: &Dir, request: &Request, target: &Target) -> io::Result<Response> {
         let page = listing::page(root, target, self.dot_names)?;
         let validators = Validators::of_text(&page);
-        if let Some(response) = conditional_answer(request, &validators) {
+        if let Some(response) = conditional_response(request, &validators) {
             return Ok(response);
         }
         Ok(validators
@@ -179,8 +179,8 @@ fn redirect(name: &OsStr, query: Option<&str>) -> Response {
         .with_field("Cache-Control", CACHING)
 }
 
-/// The answer that the preconditions of the request decide, if they do.
-fn conditional_answer(request: &Request, validators: &Validators) -> Option<Response> {
+/// The response that the preconditions of the request decide, if they do.
+fn conditional_response(request: &Request, validators: &Validators) -> Option<Response> {
     match validators.judge(request.head()) {
         Verdict::Perform => None,
         Verdict::NotModified => {

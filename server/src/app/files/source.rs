@@ -1,4 +1,4 @@
-//! The bytes of an answer: pieces of a file, and text between them.
+//! The bytes of a response: pieces of a file, and text between them.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -20,7 +20,7 @@ use super::failure::Unreadable;
 /// Bytes read at once.
 const PIECE: u64 = 256 << 10;
 
-/// An answer of at most so many bytes is read where its file is opened, which spares it a second job.
+/// A response of at most so many bytes is read where its file is opened, which spares it a second job.
 const SMALL: u64 = 64 << 10;
 
 /// What is to be sent, piece by piece. A file that has become shorter fails; one that has grown is cut to what
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_small_answer_is_read_at_once() {
+    fn a_small_response_is_read_at_once() {
         let file = file(SMALL + 1);
         let body = source(&file).bytes("<").range(1..5).bytes("|").range(3..4).into_body().unwrap();
         assert!(

@@ -91,15 +91,15 @@ impl Flood {
     fn cost(&self, server: &Server, bytes: &[u8]) -> u64 {
         let before = processor_time(server);
         let mut stream = server.connect();
-        let mut answers = stream.try_clone().expect("a second end");
-        let answers = thread::spawn(move || {
+        let mut responses = stream.try_clone().expect("a second end");
+        let responses = thread::spawn(move || {
             let mut bytes = Vec::new();
-            answers.read_to_end(&mut bytes).map(|_| bytes)
+            responses.read_to_end(&mut bytes).map(|_| bytes)
         });
         stream.write_all(bytes).expect("sent");
         stream.shutdown(Shutdown::Write).expect("an end");
-        let answers = answers.join().expect("a reader").expect("an answer and its end");
-        assert!(answers.starts_with(b"HTTP/1.1 200 "), "{}: \"{}\"", self.name, answers.escape_ascii());
+        let responses = responses.join().expect("a reader").expect("a response and its end");
+        assert!(responses.starts_with(b"HTTP/1.1 200 "), "{}: \"{}\"", self.name, responses.escape_ascii());
         processor_time(server) - before
     }
 }

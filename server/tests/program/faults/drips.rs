@@ -28,16 +28,16 @@ struct Drip {
     begin: &'static str,
     /// Sent again and again; where it is empty the peer sends nothing more.
     drop: &'static str,
-    /// How the answer begins, if there is one.
-    answer: &'static str,
-    /// Takes of the answer only a byte at a time.
+    /// How the response begins, if there is one.
+    response: &'static str,
+    /// Takes of the response only a byte at a time.
     reads_slowly: bool,
     /// The end of the server's output has no deadline; what comes after it has.
     ended_at_once: bool,
 }
 
-const fn drip(name: &'static str, begin: &'static str, drop: &'static str, answer: &'static str) -> Drip {
-    Drip { name, begin, drop, answer, reads_slowly: false, ended_at_once: false }
+const fn drip(name: &'static str, begin: &'static str, drop: &'static str, response: &'static str) -> Drip {
+    Drip { name, begin, drop, response, reads_slowly: false, ended_at_once: false }
 }
 
 const SLOW: &str = "HTTP/1.1 408 ";
@@ -89,7 +89,7 @@ const DRIPS: &[Drip] = &[
     Drip {
         ended_at_once: true,
         ..drip(
-            "bytes behind the last answer",
+            "bytes behind the last response",
             "GET /plaintext HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
             "b",
             FINE,
@@ -112,7 +112,7 @@ impl Peer {
         let began = Instant::now();
         let address = server.address();
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).expect("a socket");
-        // As small as the system allows, so that a slow reader leaves its answer to the server.
+        // As small as the system allows, so that a slow reader leaves its response to the server.
         socket.set_recv_buffer_size(1).expect("a buffer");
         socket.connect(&address.into()).expect("a connection");
         let mut stream = TcpStream::from(socket);
@@ -124,7 +124,7 @@ impl Peer {
 
     /// Sends its drop, and reads.
     fn go_on(&mut self) {
-        // It goes on also when it is answered, and when it is told that it will not be heard.
+        // It goes on also when it gets a response, and when it is told that it will not be heard.
         let sent = self.stream.write_all(self.drip.drop.as_bytes());
         let mut piece = [0; 4096];
         let most = if self.drip.reads_slowly { 1 } else { piece.len() };
@@ -145,10 +145,10 @@ impl Peer {
 
     #[track_caller]
     fn assert_cut(&self) {
-        let Drip { name, answer, .. } = self.drip;
+        let Drip { name, response, .. } = self.drip;
         let ended = self.ended.unwrap_or_else(|| panic!("{name}: the server has not ended it"));
         let received = self.received.escape_ascii();
-        assert!(self.received.starts_with(answer.as_bytes()), "{name} is answered with \"{received}\"");
+        assert!(self.received.starts_with(response.as_bytes()), "{name} gets \"{received}\"");
         assert!(self.drip.ended_at_once || ended >= DEADLINE, "{name} is cut after {ended:?}");
     }
 }

@@ -49,13 +49,13 @@ fn a_drained_server_has_lost_no_memory(transport: &str) {
         // Every other is gone at once.
         if at % 2 == 0 {
             stream.shutdown(Shutdown::Write).expect("an end");
-            stream.read_to_end(&mut Vec::new()).expect("an answer and its end");
+            stream.read_to_end(&mut Vec::new()).expect("a response and its end");
         }
     }
     // It is idle when the server drains.
     let mut idle = server.connect();
     idle.write_all(b"GET /plaintext HTTP/1.1\r\nHost: a\r\n\r\n").expect("sent");
-    assert!(idle.read(&mut [0; 1024]).expect("an answer") > 0);
+    assert!(idle.read(&mut [0; 1024]).expect("a response") > 0);
     server.signal(Signal::TERM);
     let (status, errors) = server.end();
     assert_eq!(status.code(), Some(0), "{errors}");

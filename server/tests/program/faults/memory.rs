@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use socket2::{Domain, Socket, Type};
 
 use super::{GET, Held, number};
-use crate::{Answer, Server, text};
+use crate::{Response, Server, text};
 
 on_each_transport! {
     slow_peers_cost_no_more_memory_than_the_limits_say,
@@ -64,11 +64,11 @@ const HOARDS: &[Hoard] = &[
         flags: &["--bodies=whole", "--inbuf-overflow=16KiB"],
         ..hoard("whole bodies in files", UPLOAD, 150_000, 200)
     },
-    hoard("answers that nobody reads", "GET /bytes/1000000000000 HTTP/1.1\r\nHost: a\r\n\r\n", 0, 16),
+    hoard("responses that nobody reads", "GET /bytes/1000000000000 HTTP/1.1\r\nHost: a\r\n\r\n", 0, 16),
     Hoard {
         flags: &["--input-bound=16KiB", "--output-high-water=16KiB"],
         more: "GET /bytes/1000 HTTP/1.1\r\nHost: a\r\n\r\n",
-        ..hoard("requests whose answers nobody reads", "", 20_000_000, 80)
+        ..hoard("requests whose responses nobody reads", "", 20_000_000, 80)
     },
     // What comes stands in the window of its reader, and once more as the piece that is being sent: 128 KiB each.
     Hoard {
@@ -116,7 +116,7 @@ fn serves_others(server: &Server, hoard: &str) {
             sockets.lines().take(40).collect::<Vec<_>>().join("\n"),
         );
     }
-    Answer::new(&response).assert("HTTP/1.1 200 OK", "Hello, World!");
+    Response::new(&response).assert("HTTP/1.1 200 OK", "Hello, World!");
 }
 
 /// Each thread of the server: its name, its state, its processor time in ticks, and where in the kernel it waits.
@@ -159,7 +159,7 @@ impl Hoard {
     fn peer(&self, server: &Server) -> Peer {
         let address = server.address();
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).expect("a socket");
-        // As small as the system allows, so that an answer stays with the server.
+        // As small as the system allows, so that a response stays with the server.
         socket.set_recv_buffer_size(1).expect("a buffer");
         socket.connect(&address.into()).expect("a connection");
         let mut stream = TcpStream::from(socket);

@@ -12,7 +12,7 @@ on_each_transport! {
 
 /// Seconds after which slowhttptest gives up where the server does not close its connections.
 const SECONDS: u64 = 60;
-/// Seconds that its healthy client waits for an answer: as long as any in these tests.
+/// Seconds that its healthy client waits for a response: as long as any in these tests.
 const PROBE: u64 = PATIENCE.as_secs();
 
 fn slowhttptest_ends_with_all_its_connections_closed(transport: &str) {

@@ -12,19 +12,19 @@ use super::site::{Site, field};
 #[test]
 fn a_file_is_sent_with_what_a_cache_needs() {
     let site = Site::new(&[("a/b c.txt", "hello")]);
-    let answer = site.get("/a/b%20c.txt?x", "");
-    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
-    assert!(answer.ends_with("\r\n\r\nhello"), "{answer}");
-    assert_eq!(field(&answer, "Content-Length"), "5");
-    assert_eq!(field(&answer, "Content-Type"), "text/plain; charset=utf-8");
-    assert_eq!(field(&answer, "X-Content-Type-Options"), "nosniff");
-    assert_eq!(field(&answer, "Last-Modified"), "Sun, 09 Sep 2001 01:46:40 GMT");
-    assert_eq!(field(&answer, "Accept-Ranges"), "bytes");
-    assert_eq!(field(&answer, "Cache-Control"), "no-cache");
-    assert_eq!(field(&answer, "ETag"), "\"5-3b9aca00.0\"");
+    let response = site.get("/a/b%20c.txt?x", "");
+    assert!(response.starts_with("HTTP/1.1 200 OK\r\n"), "{response}");
+    assert!(response.ends_with("\r\n\r\nhello"), "{response}");
+    assert_eq!(field(&response, "Content-Length"), "5");
+    assert_eq!(field(&response, "Content-Type"), "text/plain; charset=utf-8");
+    assert_eq!(field(&response, "X-Content-Type-Options"), "nosniff");
+    assert_eq!(field(&response, "Last-Modified"), "Sun, 09 Sep 2001 01:46:40 GMT");
+    assert_eq!(field(&response, "Accept-Ranges"), "bytes");
+    assert_eq!(field(&response, "Cache-Control"), "no-cache");
+    assert_eq!(field(&response, "ETag"), "\"5-3b9aca00.0\"");
 
     let head = site.request("HEAD", "/a/b%20c.txt", "Range: bytes=1-2\r\n");
-    let (expected, _) = answer.split_once("Server:").unwrap();
+    let (expected, _) = response.split_once("Server:").unwrap();
     assert!(head.starts_with(expected) && head.ends_with("Content-Length: 5\r\n\r\n"), "{head}");
 }
 
@@ -32,9 +32,9 @@ fn a_file_is_sent_with_what_a_cache_needs() {
 fn an_empty_file_is_a_file() {
     let site = Site::new(&[("empty", "")]);
     for fields in ["", "Range: bytes=0-\r\n", "Range: bytes=-1\r\n"] {
-        let answer = site.get("/empty", fields);
-        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
-        assert!(answer.ends_with("Content-Length: 0\r\n\r\n"), "{answer}");
+        let response = site.get("/empty", fields);
+        assert!(response.starts_with("HTTP/1.1 200 OK\r\n"), "{response}");
+        assert!(response.ends_with("Content-Length: 0\r\n\r\n"), "{response}");
     }
 }
 
@@ -42,14 +42,14 @@ fn an_empty_file_is_a_file() {
 fn files_are_only_read() {
     let site = Site::new(&[("a", "x")]);
     for method in ["POST", "PUT", "DELETE", "PATCH", "TRACE", "get"] {
-        let answer = site.request(method, "/a", "");
-        assert!(answer.starts_with("HTTP/1.1 405 "), "{method}: {answer}");
-        assert_eq!(field(&answer, "Allow"), "GET, HEAD, OPTIONS");
+        let response = site.request(method, "/a", "");
+        assert!(response.starts_with("HTTP/1.1 405 "), "{method}: {response}");
+        assert_eq!(field(&response, "Allow"), "GET, HEAD, OPTIONS");
     }
     for target in ["/a", "*"] {
-        let answer = site.request("OPTIONS", target, "");
-        assert!(answer.starts_with("HTTP/1.1 204 "), "{answer}");
-        assert_eq!(field(&answer, "Allow"), "GET, HEAD, OPTIONS");
+        let response = site.request("OPTIONS", target, "");
+        assert!(response.starts_with("HTTP/1.1 204 "), "{response}");
+        assert_eq!(field(&response, "Allow"), "GET, HEAD, OPTIONS");
     }
     assert_eq!(fs::read(site.root().join("a")).unwrap(), b"x");
 }

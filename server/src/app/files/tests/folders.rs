@@ -27,9 +27,9 @@ fn a_folder_without_its_slash_is_redirected() {
         ("/a/%2e%2e/a", "a/"),
     ] {
         for method in ["GET", "HEAD"] {
-            let answer = site.request(method, target, "");
-            assert!(answer.starts_with("HTTP/1.1 301 Moved Permanently\r\n"), "{target}: {answer}");
-            assert_eq!(field(&answer, "Location"), location, "{target}");
+            let response = site.request(method, target, "");
+            assert!(response.starts_with("HTTP/1.1 301 Moved Permanently\r\n"), "{target}: {response}");
+            assert_eq!(field(&response, "Location"), location, "{target}");
         }
     }
     for target in ["/\\evil.example", "/%2fevil.example", "/%5cevil.example"] {
@@ -40,16 +40,16 @@ fn a_folder_without_its_slash_is_redirected() {
 #[test]
 fn a_folder_is_its_index_or_a_list() {
     let site = Site::new(&[("with/index.html", "<p>mine"), ("without/a.txt", "")]);
-    let answer = site.get("/with/", "");
-    assert!(answer.ends_with("\r\n\r\n<p>mine"), "{answer}");
-    assert_eq!(field(&answer, "Content-Type"), "text/html");
-    let answer = site.get("/without/", "");
+    let response = site.get("/with/", "");
+    assert!(response.ends_with("\r\n\r\n<p>mine"), "{response}");
+    assert_eq!(field(&response, "Content-Type"), "text/html");
+    let response = site.get("/without/", "");
     // The list is ours, and always UTF-8.
-    assert_eq!(field(&answer, "Content-Type"), "text/html; charset=utf-8");
-    assert!(answer.contains("<a href=\"a.txt\">"), "{answer}");
-    assert!(field(&answer, "Content-Security-Policy").starts_with("default-src 'none';"));
-    assert_eq!(field(&answer, "X-Content-Type-Options"), "nosniff");
-    let again = site.get("/without/", &format!("If-None-Match: {}\r\n", field(&answer, "ETag")));
+    assert_eq!(field(&response, "Content-Type"), "text/html; charset=utf-8");
+    assert!(response.contains("<a href=\"a.txt\">"), "{response}");
+    assert!(field(&response, "Content-Security-Policy").starts_with("default-src 'none';"));
+    assert_eq!(field(&response, "X-Content-Type-Options"), "nosniff");
+    let again = site.get("/without/", &format!("If-None-Match: {}\r\n", field(&response, "ETag")));
     assert!(again.starts_with("HTTP/1.1 304 "), "{again}");
 }
 

@@ -65,9 +65,9 @@ fn an_index_that_is_not_served_does_not_hide_its_folder() {
     for to in ["../secret", "/etc/passwd", "index.html", "missing", ".hidden", "file/x"] {
         let site = Site::new(&[(".hidden", ""), ("file", "")]);
         symlink(to, site.root().join("index.html")).unwrap();
-        let answer = site.get("/", "");
-        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{to}: {answer}");
-        assert!(answer.contains("<p>1 file.</p>") && !answer.contains("index.html"), "{to}: {answer}");
+        let response = site.get("/", "");
+        assert!(response.starts_with("HTTP/1.1 200 OK\r\n"), "{to}: {response}");
+        assert!(response.contains("<p>1 file.</p>") && !response.contains("index.html"), "{to}: {response}");
     }
 }
 

@@ -71,9 +71,9 @@ fn a_path_is_read_in_its_normal_form() {
         ("//", "root"),
         ("http://a/./a/b.txt", "b"),
     ] {
-        let answer = site.get(target, "");
-        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{target}: {answer}");
-        assert!(answer.ends_with(&format!("\r\n\r\n{content}")), "{target}: {answer}");
+        let response = site.get(target, "");
+        assert!(response.starts_with("HTTP/1.1 200 OK\r\n"), "{target}: {response}");
+        assert!(response.ends_with(&format!("\r\n\r\n{content}")), "{target}: {response}");
     }
 }
 

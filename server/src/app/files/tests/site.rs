@@ -57,15 +57,15 @@ impl Site {
 
     #[track_caller]
     pub(super) fn assert_missing(&self, target: &str) {
-        let answer = self.get(target, "");
-        assert!(answer.starts_with("HTTP/1.1 404 Not Found\r\n"), "{target}: {answer}");
-        assert!(answer.ends_with("\r\n\r\nThere is nothing here.\n"), "{target}: {answer}");
+        let response = self.get(target, "");
+        assert!(response.starts_with("HTTP/1.1 404 Not Found\r\n"), "{target}: {response}");
+        assert!(response.ends_with("\r\n\r\nThere is nothing here.\n"), "{target}: {response}");
     }
 }
 
 /// The value of the first field of this name.
 #[track_caller]
-pub(super) fn field<'a>(answer: &'a str, name: &str) -> &'a str {
-    let line = answer.split("\r\n").find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
-    line.unwrap_or_else(|| panic!("no {name} in {answer}"))
+pub(super) fn field<'a>(response: &'a str, name: &str) -> &'a str {
+    let line = response.split("\r\n").find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+    line.unwrap_or_else(|| panic!("no {name} in {response}"))
 }

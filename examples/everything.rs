@@ -12,7 +12,7 @@
 //! | `GET /ticks` | server-sent events, a response without an end |
 //! | `GET /echo` | a WebSocket |
 //!
-//! What depends on the transport are two fields of [`Options`].
+//! What depends on the transport are two fields of [`EverythingOptions`].
 
 use std::convert::Infallible;
 use std::fs;
@@ -56,15 +56,15 @@ const LINGER: Duration = Duration::from_secs(5);
 /// What goes on beside the requests.
 pub(crate) type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// Runs a task in the background of the transport's runtime.
-pub(crate) type Spawn = fn(Task);
+pub(crate) type SpawnFn = fn(Task);
 
 /// What the application is given.
 #[derive(Clone)]
-pub(crate) struct Options {
+pub(crate) struct EverythingOptions {
     /// Runs what blocks.
     pub(crate) spawner: Arc<dyn Spawner>,
     /// Runs what outlives its request.
-    pub(crate) spawn: Spawn,
+    pub(crate) spawn: SpawnFn,
     /// Where uploads go.
     pub(crate) folder: PathBuf,
     /// Whether the page is preceded by a 103.
@@ -72,18 +72,18 @@ pub(crate) struct Options {
 }
 
 /// The application.
-pub(crate) fn application(options: Options) -> impl Handler {
-    let application = Arc::new(Application(options));
+pub(crate) fn application(options: EverythingOptions) -> impl Handler {
+    let application = Arc::new(Everything(options));
     move |request: Request| {
         let application = Arc::clone(&application);
         async move { application.respond(request).await }
     }
 }
 
-struct Application(Options);
+struct Everything(EverythingOptions);
 
-impl Application {
-    async fn respond(&self, request: Request) -> Result<Response, Failure> {
+impl Everything {
+    async fn respond(&self, request: Request) -> Result<Response, HandlerFailure> {
         match (request.method(), request.path()) {
             ("GET" | "HEAD", "/") => Ok(self.page(&request)),
             ("GET" | "HEAD", "/style.css") => Ok(typed("text/css", include_str!("page/style.css"))),
@@ -101,7 +101,10 @@ impl Application {
     }
 
     /// Runs what blocks where it may.
-    async fn job<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
+    async fn job<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, HandlerFailure> {
         Ok(Job::spawn(&self.0.spawner, work).map_err(io::Error::from)?.await)
     }
 }
@@ -124,14 +127,14 @@ fn no_such(path: &str) -> Response {
 
 /// What a handler gives up with; `?` makes it of what failed.
 #[derive(Debug)]
-enum Failure {
+enum HandlerFailure {
     Body(BodyFailure),
     Collect(CollectError),
     Disk(io::Error),
     TooLarge,
 }
 
-impl IntoResponse for Failure {
+impl IntoResponse for HandlerFailure {
     fn into_response(self) -> Response {
         match self {
             // These two know their status.
@@ -149,20 +152,20 @@ impl IntoResponse for Failure {
     }
 }
 
-impl From<BodyFailure> for Failure {
+impl From<BodyFailure> for HandlerFailure {
     fn from(failure: BodyFailure) -> Self {
         Self::Body(failure)
     }
 }
 
-impl From<CollectError> for Failure {
+impl From<CollectError> for HandlerFailure {
     fn from(error: CollectError) -> Self {
         Self::Collect(error)
     }
 }
 
 /// Where a body is read as a file is, its failure comes as a file's does.
-impl From<io::Error> for Failure {
+impl From<io::Error> for HandlerFailure {
     fn from(error: io::Error) -> Self {
         error.downcast().map_or_else(Self::Disk, Self::Body)
     }
@@ -170,7 +173,7 @@ impl From<io::Error> for Failure {
 
 // --- Responses from memory -------------------------------------------------------------------------------------------
 
-impl Application {
+impl Everything {
     /// The page. A browser may fetch what it needs while the page is still being made (RFC 8297). Only if it is asked for,
     /// because a proxy that does not know a 103 may take it for the response: nginx 1.22 does, if it keeps its connections
     /// to the server, and the client waits for a minute.
@@ -205,7 +208,7 @@ fn describe(request: &Request) -> Response {
 // --- Small bodies ----------------------------------------------------------------------------------------------------
 
 /// A form is small, so it may be held in memory; above the limit, the error becomes a 413.
-async fn form(mut request: Request) -> Result<Response, Failure> {
+async fn form(mut request: Request) -> Result<Response, HandlerFailure> {
     let content = request.body().collect(SMALL).await?;
     let name = form_urlencoded::parse(&content).find(|(field, _)| field == "name").map(|(_, name)| name);
     let name = name.unwrap_or("whoever you are".into());
@@ -213,7 +216,7 @@ async fn form(mut request: Request) -> Result<Response, Failure> {
 }
 
 /// A blocking function: it runs on a thread that may wait, and reads the body as it comes.
-fn count_words(request: Request) -> Result<Response, Failure> {
+fn count_words(request: Request) -> Result<Response, HandlerFailure> {
     let (mut words, mut within) = (0, false);
     for byte in BufReader::new(BodyReader::new(request.into_body())).bytes() {
         let begun = within;
@@ -225,14 +228,14 @@ fn count_words(request: Request) -> Result<Response, Failure> {
 
 // --- Large bodies ----------------------------------------------------------------------------------------------------
 
-impl Application {
+impl Everything {
     /// Writes a body to the disk as it comes. No more than a piece is in memory, and none is asked for while one is
     /// being written. When the client goes away, this future is dropped, and the unfinished file with it.
-    async fn upload(&self, mut request: Request) -> Result<Response, Failure> {
+    async fn upload(&self, mut request: Request) -> Result<Response, HandlerFailure> {
         if request.body().length().is_some_and(|length| length > LARGE) {
             // A client that asks first need not send all that for nothing (RFC 9110 section 10.1.1).
             request.refuse_expect();
-            return Err(Failure::TooLarge);
+            return Err(HandlerFailure::TooLarge);
         }
         let folder = self.0.folder.clone();
         let mut upload = self.job(move || Upload::create(&folder)).await??;
@@ -243,12 +246,14 @@ impl Application {
         let length = upload.length;
         let name = self.job(move || upload.keep()).await??;
         let location = format!("/files/{name}");
-        let told = json!({ "sha256": name, "bytes": length, "location": location });
-        Ok(Response::json(told.to_string()).with_status(Status::CREATED).with_field("Location", location))
+        let description = json!({ "sha256": name, "bytes": length, "location": location });
+        Ok(Response::json(description.to_string())
+            .with_status(Status::CREATED)
+            .with_field("Location", location))
     }
 
     /// Sends a file as it is read, so that no more than a piece is in memory.
-    async fn download(&self, path: &str) -> Result<Response, Failure> {
+    async fn download(&self, path: &str) -> Result<Response, HandlerFailure> {
         let Some(file) = self.path_of(path) else { return Ok(no_such("")) };
         let file = self.job(move || fs::File::open(file)).await??;
         let spawner = Arc::clone(&self.0.spawner);
@@ -276,10 +281,10 @@ impl Upload {
         Ok(Self { file: NamedTempFile::new_in(folder)?, hash: Sha256::new(), length: 0 })
     }
 
-    fn append(mut self, piece: &[u8]) -> Result<Self, Failure> {
+    fn append(mut self, piece: &[u8]) -> Result<Self, HandlerFailure> {
         self.length += piece.len() as u64;
         if self.length > LARGE {
-            return Err(Failure::TooLarge);
+            return Err(HandlerFailure::TooLarge);
         }
         self.hash.update(piece);
         self.file.write_all(piece)?;
@@ -344,7 +349,7 @@ async fn count(period: Duration, mut body: BodyWriter) -> Result<(), Infallible>
 
 // --- Another protocol ------------------------------------------------------------------------------------------------
 
-impl Application {
+impl Everything {
     /// The opening handshake (RFC 6455 section 4.2). The connection is handed over when the response has left, so what
     /// waits for it has to run elsewhere.
     fn echo(&self, mut request: Request) -> Response {

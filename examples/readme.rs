@@ -8,4 +8,4 @@ struct Readme;
 
 #[cfg(doctest)]
 #[doc = include_str!("../docs/driver.md")]
-struct Driver;
+struct DriverPage;

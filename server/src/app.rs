@@ -28,7 +28,7 @@ pub(crate) enum App {
 }
 
 /// Runs a future beside its caller; given by whoever knows the transport.
-pub(crate) type Spawn = fn(Pin<Box<dyn Future<Output = ()> + Send>>);
+pub(crate) type SpawnFn = fn(Pin<Box<dyn Future<Output = ()> + Send>>);
 
 /// Reads the statistics of a server that starts after its application does.
 #[derive(Clone, Default)]

@@ -11,7 +11,7 @@ use clap::parser::ValueSource;
 use clap::{ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::app::App;
-use crate::draw::{Format, Machine};
+use crate::draw::{DrawFormat, DrawnMachine};
 use crate::parameters::{Parameters, switch, time};
 use crate::{FLUSH_LIMIT, environment, log, stdout};
 
@@ -114,9 +114,9 @@ pub(crate) fn wrong(kind: ErrorKind, message: String) -> clap::Error {
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    Serve(Box<Serve>),
-    Draw(Draw),
-    Replay(Replay),
+    Serve(Box<ServeOptions>),
+    Draw(DrawOptions),
+    Replay(ReplayOptions),
 }
 
 /// Serve HTTP until SIGTERM, SIGQUIT or Ctrl-C, then drain; a second signal quits at once.
@@ -129,7 +129,7 @@ pub(crate) enum Command {
 A TIME is a number of seconds or has a unit, as in 500ms, 2s, 5m. Where nothing else is said, 0 or none is: no deadline.
 A SIZE is a number of bytes or has a unit, as in 64KiB, 1MiB. Where nothing else is said, 0 or none is: no limit.
 Limits are inclusive: exactly the value passes.")]
-pub(crate) struct Serve {
+pub(crate) struct ServeOptions {
     /// The folder whose files are served [default: the current one]
     #[arg(env = "HTTPFSM_ROOT", hide_env = true)]
     pub(crate) dir: Option<PathBuf>,
@@ -140,7 +140,7 @@ pub(crate) struct Serve {
 
     /// The transport to serve on
     #[arg(long, env = "HTTPFSM_TRANSPORT", hide_env = true, value_enum, default_value_t)]
-    pub(crate) transport: Transport,
+    pub(crate) transport: TransportName,
 
     /// Threads that serve; on tokio, 1 is: everything on the main thread; on blocking: workers, beside the loop
     /// [default: one per core; on blocking, 8]
@@ -289,14 +289,14 @@ fn mode(text: &str) -> Result<u32, &'static str> {
 
 /// Print a picture of a state machine, made from the table that drives it.
 #[derive(clap::Args)]
-pub(crate) struct Draw {
+pub(crate) struct DrawOptions {
     /// Which machine
     #[arg(long, value_enum, default_value_t)]
-    pub(crate) machine: Machine,
+    pub(crate) machine: DrawnMachine,
 
     /// Which language
     #[arg(long, value_enum, default_value_t)]
-    pub(crate) format: Format,
+    pub(crate) format: DrawFormat,
 }
 
 /// Feed a recorded connection through the machine; fail at the first difference.
@@ -304,7 +304,7 @@ pub(crate) struct Draw {
 /// A recording is what `httpfsm serve --record DIR` writes, and is read from a regular file alone. What follows the last whole line, or the line that says why
 /// the recording ends, is not looked at.
 #[derive(clap::Args)]
-pub(crate) struct Replay {
+pub(crate) struct ReplayOptions {
     /// The recording
     pub(crate) file: PathBuf,
 
@@ -315,7 +315,7 @@ pub(crate) struct Replay {
 
 /// The transports that this program was built with.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
-pub(crate) enum Transport {
+pub(crate) enum TransportName {
     /// tokio, multi-threaded or on the main thread alone
     #[default]
     Tokio,

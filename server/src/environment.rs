@@ -49,7 +49,7 @@ pub(crate) fn unknown(command: &Command) -> Vec<String> {
         command.get_subcommands().flat_map(Command::get_arguments).filter_map(variable).collect();
     let mut names: Vec<String> = env::vars_os().map(|(name, _)| text(&name)).collect();
     names.sort_unstable();
-    names.iter().filter(|name| is_unknown(name, &known)).map(|name| told(name, &known)).collect()
+    names.iter().filter(|name| is_unknown(name, &known)).map(|name| sentence(name, &known)).collect()
 }
 
 /// The name of a variable, with what is not UTF-8 as in `\xFF`.
@@ -72,7 +72,7 @@ fn is_platforms(rest: &str) -> bool {
         || words.first() == Some(&"ENV")
 }
 
-fn told(name: &str, known: &[&str]) -> String {
+fn sentence(name: &str, known: &[&str]) -> String {
     // What all begin with makes none alike.
     let rest = |name: &str| name.strip_prefix(PREFIX).unwrap_or_default().to_owned();
     let likeness = |known: &&&str| (strsim::jaro_winkler(&rest(name), &rest(known)) * 1000.0) as u32;
@@ -131,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_platforms_set_is_theirs() {
+    fn variables_that_platforms_set_are_ignored() {
         for name in [
             "SERVICE_HOST",
             "SERVICE_PORT",
@@ -155,16 +155,19 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_knows_is_told_with_what_it_may_mean() {
+    fn an_unknown_variable_is_reported_with_the_name_that_it_resembles() {
         let known = ["HTTPFSM_HEAD_TIMEOUT", "HTTPFSM_BODY_TIMEOUT", "HTTPFSM_LOG", "HTTPFSM_ROOT"];
-        for (name, told_of) in [
+        for (name, suggestion) in [
             ("HTTPFSM_HEDA_TIMEOUT", " Did you mean HTTPFSM_HEAD_TIMEOUT?"),
             ("HTTPFSM_HEAD_TIMEOUT_", " Did you mean HTTPFSM_HEAD_TIMEOUT?"),
             ("HTTPFSM_COLOUR", ""),
             ("HTTPFSM_DIR", " Did you mean HTTPFSM_ROOT?"),
         ] {
             assert!(is_unknown(name, &known), "{name}");
-            assert_eq!(told(name, &known), format!("The variable {name} is unknown and ignored.{told_of}"));
+            assert_eq!(
+                sentence(name, &known),
+                format!("The variable {name} is unknown and ignored.{suggestion}")
+            );
         }
         assert!(!is_unknown("HTTPFSM_LOG", &known));
     }

@@ -19,7 +19,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
 pub(crate) use printable::is_shown;
-use queue::{Queue, Stream};
+use queue::{LineQueue, Stream};
 
 mod printable;
 mod queue;
@@ -66,24 +66,24 @@ pub(crate) fn begin() {
     }));
 }
 
-fn queue() -> &'static Queue {
+fn queue() -> &'static LineQueue {
     log().queue
 }
 
-fn log() -> &'static Lines {
-    static LINES: OnceLock<Lines> = OnceLock::new();
+fn log() -> &'static ErrorStream {
+    static LINES: OnceLock<ErrorStream> = OnceLock::new();
     LINES.get_or_init(|| {
-        let queue: &'static Queue = Box::leak(Box::default());
+        let queue: &'static LineQueue = Box::leak(Box::default());
         let writer = thread::Builder::new().name("httpfsm-log".to_owned()).stack_size(128 << 10);
         let has_writer = writer.spawn(|| queue.write_to(StandardError { until: None })).is_ok();
-        Lines { queue, has_writer }
+        ErrorStream { queue, has_writer }
     })
 }
 
 /// The lines of the program, and whether a thread writes them. Where the system has none, those of threads that serve wait for
 /// the next note or the end of the program; the queue is bounded.
-struct Lines {
-    queue: &'static Queue,
+struct ErrorStream {
+    queue: &'static LineQueue,
     has_writer: bool,
 }
 
@@ -93,7 +93,7 @@ struct StandardError {
 }
 
 /// How long the stream is waited for before it is tried again.
-const PATIENCE: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How long the caller of a note waits for the stream where no thread writes.
 const IN_PLACE: Duration = Duration::from_millis(100);
@@ -124,12 +124,12 @@ impl Stream for StandardError {
 impl StandardError {
     /// Waits for a while; whether the stream takes more.
     fn wait_some(&self) -> io::Result<bool> {
-        let rest = self.until.map_or(PATIENCE, |until| until.saturating_duration_since(Instant::now()));
+        let rest = self.until.map_or(POLL_INTERVAL, |until| until.saturating_duration_since(Instant::now()));
         if rest.is_zero() {
             return Err(io::ErrorKind::TimedOut.into());
         }
         let stderr = io::stderr();
-        let timeout = Timespec::try_from(rest.min(PATIENCE)).ok();
+        let timeout = Timespec::try_from(rest.min(POLL_INTERVAL)).ok();
         match poll(&mut [PollFd::new(&stderr, PollFlags::OUT)], timeout.as_ref()) {
             Ok(ready) => Ok(ready > 0),
             Err(Errno::INTR) => Ok(false),
@@ -140,9 +140,9 @@ impl StandardError {
 
 /// Connections that the drain deadline has cut.
 #[derive(Clone, Default)]
-pub(crate) struct Cut(Arc<AtomicU64>);
+pub(crate) struct CutConnections(Arc<AtomicU64>);
 
-impl Cut {
+impl CutConnections {
     fn count(&self, reason: CloseReason) {
         if reason == CloseReason::DrainTimeout {
             self.0.fetch_add(1, Ordering::Relaxed);
@@ -150,7 +150,7 @@ impl Cut {
     }
 
     /// Says how many there were, if there were any.
-    pub(crate) fn tell(&self) {
+    pub(crate) fn report(&self) {
         match self.0.load(Ordering::Relaxed) {
             0 => {}
             1 => note(format_args!("1 connection was cut at the drain deadline.")),
@@ -173,7 +173,7 @@ fn in_flags(reason: Refusal) -> String {
 
 /// `--log`: a line for each connection that opens, closes or is not admitted, each request that the machine refuses, and
 /// each failure.
-pub(crate) struct Log(pub(crate) Cut);
+pub(crate) struct Log(pub(crate) CutConnections);
 
 fn line(channel: &str, peername: Option<&Peer>, event: fmt::Arguments<'_>) {
     let now = humantime::format_rfc3339_millis(SystemTime::now());
@@ -222,7 +222,7 @@ impl Subscriber for Log {
 }
 
 /// Without `--log`: what its operator should know of all the same, at most one line a second of each kind.
-pub(crate) struct Notices(pub(crate) Cut);
+pub(crate) struct Notices(pub(crate) CutConnections);
 
 impl Subscriber for Notices {
     fn hears_requests(&self) -> bool {

@@ -14,7 +14,7 @@ use crate::stdout::Stdout;
 /// Bytes of one line that are shown.
 const SHOWN: usize = 4096;
 
-pub(crate) fn run(options: &cli::Replay) -> Result<(), Box<dyn Error>> {
+pub(crate) fn run(options: &cli::ReplayOptions) -> Result<(), Box<dyn Error>> {
     let named = |error: &dyn Error| format!("{}: {error}", options.file.display());
     let file = regular::open(&options.file).map_err(|error| named(&error))?;
     let mut replay = Replay::new(BufReader::new(file)).map_err(|error| named(&error))?;

@@ -20,17 +20,16 @@ use httpfsm_async_std::smol::Smol;
 use httpfsm_blocking::Blocking;
 use httpfsm_tokio::Tokio;
 use httpfsm_transport::{
-    Inline, Listener, Server, ServerHandle, SocketOptions, Spawner, Transport as Moves, catch_panic,
-    note_panic,
+    Inline, Listener, Server, ServerHandle, SocketOptions, Spawner, Transport, catch_panic, note_panic,
 };
 
-use crate::app::bench::Bench;
-use crate::app::files::{DotNames, Files, Root, Types};
-use crate::app::hello::Hello;
+use crate::app::bench::BenchApp;
+use crate::app::files::{DotNames, FilesApp, Root, Types};
+use crate::app::hello::HelloApp;
 use crate::app::unread::Unread;
 use crate::app::{App, Stats, echo};
-use crate::cli::{Serve, Transport, wrong};
-use crate::log::{Cut, Log, Notices, note};
+use crate::cli::{ServeOptions, TransportName, wrong};
+use crate::log::{CutConnections, Log, Notices, note};
 use crate::parameters;
 use crate::serve::descriptors::Most;
 use crate::serve::recording::Recordings;
@@ -49,7 +48,7 @@ mod tokio;
 const ANNOUNCEMENT: Duration = Duration::from_secs(1);
 
 /// What every transport is told.
-struct Plan {
+struct ServeSetup {
     config: ServerConfig,
     /// Whether to listen on the host and port of the configuration.
     tcp: bool,
@@ -59,7 +58,7 @@ struct Plan {
     log: bool,
     recordings: Option<Recordings>,
     signals: Signals,
-    cut: Cut,
+    cut: CutConnections,
     /// Where the application reads the statistics.
     stats: Stats,
     /// Whose files are served.
@@ -67,7 +66,7 @@ struct Plan {
 }
 
 /// Serves until a signal has ended it.
-pub(crate) fn run(options: &Serve) -> Result<(), Box<dyn Error>> {
+pub(crate) fn run(options: &ServeOptions) -> Result<(), Box<dyn Error>> {
     // What takes long at the start, the look-up of a name, say, is no reason to die of a signal that means nothing.
     let signals = Signals::catch()?;
     let rig_timeout = if options.app == App::Echo { rig_timeout() } else { None };
@@ -80,8 +79,8 @@ pub(crate) fn run(options: &Serve) -> Result<(), Box<dyn Error>> {
     let recordings = Recordings::new(options)?;
     // Whoever is told that the program listens may switch them at once.
     recordings.iter().cloned().for_each(|recordings| signals.switch(recordings));
-    let cut = Cut::default();
-    let plan = Plan {
+    let cut = CutConnections::default();
+    let setup = ServeSetup {
         config,
         tcp: options.unix.is_empty() || options.parameters.gives("host") || options.parameters.gives("port"),
         unix: options.unix.clone(),
@@ -94,11 +93,11 @@ pub(crate) fn run(options: &Serve) -> Result<(), Box<dyn Error>> {
         stats: Stats::default(),
         folder: None,
     };
-    serve(options, plan)?;
+    serve(options, setup)?;
     if let Some(recordings) = recordings {
         recordings.flush();
     }
-    cut.tell();
+    cut.report();
     Ok(())
 }
 
@@ -111,7 +110,7 @@ fn most_descriptors(app: App, bodies: Bodies) -> Most {
     }
 }
 
-fn sockets(options: &Serve) -> SocketOptions {
+fn sockets(options: &ServeOptions) -> SocketOptions {
     let standard = SocketOptions::default();
     // None is zero, on the command line.
     let keepalive = options.tcp_keepalive.or(standard.keepalive).filter(|silence| !silence.is_zero());
@@ -119,7 +118,7 @@ fn sockets(options: &Serve) -> SocketOptions {
 }
 
 /// The folder whose files are served.
-fn root(options: &Serve) -> &Path {
+fn root(options: &ServeOptions) -> &Path {
     options.dir.as_deref().unwrap_or(Path::new("."))
 }
 
@@ -153,38 +152,38 @@ fn place_to_be(folder: &Path) -> io::Result<PathBuf> {
     Ok(place)
 }
 
-fn serve(options: &Serve, plan: Plan) -> Result<(), Box<dyn Error>> {
+fn serve(options: &ServeOptions, setup: ServeSetup) -> Result<(), Box<dyn Error>> {
     match options.app {
         App::Files => {
             let root = Root::new(root(options))?;
             let types = Types::new(options.types.as_deref())?;
-            let plan = Plan { folder: Some(root.path().to_owned()), ..plan };
+            let setup = ServeSetup { folder: Some(root.path().to_owned()), ..setup };
             let dot_names = if options.hidden { DotNames::All } else { DotNames::WellKnown };
-            let files = Files::new(root, dot_names, types, options.transport.blocking());
-            on(options.transport, Unread::new(files), plan)
+            let files = FilesApp::new(root, dot_names, types, options.transport.blocking());
+            on(options.transport, Unread::new(files), setup)
         }
         App::Hello => {
-            let hello = Hello::new(options.transport.name(), plan.stats.clone());
-            on(options.transport, Unread::new(hello), plan)
+            let hello = HelloApp::new(options.transport.name(), setup.stats.clone());
+            on(options.transport, Unread::new(hello), setup)
         }
         App::Echo => {
             let plain = env::var_os("RIG_PLAIN_ECHO").is_some();
-            on(options.transport, echo::echo(plain, options.transport.spawn()), plan)
+            on(options.transport, echo::echo(plain, options.transport.spawn()), setup)
         }
-        App::Bench => on(options.transport, Bench::new()?, plan),
+        App::Bench => on(options.transport, BenchApp::new()?, setup),
     }
 }
 
-fn on(transport: Transport, handler: impl Handler, plan: Plan) -> Result<(), Box<dyn Error>> {
+fn on(transport: TransportName, handler: impl Handler, setup: ServeSetup) -> Result<(), Box<dyn Error>> {
     match transport {
-        Transport::Tokio => tokio::run(handler, plan),
-        Transport::AsyncStd => async_std::run(handler, plan),
-        Transport::Smol => smol::run(handler, plan),
-        Transport::Blocking => blocking::run(handler, plan),
+        TransportName::Tokio => tokio::run(handler, setup),
+        TransportName::AsyncStd => async_std::run(handler, setup),
+        TransportName::Smol => smol::run(handler, setup),
+        TransportName::Blocking => blocking::run(handler, setup),
     }
 }
 
-impl Transport {
+impl TransportName {
     fn name(self) -> &'static str {
         match self {
             Self::Tokio => "tokio",
@@ -214,7 +213,7 @@ impl Transport {
         }
     }
 
-    fn spawn(self) -> crate::app::Spawn {
+    fn spawn(self) -> crate::app::SpawnFn {
         match self {
             Self::Tokio => tokio::spawn,
             Self::AsyncStd => async_std::spawn,
@@ -225,7 +224,7 @@ impl Transport {
 }
 
 /// The defaults, then what the echo and the rig's one timeout want, then what was given by name.
-fn configuration(options: &Serve, rig_timeout: Option<Duration>) -> ServerConfig {
+fn configuration(options: &ServeOptions, rig_timeout: Option<Duration>) -> ServerConfig {
     let mut config = parameters::defaults(options.hardened);
     match options.app {
         App::Echo => {
@@ -265,42 +264,46 @@ struct Started {
 }
 
 /// Starts the server on a transport, and then says where it listens: who is told so is served.
-fn start(transport: impl Moves, handler: impl Handler, plan: Plan) -> Result<Started, Box<dyn Error>> {
-    if plan.config.channel.expose_tracebacks {
+fn start(
+    transport: impl Transport,
+    handler: impl Handler,
+    setup: ServeSetup,
+) -> Result<Started, Box<dyn Error>> {
+    if setup.config.channel.expose_tracebacks {
         let print = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
             note_panic(info);
             print(info);
         }));
     }
-    let options = plan.sockets;
+    let options = setup.sockets;
     let mut listeners = Vec::new();
-    if plan.tcp {
+    if setup.tcp {
         let failed = |error: &io::Error| note(format_args!("{error}"));
-        listeners.extend(Listener::at_host(&plan.config.host, plan.config.port, &options, failed)?);
+        listeners.extend(Listener::at_host(&setup.config.host, setup.config.port, &options, failed)?);
     }
-    for path in &plan.unix {
-        listeners.push(plan.signals.make(|| Listener::unix(path, &options))?);
+    for path in &setup.unix {
+        listeners.push(setup.signals.make(|| Listener::unix(path, &options))?);
     }
     // Connections inherit the options that their listener has when the system accepts them.
     listeners.iter().try_for_each(|listener| listener.apply(&options))?;
-    if let Some(recordings) = &plan.recordings {
+    if let Some(recordings) = &setup.recordings {
         note(format_args!("{}", recordings.state()));
     }
-    let limit = drain_limit(&plan.config);
-    let server = Server::on(transport, plan.config).options(options);
+    let limit = drain_limit(&setup.config);
+    let server = Server::on(transport, setup.config).options(options);
     let server = listeners.into_iter().fold(server, Server::listener);
-    let server = if plan.log {
-        server.subscriber(Log(plan.cut.clone()))
+    let server = if setup.log {
+        server.subscriber(Log(setup.cut.clone()))
     } else {
-        server.subscriber(Notices(plan.cut.clone()))
+        server.subscriber(Notices(setup.cut.clone()))
     };
-    let server = match &plan.recordings {
+    let server = match &setup.recordings {
         Some(recordings) => server.recorder(recordings.recorder()),
         None => server,
     };
     // From its first moment on a signal drains it, and cuts nobody.
-    plan.signals.listen();
+    setup.signals.listen();
     let server = server.serve(handler).map_err(|error| match error.kind() {
         // The listeners are made: what would have to be waited for is a thread.
         io::ErrorKind::WouldBlock => unstarted("threads of the server", &error),
@@ -308,8 +311,8 @@ fn start(transport: impl Moves, handler: impl Handler, plan: Plan) -> Result<Sta
         _ => error,
     })?;
     let counted = server.clone();
-    plan.stats.connect(move || counted.stats());
-    let Plan { signals, cut, folder, .. } = plan;
+    setup.stats.connect(move || counted.stats());
+    let ServeSetup { signals, cut, folder, .. } = setup;
     signals.obey(Serving { server: server.clone(), limit, cut });
     let announced = announce(server.local_addrs());
     match (&announced, folder) {
@@ -443,13 +446,13 @@ mod tests {
     }
 
     #[test]
-    fn the_echo_reads_as_it_comes_unless_told_otherwise() {
+    fn the_echo_reads_as_it_comes_unless_a_flag_says_otherwise() {
         assert_eq!(configured(&["--app", "bench"], None).channel.bodies, None);
         assert_eq!(configured(&["--app", "echo"], None).channel.bodies, Some(Bodies::Streamed));
         assert_eq!(configured(&["--app", "files"], None).channel.bodies, Some(Bodies::Streamed));
         assert_eq!(configured(&["--app", "hello"], None).channel.bodies, Some(Bodies::Streamed));
-        let told = configured(&["--app", "echo", "--bodies", "whole"], None);
-        assert_eq!(told.channel.bodies, Some(Bodies::Whole));
+        let given = configured(&["--app", "echo", "--bodies", "whole"], None);
+        assert_eq!(given.channel.bodies, Some(Bodies::Whole));
     }
 
     #[test]

@@ -26,25 +26,25 @@ const TRANSPORTS: &[&str] = &["tokio", "async-std", "smol", "blocking"];
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Starts the program on each transport, and ends it as a user does.
-fn on_each_transport(test: impl Fn(&Server)) {
+fn on_each_transport(test: impl Fn(&ServerProcess)) {
     on_each_transport_with(&[], test);
 }
 
 /// The same, with more flags.
-fn on_each_transport_with(flags: &[&str], test: impl Fn(&Server)) {
+fn on_each_transport_with(flags: &[&str], test: impl Fn(&ServerProcess)) {
     for transport in TRANSPORTS {
-        let server = Server::start(transport, flags);
-        let told = Told(transport);
+        let server = ServerProcess::start(transport, flags);
+        let name = NameOnFailure(transport);
         test(&server);
-        drop(told);
+        drop(name);
         server.end();
     }
 }
 
 /// Says on which transport a test failed.
-struct Told(&'static str);
+struct NameOnFailure(&'static str);
 
-impl Drop for Told {
+impl Drop for NameOnFailure {
     fn drop(&mut self) {
         if thread::panicking() {
             let _ = writeln!(io::stderr(), "on {}", self.0);
@@ -53,14 +53,14 @@ impl Drop for Told {
 }
 
 /// The running program, killed when dropped.
-struct Server {
+struct ServerProcess {
     child: Child,
     address: SocketAddr,
     /// Where it may make its folder of uploads.
     temporary: TempDir,
 }
 
-impl Server {
+impl ServerProcess {
     fn start(transport: &str, flags: &[&str]) -> Self {
         let temporary = tempfile::tempdir().expect("a directory");
         let mut child = Command::new(env!("CARGO_BIN_EXE_everything"))
@@ -150,7 +150,7 @@ impl Server {
     }
 }
 
-impl Drop for Server {
+impl Drop for ServerProcess {
     fn drop(&mut self) {
         // It may have ended already.
         let _ = self.child.kill();

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tungstenite::{Error, Message, WebSocket};
 
-use crate::{Server, on_each_transport, split, wait_for};
+use crate::{ServerProcess, on_each_transport, split, wait_for};
 
 /// The first bytes of frames (RFC 6455 section 5.2): the last of a message, or one with more to come.
 const TEXT: u8 = 0x81;
@@ -22,7 +22,7 @@ const BINARY_BEGINS: u8 = 0x02;
 const CONTINUES: u8 = 0x00;
 const CONTINUED: u8 = 0x80;
 
-fn open(server: &Server) -> WebSocket<TcpStream> {
+fn open(server: &ServerProcess) -> WebSocket<TcpStream> {
     let url = format!("ws://{}/echo", server.address);
     tungstenite::client(url, server.connect()).unwrap_or_else(|error| panic!("{error}")).0
 }
@@ -127,7 +127,7 @@ fn a_handshake_with_a_body_is_refused() {
 
 /// Sends frames right behind the handshake, and reads the frames that come back up to the end of the connection, which
 /// is no reset.
-fn frames(server: &Server, frames: &[u8]) -> Vec<u8> {
+fn frames(server: &ServerProcess, frames: &[u8]) -> Vec<u8> {
     let mut stream = handshake(server, frames);
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).expect("a response and the end of the connection");
@@ -136,7 +136,7 @@ fn frames(server: &Server, frames: &[u8]) -> Vec<u8> {
     rest.to_vec()
 }
 
-fn handshake(server: &Server, ahead: &[u8]) -> TcpStream {
+fn handshake(server: &ServerProcess, ahead: &[u8]) -> TcpStream {
     let mut stream = server.connect();
     let head = "GET /echo HTTP/1.1\r\nHost: example\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\
                 Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
@@ -331,7 +331,7 @@ fn frames_may_come_byte_by_byte() {
 }
 
 #[test]
-fn a_connection_that_ends_without_a_close_is_told_nothing_and_is_gone() {
+fn a_connection_that_ends_without_a_close_gets_none_and_is_closed() {
     on_each_transport(|server| {
         let idle = server.sockets();
         for cut in [&b""[..], &masked(TEXT, b"a")[..3]] {
@@ -346,7 +346,7 @@ fn a_connection_that_ends_without_a_close_is_told_nothing_and_is_gone() {
 }
 
 #[test]
-fn a_peer_that_neither_reads_nor_closes_is_given_up() {
+fn a_peer_that_neither_reads_nor_closes_is_cut() {
     on_each_transport(|server| {
         let idle = server.sockets();
         let _never_closed = handshake(server, &masked(CONTINUED, b"a"));

@@ -24,14 +24,14 @@ const DEPENDENCIES: &str = "[dependencies]\n";
 const PATCH: &str = "[patch.crates-io]\n";
 
 /// A program, or a part of one, of a page.
-struct Program {
+struct PageProgram {
     page: PathBuf,
     code: String,
     /// The lines of the last block of `[dependencies]` above it on its page: who pastes one takes it as it is.
     dependencies: String,
 }
 
-impl Program {
+impl PageProgram {
     fn has_main(&self) -> bool {
         self.code.contains("fn main()")
     }
@@ -51,7 +51,7 @@ impl Program {
     }
 }
 
-fn programs() -> Vec<Program> {
+fn programs() -> Vec<PageProgram> {
     let mut programs = Vec::new();
     for (page, text) in pages() {
         let mut dependencies = String::new();
@@ -61,7 +61,11 @@ fn programs() -> Vec<Program> {
                     code.trim_start_matches(DEPENDENCIES).clone_into(&mut dependencies);
                 }
                 _ if is_rust(kind) => {
-                    programs.push(Program { page: page.clone(), code, dependencies: dependencies.clone() });
+                    programs.push(PageProgram {
+                        page: page.clone(),
+                        code,
+                        dependencies: dependencies.clone(),
+                    });
                 }
                 _ => {}
             }
@@ -97,7 +101,7 @@ fn patches() -> String {
 }
 
 /// A workspace of the programs. They take our packages from this checkout, and everybody else's as our lock file has them.
-fn workspace(programs: &[Program]) -> PathBuf {
+fn workspace(programs: &[PageProgram]) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pages");
     // What is built stays for the next time.
     let mut manifest = "[workspace]\nresolver = \"3\"\nmembers = [\"program*\"]\n\n".to_owned();
@@ -149,7 +153,7 @@ fn run(path: &Path, page: &Path) -> bool {
     let folder = tempfile::tempdir().expect("a directory");
     let mut command = Command::new(path);
     let child = command.current_dir(&folder).stdout(Stdio::piped()).spawn().expect("the program starts");
-    let mut running = Running(child);
+    let mut running = RunningProgram(child);
     let mut stdout = BufReader::new(running.0.stdout.take().expect("a pipe"));
     let address = address(&mut stdout);
     if let Some(address) = address {
@@ -208,9 +212,9 @@ fn get(address: SocketAddr) -> String {
 }
 
 /// Killed when dropped.
-struct Running(Child);
+struct RunningProgram(Child);
 
-impl Drop for Running {
+impl Drop for RunningProgram {
     fn drop(&mut self) {
         // It may have ended already.
         let _ = self.0.kill();

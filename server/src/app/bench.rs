@@ -17,12 +17,12 @@ use httpfsm::handler::{Body, BodyFailure, Frame, Handler, Request, Response, Sou
 use httpfsm::status::Status;
 
 /// The application. Its fields are made once; up to 70 bytes of them are copied without an allocation.
-pub(crate) struct Bench {
+pub(crate) struct BenchApp {
     text: Fields,
     bytes: Fields,
 }
 
-impl Bench {
+impl BenchApp {
     pub(crate) fn new() -> Result<Self, InvalidField> {
         Ok(Self {
             text: Fields::new().with("Content-Type", "text/plain")?,
@@ -31,7 +31,7 @@ impl Bench {
     }
 }
 
-impl Handler for Bench {
+impl Handler for BenchApp {
     type Future = BenchFuture;
 
     // As it would be in a program with one transport: here it has a caller for each.
@@ -153,11 +153,11 @@ mod tests {
     use httpfsm::handler::{Body, Frame, Handler};
     use httpfsm::status::Status;
 
-    use super::{Bench, BenchFuture, Pattern, length_asked};
+    use super::{BenchApp, BenchFuture, Pattern, length_asked};
     use crate::app::testing::{content, exchange, request};
 
-    fn bench() -> Bench {
-        Bench::new().unwrap_or_else(|fault| panic!("{fault}"))
+    fn bench() -> BenchApp {
+        BenchApp::new().unwrap_or_else(|fault| panic!("{fault}"))
     }
 
     #[test]

@@ -19,10 +19,10 @@ use httpfsm::handler::{Body, BodyFailure, Frame, Handler, IoFailure, Request, Re
 use httpfsm::request::Version;
 use httpfsm::status::Status;
 
-use super::Spawn;
+use super::SpawnFn;
 
 /// The application; `plain` responds with the body alone.
-pub(crate) fn echo(plain: bool, spawn: Spawn) -> impl Handler {
+pub(crate) fn echo(plain: bool, spawn: SpawnFn) -> impl Handler {
     move |request| respond(request, plain, spawn)
 }
 
@@ -37,7 +37,7 @@ pub(crate) fn apply_rig_timeout(config: &mut ServerConfig, timeout: Duration) {
     channel.min_body_rate = 0;
 }
 
-async fn respond(mut request: Request, plain: bool, spawn: Spawn) -> Result<Response, BodyFailure> {
+async fn respond(mut request: Request, plain: bool, spawn: SpawnFn) -> Result<Response, BodyFailure> {
     if request.head().is_connect() {
         return Ok(Response::new(Status::METHOD_NOT_ALLOWED));
     }

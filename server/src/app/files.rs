@@ -51,14 +51,14 @@ const ALLOWED: &str = "GET, HEAD, OPTIONS";
 const LISTS: usize = 4;
 
 /// The application.
-pub(crate) struct Files {
+pub(crate) struct FilesApp {
     site: Arc<Site>,
     spawner: Arc<dyn Spawner>,
     /// The lists that may be made now.
     lists: Arc<Semaphore>,
 }
 
-impl Files {
+impl FilesApp {
     /// Serves the files of a folder.
     pub(crate) fn new(root: Root, dot_names: DotNames, types: Types, spawner: Arc<dyn Spawner>) -> Self {
         Self {
@@ -69,7 +69,7 @@ impl Files {
     }
 }
 
-impl Handler for Files {
+impl Handler for FilesApp {
     type Future = FilesFuture;
 
     fn call(&self, request: Request) -> FilesFuture {

@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn the_response_comes_behind_the_body_and_the_connection_stays() {
+    fn the_response_comes_after_the_body_and_the_connection_stays() {
         let mut server = server();
         let client = server.connect().unwrap();
         for framing in [
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn who_sends_for_too_long_gets_the_response_before_the_end() {
+    fn a_client_that_sends_for_too_long_gets_the_response_before_the_end() {
         let handler = Unread { patience: Duration::ZERO, ..Unread::new(|_: Request| ready("fine")) };
         let mut server = MemoryServer::new(ServerConfig::default(), handler);
         let client = server.connect().unwrap();
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn who_waits_for_the_response_does_not_send_the_body() {
+    fn a_client_that_waits_for_the_response_does_not_send_the_body() {
         let mut server = server();
         let client = server.connect().unwrap();
         client.send(format!(

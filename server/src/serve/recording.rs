@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use httpfsm_record::{FileRecorder, Options, Which};
 
-use crate::cli::Serve;
+use crate::cli::ServeOptions;
 use crate::log::note;
 
 /// Recordings in all: with the default of 1 MiB each, so many MiB on the disk.
@@ -22,7 +22,7 @@ pub(super) struct Recordings {
 
 impl Recordings {
     /// `None` if nothing is to be recorded, ever.
-    pub(super) fn new(options: &Serve) -> io::Result<Option<Self>> {
+    pub(super) fn new(options: &ServeOptions) -> io::Result<Option<Self>> {
         let Some(folder) = &options.record else { return Ok(None) };
         let how = Options { mask_bodies: options.record_mask_bodies, ..Options::default() };
         let recorder = FileRecorder::new(folder, how, RECORDINGS)?;

@@ -18,7 +18,7 @@ use signal_hook::iterator::Signals as Caught;
 use signal_hook::low_level::signal_name;
 
 use super::recording::Recordings;
-use crate::log::{Cut, flush, note};
+use crate::log::{CutConnections, flush, note};
 
 /// Those that would end the program with no response finished, if nobody caught them. Left to the system are SIGKILL, which
 /// nobody can catch, those of faults of the program, such as SIGSEGV, and the real-time signals, which nobody sends by
@@ -36,7 +36,7 @@ const SIGSTKFLT: i32 = Signal::STKFLT.as_raw();
 const FLUSH_LIMIT: Duration = Duration::from_millis(100);
 
 /// How long it waits for a Unix socket that is being made.
-const MAKING: Duration = Duration::from_secs(2);
+const SOCKET_LIMIT: Duration = Duration::from_secs(2);
 
 /// So soon a second signal is the first once more: `timeout` and shells send one to the program and to its group.
 const BURST: Duration = Duration::from_millis(250);
@@ -46,14 +46,14 @@ pub(super) const GRACE: Duration = Duration::from_secs(5);
 /// The status of a program that did not wait for what is stuck.
 const STUCK: i32 = 3;
 /// How often it is looked whether a drain is stuck, and for a second signal.
-const LOOK: Duration = Duration::from_millis(50);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// What the signals are about, once it serves.
 pub(super) struct Serving {
     pub(super) server: ServerHandle,
     /// How long a drain may take.
     pub(super) limit: Option<Duration>,
-    pub(super) cut: Cut,
+    pub(super) cut: CutConnections,
 }
 
 impl Serving {
@@ -65,7 +65,7 @@ impl Serving {
 }
 
 /// A drain that a signal has begun.
-struct Ending {
+struct RunningDrain {
     began: Instant,
     /// On their way to the disk, which may be what is stuck.
     last_recordings: Option<Aside>,
@@ -92,7 +92,7 @@ impl Aside {
 }
 
 #[derive(Default)]
-struct Shared {
+struct SignalState {
     /// The program serves, or is about to: what ends it is to drain it.
     listens: AtomicBool,
     /// Of the Unix sockets, which are to go with the program.
@@ -101,25 +101,25 @@ struct Shared {
     recordings: OnceLock<Recordings>,
     serving: OnceLock<Serving>,
     /// It is to go out of service, as soon as it is in service.
-    ends: AtomicBool,
+    must_drain: AtomicBool,
 }
 
-impl Shared {
-    fn take(&self, signal: i32, ending: &mut Option<Ending>) {
+impl SignalState {
+    fn take(&self, signal: i32, drain: &mut Option<RunningDrain>) {
         let name = name(signal);
         match signal {
             // The system repeats it each second: that is no second signal.
-            SIGXCPU if ending.is_some() => {}
-            SIGTERM | SIGINT | SIGQUIT | SIGXCPU => match ending {
+            SIGXCPU if drain.is_some() => {}
+            SIGTERM | SIGINT | SIGQUIT | SIGXCPU => match drain {
                 None if self.listens.load(SeqCst) => {
-                    *ending = Some(Ending { began: Instant::now(), last_recordings: None });
+                    *drain = Some(RunningDrain { began: Instant::now(), last_recordings: None });
                     // The line is put into the queue of the log, which waits for nobody; behind the drain the program
                     // could have ended without it.
                     note(format_args!("{name}: draining; a second signal quits at once"));
-                    self.ends.store(true, SeqCst);
+                    self.must_drain.store(true, SeqCst);
                     self.drain();
                 }
-                Some(Ending { began, .. }) if began.elapsed() < BURST => {}
+                Some(RunningDrain { began, .. }) if began.elapsed() < BURST => {}
                 _ => {
                     note(format_args!("{name}: quitting"));
                     self.exit(128 + signal);
@@ -139,10 +139,10 @@ impl Shared {
 
     /// Ends the program where a drain does not: a handler, or a file, may hold up its thread for ever. It waits for nothing
     /// that does, so that a second signal is heard.
-    fn see_to_the_end(&self, ending: &mut Ending) {
+    fn end_a_stuck_drain(&self, drain: &mut RunningDrain) {
         let Some(serving) = self.serving.get() else { return };
-        if ending.last_recordings.is_none() {
-            if !serving.is_stuck(ending.began) {
+        if drain.last_recordings.is_none() {
+            if !serving.is_stuck(drain.began) {
                 return;
             }
             note(format_args!(
@@ -153,8 +153,8 @@ impl Shared {
             Some(recordings) => Aside::begin(move || recordings.flush()),
             None => Aside::default(),
         };
-        if ending.last_recordings.get_or_insert_with(flush).is_over() {
-            serving.cut.tell();
+        if drain.last_recordings.get_or_insert_with(flush).is_over() {
+            serving.cut.report();
             self.exit(STUCK);
         }
     }
@@ -163,11 +163,11 @@ impl Shared {
     /// file system does not respond.
     fn exit(&self, status: i32) -> ! {
         flush(FLUSH_LIMIT);
-        let until = Instant::now() + MAKING;
+        let until = Instant::now() + SOCKET_LIMIT;
         // Never let go of, so that no other is made behind this.
         let paths = loop {
             match self.paths.try_lock() {
-                Err(TryLockError::WouldBlock) if Instant::now() < until => thread::sleep(LOOK),
+                Err(TryLockError::WouldBlock) if Instant::now() < until => thread::sleep(POLL_INTERVAL),
                 Err(TryLockError::WouldBlock) => break None,
                 Ok(paths) => break Some(paths),
                 Err(TryLockError::Poisoned(paths)) => break Some(paths.into_inner()),
@@ -178,7 +178,7 @@ impl Shared {
     }
 
     fn drain(&self) {
-        if let (true, Some(Serving { server, .. })) = (self.ends.load(SeqCst), self.serving.get()) {
+        if let (true, Some(Serving { server, .. })) = (self.must_drain.load(SeqCst), self.serving.get()) {
             server.begin_drain(None);
         }
     }
@@ -193,25 +193,25 @@ fn name(signal: i32) -> &'static str {
 }
 
 /// The signals of the program, caught.
-pub(super) struct Signals(Arc<Shared>);
+pub(super) struct Signals(Arc<SignalState>);
 
 impl Signals {
     /// Catches them from here on, on a thread of its own. Until the program serves, those that end it do so at once.
     pub(super) fn catch() -> io::Result<Self> {
-        let shared = Arc::<Shared>::default();
-        let (mut caught, known) = (Caught::new(CAUGHT)?, Arc::clone(&shared));
+        let shared = Arc::<SignalState>::default();
+        let (mut caught, state) = (Caught::new(CAUGHT)?, Arc::clone(&shared));
         let wait = move || {
-            let mut ending: Option<Ending> = None;
+            let mut drain: Option<RunningDrain> = None;
             loop {
-                let signals = match &mut ending {
+                let signals = match &mut drain {
                     None => caught.wait(),
-                    Some(ending) => {
-                        known.see_to_the_end(ending);
-                        thread::sleep(LOOK);
+                    Some(drain) => {
+                        state.end_a_stuck_drain(drain);
+                        thread::sleep(POLL_INTERVAL);
                         caught.pending()
                     }
                 };
-                signals.for_each(|signal| known.take(signal, &mut ending));
+                signals.for_each(|signal| state.take(signal, &mut drain));
             }
         };
         let thread = thread::Builder::new().name("httpfsm-signals".to_owned()).stack_size(128 << 10);
@@ -269,10 +269,10 @@ mod tests {
         let (release, stuck) = mpsc::channel::<()>();
         let (stuck, is_written) = (Mutex::new(stuck), AtomicBool::new(false));
         let disk = Arc::new((stuck, is_written));
-        let known = Arc::clone(&disk);
+        let state = Arc::clone(&disk);
         let aside = Aside::begin(move || {
-            let _ = known.0.lock().map(|stuck| stuck.recv_timeout(PATIENCE));
-            known.1.store(true, SeqCst);
+            let _ = state.0.lock().map(|stuck| stuck.recv_timeout(PATIENCE));
+            state.1.store(true, SeqCst);
         });
         assert!(!disk.1.load(SeqCst) && !aside.is_over());
         drop(release);

@@ -12,7 +12,7 @@ use httpfsm::handler::Handler;
 use httpfsm_tokio::Tokio;
 use tokio::runtime::{self, Runtime};
 
-use super::{Plan, Started, start, unstarted};
+use super::{ServeSetup, Started, start, unstarted};
 
 /// How long a runtime may take to begin, which is a matter of milliseconds.
 const BEGIN: Duration = Duration::from_secs(10);
@@ -21,10 +21,10 @@ pub(super) fn spawn(future: Pin<Box<dyn Future<Output = ()> + Send>>) {
     tokio::spawn(future);
 }
 
-pub(super) fn run(handler: impl Handler, plan: Plan) -> Result<(), Box<dyn Error>> {
-    let runtime = begin(plan.threads)?;
+pub(super) fn run(handler: impl Handler, setup: ServeSetup) -> Result<(), Box<dyn Error>> {
+    let runtime = begin(setup.threads)?;
     let within = runtime.enter();
-    let Started { server, announced } = start(Tokio::default(), handler, plan)?;
+    let Started { server, announced } = start(Tokio::default(), handler, setup)?;
     drop(within);
     runtime.block_on(server.gone());
     // All connections are gone; blocking work that nobody waits for is not waited for.

@@ -1,4 +1,4 @@
-use crate::Server;
+use crate::ServerProcess;
 
 on_each_transport! {
     plaintext_is_thirteen_bytes_with_the_four_fields,
@@ -7,8 +7,8 @@ on_each_transport! {
     a_body_is_echoed_as_it_came,
 }
 
-fn server(transport: &str) -> Server {
-    Server::on(transport, &["--app", "bench"])
+fn server(transport: &str) -> ServerProcess {
+    ServerProcess::on(transport, &["--app", "bench"])
 }
 
 fn request(method: &str, target: &str, content: &str) -> Vec<u8> {
@@ -61,7 +61,7 @@ fn a_body_is_echoed_as_it_came(transport: &str) {
 
 #[test]
 fn everything_else_is_not_there() {
-    let server = Server::start(&["--app", "bench"]);
+    let server = ServerProcess::start(&["--app", "bench"]);
     for (method, target) in
         [("GET", "/"), ("GET", "/bytes/"), ("GET", "/bytes/-1"), ("GET", "/bytes/+1"), ("POST", "/plaintext")]
     {

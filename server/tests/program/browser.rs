@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use crate::relay::Relay;
 use crate::tools::{Beside, tool};
-use crate::{PATIENCE, Server, text};
+use crate::{PATIENCE, ServerProcess, text};
 
 on_each_transport! {
     chromium_renders_the_page_with_the_machine,
@@ -45,7 +45,7 @@ impl Chromium {
 
 fn chromium_renders_the_page_with_the_machine(transport: &str) {
     let Some(mut chromium) = Chromium::find() else { return };
-    let server = Server::on(transport, &["--app", "hello"]);
+    let server = ServerProcess::on(transport, &["--app", "hello"]);
     chromium.command.arg("--dump-dom").arg(format!("{}/", server.listening));
     // A browser takes its time to start on a machine that is busy.
     let output = Beside::start(&mut chromium.command).output(4 * PATIENCE);
@@ -64,7 +64,7 @@ fn chromium_loads_pictures_and_seeks_in_a_video(transport: &str) {
     let Some(mut chromium) = Chromium::find() else { return };
     let folder = tempfile::tempdir().expect("a directory");
     write_site(folder.path());
-    let server = Server::on(transport, &["--app", "files", folder.path().to_str().expect("text")]);
+    let server = ServerProcess::on(transport, &["--app", "files", folder.path().to_str().expect("text")]);
     let relay = Relay::start(server.address());
     // With something to wait for, it stays until it is killed.
     chromium.command.arg("--remote-debugging-port=0").arg(relay.url("/"));

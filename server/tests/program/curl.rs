@@ -8,7 +8,7 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::tools::{Beside, has_ipv6, tool};
-use crate::{PATIENCE, Response, Server, serve, text};
+use crate::{PATIENCE, ReceivedResponse, ServerProcess, serve, text};
 
 on_each_transport! {
     curl_gets_a_response_and_its_head,
@@ -22,7 +22,7 @@ on_each_transport! {
     curl_asks_for_an_upgrade,
     curl_over_a_unix_socket,
     curl_over_ipv6,
-    curl_gets_its_whole_response_from_a_server_that_goes,
+    curl_gets_its_whole_response_from_a_server_that_drains,
 }
 
 /// curl, and a folder for what it sends and receives.
@@ -54,8 +54,8 @@ impl Curl {
 
     /// Runs it with `--include`; the response with its head.
     #[track_caller]
-    pub(crate) fn include(&self, arguments: &[&str]) -> Response {
-        Response::new(&self.run(&[&["--include"], arguments].concat()).stdout)
+    pub(crate) fn include(&self, arguments: &[&str]) -> ReceivedResponse {
+        ReceivedResponse::new(&self.run(&[&["--include"], arguments].concat()).stdout)
     }
 
     /// A file of a MiB and three bytes that differ from place to place.
@@ -68,7 +68,7 @@ impl Curl {
 
     /// Sends a file to `/echo` with these arguments and compares what comes back; what curl told about it.
     #[track_caller]
-    fn echo(&self, server: &Server, arguments: &[&str]) -> String {
+    fn echo(&self, server: &ServerProcess, arguments: &[&str]) -> String {
         let (sent, bytes) = self.content();
         let back = self.folder.path().join("back");
         let data = format!("@{}", sent.display());
@@ -80,7 +80,7 @@ impl Curl {
     }
 }
 
-pub(crate) fn url(server: &Server, target: &str) -> String {
+pub(crate) fn url(server: &ServerProcess, target: &str) -> String {
     format!("{}{target}", server.listening)
 }
 
@@ -88,8 +88,8 @@ pub(crate) fn path(path: &Path) -> &str {
     path.to_str().expect("text")
 }
 
-fn bench(transport: &str) -> Server {
-    Server::on(transport, &["--app", "bench"])
+fn bench(transport: &str) -> ServerProcess {
+    ServerProcess::on(transport, &["--app", "bench"])
 }
 
 fn curl_gets_a_response_and_its_head(transport: &str) {
@@ -99,7 +99,7 @@ fn curl_gets_a_response_and_its_head(transport: &str) {
     got.assert("HTTP/1.1 200 OK", "Hello, World!");
     let head = curl.include(&["--head", &url(&server, "/plaintext")]);
     head.assert("HTTP/1.1 200 OK", "");
-    let no_date = |response: &Response| -> Vec<_> {
+    let no_date = |response: &ReceivedResponse| -> Vec<_> {
         response.fields.iter().filter(|(name, _)| name != "date").cloned().collect()
     };
     assert_eq!(no_date(&got), no_date(&head));
@@ -108,18 +108,18 @@ fn curl_gets_a_response_and_its_head(transport: &str) {
 fn curl_posts_a_mebibyte_with_and_without_expectation(transport: &str) {
     let Some(curl) = Curl::find() else { return };
     let server = bench(transport);
-    let told = curl.echo(&server, &["--header", "Expect:"]);
-    assert!(!told.contains("100 Continue"), "{told}");
+    let printed = curl.echo(&server, &["--header", "Expect:"]);
+    assert!(!printed.contains("100 Continue"), "{printed}");
     // curl goes on by itself after a second; so long that only the server can have it go on.
     let patience = PATIENCE.as_secs().to_string();
-    let told = curl.echo(&server, &["--header", "Expect: 100-continue", "--expect100-timeout", &patience]);
-    assert!(told.contains("< HTTP/1.1 100 Continue\r\n"), "{told}");
-    assert!(told.contains("> Content-Length: 1048579\r\n"), "{told}");
+    let printed = curl.echo(&server, &["--header", "Expect: 100-continue", "--expect100-timeout", &patience]);
+    assert!(printed.contains("< HTTP/1.1 100 Continue\r\n"), "{printed}");
+    assert!(printed.contains("> Content-Length: 1048579\r\n"), "{printed}");
 }
 
 fn curl_is_spared_a_body_that_is_too_large(transport: &str) {
     let Some(curl) = Curl::find() else { return };
-    let server = Server::on(transport, &["--app", "bench", "--max-request-body-size", "1MiB"]);
+    let server = ServerProcess::on(transport, &["--app", "bench", "--max-request-body-size", "1MiB"]);
     let (content, _) = curl.content();
     let patience = PATIENCE.as_secs().to_string();
     let output = curl.run(&[
@@ -143,14 +143,14 @@ fn curl_is_spared_a_body_that_is_too_large(transport: &str) {
 fn curl_uploads_in_chunks(transport: &str) {
     let Some(curl) = Curl::find() else { return };
     let server = bench(transport);
-    let told = curl.echo(&server, &["--header", "Transfer-Encoding: chunked"]);
-    assert!(told.contains("> Transfer-Encoding: chunked\r\n"), "{told}");
-    assert!(!told.contains("> Content-Length"), "{told}");
+    let printed = curl.echo(&server, &["--header", "Transfer-Encoding: chunked"]);
+    assert!(printed.contains("> Transfer-Encoding: chunked\r\n"), "{printed}");
+    assert!(!printed.contains("> Content-Length"), "{printed}");
 }
 
 fn curl_speaks_the_old_version(transport: &str) {
     let Some(curl) = Curl::find() else { return };
-    let server = Server::on(transport, &["--app", "echo"]);
+    let server = ServerProcess::on(transport, &["--app", "echo"]);
     let response = curl.include(&["--http1.0", "--user-agent", "c", &url(&server, "/_rig/stream")]);
     assert_eq!(response.status, "HTTP/1.0 200 OK");
     assert_eq!((response.field("transfer-encoding"), response.field("content-length")), (None, None));
@@ -159,8 +159,8 @@ fn curl_speaks_the_old_version(transport: &str) {
         response.text(),
         format!("GET /_rig/stream HTTP/1.0\nhost: {address}\nuser-agent: c\naccept: */*\n\n0 \n")
     );
-    let told = curl.echo(&bench(transport), &["--http1.0"]);
-    assert!(told.contains("> POST /echo HTTP/1.0\r\n"), "{told}");
+    let printed = curl.echo(&bench(transport), &["--http1.0"]);
+    assert!(printed.contains("> POST /echo HTTP/1.0\r\n"), "{printed}");
 }
 
 fn curl_reuses_its_connection(transport: &str) {
@@ -182,18 +182,18 @@ fn curl_reuses_its_connection(transport: &str) {
 
 fn curl_reads_a_chunked_response_and_goes_on(transport: &str) {
     let Some(curl) = Curl::find() else { return };
-    let server = Server::on(transport, &["--app", "echo"]);
+    let server = ServerProcess::on(transport, &["--app", "echo"]);
     let stream = url(&server, "/_rig/stream");
     let output = curl.run(&["--write-out", "%{num_connects}\n", &stream, &stream]);
-    let told = text(&output.stdout);
-    let counts: Vec<_> = told.lines().filter(|line| ["0", "1"].contains(line)).collect();
-    assert_eq!(counts, ["1", "0"], "{told}");
-    assert_eq!(told.matches("GET /_rig/stream HTTP/1.1\n").count(), 2, "{told}");
+    let printed = text(&output.stdout);
+    let counts: Vec<_> = printed.lines().filter(|line| ["0", "1"].contains(line)).collect();
+    assert_eq!(counts, ["1", "0"], "{printed}");
+    assert_eq!(printed.matches("GET /_rig/stream HTTP/1.1\n").count(), 2, "{printed}");
 }
 
 fn curl_compares_statuses(transport: &str) {
     let Some(curl) = Curl::find() else { return };
-    let server = Server::on(transport, &["--app", "echo"]);
+    let server = ServerProcess::on(transport, &["--app", "echo"]);
     for status in ["204", "205", "304", "404", "599"] {
         let url = url(&server, &format!("/_rig/status/{status}"));
         let output = curl.run(&["--write-out", "%{http_code}", &url]);
@@ -203,7 +203,7 @@ fn curl_compares_statuses(transport: &str) {
 
 fn curl_asks_for_an_upgrade(transport: &str) {
     let Some(curl) = Curl::find() else { return };
-    let server = Server::on(transport, &["--app", "echo"]);
+    let server = ServerProcess::on(transport, &["--app", "echo"]);
     // An upgraded connection has no end that curl knows of, so the peer's own ends it: it takes the first byte of the
     // other protocol for a response in HTTP/0.9, which it does not speak.
     let url = url(&server, "/_rig/upgrade");
@@ -211,16 +211,16 @@ fn curl_asks_for_an_upgrade(transport: &str) {
         (["--header", "Connection: Upgrade", "--header", "Upgrade: rig-echo"], ["--verbose", url.as_str()]);
     let mut command = curl.command();
     command.args(headers).args(arguments).args(["--max-time", "1"]);
-    let told = text(&Beside::start(&mut command).output(PATIENCE).stderr);
-    assert!(told.contains("< HTTP/1.1 101 Switching Protocols\r\n"), "{told}");
-    assert!(told.contains("< Upgrade: rig-echo\r\n"), "{told}");
+    let printed = text(&Beside::start(&mut command).output(PATIENCE).stderr);
+    assert!(printed.contains("< HTTP/1.1 101 Switching Protocols\r\n"), "{printed}");
+    assert!(printed.contains("< Upgrade: rig-echo\r\n"), "{printed}");
     drop(server);
 }
 
 fn curl_over_a_unix_socket(transport: &str) {
     let Some(curl) = Curl::find() else { return };
     let socket = curl.folder.path().join("web.sock");
-    let server = Server::spawn(serve(transport).args(["--app", "bench", "--unix", path(&socket)]));
+    let server = ServerProcess::spawn(serve(transport).args(["--app", "bench", "--unix", path(&socket)]));
     let unix = ["--unix-socket", path(&socket)];
     let response = curl.include(&[&unix[..], &["http://localhost/plaintext"]].concat());
     response.assert("HTTP/1.1 200 OK", "Hello, World!");
@@ -238,7 +238,7 @@ fn curl_over_ipv6(transport: &str) {
     if !has_ipv6() {
         return;
     }
-    let server = Server::on(transport, &["--app", "echo", "--host", "::1"]);
+    let server = ServerProcess::on(transport, &["--app", "echo", "--host", "::1"]);
     assert!(server.listening.starts_with("http://[::1]:"), "{}", server.listening);
     let response = curl.include(&["--globoff", &url(&server, "/six")]);
     assert_eq!(response.status, "HTTP/1.1 200 OK");
@@ -246,7 +246,7 @@ fn curl_over_ipv6(transport: &str) {
     assert!(response.text().contains(&field), "{response:?}");
 }
 
-fn curl_gets_its_whole_response_from_a_server_that_goes(transport: &str) {
+fn curl_gets_its_whole_response_from_a_server_that_drains(transport: &str) {
     let Some(curl) = Curl::find() else { return };
     let server = bench(transport);
     let received = curl.folder.path().join("received");

@@ -1,6 +1,6 @@
 use std::io::{Read, Write};
 
-use crate::{Response, Server, program};
+use crate::{ReceivedResponse, ServerProcess, program};
 
 on_each_transport! {
     a_request_comes_back_as_text,
@@ -16,8 +16,8 @@ on_each_transport! {
     without_an_upgrade_the_same_path_is_echoed,
 }
 
-fn server(transport: &str) -> Server {
-    Server::on(transport, &["--app", "echo"])
+fn server(transport: &str) -> ServerProcess {
+    ServerProcess::on(transport, &["--app", "echo"])
 }
 
 fn a_request_comes_back_as_text(transport: &str) {
@@ -117,7 +117,7 @@ fn an_upgraded_connection_echoes_its_bytes(transport: &str) {
     stream.shutdown(std::net::Shutdown::Write).expect("a half-closed connection");
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).expect("a response");
-    let response = Response::new(&bytes);
+    let response = ReceivedResponse::new(&bytes);
     response.assert("HTTP/1.1 101 Switching Protocols", "ahead and \x00 behind");
     assert_eq!(response.field("upgrade"), Some("rig-echo"));
     assert_eq!(response.field("connection").map(str::to_ascii_lowercase).as_deref(), Some("upgrade"));
@@ -131,8 +131,9 @@ fn without_an_upgrade_the_same_path_is_echoed(transport: &str) {
 #[test]
 fn the_timeout_of_the_rig_ends_a_stalled_head_and_a_stalled_body() {
     let mut command = program();
-    let server =
-        Server::spawn(command.args(["serve", "--port", "0", "--app", "echo"]).env("RIG_TIMEOUT_MS", "100"));
+    let server = ServerProcess::spawn(
+        command.args(["serve", "--port", "0", "--app", "echo"]).env("RIG_TIMEOUT_MS", "100"),
+    );
     for stalled in ["GET / HTTP/1.1\r\nHo", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nab"] {
         let response = server.exchange(stalled.as_bytes());
         assert_eq!(response.status, "HTTP/1.1 408 Request Timeout", "{stalled:?}");
@@ -146,8 +147,9 @@ fn the_timeout_of_the_rig_ends_a_stalled_head_and_a_stalled_body() {
 #[test]
 fn the_plain_mode_responds_with_the_body_alone() {
     let mut command = program();
-    let server =
-        Server::spawn(command.args(["serve", "--port", "0", "--app", "echo"]).env("RIG_PLAIN_ECHO", "1"));
+    let server = ServerProcess::spawn(
+        command.args(["serve", "--port", "0", "--app", "echo"]).env("RIG_PLAIN_ECHO", "1"),
+    );
     let response = server.exchange(
         b"POST /_rig/early HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello",
     );

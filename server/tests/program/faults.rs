@@ -8,7 +8,7 @@ use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::{PATIENCE, Server};
+use crate::{PATIENCE, ServerProcess};
 
 mod cost;
 mod descriptors;
@@ -31,13 +31,13 @@ fn number(small: usize, full: usize) -> usize {
 
 /// What the process of a server holds.
 #[derive(Clone, Copy)]
-struct Held {
+struct HeldResources {
     descriptors: usize,
     threads: usize,
 }
 
-impl Held {
-    fn of(server: &Server) -> Self {
+impl HeldResources {
+    fn of(server: &ServerProcess) -> Self {
         let entries = |folder: &str| {
             let entries = fs::read_dir(format!("/proc/{}/{folder}", server.child.id()));
             entries.expect("a running server").flatten()
@@ -46,7 +46,7 @@ impl Held {
     }
 
     /// What a server holds that has served a little and rests.
-    fn at_rest(server: &Server) -> Self {
+    fn at_rest(server: &ServerProcess) -> Self {
         for _ in 0..20 {
             server.exchange(GET);
         }
@@ -65,7 +65,7 @@ impl Held {
 
     /// Waits until the server holds no more than this again.
     #[track_caller]
-    fn is_all_that_is_left(self, server: &Server) {
+    fn is_all_that_is_left(self, server: &ServerProcess) {
         let started = Instant::now();
         loop {
             let now = Self::of(server);
@@ -78,7 +78,7 @@ impl Held {
     }
 }
 
-impl fmt::Display for Held {
+impl fmt::Display for HeldResources {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} descriptors and {} threads", self.descriptors, self.threads)
     }

@@ -1,11 +1,11 @@
-use crate::Server;
+use crate::ServerProcess;
 
 on_each_transport! {
     the_page_says_what_runs_and_counts,
 }
 
 fn the_page_says_what_runs_and_counts(transport: &str) {
-    let server = Server::on(transport, &["--app", "hello"]);
+    let server = ServerProcess::on(transport, &["--app", "hello"]);
     let get = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
     server.exchange(get);
     let response = server.exchange(get);
@@ -24,7 +24,7 @@ fn the_page_says_what_runs_and_counts(transport: &str) {
 
 #[test]
 fn the_picture_is_the_one_that_draw_prints() {
-    let response = Server::start(&["--app", "hello"])
+    let response = ServerProcess::start(&["--app", "hello"])
         .exchange(b"GET /machine.svg HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     assert_eq!(response.status, "HTTP/1.1 200 OK");
     assert_eq!(response.field("content-type"), Some("image/svg+xml"));
@@ -33,7 +33,7 @@ fn the_picture_is_the_one_that_draw_prints() {
 
 #[test]
 fn elsewhere_there_is_nothing() {
-    let server = Server::start(&["--app", "hello"]);
+    let server = ServerProcess::start(&["--app", "hello"]);
     let response = server.exchange(b"GET /favicon.ico HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     assert_eq!(response.status, "HTTP/1.1 404 Not Found");
     let response = server.exchange(b"DELETE / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use corpus::{Application, End, Entry, Step, shown};
 
-use crate::{PATIENCE, Server};
+use crate::{PATIENCE, ServerProcess};
 
 /// Connections that are open at a time.
 const PEERS: usize = 32;
@@ -152,7 +152,7 @@ fn flags(entry: &Entry) -> Vec<String> {
 }
 
 /// Sends all entries to one server, whole and cut at some places.
-fn exchange_all(server: &Server, entries: &[Entry]) -> Vec<String> {
+fn exchange_all(server: &ServerProcess, entries: &[Entry]) -> Vec<String> {
     let cuts = |entry: &Entry| {
         let len = bytes(entry).len();
         let mut cuts = vec![0, len / 2, len.saturating_sub(1)];
@@ -195,7 +195,7 @@ fn every_entry_of_the_corpus_gets_the_response_that_is_written(transport: &str) 
         // What lingering throws away is longer than any entry, so that no reset overtakes a response.
         let mut arguments = vec!["--app", "echo", "--transport", transport, "--linger-bytes", "16MiB"];
         arguments.extend(flags.iter().map(String::as_str));
-        let server = Server::start(&arguments);
+        let server = ServerProcess::start(&arguments);
         let wrong = exchange_all(&server, entries);
         assert!(wrong.is_empty(), "{} exchanges:\n\n{}", wrong.len(), wrong.join("\n"));
     }
@@ -209,7 +209,7 @@ fn a_crowd_of_slow_peers_does_not_keep_a_healthy_one_waiting(transport: &str) {
         b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhello",
         b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5;a",
     ];
-    let server = Server::start(&["--app", "echo", "--transport", transport, "--threads", "1"]);
+    let server = ServerProcess::start(&["--app", "echo", "--transport", transport, "--threads", "1"]);
     let mut crowd: Vec<_> = (0..CROWD).map(|_| server.connect()).collect();
     for (at, peer) in crowd.iter_mut().enumerate() {
         peer.write_all(begun[at % begun.len()]).expect("sent");

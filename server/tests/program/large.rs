@@ -8,7 +8,7 @@ use std::net::TcpStream;
 use std::thread;
 use std::time::Duration;
 
-use crate::{Response, Server};
+use crate::{ReceivedResponse, ServerProcess};
 
 on_each_transport! {
     a_large_upload_takes_no_memory,
@@ -33,7 +33,7 @@ fn size() -> u64 {
 
 /// A server of its own for each test, with its memory before.
 struct Measured {
-    server: Server,
+    server: ServerProcess,
     before: u64,
 }
 
@@ -44,7 +44,7 @@ impl Measured {
 
     /// A server with these arguments that has responded to these requests.
     fn new(transport: &str, arguments: &[&str], targets: &[&str]) -> Self {
-        let server = Server::on(transport, &[arguments, &["--threads", "2"]].concat());
+        let server = ServerProcess::on(transport, &[arguments, &["--threads", "2"]].concat());
         // What is allocated once is no cost of a large body.
         for target in targets {
             let request = format!("GET {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
@@ -71,7 +71,7 @@ impl Measured {
 }
 
 /// A figure of the server's memory in bytes, as the kernel counts it.
-fn memory(server: &Server, figure: &str) -> u64 {
+fn memory(server: &ServerProcess, figure: &str) -> u64 {
     let status = fs::read_to_string(format!("/proc/{}/status", server.child.id())).expect("a process");
     let kib = status.lines().find_map(|line| line.strip_prefix(figure)?.trim().strip_suffix(" kB"));
     kib.and_then(|kib| kib.trim().parse::<u64>().ok()).unwrap_or_else(|| panic!("no {figure} in {status}"))
@@ -111,14 +111,14 @@ fn read_content(mut stream: impl Read, size: u64) {
 }
 
 /// Reads a head, to the empty line.
-fn read_head(stream: &mut impl Read) -> Response {
+fn read_head(stream: &mut impl Read) -> ReceivedResponse {
     let mut head = Vec::new();
     let mut byte = [0];
     while !head.ends_with(b"\r\n\r\n") {
         stream.read_exact(&mut byte).expect("a head");
         head.push(byte[0]);
     }
-    Response::new(&head)
+    ReceivedResponse::new(&head)
 }
 
 #[track_caller]
@@ -143,7 +143,7 @@ fn takes_no_memory(measured: Measured) {
     write_content(&stream, size).expect("sent");
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).expect("a response");
-    Response::new(&bytes).assert("HTTP/1.1 200 OK", &size.to_string());
+    ReceivedResponse::new(&bytes).assert("HTTP/1.1 200 OK", &size.to_string());
     measured.assert_constant();
 }
 
@@ -167,7 +167,7 @@ fn a_large_upload_in_chunks_takes_no_memory(transport: &str) {
     stream.write_all(b"\r\n").expect("sent");
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).expect("a response");
-    Response::new(&bytes).assert("HTTP/1.1 200 OK", &size.to_string());
+    ReceivedResponse::new(&bytes).assert("HTTP/1.1 200 OK", &size.to_string());
     measured.assert_constant();
 }
 
@@ -226,7 +226,7 @@ fn a_large_body_that_is_sent_back_in_chunks_takes_no_memory(transport: &str) {
         let head = read_head(&mut stream);
         assert_eq!(head.field("transfer-encoding"), Some("chunked"), "{head:?}");
         let mut content =
-            Chunked { stream: BufReader::with_capacity(1 << 16, stream), left: 0, begun: false };
+            ChunkedReader { stream: BufReader::with_capacity(1 << 16, stream), left: 0, begun: false };
         read_content(&mut content, size);
         read_end(&mut content);
     });
@@ -283,13 +283,13 @@ fn a_body_that_nobody_takes_back_is_not_gathered(transport: &str) {
 }
 
 /// The content of a response in chunks.
-struct Chunked<R> {
+struct ChunkedReader<R> {
     stream: R,
     left: u64,
     begun: bool,
 }
 
-impl<R: Read> Chunked<R> {
+impl<R: Read> ChunkedReader<R> {
     fn line(&mut self) -> io::Result<String> {
         let mut line = Vec::new();
         let mut byte = [0];
@@ -301,7 +301,7 @@ impl<R: Read> Chunked<R> {
     }
 }
 
-impl<R: Read> Read for Chunked<R> {
+impl<R: Read> Read for ChunkedReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.left == 0 {
             if self.begun && !self.line()?.is_empty() {

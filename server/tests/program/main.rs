@@ -121,14 +121,14 @@ fn text(bytes: &[u8]) -> String {
 }
 
 /// A running `httpfsm serve`, killed when dropped.
-struct Server {
+struct ServerProcess {
     child: Child,
     stdout: BufReader<ChildStdout>,
     /// What the first line says after `listening on `.
     listening: String,
 }
 
-impl Server {
+impl ServerProcess {
     /// `serve --port 0` and these arguments: for what no transport has to do with.
     fn start(arguments: &[&str]) -> Self {
         Self::spawn(program().args(["serve", "--port", "0"]).args(arguments))
@@ -162,12 +162,12 @@ impl Server {
     }
 
     /// Sends one request that ends in `Connection: close`, or one of HTTP/1.0, and returns the whole response.
-    fn exchange(&self, request: &[u8]) -> Response {
+    fn exchange(&self, request: &[u8]) -> ReceivedResponse {
         let mut stream = self.connect();
         stream.write_all(request).expect("sent");
         let mut bytes = Vec::new();
         stream.read_to_end(&mut bytes).expect("a response and its end");
-        Response::new(&bytes)
+        ReceivedResponse::new(&bytes)
     }
 
     fn signal(&self, signal: Signal) {
@@ -190,7 +190,7 @@ impl Server {
     }
 }
 
-impl Drop for Server {
+impl Drop for ServerProcess {
     fn drop(&mut self) {
         // It may have ended already.
         let _ = self.child.kill();
@@ -200,13 +200,13 @@ impl Drop for Server {
 
 /// A response, taken apart.
 #[derive(Debug)]
-struct Response {
+struct ReceivedResponse {
     status: String,
     fields: Vec<(String, String)>,
     content: Vec<u8>,
 }
 
-impl Response {
+impl ReceivedResponse {
     fn new(bytes: &[u8]) -> Self {
         let end = bytes.windows(4).position(|four| four == b"\r\n\r\n");
         let end = end.unwrap_or_else(|| panic!("no head in {:?}", String::from_utf8_lossy(bytes)));

@@ -12,7 +12,7 @@ use httpfsm::config::{ChannelConfig, ServerConfig};
 use tempfile::TempDir;
 
 use crate::tools::{Beside, tool};
-use crate::{FEW_CONNECTIONS, Response, Server, serve};
+use crate::{FEW_CONNECTIONS, ReceivedResponse, ServerProcess, serve};
 
 on_each_transport! {
     nginx_keeps_its_connection_to_the_server,
@@ -33,7 +33,7 @@ struct Proxy {
 }
 
 impl Proxy {
-    fn nginx(server: &Server, options: &str) -> Option<Self> {
+    fn nginx(server: &ServerProcess, options: &str) -> Option<Self> {
         Self::nginx_of(|folder| nginx(folder, server.address(), options))
     }
 
@@ -46,7 +46,7 @@ impl Proxy {
         }))
     }
 
-    fn haproxy(server: &Server) -> Option<Self> {
+    fn haproxy(server: &ServerProcess) -> Option<Self> {
         Self::haproxy_of(|folder| haproxy(folder, server.address()))
     }
 
@@ -74,7 +74,7 @@ impl Proxy {
     /// Sends one request that ends in `Connection: close`; the response. The bytes are written while the response is
     /// read, as a proxy may pass both on at once.
     #[track_caller]
-    fn exchange(&mut self, request: &[&[u8]]) -> Response {
+    fn exchange(&mut self, request: &[&[u8]]) -> ReceivedResponse {
         let mut stream = self.beside.connect(&self.socket);
         let mut bytes = Vec::new();
         std::thread::scope(|scope| {
@@ -86,10 +86,10 @@ impl Proxy {
             });
             stream.read_to_end(&mut bytes).expect("a response and its end");
         });
-        Response::new(&bytes)
+        ReceivedResponse::new(&bytes)
     }
 
-    fn get(&mut self, target: &str) -> Response {
+    fn get(&mut self, target: &str) -> ReceivedResponse {
         let request = format!("GET {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
         self.exchange(&[request.as_bytes()])
     }
@@ -215,14 +215,14 @@ fn pattern(at: usize) -> u8 {
 }
 
 fn nginx_keeps_its_connection_to_the_server(transport: &str) {
-    let server = Server::on(transport, &["--app", "hello"]);
+    let server = ServerProcess::on(transport, &["--app", "hello"]);
     if let Some(proxy) = Proxy::nginx(&server, "") {
         keeps_its_connection(proxy);
     }
 }
 
 fn nginx_passes_large_bodies(transport: &str) {
-    let server = Server::on(transport, &["--app", "bench"]);
+    let server = ServerProcess::on(transport, &["--app", "bench"]);
     if let Some(mut proxy) = Proxy::nginx(&server, "") {
         passes_large_bodies(&mut proxy);
         // Not both ways at once: nginx does not go on with a request whose response has begun.
@@ -230,7 +230,7 @@ fn nginx_passes_large_bodies(transport: &str) {
 }
 
 fn nginx_passes_large_bodies_as_they_come(transport: &str) {
-    let server = Server::on(transport, &["--app", "bench"]);
+    let server = ServerProcess::on(transport, &["--app", "bench"]);
     if let Some(mut proxy) = Proxy::nginx(&server, "proxy_request_buffering off; proxy_buffering off;") {
         passes_large_bodies(&mut proxy);
         // Here it sometimes stops reading from its client, with nothing on its way to the server or from it.
@@ -238,14 +238,14 @@ fn nginx_passes_large_bodies_as_they_come(transport: &str) {
 }
 
 fn haproxy_keeps_its_connection_to_the_server(transport: &str) {
-    let server = Server::on(transport, &["--app", "hello"]);
+    let server = ServerProcess::on(transport, &["--app", "hello"]);
     if let Some(proxy) = Proxy::haproxy(&server) {
         keeps_its_connection(proxy);
     }
 }
 
 fn haproxy_passes_large_bodies(transport: &str) {
-    let server = Server::on(transport, &["--app", "bench"]);
+    let server = ServerProcess::on(transport, &["--app", "bench"]);
     if let Some(mut proxy) = Proxy::haproxy(&server) {
         passes_large_bodies(&mut proxy);
         passes_both_ways_at_once(&mut proxy);
@@ -268,14 +268,14 @@ impl Page {
     }
 
     /// The server that it starts, with this instead of the folder.
-    fn server(&self, transport: &str, socket: &Path, serves: &[&str]) -> Server {
+    fn server(&self, transport: &str, socket: &Path, serves: &[&str]) -> ServerProcess {
         let command = self.block("sh").trim().strip_prefix("httpfsm serve DIR ").expect("a command");
         let mut server = serve(transport);
         server.args(serves).arg(FEW_CONNECTIONS);
         for argument in command.split(' ') {
             server.arg(if argument == SOCKET { socket.as_os_str() } else { argument.as_ref() });
         }
-        Server::spawn(&mut server)
+        ServerProcess::spawn(&mut server)
     }
 
     /// A configuration of it, with our sockets.
@@ -333,7 +333,7 @@ fn the_haproxy_of_the_page_serves(transport: &str) {
 
 /// The PROXY protocol, TLS and HTTP/2.
 fn what_the_page_does_without_is_refused(transport: &str) {
-    let server = Server::on(transport, &["--app", "hello", FEW_CONNECTIONS]);
+    let server = ServerProcess::on(transport, &["--app", "hello", FEW_CONNECTIONS]);
     for (bytes, status) in [
         (&b"PROXY TCP4 192.0.2.1 192.0.2.2 5000 80\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"[..], "400"),
         (b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc0\0\x02\x01\xc0\0\x02\x02\x13\x88\0\x50", "400"),
@@ -355,7 +355,7 @@ fn the_times_on_the_page_are_those_of_the_server() {
     assert!(page.contains("proxy_read_timeout 75s;") && page.contains("timeout server 75s"));
     assert!(seconds(hardened.responseless_timeout) < 75);
     let words = page.split_whitespace().collect::<Vec<_>>().join(" ");
-    for told in [
+    for sentence in [
         format!(
             "`--inactivity-timeout`: {} hours, with `--hardened` {} s.",
             seconds(plain.inactivity_timeout) / 3600,
@@ -377,7 +377,7 @@ fn the_times_on_the_page_are_those_of_the_server() {
             hardened.max_request_body_size >> 20
         ),
     ] {
-        assert!(words.contains(&told), "{told} is not on the page");
+        assert!(words.contains(&sentence), "{sentence} is not on the page");
     }
     assert_eq!((seconds(hardened.connection_age), hardened.requests_per_connection), (3600, 10_000));
     assert_eq!(ServerConfig::hardened().max_connections_per_peer, 256);

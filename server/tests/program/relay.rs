@@ -9,18 +9,18 @@ use std::time::{Duration, Instant};
 /// It relays until the process ends.
 pub(crate) struct Relay {
     address: SocketAddr,
-    requests: Kept,
-    responses: Kept,
+    requests: RelayedBytes,
+    responses: RelayedBytes,
 }
 
 /// The bytes of each connection.
-type Kept = Arc<Mutex<Vec<Vec<u8>>>>;
+type RelayedBytes = Arc<Mutex<Vec<Vec<u8>>>>;
 
 impl Relay {
     pub(crate) fn start(server: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
-        let relay = Self { address, requests: Kept::default(), responses: Kept::default() };
+        let relay = Self { address, requests: RelayedBytes::default(), responses: RelayedBytes::default() };
         let (requests, responses) = (Arc::clone(&relay.requests), Arc::clone(&relay.responses));
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
@@ -65,14 +65,14 @@ impl Relay {
     }
 }
 
-fn lines(kept: &Kept, prefix: &str) -> Vec<String> {
+fn lines(kept: &RelayedBytes, prefix: &str) -> Vec<String> {
     let kept = kept.lock().expect("no panic");
     let lines = kept.iter().flat_map(|bytes| bytes.split(|&byte| byte == b'\n'));
     let lines = lines.filter(|line| line.starts_with(prefix.as_bytes()));
     lines.map(|line| String::from_utf8_lossy(line).trim_end().to_owned()).collect()
 }
 
-fn pass_on(mut from: TcpStream, mut to: TcpStream, kept: &Kept) {
+fn pass_on(mut from: TcpStream, mut to: TcpStream, kept: &RelayedBytes) {
     let kept = Arc::clone(kept);
     let connection = {
         let mut kept = kept.lock().expect("no panic");

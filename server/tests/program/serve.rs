@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use rustix::process::Signal;
 
-use crate::{FEW_CONNECTIONS, PATIENCE, Server, program, run, text};
+use crate::{FEW_CONNECTIONS, PATIENCE, ServerProcess, program, run, text};
 
 on_each_transport! {
     a_free_port_is_announced_and_served,
@@ -23,7 +23,7 @@ on_each_transport! {
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
 
 fn a_free_port_is_announced_and_served(transport: &str) {
-    let server = Server::on(transport, &[]);
+    let server = ServerProcess::on(transport, &[]);
     assert!(server.listening.starts_with("http://127.0.0.1:"), "{}", server.listening);
     let response = server.exchange(GET);
     assert_eq!(response.status, "HTTP/1.1 200 OK");
@@ -32,7 +32,7 @@ fn a_free_port_is_announced_and_served(transport: &str) {
 }
 
 fn one_thread_is_enough(transport: &str) {
-    assert_eq!(Server::on(transport, &["--threads", "1"]).exchange(GET).status, "HTTP/1.1 200 OK");
+    assert_eq!(ServerProcess::on(transport, &["--threads", "1"]).exchange(GET).status, "HTTP/1.1 200 OK");
 }
 
 #[test]
@@ -40,7 +40,8 @@ fn each_transport_serves_and_drains_with_any_number_of_threads() {
     for transport in ["tokio", "async-std", "smol", "blocking"] {
         for threads in [&[][..], &["--threads", "1"], &["--threads", "3"]] {
             // The page says on what it is served.
-            let server = Server::start(&[&["--app", "hello", "--transport", transport], threads].concat());
+            let server =
+                ServerProcess::start(&[&["--app", "hello", "--transport", transport], threads].concat());
             let response = server.exchange(GET);
             assert_eq!(response.status, "HTTP/1.1 200 OK");
             assert!(response.text().contains(transport), "{response:?}");
@@ -52,26 +53,26 @@ fn each_transport_serves_and_drains_with_any_number_of_threads() {
 
 #[test]
 fn a_host_name_is_resolved() {
-    let server = Server::start(&["--host", "localhost"]);
+    let server = ServerProcess::start(&["--host", "localhost"]);
     assert!(server.address().ip().is_loopback());
     assert_eq!(server.exchange(GET).status, "HTTP/1.1 200 OK");
 }
 
 fn parameters_reach_the_machine_from_flags_and_variables(transport: &str) {
-    let server = Server::on(transport, &["--identity", "mine", "--max-request-header-size", "64"]);
+    let server = ServerProcess::on(transport, &["--identity", "mine", "--max-request-header-size", "64"]);
     assert_eq!(server.exchange(GET).field("server"), Some("mine"));
     let long = format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "a".repeat(64));
     assert_eq!(server.exchange(long.as_bytes()).status, "HTTP/1.1 431 Request Header Fields Too Large");
 
     let mut command = program();
     command.arg("serve").env("HTTPFSM_TRANSPORT", transport);
-    let server = Server::spawn(command.env("HTTPFSM_PORT", "0").env("HTTPFSM_IDENTITY", "ours"));
+    let server = ServerProcess::spawn(command.env("HTTPFSM_PORT", "0").env("HTTPFSM_IDENTITY", "ours"));
     assert_eq!(server.exchange(GET).field("server"), Some("ours"));
 }
 
 #[test]
 fn the_look_of_refusals_can_be_chosen() {
-    let server = Server::start(&["--error-pages", "json"]);
+    let server = ServerProcess::start(&["--error-pages", "json"]);
     let response = server.exchange(b"GET / HTTP/1.1\r\n\r\n");
     assert_eq!(response.status, "HTTP/1.1 400 Bad Request");
     assert_eq!(response.field("content-type"), Some("application/problem+json"));
@@ -79,7 +80,7 @@ fn the_look_of_refusals_can_be_chosen() {
 }
 
 fn a_peer_outside_the_origins_gets_nothing(transport: &str) {
-    let server = Server::on(transport, &["--origins", "192.0.2.0/24,unix"]);
+    let server = ServerProcess::on(transport, &["--origins", "192.0.2.0/24,unix"]);
     let mut stream = server.connect();
     // The connection may be reset before the request is on its way.
     let _ = stream.write_all(GET);
@@ -93,7 +94,7 @@ fn a_unix_socket_alone_and_beside_a_port(transport: &str) {
     let path = directory.path().join("web.sock");
     let path = path.to_str().expect("text");
 
-    let server = Server::spawn(crate::serve(transport).args(["--unix", path]));
+    let server = ServerProcess::spawn(crate::serve(transport).args(["--unix", path]));
     assert_eq!(server.listening, format!("unix:{path}"));
     let mut stream = UnixStream::connect(path).expect("a connection");
     stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
@@ -105,7 +106,7 @@ fn a_unix_socket_alone_and_beside_a_port(transport: &str) {
 
     let other = directory.path().join("other.sock");
     let other = other.to_str().expect("text");
-    let mut server = Server::on(transport, &["--unix", other]);
+    let mut server = ServerProcess::on(transport, &["--unix", other]);
     let mut second = String::new();
     server.stdout.read_line(&mut second).expect("a line");
     assert_eq!(second, format!("listening on unix:{other}\n"));
@@ -113,7 +114,7 @@ fn a_unix_socket_alone_and_beside_a_port(transport: &str) {
 }
 
 fn an_address_in_use_is_an_error_with_its_name(transport: &str) {
-    let server = Server::on(transport, &[]);
+    let server = ServerProcess::on(transport, &[]);
     let port = server.address().port().to_string();
     let output = run(&["serve", "--transport", transport, "--port", &port]);
     let errors = text(&output.stderr);
@@ -124,7 +125,7 @@ fn an_address_in_use_is_an_error_with_its_name(transport: &str) {
 
 fn a_signal_drains_and_ends_the_program(transport: &str) {
     for signal in [Signal::TERM, Signal::INT] {
-        let server = Server::on(transport, &[]);
+        let server = ServerProcess::on(transport, &[]);
         server.exchange(GET);
         server.signal(signal);
         let (status, errors) = server.end();
@@ -134,7 +135,7 @@ fn a_signal_drains_and_ends_the_program(transport: &str) {
 }
 
 fn a_drain_lets_a_running_request_finish(transport: &str) {
-    let server = Server::on(transport, &["--app", "bench"]);
+    let server = ServerProcess::on(transport, &["--app", "bench"]);
     let mut stream = server.connect();
     stream.write_all(b"POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhello").expect("sent");
     // A response on another connection, begun later, shows that the server is at work.
@@ -144,7 +145,7 @@ fn a_drain_lets_a_running_request_finish(transport: &str) {
     stream.write_all(b"world").expect("sent");
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).expect("a response");
-    let response = crate::Response::new(&bytes);
+    let response = crate::ReceivedResponse::new(&bytes);
     response.assert("HTTP/1.1 200 OK", "10");
     assert_eq!(response.field("connection"), Some("close"));
     drop(stream);
@@ -152,7 +153,7 @@ fn a_drain_lets_a_running_request_finish(transport: &str) {
 }
 
 fn a_drain_ends_at_its_deadline(transport: &str) {
-    let server = Server::on(transport, &["--app", "bench", "--drain-deadline", "100ms"]);
+    let server = ServerProcess::on(transport, &["--app", "bench", "--drain-deadline", "100ms"]);
     let mut stream = server.connect();
     stream.write_all(b"POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhello").expect("sent");
     server.exchange(b"GET /plaintext HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
@@ -163,7 +164,7 @@ fn a_drain_ends_at_its_deadline(transport: &str) {
 }
 
 fn a_second_signal_quits_at_once(transport: &str) {
-    let mut server = Server::on(
+    let mut server = ServerProcess::on(
         transport,
         &["--app", "bench", "--drain-deadline", "none", "--drain-deadline-per-channel", "none"],
     );
@@ -183,7 +184,7 @@ fn a_second_signal_quits_at_once(transport: &str) {
 }
 
 fn the_log_has_a_line_for_each_event_and_is_off_by_default(transport: &str) {
-    let server = Server::on(transport, &["--log"]);
+    let server = ServerProcess::on(transport, &["--log"]);
     server.exchange(GET);
     server.exchange(b"GET / HTTP/1.1\r\n\r\n");
     server.signal(Signal::TERM);
@@ -193,7 +194,7 @@ fn the_log_has_a_line_for_each_event_and_is_off_by_default(transport: &str) {
         assert!(errors.contains(event), "no {event:?} in {errors}");
     }
 
-    let server = Server::on(transport, &["--app", "hello", FEW_CONNECTIONS]);
+    let server = ServerProcess::on(transport, &["--app", "hello", FEW_CONNECTIONS]);
     server.exchange(GET);
     server.signal(Signal::TERM);
     let (_, errors) = server.end();

@@ -12,21 +12,21 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::tools::tool;
-use crate::{FEW_CONNECTIONS, PATIENCE, Response, Server, serve};
+use crate::{FEW_CONNECTIONS, PATIENCE, ReceivedResponse, ServerProcess, serve};
 
 on_each_transport! {
     signals_that_mean_nothing_end_nothing,
     every_signal_that_ends_drains,
     the_limit_of_processor_time_drains,
     recordings_are_switched_as_soon_as_it_is_said_that_the_program_listens,
-    who_quits_leaves_no_socket,
+    quitting_leaves_no_socket,
 }
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
 
 fn signals_that_mean_nothing_end_nothing(transport: &str) {
-    let server = Server::on(transport, &["--app", "hello"]);
-    let told = [
+    let server = ServerProcess::on(transport, &["--app", "hello"]);
+    let ignored = [
         (Signal::HUP, "SIGHUP"),
         (Signal::USR1, "SIGUSR1"),
         (Signal::USR2, "SIGUSR2"),
@@ -37,14 +37,14 @@ fn signals_that_mean_nothing_end_nothing(transport: &str) {
         (Signal::POWER, "SIGPWR"),
         (Signal::STKFLT, "SIGSTKFLT"),
     ];
-    for signal in told.map(|(signal, _)| signal).into_iter().chain([Signal::PIPE, Signal::XFSZ]) {
+    for signal in ignored.map(|(signal, _)| signal).into_iter().chain([Signal::PIPE, Signal::XFSZ]) {
         server.signal(signal);
         assert_eq!(server.exchange(GET).status, "HTTP/1.1 200 OK", "{signal:?}");
     }
     server.signal(Signal::TERM);
     let (status, errors) = server.end();
     assert_eq!(status.code(), Some(0), "{errors}");
-    for (_, name) in told {
+    for (_, name) in ignored {
         assert!(errors.contains(&format!("httpfsm: {name} is ignored.\n")), "{errors}");
     }
 }
@@ -54,7 +54,7 @@ fn every_signal_that_ends_drains(transport: &str) {
     for signal in [Signal::TERM, Signal::INT, Signal::QUIT, Signal::XCPU] {
         let path = folder.path().join("socket");
         let path = path.to_str().expect("text");
-        let server = Server::on(transport, &["--app", "hello", "--unix", path]);
+        let server = ServerProcess::on(transport, &["--app", "hello", "--unix", path]);
         server.signal(signal);
         let (status, errors) = server.end();
         assert_eq!(status.code(), Some(0), "{signal:?}: {errors}");
@@ -64,7 +64,7 @@ fn every_signal_that_ends_drains(transport: &str) {
 
 /// The system sends SIGXCPU each second from the limit on. Only another signal that ends is a second one.
 fn the_limit_of_processor_time_drains(transport: &str) {
-    let server = Server::on(transport, &["--app", "echo"]);
+    let server = ServerProcess::on(transport, &["--app", "echo"]);
     let mut client = server.connect();
     client
         .write_all(b"POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 2\r\n\r\n1")
@@ -82,7 +82,7 @@ fn the_limit_of_processor_time_drains(transport: &str) {
     client.write_all(b"2").expect("sent");
     let mut bytes = Vec::new();
     client.read_to_end(&mut bytes).expect("a response");
-    assert_eq!(Response::new(&bytes).status, "HTTP/1.1 200 OK");
+    assert_eq!(ReceivedResponse::new(&bytes).status, "HTTP/1.1 200 OK");
     let (status, errors) = server.end();
     assert_eq!(status.code(), Some(0), "{errors}");
     assert_eq!(errors.matches("SIGXCPU").count(), 1, "{errors}");
@@ -114,14 +114,14 @@ fn recordings_are_switched_as_soon_as_it_is_said_that_the_program_listens(transp
     kill_process(Pid::from_child(&child), Signal::USR1).expect("a running child");
     // On a slow machine what is recorded is told before.
     let lines = BufReader::new(child.stderr.take().expect("a pipe")).lines();
-    let told = lines.map(|line| line.expect("text")).find(|line| line.contains("SIGUSR1"));
+    let message = lines.map(|line| line.expect("text")).find(|line| line.contains("SIGUSR1"));
     child.kill().expect("a running child");
     child.wait().expect("its end");
     let expected = "httpfsm: SIGUSR1: recording no connections until SIGUSR1";
-    assert_eq!(told.as_deref(), Some(expected));
+    assert_eq!(message.as_deref(), Some(expected));
 }
 
-fn who_quits_leaves_no_socket(transport: &str) {
+fn quitting_leaves_no_socket(transport: &str) {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("socket");
     // A standard output that takes nothing holds up the start, which has made its sockets by then.
@@ -143,7 +143,7 @@ fn who_quits_leaves_no_socket(transport: &str) {
 
 /// Between the bind, which makes the file, and the end of the call that does.
 #[test]
-fn who_quits_while_a_socket_is_made_leaves_none() {
+fn quitting_while_a_socket_is_made_leaves_none() {
     let Some(strace) = tool("strace") else { return };
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("socket");

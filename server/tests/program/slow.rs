@@ -8,20 +8,20 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::{PATIENCE, Response, Server};
+use crate::{PATIENCE, ReceivedResponse, ServerProcess};
 
 on_each_transport! {
     a_slow_reader_gets_the_whole_of_a_response_that_closes,
     a_slow_reader_gets_the_whole_of_a_response_and_the_next,
-    a_slow_reader_gets_the_whole_of_a_response_from_a_server_that_goes,
+    a_slow_reader_gets_the_whole_of_a_response_from_a_server_that_drains,
     a_reader_that_stops_is_cut_while_others_are_served,
-    slow_clients_of_all_workers_leave_the_others_their_turn,
+    slow_clients_of_all_workers_do_not_hold_up_others,
 }
 
 const LENGTH: usize = 20_000_000;
 
-fn bench(transport: &str, arguments: &[&str]) -> Server {
-    Server::on(transport, &[&["--app", "bench"], arguments].concat())
+fn bench(transport: &str, arguments: &[&str]) -> ServerProcess {
+    ServerProcess::on(transport, &[&["--app", "bench"], arguments].concat())
 }
 
 /// Reads at least `least` bytes, in pieces of 64 KiB with pauses between them.
@@ -53,7 +53,7 @@ fn a_slow_reader_gets_the_whole_of_a_response_that_closes(transport: &str) {
     let mut bytes = Vec::new();
     read_slowly(&mut stream, &mut bytes, 1 << 20);
     stream.read_to_end(&mut bytes).expect("the rest and an end");
-    let response = Response::new(&bytes);
+    let response = ReceivedResponse::new(&bytes);
     assert_eq!(response.field("connection"), Some("close"));
     assert_content(&response.content);
 }
@@ -69,14 +69,14 @@ fn a_slow_reader_gets_the_whole_of_a_response_and_the_next(transport: &str) {
     let mut bytes = Vec::new();
     read_slowly(&mut stream, &mut bytes, 1 << 20);
     stream.read_to_end(&mut bytes).expect("the rest and an end");
-    let mut first = Response::new(&bytes);
-    let second = Response::new(&first.content.split_off(LENGTH));
+    let mut first = ReceivedResponse::new(&bytes);
+    let second = ReceivedResponse::new(&first.content.split_off(LENGTH));
     assert_eq!(first.field("connection"), None);
     assert_content(&first.content);
     second.assert("HTTP/1.1 200 OK", "Hello, World!");
 }
 
-fn a_slow_reader_gets_the_whole_of_a_response_from_a_server_that_goes(transport: &str) {
+fn a_slow_reader_gets_the_whole_of_a_response_from_a_server_that_drains(transport: &str) {
     let server = bench(transport, &[]);
     let mut stream = server.connect();
     let request = format!("GET /bytes/{LENGTH} HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -86,7 +86,7 @@ fn a_slow_reader_gets_the_whole_of_a_response_from_a_server_that_goes(transport:
     server.signal(Signal::TERM);
     read_slowly(&mut stream, &mut bytes, 1 << 20);
     stream.read_to_end(&mut bytes).expect("the rest and an end");
-    assert_content(&Response::new(&bytes).content);
+    assert_content(&ReceivedResponse::new(&bytes).content);
     drop(stream);
     assert_eq!(server.end().0.code(), Some(0));
 }
@@ -108,14 +108,14 @@ fn a_reader_that_stops_is_cut_while_others_are_served(transport: &str) {
     let mut bytes = Vec::new();
     read_slowly(&mut stalled, &mut bytes, 1);
 
-    let (started, mut served, mut told) = (Instant::now(), 0, Vec::new());
+    let (started, mut served, mut logged) = (Instant::now(), 0, Vec::new());
     let cut = "The peer did not take the response in time.";
-    while !told.iter().any(|line: &String| line.contains(cut)) {
-        assert!(started.elapsed() < PATIENCE, "nothing was cut: {told:?}");
+    while !logged.iter().any(|line: &String| line.contains(cut)) {
+        assert!(started.elapsed() < PATIENCE, "nothing was cut: {logged:?}");
         let response = server.exchange(b"GET /plaintext HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
         response.assert("HTTP/1.1 200 OK", "Hello, World!");
         served += 1;
-        told.extend(events.try_iter());
+        logged.extend(events.try_iter());
     }
     assert!(served > 0);
 
@@ -131,7 +131,7 @@ fn a_reader_that_stops_is_cut_while_others_are_served(transport: &str) {
     assert_eq!(end, Some(std::io::ErrorKind::ConnectionReset));
 }
 
-fn slow_clients_of_all_workers_leave_the_others_their_turn(transport: &str) {
+fn slow_clients_of_all_workers_do_not_hold_up_others(transport: &str) {
     const WORKERS: usize = 2;
     // More than is kept in memory where bodies are gathered.
     const UPLOAD: usize = 1_000_000;
@@ -173,10 +173,10 @@ fn slow_clients_of_all_workers_leave_the_others_their_turn(transport: &str) {
         stream.write_all(&left.as_bytes()[already..]).expect("sent");
         let mut bytes = Vec::new();
         stream.read_to_end(&mut bytes).expect("a response");
-        Response::new(&bytes).assert("HTTP/1.1 200 OK", &UPLOAD.to_string());
+        ReceivedResponse::new(&bytes).assert("HTTP/1.1 200 OK", &UPLOAD.to_string());
     }
     for (stream, bytes) in &mut downloads {
         stream.read_to_end(bytes).expect("the rest and an end");
-        assert_eq!(Response::new(bytes).content.len(), LENGTH);
+        assert_eq!(ReceivedResponse::new(bytes).content.len(), LENGTH);
     }
 }

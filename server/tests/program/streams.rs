@@ -9,7 +9,7 @@ use std::thread;
 use rustix::process::Signal;
 
 use crate::tools::Beside;
-use crate::{FEW_CONNECTIONS, PATIENCE, Response, Server, complaint, program};
+use crate::{FEW_CONNECTIONS, PATIENCE, ReceivedResponse, ServerProcess, complaint, program};
 
 on_each_transport! {
     a_reader_of_standard_error_that_stalls_stops_nobody,
@@ -24,8 +24,8 @@ const CROWD: usize = 4000;
 const FEW: usize = 1000;
 
 fn a_reader_of_standard_error_that_stalls_stops_nobody(transport: &str) {
-    let mut server = Server::on(transport, &["--app", "hello", "--log", FEW_CONNECTIONS]);
-    let exchange = |server: &Server| assert_eq!(server.exchange(GET).status, "HTTP/1.1 200 OK");
+    let mut server = ServerProcess::on(transport, &["--app", "hello", "--log", FEW_CONNECTIONS]);
+    let exchange = |server: &ServerProcess| assert_eq!(server.exchange(GET).status, "HTTP/1.1 200 OK");
     (0..CROWD).for_each(|_| exchange(&server));
     // The reader is back.
     let stderr = server.child.stderr.take().expect("a pipe");
@@ -43,9 +43,9 @@ fn a_reader_of_standard_error_that_stalls_stops_nobody(transport: &str) {
         let _ = sender.send((stderr.into_inner(), first, line));
     });
     let back = receiver.recv_timeout(PATIENCE);
-    let (stderr, first, told) = back.expect("the standard error stream says that lines were dropped");
+    let (stderr, first, message) = back.expect("the standard error stream says that lines were dropped");
     assert!(first.is_some_and(|first| first.contains("opened at")));
-    assert!(told.starts_with("httpfsm: "), "{told}");
+    assert!(message.starts_with("httpfsm: "), "{message}");
     server.child.stderr = Some(stderr);
     // It stalls once more, to the end.
     (0..FEW).for_each(|_| exchange(&server));
@@ -56,7 +56,7 @@ fn a_reader_of_standard_error_that_stalls_stops_nobody(transport: &str) {
 }
 
 fn handlers_that_panic_are_not_held_up_by_a_reader_of_standard_error_that_stalls(transport: &str) {
-    let server = Server::on(transport, &["--app", "echo"]);
+    let server = ServerProcess::on(transport, &["--app", "echo"]);
     for _ in 0..FEW {
         let request = b"GET /_rig/panic HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
         assert_eq!(server.exchange(request).status, "HTTP/1.1 500 Internal Server Error");
@@ -108,5 +108,5 @@ fn a_standard_output_that_takes_nothing_is_named_and_one_that_nobody_reads_is_no
     stream.write_all(GET).expect("sent");
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).expect("a response");
-    assert_eq!(Response::new(&bytes).status, "HTTP/1.1 200 OK");
+    assert_eq!(ReceivedResponse::new(&bytes).status, "HTTP/1.1 200 OK");
 }

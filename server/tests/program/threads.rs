@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Signal, getuid};
 
 use crate::tools::tool;
-use crate::{Server, TRANSPORTS, complaint};
+use crate::{ServerProcess, TRANSPORTS, complaint};
 
 on_each_transport! {
     a_start_without_threads_ends_and_says_which_are_missing,
@@ -69,7 +69,7 @@ fn no_thread_reads_files(transport: &str, threads: &str) {
     command.arg(&copy).args(["serve", "--port", "0", "--transport", transport, "--threads", threads]);
     // A trace has many lines.
     command.arg(folder.path()).env("RUST_BACKTRACE", "0");
-    let server = Server::spawn(&mut command);
+    let server = ServerProcess::spawn(&mut command);
     // No thread has been needed to read files so far, and now there is none.
     let limit = |threads: &str| {
         let mut command = as_user();

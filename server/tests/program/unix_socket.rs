@@ -6,7 +6,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::Command;
 
 use crate::tools::tool;
-use crate::{Server, complaint, program, run, serve, text};
+use crate::{ServerProcess, complaint, program, run, serve, text};
 
 #[test]
 fn a_unix_socket_with_an_owner_is_left_to_it_also_while_its_backlog_is_full() {
@@ -25,7 +25,7 @@ fn a_unix_socket_is_made_with_its_permissions() {
     for mode in ["600", "660", "666"] {
         let path = folder.path().join(mode);
         let mut command = serve("tokio");
-        let _server = Server::spawn(command.args(["--unix-mode", mode, "--unix"]).arg(&path));
+        let _server = ServerProcess::spawn(command.args(["--unix-mode", mode, "--unix"]).arg(&path));
         let permissions = fs::metadata(&path).expect("a socket").permissions();
         assert_eq!(format!("{:o}", permissions.mode() & 0o777), mode);
     }
@@ -55,7 +55,7 @@ fn a_unix_socket_has_its_permissions_from_its_beginning() {
             .arg("inject=?chmod,?fchmod,?fchmodat,?fchmodat2:error=EPERM")
             .arg(env!("CARGO_BIN_EXE_httpfsm"));
         command.args(["serve", "--app", "hello", "--unix-mode", mode, "--unix"]).arg(&path);
-        let _server = Server::spawn(&mut command);
+        let _server = ServerProcess::spawn(&mut command);
         let permissions = fs::metadata(&path).expect("a socket").permissions();
         assert_eq!(format!("{:o}", permissions.mode() & 0o777), mode);
     }

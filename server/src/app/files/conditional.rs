@@ -24,7 +24,7 @@ pub(super) struct Validators {
 
 /// What the preconditions decide.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Verdict {
+pub(super) enum PreconditionOutcome {
     Perform,
     /// 304
     NotModified,
@@ -82,26 +82,26 @@ impl Validators {
     }
 
     /// Evaluates the preconditions of GET or HEAD in the order of RFC 9110 section 13.2.2.
-    pub(super) fn judge(&self, request: RequestRef<'_>) -> Verdict {
+    pub(super) fn evaluate(&self, request: RequestRef<'_>) -> PreconditionOutcome {
         if request.field("If-Match").is_some() {
             if !self.any_tag(request, "If-Match", strongly_equal) {
-                return Verdict::Failed;
+                return PreconditionOutcome::Failed;
             }
         } else if let (Some(date), Some(modified)) = (date(request, "If-Unmodified-Since"), self.modified) {
             if modified > date {
-                return Verdict::Failed;
+                return PreconditionOutcome::Failed;
             }
         }
         if request.field("If-None-Match").is_some() {
             if self.any_tag(request, "If-None-Match", weakly_equal) {
-                return Verdict::NotModified;
+                return PreconditionOutcome::NotModified;
             }
         } else if let (Some(date), Some(modified)) = (date(request, "If-Modified-Since"), self.settled()) {
             if modified <= date {
-                return Verdict::NotModified;
+                return PreconditionOutcome::NotModified;
             }
         }
-        Verdict::Perform
+        PreconditionOutcome::Perform
     }
 
     /// What a GET asks for of a content of this length: the last step, `Range` under `If-Range`. A `Range` that
@@ -183,7 +183,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::ranges::Selection;
-    use super::{Validators, Verdict, tags};
+    use super::{PreconditionOutcome, Validators, tags};
     use crate::app::testing::request;
 
     proptest! {
@@ -207,14 +207,14 @@ mod tests {
     const EXACTLY: &str = "Wed, 01 Jan 2020 02:00:00 GMT";
     const AFTER: &str = "Wed, 01 Jan 2020 02:00:01 GMT";
 
-    fn judge(validators: &Validators, fields: &[(&str, &str)]) -> Verdict {
+    fn evaluate(validators: &Validators, fields: &[(&str, &str)]) -> PreconditionOutcome {
         let lines: String = fields.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-        validators.judge(request(&format!("GET / HTTP/1.1\r\nHost: a\r\n{lines}\r\n")).head())
+        validators.evaluate(request(&format!("GET / HTTP/1.1\r\nHost: a\r\n{lines}\r\n")).head())
     }
 
     #[test]
     fn preconditions_have_their_order() {
-        use Verdict::{Failed, NotModified, Perform};
+        use PreconditionOutcome::{Failed, NotModified, Perform};
         let validators = validators("\"a\"");
         for (fields, expected) in [
             (&[][..], Perform),
@@ -261,23 +261,23 @@ mod tests {
             (&[("If-Match", "\"a\""), ("If-None-Match", "\"a\"")], NotModified),
             (&[("If-Unmodified-Since", BEFORE), ("If-Modified-Since", AFTER)], Failed),
         ] {
-            assert_eq!(judge(&validators, fields), expected, "{fields:?}");
+            assert_eq!(evaluate(&validators, fields), expected, "{fields:?}");
         }
     }
 
     #[test]
     fn a_weak_tag_matches_weakly_alone() {
         let weak = validators("W/\"a\"");
-        assert_eq!(judge(&weak, &[("If-Match", "W/\"a\"")]), Verdict::Failed);
-        assert_eq!(judge(&weak, &[("If-Match", "*")]), Verdict::Perform);
-        assert_eq!(judge(&weak, &[("If-None-Match", "\"a\"")]), Verdict::NotModified);
+        assert_eq!(evaluate(&weak, &[("If-Match", "W/\"a\"")]), PreconditionOutcome::Failed);
+        assert_eq!(evaluate(&weak, &[("If-Match", "*")]), PreconditionOutcome::Perform);
+        assert_eq!(evaluate(&weak, &[("If-None-Match", "\"a\"")]), PreconditionOutcome::NotModified);
     }
 
     #[test]
     fn a_date_whose_second_runs_proves_a_change_and_never_its_absence() {
         let young = Validators { is_settled: false, ..validators("\"a\"") };
-        assert_eq!(judge(&young, &[("If-Modified-Since", AFTER)]), Verdict::Perform);
-        assert_eq!(judge(&young, &[("If-Unmodified-Since", BEFORE)]), Verdict::Failed);
+        assert_eq!(evaluate(&young, &[("If-Modified-Since", AFTER)]), PreconditionOutcome::Perform);
+        assert_eq!(evaluate(&young, &[("If-Unmodified-Since", BEFORE)]), PreconditionOutcome::Failed);
         assert_eq!(select(&young, &format!("Range: bytes=0-0\r\nIf-Range: {EXACTLY}\r\n")), Selection::Whole);
     }
 
@@ -328,29 +328,34 @@ mod tests {
         let young = of_file(9, modified, modified);
         let settled = of_file(9, modified, modified + DAY);
         let tag = young.etag.clone().unwrap();
-        for (validators, verdict) in [(&young, Verdict::NotModified), (&settled, Verdict::Perform)] {
-            assert_eq!(judge(validators, &[("If-None-Match", &tag)]), verdict);
+        for (validators, outcome) in
+            [(&young, PreconditionOutcome::NotModified), (&settled, PreconditionOutcome::Perform)]
+        {
+            assert_eq!(evaluate(validators, &[("If-None-Match", &tag)]), outcome);
             assert_eq!(
                 select(validators, &format!("Range: bytes=0-0\r\nIf-Range: {tag}\r\n")),
                 Selection::Whole
             );
         }
         let tag = settled.etag.clone().unwrap();
-        assert_eq!(judge(&settled, &[("If-None-Match", &tag)]), Verdict::NotModified);
+        assert_eq!(evaluate(&settled, &[("If-None-Match", &tag)]), PreconditionOutcome::NotModified);
         let range = format!("Range: bytes=0-0\r\nIf-Range: {tag}\r\n");
         assert_eq!(select(&settled, &range), Selection::One(0..1));
     }
 
     #[test]
-    fn a_time_that_every_file_has_tells_nothing() {
+    fn a_time_that_every_file_has_is_not_sent() {
         for seconds in [0, 1] {
             let modified = UNIX_EPOCH + Duration::from_secs(seconds);
             let validators = of_file(9, modified, modified + DAY);
             assert_eq!((&validators.etag, validators.modified), (&None, None));
             let date = "Thu, 01 Jan 1970 00:00:01 GMT";
-            assert_eq!(judge(&validators, &[("If-Modified-Since", date)]), Verdict::Perform);
-            assert_eq!(judge(&validators, &[("If-None-Match", "\"9-0.0\"")]), Verdict::Perform);
-            assert_eq!(judge(&validators, &[("If-None-Match", "*")]), Verdict::NotModified);
+            assert_eq!(evaluate(&validators, &[("If-Modified-Since", date)]), PreconditionOutcome::Perform);
+            assert_eq!(
+                evaluate(&validators, &[("If-None-Match", "\"9-0.0\"")]),
+                PreconditionOutcome::Perform
+            );
+            assert_eq!(evaluate(&validators, &[("If-None-Match", "*")]), PreconditionOutcome::NotModified);
             assert_eq!(
                 select(&validators, &format!("Range: bytes=0-0\r\nIf-Range: {date}\r\n")),
                 Selection::Whole
@@ -360,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn a_date_that_http_does_not_have_is_not_told() {
+    fn a_date_that_http_does_not_have_is_not_sent() {
         for outside in
             [UNIX_EPOCH - Duration::from_secs(1), UNIX_EPOCH + Duration::from_secs(253_402_300_800)]
         {

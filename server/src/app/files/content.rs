@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_name_tells_is_text_or_bytes_and_nothing_that_runs() {
+    fn a_name_without_a_type_means_text_or_bytes_and_nothing_that_runs() {
         const TEXT: &str = "text/plain; charset=utf-8";
         const BYTES: &str = "application/octet-stream";
         for name in ["LICENSE", "a.unheard-of", "token"] {

@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_forbidden_is_told_apart_from_what_leads_out() {
+    fn what_is_forbidden_differs_from_what_leads_out() {
         assert!(is_forbidden(&Errno::ACCESS.into()) && is_forbidden(&Errno::PERM.into()));
         assert!(!is_forbidden(&Errno::NOENT.into()));
         assert!(!is_forbidden(&Error::new(

@@ -3,15 +3,15 @@
 use std::hash::{BuildHasher, RandomState};
 use std::ops::Range;
 
-use super::source::Source;
+use super::source::FileContent;
 
 /// Adds the parts to the source; the `Content-Type` of the whole.
 pub(super) fn parts(
-    mut source: Source,
+    mut source: FileContent,
     ranges: &[Range<u64>],
     length: u64,
     content_type: &str,
-) -> (Source, String) {
+) -> (FileContent, String) {
     let boundary = boundary();
     for range in ranges {
         let last = range.end.saturating_sub(1);

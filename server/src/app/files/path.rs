@@ -14,12 +14,12 @@ const NAME: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_')
 
 /// What a request asks for. No name in it is empty, `.` or `..`, or holds NUL, a slash or a backslash.
 #[derive(PartialEq, Eq, Debug)]
-pub(super) struct Target {
+pub(super) struct TargetPath {
     names: Vec<Vec<u8>>,
     folder: bool,
 }
 
-impl Target {
+impl TargetPath {
     /// Takes the path of a request apart; `None` where it cannot lead to anything.
     pub(super) fn decode(path: &str) -> Option<Self> {
         let (names, folder) = normalize(path)?;
@@ -63,12 +63,12 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::{Target, reference};
+    use super::{TargetPath, reference};
 
     proptest! {
         #[test]
         fn whatever_is_asked_for_lies_below_the_root(path in "(/([ab.]|%2[eEfF5]|%5c|%00|%c0%ae){0,3}){1,5}/?") {
-            let Some(target) = Target::decode(&path) else { return Ok(()) };
+            let Some(target) = TargetPath::decode(&path) else { return Ok(()) };
             let joined = target.to_path();
             let mut components = joined.components();
             prop_assert_eq!(components.next(), Some(Component::CurDir));
@@ -87,7 +87,7 @@ mod tests {
     }
 
     fn names(path: &str) -> Option<(Vec<String>, bool)> {
-        let target = Target::decode(path)?;
+        let target = TargetPath::decode(path)?;
         let names = target.names().map(|name| name.to_string_lossy().into_owned()).collect();
         Some((names, target.file_name().is_none()))
     }
@@ -143,7 +143,7 @@ mod tests {
         ] {
             let name = OsStr::from_bytes(name);
             assert_eq!(reference(name), expected);
-            let target = Target::decode(&format!("/{expected}")).unwrap();
+            let target = TargetPath::decode(&format!("/{expected}")).unwrap();
             assert_eq!(target.names().collect::<Vec<_>>(), [name]);
         }
     }

@@ -13,7 +13,7 @@ use rustix::io::Errno;
 use super::hidden::DotNames;
 
 /// What can be served.
-pub(super) enum Place {
+pub(super) enum Servable {
     /// Open for reading, with what it was when it was opened.
     File(File, Metadata),
     Folder,
@@ -24,7 +24,7 @@ pub(super) enum Place {
 /// # Errors
 ///
 /// Those of the system; `NotFound` for what is neither a file nor a folder, or is hidden.
-pub(super) fn at(root: &Dir, path: &Path, dot_names: DotNames) -> io::Result<Place> {
+pub(super) fn at(root: &Dir, path: &Path, dot_names: DotNames) -> io::Result<Servable> {
     Judged::new(root, path, dot_names)?.open()
 }
 
@@ -62,11 +62,11 @@ impl<'a> Judged<'a> {
         if dot_names.show(&path) { Ok(Self { root, path }) } else { Err(io::ErrorKind::NotFound.into()) }
     }
 
-    fn open(&self) -> io::Result<Place> {
-        let Some((parent, name)) = self.parent()? else { return Ok(Place::Folder) };
+    fn open(&self) -> io::Result<Servable> {
+        let Some((parent, name)) = self.parent()? else { return Ok(Servable::Folder) };
         let found = statat(&parent, name, AtFlags::SYMLINK_NOFOLLOW)?;
         match FileType::from_raw_mode(found.st_mode) {
-            FileType::Directory => return Ok(Place::Folder),
+            FileType::Directory => return Ok(Servable::Folder),
             FileType::RegularFile => {}
             // A device is not even opened: that alone can do something.
             _ => return Err(io::ErrorKind::NotFound.into()),
@@ -75,7 +75,11 @@ impl<'a> Judged<'a> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let file = File::from(openat(&parent, name, flags, Mode::empty())?);
         let metadata = file.metadata()?;
-        if metadata.is_file() { Ok(Place::File(file, metadata)) } else { Err(io::ErrorKind::NotFound.into()) }
+        if metadata.is_file() {
+            Ok(Servable::File(file, metadata))
+        } else {
+            Err(io::ErrorKind::NotFound.into())
+        }
     }
 
     fn metadata(&self) -> io::Result<cap_std::fs::Metadata> {
@@ -172,7 +176,7 @@ mod tests {
     use rustix::fs::OFlags;
     use tempfile::TempDir;
 
-    use super::{DotNames, Judged, Place, is_hidden, open_folder, open_folder_by_steps};
+    use super::{DotNames, Judged, Servable, is_hidden, open_folder, open_folder_by_steps};
 
     /// A public folder, a hidden one with the same names, and a link to the public one.
     fn site() -> (TempDir, Dir) {
@@ -195,7 +199,7 @@ mod tests {
         fs::rename(new, site.path().join(name)).unwrap();
     }
 
-    fn judge<'a>(root: &'a Dir, path: &str) -> Judged<'a> {
+    fn evaluate<'a>(root: &'a Dir, path: &str) -> Judged<'a> {
         Judged::new(root, Path::new(path), DotNames::WellKnown).unwrap()
     }
 
@@ -209,9 +213,9 @@ mod tests {
     #[test]
     fn a_link_that_is_exchanged_after_the_look_is_not_followed_again() {
         let (site, root) = site();
-        let (file, folder) = (judge(&root, "link/file"), judge(&root, "link"));
+        let (file, folder) = (evaluate(&root, "link/file"), evaluate(&root, "link"));
         exchange(&site, "link", ".sec");
-        let Place::File(mut opened, metadata) = file.open().unwrap() else { panic!("no file") };
+        let Servable::File(mut opened, metadata) = file.open().unwrap() else { panic!("no file") };
         let mut content = String::new();
         opened.read_to_string(&mut content).unwrap();
         assert_eq!((content.as_str(), metadata.len(), file.metadata().unwrap().len()), ("public", 6, 6));
@@ -222,8 +226,8 @@ mod tests {
     #[test]
     fn what_becomes_a_link_after_the_look_is_missing() {
         let (site, root) = site();
-        let (file, folder) = (judge(&root, "pub/file"), judge(&root, "pub"));
-        let below = judge(&root, "pub/sub");
+        let (file, folder) = (evaluate(&root, "pub/file"), evaluate(&root, "pub"));
+        let below = evaluate(&root, "pub/sub");
         exchange(&site, "pub", ".sec");
         assert!(is_hidden(&file.open().err().unwrap()));
         assert!(is_hidden(&file.metadata().err().unwrap()));
@@ -232,7 +236,7 @@ mod tests {
         assert!(is_hidden(&below.folder().err().unwrap()));
         // The last name alone.
         let (site, root) = self::site();
-        let file = judge(&root, "pub/file");
+        let file = evaluate(&root, "pub/file");
         exchange(&site, "pub/file", "../.sec/file");
         assert!(is_hidden(&file.open().err().unwrap()));
         assert!(!file.metadata().unwrap().is_file());

@@ -12,14 +12,14 @@ use httpfsm::handler::{Request, Response};
 use httpfsm::status::Status;
 use httpfsm_transport::Spawner;
 
-use super::conditional::{Validators, Verdict};
+use super::conditional::{PreconditionOutcome, Validators};
 use super::failure::{self, Unreadable};
 use super::hidden::DotNames;
-use super::path::{self, Target};
-use super::place::{self, Place};
+use super::path::{self, TargetPath};
+use super::place::{self, Servable};
 use super::ranges::Selection;
 use super::root::Root;
-use super::source::Source;
+use super::source::FileContent;
 use super::types::Types;
 use super::{content, listing, multipart};
 
@@ -50,9 +50,9 @@ impl Site {
     fn in_root<T: From<Response>>(
         &self,
         request: &Request,
-        work: impl FnOnce(&Dir, &Target) -> Result<T, Unreadable>,
+        work: impl FnOnce(&Dir, &TargetPath) -> Result<T, Unreadable>,
     ) -> T {
-        let target = Target::decode(request.path()).filter(|target| self.dot_names.show(target.names()));
+        let target = TargetPath::decode(request.path()).filter(|target| self.dot_names.show(target.names()));
         let Some(target) = target else { return failure::response(&ErrorKind::NotFound.into()).into() };
         match self.root.open() {
             Ok(root) => work(&root, &target).unwrap_or_else(|unreadable| unreadable.respond().into()),
@@ -66,24 +66,24 @@ impl Site {
         &self,
         root: &Dir,
         request: &Request,
-        target: &Target,
+        target: &TargetPath,
         spawner: Arc<dyn Spawner>,
     ) -> Result<Option<Response>, Unreadable> {
         let at = |path: &Path| place::at(root, path, self.dot_names).map_err(self.unreadable(path));
         let path = target.to_path();
         match (at(&path)?, target.file_name()) {
-            (Place::File(file, metadata), Some(_)) => {
+            (Servable::File(file, metadata), Some(_)) => {
                 self.send(request, &path, file, &metadata, spawner).map(Some)
             }
-            (Place::File(..), None) => Err(self.unreadable(&path)(ErrorKind::NotFound.into())),
-            (Place::Folder, Some(name)) => Ok(Some(redirect(name, request.query()))),
-            (Place::Folder, None) => {
+            (Servable::File(..), None) => Err(self.unreadable(&path)(ErrorKind::NotFound.into())),
+            (Servable::Folder, Some(name)) => Ok(Some(redirect(name, request.query()))),
+            (Servable::Folder, None) => {
                 let index = path.join("index.html");
                 match at(&index) {
-                    Ok(Place::File(file, metadata)) => {
+                    Ok(Servable::File(file, metadata)) => {
                         self.send(request, &index, file, &metadata, spawner).map(Some)
                     }
-                    Ok(Place::Folder) => Ok(None),
+                    Ok(Servable::Folder) => Ok(None),
                     // As nginx does: an index that may not be read refuses its folder, and one that is missing does not.
                     // A link that leads nowhere, to itself, out of the root or to a hidden name is as if it were missing.
                     Err(Unreadable { error, .. })
@@ -125,12 +125,12 @@ impl Site {
             _ => Selection::Whole,
         };
         let content_type = content::content_type(&self.types, path, &file).map_err(self.unreadable(path))?;
-        let source = Source::new(file, self.full_path(path), spawner);
+        let source = FileContent::new(file, self.full_path(path), spawner);
         let (status, source, content_type, range) = match selection {
             Selection::Whole => (Status::OK, source.range(0..length), content_type, None),
             Selection::One(range) => {
-                let told = format!("bytes {}-{}/{length}", range.start, range.end.saturating_sub(1));
-                (Status::PARTIAL_CONTENT, source.range(range), content_type, Some(told))
+                let content_range = format!("bytes {}-{}/{length}", range.start, range.end.saturating_sub(1));
+                (Status::PARTIAL_CONTENT, source.range(range), content_type, Some(content_range))
             }
             Selection::Several(ranges) => {
                 let (source, content_type) = multipart::parts(source, &ranges, length, &content_type);
@@ -156,7 +156,7 @@ impl Site {
         Ok(response.with_body(body))
     }
 
-    fn page(&self, root: &Dir, request: &Request, target: &Target) -> io::Result<Response> {
+    fn page(&self, root: &Dir, request: &Request, target: &TargetPath) -> io::Result<Response> {
         let page = listing::page(root, target, self.dot_names)?;
         let validators = Validators::of_text(&page);
         if let Some(response) = conditional_response(request, &validators) {
@@ -181,12 +181,12 @@ fn redirect(name: &OsStr, query: Option<&str>) -> Response {
 
 /// The response that the preconditions of the request decide, if they do.
 fn conditional_response(request: &Request, validators: &Validators) -> Option<Response> {
-    match validators.judge(request.head()) {
-        Verdict::Perform => None,
-        Verdict::NotModified => {
+    match validators.evaluate(request.head()) {
+        PreconditionOutcome::Perform => None,
+        PreconditionOutcome::NotModified => {
             Some(validators.apply(Response::new(Status::NOT_MODIFIED)).with_field("Cache-Control", CACHING))
         }
-        Verdict::Failed => Some(
+        PreconditionOutcome::Failed => Some(
             Response::text("This is not what the request supposes.\n")
                 .with_status(Status::PRECONDITION_FAILED),
         ),

@@ -25,7 +25,7 @@ const SMALL: u64 = 64 << 10;
 
 /// What is to be sent, piece by piece. A file that has become shorter fails; one that has grown is cut to what
 /// was promised.
-pub(super) struct Source {
+pub(super) struct FileContent {
     file: Arc<File>,
     /// Where the file is, for its operator.
     path: PathBuf,
@@ -40,7 +40,7 @@ enum Segment {
     File(Range<u64>),
 }
 
-impl Source {
+impl FileContent {
     /// Nothing yet.
     pub(super) fn new(file: File, path: PathBuf, spawner: Arc<dyn Spawner>) -> Self {
         Self { file: Arc::new(file), path, segments: VecDeque::new(), reading: None, spawner }
@@ -97,7 +97,7 @@ impl Segment {
     }
 }
 
-impl handler::Source for Source {
+impl handler::Source for FileContent {
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Frame> {
         let this = self.get_mut();
         loop {
@@ -133,7 +133,7 @@ impl handler::Source for Source {
     }
 }
 
-impl Source {
+impl FileContent {
     fn fail(&mut self, error: io::Error) -> Frame {
         Frame::Error(BodyFailure::source(Unreadable { path: mem::take(&mut self.path), error }))
     }
@@ -178,7 +178,7 @@ mod tests {
     use httpfsm::handler::{Body, Frame};
     use httpfsm_transport::{Inline, NoThread, Spawner};
 
-    use super::{PIECE, SMALL, Source};
+    use super::{FileContent, PIECE, SMALL};
 
     /// A file in which each byte tells where it is.
     fn file(length: u64) -> File {
@@ -191,8 +191,8 @@ mod tests {
         (start..end).map(|at| (at ^ (at >> 8) ^ (at >> 16)) as u8).collect()
     }
 
-    fn source(file: &File) -> Source {
-        Source::new(file.try_clone().unwrap(), "/srv/www/a.iso".into(), Arc::new(Inline))
+    fn source(file: &File) -> FileContent {
+        FileContent::new(file.try_clone().unwrap(), "/srv/www/a.iso".into(), Arc::new(Inline))
     }
 
     fn next(body: &mut Body) -> Frame {
@@ -220,9 +220,9 @@ mod tests {
     }
 
     /// Puts work off for ever.
-    struct Never;
+    struct ForgetsJobs;
 
-    impl Spawner for Never {
+    impl Spawner for ForgetsJobs {
         fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) -> Result<(), NoThread> {
             mem::forget(work);
             Ok(())
@@ -231,7 +231,7 @@ mod tests {
 
     #[test]
     fn a_piece_that_is_being_read_is_still_to_come() {
-        let mut body = Source::new(file(9), "a".into(), Arc::new(Never)).range(0..9).into_stream();
+        let mut body = FileContent::new(file(9), "a".into(), Arc::new(ForgetsJobs)).range(0..9).into_stream();
         assert!(body.poll_frame(&mut Context::from_waker(Waker::noop())).is_pending());
         assert_eq!(body.length(), Some(9));
     }

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::Waiting;
+use super::PendingLines;
 
 /// Where lines are written.
 pub(in crate::log) trait Stream: Write {
@@ -15,23 +15,23 @@ pub(in crate::log) trait Stream: Write {
 }
 
 /// A stream, and where in a line it stands.
-pub(super) struct Output<S> {
+pub(super) struct LineOutput<S> {
     pub(super) stream: S,
     /// A line was written in part before the stream failed.
     is_inside_line: bool,
 }
 
-impl<S: Stream> Output<S> {
+impl<S: Stream> LineOutput<S> {
     pub(super) fn new(stream: S) -> Self {
         Self { stream, is_inside_line: false }
     }
 
     /// Writes a batch; returns how many of its lines could not be written, which includes those that it was to tell of.
-    pub(super) fn write(&mut self, batch: &Waiting) -> u64 {
+    pub(super) fn write(&mut self, batch: &PendingLines) -> u64 {
         if batch.failed > 0 {
-            let told =
+            let message =
                 format!("httpfsm: {} lines were lost here, as they could not be written\n", batch.failed);
-            if self.line(&told).is_err() {
+            if self.line(&message).is_err() {
                 return batch.failed + batch.lines.len() as u64 + batch.dropped;
             }
         }
@@ -42,9 +42,9 @@ impl<S: Stream> Output<S> {
         }
         if batch.dropped > 0 {
             let dropped = batch.dropped;
-            let told =
+            let message =
                 format!("httpfsm: {dropped} lines were dropped here, as nobody read this stream in time\n");
-            if self.line(&told).is_err() {
+            if self.line(&message).is_err() {
                 return dropped;
             }
         }

@@ -8,7 +8,7 @@ use std::net::Shutdown;
 use std::thread;
 
 use super::GET;
-use crate::Server;
+use crate::ServerProcess;
 
 on_each_transport! {
     twice_the_flood_costs_twice_the_time,
@@ -67,7 +67,7 @@ fn twice_the_flood_costs_twice_the_time(transport: &str) {
         "--max-trailer-fields=none",
         "--max-chunk-extension-body=none",
     ];
-    let server = Server::on(transport, &[&["--app", "bench", "--threads", "2"], &limits[..]].concat());
+    let server = ServerProcess::on(transport, &[&["--app", "bench", "--threads", "2"], &limits[..]].concat());
     server.exchange(GET).assert("HTTP/1.1 200 OK", "Hello, World!");
     assert!(processor_time(&server) > 0, "the system tells no processor time");
     for flood in FLOODS {
@@ -88,7 +88,7 @@ fn twice_the_flood_costs_twice_the_time(transport: &str) {
 
 impl Flood {
     /// Sends it, and says how much processor time the server took, in microseconds.
-    fn cost(&self, server: &Server, bytes: &[u8]) -> u64 {
+    fn cost(&self, server: &ServerProcess, bytes: &[u8]) -> u64 {
         let before = processor_time(server);
         let mut stream = server.connect();
         let mut responses = stream.try_clone().expect("a second end");
@@ -105,7 +105,7 @@ impl Flood {
 }
 
 /// What all threads of a server have taken of processors, in microseconds.
-fn processor_time(server: &Server) -> u64 {
+fn processor_time(server: &ServerProcess) -> u64 {
     let threads = fs::read_dir(format!("/proc/{}/task", server.child.id())).expect("a running server");
     let nanoseconds = threads.flatten().filter_map(|thread| {
         let stat = fs::read_to_string(thread.path().join("schedstat")).ok()?;

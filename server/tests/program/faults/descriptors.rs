@@ -10,13 +10,13 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
 
-use super::{GET, Held};
+use super::{GET, HeldResources};
 use crate::tools::tool;
-use crate::{PATIENCE, Server};
+use crate::{PATIENCE, ServerProcess};
 
 on_each_transport! {
     an_acceptor_without_descriptors_does_not_spin_and_recovers,
-    without_descriptors_the_idle_make_room,
+    without_descriptors_idle_connections_are_closed_for_new_ones,
     slow_downloads_leave_descriptors_for_others,
 }
 
@@ -24,8 +24,8 @@ const DESCRIPTORS: usize = 32;
 const CLIENTS: usize = 100;
 
 fn an_acceptor_without_descriptors_does_not_spin_and_recovers(transport: &str) {
-    let server = Server::on(transport, &["--app", "bench"]);
-    let before = Held::at_rest(&server);
+    let server = ServerProcess::on(transport, &["--app", "bench"]);
+    let before = HeldResources::at_rest(&server);
     let limit = Some(DESCRIPTORS as u64);
     prlimit(
         Some(Pid::from_child(&server.child)),
@@ -38,8 +38,8 @@ fn an_acceptor_without_descriptors_does_not_spin_and_recovers(transport: &str) {
 
     let clients: Vec<_> = (0..CLIENTS).map(|_| server.connect()).collect();
     let started = Instant::now();
-    while Held::of(&server).descriptors < DESCRIPTORS {
-        assert!(started.elapsed() < PATIENCE, "the server takes only {}", Held::of(&server));
+    while HeldResources::of(&server).descriptors < DESCRIPTORS {
+        assert!(started.elapsed() < PATIENCE, "the server takes only {}", HeldResources::of(&server));
         thread::sleep(Duration::from_millis(5));
     }
     rests(&server);
@@ -52,8 +52,8 @@ fn an_acceptor_without_descriptors_does_not_spin_and_recovers(transport: &str) {
 }
 
 /// Others that are idle make room for whoever comes, and none is idle for longer than those who stay.
-fn without_descriptors_the_idle_make_room(transport: &str) {
-    let server = Server::on(transport, &["--app", "bench"]);
+fn without_descriptors_idle_connections_are_closed_for_new_ones(transport: &str) {
+    let server = ServerProcess::on(transport, &["--app", "bench"]);
     let limit = Some(DESCRIPTORS as u64);
     let limit = Rlimit { current: limit, maximum: limit };
     prlimit(Some(Pid::from_child(&server.child)), Resource::Nofile, limit).expect("a limit");
@@ -80,7 +80,7 @@ fn slow_downloads_leave_descriptors_for_others(transport: &str) {
     let program = crate::serve(transport);
     let mut limited = Command::new(prlimit);
     limited.arg("--nofile=512").arg(program.get_program()).args(program.get_args());
-    let server = Server::spawn(limited.args(["--port", "0"]).arg(folder.path()));
+    let server = ServerProcess::spawn(limited.args(["--port", "0"]).arg(folder.path()));
 
     let mut slow: Vec<_> = (0..220).map(|_| server.connect()).collect();
     for client in &mut slow {
@@ -101,8 +101,8 @@ fn slow_downloads_leave_descriptors_for_others(transport: &str) {
     drop((slow, others));
     server.signal(Signal::TERM);
     let (_, errors) = server.end();
-    let told = "the default of --max-connections is 224 instead of 20000: of the 512 descriptors that may be open (ulimit -n), half are kept for files";
-    assert!(errors.contains(told), "{errors}");
+    let message = "the default of --max-connections is 224 instead of 20000: of the 512 descriptors that may be open (ulimit -n), half are kept for files";
+    assert!(errors.contains(message), "{errors}");
 }
 
 /// Each may hold a temporary file beside its own.
@@ -119,13 +119,13 @@ fn bodies_that_are_kept_whole_leave_descriptors_for_their_files() {
     ] {
         let mut limited = Command::new(&prlimit);
         limited.arg("--nofile=512").arg(env!("CARGO_BIN_EXE_httpfsm")).args(["serve", "--port", "0"]);
-        let server = Server::spawn(limited.args(arguments));
+        let server = ServerProcess::spawn(limited.args(arguments));
         server.signal(Signal::TERM);
         let (_, errors) = server.end();
-        let told = format!(
+        let message = format!(
             "the default of --max-connections is {connections} instead of 20000: of the 512 descriptors"
         );
-        assert!(errors.contains(&told), "{arguments:?}: {errors}");
+        assert!(errors.contains(&message), "{arguments:?}: {errors}");
     }
 }
 
@@ -135,7 +135,7 @@ fn a_folder_is_listed_whole_or_not_at_all() {
     let folder = tempfile::tempdir().expect("a folder");
     fs::write(folder.path().join("file"), "").expect("written");
     std::os::unix::fs::symlink("file", folder.path().join("link")).expect("a link");
-    let server = Server::spawn(crate::serve("tokio").args(["--port", "0"]).arg(folder.path()));
+    let server = ServerProcess::spawn(crate::serve("tokio").args(["--port", "0"]).arg(folder.path()));
     let mut client = server.connect();
     let mut seen = BTreeSet::new();
     for limit in (0..40).rev() {
@@ -191,7 +191,7 @@ fn receive(stream: &mut TcpStream, end: &[u8]) {
 /// Waits until the server rests for half a second. Whoever spins takes all of that, or on a busy machine next to
 /// nothing, but it always wants to run.
 #[track_caller]
-fn rests(server: &Server) {
+fn rests(server: &ServerProcess) {
     const LOOKS: u32 = 20;
     let (started, mut seen) = (Instant::now(), Vec::new());
     while started.elapsed() < PATIENCE / 2 {
@@ -211,7 +211,7 @@ fn rests(server: &Server) {
     );
 }
 
-fn is_a_thread_running(server: &Server) -> bool {
+fn is_a_thread_running(server: &ServerProcess) -> bool {
     let threads = fs::read_dir(format!("/proc/{}/task", server.child.id())).expect("a running server");
     let mut stats =
         threads.flatten().filter_map(|thread| fs::read_to_string(thread.path().join("stat")).ok());
@@ -220,7 +220,7 @@ fn is_a_thread_running(server: &Server) -> bool {
 }
 
 /// What the server has taken of processors, in hundredths of a second.
-fn processor_time(server: &Server) -> u64 {
+fn processor_time(server: &ServerProcess) -> u64 {
     let stat = fs::read_to_string(format!("/proc/{}/stat", server.child.id())).expect("a running server");
     // The name of the program may contain blanks; after it come the fields from the third on.
     let (_, fields) = stat.rsplit_once(") ").expect("fields");

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use socket2::{Domain, Socket, Type};
 
-use super::{GET, Held, number};
-use crate::{PATIENCE, Server};
+use super::{GET, HeldResources, number};
+use crate::{PATIENCE, ServerProcess};
 
 on_each_transport! {
     every_drip_ends_at_its_deadline_while_others_are_served,
@@ -108,7 +108,7 @@ struct Peer {
 }
 
 impl Peer {
-    fn start(server: &Server, drip: &'static Drip) -> Self {
+    fn start(server: &ServerProcess, drip: &'static Drip) -> Self {
         let began = Instant::now();
         let address = server.address();
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).expect("a socket");
@@ -170,8 +170,8 @@ fn every_drip_ends_at_its_deadline_while_others_are_served(transport: &str) {
     ];
     let deadlines = deadlines.iter().flat_map(|name| [*name, deadline.as_str()]);
     let arguments: Vec<_> = ["--app", "bench"].into_iter().chain(deadlines).collect();
-    let server = Server::on(transport, &arguments);
-    let before = Held::at_rest(&server);
+    let server = ServerProcess::on(transport, &arguments);
+    let before = HeldResources::at_rest(&server);
 
     let each = number(4, 60);
     let started = Instant::now();
@@ -193,7 +193,7 @@ fn every_drip_ends_at_its_deadline_while_others_are_served(transport: &str) {
         });
         // They all go on until the server has let go of each socket, whatever they send or leave unread.
         let mut left = peers.len();
-        while (left > 0 || Held::of(&server).descriptors > before.descriptors + 1)
+        while (left > 0 || HeldResources::of(&server).descriptors > before.descriptors + 1)
             && started.elapsed() < PATIENCE
         {
             peers.iter_mut().for_each(Peer::go_on);

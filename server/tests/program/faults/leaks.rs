@@ -8,7 +8,7 @@ use rustix::process::Signal;
 
 use super::number;
 use crate::tools::tool;
-use crate::{Server, serve};
+use crate::{ServerProcess, serve};
 
 on_each_transport! {
     a_drained_server_has_lost_no_memory,
@@ -42,7 +42,7 @@ fn a_drained_server_has_lost_no_memory(transport: &str) {
             None => command.env_remove(name),
         };
     }
-    let server = Server::spawn(&mut command);
+    let server = ServerProcess::spawn(&mut command);
     for at in 0..number(20, 500) {
         let mut stream = server.connect();
         stream.write_all(REQUESTS[at % REQUESTS.len()].as_bytes()).expect("sent");

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use socket2::{Domain, Socket, Type};
 
-use super::{GET, Held, number};
-use crate::{Response, Server, text};
+use super::{GET, HeldResources, number};
+use crate::{ReceivedResponse, ServerProcess, text};
 
 on_each_transport! {
     slow_peers_cost_no_more_memory_than_the_limits_say,
@@ -21,7 +21,7 @@ on_each_transport! {
 const STILL: Duration = Duration::from_millis(300);
 
 /// What makes a server hold bytes, for a crowd of peers.
-struct Hoard {
+struct MemoryCase {
     name: &'static str,
     flags: &'static [&'static str],
     begin: &'static str,
@@ -38,55 +38,55 @@ const HEAD: &str = "GET /plaintext HTTP/1.1\r\nHost: a\r\nX: ";
 const UPLOAD: &str = "POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 10000000\r\n\r\n";
 const ECHO: &str = "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000000\r\n\r\n";
 
-const fn hoard(name: &'static str, begin: &'static str, bytes: usize, each: usize) -> Hoard {
-    Hoard { name, flags: &[], begin, more: LINE, bytes, each, all: 4 << 10 }
+const fn case(name: &'static str, begin: &'static str, bytes: usize, each: usize) -> MemoryCase {
+    MemoryCase { name, flags: &[], begin, more: LINE, bytes, each, all: 4 << 10 }
 }
 
 /// Twice what is received or unsent, since buffers grow by doubling; of the small ones what a connection is, with its
 /// request; above the limit of a server what is left of memory that was freed between others.
-const HOARDS: &[Hoard] = &[
-    hoard("silence", "", 0, 4),
-    hoard("idle connections", "GET /plaintext HTTP/1.1\r\nHost: a\r\n\r\n", 0, 4),
-    hoard("small heads", HEAD, 500, 6),
-    hoard("large heads", HEAD, 200_000, 400),
-    Hoard {
+const CASES: &[MemoryCase] = &[
+    case("silence", "", 0, 4),
+    case("idle connections", "GET /plaintext HTTP/1.1\r\nHost: a\r\n\r\n", 0, 4),
+    case("small heads", HEAD, 500, 6),
+    case("large heads", HEAD, 200_000, 400),
+    MemoryCase {
         flags: &["--max-buffered-bytes=2MiB"],
         all: 8 << 10,
-        ..hoard("heads above the limit of a server", HEAD, 200_000, 20)
+        ..case("heads above the limit of a server", HEAD, 200_000, 20)
     },
-    Hoard { flags: &["--bodies=streamed"], ..hoard("bodies that are read", UPLOAD, 400_000, 16) },
-    Hoard {
+    MemoryCase { flags: &["--bodies=streamed"], ..case("bodies that are read", UPLOAD, 400_000, 16) },
+    MemoryCase {
         flags: &["--bodies=whole", "--inbuf-overflow=512KiB", "--max-buffered-bytes=2MiB"],
         all: 8 << 10,
-        ..hoard("whole bodies above the limit of a server", UPLOAD, 400_000, 20)
+        ..case("whole bodies above the limit of a server", UPLOAD, 400_000, 20)
     },
-    Hoard {
+    MemoryCase {
         flags: &["--bodies=whole", "--inbuf-overflow=16KiB"],
-        ..hoard("whole bodies in files", UPLOAD, 150_000, 200)
+        ..case("whole bodies in files", UPLOAD, 150_000, 200)
     },
-    hoard("responses that nobody reads", "GET /bytes/1000000000000 HTTP/1.1\r\nHost: a\r\n\r\n", 0, 16),
-    Hoard {
+    case("responses that nobody reads", "GET /bytes/1000000000000 HTTP/1.1\r\nHost: a\r\n\r\n", 0, 16),
+    MemoryCase {
         flags: &["--input-bound=16KiB", "--output-high-water=16KiB"],
         more: "GET /bytes/1000 HTTP/1.1\r\nHost: a\r\n\r\n",
-        ..hoard("requests whose responses nobody reads", "", 20_000_000, 80)
+        ..case("requests whose responses nobody reads", "", 20_000_000, 80)
     },
     // What comes stands in the window of its reader, and once more as the piece that is being sent: 128 KiB each.
-    Hoard {
+    MemoryCase {
         flags: &["--bodies=streamed", "--input-bound=16KiB", "--output-high-water=16KiB"],
-        ..hoard("echoes that nobody reads", ECHO, 20_000_000, 400)
+        ..case("echoes that nobody reads", ECHO, 20_000_000, 400)
     },
 ];
 
 fn slow_peers_cost_no_more_memory_than_the_limits_say(transport: &str) {
     let peers = number(100, 1000);
-    for hoard in HOARDS {
-        let flags = [&["--app", "bench", "--threads", "2"], hoard.flags].concat();
-        let server = Server::on(transport, &flags);
-        let held = Held::at_rest(&server);
+    for case in CASES {
+        let flags = [&["--app", "bench", "--threads", "2"], case.flags].concat();
+        let server = ServerProcess::on(transport, &flags);
+        let held = HeldResources::at_rest(&server);
         let before = settled(&server);
-        let crowd = hoard.gather(&server, peers);
+        let crowd = case.gather(&server, peers);
         let grown = settled(&server).saturating_sub(before);
-        let Hoard { name, each, all, .. } = hoard;
+        let MemoryCase { name, each, all, .. } = case;
         assert!(grown <= peers * each + all, "{name}: {grown} KiB for {peers} peers");
         serves_others(&server, name);
         drop(crowd);
@@ -97,7 +97,7 @@ fn slow_peers_cost_no_more_memory_than_the_limits_say(transport: &str) {
 /// A client that has nothing to do with the crowd is served. Where it is not, who waits for whom is told: what has not been
 /// accepted and what is unread stands in the queues of the sockets, and the threads of the server say where they are.
 #[track_caller]
-fn serves_others(server: &Server, hoard: &str) {
+fn serves_others(server: &ServerProcess, case: &str) {
     let started = Instant::now();
     let mut stream = server.connect();
     stream.write_all(GET).expect("sent");
@@ -107,7 +107,7 @@ fn serves_others(server: &Server, hoard: &str) {
         let sockets = Command::new("ss").args(["-tanmo", &port]).output();
         let sockets = sockets.map_or_else(|error| error.to_string(), |output| text(&output.stdout));
         panic!(
-            "beside {hoard}, after {:?}: {error}, behind {:?}\n{}\n{}\n{}",
+            "beside {case}, after {:?}: {error}, behind {:?}\n{}\n{}\n{}",
             started.elapsed(),
             text(&response),
             threads(server),
@@ -116,11 +116,11 @@ fn serves_others(server: &Server, hoard: &str) {
             sockets.lines().take(40).collect::<Vec<_>>().join("\n"),
         );
     }
-    Response::new(&response).assert("HTTP/1.1 200 OK", "Hello, World!");
+    ReceivedResponse::new(&response).assert("HTTP/1.1 200 OK", "Hello, World!");
 }
 
 /// Each thread of the server: its name, its state, its processor time in ticks, and where in the kernel it waits.
-fn threads(server: &Server) -> String {
+fn threads(server: &ServerProcess) -> String {
     let threads = format!("/proc/{}/task", server.child.id());
     let threads = fs::read_dir(threads).expect("a running server").flatten().map(|thread| {
         let read = |file| fs::read_to_string(thread.path().join(file)).unwrap_or_default();
@@ -139,9 +139,9 @@ struct Peer {
     at: usize,
 }
 
-impl Hoard {
+impl MemoryCase {
     /// Sends peers, until all of them have sent what they have or the server takes no more.
-    fn gather(&self, server: &Server, peers: usize) -> Vec<Peer> {
+    fn gather(&self, server: &ServerProcess, peers: usize) -> Vec<Peer> {
         let mut crowd: Vec<_> = (0..peers).map(|_| self.peer(server)).collect();
         let more = self.more.repeat((16 << 10) / self.more.len()).into_bytes();
         let mut moved = Instant::now();
@@ -156,7 +156,7 @@ impl Hoard {
         crowd
     }
 
-    fn peer(&self, server: &Server) -> Peer {
+    fn peer(&self, server: &ServerProcess) -> Peer {
         let address = server.address();
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).expect("a socket");
         // As small as the system allows, so that a response stays with the server.
@@ -191,7 +191,7 @@ impl Peer {
 }
 
 /// The resident set of a server in KiB, when it stands still.
-fn settled(server: &Server) -> usize {
+fn settled(server: &ServerProcess) -> usize {
     let (mut last, mut since) = (resident(server), Instant::now());
     while since.elapsed() < STILL {
         thread::sleep(Duration::from_millis(10));
@@ -203,7 +203,7 @@ fn settled(server: &Server) -> usize {
     last
 }
 
-fn resident(server: &Server) -> usize {
+fn resident(server: &ServerProcess) -> usize {
     let status = fs::read_to_string(format!("/proc/{}/status", server.child.id())).expect("a running server");
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a size");
     line.trim().trim_end_matches(" kB").parse().expect("a number")

@@ -2,9 +2,9 @@
 
 use std::process::Command;
 
-use super::{Held, number};
+use super::{HeldResources, number};
 use crate::tools::{Beside, tool};
-use crate::{PATIENCE, Server, text};
+use crate::{PATIENCE, ServerProcess, text};
 
 on_each_transport! {
     slowhttptest_ends_with_all_its_connections_closed,
@@ -17,7 +17,7 @@ const PROBE: u64 = PATIENCE.as_secs();
 
 fn slowhttptest_ends_with_all_its_connections_closed(transport: &str) {
     let Some(tool) = tool("slowhttptest") else { return };
-    let server = Server::on(
+    let server = ServerProcess::on(
         transport,
         &[
             "--app",
@@ -32,7 +32,7 @@ fn slowhttptest_ends_with_all_its_connections_closed(transport: &str) {
             "16KiB",
         ],
     );
-    let before = Held::at_rest(&server);
+    let before = HeldResources::at_rest(&server);
     let connections = number(50, 1000).to_string();
     let attacks = [
         ("slow head", "/plaintext", &["-H"][..]),
@@ -59,9 +59,9 @@ fn slowhttptest_ends_with_all_its_connections_closed(transport: &str) {
     });
     for (name, attack) in attacks {
         let output = attack.output(3 * PATIENCE);
-        let told = text(&output.stdout) + &text(&output.stderr);
-        assert!(told.contains("No open connections left"), "{name}: {told}");
-        assert!(told.contains("service available:") && !told.contains("NO"), "{name}: {told}");
+        let printed = text(&output.stdout) + &text(&output.stderr);
+        assert!(printed.contains("No open connections left"), "{name}: {printed}");
+        assert!(printed.contains("service available:") && !printed.contains("NO"), "{name}: {printed}");
     }
     before.is_all_that_is_left(&server);
 }

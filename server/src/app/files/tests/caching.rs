@@ -3,11 +3,11 @@
 use std::fs::File;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::site::{Site, field};
+use super::site::{TestSite, field};
 
 #[test]
 fn equal_files_have_equal_tags_and_a_file_that_changed_has_another() {
-    let (site, replica) = (Site::new(&[("a", "one")]), Site::new(&[("other", ""), ("a", "one")]));
+    let (site, replica) = (TestSite::new(&[("a", "one")]), TestSite::new(&[("other", ""), ("a", "one")]));
     let (one, same) = (site.get("/a", ""), replica.get("/a", ""));
     assert_eq!(field(&one, "ETag"), field(&same, "ETag"));
     let file = File::options().write(true).open(site.root().join("a")).unwrap();
@@ -19,7 +19,7 @@ fn equal_files_have_equal_tags_and_a_file_that_changed_has_another() {
 
 #[test]
 fn a_file_of_this_second_has_a_weak_tag() {
-    let site = Site::new(&[]);
+    let site = TestSite::new(&[]);
     site.write("a", "new");
     let file = File::options().write(true).open(site.root().join("a")).unwrap();
     // A clock that runs on cannot catch up with this within the test.
@@ -35,7 +35,7 @@ fn a_file_of_this_second_has_a_weak_tag() {
 
 #[test]
 fn a_copy_that_is_still_right_is_not_sent_again() {
-    let site = Site::new(&[("a.txt", "hello")]);
+    let site = TestSite::new(&[("a.txt", "hello")]);
     let etag = field(&site.get("/a.txt", ""), "ETag").to_owned();
     for (method, fields) in [
         ("GET", format!("If-None-Match: {etag}\r\n")),

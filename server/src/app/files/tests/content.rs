@@ -7,11 +7,11 @@ use httpfsm::config::ServerConfig;
 use httpfsm::handler::{ConnectionInfo, Failure, Subscriber};
 use httpfsm_transport::memory::MemoryServer;
 
-use super::site::{Site, field};
+use super::site::{TestSite, field};
 
 #[test]
 fn a_file_is_sent_with_what_a_cache_needs() {
-    let site = Site::new(&[("a/b c.txt", "hello")]);
+    let site = TestSite::new(&[("a/b c.txt", "hello")]);
     let response = site.get("/a/b%20c.txt?x", "");
     assert!(response.starts_with("HTTP/1.1 200 OK\r\n"), "{response}");
     assert!(response.ends_with("\r\n\r\nhello"), "{response}");
@@ -30,7 +30,7 @@ fn a_file_is_sent_with_what_a_cache_needs() {
 
 #[test]
 fn an_empty_file_is_a_file() {
-    let site = Site::new(&[("empty", "")]);
+    let site = TestSite::new(&[("empty", "")]);
     for fields in ["", "Range: bytes=0-\r\n", "Range: bytes=-1\r\n"] {
         let response = site.get("/empty", fields);
         assert!(response.starts_with("HTTP/1.1 200 OK\r\n"), "{response}");
@@ -40,7 +40,7 @@ fn an_empty_file_is_a_file() {
 
 #[test]
 fn files_are_only_read() {
-    let site = Site::new(&[("a", "x")]);
+    let site = TestSite::new(&[("a", "x")]);
     for method in ["POST", "PUT", "DELETE", "PATCH", "TRACE", "get"] {
         let response = site.request(method, "/a", "");
         assert!(response.starts_with("HTTP/1.1 405 "), "{method}: {response}");
@@ -67,7 +67,7 @@ impl Subscriber for FailuresHeard {
 
 #[test]
 fn a_file_that_becomes_shorter_while_it_is_sent_is_named_to_the_operator() {
-    let site = Site::new(&[]);
+    let site = TestSite::new(&[]);
     site.write("sub/large", "l".repeat(2 << 20));
     let failures = Arc::new(FailuresHeard::default());
     let heard = Arc::clone(&failures) as Arc<dyn Subscriber>;

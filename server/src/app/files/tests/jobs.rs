@@ -7,8 +7,8 @@ use httpfsm::config::ServerConfig;
 use httpfsm_transport::memory::MemoryServer;
 use httpfsm_transport::{NoThread, Spawner};
 
-use super::site::Site;
-use crate::app::files::{DotNames, Files, LISTS, Root, Types};
+use super::site::TestSite;
+use crate::app::files::{DotNames, FilesApp, LISTS, Root, Types};
 use crate::app::testing::{content, exchange};
 
 /// Counts the jobs.
@@ -24,14 +24,14 @@ impl Spawner for CountsJobs {
 
 #[test]
 fn a_small_file_costs_one_job_and_a_large_one_one_more_for_each_piece() {
-    let site = Site::new(&[]);
+    let site = TestSite::new(&[]);
     site.write("small", "s".repeat(64 << 10));
     site.write("large", "l".repeat(600 << 10));
     for (method, target, expected, length) in
         [("GET", "/small", 1, 64 << 10), ("GET", "/large", 4, 600 << 10), ("HEAD", "/large", 1, 0)]
     {
         let jobs = Arc::new(AtomicUsize::new(0));
-        let files = Files::new(
+        let files = FilesApp::new(
             Root::new(&site.root()).unwrap(),
             DotNames::WellKnown,
             Types::new(None).unwrap(),
@@ -82,7 +82,7 @@ impl Spawner for HasThreadsFor {
 
 #[test]
 fn without_a_thread_to_read_on_the_response_is_503_or_breaks_off() {
-    let site = Site::new(&[]);
+    let site = TestSite::new(&[]);
     site.write("small", "s");
     site.write("large", "l".repeat(600 << 10));
     let busy = "HTTP/1.1 503 Service Unavailable\r\n";
@@ -94,7 +94,7 @@ fn without_a_thread_to_read_on_the_response_is_503_or_breaks_off() {
         ("/", 2, "HTTP/1.1 200 OK\r\n"),
         ("/large", 2, "HTTP/1.1 200 OK\r\n"),
     ] {
-        let files = Files { spawner: Arc::new(HasThreadsFor(threads.into())), ..site.files() };
+        let files = FilesApp { spawner: Arc::new(HasThreadsFor(threads.into())), ..site.files() };
         let response = exchange(files, &format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n"));
         assert!(response.starts_with(expected), "{target}, {threads}: {response:.200}");
         let (_, content) = response.split_once("\r\n\r\n").unwrap();
@@ -105,9 +105,9 @@ fn without_a_thread_to_read_on_the_response_is_503_or_breaks_off() {
 
 #[test]
 fn few_lists_are_made_at_once_and_the_others_wait_without_a_thread() {
-    let site = Site::new(&[("a", "one")]);
+    let site = TestSite::new(&[("a", "one")]);
     let later = Arc::new(QueuesJobs::default());
-    let files = Files { spawner: Arc::clone(&later) as Arc<dyn Spawner>, ..site.files() };
+    let files = FilesApp { spawner: Arc::clone(&later) as Arc<dyn Spawner>, ..site.files() };
     let mut server = MemoryServer::new(ServerConfig::default(), files);
     let mut clients: Vec<_> = (0..LISTS + 3).map(|_| server.connect().unwrap()).collect();
     for client in &clients {
@@ -136,9 +136,9 @@ fn few_lists_are_made_at_once_and_the_others_wait_without_a_thread() {
 }
 
 #[test]
-fn file_work_for_a_client_that_has_gone_is_dropped() {
-    let site = Site::new(&[("a", "one")]);
-    let files = Files { spawner: Arc::new(QueuesJobs::default()), ..site.files() };
+fn file_work_for_a_client_that_has_left_is_dropped() {
+    let site = TestSite::new(&[("a", "one")]);
+    let files = FilesApp { spawner: Arc::new(QueuesJobs::default()), ..site.files() };
     let held = Arc::clone(&files.site);
     let mut server = MemoryServer::new(ServerConfig::default(), files);
     let client = server.connect().unwrap();

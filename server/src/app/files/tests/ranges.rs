@@ -1,10 +1,10 @@
 //! Parts of a file.
 
-use super::site::{Site, field};
+use super::site::{TestSite, field};
 
 #[test]
 fn a_range_is_sent_alone() {
-    let site = Site::new(&[("a.txt", "0123456789")]);
+    let site = TestSite::new(&[("a.txt", "0123456789")]);
     let response = site.get("/a.txt", "Range: bytes=2-4\r\n");
     assert!(response.starts_with("HTTP/1.1 206 Partial Content\r\n"), "{response}");
     assert!(response.ends_with("\r\n\r\n234"), "{response}");
@@ -25,8 +25,8 @@ fn a_range_is_sent_alone() {
 }
 
 #[test]
-fn a_range_behind_the_end_is_told_the_length() {
-    let site = Site::new(&[("a.txt", "0123456789")]);
+fn a_416_has_the_length() {
+    let site = TestSite::new(&[("a.txt", "0123456789")]);
     let response = site.get("/a.txt", "Range: bytes=10-\r\n");
     assert!(response.starts_with("HTTP/1.1 416 Range Not Satisfiable\r\n"), "{response}");
     assert_eq!(field(&response, "Content-Range"), "bytes */10");
@@ -34,7 +34,7 @@ fn a_range_behind_the_end_is_told_the_length() {
 
 #[test]
 fn several_ranges_come_as_parts() {
-    let site = Site::new(&[("a.txt", "0123456789")]);
+    let site = TestSite::new(&[("a.txt", "0123456789")]);
     let response = site.get("/a.txt", "Range: bytes=0-1,-2\r\n");
     assert!(response.starts_with("HTTP/1.1 206 Partial Content\r\n"), "{response}");
     let boundary = field(&response, "Content-Type").strip_prefix("multipart/byteranges; boundary=").unwrap();

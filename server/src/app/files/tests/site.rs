@@ -8,13 +8,13 @@ use std::time::{Duration, UNIX_EPOCH};
 use httpfsm_transport::Inline;
 use tempfile::TempDir;
 
-use crate::app::files::{DotNames, Files, Root, Types};
+use crate::app::files::{DotNames, FilesApp, Root, Types};
 use crate::app::testing::exchange;
 
 /// A folder `web` that is served, with neighbours that must never be seen. Each file was modified in 2001.
-pub(super) struct Site(TempDir);
+pub(super) struct TestSite(TempDir);
 
-impl Site {
+impl TestSite {
     pub(super) fn new(files: &[(&str, &str)]) -> Self {
         let site = Self(tempfile::tempdir().unwrap());
         fs::create_dir(site.root()).unwrap();
@@ -37,8 +37,8 @@ impl Site {
         file.set_modified(UNIX_EPOCH + Duration::from_secs(1_000_000_000)).unwrap();
     }
 
-    pub(super) fn files(&self) -> Files {
-        Files::new(
+    pub(super) fn files(&self) -> FilesApp {
+        FilesApp::new(
             Root::new(&self.root()).unwrap(),
             DotNames::WellKnown,
             Types::new(None).unwrap(),

@@ -5,19 +5,19 @@ use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 
-/// What one run of a process cost.
+/// The cost of one run of a process.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Cost {
     /// Instructions in user space.
     pub instructions: u64,
     /// Calls of the C allocator's entry points that bring memory.
     pub allocations: u64,
-    /// System calls; reading a clock is none, except under valgrind, which lacks the kernel's page for it, so those
-    /// reads are taken off.
+    /// System calls without reads of a clock: these are system calls only under valgrind, which lacks the kernel's page
+    /// for them.
     pub system_calls: u64,
 }
 
-/// What comes before the counted command; the counts go to `out`.
+/// The command before the counted command; the counts go to `out`.
 #[must_use]
 pub fn command(out: &Path) -> Vec<OsString> {
     let mut file = OsString::from("--callgrind-out-file=");

@@ -58,7 +58,7 @@ impl BenchClient {
         Ok(quiet)
     }
 
-    /// Reads `count` responses. The first of a connection tells the length of them all.
+    /// Reads `count` responses. All of them have the length of the first one of the connection.
     fn read_responses(&mut self, count: usize) -> io::Result<()> {
         self.input.clear();
         let mut chunk = [0; 16 << 10];

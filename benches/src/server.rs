@@ -102,7 +102,7 @@ impl ServerProcess {
 
 impl Drop for ServerProcess {
     fn drop(&mut self) {
-        // It may have ended already, and nobody is left to tell otherwise.
+        // It may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -27,7 +27,7 @@ pub(crate) enum App {
     Bench,
 }
 
-/// Runs a future beside its caller; given by whoever knows the transport.
+/// Runs a future in the background of the transport's runtime.
 pub(crate) type SpawnFn = fn(Pin<Box<dyn Future<Output = ()> + Send>>);
 
 /// Reads the statistics of a server that starts after its application does.
@@ -35,13 +35,13 @@ pub(crate) type SpawnFn = fn(Pin<Box<dyn Future<Output = ()> + Send>>);
 pub(crate) struct Stats(Arc<OnceLock<Box<dyn Fn() -> ServerStats + Send + Sync>>>);
 
 impl Stats {
-    /// Says where they are, once the server runs. Only the first call counts.
+    /// Sets the function that reads the statistics, once the server runs. Only the first call counts.
     pub(crate) fn connect(&self, read: impl Fn() -> ServerStats + Send + Sync + 'static) {
-        // Whoever comes second finds the place taken, which is what is wanted.
+        // A second call changes nothing.
         let _ = self.0.set(Box::new(read));
     }
 
-    /// What was counted so far; zeros before the server runs.
+    /// The counts so far; zeros before the server runs.
     fn read(&self) -> ServerStats {
         self.0.get().map(|read| read()).unwrap_or_default()
     }

@@ -24,8 +24,8 @@ pub(crate) struct Cli {
 }
 
 impl Cli {
-    /// The command line and the environment; ends the program where they are wrong. Then what is to be said of variables
-    /// that only look like ours.
+    /// Reads the command line and the environment; ends the program if they are wrong. Returns a message about each
+    /// unknown variable as well.
     pub(crate) fn read() -> (Self, Vec<String>) {
         let command = Self::command();
         let read = environment::without_foreign_values(command.clone()).try_get_matches();
@@ -37,7 +37,7 @@ impl Cli {
     }
 }
 
-/// Ends the program with what clap has to say: an error, or the help, which the standard output may not take.
+/// Ends the program with the text of clap: an error, or the help, which may fail to be written.
 fn end(said: &clap::Error) -> ! {
     let printed = said.print().and_then(|()| io::stdout().flush()).map_err(stdout::named);
     match printed {
@@ -50,12 +50,11 @@ fn end(said: &clap::Error) -> ! {
     }
 }
 
-/// Flags that mean something beside another one only. In the environment, which may be that of several programs, they may
-/// stand without it.
+/// Flags that need another flag. In the environment, which several programs may share, they are allowed without it.
 const NEEDS: [(&str, &str); 3] =
     [("unix_mode", "unix"), ("record_sample", "record"), ("record_mask_bodies", "record")];
 
-/// What only `--app files` has a use for.
+/// Arguments that are only for `--app files`.
 const FOR_FILES: [&str; 3] = ["dir", "hidden", "types"];
 
 fn needs_are_met(matches: &ArgMatches) -> Result<(), clap::Error> {

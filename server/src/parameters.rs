@@ -18,7 +18,7 @@ use kind::{
 
 /// A field of the configuration that can be set from outside.
 struct Parameter {
-    /// The field, or what tells it from a field of the same name.
+    /// The field, or a longer name where another field has the same name.
     name: &'static str,
     help: &'static str,
     heading: &'static str,
@@ -181,7 +181,7 @@ impl Parameters {
         for (_, Setting(set)) in &self.given {
             set(config);
         }
-        // Whoever gives the server longer means its channels, too.
+        // A deadline for the server is meant for its channels, too.
         if self.gives("drain_deadline") && !self.gives("drain_deadline_per_channel") {
             config.channel.drain_deadline = config.drain_deadline;
         }
@@ -244,8 +244,8 @@ impl Parameter {
         if self.stands_alone {
             return arg.num_args(0..=1).require_equals(true).default_missing_value("true");
         }
-        // So that a negative number is a bad value of this flag and not an unknown flag. Other flags are no values: one
-        // whose own value is missing does not swallow the next.
+        // A negative number is then a bad value of this flag and not an unknown flag. Another flag is never taken for
+        // the value of this one.
         arg.allow_negative_numbers(true)
     }
 

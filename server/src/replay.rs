@@ -26,7 +26,7 @@ pub(crate) fn run(options: &cli::ReplayOptions) -> Result<(), Box<dyn Error>> {
     loop {
         let step = replay.step();
         if step.is_err() {
-            // What was shown so far comes before what is wrong.
+            // The steps so far are printed before the error.
             stdout.flush()?;
         }
         match step.map_err(|error| named(&error))? {
@@ -99,7 +99,7 @@ fn in_words(row: &httpfsm::channel::Step) -> String {
     format!("{} {cause}{does}{goes}", row.state)
 }
 
-/// Text from a file, of which a terminal is shown nothing that it would obey.
+/// Text from a file, escaped for a terminal.
 fn plain(text: &str) -> String {
     text.chars().flat_map(|c| if is_shown(c) { vec![c] } else { c.escape_default().collect() }).collect()
 }

@@ -1,4 +1,4 @@
-//! `httpfsm serve`: puts the configuration together and gives it, with an application, to a transport.
+//! `httpfsm serve`: builds the configuration and runs an application on a transport.
 
 use std::env;
 use std::error::Error;
@@ -44,10 +44,10 @@ mod signals;
 mod smol;
 mod tokio;
 
-/// How long the start waits for whoever reads the standard output.
+/// How long the start waits for the reader of the standard output.
 const ANNOUNCEMENT: Duration = Duration::from_secs(1);
 
-/// What every transport is told.
+/// Everything that the start of a server needs, on any transport.
 struct ServeSetup {
     config: ServerConfig,
     /// Whether to listen on the host and port of the configuration.
@@ -61,13 +61,14 @@ struct ServeSetup {
     cut: CutConnections,
     /// Where the application reads the statistics.
     stats: Stats,
-    /// Whose files are served.
+    /// The folder whose files are served.
     folder: Option<PathBuf>,
 }
 
 /// Serves until a signal has ended it.
 pub(crate) fn run(options: &ServeOptions) -> Result<(), Box<dyn Error>> {
-    // What takes long at the start, the look-up of a name, say, is no reason to die of a signal that means nothing.
+    // First of all: the start may take long, for a look-up of a name, say, and a signal that is ignored must not end
+    // it.
     let signals = Signals::catch()?;
     let rig_timeout = if options.app == App::Echo { rig_timeout() } else { None };
     let mut config = configuration(options, rig_timeout);
@@ -77,7 +78,7 @@ pub(crate) fn run(options: &ServeOptions) -> Result<(), Box<dyn Error>> {
         is_apart(folder, root(options))?;
     }
     let recordings = Recordings::new(options)?;
-    // Whoever is told that the program listens may switch them at once.
+    // A signal may switch them as soon as the program has said that it listens.
     recordings.iter().cloned().for_each(|recordings| signals.switch(recordings));
     let cut = CutConnections::default();
     let setup = ServeSetup {
@@ -101,7 +102,7 @@ pub(crate) fn run(options: &ServeOptions) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// A connection that is sent a file holds that, and one whose body is kept whole may hold a temporary file.
+/// A connection that sends a file holds its descriptor, and one whose body is kept whole may hold a temporary file.
 fn most_descriptors(app: App, bodies: Bodies) -> Most {
     match app {
         App::Files => Most::Two,
@@ -112,7 +113,7 @@ fn most_descriptors(app: App, bodies: Bodies) -> Most {
 
 fn sockets(options: &ServeOptions) -> SocketOptions {
     let standard = SocketOptions::default();
-    // None is zero, on the command line.
+    // On the command line, none is zero.
     let keepalive = options.tcp_keepalive.or(standard.keepalive).filter(|silence| !silence.is_zero());
     SocketOptions { unix_mode: options.unix_mode, keepalive, ..standard }
 }
@@ -122,7 +123,7 @@ fn root(options: &ServeOptions) -> &Path {
     options.dir.as_deref().unwrap_or(Path::new("."))
 }
 
-/// Recordings are not to be served: they hold what others have sent.
+/// Checks that recordings are not served: they hold the requests of other clients.
 fn is_apart(recordings: &Path, root: &Path) -> Result<(), String> {
     let (Ok(inner), Ok(outer)) = (place_to_be(recordings), root.canonicalize()) else { return Ok(()) };
     if !inner.starts_with(outer) {
@@ -135,7 +136,7 @@ fn is_apart(recordings: &Path, root: &Path) -> Result<(), String> {
     ))
 }
 
-/// Where a folder is once those on its path are made that are not there yet.
+/// The canonical path of a folder that may not exist yet.
 fn place_to_be(folder: &Path) -> io::Result<PathBuf> {
     let mut place = PathBuf::new();
     for part in absolute(folder)?.components() {
@@ -144,7 +145,7 @@ fn place_to_be(folder: &Path) -> io::Result<PathBuf> {
             continue;
         }
         place.push(part);
-        // What is not there will be no link.
+        // A folder that is still to be created is no link.
         if let Ok(found) = place.canonicalize() {
             place = found;
         }
@@ -193,7 +194,7 @@ impl TransportName {
         }
     }
 
-    /// How bodies come where nobody says.
+    /// The default delivery of bodies.
     fn bodies(self) -> Bodies {
         match self {
             Self::Tokio => Tokio::BODIES,
@@ -203,7 +204,7 @@ impl TransportName {
         }
     }
 
-    /// Where an application may block.
+    /// The spawner for the blocking work of an application.
     fn blocking(self) -> Arc<dyn Spawner> {
         match self {
             Self::Tokio => Arc::new(httpfsm_tokio::BlockingPool),
@@ -223,7 +224,7 @@ impl TransportName {
     }
 }
 
-/// The defaults, then what the echo and the rig's one timeout want, then what was given by name.
+/// The defaults, then the settings of the application and the rig's one timeout, then the flags and variables.
 fn configuration(options: &ServeOptions, rig_timeout: Option<Duration>) -> ServerConfig {
     let mut config = parameters::defaults(options.hardened);
     match options.app {
@@ -231,9 +232,9 @@ fn configuration(options: &ServeOptions, rig_timeout: Option<Duration>) -> Serve
             // Its responses are to be the same on every transport.
             config.channel.bodies = Some(Bodies::Streamed);
         }
-        // They read no body: none is to be kept for them.
+        // They read no body, so none is kept for them.
         App::Files | App::Hello => config.channel.bodies = Some(Bodies::Streamed),
-        // What is measured is what a transport does by itself.
+        // The benchmarks measure the default of the transport.
         App::Bench => {}
     }
     if let Some(timeout) = rig_timeout {
@@ -255,15 +256,16 @@ fn rig_timeout() -> Option<Duration> {
     }
 }
 
-/// A server that serves.
+/// A running server.
 struct Started {
-    /// A signal will drain it; the caller waits until it is gone.
+    /// A signal drains it; the caller waits for its end.
     server: ServerHandle,
-    /// Whether it could be said where it listens. If not, it drains already, and this is how the program ends.
+    /// The result of printing the addresses. After an error the server drains already, and the program ends with this
+    /// error.
     announced: io::Result<()>,
 }
 
-/// Starts the server on a transport, and then says where it listens: who is told so is served.
+/// Starts the server on a transport, and then prints where it listens: a client that reads this is served.
 fn start(
     transport: impl Transport,
     handler: impl Handler,
@@ -302,10 +304,10 @@ fn start(
         Some(recordings) => server.recorder(recordings.recorder()),
         None => server,
     };
-    // From its first moment on a signal drains it, and cuts nobody.
+    // From here on a signal drains the server and cuts no connection.
     setup.signals.listen();
     let server = server.serve(handler).map_err(|error| match error.kind() {
-        // The listeners are made: what would have to be waited for is a thread.
+        // The listeners exist already, so what is missing is a thread.
         io::ErrorKind::WouldBlock => unstarted("threads of the server", &error),
         _ if error.raw_os_error().is_some() => unstarted("server", &error),
         _ => error,
@@ -325,32 +327,32 @@ fn start(
     Ok(Started { server, announced })
 }
 
-/// How long a drain may take: to its deadline, which the server sets behind the grace of idle connections, and a bit. For
-/// ever, where it has no deadline.
+/// How long a drain may take: the grace of idle connections, the drain deadline and [`signals::GRACE`]; without a
+/// deadline, `None`.
 fn drain_limit(config: &ServerConfig) -> Option<Duration> {
     let grace = config.channel.drain_grace.unwrap_or_default();
     config.drain_deadline.map(|deadline| deadline.saturating_add(grace).saturating_add(signals::GRACE))
 }
 
-/// The system's words for what it does not give name nothing.
+/// Names what could not be started; the error of the system does not.
 fn unstarted(what: &str, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("The {what} could not be started: {error}."))
 }
 
-/// Begins a runtime that panics where the system gives it no threads.
+/// Starts a runtime that panics when the system has no thread for it.
 fn begin(what: &str, begin: impl FnOnce()) -> io::Result<()> {
     catch_panic(AssertUnwindSafe(begin))
         .map_err(|_| unstarted(what, &io::Error::other("the runtime panicked")))
 }
 
-/// Has async-io, which async-std and smol wait for sockets with, start its thread.
+/// Makes async-io start its thread, which waits for the sockets of async-std and smol.
 fn begin_async_io() {
-    // A descriptor that is not to be had is told later, by who needs it.
+    // A lack of descriptors is reported later, where they are needed.
     let _ = UnixStream::pair().and_then(|(one, _)| ::smol::Async::new(one));
 }
 
-/// Says on the standard output where the server listens. Whoever started the program may wait for these lines; it does not
-/// wait for long for whoever reads them, and serves on where nobody does.
+/// Prints where the server listens. The starter of the program may wait for these lines; the program waits only for
+/// [`ANNOUNCEMENT`] for their reader, and then serves without one.
 fn announce(listeners: &[Peer]) -> io::Result<()> {
     let lines: String =
         listeners.iter().map(|listener| format!("listening on {}\n", url(listener))).collect();

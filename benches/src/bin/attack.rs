@@ -10,11 +10,11 @@
 //! ```
 //!
 //! The server has its default deadlines. Each slow peer sends or reads a byte, or a field line, a second, one after
-//! another; whoever is cut comes back at once, so that the attack never ends. The healthy client asks one request after
-//! another, with pauses of a millisecond, in turns: quiet, under attack, quiet, and so on, since a machine that others
-//! use has good and bad moments; the figures are the medians of the turns of a kind, and the longest response of all.
-//! Exits with 1 when a response is missing or wrong. The peers need as many file descriptors (`ulimit -n`) here and in
-//! the server.
+//! another; a peer that is cut reconnects at once, so that the attack never ends. The healthy client asks one request
+//! after another, with pauses of a millisecond, in turns: quiet, under attack, quiet, and so on, since a machine that
+//! others use has good and bad moments; the figures are the medians of the turns of a kind, and the longest response of
+//! all. Exits with 1 when a response is missing or wrong. The peers need as many file descriptors (`ulimit -n`) here
+//! and in the server.
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command prints its result")]
 
@@ -69,7 +69,7 @@ fn run() -> Result<(), Box<dyn Error>> {
         let over = AtomicBool::new(false);
         let times = thread::scope(|scope| {
             let attack = scope.spawn(|| attack.go_on(&over));
-            // It stands when each peer has sent something.
+            // The attack has begun when each peer has sent something.
             thread::sleep(PAUSE);
             let times = ask(address, options.requests);
             over.store(true, Ordering::Relaxed);
@@ -122,7 +122,7 @@ fn quantile(mut times: Vec<Duration>, part: f64) -> Duration {
     times.get(at.max(1) - 1).copied().unwrap_or_default()
 }
 
-/// How a peer is slow: what it begins with, and what it sends each second; it reads a byte where that is nothing.
+/// How a peer is slow: what it sends first, and what it sends each second; if that is empty, it reads a byte instead.
 #[derive(Clone, Copy)]
 struct SlowKind {
     begin: &'static str,
@@ -152,7 +152,7 @@ impl Attack {
         Ok(Self { address, peers, at_once: options.at_once.max(1) })
     }
 
-    /// Goes on until it is over; how many peers were cut.
+    /// Attacks until `over`; returns how many peers were cut.
     fn go_on(mut self, over: &AtomicBool) -> u64 {
         let mut cut = 0;
         let groups = self.peers.len().div_ceil(self.at_once).max(1);
@@ -183,7 +183,7 @@ fn connect(address: SocketAddr, slow: SlowKind) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// Sends or reads a byte; whether the server has ended the connection.
+/// Sends or reads a byte; returns whether the server has ended the connection.
 fn is_cut(stream: &mut TcpStream, slow: SlowKind) -> bool {
     let is_lost = |error: io::Error| error.kind() != ErrorKind::WouldBlock;
     // A reset comes before the bytes that were not read.

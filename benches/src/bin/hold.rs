@@ -1,5 +1,5 @@
 //! Measures what a connection that does nothing costs a server: resident memory per connection, and how many threads
-//! there are while it has them all. Meanwhile another client is served, which tells how long its responses took.
+//! there are while it has them all. Meanwhile another client is served, and the times of its responses are printed.
 //!
 //! ```text
 //! hold                                 10,000 keep-alive connections after one request each

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{on_each_transport, wait_for};
 
-/// Bytes that differ from place to place.
+/// Bytes that depend on their position.
 fn content(bytes: u32) -> Vec<u8> {
     (0..bytes).map(|i| (i ^ (i >> 8) ^ (i >> 16)) as u8).collect()
 }
@@ -49,7 +49,7 @@ fn a_chunked_upload_is_taken_as_well() {
 fn an_upload_and_a_download_take_no_memory() {
     on_each_transport(|server| {
         let content = content(24 << 20);
-        // What a piece needs is there from now on.
+        // From now on the memory for one piece is allocated.
         server.post("/files", &content[..1 << 20]);
         let before = server.peak_memory();
         let created = server.post("/files", &content);
@@ -115,7 +115,7 @@ fn an_upload_without_a_length_ends_at_the_limit() {
         let mut writing = stream.try_clone().expect("a second handle");
         let sending = std::thread::spawn(move || {
             let piece = [b"100000\r\n", &[b'x'; 1 << 20][..], b"\r\n"].concat();
-            // It is not read to its end, so this may fail.
+            // The server may not read to the end, so this may fail.
             let _ = (0..65).try_for_each(|_| writing.write_all(&piece));
         });
         let mut status = [0; 12];

@@ -19,7 +19,7 @@ mod signals;
 mod ticks;
 mod websocket;
 
-/// What the program is tested on.
+/// The transports that the program is tested on.
 const TRANSPORTS: &[&str] = &["tokio", "async-std", "smol", "blocking"];
 
 /// Long enough for a loaded machine; nothing here waits for it unless it fails.
@@ -137,9 +137,9 @@ impl ServerProcess {
         self.end_by(Signal::TERM);
     }
 
-    /// Sends it a signal, waits until it is gone, and sees that it leaves nothing behind.
+    /// Sends it a signal, waits for its end, and checks that its folder is removed.
     fn end_by(mut self, signal: Signal) {
-        // It may have ended by an earlier one.
+        // An earlier signal may have ended it.
         if self.child.try_wait().expect("a child").is_none() {
             self.signal(signal);
         }
@@ -193,7 +193,7 @@ impl ReceivedResponse {
         serde_json::from_slice(&self.content).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
     }
 
-    /// Takes the chunks apart: the content, and the trailer section behind it.
+    /// Decodes the chunks: the content, and the trailer section after it.
     fn chunks(&self) -> (Vec<u8>, String) {
         assert_eq!(self.field("Transfer-Encoding"), Some("chunked"), "{}", self.head);
         let (mut content, mut rest) = (Vec::new(), &self.content[..]);
@@ -219,7 +219,7 @@ fn split(bytes: &[u8]) -> (String, &[u8]) {
     (String::from_utf8(bytes[..end].to_vec()).expect("text"), &bytes[end + 4..])
 }
 
-/// Asks again and again.
+/// Calls `ask` until it returns something, for at most [`PATIENCE`].
 #[track_caller]
 fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     let started = Instant::now();

@@ -11,7 +11,7 @@ use crate::{ServerProcess, TRANSPORTS, on_each_transport, wait_for};
 /// How long a drain may last: the default of `drain_deadline`.
 const DRAIN: Duration = Duration::from_secs(30);
 
-/// Opens a response that has no end, and has heard of it.
+/// Opens a response without an end, and reads its first bytes.
 fn open_ticks(server: &ServerProcess) -> TcpStream {
     let mut stream = server.connect();
     stream.write_all(b"GET /ticks?rate=100 HTTP/1.1\r\nHost: example\r\n\r\n").expect("sent");
@@ -19,7 +19,7 @@ fn open_ticks(server: &ServerProcess) -> TcpStream {
     stream
 }
 
-/// Nobody is let in any more.
+/// Waits until the server accepts no more connections.
 fn wait_for_the_drain(server: &ServerProcess) {
     wait_for("the drain", || TcpStream::connect(server.address).err());
 }
@@ -35,7 +35,7 @@ fn the_first_signal_drains_and_the_second_drops_what_is_left() {
             let drained = Instant::now();
             server.signal(Signal::INT);
             wait_for_the_drain(&server);
-            // It goes on: as long as the drain may last.
+            // The response goes on for as long as the drain may last.
             assert_ne!(stream.read(&mut [0; 256]).expect("more of the response"), 0, "{transport}");
             server.end_by(second);
             assert!(drained.elapsed() < DRAIN, "{transport}: it waited for the end of the drain");

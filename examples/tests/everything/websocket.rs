@@ -211,7 +211,7 @@ fn what_breaks_the_protocol_is_closed_with_1002() {
     on_each_transport(|server| {
         for (name, bytes) in &cases {
             let received = frames(server, bytes);
-            // What is complete comes back before.
+            // Complete messages come back before the Close frame.
             let end = received.len().saturating_sub(4);
             assert_eq!(received[end..], closed_with(1002), "{name}: {received:02x?}");
         }
@@ -248,7 +248,7 @@ fn nothing_is_sent_behind_a_close() {
     on_each_transport(|server| {
         let behind = [masked(CLOSE, &close(1000, b"")), masked(PING, b"there?"), masked(TEXT, b"a")].concat();
         assert_eq!(frames(server, &behind), closed_with(1000));
-        // Neither behind ours.
+        // The same after a Close frame of the server.
         let behind = [masked(CONTINUED, b"a"), masked(PING, b"there?"), masked(TEXT, b"a")].concat();
         assert_eq!(frames(server, &behind), closed_with(1002));
     });
@@ -374,7 +374,7 @@ fn pings_whose_pongs_nobody_reads_are_not_kept() {
                 stream.write_all(&masked(CLOSE, b"")).expect("sent");
             })
         };
-        // Until the server takes no more of them, or has taken them all.
+        // Waits until the server takes no more of them, or has taken them all.
         let mut last = usize::MAX;
         while last != sent.load(Ordering::Relaxed) && !writer.is_finished() {
             last = sent.load(Ordering::Relaxed);

@@ -34,7 +34,7 @@ impl BenchApp {
 impl Handler for BenchApp {
     type Future = BenchFuture;
 
-    // As it would be in a program with one transport: here it has a caller for each.
+    // Inlined, as in a program with one transport; here each transport has its own caller.
     #[inline(always)]
     fn call(&self, mut request: Request) -> BenchFuture {
         let head = request.head();
@@ -45,7 +45,7 @@ impl Handler for BenchApp {
                 None => Response::new(Status::NOT_FOUND),
             },
             ("POST", "/echo") => {
-                // The response begins before the body is asked for; a peer that waits to be asked would wait for ever.
+                // The response begins before the body is demanded; a peer that waits for a 100 would wait for ever.
                 request.send_continue();
                 respond(&self.bytes, request.take_body())
             }
@@ -101,7 +101,7 @@ impl Future for BenchFuture {
     }
 }
 
-/// Counts a body's bytes and lets go of them.
+/// Counts a body's bytes and drops them.
 fn count(body: &mut Body, length: &mut u64, cx: &mut Context<'_>) -> Poll<Result<(), BodyFailure>> {
     while let Some(data) = ready!(body.poll_data(cx)).transpose()? {
         *length += data.len() as u64;
@@ -109,7 +109,7 @@ fn count(body: &mut Body, length: &mut u64, cx: &mut Context<'_>) -> Poll<Result
     Poll::Ready(Ok(()))
 }
 
-/// As many bytes as were asked for: slices of [`PATTERN`], over and over.
+/// As many bytes as were asked for: slices of [`PATTERN`], repeated.
 struct Pattern {
     left: u64,
 }

@@ -7,8 +7,9 @@
 //! | a folder | its `index.html`, else a list of what is in it |
 //! | anything else | 404 |
 //!
-//! What is hidden (names with a dot in front, unless all are to be served, but for `.well-known`), what is neither a file nor a folder, and links that lead there, out of the
-//! root or that are absolute are as if they were not there. All work on files is done by jobs, one for a small file, and two for a list.
+//! These are 404: names with a leading dot except `.well-known` (unless `--hidden` is given), anything that is neither
+//! a file nor a folder, and links that are absolute or lead out of the root or to one of these. All work on files runs
+//! in jobs: one for a small file, two for a list.
 
 use std::io;
 use std::pin::Pin;
@@ -46,8 +47,8 @@ mod types;
 
 const ALLOWED: &str = "GET, HEAD, OPTIONS";
 
-/// So many lists are made at once. One of 10,000 entries takes about 50 ms of a processor and some MiB, and a transport may
-/// have hundreds of threads that would each make one.
+/// Lists that are made at once. A list of 10,000 entries takes about 50 ms of processor time and some MiB, and a
+/// transport may have hundreds of threads.
 const LISTS: usize = 4;
 
 /// The application.
@@ -96,7 +97,8 @@ impl Handler for FilesApp {
     }
 }
 
-/// Gives work on files to the spawner; where that has no thread it is an error that passes, which the operator is told.
+/// Runs work on files with the spawner. When the spawner has no thread, the error is temporary, and the operator is
+/// told.
 fn job<T: Send + 'static>(
     spawner: &dyn Spawner,
     work: impl FnOnce() -> T + Send + 'static,
@@ -133,11 +135,11 @@ pub(crate) struct List {
     request: Request,
 }
 
-/// A list, which counts until the response is taken, or dropped.
+/// A list. It counts until the response is taken or dropped.
 type Listed = (Response, SemaphoreGuardArc);
 
 impl List {
-    /// Spawns the job that makes it, in turn.
+    /// Waits for its turn and spawns the job that makes the list.
     async fn spawn(self) -> io::Result<Job<Listed>> {
         let Self { site, spawner, lists, request } = self;
         let place = lists.acquire_arc().await;

@@ -21,7 +21,7 @@ pub(crate) struct HelloApp {
 }
 
 impl HelloApp {
-    /// Takes the name of the transport and where the statistics will be.
+    /// Takes the name of the transport and the source of the statistics.
     pub(crate) fn new(transport: &'static str, stats: Stats) -> Self {
         let picture = DrawnMachine::Channel.draw(DrawFormat::Svg);
         Self { transport, stats, resource: picture.clone().into(), picture }

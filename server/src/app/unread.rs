@@ -1,4 +1,4 @@
-//! Applications that read no request body, and clients that read no response before they have sent all of one.
+//! For applications that read no request body: reads the body before the response, as many clients do.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 use httpfsm::handler::{Handler, IntoResponse, Request, Response};
 use pin_project_lite::pin_project;
 
-/// How long a body is read that nobody wants, as nginx does. A request that is read counts as one at work, and a peer that
-/// sends just fast enough could make it last for days.
+/// How long an unwanted body is read; nginx reads it, too. The request counts as running meanwhile, and a peer that
+/// sends just fast enough could extend it to days.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A handler that is called when the body of the request was read and thrown away: a response that comes earlier is lost
-/// to most clients that send a long body. Who expects a 100 waits for the response before the body.
+/// A handler that is called after the request body was read and discarded: most clients that send a long body do not
+/// see an earlier response. A client that expects a 100 gets the response before it sends the body.
 pub(crate) struct Unread<H> {
     handler: Arc<H>,
     patience: Duration,
@@ -38,7 +38,7 @@ impl<H: Handler> Handler for Unread<H> {
 }
 
 pin_project! {
-    /// The response, behind the body.
+    /// Reads the body, then runs the handler.
     #[project = Projected]
     pub(crate) enum UnreadFuture<H: Handler> {
         Reading { request: Option<Request>, handler: Arc<H>, until: Instant },
@@ -80,7 +80,7 @@ mod tests {
 
     use super::Unread;
 
-    /// More than the machine discards, so that an early response would say close.
+    /// More than the machine discards, so that an early response would close the connection.
     const LENGTH: usize = 1 << 20;
 
     type Fine = fn(Request) -> Ready<&'static str>;

@@ -1,5 +1,5 @@
-//! The lines that wait to be written to the standard error stream. Whoever has one puts it here and goes on; one thread
-//! writes, and nobody waits for it.
+//! The lines that wait to be written to the standard error stream. Any thread adds lines without waiting; one thread
+//! writes them.
 
 use std::collections::HashMap;
 use std::mem;
@@ -12,16 +12,16 @@ pub(super) use output::Stream;
 
 mod output;
 
-/// Bytes of lines that may wait; what comes behind them is dropped, and counted.
+/// Bytes of lines that may wait; lines beyond it are dropped and counted.
 const ROOM: usize = 256 << 10;
-/// How often the same kind of trouble is written.
+/// At most one line of each kind is written in this time.
 const PERIOD: Duration = Duration::from_secs(1);
 
-/// Lines on their way to one writer. It holds no more than [`ROOM`] and a line of them, and as many that are being written.
+/// Lines for one writer. At most [`ROOM`] bytes and one line wait, and as many are being written.
 #[derive(Default)]
 pub(super) struct LineQueue {
     waiting: Mutex<PendingLines>,
-    /// Something is to be written.
+    /// There are lines to write.
     more: Condvar,
     /// Everything is written.
     done: Condvar,
@@ -32,14 +32,14 @@ struct PendingLines {
     lines: Vec<String>,
     bytes: usize,
     dropped: u64,
-    /// Lines were taken to be written and are not yet.
+    /// A batch was taken and is being written.
     writing: bool,
-    /// Lines that could not be written, which is told before the next that can.
+    /// Lines that could not be written. Their number is written before the next line.
     failed: u64,
     kinds: HashMap<&'static str, Repeats>,
 }
 
-/// What came of one kind since its last line.
+/// The messages of one kind since its last line.
 struct Repeats {
     /// When the next line may be written.
     due: Instant,
@@ -54,8 +54,8 @@ impl LineQueue {
         self.more.notify_one();
     }
 
-    /// Adds a line of a kind. Of those that come within a second of one another the first is written, and then, at the
-    /// end of the second, the last with their number.
+    /// Adds a line of a kind. The first line of a second is written at once; at the end of the second the last one
+    /// follows, with the number of lines.
     pub(super) fn push_repeated(&self, kind: &'static str, line: &str) {
         self.lock().push_repeated(kind, line, Instant::now());
         self.more.notify_one();
@@ -70,7 +70,7 @@ impl LineQueue {
         drop(self.done.wait_timeout_while(waiting, limit, is_busy));
     }
 
-    /// Writes what is added, for ever. A stream that fails is no reason to stop: another process may have it repaired.
+    /// Writes the lines, for ever. It goes on when the stream fails, as another process may repair it.
     pub(super) fn write_to(&self, stream: impl Stream) -> ! {
         let mut output = LineOutput::new(stream);
         loop {
@@ -79,7 +79,7 @@ impl LineQueue {
         }
     }
 
-    /// Writes what waits, on this thread: where there is none for [`write_to`](Self::write_to).
+    /// Writes the waiting lines on this thread, if no thread runs [`write_to`](Self::write_to).
     pub(super) fn write_now(&self, stream: impl Stream) {
         let mut output = LineOutput::new(stream);
         let mut waiting = self.lock();
@@ -131,7 +131,7 @@ impl PendingLines {
     }
 
     fn push(&mut self, line: &str) {
-        // Lines behind a gap wait for the line that tells of it.
+        // Lines after dropped ones are dropped, too, until the gap is reported.
         if self.bytes >= ROOM || self.dropped > 0 {
             self.dropped += 1;
         } else {
@@ -141,7 +141,7 @@ impl PendingLines {
         }
     }
 
-    /// What waits, without the kinds.
+    /// Takes the waiting lines and counts, but not the kinds.
     fn take(&mut self) -> Self {
         let kinds = mem::take(&mut self.kinds);
         let writing = self.writing;
@@ -160,7 +160,7 @@ impl PendingLines {
         repeats.last.extend(line.chars().take(LENGTH));
     }
 
-    /// Adds the lines of the kinds that are due `now`; of all, without.
+    /// Adds the lines of the kinds that are due `now`; with `None`, of all kinds.
     fn push_due_repeats(&mut self, now: Option<Instant>) {
         let mut kinds = mem::take(&mut self.kinds);
         for repeats in kinds.values_mut().filter(|repeats| repeats.count > 0) {
@@ -269,7 +269,7 @@ mod tests {
         ["first", "second", "third"].iter().for_each(|line| queue.push(line));
         let mut output = LineOutput::new(&mut stream);
         for line in ["", "fourth"] {
-            // Nothing is tried again before there is another line: a stream that stays broken costs nothing.
+            // Nothing is retried before there is another line: a stream that stays broken costs nothing.
             assert_eq!(queue.lock().has_lines(), line.is_empty());
             if !line.is_empty() {
                 queue.push(line);
@@ -318,7 +318,7 @@ mod tests {
             "a24 (5 like this since the line before)",
         ];
         assert_eq!(written, expected.map(|line| format!("{line}\n")));
-        // What comes alone is told at once.
+        // A single line is written at once.
         for second in 4..8 {
             waiting.push_due_repeats(Some(at(second * 1000)));
             waiting.push_repeated("a", "again", at(second * 1000));
@@ -359,7 +359,7 @@ mod tests {
             queue.push(&format!("{n:063}"));
         }
         queue.flush(Duration::from_millis(1));
-        // It reads again: everything that was kept comes, then how much was not.
+        // It reads again and gets the kept lines, then the number of dropped ones.
         drop(allow);
         queue.flush(Duration::MAX);
         let lines: Vec<String> = written.try_iter().collect();

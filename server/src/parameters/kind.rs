@@ -10,20 +10,20 @@ use crate::error_pages::ErrorPageFormat;
 
 /// Reads values of type `T` from texts and shows them in `--help`.
 pub(super) trait ValueKind<T> {
-    /// What stands for the value in `--help`.
+    /// The name of the value in `--help`.
     const PLACEHOLDER: &'static str;
 
-    /// Whether the flag may stand alone, meaning `true`.
+    /// Whether the flag without a value means `true`.
     const STANDS_ALONE: bool = false;
 
-    /// The value of a text.
+    /// Parses a value.
     ///
     /// # Errors
     ///
-    /// If the text is none: what was expected, for the end of clap's sentence, which names the flag and the text.
+    /// What was expected instead of the text. It ends clap's sentence, which names the flag and the text.
     fn parse(text: &str) -> Result<T, String>;
 
-    /// A text of the value.
+    /// Formats a value.
     fn show(value: &T) -> String;
 }
 
@@ -54,7 +54,7 @@ impl ValueKind<Option<Duration>> for Grace {
         }
         let time = match text.parse() {
             Ok(seconds) => Duration::from_secs(seconds),
-            // What is wrong is seen at a glance, and humantime's words are not those of a user.
+            // The fault is easy to see, and the errors of humantime are not written for users.
             Err(_) => humantime::parse_duration(text).map_err(|_| {
                 "expected a whole number of seconds, a time with its units as in 500ms, 2s or 1h 30m, or none"
             })?,
@@ -251,7 +251,7 @@ impl ValueKind<Option<ErrorPages>> for ErrorPagesKind {
     }
 }
 
-/// Who may connect, between commas; names are resolved, once.
+/// Who may connect, separated by commas; names are resolved once.
 pub(super) struct Origins;
 
 impl ValueKind<Vec<Origin>> for Origins {
@@ -263,7 +263,7 @@ impl ValueKind<Vec<Origin>> for Origins {
         }
         let mut origins = Vec::new();
         for entry in text.split(',').map(str::trim) {
-            // A list that is empty by mistake must not let everybody in.
+            // A list that is empty by mistake must not admit everybody.
             if entry.is_empty() {
                 return Err(format!(
                     "an entry is empty; expected addresses, names or blocks, or {EVERYBODY}"
@@ -288,10 +288,10 @@ impl ValueKind<Vec<Origin>> for Origins {
     }
 }
 
-/// Lets everybody in.
+/// Admits everybody.
 const EVERYBODY: &str = "everybody";
 
-/// The addresses of `host`, with the port that `entry` has behind it.
+/// The addresses of `host`, with the port of `entry` (`host` or `host:port`).
 fn resolve(entry: &str, host: &str) -> Result<Vec<Origin>, String> {
     let port = entry.strip_prefix(host).and_then(|rest| rest.strip_prefix(':'));
     let port: Option<u16> =

@@ -23,7 +23,7 @@ pub(super) fn run(handler: impl Handler, setup: ServeSetup) -> Result<(), Box<dy
         }
     })?;
     let Started { server, announced } = start(AsyncStd::default().workers(workers), handler, setup)?;
-    // Not with the runtime's `block_on`, which would have this thread wait for the sockets of the others.
+    // The runtime's `block_on` would make this thread wait for the sockets of the others.
     block_on(server.gone());
     Ok(announced?)
 }

@@ -9,7 +9,7 @@ use httpfsm_blocking::{Blocking, block_on};
 use super::{ServeSetup, Started, start};
 
 pub(super) fn spawn(future: Pin<Box<dyn Future<Output = ()> + Send>>) {
-    // Applications call it from handlers, which are the server's.
+    // Applications call this only from handlers of the server.
     let _ = httpfsm_blocking::spawn(future);
 }
 
@@ -17,7 +17,7 @@ pub(super) fn run(handler: impl Handler, setup: ServeSetup) -> Result<(), Box<dy
     let transport = Blocking::default();
     let transport = setup.threads.map_or(transport, |threads| transport.workers(threads.get()));
     let Started { server, announced } = start(transport, handler, setup)?;
-    // Functions that still run when all connections are gone are not waited for.
+    // The server does not wait for functions that still run after the last connection.
     block_on(server.gone());
     Ok(announced?)
 }

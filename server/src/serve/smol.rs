@@ -19,7 +19,7 @@ pub(super) fn run(handler: impl Handler, setup: ServeSetup) -> Result<(), Box<dy
     let threads = setup.threads.map_or_else(thread::available_parallelism, Ok).map_or(1, NonZeroUsize::get);
     super::begin("thread of async-io", super::begin_async_io)?;
     let Started { server, announced } = start(Smol::default().workers(threads), handler, setup)?;
-    // Not with the runtime's `block_on`, which would have this thread wait for the sockets of the others.
+    // The runtime's `block_on` would make this thread wait for the sockets of the others.
     block_on(server.gone());
     Ok(announced?)
 }

@@ -15,14 +15,14 @@ on_each_transport! {
     chromium_loads_pictures_and_seeks_in_a_video,
 }
 
-/// Chromium without a window, and a profile that is gone when it is dropped.
+/// Chromium without a window, and its profile, which is removed when dropped.
 struct Chromium {
     command: Command,
     _profile: TempDir,
 }
 
 impl Chromium {
-    /// `None` if it is not installed, which is said.
+    /// `None` if it is not installed; the test says so.
     fn find() -> Option<Self> {
         let mut command = Command::new(tool("chromium")?);
         let profile = tempfile::tempdir().expect("a directory");
@@ -70,10 +70,10 @@ fn chromium_loads_pictures_and_seeks_in_a_video(transport: &str) {
     chromium.command.arg("--remote-debugging-port=0").arg(relay.url("/"));
     let _running = Beside::start(&mut chromium.command);
     let result = relay.wait_for("GET /result/", 4 * PATIENCE);
-    // 1 + 2 + .. + 50, and the video stands where it was sent.
+    // 1 + 2 + .. + 50, and the video is at the time that the page has set.
     assert_eq!(result, "GET /result/1275%20160x90%20at%206%20of%208 HTTP/1.1");
     assert_eq!(relay.requests("GET /pictures/").len(), 50);
-    // It was sent from its beginning, and from further on, where its index is.
+    // The browser asked for the beginning of the video, and for the index at its end.
     let ranges = relay.responses("Content-Range: bytes ");
     let from = |range: &String| range.split([' ', '-']).nth(3).and_then(|first| first.parse::<u64>().ok());
     let from: Vec<_> = ranges.iter().filter_map(from).collect();
@@ -95,8 +95,8 @@ fn write_site(folder: &Path) {
     fs::write(folder.join("clock.mp4"), stretched(include_bytes!("browser/clock.mp4"))).expect("a file");
 }
 
-/// The video with 16 MiB of nothing (a `free` box) before the index (`moov`) at its end, so that no browser gets by
-/// with one request.
+/// The video with 16 MiB of padding (a `free` box) before the index (`moov`) at its end, so that every browser needs a
+/// second request.
 fn stretched(video: &[u8]) -> Vec<u8> {
     const FREE: usize = 16 << 20;
     let mut at = 0;

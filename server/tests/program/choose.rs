@@ -1,4 +1,4 @@
-//! `docs/choose.md` says what is so.
+//! The facts in `docs/choose.md` are true.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -75,7 +75,7 @@ fn the_connection_and_accept_loops_of_a_transport_are_small() {
     let files = ["connection.rs", "listener.rs", "server.rs", "stream.rs"];
     assert!(of_files("transport-tokio", &files) <= 300);
     assert!(of_files("transport-async-std", &files) + of_files("transport-async-std", &["socket.rs"]) <= 300);
-    // Its loop is elsewhere the runtime's; the workers, their tasks and level 1 are beside it.
+    // Its loop does what the runtime does elsewhere. The workers, their tasks and level 1 are not counted.
     let files = ["home.rs", "listener.rs", "reactor.rs", "seat.rs", "stream.rs"];
     assert!(of_files("transport-blocking", &files) <= 500);
 }

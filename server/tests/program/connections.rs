@@ -1,4 +1,4 @@
-//! Connections: which are turned away, which are found to be lost, and which hear of an early refusal.
+//! Connections: which are refused, which are found to be lost, and which see an early refusal.
 
 use std::io::{Read, Write};
 use std::process::Command;
@@ -43,7 +43,7 @@ fn a_connection_that_a_limit_refuses_is_reported_without_the_log(transport: &str
 
 fn a_request_that_a_limit_refuses_is_reported_without_the_log(transport: &str) {
     let server = ServerProcess::on(transport, &["--app", "echo", "--maximum-simultaneous-requests", "1"]);
-    // It has its place as soon as its body is asked for.
+    // The request counts as soon as its body is demanded.
     let mut first = server.connect();
     first
         .write_all(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n")
@@ -78,14 +78,14 @@ fn a_failure_is_reported_without_the_log(transport: &str) {
     server.signal(Signal::TERM);
     let (_, errors) = server.end();
     for reason in ["/_rig/panic asks for it", "The request body could not be kept"] {
-        // A panic has a line of its own as well, which knows no peer.
+        // A panic has a line of its own as well, without a peer.
         let reports =
             errors.lines().filter(|line| line.contains(" from 127.0.0.1:") && line.contains(reason));
         assert!((1..20).contains(&reports.count()), "{reason}: {errors}");
     }
 }
 
-/// The server may see them on different threads, and the next before the end of the one before.
+/// The server may see the connections on different threads, and the next one before the end of the previous.
 fn a_connection_right_after_another_takes_its_place(transport: &str) {
     let server = ServerProcess::on(transport, &["--app", "hello", "--max-connections", "1"]);
     let (mut idle, mut turned_away) = (None, 0);
@@ -93,7 +93,7 @@ fn a_connection_right_after_another_takes_its_place(transport: &str) {
         let mut client = server.connect();
         let leaves = turn % 4 > 0;
         let request: &[u8] = if leaves { GET } else { b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" };
-        // It may be turned away before.
+        // The connection may be refused before.
         let _ = client.write_all(request);
         let mut first = [0; 13];
         match client.read_exact(&mut first) {
@@ -105,7 +105,7 @@ fn a_connection_right_after_another_takes_its_place(transport: &str) {
         }
     }
     drop(idle);
-    // A machine that is busy may let the thread of the one before wait for longer than the server does.
+    // On a busy machine the thread of the previous connection may wait longer than the server does.
     assert!(turned_away < 20, "{turned_away} of 400 were turned away");
 }
 
@@ -134,7 +134,7 @@ fn a_client_that_sends_all_before_reading_sees_an_early_refusal(transport: &str)
     }
 }
 
-/// What the kernel does for the connections of a server, as `ss` tells it.
+/// The keepalive timer of a connection, as `ss` shows it.
 fn silent_peers_are_probed(transport: &str) {
     if tool("ss").is_none() {
         return;
@@ -158,7 +158,7 @@ fn silent_peers_are_probed(transport: &str) {
                     .stdout,
             )
         };
-        // The kernel has accepted it; the option is the listener's.
+        // The kernel has accepted the connection, which inherits the option of the listener.
         let sockets = ss();
         match expected {
             Some(timer) => assert!(sockets.contains(timer), "{arguments:?}: {sockets}"),

@@ -32,12 +32,12 @@ pub(crate) struct Curl {
 }
 
 impl Curl {
-    /// `None` if curl is not installed, which is said.
+    /// `None` if curl is not installed; the test says so.
     pub(crate) fn find() -> Option<Self> {
         Some(Self { program: tool("curl")?, folder: tempfile::tempdir().expect("a directory") })
     }
 
-    /// Quiet but for errors, and without the user's configuration and proxies.
+    /// Prints only errors, and ignores the user's configuration and proxies.
     fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
         command.args(["--disable", "--silent", "--show-error", "--noproxy", "*", "--http1.1"]);
@@ -52,7 +52,7 @@ impl Curl {
         output
     }
 
-    /// Runs it with `--include`; the response with its head.
+    /// Runs curl with `--include`; returns the response with its head.
     #[track_caller]
     pub(crate) fn include(&self, arguments: &[&str]) -> ReceivedResponse {
         ReceivedResponse::new(&self.run(&[&["--include"], arguments].concat()).stdout)
@@ -66,7 +66,7 @@ impl Curl {
         (path, bytes)
     }
 
-    /// Sends a file to `/echo` with these arguments and compares what comes back; what curl told about it.
+    /// Sends a file to `/echo` with these arguments and compares what comes back; returns the output of `--verbose`.
     #[track_caller]
     fn echo(&self, server: &ServerProcess, arguments: &[&str]) -> String {
         let (sent, bytes) = self.content();
@@ -110,7 +110,7 @@ fn curl_posts_a_mebibyte_with_and_without_expectation(transport: &str) {
     let server = bench(transport);
     let printed = curl.echo(&server, &["--header", "Expect:"]);
     assert!(!printed.contains("100 Continue"), "{printed}");
-    // curl goes on by itself after a second; so long that only the server can have it go on.
+    // By default curl sends the body after a second. With this timeout only a 100 can make it send the body.
     let patience = PATIENCE.as_secs().to_string();
     let printed = curl.echo(&server, &["--header", "Expect: 100-continue", "--expect100-timeout", &patience]);
     assert!(printed.contains("< HTTP/1.1 100 Continue\r\n"), "{printed}");
@@ -204,8 +204,8 @@ fn curl_compares_statuses(transport: &str) {
 fn curl_asks_for_an_upgrade(transport: &str) {
     let Some(curl) = Curl::find() else { return };
     let server = ServerProcess::on(transport, &["--app", "echo"]);
-    // An upgraded connection has no end that curl knows of, so the peer's own ends it: it takes the first byte of the
-    // other protocol for a response in HTTP/0.9, which it does not speak.
+    // curl knows no end of an upgraded connection: it fails at the first byte of the other protocol, which it takes for
+    // HTTP/0.9, or at `--max-time`.
     let url = url(&server, "/_rig/upgrade");
     let (headers, arguments) =
         (["--header", "Connection: Upgrade", "--header", "Upgrade: rig-echo"], ["--verbose", url.as_str()]);
@@ -251,7 +251,7 @@ fn curl_gets_its_whole_response_from_a_server_that_drains(transport: &str) {
     let server = bench(transport);
     let received = curl.folder.path().join("received");
     let mut command = curl.command();
-    // Slow enough to be at it when the signal comes; how slow does not matter.
+    // Slow enough that the download still runs when the signal comes.
     command.args(["--limit-rate", "40M", "--write-out", "%{size_download} %{num_connects}", "--output"]);
     command.arg(&received).arg(url(&server, "/bytes/40000000"));
     let beside = Beside::start(&mut command);

@@ -1,4 +1,4 @@
-//! The program goes out of service while clients are at work.
+//! The program drains while clients are at work.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -24,13 +24,13 @@ on_each_transport! {
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
 
 fn a_signal_cuts_no_client_short(transport: &str) {
-    // Whoever has said nothing may still make a request while the server drains; some of the crowd never do.
+    // A connection without a request yet may still make one while the server drains; some of the crowd never do.
     let patience = ["--first-byte-timeout", "3s"];
     let server =
         ServerProcess::on(transport, &[&["--app", "bench", "--threads", "2"], &patience[..]].concat());
     let crowd = Crowd::gather(server.address());
     server.signal(Signal::TERM);
-    // The server is on its way out when it listens no more.
+    // The drain has begun when the server no longer listens.
     let started = Instant::now();
     while TcpStream::connect(server.address()).is_ok() {
         assert!(started.elapsed() < PATIENCE, "the server listens on");
@@ -40,7 +40,7 @@ fn a_signal_cuts_no_client_short(transport: &str) {
     assert_eq!(server.end().0.code(), Some(0));
 }
 
-/// The kernel has accepted them: that the listener closes would reset them, with their requests.
+/// The kernel has accepted these connections: closing the listener without accepting them would reset them.
 fn a_connection_that_waits_to_be_accepted_when_the_drain_begins_is_served(transport: &str) {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("socket");
@@ -68,7 +68,7 @@ fn a_connection_that_waits_to_be_accepted_when_the_drain_begins_is_served(transp
     assert_eq!(server.end().0.code(), Some(0));
 }
 
-/// However the zero is written. Here no deadline would ever end the drain.
+/// For each spelling of zero. Without a drain deadline only the closed connections end the drain.
 fn without_a_grace_idle_connections_close_at_once(transport: &str) {
     let ended_by = |command: &mut Command| {
         command.args(["--app", "hello", "--port", "0", "--drain-deadline", "none"]);
@@ -86,7 +86,7 @@ fn without_a_grace_idle_connections_close_at_once(transport: &str) {
     ended_by(serve(transport).env("HTTPFSM_DRAIN_GRACE", "0"));
 }
 
-/// They are no deadlines: a request is read, responded to, and the connection is kept.
+/// A time of zero is no deadline: requests are served, and the connection is kept.
 fn no_other_time_of_zero_ends_anything(transport: &str) {
     let help = text(&run(&["serve", "--help"]).stdout);
     let flags = help.lines().filter_map(|line| line.trim().strip_suffix(" <TIME>"));
@@ -110,13 +110,14 @@ fn no_other_time_of_zero_ends_anything(transport: &str) {
     assert_eq!(status.code(), Some(0), "{errors}");
 }
 
-/// Whatever it is: a handler that does not return, a file system that does not respond. Here it is the thread that accepts.
+/// Stuck may be a handler that does not return, or a file system that does not respond. Here it is the accepting
+/// thread.
 fn a_stuck_drain_ends_after_its_deadline(transport: &str) {
     let Some(strace) = tool("strace") else { return };
     let folder = tempfile::tempdir().expect("a folder");
     let socket = folder.path().join("socket");
     let mut command = Command::new(strace);
-    // A process whose thread is delayed so does not go before the delay is over.
+    // The process does not end before the delay of its thread is over.
     command.args(["-D", "-f", "-o", "/dev/null", "-e", "trace=accept4", "-e"]);
     command.arg("inject=accept4:delay_enter=10000000").arg(env!("CARGO_BIN_EXE_httpfsm"));
     command.args(["serve", "--app", "hello", "--port", "0", "--transport", transport]);

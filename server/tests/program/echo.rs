@@ -97,7 +97,7 @@ fn a_status_has_no_content(transport: &str) {
 fn an_early_response_does_not_wait_for_the_body(transport: &str) {
     let response = server(transport)
         .exchange(b"POST /_rig/early HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999\r\n\r\n");
-    // Above the limit of a body; the early response is for those within it.
+    // Above the limit of a body, where the early response does not apply.
     assert_eq!(response.status, "HTTP/1.1 413 Content Too Large");
     let server = server(transport);
     let response = server.exchange(b"POST /_rig/early HTTP/1.1\r\nHost: a\r\nContent-Length: 999999\r\n\r\n");

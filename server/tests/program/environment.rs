@@ -1,4 +1,4 @@
-//! The variables of the program, and others that look like them.
+//! The variables of the program, and others with the same prefix.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -14,7 +14,7 @@ fn variables_that_platforms_set_beside_a_service_are_ignored() {
     let mut command = program();
     command.args(["serve", "--app", "hello", "--host", "127.0.0.1"]).env("HTTPFSM_PORT", "tcp://10.0.0.1:80");
     command.env("HTTPFSM_SERVICE_HOST", "10.0.0.1").env("HTTPFSM_PORT_80_TCP_ADDR", "10.0.0.1");
-    // The default port may be taken by somebody else; a socket is not.
+    // Another program may use the default port, but not this socket.
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("socket");
     command.args(["--port", "0", "--unix"]).arg(&path);

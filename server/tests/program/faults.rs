@@ -1,5 +1,5 @@
-//! Faults on real sockets: peers that drip, that reset, that take all descriptors; and what the server has left of
-//! them when they are gone.
+//! Faults on real sockets: peers that drip, that reset, that use all descriptors; and what the server still holds after
+//! them.
 //!
 //! The numbers are small, so that the suite is quick. With `HTTPFSM_FAULTS=full` they are those of an attack.
 
@@ -20,7 +20,7 @@ mod slowhttptest;
 
 const GET: &[u8] = b"GET /plaintext HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
 
-/// The one number by default, the other where the whole attack is wanted.
+/// `small` by default, `full` with `HTTPFSM_FAULTS=full`.
 fn number(small: usize, full: usize) -> usize {
     match std::env::var_os("HTTPFSM_FAULTS") {
         None => small,
@@ -45,7 +45,7 @@ impl HeldResources {
         Self { descriptors: entries("fd").count(), threads: entries("task").count() }
     }
 
-    /// What a server holds that has served a little and rests.
+    /// What a server holds at rest, after some requests.
     fn at_rest(server: &ServerProcess) -> Self {
         for _ in 0..20 {
             server.exchange(GET);

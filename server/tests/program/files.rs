@@ -146,7 +146,7 @@ fn releases() -> TempDir {
     folder
 }
 
-/// Lets the link lead to the second release, in one step.
+/// Replaces the link by one to the second release, atomically.
 fn switch(releases: &TempDir) {
     let new = releases.path().join("new");
     symlink("two", &new).expect("a link");
@@ -197,14 +197,14 @@ fn a_root_that_is_removed_is_404_until_it_is_back(transport: &str) {
 fn the_current_folder_is_what_its_name_leads_to() {
     let folder = releases();
     let current = folder.path().join("current");
-    // A shell sets PWD to the name that the folder was entered by.
+    // A shell sets PWD to the name by which the folder was entered.
     let mut named = program();
     named.args(["serve", "--port", "0"]).current_dir(&current).env("PWD", &current);
     let server = ServerProcess::spawn(&mut named);
     assert_eq!(get(&server, "/").text(), "one");
     switch(&folder);
     assert_eq!(get(&server, "/").text(), "two");
-    // A PWD that is no longer right says nothing.
+    // A wrong PWD is ignored.
     named.current_dir(folder.path().join("one"));
     assert_eq!(get(&ServerProcess::spawn(&mut named), "/").text(), "one");
 }
@@ -306,7 +306,7 @@ fn a_file_that_may_not_be_read_is_404_and_reported(transport: &str) {
     let server = ServerProcess::spawn(&mut command);
     get(&server, "/sub/content.bin").assert("HTTP/1.1 404 Not Found", "There is nothing here.\n");
     get(&server, "/sub/missing").assert("HTTP/1.1 404 Not Found", "There is nothing here.\n");
-    // Nor is its folder listed instead of an index.
+    // A folder whose index may not be read is not listed.
     get(&server, "/closed/").assert("HTTP/1.1 404 Not Found", "There is nothing here.\n");
     server.signal(Signal::TERM);
     let (_, errors) = server.end();
@@ -314,7 +314,7 @@ fn a_file_that_may_not_be_read_is_404_and_reported(transport: &str) {
     assert!(errors.contains(&message) && !errors.contains("missing"), "{errors}");
 }
 
-/// As one of mode 711, which is not its own.
+/// The folder has mode 711 and belongs to another user.
 fn a_root_that_may_not_be_listed_serves_its_files(transport: &str) {
     let site = TestSite::new();
     let root = site.folder.path();
@@ -346,7 +346,7 @@ fn a_root_that_may_not_be_listed_serves_its_files(transport: &str) {
     ] {
         assert!(errors.contains(&message), "{message}: {errors}");
     }
-    // One that may not be passed through is of no use.
+    // A folder that may not be passed through is an error.
     set(0o444);
     let errors = complaint(&mut start(), 1);
     set(0o755);
@@ -491,7 +491,7 @@ fn curl_asks_for_the_head_alone() {
     let site = TestSite::new();
     let server = site.serve("tokio");
     let url = url(&server, "/sub/content.bin");
-    // The second request comes on the same connection: nothing of the content may be in its way.
+    // The second request comes on the same connection: no content of the first may precede its response.
     let output = curl.run(&["--head", "--write-out", "%{num_connects}", &url, &url]);
     let printed = text(&output.stdout);
     assert_eq!(printed.matches(&format!("Content-Length: {}\r\n", site.bytes.len())).count(), 2, "{printed}");

@@ -123,7 +123,7 @@ fn a_bad_value_is_named_with_its_flag() {
     }
 }
 
-/// The words are those of the user: the flag, what it was given and what it takes.
+/// The error names the flag, the given value and the expected values.
 #[test]
 fn a_bad_value_is_reported_with_what_is_expected() {
     let time = "expected a whole number of seconds, a time with its units as in 500ms, 2s or 1h 30m, or none";

@@ -1,5 +1,5 @@
-//! The hostile corpus of the core, sent to the program over sockets: statuses, number of responses and the close are
-//! those that are written, on every transport.
+//! The hostile corpus of the core, sent to the program over sockets: on every transport the statuses, the number of
+//! responses and the close are those of the corpus.
 
 #[path = "../../../core/tests/hostile/corpus.rs"]
 mod corpus;
@@ -19,13 +19,13 @@ use crate::{PATIENCE, ServerProcess};
 /// Connections that are open at a time.
 const PEERS: usize = 32;
 
-/// Between two pieces, so that they are read apart.
+/// The pause between two pieces, so that the server reads them separately.
 const PAUSE: Duration = Duration::from_millis(3);
 
-/// Gets 200 where an entry leaves the connection open, and ends it.
+/// Follows each entry: it gets 200 if the entry leaves the connection open, and closes the connection.
 const LAST: &str = "GET /probe HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
 
-/// The entries that sockets and `--app echo` can judge in no time of their own.
+/// The entries that need no other application than `--app echo` and no deadline.
 fn entries() -> Vec<Entry> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../core/tests/hostile");
     let mut entries = corpus::entries(&folder);
@@ -43,7 +43,7 @@ fn entries() -> Vec<Entry> {
     entries
 }
 
-/// What the peer sends: the bytes of the entry, whose target says how the application responds.
+/// What the peer sends: the bytes of the entry, with the target that makes `--app echo` respond as the entry says.
 fn bytes(entry: &Entry) -> Vec<u8> {
     let target: &[u8] = match entry.application {
         Application::Responds => b" /_rig/early HTTP/",
@@ -60,12 +60,12 @@ fn bytes(entry: &Entry) -> Vec<u8> {
     bytes
 }
 
-/// Whether the peer ends its input behind the bytes.
+/// Whether the peer sends a FIN after the bytes.
 fn has_fin(entry: &Entry) -> bool {
     entry.acts.iter().flat_map(|act| &act.steps).any(|step| *step == Step::Fin)
 }
 
-/// Sends an entry, cut before the byte `cut`, and says what is wrong with the responses.
+/// Sends an entry, cut before the byte `cut`; the error says what is wrong with the responses.
 fn exchange(address: SocketAddr, entry: &Entry, cut: usize) -> Result<(), String> {
     let mut bytes = bytes(entry);
     let mut expected: Vec<_> = entry.acts.iter().flat_map(|act| act.statuses.clone()).collect();
@@ -81,7 +81,7 @@ fn exchange(address: SocketAddr, entry: &Entry, cut: usize) -> Result<(), String
     stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
     stream.set_nodelay(true).expect("an option");
     let (first, second) = bytes.split_at(cut);
-    // The response may come, and the connection go, before all is sent.
+    // The response may come, and the connection close, before everything is sent.
     let _ = stream.write_all(first);
     if !second.is_empty() && cut > 0 {
         thread::sleep(PAUSE);
@@ -121,7 +121,7 @@ fn exchange(address: SocketAddr, entry: &Entry, cut: usize) -> Result<(), String
     }
 }
 
-/// The status codes of the responses, each of which must be whole, and what comes behind a 101.
+/// The status codes of the responses, each of which must be complete, and the bytes after a 101.
 fn statuses<'a>(responses: &'a [u8], is_head: &[bool]) -> Result<(Vec<String>, &'a [u8]), String> {
     let mut statuses = Vec::new();
     let mut finals = 0;
@@ -192,7 +192,7 @@ fn every_entry_of_the_corpus_gets_the_response_that_is_written(transport: &str) 
     let count: usize = by_flags.values().map(Vec::len).sum();
     assert!(count >= 700, "{count} entries");
     for (flags, entries) in &by_flags {
-        // What lingering throws away is longer than any entry, so that no reset overtakes a response.
+        // Lingering discards more than any entry has, so that no reset overtakes a response.
         let mut arguments = vec!["--app", "echo", "--transport", transport, "--linger-bytes", "16MiB"];
         arguments.extend(flags.iter().map(String::as_str));
         let server = ServerProcess::start(&arguments);

@@ -22,7 +22,7 @@ on_each_transport! {
     a_body_that_nobody_takes_back_is_not_gathered,
 }
 
-/// What a server may grow by, however large a body is.
+/// Bytes that a server may grow by, for a body of any size.
 const GROWTH: u64 = 16 << 20;
 
 fn size() -> u64 {
@@ -31,7 +31,7 @@ fn size() -> u64 {
     if whole { 1 << 30 } else { 128 << 20 }
 }
 
-/// A server of its own for each test, with its memory before.
+/// A server of its own for each test, and its memory before the body.
 struct Measured {
     server: ServerProcess,
     before: u64,
@@ -45,7 +45,7 @@ impl Measured {
     /// A server with these arguments that has responded to these requests.
     fn new(transport: &str, arguments: &[&str], targets: &[&str]) -> Self {
         let server = ServerProcess::on(transport, &[arguments, &["--threads", "2"]].concat());
-        // What is allocated once is no cost of a large body.
+        // Memory that is allocated once is no cost of a large body.
         for target in targets {
             let request = format!("GET {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
             assert_eq!(server.exchange(request.as_bytes()).status, "HTTP/1.1 200 OK");
@@ -250,8 +250,8 @@ fn a_body_that_nobody_takes_back_is_not_gathered(transport: &str) {
     let measured = Measured::start(transport, "streamed");
     let size = size();
     let mut stream = measured.request("POST /echo", &format!("Content-Length: {size}\r\n"));
-    // The server reads on only as far as its response leaves. Where this pause is no standstill but a slow machine,
-    // nothing is lost but the point of the test.
+    // The server reads on only as far as its response leaves. On a slow machine this timeout may come before the
+    // standstill; the test then passes without testing it.
     stream.set_write_timeout(Some(Duration::from_millis(500))).expect("a timeout");
     let pattern = pattern();
     let mut sent = 0_u64;
@@ -265,7 +265,7 @@ fn a_body_that_nobody_takes_back_is_not_gathered(transport: &str) {
     };
     assert!(stopped && sent < size, "{sent} bytes were taken");
     measured.assert_constant();
-    // The connection is as good as before.
+    // The connection still works.
     stream.set_write_timeout(None).expect("no timeout");
     thread::scope(|scope| {
         let mut writing = stream.try_clone().expect("a second handle");

@@ -65,7 +65,7 @@ mod wrk;
 /// What `--transport` takes.
 const TRANSPORTS: [&str; 4] = ["tokio", "async-std", "smol", "blocking"];
 
-/// So few connections that the descriptors suffice on every machine: where they do not, a line at the start says so.
+/// A limit that the descriptors of every machine allow, so that no note at the start says that it is lowered.
 const FEW_CONNECTIONS: &str = "--max-connections=100";
 
 /// Long enough for a loaded machine; nothing here waits for it unless it fails.
@@ -83,7 +83,7 @@ fn program() -> Command {
     command
 }
 
-/// The program, about to serve on a transport.
+/// The command `serve` on a transport.
 fn serve(transport: &str) -> Command {
     let mut command = program();
     command.args(["serve", "--transport", transport]);
@@ -95,7 +95,7 @@ fn run(arguments: &[&str]) -> Output {
     program().args(arguments).output().expect("the program starts")
 }
 
-/// What the program says of a mistake, on the way to this exit code.
+/// What the program prints to the standard error stream before it ends with this exit code.
 #[track_caller]
 fn complaint(command: &mut Command, code: i32) -> String {
     let mut child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the program starts");
@@ -129,12 +129,12 @@ struct ServerProcess {
 }
 
 impl ServerProcess {
-    /// `serve --port 0` and these arguments: for what no transport has to do with.
+    /// Starts `serve --port 0` with these arguments, for tests that do not depend on the transport.
     fn start(arguments: &[&str]) -> Self {
         Self::spawn(program().args(["serve", "--port", "0"]).args(arguments))
     }
 
-    /// The same on a transport.
+    /// Starts it on a transport.
     fn on(transport: &str, arguments: &[&str]) -> Self {
         Self::spawn(serve(transport).args(["--port", "0"]).args(arguments))
     }

@@ -1,5 +1,5 @@
-//! nginx and HAProxy in front of the server: they keep connections to it, and pass large bodies both ways. Those of
-//! `docs/proxy.md` do.
+//! nginx and HAProxy in front of the server keep connections to it, and pass large bodies both ways; so do the
+//! configurations of `docs/proxy.md`.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -71,8 +71,8 @@ impl Proxy {
         Self { beside, socket: folder.path().join("front.sock"), _folder: folder }
     }
 
-    /// Sends one request that ends in `Connection: close`; the response. The bytes are written while the response is
-    /// read, as a proxy may pass both on at once.
+    /// Sends one request that ends in `Connection: close`; returns the response. The request is written while the
+    /// response is read, as a proxy may pass on both at once.
     #[track_caller]
     fn exchange(&mut self, request: &[&[u8]]) -> ReceivedResponse {
         let mut stream = self.beside.connect(&self.socket);
@@ -113,7 +113,7 @@ fn nginx(folder: &Path, server: SocketAddr, options: &str) -> String {
     )
 }
 
-/// What stands in `http`, made a configuration. One process, so that the end of it is the end of all.
+/// A configuration around this content of `http`. nginx runs as one process, so that its end is the end of all.
 fn nginx_around(http: &str, folder: impl std::fmt::Display) -> String {
     format!(
         "daemon off; master_process off; pid {folder}/pid; error_log stderr;
@@ -153,8 +153,8 @@ fn haproxy(folder: &Path, server: SocketAddr) -> String {
     )
 }
 
-/// Several visitors are served over one connection: the page tells on which. A proxy may open a second one where it
-/// has not put the first aside yet.
+/// Several clients are served over one connection: the page names it. A proxy may open a second one if the first is not
+/// idle yet.
 #[track_caller]
 fn keeps_its_connection(mut proxy: Proxy) {
     let mut channels = [(); 8].map(|()| {
@@ -252,7 +252,7 @@ fn haproxy_passes_large_bodies(transport: &str) {
     }
 }
 
-/// The page, as it is pasted.
+/// The page `docs/proxy.md`.
 struct Page(String);
 
 impl Page {
@@ -267,7 +267,7 @@ impl Page {
         block.unwrap_or_else(|| panic!("the page has no block of {kind}")).0
     }
 
-    /// The server that it starts, with this instead of the folder.
+    /// Starts the server of the page, with `serves` instead of the folder.
     fn server(&self, transport: &str, socket: &Path, serves: &[&str]) -> ServerProcess {
         let command = self.block("sh").trim().strip_prefix("httpfsm serve DIR ").expect("a command");
         let mut server = serve(transport);
@@ -278,7 +278,7 @@ impl Page {
         ServerProcess::spawn(&mut server)
     }
 
-    /// A configuration of it, with our sockets.
+    /// A configuration of the page, with the sockets of the test.
     fn configuration(&self, kind: &str, socket: &Path, bind: (&str, String)) -> String {
         let block = self.block(kind);
         assert!(block.contains(SOCKET) && block.contains(bind.0), "{block}");
@@ -289,7 +289,7 @@ impl Page {
 /// The socket on the page.
 const SOCKET: &str = "/run/httpfsm/httpfsm.sock";
 
-/// The applications that show that it serves, that it keeps connections and what fields it adds.
+/// Shows with three applications that the proxy serves, that it keeps connections and which fields it adds.
 #[track_caller]
 fn the_page_serves(transport: &str, added: &[&str], start: impl Fn(&Page, &Path) -> Option<Proxy>) {
     let page = Page::read();
@@ -350,7 +350,7 @@ fn the_times_on_the_page_are_those_of_the_server() {
     let Page(page) = Page::read();
     let (plain, hardened) = (ChannelConfig::default(), ServerConfig::hardened().channel);
     let seconds = |time: Option<Duration>| time.expect("a deadline").as_secs();
-    // What nginx keeps for 60 s is kept for longer here.
+    // The server keeps a connection longer than nginx, which keeps it for 60 s.
     assert!(page.contains("keepalive_timeout 60s;") && seconds(hardened.inactivity_timeout) > 60);
     assert!(page.contains("proxy_read_timeout 75s;") && page.contains("timeout server 75s"));
     assert!(seconds(hardened.responseless_timeout) < 75);

@@ -31,7 +31,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// `replay` of it succeeds; what it printed.
+/// Replays a recording, which must succeed; returns what was printed.
 fn replayed(file: &Path) -> String {
     let output = run(&["replay", "--step", file.to_str().expect("text")]);
     assert!(output.status.success(), "{}", text(&output.stderr));
@@ -155,7 +155,7 @@ fn what_is_no_regular_file_is_not_replayed_nor_waited_for() {
     }
 }
 
-/// As the help says of what follows the last whole line, or the end.
+/// The help says so of everything after the last complete line, or after the end.
 #[test]
 fn what_follows_a_recording_is_not_looked_at() {
     let (folder, _) = folder();
@@ -166,14 +166,14 @@ fn what_follows_a_recording_is_not_looked_at() {
         let steps = replayed(&file);
         assert!(steps.trim_end().ends_with(end), "{steps}");
     }
-    // To the fourth line, and to the fifth, which is the second input.
+    // Cut after the fourth line, and after the fifth, which is the second input.
     for (lines, printed) in [(4, "replayed 1 input: equal; "), (5, "replayed 2 inputs: equal; ")] {
         let lines = recording.split_inclusive(|byte| *byte == b'\n').take(lines);
         fs::write(&file, lines.collect::<Vec<_>>().concat()).expect("written");
         let output = run(&["replay", file.to_str().expect("text")]);
         assert!(text(&output.stdout).starts_with(printed), "{output:?}");
     }
-    // The program ended while it wrote, amid a character.
+    // The program ended while it wrote, in the middle of a character.
     let lines = recording.strip_suffix(b"{\"end\":\"over\"}\n").expect("the last line");
     fs::write(&file, [lines, "{\"text\":\"\u{e4}".as_bytes().strip_suffix(b"\xa4").expect("half")].concat())
         .expect("written");

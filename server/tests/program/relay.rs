@@ -1,4 +1,4 @@
-//! A relay in front of the server that keeps what passes, for a client that does not report its responses.
+//! A relay in front of the server that records the bytes, for a client that does not report its responses.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -38,7 +38,7 @@ impl Relay {
         format!("http://{}{target}", self.address)
     }
 
-    /// The lines of requests and of responses that begin so, as far as they have come.
+    /// The lines of requests that begin so and have come so far.
     pub(crate) fn requests(&self, prefix: &str) -> Vec<String> {
         lines(&self.requests, prefix)
     }
@@ -87,7 +87,7 @@ fn pass_on(mut from: TcpStream, mut to: TcpStream, kept: &RelayedBytes) {
                 break;
             }
         }
-        // Whoever has ended, the other learns of it.
+        // The end of one side ends the other.
         let _ = to.shutdown(Shutdown::Write);
         let _ = from.shutdown(Shutdown::Read);
     });

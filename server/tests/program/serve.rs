@@ -39,7 +39,7 @@ fn one_thread_is_enough(transport: &str) {
 fn each_transport_serves_and_drains_with_any_number_of_threads() {
     for transport in ["tokio", "async-std", "smol", "blocking"] {
         for threads in [&[][..], &["--threads", "1"], &["--threads", "3"]] {
-            // The page says on what it is served.
+            // The page names the transport.
             let server =
                 ServerProcess::start(&[&["--app", "hello", "--transport", transport], threads].concat());
             let response = server.exchange(GET);
@@ -82,7 +82,7 @@ fn the_look_of_refusals_can_be_chosen() {
 fn a_peer_outside_the_origins_gets_nothing(transport: &str) {
     let server = ServerProcess::on(transport, &["--origins", "192.0.2.0/24,unix"]);
     let mut stream = server.connect();
-    // The connection may be reset before the request is on its way.
+    // The connection may be reset before the request is sent.
     let _ = stream.write_all(GET);
     let mut bytes = Vec::new();
     let _ = stream.read_to_end(&mut bytes);
@@ -138,7 +138,7 @@ fn a_drain_lets_a_running_request_finish(transport: &str) {
     let server = ServerProcess::on(transport, &["--app", "bench"]);
     let mut stream = server.connect();
     stream.write_all(b"POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhello").expect("sent");
-    // A response on another connection, begun later, shows that the server is at work.
+    // A response on a later connection shows that the server is running.
     server.exchange(b"GET /plaintext HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     server.signal(Signal::TERM);
     std::thread::sleep(std::time::Duration::from_millis(50));
@@ -172,7 +172,8 @@ fn a_second_signal_quits_at_once(transport: &str) {
     stream.write_all(b"POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhello").expect("sent");
     server.exchange(b"GET /plaintext HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     server.signal(Signal::TERM);
-    // What comes at once is the first once more, as `timeout` sends it; on a busy machine so is what comes a little later.
+    // A second signal right after the first counts as the first, as `timeout` sends it; on a busy machine a later one
+    // may as well.
     let started = Instant::now();
     while server.child.try_wait().expect("a child").is_none() {
         assert!(started.elapsed() < PATIENCE, "it drains on");

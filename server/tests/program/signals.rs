@@ -62,7 +62,8 @@ fn every_signal_that_ends_drains(transport: &str) {
     }
 }
 
-/// The system sends SIGXCPU each second from the limit on. Only another signal that ends is a second one.
+/// From the limit on the system sends SIGXCPU each second. It does not count as the second signal, which would end the
+/// program.
 fn the_limit_of_processor_time_drains(transport: &str) {
     let server = ServerProcess::on(transport, &["--app", "echo"]);
     let mut client = server.connect();
@@ -75,7 +76,7 @@ fn the_limit_of_processor_time_drains(transport: &str) {
         assert!(started.elapsed() < PATIENCE, "it does not drain");
         thread::sleep(Duration::from_millis(5));
     }
-    // Longer than signals that come together are taken for one.
+    // Longer than the time within which two signals count as one.
     thread::sleep(Duration::from_millis(400));
     server.signal(Signal::XCPU);
     thread::sleep(Duration::from_millis(100));
@@ -88,7 +89,7 @@ fn the_limit_of_processor_time_drains(transport: &str) {
     assert_eq!(errors.matches("SIGXCPU").count(), 1, "{errors}");
 }
 
-/// A stream that takes nothing, as long as its reader, the second, is there.
+/// A stream that is full as long as its reader, the second of the pair, exists.
 fn full() -> (OwnedFd, UnixStream) {
     let (mut full, reader) = UnixStream::pair().expect("a pair");
     full.set_nonblocking(true).expect("an option");
@@ -100,7 +101,7 @@ fn full() -> (OwnedFd, UnixStream) {
 fn recordings_are_switched_as_soon_as_it_is_said_that_the_program_listens(transport: &str) {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("socket");
-    // A standard output that takes nothing holds up the start where it says so.
+    // The start blocks where it prints the addresses, as the standard output is full.
     let (stdout, _reader) = full();
     let mut command = serve(transport);
     command.args(["--app", "hello", FEW_CONNECTIONS, "--record"]).arg(folder.path().join("records"));
@@ -112,7 +113,7 @@ fn recordings_are_switched_as_soon_as_it_is_said_that_the_program_listens(transp
         thread::sleep(Duration::from_millis(5));
     }
     kill_process(Pid::from_child(&child), Signal::USR1).expect("a running child");
-    // On a slow machine what is recorded is told before.
+    // On a slow machine the line about the recordings comes first.
     let lines = BufReader::new(child.stderr.take().expect("a pipe")).lines();
     let message = lines.map(|line| line.expect("text")).find(|line| line.contains("SIGUSR1"));
     child.kill().expect("a running child");
@@ -124,7 +125,7 @@ fn recordings_are_switched_as_soon_as_it_is_said_that_the_program_listens(transp
 fn quitting_leaves_no_socket(transport: &str) {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("socket");
-    // A standard output that takes nothing holds up the start, which has made its sockets by then.
+    // The start blocks after it has made its sockets, as the standard output is full.
     let (stdout, _reader) = full();
     let mut command = serve(transport);
     command.args(["--app", "hello", "--unix"]).arg(&path).stdout(stdout).stderr(Stdio::piped());
@@ -133,7 +134,7 @@ fn quitting_leaves_no_socket(transport: &str) {
     while child.try_wait().expect("a child").is_none() {
         assert!(started.elapsed() < PATIENCE, "it does not end");
         if path.exists() {
-            // Nobody minds where it has just ended.
+            // The process may have ended meanwhile.
             let _ = kill_process(Pid::from_child(&child), Signal::TERM);
         }
         thread::sleep(Duration::from_millis(100));
@@ -141,7 +142,7 @@ fn quitting_leaves_no_socket(transport: &str) {
     assert!(!path.exists());
 }
 
-/// Between the bind, which makes the file, and the end of the call that does.
+/// The signal comes between the bind, which makes the file, and the end of the call.
 #[test]
 fn quitting_while_a_socket_is_made_leaves_none() {
     let Some(strace) = tool("strace") else { return };

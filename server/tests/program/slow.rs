@@ -119,7 +119,7 @@ fn a_reader_that_stops_is_cut_while_others_are_served(transport: &str) {
     }
     assert!(served > 0);
 
-    // The end of a cut response is a reset, so that nobody takes it for whole.
+    // The end of a cut response is a reset, so that the client does not take it for complete.
     let mut piece = vec![0; 1 << 20];
     let end = loop {
         match stalled.read(&mut piece) {
@@ -133,7 +133,7 @@ fn a_reader_that_stops_is_cut_while_others_are_served(transport: &str) {
 
 fn slow_clients_of_all_workers_do_not_hold_up_others(transport: &str) {
     const WORKERS: usize = 2;
-    // More than is kept in memory where bodies are gathered.
+    // More than is kept in memory where bodies are collected.
     const UPLOAD: usize = 1_000_000;
     let server = bench(transport, &["--threads", &WORKERS.to_string()]);
     let content = "x".repeat(UPLOAD);
@@ -154,13 +154,13 @@ fn slow_clients_of_all_workers_do_not_hold_up_others(transport: &str) {
         read_slowly(&mut stream, &mut bytes, 1);
         (stream, bytes)
     });
-    // None of them ends before it is let to, so a response that comes now has not waited for them.
+    // None of them ends before the test lets it, so a response that comes now has not waited for them.
     for at in 0..20 {
         let response = server.exchange(b"GET /plaintext HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
         response.assert("HTTP/1.1 200 OK", "Hello, World!");
         let upload = server.exchange(b"POST /upload HTTP/1.0\r\nContent-Length: 5\r\n\r\nhello");
         upload.assert("HTTP/1.0 200 OK", "5");
-        // They are slow, and not dead.
+        // The slow clients still send and read.
         let slow = at % (4 * WORKERS);
         uploads[slow].write_all(&left.as_bytes()[at..=at]).expect("sent");
         let (stream, bytes) = &mut downloads[slow];

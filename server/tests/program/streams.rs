@@ -1,4 +1,4 @@
-//! Who reads the streams of the program: nobody, too late, or a disk that is full.
+//! The output streams of the program when the reader stalls, when it is closed, and when the disk is full.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -18,9 +18,9 @@ on_each_transport! {
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
 
-/// More lines than a pipe, the queue behind it and what is being written hold: two lines of 80 bytes a connection.
+/// Connections whose lines, two of 80 bytes each, fill a pipe, the queue and the batch that is being written.
 const CROWD: usize = 4000;
-/// More lines than a pipe holds.
+/// Requests whose lines fill a pipe.
 const FEW: usize = 1000;
 
 fn a_reader_of_standard_error_that_stalls_stops_nobody(transport: &str) {
@@ -39,7 +39,7 @@ fn a_reader_of_standard_error_that_stalls_stops_nobody(transport: &str) {
             }
             first.get_or_insert_with(|| line.clone());
         }
-        // Nobody minds where the test is over.
+        // The test may be over.
         let _ = sender.send((stderr.into_inner(), first, line));
     });
     let back = receiver.recv_timeout(PATIENCE);
@@ -96,7 +96,7 @@ fn a_standard_output_that_takes_nothing_is_named_and_one_that_nobody_reads_is_no
         drop(reader);
         assert_eq!(complaint(program().args(arguments).stdout(writer), 0), "", "{arguments:?}");
     }
-    // Of the server both lines come at once, so whoever reads one and leaves ends nothing.
+    // The server serves on when the reader of its addresses has closed the pipe.
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("socket");
     let (reader, writer) = std::io::pipe().expect("a pipe");

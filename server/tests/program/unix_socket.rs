@@ -1,4 +1,4 @@
-//! The path of a Unix socket: whose it is, and who may connect to it.
+//! The path of a Unix socket: which process owns it, and who may connect.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -34,7 +34,8 @@ fn a_unix_socket_is_made_with_its_permissions() {
     assert!(text(&output.stderr).contains("--unix-mode") && text(&output.stderr).contains("needs --unix\n"));
 }
 
-/// Nobody whom they keep out can connect before they are there: they come with the file, and no call changes them later.
+/// No other user can connect before the permissions are set: the socket is created with them, and no later call changes
+/// them.
 #[test]
 fn a_unix_socket_has_its_permissions_from_its_beginning() {
     let Some(strace) = tool("strace") else { return };

@@ -14,7 +14,7 @@ on_each_transport! {
 fn wrk(server: &ServerProcess, target: &str, arguments: &[&str]) {
     let Some(program) = tool("wrk") else { return };
     let url = format!("{}{target}", server.listening);
-    // A slow machine is no fault of the server: 60 s until wrk calls a response late.
+    // wrk reports a response as late after 60 s, as a slow machine is no fault of the server.
     let fixed = ["--threads", "2", "--connections", "64", "--duration", "1s", "--timeout", "60s"];
     let output = Command::new(program).args(fixed).args(arguments).arg(url).output().expect("wrk starts");
     let printed = text(&output.stdout);

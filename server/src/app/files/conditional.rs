@@ -11,18 +11,18 @@ use httpfsm::request::RequestRef;
 
 use super::ranges::{self, Selection};
 
-/// What tells one state of a content from the next.
+/// What distinguishes one state of a content from the next.
 #[derive(Debug)]
 pub(super) struct Validators {
-    /// `None` where nothing tells the states apart.
+    /// `None` where nothing distinguishes the states.
     etag: Option<String>,
-    /// In whole seconds; `None` where HTTP has no date for it, or it means nothing.
+    /// In whole seconds; `None` where HTTP cannot express the time, or the time means nothing.
     modified: Option<SystemTime>,
-    /// Whether that date stands for this state alone.
+    /// Whether no other state can have this date.
     is_settled: bool,
 }
 
-/// What the preconditions decide.
+/// The result of the preconditions.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum PreconditionOutcome {
     Perform,
@@ -32,22 +32,22 @@ pub(super) enum PreconditionOutcome {
     Failed,
 }
 
-/// The years that a date of HTTP can say are 1970 to 9999.
+/// A date of HTTP has a year from 1970 to 9999.
 const LAST_SECOND: u64 = 253_402_300_799;
 
 /// A second, and a tick of the clock that files are stamped with: 10 ms at most on Linux.
 const SETTLES_AFTER: Duration = Duration::from_millis(1010);
 
 impl Validators {
-    /// Those of a file. The tag is made of its length and the time of its modification to the nanosecond, and of nothing
-    /// that differs between two copies of it that have both.
+    /// The validators of a file. The tag consists of the length and of the modification time in nanoseconds, so that
+    /// equal copies of a file on two machines have equal tags.
     ///
-    /// Within a second, and one tick of the clock that files are stamped with, the file may change once more without
-    /// another time, or with one of the same second (RFC 9110 section 8.8.2.2). Until that has passed, and where the time
-    /// is in the future, no date is told, and the tag is weak and another one than later: weak comparison would take the
-    /// two for one. So no copy from that second is ever taken for the right one once the second is over.
+    /// For a second and one tick of the file system's clock, the file may change again and keep its modification time,
+    /// or its second (RFC 9110 section 8.8.2.2). During that time, and while the time is in the future, there is no
+    /// `Last-Modified`, and the tag is weak and differs from the later one, as weak comparison would find them equal.
+    /// So a copy from that second is never taken for current once the second is over.
     ///
-    /// A time of 0 or 1 is what Nix and other builders give all that they build: it tells nothing, and neither do we.
+    /// Nix and other builders set a time of 0 or 1 on every file: such a file has no validators.
     pub(super) fn of_file(metadata: &Metadata, now: SystemTime) -> Self {
         let (seconds, nanoseconds) = (metadata.mtime(), metadata.mtime_nsec());
         if matches!(seconds, 0 | 1) {
@@ -62,14 +62,14 @@ impl Validators {
         Self { etag: Some(etag), modified, is_settled }
     }
 
-    /// That of a text that is made anew each time; weak, as two texts may have one hash.
+    /// The validators of a text that is generated for each request; weak, as two texts may have the same hash.
     pub(super) fn of_text(text: &str) -> Self {
         let mut hasher = DefaultHasher::new();
         text.hash(&mut hasher);
         Self { etag: Some(format!("W/\"{:x}\"", hasher.finish())), modified: None, is_settled: false }
     }
 
-    /// Tells them.
+    /// Adds the fields to a response.
     pub(super) fn apply(&self, response: Response) -> Response {
         let response = match &self.etag {
             Some(etag) => response.with_field("ETag", etag),
@@ -104,8 +104,8 @@ impl Validators {
         PreconditionOutcome::Perform
     }
 
-    /// What a GET asks for of a content of this length: the last step, `Range` under `If-Range`. A `Range` that
-    /// nobody understands is ignored (RFC 9110 section 14.2).
+    /// Which part of a content of this length a GET asks for: the last step, `Range` under `If-Range`. An unknown
+    /// `Range` is ignored (RFC 9110 section 14.2).
     pub(super) fn selection(&self, request: RequestRef<'_>, length: u64) -> Selection {
         match (only(request, "Range"), request.field("If-Range")) {
             (Some(range), None) => ranges::select(range, length),
@@ -127,20 +127,20 @@ impl Validators {
         self.modified.filter(|_| self.is_settled)
     }
 
-    /// Whether a field lists `*` or a tag that is equal. In a list that breaks off, what stands before counts.
+    /// Whether a field lists `*` or an equal tag. A malformed list counts up to its error.
     fn any_tag(&self, request: RequestRef<'_>, name: &str, equal: fn(&[u8], &[u8]) -> bool) -> bool {
         let is_ours = |tag: &[u8]| self.etag.as_ref().is_some_and(|etag| equal(tag, etag.as_bytes()));
         request.field_all(name).any(|value| value == b"*" || tags(value).any(is_ours))
     }
 }
 
-/// The value of a field that stands there once.
+/// The value of a field that occurs once.
 fn only<'a>(request: RequestRef<'a>, name: &str) -> Option<&'a [u8]> {
     let mut values = request.field_all(name);
     values.next().filter(|_| values.next().is_none())
 }
 
-/// A field that is no date is as if it were not there (RFC 9110 sections 13.1.3 and 13.1.4).
+/// A field that is no date is ignored (RFC 9110 sections 13.1.3 and 13.1.4).
 fn date(request: RequestRef<'_>, name: &str) -> Option<SystemTime> {
     parse_http_date(std::str::from_utf8(only(request, name)?).ok()?).ok()
 }
@@ -163,12 +163,12 @@ fn tags(list: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// Both are strong and the same (RFC 9110 section 8.8.3.2).
+/// Strong comparison (RFC 9110 section 8.8.3.2).
 fn strongly_equal(one: &[u8], other: &[u8]) -> bool {
     one == other && !one.starts_with(b"W/")
 }
 
-/// The same, weak or not.
+/// Weak comparison.
 fn weakly_equal(one: &[u8], other: &[u8]) -> bool {
     fn opaque(tag: &[u8]) -> &[u8] {
         tag.strip_prefix(b"W/").unwrap_or(tag)

@@ -14,10 +14,10 @@ use super::hidden::DotNames;
 use super::path::{self, TargetPath};
 use super::place;
 
-/// The page holds a style and links, and whatever a name might smuggle in does nothing.
+/// The page has a style and links; markup that a name might inject has no effect.
 pub(super) const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// So many entries are listed; of those above it only the number is told, which bounds the memory of a page.
+/// Entries that are listed at most; the page has only the number of the others, which bounds its memory.
 const MOST: usize = 10_000;
 
 /// The page for a folder of the root; blocks.
@@ -33,7 +33,7 @@ fn page_of_at_most(most: usize, root: &Dir, target: &TargetPath, dot_names: DotN
     for entry in dir.entries()? {
         let entry = entry?;
         let name = entry.file_name();
-        // A link that is 404 helps nobody.
+        // A name that would be 404 is not listed.
         if !dot_names.show(target.names().chain([&*name])) || !TargetPath::can_hold(&name) {
             continue;
         }
@@ -70,7 +70,7 @@ const PARENT: &str = "<tr class=\"folder\"><td><a href=\"../\">..</a></td><td></
 
 struct ListEntry {
     name: OsString,
-    /// By which it is sorted: without case.
+    /// The sort key: the name in lower case.
     key: String,
     /// `None`: a folder.
     size: Option<u64>,
@@ -82,7 +82,7 @@ impl ListEntry {
     ///
     /// # Errors
     ///
-    /// It cannot be looked at for want of descriptors, say: a shorter list would pass for the whole.
+    /// The entry cannot be examined, for lack of descriptors, say. A list without it would look complete.
     fn read(root: &Dir, folder: &Path, entry: &DirEntry, dot_names: DotNames) -> io::Result<Option<Self>> {
         let name = entry.file_name();
         let look = || {
@@ -96,7 +96,7 @@ impl ListEntry {
         };
         let metadata = match look() {
             Err(error) if place::is_passing(&error) => return Err(error),
-            // It leads nowhere that is served, or was removed in the meantime.
+            // The link leads to nothing that is served, or the entry was removed in the meantime.
             Err(_) => return Ok(None),
             Ok(metadata) => metadata,
         };
@@ -144,7 +144,7 @@ fn title(target: &TargetPath) -> String {
     target.names().map(|name| format!("/{}", shown(name))).collect::<String>() + "/"
 }
 
-/// A name for a reader. What is no text, or would have the rest of it read in another direction, is replaced.
+/// A name as it is displayed. Bytes that are no text, and characters that change the text direction, are replaced.
 fn shown(name: &OsStr) -> String {
     let is_odd = |c: char| {
         c.is_control()
@@ -153,7 +153,7 @@ fn shown(name: &OsStr) -> String {
     name.to_string_lossy().replace(is_odd, "\u{fffd}")
 }
 
-/// The folders above, each a link. Relative, so that they are right behind a proxy that adds a prefix.
+/// The folders above, as links. They are relative, so that they are right behind a proxy that adds a prefix.
 fn crumbs(target: &TargetPath) -> String {
     let depth = target.names().len();
     let root = if depth == 0 { "./".to_owned() } else { "../".repeat(depth) };

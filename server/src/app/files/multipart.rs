@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::source::FileContent;
 
-/// Adds the parts to the source; the `Content-Type` of the whole.
+/// Adds the parts to the source; returns it with the `Content-Type` of the response.
 pub(super) fn parts(
     mut source: FileContent,
     ranges: &[Range<u64>],
@@ -24,8 +24,8 @@ pub(super) fn parts(
     (source.bytes(format!("\r\n--{boundary}--\r\n")), format!("multipart/byteranges; boundary={boundary}"))
 }
 
-/// It must not occur in the content: so nobody who writes a file can know it before. The keys of a `RandomState` are
-/// random and differ from one to the next.
+/// The boundary must not occur in the content, so it is unpredictable for the author of a file: the keys of each new
+/// `RandomState` are random.
 fn boundary() -> String {
     let [one, two] = [(); 2].map(|()| RandomState::new().hash_one(0));
     format!("{one:016x}{two:016x}")

@@ -23,10 +23,10 @@ use super::source::FileContent;
 use super::types::Types;
 use super::{content, listing, multipart};
 
-/// Stored copies are to be validated each time, which costs a 304: a file may change whenever it likes.
+/// A cache validates its copy each time, which costs a 304, as a file may change at any time.
 const CACHING: &str = "no-cache";
 
-/// What is served.
+/// The configuration of the file server.
 pub(super) struct Site {
     pub(super) root: Root,
     pub(super) dot_names: DotNames,
@@ -34,7 +34,7 @@ pub(super) struct Site {
 }
 
 impl Site {
-    /// The response to GET or HEAD, or `None` where that is a list; blocks.
+    /// The response to GET or HEAD; `None` where the response is a list; blocks.
     pub(super) fn respond(&self, request: &Request, spawner: Arc<dyn Spawner>) -> Option<Response> {
         self.in_root(request, |root, target| self.find(root, request, target, spawner))
     }
@@ -46,7 +46,7 @@ impl Site {
         })
     }
 
-    /// Does something in the root as it is now.
+    /// Runs `work` with the root as it is now.
     fn in_root<T: From<Response>>(
         &self,
         request: &Request,
@@ -56,7 +56,7 @@ impl Site {
         let Some(target) = target else { return failure::response(&ErrorKind::NotFound.into()).into() };
         match self.root.open() {
             Ok(root) => work(&root, &target).unwrap_or_else(|unreadable| unreadable.respond().into()),
-            // The root tells by itself that it is gone.
+            // The root reports by itself that it is missing.
             Err(error) if place::is_hidden(&error) => failure::response(&error).into(),
             Err(error) => self.unreadable(Path::new(""))(error).respond().into(),
         }
@@ -84,8 +84,8 @@ impl Site {
                         self.send(request, &index, file, &metadata, spawner).map(Some)
                     }
                     Ok(Servable::Folder) => Ok(None),
-                    // As nginx does: an index that may not be read refuses its folder, and one that is missing does not.
-                    // A link that leads nowhere, to itself, out of the root or to a hidden name is as if it were missing.
+                    // As in nginx, a folder whose index may not be read is refused. An index that is a broken or
+                    // looping link, or a link out of the root or to a hidden name, counts as missing.
                     Err(Unreadable { error, .. })
                         if place::is_hidden(&error) && !failure::is_forbidden(&error) =>
                     {
@@ -97,7 +97,7 @@ impl Site {
         }
     }
 
-    /// Where something in the root is for its operator.
+    /// The full path of a file in the root, for the operator.
     fn full_path(&self, path: &Path) -> PathBuf {
         self.root.path().join(path.strip_prefix(".").unwrap_or(path))
     }
@@ -147,7 +147,7 @@ impl Site {
             .apply(Response::new(status))
             .with_field("Cache-Control", CACHING)
             .with_field("Content-Type", content_type)
-            // The type is as it is told, above all where it was guessed.
+            // A browser must not guess another type.
             .with_field("X-Content-Type-Options", "nosniff")
             .with_field("Accept-Ranges", "bytes");
         if let Some(range) = range {
@@ -170,16 +170,16 @@ impl Site {
     }
 }
 
-/// To the folder that a path without a slash at its end leads to. Relative, so that it is right behind a proxy that adds a
-/// prefix, and 301, as there are clients that do not follow 308 (Python 3.10, `HttpURLConnection`): nothing but GET and
-/// HEAD, which 301 does not change, comes here.
+/// Redirects a path of a folder to the same path with a slash. The reference is relative, so that it is right behind a
+/// proxy that adds a prefix. The status is 301, as some clients do not follow 308 (Python 3.10, `HttpURLConnection`); a
+/// client may change the method at 301, but not GET or HEAD, the only methods that come here.
 fn redirect(name: &OsStr, query: Option<&str>) -> Response {
     let query = query.map(|query| format!("?{query}")).unwrap_or_default();
     Response::redirect(Status::MOVED_PERMANENTLY, &format!("{}/{query}", path::reference(name)))
         .with_field("Cache-Control", CACHING)
 }
 
-/// The response that the preconditions of the request decide, if they do.
+/// The response that the preconditions of the request determine, if any.
 fn conditional_response(request: &Request, validators: &Validators) -> Option<Response> {
     match validators.evaluate(request.head()) {
         PreconditionOutcome::Perform => None,

@@ -20,14 +20,14 @@ use super::failure::Unreadable;
 /// Bytes read at once.
 const PIECE: u64 = 256 << 10;
 
-/// A response of at most so many bytes is read where its file is opened, which spares it a second job.
+/// A response of at most so many bytes is read by the job that opens its file, which saves a second job.
 const SMALL: u64 = 64 << 10;
 
-/// What is to be sent, piece by piece. A file that has become shorter fails; one that has grown is cut to what
-/// was promised.
+/// The content of a response, piece by piece. A file that has become shorter is a failure; of one that has grown, only
+/// the promised bytes are sent.
 pub(super) struct FileContent {
     file: Arc<File>,
-    /// Where the file is, for its operator.
+    /// The path of the file, for the operator.
     path: PathBuf,
     segments: VecDeque<Segment>,
     /// The piece that is being read, and its length.
@@ -58,12 +58,12 @@ impl FileContent {
         self
     }
 
-    /// A body that reads when it is pulled, in jobs.
+    /// A body that reads the file in jobs, when it is polled.
     pub(super) fn into_stream(self) -> Body {
         Body::stream(self)
     }
 
-    /// The same, or all of it at once where it is small; blocks.
+    /// The same, or a complete body where the content is small; blocks.
     pub(super) fn into_body(self) -> Result<Body, Unreadable> {
         if self.left() > SMALL {
             return Ok(self.into_stream());
@@ -159,7 +159,7 @@ fn read(file: &File, range: &Range<u64>, bytes: &mut Vec<u8>) -> io::Result<()> 
             Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
-        // The room may reach further than the range.
+        // The capacity may be larger than the range.
         let beyond = usize::try_from(at.saturating_sub(range.end)).unwrap_or_default();
         bytes.truncate(bytes.len() - beyond);
         at -= beyond as u64;
@@ -180,7 +180,7 @@ mod tests {
 
     use super::{FileContent, PIECE, SMALL};
 
-    /// A file in which each byte tells where it is.
+    /// A file in which each byte depends on its position.
     fn file(length: u64) -> File {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(&bytes(0, length)).unwrap();
@@ -219,7 +219,7 @@ mod tests {
         assert!(matches!(next(&mut body), Frame::End));
     }
 
-    /// Puts work off for ever.
+    /// Never runs the work.
     struct ForgetsJobs;
 
     impl Spawner for ForgetsJobs {

@@ -1,6 +1,6 @@
-//! What a flood costs a whole server in processor time: twice the bytes cost twice as much, and not four times,
-//! whatever they are. (Small pieces are for `transport/tests/cost.rs`, as on a socket nobody knows how many there are;
-//! the machine's own share is counted byte by byte in `core/src/channel/cost.rs`.)
+//! The processor time that a flood costs a whole server: twice the bytes cost twice as much, and not four times.
+//! (`transport/tests/cost.rs` sends small pieces, whose number on a socket is unknown; `core/src/channel/cost.rs`
+//! counts the share of the machine byte by byte.)
 
 use std::fs;
 use std::io::{Read, Write};
@@ -14,9 +14,9 @@ on_each_transport! {
     twice_the_flood_costs_twice_the_time,
 }
 
-/// Twice is linear, four times would be quadratic. What else the machine does disturbs both sums a little.
+/// Twice is linear, four times would be quadratic. Other load on the computer disturbs both sums a little.
 const AT_MOST: f64 = 2.8;
-/// Measurements of which the least counts: what disturbs makes them longer.
+/// The least of these measurements counts, as a disturbance makes one longer.
 const TURNS: usize = 8;
 
 const CHUNKED: &str =
@@ -24,7 +24,7 @@ const CHUNKED: &str =
 
 struct Flood {
     name: &'static str,
-    /// What is sent, of so many parts.
+    /// Makes the bytes, of this number of parts.
     make: fn(parts: usize) -> String,
     parts: usize,
 }
@@ -87,7 +87,7 @@ fn twice_the_flood_costs_twice_the_time(transport: &str) {
 }
 
 impl Flood {
-    /// Sends it, and says how much processor time the server took, in microseconds.
+    /// Sends the flood; returns the processor time of the server in microseconds.
     fn cost(&self, server: &ServerProcess, bytes: &[u8]) -> u64 {
         let before = processor_time(server);
         let mut stream = server.connect();
@@ -104,7 +104,7 @@ impl Flood {
     }
 }
 
-/// What all threads of a server have taken of processors, in microseconds.
+/// The processor time of all threads of a server in microseconds.
 fn processor_time(server: &ServerProcess) -> u64 {
     let threads = fs::read_dir(format!("/proc/{}/task", server.child.id())).expect("a running server");
     let nanoseconds = threads.flatten().filter_map(|thread| {

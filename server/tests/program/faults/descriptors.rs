@@ -51,7 +51,7 @@ fn an_acceptor_without_descriptors_does_not_spin_and_recovers(transport: &str) {
     before.is_all_that_is_left(&server);
 }
 
-/// Others that are idle make room for whoever comes, and none is idle for longer than those who stay.
+/// The longest idle connection is closed for each new one.
 fn without_descriptors_idle_connections_are_closed_for_new_ones(transport: &str) {
     let server = ServerProcess::on(transport, &["--app", "bench"]);
     let limit = Some(DESCRIPTORS as u64);
@@ -69,7 +69,7 @@ fn without_descriptors_idle_connections_are_closed_for_new_ones(transport: &str)
     assert!(errors.contains("No connection can be accepted at 127.0.0.1:"), "{errors}");
 }
 
-/// Each holds two descriptors, its own and the file's; the connections that are idle beside them make room.
+/// Each download holds two descriptors, its own and that of the file; idle connections are closed for new ones.
 fn slow_downloads_leave_descriptors_for_others(transport: &str) {
     let Some(prlimit) = tool("prlimit") else { return };
     let folder = tempfile::tempdir().expect("a folder");
@@ -89,7 +89,7 @@ fn slow_downloads_leave_descriptors_for_others(transport: &str) {
         client.read_exact(&mut first).expect("a response");
         assert_eq!(first, *b"HTTP/1.1 200 ");
     }
-    // More than there is room for, and they stay.
+    // More than fit into the limit, and they stay open.
     let mut others = Vec::new();
     for _ in 0..140 {
         let mut client = server.connect();
@@ -105,7 +105,7 @@ fn slow_downloads_leave_descriptors_for_others(transport: &str) {
     assert!(errors.contains(message), "{errors}");
 }
 
-/// Each may hold a temporary file beside its own.
+/// Each connection may hold a temporary file beside its socket.
 #[test]
 fn bodies_that_are_kept_whole_leave_descriptors_for_their_files() {
     let Some(prlimit) = tool("prlimit") else { return };
@@ -129,7 +129,7 @@ fn bodies_that_are_kept_whole_leave_descriptors_for_their_files() {
     }
 }
 
-/// Links are looked at through descriptors.
+/// The look-up of a link needs a descriptor.
 #[test]
 fn a_folder_is_listed_whole_or_not_at_all() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -188,8 +188,8 @@ fn receive(stream: &mut TcpStream, end: &[u8]) {
     }
 }
 
-/// Waits until the server rests for half a second. Whoever spins takes all of that, or on a busy machine next to
-/// nothing, but it always wants to run.
+/// Waits until the server rests for half a second. A thread that spins takes all of the processor, or little on a busy
+/// machine, but it is always runnable.
 #[track_caller]
 fn rests(server: &ServerProcess) {
     const LOOKS: u32 = 20;
@@ -215,14 +215,14 @@ fn is_a_thread_running(server: &ServerProcess) -> bool {
     let threads = fs::read_dir(format!("/proc/{}/task", server.child.id())).expect("a running server");
     let mut stats =
         threads.flatten().filter_map(|thread| fs::read_to_string(thread.path().join("stat")).ok());
-    // The name of the thread may contain blanks; behind it comes its state.
+    // The name of the thread may contain blanks; the state follows it.
     stats.any(|stat| stat.rsplit_once(") ").is_some_and(|(_, fields)| fields.starts_with('R')))
 }
 
-/// What the server has taken of processors, in hundredths of a second.
+/// The processor time of the server in hundredths of a second.
 fn processor_time(server: &ServerProcess) -> u64 {
     let stat = fs::read_to_string(format!("/proc/{}/stat", server.child.id())).expect("a running server");
-    // The name of the program may contain blanks; after it come the fields from the third on.
+    // The name of the program may contain blanks; the third field follows it.
     let (_, fields) = stat.rsplit_once(") ").expect("fields");
     fields.split(' ').skip(11).take(2).map(|ticks| ticks.parse::<u64>().expect("a number")).sum()
 }

@@ -1,5 +1,5 @@
-//! Peers that always send, or read, another byte: each rule of HTTP is kept, and it never ends. No byte restarts a
-//! deadline.
+//! Peers that keep sending or reading one byte at a time, without an end and without breaking a rule of HTTP. No byte
+//! restarts a deadline.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -16,23 +16,23 @@ on_each_transport! {
     every_drip_ends_at_its_deadline_while_others_are_served,
 }
 
-/// What each of the deadlines is set to.
+/// The value of each deadline.
 const DEADLINE: Duration = Duration::from_secs(2);
-/// The pause between two bytes, or what counts as one.
+/// The pause between two drops.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// How a peer takes its time.
+/// What a slow peer does.
 #[derive(Debug)]
 struct Drip {
     name: &'static str,
     begin: &'static str,
-    /// Sent again and again; where it is empty the peer sends nothing more.
+    /// Sent repeatedly; if it is empty, the peer sends nothing more.
     drop: &'static str,
     /// How the response begins, if there is one.
     response: &'static str,
-    /// Takes of the response only a byte at a time.
+    /// Whether the peer reads the response one byte at a time.
     reads_slowly: bool,
-    /// The end of the server's output has no deadline; what comes after it has.
+    /// Whether the server ends its output at once, so that the deadline only bounds the rest of the input.
     ended_at_once: bool,
 }
 
@@ -103,7 +103,7 @@ struct Peer {
     stream: TcpStream,
     began: Instant,
     received: Vec<u8>,
-    /// When the server had ended its side of the connection.
+    /// When the server ended its side of the connection.
     ended: Option<Duration>,
 }
 
@@ -112,7 +112,7 @@ impl Peer {
         let began = Instant::now();
         let address = server.address();
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).expect("a socket");
-        // As small as the system allows, so that a slow reader leaves its response to the server.
+        // As small as the system allows, so that the response to a slow reader stays in the server.
         socket.set_recv_buffer_size(1).expect("a buffer");
         socket.connect(&address.into()).expect("a connection");
         let mut stream = TcpStream::from(socket);
@@ -124,7 +124,7 @@ impl Peer {
 
     /// Sends its drop, and reads.
     fn go_on(&mut self) {
-        // It goes on also when it gets a response, and when it is told that it will not be heard.
+        // The peer goes on sending after a response and after the end of the server's output.
         let sent = self.stream.write_all(self.drip.drop.as_bytes());
         let mut piece = [0; 4096];
         let most = if self.drip.reads_slowly { 1 } else { piece.len() };
@@ -191,7 +191,7 @@ fn every_drip_ends_at_its_deadline_while_others_are_served(transport: &str) {
             }
             served
         });
-        // They all go on until the server has let go of each socket, whatever they send or leave unread.
+        // All peers go on until the server has closed each socket, even if bytes are unsent or unread.
         let mut left = peers.len();
         while (left > 0 || HeldResources::of(&server).descriptors > before.descriptors + 1)
             && started.elapsed() < PATIENCE

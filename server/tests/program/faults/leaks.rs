@@ -1,4 +1,4 @@
-//! What valgrind finds lost when a server has gone out of service.
+//! valgrind finds no lost memory after a drain.
 
 use std::io::{Read, Write};
 use std::net::Shutdown;
@@ -14,7 +14,7 @@ on_each_transport! {
     a_drained_server_has_lost_no_memory,
 }
 
-/// What is sent on one connection each.
+/// The bytes of one connection each.
 const REQUESTS: [&str; 10] = [
     "GET /plaintext HTTP/1.1\r\nHost: a\r\n\r\nGET /bytes/1000 HTTP/1.1\r\nHost: a\r\n\r\n",
     "GET /bytes/300000 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
@@ -46,7 +46,7 @@ fn a_drained_server_has_lost_no_memory(transport: &str) {
     for at in 0..number(20, 500) {
         let mut stream = server.connect();
         stream.write_all(REQUESTS[at % REQUESTS.len()].as_bytes()).expect("sent");
-        // Every other is gone at once.
+        // Every other client closes at once.
         if at % 2 == 0 {
             stream.shutdown(Shutdown::Write).expect("an end");
             stream.read_to_end(&mut Vec::new()).expect("a response and its end");

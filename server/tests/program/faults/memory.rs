@@ -1,5 +1,5 @@
-//! What a server holds in memory for peers that are slow, or send and do not read: what they made it keep, and no more
-//! than its limits say, however many they are.
+//! The memory that a server holds for slow peers, and for peers that send and do not read, stays within its limits for
+//! any number of peers.
 
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
@@ -17,18 +17,18 @@ on_each_transport! {
     slow_peers_cost_no_more_memory_than_the_limits_say,
 }
 
-/// So long nothing moves where everything stands.
+/// Without a change in this time, everything stands still.
 const STILL: Duration = Duration::from_millis(300);
 
-/// What makes a server hold bytes, for a crowd of peers.
+/// What a crowd of peers does to make a server hold bytes.
 struct MemoryCase {
     name: &'static str,
     flags: &'static [&'static str],
     begin: &'static str,
-    /// Sent again and again, until so many bytes have left or the server takes no more.
+    /// Sent repeatedly, until `bytes` bytes are sent or the server takes no more.
     more: &'static str,
     bytes: usize,
-    /// KiB that a peer may cost, and that all of them may beside.
+    /// KiB that each peer may cost, and that all of them together may cost in addition.
     each: usize,
     all: usize,
 }
@@ -42,8 +42,8 @@ const fn case(name: &'static str, begin: &'static str, bytes: usize, each: usize
     MemoryCase { name, flags: &[], begin, more: LINE, bytes, each, all: 4 << 10 }
 }
 
-/// Twice what is received or unsent, since buffers grow by doubling; of the small ones what a connection is, with its
-/// request; above the limit of a server what is left of memory that was freed between others.
+/// The bounds are twice the received or unsent bytes, as buffers grow by doubling. For the small cases they are the
+/// size of a connection and its request; for those above the limit of a server, the fragmentation of freed memory.
 const CASES: &[MemoryCase] = &[
     case("silence", "", 0, 4),
     case("idle connections", "GET /plaintext HTTP/1.1\r\nHost: a\r\n\r\n", 0, 4),
@@ -70,7 +70,7 @@ const CASES: &[MemoryCase] = &[
         more: "GET /bytes/1000 HTTP/1.1\r\nHost: a\r\n\r\n",
         ..case("requests whose responses nobody reads", "", 20_000_000, 80)
     },
-    // What comes stands in the window of its reader, and once more as the piece that is being sent: 128 KiB each.
+    // The bytes are in the window of the body's reader, and again in the piece that is being sent: 128 KiB each.
     MemoryCase {
         flags: &["--bodies=streamed", "--input-bound=16KiB", "--output-high-water=16KiB"],
         ..case("echoes that nobody reads", ECHO, 20_000_000, 400)
@@ -94,8 +94,8 @@ fn slow_peers_cost_no_more_memory_than_the_limits_say(transport: &str) {
     }
 }
 
-/// A client that has nothing to do with the crowd is served. Where it is not, who waits for whom is told: what has not been
-/// accepted and what is unread stands in the queues of the sockets, and the threads of the server say where they are.
+/// A client outside of the crowd is served. If not, the panic shows what waits for what: the queues of the sockets hold
+/// what is not accepted and what is unread, and each thread of the server has its place.
 #[track_caller]
 fn serves_others(server: &ServerProcess, case: &str) {
     let started = Instant::now();
@@ -111,7 +111,7 @@ fn serves_others(server: &ServerProcess, case: &str) {
             started.elapsed(),
             text(&response),
             threads(server),
-            // A system that has no memory for its sockets any more drops what comes, for all of them.
+            // A system without memory for its sockets drops packets for all of them.
             fs::read_to_string("/proc/net/sockstat").unwrap_or_default(),
             sockets.lines().take(40).collect::<Vec<_>>().join("\n"),
         );
@@ -132,7 +132,7 @@ fn threads(server: &ServerProcess) -> String {
     threads.collect::<Vec<_>>().join("\n")
 }
 
-/// A peer, what it has still to send, and where in the repeated bytes it is.
+/// A peer, the number of bytes that it has still to send, and its place in the repeated bytes.
 struct Peer {
     stream: TcpStream,
     left: usize,
@@ -159,7 +159,7 @@ impl MemoryCase {
     fn peer(&self, server: &ServerProcess) -> Peer {
         let address = server.address();
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).expect("a socket");
-        // As small as the system allows, so that a response stays with the server.
+        // As small as the system allows, so that the response stays in the server.
         socket.set_recv_buffer_size(1).expect("a buffer");
         socket.connect(&address.into()).expect("a connection");
         let mut stream = TcpStream::from(socket);
@@ -180,7 +180,7 @@ impl Peer {
                 bytes > 0
             }
             Err(error) => {
-                // It is refused, which some are to be.
+                // The peer is refused, which is intended for some.
                 if error.kind() != ErrorKind::WouldBlock {
                     self.left = 0;
                 }

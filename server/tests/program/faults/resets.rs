@@ -44,7 +44,7 @@ fn connections_that_are_reset_leave_nothing(transport: &str) {
     let started = Instant::now();
     loop {
         let [open, opened, closed] = statistics(&server);
-        // The one that asks is open.
+        // The connection that asks is open.
         if open == 1 && opened == closed + 1 {
             assert!(opened > 20, "the server saw no other than its first");
             break;

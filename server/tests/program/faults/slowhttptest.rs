@@ -37,7 +37,7 @@ fn slowhttptest_ends_with_all_its_connections_closed(transport: &str) {
     let attacks = [
         ("slow head", "/plaintext", &["-H"][..]),
         ("slow body", "/upload", &["-B", "-t", "POST", "-s", "100000"]),
-        // Fast enough to come to the end of what it has been sent when it is cut: before that it sees no reset.
+        // Fast enough to have read everything that was sent before the cut: it sees the reset only then.
         ("slow read", "/bytes/100000000", &["-X", "-w", "512", "-y", "1024", "-z", "2048", "-n", "1"]),
     ];
     let attacks = attacks.map(|(name, path, arguments)| {

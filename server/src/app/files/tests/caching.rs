@@ -22,7 +22,7 @@ fn a_file_of_this_second_has_a_weak_tag() {
     let site = TestSite::new(&[]);
     site.write("a", "new");
     let file = File::options().write(true).open(site.root().join("a")).unwrap();
-    // A clock that runs on cannot catch up with this within the test.
+    // A time in the future that the test does not reach.
     file.set_modified(SystemTime::now() + Duration::from_secs(3600)).unwrap();
     let response = site.get("/a", "");
     assert!(field(&response, "ETag").starts_with("W/\"3-"), "{response}");
@@ -51,6 +51,6 @@ fn a_copy_that_is_still_right_is_not_sent_again() {
     }
     let response = site.get("/a.txt", "If-Match: \"x\"\r\n");
     assert!(response.starts_with("HTTP/1.1 412 Precondition Failed\r\n"), "{response}");
-    // RFC 9110 section 13.2.1: what is not there has no state to be compared.
+    // RFC 9110 section 13.2.1: preconditions are not evaluated for a missing file.
     assert!(site.get("/b.txt", "If-None-Match: *\r\n").starts_with("HTTP/1.1 404 "));
 }

@@ -1,4 +1,4 @@
-//! What is sent of a file, and what becomes of other methods than GET.
+//! The response to GET of a file, and to other methods.
 
 use std::fs::{self, File};
 use std::sync::{Arc, Mutex};
@@ -54,7 +54,7 @@ fn files_are_only_read() {
     assert_eq!(fs::read(site.root().join("a")).unwrap(), b"x");
 }
 
-/// Keeps what it hears of failures.
+/// Records the failures that are reported.
 #[derive(Default)]
 struct FailuresHeard(Mutex<Vec<String>>);
 

@@ -44,7 +44,7 @@ fn a_folder_is_its_index_or_a_list() {
     assert!(response.ends_with("\r\n\r\n<p>mine"), "{response}");
     assert_eq!(field(&response, "Content-Type"), "text/html");
     let response = site.get("/without/", "");
-    // The list is ours, and always UTF-8.
+    // The list is generated, and always UTF-8.
     assert_eq!(field(&response, "Content-Type"), "text/html; charset=utf-8");
     assert!(response.contains("<a href=\"a.txt\">"), "{response}");
     assert!(field(&response, "Content-Security-Policy").starts_with("default-src 'none';"));

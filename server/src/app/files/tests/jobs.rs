@@ -1,4 +1,4 @@
-//! The jobs that work on files: how many there are, and what happens where no thread runs them.
+//! The jobs that work on files: how many there are, and what happens without a thread for them.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -42,7 +42,7 @@ fn a_small_file_costs_one_job_and_a_large_one_one_more_for_each_piece() {
     }
 }
 
-/// Keeps the work, which nobody has a thread for.
+/// Queues the work until the test runs it.
 #[derive(Default)]
 struct QueuesJobs(Mutex<Vec<Box<dyn FnOnce() + Send>>>);
 
@@ -54,7 +54,7 @@ impl Spawner for QueuesJobs {
 }
 
 impl QueuesJobs {
-    /// Does the work that is there, and tells how much it was.
+    /// Runs the queued work; returns how many jobs there were.
     fn run(&self, most: usize) -> usize {
         let mut there = self.0.lock().unwrap();
         let most = most.min(there.len());
@@ -68,7 +68,7 @@ impl QueuesJobs {
     }
 }
 
-/// Has a thread for so many jobs.
+/// Runs this number of jobs, then has no thread.
 struct HasThreadsFor(AtomicUsize);
 
 impl Spawner for HasThreadsFor {
@@ -117,12 +117,12 @@ fn few_lists_are_made_at_once_and_the_others_wait_without_a_thread() {
     assert_eq!(later.run(usize::MAX), LISTS + 3);
     server.run();
     assert_eq!(later.waiting(), LISTS);
-    // A file does not wait.
+    // A request for a file does not wait.
     let file = server.connect().unwrap();
     file.send("GET /a HTTP/1.1\r\nHost: a\r\n\r\n");
     server.run();
     assert_eq!(later.waiting(), LISTS + 1);
-    // Who goes while it waits, or while its list is made, takes no place.
+    // A client that closes while it waits, or while its list is made, does not count.
     clients.pop().unwrap().reset();
     clients.remove(0).reset();
     server.run();

@@ -77,7 +77,7 @@ fn what_is_no_file_is_missing_and_never_waited_for() {
     let root = site.root();
     mknodat(CWD, root.join("fifo"), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
     let _socket = UnixListener::bind(root.join("socket")).unwrap();
-    // Whoever wants to write into a FIFO waits until it is opened for reading, which does not happen.
+    // A writer of a FIFO waits until the FIFO is opened for reading, which does not happen.
     let fifo = root.join("fifo");
     let writer = thread::spawn(move || File::options().write(true).open(fifo));
     for target in ["/fifo", "/socket", "/fifo", "/socket"] {

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use crate::app::files::{DotNames, FilesApp, Root, Types};
 use crate::app::testing::exchange;
 
-/// A folder `web` that is served, with neighbours that must never be seen. Each file was modified in 2001.
+/// A folder `web` that is served, beside files that must never be served. Each file was modified in 2001.
 pub(super) struct TestSite(TempDir);
 
 impl TestSite {

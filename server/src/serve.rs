@@ -45,7 +45,7 @@ mod smol;
 mod tokio;
 
 /// How long the start waits for the reader of the standard output.
-const ANNOUNCEMENT: Duration = Duration::from_secs(1);
+const ANNOUNCE_LIMIT: Duration = Duration::from_secs(1);
 
 /// Everything that the start of a server needs, on any transport.
 struct ServeSetup {
@@ -352,7 +352,7 @@ fn begin_async_io() {
 }
 
 /// Prints where the server listens. The starter of the program may wait for these lines; the program waits only for
-/// [`ANNOUNCEMENT`] for their reader, and then serves without one.
+/// [`ANNOUNCE_LIMIT`] for their reader, and then serves without one.
 fn announce(listeners: &[Peer]) -> io::Result<()> {
     let lines: String =
         listeners.iter().map(|listener| format!("listening on {}\n", url(listener))).collect();
@@ -363,7 +363,7 @@ fn announce(listeners: &[Peer]) -> io::Result<()> {
     };
     let thread = thread::Builder::new().name("httpfsm-announce".to_owned()).stack_size(128 << 10);
     thread.spawn(print).map_err(|error| unstarted("thread that says where the server listens", &error))?;
-    match printed.recv_timeout(ANNOUNCEMENT) {
+    match printed.recv_timeout(ANNOUNCE_LIMIT) {
         Ok(Err(error)) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
         _ => Ok(()),
     }

@@ -10,18 +10,18 @@ use pin_project_lite::pin_project;
 
 /// How long an unwanted body is read; nginx reads it, too. The request counts as running meanwhile, and a peer that
 /// sends just fast enough could extend it to days.
-const PATIENCE: Duration = Duration::from_secs(30);
+const READ_LIMIT: Duration = Duration::from_secs(30);
 
 /// A handler that is called after the request body was read and discarded: most clients that send a long body do not
 /// see an earlier response. A client that expects a 100 gets the response before it sends the body.
 pub(crate) struct Unread<H> {
     handler: Arc<H>,
-    patience: Duration,
+    read_limit: Duration,
 }
 
 impl<H: Handler> Unread<H> {
     pub(crate) fn new(handler: H) -> Self {
-        Self { handler: Arc::new(handler), patience: PATIENCE }
+        Self { handler: Arc::new(handler), read_limit: READ_LIMIT }
     }
 }
 
@@ -32,7 +32,7 @@ impl<H: Handler> Handler for Unread<H> {
         if request.expects_continue() || request.body().length() == Some(0) {
             return UnreadFuture::Running { future: self.handler.call(request) };
         }
-        let until = Instant::now() + self.patience;
+        let until = Instant::now() + self.read_limit;
         UnreadFuture::Reading { request: Some(request), handler: Arc::clone(&self.handler), until }
     }
 }
@@ -114,7 +114,7 @@ mod tests {
 
     #[test]
     fn a_client_that_sends_for_too_long_gets_the_response_before_the_end() {
-        let handler = Unread { patience: Duration::ZERO, ..Unread::new(|_: Request| ready("fine")) };
+        let handler = Unread { read_limit: Duration::ZERO, ..Unread::new(|_: Request| ready("fine")) };
         let mut server = MemoryServer::new(ServerConfig::default(), handler);
         let client = server.connect().unwrap();
         client.send(format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {LENGTH}\r\n\r\n"));

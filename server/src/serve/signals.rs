@@ -68,14 +68,14 @@ impl Serving {
 struct RunningDrain {
     began: Instant,
     /// The flush of the recordings, as the disk may be what is stuck.
-    last_recordings: Option<Aside>,
+    last_recordings: Option<BackgroundWork>,
 }
 
 /// Work on a thread of its own; by default none.
 #[derive(Default)]
-struct Aside(Option<JoinHandle<()>>);
+struct BackgroundWork(Option<JoinHandle<()>>);
 
-impl Aside {
+impl BackgroundWork {
     /// Starts the work; without a thread, does it at once.
     fn begin(work: impl Fn() + Clone + Send + 'static) -> Self {
         let thread = thread::Builder::new().name("httpfsm-flush".to_owned()).stack_size(128 << 10);
@@ -150,8 +150,8 @@ impl SignalState {
             ));
         }
         let flush = || match self.recordings.get().cloned() {
-            Some(recordings) => Aside::begin(move || recordings.flush()),
-            None => Aside::default(),
+            Some(recordings) => BackgroundWork::begin(move || recordings.flush()),
+            None => BackgroundWork::default(),
         };
         if drain.last_recordings.get_or_insert_with(flush).is_over() {
             serving.cut.report();
@@ -259,25 +259,25 @@ mod tests {
     use std::thread;
     use std::time::{Duration, Instant};
 
-    use super::Aside;
+    use super::BackgroundWork;
 
     /// Longer than a machine may be busy.
     const PATIENCE: Duration = Duration::from_secs(30);
 
     #[test]
-    fn work_aside_is_not_waited_for_and_is_over_when_it_is_done() {
+    fn background_work_is_not_waited_for_and_is_over_when_it_is_done() {
         let (release, stuck) = mpsc::channel::<()>();
         let (stuck, is_written) = (Mutex::new(stuck), AtomicBool::new(false));
         let disk = Arc::new((stuck, is_written));
         let state = Arc::clone(&disk);
-        let aside = Aside::begin(move || {
+        let work = BackgroundWork::begin(move || {
             let _ = state.0.lock().map(|stuck| stuck.recv_timeout(PATIENCE));
             state.1.store(true, SeqCst);
         });
-        assert!(!disk.1.load(SeqCst) && !aside.is_over());
+        assert!(!disk.1.load(SeqCst) && !work.is_over());
         drop(release);
         let started = Instant::now();
-        while !aside.is_over() {
+        while !work.is_over() {
             assert!(started.elapsed() < PATIENCE, "it does not end");
             thread::sleep(Duration::from_millis(1));
         }

@@ -7,7 +7,7 @@ use std::process::Command;
 use tempfile::TempDir;
 
 use crate::relay::Relay;
-use crate::tools::{Beside, tool};
+use crate::tools::{BackgroundProgram, tool};
 use crate::{PATIENCE, ServerProcess, text};
 
 on_each_transport! {
@@ -48,7 +48,7 @@ fn chromium_renders_the_page_with_the_machine(transport: &str) {
     let server = ServerProcess::on(transport, &["--app", "hello"]);
     chromium.command.arg("--dump-dom").arg(format!("{}/", server.listening));
     // A browser takes its time to start on a machine that is busy.
-    let output = Beside::start(&mut chromium.command).output(4 * PATIENCE);
+    let output = BackgroundProgram::start(&mut chromium.command).output(4 * PATIENCE);
     let (page, errors) = (text(&output.stdout), text(&output.stderr));
     assert!(output.status.success(), "{errors}");
     let picture = page.split("<svg").nth(1).and_then(|rest| rest.split("</svg>").next());
@@ -68,7 +68,7 @@ fn chromium_loads_pictures_and_seeks_in_a_video(transport: &str) {
     let relay = Relay::start(server.address());
     // With something to wait for, it stays until it is killed.
     chromium.command.arg("--remote-debugging-port=0").arg(relay.url("/"));
-    let _running = Beside::start(&mut chromium.command);
+    let _running = BackgroundProgram::start(&mut chromium.command);
     let result = relay.wait_for("GET /result/", 4 * PATIENCE);
     // 1 + 2 + .. + 50, and the video is at the time that the page has set.
     assert_eq!(result, "GET /result/1275%20160x90%20at%206%20of%208 HTTP/1.1");

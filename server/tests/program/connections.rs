@@ -88,7 +88,7 @@ fn a_failure_is_reported_without_the_log(transport: &str) {
 /// The server may see the connections on different threads, and the next one before the end of the previous.
 fn a_connection_right_after_another_takes_its_place(transport: &str) {
     let server = ServerProcess::on(transport, &["--app", "hello", "--max-connections", "1"]);
-    let (mut idle, mut turned_away) = (None, 0);
+    let (mut idle, mut refused) = (None, 0);
     for turn in 0..400 {
         let mut client = server.connect();
         let leaves = turn % 4 > 0;
@@ -101,12 +101,12 @@ fn a_connection_right_after_another_takes_its_place(transport: &str) {
                 client.read_to_end(&mut Vec::new()).expect("a response");
             }
             Ok(()) => idle = Some(client),
-            Err(_) => turned_away += 1,
+            Err(_) => refused += 1,
         }
     }
     drop(idle);
     // On a busy machine the thread of the previous connection may wait longer than the server does.
-    assert!(turned_away < 20, "{turned_away} of 400 were turned away");
+    assert!(refused < 20, "{refused} of 400 were refused");
 }
 
 /// As Python's http.client does.

@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use crate::tools::{Beside, has_ipv6, tool};
+use crate::tools::{BackgroundProgram, has_ipv6, tool};
 use crate::{PATIENCE, ReceivedResponse, ServerProcess, serve, text};
 
 on_each_transport! {
@@ -211,7 +211,7 @@ fn curl_asks_for_an_upgrade(transport: &str) {
         (["--header", "Connection: Upgrade", "--header", "Upgrade: rig-echo"], ["--verbose", url.as_str()]);
     let mut command = curl.command();
     command.args(headers).args(arguments).args(["--max-time", "1"]);
-    let printed = text(&Beside::start(&mut command).output(PATIENCE).stderr);
+    let printed = text(&BackgroundProgram::start(&mut command).output(PATIENCE).stderr);
     assert!(printed.contains("< HTTP/1.1 101 Switching Protocols\r\n"), "{printed}");
     assert!(printed.contains("< Upgrade: rig-echo\r\n"), "{printed}");
     drop(server);
@@ -254,14 +254,14 @@ fn curl_gets_its_whole_response_from_a_server_that_drains(transport: &str) {
     // Slow enough that the download still runs when the signal comes.
     command.args(["--limit-rate", "40M", "--write-out", "%{size_download} %{num_connects}", "--output"]);
     command.arg(&received).arg(url(&server, "/bytes/40000000"));
-    let beside = Beside::start(&mut command);
+    let download = BackgroundProgram::start(&mut command);
     let started = std::time::Instant::now();
     while fs::metadata(&received).map_or(0, |file| file.len()) == 0 {
         assert!(started.elapsed() < PATIENCE, "curl receives nothing");
         std::thread::sleep(std::time::Duration::from_millis(1));
     }
     server.signal(Signal::TERM);
-    let output = beside.output(PATIENCE);
+    let output = download.output(PATIENCE);
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert_eq!(text(&output.stdout), "40000000 1");
     assert_eq!(fs::metadata(&received).expect("a file").len(), 40_000_000);

@@ -11,7 +11,7 @@ use std::time::Duration;
 use httpfsm::config::{ChannelConfig, ServerConfig};
 use tempfile::TempDir;
 
-use crate::tools::{Beside, tool};
+use crate::tools::{BackgroundProgram, tool};
 use crate::{FEW_CONNECTIONS, ReceivedResponse, ServerProcess, serve};
 
 on_each_transport! {
@@ -27,7 +27,7 @@ on_each_transport! {
 
 /// A reverse proxy that listens on a Unix socket.
 struct Proxy {
-    beside: Beside,
+    program: BackgroundProgram,
     socket: PathBuf,
     _folder: TempDir,
 }
@@ -67,15 +67,15 @@ impl Proxy {
         let folder = tempfile::tempdir().expect("a directory");
         let file = folder.path().join(name);
         fs::write(&file, configuration(folder.path())).expect("a file");
-        let beside = Beside::start(&mut command(&file, folder.path()));
-        Self { beside, socket: folder.path().join("front.sock"), _folder: folder }
+        let program = BackgroundProgram::start(&mut command(&file, folder.path()));
+        Self { program, socket: folder.path().join("front.sock"), _folder: folder }
     }
 
     /// Sends one request that ends in `Connection: close`; returns the response. The request is written while the
     /// response is read, as a proxy may pass on both at once.
     #[track_caller]
     fn exchange(&mut self, request: &[&[u8]]) -> ReceivedResponse {
-        let mut stream = self.beside.connect(&self.socket);
+        let mut stream = self.program.connect(&self.socket);
         let mut bytes = Vec::new();
         std::thread::scope(|scope| {
             let mut writing = stream.try_clone().expect("a second handle");

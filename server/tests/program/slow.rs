@@ -98,9 +98,9 @@ fn a_reader_that_stops_is_cut_while_others_are_served(transport: &str) {
         transport,
         &["--write-timeout", "500ms", "--min-write-rate", "none", "--log", "--threads", "1"],
     );
-    let (tell, events) = mpsc::channel();
+    let (sender, events) = mpsc::channel();
     let log = BufReader::new(server.child.stderr.take().expect("a pipe"));
-    thread::spawn(move || log.lines().map_while(Result::ok).for_each(|line| drop(tell.send(line))));
+    thread::spawn(move || log.lines().map_while(Result::ok).for_each(|line| drop(sender.send(line))));
 
     let mut stalled = server.connect();
     let request = format!("GET /bytes/{ENDLESS} HTTP/1.1\r\nHost: a\r\n\r\n");

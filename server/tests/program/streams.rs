@@ -8,7 +8,7 @@ use std::thread;
 
 use rustix::process::Signal;
 
-use crate::tools::Beside;
+use crate::tools::BackgroundProgram;
 use crate::{FEW_CONNECTIONS, PATIENCE, ReceivedResponse, ServerProcess, complaint, program};
 
 on_each_transport! {
@@ -103,8 +103,8 @@ fn a_standard_output_that_takes_nothing_is_named_and_one_that_nobody_reads_is_no
     drop(reader);
     let mut command = program();
     command.args(["serve", "--unix"]).arg(&path).stdout(writer).stdin(Stdio::null()).stderr(Stdio::piped());
-    let mut beside = Beside::start_with(&mut command);
-    let mut stream = beside.connect(&path);
+    let mut program = BackgroundProgram::start_with(&mut command);
+    let mut stream = program.connect(&path);
     stream.write_all(GET).expect("sent");
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).expect("a response");

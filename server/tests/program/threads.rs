@@ -94,5 +94,5 @@ fn no_thread_reads_files(transport: &str, threads: &str) {
     let (_, errors) = server.end();
     assert!(errors.contains("No thread can be had to read files on"), "{transport}: {errors}");
     assert!(!errors.contains("dropped before it ran"), "{transport}: {errors}");
-    assert!(errors.lines().count() < 25, "told for each request: {transport}: {errors}");
+    assert!(errors.lines().count() < 25, "a report for each request: {transport}: {errors}");
 }

@@ -24,9 +24,9 @@ pub(crate) fn has_ipv6() -> bool {
 }
 
 /// A program that runs beside the test, in a process group of its own, which is killed when this is dropped.
-pub(crate) struct Beside(Child);
+pub(crate) struct BackgroundProgram(Child);
 
-impl Beside {
+impl BackgroundProgram {
     pub(crate) fn start(command: &mut Command) -> Self {
         Self::start_with(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()))
     }
@@ -97,7 +97,7 @@ impl Beside {
     }
 }
 
-impl Drop for Beside {
+impl Drop for BackgroundProgram {
     fn drop(&mut self) {
         self.kill();
     }

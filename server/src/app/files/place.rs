@@ -25,7 +25,7 @@ pub(super) enum Servable {
 ///
 /// Those of the system; `NotFound` for what is neither a file nor a folder, or is hidden.
 pub(super) fn at(root: &Dir, path: &Path, dot_names: DotNames) -> io::Result<Servable> {
-    Judged::new(root, path, dot_names)?.open()
+    CheckedPath::new(root, path, dot_names)?.open()
 }
 
 /// The metadata of what a path leads to; links are followed.
@@ -34,7 +34,7 @@ pub(super) fn at(root: &Dir, path: &Path, dot_names: DotNames) -> io::Result<Ser
 ///
 /// Those of the system; `NotFound` where a link leads to something hidden.
 pub(super) fn metadata(root: &Dir, path: &Path, dot_names: DotNames) -> io::Result<cap_std::fs::Metadata> {
-    Judged::new(root, path, dot_names)?.metadata()
+    CheckedPath::new(root, path, dot_names)?.metadata()
 }
 
 /// The folder that a path leads to, to be listed.
@@ -43,18 +43,18 @@ pub(super) fn metadata(root: &Dir, path: &Path, dot_names: DotNames) -> io::Resu
 ///
 /// As those of [`metadata`].
 pub(super) fn folder(root: &Dir, path: &Path, dot_names: DotNames) -> io::Result<Dir> {
-    Judged::new(root, path, dot_names)?.folder()
+    CheckedPath::new(root, path, dot_names)?.folder()
 }
 
 /// A path without links, inside of the root and not hidden. It is opened without following links, so that a link or
 /// folder that is replaced after the check cannot lead elsewhere.
-struct Judged<'a> {
+struct CheckedPath<'a> {
     root: &'a Dir,
     /// Only names; empty for the root.
     path: PathBuf,
 }
 
-impl<'a> Judged<'a> {
+impl<'a> CheckedPath<'a> {
     /// Resolves the links of a path, each step inside of the root.
     fn new(root: &'a Dir, path: &Path, dot_names: DotNames) -> io::Result<Self> {
         let real = root.canonicalize(path)?;
@@ -176,7 +176,7 @@ mod tests {
     use rustix::fs::OFlags;
     use tempfile::TempDir;
 
-    use super::{DotNames, Judged, Servable, is_hidden, open_folder, open_folder_by_steps};
+    use super::{CheckedPath, DotNames, Servable, is_hidden, open_folder, open_folder_by_steps};
 
     /// A public folder, a hidden one with the same names, and a link to the public one.
     fn site() -> (TempDir, Dir) {
@@ -199,8 +199,8 @@ mod tests {
         fs::rename(new, site.path().join(name)).unwrap();
     }
 
-    fn evaluate<'a>(root: &'a Dir, path: &str) -> Judged<'a> {
-        Judged::new(root, Path::new(path), DotNames::WellKnown).unwrap()
+    fn check<'a>(root: &'a Dir, path: &str) -> CheckedPath<'a> {
+        CheckedPath::new(root, Path::new(path), DotNames::WellKnown).unwrap()
     }
 
     fn names(dir: &Dir) -> Vec<String> {
@@ -213,7 +213,7 @@ mod tests {
     #[test]
     fn a_link_that_is_exchanged_after_the_look_is_not_followed_again() {
         let (site, root) = site();
-        let (file, folder) = (evaluate(&root, "link/file"), evaluate(&root, "link"));
+        let (file, folder) = (check(&root, "link/file"), check(&root, "link"));
         exchange(&site, "link", ".sec");
         let Servable::File(mut opened, metadata) = file.open().unwrap() else { panic!("no file") };
         let mut content = String::new();
@@ -226,8 +226,8 @@ mod tests {
     #[test]
     fn what_becomes_a_link_after_the_look_is_missing() {
         let (site, root) = site();
-        let (file, folder) = (evaluate(&root, "pub/file"), evaluate(&root, "pub"));
-        let below = evaluate(&root, "pub/sub");
+        let (file, folder) = (check(&root, "pub/file"), check(&root, "pub"));
+        let below = check(&root, "pub/sub");
         exchange(&site, "pub", ".sec");
         assert!(is_hidden(&file.open().err().unwrap()));
         assert!(is_hidden(&file.metadata().err().unwrap()));
@@ -236,7 +236,7 @@ mod tests {
         assert!(is_hidden(&below.folder().err().unwrap()));
         // The last name alone.
         let (site, root) = self::site();
-        let file = evaluate(&root, "pub/file");
+        let file = check(&root, "pub/file");
         exchange(&site, "pub/file", "../.sec/file");
         assert!(is_hidden(&file.open().err().unwrap()));
         assert!(!file.metadata().unwrap().is_file());

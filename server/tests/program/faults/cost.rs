@@ -69,7 +69,7 @@ fn twice_the_flood_costs_twice_the_time(transport: &str) {
     ];
     let server = ServerProcess::on(transport, &[&["--app", "bench", "--threads", "2"], &limits[..]].concat());
     server.exchange(GET).assert("HTTP/1.1 200 OK", "Hello, World!");
-    assert!(processor_time(&server) > 0, "the system tells no processor time");
+    assert!(processor_time(&server) > 0, "the system reports no processor time");
     for flood in FLOODS {
         let [once, twice] = [1, 2].map(|times| (flood.make)(times * flood.parts));
         let (mut least, mut seen) = ([u64::MAX; 2], Vec::new());

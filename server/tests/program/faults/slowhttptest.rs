@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use super::{HeldResources, number};
-use crate::tools::{Beside, tool};
+use crate::tools::{BackgroundProgram, tool};
 use crate::{PATIENCE, ServerProcess, text};
 
 on_each_transport! {
@@ -55,7 +55,7 @@ fn slowhttptest_ends_with_all_its_connections_closed(transport: &str) {
             "1",
         ]);
         command.args(["-l", &SECONDS.to_string(), "-u", &format!("http://{}{path}", server.address())]);
-        (name, Beside::start(&mut command))
+        (name, BackgroundProgram::start(&mut command))
     });
     for (name, attack) in attacks {
         let output = attack.output(3 * PATIENCE);

@@ -56,9 +56,9 @@ fn files_are_only_read() {
 
 /// Records the failures that are reported.
 #[derive(Default)]
-struct FailuresHeard(Mutex<Vec<String>>);
+struct FailureLog(Mutex<Vec<String>>);
 
-impl Subscriber for FailuresHeard {
+impl Subscriber for FailureLog {
     fn failed(&self, connection: Option<&ConnectionInfo>, failure: Failure, text: &str) {
         assert!(connection.is_some());
         self.0.lock().unwrap().push(format!("{failure:?}: {text}"));
@@ -69,9 +69,9 @@ impl Subscriber for FailuresHeard {
 fn a_file_that_becomes_shorter_while_it_is_sent_is_named_to_the_operator() {
     let site = TestSite::new(&[]);
     site.write("sub/large", "l".repeat(2 << 20));
-    let failures = Arc::new(FailuresHeard::default());
-    let heard = Arc::clone(&failures) as Arc<dyn Subscriber>;
-    let mut server = MemoryServer::with(ServerConfig::default(), 4096, Some(heard), site.files());
+    let failures = Arc::new(FailureLog::default());
+    let subscriber = Arc::clone(&failures) as Arc<dyn Subscriber>;
+    let mut server = MemoryServer::with(ServerConfig::default(), 4096, Some(subscriber), site.files());
     let client = server.connect().unwrap_or_else(|refusal| panic!("{refusal:?}"));
     client.send("GET /sub/large HTTP/1.1\r\nHost: a\r\n\r\n");
     server.run();

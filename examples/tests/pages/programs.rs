@@ -27,7 +27,7 @@ const PATCH: &str = "[patch.crates-io]\n";
 struct PageProgram {
     page: PathBuf,
     code: String,
-    /// The lines of the last block of `[dependencies]` above it on its page: who pastes one takes it as it is.
+    /// The lines of the last block of `[dependencies]` above it on its page, unchanged, as a user pastes them.
     dependencies: String,
 }
 

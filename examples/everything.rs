@@ -12,7 +12,7 @@
 //! | `GET /ticks` | server-sent events, a response without an end |
 //! | `GET /echo` | a WebSocket |
 //!
-//! What depends on the transport are two fields of [`Options`].
+//! What depends on the transport are two fields of [`EverythingOptions`].
 
 use std::convert::Infallible;
 use std::fs;
@@ -53,39 +53,39 @@ const SILENCE: Duration = Duration::from_secs(300);
 /// How long a WebSocket that ends waits for its peer.
 const LINGER: Duration = Duration::from_secs(5);
 
-/// What goes on beside the requests.
+/// A task in the background.
 pub(crate) type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// Runs a task in the background of the transport's runtime.
-pub(crate) type Spawn = fn(Task);
+pub(crate) type SpawnFn = fn(Task);
 
-/// What the application is given.
+/// What the application needs from the program.
 #[derive(Clone)]
-pub(crate) struct Options {
+pub(crate) struct EverythingOptions {
     /// The server, once it has started.
     pub(crate) server: Arc<OnceLock<ServerHandle>>,
-    /// Runs what blocks.
+    /// Runs blocking work.
     pub(crate) spawner: Arc<dyn Spawner>,
-    /// Runs what outlives its request.
-    pub(crate) spawn: Spawn,
-    /// Where uploads go.
+    /// Runs tasks that outlive their request.
+    pub(crate) spawn: SpawnFn,
+    /// The folder of the uploads.
     pub(crate) folder: PathBuf,
-    /// Whether the page is preceded by a 103.
+    /// Whether to send a 103 before the page.
     pub(crate) early_hints: bool,
 }
 
 /// The application.
-pub(crate) fn application(options: Options) -> impl Handler {
-    let application = Arc::new(Application(options));
+pub(crate) fn application(options: EverythingOptions) -> impl Handler {
+    let application = Arc::new(Everything(options));
     move |request: Request| {
         let application = Arc::clone(&application);
         async move { application.respond(request).await }
     }
 }
 
-struct Application(Options);
+struct Everything(EverythingOptions);
 
-impl Application {
-    async fn respond(&self, request: Request) -> Result<Response, Failure> {
+impl Everything {
+    async fn respond(&self, request: Request) -> Result<Response, HandlerFailure> {
         match (request.method(), request.path()) {
             ("GET" | "HEAD", "/") => Ok(self.page(&request)),
             ("GET" | "HEAD", "/style.css") => Ok(typed("text/css", include_str!("page/style.css"))),
@@ -102,8 +102,11 @@ impl Application {
         }
     }
 
-    /// Runs what blocks where it may.
-    async fn job<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
+    /// Runs blocking work where the transport allows it.
+    async fn job<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, HandlerFailure> {
         Ok(Job::spawn(&self.0.spawner, work).map_err(io::Error::from)?.await)
     }
 }
@@ -112,7 +115,7 @@ fn typed(content_type: &str, body: impl Into<Body>) -> Response {
     Response::new(Status::OK).with_field("Content-Type", content_type).with_body(body)
 }
 
-/// A path that is known wants another method (RFC 9110 section 15.5.6).
+/// 404, or 405 if the path is known for other methods (RFC 9110 section 15.5.6).
 fn no_such(path: &str) -> Response {
     let allowed = match path {
         "/" | "/style.css" | "/script.js" | "/machine.svg" | "/request" => "GET, HEAD",
@@ -124,47 +127,47 @@ fn no_such(path: &str) -> Response {
     Response::new(Status::METHOD_NOT_ALLOWED).with_field("Allow", allowed)
 }
 
-/// What a handler gives up with; `?` makes it of what failed.
+/// Why a handler fails; `?` converts errors into it.
 #[derive(Debug)]
-enum Failure {
+enum HandlerFailure {
     Body(BodyFailure),
     Collect(CollectError),
     Disk(io::Error),
     TooLarge,
 }
 
-impl IntoResponse for Failure {
+impl IntoResponse for HandlerFailure {
     fn into_response(self) -> Response {
         match self {
-            // These two know their status.
+            // These two errors have a status.
             Self::Body(failure) => failure.into_response(),
             Self::Collect(error) => error.into_response(),
             Self::TooLarge => Status::CONTENT_TOO_LARGE.into_response(),
             Self::Disk(error) if error.kind() == io::ErrorKind::NotFound => Status::NOT_FOUND.into_response(),
-            // No thread is to be had for it.
+            // There is no thread for the work.
             Self::Disk(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 Status::SERVICE_UNAVAILABLE.into_response()
             }
-            // What went wrong with our disk is none of the peer's business.
+            // The peer does not see errors of our disk.
             Self::Disk(_) => Status::INTERNAL_SERVER_ERROR.into_response(),
         }
     }
 }
 
-impl From<BodyFailure> for Failure {
+impl From<BodyFailure> for HandlerFailure {
     fn from(failure: BodyFailure) -> Self {
         Self::Body(failure)
     }
 }
 
-impl From<CollectError> for Failure {
+impl From<CollectError> for HandlerFailure {
     fn from(error: CollectError) -> Self {
         Self::Collect(error)
     }
 }
 
-/// Where a body is read as a file is, its failure comes as a file's does.
-impl From<io::Error> for Failure {
+/// A body that is read like a file fails with an `io::Error`, which may hold the failure of the body.
+impl From<io::Error> for HandlerFailure {
     fn from(error: io::Error) -> Self {
         error.downcast().map_or_else(Self::Disk, Self::Body)
     }
@@ -172,7 +175,7 @@ impl From<io::Error> for Failure {
 
 // --- Responses from memory -------------------------------------------------------------------------------------------
 
-impl Application {
+impl Everything {
     /// The page. A browser may fetch what it needs while the page is still being made (RFC 8297). Only if it is asked for,
     /// because a proxy that does not know a 103 may take it for the response: nginx 1.22 does, if it keeps its connections
     /// to the server, and the client waits for a minute.
@@ -186,7 +189,7 @@ impl Application {
     }
 }
 
-/// The machine that this very request went through.
+/// A picture of the machine that handles this request.
 fn picture() -> Response {
     typed("image/svg+xml", httpfsm::channel::MACHINE.describe().to_svg())
 }
@@ -207,7 +210,7 @@ fn describe(request: &Request) -> Response {
 // --- Small bodies ----------------------------------------------------------------------------------------------------
 
 /// A form is small, so it may be held in memory; above the limit, the error becomes a 413.
-async fn form(mut request: Request) -> Result<Response, Failure> {
+async fn form(mut request: Request) -> Result<Response, HandlerFailure> {
     let content = request.body().collect(SMALL).await?;
     let name = form_urlencoded::parse(&content).find(|(field, _)| field == "name").map(|(_, name)| name);
     let name = name.unwrap_or("whoever you are".into());
@@ -215,7 +218,7 @@ async fn form(mut request: Request) -> Result<Response, Failure> {
 }
 
 /// A blocking function: it runs on a thread that may wait, and reads the body as it comes.
-fn count_words(request: Request) -> Result<Response, Failure> {
+fn count_words(request: Request) -> Result<Response, HandlerFailure> {
     let (mut words, mut within) = (0, false);
     for byte in BufReader::new(BodyReader::new(request.into_body())).bytes() {
         let begun = within;
@@ -227,14 +230,14 @@ fn count_words(request: Request) -> Result<Response, Failure> {
 
 // --- Large bodies ----------------------------------------------------------------------------------------------------
 
-impl Application {
+impl Everything {
     /// Writes a body to the disk as it comes. No more than a piece is in memory, and none is asked for while one is
     /// being written. When the client goes away, this future is dropped, and the unfinished file with it.
-    async fn upload(&self, mut request: Request) -> Result<Response, Failure> {
+    async fn upload(&self, mut request: Request) -> Result<Response, HandlerFailure> {
         if request.body().length().is_some_and(|length| length > LARGE) {
             // A client that asks first need not send all that for nothing (RFC 9110 section 10.1.1).
             request.refuse_expect();
-            return Err(Failure::TooLarge);
+            return Err(HandlerFailure::TooLarge);
         }
         let folder = self.0.folder.clone();
         let mut upload = self.job(move || Upload::create(&folder)).await??;
@@ -245,12 +248,14 @@ impl Application {
         let length = upload.length;
         let name = self.job(move || upload.keep()).await??;
         let location = format!("/files/{name}");
-        let told = json!({ "sha256": name, "bytes": length, "location": location });
-        Ok(Response::json(told.to_string()).with_status(Status::CREATED).with_field("Location", location))
+        let description = json!({ "sha256": name, "bytes": length, "location": location });
+        Ok(Response::json(description.to_string())
+            .with_status(Status::CREATED)
+            .with_field("Location", location))
     }
 
     /// Sends a file as it is read, so that no more than a piece is in memory.
-    async fn download(&self, path: &str) -> Result<Response, Failure> {
+    async fn download(&self, path: &str) -> Result<Response, HandlerFailure> {
         let Some(file) = self.path_of(path) else { return Ok(no_such("")) };
         let file = self.job(move || fs::File::open(file)).await??;
         let spawner = Arc::clone(&self.0.spawner);
@@ -258,7 +263,7 @@ impl Application {
         Ok(typed("application/octet-stream", body).with_field("Trailer", "Content-Digest"))
     }
 
-    /// Nothing but a name that [`Upload::keep`] gives leads into the folder, and nothing leads out of it.
+    /// Only a name that [`Upload::keep`] gives is accepted, so no path leads out of the folder.
     fn path_of(&self, path: &str) -> Option<PathBuf> {
         let name = path.strip_prefix("/files/")?;
         let hash = HEXLOWER.decode(name.as_bytes()).ok()?;
@@ -278,10 +283,10 @@ impl Upload {
         Ok(Self { file: NamedTempFile::new_in(folder)?, hash: Sha256::new(), length: 0 })
     }
 
-    fn append(mut self, piece: &[u8]) -> Result<Self, Failure> {
+    fn append(mut self, piece: &[u8]) -> Result<Self, HandlerFailure> {
         self.length += piece.len() as u64;
         if self.length > LARGE {
-            return Err(Failure::TooLarge);
+            return Err(HandlerFailure::TooLarge);
         }
         self.hash.update(piece);
         self.file.write_all(piece)?;
@@ -297,8 +302,8 @@ impl Upload {
     }
 }
 
-/// Writes the body of a download, and after it what its bytes amount to (RFC 9530 section 2), which is known only
-/// then. An error cuts the response off, so that nobody takes it for whole.
+/// Writes the body of a download, then its digest (RFC 9530 section 2), which is known only then. An error cuts the
+/// response off, so that the client does not take it for complete.
 async fn send_file(mut file: fs::File, spawner: Arc<dyn Spawner>, mut body: BodyWriter) -> io::Result<()> {
     let mut hash = Sha256::new();
     loop {
@@ -324,7 +329,7 @@ fn read_piece(mut file: fs::File) -> io::Result<(fs::File, Bytes)> {
 
 // --- Responses without an end ----------------------------------------------------------------------------------------
 
-/// Counts, so many times a second (`/ticks?rate=10`), until the client has heard enough: then the body is dropped.
+/// Counts at a rate per second (`/ticks?rate=10`) until the client closes; then the body is dropped.
 fn ticks(request: &Request) -> Response {
     let query = request.query().unwrap_or_default();
     let rate = form_urlencoded::parse(query.as_bytes()).find(|(field, _)| field == "rate");
@@ -337,7 +342,7 @@ fn ticks(request: &Request) -> Response {
 async fn count(period: Duration, mut body: BodyWriter) -> Result<(), Infallible> {
     for tick in 1_u64.. {
         body.data(format!("id: {tick}\ndata: {tick}\n\n")).await;
-        // To a client that is slow no ticks pile up.
+        // No ticks pile up for a slow client.
         body.flush().await;
         Timer::after(period).await;
     }
@@ -346,9 +351,9 @@ async fn count(period: Duration, mut body: BodyWriter) -> Result<(), Infallible>
 
 // --- Another protocol ------------------------------------------------------------------------------------------------
 
-impl Application {
-    /// The opening handshake (RFC 6455 section 4.2). The connection is handed over when the response has left, so what
-    /// waits for it has to run elsewhere.
+impl Everything {
+    /// The opening handshake (RFC 6455 section 4.2). The connection is handed over when the response has left, so the
+    /// task that waits for it runs in the background.
     fn echo(&self, mut request: Request) -> Response {
         if !request.head().upgrade().is_some_and(|protocol| protocol.eq_ignore_ascii_case(b"websocket")) {
             return Response::text("This is a WebSocket.\n")
@@ -356,8 +361,8 @@ impl Application {
                 .with_field("Connection", "upgrade")
                 .with_field("Upgrade", "websocket");
         }
-        // The connection would be handed over only behind a body, which has no place in a handshake, and which a client
-        // need never send.
+        // The connection would be handed over only after the body, which a handshake does not need and a client may
+        // never send.
         if request.body().length() != Some(0) {
             return Response::text("A WebSocket handshake has no body.\n").with_status(Status::BAD_REQUEST);
         }
@@ -401,7 +406,8 @@ async fn echo_messages(upgrade: UpgradeFuture, mut drain: Task) {
         };
         let step = match received {
             Ok(message @ (Message::Text(_) | Message::Binary(_))) => socket.send(message).await,
-            // What answers a Ping or a Close leaves before more is read: a peer that reads nothing is owed one Pong.
+            // The response to a Ping or a Close leaves before more is read: at most one Pong waits for a peer that does
+            // not read.
             Ok(_) => socket.flush().await,
             Err(error) => Err(error),
         };
@@ -415,8 +421,7 @@ async fn expire(limit: Duration) {
     Timer::after(limit).await;
 }
 
-/// What a peer that broke a rule is told (RFC 6455 section 7.4.1). Nothing is said where the connection was closed or
-/// is lost.
+/// The close code for a peer that broke a rule (RFC 6455 section 7.4.1); none if the connection was closed or is lost.
 fn close_code(error: &Error) -> Option<CloseCode> {
     match error {
         Error::Capacity(_) => Some(CloseCode::Size),
@@ -427,7 +432,7 @@ fn close_code(error: &Error) -> Option<CloseCode> {
     }
 }
 
-/// Tungstenite has the protocol; the bytes and the waiting are ours.
+/// Tungstenite implements the protocol; this code reads, writes and waits.
 struct WebSocket {
     protocol: WebSocketContext,
     connection: Upgraded,
@@ -458,9 +463,9 @@ impl WebSocket {
         .await
     }
 
-    /// Ends the connection, after a Close frame if there is a code to tell (RFC 6455 section 7.1.7). No frame of the peer
-    /// is looked at any more, but its input is read to the end: bytes that nobody reads would make the system reset the
-    /// connection, and the peer could lose the Close frame.
+    /// Ends the connection, after a Close frame if there is a code (RFC 6455 section 7.1.7). Frames of the peer are
+    /// ignored, but its input is read to the end: unread bytes would make the system reset the connection, and the peer
+    /// could lose the Close frame.
     async fn end(mut self, code: Option<CloseCode>) {
         if let Some(code) = code {
             let frame = CloseFrame { code, reason: "".into() };
@@ -486,7 +491,7 @@ impl WebSocket {
                 done => Poll::Ready(done),
             }
         });
-        // The deadlines of HTTP are over for this connection.
+        // The deadlines of HTTP no longer apply to this connection.
         let too_late = async {
             expire(SILENCE).await;
             Err(Error::Io(io::ErrorKind::TimedOut.into()))
@@ -495,7 +500,7 @@ impl WebSocket {
     }
 }
 
-/// The connection as tungstenite wants it: what is pending would block, and wakes this task when it no longer does.
+/// Adapts the connection to tungstenite: a pending read or write returns `WouldBlock` and wakes this task later.
 struct PolledStream<'a, 'b> {
     connection: &'a mut Upgraded,
     cx: &'a mut Context<'b>,

@@ -15,20 +15,20 @@ use httpfsm_async_std::smol::Smol;
 use httpfsm_async_std::{AsyncStd, BlockingPool as FuturesPool};
 use httpfsm_blocking::Blocking;
 use httpfsm_tokio::{BlockingPool as TokioPool, Tokio};
-use httpfsm_transport::{Inline, Server, ServerHandle, Spawner, Transport as Moves, block_on};
+use httpfsm_transport::{Inline, Server, ServerHandle, Spawner, Transport, block_on};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use crate::everything::{Options, Spawn, Task, application};
+use crate::everything::{EverythingOptions, SpawnFn, Task, application};
 
 /// Serves one application, on the transport of your choice
 #[derive(Parser)]
 struct Arguments {
     /// What moves the bytes
-    #[arg(long, value_enum, default_value_t = Transport::Tokio)]
-    transport: Transport,
+    #[arg(long, value_enum, default_value_t = TransportName::Tokio)]
+    transport: TransportName,
     /// Where to listen, on this machine alone; 0 lets the system choose
     #[arg(long, default_value_t = 8080)]
     port: u16,
@@ -38,7 +38,7 @@ struct Arguments {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-enum Transport {
+enum TransportName {
     Tokio,
     AsyncStd,
     Smol,
@@ -49,13 +49,15 @@ enum Transport {
 fn main() -> io::Result<()> {
     let arguments = Arguments::parse();
     match arguments.transport {
-        Transport::Tokio => {
+        TransportName::Tokio => {
             Runtime::new()?.block_on(serve(Tokio::default(), TokioPool, on_tokio, &arguments))
         }
-        Transport::AsyncStd => block_on(serve(AsyncStd::default(), FuturesPool, on_async_std, &arguments)),
-        Transport::Smol => block_on(serve(Smol::default(), FuturesPool, on_smol, &arguments)),
+        TransportName::AsyncStd => {
+            block_on(serve(AsyncStd::default(), FuturesPool, on_async_std, &arguments))
+        }
+        TransportName::Smol => block_on(serve(Smol::default(), FuturesPool, on_smol, &arguments)),
         // Its workers may block, so blocking work is done where it is asked for.
-        Transport::Blocking => block_on(serve(Blocking::default(), Inline, on_blocking, &arguments)),
+        TransportName::Blocking => block_on(serve(Blocking::default(), Inline, on_blocking, &arguments)),
     }
 }
 
@@ -78,9 +80,9 @@ fn on_blocking(task: Task) {
 
 /// Serves until signals end it.
 async fn serve(
-    transport: impl Moves,
+    transport: impl Transport,
     spawner: impl Spawner,
-    spawn: Spawn,
+    spawn: SpawnFn,
     arguments: &Arguments,
 ) -> io::Result<()> {
     let mut config = ServerConfig::default();
@@ -89,7 +91,7 @@ async fn serve(
     // Removed with all uploads when it is dropped.
     let folder = TempDir::with_prefix("httpfsm-everything-")?;
     let started = Arc::new(OnceLock::new());
-    let options = Options {
+    let options = EverythingOptions {
         server: Arc::clone(&started),
         spawner: Arc::new(spawner),
         spawn,

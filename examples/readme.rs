@@ -1,5 +1,4 @@
-//! The examples of the project's first page, which is about every transport, and of the page about drivers compile, and
-//! run where they end.
+//! Compiles the examples of the project's first page and of the page about drivers, and runs those that end.
 #![forbid(unsafe_code)]
 
 #[cfg(doctest)]
@@ -8,4 +7,4 @@ struct Readme;
 
 #[cfg(doctest)]
 #[doc = include_str!("../docs/driver.md")]
-struct Driver;
+struct DriverPage;

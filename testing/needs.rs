@@ -1,4 +1,4 @@
-//! What tests need besides Rust. Where it is missing a test says so, in one form, and does not run.
+//! What tests need besides Rust. If it is missing, a test says so, in one form, and does not run.
 //!
 //! With `CI=true` a program that is missing fails the test instead: `.ci/run` installs all of them, so none may be missing
 //! unnoticed.
@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::thread;
 
-/// Where programs are that the `PATH` of a user may lack.
+/// A folder of programs that the `PATH` of a user may lack.
 const FOR_ADMINISTRATORS: &str = "/usr/sbin";
 
 /// The path of a program. `None` where it is missing, after [`not_run`] has said so.
@@ -48,10 +48,10 @@ fn found(needs: &str, path: Option<PathBuf>) -> Option<PathBuf> {
     path
 }
 
-/// Says that this test, or a part of it, does not run, in the form that `.ci/run` collects. By itself it is for what nobody
-/// can install, such as IPv6.
+/// Says that this test, or a part of it, does not run, in the form that `.ci/run` collects. Call it directly only for
+/// what cannot be installed, such as IPv6.
 pub fn not_run(needs: &str) {
-    // Tests that pass print nothing, so this goes past their capture.
+    // Written directly to the stream, as the output of tests that pass is captured.
     let test = thread::current();
     let _ = writeln!(io::stderr(), "{}: not run: needs {needs}", test.name().unwrap_or("a test"));
 }

@@ -5,19 +5,19 @@ use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 
-/// What one run of a process cost.
+/// The cost of one run of a process.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Cost {
     /// Instructions in user space.
     pub instructions: u64,
     /// Calls of the C allocator's entry points that bring memory.
     pub allocations: u64,
-    /// System calls; reading a clock is none, except under valgrind, which lacks the kernel's page for it, so those
-    /// reads are taken off.
+    /// System calls without reads of a clock: these are system calls only under valgrind, which lacks the kernel's page
+    /// for them.
     pub system_calls: u64,
 }
 
-/// What comes before the counted command; the counts go to `out`.
+/// The command before the counted command; the counts go to `out`.
 #[must_use]
 pub fn command(out: &Path) -> Vec<OsString> {
     let mut file = OsString::from("--callgrind-out-file=");
@@ -41,13 +41,13 @@ pub fn read(out: &Path) -> io::Result<Cost> {
 const ALLOCATE: [&str; 6] = ["malloc", "calloc", "realloc", "posix_memalign", "aligned_alloc", "memalign"];
 
 /// What a call of a function counts as.
-enum Counted {
+enum CallKind {
     Allocation,
     ClockRead,
     Nothing,
 }
 
-impl Counted {
+impl CallKind {
     fn of(function: &str) -> Self {
         // A versioned symbol: `clock_gettime@@GLIBC_2.17`.
         let name = function.split('@').next().unwrap_or(function);
@@ -64,22 +64,22 @@ impl Counted {
 fn parse(profile: &str) -> Option<Cost> {
     let mut events: Vec<&str> = Vec::new();
     let mut totals: Vec<u64> = Vec::new();
-    let mut counted: HashMap<&str, Counted> = HashMap::new();
+    let mut counted: HashMap<&str, CallKind> = HashMap::new();
     let mut called = "";
     let (mut allocations, mut clock_reads) = (0, 0);
     for line in profile.lines() {
         if let Some(function) = line.strip_prefix("cfn=").or_else(|| line.strip_prefix("fn=")) {
             let (id, name) = function.split_once(' ').unwrap_or((function, ""));
             if !name.is_empty() {
-                counted.insert(id, Counted::of(name));
+                counted.insert(id, CallKind::of(name));
             }
             called = id;
         } else if let Some(calls) = line.strip_prefix("calls=") {
             let calls = calls.split(' ').next()?.parse::<u64>().ok()?;
             match counted.get(called) {
-                Some(Counted::Allocation) => allocations += calls,
-                Some(Counted::ClockRead) => clock_reads += calls,
-                Some(Counted::Nothing) | None => {}
+                Some(CallKind::Allocation) => allocations += calls,
+                Some(CallKind::ClockRead) => clock_reads += calls,
+                Some(CallKind::Nothing) | None => {}
             }
         } else if let Some(names) = line.strip_prefix("events: ") {
             events = names.split(' ').collect();

@@ -8,13 +8,13 @@ use std::time::Duration;
 use crate::load::{CONTENT, Load};
 
 /// One keep-alive connection.
-pub struct Client {
+pub struct BenchClient {
     stream: TcpStream,
     input: Vec<u8>,
     response: Option<usize>,
 }
 
-impl Client {
+impl BenchClient {
     /// Connects; every read gives up after 60 s, which is long even for a server under valgrind.
     ///
     /// # Errors
@@ -58,7 +58,7 @@ impl Client {
         Ok(quiet)
     }
 
-    /// Reads `count` responses. The first of a connection tells the length of them all.
+    /// Reads `count` responses. All of them have the length of the first one of the connection.
     fn read_responses(&mut self, count: usize) -> io::Result<()> {
         self.input.clear();
         let mut chunk = [0; 16 << 10];
@@ -134,14 +134,14 @@ mod tests {
         for load in Load::ALL {
             let address =
                 a_server_that_responds_with(b"HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\nHello, World!");
-            Client::connect(address).unwrap().drive(load, 5).unwrap();
+            BenchClient::connect(address).unwrap().drive(load, 5).unwrap();
         }
     }
 
     #[test]
     fn a_connection_is_quiet_until_the_server_closes_it() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let client = Client::connect(listener.local_addr().unwrap()).unwrap();
+        let client = BenchClient::connect(listener.local_addr().unwrap()).unwrap();
         let (server, _) = listener.accept().unwrap();
         assert!(client.is_quiet().unwrap());
         drop(server);
@@ -156,7 +156,7 @@ mod tests {
             b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nHello",
             b"HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\nHello, World?",
         ] {
-            let mut client = Client::connect(a_server_that_responds_with(response)).unwrap();
+            let mut client = BenchClient::connect(a_server_that_responds_with(response)).unwrap();
             assert!(client.drive(Load::Plain, 1).is_err(), "{:?}", String::from_utf8_lossy(response));
         }
     }

@@ -24,12 +24,12 @@ pub fn program() -> io::Result<PathBuf> {
 }
 
 /// A running server; killed when dropped.
-pub struct Server {
+pub struct ServerProcess {
     child: Child,
     address: SocketAddr,
 }
 
-impl Server {
+impl ServerProcess {
     /// The arguments of the program that serve the counted requests.
     #[must_use]
     pub fn arguments(transport: &str, threads: usize) -> Vec<OsString> {
@@ -100,9 +100,9 @@ impl Server {
     }
 }
 
-impl Drop for Server {
+impl Drop for ServerProcess {
     fn drop(&mut self) {
-        // It may have ended already, and nobody is left to tell otherwise.
+        // It may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -141,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_line_tells_the_address() {
+    fn the_first_line_has_the_address() {
         let address = address_in("listening on http://127.0.0.1:8080\n");
         assert_eq!(address, Some(SocketAddr::from(([127, 0, 0, 1], 8080))));
         assert_eq!(address_in("error: address in use"), None);
@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn a_server_that_says_nothing_is_an_error() {
-        assert!(Server::start(Path::new("/bin/true"), &[]).is_err());
+        assert!(ServerProcess::start(Path::new("/bin/true"), &[]).is_err());
     }
 
     #[test]

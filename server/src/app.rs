@@ -27,21 +27,21 @@ pub(crate) enum App {
     Bench,
 }
 
-/// Runs a future beside its caller; given by whoever knows the transport.
-pub(crate) type Spawn = fn(Pin<Box<dyn Future<Output = ()> + Send>>);
+/// Runs a future in the background of the transport's runtime.
+pub(crate) type SpawnFn = fn(Pin<Box<dyn Future<Output = ()> + Send>>);
 
 /// Reads the statistics of a server that starts after its application does.
 #[derive(Clone, Default)]
 pub(crate) struct Stats(Arc<OnceLock<Box<dyn Fn() -> ServerStats + Send + Sync>>>);
 
 impl Stats {
-    /// Says where they are, once the server runs. Only the first call counts.
+    /// Sets the function that reads the statistics, once the server runs. Only the first call counts.
     pub(crate) fn connect(&self, read: impl Fn() -> ServerStats + Send + Sync + 'static) {
-        // Whoever comes second finds the place taken, which is what is wanted.
+        // A second call changes nothing.
         let _ = self.0.set(Box::new(read));
     }
 
-    /// What was counted so far; zeros before the server runs.
+    /// The counts so far; zeros before the server runs.
     fn read(&self) -> ServerStats {
         self.0.get().map(|read| read()).unwrap_or_default()
     }
@@ -59,27 +59,27 @@ mod testing {
     use httpfsm::time::{Date, Moment, Now};
     use httpfsm_transport::memory::MemoryServer;
 
-    /// What a handler answers to these bytes, from its status line to the end.
+    /// What a handler responds with to these bytes, from the status line to the end.
     pub(super) fn exchange(handler: impl Handler, bytes: &str) -> String {
         let mut server = MemoryServer::new(ServerConfig::default(), handler);
         let client = server.connect().unwrap_or_else(|refusal| panic!("{refusal:?}"));
         client.send(bytes);
-        let mut answer = Vec::new();
-        // The connection holds 64 KiB: a longer answer comes in several pieces.
+        let mut response = Vec::new();
+        // The connection holds 64 KiB: a longer response comes in several pieces.
         loop {
             server.run();
             let piece = client.take();
             if piece.is_empty() {
-                return String::from_utf8_lossy(&answer).into_owned();
+                return String::from_utf8_lossy(&response).into_owned();
             }
-            answer.extend(piece);
+            response.extend(piece);
         }
     }
 
-    /// The content of that answer.
+    /// The content of that response.
     pub(super) fn content(handler: impl Handler, bytes: &str) -> String {
-        let answer = exchange(handler, bytes);
-        let (_, content) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no head: {answer}"));
+        let response = exchange(handler, bytes);
+        let (_, content) = response.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no head: {response}"));
         content.to_owned()
     }
 

@@ -11,7 +11,7 @@ use clap::parser::ValueSource;
 use clap::{ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::app::App;
-use crate::draw::{Format, Machine};
+use crate::draw::{DrawFormat, DrawnMachine};
 use crate::parameters::{Parameters, switch, time};
 use crate::{FLUSH_LIMIT, environment, log, stdout};
 
@@ -24,8 +24,8 @@ pub(crate) struct Cli {
 }
 
 impl Cli {
-    /// The command line and the environment; ends the program where they are wrong. Then what is to be said of variables
-    /// that only look like ours.
+    /// Reads the command line and the environment; ends the program if they are wrong. Returns a message about each
+    /// unknown variable as well.
     pub(crate) fn read() -> (Self, Vec<String>) {
         let command = Self::command();
         let read = environment::without_foreign_values(command.clone()).try_get_matches();
@@ -37,7 +37,7 @@ impl Cli {
     }
 }
 
-/// Ends the program with what clap has to say: an error, or the help, which the standard output may not take.
+/// Ends the program with the text of clap: an error, or the help, which may fail to be written.
 fn end(said: &clap::Error) -> ! {
     let printed = said.print().and_then(|()| io::stdout().flush()).map_err(stdout::named);
     match printed {
@@ -50,12 +50,11 @@ fn end(said: &clap::Error) -> ! {
     }
 }
 
-/// Flags that mean something beside another one only. In the environment, which may be that of several programs, they may
-/// stand without it.
+/// Flags that need another flag. In the environment, which several programs may share, they are allowed without it.
 const NEEDS: [(&str, &str); 3] =
     [("unix_mode", "unix"), ("record_sample", "record"), ("record_mask_bodies", "record")];
 
-/// What only `--app files` has a use for.
+/// Arguments that are only for `--app files`.
 const FOR_FILES: [&str; 3] = ["dir", "hidden", "types"];
 
 fn needs_are_met(matches: &ArgMatches) -> Result<(), clap::Error> {
@@ -114,9 +113,9 @@ pub(crate) fn wrong(kind: ErrorKind, message: String) -> clap::Error {
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    Serve(Box<Serve>),
-    Draw(Draw),
-    Replay(Replay),
+    Serve(Box<ServeOptions>),
+    Draw(DrawOptions),
+    Replay(ReplayOptions),
 }
 
 /// Serve HTTP until SIGTERM, SIGQUIT or Ctrl-C, then drain; a second signal quits at once.
@@ -129,7 +128,7 @@ pub(crate) enum Command {
 A TIME is a number of seconds or has a unit, as in 500ms, 2s, 5m. Where nothing else is said, 0 or none is: no deadline.
 A SIZE is a number of bytes or has a unit, as in 64KiB, 1MiB. Where nothing else is said, 0 or none is: no limit.
 Limits are inclusive: exactly the value passes.")]
-pub(crate) struct Serve {
+pub(crate) struct ServeOptions {
     /// The folder whose files are served [default: the current one]
     #[arg(env = "HTTPFSM_ROOT", hide_env = true)]
     pub(crate) dir: Option<PathBuf>,
@@ -140,7 +139,7 @@ pub(crate) struct Serve {
 
     /// The transport to serve on
     #[arg(long, env = "HTTPFSM_TRANSPORT", hide_env = true, value_enum, default_value_t)]
-    pub(crate) transport: Transport,
+    pub(crate) transport: TransportName,
 
     /// Threads that serve; on tokio, 1 is: everything on the main thread; on blocking: workers, beside the loop
     /// [default: one per core; on blocking, 8]
@@ -289,14 +288,14 @@ fn mode(text: &str) -> Result<u32, &'static str> {
 
 /// Print a picture of a state machine, made from the table that drives it.
 #[derive(clap::Args)]
-pub(crate) struct Draw {
+pub(crate) struct DrawOptions {
     /// Which machine
     #[arg(long, value_enum, default_value_t)]
-    pub(crate) machine: Machine,
+    pub(crate) machine: DrawnMachine,
 
     /// Which language
     #[arg(long, value_enum, default_value_t)]
-    pub(crate) format: Format,
+    pub(crate) format: DrawFormat,
 }
 
 /// Feed a recorded connection through the machine; fail at the first difference.
@@ -304,7 +303,7 @@ pub(crate) struct Draw {
 /// A recording is what `httpfsm serve --record DIR` writes, and is read from a regular file alone. What follows the last whole line, or the line that says why
 /// the recording ends, is not looked at.
 #[derive(clap::Args)]
-pub(crate) struct Replay {
+pub(crate) struct ReplayOptions {
     /// The recording
     pub(crate) file: PathBuf,
 
@@ -315,7 +314,7 @@ pub(crate) struct Replay {
 
 /// The transports that this program was built with.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
-pub(crate) enum Transport {
+pub(crate) enum TransportName {
     /// tokio, multi-threaded or on the main thread alone
     #[default]
     Tokio,

@@ -4,7 +4,7 @@ use clap::ValueEnum;
 
 /// A machine of the protocol.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
-pub(crate) enum Machine {
+pub(crate) enum DrawnMachine {
     /// One connection
     #[default]
     Channel,
@@ -14,7 +14,7 @@ pub(crate) enum Machine {
 
 /// A language for pictures.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
-pub(crate) enum Format {
+pub(crate) enum DrawFormat {
     /// A Mermaid state diagram
     #[default]
     Mermaid,
@@ -26,18 +26,18 @@ pub(crate) enum Format {
     Svg,
 }
 
-impl Machine {
+impl DrawnMachine {
     /// The picture, ending in a line end.
-    pub(crate) fn draw(self, format: Format) -> String {
+    pub(crate) fn draw(self, format: DrawFormat) -> String {
         let description = match self {
             Self::Channel => httpfsm::channel::MACHINE.describe(),
             Self::Server => httpfsm::server::MACHINE.describe(),
         };
         let mut picture = match format {
-            Format::Mermaid => description.to_mermaid(),
-            Format::Dot => description.to_dot(),
-            Format::Markdown => description.to_markdown(),
-            Format::Svg => description.to_svg(),
+            DrawFormat::Mermaid => description.to_mermaid(),
+            DrawFormat::Dot => description.to_dot(),
+            DrawFormat::Markdown => description.to_markdown(),
+            DrawFormat::Svg => description.to_svg(),
         };
         if !picture.ends_with('\n') {
             picture.push('\n');

@@ -1,7 +1,7 @@
-//! The variables of the environment: which are ours, and which only look so.
+//! The variables of the environment: which are for this program, and which only look so.
 //!
-//! A platform fills some by itself. Kubernetes tells each container of each service: beside one that is called `httpfsm`,
-//! `HTTPFSM_PORT` is `tcp://10.0.0.1:80`. Docker's links do the same.
+//! A platform sets some by itself. Kubernetes sets variables for each service in each container: where a service is
+//! called `httpfsm`, `HTTPFSM_PORT` is `tcp://10.0.0.1:80`. Docker's links do the same.
 
 use std::env;
 use std::ffi::OsStr;
@@ -12,16 +12,17 @@ use clap::{Arg, Command};
 
 use crate::cli::wrong;
 
-/// What all our variables begin with.
+/// The prefix of all variables of this program.
 const PREFIX: &str = "HTTPFSM_";
 
-/// A variable that is not named as its argument is, by the name that this suggests.
+/// The name that the argument DIR suggests, and the variable that it has instead.
 const SUGGESTED: (&str, &str) = ("HTTPFSM_DIR", "HTTPFSM_ROOT");
 
-/// Variables whose empty value counts: no `Server` field, and an error, as an empty list could let everybody in.
+/// Variables whose empty value is not ignored: the first means no `Server` field, the second is an error, as an empty
+/// list could admit everybody.
 const MAY_BE_EMPTY: [&str; 2] = ["HTTPFSM_IDENTITY", "HTTPFSM_ORIGINS"];
 
-/// A command that does not look at the variables that are not set for it: those that platforms fill, and empty ones.
+/// The command without the variables that are not for it: those that platforms set, and empty ones.
 pub(crate) fn without_foreign_values(command: Command) -> Command {
     command.mut_subcommands(|subcommand| {
         subcommand.mut_args(|arg| match variable(&arg).map(|name| (is_foreign(name), arg.clone())) {
@@ -37,19 +38,19 @@ fn is_foreign(name: &str) -> bool {
     })
 }
 
-/// Whether it is the address of a service, as in `tcp://10.0.0.1:80`.
+/// Whether the value is the address of a service, as in `tcp://10.0.0.1:80`.
 fn is_link(value: &OsStr) -> bool {
     let value = value.as_encoded_bytes();
     [&b"tcp://"[..], b"udp://", b"sctp://"].iter().any(|scheme| value.starts_with(scheme))
 }
 
-/// What is to be said of the variables that begin like ours, and are neither ours nor a platform's: a sentence each.
+/// A sentence about each variable with our prefix that neither this program nor a platform knows.
 pub(crate) fn unknown(command: &Command) -> Vec<String> {
     let known: Vec<&str> =
         command.get_subcommands().flat_map(Command::get_arguments).filter_map(variable).collect();
     let mut names: Vec<String> = env::vars_os().map(|(name, _)| text(&name)).collect();
     names.sort_unstable();
-    names.iter().filter(|name| is_unknown(name, &known)).map(|name| told(name, &known)).collect()
+    names.iter().filter(|name| is_unknown(name, &known)).map(|name| sentence(name, &known)).collect()
 }
 
 /// The name of a variable, with what is not UTF-8 as in `\xFF`.
@@ -72,8 +73,8 @@ fn is_platforms(rest: &str) -> bool {
         || words.first() == Some(&"ENV")
 }
 
-fn told(name: &str, known: &[&str]) -> String {
-    // What all begin with makes none alike.
+fn sentence(name: &str, known: &[&str]) -> String {
+    // The common prefix does not count for the similarity.
     let rest = |name: &str| name.strip_prefix(PREFIX).unwrap_or_default().to_owned();
     let likeness = |known: &&&str| (strsim::jaro_winkler(&rest(name), &rest(known)) * 1000.0) as u32;
     let suggested = known.iter().find(|known| (name, **known) == SUGGESTED);
@@ -89,7 +90,7 @@ pub(crate) fn variable(arg: &Arg) -> Option<&str> {
     arg.get_env()?.to_str()
 }
 
-/// A variable whose value is to be text and is none, which clap does not name.
+/// A variable whose value is not UTF-8 where text is needed; clap does not name it.
 fn no_text(command: &Command) -> Option<&str> {
     let paths = [ValueParser::path_buf().type_id(), ValueParser::os_string().type_id()];
     let is_text = |arg: &&Arg| !paths.contains(&arg.get_value_parser().type_id());
@@ -131,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_platforms_set_is_theirs() {
+    fn variables_that_platforms_set_are_ignored() {
         for name in [
             "SERVICE_HOST",
             "SERVICE_PORT",
@@ -155,16 +156,19 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_knows_is_told_with_what_it_may_mean() {
+    fn an_unknown_variable_is_reported_with_the_name_that_it_resembles() {
         let known = ["HTTPFSM_HEAD_TIMEOUT", "HTTPFSM_BODY_TIMEOUT", "HTTPFSM_LOG", "HTTPFSM_ROOT"];
-        for (name, told_of) in [
+        for (name, suggestion) in [
             ("HTTPFSM_HEDA_TIMEOUT", " Did you mean HTTPFSM_HEAD_TIMEOUT?"),
             ("HTTPFSM_HEAD_TIMEOUT_", " Did you mean HTTPFSM_HEAD_TIMEOUT?"),
             ("HTTPFSM_COLOUR", ""),
             ("HTTPFSM_DIR", " Did you mean HTTPFSM_ROOT?"),
         ] {
             assert!(is_unknown(name, &known), "{name}");
-            assert_eq!(told(name, &known), format!("The variable {name} is unknown and ignored.{told_of}"));
+            assert_eq!(
+                sentence(name, &known),
+                format!("The variable {name} is unknown and ignored.{suggestion}")
+            );
         }
         assert!(!is_unknown("HTTPFSM_LOG", &known));
     }

@@ -1,4 +1,4 @@
-//! The content of the machine's own answers, in the formats that `--error-pages` offers.
+//! The content of the machine's own responses, in the formats that `--error-pages` offers.
 
 use bytes::Bytes;
 use html_escape::encode_text;
@@ -7,14 +7,14 @@ use httpfsm::error::RequestError;
 
 /// How an error is written.
 #[derive(Clone, Copy)]
-pub(crate) enum Format {
+pub(crate) enum ErrorPageFormat {
     /// A small page for people.
     Html,
     /// An object as in RFC 9457, for programs.
     Json,
 }
 
-impl Format {
+impl ErrorPageFormat {
     /// The function that the configuration takes.
     pub(crate) fn pages(self) -> ErrorPages {
         ErrorPages::new(move |error| match self {
@@ -57,13 +57,13 @@ fn json(error: &RequestError) -> String {
 mod tests {
     use httpfsm::error::{RequestError, Rule};
 
-    use super::Format;
+    use super::ErrorPageFormat;
 
     const ERROR: RequestError = RequestError::new(Rule::HostMissing, 7);
 
     #[test]
     fn a_page_says_what_was_wrong() {
-        let page = Format::Html.pages().page(&ERROR);
+        let page = ErrorPageFormat::Html.pages().page(&ERROR);
         let text = std::str::from_utf8(&page.body).unwrap();
         assert_eq!(page.content_type, "text/html; charset=utf-8");
         assert!(text.contains("<h1>400 Bad Request</h1>"), "{text}");
@@ -72,7 +72,7 @@ mod tests {
 
     #[test]
     fn an_object_names_the_rule_and_the_byte() {
-        let page = Format::Json.pages().page(&ERROR);
+        let page = ErrorPageFormat::Json.pages().page(&ERROR);
         let object: serde_json::Value = serde_json::from_slice(&page.body).unwrap();
         assert_eq!(page.content_type, "application/problem+json");
         assert_eq!(object["status"], 400);

@@ -1,5 +1,5 @@
-//! What the program says on the standard error stream. No thread that serves waits for whoever reads it: a thread of its
-//! own writes, from a bounded [queue](queue).
+//! The messages on the standard error stream. No serving thread waits for the reader of the stream: a thread of its own
+//! writes, from a bounded [queue](queue).
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::fmt;
@@ -19,12 +19,12 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
 pub(crate) use printable::is_shown;
-use queue::{Queue, Stream};
+use queue::{LineQueue, Stream};
 
 mod printable;
 mod queue;
 
-/// Says something. Where no thread could be had that writes, the caller waits for the stream, for a moment.
+/// Writes a message. If the writing thread could not be started, the caller waits for the stream, for a moment.
 pub(crate) fn note(what: fmt::Arguments<'_>) {
     push_note(what);
     if !log().has_writer {
@@ -36,12 +36,12 @@ fn push_note(what: fmt::Arguments<'_>) {
     queue().push(&format!("httpfsm: {what}"));
 }
 
-/// Says something that may come often: of each kind, at most one line a second, with their number.
+/// Writes a message that may come often: of each kind, at most one line a second, with a count.
 pub(crate) fn note_often(kind: &'static str, what: fmt::Arguments<'_>) {
     queue().push_repeated(kind, &format!("httpfsm: {what}"));
 }
 
-/// Waits until all is written, if somebody reads it: the program is about to end.
+/// Waits until everything is written, for at most `limit`: the program is about to end.
 pub(crate) fn flush(limit: Duration) {
     let lines = log();
     if lines.has_writer {
@@ -51,8 +51,8 @@ pub(crate) fn flush(limit: Duration) {
     }
 }
 
-/// Begins, and has panics told here: the hook of the standard library writes where the panic happens, and holds up that
-/// thread.
+/// Starts the log, and writes panics to it: the hook of the standard library would write on the panicking thread and
+/// block it.
 pub(crate) fn begin() {
     queue();
     panic::set_hook(Box::new(|info| {
@@ -66,39 +66,39 @@ pub(crate) fn begin() {
     }));
 }
 
-fn queue() -> &'static Queue {
+fn queue() -> &'static LineQueue {
     log().queue
 }
 
-fn log() -> &'static Lines {
-    static LINES: OnceLock<Lines> = OnceLock::new();
+fn log() -> &'static ErrorStream {
+    static LINES: OnceLock<ErrorStream> = OnceLock::new();
     LINES.get_or_init(|| {
-        let queue: &'static Queue = Box::leak(Box::default());
+        let queue: &'static LineQueue = Box::leak(Box::default());
         let writer = thread::Builder::new().name("httpfsm-log".to_owned()).stack_size(128 << 10);
         let has_writer = writer.spawn(|| queue.write_to(StandardError { until: None })).is_ok();
-        Lines { queue, has_writer }
+        ErrorStream { queue, has_writer }
     })
 }
 
-/// The lines of the program, and whether a thread writes them. Where the system has none, those of threads that serve wait for
-/// the next note or the end of the program; the queue is bounded.
-struct Lines {
-    queue: &'static Queue,
+/// The queue of the program's lines, and whether a thread writes them. Without it, the lines of serving threads wait in
+/// the bounded queue for the next note or the end of the program.
+struct ErrorStream {
+    queue: &'static LineQueue,
     has_writer: bool,
 }
 
-/// The standard error stream. With an end, no write takes longer.
+/// The standard error stream. No write lasts longer than to the time `until`.
 struct StandardError {
     until: Option<Instant>,
 }
 
-/// How long the stream is waited for before it is tried again.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long to wait for the stream before the next try.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How long the caller of a note waits for the stream where no thread writes.
+/// How long the caller of [`note`] waits for the stream if there is no writing thread.
 const IN_PLACE: Duration = Duration::from_millis(100);
 
-/// So many bytes a pipe that is not full takes at once.
+/// Bytes that a pipe takes at once if it is not full.
 const PIPE: usize = 4096;
 
 impl Write for StandardError {
@@ -122,14 +122,14 @@ impl Stream for StandardError {
 }
 
 impl StandardError {
-    /// Waits for a while; whether the stream takes more.
+    /// Waits for a while; returns whether the stream takes more.
     fn wait_some(&self) -> io::Result<bool> {
-        let rest = self.until.map_or(PATIENCE, |until| until.saturating_duration_since(Instant::now()));
+        let rest = self.until.map_or(POLL_INTERVAL, |until| until.saturating_duration_since(Instant::now()));
         if rest.is_zero() {
             return Err(io::ErrorKind::TimedOut.into());
         }
         let stderr = io::stderr();
-        let timeout = Timespec::try_from(rest.min(PATIENCE)).ok();
+        let timeout = Timespec::try_from(rest.min(POLL_INTERVAL)).ok();
         match poll(&mut [PollFd::new(&stderr, PollFlags::OUT)], timeout.as_ref()) {
             Ok(ready) => Ok(ready > 0),
             Err(Errno::INTR) => Ok(false),
@@ -138,19 +138,19 @@ impl StandardError {
     }
 }
 
-/// Connections that the drain deadline has cut.
+/// Counts the connections that the drain deadline has cut.
 #[derive(Clone, Default)]
-pub(crate) struct Cut(Arc<AtomicU64>);
+pub(crate) struct CutConnections(Arc<AtomicU64>);
 
-impl Cut {
+impl CutConnections {
     fn count(&self, reason: CloseReason) {
         if reason == CloseReason::DrainTimeout {
             self.0.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// Says how many there were, if there were any.
-    pub(crate) fn tell(&self) {
+    /// Writes how many there were, if any.
+    pub(crate) fn report(&self) {
         match self.0.load(Ordering::Relaxed) {
             0 => {}
             1 => note(format_args!("1 connection was cut at the drain deadline.")),
@@ -173,7 +173,7 @@ fn in_flags(reason: Refusal) -> String {
 
 /// `--log`: a line for each connection that opens, closes or is not admitted, each request that the machine refuses, and
 /// each failure.
-pub(crate) struct Log(pub(crate) Cut);
+pub(crate) struct Log(pub(crate) CutConnections);
 
 fn line(channel: &str, peername: Option<&Peer>, event: fmt::Arguments<'_>) {
     let now = humantime::format_rfc3339_millis(SystemTime::now());
@@ -221,8 +221,8 @@ impl Subscriber for Log {
     }
 }
 
-/// Without `--log`: what its operator should know of all the same, at most one line a second of each kind.
-pub(crate) struct Notices(pub(crate) Cut);
+/// Without `--log`: what the operator should know anyway, at most one line a second of each kind.
+pub(crate) struct Notices(pub(crate) CutConnections);
 
 impl Subscriber for Notices {
     fn hears_requests(&self) -> bool {
@@ -234,7 +234,7 @@ impl Subscriber for Notices {
             Refusal::Full => "full",
             Refusal::Peer => "peer",
             Refusal::Origin => "origin",
-            // That a server which drains takes nobody is known.
+            // It is known that a draining server accepts nobody.
             Refusal::Draining => return,
             _ => "not admitted",
         };
@@ -248,7 +248,7 @@ impl Subscriber for Notices {
         self.0.count(reason);
     }
 
-    /// Of what the machine refuses, that the server has too much to do.
+    /// Only requests that are refused because the server is too busy.
     fn refused(&self, connection: &ConnectionInfo, error: &RequestError) {
         if error.rule == Rule::Busy {
             let ConnectionInfo { channel, peername, .. } = connection;

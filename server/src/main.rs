@@ -19,7 +19,7 @@ mod stdout;
 
 use stdout::Stdout;
 
-/// How long the program waits, when it ends, for whoever reads its standard error stream.
+/// How long the program waits at its end for the reader of the standard error stream.
 const FLUSH_LIMIT: Duration = Duration::from_secs(1);
 
 /// Waits for the log also where the program ends with a panic.
@@ -49,7 +49,7 @@ fn main() -> ExitCode {
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        // Who has read enough of what is printed closes the pipe.
+        // A reader that has read enough closes the pipe.
         Err(error) if stdout::is_unread(&*error) => ExitCode::SUCCESS,
         Err(error) => {
             log::note(format_args!("{error}"));

@@ -12,11 +12,13 @@ use std::time::Duration;
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
 use httpfsm::config::ServerConfig;
 
-use kind::{Count, Delivery, Flag, Grace, Host, Kind, Origins, Pages, Port, Size, Text, Time};
+use kind::{
+    Delivery, ErrorPagesKind, Flag, Grace, Host, Origins, PlainText, Port, Quantity, Size, Time, ValueKind,
+};
 
 /// A field of the configuration that can be set from outside.
 struct Parameter {
-    /// The field, or what tells it from a field of the same name.
+    /// The field, or a longer name where another field has the same name.
     name: &'static str,
     help: &'static str,
     heading: &'static str,
@@ -51,12 +53,12 @@ macro_rules! parameters {
 }
 
 /// Finds `K`'s placeholder for the type of a field.
-const fn placeholder<K: Kind<T>, T>(_field: fn(&ServerConfig) -> &T) -> &'static str {
+const fn placeholder<K: ValueKind<T>, T>(_field: fn(&ServerConfig) -> &T) -> &'static str {
     K::PLACEHOLDER
 }
 
 /// Finds whether `K`'s flag may stand alone, for the type of a field.
-const fn stands_alone<K: Kind<T>, T>(_field: fn(&ServerConfig) -> &T) -> bool {
+const fn stands_alone<K: ValueKind<T>, T>(_field: fn(&ServerConfig) -> &T) -> bool {
     K::STANDS_ALONE
 }
 
@@ -70,13 +72,13 @@ const PARAMETERS: &[Parameter] = parameters! {
             "Who may connect: addresses, names, blocks as in 10.0.0.0/8, each with or without a port, and unix";
     }
     "Responses" {
-        [channel.url_scheme] url_scheme: Text,
+        [channel.url_scheme] url_scheme: PlainText,
             "Scheme that requests report";
-        [channel.identity] identity: Text,
+        [channel.identity] identity: PlainText,
             "Value of the Server field; empty: no field";
         [channel.bodies] bodies: Delivery,
             "Call the application at the end of the request head, or when the whole body has arrived";
-        [channel.error_pages] error_pages: Pages,
+        [channel.error_pages] error_pages: ErrorPagesKind,
             "Format of the responses that the machine makes by itself";
         [channel.expose_tracebacks] expose_tracebacks: Flag,
             "Put the text of a failure into its 500 response";
@@ -119,7 +121,7 @@ const PARAMETERS: &[Parameter] = parameters! {
     "Limits of a request" {
         [channel.max_request_header_size] max_request_header_size: Size,
             "Largest request head; above: 431";
-        [channel.max_request_fields] max_request_fields: Count,
+        [channel.max_request_fields] max_request_fields: Quantity,
             "Most field lines in a head; above: 431";
         [channel.max_request_target_size] max_request_target_size: Size,
             "Largest request target; above: 414";
@@ -127,7 +129,7 @@ const PARAMETERS: &[Parameter] = parameters! {
             "Largest request body; above: 413";
         [channel.max_trailer_size] max_trailer_size: Size,
             "Largest trailer section; above: 431";
-        [channel.max_trailer_fields] max_trailer_fields: Count,
+        [channel.max_trailer_fields] max_trailer_fields: Quantity,
             "Most trailer fields; above: 431";
         [channel.max_chunk_extension_line] max_chunk_extension_line: Size,
             "Chunk extension in one line; above: 400";
@@ -135,9 +137,9 @@ const PARAMETERS: &[Parameter] = parameters! {
             "Chunk extensions in one body; above: 400";
     }
     "Limits of a connection" {
-        [channel.maximum_simultaneous_requests] maximum_simultaneous_requests_per_channel: Count,
+        [channel.maximum_simultaneous_requests] maximum_simultaneous_requests_per_channel: Quantity,
             "Complete requests of one connection that may lack a response; the next: 503";
-        [channel.requests_per_connection] requests_per_connection: Count,
+        [channel.requests_per_connection] requests_per_connection: Quantity,
             "Requests after which a connection closes";
         [channel.input_bound] input_bound: Size,
             "Input to buffer while the connection waits for something else; 4KiB at least";
@@ -151,11 +153,11 @@ const PARAMETERS: &[Parameter] = parameters! {
             "Largest unread rest of a request body to read and discard; 0: none is";
     }
     "Limits of the server" {
-        [maximum_simultaneous_requests] maximum_simultaneous_requests: Count,
+        [maximum_simultaneous_requests] maximum_simultaneous_requests: Quantity,
             "Requests that the application may have at once; above: 503";
-        [max_connections] max_connections: Count,
+        [max_connections] max_connections: Quantity,
             "Connections that may be open at once; above: the longest idle one is closed, else the new one";
-        [max_connections_per_peer] max_connections_per_peer: Count,
+        [max_connections_per_peer] max_connections_per_peer: Quantity,
             "Connections that one address may have open at once";
         [max_buffered_bytes] max_buffered_bytes: Size,
             "Bytes in all buffers together; above: 503 for the request that needs more";
@@ -179,7 +181,7 @@ impl Parameters {
         for (_, Setting(set)) in &self.given {
             set(config);
         }
-        // Whoever gives the server longer means its channels, too.
+        // A deadline for the server is meant for its channels, too.
         if self.gives("drain_deadline") && !self.gives("drain_deadline_per_channel") {
             config.channel.drain_deadline = config.drain_deadline;
         }
@@ -242,8 +244,8 @@ impl Parameter {
         if self.stands_alone {
             return arg.num_args(0..=1).require_equals(true).default_missing_value("true");
         }
-        // So that a negative number is a bad value of this flag and not an unknown flag. Other flags are no values: one
-        // whose own value is missing does not swallow the next.
+        // A negative number is then a bad value of this flag and not an unknown flag. Another flag is never taken for
+        // the value of this one.
         arg.allow_negative_numbers(true)
     }
 

@@ -11,7 +11,7 @@ use rustix::fs::OFlags;
 ///
 /// # Errors
 ///
-/// It cannot be opened, or is no regular file.
+/// The file cannot be opened, or is no regular file.
 pub(crate) fn open(path: &Path) -> io::Result<File> {
     let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
     let file = File::options().read(true).custom_flags(flags.bits() as i32).open(path)?;

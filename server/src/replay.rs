@@ -14,7 +14,7 @@ use crate::stdout::Stdout;
 /// Bytes of one line that are shown.
 const SHOWN: usize = 4096;
 
-pub(crate) fn run(options: &cli::Replay) -> Result<(), Box<dyn Error>> {
+pub(crate) fn run(options: &cli::ReplayOptions) -> Result<(), Box<dyn Error>> {
     let named = |error: &dyn Error| format!("{}: {error}", options.file.display());
     let file = regular::open(&options.file).map_err(|error| named(&error))?;
     let mut replay = Replay::new(BufReader::new(file)).map_err(|error| named(&error))?;
@@ -26,7 +26,7 @@ pub(crate) fn run(options: &cli::Replay) -> Result<(), Box<dyn Error>> {
     loop {
         let step = replay.step();
         if step.is_err() {
-            // What was shown so far comes before what is wrong.
+            // The steps so far are printed before the error.
             stdout.flush()?;
         }
         match step.map_err(|error| named(&error))? {
@@ -99,7 +99,7 @@ fn in_words(row: &httpfsm::channel::Step) -> String {
     format!("{} {cause}{does}{goes}", row.state)
 }
 
-/// Text from a file, of which a terminal is shown nothing that it would obey.
+/// Text from a file, escaped for a terminal.
 fn plain(text: &str) -> String {
     text.chars().flat_map(|c| if is_shown(c) { vec![c] } else { c.escape_default().collect() }).collect()
 }

@@ -1,4 +1,4 @@
-//! `httpfsm serve`: puts the configuration together and gives it, with an application, to a transport.
+//! `httpfsm serve`: builds the configuration and runs an application on a transport.
 
 use std::env;
 use std::error::Error;
@@ -20,17 +20,16 @@ use httpfsm_async_std::smol::Smol;
 use httpfsm_blocking::Blocking;
 use httpfsm_tokio::Tokio;
 use httpfsm_transport::{
-    Inline, Listener, Server, ServerHandle, SocketOptions, Spawner, Transport as Moves, catch_panic,
-    note_panic,
+    Inline, Listener, Server, ServerHandle, SocketOptions, Spawner, Transport, catch_panic, note_panic,
 };
 
-use crate::app::bench::Bench;
-use crate::app::files::{DotNames, Files, Root, Types};
-use crate::app::hello::Hello;
+use crate::app::bench::BenchApp;
+use crate::app::files::{DotNames, FilesApp, Root, Types};
+use crate::app::hello::HelloApp;
 use crate::app::unread::Unread;
 use crate::app::{App, Stats, echo};
-use crate::cli::{Serve, Transport, wrong};
-use crate::log::{Cut, Log, Notices, note};
+use crate::cli::{ServeOptions, TransportName, wrong};
+use crate::log::{CutConnections, Log, Notices, note};
 use crate::parameters;
 use crate::serve::descriptors::Most;
 use crate::serve::recording::Recordings;
@@ -45,11 +44,11 @@ mod signals;
 mod smol;
 mod tokio;
 
-/// How long the start waits for whoever reads the standard output.
-const ANNOUNCEMENT: Duration = Duration::from_secs(1);
+/// How long the start waits for the reader of the standard output.
+const ANNOUNCE_LIMIT: Duration = Duration::from_secs(1);
 
-/// What every transport is told.
-struct Plan {
+/// Everything that the start of a server needs, on any transport.
+struct ServeSetup {
     config: ServerConfig,
     /// Whether to listen on the host and port of the configuration.
     tcp: bool,
@@ -59,16 +58,17 @@ struct Plan {
     log: bool,
     recordings: Option<Recordings>,
     signals: Signals,
-    cut: Cut,
+    cut: CutConnections,
     /// Where the application reads the statistics.
     stats: Stats,
-    /// Whose files are served.
+    /// The folder whose files are served.
     folder: Option<PathBuf>,
 }
 
 /// Serves until a signal has ended it.
-pub(crate) fn run(options: &Serve) -> Result<(), Box<dyn Error>> {
-    // What takes long at the start, the look-up of a name, say, is no reason to die of a signal that means nothing.
+pub(crate) fn run(options: &ServeOptions) -> Result<(), Box<dyn Error>> {
+    // First of all: the start may take long, for a look-up of a name, say, and a signal that is ignored must not end
+    // it.
     let signals = Signals::catch()?;
     let rig_timeout = if options.app == App::Echo { rig_timeout() } else { None };
     let mut config = configuration(options, rig_timeout);
@@ -78,10 +78,10 @@ pub(crate) fn run(options: &Serve) -> Result<(), Box<dyn Error>> {
         is_apart(folder, root(options))?;
     }
     let recordings = Recordings::new(options)?;
-    // Whoever is told that the program listens may switch them at once.
+    // A signal may switch them as soon as the program has said that it listens.
     recordings.iter().cloned().for_each(|recordings| signals.switch(recordings));
-    let cut = Cut::default();
-    let plan = Plan {
+    let cut = CutConnections::default();
+    let setup = ServeSetup {
         config,
         tcp: options.unix.is_empty() || options.parameters.gives("host") || options.parameters.gives("port"),
         unix: options.unix.clone(),
@@ -94,15 +94,15 @@ pub(crate) fn run(options: &Serve) -> Result<(), Box<dyn Error>> {
         stats: Stats::default(),
         folder: None,
     };
-    serve(options, plan)?;
+    serve(options, setup)?;
     if let Some(recordings) = recordings {
         recordings.flush();
     }
-    cut.tell();
+    cut.report();
     Ok(())
 }
 
-/// A connection that is sent a file holds that, and one whose body is kept whole may hold a temporary file.
+/// A connection that sends a file holds its descriptor, and one whose body is kept whole may hold a temporary file.
 fn most_descriptors(app: App, bodies: Bodies) -> Most {
     match app {
         App::Files => Most::Two,
@@ -111,19 +111,19 @@ fn most_descriptors(app: App, bodies: Bodies) -> Most {
     }
 }
 
-fn sockets(options: &Serve) -> SocketOptions {
+fn sockets(options: &ServeOptions) -> SocketOptions {
     let standard = SocketOptions::default();
-    // None is zero, on the command line.
+    // On the command line, none is zero.
     let keepalive = options.tcp_keepalive.or(standard.keepalive).filter(|silence| !silence.is_zero());
     SocketOptions { unix_mode: options.unix_mode, keepalive, ..standard }
 }
 
 /// The folder whose files are served.
-fn root(options: &Serve) -> &Path {
+fn root(options: &ServeOptions) -> &Path {
     options.dir.as_deref().unwrap_or(Path::new("."))
 }
 
-/// Recordings are not to be served: they hold what others have sent.
+/// Checks that recordings are not served: they hold the requests of other clients.
 fn is_apart(recordings: &Path, root: &Path) -> Result<(), String> {
     let (Ok(inner), Ok(outer)) = (place_to_be(recordings), root.canonicalize()) else { return Ok(()) };
     if !inner.starts_with(outer) {
@@ -136,7 +136,7 @@ fn is_apart(recordings: &Path, root: &Path) -> Result<(), String> {
     ))
 }
 
-/// Where a folder is once those on its path are made that are not there yet.
+/// The canonical path of a folder that may not exist yet.
 fn place_to_be(folder: &Path) -> io::Result<PathBuf> {
     let mut place = PathBuf::new();
     for part in absolute(folder)?.components() {
@@ -145,7 +145,7 @@ fn place_to_be(folder: &Path) -> io::Result<PathBuf> {
             continue;
         }
         place.push(part);
-        // What is not there will be no link.
+        // A folder that is still to be created is no link.
         if let Ok(found) = place.canonicalize() {
             place = found;
         }
@@ -153,38 +153,38 @@ fn place_to_be(folder: &Path) -> io::Result<PathBuf> {
     Ok(place)
 }
 
-fn serve(options: &Serve, plan: Plan) -> Result<(), Box<dyn Error>> {
+fn serve(options: &ServeOptions, setup: ServeSetup) -> Result<(), Box<dyn Error>> {
     match options.app {
         App::Files => {
             let root = Root::new(root(options))?;
             let types = Types::new(options.types.as_deref())?;
-            let plan = Plan { folder: Some(root.path().to_owned()), ..plan };
+            let setup = ServeSetup { folder: Some(root.path().to_owned()), ..setup };
             let dot_names = if options.hidden { DotNames::All } else { DotNames::WellKnown };
-            let files = Files::new(root, dot_names, types, options.transport.blocking());
-            on(options.transport, Unread::new(files), plan)
+            let files = FilesApp::new(root, dot_names, types, options.transport.blocking());
+            on(options.transport, Unread::new(files), setup)
         }
         App::Hello => {
-            let hello = Hello::new(options.transport.name(), plan.stats.clone());
-            on(options.transport, Unread::new(hello), plan)
+            let hello = HelloApp::new(options.transport.name(), setup.stats.clone());
+            on(options.transport, Unread::new(hello), setup)
         }
         App::Echo => {
             let plain = env::var_os("RIG_PLAIN_ECHO").is_some();
-            on(options.transport, echo::echo(plain, options.transport.spawn()), plan)
+            on(options.transport, echo::echo(plain, options.transport.spawn()), setup)
         }
-        App::Bench => on(options.transport, Bench::new()?, plan),
+        App::Bench => on(options.transport, BenchApp::new()?, setup),
     }
 }
 
-fn on(transport: Transport, handler: impl Handler, plan: Plan) -> Result<(), Box<dyn Error>> {
+fn on(transport: TransportName, handler: impl Handler, setup: ServeSetup) -> Result<(), Box<dyn Error>> {
     match transport {
-        Transport::Tokio => tokio::run(handler, plan),
-        Transport::AsyncStd => async_std::run(handler, plan),
-        Transport::Smol => smol::run(handler, plan),
-        Transport::Blocking => blocking::run(handler, plan),
+        TransportName::Tokio => tokio::run(handler, setup),
+        TransportName::AsyncStd => async_std::run(handler, setup),
+        TransportName::Smol => smol::run(handler, setup),
+        TransportName::Blocking => blocking::run(handler, setup),
     }
 }
 
-impl Transport {
+impl TransportName {
     fn name(self) -> &'static str {
         match self {
             Self::Tokio => "tokio",
@@ -194,7 +194,7 @@ impl Transport {
         }
     }
 
-    /// How bodies come where nobody says.
+    /// The default delivery of bodies.
     fn bodies(self) -> Bodies {
         match self {
             Self::Tokio => Tokio::BODIES,
@@ -204,7 +204,7 @@ impl Transport {
         }
     }
 
-    /// Where an application may block.
+    /// The spawner for the blocking work of an application.
     fn blocking(self) -> Arc<dyn Spawner> {
         match self {
             Self::Tokio => Arc::new(httpfsm_tokio::BlockingPool),
@@ -214,7 +214,7 @@ impl Transport {
         }
     }
 
-    fn spawn(self) -> crate::app::Spawn {
+    fn spawn(self) -> crate::app::SpawnFn {
         match self {
             Self::Tokio => tokio::spawn,
             Self::AsyncStd => async_std::spawn,
@@ -224,17 +224,17 @@ impl Transport {
     }
 }
 
-/// The defaults, then what the echo and the rig's one timeout want, then what was given by name.
-fn configuration(options: &Serve, rig_timeout: Option<Duration>) -> ServerConfig {
+/// The defaults, then the settings of the application and the rig's one timeout, then the flags and variables.
+fn configuration(options: &ServeOptions, rig_timeout: Option<Duration>) -> ServerConfig {
     let mut config = parameters::defaults(options.hardened);
     match options.app {
         App::Echo => {
             // Its responses are to be the same on every transport.
             config.channel.bodies = Some(Bodies::Streamed);
         }
-        // They read no body: none is to be kept for them.
+        // They read no body, so none is kept for them.
         App::Files | App::Hello => config.channel.bodies = Some(Bodies::Streamed),
-        // What is measured is what a transport does by itself.
+        // The benchmarks measure the default of the transport.
         App::Bench => {}
     }
     if let Some(timeout) = rig_timeout {
@@ -256,60 +256,65 @@ fn rig_timeout() -> Option<Duration> {
     }
 }
 
-/// A server that serves.
+/// A running server.
 struct Started {
-    /// A signal will drain it; the caller waits until it is gone.
+    /// A signal drains it; the caller waits for its end.
     server: ServerHandle,
-    /// Whether it could be said where it listens. If not, it drains already, and this is how the program ends.
+    /// The result of printing the addresses. After an error the server drains already, and the program ends with this
+    /// error.
     announced: io::Result<()>,
 }
 
-/// Starts the server on a transport, and then says where it listens: who is told so is served.
-fn start(transport: impl Moves, handler: impl Handler, plan: Plan) -> Result<Started, Box<dyn Error>> {
-    if plan.config.channel.expose_tracebacks {
+/// Starts the server on a transport, and then prints where it listens: a client that reads this is served.
+fn start(
+    transport: impl Transport,
+    handler: impl Handler,
+    setup: ServeSetup,
+) -> Result<Started, Box<dyn Error>> {
+    if setup.config.channel.expose_tracebacks {
         let print = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
             note_panic(info);
             print(info);
         }));
     }
-    let options = plan.sockets;
+    let options = setup.sockets;
     let mut listeners = Vec::new();
-    if plan.tcp {
+    if setup.tcp {
         let failed = |error: &io::Error| note(format_args!("{error}"));
-        listeners.extend(Listener::at_host(&plan.config.host, plan.config.port, &options, failed)?);
+        listeners.extend(Listener::at_host(&setup.config.host, setup.config.port, &options, failed)?);
     }
-    for path in &plan.unix {
-        listeners.push(plan.signals.make(|| Listener::unix(path, &options))?);
+    for path in &setup.unix {
+        listeners.push(setup.signals.make(|| Listener::unix(path, &options))?);
     }
     // Connections inherit the options that their listener has when the system accepts them.
     listeners.iter().try_for_each(|listener| listener.apply(&options))?;
-    if let Some(recordings) = &plan.recordings {
+    if let Some(recordings) = &setup.recordings {
         note(format_args!("{}", recordings.state()));
     }
-    let limit = drain_limit(&plan.config);
-    let server = Server::on(transport, plan.config).options(options);
+    let limit = drain_limit(&setup.config);
+    let server = Server::on(transport, setup.config).options(options);
     let server = listeners.into_iter().fold(server, Server::listener);
-    let server = if plan.log {
-        server.subscriber(Log(plan.cut.clone()))
+    let server = if setup.log {
+        server.subscriber(Log(setup.cut.clone()))
     } else {
-        server.subscriber(Notices(plan.cut.clone()))
+        server.subscriber(Notices(setup.cut.clone()))
     };
-    let server = match &plan.recordings {
+    let server = match &setup.recordings {
         Some(recordings) => server.recorder(recordings.recorder()),
         None => server,
     };
-    // From its first moment on a signal drains it, and cuts nobody.
-    plan.signals.listen();
+    // From here on a signal drains the server and cuts no connection.
+    setup.signals.listen();
     let server = server.serve(handler).map_err(|error| match error.kind() {
-        // The listeners are made: what would have to be waited for is a thread.
+        // The listeners exist already, so what is missing is a thread.
         io::ErrorKind::WouldBlock => unstarted("threads of the server", &error),
         _ if error.raw_os_error().is_some() => unstarted("server", &error),
         _ => error,
     })?;
     let counted = server.clone();
-    plan.stats.connect(move || counted.stats());
-    let Plan { signals, cut, folder, .. } = plan;
+    setup.stats.connect(move || counted.stats());
+    let ServeSetup { signals, cut, folder, .. } = setup;
     signals.obey(Serving { server: server.clone(), limit, cut });
     let announced = announce(server.local_addrs());
     match (&announced, folder) {
@@ -322,32 +327,32 @@ fn start(transport: impl Moves, handler: impl Handler, plan: Plan) -> Result<Sta
     Ok(Started { server, announced })
 }
 
-/// How long a drain may take: to its deadline, which the server sets behind the grace of idle connections, and a bit. For
-/// ever, where it has no deadline.
+/// How long a drain may take: the grace of idle connections, the drain deadline and [`signals::GRACE`]; without a
+/// deadline, `None`.
 fn drain_limit(config: &ServerConfig) -> Option<Duration> {
     let grace = config.channel.drain_grace.unwrap_or_default();
     config.drain_deadline.map(|deadline| deadline.saturating_add(grace).saturating_add(signals::GRACE))
 }
 
-/// The system's words for what it does not give name nothing.
+/// Names what could not be started; the error of the system does not.
 fn unstarted(what: &str, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("The {what} could not be started: {error}."))
 }
 
-/// Begins a runtime that panics where the system gives it no threads.
+/// Starts a runtime that panics when the system has no thread for it.
 fn begin(what: &str, begin: impl FnOnce()) -> io::Result<()> {
     catch_panic(AssertUnwindSafe(begin))
         .map_err(|_| unstarted(what, &io::Error::other("the runtime panicked")))
 }
 
-/// Has async-io, which async-std and smol wait for sockets with, start its thread.
+/// Makes async-io start its thread, which waits for the sockets of async-std and smol.
 fn begin_async_io() {
-    // A descriptor that is not to be had is told later, by who needs it.
+    // A lack of descriptors is reported later, where they are needed.
     let _ = UnixStream::pair().and_then(|(one, _)| ::smol::Async::new(one));
 }
 
-/// Says on the standard output which listeners answer. Whoever started the program may wait for these lines; it does not
-/// wait for long for whoever reads them, and serves on where nobody does.
+/// Prints where the server listens. The starter of the program may wait for these lines; the program waits only for
+/// [`ANNOUNCE_LIMIT`] for their reader, and then serves without one.
 fn announce(listeners: &[Peer]) -> io::Result<()> {
     let lines: String =
         listeners.iter().map(|listener| format!("listening on {}\n", url(listener))).collect();
@@ -358,7 +363,7 @@ fn announce(listeners: &[Peer]) -> io::Result<()> {
     };
     let thread = thread::Builder::new().name("httpfsm-announce".to_owned()).stack_size(128 << 10);
     thread.spawn(print).map_err(|error| unstarted("thread that says where the server listens", &error))?;
-    match printed.recv_timeout(ANNOUNCEMENT) {
+    match printed.recv_timeout(ANNOUNCE_LIMIT) {
         Ok(Err(error)) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
         _ => Ok(()),
     }
@@ -443,13 +448,13 @@ mod tests {
     }
 
     #[test]
-    fn the_echo_reads_as_it_comes_unless_told_otherwise() {
+    fn the_echo_reads_as_it_comes_unless_a_flag_says_otherwise() {
         assert_eq!(configured(&["--app", "bench"], None).channel.bodies, None);
         assert_eq!(configured(&["--app", "echo"], None).channel.bodies, Some(Bodies::Streamed));
         assert_eq!(configured(&["--app", "files"], None).channel.bodies, Some(Bodies::Streamed));
         assert_eq!(configured(&["--app", "hello"], None).channel.bodies, Some(Bodies::Streamed));
-        let told = configured(&["--app", "echo", "--bodies", "whole"], None);
-        assert_eq!(told.channel.bodies, Some(Bodies::Whole));
+        let given = configured(&["--app", "echo", "--bodies", "whole"], None);
+        assert_eq!(given.channel.bodies, Some(Bodies::Whole));
     }
 
     #[test]

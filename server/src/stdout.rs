@@ -1,4 +1,4 @@
-//! The standard output, whose failures say that they are its.
+//! The standard output. Its errors name it.
 
 use std::error::Error;
 use std::fmt;
@@ -25,23 +25,24 @@ impl Write for Stdout {
 
 /// Why the standard output cannot be written.
 #[derive(Debug)]
-struct Failure(io::Error);
+struct StdoutError(io::Error);
 
-impl fmt::Display for Failure {
+impl fmt::Display for StdoutError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "cannot write to the standard output: {}", self.0)
     }
 }
 
-impl Error for Failure {}
+impl Error for StdoutError {}
 
-/// The same error, saying whose it is.
+/// The same error, with the standard output in its text.
 pub(crate) fn named(error: io::Error) -> io::Error {
-    io::Error::new(error.kind(), Failure(error))
+    io::Error::new(error.kind(), StdoutError(error))
 }
 
-/// Whether the program failed because nobody reads its output any more.
+/// Whether the error is that the reader has closed the standard output.
 pub(crate) fn is_unread(error: &(dyn Error + 'static)) -> bool {
     let Some(error) = error.downcast_ref::<io::Error>() else { return false };
-    error.kind() == io::ErrorKind::BrokenPipe && error.get_ref().is_some_and(|inner| inner.is::<Failure>())
+    error.kind() == io::ErrorKind::BrokenPipe
+        && error.get_ref().is_some_and(|inner| inner.is::<StdoutError>())
 }

@@ -10,11 +10,11 @@
 //! ```
 //!
 //! The server has its default deadlines. Each slow peer sends or reads a byte, or a field line, a second, one after
-//! another; whoever is cut comes back at once, so that the attack never ends. The healthy client asks one request after
-//! another, with pauses of a millisecond, in turns: quiet, under attack, quiet, and so on, since a machine that others
-//! use has good and bad moments; the figures are the medians of the turns of a kind, and the longest response of all.
-//! Exits with 1 when a response is missing or wrong. The peers need as many file descriptors (`ulimit -n`) here and in
-//! the server.
+//! another; a peer that is cut reconnects at once, so that the attack never ends. The healthy client asks one request
+//! after another, with pauses of a millisecond, in turns: quiet, under attack, quiet, and so on, since a machine that
+//! others use has good and bad moments; the figures are the medians of the turns of a kind, and the longest response of
+//! all. Exits with 1 when a response is missing or wrong. The peers need as many file descriptors (`ulimit -n`) here
+//! and in the server.
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command prints its result")]
 
@@ -27,9 +27,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use httpfsm_benches::client::Client;
+use httpfsm_benches::client::BenchClient;
 use httpfsm_benches::load::Load;
-use httpfsm_benches::server::{self, Server};
+use httpfsm_benches::server::{self, ServerProcess};
 use lexopt::{Arg, ValueExt};
 
 /// How long a slow peer waits between two bytes.
@@ -48,25 +48,28 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), Box<dyn Error>> {
-    let options = Options::parse()?;
+    let options = CommandLine::parse()?;
     let program = options.program.clone().map_or_else(server::program, Ok)?;
     let (mut quiet, mut attacked) = (Vec::new(), Vec::new());
     let mut cut = 0;
     for _ in 0..options.rounds {
         // A server for each turn: nothing of an attack is left in the next quiet one.
-        let server = Server::start(&program, &Server::arguments(&options.transport, options.threads))?;
+        let server =
+            ServerProcess::start(&program, &ServerProcess::arguments(&options.transport, options.threads))?;
         let address = server.address();
         ask(address, options.requests / 10 + 1)?;
         quiet.push(figures(ask(address, options.requests)?));
         let other = options
             .elsewhere
-            .then(|| Server::start(&program, &Server::arguments(&options.transport, options.threads)))
+            .then(|| {
+                ServerProcess::start(&program, &ServerProcess::arguments(&options.transport, options.threads))
+            })
             .transpose()?;
-        let attack = Attack::new(&options, other.as_ref().map_or(address, Server::address))?;
+        let attack = Attack::new(&options, other.as_ref().map_or(address, ServerProcess::address))?;
         let over = AtomicBool::new(false);
         let times = thread::scope(|scope| {
             let attack = scope.spawn(|| attack.go_on(&over));
-            // It stands when each peer has sent something.
+            // The attack has begun when each peer has sent something.
             thread::sleep(PAUSE);
             let times = ask(address, options.requests);
             over.store(true, Ordering::Relaxed);
@@ -101,7 +104,7 @@ fn figures(times: Vec<Duration>) -> [Duration; 3] {
 
 /// How long the responses to so many requests took, one after another on one connection.
 fn ask(address: SocketAddr, requests: usize) -> io::Result<Vec<Duration>> {
-    let mut client = Client::connect(address)?;
+    let mut client = BenchClient::connect(address)?;
     (0..requests)
         .map(|_| {
             let began = Instant::now();
@@ -119,33 +122,37 @@ fn quantile(mut times: Vec<Duration>, part: f64) -> Duration {
     times.get(at.max(1) - 1).copied().unwrap_or_default()
 }
 
-/// How a peer is slow: what it begins with, and what it sends each second; it reads a byte where that is nothing.
+/// How a peer is slow: what it sends first, and what it sends each second; if that is empty, it reads a byte instead.
 #[derive(Clone, Copy)]
-struct Slow {
+struct SlowKind {
     begin: &'static str,
     drop: &'static str,
 }
 
-const HEAD: Slow = Slow { begin: "GET /plaintext HTTP/1.1\r\nHost: localhost\r\n", drop: "X-a: b\r\n" };
-const BODY: Slow =
-    Slow { begin: "POST /upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n", drop: "b" };
-const READ: Slow = Slow { begin: "GET /bytes/1000000000 HTTP/1.1\r\nHost: localhost\r\n\r\n", drop: "" };
+const HEAD: SlowKind =
+    SlowKind { begin: "GET /plaintext HTTP/1.1\r\nHost: localhost\r\n", drop: "X-a: b\r\n" };
+const BODY: SlowKind = SlowKind {
+    begin: "POST /upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n",
+    drop: "b",
+};
+const READ: SlowKind =
+    SlowKind { begin: "GET /bytes/1000000000 HTTP/1.1\r\nHost: localhost\r\n\r\n", drop: "" };
 
 struct Attack {
     address: SocketAddr,
-    peers: Vec<(Slow, TcpStream)>,
+    peers: Vec<(SlowKind, TcpStream)>,
     at_once: usize,
 }
 
 impl Attack {
-    fn new(options: &Options, address: SocketAddr) -> io::Result<Self> {
+    fn new(options: &CommandLine, address: SocketAddr) -> io::Result<Self> {
         let kinds = [(HEAD, options.heads), (BODY, options.bodies), (READ, options.reads)];
         let kinds = kinds.into_iter().flat_map(|(slow, peers)| std::iter::repeat_n(slow, peers));
         let peers = kinds.map(|slow| Ok((slow, connect(address, slow)?))).collect::<io::Result<_>>()?;
         Ok(Self { address, peers, at_once: options.at_once.max(1) })
     }
 
-    /// Goes on until it is over; how many peers were cut.
+    /// Attacks until `over`; returns how many peers were cut.
     fn go_on(mut self, over: &AtomicBool) -> u64 {
         let mut cut = 0;
         let groups = self.peers.len().div_ceil(self.at_once).max(1);
@@ -168,7 +175,7 @@ impl Attack {
     }
 }
 
-fn connect(address: SocketAddr, slow: Slow) -> io::Result<TcpStream> {
+fn connect(address: SocketAddr, slow: SlowKind) -> io::Result<TcpStream> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_nodelay(true)?;
     stream.write_all(slow.begin.as_bytes())?;
@@ -176,8 +183,8 @@ fn connect(address: SocketAddr, slow: Slow) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// Sends or reads a byte; whether the server has ended the connection.
-fn is_cut(stream: &mut TcpStream, slow: Slow) -> bool {
+/// Sends or reads a byte; returns whether the server has ended the connection.
+fn is_cut(stream: &mut TcpStream, slow: SlowKind) -> bool {
     let is_lost = |error: io::Error| error.kind() != ErrorKind::WouldBlock;
     // A reset comes before the bytes that were not read.
     stream.take_error().is_ok_and(|error| error.is_some())
@@ -189,7 +196,7 @@ fn is_cut(stream: &mut TcpStream, slow: Slow) -> bool {
         }
 }
 
-struct Options {
+struct CommandLine {
     transport: String,
     threads: usize,
     heads: usize,
@@ -202,7 +209,7 @@ struct Options {
     program: Option<PathBuf>,
 }
 
-impl Options {
+impl CommandLine {
     fn parse() -> Result<Self, lexopt::Error> {
         let mut options = Self {
             transport: "tokio".to_owned(),

@@ -22,10 +22,10 @@ use std::process::{Command, ExitCode};
 
 use httpfsm_benches::budget::{Budgets, PerRequest};
 use httpfsm_benches::callgrind::{self, Cost};
-use httpfsm_benches::client::Client;
+use httpfsm_benches::client::BenchClient;
 use httpfsm_benches::in_process::InProcess;
 use httpfsm_benches::load::Load;
-use httpfsm_benches::server::{self, Server};
+use httpfsm_benches::server::{self, ServerProcess};
 use lexopt::{Arg, ValueExt};
 
 /// The machine without a transport; every other name is a transport of the server.
@@ -51,7 +51,7 @@ fn count() -> Result<ExitCode, Box<dyn Error>> {
     {
         return workload(load_named(load)?, writes.parse()?);
     }
-    let mut options = Options::parse(arguments)?;
+    let mut options = CommandLine::parse(arguments)?;
     let budgets = Budgets::parse(include_str!("../../budgets.txt"))?;
     if options.servers.is_empty() {
         options.servers = budgets.servers().into_iter().map(str::to_owned).collect();
@@ -95,7 +95,7 @@ fn workload(load: Load, writes: usize) -> Result<ExitCode, Box<dyn Error>> {
     Ok(ExitCode::SUCCESS)
 }
 
-struct Options {
+struct CommandLine {
     servers: Vec<String>,
     loads: Vec<Load>,
     writes: usize,
@@ -103,7 +103,7 @@ struct Options {
     program: Option<PathBuf>,
 }
 
-impl Options {
+impl CommandLine {
     fn parse(arguments: Vec<OsString>) -> Result<Self, lexopt::Error> {
         let mut options =
             Self { servers: Vec::new(), loads: Vec::new(), writes: 2000, keep: None, program: None };
@@ -155,9 +155,9 @@ impl Options {
         } else {
             let program = self.program.clone().map_or_else(server::program, Ok)?;
             words.push(program.into());
-            words.extend(Server::arguments(server, 1));
-            let server = Server::start(Path::new(&valgrind), &words)?;
-            let mut client = Client::connect(server.address())?;
+            words.extend(ServerProcess::arguments(server, 1));
+            let server = ServerProcess::start(Path::new(&valgrind), &words)?;
+            let mut client = BenchClient::connect(server.address())?;
             client.drive(load, writes)?;
             drop(client);
             let status = server.stop()?;

@@ -1,5 +1,5 @@
 //! Measures what a connection that does nothing costs a server: resident memory per connection, and how many threads
-//! there are while it has them all. Meanwhile another client is served, which tells how long its responses took.
+//! there are while it has them all. Meanwhile another client is served, and the times of its responses are printed.
 //!
 //! ```text
 //! hold                                 10,000 keep-alive connections after one request each
@@ -23,9 +23,9 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use httpfsm_benches::client::Client;
+use httpfsm_benches::client::BenchClient;
 use httpfsm_benches::load::Load;
-use httpfsm_benches::server::{self, Server, resident_bytes, threads};
+use httpfsm_benches::server::{self, ServerProcess, resident_bytes, threads};
 use lexopt::{Arg, ValueExt};
 
 fn main() -> ExitCode {
@@ -36,14 +36,14 @@ fn main() -> ExitCode {
 }
 
 fn measure() -> Result<ExitCode, Box<dyn Error>> {
-    let options = Options::parse()?;
+    let options = CommandLine::parse()?;
     let spawned = options.spawn()?;
     let (address, pid) = match &spawned {
         Some(server) => (server.address(), server.pid()),
         None => options.running()?,
     };
     // What the server allocates once (its threads, its tables, its first buffers) is no cost of a connection.
-    Client::connect(address)?.drive(Load::Plain, 100)?;
+    BenchClient::connect(address)?.drive(Load::Plain, 100)?;
     let before = settled(pid)?;
     let held = options.open(address)?;
     let after = settled(pid)?;
@@ -57,7 +57,7 @@ fn measure() -> Result<ExitCode, Box<dyn Error>> {
     }
     drop(held);
 
-    let told = |bound: Option<u64>| bound.map_or_else(|| "none".to_owned(), |bound| bound.to_string());
+    let shown = |bound: Option<u64>| bound.map_or_else(|| "none".to_owned(), |bound| bound.to_string());
     let within = |figure, bound: Option<u64>| bound.is_none_or(|bound| figure <= bound);
     let mark = |within| if within { "" } else { "  ABOVE" };
     let [memory, few] = [within(each, options.budget), within(threads, options.max_threads)];
@@ -68,10 +68,10 @@ fn measure() -> Result<ExitCode, Box<dyn Error>> {
         options.connections,
         before >> 10,
         after >> 10,
-        told(options.budget),
+        shown(options.budget),
         mark(memory),
     );
-    println!("threads of the server: {threads}, at most {}{}", told(options.max_threads), mark(few));
+    println!("threads of the server: {threads}, at most {}{}", shown(options.max_threads), mark(few));
     println!("the longest of {RESPONSES} responses meanwhile: {} us", longest.as_micros());
     Ok(if memory && few { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -83,7 +83,7 @@ const RESPONSES: usize = 100;
 fn longest_response(address: SocketAddr) -> io::Result<Duration> {
     let mut longest = Duration::ZERO;
     let mut started = Instant::now();
-    let mut client = Client::connect(address)?;
+    let mut client = BenchClient::connect(address)?;
     for _ in 0..RESPONSES {
         client.drive(Load::Plain, 1)?;
         longest = longest.max(started.elapsed());
@@ -92,7 +92,7 @@ fn longest_response(address: SocketAddr) -> io::Result<Duration> {
     Ok(longest)
 }
 
-struct Options {
+struct CommandLine {
     connections: usize,
     half_head: Option<usize>,
     budget: Option<u64>,
@@ -104,7 +104,7 @@ struct Options {
     pid: Option<u32>,
 }
 
-impl Options {
+impl CommandLine {
     fn parse() -> Result<Self, lexopt::Error> {
         let mut options = Self {
             connections: 10_000,
@@ -136,12 +136,12 @@ impl Options {
     }
 
     /// Starts a server, unless one was named that runs already.
-    fn spawn(&self) -> io::Result<Option<Server>> {
+    fn spawn(&self) -> io::Result<Option<ServerProcess>> {
         if self.address.is_some() {
             return Ok(None);
         }
         let program = self.program.clone().map_or_else(server::program, Ok)?;
-        Server::start(&program, &Server::arguments(&self.transport, self.threads)).map(Some)
+        ServerProcess::start(&program, &ServerProcess::arguments(&self.transport, self.threads)).map(Some)
     }
 
     fn running(&self) -> Result<(SocketAddr, u32), Box<dyn Error>> {
@@ -149,11 +149,11 @@ impl Options {
     }
 
     /// Opens the connections and brings each to the state that is measured.
-    fn open(&self, address: SocketAddr) -> io::Result<Vec<Client>> {
+    fn open(&self, address: SocketAddr) -> io::Result<Vec<BenchClient>> {
         let half_head = self.half_head.map(half_a_head);
         (0..self.connections)
             .map(|_| {
-                let mut client = Client::connect(address)?;
+                let mut client = BenchClient::connect(address)?;
                 match &half_head {
                     Some(bytes) => client.send(bytes)?,
                     None => client.drive(Load::Plain, 1)?,

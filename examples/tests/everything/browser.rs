@@ -59,7 +59,7 @@ impl Browser {
         pages.filter_map(|page| page["title"].as_str().map(str::to_owned)).collect()
     }
 
-    /// It writes the port down when it listens.
+    /// The browser writes its port to a file when it listens.
     fn port(&self) -> Option<u16> {
         let written = fs::read_to_string(self.profile.path().join("DevToolsActivePort")).ok()?;
         written.lines().next()?.parse().ok()
@@ -73,7 +73,7 @@ impl Drop for Browser {
     }
 }
 
-/// The browser keeps the connection open, so the end of its response is where the length says.
+/// The browser keeps the connection open, so the length says where its response ends.
 fn list(port: u16) -> Option<serde_json::Value> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
     stream.set_read_timeout(Some(PATIENCE)).ok()?;

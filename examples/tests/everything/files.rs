@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{on_each_transport, wait_for};
 
-/// Bytes that differ from place to place.
+/// Bytes that depend on their position.
 fn content(bytes: u32) -> Vec<u8> {
     (0..bytes).map(|i| (i ^ (i >> 8) ^ (i >> 16)) as u8).collect()
 }
@@ -18,11 +18,11 @@ fn what_was_uploaded_is_downloaded_with_its_digest() {
         for content in [content(0), content(1), content(1_000_003)] {
             let hash = Sha256::digest(&content);
             let name = HEXLOWER.encode(&hash);
-            let told = server.post("/files", &content);
-            assert_eq!(told.status(), 201, "{told:?}");
-            assert_eq!(told.field("Location"), Some(&*format!("/files/{name}")));
+            let created = server.post("/files", &content);
+            assert_eq!(created.status(), 201, "{created:?}");
+            assert_eq!(created.field("Location"), Some(&*format!("/files/{name}")));
             assert_eq!(
-                told.json(),
+                created.json(),
                 serde_json::json!({
                     "sha256": name, "bytes": content.len(), "location": format!("/files/{name}"),
                 })
@@ -39,8 +39,9 @@ fn what_was_uploaded_is_downloaded_with_its_digest() {
 #[test]
 fn a_chunked_upload_is_taken_as_well() {
     on_each_transport(|server| {
-        let told = server.exchange("POST /files", "Transfer-Encoding: chunked\r\n", "3\r\nabc\r\n0\r\n\r\n");
-        assert_eq!(told.json()["bytes"], 3, "{told:?}");
+        let created =
+            server.exchange("POST /files", "Transfer-Encoding: chunked\r\n", "3\r\nabc\r\n0\r\n\r\n");
+        assert_eq!(created.json()["bytes"], 3, "{created:?}");
     });
 }
 
@@ -48,11 +49,11 @@ fn a_chunked_upload_is_taken_as_well() {
 fn an_upload_and_a_download_take_no_memory() {
     on_each_transport(|server| {
         let content = content(24 << 20);
-        // What a piece needs is there from now on.
+        // From now on the memory for one piece is allocated.
         server.post("/files", &content[..1 << 20]);
         let before = server.peak_memory();
-        let told = server.post("/files", &content);
-        let response = server.get(told.field("Location").unwrap_or_else(|| panic!("{told:?}")));
+        let created = server.post("/files", &content);
+        let response = server.get(created.field("Location").unwrap_or_else(|| panic!("{created:?}")));
         assert!(response.chunks().0 == content, "another content came back");
         let grown = server.peak_memory() - before;
         assert!(grown < 8 << 10, "{grown} KiB");
@@ -74,7 +75,7 @@ fn an_upload_that_is_broken_off_leaves_no_file() {
 }
 
 #[test]
-fn a_client_that_asks_first_is_refused_before_it_sends_too_much() {
+fn a_client_that_expects_a_100_is_refused_before_it_sends_too_much() {
     on_each_transport(|server| {
         let mut stream = server.connect();
         let length = (64 << 20) + 1;
@@ -89,7 +90,7 @@ fn a_client_that_asks_first_is_refused_before_it_sends_too_much() {
 }
 
 #[test]
-fn a_client_that_asks_first_is_told_to_go_on() {
+fn a_client_that_expects_a_100_gets_it() {
     on_each_transport(|server| {
         let mut stream = server.connect();
         let head = "POST /files HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nConnection: close\r\n";
@@ -114,7 +115,7 @@ fn an_upload_without_a_length_ends_at_the_limit() {
         let mut writing = stream.try_clone().expect("a second handle");
         let sending = std::thread::spawn(move || {
             let piece = [b"100000\r\n", &[b'x'; 1 << 20][..], b"\r\n"].concat();
-            // It is not read to its end, so this may fail.
+            // The server may not read to the end, so this may fail.
             let _ = (0..65).try_for_each(|_| writing.write_all(&piece));
         });
         let mut status = [0; 12];

@@ -19,32 +19,32 @@ mod signals;
 mod ticks;
 mod websocket;
 
-/// What the program is tested on.
+/// The transports that the program is tested on.
 const TRANSPORTS: &[&str] = &["tokio", "async-std", "smol", "blocking"];
 
 /// Long enough for a loaded machine; nothing here waits for it unless it fails.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Starts the program on each transport, and ends it as a user does.
-fn on_each_transport(test: impl Fn(&Server)) {
+fn on_each_transport(test: impl Fn(&ServerProcess)) {
     on_each_transport_with(&[], test);
 }
 
 /// The same, with more flags.
-fn on_each_transport_with(flags: &[&str], test: impl Fn(&Server)) {
+fn on_each_transport_with(flags: &[&str], test: impl Fn(&ServerProcess)) {
     for transport in TRANSPORTS {
-        let server = Server::start(transport, flags);
-        let told = Told(transport);
+        let server = ServerProcess::start(transport, flags);
+        let name = NameOnFailure(transport);
         test(&server);
-        drop(told);
+        drop(name);
         server.end();
     }
 }
 
 /// Says on which transport a test failed.
-struct Told(&'static str);
+struct NameOnFailure(&'static str);
 
-impl Drop for Told {
+impl Drop for NameOnFailure {
     fn drop(&mut self) {
         if thread::panicking() {
             let _ = writeln!(io::stderr(), "on {}", self.0);
@@ -53,14 +53,14 @@ impl Drop for Told {
 }
 
 /// The running program, killed when dropped.
-struct Server {
+struct ServerProcess {
     child: Child,
     address: SocketAddr,
     /// Where it may make its folder of uploads.
     temporary: TempDir,
 }
 
-impl Server {
+impl ServerProcess {
     fn start(transport: &str, flags: &[&str]) -> Self {
         let temporary = tempfile::tempdir().expect("a directory");
         let mut child = Command::new(env!("CARGO_BIN_EXE_everything"))
@@ -137,9 +137,9 @@ impl Server {
         self.end_by(Signal::TERM);
     }
 
-    /// Sends it a signal, waits until it is gone, and sees that it leaves nothing behind.
+    /// Sends it a signal, waits for its end, and checks that its folder is removed.
     fn end_by(mut self, signal: Signal) {
-        // It may have ended by an earlier one.
+        // An earlier signal may have ended it.
         if self.child.try_wait().expect("a child").is_none() {
             self.signal(signal);
         }
@@ -150,7 +150,7 @@ impl Server {
     }
 }
 
-impl Drop for Server {
+impl Drop for ServerProcess {
     fn drop(&mut self) {
         // It may have ended already.
         let _ = self.child.kill();
@@ -193,7 +193,7 @@ impl ReceivedResponse {
         serde_json::from_slice(&self.content).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
     }
 
-    /// Takes the chunks apart: the content, and the trailer section behind it.
+    /// Decodes the chunks: the content, and the trailer section after it.
     fn chunks(&self) -> (Vec<u8>, String) {
         assert_eq!(self.field("Transfer-Encoding"), Some("chunked"), "{}", self.head);
         let (mut content, mut rest) = (Vec::new(), &self.content[..]);
@@ -219,7 +219,7 @@ fn split(bytes: &[u8]) -> (String, &[u8]) {
     (String::from_utf8(bytes[..end].to_vec()).expect("text"), &bytes[end + 4..])
 }
 
-/// Asks again and again.
+/// Calls `ask` until it returns something, for at most [`PATIENCE`].
 #[track_caller]
 fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     let started = Instant::now();

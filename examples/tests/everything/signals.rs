@@ -6,21 +6,21 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::{Server, TRANSPORTS, on_each_transport, wait_for};
+use crate::{ServerProcess, TRANSPORTS, on_each_transport, wait_for};
 
 /// How long a drain may last: the default of `drain_deadline`.
 const DRAIN: Duration = Duration::from_secs(30);
 
-/// Opens a response that has no end, and has heard of it.
-fn open_ticks(server: &Server) -> TcpStream {
+/// Opens a response without an end, and reads its first bytes.
+fn open_ticks(server: &ServerProcess) -> TcpStream {
     let mut stream = server.connect();
     stream.write_all(b"GET /ticks?rate=100 HTTP/1.1\r\nHost: example\r\n\r\n").expect("sent");
     assert_ne!(stream.read(&mut [0; 256]).expect("a response"), 0);
     stream
 }
 
-/// Nobody is let in any more.
-fn wait_for_the_drain(server: &Server) {
+/// Waits until the server accepts no more connections.
+fn wait_for_the_drain(server: &ServerProcess) {
     wait_for("the drain", || TcpStream::connect(server.address).err());
 }
 
@@ -28,14 +28,14 @@ fn wait_for_the_drain(server: &Server) {
 fn the_first_signal_drains_and_the_second_drops_what_is_left() {
     for transport in TRANSPORTS {
         for second in [Signal::TERM, Signal::INT] {
-            let server = Server::start(transport, &[]);
+            let server = ServerProcess::start(transport, &[]);
             let _upload = server.post("/files", "kept until the end");
             assert_eq!(server.files().len(), 1, "{transport}");
             let mut stream = open_ticks(&server);
             let drained = Instant::now();
             server.signal(Signal::INT);
             wait_for_the_drain(&server);
-            // It goes on: as long as the drain may last.
+            // The response goes on for as long as the drain may last.
             assert_ne!(stream.read(&mut [0; 256]).expect("more of the response"), 0, "{transport}");
             server.end_by(second);
             assert!(drained.elapsed() < DRAIN, "{transport}: it waited for the end of the drain");

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use crate::{on_each_transport, split, wait_for};
 
 #[test]
-fn ticks_come_one_by_one_until_the_client_has_heard_enough() {
+fn ticks_come_one_by_one_until_the_client_closes() {
     on_each_transport(|server| {
         let idle = server.sockets();
         let mut stream = server.connect();

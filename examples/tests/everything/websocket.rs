@@ -11,7 +11,7 @@ use rustix::process::Signal;
 use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::{Error, Message, WebSocket};
 
-use crate::{Server, TRANSPORTS, on_each_transport, split, wait_for};
+use crate::{ServerProcess, TRANSPORTS, on_each_transport, split, wait_for};
 
 /// The first bytes of frames (RFC 6455 section 5.2): the last of a message, or one with more to come.
 const TEXT: u8 = 0x81;
@@ -24,7 +24,7 @@ const BINARY_BEGINS: u8 = 0x02;
 const CONTINUES: u8 = 0x00;
 const CONTINUED: u8 = 0x80;
 
-fn open(server: &Server) -> WebSocket<TcpStream> {
+fn open(server: &ServerProcess) -> WebSocket<TcpStream> {
     let url = format!("ws://{}/echo", server.address);
     tungstenite::client(url, server.connect()).unwrap_or_else(|error| panic!("{error}")).0
 }
@@ -63,7 +63,7 @@ fn messages_that_are_sent_in_a_row_come_back_in_order() {
 }
 
 #[test]
-fn a_ping_is_answered() {
+fn a_ping_gets_a_pong() {
     on_each_transport(|server| {
         let mut socket = open(server);
         socket.send(Message::Ping("there?".into())).expect("sent");
@@ -129,7 +129,7 @@ fn a_handshake_with_a_body_is_refused() {
 
 /// Sends frames right behind the handshake, and reads the frames that come back up to the end of the connection, which
 /// is no reset.
-fn frames(server: &Server, frames: &[u8]) -> Vec<u8> {
+fn frames(server: &ServerProcess, frames: &[u8]) -> Vec<u8> {
     let mut stream = handshake(server, frames);
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).expect("a response and the end of the connection");
@@ -138,7 +138,7 @@ fn frames(server: &Server, frames: &[u8]) -> Vec<u8> {
     rest.to_vec()
 }
 
-fn handshake(server: &Server, ahead: &[u8]) -> TcpStream {
+fn handshake(server: &ServerProcess, ahead: &[u8]) -> TcpStream {
     let mut stream = server.connect();
     let head = "GET /echo HTTP/1.1\r\nHost: example\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\
                 Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
@@ -213,7 +213,7 @@ fn what_breaks_the_protocol_is_closed_with_1002() {
     on_each_transport(|server| {
         for (name, bytes) in &cases {
             let received = frames(server, bytes);
-            // What is complete comes back before.
+            // Complete messages come back before the Close frame.
             let end = received.len().saturating_sub(4);
             assert_eq!(received[end..], closed_with(1002), "{name}: {received:02x?}");
         }
@@ -221,7 +221,7 @@ fn what_breaks_the_protocol_is_closed_with_1002() {
 }
 
 #[test]
-fn a_code_that_nobody_may_send_is_answered_with_1002() {
+fn a_code_that_nobody_may_send_gets_1002() {
     on_each_transport(|server| {
         for code in [0, 1, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, u16::MAX] {
             let received = frames(server, &masked(CLOSE, &close(code, b"")));
@@ -246,11 +246,11 @@ fn a_close_comes_back_with_its_code() {
 }
 
 #[test]
-fn nothing_is_answered_behind_a_close() {
+fn nothing_is_sent_behind_a_close() {
     on_each_transport(|server| {
         let behind = [masked(CLOSE, &close(1000, b"")), masked(PING, b"there?"), masked(TEXT, b"a")].concat();
         assert_eq!(frames(server, &behind), closed_with(1000));
-        // Neither behind ours.
+        // The same after a Close frame of the server.
         let behind = [masked(CONTINUED, b"a"), masked(PING, b"there?"), masked(TEXT, b"a")].concat();
         assert_eq!(frames(server, &behind), closed_with(1002));
     });
@@ -299,7 +299,7 @@ fn what_is_too_large_is_closed_with_1009() {
 }
 
 #[test]
-fn fragments_come_back_as_one_message_and_control_frames_between_them_are_answered() {
+fn fragments_come_back_as_one_message_and_control_frames_between_them_get_responses() {
     on_each_transport(|server| {
         let (first, second) = "Grüße".as_bytes().split_at(3);
         let bytes = [
@@ -333,7 +333,7 @@ fn frames_may_come_byte_by_byte() {
 }
 
 #[test]
-fn a_connection_that_ends_without_a_close_is_told_nothing_and_is_gone() {
+fn a_connection_that_ends_without_a_close_gets_none_and_is_closed() {
     on_each_transport(|server| {
         let idle = server.sockets();
         for cut in [&b""[..], &masked(TEXT, b"a")[..3]] {
@@ -348,7 +348,7 @@ fn a_connection_that_ends_without_a_close_is_told_nothing_and_is_gone() {
 }
 
 #[test]
-fn a_peer_that_neither_reads_nor_closes_is_given_up() {
+fn a_peer_that_neither_reads_nor_closes_is_cut() {
     on_each_transport(|server| {
         let idle = server.sockets();
         let _never_closed = handshake(server, &masked(CONTINUED, b"a"));
@@ -358,7 +358,7 @@ fn a_peer_that_neither_reads_nor_closes_is_given_up() {
 }
 
 #[test]
-fn pings_that_nobody_reads_the_answers_of_are_not_kept() {
+fn pings_whose_pongs_nobody_reads_are_not_kept() {
     const LENGTH: usize = 16 << 20;
     on_each_transport(|server| {
         let before = server.peak_memory();
@@ -376,7 +376,7 @@ fn pings_that_nobody_reads_the_answers_of_are_not_kept() {
                 stream.write_all(&masked(CLOSE, b"")).expect("sent");
             })
         };
-        // Until the server takes no more of them, or has taken them all.
+        // Waits until the server takes no more of them, or has taken them all.
         let mut last = usize::MAX;
         while last != sent.load(Ordering::Relaxed) && !writer.is_finished() {
             last = sent.load(Ordering::Relaxed);
@@ -395,7 +395,7 @@ fn pings_that_nobody_reads_the_answers_of_are_not_kept() {
 #[test]
 fn a_drain_closes_with_1001() {
     for transport in TRANSPORTS {
-        let mut server = Server::start(transport, &[]);
+        let mut server = ServerProcess::start(transport, &[]);
         let mut socket = open(&server);
         socket.send(Message::text("one")).expect("sent");
         assert_eq!(socket.read().expect("a message"), Message::text("one"), "{transport}");

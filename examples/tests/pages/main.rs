@@ -1,5 +1,5 @@
-//! The pages say what is so: their programs are built from the dependency lines above them, as somebody would who pastes
-//! both into a new package, and run; no line of them is hidden; and their links lead somewhere.
+//! The pages are true: their programs are built with the dependency lines above them, as a user would paste both into a
+//! new package, and run; no line of them is hidden; their links lead somewhere.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -31,7 +31,7 @@ fn entries(folder: &Path) -> Vec<PathBuf> {
     fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path()).collect()
 }
 
-/// The blocks of code of a page, in order, with what stands behind the three backticks.
+/// The blocks of code of a page, in order, with the text after the three backticks.
 fn blocks(page: &str) -> Vec<(&str, String)> {
     let mut blocks: Vec<(&str, String)> = Vec::new();
     let mut inside = false;
@@ -84,7 +84,7 @@ fn links_inside_the_repository_lead_somewhere() {
     assert!(links > 10, "{links}");
 }
 
-/// What the first page calls a folder is one, and each package that a program may depend on is named there.
+/// Each folder that the first page names exists, and the page names each package that a program may depend on.
 #[test]
 fn the_layout_names_every_folder_of_a_package() {
     let page = fs::read_to_string(root().join("README.md")).expect("a page");

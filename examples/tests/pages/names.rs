@@ -1,11 +1,11 @@
-//! The names of code on a page are names of code.
+//! Each name of code on a page exists in the code.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::{entries, pages, root};
 
-/// Pages of what was, or of code that is not here.
+/// Pages about the past, or about code outside of this repository.
 const OF_THE_PAST: [&str; 2] = ["CHANGELOG.md", "docs/quality.md"];
 
 /// The sources of the repository, and the paths of all their files.
@@ -44,7 +44,7 @@ impl Sources {
     }
 }
 
-/// What stands between backticks in the text of a page.
+/// The texts between backticks on a page.
 fn spans(page: &str) -> impl Iterator<Item = &str> {
     let lines = page.split("\n```").step_by(2).flat_map(str::lines);
     lines.flat_map(|line| line.split('`').skip(1).step_by(2))
@@ -66,7 +66,7 @@ fn is_path_of_names(span: &str) -> bool {
 fn files_and_items_that_a_page_names_exist() {
     let sources = Sources::read();
     let words: BTreeSet<&str> = sources.codes.iter().flat_map(|code| words_of(code)).collect();
-    // What belongs to a type, and is no value of it, is a function or a field in a file that names the type.
+    // An item of a type that is no variant must be a function or a field in a file that names the type.
     let is_declared = |of: &str, name: &str| {
         let forms = [format!("fn {name}("), format!("fn {name}<"), format!("{name}: ")];
         let declares = |code: &&String| forms.iter().any(|form| code.contains(form));

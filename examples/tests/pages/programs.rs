@@ -18,20 +18,20 @@ use crate::{blocks, is_rust, pages, root};
 /// Long enough for a loaded machine; nothing here waits for it unless it fails.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How a block begins that says what a program needs.
+/// How a block of dependencies begins.
 const DEPENDENCIES: &str = "[dependencies]\n";
-/// How the one begins that says where it is.
+/// How a block with the place of a dependency begins.
 const PATCH: &str = "[patch.crates-io]\n";
 
 /// A program, or a part of one, of a page.
-struct Program {
+struct PageProgram {
     page: PathBuf,
     code: String,
-    /// The lines of the last block of `[dependencies]` above it on its page: who pastes one takes it as it is.
+    /// The lines of the last block of `[dependencies]` above it on its page, unchanged, as a user pastes them.
     dependencies: String,
 }
 
-impl Program {
+impl PageProgram {
     fn has_main(&self) -> bool {
         self.code.contains("fn main()")
     }
@@ -51,7 +51,7 @@ impl Program {
     }
 }
 
-fn programs() -> Vec<Program> {
+fn programs() -> Vec<PageProgram> {
     let mut programs = Vec::new();
     for (page, text) in pages() {
         let mut dependencies = String::new();
@@ -61,7 +61,11 @@ fn programs() -> Vec<Program> {
                     code.trim_start_matches(DEPENDENCIES).clone_into(&mut dependencies);
                 }
                 _ if is_rust(kind) => {
-                    programs.push(Program { page: page.clone(), code, dependencies: dependencies.clone() });
+                    programs.push(PageProgram {
+                        page: page.clone(),
+                        code,
+                        dependencies: dependencies.clone(),
+                    });
                 }
                 _ => {}
             }
@@ -81,7 +85,7 @@ fn packages() -> BTreeMap<String, PathBuf> {
     named.collect()
 }
 
-/// Where our packages are: as the first page says of those that it speaks of, and the others.
+/// The places of the packages of this repository: from the first page for those that it names, and the others.
 fn patches() -> String {
     let page = fs::read_to_string(root().join("README.md")).expect("a page");
     let blocks = blocks(&page);
@@ -96,10 +100,11 @@ fn patches() -> String {
     format!("{PATCH}{patches}")
 }
 
-/// A workspace of the programs. They take our packages from this checkout, and everybody else's as our lock file has them.
-fn workspace(programs: &[Program]) -> PathBuf {
+/// A workspace of the programs. They use the packages of this checkout, and other packages at the versions of the lock
+/// file.
+fn workspace(programs: &[PageProgram]) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pages");
-    // What is built stays for the next time.
+    // The build is kept for the next run.
     let mut manifest = "[workspace]\nresolver = \"3\"\nmembers = [\"program*\"]\n\n".to_owned();
     manifest.push_str("[profile.dev]\ndebug = false\n\n");
     manifest.push_str(&patches());
@@ -117,7 +122,7 @@ fn workspace(programs: &[Program]) -> PathBuf {
     folder
 }
 
-/// Builds one of them by itself, so that none has a feature by the grace of another.
+/// Builds one program by itself, so that no other program enables a feature for it.
 fn build(workspace: &Path, name: &str, page: &Path) {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["build", "--quiet", "--package", name]).current_dir(workspace);
@@ -144,16 +149,17 @@ fn the_programs_are_built_from_the_lines_above_them_and_run() {
     assert!(programs.len() >= 10 && served >= 4, "{served} of {}", programs.len());
 }
 
-/// Runs it: one that listens responds and goes on until Ctrl-C, and each ends without a failure. Whether it listened.
+/// Runs a program: one that listens responds and goes on until Ctrl-C, and each one ends without a failure. Returns
+/// whether it listened.
 fn run(path: &Path, page: &Path) -> bool {
     let folder = tempfile::tempdir().expect("a directory");
     let mut command = Command::new(path);
     let child = command.current_dir(&folder).stdout(Stdio::piped()).spawn().expect("the program starts");
-    let mut running = Running(child);
+    let mut running = RunningProgram(child);
     let mut stdout = BufReader::new(running.0.stdout.take().expect("a pipe"));
     let address = address(&mut stdout);
     if let Some(address) = address {
-        // Twice: it goes on after the first.
+        // Two requests: the program goes on after the first.
         for _ in 0..2 {
             let response = get(address);
             assert!(response.starts_with("HTTP/1.1 200 OK\r\n"), "{}: {response}", page.display());
@@ -191,7 +197,7 @@ fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// Where it says that it listens, in its first line.
+/// The address in the first line of the program.
 fn address(stdout: &mut BufReader<ChildStdout>) -> Option<SocketAddr> {
     let mut first = String::new();
     stdout.read_line(&mut first).expect("text");
@@ -208,9 +214,9 @@ fn get(address: SocketAddr) -> String {
 }
 
 /// Killed when dropped.
-struct Running(Child);
+struct RunningProgram(Child);
 
-impl Drop for Running {
+impl Drop for RunningProgram {
     fn drop(&mut self) {
         // It may have ended already.
         let _ = self.0.kill();

@@ -1,6 +1,6 @@
 //! `--app bench`: what the benchmarks ask for, at the least cost.
 //!
-//! | request | answer |
+//! | request | response |
 //! |---|---|
 //! | `GET /plaintext` | `Hello, World!` |
 //! | `POST /upload` | the length of the body, of which nothing is kept |
@@ -17,12 +17,12 @@ use httpfsm::handler::{Body, BodyFailure, Frame, Handler, Request, Response, Sou
 use httpfsm::status::Status;
 
 /// The application. Its fields are made once; up to 70 bytes of them are copied without an allocation.
-pub(crate) struct Bench {
+pub(crate) struct BenchApp {
     text: Fields,
     bytes: Fields,
 }
 
-impl Bench {
+impl BenchApp {
     pub(crate) fn new() -> Result<Self, InvalidField> {
         Ok(Self {
             text: Fields::new().with("Content-Type", "text/plain")?,
@@ -31,33 +31,37 @@ impl Bench {
     }
 }
 
-impl Handler for Bench {
-    type Future = Answer;
+impl Handler for BenchApp {
+    type Future = BenchFuture;
 
-    // As it would be in a program with one transport: here it has a caller for each.
+    // Inlined, as in a program with one transport; here each transport has its own caller.
     #[inline(always)]
-    fn call(&self, mut request: Request) -> Answer {
+    fn call(&self, mut request: Request) -> BenchFuture {
         let head = request.head();
-        Answer::Ready(match (head.method(), head.target()) {
-            ("GET" | "HEAD", "/plaintext") => answer(&self.text, "Hello, World!".into()),
+        BenchFuture::Ready(match (head.method(), head.target()) {
+            ("GET" | "HEAD", "/plaintext") => respond(&self.text, "Hello, World!".into()),
             ("GET" | "HEAD", target) => match length_asked(target) {
-                Some(left) => answer(&self.bytes, Body::stream(Pattern { left })),
+                Some(left) => respond(&self.bytes, Body::stream(Pattern { left })),
                 None => Response::new(Status::NOT_FOUND),
             },
             ("POST", "/echo") => {
-                // The answer begins before the body is asked for; a peer that waits to be asked would wait for ever.
+                // The response begins before the body is demanded; a peer that waits for a 100 would wait for ever.
                 request.send_continue();
-                answer(&self.bytes, request.take_body())
+                respond(&self.bytes, request.take_body())
             }
             ("POST", "/upload") => {
-                return Answer::Upload { body: request.take_body(), length: 0, fields: self.text.clone() };
+                return BenchFuture::Upload {
+                    body: request.take_body(),
+                    length: 0,
+                    fields: self.text.clone(),
+                };
             }
             _ => Response::new(Status::NOT_FOUND),
         })
     }
 }
 
-fn answer(fields: &Fields, body: Body) -> Response {
+fn respond(fields: &Fields, body: Body) -> Response {
     let mut response = Response::new(Status::OK);
     response.fields.clone_from(fields);
     response.body = body;
@@ -70,14 +74,14 @@ fn length_asked(target: &str) -> Option<u64> {
     if digits.starts_with('+') { None } else { digits.parse().ok() }
 }
 
-/// An answer that is ready, or that counts an upload first.
-pub(crate) enum Answer {
+/// A response that is ready, or that counts an upload first.
+pub(crate) enum BenchFuture {
     Ready(Response),
     Upload { body: Body, length: u64, fields: Fields },
     Given,
 }
 
-impl Future for Answer {
+impl Future for BenchFuture {
     type Output = Response;
 
     #[inline(always)]
@@ -85,8 +89,8 @@ impl Future for Answer {
         let this = self.get_mut();
         if let Self::Upload { body, length, fields } = this {
             *this = Self::Ready(match ready!(count(body, length, cx)) {
-                Ok(()) => answer(fields, length.to_string().into()),
-                // The machine has refused the request by itself; this answer comes too late for the wire.
+                Ok(()) => respond(fields, length.to_string().into()),
+                // The machine has refused the request by itself; this response comes too late for the wire.
                 Err(_) => Response::new(Status::BAD_REQUEST),
             });
         }
@@ -97,7 +101,7 @@ impl Future for Answer {
     }
 }
 
-/// Counts a body's bytes and lets go of them.
+/// Counts a body's bytes and drops them.
 fn count(body: &mut Body, length: &mut u64, cx: &mut Context<'_>) -> Poll<Result<(), BodyFailure>> {
     while let Some(data) = ready!(body.poll_data(cx)).transpose()? {
         *length += data.len() as u64;
@@ -105,7 +109,7 @@ fn count(body: &mut Body, length: &mut u64, cx: &mut Context<'_>) -> Poll<Result
     Poll::Ready(Ok(()))
 }
 
-/// As many bytes as were asked for: slices of [`PATTERN`], over and over.
+/// As many bytes as were asked for: slices of [`PATTERN`], repeated.
 struct Pattern {
     left: u64,
 }
@@ -126,7 +130,7 @@ impl Source for Pattern {
     }
 }
 
-/// 1 MiB of lines, so that byte i of an answer is known for each i: `0` and the 62 characters after it, then LF.
+/// 1 MiB of lines, so that byte i of a response is known for each i: `0` and the 62 characters after it, then LF.
 static PATTERN: [[u8; 64]; 1 << 14] = [line(); 1 << 14];
 
 const fn line() -> [u8; 64] {
@@ -149,11 +153,11 @@ mod tests {
     use httpfsm::handler::{Body, Frame, Handler};
     use httpfsm::status::Status;
 
-    use super::{Answer, Bench, Pattern, length_asked};
+    use super::{BenchApp, BenchFuture, Pattern, length_asked};
     use crate::app::testing::{content, exchange, request};
 
-    fn bench() -> Bench {
-        Bench::new().unwrap_or_else(|fault| panic!("{fault}"))
+    fn bench() -> BenchApp {
+        BenchApp::new().unwrap_or_else(|fault| panic!("{fault}"))
     }
 
     #[test]
@@ -169,15 +173,18 @@ mod tests {
     }
 
     #[test]
-    fn each_path_answers() {
+    fn each_path_responds() {
         let get = "GET /bytes/70 HTTP/1.1\r\nHost: a\r\n\r\n";
         assert!(content(bench(), get).ends_with("klmn\n012345"));
         let post = "POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello";
         assert_eq!(content(bench(), post), "5");
         let post = "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello";
         assert_eq!(content(bench(), post), "hello");
-        let answer = exchange(bench(), "HEAD /bytes/70 HTTP/1.1\r\nHost: a\r\n\r\n");
-        assert!(answer.contains("\r\nContent-Length: 70\r\n") && answer.ends_with("\r\n\r\n"), "{answer}");
+        let response = exchange(bench(), "HEAD /bytes/70 HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert!(
+            response.contains("\r\nContent-Length: 70\r\n") && response.ends_with("\r\n\r\n"),
+            "{response}"
+        );
     }
 
     fn frames(mut body: Body) -> Vec<Frame> {
@@ -229,26 +236,26 @@ mod tests {
         ]
         .into_iter();
         let body = Body::from_fn(move |_| script.next().unwrap_or(Poll::Pending));
-        let mut answer = pin!(Answer::Upload { body, length: 0, fields: Fields::new() });
+        let mut future = pin!(BenchFuture::Upload { body, length: 0, fields: Fields::new() });
         let mut cx = Context::from_waker(Waker::noop());
-        assert!(answer.as_mut().poll(&mut cx).is_pending());
-        let Poll::Ready(response) = answer.poll(&mut cx) else { panic!("still counting") };
+        assert!(future.as_mut().poll(&mut cx).is_pending());
+        let Poll::Ready(response) = future.poll(&mut cx) else { panic!("still counting") };
         assert!(matches!(&response.body, Body::Full(content) if content == "5"), "{response:?}");
     }
 
     #[test]
     fn a_failed_upload_is_no_success() {
         let body = Body::from_fn(|_| Poll::Ready(Frame::Error(BodyError::Truncated.into())));
-        let answer = pin!(Answer::Upload { body, length: 0, fields: Fields::new() });
-        let Poll::Ready(response) = answer.poll(&mut Context::from_waker(Waker::noop())) else {
+        let future = pin!(BenchFuture::Upload { body, length: 0, fields: Fields::new() });
+        let Poll::Ready(response) = future.poll(&mut Context::from_waker(Waker::noop())) else {
             panic!("still counting")
         };
         assert_eq!(response.status, Status::BAD_REQUEST);
     }
 
     #[test]
-    fn an_answer_is_little_more_than_its_response() {
-        let answer = size_of::<Answer>();
-        assert!(answer <= size_of::<httpfsm::handler::Response>() + 16, "{answer}");
+    fn the_future_is_little_larger_than_its_response() {
+        let future = size_of::<BenchFuture>();
+        assert!(future <= size_of::<httpfsm::handler::Response>() + 16, "{future}");
     }
 }

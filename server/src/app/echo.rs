@@ -9,7 +9,7 @@
 //! ```
 //!
 //! Bytes outside 0x20 to 0x7e, HTAB excepted, and the backslash are written `\xHH`. The body is read to its end
-//! before the answer. The paths under `/_rig/` do what [`answer`] says; the field `x-echo-ext` announces them.
+//! before the response. The paths under `/_rig/` do what [`respond`] says; the field `x-echo-ext` announces them.
 
 use std::task::Poll;
 use std::time::Duration;
@@ -19,15 +19,15 @@ use httpfsm::handler::{Body, BodyFailure, Frame, Handler, IoFailure, Request, Re
 use httpfsm::request::Version;
 use httpfsm::status::Status;
 
-use super::Spawn;
+use super::SpawnFn;
 
-/// The application; `plain` answers with the body alone.
-pub(crate) fn echo(plain: bool, spawn: Spawn) -> impl Handler {
-    move |request| answer(request, plain, spawn)
+/// The application; `plain` responds with the body alone.
+pub(crate) fn echo(plain: bool, spawn: SpawnFn) -> impl Handler {
+    move |request| respond(request, plain, spawn)
 }
 
-/// Puts the rig's one timeout (`RIG_TIMEOUT_MS`) where a silent peer is waited for: before the first byte, inside a
-/// head, inside a body (with no rate, so that each byte restarts it) and between requests.
+/// Sets each deadline for a silent peer to the rig's one timeout (`RIG_TIMEOUT_MS`): before the first byte, inside a
+/// head, inside a body (without a rate, so that each byte restarts it) and between requests.
 pub(crate) fn apply_rig_timeout(config: &mut ServerConfig, timeout: Duration) {
     let channel = &mut config.channel;
     channel.first_byte_timeout = Some(timeout);
@@ -37,7 +37,7 @@ pub(crate) fn apply_rig_timeout(config: &mut ServerConfig, timeout: Duration) {
     channel.min_body_rate = 0;
 }
 
-async fn answer(mut request: Request, plain: bool, spawn: Spawn) -> Result<Response, BodyFailure> {
+async fn respond(mut request: Request, plain: bool, spawn: SpawnFn) -> Result<Response, BodyFailure> {
     if request.head().is_connect() {
         return Ok(Response::new(Status::METHOD_NOT_ALLOWED));
     }
@@ -79,7 +79,7 @@ async fn read(request: &mut Request) -> Result<Vec<u8>, BodyFailure> {
 /// The NNN of `/_rig/status/NNN`, unless it is an interim status.
 fn status_asked(path: &str) -> Option<Status> {
     let digits = path.strip_prefix("/_rig/status/")?;
-    // A number that is parsed may have a sign and any zeros.
+    // `parse` alone would accept a sign and leading zeros.
     let is_code = digits.len() == 3 && digits.bytes().all(|byte| byte.is_ascii_digit());
     let code = is_code.then(|| digits.parse().ok()).flatten()?;
     Status::new(code).filter(|status| !status.is_informational())
@@ -149,7 +149,7 @@ fn in_two_pieces(text: String) -> Body {
     Body::from_fn(move |_| Poll::Ready(pieces.next().map_or(Frame::End, Frame::Data)))
 }
 
-/// What `rig-echo` is: bytes back until the end of input.
+/// The protocol `rig-echo`: sends each byte back until the end of input.
 async fn echo_bytes(upgrade: UpgradeFuture) {
     if let Ok(mut connection) = upgrade.await {
         let echoing = async {
@@ -163,7 +163,7 @@ async fn echo_bytes(upgrade: UpgradeFuture) {
                 connection.flush().await?;
             }
         };
-        // A peer that is gone is the other way in which this ends.
+        // It also ends when the peer is lost.
         let _: Result<(), IoFailure> = echoing.await;
     }
 }

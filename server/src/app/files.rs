@@ -1,14 +1,15 @@
 //! `--app files`: a folder, for reading.
 //!
-//! | request | answer |
+//! | request | response |
 //! |---|---|
 //! | a file | its bytes, the ranges of it that were asked for, or 304 |
 //! | a folder without a slash at the end | 301, to the same with one |
 //! | a folder | its `index.html`, else a list of what is in it |
 //! | anything else | 404 |
 //!
-//! What is hidden (names with a dot in front, unless all are to be served, but for `.well-known`), what is neither a file nor a folder, and links that lead there, out of the
-//! root or that are absolute are as if they were not there. All work on files is done by jobs, one for a small file, and two for a list.
+//! These are 404: names with a leading dot except `.well-known` (unless `--hidden` is given), anything that is neither
+//! a file nor a folder, and links that are absolute or lead out of the root or to one of these. All work on files runs
+//! in jobs: one for a small file, two for a list.
 
 use std::io;
 use std::pin::Pin;
@@ -46,19 +47,19 @@ mod types;
 
 const ALLOWED: &str = "GET, HEAD, OPTIONS";
 
-/// So many lists are made at once. One of 10,000 entries takes about 50 ms of a processor and some MiB, and a transport may
-/// have hundreds of threads that would each make one.
+/// Lists that are made at once. A list of 10,000 entries takes about 50 ms of processor time and some MiB, and a
+/// transport may have hundreds of threads.
 const LISTS: usize = 4;
 
 /// The application.
-pub(crate) struct Files {
+pub(crate) struct FilesApp {
     site: Arc<Site>,
     spawner: Arc<dyn Spawner>,
     /// The lists that may be made now.
     lists: Arc<Semaphore>,
 }
 
-impl Files {
+impl FilesApp {
     /// Serves the files of a folder.
     pub(crate) fn new(root: Root, dot_names: DotNames, types: Types, spawner: Arc<dyn Spawner>) -> Self {
         Self {
@@ -69,10 +70,10 @@ impl Files {
     }
 }
 
-impl Handler for Files {
-    type Future = Answer;
+impl Handler for FilesApp {
+    type Future = FilesFuture;
 
-    fn call(&self, request: Request) -> Answer {
+    fn call(&self, request: Request) -> FilesFuture {
         match request.method() {
             "GET" | "HEAD" => {
                 let (site, spawner) = (Arc::clone(&self.site), Arc::clone(&self.spawner));
@@ -82,12 +83,12 @@ impl Handler for Files {
                     None => Found::List(Box::new(List { site, spawner, lists, request })),
                 });
                 match job {
-                    Ok(job) => Answer::Finding(job),
-                    Err(error) => Answer::ready(failure::response(&error)),
+                    Ok(job) => FilesFuture::Finding(job),
+                    Err(error) => FilesFuture::ready(failure::response(&error)),
                 }
             }
-            "OPTIONS" => Answer::ready(Response::new(Status::NO_CONTENT).with_field("Allow", ALLOWED)),
-            _ => Answer::ready(
+            "OPTIONS" => FilesFuture::ready(Response::new(Status::NO_CONTENT).with_field("Allow", ALLOWED)),
+            _ => FilesFuture::ready(
                 Response::text("Files can only be read here. The methods are GET, HEAD and OPTIONS.\n")
                     .with_status(Status::METHOD_NOT_ALLOWED)
                     .with_field("Allow", ALLOWED),
@@ -96,7 +97,8 @@ impl Handler for Files {
     }
 }
 
-/// Gives work on files to the spawner; where that has no thread it is an error that passes, which the operator is told.
+/// Runs work on files with the spawner. When the spawner has no thread, the error is temporary, and the operator is
+/// told.
 fn job<T: Send + 'static>(
     spawner: &dyn Spawner,
     work: impl FnOnce() -> T + Send + 'static,
@@ -110,8 +112,8 @@ fn job<T: Send + 'static>(
     })
 }
 
-/// An answer that needs no file, or how far the work on it is.
-pub(crate) enum Answer {
+/// A response that needs no file, or how far the work on it is.
+pub(crate) enum FilesFuture {
     Ready(Option<Box<Response>>),
     Finding(Job<Found>),
     /// Waits until fewer lists are being made, without a thread.
@@ -133,11 +135,11 @@ pub(crate) struct List {
     request: Request,
 }
 
-/// A list, which counts until the response is taken, or dropped.
+/// A list. It counts until the response is taken or dropped.
 type Listed = (Response, SemaphoreGuardArc);
 
 impl List {
-    /// Spawns the job that makes it, in turn.
+    /// Waits for its turn and spawns the job that makes the list.
     async fn spawn(self) -> io::Result<Job<Listed>> {
         let Self { site, spawner, lists, request } = self;
         let place = lists.acquire_arc().await;
@@ -145,13 +147,13 @@ impl List {
     }
 }
 
-impl Answer {
+impl FilesFuture {
     fn ready(response: Response) -> Self {
         Self::Ready(Some(Box::new(response)))
     }
 }
 
-impl Future for Answer {
+impl Future for FilesFuture {
     type Output = Response;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Response> {

@@ -9,10 +9,10 @@ use httpfsm::server::ServerStats;
 use httpfsm::status::Status;
 
 use super::Stats;
-use crate::draw::{Format, Machine};
+use crate::draw::{DrawFormat, DrawnMachine};
 
 /// The application.
-pub(crate) struct Hello {
+pub(crate) struct HelloApp {
     transport: &'static str,
     stats: Stats,
     picture: String,
@@ -20,10 +20,10 @@ pub(crate) struct Hello {
     resource: Bytes,
 }
 
-impl Hello {
-    /// Takes the name of the transport and where the statistics will be.
+impl HelloApp {
+    /// Takes the name of the transport and the source of the statistics.
     pub(crate) fn new(transport: &'static str, stats: Stats) -> Self {
-        let picture = Machine::Channel.draw(Format::Svg);
+        let picture = DrawnMachine::Channel.draw(DrawFormat::Svg);
         Self { transport, stats, resource: picture.clone().into(), picture }
     }
 
@@ -42,7 +42,7 @@ impl Hello {
     }
 }
 
-impl Handler for Hello {
+impl Handler for HelloApp {
     type Future = Ready<Response>;
 
     fn call(&self, request: Request) -> Ready<Response> {
@@ -80,7 +80,7 @@ fn statistics(stats: &ServerStats) -> String {
 mod tests {
     use httpfsm::server::ServerStats;
 
-    use super::{Hello, statistics};
+    use super::{HelloApp, statistics};
     use crate::app::Stats;
     use crate::app::testing::{content, exchange, request};
 
@@ -92,7 +92,7 @@ mod tests {
             stats.opened = 4711;
             stats
         });
-        let page = content(Hello::new("memory", stats), "GET /?x HTTP/1.1\r\nHost: a\r\n\r\n");
+        let page = content(HelloApp::new("memory", stats), "GET /?x HTTP/1.1\r\nHost: a\r\n\r\n");
         for part in
             ["<dd>memory</dd>", "<dt>opened</dt><dd>4711</dd>", "<dd>server.clisrv_1</dd>", "/machine.svg"]
         {
@@ -103,7 +103,8 @@ mod tests {
 
     #[test]
     fn nothing_from_outside_is_markup() {
-        let page = Hello::new("memory", Stats::default()).page(&request("GET / HTTP/1.1\r\nHost: a\r\n\r\n"));
+        let page =
+            HelloApp::new("memory", Stats::default()).page(&request("GET / HTTP/1.1\r\nHost: a\r\n\r\n"));
         assert!(page.contains("unix:/run/&lt;web&gt;.sock"), "{page}");
     }
 
@@ -115,8 +116,10 @@ mod tests {
 
     #[test]
     fn the_picture_is_a_resource_of_its_own() {
-        let answer =
-            exchange(Hello::new("memory", Stats::default()), "HEAD /machine.svg HTTP/1.1\r\nHost: a\r\n\r\n");
-        assert!(answer.starts_with("HTTP/1.1 200 OK\r\nContent-Type: image/svg+xml\r\n"), "{answer}");
+        let response = exchange(
+            HelloApp::new("memory", Stats::default()),
+            "HEAD /machine.svg HTTP/1.1\r\nHost: a\r\n\r\n",
+        );
+        assert!(response.starts_with("HTTP/1.1 200 OK\r\nContent-Type: image/svg+xml\r\n"), "{response}");
     }
 }

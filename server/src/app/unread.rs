@@ -1,4 +1,4 @@
-//! Applications that read no request body, and clients that read no response before they have sent all of one.
+//! For applications that read no request body: reads the body before the response, as many clients do.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -8,45 +8,45 @@ use std::time::{Duration, Instant};
 use httpfsm::handler::{Handler, IntoResponse, Request, Response};
 use pin_project_lite::pin_project;
 
-/// How long a body is read that nobody wants, as nginx does. A request that is read counts as one at work, and a peer that
-/// sends just fast enough could make it last for days.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long an unwanted body is read; nginx reads it, too. The request counts as running meanwhile, and a peer that
+/// sends just fast enough could extend it to days.
+const READ_LIMIT: Duration = Duration::from_secs(30);
 
-/// A handler that is called when the body of the request was read and thrown away: a response that comes earlier is lost
-/// to most clients that send a long body. Who expects a 100 waits for the response before the body.
+/// A handler that is called after the request body was read and discarded: most clients that send a long body do not
+/// see an earlier response. A client that expects a 100 gets the response before it sends the body.
 pub(crate) struct Unread<H> {
     handler: Arc<H>,
-    patience: Duration,
+    read_limit: Duration,
 }
 
 impl<H: Handler> Unread<H> {
     pub(crate) fn new(handler: H) -> Self {
-        Self { handler: Arc::new(handler), patience: PATIENCE }
+        Self { handler: Arc::new(handler), read_limit: READ_LIMIT }
     }
 }
 
 impl<H: Handler> Handler for Unread<H> {
-    type Future = Answer<H>;
+    type Future = UnreadFuture<H>;
 
-    fn call(&self, mut request: Request) -> Answer<H> {
+    fn call(&self, mut request: Request) -> UnreadFuture<H> {
         if request.expects_continue() || request.body().length() == Some(0) {
-            return Answer::Running { future: self.handler.call(request) };
+            return UnreadFuture::Running { future: self.handler.call(request) };
         }
-        let until = Instant::now() + self.patience;
-        Answer::Reading { request: Some(request), handler: Arc::clone(&self.handler), until }
+        let until = Instant::now() + self.read_limit;
+        UnreadFuture::Reading { request: Some(request), handler: Arc::clone(&self.handler), until }
     }
 }
 
 pin_project! {
-    /// The response, behind the body.
+    /// Reads the body, then runs the handler.
     #[project = Projected]
-    pub(crate) enum Answer<H: Handler> {
+    pub(crate) enum UnreadFuture<H: Handler> {
         Reading { request: Option<Request>, handler: Arc<H>, until: Instant },
         Running { #[pin] future: H::Future },
     }
 }
 
-impl<H: Handler> Future for Answer<H> {
+impl<H: Handler> Future for UnreadFuture<H> {
     type Output = Response;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Response> {
@@ -63,7 +63,7 @@ impl<H: Handler> Future for Answer<H> {
                 }
             };
             if let Some(future) = future {
-                self.set(Answer::Running { future });
+                self.set(UnreadFuture::Running { future });
             }
         }
     }
@@ -80,7 +80,7 @@ mod tests {
 
     use super::Unread;
 
-    /// More than the machine discards, so that an early response would say close.
+    /// More than the machine discards, so that an early response would close the connection.
     const LENGTH: usize = 1 << 20;
 
     type Fine = fn(Request) -> Ready<&'static str>;
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn the_response_comes_behind_the_body_and_the_connection_stays() {
+    fn the_response_comes_after_the_body_and_the_connection_stays() {
         let mut server = server();
         let client = server.connect().unwrap();
         for framing in [
@@ -113,8 +113,8 @@ mod tests {
     }
 
     #[test]
-    fn who_sends_for_too_long_gets_the_response_before_the_end() {
-        let handler = Unread { patience: Duration::ZERO, ..Unread::new(|_: Request| ready("fine")) };
+    fn a_client_that_sends_for_too_long_gets_the_response_before_the_end() {
+        let handler = Unread { read_limit: Duration::ZERO, ..Unread::new(|_: Request| ready("fine")) };
         let mut server = MemoryServer::new(ServerConfig::default(), handler);
         let client = server.connect().unwrap();
         client.send(format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {LENGTH}\r\n\r\n"));
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn who_waits_for_the_response_does_not_send_the_body() {
+    fn a_client_that_waits_for_the_response_does_not_send_the_body() {
         let mut server = server();
         let client = server.connect().unwrap();
         client.send(format!(

@@ -1,10 +1,10 @@
-//! What of a line is written as it is: a line can neither look like two nor command a terminal.
+//! Makes a line safe for a terminal: it can neither look like two lines nor contain control sequences.
 
 /// Bytes of a line that are kept.
 pub(super) const LENGTH: usize = 16 << 10;
 
-/// A line of which a terminal obeys nothing, and that cannot look like two: what stands behind a line end inside of it is
-/// indented.
+/// Escapes a line for a terminal. Text behind a line end inside of it is indented, so that it does not look like
+/// another line.
 pub(super) fn printable(line: &str) -> String {
     let mut printable = String::with_capacity(line.len() + 1);
     for c in line.chars() {
@@ -22,16 +22,15 @@ pub(super) fn printable(line: &str) -> String {
     printable
 }
 
-/// Whether it is shown as what it is, and changes nothing of what stands beside it: no control character, no other line or
-/// paragraph separator, no character of no width or that turns the direction of the text. Accents that combine with the
-/// character before them are shown, and nothing else that does: text can be hidden in variation selectors.
+/// Whether a character is written unescaped: no control character, no line or paragraph separator, no character without
+/// a width, none that changes the text direction. Of the combining characters only accents are written: variation
+/// selectors can hide text.
 pub(crate) fn is_shown(c: char) -> bool {
-    // Behind another, as those are that combine with it. Quotes and backslashes would be escaped, too.
+    // `escape_debug` escapes a combining character only at the beginning, and would escape quotes and backslashes, too.
     matches!(c, ' '..='~') || !is_ignorable(c) && format!("_{c}").escape_debug().eq(['_', c])
 }
 
-/// Whether it is one of those that Unicode has programs ignore (`Default_Ignorable_Code_Point`) and that `escape_debug` leaves
-/// as it is.
+/// Whether a character is a `Default_Ignorable_Code_Point` of Unicode that `escape_debug` does not escape.
 fn is_ignorable(c: char) -> bool {
     matches!(
         c,

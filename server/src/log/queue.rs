@@ -1,5 +1,5 @@
-//! The lines that wait to be written to the standard error stream. Whoever has one puts it here and goes on; one thread
-//! writes, and nobody waits for it.
+//! The lines that wait to be written to the standard error stream. Any thread adds lines without waiting; one thread
+//! writes them.
 
 use std::collections::HashMap;
 use std::mem;
@@ -7,39 +7,39 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::printable::{LENGTH, printable};
-use output::Output;
+use output::LineOutput;
 pub(super) use output::Stream;
 
 mod output;
 
-/// Bytes of lines that may wait; what comes behind them is dropped, and counted.
+/// Bytes of lines that may wait; lines beyond it are dropped and counted.
 const ROOM: usize = 256 << 10;
-/// How often the same kind of trouble is written.
+/// At most one line of each kind is written in this time.
 const PERIOD: Duration = Duration::from_secs(1);
 
-/// Lines on their way to one writer. It holds no more than [`ROOM`] and a line of them, and as many that are being written.
+/// Lines for one writer. At most [`ROOM`] bytes and one line wait, and as many are being written.
 #[derive(Default)]
-pub(super) struct Queue {
-    waiting: Mutex<Waiting>,
-    /// Something is to be written.
+pub(super) struct LineQueue {
+    waiting: Mutex<PendingLines>,
+    /// There are lines to write.
     more: Condvar,
     /// Everything is written.
     done: Condvar,
 }
 
 #[derive(Default)]
-struct Waiting {
+struct PendingLines {
     lines: Vec<String>,
     bytes: usize,
     dropped: u64,
-    /// Lines were taken to be written and are not yet.
+    /// A batch was taken and is being written.
     writing: bool,
-    /// Lines that could not be written, which is told before the next that can.
+    /// Lines that could not be written. Their number is written before the next line.
     failed: u64,
     kinds: HashMap<&'static str, Repeats>,
 }
 
-/// What came of one kind since its last line.
+/// The messages of one kind since its last line.
 struct Repeats {
     /// When the next line may be written.
     due: Instant,
@@ -47,15 +47,15 @@ struct Repeats {
     last: String,
 }
 
-impl Queue {
+impl LineQueue {
     /// Adds a line, if there is room.
     pub(super) fn push(&self, line: &str) {
         self.lock().push(line);
         self.more.notify_one();
     }
 
-    /// Adds a line of a kind. Of those that come within a second of one another the first is written, and then, at the
-    /// end of the second, the last with their number.
+    /// Adds a line of a kind. The first line of a second is written at once; at the end of the second the last one
+    /// follows, with the number of lines.
     pub(super) fn push_repeated(&self, kind: &'static str, line: &str) {
         self.lock().push_repeated(kind, line, Instant::now());
         self.more.notify_one();
@@ -64,33 +64,33 @@ impl Queue {
     /// Waits until everything that was added is written, for at most `limit`.
     pub(super) fn flush(&self, limit: Duration) {
         let mut waiting = self.lock();
-        waiting.tell_repeats(None);
+        waiting.push_due_repeats(None);
         self.more.notify_one();
-        let is_busy = |waiting: &mut Waiting| waiting.writing || waiting.has_lines();
+        let is_busy = |waiting: &mut PendingLines| waiting.writing || waiting.has_lines();
         drop(self.done.wait_timeout_while(waiting, limit, is_busy));
     }
 
-    /// Writes what is added, for ever. A stream that fails is no reason to stop: another process may have it repaired.
+    /// Writes the lines, for ever. It goes on when the stream fails, as another process may repair it.
     pub(super) fn write_to(&self, stream: impl Stream) -> ! {
-        let mut output = Output::new(stream);
+        let mut output = LineOutput::new(stream);
         loop {
             let batch = self.take();
             self.write(&batch, &mut output);
         }
     }
 
-    /// Writes what waits, on this thread: where there is none for [`write_to`](Self::write_to).
+    /// Writes the waiting lines on this thread, if no thread runs [`write_to`](Self::write_to).
     pub(super) fn write_now(&self, stream: impl Stream) {
-        let mut output = Output::new(stream);
+        let mut output = LineOutput::new(stream);
         let mut waiting = self.lock();
-        waiting.tell_repeats(None);
+        waiting.push_due_repeats(None);
         waiting.writing = true;
         let batch = waiting.take();
         drop(waiting);
         self.write(&batch, &mut output);
     }
 
-    fn write(&self, batch: &Waiting, output: &mut Output<impl Stream>) {
+    fn write(&self, batch: &PendingLines, output: &mut LineOutput<impl Stream>) {
         let failed = output.write(batch);
         let mut waiting = self.lock();
         waiting.failed += failed;
@@ -100,10 +100,10 @@ impl Queue {
     }
 
     /// Waits for lines.
-    fn take(&self) -> Waiting {
+    fn take(&self) -> PendingLines {
         let mut waiting = self.lock();
         loop {
-            waiting.tell_repeats(Some(Instant::now()));
+            waiting.push_due_repeats(Some(Instant::now()));
             if waiting.has_lines() {
                 waiting.writing = true;
                 return waiting.take();
@@ -120,18 +120,18 @@ impl Queue {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
+    fn lock(&self) -> MutexGuard<'_, PendingLines> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Waiting {
+impl PendingLines {
     fn has_lines(&self) -> bool {
         !self.lines.is_empty() || self.dropped > 0
     }
 
     fn push(&mut self, line: &str) {
-        // Lines behind a gap wait for the line that tells of it.
+        // Lines after dropped ones are dropped, too, until the gap is reported.
         if self.bytes >= ROOM || self.dropped > 0 {
             self.dropped += 1;
         } else {
@@ -141,7 +141,7 @@ impl Waiting {
         }
     }
 
-    /// What waits, without the kinds.
+    /// Takes the waiting lines and counts, but not the kinds.
     fn take(&mut self) -> Self {
         let kinds = mem::take(&mut self.kinds);
         let writing = self.writing;
@@ -160,8 +160,8 @@ impl Waiting {
         repeats.last.extend(line.chars().take(LENGTH));
     }
 
-    /// Adds the lines of the kinds that are due `now`; of all, without.
-    fn tell_repeats(&mut self, now: Option<Instant>) {
+    /// Adds the lines of the kinds that are due `now`; with `None`, of all kinds.
+    fn push_due_repeats(&mut self, now: Option<Instant>) {
         let mut kinds = mem::take(&mut self.kinds);
         for repeats in kinds.values_mut().filter(|repeats| repeats.count > 0) {
             if now.is_none_or(|now| repeats.due <= now) {
@@ -190,37 +190,37 @@ mod tests {
 
     #[test]
     fn what_finds_no_room_is_dropped_and_counted() {
-        let mut waiting = Waiting::default();
+        let mut waiting = PendingLines::default();
         let lines = ROOM / 64;
         for n in 0..lines + 7 {
             waiting.push(&format!("{n:063}"));
         }
-        let Waiting { lines: kept, dropped, .. } = waiting.take();
+        let PendingLines { lines: kept, dropped, .. } = waiting.take();
         assert_eq!((kept.len(), dropped), (lines, 7));
-        let batch = Waiting { lines: vec!["a\n".into()], dropped: 7, ..Waiting::default() };
-        let mut output = Output::new(Script::default());
+        let batch = PendingLines { lines: vec!["a\n".into()], dropped: 7, ..PendingLines::default() };
+        let mut output = LineOutput::new(ScriptedStream::default());
         assert_eq!(output.write(&batch), 0);
-        let told = "httpfsm: 7 lines were dropped here, as nobody read this stream in time\n";
-        assert_eq!(output.stream.text(), format!("a\n{told}"));
+        let message = "httpfsm: 7 lines were dropped here, as nobody read this stream in time\n";
+        assert_eq!(output.stream.text(), format!("a\n{message}"));
         waiting.push("more");
         assert_eq!(waiting.take().lines, ["more\n"]);
     }
 
     /// Takes at most five bytes a time, after the errors that are due.
     #[derive(Default)]
-    struct Script {
+    struct ScriptedStream {
         errors: Vec<Option<io::ErrorKind>>,
         written: Vec<u8>,
         waited: usize,
     }
 
-    impl Script {
+    impl ScriptedStream {
         fn text(&self) -> &str {
             str::from_utf8(&self.written).unwrap()
         }
     }
 
-    impl Write for Script {
+    impl Write for ScriptedStream {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             if let Some(Some(kind)) = self.errors.pop() {
                 return Err(kind.into());
@@ -235,14 +235,14 @@ mod tests {
         }
     }
 
-    impl Stream for Script {
+    impl Stream for ScriptedStream {
         fn wait(&mut self) -> io::Result<()> {
             self.waited += 1;
             Ok(())
         }
     }
 
-    impl Stream for &mut Script {
+    impl Stream for &mut ScriptedStream {
         fn wait(&mut self) -> io::Result<()> {
             Stream::wait(*self)
         }
@@ -250,8 +250,9 @@ mod tests {
 
     #[test]
     fn a_stream_that_is_full_is_waited_for_and_loses_nothing() {
-        let (queue, block) = (Queue::default(), Some(io::ErrorKind::WouldBlock));
-        let mut stream = Script { errors: vec![block, block, None, block], ..Script::default() };
+        let (queue, block) = (LineQueue::default(), Some(io::ErrorKind::WouldBlock));
+        let mut stream =
+            ScriptedStream { errors: vec![block, block, None, block], ..ScriptedStream::default() };
         queue.push("first line");
         queue.push("second");
         queue.write_now(&mut stream);
@@ -261,13 +262,14 @@ mod tests {
 
     #[test]
     fn lines_that_cannot_be_written_are_counted() {
-        let (queue, broken) = (Queue::default(), Some(io::ErrorKind::StorageFull));
+        let (queue, broken) = (LineQueue::default(), Some(io::ErrorKind::StorageFull));
         // Behind five bytes of the second line.
-        let mut stream = Script { errors: vec![broken, None, None, None], ..Script::default() };
+        let mut stream =
+            ScriptedStream { errors: vec![broken, None, None, None], ..ScriptedStream::default() };
         ["first", "second", "third"].iter().for_each(|line| queue.push(line));
-        let mut output = Output::new(&mut stream);
+        let mut output = LineOutput::new(&mut stream);
         for line in ["", "fourth"] {
-            // Nothing is tried again before there is another line: a stream that stays broken costs nothing.
+            // Nothing is retried before there is another line: a stream that stays broken costs nothing.
             assert_eq!(queue.lock().has_lines(), line.is_empty());
             if !line.is_empty() {
                 queue.push(line);
@@ -275,34 +277,39 @@ mod tests {
             let batch = queue.take();
             queue.write(&batch, &mut output);
         }
-        let told = "httpfsm: 2 lines were lost here, as they could not be written\n";
-        assert_eq!(stream.text(), format!("first\nsecon\n{told}fourth\n"));
+        let message = "httpfsm: 2 lines were lost here, as they could not be written\n";
+        assert_eq!(stream.text(), format!("first\nsecon\n{message}fourth\n"));
     }
 
     #[test]
     fn a_batch_of_which_nothing_can_be_written_is_counted_as_a_whole() {
-        let batch =
-            Waiting { lines: vec!["a\n".into(), "b\n".into()], dropped: 7, failed: 9, ..Waiting::default() };
+        let batch = PendingLines {
+            lines: vec!["a\n".into(), "b\n".into()],
+            dropped: 7,
+            failed: 9,
+            ..PendingLines::default()
+        };
         let broken = Some(io::ErrorKind::BrokenPipe);
-        let mut output = Output::new(Script { errors: vec![broken], ..Script::default() });
+        let mut output =
+            LineOutput::new(ScriptedStream { errors: vec![broken], ..ScriptedStream::default() });
         assert_eq!(output.write(&batch), 18);
     }
 
     #[test]
-    fn of_many_of_a_kind_the_first_and_a_count_are_told_each_second() {
-        let mut waiting = Waiting::default();
+    fn of_many_lines_of_a_kind_the_first_and_a_count_are_written_each_second() {
+        let mut waiting = PendingLines::default();
         let start = Instant::now();
         let at = |millis| start + Duration::from_millis(millis);
-        let mut told = Vec::new();
+        let mut written = Vec::new();
         for tenth in 0..25 {
             let now = at(tenth * 100);
-            waiting.tell_repeats(Some(now));
+            waiting.push_due_repeats(Some(now));
             waiting.push_repeated("a", &format!("a{tenth}"), now);
-            told.extend(waiting.take().lines);
+            written.extend(waiting.take().lines);
         }
         waiting.push_repeated("b", "b", at(2400));
-        waiting.tell_repeats(None);
-        told.extend(waiting.take().lines);
+        waiting.push_due_repeats(None);
+        written.extend(waiting.take().lines);
         let expected = [
             "a0",
             "a9 (9 like this since the line before)",
@@ -310,19 +317,19 @@ mod tests {
             "b",
             "a24 (5 like this since the line before)",
         ];
-        assert_eq!(told, expected.map(|line| format!("{line}\n")));
-        // What comes alone is told at once.
+        assert_eq!(written, expected.map(|line| format!("{line}\n")));
+        // A single line is written at once.
         for second in 4..8 {
-            waiting.tell_repeats(Some(at(second * 1000)));
+            waiting.push_due_repeats(Some(at(second * 1000)));
             waiting.push_repeated("a", "again", at(second * 1000));
             assert_eq!(waiting.take().lines, ["again\n"]);
         }
     }
 
     /// Takes a line each time the other end allows one.
-    struct Gate(Receiver<()>, Sender<String>);
+    struct GatedStream(Receiver<()>, Sender<String>);
 
-    impl Write for Gate {
+    impl Write for GatedStream {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             let _ = self.0.recv();
             let _ = self.1.send(String::from_utf8_lossy(bytes).into_owned());
@@ -334,7 +341,7 @@ mod tests {
         }
     }
 
-    impl Stream for Gate {
+    impl Stream for GatedStream {
         fn wait(&mut self) -> io::Result<()> {
             unreachable!("it blocks")
         }
@@ -344,15 +351,15 @@ mod tests {
     fn nobody_waits_for_a_reader_that_stalls() {
         let (allow, gate) = channel();
         let (output, written) = channel();
-        let queue = Arc::new(Queue::default());
+        let queue = Arc::new(LineQueue::default());
         let writer = Arc::clone(&queue);
-        thread::spawn(move || writer.write_to(Gate(gate, output)));
+        thread::spawn(move || writer.write_to(GatedStream(gate, output)));
         let added = 3 * ROOM / 64;
         for n in 0..added {
             queue.push(&format!("{n:063}"));
         }
         queue.flush(Duration::from_millis(1));
-        // It reads again: everything that was kept comes, then how much was not.
+        // It reads again and gets the kept lines, then the number of dropped ones.
         drop(allow);
         queue.flush(Duration::MAX);
         let lines: Vec<String> = written.try_iter().collect();

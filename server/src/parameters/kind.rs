@@ -6,31 +6,31 @@ use std::time::Duration;
 use httpfsm::config::{Bodies, ErrorPages};
 use httpfsm::origins::{Origin, OriginError};
 
-use crate::error_pages::Format;
+use crate::error_pages::ErrorPageFormat;
 
 /// Reads values of type `T` from texts and shows them in `--help`.
-pub(super) trait Kind<T> {
-    /// What stands for the value in `--help`.
+pub(super) trait ValueKind<T> {
+    /// The name of the value in `--help`.
     const PLACEHOLDER: &'static str;
 
-    /// Whether the flag may stand alone, meaning `true`.
+    /// Whether the flag without a value means `true`.
     const STANDS_ALONE: bool = false;
 
-    /// The value of a text.
+    /// Parses a value.
     ///
     /// # Errors
     ///
-    /// If the text is none: what was expected, for the end of clap's sentence, which names the flag and the text.
+    /// What was expected instead of the text. It ends clap's sentence, which names the flag and the text.
     fn parse(text: &str) -> Result<T, String>;
 
-    /// A text of the value.
+    /// Formats a value.
     fn show(value: &T) -> String;
 }
 
 /// A duration; `None` is no deadline, and so is zero.
 pub(super) struct Time;
 
-impl Kind<Option<Duration>> for Time {
+impl ValueKind<Option<Duration>> for Time {
     const PLACEHOLDER: &'static str = "TIME";
 
     fn parse(text: &str) -> Result<Option<Duration>, String> {
@@ -45,7 +45,7 @@ impl Kind<Option<Duration>> for Time {
 /// A duration; `None` is no deadline, and zero is over at once.
 pub(super) struct Grace;
 
-impl Kind<Option<Duration>> for Grace {
+impl ValueKind<Option<Duration>> for Grace {
     const PLACEHOLDER: &'static str = "TIME";
 
     fn parse(text: &str) -> Result<Option<Duration>, String> {
@@ -54,7 +54,7 @@ impl Kind<Option<Duration>> for Grace {
         }
         let time = match text.parse() {
             Ok(seconds) => Duration::from_secs(seconds),
-            // What is wrong is seen at a glance, and humantime's words are not those of a user.
+            // The fault is easy to see, and the errors of humantime are not written for users.
             Err(_) => humantime::parse_duration(text).map_err(|_| {
                 "expected a whole number of seconds, a time with its units as in 500ms, 2s or 1h 30m, or none"
             })?,
@@ -68,22 +68,22 @@ impl Kind<Option<Duration>> for Grace {
 }
 
 /// The numbers of limits.
-pub(super) trait Number: TryFrom<u64> + Into<u64> + Copy {
+pub(super) trait LimitNumber: TryFrom<u64> + Into<u64> + Copy {
     const MOST: Self;
 }
 
-impl Number for u32 {
+impl LimitNumber for u32 {
     const MOST: Self = Self::MAX;
 }
 
-impl Number for u64 {
+impl LimitNumber for u64 {
     const MOST: Self = Self::MAX;
 }
 
 /// Bytes; 0 is no limit.
 pub(super) struct Size;
 
-impl<T: Number> Kind<T> for Size {
+impl<T: LimitNumber> ValueKind<T> for Size {
     const PLACEHOLDER: &'static str = "SIZE";
 
     fn parse(text: &str) -> Result<T, String> {
@@ -109,9 +109,9 @@ impl<T: Number> Kind<T> for Size {
 }
 
 /// A number of things; 0 is no limit.
-pub(super) struct Count;
+pub(super) struct Quantity;
 
-impl<T: Number> Kind<T> for Count {
+impl<T: LimitNumber> ValueKind<T> for Quantity {
     const PLACEHOLDER: &'static str = "N";
 
     fn parse(text: &str) -> Result<T, String> {
@@ -132,7 +132,7 @@ impl<T: Number> Kind<T> for Count {
 /// A port.
 pub(super) struct Port;
 
-impl Kind<u16> for Port {
+impl ValueKind<u16> for Port {
     const PLACEHOLDER: &'static str = "PORT";
 
     fn parse(text: &str) -> Result<u16, String> {
@@ -145,9 +145,9 @@ impl Kind<u16> for Port {
 }
 
 /// A text without control characters.
-pub(super) struct Text;
+pub(super) struct PlainText;
 
-impl Kind<Cow<'static, str>> for Text {
+impl ValueKind<Cow<'static, str>> for PlainText {
     const PLACEHOLDER: &'static str = "TEXT";
 
     fn parse(text: &str) -> Result<Cow<'static, str>, String> {
@@ -165,7 +165,7 @@ impl Kind<Cow<'static, str>> for Text {
 /// A name or an address.
 pub(super) struct Host;
 
-impl Kind<Cow<'static, str>> for Host {
+impl ValueKind<Cow<'static, str>> for Host {
     const PLACEHOLDER: &'static str = "HOST";
 
     fn parse(text: &str) -> Result<Cow<'static, str>, String> {
@@ -179,7 +179,7 @@ impl Kind<Cow<'static, str>> for Host {
         } else if text == "*" {
             Err("expected a name or an address; all interfaces are --host ::".into())
         } else {
-            Text::parse(text)
+            PlainText::parse(text)
         }
     }
 
@@ -191,7 +191,7 @@ impl Kind<Cow<'static, str>> for Host {
 /// Yes or no.
 pub(super) struct Flag;
 
-impl Kind<bool> for Flag {
+impl ValueKind<bool> for Flag {
     const PLACEHOLDER: &'static str = "BOOL";
     const STANDS_ALONE: bool = true;
 
@@ -211,7 +211,7 @@ impl Kind<bool> for Flag {
 /// How bodies reach the handler.
 pub(super) struct Delivery;
 
-impl Kind<Option<Bodies>> for Delivery {
+impl ValueKind<Option<Bodies>> for Delivery {
     const PLACEHOLDER: &'static str = "streamed|whole";
 
     fn parse(text: &str) -> Result<Option<Bodies>, String> {
@@ -231,17 +231,17 @@ impl Kind<Option<Bodies>> for Delivery {
     }
 }
 
-/// The look of the machine's own answers.
-pub(super) struct Pages;
+/// The look of the machine's own responses.
+pub(super) struct ErrorPagesKind;
 
-impl Kind<Option<ErrorPages>> for Pages {
+impl ValueKind<Option<ErrorPages>> for ErrorPagesKind {
     const PLACEHOLDER: &'static str = "text|html|json";
 
     fn parse(text: &str) -> Result<Option<ErrorPages>, String> {
         match text {
             "text" => Ok(None),
-            "html" => Ok(Some(Format::Html.pages())),
-            "json" => Ok(Some(Format::Json.pages())),
+            "html" => Ok(Some(ErrorPageFormat::Html.pages())),
+            "json" => Ok(Some(ErrorPageFormat::Json.pages())),
             _ => Err("expected text, html or json".into()),
         }
     }
@@ -251,10 +251,10 @@ impl Kind<Option<ErrorPages>> for Pages {
     }
 }
 
-/// Who may connect, between commas; names are resolved, once.
+/// Who may connect, separated by commas; names are resolved once.
 pub(super) struct Origins;
 
-impl Kind<Vec<Origin>> for Origins {
+impl ValueKind<Vec<Origin>> for Origins {
     const PLACEHOLDER: &'static str = "ORIGIN,...";
 
     fn parse(text: &str) -> Result<Vec<Origin>, String> {
@@ -263,7 +263,7 @@ impl Kind<Vec<Origin>> for Origins {
         }
         let mut origins = Vec::new();
         for entry in text.split(',').map(str::trim) {
-            // A list that is empty by mistake must not let everybody in.
+            // A list that is empty by mistake must not admit everybody.
             if entry.is_empty() {
                 return Err(format!(
                     "an entry is empty; expected addresses, names or blocks, or {EVERYBODY}"
@@ -288,10 +288,10 @@ impl Kind<Vec<Origin>> for Origins {
     }
 }
 
-/// Lets everybody in.
+/// Admits everybody.
 const EVERYBODY: &str = "everybody";
 
-/// The addresses of `host`, with the port that `entry` has behind it.
+/// The addresses of `host`, with the port of `entry` (`host` or `host:port`).
 fn resolve(entry: &str, host: &str) -> Result<Vec<Origin>, String> {
     let port = entry.strip_prefix(host).and_then(|rest| rest.strip_prefix(':'));
     let port: Option<u16> =
@@ -310,7 +310,7 @@ fn resolve(entry: &str, host: &str) -> Result<Vec<Origin>, String> {
 mod tests {
     use std::time::Duration;
 
-    use super::{Count, Flag, Grace, Host, Kind, Origins, Port, Size, Text, Time};
+    use super::{Flag, Grace, Host, Origins, PlainText, Port, Quantity, Size, Time, ValueKind};
 
     fn time(text: &str) -> Result<Option<Duration>, String> {
         Time::parse(text)
@@ -400,7 +400,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_entry_lets_nobody_in() {
+    fn an_empty_entry_is_an_error() {
         for text in ["", " ", ",", "::1,", "::1,,10.0.0.0/8", "everybody,::1"] {
             assert!(Origins::parse(text).is_err(), "{text:?}");
         }
@@ -419,7 +419,7 @@ mod tests {
         assert!(Flag::parse("maybe").is_err());
         assert_eq!(Port::parse("8080"), Ok(8080));
         assert!(Port::parse("65536").is_err());
-        assert!(Text::parse("a\r\nb").is_err());
+        assert!(PlainText::parse("a\r\nb").is_err());
         for host in
             ["", "localhost", "127.0.0.1", "::1", "[::1]", "fe80::1:8080", "fe80::1%eth0", "a.example"]
         {
@@ -436,7 +436,7 @@ mod tests {
         ] {
             assert!(Host::parse(host).is_err_and(|error| error.contains(hint)), "{host}");
         }
-        let count: Result<u32, String> = Count::parse("64KiB");
+        let count: Result<u32, String> = Quantity::parse("64KiB");
         assert!(count.is_err());
     }
 }

@@ -8,22 +8,22 @@ use httpfsm::handler::Handler;
 use httpfsm_async_std::AsyncStd;
 use httpfsm_transport::block_on;
 
-use super::{Plan, Started, start};
+use super::{ServeSetup, Started, start};
 
 pub(super) fn spawn(future: Pin<Box<dyn Future<Output = ()> + Send>>) {
     async_std::task::spawn(future);
 }
 
-pub(super) fn run(handler: impl Handler, plan: Plan) -> Result<(), Box<dyn Error>> {
-    let workers = plan.threads.map_or(0, NonZeroUsize::get);
+pub(super) fn run(handler: impl Handler, setup: ServeSetup) -> Result<(), Box<dyn Error>> {
+    let workers = setup.threads.map_or(0, NonZeroUsize::get);
     super::begin("threads of async-std", || {
         super::begin_async_io();
-        if plan.threads.is_none() {
+        if setup.threads.is_none() {
             drop(async_std::task::spawn(async {}));
         }
     })?;
-    let Started { server, announced } = start(AsyncStd::default().workers(workers), handler, plan)?;
-    // Not with the runtime's `block_on`, which would have this thread wait for the sockets of the others.
+    let Started { server, announced } = start(AsyncStd::default().workers(workers), handler, setup)?;
+    // The runtime's `block_on` would make this thread wait for the sockets of the others.
     block_on(server.gone());
     Ok(announced?)
 }

@@ -1,17 +1,17 @@
-//! How many descriptors the program may have, and how many of them are for connections.
+//! The limit of descriptors, and how many of them are for connections.
 
 use httpfsm::config::ServerConfig;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::log::note;
 
-/// Descriptors that are no connection's: the listeners, the runtime's.
+/// Descriptors for other things than connections: listeners, the runtime.
 const OTHERS: u64 = 64;
 
-/// Raises the soft limit to the hard one: the soft one is 1,024 nearly everywhere, for the sake of programs that use
-/// select(2). Where there are not the `most` descriptors for each connection that it may hold, fewer may be open: then the
-/// longest idle one makes room, before what is held has taken all. That is told, by both numbers; who has not `asked` for
-/// one is told that it is the default.
+/// Raises the soft limit to the hard one: the soft one is usually 1,024, for programs that use select(2). When there
+/// are fewer than `most` descriptors for each connection, lowers `max_connections`, so that the longest idle connection
+/// is closed before the descriptors are used up. A note has both numbers, and says whether the user has `asked` for the
+/// first or it is the default.
 pub(super) fn share(config: &mut ServerConfig, most: Most, asked: bool) {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
@@ -33,20 +33,19 @@ pub(super) fn share(config: &mut ServerConfig, most: Most, asked: bool) {
 /// The most descriptors that a connection holds at once.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Most {
-    /// Its socket, and seldom another: one descriptor in four is left for what the application opens meanwhile.
+    /// Its socket, and seldom another: one descriptor in four is left for other files of the application.
     One,
-    /// Its socket and a file, for as long as a client takes to read the response or to send its body. If clients that
-    /// are slow were to hold all connections, the last of them would find no descriptor for a file, and with them whoever
-    /// is quick.
+    /// Its socket and a file, while the client reads the response or sends its body. Otherwise slow clients could use
+    /// all descriptors for connections, and no client would get a file.
     ///
-    /// A look-up of a file holds up to three on its way, the root and a folder beside the file, which are not counted: it
-    /// takes some 50 µs. Where the disk is slow, so that most connections look up at once, some find none and get a 503;
-    /// to count these would halve the connections, and turn the others away.
+    /// A look-up of a file holds up to three descriptors: the root, a folder and the file. The first two are not
+    /// counted, as a look-up takes some 50 µs. When the disk is slow and most connections look up at once, some get a
+    /// 503; counting these descriptors would halve the connections instead.
     Two,
 }
 
 impl Most {
-    /// What is left for others, for the operator.
+    /// What the other descriptors are for, in words for the operator.
     fn kept(self) -> &'static str {
         match self {
             Self::One => "a quarter is kept for what is opened beside connections",
@@ -54,7 +53,7 @@ impl Most {
         }
     }
 
-    /// So many connections for so many descriptors.
+    /// The connections for this number of descriptors.
     fn connections(self, descriptors: u64) -> u64 {
         let shared = descriptors.saturating_sub(OTHERS);
         let connections = match self {

@@ -5,13 +5,13 @@ use std::path::PathBuf;
 
 use httpfsm_record::{FileRecorder, Options, Which};
 
-use crate::cli::Serve;
+use crate::cli::ServeOptions;
 use crate::log::note;
 
 /// Recordings in all: with the default of 1 MiB each, so many MiB on the disk.
 const RECORDINGS: usize = 1000;
 
-/// What was asked to be recorded.
+/// The recordings of `--record`.
 #[derive(Clone)]
 pub(super) struct Recordings {
     recorder: FileRecorder,
@@ -22,7 +22,7 @@ pub(super) struct Recordings {
 
 impl Recordings {
     /// `None` if nothing is to be recorded, ever.
-    pub(super) fn new(options: &Serve) -> io::Result<Option<Self>> {
+    pub(super) fn new(options: &ServeOptions) -> io::Result<Option<Self>> {
         let Some(folder) = &options.record else { return Ok(None) };
         let how = Options { mask_bodies: options.record_mask_bodies, ..Options::default() };
         let recorder = FileRecorder::new(folder, how, RECORDINGS)?;
@@ -40,9 +40,9 @@ impl Recordings {
         self.recorder.clone()
     }
 
-    /// Off if it is on, on if it is off; what is so then.
+    /// Switches the recording on or off; returns the new state as text.
     pub(super) fn switch(&self) -> String {
-        // Also while none are left, of which a few may come back.
+        // Also when no recordings are left, as some may become available again.
         let which = if self.recorder.told() == Which::Nothing { self.which.clone() } else { Which::Nothing };
         self.recorder.record(which);
         self.state()
@@ -66,7 +66,7 @@ impl Recordings {
         format!("recording {which} to {}, {} at most", self.folder.display(), self.recorder.left())
     }
 
-    /// Waits until all is written, for some seconds.
+    /// Waits some seconds until everything is written.
     pub(super) fn flush(&self) {
         if !self.recorder.flush() {
             note(format_args!("The disk does not take the last recordings; they are not whole."));

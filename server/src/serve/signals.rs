@@ -18,11 +18,11 @@ use signal_hook::iterator::Signals as Caught;
 use signal_hook::low_level::signal_name;
 
 use super::recording::Recordings;
-use crate::log::{Cut, flush, note};
+use crate::log::{CutConnections, flush, note};
 
-/// Those that would end the program with no response finished, if nobody caught them. Left to the system are SIGKILL, which
-/// nobody can catch, those of faults of the program, such as SIGSEGV, and the real-time signals, which nobody sends by
-/// mistake. What exceeds the limit of a file's size (SIGXFSZ) is an error of the write as well.
+/// The signals that would end the program in the middle of its responses. Not among them are SIGKILL, which cannot be
+/// caught, signals of faults of the program, such as SIGSEGV, and the real-time signals, which nobody sends by mistake.
+/// SIGXFSZ is ignored, as the write that exceeds the limit of a file's size fails as well.
 const CAUGHT: [i32; 14] = [
     SIGTERM, SIGINT, SIGQUIT, SIGXCPU, SIGHUP, SIGUSR1, SIGUSR2, SIGXFSZ, SIGALRM, SIGVTALRM, SIGPROF, SIGIO,
     SIGPWR, SIGSTKFLT,
@@ -32,32 +32,32 @@ const CAUGHT: [i32; 14] = [
 const SIGPWR: i32 = Signal::POWER.as_raw();
 const SIGSTKFLT: i32 = Signal::STKFLT.as_raw();
 
-/// How long the second signal waits for whoever reads the standard error stream.
+/// How long the second signal waits for the reader of the standard error stream.
 const FLUSH_LIMIT: Duration = Duration::from_millis(100);
 
 /// How long it waits for a Unix socket that is being made: longer than a start waits for a lock of the socket's folder.
-const MAKING: Duration = Duration::from_secs(3);
+const SOCKET_LIMIT: Duration = Duration::from_secs(3);
 
-/// So soon a second signal is the first once more: `timeout` and shells send one to the program and to its group.
+/// A second signal within this time counts as the first: `timeout` and shells send one to the program and to its group.
 const BURST: Duration = Duration::from_millis(250);
 
-/// How much longer than its deadline a drain may take, before what does not return is left behind.
+/// How much longer than its deadline a drain may take before the program ends without it.
 pub(super) const GRACE: Duration = Duration::from_secs(5);
-/// The status of a program that did not wait for what is stuck.
+/// The exit status after a stuck drain.
 const STUCK: i32 = 3;
-/// How often it is looked whether a drain is stuck, and for a second signal.
-const LOOK: Duration = Duration::from_millis(50);
+/// The time between two checks for a stuck drain and a second signal.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// What the signals are about, once it serves.
+/// The running server.
 pub(super) struct Serving {
     pub(super) server: ServerHandle,
     /// How long a drain may take.
     pub(super) limit: Option<Duration>,
-    pub(super) cut: Cut,
+    pub(super) cut: CutConnections,
 }
 
 impl Serving {
-    /// Whether the drain that began then takes too long.
+    /// Whether the drain that began at this time takes too long.
     fn is_stuck(&self, began: Instant) -> bool {
         let gone = || pin!(self.server.gone()).poll(&mut Context::from_waker(Waker::noop())).is_ready();
         self.limit.is_some_and(|limit| began.elapsed() > limit) && !gone()
@@ -65,18 +65,18 @@ impl Serving {
 }
 
 /// A drain that a signal has begun.
-struct Ending {
+struct RunningDrain {
     began: Instant,
-    /// On their way to the disk, which may be what is stuck.
-    last_recordings: Option<Aside>,
+    /// The flush of the recordings, as the disk may be what is stuck.
+    last_recordings: Option<BackgroundWork>,
 }
 
-/// What is done on a thread of its own; by default nothing.
+/// Work on a thread of its own; by default none.
 #[derive(Default)]
-struct Aside(Option<JoinHandle<()>>);
+struct BackgroundWork(Option<JoinHandle<()>>);
 
-impl Aside {
-    /// Where no thread is to be had it is done at once; a second signal is then heard after it.
+impl BackgroundWork {
+    /// Starts the work; without a thread, does it at once, and a second signal is then heard after it.
     fn begin(work: impl Fn() + Clone + Send + 'static) -> Self {
         let thread = thread::Builder::new().name("httpfsm-flush".to_owned()).stack_size(128 << 10);
         let begun = thread.spawn(work.clone());
@@ -92,36 +92,36 @@ impl Aside {
 }
 
 #[derive(Default)]
-struct Shared {
-    /// The program serves, or is about to: what ends it is to drain it.
+struct SignalState {
+    /// The program serves, or is about to: the first signal drains it.
     listens: AtomicBool,
-    /// Of the Unix sockets, which are to go with the program.
+    /// The paths of the Unix sockets, which are removed when the program ends.
     paths: Mutex<Vec<SocketPath>>,
     /// The program ends at once, so no further socket is made.
     quits: AtomicBool,
-    /// Which SIGUSR1 switches on and off.
+    /// SIGUSR1 switches them on and off.
     recordings: OnceLock<Recordings>,
     serving: OnceLock<Serving>,
-    /// It is to go out of service, as soon as it is in service.
-    ends: AtomicBool,
+    /// The server must drain, even if it has not started yet.
+    must_drain: AtomicBool,
 }
 
-impl Shared {
-    fn take(&self, signal: i32, ending: &mut Option<Ending>) {
+impl SignalState {
+    fn take(&self, signal: i32, drain: &mut Option<RunningDrain>) {
         let name = name(signal);
         match signal {
-            // The system repeats it each second: that is no second signal.
-            SIGXCPU if ending.is_some() => {}
-            SIGTERM | SIGINT | SIGQUIT | SIGXCPU => match ending {
+            // The system repeats SIGXCPU each second: that is no second signal.
+            SIGXCPU if drain.is_some() => {}
+            SIGTERM | SIGINT | SIGQUIT | SIGXCPU => match drain {
                 None if self.listens.load(SeqCst) => {
-                    *ending = Some(Ending { began: Instant::now(), last_recordings: None });
-                    // The line is put into the queue of the log, which waits for nobody; behind the drain the program
-                    // could have ended without it.
+                    *drain = Some(RunningDrain { began: Instant::now(), last_recordings: None });
+                    // The line is queued before the drain begins, as the program could end before a later line is
+                    // written.
                     note(format_args!("{name}: draining; a second signal quits at once"));
-                    self.ends.store(true, SeqCst);
+                    self.must_drain.store(true, SeqCst);
                     self.drain();
                 }
-                Some(Ending { began, .. }) if began.elapsed() < BURST => {}
+                Some(RunningDrain { began, .. }) if began.elapsed() < BURST => {}
                 _ => {
                     note(format_args!("{name}: quitting"));
                     self.exit(128 + signal);
@@ -139,12 +139,12 @@ impl Shared {
         }
     }
 
-    /// Ends the program where a drain does not: a handler, or a file, may hold up its thread for ever. It waits for nothing
-    /// that does, so that a second signal is heard.
-    fn see_to_the_end(&self, ending: &mut Ending) {
+    /// Ends the program when the drain is stuck: a handler or a file may block its thread for ever. It never blocks, so
+    /// that a second signal is still handled.
+    fn end_a_stuck_drain(&self, drain: &mut RunningDrain) {
         let Some(serving) = self.serving.get() else { return };
-        if ending.last_recordings.is_none() {
-            if !serving.is_stuck(ending.began) {
+        if drain.last_recordings.is_none() {
+            if !serving.is_stuck(drain.began) {
                 return;
             }
             note(format_args!(
@@ -152,25 +152,25 @@ impl Shared {
             ));
         }
         let flush = || match self.recordings.get().cloned() {
-            Some(recordings) => Aside::begin(move || recordings.flush()),
-            None => Aside::default(),
+            Some(recordings) => BackgroundWork::begin(move || recordings.flush()),
+            None => BackgroundWork::default(),
         };
-        if ending.last_recordings.get_or_insert_with(flush).is_over() {
-            serving.cut.tell();
+        if drain.last_recordings.get_or_insert_with(flush).is_over() {
+            serving.cut.report();
             self.exit(STUCK);
         }
     }
 
-    /// Ends the program, with what was said and without its sockets. One that is being made is waited for, but not where the
-    /// file system does not answer.
+    /// Writes the log, removes the sockets and ends the program. It waits for a socket that is being created, but not
+    /// longer than [`SOCKET_LIMIT`].
     fn exit(&self, status: i32) -> ! {
         self.quits.store(true, SeqCst);
         flush(FLUSH_LIMIT);
-        let until = Instant::now() + MAKING;
-        // Never let go of, so that no other is made behind this.
+        let until = Instant::now() + SOCKET_LIMIT;
+        // The lock is never released, so that no other socket is created.
         let paths = loop {
             match self.paths.try_lock() {
-                Err(TryLockError::WouldBlock) if Instant::now() < until => thread::sleep(LOOK),
+                Err(TryLockError::WouldBlock) if Instant::now() < until => thread::sleep(POLL_INTERVAL),
                 Err(TryLockError::WouldBlock) => break None,
                 Ok(paths) => break Some(paths),
                 Err(TryLockError::Poisoned(paths)) => break Some(paths.into_inner()),
@@ -181,7 +181,7 @@ impl Shared {
     }
 
     fn drain(&self) {
-        if let (true, Some(Serving { server, .. })) = (self.ends.load(SeqCst), self.serving.get()) {
+        if let (true, Some(Serving { server, .. })) = (self.must_drain.load(SeqCst), self.serving.get()) {
             server.begin_drain(None);
         }
     }
@@ -196,25 +196,26 @@ fn name(signal: i32) -> &'static str {
 }
 
 /// The signals of the program, caught.
-pub(super) struct Signals(Arc<Shared>);
+pub(super) struct Signals(Arc<SignalState>);
 
 impl Signals {
-    /// Catches them from here on, on a thread of its own. Until the program serves, those that end it do so at once.
+    /// Catches the signals from here on, on a thread of its own. Until the program serves, a signal that ends it does
+    /// so at once.
     pub(super) fn catch() -> io::Result<Self> {
-        let shared = Arc::<Shared>::default();
-        let (mut caught, known) = (Caught::new(CAUGHT)?, Arc::clone(&shared));
+        let shared = Arc::<SignalState>::default();
+        let (mut caught, state) = (Caught::new(CAUGHT)?, Arc::clone(&shared));
         let wait = move || {
-            let mut ending: Option<Ending> = None;
+            let mut drain: Option<RunningDrain> = None;
             loop {
-                let signals = match &mut ending {
+                let signals = match &mut drain {
                     None => caught.wait(),
-                    Some(ending) => {
-                        known.see_to_the_end(ending);
-                        thread::sleep(LOOK);
+                    Some(drain) => {
+                        state.end_a_stuck_drain(drain);
+                        thread::sleep(POLL_INTERVAL);
                         caught.pending()
                     }
                 };
-                signals.for_each(|signal| known.take(signal, &mut ending));
+                signals.for_each(|signal| state.take(signal, &mut drain));
             }
         };
         let thread = thread::Builder::new().name("httpfsm-signals".to_owned()).stack_size(128 << 10);
@@ -222,19 +223,19 @@ impl Signals {
         Ok(Self(shared))
     }
 
-    /// SIGUSR1 switches these on and off, from here on.
+    /// Lets SIGUSR1 switch these on and off.
     pub(super) fn switch(&self, recordings: Recordings) {
-        // They are made once.
+        // This is called once.
         let _ = self.0.recordings.set(recordings);
     }
 
-    /// Makes a listener, whose Unix socket goes with the program, whenever that ends.
+    /// Makes a listener whose Unix socket is removed when the program ends.
     ///
     /// # Errors
     ///
     /// Those of `make`.
     pub(super) fn make(&self, make: impl FnOnce() -> io::Result<Listener>) -> io::Result<Listener> {
-        // The lock is held until the path is known here: who ends the program waits for it.
+        // The lock is held until the path is stored: the end of the program waits for it.
         let mut paths = self.0.paths.lock().unwrap_or_else(PoisonError::into_inner);
         if self.0.quits.load(SeqCst) {
             drop(paths);
@@ -247,15 +248,14 @@ impl Signals {
         Ok(listener)
     }
 
-    /// The program is about to serve. From here on the first signal that ends it drains it, and the second
-    /// ends it at once.
+    /// From here on the first signal that ends the program drains it, and the second ends it at once.
     pub(super) fn listen(&self) {
         self.0.listens.store(true, SeqCst);
     }
 
-    /// Here is what is to be drained.
+    /// Sets the server that signals drain.
     pub(super) fn obey(&self, serving: Serving) {
-        // It is said once.
+        // This is called once.
         let _ = self.0.serving.set(serving);
         self.0.drain();
     }
@@ -268,25 +268,25 @@ mod tests {
     use std::thread;
     use std::time::{Duration, Instant};
 
-    use super::Aside;
+    use super::BackgroundWork;
 
     /// Longer than a machine may be busy.
     const PATIENCE: Duration = Duration::from_secs(30);
 
     #[test]
-    fn work_aside_is_not_waited_for_and_is_over_when_it_is_done() {
+    fn background_work_is_not_waited_for_and_is_over_when_it_is_done() {
         let (release, stuck) = mpsc::channel::<()>();
         let (stuck, is_written) = (Mutex::new(stuck), AtomicBool::new(false));
         let disk = Arc::new((stuck, is_written));
-        let known = Arc::clone(&disk);
-        let aside = Aside::begin(move || {
-            let _ = known.0.lock().map(|stuck| stuck.recv_timeout(PATIENCE));
-            known.1.store(true, SeqCst);
+        let state = Arc::clone(&disk);
+        let work = BackgroundWork::begin(move || {
+            let _ = state.0.lock().map(|stuck| stuck.recv_timeout(PATIENCE));
+            state.1.store(true, SeqCst);
         });
-        assert!(!disk.1.load(SeqCst) && !aside.is_over());
+        assert!(!disk.1.load(SeqCst) && !work.is_over());
         drop(release);
         let started = Instant::now();
-        while !aside.is_over() {
+        while !work.is_over() {
             assert!(started.elapsed() < PATIENCE, "it does not end");
             thread::sleep(Duration::from_millis(1));
         }

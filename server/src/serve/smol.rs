@@ -9,17 +9,17 @@ use httpfsm::handler::Handler;
 use httpfsm_async_std::smol::Smol;
 use httpfsm_transport::block_on;
 
-use super::{Plan, Started, start};
+use super::{ServeSetup, Started, start};
 
 pub(super) fn spawn(future: Pin<Box<dyn Future<Output = ()> + Send>>) {
     smol::spawn(future).detach();
 }
 
-pub(super) fn run(handler: impl Handler, plan: Plan) -> Result<(), Box<dyn Error>> {
-    let threads = plan.threads.map_or_else(thread::available_parallelism, Ok).map_or(1, NonZeroUsize::get);
+pub(super) fn run(handler: impl Handler, setup: ServeSetup) -> Result<(), Box<dyn Error>> {
+    let threads = setup.threads.map_or_else(thread::available_parallelism, Ok).map_or(1, NonZeroUsize::get);
     super::begin("thread of async-io", super::begin_async_io)?;
-    let Started { server, announced } = start(Smol::default().workers(threads), handler, plan)?;
-    // Not with the runtime's `block_on`, which would have this thread wait for the sockets of the others.
+    let Started { server, announced } = start(Smol::default().workers(threads), handler, setup)?;
+    // The runtime's `block_on` would make this thread wait for the sockets of the others.
     block_on(server.gone());
     Ok(announced?)
 }

@@ -12,32 +12,32 @@ use httpfsm::handler::Handler;
 use httpfsm_tokio::Tokio;
 use tokio::runtime::{self, Runtime};
 
-use super::{Plan, Started, start, unstarted};
+use super::{ServeSetup, Started, start, unstarted};
 
-/// How long a runtime may take to begin, which is a matter of milliseconds.
+/// How long a runtime may take to start, which usually takes milliseconds.
 const BEGIN: Duration = Duration::from_secs(10);
 
 pub(super) fn spawn(future: Pin<Box<dyn Future<Output = ()> + Send>>) {
     tokio::spawn(future);
 }
 
-pub(super) fn run(handler: impl Handler, plan: Plan) -> Result<(), Box<dyn Error>> {
-    let runtime = begin(plan.threads)?;
+pub(super) fn run(handler: impl Handler, setup: ServeSetup) -> Result<(), Box<dyn Error>> {
+    let runtime = begin(setup.threads)?;
     let within = runtime.enter();
-    let Started { server, announced } = start(Tokio::default(), handler, plan)?;
+    let Started { server, announced } = start(Tokio::default(), handler, setup)?;
     drop(within);
     runtime.block_on(server.gone());
-    // All connections are gone; blocking work that nobody waits for is not waited for.
+    // All connections are closed; the runtime does not wait for blocking work.
     runtime.shutdown_background();
     Ok(announced?)
 }
 
-/// Begins the runtime on another thread. Where the system gives too few threads tokio panics, and the panic waits for ever
-/// for those that have started.
+/// Starts the runtime on another thread. When the system has too few threads, tokio panics, and the panic waits for
+/// ever for the threads that have started.
 fn begin(threads: Option<NonZeroUsize>) -> io::Result<Runtime> {
     let (built, runtimes) = mpsc::sync_channel(1);
     let build = move || {
-        // Nobody waits any more where the time is over.
+        // After the time limit nobody receives this.
         let _ = built.send(runtime(threads));
     };
     let what = "threads of tokio";

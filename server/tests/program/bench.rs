@@ -1,4 +1,4 @@
-use crate::Server;
+use crate::ServerProcess;
 
 on_each_transport! {
     plaintext_is_thirteen_bytes_with_the_four_fields,
@@ -7,8 +7,8 @@ on_each_transport! {
     a_body_is_echoed_as_it_came,
 }
 
-fn server(transport: &str) -> Server {
-    Server::on(transport, &["--app", "bench"])
+fn server(transport: &str) -> ServerProcess {
+    ServerProcess::on(transport, &["--app", "bench"])
 }
 
 fn request(method: &str, target: &str, content: &str) -> Vec<u8> {
@@ -18,12 +18,12 @@ fn request(method: &str, target: &str, content: &str) -> Vec<u8> {
 }
 
 fn plaintext_is_thirteen_bytes_with_the_four_fields(transport: &str) {
-    let answer =
+    let response =
         server(transport).exchange(b"GET /plaintext HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
-    answer.assert("HTTP/1.1 200 OK", "Hello, World!");
-    assert_eq!(answer.field("content-type"), Some("text/plain"));
-    assert_eq!(answer.field("content-length"), Some("13"));
-    assert!(answer.field("server").is_some() && answer.field("date").is_some());
+    response.assert("HTTP/1.1 200 OK", "Hello, World!");
+    assert_eq!(response.field("content-type"), Some("text/plain"));
+    assert_eq!(response.field("content-length"), Some("13"));
+    assert!(response.field("server").is_some() && response.field("date").is_some());
     let head =
         server(transport).exchange(b"HEAD /plaintext HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     head.assert("HTTP/1.1 200 OK", "");
@@ -40,11 +40,11 @@ fn an_upload_is_counted(transport: &str) {
 fn the_bytes_asked_for_come_in_lines_of_64(transport: &str) {
     let server = server(transport);
     for length in [0, 1, 64, 100, (1 << 20) + 65] {
-        let answer = server.exchange(&request("GET", &format!("/bytes/{length}"), ""));
-        assert_eq!(answer.status, "HTTP/1.1 200 OK");
-        assert_eq!(answer.field("content-length"), Some(length.to_string().as_str()));
-        assert_eq!(answer.content.len(), length);
-        for (at, byte) in answer.content.iter().enumerate() {
+        let response = server.exchange(&request("GET", &format!("/bytes/{length}"), ""));
+        assert_eq!(response.status, "HTTP/1.1 200 OK");
+        assert_eq!(response.field("content-length"), Some(length.to_string().as_str()));
+        assert_eq!(response.content.len(), length);
+        for (at, byte) in response.content.iter().enumerate() {
             let expected = if at % 64 == 63 { b'\n' } else { b'0' + (at % 64) as u8 };
             assert_eq!(*byte, expected, "byte {at} of {length}");
         }
@@ -53,15 +53,15 @@ fn the_bytes_asked_for_come_in_lines_of_64(transport: &str) {
 
 fn a_body_is_echoed_as_it_came(transport: &str) {
     let content = "0123456789".repeat(30_000);
-    let answer = server(transport).exchange(&request("POST", "/echo", &content));
-    assert_eq!(answer.status, "HTTP/1.1 200 OK");
-    assert_eq!(answer.field("content-length"), Some("300000"));
-    assert!(answer.text() == content);
+    let response = server(transport).exchange(&request("POST", "/echo", &content));
+    assert_eq!(response.status, "HTTP/1.1 200 OK");
+    assert_eq!(response.field("content-length"), Some("300000"));
+    assert!(response.text() == content);
 }
 
 #[test]
 fn everything_else_is_not_there() {
-    let server = Server::start(&["--app", "bench"]);
+    let server = ServerProcess::start(&["--app", "bench"]);
     for (method, target) in
         [("GET", "/"), ("GET", "/bytes/"), ("GET", "/bytes/-1"), ("GET", "/bytes/+1"), ("POST", "/plaintext")]
     {

@@ -7,22 +7,22 @@ use std::process::Command;
 use tempfile::TempDir;
 
 use crate::relay::Relay;
-use crate::tools::{Beside, tool};
-use crate::{PATIENCE, Server, text};
+use crate::tools::{BackgroundProgram, tool};
+use crate::{PATIENCE, ServerProcess, text};
 
 on_each_transport! {
     chromium_renders_the_page_with_the_machine,
     chromium_loads_pictures_and_seeks_in_a_video,
 }
 
-/// Chromium without a window, and a profile that is gone when it is dropped.
+/// Chromium without a window, and its profile, which is removed when dropped.
 struct Chromium {
     command: Command,
     _profile: TempDir,
 }
 
 impl Chromium {
-    /// `None` if it is not installed, which is said.
+    /// `None` if it is not installed; the test says so.
     fn find() -> Option<Self> {
         let mut command = Command::new(tool("chromium")?);
         let profile = tempfile::tempdir().expect("a directory");
@@ -45,10 +45,10 @@ impl Chromium {
 
 fn chromium_renders_the_page_with_the_machine(transport: &str) {
     let Some(mut chromium) = Chromium::find() else { return };
-    let server = Server::on(transport, &["--app", "hello"]);
+    let server = ServerProcess::on(transport, &["--app", "hello"]);
     chromium.command.arg("--dump-dom").arg(format!("{}/", server.listening));
     // A browser takes its time to start on a machine that is busy.
-    let output = Beside::start(&mut chromium.command).output(4 * PATIENCE);
+    let output = BackgroundProgram::start(&mut chromium.command).output(4 * PATIENCE);
     let (page, errors) = (text(&output.stdout), text(&output.stderr));
     assert!(output.status.success(), "{errors}");
     let picture = page.split("<svg").nth(1).and_then(|rest| rest.split("</svg>").next());
@@ -64,17 +64,17 @@ fn chromium_loads_pictures_and_seeks_in_a_video(transport: &str) {
     let Some(mut chromium) = Chromium::find() else { return };
     let folder = tempfile::tempdir().expect("a directory");
     write_site(folder.path());
-    let server = Server::on(transport, &["--app", "files", folder.path().to_str().expect("text")]);
+    let server = ServerProcess::on(transport, &["--app", "files", folder.path().to_str().expect("text")]);
     let relay = Relay::start(server.address());
     // With something to wait for, it stays until it is killed.
     chromium.command.arg("--remote-debugging-port=0").arg(relay.url("/"));
-    let _running = Beside::start(&mut chromium.command);
+    let _running = BackgroundProgram::start(&mut chromium.command);
     let result = relay.wait_for("GET /result/", 4 * PATIENCE);
-    // 1 + 2 + .. + 50, and the video stands where it was sent.
+    // 1 + 2 + .. + 50, and the video is at the time that the page has set.
     assert_eq!(result, "GET /result/1275%20160x90%20at%206%20of%208 HTTP/1.1");
     assert_eq!(relay.requests("GET /pictures/").len(), 50);
-    // It was answered from its beginning, and from further on, where its index is.
-    let ranges = relay.answers("Content-Range: bytes ");
+    // The browser asked for the beginning of the video, and for the index at its end.
+    let ranges = relay.responses("Content-Range: bytes ");
     let from = |range: &String| range.split([' ', '-']).nth(3).and_then(|first| first.parse::<u64>().ok());
     let from: Vec<_> = ranges.iter().filter_map(from).collect();
     assert!(from.contains(&0) && from.iter().any(|&first| first > 1 << 20), "{ranges:?}");
@@ -95,8 +95,8 @@ fn write_site(folder: &Path) {
     fs::write(folder.join("clock.mp4"), stretched(include_bytes!("browser/clock.mp4"))).expect("a file");
 }
 
-/// The video with 16 MiB of nothing (a `free` box) before the index (`moov`) at its end, so that no browser gets by
-/// with one request.
+/// The video with 16 MiB of padding (a `free` box) before the index (`moov`) at its end, so that every browser needs a
+/// second request.
 fn stretched(video: &[u8]) -> Vec<u8> {
     const FREE: usize = 16 << 20;
     let mut at = 0;

@@ -1,4 +1,4 @@
-//! `docs/choose.md` says what is so.
+//! The facts in `docs/choose.md` are true.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -59,11 +59,14 @@ fn the_page_on_choosing_has_a_column_for_each_transport_of_the_help() {
 
 #[test]
 fn the_page_on_choosing_counts_the_lines_that_there_are() {
-    let told = row(&page(), "lines of code");
-    for (told, package) in told.iter().zip(["tokio", "async-std", "async-std", "blocking"]) {
+    let stated = row(&page(), "lines of code");
+    for (stated, package) in stated.iter().zip(["tokio", "async-std", "async-std", "blocking"]) {
         let counted = of_package(&format!("transport-{package}")) as f64;
-        let told: f64 = told.replace(',', "").parse().unwrap_or_else(|_| panic!("no number: {told:?}"));
-        assert!((told / counted - 1.0).abs() < 0.1, "{package} has {counted} lines; the page says {told}");
+        let stated: f64 = stated.replace(',', "").parse().unwrap_or_else(|_| panic!("no number: {stated:?}"));
+        assert!(
+            (stated / counted - 1.0).abs() < 0.1,
+            "{package} has {counted} lines; the page says {stated}"
+        );
     }
 }
 
@@ -72,7 +75,7 @@ fn the_connection_and_accept_loops_of_a_transport_are_small() {
     let files = ["connection.rs", "listener.rs", "server.rs", "stream.rs"];
     assert!(of_files("transport-tokio", &files) <= 300);
     assert!(of_files("transport-async-std", &files) + of_files("transport-async-std", &["socket.rs"]) <= 300);
-    // Its loop is elsewhere the runtime's; the workers, their tasks and level 1 are beside it.
+    // Its loop does what the runtime does elsewhere. The workers, their tasks and level 1 are not counted.
     let files = ["home.rs", "listener.rs", "reactor.rs", "seat.rs", "stream.rs"];
     assert!(of_files("transport-blocking", &files) <= 500);
 }

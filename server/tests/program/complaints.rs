@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use crate::{Server, complaint, program};
+use crate::{ServerProcess, complaint, program};
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
 
@@ -59,5 +59,5 @@ fn recordings_are_not_kept_where_they_would_be_served() {
     }
     let mut command = program();
     command.args(["serve", "--port", "0"]).arg(&root).arg("--record").arg(folder.path().join("records"));
-    assert_eq!(Server::spawn(&mut command).exchange(GET).status, "HTTP/1.1 200 OK");
+    assert_eq!(ServerProcess::spawn(&mut command).exchange(GET).status, "HTTP/1.1 200 OK");
 }

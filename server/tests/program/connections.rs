@@ -1,4 +1,4 @@
-//! Connections: which are turned away, which are found to be lost, and which hear of an early refusal.
+//! Connections: which are refused, which are found to be lost, and which see an early refusal.
 
 use std::io::{Read, Write};
 use std::process::Command;
@@ -6,21 +6,21 @@ use std::process::Command;
 use rustix::process::Signal;
 
 use crate::tools::tool;
-use crate::{Answer, Server, serve, text};
+use crate::{ReceivedResponse, ServerProcess, serve, text};
 
 on_each_transport! {
-    who_is_turned_away_by_a_limit_is_told_without_the_log,
-    a_request_that_a_limit_refuses_is_told_without_the_log,
-    a_failure_is_told_without_the_log,
-    who_comes_right_after_another_has_its_place,
-    who_sends_all_before_reading_sees_an_early_refusal,
+    a_connection_that_a_limit_refuses_is_reported_without_the_log,
+    a_request_that_a_limit_refuses_is_reported_without_the_log,
+    a_failure_is_reported_without_the_log,
+    a_connection_right_after_another_takes_its_place,
+    a_client_that_sends_all_before_reading_sees_an_early_refusal,
     silent_peers_are_probed,
 }
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
 
-fn who_is_turned_away_by_a_limit_is_told_without_the_log(transport: &str) {
-    let server = Server::on(transport, &["--app", "hello", "--max-connections-per-peer", "1"]);
+fn a_connection_that_a_limit_refuses_is_reported_without_the_log(transport: &str) {
+    let server = ServerProcess::on(transport, &["--app", "hello", "--max-connections-per-peer", "1"]);
     let mut first = server.connect();
     first.write_all(b"GET / HTTP/1.1\r\n").expect("sent");
     for _ in 0..20 {
@@ -32,18 +32,18 @@ fn who_is_turned_away_by_a_limit_is_told_without_the_log(transport: &str) {
     drop(first);
     server.signal(Signal::TERM);
     let (_, errors) = server.end();
-    let told = errors
+    let reports = errors
         .lines()
         .filter(|line| {
             line.contains("The peer has as many connections open as --max-connections-per-peer allows.")
         })
         .count();
-    assert!((1..20).contains(&told), "{errors}");
+    assert!((1..20).contains(&reports), "{errors}");
 }
 
-fn a_request_that_a_limit_refuses_is_told_without_the_log(transport: &str) {
-    let server = Server::on(transport, &["--app", "echo", "--maximum-simultaneous-requests", "1"]);
-    // It has its place as soon as its body is asked for.
+fn a_request_that_a_limit_refuses_is_reported_without_the_log(transport: &str) {
+    let server = ServerProcess::on(transport, &["--app", "echo", "--maximum-simultaneous-requests", "1"]);
+    // The request counts as soon as its body is demanded.
     let mut first = server.connect();
     first
         .write_all(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n")
@@ -57,17 +57,17 @@ fn a_request_that_a_limit_refuses_is_told_without_the_log(transport: &str) {
     drop(first);
     server.signal(Signal::TERM);
     let (_, errors) = server.end();
-    let told = errors
+    let reports = errors
         .lines()
         .filter(|line| line.contains("is refused: ") && line.contains("--maximum-simultaneous-requests"));
-    assert!((1..20).contains(&told.count()), "{errors}");
+    assert!((1..20).contains(&reports.count()), "{errors}");
 }
 
-fn a_failure_is_told_without_the_log(transport: &str) {
+fn a_failure_is_reported_without_the_log(transport: &str) {
     let mut command = serve(transport);
     command.args(["--port", "0", "--app", "echo", "--bodies", "whole", "--inbuf-overflow", "1"]);
     // No body can be kept.
-    let server = Server::spawn(command.env("TMPDIR", "/nonexistent/httpfsm"));
+    let server = ServerProcess::spawn(command.env("TMPDIR", "/nonexistent/httpfsm"));
     let handler = b"GET /_rig/panic HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
     let body = b"POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 10\r\n\r\n0123456789";
     for _ in 0..20 {
@@ -78,21 +78,22 @@ fn a_failure_is_told_without_the_log(transport: &str) {
     server.signal(Signal::TERM);
     let (_, errors) = server.end();
     for reason in ["/_rig/panic asks for it", "The request body could not be kept"] {
-        // A panic has a line of its own as well, which knows no peer.
-        let told = errors.lines().filter(|line| line.contains(" from 127.0.0.1:") && line.contains(reason));
-        assert!((1..20).contains(&told.count()), "{reason}: {errors}");
+        // A panic has a line of its own as well, without a peer.
+        let reports =
+            errors.lines().filter(|line| line.contains(" from 127.0.0.1:") && line.contains(reason));
+        assert!((1..20).contains(&reports.count()), "{reason}: {errors}");
     }
 }
 
-/// The server may see them on different threads, and the next before the end of the one before.
-fn who_comes_right_after_another_has_its_place(transport: &str) {
-    let server = Server::on(transport, &["--app", "hello", "--max-connections", "1"]);
-    let (mut idle, mut turned_away) = (None, 0);
+/// The server may see the connections on different threads, and the next one before the end of the previous.
+fn a_connection_right_after_another_takes_its_place(transport: &str) {
+    let server = ServerProcess::on(transport, &["--app", "hello", "--max-connections", "1"]);
+    let (mut idle, mut refused) = (None, 0);
     for turn in 0..400 {
         let mut client = server.connect();
         let leaves = turn % 4 > 0;
         let request: &[u8] = if leaves { GET } else { b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" };
-        // It may be turned away before.
+        // The connection may be refused before.
         let _ = client.write_all(request);
         let mut first = [0; 13];
         match client.read_exact(&mut first) {
@@ -100,16 +101,16 @@ fn who_comes_right_after_another_has_its_place(transport: &str) {
                 client.read_to_end(&mut Vec::new()).expect("a response");
             }
             Ok(()) => idle = Some(client),
-            Err(_) => turned_away += 1,
+            Err(_) => refused += 1,
         }
     }
     drop(idle);
-    // A machine that is busy may let the thread of the one before wait for longer than the server does.
-    assert!(turned_away < 20, "{turned_away} of 400 were turned away");
+    // On a busy machine the thread of the previous connection may wait longer than the server does.
+    assert!(refused < 20, "{refused} of 400 were refused");
 }
 
 /// As Python's http.client does.
-fn who_sends_all_before_reading_sees_an_early_refusal(transport: &str) {
+fn a_client_that_sends_all_before_reading_sees_an_early_refusal(transport: &str) {
     for (app, method) in [("files", "POST"), ("files", "GET"), ("hello", "PUT")] {
         let folder = tempfile::tempdir().expect("a folder");
         let mut command = serve(transport);
@@ -117,7 +118,7 @@ fn who_sends_all_before_reading_sees_an_early_refusal(transport: &str) {
         if app == "files" {
             command.arg(folder.path());
         }
-        let server = Server::spawn(&mut command);
+        let server = ServerProcess::spawn(&mut command);
         let mut stream = server.connect();
         let length = 30_000_000;
         write!(
@@ -129,11 +130,11 @@ fn who_sends_all_before_reading_sees_an_early_refusal(transport: &str) {
         let mut bytes = Vec::new();
         stream.read_to_end(&mut bytes).expect("a response");
         let status = if method == "GET" { "HTTP/1.1 200 OK" } else { "HTTP/1.1 405 Method Not Allowed" };
-        assert_eq!(Answer::new(&bytes).status, status);
+        assert_eq!(ReceivedResponse::new(&bytes).status, status);
     }
 }
 
-/// What the kernel does for the connections of a server, as `ss` tells it.
+/// The keepalive timer of a connection, as `ss` shows it.
 fn silent_peers_are_probed(transport: &str) {
     if tool("ss").is_none() {
         return;
@@ -144,7 +145,7 @@ fn silent_peers_are_probed(transport: &str) {
         (&["--tcp-keepalive", "1010s"], Some("timer:(keepalive,16min,")),
         (&["--tcp-keepalive", "none"], None),
     ] {
-        let server = Server::on(transport, arguments);
+        let server = ServerProcess::on(transport, arguments);
         let client = server.connect();
         let (ours, port) = (client.local_addr().expect("an address").port(), server.address().port());
         let connection = format!("( sport = :{port} and dport = :{ours} )");
@@ -157,11 +158,13 @@ fn silent_peers_are_probed(transport: &str) {
                     .stdout,
             )
         };
-        // The kernel has accepted it; the option is the listener's.
-        let told = ss();
+        // The kernel has accepted the connection, which inherits the option of the listener.
+        let sockets = ss();
         match expected {
-            Some(timer) => assert!(told.contains(timer), "{arguments:?}: {told}"),
-            None => assert!(told.contains("127.0.0.1") && !told.contains("timer:(keepalive,"), "{told}"),
+            Some(timer) => assert!(sockets.contains(timer), "{arguments:?}: {sockets}"),
+            None => {
+                assert!(sockets.contains("127.0.0.1") && !sockets.contains("timer:(keepalive,"), "{sockets}")
+            }
         }
     }
 }

@@ -7,22 +7,22 @@ use std::process::{Command, Output};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use crate::tools::{Beside, has_ipv6, tool};
-use crate::{Answer, PATIENCE, Server, serve, text};
+use crate::tools::{BackgroundProgram, has_ipv6, tool};
+use crate::{PATIENCE, ReceivedResponse, ServerProcess, serve, text};
 
 on_each_transport! {
-    curl_gets_an_answer_and_its_head,
+    curl_gets_a_response_and_its_head,
     curl_posts_a_mebibyte_with_and_without_expectation,
     curl_is_spared_a_body_that_is_too_large,
     curl_uploads_in_chunks,
     curl_speaks_the_old_version,
     curl_reuses_its_connection,
-    curl_reads_a_chunked_answer_and_goes_on,
+    curl_reads_a_chunked_response_and_goes_on,
     curl_compares_statuses,
     curl_asks_for_an_upgrade,
     curl_over_a_unix_socket,
     curl_over_ipv6,
-    curl_gets_its_whole_answer_from_a_server_that_goes,
+    curl_gets_its_whole_response_from_a_server_that_drains,
 }
 
 /// curl, and a folder for what it sends and receives.
@@ -32,12 +32,12 @@ pub(crate) struct Curl {
 }
 
 impl Curl {
-    /// `None` if curl is not installed, which is said.
+    /// `None` if curl is not installed; the test says so.
     pub(crate) fn find() -> Option<Self> {
         Some(Self { program: tool("curl")?, folder: tempfile::tempdir().expect("a directory") })
     }
 
-    /// Quiet but for errors, and without the user's configuration and proxies.
+    /// Prints only errors, and ignores the user's configuration and proxies.
     fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
         command.args(["--disable", "--silent", "--show-error", "--noproxy", "*", "--http1.1"]);
@@ -52,10 +52,10 @@ impl Curl {
         output
     }
 
-    /// Runs it with `--include`; the answer with its head.
+    /// Runs curl with `--include`; returns the response with its head.
     #[track_caller]
-    pub(crate) fn include(&self, arguments: &[&str]) -> Answer {
-        Answer::new(&self.run(&[&["--include"], arguments].concat()).stdout)
+    pub(crate) fn include(&self, arguments: &[&str]) -> ReceivedResponse {
+        ReceivedResponse::new(&self.run(&[&["--include"], arguments].concat()).stdout)
     }
 
     /// A file of a MiB and three bytes that differ from place to place.
@@ -66,9 +66,9 @@ impl Curl {
         (path, bytes)
     }
 
-    /// Sends a file to `/echo` with these arguments and compares what comes back; what curl told about it.
+    /// Sends a file to `/echo` with these arguments and compares what comes back; returns the output of `--verbose`.
     #[track_caller]
-    fn echo(&self, server: &Server, arguments: &[&str]) -> String {
+    fn echo(&self, server: &ServerProcess, arguments: &[&str]) -> String {
         let (sent, bytes) = self.content();
         let back = self.folder.path().join("back");
         let data = format!("@{}", sent.display());
@@ -80,7 +80,7 @@ impl Curl {
     }
 }
 
-pub(crate) fn url(server: &Server, target: &str) -> String {
+pub(crate) fn url(server: &ServerProcess, target: &str) -> String {
     format!("{}{target}", server.listening)
 }
 
@@ -88,19 +88,19 @@ pub(crate) fn path(path: &Path) -> &str {
     path.to_str().expect("text")
 }
 
-fn bench(transport: &str) -> Server {
-    Server::on(transport, &["--app", "bench"])
+fn bench(transport: &str) -> ServerProcess {
+    ServerProcess::on(transport, &["--app", "bench"])
 }
 
-fn curl_gets_an_answer_and_its_head(transport: &str) {
+fn curl_gets_a_response_and_its_head(transport: &str) {
     let Some(curl) = Curl::find() else { return };
     let server = bench(transport);
     let got = curl.include(&[&url(&server, "/plaintext")]);
     got.assert("HTTP/1.1 200 OK", "Hello, World!");
     let head = curl.include(&["--head", &url(&server, "/plaintext")]);
     head.assert("HTTP/1.1 200 OK", "");
-    let no_date = |answer: &Answer| -> Vec<_> {
-        answer.fields.iter().filter(|(name, _)| name != "date").cloned().collect()
+    let no_date = |response: &ReceivedResponse| -> Vec<_> {
+        response.fields.iter().filter(|(name, _)| name != "date").cloned().collect()
     };
     assert_eq!(no_date(&got), no_date(&head));
 }
@@ -108,18 +108,18 @@ fn curl_gets_an_answer_and_its_head(transport: &str) {
 fn curl_posts_a_mebibyte_with_and_without_expectation(transport: &str) {
     let Some(curl) = Curl::find() else { return };
     let server = bench(transport);
-    let told = curl.echo(&server, &["--header", "Expect:"]);
-    assert!(!told.contains("100 Continue"), "{told}");
-    // curl goes on by itself after a second; so long that only the server can have it go on.
+    let printed = curl.echo(&server, &["--header", "Expect:"]);
+    assert!(!printed.contains("100 Continue"), "{printed}");
+    // By default curl sends the body after a second. With this timeout only a 100 can make it send the body.
     let patience = PATIENCE.as_secs().to_string();
-    let told = curl.echo(&server, &["--header", "Expect: 100-continue", "--expect100-timeout", &patience]);
-    assert!(told.contains("< HTTP/1.1 100 Continue\r\n"), "{told}");
-    assert!(told.contains("> Content-Length: 1048579\r\n"), "{told}");
+    let printed = curl.echo(&server, &["--header", "Expect: 100-continue", "--expect100-timeout", &patience]);
+    assert!(printed.contains("< HTTP/1.1 100 Continue\r\n"), "{printed}");
+    assert!(printed.contains("> Content-Length: 1048579\r\n"), "{printed}");
 }
 
 fn curl_is_spared_a_body_that_is_too_large(transport: &str) {
     let Some(curl) = Curl::find() else { return };
-    let server = Server::on(transport, &["--app", "bench", "--max-request-body-size", "1MiB"]);
+    let server = ServerProcess::on(transport, &["--app", "bench", "--max-request-body-size", "1MiB"]);
     let (content, _) = curl.content();
     let patience = PATIENCE.as_secs().to_string();
     let output = curl.run(&[
@@ -143,24 +143,24 @@ fn curl_is_spared_a_body_that_is_too_large(transport: &str) {
 fn curl_uploads_in_chunks(transport: &str) {
     let Some(curl) = Curl::find() else { return };
     let server = bench(transport);
-    let told = curl.echo(&server, &["--header", "Transfer-Encoding: chunked"]);
-    assert!(told.contains("> Transfer-Encoding: chunked\r\n"), "{told}");
-    assert!(!told.contains("> Content-Length"), "{told}");
+    let printed = curl.echo(&server, &["--header", "Transfer-Encoding: chunked"]);
+    assert!(printed.contains("> Transfer-Encoding: chunked\r\n"), "{printed}");
+    assert!(!printed.contains("> Content-Length"), "{printed}");
 }
 
 fn curl_speaks_the_old_version(transport: &str) {
     let Some(curl) = Curl::find() else { return };
-    let server = Server::on(transport, &["--app", "echo"]);
-    let answer = curl.include(&["--http1.0", "--user-agent", "c", &url(&server, "/_rig/stream")]);
-    assert_eq!(answer.status, "HTTP/1.0 200 OK");
-    assert_eq!((answer.field("transfer-encoding"), answer.field("content-length")), (None, None));
+    let server = ServerProcess::on(transport, &["--app", "echo"]);
+    let response = curl.include(&["--http1.0", "--user-agent", "c", &url(&server, "/_rig/stream")]);
+    assert_eq!(response.status, "HTTP/1.0 200 OK");
+    assert_eq!((response.field("transfer-encoding"), response.field("content-length")), (None, None));
     let address = server.address();
     assert_eq!(
-        answer.text(),
+        response.text(),
         format!("GET /_rig/stream HTTP/1.0\nhost: {address}\nuser-agent: c\naccept: */*\n\n0 \n")
     );
-    let told = curl.echo(&bench(transport), &["--http1.0"]);
-    assert!(told.contains("> POST /echo HTTP/1.0\r\n"), "{told}");
+    let printed = curl.echo(&bench(transport), &["--http1.0"]);
+    assert!(printed.contains("> POST /echo HTTP/1.0\r\n"), "{printed}");
 }
 
 fn curl_reuses_its_connection(transport: &str) {
@@ -180,20 +180,20 @@ fn curl_reuses_its_connection(transport: &str) {
     assert_eq!(connects(&["--http1.0", "--header", "Connection: keep-alive"]), "1 0 0 ");
 }
 
-fn curl_reads_a_chunked_answer_and_goes_on(transport: &str) {
+fn curl_reads_a_chunked_response_and_goes_on(transport: &str) {
     let Some(curl) = Curl::find() else { return };
-    let server = Server::on(transport, &["--app", "echo"]);
+    let server = ServerProcess::on(transport, &["--app", "echo"]);
     let stream = url(&server, "/_rig/stream");
     let output = curl.run(&["--write-out", "%{num_connects}\n", &stream, &stream]);
-    let told = text(&output.stdout);
-    let counts: Vec<_> = told.lines().filter(|line| ["0", "1"].contains(line)).collect();
-    assert_eq!(counts, ["1", "0"], "{told}");
-    assert_eq!(told.matches("GET /_rig/stream HTTP/1.1\n").count(), 2, "{told}");
+    let printed = text(&output.stdout);
+    let counts: Vec<_> = printed.lines().filter(|line| ["0", "1"].contains(line)).collect();
+    assert_eq!(counts, ["1", "0"], "{printed}");
+    assert_eq!(printed.matches("GET /_rig/stream HTTP/1.1\n").count(), 2, "{printed}");
 }
 
 fn curl_compares_statuses(transport: &str) {
     let Some(curl) = Curl::find() else { return };
-    let server = Server::on(transport, &["--app", "echo"]);
+    let server = ServerProcess::on(transport, &["--app", "echo"]);
     for status in ["204", "205", "304", "404", "599"] {
         let url = url(&server, &format!("/_rig/status/{status}"));
         let output = curl.run(&["--write-out", "%{http_code}", &url]);
@@ -203,27 +203,27 @@ fn curl_compares_statuses(transport: &str) {
 
 fn curl_asks_for_an_upgrade(transport: &str) {
     let Some(curl) = Curl::find() else { return };
-    let server = Server::on(transport, &["--app", "echo"]);
-    // An upgraded connection has no end that curl knows of, so the peer's own ends it: it takes the first byte of the
-    // other protocol for an answer in HTTP/0.9, which it does not speak.
+    let server = ServerProcess::on(transport, &["--app", "echo"]);
+    // curl knows no end of an upgraded connection: it fails at the first byte of the other protocol, which it takes for
+    // HTTP/0.9, or at `--max-time`.
     let url = url(&server, "/_rig/upgrade");
     let (headers, arguments) =
         (["--header", "Connection: Upgrade", "--header", "Upgrade: rig-echo"], ["--verbose", url.as_str()]);
     let mut command = curl.command();
     command.args(headers).args(arguments).args(["--max-time", "1"]);
-    let told = text(&Beside::start(&mut command).output(PATIENCE).stderr);
-    assert!(told.contains("< HTTP/1.1 101 Switching Protocols\r\n"), "{told}");
-    assert!(told.contains("< Upgrade: rig-echo\r\n"), "{told}");
+    let printed = text(&BackgroundProgram::start(&mut command).output(PATIENCE).stderr);
+    assert!(printed.contains("< HTTP/1.1 101 Switching Protocols\r\n"), "{printed}");
+    assert!(printed.contains("< Upgrade: rig-echo\r\n"), "{printed}");
     drop(server);
 }
 
 fn curl_over_a_unix_socket(transport: &str) {
     let Some(curl) = Curl::find() else { return };
     let socket = curl.folder.path().join("web.sock");
-    let server = Server::spawn(serve(transport).args(["--app", "bench", "--unix", path(&socket)]));
+    let server = ServerProcess::spawn(serve(transport).args(["--app", "bench", "--unix", path(&socket)]));
     let unix = ["--unix-socket", path(&socket)];
-    let answer = curl.include(&[&unix[..], &["http://localhost/plaintext"]].concat());
-    answer.assert("HTTP/1.1 200 OK", "Hello, World!");
+    let response = curl.include(&[&unix[..], &["http://localhost/plaintext"]].concat());
+    response.assert("HTTP/1.1 200 OK", "Hello, World!");
     let (content, bytes) = curl.content();
     let data = format!("@{}", content.display());
     let output = curl.run(&[&unix[..], &["--data-binary", &data, "http://localhost/echo"]].concat());
@@ -238,30 +238,30 @@ fn curl_over_ipv6(transport: &str) {
     if !has_ipv6() {
         return;
     }
-    let server = Server::on(transport, &["--app", "echo", "--host", "::1"]);
+    let server = ServerProcess::on(transport, &["--app", "echo", "--host", "::1"]);
     assert!(server.listening.starts_with("http://[::1]:"), "{}", server.listening);
-    let answer = curl.include(&["--globoff", &url(&server, "/six")]);
-    assert_eq!(answer.status, "HTTP/1.1 200 OK");
+    let response = curl.include(&["--globoff", &url(&server, "/six")]);
+    assert_eq!(response.status, "HTTP/1.1 200 OK");
     let field = format!("\nhost: {}\n", server.address());
-    assert!(answer.text().contains(&field), "{answer:?}");
+    assert!(response.text().contains(&field), "{response:?}");
 }
 
-fn curl_gets_its_whole_answer_from_a_server_that_goes(transport: &str) {
+fn curl_gets_its_whole_response_from_a_server_that_drains(transport: &str) {
     let Some(curl) = Curl::find() else { return };
     let server = bench(transport);
     let received = curl.folder.path().join("received");
     let mut command = curl.command();
-    // Slow enough to be at it when the signal comes; how slow does not matter.
+    // Slow enough that the download still runs when the signal comes.
     command.args(["--limit-rate", "40M", "--write-out", "%{size_download} %{num_connects}", "--output"]);
     command.arg(&received).arg(url(&server, "/bytes/40000000"));
-    let beside = Beside::start(&mut command);
+    let download = BackgroundProgram::start(&mut command);
     let started = std::time::Instant::now();
     while fs::metadata(&received).map_or(0, |file| file.len()) == 0 {
         assert!(started.elapsed() < PATIENCE, "curl receives nothing");
         std::thread::sleep(std::time::Duration::from_millis(1));
     }
     server.signal(Signal::TERM);
-    let output = beside.output(PATIENCE);
+    let output = download.output(PATIENCE);
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert_eq!(text(&output.stdout), "40000000 1");
     assert_eq!(fs::metadata(&received).expect("a file").len(), 40_000_000);

@@ -1,4 +1,4 @@
-//! The program goes out of service while clients are at work.
+//! The program drains while clients are at work.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -11,25 +11,26 @@ use httpfsm_transport_kit::Crowd;
 use rustix::process::Signal;
 
 use crate::tools::tool;
-use crate::{Answer, PATIENCE, Server, run, serve, text};
+use crate::{PATIENCE, ReceivedResponse, ServerProcess, run, serve, text};
 
 on_each_transport! {
     a_signal_cuts_no_client_short,
-    who_waits_to_be_accepted_when_the_drain_begins_is_served,
+    a_connection_that_waits_to_be_accepted_when_the_drain_begins_is_served,
     without_a_grace_idle_connections_close_at_once,
     no_other_time_of_zero_ends_anything,
-    what_is_stuck_is_left_behind_after_the_drain_deadline,
+    a_stuck_drain_ends_after_its_deadline,
 }
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
 
 fn a_signal_cuts_no_client_short(transport: &str) {
-    // Whoever has said nothing may still make a request while the server drains; some of the crowd never do.
+    // A connection without a request yet may still make one while the server drains; some of the crowd never do.
     let patience = ["--first-byte-timeout", "3s"];
-    let server = Server::on(transport, &[&["--app", "bench", "--threads", "2"], &patience[..]].concat());
+    let server =
+        ServerProcess::on(transport, &[&["--app", "bench", "--threads", "2"], &patience[..]].concat());
     let crowd = Crowd::gather(server.address());
     server.signal(Signal::TERM);
-    // The server is on its way out when it listens no more.
+    // The drain has begun when the server no longer listens.
     let started = Instant::now();
     while TcpStream::connect(server.address()).is_ok() {
         assert!(started.elapsed() < PATIENCE, "the server listens on");
@@ -39,11 +40,11 @@ fn a_signal_cuts_no_client_short(transport: &str) {
     assert_eq!(server.end().0.code(), Some(0));
 }
 
-/// The kernel has accepted them: that the listener closes would reset them, with their requests.
-fn who_waits_to_be_accepted_when_the_drain_begins_is_served(transport: &str) {
+/// The kernel has accepted these connections: closing the listener without accepting them would reset them.
+fn a_connection_that_waits_to_be_accepted_when_the_drain_begins_is_served(transport: &str) {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("socket");
-    let server = Server::on(transport, &["--app", "hello", "--unix", path.to_str().expect("text")]);
+    let server = ServerProcess::on(transport, &["--app", "hello", "--unix", path.to_str().expect("text")]);
     server.exchange(GET);
     server.signal(Signal::STOP);
     let tcp = (0..80).map(|_| server.connect());
@@ -57,7 +58,7 @@ fn who_waits_to_be_accepted_when_the_drain_begins_is_served(transport: &str) {
     let served = |client: &mut dyn Read| {
         let mut bytes = Vec::new();
         client.read_to_end(&mut bytes).expect("a response");
-        Answer::new(&bytes).status
+        ReceivedResponse::new(&bytes).status
     };
     let over_tcp = tcp.iter_mut().map(|client| served(client));
     let over_unix = unix.iter_mut().map(|client| served(client));
@@ -67,11 +68,11 @@ fn who_waits_to_be_accepted_when_the_drain_begins_is_served(transport: &str) {
     assert_eq!(server.end().0.code(), Some(0));
 }
 
-/// However the zero is written. Here no deadline would ever end the drain.
+/// For each spelling of zero. Without a drain deadline only the closed connections end the drain.
 fn without_a_grace_idle_connections_close_at_once(transport: &str) {
     let ended_by = |command: &mut Command| {
         command.args(["--app", "hello", "--port", "0", "--drain-deadline", "none"]);
-        let server = Server::spawn(command);
+        let server = ServerProcess::spawn(command);
         let mut idle = server.connect();
         idle.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").expect("sent");
         assert!(idle.read(&mut [0; 1 << 16]).expect("a response") > 0);
@@ -85,7 +86,7 @@ fn without_a_grace_idle_connections_close_at_once(transport: &str) {
     ended_by(serve(transport).env("HTTPFSM_DRAIN_GRACE", "0"));
 }
 
-/// They are no deadlines: a request is read, responded to, and the connection is kept.
+/// A time of zero is no deadline: requests are served, and the connection is kept.
 fn no_other_time_of_zero_ends_anything(transport: &str) {
     let help = text(&run(&["serve", "--help"]).stdout);
     let flags = help.lines().filter_map(|line| line.trim().strip_suffix(" <TIME>"));
@@ -93,7 +94,7 @@ fn no_other_time_of_zero_ends_anything(transport: &str) {
     assert!(flags.len() > 12, "{flags:?}");
     let zeros: Vec<String> = flags.iter().map(|flag| format!("{flag}=0")).collect();
     let arguments: Vec<&str> = zeros.iter().map(String::as_str).chain(["--app", "bench"]).collect();
-    let server = Server::on(transport, &arguments);
+    let server = ServerProcess::on(transport, &arguments);
     let mut client = server.connect();
     for _ in 0..2 {
         for part in ["POST /upload HTTP/1.1\r\nHo", "st: a\r\nContent-Length: 10\r\n\r\nhello", "world"] {
@@ -102,25 +103,26 @@ fn no_other_time_of_zero_ends_anything(transport: &str) {
         }
         let mut response = [0; 1 << 16];
         let n = client.read(&mut response).expect("a response");
-        Answer::new(&response[..n]).assert("HTTP/1.1 200 OK", "10");
+        ReceivedResponse::new(&response[..n]).assert("HTTP/1.1 200 OK", "10");
     }
     server.signal(Signal::TERM);
     let (status, errors) = server.end();
     assert_eq!(status.code(), Some(0), "{errors}");
 }
 
-/// Whatever it is: a handler that does not return, a file system that does not answer. Here it is the thread that accepts.
-fn what_is_stuck_is_left_behind_after_the_drain_deadline(transport: &str) {
+/// Stuck may be a handler that does not return, or a file system that does not respond. Here it is the accepting
+/// thread.
+fn a_stuck_drain_ends_after_its_deadline(transport: &str) {
     let Some(strace) = tool("strace") else { return };
     let folder = tempfile::tempdir().expect("a folder");
     let socket = folder.path().join("socket");
     let mut command = Command::new(strace);
-    // A process whose thread is delayed so does not go before the delay is over.
+    // The process does not end before the delay of its thread is over.
     command.args(["-D", "-f", "-o", "/dev/null", "-e", "trace=accept4", "-e"]);
     command.arg("inject=accept4:delay_enter=10000000").arg(env!("CARGO_BIN_EXE_httpfsm"));
     command.args(["serve", "--app", "hello", "--port", "0", "--transport", transport]);
     command.args(["--drain-deadline", "100ms", "--drain-grace", "0", "--unix"]).arg(&socket);
-    let server = Server::spawn(&mut command);
+    let server = ServerProcess::spawn(&mut command);
     let mut stuck = server.connect();
     stuck.write_all(GET).expect("sent");
     server.signal(Signal::TERM);

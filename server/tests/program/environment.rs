@@ -1,20 +1,20 @@
-//! The variables of the program, and others that look like them.
+//! The variables of the program, and others with the same prefix.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
 use rustix::process::Signal;
 
-use crate::{Server, complaint, program};
+use crate::{ServerProcess, complaint, program};
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
 
 #[test]
-fn what_a_platform_sets_beside_a_service_is_not_for_us() {
+fn variables_that_platforms_set_beside_a_service_are_ignored() {
     let mut command = program();
     command.args(["serve", "--app", "hello", "--host", "127.0.0.1"]).env("HTTPFSM_PORT", "tcp://10.0.0.1:80");
     command.env("HTTPFSM_SERVICE_HOST", "10.0.0.1").env("HTTPFSM_PORT_80_TCP_ADDR", "10.0.0.1");
-    // The default port may be taken by somebody else; a socket is not.
+    // Another program may use the default port, but not this socket.
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("socket");
     command.args(["--port", "0", "--unix"]).arg(&path);
@@ -22,19 +22,19 @@ fn what_a_platform_sets_beside_a_service_is_not_for_us() {
     command.env("HTTPFSM_LOG", "").env("HTTPFSM_HARDENED", "yes").env("HTTPFSM_HEDA_TIMEOUT", "3s");
     // Names need not be text.
     command.env("HTTPFSM_DIR", "/srv").env(OsStr::from_bytes(b"HTTPFSM_\xff"), "1");
-    let server = Server::spawn(&mut command);
+    let server = ServerProcess::spawn(&mut command);
     assert_eq!(server.exchange(GET).status, "HTTP/1.1 200 OK");
     server.signal(Signal::TERM);
     let (status, errors) = server.end();
     assert_eq!(status.code(), Some(0), "{errors}");
-    let told = "httpfsm: The variable HTTPFSM_DIR is unknown and ignored. Did you mean HTTPFSM_ROOT?\n\
+    let message = "httpfsm: The variable HTTPFSM_DIR is unknown and ignored. Did you mean HTTPFSM_ROOT?\n\
                 httpfsm: The variable HTTPFSM_HEDA_TIMEOUT is unknown and ignored. Did you mean HTTPFSM_HEAD_TIMEOUT?\n\
                 httpfsm: The variable HTTPFSM_\\xFF is unknown and ignored.\n";
-    assert!(errors.starts_with(told) && errors.lines().count() == 4, "{errors}");
+    assert!(errors.starts_with(message) && errors.lines().count() == 4, "{errors}");
 }
 
 #[test]
-fn a_bad_value_of_the_environment_is_told_with_its_variable() {
+fn a_bad_value_of_the_environment_is_reported_with_its_variable() {
     for (name, value) in [
         ("HTTPFSM_PORT", "eighty"),
         ("HTTPFSM_LOG", "perhaps"),
@@ -56,7 +56,7 @@ fn a_bad_value_of_the_environment_is_told_with_its_variable() {
 }
 
 #[test]
-fn what_a_variable_gives_in_vain_is_told_with_its_variable() {
+fn a_useless_variable_is_reported_with_its_name() {
     for (name, value) in [("HTTPFSM_ROOT", "/srv"), ("HTTPFSM_HIDDEN", "true"), ("HTTPFSM_TYPES", "/x")] {
         let errors = complaint(program().args(["serve", "--app", "hello"]).env(name, value), 2);
         assert!(errors.contains(&format!("of the variable {name} is for --app files")), "{errors}");

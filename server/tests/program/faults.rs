@@ -1,5 +1,5 @@
-//! Faults on real sockets: peers that drip, that reset, that take all descriptors; and what the server has left of
-//! them when they are gone.
+//! Faults on real sockets: peers that drip, that reset, that use all descriptors; and what the server still holds after
+//! them.
 //!
 //! The numbers are small, so that the suite is quick. With `HTTPFSM_FAULTS=full` they are those of an attack.
 
@@ -8,7 +8,7 @@ use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::{PATIENCE, Server};
+use crate::{PATIENCE, ServerProcess};
 
 mod cost;
 mod descriptors;
@@ -20,7 +20,7 @@ mod slowhttptest;
 
 const GET: &[u8] = b"GET /plaintext HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
 
-/// The one number by default, the other where the whole attack is wanted.
+/// `small` by default, `full` with `HTTPFSM_FAULTS=full`.
 fn number(small: usize, full: usize) -> usize {
     match std::env::var_os("HTTPFSM_FAULTS") {
         None => small,
@@ -31,13 +31,13 @@ fn number(small: usize, full: usize) -> usize {
 
 /// What the process of a server holds.
 #[derive(Clone, Copy)]
-struct Held {
+struct HeldResources {
     descriptors: usize,
     threads: usize,
 }
 
-impl Held {
-    fn of(server: &Server) -> Self {
+impl HeldResources {
+    fn of(server: &ServerProcess) -> Self {
         let entries = |folder: &str| {
             let entries = fs::read_dir(format!("/proc/{}/{folder}", server.child.id()));
             entries.expect("a running server").flatten()
@@ -45,8 +45,8 @@ impl Held {
         Self { descriptors: entries("fd").count(), threads: entries("task").count() }
     }
 
-    /// What a server holds that has served a little and rests.
-    fn at_rest(server: &Server) -> Self {
+    /// What a server holds at rest, after some requests.
+    fn at_rest(server: &ServerProcess) -> Self {
         for _ in 0..20 {
             server.exchange(GET);
         }
@@ -65,7 +65,7 @@ impl Held {
 
     /// Waits until the server holds no more than this again.
     #[track_caller]
-    fn is_all_that_is_left(self, server: &Server) {
+    fn is_all_that_is_left(self, server: &ServerProcess) {
         let started = Instant::now();
         loop {
             let now = Self::of(server);
@@ -78,7 +78,7 @@ impl Held {
     }
 }
 
-impl fmt::Display for Held {
+impl fmt::Display for HeldResources {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} descriptors and {} threads", self.descriptors, self.threads)
     }

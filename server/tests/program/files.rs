@@ -10,30 +10,30 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::curl::{Curl, path, url};
-use crate::{Answer, FEW_CONNECTIONS, Server, complaint, program, run, serve, text};
+use crate::{FEW_CONNECTIONS, ReceivedResponse, ServerProcess, complaint, program, run, serve, text};
 
 on_each_transport! {
-    a_file_that_may_not_be_read_is_missing_and_told,
+    a_file_that_may_not_be_read_is_404_and_reported,
     a_root_that_may_not_be_listed_serves_its_files,
     names_that_begin_with_a_dot_are_hidden_but_one,
     types_are_those_of_the_name_and_of_a_file,
     what_is_deployed_is_seen_at_once,
-    a_root_that_is_gone_is_missing_until_it_is_back,
+    a_root_that_is_removed_is_404_until_it_is_back,
     paths_are_read_in_their_normal_form,
     a_folder_without_its_slash_is_redirected,
     clients_that_go_away_leave_no_file_open,
-    a_file_that_shrinks_while_it_is_sent_is_cut_and_told,
+    a_file_that_shrinks_while_it_is_sent_is_cut_and_reported,
     curl_resumes_a_download,
     curl_gets_ranges,
 }
 
 /// A folder with a file of 3 MiB and some bytes, last modified in 2001, in another folder.
-struct Site {
+struct TestSite {
     folder: TempDir,
     bytes: Vec<u8>,
 }
 
-impl Site {
+impl TestSite {
     fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let bytes: Vec<u8> = (0..(3_u32 << 20) + 5).map(|i| (i ^ (i >> 8) ^ (i >> 16)) as u8).collect();
@@ -53,18 +53,18 @@ impl Site {
         file.set_modified(modified).expect("a time");
     }
 
-    fn serve(&self, transport: &str) -> Server {
-        Server::on(transport, &[path(self.folder.path())])
+    fn serve(&self, transport: &str) -> ServerProcess {
+        ServerProcess::on(transport, &[path(self.folder.path())])
     }
 }
 
-fn get(server: &Server, target: &str) -> Answer {
+fn get(server: &ServerProcess, target: &str) -> ReceivedResponse {
     server.exchange(format!("GET {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").as_bytes())
 }
 
 #[test]
 fn the_current_folder_is_served_unless_another_is_named() {
-    let site = Site::new();
+    let site = TestSite::new();
     let folder = path(site.folder.path());
     let mut here = program();
     here.args(["serve", "--port", "0"]).current_dir(site.folder.path());
@@ -75,7 +75,7 @@ fn the_current_folder_is_served_unless_another_is_named() {
     let mut with_app = program();
     with_app.args(["serve", "--port", "0", "--app", "files", folder]);
     for command in [&mut here, &mut variable, &mut positional, &mut with_app] {
-        let server = Server::spawn(command.arg(FEW_CONNECTIONS));
+        let server = ServerProcess::spawn(command.arg(FEW_CONNECTIONS));
         let page = get(&server, "/");
         assert_eq!(page.status, "HTTP/1.1 200 OK", "{page:?}");
         assert!(page.text().contains("<a href=\"sub/\">"), "{page:?}");
@@ -89,7 +89,7 @@ fn the_current_folder_is_served_unless_another_is_named() {
 
 #[test]
 fn a_root_that_is_no_folder_is_an_error_with_its_name() {
-    let site = Site::new();
+    let site = TestSite::new();
     for (root, why) in
         [(site.folder.path().join("missing"), "No such file or directory"), (site.file(), "Not a directory")]
     {
@@ -103,9 +103,9 @@ fn a_root_that_is_no_folder_is_an_error_with_its_name() {
 }
 
 #[test]
-fn traversal_is_answered_404() {
-    let site = Site::new();
-    let server = Server::start(&[path(&site.folder.path().join("sub"))]);
+fn traversal_gets_404() {
+    let site = TestSite::new();
+    let server = ServerProcess::start(&[path(&site.folder.path().join("sub"))]);
     for target in ["/../sub/content.bin", "/%2e%2e/sub/content.bin", "/..%2fsub/content.bin", "//etc/passwd"]
     {
         assert_eq!(get(&server, target).status, "HTTP/1.1 404 Not Found", "{target}");
@@ -114,7 +114,7 @@ fn traversal_is_answered_404() {
 
 /// Raw paths, as apt sends them for a flat repository.
 fn paths_are_read_in_their_normal_form(transport: &str) {
-    let site = Site::new();
+    let site = TestSite::new();
     let server = site.serve(transport);
     for target in [
         "/./sub/content.bin",
@@ -124,9 +124,9 @@ fn paths_are_read_in_their_normal_form(transport: &str) {
         "/sub/%2e/content.bin",
         "/sub//content.bin?/..",
     ] {
-        let answer = get(&server, target);
-        assert_eq!(answer.status, "HTTP/1.1 200 OK", "{target}");
-        assert!(answer.content == site.bytes, "{target}");
+        let response = get(&server, target);
+        assert_eq!(response.status, "HTTP/1.1 200 OK", "{target}");
+        assert!(response.content == site.bytes, "{target}");
     }
     for target in
         ["/../sub/content.bin", "/sub/../../sub/content.bin", "/sub%2fcontent.bin", "/sub\\content.bin"]
@@ -146,7 +146,7 @@ fn releases() -> TempDir {
     folder
 }
 
-/// Lets the link lead to the second release, in one step.
+/// Replaces the link by one to the second release, atomically.
 fn switch(releases: &TempDir) {
     let new = releases.path().join("new");
     symlink("two", &new).expect("a link");
@@ -157,8 +157,10 @@ fn what_is_deployed_is_seen_at_once(transport: &str) {
     let folder = releases();
     let mut relative = serve(transport);
     relative.args(["--port", "0", "current"]).current_dir(folder.path());
-    let (link, dist) =
-        (Server::spawn(&mut relative), Server::on(transport, &[path(&folder.path().join("one"))]));
+    let (link, dist) = (
+        ServerProcess::spawn(&mut relative),
+        ServerProcess::on(transport, &[path(&folder.path().join("one"))]),
+    );
     assert_eq!((get(&link, "/").text(), get(&dist, "/").text()), ("one".into(), "one".into()));
     switch(&folder);
     assert_eq!(get(&link, "/").text(), "two");
@@ -168,10 +170,10 @@ fn what_is_deployed_is_seen_at_once(transport: &str) {
     assert_eq!(get(&dist, "/").text(), "built");
 }
 
-fn a_root_that_is_gone_is_missing_until_it_is_back(transport: &str) {
+fn a_root_that_is_removed_is_404_until_it_is_back(transport: &str) {
     let folder = releases();
     let (root, aside) = (folder.path().join("one"), folder.path().join("aside"));
-    let server = Server::on(transport, &[path(&root)]);
+    let server = ServerProcess::on(transport, &[path(&root)]);
     for _ in 0..2 {
         fs::rename(&root, &aside).expect("renamed");
         for _ in 0..3 {
@@ -195,16 +197,16 @@ fn a_root_that_is_gone_is_missing_until_it_is_back(transport: &str) {
 fn the_current_folder_is_what_its_name_leads_to() {
     let folder = releases();
     let current = folder.path().join("current");
-    // A shell sets PWD to the name that the folder was entered by.
+    // A shell sets PWD to the name by which the folder was entered.
     let mut named = program();
     named.args(["serve", "--port", "0"]).current_dir(&current).env("PWD", &current);
-    let server = Server::spawn(&mut named);
+    let server = ServerProcess::spawn(&mut named);
     assert_eq!(get(&server, "/").text(), "one");
     switch(&folder);
     assert_eq!(get(&server, "/").text(), "two");
-    // A PWD that is no longer right says nothing.
+    // A wrong PWD is ignored.
     named.current_dir(folder.path().join("one"));
-    assert_eq!(get(&Server::spawn(&mut named), "/").text(), "one");
+    assert_eq!(get(&ServerProcess::spawn(&mut named), "/").text(), "one");
 }
 
 fn types_are_those_of_the_name_and_of_a_file(transport: &str) {
@@ -220,7 +222,7 @@ fn types_are_those_of_the_name_and_of_a_file(transport: &str) {
     ] {
         fs::write(file(name), content).expect("a file");
     }
-    let server = Server::on(transport, &[path(folder.path()), "--types", path(&file(".types"))]);
+    let server = ServerProcess::on(transport, &[path(folder.path()), "--types", path(&file(".types"))]);
     for (name, expected) in [
         ("/README", "text/plain; charset=utf-8"),
         ("/program", "application/octet-stream"),
@@ -245,8 +247,8 @@ fn a_file_of_types_that_is_malformed_is_named_with_its_line() {
     let output = run(&["serve", "--port", "0", "--types", path(&file)]);
     let errors = text(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{errors}");
-    let told = format!("Line 2 of --types {} holds \"htm;\", which is no extension.", file.display());
-    assert!(errors.contains(&told), "{errors}");
+    let message = format!("Line 2 of --types {} holds \"htm;\", which is no extension.", file.display());
+    assert!(errors.contains(&message), "{errors}");
     assert!(output.stdout.is_empty());
 }
 
@@ -276,7 +278,7 @@ fn names_that_begin_with_a_dot_are_hidden_but_one(transport: &str) {
     fs::write(folder.path().join(".env"), "").expect("a file");
     let files = [("/.well-known/file", true), ("/.env", false), ("/sub/.well-known/file", false)];
     for arguments in [&[path(folder.path())][..], &[path(folder.path()), "--hidden"]] {
-        let server = Server::on(transport, arguments);
+        let server = ServerProcess::on(transport, arguments);
         for (target, is_served) in files {
             let is_served = is_served || arguments.contains(&"--hidden");
             let status = if is_served { "HTTP/1.1 200 OK" } else { "HTTP/1.1 404 Not Found" };
@@ -285,8 +287,8 @@ fn names_that_begin_with_a_dot_are_hidden_but_one(transport: &str) {
     }
 }
 
-fn a_file_that_may_not_be_read_is_missing_and_told(transport: &str) {
-    let site = Site::new();
+fn a_file_that_may_not_be_read_is_404_and_reported(transport: &str) {
+    let site = TestSite::new();
     let secret = site.file();
     let mut command = serve(transport);
     command.args(["--port", "0", path(site.folder.path())]);
@@ -301,20 +303,20 @@ fn a_file_that_may_not_be_read_is_missing_and_told(transport: &str) {
         // Nothing is forbidden to root.
         command.uid(65534).gid(65534);
     }
-    let server = Server::spawn(&mut command);
+    let server = ServerProcess::spawn(&mut command);
     get(&server, "/sub/content.bin").assert("HTTP/1.1 404 Not Found", "There is nothing here.\n");
     get(&server, "/sub/missing").assert("HTTP/1.1 404 Not Found", "There is nothing here.\n");
-    // Nor is its folder listed instead of an index.
+    // A folder whose index may not be read is not listed.
     get(&server, "/closed/").assert("HTTP/1.1 404 Not Found", "There is nothing here.\n");
     server.signal(Signal::TERM);
     let (_, errors) = server.end();
-    let told = format!("httpfsm: {secret:?} cannot be read: Permission denied (os error 13).\n");
-    assert!(errors.contains(&told) && !errors.contains("missing"), "{errors}");
+    let message = format!("httpfsm: {secret:?} cannot be read: Permission denied (os error 13).\n");
+    assert!(errors.contains(&message) && !errors.contains("missing"), "{errors}");
 }
 
-/// As one of mode 711, which is not its own.
+/// The folder has mode 711 and belongs to another user.
 fn a_root_that_may_not_be_listed_serves_its_files(transport: &str) {
-    let site = Site::new();
+    let site = TestSite::new();
     let root = site.folder.path();
     let set = |mode| fs::set_permissions(root, fs::Permissions::from_mode(mode)).expect("permissions");
     let start = || {
@@ -327,7 +329,7 @@ fn a_root_that_may_not_be_listed_serves_its_files(transport: &str) {
         command
     };
     set(0o311);
-    let server = Server::spawn(&mut start());
+    let server = ServerProcess::spawn(&mut start());
     assert_eq!(get(&server, "/sub/content.bin").content.len(), site.bytes.len());
     assert_eq!(get(&server, "/sub/").status, "HTTP/1.1 200 OK");
     get(&server, "/").assert("HTTP/1.1 404 Not Found", "There is nothing here.\n");
@@ -336,15 +338,15 @@ fn a_root_that_may_not_be_listed_serves_its_files(transport: &str) {
     server.signal(Signal::TERM);
     let (_, errors) = server.end();
     let denied = "Permission denied (os error 13)";
-    for told in [
+    for message in [
         format!(
             "httpfsm: The folder {root:?} cannot be listed: {denied}. Its files are served; a list of it is 404.\n"
         ),
         format!("httpfsm: {:?} cannot be read: {denied}.\n", root.join("")),
     ] {
-        assert!(errors.contains(&told), "{told}: {errors}");
+        assert!(errors.contains(&message), "{message}: {errors}");
     }
-    // One that may not be passed through is of no use.
+    // A folder that may not be passed through is an error.
     set(0o444);
     let errors = complaint(&mut start(), 1);
     set(0o755);
@@ -352,7 +354,7 @@ fn a_root_that_may_not_be_listed_serves_its_files(transport: &str) {
 }
 
 fn a_folder_without_its_slash_is_redirected(transport: &str) {
-    let site = Site::new();
+    let site = TestSite::new();
     fs::create_dir(site.folder.path().join("c:d")).expect("a folder");
     let server = site.serve(transport);
     for (target, location) in [("/sub", "sub/"), ("/./c:d?q=/", "./c:d/?q=/")] {
@@ -366,8 +368,8 @@ fn a_folder_without_its_slash_is_redirected(transport: &str) {
 }
 
 fn clients_that_go_away_leave_no_file_open(transport: &str) {
-    let site = Site::new();
-    let server = Server::on(transport, &[path(site.folder.path()), "--threads", "1"]);
+    let site = TestSite::new();
+    let server = ServerProcess::on(transport, &[path(site.folder.path()), "--threads", "1"]);
     let open = || fs::read_dir(format!("/proc/{}/fd", server.child.id())).expect("a process").count();
     assert_eq!(get(&server, "/sub/content.bin").content.len(), site.bytes.len());
     let before = open();
@@ -384,8 +386,8 @@ fn clients_that_go_away_leave_no_file_open(transport: &str) {
     }
 }
 
-fn a_file_that_shrinks_while_it_is_sent_is_cut_and_told(transport: &str) {
-    let site = Site::new();
+fn a_file_that_shrinks_while_it_is_sent_is_cut_and_reported(transport: &str) {
+    let site = TestSite::new();
     let large = site.folder.path().join("large");
     File::create(&large).and_then(|file| file.set_len(64 << 20)).expect("a file");
     let server = site.serve(transport);
@@ -396,23 +398,23 @@ fn a_file_that_shrinks_while_it_is_sent_is_cut_and_told(transport: &str) {
     File::options().write(true).open(&large).and_then(|file| file.set_len(1000)).expect("a file");
     // The end comes, by FIN or by reset, long before the length that was promised.
     let _ = std::io::Read::read_to_end(&mut stream, &mut bytes);
-    assert_eq!(Answer::new(&bytes[..1000]).field("content-length"), Some("67108864"));
+    assert_eq!(ReceivedResponse::new(&bytes[..1000]).field("content-length"), Some("67108864"));
     assert!(bytes.len() < 64 << 20, "{} bytes", bytes.len());
     server.signal(Signal::TERM);
     let (_, errors) = server.end();
-    let told = errors.lines().filter(|line| line.contains("/large\" became shorter"));
-    assert_eq!(told.count(), 1, "{errors}");
+    let reports = errors.lines().filter(|line| line.contains("/large\" became shorter"));
+    assert_eq!(reports.count(), 1, "{errors}");
 }
 
 fn curl_resumes_a_download(transport: &str) {
     let Some(curl) = Curl::find() else { return };
-    let site = Site::new();
+    let site = TestSite::new();
     let server = site.serve(transport);
     let partial = site.folder.path().join("partial");
     let url = url(&server, "/sub/content.bin");
     for have in [0, 1, 262_144, 1_000_000, site.bytes.len() - 1] {
         fs::write(&partial, &site.bytes[..have]).expect("a file");
-        let told = curl.run(&[
+        let printed = curl.run(&[
             "--continue-at",
             "-",
             "--output",
@@ -421,14 +423,14 @@ fn curl_resumes_a_download(transport: &str) {
             "%{http_code}",
             &url,
         ]);
-        assert_eq!(text(&told.stdout), if have == 0 { "200" } else { "206" });
+        assert_eq!(text(&printed.stdout), if have == 0 { "200" } else { "206" });
         assert!(fs::read(&partial).expect("a file") == site.bytes, "another content after {have} bytes");
     }
 }
 
 fn curl_gets_ranges(transport: &str) {
     let Some(curl) = Curl::find() else { return };
-    let site = Site::new();
+    let site = TestSite::new();
     let server = site.serve(transport);
     let url = url(&server, "/sub/content.bin");
     let length = site.bytes.len();
@@ -438,21 +440,21 @@ fn curl_gets_ranges(transport: &str) {
         ("-7", length - 7..length),
         ("3145728-", 3_145_728..length),
     ] {
-        let answer = curl.include(&["--range", range, &url]);
-        assert_eq!(answer.status, "HTTP/1.1 206 Partial Content", "{range}");
-        let told = format!("bytes {}-{}/{length}", expected.start, expected.end - 1);
-        assert_eq!(answer.field("content-range"), Some(told.as_str()));
-        assert!(answer.content == site.bytes[expected], "another content at {range}");
+        let response = curl.include(&["--range", range, &url]);
+        assert_eq!(response.status, "HTTP/1.1 206 Partial Content", "{range}");
+        let content_range = format!("bytes {}-{}/{length}", expected.start, expected.end - 1);
+        assert_eq!(response.field("content-range"), Some(content_range.as_str()));
+        assert!(response.content == site.bytes[expected], "another content at {range}");
     }
-    let answer = curl.include(&["--range", "9999999-", &url]);
-    assert_eq!(answer.status, "HTTP/1.1 416 Range Not Satisfiable");
-    assert_eq!(answer.field("content-range"), Some(format!("bytes */{length}").as_str()));
+    let response = curl.include(&["--range", "9999999-", &url]);
+    assert_eq!(response.status, "HTTP/1.1 416 Range Not Satisfiable");
+    assert_eq!(response.field("content-range"), Some(format!("bytes */{length}").as_str()));
 
     // Two parts that are too large to be read with the head of the file.
-    let answer = curl.include(&["--range", "0-299999,1000000-1299999", &url]);
+    let response = curl.include(&["--range", "0-299999,1000000-1299999", &url]);
     let boundary =
-        answer.field("content-type").and_then(|kind| kind.split("boundary=").nth(1)).expect("parts");
-    assert_eq!(answer.field("content-length"), Some(answer.content.len().to_string().as_str()));
+        response.field("content-type").and_then(|kind| kind.split("boundary=").nth(1)).expect("parts");
+    assert_eq!(response.field("content-length"), Some(response.content.len().to_string().as_str()));
     let mut expected = Vec::new();
     for (start, end) in [(0, 300_000), (1_000_000, 1_300_000)] {
         let head = format!(
@@ -463,13 +465,13 @@ fn curl_gets_ranges(transport: &str) {
         expected.extend(&site.bytes[start..end]);
     }
     expected.extend(format!("\r\n--{boundary}--\r\n").as_bytes());
-    assert!(answer.content == expected, "other parts");
+    assert!(response.content == expected, "other parts");
 }
 
 #[test]
 fn curl_asks_for_what_is_newer() {
     let Some(curl) = Curl::find() else { return };
-    let site = Site::new();
+    let site = TestSite::new();
     let server = site.serve("tokio");
     let url = url(&server, "/sub/content.bin");
     let status = |arguments: &[&str]| curl.include(&[arguments, &[url.as_str()]].concat()).status;
@@ -486,16 +488,16 @@ fn curl_asks_for_what_is_newer() {
 #[test]
 fn curl_asks_for_the_head_alone() {
     let Some(curl) = Curl::find() else { return };
-    let site = Site::new();
+    let site = TestSite::new();
     let server = site.serve("tokio");
     let url = url(&server, "/sub/content.bin");
-    // The second request comes on the same connection: nothing of the content may be in its way.
+    // The second request comes on the same connection: no content of the first may precede its response.
     let output = curl.run(&["--head", "--write-out", "%{num_connects}", &url, &url]);
-    let told = text(&output.stdout);
-    assert_eq!(told.matches(&format!("Content-Length: {}\r\n", site.bytes.len())).count(), 2, "{told}");
-    assert!(told.trim_end().ends_with('0'), "{told}");
+    let printed = text(&output.stdout);
+    assert_eq!(printed.matches(&format!("Content-Length: {}\r\n", site.bytes.len())).count(), 2, "{printed}");
+    assert!(printed.trim_end().ends_with('0'), "{printed}");
     let output =
         curl.run(&["--location", "--write-out", "%{url_effective}", &url.replace("/content.bin", "?a=b")]);
-    let told = text(&output.stdout);
-    assert!(told.contains("content.bin") && told.ends_with("/sub/?a=b"), "{told}");
+    let printed = text(&output.stdout);
+    assert!(printed.contains("content.bin") && printed.ends_with("/sub/?a=b"), "{printed}");
 }

@@ -123,9 +123,9 @@ fn a_bad_value_is_named_with_its_flag() {
     }
 }
 
-/// The words are those of the user: the flag, what it was given and what it takes.
+/// The error names the flag, the given value and the expected values.
 #[test]
-fn a_bad_value_is_told_with_what_is_expected() {
+fn a_bad_value_is_reported_with_what_is_expected() {
     let time = "expected a whole number of seconds, a time with its units as in 500ms, 2s or 1h 30m, or none";
     let count = "expected a whole number from 0 to 4294967295, or none for no limit";
     let size = |most: u64| {
@@ -154,17 +154,17 @@ fn a_bad_value_is_told_with_what_is_expected() {
         let name = flag.split([' ', '[']).next().expect("a name");
         for value in values {
             let output = run(&["serve", &format!("--{name}={value}")]);
-            let told = format!("error: invalid value '{value}' for '--{flag}': {expected}\n");
-            assert!(text(&output.stderr).starts_with(&told), "{told}{}", text(&output.stderr));
+            let message = format!("error: invalid value '{value}' for '--{flag}': {expected}\n");
+            assert!(text(&output.stderr).starts_with(&message), "{message}{}", text(&output.stderr));
             if value.is_empty() {
                 continue;
             }
             let variable = format!("HTTPFSM_{}", name.to_uppercase().replace('-', "_"));
             let output = program().arg("serve").env(&variable, value).output().expect("the program starts");
-            let told = format!(
+            let message = format!(
                 "error: invalid value '{value}' for '--{flag}' of the variable {variable}: {expected}\n"
             );
-            assert!(text(&output.stderr).starts_with(&told), "{told}{}", text(&output.stderr));
+            assert!(text(&output.stderr).starts_with(&message), "{message}{}", text(&output.stderr));
         }
     }
 }
@@ -209,7 +209,7 @@ fn what_is_for_files_is_refused_without_them() {
 
 #[test]
 fn what_needs_another_flag_says_which() {
-    for (given, told) in [
+    for (given, message) in [
         ("--unix-mode=660", "error: --unix-mode needs --unix\n"),
         ("--record-sample=2", "error: --record-sample needs --record\n"),
         ("--record-mask-bodies", "error: --record-mask-bodies needs --record\n"),
@@ -217,6 +217,6 @@ fn what_needs_another_flag_says_which() {
         let output = run(&["serve", given]);
         let errors = text(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{errors}");
-        assert!(errors.starts_with(told) && errors.contains("Usage: httpfsm serve [OPTIONS]"), "{errors}");
+        assert!(errors.starts_with(message) && errors.contains("Usage: httpfsm serve [OPTIONS]"), "{errors}");
     }
 }

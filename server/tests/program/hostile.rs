@@ -1,5 +1,5 @@
-//! The hostile corpus of the core, sent to the program over sockets: statuses, number of responses and the close are
-//! those that are written, on every transport.
+//! The hostile corpus of the core, sent to the program over sockets: on every transport the statuses, the number of
+//! responses and the close are those of the corpus.
 
 #[path = "../../../core/tests/hostile/corpus.rs"]
 mod corpus;
@@ -14,18 +14,18 @@ use std::time::Duration;
 
 use corpus::{Application, End, Entry, Step, shown};
 
-use crate::{PATIENCE, Server};
+use crate::{PATIENCE, ServerProcess};
 
 /// Connections that are open at a time.
 const PEERS: usize = 32;
 
-/// Between two pieces, so that they are read apart.
+/// The pause between two pieces, so that the server reads them separately.
 const PAUSE: Duration = Duration::from_millis(3);
 
-/// Is answered 200 where an entry leaves the connection open, and ends it.
+/// Follows each entry: it gets 200 if the entry leaves the connection open, and closes the connection.
 const LAST: &str = "GET /probe HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
 
-/// The entries that sockets and `--app echo` can judge in no time of their own.
+/// The entries that need no other application than `--app echo` and no deadline.
 fn entries() -> Vec<Entry> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../core/tests/hostile");
     let mut entries = corpus::entries(&folder);
@@ -43,7 +43,7 @@ fn entries() -> Vec<Entry> {
     entries
 }
 
-/// What the peer sends: the bytes of the entry, whose target says how the application responds.
+/// What the peer sends: the bytes of the entry, with the target that makes `--app echo` respond as the entry says.
 fn bytes(entry: &Entry) -> Vec<u8> {
     let target: &[u8] = match entry.application {
         Application::Responds => b" /_rig/early HTTP/",
@@ -60,12 +60,12 @@ fn bytes(entry: &Entry) -> Vec<u8> {
     bytes
 }
 
-/// Whether the peer ends its input behind the bytes.
+/// Whether the peer sends a FIN after the bytes.
 fn has_fin(entry: &Entry) -> bool {
     entry.acts.iter().flat_map(|act| &act.steps).any(|step| *step == Step::Fin)
 }
 
-/// Sends an entry, cut before the byte `cut`, and says what is wrong with the responses.
+/// Sends an entry, cut before the byte `cut`; the error says what is wrong with the responses.
 fn exchange(address: SocketAddr, entry: &Entry, cut: usize) -> Result<(), String> {
     let mut bytes = bytes(entry);
     let mut expected: Vec<_> = entry.acts.iter().flat_map(|act| act.statuses.clone()).collect();
@@ -81,7 +81,7 @@ fn exchange(address: SocketAddr, entry: &Entry, cut: usize) -> Result<(), String
     stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
     stream.set_nodelay(true).expect("an option");
     let (first, second) = bytes.split_at(cut);
-    // The response may come, and the connection go, before all is sent.
+    // The response may come, and the connection close, before everything is sent.
     let _ = stream.write_all(first);
     if !second.is_empty() && cut > 0 {
         thread::sleep(PAUSE);
@@ -90,16 +90,16 @@ fn exchange(address: SocketAddr, entry: &Entry, cut: usize) -> Result<(), String
     if has_fin {
         let _ = stream.shutdown(Shutdown::Write);
     }
-    let mut answers = Vec::new();
-    if let Err(error) = stream.read_to_end(&mut answers) {
-        return Err(format!("no end of the answers: {error}, behind {}", shown(&answers)));
+    let mut responses = Vec::new();
+    if let Err(error) = stream.read_to_end(&mut responses) {
+        return Err(format!("no end of the responses: {error}, behind {}", shown(&responses)));
     }
     let told: Vec<_> = entry.acts.iter().flat_map(|act| &act.told).collect();
     let mut is_head: Vec<_> = told.iter().map(|line| line.starts_with(b"HEAD ")).collect();
     if told.iter().all(|line| line.starts_with(b"refused")) {
         is_head = vec![entry.bytes().starts_with(b"HEAD ")];
     }
-    let (statuses, tunnel) = statuses(&answers, &is_head)?;
+    let (statuses, tunnel) = statuses(&responses, &is_head)?;
     match &entry.end {
         End::Tunnel(bytes) if tunnel != bytes => return Err(format!("the tunnel had {}", shown(tunnel))),
         End::Tunnel(_) => {}
@@ -121,13 +121,13 @@ fn exchange(address: SocketAddr, entry: &Entry, cut: usize) -> Result<(), String
     }
 }
 
-/// The status codes of the responses, each of which must be whole, and what comes behind a 101.
-fn statuses<'a>(answers: &'a [u8], is_head: &[bool]) -> Result<(Vec<String>, &'a [u8]), String> {
+/// The status codes of the responses, each of which must be complete, and the bytes after a 101.
+fn statuses<'a>(responses: &'a [u8], is_head: &[bool]) -> Result<(Vec<String>, &'a [u8]), String> {
     let mut statuses = Vec::new();
     let mut finals = 0;
-    let mut rest = answers;
+    let mut rest = responses;
     while !rest.is_empty() {
-        let wrong = || format!("no whole answer in {}", shown(rest));
+        let wrong = || format!("no whole response in {}", shown(rest));
         let end = rest.windows(4).position(|four| four == b"\r\n\r\n").ok_or_else(wrong)?;
         let head = String::from_utf8_lossy(&rest[..end]).to_ascii_lowercase();
         let status = head.strip_prefix("http/1.").and_then(|line| line.get(2..5)).ok_or_else(wrong)?;
@@ -152,7 +152,7 @@ fn flags(entry: &Entry) -> Vec<String> {
 }
 
 /// Sends all entries to one server, whole and cut at some places.
-fn exchange_all(server: &Server, entries: &[Entry]) -> Vec<String> {
+fn exchange_all(server: &ServerProcess, entries: &[Entry]) -> Vec<String> {
     let cuts = |entry: &Entry| {
         let len = bytes(entry).len();
         let mut cuts = vec![0, len / 2, len.saturating_sub(1)];
@@ -180,11 +180,11 @@ fn exchange_all(server: &Server, entries: &[Entry]) -> Vec<String> {
 }
 
 on_each_transport!(
-    every_entry_of_the_corpus_is_answered_as_it_is_written,
+    every_entry_of_the_corpus_gets_the_response_that_is_written,
     a_crowd_of_slow_peers_does_not_keep_a_healthy_one_waiting,
 );
 
-fn every_entry_of_the_corpus_is_answered_as_it_is_written(transport: &str) {
+fn every_entry_of_the_corpus_gets_the_response_that_is_written(transport: &str) {
     let mut by_flags: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for entry in entries() {
         by_flags.entry(flags(&entry)).or_default().push(entry);
@@ -192,10 +192,10 @@ fn every_entry_of_the_corpus_is_answered_as_it_is_written(transport: &str) {
     let count: usize = by_flags.values().map(Vec::len).sum();
     assert!(count >= 700, "{count} entries");
     for (flags, entries) in &by_flags {
-        // What lingering throws away is longer than any entry, so that no reset overtakes a response.
+        // Lingering discards more than any entry has, so that no reset overtakes a response.
         let mut arguments = vec!["--app", "echo", "--transport", transport, "--linger-bytes", "16MiB"];
         arguments.extend(flags.iter().map(String::as_str));
-        let server = Server::start(&arguments);
+        let server = ServerProcess::start(&arguments);
         let wrong = exchange_all(&server, entries);
         assert!(wrong.is_empty(), "{} exchanges:\n\n{}", wrong.len(), wrong.join("\n"));
     }
@@ -209,12 +209,12 @@ fn a_crowd_of_slow_peers_does_not_keep_a_healthy_one_waiting(transport: &str) {
         b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhello",
         b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5;a",
     ];
-    let server = Server::start(&["--app", "echo", "--transport", transport, "--threads", "1"]);
+    let server = ServerProcess::start(&["--app", "echo", "--transport", transport, "--threads", "1"]);
     let mut crowd: Vec<_> = (0..CROWD).map(|_| server.connect()).collect();
     for (at, peer) in crowd.iter_mut().enumerate() {
         peer.write_all(begun[at % begun.len()]).expect("sent");
     }
-    let answer = server.exchange(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
-    assert_eq!(answer.status, "HTTP/1.1 200 OK");
+    let response = server.exchange(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    assert_eq!(response.status, "HTTP/1.1 200 OK");
     drop(crowd);
 }

@@ -8,7 +8,7 @@ use std::net::TcpStream;
 use std::thread;
 use std::time::Duration;
 
-use crate::{Answer, Server};
+use crate::{ReceivedResponse, ServerProcess};
 
 on_each_transport! {
     a_large_upload_takes_no_memory,
@@ -22,7 +22,7 @@ on_each_transport! {
     a_body_that_nobody_takes_back_is_not_gathered,
 }
 
-/// What a server may grow by, however large a body is.
+/// Bytes that a server may grow by, for a body of any size.
 const GROWTH: u64 = 16 << 20;
 
 fn size() -> u64 {
@@ -31,9 +31,9 @@ fn size() -> u64 {
     if whole { 1 << 30 } else { 128 << 20 }
 }
 
-/// A server of its own for each test, with its memory before.
+/// A server of its own for each test, and its memory before the body.
 struct Measured {
-    server: Server,
+    server: ServerProcess,
     before: u64,
 }
 
@@ -42,10 +42,10 @@ impl Measured {
         Self::new(transport, &["--app", "bench", "--bodies", bodies], &["/plaintext", "/bytes/1000000"])
     }
 
-    /// A server with these arguments that has answered these requests.
+    /// A server with these arguments that has responded to these requests.
     fn new(transport: &str, arguments: &[&str], targets: &[&str]) -> Self {
-        let server = Server::on(transport, &[arguments, &["--threads", "2"]].concat());
-        // What is allocated once is no cost of a large body.
+        let server = ServerProcess::on(transport, &[arguments, &["--threads", "2"]].concat());
+        // Memory that is allocated once is no cost of a large body.
         for target in targets {
             let request = format!("GET {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
             assert_eq!(server.exchange(request.as_bytes()).status, "HTTP/1.1 200 OK");
@@ -71,14 +71,14 @@ impl Measured {
 }
 
 /// A figure of the server's memory in bytes, as the kernel counts it.
-fn memory(server: &Server, figure: &str) -> u64 {
+fn memory(server: &ServerProcess, figure: &str) -> u64 {
     let status = fs::read_to_string(format!("/proc/{}/status", server.child.id())).expect("a process");
     let kib = status.lines().find_map(|line| line.strip_prefix(figure)?.trim().strip_suffix(" kB"));
     kib.and_then(|kib| kib.trim().parse::<u64>().ok()).unwrap_or_else(|| panic!("no {figure} in {status}"))
         << 10
 }
 
-/// The lines that `/bytes/N` answers with, a MiB of them.
+/// The lines that `/bytes/N` responds with, a MiB of them.
 fn pattern() -> Vec<u8> {
     let line: Vec<u8> = (b'0'..b'0' + 63).chain([b'\n']).collect();
     line.repeat(1 << 14)
@@ -111,21 +111,21 @@ fn read_content(mut stream: impl Read, size: u64) {
 }
 
 /// Reads a head, to the empty line.
-fn read_head(stream: &mut impl Read) -> Answer {
+fn read_head(stream: &mut impl Read) -> ReceivedResponse {
     let mut head = Vec::new();
     let mut byte = [0];
     while !head.ends_with(b"\r\n\r\n") {
         stream.read_exact(&mut byte).expect("a head");
         head.push(byte[0]);
     }
-    Answer::new(&head)
+    ReceivedResponse::new(&head)
 }
 
 #[track_caller]
 fn read_end(mut stream: impl Read) {
     let mut rest = Vec::new();
     stream.read_to_end(&mut rest).expect("an end");
-    assert!(rest.is_empty(), "{} bytes behind the answer", rest.len());
+    assert!(rest.is_empty(), "{} bytes behind the response", rest.len());
 }
 
 fn a_large_upload_takes_no_memory(transport: &str) {
@@ -142,8 +142,8 @@ fn takes_no_memory(measured: Measured) {
     let mut stream = measured.request("POST /upload", &format!("Content-Length: {size}\r\n"));
     write_content(&stream, size).expect("sent");
     let mut bytes = Vec::new();
-    stream.read_to_end(&mut bytes).expect("an answer");
-    Answer::new(&bytes).assert("HTTP/1.1 200 OK", &size.to_string());
+    stream.read_to_end(&mut bytes).expect("a response");
+    ReceivedResponse::new(&bytes).assert("HTTP/1.1 200 OK", &size.to_string());
     measured.assert_constant();
 }
 
@@ -166,8 +166,8 @@ fn a_large_upload_in_chunks_takes_no_memory(transport: &str) {
     }
     stream.write_all(b"\r\n").expect("sent");
     let mut bytes = Vec::new();
-    stream.read_to_end(&mut bytes).expect("an answer");
-    Answer::new(&bytes).assert("HTTP/1.1 200 OK", &size.to_string());
+    stream.read_to_end(&mut bytes).expect("a response");
+    ReceivedResponse::new(&bytes).assert("HTTP/1.1 200 OK", &size.to_string());
     measured.assert_constant();
 }
 
@@ -226,7 +226,7 @@ fn a_large_body_that_is_sent_back_in_chunks_takes_no_memory(transport: &str) {
         let head = read_head(&mut stream);
         assert_eq!(head.field("transfer-encoding"), Some("chunked"), "{head:?}");
         let mut content =
-            Chunked { stream: BufReader::with_capacity(1 << 16, stream), left: 0, begun: false };
+            ChunkedReader { stream: BufReader::with_capacity(1 << 16, stream), left: 0, begun: false };
         read_content(&mut content, size);
         read_end(&mut content);
     });
@@ -250,8 +250,8 @@ fn a_body_that_nobody_takes_back_is_not_gathered(transport: &str) {
     let measured = Measured::start(transport, "streamed");
     let size = size();
     let mut stream = measured.request("POST /echo", &format!("Content-Length: {size}\r\n"));
-    // The server reads on only as far as its answer leaves. Where this pause is no standstill but a slow machine,
-    // nothing is lost but the point of the test.
+    // The server reads on only as far as its response leaves. On a slow machine this timeout may come before the
+    // standstill; the test then passes without testing it.
     stream.set_write_timeout(Some(Duration::from_millis(500))).expect("a timeout");
     let pattern = pattern();
     let mut sent = 0_u64;
@@ -265,7 +265,7 @@ fn a_body_that_nobody_takes_back_is_not_gathered(transport: &str) {
     };
     assert!(stopped && sent < size, "{sent} bytes were taken");
     measured.assert_constant();
-    // The connection is as good as before.
+    // The connection still works.
     stream.set_write_timeout(None).expect("no timeout");
     thread::scope(|scope| {
         let mut writing = stream.try_clone().expect("a second handle");
@@ -282,14 +282,14 @@ fn a_body_that_nobody_takes_back_is_not_gathered(transport: &str) {
     measured.assert_constant();
 }
 
-/// The content of an answer in chunks.
-struct Chunked<R> {
+/// The content of a response in chunks.
+struct ChunkedReader<R> {
     stream: R,
     left: u64,
     begun: bool,
 }
 
-impl<R: Read> Chunked<R> {
+impl<R: Read> ChunkedReader<R> {
     fn line(&mut self) -> io::Result<String> {
         let mut line = Vec::new();
         let mut byte = [0];
@@ -301,7 +301,7 @@ impl<R: Read> Chunked<R> {
     }
 }
 
-impl<R: Read> Read for Chunked<R> {
+impl<R: Read> Read for ChunkedReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.left == 0 {
             if self.begun && !self.line()?.is_empty() {

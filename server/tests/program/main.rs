@@ -1,4 +1,4 @@
-//! The program from outside: what it prints, what it answers, how it ends.
+//! The program from outside: what it prints, how it responds, how it ends.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -65,7 +65,7 @@ mod wrk;
 /// What `--transport` takes.
 const TRANSPORTS: [&str; 4] = ["tokio", "async-std", "smol", "blocking"];
 
-/// So few connections that the descriptors suffice on every machine: where they do not, a line at the start says so.
+/// A limit that the descriptors of every machine allow, so that no note at the start says that it is lowered.
 const FEW_CONNECTIONS: &str = "--max-connections=100";
 
 /// Long enough for a loaded machine; nothing here waits for it unless it fails.
@@ -83,7 +83,7 @@ fn program() -> Command {
     command
 }
 
-/// The program, about to serve on a transport.
+/// The command `serve` on a transport.
 fn serve(transport: &str) -> Command {
     let mut command = program();
     command.args(["serve", "--transport", transport]);
@@ -95,7 +95,7 @@ fn run(arguments: &[&str]) -> Output {
     program().args(arguments).output().expect("the program starts")
 }
 
-/// What the program says of a mistake, on the way to this exit code.
+/// What the program prints to the standard error stream before it ends with this exit code.
 #[track_caller]
 fn complaint(command: &mut Command, code: i32) -> String {
     let mut child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the program starts");
@@ -121,20 +121,20 @@ fn text(bytes: &[u8]) -> String {
 }
 
 /// A running `httpfsm serve`, killed when dropped.
-struct Server {
+struct ServerProcess {
     child: Child,
     stdout: BufReader<ChildStdout>,
     /// What the first line says after `listening on `.
     listening: String,
 }
 
-impl Server {
-    /// `serve --port 0` and these arguments: for what no transport has to do with.
+impl ServerProcess {
+    /// Starts `serve --port 0` with these arguments, for tests that do not depend on the transport.
     fn start(arguments: &[&str]) -> Self {
         Self::spawn(program().args(["serve", "--port", "0"]).args(arguments))
     }
 
-    /// The same on a transport.
+    /// Starts it on a transport.
     fn on(transport: &str, arguments: &[&str]) -> Self {
         Self::spawn(serve(transport).args(["--port", "0"]).args(arguments))
     }
@@ -161,13 +161,13 @@ impl Server {
         stream
     }
 
-    /// Sends one request that ends in `Connection: close`, or one of HTTP/1.0, and returns the whole answer.
-    fn exchange(&self, request: &[u8]) -> Answer {
+    /// Sends one request that ends in `Connection: close`, or one of HTTP/1.0, and returns the whole response.
+    fn exchange(&self, request: &[u8]) -> ReceivedResponse {
         let mut stream = self.connect();
         stream.write_all(request).expect("sent");
         let mut bytes = Vec::new();
-        stream.read_to_end(&mut bytes).expect("an answer and its end");
-        Answer::new(&bytes)
+        stream.read_to_end(&mut bytes).expect("a response and its end");
+        ReceivedResponse::new(&bytes)
     }
 
     fn signal(&self, signal: Signal) {
@@ -190,7 +190,7 @@ impl Server {
     }
 }
 
-impl Drop for Server {
+impl Drop for ServerProcess {
     fn drop(&mut self) {
         // It may have ended already.
         let _ = self.child.kill();
@@ -198,15 +198,15 @@ impl Drop for Server {
     }
 }
 
-/// An answer, taken apart.
+/// A response, taken apart.
 #[derive(Debug)]
-struct Answer {
+struct ReceivedResponse {
     status: String,
     fields: Vec<(String, String)>,
     content: Vec<u8>,
 }
 
-impl Answer {
+impl ReceivedResponse {
     fn new(bytes: &[u8]) -> Self {
         let end = bytes.windows(4).position(|four| four == b"\r\n\r\n");
         let end = end.unwrap_or_else(|| panic!("no head in {:?}", String::from_utf8_lossy(bytes)));

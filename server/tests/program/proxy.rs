@@ -1,5 +1,5 @@
-//! nginx and HAProxy in front of the server: they keep connections to it, and pass large bodies both ways. Those of
-//! `docs/proxy.md` do.
+//! nginx and HAProxy in front of the server keep connections to it, and pass large bodies both ways; so do the
+//! configurations of `docs/proxy.md`.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -11,8 +11,8 @@ use std::time::Duration;
 use httpfsm::config::{ChannelConfig, ServerConfig};
 use tempfile::TempDir;
 
-use crate::tools::{Beside, tool};
-use crate::{Answer, FEW_CONNECTIONS, Server, serve};
+use crate::tools::{BackgroundProgram, tool};
+use crate::{FEW_CONNECTIONS, ReceivedResponse, ServerProcess, serve};
 
 on_each_transport! {
     nginx_keeps_its_connection_to_the_server,
@@ -27,13 +27,13 @@ on_each_transport! {
 
 /// A reverse proxy that listens on a Unix socket.
 struct Proxy {
-    beside: Beside,
+    program: BackgroundProgram,
     socket: PathBuf,
     _folder: TempDir,
 }
 
 impl Proxy {
-    fn nginx(server: &Server, options: &str) -> Option<Self> {
+    fn nginx(server: &ServerProcess, options: &str) -> Option<Self> {
         Self::nginx_of(|folder| nginx(folder, server.address(), options))
     }
 
@@ -46,7 +46,7 @@ impl Proxy {
         }))
     }
 
-    fn haproxy(server: &Server) -> Option<Self> {
+    fn haproxy(server: &ServerProcess) -> Option<Self> {
         Self::haproxy_of(|folder| haproxy(folder, server.address()))
     }
 
@@ -67,15 +67,15 @@ impl Proxy {
         let folder = tempfile::tempdir().expect("a directory");
         let file = folder.path().join(name);
         fs::write(&file, configuration(folder.path())).expect("a file");
-        let beside = Beside::start(&mut command(&file, folder.path()));
-        Self { beside, socket: folder.path().join("front.sock"), _folder: folder }
+        let program = BackgroundProgram::start(&mut command(&file, folder.path()));
+        Self { program, socket: folder.path().join("front.sock"), _folder: folder }
     }
 
-    /// Sends one request that ends in `Connection: close`; the answer. The bytes are written while the answer is
-    /// read, as a proxy may pass both on at once.
+    /// Sends one request that ends in `Connection: close`; returns the response. The request is written while the
+    /// response is read, as a proxy may pass on both at once.
     #[track_caller]
-    fn exchange(&mut self, request: &[&[u8]]) -> Answer {
-        let mut stream = self.beside.connect(&self.socket);
+    fn exchange(&mut self, request: &[&[u8]]) -> ReceivedResponse {
+        let mut stream = self.program.connect(&self.socket);
         let mut bytes = Vec::new();
         std::thread::scope(|scope| {
             let mut writing = stream.try_clone().expect("a second handle");
@@ -84,12 +84,12 @@ impl Proxy {
                     writing.write_all(part).expect("sent");
                 }
             });
-            stream.read_to_end(&mut bytes).expect("an answer and its end");
+            stream.read_to_end(&mut bytes).expect("a response and its end");
         });
-        Answer::new(&bytes)
+        ReceivedResponse::new(&bytes)
     }
 
-    fn get(&mut self, target: &str) -> Answer {
+    fn get(&mut self, target: &str) -> ReceivedResponse {
         let request = format!("GET {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
         self.exchange(&[request.as_bytes()])
     }
@@ -113,7 +113,7 @@ fn nginx(folder: &Path, server: SocketAddr, options: &str) -> String {
     )
 }
 
-/// What stands in `http`, made a configuration. One process, so that the end of it is the end of all.
+/// A configuration around this content of `http`. nginx runs as one process, so that its end is the end of all.
 fn nginx_around(http: &str, folder: impl std::fmt::Display) -> String {
     format!(
         "daemon off; master_process off; pid {folder}/pid; error_log stderr;
@@ -129,7 +129,7 @@ fn nginx_around(http: &str, folder: impl std::fmt::Display) -> String {
 
 fn haproxy(folder: &Path, server: SocketAddr) -> String {
     let folder = folder.display();
-    // Every server answers this check with some status below 500.
+    // Every server responds to this check with some status below 500.
     format!(
         "global
             maxconn 64
@@ -153,8 +153,8 @@ fn haproxy(folder: &Path, server: SocketAddr) -> String {
     )
 }
 
-/// Several visitors are served over one connection: the page tells on which. A proxy may open a second one where it
-/// has not put the first aside yet.
+/// Several clients are served over one connection: the page names it. A proxy may open a second one if the first is not
+/// idle yet.
 #[track_caller]
 fn keeps_its_connection(mut proxy: Proxy) {
     let mut channels = [(); 8].map(|()| {
@@ -209,28 +209,28 @@ fn post(target: &str, framing: &str) -> String {
     format!("POST {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{framing}\r\n\r\n")
 }
 
-/// The byte at a place of the answer to `/bytes/N`.
+/// The byte at a place of the response to `/bytes/N`.
 fn pattern(at: usize) -> u8 {
     if at % 64 == 63 { b'\n' } else { b'0' + (at % 64) as u8 }
 }
 
 fn nginx_keeps_its_connection_to_the_server(transport: &str) {
-    let server = Server::on(transport, &["--app", "hello"]);
+    let server = ServerProcess::on(transport, &["--app", "hello"]);
     if let Some(proxy) = Proxy::nginx(&server, "") {
         keeps_its_connection(proxy);
     }
 }
 
 fn nginx_passes_large_bodies(transport: &str) {
-    let server = Server::on(transport, &["--app", "bench"]);
+    let server = ServerProcess::on(transport, &["--app", "bench"]);
     if let Some(mut proxy) = Proxy::nginx(&server, "") {
         passes_large_bodies(&mut proxy);
-        // Not both ways at once: nginx does not go on with a request whose answer has begun.
+        // Not both ways at once: nginx does not go on with a request whose response has begun.
     }
 }
 
 fn nginx_passes_large_bodies_as_they_come(transport: &str) {
-    let server = Server::on(transport, &["--app", "bench"]);
+    let server = ServerProcess::on(transport, &["--app", "bench"]);
     if let Some(mut proxy) = Proxy::nginx(&server, "proxy_request_buffering off; proxy_buffering off;") {
         passes_large_bodies(&mut proxy);
         // Here it sometimes stops reading from its client, with nothing on its way to the server or from it.
@@ -238,21 +238,21 @@ fn nginx_passes_large_bodies_as_they_come(transport: &str) {
 }
 
 fn haproxy_keeps_its_connection_to_the_server(transport: &str) {
-    let server = Server::on(transport, &["--app", "hello"]);
+    let server = ServerProcess::on(transport, &["--app", "hello"]);
     if let Some(proxy) = Proxy::haproxy(&server) {
         keeps_its_connection(proxy);
     }
 }
 
 fn haproxy_passes_large_bodies(transport: &str) {
-    let server = Server::on(transport, &["--app", "bench"]);
+    let server = ServerProcess::on(transport, &["--app", "bench"]);
     if let Some(mut proxy) = Proxy::haproxy(&server) {
         passes_large_bodies(&mut proxy);
         passes_both_ways_at_once(&mut proxy);
     }
 }
 
-/// The page, as it is pasted.
+/// The page `docs/proxy.md`.
 struct Page(String);
 
 impl Page {
@@ -267,18 +267,18 @@ impl Page {
         block.unwrap_or_else(|| panic!("the page has no block of {kind}")).0
     }
 
-    /// The server that it starts, with this instead of the folder.
-    fn server(&self, transport: &str, socket: &Path, serves: &[&str]) -> Server {
+    /// Starts the server of the page, with `serves` instead of the folder.
+    fn server(&self, transport: &str, socket: &Path, serves: &[&str]) -> ServerProcess {
         let command = self.block("sh").trim().strip_prefix("httpfsm serve DIR ").expect("a command");
         let mut server = serve(transport);
         server.args(serves).arg(FEW_CONNECTIONS);
         for argument in command.split(' ') {
             server.arg(if argument == SOCKET { socket.as_os_str() } else { argument.as_ref() });
         }
-        Server::spawn(&mut server)
+        ServerProcess::spawn(&mut server)
     }
 
-    /// A configuration of it, with our sockets.
+    /// A configuration of the page, with the sockets of the test.
     fn configuration(&self, kind: &str, socket: &Path, bind: (&str, String)) -> String {
         let block = self.block(kind);
         assert!(block.contains(SOCKET) && block.contains(bind.0), "{block}");
@@ -289,7 +289,7 @@ impl Page {
 /// The socket on the page.
 const SOCKET: &str = "/run/httpfsm/httpfsm.sock";
 
-/// The applications that show that it serves, that it keeps connections and what fields it adds.
+/// Shows with three applications that the proxy serves, that it keeps connections and which fields it adds.
 #[track_caller]
 fn the_page_serves(transport: &str, added: &[&str], start: impl Fn(&Page, &Path) -> Option<Proxy>) {
     let page = Page::read();
@@ -333,7 +333,7 @@ fn the_haproxy_of_the_page_serves(transport: &str) {
 
 /// The PROXY protocol, TLS and HTTP/2.
 fn what_the_page_does_without_is_refused(transport: &str) {
-    let server = Server::on(transport, &["--app", "hello", FEW_CONNECTIONS]);
+    let server = ServerProcess::on(transport, &["--app", "hello", FEW_CONNECTIONS]);
     for (bytes, status) in [
         (&b"PROXY TCP4 192.0.2.1 192.0.2.2 5000 80\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"[..], "400"),
         (b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc0\0\x02\x01\xc0\0\x02\x02\x13\x88\0\x50", "400"),
@@ -350,12 +350,12 @@ fn the_times_on_the_page_are_those_of_the_server() {
     let Page(page) = Page::read();
     let (plain, hardened) = (ChannelConfig::default(), ServerConfig::hardened().channel);
     let seconds = |time: Option<Duration>| time.expect("a deadline").as_secs();
-    // What nginx keeps for 60 s is kept for longer here.
+    // The server keeps a connection longer than nginx, which keeps it for 60 s.
     assert!(page.contains("keepalive_timeout 60s;") && seconds(hardened.inactivity_timeout) > 60);
     assert!(page.contains("proxy_read_timeout 75s;") && page.contains("timeout server 75s"));
     assert!(seconds(hardened.responseless_timeout) < 75);
     let words = page.split_whitespace().collect::<Vec<_>>().join(" ");
-    for told in [
+    for sentence in [
         format!(
             "`--inactivity-timeout`: {} hours, with `--hardened` {} s.",
             seconds(plain.inactivity_timeout) / 3600,
@@ -377,7 +377,7 @@ fn the_times_on_the_page_are_those_of_the_server() {
             hardened.max_request_body_size >> 20
         ),
     ] {
-        assert!(words.contains(&told), "{told} is not on the page");
+        assert!(words.contains(&sentence), "{sentence} is not on the page");
     }
     assert_eq!((seconds(hardened.connection_age), hardened.requests_per_connection), (3600, 10_000));
     assert_eq!(ServerConfig::hardened().max_connections_per_peer, 256);

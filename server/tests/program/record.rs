@@ -9,7 +9,7 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::tools::tool;
-use crate::{FEW_CONNECTIONS, Server, complaint, program, run, text};
+use crate::{FEW_CONNECTIONS, ServerProcess, complaint, program, run, text};
 
 on_each_transport! {
     what_is_recorded_replays,
@@ -31,7 +31,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// `replay` of it succeeds; what it printed.
+/// Replays a recording, which must succeed; returns what was printed.
 fn replayed(file: &Path) -> String {
     let output = run(&["replay", "--step", file.to_str().expect("text")]);
     assert!(output.status.success(), "{}", text(&output.stderr));
@@ -40,7 +40,7 @@ fn replayed(file: &Path) -> String {
 
 fn what_is_recorded_replays(transport: &str) {
     let (folder, name) = folder();
-    let server = Server::on(transport, &["--app", "echo", "--record", &name]);
+    let server = ServerProcess::on(transport, &["--app", "echo", "--record", &name]);
     assert!(server.exchange(SECRET).status.contains("200"));
     assert!(server.exchange(b"G@T\r\n\r\n").status.contains("400"));
     server.signal(Signal::TERM);
@@ -67,20 +67,20 @@ fn what_is_recorded_replays(transport: &str) {
 
     let recording = fs::read_to_string(&files[0]).expect("text");
     assert!(!recording.contains("secret"), "{recording}");
-    let line = recording.lines().position(|line| line.contains("200 OK")).expect("an answer") + 1;
+    let line = recording.lines().position(|line| line.contains("200 OK")).expect("a response") + 1;
     fs::write(&files[0], recording.replace("200 OK", "200 KO")).expect("written");
     let output = run(&["replay", files[0].to_str().expect("text")]);
     assert_eq!((output.status.code(), text(&output.stdout)), (Some(1), String::new()));
-    let told = text(&output.stderr);
+    let message = text(&output.stderr);
     let expected = format!("httpfsm: {}: line {line} differs\n    expected: ", files[0].display());
-    assert!(told.starts_with(&expected), "{told}");
-    assert!(told.contains("200 KO") && told.contains("200 OK"), "{told}");
+    assert!(message.starts_with(&expected), "{message}");
+    assert!(message.contains("200 KO") && message.contains("200 OK"), "{message}");
 }
 
 fn what_curl_did_replays(transport: &str) {
     let Some(curl) = tool("curl") else { return };
     let (folder, name) = folder();
-    let server = Server::on(transport, &["--app", "hello", "--record", &name, "--record-mask-bodies"]);
+    let server = ServerProcess::on(transport, &["--app", "hello", "--record", &name, "--record-mask-bodies"]);
     let url = format!("http://{}/", server.address());
     let arguments = ["-q", "-sS", "--noproxy", "*", "-u", "me:secret", "-d", "a secret", &url, &url];
     let output = std::process::Command::new(curl).args(arguments).output().expect("curl starts");
@@ -98,23 +98,23 @@ fn what_curl_did_replays(transport: &str) {
 fn a_signal_switches_recordings_while_the_program_serves() {
     let (folder, name) = folder();
     let mut server =
-        Server::start(&["--app", "hello", "--record", &name, "--record-sample", "0", FEW_CONNECTIONS]);
+        ServerProcess::start(&["--app", "hello", "--record", &name, "--record-sample", "0", FEW_CONNECTIONS]);
     let mut stderr = BufReader::new(server.child.stderr.take().expect("a pipe"));
     let mut begins = String::new();
     stderr.read_line(&mut begins).expect("a line");
     assert_eq!(begins, "httpfsm: recording no connections until SIGUSR1\n");
-    let mut switch = |server: &Server, expected: &str| {
+    let mut switch = |server: &ServerProcess, expected: &str| {
         server.signal(Signal::USR1);
-        let mut told = String::new();
-        stderr.read_line(&mut told).expect("a line");
-        assert_eq!(told, format!("httpfsm: SIGUSR1: {expected}\n"));
+        let mut message = String::new();
+        stderr.read_line(&mut message).expect("a line");
+        assert_eq!(message, format!("httpfsm: SIGUSR1: {expected}\n"));
     };
     server.exchange(SECRET);
     switch(&server, &format!("recording all connections to {name}, 1000 at most"));
     server.exchange(SECRET);
     let mut kept = server.connect();
     kept.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").expect("sent");
-    kept.read_exact(&mut [0]).expect("an answer");
+    kept.read_exact(&mut [0]).expect("a response");
     switch(&server, "recording no further connections");
     server.exchange(SECRET);
     server.signal(Signal::TERM);
@@ -129,7 +129,7 @@ fn a_signal_switches_recordings_while_the_program_serves() {
 }
 
 #[test]
-fn what_cannot_be_replayed_is_told() {
+fn what_cannot_be_replayed_is_reported() {
     let (folder, _) = folder();
     let file = folder.path().join("no.jsonl");
     let output = run(&["replay", file.to_str().expect("text")]);
@@ -155,7 +155,7 @@ fn what_is_no_regular_file_is_not_replayed_nor_waited_for() {
     }
 }
 
-/// As the help says of what follows the last whole line, or the end.
+/// The help says so of everything after the last complete line, or after the end.
 #[test]
 fn what_follows_a_recording_is_not_looked_at() {
     let (folder, _) = folder();
@@ -166,14 +166,14 @@ fn what_follows_a_recording_is_not_looked_at() {
         let steps = replayed(&file);
         assert!(steps.trim_end().ends_with(end), "{steps}");
     }
-    // To the fourth line, and to the fifth, which is the second input.
-    for (lines, told) in [(4, "replayed 1 input: equal; "), (5, "replayed 2 inputs: equal; ")] {
+    // Cut after the fourth line, and after the fifth, which is the second input.
+    for (lines, printed) in [(4, "replayed 1 input: equal; "), (5, "replayed 2 inputs: equal; ")] {
         let lines = recording.split_inclusive(|byte| *byte == b'\n').take(lines);
         fs::write(&file, lines.collect::<Vec<_>>().concat()).expect("written");
         let output = run(&["replay", file.to_str().expect("text")]);
-        assert!(text(&output.stdout).starts_with(told), "{output:?}");
+        assert!(text(&output.stdout).starts_with(printed), "{output:?}");
     }
-    // The program ended while it wrote, amid a character.
+    // The program ended while it wrote, in the middle of a character.
     let lines = recording.strip_suffix(b"{\"end\":\"over\"}\n").expect("the last line");
     fs::write(&file, [lines, "{\"text\":\"\u{e4}".as_bytes().strip_suffix(b"\xa4").expect("half")].concat())
         .expect("written");

@@ -1,4 +1,4 @@
-//! A relay in front of the server that keeps what passes, for a client that does not tell what it was answered.
+//! A relay in front of the server that records the bytes, for a client that does not report its responses.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -9,26 +9,26 @@ use std::time::{Duration, Instant};
 /// It relays until the process ends.
 pub(crate) struct Relay {
     address: SocketAddr,
-    requests: Kept,
-    answers: Kept,
+    requests: RelayedBytes,
+    responses: RelayedBytes,
 }
 
 /// The bytes of each connection.
-type Kept = Arc<Mutex<Vec<Vec<u8>>>>;
+type RelayedBytes = Arc<Mutex<Vec<Vec<u8>>>>;
 
 impl Relay {
     pub(crate) fn start(server: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
-        let relay = Self { address, requests: Kept::default(), answers: Kept::default() };
-        let (requests, answers) = (Arc::clone(&relay.requests), Arc::clone(&relay.answers));
+        let relay = Self { address, requests: RelayedBytes::default(), responses: RelayedBytes::default() };
+        let (requests, responses) = (Arc::clone(&relay.requests), Arc::clone(&relay.responses));
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
                 let Ok(server) = TcpStream::connect(server) else { return };
                 let ends = (client.try_clone(), server.try_clone());
                 let (Ok(client_end), Ok(server_end)) = ends else { return };
                 pass_on(client, server_end, &requests);
-                pass_on(server, client_end, &answers);
+                pass_on(server, client_end, &responses);
             }
         });
         relay
@@ -38,13 +38,13 @@ impl Relay {
         format!("http://{}{target}", self.address)
     }
 
-    /// The lines of requests and of answers that begin so, as far as they have come.
+    /// The lines of requests that begin so and have come so far.
     pub(crate) fn requests(&self, prefix: &str) -> Vec<String> {
         lines(&self.requests, prefix)
     }
 
-    pub(crate) fn answers(&self, prefix: &str) -> Vec<String> {
-        lines(&self.answers, prefix)
+    pub(crate) fn responses(&self, prefix: &str) -> Vec<String> {
+        lines(&self.responses, prefix)
     }
 
     /// Waits for a line of a request that begins so.
@@ -65,14 +65,14 @@ impl Relay {
     }
 }
 
-fn lines(kept: &Kept, prefix: &str) -> Vec<String> {
+fn lines(kept: &RelayedBytes, prefix: &str) -> Vec<String> {
     let kept = kept.lock().expect("no panic");
     let lines = kept.iter().flat_map(|bytes| bytes.split(|&byte| byte == b'\n'));
     let lines = lines.filter(|line| line.starts_with(prefix.as_bytes()));
     lines.map(|line| String::from_utf8_lossy(line).trim_end().to_owned()).collect()
 }
 
-fn pass_on(mut from: TcpStream, mut to: TcpStream, kept: &Kept) {
+fn pass_on(mut from: TcpStream, mut to: TcpStream, kept: &RelayedBytes) {
     let kept = Arc::clone(kept);
     let connection = {
         let mut kept = kept.lock().expect("no panic");
@@ -87,7 +87,7 @@ fn pass_on(mut from: TcpStream, mut to: TcpStream, kept: &Kept) {
                 break;
             }
         }
-        // Whoever has ended, the other learns of it.
+        // The end of one side ends the other.
         let _ = to.shutdown(Shutdown::Write);
         let _ = from.shutdown(Shutdown::Read);
     });

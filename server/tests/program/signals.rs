@@ -12,21 +12,21 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::tools::tool;
-use crate::{Answer, FEW_CONNECTIONS, PATIENCE, Server, serve};
+use crate::{FEW_CONNECTIONS, PATIENCE, ReceivedResponse, ServerProcess, serve};
 
 on_each_transport! {
     signals_that_mean_nothing_end_nothing,
     every_signal_that_ends_drains,
     the_limit_of_processor_time_drains,
     recordings_are_switched_as_soon_as_it_is_said_that_the_program_listens,
-    who_quits_leaves_no_socket,
+    quitting_leaves_no_socket,
 }
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
 
 fn signals_that_mean_nothing_end_nothing(transport: &str) {
-    let server = Server::on(transport, &["--app", "hello"]);
-    let told = [
+    let server = ServerProcess::on(transport, &["--app", "hello"]);
+    let ignored = [
         (Signal::HUP, "SIGHUP"),
         (Signal::USR1, "SIGUSR1"),
         (Signal::USR2, "SIGUSR2"),
@@ -37,14 +37,14 @@ fn signals_that_mean_nothing_end_nothing(transport: &str) {
         (Signal::POWER, "SIGPWR"),
         (Signal::STKFLT, "SIGSTKFLT"),
     ];
-    for signal in told.map(|(signal, _)| signal).into_iter().chain([Signal::PIPE, Signal::XFSZ]) {
+    for signal in ignored.map(|(signal, _)| signal).into_iter().chain([Signal::PIPE, Signal::XFSZ]) {
         server.signal(signal);
         assert_eq!(server.exchange(GET).status, "HTTP/1.1 200 OK", "{signal:?}");
     }
     server.signal(Signal::TERM);
     let (status, errors) = server.end();
     assert_eq!(status.code(), Some(0), "{errors}");
-    for (_, name) in told {
+    for (_, name) in ignored {
         assert!(errors.contains(&format!("httpfsm: {name} is ignored.\n")), "{errors}");
     }
 }
@@ -54,7 +54,7 @@ fn every_signal_that_ends_drains(transport: &str) {
     for signal in [Signal::TERM, Signal::INT, Signal::QUIT, Signal::XCPU] {
         let path = folder.path().join("socket");
         let path = path.to_str().expect("text");
-        let server = Server::on(transport, &["--app", "hello", "--unix", path]);
+        let server = ServerProcess::on(transport, &["--app", "hello", "--unix", path]);
         server.signal(signal);
         let (status, errors) = server.end();
         assert_eq!(status.code(), Some(0), "{signal:?}: {errors}");
@@ -62,9 +62,10 @@ fn every_signal_that_ends_drains(transport: &str) {
     }
 }
 
-/// The system sends SIGXCPU each second from the limit on. Only another signal that ends is a second one.
+/// From the limit on the system sends SIGXCPU each second. It does not count as the second signal, which would end the
+/// program.
 fn the_limit_of_processor_time_drains(transport: &str) {
-    let server = Server::on(transport, &["--app", "echo"]);
+    let server = ServerProcess::on(transport, &["--app", "echo"]);
     let mut client = server.connect();
     client
         .write_all(b"POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 2\r\n\r\n1")
@@ -75,20 +76,20 @@ fn the_limit_of_processor_time_drains(transport: &str) {
         assert!(started.elapsed() < PATIENCE, "it does not drain");
         thread::sleep(Duration::from_millis(5));
     }
-    // Longer than signals that come together are taken for one.
+    // Longer than the time within which two signals count as one.
     thread::sleep(Duration::from_millis(400));
     server.signal(Signal::XCPU);
     thread::sleep(Duration::from_millis(100));
     client.write_all(b"2").expect("sent");
     let mut bytes = Vec::new();
     client.read_to_end(&mut bytes).expect("a response");
-    assert_eq!(Answer::new(&bytes).status, "HTTP/1.1 200 OK");
+    assert_eq!(ReceivedResponse::new(&bytes).status, "HTTP/1.1 200 OK");
     let (status, errors) = server.end();
     assert_eq!(status.code(), Some(0), "{errors}");
     assert_eq!(errors.matches("SIGXCPU").count(), 1, "{errors}");
 }
 
-/// A stream that takes nothing, as long as its reader, the second, is there.
+/// A stream that is full as long as its reader, the second of the pair, exists.
 fn full() -> (OwnedFd, UnixStream) {
     let (mut full, reader) = UnixStream::pair().expect("a pair");
     full.set_nonblocking(true).expect("an option");
@@ -100,7 +101,7 @@ fn full() -> (OwnedFd, UnixStream) {
 fn recordings_are_switched_as_soon_as_it_is_said_that_the_program_listens(transport: &str) {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("socket");
-    // A standard output that takes nothing holds up the start where it says so.
+    // The start blocks where it prints the addresses, as the standard output is full.
     let (stdout, _reader) = full();
     let mut command = serve(transport);
     command.args(["--app", "hello", FEW_CONNECTIONS, "--record"]).arg(folder.path().join("records"));
@@ -112,19 +113,19 @@ fn recordings_are_switched_as_soon_as_it_is_said_that_the_program_listens(transp
         thread::sleep(Duration::from_millis(5));
     }
     kill_process(Pid::from_child(&child), Signal::USR1).expect("a running child");
-    // On a slow machine what is recorded is told before.
+    // On a slow machine the line about the recordings comes first.
     let lines = BufReader::new(child.stderr.take().expect("a pipe")).lines();
-    let told = lines.map(|line| line.expect("text")).find(|line| line.contains("SIGUSR1"));
+    let message = lines.map(|line| line.expect("text")).find(|line| line.contains("SIGUSR1"));
     child.kill().expect("a running child");
     child.wait().expect("its end");
     let expected = "httpfsm: SIGUSR1: recording no connections until SIGUSR1";
-    assert_eq!(told.as_deref(), Some(expected));
+    assert_eq!(message.as_deref(), Some(expected));
 }
 
-fn who_quits_leaves_no_socket(transport: &str) {
+fn quitting_leaves_no_socket(transport: &str) {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("socket");
-    // A standard output that takes nothing holds up the start, which has made its sockets by then.
+    // The start blocks after it has made its sockets, as the standard output is full.
     let (stdout, _reader) = full();
     let mut command = serve(transport);
     command.args(["--app", "hello", "--unix"]).arg(&path).stdout(stdout).stderr(Stdio::piped());
@@ -133,7 +134,7 @@ fn who_quits_leaves_no_socket(transport: &str) {
     while child.try_wait().expect("a child").is_none() {
         assert!(started.elapsed() < PATIENCE, "it does not end");
         if path.exists() {
-            // Nobody minds where it has just ended.
+            // The process may have ended meanwhile.
             let _ = kill_process(Pid::from_child(&child), Signal::TERM);
         }
         thread::sleep(Duration::from_millis(100));
@@ -141,9 +142,9 @@ fn who_quits_leaves_no_socket(transport: &str) {
     assert!(!path.exists());
 }
 
-/// Between the bind, which makes the file, and the end of the call that does.
+/// The signal comes between the bind, which makes the file, and the end of the call.
 #[test]
-fn who_quits_while_a_socket_is_made_leaves_none() {
+fn quitting_while_a_socket_is_made_leaves_none() {
     let Some(strace) = tool("strace") else { return };
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("socket");

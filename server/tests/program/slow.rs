@@ -8,20 +8,20 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::{Answer, PATIENCE, Server};
+use crate::{PATIENCE, ReceivedResponse, ServerProcess};
 
 on_each_transport! {
-    a_slow_reader_gets_the_whole_of_an_answer_that_closes,
-    a_slow_reader_gets_the_whole_of_an_answer_and_the_next,
-    a_slow_reader_gets_the_whole_of_an_answer_from_a_server_that_goes,
+    a_slow_reader_gets_the_whole_of_a_response_that_closes,
+    a_slow_reader_gets_the_whole_of_a_response_and_the_next,
+    a_slow_reader_gets_the_whole_of_a_response_from_a_server_that_drains,
     a_reader_that_stops_is_cut_while_others_are_served,
-    slow_clients_of_all_workers_leave_the_others_their_turn,
+    slow_clients_of_all_workers_do_not_hold_up_others,
 }
 
 const LENGTH: usize = 20_000_000;
 
-fn bench(transport: &str, arguments: &[&str]) -> Server {
-    Server::on(transport, &[&["--app", "bench"], arguments].concat())
+fn bench(transport: &str, arguments: &[&str]) -> ServerProcess {
+    ServerProcess::on(transport, &[&["--app", "bench"], arguments].concat())
 }
 
 /// Reads at least `least` bytes, in pieces of 64 KiB with pauses between them.
@@ -45,7 +45,7 @@ fn assert_content(content: &[u8]) {
     assert_eq!(wrong, None, "the first wrong byte");
 }
 
-fn a_slow_reader_gets_the_whole_of_an_answer_that_closes(transport: &str) {
+fn a_slow_reader_gets_the_whole_of_a_response_that_closes(transport: &str) {
     let server = bench(transport, &[]);
     let mut stream = server.connect();
     let request = format!("GET /bytes/{LENGTH} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
@@ -53,12 +53,12 @@ fn a_slow_reader_gets_the_whole_of_an_answer_that_closes(transport: &str) {
     let mut bytes = Vec::new();
     read_slowly(&mut stream, &mut bytes, 1 << 20);
     stream.read_to_end(&mut bytes).expect("the rest and an end");
-    let answer = Answer::new(&bytes);
-    assert_eq!(answer.field("connection"), Some("close"));
-    assert_content(&answer.content);
+    let response = ReceivedResponse::new(&bytes);
+    assert_eq!(response.field("connection"), Some("close"));
+    assert_content(&response.content);
 }
 
-fn a_slow_reader_gets_the_whole_of_an_answer_and_the_next(transport: &str) {
+fn a_slow_reader_gets_the_whole_of_a_response_and_the_next(transport: &str) {
     let server = bench(transport, &[]);
     let mut stream = server.connect();
     let request = format!(
@@ -69,14 +69,14 @@ fn a_slow_reader_gets_the_whole_of_an_answer_and_the_next(transport: &str) {
     let mut bytes = Vec::new();
     read_slowly(&mut stream, &mut bytes, 1 << 20);
     stream.read_to_end(&mut bytes).expect("the rest and an end");
-    let mut first = Answer::new(&bytes);
-    let second = Answer::new(&first.content.split_off(LENGTH));
+    let mut first = ReceivedResponse::new(&bytes);
+    let second = ReceivedResponse::new(&first.content.split_off(LENGTH));
     assert_eq!(first.field("connection"), None);
     assert_content(&first.content);
     second.assert("HTTP/1.1 200 OK", "Hello, World!");
 }
 
-fn a_slow_reader_gets_the_whole_of_an_answer_from_a_server_that_goes(transport: &str) {
+fn a_slow_reader_gets_the_whole_of_a_response_from_a_server_that_drains(transport: &str) {
     let server = bench(transport, &[]);
     let mut stream = server.connect();
     let request = format!("GET /bytes/{LENGTH} HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -86,7 +86,7 @@ fn a_slow_reader_gets_the_whole_of_an_answer_from_a_server_that_goes(transport: 
     server.signal(Signal::TERM);
     read_slowly(&mut stream, &mut bytes, 1 << 20);
     stream.read_to_end(&mut bytes).expect("the rest and an end");
-    assert_content(&Answer::new(&bytes).content);
+    assert_content(&ReceivedResponse::new(&bytes).content);
     drop(stream);
     assert_eq!(server.end().0.code(), Some(0));
 }
@@ -98,9 +98,9 @@ fn a_reader_that_stops_is_cut_while_others_are_served(transport: &str) {
         transport,
         &["--write-timeout", "500ms", "--min-write-rate", "none", "--log", "--threads", "1"],
     );
-    let (tell, events) = mpsc::channel();
+    let (sender, events) = mpsc::channel();
     let log = BufReader::new(server.child.stderr.take().expect("a pipe"));
-    thread::spawn(move || log.lines().map_while(Result::ok).for_each(|line| drop(tell.send(line))));
+    thread::spawn(move || log.lines().map_while(Result::ok).for_each(|line| drop(sender.send(line))));
 
     let mut stalled = server.connect();
     let request = format!("GET /bytes/{ENDLESS} HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -108,18 +108,18 @@ fn a_reader_that_stops_is_cut_while_others_are_served(transport: &str) {
     let mut bytes = Vec::new();
     read_slowly(&mut stalled, &mut bytes, 1);
 
-    let (started, mut served, mut told) = (Instant::now(), 0, Vec::new());
+    let (started, mut served, mut logged) = (Instant::now(), 0, Vec::new());
     let cut = "The peer did not take the response in time.";
-    while !told.iter().any(|line: &String| line.contains(cut)) {
-        assert!(started.elapsed() < PATIENCE, "nothing was cut: {told:?}");
-        let answer = server.exchange(b"GET /plaintext HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
-        answer.assert("HTTP/1.1 200 OK", "Hello, World!");
+    while !logged.iter().any(|line: &String| line.contains(cut)) {
+        assert!(started.elapsed() < PATIENCE, "nothing was cut: {logged:?}");
+        let response = server.exchange(b"GET /plaintext HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        response.assert("HTTP/1.1 200 OK", "Hello, World!");
         served += 1;
-        told.extend(events.try_iter());
+        logged.extend(events.try_iter());
     }
     assert!(served > 0);
 
-    // The end of a cut answer is a reset, so that nobody takes it for whole.
+    // The end of a cut response is a reset, so that the client does not take it for complete.
     let mut piece = vec![0; 1 << 20];
     let end = loop {
         match stalled.read(&mut piece) {
@@ -131,9 +131,9 @@ fn a_reader_that_stops_is_cut_while_others_are_served(transport: &str) {
     assert_eq!(end, Some(std::io::ErrorKind::ConnectionReset));
 }
 
-fn slow_clients_of_all_workers_leave_the_others_their_turn(transport: &str) {
+fn slow_clients_of_all_workers_do_not_hold_up_others(transport: &str) {
     const WORKERS: usize = 2;
-    // More than is kept in memory where bodies are gathered.
+    // More than is kept in memory where bodies are collected.
     const UPLOAD: usize = 1_000_000;
     let server = bench(transport, &["--threads", &WORKERS.to_string()]);
     let content = "x".repeat(UPLOAD);
@@ -154,13 +154,13 @@ fn slow_clients_of_all_workers_leave_the_others_their_turn(transport: &str) {
         read_slowly(&mut stream, &mut bytes, 1);
         (stream, bytes)
     });
-    // None of them ends before it is let to, so whatever is answered now has not waited for them.
+    // None of them ends before the test lets it, so a response that comes now has not waited for them.
     for at in 0..20 {
-        let answer = server.exchange(b"GET /plaintext HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
-        answer.assert("HTTP/1.1 200 OK", "Hello, World!");
+        let response = server.exchange(b"GET /plaintext HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        response.assert("HTTP/1.1 200 OK", "Hello, World!");
         let upload = server.exchange(b"POST /upload HTTP/1.0\r\nContent-Length: 5\r\n\r\nhello");
         upload.assert("HTTP/1.0 200 OK", "5");
-        // They are slow, and not dead.
+        // The slow clients still send and read.
         let slow = at % (4 * WORKERS);
         uploads[slow].write_all(&left.as_bytes()[at..=at]).expect("sent");
         let (stream, bytes) = &mut downloads[slow];
@@ -172,11 +172,11 @@ fn slow_clients_of_all_workers_leave_the_others_their_turn(transport: &str) {
         let already = (0..20).filter(|turn| turn % (4 * WORKERS) == at).count();
         stream.write_all(&left.as_bytes()[already..]).expect("sent");
         let mut bytes = Vec::new();
-        stream.read_to_end(&mut bytes).expect("an answer");
-        Answer::new(&bytes).assert("HTTP/1.1 200 OK", &UPLOAD.to_string());
+        stream.read_to_end(&mut bytes).expect("a response");
+        ReceivedResponse::new(&bytes).assert("HTTP/1.1 200 OK", &UPLOAD.to_string());
     }
     for (stream, bytes) in &mut downloads {
         stream.read_to_end(bytes).expect("the rest and an end");
-        assert_eq!(Answer::new(bytes).content.len(), LENGTH);
+        assert_eq!(ReceivedResponse::new(bytes).content.len(), LENGTH);
     }
 }

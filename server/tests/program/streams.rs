@@ -1,4 +1,4 @@
-//! Who reads the streams of the program: nobody, too late, or a disk that is full.
+//! The output streams of the program when the reader stalls, when it is closed, and when the disk is full.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -8,8 +8,8 @@ use std::thread;
 
 use rustix::process::Signal;
 
-use crate::tools::Beside;
-use crate::{Answer, FEW_CONNECTIONS, PATIENCE, Server, complaint, program};
+use crate::tools::BackgroundProgram;
+use crate::{FEW_CONNECTIONS, PATIENCE, ReceivedResponse, ServerProcess, complaint, program};
 
 on_each_transport! {
     a_reader_of_standard_error_that_stalls_stops_nobody,
@@ -18,14 +18,14 @@ on_each_transport! {
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
 
-/// More lines than a pipe, the queue behind it and what is being written hold: two lines of 80 bytes a connection.
+/// Connections whose lines, two of 80 bytes each, fill a pipe, the queue and the batch that is being written.
 const CROWD: usize = 4000;
-/// More lines than a pipe holds.
+/// Requests whose lines fill a pipe.
 const FEW: usize = 1000;
 
 fn a_reader_of_standard_error_that_stalls_stops_nobody(transport: &str) {
-    let mut server = Server::on(transport, &["--app", "hello", "--log", FEW_CONNECTIONS]);
-    let exchange = |server: &Server| assert_eq!(server.exchange(GET).status, "HTTP/1.1 200 OK");
+    let mut server = ServerProcess::on(transport, &["--app", "hello", "--log", FEW_CONNECTIONS]);
+    let exchange = |server: &ServerProcess| assert_eq!(server.exchange(GET).status, "HTTP/1.1 200 OK");
     (0..CROWD).for_each(|_| exchange(&server));
     // The reader is back.
     let stderr = server.child.stderr.take().expect("a pipe");
@@ -39,13 +39,13 @@ fn a_reader_of_standard_error_that_stalls_stops_nobody(transport: &str) {
             }
             first.get_or_insert_with(|| line.clone());
         }
-        // Nobody minds where the test is over.
+        // The test may be over.
         let _ = sender.send((stderr.into_inner(), first, line));
     });
     let back = receiver.recv_timeout(PATIENCE);
-    let (stderr, first, told) = back.expect("the standard error stream says that lines were dropped");
+    let (stderr, first, message) = back.expect("the standard error stream says that lines were dropped");
     assert!(first.is_some_and(|first| first.contains("opened at")));
-    assert!(told.starts_with("httpfsm: "), "{told}");
+    assert!(message.starts_with("httpfsm: "), "{message}");
     server.child.stderr = Some(stderr);
     // It stalls once more, to the end.
     (0..FEW).for_each(|_| exchange(&server));
@@ -56,7 +56,7 @@ fn a_reader_of_standard_error_that_stalls_stops_nobody(transport: &str) {
 }
 
 fn handlers_that_panic_are_not_held_up_by_a_reader_of_standard_error_that_stalls(transport: &str) {
-    let server = Server::on(transport, &["--app", "echo"]);
+    let server = ServerProcess::on(transport, &["--app", "echo"]);
     for _ in 0..FEW {
         let request = b"GET /_rig/panic HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
         assert_eq!(server.exchange(request).status, "HTTP/1.1 500 Internal Server Error");
@@ -96,17 +96,17 @@ fn a_standard_output_that_takes_nothing_is_named_and_one_that_nobody_reads_is_no
         drop(reader);
         assert_eq!(complaint(program().args(arguments).stdout(writer), 0), "", "{arguments:?}");
     }
-    // Of the server both lines come at once, so whoever reads one and leaves ends nothing.
+    // The server serves on when the reader of its addresses has closed the pipe.
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("socket");
     let (reader, writer) = std::io::pipe().expect("a pipe");
     drop(reader);
     let mut command = program();
     command.args(["serve", "--unix"]).arg(&path).stdout(writer).stdin(Stdio::null()).stderr(Stdio::piped());
-    let mut beside = Beside::start_with(&mut command);
-    let mut stream = beside.connect(&path);
+    let mut program = BackgroundProgram::start_with(&mut command);
+    let mut stream = program.connect(&path);
     stream.write_all(GET).expect("sent");
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).expect("a response");
-    assert_eq!(Answer::new(&bytes).status, "HTTP/1.1 200 OK");
+    assert_eq!(ReceivedResponse::new(&bytes).status, "HTTP/1.1 200 OK");
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Signal, getuid};
 
 use crate::tools::tool;
-use crate::{Server, TRANSPORTS, complaint};
+use crate::{ServerProcess, TRANSPORTS, complaint};
 
 on_each_transport! {
     a_start_without_threads_ends_and_says_which_are_missing,
@@ -20,7 +20,7 @@ fn a_start_without_threads_ends_and_says_which_are_missing(transport: &str) {
     if !getuid().is_root() {
         return httpfsm_testing::not_run("root, to have another user start the program");
     }
-    // Where that user may start it.
+    // A place where the other user may start the program.
     let folder = tempfile::tempdir().expect("a folder");
     fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).expect("a folder");
     let copy = folder.path().join("httpfsm");
@@ -69,8 +69,8 @@ fn no_thread_reads_files(transport: &str, threads: &str) {
     command.arg(&copy).args(["serve", "--port", "0", "--transport", transport, "--threads", threads]);
     // A trace has many lines.
     command.arg(folder.path()).env("RUST_BACKTRACE", "0");
-    let server = Server::spawn(&mut command);
-    // No thread has been needed to read files so far, and now there is none.
+    let server = ServerProcess::spawn(&mut command);
+    // No thread has read files so far, and from now on none can start.
     let limit = |threads: &str| {
         let mut command = as_user();
         command.arg(&prlimit).arg(format!("--pid={}", server.child.id())).arg(format!("--nproc={threads}:"));
@@ -84,7 +84,7 @@ fn no_thread_reads_files(transport: &str, threads: &str) {
             .assert("HTTP/1.1 503 Service Unavailable", "The server has no resources left for the moment.\n");
     }
     limit("100");
-    // tokio is not asked at once.
+    // After a failure tokio's pool is not asked again at once.
     let began = Instant::now();
     while server.exchange(get).status != "HTTP/1.1 200 OK" {
         assert!(began.elapsed() < Duration::from_secs(60), "{transport}: no thread is found again");
@@ -94,5 +94,5 @@ fn no_thread_reads_files(transport: &str, threads: &str) {
     let (_, errors) = server.end();
     assert!(errors.contains("No thread can be had to read files on"), "{transport}: {errors}");
     assert!(!errors.contains("dropped before it ran"), "{transport}: {errors}");
-    assert!(errors.lines().count() < 25, "told for each request: {transport}: {errors}");
+    assert!(errors.lines().count() < 25, "a report for each request: {transport}: {errors}");
 }

@@ -1,4 +1,4 @@
-//! Programs that some tests drive the server with. Where one is missing, its tests say so and do not run.
+//! Programs that some tests need. If one is missing, its tests say so and do not run.
 
 use std::io::Read;
 use std::os::unix::net::UnixStream;
@@ -24,14 +24,14 @@ pub(crate) fn has_ipv6() -> bool {
 }
 
 /// A program that runs beside the test, in a process group of its own, which is killed when this is dropped.
-pub(crate) struct Beside(Child);
+pub(crate) struct BackgroundProgram(Child);
 
-impl Beside {
+impl BackgroundProgram {
     pub(crate) fn start(command: &mut Command) -> Self {
         Self::start_with(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()))
     }
 
-    /// The same with the streams that the command has.
+    /// Starts it with the streams that the command has.
     pub(crate) fn start_with(command: &mut Command) -> Self {
         Self(command.process_group(0).spawn().expect("the program starts"))
     }
@@ -56,7 +56,7 @@ impl Beside {
     /// Waits for the end of the program; it may not take longer than `patience`.
     #[track_caller]
     pub(crate) fn output(mut self, patience: Duration) -> Output {
-        // Both pipes have to be emptied, or the program waits for us.
+        // Both pipes must be read, or the program would block on them.
         let [stdout, stderr] = self.pipes().map(|mut pipe| {
             thread::spawn(move || {
                 let mut bytes = Vec::new();
@@ -72,7 +72,7 @@ impl Beside {
             assert!(started.elapsed() < patience, "the program does not end");
             thread::sleep(Duration::from_millis(10));
         };
-        // What it has left running would hold the pipes open.
+        // A process that it has left running would keep the pipes open.
         self.kill();
         let read = |thread: thread::JoinHandle<Vec<u8>>| thread.join().expect("read");
         Output { status, stdout: read(stdout), stderr: read(stderr) }
@@ -97,7 +97,7 @@ impl Beside {
     }
 }
 
-impl Drop for Beside {
+impl Drop for BackgroundProgram {
     fn drop(&mut self) {
         self.kill();
     }

@@ -1,4 +1,4 @@
-//! The path of a Unix socket: whose it is, and who may connect to it.
+//! The path of a Unix socket: which process owns it, and who may connect.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -6,7 +6,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::Command;
 
 use crate::tools::tool;
-use crate::{Server, complaint, program, run, serve, text};
+use crate::{ServerProcess, complaint, program, run, serve, text};
 
 #[test]
 fn a_unix_socket_with_an_owner_is_left_to_it_also_while_its_backlog_is_full() {
@@ -25,7 +25,7 @@ fn a_unix_socket_is_made_with_its_permissions() {
     for mode in ["600", "660", "666"] {
         let path = folder.path().join(mode);
         let mut command = serve("tokio");
-        let _server = Server::spawn(command.args(["--unix-mode", mode, "--unix"]).arg(&path));
+        let _server = ServerProcess::spawn(command.args(["--unix-mode", mode, "--unix"]).arg(&path));
         let permissions = fs::metadata(&path).expect("a socket").permissions();
         assert_eq!(format!("{:o}", permissions.mode() & 0o777), mode);
     }
@@ -34,7 +34,8 @@ fn a_unix_socket_is_made_with_its_permissions() {
     assert!(text(&output.stderr).contains("--unix-mode") && text(&output.stderr).contains("needs --unix\n"));
 }
 
-/// Nobody whom they keep out can connect before they are there: they come with the file, and no call changes them later.
+/// No other user can connect before the permissions are set: the socket is created with them, and no later call changes
+/// them.
 #[test]
 fn a_unix_socket_has_its_permissions_from_its_beginning() {
     let Some(strace) = tool("strace") else { return };
@@ -55,7 +56,7 @@ fn a_unix_socket_has_its_permissions_from_its_beginning() {
             .arg("inject=?chmod,?fchmod,?fchmodat,?fchmodat2:error=EPERM")
             .arg(env!("CARGO_BIN_EXE_httpfsm"));
         command.args(["serve", "--app", "hello", "--unix-mode", mode, "--unix"]).arg(&path);
-        let _server = Server::spawn(&mut command);
+        let _server = ServerProcess::spawn(&mut command);
         let permissions = fs::metadata(&path).expect("a socket").permissions();
         assert_eq!(format!("{:o}", permissions.mode() & 0o777), mode);
     }

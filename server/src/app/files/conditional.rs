@@ -11,20 +11,20 @@ use httpfsm::request::RequestRef;
 
 use super::ranges::{self, Selection};
 
-/// What tells one state of a content from the next.
+/// What distinguishes one state of a content from the next.
 #[derive(Debug)]
 pub(super) struct Validators {
-    /// `None` where nothing tells the states apart.
+    /// `None` where nothing distinguishes the states.
     etag: Option<String>,
-    /// In whole seconds; `None` where HTTP has no date for it, or it means nothing.
+    /// In whole seconds; `None` where HTTP cannot express the time, or the time means nothing.
     modified: Option<SystemTime>,
-    /// Whether that date stands for this state alone.
+    /// Whether no other state can have this date.
     is_settled: bool,
 }
 
-/// What the preconditions decide.
+/// The result of the preconditions.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Verdict {
+pub(super) enum PreconditionOutcome {
     Perform,
     /// 304
     NotModified,
@@ -32,22 +32,22 @@ pub(super) enum Verdict {
     Failed,
 }
 
-/// The years that a date of HTTP can say are 1970 to 9999.
+/// A date of HTTP has a year from 1970 to 9999.
 const LAST_SECOND: u64 = 253_402_300_799;
 
 /// A second, and a tick of the clock that files are stamped with: 10 ms at most on Linux.
 const SETTLES_AFTER: Duration = Duration::from_millis(1010);
 
 impl Validators {
-    /// Those of a file. The tag is made of its length and the time of its modification to the nanosecond, and of nothing
-    /// that differs between two copies of it that have both.
+    /// The validators of a file. The tag consists of the length and of the modification time in nanoseconds, so that
+    /// equal copies of a file on two machines have equal tags.
     ///
-    /// Within a second, and one tick of the clock that files are stamped with, the file may change once more without
-    /// another time, or with one of the same second (RFC 9110 section 8.8.2.2). Until that has passed, and where the time
-    /// is in the future, no date is told, and the tag is weak and another one than later: weak comparison would take the
-    /// two for one. So no copy from that second is ever taken for the right one once the second is over.
+    /// For a second and one tick of the file system's clock, the file may change again and keep its modification time,
+    /// or its second (RFC 9110 section 8.8.2.2). During that time, and while the time is in the future, there is no
+    /// `Last-Modified`, and the tag is weak and differs from the later one, as weak comparison would find them equal.
+    /// So a copy from that second is never taken for current once the second is over.
     ///
-    /// A time of 0 or 1 is what Nix and other builders give all that they build: it tells nothing, and neither do we.
+    /// Nix and other builders set a time of 0 or 1 on every file: such a file has no validators.
     pub(super) fn of_file(metadata: &Metadata, now: SystemTime) -> Self {
         let (seconds, nanoseconds) = (metadata.mtime(), metadata.mtime_nsec());
         if matches!(seconds, 0 | 1) {
@@ -62,14 +62,14 @@ impl Validators {
         Self { etag: Some(etag), modified, is_settled }
     }
 
-    /// That of a text that is made anew each time; weak, as two texts may have one hash.
+    /// The validators of a text that is generated for each request; weak, as two texts may have the same hash.
     pub(super) fn of_text(text: &str) -> Self {
         let mut hasher = DefaultHasher::new();
         text.hash(&mut hasher);
         Self { etag: Some(format!("W/\"{:x}\"", hasher.finish())), modified: None, is_settled: false }
     }
 
-    /// Tells them.
+    /// Adds the fields to a response.
     pub(super) fn apply(&self, response: Response) -> Response {
         let response = match &self.etag {
             Some(etag) => response.with_field("ETag", etag),
@@ -82,30 +82,30 @@ impl Validators {
     }
 
     /// Evaluates the preconditions of GET or HEAD in the order of RFC 9110 section 13.2.2.
-    pub(super) fn judge(&self, request: RequestRef<'_>) -> Verdict {
+    pub(super) fn evaluate(&self, request: RequestRef<'_>) -> PreconditionOutcome {
         if request.field("If-Match").is_some() {
             if !self.any_tag(request, "If-Match", strongly_equal) {
-                return Verdict::Failed;
+                return PreconditionOutcome::Failed;
             }
         } else if let (Some(date), Some(modified)) = (date(request, "If-Unmodified-Since"), self.modified) {
             if modified > date {
-                return Verdict::Failed;
+                return PreconditionOutcome::Failed;
             }
         }
         if request.field("If-None-Match").is_some() {
             if self.any_tag(request, "If-None-Match", weakly_equal) {
-                return Verdict::NotModified;
+                return PreconditionOutcome::NotModified;
             }
         } else if let (Some(date), Some(modified)) = (date(request, "If-Modified-Since"), self.settled()) {
             if modified <= date {
-                return Verdict::NotModified;
+                return PreconditionOutcome::NotModified;
             }
         }
-        Verdict::Perform
+        PreconditionOutcome::Perform
     }
 
-    /// What a GET asks for of a content of this length: the last step, `Range` under `If-Range`. A `Range` that
-    /// nobody understands is ignored (RFC 9110 section 14.2).
+    /// Which part of a content of this length a GET asks for: the last step, `Range` under `If-Range`. An unknown
+    /// `Range` is ignored (RFC 9110 section 14.2).
     pub(super) fn selection(&self, request: RequestRef<'_>, length: u64) -> Selection {
         match (only(request, "Range"), request.field("If-Range")) {
             (Some(range), None) => ranges::select(range, length),
@@ -127,20 +127,20 @@ impl Validators {
         self.modified.filter(|_| self.is_settled)
     }
 
-    /// Whether a field lists `*` or a tag that is equal. In a list that breaks off, what stands before counts.
+    /// Whether a field lists `*` or an equal tag. A malformed list counts up to its error.
     fn any_tag(&self, request: RequestRef<'_>, name: &str, equal: fn(&[u8], &[u8]) -> bool) -> bool {
         let is_ours = |tag: &[u8]| self.etag.as_ref().is_some_and(|etag| equal(tag, etag.as_bytes()));
         request.field_all(name).any(|value| value == b"*" || tags(value).any(is_ours))
     }
 }
 
-/// The value of a field that stands there once.
+/// The value of a field that occurs once.
 fn only<'a>(request: RequestRef<'a>, name: &str) -> Option<&'a [u8]> {
     let mut values = request.field_all(name);
     values.next().filter(|_| values.next().is_none())
 }
 
-/// A field that is no date is as if it were not there (RFC 9110 sections 13.1.3 and 13.1.4).
+/// A field that is no date is ignored (RFC 9110 sections 13.1.3 and 13.1.4).
 fn date(request: RequestRef<'_>, name: &str) -> Option<SystemTime> {
     parse_http_date(std::str::from_utf8(only(request, name)?).ok()?).ok()
 }
@@ -163,12 +163,12 @@ fn tags(list: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// Both are strong and the same (RFC 9110 section 8.8.3.2).
+/// Strong comparison (RFC 9110 section 8.8.3.2).
 fn strongly_equal(one: &[u8], other: &[u8]) -> bool {
     one == other && !one.starts_with(b"W/")
 }
 
-/// The same, weak or not.
+/// Weak comparison.
 fn weakly_equal(one: &[u8], other: &[u8]) -> bool {
     fn opaque(tag: &[u8]) -> &[u8] {
         tag.strip_prefix(b"W/").unwrap_or(tag)
@@ -183,7 +183,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::ranges::Selection;
-    use super::{Validators, Verdict, tags};
+    use super::{PreconditionOutcome, Validators, tags};
     use crate::app::testing::request;
 
     proptest! {
@@ -207,14 +207,14 @@ mod tests {
     const EXACTLY: &str = "Wed, 01 Jan 2020 02:00:00 GMT";
     const AFTER: &str = "Wed, 01 Jan 2020 02:00:01 GMT";
 
-    fn judge(validators: &Validators, fields: &[(&str, &str)]) -> Verdict {
+    fn evaluate(validators: &Validators, fields: &[(&str, &str)]) -> PreconditionOutcome {
         let lines: String = fields.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-        validators.judge(request(&format!("GET / HTTP/1.1\r\nHost: a\r\n{lines}\r\n")).head())
+        validators.evaluate(request(&format!("GET / HTTP/1.1\r\nHost: a\r\n{lines}\r\n")).head())
     }
 
     #[test]
     fn preconditions_have_their_order() {
-        use Verdict::{Failed, NotModified, Perform};
+        use PreconditionOutcome::{Failed, NotModified, Perform};
         let validators = validators("\"a\"");
         for (fields, expected) in [
             (&[][..], Perform),
@@ -261,23 +261,23 @@ mod tests {
             (&[("If-Match", "\"a\""), ("If-None-Match", "\"a\"")], NotModified),
             (&[("If-Unmodified-Since", BEFORE), ("If-Modified-Since", AFTER)], Failed),
         ] {
-            assert_eq!(judge(&validators, fields), expected, "{fields:?}");
+            assert_eq!(evaluate(&validators, fields), expected, "{fields:?}");
         }
     }
 
     #[test]
     fn a_weak_tag_matches_weakly_alone() {
         let weak = validators("W/\"a\"");
-        assert_eq!(judge(&weak, &[("If-Match", "W/\"a\"")]), Verdict::Failed);
-        assert_eq!(judge(&weak, &[("If-Match", "*")]), Verdict::Perform);
-        assert_eq!(judge(&weak, &[("If-None-Match", "\"a\"")]), Verdict::NotModified);
+        assert_eq!(evaluate(&weak, &[("If-Match", "W/\"a\"")]), PreconditionOutcome::Failed);
+        assert_eq!(evaluate(&weak, &[("If-Match", "*")]), PreconditionOutcome::Perform);
+        assert_eq!(evaluate(&weak, &[("If-None-Match", "\"a\"")]), PreconditionOutcome::NotModified);
     }
 
     #[test]
     fn a_date_whose_second_runs_proves_a_change_and_never_its_absence() {
         let young = Validators { is_settled: false, ..validators("\"a\"") };
-        assert_eq!(judge(&young, &[("If-Modified-Since", AFTER)]), Verdict::Perform);
-        assert_eq!(judge(&young, &[("If-Unmodified-Since", BEFORE)]), Verdict::Failed);
+        assert_eq!(evaluate(&young, &[("If-Modified-Since", AFTER)]), PreconditionOutcome::Perform);
+        assert_eq!(evaluate(&young, &[("If-Unmodified-Since", BEFORE)]), PreconditionOutcome::Failed);
         assert_eq!(select(&young, &format!("Range: bytes=0-0\r\nIf-Range: {EXACTLY}\r\n")), Selection::Whole);
     }
 
@@ -328,29 +328,34 @@ mod tests {
         let young = of_file(9, modified, modified);
         let settled = of_file(9, modified, modified + DAY);
         let tag = young.etag.clone().unwrap();
-        for (validators, verdict) in [(&young, Verdict::NotModified), (&settled, Verdict::Perform)] {
-            assert_eq!(judge(validators, &[("If-None-Match", &tag)]), verdict);
+        for (validators, outcome) in
+            [(&young, PreconditionOutcome::NotModified), (&settled, PreconditionOutcome::Perform)]
+        {
+            assert_eq!(evaluate(validators, &[("If-None-Match", &tag)]), outcome);
             assert_eq!(
                 select(validators, &format!("Range: bytes=0-0\r\nIf-Range: {tag}\r\n")),
                 Selection::Whole
             );
         }
         let tag = settled.etag.clone().unwrap();
-        assert_eq!(judge(&settled, &[("If-None-Match", &tag)]), Verdict::NotModified);
+        assert_eq!(evaluate(&settled, &[("If-None-Match", &tag)]), PreconditionOutcome::NotModified);
         let range = format!("Range: bytes=0-0\r\nIf-Range: {tag}\r\n");
         assert_eq!(select(&settled, &range), Selection::One(0..1));
     }
 
     #[test]
-    fn a_time_that_every_file_has_tells_nothing() {
+    fn a_time_that_every_file_has_is_not_sent() {
         for seconds in [0, 1] {
             let modified = UNIX_EPOCH + Duration::from_secs(seconds);
             let validators = of_file(9, modified, modified + DAY);
             assert_eq!((&validators.etag, validators.modified), (&None, None));
             let date = "Thu, 01 Jan 1970 00:00:01 GMT";
-            assert_eq!(judge(&validators, &[("If-Modified-Since", date)]), Verdict::Perform);
-            assert_eq!(judge(&validators, &[("If-None-Match", "\"9-0.0\"")]), Verdict::Perform);
-            assert_eq!(judge(&validators, &[("If-None-Match", "*")]), Verdict::NotModified);
+            assert_eq!(evaluate(&validators, &[("If-Modified-Since", date)]), PreconditionOutcome::Perform);
+            assert_eq!(
+                evaluate(&validators, &[("If-None-Match", "\"9-0.0\"")]),
+                PreconditionOutcome::Perform
+            );
+            assert_eq!(evaluate(&validators, &[("If-None-Match", "*")]), PreconditionOutcome::NotModified);
             assert_eq!(
                 select(&validators, &format!("Range: bytes=0-0\r\nIf-Range: {date}\r\n")),
                 Selection::Whole
@@ -360,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn a_date_that_http_does_not_have_is_not_told() {
+    fn a_date_that_http_does_not_have_is_not_sent() {
         for outside in
             [UNIX_EPOCH - Duration::from_secs(1), UNIX_EPOCH + Duration::from_secs(253_402_300_800)]
         {

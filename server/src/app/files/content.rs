@@ -1,4 +1,4 @@
-//! What kind of content a file is: by its name, or by how it begins where the name says nothing.
+//! The type of a file's content: by its name, or by its first bytes where the name has no known extension.
 
 use std::fs::File;
 use std::io;
@@ -9,14 +9,14 @@ use rustix::io::{Errno, pread};
 
 use super::types::Types;
 
-/// As much of a file is looked at.
+/// Bytes at the beginning of a file that are examined.
 const BEGINNING: usize = 512;
 
 /// The `Content-Type` of a file.
 ///
-/// What its name does not tell is text if it looks like that, for a reader wants to see a `LICENSE`, and else bytes of
-/// which nothing is known. Nothing is guessed that a browser would run: beside `X-Content-Type-Options: nosniff`, neither
-/// of the two is a page, a style or a script to it, whoever wrote the file.
+/// A file whose name has no type is text if it looks like text, so that a browser shows a `LICENSE`, else
+/// `application/octet-stream`. With `X-Content-Type-Options: nosniff` a browser runs neither of the two as a page, a
+/// style or a script.
 ///
 /// # Errors
 ///
@@ -30,9 +30,9 @@ pub(super) fn content_type(types: &Types, path: &Path, file: &File) -> io::Resul
     }
 }
 
-/// Whether content of a type is UTF-8 without saying so itself. WebVTT always is; plain text is nowadays, and cannot say
-/// it. HTML, XML, style sheets and scripts say it, or the page that they are for does, and a `charset` would overrule
-/// that; JSON has no such parameter (RFC 8259 section 11).
+/// Whether content of a type needs `charset=utf-8`. WebVTT is always UTF-8; plain text usually is and cannot declare
+/// it. HTML, XML, style sheets and scripts declare their encoding or take that of their page, which a `charset` would
+/// overrule; JSON has no such parameter (RFC 8259 section 11).
 fn is_utf8(kind: &str) -> bool {
     matches!(kind, "text/plain" | "text/vtt")
 }
@@ -48,8 +48,8 @@ fn beginning(file: &File) -> io::Result<Vec<u8>> {
     }
 }
 
-/// Whether a file that begins like this is text: UTF-8, the last character of which may be cut, without the bytes that
-/// no text holds (WHATWG MIME Sniffing section 3).
+/// Whether a file that begins like this is text: UTF-8 without the bytes that no text holds (WHATWG MIME Sniffing
+/// section 3). The last character may be incomplete.
 fn is_text(beginning: &[u8]) -> bool {
     let is_binary = |byte: &u8| matches!(byte, 0..=8 | 0xb | 0xe..=0x1a | 0x1c..=0x1f);
     let is_utf8 = std::str::from_utf8(beginning).map_or_else(|error| error.error_len().is_none(), |_| true);
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_name_tells_is_text_or_bytes_and_nothing_that_runs() {
+    fn a_name_without_a_type_means_text_or_bytes_and_nothing_that_runs() {
         const TEXT: &str = "text/plain; charset=utf-8";
         const BYTES: &str = "application/octet-stream";
         for name in ["LICENSE", "a.unheard-of", "token"] {

@@ -1,4 +1,4 @@
-//! What could not be read: what its operator is told, and what the client is.
+//! Files that cannot be read: the report to the operator, and the response to the client.
 
 use std::io::{self, ErrorKind};
 use std::path::PathBuf;
@@ -19,8 +19,8 @@ pub(super) struct Unreadable {
 }
 
 impl Unreadable {
-    /// The response; tells the operator, unless somebody has only asked for what is not there. A client does not learn
-    /// what is there and may not be read.
+    /// The response; reports the failure to the operator, unless the file does not exist. A client does not learn which
+    /// unreadable files exist.
     pub(super) fn respond(&self) -> Response {
         if !place::is_hidden(&self.error) || is_forbidden(&self.error) {
             note_often("files", format_args!("{self}"));
@@ -29,7 +29,7 @@ impl Unreadable {
     }
 }
 
-/// The response to a request for what cannot be read.
+/// The response to a request for a file that cannot be read.
 pub(super) fn response(error: &io::Error) -> Response {
     let (status, text) = status(error);
     Response::text(text).with_status(status)
@@ -45,8 +45,8 @@ fn status(error: &io::Error) -> (Status, &'static str) {
     }
 }
 
-/// Whether the system forbids it: the operator may have meant to serve it. A link that leads out of the root, which is
-/// forbidden as well, comes without a number from the system.
+/// Whether the system denies access: the operator may have meant to serve the file. The error for a link that leads out
+/// of the root has no number from the system.
 pub(super) fn is_forbidden(error: &io::Error) -> bool {
     matches!(Errno::from_io_error(error), Some(Errno::ACCESS | Errno::PERM))
 }
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_forbidden_is_told_apart_from_what_leads_out() {
+    fn what_is_forbidden_differs_from_what_leads_out() {
         assert!(is_forbidden(&Errno::ACCESS.into()) && is_forbidden(&Errno::PERM.into()));
         assert!(!is_forbidden(&Errno::NOENT.into()));
         assert!(!is_forbidden(&Error::new(

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
-/// Which of them are served. What is not served is not listed either.
+/// Which of these names are served. Names that are not served are not listed either.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum DotNames {
     /// `.well-known`, at the root, where RFC 8615 section 3 defines it.
@@ -13,7 +13,7 @@ pub(crate) enum DotNames {
 }
 
 impl DotNames {
-    /// Whether what has these names below the root is served.
+    /// Whether a path of these names below the root is served.
     pub(super) fn show<'a>(self, names: impl IntoIterator<Item = &'a OsStr>) -> bool {
         let is_shown = |(depth, name): (usize, &OsStr)| {
             !name.as_bytes().starts_with(b".") || (depth == 0 && name == ".well-known")

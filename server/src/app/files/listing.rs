@@ -11,21 +11,21 @@ use humansize::{BINARY, format_size};
 use humantime::format_rfc3339_seconds;
 
 use super::hidden::DotNames;
-use super::path::{self, Target};
+use super::path::{self, TargetPath};
 use super::place;
 
-/// The page holds a style and links, and whatever a name might smuggle in does nothing.
+/// The page has a style and links; markup that a name might inject has no effect.
 pub(super) const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// So many entries are listed; of those above it only the number is told, which bounds the memory of a page.
+/// Entries that are listed at most; the page has only the number of the others, which bounds its memory.
 const MOST: usize = 10_000;
 
 /// The page for a folder of the root; blocks.
-pub(super) fn page(root: &Dir, target: &Target, dot_names: DotNames) -> io::Result<String> {
+pub(super) fn page(root: &Dir, target: &TargetPath, dot_names: DotNames) -> io::Result<String> {
     page_of_at_most(MOST, root, target, dot_names)
 }
 
-fn page_of_at_most(most: usize, root: &Dir, target: &Target, dot_names: DotNames) -> io::Result<String> {
+fn page_of_at_most(most: usize, root: &Dir, target: &TargetPath, dot_names: DotNames) -> io::Result<String> {
     let folder = target.to_path();
     let dir = place::folder(root, &folder, dot_names)?;
     let mut entries = Vec::new();
@@ -33,14 +33,14 @@ fn page_of_at_most(most: usize, root: &Dir, target: &Target, dot_names: DotNames
     for entry in dir.entries()? {
         let entry = entry?;
         let name = entry.file_name();
-        // A link that is 404 helps nobody.
-        if !dot_names.show(target.names().chain([&*name])) || !Target::can_hold(&name) {
+        // A name that would be 404 is not listed.
+        if !dot_names.show(target.names().chain([&*name])) || !TargetPath::can_hold(&name) {
             continue;
         }
         if entries.len() == most {
             left_out += 1;
         } else {
-            entries.extend(Entry::read(root, &folder, &entry, dot_names)?);
+            entries.extend(ListEntry::read(root, &folder, &entry, dot_names)?);
         }
     }
     // A folder that was removed after it was opened looks empty.
@@ -61,28 +61,28 @@ fn page_of_at_most(most: usize, root: &Dir, target: &Target, dot_names: DotNames
         title = encode_text(&title(target)),
         crumbs = crumbs(target),
         parent = parent,
-        rows = entries.iter().map(Entry::row).collect::<String>(),
+        rows = entries.iter().map(ListEntry::row).collect::<String>(),
         summary = summary(folders, entries.len() - folders, left_out),
     ))
 }
 
 const PARENT: &str = "<tr class=\"folder\"><td><a href=\"../\">..</a></td><td></td><td></td></tr>\n";
 
-struct Entry {
+struct ListEntry {
     name: OsString,
-    /// By which it is sorted: without case.
+    /// The sort key: the name in lower case.
     key: String,
     /// `None`: a folder.
     size: Option<u64>,
     modified: Option<SystemTime>,
 }
 
-impl Entry {
+impl ListEntry {
     /// `None` for what is not listed: links that lead outside or to hidden names, and what is neither a file nor a folder.
     ///
     /// # Errors
     ///
-    /// It cannot be looked at for want of descriptors, say: a shorter list would pass for the whole.
+    /// The entry cannot be examined, for lack of descriptors, say. A list without it would look complete.
     fn read(root: &Dir, folder: &Path, entry: &DirEntry, dot_names: DotNames) -> io::Result<Option<Self>> {
         let name = entry.file_name();
         let look = || {
@@ -96,7 +96,7 @@ impl Entry {
         };
         let metadata = match look() {
             Err(error) if place::is_passing(&error) => return Err(error),
-            // It leads nowhere that is served, or was removed in the meantime.
+            // The link leads to nothing that is served, or the entry was removed in the meantime.
             Err(_) => return Ok(None),
             Ok(metadata) => metadata,
         };
@@ -140,11 +140,11 @@ fn time(time: SystemTime) -> String {
     format!("<time datetime=\"{}\">{short}</time>", encode_quoted_attribute(&exact))
 }
 
-fn title(target: &Target) -> String {
+fn title(target: &TargetPath) -> String {
     target.names().map(|name| format!("/{}", shown(name))).collect::<String>() + "/"
 }
 
-/// A name for a reader. What is no text, or would have the rest of it read in another direction, is replaced.
+/// A name as it is displayed. Bytes that are no text, and characters that change the text direction, are replaced.
 fn shown(name: &OsStr) -> String {
     let is_odd = |c: char| {
         c.is_control()
@@ -153,8 +153,8 @@ fn shown(name: &OsStr) -> String {
     name.to_string_lossy().replace(is_odd, "\u{fffd}")
 }
 
-/// The folders above, each a link. Relative, so that they are right behind a proxy that adds a prefix.
-fn crumbs(target: &Target) -> String {
+/// The folders above, as links. They are relative, so that they are right behind a proxy that adds a prefix.
+fn crumbs(target: &TargetPath) -> String {
     let depth = target.names().len();
     let root = if depth == 0 { "./".to_owned() } else { "../".repeat(depth) };
     let mut crumbs = format!("<a href=\"{root}\">/</a>");
@@ -197,7 +197,7 @@ mod tests {
 
     use super::{page_of_at_most, time};
     use crate::app::files::hidden::DotNames;
-    use crate::app::files::path::Target;
+    use crate::app::files::path::TargetPath;
 
     fn folder(names: &[&str]) -> TempDir {
         let folder = tempfile::tempdir().unwrap();
@@ -212,7 +212,7 @@ mod tests {
 
     fn page_at(most: usize, folder: &TempDir, path: &str) -> String {
         let root = Dir::open_ambient_dir(folder.path(), ambient_authority()).unwrap();
-        page_of_at_most(most, &root, &Target::decode(path).unwrap(), DotNames::WellKnown).unwrap()
+        page_of_at_most(most, &root, &TargetPath::decode(path).unwrap(), DotNames::WellKnown).unwrap()
     }
 
     fn page(folder: &TempDir) -> String {
@@ -241,7 +241,7 @@ mod tests {
         assert_eq!(rows(&page(&folder)), [".well-known/", "a"]);
         assert_eq!(rows(&page_at(9, &folder, "/.well-known/")), ["../"]);
         let root = Dir::open_ambient_dir(folder.path(), ambient_authority()).unwrap();
-        let page = super::page(&root, &Target::decode("/").unwrap(), DotNames::All).unwrap();
+        let page = super::page(&root, &TargetPath::decode("/").unwrap(), DotNames::All).unwrap();
         assert_eq!(rows(&page), [".well-known/", ".b", "a", "to-hidden"]);
     }
 
@@ -264,7 +264,8 @@ mod tests {
         assert!(page.contains("<bdi>&lt;script&gt;alert(1)&lt;</bdi>"), "{page}");
         assert!(!page.contains("<script"), "{page}");
         assert!(page.contains("<bdi>\u{fffd}txt</bdi>") && !page.contains('\u{202e}'), "{page}");
-        let decoded: Vec<_> = rows.iter().map(|row| Target::decode(&format!("/{row}")).unwrap()).collect();
+        let decoded: Vec<_> =
+            rows.iter().map(|row| TargetPath::decode(&format!("/{row}")).unwrap()).collect();
         assert!(decoded.iter().all(|target| target.names().all(|name| folder.path().join(name).exists())));
     }
 
@@ -293,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn the_way_up_is_told() {
+    fn the_folders_above_are_links() {
         let folder = folder(&["a<b/"]);
         fs::create_dir(folder.path().join("a<b/c")).unwrap();
         let page = page_at(9, &folder, "/a%3cb/c/");

@@ -1,17 +1,17 @@
-//! Several ranges in one answer: `multipart/byteranges` (RFC 9110 section 14.6, RFC 2046 section 5.1).
+//! Several ranges in one response: `multipart/byteranges` (RFC 9110 section 14.6, RFC 2046 section 5.1).
 
 use std::hash::{BuildHasher, RandomState};
 use std::ops::Range;
 
-use super::source::Source;
+use super::source::FileContent;
 
-/// Adds the parts to the source; the `Content-Type` of the whole.
+/// Adds the parts to the source; returns it with the `Content-Type` of the response.
 pub(super) fn parts(
-    mut source: Source,
+    mut source: FileContent,
     ranges: &[Range<u64>],
     length: u64,
     content_type: &str,
-) -> (Source, String) {
+) -> (FileContent, String) {
     let boundary = boundary();
     for range in ranges {
         let last = range.end.saturating_sub(1);
@@ -24,8 +24,8 @@ pub(super) fn parts(
     (source.bytes(format!("\r\n--{boundary}--\r\n")), format!("multipart/byteranges; boundary={boundary}"))
 }
 
-/// It must not occur in the content: so nobody who writes a file can know it before. The keys of a `RandomState` are
-/// random and differ from one to the next.
+/// The boundary must not occur in the content, so it is unpredictable for the author of a file: the keys of each new
+/// `RandomState` are random.
 fn boundary() -> String {
     let [one, two] = [(); 2].map(|()| RandomState::new().hash_one(0));
     format!("{one:016x}{two:016x}")

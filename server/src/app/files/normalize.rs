@@ -1,4 +1,4 @@
-//! The normal form of the path of a request, in which equal paths look equal.
+//! The normal form of the path of a request: equivalent paths have the same form.
 
 use percent_encoding::percent_decode_str;
 
@@ -42,7 +42,7 @@ mod tests {
         Some(format!("/{}{slash}", names.join("/")))
     }
 
-    /// The same as a person does it who has RFC 3986 section 5.2.4 at hand: rewrites the text step by step.
+    /// A second implementation that rewrites the text step by step, as RFC 3986 section 5.2.4 does.
     fn naive(path: &str) -> Option<String> {
         let mut input = path.to_owned();
         for (from, to) in [("%2e", "."), ("%2E", "."), ("%61", "a")] {
@@ -62,7 +62,7 @@ mod tests {
                 input = format!("/{}", input.get(3..).unwrap_or_default());
             } else if input == "/.." || input.starts_with("/../") {
                 input = format!("/{}", input.get(4..).unwrap_or_default());
-                // The RFC stays at the root; a server is asked for something above it.
+                // The RFC stays at the root; the server refuses a path above the root.
                 output.truncate(output.rfind('/')?);
             } else {
                 let end = input[1..].find('/').map_or(input.len(), |end| end + 1);
@@ -149,7 +149,7 @@ mod tests {
             ("/a/../..", None),
             ("/%2e%2e/a", None),
             ("//../a", None),
-            // what somebody else takes for a separator, or for the end
+            // what other programs take for a separator, or for the end
             ("/a%2fb", None),
             ("/a/..%2Fb", None),
             ("/a%2f../b", None),

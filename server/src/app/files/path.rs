@@ -1,4 +1,4 @@
-//! The path of a request as the names of a folder in a folder.
+//! The path of a request as a list of names.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -8,31 +8,31 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
 use super::normalize::normalize;
 
-/// Everything but what no URI reads in another way (RFC 3986 section 2.3), and the colon, which is not the same as
-/// `%3A` to everybody (section 6.2.2).
+/// Everything is encoded but the unreserved characters (RFC 3986 section 2.3) and the colon, which some programs
+/// distinguish from `%3A` (section 6.2.2).
 const NAME: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b':');
 
-/// What a request asks for. No name in it is empty, `.` or `..`, or holds NUL, a slash or a backslash.
+/// The path that a request asks for. No name in it is empty, `.` or `..`, or holds NUL, a slash or a backslash.
 #[derive(PartialEq, Eq, Debug)]
-pub(super) struct Target {
+pub(super) struct TargetPath {
     names: Vec<Vec<u8>>,
     folder: bool,
 }
 
-impl Target {
-    /// Takes the path of a request apart; `None` where it cannot lead to anything.
+impl TargetPath {
+    /// Parses the path of a request; `None` where nothing can be at that path.
     pub(super) fn decode(path: &str) -> Option<Self> {
         let (names, folder) = normalize(path)?;
         Some(Self { names, folder })
     }
 
-    /// Whether a request can ask for this name of a folder: a backslash, which some clients take for a slash, is 404 in
-    /// each spelling.
+    /// Whether a request can ask for this name: a name with a backslash, which some clients take for a slash, is always
+    /// 404.
     pub(super) fn can_hold(name: &OsStr) -> bool {
         !name.as_bytes().contains(&b'\\')
     }
 
-    /// The last name, unless the path ends as that of a folder does.
+    /// The last name, unless the path is that of a folder.
     pub(super) fn file_name(&self) -> Option<&OsStr> {
         self.names().last().filter(|_| !self.folder)
     }
@@ -42,14 +42,14 @@ impl Target {
         self.names.iter().map(|name| OsStr::from_bytes(name))
     }
 
-    /// Where it is in the root.
+    /// The path relative to the root.
     pub(super) fn to_path(&self) -> PathBuf {
         Path::new(".").join(self.names().collect::<PathBuf>())
     }
 }
 
-/// A name as a relative reference from the folder that it is in. A colon would end a scheme, as in `javascript:`, unless
-/// `./` stands before it (RFC 3986 section 4.2).
+/// A name as a relative reference from its folder. A name with a colon needs `./` before it, as the colon would end a
+/// scheme, as in `javascript:` (RFC 3986 section 4.2).
 pub(super) fn reference(name: &OsStr) -> String {
     let encoded = percent_encode(name.as_bytes(), NAME).to_string();
     if encoded.contains(':') { format!("./{encoded}") } else { encoded }
@@ -63,12 +63,12 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::{Target, reference};
+    use super::{TargetPath, reference};
 
     proptest! {
         #[test]
         fn whatever_is_asked_for_lies_below_the_root(path in "(/([ab.]|%2[eEfF5]|%5c|%00|%c0%ae){0,3}){1,5}/?") {
-            let Some(target) = Target::decode(&path) else { return Ok(()) };
+            let Some(target) = TargetPath::decode(&path) else { return Ok(()) };
             let joined = target.to_path();
             let mut components = joined.components();
             prop_assert_eq!(components.next(), Some(Component::CurDir));
@@ -87,7 +87,7 @@ mod tests {
     }
 
     fn names(path: &str) -> Option<(Vec<String>, bool)> {
-        let target = Target::decode(path)?;
+        let target = TargetPath::decode(path)?;
         let names = target.names().map(|name| name.to_string_lossy().into_owned()).collect();
         Some((names, target.file_name().is_none()))
     }
@@ -143,7 +143,7 @@ mod tests {
         ] {
             let name = OsStr::from_bytes(name);
             assert_eq!(reference(name), expected);
-            let target = Target::decode(&format!("/{expected}")).unwrap();
+            let target = TargetPath::decode(&format!("/{expected}")).unwrap();
             assert_eq!(target.names().collect::<Vec<_>>(), [name]);
         }
     }

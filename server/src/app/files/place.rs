@@ -1,4 +1,4 @@
-//! What stands at a path of the root.
+//! The file or folder at a path of the root.
 
 use std::ffi::OsStr;
 use std::fs::{File, Metadata};
@@ -12,29 +12,29 @@ use rustix::io::Errno;
 
 use super::hidden::DotNames;
 
-/// What can be served.
-pub(super) enum Place {
-    /// Open for reading, with what it was when it was opened.
+/// A file or a folder that can be served.
+pub(super) enum Servable {
+    /// Open for reading, with its metadata.
     File(File, Metadata),
     Folder,
 }
 
-/// Looks there, and nowhere outside the root.
+/// Opens what is at a path, and never anything outside the root.
 ///
 /// # Errors
 ///
 /// Those of the system; `NotFound` for what is neither a file nor a folder, or is hidden.
-pub(super) fn at(root: &Dir, path: &Path, dot_names: DotNames) -> io::Result<Place> {
-    Judged::new(root, path, dot_names)?.open()
+pub(super) fn at(root: &Dir, path: &Path, dot_names: DotNames) -> io::Result<Servable> {
+    CheckedPath::new(root, path, dot_names)?.open()
 }
 
-/// What is known of what a path leads to, links followed.
+/// The metadata of what a path leads to; links are followed.
 ///
 /// # Errors
 ///
 /// Those of the system; `NotFound` where a link leads to something hidden.
 pub(super) fn metadata(root: &Dir, path: &Path, dot_names: DotNames) -> io::Result<cap_std::fs::Metadata> {
-    Judged::new(root, path, dot_names)?.metadata()
+    CheckedPath::new(root, path, dot_names)?.metadata()
 }
 
 /// The folder that a path leads to, to be listed.
@@ -43,39 +43,43 @@ pub(super) fn metadata(root: &Dir, path: &Path, dot_names: DotNames) -> io::Resu
 ///
 /// As those of [`metadata`].
 pub(super) fn folder(root: &Dir, path: &Path, dot_names: DotNames) -> io::Result<Dir> {
-    Judged::new(root, path, dot_names)?.folder()
+    CheckedPath::new(root, path, dot_names)?.folder()
 }
 
-/// A path without links that leads nowhere outside the root and to nothing hidden. It is opened without following links:
-/// a link that is replaced after it was followed here, or a folder that becomes a link, cannot lead elsewhere.
-struct Judged<'a> {
+/// A path without links, inside of the root and not hidden. It is opened without following links, so that a link or
+/// folder that is replaced after the check cannot lead elsewhere.
+struct CheckedPath<'a> {
     root: &'a Dir,
-    /// Names alone; empty for the root.
+    /// Only names; empty for the root.
     path: PathBuf,
 }
 
-impl<'a> Judged<'a> {
-    /// Follows the links of a path, each step held to the root.
+impl<'a> CheckedPath<'a> {
+    /// Resolves the links of a path, each step inside of the root.
     fn new(root: &'a Dir, path: &Path, dot_names: DotNames) -> io::Result<Self> {
         let real = root.canonicalize(path)?;
         let path: PathBuf = real.components().filter(|step| matches!(step, Component::Normal(_))).collect();
         if dot_names.show(&path) { Ok(Self { root, path }) } else { Err(io::ErrorKind::NotFound.into()) }
     }
 
-    fn open(&self) -> io::Result<Place> {
-        let Some((parent, name)) = self.parent()? else { return Ok(Place::Folder) };
+    fn open(&self) -> io::Result<Servable> {
+        let Some((parent, name)) = self.parent()? else { return Ok(Servable::Folder) };
         let found = statat(&parent, name, AtFlags::SYMLINK_NOFOLLOW)?;
         match FileType::from_raw_mode(found.st_mode) {
-            FileType::Directory => return Ok(Place::Folder),
+            FileType::Directory => return Ok(Servable::Folder),
             FileType::RegularFile => {}
-            // A device is not even opened: that alone can do something.
+            // A device is never opened, as opening it may have an effect.
             _ => return Err(io::ErrorKind::NotFound.into()),
         }
-        // Something else may stand there by now. Opening a FIFO would wait for a writer.
+        // The file may have been replaced since. Opening a FIFO would wait for a writer.
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let file = File::from(openat(&parent, name, flags, Mode::empty())?);
         let metadata = file.metadata()?;
-        if metadata.is_file() { Ok(Place::File(file, metadata)) } else { Err(io::ErrorKind::NotFound.into()) }
+        if metadata.is_file() {
+            Ok(Servable::File(file, metadata))
+        } else {
+            Err(io::ErrorKind::NotFound.into())
+        }
     }
 
     fn metadata(&self) -> io::Result<cap_std::fs::Metadata> {
@@ -117,25 +121,25 @@ impl AsFd for Parent<'_> {
     }
 }
 
-/// Opens a folder of the root by a path without links; one that holds a link by now is refused.
+/// Opens a folder of the root by a path without links; a path that now holds a link is refused.
 fn open_folder(root: &Dir, path: &Path, flags: OFlags) -> io::Result<OwnedFd> {
     let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
     let flags = flags | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
     match openat2(root, path, flags, Mode::empty(), resolve) {
-        // Linux before 5.6 does not have it, and filters of system calls may not know it.
+        // Linux before 5.6 lacks `openat2`, and filters of system calls may refuse it.
         Err(Errno::NOSYS | Errno::PERM) => open_folder_by_steps(root, path, flags),
         opened => Ok(opened?),
     }
 }
 
-/// The same without `openat2`: one name after the other.
+/// The same without `openat2`: opens one name after the other.
 fn open_folder_by_steps(root: &Dir, path: &Path, flags: OFlags) -> io::Result<OwnedFd> {
     let mut steps = path.components().peekable();
     let mut folder: Option<OwnedFd> = None;
     while let Some(step) = steps.next() {
         let above = folder.as_ref().map_or(root.as_fd(), AsFd::as_fd);
-        // On the way to the last one it is enough that it may be passed through.
+        // A folder on the way needs only the permission to pass through.
         let flags = if steps.peek().is_some() { OFlags::PATH } else { flags };
         let flags = flags | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         folder = Some(openat(above, step.as_os_str(), flags, Mode::empty())?);
@@ -143,7 +147,7 @@ fn open_folder_by_steps(root: &Dir, path: &Path, flags: OFlags) -> io::Result<Ow
     folder.ok_or_else(|| io::ErrorKind::NotFound.into())
 }
 
-/// Whether the error says that nothing is to be seen there: it is missing, forbidden, outside, or cannot exist.
+/// Whether the response is 404: the file is missing, forbidden, outside of the root, or cannot exist.
 pub(super) fn is_hidden(error: &io::Error) -> bool {
     use io::ErrorKind::{InvalidInput, NotADirectory, NotFound, PermissionDenied};
     matches!(error.kind(), NotFound | PermissionDenied | NotADirectory | InvalidInput)
@@ -153,7 +157,7 @@ pub(super) fn is_hidden(error: &io::Error) -> bool {
         )
 }
 
-/// Whether the same may succeed a little later.
+/// Whether a retry may succeed a little later.
 pub(super) fn is_passing(error: &io::Error) -> bool {
     let of_the_process = [Errno::MFILE, Errno::NFILE, Errno::NOMEM];
     error.kind() == io::ErrorKind::WouldBlock
@@ -172,7 +176,7 @@ mod tests {
     use rustix::fs::OFlags;
     use tempfile::TempDir;
 
-    use super::{DotNames, Judged, Place, is_hidden, open_folder, open_folder_by_steps};
+    use super::{CheckedPath, DotNames, Servable, is_hidden, open_folder, open_folder_by_steps};
 
     /// A public folder, a hidden one with the same names, and a link to the public one.
     fn site() -> (TempDir, Dir) {
@@ -195,8 +199,8 @@ mod tests {
         fs::rename(new, site.path().join(name)).unwrap();
     }
 
-    fn judge<'a>(root: &'a Dir, path: &str) -> Judged<'a> {
-        Judged::new(root, Path::new(path), DotNames::WellKnown).unwrap()
+    fn check<'a>(root: &'a Dir, path: &str) -> CheckedPath<'a> {
+        CheckedPath::new(root, Path::new(path), DotNames::WellKnown).unwrap()
     }
 
     fn names(dir: &Dir) -> Vec<String> {
@@ -209,9 +213,9 @@ mod tests {
     #[test]
     fn a_link_that_is_exchanged_after_the_look_is_not_followed_again() {
         let (site, root) = site();
-        let (file, folder) = (judge(&root, "link/file"), judge(&root, "link"));
+        let (file, folder) = (check(&root, "link/file"), check(&root, "link"));
         exchange(&site, "link", ".sec");
-        let Place::File(mut opened, metadata) = file.open().unwrap() else { panic!("no file") };
+        let Servable::File(mut opened, metadata) = file.open().unwrap() else { panic!("no file") };
         let mut content = String::new();
         opened.read_to_string(&mut content).unwrap();
         assert_eq!((content.as_str(), metadata.len(), file.metadata().unwrap().len()), ("public", 6, 6));
@@ -222,8 +226,8 @@ mod tests {
     #[test]
     fn what_becomes_a_link_after_the_look_is_missing() {
         let (site, root) = site();
-        let (file, folder) = (judge(&root, "pub/file"), judge(&root, "pub"));
-        let below = judge(&root, "pub/sub");
+        let (file, folder) = (check(&root, "pub/file"), check(&root, "pub"));
+        let below = check(&root, "pub/sub");
         exchange(&site, "pub", ".sec");
         assert!(is_hidden(&file.open().err().unwrap()));
         assert!(is_hidden(&file.metadata().err().unwrap()));
@@ -232,7 +236,7 @@ mod tests {
         assert!(is_hidden(&below.folder().err().unwrap()));
         // The last name alone.
         let (site, root) = self::site();
-        let file = judge(&root, "pub/file");
+        let file = check(&root, "pub/file");
         exchange(&site, "pub/file", "../.sec/file");
         assert!(is_hidden(&file.open().err().unwrap()));
         assert!(!file.metadata().unwrap().is_file());

@@ -6,26 +6,26 @@ use std::ops::Range;
 use http_range_header::{RangeUnsatisfiableError, parse_range_header_with_max_ranges};
 use smallvec::SmallVec;
 
-/// As many parts are sent at most. Who asks for more gets the whole, which costs less than so many heads.
+/// At most this many parts are sent. A request for more gets the whole content, which costs less than the heads of so
+/// many parts.
 const MOST: NonZeroUsize = NonZeroUsize::MIN.saturating_add(15);
 
-/// Nearly always one, which takes no memory of its own.
+/// Nearly always one range, which needs no allocation.
 type Ranges = SmallVec<[Range<u64>; 1]>;
 
-/// What to send of a content.
+/// Which part of a content to send.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Selection {
     Whole,
-    /// None of it is empty.
+    /// Not empty.
     One(Range<u64>),
     Several(Ranges),
     /// 416
     Unsatisfiable,
 }
 
-/// Reads the value of a `Range`. What is malformed, of another unit or greedy (many ranges, or more bytes than the
-/// content has) is ignored, which RFC 9110 section 14.2 allows; so is any range of an empty content, where
-/// there is nothing to be saved.
+/// Parses the value of a `Range`. It is ignored, which RFC 9110 section 14.2 allows, if it is malformed, has another
+/// unit, asks for too many ranges or for more bytes than the content has, or if the content is empty.
 pub(super) fn select(range: &[u8], length: u64) -> Selection {
     let Ok(text) = std::str::from_utf8(range) else { return Selection::Whole };
     if length == 0 {
@@ -37,7 +37,7 @@ pub(super) fn select(range: &[u8], length: u64) -> Selection {
         Err(RangeUnsatisfiableError::Unsatisfiable) => return Selection::Unsatisfiable,
         Err(_) => return Selection::Whole,
     };
-    // An end is below the length, so that the byte after it has a number.
+    // The end is below the length, so `+ 1` does not overflow.
     let ranges: Ranges = ranges.iter().map(|range| *range.start()..*range.end() + 1).collect();
     let asked: u64 = ranges.iter().map(|range| range.end - range.start).fold(0, u64::saturating_add);
     match &ranges[..] {

@@ -1,4 +1,4 @@
-//! What a request for a file or a folder is answered.
+//! The response to a request for a file or a folder.
 
 use std::ffi::OsStr;
 use std::fs::{File, Metadata};
@@ -12,21 +12,21 @@ use httpfsm::handler::{Request, Response};
 use httpfsm::status::Status;
 use httpfsm_transport::Spawner;
 
-use super::conditional::{Validators, Verdict};
+use super::conditional::{PreconditionOutcome, Validators};
 use super::failure::{self, Unreadable};
 use super::hidden::DotNames;
-use super::path::{self, Target};
-use super::place::{self, Place};
+use super::path::{self, TargetPath};
+use super::place::{self, Servable};
 use super::ranges::Selection;
 use super::root::Root;
-use super::source::Source;
+use super::source::FileContent;
 use super::types::Types;
 use super::{content, listing, multipart};
 
-/// Stored copies are to be validated each time, which costs a 304: a file may change whenever it likes.
+/// A cache validates its copy each time, which costs a 304, as a file may change at any time.
 const CACHING: &str = "no-cache";
 
-/// What is served.
+/// The configuration of the file server.
 pub(super) struct Site {
     pub(super) root: Root,
     pub(super) dot_names: DotNames,
@@ -34,7 +34,7 @@ pub(super) struct Site {
 }
 
 impl Site {
-    /// The response to GET or HEAD, or `None` where that is a list; blocks.
+    /// The response to GET or HEAD; `None` where the response is a list; blocks.
     pub(super) fn respond(&self, request: &Request, spawner: Arc<dyn Spawner>) -> Option<Response> {
         self.in_root(request, |root, target| self.find(root, request, target, spawner))
     }
@@ -46,17 +46,17 @@ impl Site {
         })
     }
 
-    /// Does something in the root as it is now.
+    /// Runs `work` with the root as it is now.
     fn in_root<T: From<Response>>(
         &self,
         request: &Request,
-        work: impl FnOnce(&Dir, &Target) -> Result<T, Unreadable>,
+        work: impl FnOnce(&Dir, &TargetPath) -> Result<T, Unreadable>,
     ) -> T {
-        let target = Target::decode(request.path()).filter(|target| self.dot_names.show(target.names()));
+        let target = TargetPath::decode(request.path()).filter(|target| self.dot_names.show(target.names()));
         let Some(target) = target else { return failure::response(&ErrorKind::NotFound.into()).into() };
         match self.root.open() {
             Ok(root) => work(&root, &target).unwrap_or_else(|unreadable| unreadable.respond().into()),
-            // The root tells by itself that it is gone.
+            // The root reports by itself that it is missing.
             Err(error) if place::is_hidden(&error) => failure::response(&error).into(),
             Err(error) => self.unreadable(Path::new(""))(error).respond().into(),
         }
@@ -66,26 +66,26 @@ impl Site {
         &self,
         root: &Dir,
         request: &Request,
-        target: &Target,
+        target: &TargetPath,
         spawner: Arc<dyn Spawner>,
     ) -> Result<Option<Response>, Unreadable> {
         let at = |path: &Path| place::at(root, path, self.dot_names).map_err(self.unreadable(path));
         let path = target.to_path();
         match (at(&path)?, target.file_name()) {
-            (Place::File(file, metadata), Some(_)) => {
+            (Servable::File(file, metadata), Some(_)) => {
                 self.send(request, &path, file, &metadata, spawner).map(Some)
             }
-            (Place::File(..), None) => Err(self.unreadable(&path)(ErrorKind::NotFound.into())),
-            (Place::Folder, Some(name)) => Ok(Some(redirect(name, request.query()))),
-            (Place::Folder, None) => {
+            (Servable::File(..), None) => Err(self.unreadable(&path)(ErrorKind::NotFound.into())),
+            (Servable::Folder, Some(name)) => Ok(Some(redirect(name, request.query()))),
+            (Servable::Folder, None) => {
                 let index = path.join("index.html");
                 match at(&index) {
-                    Ok(Place::File(file, metadata)) => {
+                    Ok(Servable::File(file, metadata)) => {
                         self.send(request, &index, file, &metadata, spawner).map(Some)
                     }
-                    Ok(Place::Folder) => Ok(None),
-                    // As nginx does: an index that may not be read refuses its folder, and one that is missing does not.
-                    // A link that leads nowhere, to itself, out of the root or to a hidden name is as if it were missing.
+                    Ok(Servable::Folder) => Ok(None),
+                    // As in nginx, a folder whose index may not be read is refused. An index that is a broken or
+                    // looping link, or a link out of the root or to a hidden name, counts as missing.
                     Err(Unreadable { error, .. })
                         if place::is_hidden(&error) && !failure::is_forbidden(&error) =>
                     {
@@ -97,7 +97,7 @@ impl Site {
         }
     }
 
-    /// Where something in the root is for its operator.
+    /// The full path of a file in the root, for the operator.
     fn full_path(&self, path: &Path) -> PathBuf {
         self.root.path().join(path.strip_prefix(".").unwrap_or(path))
     }
@@ -115,7 +115,7 @@ impl Site {
         spawner: Arc<dyn Spawner>,
     ) -> Result<Response, Unreadable> {
         let validators = Validators::of_file(metadata, SystemTime::now());
-        if let Some(response) = conditional_answer(request, &validators) {
+        if let Some(response) = conditional_response(request, &validators) {
             return Ok(response);
         }
         let length = metadata.len();
@@ -125,12 +125,12 @@ impl Site {
             _ => Selection::Whole,
         };
         let content_type = content::content_type(&self.types, path, &file).map_err(self.unreadable(path))?;
-        let source = Source::new(file, self.full_path(path), spawner);
+        let source = FileContent::new(file, self.full_path(path), spawner);
         let (status, source, content_type, range) = match selection {
             Selection::Whole => (Status::OK, source.range(0..length), content_type, None),
             Selection::One(range) => {
-                let told = format!("bytes {}-{}/{length}", range.start, range.end.saturating_sub(1));
-                (Status::PARTIAL_CONTENT, source.range(range), content_type, Some(told))
+                let content_range = format!("bytes {}-{}/{length}", range.start, range.end.saturating_sub(1));
+                (Status::PARTIAL_CONTENT, source.range(range), content_type, Some(content_range))
             }
             Selection::Several(ranges) => {
                 let (source, content_type) = multipart::parts(source, &ranges, length, &content_type);
@@ -147,7 +147,7 @@ impl Site {
             .apply(Response::new(status))
             .with_field("Cache-Control", CACHING)
             .with_field("Content-Type", content_type)
-            // The type is as it is told, above all where it was guessed.
+            // A browser must not guess another type.
             .with_field("X-Content-Type-Options", "nosniff")
             .with_field("Accept-Ranges", "bytes");
         if let Some(range) = range {
@@ -156,10 +156,10 @@ impl Site {
         Ok(response.with_body(body))
     }
 
-    fn page(&self, root: &Dir, request: &Request, target: &Target) -> io::Result<Response> {
+    fn page(&self, root: &Dir, request: &Request, target: &TargetPath) -> io::Result<Response> {
         let page = listing::page(root, target, self.dot_names)?;
         let validators = Validators::of_text(&page);
-        if let Some(response) = conditional_answer(request, &validators) {
+        if let Some(response) = conditional_response(request, &validators) {
             return Ok(response);
         }
         Ok(validators
@@ -170,23 +170,23 @@ impl Site {
     }
 }
 
-/// To the folder that a path without a slash at its end leads to. Relative, so that it is right behind a proxy that adds a
-/// prefix, and 301, as there are clients that do not follow 308 (Python 3.10, `HttpURLConnection`): nothing but GET and
-/// HEAD, which 301 does not change, comes here.
+/// Redirects a path of a folder to the same path with a slash. The reference is relative, so that it is right behind a
+/// proxy that adds a prefix. The status is 301, as some clients do not follow 308 (Python 3.10, `HttpURLConnection`); a
+/// client may change the method at 301, but not GET or HEAD, the only methods that come here.
 fn redirect(name: &OsStr, query: Option<&str>) -> Response {
     let query = query.map(|query| format!("?{query}")).unwrap_or_default();
     Response::redirect(Status::MOVED_PERMANENTLY, &format!("{}/{query}", path::reference(name)))
         .with_field("Cache-Control", CACHING)
 }
 
-/// The answer that the preconditions of the request decide, if they do.
-fn conditional_answer(request: &Request, validators: &Validators) -> Option<Response> {
-    match validators.judge(request.head()) {
-        Verdict::Perform => None,
-        Verdict::NotModified => {
+/// The response that the preconditions of the request determine, if any.
+fn conditional_response(request: &Request, validators: &Validators) -> Option<Response> {
+    match validators.evaluate(request.head()) {
+        PreconditionOutcome::Perform => None,
+        PreconditionOutcome::NotModified => {
             Some(validators.apply(Response::new(Status::NOT_MODIFIED)).with_field("Cache-Control", CACHING))
         }
-        Verdict::Failed => Some(
+        PreconditionOutcome::Failed => Some(
             Response::text("This is not what the request supposes.\n")
                 .with_status(Status::PRECONDITION_FAILED),
         ),

@@ -1,4 +1,4 @@
-//! The folder that is served, which others may replace while it is.
+//! The folder that is served. It may be replaced while it is served.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf, absolute};
@@ -13,15 +13,15 @@ use super::failure::is_forbidden;
 use super::place;
 use crate::log::note;
 
-/// A path, and whatever folder stands there when somebody asks.
+/// A path whose folder is opened for each request.
 pub(crate) struct Root {
     path: PathBuf,
-    /// Whether the operator has been told that nothing stands there.
+    /// Whether the operator has been told that the folder is missing.
     is_gone: AtomicBool,
 }
 
 impl Root {
-    /// The root at a path. A relative one is made absolute now, with its links as they are: what they lead to may change.
+    /// The root at a path. A relative path becomes absolute now; its links are kept, as their targets may change.
     ///
     /// # Errors
     ///
@@ -29,7 +29,7 @@ impl Root {
     pub(crate) fn new(path: &Path) -> Result<Self, NoFolder> {
         let no_folder = |error| NoFolder { path: path.to_owned(), error };
         let root = Self { path: resolve(path).map_err(no_folder)?, is_gone: AtomicBool::new(false) };
-        // Better told now than by a 404 for each request.
+        // An error at the start is better than a 404 for each request.
         let dir = root.dir().and_then(|dir| may_be_passed(&dir).map(|()| dir)).map_err(no_folder)?;
         match dir.entries() {
             Err(error) if is_forbidden(&error) => note(format_args!(
@@ -46,14 +46,14 @@ impl Root {
         &self.path
     }
 
-    /// Opens the folder that stands at the path now, and tells when it is gone and when it is back, once each. Done for
-    /// each request, whose look-ups then all see one folder: two system calls, which take about 2 µs of 30 to 60.
+    /// Opens the folder at the path, and reports once that it is missing and once that it is back. Each request does
+    /// so, and all its look-ups see one folder: two system calls, which take about 2 µs of 30 to 60.
     ///
     /// # Errors
     ///
     /// Those of the system.
     pub(super) fn open(&self) -> io::Result<Dir> {
-        // Asked before the folder is opened: one that was opened before it went is not back.
+        // Read before the folder is opened, so that a folder that was opened before its removal does not count as back.
         let was_gone = self.is_gone.load(Ordering::SeqCst);
         let opened = self.dir();
         match &opened {
@@ -76,7 +76,7 @@ impl Root {
     }
 }
 
-/// Whether names may be looked up in a folder, seen by doing that.
+/// Checks that names may be looked up in a folder, by looking one up.
 fn may_be_passed(dir: &Dir) -> io::Result<()> {
     Ok(statat(dir, ".", AtFlags::empty()).map(drop)?)
 }
@@ -90,8 +90,8 @@ fn resolve(path: &Path) -> io::Result<PathBuf> {
     logical_folder().map_or(Ok(resolved), |folder| absolute(folder.join(path)))
 }
 
-/// The current folder by the name that the shell knows it by, as `pwd -L` has it: so a link in that name is followed anew
-/// as well. `None` where that name is missing or wrong.
+/// The current folder by its name in the shell (`PWD`), as `pwd -L` prints it, so that a link in this name is followed
+/// again for each request. `None` where `PWD` is missing or wrong.
 fn logical_folder() -> Option<PathBuf> {
     let named = PathBuf::from(env::var_os("PWD")?);
     let there = fs::metadata(&named).ok()?;

@@ -1,4 +1,4 @@
-//! The bytes of an answer: pieces of a file, and text between them.
+//! The bytes of a response: pieces of a file, and text between them.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -20,14 +20,14 @@ use super::failure::Unreadable;
 /// Bytes read at once.
 const PIECE: u64 = 256 << 10;
 
-/// An answer of at most so many bytes is read where its file is opened, which spares it a second job.
+/// A response of at most so many bytes is read by the job that opens its file, which saves a second job.
 const SMALL: u64 = 64 << 10;
 
-/// What is to be sent, piece by piece. A file that has become shorter fails; one that has grown is cut to what
-/// was promised.
-pub(super) struct Source {
+/// The content of a response, piece by piece. A file that has become shorter is a failure; of one that has grown, only
+/// the promised bytes are sent.
+pub(super) struct FileContent {
     file: Arc<File>,
-    /// Where the file is, for its operator.
+    /// The path of the file, for the operator.
     path: PathBuf,
     segments: VecDeque<Segment>,
     /// The piece that is being read, and its length.
@@ -40,7 +40,7 @@ enum Segment {
     File(Range<u64>),
 }
 
-impl Source {
+impl FileContent {
     /// Nothing yet.
     pub(super) fn new(file: File, path: PathBuf, spawner: Arc<dyn Spawner>) -> Self {
         Self { file: Arc::new(file), path, segments: VecDeque::new(), reading: None, spawner }
@@ -58,12 +58,12 @@ impl Source {
         self
     }
 
-    /// A body that reads when it is pulled, in jobs.
+    /// A body that reads the file in jobs, when it is polled.
     pub(super) fn into_stream(self) -> Body {
         Body::stream(self)
     }
 
-    /// The same, or all of it at once where it is small; blocks.
+    /// The same, or a complete body where the content is small; blocks.
     pub(super) fn into_body(self) -> Result<Body, Unreadable> {
         if self.left() > SMALL {
             return Ok(self.into_stream());
@@ -97,7 +97,7 @@ impl Segment {
     }
 }
 
-impl handler::Source for Source {
+impl handler::Source for FileContent {
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Frame> {
         let this = self.get_mut();
         loop {
@@ -133,7 +133,7 @@ impl handler::Source for Source {
     }
 }
 
-impl Source {
+impl FileContent {
     fn fail(&mut self, error: io::Error) -> Frame {
         Frame::Error(BodyFailure::source(Unreadable { path: mem::take(&mut self.path), error }))
     }
@@ -159,7 +159,7 @@ fn read(file: &File, range: &Range<u64>, bytes: &mut Vec<u8>) -> io::Result<()> 
             Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
-        // The room may reach further than the range.
+        // The capacity may be larger than the range.
         let beyond = usize::try_from(at.saturating_sub(range.end)).unwrap_or_default();
         bytes.truncate(bytes.len() - beyond);
         at -= beyond as u64;
@@ -178,9 +178,9 @@ mod tests {
     use httpfsm::handler::{Body, Frame};
     use httpfsm_transport::{Inline, NoThread, Spawner};
 
-    use super::{PIECE, SMALL, Source};
+    use super::{FileContent, PIECE, SMALL};
 
-    /// A file in which each byte tells where it is.
+    /// A file in which each byte depends on its position.
     fn file(length: u64) -> File {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(&bytes(0, length)).unwrap();
@@ -191,8 +191,8 @@ mod tests {
         (start..end).map(|at| (at ^ (at >> 8) ^ (at >> 16)) as u8).collect()
     }
 
-    fn source(file: &File) -> Source {
-        Source::new(file.try_clone().unwrap(), "/srv/www/a.iso".into(), Arc::new(Inline))
+    fn source(file: &File) -> FileContent {
+        FileContent::new(file.try_clone().unwrap(), "/srv/www/a.iso".into(), Arc::new(Inline))
     }
 
     fn next(body: &mut Body) -> Frame {
@@ -219,10 +219,10 @@ mod tests {
         assert!(matches!(next(&mut body), Frame::End));
     }
 
-    /// Puts work off for ever.
-    struct Never;
+    /// Never runs the work.
+    struct ForgetsJobs;
 
-    impl Spawner for Never {
+    impl Spawner for ForgetsJobs {
         fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) -> Result<(), NoThread> {
             mem::forget(work);
             Ok(())
@@ -231,13 +231,13 @@ mod tests {
 
     #[test]
     fn a_piece_that_is_being_read_is_still_to_come() {
-        let mut body = Source::new(file(9), "a".into(), Arc::new(Never)).range(0..9).into_stream();
+        let mut body = FileContent::new(file(9), "a".into(), Arc::new(ForgetsJobs)).range(0..9).into_stream();
         assert!(body.poll_frame(&mut Context::from_waker(Waker::noop())).is_pending());
         assert_eq!(body.length(), Some(9));
     }
 
     #[test]
-    fn a_small_answer_is_read_at_once() {
+    fn a_small_response_is_read_at_once() {
         let file = file(SMALL + 1);
         let body = source(&file).bytes("<").range(1..5).bytes("|").range(3..4).into_body().unwrap();
         assert!(

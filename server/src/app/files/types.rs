@@ -11,12 +11,12 @@ use crate::regular;
 /// A larger file of types is refused: `/etc/mime.types` has 72 KiB.
 const MOST: u64 = 1 << 20;
 
-/// A table from extensions to media types; behind it stands that of `mime_guess`.
+/// A table from extensions to media types. An extension that is not in it is looked up in `mime_guess`.
 pub(crate) struct Types(HashMap<String, String>);
 
 impl Types {
-    /// The types that the program knows, and before them those of a file, if there is one: in the format of
-    /// `/etc/mime.types`, a type and its extensions a line, of which the last one counts.
+    /// The built-in types, and the types of a file, which take precedence. The file has the format of
+    /// `/etc/mime.types`: each line is a type and its extensions; the last line of an extension counts.
     ///
     /// # Errors
     ///
@@ -50,10 +50,10 @@ impl Types {
         Ok(())
     }
 
-    /// The type that a name says, by the longest extension in it that is known: `.cwl.json` goes before `.json`.
+    /// The type of a name, by its longest known extension: `.cwl.json` takes precedence over `.json`.
     pub(super) fn of(&self, path: &Path) -> Option<Cow<'_, str>> {
         let name = path.file_name()?.to_string_lossy().to_ascii_lowercase();
-        // A dot that a name begins with hides it, and begins no extension.
+        // A dot at the beginning of a name begins no extension.
         let mut dots = name.match_indices('.').map(|(at, _)| at).filter(|&at| at > 0);
         match dots.find_map(|at| self.0.get(&name[at + 1..])) {
             Some(kind) => Some(kind.into()),
@@ -83,7 +83,7 @@ fn is_media_type(word: &str) -> bool {
         && parameters.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-/// Not `.html`, which would never be found, nor `html;`, which nginx ends its lines with.
+/// Refuses `.html`, which would never be found, and `html;`, as in nginx's files.
 fn is_extension(word: &str) -> bool {
     !word.starts_with('.') && !word.contains(['/', ';'])
 }

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::Waiting;
+use super::PendingLines;
 
 /// Where lines are written.
 pub(in crate::log) trait Stream: Write {
@@ -10,28 +10,29 @@ pub(in crate::log) trait Stream: Write {
     ///
     /// # Errors
     ///
-    /// It is not to be waited for any longer.
+    /// The time to wait is over, or waiting fails.
     fn wait(&mut self) -> io::Result<()>;
 }
 
-/// A stream, and where in a line it stands.
-pub(super) struct Output<S> {
+/// A stream, and whether its last line is complete.
+pub(super) struct LineOutput<S> {
     pub(super) stream: S,
     /// A line was written in part before the stream failed.
     is_inside_line: bool,
 }
 
-impl<S: Stream> Output<S> {
+impl<S: Stream> LineOutput<S> {
     pub(super) fn new(stream: S) -> Self {
         Self { stream, is_inside_line: false }
     }
 
-    /// Writes a batch; returns how many of its lines could not be written, which includes those that it was to tell of.
-    pub(super) fn write(&mut self, batch: &Waiting) -> u64 {
+    /// Writes a batch; returns how many lines are lost, which includes the lost lines that the batch should have
+    /// reported.
+    pub(super) fn write(&mut self, batch: &PendingLines) -> u64 {
         if batch.failed > 0 {
-            let told =
+            let message =
                 format!("httpfsm: {} lines were lost here, as they could not be written\n", batch.failed);
-            if self.line(&told).is_err() {
+            if self.line(&message).is_err() {
                 return batch.failed + batch.lines.len() as u64 + batch.dropped;
             }
         }
@@ -42,18 +43,18 @@ impl<S: Stream> Output<S> {
         }
         if batch.dropped > 0 {
             let dropped = batch.dropped;
-            let told =
+            let message =
                 format!("httpfsm: {dropped} lines were dropped here, as nobody read this stream in time\n");
-            if self.line(&told).is_err() {
+            if self.line(&message).is_err() {
                 return dropped;
             }
         }
-        // What was flushed too late was written all the same.
+        // The lines are written, even if the flush fails.
         let _ = self.stream.flush();
         0
     }
 
-    /// One write a line, so that those of several programs do not mix.
+    /// One write for each line, so that lines of several programs do not mix.
     fn line(&mut self, line: &str) -> io::Result<()> {
         if self.is_inside_line {
             self.all(b"\n")?;
@@ -71,7 +72,7 @@ impl<S: Stream> Output<S> {
                     self.is_inside_line = !bytes.is_empty();
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // Another program that has the stream, too, has set O_NONBLOCK on it.
+                // Another program that shares the stream has set O_NONBLOCK.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.stream.wait()?,
                 Err(error) => return Err(error),
             }

@@ -1,6 +1,6 @@
-//! What a flood costs a whole server in processor time: twice the bytes cost twice as much, and not four times,
-//! whatever they are. (Small pieces are for `transport/tests/cost.rs`, as on a socket nobody knows how many there are;
-//! the machine's own share is counted byte by byte in `core/src/channel/cost.rs`.)
+//! The processor time that a flood costs a whole server: twice the bytes cost twice as much, and not four times.
+//! (`transport/tests/cost.rs` sends small pieces, whose number on a socket is unknown; `core/src/channel/cost.rs`
+//! counts the share of the machine byte by byte.)
 
 use std::fs;
 use std::io::{Read, Write};
@@ -8,15 +8,15 @@ use std::net::Shutdown;
 use std::thread;
 
 use super::GET;
-use crate::Server;
+use crate::ServerProcess;
 
 on_each_transport! {
     twice_the_flood_costs_twice_the_time,
 }
 
-/// Twice is linear, four times would be quadratic. What else the machine does disturbs both sums a little.
+/// Twice is linear, four times would be quadratic. Other load on the computer disturbs both sums a little.
 const AT_MOST: f64 = 2.8;
-/// Measurements of which the least counts: what disturbs makes them longer.
+/// The least of these measurements counts, as a disturbance makes one longer.
 const TURNS: usize = 8;
 
 const CHUNKED: &str =
@@ -24,7 +24,7 @@ const CHUNKED: &str =
 
 struct Flood {
     name: &'static str,
-    /// What is sent, of so many parts.
+    /// Makes the bytes, of this number of parts.
     make: fn(parts: usize) -> String,
     parts: usize,
 }
@@ -67,9 +67,9 @@ fn twice_the_flood_costs_twice_the_time(transport: &str) {
         "--max-trailer-fields=none",
         "--max-chunk-extension-body=none",
     ];
-    let server = Server::on(transport, &[&["--app", "bench", "--threads", "2"], &limits[..]].concat());
+    let server = ServerProcess::on(transport, &[&["--app", "bench", "--threads", "2"], &limits[..]].concat());
     server.exchange(GET).assert("HTTP/1.1 200 OK", "Hello, World!");
-    assert!(processor_time(&server) > 0, "the system tells no processor time");
+    assert!(processor_time(&server) > 0, "the system reports no processor time");
     for flood in FLOODS {
         let [once, twice] = [1, 2].map(|times| (flood.make)(times * flood.parts));
         let (mut least, mut seen) = ([u64::MAX; 2], Vec::new());
@@ -87,25 +87,25 @@ fn twice_the_flood_costs_twice_the_time(transport: &str) {
 }
 
 impl Flood {
-    /// Sends it, and says how much processor time the server took, in microseconds.
-    fn cost(&self, server: &Server, bytes: &[u8]) -> u64 {
+    /// Sends the flood; returns the processor time of the server in microseconds.
+    fn cost(&self, server: &ServerProcess, bytes: &[u8]) -> u64 {
         let before = processor_time(server);
         let mut stream = server.connect();
-        let mut answers = stream.try_clone().expect("a second end");
-        let answers = thread::spawn(move || {
+        let mut responses = stream.try_clone().expect("a second end");
+        let responses = thread::spawn(move || {
             let mut bytes = Vec::new();
-            answers.read_to_end(&mut bytes).map(|_| bytes)
+            responses.read_to_end(&mut bytes).map(|_| bytes)
         });
         stream.write_all(bytes).expect("sent");
         stream.shutdown(Shutdown::Write).expect("an end");
-        let answers = answers.join().expect("a reader").expect("an answer and its end");
-        assert!(answers.starts_with(b"HTTP/1.1 200 "), "{}: \"{}\"", self.name, answers.escape_ascii());
+        let responses = responses.join().expect("a reader").expect("a response and its end");
+        assert!(responses.starts_with(b"HTTP/1.1 200 "), "{}: \"{}\"", self.name, responses.escape_ascii());
         processor_time(server) - before
     }
 }
 
-/// What all threads of a server have taken of processors, in microseconds.
-fn processor_time(server: &Server) -> u64 {
+/// The processor time of all threads of a server in microseconds.
+fn processor_time(server: &ServerProcess) -> u64 {
     let threads = fs::read_dir(format!("/proc/{}/task", server.child.id())).expect("a running server");
     let nanoseconds = threads.flatten().filter_map(|thread| {
         let stat = fs::read_to_string(thread.path().join("schedstat")).ok()?;

@@ -10,13 +10,13 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
 
-use super::{GET, Held};
+use super::{GET, HeldResources};
 use crate::tools::tool;
-use crate::{PATIENCE, Server};
+use crate::{PATIENCE, ServerProcess};
 
 on_each_transport! {
     an_acceptor_without_descriptors_does_not_spin_and_recovers,
-    without_descriptors_the_idle_make_room,
+    without_descriptors_idle_connections_are_closed_for_new_ones,
     slow_downloads_leave_descriptors_for_others,
 }
 
@@ -24,8 +24,8 @@ const DESCRIPTORS: usize = 32;
 const CLIENTS: usize = 100;
 
 fn an_acceptor_without_descriptors_does_not_spin_and_recovers(transport: &str) {
-    let server = Server::on(transport, &["--app", "bench"]);
-    let before = Held::at_rest(&server);
+    let server = ServerProcess::on(transport, &["--app", "bench"]);
+    let before = HeldResources::at_rest(&server);
     let limit = Some(DESCRIPTORS as u64);
     prlimit(
         Some(Pid::from_child(&server.child)),
@@ -38,8 +38,8 @@ fn an_acceptor_without_descriptors_does_not_spin_and_recovers(transport: &str) {
 
     let clients: Vec<_> = (0..CLIENTS).map(|_| server.connect()).collect();
     let started = Instant::now();
-    while Held::of(&server).descriptors < DESCRIPTORS {
-        assert!(started.elapsed() < PATIENCE, "the server takes only {}", Held::of(&server));
+    while HeldResources::of(&server).descriptors < DESCRIPTORS {
+        assert!(started.elapsed() < PATIENCE, "the server takes only {}", HeldResources::of(&server));
         thread::sleep(Duration::from_millis(5));
     }
     rests(&server);
@@ -51,9 +51,9 @@ fn an_acceptor_without_descriptors_does_not_spin_and_recovers(transport: &str) {
     before.is_all_that_is_left(&server);
 }
 
-/// Others that are idle make room for whoever comes, and none is idle for longer than those who stay.
-fn without_descriptors_the_idle_make_room(transport: &str) {
-    let server = Server::on(transport, &["--app", "bench"]);
+/// The longest idle connection is closed for each new one.
+fn without_descriptors_idle_connections_are_closed_for_new_ones(transport: &str) {
+    let server = ServerProcess::on(transport, &["--app", "bench"]);
     let limit = Some(DESCRIPTORS as u64);
     let limit = Rlimit { current: limit, maximum: limit };
     prlimit(Some(Pid::from_child(&server.child)), Resource::Nofile, limit).expect("a limit");
@@ -69,7 +69,7 @@ fn without_descriptors_the_idle_make_room(transport: &str) {
     assert!(errors.contains("No connection can be accepted at 127.0.0.1:"), "{errors}");
 }
 
-/// Each holds two descriptors, its own and the file's; the connections that are idle beside them make room.
+/// Each download holds two descriptors, its own and that of the file; idle connections are closed for new ones.
 fn slow_downloads_leave_descriptors_for_others(transport: &str) {
     let Some(prlimit) = tool("prlimit") else { return };
     let folder = tempfile::tempdir().expect("a folder");
@@ -80,7 +80,7 @@ fn slow_downloads_leave_descriptors_for_others(transport: &str) {
     let program = crate::serve(transport);
     let mut limited = Command::new(prlimit);
     limited.arg("--nofile=512").arg(program.get_program()).args(program.get_args());
-    let server = Server::spawn(limited.args(["--port", "0"]).arg(folder.path()));
+    let server = ServerProcess::spawn(limited.args(["--port", "0"]).arg(folder.path()));
 
     let mut slow: Vec<_> = (0..220).map(|_| server.connect()).collect();
     for client in &mut slow {
@@ -89,7 +89,7 @@ fn slow_downloads_leave_descriptors_for_others(transport: &str) {
         client.read_exact(&mut first).expect("a response");
         assert_eq!(first, *b"HTTP/1.1 200 ");
     }
-    // More than there is room for, and they stay.
+    // More than fit into the limit, and they stay open.
     let mut others = Vec::new();
     for _ in 0..140 {
         let mut client = server.connect();
@@ -101,11 +101,11 @@ fn slow_downloads_leave_descriptors_for_others(transport: &str) {
     drop((slow, others));
     server.signal(Signal::TERM);
     let (_, errors) = server.end();
-    let told = "the default of --max-connections is 224 instead of 20000: of the 512 descriptors that may be open (ulimit -n), half are kept for files";
-    assert!(errors.contains(told), "{errors}");
+    let message = "the default of --max-connections is 224 instead of 20000: of the 512 descriptors that may be open (ulimit -n), half are kept for files";
+    assert!(errors.contains(message), "{errors}");
 }
 
-/// Each may hold a temporary file beside its own.
+/// Each connection may hold a temporary file beside its socket.
 #[test]
 fn bodies_that_are_kept_whole_leave_descriptors_for_their_files() {
     let Some(prlimit) = tool("prlimit") else { return };
@@ -119,23 +119,23 @@ fn bodies_that_are_kept_whole_leave_descriptors_for_their_files() {
     ] {
         let mut limited = Command::new(&prlimit);
         limited.arg("--nofile=512").arg(env!("CARGO_BIN_EXE_httpfsm")).args(["serve", "--port", "0"]);
-        let server = Server::spawn(limited.args(arguments));
+        let server = ServerProcess::spawn(limited.args(arguments));
         server.signal(Signal::TERM);
         let (_, errors) = server.end();
-        let told = format!(
+        let message = format!(
             "the default of --max-connections is {connections} instead of 20000: of the 512 descriptors"
         );
-        assert!(errors.contains(&told), "{arguments:?}: {errors}");
+        assert!(errors.contains(&message), "{arguments:?}: {errors}");
     }
 }
 
-/// Links are looked at through descriptors.
+/// The look-up of a link needs a descriptor.
 #[test]
 fn a_folder_is_listed_whole_or_not_at_all() {
     let folder = tempfile::tempdir().expect("a folder");
     fs::write(folder.path().join("file"), "").expect("written");
     std::os::unix::fs::symlink("file", folder.path().join("link")).expect("a link");
-    let server = Server::spawn(crate::serve("tokio").args(["--port", "0"]).arg(folder.path()));
+    let server = ServerProcess::spawn(crate::serve("tokio").args(["--port", "0"]).arg(folder.path()));
     let mut client = server.connect();
     let mut seen = BTreeSet::new();
     for limit in (0..40).rev() {
@@ -188,10 +188,10 @@ fn receive(stream: &mut TcpStream, end: &[u8]) {
     }
 }
 
-/// Waits until the server rests for half a second. Whoever spins takes all of that, or on a busy machine next to
-/// nothing, but it always wants to run.
+/// Waits until the server rests for half a second. A thread that spins takes all of the processor, or little on a busy
+/// machine, but it is always runnable.
 #[track_caller]
-fn rests(server: &Server) {
+fn rests(server: &ServerProcess) {
     const LOOKS: u32 = 20;
     let (started, mut seen) = (Instant::now(), Vec::new());
     while started.elapsed() < PATIENCE / 2 {
@@ -211,18 +211,18 @@ fn rests(server: &Server) {
     );
 }
 
-fn is_a_thread_running(server: &Server) -> bool {
+fn is_a_thread_running(server: &ServerProcess) -> bool {
     let threads = fs::read_dir(format!("/proc/{}/task", server.child.id())).expect("a running server");
     let mut stats =
         threads.flatten().filter_map(|thread| fs::read_to_string(thread.path().join("stat")).ok());
-    // The name of the thread may contain blanks; behind it comes its state.
+    // The name of the thread may contain blanks; the state follows it.
     stats.any(|stat| stat.rsplit_once(") ").is_some_and(|(_, fields)| fields.starts_with('R')))
 }
 
-/// What the server has taken of processors, in hundredths of a second.
-fn processor_time(server: &Server) -> u64 {
+/// The processor time of the server in hundredths of a second.
+fn processor_time(server: &ServerProcess) -> u64 {
     let stat = fs::read_to_string(format!("/proc/{}/stat", server.child.id())).expect("a running server");
-    // The name of the program may contain blanks; after it come the fields from the third on.
+    // The name of the program may contain blanks; the third field follows it.
     let (_, fields) = stat.rsplit_once(") ").expect("fields");
     fields.split(' ').skip(11).take(2).map(|ticks| ticks.parse::<u64>().expect("a number")).sum()
 }

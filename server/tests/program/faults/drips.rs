@@ -1,5 +1,5 @@
-//! Peers that always send, or read, another byte: each rule of HTTP is kept, and it never ends. No byte restarts a
-//! deadline.
+//! Peers that keep sending or reading one byte at a time, without an end and without breaking a rule of HTTP. No byte
+//! restarts a deadline.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -9,35 +9,35 @@ use std::time::{Duration, Instant};
 
 use socket2::{Domain, Socket, Type};
 
-use super::{GET, Held, number};
-use crate::{PATIENCE, Server};
+use super::{GET, HeldResources, number};
+use crate::{PATIENCE, ServerProcess};
 
 on_each_transport! {
     every_drip_ends_at_its_deadline_while_others_are_served,
 }
 
-/// What each of the deadlines is set to.
+/// The value of each deadline.
 const DEADLINE: Duration = Duration::from_secs(2);
-/// The pause between two bytes, or what counts as one.
+/// The pause between two drops.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// How a peer takes its time.
+/// What a slow peer does.
 #[derive(Debug)]
 struct Drip {
     name: &'static str,
     begin: &'static str,
-    /// Sent again and again; where it is empty the peer sends nothing more.
+    /// Sent repeatedly; if it is empty, the peer sends nothing more.
     drop: &'static str,
-    /// How the answer begins, if there is one.
-    answer: &'static str,
-    /// Takes of the answer only a byte at a time.
+    /// How the response begins, if there is one.
+    response: &'static str,
+    /// Whether the peer reads the response one byte at a time.
     reads_slowly: bool,
-    /// The end of the server's output has no deadline; what comes after it has.
+    /// Whether the server ends its output at once, so that the deadline only bounds the rest of the input.
     ended_at_once: bool,
 }
 
-const fn drip(name: &'static str, begin: &'static str, drop: &'static str, answer: &'static str) -> Drip {
-    Drip { name, begin, drop, answer, reads_slowly: false, ended_at_once: false }
+const fn drip(name: &'static str, begin: &'static str, drop: &'static str, response: &'static str) -> Drip {
+    Drip { name, begin, drop, response, reads_slowly: false, ended_at_once: false }
 }
 
 const SLOW: &str = "HTTP/1.1 408 ";
@@ -89,7 +89,7 @@ const DRIPS: &[Drip] = &[
     Drip {
         ended_at_once: true,
         ..drip(
-            "bytes behind the last answer",
+            "bytes behind the last response",
             "GET /plaintext HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
             "b",
             FINE,
@@ -103,16 +103,16 @@ struct Peer {
     stream: TcpStream,
     began: Instant,
     received: Vec<u8>,
-    /// When the server had ended its side of the connection.
+    /// When the server ended its side of the connection.
     ended: Option<Duration>,
 }
 
 impl Peer {
-    fn start(server: &Server, drip: &'static Drip) -> Self {
+    fn start(server: &ServerProcess, drip: &'static Drip) -> Self {
         let began = Instant::now();
         let address = server.address();
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).expect("a socket");
-        // As small as the system allows, so that a slow reader leaves its answer to the server.
+        // As small as the system allows, so that the response to a slow reader stays in the server.
         socket.set_recv_buffer_size(1).expect("a buffer");
         socket.connect(&address.into()).expect("a connection");
         let mut stream = TcpStream::from(socket);
@@ -124,7 +124,7 @@ impl Peer {
 
     /// Sends its drop, and reads.
     fn go_on(&mut self) {
-        // It goes on also when it is answered, and when it is told that it will not be heard.
+        // The peer goes on sending after a response and after the end of the server's output.
         let sent = self.stream.write_all(self.drip.drop.as_bytes());
         let mut piece = [0; 4096];
         let most = if self.drip.reads_slowly { 1 } else { piece.len() };
@@ -145,10 +145,10 @@ impl Peer {
 
     #[track_caller]
     fn assert_cut(&self) {
-        let Drip { name, answer, .. } = self.drip;
+        let Drip { name, response, .. } = self.drip;
         let ended = self.ended.unwrap_or_else(|| panic!("{name}: the server has not ended it"));
         let received = self.received.escape_ascii();
-        assert!(self.received.starts_with(answer.as_bytes()), "{name} is answered with \"{received}\"");
+        assert!(self.received.starts_with(response.as_bytes()), "{name} gets \"{received}\"");
         assert!(self.drip.ended_at_once || ended >= DEADLINE, "{name} is cut after {ended:?}");
     }
 }
@@ -170,8 +170,8 @@ fn every_drip_ends_at_its_deadline_while_others_are_served(transport: &str) {
     ];
     let deadlines = deadlines.iter().flat_map(|name| [*name, deadline.as_str()]);
     let arguments: Vec<_> = ["--app", "bench"].into_iter().chain(deadlines).collect();
-    let server = Server::on(transport, &arguments);
-    let before = Held::at_rest(&server);
+    let server = ServerProcess::on(transport, &arguments);
+    let before = HeldResources::at_rest(&server);
 
     let each = number(4, 60);
     let started = Instant::now();
@@ -191,9 +191,9 @@ fn every_drip_ends_at_its_deadline_while_others_are_served(transport: &str) {
             }
             served
         });
-        // They all go on until the server has let go of each socket, whatever they send or leave unread.
+        // All peers go on until the server has closed each socket, even if bytes are unsent or unread.
         let mut left = peers.len();
-        while (left > 0 || Held::of(&server).descriptors > before.descriptors + 1)
+        while (left > 0 || HeldResources::of(&server).descriptors > before.descriptors + 1)
             && started.elapsed() < PATIENCE
         {
             peers.iter_mut().for_each(Peer::go_on);

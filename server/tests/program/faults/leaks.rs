@@ -1,4 +1,4 @@
-//! What valgrind finds lost when a server has gone out of service.
+//! valgrind finds no lost memory after a drain.
 
 use std::io::{Read, Write};
 use std::net::Shutdown;
@@ -8,13 +8,13 @@ use rustix::process::Signal;
 
 use super::number;
 use crate::tools::tool;
-use crate::{Server, serve};
+use crate::{ServerProcess, serve};
 
 on_each_transport! {
     a_drained_server_has_lost_no_memory,
 }
 
-/// What is sent on one connection each.
+/// The bytes of one connection each.
 const REQUESTS: [&str; 10] = [
     "GET /plaintext HTTP/1.1\r\nHost: a\r\n\r\nGET /bytes/1000 HTTP/1.1\r\nHost: a\r\n\r\n",
     "GET /bytes/300000 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
@@ -42,20 +42,20 @@ fn a_drained_server_has_lost_no_memory(transport: &str) {
             None => command.env_remove(name),
         };
     }
-    let server = Server::spawn(&mut command);
+    let server = ServerProcess::spawn(&mut command);
     for at in 0..number(20, 500) {
         let mut stream = server.connect();
         stream.write_all(REQUESTS[at % REQUESTS.len()].as_bytes()).expect("sent");
-        // Every other is gone at once.
+        // Every other client closes at once.
         if at % 2 == 0 {
             stream.shutdown(Shutdown::Write).expect("an end");
-            stream.read_to_end(&mut Vec::new()).expect("an answer and its end");
+            stream.read_to_end(&mut Vec::new()).expect("a response and its end");
         }
     }
     // It is idle when the server drains.
     let mut idle = server.connect();
     idle.write_all(b"GET /plaintext HTTP/1.1\r\nHost: a\r\n\r\n").expect("sent");
-    assert!(idle.read(&mut [0; 1024]).expect("an answer") > 0);
+    assert!(idle.read(&mut [0; 1024]).expect("a response") > 0);
     server.signal(Signal::TERM);
     let (status, errors) = server.end();
     assert_eq!(status.code(), Some(0), "{errors}");

@@ -1,5 +1,5 @@
-//! What a server holds in memory for peers that are slow, or send and do not read: what they made it keep, and no more
-//! than its limits say, however many they are.
+//! The memory that a server holds for slow peers, and for peers that send and do not read, stays within its limits for
+//! any number of peers.
 
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
@@ -10,25 +10,25 @@ use std::time::{Duration, Instant};
 
 use socket2::{Domain, Socket, Type};
 
-use super::{GET, Held, number};
-use crate::{Answer, Server, text};
+use super::{GET, HeldResources, number};
+use crate::{ReceivedResponse, ServerProcess, text};
 
 on_each_transport! {
     slow_peers_cost_no_more_memory_than_the_limits_say,
 }
 
-/// So long nothing moves where everything stands.
+/// Without a change in this time, everything stands still.
 const STILL: Duration = Duration::from_millis(300);
 
-/// What makes a server hold bytes, for a crowd of peers.
-struct Hoard {
+/// What a crowd of peers does to make a server hold bytes.
+struct MemoryCase {
     name: &'static str,
     flags: &'static [&'static str],
     begin: &'static str,
-    /// Sent again and again, until so many bytes have left or the server takes no more.
+    /// Sent repeatedly, until `bytes` bytes are sent or the server takes no more.
     more: &'static str,
     bytes: usize,
-    /// KiB that a peer may cost, and that all of them may beside.
+    /// KiB that each peer may cost, and that all of them together may cost in addition.
     each: usize,
     all: usize,
 }
@@ -38,55 +38,55 @@ const HEAD: &str = "GET /plaintext HTTP/1.1\r\nHost: a\r\nX: ";
 const UPLOAD: &str = "POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 10000000\r\n\r\n";
 const ECHO: &str = "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000000\r\n\r\n";
 
-const fn hoard(name: &'static str, begin: &'static str, bytes: usize, each: usize) -> Hoard {
-    Hoard { name, flags: &[], begin, more: LINE, bytes, each, all: 4 << 10 }
+const fn case(name: &'static str, begin: &'static str, bytes: usize, each: usize) -> MemoryCase {
+    MemoryCase { name, flags: &[], begin, more: LINE, bytes, each, all: 4 << 10 }
 }
 
-/// Twice what is received or unsent, since buffers grow by doubling; of the small ones what a connection is, with its
-/// request; above the limit of a server what is left of memory that was freed between others.
-const HOARDS: &[Hoard] = &[
-    hoard("silence", "", 0, 4),
-    hoard("idle connections", "GET /plaintext HTTP/1.1\r\nHost: a\r\n\r\n", 0, 4),
-    hoard("small heads", HEAD, 500, 6),
-    hoard("large heads", HEAD, 200_000, 400),
-    Hoard {
+/// The bounds are twice the received or unsent bytes, as buffers grow by doubling. For the small cases they are the
+/// size of a connection and its request; for those above the limit of a server, the fragmentation of freed memory.
+const CASES: &[MemoryCase] = &[
+    case("silence", "", 0, 4),
+    case("idle connections", "GET /plaintext HTTP/1.1\r\nHost: a\r\n\r\n", 0, 4),
+    case("small heads", HEAD, 500, 6),
+    case("large heads", HEAD, 200_000, 400),
+    MemoryCase {
         flags: &["--max-buffered-bytes=2MiB"],
         all: 8 << 10,
-        ..hoard("heads above the limit of a server", HEAD, 200_000, 20)
+        ..case("heads above the limit of a server", HEAD, 200_000, 20)
     },
-    Hoard { flags: &["--bodies=streamed"], ..hoard("bodies that are read", UPLOAD, 400_000, 16) },
-    Hoard {
+    MemoryCase { flags: &["--bodies=streamed"], ..case("bodies that are read", UPLOAD, 400_000, 16) },
+    MemoryCase {
         flags: &["--bodies=whole", "--inbuf-overflow=512KiB", "--max-buffered-bytes=2MiB"],
         all: 8 << 10,
-        ..hoard("whole bodies above the limit of a server", UPLOAD, 400_000, 20)
+        ..case("whole bodies above the limit of a server", UPLOAD, 400_000, 20)
     },
-    Hoard {
+    MemoryCase {
         flags: &["--bodies=whole", "--inbuf-overflow=16KiB"],
-        ..hoard("whole bodies in files", UPLOAD, 150_000, 200)
+        ..case("whole bodies in files", UPLOAD, 150_000, 200)
     },
-    hoard("answers that nobody reads", "GET /bytes/1000000000000 HTTP/1.1\r\nHost: a\r\n\r\n", 0, 16),
-    Hoard {
+    case("responses that nobody reads", "GET /bytes/1000000000000 HTTP/1.1\r\nHost: a\r\n\r\n", 0, 16),
+    MemoryCase {
         flags: &["--input-bound=16KiB", "--output-high-water=16KiB"],
         more: "GET /bytes/1000 HTTP/1.1\r\nHost: a\r\n\r\n",
-        ..hoard("requests whose answers nobody reads", "", 20_000_000, 80)
+        ..case("requests whose responses nobody reads", "", 20_000_000, 80)
     },
-    // What comes stands in the window of its reader, and once more as the piece that is being sent: 128 KiB each.
-    Hoard {
+    // The bytes are in the window of the body's reader, and again in the piece that is being sent: 128 KiB each.
+    MemoryCase {
         flags: &["--bodies=streamed", "--input-bound=16KiB", "--output-high-water=16KiB"],
-        ..hoard("echoes that nobody reads", ECHO, 20_000_000, 400)
+        ..case("echoes that nobody reads", ECHO, 20_000_000, 400)
     },
 ];
 
 fn slow_peers_cost_no_more_memory_than_the_limits_say(transport: &str) {
     let peers = number(100, 1000);
-    for hoard in HOARDS {
-        let flags = [&["--app", "bench", "--threads", "2"], hoard.flags].concat();
-        let server = Server::on(transport, &flags);
-        let held = Held::at_rest(&server);
+    for case in CASES {
+        let flags = [&["--app", "bench", "--threads", "2"], case.flags].concat();
+        let server = ServerProcess::on(transport, &flags);
+        let held = HeldResources::at_rest(&server);
         let before = settled(&server);
-        let crowd = hoard.gather(&server, peers);
+        let crowd = case.gather(&server, peers);
         let grown = settled(&server).saturating_sub(before);
-        let Hoard { name, each, all, .. } = hoard;
+        let MemoryCase { name, each, all, .. } = case;
         assert!(grown <= peers * each + all, "{name}: {grown} KiB for {peers} peers");
         serves_others(&server, name);
         drop(crowd);
@@ -94,10 +94,10 @@ fn slow_peers_cost_no_more_memory_than_the_limits_say(transport: &str) {
     }
 }
 
-/// A client that has nothing to do with the crowd is served. Where it is not, who waits for whom is told: what has not been
-/// accepted and what is unread stands in the queues of the sockets, and the threads of the server say where they are.
+/// A client outside of the crowd is served. If not, the panic shows what waits for what: the queues of the sockets hold
+/// what is not accepted and what is unread, and each thread of the server has its place.
 #[track_caller]
-fn serves_others(server: &Server, hoard: &str) {
+fn serves_others(server: &ServerProcess, case: &str) {
     let started = Instant::now();
     let mut stream = server.connect();
     stream.write_all(GET).expect("sent");
@@ -107,20 +107,20 @@ fn serves_others(server: &Server, hoard: &str) {
         let sockets = Command::new("ss").args(["-tanmo", &port]).output();
         let sockets = sockets.map_or_else(|error| error.to_string(), |output| text(&output.stdout));
         panic!(
-            "beside {hoard}, after {:?}: {error}, behind {:?}\n{}\n{}\n{}",
+            "beside {case}, after {:?}: {error}, behind {:?}\n{}\n{}\n{}",
             started.elapsed(),
             text(&response),
             threads(server),
-            // A system that has no memory for its sockets any more drops what comes, for all of them.
+            // A system without memory for its sockets drops packets for all of them.
             fs::read_to_string("/proc/net/sockstat").unwrap_or_default(),
             sockets.lines().take(40).collect::<Vec<_>>().join("\n"),
         );
     }
-    Answer::new(&response).assert("HTTP/1.1 200 OK", "Hello, World!");
+    ReceivedResponse::new(&response).assert("HTTP/1.1 200 OK", "Hello, World!");
 }
 
 /// Each thread of the server: its name, its state, its processor time in ticks, and where in the kernel it waits.
-fn threads(server: &Server) -> String {
+fn threads(server: &ServerProcess) -> String {
     let threads = format!("/proc/{}/task", server.child.id());
     let threads = fs::read_dir(threads).expect("a running server").flatten().map(|thread| {
         let read = |file| fs::read_to_string(thread.path().join(file)).unwrap_or_default();
@@ -132,16 +132,16 @@ fn threads(server: &Server) -> String {
     threads.collect::<Vec<_>>().join("\n")
 }
 
-/// A peer, what it has still to send, and where in the repeated bytes it is.
+/// A peer, the number of bytes that it has still to send, and its place in the repeated bytes.
 struct Peer {
     stream: TcpStream,
     left: usize,
     at: usize,
 }
 
-impl Hoard {
+impl MemoryCase {
     /// Sends peers, until all of them have sent what they have or the server takes no more.
-    fn gather(&self, server: &Server, peers: usize) -> Vec<Peer> {
+    fn gather(&self, server: &ServerProcess, peers: usize) -> Vec<Peer> {
         let mut crowd: Vec<_> = (0..peers).map(|_| self.peer(server)).collect();
         let more = self.more.repeat((16 << 10) / self.more.len()).into_bytes();
         let mut moved = Instant::now();
@@ -156,10 +156,10 @@ impl Hoard {
         crowd
     }
 
-    fn peer(&self, server: &Server) -> Peer {
+    fn peer(&self, server: &ServerProcess) -> Peer {
         let address = server.address();
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).expect("a socket");
-        // As small as the system allows, so that an answer stays with the server.
+        // As small as the system allows, so that the response stays in the server.
         socket.set_recv_buffer_size(1).expect("a buffer");
         socket.connect(&address.into()).expect("a connection");
         let mut stream = TcpStream::from(socket);
@@ -180,7 +180,7 @@ impl Peer {
                 bytes > 0
             }
             Err(error) => {
-                // It is refused, which some are to be.
+                // The peer is refused, which is intended for some.
                 if error.kind() != ErrorKind::WouldBlock {
                     self.left = 0;
                 }
@@ -191,7 +191,7 @@ impl Peer {
 }
 
 /// The resident set of a server in KiB, when it stands still.
-fn settled(server: &Server) -> usize {
+fn settled(server: &ServerProcess) -> usize {
     let (mut last, mut since) = (resident(server), Instant::now());
     while since.elapsed() < STILL {
         thread::sleep(Duration::from_millis(10));
@@ -203,7 +203,7 @@ fn settled(server: &Server) -> usize {
     last
 }
 
-fn resident(server: &Server) -> usize {
+fn resident(server: &ServerProcess) -> usize {
     let status = fs::read_to_string(format!("/proc/{}/status", server.child.id())).expect("a running server");
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a size");
     line.trim().trim_end_matches(" kB").parse().expect("a number")

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use socket2::{Domain, Socket, Type};
 
-use super::{Held, number};
-use crate::{PATIENCE, Server};
+use super::{HeldResources, number};
+use crate::{PATIENCE, ServerProcess};
 
 on_each_transport! {
     connections_that_are_reset_leave_nothing,
@@ -28,8 +28,8 @@ const BEGINNINGS: [&str; 6] = [
 ];
 
 fn connections_that_are_reset_leave_nothing(transport: &str) {
-    let server = Server::on(transport, &["--app", "hello"]);
-    let before = Held::at_rest(&server);
+    let server = ServerProcess::on(transport, &["--app", "hello"]);
+    let before = HeldResources::at_rest(&server);
     let each = number(600, 25_000);
     let address = server.address();
     thread::scope(|scope| {
@@ -44,7 +44,7 @@ fn connections_that_are_reset_leave_nothing(transport: &str) {
     let started = Instant::now();
     loop {
         let [open, opened, closed] = statistics(&server);
-        // The one that asks is open.
+        // The connection that asks is open.
         if open == 1 && opened == closed + 1 {
             assert!(opened > 20, "the server saw no other than its first");
             break;
@@ -67,7 +67,7 @@ fn reset(address: SocketAddr, bytes: &str) {
 
 /// What the page of the application says: the channels that are open, that have opened, and that have closed.
 #[track_caller]
-fn statistics(server: &Server) -> [u64; 3] {
+fn statistics(server: &ServerProcess) -> [u64; 3] {
     let page = server.exchange(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").text();
     ["open channels", "opened", "closed"].map(|name| {
         let row = page.split_once(&format!("<dt>{name}</dt><dd>")).and_then(|(_, row)| row.split_once('<'));

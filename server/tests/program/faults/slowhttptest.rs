@@ -2,9 +2,9 @@
 
 use std::process::Command;
 
-use super::{Held, number};
-use crate::tools::{Beside, tool};
-use crate::{PATIENCE, Server, text};
+use super::{HeldResources, number};
+use crate::tools::{BackgroundProgram, tool};
+use crate::{PATIENCE, ServerProcess, text};
 
 on_each_transport! {
     slowhttptest_ends_with_all_its_connections_closed,
@@ -12,12 +12,12 @@ on_each_transport! {
 
 /// Seconds after which slowhttptest gives up where the server does not close its connections.
 const SECONDS: u64 = 60;
-/// Seconds that its healthy client waits for an answer: as long as any in these tests.
+/// Seconds that its healthy client waits for a response: as long as any in these tests.
 const PROBE: u64 = PATIENCE.as_secs();
 
 fn slowhttptest_ends_with_all_its_connections_closed(transport: &str) {
     let Some(tool) = tool("slowhttptest") else { return };
-    let server = Server::on(
+    let server = ServerProcess::on(
         transport,
         &[
             "--app",
@@ -32,12 +32,12 @@ fn slowhttptest_ends_with_all_its_connections_closed(transport: &str) {
             "16KiB",
         ],
     );
-    let before = Held::at_rest(&server);
+    let before = HeldResources::at_rest(&server);
     let connections = number(50, 1000).to_string();
     let attacks = [
         ("slow head", "/plaintext", &["-H"][..]),
         ("slow body", "/upload", &["-B", "-t", "POST", "-s", "100000"]),
-        // Fast enough to come to the end of what it has been sent when it is cut: before that it sees no reset.
+        // Fast enough to have read everything that was sent before the cut: it sees the reset only then.
         ("slow read", "/bytes/100000000", &["-X", "-w", "512", "-y", "1024", "-z", "2048", "-n", "1"]),
     ];
     let attacks = attacks.map(|(name, path, arguments)| {
@@ -55,13 +55,13 @@ fn slowhttptest_ends_with_all_its_connections_closed(transport: &str) {
             "1",
         ]);
         command.args(["-l", &SECONDS.to_string(), "-u", &format!("http://{}{path}", server.address())]);
-        (name, Beside::start(&mut command))
+        (name, BackgroundProgram::start(&mut command))
     });
     for (name, attack) in attacks {
         let output = attack.output(3 * PATIENCE);
-        let told = text(&output.stdout) + &text(&output.stderr);
-        assert!(told.contains("No open connections left"), "{name}: {told}");
-        assert!(told.contains("service available:") && !told.contains("NO"), "{name}: {told}");
+        let printed = text(&output.stdout) + &text(&output.stderr);
+        assert!(printed.contains("No open connections left"), "{name}: {printed}");
+        assert!(printed.contains("service available:") && !printed.contains("NO"), "{name}: {printed}");
     }
     before.is_all_that_is_left(&server);
 }

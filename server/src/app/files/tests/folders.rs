@@ -4,13 +4,13 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
-use super::site::{Site, field};
-use crate::app::files::path::Target;
+use super::site::{TestSite, field};
+use crate::app::files::path::TargetPath;
 use crate::app::files::{DotNames, Root, listing};
 
 #[test]
 fn a_folder_without_its_slash_is_redirected() {
-    let site = Site::new(&[("a/b/x", ""), ("evil.example/x", ""), ("c:d/x", ""), ("é ?#/x", "")]);
+    let site = TestSite::new(&[("a/b/x", ""), ("evil.example/x", ""), ("c:d/x", ""), ("é ?#/x", "")]);
     for (target, location) in [
         ("/a", "a/"),
         ("/a/b?q=1&r=//x", "b/?q=1&r=//x"),
@@ -27,9 +27,9 @@ fn a_folder_without_its_slash_is_redirected() {
         ("/a/%2e%2e/a", "a/"),
     ] {
         for method in ["GET", "HEAD"] {
-            let answer = site.request(method, target, "");
-            assert!(answer.starts_with("HTTP/1.1 301 Moved Permanently\r\n"), "{target}: {answer}");
-            assert_eq!(field(&answer, "Location"), location, "{target}");
+            let response = site.request(method, target, "");
+            assert!(response.starts_with("HTTP/1.1 301 Moved Permanently\r\n"), "{target}: {response}");
+            assert_eq!(field(&response, "Location"), location, "{target}");
         }
     }
     for target in ["/\\evil.example", "/%2fevil.example", "/%5cevil.example"] {
@@ -39,23 +39,23 @@ fn a_folder_without_its_slash_is_redirected() {
 
 #[test]
 fn a_folder_is_its_index_or_a_list() {
-    let site = Site::new(&[("with/index.html", "<p>mine"), ("without/a.txt", "")]);
-    let answer = site.get("/with/", "");
-    assert!(answer.ends_with("\r\n\r\n<p>mine"), "{answer}");
-    assert_eq!(field(&answer, "Content-Type"), "text/html");
-    let answer = site.get("/without/", "");
-    // The list is ours, and always UTF-8.
-    assert_eq!(field(&answer, "Content-Type"), "text/html; charset=utf-8");
-    assert!(answer.contains("<a href=\"a.txt\">"), "{answer}");
-    assert!(field(&answer, "Content-Security-Policy").starts_with("default-src 'none';"));
-    assert_eq!(field(&answer, "X-Content-Type-Options"), "nosniff");
-    let again = site.get("/without/", &format!("If-None-Match: {}\r\n", field(&answer, "ETag")));
+    let site = TestSite::new(&[("with/index.html", "<p>mine"), ("without/a.txt", "")]);
+    let response = site.get("/with/", "");
+    assert!(response.ends_with("\r\n\r\n<p>mine"), "{response}");
+    assert_eq!(field(&response, "Content-Type"), "text/html");
+    let response = site.get("/without/", "");
+    // The list is generated, and always UTF-8.
+    assert_eq!(field(&response, "Content-Type"), "text/html; charset=utf-8");
+    assert!(response.contains("<a href=\"a.txt\">"), "{response}");
+    assert!(field(&response, "Content-Security-Policy").starts_with("default-src 'none';"));
+    assert_eq!(field(&response, "X-Content-Type-Options"), "nosniff");
+    let again = site.get("/without/", &format!("If-None-Match: {}\r\n", field(&response, "ETag")));
     assert!(again.starts_with("HTTP/1.1 304 "), "{again}");
 }
 
 #[test]
 fn a_root_that_is_no_folder_is_named() {
-    let site = Site::new(&[("file", "")]);
+    let site = TestSite::new(&[("file", "")]);
     assert!(Root::new(Path::new("")).is_err());
     for name in ["missing", "file"] {
         let path = site.root().join(name);
@@ -66,9 +66,9 @@ fn a_root_that_is_no_folder_is_named() {
 
 #[test]
 fn a_folder_that_is_removed_while_it_is_listed_is_missing_and_not_empty() {
-    let site = Site::new(&[]);
+    let site = TestSite::new(&[]);
     let root = Root::new(&site.root()).unwrap().open().unwrap();
     fs::remove_dir(site.root()).unwrap();
-    let error = listing::page(&root, &Target::decode("/").unwrap(), DotNames::WellKnown).unwrap_err();
+    let error = listing::page(&root, &TargetPath::decode("/").unwrap(), DotNames::WellKnown).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
 }

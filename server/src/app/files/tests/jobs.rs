@@ -1,4 +1,4 @@
-//! The jobs that work on files: how many there are, and what happens where no thread runs them.
+//! The jobs that work on files: how many there are, and what happens without a thread for them.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -7,8 +7,8 @@ use httpfsm::config::ServerConfig;
 use httpfsm_transport::memory::MemoryServer;
 use httpfsm_transport::{NoThread, Spawner};
 
-use super::site::Site;
-use crate::app::files::{DotNames, Files, LISTS, Root, Types};
+use super::site::TestSite;
+use crate::app::files::{DotNames, FilesApp, LISTS, Root, Types};
 use crate::app::testing::{content, exchange};
 
 /// Counts the jobs.
@@ -24,14 +24,14 @@ impl Spawner for CountsJobs {
 
 #[test]
 fn a_small_file_costs_one_job_and_a_large_one_one_more_for_each_piece() {
-    let site = Site::new(&[]);
+    let site = TestSite::new(&[]);
     site.write("small", "s".repeat(64 << 10));
     site.write("large", "l".repeat(600 << 10));
     for (method, target, expected, length) in
         [("GET", "/small", 1, 64 << 10), ("GET", "/large", 4, 600 << 10), ("HEAD", "/large", 1, 0)]
     {
         let jobs = Arc::new(AtomicUsize::new(0));
-        let files = Files::new(
+        let files = FilesApp::new(
             Root::new(&site.root()).unwrap(),
             DotNames::WellKnown,
             Types::new(None).unwrap(),
@@ -42,7 +42,7 @@ fn a_small_file_costs_one_job_and_a_large_one_one_more_for_each_piece() {
     }
 }
 
-/// Keeps the work, which nobody has a thread for.
+/// Queues the work until the test runs it.
 #[derive(Default)]
 struct QueuesJobs(Mutex<Vec<Box<dyn FnOnce() + Send>>>);
 
@@ -54,7 +54,7 @@ impl Spawner for QueuesJobs {
 }
 
 impl QueuesJobs {
-    /// Does the work that is there, and tells how much it was.
+    /// Runs the queued work; returns how many jobs there were.
     fn run(&self, most: usize) -> usize {
         let mut there = self.0.lock().unwrap();
         let most = most.min(there.len());
@@ -68,7 +68,7 @@ impl QueuesJobs {
     }
 }
 
-/// Has a thread for so many jobs.
+/// Runs this number of jobs, then has no thread.
 struct HasThreadsFor(AtomicUsize);
 
 impl Spawner for HasThreadsFor {
@@ -82,7 +82,7 @@ impl Spawner for HasThreadsFor {
 
 #[test]
 fn without_a_thread_to_read_on_the_response_is_503_or_breaks_off() {
-    let site = Site::new(&[]);
+    let site = TestSite::new(&[]);
     site.write("small", "s");
     site.write("large", "l".repeat(600 << 10));
     let busy = "HTTP/1.1 503 Service Unavailable\r\n";
@@ -94,7 +94,7 @@ fn without_a_thread_to_read_on_the_response_is_503_or_breaks_off() {
         ("/", 2, "HTTP/1.1 200 OK\r\n"),
         ("/large", 2, "HTTP/1.1 200 OK\r\n"),
     ] {
-        let files = Files { spawner: Arc::new(HasThreadsFor(threads.into())), ..site.files() };
+        let files = FilesApp { spawner: Arc::new(HasThreadsFor(threads.into())), ..site.files() };
         let response = exchange(files, &format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n"));
         assert!(response.starts_with(expected), "{target}, {threads}: {response:.200}");
         let (_, content) = response.split_once("\r\n\r\n").unwrap();
@@ -105,9 +105,9 @@ fn without_a_thread_to_read_on_the_response_is_503_or_breaks_off() {
 
 #[test]
 fn few_lists_are_made_at_once_and_the_others_wait_without_a_thread() {
-    let site = Site::new(&[("a", "one")]);
+    let site = TestSite::new(&[("a", "one")]);
     let later = Arc::new(QueuesJobs::default());
-    let files = Files { spawner: Arc::clone(&later) as Arc<dyn Spawner>, ..site.files() };
+    let files = FilesApp { spawner: Arc::clone(&later) as Arc<dyn Spawner>, ..site.files() };
     let mut server = MemoryServer::new(ServerConfig::default(), files);
     let mut clients: Vec<_> = (0..LISTS + 3).map(|_| server.connect().unwrap()).collect();
     for client in &clients {
@@ -117,12 +117,12 @@ fn few_lists_are_made_at_once_and_the_others_wait_without_a_thread() {
     assert_eq!(later.run(usize::MAX), LISTS + 3);
     server.run();
     assert_eq!(later.waiting(), LISTS);
-    // A file does not wait.
+    // A request for a file does not wait.
     let file = server.connect().unwrap();
     file.send("GET /a HTTP/1.1\r\nHost: a\r\n\r\n");
     server.run();
     assert_eq!(later.waiting(), LISTS + 1);
-    // Who goes while it waits, or while its list is made, takes no place.
+    // A client that closes while it waits, or while its list is made, does not count.
     clients.pop().unwrap().reset();
     clients.remove(0).reset();
     server.run();
@@ -136,9 +136,9 @@ fn few_lists_are_made_at_once_and_the_others_wait_without_a_thread() {
 }
 
 #[test]
-fn file_work_for_a_client_that_has_gone_is_dropped() {
-    let site = Site::new(&[("a", "one")]);
-    let files = Files { spawner: Arc::new(QueuesJobs::default()), ..site.files() };
+fn file_work_for_a_client_that_has_left_is_dropped() {
+    let site = TestSite::new(&[("a", "one")]);
+    let files = FilesApp { spawner: Arc::new(QueuesJobs::default()), ..site.files() };
     let held = Arc::clone(&files.site);
     let mut server = MemoryServer::new(ServerConfig::default(), files);
     let client = server.connect().unwrap();

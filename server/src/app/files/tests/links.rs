@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
-use super::site::Site;
+use super::site::TestSite;
 
 #[test]
 fn links_are_followed_inside_the_root_alone() {
-    let site = Site::new(&[("a/file", "inside"), (".git/config", "hidden")]);
+    let site = TestSite::new(&[("a/file", "inside"), (".git/config", "hidden")]);
     let root = site.root();
     let absolute = root.join("a/file");
     for (name, to) in [
@@ -63,21 +63,21 @@ fn links_are_followed_inside_the_root_alone() {
 #[test]
 fn an_index_that_is_not_served_does_not_hide_its_folder() {
     for to in ["../secret", "/etc/passwd", "index.html", "missing", ".hidden", "file/x"] {
-        let site = Site::new(&[(".hidden", ""), ("file", "")]);
+        let site = TestSite::new(&[(".hidden", ""), ("file", "")]);
         symlink(to, site.root().join("index.html")).unwrap();
-        let answer = site.get("/", "");
-        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{to}: {answer}");
-        assert!(answer.contains("<p>1 file.</p>") && !answer.contains("index.html"), "{to}: {answer}");
+        let response = site.get("/", "");
+        assert!(response.starts_with("HTTP/1.1 200 OK\r\n"), "{to}: {response}");
+        assert!(response.contains("<p>1 file.</p>") && !response.contains("index.html"), "{to}: {response}");
     }
 }
 
 #[test]
 fn what_is_no_file_is_missing_and_never_waited_for() {
-    let site = Site::new(&[]);
+    let site = TestSite::new(&[]);
     let root = site.root();
     mknodat(CWD, root.join("fifo"), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
     let _socket = UnixListener::bind(root.join("socket")).unwrap();
-    // Whoever wants to write into a FIFO waits until it is opened for reading, which does not happen.
+    // A writer of a FIFO waits until the FIFO is opened for reading, which does not happen.
     let fifo = root.join("fifo");
     let writer = thread::spawn(move || File::options().write(true).open(fifo));
     for target in ["/fifo", "/socket", "/fifo", "/socket"] {

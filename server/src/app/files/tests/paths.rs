@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use httpfsm_transport::Inline;
 
-use super::site::{Site, field};
-use crate::app::files::{DotNames, Files, Root, Types};
+use super::site::{TestSite, field};
+use crate::app::files::{DotNames, FilesApp, Root, Types};
 use crate::app::testing::content;
 
 #[test]
 fn no_spelling_leads_out_of_the_root() {
-    let site = Site::new(&[("a/b.txt", "b"), ("secret.txt", "")]);
+    let site = TestSite::new(&[("a/b.txt", "b"), ("secret.txt", "")]);
     for target in [
         "/../secret",
         "/a/../../secret",
@@ -54,7 +54,7 @@ fn no_spelling_leads_out_of_the_root() {
 
 #[test]
 fn a_path_is_read_in_its_normal_form() {
-    let site = Site::new(&[("a/b.txt", "b"), ("a/index.html", "index"), ("index.html", "root")]);
+    let site = TestSite::new(&[("a/b.txt", "b"), ("a/index.html", "index"), ("index.html", "root")]);
     for (target, content) in [
         ("/a//b.txt", "b"),
         ("//a/b.txt", "b"),
@@ -71,22 +71,22 @@ fn a_path_is_read_in_its_normal_form() {
         ("//", "root"),
         ("http://a/./a/b.txt", "b"),
     ] {
-        let answer = site.get(target, "");
-        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{target}: {answer}");
-        assert!(answer.ends_with(&format!("\r\n\r\n{content}")), "{target}: {answer}");
+        let response = site.get(target, "");
+        assert!(response.starts_with("HTTP/1.1 200 OK\r\n"), "{target}: {response}");
+        assert!(response.ends_with(&format!("\r\n\r\n{content}")), "{target}: {response}");
     }
 }
 
 #[test]
 fn a_name_that_cannot_exist_is_missing() {
-    let site = Site::new(&[]);
+    let site = TestSite::new(&[]);
     site.assert_missing(&format!("/{}", "a".repeat(300)));
     site.assert_missing(&format!("/{}", "a/".repeat(2500)));
 }
 
 #[test]
 fn hidden_files_are_missing() {
-    let site = Site::new(&[(".env", "K"), (".git/config", "c"), ("a/.b/c", "d")]);
+    let site = TestSite::new(&[(".env", "K"), (".git/config", "c"), ("a/.b/c", "d")]);
     for target in ["/.env", "/%2eenv", "/.git/config", "/.git/", "/.git", "/a/.b/c", "/a/%2Eb/c"] {
         site.assert_missing(target);
     }
@@ -95,7 +95,7 @@ fn hidden_files_are_missing() {
 #[test]
 fn what_is_well_known_is_served_at_the_root() {
     let site =
-        Site::new(&[(".well-known/security.txt", "s"), (".well-known/.x", ""), ("a/.well-known/x", "")]);
+        TestSite::new(&[(".well-known/security.txt", "s"), (".well-known/.x", ""), ("a/.well-known/x", "")]);
     symlink(".well-known/security.txt", site.root().join("security.txt")).unwrap();
     for target in ["/.well-known/security.txt", "/%2ewell-known/security.txt", "/security.txt"] {
         assert!(site.get(target, "").ends_with("\r\n\r\ns"), "{target}");
@@ -108,11 +108,11 @@ fn what_is_well_known_is_served_at_the_root() {
 
 #[test]
 fn all_names_are_served_if_that_is_wanted() {
-    let site = Site::new(&[(".env", "K"), ("a/.b/c", "K"), (".../x", "K")]);
+    let site = TestSite::new(&[(".env", "K"), ("a/.b/c", "K"), (".../x", "K")]);
     symlink(".env", site.root().join("link")).unwrap();
     for target in ["/.env", "/a/.b/c", "/.../x", "/link"] {
         let root = Root::new(&site.root()).unwrap();
-        let files = Files::new(root, DotNames::All, Types::new(None).unwrap(), Arc::new(Inline));
+        let files = FilesApp::new(root, DotNames::All, Types::new(None).unwrap(), Arc::new(Inline));
         let request = format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n");
         assert_eq!(content(files, &request), "K", "{target}");
     }

@@ -8,13 +8,13 @@ use std::time::{Duration, UNIX_EPOCH};
 use httpfsm_transport::Inline;
 use tempfile::TempDir;
 
-use crate::app::files::{DotNames, Files, Root, Types};
+use crate::app::files::{DotNames, FilesApp, Root, Types};
 use crate::app::testing::exchange;
 
-/// A folder `web` that is served, with neighbours that must never be seen. Each file was modified in 2001.
-pub(super) struct Site(TempDir);
+/// A folder `web` that is served, beside files that must never be served. Each file was modified in 2001.
+pub(super) struct TestSite(TempDir);
 
-impl Site {
+impl TestSite {
     pub(super) fn new(files: &[(&str, &str)]) -> Self {
         let site = Self(tempfile::tempdir().unwrap());
         fs::create_dir(site.root()).unwrap();
@@ -37,8 +37,8 @@ impl Site {
         file.set_modified(UNIX_EPOCH + Duration::from_secs(1_000_000_000)).unwrap();
     }
 
-    pub(super) fn files(&self) -> Files {
-        Files::new(
+    pub(super) fn files(&self) -> FilesApp {
+        FilesApp::new(
             Root::new(&self.root()).unwrap(),
             DotNames::WellKnown,
             Types::new(None).unwrap(),
@@ -57,15 +57,15 @@ impl Site {
 
     #[track_caller]
     pub(super) fn assert_missing(&self, target: &str) {
-        let answer = self.get(target, "");
-        assert!(answer.starts_with("HTTP/1.1 404 Not Found\r\n"), "{target}: {answer}");
-        assert!(answer.ends_with("\r\n\r\nThere is nothing here.\n"), "{target}: {answer}");
+        let response = self.get(target, "");
+        assert!(response.starts_with("HTTP/1.1 404 Not Found\r\n"), "{target}: {response}");
+        assert!(response.ends_with("\r\n\r\nThere is nothing here.\n"), "{target}: {response}");
     }
 }
 
 /// The value of the first field of this name.
 #[track_caller]
-pub(super) fn field<'a>(answer: &'a str, name: &str) -> &'a str {
-    let line = answer.split("\r\n").find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
-    line.unwrap_or_else(|| panic!("no {name} in {answer}"))
+pub(super) fn field<'a>(response: &'a str, name: &str) -> &'a str {
+    let line = response.split("\r\n").find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+    line.unwrap_or_else(|| panic!("no {name} in {response}"))
 }

@@ -58,6 +58,17 @@ pub(crate) struct Desk {
     close_awaited: AtomicBool,
     /// Until when it is taken for granted that no place becomes free.
     full_until: AtomicU64,
+    /// Places that become free for those who had an idle channel closed, and who take them.
+    promised: AtomicU32,
+}
+
+/// Holds a place that becomes free for whoever had an idle channel closed: no other listener takes it meanwhile.
+pub(crate) struct Promise<'a>(&'a Desk);
+
+impl Drop for Promise<'_> {
+    fn drop(&mut self) {
+        self.0.promised.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 /// The counts that move with each request.
@@ -141,6 +152,7 @@ impl Desk {
             waiters: Mutex::default(),
             close_awaited: AtomicBool::new(false),
             full_until: AtomicU64::new(0),
+            promised: AtomicU32::new(0),
         }
     }
 
@@ -150,13 +162,15 @@ impl Desk {
     }
 
     /// The same, unless the server is too full for a connection from this peer, and would serve it otherwise.
+    /// `promised`: a place is [promised](Self::promise) to it.
     pub(crate) fn admit_unless_full(
         &self,
         peername: &Peer,
         sockname: &Peer,
+        promised: bool,
     ) -> Option<Result<(ChannelId, String), Refusal>> {
         let mut machine = lock(&self.machine);
-        let is_full = machine.would_refuse(peername) == Some(Refusal::Full);
+        let is_full = self.is_full_for(&machine, peername, promised);
         (!is_full).then(|| self.admit_to(&mut machine, peername, sockname))
     }
 
@@ -181,13 +195,32 @@ impl Desk {
 
     /// Whether the server is too full for a connection from this peer, and would serve it otherwise.
     pub(crate) fn is_full(&self, peername: &Peer) -> bool {
-        lock(&self.machine).would_refuse(peername) == Some(Refusal::Full)
+        self.is_full_for(&lock(&self.machine), peername, false)
+    }
+
+    fn is_full_for(&self, machine: &Server, peername: &Peer, promised: bool) -> bool {
+        match machine.would_refuse(peername) {
+            None if !promised => {
+                let others = self.promised.load(Ordering::SeqCst).into();
+                let limit = u64::from(self.config.max_connections);
+                limit != 0 && others > 0 && limit.saturating_sub(machine.stats().n_channels) <= others
+            }
+            verdict => verdict == Some(Refusal::Full),
+        }
     }
 
     /// Whether the server is still full. From now on, a channel that closes wakes those who wait for the server.
-    pub(crate) fn is_still_full(&self, peername: &Peer) -> bool {
+    pub(crate) fn is_still_full(&self, peername: &Peer, promised: bool) -> bool {
         self.close_awaited.store(true, Ordering::SeqCst);
-        self.is_full(peername)
+        self.is_full_for(&lock(&self.machine), peername, promised)
+    }
+
+    /// Has the channel closed that has been idle for the longest, and promises its place; `None` if none is idle.
+    pub(crate) fn promise(&self) -> Option<Promise<'_>> {
+        // Before the place can be free.
+        self.promised.fetch_add(1, Ordering::SeqCst);
+        let promise = Promise(self);
+        self.evict().then_some(promise)
     }
 
     /// Until `then`, connections are refused at once where no channel is idle, because one has just waited in vain. 0

@@ -134,7 +134,8 @@ impl Listening {
     }
 
     /// The machine's verdict on a connection that was accepted. Where the server is full, the channel that has been
-    /// idle for the longest is closed, and this resolves when there is room, or after a moment. Where no channel is
+    /// idle for the longest is closed, and this resolves when there is room, or after a moment; meanwhile no other listener
+    /// takes that place. Where no channel is
     /// idle, this looks for one a few more times, as one may soon be. For a moment after it found none, it resolves at
     /// once for the connections that follow, so that a server that stays full refuses many in little time; and so it does
     /// when those that were accepted before have waited for long, which `waited` counts in milliseconds.
@@ -146,30 +147,30 @@ impl Listening {
     ) -> Result<(ChannelId, String), Refusal> {
         let Self { desk, .. } = self;
         let until = desk.clock.now().saturating_add(millis(PATIENCE));
-        let mut looks = 0;
+        let (mut looks, mut promise) = (0, None);
         loop {
-            if let Some(verdict) = desk.admit_unless_full(peername, sockname) {
+            if let Some(verdict) = desk.admit_unless_full(peername, sockname, promise.is_some()) {
                 desk.stays_full_until(0);
                 return verdict;
             }
             let now = desk.clock.now();
-            let patience = until.saturating_sub(now);
-            let pause = match patience {
-                0 => return desk.admit(peername, sockname),
-                _ if desk.evict() => patience,
-                _ => {
-                    looks += 1;
-                    if looks == LOOKS {
-                        desk.stays_full_until(now.saturating_add(FRUITLESS));
-                    }
-                    if desk.stays_full(now) || *waited >= QUEUED {
-                        return desk.admit(peername, sockname);
-                    }
-                    patience.min(FRUITLESS)
+            let mut pause = until.saturating_sub(now);
+            if pause == 0 {
+                return desk.admit(peername, sockname);
+            }
+            promise = promise.or_else(|| desk.promise());
+            if promise.is_none() {
+                looks += 1;
+                if looks == LOOKS {
+                    desk.stays_full_until(now.saturating_add(FRUITLESS));
                 }
-            };
-            // Another listener may take the place that becomes free.
-            self.wait(Duration::from_millis(pause), || !desk.is_still_full(peername)).await;
+                if desk.stays_full(now) || *waited >= QUEUED {
+                    return desk.admit(peername, sockname);
+                }
+                pause = pause.min(FRUITLESS);
+            }
+            let is_promised = promise.is_some();
+            self.wait(Duration::from_millis(pause), || !desk.is_still_full(peername, is_promised)).await;
             *waited = waited.saturating_add(desk.clock.now().saturating_sub(now));
         }
     }

@@ -224,6 +224,43 @@ fn a_place_that_is_about_to_be_free_is_waited_for_and_one_that_is_not_turns_all_
     assert_eq!(at_one_place(Some(35)), [(0, 1, 0), (35, 2, 0), (75, 2, 1)]);
 }
 
+/// Another listener accepts just when the idle channel has closed.
+#[test]
+fn a_place_goes_to_the_connection_that_an_idle_channel_was_closed_for() {
+    let (clock, drivers) = (Clock::manual(), Arc::new(Mutex::new(Vec::new())));
+    let config = ServerConfig { max_connections: 2, ..ServerConfig::default() };
+    let handler = |_: Request| async { "fine" };
+    let service = Service::new(config, clock.clone(), Arc::new(Inline), None, handler);
+    let handle = service.handle(Vec::new());
+    let peers = Arc::<Mutex<Vec<MemoryWire>>>::default();
+    let listen = |connections: usize| {
+        let says = (0..connections).map(|_| Ok(())).collect();
+        let listener = Script { says, asked: Arc::default(), peers: Arc::clone(&peers) };
+        let keep = Arc::clone(&drivers);
+        let spawn = move |driver| keep.lock().unwrap().push(driver);
+        Box::pin(accept(listener, Arc::clone(&service), handle.clone(), spawn))
+    };
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(poll(&mut listen(2)).is_pending());
+    let mut idle: Vec<_> = drivers.lock().unwrap().drain(..).collect();
+    for (peer, driver) in peers.lock().unwrap().iter_mut().zip(&mut idle) {
+        assert!(peer.poll_write(&mut cx, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").is_ready());
+        for _ in 0..4 {
+            assert!(pin!(&mut *driver).poll(&mut cx).is_pending());
+            clock.advance(Duration::from_millis(1));
+        }
+    }
+    let (mut first, mut second) = (listen(1), listen(1));
+    for listening in [&mut first, &mut second] {
+        assert!(poll(listening).is_pending());
+        assert!((0..4).any(|_| pin!(&mut idle[0]).poll(&mut cx).is_ready()), "it was idle for the longest");
+        drop(idle.remove(0));
+    }
+    assert!(poll(&mut first).is_pending() && poll(&mut second).is_pending());
+    let stats = handle.stats();
+    assert_eq!((stats.opened, stats.refused()), (4, 0));
+}
+
 /// A place becomes free each 30 ms, so that each of them would find one.
 #[test]
 fn a_queue_at_a_full_server_is_turned_away_and_not_served_one_after_the_other() {

@@ -221,7 +221,7 @@ impl Channel {
     /// Whether the application owes a response, or the rest of one.
     #[inline]
     fn with_application(&self) -> bool {
-        matches!(self.state, State::WaitResponse | State::Responding)
+        matches!(self.state, State::WaitResponse | State::HeadHeld | State::Responding)
     }
 
     /// Follows the table from an input, whose step is `first`, until no action raises an internal event.
@@ -380,7 +380,7 @@ impl Channel {
     #[inline]
     #[must_use]
     pub fn owes_body(&self) -> bool {
-        self.state == State::Responding
+        matches!(self.state, State::HeadHeld | State::Responding)
     }
 
     /// Where to read input to; hand it over with [`Input::RxRead`], before anything else goes in. Empty when no input
@@ -440,7 +440,7 @@ impl Channel {
         Waits {
             input: self.parts.input_room(self.state) > 0,
             room: !self.parts.sender.buffer().is_empty(),
-            application: matches!(self.state, State::WaitResponse | State::Responding | State::Upgraded),
+            application: self.with_application() || self.state == State::Upgraded,
             deadline: self.deadline().is_some(),
         }
     }
@@ -492,7 +492,7 @@ impl Channel {
     /// Bytes of buffer capacity that the channel holds.
     #[must_use]
     pub fn buffered(&self) -> usize {
-        self.parts.receiver.buffer().private() + self.parts.sender.buffer().private()
+        self.parts.receiver.buffer().private() + self.parts.sender.private()
     }
 
     /// Counters since the channel opened.

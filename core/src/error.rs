@@ -274,6 +274,9 @@ pub enum BodyError {
     TimedOut,
     /// The connection was lost.
     Disconnected,
+    /// The body was first asked for behind the final head, and the peer waits for a `100 Continue` that can no longer be
+    /// sent (RFC 9110 section 10.1.1).
+    NotContinued,
     /// The channel closed for a reason of its own before the body was whole.
     Closed,
 }
@@ -285,6 +288,9 @@ impl fmt::Display for BodyError {
             Self::Malformed(error) => write!(f, "{error}"),
             Self::TimedOut => f.write_str("The request body did not arrive at the minimum rate."),
             Self::Disconnected => f.write_str("The connection was lost inside the request body."),
+            Self::NotContinued => f.write_str(
+                "The request body was first asked for after the head of the response, when no 100 Continue can be sent.",
+            ),
             Self::Closed => f.write_str("The channel closed before the request body was whole."),
         }
     }

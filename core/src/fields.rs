@@ -212,6 +212,11 @@ impl Fields {
 
     /// The field lines as they go to the wire.
     #[inline]
+    pub(crate) fn heap_len(&self) -> usize {
+        self.wire.heap_len()
+    }
+
+    #[inline]
     pub(crate) fn wire(&self) -> &[u8] {
         self.wire.as_slice()
     }

@@ -193,22 +193,6 @@ fn whoever_asks_for_a_body_that_is_none_is_told_its_end_once() {
 }
 
 #[test]
-fn a_body_that_waits_for_a_100_behind_the_final_head_fails_at_once() {
-    let mut channel = channel();
-    let head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n";
-    channel.handle(&now(0), Input::RxData(head)).unwrap();
-    while channel.next_output().is_some() {}
-    let fields = Fields::new();
-    let response =
-        ResponseRef { status: Status::OK, fields: &fields, body: BodyRef::Stream { length: None } };
-    channel.handle(&now(0), Input::HttpResponse(response)).unwrap();
-    while channel.next_output().is_some() {}
-    channel.handle(&now(0), Input::BodyDemand(5)).unwrap();
-    assert!(matches!(channel.next_output(), Some(Output::BodyFailed(_))));
-    assert_eq!(channel.state(), State::Responding);
-}
-
-#[test]
 fn a_deadline_of_zero_is_none_and_a_time_of_zero_to_linger_or_discard_is_none_at_all() {
     let zero = Some(std::time::Duration::ZERO);
     let config = ChannelConfig {
@@ -226,21 +210,4 @@ fn a_deadline_of_zero_is_none_and_a_time_of_zero_to_linger_or_discard_is_none_at
     assert_eq!((channel.state(), channel.deadline()), (State::Head, None));
     exchange(&mut channel, b"Connection: close\r\nHost: a\r\n\r\n");
     assert!(channel.is_closed());
-}
-
-#[test]
-fn a_body_that_fails_for_want_of_its_100_fails_once() {
-    let mut channel = channel();
-    let head = b"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n";
-    channel.handle(&now(0), Input::RxData(head)).unwrap();
-    while channel.next_output().is_some() {}
-    let fields = Fields::new();
-    let body = BodyRef::Stream { length: None };
-    channel
-        .handle(&now(0), Input::HttpResponse(ResponseRef { status: Status::OK, fields: &fields, body }))
-        .unwrap();
-    channel.handle(&now(0), Input::BodyDemand(1)).unwrap();
-    assert!(matches!(channel.next_output(), Some(Output::BodyFailed(_))));
-    channel.handle(&now(0), Input::BodyDemand(1)).unwrap();
-    assert!(channel.next_output().is_none());
 }

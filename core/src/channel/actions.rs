@@ -164,9 +164,9 @@ impl Parts {
     #[inline]
     pub(super) fn update_deadline(&mut self, at: Moment, state: State) {
         let min_body_rate = self.compiled.config.min_body_rate;
-        if matches!(state, State::WaitResponse | State::Responding) {
+        if matches!(state, State::WaitResponse | State::HeadHeld | State::Responding) {
             let body_awaited = self.receiver.body().is_awaited();
-            let may_write = state == State::WaitResponse || self.has_room();
+            let may_write = state != State::Responding || self.has_room();
             self.timers.watch(at, body_awaited, !body_awaited && may_write, min_body_rate);
         } else if self.timers.watches_application() {
             self.timers.watch(at, false, false, min_body_rate);
@@ -215,6 +215,9 @@ impl Parts {
             Action::SendContinue => self.send_continue(),
             Action::SendInformational => self.send_informational(args),
             Action::AcceptResponse => return self.accept_response(args),
+            Action::DemandBody => return self.demand_body(args),
+            Action::CheckHead => return self.check_head(),
+            Action::SendHead => self.send_head(args),
             Action::StageData => self.stage_data(args),
             Action::MarkFlush => self.mark_flush(args.at),
             Action::FinishResponse => return self.finish_response(args),
@@ -268,6 +271,7 @@ impl Parts {
         }
         let n = self.receiver.receive(args.input);
         if self.receiver.body().is_wanted() {
+            self.receiver.body_mut().note_begun();
             self.timers.body_came(n, args.at, self.compiled.config.min_body_rate);
         }
     }
@@ -323,7 +327,7 @@ impl Parts {
         self.outbox.note_refusal(match error {
             BodyError::Malformed(error) => error,
             BodyError::TimedOut => RequestError::new(Rule::BodyTimeout, arrived),
-            BodyError::Truncated | BodyError::Disconnected | BodyError::Closed => {
+            BodyError::Truncated | BodyError::Disconnected | BodyError::NotContinued | BodyError::Closed => {
                 RequestError::new(Rule::BodyTruncated, arrived)
             }
         });
@@ -355,7 +359,7 @@ impl Parts {
         let body = self.receiver.body();
         if body.expects() && body.is_wanted() && !self.receiver.has_ended() {
             // The final head has left; a peer that still waits for its 100 waits for ever.
-            let broken = self.receiver.break_body(BodyError::Closed);
+            let broken = self.receiver.break_body(BodyError::NotContinued);
             self.note_broken(broken);
             return Some(Internal::BodyBroken);
         }
@@ -370,10 +374,44 @@ impl Parts {
         let body = self.receiver.body_mut();
         if !came && body.expects() && may_send {
             self.sender.stage_continue();
-            body.end_expectation();
+            body.end_expectation(true);
         } else if came {
-            body.end_expectation();
+            body.end_expectation(false);
         }
+    }
+
+    // A head that waits for the body. The peer may take a head that comes before the body for the end of the exchange, or
+    // take a 100 and a final head that come at once for a fault (HAProxy 2.6).
+
+    fn demand_body(&mut self, args: &Args<'_>) -> Option<Internal> {
+        let Input::BodyDemand(bytes) = *args.input else { return wrong_input(None) };
+        if bytes == 0 {
+            return None;
+        }
+        self.receiver.body_mut().demand(bytes);
+        self.send_continue();
+        let body = self.receiver.body();
+        if body.expects() {
+            // The input has ended, and the body that a 100 would have called for with it.
+            return self.decode_body();
+        }
+        (!body.is_continued()).then_some(Internal::BodyBegins)
+    }
+
+    fn check_head(&mut self) -> Option<Internal> {
+        // Behind its 100 the body begins. What comes without a 100 was not asked for, and may be no body (RFC 9110 section
+        // 10.1.1).
+        (!self.receiver.body().expects()).then_some(Internal::BodyBegins)
+    }
+
+    fn send_head(&mut self, args: &Args<'_>) {
+        let Some(head) = self.sender.take_held() else { return wrong_input(()) };
+        let response = head.response();
+        let plan = self.exchange().plan(&response);
+        self.sender.stage_response(&plan, &response, args.now.date, &self.compiled.identity);
+        self.begin_response(&plan);
+        self.timers.heard_application(args.at);
+        self.sender.note_blocked(self.compiled.high_water);
     }
 
     // The response of the application.
@@ -392,11 +430,20 @@ impl Parts {
             (Some(plan), _) => plan,
             (None, Input::HttpResponse(response)) => {
                 let plan = self.exchange().plan(response);
-                self.sender.stage_response(&plan, response, args.now.date, &self.compiled.identity);
+                if plan.then == AfterHead::Stream && self.receiver.body().withholds_head() {
+                    self.sender.hold(response);
+                } else {
+                    self.sender.stage_response(&plan, response, args.now.date, &self.compiled.identity);
+                }
                 plan
             }
             (None, _) => return wrong_input(None),
         };
+        if plan.then == AfterHead::Stream && self.sender.holds_head() {
+            self.receiver.let_head_go();
+            self.timers.heard_application(args.at);
+            return Some(Internal::HeadWaits);
+        }
         self.begin_response(&plan);
         self.receiver.let_head_go();
         match plan.then {
@@ -482,6 +529,7 @@ impl Parts {
     #[cold]
     fn respond(&mut self, args: &Args<'_>, error: RequestError, text: Option<&str>) {
         self.persistence.count_refusal();
+        self.sender.drop_held();
         self.retract_request();
         self.receiver.let_head_go();
         let (fields, content) = super::error_page::page(&error, text, &self.compiled.config);
@@ -594,6 +642,7 @@ impl Parts {
     /// left.
     fn begin_close(&mut self, error: BodyError) {
         self.fail_body(error);
+        self.sender.drop_held();
         self.sender.end_response();
         self.retract_request();
         self.receiver.close();

@@ -68,13 +68,22 @@ pub(super) struct RequestBody {
     demanded: bool,
     /// The peer waits for a 100.
     expects: bool,
+    /// The 100 was sent, and nothing of the body has come since.
+    continued: bool,
     /// Kept from the first body in chunks on, and not before: most connections never see one.
     chunked: Option<Box<Chunked>>,
 }
 
 impl Default for RequestBody {
     fn default() -> Self {
-        Self { state: BodyState::Complete, credit: 0, demanded: false, expects: false, chunked: None }
+        Self {
+            state: BodyState::Complete,
+            credit: 0,
+            demanded: false,
+            expects: false,
+            continued: false,
+            chunked: None,
+        }
     }
 }
 
@@ -93,6 +102,7 @@ impl RequestBody {
         self.credit = 0;
         self.demanded = false;
         self.expects = expects;
+        self.continued = false;
     }
 
     fn begin_chunks(&mut self) {
@@ -133,9 +143,25 @@ impl RequestBody {
         self.expects
     }
 
-    /// The peer waits for no 100 any more: it was sent, or bytes of the body came.
-    pub(super) fn end_expectation(&mut self) {
+    /// The peer waits for no 100 any more. `sent`: it was sent; else bytes of the body came without it.
+    pub(super) fn end_expectation(&mut self, sent: bool) {
         self.expects = false;
+        self.continued = sent;
+    }
+
+    /// Whether the 100 was sent and nothing of the body has come since.
+    pub(super) fn is_continued(&self) -> bool {
+        self.continued
+    }
+
+    /// Whether the head of a response that goes on is to wait: the peer waits for its 100, or has sent nothing since.
+    pub(super) fn withholds_head(&self) -> bool {
+        !self.is_complete() && (self.expects || self.continued)
+    }
+
+    /// Bytes of the body have come behind the 100.
+    pub(super) fn note_begun(&mut self) {
+        self.continued = false;
     }
 
     /// Adds credit; whether it is the first for this body.

@@ -15,6 +15,7 @@ pub const MACHINE: Machine<State, Event, Internal, Action> = Machine {
         place(S::Head, 1, 0, "head_timeout"),
         place(S::WaitResponse, 2, 0, "responseless_timeout, body"),
         place(S::Responding, 3, 0, "stream_idle_timeout, body"),
+        place(S::HeadHeld, 4, 0, "stream_idle_timeout, body"),
         place(S::Idle, 0, 1, "inactivity_timeout"),
         place(S::Flushing, 1, 1, "write"),
         place(S::Discard, 2, 1, "discard_timeout"),

@@ -102,12 +102,12 @@ impl Receiver {
         match state {
             State::Fresh | State::Head | State::Idle | State::Discard | State::Lingering => READ,
             // A trailer section is judged as a whole and may grow to its own limit, as a head may.
-            State::WaitResponse | State::Responding
+            State::WaitResponse | State::HeadHeld | State::Responding
                 if self.body.state() == BodyState::TrailerSection && !self.buffer.has_body() =>
             {
                 READ
             }
-            State::WaitResponse | State::Responding | State::Flushing | State::Handover => {
+            State::WaitResponse | State::HeadHeld | State::Responding | State::Flushing | State::Handover => {
                 let held = self.buffer.held();
                 // What is held shrinks when body bytes are taken, too, and no event tells of that.
                 if self.paused && held > bound / 2 { 0 } else { bound.saturating_sub(held).min(READ) }

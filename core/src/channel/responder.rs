@@ -7,7 +7,7 @@ use super::Condition;
 use super::actions::{Parts, exchange};
 use super::compiled_config::CompiledConfig;
 use super::output_buffer::Mark;
-use super::plan::{self, BodyLeft, Exchange, Plan};
+use super::plan::{self, AfterHead, BodyLeft, Exchange, Plan};
 use super::sender::Sender;
 use crate::request::RequestRef;
 use crate::response::ResponseRef;
@@ -19,6 +19,8 @@ pub struct Responder<'a> {
     compiled: &'a CompiledConfig,
     now: Now<'a>,
     exchange: Exchange<'a>,
+    /// The head of a response that goes on is to wait.
+    holds: bool,
     plan: &'a mut Option<Plan>,
     given: Given,
 }
@@ -28,6 +30,8 @@ enum Given {
     Unmet(Condition),
     /// Staged behind the mark.
     Staged(Mark),
+    /// Its head waits.
+    Held,
     /// Taken by the channel.
     Taken,
 }
@@ -46,6 +50,11 @@ impl Responder<'_> {
             return;
         }
         let plan = self.plan.insert(self.exchange.plan(&response));
+        if self.holds && plan.then == AfterHead::Stream {
+            self.given = Given::Held;
+            self.sender.hold(&response);
+            return;
+        }
         self.given = Given::Staged(self.sender.buffer().mark());
         self.sender.stage_response(plan, &response, self.now.date, &self.compiled.identity);
     }
@@ -55,8 +64,10 @@ impl Responder<'_> {
 impl Drop for Responder<'_> {
     #[inline]
     fn drop(&mut self) {
-        if let Given::Staged(mark) = self.given {
-            self.sender.roll_back(mark);
+        match self.given {
+            Given::Staged(mark) => self.sender.roll_back(mark),
+            Given::Held => self.sender.drop_held(),
+            Given::Nothing | Given::Unmet(_) | Given::Taken => {}
         }
     }
 }
@@ -80,13 +91,14 @@ impl Parts {
         }
         let Some(request) = self.receiver.head() else { return Ok(false) };
         let exchange = exchange(&self.receiver, &self.persistence, &self.timers, &self.compiled);
-        let (sender, compiled) = (&mut self.sender, &*self.compiled);
-        let mut responder = Responder { sender, compiled, now: *now, exchange, plan, given: Given::Nothing };
+        let holds = self.receiver.body().withholds_head();
+        let (sender, compiled, given) = (&mut self.sender, &*self.compiled, Given::Nothing);
+        let mut responder = Responder { sender, compiled, now: *now, exchange, holds, plan, given };
         f(request, &mut responder);
         match responder.given {
             Given::Nothing | Given::Taken => Ok(false),
             Given::Unmet(condition) => Err(condition),
-            Given::Staged(_) => {
+            Given::Staged(_) | Given::Held => {
                 responder.given = Given::Taken;
                 Ok(true)
             }

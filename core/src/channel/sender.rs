@@ -4,6 +4,8 @@
 //! stands in it by reference and is not bounded ([`Sender::has_room`]); a response that comes whole may exceed the mark
 //! once, by as much again. While there is no room, no further request is parsed (`Parts::choose_next` in `actions.rs`).
 
+use alloc::boxed::Box;
+
 use super::input::Data;
 use super::output_buffer::{Mark, OutputBuffer};
 use super::plan::{Owed, Plan};
@@ -22,12 +24,35 @@ pub(super) struct Sender {
     owed: Owed,
     /// The output position whose leaving completes a flush; 0: there is none.
     flush_at: u64,
-    /// Bytes above the Content-Length that were cut and not told yet.
-    excess: u64,
     /// There was no room for output; the application is told when there is.
     write_blocked: bool,
     /// The connection ends with a reset.
     reset: bool,
+    /// What few responses need.
+    rare: Option<Box<Rare>>,
+}
+
+#[derive(Debug, Default)]
+struct Rare {
+    /// Bytes above the Content-Length that were cut and not told yet.
+    excess: u64,
+    /// A head that waits for the request body.
+    held: Option<HeldHead>,
+}
+
+/// The head of a response whose content the application writes.
+#[derive(Debug)]
+pub(super) struct HeldHead {
+    status: Status,
+    fields: Fields,
+    length: Option<u64>,
+}
+
+impl HeldHead {
+    pub(super) fn response(&self) -> ResponseRef<'_> {
+        let body = BodyRef::Stream { length: self.length };
+        ResponseRef { status: self.status, fields: &self.fields, body }
+    }
 }
 
 impl Default for Sender {
@@ -36,9 +61,9 @@ impl Default for Sender {
             buffer: OutputBuffer::default(),
             owed: Owed::Nothing,
             flush_at: 0,
-            excess: 0,
             write_blocked: false,
             reset: false,
+            rare: None,
         }
     }
 }
@@ -124,11 +149,44 @@ impl Sender {
         }
     }
 
+    /// Keeps the head of a response until the request body comes, or the response goes on without it.
+    #[cold]
+    pub(super) fn hold(&mut self, response: &ResponseRef<'_>) {
+        let BodyRef::Stream { length } = response.body else { return };
+        let ResponseRef { status, fields, .. } = *response;
+        self.rare.get_or_insert_default().held = Some(HeldHead { status, fields: fields.clone(), length });
+    }
+
+    #[inline]
+    pub(super) fn holds_head(&self) -> bool {
+        self.rare.as_ref().is_some_and(|rare| rare.held.is_some())
+    }
+
+    pub(super) fn take_held(&mut self) -> Option<HeldHead> {
+        let rare = self.rare.as_mut()?;
+        let held = rare.held.take();
+        if rare.excess == 0 {
+            self.rare = None;
+        }
+        held
+    }
+
+    /// The response that the head belongs to is not sent.
+    pub(super) fn drop_held(&mut self) {
+        drop(self.take_held());
+    }
+
+    /// Bytes of capacity that the output holds.
+    pub(super) fn private(&self) -> usize {
+        let held = self.rare.as_ref().and_then(|rare| rare.held.as_ref());
+        self.buffer.private() + held.map_or(0, |held| held.fields.heap_len())
+    }
+
     /// Takes back the response that was staged behind the mark.
     #[cold]
     pub(super) fn roll_back(&mut self, mark: Mark) {
         self.buffer.roll_back(mark);
-        self.excess = 0;
+        self.take_excess();
     }
 
     /// The planned response is the one that runs.
@@ -166,7 +224,7 @@ impl Sender {
     fn stage_slice(&mut self, content: &[u8], limit: u64) {
         match usize::try_from(limit).ok().and_then(|limit| content.get(..limit)) {
             Some(cut) => {
-                self.excess += (content.len() - cut.len()) as u64;
+                self.count_excess(content.len() - cut.len());
                 self.buffer.stage().extend_from_slice(cut);
             }
             None => self.buffer.stage().extend_from_slice(content),
@@ -178,7 +236,7 @@ impl Sender {
             Data::Slice(slice) => self.stage_slice(slice, limit),
             Data::Bytes(bytes) => match usize::try_from(limit) {
                 Ok(limit) if limit < bytes.len() => {
-                    self.excess += (bytes.len() - limit) as u64;
+                    self.count_excess(bytes.len() - limit);
                     self.buffer.push(&bytes.slice(..limit));
                 }
                 _ => self.buffer.push(bytes),
@@ -207,12 +265,22 @@ impl Sender {
     /// Bytes that were cut off since the last call.
     #[inline]
     pub(super) fn take_excess(&mut self) -> u64 {
-        core::mem::take(&mut self.excess)
+        let Some(rare) = &mut self.rare else { return 0 };
+        let excess = core::mem::take(&mut rare.excess);
+        if rare.held.is_none() {
+            self.rare = None;
+        }
+        excess
+    }
+
+    #[cold]
+    fn count_excess(&mut self, bytes: usize) {
+        self.rare.get_or_insert_default().excess += bytes as u64;
     }
 
     #[inline]
     pub(super) fn has_excess(&self) -> bool {
-        self.excess > 0
+        self.rare.as_ref().is_some_and(|rare| rare.excess > 0)
     }
 
     /// Whoever finds no room is told when there is.

@@ -33,6 +33,8 @@ crate::labelled! {
         Idle,
         /// A request is with the application, and no final head has come from it yet (ST_WAIT_RESPONSE).
         WaitResponse,
+        /// A final head was accepted and not sent: the peer waits for its 100, or has it and has sent nothing since.
+        HeadHeld,
         /// A final head was accepted; the application owes the rest of its response.
         Responding,
         /// The response is complete; a short and known rest of the request body still arrives and is thrown away.
@@ -109,6 +111,10 @@ crate::labelled! {
         NothingMore,
         /// The request body broke a rule or ended early.
         BodyBroken,
+        /// The head of the response waits for the request body.
+        HeadWaits,
+        /// The peer sends the request body that the head of the response has waited for.
+        BodyBegins,
         /// The response is complete.
         ResponseComplete,
         /// The response ended short of its Content-Length.
@@ -198,6 +204,12 @@ crate::actions! {
         SendInformational,
         /// Encode the final head and the content that came with it.
         AcceptResponse,
+        /// Add credit, send the 100; see whether the head still waits.
+        DemandBody,
+        /// See whether the head still waits, now that bytes have come.
+        CheckHead,
+        /// Encode the head that has waited.
+        SendHead,
         /// Encode bytes of the response.
         StageData,
         /// Send now; tell when it has left.
@@ -276,14 +288,26 @@ pub const ROWS: &[Row<State, Event, Internal, Action>] = crate::rows! {
     on   WaitResponse, HttpResponse,        [AcceptResponse],                            Responding;
     on   WaitResponse, Continue,            [SendContinue],                              =;
     on   WaitResponse, Informational,       [SendInformational],                         =;
-    then WaitResponse, BodyBroken,          [RefuseBody, BeginClose],                    Closing;
-    then WaitResponse, BodyTimeout,         [BreakBody(BodyError::TimedOut), RefuseBody, BeginClose], Closing;
     then WaitResponse, ResponselessTimeout, [RespondInstead(Rule::ResponseTimeout), BeginClose], Closing;
-    then WaitResponse, DrainTimeout,        [RespondInstead(Rule::Draining), BeginClose], Closing;
-    on   WaitResponse, Abort,               [RespondFailure, BeginClose],                Closing;
     on   WaitResponse, Busy,                [RespondBusy],                               Responding;
 
-    // A final head was accepted.
+    // A final head was accepted, of a stream that may yet ask for the body: the 100 would have to come first.
+    then Responding,   HeadWaits,           [],                                          HeadHeld;
+    on   HeadHeld,     BodyDemand,          [DemandBody],                                =;
+    on   HeadHeld,     RxData,              [Receive, CheckHead],                        =;
+    then HeadHeld,     BodyBegins,          [SendHead, DecodeBody],                      Responding;
+    on   HeadHeld,     Write,               [SendHead, StageData],                       Responding;
+    on   HeadHeld,     Flush,               [SendHead, MarkFlush],                       Responding;
+    on   HeadHeld,     Finish,              [SendHead, FinishResponse],                  Responding;
+    then HeadHeld,     StreamIdleTimeout,   [RespondInstead(Rule::ResponseTimeout), BeginClose], Closing;
+
+    // Nothing has been sent of a response.
+    then WaitResponse | HeadHeld, BodyBroken, [RefuseBody, BeginClose],                  Closing;
+    then WaitResponse | HeadHeld, BodyTimeout, [BreakBody(BodyError::TimedOut), RefuseBody, BeginClose], Closing;
+    then WaitResponse | HeadHeld, DrainTimeout, [RespondInstead(Rule::Draining), BeginClose], Closing;
+    on   WaitResponse | HeadHeld, Abort,    [RespondFailure, BeginClose],                Closing;
+
+    // A final head was accepted and is sent.
     then Responding,   ResponseComplete,    [EndExchange],                               Flushing;
     then Responding,   SwitchProtocols,     [],                                          Handover;
     on   Responding,   Write,               [StageData],                                 =;
@@ -294,11 +318,11 @@ pub const ROWS: &[Row<State, Event, Internal, Action>] = crate::rows! {
     then Responding,   BodyBroken,          [FailBody],                                  =;
     then Responding,   BodyTimeout,         [BreakBody(BodyError::TimedOut), FailBody],  =;
 
-    // Both.
+    // The request body, and what comes behind it.
     on   WaitResponse | Responding, RxData,     [Receive, DecodeBody],                   =;
-    on   WaitResponse | Responding, RxEnd,      [EndInput],                              =;
+    on   WaitResponse | HeadHeld | Responding, RxEnd, [EndInput],                        =;
     on   WaitResponse | Responding, BodyDemand, [GrantBody],                             =;
-    on   WaitResponse | Responding, CheckPipeline, [MarkExcess],                              =;
+    on   WaitResponse | HeadHeld | Responding, CheckPipeline, [MarkExcess],              =;
 
     // The response is complete; what comes next?
     then Flushing,     MustClose,           [BeginClose, CheckSent],                     Closing;
@@ -334,24 +358,24 @@ pub const ROWS: &[Row<State, Event, Internal, Action>] = crate::rows! {
     on   Upgraded,     Disconnected,        [EndUpgraded],                               Closed;
 
     // What many states do alike. Output:
-    on   Head | WaitResponse | Responding | Discard, Sent, [TakeSent],                   =;
+    on   Head | WaitResponse | HeadHeld | Responding | Discard, Sent, [TakeSent],        =;
     on   Closing | Handover, Sent, [TakeSent, CheckSent],                                =;
     on   WaitResponse | Responding | Handover, Flush, [MarkFlush],                       =;
-    on   Head | WaitResponse | Responding | Discard | Flushing | Closing | Handover,
+    on   Head | WaitResponse | HeadHeld | Responding | Discard | Flushing | Closing | Handover,
          TransmitReady, [AskToSend],                                                     =;
     on   Fresh | Idle | Lingering, TransmitReady, [],                                    =;
-    then Head | WaitResponse | Responding | Discard | Flushing | Closing | Handover,
+    then Head | WaitResponse | HeadHeld | Responding | Discard | Flushing | Closing | Handover,
          WriteTimeout, [Close(CloseReason::WriteTimeout)],                               Closed;
 
     // The end of input, where nothing more was to come; the loss of the connection.
     on   Closing | Handover, RxEnd, [NoteEnd],                                           =;
-    on   Fresh | Head | Idle | WaitResponse | Responding | Discard | Flushing | Closing | Handover,
+    on   Fresh | Head | Idle | WaitResponse | HeadHeld | Responding | Discard | Flushing | Closing | Handover,
          Disconnected, [Disconnect],                                                     Closed;
 
     // The server wants the connection back, or goes out.
-    on   Fresh | Head | WaitResponse | Responding | Discard, Evict, [NoteEviction],      =;
+    on   Fresh | Head | WaitResponse | HeadHeld | Responding | Discard, Evict, [NoteEviction],      =;
     on   Closing | Handover, Evict, [],                                                  =;
-    on   Fresh | Head | Idle | WaitResponse | Responding | Closing | Lingering | Handover,
+    on   Fresh | Head | Idle | WaitResponse | HeadHeld | Responding | Closing | Lingering | Handover,
          GoOut, [NoteLeave],                                                             =;
     on   Upgraded, GoOut, [],                                                            =;
     then Fresh | Idle, DrainGrace, [Close(CloseReason::Drained)],                        Closed;
@@ -363,7 +387,7 @@ pub const ROWS: &[Row<State, Event, Internal, Action>] = crate::rows! {
     on   Fresh | Head | Idle | Discard | Flushing | Closing | Lingering | Handover, CheckPipeline, [], =;
 
     // Time.
-    on   Fresh | Head | Idle | WaitResponse | Responding | Discard | Flushing | Closing | Lingering | Handover,
+    on   Fresh | Head | Idle | WaitResponse | HeadHeld | Responding | Discard | Flushing | Closing | Lingering | Handover,
          Tick, [CheckDeadlines],                                                         =;
     on   Upgraded | Closed, Tick, [],                                                    =;
 };
@@ -375,6 +399,7 @@ pub const REFUSALS: &[Refusal<State, Event>] = crate::refusals! {
     Head: HttpResponse, Write, Flush, Finish, Continue, Informational, BodyDemand, Abort;
     Idle: Sent, Busy, HttpResponse, Write, Flush, Finish, Continue, Informational, BodyDemand, Abort;
     WaitResponse: Write, Finish;
+    HeadHeld: Busy, HttpResponse, Continue, Informational;
     Responding: Busy, HttpResponse, Continue, Informational;
     Discard: Busy, HttpResponse, Write, Flush, Finish, Continue, Informational, BodyDemand, Abort;
     Flushing: Busy, HttpResponse, Write, Flush, Finish, Continue, Informational, BodyDemand, Abort;
@@ -440,7 +465,7 @@ pub const CONDITIONS: &[(Event, &[Condition])] = &[
 ];
 
 /// The rows and refusals, folded for the machine.
-pub static MATRIX: Matrix<State, Event, Internal, Action, 12, 18, 25> =
+pub static MATRIX: Matrix<State, Event, Internal, Action, 13, 18, 27> =
     crate::fold!(State, Event, Internal, Action, ROWS, REFUSALS);
 
 impl Action {
@@ -450,7 +475,7 @@ impl Action {
         match self {
             NoteLeave => Some(Event::GoOut),
             Receive => Some(Event::RxData),
-            GrantBody => Some(Event::BodyDemand),
+            GrantBody | DemandBody => Some(Event::BodyDemand),
             SendInformational => Some(Event::Informational),
             AcceptResponse => Some(Event::HttpResponse),
             StageData => Some(Event::Write),
@@ -461,8 +486,8 @@ impl Action {
             | RefuseRequest | RefuseHead(_) | DecodeBody | EndInput | BreakBody(_) | RefuseBody
             | FailBody | SendContinue | MarkFlush | RespondBusy | RespondInstead(_) | CutResponse(_)
             | MarkExcess | EndExchange | ChooseNext | CheckSent | DiscardBody | ReleaseBuffers
-            | SetReason(_) | BeginClose | CloseWrite | DropInput | HandOver | Close(_) | Disconnect
-            | EndUpgraded => None,
+            | CheckHead | SendHead | SetReason(_) | BeginClose | CloseWrite | DropInput | HandOver
+            | Close(_) | Disconnect | EndUpgraded => None,
         }
     }
 }

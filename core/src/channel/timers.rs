@@ -94,6 +94,7 @@ pub const DEADLINES: &[Deadline] = &[
     deadline(RunsWhile::In(State::Head),               Internal::HeadTimeout,         Timeout::Head),
     deadline(RunsWhile::In(State::Idle),               Internal::InactivityTimeout,   Timeout::Inactivity),
     deadline(RunsWhile::Awaiting(State::WaitResponse), Internal::ResponselessTimeout, Timeout::Responseless),
+    deadline(RunsWhile::Awaiting(State::HeadHeld),     Internal::StreamIdleTimeout,   Timeout::StreamIdle),
     deadline(RunsWhile::Awaiting(State::Responding),   Internal::StreamIdleTimeout,   Timeout::StreamIdle),
     deadline(RunsWhile::In(State::Discard),            Internal::DiscardTimeout,      Timeout::Discard),
     deadline(RunsWhile::In(State::Lingering),          Internal::LingerTimeout,       Timeout::Linger),
@@ -106,8 +107,8 @@ pub const DEADLINES: &[Deadline] = &[
 ];
 
 /// The first deadline of each state, folded from the table: the one that the state owns.
-static DEADLINE_OF_STATE: [Option<Deadline>; 12] = {
-    let mut own = [None; 12];
+static DEADLINE_OF_STATE: [Option<Deadline>; State::ALL.len()] = {
+    let mut own = [None; State::ALL.len()];
     let mut at = 0;
     while at < DEADLINES.len() {
         if let RunsWhile::In(state) | RunsWhile::Awaiting(state) = DEADLINES[at].runs {

@@ -40,6 +40,14 @@ impl Wire {
         }
     }
 
+    /// Bytes on the heap.
+    pub(super) fn heap_len(&self) -> usize {
+        match self {
+            Self::Heap(lines) => lines.capacity(),
+            Self::Static(_) | Self::Inline { .. } => 0,
+        }
+    }
+
     /// Appends `name: value CRLF`.
     pub(super) fn push_line(&mut self, name: &str, value: &[u8]) {
         self.append([name.as_bytes(), b": ", value, b"\r\n"]);

@@ -143,7 +143,7 @@ impl IntoResponse for BodyFailure {
             Self::Request(BodyError::TimedOut) => Status::REQUEST_TIMEOUT,
             Self::Request(BodyError::Truncated | BodyError::Disconnected) => Status::BAD_REQUEST,
             Self::Request(BodyError::Closed) => Status::SERVICE_UNAVAILABLE,
-            Self::Source(_) => Status::INTERNAL_SERVER_ERROR,
+            Self::Request(BodyError::NotContinued) | Self::Source(_) => Status::INTERNAL_SERVER_ERROR,
         })
     }
 }

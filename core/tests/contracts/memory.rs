@@ -17,8 +17,8 @@ use super::limits::limits;
 use super::messages::traffic;
 
 /// What a channel holds beside its buffers, from when it first needs it: what reads a body in chunks, what counts the
-/// requests that wait, and the times of a drain.
-const BESIDE: [usize; 3] = [56, 24, 24];
+/// requests that wait, the times of a drain, and a head that waits or content in excess.
+const BESIDE: [usize; 4] = [56, 24, 24, 120];
 
 /// Whether it is this much of these.
 fn is_beside(held: usize) -> bool {

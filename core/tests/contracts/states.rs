@@ -14,6 +14,8 @@ pub(crate) fn reach(state: State, config: &ChannelConfig) -> Channel {
     let fields = Fields::new();
     let get = Input::RxData(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     let post = Input::RxData(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n");
+    let expect =
+        Input::RxData(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n");
     let upgrade =
         Input::RxData(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: b\r\n\r\nleftover");
     let whole = Input::HttpResponse(ResponseRef::new(Status::OK, &fields, b"hello"));
@@ -33,6 +35,7 @@ pub(crate) fn reach(state: State, config: &ChannelConfig) -> Channel {
         State::Head => vec![Some(get), Some(whole), Some(part)],
         State::Idle => vec![Some(get), Some(whole), None],
         State::WaitResponse => vec![Some(post), Some(hint)],
+        State::HeadHeld => vec![Some(expect), Some(hint), Some(stream)],
         State::Responding => vec![Some(post), Some(stream)],
         State::Discard => vec![Some(post), Some(whole)],
         State::Flushing => vec![Some(get), Some(whole)],

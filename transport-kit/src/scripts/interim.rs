@@ -46,6 +46,13 @@ pub(crate) fn scripts() -> Vec<Script> {
             .send("POST /upload HTTP/1.1\r\nHost: kit\r\nContent-Length: 4\r\nExpect: the unexpected\r\n\r\n")
             .until("417")
             .end(),
+        Script::new("an expectation that is echoed")
+            .send(expecting("/echo"))
+            .until("100 Continue\r\n\r\n")
+            .send("four")
+            .until("\r\n\r\nfour")
+            .send(get("/hello"))
+            .until("world!"),
         Script::new("an expectation for a blocking handler")
             .send(expecting("/sync"))
             .until("100 Continue\r\n\r\n")

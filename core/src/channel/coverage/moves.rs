@@ -60,6 +60,7 @@ pub(super) const MOVES: &[Move] = &[
     Rx("CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n"),
     Rx("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n"),
     Rx("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"),
+    Rx("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n"),
     Rx("GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: b\r\n\r\n"),
     Rx("G"),
     Rx("\r\n"),

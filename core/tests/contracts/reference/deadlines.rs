@@ -53,7 +53,7 @@ impl Reference {
             S::Head => self.entered + clock::HEAD,
             S::Idle => self.entered + clock::IDLE,
             S::WaitResponse => since_application(clock::RESPONSE),
-            S::Responding => since_application(clock::STREAM),
+            S::HeadHeld | S::Responding => since_application(clock::STREAM),
             S::Discard => self.entered + clock::DISCARD,
             S::Lingering => self.entered + clock::LINGER,
             _ => NEVER,
@@ -93,17 +93,18 @@ impl Reference {
         use State as S;
         match (deadline, self.state) {
             (Deadline::OfState, S::Head) => self.refuse(Rule::HeadTimeout, 408),
-            (Deadline::OfState, S::WaitResponse) => self.refuse(Rule::ResponseTimeout, 503),
+            (Deadline::OfState, S::WaitResponse | S::HeadHeld) => self.refuse(Rule::ResponseTimeout, 503),
             (Deadline::OfState, S::Responding | S::Discard) => self.close_after_output(),
             (Deadline::Body, _) => self.break_body(BodyError::TimedOut, Rule::BodyTimeout, 408),
-            (Deadline::Cut, S::WaitResponse) => self.refuse(Rule::Draining, 503),
+            (Deadline::Cut, S::WaitResponse | S::HeadHeld) => self.refuse(Rule::Draining, 503),
             _ => self.closed(BodyError::Closed),
         }
     }
 
     /// Who is waited for after a step.
     pub(super) fn look_at_clocks(&mut self) {
-        let with_application = matches!(self.state, State::WaitResponse | State::Responding);
+        let with_application =
+            matches!(self.state, State::WaitResponse | State::HeadHeld | State::Responding);
         let for_body = with_application && self.body.is_awaited();
         self.body_patience.waits(for_body, self.now, self.times.rates);
         if !with_application || for_body {

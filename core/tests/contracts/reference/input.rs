@@ -13,9 +13,13 @@ impl Reference {
         self.input.extend_from_slice(bytes);
         match self.state {
             State::Fresh | State::Idle | State::Head => self.parse(),
-            State::WaitResponse | State::Responding => {
+            State::WaitResponse | State::HeadHeld | State::Responding => {
                 if self.body.is_open() {
                     self.body_patience.bytes(bytes.len(), self.now, self.times.rates);
+                    self.continued = false;
+                }
+                if self.state == State::HeadHeld && !self.expects {
+                    self.send_held_head();
                 }
                 self.read_body();
             }
@@ -35,7 +39,7 @@ impl Reference {
         match self.state {
             State::Head => self.refuse(Rule::HeadTruncated, 400),
             State::Discard => self.close_after_output(),
-            State::WaitResponse | State::Responding => {
+            State::WaitResponse | State::HeadHeld | State::Responding => {
                 self.pending.peer_ended += 1;
                 self.read_body();
             }
@@ -63,6 +67,7 @@ impl Reference {
             _ => Framing::Length(0),
         });
         self.expects = matches!(request, Message::Expect | Message::ExpectChunked(_));
+        self.continued = false;
         self.close |= request == Message::LastGet;
         self.application_since = None;
         self.body_patience = Patience::default();
@@ -84,10 +89,12 @@ impl Reference {
                 self.send_continue();
                 if self.expects && !self.ended {
                     // After a final head no 100 can be sent.
-                    self.break_body(BodyError::Closed, Rule::BodyTruncated, 400);
-                } else {
-                    self.read_body();
+                    return self.break_body(BodyError::NotContinued, Rule::BodyTruncated, 400);
                 }
+                if self.state == State::HeadHeld && !self.expects && !self.continued {
+                    self.send_held_head();
+                }
+                self.read_body();
             }
         }
     }
@@ -95,8 +102,10 @@ impl Reference {
     /// Once, while no final head was accepted and nothing of the body has come.
     pub(super) fn send_continue(&mut self) {
         self.expects &= self.input.is_empty();
-        if self.expects && self.state == State::WaitResponse && !self.ended {
+        let may_send = matches!(self.state, State::WaitResponse | State::HeadHeld);
+        if self.expects && may_send && !self.ended {
             self.expects = false;
+            self.continued = true;
             self.send_head(100, false);
         }
     }
@@ -133,7 +142,7 @@ impl Reference {
     /// A request without a response is refused then; a response that runs is the last one.
     pub(super) fn break_body(&mut self, error: BodyError, rule: Rule, status: u16) {
         self.fail_body(error);
-        if self.state == State::WaitResponse {
+        if matches!(self.state, State::WaitResponse | State::HeadHeld) {
             self.refuse(rule, status);
         } else {
             self.close = true;

@@ -49,6 +49,8 @@ pub(crate) struct Reference {
     pub(super) rest: usize,
     /// The peer waits for a 100.
     pub(super) expects: bool,
+    /// It has its 100, and nothing of the body has come since.
+    pub(super) continued: bool,
     pub(super) owed: Owed,
     pub(crate) unsent: bool,
     /// The connection ends with this response.
@@ -81,6 +83,7 @@ impl Reference {
             body: Body::new(Framing::Length(0)),
             rest: 0,
             expects: false,
+            continued: false,
             owed: Owed::Nothing,
             unsent: false,
             close: false,
@@ -199,10 +202,10 @@ impl Reference {
                 self.begin_response(200, Owed::ToTheEnd);
             }
             (S::WaitResponse, H::Stream) if self.request != Message::Head => {
-                self.begin_response(200, Owed::Chunks);
+                self.begin_stream(Owed::Chunks);
             }
             (S::WaitResponse, H::StreamTwo) if self.request != Message::Head => {
-                self.begin_response(200, Owed::Pieces(2));
+                self.begin_stream(Owed::Pieces(2));
             }
             (S::WaitResponse, H::Respond | H::RespondAfterBody | H::Stream | H::StreamTwo) => {
                 self.begin_response(200, Owed::Nothing);
@@ -215,7 +218,12 @@ impl Reference {
                 }
             }
             (S::WaitResponse, H::Abort) => self.refuse(Rule::HandlerFailed, 500),
-            (S::WaitResponse | S::Responding, H::Demand(bytes)) => self.demand(bytes),
+            (S::WaitResponse | S::HeadHeld | S::Responding, H::Demand(bytes)) => self.demand(bytes),
+            (S::HeadHeld, H::Abort) => self.refuse(Rule::HandlerFailed, 500),
+            (S::HeadHeld, H::Flush | H::Piece | H::Finish) => {
+                self.send_held_head();
+                return self.accept_from_application(step);
+            }
 
             (S::Responding, H::Flush) => self.application_works(),
             (S::WaitResponse | S::Handover, H::Flush) => {}
@@ -253,6 +261,21 @@ impl Reference {
     fn hand_over(&mut self, status: u16) {
         self.send_head(status, false);
         self.go(State::Handover);
+    }
+
+    /// While the peer waits for its 100, or has it and has sent nothing, the head of a response that goes on waits.
+    fn begin_stream(&mut self, owed: Owed) {
+        if self.body.is_open() && (self.expects || self.continued) {
+            self.owed = owed;
+            self.go(State::HeadHeld);
+            self.application_works();
+        } else {
+            self.begin_response(200, owed);
+        }
+    }
+
+    pub(super) fn send_held_head(&mut self) {
+        self.begin_response(200, self.owed);
     }
 
     /// Whether the response is the last one is decided with its head.

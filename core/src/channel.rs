@@ -199,9 +199,7 @@ impl Channel {
     ) -> Result<(), NotAccepted> {
         let at = self.arrive(now, trace);
         let event = match input.event() {
-            Event::RxEnd if self.parts.compiled.config.fin_is_disconnect && self.with_application() => {
-                Event::Disconnected
-            }
+            Event::RxEnd if self.fin_is_disconnect() => Event::Disconnected,
             event => event,
         };
         let Some(step) = MATRIX.on(self.state, event) else {
@@ -218,10 +216,11 @@ impl Channel {
         Ok(())
     }
 
-    /// Whether the application owes a response, or the rest of one.
-    #[inline]
-    fn with_application(&self) -> bool {
-        matches!(self.state, State::WaitResponse | State::Responding)
+    /// Whether the end of input counts as a lost connection now. A second one does not: it is not accepted.
+    fn fin_is_disconnect(&self) -> bool {
+        self.parts.compiled.config.fin_is_disconnect
+            && matches!(self.state, State::WaitResponse | State::Responding)
+            && !self.parts.receiver.has_ended()
     }
 
     /// Follows the table from an input, whose step is `first`, until no action raises an internal event.
@@ -356,12 +355,12 @@ impl Channel {
         }
     }
 
-    /// The head of the request that waits: until it is responded to, or its body is demanded, or
+    /// The head of the request that was delivered ([`Output::HttpRequest`]): until it is responded to, or its body is demanded, or
     /// [`forget_request`](Self::forget_request).
     #[inline]
     #[must_use]
     pub fn request(&self) -> Option<RequestRef<'_>> {
-        self.parts.receiver.head()
+        if self.parts.is_delivered() { self.parts.receiver.head() } else { None }
     }
 
     /// The caller has a copy of the request's head ([`RequestRef::copy_into`]); its memory goes. Without effect on a

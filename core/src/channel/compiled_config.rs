@@ -155,7 +155,8 @@ pub struct Leave {
     pub idle_until: Moment,
     /// Until when a channel that has had no request yet may still make one.
     pub fresh_until: Moment,
-    /// When the channel is cut: a request without a response gets a 503, a response that runs ends without its end.
+    /// When the channel is cut: a request without a response gets a 503, a response that runs ends without its end. What
+    /// is complete and leaves has `drain_grace`, and a second at least, from when it began to leave.
     pub cut_at: Moment,
 }
 

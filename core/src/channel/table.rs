@@ -15,8 +15,8 @@
 //! - An input at a moment is first that moment, as a `Tick`: a deadline that has passed fires before the input.
 //!   [`DEADLINES`](super::DEADLINES) says which deadline raises which event.
 //!
-//! One input is another than it seems: with `fin_is_disconnect`, an `RxEnd` while a request is with the application is
-//! looked up as `Disconnected`.
+//! One input is another than it seems: with `fin_is_disconnect`, the first `RxEnd`, while a request is with the application,
+//! is looked up as `Disconnected`.
 
 use crate::error::{BodyError, CloseReason, Rule};
 use crate::fsm::{Cause, Matrix, Refusal, Row};

@@ -325,14 +325,13 @@ impl Timers {
         }
         // GoOut ends a discard at once and never begins one, so Discard needs no deadline here.
         let mut when = leave.cut_at.as_millis();
-        let entered = self.entered.as_millis();
-        if entered >= when && matches!(state, State::Closing | State::Lingering) {
+        if matches!(state, State::Closing | State::Lingering) {
             // The response that was made at the last moment (the 503 of this deadline, say) needs time to leave.
             let grace = match compiled.timeout(Timeout::DrainGrace) {
                 NEVER => SECOND,
                 grace => grace.max(SECOND),
             };
-            when = entered.saturating_add(grace);
+            when = when.max(self.entered.as_millis().saturating_add(grace));
         }
         sooner(earliest, when, Internal::DrainTimeout)
     }

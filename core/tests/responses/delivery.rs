@@ -50,6 +50,19 @@ fn nothing_of_the_application_reaches_a_request_that_was_not_delivered() {
     }
 }
 
+/// Its head is shown from the moment on that the application is told of it.
+#[test]
+fn a_request_that_was_not_delivered_is_not_shown() {
+    let mut channel = two_requests();
+    let plain = Fields::new();
+    channel.handle(&NOW, Input::HttpResponse(ResponseRef::new(Status::OK, &plain, b"x"))).unwrap();
+    assert_eq!(channel.state(), State::WaitResponse);
+    assert!(channel.request().is_none(), "it waits, and nobody knows it");
+    channel.forget_request();
+    assert!(matches!(channel.next_output(), Some(Output::HttpRequest)));
+    assert!(channel.request().is_some());
+}
+
 /// The head and the bytes behind it stay where they are: taken out of the channel while the application looked at the
 /// request, they were lost when it panicked, and a body was read as the next request.
 #[test]

@@ -104,7 +104,8 @@ use crate::trailers::Trailers;
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub struct ChannelStats {
-    /// Requests delivered to the application.
+    /// Requests whose heads were complete and broke no rule. The application is told of each, unless the machine responds
+    /// to it before (a 503 of a busy server) or the connection ends.
     pub requests: u64,
     /// Requests that the machine responded to by itself.
     pub refused: u64,
@@ -300,12 +301,14 @@ impl Channel {
     }
 
     /// Lends the request that waits to `f`, which may give a response whose fields and content borrow from it. `Ok(false)`
-    /// if no request waits, or `f` gave no response; the request then still waits. A panic in `f` changes nothing: what it
+    /// if no request waits or its head has gone ([`request`](Self::request)), or if `f` gave no response; the request then
+    /// still waits. A panic in `f` changes nothing: what it
     /// gave before is taken back, and the request still waits. A [`Trace`] does not hear of these steps.
     ///
     /// # Errors
     ///
-    /// As [`handle`](Self::handle) with [`Input::HttpResponse`].
+    /// As [`handle`](Self::handle) with [`Input::HttpResponse`]; so also if [`Output::HttpRequest`] was not taken
+    /// ([`Condition::IsDelivered`]).
     #[inline]
     pub fn respond_with(
         &mut self,

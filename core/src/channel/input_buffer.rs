@@ -1,6 +1,6 @@
 //! The input of a channel: bytes that arrived and are still needed.
 //!
-//! There is one store with a parse position in it. Four things can hold bytes before that position: a request
+//! There is one store with a parse position in it. Three things can hold bytes before that position: a request
 //! head that the application still looks at, decoded body bytes that were not taken yet, and a trailer section
 //! likewise. Whatever is before the lowest of them is free.
 //!

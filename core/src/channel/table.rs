@@ -16,7 +16,8 @@
 //!   [`DEADLINES`](super::DEADLINES) says which deadline raises which event.
 //!
 //! One input is another than it seems: with `fin_is_disconnect`, the first `RxEnd`, while a request is with the application,
-//! is looked up as `Disconnected`.
+//! is looked up as `Disconnected`. And one way is not in the rows: a panic of an error page or of a trace, in the midst of a
+//! step, leads to `Closed`.
 
 use crate::error::{BodyError, CloseReason, Rule};
 use crate::fsm::{Cause, Matrix, Refusal, Row};
@@ -47,7 +48,7 @@ crate::labelled! {
         Handover,
         /// The bytes belong to another protocol.
         Upgraded,
-        /// The end; nothing leaves this state.
+        /// The end; nothing leaves this state. A panic of an error page or of a trace leads here without a row.
         Closed,
     }
 }

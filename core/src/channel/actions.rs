@@ -260,10 +260,17 @@ impl Parts {
     /// Takes the bytes of an input in.
     #[inline]
     fn receive(&mut self, args: &Args<'_>) {
-        if !matches!(*args.input, Input::RxData(_) | Input::RxRead(_)) {
-            return wrong_input(());
-        }
-        let n = self.receiver.receive(args.input);
+        let n = match *args.input {
+            Input::RxRead(n) => {
+                self.receiver.accept_read(n);
+                n
+            }
+            Input::RxData(bytes) => {
+                self.receiver.append(bytes);
+                bytes.len()
+            }
+            _ => return wrong_input(()),
+        };
         if self.receiver.body().is_wanted() {
             self.timers.body_came(n, args.at, self.compiled.config.min_body_rate);
         }

@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use core::time::Duration;
 
+use super::State;
 use super::timers::Timeout;
 use crate::chunked::ChunkLimits;
 use crate::config::ChannelConfig;
@@ -158,6 +159,26 @@ pub struct Leave {
     /// When the channel is cut: a request without a response gets a 503, a response that runs ends without its end. What
     /// is complete and leaves has `drain_grace`, and a second at least, from when it began to leave.
     pub cut_at: Moment,
+}
+
+impl Leave {
+    /// Until when a channel stays that is in `state`; `NEVER`: the state has no such time.
+    pub(super) fn until(&self, state: State) -> Moment {
+        match state {
+            State::Fresh => self.fresh_until,
+            State::Idle => self.idle_until,
+            State::Head
+            | State::WaitResponse
+            | State::Responding
+            | State::Discard
+            | State::Flushing
+            | State::Closing
+            | State::Lingering
+            | State::Handover
+            | State::Upgraded
+            | State::Closed => Moment::NEVER,
+        }
+    }
 }
 
 /// What a channel is told about its connection when it opens.

@@ -87,7 +87,9 @@ pub use self::not_accepted::NotAccepted;
 pub use self::outbox::OutputKind;
 pub use self::output::Output;
 pub use self::responder::Responder;
-pub use self::table::{Action, CONDITIONS, Condition, Event, Internal, MATRIX, REFUSALS, ROWS, State};
+pub use self::table::{
+    Action, CONDITIONS, ChannelMatrix, Condition, Event, Internal, MATRIX, REFUSALS, ROWS, State,
+};
 pub use self::timers::{DEADLINES, Deadline, RunsWhile, Timeout, deadline_of};
 pub use self::waits::Waits;
 pub use self::worker_buffers::WorkerBuffers;

@@ -1,6 +1,6 @@
 //! The table of the [`Server`](super::Server).
 
-use crate::fsm::{Machine, Matrix, Refusal, Row, bottom, place, to_bottom, to_top, top};
+use crate::fsm::{Label, Machine, Matrix, Refusal, Row, bottom, place, to_bottom, to_top, top};
 
 crate::labelled! {
     /// Where the server stands.
@@ -121,8 +121,15 @@ pub const REFUSALS: &[Refusal<State, Event>] = crate::refusals! {
 };
 
 /// The table, folded; what the server runs on.
-pub(super) static MATRIX: Matrix<State, Event, Internal, Action, 4, 5, 7> =
-    crate::fold!(State, Event, Internal, Action, ROWS, REFUSALS);
+pub(super) static MATRIX: Matrix<
+    State,
+    Event,
+    Internal,
+    Action,
+    { State::ALL.len() },
+    { Event::ALL.len() },
+    { Internal::ALL.len() },
+> = crate::fold!(State, Event, Internal, Action, ROWS, REFUSALS);
 
 /// The machine with what its drawings need.
 pub const MACHINE: Machine<State, Event, Internal, Action> = Machine {

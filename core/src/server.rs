@@ -166,12 +166,21 @@ impl fmt::Display for Refusal {
 /// The caller's mistake: an input that does not fit. Nothing changed but the time.
 ///
 /// The only one that a server refuses is the end of a channel that is not open.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
 pub struct ServerNotAccepted {
     /// Where the server stands.
     pub state: State,
     /// What it does not accept there.
     pub event: Event,
+}
+
+impl ServerNotAccepted {
+    /// An input that the server does not accept in this state.
+    #[must_use]
+    pub const fn new(state: State, event: Event) -> Self {
+        Self { state, event }
+    }
 }
 
 impl fmt::Display for ServerNotAccepted {
@@ -246,7 +255,7 @@ impl Server {
             trace.step(&step);
         }
         drop(rest);
-        if fits { Ok(()) } else { Err(ServerNotAccepted { state: self.state, event }) }
+        if fits { Ok(()) } else { Err(ServerNotAccepted::new(self.state, event)) }
     }
 
     /// Why a connection from this peer would be refused now; `None`: it would be served.

@@ -181,10 +181,29 @@ impl Leave {
     }
 }
 
-/// What a channel is told about its connection when it opens.
+/// What a channel is told about its connection when it opens. [`Facts::default`] fits most.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use httpfsm::Facts;
+///
+/// let facts = Facts::default().with_age_jitter(Duration::from_secs(7));
+/// assert_eq!(facts.age_jitter, Duration::from_secs(7));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
 pub struct Facts {
     /// Added to `connection_age`, so that connections that opened together do not close together. The machine has
     /// no randomness; whoever opens the channel draws it.
     pub age_jitter: Duration,
+}
+
+impl Facts {
+    /// The same with this `age_jitter`.
+    #[must_use]
+    pub const fn with_age_jitter(mut self, age_jitter: Duration) -> Self {
+        self.age_jitter = age_jitter;
+        self
+    }
 }

@@ -222,7 +222,7 @@ fn the_end_of_an_unknown_channel_is_not_accepted() {
     let channel = bench.open("192.0.2.1:1");
     bench.close(channel);
     let before = bench.server.stats();
-    let refused = ServerNotAccepted { state: State::Listening, event: Event::HttpChannelClosed };
+    let refused = ServerNotAccepted::new(State::Listening, Event::HttpChannelClosed);
     assert_eq!(bench.server.handle(bench.at, closed(channel)), Err(refused));
     assert_eq!(bench.server.stats(), before);
     assert_eq!(bench.outputs(), []);
@@ -241,7 +241,7 @@ fn nor_is_it_while_the_server_goes_out_or_when_it_is_gone() {
     bench.send(ServerInput::GoOut);
     for state in [State::Draining, State::Leaving, State::Gone] {
         let before = bench.server.stats();
-        let refused = ServerNotAccepted { state, event: Event::HttpChannelClosed };
+        let refused = ServerNotAccepted::new(state, Event::HttpChannelClosed);
         assert_eq!(bench.server.handle(bench.at, closed(gone)), Err(refused));
         assert_eq!((bench.server.state(), bench.server.stats()), (state, before));
         assert_eq!(bench.outputs(), []);

@@ -305,7 +305,7 @@ impl Channel {
     /// Lends the request that waits to `f`, which may give a response whose fields and content borrow from it. `Ok(false)`
     /// if no request waits or its head has gone ([`request`](Self::request)), or if `f` gave no response; the request then
     /// still waits. A panic in `f` changes nothing: what it
-    /// gave before is taken back, and the request still waits. A [`Trace`] does not hear of these steps.
+    /// gave before is taken back, and the request still waits.
     ///
     /// # Errors
     ///
@@ -317,7 +317,23 @@ impl Channel {
         now: &Now<'_>,
         f: impl FnOnce(RequestRef<'_>, &mut Responder<'_>),
     ) -> Result<bool, NotAccepted> {
-        let at = self.arrive(now, &mut ());
+        self.respond_with_trace(now, &mut (), f)
+    }
+
+    /// As [`respond_with`](Self::respond_with), and tells each row that is taken to `trace`, as
+    /// [`handle_with`](Self::handle_with) does.
+    ///
+    /// # Errors
+    ///
+    /// As [`respond_with`](Self::respond_with).
+    #[inline]
+    pub fn respond_with_trace(
+        &mut self,
+        now: &Now<'_>,
+        trace: &mut impl Trace<State, Event, Internal, Action>,
+        f: impl FnOnce(RequestRef<'_>, &mut Responder<'_>),
+    ) -> Result<bool, NotAccepted> {
+        let at = self.arrive(now, trace);
         if self.state != State::WaitResponse {
             return Ok(false);
         }
@@ -326,7 +342,7 @@ impl Channel {
         let given = self.parts.respond_with(now, &mut args.staged, f);
         let staged = given.map_err(|unmet| NotAccepted::new(self.state, event, Some(unmet)))?;
         if let (true, Some(step)) = (staged, MATRIX.on(self.state, event)) {
-            self.dispatch(&mut args, event, step, &mut ());
+            self.dispatch(&mut args, event, step, trace);
         }
         Ok(staged)
     }

@@ -72,6 +72,7 @@ mod rate;
 mod receiver;
 mod responder;
 mod sender;
+mod stats;
 mod table;
 mod timers;
 mod waits;
@@ -87,6 +88,7 @@ pub use self::not_accepted::NotAccepted;
 pub use self::outbox::OutputKind;
 pub use self::output::Output;
 pub use self::responder::Responder;
+pub use self::stats::ChannelStats;
 pub use self::table::{
     Action, CONDITIONS, ChannelMatrix, Condition, Event, Internal, MATRIX, REFUSALS, ROWS, State,
 };
@@ -101,31 +103,6 @@ use crate::request::RequestRef;
 use crate::response::ResponseRef;
 use crate::time::{Moment, Now};
 use crate::trailers::Trailers;
-
-/// Counters of one channel. It keeps them by itself, so that requests touch nothing that is shared.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-#[non_exhaustive]
-pub struct ChannelStats {
-    /// Requests whose heads were complete and broke no rule. The application is told of each, unless the machine responds
-    /// to it before (a 503 of a busy server) or the connection ends.
-    pub requests: u64,
-    /// Requests that the machine responded to by itself.
-    pub refused: u64,
-    /// Bytes received.
-    pub received: u64,
-    /// Bytes sent.
-    pub sent: u64,
-}
-
-impl ChannelStats {
-    /// Adds the counts of another channel; saturates.
-    pub fn merge(&mut self, other: &Self) {
-        self.requests = self.requests.saturating_add(other.requests);
-        self.refused = self.refused.saturating_add(other.refused);
-        self.received = self.received.saturating_add(other.received);
-        self.sent = self.sent.saturating_add(other.sent);
-    }
-}
 
 /// A step of a channel, as [`Channel::handle_with`] tells it.
 pub type Step = Taken<State, Event, Internal, Action>;

@@ -72,6 +72,7 @@ mod rate;
 mod receiver;
 mod responder;
 mod sender;
+mod stats;
 mod table;
 mod timers;
 mod waits;
@@ -87,7 +88,10 @@ pub use self::not_accepted::NotAccepted;
 pub use self::outbox::OutputKind;
 pub use self::output::Output;
 pub use self::responder::Responder;
-pub use self::table::{Action, CONDITIONS, Condition, Event, Internal, MATRIX, REFUSALS, ROWS, State};
+pub use self::stats::ChannelStats;
+pub use self::table::{
+    Action, CONDITIONS, ChannelMatrix, Condition, Event, Internal, MATRIX, REFUSALS, ROWS, State,
+};
 pub use self::timers::{DEADLINES, Deadline, RunsWhile, Timeout, deadline_of};
 pub use self::waits::Waits;
 pub use self::worker_buffers::WorkerBuffers;
@@ -99,30 +103,6 @@ use crate::request::RequestRef;
 use crate::response::ResponseRef;
 use crate::time::{Moment, Now};
 use crate::trailers::Trailers;
-
-/// Counters of one channel. It keeps them by itself, so that requests touch nothing that is shared.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-#[non_exhaustive]
-pub struct ChannelStats {
-    /// Requests delivered to the application.
-    pub requests: u64,
-    /// Requests that the machine responded to by itself.
-    pub refused: u64,
-    /// Bytes received.
-    pub received: u64,
-    /// Bytes sent.
-    pub sent: u64,
-}
-
-impl ChannelStats {
-    /// Adds the counts of another channel; saturates.
-    pub fn merge(&mut self, other: &Self) {
-        self.requests = self.requests.saturating_add(other.requests);
-        self.refused = self.refused.saturating_add(other.refused);
-        self.received = self.received.saturating_add(other.received);
-        self.sent = self.sent.saturating_add(other.sent);
-    }
-}
 
 /// A step of a channel, as [`Channel::handle_with`] tells it.
 pub type Step = Taken<State, Event, Internal, Action>;
@@ -199,9 +179,7 @@ impl Channel {
     ) -> Result<(), NotAccepted> {
         let at = self.arrive(now, trace);
         let event = match input.event() {
-            Event::RxEnd if self.parts.compiled.config.fin_is_disconnect && self.with_application() => {
-                Event::Disconnected
-            }
+            Event::RxEnd if self.fin_is_disconnect() => Event::Disconnected,
             event => event,
         };
         let Some(step) = MATRIX.on(self.state, event) else {
@@ -222,6 +200,13 @@ impl Channel {
     #[inline]
     fn with_application(&self) -> bool {
         matches!(self.state, State::WaitResponse | State::HeadHeld | State::Responding)
+    }
+
+    /// Whether the end of input counts as a lost connection now. A second one does not: it is not accepted.
+    fn fin_is_disconnect(&self) -> bool {
+        self.parts.compiled.config.fin_is_disconnect
+            && self.with_application()
+            && !self.parts.receiver.has_ended()
     }
 
     /// Follows the table from an input, whose step is `first`, until no action raises an internal event.
@@ -301,19 +286,37 @@ impl Channel {
     }
 
     /// Lends the request that waits to `f`, which may give a response whose fields and content borrow from it. `Ok(false)`
-    /// if no request waits, or `f` gave no response; the request then still waits. A panic in `f` changes nothing: what it
-    /// gave before is taken back, and the request still waits. A [`Trace`] does not hear of these steps.
+    /// if no request waits or its head has gone ([`request`](Self::request)), or if `f` gave no response; the request then
+    /// still waits. A panic in `f` changes nothing: what it
+    /// gave before is taken back, and the request still waits.
     ///
     /// # Errors
     ///
-    /// As [`handle`](Self::handle) with [`Input::HttpResponse`].
+    /// As [`handle`](Self::handle) with [`Input::HttpResponse`]; so also if [`Output::HttpRequest`] was not taken
+    /// ([`Condition::IsDelivered`]).
     #[inline]
     pub fn respond_with(
         &mut self,
         now: &Now<'_>,
         f: impl FnOnce(RequestRef<'_>, &mut Responder<'_>),
     ) -> Result<bool, NotAccepted> {
-        let at = self.arrive(now, &mut ());
+        self.respond_with_trace(now, &mut (), f)
+    }
+
+    /// As [`respond_with`](Self::respond_with), and tells each row that is taken to `trace`, as
+    /// [`handle_with`](Self::handle_with) does.
+    ///
+    /// # Errors
+    ///
+    /// As [`respond_with`](Self::respond_with).
+    #[inline]
+    pub fn respond_with_trace(
+        &mut self,
+        now: &Now<'_>,
+        trace: &mut impl Trace<State, Event, Internal, Action>,
+        f: impl FnOnce(RequestRef<'_>, &mut Responder<'_>),
+    ) -> Result<bool, NotAccepted> {
+        let at = self.arrive(now, trace);
         if self.state != State::WaitResponse {
             return Ok(false);
         }
@@ -322,7 +325,7 @@ impl Channel {
         let given = self.parts.respond_with(now, &mut args.staged, f);
         let staged = given.map_err(|unmet| NotAccepted::new(self.state, event, Some(unmet)))?;
         if let (true, Some(step)) = (staged, MATRIX.on(self.state, event)) {
-            self.dispatch(&mut args, event, step, &mut ());
+            self.dispatch(&mut args, event, step, trace);
         }
         Ok(staged)
     }
@@ -356,12 +359,12 @@ impl Channel {
         }
     }
 
-    /// The head of the request that waits: until it is responded to, or its body is demanded, or
+    /// The head of the request that was delivered ([`Output::HttpRequest`]): until it is responded to, or its body is demanded, or
     /// [`forget_request`](Self::forget_request).
     #[inline]
     #[must_use]
     pub fn request(&self) -> Option<RequestRef<'_>> {
-        self.parts.receiver.head()
+        if self.parts.is_delivered() { self.parts.receiver.head() } else { None }
     }
 
     /// The caller has a copy of the request's head ([`RequestRef::copy_into`]); its memory goes. Without effect on a

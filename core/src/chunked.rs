@@ -135,7 +135,6 @@ impl ChunkDecoder {
                 break ChunkStatus::Credit;
             }
             let Some(&byte) = bytes.get(at) else { break ChunkStatus::More };
-            #[cfg(test)]
             crate::witness::bytes(1);
             if self.expects != Expects::Data {
                 match self.line_byte(byte, limits) {
@@ -160,7 +159,6 @@ impl ChunkDecoder {
             if data.is_empty() {
                 data = at..end;
             } else {
-                #[cfg(test)]
                 crate::witness::bytes(end - at);
                 bytes.copy_within(at..end, data.end);
                 data.end += end - at;

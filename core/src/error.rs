@@ -231,6 +231,7 @@ impl fmt::Display for Rule {
 
 /// The peer's mistake (or the server's reason to refuse): which rule, and at which byte.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
 pub struct RequestError {
     /// The rule that decided.
     pub rule: Rule,

@@ -103,7 +103,6 @@ impl HeadScan {
             Some(_) => return refuse(Rule::FirstByte, start),
         }
         let mut from = self.scanned as usize;
-        #[cfg(test)]
         crate::witness::bytes(window.len() - from);
         while let Some(found) = memchr::memchr3(b'\0', b'\r', b'\n', part(window, from..)) {
             let at = from + found;
@@ -197,7 +196,6 @@ fn parse_into<'b>(
 ) -> Result<(), NotParsed> {
     let mut request = httparse::Request::new(&mut []);
     let parsed = request.parse_with_uninit_headers(bytes, room);
-    #[cfg(test)]
     crate::witness::bytes(match parsed {
         Ok(Status::Complete(len)) => len,
         _ => bytes.len(),
@@ -287,8 +285,6 @@ fn as_http11(head: &[u8]) -> Option<Vec<u8>> {
     // Words behind the version stay, and are refused with the copy.
     let (_method, _target, version) = (words.next()?, words.next()?, words.next()?);
     let [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'2'..=b'9'] = version else { return None };
-    #[cfg(test)]
-    crate::witness::bytes(head.len());
     let mut copy = head.to_vec();
     *copy.get_mut(end - 1)? = b'1';
     Some(copy)

@@ -78,7 +78,6 @@ mod target;
 pub mod time;
 mod token;
 pub mod trailers;
-#[cfg(test)]
 mod witness;
 
 pub use channel::{

@@ -62,6 +62,9 @@ impl fmt::Display for ChannelId {
     }
 }
 
+/// A step of a server, as [`Server::handle_with`] tells it.
+pub type Step = Taken<State, Event, Internal, Action>;
+
 /// What the server is told.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum ServerInput {
@@ -127,7 +130,7 @@ pub enum ServerOutput {
         /// Why.
         reason: Refusal,
     },
-    /// Tell every open channel to go out.
+    /// Tell every open channel to go out, and each that is opened from now on ([`HttpChannel`](Self::HttpChannel)).
     GoOut,
     /// Drop every channel that is still open, and report each as closed.
     DropChannels,
@@ -145,7 +148,7 @@ pub enum Refusal {
     Full,
     /// The peer has `max_connections_per_peer` channels open.
     Peer,
-    /// The server is going out, and its listeners have closed.
+    /// The server is going out, and its listeners have closed or its `drain_deadline` has passed.
     Draining,
 }
 
@@ -163,12 +166,21 @@ impl fmt::Display for Refusal {
 /// The caller's mistake: an input that does not fit. Nothing changed but the time.
 ///
 /// The only one that a server refuses is the end of a channel that is not open.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
 pub struct ServerNotAccepted {
     /// Where the server stands.
     pub state: State,
     /// What it does not accept there.
     pub event: Event,
+}
+
+impl ServerNotAccepted {
+    /// An input that the server does not accept in this state.
+    #[must_use]
+    pub const fn new(state: State, event: Event) -> Self {
+        Self { state, event }
+    }
 }
 
 impl fmt::Display for ServerNotAccepted {
@@ -216,7 +228,8 @@ impl Server {
         self.handle_with(at, input, &mut ())
     }
 
-    /// As [`handle`](Self::handle), and tells each row that is taken to `trace`, which may be a closure.
+    /// As [`handle`](Self::handle), and tells each row that was taken to `trace`, which may be a closure, when its
+    /// actions have run. A panic of the trace leaves nothing half done: the rest of the input is done, and not told.
     ///
     /// # Errors
     ///
@@ -228,19 +241,21 @@ impl Server {
         trace: &mut impl Trace<State, Event, Internal, Action>,
     ) -> Result<(), ServerNotAccepted> {
         let at = self.registry.advance(at);
-        if input != ServerInput::Tick {
-            self.run(at, &ServerInput::Tick, trace);
-        }
         let event = input.event();
-        let is_known = match input {
-            ServerInput::HttpChannelClosed { channel, .. } => self.registry.is_open(channel),
-            _ => true,
-        };
-        if !is_known || MATRIX.on(self.state, event).is_none() {
-            return Err(ServerNotAccepted { state: self.state, event });
+        // The tick before it closes no channel.
+        let fits = MATRIX.on(self.state, event).is_some()
+            && match input {
+                ServerInput::HttpChannelClosed { channel, .. } => self.registry.is_open(channel),
+                _ => true,
+            };
+        let then = (fits && event != Event::Tick).then_some(event);
+        let next = Some(Cause::Input(Event::Tick));
+        let mut rest = Rest { server: self, at, input: &input, next, then };
+        while let Some(step) = rest.take_step() {
+            trace.step(&step);
         }
-        self.run(at, &input, trace);
-        Ok(())
+        drop(rest);
+        if fits { Ok(()) } else { Err(ServerNotAccepted::new(self.state, event)) }
     }
 
     /// Why a connection from this peer would be refused now; `None`: it would be served.
@@ -292,35 +307,41 @@ impl Server {
     pub fn name(&self) -> &str {
         self.registry.name()
     }
+}
 
-    /// Runs the input through the table, and each internal event that an action raises.
-    fn run(
-        &mut self,
-        at: Moment,
-        input: &ServerInput,
-        trace: &mut impl Trace<State, Event, Internal, Action>,
-    ) {
-        let mut cause = Cause::Input(input.event());
-        loop {
-            let step = match cause {
-                Cause::Input(event) => MATRIX.on(self.state, event),
-                Cause::Internal(event) => MATRIX.then(self.state, event),
-            };
-            let Some(step) = step else {
-                debug_assert!(false, "{cause:?} was raised in {}, which has no row for it", self.state);
-                return;
-            };
-            let (state, next, actions) = (self.state, step.next, step.actions);
-            trace.step(&Taken { at, state, cause, actions, next });
-            self.state = next;
-            let mut raised = None;
-            for &action in actions {
-                raised = self.registry.act(action, input);
-            }
-            match raised {
-                Some(internal) => cause = Cause::Internal(internal),
-                None => return,
-            }
+/// What is still to be done of an input, row by row. A trace that panics drops it, and then the rest is done without
+/// being told: a connection has its verdict, and a channel that has closed is counted, whatever a trace does.
+struct Rest<'a> {
+    server: &'a mut Server,
+    at: Moment,
+    input: &'a ServerInput,
+    /// What to look up in the table next.
+    next: Option<Cause<Event, Internal>>,
+    /// The input, which comes behind the tick and what that raises.
+    then: Option<Event>,
+}
+
+impl Rest<'_> {
+    fn take_step(&mut self) -> Option<Step> {
+        let cause = self.next.take().or_else(|| self.then.take().map(Cause::Input))?;
+        let Server { state, registry } = &mut *self.server;
+        let found = match cause {
+            Cause::Input(event) => MATRIX.on(*state, event),
+            Cause::Internal(event) => MATRIX.then(*state, event),
+        };
+        debug_assert!(found.is_some(), "{cause:?} was raised in {state}, which has no row for it");
+        let found = found?;
+        let step = Step { at: self.at, state: *state, cause, actions: found.actions, next: found.next };
+        *state = step.next;
+        for &action in step.actions {
+            self.next = registry.act(action, self.input).map(Cause::Internal);
         }
+        Some(step)
+    }
+}
+
+impl Drop for Rest<'_> {
+    fn drop(&mut self) {
+        while self.take_step().is_some() {}
     }
 }

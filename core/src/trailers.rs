@@ -59,7 +59,6 @@ impl TrailerScan {
         let window = bytes.get(..max_size as usize).unwrap_or(bytes);
         let rest = part(window, self.scanned as usize..);
         for &byte in rest {
-            #[cfg(test)]
             crate::witness::bytes(1);
             match self.byte(byte, max_fields) {
                 Ok(Some(next)) => self.expects = next,

@@ -26,7 +26,7 @@ fn place_of(prefix: &str) -> Option<&'static str> {
         "limits" => "core/tests/limits",
         "positions" => "core/tests/positions.rs",
         "responses" => "core/tests/responses",
-        "server" => "core/tests/server.rs",
+        "server" => "core/tests/server",
         "tokio" => "transport-tokio/tests/compatibility",
         _ => return None,
     })

@@ -114,6 +114,7 @@ fn head(bytes: &str) -> RequestHead {
         Channel::new(Arc::new(CompiledConfig::new(&ChannelConfig::default())), Facts::default());
     let now = Now::new(Moment::START, &Date::EPOCH);
     channel.handle(&now, Input::RxData(bytes.as_bytes())).expect("a fresh channel reads");
+    while channel.next_output().is_some() {}
     channel.request().expect("the head is whole").into()
 }
 

@@ -173,7 +173,10 @@ fn leave(config: &ChannelConfig) -> Leave {
 /// The state in which a deadline runs; `None`: it may run in several.
 fn only_state(deadline: &Deadline) -> Option<State> {
     match deadline.runs {
-        RunsWhile::In(state) | RunsWhile::Awaiting(state) | RunsWhile::Leaving(state) => Some(state),
+        RunsWhile::In(state)
+        | RunsWhile::Awaiting(state)
+        | RunsWhile::Leaving(state)
+        | RunsWhile::OldIn(state) => Some(state),
         _ => None,
     }
 }

@@ -126,7 +126,7 @@ impl Replay {
                 })
             }));
         }
-        let facts = Facts { age_jitter: Duration::from_millis(head.age_jitter) };
+        let facts = Facts::default().with_age_jitter(Duration::from_millis(head.age_jitter));
         Ok(Self {
             channel: Channel::new(Arc::new(CompiledConfig::new(&config)), facts),
             lines,

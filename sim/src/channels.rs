@@ -241,17 +241,12 @@ impl<'a> Bench<'a> {
     /// Takes an output; `false`: there is none.
     fn take(&mut self) -> Result<bool, Breach> {
         let closed = self.channel.is_closed();
-        let number = self.channel.request().and_then(|request| {
-            let mut fields = request.fields();
-            let field = fields.find(|field| field.name == NUMBER)?;
-            Some(String::from_utf8_lossy(field.value).into_owned())
-        });
         let Some(output) = self.channel.next_output() else { return Ok(false) };
         if !matches!(output, Output::BodyData(_)) {
             self.trace.note(format_args!("{output:?}"));
         }
         match output {
-            Output::HttpRequest => match number {
+            Output::HttpRequest => match self.number() {
                 Some(number) => self.delivered.push_back(number),
                 None => return Err(broken(Contract::Requests, "a request that nobody sent".to_owned())),
             },
@@ -262,6 +257,13 @@ impl<'a> Bench<'a> {
             _ => {}
         }
         Ok(true)
+    }
+
+    /// The number in the head of the request that was delivered.
+    fn number(&self) -> Option<String> {
+        let request = self.channel.request()?;
+        let field = request.fields().find(|field| field.name == NUMBER)?;
+        Some(String::from_utf8_lossy(field.value).into_owned())
     }
 
     /// The application does something, whether or not it may.

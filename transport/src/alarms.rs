@@ -194,8 +194,9 @@ mod tests {
     use crate::wire::Wire;
     use crate::{Clock, Inline, Service};
 
+    /// How often a task was woken.
     #[derive(Default)]
-    struct Count(AtomicUsize);
+    pub(super) struct Count(pub(super) AtomicUsize);
 
     impl Wake for Count {
         fn wake(self: Arc<Self>) {

@@ -254,7 +254,7 @@ impl Desk {
         // Up to a tenth of the age; the hasher's keys are the randomness.
         let span = u64::try_from(age.as_millis() / 10).unwrap_or(u64::MAX).max(1);
         let jitter = RandomState::new().hash_one(id.get()) % span;
-        Facts { age_jitter: Duration::from_millis(jitter) }
+        Facts::default().with_age_jitter(Duration::from_millis(jitter))
     }
 
     pub(crate) fn closed(&self, channel: ChannelId, stats: ChannelStats) {

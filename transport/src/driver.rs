@@ -4,6 +4,9 @@
 //! gives the buffers back. All requests of one read get their responses in it, as far as the handler is ready and the
 //! high-water mark allows. What may be read or written, and when, the channel says; nothing here knows HTTP.
 //!
+//! This file is the wake-up: reading, writing, time and the end of service. `driver/outputs.rs` carries out what the channel
+//! says, `driver/handler.rs` has the handler respond.
+//!
 //! When the connection is lost, the handler is dropped, unless it waits for
 //! [`Request::disconnected`](httpfsm::handler::Request::disconnected): then it runs on to its end, and its response is
 //! thrown away. A handler that must not stop half-way therefore awaits that, or spawns its work. It has as long as a
@@ -16,25 +19,22 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
-use httpfsm::channel::{Facts, Input, NotAccepted, Output, State};
-use httpfsm::error::{BodyError, CloseReason, RequestError};
-use httpfsm::fsm::Label as _;
-use httpfsm::handler::{Body, ConnectionInfo, Failure, Handler, IntoResponse, Response, Upgraded};
+use httpfsm::channel::{Facts, Input, State};
+use httpfsm::error::CloseReason;
+use httpfsm::handler::{ConnectionInfo, Handler};
 use httpfsm::time::{Moment, Now};
 
 use crate::alarms::NEVER;
 use crate::exchange::{Exchange, Stage};
 use crate::lease::Lease;
 use crate::panics;
-use crate::pipe::{Calls, Order};
-use crate::sending::{Pumped, Sending};
 use crate::service::Service;
-use crate::spool::{Gathered, Spool};
 use crate::tape::{Opened, Taped};
-use crate::tunnel::Tunnel;
 use crate::wire::Wire;
 use crate::worker;
+
+mod handler;
+mod outputs;
 
 /// Reads in one wake-up, before other tasks get their turn.
 const TURNS: u32 = 16;
@@ -257,349 +257,6 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         }
     }
 
-    /// Carries out the channel's outputs. `true` at a request, whose handler is called before the next output is taken.
-    ///
-    /// The application is woken after all outputs. Where the machine responds by itself, the handler has been dropped
-    /// by then and is not woken, also if another thread would have polled it at once.
-    fn outputs(&mut self, turn: &mut Turn<'_>, cx: &mut Context<'_>) -> bool {
-        let is_request = self.take_outputs(turn, cx);
-        if turn.told {
-            turn.told = false;
-            turn.ask |= self.exchange.as_ref().is_some_and(|exchange| exchange.pipe.wake(cx.waker()));
-        }
-        is_request
-    }
-
-    fn take_outputs(&mut self, turn: &mut Turn<'_>, cx: &mut Context<'_>) -> bool {
-        let Self { channel, exchange, .. } = self;
-        while let Some(output) = channel.next_output() {
-            let exchange = exchange.as_deref_mut();
-            match output {
-                Output::HttpRequest => return true,
-                Output::FlushOutputData => {}
-                Output::TransmitReady => turn.ask = true,
-                Output::BodyData(bytes) => body_data(exchange, bytes, turn),
-                Output::BodyEnd(trailers) => {
-                    self.service.tell_of_request(|subscriber| subscriber.body_end(&self.info));
-                    match exchange.filter(|exchange| exchange.has_body) {
-                        None => {}
-                        Some(Exchange { stage: Stage::Gathering(spool), .. }) => {
-                            spool.end(trailers);
-                            turn.ask = true;
-                        }
-                        Some(exchange) => {
-                            exchange.pipe.end(trailers);
-                            turn.told = true;
-                        }
-                    }
-                }
-                Output::Flushed => {
-                    if let Some(Exchange { stage: Stage::Sending(sending), .. }) = exchange {
-                        sending.flushing = false;
-                        turn.ask = true;
-                    }
-                }
-                Output::PeerEnded => {
-                    if let Some(exchange) = exchange {
-                        exchange.pipe.peer_ended();
-                        turn.told = true;
-                    }
-                    self.service.tell(|subscriber| subscriber.peer_ended(&self.info));
-                }
-                Output::BodyFailed(error) => {
-                    self.body_failed(error, turn);
-                    return self.take_outputs(turn, cx);
-                }
-                Output::Refused(error) => {
-                    self.refused(&error);
-                    return self.take_outputs(turn, cx);
-                }
-                Output::Upgraded(leftover) => {
-                    let leftover = Bytes::copy_from_slice(leftover);
-                    self.hand_over(leftover, cx);
-                    return false;
-                }
-                Output::CloseWrite => self.close_write = true,
-                Output::Drop { reset } => {
-                    if let Some(mut wire) = self.wire.take() {
-                        if reset {
-                            wire.reset();
-                        }
-                    }
-                }
-                Output::HttpChannelClosed(reason) => {
-                    self.closed(reason, turn);
-                    return false;
-                }
-                Output::HttpChannelOpened => self.service.tell(|subscriber| subscriber.opened(&self.info)),
-                Output::Excess(bytes) => self.service.tell(|subscriber| subscriber.excess(&self.info, bytes)),
-                _ => {}
-            }
-        }
-        false
-    }
-
-    /// Takes up the request that waits, and calls the handler.
-    fn begin(&mut self, now: &Now<'_>) {
-        self.channel.note_request();
-        let Some(request) = self.channel.request() else { return };
-        self.service.tell_of_request(|subscriber| subscriber.request(&self.info, request));
-        let counted = self.service.desk.budget.is_limited();
-        if counted && !self.service.desk.budget.begin_request() {
-            let _ = self.channel.handle(now, Input::Busy);
-            return;
-        }
-        let exchange = match &mut self.exchange {
-            Some(exchange) => exchange,
-            none => none.insert(self.service.exchanges.take().unwrap_or_else(Exchange::new)),
-        };
-        exchange.counted = counted;
-        exchange.begin(request);
-        if self.service.whole_bodies && exchange.has_body && !request.expects_continue() {
-            let overflow = self.service.compiled.config().inbuf_overflow;
-            exchange.stage = Stage::Gathering(Box::new(Spool::new(overflow)));
-        } else {
-            self.call(None, now);
-        }
-    }
-
-    /// Calls the handler.
-    fn call(&mut self, gathered: Option<Body>, now: &Now<'_>) {
-        let Some(exchange) = self.exchange.as_deref_mut() else { return };
-        let request = exchange.request(gathered, &self.info);
-        exchange.stage = Stage::Calling;
-        match panics::catch(|| self.service.handler.call(request)) {
-            Ok(future) => exchange.future.set(Some(future)),
-            Err(panic) => self.abort(Failure::Handler, &panic, now),
-        }
-    }
-
-    /// Polls whatever of the application is next; `true` if the channel has been given something.
-    fn application(&mut self, turn: &mut Turn<'_>, cx: &mut Context<'_>) -> bool {
-        let Some(exchange) = self.exchange.as_deref_mut() else { return false };
-        exchange.pipe.attend();
-        let response = match &mut exchange.stage {
-            Stage::Over => return false,
-            Stage::Calling | Stage::Orphaned(_) => {
-                let future = &mut exchange.future;
-                panics::catch(|| {
-                    let Some(running) = future.as_mut().as_pin_mut() else { return Poll::Pending };
-                    let response = running.poll(cx).map(IntoResponse::into_response);
-                    if response.is_ready() {
-                        // In here: the drop of a future is the application's code, too.
-                        future.set(None);
-                    }
-                    response
-                })
-            }
-            Stage::Sending(sending) => {
-                let pumped = sending.pump(&mut self.channel, &turn.now, cx);
-                let calls = exchange.pipe.attended();
-                let called = calls.is_some_and(|calls| self.carry_out(calls, &turn.now));
-                match pumped {
-                    Pumped::Waits => return called,
-                    // The next turn goes on, after a write.
-                    Pumped::More => {
-                        turn.ask = true;
-                        return false;
-                    }
-                    Pumped::Failed(text) => {
-                        self.failed(Failure::Response, &text);
-                        self.finish();
-                    }
-                    Pumped::Over => self.finish(),
-                }
-                return true;
-            }
-            Stage::Gathering(_) => return self.gather(turn, cx),
-        };
-        // What the handler has asked for comes before its response.
-        let calls = exchange.pipe.attended();
-        let called = calls.is_some_and(|calls| self.carry_out(calls, &turn.now));
-        match response {
-            Ok(Poll::Pending) => {
-                self.channel.forget_request();
-                return called;
-            }
-            Ok(Poll::Ready(response)) => turn.ask |= self.respond(response, &turn.now),
-            Err(panic) => self.abort(Failure::Handler, &panic, &turn.now),
-        }
-        true
-    }
-
-    /// Hands the response to the channel. `true` if it has a source, which is to be polled.
-    #[inline]
-    fn respond(&mut self, mut response: Response, now: &Now<'_>) -> bool {
-        if let Some(text) = response.failure() {
-            self.failed(Failure::Handler, text);
-        }
-        let Some(exchange) = self.exchange.as_deref_mut() else { return false };
-        if let Some(fault) = response.fault() {
-            self.service.tell(|subscriber| subscriber.invalid_field(&self.info, fault));
-        }
-        // The source is the application's code: `length` may panic.
-        if let Body::Stream(source) = &response.body {
-            if let Err(panic) = panics::catch(|| source.length()) {
-                panics::discard(response);
-                self.abort(Failure::Handler, &panic, now);
-                return false;
-            }
-        }
-        match self.channel.handle(now, Input::HttpResponse(response.as_ref())) {
-            Ok(()) if self.channel.owes_body() => {
-                exchange.stage = Stage::Sending(Box::new(Sending::new(response.take_body())));
-                return true;
-            }
-            Ok(()) => {}
-            Err(refused) => self.not_accepted(refused, now),
-        }
-        // It may be a source, which is dropped unread: the application's code, too.
-        panics::discard(response.body);
-        self.finish();
-        false
-    }
-
-    /// The channel has refused the response. Either the channel has responded by itself (a deadline) or is closed, and
-    /// the response is dropped. Or the channel still waits, and the response does not meet a condition (a 101 to a
-    /// request that asks for no upgrade, say): a failure of the handler.
-    #[cold]
-    fn not_accepted(&mut self, refused: NotAccepted, now: &Now<'_>) {
-        let Some(condition) = refused.unmet else { return };
-        let text = format!("The response cannot be sent, because it needs: {}", condition.meaning());
-        if self.channel.handle(now, Input::Abort(Some(&text))).is_ok() {
-            self.failed(Failure::Handler, &text);
-        }
-    }
-
-    #[cold]
-    fn abort(&mut self, failure: Failure, text: &str, now: &Now<'_>) {
-        self.failed(failure, text);
-        let _ = self.channel.handle(now, Input::Abort(Some(text)));
-        self.finish();
-    }
-
-    #[cold]
-    fn failed(&self, failure: Failure, text: &str) {
-        self.service.tell(|subscriber| subscriber.failed(Some(&self.info), failure, text));
-    }
-
-    /// The exchange is over; its memory stays for the next request of this wake-up.
-    #[inline]
-    fn finish(&mut self) {
-        let Some(exchange) = self.exchange.as_deref_mut() else { return };
-        // A 101 or a 2xx to CONNECT has not left yet: whoever waits for the connection goes on waiting.
-        if self.channel.state() == State::Handover {
-            exchange.drop_application();
-        } else {
-            exchange.finish();
-        }
-        if std::mem::take(&mut exchange.counted) {
-            exchange.pipe.place.leave(&self.service.desk);
-        }
-    }
-
-    /// Passes on what the handler asked of the channel.
-    #[cold]
-    fn carry_out(&mut self, calls: Calls, now: &Now<'_>) -> bool {
-        for order in calls.orders {
-            // Not accepted where the response came first: that is no failure.
-            let _ = match order {
-                Order::Continue => self.channel.handle(now, Input::Continue),
-                Order::Informational(status, fields) => {
-                    self.channel.handle(now, Input::Informational(status, &fields))
-                }
-            };
-        }
-        if calls.demand > 0 {
-            let _ = self.channel.handle(now, Input::BodyDemand(calls.demand));
-        }
-        true
-    }
-
-    fn gather(&mut self, turn: &mut Turn<'_>, cx: &mut Context<'_>) -> bool {
-        let Some(Exchange { stage: Stage::Gathering(spool), .. }) = self.exchange.as_deref_mut() else {
-            return false;
-        };
-        match panics::catch(|| spool.poll(&self.service.desk.spawner, cx)) {
-            Err(text) => self.abort(Failure::Spool, &text, &turn.now),
-            Ok(Poll::Pending) => return false,
-            Ok(Poll::Ready(Gathered::Demand(bytes))) => {
-                let _ = self.channel.handle(&turn.now, Input::BodyDemand(bytes));
-            }
-            Ok(Poll::Ready(Gathered::Whole(body))) => {
-                self.call(Some(body), &turn.now);
-                turn.ask = true;
-            }
-            Ok(Poll::Ready(Gathered::Failed(error))) => {
-                let text = format!("The request body could not be kept: {error}");
-                self.abort(Failure::Spool, &text, &turn.now);
-            }
-        }
-        true
-    }
-
-    #[cold]
-    fn body_failed(&mut self, error: BodyError, turn: &mut Turn<'_>) {
-        self.service.tell(|subscriber| subscriber.body_failed(&self.info, &error));
-        let Some(exchange) = self.exchange.as_deref_mut() else { return };
-        if matches!(exchange.stage, Stage::Gathering(_)) {
-            // The machine responds; the handler is not called.
-            self.finish();
-        } else {
-            exchange.pipe.fail(error);
-            turn.told = true;
-        }
-    }
-
-    /// The machine has responded by itself: nobody waits for the handler any more.
-    #[cold]
-    fn refused(&mut self, error: &RequestError) {
-        self.service.tell(|subscriber| subscriber.refused(&self.info, error));
-        if self.exchange.as_ref().is_some_and(|exchange| !exchange.is_over()) {
-            self.finish();
-        }
-    }
-
-    #[cold]
-    fn hand_over(&mut self, leftover: Bytes, cx: &mut Context<'_>) {
-        self.service.tell(|subscriber| subscriber.upgraded(&self.info));
-        let (Some(wire), Some(exchange)) = (self.wire.take(), self.exchange.as_deref_mut()) else { return };
-        self.channel.end();
-        let lease = self.lease.hand_over();
-        let (desk, stats) = (Arc::clone(&self.service.desk), self.channel.stats());
-        let io = Box::new(Tunnel::new(wire, desk, lease, stats, Arc::clone(&self.info)));
-        // From here on only the application holds the pipe: where it does not, the connection ends here.
-        let pipe = std::mem::take(&mut exchange.pipe);
-        pipe.hand_over(Upgraded::new(leftover, io), cx.waker());
-        panics::discard(pipe);
-    }
-
-    #[cold]
-    fn closed(&mut self, reason: CloseReason, turn: &mut Turn<'_>) {
-        self.service.tell(|subscriber| subscriber.closed(&self.info, reason));
-        self.wire = None;
-        self.channel.end();
-        let Some(exchange) = self.exchange.as_deref_mut() else {
-            return self.lease.end(self.channel.stats());
-        };
-        let runs_on = matches!(exchange.stage, Stage::Calling) && exchange.pipe.is_disconnect_awaited();
-        exchange.pipe.disconnected();
-        turn.told = true;
-        if runs_on {
-            // A timeout of 0 means no deadline.
-            let at_most = self.service.compiled.config().responseless_timeout.filter(|time| !time.is_zero());
-            let at_most = at_most.map_or(NEVER, |at_most| Moment::from_duration(at_most).as_millis());
-            let now = self.opened.saturating_add(turn.now.at.as_millis());
-            let orphan = self.lease.outlive(self.channel.stats(), now.saturating_add(at_most));
-            if let Some(orphan) = orphan {
-                exchange.stage = Stage::Orphaned(Box::new(orphan));
-                return;
-            }
-        }
-        self.lease.end(self.channel.stats());
-        self.finish();
-    }
-
     /// Whether the handler has run on for long enough after its connection was lost.
     #[cold]
     fn is_overdue(&self, now: u64) -> bool {
@@ -682,21 +339,6 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         if !std::mem::replace(&mut self.told_to_go, true) {
             let leave = self.channel.leave(now.at);
             let _ = self.channel.handle(now, Input::GoOut(leave));
-        }
-    }
-}
-
-/// Body bytes for whoever gathers or reads them.
-fn body_data<F>(exchange: Option<&mut Exchange<F>>, bytes: &[u8], turn: &mut Turn<'_>) {
-    match exchange {
-        None => {}
-        Some(Exchange { stage: Stage::Gathering(spool), .. }) => {
-            spool.data(bytes);
-            turn.ask = true;
-        }
-        Some(exchange) => {
-            exchange.pipe.deliver(bytes);
-            turn.told = true;
         }
     }
 }

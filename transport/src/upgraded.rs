@@ -73,7 +73,7 @@ pub(crate) fn error(failure: IoFailure) -> io::Error {
     let kind = match failure {
         IoFailure::Closed => io::ErrorKind::BrokenPipe,
         IoFailure::Reset => io::ErrorKind::ConnectionReset,
-        IoFailure::Other(_) => io::ErrorKind::Other,
+        _ => io::ErrorKind::Other,
     };
     io::Error::new(kind, failure)
 }

@@ -253,10 +253,7 @@ impl Parts {
             Action::HandOver => self.outbox.put(OutputKind::Upgraded),
             Action::Close(reason) => self.close(reason),
             Action::Disconnect => self.disconnect(),
-            Action::EndUpgraded => {
-                self.persistence.set_reason(CloseReason::Upgraded);
-                self.end(BodyError::Closed);
-            }
+            Action::EndUpgraded => self.end_upgraded(),
         }
         None
     }
@@ -266,10 +263,17 @@ impl Parts {
     /// Takes the bytes of an input in.
     #[inline]
     fn receive(&mut self, args: &Args<'_>) {
-        if !matches!(*args.input, Input::RxData(_) | Input::RxRead(_)) {
-            return wrong_input(());
-        }
-        let n = self.receiver.receive(args.input);
+        let n = match *args.input {
+            Input::RxRead(n) => {
+                self.receiver.accept_read(n);
+                n
+            }
+            Input::RxData(bytes) => {
+                self.receiver.append(bytes);
+                bytes.len()
+            }
+            _ => return wrong_input(()),
+        };
         if self.receiver.body().is_wanted() {
             self.receiver.body_mut().note_begun();
             self.timers.body_came(n, args.at, self.compiled.config.min_body_rate);
@@ -690,9 +694,21 @@ impl Parts {
         self.outbox.put(OutputKind::Drop);
     }
 
+    /// The other protocol has ended. If the application was not told yet that it has begun, the bytes for it stay.
+    #[cold]
+    fn end_upgraded(&mut self) {
+        self.persistence.set_reason(CloseReason::Upgraded);
+        if self.outbox.has(OutputKind::Upgraded) {
+            self.outbox.end_connection();
+        } else {
+            self.end(BodyError::Closed);
+        }
+    }
+
     /// A step was left half done by a panic, and nobody knows what is still right.
     #[cold]
     pub(super) fn abandon(&mut self) {
+        self.outbox.remove(OutputKind::Upgraded);
         self.persistence.replace_reason(CloseReason::Aborted);
         self.sender.reset_when(true);
         self.end(BodyError::Closed);

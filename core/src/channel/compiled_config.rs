@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use core::time::Duration;
 
+use super::State;
 use super::timers::Timeout;
 use crate::chunked::ChunkLimits;
 use crate::config::ChannelConfig;
@@ -155,14 +156,55 @@ pub struct Leave {
     pub idle_until: Moment,
     /// Until when a channel that has had no request yet may still make one.
     pub fresh_until: Moment,
-    /// When the channel is cut: a request without a response gets a 503, a response that runs ends without its end.
+    /// When the channel is cut: a request without a response gets a 503, a response that runs ends without its end. What
+    /// is complete and leaves has `drain_grace`, and a second at least, from when it began to leave.
     pub cut_at: Moment,
 }
 
-/// What a channel is told about its connection when it opens.
+impl Leave {
+    /// Until when a channel stays that is in `state`; `NEVER`: the state has no such time.
+    pub(super) fn until(&self, state: State) -> Moment {
+        match state {
+            State::Fresh => self.fresh_until,
+            State::Idle => self.idle_until,
+            State::Head
+            | State::WaitResponse
+            | State::HeadHeld
+            | State::Responding
+            | State::Discard
+            | State::Flushing
+            | State::Closing
+            | State::Lingering
+            | State::Handover
+            | State::Upgraded
+            | State::Closed => Moment::NEVER,
+        }
+    }
+}
+
+/// What a channel is told about its connection when it opens. [`Facts::default`] fits most.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use httpfsm::Facts;
+///
+/// let facts = Facts::default().with_age_jitter(Duration::from_secs(7));
+/// assert_eq!(facts.age_jitter, Duration::from_secs(7));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
 pub struct Facts {
     /// Added to `connection_age`, so that connections that opened together do not close together. The machine has
     /// no randomness; whoever opens the channel draws it.
     pub age_jitter: Duration,
+}
+
+impl Facts {
+    /// The same with this `age_jitter`.
+    #[must_use]
+    pub const fn with_age_jitter(mut self, age_jitter: Duration) -> Self {
+        self.age_jitter = age_jitter;
+        self
+    }
 }

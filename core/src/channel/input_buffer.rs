@@ -1,6 +1,6 @@
 //! The input of a channel: bytes that arrived and are still needed.
 //!
-//! There is one store with a parse position in it. Four things can hold bytes before that position: a request
+//! There is one store with a parse position in it. Three things can hold bytes before that position: a request
 //! head that the application still looks at, decoded body bytes that were not taken yet, and a trailer section
 //! likewise. Whatever is before the lowest of them is free.
 //!
@@ -151,7 +151,6 @@ impl InputBuffer {
         } else {
             let to = self.body.end;
             self.body.end += from.end - from.start;
-            #[cfg(test)]
             crate::witness::bytes(from.len());
             self.store.copy_within(from.start as usize..from.end as usize, to as usize);
         }
@@ -248,7 +247,6 @@ impl InputBuffer {
         }
         self.make_room(bytes.len());
         let end = self.end as usize;
-        #[cfg(test)]
         crate::witness::bytes(bytes.len());
         let to = part_mut(&mut self.store, end..end + bytes.len());
         if to.len() == bytes.len() {
@@ -283,14 +281,11 @@ impl InputBuffer {
         let need = self.end as usize + n;
         if need > self.store.len() {
             // `resize` doubles the capacity at least.
-            #[cfg(test)]
-            crate::witness::bytes(if need > self.store.capacity() { need } else { need - self.store.len() });
             self.store.resize(need, 0);
         }
     }
 
     fn shift(&mut self, low: u32) {
-        #[cfg(test)]
         crate::witness::bytes((self.end - low) as usize);
         self.store.copy_within(low as usize..self.end as usize, 0);
         self.rebase(low);
@@ -356,8 +351,6 @@ impl InputBuffer {
         let held = part(&self.store, low as usize..self.end as usize);
         let mut private = Vec::new();
         private.reserve_exact(held.len());
-        #[cfg(test)]
-        crate::witness::bytes(held.len());
         private.extend_from_slice(held);
         let lent = mem::replace(&mut self.store, private);
         self.rebase(low);

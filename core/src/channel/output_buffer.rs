@@ -101,7 +101,6 @@ impl OutputBuffer {
     #[inline]
     pub(crate) fn stage(&mut self) -> &mut Vec<u8> {
         if self.gone > 4096 && self.gone >= self.staged.len() / 2 {
-            #[cfg(test)]
             crate::witness::bytes(self.staged.len() - self.gone);
             self.staged.drain(..self.gone);
             self.large_at = self.large_at.saturating_sub(self.gone);
@@ -187,8 +186,6 @@ impl OutputBuffer {
             if self.staged.capacity() <= 2 * SMALL {
                 return;
             }
-            #[cfg(test)]
-            crate::witness::bytes(pending);
             private.reserve_exact(pending);
             private.extend_from_slice(part(&self.staged, self.gone..));
         }

@@ -19,7 +19,7 @@ pub(super) struct Persistence {
     /// The times by which the server drains; `None`: it does not.
     leave: Option<Box<Leave>>,
     evicted: bool,
-    /// Requests delivered to the application.
+    /// Requests that were put in the outbox.
     requests: u64,
     /// Requests that the machine responded to by itself; saturates.
     refused: u32,

@@ -5,7 +5,6 @@ use alloc::boxed::Box;
 use super::State;
 use super::body::{BodyState, Broken, Decoded, RequestBody};
 use super::compiled_config::CompiledConfig;
-use super::input::Input;
 use super::input_buffer::{InputBuffer, READ};
 use super::pipeline::Pipeline;
 use super::plan::BodyLeft;
@@ -130,22 +129,18 @@ impl Receiver {
         }
     }
 
-    /// Takes the bytes of an input in; how many there are.
+    /// The first `n` bytes of what was offered have come.
     #[inline]
-    pub(super) fn receive(&mut self, input: &Input<'_>) -> usize {
-        let n = match *input {
-            Input::RxRead(n) => {
-                self.buffer.accept_read(n);
-                n
-            }
-            Input::RxData(bytes) => {
-                self.buffer.append(bytes);
-                bytes.len()
-            }
-            _ => 0,
-        };
+    pub(super) fn accept_read(&mut self, n: usize) {
+        self.buffer.accept_read(n);
         self.received += n as u64;
-        n
+    }
+
+    /// These bytes have come.
+    #[inline]
+    pub(super) fn append(&mut self, bytes: &[u8]) {
+        self.buffer.append(bytes);
+        self.received += bytes.len() as u64;
     }
 
     /// Looks for a complete head.

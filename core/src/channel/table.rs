@@ -15,11 +15,12 @@
 //! - An input at a moment is first that moment, as a `Tick`: a deadline that has passed fires before the input.
 //!   [`DEADLINES`](super::DEADLINES) says which deadline raises which event.
 //!
-//! One input is another than it seems: with `fin_is_disconnect`, an `RxEnd` while a request is with the application is
-//! looked up as `Disconnected`.
+//! One input is another than it seems: with `fin_is_disconnect`, the first `RxEnd`, while a request is with the application,
+//! is looked up as `Disconnected`. And one way is not in the rows: a panic of an error page or of a trace, in the midst of a
+//! step, leads to `Closed`.
 
 use crate::error::{BodyError, CloseReason, Rule};
-use crate::fsm::{Cause, Matrix, Refusal, Row};
+use crate::fsm::{Cause, Label, Matrix, Refusal, Row, Transition};
 
 crate::labelled! {
     /// Where a channel stands.
@@ -49,7 +50,7 @@ crate::labelled! {
         Handover,
         /// The bytes belong to another protocol.
         Upgraded,
-        /// The end; nothing leaves this state.
+        /// The end; nothing leaves this state. A panic of an error page or of a trace leads here without a row.
         Closed,
     }
 }
@@ -465,8 +466,38 @@ pub const CONDITIONS: &[(Event, &[Condition])] = &[
 ];
 
 /// The rows and refusals, folded for the machine.
-pub static MATRIX: Matrix<State, Event, Internal, Action, 13, 18, 27> =
-    crate::fold!(State, Event, Internal, Action, ROWS, REFUSALS);
+pub static MATRIX: ChannelMatrix =
+    ChannelMatrix(crate::fold!(State, Event, Internal, Action, ROWS, REFUSALS));
+
+/// What [`MATRIX`] is: a [`Matrix`] whose type does not tell how many states and events there are, since there may be more.
+#[derive(Debug)]
+pub struct ChannelMatrix(
+    Matrix<
+        State,
+        Event,
+        Internal,
+        Action,
+        { State::ALL.len() },
+        { Event::ALL.len() },
+        { Internal::ALL.len() },
+    >,
+);
+
+impl ChannelMatrix {
+    /// The step for an input in `state`; `None`: the input is refused.
+    #[inline(always)]
+    #[must_use]
+    pub fn on(&self, state: State, event: Event) -> Option<Transition<State, Action>> {
+        self.0.on(state, event)
+    }
+
+    /// The step for an internal event in `state`; `None`: no action raises it there.
+    #[inline(always)]
+    #[must_use]
+    pub fn then(&self, state: State, event: Internal) -> Option<Transition<State, Action>> {
+        self.0.then(state, event)
+    }
+}
 
 impl Action {
     /// The input whose data the action takes; `None`: it takes none, and any event may lead to it.

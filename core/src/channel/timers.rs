@@ -1,17 +1,16 @@
 //! Deadlines. [`DEADLINES`] lists all of them: while what each one runs, which event its passing raises, and which
 //! parameter says how long it runs.
 //!
-//! `Timers::earliest` finds the next one. It takes the deadline that a state owns from the table: the first line for that
-//! state. The others (body, output, age, a server that goes out) count their time each in its own way, so they are
-//! written out there. The event is raised by the action `CheckDeadlines`, in the row for `Tick`.
+//! `Timers::earliest` finds the next one. Since when a deadline runs depends on its condition, so there is a piece of code for
+//! each kind of [`RunsWhile`]; the event and the parameter are those of its line, which is looked up while compiling. A line
+//! that no such code looks up does not compile. The event is raised by the action `CheckDeadlines`, in the row for `Tick`.
 //!
 //! To add a deadline:
 //!
 //! 1. A parameter in `config.rs` and a [`Timeout`] for it. `timeouts` in `compiled_config.rs` says what a zero means.
-//! 2. An [`Internal`] event in `table.rs`, behind `FirstByteTimeout`, a row for it in each state where it may pass, and one
-//!    more in the type of `MATRIX`.
-//! 3. A line of [`DEADLINES`]. For a state that owns a deadline already, and for a new condition, also its lines in
-//!    `Timers::earliest`.
+//! 2. An [`Internal`] event in `table.rs`, behind `FirstByteTimeout`, and a row for it in each state where it may pass.
+//! 3. A line of [`DEADLINES`]. For a state that owns a deadline already, and for a new condition, also a kind of
+//!    [`RunsWhile`] and its code in `Timers::earliest`.
 //! 4. Its name in the picture (`description.rs`), if a state owns it.
 //!
 //! What is forgotten does not compile, or fails `core/tests/transitions.rs`, `core/tests/parameters` or `coverage.rs`.
@@ -57,7 +56,7 @@ crate::labelled! {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum RunsWhile {
-    /// In this state.
+    /// In this state, from when the channel came into it.
     In(State),
     /// In this state, while the application is what is waited for: not the peer's body, nor room for output.
     Awaiting(State),
@@ -67,8 +66,10 @@ pub enum RunsWhile {
     OutputPending,
     /// In this state, while the server goes out.
     Leaving(State),
-    /// While the server goes out, in any state.
+    /// While the server goes out, in any state but Upgraded and Closed.
     LeavingAnywhere,
+    /// From when the channel opened; it passes in this state only.
+    OldIn(State),
 }
 
 /// A deadline: while this, after that time, this happens.
@@ -103,28 +104,67 @@ pub const DEADLINES: &[Deadline] = &[
     deadline(RunsWhile::Leaving(State::Fresh),         Internal::DrainGrace,          Timeout::DrainGrace),
     deadline(RunsWhile::Leaving(State::Idle),          Internal::DrainGrace,          Timeout::DrainGrace),
     deadline(RunsWhile::LeavingAnywhere,               Internal::DrainTimeout,        Timeout::DrainDeadline),
-    deadline(RunsWhile::In(State::Idle),               Internal::AgeReached,          Timeout::Age),
+    deadline(RunsWhile::OldIn(State::Idle),            Internal::AgeReached,          Timeout::Age),
 ];
 
-/// The first deadline of each state, folded from the table: the one that the state owns.
-static DEADLINE_OF_STATE: [Option<Deadline>; State::ALL.len()] = {
-    let mut own = [None; State::ALL.len()];
+/// The deadline that a state owns, as `Timers::earliest` wants it.
+#[derive(Clone, Copy)]
+struct Own {
+    event: Internal,
+    timeout: Timeout,
+    /// It runs while the application is waited for.
+    awaits: bool,
+}
+
+/// The table, folded: the lines by their conditions.
+struct Folded {
+    of_state: [Option<Own>; State::ALL.len()],
+    body: Deadline,
+    write: Deadline,
+    cut: Deadline,
+    old: Deadline,
+    old_in: State,
+}
+
+/// A line that would never be looked at does not compile: the second one for a state or a condition.
+const FOLDED: Folded = {
+    let mut of_state = [None; State::ALL.len()];
+    let (mut body, mut write, mut cut, mut old) = (None, None, None, None);
     let mut at = 0;
     while at < DEADLINES.len() {
-        if let RunsWhile::In(state) | RunsWhile::Awaiting(state) = DEADLINES[at].runs {
-            if own[state as usize].is_none() {
-                own[state as usize] = Some(DEADLINES[at]);
+        let line = DEADLINES[at];
+        let Deadline { runs, event, timeout } = line;
+        let known = match runs {
+            RunsWhile::In(state) => {
+                of_state[state as usize].replace(Own { event, timeout, awaits: false }).is_some()
             }
-        }
+            RunsWhile::Awaiting(state) => {
+                of_state[state as usize].replace(Own { event, timeout, awaits: true }).is_some()
+            }
+            RunsWhile::BodyAwaited => body.replace(line).is_some(),
+            RunsWhile::OutputPending => write.replace(line).is_some(),
+            RunsWhile::LeavingAnywhere => cut.replace(line).is_some(),
+            RunsWhile::OldIn(state) => old.replace((line, state)).is_some(),
+            // `Timers::earliest_of_leave` goes through the table for them.
+            RunsWhile::Leaving(_) => false,
+        };
+        assert!(!known, "two deadlines of a state or a condition");
         at += 1;
     }
-    own
+    match (body, write, cut, old) {
+        (Some(body), Some(write), Some(cut), Some((old, old_in))) => {
+            Folded { of_state, body, write, cut, old, old_in }
+        }
+        _ => panic!("a condition has no deadline"),
+    }
 };
+
+static OF_STATE: [Option<Own>; State::ALL.len()] = FOLDED.of_state;
 
 /// The deadline that a state owns; `None`: none of its own.
 #[must_use]
 pub fn deadline_of(state: State) -> Option<Internal> {
-    DEADLINE_OF_STATE[state.index()].map(|own| own.event)
+    OF_STATE[state.index()].map(|own| own.event)
 }
 
 /// The time of a channel and its deadlines, in milliseconds since the channel opened.
@@ -271,23 +311,27 @@ impl Timers {
     /// The next deadline, and what its passing raises.
     #[inline]
     fn earliest(&self, state: State, leave: Option<&Leave>, compiled: &CompiledConfig) -> (u64, Internal) {
-        let none = (NEVER, Internal::DrainTimeout);
+        let none = (NEVER, FOLDED.cut.event);
         if matches!(state, State::Upgraded | State::Closed) {
             return none;
         }
-        let mut earliest = DEADLINE_OF_STATE[state.index()].map_or(none, |own| {
-            (self.runs_since(own.runs).saturating_add(compiled.timeout(own.timeout)), own.event)
-        });
+        let mut earliest = match OF_STATE[state.index()] {
+            Some(own) => {
+                (self.own_since(own.awaits).saturating_add(compiled.timeout(own.timeout)), own.event)
+            }
+            None => none,
+        };
+        let Folded { body, write, old, old_in, .. } = FOLDED;
         if self.body.is_on() {
-            let when = self.body.deadline(compiled.timeout(Timeout::Body), compiled.config.min_body_rate);
-            earliest = sooner(earliest, when, Internal::BodyTimeout);
+            let when = self.body.deadline(compiled.timeout(body.timeout), compiled.config.min_body_rate);
+            earliest = sooner(earliest, when, body.event);
         }
         if self.write.is_on() {
-            let when = self.write.deadline(compiled.timeout(Timeout::Write), compiled.config.min_write_rate);
-            earliest = sooner(earliest, when, Internal::WriteTimeout);
+            let when = self.write.deadline(compiled.timeout(write.timeout), compiled.config.min_write_rate);
+            earliest = sooner(earliest, when, write.event);
         }
-        if state == State::Idle && self.age != NEVER {
-            earliest = sooner(earliest, self.age.max(self.entered.as_millis()), Internal::AgeReached);
+        if state == old_in && self.age != NEVER {
+            earliest = sooner(earliest, self.age.max(self.entered.as_millis()), old.event);
         }
         match leave {
             Some(leave) => self.earliest_of_leave(state, leave, compiled, earliest),
@@ -297,15 +341,11 @@ impl Timers {
 
     /// Since when the deadline that a state owns runs; `NEVER`: it does not.
     #[inline]
-    fn runs_since(&self, runs: RunsWhile) -> u64 {
-        match runs {
-            RunsWhile::Awaiting(_) if self.application_awaited => self.application_since.as_millis(),
-            RunsWhile::Awaiting(_) => NEVER,
-            RunsWhile::In(_)
-            | RunsWhile::BodyAwaited
-            | RunsWhile::OutputPending
-            | RunsWhile::Leaving(_)
-            | RunsWhile::LeavingAnywhere => self.entered.as_millis(),
+    fn own_since(&self, awaits_application: bool) -> u64 {
+        match (awaits_application, self.application_awaited) {
+            (true, true) => self.application_since.as_millis(),
+            (true, false) => NEVER,
+            (false, _) => self.entered.as_millis(),
         }
     }
 
@@ -317,25 +357,34 @@ impl Timers {
         compiled: &CompiledConfig,
         mut earliest: (u64, Internal),
     ) -> (u64, Internal) {
-        match state {
-            State::Fresh => {
-                earliest = sooner(earliest, leave.fresh_until.as_millis(), Internal::DrainGrace);
-            }
-            State::Idle => earliest = sooner(earliest, leave.idle_until.as_millis(), Internal::DrainGrace),
-            _ => {}
-        }
-        // GoOut ends a discard at once and never begins one, so Discard needs no deadline here.
-        let mut when = leave.cut_at.as_millis();
-        let entered = self.entered.as_millis();
-        if entered >= when && matches!(state, State::Closing | State::Lingering) {
-            // The response that was made at the last moment (the 503 of this deadline, say) needs time to leave.
-            let grace = match compiled.timeout(Timeout::DrainGrace) {
-                NEVER => SECOND,
-                grace => grace.max(SECOND),
+        for line in DEADLINES {
+            let when = match line.runs {
+                RunsWhile::Leaving(of) if of == state => leave.until(state).as_millis(),
+                RunsWhile::LeavingAnywhere => self.cut_at(state, leave, compiled),
+                RunsWhile::Leaving(_)
+                | RunsWhile::In(_)
+                | RunsWhile::Awaiting(_)
+                | RunsWhile::BodyAwaited
+                | RunsWhile::OutputPending
+                | RunsWhile::OldIn(_) => continue,
             };
-            when = entered.saturating_add(grace);
+            earliest = sooner(earliest, when, line.event);
         }
-        sooner(earliest, when, Internal::DrainTimeout)
+        earliest
+    }
+
+    /// `GoOut` ends a discard at once and never begins one, so Discard needs no time of its own.
+    fn cut_at(&self, state: State, leave: &Leave, compiled: &CompiledConfig) -> u64 {
+        let cut_at = leave.cut_at.as_millis();
+        if !matches!(state, State::Closing | State::Lingering) {
+            return cut_at;
+        }
+        // The response that was made at the last moment (the 503 of this deadline, say) needs time to leave.
+        let grace = match compiled.timeout(Timeout::DrainGrace) {
+            NEVER => SECOND,
+            grace => grace.max(SECOND),
+        };
+        cut_at.max(self.entered.as_millis().saturating_add(grace))
     }
 }
 

@@ -15,12 +15,12 @@ pub struct Taken<S, E, I, A: 'static> {
     pub cause: Cause<E, I>,
     /// What it does.
     pub actions: &'static [A],
-    /// Where it stands from now on, while the actions run.
+    /// Where it stands while the actions run, and from then on.
     pub next: S,
 }
 
-/// Hears of each row that a machine takes, before its actions run: see
-/// [`Channel::handle_with`](crate::Channel::handle_with) and [`Server::handle_with`](crate::Server::handle_with).
+/// Hears of each row that a machine takes. [`Channel::handle_with`](crate::Channel::handle_with) tells it before the actions
+/// of the row run, [`Server::handle_with`](crate::Server::handle_with) behind them.
 ///
 /// `()` hears nothing and costs nothing.
 pub trait Trace<S, E, I, A: 'static> {

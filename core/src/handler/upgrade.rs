@@ -144,6 +144,7 @@ pub trait UpgradedIo: Send {
 
 /// Why an upgraded connection failed.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
 pub enum IoFailure {
     /// This side was closed, or the server dropped the connection (the end of a drain).
     Closed,

@@ -123,9 +123,16 @@ fn explore(config: &ServerConfig, seen: &mut Seen, mut visit: impl FnMut(Server,
 /// What an action may raise in a state; the exploration finds all of it, and nothing else.
 fn raises(state: State, action: Action) -> &'static [Internal] {
     match (state, action) {
-        (State::Listening | State::Draining, Action::CheckPeer) => {
+        (State::Listening, Action::CheckPeer) => {
             &[Internal::Admitted, Internal::OriginForeign, Internal::ServerFull, Internal::PeerFull]
         }
+        (State::Draining, Action::CheckPeer) => &[
+            Internal::Admitted,
+            Internal::OriginForeign,
+            Internal::ServerFull,
+            Internal::PeerFull,
+            Internal::TooLate,
+        ],
         (_, Action::ForgetChannel | Action::CountChannels) => &[Internal::LastClosed],
         (State::Draining | State::Leaving, Action::CheckDeadline) => &[Internal::DrainOver],
         _ => &[],

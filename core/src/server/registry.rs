@@ -24,6 +24,8 @@ pub(super) struct Registry {
     stats: ServerStats,
     now: Moment,
     drain_deadline: Option<Moment>,
+    /// `drain_deadline` has passed.
+    is_drain_over: bool,
     outputs: VecDeque<ServerOutput>,
 }
 
@@ -37,13 +39,14 @@ impl Registry {
             stats: ServerStats::default(),
             now: Moment::START,
             drain_deadline: None,
+            is_drain_over: false,
             outputs: VecDeque::new(),
         }
     }
 
     /// Goes to `at`, unless it is past; returns the moment that counts.
     pub(super) fn advance(&mut self, at: Moment) -> Moment {
-        self.now = self.now.max(at);
+        self.now = self.now.max(at.min(Moment::LAST));
         self.now
     }
 
@@ -76,6 +79,7 @@ impl Registry {
             }
             (Action::DropChannels, _) => {
                 self.drain_deadline = None;
+                self.is_drain_over = true;
                 self.outputs.push_back(ServerOutput::DropChannels);
             }
             (Action::ReportGone, _) => {
@@ -113,14 +117,17 @@ impl Registry {
         match self.would_refuse(peername) {
             Some(Refusal::Origin) => Internal::OriginForeign,
             Some(Refusal::Peer) => Internal::PeerFull,
-            Some(_) => Internal::ServerFull,
+            Some(Refusal::Full) => Internal::ServerFull,
+            Some(Refusal::Draining) => Internal::TooLate,
             None => Internal::Admitted,
         }
     }
 
     /// What is the peer's own comes first: who has enough is not to have others evicted.
     pub(super) fn would_refuse(&self, peername: &Peer) -> Option<Refusal> {
-        if !origins::allows(&self.config.origins, peername) {
+        if self.is_drain_over {
+            Some(Refusal::Draining)
+        } else if !origins::allows(&self.config.origins, peername) {
             Some(Refusal::Origin)
         } else if host(peername).is_some_and(|host| self.is_host_full(host)) {
             Some(Refusal::Peer)
@@ -187,7 +194,8 @@ impl Registry {
             .config
             .drain_deadline
             .filter(|deadline| !deadline.is_zero())
-            .map(|time| self.now.saturating_add_millis(millis(time)).saturating_add_millis(grace));
+            .map(|time| self.now.saturating_add_millis(millis(time)).saturating_add_millis(grace))
+            .filter(|deadline| *deadline != Moment::NEVER);
         self.outputs.push_back(ServerOutput::GoOut);
     }
 

@@ -1,6 +1,6 @@
 //! The table of the [`Server`](super::Server).
 
-use crate::fsm::{Machine, Matrix, Refusal, Row, bottom, place, to_bottom, to_top, top};
+use crate::fsm::{Label, Machine, Matrix, Refusal, Row, bottom, place, to_bottom, to_top, top};
 
 crate::labelled! {
     /// Where the server stands.
@@ -48,8 +48,10 @@ crate::labelled! {
         PeerFull,
         /// No channel is open.
         LastClosed,
-        /// Channels are open still, at `drain_deadline`.
+        /// Channels are open still, or a listener is, at `drain_deadline`.
         DrainOver,
+        /// A connection comes after `drain_deadline`, when nothing would end its channel any more.
+        TooLate,
     }
 }
 
@@ -57,7 +59,7 @@ crate::actions! {
     /// What the server does.
     #[non_exhaustive]
     pub enum Action {
-        /// Look at `origins` and count: Admitted, OriginForeign, ServerFull or PeerFull.
+        /// Look at `origins`, the time, and the counts: Admitted, OriginForeign, ServerFull, PeerFull or TooLate.
         CheckPeer,
         /// Number and name a channel, and hand it out.
         OpenChannel,
@@ -91,6 +93,7 @@ pub const ROWS: &[Row<State, Event, Internal, Action>] = crate::rows! {
     then Listening | Draining, OriginForeign,   [Refuse(Reason::Origin)],     =;
     then Listening | Draining, ServerFull,      [Refuse(Reason::Full)],       =;
     then Listening | Draining, PeerFull,        [Refuse(Reason::Peer)],       =;
+    then Draining,             TooLate,         [Refuse(Reason::Draining)],   =;
     on   Leaving | Gone,       Connected,       [Refuse(Reason::Draining)],   =;
 
     // A channel closes.
@@ -118,8 +121,15 @@ pub const REFUSALS: &[Refusal<State, Event>] = crate::refusals! {
 };
 
 /// The table, folded; what the server runs on.
-pub(super) static MATRIX: Matrix<State, Event, Internal, Action, 4, 5, 6> =
-    crate::fold!(State, Event, Internal, Action, ROWS, REFUSALS);
+pub(super) static MATRIX: Matrix<
+    State,
+    Event,
+    Internal,
+    Action,
+    { State::ALL.len() },
+    { Event::ALL.len() },
+    { Internal::ALL.len() },
+> = crate::fold!(State, Event, Internal, Action, ROWS, REFUSALS);
 
 /// The machine with what its drawings need.
 pub const MACHINE: Machine<State, Event, Internal, Action> = Machine {

@@ -16,7 +16,7 @@ fn an_idle_connection_closes_at_its_age() {
 
 #[test]
 fn the_jitter_of_a_connection_is_added_to_its_age() {
-    let facts = Facts { age_jitter: Duration::from_millis(123_456) };
+    let facts = Facts::default().with_age_jitter(Duration::from_millis(123_456));
     let mut rig = Rig::with_facts(facts, |config| config.connection_age = seconds(3600));
     rig.rx(GET).ok("").send_all();
     assert_eq!(pass_at(&mut rig, 3_723_456), [Seen::Drop, Seen::Closed(CloseReason::AgeReached)]);
@@ -49,7 +49,7 @@ fn a_response_that_runs_at_the_age_is_finished() {
 
 #[test]
 fn without_an_age_jitter_means_nothing() {
-    let facts = Facts { age_jitter: Duration::from_secs(1) };
+    let facts = Facts::default().with_age_jitter(Duration::from_secs(1));
     let mut rig = Rig::with_facts(facts, |config| config.inactivity_timeout = None);
     rig.rx(GET).ok("").send_all();
     never_passes(&mut rig);

@@ -147,6 +147,32 @@ fn the_503_of_the_drain_deadline_has_the_grace_to_leave() {
     assert_eq!(rig.state(), State::Closed);
 }
 
+/// What leaves has its grace from when it began to, also if that was before the server went out: a later cut never cuts
+/// earlier.
+#[test]
+fn a_later_cut_never_ends_a_response_that_leaves_earlier() {
+    let setups: [(State, Setup); 2] = [
+        (State::Closing, |rig| rig.rx("GET / HTTP/1.0\r\n\r\n").ok("")),
+        (State::Lingering, |rig| rig.rx("GET / HTTP/1.0\r\n\r\n").ok("").send_all()),
+    ];
+    for (state, setup) in setups {
+        let ends = [0, 99, 100, 101, 150, 151, 1_100, 1_101, 5_000].map(|cut_at| {
+            let mut rig = only_drain_deadlines();
+            setup(rig.clock(100));
+            assert_eq!(rig.state(), state);
+            let never = Moment::NEVER;
+            let cut_at = Moment::from_millis(cut_at);
+            rig.clock(150).input(Input::GoOut(Leave { idle_until: never, fresh_until: never, cut_at }));
+            rig.deadline()
+        });
+        assert_eq!(
+            ends,
+            [1_100, 1_100, 1_100, 1_100, 1_100, 1_100, 1_100, 1_101, 5_000].map(Some),
+            "{state}"
+        );
+    }
+}
+
 #[test]
 fn going_out_ends_a_discard_at_once() {
     let mut rig = only_drain_deadlines();

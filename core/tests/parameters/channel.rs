@@ -8,58 +8,44 @@ use crate::kind::Kind::{Least, Most, MostOrNone, NoLimit, Time, TimeOrAtOnce, Ti
 use crate::kind::{Parameter, parameter};
 use crate::rig::{GET, POST_CHUNKED, Rig, post};
 
+/// A time: what is done to a channel that has no other deadline, and the state in which it passes.
+macro_rules! time {
+    ($parameter:ident, $kind:ident, |$rig:ident| $setup:expr, $state:ident) => {
+        parameter(
+            stringify!($parameter),
+            $kind(|time, n| {
+                let config = ChannelConfig { $parameter: time, ..timeless() };
+                let $rig = &mut Rig::with(|default| *default = config);
+                stays($setup, State::$state, n)
+            }),
+        )
+    };
+}
+
+/// A limit of what a request has: the request that has `n` of it.
+macro_rules! most {
+    ($parameter:ident, $limit:expr, |$n:ident| $request:expr) => {
+        parameter(
+            stringify!($parameter),
+            Most {
+                limit: $limit,
+                is_within: |limit, $n| is_served(&$request, |config| config.$parameter = limit as u32),
+            },
+        )
+    };
+}
+
 /// Those of a channel, in the order in which the configuration has them.
 pub(crate) const CHANNEL: &[Parameter] = &[
     parameter("url_scheme", NoLimit("a text")),
     parameter("identity", NoLimit("a text")),
     parameter("expose_tracebacks", NoLimit("a choice")),
-    parameter(
-        "inactivity_timeout",
-        Time(|time, n| {
-            let mut rig =
-                Rig::with(|config| *config = ChannelConfig { inactivity_timeout: time, ..timeless() });
-            rig.rx(GET).ok("").send_all();
-            stays(&mut rig, State::Idle, n)
-        }),
-    ),
-    parameter(
-        "responseless_timeout",
-        Time(|time, n| {
-            let mut rig =
-                Rig::with(|config| *config = ChannelConfig { responseless_timeout: time, ..timeless() });
-            stays(rig.rx(GET), State::WaitResponse, n)
-        }),
-    ),
-    parameter(
-        "stream_idle_timeout",
-        Time(|time, n| {
-            let mut rig =
-                Rig::with(|config| *config = ChannelConfig { stream_idle_timeout: time, ..timeless() });
-            stays(rig.rx(GET).stream(None).send_all(), State::Responding, n)
-        }),
-    ),
-    parameter(
-        "first_byte_timeout",
-        Time(|time, n| {
-            let mut rig =
-                Rig::with(|config| *config = ChannelConfig { first_byte_timeout: time, ..timeless() });
-            stays(&mut rig, State::Fresh, n)
-        }),
-    ),
-    parameter(
-        "head_timeout",
-        Time(|time, n| {
-            let mut rig = Rig::with(|config| *config = ChannelConfig { head_timeout: time, ..timeless() });
-            stays(rig.rx("G"), State::Head, n)
-        }),
-    ),
-    parameter(
-        "body_timeout",
-        Time(|time, n| {
-            let mut rig = Rig::with(|config| *config = ChannelConfig { body_timeout: time, ..timeless() });
-            stays(rig.rx(post(9)).demand(9), State::WaitResponse, n)
-        }),
-    ),
+    time!(inactivity_timeout, Time, |rig| rig.rx(GET).ok("").send_all(), Idle),
+    time!(responseless_timeout, Time, |rig| rig.rx(GET), WaitResponse),
+    time!(stream_idle_timeout, Time, |rig| rig.rx(GET).stream(None).send_all(), Responding),
+    time!(first_byte_timeout, Time, |rig| rig, Fresh),
+    time!(head_timeout, Time, |rig| rig.rx("G"), Head),
+    time!(body_timeout, Time, |rig| rig.rx(post(9)).demand(9), WaitResponse),
     parameter(
         "min_body_rate",
         Least {
@@ -79,13 +65,7 @@ pub(crate) const CHANNEL: &[Parameter] = &[
             },
         },
     ),
-    parameter(
-        "write_timeout",
-        Time(|time, n| {
-            let mut rig = Rig::with(|config| *config = ChannelConfig { write_timeout: time, ..timeless() });
-            stays(rig.rx(GET).ok(""), State::Flushing, n)
-        }),
-    ),
+    time!(write_timeout, Time, |rig| rig.rx(GET).ok(""), Flushing),
     parameter(
         "min_write_rate",
         Least {
@@ -104,13 +84,7 @@ pub(crate) const CHANNEL: &[Parameter] = &[
             },
         },
     ),
-    parameter(
-        "linger_timeout",
-        TimeOrNone(|time, n| {
-            let mut rig = Rig::with(|config| *config = ChannelConfig { linger_timeout: time, ..timeless() });
-            stays(rig.rx("bad\r\n\r\n").send_all(), State::Lingering, n)
-        }),
-    ),
+    time!(linger_timeout, TimeOrNone, |rig| rig.rx("bad\r\n\r\n").send_all(), Lingering),
     parameter(
         "linger_bytes",
         MostOrNone {
@@ -122,13 +96,7 @@ pub(crate) const CHANNEL: &[Parameter] = &[
             },
         },
     ),
-    parameter(
-        "discard_timeout",
-        TimeOrNone(|time, n| {
-            let mut rig = Rig::with(|config| *config = ChannelConfig { discard_timeout: time, ..timeless() });
-            stays(rig.rx(post(9)).ok(""), State::Discard, n)
-        }),
-    ),
+    time!(discard_timeout, TimeOrNone, |rig| rig.rx(post(9)).ok(""), Discard),
     parameter(
         "discard_bytes",
         MostOrNone {
@@ -139,51 +107,20 @@ pub(crate) const CHANNEL: &[Parameter] = &[
             },
         },
     ),
-    parameter(
-        "drain_grace",
-        TimeOrAtOnce(|time, n| {
-            let mut rig = Rig::with(|config| *config = ChannelConfig { drain_grace: time, ..timeless() });
-            stays(rig.rx(GET).ok("").send_all().go_out(), State::Idle, n)
-        }),
-    ),
-    parameter(
-        "drain_deadline",
-        Time(|time, n| {
-            let mut rig = Rig::with(|config| *config = ChannelConfig { drain_deadline: time, ..timeless() });
-            stays(rig.rx(GET).go_out(), State::WaitResponse, n)
-        }),
-    ),
-    parameter(
-        "max_request_header_size",
-        Most {
-            limit: 100,
-            is_within: |limit, n| {
-                let frame = "GET / HTTP/1.1\r\nHost: a\r\nX: \r\n\r\n";
-                let head = frame.replace("X: ", &format!("X: {}", "x".repeat(n as usize - frame.len())));
-                is_served(&head, |config| config.max_request_header_size = limit as u32)
-            },
-        },
-    ),
-    parameter(
-        "max_request_fields",
-        Most {
-            limit: 5,
-            is_within: |limit, n| {
-                let head = format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "X: y\r\n".repeat(n as usize - 1));
-                is_served(&head, |config| config.max_request_fields = limit as u32)
-            },
-        },
-    ),
-    parameter(
-        "max_request_target_size",
-        Most {
-            limit: 30,
-            is_within: |limit, n| {
-                let head = format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "t".repeat(n as usize - 1));
-                is_served(&head, |config| config.max_request_target_size = limit as u32)
-            },
-        },
-    ),
+    time!(drain_grace, TimeOrAtOnce, |rig| rig.rx(GET).ok("").send_all().go_out(), Idle),
+    time!(drain_deadline, Time, |rig| rig.rx(GET).go_out(), WaitResponse),
+    most!(max_request_header_size, 100, |n| {
+        let frame = "GET / HTTP/1.1\r\nHost: a\r\nX: \r\n\r\n";
+        frame.replace("X: ", &format!("X: {}", "x".repeat(n as usize - frame.len())))
+    }),
+    most!(max_request_fields, 5, |n| format!(
+        "GET / HTTP/1.1\r\nHost: a\r\n{}\r\n",
+        "X: y\r\n".repeat(n as usize - 1)
+    )),
+    most!(max_request_target_size, 30, |n| format!(
+        "GET /{} HTTP/1.1\r\nHost: a\r\n\r\n",
+        "t".repeat(n as usize - 1)
+    )),
     parameter(
         "max_request_body_size",
         Most {
@@ -204,36 +141,12 @@ pub(crate) const CHANNEL: &[Parameter] = &[
         "inbuf_overflow",
         NoLimit("whole bodies are gathered by the transport: transport/tests/spool.rs"),
     ),
-    parameter(
-        "max_trailer_size",
-        Most {
-            limit: 50,
-            is_within: |limit, n| {
-                let bytes = format!("{POST_CHUNKED}0\r\nX: {}\r\n\r\n", "x".repeat(n as usize - 7));
-                is_served(&bytes, |config| config.max_trailer_size = limit as u32)
-            },
-        },
-    ),
-    parameter(
-        "max_trailer_fields",
-        Most {
-            limit: 5,
-            is_within: |limit, n| {
-                let bytes = format!("{POST_CHUNKED}0\r\n{}\r\n", "X: y\r\n".repeat(n as usize));
-                is_served(&bytes, |config| config.max_trailer_fields = limit as u32)
-            },
-        },
-    ),
-    parameter(
-        "max_chunk_extension_line",
-        Most {
-            limit: 20,
-            is_within: |limit, n| {
-                let bytes = format!("{POST_CHUNKED}1;{}\r\nx\r\n0\r\n\r\n", "e".repeat(n as usize - 1));
-                is_served(&bytes, |config| config.max_chunk_extension_line = limit as u32)
-            },
-        },
-    ),
+    most!(max_trailer_size, 50, |n| format!("{POST_CHUNKED}0\r\nX: {}\r\n\r\n", "x".repeat(n as usize - 7))),
+    most!(max_trailer_fields, 5, |n| format!("{POST_CHUNKED}0\r\n{}\r\n", "X: y\r\n".repeat(n as usize))),
+    most!(max_chunk_extension_line, 20, |n| format!(
+        "{POST_CHUNKED}1;{}\r\nx\r\n0\r\n\r\n",
+        "e".repeat(n as usize - 1)
+    )),
     parameter(
         "max_chunk_extension_body",
         Most {
@@ -280,13 +193,7 @@ pub(crate) const CHANNEL: &[Parameter] = &[
             },
         },
     ),
-    parameter(
-        "connection_age",
-        Time(|time, n| {
-            let mut rig = Rig::with(|config| *config = ChannelConfig { connection_age: time, ..timeless() });
-            stays(rig.rx(GET).ok("").send_all(), State::Idle, n)
-        }),
-    ),
+    time!(connection_age, Time, |rig| rig.rx(GET).ok("").send_all(), Idle),
     parameter(
         "requests_per_connection",
         Most {

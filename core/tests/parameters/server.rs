@@ -12,7 +12,7 @@ use crate::kind::{Parameter, parameter};
 pub(crate) const SERVER: &[Parameter] = &[
     parameter("host", NoLimit("a text, the transport's")),
     parameter("port", NoLimit("a number that limits nothing")),
-    parameter("origins", NoLimit("a list that limits nothing: core/tests/server.rs")),
+    parameter("origins", NoLimit("a list that limits nothing: core/tests/server")),
     parameter("maximum_simultaneous_requests", NoLimit("counted by the transport, whose verdict is Busy")),
     parameter(
         "max_connections",

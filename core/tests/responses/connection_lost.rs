@@ -1,6 +1,7 @@
 //! The connection is lost: every state ends at once, and nothing follows.
 
-use httpfsm::{BodyError, CloseReason, Input, Moment, State};
+use httpfsm::channel::Condition;
+use httpfsm::{BodyError, CloseReason, Event, Input, Moment, NotAccepted, State};
 
 use crate::rig::{GET, Rig, Seen, Setup, post};
 use crate::support::{CONNECT, GET_CLOSE, refuses};
@@ -48,6 +49,21 @@ fn with_fin_is_disconnect_the_end_of_input_is_a_lost_connection() {
         rig.input(Input::RxEnd);
         assert_eq!(rig.seen(), [Seen::Reset, Seen::Closed(CloseReason::Disconnected)]);
     }
+}
+
+/// The refusal names what was sent, and one of the conditions that are listed for it.
+#[test]
+fn with_fin_is_disconnect_a_second_end_of_input_is_refused_as_one() {
+    let mut rig = Rig::with(|config| {
+        config.fin_is_disconnect = true;
+        config.output_high_water = 1024;
+    });
+    // The second request is not parsed while the response to the first has no room, so the end comes before it does.
+    rig.rx(GET.repeat(2)).ok(&"x".repeat(1024)).input(Input::RxEnd).send_all();
+    assert_eq!(rig.state(), State::WaitResponse);
+    let refused = NotAccepted::new(State::WaitResponse, Event::RxEnd, Some(Condition::InputIsOpen));
+    assert_eq!(rig.try_input(Input::RxEnd), Err(refused));
+    assert_eq!(rig.state(), State::WaitResponse);
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! Nothing of the application reaches a request that it does not know, and a panic of its changes nothing.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
-use httpfsm::channel::Condition;
+use httpfsm::channel::{Condition, Step};
 use httpfsm::{
     Channel, ChannelConfig, CompiledConfig, Date, Event, Facts, Fields, Input, Moment, NotAccepted, Now,
     Output, ResponseRef, State, Status,
@@ -50,6 +51,19 @@ fn nothing_of_the_application_reaches_a_request_that_was_not_delivered() {
     }
 }
 
+/// Its head is shown from the moment on that the application is told of it.
+#[test]
+fn a_request_that_was_not_delivered_is_not_shown() {
+    let mut channel = two_requests();
+    let plain = Fields::new();
+    channel.handle(&NOW, Input::HttpResponse(ResponseRef::new(Status::OK, &plain, b"x"))).unwrap();
+    assert_eq!(channel.state(), State::WaitResponse);
+    assert!(channel.request().is_none(), "it waits, and nobody knows it");
+    channel.forget_request();
+    assert!(matches!(channel.next_output(), Some(Output::HttpRequest)));
+    assert!(channel.request().is_some());
+}
+
 /// The head and the bytes behind it stay where they are: taken out of the channel while the application looked at the
 /// request, they were lost when it panicked, and a body was read as the next request.
 #[test]
@@ -90,6 +104,34 @@ fn a_panic_after_a_response_was_given_leaves_nothing_of_it() {
         assert_eq!(statuses(&wire), ["200", "500"], "{wire}");
         assert!(!wire.contains("given") && !wire.contains("xxx"), "{wire}");
         assert!(!rig.seen().iter().any(|seen| matches!(seen, Seen::Excess(_))), "nothing of it was cut");
+    }
+}
+
+/// A deadline that has passed first is among them.
+#[test]
+fn a_trace_hears_the_same_of_a_response_that_borrows_as_of_any_other() {
+    let plain = Fields::new();
+    let later = Now::new(Moment::from_millis(7_000), &Date::EPOCH);
+    for responseless in [None, Some(Duration::from_secs(7))] {
+        let config = ChannelConfig { responseless_timeout: responseless, ..ChannelConfig::default() };
+        let steps = [false, true].map(|borrows| {
+            let mut channel = Channel::new(CompiledConfig::new(&config).into(), Facts::default());
+            channel.handle(&NOW, Input::RxData(GET.repeat(2).as_bytes())).expect("there is room");
+            while channel.next_output().is_some() {}
+            let mut steps = Vec::new();
+            let mut trace = |step: &Step| steps.push(*step);
+            let response = ResponseRef::new(Status::OK, &plain, b"x");
+            let responded = if borrows {
+                channel.respond_with_trace(&later, &mut trace, |_, responder| responder.respond(response))
+            } else {
+                channel.handle_with(&later, Input::HttpResponse(response), &mut trace).map(|()| true)
+            };
+            assert_eq!(responded.unwrap_or(false), responseless.is_none());
+            steps
+        });
+        assert_eq!(steps[0], steps[1]);
+        let last = steps[0].last().map(|step| step.next);
+        assert_eq!(last, Some(if responseless.is_none() { State::WaitResponse } else { State::Closing }));
     }
 }
 

@@ -1,6 +1,9 @@
 //! 101 and CONNECT: the connection is handed over, or goes on in HTTP if the response refuses.
 
-use httpfsm::{BodyRef, CloseReason, Fields, Input, ResponseRef, State, Status};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use httpfsm::channel::{Step, WorkerBuffers};
+use httpfsm::{BodyRef, CloseReason, Date, Fields, Input, Moment, Now, ResponseRef, State, Status};
 
 use crate::rig::{GET, Rig, Seen, statuses};
 use crate::support::Content::{Declared, DeclaredStream, Empty, Known, Slice, Unknown};
@@ -25,6 +28,44 @@ fn an_accepted_upgrade_hands_over_what_came_behind_the_request() {
     refuses(&mut rig, Input::RxData(b"x"));
     rig.input(Input::Disconnected);
     assert_eq!(rig.seen(), [Seen::Closed(CloseReason::Upgraded)]);
+}
+
+/// The peer may end the other protocol before the application was told that it has begun: what was read is not lost.
+#[test]
+fn what_came_for_the_other_protocol_is_handed_over_also_if_the_connection_ends_first() {
+    let mut rig = Rig::new();
+    rig.rx([UPGRADE, "first"].concat());
+    rig.respond(Status::SWITCHING_PROTOCOLS, &fields(&[("Upgrade", "echo")]), BodyRef::Empty);
+    rig.seen();
+    let now = Now::new(Moment::START, &Date::EPOCH);
+    let n = rig.channel.unsent_len();
+    // No output is taken between the two.
+    rig.channel.handle(&now, Input::Sent(n)).expect("the head of the 101 has left");
+    rig.channel.handle(&now, Input::Disconnected).expect("the other protocol has ended");
+    rig.input(Input::Tick);
+    assert_eq!(rig.seen(), [Seen::Upgraded("first".into()), Seen::Closed(CloseReason::Upgraded)]);
+    assert!(rig.channel.waits_for().is_empty());
+    rig.channel.take_back(&mut WorkerBuffers::new());
+    assert_eq!(rig.channel.buffered(), 0);
+}
+
+/// Half-way in a step nobody knows what is right, so nothing is handed over.
+#[test]
+fn a_panic_after_a_hand_over_that_was_not_told_hands_nothing_over() {
+    let mut rig = Rig::new();
+    rig.rx([UPGRADE, "first"].concat());
+    rig.respond(Status::SWITCHING_PROTOCOLS, &fields(&[("Upgrade", "echo")]), BodyRef::Empty);
+    rig.seen();
+    let now = Now::new(Moment::START, &Date::EPOCH);
+    let n = rig.channel.unsent_len();
+    rig.channel.handle(&now, Input::Sent(n)).expect("the head of the 101 has left");
+    let mut panics = |_: &Step| panic!("out of cheese");
+    let leave = rig.channel.leave(Moment::START);
+    let caught =
+        catch_unwind(AssertUnwindSafe(|| rig.channel.handle_with(&now, Input::GoOut(leave), &mut panics)));
+    assert!(caught.is_err());
+    rig.input(Input::Tick);
+    assert_eq!(rig.seen(), [Seen::Reset, Seen::Closed(CloseReason::Aborted)]);
 }
 
 #[test]

@@ -61,7 +61,7 @@ fn the_jitter_of_a_connections_age_is_recorded() {
     let (peername, sockname) = (Peer::Unix(None), Peer::Unix(None));
     let info = ConnectionInfo::new(peername, sockname, "http", "mine".to_owned());
     let recorded = |age_jitter| {
-        let facts = Facts { age_jitter };
+        let facts = Facts::default().with_age_jitter(age_jitter);
         let mut channel = Channel::new(Arc::clone(&compiled), facts);
         let mut recording =
             Recording::new(&Opened { info: &info, compiled: &compiled, facts }, &Options::default());

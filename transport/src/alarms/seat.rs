@@ -121,15 +121,7 @@ mod tests {
     use std::task::Wake;
 
     use super::*;
-
-    #[derive(Default)]
-    struct Count(AtomicUsize);
-
-    impl Wake for Count {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Ordering::SeqCst);
-        }
-    }
+    use crate::alarms::tests::Count;
 
     /// Wakes the task once more from within its first wake-up, as another thread would meanwhile.
     #[test]

@@ -60,9 +60,10 @@ impl Reference {
         };
         let (grace, cut) = match (self.leave, self.state) {
             (None, _) => (NEVER, NEVER),
-            // What begins to leave at the cut, as its 503 does, has the grace to leave, and a second at least.
-            (Some(leave), S::Closing | S::Lingering) if self.entered >= leave.cut_at => {
-                (NEVER, self.entered + self.times.grace.unwrap_or(0).max(clock::FRESH_AT_LEAST))
+            // What leaves, as the 503 of the cut does, has the grace to leave, and a second at least.
+            (Some(leave), S::Closing | S::Lingering) => {
+                let grace = self.times.grace.unwrap_or(0).max(clock::FRESH_AT_LEAST);
+                (NEVER, leave.cut_at.max(self.entered + grace))
             }
             (Some(leave), S::Fresh) => (leave.fresh_until, leave.cut_at),
             (Some(leave), S::Idle) => (leave.idle_until, leave.cut_at),

@@ -1,5 +1,7 @@
 //! The server machine, from outside.
 
+mod drain;
+
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -220,7 +222,7 @@ fn the_end_of_an_unknown_channel_is_not_accepted() {
     let channel = bench.open("192.0.2.1:1");
     bench.close(channel);
     let before = bench.server.stats();
-    let refused = ServerNotAccepted { state: State::Listening, event: Event::HttpChannelClosed };
+    let refused = ServerNotAccepted::new(State::Listening, Event::HttpChannelClosed);
     assert_eq!(bench.server.handle(bench.at, closed(channel)), Err(refused));
     assert_eq!(bench.server.stats(), before);
     assert_eq!(bench.outputs(), []);
@@ -239,7 +241,7 @@ fn nor_is_it_while_the_server_goes_out_or_when_it_is_gone() {
     bench.send(ServerInput::GoOut);
     for state in [State::Draining, State::Leaving, State::Gone] {
         let before = bench.server.stats();
-        let refused = ServerNotAccepted { state, event: Event::HttpChannelClosed };
+        let refused = ServerNotAccepted::new(state, Event::HttpChannelClosed);
         assert_eq!(bench.server.handle(bench.at, closed(gone)), Err(refused));
         assert_eq!((bench.server.state(), bench.server.stats()), (state, before));
         assert_eq!(bench.outputs(), []);
@@ -262,138 +264,6 @@ fn the_counts_of_a_channel_are_added_when_it_closes() {
     let stats = bench.server.stats();
     assert_eq!(stats.channels, channel_stats(5, 2, 20, u64::MAX));
     assert_eq!((stats.n_channels, stats.most_channels, stats.opened, stats.closed), (0, 1, 2, 2));
-}
-
-#[test]
-fn a_drain_without_channels_ends_at_once() {
-    let mut bench = Bench::new(ServerConfig::default());
-    assert_eq!(bench.send(ServerInput::GoOut), [ServerOutput::GoOut]);
-    assert!(!bench.server.is_gone());
-    assert_eq!(bench.send(ServerInput::ListenersClosed), [ServerOutput::Gone]);
-    assert!(bench.server.is_gone());
-    assert_eq!(bench.server.deadline(), None);
-}
-
-/// The kernel had accepted them before the listener closed: they would be reset.
-#[test]
-fn while_it_drains_a_server_takes_those_who_waited_for_a_listener() {
-    let config = ServerConfig { max_connections_per_peer: 1, ..ServerConfig::default() };
-    let mut bench = Bench::new(config);
-    let first = bench.open("192.0.2.1:1");
-    bench.send(ServerInput::GoOut);
-    assert_eq!(bench.close(first), [], "another may wait still");
-    let second = bench.open("192.0.2.2:1");
-    assert_eq!(bench.connect("192.0.2.2:2"), Err(Refusal::Peer));
-    assert_eq!(bench.send(ServerInput::ListenersClosed), []);
-    assert_eq!(bench.connect("192.0.2.3:1"), Err(Refusal::Draining));
-    assert_eq!(bench.send(ServerInput::ListenersClosed), [], "repeating it is harmless");
-    assert_eq!(bench.close(second), [ServerOutput::Gone]);
-}
-
-#[test]
-fn listeners_that_close_while_the_server_is_in_service_change_nothing() {
-    let mut bench = Bench::new(ServerConfig::default());
-    assert_eq!(bench.send(ServerInput::ListenersClosed), []);
-    let channel = bench.open("192.0.2.1:1");
-    assert_eq!(bench.go_out(), [ServerOutput::GoOut]);
-    assert_eq!(bench.close(channel), [ServerOutput::Gone]);
-}
-
-/// Those who waited for a listener are judged like all others, and no verdict moves the server on.
-#[test]
-fn a_refusal_leaves_a_server_where_it_stands_also_while_it_drains() {
-    for state in [State::Listening, State::Draining] {
-        let mut bench = Bench::new(ServerConfig {
-            origins: vec!["192.0.2.0/24".parse().expect("an origin")],
-            max_connections: 2,
-            max_connections_per_peer: 1,
-            ..ServerConfig::default()
-        });
-        bench.open("192.0.2.1:1");
-        if state == State::Draining {
-            bench.send(ServerInput::GoOut);
-        }
-        for (from, reason) in [("198.51.100.1:1", Refusal::Origin), ("192.0.2.1:2", Refusal::Peer)] {
-            assert_eq!(bench.connect(from), Err(reason), "in {state}");
-            assert_eq!(bench.server.state(), state, "after {reason:?}");
-        }
-        bench.open("192.0.2.2:1");
-        assert_eq!(bench.connect("192.0.2.3:1"), Err(Refusal::Full), "in {state}");
-        assert_eq!(bench.server.state(), state, "after a full server");
-        let stats = bench.server.stats();
-        assert_eq!((stats.refused_origin, stats.refused_peer, stats.refused_full), (1, 1, 1), "in {state}");
-    }
-}
-
-#[test]
-fn a_server_that_drains_drains_on_when_it_is_told_again_and_at_its_deadline() {
-    let mut bench = Bench::new(ServerConfig::default());
-    let channel = bench.open("192.0.2.1:1");
-    bench.send(ServerInput::GoOut);
-    let deadline = bench.server.deadline();
-    assert_eq!(bench.wait(1).send(ServerInput::GoOut), []);
-    assert_eq!((bench.server.state(), bench.server.deadline()), (State::Draining, deadline));
-    assert_eq!(bench.wait(100).send(ServerInput::Tick), [ServerOutput::DropChannels]);
-    assert_eq!(bench.server.state(), State::Draining, "a listener may still be open");
-    bench.close(channel);
-    assert_eq!(bench.server.state(), State::Draining);
-    assert_eq!(bench.send(ServerInput::ListenersClosed), [ServerOutput::Gone]);
-}
-
-#[test]
-fn a_drain_ends_with_the_last_channel() {
-    let mut bench = Bench::new(ServerConfig::default());
-    let (first, second) = (bench.open("192.0.2.1:1"), bench.open("192.0.2.1:2"));
-    assert_eq!(bench.go_out(), [ServerOutput::GoOut]);
-    assert_eq!(bench.connect("192.0.2.1:3"), Err(Refusal::Draining));
-    assert_eq!(bench.send(ServerInput::GoOut), [], "repeating it is harmless");
-    assert_eq!(bench.close(first), []);
-    assert!(!bench.server.is_gone());
-    assert_eq!(bench.close(second), [ServerOutput::Gone]);
-    assert!(bench.server.is_gone());
-    assert_eq!(bench.connect("192.0.2.1:4"), Err(Refusal::Draining));
-    assert_eq!(bench.server.stats().refused_draining, 2);
-}
-
-#[test]
-fn a_drain_drops_what_is_left_at_its_deadline_and_once() {
-    let mut bench = Bench::new(ServerConfig::default());
-    let channel = bench.open("192.0.2.1:1");
-    bench.wait(5).go_out();
-    assert_eq!(bench.server.deadline(), Some(Moment::from_millis(36_000)));
-    assert_eq!(bench.wait(30).send(ServerInput::Tick), []);
-    assert_eq!(bench.wait(1).send(ServerInput::Tick), [ServerOutput::DropChannels]);
-    assert_eq!(bench.server.deadline(), None);
-    assert_eq!(bench.wait(9).send(ServerInput::Tick), []);
-    assert_eq!(bench.close(channel), [ServerOutput::Gone]);
-}
-
-#[test]
-fn an_input_at_a_time_is_first_a_tick_at_that_time() {
-    let mut bench = Bench::new(ServerConfig::default());
-    let channel = bench.open("192.0.2.1:1");
-    bench.go_out();
-    assert_eq!(bench.wait(31).close(channel), [ServerOutput::DropChannels, ServerOutput::Gone]);
-}
-
-#[test]
-fn a_time_in_the_past_is_none() {
-    let mut bench = Bench::new(ServerConfig::default());
-    bench.open("192.0.2.1:1");
-    bench.wait(100).send(ServerInput::Tick);
-    bench.at = Moment::START;
-    bench.send(ServerInput::GoOut);
-    assert_eq!(bench.server.deadline(), Some(Moment::from_millis(131_000)));
-}
-
-#[test]
-fn without_a_drain_deadline_the_drain_waits() {
-    let mut bench = Bench::new(ServerConfig { drain_deadline: None, ..ServerConfig::default() });
-    let channel = bench.open("192.0.2.1:1");
-    bench.go_out();
-    assert_eq!(bench.server.deadline(), None);
-    assert_eq!(bench.wait(1_000_000).send(ServerInput::Tick), []);
-    assert_eq!(bench.close(channel), [ServerOutput::Gone]);
 }
 
 proptest! {

@@ -1,0 +1,218 @@
+//! The handler of a request, and its response: called, polled, and handed to the channel.
+
+use std::future::Future;
+use std::task::{Context, Poll};
+
+use httpfsm::channel::{Input, NotAccepted, State};
+use httpfsm::fsm::Label as _;
+use httpfsm::handler::{Body, Failure, Handler, IntoResponse, Response};
+use httpfsm::time::Now;
+
+use super::{Driver, Turn};
+use crate::exchange::{Exchange, Stage};
+use crate::panics;
+use crate::pipe::{Calls, Order};
+use crate::sending::{Pumped, Sending};
+use crate::spool::{Gathered, Spool};
+use crate::wire::Wire;
+
+impl<H: Handler, W: Wire> Driver<H, W> {
+    /// Takes up the request that waits, and calls the handler.
+    pub(super) fn begin(&mut self, now: &Now<'_>) {
+        self.channel.note_request();
+        let Some(request) = self.channel.request() else { return };
+        self.service.tell_of_request(|subscriber| subscriber.request(&self.info, request));
+        let counted = self.service.desk.budget.is_limited();
+        if counted && !self.service.desk.budget.begin_request() {
+            let _ = self.channel.handle(now, Input::Busy);
+            return;
+        }
+        let exchange = match &mut self.exchange {
+            Some(exchange) => exchange,
+            none => none.insert(self.service.exchanges.take().unwrap_or_else(Exchange::new)),
+        };
+        exchange.counted = counted;
+        exchange.begin(request);
+        if self.service.whole_bodies && exchange.has_body && !request.expects_continue() {
+            let overflow = self.service.compiled.config().inbuf_overflow;
+            exchange.stage = Stage::Gathering(Box::new(Spool::new(overflow)));
+        } else {
+            self.call(None, now);
+        }
+    }
+
+    /// Calls the handler.
+    fn call(&mut self, gathered: Option<Body>, now: &Now<'_>) {
+        let Some(exchange) = self.exchange.as_deref_mut() else { return };
+        let request = exchange.request(gathered, &self.info);
+        exchange.stage = Stage::Calling;
+        match panics::catch(|| self.service.handler.call(request)) {
+            Ok(future) => exchange.future.set(Some(future)),
+            Err(panic) => self.abort(Failure::Handler, &panic, now),
+        }
+    }
+
+    /// Polls whatever of the application is next; `true` if the channel has been given something.
+    pub(super) fn application(&mut self, turn: &mut Turn<'_>, cx: &mut Context<'_>) -> bool {
+        let Some(exchange) = self.exchange.as_deref_mut() else { return false };
+        exchange.pipe.attend();
+        let response = match &mut exchange.stage {
+            Stage::Over => return false,
+            Stage::Calling | Stage::Orphaned(_) => {
+                let future = &mut exchange.future;
+                panics::catch(|| {
+                    let Some(running) = future.as_mut().as_pin_mut() else { return Poll::Pending };
+                    let response = running.poll(cx).map(IntoResponse::into_response);
+                    if response.is_ready() {
+                        // In here: the drop of a future is the application's code, too.
+                        future.set(None);
+                    }
+                    response
+                })
+            }
+            Stage::Sending(sending) => {
+                let pumped = sending.pump(&mut self.channel, &turn.now, cx);
+                let calls = exchange.pipe.attended();
+                let called = calls.is_some_and(|calls| self.carry_out(calls, &turn.now));
+                match pumped {
+                    Pumped::Waits => return called,
+                    // The next turn goes on, after a write.
+                    Pumped::More => {
+                        turn.ask = true;
+                        return false;
+                    }
+                    Pumped::Failed(text) => {
+                        self.failed(Failure::Response, &text);
+                        self.finish();
+                    }
+                    Pumped::Over => self.finish(),
+                }
+                return true;
+            }
+            Stage::Gathering(_) => return self.gather(turn, cx),
+        };
+        // What the handler has asked for comes before its response.
+        let calls = exchange.pipe.attended();
+        let called = calls.is_some_and(|calls| self.carry_out(calls, &turn.now));
+        match response {
+            Ok(Poll::Pending) => {
+                self.channel.forget_request();
+                return called;
+            }
+            Ok(Poll::Ready(response)) => turn.ask |= self.respond(response, &turn.now),
+            Err(panic) => self.abort(Failure::Handler, &panic, &turn.now),
+        }
+        true
+    }
+
+    /// Hands the response to the channel. `true` if it has a source, which is to be polled.
+    #[inline]
+    fn respond(&mut self, mut response: Response, now: &Now<'_>) -> bool {
+        if let Some(text) = response.failure() {
+            self.failed(Failure::Handler, text);
+        }
+        let Some(exchange) = self.exchange.as_deref_mut() else { return false };
+        if let Some(fault) = response.fault() {
+            self.service.tell(|subscriber| subscriber.invalid_field(&self.info, fault));
+        }
+        // The source is the application's code: `length` may panic.
+        if let Body::Stream(source) = &response.body {
+            if let Err(panic) = panics::catch(|| source.length()) {
+                panics::discard(response);
+                self.abort(Failure::Handler, &panic, now);
+                return false;
+            }
+        }
+        match self.channel.handle(now, Input::HttpResponse(response.as_ref())) {
+            Ok(()) if self.channel.owes_body() => {
+                exchange.stage = Stage::Sending(Box::new(Sending::new(response.take_body())));
+                return true;
+            }
+            Ok(()) => {}
+            Err(refused) => self.not_accepted(refused, now),
+        }
+        // It may be a source, which is dropped unread: the application's code, too.
+        panics::discard(response.body);
+        self.finish();
+        false
+    }
+
+    /// The channel has refused the response. Either the channel has responded by itself (a deadline) or is closed, and
+    /// the response is dropped. Or the channel still waits, and the response does not meet a condition (a 101 to a
+    /// request that asks for no upgrade, say): a failure of the handler.
+    #[cold]
+    fn not_accepted(&mut self, refused: NotAccepted, now: &Now<'_>) {
+        let Some(condition) = refused.unmet else { return };
+        let text = format!("The response cannot be sent, because it needs: {}", condition.meaning());
+        if self.channel.handle(now, Input::Abort(Some(&text))).is_ok() {
+            self.failed(Failure::Handler, &text);
+        }
+    }
+
+    #[cold]
+    pub(super) fn abort(&mut self, failure: Failure, text: &str, now: &Now<'_>) {
+        self.failed(failure, text);
+        let _ = self.channel.handle(now, Input::Abort(Some(text)));
+        self.finish();
+    }
+
+    #[cold]
+    pub(super) fn failed(&self, failure: Failure, text: &str) {
+        self.service.tell(|subscriber| subscriber.failed(Some(&self.info), failure, text));
+    }
+
+    /// The exchange is over; its memory stays for the next request of this wake-up.
+    #[inline]
+    pub(super) fn finish(&mut self) {
+        let Some(exchange) = self.exchange.as_deref_mut() else { return };
+        // A 101 or a 2xx to CONNECT has not left yet: whoever waits for the connection goes on waiting.
+        if self.channel.state() == State::Handover {
+            exchange.drop_application();
+        } else {
+            exchange.finish();
+        }
+        if std::mem::take(&mut exchange.counted) {
+            exchange.pipe.place.leave(&self.service.desk);
+        }
+    }
+
+    /// Passes on what the handler asked of the channel.
+    #[cold]
+    fn carry_out(&mut self, calls: Calls, now: &Now<'_>) -> bool {
+        for order in calls.orders {
+            // Not accepted where the response came first: that is no failure.
+            let _ = match order {
+                Order::Continue => self.channel.handle(now, Input::Continue),
+                Order::Informational(status, fields) => {
+                    self.channel.handle(now, Input::Informational(status, &fields))
+                }
+            };
+        }
+        if calls.demand > 0 {
+            let _ = self.channel.handle(now, Input::BodyDemand(calls.demand));
+        }
+        true
+    }
+
+    fn gather(&mut self, turn: &mut Turn<'_>, cx: &mut Context<'_>) -> bool {
+        let Some(Exchange { stage: Stage::Gathering(spool), .. }) = self.exchange.as_deref_mut() else {
+            return false;
+        };
+        match panics::catch(|| spool.poll(&self.service.desk.spawner, cx)) {
+            Err(text) => self.abort(Failure::Spool, &text, &turn.now),
+            Ok(Poll::Pending) => return false,
+            Ok(Poll::Ready(Gathered::Demand(bytes))) => {
+                let _ = self.channel.handle(&turn.now, Input::BodyDemand(bytes));
+            }
+            Ok(Poll::Ready(Gathered::Whole(body))) => {
+                self.call(Some(body), &turn.now);
+                turn.ask = true;
+            }
+            Ok(Poll::Ready(Gathered::Failed(error))) => {
+                let text = format!("The request body could not be kept: {error}");
+                self.abort(Failure::Spool, &text, &turn.now);
+            }
+        }
+        true
+    }
+}

@@ -1,0 +1,178 @@
+//! What the channel says, carried out: its outputs, for the application and for the socket.
+
+use std::sync::Arc;
+use std::task::Context;
+
+use bytes::Bytes;
+use httpfsm::channel::Output;
+use httpfsm::error::{BodyError, CloseReason, RequestError};
+use httpfsm::handler::{Handler, Upgraded};
+use httpfsm::time::Moment;
+
+use super::{Driver, Turn};
+use crate::alarms::NEVER;
+use crate::exchange::{Exchange, Stage};
+use crate::panics;
+use crate::tunnel::Tunnel;
+use crate::wire::Wire;
+
+impl<H: Handler, W: Wire> Driver<H, W> {
+    /// Carries out the channel's outputs. `true` at a request, whose handler is called before the next output is taken.
+    ///
+    /// The application is woken after all outputs. Where the machine responds by itself, the handler has been dropped
+    /// by then and is not woken, also if another thread would have polled it at once.
+    pub(super) fn outputs(&mut self, turn: &mut Turn<'_>, cx: &mut Context<'_>) -> bool {
+        let is_request = self.take_outputs(turn, cx);
+        if turn.told {
+            turn.told = false;
+            turn.ask |= self.exchange.as_ref().is_some_and(|exchange| exchange.pipe.wake(cx.waker()));
+        }
+        is_request
+    }
+
+    fn take_outputs(&mut self, turn: &mut Turn<'_>, cx: &mut Context<'_>) -> bool {
+        let Self { channel, exchange, .. } = self;
+        while let Some(output) = channel.next_output() {
+            let exchange = exchange.as_deref_mut();
+            match output {
+                Output::HttpRequest => return true,
+                Output::FlushOutputData => {}
+                Output::TransmitReady => turn.ask = true,
+                Output::BodyData(bytes) => body_data(exchange, bytes, turn),
+                Output::BodyEnd(trailers) => {
+                    self.service.tell_of_request(|subscriber| subscriber.body_end(&self.info));
+                    match exchange.filter(|exchange| exchange.has_body) {
+                        None => {}
+                        Some(Exchange { stage: Stage::Gathering(spool), .. }) => {
+                            spool.end(trailers);
+                            turn.ask = true;
+                        }
+                        Some(exchange) => {
+                            exchange.pipe.end(trailers);
+                            turn.told = true;
+                        }
+                    }
+                }
+                Output::Flushed => {
+                    if let Some(Exchange { stage: Stage::Sending(sending), .. }) = exchange {
+                        sending.flushing = false;
+                        turn.ask = true;
+                    }
+                }
+                Output::PeerEnded => {
+                    if let Some(exchange) = exchange {
+                        exchange.pipe.peer_ended();
+                        turn.told = true;
+                    }
+                    self.service.tell(|subscriber| subscriber.peer_ended(&self.info));
+                }
+                Output::BodyFailed(error) => {
+                    self.body_failed(error, turn);
+                    return self.take_outputs(turn, cx);
+                }
+                Output::Refused(error) => {
+                    self.refused(&error);
+                    return self.take_outputs(turn, cx);
+                }
+                Output::Upgraded(leftover) => {
+                    let leftover = Bytes::copy_from_slice(leftover);
+                    self.hand_over(leftover, cx);
+                    return false;
+                }
+                Output::CloseWrite => self.close_write = true,
+                Output::Drop { reset } => {
+                    if let Some(mut wire) = self.wire.take() {
+                        if reset {
+                            wire.reset();
+                        }
+                    }
+                }
+                Output::HttpChannelClosed(reason) => {
+                    self.closed(reason, turn);
+                    return false;
+                }
+                Output::HttpChannelOpened => self.service.tell(|subscriber| subscriber.opened(&self.info)),
+                Output::Excess(bytes) => self.service.tell(|subscriber| subscriber.excess(&self.info, bytes)),
+                _ => {}
+            }
+        }
+        false
+    }
+
+    #[cold]
+    fn body_failed(&mut self, error: BodyError, turn: &mut Turn<'_>) {
+        self.service.tell(|subscriber| subscriber.body_failed(&self.info, &error));
+        let Some(exchange) = self.exchange.as_deref_mut() else { return };
+        if matches!(exchange.stage, Stage::Gathering(_)) {
+            // The machine responds; the handler is not called.
+            self.finish();
+        } else {
+            exchange.pipe.fail(error);
+            turn.told = true;
+        }
+    }
+
+    /// The machine has responded by itself: nobody waits for the handler any more.
+    #[cold]
+    fn refused(&mut self, error: &RequestError) {
+        self.service.tell(|subscriber| subscriber.refused(&self.info, error));
+        if self.exchange.as_ref().is_some_and(|exchange| !exchange.is_over()) {
+            self.finish();
+        }
+    }
+
+    #[cold]
+    fn hand_over(&mut self, leftover: Bytes, cx: &mut Context<'_>) {
+        self.service.tell(|subscriber| subscriber.upgraded(&self.info));
+        let (Some(wire), Some(exchange)) = (self.wire.take(), self.exchange.as_deref_mut()) else { return };
+        self.channel.end();
+        let lease = self.lease.hand_over();
+        let (desk, stats) = (Arc::clone(&self.service.desk), self.channel.stats());
+        let io = Box::new(Tunnel::new(wire, desk, lease, stats, Arc::clone(&self.info)));
+        // From here on only the application holds the pipe: where it does not, the connection ends here.
+        let pipe = std::mem::take(&mut exchange.pipe);
+        pipe.hand_over(Upgraded::new(leftover, io), cx.waker());
+        panics::discard(pipe);
+    }
+
+    #[cold]
+    fn closed(&mut self, reason: CloseReason, turn: &mut Turn<'_>) {
+        self.service.tell(|subscriber| subscriber.closed(&self.info, reason));
+        self.wire = None;
+        self.channel.end();
+        let Some(exchange) = self.exchange.as_deref_mut() else {
+            return self.lease.end(self.channel.stats());
+        };
+        let runs_on = matches!(exchange.stage, Stage::Calling) && exchange.pipe.is_disconnect_awaited();
+        exchange.pipe.disconnected();
+        turn.told = true;
+        if runs_on {
+            // A timeout of 0 means no deadline.
+            let at_most = self.service.compiled.config().responseless_timeout.filter(|time| !time.is_zero());
+            let at_most = at_most.map_or(NEVER, |at_most| Moment::from_duration(at_most).as_millis());
+            let now = self.opened.saturating_add(turn.now.at.as_millis());
+            let orphan = self.lease.outlive(self.channel.stats(), now.saturating_add(at_most));
+            if let Some(orphan) = orphan {
+                exchange.stage = Stage::Orphaned(Box::new(orphan));
+                return;
+            }
+        }
+        self.lease.end(self.channel.stats());
+        self.finish();
+    }
+}
+
+/// Body bytes for whoever gathers or reads them.
+fn body_data<F>(exchange: Option<&mut Exchange<F>>, bytes: &[u8], turn: &mut Turn<'_>) {
+    match exchange {
+        None => {}
+        Some(Exchange { stage: Stage::Gathering(spool), .. }) => {
+            spool.data(bytes);
+            turn.ask = true;
+        }
+        Some(exchange) => {
+            exchange.pipe.deliver(bytes);
+            turn.told = true;
+        }
+    }
+}

@@ -6,7 +6,7 @@ use httpfsm_transport::{NoThread, Spawner, SyncHandler};
 use crate::pool::POOL;
 
 /// Runs blocking work on a pool of threads: one for the process, of at most 512. A thread is begun when work comes and
-/// none waits for it, and ends after 10 seconds without work.
+/// none waits for it, and ends after 10 seconds without work, unless it is the last one.
 ///
 /// Where the system gives no more threads, work waits for those there are. Where there is none at all, it is refused with
 /// [`NoThread`].

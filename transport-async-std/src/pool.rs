@@ -94,14 +94,18 @@ impl<B: Fn(Work) -> io::Result<()> + Sync> Pool<B> {
         }
     }
 
-    /// Waits for work; `None` if none came, and the thread is to end.
+    /// Waits for work; `None` if none came, and the thread is to end. The last thread never ends: a response that reads a
+    /// file piece by piece goes on also while the system gives no thread.
     fn next(&self) -> Option<Work> {
         let mut state = self.lock();
-        if state.queue.is_empty() {
+        while state.queue.is_empty() {
             state.idle += 1;
             let waited = self.queued.wait_timeout_while(state, self.patience, |state| state.queue.is_empty());
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
             state.idle -= 1;
+            if state.threads > 1 {
+                break;
+            }
         }
         let work = state.queue.pop_front();
         if work.is_none() {
@@ -205,14 +209,27 @@ mod tests {
     }
 
     #[test]
-    fn threads_without_work_end_and_others_are_begun_for_more() {
+    fn threads_without_work_end_but_for_one_and_others_are_begun_for_more() {
         let pool = pool(begin, 4, Duration::from_millis(1));
         for _ in 0..2 {
+            let held = [held(pool), held(pool)];
             told(&numbered(pool, 4), 4);
-            while pool.lock().threads > 0 {
+            drop(held);
+            while pool.lock().threads > 1 {
                 thread::yield_now();
             }
         }
+    }
+
+    #[test]
+    fn the_last_thread_is_there_for_work_that_comes_late() {
+        let pool = pool(only(1), 4, Duration::from_millis(1));
+        for _ in 0..5 {
+            assert_eq!(told(&numbered(pool, 1), 1), [0]);
+            // Several times as long as a thread waits for work.
+            thread::sleep(Duration::from_millis(5));
+        }
+        assert_eq!(pool.lock().threads, 1);
     }
 
     #[test]

@@ -96,7 +96,10 @@ impl Listener {
         let (mut listeners, mut failures, mut chosen) = (Vec::new(), Vec::new(), 0);
         for address in addresses {
             let port = if address.port() == 0 { chosen } else { address.port() };
-            match Self::tcp(SocketAddr::new(address.ip(), port), options) {
+            // Its scope stays (RFC 4007): `fe80::1%eth0` is an address of that interface.
+            let mut address = *address;
+            address.set_port(port);
+            match Self::tcp(address, options) {
                 Ok(listener) => {
                     if let Peer::Ip(local) = listener.local_addr() {
                         chosen = local.port();
@@ -155,6 +158,8 @@ fn ends_in_a_number(host: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddrV6;
+
     use super::*;
 
     #[test]
@@ -165,6 +170,18 @@ mod tests {
         assert!(address.ip().is_unspecified());
         assert!(std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, address.port())).is_ok());
         Ok(())
+    }
+
+    /// A link-local address is one of an interface (RFC 4007 section 6); whether there is one here or not.
+    #[test]
+    fn the_scope_of_an_address_stays() {
+        let address = SocketAddrV6::new(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0x77), 0, 0, 4_000_000_000);
+        let listened = Listener::at_addresses(&[address.into()], &SocketOptions::default());
+        // Without its scope: EINVAL, as the system asks for one; with this one: ENODEV, as there are not so many.
+        let (_, failures) = listened.unwrap_or_else(|error| panic!("{error}"));
+        let errors: Vec<_> = failures.iter().map(io::Error::to_string).collect();
+        assert!(errors.iter().all(|error| !error.contains("Invalid argument")), "{errors:?}");
+        assert_eq!(errors.len(), 1, "{errors:?}");
     }
 
     #[test]

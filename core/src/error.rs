@@ -101,7 +101,7 @@ pub enum Rule {
     Busy,
     /// The channel has as many requests without a response as it may have.
     SimultaneousRequests,
-    /// The application failed before it responded.
+    /// The application failed before it responded, or the server could not keep the body for it.
     HandlerFailed,
     /// The server is going out.
     Draining,
@@ -217,7 +217,7 @@ impl Rule {
                 "The server has as many requests at work, or as much in its buffers, as it may have."
             }
             Self::SimultaneousRequests => "More requests were sent ahead than may wait for their responses.",
-            Self::HandlerFailed => "The application failed before it responded.",
+            Self::HandlerFailed => "The server failed before it could respond.",
             Self::Draining => "The server is going out of service.",
         }
     }

@@ -189,3 +189,32 @@ fn without_a_thread_for_the_function_the_response_is_503_and_the_connection_goes
         "server.clisrv_1 handler: No thread is to be had for the function that handles the request.";
     assert_eq!(*log.0.lock().unwrap(), [failure; 2]);
 }
+
+#[test]
+fn without_a_thread_for_a_body_that_goes_to_a_file_the_response_is_503() {
+    let mut config = one_at_a_time();
+    config.channel.bodies = Some(Bodies::Whole);
+    config.channel.inbuf_overflow = 10;
+    let log = Arc::new(Log::default());
+    let subscriber: Arc<dyn Subscriber> = Arc::clone(&log) as _;
+    let handler = |_: Request| async { "fine" };
+    let service = Service::new(config, Clock::manual(), Arc::new(NoThreads), Some(subscriber), handler);
+    let (mut client, far) = pair(1 << 16);
+    let driver = service.connect(far, Peer::Unix(None), Peer::Unix(None)).unwrap();
+    let mut driver = std::pin::pin!(driver);
+    let mut cx = Context::from_waker(Waker::noop());
+    let request = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n{}", "x".repeat(1000));
+    assert!(client.poll_write(&mut cx, request.as_bytes()).is_ready());
+    let mut response = vec![0; 1000];
+    for _ in 0..10 {
+        let _ = driver.as_mut().poll(&mut cx);
+    }
+    let Poll::Ready(Ok(bytes)) = client.poll_read(&mut cx, &mut response) else { panic!("no response") };
+    let text = String::from_utf8_lossy(&response[..bytes]);
+    assert!(text.starts_with("HTTP/1.1 503 "), "{text}");
+    let failures = log.0.lock().unwrap();
+    assert!(
+        matches!(&failures[..], [one] if one.contains("spool: The request body could not be kept")),
+        "{failures:?}"
+    );
+}

@@ -1,6 +1,7 @@
 //! The handler of a request, and its response: called, polled, and handed to the channel.
 
 use std::future::Future;
+use std::io;
 use std::task::{Context, Poll};
 
 use httpfsm::channel::{Input, NotAccepted, State};
@@ -210,7 +211,14 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             }
             Ok(Poll::Ready(Gathered::Failed(error))) => {
                 let text = format!("The request body could not be kept: {error}");
-                self.abort(Failure::Spool, &text, &turn.now);
+                if error.kind() == io::ErrorKind::WouldBlock {
+                    // There is no thread for it, and soon there may be one: 503.
+                    self.failed(Failure::Spool, &text);
+                    let _ = self.channel.handle(&turn.now, Input::Busy);
+                    self.finish();
+                } else {
+                    self.abort(Failure::Spool, &text, &turn.now);
+                }
             }
         }
         true

@@ -49,6 +49,7 @@
 //! | `Head` | "an end inside a head", "an end after an empty line", "a reset inside a head" |
 //! | `Idle` | "an end after a response", "a reset after a response" |
 //! | `WaitResponse` | "an end behind a request that is with the handler", "a handler that waits for the peer's end", "a reset while the handler waits for it" |
+//! | `HeadHeld` | "an end behind the 100 of a request that is echoed", "a reset behind the 100 of a request that is echoed" |
 //! | `Responding` | "an end while a large response leaves", "a reset inside a response" |
 //! | `Discard` | "a rest that never comes", "a reset while the rest of a body is awaited" |
 //! | `Flushing` | "an end while a finished response leaves", "a reset while a finished response leaves" |

@@ -31,6 +31,8 @@ impl Client<'_> {
                 }
                 (Expected::Refused(_), _) => odd && matches!(status, 408 | 503),
                 (_, Some(Ordeal::PanicInCall | Ordeal::PanicAfter(_))) if status == 500 => true,
+                // Its head still waited for the body.
+                (_, Some(Ordeal::PanicInBody)) if status == 500 && sent.expect => true,
                 (_, Some(Ordeal::Silence)) if status == 503 => true,
                 _ => odd && matches!(status, 400 | 408 | 500 | 503),
             };

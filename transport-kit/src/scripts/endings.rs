@@ -56,6 +56,12 @@ pub(crate) fn half_closes() -> Vec<Script> {
             .fin()
             .until("\r\n\r\nended")
             .end(),
+        Script::new("an end behind the 100 of a request that is echoed")
+            .send("POST /echo HTTP/1.1\r\nHost: kit\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n")
+            .until("100 Continue\r\n\r\n")
+            .fin()
+            .until("400")
+            .end(),
         Script::new("an end while a large response leaves")
             .send(get("/download?bytes=600000&frame=10000&gate=10000"))
             .told("responds with 200")
@@ -127,6 +133,11 @@ pub(crate) fn disconnects() -> Vec<Script> {
         Script::new("a reset inside a body")
             .send(post_head("/upload", 100) + "some")
             .told("body 4 bytes")
+            .reset()
+            .told("closed"),
+        Script::new("a reset behind the 100 of a request that is echoed")
+            .send("POST /echo HTTP/1.1\r\nHost: kit\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n")
+            .until("100 Continue\r\n\r\n")
             .reset()
             .told("closed"),
         Script::new("a reset inside a response")

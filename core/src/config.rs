@@ -86,6 +86,11 @@ pub struct ChannelConfig {
     pub responseless_timeout: Option<Duration>,
     /// How long the application may be silent inside a response while there is room for output. Default 18000 s.
     pub stream_idle_timeout: Option<Duration>,
+    /// How long the application may be silent after the peer has ended its input (FIN), which may have half-closed the
+    /// connection or may be gone. A request without a response then gets a 503; a response that runs is cut. A deadline
+    /// for silence that is shorter counts as well. Without effect with [`fin_is_disconnect`](Self::fin_is_disconnect).
+    /// Default 30 s.
+    pub peer_ended_timeout: Option<Duration>,
     /// How long a new connection may take to send its first byte. Default 30 s.
     pub first_byte_timeout: Option<Duration>,
     /// How long a head may take, from its first byte to its last; then 408. Default 30 s.
@@ -176,6 +181,7 @@ impl Default for ChannelConfig {
             inactivity_timeout: HOURS_5,
             responseless_timeout: HOURS_5,
             stream_idle_timeout: HOURS_5,
+            peer_ended_timeout: seconds(30),
             first_byte_timeout: seconds(30),
             head_timeout: seconds(30),
             body_timeout: seconds(60),
@@ -217,6 +223,7 @@ impl ChannelConfig {
             inactivity_timeout: seconds(75),
             responseless_timeout: seconds(60),
             stream_idle_timeout: seconds(300),
+            peer_ended_timeout: seconds(10),
             first_byte_timeout: seconds(10),
             head_timeout: seconds(10),
             body_timeout: seconds(20),

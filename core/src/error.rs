@@ -17,7 +17,7 @@ pub enum Rule {
     Nul,
     /// The first byte of a message cannot begin a method (a TLS hello on a clear port, say).
     FirstByte,
-    /// More than one empty line before the request line.
+    /// More than four empty lines before the request line.
     EmptyLines,
     /// The request line is not `method SP target SP version`.
     RequestLine,
@@ -97,6 +97,8 @@ pub enum Rule {
     BodyTimeout,
     /// The application gave no response in time.
     ResponseTimeout,
+    /// The application gave no response in time after the peer had ended its input.
+    PeerEnded,
     /// The server has as many requests as it may have.
     Busy,
     /// The channel has as many requests without a response as it may have.
@@ -121,9 +123,11 @@ impl Rule {
             Self::HeadTimeout | Self::BodyTimeout => Status::REQUEST_TIMEOUT,
             Self::BodyTooLarge => Status::CONTENT_TOO_LARGE,
             Self::Expectation => Status::EXPECTATION_FAILED,
-            Self::ResponseTimeout | Self::Busy | Self::SimultaneousRequests | Self::Draining => {
-                Status::SERVICE_UNAVAILABLE
-            }
+            Self::ResponseTimeout
+            | Self::PeerEnded
+            | Self::Busy
+            | Self::SimultaneousRequests
+            | Self::Draining => Status::SERVICE_UNAVAILABLE,
             Self::HandlerFailed => Status::INTERNAL_SERVER_ERROR,
             _ => Status::BAD_REQUEST,
         }
@@ -156,9 +160,11 @@ impl Rule {
             Self::ChunkSize | Self::ChunkSizeTooLong | Self::ChunkEnd => "RFC 9112 section 7.1",
             Self::ChunkExtension | Self::ChunkExtensionTooLarge => "RFC 9112 section 7.1.1",
             Self::TrailerTooLarge | Self::TooManyTrailers | Self::TrailerField => "RFC 9112 section 7.1.2",
-            Self::ResponseTimeout | Self::Busy | Self::SimultaneousRequests | Self::Draining => {
-                "RFC 9110 section 15.6.4"
-            }
+            Self::ResponseTimeout
+            | Self::PeerEnded
+            | Self::Busy
+            | Self::SimultaneousRequests
+            | Self::Draining => "RFC 9110 section 15.6.4",
             Self::HandlerFailed => "RFC 9110 section 15.6.1",
         }
     }
@@ -171,7 +177,7 @@ impl Rule {
             Self::BareCr => "A CR is not followed by LF.",
             Self::Nul => "The head contains a NUL byte.",
             Self::FirstByte => "The first byte cannot begin a request line.",
-            Self::EmptyLines => "More than one empty line comes before the request line.",
+            Self::EmptyLines => "More than four empty lines come before the request line.",
             Self::RequestLine => {
                 "The request line is not a method, a target and a version between single spaces."
             }
@@ -213,6 +219,7 @@ impl Rule {
             Self::BodyTruncated => "The input ended inside the request body.",
             Self::BodyTimeout => "The request body did not arrive in time.",
             Self::ResponseTimeout => "The application gave no response in time.",
+            Self::PeerEnded => "The peer ended its input, and the application gave no response in time.",
             Self::Busy => {
                 "The server has as many requests at work, or as much in its buffers, as it may have."
             }
@@ -325,6 +332,8 @@ pub enum CloseReason {
     WriteTimeout,
     /// The application was silent for `stream_idle_timeout`.
     StreamIdleTimeout,
+    /// The application was silent for `peer_ended_timeout` after the peer had ended its input, and its response was cut.
+    PeerEndedTimeout,
     /// The application failed in the middle of its response.
     Aborted,
     /// The application ended its response short of its Content-Length.
@@ -374,6 +383,9 @@ impl fmt::Display for CloseReason {
             Self::InactivityTimeout => "The connection was idle for too long.",
             Self::WriteTimeout => "The peer did not take the response in time.",
             Self::StreamIdleTimeout => "The application was silent for too long.",
+            Self::PeerEndedTimeout => {
+                "The application was silent for too long after the peer had ended its input."
+            }
             Self::Aborted => "The application failed in the middle of its response.",
             Self::ResponseShort => "The response ended short of its Content-Length.",
             Self::Drained => "The server went out of service.",

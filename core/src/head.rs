@@ -1,14 +1,15 @@
 //! From bytes to a request head, or to the rule that they break (RFC 9112 sections 2, 3 and 5).
 //!
 //! httparse does the parsing; this module adds what it is too lenient about and makes the verdict independent of how
-//! the bytes were cut. Three things can end the reading of a head, and the first of them in byte order decides:
+//! the bytes were cut. Four things can end the reading of a head, and the first of them in byte order decides:
 //!
-//! 1. a byte that no head may contain: NUL, CR without LF, LF without CR, a second empty line before the request
+//! 1. a byte that no head may contain: NUL, CR without LF, LF without CR, an empty line too many before the request
 //!    line, or a first byte that cannot begin a method;
-//! 2. the empty line at the end: the head is complete, and what the parser says of it counts;
-//! 3. the limit on its size.
+//! 2. the end of a line that is no request line, or no field line: no continuation can mend it;
+//! 3. the empty line at the end: the head is complete, and what the parser says of it counts;
+//! 4. the limit on its size.
 //!
-//! So a parser error in an unfinished head means nothing yet: a forbidden byte may still come before its end.
+//! So a parser error inside a line means nothing yet: a forbidden byte may still come before the end of the line.
 
 mod diagnosis;
 #[cfg(test)]
@@ -31,6 +32,10 @@ pub(crate) use tests::parsed;
 
 /// The longest method that is read; a longer one gets a 501.
 pub(crate) const MAX_METHOD: usize = 256;
+
+/// Empty lines that are skipped before a request line. RFC 9112 section 2.2 asks for one; some clients send one behind a
+/// body and others to keep a connection.
+pub(crate) const MAX_EMPTY_LINES: usize = 4;
 
 /// Field lines for which there is room on the stack; more are parsed on the heap, off the usual path.
 const FIELDS_ON_STACK: usize = 128;
@@ -68,7 +73,7 @@ pub(crate) struct HeadScan {
 impl HeadScan {
     /// Judges `bytes`, which start at the message's first byte and grow from call to call. The work of all calls
     /// together is linear in the bytes: they are parsed at the first call and once more when the end is there, and
-    /// searched once for that end.
+    /// searched once for that end, line by line.
     #[inline]
     pub(crate) fn advance(&mut self, bytes: &[u8], limits: &HeadLimits) -> Parsed {
         let mut meta = HeadMeta::default();
@@ -117,10 +122,14 @@ impl HeadScan {
                     return self.unfinished(window, limits);
                 }
             }
-            if at >= 2 && window.get(at - 2..at) == Some(b"\r\n") {
-                if at == 2 {
-                    return refuse(Rule::EmptyLines, at);
+            let line_at = memchr::memrchr(b'\n', part(window, ..at)).map_or(0, |before| before + 1);
+            if line_at < at {
+                if let Some(error) = diagnosis::wrong_line(part(window, ..at), line_at, limits) {
+                    return Parsed::Refused(error);
                 }
+            } else if at == start {
+                return refuse(Rule::EmptyLines, at);
+            } else if at > start {
                 *self = Self::default();
                 return match judge(part(window, ..at + 2), limits) {
                     Ok(meta) => Parsed::Complete(meta),
@@ -225,10 +234,11 @@ fn check(
 
     // httparse skips any number of empty lines, and takes LF alone as a line end. It lets a CR stand only before LF,
     // so one byte before each LF is enough to look at.
-    let start = offset(method);
-    if start != 0 && !(start == 2 && bytes.first() == Some(&b'\r')) {
+    let method_at = offset(method);
+    if method_at != 0 && method_at != start(bytes) {
         return Err(NotParsed::Lenient);
     }
+    let start = method_at;
     if bytes.get(len.wrapping_sub(4)..len) != Some(b"\r\n\r\n") {
         return Err(NotParsed::Lenient);
     }
@@ -270,9 +280,10 @@ fn check(
     Ok(())
 }
 
-/// Bytes of the one empty line that may come before the request line (RFC 9112 section 2.2).
-fn start(window: &[u8]) -> usize {
-    if window.starts_with(b"\r\n") { 2 } else { 0 }
+/// Bytes of the empty lines that may come before the request line (RFC 9112 section 2.2).
+pub(crate) fn start(window: &[u8]) -> usize {
+    let empty = window.chunks(2).take(MAX_EMPTY_LINES).take_while(|line| *line == b"\r\n").count();
+    2 * empty
 }
 
 /// A copy of the head that says HTTP/1.1, if it says HTTP/1.2 to HTTP/1.9: "a server can treat a higher minor version

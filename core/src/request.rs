@@ -45,7 +45,7 @@ pub(crate) struct HeadMeta {
     pub(crate) target_len: u32,
     /// Bytes of the method: at most [`crate::head::MAX_METHOD`].
     pub(crate) method_len: u16,
-    /// Bytes of the empty line before the request line: 0 or 2.
+    /// Bytes of the empty lines before the request line.
     pub(crate) start: u8,
     /// The version.
     pub(crate) version: Version,

@@ -162,9 +162,32 @@ fn a_request_line_has_two_single_spaces() {
 }
 
 #[test]
-fn one_empty_line_before_a_request_is_skipped_and_no_more() {
-    served(format!("\r\n{GET}"));
-    refused(format!("\r\n\r\n{GET}"), Rule::EmptyLines);
+fn a_wrong_line_is_refused_where_it_ends() {
+    for (lines, status) in [
+        ("EHLO x", "400"),
+        ("GET /", "400"),
+        ("GET / HTTP/9.9", "505"),
+        ("GET / HTTP/1.1\r\nHost: a\r\nno field", "400"),
+        ("GET / HTTP/1.1\r\nHost: a\r\n folded", "400"),
+    ] {
+        let mut rig = Rig::new();
+        rig.rx(format!("{lines}\r"));
+        assert_eq!(rig.wire(), "", "{lines:?}");
+        rig.rx("\n");
+        assert_eq!(statuses(&rig.wire()), [status], "{lines:?}");
+    }
+    // What stands in a value of its own grammar is judged with the whole head.
+    let mut rig = Rig::new();
+    rig.rx("GET / HTTP/1.1\r\nHost: a b\r\n");
+    assert_eq!(rig.wire(), "");
+}
+
+#[test]
+fn four_empty_lines_before_a_request_are_skipped_and_no_more() {
+    for lines in 1..=4 {
+        served("\r\n".repeat(lines) + GET);
+    }
+    refused("\r\n".repeat(5) + GET, Rule::EmptyLines);
     refused(format!("\r\n\n{GET}"), Rule::BareLf);
     refused(format!("\n{GET}"), Rule::BareLf);
     refused(format!(" \r\n{GET}"), Rule::FirstByte);

@@ -113,6 +113,7 @@ fn every_end_of_a_body_and_of_a_channel_says_why() {
         CloseReason::InactivityTimeout,
         CloseReason::WriteTimeout,
         CloseReason::StreamIdleTimeout,
+        CloseReason::PeerEndedTimeout,
         CloseReason::Aborted,
         CloseReason::ResponseShort,
         CloseReason::Drained,

@@ -37,6 +37,7 @@ fn parameter(timeout: Timeout, config: &mut ChannelConfig) -> &mut Option<Durati
         Timeout::Inactivity => &mut config.inactivity_timeout,
         Timeout::Responseless => &mut config.responseless_timeout,
         Timeout::StreamIdle => &mut config.stream_idle_timeout,
+        Timeout::PeerEnded => &mut config.peer_ended_timeout,
         Timeout::Discard => &mut config.discard_timeout,
         Timeout::Linger => &mut config.linger_timeout,
         Timeout::Body => &mut config.body_timeout,
@@ -175,6 +176,7 @@ fn only_state(deadline: &Deadline) -> Option<State> {
     match deadline.runs {
         RunsWhile::In(state)
         | RunsWhile::Awaiting(state)
+        | RunsWhile::AwaitingBehindEnd(state)
         | RunsWhile::Leaving(state)
         | RunsWhile::OldIn(state) => Some(state),
         _ => None,
@@ -218,6 +220,9 @@ fn each_deadline_runs_where_the_table_says() {
             let has_request = matches!(state, State::WaitResponse | State::HeadHeld | State::Responding);
             if *event == Internal::BodyTimeout && has_request {
                 channel.handle(&start, Input::BodyDemand(9)).expect("the body can be asked for");
+            }
+            if *event == Internal::PeerEndedTimeout && has_request {
+                channel.handle(&start, Input::RxEnd).expect("the input can end");
             }
             if matches!(event, Internal::DrainGrace | Internal::DrainTimeout)
                 && channel.handle(&start, Input::GoOut(leave(&config))).is_err()

@@ -61,8 +61,8 @@ macro_rules! config {
 }
 
 config! {
-    durations: inactivity_timeout, responseless_timeout, stream_idle_timeout, first_byte_timeout, head_timeout,
-        body_timeout, write_timeout, linger_timeout, discard_timeout, drain_grace, drain_deadline, connection_age;
+    durations: inactivity_timeout, responseless_timeout, stream_idle_timeout, peer_ended_timeout, first_byte_timeout,
+        head_timeout, body_timeout, write_timeout, linger_timeout, discard_timeout, drain_grace, drain_deadline, connection_age;
     numbers: min_body_rate: u32, min_write_rate: u32, linger_bytes: u64, discard_bytes: u64,
         max_request_header_size: u32, max_request_fields: u32, max_request_target_size: u32,
         max_request_body_size: u64, inbuf_overflow: u64, max_trailer_size: u32, max_trailer_fields: u32,

@@ -98,6 +98,8 @@ const PARAMETERS: &[Parameter] = parameters! {
             "Bytes per second at which a request body must arrive; 0: each byte restarts --body-timeout";
         [channel.responseless_timeout] responseless_timeout: Time,
             "How long the application may take to respond; then 503";
+        [channel.peer_ended_timeout] peer_ended_timeout: Time,
+            "How long the application may be silent after the peer's FIN; then 503, or the response is cut";
         [channel.stream_idle_timeout] stream_idle_timeout: Time,
             "How long the application may be silent within a response";
         [channel.write_timeout] write_timeout: Time,
@@ -322,6 +324,7 @@ mod tests {
             inactivity_timeout,
             responseless_timeout,
             stream_idle_timeout,
+            peer_ended_timeout,
             first_byte_timeout,
             head_timeout,
             body_timeout,

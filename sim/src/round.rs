@@ -287,6 +287,7 @@ fn has_deadlines(config: &ServerConfig) -> bool {
         channel.body_timeout,
         channel.responseless_timeout,
         channel.stream_idle_timeout,
+        channel.peer_ended_timeout,
         channel.write_timeout,
         channel.inactivity_timeout,
     ];

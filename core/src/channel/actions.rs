@@ -11,7 +11,7 @@ use super::persistence::Persistence;
 use super::plan::{self, AfterHead, BodyLeft, Exchange, Plan};
 use super::receiver::{HeadFound, Receiver};
 use super::sender::Sender;
-use super::timers::{Timeout, Timers};
+use super::timers::{Few, Timeout, Timers};
 use super::{Action, Condition, Internal, State};
 use crate::error::{BodyError, CloseReason, RequestError, Rule};
 use crate::request::Version;
@@ -172,7 +172,8 @@ impl Parts {
             self.timers.watch(at, false, false, min_body_rate);
         }
         let output_pending = !self.sender.buffer().is_empty();
-        self.timers.update_deadline(at, state, output_pending, self.persistence.leave(), &self.compiled);
+        let few = Few { has_ended: self.receiver.has_ended(), leave: self.persistence.leave() };
+        self.timers.update_deadline(at, state, output_pending, few, &self.compiled);
         self.receiver.pace(self.compiled.input_bound);
     }
 
@@ -192,6 +193,15 @@ impl Parts {
                 let found = self.receiver.parse_head(&self.compiled);
                 return self.head_found(found);
             }
+            Action::ExpireHead => {
+                let found = self.receiver.expire_head(&self.compiled);
+                if found == HeadFound::Nothing {
+                    let is_first = self.persistence.requests() == 0;
+                    let idle = CloseReason::InactivityTimeout;
+                    self.persistence.set_reason(if is_first { CloseReason::FirstByteTimeout } else { idle });
+                }
+                return self.head_found(found);
+            }
             Action::EndHead => {
                 let found = self.receiver.end_head(&self.compiled);
                 return self.head_found(found);
@@ -200,7 +210,7 @@ impl Parts {
             Action::RefuseRequest => self.refuse(args, self.outbox.refusal(), None),
             Action::RefuseHead(rule) => self.refuse_head(args, rule),
             Action::DecodeBody => return self.decode_body(),
-            Action::EndInput => return self.end_input(),
+            Action::EndInput => return self.end_input(args.at),
             Action::GrantBody => return self.grant_body(args),
             Action::BreakBody(error) => {
                 let broken = self.receiver.break_body(error);
@@ -337,8 +347,9 @@ impl Parts {
         });
     }
 
-    fn end_input(&mut self) -> Option<Internal> {
+    fn end_input(&mut self, at: Moment) -> Option<Internal> {
         self.receiver.end();
+        self.timers.enter(at);
         self.outbox.put(OutputKind::PeerEnded);
         if self.receiver.body().is_demanded() { self.decode_body() } else { None }
     }

@@ -43,6 +43,7 @@ fn timeouts(config: &ChannelConfig) -> [u64; Timeout::ALL.len()] {
             Timeout::Inactivity => millis(config.inactivity_timeout),
             Timeout::Responseless => millis(config.responseless_timeout),
             Timeout::StreamIdle => millis(config.stream_idle_timeout),
+            Timeout::PeerEnded => millis(config.peer_ended_timeout),
             Timeout::Discard => millis_if(config.discard_bytes > 0, config.discard_timeout),
             Timeout::Linger => millis_if(config.linger_bytes > 0, config.linger_timeout),
             Timeout::Body => millis(config.body_timeout),

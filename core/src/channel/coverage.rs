@@ -72,6 +72,7 @@ fn config(Order { own, write, drain, grace }: Order) -> ChannelConfig {
         inactivity_timeout: seconds(own),
         responseless_timeout: seconds(own),
         stream_idle_timeout: seconds(own),
+        peer_ended_timeout: seconds(own / 2),
         discard_timeout: seconds(own),
         linger_timeout: seconds(own),
         body_timeout: seconds(own),
@@ -152,7 +153,7 @@ fn raises(action: Action) -> &'static [Internal] {
     use Internal as I;
     match action {
         Action::ParseHead => &[I::DequeueRequest, I::RequestRefused, I::NothingMore],
-        Action::EndHead => &[I::RequestRefused, I::NothingMore],
+        Action::EndHead | Action::ExpireHead => &[I::RequestRefused, I::NothingMore],
         Action::DecodeBody | Action::EndInput | Action::GrantBody => &[I::BodyBroken],
         Action::AcceptResponse => &[I::HeadWaits, I::ResponseComplete, I::SwitchProtocols],
         Action::DemandBody => &[I::BodyBroken, I::BodyBegins],

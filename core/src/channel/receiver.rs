@@ -10,7 +10,7 @@ use super::pipeline::Pipeline;
 use super::plan::BodyLeft;
 use super::timers::Timeout;
 use crate::error::{BodyError, RequestError, Rule};
-use crate::head::{HeadScan, Parsed};
+use crate::head::{self, HeadScan, Parsed};
 use crate::part::part;
 use crate::request::{HeadMeta, RequestRef, Version};
 
@@ -171,10 +171,19 @@ impl Receiver {
 
     /// RFC 9112 section 8: a head that the end of input cuts is no request. Empty lines alone are nothing to respond to.
     pub(super) fn end_head(&mut self, compiled: &CompiledConfig) -> HeadFound {
+        self.cut_head(Rule::HeadTruncated, compiled)
+    }
+
+    /// The head did not come in time.
+    pub(super) fn expire_head(&mut self, compiled: &CompiledConfig) -> HeadFound {
+        self.cut_head(Rule::HeadTimeout, compiled)
+    }
+
+    fn cut_head(&mut self, rule: Rule, compiled: &CompiledConfig) -> HeadFound {
         if self.buffer.unparsed().iter().all(|byte| matches!(byte, b'\r' | b'\n')) {
             return HeadFound::Nothing;
         }
-        let error = RequestError::new(Rule::HeadTruncated, self.buffer.unparsed_len() as u64);
+        let error = RequestError::new(rule, self.buffer.unparsed_len() as u64);
         self.refuse_head(error, compiled)
     }
 
@@ -197,7 +206,7 @@ impl Receiver {
             _ => compiled.head.size as usize,
         };
         let bytes = bytes.get(..decisive).unwrap_or(bytes);
-        let bytes = bytes.strip_prefix(b"\r\n").unwrap_or(bytes);
+        let bytes = part(bytes, head::start(bytes)..);
         // No line has ended: nothing tells.
         let line = memchr::memchr(b'\n', bytes).map_or(&[][..], |end| part(bytes, ..end));
         let line = line.strip_suffix(b"\r").unwrap_or(line);

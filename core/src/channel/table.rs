@@ -108,7 +108,7 @@ crate::labelled! {
         DequeueRequest,
         /// The request breaks a rule, or may not be served.
         RequestRefused,
-        /// Only empty lines came before the end of input.
+        /// Only empty lines came, before the end of input or in the time of a head.
         NothingMore,
         /// The request body broke a rule or ended early.
         BodyBroken,
@@ -144,6 +144,8 @@ crate::labelled! {
         ResponselessTimeout,
         /// The application was silent for `stream_idle_timeout`.
         StreamIdleTimeout,
+        /// The application was silent for `peer_ended_timeout` behind the end of input.
+        PeerEndedTimeout,
         /// The rest of the body did not come in `discard_timeout`.
         DiscardTimeout,
         /// The peer did not end in `linger_timeout`.
@@ -181,6 +183,8 @@ crate::actions! {
         ParseHead,
         /// End of input inside a head: is it a request that was cut, or nothing?
         EndHead,
+        /// The time of a head is over: is it a request that did not come, or nothing?
+        ExpireHead,
         /// Hand the request to the application.
         DeliverRequest,
         /// Respond to the request that broke a rule.
@@ -275,7 +279,7 @@ pub const ROWS: &[Row<State, Event, Internal, Action>] = crate::rows! {
     then Head,         RequestRefused,      [RefuseRequest, BeginClose],                 Closing;
     on   Head,         RxEnd,               [NoteEnd, EndHead],                          Head;
     then Head,         NothingMore,         [BeginClose, CheckSent],                     Closing;
-    then Head,         HeadTimeout,         [RefuseHead(Rule::HeadTimeout), BeginClose], Closing;
+    then Head,         HeadTimeout,         [ExpireHead],                                =;
     on   Head,         Busy,                [RefuseHead(Rule::Busy), BeginClose],        Closing;
 
     // Keep-alive, at rest.
@@ -305,6 +309,7 @@ pub const ROWS: &[Row<State, Event, Internal, Action>] = crate::rows! {
     // Nothing has been sent of a response.
     then WaitResponse | HeadHeld, BodyBroken, [RefuseBody, BeginClose],                  Closing;
     then WaitResponse | HeadHeld, BodyTimeout, [BreakBody(BodyError::TimedOut), RefuseBody, BeginClose], Closing;
+    then WaitResponse | HeadHeld, PeerEndedTimeout, [RespondInstead(Rule::PeerEnded), BeginClose], Closing;
     then WaitResponse | HeadHeld, DrainTimeout, [RespondInstead(Rule::Draining), BeginClose], Closing;
     on   WaitResponse | HeadHeld, Abort,    [RespondFailure, BeginClose],                Closing;
 
@@ -316,6 +321,7 @@ pub const ROWS: &[Row<State, Event, Internal, Action>] = crate::rows! {
     then Responding,   ResponseShort,       [CutResponse(CloseReason::ResponseShort), BeginClose, CheckSent], Closing;
     on   Responding,   Abort,               [CutResponse(CloseReason::Aborted), BeginClose, CheckSent], Closing;
     then Responding,   StreamIdleTimeout,   [CutResponse(CloseReason::StreamIdleTimeout), BeginClose, CheckSent], Closing;
+    then Responding,   PeerEndedTimeout,    [CutResponse(CloseReason::PeerEndedTimeout), BeginClose, CheckSent], Closing;
     then Responding,   BodyBroken,          [FailBody],                                  =;
     then Responding,   BodyTimeout,         [BreakBody(BodyError::TimedOut), FailBody],  =;
 
@@ -513,12 +519,12 @@ impl Action {
             FinishResponse => Some(Event::Finish),
             RespondFailure => Some(Event::Abort),
             TakeSent => Some(Event::Sent),
-            CheckDeadlines | AskToSend | NoteEviction | NoteEnd | ParseHead | EndHead | DeliverRequest
-            | RefuseRequest | RefuseHead(_) | DecodeBody | EndInput | BreakBody(_) | RefuseBody
-            | FailBody | SendContinue | MarkFlush | RespondBusy | RespondInstead(_) | CutResponse(_)
-            | MarkExcess | EndExchange | ChooseNext | CheckSent | DiscardBody | ReleaseBuffers
-            | CheckHead | SendHead | SetReason(_) | BeginClose | CloseWrite | DropInput | HandOver
-            | Close(_) | Disconnect | EndUpgraded => None,
+            CheckDeadlines | AskToSend | NoteEviction | NoteEnd | ParseHead | EndHead | ExpireHead
+            | DeliverRequest | RefuseRequest | RefuseHead(_) | DecodeBody | EndInput | BreakBody(_)
+            | RefuseBody | FailBody | SendContinue | MarkFlush | RespondBusy | RespondInstead(_)
+            | CutResponse(_) | MarkExcess | EndExchange | ChooseNext | CheckSent | DiscardBody
+            | ReleaseBuffers | CheckHead | SendHead | SetReason(_) | BeginClose | CloseWrite | DropInput
+            | HandOver | Close(_) | Disconnect | EndUpgraded => None,
         }
     }
 }

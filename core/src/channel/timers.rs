@@ -35,6 +35,8 @@ crate::labelled! {
         Responseless,
         /// stream_idle_timeout
         StreamIdle,
+        /// peer_ended_timeout
+        PeerEnded,
         /// discard_timeout
         Discard,
         /// linger_timeout
@@ -60,6 +62,8 @@ pub enum RunsWhile {
     In(State),
     /// In this state, while the application is what is waited for: not the peer's body, nor room for output.
     Awaiting(State),
+    /// In this state, while the application is what is waited for and the peer has ended its input.
+    AwaitingBehindEnd(State),
     /// While body bytes were asked for and are still to come.
     BodyAwaited,
     /// While output is to be sent.
@@ -97,6 +101,9 @@ pub const DEADLINES: &[Deadline] = &[
     deadline(RunsWhile::Awaiting(State::WaitResponse), Internal::ResponselessTimeout, Timeout::Responseless),
     deadline(RunsWhile::Awaiting(State::HeadHeld),     Internal::StreamIdleTimeout,   Timeout::StreamIdle),
     deadline(RunsWhile::Awaiting(State::Responding),   Internal::StreamIdleTimeout,   Timeout::StreamIdle),
+    deadline(RunsWhile::AwaitingBehindEnd(State::WaitResponse), Internal::PeerEndedTimeout, Timeout::PeerEnded),
+    deadline(RunsWhile::AwaitingBehindEnd(State::HeadHeld), Internal::PeerEndedTimeout, Timeout::PeerEnded),
+    deadline(RunsWhile::AwaitingBehindEnd(State::Responding), Internal::PeerEndedTimeout, Timeout::PeerEnded),
     deadline(RunsWhile::In(State::Discard),            Internal::DiscardTimeout,      Timeout::Discard),
     deadline(RunsWhile::In(State::Lingering),          Internal::LingerTimeout,       Timeout::Linger),
     deadline(RunsWhile::BodyAwaited,                   Internal::BodyTimeout,         Timeout::Body),
@@ -145,8 +152,8 @@ const FOLDED: Folded = {
             RunsWhile::OutputPending => write.replace(line).is_some(),
             RunsWhile::LeavingAnywhere => cut.replace(line).is_some(),
             RunsWhile::OldIn(state) => old.replace((line, state)).is_some(),
-            // `Timers::earliest_of_leave` goes through the table for them.
-            RunsWhile::Leaving(_) => false,
+            // `Timers::earliest_of_few` goes through the table for them.
+            RunsWhile::AwaitingBehindEnd(_) | RunsWhile::Leaving(_) => false,
         };
         assert!(!known, "two deadlines of a state or a condition");
         at += 1;
@@ -165,6 +172,15 @@ static OF_STATE: [Option<Own>; State::ALL.len()] = FOLDED.of_state;
 #[must_use]
 pub fn deadline_of(state: State) -> Option<Internal> {
     OF_STATE[state.index()].map(|own| own.event)
+}
+
+/// What few channels have: deadlines that run only then.
+#[derive(Clone, Copy)]
+pub(super) struct Few<'a> {
+    /// The peer has ended its input.
+    pub(super) has_ended: bool,
+    /// The server goes out.
+    pub(super) leave: Option<&'a Leave>,
 }
 
 /// The time of a channel and its deadlines, in milliseconds since the channel opened.
@@ -292,7 +308,7 @@ impl Timers {
         at: Moment,
         state: State,
         output_pending: bool,
-        leave: Option<&Leave>,
+        few: Few<'_>,
         compiled: &CompiledConfig,
     ) {
         if output_pending != self.write.is_on() {
@@ -303,14 +319,14 @@ impl Timers {
                 self.write.reset();
             }
         }
-        let (due, event) = self.earliest(state, leave, compiled);
+        let (due, event) = self.earliest(state, few, compiled);
         self.due = Moment::from_millis(due);
         self.due_event = event;
     }
 
     /// The next deadline, and what its passing raises.
     #[inline]
-    fn earliest(&self, state: State, leave: Option<&Leave>, compiled: &CompiledConfig) -> (u64, Internal) {
+    fn earliest(&self, state: State, few: Few<'_>, compiled: &CompiledConfig) -> (u64, Internal) {
         let none = (NEVER, FOLDED.cut.event);
         if matches!(state, State::Upgraded | State::Closed) {
             return none;
@@ -333,10 +349,10 @@ impl Timers {
         if state == old_in && self.age != NEVER {
             earliest = sooner(earliest, self.age.max(self.entered.as_millis()), old.event);
         }
-        match leave {
-            Some(leave) => self.earliest_of_leave(state, leave, compiled, earliest),
-            None => earliest,
+        if few.has_ended || few.leave.is_some() {
+            return self.earliest_of_few(state, few, compiled, earliest);
         }
+        earliest
     }
 
     /// Since when the deadline that a state owns runs; `NEVER`: it does not.
@@ -350,23 +366,33 @@ impl Timers {
     }
 
     #[cold]
-    fn earliest_of_leave(
+    fn earliest_of_few(
         &self,
         state: State,
-        leave: &Leave,
+        few: Few<'_>,
         compiled: &CompiledConfig,
         mut earliest: (u64, Internal),
     ) -> (u64, Internal) {
         for line in DEADLINES {
-            let when = match line.runs {
-                RunsWhile::Leaving(of) if of == state => leave.until(state).as_millis(),
-                RunsWhile::LeavingAnywhere => self.cut_at(state, leave, compiled),
-                RunsWhile::Leaving(_)
-                | RunsWhile::In(_)
-                | RunsWhile::Awaiting(_)
-                | RunsWhile::BodyAwaited
-                | RunsWhile::OutputPending
-                | RunsWhile::OldIn(_) => continue,
+            let when = match (line.runs, few.leave) {
+                (RunsWhile::AwaitingBehindEnd(of), _) if of == state && few.has_ended => {
+                    // The end of input counts as an entry into the state.
+                    let since = self.own_since(true).max(self.entered.as_millis());
+                    since.saturating_add(compiled.timeout(line.timeout))
+                }
+                (RunsWhile::Leaving(of), Some(leave)) if of == state => leave.until(state).as_millis(),
+                (RunsWhile::LeavingAnywhere, Some(leave)) => self.cut_at(state, leave, compiled),
+                (
+                    RunsWhile::AwaitingBehindEnd(_)
+                    | RunsWhile::Leaving(_)
+                    | RunsWhile::LeavingAnywhere
+                    | RunsWhile::In(_)
+                    | RunsWhile::Awaiting(_)
+                    | RunsWhile::BodyAwaited
+                    | RunsWhile::OutputPending
+                    | RunsWhile::OldIn(_),
+                    _,
+                ) => continue,
             };
             earliest = sooner(earliest, when, line.event);
         }

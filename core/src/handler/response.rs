@@ -169,6 +169,13 @@ impl Response {
         self
     }
 
+    /// Whether there is a [`fault`](Self::fault) or a [`failure`](Self::failure) to report. One look for those who serve.
+    #[must_use]
+    #[inline]
+    pub fn has_report(&self) -> bool {
+        self.report.is_some()
+    }
+
     /// The field that made this response a 500, if one did.
     #[must_use]
     #[inline]

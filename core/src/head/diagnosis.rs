@@ -9,18 +9,31 @@ use crate::token::{is_blank, is_field_byte, is_tchar};
 /// Finds the first rule that a whole head breaks. The head has no forbidden byte (NUL, bare CR, bare LF).
 #[cold]
 pub(super) fn diagnose(head: &[u8], limits: &HeadLimits) -> RequestError {
-    let rule_and_offset = if head == b"PRI * HTTP/2.0\r\n\r\n" {
-        Some((Rule::Http2Preface, 0))
-    } else {
-        let line_at = start(head);
-        let line = line(head, line_at);
-        request_line(line, limits)
-            .map(|(rule, at)| (rule, line_at + at))
-            .or_else(|| field_lines(head, line_at + line.len() + 2, limits))
-    };
+    let line_at = start(head);
+    let line = line(head, line_at);
+    let rule_and_offset = request_line(line, limits)
+        .map(|(rule, at)| (rule, line_at + at))
+        .or_else(|| field_lines(head, line_at + line.len() + 2, limits));
     // The parser refused the head, so there is a reason; should it not be found, the first line is blamed.
     let (rule, at) = rule_and_offset.unwrap_or((Rule::RequestLine, 0));
     RequestError::new(rule, at as u64)
+}
+
+/// The rule that the last line of `lines` breaks, which begins at `line_at` and has ended: no continuation can mend it.
+/// Lines that come before it break none.
+#[cold]
+pub(super) fn wrong_line(lines: &[u8], line_at: usize, limits: &HeadLimits) -> Option<RequestError> {
+    let line = part(lines, line_at..);
+    crate::witness::bytes(line.len());
+    let start = start(lines);
+    let (rule, at) = if line_at == start {
+        request_line(line, limits).map(|(rule, at)| (rule, start + at))
+    } else {
+        let first = start + self::line(lines, start).len() + 2;
+        // Where there are too many fields, the first of those decides.
+        field_line(line, line_at == first).and_then(|_| field_lines(lines, first, limits))
+    }?;
+    Some(RequestError::new(rule, at as u64))
 }
 
 /// The rule for a head that fills its limit and goes on.
@@ -50,6 +63,9 @@ fn too_long(line: &[u8], limits: &HeadLimits) -> Option<(Rule, usize)> {
 }
 
 fn request_line(line: &[u8], limits: &HeadLimits) -> Option<(Rule, usize)> {
+    if line == b"PRI * HTTP/2.0" {
+        return Some((Rule::Http2Preface, 0));
+    }
     let method = word(line, 0);
     let long = too_long(line, limits);
     if let Some(at) = method.iter().take(MAX_METHOD).position(|&byte| !is_tchar(byte)) {

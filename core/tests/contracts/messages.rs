@@ -163,7 +163,7 @@ const BAD: &[&[u8]] = &[
     b"GET / HTTP/2.0\r\nHost: a\r\n\r\n",
     b"HEAD / HTTP/1.0\r\n X: a\r\n\r\n",
     b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-    b"\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"\r\n\r\n\r\n\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
     b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
     b"GET / HTTP/1.1\r\nHost: a\r\n folded: b\r\n\r\n",
     b"GET / HTTP/1.1\r\nHost: a\r\nX : b\r\n\r\n",

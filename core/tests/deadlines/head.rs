@@ -2,7 +2,7 @@
 
 use httpfsm::{CloseReason, Rule, State};
 
-use crate::rig::{GET, Rig, Seen, seconds, statuses};
+use crate::rig::{GET, Rig, Seen, seconds};
 use crate::support::{never_passes, pass_at, refused};
 
 #[test]
@@ -46,11 +46,20 @@ fn a_byte_now_and_then_does_not_move_the_deadline_of_a_head() {
 }
 
 #[test]
-fn an_empty_line_starts_the_deadline_of_a_head() {
-    let mut rig = Rig::new();
-    rig.clock(5_000).rx("\r\n");
-    assert_eq!(pass_at(&mut rig, 35_000), [Seen::Refused(Rule::HeadTimeout)]);
-    assert_eq!(statuses(&rig.wire()), ["408"]);
+fn empty_lines_without_a_request_are_closed_in_silence_at_the_deadline_of_a_head() {
+    for lines in ["\r", "\r\n", "\r\n\r\n\r\n\r\n"] {
+        let mut rig = Rig::new();
+        rig.clock(5_000).rx(lines);
+        assert_eq!(pass_at(&mut rig, 35_000), [Seen::CloseWrite], "{lines:?}");
+        assert_eq!(rig.wire(), "", "{lines:?}");
+        assert_eq!(rig.close_reason(), CloseReason::FirstByteTimeout);
+        // Between requests it is the connection that is idle.
+        let mut rig = Rig::new();
+        rig.rx(GET).ok("").send_all();
+        rig.clock(5_000).rx(lines);
+        assert_eq!(pass_at(&mut rig, 35_000), [Seen::CloseWrite], "{lines:?}");
+        assert_eq!(rig.close_reason(), CloseReason::InactivityTimeout);
+    }
 }
 
 #[test]

@@ -20,6 +20,48 @@ fn a_request_without_a_response_gets_503_at_its_deadline() {
     assert_eq!(rig.close_reason(), refused(Rule::ResponseTimeout, 0));
 }
 
+/// Half-closed, or gone: nobody knows.
+#[test]
+fn a_handler_that_waits_behind_the_end_of_input_is_ended() {
+    let mut rig = Rig::new();
+    rig.clock(500).rx(GET);
+    rig.clock(9_000).input(Input::RxEnd);
+    rig.seen();
+    assert_eq!(pass_at(&mut rig, 39_000), [Seen::Refused(Rule::PeerEnded)]);
+    assert_eq!(statuses(&rig.wire()), ["503"]);
+    // A response in time arrives.
+    let mut rig = Rig::new();
+    rig.rx(GET).input(Input::RxEnd);
+    rig.clock(29_999).ok("in time");
+    assert_eq!(statuses(&rig.wire()), ["200"]);
+    // A request behind the end has the same time of its own.
+    let mut rig = Rig::new();
+    rig.rx(GET).rx(GET).input(Input::RxEnd);
+    rig.clock(20_000).ok("first");
+    rig.seen();
+    assert_eq!(pass_at(&mut rig, 50_000), [Seen::Refused(Rule::PeerEnded)]);
+}
+
+#[test]
+fn a_response_that_is_silent_behind_the_end_of_input_is_cut() {
+    let mut rig = Rig::new();
+    rig.rx(GET).stream(None).input(Input::RxEnd).send_all();
+    rig.clock(20_000).input(Input::Write(Data::Slice(b"x"))).send_all();
+    rig.seen();
+    let seen = pass_at(&mut rig, 50_000);
+    assert_eq!(seen.last(), Some(&Seen::Closed(CloseReason::PeerEndedTimeout)), "{seen:?}");
+}
+
+#[test]
+fn without_a_peer_ended_timeout_the_end_of_input_ends_no_handler() {
+    let mut rig = Rig::with(|config| {
+        config.peer_ended_timeout = None;
+        config.responseless_timeout = None;
+    });
+    rig.rx(GET).input(Input::RxEnd);
+    never_passes(&mut rig);
+}
+
 #[test]
 fn the_default_of_responseless_is_five_hours() {
     let mut rig = Rig::new();

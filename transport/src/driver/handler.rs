@@ -109,13 +109,10 @@ impl<H: Handler, W: Wire> Driver<H, W> {
     /// Hands the response to the channel. `true` if it has a source, which is to be polled.
     #[inline]
     fn respond(&mut self, mut response: Response, now: &Now<'_>) -> bool {
-        if let Some(text) = response.failure() {
-            self.failed(Failure::Handler, text);
+        if response.has_report() {
+            self.report(&response);
         }
         let Some(exchange) = self.exchange.as_deref_mut() else { return false };
-        if let Some(fault) = response.fault() {
-            self.service.tell(|subscriber| subscriber.invalid_field(&self.info, fault));
-        }
         // The source is the application's code: `length` may panic.
         if let Body::Stream(source) = &response.body {
             if let Err(panic) = panics::catch(|| source.length()) {
@@ -147,6 +144,16 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         let text = format!("The response cannot be sent, because it needs: {}", condition.meaning());
         if self.channel.handle(now, Input::Abort(Some(&text))).is_ok() {
             self.failed(Failure::Handler, &text);
+        }
+    }
+
+    #[cold]
+    fn report(&self, response: &Response) {
+        if let Some(text) = response.failure() {
+            self.failed(Failure::Handler, text);
+        }
+        if let Some(fault) = response.fault() {
+            self.service.tell(|subscriber| subscriber.invalid_field(&self.info, fault));
         }
     }
 

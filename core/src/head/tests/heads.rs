@@ -19,8 +19,8 @@ pub(super) const LENIENT: &[(&str, &[u8], Rule, u64)] = &[
     ("the last field line ends in LF", b"GET / HTTP/1.1\r\nHost: a\n\r\n", Rule::BareLf, 23),
     ("the head ends in LF", b"GET / HTTP/1.1\r\nHost: a\r\n\n", Rule::BareLf, 25),
     ("no field, the head ends in LF", b"GET / HTTP/1.0\r\n\n", Rule::BareLf, 16),
-    ("two empty lines before", b"\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", Rule::EmptyLines, 2),
-    ("many empty lines before", b"\r\n\r\n\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", Rule::EmptyLines, 2),
+    ("five empty lines before", b"\r\n\r\n\r\n\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", Rule::EmptyLines, 8),
+    ("many empty lines before", b"\r\n\r\n\r\n\r\n\r\n\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", Rule::EmptyLines, 8),
     ("LF before", b"\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", Rule::BareLf, 0),
     ("two LF before", b"\n\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", Rule::BareLf, 0),
     ("an empty line and LF before", b"\r\n\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", Rule::BareLf, 2),
@@ -84,11 +84,24 @@ pub(super) const REFUSED: &[(&[u8], Rule, u64)] = &[
     (b" GET / HTTP/1.1\r\n\r\n", Rule::FirstByte, 0),
     (b"\tGET / HTTP/1.1\r\n\r\n", Rule::FirstByte, 0),
     (b"\r\n GET / HTTP/1.1\r\n\r\n", Rule::FirstByte, 2),
-    (b"\r\n\r\n", Rule::EmptyLines, 2),
+    (b"\r\n\r\n\r\n\r\n\r\n", Rule::EmptyLines, 8),
+    (b"\r\n\r\n\x16\x03", Rule::FirstByte, 4),
+    (b"\r\n\r\n\nGET / HTTP/1.1\r\n", Rule::BareLf, 4),
+    // Refused where the line ends that nothing can mend, whatever follows.
+    (b"EHLO x\r\n", Rule::Target, 5),
+    (b"GET /\r\n", Rule::RequestLine, 5),
+    (b"GET / HTTP/9.9\r\n", Rule::Version, 11),
+    (b"\r\n\r\nGET / HTTP/9.9\r\n", Rule::Version, 15),
+    (b"PRI * HTTP/2.0\r\n", Rule::Http2Preface, 0),
+    (b"GET / HTTP/1.1\r\nHost: a\r\nNoColon\r\n", Rule::FieldLine, 25),
+    (b"GET / HTTP/1.1\r\nHost: a\r\n b\r\n", Rule::ObsFold, 25),
+    (b"GET / HTTP/1.1\r\n b: c\r\n", Rule::FieldName, 16),
+    (b"GET / HTTP/1.1\r\nHost: a\r\nX: \x01\r\n", Rule::FieldValue, 28),
+    (b"GET  bad\r\nX : y\r\n\0\r\n\r\n", Rule::RequestLine, 4),
     (b"\r\n\rX", Rule::BareCr, 2),
     (b"\xff\xfe", Rule::FirstByte, 0),
     (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", Rule::Http2Preface, 0),
-    (b"PRI * HTTP/2.0\r\nHost: a\r\n\r\n", Rule::Target, 4),
+    (b"PRI * HTTP/2.0\r\nHost: a\r\n\r\n", Rule::Http2Preface, 0),
     (b"GE:T / HTTP/1.1\r\nHost: a\r\n\r\n", Rule::Method, 2),
     (b"G\xe9T / HTTP/1.1\r\nHost: a\r\n\r\n", Rule::Method, 1),
     (b"HTTP/1.1 200 OK\r\n\r\n", Rule::Method, 4),
@@ -119,8 +132,9 @@ pub(super) const REFUSED: &[(&[u8], Rule, u64)] = &[
     (b"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", Rule::CodingInHttp10, 36),
     (b"GET / HTTP/1.1\r\nX: a\x01\r\nHost: a\r\n\r\n\r\n\r\n", Rule::FieldValue, 20),
     (b"G ET / HTTP/1.1\r\nHost: a\r\n\r\n", Rule::Target, 2),
-    // A forbidden byte before the end decides, whatever else is wrong before it.
-    (b"GET  bad\r\nX : y\r\n\0\r\n\r\n", Rule::Nul, 17),
+    // A forbidden byte before the end of its line decides, whatever else is wrong before it.
+    (b"GET  bad\0\r\nX : y\r\n\r\n\r\n", Rule::Nul, 8),
+    // A value that the framing or the host forbids is judged with the whole head.
     (b"GET / HTTP/1.1\r\nHost: a b\r\nX: y\n\r\n", Rule::BareLf, 31),
 ];
 
@@ -133,6 +147,8 @@ pub(super) const ACCEPTED: &[&[u8]] = &[
     b"GET / HTTP/1.1\r\nX-A:\r\nX-B: \r\nX-C:\t\t\r\nHost: a\r\n\r\n",
     b"GET / HTTP/1.0\r\n\r\n",
     b"\r\nGET / HTTP/1.0\r\n\r\n",
+    b"\r\n\r\nGET / HTTP/1.0\r\n\r\n",
+    b"\r\n\r\n\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
     b"get / HTTP/1.1\r\nHost: a\r\n\r\n",
     b"M-SEARCH /m HTTP/1.1\r\nHost: a\r\n\r\n",
     b"! / HTTP/1.1\r\nHost: a\r\n\r\n",
@@ -157,7 +173,7 @@ pub(super) const ACCEPTED: &[&[u8]] = &[
 pub(super) const PARTIAL: &[&[u8]] = &[
     b"", b"\r", b"\r\n", b"\r\n\r", b"G", b"GET", b"GET ", b"GET /", b"GET / HTTP/1.1", b"GET / HTTP/1.1\r", b"GET / HTTP/1.1\r\n",
     b"GET / HTTP/1.1\r\nHost: a\r\n", b"GET / HTTP/1.1\r\nHost: a\r\n\r", b"\r\nGET / HTTP/1.1\r\nHost", b"GET  bad HTTQ",
-    b"GET / HTTP/9.9\r\n :::\x01", b"PRI * HTTP/2.0\r\n\r",
+    b"GET / HTTP/9.9\r", b"GET / HTTP/1.1\r\nX: \x01", b"PRI * HTTP/2.0\r", b"\r\n\r\n\r\n\r\n", b"\r\n\r\n\r\n\r\n\r",
 ];
 
 #[test]

@@ -100,9 +100,9 @@ fn a_head_without_end_is_refused_for_what_is_too_long() {
     ] {
         assert_eq!(verdict_of_every_cut(&head, &limits), refused(rule, offset), "{}", head.escape_ascii());
     }
-    // A request line that is whole is not to blame.
+    // A request line that is whole is judged where it ends.
     let head = fill(&format!("GET /{} HTTP/1.1\r\nX: ", "a".repeat(320)), 900);
-    assert_eq!(verdict_of_every_cut(&head, &limits), refused(Rule::HeadTooLarge, 600));
+    assert_eq!(verdict_of_every_cut(&head, &limits), refused(Rule::TargetTooLong, 304));
     // The target has its limit to the byte here too, and a CR at the end of the window is none of it.
     let tight = |target| HeadLimits { size: 100, target, ..LIMITS };
     let head = fill("GET /", 94);
@@ -114,11 +114,11 @@ fn a_head_without_end_is_refused_for_what_is_too_long() {
         verdict_of_every_cut(&[&head[..], b"\r\n"].concat(), &tight(94)),
         refused(Rule::TargetTooLong, 98)
     );
-    // Nor is one that ends with the window.
+    // So is one that ends with the window.
     let head = fill("GET /", 84);
     assert_eq!(
         verdict_of_every_cut(&[&head[..], b" HTTP/1.1\r\nX"].concat(), &tight(10)),
-        refused(Rule::HeadTooLarge, 100)
+        refused(Rule::TargetTooLong, 14)
     );
     // A window shorter than a method may be.
     let small = HeadLimits { size: 200, ..LIMITS };

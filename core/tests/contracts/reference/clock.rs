@@ -21,6 +21,7 @@ pub(crate) const HEAD: u64 = 110;
 pub(crate) const IDLE: u64 = 120;
 pub(crate) const RESPONSE: u64 = 130;
 pub(crate) const STREAM: u64 = 140;
+pub(crate) const PEER_ENDED: u64 = 75;
 pub(crate) const DISCARD: u64 = 70;
 pub(crate) const LINGER: u64 = 60;
 pub(crate) const BODY: u64 = 35;
@@ -58,6 +59,7 @@ impl Times {
             inactivity_timeout: millis(IDLE),
             responseless_timeout: millis(RESPONSE),
             stream_idle_timeout: millis(STREAM),
+            peer_ended_timeout: millis(PEER_ENDED),
             discard_timeout: millis(DISCARD),
             linger_timeout: millis(LINGER),
             body_timeout: slow(BODY),

@@ -31,6 +31,8 @@ enum Deadline {
     OfState,
     Body,
     Write,
+    /// Of a silent application, when the peer has ended its input.
+    Behind,
     /// Of a channel without a request, when the server goes out.
     Grace,
     Cut,
@@ -58,6 +60,12 @@ impl Reference {
             S::Lingering => self.entered + clock::LINGER,
             _ => NEVER,
         };
+        let behind = match self.state {
+            S::WaitResponse | S::HeadHeld | S::Responding if self.ended => {
+                self.application_since.map_or(NEVER, |since| since.max(self.entered) + clock::PEER_ENDED)
+            }
+            _ => NEVER,
+        };
         let (grace, cut) = match (self.leave, self.state) {
             (None, _) => (NEVER, NEVER),
             // What leaves, as the 503 of the cut does, has the grace to leave, and a second at least.
@@ -74,6 +82,7 @@ impl Reference {
             (of_state, Deadline::OfState),
             (self.body_patience.ends(clock::BODY, rates), Deadline::Body),
             (self.write_patience.ends(clock::WRITE, rates), Deadline::Write),
+            (behind, Deadline::Behind),
             (grace, Deadline::Grace),
             (cut, Deadline::Cut),
         ];
@@ -96,6 +105,8 @@ impl Reference {
             (Deadline::OfState, S::Head) => self.refuse(Rule::HeadTimeout, 408),
             (Deadline::OfState, S::WaitResponse | S::HeadHeld) => self.refuse(Rule::ResponseTimeout, 503),
             (Deadline::OfState, S::Responding | S::Discard) => self.close_after_output(),
+            (Deadline::Behind, S::Responding) => self.close_after_output(),
+            (Deadline::Behind, _) => self.refuse(Rule::PeerEnded, 503),
             (Deadline::Body, _) => self.break_body(BodyError::TimedOut, Rule::BodyTimeout, 408),
             (Deadline::Cut, S::WaitResponse | S::HeadHeld) => self.refuse(Rule::Draining, 503),
             _ => self.closed(BodyError::Closed),

@@ -41,6 +41,7 @@ impl Reference {
             State::Discard => self.close_after_output(),
             State::WaitResponse | State::HeadHeld | State::Responding => {
                 self.pending.peer_ended += 1;
+                self.entered = self.now;
                 self.read_body();
             }
             _ => self.choose_next(),

@@ -44,7 +44,10 @@ pub(crate) struct Desk {
     machine: Mutex<Server>,
     going: AtomicBool,
     cut: AtomicBool,
+    /// When what is left is dropped.
     cut_at: AtomicU64,
+    /// When the channels are to cut by themselves, if that is earlier than what the configuration says.
+    leave_by: AtomicU64,
     /// The last channel has closed, and none will open.
     empty: AtomicBool,
     listeners: AtomicUsize,
@@ -60,6 +63,13 @@ pub(crate) struct Desk {
     full_until: AtomicU64,
     /// Places that become free for those who had an idle channel closed, and who take them.
     promised: AtomicU32,
+}
+
+/// Milliseconds that a response has to leave which was made at the deadline of a drain.
+const LEAST_GRACE: u64 = 1_000;
+
+fn millis(length: Duration) -> u64 {
+    u64::try_from(length.as_millis()).unwrap_or(NEVER)
 }
 
 /// Holds a place that becomes free for whoever had an idle channel closed: no other listener takes it meanwhile.
@@ -145,6 +155,7 @@ impl Desk {
             going: AtomicBool::new(false),
             cut: AtomicBool::new(false),
             cut_at: AtomicU64::new(NEVER),
+            leave_by: AtomicU64::new(NEVER),
             empty: AtomicBool::new(false),
             listeners: AtomicUsize::new(0),
             orphans: AtomicUsize::new(0),
@@ -261,17 +272,32 @@ impl Desk {
         self.tell(ServerInput::HttpChannelClosed { channel, stats });
     }
 
-    /// Goes out: no new channel, the open ones finish; what is left at `deadline`, or when the machine says, is
-    /// dropped.
+    /// Goes out: no new channel, the open ones finish. At `deadline`, if that is earlier than the configuration's, channels
+    /// cut by themselves, and what has not left a moment later is dropped; at a deadline of zero all is dropped at once.
     pub(crate) fn go_out(&self, deadline: Option<Duration>) {
+        if let Some(deadline) = deadline {
+            let at = self.clock.now().saturating_add(millis(deadline));
+            self.leave_by.fetch_min(at, Ordering::AcqRel);
+            let grace = self.config.channel.drain_grace.map_or(0, millis).max(LEAST_GRACE);
+            let cut_at = if deadline.is_zero() { at } else { at.saturating_add(grace) };
+            self.cut_at.fetch_min(cut_at, Ordering::AcqRel);
+        }
         self.tell(ServerInput::GoOut);
         if self.listeners.load(Ordering::SeqCst) == 0 {
             self.tell(ServerInput::ListenersClosed);
         }
-        if let Some(deadline) = deadline {
-            let at = self.clock.now().saturating_add(u64::try_from(deadline.as_millis()).unwrap_or(NEVER));
-            self.cut_at.fetch_min(at, Ordering::AcqRel);
+        if deadline.is_some() {
+            // It may have been told before, with another deadline.
+            self.wake_all();
             self.alarms.wake_sweeper();
+        }
+    }
+
+    /// When a channel that opened at `opened` is to cut by itself, on its own clock.
+    pub(crate) fn leave_by(&self, opened: u64) -> Moment {
+        match self.leave_by.load(Ordering::Acquire) {
+            NEVER => Moment::NEVER,
+            at => Moment::from_millis(at.saturating_sub(opened)),
         }
     }
 

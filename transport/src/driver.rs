@@ -336,8 +336,10 @@ impl<H: Handler, W: Wire> Driver<H, W> {
 
     #[cold]
     fn tell_to_go(&mut self, now: &Now<'_>) {
-        if !std::mem::replace(&mut self.told_to_go, true) {
-            let leave = self.channel.leave(now.at);
+        let mut leave = self.channel.leave(now.at);
+        let by = self.service.desk.leave_by(self.opened);
+        if !std::mem::replace(&mut self.told_to_go, true) || by < leave.cut_at {
+            leave.cut_at = leave.cut_at.min(by);
             let _ = self.channel.handle(now, Input::GoOut(leave));
         }
     }

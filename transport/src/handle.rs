@@ -39,9 +39,10 @@ impl ServerHandle {
     }
 
     /// Takes the server out of service: it stops to listen, running responses are finished and say `close`, idle
-    /// connections close after `drain_grace`, and what is left at `deadline`, or `drain_grace` after the
-    /// configuration's `drain_deadline`, is dropped, whichever is earlier. So are handlers that run on
-    /// after their connections were lost. It returns at once; [`gone`](Self::gone) waits for the end:
+    /// connections close after `drain_grace`. At `deadline`, or at the configuration's `drain_deadline` if that is earlier,
+    /// requests without a response get a 503, and responses that run are cut. What has not left `drain_grace` later (for a
+    /// deadline given here a second at least) is dropped, and so are handlers that run on after their connections were lost.
+    /// At a `deadline` of zero all is dropped at once. It may be called again with an earlier deadline. It returns at once; [`gone`](Self::gone) waits for the end:
     /// `server.begin_drain(None).gone().await`.
     pub fn begin_drain(&self, deadline: Option<Duration>) -> &Self {
         self.desk.go_out(deadline);

@@ -51,12 +51,12 @@ impl Spawner for NoThreads {
 }
 
 #[test]
-fn a_body_that_nobody_can_write_to_its_file_gets_a_500() {
+fn a_body_that_finds_no_thread_for_its_file_gets_a_503() {
     let mut config = ServerConfig::default();
     config.channel.bodies = Some(Bodies::Whole);
     config.channel.inbuf_overflow = 10;
     let service = service(config, NoThreads);
-    for (length, expected) in [(10, "HTTP/1.1 200 "), (11, "HTTP/1.1 500 ")] {
+    for (length, expected) in [(10, "HTTP/1.1 200 "), (11, "HTTP/1.1 503 ")] {
         let (mut near, far) = pair(4096);
         let mut driver = service.connect(far, Peer::Unix(None), Peer::Unix(None)).unwrap();
         let head = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n");

@@ -1,7 +1,6 @@
 //! The handler of a request, and its response: called, polled, and handed to the channel.
 
 use std::future::Future;
-use std::io;
 use std::task::{Context, Poll};
 
 use httpfsm::channel::{Input, NotAccepted, State};
@@ -11,6 +10,7 @@ use httpfsm::time::Now;
 
 use super::{Driver, Turn};
 use crate::exchange::{Exchange, Stage};
+use crate::job::NoThread;
 use crate::panics;
 use crate::pipe::{Calls, Order};
 use crate::sending::{Pumped, Sending};
@@ -218,7 +218,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             }
             Ok(Poll::Ready(Gathered::Failed(error))) => {
                 let text = format!("The request body could not be kept: {error}");
-                if error.kind() == io::ErrorKind::WouldBlock {
+                if error.get_ref().is_some_and(|error| error.is::<NoThread>()) {
                     // There is no thread for it, and soon there may be one: 503.
                     self.failed(Failure::Spool, &text);
                     let _ = self.channel.handle(&turn.now, Input::Busy);

@@ -109,7 +109,7 @@ fn a_handler_that_runs_on_after_its_connection_was_lost_is_dropped_at_the_drain_
     let waker = Waker::from(Arc::clone(&count));
     let mut drained = pin!(server.handle().begin_drain(Some(Duration::from_secs(10))).gone());
     assert!(drained.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
-    server.advance(Duration::from_secs(10));
+    server.advance(Duration::from_secs(11));
     assert!(poll(drained).is_ready());
     assert!(count.0.load(Ordering::SeqCst) > 0, "who waits is told");
     assert_eq!((dropped.load(Ordering::SeqCst), server.held()), (1, Held::default()));

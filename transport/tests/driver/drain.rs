@@ -69,7 +69,9 @@ fn a_drain_closes_the_idle_waits_for_the_busy_and_cuts_the_rest() {
     assert!(busy.take_text().contains("Connection: close"));
     assert!(!stuck.is_ended() && !is_drained());
     server.advance(Duration::from_secs(9));
-    assert!(stuck.is_reset());
+    let response = stuck.take_text();
+    assert!(response.starts_with("HTTP/1.1 503 ") && !stuck.is_reset() && !is_drained(), "{response}");
+    server.advance(Duration::from_secs(1));
     assert!(is_drained());
     assert_eq!(server.handle().stats().n_channels, 0);
 }
@@ -130,7 +132,32 @@ fn a_shorter_drain_replaces_a_longer_one() {
     server.handle().begin_drain(None);
     server.run();
     server.handle().begin_drain(Some(Duration::from_secs(2)));
-    server.advance(Duration::from_secs(2));
+    server.advance(Duration::from_millis(1_999));
+    assert_eq!(client.take_text(), "");
+    server.advance(Duration::from_millis(1));
+    assert!(client.take_text().starts_with("HTTP/1.1 503 ") && !client.is_reset());
+}
+
+#[test]
+fn a_short_drain_ends_in_a_503() {
+    let mut server = serve(|_: Request| std::future::pending::<&'static str>());
+    let client = server.connect().unwrap();
+    client.send(GET);
+    server.run();
+    server.handle().begin_drain(Some(Duration::from_millis(300)));
+    server.advance(Duration::from_millis(300));
+    let response = client.take_text();
+    assert!(response.starts_with("HTTP/1.1 503 ") && !client.is_reset(), "{response}");
+}
+
+#[test]
+fn a_drain_of_no_time_drops_all_at_once() {
+    let mut server = serve(|_: Request| std::future::pending::<&'static str>());
+    let client = server.connect().unwrap();
+    client.send(GET);
+    server.run();
+    server.handle().begin_drain(Some(Duration::ZERO));
+    server.run();
     assert!(client.is_reset());
 }
 

@@ -72,7 +72,7 @@ fn an_upgraded_connection_that_nobody_polls_ends_at_the_drain_deadline() {
 
     let mut gone = pin!(server.handle().begin_drain(Some(Duration::from_secs(5))).gone());
     let mut is_gone = || gone.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready();
-    server.advance(Duration::from_millis(4999));
+    server.advance(Duration::from_millis(5999));
     assert!(!is_gone() && clients.iter().all(|client| !client.is_ended()));
     server.advance(Duration::from_millis(1));
     assert!(is_gone());

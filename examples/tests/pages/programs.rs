@@ -18,6 +18,9 @@ use crate::{blocks, is_rust, pages, root};
 /// Long enough for a loaded machine; nothing here waits for it unless it fails.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// What the programs have that send the body of a request back.
+const ECHO: &str = "(\"POST\", \"/echo\")";
+
 /// How a block of dependencies begins.
 const DEPENDENCIES: &str = "[dependencies]\n";
 /// How a block with the place of a dependency begins.
@@ -144,14 +147,15 @@ fn the_programs_are_built_from_the_lines_above_them_and_run() {
         if !program.has_main() || program.page == Path::new("transport-kit/README.md") {
             continue;
         }
-        served += usize::from(run(&workspace.join("target/debug").join(&name), &program.page));
+        served += usize::from(run(&workspace.join("target/debug").join(&name), program));
     }
     assert!(programs.len() >= 10 && served >= 4, "{served} of {}", programs.len());
 }
 
 /// Runs a program: one that listens responds and goes on until Ctrl-C, and each one ends without a failure. Returns
 /// whether it listened.
-fn run(path: &Path, page: &Path) -> bool {
+fn run(path: &Path, program: &PageProgram) -> bool {
+    let page = &program.page;
     let folder = tempfile::tempdir().expect("a directory");
     let mut command = Command::new(path);
     let child = command.current_dir(&folder).stdout(Stdio::piped()).spawn().expect("the program starts");
@@ -168,6 +172,13 @@ fn run(path: &Path, page: &Path) -> bool {
                 "{}: {response}",
                 page.display()
             );
+        }
+        if program.code.contains(ECHO) {
+            // More than curl sends without an expectation.
+            let content: Vec<u8> = (0..3_000_000_u32).map(|at| (at ^ (at >> 8)) as u8).collect();
+            if let Some(response) = post_with_curl(address, folder.path(), &content) {
+                assert!(response == content, "{}: {} bytes came back", page.display(), response.len());
+            }
         }
         wait_for("the program to catch Ctrl-C", || catches_interrupts(&running.0).then_some(()));
         kill_process(Pid::from_child(&running.0), Signal::INT).expect("a running child");
@@ -211,6 +222,20 @@ fn get(address: SocketAddr) -> String {
     let mut response = String::new();
     stream.read_to_string(&mut response).expect("a response and its end");
     response
+}
+
+/// What a program responds to `POST /echo` from curl, which waits for a 100 first.
+fn post_with_curl(address: SocketAddr, folder: &Path, content: &[u8]) -> Option<Vec<u8>> {
+    let curl = httpfsm_testing::tool("curl")?;
+    let path = folder.join("content");
+    fs::write(&path, content).expect("a file");
+    let mut command = Command::new(curl);
+    command.args(["--silent", "--show-error", "--fail", "--expect100-timeout", "60", "--data-binary"]);
+    command.arg(format!("@{}", path.display())).arg(format!("http://{address}/echo"));
+    let output = command.output().expect("curl runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    Some(output.stdout)
 }
 
 /// Killed when dropped.

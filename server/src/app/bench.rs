@@ -44,11 +44,7 @@ impl Handler for BenchApp {
                 Some(left) => respond(&self.bytes, Body::stream(Pattern { left })),
                 None => Response::new(Status::NOT_FOUND),
             },
-            ("POST", "/echo") => {
-                // The response begins before the body is demanded; a peer that waits for a 100 would wait for ever.
-                request.send_continue();
-                respond(&self.bytes, request.take_body())
-            }
+            ("POST", "/echo") => respond(&self.bytes, request.take_body()),
             ("POST", "/upload") => {
                 return BenchFuture::Upload {
                     body: request.take_body(),

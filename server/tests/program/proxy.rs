@@ -20,6 +20,8 @@ on_each_transport! {
     nginx_passes_large_bodies_as_they_come,
     haproxy_keeps_its_connection_to_the_server,
     haproxy_passes_large_bodies,
+    nginx_passes_what_waits_for_its_100,
+    haproxy_passes_what_waits_for_its_100,
     the_nginx_of_the_page_serves,
     the_haproxy_of_the_page_serves,
     what_the_page_does_without_is_refused,
@@ -195,6 +197,30 @@ fn passes_both_ways_at_once(proxy: &mut Proxy) {
     assert!(both.content == content, "{} bytes came back", both.content.len());
 }
 
+/// A client that waits for its 100 gets its body back. HAProxy passes the expectation on, and takes a 100 and a final head
+/// in one read for a fault of the server.
+#[track_caller]
+fn passes_an_expectation(proxy: &mut Proxy, length: usize) {
+    let content = &content()[..length];
+    for _ in 0..5 {
+        let mut stream = proxy.program.connect(&proxy.socket);
+        let framing = format!("Expect: 100-continue\r\nContent-Length: {length}");
+        stream.write_all(post("/echo", &framing).as_bytes()).expect("sent");
+        let mut interim = [0; 25];
+        stream.read_exact(&mut interim).expect("a 100");
+        assert_eq!(&interim, b"HTTP/1.1 100 Continue\r\n\r\n");
+        let mut bytes = Vec::new();
+        std::thread::scope(|scope| {
+            let mut writing = stream.try_clone().expect("a second handle");
+            scope.spawn(move || writing.write_all(content).expect("sent"));
+            stream.read_to_end(&mut bytes).expect("a response and its end");
+        });
+        let response = ReceivedResponse::new(&bytes);
+        assert_eq!(response.status, "HTTP/1.1 200 OK");
+        assert!(response.content == content, "{} of {length} bytes came back", response.content.len());
+    }
+}
+
 const LENGTH: usize = 5_000_000;
 
 fn content() -> Vec<u8> {
@@ -249,6 +275,22 @@ fn haproxy_passes_large_bodies(transport: &str) {
     if let Some(mut proxy) = Proxy::haproxy(&server) {
         passes_large_bodies(&mut proxy);
         passes_both_ways_at_once(&mut proxy);
+    }
+}
+
+fn nginx_passes_what_waits_for_its_100(transport: &str) {
+    let server = ServerProcess::on(transport, &["--app", "bench"]);
+    if let Some(mut proxy) = Proxy::nginx(&server, "") {
+        // It does not go on with a request whose response has begun, so what it sends at once is all.
+        passes_an_expectation(&mut proxy, 1000);
+    }
+}
+
+fn haproxy_passes_what_waits_for_its_100(transport: &str) {
+    let server = ServerProcess::on(transport, &["--app", "bench"]);
+    if let Some(mut proxy) = Proxy::haproxy(&server) {
+        passes_an_expectation(&mut proxy, LENGTH);
+        passes_an_expectation(&mut proxy, 10);
     }
 }
 

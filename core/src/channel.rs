@@ -109,11 +109,14 @@ pub type Step = Taken<State, Event, Internal, Action>;
 
 /// The parts while a step runs. A panic of an error page or of a trace drops it, which ends the connection, as the step is
 /// half done.
-struct HalfDone<'a>(&'a mut Parts);
+struct HalfDone<'a>(&'a mut Parts, State);
 
 impl Drop for HalfDone<'_> {
     fn drop(&mut self) {
-        self.0.abandon();
+        // A closed channel has told its end.
+        if self.1 != State::Closed {
+            self.0.abandon();
+        }
     }
 }
 
@@ -220,7 +223,7 @@ impl Channel {
     ) {
         let (mut cause, mut step) = (Cause::Input(event), first);
         let mut state = mem::replace(&mut self.state, State::Closed);
-        let half_done = HalfDone(&mut self.parts);
+        let half_done = HalfDone(&mut self.parts, state);
         let parts = &mut *half_done.0;
         loop {
             let (next, actions) = (step.next, step.actions);

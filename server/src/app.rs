@@ -52,7 +52,7 @@ mod testing {
     use std::sync::Arc;
 
     use httpfsm::channel::Input;
-    use httpfsm::channel::{Channel, CompiledConfig, Facts};
+    use httpfsm::channel::{Channel, CompiledConfig, Facts, Output};
     use httpfsm::config::{ChannelConfig, ServerConfig};
     use httpfsm::handler::{Body, ConnectionInfo, Handler, Request};
     use httpfsm::peer::Peer;
@@ -89,6 +89,8 @@ mod testing {
         let mut channel = Channel::new(compiled, Facts::default());
         let now = Now::new(Moment::START, &Date::EPOCH);
         channel.handle(&now, Input::RxData(bytes.as_bytes())).unwrap_or_else(|error| panic!("{error}"));
+        // The request is shown once it was delivered.
+        while channel.next_output().is_some_and(|output| !matches!(output, Output::HttpRequest)) {}
         let head = channel.request().unwrap_or_else(|| panic!("no request: {bytes}")).into();
         let sockname = Peer::Unix(Some("/run/<web>.sock".into()));
         let connection = ConnectionInfo::new(Peer::Unix(None), sockname, "http", "server.clisrv_1".into());

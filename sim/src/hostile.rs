@@ -9,6 +9,11 @@ pub(crate) const SMUGGLED: &str = "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n";
 /// Messages of hostile clients. A request that is smuggled has a number that was never sent.
 pub(crate) const MESSAGES: &[Hostile] = &[
     ("GET / HTTP/1.1\r\n\r\n", &[400]),
+    // Clients of other protocols, which wait for a response to their first line.
+    ("EHLO sim\r\n", &[400]),
+    ("GET /\r\n", &[400]),
+    ("GET / HTTP/9.9\r\n", &[400, 505]),
+    ("GET / HTTP/1.1\r\nHost: a\r\nno field\r\n", &[400]),
     ("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", &[400]),
     ("GET / HTTP/1.1\nHost: a\n\n", &[400]),
     ("GET / HTTP/1.1\r\nHost: a\r\n folded: x\r\n\r\n", &[400]),

@@ -85,6 +85,8 @@ pub(crate) struct Sent {
     /// HTTP/1.0.
     pub(crate) old: bool,
     pub(crate) expect: bool,
+    /// Empty lines before the request line.
+    pub(crate) empty_lines: usize,
     pub(crate) hostile: Option<Hostile>,
 }
 

@@ -195,6 +195,7 @@ fn a_failure_is_made_small_and_tells_how_to_repeat_it() {
 fn a_handler_that_never_responds_is_a_hang() {
     let mut config = ServerConfig::default();
     config.channel.responseless_timeout = None;
+    config.channel.peer_ended_timeout = None;
     let failure = Simulation::new(config, |_: &World| |_: Request| pending::<Response>())
         .traffic(|_| Ask::get("/"))
         .run()

@@ -209,7 +209,7 @@ impl<W: Wire, T: Timer> Connection<W, T> {
     pub async fn write(&mut self, bytes: impl Into<Bytes>) -> Result<(), NotAccepted> {
         let bytes = bytes.into();
         poll_fn(|cx| {
-            while self.channel.state() == State::Responding && !self.channel.room_for_bytes() {
+            while self.channel.owes_body() && !self.channel.room_for_bytes() {
                 ready!(self.poll_output(cx))?;
             }
             Poll::Ready(self.handle(Input::Write(Data::Bytes(bytes.clone()))))
@@ -223,6 +223,10 @@ impl<W: Wire, T: Timer> Connection<W, T> {
     ///
     /// The connection was lost.
     pub async fn flush(&mut self) -> Result<(), NotAccepted> {
+        if self.channel.state() == State::HeadHeld {
+            // The head waits for the request body, unless it is to leave.
+            self.handle(Input::Flush)?;
+        }
         let all = self.all();
         self.leave(all).await
     }

@@ -65,8 +65,8 @@ pub(crate) struct Desk {
     promised: AtomicU32,
 }
 
-/// Milliseconds that a response has to leave which was made at the deadline of a drain.
-const LEAST_GRACE: u64 = 1_000;
+/// Milliseconds that the last responses have to leave, which channels make at the deadline of a drain.
+const LAST_GRACE: u64 = 1_000;
 
 fn millis(length: Duration) -> u64 {
     u64::try_from(length.as_millis()).unwrap_or(NEVER)
@@ -276,11 +276,12 @@ impl Desk {
     /// cut by themselves, and what has not left a moment later is dropped; at a deadline of zero all is dropped at once.
     pub(crate) fn go_out(&self, deadline: Option<Duration>) {
         if let Some(deadline) = deadline {
-            let at = self.clock.now().saturating_add(millis(deadline));
-            self.leave_by.fetch_min(at, Ordering::AcqRel);
-            let grace = self.config.channel.drain_grace.map_or(0, millis).max(LEAST_GRACE);
-            let cut_at = if deadline.is_zero() { at } else { at.saturating_add(grace) };
-            self.cut_at.fetch_min(cut_at, Ordering::AcqRel);
+            let mut at = self.clock.now().saturating_add(millis(deadline));
+            if !deadline.is_zero() {
+                self.leave_by.fetch_min(at, Ordering::AcqRel);
+                at = at.saturating_add(LAST_GRACE);
+            }
+            self.cut_at.fetch_min(at, Ordering::AcqRel);
         }
         self.tell(ServerInput::GoOut);
         if self.listeners.load(Ordering::SeqCst) == 0 {

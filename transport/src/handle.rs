@@ -40,8 +40,8 @@ impl ServerHandle {
 
     /// Takes the server out of service: it stops to listen, running responses are finished and say `close`, idle
     /// connections close after `drain_grace`. At `deadline`, or at the configuration's `drain_deadline` if that is earlier,
-    /// requests without a response get a 503, and responses that run are cut. What has not left `drain_grace` later (for a
-    /// deadline given here a second at least) is dropped, and so are handlers that run on after their connections were lost.
+    /// requests without a response get a 503, and responses that run are cut. What has not left a second after `deadline`, or
+    /// `drain_grace` after the configuration's, is dropped, and so are handlers that run on after their connections were lost.
     /// At a `deadline` of zero all is dropped at once. It may be called again with an earlier deadline. It returns at once; [`gone`](Self::gone) waits for the end:
     /// `server.begin_drain(None).gone().await`.
     pub fn begin_drain(&self, deadline: Option<Duration>) -> &Self {
@@ -135,11 +135,11 @@ impl Listening {
     }
 
     /// The machine's verdict on a connection that was accepted. Where the server is full, the channel that has been
-    /// idle for the longest is closed, and this resolves when there is room, or after a moment; meanwhile no other listener
-    /// takes that place. Where no channel is
-    /// idle, this looks for one a few more times, as one may soon be. For a moment after it found none, it resolves at
-    /// once for the connections that follow, so that a server that stays full refuses many in little time; and so it does
-    /// when those that were accepted before have waited for long, which `waited` counts in milliseconds.
+    /// idle for the longest is closed, and this resolves when there is room, or after a moment; meanwhile no other
+    /// listener takes that place. Where no channel is idle, this looks for one a few more times, as one may soon be. For
+    /// a moment after it found none, it resolves at once for the connections that follow, so that a server that stays full
+    /// refuses many in little time; and so it does when those that were accepted before have waited for long, which
+    /// `waited` counts in milliseconds.
     pub(crate) async fn admit(
         &self,
         peername: &Peer,
@@ -165,7 +165,9 @@ impl Listening {
                 if looks == LOOKS {
                     desk.stays_full_until(now.saturating_add(FRUITLESS));
                 }
-                if desk.stays_full(now) || *waited >= QUEUED {
+                // A place that is free and promised to another is none for this one.
+                let gives_up = desk.stays_full(now) || *waited >= QUEUED;
+                if gives_up && desk.is_still_full(peername, true) {
                     return desk.admit(peername, sockname);
                 }
                 pause = pause.min(FRUITLESS);

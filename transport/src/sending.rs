@@ -3,7 +3,7 @@
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use httpfsm::channel::{Data, Input, NotAccepted};
+use httpfsm::channel::{Data, Input, NotAccepted, State};
 use httpfsm::fields::Fields;
 use httpfsm::handler::{Body, BodyFailure, Frame};
 use httpfsm::time::Now;
@@ -69,6 +69,10 @@ impl Sending {
             let (failure, is_own) = match frame {
                 Ok(Frame::Data(bytes)) => {
                     self.left = bytes;
+                    if channel.state() == State::HeadHeld {
+                        // What the source has asked for comes before its content: the body of the request, say.
+                        return Ok(Pumped::More);
+                    }
                     continue;
                 }
                 Ok(Frame::Flush) => {

@@ -263,7 +263,7 @@ impl Sender {
     }
 
     /// Bytes that were cut off since the last call.
-    #[inline]
+    #[cold]
     pub(super) fn take_excess(&mut self) -> u64 {
         let Some(rare) = &mut self.rare else { return 0 };
         let excess = core::mem::take(&mut rare.excess);

@@ -349,7 +349,7 @@ impl Timers {
         if state == old_in && self.age != NEVER {
             earliest = sooner(earliest, self.age.max(self.entered.as_millis()), old.event);
         }
-        if few.has_ended || few.leave.is_some() {
+        if few.has_ended | few.leave.is_some() {
             return self.earliest_of_few(state, few, compiled, earliest);
         }
         earliest

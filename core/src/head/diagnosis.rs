@@ -29,9 +29,10 @@ pub(super) fn wrong_line(lines: &[u8], line_at: usize, limits: &HeadLimits) -> O
     let (rule, at) = if line_at == start {
         request_line(line, limits).map(|(rule, at)| (rule, start + at))
     } else {
-        let first = start + self::line(lines, start).len() + 2;
-        // Where there are too many fields, the first of those decides.
-        field_line(line, line_at == first).and_then(|_| field_lines(lines, first, limits))
+        // A line that may be a field line at another place may be one here. Where one may not, the first of those in excess
+        // decides if there are too many.
+        field_line(line, false)?;
+        field_lines(lines, start + self::line(lines, start).len() + 2, limits)
     }?;
     Some(RequestError::new(rule, at as u64))
 }

@@ -163,6 +163,7 @@ impl Sent {
             close: dice.one_in(8),
             old,
             expect: has_body && !old && dice.one_in(5),
+            empty_lines: if dice.one_in(10) { 1 + dice.below(4) as usize } else { 0 },
             hostile: None,
             ask,
         };

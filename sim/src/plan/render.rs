@@ -9,6 +9,7 @@ use crate::watch::NUMBER;
 impl Sent {
     /// Adds the head and the body, as they are sent; says where the head ends.
     pub(crate) fn render(&self, bytes: &mut Vec<u8>) -> usize {
+        (0..self.empty_lines).for_each(|_| bytes.extend_from_slice(b"\r\n"));
         if let Some((message, _)) = self.hostile {
             bytes.extend_from_slice(message.as_bytes());
             return bytes.len();

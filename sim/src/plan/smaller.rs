@@ -34,6 +34,9 @@ impl Plan {
                 if sent.old {
                     without(&|plan| plan.clients[which].sends[n].old = false);
                 }
+                if sent.empty_lines > 0 {
+                    without(&|plan| plan.clients[which].sends[n].empty_lines = 0);
+                }
                 if sent.expect {
                     without(&|plan| plan.clients[which].sends[n].expect = false);
                 }

@@ -67,7 +67,7 @@ pub(crate) fn scripts() -> Vec<Script> {
         ("a method of no token", "G@T /hello HTTP/1.1\r\nHost: kit\r\n\r\n", "400"),
         ("a target with a fragment of space", "GET /hel lo HTTP/1.1\r\nHost: kit\r\n\r\n", "400"),
         ("a line without a colon", "GET /hello HTTP/1.1\r\nHost: kit\r\nnonsense\r\n\r\n", "400"),
-        ("three empty lines", "\r\n\r\n\r\nGET /hello HTTP/1.1\r\nHost: kit\r\n\r\n", "400"),
+        ("five empty lines", "\r\n\r\n\r\n\r\n\r\nGET /hello HTTP/1.1\r\nHost: kit\r\n\r\n", "400"),
     ];
     let bodies: &[(&str, &str, &str)] = &[
         ("a chunk size of no number", "", "zz\r\n"),

@@ -404,7 +404,8 @@ impl Channel {
         self.parts.input_room(self.state)
     }
 
-    /// The first bytes that are to be sent; all of them unless a large content stands by reference. Asking again
+    /// The first bytes that are to be sent; all of them unless a large content stands by reference, or an interim head
+    /// does, which leaves in a write of its own. Asking again
     /// returns the same slices, until [`Input::Sent`].
     #[inline]
     #[must_use]
@@ -413,7 +414,8 @@ impl Channel {
     }
 
     /// All bytes that are to be sent, in order, in as many slices as there are (three at most) and fit; returns how
-    /// many that are. For vectored writes.
+    /// many that are. For vectored writes. What follows an interim head comes when that has left, since some proxies take two
+    /// heads in one read for a fault.
     #[inline]
     pub fn unsent_slices<'a>(&'a self, out: &mut [&'a [u8]]) -> usize {
         self.parts.sender.buffer().slices(out)

@@ -210,12 +210,12 @@ impl Fields {
         self.marks & mark::SERVER != 0
     }
 
-    /// The field lines as they go to the wire.
-    #[inline]
+    /// Bytes that they hold on the heap.
     pub(crate) fn heap_len(&self) -> usize {
         self.wire.heap_len()
     }
 
+    /// The field lines as they go to the wire.
     #[inline]
     pub(crate) fn wire(&self) -> &[u8] {
         self.wire.as_slice()

@@ -371,7 +371,8 @@ fn announce(listeners: &[Peer]) -> io::Result<()> {
 
 fn url(listener: &Peer) -> String {
     match listener {
-        Peer::Ip(address) => format!("http://{address}"),
+        // RFC 6874 section 2: the scope of an address stands behind an encoded percent.
+        Peer::Ip(address) => format!("http://{}", address.to_string().replace('%', "%25")),
         Peer::Unix(_) => listener.to_string(),
     }
 }

@@ -86,7 +86,9 @@ pub enum Input<'a> {
     Tick,
 
     /// The application's response: the final head, and all content unless it is streamed
-    /// ([`ResponseRef::stream`]).
+    /// ([`ResponseRef::stream`]). The head of a stream whose request still waits for its `100 Continue`, or has not begun its
+    /// body since, waits ([`State::HeadHeld`](crate::State::HeadHeld)) for the body, for content, a [`Flush`](Self::Flush) or
+    /// the end.
     #[doc(alias = "EV_HTTP_RESPONSE")]
     HttpResponse(ResponseRef<'a>),
     /// Bytes of a streamed response. What exceeds the Content-Length is cut and reported
@@ -107,10 +109,10 @@ pub enum Input<'a> {
     /// effect for HTTP/1.0 (RFC 9110 section 15.2). Not accepted above the high-water mark ([`room`](crate::Channel::room) is 0).
     Informational(Status, &'a Fields),
     /// The application can take this many more bytes of the request body. The first demand sends the 100 that a
-    /// request expects, unless body bytes came already. After the final head no 100 can be sent: a body that waits for
-    /// one fails then.
+    /// request expects, unless body bytes came already. Once the final head is sent no 100 can be: a body that waits for
+    /// one fails then ([`BodyError::NotContinued`](crate::BodyError::NotContinued)).
     BodyDemand(u64),
-    /// The application failed. Before the final head the request gets a 500 (with this text if
+    /// The application failed. While the final head is not sent the request gets a 500 (with this text if
     /// `expose_tracebacks` is set); after it the response is cut without its end.
     Abort(Option<&'a str>),
     /// The server goes out of service: finish and close, by these times. It may come again, with other times.

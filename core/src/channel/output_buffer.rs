@@ -1,7 +1,8 @@
 //! The output of a channel: bytes that are to be sent.
 //!
 //! Heads, chunk lines and small contents are staged contiguously; one large content at a time stands between them
-//! by reference. What is sent is counted by position, so that a flush knows when it has left.
+//! by reference. What is sent is counted by position, so that a flush knows when it has left. An interim head ends a write:
+//! what is staged behind it leaves in another.
 
 use alloc::vec::Vec;
 use core::{fmt, mem};
@@ -19,7 +20,9 @@ const SMALL: usize = 2 << 10;
 /// Capacity of a store to lend.
 const LENT: usize = 16 << 10;
 
-#[derive(Default)]
+/// No place.
+const NONE: u32 = u32::MAX;
+
 pub(crate) struct OutputBuffer {
     /// Empty when all of it has left, unless a large content is on its way.
     staged: Vec<u8>,
@@ -27,9 +30,17 @@ pub(crate) struct OutputBuffer {
     gone: usize,
     large: Bytes,
     /// Where in `staged` the large content stands.
-    large_at: usize,
+    large_at: u32,
+    /// Where in `staged` a write ends, because an interim head does; [`NONE`]: nowhere.
+    write_end: u32,
     /// Bytes that have left, in all.
     sent: u64,
+}
+
+impl Default for OutputBuffer {
+    fn default() -> Self {
+        Self { staged: Vec::new(), gone: 0, large: Bytes::new(), large_at: 0, write_end: NONE, sent: 0 }
+    }
 }
 
 /// A place in the output to which what was staged can be taken back, while nothing has been sent.
@@ -103,26 +114,52 @@ impl OutputBuffer {
         if self.gone > 4096 && self.gone >= self.staged.len() / 2 {
             crate::witness::bytes(self.staged.len() - self.gone);
             self.staged.drain(..self.gone);
-            self.large_at = self.large_at.saturating_sub(self.gone);
-            self.gone = 0;
+            self.forget_gone();
         }
         &mut self.staged
     }
 
+    /// The bytes that have left are no longer in `staged`.
+    fn forget_gone(&mut self) {
+        let gone = u32::try_from(self.gone).unwrap_or(NONE);
+        self.large_at = self.large_at.saturating_sub(gone);
+        if self.write_end != NONE {
+            self.write_end -= gone.min(self.write_end);
+        }
+        self.gone = 0;
+    }
+
+    /// What was staged so far leaves in a write without what follows.
+    #[cold]
+    pub(crate) fn end_write(&mut self) {
+        self.write_end = u32::try_from(self.staged.len()).unwrap_or(NONE);
+    }
+
     /// Appends content: by reference if it is large and none is on its way, else by copy.
     pub(crate) fn push(&mut self, content: &Bytes) {
-        if content.len() >= BY_REFERENCE && self.large.is_empty() {
-            self.large = content.clone();
-            self.large_at = self.staged.len();
-        } else {
-            self.stage().extend_from_slice(content);
+        match u32::try_from(self.staged.len()) {
+            Ok(at) if content.len() >= BY_REFERENCE && self.large.is_empty() => {
+                self.large = content.clone();
+                self.large_at = at;
+            }
+            _ => self.stage().extend_from_slice(content),
         }
     }
 
-    /// The pending bytes, in order, in as many slices as fit; at most three are needed.
+    /// Where in `staged` the next write ends.
+    #[inline]
+    fn end(&self) -> usize {
+        (self.write_end as usize).min(self.staged.len())
+    }
+
+    /// The pending bytes that leave in one write, in order, in as many slices as fit; at most three are needed.
     pub(crate) fn slices<'a>(&'a self, out: &mut [&'a [u8]]) -> usize {
-        let cut = if self.large.is_empty() { self.staged.len() } else { self.large_at };
-        let parts = [part(&self.staged, self.gone..cut), &self.large[..], part(&self.staged, cut..)];
+        let (end, large_at) = (self.end(), self.large_at as usize);
+        let parts = if self.large.is_empty() || end <= large_at && self.write_end != NONE {
+            [part(&self.staged, self.gone..end), &[], &[]]
+        } else {
+            [part(&self.staged, self.gone..large_at), &self.large[..], part(&self.staged, large_at..end)]
+        };
         let mut n = 0;
         for (part, slot) in parts.into_iter().filter(|part| !part.is_empty()).zip(out) {
             *slot = part;
@@ -133,10 +170,11 @@ impl OutputBuffer {
 
     /// The first pending bytes.
     pub(crate) fn first(&self) -> &[u8] {
+        let end = self.end();
         if self.large.is_empty() {
-            return part(&self.staged, self.gone..);
+            return part(&self.staged, self.gone..end);
         }
-        let before = part(&self.staged, self.gone..self.large_at);
+        let before = part(&self.staged, self.gone..end.min(self.large_at as usize));
         if before.is_empty() { &self.large } else { before }
     }
 
@@ -145,7 +183,7 @@ impl OutputBuffer {
         self.sent += n as u64;
         let mut rest = n;
         if !self.large.is_empty() {
-            let before = rest.min(self.large_at - self.gone);
+            let before = rest.min(self.large_at as usize - self.gone);
             self.gone += before;
             rest -= before;
             let inside = rest.min(self.large.len());
@@ -160,6 +198,9 @@ impl OutputBuffer {
         if self.gone == self.staged.len() && self.large.is_empty() {
             self.staged.clear();
             self.gone = 0;
+            self.write_end = NONE;
+        } else if self.gone >= self.write_end as usize {
+            self.write_end = NONE;
         }
     }
 
@@ -168,6 +209,7 @@ impl OutputBuffer {
         self.staged.clear();
         self.gone = 0;
         self.large = Bytes::new();
+        self.write_end = NONE;
     }
 
     pub(crate) fn lend(&mut self, store: &mut Vec<u8>) {
@@ -189,8 +231,7 @@ impl OutputBuffer {
             private.reserve_exact(pending);
             private.extend_from_slice(part(&self.staged, self.gone..));
         }
-        self.large_at = self.large_at.saturating_sub(self.gone);
-        self.gone = 0;
+        self.forget_gone();
         let mut lent = mem::replace(&mut self.staged, private);
         if store.capacity() == 0 && lent.capacity() >= LENT / 2 && lent.capacity() <= 16 * LENT {
             lent.clear();

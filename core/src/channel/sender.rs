@@ -256,10 +256,12 @@ impl Sender {
 
     pub(super) fn stage_continue(&mut self) {
         self.buffer.stage().extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
+        self.buffer.end_write();
     }
 
     pub(super) fn stage_informational(&mut self, status: Status, fields: &Fields) {
         encode::informational_head(self.buffer.stage(), status, fields);
+        self.buffer.end_write();
     }
 
     /// Bytes that were cut off since the last call.

@@ -1,5 +1,6 @@
 //! Expect: 100-continue: when the 100 is sent, and what a response without it means for the connection.
 
+use bytes::Bytes;
 use httpfsm::{BodyError, BodyRef, CloseReason, Data, Fields, Input, Rule, State, Status};
 
 use crate::rig::{GET, Rig, Seen, post, statuses};
@@ -218,4 +219,29 @@ fn a_body_that_is_first_asked_for_behind_the_head_fails_with_the_reason_once() {
     assert_eq!(rig.state(), State::Responding);
     rig.demand(5);
     assert_eq!(rig.seen(), []);
+}
+
+/// Some proxies take two heads in one read for a fault.
+#[test]
+fn an_interim_head_leaves_in_a_write_of_its_own() {
+    let hint = Fields::new();
+    for is_hint in [false, true] {
+        for body in [BodyRef::Slice(b"early"), BodyRef::Bytes(&Bytes::from(vec![b'x'; 20_000]))] {
+            let mut rig = Rig::new();
+            let hint = Input::Informational(Status::EARLY_HINTS, &hint);
+            rig.rx(expect(5)).input(if is_hint { hint } else { Input::Continue });
+            rig.respond(Status::OK, &Fields::new(), body);
+            let first = String::from_utf8_lossy(rig.channel.unsent()).into_owned();
+            assert!(first.starts_with("HTTP/1.1 10") && first.ends_with("\r\n\r\n"), "{first}");
+            assert!(!first.contains(" 200 "), "{first}");
+            let (n, whole) = (first.len(), rig.channel.unsent_len());
+            rig.input(Input::Sent(n - 1));
+            assert_eq!(rig.channel.unsent(), b"\n", "the rest of it");
+            rig.input(Input::Sent(1));
+            assert!(rig.channel.unsent().starts_with(b"HTTP/1.1 200 "));
+            let mut slices = [&b""[..]; 3];
+            let filled = rig.channel.unsent_slices(&mut slices);
+            assert_eq!(slices[..filled].concat().len(), whole - n);
+        }
+    }
 }

@@ -11,6 +11,7 @@
 //! So a parser error in an unfinished head means nothing yet: a forbidden byte may still come before its end.
 
 mod diagnosis;
+mod lines;
 #[cfg(test)]
 mod tests;
 
@@ -26,6 +27,7 @@ use crate::request::{HeadMeta, Version};
 use crate::target;
 use crate::token::is_tchar;
 
+pub use lines::{HeadLine, head_lines, trailer_lines};
 #[cfg(test)]
 pub(crate) use tests::parsed;
 

@@ -71,7 +71,7 @@ fn the_jitter_of_a_connections_age_is_recorded() {
             [Input::RxData(GET.as_bytes()), Input::HttpResponse(ResponseRef::new(Status::OK, &fields, b""))];
         for input in inputs {
             recording.input(&now, &input);
-            let taken = channel.handle(&now, input);
+            let taken = channel.handle_with(&now, input, &mut recording);
             recording.taken(&taken, &channel);
             while let Some(output) = channel.next_output() {
                 recording.output(&output);

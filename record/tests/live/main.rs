@@ -3,6 +3,7 @@
 
 mod any_session;
 mod contents;
+mod hidden;
 mod recorder;
 mod replays;
 mod secrets;

@@ -47,7 +47,7 @@ impl Names {
 }
 
 /// Hides one byte.
-fn hide(byte: &mut u8) {
+pub(crate) fn hide(byte: &mut u8) {
     if matches!(*byte, 0x21..=0x7e | 0x80..) {
         *byte = b'x';
     }

@@ -17,7 +17,7 @@ use httpfsm::time::{Date, Moment, Now};
 use httpfsm_transport::{Opened, Tape, catch_panic};
 
 use crate::config::Config;
-use crate::hide::{Hiding, Names, Outgoing, Part, hide_content, hide_text, hide_value};
+use crate::hide::{Hiding, Names, Outgoing, Part, hide, hide_content, hide_text, hide_value};
 use crate::latin1::{Latin1, write_line};
 use crate::line::{Content, FORMAT, Head, Line};
 use crate::replay::Machine;
@@ -392,10 +392,15 @@ impl Recording {
         Some(if self.hiding.bodies { "x".repeat(text.len()) } else { hide_text(&self.hiding.names, text) })
     }
 
-    fn fields(&self, fields: &Fields) -> Vec<(String, Latin1)> {
+    /// Fields, with the values of `all` hidden, or of those that are secrets.
+    fn fields(&self, fields: &Fields, all: bool) -> Vec<(String, Latin1)> {
         let named = fields.iter().map(|field| {
             let mut value = field.value.to_vec();
-            hide_value(&self.hiding.names, field.name, &mut value);
+            if all {
+                value.iter_mut().for_each(hide);
+            } else {
+                hide_value(&self.hiding.names, field.name, &mut value);
+            }
             (field.name.to_owned(), Latin1(value))
         });
         let length = fields.content_length().map(|length| ("Content-Length", length.to_string()));
@@ -408,7 +413,7 @@ impl Recording {
 
     fn response(&self, response: &ResponseRef<'_>, line: &mut Line) {
         line.status = Some(response.status.code());
-        line.fields = Some(self.fields(response.fields));
+        line.fields = Some(self.fields(response.fields, false));
         let (content, bytes) = match response.body {
             BodyRef::Empty => (Content::Empty, None),
             BodyRef::Slice(bytes) => (Content::Slice, Some(bytes)),
@@ -491,10 +496,12 @@ impl Tape for Recording {
                 });
                 line.bytes = Some(self.body(data.as_slice()));
             }
-            Input::Finish(fields) => line.fields = fields.map(|fields| self.fields(fields)),
+            Input::Finish(fields) => {
+                line.fields = fields.map(|fields| self.fields(fields, self.hiding.bodies))
+            }
             Input::Informational(status, fields) => {
                 line.status = Some(status.code());
-                line.fields = Some(self.fields(fields));
+                line.fields = Some(self.fields(fields, false));
             }
             Input::BodyDemand(n) => line.n = Some(*n),
             Input::Abort(text) => line.text = self.failure(*text),

@@ -4,6 +4,7 @@
 mod any_session;
 mod contents;
 mod hidden;
+mod hostile_sessions;
 mod recorder;
 mod replays;
 mod secrets;

@@ -61,6 +61,7 @@ mod description;
 mod error_page;
 pub(crate) mod input;
 mod input_buffer;
+pub(crate) mod input_part;
 mod not_accepted;
 mod outbox;
 mod output;
@@ -84,6 +85,7 @@ use core::mem;
 pub use self::compiled_config::{CompiledConfig, Facts, Leave};
 pub use self::description::MACHINE;
 pub use self::input::{Data, Input};
+pub use self::input_part::{ChannelTrace, InputPart};
 pub use self::not_accepted::NotAccepted;
 pub use self::outbox::OutputKind;
 pub use self::output::Output;
@@ -98,7 +100,7 @@ pub use self::worker_buffers::WorkerBuffers;
 
 use self::actions::{Args, Parts};
 use crate::error::{RequestError, Rule};
-use crate::fsm::{Cause, Taken, Trace};
+use crate::fsm::{Cause, Taken};
 use crate::request::RequestRef;
 use crate::response::ResponseRef;
 use crate::time::{Moment, Now};
@@ -152,7 +154,8 @@ impl Channel {
         self.handle_with(now, input, &mut ())
     }
 
-    /// As [`handle`](Self::handle), and tells each row that is taken to `trace`, which may be a closure. A panic of it, as
+    /// As [`handle`](Self::handle), and tells each row that is taken to `trace`, which may be a closure; a [`ChannelTrace`] also
+    /// hears what the input is taken for. A panic of it, as
     /// one of an [error page](crate::config::ErrorPages), ends the connection with a reset: the step is half done.
     ///
     /// ```
@@ -178,7 +181,7 @@ impl Channel {
         &mut self,
         now: &Now<'_>,
         input: Input<'_>,
-        trace: &mut impl Trace<State, Event, Internal, Action>,
+        trace: &mut impl ChannelTrace,
     ) -> Result<(), NotAccepted> {
         let at = self.arrive(now, trace);
         let event = match input.event() {
@@ -219,7 +222,7 @@ impl Channel {
         args: &mut Args<'_>,
         event: Event,
         first: crate::fsm::Transition<State, Action>,
-        trace: &mut impl Trace<State, Event, Internal, Action>,
+        trace: &mut impl ChannelTrace,
     ) {
         let (mut cause, mut step) = (Cause::Input(event), first);
         let mut state = mem::replace(&mut self.state, State::Closed);
@@ -235,7 +238,7 @@ impl Channel {
             let mut raised = None;
             for action in actions {
                 debug_assert!(raised.is_none(), "only the last action of a row may raise an event");
-                raised = parts.act(action, args);
+                raised = parts.act(action, args, trace);
             }
             let Some(internal) = raised else { break };
             cause = Cause::Internal(internal);
@@ -316,7 +319,7 @@ impl Channel {
     pub fn respond_with_trace(
         &mut self,
         now: &Now<'_>,
-        trace: &mut impl Trace<State, Event, Internal, Action>,
+        trace: &mut impl ChannelTrace,
         f: impl FnOnce(RequestRef<'_>, &mut Responder<'_>),
     ) -> Result<bool, NotAccepted> {
         let at = self.arrive(now, trace);
@@ -335,7 +338,7 @@ impl Channel {
 
     /// Lets time pass up to `now`; returns the moment that counts.
     #[inline]
-    fn arrive(&mut self, now: &Now<'_>, trace: &mut impl Trace<State, Event, Internal, Action>) -> Moment {
+    fn arrive(&mut self, now: &Now<'_>, trace: &mut impl ChannelTrace) -> Moment {
         let at = self.parts.timers.advance(now.at);
         if self.parts.timers.is_due(at) {
             self.pass_deadlines(now, at, trace);
@@ -345,12 +348,7 @@ impl Channel {
 
     /// Fires each deadline that is over; where it leads, another may be over already.
     #[cold]
-    fn pass_deadlines(
-        &mut self,
-        now: &Now<'_>,
-        at: Moment,
-        trace: &mut impl Trace<State, Event, Internal, Action>,
-    ) {
+    fn pass_deadlines(&mut self, now: &Now<'_>, at: Moment, trace: &mut impl ChannelTrace) {
         while self.parts.timers.is_due(at) {
             let Some(step) = MATRIX.on(self.state, Event::Tick) else { break };
             let before = (self.state, self.parts.timers.due(), self.parts.timers.due_event());

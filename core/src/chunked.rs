@@ -9,6 +9,7 @@ mod tests;
 
 use core::ops::Range;
 
+use crate::channel::input_part::{ChannelTrace, InputPart};
 use crate::error::{RequestError, Rule};
 use crate::token::{is_field_byte, is_tchar};
 
@@ -122,8 +123,14 @@ impl ChunkDecoder {
 
     /// Decodes `bytes`, which go on where the last call stopped, up to `credit` bytes of data; with no credit
     /// nothing is used up. The data of all chunks is moved together in place: that of the first chunk stays where it
-    /// is. Data that precedes an error is still in `data`.
-    pub(crate) fn decode(&mut self, bytes: &mut [u8], credit: u64, limits: &ChunkLimits) -> Decoded {
+    /// is. Data that precedes an error is still in `data`. `trace` hears of data as it is read, and of a line when it is whole.
+    pub(crate) fn decode(
+        &mut self,
+        bytes: &mut [u8],
+        credit: u64,
+        limits: &ChunkLimits,
+        trace: &mut impl ChannelTrace,
+    ) -> Decoded {
         let mut credit = credit;
         let mut data = 0..0;
         let mut at = 0;
@@ -138,7 +145,10 @@ impl ChunkDecoder {
             crate::witness::bytes(1);
             if self.expects != Expects::Data {
                 match self.line_byte(byte, limits) {
-                    Ok(next) => self.expects = next,
+                    Ok(next) => {
+                        self.tell_line(trace);
+                        self.expects = next;
+                    }
                     Err(error) => break ChunkStatus::Failed(error),
                 }
                 at += 1;
@@ -151,6 +161,7 @@ impl ChunkDecoder {
             self.size -= taken;
             self.received += taken;
             self.offset += taken;
+            trace.part(InputPart::Body, taken as usize);
             if self.size == 0 {
                 self.expects = Expects::DataCr;
             }
@@ -166,6 +177,20 @@ impl ChunkDecoder {
             at = end;
         };
         Decoded { consumed: at, data, status }
+    }
+
+    /// Tells of the line that the byte just read ends, if it ends one.
+    #[inline]
+    fn tell_line(&self, trace: &mut impl ChannelTrace) {
+        match self.expects {
+            Expects::LineLf => {
+                trace.part(InputPart::ChunkSize, self.digits.into());
+                trace.part(InputPart::ChunkExtension, self.extension_line as usize);
+                trace.part(InputPart::ChunkLineEnd, 2);
+            }
+            Expects::DataLf => trace.part(InputPart::ChunkLineEnd, 2),
+            _ => {}
+        }
     }
 
     /// Takes one byte that is no data and says what the next one belongs to. On an error nothing has changed.

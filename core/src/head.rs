@@ -12,6 +12,7 @@
 //! So a parser error inside a line means nothing yet: a forbidden byte may still come before the end of the line.
 
 mod diagnosis;
+mod lines;
 #[cfg(test)]
 mod tests;
 
@@ -27,6 +28,7 @@ use crate::request::{HeadMeta, Version};
 use crate::target;
 use crate::token::is_tchar;
 
+pub use lines::{HeadLine, head_lines, trailer_lines};
 #[cfg(test)]
 pub(crate) use tests::parsed;
 

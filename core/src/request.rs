@@ -7,6 +7,8 @@ use alloc::vec::Vec;
 use core::ops::Range;
 use core::{fmt, str};
 
+pub use crate::head::{HeadLine, head_lines, trailer_lines};
+
 use crate::fields::Value;
 use crate::part::{ascii, part};
 use crate::target;

@@ -14,7 +14,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use httpfsm::channel::{Channel, Input, NotAccepted, Output};
+use httpfsm::channel::{
+    Action, Channel, ChannelTrace, Event, Input, InputPart, Internal, NotAccepted, Output, State, Step,
+};
+use httpfsm::fsm::Trace;
 use httpfsm::handler::Subscriber;
 use httpfsm::request::RequestRef;
 use httpfsm::time::Now;
@@ -339,6 +342,22 @@ impl Queue {
             let _ = self.sender.try_send(None);
         }
         fits
+    }
+}
+
+impl Trace<State, Event, Internal, Action> for FileTape {
+    fn step(&mut self, step: &Step) {
+        if let Some(recording) = &mut self.recording {
+            recording.step(step);
+        }
+    }
+}
+
+impl ChannelTrace for FileTape {
+    fn part(&mut self, part: InputPart, bytes: usize) {
+        if let Some(recording) = &mut self.recording {
+            recording.part(part, bytes);
+        }
     }
 }
 

@@ -5,8 +5,14 @@ use serde::{Deserialize, Serialize};
 use crate::config::Config;
 use crate::latin1::Latin1;
 
-/// The version of the format.
-pub(crate) const FORMAT: u32 = 1;
+/// The version of the format. In 1, bytes were hidden by another reader than the machine, and not all that had to be.
+pub(crate) const FORMAT: u32 = 2;
+
+/// What the first line of every version has.
+#[derive(Deserialize)]
+pub(crate) struct Format {
+    pub(crate) httpfsm: u32,
+}
 
 /// The first line: what the channel was made with.
 #[derive(Serialize, Deserialize)]

@@ -1,20 +1,26 @@
 //! Records one channel.
 
+use std::collections::VecDeque;
 use std::mem;
+use std::sync::Arc;
 
-use httpfsm::channel::{Channel, Data, Input, NotAccepted, Output};
+use httpfsm::channel::{
+    Action, Channel, ChannelTrace, Data, Event, Input, InputPart, Internal, NotAccepted, Output, State, Step,
+};
 use httpfsm::config::ErrorPages;
 use httpfsm::error::RequestError;
 use httpfsm::fields::Fields;
+use httpfsm::fsm::Trace;
 use httpfsm::request::RequestRef;
 use httpfsm::response::{BodyRef, ResponseRef};
 use httpfsm::time::{Date, Moment, Now};
 use httpfsm_transport::{Opened, Tape, catch_panic};
 
 use crate::config::Config;
+use crate::hide::{Hiding, Names, Outgoing, Part, hide, hide_content, hide_text, hide_value};
 use crate::latin1::{Latin1, write_line};
 use crate::line::{Content, FORMAT, Head, Line};
-use crate::mask::{Names, Outgoing, Requests, hide_content, hide_text, hide_value};
+use crate::replay::Machine;
 use crate::show::{output_line, request_line, then};
 
 /// The fields whose values are hidden unless told otherwise.
@@ -28,7 +34,7 @@ pub struct Options {
     /// Fields whose values are hidden, each byte by an `x`, in any case of letters. Those that frame or route a
     /// message are never hidden. Default [`MASKED`].
     pub masked: Vec<String>,
-    /// Whether bodies are hidden as well, and the texts of failures with them, which `expose_tracebacks` makes a part of a
+    /// Whether bodies are hidden as well, and trailers, and the texts of failures, which `expose_tracebacks` makes a part of a
     /// body; of what was sent only the number of bytes is kept then. Default `false`.
     pub mask_bodies: bool,
 }
@@ -42,12 +48,17 @@ impl Default for Options {
 /// Room that is kept for the last line.
 const LAST: usize = 64;
 
-/// Records one channel in memory, as JSON lines. A [`FileRecorder`](crate::FileRecorder) makes one for each channel
+/// Records one channel in memory, as JSON lines.
+///
+/// What the peer has sent is written when the machine has told what it is: fields of a well-formed head and content are shown,
+/// but for what [`Options`] hides, anything else is hidden. Lines wait for that in order, and each is tried before it is written:
+/// where the machine would do something else with what is hidden, the recording ends, and says `masked`.
+/// A [`FileRecorder`](crate::FileRecorder) makes one for each channel
 /// that it records; whoever drives a [`Channel`] can have one, too.
 ///
 /// Whoever drives a channel makes the calls of [`Tape`], in its order. Where one is seen to be missing (the bytes of an
-/// [`Input::RxRead`], the [`taken`](Tape::taken) of an input, the [`request`](Tape::request) of a request) the recording ends
-/// there, and says `gap`, since what followed would not replay.
+/// [`Input::RxRead`], the [`taken`](Tape::taken) of an input, the [`request`](Tape::request) of a request, the recording as the
+/// trace of the channel) the recording ends there, and says `gap`, since what followed would not replay.
 ///
 /// ```
 /// use std::io::{self, Read};
@@ -70,7 +81,7 @@ const LAST: usize = 64;
 /// impl Recorded {
 ///     fn handle(&mut self, now: &Now<'_>, input: Input<'_>) -> Result<(), NotAccepted> {
 ///         self.recording.input(now, &input);
-///         let taken = self.channel.handle(now, input);
+///         let taken = self.channel.handle_with(now, input, &mut self.recording);
 ///         self.recording.taken(&taken, &self.channel);
 ///         taken
 ///     }
@@ -122,19 +133,84 @@ pub struct Recording {
     /// Bytes that may still be written.
     left: usize,
     over: bool,
-    names: Names,
-    mask_bodies: bool,
+    hiding: Hiding,
     /// Whether the machine sends the text of a failure; only then a replay needs it.
     sends_failures: bool,
-    requests: Requests,
     outgoing: Outgoing,
     read: Vec<u8>,
-    /// The input that is going in; `taken` is to come.
-    pending: Option<Line>,
+    held: Held,
+    /// Does what the lines that are written say. It has what a replay will have.
+    machine: Machine,
+    /// An input is going in, the last line that is held; `taken` is to come.
+    pending: bool,
     /// `Output::HttpRequest` was taken, and `request` is to come.
     awaits_request: bool,
+    /// Heads that were told, less the requests that were taken.
+    heads: u64,
+    /// Where the channel stood before the last row that it took, and where it has stood since.
+    stood: (State, State),
     date: Option<Date>,
     pages: Option<ErrorPages>,
+}
+
+/// Lines that are not written yet, since the machine has not told what bytes of the peer are in the first of them.
+#[derive(Default)]
+struct Held {
+    /// Each with the number of bytes that it lacks.
+    lines: VecDeque<(Line, usize)>,
+    /// The bytes that they lack.
+    bytes: VecDeque<u8>,
+    /// At least so much memory.
+    size: usize,
+}
+
+impl Held {
+    fn push(&mut self, line: Line, bytes: &[u8]) {
+        self.size += size(&line) + bytes.len();
+        self.bytes.extend(bytes);
+        self.lines.push_back((line, bytes.len()));
+    }
+
+    /// The next bytes that lines lack; fewer if there are not so many.
+    fn take(&mut self, bytes: usize) -> Vec<u8> {
+        self.bytes.drain(..bytes.min(self.bytes.len())).collect()
+    }
+
+    /// Gives the lines bytes that they lack.
+    fn give(&mut self, mut bytes: &[u8]) {
+        for (line, lacks) in self.lines.iter_mut().filter(|(_, lacks)| *lacks > 0) {
+            if bytes.is_empty() {
+                return;
+            }
+            let (own, rest) = bytes.split_at(bytes.len().min(*lacks));
+            line.bytes.get_or_insert_default().0.extend_from_slice(own);
+            *lacks -= own.len();
+            bytes = rest;
+        }
+    }
+
+    /// The next line, if it lacks nothing.
+    fn pop(&mut self) -> Option<Line> {
+        if self.lines.front()?.1 > 0 {
+            return None;
+        }
+        let (line, _) = self.lines.pop_front()?;
+        self.size = self.size.saturating_sub(size(&line));
+        Some(line)
+    }
+
+    /// Takes the last line back, with the bytes that it lacks.
+    fn unpush(&mut self) -> Option<(Line, usize)> {
+        let (line, lacks) = self.lines.pop_back()?;
+        self.size = self.size.saturating_sub(size(&line) + lacks);
+        self.bytes.truncate(self.bytes.len() - lacks.min(self.bytes.len()));
+        Some((line, lacks))
+    }
+}
+
+/// What a line that is held counts for.
+fn size(line: &Line) -> usize {
+    size_of::<Line>() + line.bytes.as_ref().map_or(0, |bytes| bytes.0.len())
 }
 
 impl Recording {
@@ -156,18 +232,21 @@ impl Recording {
         };
         let mut lines = Vec::new();
         write_line(&head, &mut lines);
+        let compiled = Arc::clone(opened.compiled);
         Self {
             left: options.max_bytes.saturating_sub(lines.len() + LAST),
             lines,
             over: false,
-            names,
-            mask_bodies: options.mask_bodies,
+            machine: Machine::new(compiled, opened.facts, names.clone(), options.mask_bodies),
+            hiding: Hiding { names, bodies: options.mask_bodies },
             sends_failures: config.expose_tracebacks,
-            requests: Requests::new(options.mask_bodies),
             outgoing: Outgoing::default(),
             read: Vec::new(),
-            pending: None,
+            held: Held::default(),
+            pending: false,
             awaits_request: false,
+            heads: 0,
+            stood: (State::Fresh, State::Fresh),
             date: None,
             pages: config.error_pages.clone(),
         }
@@ -201,16 +280,31 @@ impl Recording {
         self.end("over");
     }
 
+    /// Ends the recording, behind the lines that are held.
     fn end(&mut self, why: &str) {
+        if mem::take(&mut self.pending) {
+            // Nobody knows what came of it.
+            self.held.unpush();
+        }
+        // What the machine has not told will not be known.
+        self.stood.0 = self.stood.1;
+        let rest = self.held.bytes.len();
+        self.told(InputPart::Unread, rest);
+        self.write_held();
+        self.stop(why);
+    }
+
+    /// Ends the recording here. Only the first end counts.
+    fn stop(&mut self, why: &str) {
         if !mem::replace(&mut self.over, true) {
+            self.held = Held::default();
             write_line(&Line { end: Some(why.to_owned()), ..Line::default() }, &mut self.lines);
         }
     }
 
     /// Ends the recording if the driver has left out a call that was to come before this one.
     fn check(&mut self, complete: bool) {
-        if !complete || self.pending.is_some() || self.awaits_request {
-            self.pending = None;
+        if !complete || self.pending || self.awaits_request {
             self.end("gap");
         }
     }
@@ -230,43 +324,83 @@ impl Recording {
 
     /// Whether a line about so many bytes may still fit; if not, the recording ends.
     fn fits(&mut self, bytes: usize) -> bool {
-        if bytes > self.left {
+        if self.held.size.saturating_add(bytes) > self.left {
             self.end("full");
         }
         !self.over
     }
 
+    /// A line that lacks nothing.
+    fn hold(&mut self, line: Line) {
+        if !self.over {
+            self.held.push(line, &[]);
+            self.write_held();
+        }
+    }
+
+    /// Writes the lines that lack nothing, up to the first that lacks bytes.
+    fn write_held(&mut self) {
+        while !self.over {
+            if self.pending && self.held.lines.len() == 1 {
+                return;
+            }
+            let Some(line) = self.held.pop() else { return };
+            self.write(&line);
+        }
+    }
+
     fn write(&mut self, line: &Line) {
-        if self.over {
-            return;
+        // A page is the function's, and a replay looks it up.
+        let (is_page, machine) = (line.page.is_some(), &mut self.machine);
+        // The machine asks the user's function for pages.
+        let follows = catch_panic(|| is_page || machine.follow(0, line).is_ok());
+        if !follows.is_ok_and(|follows| follows) {
+            return self.stop("masked");
         }
         let before = self.lines.len();
         write_line(line, &mut self.lines);
         let written = self.lines.len() - before;
         if written > self.left {
             self.lines.truncate(before);
-            self.end("full");
+            self.stop("full");
         } else {
             self.left -= written;
         }
     }
 
+    /// The machine tells what the next bytes of the peer are.
+    fn told(&mut self, part: InputPart, bytes: usize) {
+        let known = match part {
+            // The row began with a head that was to be read.
+            InputPart::Unread if self.stood.0 == State::Head => Part::UndeliveredHead,
+            part => Part::Told(part),
+        };
+        let mut bytes = self.held.take(bytes);
+        self.hiding.apply(known, &mut bytes);
+        self.held.give(&bytes);
+    }
+
     /// The bytes of a body.
     fn body(&self, bytes: &[u8]) -> Latin1 {
-        Latin1(if self.mask_bodies { vec![b'x'; bytes.len()] } else { bytes.to_vec() })
+        Latin1(if self.hiding.bodies { vec![b'x'; bytes.len()] } else { bytes.to_vec() })
     }
 
     /// The text of a failure, where the machine sends it. It has the length that it had, and is hidden as it is in the page
     /// that is sent.
     fn failure(&self, text: Option<&str>) -> Option<String> {
         let text = text.filter(|_| self.sends_failures)?;
-        Some(if self.mask_bodies { "x".repeat(text.len()) } else { hide_text(&self.names, text) })
+        Some(if self.hiding.bodies { "x".repeat(text.len()) } else { hide_text(&self.hiding.names, text) })
     }
 
-    fn fields(&self, fields: &Fields) -> Vec<(String, Latin1)> {
+    /// Fields, with the values of `all` hidden, or of those that are secrets.
+    fn fields(&self, fields: &Fields, all: bool) -> Vec<(String, Latin1)> {
         let named = fields.iter().map(|field| {
             let mut value = field.value.to_vec();
-            hide_value(&self.names, field.name, &mut value);
+            if all {
+                value.iter_mut().for_each(hide);
+            } else {
+                hide_value(&self.hiding.names, field.name, &mut value);
+            }
             (field.name.to_owned(), Latin1(value))
         });
         let length = fields.content_length().map(|length| ("Content-Length", length.to_string()));
@@ -279,7 +413,7 @@ impl Recording {
 
     fn response(&self, response: &ResponseRef<'_>, line: &mut Line) {
         line.status = Some(response.status.code());
-        line.fields = Some(self.fields(response.fields));
+        line.fields = Some(self.fields(response.fields, false));
         let (content, bytes) = match response.body {
             BodyRef::Empty => (Content::Empty, None),
             BodyRef::Slice(bytes) => (Content::Slice, Some(bytes)),
@@ -293,11 +427,6 @@ impl Recording {
         line.bytes = bytes.map(|bytes| self.body(bytes));
     }
 
-    fn received(&mut self, mut bytes: Vec<u8>) -> Option<Latin1> {
-        self.requests.apply(&self.names, &mut bytes);
-        Some(Latin1(bytes))
-    }
-
     /// What the user's page says to an error: a replay has no function to ask.
     fn page(&mut self, error: &RequestError) {
         let Some(pages) = &self.pages else { return };
@@ -305,8 +434,29 @@ impl Recording {
         if self.fits(page.body.len()) {
             let (key, content_type) = (page_key(error), page.content_type.into_owned());
             let bytes = Some(self.body(&page.body));
-            self.write(&Line { page: Some(key), text: Some(content_type), bytes, ..Line::default() });
+            self.hold(Line { page: Some(key), text: Some(content_type), bytes, ..Line::default() });
         }
+    }
+}
+
+impl Trace<State, Event, Internal, Action> for Recording {
+    fn step(&mut self, step: &Step) {
+        self.stood = (step.state, step.next);
+    }
+}
+
+impl ChannelTrace for Recording {
+    fn part(&mut self, part: InputPart, bytes: usize) {
+        if self.over {
+            return;
+        }
+        self.heads += u64::from(part == InputPart::Head);
+        if bytes > self.held.bytes.len() {
+            return self.end("gap");
+        }
+        self.told(part, bytes);
+        // So the first line that is held lacks bytes, and those of the next part are its.
+        self.write_held();
     }
 }
 
@@ -328,12 +478,13 @@ impl Tape for Recording {
         self.date = Some(*now.date);
         let mut line = Line { at: Some(now.at.as_millis()), date, ..Line::default() };
         line.input = Some(input.event().to_string());
+        let mut received = &[][..];
         match input {
-            Input::RxData(bytes) => line.bytes = self.received(bytes.to_vec()),
-            Input::RxRead(_) => line.bytes = self.received(read),
+            Input::RxData(bytes) => received = bytes,
+            Input::RxRead(_) => received = &read,
             Input::Sent(n) => {
                 line.n = Some(*n as u64);
-                if !self.mask_bodies {
+                if !self.hiding.bodies {
                     line.bytes = Some(Latin1(self.outgoing.leave(*n)));
                 }
             }
@@ -345,10 +496,12 @@ impl Tape for Recording {
                 });
                 line.bytes = Some(self.body(data.as_slice()));
             }
-            Input::Finish(fields) => line.fields = fields.map(|fields| self.fields(fields)),
+            Input::Finish(fields) => {
+                line.fields = fields.map(|fields| self.fields(fields, self.hiding.bodies))
+            }
             Input::Informational(status, fields) => {
                 line.status = Some(status.code());
-                line.fields = Some(self.fields(fields));
+                line.fields = Some(self.fields(fields, false));
             }
             Input::BodyDemand(n) => line.n = Some(*n),
             Input::Abort(text) => line.text = self.failure(*text),
@@ -358,21 +511,34 @@ impl Tape for Recording {
             }
             _ => {}
         }
-        self.pending = Some(line);
+        if matches!(input, Input::RxData(_) | Input::RxRead(_)) {
+            line.bytes = Some(Latin1::default());
+        }
+        self.held.push(line, received);
+        self.pending = true;
     }
 
     fn taken(&mut self, taken: &Result<(), NotAccepted>, channel: &Channel) {
-        if let Some(mut line) = self.pending.take() {
-            line.then = Some(then(taken, channel));
-            if !self.mask_bodies {
-                let staged = self.outgoing.staged(&self.names, channel);
-                let head = if line.status.is_some() { &b"\r\n\r\n"[..] } else { b"\r\n" };
-                if let (Some(_), Some(bytes)) = (line.content, &mut line.bytes) {
-                    hide_content(&self.names, &mut bytes.0, staged, head);
-                }
-            }
-            self.write(&line);
+        if self.over || !mem::take(&mut self.pending) {
+            return;
         }
+        if taken.is_err() {
+            // Bytes that were not accepted are none of the input.
+            if let Some((mut line, n)) = self.held.unpush() {
+                line.bytes.iter_mut().for_each(|bytes| bytes.0.resize(n, b'x'));
+                self.held.push(line, &[]);
+            }
+        }
+        let Some((line, _)) = self.held.lines.back_mut() else { return };
+        line.then = Some(then(taken, channel));
+        if !self.hiding.bodies {
+            let staged = self.outgoing.staged(&self.hiding.names, channel);
+            let head = if line.status.is_some() { &b"\r\n\r\n"[..] } else { b"\r\n" };
+            if let (Some(_), Some(bytes)) = (line.content, &mut line.bytes) {
+                hide_content(&self.hiding.names, &mut bytes.0, staged, head);
+            }
+        }
+        self.write_held();
     }
 
     fn output(&mut self, output: &Output<'_>) {
@@ -385,21 +551,21 @@ impl Tape for Recording {
         if let Output::Refused(error) = output {
             self.page(error);
         }
-        let line = output_line(output, self.mask_bodies);
-        self.write(&line);
+        self.hold(output_line(output, self.hiding.bodies));
     }
 
     fn request(&mut self, request: Option<RequestRef<'_>>) {
         self.awaits_request = false;
-        self.check(true);
+        self.check(self.heads > 0);
+        self.heads = self.heads.saturating_sub(1);
         if !self.over {
-            self.write(&request_line(request));
+            self.hold(request_line(request));
         }
     }
 
     fn forgotten(&mut self) {
         self.check(true);
-        self.write(&Line { call: Some("forget_request".to_owned()), ..Line::default() });
+        self.hold(Line { call: Some("forget_request".to_owned()), ..Line::default() });
     }
 
     fn rest(&mut self) {}

@@ -9,24 +9,22 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use httpfsm::channel::{Channel, CompiledConfig, Facts, Output};
+use httpfsm::channel::{Channel, CompiledConfig, Facts};
 use httpfsm::config::{ErrorPage, ErrorPages};
-use httpfsm::time::{Date, Moment};
 
+use self::failure::malformed;
 pub use self::failure::{Difference, Failure};
-use self::failure::{differ, differs, malformed};
 use self::lines::Lines;
+pub(crate) use self::machine::Machine;
 use self::step::words;
 pub use self::step::{Kind, ReplayedLine};
-use crate::latin1::{Latin1, write_line};
-use crate::line::{FORMAT, Head, Line};
-use crate::mask::{Names, Outgoing};
+use crate::hide::Names;
+use crate::line::{FORMAT, Format, Head};
 use crate::recording::page_key;
-use crate::show::{output_line, request_line, then};
 
 mod failure;
-mod feed;
 mod lines;
+mod machine;
 mod step;
 
 /// Bytes of a recording that is read, 256 MiB: it is held in memory, and a stranger may have made it.
@@ -53,22 +51,15 @@ pub struct Replayed {
     pub inputs: u64,
     /// How the recording ends: `over` with the connection, `full` at its bound, `lost` where the writer could not
     /// follow, `failed` where it could not be written any further, `cut` where the program ended, `gap` where its driver left
-    /// out a call of [`Tape`](httpfsm_transport::Tape), `page` at an error page that it does not have.
+    /// out a call of [`Tape`](httpfsm_transport::Tape), `page` at an error page that it does not have, `masked` before a line
+    /// with which the machine would do something else, because bytes of the peer are hidden in it or before it.
     pub end: String,
 }
 
 /// A replay, step by step.
 pub struct Replay {
-    channel: Channel,
+    machine: Machine,
     lines: Lines,
-    names: Names,
-    masked_bodies: bool,
-    outgoing: Outgoing,
-    now: (Moment, Date),
-    /// An error page was asked for that the recording does not have.
-    page_missing: Arc<AtomicBool>,
-    /// The rows that the last input took.
-    rows: Vec<httpfsm::channel::Step>,
     replayed: Replayed,
     about: (String, String, String),
 }
@@ -93,12 +84,12 @@ impl Replay {
         let Some((_, head)) = lines.next() else {
             return Err(Failure::NoRecording("its first line has no end".to_owned()));
         };
-        let head: Head =
-            serde_json::from_slice(head).map_err(|error| Failure::NoRecording(error.to_string()))?;
-        if head.httpfsm != FORMAT {
-            let why = format!("its format is {}, and this program reads {FORMAT}", head.httpfsm);
-            return Err(Failure::Malformed { line: 1, why });
+        let no_recording = |error: serde_json::Error| Failure::NoRecording(error.to_string());
+        let Format { httpfsm: format } = serde_json::from_slice(head).map_err(no_recording)?;
+        if format != FORMAT {
+            return Err(Failure::OtherFormat(format));
         }
+        let head: Head = serde_json::from_slice(head).map_err(no_recording)?;
         let (begin, mut pages) = (lines.place, HashMap::new());
         while let Some((at, line)) = lines.parse_next()? {
             // What stands behind the end is not looked at.
@@ -127,15 +118,13 @@ impl Replay {
             }));
         }
         let facts = Facts::default().with_age_jitter(Duration::from_millis(head.age_jitter));
+        let names = Names::new(head.masked.iter().map(|name| &**name));
+        let compiled = Arc::new(CompiledConfig::new(&config));
+        let mut machine = Machine::new(compiled, facts, names, head.masked_bodies);
+        machine.page_missing = page_missing;
         Ok(Self {
-            channel: Channel::new(Arc::new(CompiledConfig::new(&config)), facts),
+            machine,
             lines,
-            names: Names::new(head.masked.iter().map(|name| &**name)),
-            masked_bodies: head.masked_bodies,
-            outgoing: Outgoing::default(),
-            now: (Moment::START, Date::EPOCH),
-            page_missing,
-            rows: Vec::new(),
             replayed: Replayed { inputs: 0, end: "cut".to_owned() },
             about: (head.channel, head.peername, head.sockname),
         })
@@ -162,7 +151,7 @@ impl Replay {
     /// The machine as it stands, to ask.
     #[must_use]
     pub fn channel(&self) -> &Channel {
-        &self.channel
+        &self.machine.channel
     }
 
     /// How far it got.
@@ -190,87 +179,28 @@ impl Replay {
             self.lines = Lines::default();
             return Ok(None);
         }
-        let before = self.channel.state();
-        let (kind, name) = if let Some(name) = line.input.clone() {
-            self.input(at, &line)?;
-            if self.page_missing.load(Ordering::SeqCst) {
-                self.replayed.end = "page".to_owned();
-                self.lines = Lines::default();
-                return Ok(None);
-            }
-            self.replayed.inputs += 1;
-            let refused = line.then.as_ref().is_some_and(|then| then.refused);
-            (if refused { Kind::NotAccepted } else { Kind::Input }, name)
-        } else if let Some(name) = line.out.clone() {
-            self.output(at, &line)?;
-            (Kind::Output, name)
-        } else if let Some(name) = line.call.clone() {
-            if name != "forget_request" {
-                return Err(malformed(at, &format!("no call {name:?} is known")));
-            }
-            self.channel.forget_request();
-            (Kind::Call, name)
-        } else {
-            return Err(malformed(at, "it has no \"in\", \"out\", \"call\", \"page\" or \"end\""));
-        };
+        let before = self.machine.channel.state();
+        let (kind, name) = self.machine.follow(at, &line)?;
+        if self.machine.page_missing.load(Ordering::SeqCst) {
+            self.replayed.end = "page".to_owned();
+            self.lines = Lines::default();
+            return Ok(None);
+        }
+        self.replayed.inputs += u64::from(matches!(kind, Kind::Input | Kind::NotAccepted));
+        let Machine { channel, now, rows, .. } = &mut self.machine;
         Ok(Some(ReplayedLine {
             line: at,
-            at: self.now.0,
+            at: now.0,
             kind,
             name,
             text: words(&line),
             bytes: line.bytes.unwrap_or_default().0,
             before,
-            after: self.channel.state(),
-            deadline: self.channel.deadline(),
-            unsent: self.channel.unsent_len(),
-            rows: mem::take(&mut self.rows),
+            after: channel.state(),
+            deadline: channel.deadline(),
+            unsent: channel.unsent_len(),
+            rows: mem::take(rows),
         }))
-    }
-
-    /// Feeds an input in and compares how the channel stands then; of what was sent, the bytes.
-    fn input(&mut self, at: usize, line: &Line) -> Result<(), Failure> {
-        if let Some(moment) = line.at {
-            self.now.0 = Moment::from_millis(moment);
-        }
-        if let Some(date) = &line.date {
-            let date = date.as_bytes().try_into().ok().and_then(Date::new);
-            self.now.1 = date.ok_or_else(|| malformed(at, "its date is none"))?;
-        }
-        let mut sent = None;
-        if let (Some("Sent"), Some(n), Some(_)) = (line.input.as_deref(), line.n, &line.bytes) {
-            sent = Some(Latin1(self.outgoing.leave(usize::try_from(n).unwrap_or(usize::MAX))));
-        }
-        let taken = self.feed(at, line)?;
-        let got = then(&taken, &self.channel);
-        if !self.masked_bodies {
-            self.outgoing.staged(&self.names, &self.channel);
-        }
-        if self.page_missing.load(Ordering::SeqCst) {
-            return Ok(());
-        }
-        if line.then.as_ref().is_some_and(|then| *then != got) || (sent.is_some() && sent != line.bytes) {
-            let stands = |bytes, then| Line { bytes, then, ..Line::default() };
-            let expected = stands(sent.is_some().then(|| line.bytes.clone()).flatten(), line.then.clone());
-            return Err(differs(at, &expected, &stands(sent, Some(got))));
-        }
-        Ok(())
-    }
-
-    /// Takes an output and compares it.
-    fn output(&mut self, at: usize, line: &Line) -> Result<(), Failure> {
-        let (masked, mut is_request) = (self.masked_bodies, false);
-        let mut got = self.channel.next_output().map(|output| {
-            is_request = matches!(output, Output::HttpRequest);
-            output_line(&output, masked)
-        });
-        if is_request {
-            got = Some(request_line(self.channel.request()));
-        }
-        let (mut expected, mut found) = (Vec::new(), Vec::new());
-        write_line(line, &mut expected);
-        write_line(&got.unwrap_or_default(), &mut found);
-        if expected == found { Ok(()) } else { Err(differ(at, &expected, &found)) }
     }
 }
 

@@ -36,7 +36,7 @@ fn recorded(left_out: Option<Call>) -> Vec<u8> {
         }
         let input = Input::RxRead(GET.len());
         tape.input(&now, &input);
-        let taken = channel.handle(&now, input);
+        let taken = channel.handle_with(&now, input, &mut tape);
         if makes(Call::Taken) {
             tape.taken(&taken, &channel);
         }
@@ -54,7 +54,7 @@ fn recorded(left_out: Option<Call>) -> Vec<u8> {
                     let input =
                         if let Input::Sent(_) = input { Input::Sent(channel.unsent_len()) } else { input };
                     tape.input(&now, &input);
-                    let taken = channel.handle(&now, input);
+                    let taken = channel.handle_with(&now, input, &mut tape);
                     tape.taken(&taken, &channel);
                 }
             }

@@ -216,7 +216,8 @@ pub(crate) struct ServeOptions {
     )]
     pub(crate) record_sample: u64,
 
-    /// Hide bodies in recordings, as the values of Authorization, Proxy-Authorization, Cookie and Set-Cookie always are
+    /// Hide bodies and trailers in recordings, as the values of Authorization, Proxy-Authorization, Cookie and Set-Cookie
+    /// always are
     #[arg(
         long,
         env = "HTTPFSM_RECORD_MASK_BODIES",

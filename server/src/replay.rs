@@ -42,6 +42,7 @@ pub(crate) fn run(options: &cli::ReplayOptions) -> Result<(), Box<dyn Error>> {
         "lost" => "; what follows was lost, the disk could not keep up",
         "failed" => "; what follows could not be written, as on a full disk",
         "gap" => "; the recording ends where its driver left out a call of Tape",
+        "masked" => "; the recording ends where the machine would do something else with what is hidden",
         "page" => "; the recording ends at an error page that it does not have",
         _ => "; the recording breaks off",
     };

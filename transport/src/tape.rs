@@ -4,7 +4,11 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use httpfsm::channel::{Channel, CompiledConfig, Facts, Input, NotAccepted, Output};
+use httpfsm::channel::{
+    Action, Channel, ChannelTrace, CompiledConfig, Event, Facts, Input, InputPart, Internal, NotAccepted,
+    Output, State, Step,
+};
+use httpfsm::fsm::Trace;
 use httpfsm::handler::{ConnectionInfo, Subscriber};
 use httpfsm::request::RequestRef;
 use httpfsm::time::Now;
@@ -30,7 +34,7 @@ pub struct Opened<'a> {
     /// The two ends, and the channel's name.
     pub info: &'a ConnectionInfo,
     /// The configuration.
-    pub compiled: &'a CompiledConfig,
+    pub compiled: &'a Arc<CompiledConfig>,
     /// What the channel is told about its connection.
     pub facts: Facts,
 }
@@ -42,15 +46,16 @@ pub struct Opened<'a> {
 ///
 /// | what the driver does | what it calls |
 /// |---|---|
-/// | [`Channel::handle`] | [`input`](Self::input) before it, and [`taken`](Self::taken) after it |
+/// | [`Channel::handle_with`] with the tape as its trace | [`input`](Self::input) before it, and [`taken`](Self::taken) after it |
 /// | the same with [`Input::RxRead`] | [`read`](Self::read) with the bytes, then as above |
 /// | [`Channel::next_output`] | [`output`](Self::output) with what it took |
 /// | the same, and it took [`Output::HttpRequest`] | then [`request`](Self::request) with [`Channel::request`] as well |
 /// | [`Channel::forget_request`] | [`forgotten`](Self::forgotten) after it |
 /// | it waits | [`rest`](Self::rest) before it |
 ///
-/// Each input goes in by itself: [`Channel::respond_with`] is not recorded.
-pub trait Tape: Send {
+/// Each input goes in by itself: [`Channel::respond_with`] is not recorded. As the trace of the channel the tape hears what the
+/// input is taken for, and so what of it is a secret.
+pub trait Tape: ChannelTrace + Send {
     /// These bytes were read, for the [`Input::RxRead`] that comes next.
     fn read(&mut self, bytes: &[u8]);
 
@@ -96,7 +101,7 @@ impl Taped {
     #[cold]
     fn handle_taped(&mut self, now: &Now<'_>, input: Input<'_>) -> Result<(), NotAccepted> {
         self.tape.tell(|tape| tape.input(now, &input));
-        let taken = self.channel.handle(now, input);
+        let taken = self.channel.handle_with(now, input, &mut self.tape);
         self.tape.tell(|tape| tape.taken(&taken, &self.channel));
         taken
     }
@@ -196,6 +201,18 @@ impl Running {
     fn end(&mut self) {
         let tape = self.0.take();
         panics::discard(tape);
+    }
+}
+
+impl Trace<State, Event, Internal, Action> for Running {
+    fn step(&mut self, step: &Step) {
+        self.tell(|tape| tape.step(step));
+    }
+}
+
+impl ChannelTrace for Running {
+    fn part(&mut self, part: InputPart, bytes: usize) {
+        self.tell(|tape| tape.part(part, bytes));
     }
 }
 

@@ -10,8 +10,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 
-use httpfsm::channel::NotAccepted;
+use httpfsm::channel::{Action, ChannelTrace, Event, InputPart, Internal, NotAccepted, State, Step};
 use httpfsm::config::ServerConfig;
+use httpfsm::fsm::Trace;
 use httpfsm::handler::{Body, BodyFailure, Frame, Request, Response, Source, Subscriber};
 use httpfsm::request::RequestRef;
 use httpfsm::status::Status;
@@ -134,6 +135,18 @@ impl Taped {
             Some(left) => self.left = left,
             None => explode(),
         }
+    }
+}
+
+impl Trace<State, Event, Internal, Action> for Taped {
+    fn step(&mut self, _: &Step) {
+        self.call();
+    }
+}
+
+impl ChannelTrace for Taped {
+    fn part(&mut self, _: InputPart, _: usize) {
+        self.call();
     }
 }
 

@@ -6,6 +6,7 @@ use alloc::sync::Arc;
 use super::body::{Broken, Decoded};
 use super::compiled_config::{CompiledConfig, Facts};
 use super::input::Input;
+use super::input_part::{ChannelTrace, InputPart};
 use super::outbox::{Outbox, OutputKind};
 use super::persistence::Persistence;
 use super::plan::{self, AfterHead, BodyLeft, Exchange, Plan};
@@ -177,8 +178,14 @@ impl Parts {
         self.receiver.pace(self.compiled.input_bound);
     }
 
+    /// Does what `action` says. `trace` hears which bytes of the input it takes, and as what.
     #[inline]
-    pub(super) fn act(&mut self, action: &Action, args: &mut Args<'_>) -> Option<Internal> {
+    pub(super) fn act(
+        &mut self,
+        action: &Action,
+        args: &mut Args<'_>,
+        trace: &mut impl ChannelTrace,
+    ) -> Option<Internal> {
         match *action {
             Action::CheckDeadlines => return self.timers.is_due(args.at).then(|| self.timers.due_event()),
             Action::AskToSend => self.ask_to_send(),
@@ -206,12 +213,12 @@ impl Parts {
                 let found = self.receiver.end_head(&self.compiled);
                 return self.head_found(found);
             }
-            Action::DeliverRequest => self.deliver_request(),
+            Action::DeliverRequest => self.deliver_request(trace),
             Action::RefuseRequest => self.refuse(args, self.outbox.refusal(), None),
             Action::RefuseHead(rule) => self.refuse_head(args, rule),
-            Action::DecodeBody => return self.decode_body(),
-            Action::EndInput => return self.end_input(args.at),
-            Action::GrantBody => return self.grant_body(args),
+            Action::DecodeBody => return self.decode_body(trace),
+            Action::EndInput => return self.end_input(args.at, trace),
+            Action::GrantBody => return self.grant_body(args, trace),
             Action::BreakBody(error) => {
                 let broken = self.receiver.break_body(error);
                 self.note_broken(broken);
@@ -225,7 +232,7 @@ impl Parts {
             Action::SendContinue => self.send_continue(),
             Action::SendInformational => self.send_informational(args),
             Action::AcceptResponse => return self.accept_response(args),
-            Action::DemandBody => return self.demand_body(args),
+            Action::DemandBody => return self.demand_body(args, trace),
             Action::CheckHead => return self.check_head(),
             Action::SendHead => self.send_head(args),
             Action::StageData => self.stage_data(args),
@@ -250,20 +257,25 @@ impl Parts {
                 self.sender.reset_when(self.sender.runs_until_close());
             }
             Action::MarkExcess => self.receiver.check_pipeline(&self.compiled),
-            Action::EndExchange => return self.end_exchange(),
+            Action::EndExchange => return self.end_exchange(trace),
             Action::ChooseNext => return self.choose_next(),
             Action::TakeSent => self.take_sent(args),
             Action::CheckSent => return self.all_sent(),
-            Action::DiscardBody => return self.receiver.discard_body().then_some(Internal::BodyDiscarded),
+            Action::DiscardBody => {
+                return self.receiver.discard_body(trace).then_some(Internal::BodyDiscarded);
+            }
             Action::ReleaseBuffers => self.release_buffers(),
             Action::SetReason(reason) => self.persistence.set_reason(reason),
-            Action::BeginClose => self.begin_close(BodyError::Closed),
+            Action::BeginClose => self.begin_close(BodyError::Closed, trace),
             Action::CloseWrite => return self.close_write(),
-            Action::DropInput => return self.receiver.linger().then_some(Internal::LingerOver),
-            Action::HandOver => self.outbox.put(OutputKind::Upgraded),
-            Action::Close(reason) => self.close(reason),
-            Action::Disconnect => self.disconnect(),
-            Action::EndUpgraded => self.end_upgraded(),
+            Action::DropInput => return self.receiver.linger(trace).then_some(Internal::LingerOver),
+            Action::HandOver => {
+                trace.part(InputPart::HandedOver, self.receiver.buffer().unparsed_len());
+                self.outbox.put(OutputKind::Upgraded);
+            }
+            Action::Close(reason) => self.close(reason, trace),
+            Action::Disconnect => self.disconnect(trace),
+            Action::EndUpgraded => self.end_upgraded(trace),
         }
         None
     }
@@ -307,8 +319,8 @@ impl Parts {
     }
 
     #[inline]
-    fn deliver_request(&mut self) {
-        self.receiver.deliver();
+    fn deliver_request(&mut self, trace: &mut impl ChannelTrace) {
+        self.receiver.deliver(trace);
         self.timers.begin_request();
         self.persistence.count_request();
         self.outbox.put(OutputKind::HttpRequest);
@@ -320,8 +332,8 @@ impl Parts {
 
     // The body of a request.
 
-    fn decode_body(&mut self) -> Option<Internal> {
-        match self.receiver.decode_body(&self.compiled) {
+    fn decode_body(&mut self, trace: &mut impl ChannelTrace) -> Option<Internal> {
+        match self.receiver.decode_body(&self.compiled, trace) {
             Decoded::Partial => None,
             Decoded::Complete => {
                 self.outbox.put(OutputKind::BodyEnd);
@@ -347,14 +359,16 @@ impl Parts {
         });
     }
 
-    fn end_input(&mut self, at: Moment) -> Option<Internal> {
+    fn end_input(&mut self, at: Moment, trace: &mut impl ChannelTrace) -> Option<Internal> {
         self.receiver.end();
         self.timers.enter(at);
         self.outbox.put(OutputKind::PeerEnded);
-        if self.receiver.body().is_demanded() { self.decode_body() } else { None }
+        if self.receiver.body().is_demanded() { self.decode_body(trace) } else { None }
     }
 
-    fn grant_body(&mut self, args: &Args<'_>) -> Option<Internal> {
+    // Inlined, it makes every request slower, and few have a body.
+    #[inline(never)]
+    fn grant_body(&mut self, args: &Args<'_>, trace: &mut impl ChannelTrace) -> Option<Internal> {
         let bytes = match *args.input {
             Input::BodyDemand(bytes) => bytes,
             _ => wrong_input(0),
@@ -378,7 +392,7 @@ impl Parts {
             self.note_broken(broken);
             return Some(Internal::BodyBroken);
         }
-        self.decode_body()
+        self.decode_body(trace)
     }
 
     /// Sends the 100 once, to a peer that waits for it: not when bytes of the body came already (RFC 9110
@@ -398,7 +412,7 @@ impl Parts {
     // A head that waits for the body. The peer may take a head that comes before the body for the end of the exchange, or
     // take a 100 and a final head that come at once for a fault (HAProxy 2.6).
 
-    fn demand_body(&mut self, args: &Args<'_>) -> Option<Internal> {
+    fn demand_body(&mut self, args: &Args<'_>, trace: &mut impl ChannelTrace) -> Option<Internal> {
         let Input::BodyDemand(bytes) = *args.input else { return wrong_input(None) };
         if bytes == 0 {
             return None;
@@ -408,7 +422,7 @@ impl Parts {
         let body = self.receiver.body();
         if body.expects() {
             // The input has ended, and the body that a 100 would have called for with it.
-            return self.decode_body();
+            return self.decode_body(trace);
         }
         (!body.is_continued()).then_some(Internal::BodyBegins)
     }
@@ -559,13 +573,13 @@ impl Parts {
 
     /// The response is complete. The rest of the request body comes first.
     #[inline]
-    fn end_exchange(&mut self) -> Option<Internal> {
+    fn end_exchange(&mut self, trace: &mut impl ChannelTrace) -> Option<Internal> {
         self.sender.end_response();
         self.receiver.body_mut().end_exchange();
         self.receiver.buffer_mut().drop_body();
         self.outbox.end_request();
         if !self.receiver.body().is_complete() {
-            return self.end_body();
+            return self.end_body(trace);
         }
         if self.persistence.must_close() {
             return Some(Internal::MustClose);
@@ -575,7 +589,7 @@ impl Parts {
 
     /// The application has responded without the rest of the body; it hears no more of it.
     #[cold]
-    fn end_body(&mut self) -> Option<Internal> {
+    fn end_body(&mut self, trace: &mut impl ChannelTrace) -> Option<Internal> {
         if !self.persistence.must_close() && self.receiver.body_left(&self.compiled) != BodyLeft::Short {
             self.persistence.end_with_response(CloseReason::BodyUnread);
         }
@@ -586,7 +600,7 @@ impl Parts {
         if self.persistence.must_close() {
             return Some(Internal::MustClose);
         }
-        if self.receiver.discard_body() {
+        if self.receiver.discard_body(trace) {
             return self.choose_next();
         }
         if self.receiver.has_ended() {
@@ -655,12 +669,12 @@ impl Parts {
 
     /// Accepts no more input; the output may leave. Whoever reads the body is told now, not when the last bytes have
     /// left.
-    fn begin_close(&mut self, error: BodyError) {
+    fn begin_close(&mut self, error: BodyError, trace: &mut impl ChannelTrace) {
         self.fail_body(error);
         self.sender.drop_held();
         self.sender.end_response();
         self.retract_request();
-        self.receiver.close();
+        self.receiver.close(trace);
     }
 
     /// What is still to come of the body will not come.
@@ -689,30 +703,30 @@ impl Parts {
     }
 
     /// Closes now. Bytes that have not left never will.
-    fn close(&mut self, reason: CloseReason) {
+    fn close(&mut self, reason: CloseReason, trace: &mut impl ChannelTrace) {
         self.persistence.set_reason(reason);
         // A peer that has part of a response must not take the close for its end.
         self.sender.reset_when(!self.sender.buffer().is_empty() || self.sender.runs_until_close());
-        self.end(BodyError::Closed);
+        self.end(BodyError::Closed, trace);
         self.outbox.put(OutputKind::Drop);
     }
 
     /// The connection is gone already.
-    fn disconnect(&mut self) {
+    fn disconnect(&mut self, trace: &mut impl ChannelTrace) {
         self.persistence.set_reason(CloseReason::Disconnected);
         self.sender.reset_when(true);
-        self.end(BodyError::Disconnected);
+        self.end(BodyError::Disconnected, trace);
         self.outbox.put(OutputKind::Drop);
     }
 
     /// The other protocol has ended. If the application was not told yet that it has begun, the bytes for it stay.
     #[cold]
-    fn end_upgraded(&mut self) {
+    fn end_upgraded(&mut self, trace: &mut impl ChannelTrace) {
         self.persistence.set_reason(CloseReason::Upgraded);
         if self.outbox.has(OutputKind::Upgraded) {
             self.outbox.end_connection();
         } else {
-            self.end(BodyError::Closed);
+            self.end(BodyError::Closed, trace);
         }
     }
 
@@ -722,13 +736,14 @@ impl Parts {
         self.outbox.remove(OutputKind::Upgraded);
         self.persistence.replace_reason(CloseReason::Aborted);
         self.sender.reset_when(true);
-        self.end(BodyError::Closed);
+        // The trace may be what panicked.
+        self.end(BodyError::Closed, &mut ());
         self.outbox.put(OutputKind::Drop);
         self.update_deadline(self.timers.latest(), State::Closed);
     }
 
-    fn end(&mut self, error: BodyError) {
-        self.begin_close(error);
+    fn end(&mut self, error: BodyError, trace: &mut impl ChannelTrace) {
+        self.begin_close(error, trace);
         self.outbox.end_connection();
         self.sender.end();
         self.release_buffers();

@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 
 use super::compiled_config::CompiledConfig;
 use super::input_buffer::InputBuffer;
+use super::input_part::{ChannelTrace, InputPart};
 use crate::chunked::{ChunkDecoder, ChunkStatus};
 use crate::error::BodyError;
 use crate::request::BodyLength;
@@ -178,6 +179,7 @@ impl RequestBody {
         length: BodyLength,
         ended: bool,
         compiled: &CompiledConfig,
+        trace: &mut impl ChannelTrace,
     ) -> Decoded {
         loop {
             match self.state {
@@ -185,6 +187,7 @@ impl RequestBody {
                 BodyState::Known(rest) => {
                     let n = (input.unparsed_len() as u64).min(rest).min(self.credit);
                     input.body_ready(0..n as usize, n as usize);
+                    trace.part(InputPart::Body, n as usize);
                     self.credit -= n;
                     if n == rest {
                         self.state = BodyState::Complete;
@@ -195,7 +198,8 @@ impl RequestBody {
                 }
                 BodyState::Chunks => {
                     let Some(chunked) = self.chunked.as_deref_mut() else { return Decoded::Partial };
-                    let decoded = chunked.decoder.decode(input.unparsed_mut(), self.credit, &compiled.chunks);
+                    let decoded =
+                        chunked.decoder.decode(input.unparsed_mut(), self.credit, &compiled.chunks, trace);
                     self.credit -= decoded.data.len() as u64;
                     input.body_ready(decoded.data, decoded.consumed);
                     match decoded.status {
@@ -222,6 +226,7 @@ impl RequestBody {
                         TrailerStatus::Partial => return self.pause(input, length, ended),
                         TrailerStatus::Complete { len } => {
                             input.trailers_ready(len);
+                            trace.part(InputPart::Trailers, len);
                             self.state = BodyState::Complete;
                             return Decoded::Complete;
                         }
@@ -286,10 +291,11 @@ impl RequestBody {
     }
 
     /// Throws away what has come of the rest; whether nothing more is to come of it.
-    pub(super) fn discard(&mut self, input: &mut InputBuffer) -> bool {
+    pub(super) fn discard(&mut self, input: &mut InputBuffer, trace: &mut impl ChannelTrace) -> bool {
         let BodyState::Unwanted(rest) = self.state else { return true };
         let n = (input.unparsed_len() as u64).min(rest);
         input.consume(n as usize);
+        trace.part(InputPart::Skipped, n as usize);
         self.state = if n < rest { BodyState::Unwanted(rest - n) } else { BodyState::Complete };
         n == rest
     }

@@ -6,6 +6,7 @@ use super::State;
 use super::body::{BodyState, Broken, Decoded, RequestBody};
 use super::compiled_config::CompiledConfig;
 use super::input_buffer::{InputBuffer, READ};
+use super::input_part::{ChannelTrace, InputPart};
 use super::pipeline::Pipeline;
 use super::plan::BodyLeft;
 use super::timers::Timeout;
@@ -219,7 +220,8 @@ impl Receiver {
 
     /// Moves past the head of the request, which the application may look at from now on, to its body.
     #[inline]
-    pub(super) fn deliver(&mut self) {
+    pub(super) fn deliver(&mut self, trace: &mut impl ChannelTrace) {
+        trace.part(InputPart::Head, self.request.len as usize);
         self.scan = HeadScan::default();
         if let Some(pipeline) = &mut self.pipeline {
             pipeline.shift(&self.request);
@@ -236,8 +238,12 @@ impl Receiver {
 
     /// Decodes as much of the body as there is credit for.
     #[inline]
-    pub(super) fn decode_body(&mut self, compiled: &CompiledConfig) -> Decoded {
-        self.body.decode(&mut self.buffer, self.request.body, self.ended, compiled)
+    pub(super) fn decode_body(
+        &mut self,
+        compiled: &CompiledConfig,
+        trace: &mut impl ChannelTrace,
+    ) -> Decoded {
+        self.body.decode(&mut self.buffer, self.request.body, self.ended, compiled, trace)
     }
 
     /// The body ends here, and is not whole.
@@ -246,8 +252,8 @@ impl Receiver {
     }
 
     /// Throws away what has come of a rest that nobody wants; whether nothing more is to come of it.
-    pub(super) fn discard_body(&mut self) -> bool {
-        self.body.discard(&mut self.buffer)
+    pub(super) fn discard_body(&mut self, trace: &mut impl ChannelTrace) -> bool {
+        self.body.discard(&mut self.buffer, trace)
     }
 
     /// The decoded body bytes. What they leave free is room for input at once: no event need follow.
@@ -286,9 +292,9 @@ impl Receiver {
     }
 
     /// No input is accepted any more, and what is buffered is of no use.
-    pub(super) fn close(&mut self) {
+    pub(super) fn close(&mut self, trace: &mut impl ChannelTrace) {
         self.pipeline = None;
-        self.buffer.clear();
+        trace.part(InputPart::Unread, self.buffer.clear());
         self.buffer.unpin_head();
     }
 
@@ -298,9 +304,10 @@ impl Receiver {
     }
 
     /// Throws input away; whether that was the last of it.
-    pub(super) fn linger(&mut self) -> bool {
-        let n = self.buffer.clear() as u64;
-        self.linger_left = self.linger_left.saturating_sub(n);
+    pub(super) fn linger(&mut self, trace: &mut impl ChannelTrace) -> bool {
+        let n = self.buffer.clear();
+        trace.part(InputPart::Unread, n);
+        self.linger_left = self.linger_left.saturating_sub(n as u64);
         self.linger_left == 0
     }
 }

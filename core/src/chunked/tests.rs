@@ -18,7 +18,7 @@ fn decode(wire: &[u8], cuts: impl IntoIterator<Item = usize>, credit: u64, limit
     let mut status = ChunkStatus::More;
     for end in cuts.into_iter().chain([wire.len()]) {
         let mut bytes = wire[used..end.max(used)].to_vec();
-        let decoded = decoder.decode(&mut bytes, credit - body.len() as u64, limits);
+        let decoded = decoder.decode(&mut bytes, credit - body.len() as u64, limits, &mut ());
         assert!(decoded.data.end <= decoded.consumed && decoded.consumed <= bytes.len());
         body.extend_from_slice(&bytes[decoded.data]);
         used += decoded.consumed;
@@ -28,7 +28,7 @@ fn decode(wire: &[u8], cuts: impl IntoIterator<Item = usize>, credit: u64, limit
         if status != ChunkStatus::More {
             // Asked again, it says the same and uses up nothing.
             let mut rest = wire[used..end.max(used)].to_vec();
-            let again = decoder.decode(&mut rest, credit - body.len() as u64, limits);
+            let again = decoder.decode(&mut rest, credit - body.len() as u64, limits, &mut ());
             assert_eq!((again.consumed, again.status), (0, status), "{}", wire.escape_ascii());
             break;
         }
@@ -245,7 +245,7 @@ fn chunks_of_one_byte_are_merged() {
     let mut bytes = b"1\r\nx\r\n".repeat(1000);
     bytes.extend_from_slice(b"0\r\n\r\n");
     let wire_len = bytes.len() - 2;
-    let decoded = ChunkDecoder::new().decode(&mut bytes, u64::MAX, &LIMITS);
+    let decoded = ChunkDecoder::new().decode(&mut bytes, u64::MAX, &LIMITS, &mut ());
     assert_eq!(decoded, Decoded { consumed: wire_len, data: 3..1003, status: ChunkStatus::Last });
     assert_eq!(bytes[decoded.data], [b'x'; 1000]);
 }
@@ -271,7 +271,7 @@ fn a_body_goes_on_with_new_credit() {
         let (mut body, mut used) = (Vec::new(), 0);
         loop {
             let mut rest = wire[used..].to_vec();
-            let decoded = decoder.decode(&mut rest, step, &LIMITS);
+            let decoded = decoder.decode(&mut rest, step, &LIMITS, &mut ());
             assert!(decoded.data.len() as u64 <= step);
             body.extend_from_slice(&rest[decoded.data]);
             used += decoded.consumed;

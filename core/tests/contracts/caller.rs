@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use httpfsm::channel::WorkerBuffers;
+use httpfsm::channel::{self, Action, ChannelTrace, Event, InputPart, Internal, WorkerBuffers};
+use httpfsm::fsm::Trace;
 use httpfsm::{
     BodyRef, Channel, ChannelConfig, ChannelStats, CompiledConfig, Data, Date, Facts, Fields, Input, Moment,
     NotAccepted, Now, ResponseRef, State, Status, Waits,
@@ -188,6 +189,29 @@ pub(crate) struct Caller {
     traffic: ByteString,
     taken: usize,
     filler: Bytes,
+    pub(crate) parts: Parts,
+}
+
+/// What the machine has told of its input.
+#[derive(Default)]
+pub(crate) struct Parts {
+    pub(crate) told: Vec<(InputPart, usize)>,
+    /// The input, if it is known.
+    pub(crate) input: Option<Vec<u8>>,
+    /// Nothing is kept: for tests that measure memory.
+    pub(crate) is_off: bool,
+}
+
+impl Trace<State, Event, Internal, Action> for Parts {
+    fn step(&mut self, _: &channel::Step) {}
+}
+
+impl ChannelTrace for Parts {
+    fn part(&mut self, part: InputPart, bytes: usize) {
+        if !self.is_off {
+            self.told.push((part, bytes));
+        }
+    }
 }
 
 impl Caller {
@@ -199,6 +223,7 @@ impl Caller {
             taken: 0,
             // Static, so that a reference to it costs nothing.
             filler: Bytes::from_static(&[b'x'; 100_000]),
+            parts: Parts { input: Some(Vec::new()), ..Parts::default() },
         }
     }
 
@@ -217,7 +242,16 @@ impl Caller {
     }
 
     fn handle(&mut self, input: Input<'_>) -> Result<(), NotAccepted> {
-        self.channel.handle(&Now::new(Moment::from_millis(self.at), &Date::EPOCH), input)
+        let now = Now::new(Moment::from_millis(self.at), &Date::EPOCH);
+        self.channel.handle_with(&now, input, &mut self.parts)
+    }
+
+    /// These bytes went in, if it was accepted.
+    fn note(&mut self, bytes: &[u8], result: &Result<(), NotAccepted>) {
+        if result.is_ok() {
+            self.taken += bytes.len();
+            self.parts.input.iter_mut().for_each(|input| input.extend_from_slice(bytes));
+        }
     }
 
     /// The next bytes of the traffic, again and again.
@@ -234,7 +268,7 @@ impl Caller {
             Call::RxData(n) => {
                 let bytes = self.bytes(n);
                 let result = self.handle(Input::RxData(&bytes));
-                self.taken += if result.is_ok() { bytes.len() } else { 0 };
+                self.note(&bytes, &result);
                 result
             }
             Call::Read(n) => {
@@ -244,14 +278,21 @@ impl Caller {
                 let n = n.min(spare.len()).min(512);
                 spare[..n].copy_from_slice(&bytes[..n]);
                 let result = self.handle(Input::RxRead(n));
-                self.taken += if result.is_ok() { n } else { 0 };
+                self.note(&bytes[..n], &result);
                 result
             }
             Call::Spare => {
                 self.channel.spare().fill(b'?');
                 Ok(())
             }
-            Call::RxRead(n) => self.handle(Input::RxRead(n)),
+            Call::RxRead(n) => {
+                let result = self.handle(Input::RxRead(n));
+                if result.is_ok() {
+                    // What stood there is the channel's to know.
+                    self.parts.input = None;
+                }
+                result
+            }
             Call::RxEnd => self.handle(Input::RxEnd),
             Call::SentAll => self.handle(Input::Sent(self.channel.unsent_len())),
             Call::Sent(n) => self.handle(Input::Sent(n)),
@@ -278,7 +319,7 @@ impl Caller {
             }
             Call::RespondWith => self
                 .channel
-                .respond_with(&now, |request, responder| {
+                .respond_with_trace(&now, &mut self.parts, |request, responder| {
                     responder.respond(ResponseRef::new(Status::OK, &none, request.target().as_bytes()));
                 })
                 .map(|_| ()),

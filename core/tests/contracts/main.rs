@@ -18,6 +18,7 @@ mod memory;
 mod messages;
 mod model;
 mod no_loss;
+mod parts;
 mod pending_is_state;
 mod progress;
 mod pure;

@@ -4,7 +4,7 @@ use std::{fmt, io};
 
 use super::MAX_BYTES;
 use crate::latin1::write_line;
-use crate::line::Line;
+use crate::line::{FORMAT, Line};
 
 /// Why a replay stopped.
 #[derive(Debug)]
@@ -16,6 +16,8 @@ pub enum Failure {
     Empty,
     /// It does not begin as recordings do.
     NoRecording(String),
+    /// It is of another version of the format, which is this. One that was made by an older program replays with that program.
+    OtherFormat(u32),
     /// This line is none of a recording.
     Malformed {
         /// Its number, from 1.
@@ -48,6 +50,13 @@ impl fmt::Display for Failure {
             }
             Self::Empty => f.write_str("the file is empty"),
             Self::NoRecording(why) => write!(f, "this is not a recording: {why}"),
+            Self::OtherFormat(format) => {
+                let made = if *format < FORMAT { "an older" } else { "a newer" };
+                write!(
+                    f,
+                    "the format of this recording is {format}, of {made} version of the program; this one reads {FORMAT}"
+                )
+            }
             Self::Malformed { line, why } => write!(f, "line {line} is none of a recording: {why}"),
             Self::TooLarge => write!(f, "the recording is longer than {MAX_BYTES} bytes"),
             Self::Io(error) => write!(f, "the recording cannot be read: {error}"),

@@ -52,6 +52,13 @@ fn the_trailers_of_a_response_are_recorded() {
     let sent = recording.contains("0\\r\\nX-Sum: 3\\r\\n\\r\\n");
     assert!(sent, "{recording}");
     assert_eq!(replay(recording.as_bytes()).unwrap().end, "over");
+
+    // They are hidden where bodies are.
+    let options = Options { mask_bodies: true, ..Options::default() };
+    let recording = session(options, &[b"GET /stream HTTP/1.1\r\nHost: a\r\n\r\n"]);
+    let finish = recording.lines().find(|line| line.contains(r#""in":"Finish""#)).unwrap();
+    assert!(finish.contains(r#"["X-Sum","x"]"#), "{finish}");
+    assert_eq!(replay(recording.as_bytes()).unwrap().end, "over");
 }
 
 #[test]
@@ -71,7 +78,7 @@ fn the_jitter_of_a_connections_age_is_recorded() {
             [Input::RxData(GET.as_bytes()), Input::HttpResponse(ResponseRef::new(Status::OK, &fields, b""))];
         for input in inputs {
             recording.input(&now, &input);
-            let taken = channel.handle(&now, input);
+            let taken = channel.handle_with(&now, input, &mut recording);
             recording.taken(&taken, &channel);
             while let Some(output) = channel.next_output() {
                 recording.output(&output);

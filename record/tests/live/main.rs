@@ -3,6 +3,8 @@
 
 mod any_session;
 mod contents;
+mod hidden;
+mod hostile_sessions;
 mod recorder;
 mod replays;
 mod secrets;

@@ -46,7 +46,6 @@ fn what_is_no_recording_is_told_with_its_line() {
     let recording = session(Options::default(), &[GET.as_bytes()]);
     let last = recording.lines().count();
     for (spoilt, line) in [
-        (recording.replacen("\"httpfsm\":1", "\"httpfsm\":2", 1), 1),
         (recording.replacen("\"in\":\"RxData\"", "\"in\":\"DequeueRequest\"", 1), 2),
         (recording.replace("{\"end\":\"over\"}", "{\"and\":1}"), last),
     ] {
@@ -56,6 +55,22 @@ fn what_is_no_recording_is_told_with_its_line() {
     assert!(matches!(replay(&b""[..]), Err(Failure::Empty)));
     for spoilt in ["hello\n", "hello", "{\"end\":\"lost\"}\n"] {
         assert!(matches!(replay(spoilt.as_bytes()), Err(Failure::NoRecording(_))), "{spoilt}");
+    }
+}
+
+#[test]
+fn a_recording_of_another_format_is_told_from_other_files() {
+    let recording = session(Options::default(), &[GET.as_bytes()]);
+    for (format, made) in [(1, "an older"), (3, "a newer")] {
+        // Whatever else its first line has.
+        for rest in ["", "\"new\":1,"] {
+            let other = recording.replacen("\"httpfsm\":2,", &format!("\"httpfsm\":{format},{rest}"), 1);
+            let Err(failure @ Failure::OtherFormat(_)) = replay(other.as_bytes()) else { panic!("{other}") };
+            let text = format!(
+                "the format of this recording is {format}, of {made} version of the program; this one reads 2"
+            );
+            assert_eq!(failure.to_string(), text);
+        }
     }
 }
 

@@ -43,6 +43,11 @@ pub(crate) async fn application(mut request: Request) -> Response {
             response
         }
         "/login" => response.with_field("Set-Cookie", "sid=secret; Path=/").with_field("X-Key", "secret"),
+        "/upgrade" => {
+            // Whoever awaits it gets the connection; nobody does.
+            drop(request.upgrade());
+            Response::switching_protocols("echo")
+        }
         "/fail" => panic!("as it must: s\u{e9}same\nCookie: a=secret;b=s\u{e9}cret\n secret\nX: y"),
         "/never" => std::future::pending().await,
         "/close" => response.with_close(),

@@ -45,7 +45,7 @@ impl Recorded {
             self.at += 1;
             let now = Now::new(Moment::from_millis(self.at), &Date::EPOCH);
             self.tape.input(&now, &Input::Tick);
-            let taken = self.channel.handle(&now, Input::Tick);
+            let taken = self.channel.handle_with(&now, Input::Tick, &mut ());
             self.tape.taken(&taken, &self.channel);
             self.tape.rest();
         }

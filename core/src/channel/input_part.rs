@@ -1,0 +1,79 @@
+//! What the machine takes its input for, told as it takes it. Whoever writes down or shows what a peer has sent learns from
+//! the machine itself what it was: a second reader of the bytes would read some of them otherwise, and show a secret.
+
+use super::{Action, Event, Internal, State, Step};
+use crate::fsm::Trace;
+
+/// What a stretch of the input was taken for ([`ChannelTrace::part`]).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum InputPart {
+    /// The head of a request that is delivered, an empty line before it included. [`head_lines`](crate::request::head_lines)
+    /// tells its lines.
+    Head,
+    /// Content of a request.
+    Body,
+    /// The digits of a chunk size.
+    ChunkSize,
+    /// Chunk extensions, from the first byte behind the size on.
+    ChunkExtension,
+    /// The CR LF behind a chunk size with its extensions, or behind the data of a chunk.
+    ChunkLineEnd,
+    /// A trailer section, its empty line included. [`trailer_lines`](crate::request::trailer_lines) tells its lines.
+    Trailers,
+    /// The rest of a content of known length, which nobody wanted.
+    Skipped,
+    /// What came for the protocol that takes over.
+    HandedOver,
+    /// Anything else: the connection ends, and these bytes are no part of a request that was delivered. Where the channel
+    /// stood in [`State::Head`] ([`Step::state`]), they begin with a head that is refused or not whole.
+    Unread,
+}
+
+/// A [`Trace`] of a channel. It hears of each row and, between the rows, of the input that their actions take.
+///
+/// Closures and `()` hear of the rows alone.
+///
+/// ```
+/// use std::sync::Arc;
+/// use httpfsm::channel::{Action, ChannelTrace, Event, InputPart, Internal, State, Step};
+/// use httpfsm::config::ChannelConfig;
+/// use httpfsm::fsm::Trace;
+/// use httpfsm::{Channel, CompiledConfig, Date, Facts, Input, Moment, Now};
+///
+/// struct Parts(Vec<(InputPart, usize)>);
+///
+/// impl Trace<State, Event, Internal, Action> for Parts {
+///     fn step(&mut self, _: &Step) {}
+/// }
+///
+/// impl ChannelTrace for Parts {
+///     fn part(&mut self, part: InputPart, bytes: usize) {
+///         self.0.push((part, bytes));
+///     }
+/// }
+///
+/// let mut channel = Channel::new(Arc::new(CompiledConfig::new(&ChannelConfig::default())), Facts::default());
+/// let now = Now::new(Moment::START, &Date::EPOCH);
+/// let mut parts = Parts(Vec::new());
+/// channel.handle_with(&now, Input::RxData(b"GET / HTTP/1.1\r\nHost: a\r\n"), &mut parts)?;
+/// assert_eq!(parts.0, []);
+/// channel.handle_with(&now, Input::RxData(b"\r\n"), &mut parts)?;
+/// assert_eq!(parts.0, [(InputPart::Head, 27)]);
+/// # Ok::<(), httpfsm::NotAccepted>(())
+/// ```
+pub trait ChannelTrace: Trace<State, Event, Internal, Action> {
+    /// The next `bytes` bytes of the input, which may be none, are a `part`.
+    ///
+    /// All that is told is together the input from its first byte on, each byte once and in order. A byte is told when it
+    /// is certain what it is; until then it waits, as those of a half head do. When the channel closes, all that waits is
+    /// told, unless a panic closes it.
+    #[inline(always)]
+    fn part(&mut self, part: InputPart, bytes: usize) {
+        let _ = (part, bytes);
+    }
+}
+
+impl ChannelTrace for () {}
+
+impl<F: FnMut(&Step)> ChannelTrace for F {}

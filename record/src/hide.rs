@@ -1,0 +1,373 @@
+//! Hides secrets, byte by byte, so that every length and position stays as it was.
+//!
+//! What a peer has sent is hidden by what the machine has taken it for, and shown only as a part of something well-formed. What
+//! is to be sent, and what the application gave for it, is looked at by lines, since a content may show a head.
+
+use std::ops::Range;
+
+use httpfsm::channel::{Channel, InputPart};
+use httpfsm::request::{HeadLine, head_lines, trailer_lines};
+
+/// The fields whose values are hidden.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Names {
+    names: Vec<String>,
+    /// The longest name that is looked at.
+    longest: usize,
+}
+
+/// Their values decide how a message is read; without them nothing replays.
+const NEEDED: [&str; 8] = [
+    "connection",
+    "content-length",
+    "expect",
+    "host",
+    "keep-alive",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+impl Names {
+    /// In lower case, without those that a replay needs.
+    pub(crate) fn new<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
+        let names = names.into_iter().map(str::to_ascii_lowercase);
+        let names: Vec<_> = names.filter(|name| !NEEDED.contains(&&**name)).collect();
+        let lengths = names.iter().map(String::len).chain(NEEDED.map(str::len));
+        Self { longest: lengths.max().unwrap_or(0), names }
+    }
+
+    pub(crate) fn as_slice(&self) -> &[String] {
+        &self.names
+    }
+
+    pub(crate) fn contain(&self, name: &[u8]) -> bool {
+        self.names.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(name))
+    }
+}
+
+/// Hides one byte.
+pub(crate) fn hide(byte: &mut u8) {
+    if matches!(*byte, 0x21..=0x7e | 0x80..) {
+        *byte = b'x';
+    }
+}
+
+/// Hides the value of a field, if its name is one of those.
+pub(crate) fn hide_value(names: &Names, name: &str, value: &mut [u8]) {
+    if names.contain(name.as_bytes()) {
+        value.iter_mut().for_each(hide);
+    }
+}
+
+/// What a stretch of the input is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Part {
+    /// What the machine tells.
+    Told(InputPart),
+    /// What was read as a head that was not delivered, and what came behind it.
+    UndeliveredHead,
+}
+
+/// How what a peer has sent is hidden.
+pub(crate) struct Hiding {
+    pub(crate) names: Names,
+    /// Bodies are hidden, too.
+    pub(crate) bodies: bool,
+}
+
+impl Hiding {
+    /// Hides what is not to be shown of these bytes, which are a part of the input. A machine that reads them takes them for
+    /// the same, unless it refuses them.
+    pub(crate) fn apply(&self, part: Part, bytes: &mut [u8]) {
+        match part {
+            Part::Told(InputPart::Head) | Part::UndeliveredHead => {
+                let (hidden, shown) = self.hidden_values(head_lines(bytes), false);
+                self.hide_ranges(hidden, shown, bytes);
+            }
+            Part::Told(InputPart::Trailers) => {
+                let (hidden, shown) = self.hidden_values(trailer_lines(bytes), self.bodies);
+                self.hide_ranges(hidden, shown, bytes);
+            }
+            Part::Told(InputPart::Body | InputPart::Skipped) if !self.bodies => {}
+            Part::Told(InputPart::ChunkSize | InputPart::ChunkLineEnd) => {}
+            Part::Told(InputPart::ChunkExtension) => {
+                let hidden = bytes.iter_mut().filter(|byte| !matches!(**byte, b';' | b'=' | b'"' | b'\\'));
+                hidden.for_each(hide);
+            }
+            Part::Told(_) => bytes.fill(b'x'),
+        }
+    }
+
+    /// Where the values stand that are to be hidden, `all` or those of secret fields, and how many bytes the lines have.
+    fn hidden_values<'a>(
+        &self,
+        lines: impl Iterator<Item = HeadLine<'a>>,
+        all: bool,
+    ) -> (Vec<Range<usize>>, usize) {
+        let (mut hidden, mut at) = (Vec::new(), 0);
+        for line in lines {
+            let end = at + line.len;
+            if let Some(field) = line.field.filter(|field| all || self.names.contain(field.name.as_bytes())) {
+                hidden.push(at + field.name.len() + 1..end);
+            }
+            at = end;
+        }
+        (hidden, at)
+    }
+
+    /// Hides these ranges, and what is not `shown`.
+    fn hide_ranges(&self, hidden: Vec<Range<usize>>, shown: usize, bytes: &mut [u8]) {
+        for range in hidden {
+            bytes.get_mut(range).unwrap_or_default().iter_mut().for_each(hide);
+        }
+        if let Some((lines, rest)) = bytes.split_at_mut_checked(shown) {
+            // Behind an empty line that ends a head is no head any more.
+            if lines.ends_with(b"\r\n\r\n") { rest.fill(b'x') } else { hide_malformed(rest) }
+        }
+    }
+}
+
+/// Visible characters that no token has (RFC 9110 section 5.6.2), but for the colon.
+const DELIMITERS: &[u8] = b"\"(),/;<=>?@[\\]{}";
+
+/// Hides lines of which the first is not whole or not well-formed. For what the machine refuses them is most often still
+/// there: ends of lines, blanks, the first colon of each line, the first control character, and the first delimiter of the
+/// first line.
+fn hide_malformed(bytes: &mut [u8]) {
+    let (mut colon, mut control, mut delimiter, mut line, mut before) = (false, false, false, 0, b'\n');
+    for at in 0..bytes.len() {
+        let next = bytes.get(at + 1).copied();
+        let Some(byte) = bytes.get_mut(at) else { return };
+        let is_end = match *byte {
+            b'\r' => next.is_some_and(|next| next != b'\n'),
+            b'\n' => before != b'\r' || line == 0,
+            b'\0' => true,
+            _ => false,
+        };
+        before = *byte;
+        match *byte {
+            b'\n' => (colon, delimiter, line) = (false, true, 0),
+            b'\r' | b' ' | b'\t' => line += usize::from(*byte != b'\r'),
+            b':' if !colon => (colon, line) = (true, line + 1),
+            byte if DELIMITERS.contains(&byte) && !delimiter => (delimiter, line) = (true, line + 1),
+            b'!'..=b'~' | 0x80.. => (*byte, line) = (b'x', line + 1),
+            _ if control => *byte = b'x',
+            _ => control = true,
+        }
+        if is_end {
+            // The machine reads no further.
+            bytes.get_mut(at + 1..).unwrap_or_default().fill(b'x');
+            return;
+        }
+    }
+}
+
+/// Goes through lines and hides the values of those that begin as a field does.
+#[derive(Default)]
+pub(crate) struct Lines {
+    place: Place,
+    name: Vec<u8>,
+    /// The last line was hidden: so is its continuation (an obs-fold, which the machine refuses).
+    hidden: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+enum Place {
+    #[default]
+    Start,
+    Name,
+    Value,
+    Hidden,
+}
+
+impl Lines {
+    /// For bytes of which nothing is known but that lines in them may be fields.
+    pub(crate) fn apply(&mut self, names: &Names, bytes: &mut [u8]) {
+        for byte in bytes {
+            self.byte(names, byte);
+        }
+    }
+
+    fn byte(&mut self, names: &Names, byte: &mut u8) {
+        if *byte == b'\n' {
+            self.hidden = self.place == Place::Hidden;
+            self.place = Place::Start;
+            self.name.clear();
+            return;
+        }
+        match self.place {
+            Place::Start if matches!(*byte, b' ' | b'\t') => {
+                if self.hidden {
+                    self.place = Place::Hidden;
+                }
+            }
+            Place::Start | Place::Name => {
+                self.place = Place::Name;
+                match *byte {
+                    b':' if names.contain(&self.name) => self.place = Place::Hidden,
+                    b':' => self.place = Place::Value,
+                    // Where no blank belongs, the machine refuses it; the value is a secret all the same.
+                    b' ' | b'\t' | b'\r' => {}
+                    _ if self.name.len() > names.longest => self.place = Place::Value,
+                    other => self.name.push(other.to_ascii_lowercase()),
+                }
+            }
+            Place::Value => {}
+            Place::Hidden => hide(byte),
+        }
+    }
+}
+
+/// What is to be sent, with its secrets hidden. It is looked at when it is staged, not when it leaves, so that content
+/// is hidden in what the application gave just as it is in what is sent: only so do both replay.
+#[derive(Default)]
+pub(crate) struct Outgoing {
+    lines: Lines,
+    waiting: Vec<u8>,
+}
+
+impl Outgoing {
+    /// Takes up what the channel has staged since the last call; returns it, hidden.
+    pub(crate) fn staged(&mut self, names: &Names, channel: &Channel) -> &mut [u8] {
+        let unsent = channel.unsent_len();
+        if unsent < self.waiting.len() {
+            // The connection is lost, and what was to be sent with it.
+            *self = Self::default();
+        }
+        let known = self.waiting.len();
+        let (mut slices, mut skip) = ([&[][..]; 8], known);
+        let filled = channel.unsent_slices(&mut slices);
+        for slice in slices.iter().take(filled) {
+            self.waiting.extend_from_slice(slice.get(skip..).unwrap_or_default());
+            skip = skip.saturating_sub(slice.len());
+        }
+        let new = self.waiting.get_mut(known..).unwrap_or_default();
+        self.lines.apply(names, new);
+        new
+    }
+
+    /// The first `n` bytes leave.
+    pub(crate) fn leave(&mut self, n: usize) -> Vec<u8> {
+        self.waiting.drain(..n.min(self.waiting.len())).collect()
+    }
+}
+
+/// `content`, hidden as it is in `staged`, where it stands behind the head of a response or a chunk's size.
+pub(crate) fn hide_content(names: &Names, content: &mut [u8], staged: &[u8], head: &[u8]) {
+    let behind = staged.windows(head.len()).position(|window| window == head).map(|at| at + head.len());
+    let places = || [behind, Some(0)].into_iter().flatten().filter_map(|at| staged.get(at..));
+    let whole =
+        places().find_map(|there| there.get(..content.len()).filter(|there| is_hidden(content, there)));
+    // What exceeds a Content-Length was cut.
+    let cut =
+        || places().find(|there| (1..content.len()).contains(&there.len()) && is_hidden(content, there));
+    match whole.or_else(cut) {
+        Some(there) => {
+            let (sent, excess) = content.split_at_mut(there.len());
+            sent.copy_from_slice(there);
+            excess.iter_mut().for_each(hide);
+        }
+        // It is not sent (a response to HEAD, or one that came too late), so nothing depends on it.
+        None => Lines::default().apply(names, content),
+    }
+}
+
+/// `text`, hidden as it is in a page where it stands from the beginning of a line.
+pub(crate) fn hide_text(names: &Names, text: &str) -> String {
+    let mut bytes = text.as_bytes().to_vec();
+    Lines::default().apply(names, &mut bytes);
+    // Of a character each byte is hidden, or none: what is hidden begins behind a colon.
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Whether `hidden` is `bytes`, but for what is hidden.
+fn is_hidden(bytes: &[u8], hidden: &[u8]) -> bool {
+    bytes.iter().zip(hidden).all(|(byte, hidden)| byte == hidden || *hidden == b'x')
+}
+
+#[cfg(test)]
+mod tests {
+    use httpfsm::channel::InputPart;
+
+    use super::{Hiding, Lines, Names, Part};
+
+    /// `text`, hidden as this part.
+    fn hidden(part: Part, bodies: bool, text: &str) -> String {
+        let mut bytes = text.as_bytes().to_vec();
+        Hiding { names: Names::new(crate::MASKED), bodies }.apply(part, &mut bytes);
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn the_values_of_secret_fields_are_hidden_and_keep_their_length() {
+        let head = "\r\nGET /?Cookie: HTTP/1.1\r\nHost: a\r\nAuthorization: Basic c2Vj\r\ncOOKIE:a=1; b=\t2\r\nX: Cookie: y\r\n\r\n";
+        let expected = "\r\nGET /?Cookie: HTTP/1.1\r\nHost: a\r\nAuthorization: xxxxx xxxx\r\ncOOKIE:xxxx xx\tx\r\nX: Cookie: y\r\n\r\n";
+        assert_eq!(hidden(Part::Told(InputPart::Head), false, head), expected);
+        assert_eq!(hidden(Part::UndeliveredHead, true, head), expected);
+    }
+
+    #[test]
+    fn of_a_head_that_is_not_delivered_nothing_is_shown_from_its_first_malformed_line_on() {
+        let begin = "GET / HTTP/1.1\r\nHost: a\r\nCookie: b\r\n";
+        let shown = "GET / HTTP/1.1\r\nHost: a\r\nCookie: x\r\n";
+        for (rest, expected) in [
+            (
+                "Cookie : a\r\n b\r\n\tc\u{1}\u{2}d\r\nA: b\r\n\r\nbody\0",
+                "xxxxxx : x\r\n x\r\n\tx\u{1}xx\r\nx: x\r\n\r\nxxxxx",
+            ),
+            ("Cookie\u{b}: a", "xxxxxx\u{b}: x"),
+            ("Cookie\0: a\r\n", "xxxxxx\0xxxxx"),
+            ("X: a\rCookie: b\r\n", "x: x\rxxxxxxxxxxx"),
+            ("X: a\nCookie: b\r\n", "x: x\nxxxxxxxxxxx"),
+            ("X: a\r", "x: x\r"),
+            ("\r\nGET / HTTP/1.1\r\nCookie: c\r\n\r\n", "\r\nxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"),
+            ("Cookie: c", "xxxxxx: x"),
+        ] {
+            assert_eq!(
+                hidden(Part::UndeliveredHead, false, &format!("{begin}{rest}")),
+                format!("{shown}{expected}")
+            );
+        }
+    }
+
+    #[test]
+    fn of_a_chunk_extension_only_the_grammar_is_left() {
+        let hidden = hidden(Part::Told(InputPart::ChunkExtension), false, " ;a=b ; c=\"d\\\"e; f\"");
+        assert_eq!(hidden, " ;x=x ; x=\"x\\\"x; x\"");
+    }
+
+    #[test]
+    fn trailers_are_hidden_with_bodies_or_where_they_are_secrets() {
+        let (section, trailers) = ("Cookie: a\r\nX-Sum: b\r\n\r\n", Part::Told(InputPart::Trailers));
+        assert_eq!(hidden(trailers, false, section), "Cookie: x\r\nX-Sum: b\r\n\r\n");
+        assert_eq!(hidden(trailers, true, section), "Cookie: x\r\nX-Sum: x\r\n\r\n");
+    }
+
+    #[test]
+    fn what_is_no_part_of_a_request_is_hidden_and_bodies_when_they_are_to_be() {
+        for (part, without, with) in [
+            (InputPart::Body, "a: b\r\n", "xxxxxx"),
+            (InputPart::Skipped, "a: b\r\n", "xxxxxx"),
+            (InputPart::HandedOver, "xxxxxx", "xxxxxx"),
+            (InputPart::Unread, "xxxxxx", "xxxxxx"),
+            (InputPart::ChunkSize, "a: b\r\n", "a: b\r\n"),
+        ] {
+            assert_eq!(hidden(Part::Told(part), false, "a: b\r\n"), without);
+            assert_eq!(hidden(Part::Told(part), true, "a: b\r\n"), with);
+        }
+    }
+
+    #[test]
+    fn lines_are_found_without_knowing_messages() {
+        let mut bytes = *b"HTTP/1.1 200 OK\r\nSet-Cookie: a=b\r\n\r\nbody";
+        Lines::default().apply(&Names::new(crate::MASKED), &mut bytes);
+        assert_eq!(&bytes, b"HTTP/1.1 200 OK\r\nSet-Cookie: xxx\r\n\r\nbody");
+    }
+
+    #[test]
+    fn what_a_replay_needs_cannot_be_hidden() {
+        let names = Names::new(["Content-Length", "X-Key"]);
+        assert_eq!(names.as_slice(), ["x-key"]);
+    }
+}

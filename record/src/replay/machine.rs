@@ -1,0 +1,184 @@
+//! The machine that lines are fed to, and compared with.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::Bytes;
+use httpfsm::channel::{
+    Channel, CompiledConfig, Data, Event, Facts, Input, Leave, NotAccepted, Output, Step,
+};
+use httpfsm::fields::Fields;
+use httpfsm::fsm::Label;
+use httpfsm::response::{BodyRef, ResponseRef};
+use httpfsm::status::Status;
+use httpfsm::time::{Date, Moment, Now};
+
+use super::failure::{Failure, differ, differs, malformed};
+use super::step::Kind;
+use crate::hide::{Names, Outgoing};
+use crate::latin1::{Latin1, write_line};
+use crate::line::{Content, Line};
+use crate::show::{output_line, request_line, then};
+
+/// A channel that does what the lines of a recording say, and is compared with them.
+pub(crate) struct Machine {
+    pub(super) channel: Channel,
+    names: Names,
+    masked_bodies: bool,
+    outgoing: Outgoing,
+    pub(super) now: (Moment, Date),
+    /// An error page was asked for that the recording does not have.
+    pub(super) page_missing: Arc<AtomicBool>,
+    /// The rows that the last input took.
+    pub(super) rows: Vec<Step>,
+}
+
+impl Machine {
+    /// A channel that has just opened.
+    pub(crate) fn new(
+        compiled: Arc<CompiledConfig>,
+        facts: Facts,
+        names: Names,
+        masked_bodies: bool,
+    ) -> Self {
+        Self {
+            channel: Channel::new(compiled, facts),
+            names,
+            masked_bodies,
+            outgoing: Outgoing::default(),
+            now: (Moment::START, Date::EPOCH),
+            page_missing: Arc::default(),
+            rows: Vec::new(),
+        }
+    }
+
+    /// Does what line `at` says and compares; says what kind of line it is, and its name.
+    pub(crate) fn follow(&mut self, at: usize, line: &Line) -> Result<(Kind, String), Failure> {
+        if let Some(name) = line.input.clone() {
+            self.input(at, line)?;
+            let refused = line.then.as_ref().is_some_and(|then| then.refused);
+            Ok((if refused { Kind::NotAccepted } else { Kind::Input }, name))
+        } else if let Some(name) = line.out.clone() {
+            self.output(at, line)?;
+            Ok((Kind::Output, name))
+        } else if let Some(name) = line.call.clone() {
+            if name != "forget_request" {
+                return Err(malformed(at, &format!("no call {name:?} is known")));
+            }
+            self.channel.forget_request();
+            Ok((Kind::Call, name))
+        } else {
+            Err(malformed(at, "it has no \"in\", \"out\", \"call\", \"page\" or \"end\""))
+        }
+    }
+
+    /// Feeds an input in and compares how the channel stands then; of what was sent, the bytes.
+    fn input(&mut self, at: usize, line: &Line) -> Result<(), Failure> {
+        if let Some(moment) = line.at {
+            self.now.0 = Moment::from_millis(moment);
+        }
+        if let Some(date) = &line.date {
+            let date = date.as_bytes().try_into().ok().and_then(Date::new);
+            self.now.1 = date.ok_or_else(|| malformed(at, "its date is none"))?;
+        }
+        let mut sent = None;
+        if let (Some("Sent"), Some(n), Some(_)) = (line.input.as_deref(), line.n, &line.bytes) {
+            sent = Some(Latin1(self.outgoing.leave(usize::try_from(n).unwrap_or(usize::MAX))));
+        }
+        let taken = self.feed(at, line)?;
+        let got = then(&taken, &self.channel);
+        if !self.masked_bodies {
+            self.outgoing.staged(&self.names, &self.channel);
+        }
+        if self.page_missing.load(Ordering::SeqCst) {
+            return Ok(());
+        }
+        if line.then.as_ref().is_some_and(|then| *then != got) || (sent.is_some() && sent != line.bytes) {
+            let stands = |bytes, then| Line { bytes, then, ..Line::default() };
+            let expected = stands(sent.is_some().then(|| line.bytes.clone()).flatten(), line.then.clone());
+            return Err(differs(at, &expected, &stands(sent, Some(got))));
+        }
+        Ok(())
+    }
+
+    /// Takes an output and compares it.
+    fn output(&mut self, at: usize, line: &Line) -> Result<(), Failure> {
+        let (masked, mut is_request) = (self.masked_bodies, false);
+        let mut got = self.channel.next_output().map(|output| {
+            is_request = matches!(output, Output::HttpRequest);
+            output_line(&output, masked)
+        });
+        if is_request {
+            got = Some(request_line(self.channel.request()));
+        }
+        let (mut expected, mut found) = (Vec::new(), Vec::new());
+        write_line(line, &mut expected);
+        write_line(&got.unwrap_or_default(), &mut found);
+        if expected == found { Ok(()) } else { Err(differ(at, &expected, &found)) }
+    }
+
+    /// Feeds in the input that a line stands for; the rows that it took are kept.
+    fn feed(&mut self, at: usize, line: &Line) -> Result<Result<(), NotAccepted>, Failure> {
+        let name = line.input.as_deref().unwrap_or_default();
+        let event = Event::ALL.iter().find(|event| event.label() == name);
+        let bytes = line.bytes.as_ref().map_or(&[][..], |bytes| &bytes.0);
+        let number = || line.n.ok_or_else(|| malformed(at, "it needs \"n\""));
+        let status = || {
+            let status = line.status.and_then(Status::new);
+            status.ok_or_else(|| malformed(at, "it needs a \"status\" of three digits"))
+        };
+        let fields = match &line.fields {
+            Some(fields) => restore(fields).map_err(|why| malformed(at, &why))?,
+            None => Fields::new(),
+        };
+        let shared = Bytes::copy_from_slice(bytes);
+        let input = match event {
+            Some(Event::RxData) => Input::RxData(bytes),
+            Some(Event::RxEnd) => Input::RxEnd,
+            Some(Event::Sent) => Input::Sent(usize::try_from(number()?).unwrap_or(usize::MAX)),
+            Some(Event::TransmitReady) => Input::TransmitReady,
+            Some(Event::Disconnected) => Input::Disconnected,
+            Some(Event::Busy) => Input::Busy,
+            Some(Event::Evict) => Input::Evict,
+            Some(Event::CheckPipeline) => Input::CheckPipeline,
+            Some(Event::Tick) => Input::Tick,
+            Some(Event::HttpResponse) => {
+                let body = match line.content {
+                    None | Some(Content::Empty) => BodyRef::Empty,
+                    Some(Content::Slice) => BodyRef::Slice(bytes),
+                    Some(Content::Bytes) => BodyRef::Bytes(&shared),
+                    Some(Content::Stream) => BodyRef::Stream { length: line.n },
+                };
+                Input::HttpResponse(ResponseRef { status: status()?, fields: &fields, body })
+            }
+            Some(Event::Write) if line.content == Some(Content::Bytes) => Input::Write(Data::Bytes(shared)),
+            Some(Event::Write) => Input::Write(Data::Slice(bytes)),
+            Some(Event::Flush) => Input::Flush,
+            Some(Event::Finish) => Input::Finish(line.fields.is_some().then_some(&fields)),
+            Some(Event::Continue) => Input::Continue,
+            Some(Event::Informational) => Input::Informational(status()?, &fields),
+            Some(Event::BodyDemand) => Input::BodyDemand(number()?),
+            Some(Event::Abort) => Input::Abort(line.text.as_deref()),
+            Some(Event::GoOut) => {
+                // A recording from before the input carried its times: they were those of the configuration.
+                let configured = self.channel.compiled_config().leave(self.now.0);
+                Input::GoOut(line.leave.map_or(configured, |times| {
+                    let [idle_until, fresh_until, cut_at] = times.map(Moment::from_millis);
+                    Leave { idle_until, fresh_until, cut_at }
+                }))
+            }
+            _ => return Err(malformed(at, &format!("no input {name:?} is known"))),
+        };
+        let (now, rows) = (Now::new(self.now.0, &self.now.1), &mut self.rows);
+        rows.clear();
+        Ok(self.channel.handle_with(&now, input, &mut |row: &Step| rows.push(*row)))
+    }
+}
+
+fn restore(recorded: &[(String, Latin1)]) -> Result<Fields, String> {
+    let mut fields = Fields::new();
+    for (name, value) in recorded {
+        fields.push(name, &value.0).map_err(|error| error.to_string())?;
+    }
+    Ok(fields)
+}

@@ -1,0 +1,202 @@
+//! Random sessions of hostile clients, with secrets wherever none is to be shown.
+
+use std::time::Duration;
+
+use httpfsm::config::ServerConfig;
+use httpfsm_record::{Options, replay};
+use proptest::prelude::*;
+
+use crate::hidden::{SECRET, leaked};
+use crate::support::{application, recorded};
+
+/// What happens on a connection.
+#[derive(Clone, Debug)]
+enum Step {
+    Send(Vec<u8>),
+    Take(usize),
+    Wait(u64),
+    CloseWrite,
+    Reset,
+    GoOut,
+}
+
+/// A line of a head. `SECRET` is one.
+fn line() -> impl Strategy<Value = &'static str> {
+    prop_oneof![
+        6 => prop::sample::select(vec![
+            "Cookie: SECRET", "COOKIE:SECRET", "Authorization: Basic SECRET", "Proxy-Authorization:\tSECRET SECRET ",
+        ]),
+        4 => prop::sample::select(vec!["X: y", "Connection: close", "Connection: upgrade", "Upgrade: echo"]),
+        2 => prop::sample::select(vec![
+            "Expect: 100-continue", "Expect: magic", "Transfer-Encoding: gzip", "Content-Length: 7, 8", "Host: b",
+            "Content-Length: 99999999", "Content-Length: -1", "Transfer-Encoding: chunked, gzip",
+        ]),
+        2 => prop::sample::select(vec![
+            "Cookie : SECRET", "Cookie\u{b}: SECRET", "Cookie\0: SECRET", "Cookie SECRET", " SECRET", "X: a\rCookie: SECRET",
+            "X: a\nCookie: SECRET", ": SECRET", "Cook@ie: SECRET", "Cookie: SECRET\u{1}SECRET", "", "SECRET", "\tCookie: SECRET",
+        ]),
+    ]
+}
+
+/// A body, and the line that frames it. With `free`, content and trailers may be secrets, and lengths wrong.
+fn body(free: bool) -> impl Strategy<Value = (String, String)> {
+    let content =
+        if free { "SECRET\r\nSECRET SECRET\r\n\r\n{\"a\":\"SECRET\"}\r\n" } else { "content\r\n\r\ncontent" };
+    let text = content.replace("SECRET", SECRET);
+    let extension = prop::sample::select(vec![
+        "",
+        "",
+        ";SECRET",
+        "; a=SECRET",
+        ";a=\"SECRET\\\"\"",
+        ";@SECRET",
+        " SECRET",
+    ]);
+    let trailer = prop::sample::select(vec![
+        "",
+        "Cookie: SECRET\r\n",
+        "Cookie : SECRET\r\n",
+        "X: y\r\n SECRET\r\n",
+        "SECRET",
+    ]);
+    let own = prop::sample::select(if free { vec!["", "X-Sum: SECRET\r\n"] } else { vec![""] });
+    let chunked = (extension, trailer, own, 0..if free { 60_usize } else { 1 }).prop_map(
+        move |(extension, trailer, own, more)| {
+            let (size, content) = (content.replace("SECRET", SECRET).len() + more, content);
+            let chunk = format!("{size:x}{extension}\r\n{content}\r\n0{extension}\r\n{own}{trailer}\r\n");
+            ("Transfer-Encoding: chunked\r\n".to_owned(), chunk)
+        },
+    );
+    let most = if free { 200 } else { text.len() };
+    let known = (0..=most).prop_map(move |n| (format!("Content-Length: {n}\r\n"), content.to_owned()));
+    prop_oneof![
+        4 => Just((String::new(), String::new())),
+        1 => Just((String::new(), content.to_owned())),
+        1 => Just(("Transfer-Encoding: chunked\r\n".to_owned(), "abcSECRET\r\n".to_owned())),
+        4 => chunked,
+        4 => known,
+    ]
+}
+
+fn request(free: bool) -> impl Strategy<Value = String> {
+    let target = prop::sample::select(vec![
+        "/", "/pipe", "/headers", "/echo", "/large", "/stream", "/hints", "/login", "/fail", "/never",
+        "/close", "/upgrade",
+    ]);
+    let begin = prop::sample::select(vec!["", "", "", "\r\n", "\r\n\r\n", "SECRET\r\n"]);
+    let first = prop_oneof![
+        12 => (prop::sample::select(vec!["GET", "POST", "HEAD"]), target, prop::sample::select(vec!["1.1", "1.1", "1.0", "2.0"]))
+            .prop_map(|(method, target, version)| format!("{method} {target} HTTP/{version}")),
+        1 => prop::sample::select(vec!["CONNECT a:1 HTTP/1.1", "SECRET", "SECRET SECRET", "GET /", "{\"a\":\"SECRET\"}"])
+            .prop_map(str::to_owned),
+    ];
+    let lines = prop::collection::vec(line(), 0..3);
+    (begin, first, lines, body(free)).prop_map(|(begin, first, lines, (framing, body))| {
+        let lines: String = lines.iter().map(|line| format!("{line}\r\n")).collect();
+        format!("{begin}{first}\r\nHost: a\r\n{lines}{framing}\r\n{body}").replace("SECRET", SECRET)
+    })
+}
+
+/// Requests, of which some bytes are others. No change makes a name of a field another name, nor a secret a part of the line
+/// before it.
+fn requests(free: bool) -> impl Strategy<Value = Vec<u8>> {
+    let odd = prop::sample::select(b"\0\x01\x0b\x7f\xff \t@\";".to_vec());
+    let changed = prop::collection::vec((any::<prop::sample::Index>(), odd), 0..3);
+    let left_out = prop::option::weighted(0.3, any::<prop::sample::Index>());
+    (prop::collection::vec(request(free), 1..4), prop::bool::weighted(0.4), changed, left_out).prop_map(
+        |(requests, is_changed, changed, left_out)| {
+            let mut bytes = requests.concat().into_bytes();
+            if !is_changed {
+                return bytes;
+            }
+            for (at, odd) in changed {
+                let byte = at.get_mut(&mut bytes);
+                if !b"\r\n".contains(byte) {
+                    *byte = odd;
+                }
+            }
+            let places: Vec<_> = (0..bytes.len()).filter(|&at| b"\r\n:".contains(&bytes[at])).collect();
+            if let Some(left_out) = left_out {
+                bytes.remove(*left_out.get(&places));
+            }
+            bytes
+        },
+    )
+}
+
+fn steps(free: bool) -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        8 => requests(free).prop_map(Step::Send),
+        4 => (0..8_000_usize).prop_map(Step::Take),
+        2 => (0..40_000_u64).prop_map(Step::Wait),
+        1 => Just(Step::CloseWrite),
+        1 => Just(Step::Reset),
+        1 => Just(Step::GoOut),
+    ];
+    prop::collection::vec(step, 1..8)
+}
+
+fn hides_its_secrets(
+    hardened: bool,
+    mask_bodies: bool,
+    piece: usize,
+    steps: Vec<Step>,
+) -> Result<(), TestCaseError> {
+    let mut config = if hardened { ServerConfig::hardened() } else { ServerConfig::default() };
+    config.channel.maximum_simultaneous_requests = 2 * u32::from(hardened);
+    let options = Options { mask_bodies, ..Options::default() };
+    let all = recorded(config, options, application, |server, _| {
+        let client = server.connect().unwrap();
+        for step in steps {
+            match step {
+                Step::Send(bytes) => {
+                    for piece in bytes.chunks(piece) {
+                        client.send(piece);
+                        server.run();
+                    }
+                }
+                Step::Take(bytes) => drop(client.take_at_most(bytes)),
+                Step::Wait(millis) => drop(server.advance(Duration::from_millis(millis))),
+                Step::CloseWrite => client.close_write(),
+                Step::Reset => client.reset(),
+                Step::GoOut => {
+                    server.handle().begin_drain(None);
+                }
+            }
+            server.run();
+        }
+    });
+    for recording in all {
+        let leaked = leaked(&recording);
+        prop_assert!(leaked.is_empty(), "{:?} in\n{}", leaked, recording);
+        let replayed = replay(recording.as_bytes());
+        prop_assert!(replayed.is_ok(), "{}\n{}", replayed.unwrap_err(), recording);
+    }
+    Ok(())
+}
+
+fn piece() -> impl Strategy<Value = usize> {
+    prop_oneof![1_usize..60, Just(usize::MAX)]
+}
+
+/// `HTTPFSM_CASES=10000` draws more.
+fn cases() -> ProptestConfig {
+    let cases = std::env::var("HTTPFSM_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(300);
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+}
+
+proptest! {
+    #![proptest_config(cases())]
+
+    /// Secrets are in the fields whose values are hidden, and in all that is malformed.
+    #[test]
+    fn no_session_shows_a_credential(hardened in any::<bool>(), piece in piece(), steps in steps(false)) {
+        hides_its_secrets(hardened, false, piece, steps)?;
+    }
+
+    /// And in content, trailers, and what comes where a message is framed wrongly.
+    #[test]
+    fn no_session_shows_a_body_that_is_hidden(hardened in any::<bool>(), piece in piece(), steps in steps(true)) {
+        hides_its_secrets(hardened, true, piece, steps)?;
+    }
+}

@@ -3,6 +3,7 @@
 //! What a peer has sent is hidden by what the machine has taken it for, and shown only as a part of something well-formed. What
 //! is to be sent, and what the application gave for it, is looked at by lines, since a content may show a head.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use httpfsm::channel::{Channel, InputPart};
@@ -60,6 +61,57 @@ pub(crate) fn hide_value(names: &Names, name: &str, value: &mut [u8]) {
     }
 }
 
+/// The methods that are shown: those that are registered, and `PURGE`. Behind a body that was longer than it said, the rest of it
+/// and the method of the next request are one word.
+const METHODS: &[&str] = &[
+    "ACL",
+    "BASELINE-CONTROL",
+    "BIND",
+    "CHECKIN",
+    "CHECKOUT",
+    "CONNECT",
+    "COPY",
+    "DELETE",
+    "GET",
+    "HEAD",
+    "LABEL",
+    "LINK",
+    "LOCK",
+    "MERGE",
+    "MKACTIVITY",
+    "MKCALENDAR",
+    "MKCOL",
+    "MKREDIRECTREF",
+    "MKWORKSPACE",
+    "MOVE",
+    "OPTIONS",
+    "ORDERPATCH",
+    "PATCH",
+    "POST",
+    "PRI",
+    "PROPFIND",
+    "PROPPATCH",
+    "PURGE",
+    "PUT",
+    "QUERY",
+    "REBIND",
+    "REPORT",
+    "SEARCH",
+    "TRACE",
+    "UNBIND",
+    "UNCHECKOUT",
+    "UNLINK",
+    "UNLOCK",
+    "UPDATE",
+    "UPDATEREDIRECTREF",
+    "VERSION-CONTROL",
+];
+
+/// `method`, or as many `x` if it may be a part of something else.
+pub(crate) fn shown_method(method: &str) -> Cow<'_, str> {
+    if METHODS.contains(&method) { method.into() } else { "x".repeat(method.len()).into() }
+}
+
 /// What a stretch of the input is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Part {
@@ -82,7 +134,8 @@ impl Hiding {
     pub(crate) fn apply(&self, part: Part, bytes: &mut [u8]) {
         match part {
             Part::Told(InputPart::Head) | Part::UndeliveredHead => {
-                let (hidden, shown) = self.hidden_values(head_lines(bytes), false);
+                let (mut hidden, shown) = self.hidden_values(head_lines(bytes), false);
+                hidden.extend(unknown_method(bytes));
                 self.hide_ranges(hidden, shown, bytes);
             }
             Part::Told(InputPart::Trailers) => {
@@ -130,6 +183,15 @@ impl Hiding {
 
 /// Visible characters that no token has (RFC 9110 section 5.6.2), but for the colon.
 const DELIMITERS: &[u8] = b"\"(),/;<=>?@[\\]{}";
+
+/// Where the method stands at the head's beginning, if it is not shown.
+fn unknown_method(head: &[u8]) -> Option<Range<usize>> {
+    let request_line = head_lines(head).find(|line| line.len > 2)?;
+    let begin = head.iter().position(|byte| !matches!(byte, b'\r' | b'\n'))?;
+    let method = head.get(begin..begin + request_line.len)?.split(|byte| *byte == b' ').next()?;
+    let is_shown = std::str::from_utf8(method).is_ok_and(|method| METHODS.contains(&method));
+    (!is_shown).then_some(begin..begin + method.len())
+}
 
 /// Hides lines of which the first is not whole or not well-formed. For what the machine refuses them is most often still
 /// there: ends of lines, blanks, the first colon of each line, the first control character, and the first delimiter of the
@@ -305,6 +367,19 @@ mod tests {
         let expected = "\r\nGET /?Cookie: HTTP/1.1\r\nHost: a\r\nAuthorization: xxxxx xxxx\r\ncOOKIE:xxxx xx\tx\r\nX: Cookie: y\r\n\r\n";
         assert_eq!(hidden(Part::Told(InputPart::Head), false, head), expected);
         assert_eq!(hidden(Part::UndeliveredHead, true, head), expected);
+    }
+
+    #[test]
+    fn a_method_that_may_be_the_rest_of_a_body_is_hidden() {
+        for (head, expected) in [
+            ("GET / HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\r\n\r\n"),
+            ("secretGET /get HTTP/1.1\r\n\r\n", "xxxxxxxxx /get HTTP/1.1\r\n\r\n"),
+            ("\r\n\r\nget / HTTP/1.1\r\n", "\r\n\r\nxxx / HTTP/1.1\r\n"),
+            ("\r\n\r\n", "\r\n\r\n"),
+        ] {
+            assert_eq!(hidden(Part::UndeliveredHead, false, head), expected);
+        }
+        assert_eq!((super::shown_method("PUT"), super::shown_method("PUTS")), ("PUT".into(), "xxxx".into()));
     }
 
     #[test]

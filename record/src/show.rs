@@ -3,6 +3,7 @@
 use httpfsm::channel::{Channel, NotAccepted, Output};
 use httpfsm::request::{RequestRef, Version};
 
+use crate::hide::shown_method;
 use crate::latin1::Latin1;
 use crate::line::{Line, Then};
 
@@ -20,7 +21,7 @@ pub(crate) fn then(taken: &Result<(), NotAccepted>, channel: &Channel) -> Then {
 pub(crate) fn request_line(request: Option<RequestRef<'_>>) -> Line {
     let text = request.map(|request| {
         let minor = if request.version() == Version::Http10 { 0 } else { 1 };
-        format!("{} {} HTTP/1.{minor}", request.method(), request.target())
+        format!("{} {} HTTP/1.{minor}", shown_method(request.method()), request.target())
     });
     let n = request.map(|request| request.fields().count() as u64);
     Line { out: Some("HttpRequest".to_owned()), text, n, ..Line::default() }

@@ -192,14 +192,19 @@ pub(crate) struct Caller {
     pub(crate) parts: Parts,
 }
 
-/// What the machine has told of its input.
+/// What the machine has told of its input, from [`listen`](Parts::listen) on: it takes memory, which is counted elsewhere.
 #[derive(Default)]
 pub(crate) struct Parts {
+    listens: bool,
     pub(crate) told: Vec<(InputPart, usize)>,
     /// The input, if it is known.
     pub(crate) input: Option<Vec<u8>>,
-    /// Nothing is kept: for tests that measure memory.
-    pub(crate) is_off: bool,
+}
+
+impl Parts {
+    pub(crate) fn listen(&mut self) {
+        *self = Self { listens: true, told: Vec::new(), input: Some(Vec::new()) };
+    }
 }
 
 impl Trace<State, Event, Internal, Action> for Parts {
@@ -208,7 +213,7 @@ impl Trace<State, Event, Internal, Action> for Parts {
 
 impl ChannelTrace for Parts {
     fn part(&mut self, part: InputPart, bytes: usize) {
-        if !self.is_off {
+        if self.listens {
             self.told.push((part, bytes));
         }
     }
@@ -223,7 +228,7 @@ impl Caller {
             taken: 0,
             // Static, so that a reference to it costs nothing.
             filler: Bytes::from_static(&[b'x'; 100_000]),
-            parts: Parts { input: Some(Vec::new()), ..Parts::default() },
+            parts: Parts::default(),
         }
     }
 

@@ -11,7 +11,7 @@ use httpfsm::{
 };
 use proptest::prelude::*;
 
-use super::caller::{Caller, Parts, steps};
+use super::caller::{Caller, steps};
 use super::cases;
 use super::limits::limits;
 use super::messages::traffic;
@@ -51,7 +51,6 @@ proptest! {
         // The mark was not reached, then a response came that is as large, and its head.
         let output = 2 * config.output_high_water as usize + (1 << 10);
         let mut caller = Caller::new(&config, &traffic);
-        caller.parts = Parts { is_off: true, ..Parts::default() };
         let mut held = 0;
         for step in &steps {
             let done = measure(|| {

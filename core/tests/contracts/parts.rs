@@ -36,6 +36,7 @@ proptest! {
     #[test]
     fn the_parts_are_the_input(traffic in traffic(), limits in limits(), steps in steps()) {
         let mut caller = Caller::new(&limits.config(), &traffic);
+        caller.parts.listen();
         for step in &steps {
             let (_, view) = caller.step(step);
             let told: usize = caller.parts.told.iter().map(|part| part.1).sum();

@@ -260,6 +260,16 @@ fn no_body_is_in_a_recording_that_hides_bodies_however_it_is_framed() {
                 ),
                 "over",
             ),
+            (
+                "a short Content-Length and another request",
+                post!("Content-Length: 2", "SECRETGET / HTTP/1.1\r\nHost: a\r\n\r\n"),
+                "over",
+            ),
+            (
+                "a body of a GET and another request",
+                "GET / HTTP/1.1\r\nHost: a\r\n\r\nSECRETPOST /echo HTTP/1.1\r\nX: y\r\n\r\n",
+                "over",
+            ),
             ("a body that breaks off", post!("Content-Length: 100", "SECRET"), "over"),
             (
                 "a chunk extension",

@@ -283,19 +283,32 @@ impl Lines {
 
 /// What is to be sent, with its secrets hidden. It is looked at when it is staged, not when it leaves, so that content
 /// is hidden in what the application gave just as it is in what is sent: only so do both replay.
+///
+/// Heads and the lines of chunks are the machine's, and begin and end with a line. Content goes on from one input to the next,
+/// whatever the machine puts between.
 #[derive(Default)]
 pub(crate) struct Outgoing {
-    lines: Lines,
+    content: Lines,
     waiting: Vec<u8>,
 }
 
 impl Outgoing {
-    /// Takes up what the channel has staged since the last call; returns it, hidden.
-    pub(crate) fn staged(&mut self, names: &Names, channel: &Channel) -> &mut [u8] {
+    /// Takes up what the channel has staged since the last call, for an input with this `content`, which is hidden as it is there.
+    /// `begins`: it is that of a response that begins.
+    pub(crate) fn staged(
+        &mut self,
+        names: &Names,
+        channel: &Channel,
+        begins: bool,
+        content: Option<&mut [u8]>,
+    ) {
         let unsent = channel.unsent_len();
         if unsent < self.waiting.len() {
             // The connection is lost, and what was to be sent with it.
             *self = Self::default();
+        }
+        if begins {
+            self.content = Lines::default();
         }
         let known = self.waiting.len();
         let (mut slices, mut skip) = ([&[][..]; 8], known);
@@ -305,8 +318,21 @@ impl Outgoing {
             skip = skip.saturating_sub(slice.len());
         }
         let new = self.waiting.get_mut(known..).unwrap_or_default();
-        self.lines.apply(names, new);
-        new
+        let place = content.as_deref().and_then(|content| place(new, content, begins));
+        let (before, rest) = new.split_at_mut(place.as_ref().map_or(0, |place| place.start));
+        let (sent, behind) = rest.split_at_mut(place.map_or(0, |place| place.len()));
+        Lines::default().apply(names, before);
+        self.content.apply(names, sent);
+        Lines::default().apply(names, behind);
+        match content.and_then(|content| content.split_at_mut_checked(sent.len())) {
+            // It is not sent (a response to HEAD, or one that came too late), so nothing depends on it.
+            Some(([], content)) => Lines::default().apply(names, content),
+            Some((given, excess)) => {
+                given.copy_from_slice(sent);
+                excess.iter_mut().for_each(hide);
+            }
+            None => {}
+        }
     }
 
     /// The first `n` bytes leave.
@@ -315,23 +341,25 @@ impl Outgoing {
     }
 }
 
-/// `content`, hidden as it is in `staged`, where it stands behind the head of a response or a chunk's size.
-pub(crate) fn hide_content(names: &Names, content: &mut [u8], staged: &[u8], head: &[u8]) {
-    let behind = staged.windows(head.len()).position(|window| window == head).map(|at| at + head.len());
-    let places = || [behind, Some(0)].into_iter().flatten().filter_map(|at| staged.get(at..));
-    let whole =
-        places().find_map(|there| there.get(..content.len()).filter(|there| is_hidden(content, there)));
-    // What exceeds a Content-Length was cut.
-    let cut =
-        || places().find(|there| (1..content.len()).contains(&there.len()) && is_hidden(content, there));
-    match whole.or_else(cut) {
-        Some(there) => {
-            let (sent, excess) = content.split_at_mut(there.len());
-            sent.copy_from_slice(there);
-            excess.iter_mut().for_each(hide);
-        }
-        // It is not sent (a response to HEAD, or one that came too late), so nothing depends on it.
-        None => Lines::default().apply(names, content),
+/// Where `content` stands in what was staged for it: behind the head of a response that `begins`; of one that goes on, in a chunk, or
+/// alone.
+fn place(staged: &[u8], content: &[u8], begins: bool) -> Option<Range<usize>> {
+    // Behind a line, which may be the end of a head that waited for it.
+    let ends_at = |end: usize| {
+        let start = end.checked_sub(content.len())?;
+        let fits = staged.get(start..end) == Some(content) && staged.get(..start)?.ends_with(b"\r\n");
+        fits.then_some(start..end)
+    };
+    let begin = if begins { staged.windows(4).position(|end| end == b"\r\n\r\n")? + 4 } else { 0 };
+    let behind = staged.get(begin..)?;
+    let in_chunk = || ends_at(staged.len().checked_sub(2)?);
+    if let (false, Some(place)) = (begins, in_chunk().or_else(|| ends_at(staged.len()))) {
+        Some(place)
+    } else if behind.starts_with(content) {
+        Some(begin..begin + content.len())
+    } else {
+        // What exceeds a Content-Length was cut.
+        content.starts_with(behind).then_some(begin..staged.len())
     }
 }
 
@@ -341,11 +369,6 @@ pub(crate) fn hide_text(names: &Names, text: &str) -> String {
     Lines::default().apply(names, &mut bytes);
     // Of a character each byte is hidden, or none: what is hidden begins behind a colon.
     String::from_utf8_lossy(&bytes).into_owned()
-}
-
-/// Whether `hidden` is `bytes`, but for what is hidden.
-fn is_hidden(bytes: &[u8], hidden: &[u8]) -> bool {
-    bytes.iter().zip(hidden).all(|(byte, hidden)| byte == hidden || *hidden == b'x')
 }
 
 #[cfg(test)]
@@ -430,6 +453,29 @@ mod tests {
         ] {
             assert_eq!(hidden(Part::Told(part), false, "a: b\r\n"), without);
             assert_eq!(hidden(Part::Told(part), true, "a: b\r\n"), with);
+        }
+    }
+
+    #[test]
+    fn content_is_found_in_what_was_staged_for_it() {
+        for (staged, content, begins, expected) in [
+            ("HTTP/1.1 200 OK\r\n\r\nab", "ab", true, Some(19..21)),
+            ("HTTP/1.1 200 OK\r\n\r\nab", "abc", true, Some(19..21)),
+            ("HTTP/1.1 200 OK\r\n\r\nabHTTP/1.1 400 Bad Request\r\n\r\nab", "ab", true, Some(19..21)),
+            ("HTTP/1.1 200 OK\r\n\r\n", "ab", true, Some(19..19)),
+            ("ab", "ab", false, Some(0..2)),
+            ("ab", "abc", false, Some(0..2)),
+            ("1\r\n1\r\n", "1", false, Some(3..4)),
+            ("4\r\nab\r\n\r\n", "ab\r\n", false, Some(3..7)),
+            ("HTTP/1.1 200 OK\r\n\r\n2\r\nab\r\n", "ab", false, Some(22..24)),
+            ("HTTP/1.1 200 OK\r\n\r\nab", "ab", false, Some(19..21)),
+            ("HTTP/1.1 200 OK\r\n\r\n", "ab", false, None),
+        ] {
+            assert_eq!(
+                super::place(staged.as_bytes(), content.as_bytes(), begins),
+                expected,
+                "{staged:?} {content:?}"
+            );
         }
     }
 

@@ -17,7 +17,7 @@ use httpfsm::time::{Date, Moment, Now};
 use httpfsm_transport::{Opened, Tape, catch_panic};
 
 use crate::config::Config;
-use crate::hide::{Hiding, Names, Outgoing, Part, hide, hide_content, hide_text, hide_value};
+use crate::hide::{Hiding, Names, Outgoing, Part, hide, hide_text, hide_value};
 use crate::latin1::{Latin1, write_line};
 use crate::line::{Content, FORMAT, Head, Line};
 use crate::replay::Machine;
@@ -532,11 +532,9 @@ impl Tape for Recording {
         let Some((line, _)) = self.held.lines.back_mut() else { return };
         line.then = Some(then(taken, channel));
         if !self.hiding.bodies {
-            let staged = self.outgoing.staged(&self.hiding.names, channel);
-            let head = if line.status.is_some() { &b"\r\n\r\n"[..] } else { b"\r\n" };
-            if let (Some(_), Some(bytes)) = (line.content, &mut line.bytes) {
-                hide_content(&self.hiding.names, &mut bytes.0, staged, head);
-            }
+            let content = line.bytes.as_mut().filter(|_| line.content.is_some());
+            let content = content.map(|bytes| &mut bytes.0[..]);
+            self.outgoing.staged(&self.hiding.names, channel, line.status.is_some(), content);
         }
         self.write_held();
     }
@@ -556,8 +554,12 @@ impl Tape for Recording {
 
     fn request(&mut self, request: Option<RequestRef<'_>>) {
         self.awaits_request = false;
-        self.check(self.heads > 0);
-        self.heads = self.heads.saturating_sub(1);
+        self.check(true);
+        let Some(heads) = self.heads.checked_sub(1) else {
+            // It is not the trace of its channel, and knows of no byte that is held what it is.
+            return self.stop("gap");
+        };
+        self.heads = heads;
         if !self.over {
             self.hold(request_line(request));
         }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use httpfsm::config::ServerConfig;
 use httpfsm::handler::Handler;
-use httpfsm_transport::{Inline, ServerHandle, Service, catch_panic};
+use httpfsm_transport::{Inline, Recorder, ServerHandle, Service, catch_panic};
 
 use crate::client::Client;
 use crate::contract::{Breach, Contract};
@@ -44,12 +44,13 @@ pub(crate) struct Report {
 pub(crate) fn run<H: Handler>(
     config: &ServerConfig,
     make: &dyn Fn(&World) -> H,
+    recorder: Option<&Arc<dyn Recorder>>,
     plan: &Plan,
     keeps_lines: bool,
 ) -> Report {
     let trace = Trace::new(keeps_lines);
     let mut steps = 0;
-    let outcome = catch_panic(|| Round::new(config, make, plan, &trace).run(&mut steps));
+    let outcome = catch_panic(|| Round::new(config, make, recorder, plan, &trace).run(&mut steps));
     let breach = match outcome {
         Ok(Ok(())) => None,
         Ok(Err(breach)) => Some(breach),
@@ -91,7 +92,13 @@ struct Round<'a, H: Handler> {
 }
 
 impl<'a, H: Handler> Round<'a, H> {
-    fn new(config: &ServerConfig, make: &dyn Fn(&World) -> H, plan: &'a Plan, trace: &'a Trace) -> Self {
+    fn new(
+        config: &ServerConfig,
+        make: &dyn Fn(&World) -> H,
+        recorder: Option<&Arc<dyn Recorder>>,
+        plan: &'a Plan,
+        trace: &'a Trace,
+    ) -> Self {
         let (world, ledger) = (World::new(), Arc::new(Ledger::default()));
         enter(plan, &ledger);
         let handler = Watched { handler: make(&world), ledger: Arc::clone(&ledger), world: world.clone() };
@@ -105,7 +112,8 @@ impl<'a, H: Handler> Round<'a, H> {
         let ends = ends.map(|plan| Arc::new(Ends::new(plan.capacity, plan.step, plan.mishaps.clone())));
         let ends: Vec<Arc<Ends>> = ends.collect();
         let observer = Arc::new(Observer::new(trace.clone(), ends.clone()));
-        let service = Service::new(config, world.clock().clone(), Arc::new(Inline), Some(observer), handler);
+        let (clock, recorder) = (world.clock().clone(), recorder.cloned());
+        let service = Service::recorded(config, clock, Arc::new(Inline), Some(observer), recorder, handler);
         let (handle, door) = (service.handle(Vec::new()), Door::new(plan.accept_failures.clone()));
         let keeper = Running::new(Polled::Keeper(door.keeper(&service, &handle)));
         let clients = plan

@@ -8,6 +8,7 @@ use std::thread;
 
 use httpfsm::config::ServerConfig;
 use httpfsm::handler::Handler;
+use httpfsm_transport::Recorder;
 
 use crate::ask::Ask;
 use crate::contract::{Breach, Contract};
@@ -46,6 +47,7 @@ pub struct Simulation<F> {
     traffic: Traffic,
     vary: Option<Vary>,
     threads: usize,
+    recorder: Option<Arc<dyn Recorder>>,
     command: Option<String>,
 }
 
@@ -82,6 +84,7 @@ where
             traffic: Arc::new(model::ask),
             vary: None,
             threads: 1,
+            recorder: None,
             command: None,
         }
     }
@@ -119,6 +122,12 @@ where
     /// How many threads run the rounds. Each round runs on one.
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = threads.max(1);
+        self
+    }
+
+    /// Has channels recorded: those for which `recorder` opens a tape. Rounds that make a failure small are recorded, too.
+    pub fn recorder(mut self, recorder: impl Recorder) -> Self {
+        self.recorder = Some(Arc::new(recorder));
         self
     }
 
@@ -186,7 +195,7 @@ where
         if let Some(vary) = &self.vary {
             vary(&mut Dice::new(!seed), &mut config);
         }
-        round::run(&config, &self.make, plan, keeps_lines)
+        round::run(&config, &self.make, self.recorder.as_ref(), plan, keeps_lines)
     }
 
     /// Takes away from the plan what it does not need to fail in the same way.

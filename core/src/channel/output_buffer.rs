@@ -137,13 +137,14 @@ impl OutputBuffer {
 
     /// Appends content: by reference if it is large and none is on its way, else by copy.
     pub(crate) fn push(&mut self, content: &Bytes) {
-        match u32::try_from(self.staged.len()) {
-            Ok(at) if content.len() >= BY_REFERENCE && self.large.is_empty() => {
+        if content.len() >= BY_REFERENCE && self.large.is_empty() {
+            if let Ok(at) = u32::try_from(self.staged.len()) {
                 self.large = content.clone();
                 self.large_at = at;
+                return;
             }
-            _ => self.stage().extend_from_slice(content),
         }
+        self.stage().extend_from_slice(content);
     }
 
     /// Where in `staged` the next write ends.

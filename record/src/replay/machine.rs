@@ -88,7 +88,10 @@ impl Machine {
         let taken = self.feed(at, line)?;
         let got = then(&taken, &self.channel);
         if !self.masked_bodies {
-            self.outgoing.staged(&self.names, &self.channel);
+            // What was hidden in it is hidden already.
+            let mut content = line.bytes.clone().filter(|_| line.content.is_some());
+            let content = content.as_mut().map(|bytes| &mut bytes.0[..]);
+            self.outgoing.staged(&self.names, &self.channel, line.status.is_some(), content);
         }
         if self.page_missing.load(Ordering::SeqCst) {
             return Ok(());

@@ -44,6 +44,25 @@ fn a_response_that_shows_the_head_of_its_request_shows_no_secret() {
 }
 
 #[test]
+fn a_head_that_a_response_shows_in_pieces_shows_no_secret() {
+    // The response has a chunk for each of the request.
+    let post = b"POST /pipe HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let mut pieces = vec![&post[..]];
+    let chunks: Vec<_> = ["A: b\r\nCoo", "kie: Zq7K", "w9Xv", "3Jp5\r\nC: d"]
+        .map(|chunk| format!("{:x}\r\n{chunk}\r\n", chunk.len()))
+        .into();
+    pieces.extend(chunks.iter().map(|chunk| chunk.as_bytes()));
+    pieces.push(b"0\r\n\r\n");
+    let recording = session(Options::default(), &pieces);
+    let sent =
+        recording.lines().filter(|line| line.contains(r#""in":"Sent""#) || line.contains(r#""in":"Write""#));
+    let leaked = sent.filter(|line| ["Zq7K", "w9Xv", "3Jp5"].iter().any(|part| line.contains(part)));
+    assert_eq!(leaked.count(), 0, "{recording}");
+    assert!(recording.contains("C: d"), "{recording}");
+    assert_eq!(replay(recording.as_bytes()).unwrap().end, "over");
+}
+
+#[test]
 fn bodies_can_be_hidden_and_replay_all_the_same() {
     let options = Options { mask_bodies: true, ..Options::default() };
     let chunks =

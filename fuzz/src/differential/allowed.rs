@@ -50,7 +50,7 @@ macro_rules! they_refuse {
 const HYPER: &[&[Difference]] = &[
     we_refuse! {
         BareLf: "RFC 9112 section 2.2 lets a recipient take LF for a line end; those who do not see another message",
-        EmptyLines: "RFC 9112 section 2.2 asks for one empty line to be skipped; more are a flood",
+        EmptyLines: "RFC 9112 section 2.2 asks for one empty line to be skipped; a fifth is a flood",
         ContentLength: "RFC 9112 section 6.3: an invalid value cannot be recovered; hyper looks at none behind a coding",
         LengthAndCoding: "RFC 9112 section 6.1 lets a server reject it; it is how requests are smuggled",
         ContentLengthRepeated: "RFC 9112 section 6.3 lets a recipient reject equal values, too",
@@ -116,7 +116,7 @@ const HYPER: &[&[Difference]] = &[
 const LLHTTP: &[&[Difference]] = &[
     we_refuse! {
         RequestLine: "RFC 9112 section 3 has single spaces; other separators are a MAY",
-        EmptyLines: "RFC 9112 section 2.2 asks for one empty line to be skipped; more are a flood",
+        EmptyLines: "RFC 9112 section 2.2 asks for one empty line to be skipped; a fifth is a flood",
         Target: "RFC 9112 section 3.2 has no fragment, and no form but its four",
         HostMissing: "RFC 9112 section 3.2: a server MUST respond with 400; llhttp leaves it to Node.js",
         HostRepeated: "RFC 9112 section 3.2: a server MUST respond with 400; llhttp leaves it to Node.js",

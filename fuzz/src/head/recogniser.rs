@@ -54,19 +54,68 @@ pub(super) enum Body {
 
 pub(super) fn recognise<'a>(bytes: &'a [u8], limits: &Limits) -> Verdict<'a> {
     let window = &bytes[..bytes.len().min(limits.size)];
-    // One empty line is skipped (RFC 9112 section 2.2).
-    let start = if window.starts_with(b"\r\n") { 2 } else { 0 };
+    // Four empty lines are skipped (RFC 9112 section 2.2).
+    let start = 2 * window.chunks(2).take(4).take_while(|line| *line == b"\r\n").count();
     let rest = &window[start..];
     let end = if rest.starts_with(b"\r\n") { Some(0) } else { find(rest, b"\r\n\r\n").map(|at| at + 4) };
-    if has_stray_byte(&rest[..end.unwrap_or(rest.len())]) || end == Some(0) {
-        return Verdict::Refused(vec![400]);
+    let part = &rest[..end.unwrap_or(rest.len())];
+    // A wrong line is refused where it ends, whatever follows.
+    if let Some(line_end) = find(part, b"\r\n").filter(|at| *at > 0 && !has_stray_byte(&part[..at + 2])) {
+        let faults = request_line_faults(&part[..line_end], limits);
+        if !faults.is_empty() {
+            return Verdict::Refused(faults);
+        }
+    }
+    // Of the fields, those that have come decide, and the limit on their number if one of them is wrong.
+    let complete = find_last(part, b"\r\n").map_or(0, |at| at + 2);
+    let count = lines(&part[..complete]).len().saturating_sub(1);
+    let mut unfinished = vec![400];
+    if count > limits.fields {
+        unfinished.push(431);
+    }
+    if has_stray_byte(part) || end == Some(0) {
+        return Verdict::Refused(unfinished);
     }
     match end {
         Some(end) => whole(&rest[..end], start, limits),
-        None if window.len() == limits.size => Verdict::Refused(too_large(rest, limits)),
+        None if window.len() == limits.size => {
+            let mut statuses = too_large(rest, limits);
+            let fields = lines(&part[..complete]);
+            if fields.iter().skip(1).any(|line| field(line).is_none()) {
+                statuses.extend(unfinished);
+            }
+            Verdict::Refused(statuses)
+        }
         None if bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n')) => Verdict::Nothing,
-        None => Verdict::Refused(vec![400]),
+        None => Verdict::Refused(unfinished),
     }
+}
+
+fn find_last(bytes: &[u8], what: &[u8]) -> Option<usize> {
+    bytes.windows(what.len()).rposition(|window| window == what)
+}
+
+/// What is wrong with a request line, as statuses.
+fn request_line_faults(line: &[u8], limits: &Limits) -> Vec<u16> {
+    let words: Vec<_> = line.split(|byte| *byte == b' ').collect();
+    let word = |n: usize| words.get(n).copied().unwrap_or_default();
+    let (method, target, version) = (word(0), word(1), word(2));
+    let mut faults = Vec::new();
+    let mut must = |holds: bool, status: u16| {
+        if !holds {
+            faults.push(status);
+        }
+    };
+    must(words.len() == 3, 400);
+    must(is_token(method), 400);
+    must(method.len() <= METHOD, 501);
+    must(target.len() <= limits.target, 414);
+    must(is_target(method, target), 400);
+    match version {
+        [b'H', b'T', b'T', b'P', b'/', major @ b'0'..=b'9', b'.', b'0'..=b'9'] => must(*major == b'1', 505),
+        _ => must(false, 400),
+    }
+    faults
 }
 
 /// NUL, CR or LF alone, or a beginning that no method has. A CR at the end of all bytes may still get its LF.
@@ -104,26 +153,12 @@ fn whole<'a>(head: &'a [u8], start: usize, limits: &Limits) -> Verdict<'a> {
             faults.push(status);
         }
     };
+    // The first line is one: the caller has seen to that.
     let lines = lines(head);
     let words: Vec<_> = lines[0].split(|byte| *byte == b' ').collect();
     let word = |n: usize| words.get(n).copied().unwrap_or_default();
-    let (method, target, version) = (word(0), word(1), word(2));
-
-    must(words.len() == 3, 400);
-    must(is_token(method), 400);
-    must(method.len() <= METHOD, 501);
-    must(target.len() <= limits.target, 414);
-    must(is_target(method, target), 400);
-    let minor = match version {
-        [b'H', b'T', b'T', b'P', b'/', major @ b'0'..=b'9', b'.', minor @ b'0'..=b'9'] => {
-            must(*major == b'1', 505);
-            *minor - b'0'
-        }
-        _ => {
-            must(false, 400);
-            1
-        }
-    };
+    let (method, target) = (word(0), word(1));
+    let minor = word(2).last().map_or(1, |digit| digit - b'0');
     let is_1_0 = minor == 0;
 
     // The last of the lines is the empty one.

@@ -33,7 +33,7 @@ pub(super) fn run(handler: impl Handler, setup: ServeSetup) -> Result<(), Box<dy
 }
 
 /// How long a thread of the blocking pool waits for work.
-const KEEP_ALIVE: Duration = Duration::from_secs(600);
+const KEEP_ALIVE: Duration = Duration::from_secs(30);
 
 /// Starts the runtime on another thread. When the system has too few threads, tokio panics, and the panic waits for
 /// ever for the threads that have started.
@@ -65,8 +65,8 @@ fn runtime(threads: Option<NonZeroUsize>) -> io::Result<Runtime> {
     if let Some(threads) = threads {
         builder.worker_threads(threads.get());
     }
-    // A slow download reads its next piece within this time at the least rate of `min_write_rate`. It has a thread then,
-    // also while the system gives none.
+    // A download that takes 9 KiB/s or more reads its next piece within this time. It has a thread then, also while the
+    // system gives none.
     builder.thread_keep_alive(KEEP_ALIVE);
     // No timer: the server keeps time by itself, and an armed timer of the runtime costs each wake-up.
     builder.enable_io().build()

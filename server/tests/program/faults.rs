@@ -69,7 +69,7 @@ impl HeldResources {
         let started = Instant::now();
         loop {
             let now = Self::of(server);
-            if now.descriptors <= self.descriptors && now.threads <= self.threads {
+            if now.descriptors <= self.descriptors && now.threads <= self.threads + LAST_THREAD {
                 return;
             }
             assert!(started.elapsed() < PATIENCE, "{now}, and not {self} as before");
@@ -77,6 +77,9 @@ impl HeldResources {
         }
     }
 }
+
+/// The last thread of the pool for blocking work stays, once there was such work.
+const LAST_THREAD: usize = 1;
 
 impl fmt::Display for HeldResources {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -154,9 +154,9 @@ impl Channel {
         self.handle_with(now, input, &mut ())
     }
 
-    /// As [`handle`](Self::handle), and tells each row that is taken to `trace`, which may be a closure; a [`ChannelTrace`] also
-    /// hears what the input is taken for. A panic of it, as
-    /// one of an [error page](crate::config::ErrorPages), ends the connection with a reset: the step is half done.
+    /// As [`handle`](Self::handle), and tells each row that is taken to `trace`, which may be a closure; a [`ChannelTrace`]
+    /// also hears what the input is taken for. A panic of it, as one of an [error page](crate::config::ErrorPages), ends the
+    /// connection with a reset: the step is half done.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -293,8 +293,7 @@ impl Channel {
 
     /// Lends the request that waits to `f`, which may give a response whose fields and content borrow from it. `Ok(false)`
     /// if no request waits or its head has gone ([`request`](Self::request)), or if `f` gave no response; the request then
-    /// still waits. A panic in `f` changes nothing: what it
-    /// gave before is taken back, and the request still waits.
+    /// still waits. A panic in `f` changes nothing: what it gave before is taken back, and the request still waits.
     ///
     /// # Errors
     ///

@@ -125,7 +125,7 @@ pub struct ChannelConfig {
     /// which has `drain_grace` to leave, and a second at least. Default 30 s.
     pub drain_deadline: Option<Duration>,
 
-    /// Largest request head in bytes, from its first byte (an empty line before it counts) to its final CR LF;
+    /// Largest request head in bytes, from its first byte (empty lines before it count) to its final CR LF;
     /// above: 431. Default 256 KiB.
     pub max_request_header_size: u32,
     /// Most field lines in a head; above: 431. Default 128.

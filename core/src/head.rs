@@ -45,7 +45,7 @@ const FIELDS_ON_STACK: usize = 128;
 /// What a head may be at most; all inclusive.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct HeadLimits {
-    /// Bytes of the head, an empty line before it included.
+    /// Bytes of the head, empty lines before it included.
     pub(crate) size: u32,
     /// Field lines.
     pub(crate) fields: usize,

@@ -41,7 +41,7 @@ pub enum BodyLength {
 pub(crate) struct HeadMeta {
     /// How the body ends.
     pub(crate) body: BodyLength,
-    /// Bytes of the head, from an empty line before it to its final CR LF.
+    /// Bytes of the head, from the empty lines before it to its final CR LF.
     pub(crate) len: u32,
     /// Bytes of the target.
     pub(crate) target_len: u32,
@@ -205,7 +205,7 @@ impl<'a> RequestRef<'a> {
         self.parts().query
     }
 
-    /// The bytes of the head as they came, from an empty line before the request line to the final CR LF.
+    /// The bytes of the head as they came, from the empty lines before the request line to the final CR LF.
     #[must_use]
     pub const fn raw(&self) -> &'a [u8] {
         self.bytes

@@ -12,7 +12,7 @@ use super::persistence::Persistence;
 use super::plan::{self, AfterHead, BodyLeft, Exchange, Plan};
 use super::receiver::{HeadFound, Receiver};
 use super::sender::Sender;
-use super::timers::{Few, Timeout, Timers};
+use super::timers::{Endings, Timeout, Timers};
 use super::{Action, Condition, Internal, State};
 use crate::error::{BodyError, CloseReason, RequestError, Rule};
 use crate::request::Version;
@@ -173,8 +173,8 @@ impl Parts {
             self.timers.watch(at, false, false, min_body_rate);
         }
         let output_pending = !self.sender.buffer().is_empty();
-        let few = Few { has_ended: self.receiver.has_ended(), leave: self.persistence.leave() };
-        self.timers.update_deadline(at, state, output_pending, few, &self.compiled);
+        let endings = Endings { has_ended: self.receiver.has_ended(), leave: self.persistence.leave() };
+        self.timers.update_deadline(at, state, output_pending, endings, &self.compiled);
         self.receiver.pace(self.compiled.input_bound);
     }
 

@@ -8,7 +8,7 @@ use crate::fsm::Trace;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum InputPart {
-    /// The head of a request that is delivered, an empty line before it included. [`head_lines`](crate::request::head_lines)
+    /// The head of a request that is delivered, empty lines before it included. [`head_lines`](crate::request::head_lines)
     /// tells its lines.
     Head,
     /// Content of a request.

@@ -28,12 +28,12 @@ pub(super) struct Sender {
     write_blocked: bool,
     /// The connection ends with a reset.
     reset: bool,
-    /// What few responses need.
-    rare: Option<Box<Rare>>,
+    /// Few responses have either, so they stand apart.
+    held_and_excess: Option<Box<HeldAndExcess>>,
 }
 
 #[derive(Debug, Default)]
-struct Rare {
+struct HeldAndExcess {
     /// Bytes above the Content-Length that were cut and not told yet.
     excess: u64,
     /// A head that waits for the request body.
@@ -63,7 +63,7 @@ impl Default for Sender {
             flush_at: 0,
             write_blocked: false,
             reset: false,
-            rare: None,
+            held_and_excess: None,
         }
     }
 }
@@ -154,19 +154,20 @@ impl Sender {
     pub(super) fn hold(&mut self, response: &ResponseRef<'_>) {
         let BodyRef::Stream { length } = response.body else { return };
         let ResponseRef { status, fields, .. } = *response;
-        self.rare.get_or_insert_default().held = Some(HeldHead { status, fields: fields.clone(), length });
+        self.held_and_excess.get_or_insert_default().held =
+            Some(HeldHead { status, fields: fields.clone(), length });
     }
 
     #[inline]
     pub(super) fn holds_head(&self) -> bool {
-        self.rare.as_ref().is_some_and(|rare| rare.held.is_some())
+        self.held_and_excess.as_ref().is_some_and(|held_and_excess| held_and_excess.held.is_some())
     }
 
     pub(super) fn take_held(&mut self) -> Option<HeldHead> {
-        let rare = self.rare.as_mut()?;
-        let held = rare.held.take();
-        if rare.excess == 0 {
-            self.rare = None;
+        let held_and_excess = self.held_and_excess.as_mut()?;
+        let held = held_and_excess.held.take();
+        if held_and_excess.excess == 0 {
+            self.held_and_excess = None;
         }
         held
     }
@@ -178,7 +179,7 @@ impl Sender {
 
     /// Bytes of capacity that the output holds.
     pub(super) fn private(&self) -> usize {
-        let held = self.rare.as_ref().and_then(|rare| rare.held.as_ref());
+        let held = self.held_and_excess.as_ref().and_then(|held_and_excess| held_and_excess.held.as_ref());
         self.buffer.private() + held.map_or(0, |held| held.fields.heap_len())
     }
 
@@ -267,22 +268,22 @@ impl Sender {
     /// Bytes that were cut off since the last call.
     #[cold]
     pub(super) fn take_excess(&mut self) -> u64 {
-        let Some(rare) = &mut self.rare else { return 0 };
-        let excess = core::mem::take(&mut rare.excess);
-        if rare.held.is_none() {
-            self.rare = None;
+        let Some(held_and_excess) = &mut self.held_and_excess else { return 0 };
+        let excess = core::mem::take(&mut held_and_excess.excess);
+        if held_and_excess.held.is_none() {
+            self.held_and_excess = None;
         }
         excess
     }
 
     #[cold]
     fn count_excess(&mut self, bytes: usize) {
-        self.rare.get_or_insert_default().excess += bytes as u64;
+        self.held_and_excess.get_or_insert_default().excess += bytes as u64;
     }
 
     #[inline]
     pub(super) fn has_excess(&self) -> bool {
-        self.rare.as_ref().is_some_and(|rare| rare.excess > 0)
+        self.held_and_excess.as_ref().is_some_and(|held_and_excess| held_and_excess.excess > 0)
     }
 
     /// Whoever finds no room is told when there is.

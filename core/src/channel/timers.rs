@@ -152,7 +152,7 @@ const FOLDED: Folded = {
             RunsWhile::OutputPending => write.replace(line).is_some(),
             RunsWhile::LeavingAnywhere => cut.replace(line).is_some(),
             RunsWhile::OldIn(state) => old.replace((line, state)).is_some(),
-            // `Timers::earliest_of_few` goes through the table for them.
+            // `Timers::earliest_of_endings` goes through the table for them.
             RunsWhile::AwaitingBehindEnd(_) | RunsWhile::Leaving(_) => false,
         };
         assert!(!known, "two deadlines of a state or a condition");
@@ -174,9 +174,9 @@ pub fn deadline_of(state: State) -> Option<Internal> {
     OF_STATE[state.index()].map(|own| own.event)
 }
 
-/// What few channels have: deadlines that run only then.
+/// Which of the two ends has begun. Some deadlines run only then.
 #[derive(Clone, Copy)]
-pub(super) struct Few<'a> {
+pub(super) struct Endings<'a> {
     /// The peer has ended its input.
     pub(super) has_ended: bool,
     /// The server goes out.
@@ -308,7 +308,7 @@ impl Timers {
         at: Moment,
         state: State,
         output_pending: bool,
-        few: Few<'_>,
+        endings: Endings<'_>,
         compiled: &CompiledConfig,
     ) {
         if output_pending != self.write.is_on() {
@@ -319,14 +319,14 @@ impl Timers {
                 self.write.reset();
             }
         }
-        let (due, event) = self.earliest(state, few, compiled);
+        let (due, event) = self.earliest(state, endings, compiled);
         self.due = Moment::from_millis(due);
         self.due_event = event;
     }
 
     /// The next deadline, and what its passing raises.
     #[inline]
-    fn earliest(&self, state: State, few: Few<'_>, compiled: &CompiledConfig) -> (u64, Internal) {
+    fn earliest(&self, state: State, endings: Endings<'_>, compiled: &CompiledConfig) -> (u64, Internal) {
         let none = (NEVER, FOLDED.cut.event);
         if matches!(state, State::Upgraded | State::Closed) {
             return none;
@@ -349,8 +349,8 @@ impl Timers {
         if state == old_in && self.age != NEVER {
             earliest = sooner(earliest, self.age.max(self.entered.as_millis()), old.event);
         }
-        if few.has_ended | few.leave.is_some() {
-            return self.earliest_of_few(state, few, compiled, earliest);
+        if endings.has_ended | endings.leave.is_some() {
+            return self.earliest_of_endings(state, endings, compiled, earliest);
         }
         earliest
     }
@@ -366,16 +366,16 @@ impl Timers {
     }
 
     #[cold]
-    fn earliest_of_few(
+    fn earliest_of_endings(
         &self,
         state: State,
-        few: Few<'_>,
+        endings: Endings<'_>,
         compiled: &CompiledConfig,
         mut earliest: (u64, Internal),
     ) -> (u64, Internal) {
         for line in DEADLINES {
-            let when = match (line.runs, few.leave) {
-                (RunsWhile::AwaitingBehindEnd(of), _) if of == state && few.has_ended => {
+            let when = match (line.runs, endings.leave) {
+                (RunsWhile::AwaitingBehindEnd(of), _) if of == state && endings.has_ended => {
                     // The end of input counts as an entry into the state.
                     let since = self.own_since(true).max(self.entered.as_millis());
                     since.saturating_add(compiled.timeout(line.timeout))

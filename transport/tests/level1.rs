@@ -245,3 +245,15 @@ fn a_streamed_response_ends_with_its_head_where_there_is_no_content() {
         assert!(wire.ends_with(&format!("\r\n\r\n{chunks}")), "{wire}");
     }
 }
+
+#[test]
+fn a_flush_sends_a_head_that_waits_for_the_body() {
+    let (mut peer, mut connection) = connection();
+    send(&mut peer, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n");
+    events(&mut connection);
+    connection.respond(response_with(&Fields::new(), BodyRef::Stream { length: None })).unwrap();
+    events(&mut connection);
+    assert_eq!((received(&mut peer).as_str(), connection.channel().state()), ("", State::HeadHeld));
+    assert!(matches!(pin!(connection.flush()).poll(&mut cx()), Poll::Ready(Ok(()))));
+    assert!(received(&mut peer).starts_with("HTTP/1.1 200 "));
+}

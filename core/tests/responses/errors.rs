@@ -218,3 +218,14 @@ fn a_panic_of_a_trace_ends_the_connection() {
     assert!(caught.is_err());
     assert_eq!((rig.state(), rig.channel.request().is_none()), (State::Closed, true));
 }
+
+#[test]
+fn a_panic_of_a_trace_of_a_closed_channel_ends_nothing_twice() {
+    let mut rig = Rig::new();
+    rig.rx(GET).input(Input::Disconnected);
+    assert!(rig.seen().contains(&Seen::Closed(CloseReason::Disconnected)));
+    let (now, mut panics) = (Now::new(Moment::START, &Date::EPOCH), |_: &Step| panic!("out of cheese"));
+    let caught = catch_unwind(AssertUnwindSafe(|| rig.channel.handle_with(&now, Input::Tick, &mut panics)));
+    assert!(caught.is_err());
+    assert!(rig.channel.next_output().is_none());
+}

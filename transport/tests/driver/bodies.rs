@@ -224,3 +224,31 @@ fn a_whole_body_in_chunks_has_a_length_and_its_trailers() {
         }
     }
 }
+
+/// What a source asks for comes before what it gives, also in one poll.
+#[test]
+fn a_source_that_asks_for_the_body_and_gives_content_at_once_gets_the_body() {
+    let mut server = serve(|mut request: Request| async move {
+        let (mut body, mut begun) = (request.take_body(), false);
+        Response::new(Status::OK).with_body(Body::from_fn(move |cx| {
+            let read = body.poll_data(cx);
+            if !std::mem::replace(&mut begun, true) {
+                return Poll::Ready(Frame::Data("first ".into()));
+            }
+            read.map(|read| match read {
+                Some(Ok(bytes)) => Frame::Data(bytes),
+                Some(Err(failure)) => Frame::Error(failure),
+                None => Frame::End,
+            })
+        }))
+    });
+    let client = server.connect().unwrap();
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n");
+    server.run();
+    let heads = client.take_text();
+    assert!(heads.starts_with("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 "), "{heads}");
+    client.send("ok");
+    server.run();
+    let rest = client.take_text();
+    assert!(rest.contains("\r\nok\r\n") && rest.ends_with("0\r\n\r\n"), "{rest}");
+}

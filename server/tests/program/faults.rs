@@ -72,7 +72,7 @@ impl HeldResources {
             if now.descriptors <= self.descriptors && now.threads <= self.threads + LAST_THREAD {
                 return;
             }
-            assert!(started.elapsed() < PATIENCE, "{now}, and not {self} as before");
+            assert!(started.elapsed() < IDLE_THREADS + PATIENCE, "{now}, and not {self} as before");
             thread::sleep(Duration::from_millis(20));
         }
     }
@@ -80,6 +80,9 @@ impl HeldResources {
 
 /// The last thread of the pool for blocking work stays, once there was such work.
 const LAST_THREAD: usize = 1;
+
+/// How long the other idle threads of that pool stay, on tokio.
+const IDLE_THREADS: Duration = Duration::from_secs(30);
 
 impl fmt::Display for HeldResources {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

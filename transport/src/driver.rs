@@ -141,9 +141,10 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         let (mut readable, mut writable) = (true, true);
         for _ in 0..TURNS {
             let mut progress = false;
-            if readable && self.channel.input_room() > 0 {
-                readable = self.receive(turn, cx).is_ready();
-                progress = readable;
+            if readable {
+                let received = self.receive(turn, cx);
+                readable = received.is_ready();
+                progress = received == Poll::Ready(true);
             }
             self.settle(turn, cx);
             if writable && !self.channel.unsent().is_empty() {
@@ -175,12 +176,12 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         Poll::Pending
     }
 
-    /// Reads once.
-    fn receive(&mut self, turn: &mut Turn<'_>, cx: &mut Context<'_>) -> Poll<()> {
+    /// Reads once; `false` where the channel has no room for input now.
+    fn receive(&mut self, turn: &mut Turn<'_>, cx: &mut Context<'_>) -> Poll<bool> {
         let Some(wire) = &mut self.wire else { return Poll::Pending };
         let (buffer, tape) = self.channel.spare();
         if buffer.is_empty() {
-            return Poll::Pending;
+            return Poll::Ready(false);
         }
         let input = match wire.poll_read(cx, buffer) {
             Poll::Pending => return Poll::Pending,
@@ -201,7 +202,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         if self.service.desk.is_going() {
             self.tell_to_go(&turn.now);
         }
-        Poll::Ready(())
+        Poll::Ready(true)
     }
 
     /// Writes once.

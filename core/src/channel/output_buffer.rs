@@ -232,7 +232,9 @@ impl OutputBuffer {
             private.reserve_exact(pending);
             private.extend_from_slice(part(&self.staged, self.gone..));
         }
-        self.forget_gone();
+        if self.gone > 0 {
+            self.forget_gone();
+        }
         let mut lent = mem::replace(&mut self.staged, private);
         if store.capacity() == 0 && lent.capacity() >= LENT / 2 && lent.capacity() <= 16 * LENT {
             lent.clear();

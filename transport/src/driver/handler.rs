@@ -47,9 +47,10 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         let Some(exchange) = self.exchange.as_deref_mut() else { return };
         let request = exchange.request(gathered, &self.info);
         exchange.stage = Stage::Calling;
-        match panics::catch(|| self.service.handler.call(request)) {
-            Ok(future) => exchange.future.set(Some(future)),
-            Err(panic) => self.abort(Failure::Handler, &panic, now),
+        // Set from within, which saves moving the future once more.
+        let called = panics::catch(|| exchange.future.set(Some(self.service.handler.call(request))));
+        if let Err(panic) = called {
+            self.abort(Failure::Handler, &panic, now);
         }
     }
 

@@ -402,8 +402,7 @@ impl Channel {
     }
 
     /// The first bytes that are to be sent; all of them unless a large content stands by reference, or an interim head
-    /// does, which leaves in a write of its own. Asking again
-    /// returns the same slices, until [`Input::Sent`].
+    /// is among them, which leaves in a write of its own. Asking again returns the same slices, until [`Input::Sent`].
     #[inline]
     #[must_use]
     pub fn unsent(&self) -> &[u8] {
@@ -411,8 +410,8 @@ impl Channel {
     }
 
     /// All bytes that are to be sent, in order, in as many slices as there are (three at most) and fit; returns how
-    /// many that are. For vectored writes. What follows an interim head comes when that has left, since some proxies take two
-    /// heads in one read for a fault.
+    /// many that are. For vectored writes. What stands before an interim head leaves without it, and what follows comes
+    /// when it has left, since some proxies take two heads in one read for a fault.
     #[inline]
     pub fn unsent_slices<'a>(&'a self, out: &mut [&'a [u8]]) -> usize {
         self.parts.sender.buffer().slices(out)

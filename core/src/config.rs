@@ -144,7 +144,7 @@ pub struct ChannelConfig {
     pub max_chunk_extension_line: u32,
     /// Bytes of chunk extension in one body; above: 400. Default 16 KiB.
     pub max_chunk_extension_body: u32,
-    /// Above this much pending output no producer gets room. Default 64 KiB; at least 1 KiB is used.
+    /// Above this much pending output no producer gets room. Default 64 KiB; 1 KiB to 1 GiB are used.
     pub output_high_water: u32,
     /// Bytes of input that are buffered while something else is waited for; a partial head may grow to its own
     /// limit. Default 64 KiB; at least 4 KiB is used.

@@ -109,7 +109,7 @@ impl CompiledConfig {
             },
             trailer_size: buffered32(config.max_trailer_size),
             trailer_fields: limit32(config.max_trailer_fields) as usize,
-            high_water: config.output_high_water.max(1 << 10) as usize,
+            high_water: config.output_high_water.clamp(1 << 10, 1 << 30) as usize,
             input_bound: config.input_bound.clamp(4 << 10, 1 << 30) as usize,
             timeouts: timeouts(config),
             config: config.clone(),

@@ -1,13 +1,15 @@
 //! The output of a channel: bytes that are to be sent.
 //!
 //! Heads, chunk lines and small contents are staged contiguously; one large content at a time stands between them
-//! by reference. What is sent is counted by position, so that a flush knows when it has left. An interim head ends a write:
-//! what is staged behind it leaves in another.
+//! by reference. What is sent is counted by position, so that a flush knows when it has left. Writes end at marked
+//! positions, so that an interim head leaves in a write of its own.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::{fmt, mem};
 
 use bytes::{Buf, Bytes};
+use smallvec::SmallVec;
 
 use crate::part::part;
 
@@ -20,27 +22,22 @@ const SMALL: usize = 2 << 10;
 /// Capacity of a store to lend.
 const LENT: usize = 16 << 10;
 
-/// No place.
-const NONE: u32 = u32::MAX;
+/// Positions in the output, in order.
+type Positions = SmallVec<[u64; 4]>;
 
+#[derive(Default)]
 pub(crate) struct OutputBuffer {
     /// Empty when all of it has left, unless a large content is on its way.
     staged: Vec<u8>,
-    /// Bytes of `staged` that have left.
-    gone: usize,
+    /// Bytes of `staged` that have left. `output_high_water` is at most 1 GiB, so there are never more.
+    gone: u32,
     large: Bytes,
     /// Where in `staged` the large content stands.
     large_at: u32,
-    /// Where in `staged` a write ends, because an interim head does; [`NONE`]: nowhere.
-    write_end: u32,
     /// Bytes that have left, in all.
     sent: u64,
-}
-
-impl Default for OutputBuffer {
-    fn default() -> Self {
-        Self { staged: Vec::new(), gone: 0, large: Bytes::new(), large_at: 0, write_end: NONE, sent: 0 }
-    }
+    /// Where writes end: around interim heads. Few outputs have any.
+    write_ends: Option<Box<Positions>>,
 }
 
 /// A place in the output to which what was staged can be taken back, while nothing has been sent.
@@ -60,6 +57,7 @@ impl fmt::Debug for OutputBuffer {
             .field("large", &format_args!("{} bytes", self.large.len()))
             .field("large_at", &self.large_at)
             .field("sent", &self.sent)
+            .field("write_ends", &self.write_ends)
             .finish()
     }
 }
@@ -68,20 +66,29 @@ impl OutputBuffer {
     /// The end of what is staged.
     #[inline]
     pub(crate) fn mark(&self) -> Mark {
-        Mark { pending: self.staged.len() - self.gone, has_large: !self.large.is_empty() }
+        Mark { pending: self.staged.len() - self.gone(), has_large: !self.large.is_empty() }
     }
 
     /// Takes back what was staged behind the mark.
     #[cold]
     pub(crate) fn roll_back(&mut self, mark: Mark) {
-        self.staged.truncate(self.gone + mark.pending);
+        self.staged.truncate(self.gone() + mark.pending);
         if !mark.has_large {
             self.large = Bytes::new();
         }
+        let position = self.position();
+        if let Some(ends) = &mut self.write_ends {
+            ends.retain(|end| *end <= position);
+        }
+    }
+
+    #[inline]
+    fn gone(&self) -> usize {
+        self.gone as usize
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.staged.len() - self.gone + self.large.len()
+        self.staged.len() - self.gone() + self.large.len()
     }
 
     #[inline]
@@ -111,9 +118,10 @@ impl OutputBuffer {
     /// Where the next bytes go.
     #[inline]
     pub(crate) fn stage(&mut self) -> &mut Vec<u8> {
-        if self.gone > 4096 && self.gone >= self.staged.len() / 2 {
-            crate::witness::bytes(self.staged.len() - self.gone);
-            self.staged.drain(..self.gone);
+        let gone = self.gone();
+        if gone > 4096 && gone >= self.staged.len() / 2 {
+            crate::witness::bytes(self.staged.len() - gone);
+            self.staged.drain(..gone);
             self.forget_gone();
         }
         &mut self.staged
@@ -121,18 +129,30 @@ impl OutputBuffer {
 
     /// The bytes that have left are no longer in `staged`.
     fn forget_gone(&mut self) {
-        let gone = u32::try_from(self.gone).unwrap_or(NONE);
-        self.large_at = self.large_at.saturating_sub(gone);
-        if self.write_end != NONE {
-            self.write_end -= gone.min(self.write_end);
-        }
+        self.large_at = self.large_at.saturating_sub(self.gone);
         self.gone = 0;
     }
 
-    /// What was staged so far leaves in a write without what follows.
+    /// What is pending leaves in a write without what follows.
     #[cold]
     pub(crate) fn end_write(&mut self) {
-        self.write_end = u32::try_from(self.staged.len()).unwrap_or(NONE);
+        let position = self.position();
+        let last = self.write_ends.as_ref().and_then(|ends| ends.last()).copied();
+        if position > last.unwrap_or(self.sent) {
+            self.write_ends.get_or_insert_default().push(position);
+        }
+    }
+
+    /// How many of the pending bytes leave in the next write.
+    #[inline]
+    fn write_len(&self) -> usize {
+        self.write_ends.as_ref().map_or(usize::MAX, |ends| self.marked_len(ends))
+    }
+
+    #[cold]
+    fn marked_len(&self, ends: &Positions) -> usize {
+        let len = ends.first().map(|end| end - self.sent);
+        len.and_then(|len| usize::try_from(len).ok()).unwrap_or(usize::MAX)
     }
 
     /// Appends content: by reference if it is large and none is on its way, else by copy.
@@ -147,22 +167,33 @@ impl OutputBuffer {
         self.stage().extend_from_slice(content);
     }
 
-    /// Where in `staged` the next write ends.
+    /// The pending bytes that leave in one write, in order, in as many slices as fit; at most three are needed.
     #[inline]
-    fn end(&self) -> usize {
-        (self.write_end as usize).min(self.staged.len())
+    pub(crate) fn slices<'a>(&'a self, out: &mut [&'a [u8]]) -> usize {
+        if !self.large.is_empty() || self.write_ends.is_some() {
+            return self.several_slices(out);
+        }
+        match out.first_mut() {
+            Some(slot) if !self.staged.is_empty() => *slot = part(&self.staged, self.gone()..),
+            _ => return 0,
+        }
+        1
     }
 
-    /// The pending bytes that leave in one write, in order, in as many slices as fit; at most three are needed.
-    pub(crate) fn slices<'a>(&'a self, out: &mut [&'a [u8]]) -> usize {
-        let (end, large_at) = (self.end(), self.large_at as usize);
-        let parts = if self.large.is_empty() || end <= large_at && self.write_end != NONE {
-            [part(&self.staged, self.gone..end), &[], &[]]
+    fn several_slices<'a>(&'a self, out: &mut [&'a [u8]]) -> usize {
+        let parts = if self.large.is_empty() {
+            [part(&self.staged, self.gone()..), &[], &[]]
         } else {
-            [part(&self.staged, self.gone..large_at), &self.large[..], part(&self.staged, large_at..end)]
+            let large_at = self.large_at as usize;
+            [part(&self.staged, self.gone()..large_at), &self.large[..], part(&self.staged, large_at..)]
         };
-        let mut n = 0;
-        for (part, slot) in parts.into_iter().filter(|part| !part.is_empty()).zip(out) {
+        let (mut n, mut left) = (0, self.write_len());
+        let parts = parts.into_iter().map(|part| {
+            let part = up_to(left, part);
+            left -= part.len();
+            part
+        });
+        for (part, slot) in parts.filter(|part| !part.is_empty()).zip(out) {
             *slot = part;
             n += 1;
         }
@@ -171,12 +202,13 @@ impl OutputBuffer {
 
     /// The first pending bytes.
     pub(crate) fn first(&self) -> &[u8] {
-        let end = self.end();
-        if self.large.is_empty() {
-            return part(&self.staged, self.gone..end);
-        }
-        let before = part(&self.staged, self.gone..end.min(self.large_at as usize));
-        if before.is_empty() { &self.large } else { before }
+        let first = if self.large.is_empty() {
+            part(&self.staged, self.gone()..)
+        } else {
+            let before = part(&self.staged, self.gone()..self.large_at as usize);
+            if before.is_empty() { &self.large[..] } else { before }
+        };
+        up_to(self.write_len(), first)
     }
 
     /// `n` bytes have left; the caller has made sure that there are as many.
@@ -184,8 +216,8 @@ impl OutputBuffer {
         self.sent += n as u64;
         let mut rest = n;
         if !self.large.is_empty() {
-            let before = rest.min(self.large_at as usize - self.gone);
-            self.gone += before;
+            let before = rest.min(self.large_at as usize - self.gone());
+            self.gone += before as u32;
             rest -= before;
             let inside = rest.min(self.large.len());
             self.large.advance(inside);
@@ -195,13 +227,23 @@ impl OutputBuffer {
                 self.large = Bytes::new();
             }
         }
-        self.gone += rest;
-        if self.gone == self.staged.len() && self.large.is_empty() {
+        self.gone += rest as u32;
+        if self.gone() == self.staged.len() && self.large.is_empty() {
             self.staged.clear();
             self.gone = 0;
-            self.write_end = NONE;
-        } else if self.gone >= self.write_end as usize {
-            self.write_end = NONE;
+        }
+        if self.write_ends.is_some() {
+            self.forget_write_ends();
+        }
+    }
+
+    #[cold]
+    fn forget_write_ends(&mut self) {
+        let Some(ends) = &mut self.write_ends else { return };
+        let reached = ends.iter().take_while(|end| **end <= self.sent).count();
+        ends.drain(..reached);
+        if ends.is_empty() {
+            self.write_ends = None;
         }
     }
 
@@ -210,7 +252,7 @@ impl OutputBuffer {
         self.staged.clear();
         self.gone = 0;
         self.large = Bytes::new();
-        self.write_end = NONE;
+        self.write_ends = None;
     }
 
     pub(crate) fn lend(&mut self, store: &mut Vec<u8>) {
@@ -220,7 +262,7 @@ impl OutputBuffer {
     }
 
     pub(crate) fn take_back(&mut self, store: &mut Vec<u8>) {
-        let pending = self.staged.len() - self.gone;
+        let pending = self.staged.len() - self.gone();
         if pending > SMALL {
             return;
         }
@@ -230,7 +272,7 @@ impl OutputBuffer {
                 return;
             }
             private.reserve_exact(pending);
-            private.extend_from_slice(part(&self.staged, self.gone..));
+            private.extend_from_slice(part(&self.staged, self.gone()..));
         }
         if self.gone > 0 {
             self.forget_gone();
@@ -248,6 +290,12 @@ impl OutputBuffer {
             self.staged = Vec::new();
         }
     }
+}
+
+/// The first `n` bytes, or all of fewer.
+#[inline]
+fn up_to(n: usize, bytes: &[u8]) -> &[u8] {
+    bytes.get(..n).unwrap_or(bytes)
 }
 
 /// A store to lend.

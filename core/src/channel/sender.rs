@@ -256,11 +256,13 @@ impl Sender {
     }
 
     pub(super) fn stage_continue(&mut self) {
+        self.buffer.end_write();
         self.buffer.stage().extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
         self.buffer.end_write();
     }
 
     pub(super) fn stage_informational(&mut self, status: Status, fields: &Fields) {
+        self.buffer.end_write();
         encode::informational_head(self.buffer.stage(), status, fields);
         self.buffer.end_write();
     }

@@ -221,6 +221,49 @@ fn a_body_that_is_first_asked_for_behind_the_head_fails_with_the_reason_once() {
     assert_eq!(rig.seen(), []);
 }
 
+/// What the channel sends, write by write.
+fn writes(rig: &mut Rig) -> Vec<String> {
+    let mut writes = Vec::new();
+    while rig.channel.unsent_len() > 0 {
+        let mut slices = [&b""[..]; 3];
+        let filled = rig.channel.unsent_slices(&mut slices);
+        let write = slices[..filled].concat();
+        assert!(write.starts_with(rig.channel.unsent()), "asked both ways");
+        rig.input(Input::Sent(write.len()));
+        writes.push(String::from_utf8(write).expect("text"));
+    }
+    writes
+}
+
+fn first_words(writes: &[String]) -> Vec<&str> {
+    let words = writes.iter().map(|write| write.split([' ', '\r']).nth(1).unwrap_or_default());
+    words.collect()
+}
+
+#[test]
+fn each_of_several_interim_heads_leaves_in_a_write_of_its_own() {
+    let hint = Fields::new();
+    let hint = || Input::Informational(Status::EARLY_HINTS, &hint);
+    let mut rig = Rig::new();
+    rig.rx(expect(5)).input(hint()).input(hint()).demand(5);
+    rig.respond(Status::OK, &Fields::new(), BodyRef::Slice(b"early"));
+    let writes = writes(&mut rig);
+    assert_eq!(first_words(&writes), ["103", "103", "100", "200"]);
+    assert!(writes.iter().all(|write| write.matches("HTTP/1.1").count() == 1), "{writes:?}");
+}
+
+#[test]
+fn interim_heads_between_pipelined_responses_leave_in_writes_of_their_own() {
+    let hint = Fields::new();
+    let mut rig = Rig::new();
+    rig.rx(GET).ok("a").rx(GET).ok("b").rx(expect(1)).demand(1).rx("x").rx(GET).ok("c");
+    rig.input(Input::Informational(Status::EARLY_HINTS, &hint)).ok("d");
+    let writes = writes(&mut rig);
+    assert_eq!(first_words(&writes), ["200", "100", "200", "103", "200"]);
+    let heads: Vec<_> = writes.iter().map(|write| write.matches("HTTP/1.1").count()).collect();
+    assert_eq!(heads, [2, 1, 1, 1, 1], "the first two responses need no write each");
+}
+
 /// Some proxies take two heads in one read for a fault.
 #[test]
 fn an_interim_head_leaves_in_a_write_of_its_own() {

@@ -194,11 +194,7 @@ impl Channel {
         if let unmet @ Some(_) = self.parts.unmet(self.state, &input) {
             return Err(NotAccepted::new(self.state, event, unmet));
         }
-        self.dispatch(&mut Args::new(now, at, &input), event, step, trace);
-        // An input may begin a deadline that is over at once (`GoOut`, of which the times have passed).
-        if self.parts.timers.is_due(at) {
-            self.pass_deadlines(now, at, trace);
-        }
+        self.follow(now, Args::new(now, at, &input), event, step, trace);
         Ok(())
     }
 
@@ -213,6 +209,24 @@ impl Channel {
         self.parts.compiled.config.fin_is_disconnect
             && self.with_application()
             && !self.parts.receiver.has_ended()
+    }
+
+    /// Follows the table from an input, which may begin a deadline that is over at once (`GoOut`, of which the times have
+    /// passed).
+    #[inline]
+    fn follow(
+        &mut self,
+        now: &Now<'_>,
+        mut args: Args<'_>,
+        event: Event,
+        first: crate::fsm::Transition<State, Action>,
+        trace: &mut impl ChannelTrace,
+    ) {
+        let at = args.at;
+        self.dispatch(&mut args, event, first, trace);
+        if self.parts.timers.is_due(at) {
+            self.pass_deadlines(now, at, trace);
+        }
     }
 
     /// Follows the table from an input, whose step is `first`, until no action raises an internal event.
@@ -330,7 +344,7 @@ impl Channel {
         let given = self.parts.respond_with(now, &mut args.staged, f);
         let staged = given.map_err(|unmet| NotAccepted::new(self.state, event, Some(unmet)))?;
         if let (true, Some(step)) = (staged, MATRIX.on(self.state, event)) {
-            self.dispatch(&mut args, event, step, trace);
+            self.follow(now, args, event, step, trace);
         }
         Ok(staged)
     }

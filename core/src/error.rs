@@ -355,17 +355,28 @@ pub enum CloseReason {
 impl CloseReason {
     /// Whether the connection ends in good order, after its last response or between two.
     pub(crate) const fn is_planned(self) -> bool {
-        matches!(
-            self,
+        match self {
             Self::PeerEnded
-                | Self::RequestedByPeer
-                | Self::RequestedByApplication
-                | Self::BodyUnread
-                | Self::Drained
-                | Self::Evicted
-                | Self::AgeReached
-                | Self::RequestsServed
-        )
+            | Self::RequestedByPeer
+            | Self::RequestedByApplication
+            | Self::BodyUnread
+            | Self::Drained
+            | Self::Evicted
+            | Self::AgeReached
+            | Self::RequestsServed => true,
+            Self::Disconnected
+            | Self::Refused(_)
+            | Self::BodyFailed(_)
+            | Self::FirstByteTimeout
+            | Self::InactivityTimeout
+            | Self::WriteTimeout
+            | Self::StreamIdleTimeout
+            | Self::PeerEndedTimeout
+            | Self::Aborted
+            | Self::ResponseShort
+            | Self::DrainTimeout
+            | Self::Upgraded => false,
+        }
     }
 }
 

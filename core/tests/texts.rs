@@ -99,6 +99,7 @@ fn every_end_of_a_body_and_of_a_channel_says_why() {
         BodyError::Malformed(malformed),
         BodyError::TimedOut,
         BodyError::Disconnected,
+        BodyError::NotContinued,
         BodyError::Closed,
     ]);
     sentences([

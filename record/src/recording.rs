@@ -318,7 +318,21 @@ impl Recording {
             Input::HttpResponse(ResponseRef { body: BodyRef::Slice(bytes), .. }) => bytes.len(),
             Input::HttpResponse(ResponseRef { body: BodyRef::Bytes(bytes), .. }) => bytes.len(),
             Input::Abort(Some(text)) if self.sends_failures => text.len(),
-            _ => 0,
+            Input::HttpResponse(ResponseRef { body: BodyRef::Empty | BodyRef::Stream { .. }, .. }) => 0,
+            Input::RxEnd
+            | Input::TransmitReady
+            | Input::Disconnected
+            | Input::Busy
+            | Input::Evict
+            | Input::CheckPipeline
+            | Input::Tick
+            | Input::Flush
+            | Input::Finish(_)
+            | Input::Continue
+            | Input::Informational(..)
+            | Input::BodyDemand(_)
+            | Input::Abort(_)
+            | Input::GoOut(_) => 0,
         }
     }
 
@@ -509,7 +523,15 @@ impl Tape for Recording {
                 let times = [leave.idle_until, leave.fresh_until, leave.cut_at];
                 line.leave = Some(times.map(Moment::as_millis));
             }
-            _ => {}
+            Input::RxEnd
+            | Input::TransmitReady
+            | Input::Disconnected
+            | Input::Busy
+            | Input::Evict
+            | Input::CheckPipeline
+            | Input::Tick
+            | Input::Flush
+            | Input::Continue => {}
         }
         if matches!(input, Input::RxData(_) | Input::RxRead(_)) {
             line.bytes = Some(Latin1::default());

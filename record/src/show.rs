@@ -73,7 +73,6 @@ pub(crate) fn output_line(output: &Output<'_>, mask_bodies: bool) -> Line {
             line.text = Some(format!("{reason:?}"));
             "HttpChannelClosed"
         }
-        _ => "unknown",
     };
     line.out = Some(name.to_owned());
     line

@@ -50,7 +50,6 @@ impl fmt::Debug for Data<'_> {
 /// [`Output::HttpRequest`](crate::Output::HttpRequest) was taken, what it sends belongs to the request before, whose
 /// response is complete already, and is not accepted.
 #[derive(Clone)]
-#[non_exhaustive]
 pub enum Input<'a> {
     /// Bytes arrived: at most [`input_room`](crate::Channel::input_room) of them. They are copied.
     #[doc(alias = "EV_RX_DATA")]

@@ -66,7 +66,9 @@ impl OutputKind {
         }
     }
 
+    /// Its bit in [`Outbox::pending`], which has no room for more than these.
     const fn bit(self) -> u16 {
+        const { assert!(Self::ALL.len() <= u16::BITS as usize, "`Outbox::pending` needs more bits") };
         1 << self as u16
     }
 }

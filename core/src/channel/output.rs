@@ -11,7 +11,6 @@ use crate::trailers::Trailers;
 /// EV_WRITE_OUTPUT_DATA and EV_SEND_DATA). [`CloseWrite`](Self::CloseWrite), [`Upgraded`](Self::Upgraded) and
 /// [`Drop`](Self::Drop) come only when all of them have left.
 #[derive(Clone, Copy)]
-#[non_exhaustive]
 pub enum Output<'a> {
     /// The channel is open; the first event.
     #[doc(alias = "EV_HTTP_CHANNEL_OPENED")]

@@ -2,8 +2,10 @@
 //! parameter says how long it runs.
 //!
 //! `Timers::earliest` finds the next one. Since when a deadline runs depends on its condition, so there is a piece of code for
-//! each kind of [`RunsWhile`]; the event and the parameter are those of its line, which is looked up while compiling. A line
-//! that no such code looks up does not compile. The event is raised by the action `CheckDeadlines`, in the row for `Tick`.
+//! each kind of [`RunsWhile`]; the event and the parameter are those of its line, which is looked up while compiling. The
+//! times of a drain and the age of a connection are made of their parameters in `compiled_config.rs` (`leave`, `age`), which
+//! the lines must name. A line that is never looked at, a second one of a state or a condition, and one that names another
+//! parameter there do not compile. The event is raised by the action `CheckDeadlines`, in the row for `Tick`.
 //!
 //! To add a deadline:
 //!
@@ -14,6 +16,8 @@
 //! 4. Its name in the picture (`description.rs`), if a state owns it.
 //!
 //! What is forgotten does not compile, or fails `core/tests/transitions.rs`, `core/tests/parameters` or `coverage.rs`.
+
+use core::mem;
 
 use super::compiled_config::{CompiledConfig, Leave, NEVER, SECOND};
 use super::rate::Rate;
@@ -70,7 +74,8 @@ pub enum RunsWhile {
     OutputPending,
     /// In this state, while the server goes out.
     Leaving(State),
-    /// While the server goes out, in any state but Upgraded and Closed.
+    /// While the server goes out, in any state but Upgraded and Closed. In Closing and Lingering it passes no sooner than
+    /// `drain_grace`, and a second, after the channel came there: what was made at the last moment needs time to leave.
     LeavingAnywhere,
     /// From when the channel opened; it passes in this state only.
     OldIn(State),
@@ -136,6 +141,7 @@ struct Folded {
 /// A line that would never be looked at does not compile: the second one for a state or a condition.
 const FOLDED: Folded = {
     let mut of_state = [None; State::ALL.len()];
+    let (mut behind_end, mut leaving) = ([false; State::ALL.len()], [false; State::ALL.len()]);
     let (mut body, mut write, mut cut, mut old) = (None, None, None, None);
     let mut at = 0;
     while at < DEADLINES.len() {
@@ -143,6 +149,7 @@ const FOLDED: Folded = {
         let Deadline { runs, event, timeout } = line;
         let known = match runs {
             RunsWhile::In(state) => {
+                assert!(!matches!(state, State::Upgraded | State::Closed), "nothing runs in these");
                 of_state[state as usize].replace(Own { event, timeout, awaits: false }).is_some()
             }
             RunsWhile::Awaiting(state) => {
@@ -150,10 +157,26 @@ const FOLDED: Folded = {
             }
             RunsWhile::BodyAwaited => body.replace(line).is_some(),
             RunsWhile::OutputPending => write.replace(line).is_some(),
-            RunsWhile::LeavingAnywhere => cut.replace(line).is_some(),
-            RunsWhile::OldIn(state) => old.replace((line, state)).is_some(),
-            // `Timers::earliest_of_endings` goes through the table for them.
-            RunsWhile::AwaitingBehindEnd(_) | RunsWhile::Leaving(_) => false,
+            RunsWhile::LeavingAnywhere => {
+                assert!(matches!(timeout, Timeout::DrainDeadline), "`CompiledConfig::leave` takes this one");
+                cut.replace(line).is_some()
+            }
+            RunsWhile::OldIn(state) => {
+                assert!(matches!(timeout, Timeout::Age), "`CompiledConfig::age` takes this one");
+                old.replace((line, state)).is_some()
+            }
+            RunsWhile::Leaving(state) => {
+                assert!(matches!(state, State::Fresh | State::Idle), "`Leave::until` knows these");
+                assert!(matches!(timeout, Timeout::DrainGrace), "`CompiledConfig::leave` takes this one");
+                mem::replace(&mut leaving[state as usize], true)
+            }
+            RunsWhile::AwaitingBehindEnd(state) => {
+                assert!(
+                    of_state[state as usize].is_some(),
+                    "the state awaits the application, in a line above"
+                );
+                mem::replace(&mut behind_end[state as usize], true)
+            }
         };
         assert!(!known, "two deadlines of a state or a condition");
         at += 1;

@@ -126,7 +126,6 @@ impl Rig {
                 Output::Drop { reset: false } => Seen::Drop,
                 Output::Drop { reset: true } => Seen::Reset,
                 Output::HttpChannelClosed(reason) => Seen::Closed(reason),
-                other => panic!("an unknown output: {other:?}"),
             };
             if let Seen::Closed(_) = seen {
                 assert_eq!(self.channel.state(), State::Closed, "closed is reported before it is so");

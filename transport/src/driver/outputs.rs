@@ -93,7 +93,6 @@ impl<H: Handler, W: Wire> Driver<H, W> {
                 }
                 Output::HttpChannelOpened => self.service.tell(|subscriber| subscriber.opened(&self.info)),
                 Output::Excess(bytes) => self.service.tell(|subscriber| subscriber.excess(&self.info, bytes)),
-                _ => {}
             }
         }
         false

@@ -58,7 +58,7 @@ pub(super) fn exchange<'a>(
         request: receiver.request(),
         body_left: receiver.body_left(compiled),
         must_close: persistence.must_close(),
-        close: persistence.close(compiled.config.requests_per_connection, timers.is_old()),
+        why_close: persistence.why_close(compiled.config.requests_per_connection, timers.is_old()),
     }
 }
 

@@ -1,8 +1,8 @@
 //! Whether the connection goes on after a response, and why it ends.
 //!
 //! Keep-alive is decided in three places. What the request asks for is a fact of its head (`HeadMeta::keep_alive`, from
-//! `framing.rs`). When a response is planned, `Exchange::close` in `plan.rs` decides, so that its head can say `close`; it
-//! asks [`Persistence::close`] for the server's own reasons. When the response is complete, `Parts::choose_next` in
+//! `framing.rs`). When a response is planned, `Exchange::close_reason` in `plan.rs` decides, so that its head can say `close`; it
+//! asks [`Persistence::why_close`] for the server's own reasons. When the response is complete, `Parts::choose_next` in
 //! `actions.rs` looks once more: the peer may have ended its input, or the server may go out, since then.
 
 use alloc::boxed::Box;
@@ -106,7 +106,7 @@ impl Persistence {
     /// Why the server ends the connection with the response to this request; `None`: it does not. At most `limit`
     /// requests are served (0: any number); `is_old`: the connection has reached its age.
     #[inline]
-    pub(super) fn close(&self, limit: u64, is_old: bool) -> Option<CloseReason> {
+    pub(super) fn why_close(&self, limit: u64, is_old: bool) -> Option<CloseReason> {
         if limit != 0 && self.requests >= limit {
             self.why_close_when_idle().or(Some(CloseReason::RequestsServed))
         } else if is_old {

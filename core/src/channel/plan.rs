@@ -33,7 +33,7 @@ pub(super) struct Exchange<'a> {
     /// The connection ends with this response, for a reason that is known already.
     pub(super) must_close: bool,
     /// Why the connection would end with this response whatever the response is.
-    pub(super) close: Option<CloseReason>,
+    pub(super) why_close: Option<CloseReason>,
 }
 
 /// The content that is owed after what is staged with the head.
@@ -133,7 +133,7 @@ impl Exchange<'_> {
         let streams = !without_content
             && matches!(response.body, BodyRef::Stream { .. })
             && !matches!(framing, Framing::Length(0));
-        let close = if switches { None } else { self.close(response, framing, streams) };
+        let close = if switches { None } else { self.close_reason(response, framing, streams) };
         let connection = if switches {
             ConnectionOption::None
         } else if self.must_close || close.is_some() {
@@ -189,13 +189,18 @@ impl Exchange<'_> {
     /// Why the connection ends with this response (RFC 9112 sections 9.3 and 9.6). What the peer has sent of the body
     /// beyond what the application asked for does not count, or the response would depend on arrival.
     #[inline]
-    fn close(&self, response: &ResponseRef<'_>, framing: Framing, streams: bool) -> Option<CloseReason> {
+    fn close_reason(
+        &self,
+        response: &ResponseRef<'_>,
+        framing: Framing,
+        streams: bool,
+    ) -> Option<CloseReason> {
         if !self.request.keep_alive {
             Some(CloseReason::RequestedByPeer)
         } else if response.fields.close() || framing == Framing::UntilClose || self.request.connect {
             Some(CloseReason::RequestedByApplication)
-        } else if self.close.is_some() {
-            self.close
+        } else if self.why_close.is_some() {
+            self.why_close
         } else if self.leaves_body_unread(streams) {
             Some(CloseReason::BodyUnread)
         } else {
@@ -222,5 +227,137 @@ fn given_length(body: BodyRef<'_>) -> Option<u64> {
         BodyRef::Slice(slice) => Some(slice.len() as u64),
         BodyRef::Bytes(bytes) => Some(bytes.len() as u64),
         BodyRef::Stream { .. } => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fields::Fields;
+    use crate::request::BodyLength;
+
+    const GET: HeadMeta = HeadMeta {
+        body: BodyLength::None,
+        len: 0,
+        target_len: 0,
+        method_len: 0,
+        start: 0,
+        version: Version::Http11,
+        expect: false,
+        keep_alive: true,
+        upgrade: false,
+        head: false,
+        connect: false,
+    };
+    const HEAD: HeadMeta = HeadMeta { head: true, ..GET };
+    const OLD: HeadMeta = HeadMeta { version: Version::Http10, ..GET };
+    const CONNECT: HeadMeta = HeadMeta { connect: true, ..GET };
+    const UPGRADE: HeadMeta = HeadMeta { upgrade: true, ..GET };
+    const UNKNOWN: BodyRef<'_> = BodyRef::Stream { length: None };
+    const FIVE: BodyRef<'_> = BodyRef::Stream { length: Some(5) };
+
+    fn exchange(request: &HeadMeta) -> Exchange<'_> {
+        Exchange { request, body_left: BodyLeft::None, must_close: false, why_close: None }
+    }
+
+    #[test]
+    fn framing_is_that_of_rfc_9112_section_6_3() {
+        use AfterHead::{Complete, Stream, Switch};
+        use BodyRef::{Empty, Slice};
+        use Framing::{Chunked, Length, UntilClose};
+        let none = Fields::new();
+        let seven = Fields::new().with("Content-Length", "7").unwrap();
+        for (at, (request, status, fields, body, framing, content, owed, then)) in [
+            (GET, 200, &none, Empty, Length(0), Some(u64::MAX), Owed::Nothing, Complete),
+            (GET, 200, &none, Slice(b"abc"), Length(3), Some(u64::MAX), Owed::Nothing, Complete),
+            // What is above the declared length is cut.
+            (GET, 200, &seven, Slice(b"123456789"), Length(7), Some(7), Owed::Nothing, Complete),
+            (GET, 200, &none, FIVE, Length(5), Some(u64::MAX), Owed::Length(5), Stream),
+            (GET, 200, &seven, UNKNOWN, Length(7), Some(7), Owed::Length(7), Stream),
+            (GET, 200, &none, UNKNOWN, Chunked, Some(u64::MAX), Owed::Chunked, Stream),
+            (OLD, 200, &none, UNKNOWN, UntilClose, Some(u64::MAX), Owed::UntilClose, Stream),
+            (OLD, 200, &none, FIVE, Length(5), Some(u64::MAX), Owed::Length(5), Stream),
+            // The head alone, with the framing that GET would have got.
+            (HEAD, 200, &none, Slice(b"abc"), Length(3), None, Owed::Nothing, Complete),
+            (HEAD, 200, &none, Empty, Framing::None, None, Owed::Nothing, Complete),
+            (HEAD, 200, &none, UNKNOWN, Chunked, None, Owed::Nothing, Complete),
+            (GET, 204, &none, Slice(b"abc"), Framing::None, None, Owed::Nothing, Complete),
+            (GET, 205, &none, Slice(b"abc"), Length(0), None, Owed::Nothing, Complete),
+            (GET, 304, &none, Empty, Framing::None, None, Owed::Nothing, Complete),
+            (GET, 304, &seven, Empty, Length(7), None, Owed::Nothing, Complete),
+            (CONNECT, 200, &none, Slice(b"abc"), Framing::None, None, Owed::Nothing, Switch),
+            (CONNECT, 404, &none, Slice(b"abc"), Length(3), Some(u64::MAX), Owed::Nothing, Complete),
+            (UPGRADE, 101, &none, Empty, Framing::None, None, Owed::Nothing, Switch),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let status = Status::new(status).unwrap();
+            let plan = exchange(&request).plan(&ResponseRef { status, fields, body });
+            let planned = (plan.framing, plan.content, plan.owed, plan.then);
+            assert_eq!(planned, (framing, content, owed, then), "line {at}");
+        }
+    }
+
+    #[test]
+    fn why_a_connection_ends_with_a_response() {
+        use BodyLeft::{AwaitingContinue, Long, Short};
+        use CloseReason::{BodyUnread, Drained, RequestedByApplication, RequestedByPeer};
+        let (none, close) = (Fields::new(), Fields::new().with("Connection", "close").unwrap());
+        let ends = HeadMeta { keep_alive: false, ..GET };
+        let body = BodyRef::Slice(b"abc");
+        for (at, (request, body_left, known, fields, body, expected)) in [
+            (GET, BodyLeft::None, None, &none, body, None),
+            (ends, BodyLeft::None, Some(Drained), &close, body, Some(RequestedByPeer)),
+            (GET, BodyLeft::None, Some(Drained), &close, body, Some(RequestedByApplication)),
+            (GET, Long, Some(Drained), &none, body, Some(Drained)),
+            (OLD, BodyLeft::None, None, &none, UNKNOWN, Some(RequestedByApplication)),
+            (GET, Short, None, &none, body, None),
+            (GET, Long, None, &none, body, Some(BodyUnread)),
+            // A response that goes on may read on.
+            (GET, Long, None, &none, FIVE, None),
+            (GET, AwaitingContinue, None, &none, FIVE, Some(BodyUnread)),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let exchange = Exchange { body_left, why_close: known, ..exchange(&request) };
+            let plan = exchange.plan(&ResponseRef { status: Status::OK, fields, body });
+            assert_eq!(plan.close, expected, "line {at}");
+            let says_close = plan.connection == ConnectionOption::Close;
+            assert_eq!(says_close, expected.is_some(), "line {at}");
+        }
+    }
+
+    #[test]
+    fn what_http_1_0_and_a_connection_that_ends_are_told() {
+        let none = Fields::new();
+        let response = ResponseRef::new(Status::OK, &none, b"abc");
+        assert_eq!(exchange(&OLD).plan(&response).connection, ConnectionOption::KeepAlive);
+        assert_eq!(exchange(&GET).plan(&response).connection, ConnectionOption::None);
+        // The reason is known already, and noted elsewhere.
+        let plan = Exchange { must_close: true, ..exchange(&GET) }.plan(&response);
+        assert_eq!((plan.connection, plan.close), (ConnectionOption::Close, None));
+    }
+
+    #[test]
+    fn a_response_that_breaks_a_condition_is_named() {
+        let (none, seven) = (Fields::new(), Fields::new().with("Content-Length", "7").unwrap());
+        let websocket = Fields::new().with("Upgrade", "websocket").unwrap();
+        for (request, is_complete, status, fields, content, expected) in [
+            (GET, true, 200, &none, &b"12345678"[..], None),
+            (GET, true, 200, &none, b"123456789", Some(Condition::FitsHighWater)),
+            (GET, true, 200, &seven, b"123456", Some(Condition::IsWhole)),
+            (GET, true, 200, &seven, b"1234567", None),
+            (HEAD, true, 200, &seven, b"", None),
+            (GET, true, 103, &none, b"", Some(Condition::IsFinal)),
+            (UPGRADE, true, 101, &websocket, b"", None),
+            (UPGRADE, false, 101, &websocket, b"", Some(Condition::MaySwitch)),
+            (UPGRADE, true, 101, &none, b"", Some(Condition::MaySwitch)),
+            (GET, true, 101, &websocket, b"", Some(Condition::MaySwitch)),
+        ] {
+            let response = ResponseRef::new(Status::new(status).unwrap(), fields, content);
+            assert_eq!(unmet(&request, is_complete, &response, 8), expected, "{status} {content:?}");
+        }
     }
 }

@@ -288,6 +288,13 @@ pub(crate) fn start(window: &[u8]) -> usize {
     2 * empty
 }
 
+/// Whether the bytes are empty lines that are skipped, of which the last one may have just begun, so that no head has begun
+/// and none is refused.
+pub(crate) fn is_before(bytes: &[u8], limits: &HeadLimits) -> bool {
+    let begun = bytes.get(start(bytes)..).unwrap_or_default();
+    bytes.len() < limits.size as usize && matches!(begun, [] | [b'\r'])
+}
+
 /// A copy of the head that says HTTP/1.1, if it says HTTP/1.2 to HTTP/1.9: "a server can treat a higher minor version
 /// as the highest that it supports" (RFC 9110 section 2.5), but httparse refuses it.
 #[cold]

@@ -197,20 +197,13 @@ impl Parts {
             Action::NoteEnd => self.receiver.end(),
             Action::Receive => self.receive(args),
             Action::ParseHead => {
-                let found = self.receiver.parse_head(&self.compiled);
-                return self.head_found(found);
-            }
-            Action::ExpireHead => {
-                let found = self.receiver.expire_head(&self.compiled);
-                if found == HeadFound::Nothing {
-                    let is_first = self.persistence.requests() == 0;
-                    let idle = CloseReason::InactivityTimeout;
-                    self.persistence.set_reason(if is_first { CloseReason::FirstByteTimeout } else { idle });
+                if self.receiver.parse_head(&self.compiled) {
+                    return Some(Internal::DequeueRequest);
                 }
-                return self.head_found(found);
+                return self.receiver.head_begins(&self.compiled).then_some(Internal::HeadBegins);
             }
-            Action::EndHead => {
-                let found = self.receiver.end_head(&self.compiled);
+            Action::SearchHead => {
+                let found = self.receiver.search_head(&self.compiled);
                 return self.head_found(found);
             }
             Action::DeliverRequest => self.deliver_request(trace),
@@ -302,7 +295,7 @@ impl Parts {
         }
     }
 
-    #[inline]
+    #[cold]
     fn head_found(&mut self, found: HeadFound) -> Option<Internal> {
         match found {
             HeadFound::Partial => None,
@@ -310,10 +303,6 @@ impl Parts {
             HeadFound::Refused(error) => {
                 self.outbox.note_refusal(error);
                 Some(Internal::RequestRefused)
-            }
-            HeadFound::Nothing => {
-                self.persistence.set_reason(CloseReason::PeerEnded);
-                Some(Internal::NothingMore)
             }
         }
     }
@@ -610,10 +599,11 @@ impl Parts {
         Some(Internal::BodyRest)
     }
 
-    /// Nothing is owed to the request that was. The next one is parsed while there is room for its response.
+    /// Nothing is owed to the request that was. The next one is parsed while there is room for its response; empty lines
+    /// alone are none.
     #[inline]
     fn choose_next(&mut self) -> Option<Internal> {
-        if self.receiver.buffer().unparsed_len() > 0 {
+        if self.receiver.holds_request(&self.compiled) {
             return self.has_room().then_some(Internal::NextRequest);
         }
         let ended = self.receiver.has_ended().then_some(CloseReason::PeerEnded);

@@ -85,6 +85,12 @@ impl InputBuffer {
         (self.end - self.start) as usize
     }
 
+    /// Whether this is the first byte that was not parsed; there is one.
+    #[inline]
+    pub(crate) fn begins_with(&self, byte: u8) -> bool {
+        self.store.get(self.start as usize) == Some(&byte)
+    }
+
     /// Bytes held, parsed or not.
     pub(crate) fn held(&self) -> usize {
         (self.end - self.low()) as usize

@@ -24,8 +24,6 @@ pub(super) enum HeadFound {
     Complete,
     /// It broke a rule, or may not be served.
     Refused(RequestError),
-    /// The input has ended, and there is none.
-    Nothing,
 }
 
 /// The input, and the request that is read from it.
@@ -144,15 +142,35 @@ impl Receiver {
         self.received += bytes.len() as u64;
     }
 
-    /// Looks for a complete head.
+    /// Whether a head is buffered that came whole; its request is the one that [`deliver`](Self::deliver) delivers. Whole
+    /// heads in one read are the rule.
     #[inline]
-    pub(super) fn parse_head(&mut self, compiled: &CompiledConfig) -> HeadFound {
-        if self.scan.at_once(self.buffer.unparsed(), &compiled.head, &mut self.request) {
-            return self.head_complete();
-        }
+    pub(super) fn parse_head(&mut self, compiled: &CompiledConfig) -> bool {
+        self.scan.at_once(self.buffer.unparsed(), &compiled.head, &mut self.request)
+            && self.head_complete() == HeadFound::Complete
+    }
+
+    /// Whether something of a request is buffered, or of what is none; empty lines are not.
+    #[inline]
+    pub(super) fn holds_request(&self, compiled: &CompiledConfig) -> bool {
+        self.buffer.unparsed_len() > 0 && (!self.buffer.begins_with(b'\r') || self.head_begins(compiled))
+    }
+
+    /// Whether what is buffered is more than the empty lines that are skipped.
+    #[cold]
+    pub(super) fn head_begins(&self, compiled: &CompiledConfig) -> bool {
+        !head::is_before(self.buffer.unparsed(), &compiled.head)
+    }
+
+    /// Searches on in a head that did not come whole, or breaks a rule.
+    #[cold]
+    pub(super) fn search_head(&mut self, compiled: &CompiledConfig) -> HeadFound {
         match self.scan.go_on(self.buffer.unparsed(), &compiled.head) {
             // The input ended while another request was responded to: this head will never be whole.
-            Parsed::Partial if self.ended => self.end_head(compiled),
+            Parsed::Partial if self.ended => {
+                let error = RequestError::new(Rule::HeadTruncated, self.buffer.unparsed_len() as u64);
+                self.refuse_head(error, compiled)
+            }
             Parsed::Partial => HeadFound::Partial,
             Parsed::Complete(request) => {
                 self.request = request;
@@ -168,24 +186,6 @@ impl Receiver {
             return HeadFound::Refused(RequestError::new(Rule::SimultaneousRequests, 0));
         }
         HeadFound::Complete
-    }
-
-    /// RFC 9112 section 8: a head that the end of input cuts is no request. Empty lines alone are nothing to respond to.
-    pub(super) fn end_head(&mut self, compiled: &CompiledConfig) -> HeadFound {
-        self.cut_head(Rule::HeadTruncated, compiled)
-    }
-
-    /// The head did not come in time.
-    pub(super) fn expire_head(&mut self, compiled: &CompiledConfig) -> HeadFound {
-        self.cut_head(Rule::HeadTimeout, compiled)
-    }
-
-    fn cut_head(&mut self, rule: Rule, compiled: &CompiledConfig) -> HeadFound {
-        if self.buffer.unparsed().iter().all(|byte| matches!(byte, b'\r' | b'\n')) {
-            return HeadFound::Nothing;
-        }
-        let error = RequestError::new(rule, self.buffer.unparsed_len() as u64);
-        self.refuse_head(error, compiled)
     }
 
     /// Refuses a head that was not complete or broke a rule.

@@ -32,6 +32,17 @@ fn an_empty_line_before_a_request_counts_into_its_head() {
 }
 
 #[test]
+fn empty_lines_without_a_request_count_as_well() {
+    for pieces in [&["\r\n\r\n\r\n"][..], &["\r\n\r", "\n", "\r"]] {
+        let mut rig = Rig::with(|config| config.max_request_header_size = 5);
+        pieces.iter().for_each(|piece| {
+            rig.rx(piece);
+        });
+        assert_eq!(rig.seen(), [Seen::Refused(Rule::HeadTooLarge)]);
+    }
+}
+
+#[test]
 fn a_head_of_the_default_size_passes_and_one_byte_more_does_not() {
     assert_eq!(refused_by(&head_of(262_144), |_| {}), None);
     assert_eq!(refused_by(&head_of(262_145), |_| {}), Some(Rule::HeadTooLarge));

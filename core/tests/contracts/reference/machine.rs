@@ -325,7 +325,7 @@ impl Reference {
     /// Between requests: the next request, rest, or the end.
     pub(super) fn choose_next(&mut self) {
         if self.state != State::Flushing {
-        } else if !self.input.is_empty() {
+        } else if self.has_begun_head() {
             self.parse();
         } else if self.ended || self.leave.is_some() || self.evicted {
             self.close_after_output();

@@ -226,7 +226,7 @@ impl Parts {
             Action::SendInformational => self.send_informational(args),
             Action::AcceptResponse => return self.accept_response(args),
             Action::DemandBody => return self.demand_body(args, trace),
-            Action::CheckHead => return self.check_head(),
+            Action::BeginBody => return self.begin_body(trace),
             Action::SendHead => self.send_head(args),
             Action::StageData => self.stage_data(args),
             Action::MarkFlush => self.mark_flush(args.at),
@@ -322,7 +322,12 @@ impl Parts {
     // The body of a request.
 
     fn decode_body(&mut self, trace: &mut impl ChannelTrace) -> Option<Internal> {
-        match self.receiver.decode_body(&self.compiled, trace) {
+        let decoded = self.receiver.decode_body(&self.compiled, trace);
+        self.decoded(decoded)
+    }
+
+    fn decoded(&mut self, decoded: Decoded) -> Option<Internal> {
+        match decoded {
             Decoded::Partial => None,
             Decoded::Complete => {
                 self.outbox.put(OutputKind::BodyEnd);
@@ -358,22 +363,9 @@ impl Parts {
     // Inlined, it makes every request slower, and few have a body.
     #[inline(never)]
     fn grant_body(&mut self, args: &Args<'_>, trace: &mut impl ChannelTrace) -> Option<Internal> {
-        let bytes = match *args.input {
-            Input::BodyDemand(bytes) => bytes,
-            _ => wrong_input(0),
-        };
-        if bytes == 0 {
+        if !self.add_credit(args) {
             return None;
         }
-        let first = self.receiver.body_mut().demand(bytes);
-        // From here on the body passes where the head stands.
-        self.receiver.let_head_go();
-        if first && self.receiver.body().is_complete() {
-            // There is none, and whoever asks for it learns that as with any other.
-            self.outbox.put(OutputKind::BodyEnd);
-            return None;
-        }
-        self.send_continue();
         let body = self.receiver.body();
         if body.expects() && body.is_wanted() && !self.receiver.has_ended() {
             // The final head has left; a peer that still waits for its 100 waits for ever.
@@ -382,6 +374,27 @@ impl Parts {
             return Some(Internal::BodyBroken);
         }
         self.decode_body(trace)
+    }
+
+    /// Adds the credit of a demand and sends the 100; whether there is a body to come for it.
+    fn add_credit(&mut self, args: &Args<'_>) -> bool {
+        let bytes = match *args.input {
+            Input::BodyDemand(bytes) => bytes,
+            _ => wrong_input(0),
+        };
+        if bytes == 0 {
+            return false;
+        }
+        let first = self.receiver.body_mut().demand(bytes);
+        // From here on the body passes where the head stands.
+        self.receiver.let_head_go();
+        if first && self.receiver.body().is_complete() {
+            // There is none, and whoever asks for it learns that as with any other.
+            self.outbox.put(OutputKind::BodyEnd);
+            return false;
+        }
+        self.send_continue();
+        true
     }
 
     /// Sends the 100 once, to a peer that waits for it: not when bytes of the body came already (RFC 9110
@@ -401,25 +414,28 @@ impl Parts {
     // A head that waits for the body. The peer may take a head that comes before the body for the end of the exchange, or
     // take a 100 and a final head that come at once for a fault (HAProxy 2.6).
 
+    #[cold]
     fn demand_body(&mut self, args: &Args<'_>, trace: &mut impl ChannelTrace) -> Option<Internal> {
-        let Input::BodyDemand(bytes) = *args.input else { return wrong_input(None) };
-        if bytes == 0 {
-            return None;
-        }
-        self.receiver.body_mut().demand(bytes);
-        self.send_continue();
-        let body = self.receiver.body();
-        if body.expects() {
-            // The input has ended, and the body that a 100 would have called for with it.
-            return self.decode_body(trace);
-        }
-        (!body.is_continued()).then_some(Internal::BodyBegins)
+        if self.add_credit(args) { self.begin_body(trace) } else { None }
     }
 
-    fn check_head(&mut self) -> Option<Internal> {
-        // Behind its 100 the body begins. What comes without a 100 was not asked for, and may be no body (RFC 9110 section
-        // 10.1.1).
-        (!self.receiver.body().expects()).then_some(Internal::BodyBegins)
+    #[cold]
+    fn begin_body(&mut self, trace: &mut impl ChannelTrace) -> Option<Internal> {
+        let body = self.receiver.body();
+        if body.expects() && !self.receiver.has_ended() {
+            // What comes without a 100 was not asked for, and may be no body (RFC 9110 section 10.1.1).
+            return None;
+        }
+        if !body.is_awaited() {
+            // The application has sent the 100 and not asked for a byte, so that nothing is decoded.
+            return (self.receiver.buffer().unparsed_len() > 0).then_some(Internal::BodyBegins);
+        }
+        let decoded = self.receiver.begin_body(&self.compiled, trace);
+        if let broken @ Some(_) = self.decoded(decoded) {
+            return broken;
+        }
+        let has_begun = self.receiver.body().is_complete() || self.receiver.buffer().has_body();
+        has_begun.then_some(Internal::BodyBegins)
     }
 
     fn send_head(&mut self, args: &Args<'_>) {

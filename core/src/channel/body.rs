@@ -151,6 +151,7 @@ impl RequestBody {
     }
 
     /// Whether the 100 was sent and nothing of the body has come since.
+    #[cfg(test)]
     pub(super) fn is_continued(&self) -> bool {
         self.continued
     }
@@ -169,6 +170,18 @@ impl RequestBody {
     pub(super) fn demand(&mut self, bytes: u64) -> bool {
         self.credit = self.credit.saturating_add(bytes);
         !core::mem::replace(&mut self.demanded, true)
+    }
+
+    /// Leaves credit for one byte, if there is any; returns the rest of it.
+    pub(super) fn hold_credit(&mut self) -> u64 {
+        let rest = self.credit.saturating_sub(1);
+        self.credit -= rest;
+        rest
+    }
+
+    /// Gives back what [`hold_credit`](Self::hold_credit) has taken.
+    pub(super) fn return_credit(&mut self, rest: u64) {
+        self.credit += rest;
     }
 
     /// Decodes as much of the body as there is credit for. `ended`: no more input comes.

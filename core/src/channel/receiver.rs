@@ -246,6 +246,14 @@ impl Receiver {
         self.body.decode(&mut self.buffer, self.request.body, self.ended, compiled, trace)
     }
 
+    /// Decodes the body up to the first byte of its content; to the end of what has come, if no more comes.
+    pub(super) fn begin_body(&mut self, compiled: &CompiledConfig, trace: &mut impl ChannelTrace) -> Decoded {
+        let rest = if self.ended { 0 } else { self.body.hold_credit() };
+        let decoded = self.decode_body(compiled, trace);
+        self.body.return_credit(rest);
+        decoded
+    }
+
     /// The body ends here, and is not whole.
     pub(super) fn break_body(&mut self, error: BodyError) -> Broken {
         self.body.break_off(error, &self.buffer, self.request.body)

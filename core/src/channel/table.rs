@@ -34,7 +34,8 @@ crate::labelled! {
         Idle,
         /// A request is with the application, and no final head has come from it yet (ST_WAIT_RESPONSE).
         WaitResponse,
-        /// A final head was accepted and not sent: the peer waits for its 100, or has it and has sent nothing since.
+        /// A final head was accepted and not sent: the peer waits for its 100, or the content of the body that was asked for is
+        /// still to come.
         HeadHeld,
         /// A final head was accepted; the application owes the rest of its response.
         Responding,
@@ -114,7 +115,7 @@ crate::labelled! {
         BodyBroken,
         /// The head of the response waits for the request body.
         HeadWaits,
-        /// The peer sends the request body that the head of the response has waited for.
+        /// The request body has begun, which the head of the response has waited for.
         BodyBegins,
         /// The response is complete.
         ResponseComplete,
@@ -195,6 +196,11 @@ crate::actions! {
         EndInput,
         /// Add credit, send the 100, decode.
         GrantBody,
+        /// Add credit, send the 100, see whether the head still waits.
+        DemandBody,
+        /// See whether the head still waits: no further than to the first byte of the content, since what is wrong before it can
+        /// still be responded to.
+        BeginBody,
         /// The body ends here and is not whole.
         BreakBody(BodyError),
         /// Respond to the broken body and tell the application.
@@ -207,10 +213,6 @@ crate::actions! {
         SendInformational,
         /// Encode the final head and the content that came with it.
         AcceptResponse,
-        /// Add credit, send the 100; see whether the head still waits.
-        DemandBody,
-        /// See whether the head still waits, now that bytes have come.
-        CheckHead,
         /// Encode the head that has waited.
         SendHead,
         /// Encode bytes of the response.
@@ -291,12 +293,12 @@ pub const ROWS: &[Row<State, Event, Internal, Action>] = crate::rows! {
     on   WaitResponse, Continue,            [SendContinue],                              =;
     on   WaitResponse, Informational,       [SendInformational],                         =;
     then WaitResponse, ResponselessTimeout, [RespondInstead(Rule::ResponseTimeout), BeginClose], Closing;
-    on   WaitResponse, Busy,                [RespondBusy],                               Responding;
 
     // A final head was accepted, of a stream that may yet ask for the body: the 100 would have to come first.
     then Responding,   HeadWaits,           [],                                          HeadHeld;
     on   HeadHeld,     BodyDemand,          [DemandBody],                                =;
-    on   HeadHeld,     RxData,              [Receive, CheckHead],                        =;
+    on   HeadHeld,     Continue,            [SendContinue, BeginBody],                   =;
+    on   HeadHeld,     RxData,              [Receive, BeginBody],                        =;
     then HeadHeld,     BodyBegins,          [SendHead, DecodeBody],                      Responding;
     on   HeadHeld,     Write,               [SendHead, StageData],                       Responding;
     on   HeadHeld,     Flush,               [SendHead, MarkFlush],                       Responding;
@@ -309,6 +311,7 @@ pub const ROWS: &[Row<State, Event, Internal, Action>] = crate::rows! {
     then WaitResponse | HeadHeld, PeerEndedTimeout, [RespondInstead(Rule::PeerEnded), BeginClose], Closing;
     then WaitResponse | HeadHeld, DrainTimeout, [RespondInstead(Rule::Draining), BeginClose], Closing;
     on   WaitResponse | HeadHeld, Abort,    [RespondFailure, BeginClose],                Closing;
+    on   WaitResponse | HeadHeld, Busy,     [RespondBusy],                               Responding;
 
     // A final head was accepted and is sent.
     then Responding,   ResponseComplete,    [EndExchange],                               Flushing;
@@ -403,7 +406,7 @@ pub const REFUSALS: &[Refusal<State, Event>] = crate::refusals! {
     Head: HttpResponse, Write, Flush, Finish, Continue, Informational, BodyDemand, Abort;
     Idle: Sent, Busy, HttpResponse, Write, Flush, Finish, Continue, Informational, BodyDemand, Abort;
     WaitResponse: Write, Finish;
-    HeadHeld: Busy, HttpResponse, Continue, Informational;
+    HeadHeld: HttpResponse, Informational;
     Responding: Busy, HttpResponse, Continue, Informational;
     Discard: Busy, HttpResponse, Write, Flush, Finish, Continue, Informational, BodyDemand, Abort;
     Flushing: Busy, HttpResponse, Write, Flush, Finish, Continue, Informational, BodyDemand, Abort;
@@ -520,7 +523,7 @@ impl Action {
             | RefuseRequest | RefuseHead(_) | DecodeBody | EndInput | BreakBody(_) | RefuseBody
             | FailBody | SendContinue | MarkFlush | RespondBusy | RespondInstead(_) | CutResponse(_)
             | MarkExcess | EndExchange | ChooseNext | CheckSent | DiscardBody | ReleaseBuffers
-            | CheckHead | SendHead | SetReason(_) | BeginClose | CloseWrite | DropInput | HandOver
+            | BeginBody | SendHead | SetReason(_) | BeginClose | CloseWrite | DropInput | HandOver
             | Close(_) | Disconnect | EndUpgraded => None,
         }
     }

@@ -2,7 +2,7 @@
 
 use httpfsm::{BodyError, Rule, State};
 
-use super::body::{Body, End, Framing, Stands};
+use super::body::{Body, End, Framing, Reading, Stands};
 use super::clock::{Patience, limits};
 use super::machine::Reference;
 use super::outputs::malformed;
@@ -18,10 +18,7 @@ impl Reference {
                     self.body_patience.bytes(bytes.len(), self.now, self.times.rates);
                     self.continued = false;
                 }
-                if self.state == State::HeadHeld && !self.expects {
-                    self.send_held_head();
-                }
-                self.read_body();
+                self.read_or_begin_body();
             }
             State::Discard => {
                 self.discard();
@@ -112,11 +109,38 @@ impl Reference {
                     // After a final head no 100 can be sent.
                     return self.break_body(BodyError::NotContinued, Rule::BodyTruncated, 400);
                 }
-                if self.state == State::HeadHeld && !self.expects && !self.continued {
-                    self.send_held_head();
-                }
-                self.read_body();
+                self.read_or_begin_body();
             }
+        }
+    }
+
+    pub(super) fn read_or_begin_body(&mut self) {
+        if self.state == State::HeadHeld {
+            self.begin_body();
+        }
+        self.read_body();
+    }
+
+    /// The head that waits leaves with the first byte of the content, if what is before it is as it should be; without a
+    /// demand with any byte.
+    fn begin_body(&mut self) {
+        if self.expects && !self.ended {
+            return;
+        }
+        let begins = if self.body.is_awaited() {
+            let asked = if self.ended { self.body.asked } else { 1 };
+            let Reading { content, end } = Body { asked, ..self.body }.read(&self.input);
+            let is_cut = self.ended && asked > content.len() as u64;
+            match end {
+                End::Bad(_) => false,
+                End::Whole { .. } => true,
+                End::NotYet => !content.is_empty() && !is_cut,
+            }
+        } else {
+            !self.input.is_empty()
+        };
+        if begins {
+            self.send_held_head();
         }
     }
 

@@ -184,13 +184,12 @@ impl RequestBody {
         self.credit += rest;
     }
 
-    /// Decodes as much of the body as there is credit for. `ended`: no more input comes.
+    /// Decodes as much of the body as there is credit for.
     #[inline]
     pub(super) fn decode(
         &mut self,
         input: &mut InputBuffer,
         length: BodyLength,
-        ended: bool,
         compiled: &CompiledConfig,
         trace: &mut impl ChannelTrace,
     ) -> Decoded {
@@ -207,7 +206,7 @@ impl RequestBody {
                         return Decoded::Complete;
                     }
                     self.state = BodyState::Known(rest - n);
-                    return self.pause(input, length, ended);
+                    return self.pause(input, length);
                 }
                 BodyState::Chunks => {
                     let Some(chunked) = self.chunked.as_deref_mut() else { return Decoded::Partial };
@@ -216,7 +215,7 @@ impl RequestBody {
                     self.credit -= decoded.data.len() as u64;
                     input.body_ready(decoded.data, decoded.consumed);
                     match decoded.status {
-                        ChunkStatus::More | ChunkStatus::Credit => return self.pause(input, length, ended),
+                        ChunkStatus::More | ChunkStatus::Credit => return self.pause(input, length),
                         ChunkStatus::Last => self.state = BodyState::TrailerSection,
                         ChunkStatus::Failed(error) => {
                             return Decoded::Broken(self.break_off(
@@ -236,7 +235,7 @@ impl RequestBody {
                         chunked.decoder.offset(),
                     );
                     match status {
-                        TrailerStatus::Partial => return self.pause(input, length, ended),
+                        TrailerStatus::Partial => return self.pause(input, length),
                         TrailerStatus::Complete { len } => {
                             input.trailers_ready(len);
                             trace.part(InputPart::Trailers, len);
@@ -257,8 +256,8 @@ impl RequestBody {
     }
 
     /// More is to come; if nothing can come any more, the body is truncated.
-    fn pause(&mut self, input: &InputBuffer, length: BodyLength, ended: bool) -> Decoded {
-        if ended && self.credit > 0 {
+    fn pause(&mut self, input: &InputBuffer, length: BodyLength) -> Decoded {
+        if input.has_ended() && self.credit > 0 {
             return Decoded::Broken(self.break_off(BodyError::Truncated, input, length));
         }
         Decoded::Partial

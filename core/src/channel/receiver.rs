@@ -40,10 +40,6 @@ pub(super) struct Receiver {
     received: u64,
     /// Bytes that are still thrown away while lingering.
     linger_left: u64,
-    /// The peer has ended its input.
-    ended: bool,
-    /// The input bound was reached; reading goes on when half of it is free.
-    paused: bool,
 }
 
 impl Receiver {
@@ -84,17 +80,17 @@ impl Receiver {
 
     #[inline]
     pub(super) fn has_ended(&self) -> bool {
-        self.ended
+        self.buffer.has_ended()
     }
 
     pub(super) fn end(&mut self) {
-        self.ended = true;
+        self.buffer.end();
     }
 
     /// Bytes that may be handed over in `state`.
     #[inline]
     pub(super) fn room(&self, state: State, bound: usize) -> usize {
-        if self.ended {
+        if self.has_ended() {
             return 0;
         }
         match state {
@@ -106,9 +102,7 @@ impl Receiver {
                 READ
             }
             State::WaitResponse | State::HeadHeld | State::Responding | State::Flushing | State::Handover => {
-                let held = self.buffer.held();
-                // What is held shrinks when body bytes are taken, too, and no event tells of that.
-                if self.paused && held > bound / 2 { 0 } else { bound.saturating_sub(held).min(READ) }
+                self.buffer.bounded_room(bound)
             }
             State::Closing | State::Upgraded | State::Closed => 0,
         }
@@ -117,15 +111,7 @@ impl Receiver {
     /// Stops reading at the input bound, and goes on when half of it is free.
     #[inline]
     pub(super) fn pace(&mut self, bound: usize) {
-        if !self.paused && self.buffer.reach() < bound {
-            return;
-        }
-        let held = self.buffer.held();
-        if held >= bound {
-            self.paused = true;
-        } else if held <= bound / 2 {
-            self.paused = false;
-        }
+        self.buffer.pace(bound);
     }
 
     /// The first `n` bytes of what was offered have come.
@@ -167,7 +153,7 @@ impl Receiver {
     pub(super) fn search_head(&mut self, compiled: &CompiledConfig) -> HeadFound {
         match self.scan.go_on(self.buffer.unparsed(), &compiled.head) {
             // The input ended while another request was responded to: this head will never be whole.
-            Parsed::Partial if self.ended => {
+            Parsed::Partial if self.has_ended() => {
                 let error = RequestError::new(Rule::HeadTruncated, self.buffer.unparsed_len() as u64);
                 self.refuse_head(error, compiled)
             }
@@ -201,9 +187,14 @@ impl Receiver {
         let bytes = self.buffer.unparsed();
         // What else has come by chance must not show: only the bytes count that the verdict came from.
         let decisive = match error.rule {
-            Rule::Nul | Rule::BareCr | Rule::BareLf | Rule::FirstByte | Rule::EmptyLines => {
-                usize::try_from(error.offset).unwrap_or(usize::MAX)
-            }
+            Rule::Nul
+            | Rule::BareCr
+            | Rule::BareLf
+            | Rule::FirstByte
+            | Rule::EmptyLines
+            | Rule::Method
+            | Rule::MethodTooLong
+            | Rule::TargetTooLong => usize::try_from(error.offset).unwrap_or(usize::MAX),
             _ => compiled.head.size as usize,
         };
         let bytes = bytes.get(..decisive).unwrap_or(bytes);
@@ -243,12 +234,12 @@ impl Receiver {
         compiled: &CompiledConfig,
         trace: &mut impl ChannelTrace,
     ) -> Decoded {
-        self.body.decode(&mut self.buffer, self.request.body, self.ended, compiled, trace)
+        self.body.decode(&mut self.buffer, self.request.body, compiled, trace)
     }
 
     /// Decodes the body up to the first byte of its content; to the end of what has come, if no more comes.
     pub(super) fn begin_body(&mut self, compiled: &CompiledConfig, trace: &mut impl ChannelTrace) -> Decoded {
-        let rest = if self.ended { 0 } else { self.body.hold_credit() };
+        let rest = if self.has_ended() { 0 } else { self.body.hold_credit() };
         let decoded = self.decode_body(compiled, trace);
         self.body.return_credit(rest);
         decoded

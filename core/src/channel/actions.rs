@@ -200,7 +200,7 @@ impl Parts {
                 if self.receiver.parse_head(&self.compiled) {
                     return Some(Internal::DequeueRequest);
                 }
-                return self.receiver.head_begins(&self.compiled).then_some(Internal::HeadBegins);
+                return self.begin_head();
             }
             Action::SearchHead => {
                 let found = self.receiver.search_head(&self.compiled);
@@ -293,6 +293,16 @@ impl Parts {
             self.receiver.body_mut().note_begun();
             self.timers.body_came(n, args.at, self.compiled.config.min_body_rate);
         }
+    }
+
+    /// No whole head is buffered. Empty lines are held, perhaps for hours.
+    #[cold]
+    fn begin_head(&mut self) -> Option<Internal> {
+        if self.receiver.head_begins(&self.compiled) {
+            return Some(Internal::HeadBegins);
+        }
+        self.receiver.buffer_mut().shrink();
+        None
     }
 
     #[cold]
@@ -666,6 +676,9 @@ impl Parts {
     #[inline]
     fn release_buffers(&mut self) {
         if !self.receiver.buffer().is_lent() {
+            if self.receiver.buffer().unparsed_len() > 0 {
+                self.receiver.buffer_mut().shrink();
+            }
             self.receiver.buffer_mut().forget();
             self.sender.buffer_mut().forget();
         }

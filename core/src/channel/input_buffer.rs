@@ -408,6 +408,15 @@ impl InputBuffer {
             self.rewind();
         }
     }
+
+    /// Lets a store of the channel's own go but for what is held.
+    #[cold]
+    pub(crate) fn shrink(&mut self) {
+        if !self.is_waking {
+            self.offered = 0;
+            self.move_out(&mut Vec::new());
+        }
+    }
 }
 
 fn give_back(store: &mut Vec<u8>, lent: Vec<u8>) {

@@ -28,7 +28,7 @@ crate::labelled! {
     pub enum State {
         /// Connected, no head has begun; empty lines may have come.
         Fresh,
-        /// A head has begun.
+        /// A head has begun, and did not come whole.
         Head,
         /// Keep-alive: no head has begun, nothing to send (ST_IDLE); empty lines may have come.
         Idle,
@@ -135,7 +135,7 @@ crate::labelled! {
         OutputSent,
         /// Nothing more is to be thrown away.
         LingerOver,
-        /// No first byte in `first_byte_timeout`.
+        /// No first byte of a request in `first_byte_timeout`.
         FirstByteTimeout,
         /// No complete head in `head_timeout`.
         HeadTimeout,

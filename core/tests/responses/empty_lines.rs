@@ -77,3 +77,23 @@ fn a_cr_that_begins_no_empty_line_is_refused_where_that_shows() {
         }
     }
 }
+
+/// An idle connection may stay for hours.
+#[test]
+fn empty_lines_are_held_in_no_more_bytes_than_they_have() {
+    let read = |rig: &mut Rig, bytes: &[u8]| {
+        rig.channel.spare()[..bytes.len()].copy_from_slice(bytes);
+        rig.input(Input::RxRead(bytes.len()));
+    };
+    let mut rig = Rig::new();
+    for lines in [&b"\r"[..], b"\n\r\n"] {
+        read(&mut rig, lines);
+        assert!(rig.channel.buffered() <= 4, "{} bytes are held", rig.channel.buffered());
+    }
+    // Behind a request, while its response leaves.
+    read(&mut rig, GET.as_bytes());
+    rig.ok("");
+    read(&mut rig, b"\r\n");
+    rig.wire();
+    assert_eq!((rig.state(), rig.channel.buffered()), (State::Idle, 2));
+}

@@ -213,7 +213,7 @@ impl Receiver {
     #[inline]
     pub(super) fn deliver(&mut self, trace: &mut impl ChannelTrace) {
         trace.part(InputPart::Head, self.request.len as usize);
-        self.scan = HeadScan::default();
+        debug_assert!(self.scan == HeadScan::default(), "the search for a head begins anew with each");
         if let Some(pipeline) = &mut self.pipeline {
             pipeline.shift(&self.request);
         }

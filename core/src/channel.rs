@@ -169,7 +169,7 @@ impl Channel {
     /// let mut states = Vec::new();
     /// let head = Input::RxData(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
     /// channel.handle_with(&now, head, &mut |step: &Step| states.push(step.next.to_string()))?;
-    /// assert_eq!(states, ["Head", "WaitResponse"]);
+    /// assert_eq!(states, ["Fresh", "WaitResponse"]);
     /// # Ok::<(), httpfsm::NotAccepted>(())
     /// ```
     ///
@@ -485,7 +485,8 @@ impl Channel {
         self.state == State::Closed
     }
 
-    /// Whether the channel is between requests, or before the first, and holds nothing.
+    /// Whether the channel is between requests, or before the first, and has nothing to send. Of input it may hold a few empty
+    /// lines.
     #[inline]
     #[must_use]
     pub fn is_idle(&self) -> bool {

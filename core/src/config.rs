@@ -91,10 +91,9 @@ pub struct ChannelConfig {
     /// for silence that is shorter counts as well. Without effect with [`fin_is_disconnect`](Self::fin_is_disconnect).
     /// Default 30 s.
     pub peer_ended_timeout: Option<Duration>,
-    /// How long a new connection may take to send its first byte. Default 30 s.
+    /// How long a new connection may take to send its first byte; empty lines do not count. Default 30 s.
     pub first_byte_timeout: Option<Duration>,
-    /// How long a head may take, from its first byte to its last; then 408, or a close if only empty lines came.
-    /// Default 30 s.
+    /// How long a head may take, from its first byte to its last; then 408. Empty lines before it do not count. Default 30 s.
     pub head_timeout: Option<Duration>,
     /// How long a body may take, from which `min_body_rate` takes time back for each byte; then 408. Counted while
     /// bytes are awaited; a stall never lasts longer than this. Default 60 s.

@@ -324,7 +324,7 @@ pub enum CloseReason {
     BodyUnread,
     /// A request body broke off or broke a rule while its response was running.
     BodyFailed(BodyError),
-    /// No first byte in `first_byte_timeout`.
+    /// No first byte of a request in `first_byte_timeout`.
     FirstByteTimeout,
     /// Idle for `inactivity_timeout`.
     InactivityTimeout,
@@ -390,7 +390,7 @@ impl fmt::Display for CloseReason {
             Self::Refused(error) => return write!(f, "Refused: {error}"),
             Self::BodyUnread => "The rest of the request body was not read.",
             Self::BodyFailed(error) => return write!(f, "{error}"),
-            Self::FirstByteTimeout => "No byte came in time.",
+            Self::FirstByteTimeout => "No request began in time.",
             Self::InactivityTimeout => "The connection was idle for too long.",
             Self::WriteTimeout => "The peer did not take the response in time.",
             Self::StreamIdleTimeout => "The application was silent for too long.",

@@ -1,13 +1,14 @@
 //! From bytes to a request head, or to the rule that they break (RFC 9112 sections 2, 3 and 5).
 //!
 //! httparse does the parsing; this module adds what it is too lenient about and makes the verdict independent of how
-//! the bytes were cut. Four things can end the reading of a head, and the first of them in byte order decides:
+//! the bytes were cut. Five things can end the reading of a head, and the first of them in byte order decides:
 //!
 //! 1. a byte that no head may contain: NUL, CR without LF, LF without CR, an empty line too many before the request
 //!    line, or a first byte that cannot begin a method;
-//! 2. the end of a line that is no request line, or no field line: no continuation can mend it;
-//! 3. the empty line at the end: the head is complete, and what the parser says of it counts;
-//! 4. the limit on its size.
+//! 2. a byte by which the method or the target is too long, or which begins a field line too many;
+//! 3. the end of a line that is no request line, or no field line: no continuation can mend it;
+//! 4. the empty line at the end: the head is complete, and what the parser says of it counts;
+//! 5. the limit on its size.
 //!
 //! So a parser error inside a line means nothing yet: a forbidden byte may still come before the end of the line.
 
@@ -70,6 +71,46 @@ pub(crate) enum Parsed {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct HeadScan {
     scanned: u32,
+    place: PackedPlace,
+}
+
+/// Where in the head the search stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Place {
+    /// In the method, or before it.
+    Method,
+    /// In the target, which begins at this offset.
+    Target(u32),
+    /// Behind the target.
+    Version,
+    /// Behind the request line and so many field lines.
+    Fields(u32),
+}
+
+/// A [`Place`] in four bytes, since each idle channel has one: 0 is the method, and a method is shorter than `VERSION`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+struct PackedPlace(u32);
+
+impl PackedPlace {
+    const VERSION: u32 = 1 << 16;
+
+    fn get(self) -> Place {
+        match self.0 {
+            0 => Place::Method,
+            Self::VERSION => Place::Version,
+            target if target < Self::VERSION => Place::Target(target),
+            fields => Place::Fields(fields - Self::VERSION - 1),
+        }
+    }
+
+    fn set(&mut self, place: Place) {
+        self.0 = match place {
+            Place::Method => 0,
+            Place::Target(at) => at,
+            Place::Version => Self::VERSION,
+            Place::Fields(fields) => fields + Self::VERSION + 1,
+        };
+    }
 }
 
 impl HeadScan {
@@ -111,8 +152,15 @@ impl HeadScan {
         }
         let mut from = self.scanned as usize;
         crate::witness::bytes(window.len() - from);
-        while let Some(found) = memchr::memchr3(b'\0', b'\r', b'\n', part(window, from..)) {
-            let at = from + found;
+        loop {
+            let found = memchr::memchr3(b'\0', b'\r', b'\n', part(window, from..));
+            let at = found.map_or(window.len(), |found| from + found);
+            if let Some(error) = self.pass_limit(window, from, at, limits) {
+                return Parsed::Refused(error);
+            }
+            if found.is_none() {
+                break;
+            }
             match (window.get(at), window.get(at + 1)) {
                 (Some(b'\0'), _) => return refuse(Rule::Nul, at),
                 (Some(b'\n'), _) => return refuse(Rule::BareLf, at),
@@ -126,9 +174,15 @@ impl HeadScan {
             }
             let line_at = memchr::memrchr(b'\n', part(window, ..at)).map_or(0, |before| before + 1);
             if line_at < at {
-                if let Some(error) = diagnosis::wrong_line(part(window, ..at), line_at, limits) {
+                let fields = match self.place.get() {
+                    Place::Fields(fields) => Some(fields),
+                    Place::Method | Place::Target(_) | Place::Version => None,
+                };
+                let is_first = fields.map(|fields| fields == 0);
+                if let Some(error) = diagnosis::wrong_line(part(window, ..at), line_at, is_first, limits) {
                     return Parsed::Refused(error);
                 }
+                self.place.set(Place::Fields(fields.map_or(0, |fields| fields + 1)));
             } else if at == start {
                 return refuse(Rule::EmptyLines, at);
             } else if at > start {
@@ -144,11 +198,44 @@ impl HeadScan {
         self.unfinished(window, limits)
     }
 
+    /// Goes along these bytes of a line. The error: by one of them a limit is passed.
+    fn pass_limit(
+        &mut self,
+        window: &[u8],
+        from: usize,
+        to: usize,
+        limits: &HeadLimits,
+    ) -> Option<RequestError> {
+        let mut from = from;
+        while from < to {
+            let place = self.place.get();
+            let (word_at, most) = match place {
+                Place::Method => (start(window), MAX_METHOD),
+                Place::Target(at) => (at as usize, limits.target),
+                Place::Version => break,
+                Place::Fields(fields) if (fields as usize) < limits.fields => break,
+                // The line begins here, or it would have been refused before.
+                Place::Fields(_) => return Some(RequestError::new(Rule::TooManyFields, from as u64)),
+            };
+            crate::witness::bytes(to - from);
+            let end = memchr::memchr(b' ', part(window, from..to)).map_or(to, |found| from + found);
+            if end - word_at > most {
+                return Some(diagnosis::too_long(part(window, ..word_at + most + 1), limits));
+            }
+            if end < to {
+                let is_method = place == Place::Method;
+                self.place.set(if is_method { Place::Target(end as u32 + 1) } else { Place::Version });
+            }
+            from = end + 1;
+        }
+        None
+    }
+
     fn unfinished(self, window: &[u8], limits: &HeadLimits) -> Parsed {
         if window.len() < limits.size as usize {
             Parsed::Partial
         } else {
-            Parsed::Refused(diagnosis::too_large(window, limits))
+            Parsed::Refused(RequestError::new(Rule::HeadTooLarge, window.len() as u64))
         }
     }
 }
@@ -286,6 +373,13 @@ fn check(
 pub(crate) fn start(window: &[u8]) -> usize {
     let empty = window.chunks(2).take(MAX_EMPTY_LINES).take_while(|line| *line == b"\r\n").count();
     2 * empty
+}
+
+/// Whether the bytes are empty lines that are skipped, of which the last one may have just begun, so that no head has begun
+/// and none is refused.
+pub(crate) fn is_before(bytes: &[u8], limits: &HeadLimits) -> bool {
+    let begun = bytes.get(start(bytes)..).unwrap_or_default();
+    bytes.len() < limits.size as usize && matches!(begun, [] | [b'\r'])
 }
 
 /// A copy of the head that says HTTP/1.1, if it says HTTP/1.2 to HTTP/1.9: "a server can treat a higher minor version

@@ -256,6 +256,7 @@ fn every_transcript_is_what_happens() {
         let page = fs::read_to_string(&path).expect("a text");
         let played = played(&page);
         files += 1;
+        assert!(page.contains("\n< HTTP/1."), "no response is in {}", path.display());
         if played == page {
             continue;
         }

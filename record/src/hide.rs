@@ -144,6 +144,8 @@ impl Hiding {
             }
             Part::Told(InputPart::Body | InputPart::Skipped) if !self.bodies => {}
             Part::Told(InputPart::ChunkSize | InputPart::ChunkLineEnd) => {}
+            // A machine that looked for a head in them would see another byte.
+            Part::Told(InputPart::Unread) if are_empty_lines(bytes) => {}
             Part::Told(InputPart::ChunkExtension) => {
                 let hidden = bytes.iter_mut().filter(|byte| !matches!(**byte, b';' | b'=' | b'"' | b'\\'));
                 hidden.for_each(hide);
@@ -175,10 +177,17 @@ impl Hiding {
             bytes.get_mut(range).unwrap_or_default().iter_mut().for_each(hide);
         }
         if let Some((lines, rest)) = bytes.split_at_mut_checked(shown) {
-            // Behind an empty line that ends a head is no head any more.
-            if lines.ends_with(b"\r\n\r\n") { rest.fill(b'x') } else { hide_malformed(rest) }
+            // Behind an empty line that ends a head is no head any more; before a head it ends none.
+            let has_line = lines.iter().any(|byte| !matches!(byte, b'\r' | b'\n'));
+            let ends = has_line && lines.ends_with(b"\r\n\r\n");
+            if ends { rest.fill(b'x') } else { hide_malformed(rest) }
         }
     }
+}
+
+/// Whether these are the empty lines that are skipped before a request, the last of which may have just begun.
+fn are_empty_lines(bytes: &[u8]) -> bool {
+    bytes.len() <= 9 && bytes.chunks(2).all(|line| b"\r\n".starts_with(line))
 }
 
 /// Visible characters that no token has (RFC 9110 section 5.6.2), but for the colon.
@@ -390,6 +399,19 @@ mod tests {
         let expected = "\r\nGET /?Cookie: HTTP/1.1\r\nHost: a\r\nAuthorization: xxxxx xxxx\r\ncOOKIE:xxxx xx\tx\r\nX: Cookie: y\r\n\r\n";
         assert_eq!(hidden(Part::Told(InputPart::Head), false, head), expected);
         assert_eq!(hidden(Part::UndeliveredHead, true, head), expected);
+    }
+
+    #[test]
+    fn empty_lines_that_nobody_reads_are_shown_and_nothing_else_is() {
+        for (unread, expected) in [
+            ("\r", "\r"),
+            ("\r\n\r\n\r\n\r\n\r", "\r\n\r\n\r\n\r\n\r"),
+            ("\r\n\r\n\r\n\r\n\r\n", "xxxxxxxxxx"),
+            ("\r\n\n", "xxx"),
+            ("\r\na", "xxx"),
+        ] {
+            assert_eq!(hidden(Part::Told(InputPart::Unread), false, unread), expected);
+        }
     }
 
     #[test]

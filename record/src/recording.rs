@@ -385,8 +385,10 @@ impl Recording {
     /// The machine tells what the next bytes of the peer are.
     fn told(&mut self, part: InputPart, bytes: usize) {
         let known = match part {
-            // The row began with a head that was to be read.
-            InputPart::Unread if self.stood.0 == State::Head => Part::UndeliveredHead,
+            // The row began with a head that was to be read, or with empty lines before one.
+            InputPart::Unread if matches!(self.stood.0, State::Fresh | State::Head | State::Idle) => {
+                Part::UndeliveredHead
+            }
             part => Part::Told(part),
         };
         let mut bytes = self.held.take(bytes);

@@ -45,8 +45,8 @@
 //!
 //! | state | scripts |
 //! |---|---|
-//! | `Fresh` | "an end without a request", "a reset without a request" |
-//! | `Head` | "an end inside a head", "an end after an empty line", "a reset inside a head" |
+//! | `Fresh` | "an end without a request", "an end after an empty line", "a reset without a request" |
+//! | `Head` | "an end inside a head", "a reset inside a head" |
 //! | `Idle` | "an end after a response", "a reset after a response" |
 //! | `WaitResponse` | "an end behind a request that is with the handler", "a handler that waits for the peer's end", "a reset while the handler waits for it" |
 //! | `HeadHeld` | "an end behind the 100 of a request that is echoed", "a reset behind the 100 of a request that is echoed" |

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use httpfsm::channel::Facts;
+use httpfsm::channel::{Facts, Leave};
 use httpfsm::config::ServerConfig;
 use httpfsm::handler::Subscriber;
 use httpfsm::peer::Peer;
@@ -64,9 +64,6 @@ pub(crate) struct Desk {
     /// Places that become free for those who had an idle channel closed, and who take them.
     promised: AtomicU32,
 }
-
-/// Milliseconds that the last responses have to leave, which channels make at the deadline of a drain.
-const LAST_GRACE: u64 = 1_000;
 
 fn millis(length: Duration) -> u64 {
     u64::try_from(length.as_millis()).unwrap_or(NEVER)
@@ -279,7 +276,8 @@ impl Desk {
             let mut at = self.clock.now().saturating_add(millis(deadline));
             if !deadline.is_zero() {
                 self.leave_by.fetch_min(at, Ordering::AcqRel);
-                at = at.saturating_add(LAST_GRACE);
+                // The last responses, which channels make at the deadline, have to leave.
+                at = at.saturating_add(millis(Leave::LEAST_GRACE));
             }
             self.cut_at.fetch_min(at, Ordering::AcqRel);
         }

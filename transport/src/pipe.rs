@@ -59,6 +59,8 @@ struct State {
     bytes: BytesMut,
     end: Option<Result<Option<Fields>, BodyError>>,
     reader: Option<Waker>,
+    /// The reader has taken the end of the body.
+    body_read: bool,
     body_dropped: bool,
     expect_refused: bool,
     peer_ended: bool,
@@ -149,6 +151,11 @@ impl Pipe {
                 state.bytes.extend_from_slice(bytes);
             }
         });
+    }
+
+    /// Whether nobody will ask for the body, or for more of it.
+    pub(crate) fn forgoes_body(&self) -> bool {
+        self.is_touched() && lock(&self.state).forgoes_body()
     }
 
     /// Bytes that nobody has read.
@@ -274,7 +281,12 @@ impl State {
         true
     }
 
+    fn forgoes_body(&self) -> bool {
+        self.body_dropped || self.expect_refused
+    }
+
     fn take_end(&mut self) -> Option<Frame> {
+        self.body_read |= self.end.is_some();
         Some(match self.end.take() {
             Some(Ok(Some(trailers))) => Frame::Trailers(trailers),
             Some(Ok(None)) => Frame::End,

@@ -61,6 +61,13 @@ async fn fails(mut request: Request) -> Response {
         "/short" => Response::text("abc").with_field("Content-Length", "10"),
         "/field" => Response::text("abc").with_field("X-A", "a\r\nb"),
         "/echo" => source(request.take_body()),
+        "/late" => {
+            let (mut body, mut begun) = (request.take_body(), false);
+            source(Body::from_fn(move |cx| match std::mem::replace(&mut begun, true) {
+                false => Poll::Ready(Frame::Data("the head leaves".into())),
+                true => body.poll_frame(cx),
+            }))
+        }
         _ => Response::text("fine"),
     }
 }
@@ -125,6 +132,21 @@ fn a_response_that_cannot_be_sent_says_why_on_the_page_of_the_developer() {
         assert!(wire.starts_with("HTTP/1.1 500 "), "{wire}");
         assert_eq!(wire.contains("The content is not shorter than its Content-Length."), expose, "{wire}");
     }
+}
+
+/// The peer still waits for its 100, and it is not to blame.
+#[test]
+fn a_body_that_is_first_asked_for_behind_the_head_is_a_failure_of_the_response() {
+    let heard = Arc::new(Heard::default());
+    let subscriber: Arc<dyn Subscriber> = Arc::clone(&heard) as _;
+    let mut server = MemoryServer::with(ServerConfig::default(), 1 << 16, Some(subscriber), fails);
+    let client = server.connect().unwrap();
+    client.send("POST /late HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n");
+    server.run();
+    assert!(client.take_text().starts_with("HTTP/1.1 200 "));
+    let told = "server.clisrv_1 response: The request body was first asked for after the head of the response, when no 100 \
+                Continue can be sent.";
+    assert_eq!(heard.failures(), [told]);
 }
 
 #[test]

@@ -197,20 +197,13 @@ impl Parts {
             Action::NoteEnd => self.receiver.end(),
             Action::Receive => self.receive(args),
             Action::ParseHead => {
-                let found = self.receiver.parse_head(&self.compiled);
-                return self.head_found(found);
-            }
-            Action::ExpireHead => {
-                let found = self.receiver.expire_head(&self.compiled);
-                if found == HeadFound::Nothing {
-                    let is_first = self.persistence.requests() == 0;
-                    let idle = CloseReason::InactivityTimeout;
-                    self.persistence.set_reason(if is_first { CloseReason::FirstByteTimeout } else { idle });
+                if self.receiver.parse_head(&self.compiled) {
+                    return Some(Internal::DequeueRequest);
                 }
-                return self.head_found(found);
+                return self.begin_head();
             }
-            Action::EndHead => {
-                let found = self.receiver.end_head(&self.compiled);
+            Action::SearchHead => {
+                let found = self.receiver.search_head(&self.compiled);
                 return self.head_found(found);
             }
             Action::DeliverRequest => self.deliver_request(trace),
@@ -233,7 +226,7 @@ impl Parts {
             Action::SendInformational => self.send_informational(args),
             Action::AcceptResponse => return self.accept_response(args),
             Action::DemandBody => return self.demand_body(args, trace),
-            Action::CheckHead => return self.check_head(),
+            Action::BeginBody => return self.begin_body(trace),
             Action::SendHead => self.send_head(args),
             Action::StageData => self.stage_data(args),
             Action::MarkFlush => self.mark_flush(args.at),
@@ -302,7 +295,17 @@ impl Parts {
         }
     }
 
-    #[inline]
+    /// No whole head is buffered. Empty lines are held, perhaps for hours.
+    #[cold]
+    fn begin_head(&mut self) -> Option<Internal> {
+        if self.receiver.head_begins(&self.compiled) {
+            return Some(Internal::HeadBegins);
+        }
+        self.receiver.buffer_mut().shrink();
+        None
+    }
+
+    #[cold]
     fn head_found(&mut self, found: HeadFound) -> Option<Internal> {
         match found {
             HeadFound::Partial => None,
@@ -310,10 +313,6 @@ impl Parts {
             HeadFound::Refused(error) => {
                 self.outbox.note_refusal(error);
                 Some(Internal::RequestRefused)
-            }
-            HeadFound::Nothing => {
-                self.persistence.set_reason(CloseReason::PeerEnded);
-                Some(Internal::NothingMore)
             }
         }
     }
@@ -333,7 +332,12 @@ impl Parts {
     // The body of a request.
 
     fn decode_body(&mut self, trace: &mut impl ChannelTrace) -> Option<Internal> {
-        match self.receiver.decode_body(&self.compiled, trace) {
+        let decoded = self.receiver.decode_body(&self.compiled, trace);
+        self.decoded(decoded)
+    }
+
+    fn decoded(&mut self, decoded: Decoded) -> Option<Internal> {
+        match decoded {
             Decoded::Partial => None,
             Decoded::Complete => {
                 self.outbox.put(OutputKind::BodyEnd);
@@ -369,22 +373,9 @@ impl Parts {
     // Inlined, it makes every request slower, and few have a body.
     #[inline(never)]
     fn grant_body(&mut self, args: &Args<'_>, trace: &mut impl ChannelTrace) -> Option<Internal> {
-        let bytes = match *args.input {
-            Input::BodyDemand(bytes) => bytes,
-            _ => wrong_input(0),
-        };
-        if bytes == 0 {
+        if !self.add_credit(args) {
             return None;
         }
-        let first = self.receiver.body_mut().demand(bytes);
-        // From here on the body passes where the head stands.
-        self.receiver.let_head_go();
-        if first && self.receiver.body().is_complete() {
-            // There is none, and whoever asks for it learns that as with any other.
-            self.outbox.put(OutputKind::BodyEnd);
-            return None;
-        }
-        self.send_continue();
         let body = self.receiver.body();
         if body.expects() && body.is_wanted() && !self.receiver.has_ended() {
             // The final head has left; a peer that still waits for its 100 waits for ever.
@@ -393,6 +384,27 @@ impl Parts {
             return Some(Internal::BodyBroken);
         }
         self.decode_body(trace)
+    }
+
+    /// Adds the credit of a demand and sends the 100; whether there is a body to come for it.
+    fn add_credit(&mut self, args: &Args<'_>) -> bool {
+        let bytes = match *args.input {
+            Input::BodyDemand(bytes) => bytes,
+            _ => wrong_input(0),
+        };
+        if bytes == 0 {
+            return false;
+        }
+        let first = self.receiver.body_mut().demand(bytes);
+        // From here on the body passes where the head stands.
+        self.receiver.let_head_go();
+        if first && self.receiver.body().is_complete() {
+            // There is none, and whoever asks for it learns that as with any other.
+            self.outbox.put(OutputKind::BodyEnd);
+            return false;
+        }
+        self.send_continue();
+        true
     }
 
     /// Sends the 100 once, to a peer that waits for it: not when bytes of the body came already (RFC 9110
@@ -412,25 +424,28 @@ impl Parts {
     // A head that waits for the body. The peer may take a head that comes before the body for the end of the exchange, or
     // take a 100 and a final head that come at once for a fault (HAProxy 2.6).
 
+    #[cold]
     fn demand_body(&mut self, args: &Args<'_>, trace: &mut impl ChannelTrace) -> Option<Internal> {
-        let Input::BodyDemand(bytes) = *args.input else { return wrong_input(None) };
-        if bytes == 0 {
-            return None;
-        }
-        self.receiver.body_mut().demand(bytes);
-        self.send_continue();
-        let body = self.receiver.body();
-        if body.expects() {
-            // The input has ended, and the body that a 100 would have called for with it.
-            return self.decode_body(trace);
-        }
-        (!body.is_continued()).then_some(Internal::BodyBegins)
+        if self.add_credit(args) { self.begin_body(trace) } else { None }
     }
 
-    fn check_head(&mut self) -> Option<Internal> {
-        // Behind its 100 the body begins. What comes without a 100 was not asked for, and may be no body (RFC 9110 section
-        // 10.1.1).
-        (!self.receiver.body().expects()).then_some(Internal::BodyBegins)
+    #[cold]
+    fn begin_body(&mut self, trace: &mut impl ChannelTrace) -> Option<Internal> {
+        let body = self.receiver.body();
+        if body.expects() && !self.receiver.has_ended() {
+            // What comes without a 100 was not asked for, and may be no body (RFC 9110 section 10.1.1).
+            return None;
+        }
+        if !body.is_awaited() {
+            // The application has sent the 100 and not asked for a byte, so that nothing is decoded.
+            return (self.receiver.buffer().unparsed_len() > 0).then_some(Internal::BodyBegins);
+        }
+        let decoded = self.receiver.begin_body(&self.compiled, trace);
+        if let broken @ Some(_) = self.decoded(decoded) {
+            return broken;
+        }
+        let has_begun = self.receiver.body().is_complete() || self.receiver.buffer().has_body();
+        has_begun.then_some(Internal::BodyBegins)
     }
 
     fn send_head(&mut self, args: &Args<'_>) {
@@ -610,10 +625,11 @@ impl Parts {
         Some(Internal::BodyRest)
     }
 
-    /// Nothing is owed to the request that was. The next one is parsed while there is room for its response.
+    /// Nothing is owed to the request that was. The next one is parsed while there is room for its response; empty lines
+    /// alone are none.
     #[inline]
     fn choose_next(&mut self) -> Option<Internal> {
-        if self.receiver.buffer().unparsed_len() > 0 {
+        if self.receiver.holds_request(&self.compiled) {
             return self.has_room().then_some(Internal::NextRequest);
         }
         let ended = self.receiver.has_ended().then_some(CloseReason::PeerEnded);
@@ -660,6 +676,9 @@ impl Parts {
     #[inline]
     fn release_buffers(&mut self) {
         if !self.receiver.buffer().is_lent() {
+            if self.receiver.buffer().unparsed_len() > 0 {
+                self.receiver.buffer_mut().shrink();
+            }
             self.receiver.buffer_mut().forget();
             self.sender.buffer_mut().forget();
         }

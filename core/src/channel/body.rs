@@ -151,6 +151,7 @@ impl RequestBody {
     }
 
     /// Whether the 100 was sent and nothing of the body has come since.
+    #[cfg(test)]
     pub(super) fn is_continued(&self) -> bool {
         self.continued
     }
@@ -171,13 +172,24 @@ impl RequestBody {
         !core::mem::replace(&mut self.demanded, true)
     }
 
-    /// Decodes as much of the body as there is credit for. `ended`: no more input comes.
+    /// Leaves credit for one byte, if there is any; returns the rest of it.
+    pub(super) fn hold_credit(&mut self) -> u64 {
+        let rest = self.credit.saturating_sub(1);
+        self.credit -= rest;
+        rest
+    }
+
+    /// Gives back what [`hold_credit`](Self::hold_credit) has taken.
+    pub(super) fn return_credit(&mut self, rest: u64) {
+        self.credit += rest;
+    }
+
+    /// Decodes as much of the body as there is credit for.
     #[inline]
     pub(super) fn decode(
         &mut self,
         input: &mut InputBuffer,
         length: BodyLength,
-        ended: bool,
         compiled: &CompiledConfig,
         trace: &mut impl ChannelTrace,
     ) -> Decoded {
@@ -194,7 +206,7 @@ impl RequestBody {
                         return Decoded::Complete;
                     }
                     self.state = BodyState::Known(rest - n);
-                    return self.pause(input, length, ended);
+                    return self.pause(input, length);
                 }
                 BodyState::Chunks => {
                     let Some(chunked) = self.chunked.as_deref_mut() else { return Decoded::Partial };
@@ -203,7 +215,7 @@ impl RequestBody {
                     self.credit -= decoded.data.len() as u64;
                     input.body_ready(decoded.data, decoded.consumed);
                     match decoded.status {
-                        ChunkStatus::More | ChunkStatus::Credit => return self.pause(input, length, ended),
+                        ChunkStatus::More | ChunkStatus::Credit => return self.pause(input, length),
                         ChunkStatus::Last => self.state = BodyState::TrailerSection,
                         ChunkStatus::Failed(error) => {
                             return Decoded::Broken(self.break_off(
@@ -223,7 +235,7 @@ impl RequestBody {
                         chunked.decoder.offset(),
                     );
                     match status {
-                        TrailerStatus::Partial => return self.pause(input, length, ended),
+                        TrailerStatus::Partial => return self.pause(input, length),
                         TrailerStatus::Complete { len } => {
                             input.trailers_ready(len);
                             trace.part(InputPart::Trailers, len);
@@ -244,8 +256,8 @@ impl RequestBody {
     }
 
     /// More is to come; if nothing can come any more, the body is truncated.
-    fn pause(&mut self, input: &InputBuffer, length: BodyLength, ended: bool) -> Decoded {
-        if ended && self.credit > 0 {
+    fn pause(&mut self, input: &InputBuffer, length: BodyLength) -> Decoded {
+        if input.has_ended() && self.credit > 0 {
             return Decoded::Broken(self.break_off(BodyError::Truncated, input, length));
         }
         Decoded::Partial

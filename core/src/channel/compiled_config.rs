@@ -15,9 +15,8 @@ use crate::time::Moment;
 /// No deadline, in milliseconds.
 pub(super) const NEVER: u64 = Moment::NEVER.as_millis();
 
-/// What is given at least when the server goes out, whatever `drain_grace` is: to a connection that has not made a
-/// request yet, as its first one may be on its way; and to a response that was made at the last moment.
-pub(super) const SECOND: u64 = 1000;
+/// [`Leave::LEAST_GRACE`] in milliseconds.
+pub(super) const LEAST_GRACE: u64 = Leave::LEAST_GRACE.as_millis() as u64;
 
 /// A [`ChannelConfig`] made ready: one for all channels of a server, shared by an `Arc`.
 #[derive(Clone, Debug)]
@@ -129,7 +128,7 @@ impl CompiledConfig {
         let grace = self.timeout(Timeout::DrainGrace);
         Leave {
             idle_until: at.saturating_add_millis(grace),
-            fresh_until: at.saturating_add_millis(grace.max(SECOND)),
+            fresh_until: at.saturating_add_millis(grace.max(LEAST_GRACE)),
             cut_at: at.saturating_add_millis(self.timeout(Timeout::DrainDeadline)),
         }
     }
@@ -163,6 +162,10 @@ pub struct Leave {
 }
 
 impl Leave {
+    /// What is given at least when the server goes out, whatever `drain_grace` is: to a connection that has not made a
+    /// request yet, as its first one may be on its way; and to a response that was made at the last moment.
+    pub const LEAST_GRACE: Duration = Duration::from_secs(1);
+
     /// Until when a channel stays that is in `state`; `NEVER`: the state has no such time.
     pub(super) fn until(&self, state: State) -> Moment {
         match state {

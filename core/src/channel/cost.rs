@@ -40,6 +40,9 @@ struct Flood {
 
 const FLOODS: &[Flood] = &[
     Flood { name: "a target", make: |n| format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "t".repeat(n)) },
+    Flood { name: "a request line without an end", make: |n| format!("GET /{}", "t".repeat(n)) },
+    Flood { name: "a version without an end", make: |n| format!("GET / HTTP/{}", "1".repeat(n)) },
+    Flood { name: "words without an end", make: |n| format!("GET {}", "/ ".repeat(n / 2)) },
     Flood { name: "a field", make: |n| format!("{HEAD}X: {}\r\n\r\n", "x".repeat(n)) },
     Flood { name: "fields", make: |n| format!("{HEAD}{}\r\n", "X: y\r\n".repeat(n / 6)) },
     Flood { name: "fields without an end", make: |n| format!("{HEAD}{}", "X: y\r\n".repeat(n / 6)) },

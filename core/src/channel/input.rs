@@ -73,8 +73,8 @@ pub enum Input<'a> {
     /// The connection is lost: reset, hung up, a failed read or write.
     #[doc(alias = "EV_DISCONNECTED")]
     Disconnected,
-    /// A verdict on the request that waits, or arrives: the server has as many at work, or as much in its buffers, as
-    /// it may have. It gets a 503.
+    /// A verdict on the request that waits, or arrives, also if its response waits for the body: the server has as many at
+    /// work, or as much in its buffers, as it may have. It gets a 503.
     Busy,
     /// A verdict: the server wants the connection back when it is idle.
     Evict,
@@ -86,8 +86,8 @@ pub enum Input<'a> {
 
     /// The application's response: the final head, and all content unless it is streamed
     /// ([`ResponseRef::stream`]). The head of a stream whose request still waits for its `100 Continue`, or has not begun its
-    /// body since, waits ([`State::HeadHeld`](crate::State::HeadHeld)) for the body, for content, a [`Flush`](Self::Flush) or
-    /// the end.
+    /// body since, waits ([`State::HeadHeld`](crate::State::HeadHeld)) for the first byte of the body's content, for content of
+    /// its own, a [`Flush`](Self::Flush) or the end.
     #[doc(alias = "EV_HTTP_RESPONSE")]
     HttpResponse(ResponseRef<'a>),
     /// Bytes of a streamed response. What exceeds the Content-Length is cut and reported
@@ -101,8 +101,8 @@ pub enum Input<'a> {
     /// connection, so that the peer sees that the response is not whole.
     #[doc(alias = "finish")]
     Finish(Option<&'a Fields>),
-    /// The application wants the body of a request that expects 100-continue, before it reads it. Without effect
-    /// when the 100 is not expected or was sent, and for HTTP/1.0.
+    /// The application wants the body of a request that expects 100-continue, before it reads it; also while the head of its
+    /// response waits. Without effect when the 100 is not expected or was sent, and for HTTP/1.0.
     Continue,
     /// An interim head, 102 to 199 (103 Early Hints, say), while there is [`room`](crate::Channel::room). Without
     /// effect for HTTP/1.0 (RFC 9110 section 15.2). Not accepted above the high-water mark ([`room`](crate::Channel::room) is 0).

@@ -40,6 +40,10 @@ pub(crate) struct InputBuffer {
     lent: bool,
     /// The worker's buffers are lent, of which this channel may have taken none.
     is_waking: bool,
+    /// No more input comes.
+    has_ended: bool,
+    /// The bound was reached; reading goes on when half of it is free.
+    is_paused: bool,
 }
 
 /// Where the pinned head begins.
@@ -67,6 +71,8 @@ impl fmt::Debug for InputBuffer {
             .field("offered_landing", &self.offered_landing)
             .field("lent", &self.lent)
             .field("is_waking", &self.is_waking)
+            .field("has_ended", &self.has_ended)
+            .field("is_paused", &self.is_paused)
             .finish()
     }
 }
@@ -85,6 +91,12 @@ impl InputBuffer {
         (self.end - self.start) as usize
     }
 
+    /// Whether this is the first byte that was not parsed; there is one.
+    #[inline]
+    pub(crate) fn begins_with(&self, byte: u8) -> bool {
+        self.store.get(self.start as usize) == Some(&byte)
+    }
+
     /// Bytes held, parsed or not.
     pub(crate) fn held(&self) -> usize {
         (self.end - self.low()) as usize
@@ -93,6 +105,37 @@ impl InputBuffer {
     /// At least as many bytes as are held, without looking closely.
     pub(crate) fn reach(&self) -> usize {
         self.end as usize
+    }
+
+    #[inline]
+    pub(crate) fn has_ended(&self) -> bool {
+        self.has_ended
+    }
+
+    /// No more input comes.
+    pub(crate) fn end(&mut self) {
+        self.has_ended = true;
+    }
+
+    /// Stops reading at the bound, and goes on when half of it is free.
+    #[inline]
+    pub(crate) fn pace(&mut self, bound: usize) {
+        if !self.is_paused && self.reach() < bound {
+            return;
+        }
+        let held = self.held();
+        if held >= bound {
+            self.is_paused = true;
+        } else if held <= bound / 2 {
+            self.is_paused = false;
+        }
+    }
+
+    /// How much may be read at this pace.
+    pub(crate) fn bounded_room(&self, bound: usize) -> usize {
+        let held = self.held();
+        // What is held shrinks when body bytes are taken, too, and no event tells of that.
+        if self.is_paused && held > bound / 2 { 0 } else { bound.saturating_sub(held).min(READ) }
     }
 
     fn low(&self) -> u32 {
@@ -363,6 +406,15 @@ impl InputBuffer {
             self.offered = 0;
             self.store = Vec::new();
             self.rewind();
+        }
+    }
+
+    /// Lets a store of the channel's own go but for what is held.
+    #[cold]
+    pub(crate) fn shrink(&mut self) {
+        if !self.is_waking {
+            self.offered = 0;
+            self.move_out(&mut Vec::new());
         }
     }
 }

@@ -24,8 +24,6 @@ pub(super) enum HeadFound {
     Complete,
     /// It broke a rule, or may not be served.
     Refused(RequestError),
-    /// The input has ended, and there is none.
-    Nothing,
 }
 
 /// The input, and the request that is read from it.
@@ -42,10 +40,6 @@ pub(super) struct Receiver {
     received: u64,
     /// Bytes that are still thrown away while lingering.
     linger_left: u64,
-    /// The peer has ended its input.
-    ended: bool,
-    /// The input bound was reached; reading goes on when half of it is free.
-    paused: bool,
 }
 
 impl Receiver {
@@ -86,17 +80,17 @@ impl Receiver {
 
     #[inline]
     pub(super) fn has_ended(&self) -> bool {
-        self.ended
+        self.buffer.has_ended()
     }
 
     pub(super) fn end(&mut self) {
-        self.ended = true;
+        self.buffer.end();
     }
 
     /// Bytes that may be handed over in `state`.
     #[inline]
     pub(super) fn room(&self, state: State, bound: usize) -> usize {
-        if self.ended {
+        if self.has_ended() {
             return 0;
         }
         match state {
@@ -108,9 +102,7 @@ impl Receiver {
                 READ
             }
             State::WaitResponse | State::HeadHeld | State::Responding | State::Flushing | State::Handover => {
-                let held = self.buffer.held();
-                // What is held shrinks when body bytes are taken, too, and no event tells of that.
-                if self.paused && held > bound / 2 { 0 } else { bound.saturating_sub(held).min(READ) }
+                self.buffer.bounded_room(bound)
             }
             State::Closing | State::Upgraded | State::Closed => 0,
         }
@@ -119,15 +111,7 @@ impl Receiver {
     /// Stops reading at the input bound, and goes on when half of it is free.
     #[inline]
     pub(super) fn pace(&mut self, bound: usize) {
-        if !self.paused && self.buffer.reach() < bound {
-            return;
-        }
-        let held = self.buffer.held();
-        if held >= bound {
-            self.paused = true;
-        } else if held <= bound / 2 {
-            self.paused = false;
-        }
+        self.buffer.pace(bound);
     }
 
     /// The first `n` bytes of what was offered have come.
@@ -144,15 +128,35 @@ impl Receiver {
         self.received += bytes.len() as u64;
     }
 
-    /// Looks for a complete head.
+    /// Whether a head is buffered that came whole; its request is the one that [`deliver`](Self::deliver) delivers. Whole
+    /// heads in one read are the rule.
     #[inline]
-    pub(super) fn parse_head(&mut self, compiled: &CompiledConfig) -> HeadFound {
-        if self.scan.at_once(self.buffer.unparsed(), &compiled.head, &mut self.request) {
-            return self.head_complete();
-        }
+    pub(super) fn parse_head(&mut self, compiled: &CompiledConfig) -> bool {
+        self.scan.at_once(self.buffer.unparsed(), &compiled.head, &mut self.request)
+            && self.head_complete() == HeadFound::Complete
+    }
+
+    /// Whether something of a request is buffered, or of what is none; empty lines are not.
+    #[inline]
+    pub(super) fn holds_request(&self, compiled: &CompiledConfig) -> bool {
+        self.buffer.unparsed_len() > 0 && (!self.buffer.begins_with(b'\r') || self.head_begins(compiled))
+    }
+
+    /// Whether what is buffered is more than the empty lines that are skipped.
+    #[cold]
+    pub(super) fn head_begins(&self, compiled: &CompiledConfig) -> bool {
+        !head::is_before(self.buffer.unparsed(), &compiled.head)
+    }
+
+    /// Searches on in a head that did not come whole, or breaks a rule.
+    #[cold]
+    pub(super) fn search_head(&mut self, compiled: &CompiledConfig) -> HeadFound {
         match self.scan.go_on(self.buffer.unparsed(), &compiled.head) {
             // The input ended while another request was responded to: this head will never be whole.
-            Parsed::Partial if self.ended => self.end_head(compiled),
+            Parsed::Partial if self.has_ended() => {
+                let error = RequestError::new(Rule::HeadTruncated, self.buffer.unparsed_len() as u64);
+                self.refuse_head(error, compiled)
+            }
             Parsed::Partial => HeadFound::Partial,
             Parsed::Complete(request) => {
                 self.request = request;
@@ -170,24 +174,6 @@ impl Receiver {
         HeadFound::Complete
     }
 
-    /// RFC 9112 section 8: a head that the end of input cuts is no request. Empty lines alone are nothing to respond to.
-    pub(super) fn end_head(&mut self, compiled: &CompiledConfig) -> HeadFound {
-        self.cut_head(Rule::HeadTruncated, compiled)
-    }
-
-    /// The head did not come in time.
-    pub(super) fn expire_head(&mut self, compiled: &CompiledConfig) -> HeadFound {
-        self.cut_head(Rule::HeadTimeout, compiled)
-    }
-
-    fn cut_head(&mut self, rule: Rule, compiled: &CompiledConfig) -> HeadFound {
-        if self.buffer.unparsed().iter().all(|byte| matches!(byte, b'\r' | b'\n')) {
-            return HeadFound::Nothing;
-        }
-        let error = RequestError::new(rule, self.buffer.unparsed_len() as u64);
-        self.refuse_head(error, compiled)
-    }
-
     /// Refuses a head that was not complete or broke a rule.
     pub(super) fn refuse_head(&mut self, error: RequestError, compiled: &CompiledConfig) -> HeadFound {
         self.request = self.facts_of_refused_head(&error, compiled);
@@ -201,9 +187,14 @@ impl Receiver {
         let bytes = self.buffer.unparsed();
         // What else has come by chance must not show: only the bytes count that the verdict came from.
         let decisive = match error.rule {
-            Rule::Nul | Rule::BareCr | Rule::BareLf | Rule::FirstByte | Rule::EmptyLines => {
-                usize::try_from(error.offset).unwrap_or(usize::MAX)
-            }
+            Rule::Nul
+            | Rule::BareCr
+            | Rule::BareLf
+            | Rule::FirstByte
+            | Rule::EmptyLines
+            | Rule::Method
+            | Rule::MethodTooLong
+            | Rule::TargetTooLong => usize::try_from(error.offset).unwrap_or(usize::MAX),
             _ => compiled.head.size as usize,
         };
         let bytes = bytes.get(..decisive).unwrap_or(bytes);
@@ -222,7 +213,7 @@ impl Receiver {
     #[inline]
     pub(super) fn deliver(&mut self, trace: &mut impl ChannelTrace) {
         trace.part(InputPart::Head, self.request.len as usize);
-        self.scan = HeadScan::default();
+        debug_assert!(self.scan == HeadScan::default(), "the search for a head begins anew with each");
         if let Some(pipeline) = &mut self.pipeline {
             pipeline.shift(&self.request);
         }
@@ -243,7 +234,15 @@ impl Receiver {
         compiled: &CompiledConfig,
         trace: &mut impl ChannelTrace,
     ) -> Decoded {
-        self.body.decode(&mut self.buffer, self.request.body, self.ended, compiled, trace)
+        self.body.decode(&mut self.buffer, self.request.body, compiled, trace)
+    }
+
+    /// Decodes the body up to the first byte of its content; to the end of what has come, if no more comes.
+    pub(super) fn begin_body(&mut self, compiled: &CompiledConfig, trace: &mut impl ChannelTrace) -> Decoded {
+        let rest = if self.has_ended() { 0 } else { self.body.hold_credit() };
+        let decoded = self.decode_body(compiled, trace);
+        self.body.return_credit(rest);
+        decoded
     }
 
     /// The body ends here, and is not whole.

@@ -26,15 +26,16 @@ crate::labelled! {
     /// Where a channel stands.
     #[non_exhaustive]
     pub enum State {
-        /// Connected, no byte yet.
+        /// Connected, no head has begun; empty lines may have come.
         Fresh,
-        /// A byte of a head is buffered; an empty line counts.
+        /// A head has begun, and did not come whole.
         Head,
-        /// Keep-alive: nothing to read, nothing to send (ST_IDLE).
+        /// Keep-alive: no head has begun, nothing to send (ST_IDLE); empty lines may have come.
         Idle,
         /// A request is with the application, and no final head has come from it yet (ST_WAIT_RESPONSE).
         WaitResponse,
-        /// A final head was accepted and not sent: the peer waits for its 100, or has it and has sent nothing since.
+        /// A final head was accepted and not sent: the peer waits for its 100, or the content of the body that was asked for is
+        /// still to come.
         HeadHeld,
         /// A final head was accepted; the application owes the rest of its response.
         Responding,
@@ -104,17 +105,17 @@ crate::labelled! {
     /// What an action found, or a deadline that has passed.
     #[non_exhaustive]
     pub enum Internal {
+        /// A head is at hand that did not come whole, or breaks a rule.
+        HeadBegins,
         /// A complete request is at hand (EV_DEQUEUE_REQUEST).
         DequeueRequest,
         /// The request breaks a rule, or may not be served.
         RequestRefused,
-        /// Only empty lines came, before the end of input or in the time of a head.
-        NothingMore,
         /// The request body broke a rule or ended early.
         BodyBroken,
         /// The head of the response waits for the request body.
         HeadWaits,
-        /// The peer sends the request body that the head of the response has waited for.
+        /// The request body has begun, which the head of the response has waited for.
         BodyBegins,
         /// The response is complete.
         ResponseComplete,
@@ -128,13 +129,13 @@ crate::labelled! {
         BodyRest,
         /// The rest of the request body has come.
         BodyDiscarded,
-        /// More input is buffered.
+        /// A request, or what is none, begins in what is buffered.
         NextRequest,
         /// All output has left.
         OutputSent,
         /// Nothing more is to be thrown away.
         LingerOver,
-        /// No first byte in `first_byte_timeout`.
+        /// No first byte of a request in `first_byte_timeout`.
         FirstByteTimeout,
         /// No complete head in `head_timeout`.
         HeadTimeout,
@@ -179,12 +180,10 @@ crate::actions! {
         NoteEnd,
         /// Take the bytes in.
         Receive,
-        /// Look for a complete head in what is buffered.
+        /// See whether a whole head is buffered, or more than the empty lines that are skipped (RFC 9112 section 2.2).
         ParseHead,
-        /// End of input inside a head: is it a request that was cut, or nothing?
-        EndHead,
-        /// The time of a head is over: is it a request that did not come, or nothing?
-        ExpireHead,
+        /// Search on for the end of the head.
+        SearchHead,
         /// Hand the request to the application.
         DeliverRequest,
         /// Respond to the request that broke a rule.
@@ -197,6 +196,11 @@ crate::actions! {
         EndInput,
         /// Add credit, send the 100, decode.
         GrantBody,
+        /// Add credit, send the 100, see whether the head still waits.
+        DemandBody,
+        /// See whether the head still waits: no further than to the first byte of the content, since what is wrong before it can
+        /// still be responded to.
+        BeginBody,
         /// The body ends here and is not whole.
         BreakBody(BodyError),
         /// Respond to the broken body and tell the application.
@@ -209,10 +213,6 @@ crate::actions! {
         SendInformational,
         /// Encode the final head and the content that came with it.
         AcceptResponse,
-        /// Add credit, send the 100; see whether the head still waits.
-        DemandBody,
-        /// See whether the head still waits, now that bytes have come.
-        CheckHead,
         /// Encode the head that has waited.
         SendHead,
         /// Encode bytes of the response.
@@ -268,23 +268,22 @@ use self::Action::*;
 pub const ROWS: &[Row<State, Event, Internal, Action>] = crate::rows! {
     State, Event, Internal;
 
-    // Connected, no byte yet.
-    on   Fresh,        RxData,              [Receive, ParseHead],                        Head;
-    on   Fresh,        RxEnd,               [Close(CloseReason::PeerEnded)],             Closed;
+    // Connected, or at rest; empty lines may have come.
+    on   Fresh | Idle, RxData,              [Receive, ParseHead],                        =;
+    then Fresh | Idle | Flushing, DequeueRequest, [DeliverRequest],                      WaitResponse;
+    then Fresh | Idle | Flushing, HeadBegins, [SearchHead],                              Head;
+    on   Fresh | Idle, RxEnd,               [Close(CloseReason::PeerEnded)],             Closed;
     then Fresh,        FirstByteTimeout,    [Close(CloseReason::FirstByteTimeout)],      Closed;
 
     // A head is arriving.
-    on   Head,         RxData,              [Receive, ParseHead],                        Head;
+    on   Head,         RxData,              [Receive, SearchHead],                       =;
     then Head,         DequeueRequest,      [DeliverRequest],                            WaitResponse;
     then Head,         RequestRefused,      [RefuseRequest, BeginClose],                 Closing;
-    on   Head,         RxEnd,               [NoteEnd, EndHead],                          Head;
-    then Head,         NothingMore,         [BeginClose, CheckSent],                     Closing;
-    then Head,         HeadTimeout,         [ExpireHead],                                =;
+    on   Head,         RxEnd,               [NoteEnd, RefuseHead(Rule::HeadTruncated), BeginClose], Closing;
+    then Head,         HeadTimeout,         [RefuseHead(Rule::HeadTimeout), BeginClose], Closing;
     on   Head,         Busy,                [RefuseHead(Rule::Busy), BeginClose],        Closing;
 
     // Keep-alive, at rest.
-    on   Idle,         RxData,              [Receive, ParseHead],                        Head;
-    on   Idle,         RxEnd,               [Close(CloseReason::PeerEnded)],             Closed;
     on   Idle,         Evict,               [Close(CloseReason::Evicted)],               Closed;
     then Idle,         InactivityTimeout,   [Close(CloseReason::InactivityTimeout)],     Closed;
     then Idle,         AgeReached,          [Close(CloseReason::AgeReached)],            Closed;
@@ -294,12 +293,12 @@ pub const ROWS: &[Row<State, Event, Internal, Action>] = crate::rows! {
     on   WaitResponse, Continue,            [SendContinue],                              =;
     on   WaitResponse, Informational,       [SendInformational],                         =;
     then WaitResponse, ResponselessTimeout, [RespondInstead(Rule::ResponseTimeout), BeginClose], Closing;
-    on   WaitResponse, Busy,                [RespondBusy],                               Responding;
 
     // A final head was accepted, of a stream that may yet ask for the body: the 100 would have to come first.
     then Responding,   HeadWaits,           [],                                          HeadHeld;
     on   HeadHeld,     BodyDemand,          [DemandBody],                                =;
-    on   HeadHeld,     RxData,              [Receive, CheckHead],                        =;
+    on   HeadHeld,     Continue,            [SendContinue, BeginBody],                   =;
+    on   HeadHeld,     RxData,              [Receive, BeginBody],                        =;
     then HeadHeld,     BodyBegins,          [SendHead, DecodeBody],                      Responding;
     on   HeadHeld,     Write,               [SendHead, StageData],                       Responding;
     on   HeadHeld,     Flush,               [SendHead, MarkFlush],                       Responding;
@@ -312,6 +311,7 @@ pub const ROWS: &[Row<State, Event, Internal, Action>] = crate::rows! {
     then WaitResponse | HeadHeld, PeerEndedTimeout, [RespondInstead(Rule::PeerEnded), BeginClose], Closing;
     then WaitResponse | HeadHeld, DrainTimeout, [RespondInstead(Rule::Draining), BeginClose], Closing;
     on   WaitResponse | HeadHeld, Abort,    [RespondFailure, BeginClose],                Closing;
+    on   WaitResponse | HeadHeld, Busy,     [RespondBusy],                               Responding;
 
     // A final head was accepted and is sent.
     then Responding,   ResponseComplete,    [EndExchange],                               Flushing;
@@ -334,7 +334,7 @@ pub const ROWS: &[Row<State, Event, Internal, Action>] = crate::rows! {
     // The response is complete; what comes next?
     then Flushing,     MustClose,           [BeginClose, CheckSent],                     Closing;
     then Flushing,     BodyRest,            [],                                          Discard;
-    then Flushing,     NextRequest,         [ParseHead],                                 Head;
+    then Flushing,     NextRequest,         [ParseHead],                                 =;
     then Flushing,     OutputSent,          [ReleaseBuffers],                            Idle;
     on   Flushing,     RxData,              [Receive, ChooseNext],                       =;
     on   Flushing,     RxEnd,               [NoteEnd, ChooseNext],                       =;
@@ -406,7 +406,7 @@ pub const REFUSALS: &[Refusal<State, Event>] = crate::refusals! {
     Head: HttpResponse, Write, Flush, Finish, Continue, Informational, BodyDemand, Abort;
     Idle: Sent, Busy, HttpResponse, Write, Flush, Finish, Continue, Informational, BodyDemand, Abort;
     WaitResponse: Write, Finish;
-    HeadHeld: Busy, HttpResponse, Continue, Informational;
+    HeadHeld: HttpResponse, Informational;
     Responding: Busy, HttpResponse, Continue, Informational;
     Discard: Busy, HttpResponse, Write, Flush, Finish, Continue, Informational, BodyDemand, Abort;
     Flushing: Busy, HttpResponse, Write, Flush, Finish, Continue, Informational, BodyDemand, Abort;
@@ -519,12 +519,12 @@ impl Action {
             FinishResponse => Some(Event::Finish),
             RespondFailure => Some(Event::Abort),
             TakeSent => Some(Event::Sent),
-            CheckDeadlines | AskToSend | NoteEviction | NoteEnd | ParseHead | EndHead | ExpireHead
-            | DeliverRequest | RefuseRequest | RefuseHead(_) | DecodeBody | EndInput | BreakBody(_)
-            | RefuseBody | FailBody | SendContinue | MarkFlush | RespondBusy | RespondInstead(_)
-            | CutResponse(_) | MarkExcess | EndExchange | ChooseNext | CheckSent | DiscardBody
-            | ReleaseBuffers | CheckHead | SendHead | SetReason(_) | BeginClose | CloseWrite | DropInput
-            | HandOver | Close(_) | Disconnect | EndUpgraded => None,
+            CheckDeadlines | AskToSend | NoteEviction | NoteEnd | ParseHead | SearchHead | DeliverRequest
+            | RefuseRequest | RefuseHead(_) | DecodeBody | EndInput | BreakBody(_) | RefuseBody
+            | FailBody | SendContinue | MarkFlush | RespondBusy | RespondInstead(_) | CutResponse(_)
+            | MarkExcess | EndExchange | ChooseNext | CheckSent | DiscardBody | ReleaseBuffers
+            | BeginBody | SendHead | SetReason(_) | BeginClose | CloseWrite | DropInput | HandOver
+            | Close(_) | Disconnect | EndUpgraded => None,
         }
     }
 }

@@ -19,7 +19,7 @@
 
 use core::mem;
 
-use super::compiled_config::{CompiledConfig, Leave, NEVER, SECOND};
+use super::compiled_config::{CompiledConfig, LEAST_GRACE, Leave, NEVER};
 use super::rate::Rate;
 use super::{Internal, State};
 use crate::fsm::Label;
@@ -430,8 +430,8 @@ impl Timers {
         }
         // The response that was made at the last moment (the 503 of this deadline, say) needs time to leave.
         let grace = match compiled.timeout(Timeout::DrainGrace) {
-            NEVER => SECOND,
-            grace => grace.max(SECOND),
+            NEVER => LEAST_GRACE,
+            grace => grace.max(LEAST_GRACE),
         };
         cut_at.max(self.entered.as_millis().saturating_add(grace))
     }

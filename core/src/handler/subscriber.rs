@@ -121,7 +121,9 @@ pub enum Failure {
     /// to a request that asks for no upgrade, a field that could end its line. 500 was sent where no head had left. Or its
     /// response says so itself ([`Response::with_failure`](super::Response::with_failure)), and was sent.
     Handler,
-    /// The source of a response failed behind its head, a file that became shorter, say. The connection was cut.
+    /// The source of a response failed behind its head, a file that became shorter, say. The connection was cut. Or the body of
+    /// the request was first asked for behind the head ([`BodyError::NotContinued`]), and failed; the connection ends with the
+    /// response.
     Response,
     /// A request body could not be kept in a temporary file. 500 was sent.
     Spool,

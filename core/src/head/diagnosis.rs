@@ -13,68 +13,56 @@ pub(super) fn diagnose(head: &[u8], limits: &HeadLimits) -> RequestError {
     let line = line(head, line_at);
     let rule_and_offset = request_line(line, limits)
         .map(|(rule, at)| (rule, line_at + at))
-        .or_else(|| field_lines(head, line_at + line.len() + 2, limits));
+        .or_else(|| field_lines(head, line_at + line.len() + 2));
     // The parser refused the head, so there is a reason; should it not be found, the first line is blamed.
     let (rule, at) = rule_and_offset.unwrap_or((Rule::RequestLine, 0));
     RequestError::new(rule, at as u64)
 }
 
 /// The rule that the last line of `lines` breaks, which begins at `line_at` and has ended: no continuation can mend it.
-/// Lines that come before it break none.
+/// Lines that come before it break none. `is_first_field`: `None` for the request line.
 #[cold]
-pub(super) fn wrong_line(lines: &[u8], line_at: usize, limits: &HeadLimits) -> Option<RequestError> {
+pub(super) fn wrong_line(
+    lines: &[u8],
+    line_at: usize,
+    is_first_field: Option<bool>,
+    limits: &HeadLimits,
+) -> Option<RequestError> {
     let line = part(lines, line_at..);
     crate::witness::bytes(line.len());
-    let start = start(lines);
-    let (rule, at) = if line_at == start {
-        request_line(line, limits).map(|(rule, at)| (rule, start + at))
-    } else {
-        // A line that may be a field line at another place may be one here. Where one may not, the first of those in excess
-        // decides if there are too many.
-        field_line(line, false)?;
-        field_lines(lines, start + self::line(lines, start).len() + 2, limits)
+    let (rule, at) = match is_first_field {
+        None => request_line(line, limits),
+        Some(is_first) => field_line(line, is_first),
     }?;
-    Some(RequestError::new(rule, at as u64))
+    Some(RequestError::new(rule, (line_at + at) as u64))
 }
 
-/// The rule for a head that fills its limit and goes on.
+/// The rule for a request line that goes on behind these bytes, by the last of which its method or its target is too long.
 #[cold]
-pub(super) fn too_large(window: &[u8], limits: &HeadLimits) -> RequestError {
-    let at = start(window);
-    let line = part(window, at..);
-    // No CR is bare here, but the window may end between CR and LF.
-    let end = memchr::memchr(b'\r', line).unwrap_or(line.len());
-    let is_unfinished = line.len() - end < 2;
-    let too_long = too_long(part(line, ..end), limits);
-    let (rule, offset) = match too_long.filter(|_| is_unfinished) {
-        Some((rule, offset)) => (rule, at + offset),
-        None => (Rule::HeadTooLarge, window.len()),
-    };
-    RequestError::new(rule, offset as u64)
+pub(super) fn too_long(head: &[u8], limits: &HeadLimits) -> RequestError {
+    let line_at = start(head);
+    let line = part(head, line_at..);
+    let (rule, at) =
+        wrong_or_long_method(line).unwrap_or((Rule::TargetTooLong, word(line, 0).len() + 1 + limits.target));
+    RequestError::new(rule, (line_at + at) as u64)
 }
 
-/// The method or the target that is too long, with its offset in the line.
-fn too_long(line: &[u8], limits: &HeadLimits) -> Option<(Rule, usize)> {
+fn wrong_or_long_method(line: &[u8]) -> Option<(Rule, usize)> {
     let method = word(line, 0);
-    if method.len() > MAX_METHOD {
-        return Some((Rule::MethodTooLong, MAX_METHOD));
+    if let Some(at) = method.iter().take(MAX_METHOD).position(|&byte| !is_tchar(byte)) {
+        return Some((Rule::Method, at));
     }
-    let target_at = method.len() + 1;
-    (word(line, target_at).len() > limits.target).then_some((Rule::TargetTooLong, target_at + limits.target))
+    (method.len() > MAX_METHOD).then_some((Rule::MethodTooLong, MAX_METHOD))
 }
 
 fn request_line(line: &[u8], limits: &HeadLimits) -> Option<(Rule, usize)> {
     if line == b"PRI * HTTP/2.0" {
         return Some((Rule::Http2Preface, 0));
     }
+    if let wrong @ Some(_) = wrong_or_long_method(line) {
+        return wrong;
+    }
     let method = word(line, 0);
-    let long = too_long(line, limits);
-    if let Some(at) = method.iter().take(MAX_METHOD).position(|&byte| !is_tchar(byte)) {
-        return Some((Rule::Method, at));
-    }
-    if let Some((Rule::MethodTooLong, _)) = long {
-        return long;
-    }
     if method.len() == line.len() {
         return Some((Rule::RequestLine, line.len()));
     }
@@ -83,8 +71,8 @@ fn request_line(line: &[u8], limits: &HeadLimits) -> Option<(Rule, usize)> {
     if target.is_empty() {
         return Some((Rule::RequestLine, target_at));
     }
-    if long.is_some() {
-        return long;
+    if target.len() > limits.target {
+        return Some((Rule::TargetTooLong, target_at + limits.target));
     }
     if let Err((rule, at)) = target::check(method, target) {
         return Some((rule, target_at + at));
@@ -112,21 +100,16 @@ fn version(word: &[u8]) -> Option<(Rule, usize)> {
     }
 }
 
-fn field_lines(head: &[u8], first: usize, limits: &HeadLimits) -> Option<(Rule, usize)> {
+fn field_lines(head: &[u8], first: usize) -> Option<(Rule, usize)> {
     let mut at = first;
-    let mut count = 0;
     loop {
         let line = line(head, at);
         if line.is_empty() {
             return None;
         }
-        if count == limits.fields {
-            return Some((Rule::TooManyFields, at));
-        }
-        if let Some((rule, offset)) = field_line(line, count == 0) {
+        if let Some((rule, offset)) = field_line(line, at == first) {
             return Some((rule, at + offset));
         }
-        count += 1;
         at += line.len() + 2;
     }
 }

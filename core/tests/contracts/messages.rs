@@ -89,13 +89,11 @@ pub(crate) fn good() -> impl Strategy<Value = Message> {
         2 => Just("Connection: keep-alive\r\n"),
         1 => Just("Connection: upgrade\r\nUpgrade: other\r\n"),
     ];
+    let empty_lines = prop_oneof![9 => Just(0usize), 1 => 1usize..=4];
     let padding = prop_oneof![8 => Just(0usize), 1 => 1usize..400, 1 => 400usize..2000];
-    (method, version, connection, any::<bool>(), prop::bool::weighted(0.1), padding, framing()).prop_map(
-        |(method, version, connection, expect, empty_line, padding, framing)| {
-            let mut wire = Vec::new();
-            if empty_line {
-                wire.extend_from_slice(b"\r\n");
-            }
+    (method, version, connection, any::<bool>(), empty_lines, padding, framing()).prop_map(
+        |(method, version, connection, expect, empty_lines, padding, framing)| {
+            let mut wire = b"\r\n".repeat(empty_lines);
             let target = match method {
                 "CONNECT" => "a:80",
                 _ => "/x?y",

@@ -64,9 +64,9 @@ proptest! {
             busy.pass(step.wait);
             let now = busy.at;
             for after in [false, true] {
-                // What is due now is done by the step, not before it.
+                // What is due now is done by the step, if that is an input, and by nothing else.
                 let due = busy.channel.deadline().map_or(u64::MAX, httpfsm::Moment::as_millis);
-                let last = if after { now } else { now.min(due.saturating_sub(1)) };
+                let last = now.min(due.saturating_sub(1));
                 for moment in moments.by_ref().take(3) {
                     busy.at = last / 255 * u64::from(*moment) + last % 255 * u64::from(*moment) / 255;
                     busy.tick();

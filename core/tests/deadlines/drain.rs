@@ -77,6 +77,21 @@ fn without_a_drain_grace_an_idle_connection_stays_to_the_drain_deadline() {
 }
 
 #[test]
+fn empty_lines_hold_no_drain() {
+    let mut rig = Rig::new();
+    rig.rx(GET).ok("").send_all().rx("\r\n").go_out();
+    assert_eq!(pass_at(&mut rig, 1_000), [Seen::Drop, Seen::Closed(CloseReason::Drained)]);
+    let mut rig = Rig::new();
+    rig.rx("\r\n").go_out();
+    assert_eq!(pass_at(&mut rig, 1_000), [Seen::Drop, Seen::Closed(CloseReason::Drained)]);
+    // The server goes out while the request before them is responded to.
+    let mut rig = Rig::new();
+    rig.rx(GET.to_owned() + "\r\n").go_out().ok("last");
+    assert!(rig.wire().ends_with("last"));
+    assert_eq!(rig.close_reason(), CloseReason::Drained);
+}
+
+#[test]
 fn at_the_drain_deadline_a_request_without_a_response_gets_503() {
     let mut rig = Rig::new();
     rig.rx(GET).clock(1_000).go_out();

@@ -46,20 +46,34 @@ fn a_byte_now_and_then_does_not_move_the_deadline_of_a_head() {
 }
 
 #[test]
-fn empty_lines_without_a_request_are_closed_in_silence_at_the_deadline_of_a_head() {
-    for lines in ["\r", "\r\n", "\r\n\r\n\r\n\r\n"] {
+fn empty_lines_move_no_deadline_and_get_no_response() {
+    for lines in ["\r", "\r\n", "\r\n\r\n\r\n\r\n", "\r\n\r\n\r\n\r\n\r"] {
         let mut rig = Rig::new();
         rig.clock(5_000).rx(lines);
-        assert_eq!(pass_at(&mut rig, 35_000), [Seen::CloseWrite], "{lines:?}");
+        let seen = pass_at(&mut rig, 30_000);
+        assert_eq!(seen, [Seen::Drop, Seen::Closed(CloseReason::FirstByteTimeout)], "{lines:?}");
         assert_eq!(rig.wire(), "", "{lines:?}");
-        assert_eq!(rig.close_reason(), CloseReason::FirstByteTimeout);
         // Between requests it is the connection that is idle.
-        let mut rig = Rig::new();
-        rig.rx(GET).ok("").send_all();
-        rig.clock(5_000).rx(lines);
-        assert_eq!(pass_at(&mut rig, 35_000), [Seen::CloseWrite], "{lines:?}");
-        assert_eq!(rig.close_reason(), CloseReason::InactivityTimeout);
+        let mut rig = Rig::with(|config| config.inactivity_timeout = seconds(75));
+        rig.rx(GET).ok("").wire();
+        for (at, byte) in lines.bytes().enumerate() {
+            rig.clock(7_000 * (at as u64 + 1)).rx([byte]);
+        }
+        let seen = pass_at(&mut rig, 75_000);
+        assert_eq!(seen, [Seen::Drop, Seen::Closed(CloseReason::InactivityTimeout)], "{lines:?}");
+        assert_eq!(rig.wire(), "", "{lines:?}");
     }
+}
+
+#[test]
+fn a_head_behind_empty_lines_has_its_time_from_its_own_first_byte_on() {
+    let mut rig = Rig::new();
+    rig.clock(5_000).rx("\r\n").clock(29_000).rx("\r\nG");
+    assert_eq!(pass_at(&mut rig, 59_000), [Seen::Refused(Rule::HeadTimeout)]);
+    let mut rig = Rig::new();
+    rig.rx(GET).ok("").send_all();
+    rig.clock(5_000).rx("\r\n").clock(90_000).rx("G");
+    assert_eq!(pass_at(&mut rig, 120_000), [Seen::Refused(Rule::HeadTimeout)]);
 }
 
 #[test]

@@ -32,6 +32,17 @@ fn an_empty_line_before_a_request_counts_into_its_head() {
 }
 
 #[test]
+fn empty_lines_without_a_request_count_as_well() {
+    for pieces in [&["\r\n\r\n\r\n"][..], &["\r\n\r", "\n", "\r"]] {
+        let mut rig = Rig::with(|config| config.max_request_header_size = 5);
+        pieces.iter().for_each(|piece| {
+            rig.rx(piece);
+        });
+        assert_eq!(rig.seen(), [Seen::Refused(Rule::HeadTooLarge)]);
+    }
+}
+
+#[test]
 fn a_head_of_the_default_size_passes_and_one_byte_more_does_not() {
     assert_eq!(refused_by(&head_of(262_144), |_| {}), None);
     assert_eq!(refused_by(&head_of(262_145), |_| {}), Some(Rule::HeadTooLarge));
@@ -44,6 +55,35 @@ fn a_head_without_an_end_is_refused_at_its_limit() {
     assert_eq!(rig.seen(), []);
     rig.rx("x");
     assert_eq!(rig.seen(), [Seen::Refused(Rule::HeadTooLarge)]);
+}
+
+/// The rest of it may never come.
+#[test]
+fn what_is_too_long_is_refused_where_it_passes_its_limit() {
+    for (below, rule) in [
+        ("A".repeat(256), Rule::MethodTooLong),
+        (format!("HEAD /{}", "a".repeat(99)), Rule::TargetTooLong),
+        (format!("G:T /{}", "a".repeat(99)), Rule::Method),
+        ("GET / HTTP/1.0\r\nA: b\r\nA: b\r\n".into(), Rule::TooManyFields),
+    ] {
+        let mut heads = Vec::new();
+        for (pieces, rest) in [(1, ""), (below.len(), ""), (below.len(), " HTTP/1.0\r\nHost: a\r\n\r\n")] {
+            let mut rig = Rig::with(|config| {
+                config.max_request_target_size = 100;
+                config.max_request_fields = 2;
+            });
+            below.as_bytes().chunks(pieces).for_each(|piece| {
+                rig.rx(piece);
+            });
+            assert_eq!(rig.seen(), [], "{below:?}");
+            rig.rx(format!("A{rest}"));
+            assert_eq!(rig.seen()[0], Seen::Refused(rule), "{below:?}");
+            heads.push(rig.wire());
+        }
+        // What else has come by chance does not show.
+        assert!(heads.iter().all(|head| *head == heads[0]), "{heads:?}");
+        assert_eq!(heads[0].ends_with("\r\n\r\n"), below.starts_with("HEAD "), "{heads:?}");
+    }
 }
 
 #[test]

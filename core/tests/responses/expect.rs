@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use httpfsm::{BodyError, BodyRef, CloseReason, Data, Fields, Input, Rule, State, Status};
 
-use crate::rig::{GET, Rig, Seen, post, statuses};
+use crate::rig::{GET, Rig, Seen, Setup, post, statuses};
 
 /// A POST that waits for a 100 before it sends `length` bytes.
 fn expect(length: usize) -> String {
@@ -178,24 +178,144 @@ fn the_head_of_a_stream_waits_behind_a_100_that_the_application_sent_itself() {
     assert_eq!((statuses(&rig.wire()), rig.state()), (vec!["100", "200"], State::Responding));
 }
 
+/// Of a body in chunks.
+fn expect_chunks() -> String {
+    expect(5).replace("Content-Length: 5", "Transfer-Encoding: chunked")
+}
+
+/// What is wrong before the first byte of the content comes before the head, in one piece or byte by byte.
 #[test]
 fn a_head_that_waits_gives_way_to_the_response_to_a_body_that_broke() {
-    for (chunked, broken, status) in [(true, Some("x\r\n"), "400"), (false, None, "400")] {
+    for (body, rule) in [
+        ("x", Rule::ChunkSize),
+        ("5x", Rule::ChunkSize),
+        ("5;\r\n", Rule::ChunkExtension),
+        ("6\r\nhello!", Rule::BodyTooLarge),
+        ("0\r\nno trailer\r\n\r\n", Rule::TrailerField),
+    ] {
+        for is_in_pieces in [false, true] {
+            let mut rig = Rig::with(|config| config.max_request_body_size = 5);
+            rig.rx(expect_chunks()).stream(None).demand(u64::MAX);
+            assert_eq!(rig.wire(), "HTTP/1.1 100 Continue\r\n\r\n");
+            let piece = if is_in_pieces { 1 } else { body.len() };
+            for bytes in body.as_bytes().chunks(piece) {
+                if rig.state() == State::HeadHeld {
+                    rig.rx(bytes);
+                }
+            }
+            let seen = rig.seen();
+            assert!(seen.contains(&Seen::Refused(rule)), "{body:?}: {seen:?}");
+            assert!(matches!(seen[1], Seen::BodyFailed(BodyError::Malformed(_))), "{body:?}: {seen:?}");
+            assert_eq!(statuses(&rig.wire()), [rule.status().code().to_string()], "{body:?}");
+        }
+        // It came without its 100.
+        let mut rig = Rig::with(|config| config.max_request_body_size = 5);
+        rig.rx(expect_chunks() + body).stream(None);
+        assert_eq!((rig.wire().as_str(), rig.state()), ("", State::HeadHeld));
+        rig.demand(u64::MAX);
+        assert_eq!(statuses(&rig.wire()), [rule.status().code().to_string()], "{body:?}");
+    }
+}
+
+/// Where the head leaves does not depend on the cuts.
+#[test]
+fn the_head_of_a_stream_leaves_with_the_first_byte_of_the_content() {
+    for piece in [1, 100] {
         let mut rig = Rig::new();
-        let head = expect(5);
-        let head =
-            if chunked { head.replace("Content-Length: 5", "Transfer-Encoding: chunked") } else { head };
-        rig.rx(head).stream(None);
-        match broken {
-            Some(body) => rig.demand(5).rx(body),
-            None => rig.input(Input::RxEnd).demand(5),
-        };
+        rig.rx(expect_chunks()).stream(None).demand(u64::MAX).wire();
+        for bytes in b"2;a=b\r".chunks(piece) {
+            rig.rx(bytes);
+        }
+        assert_eq!((rig.wire().as_str(), rig.state()), ("", State::HeadHeld));
+        rig.seen();
+        // What is wrong behind it is the response's.
+        for bytes in b"\nabx".chunks(piece) {
+            rig.rx(bytes);
+        }
+        assert_eq!((statuses(&rig.wire()), rig.state()), (vec!["200"], State::Responding));
+        let data: String =
+            rig.seen().iter().map(|seen| if let Seen::Data(data) = seen { data } else { "" }).collect();
+        assert_eq!(data, "ab");
+    }
+    // A body without content.
+    let mut rig = Rig::new();
+    rig.rx(expect_chunks()).stream(None).demand(1).rx("0\r\n").rx("\r");
+    assert_eq!((statuses(&rig.wire()), rig.state()), (vec!["100"], State::HeadHeld));
+    rig.rx("\n");
+    assert_eq!((statuses(&rig.wire()), rig.state()), (vec!["200"], State::Responding));
+    assert!(rig.seen().contains(&Seen::BodyEnd(String::new())));
+}
+
+#[test]
+fn a_head_that_waits_gives_way_to_the_response_to_a_body_that_the_end_of_input_cuts() {
+    // Nothing of it came, or its chunk size, or all but one byte without a 100.
+    let setups: [Setup; 5] = [
+        |rig| rig.rx(expect(5)).stream(None).input(Input::RxEnd).demand(5),
+        |rig| rig.rx(expect(5)).stream(None).demand(5).input(Input::RxEnd),
+        |rig| rig.rx(expect_chunks()).stream(None).demand(5).rx("5\r\n").input(Input::RxEnd),
+        |rig| rig.rx(expect(5)).input(Input::Continue).stream(None).input(Input::RxEnd).demand(5),
+        |rig| rig.rx(expect(5) + "hell").stream(None).input(Input::RxEnd).demand(5),
+    ];
+    for (number, setup) in setups.into_iter().enumerate() {
+        let mut rig = Rig::new();
+        setup(&mut rig);
         let wire = rig.wire();
-        if chunked {
-            // Its first bytes have let the head go.
-            assert_eq!(statuses(&wire), ["100", "200"], "{wire}");
-        } else {
-            assert_eq!(statuses(&wire), [status], "{wire}");
+        assert_eq!(statuses(&wire).last(), Some(&"400"), "{number}: {wire}");
+        let seen = rig.seen();
+        assert!(seen.contains(&Seen::BodyFailed(BodyError::Truncated)), "{number}: {seen:?}");
+    }
+    // All of it came.
+    let mut rig = Rig::new();
+    rig.rx(expect(5) + "hello").stream(None).input(Input::RxEnd).demand(5);
+    assert_eq!(statuses(&rig.wire()), ["200"]);
+}
+
+#[test]
+fn a_body_that_does_not_come_behind_its_100_gets_408() {
+    for begun in ["", "5\r\n"] {
+        let mut rig = Rig::new();
+        rig.rx(expect_chunks()).stream(None).demand(5).wire();
+        if !begun.is_empty() {
+            rig.rx(begun);
+        }
+        let due = rig.deadline().expect("a deadline runs");
+        rig.tick(due);
+        assert_eq!(statuses(&rig.wire()), ["408"], "{begun:?}");
+    }
+}
+
+#[test]
+fn a_head_that_waits_lets_the_application_send_the_100_itself() {
+    let mut rig = Rig::new();
+    rig.rx(expect(5)).stream(None).input(Input::Continue);
+    assert_eq!((statuses(&rig.wire()), rig.state()), (vec!["100"], State::HeadHeld));
+    rig.input(Input::Continue);
+    assert_eq!(rig.wire(), "");
+    rig.rx("h");
+    assert_eq!((statuses(&rig.wire()), rig.state()), (vec!["200"], State::Responding));
+    // The body came without it, and nothing is left to wait for.
+    let mut rig = Rig::new();
+    rig.rx(expect(5) + "h").stream(None).input(Input::Continue);
+    assert_eq!((statuses(&rig.wire()), rig.state()), (vec!["200"], State::Responding));
+}
+
+#[test]
+fn a_server_that_gets_busy_behind_a_head_that_waits_responds_503() {
+    for asked in [false, true] {
+        let mut rig = Rig::new();
+        rig.rx(expect(5)).stream(None);
+        if asked {
+            rig.demand(5).wire();
+        }
+        rig.input(Input::Busy);
+        let wire = rig.wire();
+        assert_eq!(statuses(&wire), ["503"], "{wire}");
+        assert!(rig.seen().contains(&Seen::Refused(Rule::Busy)));
+        // What is left of a body that was asked for comes, and is thrown away.
+        assert_eq!(wire.contains("\r\nConnection: close\r\n"), !asked, "{wire}");
+        if asked {
+            rig.rx("hello").rx(GET).ok("");
+            assert_eq!(statuses(&rig.wire()), ["200"]);
         }
     }
 }

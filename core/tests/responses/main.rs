@@ -4,6 +4,7 @@
 mod busy_and_evict;
 mod connection_lost;
 mod delivery;
+mod empty_lines;
 mod errors;
 mod expect;
 mod flush;

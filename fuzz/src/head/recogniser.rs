@@ -59,27 +59,34 @@ pub(super) fn recognise<'a>(bytes: &'a [u8], limits: &Limits) -> Verdict<'a> {
     let rest = &window[start..];
     let end = if rest.starts_with(b"\r\n") { Some(0) } else { find(rest, b"\r\n\r\n").map(|at| at + 4) };
     let part = &rest[..end.unwrap_or(rest.len())];
+    // What is too long is refused at the byte that passes its limit, unless something before it was.
+    if let Some((at, mut statuses)) = passed_limit(part, limits) {
+        let before = &part[..at];
+        if has_stray_byte(before) || lines(before).iter().skip(1).any(|line| field(line).is_none()) {
+            statuses.push(400);
+        }
+        if let Some(line_end) = find(before, b"\r\n") {
+            statuses.extend(request_line_faults(&before[..line_end]));
+        }
+        return Verdict::Refused(statuses);
+    }
     // A wrong line is refused where it ends, whatever follows.
     if let Some(line_end) = find(part, b"\r\n").filter(|at| *at > 0 && !has_stray_byte(&part[..at + 2])) {
-        let faults = request_line_faults(&part[..line_end], limits);
+        let faults = request_line_faults(&part[..line_end]);
         if !faults.is_empty() {
             return Verdict::Refused(faults);
         }
     }
-    // Of the fields, those that have come decide, and the limit on their number if one of them is wrong.
+    // Of the fields, those that have come decide.
     let complete = find_last(part, b"\r\n").map_or(0, |at| at + 2);
-    let count = lines(&part[..complete]).len().saturating_sub(1);
-    let mut unfinished = vec![400];
-    if count > limits.fields {
-        unfinished.push(431);
-    }
+    let unfinished = vec![400];
     if has_stray_byte(part) || end == Some(0) {
         return Verdict::Refused(unfinished);
     }
     match end {
         Some(end) => whole(&rest[..end], start, limits),
         None if window.len() == limits.size => {
-            let mut statuses = too_large(rest, limits);
+            let mut statuses = vec![431];
             let fields = lines(&part[..complete]);
             if fields.iter().skip(1).any(|line| field(line).is_none()) {
                 statuses.extend(unfinished);
@@ -96,7 +103,7 @@ fn find_last(bytes: &[u8], what: &[u8]) -> Option<usize> {
 }
 
 /// What is wrong with a request line, as statuses.
-fn request_line_faults(line: &[u8], limits: &Limits) -> Vec<u16> {
+fn request_line_faults(line: &[u8]) -> Vec<u16> {
     let words: Vec<_> = line.split(|byte| *byte == b' ').collect();
     let word = |n: usize| words.get(n).copied().unwrap_or_default();
     let (method, target, version) = (word(0), word(1), word(2));
@@ -108,8 +115,6 @@ fn request_line_faults(line: &[u8], limits: &Limits) -> Vec<u16> {
     };
     must(words.len() == 3, 400);
     must(is_token(method), 400);
-    must(method.len() <= METHOD, 501);
-    must(target.len() <= limits.target, 414);
     must(is_target(method, target), 400);
     match version {
         [b'H', b'T', b'T', b'P', b'/', major @ b'0'..=b'9', b'.', b'0'..=b'9'] => must(*major == b'1', 505),
@@ -130,20 +135,24 @@ fn has_stray_byte(bytes: &[u8]) -> bool {
     begins_badly || (0..bytes.len()).any(strayed)
 }
 
-/// For a head that has no end within the limit, the line that is too long may be blamed.
-fn too_large(rest: &[u8], limits: &Limits) -> Vec<u16> {
-    let line = rest.split(|byte| *byte == b'\r').next().unwrap_or_default();
+/// The first byte by which the method or the target is too long, or that begins a field line too many; and the statuses for it.
+fn passed_limit(head: &[u8], limits: &Limits) -> Option<(usize, Vec<u16>)> {
+    let is_text = |byte: &u8| !matches!(byte, b'\0' | b'\r' | b'\n');
+    let line = &head[..head.iter().position(|byte| !is_text(byte)).unwrap_or(head.len())];
     let mut words = line.split(|byte| *byte == b' ');
-    let mut statuses = Vec::new();
-    if words.next().is_some_and(|method| method.len() > METHOD) {
-        statuses.push(501);
-    } else if words.next().is_some_and(|target| target.len() > limits.target) {
-        statuses.push(414);
+    let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    if method.len() > METHOD {
+        return Some((METHOD, if is_token(&method[..METHOD]) { vec![501] } else { vec![400] }));
     }
-    if statuses.is_empty() || find(rest, b"\r\n").is_some() {
-        statuses = vec![431];
+    if target.len() > limits.target {
+        return Some((
+            method.len() + 1 + limits.target,
+            if is_token(method) { vec![414] } else { vec![400] },
+        ));
     }
-    statuses
+    let ends: Vec<_> = (0..head.len()).filter(|at| head[..*at].ends_with(b"\r\n")).collect();
+    let begins = ends.get(limits.fields).copied().filter(|at| is_text(&head[*at]));
+    begins.map(|at| (at, vec![431]))
 }
 
 fn whole<'a>(head: &'a [u8], start: usize, limits: &Limits) -> Verdict<'a> {
@@ -164,7 +173,6 @@ fn whole<'a>(head: &'a [u8], start: usize, limits: &Limits) -> Verdict<'a> {
     // The last of the lines is the empty one.
     let fields: Vec<_> = lines[1..lines.len() - 1].iter().filter_map(|line| field(line)).collect();
     must(fields.len() == lines.len() - 2, 400);
-    must(lines.len() - 2 <= limits.fields, 431);
     let all = |name: &str| -> Vec<&[u8]> {
         let name = name.as_bytes();
         fields.iter().filter(|field| field.0.eq_ignore_ascii_case(name)).map(|field| field.1).collect()

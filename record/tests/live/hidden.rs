@@ -157,6 +157,13 @@ fn no_credential_is_in_a_recording_of_a_request_that_is_refused_or_ends_early() 
             ("a folded value", with_line!("Cookie: a\r\n SECRET"), "over"),
             ("a fold before the name", "GET / HTTP/1.1\r\n Cookie: SECRET\r\n\r\n", "over"),
             ("two empty lines", "\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\nCookie: SECRET\r\n\r\n", "over"),
+            ("empty lines and no request", "\r\n\r\n\r", "over"),
+            ("a NUL behind empty lines", "\r\n\r\nGET / SECRET\0\r\n", "over"),
+            (
+                "empty lines behind a request",
+                "GET / HTTP/1.1\r\nHost: a\r\nCookie: SECRET\r\n\r\n\r\n\r\n",
+                "over",
+            ),
             ("a field in place of a request", "Cookie: SECRET\r\nHost: a\r\n\r\n", "over"),
             ("a method with a delimiter", "G@T / HTTP/1.1\r\nCookie: SECRET\r\n\r\n", "over"),
             ("no version", "GET /\r\nCookie: SECRET\r\n\r\n", "over"),

@@ -18,8 +18,9 @@ impl Client<'_> {
         let status = response.status;
         let told = response.field(NUMBER).map(str::to_owned);
         let Some(sent) = self.plan.sends.get(n) else {
-            // The rest of what was broken off, or what was sent for another protocol.
-            let own = told.is_none() && matches!(status, 400 | 408 | 503);
+            // The rest of what was broken off, or what was sent for another protocol, whose first word is no method (400) or
+            // longer than any (501).
+            let own = told.is_none() && matches!(status, 400 | 408 | 501 | 503);
             let odd = !self.plan.is_calm() || self.is_excused() || self.plan.owed() < self.plan.sends.len();
             return if own && odd { Ok(()) } else { Err(format!("a response to nothing: {status}")) };
         };

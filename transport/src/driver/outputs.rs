@@ -6,7 +6,7 @@ use std::task::Context;
 use bytes::Bytes;
 use httpfsm::channel::Output;
 use httpfsm::error::{BodyError, CloseReason, RequestError};
-use httpfsm::handler::{Handler, Upgraded};
+use httpfsm::handler::{Failure, Handler, Upgraded};
 use httpfsm::time::Moment;
 
 use super::{Driver, Turn};
@@ -101,6 +101,10 @@ impl<H: Handler, W: Wire> Driver<H, W> {
     #[cold]
     fn body_failed(&mut self, error: BodyError, turn: &mut Turn<'_>) {
         self.service.tell(|subscriber| subscriber.body_failed(&self.info, &error));
+        if error == BodyError::NotContinued {
+            // That is no fault of the peer: the response came before the body that it is made of.
+            self.failed(Failure::Response, &error.to_string());
+        }
         let Some(exchange) = self.exchange.as_deref_mut() else { return };
         if matches!(exchange.stage, Stage::Gathering(_)) {
             // The machine responds; the handler is not called.

@@ -100,8 +100,14 @@ impl Pipe {
         state.body_dropped = true;
         let reader = state.reader.take();
         state.bytes = BytesMut::new();
+        // The head of the response may have waited for the body.
+        let is_unread = !state.body_read && state.end.is_none() && !state.over;
+        let driver = if is_unread { self.call(&mut state) } else { None };
         drop(state);
         panics::discard(reader);
+        if let Some(driver) = driver {
+            panics::wake(driver);
+        }
     }
 
     pub(super) fn poll_event(&self, event: Event, waiter: &mut Waiter, cx: &mut Context<'_>) -> Poll<()> {
@@ -129,6 +135,11 @@ impl Control for Pipe {
         let mut state = lock(&self.state);
         self.flags.fetch_or(TOUCHED, Ordering::AcqRel);
         state.expect_refused = true;
+        let driver = if state.over { None } else { self.call(&mut state) };
+        drop(state);
+        if let Some(driver) = driver {
+            panics::wake(driver);
+        }
     }
 
     fn informational(&self, status: Status, fields: Fields) {

@@ -1,8 +1,8 @@
 //! Request bodies: read as they arrive or whole, with backpressure, and with the 100 that asks for them.
 
 use std::future::poll_fn;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::Poll;
 
 use bytes::Bytes;
@@ -251,4 +251,59 @@ fn a_source_that_asks_for_the_body_and_gives_content_at_once_gets_the_body() {
     server.run();
     let rest = client.take_text();
     assert!(rest.contains("\r\nok\r\n") && rest.ends_with("0\r\n\r\n"), "{rest}");
+}
+
+const EXPECTS: &str = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n";
+
+/// A source that never has anything.
+fn silence() -> Body {
+    Body::from_fn(|_| Poll::Pending)
+}
+
+/// Nobody is left who could ask for the body, which the head would wait for.
+#[test]
+fn the_head_of_a_stream_does_not_wait_for_a_body_that_was_given_up_before() {
+    for refuses in [false, true] {
+        let kept = Arc::new(Mutex::new(Vec::new()));
+        let keeps = Arc::clone(&kept);
+        let mut server = serve(move |mut request: Request| {
+            let body = request.take_body();
+            if refuses {
+                request.refuse_expect();
+                keeps.lock().unwrap().push(body);
+            }
+            async move { Response::new(Status::OK).with_body(silence()) }
+        });
+        let client = server.connect().unwrap();
+        client.send(EXPECTS);
+        server.run();
+        let head = client.take_text();
+        assert!(head.starts_with("HTTP/1.1 200 ") && head.contains("Connection: close"), "{head}");
+    }
+}
+
+#[test]
+fn the_head_of_a_stream_leaves_when_the_body_is_given_up() {
+    for refuses in [false, true] {
+        let kept = Arc::new(Mutex::new(Vec::new()));
+        let keeps = Arc::clone(&kept);
+        let mut server = serve(move |mut request: Request| {
+            let body = request.take_body();
+            keeps.lock().unwrap().push((request, body));
+            async move { Response::new(Status::OK).with_body(silence()) }
+        });
+        let client = server.connect().unwrap();
+        client.send(EXPECTS);
+        server.run();
+        assert_eq!(client.take_text(), "");
+        let (request, body) = kept.lock().unwrap().pop().unwrap();
+        if refuses {
+            request.refuse_expect();
+        } else {
+            drop(body);
+        }
+        server.run();
+        let head = client.take_text();
+        assert!(head.starts_with("HTTP/1.1 200 ") && head.contains("Connection: close"), "{refuses}: {head}");
+    }
 }

@@ -54,6 +54,36 @@ fn the_number_of_fields_is_limited_to_the_line() {
     }
 }
 
+/// Also where the line, or the head, goes on without an end.
+#[test]
+fn a_limit_is_passed_by_one_byte() {
+    let limits = HeadLimits { fields: 2, target: 6, ..LIMITS };
+    let method = "A".repeat(256);
+    for (below, byte, rule, offset) in [
+        (&*method, "A", Rule::MethodTooLong, 256),
+        (&*format!("\r\n\r\n{method}"), "A", Rule::MethodTooLong, 260),
+        (&*method.replacen('A', ":", 256).replacen(':', "A", 9), "A", Rule::Method, 9),
+        ("GET /34567", "8", Rule::TargetTooLong, 10),
+        ("\r\nGET /34567", "\x01", Rule::TargetTooLong, 12),
+        ("G:T /34567", "8", Rule::Method, 1),
+        ("GET / HTTP/1.1\r\nHost: a\r\nA: b\r\n", "C", Rule::TooManyFields, 31),
+        ("GET / HTTP/1.1\r\nHost: a\r\nA: b\r\n", " ", Rule::TooManyFields, 31),
+    ] {
+        assert_eq!(verdict_of_every_cut(below.as_bytes(), &limits), Parsed::Partial, "{below:?}");
+        for rest in ["", "\0", "\r", "\n", "\r\n", " HTTP/1.0\r\n\r\n", ": b\r\n\r\n", "\r\nHost : a\r\n\r\n"]
+        {
+            let head = [below, byte, rest].concat();
+            assert_eq!(verdict_of_every_cut(head.as_bytes(), &limits), refused(rule, offset), "{head:?}");
+        }
+        // A byte that no head may contain comes first.
+        for (byte, rule) in [("\0", Rule::Nul), ("\n", Rule::BareLf), ("\rx", Rule::BareCr)] {
+            let head = [below, byte].concat();
+            let at = below.len();
+            assert_eq!(verdict_of_every_cut(head.as_bytes(), &limits), refused(rule, at), "{head:?}");
+        }
+    }
+}
+
 #[test]
 fn the_target_is_limited_to_the_byte() {
     let head = b"GET /345678 HTTP/1.1\r\nHost: a\r\n\r\n";

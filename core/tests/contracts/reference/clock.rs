@@ -9,6 +9,7 @@ pub(crate) const NEVER: u64 = u64::MAX;
 
 /// The limits of the configuration that the scripts reach.
 pub(crate) mod limits {
+    pub(crate) const EMPTY_LINES: usize = 4;
     pub(crate) const BODY: usize = 8;
     pub(crate) const EXTENSION: usize = 4;
     pub(crate) const TRAILER_SECTION: usize = 24;

@@ -2,8 +2,8 @@
 
 use httpfsm::{BodyError, Rule, State};
 
-use super::body::{Body, End, Framing, Stands};
-use super::clock::Patience;
+use super::body::{Body, End, Framing, Reading, Stands};
+use super::clock::{Patience, limits};
 use super::machine::Reference;
 use super::outputs::malformed;
 use super::script::Message;
@@ -18,10 +18,7 @@ impl Reference {
                     self.body_patience.bytes(bytes.len(), self.now, self.times.rates);
                     self.continued = false;
                 }
-                if self.state == State::HeadHeld && !self.expects {
-                    self.send_held_head();
-                }
-                self.read_body();
+                self.read_or_begin_body();
             }
             State::Discard => {
                 self.discard();
@@ -48,19 +45,39 @@ impl Reference {
         }
     }
 
+    /// Bytes of the empty lines that are skipped.
+    fn empty_lines(&self) -> usize {
+        let lines = self.input.chunks(2).take(limits::EMPTY_LINES).take_while(|line| *line == b"\r\n");
+        2 * lines.count()
+    }
+
+    /// Whether more has come than empty lines that are skipped, and the beginning of one more.
+    pub(super) fn has_begun_head(&self) -> bool {
+        !matches!(self.input[self.empty_lines()..], [] | [b'\r'])
+    }
+
     /// Looks for a head.
     pub(super) fn parse(&mut self) {
-        self.go(State::Head);
-        let whole = Message::HEADS.iter().find(|message| self.input.starts_with(message.head().as_bytes()));
+        if !self.has_begun_head() {
+            return;
+        }
+        let input = &self.input[self.empty_lines()..];
+        let (is_empty_line, skipped) = (input.starts_with(b"\r\n"), self.input.len() - input.len());
+        let whole = Message::HEADS.iter().find(|message| input.starts_with(message.head().as_bytes()));
         let Some(&request) = whole else {
-            if !Message::HEADS.iter().any(|message| message.head().as_bytes().starts_with(&self.input)) {
+            let may_become_one =
+                Message::HEADS.iter().any(|message| message.head().as_bytes().starts_with(input));
+            self.go(State::Head);
+            if is_empty_line {
+                self.refuse(Rule::EmptyLines, 400);
+            } else if !may_become_one {
                 self.refuse(Rule::Nul, 400);
             } else if self.ended {
                 self.refuse(Rule::HeadTruncated, 400);
             }
             return;
         };
-        self.input.drain(..request.head().len());
+        self.input.drain(..skipped + request.head().len());
         self.request = request;
         self.body = Body::new(match request {
             Message::Post | Message::Expect => Framing::Length(8),
@@ -92,11 +109,38 @@ impl Reference {
                     // After a final head no 100 can be sent.
                     return self.break_body(BodyError::NotContinued, Rule::BodyTruncated, 400);
                 }
-                if self.state == State::HeadHeld && !self.expects && !self.continued {
-                    self.send_held_head();
-                }
-                self.read_body();
+                self.read_or_begin_body();
             }
+        }
+    }
+
+    pub(super) fn read_or_begin_body(&mut self) {
+        if self.state == State::HeadHeld {
+            self.begin_body();
+        }
+        self.read_body();
+    }
+
+    /// The head that waits leaves with the first byte of the content, if what is before it is as it should be; without a
+    /// demand with any byte.
+    fn begin_body(&mut self) {
+        if self.expects && !self.ended {
+            return;
+        }
+        let begins = if self.body.is_awaited() {
+            let asked = if self.ended { self.body.asked } else { 1 };
+            let Reading { content, end } = Body { asked, ..self.body }.read(&self.input);
+            let is_cut = self.ended && asked > content.len() as u64;
+            match end {
+                End::Bad(_) => false,
+                End::Whole { .. } => true,
+                End::NotYet => !content.is_empty() && !is_cut,
+            }
+        } else {
+            !self.input.is_empty()
+        };
+        if begins {
+            self.send_held_head();
         }
     }
 

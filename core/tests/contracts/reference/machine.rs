@@ -175,7 +175,7 @@ impl Reference {
             }
 
             (S::Head, H::Busy) => self.refuse(Rule::Busy, 503),
-            (S::WaitResponse, H::Busy) => {
+            (S::WaitResponse | S::HeadHeld, H::Busy) => {
                 self.retract();
                 self.pending.refusals.push(Rule::Busy);
                 self.begin_response(503, Owed::Nothing);
@@ -219,6 +219,10 @@ impl Reference {
             }
             (S::WaitResponse, H::Abort) => self.refuse(Rule::HandlerFailed, 500),
             (S::WaitResponse | S::HeadHeld | S::Responding, H::Demand(bytes)) => self.demand(bytes),
+            (S::HeadHeld, H::Continue) => {
+                self.send_continue();
+                self.read_or_begin_body();
+            }
             (S::HeadHeld, H::Abort) => self.refuse(Rule::HandlerFailed, 500),
             (S::HeadHeld, H::Flush | H::Piece | H::Finish) => {
                 self.send_held_head();
@@ -325,7 +329,7 @@ impl Reference {
     /// Between requests: the next request, rest, or the end.
     pub(super) fn choose_next(&mut self) {
         if self.state != State::Flushing {
-        } else if !self.input.is_empty() {
+        } else if self.has_begun_head() {
             self.parse();
         } else if self.ended || self.leave.is_some() || self.evicted {
             self.close_after_output();

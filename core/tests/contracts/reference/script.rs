@@ -25,6 +25,8 @@ pub(crate) enum Message {
     ExpectChunked(Chunks),
     /// No request.
     Bad,
+    /// No request either, and up to four are skipped.
+    EmptyLine,
 }
 
 /// A body in chunks, good or bad. The limits that some of them break are in [`Times::config`](super::clock::Times::config).
@@ -103,6 +105,7 @@ impl Message {
                 "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n"
             }
             Self::Bad => "\0",
+            Self::EmptyLine => "\r\n",
         }
     }
 
@@ -248,7 +251,7 @@ fn message(bodies: bool) -> impl Strategy<Value = Message> {
     let good = vec![Chunks::Two, Chunks::Trailers];
     let chunks =
         move || prop_oneof![prop::sample::select(good.clone()), prop::sample::select(Chunks::ALL.to_vec())];
-    let others = vec![Get, Get, OldGet, LastGet, Message::Head, Connect, Upgrade, Bad];
+    let others = vec![Get, Get, OldGet, LastGet, Message::Head, Connect, Upgrade, Bad, EmptyLine, EmptyLine];
     prop_oneof![
         3 => Just(Post),
         1 => Just(Expect),

@@ -385,9 +385,8 @@ pub const ROWS: &[Row<State, Event, Internal, Action>] = crate::rows! {
     on   Fresh | Head | Idle | WaitResponse | HeadHeld | Responding | Closing | Lingering | Handover,
          GoOut, [NoteLeave],                                                             =;
     on   Upgraded, GoOut, [],                                                            =;
-    then Fresh | Idle, DrainGrace, [Close(CloseReason::Drained)],                        Closed;
-    then Idle, DrainTimeout, [Close(CloseReason::Drained)],                              Closed;
-    then Fresh | Head | Responding | Flushing | Closing | Handover,
+    then Fresh | Idle, DrainGrace | DrainTimeout, [Close(CloseReason::Drained)],         Closed;
+    then Head | Responding | Flushing | Closing | Handover,
          DrainTimeout, [Close(CloseReason::DrainTimeout)],                               Closed;
 
     // The pipeline limit, where nothing waits behind a request.

@@ -227,11 +227,11 @@ fn an_upgraded_connection_has_no_deadline_of_ours() {
     never_passes(&mut rig);
 }
 
-/// It says why, whichever of its deadlines comes first.
+/// Nothing of it is cut, whichever of its deadlines comes first.
 #[test]
-fn a_fresh_connection_that_is_cut_was_cut_by_the_drain_deadline() {
+fn a_fresh_connection_is_drained_at_the_drain_deadline_as_an_idle_one() {
     let mut rig = Rig::new();
     let cut_at = Moment::from_millis(500);
     rig.input(Input::GoOut(Leave { idle_until: Moment::NEVER, fresh_until: Moment::NEVER, cut_at }));
-    assert_eq!(pass_at(&mut rig, 500), [Seen::Drop, Seen::Closed(CloseReason::DrainTimeout)]);
+    assert_eq!(pass_at(&mut rig, 500), [Seen::Drop, Seen::Closed(CloseReason::Drained)]);
 }

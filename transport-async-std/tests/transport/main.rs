@@ -17,7 +17,6 @@ use httpfsm_transport::{Server, Transport};
 
 mod drain;
 mod handlers;
-mod level1;
 mod smoke;
 mod upgrade;
 

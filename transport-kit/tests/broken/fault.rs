@@ -26,4 +26,11 @@ pub(crate) enum Fault {
     LeaksLostHandlers,
     LosesTheEndOfUnixInput,
     KeepsItsFirstDate,
+    KeepsItsFirstDeadline,
+    LosesTheEventOfADroppedFuture,
+    LosesAFrameThatWaited,
+    LosesWhatCameAhead,
+    FlushesNothing,
+    LosesInterimResponses,
+    StaysInService,
 }

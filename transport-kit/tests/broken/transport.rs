@@ -19,7 +19,7 @@ use httpfsm_transport::{
 use socket2::SockRef;
 use tasks::{Deaf, FaultyHandler, Forgetful};
 use tokio::net::{TcpListener, TcpStream, UnixListener};
-use wire::FaultyWire;
+pub(crate) use wire::FaultyWire;
 
 use crate::fault::Fault::{self, *};
 

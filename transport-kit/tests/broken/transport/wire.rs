@@ -14,7 +14,7 @@ use tokio::time::{Sleep, sleep};
 
 use crate::fault::Fault::{self, *};
 
-pub(super) struct FaultyWire {
+pub(crate) struct FaultyWire {
     stream: Stream,
     fault: Fault,
     /// From where it reads.
@@ -28,7 +28,7 @@ pub(super) struct FaultyWire {
 
 impl FaultyWire {
     /// A connection of this runtime; `ahead` is what it reads from instead, if it is there.
-    pub(super) fn new(stream: Stream, ahead: Option<MemoryWire>, fault: Fault) -> Self {
+    pub(crate) fn new(stream: Stream, ahead: Option<MemoryWire>, fault: Fault) -> Self {
         Self { stream, fault, ahead, date: None, pauses: Default::default(), runtime: Handle::current() }
     }
 

@@ -254,7 +254,12 @@ impl Application {
 
     async fn sync(&self, request: Request, own: Diary) -> Response {
         let jobs = self.jobs.clone();
+        let panics = parameter(&request, "panic").is_some();
         let work = move || {
+            if panics {
+                own.end("sync panics");
+                panic_quietly();
+            }
             let mut body = request.into_body();
             let end = match jobs {
                 // As `BodyReader` does it.

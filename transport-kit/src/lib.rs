@@ -65,6 +65,7 @@
 mod application;
 mod bench;
 mod checks;
+mod chunks;
 mod crowd;
 mod drain;
 #[cfg(test)]

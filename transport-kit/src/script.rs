@@ -224,6 +224,11 @@ pub(crate) fn get(path: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: kit\r\n\r\n")
 }
 
+/// A request for an upgrade.
+pub(crate) fn upgrade(path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: kit\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n")
+}
+
 /// A request with a body of known length.
 pub(crate) fn post(path: &str, body: impl AsRef<[u8]>) -> Vec<u8> {
     let body = body.as_ref();
@@ -238,15 +243,4 @@ pub(crate) fn post_head(path: &str, length: usize) -> String {
 
 pub(crate) fn chunked_head(path: &str) -> String {
     format!("POST {path} HTTP/1.1\r\nHost: kit\r\nTransfer-Encoding: chunked\r\n\r\n")
-}
-
-/// Bytes in chunks of a size, without the last chunk.
-pub(crate) fn chunks(bytes: &[u8], size: usize) -> Vec<u8> {
-    let mut coded = Vec::new();
-    for chunk in bytes.chunks(size) {
-        coded.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
-        coded.extend_from_slice(chunk);
-        coded.extend_from_slice(b"\r\n");
-    }
-    coded
 }

@@ -16,8 +16,9 @@ use httpfsm::status::Status;
 use httpfsm_transport::Event;
 use socket2::Socket;
 
-use super::client::{GET, content, end, join, receive, reset, send, send_later, send_on_thread};
+use super::client::{GET, end, join, receive, reset, send, send_later, send_on_thread};
 use super::{Level1, Level1Check, Pairs, outcome};
+use crate::chunks::content;
 use crate::sum::pattern;
 
 /// How long the deadlines are that are to come.

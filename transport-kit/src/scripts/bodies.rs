@@ -1,6 +1,7 @@
 //! Request bodies, streamed and whole, read and unread.
 
-use crate::script::{Script, chunked_head, chunks, get, post, post_head};
+use crate::chunks::chunks;
+use crate::script::{Script, chunked_head, get, post, post_head};
 use crate::sum::pattern;
 
 pub(crate) fn uploads() -> Vec<Script> {
@@ -225,6 +226,13 @@ pub(crate) fn blocking() -> Vec<Script> {
             .told("body 3 bytes")
             .reset()
             .told("sync: "),
+        Script::new("a blocking handler that panics")
+            .send(get("/sync?panic"))
+            .until("500")
+            .until("\r\n\r\n")
+            .connect()
+            .send(get("/sync"))
+            .until("\r\n\r\nend"),
         Script::new("blocking handlers one after another")
             .send([post("/sync", "one"), post("/sync", "two"), get("/hello").into()].concat())
             .until("\r\n\r\nend")

@@ -1,6 +1,7 @@
 //! What arrives, however it is cut.
 
-use crate::script::{Script, chunked_head, chunks, get, post};
+use crate::chunks::chunks;
+use crate::script::{Script, chunked_head, get, post};
 use crate::sum::pattern;
 
 pub(crate) fn scripts() -> Vec<Script> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::script::{SOON, Script, get, post_head};
+use crate::script::{SOON, Script, get, post_head, upgrade};
 use crate::sum::pattern;
 
 pub(crate) fn scripts() -> Vec<Script> {
@@ -74,7 +74,7 @@ pub(crate) fn scripts() -> Vec<Script> {
             .end()
             .gone(),
         patient("a drain that cuts an upgraded connection")
-            .send("GET /upgrade HTTP/1.1\r\nHost: kit\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n")
+            .send(upgrade("/upgrade"))
             .until("\r\n\r\n")
             .send("ping")
             .until("ping")

@@ -2,7 +2,8 @@
 
 use httpfsm::config::ServerConfig;
 
-use crate::script::{Script, chunked_head, chunks, get, post};
+use crate::chunks::chunks;
+use crate::script::{Script, chunked_head, get, post};
 use crate::sum::pattern;
 
 pub(crate) fn scripts() -> Vec<Script> {

@@ -1,12 +1,9 @@
 //! Connections that become another protocol's.
 
-use crate::script::{Script, get};
+use crate::script::{Script, get, upgrade};
 use crate::sum::pattern;
 
 pub(crate) fn scripts() -> Vec<Script> {
-    let upgrade = |path: &str| {
-        format!("GET {path} HTTP/1.1\r\nHost: kit\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n")
-    };
     let connect = "CONNECT kit:80 HTTP/1.1\r\nHost: kit:80\r\n\r\n";
     let large = pattern(0, 300_000);
     vec![

@@ -111,6 +111,10 @@ pub(crate) fn unread() -> Vec<Script> {
             .until("\r\n\r\nearly")
             .send(pattern(0, 20_000))
             .end(),
+        Script::new("a large response that closes, and bytes that nobody reads")
+            .send("GET /whole?bytes=6000000 HTTP/1.1\r\nHost: kit\r\nConnection: close\r\n\r\n")
+            .send(pattern(0, 10_000))
+            .end(),
         Script::new("a body that is dropped")
             .send(post_head("/drop-body", 1000))
             .told("body dropped")

@@ -354,11 +354,11 @@ mod tests {
             }
             assert!(near.poll_read(&mut cx, &mut response).is_ready(), "request {n} gets no response");
             clock.advance(Duration::from_millis(1));
-            service.desk.sweep(&cx);
+            service.shared.sweep(&cx);
         }
         // The deadlines of a first byte and of a head are 30 s.
-        let armed = lock(&service.desk.alarms.inner).armed;
+        let armed = lock(&service.shared.alarms.inner).armed;
         assert!(armed <= 2 + 100 / 30, "armed {armed} times");
-        assert_eq!(service.desk.alarms.len(), 1);
+        assert_eq!(service.shared.alarms.len(), 1);
     }
 }

@@ -83,13 +83,13 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         facts: Facts,
     ) -> Self {
         let opened = Opened { info: &info, compiled: &service.compiled, facts };
-        let tape = service.desk.recorder.as_ref();
+        let tape = service.shared.recorder.as_ref();
         // A recorder that fails records nothing; that is no failure of the connection.
         let tape = tape.and_then(|recorder| panics::catch(|| recorder.open(&opened)).ok().flatten());
         Self {
             channel: Taped::new(Arc::clone(&service.compiled), facts, tape),
             wire: Some(wire),
-            opened: service.desk.clock.now(),
+            opened: service.shared.clock.now(),
             service,
             info,
             lease,
@@ -102,7 +102,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
     }
 
     fn wake_up(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let stamp = self.service.desk.clock.stamp();
+        let stamp = self.service.shared.clock.stamp();
         let at = Moment::from_millis(stamp.at.saturating_sub(self.opened));
         let mut turn = Turn { now: Now::new(at, &stamp.date), ask: true, received: false, told: false };
         if !self.lease.is_open() && self.is_overdue(stamp.at) {
@@ -122,7 +122,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             self.overgrown = false;
             let _ = self.channel.handle(&turn.now, Input::Busy);
         }
-        if self.service.desk.is_going() && self.go_out(&turn.now).is_ready() {
+        if self.service.shared.is_going() && self.go_out(&turn.now).is_ready() {
             return Poll::Ready(());
         }
 
@@ -199,7 +199,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         let _ = self.channel.handle(&turn.now, input);
         // What was read comes first: an idle channel that goes out at once would refuse it. A response to it finds the
         // server going out, also within a wake-up that began before.
-        if self.service.desk.is_going() {
+        if self.service.shared.is_going() {
             self.tell_to_go(&turn.now);
         }
         Poll::Ready(true)
@@ -286,7 +286,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         }
         let held = self.exchange.as_ref().map_or(0, |exchange| exchange.held());
         let buffered = u32::try_from(self.channel.buffered() + held).unwrap_or(u32::MAX);
-        let fits = self.service.desk.budget.hold(self.buffered, buffered);
+        let fits = self.service.shared.budget.hold(self.buffered, buffered);
         self.buffered = buffered;
         if !self.lease.is_open() {
             if let Some(Exchange { stage: Stage::Orphaned(orphan), .. }) = self.exchange.as_deref_mut() {
@@ -322,7 +322,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
     /// The server goes out of service: the channel gets `GoOut` once; at the drain deadline the connection is dropped.
     #[cold]
     fn go_out(&mut self, now: &Now<'_>) -> Poll<()> {
-        if self.service.desk.is_cut() {
+        if self.service.shared.is_cut() {
             if self.lease.is_open() {
                 self.service.tell(|subscriber| subscriber.closed(&self.info, CloseReason::DrainTimeout));
             }
@@ -338,7 +338,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
     #[cold]
     fn tell_to_go(&mut self, now: &Now<'_>) {
         let mut leave = self.channel.leave(now.at);
-        let by = self.service.desk.leave_by(self.opened);
+        let by = self.service.shared.leave_by(self.opened);
         if !std::mem::replace(&mut self.told_to_go, true) || by < leave.cut_at {
             leave.cut_at = leave.cut_at.min(by);
             let _ = self.channel.handle(now, Input::GoOut(leave));
@@ -358,11 +358,11 @@ impl<H: Handler, W: Wire> Drop for Driver<H, W> {
     fn drop(&mut self) {
         self.channel.end();
         self.lease.end(self.channel.stats());
-        self.service.desk.budget.hold(self.buffered, 0);
+        self.service.shared.budget.hold(self.buffered, 0);
         if let Some(mut exchange) = self.exchange.take() {
             let _ = panics::catch(|| exchange.finish());
             if exchange.counted {
-                exchange.pipe.place.leave(&self.service.desk);
+                exchange.pipe.place.leave(&self.service.shared);
             }
             self.service.recycle(exchange);
         }

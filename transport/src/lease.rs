@@ -7,7 +7,7 @@ use std::task::{Context, Waker};
 use httpfsm::server::{ChannelId, ChannelStats};
 
 use crate::alarms::{NEVER, Seat};
-use crate::desk::Desk;
+use crate::shared_state::SharedState;
 
 /// A channel's slot in the shared state of its server. Dropping it reports the end of the channel, whoever drops it and
 /// why.
@@ -15,14 +15,14 @@ use crate::desk::Desk;
 /// Each connection has one as long as it lives, so it is small.
 pub(crate) struct Lease {
     /// `None` when the end of the channel was reported.
-    desk: Option<Arc<Desk>>,
+    shared: Option<Arc<SharedState>>,
     entry: Entry,
 }
 
 impl Lease {
-    pub(crate) fn new(desk: Arc<Desk>, id: ChannelId) -> Self {
+    pub(crate) fn new(shared: Arc<SharedState>, id: ChannelId) -> Self {
         let entry = Entry { seat: Seat::new(Some(id)), at: NEVER, task: UNKNOWN };
-        Self { desk: Some(desk), entry }
+        Self { shared: Some(shared), entry }
     }
 
     /// Whether the alarm may have rung.
@@ -41,8 +41,8 @@ impl Lease {
 
     #[cold]
     fn rearm(&mut self, at: u64, now: u64, waker: &Waker) {
-        if let Some(desk) = &self.desk {
-            self.entry.arm(desk, at, now, waker);
+        if let Some(shared) = &self.shared {
+            self.entry.arm(shared, at, now, waker);
         }
     }
 
@@ -65,39 +65,39 @@ impl Lease {
     /// Whether the channel is open, so that this slot has to report its end.
     #[inline]
     pub(crate) fn is_open(&self) -> bool {
-        self.desk.is_some()
+        self.shared.is_some()
     }
 
     /// Moves the slot to another owner, which reports the end of the channel; this one does nothing any more.
     pub(crate) fn hand_over(&mut self) -> Self {
         // It may have been idle before this wake-up, and nobody would close it for another.
         self.rest(NEVER);
-        Self { desk: self.desk.take(), entry: self.entry.hand_over() }
+        Self { shared: self.shared.take(), entry: self.entry.hand_over() }
     }
 
     /// The end of the channel, with what it has counted. Only the first call counts.
     pub(crate) fn end(&mut self, stats: ChannelStats) {
-        if let Some(desk) = self.desk.take() {
+        if let Some(shared) = self.shared.take() {
             self.rest(NEVER);
-            self.entry.remove(&desk);
-            self.report(&desk, stats);
+            self.entry.remove(&shared);
+            self.report(&shared, stats);
         }
     }
 
     /// The end of the channel, whose handler runs on until `until`. `None` if the end was reported before.
     pub(crate) fn outlive(&mut self, stats: ChannelStats, until: u64) -> Option<Orphan> {
-        let desk = self.desk.take()?;
+        let shared = self.shared.take()?;
         self.rest(NEVER);
         // Before the channel is reported: the server is not gone in between.
-        desk.begin_orphan();
-        let orphan = Orphan { entry: self.entry.hand_over(), desk, until };
-        self.report(&orphan.desk, stats);
+        shared.begin_orphan();
+        let orphan = Orphan { entry: self.entry.hand_over(), shared, until };
+        self.report(&orphan.shared, stats);
         Some(orphan)
     }
 
-    fn report(&self, desk: &Desk, stats: ChannelStats) {
+    fn report(&self, shared: &SharedState, stats: ChannelStats) {
         if let Some(id) = self.entry.seat.id {
-            desk.closed(id, stats);
+            shared.closed(id, stats);
         }
     }
 }
@@ -110,7 +110,7 @@ impl Drop for Lease {
 
 /// The slot of a handler that runs on after its connection was lost. A drain waits for it, and its time is bounded.
 pub(crate) struct Orphan {
-    desk: Arc<Desk>,
+    shared: Arc<SharedState>,
     entry: Entry,
     /// When the handler is dropped.
     until: u64,
@@ -125,15 +125,15 @@ impl Orphan {
     /// Has the task of `cx` woken when it is, and at the drain deadline.
     pub(crate) fn arm(&mut self, now: u64, cx: &Context<'_>) {
         if !self.entry.is_armed(self.until, now, cx.waker()) {
-            self.entry.arm(&self.desk, self.until, now, cx.waker());
+            self.entry.arm(&self.shared, self.until, now, cx.waker());
         }
     }
 }
 
 impl Drop for Orphan {
     fn drop(&mut self) {
-        self.entry.remove(&self.desk);
-        self.desk.end_orphan();
+        self.entry.remove(&self.shared);
+        self.shared.end_orphan();
     }
 }
 
@@ -153,7 +153,7 @@ impl Entry {
         self.task == address(waker) && at >= self.at && now < self.at
     }
 
-    fn arm(&mut self, desk: &Desk, at: u64, now: u64, waker: &Waker) {
+    fn arm(&mut self, shared: &SharedState, at: u64, now: u64, waker: &Waker) {
         let Some(id) = self.seat.id else { return };
         let before = mem::replace(&mut self.task, address(waker));
         if before != self.task {
@@ -161,10 +161,10 @@ impl Entry {
         }
         // A deadline that has passed and left no trace must not spin.
         let at = at.max(now.saturating_add(1));
-        desk.alarms.arm(id.get(), self.at, at, &self.seat);
+        shared.alarms.arm(id.get(), self.at, at, &self.seat);
         self.at = at;
         // Whoever has just sent the connections out of service has not found one without an alarm.
-        if before == UNKNOWN && desk.is_going() {
+        if before == UNKNOWN && shared.is_going() {
             waker.wake_by_ref();
         }
     }
@@ -175,9 +175,9 @@ impl Entry {
         Self { seat: Arc::clone(&self.seat), at, task: self.task }
     }
 
-    fn remove(&mut self, desk: &Desk) {
+    fn remove(&mut self, shared: &SharedState) {
         if let Some(id) = self.seat.id {
-            desk.alarms.disarm(id.get(), self.at);
+            shared.alarms.disarm(id.get(), self.at);
         }
         self.seat.forget_waker();
         self.at = NEVER;

@@ -15,7 +15,6 @@ mod accept;
 mod alarms;
 mod clock;
 mod connection;
-mod desk;
 mod driver;
 mod exchange;
 #[cfg(feature = "futures-io")]
@@ -34,6 +33,7 @@ mod place;
 mod sending;
 mod server;
 mod service;
+mod shared_state;
 mod spool;
 mod spooled;
 mod sync;

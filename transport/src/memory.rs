@@ -308,7 +308,7 @@ impl<H: Handler> MemoryServer<H> {
     /// The server does not serve it.
     pub fn connect_from(&mut self, peername: Peer) -> Result<MemoryClient, Refusal> {
         let sockname = SocketAddr::from((Ipv4Addr::LOCALHOST, 80)).into();
-        if self.service.desk.is_full(&peername) && self.service.desk.evict() {
+        if self.service.shared.is_full(&peername) && self.service.shared.evict() {
             self.run();
         }
         let (near, far) = pair(self.capacity);
@@ -320,7 +320,7 @@ impl<H: Handler> MemoryServer<H> {
     /// Runs the connections until all wait; the number of wake-ups that it took.
     pub fn run(&mut self) -> usize {
         let mut wake_ups = 0;
-        self.service.desk.sweep(&Context::from_waker(Waker::noop()));
+        self.service.shared.sweep(&Context::from_waker(Waker::noop()));
         loop {
             let before = wake_ups;
             self.connections.retain_mut(|connection| {

@@ -130,8 +130,8 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         let (Some(wire), Some(exchange)) = (self.wire.take(), self.exchange.as_deref_mut()) else { return };
         self.channel.end();
         let lease = self.lease.hand_over();
-        let (desk, stats) = (Arc::clone(&self.service.desk), self.channel.stats());
-        let io = Box::new(Tunnel::new(wire, desk, lease, stats, Arc::clone(&self.info)));
+        let (shared, stats) = (Arc::clone(&self.service.shared), self.channel.stats());
+        let io = Box::new(Tunnel::new(wire, shared, lease, stats, Arc::clone(&self.info)));
         // From here on only the application holds the pipe: where it does not, the connection ends here.
         let pipe = std::mem::take(&mut exchange.pipe);
         pipe.hand_over(Upgraded::new(leftover, io), cx.waker());

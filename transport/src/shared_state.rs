@@ -30,7 +30,7 @@ use crate::waiters::Waiters;
 use crate::waiting;
 
 /// The shared state of a server; see the module's documentation.
-pub(crate) struct Desk {
+pub(crate) struct SharedState {
     pub(crate) clock: Clock,
     pub(crate) alarms: Alarms,
     pub(crate) spawner: Arc<dyn Spawner>,
@@ -70,7 +70,7 @@ fn millis(length: Duration) -> u64 {
 }
 
 /// Holds a place that becomes free for whoever had an idle channel closed: no other listener takes it meanwhile.
-pub(crate) struct Promise<'a>(&'a Desk);
+pub(crate) struct Promise<'a>(&'a SharedState);
 
 impl Drop for Promise<'_> {
     fn drop(&mut self) {
@@ -124,7 +124,7 @@ impl Budget {
     }
 }
 
-impl Desk {
+impl SharedState {
     pub(crate) fn new(
         config: Arc<ServerConfig>,
         clock: Clock,
@@ -457,45 +457,45 @@ impl Desk {
 }
 
 /// Resolves when a condition on the server is true.
-pub(crate) struct Until<D: Deref<Target = Desk>, F> {
-    desk: D,
+pub(crate) struct Until<D: Deref<Target = SharedState>, F> {
+    shared: D,
     is_so: F,
     key: Option<usize>,
 }
 
-impl<D: Deref<Target = Desk>, F: Fn(&Desk) -> bool> Until<D, F> {
-    pub(crate) fn new(desk: D, is_so: F) -> Self {
-        Self { desk, is_so, key: None }
+impl<D: Deref<Target = SharedState>, F: Fn(&SharedState) -> bool> Until<D, F> {
+    pub(crate) fn new(shared: D, is_so: F) -> Self {
+        Self { shared, is_so, key: None }
     }
 }
 
-impl<D: Deref<Target = Desk> + Unpin, F: Fn(&Desk) -> bool + Unpin> Future for Until<D, F> {
+impl<D: Deref<Target = SharedState> + Unpin, F: Fn(&SharedState) -> bool + Unpin> Future for Until<D, F> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let Self { desk, is_so, key } = &mut *self;
-        desk.poll(key, &*is_so, cx)
+        let Self { shared, is_so, key } = &mut *self;
+        shared.poll(key, &*is_so, cx)
     }
 }
 
-impl<D: Deref<Target = Desk>, F> Drop for Until<D, F> {
+impl<D: Deref<Target = SharedState>, F> Drop for Until<D, F> {
     fn drop(&mut self) {
         if self.key.is_some() {
-            self.desk.forget(&mut self.key);
+            self.shared.forget(&mut self.key);
         }
     }
 }
 
-impl Drop for Desk {
+impl Drop for SharedState {
     fn drop(&mut self) {
         // Whoever keeps its time has nothing left to keep.
         self.wake_all();
     }
 }
 
-impl fmt::Debug for Desk {
+impl fmt::Debug for SharedState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Desk").field("stats", &self.stats()).finish_non_exhaustive()
+        f.debug_struct("SharedState").field("stats", &self.stats()).finish_non_exhaustive()
     }
 }
 
@@ -509,39 +509,39 @@ mod tests {
     #[test]
     fn no_waker_of_who_waits_for_the_server_is_woken_or_dropped_under_the_lock() {
         let config = Arc::new(ServerConfig::default());
-        let desk = Arc::new(Desk::new(config, Clock::manual(), Arc::new(crate::Inline), None, None));
-        let its = Arc::downgrade(&desk);
+        let shared = Arc::new(SharedState::new(config, Clock::manual(), Arc::new(crate::Inline), None, None));
+        let its = Arc::downgrade(&shared);
         let (waker, ran) =
-            Foreign::waker(move || its.upgrade().is_none_or(|desk| desk.waiters.try_lock().is_ok()));
-        let mut gone = Until::new(&*desk, Desk::is_gone);
+            Foreign::waker(move || its.upgrade().is_none_or(|shared| shared.waiters.try_lock().is_ok()));
+        let mut gone = Until::new(&*shared, SharedState::is_gone);
         for _ in 0..2 {
             assert!(Pin::new(&mut gone).poll(&mut Context::from_waker(&waker)).is_pending());
         }
         drop(waker);
-        assert_eq!(lock(&desk.waiters).len(), 1);
-        desk.go_out(None);
+        assert_eq!(lock(&shared.waiters).len(), 1);
+        shared.go_out(None);
         assert_eq!(ran.load(Ordering::SeqCst), 2, "woken, and dropped");
     }
 
     #[test]
     fn whoever_waits_for_the_server_no_longer_takes_its_waker_along() {
         let config = Arc::new(ServerConfig::default());
-        let desk = Desk::new(config, Clock::manual(), Arc::new(crate::Inline), None, None);
-        let mut stays = Until::new(&desk, Desk::is_going);
+        let shared = SharedState::new(config, Clock::manual(), Arc::new(crate::Inline), None, None);
+        let mut stays = Until::new(&shared, SharedState::is_going);
         assert!(Pin::new(&mut stays).poll(&mut Context::from_waker(Waker::noop())).is_pending());
         for woken in [false, true] {
             let (waker, ran) = Foreign::waker(|| true);
-            let mut gone = Until::new(&desk, Desk::is_gone);
+            let mut gone = Until::new(&shared, SharedState::is_gone);
             assert!(Pin::new(&mut gone).poll(&mut Context::from_waker(&waker)).is_pending());
             drop(waker);
             if woken {
-                desk.wake_waiters();
+                shared.wake_waiters();
             }
             drop(gone);
             assert_eq!(ran.load(Ordering::SeqCst), if woken { 2 } else { 1 });
-            assert_eq!(lock(&desk.waiters).len(), 1, "the other stays");
+            assert_eq!(lock(&shared.waiters).len(), 1, "the other stays");
         }
         drop(stays);
-        assert_eq!(lock(&desk.waiters).len(), 0);
+        assert_eq!(lock(&shared.waiters).len(), 0);
     }
 }

@@ -295,7 +295,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             return;
         }
         let is_idle = self.channel.state() == State::Idle;
-        self.lease.rest(if is_idle { at } else { NEVER });
+        self.lease.set_idle_since(if is_idle { at } else { NEVER });
         if !fits {
             // The channel that grew pays: closing idle connections would free no buffers.
             self.overgrown = true;

@@ -12,7 +12,7 @@ use httpfsm::handler::Failure;
 use httpfsm::peer::Peer;
 use httpfsm::server::{ChannelId, Refusal, ServerStats};
 
-use crate::alarms::{FRUITLESS, NEVER, Seat};
+use crate::alarms::{FRUITLESS, NEVER, Registration};
 use crate::shared_state::{SharedState, Until};
 
 /// How long a connection that was accepted waits for the place of one that is evicted.
@@ -85,7 +85,11 @@ impl ServerHandle {
     /// dropped.
     #[must_use]
     pub fn listening(&self) -> Listening {
-        Listening { key: self.shared.listen(), seat: Seat::new(None), shared: Arc::clone(&self.shared) }
+        Listening {
+            key: self.shared.listen(),
+            registration: Registration::new(None),
+            shared: Arc::clone(&self.shared),
+        }
     }
 
     /// Tells the subscriber that the listeners cannot accept for the moment.
@@ -117,7 +121,7 @@ pub struct Listening {
     shared: Arc<SharedState>,
     /// Under which its pauses stand among the alarms.
     key: u64,
-    seat: Arc<Seat>,
+    registration: Arc<Registration>,
 }
 
 impl Listening {
@@ -187,17 +191,17 @@ impl Listening {
     }
 
     async fn wait(&self, length: Duration, is_over: impl Fn() -> bool) {
-        let Self { shared, key, seat } = self;
+        let Self { shared, key, registration } = self;
         let until = shared.clock.now().saturating_add(millis(length));
-        let (alarm, mut known) = (Alarm { shared, seat, key: *key, at: until }, None);
+        let (alarm, mut known) = (Alarm { shared, registration, key: *key, at: until }, None);
         let mut is_over =
             Until::new(&**shared, |shared: &SharedState| shared.clock.now() >= until || is_over());
         poll_fn(|cx| {
             if !known.as_ref().is_some_and(|known: &Waker| known.will_wake(cx.waker())) {
-                seat.set_waker(cx.waker());
+                registration.set_waker(cx.waker());
                 known = Some(cx.waker().clone());
             }
-            shared.alarms.arm(alarm.key, alarm.at, alarm.at, seat);
+            shared.alarms.arm(alarm.key, alarm.at, alarm.at, registration);
             Pin::new(&mut is_over).poll(cx)
         })
         .await;
@@ -211,7 +215,7 @@ fn millis(length: Duration) -> u64 {
 /// An entry among the alarms, removed when this is dropped.
 struct Alarm<'a> {
     shared: &'a SharedState,
-    seat: &'a Seat,
+    registration: &'a Registration,
     key: u64,
     at: u64,
 }
@@ -219,7 +223,7 @@ struct Alarm<'a> {
 impl Drop for Alarm<'_> {
     fn drop(&mut self) {
         self.shared.alarms.disarm(self.key, self.at);
-        self.seat.forget_waker();
+        self.registration.forget_waker();
     }
 }
 

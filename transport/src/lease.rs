@@ -6,7 +6,7 @@ use std::task::{Context, Waker};
 
 use httpfsm::server::{ChannelId, ChannelStats};
 
-use crate::alarms::{NEVER, Seat};
+use crate::alarms::{NEVER, Registration};
 use crate::shared_state::SharedState;
 
 /// A channel's slot in the shared state of its server. Dropping it reports the end of the channel, whoever drops it and
@@ -21,11 +21,11 @@ pub(crate) struct Lease {
 
 impl Lease {
     pub(crate) fn new(shared: Arc<SharedState>, id: ChannelId) -> Self {
-        let entry = Entry { seat: Seat::new(Some(id)), at: NEVER, task: UNKNOWN };
+        let entry = Entry { registration: Registration::new(Some(id)), at: NEVER, task: UNKNOWN };
         Self { shared: Some(shared), entry }
     }
 
-    /// Whether the alarm may have rung.
+    /// Whether the deadline may have passed.
     #[inline]
     pub(crate) fn is_due(&self, now: u64) -> bool {
         now >= self.entry.at
@@ -48,18 +48,18 @@ impl Lease {
 
     /// Notes since when the connection is idle, or that it is not (`NEVER`).
     #[inline]
-    pub(crate) fn rest(&self, idle_since: u64) {
-        self.entry.seat.rest(idle_since);
+    pub(crate) fn set_idle_since(&self, idle_since: u64) {
+        self.entry.registration.set_idle_since(idle_since);
     }
 
     /// Whether the connection is to close when it is idle.
     #[inline]
     pub(crate) fn is_evicted(&self) -> bool {
-        self.entry.seat.is_evicted()
+        self.entry.registration.is_evicted()
     }
 
     pub(crate) fn evict(&self) {
-        self.entry.seat.evict();
+        self.entry.registration.evict();
     }
 
     /// Whether the channel is open, so that this slot has to report its end.
@@ -71,14 +71,14 @@ impl Lease {
     /// Moves the slot to another owner, which reports the end of the channel; this one does nothing any more.
     pub(crate) fn hand_over(&mut self) -> Self {
         // It may have been idle before this wake-up, and nobody would close it for another.
-        self.rest(NEVER);
+        self.set_idle_since(NEVER);
         Self { shared: self.shared.take(), entry: self.entry.hand_over() }
     }
 
     /// The end of the channel, with what it has counted. Only the first call counts.
     pub(crate) fn end(&mut self, stats: ChannelStats) {
         if let Some(shared) = self.shared.take() {
-            self.rest(NEVER);
+            self.set_idle_since(NEVER);
             self.entry.remove(&shared);
             self.report(&shared, stats);
         }
@@ -87,7 +87,7 @@ impl Lease {
     /// The end of the channel, whose handler runs on until `until`. `None` if the end was reported before.
     pub(crate) fn outlive(&mut self, stats: ChannelStats, until: u64) -> Option<Orphan> {
         let shared = self.shared.take()?;
-        self.rest(NEVER);
+        self.set_idle_since(NEVER);
         // Before the channel is reported: the server is not gone in between.
         shared.begin_orphan();
         let orphan = Orphan { entry: self.entry.hand_over(), shared, until };
@@ -96,7 +96,7 @@ impl Lease {
     }
 
     fn report(&self, shared: &SharedState, stats: ChannelStats) {
-        if let Some(id) = self.entry.seat.id {
+        if let Some(id) = self.entry.registration.id {
             shared.closed(id, stats);
         }
     }
@@ -139,7 +139,7 @@ impl Drop for Orphan {
 
 /// An entry among the alarms, by which a drain finds its task, too.
 struct Entry {
-    seat: Arc<Seat>,
+    registration: Arc<Registration>,
     at: u64,
     /// The address of the task that the alarm wakes. The registration keeps its waker, so no other task gets that
     /// address.
@@ -154,14 +154,14 @@ impl Entry {
     }
 
     fn arm(&mut self, shared: &SharedState, at: u64, now: u64, waker: &Waker) {
-        let Some(id) = self.seat.id else { return };
+        let Some(id) = self.registration.id else { return };
         let before = mem::replace(&mut self.task, address(waker));
         if before != self.task {
-            self.seat.set_waker(waker);
+            self.registration.set_waker(waker);
         }
         // A deadline that has passed and left no trace must not spin.
         let at = at.max(now.saturating_add(1));
-        shared.alarms.arm(id.get(), self.at, at, &self.seat);
+        shared.alarms.arm(id.get(), self.at, at, &self.registration);
         self.at = at;
         // Whoever has just sent the connections out of service has not found one without an alarm.
         if before == UNKNOWN && shared.is_going() {
@@ -172,14 +172,14 @@ impl Entry {
     /// The same in other hands.
     fn hand_over(&mut self) -> Self {
         let at = mem::replace(&mut self.at, NEVER);
-        Self { seat: Arc::clone(&self.seat), at, task: self.task }
+        Self { registration: Arc::clone(&self.registration), at, task: self.task }
     }
 
     fn remove(&mut self, shared: &SharedState) {
-        if let Some(id) = self.seat.id {
+        if let Some(id) = self.registration.id {
             shared.alarms.disarm(id.get(), self.at);
         }
-        self.seat.forget_waker();
+        self.registration.forget_waker();
         self.at = NEVER;
     }
 }

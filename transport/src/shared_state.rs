@@ -19,7 +19,7 @@ use httpfsm::peer::Peer;
 use httpfsm::server::{ChannelId, ChannelStats, Refusal, Server, ServerInput, ServerOutput, ServerStats};
 use httpfsm::time::Moment;
 
-use crate::alarms::{Alarms, NEVER, Seat};
+use crate::alarms::{Alarms, NEVER, Registration};
 use crate::clock::Clock;
 use crate::job::Spawner;
 use crate::lock::lock;
@@ -352,16 +352,16 @@ impl SharedState {
     /// Wakes those whose deadlines have come. Returns the time of the next deadline, on the server's clock.
     pub(crate) fn sweep(&self, cx: &Context<'_>) -> u64 {
         let (due, next) = self.due(cx);
-        for seat in due {
-            seat.ring();
-            panics::discard(seat);
+        for registration in due {
+            registration.wake();
+            panics::discard(registration);
         }
         next
     }
 
     /// Those whose deadlines have come, to be woken, and the time of the next deadline, on the server's clock. No code
     /// of the application runs in here.
-    pub(crate) fn due(&self, cx: &Context<'_>) -> (Vec<Arc<Seat>>, u64) {
+    pub(crate) fn due(&self, cx: &Context<'_>) -> (Vec<Arc<Registration>>, u64) {
         let now = self.clock.now();
         let cut_at = if self.is_cut() { NEVER } else { self.cut_at.load(Ordering::Acquire) };
         let (due, next) = self.alarms.due(now, cx);
@@ -375,9 +375,9 @@ impl SharedState {
 
     /// Wakes every connection, and whoever keeps the time.
     fn wake_all(&self) {
-        for seat in self.alarms.all() {
-            seat.ring();
-            panics::discard(seat);
+        for registration in self.alarms.all() {
+            registration.wake();
+            panics::discard(registration);
         }
         self.alarms.wake_sweeper();
     }

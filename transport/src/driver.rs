@@ -25,8 +25,8 @@ use httpfsm::handler::{ConnectionInfo, Handler};
 use httpfsm::time::{Moment, Now};
 
 use crate::alarms::NEVER;
+use crate::channel_slot::ChannelSlot;
 use crate::exchange::{Exchange, Stage};
-use crate::lease::Lease;
 use crate::panics;
 use crate::service::Service;
 use crate::tape::{Opened, Taped};
@@ -51,7 +51,7 @@ pub struct Driver<H: Handler, W: Wire> {
     wire: Option<W>,
     service: Arc<Service<H>>,
     info: Arc<ConnectionInfo>,
-    lease: Lease,
+    slot: ChannelSlot,
     exchange: Option<Box<Exchange<H::Future>>>,
     /// When the channel opened, on the server's clock.
     opened: u64,
@@ -79,7 +79,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         service: Arc<Service<H>>,
         wire: W,
         info: Arc<ConnectionInfo>,
-        lease: Lease,
+        slot: ChannelSlot,
         facts: Facts,
     ) -> Self {
         let opened = Opened { info: &info, compiled: &service.compiled, facts };
@@ -92,7 +92,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             opened: service.shared.clock.now(),
             service,
             info,
-            lease,
+            slot,
             exchange: None,
             buffered: 0,
             told_to_go: false,
@@ -105,17 +105,17 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         let stamp = self.service.shared.clock.stamp();
         let at = Moment::from_millis(stamp.at.saturating_sub(self.opened));
         let mut turn = Turn { now: Now::new(at, &stamp.date), ask: true, received: false, told: false };
-        if !self.lease.is_open() && self.is_overdue(stamp.at) {
+        if !self.slot.is_open() && self.is_overdue(stamp.at) {
             self.finish();
             return Poll::Ready(());
         }
-        if self.lease.is_due(stamp.at) {
+        if self.slot.is_due(stamp.at) {
             let _ = self.channel.handle(&turn.now, Input::Tick);
             if self.is_lost_unread() {
                 let _ = self.channel.handle(&turn.now, Input::Disconnected);
             }
         }
-        if self.lease.is_evicted() {
+        if self.slot.is_evicted() {
             let _ = self.channel.handle(&turn.now, Input::Evict);
         }
         if self.overgrown {
@@ -267,7 +267,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
 
     /// Whether the connection is over, and the application's work for it.
     fn is_done(&self) -> bool {
-        !self.lease.is_open() && self.exchange.as_ref().is_none_or(|exchange| exchange.is_over())
+        !self.slot.is_open() && self.exchange.as_ref().is_none_or(|exchange| exchange.is_over())
     }
 
     /// Whether the handler has asked for something on another thread. If not, this task is woken when it does.
@@ -288,18 +288,18 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         let buffered = u32::try_from(self.channel.buffered() + held).unwrap_or(u32::MAX);
         let fits = self.service.shared.budget.hold(self.buffered, buffered);
         self.buffered = buffered;
-        if !self.lease.is_open() {
+        if !self.slot.is_open() {
             if let Some(Exchange { stage: Stage::Orphaned(orphan), .. }) = self.exchange.as_deref_mut() {
                 orphan.arm(at, cx);
             }
             return;
         }
         let is_idle = self.channel.state() == State::Idle;
-        self.lease.set_idle_since(if is_idle { at } else { NEVER });
+        self.slot.set_idle_since(if is_idle { at } else { NEVER });
         if !fits {
             // The channel that grew pays: closing idle connections would free no buffers.
             self.overgrown = true;
-            self.lease.evict();
+            self.slot.evict();
             cx.waker().wake_by_ref();
         }
         let due = self.channel.deadline();
@@ -307,7 +307,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         // While nothing is read, a lost connection shows only when the wire is asked, and the application may take
         // hours.
         let due = if is_idle || self.is_reading() { due } else { due.min(at.saturating_add(LOOK)) };
-        self.lease.arm(due, at, cx);
+        self.slot.arm(due, at, cx);
     }
 
     /// Whether input is read, so that a read would tell of a lost connection.
@@ -323,7 +323,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
     #[cold]
     fn go_out(&mut self, now: &Now<'_>) -> Poll<()> {
         if self.service.shared.is_cut() {
-            if self.lease.is_open() {
+            if self.slot.is_open() {
                 self.service.tell(|subscriber| subscriber.closed(&self.info, CloseReason::DrainTimeout));
             }
             if let Some(wire) = &mut self.wire {
@@ -357,7 +357,7 @@ impl<H: Handler, W: Wire> Future for Driver<H, W> {
 impl<H: Handler, W: Wire> Drop for Driver<H, W> {
     fn drop(&mut self) {
         self.channel.end();
-        self.lease.end(self.channel.stats());
+        self.slot.end(self.channel.stats());
         self.service.shared.budget.hold(self.buffered, 0);
         if let Some(mut exchange) = self.exchange.take() {
             let _ = panics::catch(|| exchange.finish());

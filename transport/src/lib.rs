@@ -13,6 +13,7 @@
 
 mod accept;
 mod alarms;
+mod channel_slot;
 mod clock;
 mod connection;
 mod driver;
@@ -21,7 +22,6 @@ mod exchange;
 mod futures_io;
 mod handle;
 mod job;
-mod lease;
 mod listener;
 mod lock;
 mod may_block;

@@ -11,12 +11,12 @@ use httpfsm::peer::Peer;
 use httpfsm::server::{ChannelId, Refusal};
 
 use crate::alarms::NEVER;
+use crate::channel_slot::ChannelSlot;
 use crate::clock::Clock;
 use crate::driver::Driver;
 use crate::exchange::Exchange;
 use crate::handle::ServerHandle;
 use crate::job::Spawner;
-use crate::lease::Lease;
 use crate::shared_state::SharedState;
 use crate::tape::Recorder;
 use crate::wire::Wire;
@@ -106,10 +106,10 @@ impl<H: Handler> Service<H> {
         let (id, channel) = admitted.inspect_err(|reason| {
             self.tell(|subscriber| subscriber.not_admitted(&peername, &sockname, *reason));
         })?;
-        let lease = Lease::new(Arc::clone(&self.shared), id);
+        let slot = ChannelSlot::new(Arc::clone(&self.shared), id);
         let scheme = self.compiled.config().url_scheme.clone();
         let info = ConnectionInfo::new(peername, sockname, scheme, channel);
-        Ok(Driver::new(Arc::clone(self), wire, Arc::new(info), lease, self.shared.facts(id)))
+        Ok(Driver::new(Arc::clone(self), wire, Arc::new(info), slot, self.shared.facts(id)))
     }
 
     /// Wakes the connections whose deadlines have come, and says when the next one does, in milliseconds on the

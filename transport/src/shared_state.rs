@@ -385,7 +385,7 @@ impl SharedState {
     fn tell(&self, input: ServerInput) {
         let (mut going, mut gone) = (false, false);
         let mut machine = lock(&self.machine);
-        // A channel is reported once, by its `Lease`, so the machine knows it.
+        // A channel is reported once, by its `ChannelSlot`, so the machine knows it.
         let _ = machine.handle(self.moment(), input);
         while let Some(output) = machine.next_output() {
             match output {

@@ -9,7 +9,7 @@ use httpfsm::handler::{ConnectionInfo, IoFailure, UpgradedIo};
 use httpfsm::server::ChannelStats;
 
 use crate::alarms::NEVER;
-use crate::lease::Lease;
+use crate::channel_slot::ChannelSlot;
 use crate::lock::lock;
 use crate::shared_state::SharedState;
 use crate::wire::Wire;
@@ -25,14 +25,14 @@ impl<W: Wire> Tunnel<W> {
     pub(crate) fn new(
         wire: W,
         shared: Arc<SharedState>,
-        mut lease: Lease,
+        mut slot: ChannelSlot,
         stats: ChannelStats,
         info: Arc<ConnectionInfo>,
     ) -> Self {
         let inner = Arc::new(Inner { shared, stats, info, held: Mutex::default() });
         let waker = Waker::from(Arc::clone(&inner));
-        lease.arm(NEVER, 0, &Context::from_waker(&waker));
-        lock(&inner.held).open = Some((wire, lease));
+        slot.arm(NEVER, 0, &Context::from_waker(&waker));
+        lock(&inner.held).open = Some((wire, slot));
         // The connections may have been cut just now, before this one had its wire.
         waker.wake();
         Self(inner)
@@ -99,7 +99,7 @@ struct Inner<W> {
 struct Held<W> {
     /// The wire and its slot; `None` when the connection is over, and while the wire is polled: that runs code of the
     /// task's waker, which is not to run under the lock.
-    open: Option<(W, Lease)>,
+    open: Option<(W, ChannelSlot)>,
     /// The wire is being polled.
     polled: bool,
     /// The connection is to end when it has been.
@@ -145,14 +145,14 @@ impl<W: Wire> Inner<W> {
         self.end(open, reason, waiters);
     }
 
-    fn end(&self, open: (W, Lease), reason: CloseReason, waiters: [Option<Waker>; 2]) {
-        let (mut wire, mut lease) = open;
+    fn end(&self, open: (W, ChannelSlot), reason: CloseReason, waiters: [Option<Waker>; 2]) {
+        let (mut wire, mut slot) = open;
         if reason == CloseReason::DrainTimeout {
             wire.reset();
         }
         panics::discard(wire);
         self.shared.report(|subscriber| subscriber.closed(&self.info, reason));
-        lease.end(self.stats);
+        slot.end(self.stats);
         waiters.into_iter().flatten().for_each(panics::wake);
     }
 }
@@ -160,7 +160,7 @@ impl<W: Wire> Inner<W> {
 /// A wire that is being polled. It goes back when that is over, also where it panicked.
 struct Polled<'a, W: Wire> {
     inner: &'a Inner<W>,
-    open: Option<(W, Lease)>,
+    open: Option<(W, ChannelSlot)>,
 }
 
 impl<W: Wire> Drop for Polled<'_, W> {
@@ -216,11 +216,11 @@ mod tests {
         let shared = Arc::clone(&service.shared);
         let (id, channel) =
             shared.admit(&Peer::Unix(None), &Peer::Unix(None)).unwrap_or_else(|why| panic!("{why}"));
-        let lease = Lease::new(Arc::clone(&shared), id);
+        let slot = ChannelSlot::new(Arc::clone(&shared), id);
         let (peername, sockname) = (Peer::Unix(None), Peer::Unix(None));
         let info = Arc::new(ConnectionInfo::new(peername, sockname, "http", channel));
         let (near, far) = pair(100);
-        (near, Tunnel::new(far, Arc::clone(&shared), lease, ChannelStats::default(), info), shared)
+        (near, Tunnel::new(far, Arc::clone(&shared), slot, ChannelStats::default(), info), shared)
     }
 
     fn foreign(tunnel: &Tunnel<MemoryWire>) -> (Waker, Arc<std::sync::atomic::AtomicUsize>) {
@@ -286,9 +286,9 @@ mod tests {
             shared.admit(&Peer::Unix(None), &Peer::Unix(None)).unwrap_or_else(|why| panic!("{why}"));
         let (peername, sockname) = (Peer::Unix(None), Peer::Unix(None));
         let info = Arc::new(ConnectionInfo::new(peername, sockname, "http", channel));
-        let lease = Lease::new(Arc::clone(&shared), id);
+        let slot = ChannelSlot::new(Arc::clone(&shared), id);
         let wire = Amid(Arc::clone(&shared), panics);
-        (Tunnel::new(wire, Arc::clone(&shared), lease, ChannelStats::default(), info), shared)
+        (Tunnel::new(wire, Arc::clone(&shared), slot, ChannelStats::default(), info), shared)
     }
 
     #[test]

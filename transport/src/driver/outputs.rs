@@ -129,9 +129,9 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         self.service.tell(|subscriber| subscriber.upgraded(&self.info));
         let (Some(wire), Some(exchange)) = (self.wire.take(), self.exchange.as_deref_mut()) else { return };
         self.channel.end();
-        let lease = self.lease.hand_over();
+        let slot = self.slot.hand_over();
         let (shared, stats) = (Arc::clone(&self.service.shared), self.channel.stats());
-        let io = Box::new(Tunnel::new(wire, shared, lease, stats, Arc::clone(&self.info)));
+        let io = Box::new(Tunnel::new(wire, shared, slot, stats, Arc::clone(&self.info)));
         // From here on only the application holds the pipe: where it does not, the connection ends here.
         let pipe = std::mem::take(&mut exchange.pipe);
         pipe.hand_over(Upgraded::new(leftover, io), cx.waker());
@@ -144,7 +144,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         self.wire = None;
         self.channel.end();
         let Some(exchange) = self.exchange.as_deref_mut() else {
-            return self.lease.end(self.channel.stats());
+            return self.slot.end(self.channel.stats());
         };
         let runs_on = matches!(exchange.stage, Stage::Calling) && exchange.pipe.is_disconnect_awaited();
         exchange.pipe.disconnected();
@@ -154,13 +154,13 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             let at_most = self.service.compiled.config().responseless_timeout.filter(|time| !time.is_zero());
             let at_most = at_most.map_or(NEVER, |at_most| Moment::from_duration(at_most).as_millis());
             let now = self.opened.saturating_add(turn.now.at.as_millis());
-            let orphan = self.lease.outlive(self.channel.stats(), now.saturating_add(at_most));
+            let orphan = self.slot.outlive(self.channel.stats(), now.saturating_add(at_most));
             if let Some(orphan) = orphan {
                 exchange.stage = Stage::Orphaned(Box::new(orphan));
                 return;
             }
         }
-        self.lease.end(self.channel.stats());
+        self.slot.end(self.channel.stats());
         self.finish();
     }
 }

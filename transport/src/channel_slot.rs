@@ -13,13 +13,13 @@ use crate::shared_state::SharedState;
 /// why.
 ///
 /// Each connection has one as long as it lives, so it is small.
-pub(crate) struct Lease {
+pub(crate) struct ChannelSlot {
     /// `None` when the end of the channel was reported.
     shared: Option<Arc<SharedState>>,
     entry: Entry,
 }
 
-impl Lease {
+impl ChannelSlot {
     pub(crate) fn new(shared: Arc<SharedState>, id: ChannelId) -> Self {
         let entry = Entry { registration: Registration::new(Some(id)), at: NEVER, task: UNKNOWN };
         Self { shared: Some(shared), entry }
@@ -102,7 +102,7 @@ impl Lease {
     }
 }
 
-impl Drop for Lease {
+impl Drop for ChannelSlot {
     fn drop(&mut self) {
         self.end(ChannelStats::default());
     }

@@ -155,9 +155,9 @@ impl Listening {
     ) -> Result<(ChannelId, String), Refusal> {
         let Self { shared, .. } = self;
         let until = shared.clock.now().saturating_add(millis(PATIENCE));
-        let (mut looks, mut promise) = (0, None);
+        let (mut looks, mut reservation) = (0, None);
         loop {
-            if let Some(verdict) = shared.admit_unless_full(peername, sockname, promise.is_some()) {
+            if let Some(verdict) = shared.admit_unless_full(peername, sockname, reservation.is_some()) {
                 shared.stays_full_until(0);
                 return verdict;
             }
@@ -166,21 +166,21 @@ impl Listening {
             if pause == 0 {
                 return shared.admit(peername, sockname);
             }
-            promise = promise.or_else(|| shared.promise());
-            if promise.is_none() {
+            reservation = reservation.or_else(|| shared.reserve());
+            if reservation.is_none() {
                 looks += 1;
                 if looks == LOOKS {
                     shared.stays_full_until(now.saturating_add(FRUITLESS));
                 }
-                // A place that is free and promised to another is none for this one.
+                // A place that is free and reserved for another is none for this one.
                 let gives_up = shared.stays_full(now) || *waited >= QUEUED;
                 if gives_up && shared.is_still_full(peername, true) {
                     return shared.admit(peername, sockname);
                 }
                 pause = pause.min(FRUITLESS);
             }
-            let is_promised = promise.is_some();
-            self.wait(Duration::from_millis(pause), || !shared.is_still_full(peername, is_promised)).await;
+            let is_reserved = reservation.is_some();
+            self.wait(Duration::from_millis(pause), || !shared.is_still_full(peername, is_reserved)).await;
             *waited = waited.saturating_add(shared.clock.now().saturating_sub(now));
         }
     }

@@ -62,7 +62,7 @@ pub(crate) struct SharedState {
     /// Until when it is taken for granted that no place becomes free.
     full_until: AtomicU64,
     /// Places that become free for those who had an idle channel closed, and who take them.
-    promised: AtomicU32,
+    reserved: AtomicU32,
 }
 
 fn millis(length: Duration) -> u64 {
@@ -70,11 +70,11 @@ fn millis(length: Duration) -> u64 {
 }
 
 /// Holds a place that becomes free for whoever had an idle channel closed: no other listener takes it meanwhile.
-pub(crate) struct Promise<'a>(&'a SharedState);
+pub(crate) struct Reservation<'a>(&'a SharedState);
 
-impl Drop for Promise<'_> {
+impl Drop for Reservation<'_> {
     fn drop(&mut self) {
-        self.0.promised.fetch_sub(1, Ordering::SeqCst);
+        self.0.reserved.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -160,7 +160,7 @@ impl SharedState {
             waiters: Mutex::default(),
             close_awaited: AtomicBool::new(false),
             full_until: AtomicU64::new(0),
-            promised: AtomicU32::new(0),
+            reserved: AtomicU32::new(0),
         }
     }
 
@@ -170,15 +170,15 @@ impl SharedState {
     }
 
     /// The same, unless the server is too full for a connection from this peer, and would serve it otherwise.
-    /// `promised`: a place is [promised](Self::promise) to it.
+    /// `reserved`: a place is [reserved](Self::reserve) to it.
     pub(crate) fn admit_unless_full(
         &self,
         peername: &Peer,
         sockname: &Peer,
-        promised: bool,
+        reserved: bool,
     ) -> Option<Result<(ChannelId, String), Refusal>> {
         let mut machine = lock(&self.machine);
-        let is_full = self.is_full_for(&machine, peername, promised);
+        let is_full = self.is_full_for(&machine, peername, reserved);
         (!is_full).then(|| self.admit_to(&mut machine, peername, sockname))
     }
 
@@ -206,10 +206,10 @@ impl SharedState {
         self.is_full_for(&lock(&self.machine), peername, false)
     }
 
-    fn is_full_for(&self, machine: &Server, peername: &Peer, promised: bool) -> bool {
+    fn is_full_for(&self, machine: &Server, peername: &Peer, reserved: bool) -> bool {
         match machine.would_refuse(peername) {
-            None if !promised => {
-                let others = self.promised.load(Ordering::SeqCst).into();
+            None if !reserved => {
+                let others = self.reserved.load(Ordering::SeqCst).into();
                 let limit = u64::from(self.config.max_connections);
                 limit != 0 && others > 0 && limit.saturating_sub(machine.stats().n_channels) <= others
             }
@@ -218,17 +218,17 @@ impl SharedState {
     }
 
     /// Whether the server is still full. From now on, a channel that closes wakes those who wait for the server.
-    pub(crate) fn is_still_full(&self, peername: &Peer, promised: bool) -> bool {
+    pub(crate) fn is_still_full(&self, peername: &Peer, reserved: bool) -> bool {
         self.close_awaited.store(true, Ordering::SeqCst);
-        self.is_full_for(&lock(&self.machine), peername, promised)
+        self.is_full_for(&lock(&self.machine), peername, reserved)
     }
 
-    /// Has the channel closed that has been idle for the longest, and promises its place; `None` if none is idle.
-    pub(crate) fn promise(&self) -> Option<Promise<'_>> {
+    /// Has the channel closed that has been idle for the longest, and reserves its place; `None` if none is idle.
+    pub(crate) fn reserve(&self) -> Option<Reservation<'_>> {
         // Before the place can be free.
-        self.promised.fetch_add(1, Ordering::SeqCst);
-        let promise = Promise(self);
-        self.evict().then_some(promise)
+        self.reserved.fetch_add(1, Ordering::SeqCst);
+        let reservation = Reservation(self);
+        self.evict().then_some(reservation)
     }
 
     /// Until `then`, connections are refused at once where no channel is idle, because one has just waited in vain. 0

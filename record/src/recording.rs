@@ -50,7 +50,7 @@ const LAST: usize = 64;
 
 /// Records one channel in memory, as JSON lines.
 ///
-/// What the peer has sent is written when the machine has told what it is: fields of a well-formed head and content are shown,
+/// What the peer has sent is written when the machine has said what it is: fields of a well-formed head and content are shown,
 /// but for what [`Options`] hides, anything else is hidden. Lines wait for that in order, and each is tried before it is written:
 /// where the machine would do something else with what is hidden, the recording ends, and says `masked`.
 /// A [`FileRecorder`](crate::FileRecorder) makes one for each channel
@@ -145,7 +145,7 @@ pub struct Recording {
     pending: bool,
     /// `Output::HttpRequest` was taken, and `request` is to come.
     awaits_request: bool,
-    /// Heads that were told, less the requests that were taken.
+    /// Heads that the machine has named, less the requests that were taken.
     heads: u64,
     /// Where the channel stood before the last row that it took, and where it has stood since.
     stood: (State, State),
@@ -153,7 +153,7 @@ pub struct Recording {
     pages: Option<ErrorPages>,
 }
 
-/// Lines that are not written yet, since the machine has not told what bytes of the peer are in the first of them.
+/// Lines that are not written yet, since the machine has not said what bytes of the peer are in the first of them.
 #[derive(Default)]
 struct Held {
     /// Each with the number of bytes that it lacks.
@@ -286,10 +286,10 @@ impl Recording {
             // Nobody knows what came of it.
             self.held.unpush();
         }
-        // What the machine has not told will not be known.
+        // What the machine has not named by now stays unknown.
         self.stood.0 = self.stood.1;
         let rest = self.held.bytes.len();
-        self.told(InputPart::Unread, rest);
+        self.note_part(InputPart::Unread, rest);
         self.write_held();
         self.stop(why);
     }
@@ -383,7 +383,7 @@ impl Recording {
     }
 
     /// The machine tells what the next bytes of the peer are.
-    fn told(&mut self, part: InputPart, bytes: usize) {
+    fn note_part(&mut self, part: InputPart, bytes: usize) {
         let known = match part {
             // The row began with a head that was to be read, or with empty lines before one.
             InputPart::Unread if matches!(self.stood.0, State::Fresh | State::Head | State::Idle) => {
@@ -470,7 +470,7 @@ impl ChannelTrace for Recording {
         if bytes > self.held.bytes.len() {
             return self.end("gap");
         }
-        self.told(part, bytes);
+        self.note_part(part, bytes);
         // So the first line that is held lacks bytes, and those of the next part are its.
         self.write_held();
     }

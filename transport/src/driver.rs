@@ -71,7 +71,7 @@ struct Turn<'a> {
     /// There was input.
     received: bool,
     /// Something came that the application has to be woken for.
-    told: bool,
+    wakes_application: bool,
 }
 
 impl<H: Handler, W: Wire> Driver<H, W> {
@@ -104,7 +104,8 @@ impl<H: Handler, W: Wire> Driver<H, W> {
     fn wake_up(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let stamp = self.service.shared.clock.stamp();
         let at = Moment::from_millis(stamp.at.saturating_sub(self.opened));
-        let mut turn = Turn { now: Now::new(at, &stamp.date), ask: true, received: false, told: false };
+        let mut turn =
+            Turn { now: Now::new(at, &stamp.date), ask: true, received: false, wakes_application: false };
         if !self.slot.is_open() && self.is_overdue(stamp.at) {
             self.finish();
             return Poll::Ready(());

@@ -23,8 +23,8 @@ impl<H: Handler, W: Wire> Driver<H, W> {
     /// by then and is not woken, also if another thread would have polled it at once.
     pub(super) fn outputs(&mut self, turn: &mut Turn<'_>, cx: &mut Context<'_>) -> bool {
         let is_request = self.take_outputs(turn, cx);
-        if turn.told {
-            turn.told = false;
+        if turn.wakes_application {
+            turn.wakes_application = false;
             turn.ask |= self.exchange.as_ref().is_some_and(|exchange| exchange.pipe.wake(cx.waker()));
         }
         is_request
@@ -49,7 +49,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
                         }
                         Some(exchange) => {
                             exchange.pipe.end(trailers);
-                            turn.told = true;
+                            turn.wakes_application = true;
                         }
                     }
                 }
@@ -62,7 +62,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
                 Output::PeerEnded => {
                     if let Some(exchange) = exchange {
                         exchange.pipe.peer_ended();
-                        turn.told = true;
+                        turn.wakes_application = true;
                     }
                     self.service.tell(|subscriber| subscriber.peer_ended(&self.info));
                 }
@@ -111,7 +111,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             self.finish();
         } else {
             exchange.pipe.fail(error);
-            turn.told = true;
+            turn.wakes_application = true;
         }
     }
 
@@ -148,7 +148,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         };
         let runs_on = matches!(exchange.stage, Stage::Calling) && exchange.pipe.is_disconnect_awaited();
         exchange.pipe.disconnected();
-        turn.told = true;
+        turn.wakes_application = true;
         if runs_on {
             // A timeout of 0 means no deadline.
             let at_most = self.service.compiled.config().responseless_timeout.filter(|time| !time.is_zero());
@@ -175,7 +175,7 @@ fn body_data<F>(exchange: Option<&mut Exchange<F>>, bytes: &[u8], turn: &mut Tur
         }
         Some(exchange) => {
             exchange.pipe.deliver(bytes);
-            turn.told = true;
+            turn.wakes_application = true;
         }
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! A transport moves bytes and time between sockets and the machine, and must lose none: no byte, no wake-up, no
 //! deadline, no end. The kit runs scripts against it and against the [in-memory transport](httpfsm_transport::memory),
-//! with one and the same application, and compares the traces: what each channel told, what the application saw, the
+//! with one and the same application, and compares the traces: what each channel reported, what the application saw, the
 //! bytes that the peer received, and how its connection ended. They are equal byte for byte, whatever the
 //! transport. What no script can show has a check of its own: backpressure, crowds, names, what is left behind.
 //!

@@ -56,8 +56,8 @@ pub enum Step {
     Reset,
     /// Waits until the server has ended the connection.
     End,
-    /// Waits until the channel or the application has told something that contains this.
-    Told(String),
+    /// Waits until the channel or the application has a line in the record that contains this.
+    Recorded(String),
     /// Opens a gate at which the application waits.
     Open(&'static str),
     /// Takes the server out of service, with a deadline.
@@ -202,8 +202,8 @@ impl Script {
         self.step(Step::End)
     }
 
-    pub(crate) fn told(self, text: impl Into<String>) -> Self {
-        self.step(Step::Told(text.into()))
+    pub(crate) fn recorded(self, text: impl Into<String>) -> Self {
+        self.step(Step::Recorded(text.into()))
     }
 
     pub(crate) fn open(self, gate: &'static str) -> Self {

@@ -46,11 +46,11 @@ pub(crate) fn names(bench: &Bench<'_>) -> Result<(), String> {
 /// The connection of this number has these names: the peer's, and that of the socket.
 fn is_named(running: &Running, number: usize, ends: Option<(Name, Name)>) -> Result<(), String> {
     running.wait("The connection is not accepted.", || running.record.names(number).is_some())?;
-    let told = running.record.names(number);
-    if told == ends {
+    let named = running.record.names(number);
+    if named == ends {
         return Ok(());
     }
-    Err(format!("The names are {told:?}, the ends of the socket are {ends:?}."))
+    Err(format!("The names are {named:?}, the ends of the socket are {ends:?}."))
 }
 
 pub(crate) fn listeners(bench: &Bench<'_>) -> Result<(), String> {

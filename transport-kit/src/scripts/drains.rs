@@ -35,7 +35,7 @@ pub(crate) fn scripts() -> Vec<Script> {
             .gone(),
         patient("a drain while the handler runs")
             .send(get("/gate"))
-            .told("waits")
+            .recorded("waits")
             .drain(None)
             .open("gate")
             .until("passed")
@@ -44,7 +44,7 @@ pub(crate) fn scripts() -> Vec<Script> {
         patient("a drain inside a body")
             .send(post_head("/upload", 2000))
             .send(pattern(0, 1000))
-            .told("body 1000 bytes")
+            .recorded("body 1000 bytes")
             .drain(None)
             .send(pattern(1000, 1000))
             .until("end []")
@@ -60,13 +60,13 @@ pub(crate) fn scripts() -> Vec<Script> {
             .gone(),
         patient("a drain with requests behind")
             .send(get("/gate") + &get("/hello"))
-            .told("waits")
+            .recorded("waits")
             .drain(None)
             .open("gate")
             .until("passed")
             .end()
             .gone(),
-        patient("a drain that cuts").send(get("/never")).told("waits").drain(SOON).end().gone(),
+        patient("a drain that cuts").send(get("/never")).recorded("waits").drain(SOON).end().gone(),
         patient("a drain that cuts at once")
             .send(get("/hello"))
             .until("world!")
@@ -79,12 +79,12 @@ pub(crate) fn scripts() -> Vec<Script> {
             .send("ping")
             .until("ping")
             .drain(SOON)
-            .told("tunnel 4 bytes")
+            .recorded("tunnel 4 bytes")
             .gone(),
         patient("the channel's own drain deadline")
             .soon(|config, soon| config.channel.drain_deadline = Some(soon))
             .send(get("/never"))
-            .told("waits")
+            .recorded("waits")
             .drain(None)
             .until("503")
             .end()
@@ -97,11 +97,11 @@ pub(crate) fn scripts() -> Vec<Script> {
             .send(get("/download?bytes=1000&end=never"))
             .until("\r\n3e8\r\n")
             .drain(None)
-            .told("dropped")
+            .recorded("dropped")
             .gone(),
         patient("two connections in a drain")
             .send(get("/gate"))
-            .told("waits")
+            .recorded("waits")
             .connect()
             .send(get("/hello"))
             .until("world!")

@@ -43,7 +43,7 @@ pub(crate) fn scripts() -> Vec<Script> {
             .send(upgrade("/upgrade?refuse"))
             .until("403")
             .until("no")
-            .told("tunnel: ")
+            .recorded("tunnel: ")
             .send(get("/hello"))
             .until("world!"),
         Script::new("CONNECT")
@@ -66,7 +66,7 @@ pub(crate) fn scripts() -> Vec<Script> {
             .send("ping")
             .until("ping")
             .reset()
-            .told("tunnel 4 bytes"),
+            .recorded("tunnel 4 bytes"),
         Script::new("an upgrade behind another request")
             .send(get("/hello") + &upgrade("/upgrade") + "x")
             .until("world!")
@@ -76,11 +76,11 @@ pub(crate) fn scripts() -> Vec<Script> {
         Script::new("an upgrade that nobody asked for")
             .send(get("/upgrade"))
             .until("\r\n\r\n")
-            .told("tunnel: "),
+            .recorded("tunnel: "),
         Script::new("an upgraded connection in a drain")
             .send(upgrade("/upgrade"))
             .until("\r\n\r\n")
-            .told("tunnel begins")
+            .recorded("tunnel begins")
             .drain(None)
             .send("still")
             .until("still")

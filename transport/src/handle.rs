@@ -13,7 +13,8 @@ use httpfsm::peer::Peer;
 use httpfsm::server::{ChannelId, Refusal, ServerStats};
 
 use crate::alarms::{FRUITLESS, NEVER, Registration};
-use crate::shared_state::{SharedState, Until};
+use crate::shared_state::SharedState;
+use crate::until::Until;
 
 /// How long a connection that was accepted waits for the place of one that is evicted.
 const PATIENCE: Duration = Duration::from_millis(100);

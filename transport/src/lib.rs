@@ -13,6 +13,7 @@
 
 mod accept;
 mod alarms;
+mod budget;
 mod channel_slot;
 mod clock;
 mod connection;
@@ -40,6 +41,7 @@ mod sync;
 mod tape;
 mod timekeeper;
 mod tunnel;
+mod until;
 mod upgraded;
 mod waiters;
 mod waiting;

@@ -3,10 +3,7 @@
 
 use std::collections::hash_map::RandomState;
 use std::fmt;
-use std::future::Future;
 use std::hash::BuildHasher;
-use std::ops::Deref;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
@@ -20,6 +17,7 @@ use httpfsm::server::{ChannelId, ChannelStats, Refusal, Server, ServerInput, Ser
 use httpfsm::time::Moment;
 
 use crate::alarms::{Alarms, NEVER, Registration};
+use crate::budget::Budget;
 use crate::clock::Clock;
 use crate::job::Spawner;
 use crate::lock::lock;
@@ -75,52 +73,6 @@ pub(crate) struct Reservation<'a>(&'a SharedState);
 impl Drop for Reservation<'_> {
     fn drop(&mut self) {
         self.0.reserved.fetch_sub(1, Ordering::SeqCst);
-    }
-}
-
-/// The counts that move with each request.
-pub(crate) struct Budget {
-    in_flight: AtomicU32,
-    max_in_flight: u32,
-    buffered: AtomicU64,
-    max_buffered: u64,
-}
-
-impl Budget {
-    fn new(config: &ServerConfig) -> Self {
-        Self {
-            in_flight: AtomicU32::new(0),
-            max_in_flight: config.maximum_simultaneous_requests,
-            buffered: AtomicU64::new(0),
-            max_buffered: config.max_buffered_bytes,
-        }
-    }
-
-    /// Whether requests with the application are counted at all.
-    #[inline]
-    pub(crate) fn is_limited(&self) -> bool {
-        self.max_in_flight != 0
-    }
-
-    /// One more request is with the application; `false` if there are as many as may be.
-    pub(crate) fn begin_request(&self) -> bool {
-        self.in_flight
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |n| (n < self.max_in_flight).then_some(n + 1))
-            .is_ok()
-    }
-
-    pub(crate) fn end_request(&self) {
-        self.in_flight.fetch_sub(1, Ordering::AcqRel);
-    }
-
-    /// A channel holds `after` bytes where it held `before`. `false` if it grew and all together hold too many.
-    pub(crate) fn hold(&self, before: u32, after: u32) -> bool {
-        if before == after {
-            return true;
-        }
-        let change = u64::from(after).wrapping_sub(u64::from(before));
-        let held = self.buffered.fetch_add(change, Ordering::AcqRel).wrapping_add(change);
-        after < before || self.max_buffered == 0 || held <= self.max_buffered
     }
 }
 
@@ -414,11 +366,11 @@ impl SharedState {
     }
 
     pub(crate) fn held(&self) -> Held {
-        let budget = &self.budget;
+        let (requests, buffered) = self.budget.counts();
         Held {
             channels: self.stats().n_channels,
-            requests: budget.in_flight.load(Ordering::SeqCst).into(),
-            buffered: budget.buffered.load(Ordering::SeqCst),
+            requests: requests.into(),
+            buffered,
             alarms: self.alarms.len() as u64,
             listeners: self.listeners.load(Ordering::SeqCst) as u64,
         }
@@ -456,36 +408,6 @@ impl SharedState {
     }
 }
 
-/// Resolves when a condition on the server is true.
-pub(crate) struct Until<D: Deref<Target = SharedState>, F> {
-    shared: D,
-    is_so: F,
-    key: Option<usize>,
-}
-
-impl<D: Deref<Target = SharedState>, F: Fn(&SharedState) -> bool> Until<D, F> {
-    pub(crate) fn new(shared: D, is_so: F) -> Self {
-        Self { shared, is_so, key: None }
-    }
-}
-
-impl<D: Deref<Target = SharedState> + Unpin, F: Fn(&SharedState) -> bool + Unpin> Future for Until<D, F> {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let Self { shared, is_so, key } = &mut *self;
-        shared.poll(key, &*is_so, cx)
-    }
-}
-
-impl<D: Deref<Target = SharedState>, F> Drop for Until<D, F> {
-    fn drop(&mut self) {
-        if self.key.is_some() {
-            self.shared.forget(&mut self.key);
-        }
-    }
-}
-
 impl Drop for SharedState {
     fn drop(&mut self) {
         // Whoever keeps its time has nothing left to keep.
@@ -501,9 +423,11 @@ impl fmt::Debug for SharedState {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::Pin;
     use std::task::Waker;
 
     use super::*;
+    use crate::until::Until;
     use crate::waiting::tests::Foreign;
 
     #[test]

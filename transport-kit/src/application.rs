@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::future::{Future, pending, poll_fn};
-use std::io::Read;
 use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -10,12 +9,12 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use httpfsm::fields::Fields;
-use httpfsm::handler::{Body, Frame, Handler, Request, Response, UpgradeFuture};
-use httpfsm::request::FieldRef;
+use httpfsm::handler::{Body, Frame, Handler, Request, Response};
 use httpfsm::status::Status;
-use httpfsm_transport::{BodyReader, Job, Spawner};
+use httpfsm_transport::{Job, Spawner};
 
 use self::bodies::{Duplex, Ending, Frames};
+use self::reading::{read, read_blocking, upload};
 use self::tasks::Threads;
 pub(crate) use self::tasks::{Task, Tasks};
 use crate::memory::Jobs;
@@ -23,7 +22,9 @@ use crate::record::{Log, Record};
 use crate::sum::{Sum, pattern};
 
 mod bodies;
+mod reading;
 mod tasks;
+mod upgrades;
 
 /// The application that a [`Subject`](crate::Subject) serves.
 #[derive(Clone)]
@@ -302,91 +303,6 @@ impl Application {
             },
         }
     }
-
-    fn upgrade(&self, request: &Request, log: &Log) -> Response {
-        let refuses = parameter(request, "refuse").is_some();
-        self.tasks.spawn(Box::pin(tunnel(request.upgrade(), log.of("tunnel"))));
-        if refuses {
-            return Response::text("no").with_status(status(403));
-        }
-        if request.method() == "CONNECT" {
-            return Response::new(Status::OK);
-        }
-        let mut response = Response::switching_protocols("echo");
-        // A head that does not leave at once.
-        let bytes = parameter(request, "bytes").and_then(|bytes| bytes.parse().ok()).unwrap_or(0);
-        if bytes > 0 {
-            let _ = response.fields.push("X-Fill", "x".repeat(bytes));
-        }
-        response
-    }
-}
-
-/// Echoes until the peer's end, then says how much it was.
-async fn tunnel(upgrade: UpgradeFuture, log: Log) {
-    let mut connection = match upgrade.await {
-        Ok(connection) => connection,
-        Err(error) => return log.end(format_args!("tunnel: {error}")),
-    };
-    log.note("tunnel begins");
-    let (mut buffer, mut sum) = ([0; 4096], Sum::default());
-    let end = loop {
-        match connection.read(&mut buffer).await {
-            Ok(0) => break "end".to_owned(),
-            Ok(bytes) => {
-                sum.add(&buffer[..bytes]);
-                if let Err(error) = connection.write_all(&buffer[..bytes]).await {
-                    break format!("{error:?}");
-                }
-            }
-            Err(error) => break format!("{error:?}"),
-        }
-    };
-    if connection.write_all(format!("[{sum}]").as_bytes()).await.is_ok() {
-        let _ = connection.close().await;
-    }
-    drop(connection);
-    log.end(format_args!("tunnel {sum}: {end}"));
-}
-
-async fn upload(request: &mut Request, log: &Log) -> Response {
-    log.note("reads");
-    let mut sum = Sum::default();
-    let end = loop {
-        match log.next_data(request.body()).await {
-            None => break "end".to_owned(),
-            Some(Ok(bytes)) => sum.add(&bytes),
-            Some(Err(failure)) => break failure.to_string(),
-        }
-    };
-    let trailers: Vec<_> = request.trailers().into_iter().flat_map(Fields::iter).map(show).collect();
-    log.note(format_args!("{end} {trailers:?}"));
-    Response::text(format!("{sum} {end} {trailers:?}"))
-}
-
-fn read_blocking(body: Body, log: &Log) -> String {
-    let (mut body, mut buffer) = (BodyReader::new(body), [0; 1000]);
-    loop {
-        match body.read(&mut buffer) {
-            Ok(0) => return "end".to_owned(),
-            Ok(bytes) => log.bytes(&buffer[..bytes]),
-            Err(error) => return error.to_string(),
-        }
-    }
-}
-
-async fn read(body: &mut Body, log: &Log) -> String {
-    loop {
-        match log.next_data(body).await {
-            None => return "end".to_owned(),
-            Some(Ok(_)) => {}
-            Some(Err(failure)) => return failure.to_string(),
-        }
-    }
-}
-
-fn show(field: FieldRef<'_>) -> String {
-    format!("{}: {}", field.name, field.value.escape_ascii())
 }
 
 fn parameter<'a>(request: &'a Request, name: &str) -> Option<&'a str> {

@@ -66,7 +66,7 @@ pub use sync::{BodyReader, SyncHandler, block_on, sync};
 pub use tape::{Opened, Recorder, Tape};
 pub use timekeeper::keep_time;
 pub use upgraded::UpgradedStream;
-pub use wire::Wire;
+pub use wire::{Wire, poll_write_each};
 pub use written::{BodyWriter, written};
 
 /// The example of the readme compiles and runs.

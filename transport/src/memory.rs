@@ -37,7 +37,7 @@ use crate::job::Inline;
 use crate::lock::lock;
 use crate::service::{Held, Service};
 use crate::tape::Recorder;
-use crate::wire::Wire;
+use crate::wire::{Wire, poll_write_each};
 use crate::{panics, waiting};
 
 /// Bytes on their way in one direction.
@@ -142,20 +142,7 @@ impl Wire for MemoryWire {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let mut written = 0;
-        for slice in slices {
-            match self.poll_write(cx, slice) {
-                Poll::Ready(Ok(taken)) => {
-                    written += taken;
-                    if taken < slice.len() {
-                        break;
-                    }
-                }
-                Poll::Pending | Poll::Ready(Err(_)) if written > 0 => break,
-                other => return other,
-            }
-        }
-        Poll::Ready(Ok(written))
+        poll_write_each(self, cx, slices)
     }
 
     fn poll_close_write(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {

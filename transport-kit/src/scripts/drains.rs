@@ -58,6 +58,14 @@ pub(crate) fn scripts() -> Vec<Script> {
             .until("X-Sum: ")
             .end()
             .gone(),
+        patient("a drain while a large response leaves")
+            .send(get("/download?bytes=6000000&frame=100000&gate=100000"))
+            .until("\r\n\r\n")
+            .drain(None)
+            .open("source")
+            .sip(60_000, "X-Sum: ")
+            .end()
+            .gone(),
         patient("a drain with requests behind")
             .send(get("/gate") + &get("/hello"))
             .recorded("waits")

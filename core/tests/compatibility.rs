@@ -22,12 +22,13 @@ fn place_of(prefix: &str) -> Option<&'static str> {
     Some(match prefix {
         "channel" => "core/tests/channel.rs",
         "deadlines" => "core/tests/deadlines",
+        "kit" => "transport-kit/src/obligation.rs",
         "fields" => "core/src/fields/tests",
         "limits" => "core/tests/limits",
         "positions" => "core/tests/positions.rs",
         "responses" => "core/tests/responses",
         "server" => "core/tests/server",
-        "tokio" => "transport-tokio/tests/compatibility",
+        "tokio" => "transport-tokio/tests/compatibility.rs",
         _ => return None,
     })
 }
@@ -47,11 +48,16 @@ fn tests_of(text: &str) -> Vec<(&str, &str)> {
     spans.filter_map(|span| span.split_once("::")).filter(|(prefix, _)| place_of(prefix).is_some()).collect()
 }
 
-/// The names of the test functions in a source file.
+/// The names of the test functions in a source file, and of the obligations of a transport.
 fn functions(source: &str) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     let mut is_test = false;
+    let mut is_obligation = false;
     for line in source.lines().map(str::trim) {
+        if is_obligation {
+            names.extend(line.split('"').nth(1).map(str::to_owned));
+        }
+        is_obligation = line == "owes(";
         if line.starts_with("#[test]") || line.starts_with("#[tokio::test") {
             is_test = true;
         } else if let Some(start) = line.find("fn ").filter(|_| is_test) {
@@ -155,7 +161,7 @@ fn every_test_on_a_socket_is_of_a_row() {
     let document = document();
     let named: BTreeSet<_> =
         tests_of(&document).into_iter().filter(|test| test.0 == "tokio").map(|test| test.1).collect();
-    for name in functions(&source_of("transport-tokio/tests/compatibility")) {
+    for name in functions(&source_of("transport-tokio/tests/compatibility.rs")) {
         assert!(named.contains(name.as_str()), "{name} is in no row");
     }
 }

@@ -23,7 +23,8 @@ use httpfsm::request::RequestRef;
 use httpfsm::time::Now;
 use httpfsm_transport::{Opened, Recorder, Tape};
 
-use crate::recording::{Options, Recording};
+use crate::options::Options;
+use crate::recording::Recording;
 use crate::writer::{Progress, Writer, open_regular};
 
 /// Which of the channels that open from now on are recorded.

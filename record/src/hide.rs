@@ -7,7 +7,10 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use httpfsm::channel::{Channel, InputPart};
+use httpfsm::fields::Fields;
 use httpfsm::request::{HeadLine, head_lines, trailer_lines};
+
+use crate::latin1::Latin1;
 
 /// The fields whose values are hidden.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -129,6 +132,30 @@ pub(crate) struct Hiding {
 }
 
 impl Hiding {
+    /// The bytes of a body.
+    pub(crate) fn body(&self, bytes: &[u8]) -> Latin1 {
+        Latin1(if self.bodies { vec![b'x'; bytes.len()] } else { bytes.to_vec() })
+    }
+
+    /// Fields, with the values of `all` hidden, or of those that are secrets.
+    pub(crate) fn fields(&self, fields: &Fields, all: bool) -> Vec<(String, Latin1)> {
+        let named = fields.iter().map(|field| {
+            let mut value = field.value.to_vec();
+            if all {
+                value.iter_mut().for_each(hide);
+            } else {
+                hide_value(&self.names, field.name, &mut value);
+            }
+            (field.name.to_owned(), Latin1(value))
+        });
+        let length = fields.content_length().map(|length| ("Content-Length", length.to_string()));
+        let options = [(fields.close(), "close"), (fields.upgrade(), "upgrade")];
+        let options =
+            options.into_iter().filter(|option| option.0).map(|option| ("Connection", option.1.to_owned()));
+        let known = length.into_iter().chain(options);
+        named.chain(known.map(|(name, value)| (name.to_owned(), Latin1(value.into_bytes())))).collect()
+    }
+
     /// Hides what is not to be shown of these bytes, which are a part of the input. A machine that reads them takes them for
     /// the same, unless it refuses them.
     pub(crate) fn apply(&self, part: Part, bytes: &mut [u8]) {

@@ -35,13 +35,15 @@ mod files;
 mod hide;
 mod latin1;
 mod line;
+mod options;
 mod recording;
 mod replay;
 mod show;
 mod writer;
 
 pub use files::{FileRecorder, Which};
-pub use recording::{MASKED, Options, Recording};
+pub use options::{MASKED, Options};
+pub use recording::Recording;
 pub use replay::{Difference, Failure, Kind, MAX_BYTES, Replay, Replayed, ReplayedLine, replay};
 
 /// The example of the readme compiles and runs.

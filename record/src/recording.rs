@@ -1,6 +1,5 @@
 //! Records one channel.
 
-use std::collections::VecDeque;
 use std::mem;
 use std::sync::Arc;
 
@@ -9,48 +8,29 @@ use httpfsm::channel::{
 };
 use httpfsm::config::ErrorPages;
 use httpfsm::error::RequestError;
-use httpfsm::fields::Fields;
 use httpfsm::fsm::Trace;
 use httpfsm::request::RequestRef;
 use httpfsm::response::{BodyRef, ResponseRef};
 use httpfsm::time::{Date, Moment, Now};
 use httpfsm_transport::{Opened, Tape, catch_panic};
 
+use self::held::Held;
 use crate::config::Config;
-use crate::hide::{Hiding, Names, Outgoing, Part, hide, hide_text, hide_value};
+use crate::hide::{Hiding, Names, Outgoing, Part, hide_text};
 use crate::latin1::{Latin1, write_line};
 use crate::line::{Content, FORMAT, Head, Line};
+use crate::options::Options;
 use crate::replay::Machine;
 use crate::show::{output_line, request_line, then};
 
-/// The fields whose values are hidden unless told otherwise.
-pub const MASKED: [&str; 4] = httpfsm::fields::SECRETS;
-
-/// What of a channel is recorded.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Bytes of a recording; it ends before the line that would exceed them. Default 1 MiB.
-    pub max_bytes: usize,
-    /// Fields whose values are hidden, each byte by an `x`, in any case of letters. Those that frame or route a
-    /// message are never hidden. Default [`MASKED`].
-    pub masked: Vec<String>,
-    /// Whether bodies are hidden as well, and trailers, and the texts of failures, which `expose_tracebacks` makes a part of a
-    /// body; of what was sent only the number of bytes is kept then. Default `false`.
-    pub mask_bodies: bool,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self { max_bytes: 1 << 20, masked: MASKED.map(str::to_owned).to_vec(), mask_bodies: false }
-    }
-}
+mod held;
 
 /// Room that is kept for the last line.
 const LAST: usize = 64;
 
 /// Records one channel in memory, as JSON lines.
 ///
-/// What the peer has sent is written when the machine has told what it is: fields of a well-formed head and content are shown,
+/// What the peer has sent is written when the machine has said what it is: fields of a well-formed head and content are shown,
 /// but for what [`Options`] hides, anything else is hidden. Lines wait for that in order, and each is tried before it is written:
 /// where the machine would do something else with what is hidden, the recording ends, and says `masked`.
 /// A [`FileRecorder`](crate::FileRecorder) makes one for each channel
@@ -145,72 +125,12 @@ pub struct Recording {
     pending: bool,
     /// `Output::HttpRequest` was taken, and `request` is to come.
     awaits_request: bool,
-    /// Heads that were told, less the requests that were taken.
+    /// Heads that the machine has named, less the requests that were taken.
     heads: u64,
     /// Where the channel stood before the last row that it took, and where it has stood since.
     stood: (State, State),
     date: Option<Date>,
     pages: Option<ErrorPages>,
-}
-
-/// Lines that are not written yet, since the machine has not told what bytes of the peer are in the first of them.
-#[derive(Default)]
-struct Held {
-    /// Each with the number of bytes that it lacks.
-    lines: VecDeque<(Line, usize)>,
-    /// The bytes that they lack.
-    bytes: VecDeque<u8>,
-    /// At least so much memory.
-    size: usize,
-}
-
-impl Held {
-    fn push(&mut self, line: Line, bytes: &[u8]) {
-        self.size += size(&line) + bytes.len();
-        self.bytes.extend(bytes);
-        self.lines.push_back((line, bytes.len()));
-    }
-
-    /// The next bytes that lines lack; fewer if there are not so many.
-    fn take(&mut self, bytes: usize) -> Vec<u8> {
-        self.bytes.drain(..bytes.min(self.bytes.len())).collect()
-    }
-
-    /// Gives the lines bytes that they lack.
-    fn give(&mut self, mut bytes: &[u8]) {
-        for (line, lacks) in self.lines.iter_mut().filter(|(_, lacks)| *lacks > 0) {
-            if bytes.is_empty() {
-                return;
-            }
-            let (own, rest) = bytes.split_at(bytes.len().min(*lacks));
-            line.bytes.get_or_insert_default().0.extend_from_slice(own);
-            *lacks -= own.len();
-            bytes = rest;
-        }
-    }
-
-    /// The next line, if it lacks nothing.
-    fn pop(&mut self) -> Option<Line> {
-        if self.lines.front()?.1 > 0 {
-            return None;
-        }
-        let (line, _) = self.lines.pop_front()?;
-        self.size = self.size.saturating_sub(size(&line));
-        Some(line)
-    }
-
-    /// Takes the last line back, with the bytes that it lacks.
-    fn unpush(&mut self) -> Option<(Line, usize)> {
-        let (line, lacks) = self.lines.pop_back()?;
-        self.size = self.size.saturating_sub(size(&line) + lacks);
-        self.bytes.truncate(self.bytes.len() - lacks.min(self.bytes.len()));
-        Some((line, lacks))
-    }
-}
-
-/// What a line that is held counts for.
-fn size(line: &Line) -> usize {
-    size_of::<Line>() + line.bytes.as_ref().map_or(0, |bytes| bytes.0.len())
 }
 
 impl Recording {
@@ -286,10 +206,10 @@ impl Recording {
             // Nobody knows what came of it.
             self.held.unpush();
         }
-        // What the machine has not told will not be known.
+        // What the machine has not named by now stays unknown.
         self.stood.0 = self.stood.1;
         let rest = self.held.bytes.len();
-        self.told(InputPart::Unread, rest);
+        self.note_part(InputPart::Unread, rest);
         self.write_held();
         self.stop(why);
     }
@@ -383,7 +303,7 @@ impl Recording {
     }
 
     /// The machine tells what the next bytes of the peer are.
-    fn told(&mut self, part: InputPart, bytes: usize) {
+    fn note_part(&mut self, part: InputPart, bytes: usize) {
         let known = match part {
             // The row began with a head that was to be read, or with empty lines before one.
             InputPart::Unread if matches!(self.stood.0, State::Fresh | State::Head | State::Idle) => {
@@ -396,11 +316,6 @@ impl Recording {
         self.held.give(&bytes);
     }
 
-    /// The bytes of a body.
-    fn body(&self, bytes: &[u8]) -> Latin1 {
-        Latin1(if self.hiding.bodies { vec![b'x'; bytes.len()] } else { bytes.to_vec() })
-    }
-
     /// The text of a failure, where the machine sends it. It has the length that it had, and is hidden as it is in the page
     /// that is sent.
     fn failure(&self, text: Option<&str>) -> Option<String> {
@@ -408,28 +323,9 @@ impl Recording {
         Some(if self.hiding.bodies { "x".repeat(text.len()) } else { hide_text(&self.hiding.names, text) })
     }
 
-    /// Fields, with the values of `all` hidden, or of those that are secrets.
-    fn fields(&self, fields: &Fields, all: bool) -> Vec<(String, Latin1)> {
-        let named = fields.iter().map(|field| {
-            let mut value = field.value.to_vec();
-            if all {
-                value.iter_mut().for_each(hide);
-            } else {
-                hide_value(&self.hiding.names, field.name, &mut value);
-            }
-            (field.name.to_owned(), Latin1(value))
-        });
-        let length = fields.content_length().map(|length| ("Content-Length", length.to_string()));
-        let options = [(fields.close(), "close"), (fields.upgrade(), "upgrade")];
-        let options =
-            options.into_iter().filter(|option| option.0).map(|option| ("Connection", option.1.to_owned()));
-        let known = length.into_iter().chain(options);
-        named.chain(known.map(|(name, value)| (name.to_owned(), Latin1(value.into_bytes())))).collect()
-    }
-
     fn response(&self, response: &ResponseRef<'_>, line: &mut Line) {
         line.status = Some(response.status.code());
-        line.fields = Some(self.fields(response.fields, false));
+        line.fields = Some(self.hiding.fields(response.fields, false));
         let (content, bytes) = match response.body {
             BodyRef::Empty => (Content::Empty, None),
             BodyRef::Slice(bytes) => (Content::Slice, Some(bytes)),
@@ -440,7 +336,7 @@ impl Recording {
             }
         };
         line.content = Some(content);
-        line.bytes = bytes.map(|bytes| self.body(bytes));
+        line.bytes = bytes.map(|bytes| self.hiding.body(bytes));
     }
 
     /// What the user's page says to an error: a replay has no function to ask.
@@ -449,7 +345,7 @@ impl Recording {
         let Ok(page) = catch_panic(|| pages.page(error)) else { return };
         if self.fits(page.body.len()) {
             let (key, content_type) = (page_key(error), page.content_type.into_owned());
-            let bytes = Some(self.body(&page.body));
+            let bytes = Some(self.hiding.body(&page.body));
             self.hold(Line { page: Some(key), text: Some(content_type), bytes, ..Line::default() });
         }
     }
@@ -470,7 +366,7 @@ impl ChannelTrace for Recording {
         if bytes > self.held.bytes.len() {
             return self.end("gap");
         }
-        self.told(part, bytes);
+        self.note_part(part, bytes);
         // So the first line that is held lacks bytes, and those of the next part are its.
         self.write_held();
     }
@@ -510,14 +406,14 @@ impl Tape for Recording {
                     Data::Slice(_) => Content::Slice,
                     Data::Bytes(_) => Content::Bytes,
                 });
-                line.bytes = Some(self.body(data.as_slice()));
+                line.bytes = Some(self.hiding.body(data.as_slice()));
             }
             Input::Finish(fields) => {
-                line.fields = fields.map(|fields| self.fields(fields, self.hiding.bodies))
+                line.fields = fields.map(|fields| self.hiding.fields(fields, self.hiding.bodies))
             }
             Input::Informational(status, fields) => {
                 line.status = Some(status.code());
-                line.fields = Some(self.fields(fields, false));
+                line.fields = Some(self.hiding.fields(fields, false));
             }
             Input::BodyDemand(n) => line.n = Some(*n),
             Input::Abort(text) => line.text = self.failure(*text),

@@ -65,7 +65,7 @@ impl Progress {
         Self { left: AtomicUsize::new(channels), ..Self::default() }
     }
 
-    /// Waits until all that was passed on before is written, and what was lost is told; whether that came in time.
+    /// Waits until all that was passed on before is written, and what was lost is reported; whether that came in time.
     pub(crate) fn wait(&self, at_most: Duration) -> bool {
         let target = self.passed.load(Ordering::Acquire);
         let waits = |written: &mut Written| {
@@ -129,14 +129,14 @@ pub(crate) struct Writer {
     open: Open,
     progress: Arc<Progress>,
     begun: HashMap<u64, Begun>,
-    /// Of those that were lost before their first line, so many were told.
+    /// Of those that were lost before their first line, so many were reported.
     unbegun: u64,
     /// Recordings whose files could not be opened for want of descriptors, to say in them that they are lost.
     unmarked: Vec<Begun>,
     /// When that was tried.
     tried_at: Option<Instant>,
-    /// It was told that no more channels are recorded.
-    told_used_up: bool,
+    /// It was reported that no more channels are recorded.
+    reported_used_up: bool,
 }
 
 /// How long the files of `unmarked` are left alone while other recordings are written.
@@ -166,7 +166,7 @@ impl Begun {
     fn remove_empty(&self, open: Open) {
         let is_empty = |file: File| file.metadata().is_ok_and(|metadata| metadata.len() == 0);
         if self.open(open).is_ok_and(is_empty) {
-            // It was told why; an empty file does no harm.
+            // It was reported why; an empty file does no harm.
             let _ = fs::remove_file(&self.path);
         }
     }
@@ -216,7 +216,7 @@ impl Writer {
             unbegun: 0,
             unmarked: Vec::new(),
             tried_at: None,
-            told_used_up: false,
+            reported_used_up: false,
         }
     }
 
@@ -248,7 +248,7 @@ impl Writer {
 
     fn write(&mut self, batch: Batch) {
         let source = &batch.source;
-        // What cannot be written is told once.
+        // What cannot be written is reported once.
         if source.is_broken.load(Ordering::Relaxed) {
             return;
         }
@@ -297,7 +297,7 @@ impl Writer {
             begun.batches += 1;
             if begun.batches == 1 {
                 // A recording that got no file has given its place back. That this one was the last is news again.
-                self.told_used_up = false;
+                self.reported_used_up = false;
                 self.progress.news.store(true, Ordering::Release);
             }
         }
@@ -322,11 +322,11 @@ impl Writer {
 
     fn tell_losses(&mut self) {
         // Those that got no file have ceased to count meanwhile.
-        let is_used_up = !self.told_used_up
+        let is_used_up = !self.reported_used_up
             && self.progress.left.load(Ordering::Acquire) == 0
             && self.progress.used_up.swap(false, Ordering::AcqRel);
         if is_used_up {
-            self.told_used_up = true;
+            self.reported_used_up = true;
             let folder = self.folder.display();
             self.progress.tell(&format!(
                 "As many connections are recorded in {folder} as may be: those that follow are not."
@@ -353,9 +353,9 @@ impl Writer {
             return;
         }
         let Some(begun) = self.begun.remove(&number) else { return };
-        let told = begun.open(self.open).and_then(|mut file| append(&mut file, LOST));
+        let noted = begun.open(self.open).and_then(|mut file| append(&mut file, LOST));
         let path = begun.path.display();
-        match told {
+        match noted {
             Ok(()) => self.progress.tell(&format!(
                 "The recording {path} ends before its connection: it came faster than the disk takes it."
             )),
@@ -381,7 +381,7 @@ impl Writer {
             return;
         }
         while let Some(begun) = self.unmarked.pop() {
-            // That it cannot be written to was told.
+            // That it cannot be written to was reported.
             let marked = begun.open(self.open).and_then(|mut file| append(&mut file, FAILED));
             if let Err(error) = marked {
                 if is_want_of_descriptors(&error) {

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::task::{Context, Poll, Waker};
 
 use httpfsm::server::Refusal;
-use httpfsm_transport::Wire;
+use httpfsm_transport::{Wire, poll_write_each};
 
 use crate::world::{World, guard};
 
@@ -286,20 +286,7 @@ impl Wire for SimWire {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let mut written = 0;
-        for slice in slices.iter().filter(|slice| !slice.is_empty()) {
-            match self.poll_write(cx, slice) {
-                Poll::Ready(Ok(taken)) => {
-                    written += taken;
-                    if taken < slice.len() {
-                        break;
-                    }
-                }
-                Poll::Pending | Poll::Ready(Err(_)) if written > 0 => break,
-                other => return other,
-            }
-        }
-        Poll::Ready(Ok(written))
+        poll_write_each(self, cx, slices)
     }
 
     fn poll_close_write(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {

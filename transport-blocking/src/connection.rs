@@ -18,9 +18,9 @@ use httpfsm::status::Status;
 use httpfsm_transport::{Event, Timer};
 
 use crate::lock::lock;
-use crate::seat::Seat;
+use crate::readiness::Readiness;
 use crate::socket::{Socket, Stream};
-use crate::stream::Seated;
+use crate::stream::LoopSocket;
 
 /// One connection on the caller's own thread, pulled event by event. Calls that wait observe the connection's deadlines
 /// meanwhile.
@@ -45,7 +45,7 @@ use crate::stream::Seated;
 /// # }
 /// ```
 pub struct Connection {
-    inner: httpfsm_transport::Connection<Seated, Alarm>,
+    inner: httpfsm_transport::Connection<LoopSocket, Alarm>,
     waiting: Waiting,
 }
 
@@ -65,10 +65,10 @@ pub struct Parts {
 /// The system has no more descriptors: a connection needs one beside its socket.
 pub fn connection(stream: impl Into<Stream>, compiled: Arc<CompiledConfig>) -> io::Result<Connection> {
     let poll = mio::Poll::new()?;
-    let seat = Seat::new(0, None);
-    let wire = Seated::new(Socket::new(stream.into())?, Arc::clone(&seat), poll.registry())?;
+    let readiness = Readiness::new(0, None);
+    let wire = LoopSocket::new(Socket::new(stream.into())?, Arc::clone(&readiness), poll.registry())?;
     let alarm = Alarm::default();
-    let waiting = Waiting { poll, events: mio::Events::with_capacity(4), seat, alarm: alarm.clone() };
+    let waiting = Waiting { poll, events: mio::Events::with_capacity(4), readiness, alarm: alarm.clone() };
     Ok(Connection {
         inner: httpfsm_transport::Connection::new(wire, alarm, compiled, Facts::default()),
         waiting,
@@ -198,14 +198,14 @@ impl fmt::Debug for Connection {
 struct Waiting {
     poll: mio::Poll,
     events: mio::Events,
-    seat: Arc<Seat>,
+    readiness: Arc<Readiness>,
     alarm: Alarm,
 }
 
 impl Waiting {
     fn wait<T>(&mut self, future: impl Future<Output = T>) -> T {
         let mut future = pin!(future);
-        let waker = Waker::from(Arc::clone(&self.seat));
+        let waker = Waker::from(Arc::clone(&self.readiness));
         let mut cx = Context::from_waker(&waker);
         loop {
             *lock(&self.alarm.0) = None;
@@ -226,7 +226,7 @@ impl Waiting {
             Err(_) => thread::sleep(Duration::from_millis(10)),
         }
         for event in &self.events {
-            self.seat.note(event);
+            self.readiness.note(event);
         }
     }
 }

@@ -32,12 +32,12 @@
 #![deny(missing_docs)]
 
 mod connection;
-mod home;
 mod listener;
 mod lock;
+mod loop_handle;
 mod offload;
 mod reactor;
-mod seat;
+mod readiness;
 mod server;
 mod socket;
 mod source;

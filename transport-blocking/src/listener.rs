@@ -10,19 +10,19 @@ use mio::event::Source;
 use mio::net::{TcpListener, UnixListener};
 use mio::{Interest, Registry, Token};
 
-use crate::home::Home;
 use crate::lock::lock;
-use crate::seat::{READABLE, Seat};
+use crate::loop_handle::LoopHandle;
+use crate::readiness::{READABLE, Readiness};
 use crate::socket::Socket;
-use crate::stream::Seated;
+use crate::stream::LoopSocket;
 
-pub(crate) struct Registered {
+pub(crate) struct LoopListener {
     place: Place,
     socket: Listening,
-    seat: Arc<Seat>,
-    home: Arc<Home>,
+    readiness: Arc<Readiness>,
+    handle: Arc<LoopHandle>,
     registry: Arc<Registry>,
-    newcomer: Newcomer,
+    last_accepted: LastAccepted,
 }
 
 enum Listening {
@@ -31,14 +31,14 @@ enum Listening {
 }
 
 /// The registration of the connection that was accepted last. The next task that is spawned is its driver.
-pub(crate) type Newcomer = Arc<Mutex<Option<Arc<Seat>>>>;
+pub(crate) type LastAccepted = Arc<Mutex<Option<Arc<Readiness>>>>;
 
-impl Registered {
-    /// Registers a listener. `seat` wakes the task that accepts.
+impl LoopListener {
+    /// Registers a listener. `readiness` wakes the task that accepts.
     pub(crate) fn new(
         listener: Listener,
-        seat: Arc<Seat>,
-        home: Arc<Home>,
+        readiness: Arc<Readiness>,
+        handle: Arc<LoopHandle>,
         registry: Arc<Registry>,
     ) -> io::Result<Self> {
         let (place, socket) = listener.into_parts();
@@ -50,12 +50,12 @@ impl Registered {
             Listening::Tcp(listener) => listener,
             Listening::Unix(listener) => listener,
         };
-        registry.register(source, Token(seat.token()), Interest::READABLE)?;
-        Ok(Self { place, socket, seat, home, registry, newcomer: Newcomer::default() })
+        registry.register(source, Token(readiness.token()), Interest::READABLE)?;
+        Ok(Self { place, socket, readiness, handle, registry, last_accepted: LastAccepted::default() })
     }
 
-    pub(crate) fn newcomer(&self) -> Newcomer {
-        Arc::clone(&self.newcomer)
+    pub(crate) fn last_accepted(&self) -> LastAccepted {
+        Arc::clone(&self.last_accepted)
     }
 
     fn accept(&self) -> io::Result<(Socket, Peer, Peer)> {
@@ -73,42 +73,43 @@ impl Registered {
         })
     }
 
-    fn seat(&self, (socket, peername, sockname): (Socket, Peer, Peer)) -> io::Result<Accepted<Seated>> {
-        let seat = self.home.seat();
-        let wire = Seated::new(socket, Arc::clone(&seat), &self.registry)?;
-        let before = lock(&self.newcomer).replace(seat);
+    fn register(&self, accepted: (Socket, Peer, Peer)) -> io::Result<Accepted<LoopSocket>> {
+        let (socket, peername, sockname) = accepted;
+        let readiness = self.handle.register();
+        let wire = LoopSocket::new(socket, Arc::clone(&readiness), &self.registry)?;
+        let before = lock(&self.last_accepted).replace(readiness);
         drop(before);
         Ok((wire, peername, sockname))
     }
 }
 
-impl Accept for Registered {
-    type Wire = Seated;
+impl Accept for LoopListener {
+    type Wire = LoopSocket;
 
-    fn poll_accept(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<Accepted<Seated>>> {
+    fn poll_accept(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<Accepted<LoopSocket>>> {
         loop {
-            let known = self.seat.state();
+            let known = self.readiness.state();
             if known & READABLE == 0 {
                 return Poll::Pending;
             }
             // Any other failure leaves the listener ready: the connections that wait bring no further event.
             match self.accept() {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.seat.settle(known, READABLE, true);
+                    self.readiness.settle(known, READABLE, true);
                 }
-                accepted => return Poll::Ready(accepted.and_then(|accepted| self.seat(accepted))),
+                accepted => return Poll::Ready(accepted.and_then(|accepted| self.register(accepted))),
             }
         }
     }
 
     /// Asks the system, whether or not the loop has heard of a connection.
-    fn accept_waiting(&mut self) -> io::Result<Accepted<Seated>> {
-        self.accept().and_then(|accepted| self.seat(accepted))
+    fn accept_waiting(&mut self) -> io::Result<Accepted<LoopSocket>> {
+        self.accept().and_then(|accepted| self.register(accepted))
     }
 }
 
-impl Drop for Registered {
+impl Drop for LoopListener {
     fn drop(&mut self) {
-        self.seat.close();
+        self.readiness.close();
     }
 }

@@ -10,8 +10,8 @@ use httpfsm_transport::catch_panic;
 use mio::{Events, Registry};
 use rustc_hash::FxHashMap;
 
-use crate::home::{Future, Home, Inbox, WAKER};
-use crate::seat::Seat;
+use crate::loop_handle::{Future, Inbox, LoopHandle, WAKER};
+use crate::readiness::Readiness;
 
 /// Events taken from the system at once.
 const EVENTS: usize = 256;
@@ -19,12 +19,12 @@ const EVENTS: usize = 256;
 /// A single-threaded executor whose tasks are woken by sockets, and by whoever has their wakers.
 pub(crate) struct Reactor {
     poll: mio::Poll,
-    home: Arc<Home>,
+    handle: Arc<LoopHandle>,
     tasks: FxHashMap<usize, Task>,
 }
 
 struct Task {
-    seat: Arc<Seat>,
+    readiness: Arc<Readiness>,
     /// None before it is spawned, and when it is over and its socket is in other hands.
     future: Option<Future>,
 }
@@ -32,28 +32,28 @@ struct Task {
 impl Reactor {
     pub(crate) fn new() -> io::Result<Self> {
         let poll = mio::Poll::new()?;
-        let home = Home::new(mio::Waker::new(poll.registry(), WAKER)?);
-        Ok(Self { poll, home, tasks: FxHashMap::default() })
+        let handle = LoopHandle::new(mio::Waker::new(poll.registry(), WAKER)?);
+        Ok(Self { poll, handle, tasks: FxHashMap::default() })
     }
 
-    pub(crate) fn home(&self) -> &Arc<Home> {
-        &self.home
+    pub(crate) fn handle(&self) -> &Arc<LoopHandle> {
+        &self.handle
     }
 
-    /// Where sockets are registered, under the tokens of their [`Seat`]s.
+    /// Where sockets are registered, under the tokens of their [`Readiness`].
     pub(crate) fn registry(&self) -> io::Result<Arc<Registry>> {
         self.poll.registry().try_clone().map(Arc::new)
     }
 
     /// Polls tasks until `end` is ready. Those that are left then are dropped.
     pub(crate) fn run(mut self, end: impl std::future::Future<Output = ()>) {
-        let last = self.home.seat();
+        let last = self.handle.register();
         last.wake_by_ref();
         let waker = Waker::from(Arc::clone(&last));
         let mut end = std::pin::pin!(end);
         let (mut events, mut inbox) = (Events::with_capacity(EVENTS), Inbox::default());
         loop {
-            self.home.take(&mut inbox);
+            self.handle.take(&mut inbox);
             self.admit(&mut inbox);
             for token in inbox.queue.drain(..) {
                 if token != last.token() {
@@ -70,8 +70,8 @@ impl Reactor {
     }
 
     fn admit(&mut self, inbox: &mut Inbox) {
-        let seats = inbox.seats.drain(..).map(|seat| (seat.token(), Task { seat, future: None }));
-        self.tasks.extend(seats);
+        let task = |readiness: Arc<Readiness>| (readiness.token(), Task { readiness, future: None });
+        self.tasks.extend(inbox.sockets.drain(..).map(task));
         for (token, future) in inbox.tasks.drain(..) {
             if let Some(task) = self.tasks.get_mut(&token) {
                 task.future = Some(future);
@@ -81,9 +81,9 @@ impl Reactor {
 
     /// Waits for events, but not while there are tasks to poll.
     fn wait(&mut self, events: &mut Events, inbox: &mut Inbox) {
-        let sleeps = self.home.may_sleep();
+        let sleeps = self.handle.may_sleep();
         let waited = self.poll.poll(events, if sleeps { None } else { Some(Duration::ZERO) });
-        self.home.wakes();
+        self.handle.wakes();
         match waited {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return,
@@ -91,21 +91,21 @@ impl Reactor {
             Err(_) => return thread::sleep(Duration::from_millis(10)),
         }
         // An event is told once, maybe before the socket's task is there.
-        self.home.take_seats(inbox);
+        self.handle.take_sockets(inbox);
         self.admit(inbox);
         for event in events.iter() {
             let Some(task) = self.tasks.get(&event.token().0) else { continue };
-            if task.seat.note(event) && task.seat.enqueue() {
-                self.home.enqueue(event.token().0);
+            if task.readiness.note(event) && task.readiness.enqueue() {
+                self.handle.enqueue(event.token().0);
             }
         }
     }
 
     fn poll_task(&mut self, token: usize) {
-        let Some(Task { seat, future }) = self.tasks.get_mut(&token) else { return };
-        seat.dequeue();
+        let Some(Task { readiness, future }) = self.tasks.get_mut(&token) else { return };
+        readiness.dequeue();
         if let Some(running) = future {
-            let waker = Waker::from(Arc::clone(seat));
+            let waker = Waker::from(Arc::clone(readiness));
             // The driver catches what the application does. A mistake in the driver costs its connection, not the loop.
             let polled = catch_panic(|| running.as_mut().poll(&mut Context::from_waker(&waker)));
             if let Ok(Poll::Pending) = polled {
@@ -114,7 +114,7 @@ impl Reactor {
             let over = future.take();
             let _ = catch_panic(|| drop(over));
         }
-        if seat.is_closed() {
+        if readiness.is_closed() {
             let task = self.tasks.remove(&token);
             let _ = catch_panic(|| drop(task));
         }
@@ -126,6 +126,6 @@ impl Drop for Reactor {
         for (_, task) in self.tasks.drain() {
             let _ = catch_panic(|| drop(task));
         }
-        self.home.close();
+        self.handle.close();
     }
 }

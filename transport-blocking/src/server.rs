@@ -10,7 +10,7 @@ use httpfsm::config::{Bodies, ServerConfig};
 use httpfsm::handler::{Handler, IntoResponse, Request};
 use httpfsm_transport::{Inline, Opening, ServerHandle, SyncHandler, Transport, accept, catch_panic};
 
-use crate::listener::Registered;
+use crate::listener::LoopListener;
 use crate::lock::lock;
 use crate::offload::Offloaded;
 use crate::reactor::Reactor;
@@ -125,17 +125,21 @@ impl Transport for Blocking {
         let registry = reactor.registry()?;
         let begin = || {
             for listener in opening.listeners {
-                let (home, seat) = (Arc::clone(reactor.home()), reactor.home().seat());
-                let listener =
-                    Registered::new(listener, Arc::clone(&seat), Arc::clone(&home), Arc::clone(&registry))?;
-                let (newcomer, tasks) = (listener.newcomer(), Arc::clone(&home));
+                let (loop_handle, readiness) = (Arc::clone(reactor.handle()), reactor.handle().register());
+                let listener = LoopListener::new(
+                    listener,
+                    Arc::clone(&readiness),
+                    Arc::clone(&loop_handle),
+                    Arc::clone(&registry),
+                )?;
+                let (last_accepted, tasks) = (listener.last_accepted(), Arc::clone(&loop_handle));
                 let accepting = accept(listener, Arc::clone(&service), handle.clone(), move |driver| {
-                    let seat = lock(&newcomer).take();
-                    if let Some(seat) = seat {
-                        tasks.spawn(&seat, Box::pin(driver));
+                    let readiness = lock(&last_accepted).take();
+                    if let Some(readiness) = readiness {
+                        tasks.spawn(&readiness, Box::pin(driver));
                     }
                 });
-                home.spawn(&seat, Box::pin(accepting));
+                loop_handle.spawn(&readiness, Box::pin(accepting));
             }
             workers.start(self.workers)?;
             let (gone, workers, handle) = (handle.gone(), Arc::clone(&workers), handle.clone());

@@ -9,24 +9,24 @@ use httpfsm_transport::Wire;
 use mio::{Interest, Registry, Token};
 use socket2::SockRef;
 
-use crate::seat::{READABLE, Seat, WRITABLE};
+use crate::readiness::{READABLE, Readiness, WRITABLE};
 use crate::socket::{Socket, Stream};
 
 /// A socket in a loop, whose readiness is known from its registration: no system call is made that would only find that
 /// there is nothing to do.
 #[derive(Debug)]
-pub(crate) struct Seated {
+pub(crate) struct LoopSocket {
     /// None when it was taken out.
     socket: Option<Socket>,
-    seat: Arc<Seat>,
+    readiness: Arc<Readiness>,
 }
 
-impl Seated {
-    pub(crate) fn new(mut socket: Socket, seat: Arc<Seat>, registry: &Registry) -> io::Result<Self> {
-        let token = Token(seat.token());
+impl LoopSocket {
+    pub(crate) fn new(mut socket: Socket, ready: Arc<Readiness>, registry: &Registry) -> io::Result<Self> {
+        let token = Token(ready.token());
         let registered = registry.register(socket.source(), token, Interest::READABLE | Interest::WRITABLE);
         // Made before the result is looked at: where it is an error, the drop has the loop forget the registration.
-        let this = Self { socket: Some(socket), seat };
+        let this = Self { socket: Some(socket), readiness: ready };
         registered.map(|()| this)
     }
 
@@ -50,9 +50,9 @@ impl Seated {
             return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));
         };
         loop {
-            let known = self.seat.state();
+            let known = self.readiness.state();
             if known & direction == 0 {
-                if self.seat.watch(direction, cx) {
+                if self.readiness.watch(direction, cx) {
                     continue;
                 }
                 return Poll::Pending;
@@ -60,12 +60,12 @@ impl Seated {
             match call(socket) {
                 Ok(bytes) => {
                     if bytes > 0 && bytes < wanted {
-                        self.seat.settle(known, direction, false);
+                        self.readiness.settle(known, direction, false);
                     }
                     return Poll::Ready(Ok(bytes));
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.seat.settle(known, direction, true);
+                    self.readiness.settle(known, direction, true);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Poll::Ready(Err(error)),
@@ -74,7 +74,7 @@ impl Seated {
     }
 }
 
-impl Wire for Seated {
+impl Wire for LoopSocket {
     #[inline]
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         self.poll_io(cx, READABLE, buffer.len(), |socket| socket.bytes().read(buffer))
@@ -111,10 +111,10 @@ impl Wire for Seated {
     }
 }
 
-impl Drop for Seated {
+impl Drop for LoopSocket {
     fn drop(&mut self) {
         // Closed, it leaves the loop's set by itself.
         self.socket = None;
-        self.seat.close();
+        self.readiness.close();
     }
 }

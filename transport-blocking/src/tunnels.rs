@@ -69,7 +69,7 @@ impl Tunnels {
     }
 
     fn work(&self, workers: &Arc<Workers>, first: Work) {
-        workers.employ();
+        workers.make_current();
         let mut next = Some(first);
         while let Some(work) = next {
             let _ = catch_panic(work);

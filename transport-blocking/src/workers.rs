@@ -12,7 +12,7 @@ use crate::lock::lock;
 use crate::tunnels::Tunnels;
 
 thread_local! {
-    static EMPLOYER: RefCell<Option<Arc<Workers>>> = const { RefCell::new(None) };
+    static CURRENT: RefCell<Option<Arc<Workers>>> = const { RefCell::new(None) };
 }
 
 /// What a worker runs next.
@@ -63,12 +63,12 @@ impl Workers {
 
     /// The pool that this thread belongs to.
     pub(crate) fn here() -> Option<Arc<Self>> {
-        EMPLOYER.try_with(|employer| employer.borrow().clone()).ok().flatten()
+        CURRENT.try_with(|current| current.borrow().clone()).ok().flatten()
     }
 
     /// Makes this thread one of the pool.
-    pub(crate) fn employ(self: &Arc<Self>) {
-        EMPLOYER.set(Some(Arc::clone(self)));
+    pub(crate) fn make_current(self: &Arc<Self>) {
+        CURRENT.set(Some(Arc::clone(self)));
     }
 
     /// Queues a job. When the pool is closed, the job is dropped.
@@ -97,7 +97,7 @@ impl Workers {
     }
 
     fn work(self: Arc<Self>) {
-        self.employ();
+        self.make_current();
         while let Some(job) = self.next() {
             // Tasks catch their own panics; this is for the drop of what they hold.
             let _ = catch_panic(|| match job {
@@ -131,7 +131,7 @@ pub(crate) struct Files(pub(crate) Arc<Workers>);
 
 impl Spawner for Files {
     fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) -> Result<(), NoThread> {
-        let may_block = EMPLOYER.try_with(|employer| employer.borrow().is_some()).unwrap_or(false);
+        let may_block = CURRENT.try_with(|current| current.borrow().is_some()).unwrap_or(false);
         if may_block {
             work()
         } else {

@@ -1,13 +1,21 @@
 //! What every transport owes, on threads.
 
 use httpfsm_blocking::Blocking;
-use httpfsm_transport_kit::{Application, Plan, check};
+use httpfsm_transport_kit::{Application, Plan, Report, check};
+
+fn on(transport: Blocking) -> Report {
+    // Its workers may block, so a blocking function needs no other place to run.
+    check(&|plan: Plan, application: Application| {
+        plan.on(transport).serve(application.blocking(httpfsm_transport::Inline))
+    })
+}
 
 #[test]
 fn the_transport_keeps_what_is_owed() {
-    // Its workers may block, so a blocking function needs no other place to run.
-    check(&|plan: Plan, application: Application| {
-        plan.on(Blocking::default()).serve(application.blocking(httpfsm_transport::Inline))
-    })
-    .assert();
+    on(Blocking::default()).assert();
+}
+
+#[test]
+fn one_worker_keeps_what_is_owed() {
+    on(Blocking::default().workers(1)).assert();
 }

@@ -158,26 +158,6 @@ fn handlers_that_never_respond_hold_no_worker_and_are_dropped_with_their_connect
 }
 
 #[test]
-fn a_handler_that_awaits_the_end_of_its_connection_runs_on_to_its_own() {
-    let seen = Count::default();
-    let sees = seen.clone();
-    let server = start(ServerConfig::default(), move |request: Request| {
-        let sees = sees.clone();
-        async move {
-            request.disconnected().await;
-            sees.0.fetch_add(1, Ordering::SeqCst);
-            "nobody hears"
-        }
-    });
-    let client = get(&server, "/");
-    eventually("it is called", || server.stats().n_channels == 1);
-    thread::sleep(Duration::from_millis(20));
-    socket2::SockRef::from(&client).set_linger(Some(Duration::ZERO)).unwrap();
-    drop(client);
-    eventually("it runs on", || seen.get() == 1);
-}
-
-#[test]
 fn bodies_in_files_are_read_by_all_workers_at_once() {
     let mut config = ServerConfig::default();
     config.channel.inbuf_overflow = 10;
@@ -195,27 +175,6 @@ fn bodies_in_files_are_read_by_all_workers_at_once() {
             });
         }
     });
-}
-
-#[test]
-fn the_last_frames_of_a_source_are_pulled_before_the_response_ends_and_flushed_in_between() {
-    let server = start(
-        ServerConfig::default(),
-        sync(|_: Request| {
-            let mut frames = ["one", "", "two", "", "three"].into_iter();
-            Response::new(Status::OK).with_body(Body::from_fn(move |_| {
-                Poll::Ready(match frames.next() {
-                    Some("") => Frame::Flush,
-                    Some(text) => Frame::Data(text.into()),
-                    None => Frame::End,
-                })
-            }))
-        }),
-    );
-    let mut client = ask(&server, b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
-    let mut response = String::new();
-    client.read_to_string(&mut response).unwrap();
-    assert!(response.ends_with("\r\n\r\n3\r\none\r\n3\r\ntwo\r\n5\r\nthree\r\n0\r\n\r\n"), "{response}");
 }
 
 #[test]

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::future::{Future, pending, poll_fn};
-use std::io::Read;
 use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -10,20 +9,22 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use httpfsm::fields::Fields;
-use httpfsm::handler::{Body, Frame, Handler, Request, Response, UpgradeFuture};
-use httpfsm::request::FieldRef;
+use httpfsm::handler::{Body, Frame, Handler, Request, Response};
 use httpfsm::status::Status;
-use httpfsm_transport::{BodyReader, Job, Spawner};
+use httpfsm_transport::{Job, Spawner};
 
 use self::bodies::{Duplex, Ending, Frames};
+use self::reading::{read, read_blocking, upload};
 use self::tasks::Threads;
 pub(crate) use self::tasks::{Task, Tasks};
 use crate::memory::Jobs;
-use crate::record::{Diary, Record};
+use crate::record::{Log, Record};
 use crate::sum::{Sum, pattern};
 
 mod bodies;
+mod reading;
 mod tasks;
+mod upgrades;
 
 /// The application that a [`Subject`](crate::Subject) serves.
 #[derive(Clone)]
@@ -70,7 +71,7 @@ impl Handler for Application {
     type Future = Pin<Box<dyn Future<Output = Response> + Send>>;
 
     fn call(&self, request: Request) -> Self::Future {
-        let diary = self.record.begin(request.channel());
+        let log = self.record.begin(request.channel());
         if request.path() == "/panic-in-call" {
             panic_quietly();
         }
@@ -78,37 +79,37 @@ impl Handler for Application {
         Box::pin(async move {
             if request.path() == "/sync" {
                 // Whether its future is dropped meanwhile depends on where it runs. The function runs to its end.
-                let own = diary.of("sync");
-                diary.end("calls a blocking function");
+                let own = log.of("sync");
+                log.end("calls a blocking function");
                 return application.sync(request, own).await;
             }
-            let response = application.respond(request, &diary).await;
+            let response = application.respond(request, &log).await;
             let length = response.body.length();
-            diary.end(format_args!("responds with {}, of {length:?}", response.status.code()));
+            log.end(format_args!("responds with {}, of {length:?}", response.status.code()));
             response
         })
     }
 }
 
 impl Application {
-    async fn respond(&self, mut request: Request, diary: &Diary) -> Response {
+    async fn respond(&self, mut request: Request, log: &Log) -> Response {
         let number = |name| parameter(&request, name).and_then(|value| value.parse::<usize>().ok());
         match request.path() {
             "/hello" => Response::text("Hello, world!"),
-            "/upload" => upload(&mut request, diary).await,
-            "/collect" => self.collect(&mut request, diary).await,
+            "/upload" => upload(&mut request, log).await,
+            "/collect" => self.collect(&mut request, log).await,
             "/download" => {
                 let frame = number("frame").unwrap_or(1000);
                 let bytes = number("bytes").unwrap_or_default();
                 let says = number("length").map(|length| length as u64);
-                let script = Frames { bytes, frame, says, ..self.frames(&request, diary) };
+                let script = Frames { bytes, frame, says, ..self.frames(&request, log) };
                 Response::stream(script)
             }
             "/endless" => {
-                let diary = diary.of("source");
+                let log = log.of("source");
                 let frame = Bytes::from(pattern(0, 64 << 10));
                 Response::new(Status::OK).with_body(Body::from_fn(move |_| {
-                    diary.bytes(&frame);
+                    log.bytes(&frame);
                     Poll::Ready(Frame::Data(frame.clone()))
                 }))
             }
@@ -124,7 +125,7 @@ impl Application {
             "/informational" => {
                 for code in [102, 103, 103, 199] {
                     let sent = request.informational(status(code), Fields::new());
-                    diary.note(format_args!("informational {code}: {}", sent.is_ok()));
+                    log.note(format_args!("informational {code}: {}", sent.is_ok()));
                     self.record.pass_gate(&format!("informational {code}")).await;
                 }
                 Response::text("informed")
@@ -132,47 +133,47 @@ impl Application {
             "/continue" => {
                 request.send_continue();
                 self.record.pass_gate("continue").await;
-                upload(&mut request, diary).await
+                upload(&mut request, log).await
             }
             "/refuse-expect" => {
                 request.refuse_expect();
                 Response::text("refused").with_status(status(417))
             }
             "/gate" => {
-                diary.note("waits");
+                log.note("waits");
                 self.record.pass_gate("gate").await;
                 Response::text("passed")
             }
             "/read-late" => {
                 self.record.pass_gate("read").await;
-                upload(&mut request, diary).await
+                upload(&mut request, log).await
             }
             "/read-some" => {
                 let data = request.body().next_data().await;
-                diary.note(format_args!("read something: {}", matches!(data, Some(Ok(_)))));
+                log.note(format_args!("read something: {}", matches!(data, Some(Ok(_)))));
                 Response::text("enough")
             }
-            "/points" => self.points(&mut request, diary).await,
+            "/points" => self.points(&mut request, log).await,
             "/duplex" => Response::stream(Duplex {
                 body: request.take_body(),
                 sum: Sum::default(),
-                told: false,
-                diary: Some(diary.of("duplex")),
+                begun: false,
+                log: Some(log.of("duplex")),
             }),
             "/echo" => Response::new(Status::OK).with_body(request.take_body()),
             "/trailers" => {
-                let response = upload(&mut request, diary).await;
+                let response = upload(&mut request, log).await;
                 let trailers = request.trailers().cloned();
                 response.with_body(Body::Trailers(Box::new(trailers.unwrap_or_default())))
             }
             "/drop-body" => {
                 drop(request.take_body());
-                diary.note("body dropped");
+                log.note("body dropped");
                 self.record.pass_gate("dropped").await;
                 Response::text("dropped")
             }
             "/detached" => {
-                let (mut body, own) = (request.take_body(), diary.of("detached"));
+                let (mut body, own) = (request.take_body(), log.of("detached"));
                 self.tasks.spawn(Box::pin(async move {
                     let end = read(&mut body, &own).await;
                     own.end(format_args!("detached: {end}"));
@@ -184,77 +185,82 @@ impl Application {
             "/close" => Response::text("closing").with_close(),
             "/bad-field" => Response::text("bad").with_field("Bad", "line\r\nbreak"),
             "/never" => {
-                diary.note("waits");
+                log.note("waits");
                 pending().await
             }
             "/disconnect" => {
-                diary.note("waits");
+                log.note("waits");
                 request.disconnected().await;
-                diary.note("disconnected");
+                log.note("disconnected");
                 self.record.pass_gate("disconnected").await;
                 Response::text("to nobody")
             }
             "/peer-ended" => {
-                diary.note("waits");
+                log.note("waits");
                 request.peer_ended().await;
-                diary.note(format_args!("peer ended, disconnected: {}", request.is_disconnected()));
+                log.note(format_args!("peer ended, disconnected: {}", request.is_disconnected()));
                 Response::text("ended")
             }
-            "/upgrade" => self.upgrade(&request, diary),
+            "/upgrade" => self.upgrade(&request, log),
             "/panic" => panic_quietly(),
             "/panic-late" => {
                 self.record.pass_gate("panic").await;
                 panic_quietly()
             }
-            _ if request.method() == "CONNECT" => self.upgrade(&request, diary),
+            _ if request.method() == "CONNECT" => self.upgrade(&request, log),
             _ => Response::new(Status::NOT_FOUND),
         }
     }
 
     /// Waits at points of each kind: for something else, for the body, and in its response.
-    async fn points(&self, request: &mut Request, diary: &Diary) -> Response {
+    async fn points(&self, request: &mut Request, log: &Log) -> Response {
         let (before, inside) = POINTS.split_at(5);
         for (number, point) in before.iter().enumerate() {
             if number % 2 == 1 {
                 // Not before it waits: a lost connection is something that a body can tell.
                 let waits = |cx: &mut Context<'_>| {
-                    let polled = diary.poll_data(request.body(), cx);
+                    let polled = log.poll_data(request.body(), cx);
                     if polled.is_pending() {
-                        diary.note_once(point);
+                        log.note_once(point);
                     }
                     polled
                 };
                 let _ = poll_fn(waits).await;
             } else {
-                diary.note(point);
+                log.note(point);
                 self.record.pass_gate(point).await;
             }
         }
-        let (record, diary, mut points) = (self.record.clone(), diary.of("source"), inside.iter().peekable());
+        let (record, log, mut points) = (self.record.clone(), log.of("source"), inside.iter().peekable());
         Response::new(Status::OK).with_body(Body::from_fn(move |cx| {
             let Some(point) = points.peek() else { return Poll::Ready(Frame::End) };
             // A gate is asked again whenever something else happens.
-            diary.note_once(point);
+            log.note_once(point);
             ready!(record.poll_gate(point, cx.waker()));
             points.next();
             Poll::Ready(Frame::Data(Bytes::from_static(b"piece")))
         }))
     }
 
-    async fn collect(&self, request: &mut Request, diary: &Diary) -> Response {
+    async fn collect(&self, request: &mut Request, log: &Log) -> Response {
         let limit = parameter(request, "limit").and_then(|limit| limit.parse().ok()).unwrap_or(1 << 24);
         match request.body().collect(limit).await {
             Ok(bytes) => Response::text(format!("{}", Sum::of(&bytes))),
             Err(error) => {
-                diary.note(format_args!("collect: {error}"));
+                log.note(format_args!("collect: {error}"));
                 Response::new(Status::CONTENT_TOO_LARGE)
             }
         }
     }
 
-    async fn sync(&self, request: Request, own: Diary) -> Response {
+    async fn sync(&self, request: Request, own: Log) -> Response {
         let jobs = self.jobs.clone();
+        let panics = parameter(&request, "panic").is_some();
         let work = move || {
+            if panics {
+                own.end("sync panics");
+                panic_quietly();
+            }
             let mut body = request.into_body();
             let end = match jobs {
                 // As `BodyReader` does it.
@@ -276,10 +282,10 @@ impl Application {
         }
     }
 
-    fn frames(&self, request: &Request, diary: &Diary) -> Frames {
+    fn frames(&self, request: &Request, log: &Log) -> Frames {
         Frames {
             record: self.record.clone(),
-            diary: Some(diary.of("source")),
+            log: Some(log.of("source")),
             sent: 0,
             sum: Sum::default(),
             bytes: 0,
@@ -297,91 +303,6 @@ impl Application {
             },
         }
     }
-
-    fn upgrade(&self, request: &Request, diary: &Diary) -> Response {
-        let refuses = parameter(request, "refuse").is_some();
-        self.tasks.spawn(Box::pin(tunnel(request.upgrade(), diary.of("tunnel"))));
-        if refuses {
-            return Response::text("no").with_status(status(403));
-        }
-        if request.method() == "CONNECT" {
-            return Response::new(Status::OK);
-        }
-        let mut response = Response::switching_protocols("echo");
-        // A head that does not leave at once.
-        let bytes = parameter(request, "bytes").and_then(|bytes| bytes.parse().ok()).unwrap_or(0);
-        if bytes > 0 {
-            let _ = response.fields.push("X-Fill", "x".repeat(bytes));
-        }
-        response
-    }
-}
-
-/// Echoes until the peer's end, then says how much it was.
-async fn tunnel(upgrade: UpgradeFuture, diary: Diary) {
-    let mut connection = match upgrade.await {
-        Ok(connection) => connection,
-        Err(error) => return diary.end(format_args!("tunnel: {error}")),
-    };
-    diary.note("tunnel begins");
-    let (mut buffer, mut sum) = ([0; 4096], Sum::default());
-    let end = loop {
-        match connection.read(&mut buffer).await {
-            Ok(0) => break "end".to_owned(),
-            Ok(bytes) => {
-                sum.add(&buffer[..bytes]);
-                if let Err(error) = connection.write_all(&buffer[..bytes]).await {
-                    break format!("{error:?}");
-                }
-            }
-            Err(error) => break format!("{error:?}"),
-        }
-    };
-    if connection.write_all(format!("[{sum}]").as_bytes()).await.is_ok() {
-        let _ = connection.close().await;
-    }
-    drop(connection);
-    diary.end(format_args!("tunnel {sum}: {end}"));
-}
-
-async fn upload(request: &mut Request, diary: &Diary) -> Response {
-    diary.note("reads");
-    let mut sum = Sum::default();
-    let end = loop {
-        match diary.next_data(request.body()).await {
-            None => break "end".to_owned(),
-            Some(Ok(bytes)) => sum.add(&bytes),
-            Some(Err(failure)) => break failure.to_string(),
-        }
-    };
-    let trailers: Vec<_> = request.trailers().into_iter().flat_map(Fields::iter).map(show).collect();
-    diary.note(format_args!("{end} {trailers:?}"));
-    Response::text(format!("{sum} {end} {trailers:?}"))
-}
-
-fn read_blocking(body: Body, diary: &Diary) -> String {
-    let (mut body, mut buffer) = (BodyReader::new(body), [0; 1000]);
-    loop {
-        match body.read(&mut buffer) {
-            Ok(0) => return "end".to_owned(),
-            Ok(bytes) => diary.bytes(&buffer[..bytes]),
-            Err(error) => return error.to_string(),
-        }
-    }
-}
-
-async fn read(body: &mut Body, diary: &Diary) -> String {
-    loop {
-        match diary.next_data(body).await {
-            None => return "end".to_owned(),
-            Some(Ok(_)) => {}
-            Some(Err(failure)) => return failure.to_string(),
-        }
-    }
-}
-
-fn show(field: FieldRef<'_>) -> String {
-    format!("{}: {}", field.name, field.value.escape_ascii())
 }
 
 fn parameter<'a>(request: &'a Request, name: &str) -> Option<&'a str> {

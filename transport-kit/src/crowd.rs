@@ -3,6 +3,7 @@
 //! The server serves [`respond`], or anything with the same three resources: `GET /plaintext`, `GET /bytes/N` (N bytes,
 //! whichever) and `POST /upload` (the length of the body).
 
+use std::fmt;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::ops::AddAssign;
@@ -56,6 +57,13 @@ pub struct Tally {
     pub crossed: u64,
     /// What should not have happened.
     pub wrong: Vec<String>,
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { responses, crossed, .. } = self;
+        write!(f, "{responses} requests got responses, {crossed} crossed the end of their connection")
+    }
 }
 
 impl Crowd {

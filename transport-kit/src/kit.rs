@@ -1,5 +1,6 @@
 //! Runs the scripts and the checks.
 
+use std::any::Any;
 use std::collections::VecDeque;
 use std::error::Error;
 use std::fmt;
@@ -33,7 +34,7 @@ pub fn check(subject: &impl Subject) -> Report {
 /// A check with options.
 #[derive(Clone, Debug)]
 pub struct Kit {
-    patience: Duration,
+    pub(crate) patience: Duration,
     only: Option<Vec<&'static str>>,
     at_once: usize,
 }
@@ -212,11 +213,14 @@ fn outcome(script: &Script, bench: &Bench<'_>, record: &Record) -> Outcome {
 
 /// What is wrong, if anything. A panic of the subject counts as wrong, and does not end the report.
 fn caught(look: impl FnOnce() -> Option<String>) -> Option<String> {
-    catch_unwind(AssertUnwindSafe(look)).unwrap_or_else(|panic| {
-        let text = panic.downcast_ref::<String>().map(String::as_str);
-        let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-        Some(format!("It panicked: {}", text.unwrap_or("(no text)")))
-    })
+    catch_unwind(AssertUnwindSafe(look)).unwrap_or_else(|panic| Some(panic_text(&*panic)))
+}
+
+/// What a panic says.
+pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+    format!("It panicked: {}", text.unwrap_or("(no text)"))
 }
 
 /// How the trace of the script differs from its trace in memory.
@@ -235,6 +239,7 @@ fn difference(script: &Script, bench: &Bench<'_>, record: &Record) -> Option<Str
         Ok(trace) => Some(format!("it differs.\n{}", trace.difference(&reference))),
     }
 }
+
 /// The trace of a script on the in-memory transport, which every transport has to reproduce.
 #[must_use]
 pub fn in_memory(script: &Script) -> Trace {

@@ -3,7 +3,7 @@
 //!
 //! A transport moves bytes and time between sockets and the machine, and must lose none: no byte, no wake-up, no
 //! deadline, no end. The kit runs scripts against it and against the [in-memory transport](httpfsm_transport::memory),
-//! with one and the same application, and compares the traces: what each channel told, what the application saw, the
+//! with one and the same application, and compares the traces: what each channel reported, what the application saw, the
 //! bytes that the peer received, and how its connection ended. They are equal byte for byte, whatever the
 //! transport. What no script can show has a check of its own: backpressure, crowds, names, what is left behind.
 //!
@@ -65,6 +65,7 @@
 mod application;
 mod bench;
 mod checks;
+mod chunks;
 mod crowd;
 mod drain;
 #[cfg(test)]
@@ -72,6 +73,7 @@ mod ends;
 mod few_descriptors;
 mod held;
 mod kit;
+mod level1;
 mod memory;
 mod obligation;
 mod panics;
@@ -91,6 +93,7 @@ pub use crowd::{Crowd, Tally, respond};
 pub use drain::drain_at_work;
 pub use few_descriptors::few_descriptors;
 pub use kit::{Kit, UnknownObligation, check, in_memory, on_subject};
+pub use level1::{Level1, Level1Check};
 pub use obligation::{OBLIGATIONS, Obligation};
 pub use panics::{panics_at_work, respond_or_panic};
 pub use record::Record;

@@ -86,6 +86,12 @@ pub const OBLIGATIONS: &[Obligation] = &[
         Proof::Scripts(scripts::bodies::uploads),
     ),
     owes(
+        "echoed bodies",
+        "A request body that is sent back arrives whole and in order, streamed as it comes or whole.",
+        "Both sides wait for each other to read, or bytes change places.",
+        Proof::Check(checks::echo::echo),
+    ),
+    owes(
         "unread bodies",
         "A response leaves also where the handler does not read the body.",
         "Clients that send all before they read never see the response.",
@@ -140,6 +146,12 @@ pub const OBLIGATIONS: &[Obligation] = &[
         Proof::Scripts(scripts::endings::several),
     ),
     owes(
+        "eviction",
+        "Of the idle connections of a full server, the one that is idle for the longest makes room.",
+        "Clients that are at work are cut, and those that sleep are kept.",
+        Proof::Check(checks::crowds::eviction),
+    ),
+    owes(
         "refusals",
         "What the machine refuses gets a response, and the connection ends so that the response arrives.",
         "A reset overtakes the 400, or what is smuggled behind it is served.",
@@ -183,13 +195,13 @@ pub const OBLIGATIONS: &[Obligation] = &[
     ),
     owes(
         "names",
-        "`peername` and `sockname` are the two ends of the very connection.",
+        "`peername` and `sockname` are the two ends of the very connection, over IPv4, IPv6 and Unix sockets.",
         "Logs and access rules are about somebody else.",
         Proof::Check(checks::listening::names),
     ),
     owes(
         "listeners",
-        "All listeners are served, TCP and Unix, and all are closed when the server is gone.",
+        "All listeners are served, IPv4, IPv6 and Unix, and all are closed when the server is gone.",
         "An address is dead, or taken when the next server starts.",
         Proof::Check(checks::listening::listeners),
     ),
@@ -255,7 +267,7 @@ pub const OBLIGATIONS: &[Obligation] = &[
     ),
     owes(
         "nothing left",
-        "A server that is gone leaves no descriptor and no thread behind.",
+        "A server that is gone leaves no descriptor and no thread behind, whatever its connections were doing.",
         "Programs that start servers often run out of both.",
         Proof::Process(checks::resources::nothing_left),
     ),

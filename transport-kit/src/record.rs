@@ -1,4 +1,4 @@
-//! What is written down while a script runs: what each channel told, and what the application saw of it.
+//! What is written down while a script runs: what each channel reported, and what the application saw of it.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -64,9 +64,9 @@ enum Line {
 }
 
 impl Part {
-    fn told(&self) -> &[Line] {
+    fn settled(&self) -> &[Line] {
         match self.lines.as_slice() {
-            [told @ .., Line::Bytes(_)] if self.reads => told,
+            [settled @ .., Line::Bytes(_)] if self.reads => settled,
             all => all,
         }
     }
@@ -128,7 +128,7 @@ impl Record {
     pub(crate) fn has(&self, channel: usize, text: &str) -> bool {
         let pages = self.pages();
         let Some(channel) = pages.channels.get(channel) else { return false };
-        let mut lines = channel.application.iter().flat_map(Part::told);
+        let mut lines = channel.application.iter().flat_map(Part::settled);
         channel.top.iter().any(|line| line.contains(text))
             || lines.any(|line| line.to_string().contains(text))
     }
@@ -145,7 +145,7 @@ impl Record {
         bytes.sum()
     }
 
-    /// What the channels told and what the application saw, each as a title and lines.
+    /// What the channels reported and what the application saw, each as a title and lines.
     pub(crate) fn lanes(&self) -> Vec<(String, String)> {
         let pages = self.pages();
         let mut lanes = Vec::new();
@@ -162,7 +162,7 @@ impl Record {
         lanes
     }
 
-    /// The names of both ends, as the transport told them when the channel opened.
+    /// The names of both ends, as the transport named them when the channel opened.
     pub(crate) fn names(&self, channel: usize) -> Option<(Peer, Peer)> {
         let pages = self.pages();
         let channel = pages.channels.get(channel)?;
@@ -204,7 +204,7 @@ impl Record {
 /// What the application writes down.
 impl Record {
     /// A request has reached the handler.
-    pub(crate) fn begin(&self, channel: &str) -> Diary {
+    pub(crate) fn begin(&self, channel: &str) -> Log {
         let mut pages = self.pages();
         let channel = pages.numbers.get(channel).copied().unwrap_or_default();
         let request = pages.channels.get_mut(channel).map_or(0, |channel| {
@@ -212,12 +212,12 @@ impl Record {
             channel.requests - 1
         });
         drop(pages);
-        Diary::new(self.clone(), channel, request, "handler")
+        Log::new(self.clone(), channel, request, "handler")
     }
 }
 
 /// Where a part of the application writes down what it sees of a request. One that is dropped before its end says so.
-pub(crate) struct Diary {
+pub(crate) struct Log {
     record: Record,
     channel: usize,
     request: usize,
@@ -225,7 +225,7 @@ pub(crate) struct Diary {
     ended: bool,
 }
 
-impl Diary {
+impl Log {
     fn new(record: Record, channel: usize, request: usize, what: &'static str) -> Self {
         let mut pages = record.pages();
         pages.running += 1;
@@ -301,7 +301,7 @@ impl Diary {
     }
 }
 
-impl Drop for Diary {
+impl Drop for Log {
     fn drop(&mut self) {
         if !self.ended {
             self.note(if thread::panicking() { "panicked" } else { "dropped" });

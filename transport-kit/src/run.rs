@@ -103,9 +103,9 @@ impl Run<'_> {
                 self.line()?.end = Some(End::Ours);
             }
             Step::End => self.end()?,
-            Step::Told(text) => {
+            Step::Recorded(text) => {
                 let channel = self.line()?.channel.ok_or("there is no channel")?;
-                self.wait("it is not told", |run| run.record.has(channel, text))?;
+                self.wait("it is not recorded", |run| run.record.has(channel, text))?;
             }
             Step::Open(gate) => self.record.open_gate(gate),
             Step::Drain(deadline) => {

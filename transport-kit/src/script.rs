@@ -56,8 +56,8 @@ pub enum Step {
     Reset,
     /// Waits until the server has ended the connection.
     End,
-    /// Waits until the channel or the application has told something that contains this.
-    Told(String),
+    /// Waits until the channel or the application has a line in the record that contains this.
+    Recorded(String),
     /// Opens a gate at which the application waits.
     Open(&'static str),
     /// Takes the server out of service, with a deadline.
@@ -202,8 +202,8 @@ impl Script {
         self.step(Step::End)
     }
 
-    pub(crate) fn told(self, text: impl Into<String>) -> Self {
-        self.step(Step::Told(text.into()))
+    pub(crate) fn recorded(self, text: impl Into<String>) -> Self {
+        self.step(Step::Recorded(text.into()))
     }
 
     pub(crate) fn open(self, gate: &'static str) -> Self {
@@ -224,6 +224,11 @@ pub(crate) fn get(path: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: kit\r\n\r\n")
 }
 
+/// A request for an upgrade.
+pub(crate) fn upgrade(path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: kit\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n")
+}
+
 /// A request with a body of known length.
 pub(crate) fn post(path: &str, body: impl AsRef<[u8]>) -> Vec<u8> {
     let body = body.as_ref();
@@ -238,15 +243,4 @@ pub(crate) fn post_head(path: &str, length: usize) -> String {
 
 pub(crate) fn chunked_head(path: &str) -> String {
     format!("POST {path} HTTP/1.1\r\nHost: kit\r\nTransfer-Encoding: chunked\r\n\r\n")
-}
-
-/// Bytes in chunks of a size, without the last chunk.
-pub(crate) fn chunks(bytes: &[u8], size: usize) -> Vec<u8> {
-    let mut coded = Vec::new();
-    for chunk in bytes.chunks(size) {
-        coded.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
-        coded.extend_from_slice(chunk);
-        coded.extend_from_slice(b"\r\n");
-    }
-    coded
 }

@@ -11,9 +11,9 @@ use std::task::{Context, Waker};
 use crate::lock::lock;
 use crate::panics;
 
-pub(crate) use seat::Seat;
+pub(crate) use registration::Registration;
 
-mod seat;
+mod registration;
 
 /// No deadline.
 pub(crate) const NEVER: u64 = u64::MAX;
@@ -33,12 +33,12 @@ pub(crate) struct Alarms {
 /// there: the caller has another reference, or the entry is passed on.
 #[derive(Debug, Default)]
 struct Inner {
-    entries: BTreeMap<(u64, u64), Arc<Seat>>,
+    entries: BTreeMap<(u64, u64), Arc<Registration>>,
     /// When the sweeper looks next, and how to tell it to look earlier.
     planned: u64,
     sweeper: Option<Waker>,
     /// The longest idle, the longest last, as the last search found them.
-    idle: Vec<(u64, Arc<Seat>)>,
+    idle: Vec<(u64, Arc<Registration>)>,
     /// When to search again.
     search_at: u64,
     /// How often an entry was made or moved.
@@ -47,10 +47,10 @@ struct Inner {
 }
 
 impl Alarms {
-    /// Moves the entry of `key` from `old` to `at`, or makes it. A key has the same `seat` each time.
-    pub(crate) fn arm(&self, key: u64, old: u64, at: u64, seat: &Arc<Seat>) {
+    /// Moves the entry of `key` from `old` to `at`, or makes it. A key has the same `registration` each time.
+    pub(crate) fn arm(&self, key: u64, old: u64, at: u64, registration: &Arc<Registration>) {
         let mut inner = lock(&self.inner);
-        let entry = inner.remove(key, old).unwrap_or_else(|| Arc::clone(seat));
+        let entry = inner.remove(key, old).unwrap_or_else(|| Arc::clone(registration));
         inner.entries.insert((at, key), entry);
         #[cfg(test)]
         {
@@ -73,11 +73,13 @@ impl Alarms {
         // Declared before the lock is taken, so dropped after it: one may be the last reference to its registration.
         let (mut passed, mut searched) = (Vec::new(), false);
         let mut inner = lock(&self.inner);
-        let seat = loop {
+        let registration = loop {
             match inner.idle.pop() {
-                Some((since, seat)) if seat.idle_since() == since => break Some(seat),
+                Some((since, registration)) if registration.idle_since() == since => {
+                    break Some(registration);
+                }
                 // Not idle any more, or not for as long.
-                Some((_, seat)) => passed.push(seat),
+                Some((_, registration)) => passed.push(registration),
                 None if searched || now < inner.search_at => break None,
                 None => {
                     inner.search(now);
@@ -87,23 +89,23 @@ impl Alarms {
         };
         drop(inner);
         panics::discard(passed);
-        let Some(seat) = seat else { return false };
-        seat.rest(NEVER);
-        seat.evict();
-        seat.ring();
-        panics::discard(seat);
+        let Some(registration) = registration else { return false };
+        registration.set_idle_since(NEVER);
+        registration.evict();
+        registration.wake();
+        panics::discard(registration);
         true
     }
 
     /// Forgets the entry of `key`, which stood at `old`.
     pub(crate) fn disarm(&self, key: u64, old: u64) {
-        let seat = lock(&self.inner).remove(key, old);
-        panics::discard(seat);
+        let registration = lock(&self.inner).remove(key, old);
+        panics::discard(registration);
     }
 
     /// Who is due at `now` and is to be woken, and when the next is; the entries stay, so that a drain finds them.
     /// The task of `cx` is woken when something earlier is armed.
-    pub(crate) fn due(&self, now: u64, cx: &Context<'_>) -> (Vec<Arc<Seat>>, u64) {
+    pub(crate) fn due(&self, now: u64, cx: &Context<'_>) -> (Vec<Arc<Registration>>, u64) {
         let mut due = Vec::new();
         let mut inner = self.lock_for(cx);
         while let Some(entry) = inner.entries.first_entry() {
@@ -111,9 +113,9 @@ impl Alarms {
             if at > now || at == NEVER {
                 break;
             }
-            let seat = entry.remove();
-            due.push(Arc::clone(&seat));
-            inner.entries.insert((NEVER, key), seat);
+            let registration = entry.remove();
+            due.push(Arc::clone(&registration));
+            inner.entries.insert((NEVER, key), registration);
         }
         inner.planned = inner.entries.first_key_value().map_or(NEVER, |((at, _), _)| *at);
         let planned = inner.planned;
@@ -135,7 +137,7 @@ impl Alarms {
     }
 
     /// Every connection, to be woken.
-    pub(crate) fn all(&self) -> Vec<Arc<Seat>> {
+    pub(crate) fn all(&self) -> Vec<Arc<Registration>> {
         lock(&self.inner).entries.values().cloned().collect()
     }
 
@@ -154,23 +156,23 @@ impl Alarms {
 }
 
 impl Inner {
-    fn remove(&mut self, key: u64, old: u64) -> Option<Arc<Seat>> {
+    fn remove(&mut self, key: u64, old: u64) -> Option<Arc<Registration>> {
         // A sweep may have moved it to the end.
         self.entries.remove(&(old, key)).or_else(|| self.entries.remove(&(NEVER, key)))
     }
 
     fn search(&mut self, now: u64) {
-        let idle = self.entries.values().filter_map(|seat| {
-            let since = seat.idle_since();
-            (since != NEVER).then_some((since, seat))
+        let idle = self.entries.values().filter_map(|registration| {
+            let since = registration.idle_since();
+            (since != NEVER).then_some((since, registration))
         });
-        let mut idle: Vec<(u64, &Arc<Seat>)> = idle.collect();
+        let mut idle: Vec<(u64, &Arc<Registration>)> = idle.collect();
         if idle.len() > FOUND {
             idle.select_nth_unstable_by_key(FOUND, |&(since, _)| since);
             idle.truncate(FOUND);
         }
         idle.sort_unstable_by_key(|&(since, _)| std::cmp::Reverse(since));
-        self.idle = idle.into_iter().map(|(since, seat)| (since, Arc::clone(seat))).collect();
+        self.idle = idle.into_iter().map(|(since, registration)| (since, Arc::clone(registration))).collect();
         self.search_at = if self.idle.is_empty() { now + FRUITLESS } else { now };
     }
 }
@@ -204,16 +206,16 @@ mod tests {
         }
     }
 
-    fn seat(waker: &Waker) -> Arc<Seat> {
-        let seat = Seat::new(None);
-        seat.set_waker(waker);
-        seat
+    fn registration(waker: &Waker) -> Arc<Registration> {
+        let registration = Registration::new(None);
+        registration.set_waker(waker);
+        registration
     }
 
     /// Wakes whoever is due; when the next is.
     fn sweep(alarms: &Alarms, now: u64) -> u64 {
         let (due, next) = alarms.due(now, &Context::from_waker(Waker::noop()));
-        due.iter().for_each(|seat| seat.ring());
+        due.iter().for_each(|registration| registration.wake());
         next
     }
 
@@ -221,15 +223,15 @@ mod tests {
     fn a_due_entry_wakes_once_and_stays() {
         let (alarms, count) = (Alarms::default(), Arc::new(Count::default()));
         let waker = Waker::from(Arc::clone(&count));
-        let seats = [seat(&waker), seat(&waker)];
-        alarms.arm(1, NEVER, 50, &seats[0]);
-        alarms.arm(2, NEVER, 80, &seats[1]);
+        let registrations = [registration(&waker), registration(&waker)];
+        alarms.arm(1, NEVER, 50, &registrations[0]);
+        alarms.arm(2, NEVER, 80, &registrations[1]);
         assert_eq!(sweep(&alarms, 49), 50);
         assert_eq!(count.0.load(Ordering::SeqCst), 0);
         assert_eq!(sweep(&alarms, 50), 80);
         assert_eq!(sweep(&alarms, 51), 80);
         assert_eq!(count.0.load(Ordering::SeqCst), 1);
-        alarms.all().iter().for_each(|seat| seat.ring());
+        alarms.all().iter().for_each(|registration| registration.wake());
         assert_eq!(count.0.load(Ordering::SeqCst), 3);
         alarms.disarm(1, 50);
         alarms.disarm(2, 80);
@@ -250,18 +252,18 @@ mod tests {
 
         // The search for idle connections has the last reference to a registration.
         let (waker, counted) = foreign();
-        let idle = seat(&waker);
+        let idle = registration(&waker);
         drop(waker);
-        idle.rest(5);
+        idle.set_idle_since(5);
         alarms.arm(1, NEVER, 50, &idle);
         let (waker, others) = foreign();
-        let longer = seat(&waker);
+        let longer = registration(&waker);
         drop(waker);
-        longer.rest(1);
+        longer.set_idle_since(1);
         alarms.arm(2, NEVER, 50, &longer);
         assert!(alarms.evict(10) && longer.is_evicted());
         assert_eq!(ran(&others), 1, "woken");
-        idle.rest(NEVER);
+        idle.set_idle_since(NEVER);
         alarms.disarm(1, 50);
         alarms.disarm(2, 50);
         panics::discard(longer);
@@ -281,7 +283,7 @@ mod tests {
         alarms.due(0, &Context::from_waker(&waker));
         drop(waker);
         let (waker, of_entry) = foreign();
-        let entry = seat(&waker);
+        let entry = registration(&waker);
         drop(waker);
         alarms.arm(1, NEVER, 50, &entry);
         assert_eq!(ran(&counted), 2, "woken and dropped");
@@ -300,9 +302,9 @@ mod tests {
         let (alarms, count) = (Alarms::default(), Arc::new(Count::default()));
         let sweeper = Waker::from(Arc::clone(&count));
         assert_eq!(alarms.due(0, &Context::from_waker(&sweeper)).1, NEVER);
-        let seat = seat(Waker::noop());
-        alarms.arm(1, NEVER, 50, &seat);
-        alarms.arm(1, 50, 70, &seat);
+        let registration = registration(Waker::noop());
+        alarms.arm(1, NEVER, 50, &registration);
+        alarms.arm(1, 50, 70, &registration);
         assert_eq!(count.0.load(Ordering::SeqCst), 1);
     }
 
@@ -312,16 +314,16 @@ mod tests {
         const ALARMS: u64 = 100_000;
         let (alarms, count) = (Alarms::default(), Arc::new(Count::default()));
         let waker = Waker::from(Arc::clone(&count));
-        let seats: Vec<_> = (0..=ALARMS).map(|_| seat(&waker)).collect();
+        let registrations: Vec<_> = (0..=ALARMS).map(|_| registration(&waker)).collect();
         let at = |key: u64, round: u64| 1_000_000 - 1000 * round + key % 1000;
         for round in 0..4 {
             for key in 1..=ALARMS {
                 let old = if round == 0 { NEVER } else { at(key, round - 1) };
-                alarms.arm(key, old, at(key, round), &seats[key as usize]);
+                alarms.arm(key, old, at(key, round), &registrations[key as usize]);
             }
             assert_eq!(alarms.len() as u64, ALARMS, "in round {round}");
         }
-        assert!(seats[1..].iter().all(|seat| Arc::strong_count(seat) == 2));
+        assert!(registrations[1..].iter().all(|registration| Arc::strong_count(registration) == 2));
         // A thousandth is due at each moment.
         for ms in 0..10 {
             assert_eq!(sweep(&alarms, 997_000 + ms), 997_001 + ms);
@@ -330,7 +332,10 @@ mod tests {
         for key in 1..=ALARMS {
             alarms.disarm(key, at(key, 3));
         }
-        assert!(alarms.len() == 0 && seats.iter().all(|seat| Arc::strong_count(seat) == 1));
+        assert!(
+            alarms.len() == 0
+                && registrations.iter().all(|registration| Arc::strong_count(registration) == 1)
+        );
     }
 
     /// A hundred thousand requests in as many milliseconds: a connection that armed at each would do so a hundred
@@ -354,11 +359,11 @@ mod tests {
             }
             assert!(near.poll_read(&mut cx, &mut response).is_ready(), "request {n} gets no response");
             clock.advance(Duration::from_millis(1));
-            service.desk.sweep(&cx);
+            service.shared.sweep(&cx);
         }
         // The deadlines of a first byte and of a head are 30 s.
-        let armed = lock(&service.desk.alarms.inner).armed;
+        let armed = lock(&service.shared.alarms.inner).armed;
         assert!(armed <= 2 + 100 / 30, "armed {armed} times");
-        assert_eq!(service.desk.alarms.len(), 1);
+        assert_eq!(service.shared.alarms.len(), 1);
     }
 }

@@ -25,8 +25,8 @@ use httpfsm::handler::{ConnectionInfo, Handler};
 use httpfsm::time::{Moment, Now};
 
 use crate::alarms::NEVER;
+use crate::channel_slot::ChannelSlot;
 use crate::exchange::{Exchange, Stage};
-use crate::lease::Lease;
 use crate::panics;
 use crate::service::Service;
 use crate::tape::{Opened, Taped};
@@ -51,7 +51,7 @@ pub struct Driver<H: Handler, W: Wire> {
     wire: Option<W>,
     service: Arc<Service<H>>,
     info: Arc<ConnectionInfo>,
-    lease: Lease,
+    slot: ChannelSlot,
     exchange: Option<Box<Exchange<H::Future>>>,
     /// When the channel opened, on the server's clock.
     opened: u64,
@@ -71,7 +71,7 @@ struct Turn<'a> {
     /// There was input.
     received: bool,
     /// Something came that the application has to be woken for.
-    told: bool,
+    wakes_application: bool,
 }
 
 impl<H: Handler, W: Wire> Driver<H, W> {
@@ -79,20 +79,20 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         service: Arc<Service<H>>,
         wire: W,
         info: Arc<ConnectionInfo>,
-        lease: Lease,
+        slot: ChannelSlot,
         facts: Facts,
     ) -> Self {
         let opened = Opened { info: &info, compiled: &service.compiled, facts };
-        let tape = service.desk.recorder.as_ref();
+        let tape = service.shared.recorder.as_ref();
         // A recorder that fails records nothing; that is no failure of the connection.
         let tape = tape.and_then(|recorder| panics::catch(|| recorder.open(&opened)).ok().flatten());
         Self {
             channel: Taped::new(Arc::clone(&service.compiled), facts, tape),
             wire: Some(wire),
-            opened: service.desk.clock.now(),
+            opened: service.shared.clock.now(),
             service,
             info,
-            lease,
+            slot,
             exchange: None,
             buffered: 0,
             told_to_go: false,
@@ -102,27 +102,28 @@ impl<H: Handler, W: Wire> Driver<H, W> {
     }
 
     fn wake_up(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let stamp = self.service.desk.clock.stamp();
+        let stamp = self.service.shared.clock.stamp();
         let at = Moment::from_millis(stamp.at.saturating_sub(self.opened));
-        let mut turn = Turn { now: Now::new(at, &stamp.date), ask: true, received: false, told: false };
-        if !self.lease.is_open() && self.is_overdue(stamp.at) {
+        let mut turn =
+            Turn { now: Now::new(at, &stamp.date), ask: true, received: false, wakes_application: false };
+        if !self.slot.is_open() && self.is_overdue(stamp.at) {
             self.finish();
             return Poll::Ready(());
         }
-        if self.lease.is_due(stamp.at) {
+        if self.slot.is_due(stamp.at) {
             let _ = self.channel.handle(&turn.now, Input::Tick);
             if self.is_lost_unread() {
                 let _ = self.channel.handle(&turn.now, Input::Disconnected);
             }
         }
-        if self.lease.is_evicted() {
+        if self.slot.is_evicted() {
             let _ = self.channel.handle(&turn.now, Input::Evict);
         }
         if self.overgrown {
             self.overgrown = false;
             let _ = self.channel.handle(&turn.now, Input::Busy);
         }
-        if self.service.desk.is_going() && self.go_out(&turn.now).is_ready() {
+        if self.service.shared.is_going() && self.go_out(&turn.now).is_ready() {
             return Poll::Ready(());
         }
 
@@ -199,7 +200,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         let _ = self.channel.handle(&turn.now, input);
         // What was read comes first: an idle channel that goes out at once would refuse it. A response to it finds the
         // server going out, also within a wake-up that began before.
-        if self.service.desk.is_going() {
+        if self.service.shared.is_going() {
             self.tell_to_go(&turn.now);
         }
         Poll::Ready(true)
@@ -267,7 +268,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
 
     /// Whether the connection is over, and the application's work for it.
     fn is_done(&self) -> bool {
-        !self.lease.is_open() && self.exchange.as_ref().is_none_or(|exchange| exchange.is_over())
+        !self.slot.is_open() && self.exchange.as_ref().is_none_or(|exchange| exchange.is_over())
     }
 
     /// Whether the handler has asked for something on another thread. If not, this task is woken when it does.
@@ -286,20 +287,20 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         }
         let held = self.exchange.as_ref().map_or(0, |exchange| exchange.held());
         let buffered = u32::try_from(self.channel.buffered() + held).unwrap_or(u32::MAX);
-        let fits = self.service.desk.budget.hold(self.buffered, buffered);
+        let fits = self.service.shared.budget.hold(self.buffered, buffered);
         self.buffered = buffered;
-        if !self.lease.is_open() {
+        if !self.slot.is_open() {
             if let Some(Exchange { stage: Stage::Orphaned(orphan), .. }) = self.exchange.as_deref_mut() {
                 orphan.arm(at, cx);
             }
             return;
         }
         let is_idle = self.channel.state() == State::Idle;
-        self.lease.rest(if is_idle { at } else { NEVER });
+        self.slot.set_idle_since(if is_idle { at } else { NEVER });
         if !fits {
             // The channel that grew pays: closing idle connections would free no buffers.
             self.overgrown = true;
-            self.lease.evict();
+            self.slot.evict();
             cx.waker().wake_by_ref();
         }
         let due = self.channel.deadline();
@@ -307,7 +308,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         // While nothing is read, a lost connection shows only when the wire is asked, and the application may take
         // hours.
         let due = if is_idle || self.is_reading() { due } else { due.min(at.saturating_add(LOOK)) };
-        self.lease.arm(due, at, cx);
+        self.slot.arm(due, at, cx);
     }
 
     /// Whether input is read, so that a read would tell of a lost connection.
@@ -322,8 +323,8 @@ impl<H: Handler, W: Wire> Driver<H, W> {
     /// The server goes out of service: the channel gets `GoOut` once; at the drain deadline the connection is dropped.
     #[cold]
     fn go_out(&mut self, now: &Now<'_>) -> Poll<()> {
-        if self.service.desk.is_cut() {
-            if self.lease.is_open() {
+        if self.service.shared.is_cut() {
+            if self.slot.is_open() {
                 self.service.tell(|subscriber| subscriber.closed(&self.info, CloseReason::DrainTimeout));
             }
             if let Some(wire) = &mut self.wire {
@@ -338,7 +339,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
     #[cold]
     fn tell_to_go(&mut self, now: &Now<'_>) {
         let mut leave = self.channel.leave(now.at);
-        let by = self.service.desk.leave_by(self.opened);
+        let by = self.service.shared.leave_by(self.opened);
         if !std::mem::replace(&mut self.told_to_go, true) || by < leave.cut_at {
             leave.cut_at = leave.cut_at.min(by);
             let _ = self.channel.handle(now, Input::GoOut(leave));
@@ -357,12 +358,12 @@ impl<H: Handler, W: Wire> Future for Driver<H, W> {
 impl<H: Handler, W: Wire> Drop for Driver<H, W> {
     fn drop(&mut self) {
         self.channel.end();
-        self.lease.end(self.channel.stats());
-        self.service.desk.budget.hold(self.buffered, 0);
+        self.slot.end(self.channel.stats());
+        self.service.shared.budget.hold(self.buffered, 0);
         if let Some(mut exchange) = self.exchange.take() {
             let _ = panics::catch(|| exchange.finish());
             if exchange.counted {
-                exchange.pipe.place.leave(&self.service.desk);
+                exchange.pipe.place.leave(&self.service.shared);
             }
             self.service.recycle(exchange);
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use httpfsm::handler::{Body, ConnectionInfo, Control, Request};
 use httpfsm::request::{BodyLength, RequestHead, RequestRef};
 
-use crate::lease::Orphan;
+use crate::channel_slot::Orphan;
 use crate::panics;
 use crate::pipe::{Pipe, PipeSource};
 use crate::sending::Sending;

@@ -12,8 +12,9 @@ use httpfsm::handler::Failure;
 use httpfsm::peer::Peer;
 use httpfsm::server::{ChannelId, Refusal, ServerStats};
 
-use crate::alarms::{FRUITLESS, NEVER, Seat};
-use crate::desk::{Desk, Until};
+use crate::alarms::{FRUITLESS, NEVER, Registration};
+use crate::shared_state::SharedState;
+use crate::until::Until;
 
 /// How long a connection that was accepted waits for the place of one that is evicted.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -29,13 +30,13 @@ const QUEUED: u64 = 250;
 /// A handle on a running server; its clones are handles on the same one.
 #[derive(Clone)]
 pub struct ServerHandle {
-    desk: Arc<Desk>,
+    shared: Arc<SharedState>,
     addresses: Arc<[Peer]>,
 }
 
 impl ServerHandle {
-    pub(crate) fn new(desk: Arc<Desk>, addresses: Vec<Peer>) -> Self {
-        Self { desk, addresses: addresses.into() }
+    pub(crate) fn new(shared: Arc<SharedState>, addresses: Vec<Peer>) -> Self {
+        Self { shared, addresses: addresses.into() }
     }
 
     /// Takes the server out of service: it stops to listen, running responses are finished and say `close`, idle
@@ -45,20 +46,20 @@ impl ServerHandle {
     /// At a `deadline` of zero all is dropped at once. It may be called again with an earlier deadline. It returns at once; [`gone`](Self::gone) waits for the end:
     /// `server.begin_drain(None).gone().await`.
     pub fn begin_drain(&self, deadline: Option<Duration>) -> &Self {
-        self.desk.go_out(deadline);
+        self.shared.go_out(deadline);
         self
     }
 
     /// Resolves when the server has gone out of service, whoever told it to: when the last channel is gone, and the last
     /// handler that ran on after its connection was lost, and nobody listens any more. Dropping it stops nothing.
     pub fn gone(&self) -> impl Future<Output = ()> + Send + use<> {
-        Until::new(Arc::clone(&self.desk), Desk::is_gone)
+        Until::new(Arc::clone(&self.shared), SharedState::is_gone)
     }
 
     /// The counts so far. Those of a channel are in them when it has closed.
     #[must_use]
     pub fn stats(&self) -> ServerStats {
-        self.desk.stats()
+        self.shared.stats()
     }
 
     /// Where the server listens, in the order of its listeners; a port 0 is the port that the system chose.
@@ -78,50 +79,57 @@ impl ServerHandle {
 
     /// Resolves when the server goes out of service, whoever told it to.
     pub fn going(&self) -> impl Future<Output = ()> + Send + Unpin + use<> {
-        Until::new(Arc::clone(&self.desk), Desk::is_going)
+        Until::new(Arc::clone(&self.shared), SharedState::is_going)
     }
 
     /// For a transport's accept loop, which holds it as long as it listens: a server is gone only when all are
     /// dropped.
     #[must_use]
     pub fn listening(&self) -> Listening {
-        Listening { key: self.desk.listen(), seat: Seat::new(None), desk: Arc::clone(&self.desk) }
+        Listening {
+            key: self.shared.listen(),
+            registration: Registration::new(None),
+            shared: Arc::clone(&self.shared),
+        }
     }
 
     /// Tells the subscriber that the listeners cannot accept for the moment.
     pub(crate) fn cannot_accept(&self, error: &io::Error) {
-        self.desk.report(|subscriber| {
+        self.shared.report(|subscriber| {
             let addresses: Vec<String> = self.addresses.iter().map(Peer::to_string).collect();
             let text = format!("No connection can be accepted at {}: {error}.", addresses.join(", "));
             subscriber.failed(None, Failure::Accept, &text);
         });
     }
 
-    pub(crate) fn desk(&self) -> &Arc<Desk> {
-        &self.desk
+    pub(crate) fn shared(&self) -> &Arc<SharedState> {
+        &self.shared
     }
 }
 
 impl fmt::Debug for ServerHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ServerHandle").field("addresses", &self.addresses).field("desk", &self.desk).finish()
+        f.debug_struct("ServerHandle")
+            .field("addresses", &self.addresses)
+            .field("shared", &self.shared)
+            .finish()
     }
 }
 
 /// Stands for a listener that is open.
 #[derive(Debug)]
 pub struct Listening {
-    desk: Arc<Desk>,
+    shared: Arc<SharedState>,
     /// Under which its pauses stand among the alarms.
     key: u64,
-    seat: Arc<Seat>,
+    registration: Arc<Registration>,
 }
 
 impl Listening {
     /// Resolves after `length`, or when the server goes out of service: what an accept loop awaits when accepting
     /// failed ([`Backoff`](crate::Backoff)).
     pub async fn pause(&self, length: Duration) {
-        self.wait(length, || self.desk.is_going()).await;
+        self.wait(length, || self.shared.is_going()).await;
     }
 
     /// Resolves after `length`, or when all is cut.
@@ -131,7 +139,7 @@ impl Listening {
 
     /// Whether the drain deadline has come.
     pub(crate) fn is_cut(&self) -> bool {
-        self.desk.is_cut()
+        self.shared.is_cut()
     }
 
     /// The machine's verdict on a connection that was accepted. Where the server is full, the channel that has been
@@ -146,54 +154,55 @@ impl Listening {
         sockname: &Peer,
         waited: &mut u64,
     ) -> Result<(ChannelId, String), Refusal> {
-        let Self { desk, .. } = self;
-        let until = desk.clock.now().saturating_add(millis(PATIENCE));
-        let (mut looks, mut promise) = (0, None);
+        let Self { shared, .. } = self;
+        let until = shared.clock.now().saturating_add(millis(PATIENCE));
+        let (mut looks, mut reservation) = (0, None);
         loop {
-            if let Some(verdict) = desk.admit_unless_full(peername, sockname, promise.is_some()) {
-                desk.stays_full_until(0);
+            if let Some(verdict) = shared.admit_unless_full(peername, sockname, reservation.is_some()) {
+                shared.stays_full_until(0);
                 return verdict;
             }
-            let now = desk.clock.now();
+            let now = shared.clock.now();
             let mut pause = until.saturating_sub(now);
             if pause == 0 {
-                return desk.admit(peername, sockname);
+                return shared.admit(peername, sockname);
             }
-            promise = promise.or_else(|| desk.promise());
-            if promise.is_none() {
+            reservation = reservation.or_else(|| shared.reserve());
+            if reservation.is_none() {
                 looks += 1;
                 if looks == LOOKS {
-                    desk.stays_full_until(now.saturating_add(FRUITLESS));
+                    shared.stays_full_until(now.saturating_add(FRUITLESS));
                 }
-                // A place that is free and promised to another is none for this one.
-                let gives_up = desk.stays_full(now) || *waited >= QUEUED;
-                if gives_up && desk.is_still_full(peername, true) {
-                    return desk.admit(peername, sockname);
+                // A place that is free and reserved for another is none for this one.
+                let gives_up = shared.stays_full(now) || *waited >= QUEUED;
+                if gives_up && shared.is_still_full(peername, true) {
+                    return shared.admit(peername, sockname);
                 }
                 pause = pause.min(FRUITLESS);
             }
-            let is_promised = promise.is_some();
-            self.wait(Duration::from_millis(pause), || !desk.is_still_full(peername, is_promised)).await;
-            *waited = waited.saturating_add(desk.clock.now().saturating_sub(now));
+            let is_reserved = reservation.is_some();
+            self.wait(Duration::from_millis(pause), || !shared.is_still_full(peername, is_reserved)).await;
+            *waited = waited.saturating_add(shared.clock.now().saturating_sub(now));
         }
     }
 
     /// Has the channel closed that has been idle for the longest, if one is idle.
     pub(crate) fn evict(&self) {
-        self.desk.evict();
+        self.shared.evict();
     }
 
     async fn wait(&self, length: Duration, is_over: impl Fn() -> bool) {
-        let Self { desk, key, seat } = self;
-        let until = desk.clock.now().saturating_add(millis(length));
-        let (alarm, mut known) = (Alarm { desk, seat, key: *key, at: until }, None);
-        let mut is_over = Until::new(&**desk, |desk: &Desk| desk.clock.now() >= until || is_over());
+        let Self { shared, key, registration } = self;
+        let until = shared.clock.now().saturating_add(millis(length));
+        let (alarm, mut known) = (Alarm { shared, registration, key: *key, at: until }, None);
+        let mut is_over =
+            Until::new(&**shared, |shared: &SharedState| shared.clock.now() >= until || is_over());
         poll_fn(|cx| {
             if !known.as_ref().is_some_and(|known: &Waker| known.will_wake(cx.waker())) {
-                seat.set_waker(cx.waker());
+                registration.set_waker(cx.waker());
                 known = Some(cx.waker().clone());
             }
-            desk.alarms.arm(alarm.key, alarm.at, alarm.at, seat);
+            shared.alarms.arm(alarm.key, alarm.at, alarm.at, registration);
             Pin::new(&mut is_over).poll(cx)
         })
         .await;
@@ -206,21 +215,21 @@ fn millis(length: Duration) -> u64 {
 
 /// An entry among the alarms, removed when this is dropped.
 struct Alarm<'a> {
-    desk: &'a Desk,
-    seat: &'a Seat,
+    shared: &'a SharedState,
+    registration: &'a Registration,
     key: u64,
     at: u64,
 }
 
 impl Drop for Alarm<'_> {
     fn drop(&mut self) {
-        self.desk.alarms.disarm(self.key, self.at);
-        self.seat.forget_waker();
+        self.shared.alarms.disarm(self.key, self.at);
+        self.registration.forget_waker();
     }
 }
 
 impl Drop for Listening {
     fn drop(&mut self) {
-        self.desk.end_listening();
+        self.shared.end_listening();
     }
 }

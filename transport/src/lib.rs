@@ -13,16 +13,16 @@
 
 mod accept;
 mod alarms;
+mod budget;
+mod channel_slot;
 mod clock;
 mod connection;
-mod desk;
 mod driver;
 mod exchange;
 #[cfg(feature = "futures-io")]
 mod futures_io;
 mod handle;
 mod job;
-mod lease;
 mod listener;
 mod lock;
 mod may_block;
@@ -34,12 +34,14 @@ mod place;
 mod sending;
 mod server;
 mod service;
+mod shared_state;
 mod spool;
 mod spooled;
 mod sync;
 mod tape;
 mod timekeeper;
 mod tunnel;
+mod until;
 mod upgraded;
 mod waiters;
 mod waiting;
@@ -64,7 +66,7 @@ pub use sync::{BodyReader, SyncHandler, block_on, sync};
 pub use tape::{Opened, Recorder, Tape};
 pub use timekeeper::keep_time;
 pub use upgraded::UpgradedStream;
-pub use wire::Wire;
+pub use wire::{Wire, poll_write_each};
 pub use written::{BodyWriter, written};
 
 /// The example of the readme compiles and runs.

@@ -37,11 +37,11 @@ use crate::job::Inline;
 use crate::lock::lock;
 use crate::service::{Held, Service};
 use crate::tape::Recorder;
-use crate::wire::Wire;
+use crate::wire::{Wire, poll_write_each};
 use crate::{panics, waiting};
 
 /// Bytes on their way in one direction.
-struct Lane {
+struct Direction {
     bytes: VecDeque<u8>,
     capacity: usize,
     ended: bool,
@@ -50,9 +50,9 @@ struct Lane {
     writer: Option<Waker>,
 }
 
-impl fmt::Debug for Lane {
+impl fmt::Debug for Direction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lane")
+        f.debug_struct("Direction")
             .field("bytes", &format_args!("{} bytes", self.bytes.len()))
             .field("capacity", &self.capacity)
             .field("ended", &self.ended)
@@ -61,27 +61,27 @@ impl fmt::Debug for Lane {
     }
 }
 
-impl Lane {
+impl Direction {
     fn new(capacity: usize) -> Arc<Mutex<Self>> {
         let bytes = VecDeque::new();
         Arc::new(Mutex::new(Self { bytes, capacity, ended: false, reset: false, reader: None, writer: None }))
     }
 
-    fn end(lane: &Mutex<Self>, reset: bool) {
-        let mut lane = lock(lane);
-        lane.ended = true;
-        lane.reset |= reset;
-        let (reader, writer) = (lane.reader.take(), lane.writer.take());
-        drop(lane);
+    fn end(direction: &Mutex<Self>, reset: bool) {
+        let mut direction = lock(direction);
+        direction.ended = true;
+        direction.reset |= reset;
+        let (reader, writer) = (direction.reader.take(), direction.writer.take());
+        drop(direction);
         reader.into_iter().chain(writer).for_each(panics::wake);
     }
 
     /// Puts bytes in, and wakes who waits for some.
-    fn put(lane: &Mutex<Self>, bytes: &[u8]) {
-        let mut lane = lock(lane);
-        lane.bytes.extend(bytes);
-        let reader = lane.reader.take();
-        drop(lane);
+    fn put(direction: &Mutex<Self>, bytes: &[u8]) {
+        let mut direction = lock(direction);
+        direction.bytes.extend(bytes);
+        let reader = direction.reader.take();
+        drop(direction);
         reader.into_iter().for_each(panics::wake);
     }
 }
@@ -89,15 +89,15 @@ impl Lane {
 /// One end of a connection in memory. Dropping it ends the connection as dropping a socket does.
 #[derive(Debug)]
 pub struct MemoryWire {
-    input: Arc<Mutex<Lane>>,
-    output: Arc<Mutex<Lane>>,
+    input: Arc<Mutex<Direction>>,
+    output: Arc<Mutex<Direction>>,
     reset: bool,
 }
 
 /// Two ends of a connection that holds `capacity` bytes in each direction.
 #[must_use]
 pub fn pair(capacity: usize) -> (MemoryWire, MemoryWire) {
-    let (there, back) = (Lane::new(capacity), Lane::new(capacity));
+    let (there, back) = (Direction::new(capacity), Direction::new(capacity));
     let near = MemoryWire { input: Arc::clone(&back), output: Arc::clone(&there), reset: false };
     (near, MemoryWire { input: there, output: back, reset: false })
 }
@@ -105,15 +105,15 @@ pub fn pair(capacity: usize) -> (MemoryWire, MemoryWire) {
 impl Wire for MemoryWire {
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         let mut writer = None;
-        let read = waiting::poll(&self.input, cx, |lane| {
-            if lane.reset {
+        let read = waiting::poll(&self.input, cx, |direction| {
+            if direction.reset {
                 return Ok(Err(io::ErrorKind::ConnectionReset.into()));
             }
-            if lane.bytes.is_empty() && !lane.ended {
-                return Err(&mut lane.reader);
+            if direction.bytes.is_empty() && !direction.ended {
+                return Err(&mut direction.reader);
             }
-            writer = lane.writer.take();
-            Ok(io::Read::read(&mut lane.bytes, buffer))
+            writer = direction.writer.take();
+            Ok(io::Read::read(&mut direction.bytes, buffer))
         });
         writer.into_iter().for_each(panics::wake);
         read
@@ -121,16 +121,16 @@ impl Wire for MemoryWire {
 
     fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let mut reader = None;
-        let written = waiting::poll(&self.output, cx, |lane| {
-            if lane.ended {
+        let written = waiting::poll(&self.output, cx, |direction| {
+            if direction.ended {
                 return Ok(Err(io::ErrorKind::BrokenPipe.into()));
             }
-            let taken = bytes.len().min(lane.capacity.saturating_sub(lane.bytes.len()));
+            let taken = bytes.len().min(direction.capacity.saturating_sub(direction.bytes.len()));
             if taken == 0 {
-                return Err(&mut lane.writer);
+                return Err(&mut direction.writer);
             }
-            lane.bytes.extend(&bytes[..taken]);
-            reader = lane.reader.take();
+            direction.bytes.extend(&bytes[..taken]);
+            reader = direction.reader.take();
             Ok(Ok(taken))
         });
         reader.into_iter().for_each(panics::wake);
@@ -142,24 +142,11 @@ impl Wire for MemoryWire {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let mut written = 0;
-        for slice in slices {
-            match self.poll_write(cx, slice) {
-                Poll::Ready(Ok(taken)) => {
-                    written += taken;
-                    if taken < slice.len() {
-                        break;
-                    }
-                }
-                Poll::Pending | Poll::Ready(Err(_)) if written > 0 => break,
-                other => return other,
-            }
-        }
-        Poll::Ready(Ok(written))
+        poll_write_each(self, cx, slices)
     }
 
     fn poll_close_write(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Lane::end(&self.output, false);
+        Direction::end(&self.output, false);
         Poll::Ready(Ok(()))
     }
 
@@ -174,9 +161,9 @@ impl Wire for MemoryWire {
 
 impl Drop for MemoryWire {
     fn drop(&mut self) {
-        Lane::end(&self.output, self.reset);
+        Direction::end(&self.output, self.reset);
         // What nobody will read makes the peer's next write fail.
-        Lane::end(&self.input, self.reset);
+        Direction::end(&self.input, self.reset);
     }
 }
 
@@ -187,7 +174,7 @@ pub struct MemoryClient(MemoryWire);
 impl MemoryClient {
     /// Sends bytes, however many the connection holds already.
     pub fn send(&self, bytes: impl AsRef<[u8]>) {
-        Lane::put(&self.0.output, bytes.as_ref());
+        Direction::put(&self.0.output, bytes.as_ref());
     }
 
     /// Takes the bytes that have arrived.
@@ -199,11 +186,11 @@ impl MemoryClient {
     /// Takes at most so many of them.
     #[must_use]
     pub fn take_at_most(&self, bytes: usize) -> Vec<u8> {
-        let mut lane = lock(&self.0.input);
-        let taken = bytes.min(lane.bytes.len());
-        let taken = lane.bytes.drain(..taken).collect();
-        let writer = lane.writer.take();
-        drop(lane);
+        let mut direction = lock(&self.0.input);
+        let taken = bytes.min(direction.bytes.len());
+        let taken = direction.bytes.drain(..taken).collect();
+        let writer = direction.writer.take();
+        drop(direction);
         writer.into_iter().for_each(panics::wake);
         taken
     }
@@ -216,13 +203,13 @@ impl MemoryClient {
 
     /// Ends our output (FIN).
     pub fn close_write(&self) {
-        Lane::end(&self.0.output, false);
+        Direction::end(&self.0.output, false);
     }
 
     /// Resets the connection (RST).
     pub fn reset(&self) {
-        Lane::end(&self.0.output, true);
-        Lane::end(&self.0.input, true);
+        Direction::end(&self.0.output, true);
+        Direction::end(&self.0.input, true);
     }
 
     /// Whether the server has ended its output, by FIN or by closing.
@@ -308,7 +295,7 @@ impl<H: Handler> MemoryServer<H> {
     /// The server does not serve it.
     pub fn connect_from(&mut self, peername: Peer) -> Result<MemoryClient, Refusal> {
         let sockname = SocketAddr::from((Ipv4Addr::LOCALHOST, 80)).into();
-        if self.service.desk.is_full(&peername) && self.service.desk.evict() {
+        if self.service.shared.is_full(&peername) && self.service.shared.evict() {
             self.run();
         }
         let (near, far) = pair(self.capacity);
@@ -320,7 +307,7 @@ impl<H: Handler> MemoryServer<H> {
     /// Runs the connections until all wait; the number of wake-ups that it took.
     pub fn run(&mut self) -> usize {
         let mut wake_ups = 0;
-        self.service.desk.sweep(&Context::from_waker(Waker::noop()));
+        self.service.shared.sweep(&Context::from_waker(Waker::noop()));
         loop {
             let before = wake_ups;
             self.connections.retain_mut(|connection| {
@@ -377,9 +364,9 @@ mod tests {
     #[test]
     fn no_waker_is_woken_or_dropped_under_the_lock() {
         let (mut near, mut far) = pair(4);
-        let foreign = |lane: &Arc<Mutex<Lane>>| {
-            let its = Arc::downgrade(lane);
-            Foreign::waker(move || its.upgrade().is_none_or(|lane| lane.try_lock().is_ok()))
+        let foreign = |direction: &Arc<Mutex<Direction>>| {
+            let its = Arc::downgrade(direction);
+            Foreign::waker(move || its.upgrade().is_none_or(|direction| direction.try_lock().is_ok()))
         };
         let noop = &mut Context::from_waker(Waker::noop());
         // The reader: replaced, woken by bytes, by the end.

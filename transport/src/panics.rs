@@ -50,7 +50,7 @@ pub fn note_panic(info: &PanicHookInfo<'_>) {
 /// It panicked: the text for the page of a 500.
 #[inline]
 pub fn catch<T>(run: impl FnOnce() -> T) -> Result<T, String> {
-    catch_unwind(AssertUnwindSafe(run)).map_err(told)
+    catch_unwind(AssertUnwindSafe(run)).map_err(into_text)
 }
 
 /// The same for what is no handler: of a panic its message alone.
@@ -78,7 +78,7 @@ pub(crate) fn discard<T>(thing: T) {
 
 /// The text of a panic. Its payload is the application's, too.
 #[cold]
-fn told(payload: Box<dyn Any + Send>) -> String {
+fn into_text(payload: Box<dyn Any + Send>) -> String {
     let text = describe(&*payload);
     forget(payload);
     text

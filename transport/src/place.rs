@@ -7,8 +7,8 @@ use std::mem;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
-use crate::desk::Desk;
 use crate::lock::lock;
+use crate::shared_state::SharedState;
 
 /// The driver has left the place to those who hold it. The other bits count them.
 const LEFT: u32 = 1 << 31;
@@ -18,7 +18,7 @@ const LEFT: u32 = 1 << 31;
 pub(crate) struct Place {
     holders: AtomicU32,
     /// To whom it is given back, once the driver has left it.
-    desk: Mutex<Option<Arc<Desk>>>,
+    shared: Mutex<Option<Arc<SharedState>>>,
 }
 
 impl Place {
@@ -36,17 +36,17 @@ impl Place {
 
     /// The request is over, and was counted: gives its place back, or leaves it to those who hold it.
     #[inline]
-    pub(crate) fn leave(&self, desk: &Arc<Desk>) {
+    pub(crate) fn leave(&self, shared: &Arc<SharedState>) {
         if self.holders.load(Ordering::Acquire) == 0 {
-            desk.budget.end_request();
+            shared.budget.end_request();
         } else {
-            self.leave_to_holders(desk);
+            self.leave_to_holders(shared);
         }
     }
 
     #[cold]
-    fn leave_to_holders(&self, desk: &Arc<Desk>) {
-        *lock(&self.desk) = Some(Arc::clone(desk));
+    fn leave_to_holders(&self, shared: &Arc<SharedState>) {
+        *lock(&self.shared) = Some(Arc::clone(shared));
         // The last of them may have gone meanwhile.
         if self.holders.fetch_or(LEFT, Ordering::AcqRel) == 0 {
             self.give_back();
@@ -54,9 +54,9 @@ impl Place {
     }
 
     fn give_back(&self) {
-        let desk = mem::take(&mut *lock(&self.desk));
-        if let Some(desk) = desk {
-            desk.budget.end_request();
+        let shared = mem::take(&mut *lock(&self.shared));
+        if let Some(shared) = shared {
+            shared.budget.end_request();
         }
     }
 

@@ -11,13 +11,13 @@ use httpfsm::peer::Peer;
 use httpfsm::server::{ChannelId, Refusal};
 
 use crate::alarms::NEVER;
+use crate::channel_slot::ChannelSlot;
 use crate::clock::Clock;
-use crate::desk::Desk;
 use crate::driver::Driver;
 use crate::exchange::Exchange;
 use crate::handle::ServerHandle;
 use crate::job::Spawner;
-use crate::lease::Lease;
+use crate::shared_state::SharedState;
 use crate::tape::Recorder;
 use crate::wire::Wire;
 use crate::worker::Pool;
@@ -41,7 +41,7 @@ pub struct Held {
 /// What all connections of a server share. A transport makes one and asks it for a [`Driver`] per accepted socket.
 pub struct Service<H: Handler> {
     pub(crate) handler: H,
-    pub(crate) desk: Arc<Desk>,
+    pub(crate) shared: Arc<SharedState>,
     pub(crate) exchanges: Pool<Box<Exchange<H::Future>>>,
     pub(crate) compiled: Arc<CompiledConfig>,
     pub(crate) whole_bodies: bool,
@@ -76,7 +76,7 @@ impl<H: Handler> Service<H> {
             exchanges: Pool::new(),
             whole_bodies: config.channel.bodies == Some(Bodies::Whole),
             limits_pipeline: config.channel.maximum_simultaneous_requests != 0,
-            desk: Arc::new(Desk::new(config, clock, spawner, subscriber, recorder)),
+            shared: Arc::new(SharedState::new(config, clock, spawner, subscriber, recorder)),
         })
     }
 
@@ -91,7 +91,7 @@ impl<H: Handler> Service<H> {
         peername: Peer,
         sockname: Peer,
     ) -> Result<Driver<H, W>, Refusal> {
-        let admitted = self.desk.admit(&peername, &sockname);
+        let admitted = self.shared.admit(&peername, &sockname);
         self.open(wire, peername, sockname, admitted)
     }
 
@@ -106,23 +106,23 @@ impl<H: Handler> Service<H> {
         let (id, channel) = admitted.inspect_err(|reason| {
             self.tell(|subscriber| subscriber.not_admitted(&peername, &sockname, *reason));
         })?;
-        let lease = Lease::new(Arc::clone(&self.desk), id);
+        let slot = ChannelSlot::new(Arc::clone(&self.shared), id);
         let scheme = self.compiled.config().url_scheme.clone();
         let info = ConnectionInfo::new(peername, sockname, scheme, channel);
-        Ok(Driver::new(Arc::clone(self), wire, Arc::new(info), lease, self.desk.facts(id)))
+        Ok(Driver::new(Arc::clone(self), wire, Arc::new(info), slot, self.shared.facts(id)))
     }
 
     /// Wakes the connections whose deadlines have come, and says when the next one does, in milliseconds on the
     /// service's clock; `None`: none is armed. The task of `cx` is woken when an earlier one is armed. For whoever
     /// keeps the time without [`keep_time`](crate::keep_time), as a simulator does.
     pub fn sweep(&self, cx: &mut Context<'_>) -> Option<u64> {
-        Some(self.desk.sweep(cx)).filter(|&next| next != NEVER)
+        Some(self.shared.sweep(cx)).filter(|&next| next != NEVER)
     }
 
     /// What nobody has given back yet. All 0 when everything is over; for whoever looks for leaks.
     #[must_use]
     pub fn held(&self) -> Held {
-        self.desk.held()
+        self.shared.held()
     }
 
     /// Keeps the memory of an exchange that is over, for another.
@@ -135,26 +135,26 @@ impl<H: Handler> Service<H> {
     /// Tells the subscriber, if there is one.
     #[inline]
     pub(crate) fn tell(&self, what: impl FnOnce(&dyn Subscriber)) {
-        self.desk.report(what);
+        self.shared.report(what);
     }
 
     /// Tells the subscriber of what comes with every request, if it hears of that.
     #[inline]
     pub(crate) fn tell_of_request(&self, what: impl FnOnce(&dyn Subscriber)) {
-        if self.desk.reports_requests {
-            self.desk.report(what);
+        if self.shared.reports_requests {
+            self.shared.report(what);
         }
     }
 
     /// The handle of the server, which listens at `addresses`.
     #[must_use]
     pub fn handle(&self, addresses: Vec<Peer>) -> ServerHandle {
-        ServerHandle::new(Arc::clone(&self.desk), addresses)
+        ServerHandle::new(Arc::clone(&self.shared), addresses)
     }
 }
 
 impl<H: Handler> fmt::Debug for Service<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Service").field("desk", &self.desk).finish_non_exhaustive()
+        f.debug_struct("Service").field("shared", &self.shared).finish_non_exhaustive()
     }
 }

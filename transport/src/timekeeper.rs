@@ -7,9 +7,9 @@ use std::thread;
 use std::time::Duration;
 
 use crate::alarms::NEVER;
-use crate::desk::Desk;
 use crate::handle::ServerHandle;
 use crate::parking::Parking;
+use crate::shared_state::SharedState;
 use crate::waking::Waking;
 
 /// How late a deadline may be noticed, so that many of them cost one wake-up of the thread.
@@ -33,20 +33,20 @@ const PATIENCE: Duration = Duration::from_secs(1);
 ///
 /// The system has no more threads.
 pub fn keep_time(server: &ServerHandle) -> io::Result<()> {
-    let desk = Arc::downgrade(server.desk());
+    let shared = Arc::downgrade(server.shared());
     let keep = move || {
         let waking = Closing(Arc::default());
         let parking = Parking::new();
         let waker = parking.waker();
         let (cx, mut key) = (Context::from_waker(&waker), None);
-        while let Some(desk) = desk.upgrade() {
-            if desk.poll(&mut key, Desk::is_gone, &cx).is_ready() {
-                return desk.forget(&mut key);
+        while let Some(shared) = shared.upgrade() {
+            if shared.poll(&mut key, SharedState::is_gone, &cx).is_ready() {
+                return shared.forget(&mut key);
             }
-            let (due, next) = desk.due(&cx);
+            let (due, next) = shared.due(&cx);
             waking.0.wake(due);
-            let mut pause = Duration::from_millis(next.saturating_sub(desk.clock.now())).max(COARSE);
-            drop(desk);
+            let mut pause = Duration::from_millis(next.saturating_sub(shared.clock.now())).max(COARSE);
+            drop(shared);
             if waking.0.is_behind() {
                 pause = pause.min(PATIENCE);
             } else if next == NEVER {

@@ -9,33 +9,33 @@ use httpfsm::handler::{ConnectionInfo, IoFailure, UpgradedIo};
 use httpfsm::server::ChannelStats;
 
 use crate::alarms::NEVER;
-use crate::desk::Desk;
-use crate::lease::Lease;
+use crate::channel_slot::ChannelSlot;
 use crate::lock::lock;
+use crate::shared_state::SharedState;
 use crate::wire::Wire;
 use crate::{panics, waiting};
 
 /// The application's end of a wire, which counts among the server's channels until it is dropped or the drain deadline
 /// comes. The deadline needs nobody to poll it: an application may hold it for ever.
-pub(crate) struct Tunnel<W: Wire>(Arc<Shared<W>>);
+pub(crate) struct Tunnel<W: Wire>(Arc<Inner<W>>);
 
 impl<W: Wire> Tunnel<W> {
     /// Takes over the wire and its slot. The channel's statistics stay as they are: what the application sends is not
     /// counted.
     pub(crate) fn new(
         wire: W,
-        desk: Arc<Desk>,
-        mut lease: Lease,
+        shared: Arc<SharedState>,
+        mut slot: ChannelSlot,
         stats: ChannelStats,
         info: Arc<ConnectionInfo>,
     ) -> Self {
-        let shared = Arc::new(Shared { desk, stats, info, held: Mutex::default() });
-        let waker = Waker::from(Arc::clone(&shared));
-        lease.arm(NEVER, 0, &Context::from_waker(&waker));
-        lock(&shared.held).open = Some((wire, lease));
+        let inner = Arc::new(Inner { shared, stats, info, held: Mutex::default() });
+        let waker = Waker::from(Arc::clone(&inner));
+        slot.arm(NEVER, 0, &Context::from_waker(&waker));
+        lock(&inner.held).open = Some((wire, slot));
         // The connections may have been cut just now, before this one had its wire.
         waker.wake();
-        Self(shared)
+        Self(inner)
     }
 
     /// Polls the wire; the task that waits for it also hears of the drain deadline.
@@ -89,8 +89,8 @@ impl<W: Wire> Drop for Tunnel<W> {
 }
 
 /// What the application and the drain deadline share. It is also the waker that the alarms wake.
-struct Shared<W> {
-    desk: Arc<Desk>,
+struct Inner<W> {
+    shared: Arc<SharedState>,
     stats: ChannelStats,
     info: Arc<ConnectionInfo>,
     held: Mutex<Held<W>>,
@@ -99,7 +99,7 @@ struct Shared<W> {
 struct Held<W> {
     /// The wire and its slot; `None` when the connection is over, and while the wire is polled: that runs code of the
     /// task's waker, which is not to run under the lock.
-    open: Option<(W, Lease)>,
+    open: Option<(W, ChannelSlot)>,
     /// The wire is being polled.
     polled: bool,
     /// The connection is to end when it has been.
@@ -121,14 +121,14 @@ impl<W> Held<W> {
     }
 }
 
-impl<W: Wire> Shared<W> {
+impl<W: Wire> Inner<W> {
     /// The wire, to be polled; `None` when the connection is over.
     fn take_out(&self) -> Option<Polled<'_, W>> {
         let mut held = lock(&self.held);
         let open = held.open.take()?;
         held.polled = true;
         drop(held);
-        Some(Polled { shared: self, open: Some(open) })
+        Some(Polled { inner: self, open: Some(open) })
     }
 
     /// Ends the connection, unless it is over, and lets those who wait know.
@@ -145,27 +145,27 @@ impl<W: Wire> Shared<W> {
         self.end(open, reason, waiters);
     }
 
-    fn end(&self, open: (W, Lease), reason: CloseReason, waiters: [Option<Waker>; 2]) {
-        let (mut wire, mut lease) = open;
+    fn end(&self, open: (W, ChannelSlot), reason: CloseReason, waiters: [Option<Waker>; 2]) {
+        let (mut wire, mut slot) = open;
         if reason == CloseReason::DrainTimeout {
             wire.reset();
         }
         panics::discard(wire);
-        self.desk.report(|subscriber| subscriber.closed(&self.info, reason));
-        lease.end(self.stats);
+        self.shared.report(|subscriber| subscriber.closed(&self.info, reason));
+        slot.end(self.stats);
         waiters.into_iter().flatten().for_each(panics::wake);
     }
 }
 
 /// A wire that is being polled. It goes back when that is over, also where it panicked.
 struct Polled<'a, W: Wire> {
-    shared: &'a Shared<W>,
-    open: Option<(W, Lease)>,
+    inner: &'a Inner<W>,
+    open: Option<(W, ChannelSlot)>,
 }
 
 impl<W: Wire> Drop for Polled<'_, W> {
     fn drop(&mut self) {
-        let mut held = lock(&self.shared.held);
+        let mut held = lock(&self.inner.held);
         held.polled = false;
         let Some(reason) = held.ends.take() else {
             std::mem::swap(&mut held.open, &mut self.open);
@@ -174,15 +174,15 @@ impl<W: Wire> Drop for Polled<'_, W> {
         let waiters = held.take_waiters();
         drop(held);
         if let Some(open) = self.open.take() {
-            self.shared.end(open, reason, waiters);
+            self.inner.end(open, reason, waiters);
         }
     }
 }
 
-impl<W: Wire> Wake for Shared<W> {
+impl<W: Wire> Wake for Inner<W> {
     /// The server goes out of service, or the drain deadline has come.
     fn wake(self: Arc<Self>) {
-        if self.desk.is_cut() {
+        if self.shared.is_cut() {
             self.close(CloseReason::DrainTimeout);
         }
     }
@@ -210,17 +210,17 @@ mod tests {
     use crate::{Clock, Inline, Service};
 
     /// The peer's end, and the application's.
-    fn tunnel() -> (MemoryWire, Tunnel<MemoryWire>, Arc<Desk>) {
+    fn tunnel() -> (MemoryWire, Tunnel<MemoryWire>, Arc<SharedState>) {
         let handler = |_: Request| async { "fine" };
         let service = Service::new(ServerConfig::default(), Clock::manual(), Arc::new(Inline), None, handler);
-        let desk = Arc::clone(&service.desk);
+        let shared = Arc::clone(&service.shared);
         let (id, channel) =
-            desk.admit(&Peer::Unix(None), &Peer::Unix(None)).unwrap_or_else(|why| panic!("{why}"));
-        let lease = Lease::new(Arc::clone(&desk), id);
+            shared.admit(&Peer::Unix(None), &Peer::Unix(None)).unwrap_or_else(|why| panic!("{why}"));
+        let slot = ChannelSlot::new(Arc::clone(&shared), id);
         let (peername, sockname) = (Peer::Unix(None), Peer::Unix(None));
         let info = Arc::new(ConnectionInfo::new(peername, sockname, "http", channel));
         let (near, far) = pair(100);
-        (near, Tunnel::new(far, Arc::clone(&desk), lease, ChannelStats::default(), info), desk)
+        (near, Tunnel::new(far, Arc::clone(&shared), slot, ChannelStats::default(), info), shared)
     }
 
     fn foreign(tunnel: &Tunnel<MemoryWire>) -> (Waker, Arc<std::sync::atomic::AtomicUsize>) {
@@ -230,25 +230,25 @@ mod tests {
 
     #[test]
     fn no_waker_is_woken_or_dropped_under_the_lock() {
-        let (near, mut tunnel, desk) = tunnel();
+        let (near, mut tunnel, shared) = tunnel();
         let (first, of_first) = foreign(&tunnel);
         let (second, of_second) = foreign(&tunnel);
         for waker in [first, second] {
             assert!(tunnel.poll_read(&mut Context::from_waker(&waker), &mut [0; 9]).is_pending());
         }
         assert_eq!(of_first.load(Ordering::SeqCst), 1, "another has replaced it");
-        desk.go_out(Some(std::time::Duration::ZERO));
-        desk.sweep(&Context::from_waker(Waker::noop()));
+        shared.go_out(Some(std::time::Duration::ZERO));
+        shared.sweep(&Context::from_waker(Waker::noop()));
         // Woken by the wire, which ends, and by the tunnel; one of the two drops the last reference.
         assert_eq!(of_second.load(Ordering::SeqCst), 3);
         let read = tunnel.poll_read(&mut Context::from_waker(Waker::noop()), &mut [0; 9]);
         assert!(matches!(read, Poll::Ready(Err(IoFailure::Closed))));
-        assert_eq!(desk.held(), crate::Held::default());
+        assert_eq!(shared.held(), crate::Held::default());
         drop(near);
     }
 
     /// A wire in the middle of whose poll the drain deadline comes, or which panics.
-    struct Amid(Arc<Desk>, bool);
+    struct Amid(Arc<SharedState>, bool);
 
     impl Wire for Amid {
         fn poll_read(&mut self, _cx: &mut Context<'_>, _buffer: &mut [u8]) -> Poll<io::Result<usize>> {
@@ -279,34 +279,34 @@ mod tests {
         fn reset(&mut self) {}
     }
 
-    fn amid(panics: bool) -> (Tunnel<Amid>, Arc<Desk>) {
-        let (_, other, desk) = tunnel();
+    fn amid(panics: bool) -> (Tunnel<Amid>, Arc<SharedState>) {
+        let (_, other, shared) = tunnel();
         drop(other);
         let (id, channel) =
-            desk.admit(&Peer::Unix(None), &Peer::Unix(None)).unwrap_or_else(|why| panic!("{why}"));
+            shared.admit(&Peer::Unix(None), &Peer::Unix(None)).unwrap_or_else(|why| panic!("{why}"));
         let (peername, sockname) = (Peer::Unix(None), Peer::Unix(None));
         let info = Arc::new(ConnectionInfo::new(peername, sockname, "http", channel));
-        let lease = Lease::new(Arc::clone(&desk), id);
-        let wire = Amid(Arc::clone(&desk), panics);
-        (Tunnel::new(wire, Arc::clone(&desk), lease, ChannelStats::default(), info), desk)
+        let slot = ChannelSlot::new(Arc::clone(&shared), id);
+        let wire = Amid(Arc::clone(&shared), panics);
+        (Tunnel::new(wire, Arc::clone(&shared), slot, ChannelStats::default(), info), shared)
     }
 
     #[test]
     fn a_drain_deadline_amid_a_poll_ends_the_connection_after_it() {
-        let (mut tunnel, desk) = amid(false);
+        let (mut tunnel, shared) = amid(false);
         let mut cx = Context::from_waker(Waker::noop());
         let read = tunnel.poll_read(&mut cx, &mut [0; 9]);
         assert!(matches!(read, Poll::Ready(Err(IoFailure::Closed))));
-        assert_eq!(desk.held(), crate::Held::default());
+        assert_eq!(shared.held(), crate::Held::default());
     }
 
     #[test]
     fn a_poll_that_panics_leaves_the_connection_open() {
-        let (mut tunnel, desk) = amid(true);
+        let (mut tunnel, shared) = amid(true);
         let mut cx = Context::from_waker(Waker::noop());
         assert!(panics::catch(|| tunnel.poll_read(&mut cx, &mut [0; 9]).is_ready()).is_err());
         assert!(tunnel.poll_write(&mut cx, b"bytes").is_ready());
         drop(tunnel);
-        assert_eq!(desk.held(), crate::Held::default());
+        assert_eq!(shared.held(), crate::Held::default());
     }
 }

@@ -11,7 +11,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use crate::alarms::Seat;
+use crate::alarms::Registration;
 use crate::lock::lock;
 use crate::panics;
 
@@ -30,8 +30,8 @@ pub(crate) struct Waking {
 
 #[derive(Default)]
 struct State {
-    /// Each registration once at most ([`Seat::is_due`]), so no more than the server has connections and tasks.
-    due: VecDeque<Arc<Seat>>,
+    /// Each registration once at most ([`Registration::is_due`]), so no more than the server has connections and tasks.
+    due: VecDeque<Arc<Registration>>,
     threads: usize,
     idle: usize,
     over: bool,
@@ -39,9 +39,9 @@ struct State {
 
 impl Waking {
     /// Has other threads wake those that are due.
-    pub(crate) fn wake(self: &Arc<Self>, due: Vec<Arc<Seat>>) {
+    pub(crate) fn wake(self: &Arc<Self>, due: Vec<Arc<Registration>>) {
         let (more, known): (Vec<_>, Vec<_>) =
-            due.into_iter().partition(|seat| !seat.is_due.swap(true, SeqCst));
+            due.into_iter().partition(|registration| !registration.is_due.swap(true, SeqCst));
         lock(&self.state).due.extend(more);
         // One may have been woken meanwhile, and be the last reference to its registration.
         known.into_iter().for_each(panics::discard);
@@ -87,12 +87,12 @@ impl Waking {
     }
 
     fn work(&self) {
-        while let Some(seat) = self.next() {
-            wake(seat);
+        while let Some(registration) = self.next() {
+            wake(registration);
         }
     }
 
-    fn next(&self) -> Option<Arc<Seat>> {
+    fn next(&self) -> Option<Arc<Registration>> {
         let mut state = lock(&self.state);
         if state.due.is_empty() && !state.over {
             state.idle += 1;
@@ -101,20 +101,20 @@ impl Waking {
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
             state.idle -= 1;
         }
-        let seat = state.due.pop_front();
-        if seat.is_none() {
+        let registration = state.due.pop_front();
+        if registration.is_none() {
             state.threads -= 1;
         }
-        seat
+        registration
     }
 }
 
-fn wake(seat: Arc<Seat>) {
+fn wake(registration: Arc<Registration>) {
     // Before the wake-up: a deadline that comes from now on needs a wake-up of its own.
-    seat.is_due.store(false, SeqCst);
-    seat.ring();
+    registration.is_due.store(false, SeqCst);
+    registration.wake();
     // The last reference to a registration drops a waker.
-    panics::discard(seat);
+    panics::discard(registration);
 }
 
 #[cfg(test)]
@@ -136,10 +136,10 @@ mod tests {
 
     #[test]
     fn who_is_due_again_and_again_while_all_threads_are_held_up_waits_once() {
-        let seat = |waker: &Waker| {
-            let seat = Seat::new(None);
-            seat.set_waker(waker);
-            seat
+        let registration = |waker: &Waker| {
+            let registration = Registration::new(None);
+            registration.set_waker(waker);
+            registration
         };
         let (woken, is_woken) = channel();
         let waking = Arc::new(Waking::default());
@@ -147,13 +147,13 @@ mod tests {
             .map(|_| {
                 let (let_go, wait) = channel::<()>();
                 let blocks = Arc::new(Blocks(Mutex::new(woken.clone()), Mutex::new(wait)));
-                waking.wake(vec![seat(&Waker::from(blocks))]);
+                waking.wake(vec![registration(&Waker::from(blocks))]);
                 assert!(is_woken.recv_timeout(IDLE).is_ok());
                 let_go
             })
             .collect();
         let (let_busy_go, wait) = channel();
-        let busy = seat(&Waker::from(Arc::new(Blocks(Mutex::new(woken), Mutex::new(wait)))));
+        let busy = registration(&Waker::from(Arc::new(Blocks(Mutex::new(woken), Mutex::new(wait)))));
         drop(let_busy_go);
         for _ in 0..1000 {
             waking.wake(vec![Arc::clone(&busy)]);

@@ -49,3 +49,85 @@ pub trait Wire: Send + Unpin + 'static {
     /// Makes the close that follows a reset (RST), where the wire has such a thing.
     fn reset(&mut self);
 }
+
+/// Writes slices one after another, as far as they are taken: [`Wire::poll_write_vectored`] of a wire that has no such write of
+/// its own.
+///
+/// # Errors
+///
+/// The first write failed.
+pub fn poll_write_each<W: Wire + ?Sized>(
+    wire: &mut W,
+    cx: &mut Context<'_>,
+    slices: &[IoSlice<'_>],
+) -> Poll<io::Result<usize>> {
+    let mut written = 0;
+    for slice in slices.iter().filter(|slice| !slice.is_empty()) {
+        match wire.poll_write(cx, slice) {
+            Poll::Ready(Ok(taken)) => {
+                written += taken;
+                if taken < slice.len() {
+                    break;
+                }
+            }
+            Poll::Pending | Poll::Ready(Err(_)) if written > 0 => break,
+            other => return other,
+        }
+    }
+    Poll::Ready(Ok(written))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+
+    /// Takes three bytes of each write, up to a limit; then it fails.
+    struct Sips(Vec<u8>, usize);
+
+    impl Wire for Sips {
+        fn poll_read(&mut self, _: &mut Context<'_>, _: &mut [u8]) -> Poll<io::Result<usize>> {
+            Poll::Pending
+        }
+
+        fn poll_write(&mut self, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+            assert!(!bytes.is_empty(), "an empty write");
+            if self.0.len() >= self.1 {
+                return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+            }
+            let taken = bytes.len().min(3);
+            self.0.extend_from_slice(&bytes[..taken]);
+            Poll::Ready(Ok(taken))
+        }
+
+        fn poll_write_vectored(
+            &mut self,
+            cx: &mut Context<'_>,
+            slices: &[IoSlice<'_>],
+        ) -> Poll<io::Result<usize>> {
+            poll_write_each(self, cx, slices)
+        }
+
+        fn poll_close_write(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn reset(&mut self) {}
+    }
+
+    #[test]
+    fn slices_are_written_in_order_up_to_the_first_that_is_not_taken_whole() {
+        let slices = [&b"ab"[..], b"", b"cde", b"fghi", b"jk"].map(IoSlice::new);
+        let mut cx = Context::from_waker(Waker::noop());
+        // How much is taken before the wire fails, and what is written then.
+        for (limit, written) in [(100, "abcdefgh"), (5, "abcde"), (1, "ab")] {
+            let mut wire = Sips(Vec::new(), limit);
+            let polled = wire.poll_write_vectored(&mut cx, &slices);
+            assert!(matches!(polled, Poll::Ready(Ok(n)) if n == written.len()), "{polled:?}");
+            assert_eq!(wire.0, written.as_bytes());
+        }
+        let polled = Sips(Vec::new(), 0).poll_write_vectored(&mut cx, &slices);
+        assert!(matches!(polled, Poll::Ready(Err(_))), "{polled:?}");
+    }
+}

@@ -33,9 +33,9 @@ const TESTS_ELSEWHERE: [(&str, &str, &str); 20] = [
     ("D15", "server/tests/program/faults/resets.rs", "connections_that_are_reset_leave_nothing"),
     ("D16", "server/tests/program/hostile.rs", "a_crowd_of_slow_peers_does_not_keep_a_healthy_one_waiting"),
     ("D17", "transport-tokio/tests/panics.rs", "panics_cost_no_place_and_leave_nothing_behind"),
-    ("D17", "transport-tokio/tests/smoke.rs", "a_panic_gets_a_500_and_the_others_go_on"),
+    ("D17", "transport-kit/src/scripts/applications.rs", "scripts"),
     ("D17", "transport/tests/driver/handlers.rs", "a_panic_is_a_500_and_its_text_is_told_only_if_allowed"),
-    ("D18", "transport-tokio/tests/level1.rs", "an_echo_loses_nothing_when_its_futures_are_dropped"),
+    ("D18", "transport-tokio/tests/level1.rs", "a_connection_keeps_what_is_owed_over_tcp"),
     ("D18", "transport-kit/src/scripts/endings.rs", "cancellations"),
     ("D18", "transport/src/driver/gives_back.rs", "of_requests_that_get_late_responses"),
     (

@@ -6,14 +6,9 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::Signal;
-
 use crate::{PATIENCE, ReceivedResponse, ServerProcess};
 
 on_each_transport! {
-    a_slow_reader_gets_the_whole_of_a_response_that_closes,
-    a_slow_reader_gets_the_whole_of_a_response_and_the_next,
-    a_slow_reader_gets_the_whole_of_a_response_from_a_server_that_drains,
     a_reader_that_stops_is_cut_while_others_are_served,
     slow_clients_of_all_workers_do_not_hold_up_others,
 }
@@ -33,62 +28,6 @@ fn read_slowly(stream: &mut TcpStream, bytes: &mut Vec<u8>, least: usize) {
         bytes.extend_from_slice(&piece[..n]);
         thread::sleep(Duration::from_millis(20));
     }
-}
-
-#[track_caller]
-fn assert_content(content: &[u8]) {
-    assert_eq!(content.len(), LENGTH);
-    let wrong = content
-        .iter()
-        .enumerate()
-        .position(|(at, byte)| *byte != if at % 64 == 63 { b'\n' } else { b'0' + (at % 64) as u8 });
-    assert_eq!(wrong, None, "the first wrong byte");
-}
-
-fn a_slow_reader_gets_the_whole_of_a_response_that_closes(transport: &str) {
-    let server = bench(transport, &[]);
-    let mut stream = server.connect();
-    let request = format!("GET /bytes/{LENGTH} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).expect("sent");
-    let mut bytes = Vec::new();
-    read_slowly(&mut stream, &mut bytes, 1 << 20);
-    stream.read_to_end(&mut bytes).expect("the rest and an end");
-    let response = ReceivedResponse::new(&bytes);
-    assert_eq!(response.field("connection"), Some("close"));
-    assert_content(&response.content);
-}
-
-fn a_slow_reader_gets_the_whole_of_a_response_and_the_next(transport: &str) {
-    let server = bench(transport, &[]);
-    let mut stream = server.connect();
-    let request = format!(
-        "GET /bytes/{LENGTH} HTTP/1.1\r\nHost: a\r\n\r\n\
-         GET /plaintext HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
-    );
-    stream.write_all(request.as_bytes()).expect("sent");
-    let mut bytes = Vec::new();
-    read_slowly(&mut stream, &mut bytes, 1 << 20);
-    stream.read_to_end(&mut bytes).expect("the rest and an end");
-    let mut first = ReceivedResponse::new(&bytes);
-    let second = ReceivedResponse::new(&first.content.split_off(LENGTH));
-    assert_eq!(first.field("connection"), None);
-    assert_content(&first.content);
-    second.assert("HTTP/1.1 200 OK", "Hello, World!");
-}
-
-fn a_slow_reader_gets_the_whole_of_a_response_from_a_server_that_drains(transport: &str) {
-    let server = bench(transport, &[]);
-    let mut stream = server.connect();
-    let request = format!("GET /bytes/{LENGTH} HTTP/1.1\r\nHost: a\r\n\r\n");
-    stream.write_all(request.as_bytes()).expect("sent");
-    let mut bytes = Vec::new();
-    read_slowly(&mut stream, &mut bytes, 1);
-    server.signal(Signal::TERM);
-    read_slowly(&mut stream, &mut bytes, 1 << 20);
-    stream.read_to_end(&mut bytes).expect("the rest and an end");
-    assert_content(&ReceivedResponse::new(&bytes).content);
-    drop(stream);
-    assert_eq!(server.end().0.code(), Some(0));
 }
 
 fn a_reader_that_stops_is_cut_while_others_are_served(transport: &str) {

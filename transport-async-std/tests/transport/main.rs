@@ -1,24 +1,22 @@
-//! The transport over real sockets, end to end, on async-std, on smol, on workers, and on an executor of the test's.
+//! What futures-io adds to upgraded connections, and where blocking functions run: on async-std, on smol, on workers, and on
+//! executors of the test's. What every transport owes is in `kit.rs`.
 //!
 //! The clients block; the servers are in the background, as they are in a program.
 #![cfg(all(feature = "async-std", feature = "smol"))]
-#![allow(clippy::unwrap_used, clippy::print_stdout)]
+#![allow(clippy::unwrap_used)]
 
-use std::io::{Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::io::Read;
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Duration;
 
 use httpfsm::config::ServerConfig;
 use httpfsm::handler::Handler;
 use httpfsm_async_std::smol::Smol;
-use httpfsm_async_std::{AsyncStd, Futures, Listener, ServerHandle, SocketOptions, Task};
+use httpfsm_async_std::{AsyncStd, Futures, ServerHandle, Task};
 use httpfsm_transport::{Server, Transport};
 
-mod drain;
 mod handlers;
-mod level1;
-mod smoke;
 mod upgrade;
 
 /// Makes of each function a test on each runtime.
@@ -38,8 +36,6 @@ macro_rules! on_each_runtime {
 }
 use on_each_runtime;
 
-const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
-
 /// Long enough for a loaded machine; nothing here waits for it unless it fails.
 const HANG: Duration = Duration::from_secs(30);
 
@@ -54,56 +50,37 @@ enum Runtime {
 }
 
 impl Runtime {
-    fn listen(self, listeners: Vec<Listener>, config: ServerConfig, handler: impl Handler) -> ServerHandle {
+    /// A server on a port of this machine.
+    fn start(self, handler: impl Handler) -> ServerHandle {
         match self {
-            Self::AsyncStd => on(AsyncStd::default(), listeners, config, handler),
-            Self::Smol => on(Smol::default(), listeners, config, handler),
-            Self::AsyncStdWorkers => on(AsyncStd::default().workers(2), listeners, config, handler),
-            Self::SmolWorkers => on(Smol::default().workers(2), listeners, config, handler),
+            Self::AsyncStd => on(AsyncStd::default(), handler),
+            Self::Smol => on(Smol::default(), handler),
+            Self::AsyncStdWorkers => on(AsyncStd::default().workers(2), handler),
+            Self::SmolWorkers => on(Smol::default().workers(2), handler),
             Self::Executor => {
                 let executor = Arc::new(smol::Executor::new());
-                let server = on(Futures(Arc::clone(&executor)), listeners, config, handler);
+                let server = on(Futures(Arc::clone(&executor)), handler);
                 let gone = server.gone();
                 std::thread::spawn(move || smol::block_on(executor.run(gone)));
                 server
             }
             Self::Threads => {
                 let spawn = |task: Task| drop(std::thread::spawn(|| async_io::block_on(task)));
-                on(Futures(spawn), listeners, config, handler)
+                on(Futures(spawn), handler)
             }
         }
     }
-
-    /// A server on a port of this machine.
-    fn start(self, handler: impl Handler) -> ServerHandle {
-        self.listen(vec![tcp("127.0.0.1:0")], ServerConfig::default(), handler)
-    }
 }
 
-fn on(
-    transport: impl Transport,
-    listeners: Vec<Listener>,
-    config: ServerConfig,
-    handler: impl Handler,
-) -> ServerHandle {
-    listeners.into_iter().fold(Server::on(transport, config), Server::listener).serve(handler).unwrap()
-}
-
-fn tcp(address: &str) -> Listener {
-    Listener::tcp(address.parse().unwrap(), &SocketOptions::default()).unwrap()
+fn on(transport: impl Transport, handler: impl Handler) -> ServerHandle {
+    let server = Server::on(transport, ServerConfig::default());
+    server.listen_tcp("127.0.0.1:0".parse().unwrap()).serve(handler).unwrap()
 }
 
 fn connect(server: &ServerHandle) -> TcpStream {
     let stream = TcpStream::connect(server.local_addr().unwrap()).unwrap();
     stream.set_read_timeout(Some(HANG)).unwrap();
     stream
-}
-
-/// Sends, ends our output, and reads to the end.
-fn exchange(mut stream: TcpStream, bytes: &[u8]) -> String {
-    stream.write_all(bytes).unwrap();
-    stream.shutdown(Shutdown::Write).unwrap();
-    read_to_end(stream)
 }
 
 fn read_to_end(mut stream: impl Read) -> String {

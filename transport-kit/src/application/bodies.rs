@@ -8,7 +8,7 @@ use httpfsm::fields::Fields;
 use httpfsm::handler::{Body, BodyFailure, Frame, Source};
 
 use super::panic_quietly;
-use crate::record::{Diary, Record};
+use crate::record::{Log, Record};
 use crate::sum::{Sum, pattern};
 
 /// What a streamed response does after its bytes.
@@ -24,7 +24,7 @@ pub(super) enum Ending {
 /// A streamed response.
 pub(super) struct Frames {
     pub(super) record: Record,
-    pub(super) diary: Option<Diary>,
+    pub(super) log: Option<Log>,
     pub(super) sent: usize,
     pub(super) sum: Sum,
     pub(super) bytes: usize,
@@ -41,8 +41,8 @@ pub(super) struct Frames {
 
 impl Frames {
     fn end(&mut self, text: &str) {
-        if let Some(diary) = self.diary.take() {
-            diary.end(format_args!("{text} after {}", self.sum));
+        if let Some(log) = self.log.take() {
+            log.end(format_args!("{text} after {}", self.sum));
         }
     }
 }
@@ -95,18 +95,18 @@ impl Source for Frames {
 pub(super) struct Duplex {
     pub(super) body: Body,
     pub(super) sum: Sum,
-    pub(super) told: bool,
-    pub(super) diary: Option<Diary>,
+    pub(super) begun: bool,
+    pub(super) log: Option<Log>,
 }
 
 impl Source for Duplex {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Frame> {
-        if !std::mem::replace(&mut self.told, true) {
+        if !std::mem::replace(&mut self.begun, true) {
             return Poll::Ready(Frame::Data(Bytes::from_static(b"begin ")));
         }
-        let Self { body, sum, diary, .. } = &mut *self;
+        let Self { body, sum, log, .. } = &mut *self;
         loop {
-            let Some(reader) = diary else { return Poll::Ready(Frame::End) };
+            let Some(reader) = log else { return Poll::Ready(Frame::End) };
             let end = match ready!(reader.poll_data(body, cx)) {
                 Some(Ok(bytes)) => {
                     sum.add(&bytes);
@@ -115,8 +115,8 @@ impl Source for Duplex {
                 Some(Err(failure)) => failure.to_string(),
                 None => "end".to_owned(),
             };
-            let Some(diary) = diary.take() else { return Poll::Ready(Frame::End) };
-            diary.end(format_args!("duplex: {end}"));
+            let Some(log) = log.take() else { return Poll::Ready(Frame::End) };
+            log.end(format_args!("duplex: {end}"));
             return Poll::Ready(Frame::Data(format!("{sum} {end}").into()));
         }
     }

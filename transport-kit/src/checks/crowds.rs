@@ -1,10 +1,11 @@
 //! Many connections at once.
 
+use std::net::TcpStream;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::bench::Bench;
-use crate::script::{get, post, post_head};
+use crate::bench::{Bench, Peer};
+use crate::script::{get, post, post_head, upgrade};
 use crate::sum::{Sum, pattern};
 
 pub(crate) fn half_heads(bench: &Bench<'_>) -> Result<(), String> {
@@ -87,12 +88,49 @@ pub(crate) fn panics(bench: &Bench<'_>) -> Result<(), String> {
     running.stop()
 }
 
+pub(crate) fn eviction(bench: &Bench<'_>) -> Result<(), String> {
+    let running = bench.start(|plan| plan.config.max_connections = 2)?;
+    let mut peers: Vec<Peer<TcpStream>> = Vec::new();
+    for number in 0..6 {
+        let began = Instant::now();
+        let peer = loop {
+            // So that no two are idle since the same moment.
+            thread::sleep(Duration::from_millis(3));
+            let mut peer = running.connect()?;
+            // The server waits only for a moment for the place that becomes free.
+            let served = peer.send(get("/hello")).and_then(|()| peer.until("world!"));
+            match served {
+                Ok(()) => break peer,
+                Err(error) if running.record.arrived().1 == 0 => return Err(error),
+                Err(_) if began.elapsed() > bench.patience => {
+                    return Err("No idle connection makes room.".to_owned());
+                }
+                Err(_) => running.record.forget_refusal(),
+            }
+        };
+        peers.push(peer);
+        let Some(longest) = usize::checked_sub(number, 2) else { continue };
+        peers[longest].end()?;
+        let other = peers[longest + 1].receive(1);
+        if !matches!(other, Ok(Some(0))) {
+            return Err(format!("A connection that was idle for less time gets {other:?}."));
+        }
+    }
+    let stats = running.server.stats();
+    if (stats.n_channels, stats.most_channels) != (2, 2) {
+        return Err(format!(
+            "Of two channels, {} are open, and there were {}.",
+            stats.n_channels, stats.most_channels
+        ));
+    }
+    running.stop()
+}
+
 pub(crate) fn drain(bench: &Bench<'_>) -> Result<(), String> {
     let running = bench.start(|plan| plan.config.channel.drain_grace = Some(Duration::from_secs(1000)))?;
-    let upgrade =
-        "GET /upgrade HTTP/1.1\r\nHost: kit\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n".to_owned();
     // Handlers that wait are few, since a transport may have a thread for each.
-    let few = [get("/never"), upgrade, get("/download?bytes=100&end=never"), post_head("/upload", 100)];
+    let few =
+        [get("/never"), upgrade("/upgrade"), get("/download?bytes=100&end=never"), post_head("/upload", 100)];
     let many = [String::new(), "GET /hel".to_owned(), get("/hello"), post_head("/early", 1000)];
     let mut peers = Vec::new();
     for bytes in few.iter().chain(many.iter().cycle().take(40)) {

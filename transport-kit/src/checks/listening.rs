@@ -1,72 +1,116 @@
 //! Who is connected to whom.
 
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
 use httpfsm::origins::Origin;
 use httpfsm::peer::Peer as Name;
 
-use crate::bench::{Bench, Peer};
+use crate::bench::{Bench, Peer, Running};
 use crate::script::get;
 use crate::sockets;
 
 pub(crate) fn names(bench: &Bench<'_>) -> Result<(), String> {
     // At all addresses, so that the socket of the connection must be asked.
-    let running = bench.start(|plan| plan.addresses = vec![(Ipv4Addr::UNSPECIFIED, 0).into()])?;
-    let port = running.address()?.port();
-    for (number, host) in [Ipv4Addr::LOCALHOST, Ipv4Addr::new(127, 0, 0, 2)].into_iter().enumerate() {
-        let stream = sockets::connect((host, port).into(), false, bench.patience)
-            .map_err(|error| format!("Cannot connect: {error}"))?;
-        running.wait("The connection is not accepted.", || running.record.names(number).is_some())?;
-        let ends = stream.local_addr().and_then(|ours| Ok((Name::Ip(ours), Name::Ip(stream.peer_addr()?))));
-        let (told, ends) = (running.record.names(number), ends.ok());
-        if told != ends {
-            return Err(format!("The names are {told:?}, the ends of the socket are {ends:?}."));
+    let v4 = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+    let v6 = has_ipv6().then(|| SocketAddr::from((Ipv6Addr::LOCALHOST, 0)));
+    let (running, path) = start(bench, [v4].into_iter().chain(v6).collect())?;
+    let addresses: Vec<_> = ip_addresses(&running).collect();
+    let mut peers = Vec::new();
+    for address in addresses {
+        let hosts = match address.ip() {
+            IpAddr::V4(_) => vec![Ipv4Addr::LOCALHOST.into(), Ipv4Addr::new(127, 0, 0, 2).into()],
+            v6 => vec![v6],
+        };
+        for host in hosts {
+            let stream = sockets::connect((host, address.port()).into(), false, bench.patience)
+                .map_err(|error| format!("Cannot connect to {host}: {error}"))?;
+            let ends =
+                stream.local_addr().and_then(|ours| Ok((Name::Ip(ours), Name::Ip(stream.peer_addr()?))));
+            is_named(&running, peers.len(), ends.ok())?;
+            peers.push(OwnedFd::from(stream));
         }
+    }
+    if let Some(path) = path {
+        let stream = sockets::connect_unix(&path, bench.patience)
+            .map_err(|error| format!("Cannot connect to the path: {error}"))?;
+        let listening = running.server.local_addrs().iter().find(|name| matches!(name, Name::Unix(_)));
+        is_named(&running, peers.len(), listening.map(|path| (Name::Unix(None), path.clone())))?;
+        peers.push(OwnedFd::from(stream));
     }
     running.stop()
 }
 
-pub(crate) fn listeners(bench: &Bench<'_>) -> Result<(), String> {
-    let path = sockets::unix_path();
-    let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let start = |path: Option<&PathBuf>| {
-        bench.try_start(|plan| {
-            plan.addresses = vec![local; 3];
-            plan.path = path.cloned();
-        })
-    };
-    let (running, has_unix) = match start(Some(&path)) {
-        Err(error) if error.kind() == io::ErrorKind::Unsupported => (start(None), false),
-        started => (started, true),
-    };
-    let running = running.map_err(|error| format!("It does not start: {error}"))?;
-    let addresses: Vec<_> = running.server.local_addrs().to_vec();
-    if addresses.len() != 3 + usize::from(has_unix) {
-        let wanted = if has_unix { "three addresses and a path" } else { "three addresses" };
-        return Err(format!("It listens at {addresses:?}, not at {wanted}."));
+/// The connection of this number has these names: the peer's, and that of the socket.
+fn is_named(running: &Running, number: usize, ends: Option<(Name, Name)>) -> Result<(), String> {
+    running.wait("The connection is not accepted.", || running.record.names(number).is_some())?;
+    let named = running.record.names(number);
+    if named == ends {
+        return Ok(());
     }
-    for address in &addresses {
-        let Name::Ip(address) = address else { continue };
-        let stream = sockets::connect(*address, false, bench.patience)
+    Err(format!("The names are {named:?}, the ends of the socket are {ends:?}."))
+}
+
+pub(crate) fn listeners(bench: &Bench<'_>) -> Result<(), String> {
+    let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let v6 = has_ipv6().then(|| SocketAddr::from((Ipv6Addr::LOCALHOST, 0)));
+    let wanted: Vec<_> = [local; 3].into_iter().chain(v6).collect();
+    let count = wanted.len();
+    let (running, path) = start(bench, wanted)?;
+    let addresses: Vec<_> = running.server.local_addrs().to_vec();
+    if addresses.len() != count + usize::from(path.is_some()) {
+        let path = if path.is_some() { " and a path" } else { "" };
+        return Err(format!("It listens at {addresses:?}, not at {count} addresses{path}."));
+    }
+    for address in ip_addresses(&running) {
+        let stream = sockets::connect(address, false, bench.patience)
             .map_err(|error| format!("Cannot connect to {address}: {error}"))?;
         hello(stream, bench)?;
     }
-    if has_unix {
-        let stream = sockets::connect_unix(&path, bench.patience)
+    if let Some(path) = &path {
+        let stream = sockets::connect_unix(path, bench.patience)
             .map_err(|error| format!("Cannot connect to the path: {error}"))?;
         hello(stream, bench)?;
     }
     running.stop()?;
-    for address in &addresses {
-        if let Name::Ip(address) = address {
-            if sockets::connect(*address, false, bench.patience).is_ok() {
-                return Err(format!("It is gone, and {address} still takes connections."));
-            }
+    for address in ip_addresses(&running) {
+        if sockets::connect(address, false, bench.patience).is_ok() {
+            return Err(format!("It is gone, and {address} still takes connections."));
         }
     }
-    if path.exists() { Err("It is gone, and its Unix socket is still there.".to_owned()) } else { Ok(()) }
+    match path {
+        Some(path) if path.exists() => Err("It is gone, and its Unix socket is still there.".to_owned()),
+        _ => Ok(()),
+    }
+}
+
+/// A server at these addresses, and at a path unless the transport has no Unix sockets.
+fn start(bench: &Bench<'_>, addresses: Vec<SocketAddr>) -> Result<(Running, Option<PathBuf>), String> {
+    let path = sockets::unix_path();
+    let start = |path: Option<&PathBuf>| {
+        bench.try_start(|plan| {
+            plan.addresses.clone_from(&addresses);
+            plan.path = path.cloned();
+        })
+    };
+    let (running, path) = match start(Some(&path)) {
+        Err(error) if error.kind() == io::ErrorKind::Unsupported => (start(None), None),
+        started => (started, Some(path)),
+    };
+    running.map(|running| (running, path)).map_err(|error| format!("It does not start: {error}"))
+}
+
+fn ip_addresses(running: &Running) -> impl Iterator<Item = SocketAddr> {
+    running.server.local_addrs().iter().filter_map(|name| match name {
+        Name::Ip(address) => Some(*address),
+        _ => None,
+    })
+}
+
+fn has_ipv6() -> bool {
+    TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok()
 }
 
 fn hello(stream: impl Read + Write, bench: &Bench<'_>) -> Result<(), String> {
@@ -76,14 +120,25 @@ fn hello(stream: impl Read + Write, bench: &Bench<'_>) -> Result<(), String> {
 }
 
 pub(crate) fn origins(bench: &Bench<'_>) -> Result<(), String> {
-    let elsewhere =
-        Origin::block(Ipv4Addr::new(10, 0, 0, 0).into(), 8, None).map_err(|error| error.to_string())?;
-    let running = bench.start(|plan| plan.config.origins = vec![elsewhere])?;
-    let mut peer = running.connect()?;
-    peer.end()?;
-    if !peer.received.is_empty() {
-        return Err("Bytes were sent to a peer that is not admitted.".to_owned());
+    for (origin, admitted) in [("127.0.0.0/8", true), ("10.0.0.0/8", false), ("unix", false)] {
+        let origin = origin.parse::<Origin>().map_err(|error| error.to_string())?;
+        let running = bench.start(|plan| plan.config.origins = vec![origin])?;
+        let mut peer = running.connect()?;
+        if admitted {
+            peer.send(get("/hello"))?;
+            peer.until("world!")?;
+        } else {
+            peer.end()?;
+            if !peer.received.is_empty() {
+                return Err("Bytes were sent to a peer that is not admitted.".to_owned());
+            }
+            running.wait("Nobody is told of the refusal.", || running.record.arrived() == (0, 1))?;
+        }
+        let counted = running.server.stats().refused_origin;
+        if counted != u64::from(!admitted) {
+            return Err(format!("{counted} refusals are counted of a peer that may connect: {admitted}."));
+        }
+        running.stop()?;
     }
-    running.wait("Nobody is told of the refusal.", || running.record.arrived() == (0, 1))?;
-    running.stop()
+    Ok(())
 }

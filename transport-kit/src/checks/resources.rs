@@ -2,18 +2,40 @@
 
 use crate::bench::Bench;
 use crate::held::{Held, Others};
-use crate::script::get;
+use crate::script::{get, upgrade};
 
 pub(crate) fn nothing_left(bench: &Bench<'_>) -> Result<(), String> {
     const ROUNDS: usize = 12;
     let round = || {
-        let running = bench.start(|_| ())?;
-        for _ in 0..3 {
+        // Two fewer than there will be, so that idle ones are evicted.
+        let running = bench.start(|plan| plan.config.max_connections = 6)?;
+        let hello = || {
             let mut peer = running.connect()?;
-            peer.send(get("/hello"))?;
-            peer.until("world!")?;
+            // It may be refused, since the server waits only for a moment for the place that becomes free.
+            let _ = peer.send(get("/hello")).and_then(|()| peer.until("world!"));
+            Ok::<_, String>(peer)
+        };
+        for _ in 0..3 {
+            drop(hello()?);
         }
-        running.stop()
+        let mut open = Vec::new();
+        for (bytes, until) in
+            [(upgrade("/upgrade"), "\r\n\r\n"), (get("/download?bytes=1000&end=never"), "\r\n3e8\r\n")]
+        {
+            let mut peer = running.connect()?;
+            peer.send(bytes)?;
+            running.wait(format_args!("{until:?} does not come."), || {
+                let _ = peer.receive(1 << 14);
+                peer.received.windows(until.len()).any(|window| window == until.as_bytes())
+            })?;
+            open.push(peer);
+        }
+        for _ in 0..6 {
+            open.push(hello()?);
+        }
+        running.stop()?;
+        drop(open);
+        Ok::<_, String>(())
     };
     // What a runtime keeps for good, it has after the first rounds.
     for _ in 0..3 {

@@ -17,7 +17,7 @@ pub(crate) fn scripts() -> Vec<Script> {
             .until("\r\n\r\n"),
         Script::new("a panic later")
             .send(get("/panic-late"))
-            .told("request")
+            .recorded("request")
             .open("panic")
             .until("500")
             .until("\r\n\r\n"),

@@ -1,6 +1,7 @@
 //! Request bodies, streamed and whole, read and unread.
 
-use crate::script::{Script, chunked_head, chunks, get, post, post_head};
+use crate::chunks::chunks;
+use crate::script::{Script, chunked_head, get, post, post_head};
 use crate::sum::pattern;
 
 pub(crate) fn uploads() -> Vec<Script> {
@@ -25,7 +26,7 @@ pub(crate) fn uploads() -> Vec<Script> {
             .until("end []"),
         Script::new("an upload with a pause inside")
             .send(post_head("/upload", 10) + "01234")
-            .told("body 5 bytes")
+            .recorded("body 5 bytes")
             .send("56789")
             .until("end []"),
         Script::new("an upload that is read late")
@@ -44,7 +45,7 @@ pub(crate) fn uploads() -> Vec<Script> {
             .until("world!"),
         Script::new("an upload that is read elsewhere")
             .send(post_head("/detached", 10) + "0123456789")
-            .told("detached: end")
+            .recorded("detached: end")
             .open("detached")
             .until("\r\n\r\ndetached"),
         Script::new("trailers back and forth")
@@ -54,7 +55,7 @@ pub(crate) fn uploads() -> Vec<Script> {
             .send(post_head("/duplex", 20))
             .until("begin ")
             .send("0123456789")
-            .told("body 10 bytes")
+            .recorded("body 10 bytes")
             .send("0123456789")
             .until("0\r\n\r\n"),
         Script::new("a large upload beside its response")
@@ -110,9 +111,13 @@ pub(crate) fn unread() -> Vec<Script> {
             .until("\r\n\r\nearly")
             .send(pattern(0, 20_000))
             .end(),
+        Script::new("a large response that closes, and bytes that nobody reads")
+            .send("GET /whole?bytes=6000000 HTTP/1.1\r\nHost: kit\r\nConnection: close\r\n\r\n")
+            .send(pattern(0, 10_000))
+            .end(),
         Script::new("a body that is dropped")
             .send(post_head("/drop-body", 1000))
-            .told("body dropped")
+            .recorded("body dropped")
             .open("dropped")
             .until("\r\n\r\ndropped")
             .send(pattern(0, 1000))
@@ -215,16 +220,23 @@ pub(crate) fn blocking() -> Vec<Script> {
             .until("\r\n\r\nend"),
         Script::new("a blocking handler reads chunks as they come")
             .send(chunked_head("/sync") + "3\r\nabc\r\n")
-            .told("body 3 bytes")
+            .recorded("body 3 bytes")
             .send("3\r\ndef\r\n")
-            .told("body 6 bytes")
+            .recorded("body 6 bytes")
             .send("0\r\n\r\n")
             .until("\r\n\r\nend"),
         Script::new("a blocking handler learns that the body broke off")
             .send(chunked_head("/sync") + "3\r\nabc\r\n")
-            .told("body 3 bytes")
+            .recorded("body 3 bytes")
             .reset()
-            .told("sync: "),
+            .recorded("sync: "),
+        Script::new("a blocking handler that panics")
+            .send(get("/sync?panic"))
+            .until("500")
+            .until("\r\n\r\n")
+            .connect()
+            .send(get("/sync"))
+            .until("\r\n\r\nend"),
         Script::new("blocking handlers one after another")
             .send([post("/sync", "one"), post("/sync", "two"), get("/hello").into()].concat())
             .until("\r\n\r\nend")

@@ -1,6 +1,7 @@
 //! What arrives, however it is cut.
 
-use crate::script::{Script, chunked_head, chunks, get, post};
+use crate::chunks::chunks;
+use crate::script::{Script, chunked_head, get, post};
 use crate::sum::pattern;
 
 pub(crate) fn scripts() -> Vec<Script> {
@@ -64,14 +65,14 @@ pub(crate) fn scripts() -> Vec<Script> {
             .until("end []"),
         Script::new("a request behind one that is with the handler")
             .send(get("/gate"))
-            .told("waits")
+            .recorded("waits")
             .send(&hello)
             .open("gate")
             .until("passed")
             .until("world!"),
         Script::new("bytes of a request behind one that is with the handler")
             .send(get("/gate"))
-            .told("waits")
+            .recorded("waits")
             .send("GET /hel")
             .open("gate")
             .until("passed")

@@ -53,14 +53,14 @@ pub(crate) fn scripts() -> Vec<Script> {
         soon("lingering comes to an end", |config, soon| config.channel.linger_timeout = Some(soon))
             .send(get("/close"))
             .until("closing")
-            .told("closed"),
+            .recorded("closed"),
         // The second connection ends long after the first has come of age.
         soon("old enough", |config, soon| {
             config.channel.connection_age = Some(soon);
             config.channel.head_timeout = Some(3 * soon);
         })
         .send(get("/gate"))
-        .told("waits")
+        .recorded("waits")
         .connect()
         .send("GET /hel")
         .until("408")
@@ -71,7 +71,7 @@ pub(crate) fn scripts() -> Vec<Script> {
         .end(),
         soon("a blocking handler waits for a body", |config, soon| config.channel.body_timeout = Some(soon))
             .send(post_head("/sync", 100) + "some")
-            .told("sync: ")
+            .recorded("sync: ")
             .end(),
     ]
 }

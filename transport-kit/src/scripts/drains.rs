@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::script::{SOON, Script, get, post_head};
+use crate::script::{SOON, Script, get, post_head, upgrade};
 use crate::sum::pattern;
 
 pub(crate) fn scripts() -> Vec<Script> {
@@ -35,7 +35,7 @@ pub(crate) fn scripts() -> Vec<Script> {
             .gone(),
         patient("a drain while the handler runs")
             .send(get("/gate"))
-            .told("waits")
+            .recorded("waits")
             .drain(None)
             .open("gate")
             .until("passed")
@@ -44,7 +44,7 @@ pub(crate) fn scripts() -> Vec<Script> {
         patient("a drain inside a body")
             .send(post_head("/upload", 2000))
             .send(pattern(0, 1000))
-            .told("body 1000 bytes")
+            .recorded("body 1000 bytes")
             .drain(None)
             .send(pattern(1000, 1000))
             .until("end []")
@@ -58,15 +58,23 @@ pub(crate) fn scripts() -> Vec<Script> {
             .until("X-Sum: ")
             .end()
             .gone(),
+        patient("a drain while a large response leaves")
+            .send(get("/download?bytes=6000000&frame=100000&gate=100000"))
+            .until("\r\n\r\n")
+            .drain(None)
+            .open("source")
+            .sip(60_000, "X-Sum: ")
+            .end()
+            .gone(),
         patient("a drain with requests behind")
             .send(get("/gate") + &get("/hello"))
-            .told("waits")
+            .recorded("waits")
             .drain(None)
             .open("gate")
             .until("passed")
             .end()
             .gone(),
-        patient("a drain that cuts").send(get("/never")).told("waits").drain(SOON).end().gone(),
+        patient("a drain that cuts").send(get("/never")).recorded("waits").drain(SOON).end().gone(),
         patient("a drain that cuts at once")
             .send(get("/hello"))
             .until("world!")
@@ -74,17 +82,17 @@ pub(crate) fn scripts() -> Vec<Script> {
             .end()
             .gone(),
         patient("a drain that cuts an upgraded connection")
-            .send("GET /upgrade HTTP/1.1\r\nHost: kit\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n")
+            .send(upgrade("/upgrade"))
             .until("\r\n\r\n")
             .send("ping")
             .until("ping")
             .drain(SOON)
-            .told("tunnel 4 bytes")
+            .recorded("tunnel 4 bytes")
             .gone(),
         patient("the channel's own drain deadline")
             .soon(|config, soon| config.channel.drain_deadline = Some(soon))
             .send(get("/never"))
-            .told("waits")
+            .recorded("waits")
             .drain(None)
             .until("503")
             .end()
@@ -97,11 +105,11 @@ pub(crate) fn scripts() -> Vec<Script> {
             .send(get("/download?bytes=1000&end=never"))
             .until("\r\n3e8\r\n")
             .drain(None)
-            .told("dropped")
+            .recorded("dropped")
             .gone(),
         patient("two connections in a drain")
             .send(get("/gate"))
-            .told("waits")
+            .recorded("waits")
             .connect()
             .send(get("/hello"))
             .until("world!")

@@ -20,9 +20,9 @@ pub(crate) fn half_closes() -> Vec<Script> {
         Script::new("an end after a response").send(get("/hello")).until("world!").fin().end(),
         Script::new("an end behind a request that is with the handler")
             .send(get("/gate"))
-            .told("waits")
+            .recorded("waits")
             .fin()
-            .told("peer ended")
+            .recorded("peer ended")
             .open("gate")
             .until("passed")
             .end(),
@@ -30,29 +30,29 @@ pub(crate) fn half_closes() -> Vec<Script> {
         Script::new("an end after an empty line").send("\r\n").fin().end(),
         Script::new("an end inside a body")
             .send(post_head("/upload", 100) + "some")
-            .told("body 4 bytes")
+            .recorded("body 4 bytes")
             .fin()
             .end(),
         Script::new("an end inside a chunk")
             .send(chunked_head("/upload") + "64\r\nsome")
-            .told("body 4 bytes")
+            .recorded("body 4 bytes")
             .fin()
             .end(),
         Script::new("an end inside trailers")
             .send(chunked_head("/upload") + "4\r\nsome\r\n0\r\nX-A: ")
-            .told("body 4 bytes")
+            .recorded("body 4 bytes")
             .fin()
             .end(),
         Script::new("an end inside a body that nobody reads")
             .send(post_head("/gate", 100) + "some")
-            .told("waits")
+            .recorded("waits")
             .fin()
-            .told("peer ended")
+            .recorded("peer ended")
             .open("gate")
             .end(),
         Script::new("a handler that waits for the peer's end")
             .send(get("/peer-ended"))
-            .told("waits")
+            .recorded("waits")
             .fin()
             .until("\r\n\r\nended")
             .end(),
@@ -64,10 +64,10 @@ pub(crate) fn half_closes() -> Vec<Script> {
             .end(),
         Script::new("an end while a large response leaves")
             .send(get("/download?bytes=600000&frame=10000&gate=10000"))
-            .told("responds with 200")
+            .recorded("responds with 200")
             .until("\r\n\r\n")
             .fin()
-            .told("peer ended")
+            .recorded("peer ended")
             .open("source")
             .until("X-Sum: ")
             .end(),
@@ -92,19 +92,19 @@ pub(crate) fn half_closes() -> Vec<Script> {
             .until("\r\n\r\nearly")
             .end()
             .fin()
-            .told("closed"),
+            .recorded("closed"),
         Script::new("an end that counts as a disconnect")
             .config(|config| config.channel.fin_is_disconnect = true)
             .send(get("/never"))
-            .told("waits")
+            .recorded("waits")
             .fin()
-            .told("dropped")
+            .recorded("dropped")
             .end(),
         Script::new("an end behind pipelined requests")
             .send(get("/gate") + &get("/hello") + &get("/hello"))
-            .told("waits")
+            .recorded("waits")
             .fin()
-            .told("peer ended")
+            .recorded("peer ended")
             .open("gate")
             .until("passed")
             .until("world!")
@@ -120,78 +120,78 @@ pub(crate) fn disconnects() -> Vec<Script> {
         Script::new("a reset inside a head").send(get("/hello") + "GET /he").until("world!").reset(),
         Script::new("a reset while the handler waits for it")
             .send(get("/disconnect"))
-            .told("waits")
+            .recorded("waits")
             .reset()
-            .told("disconnected")
+            .recorded("disconnected")
             .open("disconnected")
-            .told("responds with 200"),
+            .recorded("responds with 200"),
         Script::new("a reset while the handler waits for something else")
             .send(get("/never"))
-            .told("waits")
+            .recorded("waits")
             .reset()
-            .told("dropped"),
+            .recorded("dropped"),
         Script::new("a reset inside a body")
             .send(post_head("/upload", 100) + "some")
-            .told("body 4 bytes")
+            .recorded("body 4 bytes")
             .reset()
-            .told("closed"),
+            .recorded("closed"),
         Script::new("a reset behind the 100 of a request that is echoed")
             .send("POST /echo HTTP/1.1\r\nHost: kit\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n")
             .until("100 Continue\r\n\r\n")
             .reset()
-            .told("closed"),
+            .recorded("closed"),
         Script::new("a reset inside a response")
             .send(get("/download?bytes=2000&gate=1000"))
             .until("\r\n\r\n")
             .until("\r\n3e8\r\n".trim_start())
             .reset()
-            .told("dropped"),
+            .recorded("dropped"),
         Script::new("a reset beside an upload and its response")
             .send(post_head("/duplex", 100) + "some")
             .until("begin ")
-            .told("body 4 bytes")
+            .recorded("body 4 bytes")
             .reset()
-            .told("closed"),
+            .recorded("closed"),
         Script::new("a reset while the rest of a body is awaited")
             .send(post_head("/early", 1000))
             .until("\r\n\r\nearly")
             .reset()
-            .told("closed"),
+            .recorded("closed"),
         Script::new("a reset while a finished response leaves")
             .send(get(LARGE))
             .sip(1, "\r\n\r\n")
             .reset()
-            .told("closed"),
+            .recorded("closed"),
         Script::new("a reset while the last response leaves")
             .send(format!("GET {LARGE} HTTP/1.1\r\nHost: kit\r\nConnection: close\r\n\r\n"))
             .sip(1, "\r\n\r\n")
             .reset()
-            .told("closed"),
+            .recorded("closed"),
         Script::new("a reset while the head of an upgrade leaves")
             .send(UPGRADE)
             .sip(1, "101")
             .reset()
-            .told("tunnel: "),
+            .recorded("tunnel: "),
         Script::new("a reset behind the server's end")
             .send(chunked_head("/early"))
             .until("\r\n\r\nearly")
             .end()
             .reset()
-            .told("closed"),
+            .recorded("closed"),
         Script::new("a reset of a body that is read elsewhere")
             .send(post_head("/detached", 100) + "some")
-            .told("body 4 bytes")
+            .recorded("body 4 bytes")
             .reset()
-            .told("detached: "),
+            .recorded("detached: "),
         Script::new("a reset for others to live on")
             .connect()
             .send(get("/gate"))
-            .told("waits")
+            .recorded("waits")
             .choose(0)
             .send(get("/never"))
-            .told("waits")
+            .recorded("waits")
             .reset()
-            .told("closed")
+            .recorded("closed")
             .choose(1)
             .open("gate")
             .until("passed"),
@@ -209,15 +209,15 @@ pub(crate) fn cancellations() -> Vec<Script> {
             });
             script = script.send(post_head("/points", 1000));
             for (passed, gate) in POINTS.iter().enumerate().take(point) {
-                script = script.told(*gate);
+                script = script.recorded(*gate);
                 script = if passed < 5 && passed % 2 == 1 { script.send("some") } else { script.open(gate) };
             }
-            script = script.told(*name);
+            script = script.recorded(*name);
             script = match how {
-                "a drain" => script.drain(Duration::ZERO).told("dropped").end().gone(),
+                "a drain" => script.drain(Duration::ZERO).recorded("dropped").end().gone(),
                 // The only place for a request is free again.
-                "a reset" => script.reset().told("dropped").connect().send(get("/hello")).until("world!"),
-                _ => script.fin().told("dropped").end().connect().send(get("/hello")).until("world!"),
+                "a reset" => script.reset().recorded("dropped").connect().send(get("/hello")).until("world!"),
+                _ => script.fin().recorded("dropped").end().connect().send(get("/hello")).until("world!"),
             };
             scripts.push(script);
         }
@@ -236,7 +236,7 @@ pub(crate) fn several() -> Vec<Script> {
     vec![
         Script::new("two connections at once")
             .send(get("/gate"))
-            .told("waits")
+            .recorded("waits")
             .connect()
             .send(get("/hello"))
             .until("world!")
@@ -245,7 +245,7 @@ pub(crate) fn several() -> Vec<Script> {
             .until("passed"),
         Script::new("one connection waits for another's body")
             .send(post_head("/upload", 1000))
-            .told("reads")
+            .recorded("reads")
             .connect()
             .send(get("/whole?bytes=300000"))
             .until("\r\n\r\n")
@@ -261,7 +261,7 @@ pub(crate) fn several() -> Vec<Script> {
             .until("world!")
             .connect()
             .send(get("/gate"))
-            .told("waits")
+            .recorded("waits")
             .connect_when_there_is_room()
             .send(get("/hello"))
             .until("world!")
@@ -273,7 +273,7 @@ pub(crate) fn several() -> Vec<Script> {
         Script::new("a connection too many, where none is idle")
             .config(|config| config.max_connections = 1)
             .send(get("/gate"))
-            .told("waits")
+            .recorded("waits")
             .connect()
             .end()
             .choose(0)
@@ -290,7 +290,7 @@ pub(crate) fn several() -> Vec<Script> {
         Script::new("a request too many on the server")
             .config(|config| config.maximum_simultaneous_requests = 1)
             .send(get("/gate"))
-            .told("waits")
+            .recorded("waits")
             .connect()
             .send(get("/hello"))
             .until("503")

@@ -2,7 +2,8 @@
 
 use httpfsm::config::ServerConfig;
 
-use crate::script::{Script, chunked_head, chunks, get, post};
+use crate::chunks::chunks;
+use crate::script::{Script, chunked_head, get, post};
 use crate::sum::pattern;
 
 pub(crate) fn scripts() -> Vec<Script> {
@@ -63,14 +64,14 @@ pub(crate) fn scripts() -> Vec<Script> {
             .config(|config| config.channel.maximum_simultaneous_requests = 2)
             // In one segment, so that all are there when it is judged.
             .send(get("/gate") + &get("/hello").repeat(3))
-            .told("waits")
+            .recorded("waits")
             .open("gate")
             .until("passed")
             .end(),
         Script::new("a small input bound")
             .config(|config| config.channel.input_bound = 4096)
             .send(get("/gate"))
-            .told("waits")
+            .recorded("waits")
             .send(get("/hello").repeat(1000))
             .send(get("/status?code=404"))
             .open("gate")

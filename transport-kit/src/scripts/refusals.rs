@@ -88,13 +88,13 @@ pub(crate) fn scripts() -> Vec<Script> {
         scripts.push(Script::new(format!("hostile: {name}")).send(good.clone() + bad).until("400").end());
         let script = Script::new(format!("hostile, byte by byte: {name}")).send_by(&good, 1);
         // Whether the handler sees the good bytes before the bad ones is up to the reads.
-        let script = script.told(if good.ends_with("abc") { "body 3 bytes" } else { "reads" });
+        let script = script.recorded(if good.ends_with("abc") { "body 3 bytes" } else { "reads" });
         scripts.push(script.send_by(bad, 1).until("400").end());
     }
     scripts.push(
         Script::new("a refusal waits for the responses before it")
             .send(get("/gate") + "nonsense\r\n\r\n")
-            .told("waits")
+            .recorded("waits")
             .open("gate")
             .until("passed")
             .until("400")
@@ -109,7 +109,7 @@ pub(crate) fn scripts() -> Vec<Script> {
     scripts.push(
         Script::new("a broken body behind an early response")
             .send(chunked_head("/gate") + "3\r\nabc\r\n")
-            .told("waits")
+            .recorded("waits")
             .open("gate")
             .until("passed")
             .end(),

@@ -21,7 +21,7 @@ pub(crate) fn scripts() -> Vec<Script> {
         Script::new("HEAD of a streamed response")
             .send("HEAD /download?bytes=100000 HTTP/1.1\r\nHost: kit\r\n\r\n")
             .until("\r\n\r\n")
-            .told("dropped")
+            .recorded("dropped")
             .send(get("/hello"))
             .until("world!"),
         Script::new("a response that closes").send(get("/close")).until("closing").end(),
@@ -50,7 +50,7 @@ pub(crate) fn scripts() -> Vec<Script> {
         Script::new("a response with a length and too many bytes")
             .send(get("/download?bytes=20&frame=10&length=15"))
             .until("abcdefghijklmno")
-            .told("excess")
+            .recorded("excess")
             .send(get("/hello"))
             .until("world!"),
         Script::new("a response with a length that it does not reach")
@@ -64,7 +64,7 @@ pub(crate) fn scripts() -> Vec<Script> {
         Script::new("a field that cannot be sent").send(get("/bad-field")).until("500").until("\r\n\r\n"),
         Script::new("a source that waits")
             .send(get("/download?bytes=3000&gate=1000"))
-            .told("responds with 200")
+            .recorded("responds with 200")
             .until("\r\n3e8\r\n")
             .open("source")
             .until("X-Sum: ")

@@ -1,12 +1,9 @@
 //! Connections that become another protocol's.
 
-use crate::script::{Script, get};
+use crate::script::{Script, get, upgrade};
 use crate::sum::pattern;
 
 pub(crate) fn scripts() -> Vec<Script> {
-    let upgrade = |path: &str| {
-        format!("GET {path} HTTP/1.1\r\nHost: kit\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n")
-    };
     let connect = "CONNECT kit:80 HTTP/1.1\r\nHost: kit:80\r\n\r\n";
     let large = pattern(0, 300_000);
     vec![
@@ -46,7 +43,7 @@ pub(crate) fn scripts() -> Vec<Script> {
             .send(upgrade("/upgrade?refuse"))
             .until("403")
             .until("no")
-            .told("tunnel: ")
+            .recorded("tunnel: ")
             .send(get("/hello"))
             .until("world!"),
         Script::new("CONNECT")
@@ -69,7 +66,7 @@ pub(crate) fn scripts() -> Vec<Script> {
             .send("ping")
             .until("ping")
             .reset()
-            .told("tunnel 4 bytes"),
+            .recorded("tunnel 4 bytes"),
         Script::new("an upgrade behind another request")
             .send(get("/hello") + &upgrade("/upgrade") + "x")
             .until("world!")
@@ -79,11 +76,11 @@ pub(crate) fn scripts() -> Vec<Script> {
         Script::new("an upgrade that nobody asked for")
             .send(get("/upgrade"))
             .until("\r\n\r\n")
-            .told("tunnel: "),
+            .recorded("tunnel: "),
         Script::new("an upgraded connection in a drain")
             .send(upgrade("/upgrade"))
             .until("\r\n\r\n")
-            .told("tunnel begins")
+            .recorded("tunnel begins")
             .drain(None)
             .send("still")
             .until("still")

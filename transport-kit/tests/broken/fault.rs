@@ -13,6 +13,8 @@ pub(crate) enum Fault {
     NeverWakesForADeadline,
     EndsWhereItShouldReset,
     SwapsTheNames,
+    /// The socket of a connection has no path.
+    ForgetsThePath,
     Spins,
     LeaksDescriptors,
     LeaksADescriptorAServer,
@@ -22,8 +24,22 @@ pub(crate) enum Fault {
     NeverWritesAfterAFullSocket,
     ReadsAheadWithoutBound,
     SkipsEverySecondListener,
+    SkipsIpv6,
     ForgetsDriversThatSawAPanic,
+    /// A handler that has panicked never ends.
+    HidesPanics,
+    /// A connection is not woken by the accept loop, which wants it to make room.
+    IgnoresEvictions,
+    /// A descriptor of each connection whose peer has not ended it.
+    LeaksDescriptorsOfOpenConnections,
     LeaksLostHandlers,
     LosesTheEndOfUnixInput,
     KeepsItsFirstDate,
+    KeepsItsFirstDeadline,
+    LosesTheEventOfADroppedFuture,
+    LosesAFrameThatWaited,
+    LosesWhatCameAhead,
+    FlushesNothing,
+    LosesInterimResponses,
+    StaysInService,
 }

@@ -38,8 +38,9 @@ fn an_end_in_place_of_a_reset() {
 }
 
 #[test]
-fn names_that_are_swapped() {
+fn names_that_are_swapped_or_forgotten() {
     catches(SwapsTheNames, "names", "the ends of the socket are");
+    catches(ForgetsThePath, "names", "the ends of the socket are");
 }
 
 #[test]
@@ -51,6 +52,7 @@ fn a_loop_that_spins() {
 fn descriptors_that_leak() {
     catches(LeaksDescriptors, "nothing left", "descriptors");
     catches(LeaksADescriptorAServer, "nothing left", "descriptors");
+    catches(LeaksDescriptorsOfOpenConnections, "nothing left", "descriptors");
 }
 
 #[test]
@@ -66,11 +68,29 @@ fn a_body_that_is_read_ahead_without_bound() {
 #[test]
 fn a_listener_that_is_not_served() {
     catches(SkipsEverySecondListener, "listeners", "\"world!\" does not come");
+    if std::net::TcpListener::bind("[::1]:0").is_ok() {
+        catches(SkipsIpv6, "listeners", "\"world!\" does not come");
+    }
 }
 
 #[test]
 fn a_driver_that_is_forgotten_after_a_panic() {
     catches(ForgetsDriversThatSawAPanic, "isolation", "The server is not gone.");
+}
+
+#[test]
+fn a_panic_that_is_hidden() {
+    catches(HidesPanics, "blocking handlers", "a blocking handler that panics");
+}
+
+#[test]
+fn an_eviction_that_is_ignored() {
+    catches(IgnoresEvictions, "eviction", "No idle connection makes room.");
+}
+
+#[test]
+fn bytes_of_an_echo_that_are_lost() {
+    catches(LosesAByteOfLargeReads, "echoed bodies", "come");
 }
 
 #[test]

@@ -4,6 +4,7 @@
 mod check;
 mod fault;
 mod faults;
+mod level1;
 mod no_fault;
 mod report;
 mod transport;

@@ -17,9 +17,9 @@ use httpfsm_transport::{
     Accept, Accepted, Inline, ListeningSocket, Opening, Place, Transport, Wire, accept, unix_peer,
 };
 use socket2::SockRef;
-use tasks::{Deaf, FaultyHandler, Forgetful};
+use tasks::{Accepts, Deaf, FaultyHandler, Forgetful, is_accept_loop, is_timer};
 use tokio::net::{TcpListener, TcpStream, UnixListener};
-use wire::FaultyWire;
+pub(crate) use wire::FaultyWire;
 
 use crate::fault::Fault::{self, *};
 
@@ -45,17 +45,25 @@ impl Transport for Faulty {
                 });
                 continue;
             }
+            if let (SkipsIpv6, ListeningSocket::Tcp(socket)) = (self.0, &socket) {
+                if socket.local_addr()?.is_ipv6() {
+                    mem::forget(socket.try_clone()?);
+                    continue;
+                }
+            }
             if let (KeepsListening, ListeningSocket::Tcp(socket)) = (self.0, &socket) {
                 mem::forget(socket.try_clone()?);
             }
             let listener = FaultyListener::new(place, socket, self.0)?;
-            tokio::spawn(accept(listener, Arc::clone(&service), handle.clone(), move |driver| {
+            let accepts = accept(listener, Arc::clone(&service), handle.clone(), move |driver| {
                 drop(match self.0 {
-                    NeverWakesForADeadline => tokio::spawn(Deaf(driver)),
+                    NeverWakesForADeadline => tokio::spawn(Deaf(driver, is_timer)),
+                    IgnoresEvictions => tokio::spawn(Deaf(driver, is_accept_loop)),
                     ForgetsDriversThatSawAPanic => tokio::spawn(Forgetful(Some(driver))),
                     _ => tokio::spawn(driver),
                 });
-            }));
+            });
+            tokio::spawn(Accepts(Box::pin(accepts)));
         }
         Ok(handle)
     }
@@ -98,7 +106,10 @@ impl Accept for FaultyListener {
             }
             Listens::Unix(socket) => {
                 let (stream, _) = ready!(socket.poll_accept(cx))?;
-                (stream.into(), unix_peer(None), unix_peer(None), None)
+                let address = stream.local_addr()?;
+                let path = address.as_pathname().filter(|_| self.fault != ForgetsThePath);
+                let sockname = unix_peer(path);
+                (stream.into(), unix_peer(None), sockname, None)
             }
         };
         if self.fault == SwapsTheNames {

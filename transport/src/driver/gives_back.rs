@@ -54,11 +54,11 @@ fn drop_everywhere<H: Handler>(
                 driver = None;
             }
         }
-        let busy = service.desk.held();
+        let busy = service.shared.held();
         assert!(polls == 0 || driver.is_none() || busy.alarms == 1, "one alarm for a connection: {busy:?}");
         drop(driver);
         after();
-        assert_eq!(service.desk.held(), crate::Held::default(), "after {polls} polls, which left {busy:?}");
+        assert_eq!(service.shared.held(), crate::Held::default(), "after {polls} polls, which left {busy:?}");
     }
 }
 
@@ -196,8 +196,8 @@ fn of_an_accept_loop_that_is_dropped_in_a_pause() {
         let mut pause = pin!(listening.pause(Duration::from_secs(1)));
         assert!(pause.as_mut().poll(&mut noop()).is_pending());
         let one = crate::Held { alarms: 1, listeners: 1, ..crate::Held::default() };
-        assert_eq!(service.desk.held(), one);
+        assert_eq!(service.shared.held(), one);
     }
     drop(listening);
-    assert_eq!(service.desk.held(), crate::Held::default());
+    assert_eq!(service.shared.held(), crate::Held::default());
 }

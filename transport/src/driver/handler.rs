@@ -23,8 +23,8 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         self.channel.note_request();
         let Some(request) = self.channel.request() else { return };
         self.service.tell_of_request(|subscriber| subscriber.request(&self.info, request));
-        let counted = self.service.desk.budget.is_limited();
-        if counted && !self.service.desk.budget.begin_request() {
+        let counted = self.service.shared.budget.is_limited();
+        if counted && !self.service.shared.budget.begin_request() {
             let _ = self.channel.handle(now, Input::Busy);
             return;
         }
@@ -184,7 +184,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             exchange.finish();
         }
         if std::mem::take(&mut exchange.counted) {
-            exchange.pipe.place.leave(&self.service.desk);
+            exchange.pipe.place.leave(&self.service.shared);
         }
     }
 
@@ -210,7 +210,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         let Some(Exchange { stage: Stage::Gathering(spool), .. }) = self.exchange.as_deref_mut() else {
             return false;
         };
-        match panics::catch(|| spool.poll(&self.service.desk.spawner, cx)) {
+        match panics::catch(|| spool.poll(&self.service.shared.spawner, cx)) {
             Err(text) => self.abort(Failure::Spool, &text, &turn.now),
             Ok(Poll::Pending) => return false,
             Ok(Poll::Ready(Gathered::Demand(bytes))) => {

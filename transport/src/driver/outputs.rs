@@ -23,8 +23,8 @@ impl<H: Handler, W: Wire> Driver<H, W> {
     /// by then and is not woken, also if another thread would have polled it at once.
     pub(super) fn outputs(&mut self, turn: &mut Turn<'_>, cx: &mut Context<'_>) -> bool {
         let is_request = self.take_outputs(turn, cx);
-        if turn.told {
-            turn.told = false;
+        if turn.wakes_application {
+            turn.wakes_application = false;
             turn.ask |= self.exchange.as_ref().is_some_and(|exchange| exchange.pipe.wake(cx.waker()));
         }
         is_request
@@ -49,7 +49,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
                         }
                         Some(exchange) => {
                             exchange.pipe.end(trailers);
-                            turn.told = true;
+                            turn.wakes_application = true;
                         }
                     }
                 }
@@ -62,7 +62,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
                 Output::PeerEnded => {
                     if let Some(exchange) = exchange {
                         exchange.pipe.peer_ended();
-                        turn.told = true;
+                        turn.wakes_application = true;
                     }
                     self.service.tell(|subscriber| subscriber.peer_ended(&self.info));
                 }
@@ -111,7 +111,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             self.finish();
         } else {
             exchange.pipe.fail(error);
-            turn.told = true;
+            turn.wakes_application = true;
         }
     }
 
@@ -129,9 +129,9 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         self.service.tell(|subscriber| subscriber.upgraded(&self.info));
         let (Some(wire), Some(exchange)) = (self.wire.take(), self.exchange.as_deref_mut()) else { return };
         self.channel.end();
-        let lease = self.lease.hand_over();
-        let (desk, stats) = (Arc::clone(&self.service.desk), self.channel.stats());
-        let io = Box::new(Tunnel::new(wire, desk, lease, stats, Arc::clone(&self.info)));
+        let slot = self.slot.hand_over();
+        let (shared, stats) = (Arc::clone(&self.service.shared), self.channel.stats());
+        let io = Box::new(Tunnel::new(wire, shared, slot, stats, Arc::clone(&self.info)));
         // From here on only the application holds the pipe: where it does not, the connection ends here.
         let pipe = std::mem::take(&mut exchange.pipe);
         pipe.hand_over(Upgraded::new(leftover, io), cx.waker());
@@ -144,23 +144,23 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         self.wire = None;
         self.channel.end();
         let Some(exchange) = self.exchange.as_deref_mut() else {
-            return self.lease.end(self.channel.stats());
+            return self.slot.end(self.channel.stats());
         };
         let runs_on = matches!(exchange.stage, Stage::Calling) && exchange.pipe.is_disconnect_awaited();
         exchange.pipe.disconnected();
-        turn.told = true;
+        turn.wakes_application = true;
         if runs_on {
             // A timeout of 0 means no deadline.
             let at_most = self.service.compiled.config().responseless_timeout.filter(|time| !time.is_zero());
             let at_most = at_most.map_or(NEVER, |at_most| Moment::from_duration(at_most).as_millis());
             let now = self.opened.saturating_add(turn.now.at.as_millis());
-            let orphan = self.lease.outlive(self.channel.stats(), now.saturating_add(at_most));
+            let orphan = self.slot.outlive(self.channel.stats(), now.saturating_add(at_most));
             if let Some(orphan) = orphan {
                 exchange.stage = Stage::Orphaned(Box::new(orphan));
                 return;
             }
         }
-        self.lease.end(self.channel.stats());
+        self.slot.end(self.channel.stats());
         self.finish();
     }
 }
@@ -175,7 +175,7 @@ fn body_data<F>(exchange: Option<&mut Exchange<F>>, bytes: &[u8], turn: &mut Tur
         }
         Some(exchange) => {
             exchange.pipe.deliver(bytes);
-            turn.told = true;
+            turn.wakes_application = true;
         }
     }
 }

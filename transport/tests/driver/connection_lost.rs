@@ -12,19 +12,12 @@ use httpfsm::handler::{Handler, Request};
 use httpfsm_transport::Held;
 use httpfsm_transport::memory::MemoryServer;
 
-use crate::support::{Dropped, GET, Gate, Woken, poll, serve};
+use crate::support::{Dropped, GET, Gate, Woken, never, poll, serve};
 
 #[test]
 fn a_lost_connection_drops_the_handler() {
     let dropped = Arc::new(AtomicUsize::new(0));
-    let count = Arc::clone(&dropped);
-    let mut server = serve(move |_: Request| {
-        let guard = Dropped(Arc::clone(&count));
-        async move {
-            std::future::pending::<()>().await;
-            drop(guard);
-        }
-    });
+    let mut server = serve(never(&dropped));
     let client = server.connect().unwrap();
     client.send(GET);
     server.run();

@@ -11,7 +11,7 @@ use httpfsm::handler::{ConnectionInfo, Request, Subscriber};
 use httpfsm_transport::ServerHandle;
 use httpfsm_transport::memory::{MemoryClient, MemoryServer};
 
-use crate::support::{Dropped, GET, Gate, serve};
+use crate::support::{GET, Gate, never, serve};
 
 #[test]
 fn deadlines_wake_their_connections() {
@@ -185,14 +185,7 @@ fn what_is_sent_during_a_drain_finds_it_so_within_a_wake_up_that_began_before() 
 #[test]
 fn a_dropped_server_gives_everything_back() {
     let dropped = Arc::new(AtomicUsize::new(0));
-    let count = Arc::clone(&dropped);
-    let mut server = serve(move |_: Request| {
-        let guard = Dropped(Arc::clone(&count));
-        async move {
-            std::future::pending::<()>().await;
-            drop(guard);
-        }
-    });
+    let mut server = serve(never(&dropped));
     let handle = server.handle();
     let client = server.connect().unwrap();
     client.send(GET);

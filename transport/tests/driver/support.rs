@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 
 use httpfsm::config::ServerConfig;
-use httpfsm::handler::Handler;
+use httpfsm::handler::{Handler, Request};
 use httpfsm_transport::memory::MemoryServer;
 
 pub(crate) const GET: &str = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
@@ -53,6 +53,18 @@ pub(crate) struct Dropped(pub(crate) Arc<AtomicUsize>);
 impl Drop for Dropped {
     fn drop(&mut self) {
         self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// A handler that never responds, and counts those of its futures that were dropped.
+pub(crate) fn never(dropped: &Arc<AtomicUsize>) -> impl Handler + use<> {
+    let count = Arc::clone(dropped);
+    move |_: Request| {
+        let guard = Dropped(Arc::clone(&count));
+        async move {
+            std::future::pending::<()>().await;
+            drop(guard);
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use httpfsm::handler::Subscriber;
 
 use super::support::{Heard, Recorded, recorder};
 use crate::files::{Batch, FileRecorder, Queue, Source};
-use crate::recording::Options;
+use crate::options::Options;
 use crate::writer::{Begin, FAILED, Progress, Writer, open_regular};
 
 /// Without a descriptor the second batch cannot be written. The file says so when it can be opened again.

@@ -12,7 +12,7 @@ use httpfsm_transport::Recorder;
 
 use super::support::{Heard, Recorded};
 use crate::files::{Batch, FileRecorder, Queue, Shared, Which};
-use crate::recording::Options;
+use crate::options::Options;
 use crate::writer::{Progress, Writer};
 
 #[test]

@@ -12,7 +12,8 @@ use httpfsm_transport::{Opened, Recorder, Tape};
 
 use super::support::{Heard, Recorded, recorder, within};
 use crate::files::{BATCHES, Batch, FileRecorder, FileTape, QUEUED, Queue, Source};
-use crate::recording::{Options, Recording};
+use crate::options::Options;
+use crate::recording::Recording;
 use crate::replay;
 use crate::writer::{LOST, Progress, Writer, open_regular};
 

@@ -13,7 +13,7 @@ use httpfsm::time::{Date, Moment, Now};
 use httpfsm_transport::{Opened, Recorder, Tape};
 
 use crate::files::{FileRecorder, Which};
-use crate::recording::Options;
+use crate::options::Options;
 
 /// Longer than anything here takes: only what never comes reaches it.
 const HANG: Duration = Duration::from_secs(30);

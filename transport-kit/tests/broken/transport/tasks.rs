@@ -10,7 +10,7 @@ use std::{mem, thread};
 
 use httpfsm::handler::{Handler, Request};
 
-use crate::fault::Fault::{self, LeaksLostHandlers};
+use crate::fault::Fault::{self, *};
 
 thread_local! {
     /// A handler panicked in the poll that runs.
@@ -41,6 +41,10 @@ impl<F: Future> Future for FaultyFuture<F> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let Some(inner) = self.inner.as_mut() else { return Poll::Pending };
         let polled = panic::catch_unwind(AssertUnwindSafe(|| inner.as_mut().poll(cx)));
+        if polled.is_err() && self.fault == HidesPanics {
+            mem::forget(self.inner.take());
+            return Poll::Pending;
+        }
         let output = ready!(polled.unwrap_or_else(|payload| {
             PANICKED.set(true);
             panic::resume_unwind(payload)
@@ -76,24 +80,53 @@ impl<F: Future + Unpin> Future for Forgetful<F> {
     }
 }
 
-/// A connection that is not woken by the server's timer.
-pub(super) struct Deaf<F>(pub(super) F);
+thread_local! {
+    /// An accept loop is polled.
+    static ACCEPTS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// An accept loop that tells its thread when it is polled.
+pub(super) struct Accepts<F>(pub(super) Pin<Box<F>>);
+
+impl<F: Future> Future for Accepts<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        ACCEPTS.set(true);
+        let polled = self.0.as_mut().poll(cx);
+        ACCEPTS.set(false);
+        polled
+    }
+}
+
+/// A connection that is not woken by whoever says so.
+pub(super) struct Deaf<F>(pub(super) F, pub(super) fn() -> bool);
+
+/// The server's timer.
+pub(super) fn is_timer() -> bool {
+    thread::current().name() == Some("httpfsm-wake")
+}
+
+/// The accept loop.
+pub(super) fn is_accept_loop() -> bool {
+    ACCEPTS.get()
+}
 
 impl<F: Future + Unpin> Future for Deaf<F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        let waker = Waker::from(Arc::new(NotForTime(cx.waker().clone())));
+        let waker = Waker::from(Arc::new(NotFor(self.1, cx.waker().clone())));
         Pin::new(&mut self.0).poll(&mut Context::from_waker(&waker))
     }
 }
 
-struct NotForTime(Waker);
+struct NotFor(fn() -> bool, Waker);
 
-impl Wake for NotForTime {
+impl Wake for NotFor {
     fn wake(self: Arc<Self>) {
-        if thread::current().name() != Some("httpfsm-wake") {
-            self.0.wake_by_ref();
+        if !(self.0)() {
+            self.1.wake_by_ref();
         }
     }
 }

@@ -1,7 +1,9 @@
 //! A connection with a fault.
 
+use std::fs::File;
 use std::future::Future;
 use std::io::{self, IoSlice};
+use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
@@ -14,7 +16,7 @@ use tokio::time::{Sleep, sleep};
 
 use crate::fault::Fault::{self, *};
 
-pub(super) struct FaultyWire {
+pub(crate) struct FaultyWire {
     stream: Stream,
     fault: Fault,
     /// From where it reads.
@@ -24,12 +26,22 @@ pub(super) struct FaultyWire {
     /// Before the next read, and before the next write.
     pauses: [Option<Pin<Box<Sleep>>>; 2],
     runtime: Handle,
+    /// The peer has ended the connection.
+    ended: bool,
 }
 
 impl FaultyWire {
     /// A connection of this runtime; `ahead` is what it reads from instead, if it is there.
-    pub(super) fn new(stream: Stream, ahead: Option<MemoryWire>, fault: Fault) -> Self {
-        Self { stream, fault, ahead, date: None, pauses: Default::default(), runtime: Handle::current() }
+    pub(crate) fn new(stream: Stream, ahead: Option<MemoryWire>, fault: Fault) -> Self {
+        Self {
+            stream,
+            fault,
+            ahead,
+            date: None,
+            pauses: Default::default(),
+            runtime: Handle::current(),
+            ended: false,
+        }
     }
 
     /// Resolves at once, unless all is slow.
@@ -52,6 +64,7 @@ impl Wire for FaultyWire {
             return ahead.poll_read(cx, buffer);
         }
         let read = self.stream.poll_read(cx, buffer);
+        self.ended |= matches!(read, Poll::Ready(Ok(0) | Err(_)));
         match (self.fault, &read) {
             (Spins, Poll::Pending) => cx.waker().wake_by_ref(),
             (LosesTheEndOfInput, Poll::Ready(Ok(0))) => return Poll::Pending,
@@ -106,6 +119,14 @@ impl Wire for FaultyWire {
     fn reset(&mut self) {
         if self.fault != EndsWhereItShouldReset {
             self.stream.reset();
+        }
+    }
+}
+
+impl Drop for FaultyWire {
+    fn drop(&mut self) {
+        if self.fault == LeaksDescriptorsOfOpenConnections && !self.ended {
+            mem::forget(File::open("/dev/null"));
         }
     }
 }

@@ -224,3 +224,23 @@ fn a_named_pipe_where_a_folder_should_be_is_not_waited_for() -> io::Result<()> {
     assert!(error.to_string().contains("pipe/socket"), "{error}");
     Ok(())
 }
+
+#[test]
+fn only_a_socket_that_nobody_listens_on_is_replaced_and_only_our_own_removed() -> io::Result<()> {
+    let place = tempfile::tempdir()?;
+    let path = place.path().join("file");
+    let listen = || Listener::unix(&path, &SocketOptions::default());
+    fs::write(&path, "precious")?;
+    assert!(listen().is_err());
+    assert_eq!(fs::read_to_string(&path)?, "precious");
+    fs::remove_file(&path)?;
+    drop(UnixListener::bind(&path)?);
+    let ours = listen()?;
+    assert!(listen().is_err(), "somebody listens");
+    // Another has taken the path since.
+    fs::remove_file(&path)?;
+    fs::write(&path, "another's")?;
+    drop(ours);
+    assert_eq!(fs::read_to_string(&path)?, "another's");
+    Ok(())
+}

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use httpfsm_transport::catch_panic;
 
 use crate::lock::lock;
-use crate::seat::Seat;
+use crate::readiness::Readiness;
 
 /// The token of the waker that ends the loop's sleep.
 pub(crate) const WAKER: mio::Token = mio::Token(usize::MAX);
@@ -17,7 +17,7 @@ pub(crate) const WAKER: mio::Token = mio::Token(usize::MAX);
 pub(crate) type Future = Pin<Box<dyn std::future::Future<Output = ()> + Send>>;
 
 /// The side of a loop that other threads reach.
-pub(crate) struct Home {
+pub(crate) struct LoopHandle {
     inbox: Mutex<Inbox>,
     /// The loop sleeps, or is about to.
     asleep: AtomicBool,
@@ -30,12 +30,12 @@ pub(crate) struct Home {
 /// as many tasks as connections and listeners.
 #[derive(Default)]
 pub(crate) struct Inbox {
-    pub(crate) seats: Vec<Arc<Seat>>,
+    pub(crate) sockets: Vec<Arc<Readiness>>,
     pub(crate) tasks: Vec<(usize, Future)>,
     pub(crate) queue: Vec<usize>,
 }
 
-impl Home {
+impl LoopHandle {
     pub(crate) fn new(waker: mio::Waker) -> Arc<Self> {
         Arc::new(Self {
             inbox: Mutex::default(),
@@ -47,20 +47,20 @@ impl Home {
 
     /// Registers one more socket, whose events the loop notes from now on. Tokens are never used again, so no event
     /// reaches the wrong socket.
-    pub(crate) fn seat(self: &Arc<Self>) -> Arc<Seat> {
-        let seat = Seat::new(self.next.fetch_add(1, Ordering::Relaxed), Some(Arc::clone(self)));
-        lock(&self.inbox).seats.push(Arc::clone(&seat));
-        seat
+    pub(crate) fn register(self: &Arc<Self>) -> Arc<Readiness> {
+        let readiness = Readiness::new(self.next.fetch_add(1, Ordering::Relaxed), Some(Arc::clone(self)));
+        lock(&self.inbox).sockets.push(Arc::clone(&readiness));
+        readiness
     }
 
     /// Has the loop poll `future` as the task of a registered socket, from now on.
-    pub(crate) fn spawn(&self, seat: &Arc<Seat>, future: Future) {
+    pub(crate) fn spawn(&self, readiness: &Arc<Readiness>, future: Future) {
         // Queued in any case: the socket may be queued already, in the part that the loop has taken, and would then get
         // its turn before the task is there.
-        seat.enqueue();
+        readiness.enqueue();
         let mut inbox = lock(&self.inbox);
-        inbox.tasks.push((seat.token(), future));
-        inbox.queue.push(seat.token());
+        inbox.tasks.push((readiness.token(), future));
+        inbox.queue.push(readiness.token());
         drop(inbox);
         self.end_sleep();
     }
@@ -90,9 +90,9 @@ impl Home {
     }
 
     /// For the loop: moves what has come to `inbox`, but for the queue.
-    pub(crate) fn take_seats(&self, inbox: &mut Inbox) {
+    pub(crate) fn take_sockets(&self, inbox: &mut Inbox) {
         let mut here = lock(&self.inbox);
-        inbox.seats.append(&mut here.seats);
+        inbox.sockets.append(&mut here.sockets);
         inbox.tasks.append(&mut here.tasks);
     }
 

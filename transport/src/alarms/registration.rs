@@ -14,42 +14,42 @@ use crate::panics;
 /// A registration among the alarms: what is known of a connection outside of its task, and how to wake that task.
 /// Whatever else waits for a time of the server has one, too.
 #[derive(Debug)]
-pub(crate) struct Seat {
+pub(crate) struct Registration {
     /// `None` for what is no connection.
     pub(crate) id: Option<ChannelId>,
     idle_since: AtomicU64,
     evicted: AtomicBool,
     /// Its deadline has come, and it waits to be woken.
     pub(crate) is_due: AtomicBool,
-    bell: Mutex<Bell>,
+    slot: Mutex<WakerSlot>,
 }
 
 /// The waker of a task. It is never cloned, woken or dropped under the lock: its code may be the application's.
 #[derive(Debug, Default)]
-struct Bell {
+struct WakerSlot {
     waker: Option<Waker>,
     /// The waker was taken out, by a thread that is waking the task.
-    ringing: bool,
+    waking: bool,
     /// Somebody else has wanted to meanwhile, who may know of something that the task has looked for too early.
     again: bool,
     /// Nobody is to be woken any more.
-    over: bool,
+    closed: bool,
 }
 
-impl Seat {
+impl Registration {
     pub(crate) fn new(id: Option<ChannelId>) -> Arc<Self> {
         Arc::new(Self {
             id,
             idle_since: AtomicU64::new(NEVER),
             evicted: AtomicBool::new(false),
             is_due: AtomicBool::new(false),
-            bell: Mutex::default(),
+            slot: Mutex::default(),
         })
     }
 
     /// Notes since when the connection is idle; `NEVER`: it is not.
     #[inline]
-    pub(crate) fn rest(&self, idle_since: u64) {
+    pub(crate) fn set_idle_since(&self, idle_since: u64) {
         self.idle_since.store(idle_since, Ordering::Relaxed);
     }
 
@@ -72,41 +72,41 @@ impl Seat {
     /// Whom to wake from now on.
     pub(crate) fn set_waker(&self, waker: &Waker) {
         let waker = waker.clone();
-        let mut bell = lock(&self.bell);
-        bell.over = false;
-        let before = bell.waker.replace(waker);
-        drop(bell);
+        let mut slot = lock(&self.slot);
+        slot.closed = false;
+        let before = slot.waker.replace(waker);
+        drop(slot);
         panics::discard(before);
     }
 
     /// From now on nobody.
     pub(crate) fn forget_waker(&self) {
-        let mut bell = lock(&self.bell);
-        bell.over = true;
-        let waker = bell.waker.take();
-        drop(bell);
+        let mut slot = lock(&self.slot);
+        slot.closed = true;
+        let waker = slot.waker.take();
+        drop(slot);
         panics::discard(waker);
     }
 
     /// Wakes the task.
-    pub(crate) fn ring(&self) {
+    pub(crate) fn wake(&self) {
         loop {
-            let mut bell = lock(&self.bell);
-            if bell.ringing {
-                bell.again = true;
+            let mut slot = lock(&self.slot);
+            if slot.waking {
+                slot.again = true;
                 return;
             }
-            let Some(waker) = bell.waker.take() else { return };
-            (bell.ringing, bell.again) = (true, false);
-            drop(bell);
+            let Some(waker) = slot.waker.take() else { return };
+            (slot.waking, slot.again) = (true, false);
+            drop(slot);
             let _ = panics::catch(|| waker.wake_by_ref());
-            let mut bell = lock(&self.bell);
-            bell.ringing = false;
+            let mut slot = lock(&self.slot);
+            slot.waking = false;
             // Another task may have come, which was not woken.
-            let again = mem::take(&mut bell.again) || bell.waker.is_some();
+            let again = mem::take(&mut slot.again) || slot.waker.is_some();
             let left =
-                if bell.over || bell.waker.is_some() { Some(waker) } else { bell.waker.replace(waker) };
-            drop(bell);
+                if slot.closed || slot.waker.is_some() { Some(waker) } else { slot.waker.replace(waker) };
+            drop(slot);
             panics::discard(left);
             if !again {
                 return;
@@ -126,7 +126,7 @@ mod tests {
     /// Wakes the task once more from within its first wake-up, as another thread would meanwhile.
     #[test]
     fn who_is_woken_while_it_is_being_woken_is_woken_again() {
-        struct Nested(Arc<Seat>, AtomicUsize);
+        struct Nested(Arc<Registration>, AtomicUsize);
         impl Wake for Nested {
             fn wake(self: Arc<Self>) {
                 self.wake_by_ref();
@@ -134,25 +134,25 @@ mod tests {
 
             fn wake_by_ref(self: &Arc<Self>) {
                 if self.1.fetch_add(1, Ordering::SeqCst) == 0 {
-                    self.0.ring();
+                    self.0.wake();
                 }
             }
         }
-        let seat = Seat::new(None);
-        let nested = Arc::new(Nested(Arc::clone(&seat), AtomicUsize::new(0)));
-        seat.set_waker(&Waker::from(Arc::clone(&nested)));
-        seat.ring();
+        let registration = Registration::new(None);
+        let nested = Arc::new(Nested(Arc::clone(&registration), AtomicUsize::new(0)));
+        registration.set_waker(&Waker::from(Arc::clone(&nested)));
+        registration.wake();
         assert_eq!(nested.1.load(Ordering::SeqCst), 2);
-        seat.ring();
+        registration.wake();
         assert_eq!(nested.1.load(Ordering::SeqCst), 3, "the waker is kept");
-        seat.forget_waker();
-        seat.ring();
+        registration.forget_waker();
+        registration.wake();
         assert_eq!((nested.1.load(Ordering::SeqCst), Arc::strong_count(&nested)), (3, 1));
     }
 
     #[test]
     fn a_waker_that_is_replaced_or_forgotten_while_it_wakes_is_not_kept() {
-        struct Replaces(Arc<Seat>, Option<Waker>);
+        struct Replaces(Arc<Registration>, Option<Waker>);
         impl Wake for Replaces {
             fn wake(self: Arc<Self>) {
                 self.wake_by_ref();
@@ -165,19 +165,19 @@ mod tests {
                 }
             }
         }
-        let (seat, count) = (Seat::new(None), Arc::new(Count::default()));
-        let replaces = Arc::new(Replaces(Arc::clone(&seat), Some(Waker::from(Arc::clone(&count)))));
-        seat.set_waker(&Waker::from(Arc::clone(&replaces)));
-        seat.ring();
+        let (registration, count) = (Registration::new(None), Arc::new(Count::default()));
+        let replaces = Arc::new(Replaces(Arc::clone(&registration), Some(Waker::from(Arc::clone(&count)))));
+        registration.set_waker(&Waker::from(Arc::clone(&replaces)));
+        registration.wake();
         assert_eq!(
             count.0.load(Ordering::SeqCst),
             1,
             "the new one does not know what the old one was woken for"
         );
         assert_eq!(Arc::strong_count(&replaces), 1);
-        let forgets = Arc::new(Replaces(Arc::clone(&seat), None));
-        seat.set_waker(&Waker::from(Arc::clone(&forgets)));
-        seat.ring();
+        let forgets = Arc::new(Replaces(Arc::clone(&registration), None));
+        registration.set_waker(&Waker::from(Arc::clone(&forgets)));
+        registration.wake();
         assert_eq!(Arc::strong_count(&forgets), 1);
     }
 }

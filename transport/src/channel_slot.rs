@@ -6,26 +6,26 @@ use std::task::{Context, Waker};
 
 use httpfsm::server::{ChannelId, ChannelStats};
 
-use crate::alarms::{NEVER, Seat};
-use crate::desk::Desk;
+use crate::alarms::{NEVER, Registration};
+use crate::shared_state::SharedState;
 
 /// A channel's slot in the shared state of its server. Dropping it reports the end of the channel, whoever drops it and
 /// why.
 ///
 /// Each connection has one as long as it lives, so it is small.
-pub(crate) struct Lease {
+pub(crate) struct ChannelSlot {
     /// `None` when the end of the channel was reported.
-    desk: Option<Arc<Desk>>,
+    shared: Option<Arc<SharedState>>,
     entry: Entry,
 }
 
-impl Lease {
-    pub(crate) fn new(desk: Arc<Desk>, id: ChannelId) -> Self {
-        let entry = Entry { seat: Seat::new(Some(id)), at: NEVER, task: UNKNOWN };
-        Self { desk: Some(desk), entry }
+impl ChannelSlot {
+    pub(crate) fn new(shared: Arc<SharedState>, id: ChannelId) -> Self {
+        let entry = Entry { registration: Registration::new(Some(id)), at: NEVER, task: UNKNOWN };
+        Self { shared: Some(shared), entry }
     }
 
-    /// Whether the alarm may have rung.
+    /// Whether the deadline may have passed.
     #[inline]
     pub(crate) fn is_due(&self, now: u64) -> bool {
         now >= self.entry.at
@@ -41,68 +41,68 @@ impl Lease {
 
     #[cold]
     fn rearm(&mut self, at: u64, now: u64, waker: &Waker) {
-        if let Some(desk) = &self.desk {
-            self.entry.arm(desk, at, now, waker);
+        if let Some(shared) = &self.shared {
+            self.entry.arm(shared, at, now, waker);
         }
     }
 
     /// Notes since when the connection is idle, or that it is not (`NEVER`).
     #[inline]
-    pub(crate) fn rest(&self, idle_since: u64) {
-        self.entry.seat.rest(idle_since);
+    pub(crate) fn set_idle_since(&self, idle_since: u64) {
+        self.entry.registration.set_idle_since(idle_since);
     }
 
     /// Whether the connection is to close when it is idle.
     #[inline]
     pub(crate) fn is_evicted(&self) -> bool {
-        self.entry.seat.is_evicted()
+        self.entry.registration.is_evicted()
     }
 
     pub(crate) fn evict(&self) {
-        self.entry.seat.evict();
+        self.entry.registration.evict();
     }
 
     /// Whether the channel is open, so that this slot has to report its end.
     #[inline]
     pub(crate) fn is_open(&self) -> bool {
-        self.desk.is_some()
+        self.shared.is_some()
     }
 
     /// Moves the slot to another owner, which reports the end of the channel; this one does nothing any more.
     pub(crate) fn hand_over(&mut self) -> Self {
         // It may have been idle before this wake-up, and nobody would close it for another.
-        self.rest(NEVER);
-        Self { desk: self.desk.take(), entry: self.entry.hand_over() }
+        self.set_idle_since(NEVER);
+        Self { shared: self.shared.take(), entry: self.entry.hand_over() }
     }
 
     /// The end of the channel, with what it has counted. Only the first call counts.
     pub(crate) fn end(&mut self, stats: ChannelStats) {
-        if let Some(desk) = self.desk.take() {
-            self.rest(NEVER);
-            self.entry.remove(&desk);
-            self.report(&desk, stats);
+        if let Some(shared) = self.shared.take() {
+            self.set_idle_since(NEVER);
+            self.entry.remove(&shared);
+            self.report(&shared, stats);
         }
     }
 
     /// The end of the channel, whose handler runs on until `until`. `None` if the end was reported before.
     pub(crate) fn outlive(&mut self, stats: ChannelStats, until: u64) -> Option<Orphan> {
-        let desk = self.desk.take()?;
-        self.rest(NEVER);
+        let shared = self.shared.take()?;
+        self.set_idle_since(NEVER);
         // Before the channel is reported: the server is not gone in between.
-        desk.begin_orphan();
-        let orphan = Orphan { entry: self.entry.hand_over(), desk, until };
-        self.report(&orphan.desk, stats);
+        shared.begin_orphan();
+        let orphan = Orphan { entry: self.entry.hand_over(), shared, until };
+        self.report(&orphan.shared, stats);
         Some(orphan)
     }
 
-    fn report(&self, desk: &Desk, stats: ChannelStats) {
-        if let Some(id) = self.entry.seat.id {
-            desk.closed(id, stats);
+    fn report(&self, shared: &SharedState, stats: ChannelStats) {
+        if let Some(id) = self.entry.registration.id {
+            shared.closed(id, stats);
         }
     }
 }
 
-impl Drop for Lease {
+impl Drop for ChannelSlot {
     fn drop(&mut self) {
         self.end(ChannelStats::default());
     }
@@ -110,7 +110,7 @@ impl Drop for Lease {
 
 /// The slot of a handler that runs on after its connection was lost. A drain waits for it, and its time is bounded.
 pub(crate) struct Orphan {
-    desk: Arc<Desk>,
+    shared: Arc<SharedState>,
     entry: Entry,
     /// When the handler is dropped.
     until: u64,
@@ -125,21 +125,21 @@ impl Orphan {
     /// Has the task of `cx` woken when it is, and at the drain deadline.
     pub(crate) fn arm(&mut self, now: u64, cx: &Context<'_>) {
         if !self.entry.is_armed(self.until, now, cx.waker()) {
-            self.entry.arm(&self.desk, self.until, now, cx.waker());
+            self.entry.arm(&self.shared, self.until, now, cx.waker());
         }
     }
 }
 
 impl Drop for Orphan {
     fn drop(&mut self) {
-        self.entry.remove(&self.desk);
-        self.desk.end_orphan();
+        self.entry.remove(&self.shared);
+        self.shared.end_orphan();
     }
 }
 
 /// An entry among the alarms, by which a drain finds its task, too.
 struct Entry {
-    seat: Arc<Seat>,
+    registration: Arc<Registration>,
     at: u64,
     /// The address of the task that the alarm wakes. The registration keeps its waker, so no other task gets that
     /// address.
@@ -153,18 +153,18 @@ impl Entry {
         self.task == address(waker) && at >= self.at && now < self.at
     }
 
-    fn arm(&mut self, desk: &Desk, at: u64, now: u64, waker: &Waker) {
-        let Some(id) = self.seat.id else { return };
+    fn arm(&mut self, shared: &SharedState, at: u64, now: u64, waker: &Waker) {
+        let Some(id) = self.registration.id else { return };
         let before = mem::replace(&mut self.task, address(waker));
         if before != self.task {
-            self.seat.set_waker(waker);
+            self.registration.set_waker(waker);
         }
         // A deadline that has passed and left no trace must not spin.
         let at = at.max(now.saturating_add(1));
-        desk.alarms.arm(id.get(), self.at, at, &self.seat);
+        shared.alarms.arm(id.get(), self.at, at, &self.registration);
         self.at = at;
         // Whoever has just sent the connections out of service has not found one without an alarm.
-        if before == UNKNOWN && desk.is_going() {
+        if before == UNKNOWN && shared.is_going() {
             waker.wake_by_ref();
         }
     }
@@ -172,14 +172,14 @@ impl Entry {
     /// The same in other hands.
     fn hand_over(&mut self) -> Self {
         let at = mem::replace(&mut self.at, NEVER);
-        Self { seat: Arc::clone(&self.seat), at, task: self.task }
+        Self { registration: Arc::clone(&self.registration), at, task: self.task }
     }
 
-    fn remove(&mut self, desk: &Desk) {
-        if let Some(id) = self.seat.id {
-            desk.alarms.disarm(id.get(), self.at);
+    fn remove(&mut self, shared: &SharedState) {
+        if let Some(id) = self.registration.id {
+            shared.alarms.disarm(id.get(), self.at);
         }
-        self.seat.forget_waker();
+        self.registration.forget_waker();
         self.at = NEVER;
     }
 }

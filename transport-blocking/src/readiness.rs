@@ -9,8 +9,8 @@ use std::task::{Context, Wake, Waker};
 use httpfsm_transport::catch_panic;
 use mio::event::Event;
 
-use crate::home::Home;
 use crate::lock::lock;
+use crate::loop_handle::LoopHandle;
 
 /// Bytes may be read, or the end of input, or a connection accepted.
 pub(crate) const READABLE: u32 = 1;
@@ -18,35 +18,35 @@ pub(crate) const READABLE: u32 = 1;
 pub(crate) const WRITABLE: u32 = 2;
 /// The end of input is behind what is to be read, or the connection is lost: no further event will tell of it.
 const ENDED: u32 = 4;
-/// Tasks outside of the loop wait for the socket ("guests").
-const GUESTS: u32 = 8;
+/// Tasks outside of the loop wait for the socket.
+const OTHERS_WAIT: u32 = 8;
 /// The socket is closed.
 const CLOSED: u32 = 16;
 /// The rest counts the events, so that one which comes during a system call is not taken for an earlier one.
 const EVENT: u32 = 32;
 
 /// A socket's registration with the loop, shared by the socket, its task and the loop. As a waker it wakes that task.
-pub(crate) struct Seat {
+pub(crate) struct Readiness {
     token: usize,
     state: AtomicU32,
     /// The task stands in the loop's queue.
     queued: AtomicBool,
-    guests: Mutex<Guests>,
+    others: Mutex<OtherTasks>,
     /// None for a socket that is in no server's loop.
-    home: Option<Arc<Home>>,
+    handle: Option<Arc<LoopHandle>>,
 }
 
 /// Who waits for the socket of an upgraded connection.
 #[derive(Default)]
-struct Guests {
+struct OtherTasks {
     reader: Option<Waker>,
     writer: Option<Waker>,
 }
 
-impl Seat {
-    pub(crate) fn new(token: usize, home: Option<Arc<Home>>) -> Arc<Self> {
-        let (state, guests) = (AtomicU32::new(WRITABLE), Mutex::default());
-        Arc::new(Self { token, state, queued: AtomicBool::new(false), guests, home })
+impl Readiness {
+    pub(crate) fn new(token: usize, handle: Option<Arc<LoopHandle>>) -> Arc<Self> {
+        let (state, others) = (AtomicU32::new(WRITABLE), Mutex::default());
+        Arc::new(Self { token, state, queued: AtomicBool::new(false), others, handle })
     }
 
     pub(crate) fn token(&self) -> usize {
@@ -79,13 +79,13 @@ impl Seat {
             return false;
         }
         let waker = cx.waker().clone();
-        let mut guests = lock(&self.guests);
-        let guest = if direction == READABLE { &mut guests.reader } else { &mut guests.writer };
-        let before = guest.replace(waker);
-        drop(guests);
+        let mut others = lock(&self.others);
+        let waker_of = if direction == READABLE { &mut others.reader } else { &mut others.writer };
+        let before = waker_of.replace(waker);
+        drop(others);
         // A waker may be the last that holds its task, which may come back here.
         let _ = catch_panic(|| drop(before));
-        self.state.fetch_or(GUESTS, Ordering::AcqRel) & direction != 0
+        self.state.fetch_or(OTHERS_WAIT, Ordering::AcqRel) & direction != 0
     }
 
     /// Notes an event, and wakes the tasks outside of the loop. `true` if the socket's own task is to be polled.
@@ -100,18 +100,18 @@ impl Seat {
         let note = |state: u32| Some((state | news).wrapping_add(EVENT));
         let before = self.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, note);
         let before = before.unwrap_or_else(|same| same);
-        if before & GUESTS != 0 {
-            self.wake_guests(news);
+        if before & OTHERS_WAIT != 0 {
+            self.wake_others(news);
         }
         news & !before != 0
     }
 
     #[cold]
-    fn wake_guests(&self, news: u32) {
-        let mut guests = lock(&self.guests);
-        let reader = if news & READABLE == 0 { None } else { guests.reader.take() };
-        let writer = if news & WRITABLE == 0 { None } else { guests.writer.take() };
-        drop(guests);
+    fn wake_others(&self, news: u32) {
+        let mut others = lock(&self.others);
+        let reader = if news & READABLE == 0 { None } else { others.reader.take() };
+        let writer = if news & WRITABLE == 0 { None } else { others.writer.take() };
+        drop(others);
         // Some are of the application's making: what fails in there is not to end the loop.
         reader.into_iter().chain(writer).for_each(|waker| drop(catch_panic(|| waker.wake())));
     }
@@ -119,8 +119,8 @@ impl Seat {
     /// The socket is closed, and the loop may forget it. The wakers of tasks outside of the loop are dropped here, by
     /// whoever closes the socket, and not by the loop: they may be the last references to the application's tasks.
     pub(crate) fn close(self: &Arc<Self>) {
-        let guests = mem::take(&mut *lock(&self.guests));
-        let _ = catch_panic(|| drop(guests));
+        let others = mem::take(&mut *lock(&self.others));
+        let _ = catch_panic(|| drop(others));
         self.state.fetch_or(CLOSED, Ordering::AcqRel);
         self.wake_by_ref();
     }
@@ -140,24 +140,24 @@ impl Seat {
     }
 }
 
-impl Wake for Seat {
+impl Wake for Readiness {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
 
     #[inline]
     fn wake_by_ref(self: &Arc<Self>) {
-        if let Some(home) = &self.home {
+        if let Some(handle) = &self.handle {
             if self.enqueue() {
-                home.enqueue(self.token);
+                handle.enqueue(self.token);
             }
         }
     }
 }
 
-impl fmt::Debug for Seat {
+impl fmt::Debug for Readiness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Seat")
+        f.debug_struct("Readiness")
             .field("token", &self.token)
             .field("state", &self.state())
             .finish_non_exhaustive()
@@ -181,47 +181,47 @@ mod tests {
 
     #[test]
     fn an_event_during_a_system_call_is_not_taken_for_an_earlier_one() {
-        let seat = Seat::new(0, None);
-        assert!(seat.tell(READABLE));
-        assert!(!seat.tell(READABLE), "it is known already");
-        let known = seat.state();
-        seat.tell(READABLE);
-        seat.settle(known, READABLE, true);
-        assert!(seat.state() & READABLE != 0, "what came since may be read");
-        seat.settle(seat.state(), READABLE, true);
-        assert_eq!(seat.state() & READABLE, 0);
+        let readiness = Readiness::new(0, None);
+        assert!(readiness.tell(READABLE));
+        assert!(!readiness.tell(READABLE), "it is known already");
+        let known = readiness.state();
+        readiness.tell(READABLE);
+        readiness.settle(known, READABLE, true);
+        assert!(readiness.state() & READABLE != 0, "what came since may be read");
+        readiness.settle(readiness.state(), READABLE, true);
+        assert_eq!(readiness.state() & READABLE, 0);
     }
 
     #[test]
     fn a_short_read_says_nothing_of_the_end_of_input_behind_it() {
-        let seat = Seat::new(0, None);
-        seat.tell(READABLE | ENDED);
-        seat.settle(seat.state(), READABLE, false);
-        assert!(seat.state() & READABLE != 0);
-        seat.settle(seat.state(), READABLE, true);
-        assert_eq!(seat.state() & READABLE, 0);
+        let readiness = Readiness::new(0, None);
+        readiness.tell(READABLE | ENDED);
+        readiness.settle(readiness.state(), READABLE, false);
+        assert!(readiness.state() & READABLE != 0);
+        readiness.settle(readiness.state(), READABLE, true);
+        assert_eq!(readiness.state() & READABLE, 0);
     }
 
     #[test]
-    fn a_guest_is_told_whether_the_event_comes_before_or_after_it_asks() {
-        let (seat, count) = (Seat::new(0, None), Arc::new(Count::default()));
+    fn another_task_hears_of_an_event_that_comes_before_or_after_it_asks() {
+        let (readiness, count) = (Readiness::new(0, None), Arc::new(Count::default()));
         let waker = Waker::from(Arc::clone(&count));
         let cx = Context::from_waker(&waker);
-        seat.tell(READABLE);
-        assert!(seat.watch(READABLE, &cx), "it has come");
-        seat.settle(seat.state(), READABLE, true);
-        assert!(!seat.watch(READABLE, &cx));
-        seat.tell(WRITABLE);
+        readiness.tell(READABLE);
+        assert!(readiness.watch(READABLE, &cx), "it has come");
+        readiness.settle(readiness.state(), READABLE, true);
+        assert!(!readiness.watch(READABLE, &cx));
+        readiness.tell(WRITABLE);
         assert_eq!(count.0.load(Ordering::SeqCst), 0, "nobody waits to write");
-        seat.tell(READABLE);
+        readiness.tell(READABLE);
         assert_eq!(count.0.load(Ordering::SeqCst), 1);
     }
 
     #[test]
-    fn the_own_task_is_no_guest() {
-        let seat = Seat::new(0, None);
-        let waker = Waker::from(Arc::clone(&seat));
-        assert!(!seat.watch(READABLE, &Context::from_waker(&waker)));
-        assert_eq!(seat.state() & GUESTS, 0);
+    fn the_own_task_needs_no_waker() {
+        let readiness = Readiness::new(0, None);
+        let waker = Waker::from(Arc::clone(&readiness));
+        assert!(!readiness.watch(READABLE, &Context::from_waker(&waker)));
+        assert_eq!(readiness.state() & OTHERS_WAIT, 0);
     }
 }

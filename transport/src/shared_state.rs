@@ -3,10 +3,7 @@
 
 use std::collections::hash_map::RandomState;
 use std::fmt;
-use std::future::Future;
 use std::hash::BuildHasher;
-use std::ops::Deref;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
@@ -19,7 +16,8 @@ use httpfsm::peer::Peer;
 use httpfsm::server::{ChannelId, ChannelStats, Refusal, Server, ServerInput, ServerOutput, ServerStats};
 use httpfsm::time::Moment;
 
-use crate::alarms::{Alarms, NEVER, Seat};
+use crate::alarms::{Alarms, NEVER, Registration};
+use crate::budget::Budget;
 use crate::clock::Clock;
 use crate::job::Spawner;
 use crate::lock::lock;
@@ -30,7 +28,7 @@ use crate::waiters::Waiters;
 use crate::waiting;
 
 /// The shared state of a server; see the module's documentation.
-pub(crate) struct Desk {
+pub(crate) struct SharedState {
     pub(crate) clock: Clock,
     pub(crate) alarms: Alarms,
     pub(crate) spawner: Arc<dyn Spawner>,
@@ -62,7 +60,7 @@ pub(crate) struct Desk {
     /// Until when it is taken for granted that no place becomes free.
     full_until: AtomicU64,
     /// Places that become free for those who had an idle channel closed, and who take them.
-    promised: AtomicU32,
+    reserved: AtomicU32,
 }
 
 fn millis(length: Duration) -> u64 {
@@ -70,61 +68,15 @@ fn millis(length: Duration) -> u64 {
 }
 
 /// Holds a place that becomes free for whoever had an idle channel closed: no other listener takes it meanwhile.
-pub(crate) struct Promise<'a>(&'a Desk);
+pub(crate) struct Reservation<'a>(&'a SharedState);
 
-impl Drop for Promise<'_> {
+impl Drop for Reservation<'_> {
     fn drop(&mut self) {
-        self.0.promised.fetch_sub(1, Ordering::SeqCst);
+        self.0.reserved.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
-/// The counts that move with each request.
-pub(crate) struct Budget {
-    in_flight: AtomicU32,
-    max_in_flight: u32,
-    buffered: AtomicU64,
-    max_buffered: u64,
-}
-
-impl Budget {
-    fn new(config: &ServerConfig) -> Self {
-        Self {
-            in_flight: AtomicU32::new(0),
-            max_in_flight: config.maximum_simultaneous_requests,
-            buffered: AtomicU64::new(0),
-            max_buffered: config.max_buffered_bytes,
-        }
-    }
-
-    /// Whether requests with the application are counted at all.
-    #[inline]
-    pub(crate) fn is_limited(&self) -> bool {
-        self.max_in_flight != 0
-    }
-
-    /// One more request is with the application; `false` if there are as many as may be.
-    pub(crate) fn begin_request(&self) -> bool {
-        self.in_flight
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |n| (n < self.max_in_flight).then_some(n + 1))
-            .is_ok()
-    }
-
-    pub(crate) fn end_request(&self) {
-        self.in_flight.fetch_sub(1, Ordering::AcqRel);
-    }
-
-    /// A channel holds `after` bytes where it held `before`. `false` if it grew and all together hold too many.
-    pub(crate) fn hold(&self, before: u32, after: u32) -> bool {
-        if before == after {
-            return true;
-        }
-        let change = u64::from(after).wrapping_sub(u64::from(before));
-        let held = self.buffered.fetch_add(change, Ordering::AcqRel).wrapping_add(change);
-        after < before || self.max_buffered == 0 || held <= self.max_buffered
-    }
-}
-
-impl Desk {
+impl SharedState {
     pub(crate) fn new(
         config: Arc<ServerConfig>,
         clock: Clock,
@@ -160,7 +112,7 @@ impl Desk {
             waiters: Mutex::default(),
             close_awaited: AtomicBool::new(false),
             full_until: AtomicU64::new(0),
-            promised: AtomicU32::new(0),
+            reserved: AtomicU32::new(0),
         }
     }
 
@@ -170,15 +122,15 @@ impl Desk {
     }
 
     /// The same, unless the server is too full for a connection from this peer, and would serve it otherwise.
-    /// `promised`: a place is [promised](Self::promise) to it.
+    /// `reserved`: a place is [reserved](Self::reserve) to it.
     pub(crate) fn admit_unless_full(
         &self,
         peername: &Peer,
         sockname: &Peer,
-        promised: bool,
+        reserved: bool,
     ) -> Option<Result<(ChannelId, String), Refusal>> {
         let mut machine = lock(&self.machine);
-        let is_full = self.is_full_for(&machine, peername, promised);
+        let is_full = self.is_full_for(&machine, peername, reserved);
         (!is_full).then(|| self.admit_to(&mut machine, peername, sockname))
     }
 
@@ -206,10 +158,10 @@ impl Desk {
         self.is_full_for(&lock(&self.machine), peername, false)
     }
 
-    fn is_full_for(&self, machine: &Server, peername: &Peer, promised: bool) -> bool {
+    fn is_full_for(&self, machine: &Server, peername: &Peer, reserved: bool) -> bool {
         match machine.would_refuse(peername) {
-            None if !promised => {
-                let others = self.promised.load(Ordering::SeqCst).into();
+            None if !reserved => {
+                let others = self.reserved.load(Ordering::SeqCst).into();
                 let limit = u64::from(self.config.max_connections);
                 limit != 0 && others > 0 && limit.saturating_sub(machine.stats().n_channels) <= others
             }
@@ -218,17 +170,17 @@ impl Desk {
     }
 
     /// Whether the server is still full. From now on, a channel that closes wakes those who wait for the server.
-    pub(crate) fn is_still_full(&self, peername: &Peer, promised: bool) -> bool {
+    pub(crate) fn is_still_full(&self, peername: &Peer, reserved: bool) -> bool {
         self.close_awaited.store(true, Ordering::SeqCst);
-        self.is_full_for(&lock(&self.machine), peername, promised)
+        self.is_full_for(&lock(&self.machine), peername, reserved)
     }
 
-    /// Has the channel closed that has been idle for the longest, and promises its place; `None` if none is idle.
-    pub(crate) fn promise(&self) -> Option<Promise<'_>> {
+    /// Has the channel closed that has been idle for the longest, and reserves its place; `None` if none is idle.
+    pub(crate) fn reserve(&self) -> Option<Reservation<'_>> {
         // Before the place can be free.
-        self.promised.fetch_add(1, Ordering::SeqCst);
-        let promise = Promise(self);
-        self.evict().then_some(promise)
+        self.reserved.fetch_add(1, Ordering::SeqCst);
+        let reservation = Reservation(self);
+        self.evict().then_some(reservation)
     }
 
     /// Until `then`, connections are refused at once where no channel is idle, because one has just waited in vain. 0
@@ -352,16 +304,16 @@ impl Desk {
     /// Wakes those whose deadlines have come. Returns the time of the next deadline, on the server's clock.
     pub(crate) fn sweep(&self, cx: &Context<'_>) -> u64 {
         let (due, next) = self.due(cx);
-        for seat in due {
-            seat.ring();
-            panics::discard(seat);
+        for registration in due {
+            registration.wake();
+            panics::discard(registration);
         }
         next
     }
 
     /// Those whose deadlines have come, to be woken, and the time of the next deadline, on the server's clock. No code
     /// of the application runs in here.
-    pub(crate) fn due(&self, cx: &Context<'_>) -> (Vec<Arc<Seat>>, u64) {
+    pub(crate) fn due(&self, cx: &Context<'_>) -> (Vec<Arc<Registration>>, u64) {
         let now = self.clock.now();
         let cut_at = if self.is_cut() { NEVER } else { self.cut_at.load(Ordering::Acquire) };
         let (due, next) = self.alarms.due(now, cx);
@@ -375,9 +327,9 @@ impl Desk {
 
     /// Wakes every connection, and whoever keeps the time.
     fn wake_all(&self) {
-        for seat in self.alarms.all() {
-            seat.ring();
-            panics::discard(seat);
+        for registration in self.alarms.all() {
+            registration.wake();
+            panics::discard(registration);
         }
         self.alarms.wake_sweeper();
     }
@@ -385,7 +337,7 @@ impl Desk {
     fn tell(&self, input: ServerInput) {
         let (mut going, mut gone) = (false, false);
         let mut machine = lock(&self.machine);
-        // A channel is reported once, by its `Lease`, so the machine knows it.
+        // A channel is reported once, by its `ChannelSlot`, so the machine knows it.
         let _ = machine.handle(self.moment(), input);
         while let Some(output) = machine.next_output() {
             match output {
@@ -414,11 +366,11 @@ impl Desk {
     }
 
     pub(crate) fn held(&self) -> Held {
-        let budget = &self.budget;
+        let (requests, buffered) = self.budget.counts();
         Held {
             channels: self.stats().n_channels,
-            requests: budget.in_flight.load(Ordering::SeqCst).into(),
-            buffered: budget.buffered.load(Ordering::SeqCst),
+            requests: requests.into(),
+            buffered,
             alarms: self.alarms.len() as u64,
             listeners: self.listeners.load(Ordering::SeqCst) as u64,
         }
@@ -456,92 +408,64 @@ impl Desk {
     }
 }
 
-/// Resolves when a condition on the server is true.
-pub(crate) struct Until<D: Deref<Target = Desk>, F> {
-    desk: D,
-    is_so: F,
-    key: Option<usize>,
-}
-
-impl<D: Deref<Target = Desk>, F: Fn(&Desk) -> bool> Until<D, F> {
-    pub(crate) fn new(desk: D, is_so: F) -> Self {
-        Self { desk, is_so, key: None }
-    }
-}
-
-impl<D: Deref<Target = Desk> + Unpin, F: Fn(&Desk) -> bool + Unpin> Future for Until<D, F> {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let Self { desk, is_so, key } = &mut *self;
-        desk.poll(key, &*is_so, cx)
-    }
-}
-
-impl<D: Deref<Target = Desk>, F> Drop for Until<D, F> {
-    fn drop(&mut self) {
-        if self.key.is_some() {
-            self.desk.forget(&mut self.key);
-        }
-    }
-}
-
-impl Drop for Desk {
+impl Drop for SharedState {
     fn drop(&mut self) {
         // Whoever keeps its time has nothing left to keep.
         self.wake_all();
     }
 }
 
-impl fmt::Debug for Desk {
+impl fmt::Debug for SharedState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Desk").field("stats", &self.stats()).finish_non_exhaustive()
+        f.debug_struct("SharedState").field("stats", &self.stats()).finish_non_exhaustive()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::pin::Pin;
     use std::task::Waker;
 
     use super::*;
+    use crate::until::Until;
     use crate::waiting::tests::Foreign;
 
     #[test]
     fn no_waker_of_who_waits_for_the_server_is_woken_or_dropped_under_the_lock() {
         let config = Arc::new(ServerConfig::default());
-        let desk = Arc::new(Desk::new(config, Clock::manual(), Arc::new(crate::Inline), None, None));
-        let its = Arc::downgrade(&desk);
+        let shared = Arc::new(SharedState::new(config, Clock::manual(), Arc::new(crate::Inline), None, None));
+        let its = Arc::downgrade(&shared);
         let (waker, ran) =
-            Foreign::waker(move || its.upgrade().is_none_or(|desk| desk.waiters.try_lock().is_ok()));
-        let mut gone = Until::new(&*desk, Desk::is_gone);
+            Foreign::waker(move || its.upgrade().is_none_or(|shared| shared.waiters.try_lock().is_ok()));
+        let mut gone = Until::new(&*shared, SharedState::is_gone);
         for _ in 0..2 {
             assert!(Pin::new(&mut gone).poll(&mut Context::from_waker(&waker)).is_pending());
         }
         drop(waker);
-        assert_eq!(lock(&desk.waiters).len(), 1);
-        desk.go_out(None);
+        assert_eq!(lock(&shared.waiters).len(), 1);
+        shared.go_out(None);
         assert_eq!(ran.load(Ordering::SeqCst), 2, "woken, and dropped");
     }
 
     #[test]
     fn whoever_waits_for_the_server_no_longer_takes_its_waker_along() {
         let config = Arc::new(ServerConfig::default());
-        let desk = Desk::new(config, Clock::manual(), Arc::new(crate::Inline), None, None);
-        let mut stays = Until::new(&desk, Desk::is_going);
+        let shared = SharedState::new(config, Clock::manual(), Arc::new(crate::Inline), None, None);
+        let mut stays = Until::new(&shared, SharedState::is_going);
         assert!(Pin::new(&mut stays).poll(&mut Context::from_waker(Waker::noop())).is_pending());
         for woken in [false, true] {
             let (waker, ran) = Foreign::waker(|| true);
-            let mut gone = Until::new(&desk, Desk::is_gone);
+            let mut gone = Until::new(&shared, SharedState::is_gone);
             assert!(Pin::new(&mut gone).poll(&mut Context::from_waker(&waker)).is_pending());
             drop(waker);
             if woken {
-                desk.wake_waiters();
+                shared.wake_waiters();
             }
             drop(gone);
             assert_eq!(ran.load(Ordering::SeqCst), if woken { 2 } else { 1 });
-            assert_eq!(lock(&desk.waiters).len(), 1, "the other stays");
+            assert_eq!(lock(&shared.waiters).len(), 1, "the other stays");
         }
         drop(stays);
-        assert_eq!(lock(&desk.waiters).len(), 0);
+        assert_eq!(lock(&shared.waiters).len(), 0);
     }
 }

@@ -1,0 +1,65 @@
+//! Lines that wait for what the machine says of their bytes.
+
+use std::collections::VecDeque;
+
+use crate::line::Line;
+
+/// Lines that are not written yet, since the machine has not said what bytes of the peer are in the first of them.
+#[derive(Default)]
+pub(super) struct Held {
+    /// Each with the number of bytes that it lacks.
+    pub(super) lines: VecDeque<(Line, usize)>,
+    /// The bytes that they lack.
+    pub(super) bytes: VecDeque<u8>,
+    /// At least so much memory.
+    pub(super) size: usize,
+}
+
+impl Held {
+    pub(super) fn push(&mut self, line: Line, bytes: &[u8]) {
+        self.size += size(&line) + bytes.len();
+        self.bytes.extend(bytes);
+        self.lines.push_back((line, bytes.len()));
+    }
+
+    /// The next bytes that lines lack; fewer if there are not so many.
+    pub(super) fn take(&mut self, bytes: usize) -> Vec<u8> {
+        self.bytes.drain(..bytes.min(self.bytes.len())).collect()
+    }
+
+    /// Gives the lines bytes that they lack.
+    pub(super) fn give(&mut self, mut bytes: &[u8]) {
+        for (line, lacks) in self.lines.iter_mut().filter(|(_, lacks)| *lacks > 0) {
+            if bytes.is_empty() {
+                return;
+            }
+            let (own, rest) = bytes.split_at(bytes.len().min(*lacks));
+            line.bytes.get_or_insert_default().0.extend_from_slice(own);
+            *lacks -= own.len();
+            bytes = rest;
+        }
+    }
+
+    /// The next line, if it lacks nothing.
+    pub(super) fn pop(&mut self) -> Option<Line> {
+        if self.lines.front()?.1 > 0 {
+            return None;
+        }
+        let (line, _) = self.lines.pop_front()?;
+        self.size = self.size.saturating_sub(size(&line));
+        Some(line)
+    }
+
+    /// Takes the last line back, with the bytes that it lacks.
+    pub(super) fn unpush(&mut self) -> Option<(Line, usize)> {
+        let (line, lacks) = self.lines.pop_back()?;
+        self.size = self.size.saturating_sub(size(&line) + lacks);
+        self.bytes.truncate(self.bytes.len() - lacks.min(self.bytes.len()));
+        Some((line, lacks))
+    }
+}
+
+/// What a line that is held counts for.
+fn size(line: &Line) -> usize {
+    size_of::<Line>() + line.bytes.as_ref().map_or(0, |bytes| bytes.0.len())
+}

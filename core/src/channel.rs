@@ -47,10 +47,9 @@
 //! assert!(channel.is_idle());
 //! ```
 
-// The table is in `table.rs`; `dispatch` below follows it, and `actions.rs` does what it says with the five parts of a
+// The table is in `table.rs`; `dispatch` below follows it, and `parts.rs` does what it says with the five parts of a
 // channel: `receiver.rs`, `sender.rs`, `persistence.rs`, `timers.rs` and `outbox.rs`. `plan.rs` decides how a response goes
 // out. `docs/design.md` follows one request through all of them.
-mod actions;
 mod body;
 mod compiled_config;
 #[cfg(test)]
@@ -66,6 +65,7 @@ mod not_accepted;
 mod outbox;
 mod output;
 mod output_buffer;
+mod parts;
 mod persistence;
 mod pipeline;
 mod plan;
@@ -98,13 +98,11 @@ pub use self::timers::{DEADLINES, Deadline, RunsWhile, Timeout, deadline_of};
 pub use self::waits::Waits;
 pub use self::worker_buffers::WorkerBuffers;
 
-use self::actions::{Args, Parts};
-use crate::error::{RequestError, Rule};
+use self::parts::{Args, Parts};
 use crate::fsm::{Cause, Taken};
 use crate::request::RequestRef;
 use crate::response::ResponseRef;
 use crate::time::{Moment, Now};
-use crate::trailers::Trailers;
 
 /// A step of a channel, as [`Channel::handle_with`] tells it.
 pub type Step = Taken<State, Event, Internal, Action>;
@@ -185,7 +183,7 @@ impl Channel {
     ) -> Result<(), NotAccepted> {
         let at = self.arrive(now, trace);
         let event = match input.event() {
-            Event::RxEnd if self.fin_is_disconnect() => Event::Disconnected,
+            Event::RxEnd if self.with_application() && self.parts.end_is_disconnect() => Event::Disconnected,
             event => event,
         };
         let Some(step) = MATRIX.on(self.state, event) else {
@@ -204,13 +202,6 @@ impl Channel {
         matches!(self.state, State::WaitResponse | State::HeadHeld | State::Responding)
     }
 
-    /// Whether the end of input counts as a lost connection now. A second one does not: it is not accepted.
-    fn fin_is_disconnect(&self) -> bool {
-        self.parts.compiled.config.fin_is_disconnect
-            && self.with_application()
-            && !self.parts.receiver.has_ended()
-    }
-
     /// Follows the table from an input, which may begin a deadline that is over at once (`GoOut`, of which the times have
     /// passed).
     #[inline]
@@ -224,7 +215,7 @@ impl Channel {
     ) {
         let at = args.at;
         self.dispatch(&mut args, event, first, trace);
-        if self.parts.timers.is_due(at) {
+        if self.parts.is_due(at) {
             self.pass_deadlines(now, at, trace);
         }
     }
@@ -247,7 +238,7 @@ impl Channel {
             trace.step(&Step { at: args.at, state, cause, actions, next });
             if next != state {
                 state = next;
-                parts.timers.enter(args.at);
+                parts.enter(args.at);
             }
             let mut raised = None;
             for action in actions {
@@ -272,30 +263,7 @@ impl Channel {
     /// The next event for the application or the transport; each comes once.
     #[inline]
     pub fn next_output(&mut self) -> Option<Output<'_>> {
-        let kind = self.parts.next_output()?;
-        self.parts.outbox.remove(kind);
-        let Parts { receiver, sender, persistence, outbox, compiled, .. } = &mut self.parts;
-        Some(match kind {
-            OutputKind::HttpChannelOpened => Output::HttpChannelOpened,
-            OutputKind::RefusedBusy => {
-                outbox.busy_taken();
-                Output::Refused(RequestError::new(Rule::Busy, 0))
-            }
-            OutputKind::Excess => Output::Excess(sender.take_excess()),
-            OutputKind::Flushed => Output::Flushed,
-            OutputKind::TransmitReady => Output::TransmitReady,
-            OutputKind::HttpRequest => Output::HttpRequest,
-            OutputKind::BodyData => Output::BodyData(receiver.take_body(compiled.input_bound)),
-            OutputKind::BodyEnd => Output::BodyEnd(Trailers::new(receiver.buffer_mut().take_trailers())),
-            OutputKind::BodyFailed => Output::BodyFailed(outbox.body_error()),
-            OutputKind::PeerEnded => Output::PeerEnded,
-            OutputKind::Refused => Output::Refused(outbox.refusal()),
-            OutputKind::FlushOutputData => Output::FlushOutputData,
-            OutputKind::Upgraded => Output::Upgraded(receiver.buffer_mut().take_all()),
-            OutputKind::CloseWrite => Output::CloseWrite,
-            OutputKind::Drop => Output::Drop { reset: sender.resets() },
-            OutputKind::HttpChannelClosed => Output::HttpChannelClosed(persistence.reason()),
-        })
+        self.parts.take_output()
     }
 
     /// Whether [`next_output`](Self::next_output) has something.
@@ -352,8 +320,8 @@ impl Channel {
     /// Lets time pass up to `now`; returns the moment that counts.
     #[inline]
     fn arrive(&mut self, now: &Now<'_>, trace: &mut impl ChannelTrace) -> Moment {
-        let at = self.parts.timers.advance(now.at);
-        if self.parts.timers.is_due(at) {
+        let at = self.parts.advance(now.at);
+        if self.parts.is_due(at) {
             self.pass_deadlines(now, at, trace);
         }
         at
@@ -362,11 +330,11 @@ impl Channel {
     /// Fires each deadline that is over; where it leads, another may be over already.
     #[cold]
     fn pass_deadlines(&mut self, now: &Now<'_>, at: Moment, trace: &mut impl ChannelTrace) {
-        while self.parts.timers.is_due(at) {
+        while self.parts.is_due(at) {
             let Some(step) = MATRIX.on(self.state, Event::Tick) else { break };
-            let before = (self.state, self.parts.timers.due(), self.parts.timers.due_event());
+            let before = (self.state, self.parts.due(), self.parts.due_event());
             self.dispatch(&mut Args::new(now, at, &Input::Tick), Event::Tick, step, trace);
-            if before == (self.state, self.parts.timers.due(), self.parts.timers.due_event()) {
+            if before == (self.state, self.parts.due(), self.parts.due_event()) {
                 debug_assert!(false, "the deadline {:?} is over, and nothing came of it", before);
                 break;
             }
@@ -378,18 +346,14 @@ impl Channel {
     #[inline]
     #[must_use]
     pub fn request(&self) -> Option<RequestRef<'_>> {
-        if self.parts.is_delivered() { self.parts.receiver.head() } else { None }
+        self.parts.request()
     }
 
     /// The caller has a copy of the request's head ([`RequestRef::copy_into`]); its memory goes. Without effect on a
     /// request that was not delivered yet.
     #[inline]
     pub fn forget_request(&mut self) {
-        if !self.parts.is_delivered() {
-            return;
-        }
-        self.parts.receiver.let_head_go();
-        self.parts.receiver.pace(self.parts.compiled.input_bound);
+        self.parts.forget_request();
     }
 
     /// Whether a final head was accepted whose content is still to come with [`Input::Write`] and
@@ -404,8 +368,7 @@ impl Channel {
     /// is wanted. It may hold what another connection left there, so report no more than was read.
     #[inline]
     pub fn spare(&mut self) -> &mut [u8] {
-        let room = self.input_room();
-        self.parts.receiver.buffer_mut().spare(room)
+        self.parts.spare(self.state)
     }
 
     /// How many bytes of input may be handed over now.
@@ -420,7 +383,7 @@ impl Channel {
     #[inline]
     #[must_use]
     pub fn unsent(&self) -> &[u8] {
-        self.parts.sender.buffer().first()
+        self.parts.output().first()
     }
 
     /// All bytes that are to be sent, in order, in as many slices as there are (three at most) and fit; returns how
@@ -428,14 +391,14 @@ impl Channel {
     /// when it has left, since some proxies take two heads in one read for a fault.
     #[inline]
     pub fn unsent_slices<'a>(&'a self, out: &mut [&'a [u8]]) -> usize {
-        self.parts.sender.buffer().slices(out)
+        self.parts.output().slices(out)
     }
 
     /// How many bytes are to be sent.
     #[inline]
     #[must_use]
     pub fn unsent_len(&self) -> usize {
-        self.parts.sender.buffer().len()
+        self.parts.output().len()
     }
 
     /// How many bytes a [`Input::Write`] may hand over now: up to the high-water mark.
@@ -457,7 +420,7 @@ impl Channel {
     pub fn waits_for(&self) -> Waits {
         Waits {
             input: self.parts.input_room(self.state) > 0,
-            room: !self.parts.sender.buffer().is_empty(),
+            room: !self.parts.output().is_empty(),
             application: self.with_application() || self.state == State::Upgraded,
             deadline: self.deadline().is_some(),
         }
@@ -468,7 +431,7 @@ impl Channel {
     #[inline]
     #[must_use]
     pub fn deadline(&self) -> Option<Moment> {
-        self.parts.timers.due()
+        self.parts.due()
     }
 
     /// Where the channel stands.
@@ -496,47 +459,39 @@ impl Channel {
     /// Takes a worker's buffers for one wake-up.
     #[inline]
     pub fn lend(&mut self, buffers: &mut WorkerBuffers) {
-        self.parts.receiver.buffer_mut().lend(&mut buffers.input);
-        self.parts.sender.buffer_mut().lend(&mut buffers.output);
+        self.parts.lend(buffers);
     }
 
     /// Gives a worker's buffers back. What the channel still needs moves to buffers of its own, of its size; what
     /// it keeps is missing in `buffers` then ([`WorkerBuffers::refill`]).
     #[inline]
     pub fn take_back(&mut self, buffers: &mut WorkerBuffers) {
-        self.parts.receiver.buffer_mut().take_back(&mut buffers.input);
-        self.parts.sender.buffer_mut().take_back(&mut buffers.output);
+        self.parts.take_back(buffers);
     }
 
     /// Bytes of buffer capacity that the channel holds.
     #[must_use]
     pub fn buffered(&self) -> usize {
-        self.parts.receiver.buffer().private() + self.parts.sender.private()
+        self.parts.buffered()
     }
 
     /// Counters since the channel opened.
     #[must_use]
     pub fn stats(&self) -> ChannelStats {
-        ChannelStats {
-            requests: self.parts.persistence.requests(),
-            refused: self.parts.persistence.refused(),
-            received: self.parts.receiver.received(),
-            sent: self.parts.sender.buffer().sent(),
-        }
+        self.parts.stats()
     }
 
     /// The times by which the channel goes out of service: those it was told, or those that the configuration gives to one
     /// that is told at `at`.
     #[must_use]
     pub fn leave(&self, at: Moment) -> Leave {
-        let configured = || self.parts.compiled.leave(at.max(self.parts.timers.latest()));
-        self.parts.persistence.leave().copied().unwrap_or_else(configured)
+        self.parts.leave(at)
     }
 
     /// The configuration that the channel obeys.
     #[must_use]
     pub fn compiled_config(&self) -> &Arc<CompiledConfig> {
-        &self.parts.compiled
+        self.parts.compiled()
     }
 }
 

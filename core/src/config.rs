@@ -105,10 +105,10 @@ pub struct ChannelConfig {
     pub write_timeout: Option<Duration>,
     /// Bytes per second that a peer must take; 0: `write_timeout` restarts with each byte. Default 512.
     pub min_write_rate: u32,
-    /// After our FIN, how long input is read and thrown away, so that a reset does not overtake the last response
+    /// How long to read and discard input after closing our side, so that a reset does not overtake the last response
     /// (RFC 9112 section 9.6); `None`: no lingering. Default 2 s.
     pub linger_timeout: Option<Duration>,
-    /// How many bytes lingering throws away; 0: no lingering. Default 64 KiB.
+    /// How many bytes lingering discards; 0: no lingering. Default 64 KiB.
     pub linger_bytes: u64,
     /// How long the unread rest of a request body may take to arrive after the response; `None`: no rest is
     /// awaited, the connection closes. Default 5 s.

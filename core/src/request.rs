@@ -353,7 +353,7 @@ mod tests {
         Content-Length: 5\r\n\r\n";
 
     #[test]
-    fn the_view_answers_from_the_bytes() {
+    fn the_view_reads_the_bytes() {
         let bytes = [BROWSER, b"hello"].concat();
         let request = RequestRef::new(&bytes, parsed(BROWSER).unwrap());
         assert_eq!(request.method(), "POST");
@@ -426,7 +426,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_head_answers_with_nothing() {
+    fn an_empty_head_has_nothing_in_it() {
         let head = RequestHead::default();
         let request = head.as_ref();
         assert_eq!((request.method(), request.target(), request.fields().count()), ("", "", 0));

@@ -1,7 +1,7 @@
 //! The server: who may connect, and how it ends.
 //!
 //! A [`Server`] is a machine like a channel, and as pure: it knows no socket and no clock. It is told of each accepted
-//! connection and answers with a channel to open or a [`Refusal`]; it is told of each closed channel; told to go out,
+//! connection and says which channel to open, or gives a [`Refusal`]; it is told of each closed channel; told to go out,
 //! it has the channels finish and says when the last is gone. It holds what channels have in common: the
 //! configuration, `origins`, the limits, the names and the statistics. The channels themselves belong to the
 //! transport, so the server need be locked only when one opens or closes.
@@ -44,7 +44,7 @@ pub use stats::ServerStats;
 use table::MATRIX;
 pub use table::{Action, Event, Internal, MACHINE, REFUSALS, ROWS, State};
 
-/// The number of a channel, unique for the life of its server (A23). The first is 1.
+/// The number of a channel, unique for the life of its server. The first is 1.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ChannelId(u64);
 
@@ -68,7 +68,7 @@ pub type Step = Taken<State, Event, Internal, Action>;
 /// What the server is told.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum ServerInput {
-    /// A connection was accepted (EV_CONNECTED). Answered by [`ServerOutput::HttpChannel`] or
+    /// A connection was accepted (EV_CONNECTED). The next output is [`ServerOutput::HttpChannel`] or
     /// [`ServerOutput::Refused`].
     Connected {
         /// The address of the remote end.

@@ -409,7 +409,7 @@ fn higher_minor_versions_are_1_1_and_other_major_versions_505() {
 }
 
 #[test]
-fn bytes_after_a_close_are_thrown_away() {
+fn bytes_after_a_close_are_discarded() {
     let mut rig = Rig::new();
     rig.rx(GET.replace("Host: a", "Host: a\r\nConnection: close") + "\x16\x03garbage").ok("bye");
     assert_eq!(statuses(&rig.wire()), ["200"]);

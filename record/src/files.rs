@@ -118,7 +118,7 @@ pub(crate) struct Source {
     pub(crate) name: String,
     /// How many batches were passed on before the one that found no room; [`INTACT`] while none was lost.
     pub(crate) lost_after: AtomicUsize,
-    /// It cannot be written: what else comes of it is thrown away.
+    /// It cannot be written: what else comes of it is discarded.
     pub(crate) is_broken: AtomicBool,
     /// It counts among those that are lost.
     is_counted: AtomicBool,

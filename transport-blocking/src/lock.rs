@@ -1,5 +1,5 @@
 //! A mutex whose poison is no news: what it guards stays consistent, since no caller's code runs under it, or is
-//! thrown away.
+//! discarded.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -9,7 +9,7 @@
 //!
 //! When the connection is lost, the handler is dropped, unless it waits for
 //! [`Request::disconnected`](httpfsm::handler::Request::disconnected): then it runs on to its end, and its response is
-//! thrown away. A handler that must not stop half-way therefore awaits that, or spawns its work. It has as long as a
+//! discarded. A handler that must not stop half-way therefore awaits that, or spawns its work. It has as long as a
 //! handler ever has (`responseless_timeout`), and a drain waits for it until its deadline.
 
 use std::fmt;

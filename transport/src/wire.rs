@@ -40,7 +40,7 @@ pub trait Wire: Send + Unpin + 'static {
     /// The connection is lost.
     fn poll_close_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 
-    /// Whether the connection is lost (reset by the peer, or by probes that nobody answered), though nothing is read that
+    /// Whether the connection is lost (reset by the peer, or by probes without a reply), though nothing is read that
     /// would say so. Asked every few seconds while the input must wait; `false` by default.
     fn is_lost(&mut self) -> bool {
         false

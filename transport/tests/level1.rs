@@ -142,7 +142,7 @@ fn a_request_that_the_machine_refuses_is_told_and_the_response_lingers() {
     let told = events(&mut connection);
     assert!(matches!(&told[..], [Event::Opened, Event::Refused(error)] if error.rule == Rule::HostMissing));
     assert!(received(&mut peer).starts_with("HTTP/1.1 400 "));
-    // Our FIN came behind the response; theirs is the end.
+    // Our side was closed behind the response; their FIN is the end.
     assert!(matches!(peer.poll_read(&mut cx(), &mut [0; 1]), Poll::Ready(Ok(0))));
     assert!(peer.poll_close_write(&mut cx()).is_ready());
     let told = events(&mut connection);

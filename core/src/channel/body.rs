@@ -156,7 +156,8 @@ impl RequestBody {
         self.continued
     }
 
-    /// Whether the head of a response that goes on is to wait: the peer waits for its 100, or has sent nothing since.
+    /// Whether the head of a response whose content is still to be written has to wait: the peer waits for its 100, or has
+    /// sent nothing since.
     pub(super) fn withholds_head(&self) -> bool {
         !self.is_complete() && (self.expects || self.continued)
     }
@@ -302,7 +303,7 @@ impl RequestBody {
         };
     }
 
-    /// Throws away what has come of the rest; whether nothing more is to come of it.
+    /// Discards what has come of the rest; whether nothing more is to come of it.
     pub(super) fn discard(&mut self, input: &mut InputBuffer, trace: &mut impl ChannelTrace) -> bool {
         let BodyState::Unwanted(rest) = self.state else { return true };
         let n = (input.unparsed_len() as u64).min(rest);

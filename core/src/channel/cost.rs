@@ -193,8 +193,9 @@ impl Talk {
                 self.body = body;
             }
             let waits = self.channel.state() == State::WaitResponse;
-            let demanded = waits && self.channel.parts.receiver.body().is_demanded();
-            let complete = self.channel.parts.receiver.body().is_complete();
+            let (receiver, ..) = self.channel.parts.owners();
+            let demanded = waits && receiver.body().is_demanded();
+            let complete = receiver.body().is_complete();
             let done = match self.application {
                 Application::Late if waits && !full => false,
                 Application::Relay if waits => {

@@ -27,13 +27,14 @@ const DEPTH: usize = 5;
 /// What makes two situations the same for this purpose: all that the way depends on, without the amounts.
 fn situation(channel: &Channel) -> String {
     let parts = &channel.parts;
-    let (receiver, sender, body) = (&parts.receiver, &parts.sender, parts.receiver.body());
+    let (receiver, sender, persistence, timers) = parts.owners();
+    let body = receiver.body();
     let unparsed = receiver.buffer().unparsed_len().min(4);
     let flags = [
         receiver.has_ended(),
-        parts.persistence.must_close(),
-        parts.persistence.is_draining(),
-        parts.persistence.why_close_when_idle().is_some(),
+        persistence.must_close(),
+        persistence.is_draining(),
+        persistence.why_close_when_idle().is_some(),
         body.is_demanded(),
         body.expects(),
         body.is_continued(),
@@ -43,7 +44,7 @@ fn situation(channel: &Channel) -> String {
         receiver.request().upgrade,
         receiver.request().connect,
     ];
-    let due = channel.deadline().map(|_| parts.timers.due_event());
+    let due = channel.deadline().map(|_| timers.due_event());
     let body: BodyState = body.state();
     format!("{} {body:?} {} {flags:?} {due:?} {unparsed}", channel.state, sender.owed_roughly())
 }

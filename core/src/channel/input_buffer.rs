@@ -159,7 +159,7 @@ impl InputBuffer {
         self.start = (self.start + n as u32).min(self.end);
     }
 
-    /// Throws away what was not parsed; returns how much.
+    /// Discards what was not parsed; returns how much.
     pub(crate) fn clear(&mut self) -> usize {
         let n = self.unparsed_len();
         self.start = self.end;
@@ -455,7 +455,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_thrown_away_is_not_held() {
+    fn what_is_discarded_is_not_held() {
         let mut buffer = InputBuffer::default();
         buffer.append(b"bodytrailers");
         buffer.body_ready(0..4, 4);

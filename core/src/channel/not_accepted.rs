@@ -1,7 +1,7 @@
 //! The caller's mistake: an input that the state does not take, or that does not meet a condition.
 //!
 //! Both are data beside the rows of `table.rs`: `REFUSALS` for the states, `CONDITIONS` for the inputs. The conditions
-//! are checked by `Parts::unmet` in `actions.rs`, and those of a response by `unmet` in `plan.rs`.
+//! are checked by `Parts::unmet` in `parts.rs`, and those of a response by `unmet` in `plan.rs`.
 
 use core::fmt;
 

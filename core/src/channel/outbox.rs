@@ -113,7 +113,7 @@ impl Outbox {
         self.refusal = error;
     }
 
-    /// What is told if the broken body is.
+    /// The error that goes with `BodyFailed`, if the row puts that.
     pub(super) fn note_body_error(&mut self, error: BodyError) {
         self.body_error = error;
     }
@@ -139,7 +139,7 @@ impl Outbox {
         self.pending & kind.bit() != 0
     }
 
-    /// Takes one output away that nobody shall see, or that was taken.
+    /// Removes an output, which was taken or is not to be told.
     #[inline]
     pub(super) fn remove(&mut self, kind: OutputKind) {
         self.pending &= !kind.bit();

@@ -247,7 +247,7 @@ impl OutputBuffer {
         }
     }
 
-    /// Throws the pending bytes away.
+    /// Discards the pending bytes.
     pub(crate) fn clear(&mut self) {
         self.staged.clear();
         self.gone = 0;

@@ -3,7 +3,7 @@
 //! Keep-alive is decided in three places. What the request asks for is a fact of its head (`HeadMeta::keep_alive`, from
 //! `framing.rs`). When a response is planned, `Exchange::close_reason` in `plan.rs` decides, so that its head can say `close`; it
 //! asks [`Persistence::why_close`] for the server's own reasons. When the response is complete, `Parts::choose_next` in
-//! `actions.rs` looks once more: the peer may have ended its input, or the server may go out, since then.
+//! `parts/response.rs` looks once more: the peer may have ended its input, or the server may go out, since then.
 
 use alloc::boxed::Box;
 
@@ -40,7 +40,7 @@ impl Persistence {
         }
     }
 
-    /// The response that runs is cut. Whatever was to follow it does not count: it has not ended.
+    /// The response that runs is cut: a reason that was noted for the time behind it does not count, as it has not ended.
     pub(super) fn replace_reason(&mut self, reason: CloseReason) {
         self.reason = Some(reason);
     }

@@ -24,7 +24,7 @@ pub(super) struct Pipeline {
 enum Next {
     /// After so many bytes.
     Ends(u32),
-    /// There is nothing to know before there are so many.
+    /// It cannot be known before so many bytes have come.
     Unknown { enough: u32 },
 }
 
@@ -46,7 +46,7 @@ impl Pipeline {
             self.requests -= 1;
             self.bytes = self.bytes.saturating_sub(length(meta).unwrap_or(0) as u32);
         } else {
-            // Nothing is refused while none is counted.
+            // No request was counted, so that none is refused.
             *self = Self::default();
         }
     }

@@ -15,7 +15,7 @@ use crate::status::Status;
 pub(super) enum BodyLeft {
     /// Nothing.
     None,
-    /// A known rest, short enough to be awaited and thrown away.
+    /// A known rest, short enough to be awaited and discarded.
     Short,
     /// A long or unknown rest, or one that broke off.
     Long,

@@ -1,6 +1,7 @@
 //! The input side: bytes that arrived, the head that is looked for in them, and the body that follows it.
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 
 use super::State;
 use super::body::{BodyState, Broken, Decoded, RequestBody};
@@ -38,7 +39,7 @@ pub(super) struct Receiver {
     pipeline: Option<Box<Pipeline>>,
     /// Bytes received, in all.
     received: u64,
-    /// Bytes that are still thrown away while lingering.
+    /// Bytes that are still discarded while lingering.
     linger_left: u64,
 }
 
@@ -49,18 +50,8 @@ impl Receiver {
     }
 
     #[inline]
-    pub(super) fn buffer_mut(&mut self) -> &mut InputBuffer {
-        &mut self.buffer
-    }
-
-    #[inline]
     pub(super) fn body(&self) -> &RequestBody {
         &self.body
-    }
-
-    #[inline]
-    pub(super) fn body_mut(&mut self) -> &mut RequestBody {
-        &mut self.body
     }
 
     #[inline]
@@ -185,7 +176,7 @@ impl Receiver {
     #[cold]
     fn facts_of_refused_head(&self, error: &RequestError, compiled: &CompiledConfig) -> HeadMeta {
         let bytes = self.buffer.unparsed();
-        // What else has come by chance must not show: only the bytes count that the verdict came from.
+        // Only the bytes count that the verdict came from: how much more has come is chance.
         let decisive = match error.rule {
             Rule::Nul
             | Rule::BareCr
@@ -250,9 +241,93 @@ impl Receiver {
         self.body.break_off(error, &self.buffer, self.request.body)
     }
 
-    /// Throws away what has come of a rest that nobody wants; whether nothing more is to come of it.
+    /// Discards what has come of a rest that nobody wants; whether nothing more is to come of it.
     pub(super) fn discard_body(&mut self, trace: &mut impl ChannelTrace) -> bool {
         self.body.discard(&mut self.buffer, trace)
+    }
+
+    /// Bytes have come. Whether they are of a body that was asked for.
+    #[inline]
+    pub(super) fn note_body_begun(&mut self) -> bool {
+        let is_wanted = self.body.is_wanted();
+        if is_wanted {
+            self.body.note_begun();
+        }
+        is_wanted
+    }
+
+    /// Adds credit for the body; whether it is the first for this one.
+    pub(super) fn demand_body(&mut self, bytes: u64) -> bool {
+        self.body.demand(bytes)
+    }
+
+    /// The peer waits for no 100 any more. `sent`: it was sent; else bytes of the body came without it.
+    pub(super) fn end_expectation(&mut self, sent: bool) {
+        self.body.end_expectation(sent);
+    }
+
+    /// The response is complete: the application hears no more of the body.
+    #[inline]
+    pub(super) fn end_exchange(&mut self) {
+        self.body.end_exchange();
+        self.buffer.drop_body();
+    }
+
+    /// The application has responded without the rest of the body.
+    pub(super) fn forgo_body(&mut self) {
+        self.body.forgo();
+    }
+
+    /// What is still to come of the body will not come; whether there was anything.
+    pub(super) fn fail_body(&mut self) -> bool {
+        self.body.fail()
+    }
+
+    /// Lets go of decoded bytes of the body that nobody takes any more.
+    pub(super) fn drop_body(&mut self) {
+        self.buffer.drop_body();
+    }
+
+    /// The trailer section of a body that is complete.
+    pub(super) fn take_trailers(&mut self) -> &[u8] {
+        self.buffer.take_trailers()
+    }
+
+    /// Everything unparsed, for the protocol that takes over.
+    pub(super) fn take_unparsed(&mut self) -> &[u8] {
+        self.buffer.take_all()
+    }
+
+    // The memory.
+
+    /// Where to read to: at most `room` bytes.
+    #[inline]
+    pub(super) fn spare(&mut self, room: usize) -> &mut [u8] {
+        self.buffer.spare(room)
+    }
+
+    #[inline]
+    pub(super) fn lend(&mut self, store: &mut Vec<u8>) {
+        self.buffer.lend(store);
+    }
+
+    #[inline]
+    pub(super) fn take_back(&mut self, store: &mut Vec<u8>) {
+        self.buffer.take_back(store);
+    }
+
+    /// Lets a store of the channel's own go but for what is held.
+    pub(super) fn shrink(&mut self) {
+        self.buffer.shrink();
+    }
+
+    /// Lets a store of the channel's own go, but for empty lines that are held.
+    #[inline]
+    pub(super) fn release(&mut self) {
+        if self.buffer.unparsed_len() > 0 {
+            self.buffer.shrink();
+        }
+        self.buffer.forget();
     }
 
     /// The decoded body bytes. What they leave free is room for input at once: no event need follow.
@@ -297,12 +372,12 @@ impl Receiver {
         self.buffer.unpin_head();
     }
 
-    /// From now on this many bytes are thrown away.
+    /// From now on this many bytes are discarded.
     pub(super) fn begin_linger(&mut self, bytes: u64) {
         self.linger_left = bytes;
     }
 
-    /// Throws input away; whether that was the last of it.
+    /// Discards input; whether that was the last of it.
     pub(super) fn linger(&mut self, trace: &mut impl ChannelTrace) -> bool {
         let n = self.buffer.clear();
         trace.part(InputPart::Unread, n);

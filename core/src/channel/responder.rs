@@ -4,12 +4,10 @@
 //! nothing is taken out of the channel meanwhile. If the application panics, what it has given is taken back.
 
 use super::Condition;
-use super::actions::{Parts, exchange};
 use super::compiled_config::CompiledConfig;
 use super::output_buffer::Mark;
 use super::plan::{self, AfterHead, BodyLeft, Exchange, Plan};
 use super::sender::Sender;
-use crate::request::RequestRef;
 use crate::response::ResponseRef;
 use crate::time::Now;
 
@@ -19,7 +17,7 @@ pub struct Responder<'a> {
     compiled: &'a CompiledConfig,
     now: Now<'a>,
     exchange: Exchange<'a>,
-    /// The head of a response that goes on is to wait.
+    /// The head of a response whose content is still to be written has to wait for the request body.
     holds: bool,
     plan: &'a mut Option<Plan>,
     given: Given,
@@ -36,7 +34,32 @@ enum Given {
     Taken,
 }
 
-impl Responder<'_> {
+impl<'a> Responder<'a> {
+    #[inline]
+    pub(super) fn new(
+        sender: &'a mut Sender,
+        compiled: &'a CompiledConfig,
+        now: Now<'a>,
+        exchange: Exchange<'a>,
+        holds: bool,
+        plan: &'a mut Option<Plan>,
+    ) -> Self {
+        Self { sender, compiled, now, exchange, holds, plan, given: Given::Nothing }
+    }
+
+    /// Takes what was given, which stays; whether there is a response.
+    #[inline]
+    pub(super) fn take(mut self) -> Result<bool, Condition> {
+        match self.given {
+            Given::Nothing | Given::Taken => Ok(false),
+            Given::Unmet(condition) => Err(condition),
+            Given::Staged(_) | Given::Held => {
+                self.given = Given::Taken;
+                Ok(true)
+            }
+        }
+    }
+
     /// Gives the response. The first one counts.
     #[inline]
     pub fn respond(&mut self, response: ResponseRef<'_>) {
@@ -68,40 +91,6 @@ impl Drop for Responder<'_> {
             Given::Staged(mark) => self.sender.roll_back(mark),
             Given::Held => self.sender.drop_held(),
             Given::Nothing | Given::Unmet(_) | Given::Taken => {}
-        }
-    }
-}
-
-impl Parts {
-    /// Shows the request to `f`, and stages the response that it gives; its plan goes to `plan`. Whether a response was
-    /// staged: not if no request can be shown, or `f` gave none.
-    ///
-    /// # Errors
-    ///
-    /// The condition that the response does not meet.
-    #[inline]
-    pub(super) fn respond_with(
-        &mut self,
-        now: &Now<'_>,
-        plan: &mut Option<Plan>,
-        f: impl FnOnce(RequestRef<'_>, &mut Responder<'_>),
-    ) -> Result<bool, Condition> {
-        if !self.is_delivered() {
-            return Err(Condition::IsDelivered);
-        }
-        let Some(request) = self.receiver.head() else { return Ok(false) };
-        let exchange = exchange(&self.receiver, &self.persistence, &self.timers, &self.compiled);
-        let holds = self.receiver.body().withholds_head();
-        let (sender, compiled, given) = (&mut self.sender, &*self.compiled, Given::Nothing);
-        let mut responder = Responder { sender, compiled, now: *now, exchange, holds, plan, given };
-        f(request, &mut responder);
-        match responder.given {
-            Given::Nothing | Given::Taken => Ok(false),
-            Given::Unmet(condition) => Err(condition),
-            Given::Staged(_) | Given::Held => {
-                responder.given = Given::Taken;
-                Ok(true)
-            }
         }
     }
 }

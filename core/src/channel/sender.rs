@@ -2,9 +2,10 @@
 //!
 //! `output_high_water` bounds it. A write may fill it up to the mark ([`Sender::room`]); one large content at a time
 //! stands in it by reference and is not bounded ([`Sender::has_room`]); a response that comes whole may exceed the mark
-//! once, by as much again. While there is no room, no further request is parsed (`Parts::choose_next` in `actions.rs`).
+//! once, by as much again. While there is no room, no further request is parsed (`Parts::choose_next` in `parts/response.rs`).
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 
 use super::input::Data;
 use super::output_buffer::{Mark, OutputBuffer};
@@ -81,8 +82,19 @@ impl Sender {
     }
 
     #[inline]
-    pub(super) fn buffer_mut(&mut self) -> &mut OutputBuffer {
-        &mut self.buffer
+    pub(super) fn lend(&mut self, store: &mut Vec<u8>) {
+        self.buffer.lend(store);
+    }
+
+    #[inline]
+    pub(super) fn take_back(&mut self, store: &mut Vec<u8>) {
+        self.buffer.take_back(store);
+    }
+
+    /// Lets an empty store go.
+    #[inline]
+    pub(super) fn release(&mut self) {
+        self.buffer.forget();
     }
 
     /// How many bytes a write may hand over.

@@ -39,13 +39,13 @@ crate::labelled! {
         HeadHeld,
         /// A final head was accepted; the application owes the rest of its response.
         Responding,
-        /// The response is complete; a short and known rest of the request body still arrives and is thrown away.
+        /// The response is complete; a short and known rest of the request body still arrives and is discarded.
         Discard,
         /// The response is complete and leaving; the connection stays.
         Flushing,
         /// The last bytes are leaving; no input is accepted.
         Closing,
-        /// Our FIN is sent; input is thrown away until the peer's arrives.
+        /// Our side is closed; input is discarded until the peer's FIN arrives.
         Lingering,
         /// A 101, or a 2xx to CONNECT, is leaving; input is held, not parsed.
         Handover,
@@ -133,7 +133,7 @@ crate::labelled! {
         NextRequest,
         /// All output has left.
         OutputSent,
-        /// Nothing more is to be thrown away.
+        /// Nothing more is to be discarded.
         LingerOver,
         /// No first byte of a request in `first_byte_timeout`.
         FirstByteTimeout,
@@ -239,7 +239,7 @@ crate::actions! {
         TakeSent,
         /// See whether all output has left.
         CheckSent,
-        /// Throw bytes of the rest of the body away.
+        /// Discard bytes of the rest of the body.
         DiscardBody,
         /// Let the buffers go.
         ReleaseBuffers,
@@ -249,7 +249,7 @@ crate::actions! {
         BeginClose,
         /// Send FIN; linger if there is something to linger for.
         CloseWrite,
-        /// Throw input away, up to `linger_bytes`.
+        /// Discard input, up to `linger_bytes`.
         DropInput,
         /// Hand the connection over.
         HandOver,
@@ -342,7 +342,7 @@ pub const ROWS: &[Row<State, Event, Internal, Action>] = crate::rows! {
     on   Flushing,     Evict,               [NoteEviction, ChooseNext],                  =;
     on   Flushing,     GoOut,               [NoteLeave, ChooseNext],                     =;
 
-    // The response is complete; the rest of the request body is thrown away.
+    // The response is complete; the rest of the request body is discarded.
     on   Discard,      RxData,              [Receive, DiscardBody],                      =;
     then Discard,      BodyDiscarded,       [EndExchange],                               Flushing;
     on   Discard,      RxEnd,               [NoteEnd, SetReason(CloseReason::BodyUnread), BeginClose, CheckSent], Closing;
@@ -352,7 +352,7 @@ pub const ROWS: &[Row<State, Event, Internal, Action>] = crate::rows! {
     // The last bytes are leaving.
     then Closing,      OutputSent,          [CloseWrite],                                Lingering;
 
-    // Our FIN is sent.
+    // Our side is closed.
     on   Lingering,    RxData,              [Receive, DropInput],                        =;
     on   Lingering,    RxEnd | Disconnected | Evict, [Close(CloseReason::PeerEnded)],    Closed;
     then Lingering,    LingerOver | LingerTimeout | DrainTimeout, [Close(CloseReason::PeerEnded)], Closed;

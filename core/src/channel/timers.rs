@@ -197,7 +197,7 @@ pub fn deadline_of(state: State) -> Option<Internal> {
     OF_STATE[state.index()].map(|own| own.event)
 }
 
-/// Which of the two ends has begun. Some deadlines run only then.
+/// What has begun to end: the peer's input, the server. Some deadlines run only then.
 #[derive(Clone, Copy)]
 pub(super) struct Endings<'a> {
     /// The peer has ended its input.

@@ -222,7 +222,7 @@ impl Request {
     /// Resolves when nothing can reach the peer any more, so that a long computation can be given up.
     ///
     /// A handler is dropped when its connection is lost, unless a future of this that it has polled is alive: then it runs
-    /// on to its end, for `responseless_timeout` at most, and its response is thrown away.
+    /// on to its end, for `responseless_timeout` at most, and its response is discarded.
     pub fn disconnected(&self) -> Disconnected {
         Disconnected(Waiting::new(&self.control))
     }

@@ -98,7 +98,7 @@ pub trait Subscriber: Send + Sync {
         let _ = connection;
     }
 
-    /// The connection was lost, in the words of the system: it was reset, or nobody answered the probes, or sending failed.
+    /// The connection was lost, in the words of the system: it was reset, or nothing came back to keepalive probes, or sending failed.
     /// What that means for the channel comes with [`closed`](Self::closed).
     fn connection_lost(&self, connection: &ConnectionInfo, text: &str) {
         let _ = (connection, text);

@@ -147,7 +147,7 @@ impl Registry {
         self.stats.opened += 1;
         self.stats.n_channels += 1;
         self.stats.most_channels = self.stats.most_channels.max(self.stats.n_channels);
-        // The count of opened channels never falls, so a number or name is never given twice (A23).
+        // The count of opened channels never falls, so a number or name is never given twice.
         let id = ChannelId(self.stats.opened);
         let host = host(peername).filter(|_| self.config.max_connections_per_peer != 0);
         if let Some(host) = host {

@@ -17,7 +17,7 @@ proptest! {
     /// Demand, sending, taking outputs and the application's turns are paused at random; the bodies that come in are
     /// those that were sent, and the responses are those of a run without pauses. The FIN comes directly behind.
     ///
-    /// Found: a trailer section above the input bound that stood still. Fails if a FIN throws away what is
+    /// Found: a trailer section above the input bound that stood still. Fails if a FIN discards what is
     /// buffered, or if the last bytes go with the end.
     #[test]
     fn every_body_comes_in_whole(

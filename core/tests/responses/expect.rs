@@ -311,7 +311,7 @@ fn a_server_that_gets_busy_behind_a_head_that_waits_responds_503() {
         let wire = rig.wire();
         assert_eq!(statuses(&wire), ["503"], "{wire}");
         assert!(rig.seen().contains(&Seen::Refused(Rule::Busy)));
-        // What is left of a body that was asked for comes, and is thrown away.
+        // What is left of a body that was asked for comes, and is discarded.
         assert_eq!(wire.contains("\r\nConnection: close\r\n"), !asked, "{wire}");
         if asked {
             rig.rx("hello").rx(GET).ok("");

@@ -106,7 +106,7 @@ pub(crate) fn unread() -> Vec<Script> {
             .send("some")
             .fin()
             .end(),
-        Script::new("bytes after the last response are thrown away")
+        Script::new("bytes after the last response are discarded")
             .send(chunked_head("/early"))
             .until("\r\n\r\nearly")
             .send(pattern(0, 20_000))

@@ -14,7 +14,7 @@ pub struct SocketOptions {
     /// Connections that may wait to be accepted. Default 1024.
     pub backlog: i32,
     /// After how much silence TCP probes whether the peer is there. Four probes follow, each a quarter of this apart, and
-    /// without an answer the connection is lost: after twice this time. In whole seconds, from 4 to 32,767. Default 60 s;
+    /// without a reply the connection is lost: after twice this time. In whole seconds, from 4 to 32,767. Default 60 s;
     /// `None`: never. It ends the work for peers that are gone without a word; deadlines end those that are silent.
     pub keepalive: Option<Duration>,
     /// Permissions of the path of a Unix socket, as in `0o660`. Default `None`: those that the umask leaves.
@@ -36,7 +36,7 @@ impl Default for SocketOptions {
     }
 }
 
-/// Keepalive probes without an answer, after which a connection is lost.
+/// Keepalive probes without a reply, after which a connection is lost.
 const PROBES: u32 = 4;
 /// The longest silence before a probe that Linux knows.
 const LONGEST_SILENCE: Duration = Duration::from_secs(32_767);

@@ -149,7 +149,7 @@ pub(super) fn make(channel: &mut Channel, what: Move, seen: &mut Seen) -> bool {
             Some(due) => due,
             None => return false,
         },
-        _ => channel.parts.timers.latest(),
+        _ => channel.parts.owners().3.latest(),
     };
     let now = Now::new(at, &Date::EPOCH);
     let fields = Fields::new();

@@ -45,7 +45,7 @@ pub(crate) struct Reference {
     pub(super) ended: bool,
     pub(super) request: Message,
     pub(super) body: Body,
-    /// Bytes of the body that are thrown away when they come.
+    /// Bytes of the body that are discarded when they come.
     pub(super) rest: usize,
     /// The peer waits for a 100.
     pub(super) expects: bool,

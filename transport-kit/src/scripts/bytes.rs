@@ -33,6 +33,14 @@ pub(crate) fn scripts() -> Vec<Script> {
             .until("404")
             .until("\r\n\r\n"),
         Script::new("an empty line before a request").send("\r\n".to_owned() + &hello).until("world!"),
+        Script::new("empty lines behind each request")
+            .send(hello.clone() + "\r\n")
+            .until("world!")
+            .send_by("\r\n", 1)
+            .send(hello.clone() + "\r\n\r\n")
+            .until("world!")
+            .fin()
+            .end(),
         Script::new("a request of HTTP/1.0").send("GET /hello HTTP/1.0\r\n\r\n").until("world!").end(),
         Script::new("HTTP/1.0 that keeps alive")
             .send("GET /hello HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")

@@ -79,7 +79,26 @@ pub(crate) fn scripts() -> Vec<Script> {
         ("a chunk size in C", "", "0x3\r\nabc\r\n0\r\n\r\n"),
         ("a trailer of no field", "", "0\r\nnonsense\r\n\r\n"),
     ];
-    let mut scripts = Vec::new();
+    let mut scripts = vec![
+        Script::new("hostile: a target that is too long and has no end")
+            .send("GET /".to_owned() + &"a".repeat(8192))
+            .until("414")
+            .end(),
+        Script::new("hostile: a method that is too long and has no end")
+            .send("A".repeat(257))
+            .until("501")
+            .end(),
+        Script::new(
+            "hostile: a body that is malformed in its first byte, behind the 100 of a request that is echoed",
+        )
+        .send(
+            "POST /echo HTTP/1.1\r\nHost: kit\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n",
+        )
+        .until("100 Continue\r\n\r\n")
+        .send("z")
+        .until("400")
+        .end(),
+    ];
     for (name, bytes, status) in heads {
         scripts.push(Script::new(format!("hostile: {name}")).send(bytes).until(status).end());
     }

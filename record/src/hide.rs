@@ -236,7 +236,7 @@ impl Hiding {
         }
     }
 
-    /// Where the values stand that are to be hidden, of `all` fields or of secret ones; and how many bytes the lines have.
+    /// What is to be hidden: names and values of `all` fields, or the values of secret ones; and how many bytes the lines have.
     fn hidden_values<'a>(
         &self,
         lines: impl Iterator<Item = HeadLine<'a>>,
@@ -247,6 +247,7 @@ impl Hiding {
             let end = at + line.len;
             if let Some(field) = line.field.filter(|field| all || self.names.contain(field.name.as_bytes())) {
                 let colon = at + field.name.len();
+                hidden.extend(all.then_some(at..colon));
                 hidden.push(colon + 1..end);
             }
             at = end;
@@ -395,10 +396,10 @@ mod tests {
     }
 
     #[test]
-    fn trailers_are_hidden_with_bodies_or_where_they_are_secrets() {
+    fn trailers_are_hidden_with_bodies_names_and_all_or_where_they_are_secrets() {
         let (section, trailers) = ("Cookie: a\r\nX-Sum: b\r\n\r\n", Part::Told(InputPart::Trailers));
         assert_eq!(hidden(trailers, false, section), "Cookie: x\r\nX-Sum: b\r\n\r\n");
-        assert_eq!(hidden(trailers, true, section), "Cookie: x\r\nX-Sum: x\r\n\r\n");
+        assert_eq!(hidden(trailers, true, section), "xxxxxx: x\r\nxxxxx: x\r\n\r\n");
     }
 
     #[test]

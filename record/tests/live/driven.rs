@@ -131,6 +131,18 @@ fn a_head_that_has_waited_for_content_that_is_cut_is_hidden_with_it() {
 }
 
 #[test]
+fn names_of_trailers_are_hidden_where_bodies_are() {
+    let options = Options { mask_bodies: true, ..Options::default() };
+    let mut driven = Driven::new(&ChannelConfig::default(), &options);
+    driven.handle(Input::RxData(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"));
+    driven.handle(Input::BodyDemand(100));
+    let trailers = format!("0\r\n{SECRET}:pw\r\nContent-Type: a\r\nX: y\r\n\r\n");
+    assert!(driven.handle(Input::RxData(trailers.as_bytes())));
+    let recording = driven.ends("over");
+    assert!(recording.contains("BodyEnd"), "{recording}");
+}
+
+#[test]
 fn an_error_page_is_hidden_by_lines() {
     let pages = ErrorPages::new(|_| ErrorPage {
         content_type: "text/plain".into(),

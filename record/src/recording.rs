@@ -113,6 +113,8 @@ pub struct Recording {
     /// Bytes that may still be written.
     left: usize,
     over: bool,
+    /// How it ends where the machine would do something else with what is hidden.
+    differs: &'static str,
     hiding: Hiding,
     outgoing: Outgoing,
     read: Vec<u8>,
@@ -155,6 +157,7 @@ impl Recording {
             left: options.max_bytes.saturating_sub(lines.len() + LAST),
             lines,
             over: false,
+            differs: "masked",
             machine: Machine::new(compiled, opened.facts, names.clone(), options.mask_bodies),
             hiding: Hiding::new(names, options.mask_bodies, config.expose_tracebacks),
             outgoing: Outgoing::default(),
@@ -198,7 +201,11 @@ impl Recording {
     }
 
     /// Ends the recording, behind the lines that are held.
-    fn end(&mut self, why: &str) {
+    fn end(&mut self, why: &'static str) {
+        if why != "over" {
+            // What is hidden from here on because the recording ends is not why it ends.
+            self.differs = why;
+        }
         if mem::take(&mut self.pending) {
             // Nobody knows what came of it.
             self.held.unpush();
@@ -259,7 +266,7 @@ impl Recording {
         // The machine asks the user's function for pages.
         let follows = catch_panic(|| is_page || machine.follow(0, line).is_ok());
         if !follows.is_ok_and(|follows| follows) {
-            return self.stop("masked");
+            return self.stop(self.differs);
         }
         let before = self.lines.len();
         write_line(line, &mut self.lines);

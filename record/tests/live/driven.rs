@@ -131,6 +131,37 @@ fn a_head_that_has_waited_for_content_that_is_cut_is_hidden_with_it() {
 }
 
 #[test]
+fn a_recording_at_its_bound_is_full_whatever_the_machine_would_make_of_the_rest() {
+    let options = Options { max_bytes: 20_000, ..Options::default() };
+    let mut driven = Driven::new(&ChannelConfig::default(), &options);
+    driven.handle(Input::RxData(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"));
+    driven.handle(Input::BodyDemand(1));
+    // A chunk size of which the end has not come.
+    driven.handle(Input::RxData(b"a;b=c"));
+    while !driven.recording.is_over() {
+        driven.handle(Input::Tick);
+    }
+    driven.ends("full");
+}
+
+#[test]
+fn a_recording_that_is_masked_says_so_where_an_error_page_is_missing() {
+    // The page of the error that the machine finds in what is hidden is of the same length.
+    let pages = ErrorPages::new(|error| ErrorPage {
+        content_type: "text/plain".into(),
+        body: format!("{:?} {:09}", error.status(), error.offset).into_bytes().into(),
+    });
+    let config = ChannelConfig { error_pages: Some(pages), ..ChannelConfig::default() };
+    let options = Options { mask_bodies: true, ..Options::default() };
+    let mut driven = Driven::new(&config, &options);
+    driven.handle(Input::RxData(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"));
+    driven.handle(Input::BodyDemand(100));
+    driven.handle(Input::RxData(format!("abcg{SECRET}\r\n").as_bytes()));
+    driven.handle(Input::RxEnd);
+    driven.ends("masked");
+}
+
+#[test]
 fn names_of_trailers_are_hidden_where_bodies_are() {
     let options = Options { mask_bodies: true, ..Options::default() };
     let mut driven = Driven::new(&ChannelConfig::default(), &options);

@@ -386,12 +386,37 @@ impl Channel {
         self.parts.output().first()
     }
 
-    /// All bytes that are to be sent, in order, in as many slices as there are (three at most) and fit; returns how
-    /// many that are. For vectored writes. What stands before an interim head leaves without it, and what follows comes
+    /// The bytes that are to be sent in the next write, in order, in as many slices as there are (three at most) and fit;
+    /// returns how many that are. For vectored writes. What stands before an interim head leaves without it, and what follows comes
     /// when it has left, since some proxies take two heads in one read for a fault.
     #[inline]
     pub fn unsent_slices<'a>(&'a self, out: &mut [&'a [u8]]) -> usize {
         self.parts.output().slices(out)
+    }
+
+    /// All bytes that are to be sent, in order, whatever leaves in which write: for recorders and tests. Transports write what
+    /// [`unsent_slices`](Self::unsent_slices) gives.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use httpfsm::config::ChannelConfig;
+    /// use httpfsm::{Channel, CompiledConfig, Date, Facts, Fields, Input, Moment, Now, Output, ResponseRef, Status};
+    ///
+    /// let mut channel = Channel::new(Arc::new(CompiledConfig::new(&ChannelConfig::default())), Facts::default());
+    /// let (now, fields) = (Now::new(Moment::START, &Date::EPOCH), Fields::new());
+    /// channel.handle(&now, Input::RxData(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"))?;
+    /// while channel.next_output().is_some() {}
+    /// channel.handle(&now, Input::Informational(Status::EARLY_HINTS, &fields))?;
+    /// channel.handle(&now, Input::HttpResponse(ResponseRef::new(Status::OK, &fields, b"hello")))?;
+    /// // The interim head leaves in a write of its own.
+    /// assert_eq!(channel.unsent(), b"HTTP/1.1 103 Early Hints\r\n\r\n");
+    /// let staged: Vec<_> = channel.staged().flatten().copied().collect();
+    /// assert!(staged.starts_with(channel.unsent()) && staged.ends_with(b"hello"));
+    /// assert_eq!(staged.len(), channel.unsent_len());
+    /// # Ok::<(), httpfsm::NotAccepted>(())
+    /// ```
+    pub fn staged(&self) -> impl Iterator<Item = &[u8]> {
+        self.parts.sender.buffer().pieces().into_iter().filter(|piece| !piece.is_empty())
     }
 
     /// How many bytes are to be sent.

@@ -1,23 +1,31 @@
 //! Hides secrets, byte by byte, so that every length and position stays as it was.
 //!
-//! What a peer has sent is hidden by what the machine has taken it for, and shown only as a part of something well-formed. What
-//! is to be sent, and what the application gave for it, is looked at by lines, since a content may show a head.
+//! What a peer has sent is hidden by what the machine has taken it for, and shown only as a part of something well-formed.
+//! Content, of requests and of responses, is looked at by lines, since it may show a head.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
-use httpfsm::channel::{Channel, InputPart};
+use httpfsm::channel::InputPart;
 use httpfsm::fields::Fields;
 use httpfsm::request::{HeadLine, head_lines, trailer_lines};
 
 use crate::latin1::Latin1;
 
+mod lines;
+mod outgoing;
+
+pub(crate) use lines::Lines;
+pub(crate) use outgoing::Outgoing;
+
 /// The fields whose values are hidden.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Names {
     names: Vec<String>,
-    /// The longest name that is looked at.
+    /// The longest of them.
     longest: usize,
+    /// What is in them beside letters, digits, hyphens and underscores.
+    marks: Vec<u8>,
 }
 
 /// Their values decide how a message is read; without them nothing replays.
@@ -37,28 +45,35 @@ impl Names {
     pub(crate) fn new<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
         let names = names.into_iter().map(str::to_ascii_lowercase);
         let names: Vec<_> = names.filter(|name| !NEEDED.contains(&&**name)).collect();
-        let lengths = names.iter().map(String::len).chain(NEEDED.map(str::len));
-        Self { longest: lengths.max().unwrap_or(0), names }
+        let longest = names.iter().map(String::len).max().unwrap_or(0);
+        let is_mark = |byte: &u8| !byte.is_ascii_alphanumeric() && !b"-_".contains(byte);
+        let marks = names.iter().flat_map(|name| name.bytes()).filter(is_mark).collect();
+        Self { names, longest, marks }
     }
 
     pub(crate) fn as_slice(&self) -> &[String] {
         &self.names
     }
 
-    pub(crate) fn contain(&self, name: &[u8]) -> bool {
+    /// Whether the byte may be a part of a name.
+    fn is_part(&self, byte: u8) -> bool {
+        byte.is_ascii_alphanumeric() || b"-_".contains(&byte) || self.marks.contains(&byte)
+    }
+
+    fn contain(&self, name: &[u8]) -> bool {
         self.names.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(name))
     }
 }
 
 /// Hides one byte.
-pub(crate) fn hide(byte: &mut u8) {
+fn hide(byte: &mut u8) {
     if matches!(*byte, 0x21..=0x7e | 0x80..) {
         *byte = b'x';
     }
 }
 
 /// Hides the value of a field, if its name is one of those.
-pub(crate) fn hide_value(names: &Names, name: &str, value: &mut [u8]) {
+fn hide_value(names: &Names, name: &str, value: &mut [u8]) {
     if names.contain(name.as_bytes()) {
         value.iter_mut().for_each(hide);
     }
@@ -129,12 +144,49 @@ pub(crate) struct Hiding {
     pub(crate) names: Names,
     /// Bodies are hidden, too.
     pub(crate) bodies: bool,
+    /// Whether the machine sends the texts of failures; only then a replay needs them.
+    pub(crate) failures: bool,
+    /// The content of the request that arrives, and of the one that the application has.
+    arriving: Lines,
+    delivered: Lines,
 }
 
 impl Hiding {
+    pub(crate) fn new(names: Names, bodies: bool, failures: bool) -> Self {
+        Self { names, bodies, failures, arriving: Lines::default(), delivered: Lines::default() }
+    }
+
     /// The bytes of a body.
     pub(crate) fn body(&self, bytes: &[u8]) -> Latin1 {
         Latin1(if self.bodies { vec![b'x'; bytes.len()] } else { bytes.to_vec() })
+    }
+
+    /// An error page.
+    pub(crate) fn page(&self, bytes: &[u8]) -> Latin1 {
+        let mut page = self.body(bytes);
+        if !self.bodies {
+            Lines::default().apply(&self.names, &mut page.0);
+        }
+        page
+    }
+
+    /// The text of a failure, where the machine sends it. It has the length that it had, and is hidden as it is in the page
+    /// that is sent.
+    pub(crate) fn failure(&self, text: Option<&str>) -> Option<String> {
+        let text = text.filter(|_| self.failures)?;
+        Some(if self.bodies { "x".repeat(text.len()) } else { Lines::hide_text(&self.names, text) })
+    }
+
+    /// The application gets another request.
+    pub(crate) fn begin_delivery(&mut self) {
+        self.delivered = Lines::default();
+    }
+
+    /// Hides content that the application gets, as it is hidden where it arrives.
+    pub(crate) fn deliver(&mut self, bytes: &mut [u8]) {
+        if !self.bodies {
+            self.delivered.apply(&self.names, bytes);
+        }
     }
 
     /// Fields, with the values of `all` hidden, or of those that are secrets.
@@ -158,18 +210,21 @@ impl Hiding {
 
     /// Hides what is not to be shown of these bytes, which are a part of the input. A machine that reads them takes them for
     /// the same, unless it refuses them.
-    pub(crate) fn apply(&self, part: Part, bytes: &mut [u8]) {
+    pub(crate) fn apply(&mut self, part: Part, bytes: &mut [u8]) {
         match part {
             Part::Told(InputPart::Head) | Part::UndeliveredHead => {
+                self.arriving = Lines::default();
                 let (mut hidden, shown) = self.hidden_values(head_lines(bytes), false);
                 hidden.extend(unknown_method(bytes));
-                self.hide_ranges(hidden, shown, bytes);
+                hide_ranges(hidden, shown, bytes);
             }
             Part::Told(InputPart::Trailers) => {
                 let (hidden, shown) = self.hidden_values(trailer_lines(bytes), self.bodies);
-                self.hide_ranges(hidden, shown, bytes);
+                hide_ranges(hidden, shown, bytes);
             }
-            Part::Told(InputPart::Body | InputPart::Skipped) if !self.bodies => {}
+            Part::Told(InputPart::Body | InputPart::Skipped) if !self.bodies => {
+                self.arriving.apply(&self.names, bytes);
+            }
             Part::Told(InputPart::ChunkSize | InputPart::ChunkLineEnd) => {}
             // A machine that looked for a head in them would see another byte.
             Part::Told(InputPart::Unread) if are_empty_lines(bytes) => {}
@@ -181,7 +236,7 @@ impl Hiding {
         }
     }
 
-    /// Where the values stand that are to be hidden, `all` or those of secret fields, and how many bytes the lines have.
+    /// What is to be hidden: names and values of `all` fields, or the values of secret ones; and how many bytes the lines have.
     fn hidden_values<'a>(
         &self,
         lines: impl Iterator<Item = HeadLine<'a>>,
@@ -191,24 +246,26 @@ impl Hiding {
         for line in lines {
             let end = at + line.len;
             if let Some(field) = line.field.filter(|field| all || self.names.contain(field.name.as_bytes())) {
-                hidden.push(at + field.name.len() + 1..end);
+                let colon = at + field.name.len();
+                hidden.extend(all.then_some(at..colon));
+                hidden.push(colon + 1..end);
             }
             at = end;
         }
         (hidden, at)
     }
+}
 
-    /// Hides these ranges, and what is not `shown`.
-    fn hide_ranges(&self, hidden: Vec<Range<usize>>, shown: usize, bytes: &mut [u8]) {
-        for range in hidden {
-            bytes.get_mut(range).unwrap_or_default().iter_mut().for_each(hide);
-        }
-        if let Some((lines, rest)) = bytes.split_at_mut_checked(shown) {
-            // Behind an empty line that ends a head is no head any more; before a head it ends none.
-            let has_line = lines.iter().any(|byte| !matches!(byte, b'\r' | b'\n'));
-            let ends = has_line && lines.ends_with(b"\r\n\r\n");
-            if ends { rest.fill(b'x') } else { hide_malformed(rest) }
-        }
+/// Hides these ranges, and what is not `shown`.
+fn hide_ranges(hidden: Vec<Range<usize>>, shown: usize, bytes: &mut [u8]) {
+    for range in hidden {
+        bytes.get_mut(range).unwrap_or_default().iter_mut().for_each(hide);
+    }
+    if let Some((lines, rest)) = bytes.split_at_mut_checked(shown) {
+        // Behind an empty line that ends a head is no head any more; before a head it ends none.
+        let has_line = lines.iter().any(|byte| !matches!(byte, b'\r' | b'\n'));
+        let ends = has_line && lines.ends_with(b"\r\n\r\n");
+        if ends { rest.fill(b'x') } else { hide_malformed(rest) }
     }
 }
 
@@ -261,162 +318,16 @@ fn hide_malformed(bytes: &mut [u8]) {
     }
 }
 
-/// Goes through lines and hides the values of those that begin as a field does.
-#[derive(Default)]
-pub(crate) struct Lines {
-    place: Place,
-    name: Vec<u8>,
-    /// The last line was hidden: so is its continuation (an obs-fold, which the machine refuses).
-    hidden: bool,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-enum Place {
-    #[default]
-    Start,
-    Name,
-    Value,
-    Hidden,
-}
-
-impl Lines {
-    /// For bytes of which nothing is known but that lines in them may be fields.
-    pub(crate) fn apply(&mut self, names: &Names, bytes: &mut [u8]) {
-        for byte in bytes {
-            self.byte(names, byte);
-        }
-    }
-
-    fn byte(&mut self, names: &Names, byte: &mut u8) {
-        if *byte == b'\n' {
-            self.hidden = self.place == Place::Hidden;
-            self.place = Place::Start;
-            self.name.clear();
-            return;
-        }
-        match self.place {
-            Place::Start if matches!(*byte, b' ' | b'\t') => {
-                if self.hidden {
-                    self.place = Place::Hidden;
-                }
-            }
-            Place::Start | Place::Name => {
-                self.place = Place::Name;
-                match *byte {
-                    b':' if names.contain(&self.name) => self.place = Place::Hidden,
-                    b':' => self.place = Place::Value,
-                    // Where no blank belongs, the machine refuses it; the value is a secret all the same.
-                    b' ' | b'\t' | b'\r' => {}
-                    _ if self.name.len() > names.longest => self.place = Place::Value,
-                    other => self.name.push(other.to_ascii_lowercase()),
-                }
-            }
-            Place::Value => {}
-            Place::Hidden => hide(byte),
-        }
-    }
-}
-
-/// What is to be sent, with its secrets hidden. It is looked at when it is staged, not when it leaves, so that content
-/// is hidden in what the application gave just as it is in what is sent: only so do both replay.
-///
-/// Heads and the lines of chunks are the machine's, and begin and end with a line. Content goes on from one input to the next,
-/// whatever the machine puts between.
-#[derive(Default)]
-pub(crate) struct Outgoing {
-    content: Lines,
-    waiting: Vec<u8>,
-}
-
-impl Outgoing {
-    /// Takes up what the channel has staged since the last call, for an input with this `content`, which is hidden as it is there.
-    /// `begins`: it is that of a response that begins.
-    pub(crate) fn staged(
-        &mut self,
-        names: &Names,
-        channel: &Channel,
-        begins: bool,
-        content: Option<&mut [u8]>,
-    ) {
-        let unsent = channel.unsent_len();
-        if unsent < self.waiting.len() {
-            // The connection is lost, and what was to be sent with it.
-            *self = Self::default();
-        }
-        if begins {
-            self.content = Lines::default();
-        }
-        let known = self.waiting.len();
-        let (mut slices, mut skip) = ([&[][..]; 8], known);
-        let filled = channel.unsent_slices(&mut slices);
-        for slice in slices.iter().take(filled) {
-            self.waiting.extend_from_slice(slice.get(skip..).unwrap_or_default());
-            skip = skip.saturating_sub(slice.len());
-        }
-        let new = self.waiting.get_mut(known..).unwrap_or_default();
-        let place = content.as_deref().and_then(|content| place(new, content, begins));
-        let (before, rest) = new.split_at_mut(place.as_ref().map_or(0, |place| place.start));
-        let (sent, behind) = rest.split_at_mut(place.map_or(0, |place| place.len()));
-        Lines::default().apply(names, before);
-        self.content.apply(names, sent);
-        Lines::default().apply(names, behind);
-        match content.and_then(|content| content.split_at_mut_checked(sent.len())) {
-            // It is not sent (a response to HEAD, or one that came too late), so nothing depends on it.
-            Some(([], content)) => Lines::default().apply(names, content),
-            Some((given, excess)) => {
-                given.copy_from_slice(sent);
-                excess.iter_mut().for_each(hide);
-            }
-            None => {}
-        }
-    }
-
-    /// The first `n` bytes leave.
-    pub(crate) fn leave(&mut self, n: usize) -> Vec<u8> {
-        self.waiting.drain(..n.min(self.waiting.len())).collect()
-    }
-}
-
-/// Where `content` stands in what was staged for it: behind the head of a response that `begins`; of one that goes on, in a chunk, or
-/// alone.
-fn place(staged: &[u8], content: &[u8], begins: bool) -> Option<Range<usize>> {
-    // Behind a line, which may be the end of a head that waited for it.
-    let ends_at = |end: usize| {
-        let start = end.checked_sub(content.len())?;
-        let fits = staged.get(start..end) == Some(content) && staged.get(..start)?.ends_with(b"\r\n");
-        fits.then_some(start..end)
-    };
-    let begin = if begins { staged.windows(4).position(|end| end == b"\r\n\r\n")? + 4 } else { 0 };
-    let behind = staged.get(begin..)?;
-    let in_chunk = || ends_at(staged.len().checked_sub(2)?);
-    if let (false, Some(place)) = (begins, in_chunk().or_else(|| ends_at(staged.len()))) {
-        Some(place)
-    } else if behind.starts_with(content) {
-        Some(begin..begin + content.len())
-    } else {
-        // What exceeds a Content-Length was cut.
-        content.starts_with(behind).then_some(begin..staged.len())
-    }
-}
-
-/// `text`, hidden as it is in a page where it stands from the beginning of a line.
-pub(crate) fn hide_text(names: &Names, text: &str) -> String {
-    let mut bytes = text.as_bytes().to_vec();
-    Lines::default().apply(names, &mut bytes);
-    // Of a character each byte is hidden, or none: what is hidden begins behind a colon.
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use httpfsm::channel::InputPart;
 
-    use super::{Hiding, Lines, Names, Part};
+    use super::{Hiding, Names, Part};
 
     /// `text`, hidden as this part.
     fn hidden(part: Part, bodies: bool, text: &str) -> String {
         let mut bytes = text.as_bytes().to_vec();
-        Hiding { names: Names::new(crate::MASKED), bodies }.apply(part, &mut bytes);
+        Hiding::new(Names::new(crate::MASKED), bodies, false).apply(part, &mut bytes);
         String::from_utf8(bytes).unwrap()
     }
 
@@ -485,10 +396,10 @@ mod tests {
     }
 
     #[test]
-    fn trailers_are_hidden_with_bodies_or_where_they_are_secrets() {
+    fn trailers_are_hidden_with_bodies_names_and_all_or_where_they_are_secrets() {
         let (section, trailers) = ("Cookie: a\r\nX-Sum: b\r\n\r\n", Part::Told(InputPart::Trailers));
         assert_eq!(hidden(trailers, false, section), "Cookie: x\r\nX-Sum: b\r\n\r\n");
-        assert_eq!(hidden(trailers, true, section), "Cookie: x\r\nX-Sum: x\r\n\r\n");
+        assert_eq!(hidden(trailers, true, section), "xxxxxx: x\r\nxxxxx: x\r\n\r\n");
     }
 
     #[test]
@@ -506,33 +417,22 @@ mod tests {
     }
 
     #[test]
-    fn content_is_found_in_what_was_staged_for_it() {
-        for (staged, content, begins, expected) in [
-            ("HTTP/1.1 200 OK\r\n\r\nab", "ab", true, Some(19..21)),
-            ("HTTP/1.1 200 OK\r\n\r\nab", "abc", true, Some(19..21)),
-            ("HTTP/1.1 200 OK\r\n\r\nabHTTP/1.1 400 Bad Request\r\n\r\nab", "ab", true, Some(19..21)),
-            ("HTTP/1.1 200 OK\r\n\r\n", "ab", true, Some(19..19)),
-            ("ab", "ab", false, Some(0..2)),
-            ("ab", "abc", false, Some(0..2)),
-            ("1\r\n1\r\n", "1", false, Some(3..4)),
-            ("4\r\nab\r\n\r\n", "ab\r\n", false, Some(3..7)),
-            ("HTTP/1.1 200 OK\r\n\r\n2\r\nab\r\n", "ab", false, Some(22..24)),
-            ("HTTP/1.1 200 OK\r\n\r\nab", "ab", false, Some(19..21)),
-            ("HTTP/1.1 200 OK\r\n\r\n", "ab", false, None),
-        ] {
-            assert_eq!(
-                super::place(staged.as_bytes(), content.as_bytes(), begins),
-                expected,
-                "{staged:?} {content:?}"
-            );
+    fn content_of_a_request_is_looked_at_by_lines_which_end_with_it() {
+        let mut hiding = Hiding::new(Names::new(crate::MASKED), false, false);
+        let mut pieces = [
+            (InputPart::Head, "POST / HTTP/1.1\r\n\r\n", "POST / HTTP/1.1\r\n\r\n"),
+            (InputPart::Body, "A: b\nCoo", "A: b\nCoo"),
+            (InputPart::ChunkLineEnd, "\r\n", "\r\n"),
+            (InputPart::Body, "kie: a", "kie: x"),
+            (InputPart::Skipped, "b\nC: d\nCookie: e", "x\nC: d\nCookie: x"),
+            (InputPart::Head, "GET / HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\r\n\r\n"),
+            (InputPart::Body, "abc", "abc"),
+        ]
+        .map(|(part, text, hidden)| (part, text.as_bytes().to_vec(), hidden));
+        for (part, text, hidden) in &mut pieces {
+            hiding.apply(Part::Told(*part), text);
+            assert_eq!(String::from_utf8_lossy(text), *hidden);
         }
-    }
-
-    #[test]
-    fn lines_are_found_without_knowing_messages() {
-        let mut bytes = *b"HTTP/1.1 200 OK\r\nSet-Cookie: a=b\r\n\r\nbody";
-        Lines::default().apply(&Names::new(crate::MASKED), &mut bytes);
-        assert_eq!(&bytes, b"HTTP/1.1 200 OK\r\nSet-Cookie: xxx\r\n\r\nbody");
     }
 
     #[test]

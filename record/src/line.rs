@@ -34,7 +34,7 @@ pub(crate) struct Head {
 }
 
 /// Every other line. Each has one of `in`, `out`, `call`, `page` and `end`.
-#[derive(Serialize, Deserialize, Default)]
+#[derive(Serialize, Deserialize, Clone, Default)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Line {
     /// Milliseconds since the channel opened.

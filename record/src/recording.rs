@@ -4,26 +4,26 @@ use std::mem;
 use std::sync::Arc;
 
 use httpfsm::channel::{
-    Action, Channel, ChannelTrace, Data, Event, Input, InputPart, Internal, NotAccepted, Output, State, Step,
+    Action, Channel, ChannelTrace, Event, Input, InputPart, Internal, NotAccepted, Output, State, Step,
 };
 use httpfsm::config::ErrorPages;
 use httpfsm::error::RequestError;
 use httpfsm::fsm::Trace;
 use httpfsm::request::RequestRef;
-use httpfsm::response::{BodyRef, ResponseRef};
-use httpfsm::time::{Date, Moment, Now};
+use httpfsm::time::{Date, Now};
 use httpfsm_transport::{Opened, Tape, catch_panic};
 
 use self::held::Held;
 use crate::config::Config;
-use crate::hide::{Hiding, Names, Outgoing, Part, hide_text};
-use crate::latin1::{Latin1, write_line};
-use crate::line::{Content, FORMAT, Head, Line};
+use crate::hide::{Hiding, Names, Outgoing, Part};
+use crate::latin1::write_line;
+use crate::line::{FORMAT, Head, Line};
 use crate::options::Options;
 use crate::replay::Machine;
 use crate::show::{output_line, request_line, then};
 
 mod held;
+mod input;
 
 /// Room that is kept for the last line.
 const LAST: usize = 64;
@@ -113,9 +113,9 @@ pub struct Recording {
     /// Bytes that may still be written.
     left: usize,
     over: bool,
+    /// How it ends where the machine would do something else with what is hidden.
+    differs: &'static str,
     hiding: Hiding,
-    /// Whether the machine sends the text of a failure; only then a replay needs it.
-    sends_failures: bool,
     outgoing: Outgoing,
     read: Vec<u8>,
     held: Held,
@@ -157,9 +157,9 @@ impl Recording {
             left: options.max_bytes.saturating_sub(lines.len() + LAST),
             lines,
             over: false,
+            differs: "masked",
             machine: Machine::new(compiled, opened.facts, names.clone(), options.mask_bodies),
-            hiding: Hiding { names, bodies: options.mask_bodies },
-            sends_failures: config.expose_tracebacks,
+            hiding: Hiding::new(names, options.mask_bodies, config.expose_tracebacks),
             outgoing: Outgoing::default(),
             read: Vec::new(),
             held: Held::default(),
@@ -201,7 +201,11 @@ impl Recording {
     }
 
     /// Ends the recording, behind the lines that are held.
-    fn end(&mut self, why: &str) {
+    fn end(&mut self, why: &'static str) {
+        if why != "over" {
+            // What is hidden from here on because the recording ends is not why it ends.
+            self.differs = why;
+        }
         if mem::take(&mut self.pending) {
             // Nobody knows what came of it.
             self.held.unpush();
@@ -226,33 +230,6 @@ impl Recording {
     fn check(&mut self, complete: bool) {
         if !complete || self.pending || self.awaits_request {
             self.end("gap");
-        }
-    }
-
-    /// The bytes that the line of an input is about.
-    fn size(&self, input: &Input<'_>) -> usize {
-        match input {
-            Input::RxData(bytes) => bytes.len(),
-            Input::RxRead(n) | Input::Sent(n) => *n,
-            Input::Write(data) => data.as_slice().len(),
-            Input::HttpResponse(ResponseRef { body: BodyRef::Slice(bytes), .. }) => bytes.len(),
-            Input::HttpResponse(ResponseRef { body: BodyRef::Bytes(bytes), .. }) => bytes.len(),
-            Input::Abort(Some(text)) if self.sends_failures => text.len(),
-            Input::HttpResponse(ResponseRef { body: BodyRef::Empty | BodyRef::Stream { .. }, .. }) => 0,
-            Input::RxEnd
-            | Input::TransmitReady
-            | Input::Disconnected
-            | Input::Busy
-            | Input::Evict
-            | Input::CheckPipeline
-            | Input::Tick
-            | Input::Flush
-            | Input::Finish(_)
-            | Input::Continue
-            | Input::Informational(..)
-            | Input::BodyDemand(_)
-            | Input::Abort(_)
-            | Input::GoOut(_) => 0,
         }
     }
 
@@ -289,7 +266,7 @@ impl Recording {
         // The machine asks the user's function for pages.
         let follows = catch_panic(|| is_page || machine.follow(0, line).is_ok());
         if !follows.is_ok_and(|follows| follows) {
-            return self.stop("masked");
+            return self.stop(self.differs);
         }
         let before = self.lines.len();
         write_line(line, &mut self.lines);
@@ -316,36 +293,13 @@ impl Recording {
         self.held.give(&bytes);
     }
 
-    /// The text of a failure, where the machine sends it. It has the length that it had, and is hidden as it is in the page
-    /// that is sent.
-    fn failure(&self, text: Option<&str>) -> Option<String> {
-        let text = text.filter(|_| self.sends_failures)?;
-        Some(if self.hiding.bodies { "x".repeat(text.len()) } else { hide_text(&self.hiding.names, text) })
-    }
-
-    fn response(&self, response: &ResponseRef<'_>, line: &mut Line) {
-        line.status = Some(response.status.code());
-        line.fields = Some(self.hiding.fields(response.fields, false));
-        let (content, bytes) = match response.body {
-            BodyRef::Empty => (Content::Empty, None),
-            BodyRef::Slice(bytes) => (Content::Slice, Some(bytes)),
-            BodyRef::Bytes(bytes) => (Content::Bytes, Some(&bytes[..])),
-            BodyRef::Stream { length } => {
-                line.n = length;
-                (Content::Stream, None)
-            }
-        };
-        line.content = Some(content);
-        line.bytes = bytes.map(|bytes| self.hiding.body(bytes));
-    }
-
     /// What the user's page says to an error: a replay has no function to ask.
     fn page(&mut self, error: &RequestError) {
         let Some(pages) = &self.pages else { return };
         let Ok(page) = catch_panic(|| pages.page(error)) else { return };
         if self.fits(page.body.len()) {
             let (key, content_type) = (page_key(error), page.content_type.into_owned());
-            let bytes = Some(self.hiding.body(&page.body));
+            let bytes = Some(self.hiding.page(&page.body));
             self.hold(Line { page: Some(key), text: Some(content_type), bytes, ..Line::default() });
         }
     }
@@ -382,58 +336,18 @@ impl Tape for Recording {
     fn input(&mut self, now: &Now<'_>, input: &Input<'_>) {
         let read = mem::take(&mut self.read);
         self.check(!matches!(input, Input::RxRead(n) if *n != read.len()));
-        if self.over || !self.fits(self.size(input)) {
+        if self.over || !self.fits(self.hiding.input_size(input)) {
             return;
         }
         let date =
             (self.date != Some(*now.date)).then(|| String::from_utf8_lossy(now.date.as_bytes()).into());
         self.date = Some(*now.date);
-        let mut line = Line { at: Some(now.at.as_millis()), date, ..Line::default() };
-        line.input = Some(input.event().to_string());
-        let mut received = &[][..];
-        match input {
-            Input::RxData(bytes) => received = bytes,
-            Input::RxRead(_) => received = &read,
-            Input::Sent(n) => {
-                line.n = Some(*n as u64);
-                if !self.hiding.bodies {
-                    line.bytes = Some(Latin1(self.outgoing.leave(*n)));
-                }
-            }
-            Input::HttpResponse(response) => self.response(response, &mut line),
-            Input::Write(data) => {
-                line.content = Some(match data {
-                    Data::Slice(_) => Content::Slice,
-                    Data::Bytes(_) => Content::Bytes,
-                });
-                line.bytes = Some(self.hiding.body(data.as_slice()));
-            }
-            Input::Finish(fields) => {
-                line.fields = fields.map(|fields| self.hiding.fields(fields, self.hiding.bodies))
-            }
-            Input::Informational(status, fields) => {
-                line.status = Some(status.code());
-                line.fields = Some(self.hiding.fields(fields, false));
-            }
-            Input::BodyDemand(n) => line.n = Some(*n),
-            Input::Abort(text) => line.text = self.failure(*text),
-            Input::GoOut(leave) => {
-                let times = [leave.idle_until, leave.fresh_until, leave.cut_at];
-                line.leave = Some(times.map(Moment::as_millis));
-            }
-            Input::RxEnd
-            | Input::TransmitReady
-            | Input::Disconnected
-            | Input::Busy
-            | Input::Evict
-            | Input::CheckPipeline
-            | Input::Tick
-            | Input::Flush
-            | Input::Continue => {}
-        }
-        if matches!(input, Input::RxData(_) | Input::RxRead(_)) {
-            line.bytes = Some(Latin1::default());
-        }
+        let line = Line { at: Some(now.at.as_millis()), date, ..self.hiding.input_line(input) };
+        let received = match input {
+            Input::RxData(bytes) => bytes,
+            Input::RxRead(_) => &read[..],
+            _ => &[],
+        };
         self.held.push(line, received);
         self.pending = true;
     }
@@ -443,19 +357,15 @@ impl Tape for Recording {
             return;
         }
         if taken.is_err() {
-            // Bytes that were not accepted are none of the input.
-            if let Some((mut line, n)) = self.held.unpush() {
-                line.bytes.iter_mut().for_each(|bytes| bytes.0.resize(n, b'x'));
-                self.held.push(line, &[]);
+            self.held.refuse_last();
+        }
+        let (hiding, outgoing) = (&self.hiding, &mut self.outgoing);
+        self.held.complete_last(|line| {
+            line.then = Some(then(taken, channel));
+            if !hiding.bodies {
+                outgoing.taken(&hiding.names, channel, line, taken.is_ok());
             }
-        }
-        let Some((line, _)) = self.held.lines.back_mut() else { return };
-        line.then = Some(then(taken, channel));
-        if !self.hiding.bodies {
-            let content = line.bytes.as_mut().filter(|_| line.content.is_some());
-            let content = content.map(|bytes| &mut bytes.0[..]);
-            self.outgoing.staged(&self.hiding.names, channel, line.status.is_some(), content);
-        }
+        });
         self.write_held();
     }
 
@@ -469,7 +379,11 @@ impl Tape for Recording {
         if let Output::Refused(error) = output {
             self.page(error);
         }
-        self.hold(output_line(output, self.hiding.bodies));
+        let mut line = output_line(output, self.hiding.bodies);
+        if let (Output::BodyData(_), Some(bytes)) = (output, &mut line.bytes) {
+            self.hiding.deliver(&mut bytes.0);
+        }
+        self.hold(line);
     }
 
     fn request(&mut self, request: Option<RequestRef<'_>>) {
@@ -480,6 +394,7 @@ impl Tape for Recording {
             return self.stop("gap");
         };
         self.heads = heads;
+        self.hiding.begin_delivery();
         if !self.over {
             self.hold(request_line(request));
         }

@@ -60,6 +60,8 @@ pub struct Replayed {
 pub struct Replay {
     machine: Machine,
     lines: Lines,
+    /// It ends before a line with which the machine would do something else.
+    is_masked: bool,
     replayed: Replayed,
     about: (String, String, String),
 }
@@ -91,9 +93,11 @@ impl Replay {
         }
         let head: Head = serde_json::from_slice(head).map_err(no_recording)?;
         let (begin, mut pages) = (lines.place, HashMap::new());
+        let mut end = None;
         while let Some((at, line)) = lines.parse_next()? {
             // What stands behind the end is not looked at.
             if line.end.is_some() {
+                end = line.end;
                 break;
             }
             if let Some(key) = line.page {
@@ -125,6 +129,7 @@ impl Replay {
         Ok(Self {
             machine,
             lines,
+            is_masked: end.as_deref() == Some("masked"),
             replayed: Replayed { inputs: 0, end: "cut".to_owned() },
             about: (head.channel, head.peername, head.sockname),
         })
@@ -182,7 +187,8 @@ impl Replay {
         let before = self.machine.channel.state();
         let (kind, name) = self.machine.follow(at, &line)?;
         if self.machine.page_missing.load(Ordering::SeqCst) {
-            self.replayed.end = "page".to_owned();
+            // The machine may do something else one input before what it does is seen to be something else.
+            self.replayed.end = if self.is_masked { "masked" } else { "page" }.to_owned();
             self.lines = Lines::default();
             return Ok(None);
         }

@@ -38,8 +38,8 @@ pub(crate) fn output_line(output: &Output<'_>, mask_bodies: bool) -> Line {
             "BodyData"
         }
         Output::BodyEnd(trailers) => {
-            // How many: one of them may be a secret.
-            line.n = Some(trailers.iter().count() as u64);
+            // How many: one of them may be a secret. Where their names are hidden, nobody knows which of them are left out.
+            line.n = (!mask_bodies).then(|| trailers.iter().count() as u64);
             "BodyEnd"
         }
         Output::BodyFailed(error) => {

@@ -217,7 +217,7 @@ pub(crate) struct ServeOptions {
     pub(crate) record_sample: u64,
 
     /// Hide bodies and trailers in recordings, as the values of Authorization, Proxy-Authorization, Cookie and Set-Cookie
-    /// always are
+    /// always are, also in lines of a body
     #[arg(
         long,
         env = "HTTPFSM_RECORD_MASK_BODIES",

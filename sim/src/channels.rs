@@ -334,9 +334,10 @@ impl<'a> Bench<'a> {
             let mut slices: [&[u8]; 8] = [&[]; 8];
             let filled = channel.unsent_slices(&mut slices);
             let bytes: usize = slices[..filled].iter().map(|slice| slice.len()).sum();
+            let staged: usize = channel.staged().map(<[u8]>::len).sum();
             let (waits, due) = (channel.waits_for(), channel.deadline());
             (
-                bytes,
+                [bytes, staged],
                 channel.unsent_len(),
                 channel.unsent().len(),
                 waits,
@@ -345,13 +346,18 @@ impl<'a> Bench<'a> {
                 channel.state(),
             )
         };
-        let (bytes, unsent, first, waits, due, has_output, state) = asked();
-        same(&asked(), &(bytes, unsent, first, waits, due, has_output, state))?;
+        let ([bytes, staged], unsent, first, waits, due, has_output, state) = asked();
+        same(&asked(), &([bytes, staged], unsent, first, waits, due, has_output, state))?;
         // What follows an interim head comes when that has left.
-        if bytes > unsent || first > bytes || (first == 0) != (unsent == 0) || (bytes == 0) != (unsent == 0) {
+        if staged != unsent
+            || bytes > unsent
+            || first > bytes
+            || (first == 0) != (unsent == 0)
+            || (bytes == 0) != (unsent == 0)
+        {
             return Err(broken(
                 Contract::Pending,
-                format!("{bytes}, {unsent} and {first} bytes are to be sent"),
+                format!("{bytes}, {staged}, {unsent} and {first} bytes are to be sent"),
             ));
         }
         if channel.buffered() > self.bound {

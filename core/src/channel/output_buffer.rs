@@ -180,15 +180,19 @@ impl OutputBuffer {
         1
     }
 
-    fn several_slices<'a>(&'a self, out: &mut [&'a [u8]]) -> usize {
-        let parts = if self.large.is_empty() {
+    /// All pending bytes, in order, whatever leaves in which write; pieces may be empty.
+    pub(crate) fn pieces(&self) -> [&[u8]; 3] {
+        if self.large.is_empty() {
             [part(&self.staged, self.gone()..), &[], &[]]
         } else {
             let large_at = self.large_at as usize;
             [part(&self.staged, self.gone()..large_at), &self.large[..], part(&self.staged, large_at..)]
-        };
+        }
+    }
+
+    fn several_slices<'a>(&'a self, out: &mut [&'a [u8]]) -> usize {
         let (mut n, mut left) = (0, self.write_len());
-        let parts = parts.into_iter().map(|part| {
+        let parts = self.pieces().into_iter().map(|part| {
             let part = up_to(left, part);
             left -= part.len();
             part

@@ -241,6 +241,8 @@ impl Model {
         assert!(bytes.len() == whole || bytes.ends_with(b"\r\n\r\n"), "unsent_slices lacks bytes");
         assert_eq!(bytes.is_empty(), whole == 0);
         assert!(bytes.starts_with(self.channel.unsent()), "unsent is no beginning of unsent_slices");
+        let staged: Vec<u8> = self.channel.staged().flatten().copied().collect();
+        assert!(staged.len() == whole && staged.starts_with(&bytes), "staged is not all of it, in order");
         if bytes.is_empty() {
             return false;
         }

@@ -50,6 +50,27 @@ impl Held {
         Some(line)
     }
 
+    /// The last line was not accepted: what it would have brought is hidden, and of its bytes only their number is known.
+    pub(super) fn refuse_last(&mut self) {
+        let Some((mut line, lacks)) = self.unpush() else { return };
+        if let Some(bytes) = &mut line.bytes {
+            let len = bytes.0.len() + lacks;
+            bytes.0 = vec![b'x'; len];
+        }
+        if let Some(text) = &mut line.text {
+            *text = "x".repeat(text.len());
+        }
+        self.push(line, &[]);
+    }
+
+    /// Completes the last line.
+    pub(super) fn complete_last(&mut self, complete: impl FnOnce(&mut Line)) {
+        let Some((line, _)) = self.lines.back_mut() else { return };
+        self.size = self.size.saturating_sub(size(line));
+        complete(line);
+        self.size += size(line);
+    }
+
     /// Takes the last line back, with the bytes that it lacks.
     pub(super) fn unpush(&mut self) -> Option<(Line, usize)> {
         let (line, lacks) = self.lines.pop_back()?;

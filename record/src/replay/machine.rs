@@ -81,25 +81,26 @@ impl Machine {
             let date = date.as_bytes().try_into().ok().and_then(Date::new);
             self.now.1 = date.ok_or_else(|| malformed(at, "its date is none"))?;
         }
-        let mut sent = None;
-        if let (Some("Sent"), Some(n), Some(_)) = (line.input.as_deref(), line.n, &line.bytes) {
-            sent = Some(Latin1(self.outgoing.leave(usize::try_from(n).unwrap_or(usize::MAX))));
-        }
         let taken = self.feed(at, line)?;
-        let got = then(&taken, &self.channel);
+        let mut got = Line { then: Some(then(&taken, &self.channel)), ..Line::default() };
         if !self.masked_bodies {
-            // What was hidden in it is hidden already.
-            let mut content = line.bytes.clone().filter(|_| line.content.is_some());
-            let content = content.as_mut().map(|bytes| &mut bytes.0[..]);
-            self.outgoing.staged(&self.names, &self.channel, line.status.is_some(), content);
+            // What was hidden in the content is hidden already.
+            let bytes = line.bytes.clone().filter(|_| line.content.is_some());
+            let mut staged =
+                Line { input: line.input.clone(), n: line.n, status: line.status, bytes, ..Line::default() };
+            staged.content = line.content;
+            self.outgoing.taken(&self.names, &self.channel, &mut staged, taken.is_ok());
+            got.bytes = staged.bytes.filter(|_| staged.content.is_none() && line.bytes.is_some());
         }
         if self.page_missing.load(Ordering::SeqCst) {
             return Ok(());
         }
-        if line.then.as_ref().is_some_and(|then| *then != got) || (sent.is_some() && sent != line.bytes) {
-            let stands = |bytes, then| Line { bytes, then, ..Line::default() };
-            let expected = stands(sent.is_some().then(|| line.bytes.clone()).flatten(), line.then.clone());
-            return Err(differs(at, &expected, &stands(sent, Some(got))));
+        let is_sent = got.bytes.is_some();
+        if line.then.as_ref().is_some_and(|then| Some(then) != got.then.as_ref())
+            || (is_sent && got.bytes != line.bytes)
+        {
+            let bytes = line.bytes.clone().filter(|_| is_sent);
+            return Err(differs(at, &Line { bytes, then: line.then.clone(), ..Line::default() }, &got));
         }
         Ok(())
     }

@@ -21,8 +21,24 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     let target = prop::sample::select(vec![
-        "/", "/pipe", "/headers", "/echo", "/large", "/stream", "/hints", "/login", "/fail", "/never",
-        "/close", "/\u{e4}",
+        "/",
+        "/pipe",
+        "/headers",
+        "/echo",
+        "/large",
+        "/stream",
+        "/hints",
+        "/login",
+        "/fail",
+        "/never",
+        "/close",
+        "/\u{e4}",
+        "/pieces",
+        "/hints-and-pieces",
+        "/late-hints",
+        "/cut",
+        "/cut-at-once",
+        "/range",
     ]);
     let tail = prop::sample::select(vec![
         "\r\n",

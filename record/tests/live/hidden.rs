@@ -208,6 +208,56 @@ fn no_credential_is_in_a_recording_of_a_request_that_is_refused_or_ends_early() 
     );
 }
 
+#[test]
+fn no_credential_is_in_the_content_of_a_request_that_shows_a_head() {
+    let upload = format!("GET / HTTP/1.1\r\nHost: a\r\nCookie: SECRET\r\n\r\n{}", "z".repeat(4_000));
+    let unread = format!(
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n{upload}",
+        upload.replace("SECRET", SECRET).len()
+    );
+    each_is_hidden(
+        false,
+        &[
+            (
+                "a head in place of content",
+                "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 52\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\nCookie: SECRET\r\n\r\n",
+                "over",
+            ),
+            (
+                "an upload that was given up after its 100",
+                behind!(
+                    "POST /echo HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 900\r\n\r\n"
+                ),
+                "over",
+            ),
+            (
+                "a part of a batch",
+                "POST /pipe HTTP/1.1\r\nHost: a\r\nContent-Length: 107\r\n\r\n--b\r\nContent-Type: application/http\r\n\r\n\
+                 PUT / HTTP/1.1\r\nAuthorization: Basic SECRET\r\n SECRET\r\n\r\n--b--\r\n",
+                "over",
+            ),
+            (
+                "a line in several chunks",
+                "POST /pipe HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nCoo\r\n9\r\nkie: Zq7K\r\n8\r\nw9Xv3Jp5\r\n0\r\n\r\n",
+                "over",
+            ),
+            ("a content that nobody reads", &unread, "over"),
+        ],
+    );
+}
+
+#[test]
+fn the_rest_of_a_content_that_shows_a_head_is_shown() {
+    let sent = b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 22\r\n\r\nA: b\r\nCookie: c\r\nD: e\n";
+    let recording = session(false, sent, usize::MAX);
+    assert!(recording.contains(r#""out":"BodyData","bytes":"A: b\r\nCookie: x\r\nD: e\n""#), "{recording}");
+    // In the content of the next request lines begin anew.
+    let open = b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 7\r\n\r\nCookie:";
+    let next = b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nshown";
+    let recording = session(false, &[&open[..], next].concat(), usize::MAX);
+    assert!(recording.contains(r#""out":"BodyData","bytes":"shown""#), "{recording}");
+}
+
 /// A request to `/echo` with these fields and this body.
 macro_rules! post {
     ($fields:expr, $body:expr) => {

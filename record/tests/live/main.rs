@@ -3,9 +3,11 @@
 
 mod any_session;
 mod contents;
+mod driven;
 mod hidden;
 mod hostile_sessions;
 mod recorder;
 mod replays;
+mod responses;
 mod secrets;
 mod support;

@@ -4,16 +4,38 @@ use std::convert::Infallible;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+use std::task::Poll;
 
 use bytes::Bytes;
 use httpfsm::config::ServerConfig;
 use httpfsm::fields::Fields;
-use httpfsm::handler::{Handler, Request, Response};
+use httpfsm::handler::{Body, Frame, Handler, Request, Response};
+use httpfsm::status::Status;
 use httpfsm_record::{FileRecorder, Options, Which};
 use httpfsm_transport::memory::MemoryServer;
 use httpfsm_transport::written;
 
+use crate::hidden::SECRET;
+
 pub(crate) const GET: &str = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+/// A content that is these frames.
+fn frames(frames: impl IntoIterator<Item = Frame> + Send + 'static) -> Body {
+    let mut frames: Vec<_> = frames.into_iter().collect();
+    frames.reverse();
+    Body::from_fn(move |_| Poll::Ready(frames.pop().unwrap_or(Frame::End)))
+}
+
+/// The fields of a request, as lines.
+fn lines(request: &Request) -> String {
+    request.fields().map(|field| format!("{}: {}\n", field.name, field.value.escape_ascii())).collect()
+}
+
+/// The same in pieces.
+fn pieces(request: &Request, size: usize) -> Vec<Frame> {
+    let lines = Bytes::from(lines(request));
+    lines.chunks(size).map(|piece| Frame::Data(lines.slice_ref(piece))).collect()
+}
 
 /// Responds in every way that there is.
 pub(crate) async fn application(mut request: Request) -> Response {
@@ -24,11 +46,32 @@ pub(crate) async fn application(mut request: Request) -> Response {
             Err(error) => Response::text(error.to_string()),
         },
         "/pipe" => Response::bytes(request.take_body()),
-        "/headers" => {
-            let lines =
-                request.fields().map(|field| format!("{}: {}\n", field.name, field.value.escape_ascii()));
-            Response::text(lines.collect::<String>())
+        "/headers" => Response::text(lines(&request)),
+        "/pieces" => Response::bytes(frames(pieces(&request, 9))),
+        "/hints-and-pieces" => {
+            request.early_hints(Fields::new().with("Link", "</a>").unwrap());
+            Response::bytes(frames(pieces(&request, 16)))
         }
+        "/late-hints" => {
+            // It asks for an interim response between two pieces, which is refused.
+            let (mut frames, mut is_asked) = (pieces(&request, 16), false);
+            frames.reverse();
+            Response::bytes(Body::from_fn(move |_| {
+                is_asked = !is_asked;
+                if is_asked {
+                    request.early_hints(Fields::new());
+                    return Poll::Ready(Frame::Flush);
+                }
+                Poll::Ready(frames.pop().unwrap_or(Frame::End))
+            }))
+        }
+        "/cut" => Response::bytes(frames(pieces(&request, 9))).with_field("Content-Length", "16"),
+        "/cut-at-once" => Response::text(lines(&request)).with_field("Content-Length", "16"),
+        "/range" => {
+            let range = Bytes::from(lines(&request).split_off(15));
+            Response::bytes(range).with_status(Status::new(206).unwrap())
+        }
+        "/fail-with-fields" => panic!("Cookie: {SECRET}\n {SECRET}\nX: y"),
         "/large" => Response::bytes(Bytes::from(vec![b'L'; 100_000])),
         "/stream" => Response::bytes(written(|mut body| async move {
             body.trailers(Fields::new().with("X-Sum", "3").unwrap());

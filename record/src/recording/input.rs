@@ -1,0 +1,92 @@
+//! How an input is written.
+
+use httpfsm::channel::{Data, Input};
+use httpfsm::response::{BodyRef, ResponseRef};
+use httpfsm::time::Moment;
+
+use crate::hide::Hiding;
+use crate::latin1::Latin1;
+use crate::line::{Content, Line};
+
+impl Hiding {
+    /// The bytes that the line of an input is about.
+    pub(super) fn input_size(&self, input: &Input<'_>) -> usize {
+        match input {
+            Input::RxData(bytes) => bytes.len(),
+            Input::RxRead(n) | Input::Sent(n) => *n,
+            Input::Write(data) => data.as_slice().len(),
+            Input::HttpResponse(ResponseRef { body: BodyRef::Slice(bytes), .. }) => bytes.len(),
+            Input::HttpResponse(ResponseRef { body: BodyRef::Bytes(bytes), .. }) => bytes.len(),
+            Input::Abort(Some(text)) if self.failures => text.len(),
+            Input::HttpResponse(ResponseRef { body: BodyRef::Empty | BodyRef::Stream { .. }, .. }) => 0,
+            Input::RxEnd
+            | Input::TransmitReady
+            | Input::Disconnected
+            | Input::Busy
+            | Input::Evict
+            | Input::CheckPipeline
+            | Input::Tick
+            | Input::Flush
+            | Input::Finish(_)
+            | Input::Continue
+            | Input::Informational(..)
+            | Input::BodyDemand(_)
+            | Input::Abort(_)
+            | Input::GoOut(_) => 0,
+        }
+    }
+
+    /// The line of an input. It lacks the bytes of the peer, those that were sent, and how the channel stands then.
+    pub(super) fn input_line(&self, input: &Input<'_>) -> Line {
+        let mut line = Line { input: Some(input.event().to_string()), ..Line::default() };
+        match input {
+            Input::RxData(_) | Input::RxRead(_) => line.bytes = Some(Latin1::default()),
+            Input::Sent(n) => line.n = Some(*n as u64),
+            Input::HttpResponse(response) => self.response(response, &mut line),
+            Input::Write(data) => {
+                line.content = Some(match data {
+                    Data::Slice(_) => Content::Slice,
+                    Data::Bytes(_) => Content::Bytes,
+                });
+                line.bytes = Some(self.body(data.as_slice()));
+            }
+            Input::Finish(fields) => line.fields = fields.map(|fields| self.fields(fields, self.bodies)),
+            Input::Informational(status, fields) => {
+                line.status = Some(status.code());
+                line.fields = Some(self.fields(fields, false));
+            }
+            Input::BodyDemand(n) => line.n = Some(*n),
+            Input::Abort(text) => line.text = self.failure(*text),
+            Input::GoOut(leave) => {
+                let times = [leave.idle_until, leave.fresh_until, leave.cut_at];
+                line.leave = Some(times.map(Moment::as_millis));
+            }
+            Input::RxEnd
+            | Input::TransmitReady
+            | Input::Disconnected
+            | Input::Busy
+            | Input::Evict
+            | Input::CheckPipeline
+            | Input::Tick
+            | Input::Flush
+            | Input::Continue => {}
+        }
+        line
+    }
+
+    fn response(&self, response: &ResponseRef<'_>, line: &mut Line) {
+        line.status = Some(response.status.code());
+        line.fields = Some(self.fields(response.fields, false));
+        let (content, bytes) = match response.body {
+            BodyRef::Empty => (Content::Empty, None),
+            BodyRef::Slice(bytes) => (Content::Slice, Some(bytes)),
+            BodyRef::Bytes(bytes) => (Content::Bytes, Some(&bytes[..])),
+            BodyRef::Stream { length } => {
+                line.n = length;
+                (Content::Stream, None)
+            }
+        };
+        line.content = Some(content);
+        line.bytes = bytes.map(|bytes| self.body(bytes));
+    }
+}

@@ -416,7 +416,7 @@ impl Channel {
     /// # Ok::<(), httpfsm::NotAccepted>(())
     /// ```
     pub fn staged(&self) -> impl Iterator<Item = &[u8]> {
-        self.parts.sender.buffer().pieces().into_iter().filter(|piece| !piece.is_empty())
+        self.parts.output().pieces().into_iter().filter(|piece| !piece.is_empty())
     }
 
     /// How many bytes are to be sent.

@@ -82,7 +82,7 @@ mod worker_buffers;
 use alloc::sync::Arc;
 use core::mem;
 
-pub use self::compiled_config::{CompiledConfig, Facts, Leave};
+pub use self::compiled_config::{CompiledConfig, Facts, Leave, Timeout};
 pub use self::description::MACHINE;
 pub use self::input::{Data, Input};
 pub use self::input_part::{ChannelTrace, InputPart};
@@ -92,20 +92,17 @@ pub use self::output::Output;
 pub use self::responder::Responder;
 pub use self::stats::ChannelStats;
 pub use self::table::{
-    Action, CONDITIONS, ChannelMatrix, Condition, Event, Internal, MATRIX, REFUSALS, ROWS, State,
+    Action, CONDITIONS, ChannelMatrix, Condition, Event, Internal, MATRIX, REFUSALS, ROWS, State, Step,
 };
-pub use self::timers::{DEADLINES, Deadline, RunsWhile, Timeout, deadline_of};
+pub use self::timers::{DEADLINES, Deadline, RunsWhile, deadline_of};
 pub use self::waits::Waits;
 pub use self::worker_buffers::WorkerBuffers;
 
 use self::parts::{Args, Parts};
-use crate::fsm::{Cause, Taken};
+use crate::fsm::Cause;
 use crate::request::RequestRef;
 use crate::response::ResponseRef;
 use crate::time::{Moment, Now};
-
-/// A step of a channel, as [`Channel::handle_with`] tells it.
-pub type Step = Taken<State, Event, Internal, Action>;
 
 /// The parts while a step runs. A panic of an error page or of a trace drops it, which ends the connection, as the step is
 /// half done.

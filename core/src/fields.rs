@@ -9,7 +9,6 @@ pub use self::invalid::InvalidField;
 use self::invalid::{check_name, check_value};
 use self::wire::Wire;
 use crate::part::{ascii, part};
-use crate::request::FieldRef;
 use crate::token::has_element;
 
 mod invalid;
@@ -370,6 +369,31 @@ impl Known {
             17 if name.eq_ignore_ascii_case("transfer-encoding") => Self::Reserved,
             _ => Self::Other,
         }
+    }
+}
+
+/// A received field: its name as it was sent and its value without the blanks around it. `Debug` hides the values of
+/// [`SECRETS`](crate::fields::SECRETS).
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct FieldRef<'a> {
+    /// The name, a token (RFC 9110 section 5.1).
+    pub name: &'a str,
+    /// The value: visible ASCII, SP, HTAB and opaque bytes from 0x80 (RFC 9110 section 5.5).
+    pub value: &'a [u8],
+}
+
+impl FieldRef<'_> {
+    /// Whether the field has this name; case does not count.
+    #[must_use]
+    pub fn is_named(&self, name: &str) -> bool {
+        self.name.eq_ignore_ascii_case(name)
+    }
+}
+
+impl fmt::Debug for FieldRef<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value = Value { name: self.name, value: self.value };
+        f.debug_struct("FieldRef").field("name", &self.name).field("value", &value).finish()
     }
 }
 

@@ -7,9 +7,9 @@ use alloc::vec::Vec;
 use core::ops::Range;
 use core::{fmt, str};
 
+pub use crate::fields::FieldRef;
 pub use crate::head::{HeadLine, head_lines, trailer_lines};
 
-use crate::fields::Value;
 use crate::part::{ascii, part};
 use crate::target;
 use crate::token::trim_blanks;
@@ -268,31 +268,6 @@ impl fmt::Debug for RequestHead {
 impl From<RequestRef<'_>> for RequestHead {
     fn from(request: RequestRef<'_>) -> Self {
         Self { bytes: request.bytes.to_vec(), meta: request.meta }
-    }
-}
-
-/// A received field: its name as it was sent and its value without the blanks around it. `Debug` hides the values of
-/// [`SECRETS`](crate::fields::SECRETS).
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct FieldRef<'a> {
-    /// The name, a token (RFC 9110 section 5.1).
-    pub name: &'a str,
-    /// The value: visible ASCII, SP, HTAB and opaque bytes from 0x80 (RFC 9110 section 5.5).
-    pub value: &'a [u8],
-}
-
-impl FieldRef<'_> {
-    /// Whether the field has this name; case does not count.
-    #[must_use]
-    pub fn is_named(&self, name: &str) -> bool {
-        self.name.eq_ignore_ascii_case(name)
-    }
-}
-
-impl fmt::Debug for FieldRef<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let value = Value { name: self.name, value: self.value };
-        f.debug_struct("FieldRef").field("name", &self.name).field("value", &value).finish()
     }
 }
 

@@ -5,12 +5,44 @@ use alloc::string::String;
 use core::time::Duration;
 
 use super::State;
-use super::timers::Timeout;
 use crate::chunked::ChunkLimits;
 use crate::config::ChannelConfig;
 use crate::fsm::Label;
 use crate::head::HeadLimits;
 use crate::time::Moment;
+
+crate::labelled! {
+    /// A parameter that is a length of time.
+    #[non_exhaustive]
+    pub enum Timeout {
+        /// first_byte_timeout
+        FirstByte,
+        /// head_timeout
+        Head,
+        /// inactivity_timeout
+        Inactivity,
+        /// responseless_timeout
+        Responseless,
+        /// stream_idle_timeout
+        StreamIdle,
+        /// peer_ended_timeout
+        PeerEnded,
+        /// discard_timeout
+        Discard,
+        /// linger_timeout
+        Linger,
+        /// body_timeout
+        Body,
+        /// write_timeout
+        Write,
+        /// drain_grace
+        DrainGrace,
+        /// drain_deadline
+        DrainDeadline,
+        /// connection_age
+        Age,
+    }
+}
 
 /// No deadline, in milliseconds.
 pub(super) const NEVER: u64 = Moment::NEVER.as_millis();

@@ -33,9 +33,7 @@ pub(crate) struct InputBuffer {
     head: Head,
     body: Range<u32>,
     trailers: Range<u32>,
-    /// How many bytes `spare` offered; 0 when the offer is void.
-    offered: u32,
-    offered_landing: bool,
+    offered: Offer,
     /// `store` is the worker's.
     lent: bool,
     /// The worker's buffers are lent, of which this channel may have taken none.
@@ -44,6 +42,15 @@ pub(crate) struct InputBuffer {
     has_ended: bool,
     /// The bound was reached; reading goes on when half of it is free.
     is_paused: bool,
+}
+
+/// What `spare` lent to be read to.
+#[derive(Clone, Copy, Default, Debug)]
+struct Offer {
+    /// So many bytes; 0 when the offer is void.
+    len: u32,
+    /// They stand in the landing, else in the store.
+    in_landing: bool,
 }
 
 /// Where the pinned head begins.
@@ -68,7 +75,6 @@ impl fmt::Debug for InputBuffer {
             .field("body", &self.body)
             .field("trailers", &self.trailers)
             .field("offered", &self.offered)
-            .field("offered_landing", &self.offered_landing)
             .field("lent", &self.lent)
             .field("is_waking", &self.is_waking)
             .field("has_ended", &self.has_ended)
@@ -237,16 +243,14 @@ impl InputBuffer {
 
     /// Where to read to: at most `room` bytes; empty only for `room` 0.
     pub(crate) fn spare(&mut self, room: usize) -> &mut [u8] {
-        self.offered = 0;
-        self.offered_landing = false;
+        self.offered = Offer::default();
         if room == 0 {
             return &mut [];
         }
         if !self.landing.is_empty() {
             if self.held() > 0 {
                 let n = room.min(self.landing.len());
-                self.offered = n as u32;
-                self.offered_landing = true;
+                self.offered = Offer { len: n as u32, in_landing: true };
                 return part_mut(&mut self.landing, ..n);
             }
             self.store = mem::take(&mut self.landing);
@@ -259,19 +263,18 @@ impl InputBuffer {
         }
         let end = self.end as usize;
         let n = room.min(self.store.len() - end);
-        self.offered = n as u32;
+        self.offered = Offer { len: n as u32, in_landing: false };
         part_mut(&mut self.store, end..end + n)
     }
 
     /// How many bytes the last `spare` offered, if nothing came between.
     pub(crate) fn offered(&self) -> usize {
-        self.offered as usize
+        self.offered.len as usize
     }
 
     /// The first `n` bytes of the last `spare` hold input.
     pub(crate) fn accept_read(&mut self, n: usize) {
-        self.offered = 0;
-        if self.offered_landing {
+        if mem::take(&mut self.offered).in_landing {
             let landing = mem::take(&mut self.landing);
             self.append(part(&landing, ..n));
             self.landing = landing;
@@ -282,7 +285,7 @@ impl InputBuffer {
 
     /// Copies bytes in.
     pub(crate) fn append(&mut self, bytes: &[u8]) {
-        self.offered = 0;
+        self.offered = Offer::default();
         if !self.landing.is_empty() && self.held() == 0 {
             self.store = mem::take(&mut self.landing);
             self.lent = true;
@@ -300,7 +303,7 @@ impl InputBuffer {
 
     /// Nothing is held. What was offered may have stood elsewhere.
     fn rewind(&mut self) {
-        self.offered = 0;
+        self.offered = Offer::default();
         self.start = 0;
         self.end = 0;
         self.body = 0..0;
@@ -359,7 +362,7 @@ impl InputBuffer {
         if self.lent || !self.landing.is_empty() {
             return;
         }
-        self.offered = 0;
+        self.offered = Offer::default();
         // Most wake-ups find nothing buffered, and `reach` tells that sooner.
         if self.reach() == 0 || self.held() == 0 {
             self.store = mem::take(store);
@@ -372,7 +375,7 @@ impl InputBuffer {
 
     /// Gives the worker's store back; what is held moves to a private one.
     pub(crate) fn take_back(&mut self, store: &mut Vec<u8>) {
-        self.offered = 0;
+        self.offered = Offer::default();
         self.is_waking = false;
         if self.lent {
             self.lent = false;
@@ -403,7 +406,7 @@ impl InputBuffer {
     /// Lets an empty store go; a lent one is given back before.
     pub(crate) fn forget(&mut self) {
         if self.held() == 0 {
-            self.offered = 0;
+            self.offered = Offer::default();
             self.store = Vec::new();
             self.rewind();
         }
@@ -413,7 +416,7 @@ impl InputBuffer {
     #[cold]
     pub(crate) fn shrink(&mut self) {
         if !self.is_waking {
-            self.offered = 0;
+            self.offered = Offer::default();
             self.move_out(&mut Vec::new());
         }
     }

@@ -1,7 +1,7 @@
 //! What the machine takes its input for, told as it takes it. Whoever writes down or shows what a peer has sent learns from
 //! the machine itself what it was: a second reader of the bytes would read some of them otherwise, and show a secret.
 
-use super::{Action, Event, Internal, State, Step};
+use super::table::{Action, Event, Internal, State, Step};
 use crate::fsm::Trace;
 
 /// What a stretch of the input was taken for ([`ChannelTrace::part`]).

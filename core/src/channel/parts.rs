@@ -32,7 +32,21 @@ mod closing;
 mod request;
 mod response;
 
-pub(super) use self::actions::Args;
+/// What an action is given: when, and the input that began it all.
+pub(super) struct Args<'a> {
+    pub(super) now: &'a Now<'a>,
+    pub(super) at: Moment,
+    pub(super) input: &'a Input<'a>,
+    /// The plan of a response that is staged already ([`Channel::respond_with`](super::Channel::respond_with)).
+    pub(super) staged: Option<Plan>,
+}
+
+impl<'a> Args<'a> {
+    #[inline]
+    pub(super) fn new(now: &'a Now<'a>, at: Moment, input: &'a Input<'a>) -> Self {
+        Self { now, at, input, staged: None }
+    }
+}
 
 fn is_within(n: usize, most: usize) -> bool {
     n > 0 && n <= most

@@ -5,12 +5,12 @@ use alloc::vec::Vec;
 
 use super::State;
 use super::body::{BodyState, Broken, Decoded, RequestBody};
-use super::compiled_config::CompiledConfig;
+use super::compiled_config::{CompiledConfig, Timeout};
 use super::input_buffer::{InputBuffer, READ};
 use super::input_part::{ChannelTrace, InputPart};
 use super::pipeline::Pipeline;
 use super::plan::BodyLeft;
-use super::timers::Timeout;
+
 use crate::error::{BodyError, RequestError, Rule};
 use crate::head::{self, HeadScan, Parsed};
 use crate::part::part;

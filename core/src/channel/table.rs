@@ -20,7 +20,7 @@
 //! step, leads to `Closed`.
 
 use crate::error::{BodyError, CloseReason, Rule};
-use crate::fsm::{Cause, Label, Matrix, Refusal, Row, Transition};
+use crate::fsm::{Cause, Label, Matrix, Refusal, Row, Taken, Transition};
 
 crate::labelled! {
     /// Where a channel stands.
@@ -261,6 +261,9 @@ crate::actions! {
         EndUpgraded,
     }
 }
+
+/// A step of a channel, as [`Channel::handle_with`](crate::Channel::handle_with) tells it.
+pub type Step = Taken<State, Event, Internal, Action>;
 
 use self::Action::*;
 

@@ -19,44 +19,11 @@
 
 use core::mem;
 
-use super::compiled_config::{CompiledConfig, LEAST_GRACE, Leave, NEVER};
+use super::compiled_config::{CompiledConfig, LEAST_GRACE, Leave, NEVER, Timeout};
 use super::rate::Rate;
 use super::{Internal, State};
 use crate::fsm::Label;
 use crate::time::Moment;
-
-crate::labelled! {
-    /// A parameter that is a length of time.
-    #[non_exhaustive]
-    pub enum Timeout {
-        /// first_byte_timeout
-        FirstByte,
-        /// head_timeout
-        Head,
-        /// inactivity_timeout
-        Inactivity,
-        /// responseless_timeout
-        Responseless,
-        /// stream_idle_timeout
-        StreamIdle,
-        /// peer_ended_timeout
-        PeerEnded,
-        /// discard_timeout
-        Discard,
-        /// linger_timeout
-        Linger,
-        /// body_timeout
-        Body,
-        /// write_timeout
-        Write,
-        /// drain_grace
-        DrainGrace,
-        /// drain_deadline
-        DrainDeadline,
-        /// connection_age
-        Age,
-    }
-}
 
 /// When a deadline runs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

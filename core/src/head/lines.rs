@@ -2,8 +2,8 @@
 
 use core::iter::FusedIterator;
 
+use crate::fields::FieldRef;
 use crate::part::{ascii, part};
-use crate::request::FieldRef;
 use crate::token::{is_field_byte, is_tchar, trim_blanks};
 
 /// A line that is well-formed.

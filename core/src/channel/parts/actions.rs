@@ -1,30 +1,12 @@
 //! What each action of the table does: calls of the parts, which no other file sees. An action cannot see or set the state; it
 //! returns at most one internal event.
 
-use super::Parts;
+use super::{Args, Parts};
 use crate::channel::input::Input;
 use crate::channel::input_part::{ChannelTrace, InputPart};
 use crate::channel::outbox::OutputKind;
-use crate::channel::plan::Plan;
 use crate::channel::{Action, Internal};
 use crate::error::{BodyError, CloseReason, RequestError, Rule};
-use crate::time::{Moment, Now};
-
-/// What an action is given: when, and the input that began it all.
-pub(in super::super) struct Args<'a> {
-    pub(in super::super) now: &'a Now<'a>,
-    pub(in super::super) at: Moment,
-    pub(in super::super) input: &'a Input<'a>,
-    /// The plan of a response that is staged already ([`Channel::respond_with`](super::super::Channel::respond_with)).
-    pub(in super::super) staged: Option<Plan>,
-}
-
-impl<'a> Args<'a> {
-    #[inline]
-    pub(in super::super) fn new(now: &'a Now<'a>, at: Moment, input: &'a Input<'a>) -> Self {
-        Self { now, at, input, staged: None }
-    }
-}
 
 /// The table pairs the actions that take data with their inputs, and that is checked while compiling.
 #[cold]

@@ -1,9 +1,9 @@
 //! The actions that end the connection.
 
 use super::Parts;
+use crate::channel::compiled_config::Timeout;
 use crate::channel::input_part::ChannelTrace;
 use crate::channel::outbox::OutputKind;
-use crate::channel::timers::Timeout;
 use crate::channel::{Internal, State};
 use crate::error::{BodyError, CloseReason};
 

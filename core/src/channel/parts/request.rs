@@ -1,7 +1,7 @@
 //! The actions on a request: its head, and its body.
 
-use super::Parts;
-use super::actions::{Args, wrong_input};
+use super::actions::wrong_input;
+use super::{Args, Parts};
 use crate::channel::Internal;
 use crate::channel::body::{Broken, Decoded};
 use crate::channel::input::Input;

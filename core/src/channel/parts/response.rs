@@ -1,7 +1,7 @@
 //! The actions on a response: of the application, of the machine itself, and what follows it.
 
-use super::Parts;
-use super::actions::{Args, wrong_input};
+use super::actions::wrong_input;
+use super::{Args, Parts};
 use crate::channel::Internal;
 use crate::channel::error_page;
 use crate::channel::input::Input;

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use httpfsm::{
-    Channel, ChannelConfig, CompiledConfig, Date, Facts, Fields, Input, Moment, Now, Output, RequestRef,
-    Responder, ResponseRef, Status, WorkerBuffers,
-};
+use httpfsm::channel::{CompiledConfig, Facts, Input, Output, Responder, WorkerBuffers};
+use httpfsm::request::RequestRef;
+use httpfsm::response::ResponseRef;
+use httpfsm::time::{Date, Moment, Now};
+use httpfsm::{Channel, ChannelConfig, Fields, Status};
 
 use crate::load::CONTENT;
 

@@ -21,12 +21,15 @@
 //!
 //! # Example
 //!
-//! Time stands still in it; [`Date`](crate::Date) says how a server has its own.
+//! Time stands still in it; [`Date`](crate::time::Date) says how a server has its own.
 //!
 //! ```
 //! use std::sync::Arc;
-//! use httpfsm::{Channel, Date, Facts, Fields, Input, Moment, Now, Output, ResponseRef, CompiledConfig, Status};
+//! use httpfsm::channel::{CompiledConfig, Facts, Input, Output};
 //! use httpfsm::config::ChannelConfig;
+//! use httpfsm::response::ResponseRef;
+//! use httpfsm::time::{Date, Moment, Now};
+//! use httpfsm::{Channel, Fields, Status};
 //!
 //! let mut channel = Channel::new(Arc::new(CompiledConfig::new(&ChannelConfig::default())), Facts::default());
 //! let now = Now::new(Moment::from_millis(5), &Date::EPOCH);
@@ -155,9 +158,10 @@ impl Channel {
     ///
     /// ```
     /// use std::sync::Arc;
-    /// use httpfsm::channel::Step;
+    /// use httpfsm::channel::{CompiledConfig, Facts, Input, Step};
     /// use httpfsm::config::ChannelConfig;
-    /// use httpfsm::{Channel, Date, Facts, Input, Moment, Now, CompiledConfig};
+    /// use httpfsm::time::{Date, Moment, Now};
+    /// use httpfsm::Channel;
     ///
     /// let mut channel = Channel::new(Arc::new(CompiledConfig::new(&ChannelConfig::default())), Facts::default());
     /// let now = Now::new(Moment::START, &Date::EPOCH);
@@ -165,7 +169,7 @@ impl Channel {
     /// let head = Input::RxData(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
     /// channel.handle_with(&now, head, &mut |step: &Step| states.push(step.next.to_string()))?;
     /// assert_eq!(states, ["Fresh", "WaitResponse"]);
-    /// # Ok::<(), httpfsm::NotAccepted>(())
+    /// # Ok::<(), httpfsm::channel::NotAccepted>(())
     /// ```
     ///
     /// # Errors
@@ -396,8 +400,11 @@ impl Channel {
     ///
     /// ```
     /// use std::sync::Arc;
+    /// use httpfsm::channel::{CompiledConfig, Facts, Input, Output};
     /// use httpfsm::config::ChannelConfig;
-    /// use httpfsm::{Channel, CompiledConfig, Date, Facts, Fields, Input, Moment, Now, Output, ResponseRef, Status};
+    /// use httpfsm::response::ResponseRef;
+    /// use httpfsm::time::{Date, Moment, Now};
+    /// use httpfsm::{Channel, Fields, Status};
     ///
     /// let mut channel = Channel::new(Arc::new(CompiledConfig::new(&ChannelConfig::default())), Facts::default());
     /// let (now, fields) = (Now::new(Moment::START, &Date::EPOCH), Fields::new());
@@ -410,7 +417,7 @@ impl Channel {
     /// let staged: Vec<_> = channel.staged().flatten().copied().collect();
     /// assert!(staged.starts_with(channel.unsent()) && staged.ends_with(b"hello"));
     /// assert_eq!(staged.len(), channel.unsent_len());
-    /// # Ok::<(), httpfsm::NotAccepted>(())
+    /// # Ok::<(), httpfsm::channel::NotAccepted>(())
     /// ```
     pub fn staged(&self) -> impl Iterator<Item = &[u8]> {
         self.parts.output().pieces().into_iter().filter(|piece| !piece.is_empty())

@@ -1,4 +1,4 @@
-//! What went wrong, in three worlds that never mix: [`NotAccepted`](crate::NotAccepted) (the caller's mistake), [`RequestError`]
+//! What went wrong, in three worlds that never mix: [`NotAccepted`](crate::channel::NotAccepted) (the caller's mistake), [`RequestError`]
 //! (the peer's: a status, the rule and where) and `CloseReason` (why a channel ended).
 
 use core::fmt;

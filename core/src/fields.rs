@@ -373,7 +373,7 @@ impl Known {
 }
 
 /// A received field: its name as it was sent and its value without the blanks around it. `Debug` hides the values of
-/// [`SECRETS`](crate::fields::SECRETS).
+/// [`SECRETS`].
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct FieldRef<'a> {
     /// The name, a token (RFC 9110 section 5.1).

@@ -2,8 +2,8 @@
 //!
 //! # Theory of operation
 //!
-//! A [`Channel`] is one connection. What happens to it goes in as an [`Input`], with the time; what it wants comes out
-//! as an [`Output`], or is asked for. There is no socket, clock, thread or runtime in here, so the same inputs always
+//! A [`Channel`] is one connection. What happens to it goes in as an [`Input`](channel::Input), with the time; what it wants comes out
+//! as an [`Output`](channel::Output), or is asked for. There is no socket, clock, thread or runtime in here, so the same inputs always
 //! give the same outputs.
 //!
 //! ```text
@@ -18,17 +18,17 @@
 //!                    the transport
 //! ```
 //!
-//! Between a request and its response the machine is in [`State::WaitResponse`]; while the rest of a response is owed,
-//! in [`State::Responding`]; at rest, in [`State::Idle`]. All transitions are rows of [`channel::ROWS`], which drive the
+//! Between a request and its response the machine is in [`State::WaitResponse`](channel::State::WaitResponse); while the rest of a response is owed,
+//! in [`State::Responding`](channel::State::Responding); at rest, in [`State::Idle`](channel::State::Idle). All transitions are rows of [`channel::ROWS`], which drive the
 //! machine and draw its pictures ([`channel::MACHINE`]). A row says: in these states, on this event, do these actions,
-//! and be in that state. An event is an input ([`Event`]), or is raised by the last action of a row
+//! and be in that state. An event is an input ([`Event`](channel::Event)), or is raised by the last action of a row
 //! ([`channel::Internal`]); so where the way depends on data, that is a row as well.
 //!
 //! An input that is in no row of a state ([`channel::REFUSALS`]), or does not meet what it has to
-//! ([`channel::CONDITIONS`]), comes back as [`NotAccepted`] and changes nothing. Deadlines are a table, too
+//! ([`channel::CONDITIONS`]), comes back as [`NotAccepted`](channel::NotAccepted) and changes nothing. Deadlines are a table, too
 //! ([`channel::DEADLINES`]). Each step can be watched with [`Channel::handle_with`].
 //!
-//! A [`Server`] is a machine of the same form: it admits connections, names and counts their channels, and goes out of
+//! A [`Server`](server::Server) is a machine of the same form: it admits connections, names and counts their channels, and goes out of
 //! service.
 //!
 //! # Where to begin
@@ -46,7 +46,7 @@
 //!
 //! # Three worlds of errors
 //!
-//! [`NotAccepted`] is the caller's mistake (the state, the event, the condition that is not met), [`RequestError`] the
+//! [`NotAccepted`](channel::NotAccepted) is the caller's mistake (the state, the event, the condition that is not met), [`RequestError`] the
 //! peer's, [`CloseReason`] why a channel ended.
 #![no_std]
 #![forbid(unsafe_code)]
@@ -80,20 +80,14 @@ mod token;
 pub mod trailers;
 mod witness;
 
-pub use channel::{
-    Channel, ChannelStats, CompiledConfig, Data, Event, Facts, Input, Leave, NotAccepted, Output, Responder,
-    State, Waits, WorkerBuffers,
-};
+pub use channel::Channel;
 pub use config::{Bodies, ChannelConfig, ErrorPage, ErrorPages, ServerConfig};
 pub use error::{BodyError, CloseReason, RequestError, Rule};
-pub use fields::{Fields, InvalidField};
+pub use fields::{FieldRef, Fields, InvalidField};
 pub use handler::{Body, Handler, IntoResponse, Request, Response, Subscriber};
 pub use peer::Peer;
-pub use request::{BodyLength, FieldRef, RequestHead, RequestRef, Version};
-pub use response::{BodyRef, ResponseRef};
-pub use server::{Server, ServerInput, ServerOutput};
+pub use request::Version;
 pub use status::Status;
-pub use time::{Date, Moment, Now};
 pub use trailers::Trailers;
 
 /// The example of the readme compiles and runs.

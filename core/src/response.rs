@@ -40,8 +40,8 @@ impl<'a> ResponseRef<'a> {
         Self { status, fields, body: BodyRef::Slice(content) }
     }
 
-    /// The beginning of a streamed response: the content follows with [`Input::Write`](crate::Input::Write), and
-    /// [`Input::Finish`](crate::Input::Finish) ends it. `length` is the number of its bytes, when it is known; see
+    /// The beginning of a streamed response: the content follows with [`Input::Write`](crate::channel::Input::Write), and
+    /// [`Input::Finish`](crate::channel::Input::Finish) ends it. `length` is the number of its bytes, when it is known; see
     /// [`BodyRef::Stream`].
     ///
     /// Where HTTP has no content, the response is complete with its head, and there is nothing to write:
@@ -49,8 +49,12 @@ impl<'a> ResponseRef<'a> {
     ///
     /// ```
     /// # use std::sync::Arc;
-    /// # use httpfsm::{Channel, ChannelConfig, CompiledConfig, Facts};
-    /// use httpfsm::{Data, Date, Fields, Input, Moment, Now, ResponseRef, Status};
+    /// # use httpfsm::channel::{CompiledConfig, Facts};
+    /// # use httpfsm::{Channel, ChannelConfig};
+    /// use httpfsm::channel::{Data, Input};
+    /// use httpfsm::response::ResponseRef;
+    /// use httpfsm::time::{Date, Moment, Now};
+    /// use httpfsm::{Fields, Status};
     ///
     /// # let mut channel = Channel::new(Arc::new(CompiledConfig::new(&ChannelConfig::default())), Facts::default());
     /// let now = Now::new(Moment::START, &Date::EPOCH);
@@ -64,7 +68,7 @@ impl<'a> ResponseRef<'a> {
     ///     channel.handle(&now, Input::Finish(None))?;
     /// }
     /// assert!(channel.unsent().ends_with(b"\r\n\r\n5\r\nhello\r\n0\r\n\r\n"));
-    /// # Ok::<(), httpfsm::NotAccepted>(())
+    /// # Ok::<(), httpfsm::channel::NotAccepted>(())
     /// ```
     #[must_use]
     pub const fn stream(status: Status, fields: &'a Fields, length: Option<u64>) -> Self {

@@ -59,7 +59,7 @@ impl Moment {
 /// ```
 /// use std::time::SystemTime;
 ///
-/// use httpfsm::Date;
+/// use httpfsm::time::Date;
 ///
 /// let text = httpdate::fmt_http_date(SystemTime::now());
 /// let date = text.as_bytes().try_into().ok().and_then(Date::new);

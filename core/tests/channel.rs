@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
-use httpfsm::{
-    BodyRef, Channel, ChannelConfig, CompiledConfig, Date, Facts, Fields, Input, Moment, Now, Output,
-    ResponseRef, State, Status,
-};
+use httpfsm::channel::{CompiledConfig, Facts, Input, Output, State};
+use httpfsm::response::{BodyRef, ResponseRef};
+use httpfsm::time::{Date, Moment, Now};
+use httpfsm::{Channel, ChannelConfig, Fields, Status};
 
 fn channel() -> Channel {
     Channel::new(Arc::new(CompiledConfig::new(&ChannelConfig::default())), Facts::default())

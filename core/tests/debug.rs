@@ -5,12 +5,13 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use httpfsm::channel::{CompiledConfig, Data, Facts, Input, Output, WorkerBuffers};
 use httpfsm::config::ErrorPage;
 use httpfsm::handler::Frame;
-use httpfsm::{
-    BodyRef, Channel, ChannelConfig, CompiledConfig, Data, Date, Facts, FieldRef, Fields, Input, Moment, Now,
-    Output, RequestHead, Response, ResponseRef, Status, WorkerBuffers,
-};
+use httpfsm::request::RequestHead;
+use httpfsm::response::{BodyRef, ResponseRef};
+use httpfsm::time::{Date, Moment, Now};
+use httpfsm::{Channel, ChannelConfig, FieldRef, Fields, Response, Status};
 
 const SECRET: &str = "Open-Sesame";
 const NOW: Now<'_> = Now::new(Moment::START, &Date::EPOCH);

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
+use httpfsm::channel::{CompiledConfig, Facts, Input};
 use httpfsm::error::{BodyError, CloseReason, RequestError, Rule};
 use httpfsm::fields::{Fields, InvalidField};
 use httpfsm::handler::{
@@ -19,7 +20,8 @@ use httpfsm::request::{RequestHead, Version};
 use httpfsm::response::BodyRef;
 use httpfsm::server::Refusal;
 use httpfsm::status::Status;
-use httpfsm::{Channel, ChannelConfig, CompiledConfig, Date, Facts, Input, Moment, Now};
+use httpfsm::time::{Date, Moment, Now};
+use httpfsm::{Channel, ChannelConfig};
 
 /// Writes down what it is asked for.
 #[derive(Default)]
@@ -401,7 +403,7 @@ impl httpfsm::handler::Source for Three {
 struct Requests(AtomicU64);
 
 impl Subscriber for Requests {
-    fn request(&self, _connection: &ConnectionInfo, _request: httpfsm::RequestRef<'_>) {
+    fn request(&self, _connection: &ConnectionInfo, _request: httpfsm::request::RequestRef<'_>) {
         self.0.fetch_add(1, Ordering::SeqCst);
     }
 }

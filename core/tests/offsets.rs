@@ -3,7 +3,8 @@
 #[path = "support/rig.rs"]
 mod rig;
 
-use httpfsm::{ChannelConfig, CloseReason, Input, RequestError, Rule, State};
+use httpfsm::channel::{Input, State};
+use httpfsm::{ChannelConfig, CloseReason, RequestError, Rule};
 use rig::{GET, POST_CHUNKED, Rig, Seen, post};
 
 const CHUNKS: &str = "5;e=1\r\nhello\r\n3\r\nabc\r\n0\r\nX: y\r\n\r\n";

@@ -3,7 +3,8 @@
 #[path = "support/rig.rs"]
 mod rig;
 
-use httpfsm::{BodyError, Input, Rule, State, Version};
+use httpfsm::channel::{Input, State};
+use httpfsm::{BodyError, Rule, Version};
 use rig::{GET, POST_CHUNKED, Rig, Seen, statuses};
 
 /// A GET with these field lines beside `Host`.

@@ -7,7 +7,9 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use httpfsm::{BodyError, BodyRef, CloseReason, Data, Fields, Input, Rule, State, Status, WorkerBuffers};
+use httpfsm::channel::{Data, Input, State, WorkerBuffers};
+use httpfsm::response::BodyRef;
+use httpfsm::{BodyError, CloseReason, Fields, Rule, Status};
 use rig::{GET, POST_CHUNKED, Rig, Seen, post, seconds, statuses};
 
 #[test]
@@ -174,7 +176,7 @@ fn a_head_that_ended_while_it_waited_its_turn_is_truncated() {
 fn a_request_that_was_not_told_goes_with_its_connection() {
     for with_body in [false, true] {
         let mut channel = Rig::new().channel;
-        let now = httpfsm::Now::new(httpfsm::Moment::START, &httpfsm::Date::EPOCH);
+        let now = httpfsm::time::Now::new(httpfsm::time::Moment::START, &httpfsm::time::Date::EPOCH);
         let request = if with_body { post(10) } else { GET.to_owned() };
         channel.handle(&now, Input::RxData(request.as_bytes())).unwrap();
         channel.handle(&now, Input::Disconnected).unwrap();

@@ -12,7 +12,8 @@ use httpfsm::handler::{
 };
 use httpfsm::origins::{Origin, OriginError};
 use httpfsm::server::Refusal;
-use httpfsm::{Date, InvalidField, Status};
+use httpfsm::time::Date;
+use httpfsm::{InvalidField, Status};
 
 const RULES: [Rule; 48] = [
     Rule::BareLf,

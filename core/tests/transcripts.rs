@@ -17,10 +17,10 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use httpfsm::{
-    BodyRef, Channel, ChannelConfig, CompiledConfig, Data, Date, Facts, Fields, Input, Moment, Now, Output,
-    ResponseRef, Status,
-};
+use httpfsm::channel::{CompiledConfig, Data, Facts, Input, Output};
+use httpfsm::response::{BodyRef, ResponseRef};
+use httpfsm::time::{Date, Moment, Now};
+use httpfsm::{Channel, ChannelConfig, Fields, Status};
 
 /// Where the application's events begin.
 const COLUMN: usize = 48;

@@ -8,11 +8,12 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use httpfsm::channel::{
-    Action, DEADLINES, Deadline, Event, Internal, MACHINE, MATRIX, REFUSALS, ROWS, RunsWhile, State, Timeout,
-    deadline_of,
+    Action, CompiledConfig, DEADLINES, Deadline, Event, Input, Internal, Leave, MACHINE, MATRIX, REFUSALS,
+    ROWS, RunsWhile, State, Timeout, deadline_of,
 };
 use httpfsm::fsm::{Act, Cause, Label};
-use httpfsm::{Channel, ChannelConfig, CloseReason, CompiledConfig, Date, Input, Leave, Moment, Now};
+use httpfsm::time::{Date, Moment, Now};
+use httpfsm::{Channel, ChannelConfig, CloseReason};
 use states::reach;
 
 /// The states that rows lead to from one, itself included.
@@ -136,8 +137,8 @@ fn every_refused_input_is_refused() {
             Input::Evict,
             Input::CheckPipeline,
             Input::Tick,
-            Input::HttpResponse(httpfsm::ResponseRef::new(httpfsm::Status::OK, &fields, b"x")),
-            Input::Write(httpfsm::Data::Slice(b"x")),
+            Input::HttpResponse(httpfsm::response::ResponseRef::new(httpfsm::Status::OK, &fields, b"x")),
+            Input::Write(httpfsm::channel::Data::Slice(b"x")),
             Input::Flush,
             // Whether a response is complete is no question of the state.
             Input::Finish(None),

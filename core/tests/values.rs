@@ -1,6 +1,7 @@
 //! Small values: what makes one, and what makes none.
 
-use httpfsm::{Date, Fields, Moment, Status};
+use httpfsm::time::{Date, Moment};
+use httpfsm::{Fields, Status};
 
 #[test]
 fn a_status_has_three_digits() {

@@ -3,7 +3,7 @@
 #[path = "support/rig.rs"]
 mod rig;
 
-use httpfsm::{Data, Input, State, WorkerBuffers};
+use httpfsm::channel::{Data, Input, State, WorkerBuffers};
 use rig::{GET, Rig};
 
 /// Bytes that a channel is offered to read into when it is lent this.

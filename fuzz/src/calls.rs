@@ -4,11 +4,11 @@
 
 use std::sync::{Arc, LazyLock};
 
+use httpfsm::channel::{CompiledConfig, Data, Facts, Input, State, Waits};
 use httpfsm::config::ChannelConfig;
-use httpfsm::{
-    BodyRef, Channel, CompiledConfig, Data, Date, Facts, Fields, Input, Moment, Now, ResponseRef, State,
-    Status, Waits,
-};
+use httpfsm::response::{BodyRef, ResponseRef};
+use httpfsm::time::{Date, Moment, Now};
+use httpfsm::{Channel, Fields, Status};
 
 /// Requests of several kinds, sent again and again in pieces of any length.
 const TEXT: &[u8] = b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n\

@@ -11,8 +11,9 @@ pub(crate) mod decoder;
 
 use std::sync::{Arc, LazyLock};
 
+use httpfsm::channel::CompiledConfig;
 use httpfsm::config::ChannelConfig;
-use httpfsm::{BodyError, CloseReason, CompiledConfig};
+use httpfsm::{BodyError, CloseReason};
 
 use self::decoder::{Body, Limits, decode};
 use crate::decisions::{self, Decisions};

@@ -13,8 +13,10 @@ mod llhttp;
 use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
 
+use httpfsm::channel::CompiledConfig;
 use httpfsm::config::ChannelConfig;
-use httpfsm::{CloseReason, CompiledConfig, RequestHead, RequestRef, Rule};
+use httpfsm::request::{RequestHead, RequestRef};
+use httpfsm::{CloseReason, Rule};
 
 pub use self::allowed::{Difference, TABLES};
 use crate::reading::{self, Upgrades};

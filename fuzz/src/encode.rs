@@ -11,11 +11,11 @@ use std::sync::{Arc, LazyLock};
 
 use arbitrary::{Arbitrary, Unstructured};
 use bytes::Bytes;
+use httpfsm::channel::{CompiledConfig, Data, Facts, Input, Output};
 use httpfsm::config::ChannelConfig;
-use httpfsm::{
-    BodyRef, Channel, CompiledConfig, Data, Date, Facts, Fields, Input, InvalidField, Moment, Now, Output,
-    ResponseRef, Status,
-};
+use httpfsm::response::{BodyRef, ResponseRef};
+use httpfsm::time::{Date, Moment, Now};
+use httpfsm::{Channel, Fields, InvalidField, Status};
 
 use self::case::{Case, Content, Exchange, Piece};
 use self::readback::Given;

@@ -9,8 +9,10 @@ mod recogniser;
 
 use std::sync::{Arc, LazyLock};
 
+use httpfsm::Version;
+use httpfsm::channel::CompiledConfig;
 use httpfsm::config::ChannelConfig;
-use httpfsm::{BodyLength, CompiledConfig, RequestRef, Version};
+use httpfsm::request::{BodyLength, RequestRef};
 
 use self::recogniser::{Body, Head, Limits, Verdict, recognise};
 use crate::reading::{self, Reading, Upgrades};

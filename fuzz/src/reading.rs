@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use httpfsm::{
-    BodyError, BodyRef, Channel, CloseReason, CompiledConfig, Date, Facts, Fields, Input, Moment, Now,
-    Output, RequestError, RequestHead, ResponseRef, State, Status,
-};
+use httpfsm::channel::{CompiledConfig, Facts, Input, Output, State};
+use httpfsm::request::RequestHead;
+use httpfsm::response::{BodyRef, ResponseRef};
+use httpfsm::time::{Date, Moment, Now};
+use httpfsm::{BodyError, Channel, CloseReason, Fields, RequestError, Status};
 
 /// A request as it was delivered.
 #[derive(Clone, Debug, Default)]

@@ -10,11 +10,11 @@
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
+use httpfsm::channel::{CompiledConfig, Data, Facts, Input, Output, State};
 use httpfsm::config::ChannelConfig;
-use httpfsm::{
-    Channel, CompiledConfig, Data, Date, Facts, Fields, Input, Moment, Now, Output, ResponseRef, State,
-    Status,
-};
+use httpfsm::response::ResponseRef;
+use httpfsm::time::{Date, Moment, Now};
+use httpfsm::{Channel, Fields, Status};
 
 use crate::decisions::Decisions;
 use crate::text::find;
@@ -269,7 +269,7 @@ impl<'d> Session<'d> {
             return;
         }
         let head = ResponseRef {
-            body: httpfsm::BodyRef::Stream { length: None },
+            body: httpfsm::response::BodyRef::Stream { length: None },
             ..ResponseRef::new(Status::OK, &fields, b"")
         };
         self.offer(Input::HttpResponse(head));

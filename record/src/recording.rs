@@ -44,11 +44,11 @@ const LAST: usize = 64;
 /// use std::io::{self, Read};
 /// use std::sync::Arc;
 ///
+/// use httpfsm::channel::{CompiledConfig, Facts, Input, NotAccepted, Output};
 /// use httpfsm::handler::ConnectionInfo;
-/// use httpfsm::{
-///     Channel, ChannelConfig, CompiledConfig, Date, Facts, Fields, Input, Moment, NotAccepted, Now, Output, Peer, ResponseRef,
-///     Status,
-/// };
+/// use httpfsm::response::ResponseRef;
+/// use httpfsm::time::{Date, Moment, Now};
+/// use httpfsm::{Channel, ChannelConfig, Fields, Peer, Status};
 /// use httpfsm_record::{Options, Recording, replay};
 /// use httpfsm_transport::{Opened, Tape};
 ///

@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
+use httpfsm::channel::{CompiledConfig, Facts, Input, Output};
 use httpfsm::handler::ConnectionInfo;
-use httpfsm::{
-    Channel, ChannelConfig, CompiledConfig, Date, Facts, Fields, Input, Moment, Now, Output, Peer,
-    ResponseRef, Status,
-};
+use httpfsm::response::ResponseRef;
+use httpfsm::time::{Date, Moment, Now};
+use httpfsm::{Channel, ChannelConfig, Fields, Peer, Status};
 use httpfsm_record::{Options, Recording, replay};
 use httpfsm_transport::{Opened, Tape};
 

@@ -19,7 +19,9 @@ use crate::stream::Stream;
 /// ```
 /// use std::sync::Arc;
 ///
-/// use httpfsm::{ChannelConfig, Fields, ResponseRef, CompiledConfig, Status};
+/// use httpfsm::channel::CompiledConfig;
+/// use httpfsm::response::ResponseRef;
+/// use httpfsm::{ChannelConfig, Fields, Status};
 /// use httpfsm_async_std::{Event, connection};
 ///
 /// async fn serve(stream: smol::net::TcpStream) {

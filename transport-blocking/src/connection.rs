@@ -29,7 +29,9 @@ use crate::stream::LoopSocket;
 /// use std::net::TcpListener;
 /// use std::sync::Arc;
 ///
-/// use httpfsm::{ChannelConfig, Fields, ResponseRef, CompiledConfig, Status};
+/// use httpfsm::channel::CompiledConfig;
+/// use httpfsm::response::ResponseRef;
+/// use httpfsm::{ChannelConfig, Fields, Status};
 /// use httpfsm_blocking::{Event, connection};
 ///
 /// # fn main() -> std::io::Result<()> {

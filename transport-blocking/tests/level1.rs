@@ -8,8 +8,10 @@ use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
+use httpfsm::channel::{CompiledConfig, NotAccepted};
 use httpfsm::config::ChannelConfig;
-use httpfsm::{Channel, CompiledConfig, Fields, NotAccepted, ResponseRef, Status};
+use httpfsm::response::ResponseRef;
+use httpfsm::{Channel, Fields, Status};
 use httpfsm_blocking::{Connection, Event, Stream, connection};
 use httpfsm_transport::block_on;
 use httpfsm_transport_kit::{Kit, Level1};

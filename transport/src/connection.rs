@@ -160,7 +160,9 @@ impl<W: Wire, T: Timer> Connection<W, T> {
     /// [`finish`](Self::finish), unless the request is one whose response has no content (HEAD):
     ///
     /// ```
-    /// use httpfsm::{Fields, NotAccepted, ResponseRef, Status};
+    /// use httpfsm::channel::NotAccepted;
+    /// use httpfsm::response::ResponseRef;
+    /// use httpfsm::{Fields, Status};
     /// use httpfsm_transport::{Connection, Timer, Wire};
     ///
     /// async fn count<W: Wire, T: Timer>(connection: &mut Connection<W, T>) -> Result<(), NotAccepted> {

@@ -10,13 +10,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 
-use httpfsm::channel::{Action, ChannelTrace, Event, InputPart, Internal, NotAccepted, State, Step};
+use httpfsm::Channel;
+use httpfsm::channel::{
+    Action, ChannelTrace, Event, Input, InputPart, Internal, NotAccepted, Output, State, Step,
+};
 use httpfsm::config::ServerConfig;
 use httpfsm::fsm::Trace;
 use httpfsm::handler::{Body, BodyFailure, Frame, Request, Response, Source, Subscriber};
 use httpfsm::request::RequestRef;
 use httpfsm::status::Status;
-use httpfsm::{Channel, Input, Now, Output};
+use httpfsm::time::Now;
 use httpfsm_transport::memory::MemoryServer;
 use httpfsm_transport::{Held, Opened, Recorder, Tape};
 

@@ -9,9 +9,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
+use httpfsm::channel::{CompiledConfig, State};
 use httpfsm::config::ChannelConfig;
 use httpfsm::error::{BodyError, CloseReason, Rule};
-use httpfsm::{BodyRef, CompiledConfig, Fields, ResponseRef, State, Status};
+use httpfsm::response::{BodyRef, ResponseRef};
+use httpfsm::{Fields, Status};
 use httpfsm_transport::memory::{MemoryWire, pair};
 use httpfsm_transport::{Connection, Event, Timer, Wire};
 
@@ -40,7 +42,7 @@ fn connection() -> (MemoryWire, Connection<MemoryWire, Never>) {
 
 fn over<W: Wire>(wire: W) -> Connection<W, Never> {
     let compiled = Arc::new(CompiledConfig::new(&ChannelConfig::default()));
-    Connection::new(wire, Never, compiled, httpfsm::Facts::default())
+    Connection::new(wire, Never, compiled, httpfsm::channel::Facts::default())
 }
 
 fn send(peer: &mut MemoryWire, bytes: impl AsRef<[u8]>) {

@@ -223,7 +223,7 @@ impl Leave {
 /// ```
 /// use std::time::Duration;
 ///
-/// use httpfsm::Facts;
+/// use httpfsm::channel::Facts;
 ///
 /// let facts = Facts::default().with_age_jitter(Duration::from_secs(7));
 /// assert_eq!(facts.age_jitter, Duration::from_secs(7));

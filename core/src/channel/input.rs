@@ -47,7 +47,7 @@ impl fmt::Debug for Data<'_> {
 /// application); the specification's names are in the aliases.
 ///
 /// Nothing of the application reaches a request that it does not know yet: until
-/// [`Output::HttpRequest`](crate::Output::HttpRequest) was taken, what it sends belongs to the request before, whose
+/// [`Output::HttpRequest`](crate::channel::Output::HttpRequest) was taken, what it sends belongs to the request before, whose
 /// response is complete already, and is not accepted.
 #[derive(Clone)]
 pub enum Input<'a> {
@@ -60,7 +60,7 @@ pub enum Input<'a> {
     #[doc(alias = "EV_RX_DATA")]
     RxRead(usize),
     /// The peer ended its input (FIN). An input like any other: what is buffered comes first. The request that is with
-    /// the application is told with [`Output::PeerEnded`](crate::Output::PeerEnded), and its response still goes out; so is
+    /// the application is told with [`Output::PeerEnded`](crate::channel::Output::PeerEnded), and its response still goes out; so is
     /// each request that is buffered behind it, and the connection closes after the last response. With
     /// `fin_is_disconnect` it counts as [`Disconnected`](Self::Disconnected) while a request is with the application.
     RxEnd,
@@ -86,15 +86,15 @@ pub enum Input<'a> {
 
     /// The application's response: the final head, and all content unless it is streamed
     /// ([`ResponseRef::stream`]). The head of a stream whose request still waits for its `100 Continue`, or has not begun its
-    /// body since, waits ([`State::HeadHeld`](crate::State::HeadHeld)) for the first byte of the body's content, for content of
+    /// body since, waits ([`State::HeadHeld`](crate::channel::State::HeadHeld)) for the first byte of the body's content, for content of
     /// its own, a [`Flush`](Self::Flush) or the end.
     #[doc(alias = "EV_HTTP_RESPONSE")]
     HttpResponse(ResponseRef<'a>),
     /// Bytes of a streamed response. What exceeds the Content-Length is cut and reported
-    /// ([`Output::Excess`](crate::Output::Excess)).
+    /// ([`Output::Excess`](crate::channel::Output::Excess)).
     #[doc(alias = "write")]
     Write(Data<'a>),
-    /// Send what there is; [`Output::Flushed`](crate::Output::Flushed) tells when it has left.
+    /// Send what there is; [`Output::Flushed`](crate::channel::Output::Flushed) tells when it has left.
     #[doc(alias = "flush")]
     Flush,
     /// The end of a streamed response, with trailer fields if it is chunked. Short of its Content-Length, it cuts the

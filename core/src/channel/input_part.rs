@@ -36,10 +36,11 @@ pub enum InputPart {
 ///
 /// ```
 /// use std::sync::Arc;
-/// use httpfsm::channel::{Action, ChannelTrace, Event, InputPart, Internal, State, Step};
+/// use httpfsm::channel::{Action, ChannelTrace, CompiledConfig, Event, Facts, Input, InputPart, Internal, State, Step};
 /// use httpfsm::config::ChannelConfig;
 /// use httpfsm::fsm::Trace;
-/// use httpfsm::{Channel, CompiledConfig, Date, Facts, Input, Moment, Now};
+/// use httpfsm::time::{Date, Moment, Now};
+/// use httpfsm::Channel;
 ///
 /// struct Parts(Vec<(InputPart, usize)>);
 ///
@@ -60,7 +61,7 @@ pub enum InputPart {
 /// assert_eq!(parts.0, []);
 /// channel.handle_with(&now, Input::RxData(b"\r\n"), &mut parts)?;
 /// assert_eq!(parts.0, [(InputPart::Head, 27)]);
-/// # Ok::<(), httpfsm::NotAccepted>(())
+/// # Ok::<(), httpfsm::channel::NotAccepted>(())
 /// ```
 pub trait ChannelTrace: Trace<State, Event, Internal, Action> {
     /// The next `bytes` bytes of the input, which may be none, are a `part`.

@@ -8,7 +8,7 @@ use super::{input_buffer, output_buffer};
 /// A worker's buffers. Lent to a channel for one wake-up ([`lend`](crate::Channel::lend),
 /// [`take_back`](crate::Channel::take_back)), they make "no allocation per request" and "no buffer on an idle
 /// connection" hold together. They move by ownership, so bytes of one channel can never reach another, as long as
-/// the transport reports with [`RxRead`](crate::Input::RxRead) only what it has read: the buffers are not cleared.
+/// the transport reports with [`RxRead`](crate::channel::Input::RxRead) only what it has read: the buffers are not cleared.
 ///
 /// Buffers that are lent to another channel at the moment are empty; this channel then makes buffers of its own.
 #[derive(Default)]

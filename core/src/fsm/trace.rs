@@ -20,7 +20,7 @@ pub struct Taken<S, E, I, A: 'static> {
 }
 
 /// Hears of each row that a machine takes. [`Channel::handle_with`](crate::Channel::handle_with) tells it before the actions
-/// of the row run, [`Server::handle_with`](crate::Server::handle_with) behind them.
+/// of the row run, [`Server::handle_with`](crate::server::Server::handle_with) behind them.
 ///
 /// `()` hears nothing and costs nothing.
 pub trait Trace<S, E, I, A: 'static> {

@@ -8,7 +8,7 @@ use super::cases;
 use super::limits::{Limits, limits};
 use super::messages::traffic;
 use super::model::Model;
-use httpfsm::{Input, State};
+use httpfsm::channel::{Input, State};
 
 proptest! {
     #![proptest_config(cases(256))]

@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use httpfsm::{
-    BodyRef, Channel, ChannelConfig, CompiledConfig, Data, Date, Facts, Fields, Input, Moment, Now, Output,
-    ResponseRef, State, Status,
-};
+use httpfsm::channel::{CompiledConfig, Data, Facts, Input, Output, State};
+use httpfsm::response::{BodyRef, ResponseRef};
+use httpfsm::time::{Date, Moment, Now};
+use httpfsm::{Channel, ChannelConfig, Fields, Status};
 use proptest::prelude::*;
 
 use super::cases;

@@ -8,8 +8,9 @@ use super::cases;
 use super::limits::{Limits, limits};
 use super::messages::traffic;
 use super::model::Model;
-use httpfsm::channel::WorkerBuffers;
-use httpfsm::{BodyRef, Data, Fields, Input, ResponseRef, State, Status};
+use httpfsm::channel::{Data, Input, State, WorkerBuffers};
+use httpfsm::response::{BodyRef, ResponseRef};
+use httpfsm::{Fields, Status};
 
 /// One read, and the size of a store of its own.
 const READ: usize = 64 << 10;

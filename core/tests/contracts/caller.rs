@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use httpfsm::channel::{self, Action, ChannelTrace, Event, InputPart, Internal, WorkerBuffers};
-use httpfsm::fsm::Trace;
-use httpfsm::{
-    BodyRef, Channel, ChannelConfig, ChannelStats, CompiledConfig, Data, Date, Facts, Fields, Input, Moment,
-    NotAccepted, Now, ResponseRef, State, Status, Waits,
+use httpfsm::channel::{
+    self, Action, ChannelStats, ChannelTrace, CompiledConfig, Data, Event, Facts, Input, InputPart, Internal,
+    NotAccepted, State, Waits, WorkerBuffers,
 };
+use httpfsm::fsm::Trace;
+use httpfsm::response::{BodyRef, ResponseRef};
+use httpfsm::time::{Date, Moment, Now};
+use httpfsm::{Channel, ChannelConfig, Fields, Status};
 use proptest::prelude::*;
 
 use super::messages::ByteString;

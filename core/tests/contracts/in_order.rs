@@ -11,8 +11,9 @@ use super::messages::{bad, good, traffic, upload};
 use super::model::Model;
 use super::progress::turn;
 use super::seen::Seen;
-use httpfsm::channel::{Condition, WorkerBuffers};
-use httpfsm::{Event, Fields, Input, NotAccepted, ResponseRef, State, Status};
+use httpfsm::channel::{Condition, Event, Input, NotAccepted, State, WorkerBuffers};
+use httpfsm::response::ResponseRef;
+use httpfsm::{Fields, Status};
 
 /// The numbers of the requests that got a response, as they stand on the wire.
 fn responses(wire: &[u8]) -> Vec<usize> {

@@ -4,11 +4,10 @@
 use std::sync::Arc;
 
 use allocation_counter::measure;
-use httpfsm::channel::WorkerBuffers;
-use httpfsm::{
-    BodyRef, Channel, ChannelConfig, CompiledConfig, Data, Date, Facts, Fields, Input, Moment, Now, Output,
-    ResponseRef, State, Status,
-};
+use httpfsm::channel::{CompiledConfig, Data, Facts, Input, Output, State, WorkerBuffers};
+use httpfsm::response::{BodyRef, ResponseRef};
+use httpfsm::time::{Date, Moment, Now};
+use httpfsm::{Channel, ChannelConfig, Fields, Status};
 use proptest::prelude::*;
 
 use super::caller::{Caller, steps};

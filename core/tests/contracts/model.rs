@@ -4,10 +4,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use httpfsm::{
-    BodyLength, BodyRef, Channel, ChannelConfig, CompiledConfig, Data, Date, Facts, Fields, Input, Moment,
-    NotAccepted, Now, ResponseRef, State, Status, Version,
-};
+use httpfsm::channel::{CompiledConfig, Data, Facts, Input, NotAccepted, State};
+use httpfsm::request::BodyLength;
+use httpfsm::response::{BodyRef, ResponseRef};
+use httpfsm::time::{Date, Moment, Now};
+use httpfsm::{Channel, ChannelConfig, Fields, Status, Version};
 
 use super::application::{Content, Kind, Script, Step, Task, plan, step_kind};
 use super::choices::Choices;

@@ -96,11 +96,11 @@ fn what_was_not_taken_of_a_body_is_not_the_next_request_s() {
     let mut model = Model::new(&ChannelConfig::default(), &[]);
     model.feed(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n");
     while model.take_output() {}
-    model.handle(httpfsm::Input::BodyDemand(2)).expect("the request waits");
+    model.handle(httpfsm::channel::Input::BodyDemand(2)).expect("the request waits");
     model.feed(b"bodyGET / HTTP/1.1\r\nHost: a\r\n\r\n");
     let fields = httpfsm::Fields::new();
-    let response = httpfsm::ResponseRef::new(httpfsm::Status::OK, &fields, b"");
-    model.handle(httpfsm::Input::HttpResponse(response)).expect("the request waits");
+    let response = httpfsm::response::ResponseRef::new(httpfsm::Status::OK, &fields, b"");
+    model.handle(httpfsm::channel::Input::HttpResponse(response)).expect("the request waits");
     while model.take_output() {}
     assert_eq!(model.requests, 2);
     assert!(!model.seen.iter().any(|seen| matches!(seen, Seen::Body(_))), "{:?}", model.seen);

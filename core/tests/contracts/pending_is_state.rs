@@ -11,7 +11,9 @@ use super::messages::traffic;
 use super::model::Model;
 use super::progress::turn;
 use super::seen::Seen;
-use httpfsm::{BodyRef, Data, Fields, Input, ResponseRef, Status};
+use httpfsm::channel::{Data, Input};
+use httpfsm::response::{BodyRef, ResponseRef};
+use httpfsm::{Fields, Status};
 
 fn contains_interim(write: &[u8]) -> bool {
     write.windows(10).any(|bytes| bytes == b"HTTP/1.1 1")

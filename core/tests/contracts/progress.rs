@@ -9,8 +9,10 @@ use super::limits::limits;
 use super::messages::traffic;
 use super::model::Model;
 use super::states::reach;
+use httpfsm::ChannelConfig;
+use httpfsm::channel::{Input, State, Waits};
 use httpfsm::fsm::Label;
-use httpfsm::{ChannelConfig, Input, Moment, State, Waits};
+use httpfsm::time::Moment;
 
 /// The most steps from the end of input to Closed, the application's own aside.
 const STEPS: usize = 16;
@@ -191,7 +193,7 @@ fn the_end_of_time_is_harmless() {
 /// Found: a FIN in Discard that was not noted, so that the channel lingered for it.
 #[test]
 fn the_end_of_input_in_every_state() {
-    let now = httpfsm::Now::new(Moment::START, &httpfsm::Date::EPOCH);
+    let now = httpfsm::time::Now::new(Moment::START, &httpfsm::time::Date::EPOCH);
     for &state in State::ALL {
         let mut channel = reach(state, &ChannelConfig::default());
         while channel.next_output().is_some() {}

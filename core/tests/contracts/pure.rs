@@ -23,7 +23,7 @@ proptest! {
                 step.wait = Wait::None;
             }
             let before = busy.at;
-            let due = busy.channel.deadline().map_or(u64::MAX, httpfsm::Moment::as_millis);
+            let due = busy.channel.deadline().map_or(u64::MAX, httpfsm::time::Moment::as_millis);
             busy.pass(step.wait);
             let target = busy.at;
             // On the way to the step's moment, as far as no deadline passes.
@@ -65,7 +65,7 @@ proptest! {
             let now = busy.at;
             for after in [false, true] {
                 // What is due now is done by the step, if that is an input, and by nothing else.
-                let due = busy.channel.deadline().map_or(u64::MAX, httpfsm::Moment::as_millis);
+                let due = busy.channel.deadline().map_or(u64::MAX, httpfsm::time::Moment::as_millis);
                 let last = now.min(due.saturating_sub(1));
                 for moment in moments.by_ref().take(3) {
                     busy.at = last / 255 * u64::from(*moment) + last % 255 * u64::from(*moment) / 255;

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use httpfsm::{
-    BodyRef, Channel, ChannelConfig, CompiledConfig, Data, Date, Facts, Fields, Input, Moment, Now,
-    ResponseRef, State, Status,
-};
+use httpfsm::channel::{CompiledConfig, Data, Facts, Input, State};
+use httpfsm::response::{BodyRef, ResponseRef};
+use httpfsm::time::{Date, Moment, Now};
+use httpfsm::{Channel, ChannelConfig, Fields, Status};
 use proptest::prelude::*;
 
 use super::cases;

@@ -14,10 +14,10 @@ mod script;
 
 use std::sync::Arc;
 
-use httpfsm::{
-    BodyRef, Channel, CompiledConfig, Data, Date, Facts, Fields, Input, Leave, Moment, Now, ResponseRef,
-    Status,
-};
+use httpfsm::channel::{CompiledConfig, Data, Facts, Input, Leave};
+use httpfsm::response::{BodyRef, ResponseRef};
+use httpfsm::time::{Date, Moment, Now};
+use httpfsm::{Channel, Fields, Status};
 use proptest::prelude::*;
 
 use self::clock::{Rates, Times};

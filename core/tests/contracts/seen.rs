@@ -1,6 +1,7 @@
 //! The outputs of a channel, owned, so that two runs can be compared.
 
-use httpfsm::{Channel, CloseReason, Output, RequestError};
+use httpfsm::channel::Output;
+use httpfsm::{Channel, CloseReason, RequestError};
 
 use super::messages::ByteString;
 

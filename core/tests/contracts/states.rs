@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use httpfsm::{
-    BodyRef, Channel, ChannelConfig, CompiledConfig, Date, Facts, Fields, Input, Moment, Now, ResponseRef,
-    State, Status,
-};
+use httpfsm::channel::{CompiledConfig, Facts, Input, State};
+use httpfsm::response::{BodyRef, ResponseRef};
+use httpfsm::time::{Date, Moment, Now};
+use httpfsm::{Channel, ChannelConfig, Fields, Status};
 
 /// A channel in one of its states, at the moment 0. Where output can be pending, it is.
 pub(crate) fn reach(state: State, config: &ChannelConfig) -> Channel {

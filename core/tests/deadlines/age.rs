@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use httpfsm::{CloseReason, Facts, State};
+use httpfsm::CloseReason;
+use httpfsm::channel::{Facts, State};
 
 use crate::rig::{GET, Rig, Seen, seconds};
 use crate::support::{never_passes, pass_at};

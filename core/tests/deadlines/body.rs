@@ -1,6 +1,7 @@
 //! The deadline of a request body, and the rate at which it has to arrive.
 
-use httpfsm::{BodyError, CloseReason, Input, Rule, State};
+use httpfsm::channel::{Input, State};
+use httpfsm::{BodyError, CloseReason, Rule};
 
 use crate::rig::{POST_CHUNKED, Rig, Seen, post, seconds, statuses};
 use crate::support::{FOR_EVER, never_passes, pass_at, refused};

@@ -1,7 +1,8 @@
 //! How long input is read and discarded: after a response that closes (lingering), and when the rest of a body was
 //! not read (discard).
 
-use httpfsm::{ChannelConfig, CloseReason, Input, State};
+use httpfsm::channel::{Input, State};
+use httpfsm::{ChannelConfig, CloseReason};
 
 use crate::rig::{GET, Rig, Seen, post};
 use crate::support::pass_at;

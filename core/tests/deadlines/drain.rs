@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use httpfsm::{CloseReason, Input, Leave, Moment, Rule, State};
+use httpfsm::channel::{Input, Leave, State};
+use httpfsm::time::Moment;
+use httpfsm::{CloseReason, Rule};
 
 use crate::rig::{GET, Rig, Seen, Setup, post, seconds, statuses};
 use crate::support::{never_passes, pass_at, refused};

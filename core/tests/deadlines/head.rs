@@ -1,6 +1,7 @@
 //! The deadlines of a connection without a request: first byte, head, inactivity.
 
-use httpfsm::{CloseReason, Rule, State};
+use httpfsm::channel::State;
+use httpfsm::{CloseReason, Rule};
 
 use crate::rig::{GET, Rig, Seen, seconds};
 use crate::support::{never_passes, pass_at, refused};

@@ -1,6 +1,7 @@
 //! The deadlines of a response: until it begins, and between its pieces.
 
-use httpfsm::{BodyError, CloseReason, Data, Fields, Input, Rule, State, Status};
+use httpfsm::channel::{Data, Input, State};
+use httpfsm::{BodyError, CloseReason, Fields, Rule, Status};
 
 use crate::rig::{GET, Rig, Seen, post, seconds, statuses};
 use crate::support::{FOR_EVER, never_passes, pass_at, refused, stream_idle};

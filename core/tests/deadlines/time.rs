@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use httpfsm::{Input, Rule, State};
+use httpfsm::Rule;
+use httpfsm::channel::{Input, State};
 
 use crate::rig::{GET, Rig, Seen};
 use crate::support::{FOR_EVER, pass_at};

@@ -1,6 +1,8 @@
 //! The deadline of pending output, and the rate at which the peer has to read it.
 
-use httpfsm::{BodyRef, CloseReason, Fields, Input, State, Status};
+use httpfsm::channel::{Input, State};
+use httpfsm::response::BodyRef;
+use httpfsm::{CloseReason, Fields, Status};
 
 use crate::rig::{GET, Rig, Seen, Setup, post, seconds};
 use crate::support::{never_passes, pass_at};

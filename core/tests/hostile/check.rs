@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use httpfsm::Input;
+use httpfsm::channel::Input;
 
 use crate::corpus::{self, Act, Application, End, Entry, Step, shown};
 use crate::cut::Cut;

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use httpfsm::{
-    BodyError, BodyRef, Channel, ChannelConfig, CompiledConfig, Data, Date, Facts, Fields, Input, Moment,
-    Now, Output, ResponseRef, State, Status,
-};
+use httpfsm::channel::{CompiledConfig, Data, Facts, Input, Output, State};
+use httpfsm::response::{BodyRef, ResponseRef};
+use httpfsm::time::{Date, Moment, Now};
+use httpfsm::{BodyError, Channel, ChannelConfig, Fields, Status};
 
 use crate::config::set_parameter;
 use crate::corpus::{Application, Entry, Place, Step};

@@ -1,7 +1,9 @@
 //! How much output waits for the peer, and how much input for the application.
 
 use bytes::Bytes;
-use httpfsm::{BodyRef, Data, Fields, Input, State, Status};
+use httpfsm::channel::{Data, Input, State};
+use httpfsm::response::BodyRef;
+use httpfsm::{Fields, Status};
 
 use crate::rig::{GET, POST_CHUNKED, Rig, Seen, post};
 

@@ -1,6 +1,7 @@
 //! How many requests of a connection may be without a response, and how many a connection serves.
 
-use httpfsm::{CloseReason, Input, RequestError, Rule, State};
+use httpfsm::channel::{Input, State};
+use httpfsm::{CloseReason, RequestError, Rule};
 
 use crate::rig::{GET, POST_CHUNKED, Rig, Seen, post, seconds, statuses};
 

@@ -1,6 +1,7 @@
 //! The check of a limit at one less, at its value and at one more.
 
-use httpfsm::{ChannelConfig, CloseReason, Input, Rule, State};
+use httpfsm::channel::{Input, State};
+use httpfsm::{ChannelConfig, CloseReason, Rule};
 
 use crate::rig::{Rig, Seen, statuses};
 

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use httpfsm::{ChannelConfig, Data, Input, State};
+use httpfsm::ChannelConfig;
+use httpfsm::channel::{Data, Input, State};
 
 use crate::kind::Kind::{Least, Most, MostOrNone, NoLimit, Time, TimeOrAtOnce, TimeOrNone};
 use crate::kind::{Parameter, parameter};

@@ -2,8 +2,9 @@
 
 use std::net::SocketAddr;
 
-use httpfsm::server::ServerOutput;
-use httpfsm::{ChannelConfig, Moment, Peer, Server, ServerConfig, ServerInput};
+use httpfsm::server::{Server, ServerInput, ServerOutput};
+use httpfsm::time::Moment;
+use httpfsm::{ChannelConfig, Peer, ServerConfig};
 
 use crate::kind::Kind::{Most, NoLimit, Time};
 use crate::kind::{Parameter, parameter};

@@ -1,6 +1,8 @@
 //! What the server decides about a channel: `Busy` and `Evict`.
 
-use httpfsm::{CloseReason, Date, Input, Moment, Now, Rule, State};
+use httpfsm::channel::{Input, State};
+use httpfsm::time::{Date, Moment, Now};
+use httpfsm::{CloseReason, Rule};
 
 use crate::rig::{GET, Rig, Seen, Setup, post, statuses};
 use crate::support::refuses;

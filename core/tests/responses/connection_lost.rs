@@ -1,7 +1,8 @@
 //! The connection is lost: every state ends at once, and nothing follows.
 
-use httpfsm::channel::Condition;
-use httpfsm::{BodyError, CloseReason, Event, Input, Moment, NotAccepted, State};
+use httpfsm::channel::{Condition, Event, Input, NotAccepted, State};
+use httpfsm::time::Moment;
+use httpfsm::{BodyError, CloseReason};
 
 use crate::rig::{GET, Rig, Seen, Setup, post};
 use crate::support::{CONNECT, GET_CLOSE, refuses};

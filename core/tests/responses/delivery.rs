@@ -3,11 +3,10 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use httpfsm::channel::{Condition, Step};
-use httpfsm::{
-    Channel, ChannelConfig, CompiledConfig, Date, Event, Facts, Fields, Input, Moment, NotAccepted, Now,
-    Output, ResponseRef, State, Status,
-};
+use httpfsm::channel::{CompiledConfig, Condition, Event, Facts, Input, NotAccepted, Output, State, Step};
+use httpfsm::response::ResponseRef;
+use httpfsm::time::{Date, Moment, Now};
+use httpfsm::{Channel, ChannelConfig, Fields, Status};
 
 use crate::rig::{GET, Rig, Seen, post, statuses};
 use crate::support::fields;
@@ -86,7 +85,7 @@ fn a_panic_while_a_request_is_looked_at_loses_no_input() {
 #[test]
 fn a_panic_after_a_response_was_given_leaves_nothing_of_it() {
     let large = vec![b'x'; 40_000].into();
-    for body in [httpfsm::BodyRef::Slice(b"given"), httpfsm::BodyRef::Bytes(&large)] {
+    for body in [httpfsm::response::BodyRef::Slice(b"given"), httpfsm::response::BodyRef::Bytes(&large)] {
         let mut rig = Rig::new();
         // Output of an earlier response is pending before it.
         rig.rx(GET.repeat(2)).ok("first");
@@ -151,7 +150,7 @@ fn what_is_not_accepted_is_told_with_its_reason() {
     let short = fields(&[("Content-Length", "9")]);
     let refused = rig.try_input(Input::HttpResponse(ResponseRef::new(Status::OK, &short, b"12345678")));
     assert_eq!(refused.unwrap_err().unmet, Some(Condition::IsWhole));
-    let refused = rig.try_input(Input::Write(httpfsm::Data::Slice(b"x"))).unwrap_err();
+    let refused = rig.try_input(Input::Write(httpfsm::channel::Data::Slice(b"x"))).unwrap_err();
     assert_eq!((refused.event, refused.unmet), (Event::Write, None));
     assert_eq!(refused.to_string(), "Write is not accepted in WaitResponse.");
 }

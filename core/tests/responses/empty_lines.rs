@@ -1,6 +1,7 @@
 //! Empty lines where a request may begin (RFC 9112 section 2.2).
 
-use httpfsm::{CloseReason, Input, State};
+use httpfsm::CloseReason;
+use httpfsm::channel::{Input, State};
 
 use crate::rig::{GET, Rig, Seen, post, statuses};
 

@@ -2,11 +2,10 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use httpfsm::channel::Step;
-use httpfsm::{
-    BodyError, BodyRef, CloseReason, Date, ErrorPage, ErrorPages, Fields, Input, Moment, Now, RequestError,
-    ResponseRef, Rule, State, Status,
-};
+use httpfsm::channel::{Input, State, Step};
+use httpfsm::response::{BodyRef, ResponseRef};
+use httpfsm::time::{Date, Moment, Now};
+use httpfsm::{BodyError, CloseReason, ErrorPage, ErrorPages, Fields, RequestError, Rule, Status};
 
 use crate::rig::{GET, POST_CHUNKED, Rig, Seen, post, statuses};
 use crate::support::{GET_10, ORIGIN};

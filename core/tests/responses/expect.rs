@@ -1,7 +1,9 @@
 //! Expect: 100-continue: when the 100 is sent, and what a response without it means for the connection.
 
 use bytes::Bytes;
-use httpfsm::{BodyError, BodyRef, CloseReason, Data, Fields, Input, Rule, State, Status};
+use httpfsm::channel::{Data, Input, State};
+use httpfsm::response::BodyRef;
+use httpfsm::{BodyError, CloseReason, Fields, Rule, Status};
 
 use crate::rig::{GET, Rig, Seen, Setup, post, statuses};
 

@@ -1,6 +1,8 @@
 //! Flushes, and output that waits for the peer to read it.
 
-use httpfsm::{BodyRef, Data, Fields, Input, State, Status};
+use httpfsm::channel::{Data, Input, State};
+use httpfsm::response::BodyRef;
+use httpfsm::{Fields, Status};
 
 use crate::rig::{GET, Rig, Seen, Setup, post};
 use crate::support::refuses;

@@ -2,7 +2,9 @@
 //! The bytes are compared from the status line to the end.
 
 use bytes::Bytes;
-use httpfsm::{BodyRef, CloseReason, Data, Fields, Input, State, Status};
+use httpfsm::channel::{Data, Input, State};
+use httpfsm::response::BodyRef;
+use httpfsm::{CloseReason, Fields, Status};
 
 use crate::rig::{GET, Rig, Seen};
 use crate::support::Content::{ByBytes, Declared, DeclaredStream, Empty, Known, Slice, Unknown};

@@ -1,6 +1,7 @@
 //! `GoOut`: the last response of each connection while the server goes out of service.
 
-use httpfsm::{CloseReason, State};
+use httpfsm::CloseReason;
+use httpfsm::channel::State;
 
 use crate::rig::{GET, Rig, statuses};
 use crate::support::{CONNECT, GET_CLOSE};

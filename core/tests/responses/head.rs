@@ -1,6 +1,9 @@
 //! The fields that the channel adds to a response head, and the version in its status line.
 
-use httpfsm::{BodyRef, CloseReason, Date, Fields, Input, Moment, Now, ResponseRef, State, Status};
+use httpfsm::channel::{Input, State};
+use httpfsm::response::{BodyRef, ResponseRef};
+use httpfsm::time::{Date, Moment, Now};
+use httpfsm::{CloseReason, Fields, Status};
 
 use crate::rig::{GET, Rig, Seen};
 use crate::support::{GET_10, fields};

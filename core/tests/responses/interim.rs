@@ -1,6 +1,7 @@
 //! Interim responses: 102 to 199 before the final response.
 
-use httpfsm::{Fields, Input, Status};
+use httpfsm::channel::Input;
+use httpfsm::{Fields, Status};
 
 use crate::rig::{GET, Rig, statuses};
 use crate::support::{GET_10, ORIGIN, fields, refuses};

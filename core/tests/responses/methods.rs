@@ -1,8 +1,9 @@
 //! The methods of the specification, and `Channel::respond_with`.
 
-use httpfsm::{
-    BodyRef, CloseReason, Data, Date, Event, Fields, Input, Moment, Now, ResponseRef, State, Status,
-};
+use httpfsm::channel::{Data, Event, Input, State};
+use httpfsm::response::{BodyRef, ResponseRef};
+use httpfsm::time::{Date, Moment, Now};
+use httpfsm::{CloseReason, Fields, Status};
 
 use crate::rig::{GET, Rig, statuses};
 

@@ -1,9 +1,9 @@
 //! Calls that are not accepted: too late, too early, or of the wrong kind.
 
-use httpfsm::channel::Condition;
-use httpfsm::{
-    BodyRef, Data, Date, Event, Fields, Input, Moment, NotAccepted, Now, ResponseRef, State, Status,
-};
+use httpfsm::channel::{Condition, Data, Event, Input, NotAccepted, State};
+use httpfsm::response::{BodyRef, ResponseRef};
+use httpfsm::time::{Date, Moment, Now};
+use httpfsm::{Fields, Status};
 
 use crate::rig::{GET, Rig, Setup, post, seconds, statuses};
 use crate::support::{GET_CLOSE, fields, refuses};

@@ -1,6 +1,7 @@
 //! The peer ends its side: what has arrived is served, what is incomplete is refused.
 
-use httpfsm::{BodyError, CloseReason, Input, RequestError, Rule, State};
+use httpfsm::channel::{Input, State};
+use httpfsm::{BodyError, CloseReason, RequestError, Rule};
 
 use crate::rig::{GET, POST_CHUNKED, Rig, Seen, Setup, post, statuses};
 use crate::support::{CONNECT, GET_CLOSE, refuses};

@@ -1,6 +1,7 @@
 //! Several requests on a connection: their responses leave in order, and one request at a time is delivered.
 
-use httpfsm::{CloseReason, Rule, State};
+use httpfsm::channel::State;
+use httpfsm::{CloseReason, Rule};
 
 use crate::rig::{GET, Rig, Seen, statuses};
 use crate::support::{GET_CLOSE, HEAD, ORIGIN};

@@ -1,7 +1,9 @@
 //! Requests, fields and checks that several of these files use.
 
 use bytes::Bytes;
-use httpfsm::{BodyRef, Fields, Input, State, Status};
+use httpfsm::channel::{Input, State};
+use httpfsm::response::BodyRef;
+use httpfsm::{Fields, Status};
 
 use crate::rig::Rig;
 use Content::{ByBytes, Declared, DeclaredStream, Empty, Known, Slice, Unknown};

@@ -1,6 +1,7 @@
 //! Responses that begin before the request body was read.
 
-use httpfsm::{CloseReason, State};
+use httpfsm::CloseReason;
+use httpfsm::channel::State;
 
 use crate::rig::{POST_CHUNKED, Rig, Seen, post};
 

@@ -2,8 +2,10 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use httpfsm::channel::{Step, WorkerBuffers};
-use httpfsm::{BodyRef, CloseReason, Date, Fields, Input, Moment, Now, ResponseRef, State, Status};
+use httpfsm::channel::{Input, State, Step, WorkerBuffers};
+use httpfsm::response::{BodyRef, ResponseRef};
+use httpfsm::time::{Date, Moment, Now};
+use httpfsm::{CloseReason, Fields, Status};
 
 use crate::rig::{GET, Rig, Seen, statuses};
 use crate::support::Content::{Declared, DeclaredStream, Empty, Known, Slice, Unknown};

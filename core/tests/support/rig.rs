@@ -6,10 +6,10 @@ use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
-use httpfsm::{
-    BodyError, BodyRef, Channel, ChannelConfig, CloseReason, CompiledConfig, Data, Date, Facts, Fields,
-    Input, Moment, NotAccepted, Now, Output, ResponseRef, Rule, State, Status,
-};
+use httpfsm::channel::{CompiledConfig, Data, Facts, Input, NotAccepted, Output, State};
+use httpfsm::response::{BodyRef, ResponseRef};
+use httpfsm::time::{Date, Moment, Now};
+use httpfsm::{BodyError, Channel, ChannelConfig, CloseReason, Fields, Rule, Status};
 
 /// What came out of a channel, owned.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -1,6 +1,7 @@
 //! The differences that are allowed, each with its reason.
 
-use httpfsm::{RequestRef, Rule, Version};
+use httpfsm::request::RequestRef;
+use httpfsm::{Rule, Version};
 
 use super::{End, Point};
 use crate::text::trim;

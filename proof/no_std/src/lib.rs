@@ -10,11 +10,11 @@ extern crate alloc;
 use alloc::sync::Arc;
 use core::panic::PanicInfo;
 
+use httpfsm::channel::{CompiledConfig, Facts, Input, NotAccepted, Output};
 use httpfsm::config::ServerConfig;
-use httpfsm::{
-    Channel, CompiledConfig, Date, Facts, Fields, Input, Moment, NotAccepted, Now, Output, ResponseRef,
-    Status,
-};
+use httpfsm::response::ResponseRef;
+use httpfsm::time::{Date, Moment, Now};
+use httpfsm::{Channel, Fields, Status};
 
 /// What a device would have for a channel and its buffers.
 #[global_allocator]

@@ -6,7 +6,9 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use httpfsm::{Channel, Facts, Fields, NotAccepted, ResponseRef, Status};
+use httpfsm::channel::{Facts, NotAccepted};
+use httpfsm::response::ResponseRef;
+use httpfsm::{Channel, Fields, Status};
 use httpfsm_tokio::{Alarm, Stream};
 use httpfsm_transport::{Connection, Event, Timer};
 use httpfsm_transport_kit::{Kit, Level1};

@@ -1,6 +1,7 @@
 //! The deadlines of the second machine.
 
-use httpfsm::{BodyError, Rule, State};
+use httpfsm::channel::State;
+use httpfsm::{BodyError, Rule};
 
 use super::clock::{self, NEVER, Patience, Times};
 use super::machine::Reference;

@@ -1,6 +1,7 @@
 //! What the second machine does with input: it looks for heads, and reads bodies.
 
-use httpfsm::{BodyError, Rule, State};
+use httpfsm::channel::State;
+use httpfsm::{BodyError, Rule};
 
 use super::body::{Body, End, Framing, Reading, Stands};
 use super::clock::{Patience, limits};

@@ -3,7 +3,8 @@
 //! It is simple on purpose: its peer sends a few known messages, its application a few bytes, and it looks at everything
 //! that has come from the beginning each time.
 
-use httpfsm::{BodyError, Rule, State};
+use httpfsm::channel::State;
+use httpfsm::{BodyError, Rule};
 
 use super::body::{Body, Framing, Stands};
 use super::clock::{Patience, Times};

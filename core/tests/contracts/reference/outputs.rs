@@ -1,6 +1,7 @@
 //! What comes out for the application.
 
-use httpfsm::{BodyError, Channel, Output, RequestError, Rule};
+use httpfsm::channel::Output;
+use httpfsm::{BodyError, Channel, RequestError, Rule};
 
 /// The outputs that were taken, or are to be; those that only tell of room in the socket are left out.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]

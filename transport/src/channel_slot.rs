@@ -169,7 +169,7 @@ impl Entry {
         }
     }
 
-    /// The same in other hands.
+    /// Moves it to another owner; this one has no alarm any more.
     fn hand_over(&mut self) -> Self {
         let at = mem::replace(&mut self.at, NEVER);
         Self { registration: Arc::clone(&self.registration), at, task: self.task }

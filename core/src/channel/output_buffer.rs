@@ -22,8 +22,13 @@ const SMALL: usize = 2 << 10;
 /// Capacity of a store to lend.
 const LENT: usize = 16 << 10;
 
-/// Positions in the output, in order.
-type Positions = SmallVec<[u64; 4]>;
+/// Where writes end: positions in the output, in order.
+#[derive(Debug, Default)]
+struct WriteEnds {
+    positions: SmallVec<[u64; 4]>,
+    /// How many of them were reached.
+    reached: usize,
+}
 
 #[derive(Default)]
 pub(crate) struct OutputBuffer {
@@ -37,7 +42,7 @@ pub(crate) struct OutputBuffer {
     /// Bytes that have left, in all.
     sent: u64,
     /// Where writes end: around interim heads. Few outputs have any.
-    write_ends: Option<Box<Positions>>,
+    write_ends: Option<Box<WriteEnds>>,
 }
 
 /// A place in the output to which what was staged can be taken back, while nothing has been sent.
@@ -62,6 +67,14 @@ impl fmt::Debug for OutputBuffer {
     }
 }
 
+impl WriteEnds {
+    #[cold]
+    fn size(&self) -> usize {
+        let spilled = if self.positions.spilled() { self.positions.capacity() * size_of::<u64>() } else { 0 };
+        size_of::<Self>() + spilled
+    }
+}
+
 impl OutputBuffer {
     /// The end of what is staged.
     #[inline]
@@ -78,7 +91,8 @@ impl OutputBuffer {
         }
         let position = self.position();
         if let Some(ends) = &mut self.write_ends {
-            ends.retain(|end| *end <= position);
+            // Those that were reached are behind what has left.
+            ends.positions.retain(|end| *end <= position);
         }
     }
 
@@ -112,7 +126,7 @@ impl OutputBuffer {
 
     /// Bytes of capacity that the channel holds.
     pub(crate) fn private(&self) -> usize {
-        self.staged.capacity()
+        self.staged.capacity() + self.write_ends.as_ref().map_or(0, |ends| ends.size())
     }
 
     /// Where the next bytes go.
@@ -137,9 +151,9 @@ impl OutputBuffer {
     #[cold]
     pub(crate) fn end_write(&mut self) {
         let position = self.position();
-        let last = self.write_ends.as_ref().and_then(|ends| ends.last()).copied();
+        let last = self.write_ends.as_ref().and_then(|ends| ends.positions.last()).copied();
         if position > last.unwrap_or(self.sent) {
-            self.write_ends.get_or_insert_default().push(position);
+            self.write_ends.get_or_insert_default().positions.push(position);
         }
     }
 
@@ -150,8 +164,8 @@ impl OutputBuffer {
     }
 
     #[cold]
-    fn marked_len(&self, ends: &Positions) -> usize {
-        let len = ends.first().map(|end| end - self.sent);
+    fn marked_len(&self, ends: &WriteEnds) -> usize {
+        let len = ends.positions.get(ends.reached).map(|end| end - self.sent);
         len.and_then(|len| usize::try_from(len).ok()).unwrap_or(usize::MAX)
     }
 
@@ -244,9 +258,9 @@ impl OutputBuffer {
     #[cold]
     fn forget_write_ends(&mut self) {
         let Some(ends) = &mut self.write_ends else { return };
-        let reached = ends.iter().take_while(|end| **end <= self.sent).count();
-        ends.drain(..reached);
-        if ends.is_empty() {
+        let behind = ends.positions.iter().skip(ends.reached);
+        ends.reached += behind.take_while(|end| **end <= self.sent).count();
+        if ends.reached >= ends.positions.len() {
             self.write_ends = None;
         }
     }

@@ -127,7 +127,7 @@ impl Receiver {
             && self.head_complete() == HeadFound::Complete
     }
 
-    /// Whether something of a request is buffered, or of what is none; empty lines are not.
+    /// Whether more than empty lines is buffered, which is a request or is refused.
     #[inline]
     pub(super) fn holds_request(&self, compiled: &CompiledConfig) -> bool {
         self.buffer.unparsed_len() > 0 && (!self.buffer.begins_with(b'\r') || self.head_begins(compiled))
@@ -176,7 +176,7 @@ impl Receiver {
     #[cold]
     fn facts_of_refused_head(&self, error: &RequestError, compiled: &CompiledConfig) -> HeadMeta {
         let bytes = self.buffer.unparsed();
-        // Only the bytes count that the verdict came from: how much more has come is chance.
+        // Only the bytes count that the verdict came from: how many more have come depends on how the input was cut.
         let decisive = match error.rule {
             Rule::Nul
             | Rule::BareCr

@@ -129,7 +129,7 @@ crate::labelled! {
         BodyRest,
         /// The rest of the request body has come.
         BodyDiscarded,
-        /// A request, or what is none, begins in what is buffered.
+        /// More than empty lines is buffered.
         NextRequest,
         /// All output has left.
         OutputSent,

@@ -6,6 +6,7 @@ use super::application::Script;
 use super::caller::{Call, Caller, steps};
 use super::cases;
 use super::limits::{Limits, limits};
+use super::memory::EMPTY_LINES;
 use super::messages::traffic;
 use super::model::Model;
 use httpfsm::channel::{Data, Input, State, WorkerBuffers};
@@ -52,7 +53,7 @@ proptest! {
             let buffered = caller.channel.buffered();
             prop_assert!(buffered <= 2 * (input + output), "{} bytes after {:?}: {:?}", buffered, step, done);
             if caller.channel.is_idle() && !caller.channel.has_output() {
-                prop_assert_eq!(buffered, 0, "held by an idle channel after {:?}", step);
+                prop_assert!(buffered <= EMPTY_LINES, "{} held by an idle channel after {:?}", buffered, step);
             }
             buffers.refill();
         }

@@ -27,6 +27,9 @@ fn is_beside(held: usize) -> bool {
     })
 }
 
+/// What an idle channel holds at most: four empty lines, and the beginning of one more.
+pub(crate) const EMPTY_LINES: usize = 9;
+
 /// One read, and the first step in which a store of its own grows.
 const READ: usize = 64 << 10;
 const STORE: usize = 16 << 10;
@@ -34,7 +37,7 @@ const STORE: usize = 16 << 10;
 proptest! {
     #![proptest_config(cases(192))]
 
-    /// Whatever is called, what is allocated is what [`Channel::buffered`] says, to the byte, and [`BESIDE`]; it obeys the formula; at rest it is nothing; and the end frees all of it.
+    /// Whatever is called, what is allocated is what [`Channel::buffered`] says, to the byte, and [`BESIDE`]; it obeys the formula; at rest it is nothing but empty lines; and the end frees all of it.
     ///
     /// Fails if `buffered` forgets the output, and if an idle channel keeps the store that it wrote to.
     #[test]
@@ -64,7 +67,7 @@ proptest! {
             // Growing doubles.
             prop_assert!(said <= 2 * (input + output) + STORE, "{} bytes after {:?}", said, step);
             if lent && caller.channel.is_idle() {
-                prop_assert_eq!(said, 0, "held by an idle channel after {:?}", step);
+                prop_assert!(said <= EMPTY_LINES, "{} held by an idle channel after {:?}", said, step);
             }
         }
         let Caller { channel, .. } = caller;

@@ -286,6 +286,20 @@ fn a_body_that_does_not_come_behind_its_100_gets_408() {
     }
 }
 
+/// The 100 takes the last room, and the application may wait for some before it writes.
+#[test]
+fn room_behind_a_head_that_waits_is_told() {
+    let mut rig = Rig::with(|config| config.output_high_water = 1024);
+    rig.rx(GET).ok(&"x".repeat(100));
+    let head = rig.channel.unsent_len() - 100;
+    rig.send_all();
+    rig.rx(GET).ok(&"x".repeat(1010 - head)).rx(expect(5)).stream(None).demand(5);
+    assert_eq!((rig.state(), rig.channel.room()), (State::HeadHeld, 0));
+    rig.seen();
+    rig.send_all();
+    assert!(rig.seen().contains(&Seen::TransmitReady));
+}
+
 #[test]
 fn a_head_that_waits_lets_the_application_send_the_100_itself() {
     let mut rig = Rig::new();

@@ -53,7 +53,7 @@ impl Registration {
         self.idle_since.store(idle_since, Ordering::Relaxed);
     }
 
-    /// What it noted.
+    /// Since when the connection is idle, as it noted; `NEVER`: it is not.
     pub(super) fn idle_since(&self) -> u64 {
         self.idle_since.load(Ordering::Relaxed)
     }
@@ -63,7 +63,7 @@ impl Registration {
         self.evicted.store(true, Ordering::Release);
     }
 
-    /// Whether it is.
+    /// Whether the connection is wanted back.
     #[inline]
     pub(crate) fn is_evicted(&self) -> bool {
         self.evicted.load(Ordering::Acquire)
@@ -79,7 +79,7 @@ impl Registration {
         panics::discard(before);
     }
 
-    /// From now on nobody.
+    /// Nobody is to be woken any more.
     pub(crate) fn forget_waker(&self) {
         let mut slot = lock(&self.slot);
         slot.closed = true;

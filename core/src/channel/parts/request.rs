@@ -152,6 +152,7 @@ impl Parts {
         let may_send = !self.sender.owes_content() && !self.receiver.has_ended();
         if !came && self.receiver.body().expects() && may_send {
             self.sender.stage_continue();
+            self.sender.note_blocked(self.compiled.high_water);
             self.receiver.end_expectation(true);
         } else if came {
             self.receiver.end_expectation(false);

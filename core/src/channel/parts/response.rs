@@ -79,6 +79,7 @@ impl Parts {
         if plan.then == AfterHead::Stream && self.sender.holds_head() {
             self.receiver.let_head_go();
             self.timers.heard_application(args.at);
+            self.sender.note_blocked(self.compiled.high_water);
             return Some(Internal::HeadWaits);
         }
         self.begin_response(&plan);

@@ -103,6 +103,13 @@ impl Run<'_> {
                 self.line()?.end = Some(End::Ours);
             }
             Step::End => self.end()?,
+            Step::SilentEnd => {
+                self.end()?;
+                let line = self.line()?;
+                if line.received.len() > line.seen {
+                    return Err(format!("{} bytes come before it", line.received.len() - line.seen));
+                }
+            }
             Step::Recorded(text) => {
                 let channel = self.line()?.channel.ok_or("there is no channel")?;
                 self.wait("it is not recorded", |run| run.record.has(channel, text))?;
@@ -275,9 +282,10 @@ mod tests {
     use httpfsm_transport::ServerHandle;
 
     use super::{MOST, run};
+    use crate::kit::in_memory;
     use crate::memory::Memory;
     use crate::record::Record;
-    use crate::script::Script;
+    use crate::script::{Script, get};
     use crate::stand::{Received, Stand};
 
     /// Sends for ever, and never too slowly.
@@ -332,6 +340,21 @@ mod tests {
 
         fn handle(&self) -> ServerHandle {
             self.0.handle()
+        }
+    }
+
+    #[test]
+    fn bytes_before_an_end_that_is_to_be_silent_are_found() {
+        for (script, stuck) in [
+            (Script::new("bytes").send(get("/close")).silent_end(), true),
+            (Script::new("none").send(get("/close")).until("\r\n\r\nclosing").silent_end(), false),
+        ] {
+            let trace = in_memory(&script);
+            assert_eq!(
+                trace.is_stuck().is_some_and(|text| text.ends_with("bytes come before it")),
+                stuck,
+                "{trace}"
+            );
         }
     }
 

@@ -56,6 +56,8 @@ pub enum Step {
     Reset,
     /// Waits until the server has ended the connection.
     End,
+    /// The same, and nothing has come that was not waited for before.
+    SilentEnd,
     /// Waits until the channel or the application has a line in the record that contains this.
     Recorded(String),
     /// Opens a gate at which the application waits.
@@ -81,6 +83,7 @@ impl Script {
             &mut channel.body_timeout,
             &mut channel.write_timeout,
             &mut channel.linger_timeout,
+            &mut channel.peer_ended_timeout,
             &mut channel.discard_timeout,
             &mut channel.drain_grace,
             &mut channel.drain_deadline,
@@ -200,6 +203,10 @@ impl Script {
 
     pub(crate) fn end(self) -> Self {
         self.step(Step::End)
+    }
+
+    pub(crate) fn silent_end(self) -> Self {
+        self.step(Step::SilentEnd)
     }
 
     pub(crate) fn recorded(self, text: impl Into<String>) -> Self {

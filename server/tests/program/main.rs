@@ -60,6 +60,7 @@ mod streams;
 mod threads;
 mod tools;
 mod unix_socket;
+mod writes;
 mod wrk;
 
 /// What `--transport` takes.

@@ -11,6 +11,7 @@ use std::time::Duration;
 use httpfsm::config::{ChannelConfig, ServerConfig};
 use tempfile::TempDir;
 
+use crate::curl::Curl;
 use crate::tools::{BackgroundProgram, tool};
 use crate::{FEW_CONNECTIONS, ReceivedResponse, ServerProcess, serve};
 
@@ -22,6 +23,8 @@ on_each_transport! {
     haproxy_passes_large_bodies,
     nginx_passes_what_waits_for_its_100,
     haproxy_passes_what_waits_for_its_100,
+    curl_gets_three_megabytes_back_through_nginx,
+    curl_gets_three_megabytes_back_through_haproxy,
     the_nginx_of_the_page_serves,
     the_haproxy_of_the_page_serves,
     what_the_page_does_without_is_refused,
@@ -291,6 +294,38 @@ fn haproxy_passes_what_waits_for_its_100(transport: &str) {
     if let Some(mut proxy) = Proxy::haproxy(&server) {
         passes_an_expectation(&mut proxy, LENGTH);
         passes_an_expectation(&mut proxy, 10);
+    }
+}
+
+#[track_caller]
+fn passes_what_curl_sends(proxy: &mut Proxy) {
+    let Some(curl) = Curl::find() else { return };
+    // It listens.
+    drop(proxy.program.connect(&proxy.socket));
+    for _ in 0..5 {
+        let printed = curl.echo_through(&proxy.socket);
+        assert!(printed.contains("> Expect: 100-continue\r\n"), "{printed}");
+        assert!(printed.contains("< HTTP/1.1 100 Continue\r\n"), "{printed}");
+        assert!(printed.contains("< HTTP/1.1 200 OK\r\n"), "{printed}");
+    }
+}
+
+fn curl_gets_three_megabytes_back_through_nginx(transport: &str) {
+    // The response begins behind the body: nginx does not go on with a request whose response has begun.
+    let server = ServerProcess::on(transport, &["--app", "bench", "--bodies", "whole"]);
+    for options in ["", "proxy_request_buffering off; proxy_buffering off;"] {
+        if let Some(mut proxy) = Proxy::nginx(&server, options) {
+            passes_what_curl_sends(&mut proxy);
+        }
+    }
+}
+
+fn curl_gets_three_megabytes_back_through_haproxy(transport: &str) {
+    for bodies in ["streamed", "whole"] {
+        let server = ServerProcess::on(transport, &["--app", "bench", "--bodies", bodies]);
+        if let Some(mut proxy) = Proxy::haproxy(&server) {
+            passes_what_curl_sends(&mut proxy);
+        }
     }
 }
 

@@ -5,7 +5,20 @@ use crate::script::{Script, Soon, chunked_head, get, post_head};
 pub(crate) fn scripts() -> Vec<Script> {
     let soon = |name: &str, set: Soon| Script::new(name).soon(set);
     vec![
-        soon("no first byte", |config, soon| config.channel.first_byte_timeout = Some(soon)).end(),
+        soon("no first byte", |config, soon| config.channel.first_byte_timeout = Some(soon)).silent_end(),
+        soon("nothing behind empty lines", |config, soon| config.channel.first_byte_timeout = Some(soon))
+            .pieces(["\r\n\r", "\n\r\n\r\n"])
+            .silent_end(),
+        soon("half of an empty line", |config, soon| config.channel.first_byte_timeout = Some(soon))
+            .send("\r")
+            .silent_end(),
+        soon("nothing behind empty lines and a response", |config, soon| {
+            config.channel.inactivity_timeout = Some(soon);
+        })
+        .send(get("/hello") + "\r\n")
+        .until("world!")
+        .send("\r\n\r\n")
+        .silent_end(),
         soon("half a head", |config, soon| config.channel.head_timeout = Some(soon))
             .send("GET /hello HTTP/1.1\r\nHo")
             .until("408")
@@ -37,6 +50,32 @@ pub(crate) fn scripts() -> Vec<Script> {
         })
         .send(post_head("/never", 4) + "four")
         .until("503")
+        .end(),
+        soon("no response behind the peer's end", |config, soon| {
+            config.channel.peer_ended_timeout = Some(soon);
+        })
+        .send(get("/never"))
+        .recorded("waits")
+        .fin()
+        .recorded("peer ended")
+        .until("503")
+        .recorded("dropped")
+        .end(),
+        soon("no response to a body that was read, behind the peer's end", |config, soon| {
+            config.channel.peer_ended_timeout = Some(soon);
+        })
+        .send(post_head("/never", 4) + "four")
+        .recorded("waits")
+        .fin()
+        .until("503")
+        .end(),
+        soon("no more frames behind the peer's end", |config, soon| {
+            config.channel.peer_ended_timeout = Some(soon);
+        })
+        .send(get("/download?bytes=1000&end=never"))
+        .until("\r\n3e8\r\n")
+        .fin()
+        .recorded("peer ended")
         .end(),
         soon("no more frames", |config, soon| config.channel.stream_idle_timeout = Some(soon))
             .send(get("/download?bytes=1000&end=never"))

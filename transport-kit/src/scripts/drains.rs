@@ -11,6 +11,13 @@ pub(crate) fn scripts() -> Vec<Script> {
     vec![
         Script::new("a drain of nothing").fin().end().drain(None).gone(),
         quick("a drain of an idle connection").send(get("/hello")).until("world!").drain(None).end().gone(),
+        // The grace is a second at least.
+        quick("a drain of a silent connection that is new").drain(None).silent_end().gone(),
+        quick("a drain of a new connection that has sent empty lines")
+            .send("\r\n\r\n")
+            .drain(None)
+            .silent_end()
+            .gone(),
         patient("a request on its way when the drain begins")
             .send(get("/hello"))
             .until("world!")

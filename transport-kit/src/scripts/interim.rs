@@ -53,6 +53,12 @@ pub(crate) fn scripts() -> Vec<Script> {
             .until("\r\n\r\nfour")
             .send(get("/hello"))
             .until("world!"),
+        // When the head has left, no 100 can be sent.
+        Script::new("an expectation whose body is first asked for behind the head of the response")
+            .send(expecting("/duplex"))
+            .until("begin ")
+            .until("The request body was first asked for after the head of the response")
+            .end(),
         Script::new("an expectation for a blocking handler")
             .send(expecting("/sync"))
             .until("100 Continue\r\n\r\n")

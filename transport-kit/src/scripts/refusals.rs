@@ -69,6 +69,15 @@ pub(crate) fn scripts() -> Vec<Script> {
         ("a line without a colon", "GET /hello HTTP/1.1\r\nHost: kit\r\nnonsense\r\n\r\n", "400"),
         ("five empty lines", "\r\n\r\n\r\n\r\n\r\nGET /hello HTTP/1.1\r\nHost: kit\r\n\r\n", "400"),
     ];
+    // No byte follows these, neither by the peer nor by a deadline.
+    let lines: &[(&str, &str, &str)] = &[
+        ("a first line of SMTP", "EHLO x\r\n", "400"),
+        ("a first line of HTTP/0.9", "GET /\r\n", "400"),
+        ("a first line of an unknown version", "GET / HTTP/9.9\r\n", "505"),
+        ("a field line without a colon", "GET / HTTP/1.1\r\nHost: kit\r\nno field\r\n", "400"),
+        ("a field line that is folded", "GET / HTTP/1.1\r\nHost: kit\r\n folded\r\n", "400"),
+        ("a field line with a blank before its colon", "GET / HTTP/1.1\r\nHost : kit\r\n", "400"),
+    ];
     let bodies: &[(&str, &str, &str)] = &[
         ("a chunk size of no number", "", "zz\r\n"),
         ("a negative chunk", "", "-1\r\n"),
@@ -101,6 +110,12 @@ pub(crate) fn scripts() -> Vec<Script> {
     ];
     for (name, bytes, status) in heads {
         scripts.push(Script::new(format!("hostile: {name}")).send(bytes).until(status).end());
+    }
+    for (name, bytes, status) in lines {
+        let name = format!("hostile: {name}, and nothing behind it");
+        scripts.push(Script::new(&name).send(bytes).until(status).end());
+        let behind = Script::new(format!("{name}, after a response"));
+        scripts.push(behind.send(get("/hello")).until("world!").send_by(bytes, 1).until(status).end());
     }
     for (name, good, bad) in bodies {
         let good = chunked_head("/upload") + good;

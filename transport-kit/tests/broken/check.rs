@@ -13,6 +13,11 @@ use crate::transport::Faulty;
 
 /// The obligation is found broken, with a text that this fault makes, and with a patience that is enough without it.
 pub(crate) fn catches(fault: Fault, obligation: &'static str, text: &str) {
+    catches_each(fault, obligation, &[text]);
+}
+
+/// The same, with each of these texts.
+pub(crate) fn catches_each(fault: Fault, obligation: &'static str, texts: &[&str]) {
     let Some(patience) = patience(obligation) else {
         // Past the capture of tests, which print nothing when they pass.
         let _ = writeln!(io::stderr(), "{fault:?}: not run: needs a machine that is less busy");
@@ -20,7 +25,9 @@ pub(crate) fn catches(fault: Fault, obligation: &'static str, text: &str) {
     };
     let report = check(fault, &[obligation], patience);
     assert_eq!(report.broken(), [obligation], "{fault:?}");
-    assert!(report.to_string().contains(text), "{fault:?} is not what breaks this: {report}");
+    for text in texts {
+        assert!(report.to_string().contains(text), "{fault:?} is not what breaks {text}: {report}");
+    }
 }
 
 /// The least patience with which a transport without a fault keeps the obligation: with less, it is broken for want of

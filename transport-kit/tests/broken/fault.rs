@@ -10,6 +10,8 @@ pub(crate) enum Fault {
     DropsTheLastSliceOfAWrite,
     SendsTheRestOfAWriteAgain,
     LosesAByteOfLargeReads,
+    /// What was read is handed on when an empty line ends it, or the input.
+    KeepsHeadsUntilTheirEnds,
     NeverWakesForADeadline,
     EndsWhereItShouldReset,
     SwapsTheNames,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::check::{catches, check};
+use crate::check::{catches, catches_each, check};
 use crate::fault::Fault::*;
 
 #[test]
@@ -27,7 +27,27 @@ fn a_byte_that_large_reads_lose() {
 
 #[test]
 fn a_deadline_that_wakes_nobody() {
-    catches(NeverWakesForADeadline, "deadlines", "half a head");
+    catches_each(
+        NeverWakesForADeadline,
+        "deadlines",
+        &[
+            "\"half a head\"",
+            "\"nothing behind empty lines\"",
+            "\"half of an empty line\"",
+            "\"nothing behind empty lines and a response\"",
+            "\"no response behind the peer's end\"",
+            "\"no response to a body that was read, behind the peer's end\"",
+            "\"no more frames behind the peer's end\"",
+        ],
+    );
+    catches_each(
+        NeverWakesForADeadline,
+        "drain",
+        &[
+            "\"a drain of a silent connection that is new\"",
+            "\"a drain of a new connection that has sent empty lines\"",
+        ],
+    );
     catches(NeverWakesForADeadline, "many deadlines", "The connection does not end");
     catches(NeverWakesForADeadline, "drained to the end", "The connection does not end");
 }
@@ -122,4 +142,20 @@ fn a_reset_that_nobody_hears() {
 #[test]
 fn a_full_socket_that_is_not_written_to_again() {
     catches(NeverWritesAfterAFullSocket, "output backpressure", "not asked again when the peer reads");
+}
+
+#[test]
+fn a_head_that_is_kept_until_it_is_whole() {
+    catches_each(
+        KeepsHeadsUntilTheirEnds,
+        "refusals",
+        &[
+            "\"hostile: a first line of SMTP, and nothing behind it\"",
+            "\"hostile: a first line of HTTP/0.9, and nothing behind it\"",
+            "\"hostile: a first line of an unknown version, and nothing behind it\"",
+            "\"hostile: a field line without a colon, and nothing behind it\"",
+            "\"hostile: a field line that is folded, and nothing behind it, after a response\"",
+            "\"hostile: a field line with a blank before its colon, and nothing behind it, after a response\"",
+        ],
+    );
 }

@@ -28,8 +28,12 @@ struct Drip {
     begin: &'static str,
     /// Sent repeatedly; if it is empty, the peer sends nothing more.
     drop: &'static str,
+    /// How often.
+    every: Duration,
     /// How the response begins, if there is one.
     response: &'static str,
+    /// Whether the peer gets nothing but the end.
+    gets_nothing: bool,
     /// Whether the peer reads the response one byte at a time.
     reads_slowly: bool,
     /// Whether the server ends its output at once, so that the deadline only bounds the rest of the input.
@@ -37,14 +41,20 @@ struct Drip {
 }
 
 const fn drip(name: &'static str, begin: &'static str, drop: &'static str, response: &'static str) -> Drip {
-    Drip { name, begin, drop, response, reads_slowly: false, ended_at_once: false }
+    let (gets_nothing, ended_at_once) = (false, false);
+    Drip { name, begin, drop, every: PAUSE, response, gets_nothing, reads_slowly: false, ended_at_once }
 }
 
 const SLOW: &str = "HTTP/1.1 408 ";
 const FINE: &str = "HTTP/1.1 200 ";
 
 const DRIPS: &[Drip] = &[
-    drip("silence", "", "", ""),
+    Drip { gets_nothing: true, ..drip("silence", "", "", "") },
+    Drip { gets_nothing: true, ..drip("empty lines and then nothing", "\r\n\r\n\r\n\r\n", "", "") },
+    // The fifth would come after twice the deadline.
+    Drip { every: Duration::from_secs(1), gets_nothing: true, ..drip("empty lines", "", "\r\n", "") },
+    Drip { ended_at_once: true, ..drip("more empty lines than are skipped", "", "\r\n", "HTTP/1.1 400 ") },
+    drip("empty lines behind a response", "GET /plaintext HTTP/1.1\r\nHost: a\r\n\r\n\r\n\r\n", "", FINE),
     drip("an idle connection", "GET /plaintext HTTP/1.1\r\nHost: a\r\n\r\n", "", FINE),
     drip("a method", "", "A", SLOW),
     drip("a target", "GET /", "a", SLOW),
@@ -102,6 +112,8 @@ struct Peer {
     drip: &'static Drip,
     stream: TcpStream,
     began: Instant,
+    /// How many drops were sent.
+    drops: u32,
     received: Vec<u8>,
     /// When the server ended its side of the connection.
     ended: Option<Duration>,
@@ -119,13 +131,19 @@ impl Peer {
         stream.set_nodelay(true).expect("no delay");
         stream.write_all(drip.begin.as_bytes()).expect("sent");
         stream.set_nonblocking(true).expect("no waiting");
-        Self { drip, stream, began, received: Vec::new(), ended: None }
+        Self { drip, stream, began, drops: 0, received: Vec::new(), ended: None }
     }
 
     /// Sends its drop, and reads.
     fn go_on(&mut self) {
         // The peer goes on sending after a response and after the end of the server's output.
-        let sent = self.stream.write_all(self.drip.drop.as_bytes());
+        let due = self.began.elapsed() >= self.drip.every * self.drops;
+        let sent = if due {
+            self.drops += 1;
+            self.stream.write_all(self.drip.drop.as_bytes())
+        } else {
+            Ok(())
+        };
         let mut piece = [0; 4096];
         let most = if self.drip.reads_slowly { 1 } else { piece.len() };
         let lost =
@@ -149,6 +167,7 @@ impl Peer {
         let ended = self.ended.unwrap_or_else(|| panic!("{name}: the server has not ended it"));
         let received = self.received.escape_ascii();
         assert!(self.received.starts_with(response.as_bytes()), "{name} gets \"{received}\"");
+        assert!(!self.drip.gets_nothing || self.received.is_empty(), "{name} gets \"{received}\"");
         assert!(self.drip.ended_at_once || ended >= DEADLINE, "{name} is cut after {ended:?}");
     }
 }

@@ -21,6 +21,8 @@ pub(crate) struct FaultyWire {
     fault: Fault,
     /// From where it reads.
     ahead: Option<MemoryWire>,
+    /// What it has read and keeps.
+    kept: Vec<u8>,
     /// What it has said of the time.
     date: Option<Vec<u8>>,
     /// Before the next read, and before the next write.
@@ -37,6 +39,7 @@ impl FaultyWire {
             stream,
             fault,
             ahead,
+            kept: Vec::new(),
             date: None,
             pauses: Default::default(),
             runtime: Handle::current(),
@@ -55,6 +58,20 @@ impl FaultyWire {
         }
         Poll::Ready(())
     }
+
+    fn poll_read_whole(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        while !self.kept.ends_with(b"\r\n\r\n") {
+            let read = ready!(self.stream.poll_read(cx, buffer))?;
+            if read == 0 {
+                break;
+            }
+            self.kept.extend_from_slice(&buffer[..read]);
+        }
+        let read = self.kept.len().min(buffer.len());
+        buffer[..read].copy_from_slice(&self.kept[..read]);
+        self.kept.drain(..read);
+        Poll::Ready(Ok(read))
+    }
 }
 
 impl Wire for FaultyWire {
@@ -63,7 +80,10 @@ impl Wire for FaultyWire {
         if let Some(ahead) = &mut self.ahead {
             return ahead.poll_read(cx, buffer);
         }
-        let read = self.stream.poll_read(cx, buffer);
+        let read = match self.fault {
+            KeepsHeadsUntilTheirEnds => self.poll_read_whole(cx, buffer),
+            _ => self.stream.poll_read(cx, buffer),
+        };
         self.ended |= matches!(read, Poll::Ready(Ok(0) | Err(_)));
         match (self.fault, &read) {
             (Spins, Poll::Pending) => cx.waker().wake_by_ref(),

@@ -381,8 +381,11 @@ fn the_page_serves(transport: &str, added: &[&str], start: impl Fn(&Page, &Path)
             0 => proxy.get("/").assert("HTTP/1.1 200 OK", "the index"),
             1 => keeps_its_connection(proxy),
             _ => {
-                let request = proxy.get("/").text().to_lowercase();
+                let forged = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX-Forwarded-For: 192.0.2.9\r\n\
+                    X-Forwarded-Proto: gopher\r\nForwarded: for=192.0.2.9\r\n\r\n";
+                let request = proxy.exchange(&[forged]).text().to_lowercase();
                 assert!(added.iter().all(|field| request.contains(field)), "{request}");
+                assert!(!request.contains("192.0.2.9") && !request.contains("gopher"), "{request}");
             }
         }
     }
@@ -398,8 +401,8 @@ fn the_nginx_of_the_page_serves(transport: &str) {
 }
 
 fn the_haproxy_of_the_page_serves(transport: &str) {
-    // For clients of a Unix socket, as here, it adds no field.
-    the_page_serves(transport, &[], |page, socket| {
+    // Clients of a Unix socket, as here, have no address.
+    the_page_serves(transport, &["x-forwarded-for: \n", "x-forwarded-proto: http"], |page, socket| {
         Proxy::haproxy_of(|folder| {
             let bind = ("bind :80", format!("bind unix@{}/front.sock", folder.display()));
             let configuration = page.configuration("haproxy", socket, bind);

@@ -50,10 +50,10 @@ impl Hiding {
                 });
                 line.bytes = Some(self.body(data.as_slice()));
             }
-            Input::Finish(fields) => line.fields = fields.map(|fields| self.fields(fields, self.bodies)),
+            Input::Finish(fields) => line.fields = fields.map(|fields| self.trailers(fields)),
             Input::Informational(status, fields) => {
                 line.status = Some(status.code());
-                line.fields = Some(self.fields(fields, false));
+                line.fields = Some(self.fields(fields));
             }
             Input::BodyDemand(n) => line.n = Some(*n),
             Input::Abort(text) => line.text = self.failure(*text),
@@ -76,7 +76,7 @@ impl Hiding {
 
     fn response(&self, response: &ResponseRef<'_>, line: &mut Line) {
         line.status = Some(response.status.code());
-        line.fields = Some(self.fields(response.fields, false));
+        line.fields = Some(self.fields(response.fields));
         let (content, bytes) = match response.body {
             BodyRef::Empty => (Content::Empty, None),
             BodyRef::Slice(bytes) => (Content::Slice, Some(bytes)),

@@ -145,6 +145,38 @@ fn a_recording_at_its_bound_is_full_whatever_the_machine_would_make_of_the_rest(
 }
 
 #[test]
+fn fields_that_wait_to_be_written_count_as_other_bytes_do() {
+    let options = Options { max_bytes: 20_000, ..Options::default() };
+    let long = Fields::new().with("X-Long", "f".repeat(3_000)).unwrap();
+    let many = (0..300).fold(Fields::new(), |all, _| all.with("X", "f").unwrap());
+    let too_long = Fields::new().with("X-Long", "f".repeat(30_000)).unwrap();
+    let target = format!("/{}", "t".repeat(3_000));
+    for (fields, expected) in [(&long, 1..7), (&many, 1..7), (&too_long, 0..1)] {
+        let response = ResponseRef::new(Status::OK, fields, b"");
+        for input in [
+            Input::Informational(Status::EARLY_HINTS, fields),
+            Input::HttpResponse(response),
+            Input::Finish(Some(fields)),
+        ] {
+            let mut driven = Driven::new(&ChannelConfig::default(), &options);
+            let post = format!("POST {target} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+            driven.handle(Input::RxData(post.as_bytes()));
+            driven.handle(Input::BodyDemand(1));
+            // A chunk size of which the end has not come: all lines behind it wait.
+            driven.handle(Input::RxData(b"a;b=c"));
+            let event = format!("{:?}", input.event());
+            let inputs = (0..100).take_while(|_| {
+                driven.handle(input.clone());
+                !driven.recording.is_over()
+            });
+            let inputs = inputs.count();
+            assert!(expected.contains(&inputs), "{event}: {inputs}");
+            driven.ends("full");
+        }
+    }
+}
+
+#[test]
 fn a_recording_that_is_masked_says_so_where_an_error_page_is_missing() {
     // The page of the error that the machine finds in what is hidden is of the same length.
     let pages = ErrorPages::new(|error| ErrorPage {

@@ -9,6 +9,7 @@ use std::ops::Range;
 use httpfsm::channel::InputPart;
 use httpfsm::fields::Fields;
 use httpfsm::request::{HeadLine, head_lines, trailer_lines};
+use httpfsm::trailers::is_forbidden;
 
 use crate::latin1::Latin1;
 
@@ -69,13 +70,6 @@ impl Names {
 fn hide(byte: &mut u8) {
     if matches!(*byte, 0x21..=0x7e | 0x80..) {
         *byte = b'x';
-    }
-}
-
-/// Hides the value of a field, if its name is one of those.
-fn hide_value(names: &Names, name: &str, value: &mut [u8]) {
-    if names.contain(name.as_bytes()) {
-        value.iter_mut().for_each(hide);
     }
 }
 
@@ -142,7 +136,7 @@ pub(crate) enum Part {
 /// How what a peer has sent is hidden.
 pub(crate) struct Hiding {
     pub(crate) names: Names,
-    /// Bodies are hidden, too.
+    /// Bodies are hidden, too, and trailers with their names.
     pub(crate) bodies: bool,
     /// Whether the machine sends the texts of failures; only then a replay needs them.
     pub(crate) failures: bool,
@@ -189,14 +183,32 @@ impl Hiding {
         }
     }
 
-    /// Fields, with the values of `all` hidden, or of those that are secrets.
-    pub(crate) fn fields(&self, fields: &Fields, all: bool) -> Vec<(String, Latin1)> {
+    /// Whether the value of the field of a head is hidden. `Trailer` says the names of trailers.
+    fn hides_field(&self, name: &str) -> bool {
+        self.names.contain(name.as_bytes()) || self.bodies && name.eq_ignore_ascii_case("trailer")
+    }
+
+    /// The trailer fields that the application gives. Where their names are hidden, those are left out that are not sent, since a
+    /// machine would send them by their hidden names.
+    pub(crate) fn trailers(&self, fields: &Fields) -> Vec<(String, Latin1)> {
+        if !self.bodies {
+            return self.fields(fields);
+        }
+        let sent = fields.iter().filter(|field| !is_forbidden(field.name));
+        let hidden = sent.map(|field| {
+            let mut value = field.value.to_vec();
+            value.iter_mut().for_each(hide);
+            ("x".repeat(field.name.len()), Latin1(value))
+        });
+        hidden.collect()
+    }
+
+    /// The fields of a head, with the values of secret ones hidden.
+    pub(crate) fn fields(&self, fields: &Fields) -> Vec<(String, Latin1)> {
         let named = fields.iter().map(|field| {
             let mut value = field.value.to_vec();
-            if all {
+            if self.hides_field(field.name) {
                 value.iter_mut().for_each(hide);
-            } else {
-                hide_value(&self.names, field.name, &mut value);
             }
             (field.name.to_owned(), Latin1(value))
         });
@@ -245,7 +257,7 @@ impl Hiding {
         let (mut hidden, mut at) = (Vec::new(), 0);
         for line in lines {
             let end = at + line.len;
-            if let Some(field) = line.field.filter(|field| all || self.names.contain(field.name.as_bytes())) {
+            if let Some(field) = line.field.filter(|field| all || self.hides_field(field.name)) {
                 let colon = at + field.name.len();
                 hidden.extend(all.then_some(at..colon));
                 hidden.push(colon + 1..end);

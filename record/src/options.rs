@@ -12,8 +12,9 @@ pub struct Options {
     /// message are never hidden. In content, what stands behind such a name and a colon is hidden to the end of the line, and so
     /// are the lines behind it that begin with a blank. Default [`MASKED`].
     pub masked: Vec<String>,
-    /// Whether bodies are hidden as well, and trailers with their names, and the texts of failures, which `expose_tracebacks` makes a part of a
-    /// body; of what was sent only the number of bytes is kept then. Default `false`.
+    /// Whether bodies are hidden as well, and trailers with their names, those of the response too, the value of `Trailer`, and the
+    /// texts of failures, which `expose_tracebacks` makes a part of a body; of what was sent only the number of bytes is kept
+    /// then. Default `false`.
     pub mask_bodies: bool,
 }
 

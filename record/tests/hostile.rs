@@ -51,6 +51,7 @@ fn lines_that_are_nested_or_numbered_without_measure_are_malformed() {
         "{\"in\":\"Sent\",\"n\":1e99}",
         "{\"in\":\"Sent\",\"n\":-1}",
         "{\"in\":\"Sent\"}",
+        "{\"in\":\"GoOut\"}",
     ] {
         let recording = format!("{head}\n{line}\n");
         assert!(matches!(replay(recording.as_bytes()), Err(Failure::Malformed { line: 2, .. })));

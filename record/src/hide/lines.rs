@@ -9,11 +9,11 @@ use super::{Names, hide};
 /// What stands between it and the colon may be anything but a part of a name: blanks, a quotation mark.
 #[derive(Default)]
 pub(crate) struct Lines {
-    /// The last word, in lower case; of a longer one than any name the beginning.
-    word: Vec<u8>,
-    /// Something else has come behind the word.
-    word_is_over: bool,
-    /// A backslash has come: what follows is the rest of an escape sequence, not the beginning of a word.
+    /// The last word, where the byte behind a backslash is the rest of an escape sequence, and no part of a word.
+    word: Word,
+    /// The last word, where it is a part of one.
+    plain_word: Word,
+    /// A backslash has come.
     escape: bool,
     /// The rest of the line is hidden.
     hides: bool,
@@ -23,6 +23,36 @@ pub(crate) struct Lines {
     is_filled: bool,
     /// A line that follows an empty line may begin in the middle.
     is_partial: bool,
+}
+
+/// The last word of a line.
+#[derive(Default)]
+struct Word {
+    /// In lower case; of a longer one than any name the beginning.
+    bytes: Vec<u8>,
+    /// Something else has come behind it.
+    is_over: bool,
+}
+
+impl Word {
+    fn go_on(&mut self, names: &Names, byte: u8, is_part: bool) {
+        if !is_part {
+            self.is_over = true;
+            return;
+        }
+        if std::mem::take(&mut self.is_over) {
+            self.bytes.clear();
+        }
+        if self.bytes.len() <= names.longest {
+            self.bytes.push(byte.to_ascii_lowercase());
+        }
+    }
+
+    /// None, with its memory.
+    fn cleared(&mut self) -> Self {
+        self.bytes.clear();
+        std::mem::take(self)
+    }
 }
 
 impl Lines {
@@ -57,25 +87,22 @@ impl Lines {
         let is_escaped = std::mem::replace(&mut self.escape, *byte == b'\\');
         if self.hides {
             hide(byte);
-        } else if *byte == b':' && names.contain(&self.word) {
+        } else if *byte == b':'
+            && [&self.word, &self.plain_word].iter().any(|word| names.contain(&word.bytes))
+        {
             self.hides = true;
-        } else if !is_escaped && names.is_part(*byte) {
-            if std::mem::take(&mut self.word_is_over) {
-                self.word.clear();
-            }
-            if self.word.len() <= names.longest {
-                self.word.push(byte.to_ascii_lowercase());
-            }
         } else {
-            self.word_is_over = true;
+            let is_part = names.is_part(*byte);
+            self.word.go_on(names, *byte, is_part && !is_escaped);
+            self.plain_word.go_on(names, *byte, is_part);
         }
     }
 
     fn end_line(&mut self) {
-        self.word.clear();
-        let word = std::mem::take(&mut self.word);
+        let (word, plain_word) = (self.word.cleared(), self.plain_word.cleared());
         *self = Self {
             word,
+            plain_word,
             may_be_fold: self.hides,
             hides: self.is_partial && !self.is_filled,
             is_partial: self.is_partial,
@@ -90,7 +117,7 @@ mod tests {
     use super::Lines;
 
     fn hidden(mut lines: Lines, text: &str) -> String {
-        let names = Names::new(crate::MASKED.into_iter().chain(["x.key"]));
+        let names = Names::new(crate::MASKED.into_iter().chain(["x.key", "k"]));
         let (mut whole, mut pieces) = (text.as_bytes().to_vec(), text.as_bytes().to_vec());
         let (is_partial, hides) = (lines.is_partial, lines.hides);
         lines.apply(&names, &mut whole);
@@ -115,6 +142,14 @@ mod tests {
             ("Cookie : a", "Cookie : x"),
             ("{\"n\":1,\"cookie\": \"a\"}", "{\"n\":1,\"cookie\": xxxx"),
             ("\"A: b\\r\\nCookie: c\"", "\"A: b\\r\\nCookie: xx"),
+            // The byte behind a backslash may be the rest of an escape sequence or the beginning of a name.
+            ("\\Cookie: a", "\\Cookie: x"),
+            ("D\\Authorization: a b", "D\\Authorization: x x"),
+            ("\"\\\\Cookie: a\"", "\"\\\\Cookie: xx"),
+            ("\\\\r\\\\nCookie: a", "\\\\r\\\\nCookie: x"),
+            ("Cookie\\t: a", "Cookie\\t: x"),
+            ("\\k: a", "\\k: x"),
+            ("\\My-Cookie: a, \\nCookies: b", "\\My-Cookie: a, \\nCookies: b"),
             ("X: a\rCookie: b", "X: a\rCookie: x"),
             ("x.key: a", "x.key: x"),
             ("My-Cookie: a, Cookies: b, Cookie; c", "My-Cookie: a, Cookies: b, Cookie; c"),

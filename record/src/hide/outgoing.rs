@@ -16,7 +16,10 @@ use crate::line::Line;
 #[derive(Default)]
 pub(crate) struct Outgoing {
     content: Lines,
+    /// What waits to be sent, behind what has left.
     waiting: Vec<u8>,
+    /// How much of it has left.
+    gone: usize,
 }
 
 impl Outgoing {
@@ -28,7 +31,7 @@ impl Outgoing {
         if let (Some("Sent"), Some(n)) = (input, line.n) {
             line.bytes = Some(Latin1(self.leave(n)));
         }
-        if channel.unsent_len() < self.waiting.len() {
+        if channel.unsent_len() < self.waiting.len() - self.gone {
             // The connection is lost, and what was to be sent with it.
             *self = Self::default();
         }
@@ -43,7 +46,7 @@ impl Outgoing {
     /// Takes up what the channel has staged since the last call.
     fn staged(&mut self, names: &Names, channel: &Channel, begins: bool, content: Option<&mut [u8]>) {
         let known = self.waiting.len();
-        let mut skip = known;
+        let mut skip = known - self.gone;
         for piece in channel.staged() {
             self.waiting.extend_from_slice(piece.get(skip..).unwrap_or_default());
             skip = skip.saturating_sub(piece.len());
@@ -64,7 +67,14 @@ impl Outgoing {
     /// The first `n` bytes leave.
     fn leave(&mut self, n: u64) -> Vec<u8> {
         let n = usize::try_from(n).unwrap_or(usize::MAX);
-        self.waiting.drain(..n.min(self.waiting.len())).collect()
+        let left: Vec<_> = self.waiting.iter().skip(self.gone).take(n).copied().collect();
+        self.gone += left.len();
+        // No sooner: each write would move all that is behind it.
+        if self.gone > self.waiting.len() / 2 {
+            self.waiting.drain(..self.gone);
+            self.gone = 0;
+        }
+        left
     }
 }
 
@@ -101,6 +111,24 @@ fn content_length(head: &[u8]) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    use super::Outgoing;
+
+    #[test]
+    fn what_leaves_byte_by_byte_moves_no_more_bytes_than_there_are() {
+        let all: Vec<_> = (0..1000_u32).map(|n| n.to_le_bytes()[0]).collect();
+        let mut outgoing = Outgoing { waiting: all.clone(), ..Outgoing::default() };
+        let (mut left, mut moved) = (Vec::new(), 0);
+        for _ in 0..all.len() {
+            let before = outgoing.waiting.len();
+            left.extend(outgoing.leave(1));
+            // What was in front of the rest is gone, so the rest has moved.
+            moved += if outgoing.waiting.len() < before { outgoing.waiting.len() } else { 0 };
+        }
+        assert_eq!(left, all);
+        assert!(moved <= all.len(), "{moved} bytes moved");
+        assert!(outgoing.leave(1).is_empty() && outgoing.waiting.is_empty());
+    }
+
     #[test]
     fn content_is_found_in_what_was_staged_for_it() {
         let cut = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nab";

@@ -82,5 +82,9 @@ impl Held {
 
 /// What a line that is held counts for.
 fn size(line: &Line) -> usize {
-    size_of::<Line>() + line.bytes.as_ref().map_or(0, |bytes| bytes.0.len())
+    let bytes = line.bytes.as_ref().map_or(0, |bytes| bytes.0.len());
+    let text = line.text.as_ref().map_or(0, String::len);
+    let fields = line.fields.iter().flatten();
+    let fields = fields.map(|field| size_of_val(field) + field.0.len() + field.1.0.len());
+    size_of::<Line>() + bytes + text + fields.sum::<usize>()
 }

@@ -1,12 +1,18 @@
 //! How an input is written.
 
 use httpfsm::channel::{Data, Input};
+use httpfsm::fields::Fields;
 use httpfsm::response::{BodyRef, ResponseRef};
 use httpfsm::time::Moment;
 
 use crate::hide::Hiding;
 use crate::latin1::Latin1;
 use crate::line::{Content, Line};
+
+/// The bytes of fields.
+fn fields_size(fields: &Fields) -> usize {
+    fields.iter().map(|field| field.name.len() + field.value.len()).sum()
+}
 
 impl Hiding {
     /// The bytes that the line of an input is about.
@@ -15,10 +21,16 @@ impl Hiding {
             Input::RxData(bytes) => bytes.len(),
             Input::RxRead(n) | Input::Sent(n) => *n,
             Input::Write(data) => data.as_slice().len(),
-            Input::HttpResponse(ResponseRef { body: BodyRef::Slice(bytes), .. }) => bytes.len(),
-            Input::HttpResponse(ResponseRef { body: BodyRef::Bytes(bytes), .. }) => bytes.len(),
+            Input::HttpResponse(response) => {
+                let content = match response.body {
+                    BodyRef::Slice(bytes) => bytes.len(),
+                    BodyRef::Bytes(bytes) => bytes.len(),
+                    BodyRef::Empty | BodyRef::Stream { .. } => 0,
+                };
+                content + fields_size(response.fields)
+            }
+            Input::Informational(_, fields) | Input::Finish(Some(fields)) => fields_size(fields),
             Input::Abort(Some(text)) if self.failures => text.len(),
-            Input::HttpResponse(ResponseRef { body: BodyRef::Empty | BodyRef::Stream { .. }, .. }) => 0,
             Input::RxEnd
             | Input::TransmitReady
             | Input::Disconnected
@@ -27,9 +39,8 @@ impl Hiding {
             | Input::CheckPipeline
             | Input::Tick
             | Input::Flush
-            | Input::Finish(_)
+            | Input::Finish(None)
             | Input::Continue
-            | Input::Informational(..)
             | Input::BodyDemand(_)
             | Input::Abort(_)
             | Input::GoOut(_) => 0,
@@ -50,10 +61,10 @@ impl Hiding {
                 });
                 line.bytes = Some(self.body(data.as_slice()));
             }
-            Input::Finish(fields) => line.fields = fields.map(|fields| self.fields(fields, self.bodies)),
+            Input::Finish(fields) => line.fields = fields.map(|fields| self.trailers(fields)),
             Input::Informational(status, fields) => {
                 line.status = Some(status.code());
-                line.fields = Some(self.fields(fields, false));
+                line.fields = Some(self.fields(fields));
             }
             Input::BodyDemand(n) => line.n = Some(*n),
             Input::Abort(text) => line.text = self.failure(*text),
@@ -76,7 +87,7 @@ impl Hiding {
 
     fn response(&self, response: &ResponseRef<'_>, line: &mut Line) {
         line.status = Some(response.status.code());
-        line.fields = Some(self.fields(response.fields, false));
+        line.fields = Some(self.fields(response.fields));
         let (content, bytes) = match response.body {
             BodyRef::Empty => (Content::Empty, None),
             BodyRef::Slice(bytes) => (Content::Slice, Some(bytes)),

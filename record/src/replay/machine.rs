@@ -164,12 +164,9 @@ impl Machine {
             Some(Event::BodyDemand) => Input::BodyDemand(number()?),
             Some(Event::Abort) => Input::Abort(line.text.as_deref()),
             Some(Event::GoOut) => {
-                // A recording from before the input carried its times: they were those of the configuration.
-                let configured = self.channel.compiled_config().leave(self.now.0);
-                Input::GoOut(line.leave.map_or(configured, |times| {
-                    let [idle_until, fresh_until, cut_at] = times.map(Moment::from_millis);
-                    Leave { idle_until, fresh_until, cut_at }
-                }))
+                let times = line.leave.ok_or_else(|| malformed(at, "it needs \"leave\""))?;
+                let [idle_until, fresh_until, cut_at] = times.map(Moment::from_millis);
+                Input::GoOut(Leave { idle_until, fresh_until, cut_at })
             }
             _ => return Err(malformed(at, &format!("no input {name:?} is known"))),
         };

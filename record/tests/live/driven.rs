@@ -145,6 +145,38 @@ fn a_recording_at_its_bound_is_full_whatever_the_machine_would_make_of_the_rest(
 }
 
 #[test]
+fn fields_that_wait_to_be_written_count_as_other_bytes_do() {
+    let options = Options { max_bytes: 20_000, ..Options::default() };
+    let long = Fields::new().with("X-Long", "f".repeat(3_000)).unwrap();
+    let many = (0..300).fold(Fields::new(), |all, _| all.with("X", "f").unwrap());
+    let too_long = Fields::new().with("X-Long", "f".repeat(30_000)).unwrap();
+    let target = format!("/{}", "t".repeat(3_000));
+    for (fields, expected) in [(&long, 1..7), (&many, 1..7), (&too_long, 0..1)] {
+        let response = ResponseRef::new(Status::OK, fields, b"");
+        for input in [
+            Input::Informational(Status::EARLY_HINTS, fields),
+            Input::HttpResponse(response),
+            Input::Finish(Some(fields)),
+        ] {
+            let mut driven = Driven::new(&ChannelConfig::default(), &options);
+            let post = format!("POST {target} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+            driven.handle(Input::RxData(post.as_bytes()));
+            driven.handle(Input::BodyDemand(1));
+            // A chunk size of which the end has not come: all lines behind it wait.
+            driven.handle(Input::RxData(b"a;b=c"));
+            let event = format!("{:?}", input.event());
+            let inputs = (0..100).take_while(|_| {
+                driven.handle(input.clone());
+                !driven.recording.is_over()
+            });
+            let inputs = inputs.count();
+            assert!(expected.contains(&inputs), "{event}: {inputs}");
+            driven.ends("full");
+        }
+    }
+}
+
+#[test]
 fn a_recording_that_is_masked_says_so_where_an_error_page_is_missing() {
     // The page of the error that the machine finds in what is hidden is of the same length.
     let pages = ErrorPages::new(|error| ErrorPage {
@@ -174,6 +206,55 @@ fn names_of_trailers_are_hidden_where_bodies_are() {
 }
 
 #[test]
+fn names_of_the_trailers_that_the_application_gives_are_hidden_where_bodies_are() {
+    let fields = |fields: &[(&str, &str)]| {
+        fields.iter().fold(Fields::new(), |all, (name, value)| all.with(name, value).unwrap())
+    };
+    let trailers = fields(&[
+        ("Connection", "close"),
+        ("Content-Length", "12345"),
+        ("Set-Cookie", SECRET),
+        ("Content-Zq7Kw9Xv", "a"),
+        (SECRET, "a b"),
+        ("X-Sum", SECRET),
+    ]);
+    for chunked in [true, false] {
+        let options = Options { mask_bodies: true, ..Options::default() };
+        let mut driven = Driven::new(&ChannelConfig::default(), &options);
+        driven.get();
+        assert!(!driven.handle(Input::Finish(Some(&trailers))), "there is nothing to end");
+        driven.stream((!chunked).then_some(1));
+        assert!(driven.write("a"));
+        driven.send();
+        assert!(driven.handle(Input::Finish(Some(&trailers))));
+        let sent = format!("0\r\n{SECRET}: a b\r\nX-Sum: {SECRET}\r\n\r\n");
+        assert_eq!(driven.channel.unsent(), if chunked { sent.as_bytes() } else { b"" });
+        let recording = driven.ends("over");
+        let hidden = r#""fields":[["xxxxxxxxxxxx","x x"],["xxxxx","xxxxxxxxxxxx"]]"#;
+        assert_eq!(recording.matches(hidden).count(), 2, "{recording}");
+        assert!(!recording.contains("12345"), "{recording}");
+    }
+}
+
+#[test]
+fn names_of_trailers_that_a_head_announces_are_hidden_where_bodies_are() {
+    for mask_bodies in [false, true] {
+        let options = Options { mask_bodies, ..Options::default() };
+        let mut driven = Driven::new(&ChannelConfig::default(), &options);
+        let name = if mask_bodies { SECRET } else { "X-Sum-Of-All" };
+        driven.handle(Input::RxData(
+            format!("GET / HTTP/1.1\r\nHost: a\r\nTRAILER: {name}\r\n\r\n").as_bytes(),
+        ));
+        let fields = Fields::new().with("Trailer", name).unwrap();
+        assert!(driven.handle(Input::HttpResponse(ResponseRef::new(Status::OK, &fields, b""))));
+        let recording = driven.ends("over");
+        let shown = if mask_bodies { "xxxxxxxxxxxx" } else { name };
+        assert!(recording.contains(&format!(r"\r\nTRAILER: {shown}\r\n")), "{recording}");
+        assert!(recording.contains(&format!(r#""fields":[["Trailer","{shown}"]]"#)), "{recording}");
+    }
+}
+
+#[test]
 fn an_error_page_is_hidden_by_lines() {
     let pages = ErrorPages::new(|_| ErrorPage {
         content_type: "text/plain".into(),
@@ -196,8 +277,8 @@ fn text() -> String {
 /// What the driver does next, and with how much.
 type Step = (u8, u16);
 
-/// Drives a channel by these steps. Content goes on where the last that was accepted has ended.
-fn drive(driven: &mut Driven, steps: &[Step]) {
+/// Drives a channel by these steps, with these trailer fields. Content goes on where the last that was accepted has ended.
+fn drive(driven: &mut Driven, trailers: &Fields, steps: &[Step]) {
     let text = text();
     let mut at = 0;
     let secret = Fields::new().with("Set-Cookie", SECRET).unwrap();
@@ -273,7 +354,7 @@ fn drive(driven: &mut Driven, steps: &[Step]) {
                 Input::BodyDemand(u64::from(n % 100))
             })),
             12 => drop(driven.handle(Input::Flush)),
-            13 => drop(driven.handle(Input::Finish((n % 2 == 0).then_some(&secret)))),
+            13 => drop(driven.handle(Input::Finish((n % 2 == 0).then_some(trailers)))),
             14 | 15 => {
                 // Now and then more than there is.
                 let most = driven.channel.unsent().len() + usize::from(n % 8 == 0);
@@ -312,7 +393,11 @@ proptest! {
     ) {
         let config = ChannelConfig { output_high_water: high_water, expose_tracebacks, ..ChannelConfig::default() };
         let mut driven = Driven::new(&config, &Options { mask_bodies, ..Options::default() });
-        drive(&mut driven, &steps);
+        let mut trailers = Fields::new().with("Set-Cookie", SECRET).unwrap();
+        if mask_bodies {
+            trailers = trailers.with(SECRET, "pw").unwrap().with("X-Sum", SECRET).unwrap();
+        }
+        drive(&mut driven, &trailers, &steps);
         driven.ends("over");
     }
 }

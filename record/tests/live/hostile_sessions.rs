@@ -28,6 +28,7 @@ fn line(secrets: Secrets) -> impl Strategy<Value = &'static str> {
             "Cookie: SECRET", "COOKIE:SECRET", "Authorization: Basic SECRET", "Proxy-Authorization:\tSECRET SECRET ",
         ]),
         4 => prop::sample::select(vec!["X: y", "Connection: close", "Connection: upgrade", "Upgrade: echo"]),
+        u32::from(secrets == Secrets::Everywhere) => Just("Trailer: SECRET"),
         refused.max(1) => Just("Expect: 100-continue"),
         refused => prop::sample::select(vec![
             "Expect: magic", "Transfer-Encoding: gzip", "Content-Length: 7, 8", "Host: b",
@@ -78,20 +79,19 @@ fn body(secrets: Secrets) -> impl Strategy<Value = (String, String)> {
         "X: y\r\n SECRET\r\n",
         "SECRET",
     ]);
-    let own = prop::sample::select(if free { vec!["", "X-Sum: SECRET\r\n"] } else { vec![""] });
-    let chunked = (extension, trailer, own, 0..if free { 60_usize } else { 1 }).prop_map(
-        move |(extension, trailer, own, more)| {
-            let whole = content.replace("SECRET", SECRET);
-            // In two chunks, so that a line goes on in the second.
-            let (first, second) = whole.split_at(if free { 0 } else { whole.len() / 3 });
-            let before =
-                if first.is_empty() { String::new() } else { format!("{:x}\r\n{first}\r\n", first.len()) };
-            let size = second.len() + more;
-            let chunk =
-                format!("{before}{size:x}{extension}\r\n{second}\r\n0{extension}\r\n{own}{trailer}\r\n");
-            ("Transfer-Encoding: chunked\r\n".to_owned(), chunk)
-        },
-    );
+    let own =
+        prop::sample::select(if free { vec!["", "X-Sum: SECRET\r\n", "SECRET: pw\r\n"] } else { vec![""] });
+    let more = prop_oneof![Just(0), 0..if free { 60_usize } else { 1 }];
+    let chunked = (extension, trailer, own, more).prop_map(move |(extension, trailer, own, more)| {
+        let whole = content.replace("SECRET", SECRET);
+        // In two chunks, so that a line goes on in the second.
+        let (first, second) = whole.split_at(if free { 0 } else { whole.len() / 3 });
+        let before =
+            if first.is_empty() { String::new() } else { format!("{:x}\r\n{first}\r\n", first.len()) };
+        let size = second.len() + more;
+        let chunk = format!("{before}{size:x}{extension}\r\n{second}\r\n0{extension}\r\n{own}{trailer}\r\n");
+        ("Transfer-Encoding: chunked\r\n".to_owned(), chunk)
+    });
     let most = if free { 200 } else { text.len() };
     let known = (0..=most).prop_map(move |n| (format!("Content-Length: {n}\r\n"), content.to_owned()));
     prop_oneof![
@@ -106,6 +106,8 @@ fn body(secrets: Secrets) -> impl Strategy<Value = (String, String)> {
 fn request(secrets: Secrets) -> impl Strategy<Value = String> {
     let target = prop::sample::select(vec![
         "/",
+        "/pipe",
+        "/pipe",
         "/pipe",
         "/headers",
         "/echo",

@@ -73,6 +73,17 @@ fn bodies_can_be_hidden_and_replay_all_the_same() {
     assert_eq!(replay(recording.as_bytes()).unwrap().end, "over");
 }
 
+#[test]
+fn names_of_trailers_that_a_response_sends_back_are_hidden_where_bodies_are() {
+    let post =
+        b"POST /pipe HTTP/1.1\r\nHost: a\r\nTrailer: Zq7Kw9Xv3Jp5\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let rest = b"1\r\na\r\n0\r\nCookie: b\r\nZq7Kw9Xv3Jp5: v\r\n\r\n";
+    let recording = session(Options { mask_bodies: true, ..Options::default() }, &[post, rest]);
+    assert!(!recording.contains("Zq7K"), "{recording}");
+    assert!(recording.contains(r#""in":"Finish","fields":[["xxxxxxxxxxxx","x"]]"#), "{recording}");
+    assert_eq!(replay(recording.as_bytes()).unwrap().end, "over");
+}
+
 /// What a recording holds of a connection on which the handler panics, and its replay.
 fn failed(expose_tracebacks: bool, mask_bodies: bool, error_pages: Option<ErrorPages>) -> String {
     let mut config = ServerConfig::default();

@@ -381,7 +381,8 @@ fn the_page_serves(transport: &str, added: &[&str], start: impl Fn(&Page, &Path)
             0 => proxy.get("/").assert("HTTP/1.1 200 OK", "the index"),
             1 => keeps_its_connection(proxy),
             _ => {
-                let forged = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX-Forwarded-For: 192.0.2.9\r\n\
+                let forged =
+                    b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX-Forwarded-For: 192.0.2.9\r\n\
                     X-Forwarded-Proto: gopher\r\nForwarded: for=192.0.2.9\r\n\r\n";
                 let request = proxy.exchange(&[forged]).text().to_lowercase();
                 assert!(added.iter().all(|field| request.contains(field)), "{request}");

@@ -458,6 +458,47 @@ mod tests {
     }
 
     #[test]
+    fn reading_pauses_at_the_bound_and_goes_on_at_half_of_it() {
+        const BOUND: usize = 100;
+        let room = |buffer: &mut InputBuffer| {
+            buffer.pace(BOUND);
+            buffer.bounded_room(BOUND)
+        };
+        let mut buffer = InputBuffer::default();
+        buffer.append(&[b'x'; 99]);
+        assert_eq!(room(&mut buffer), 1);
+        buffer.append(b"x");
+        assert_eq!(room(&mut buffer), 0);
+        buffer.consume(49);
+        assert_eq!(room(&mut buffer), 0, "more than half is held");
+        buffer.consume(1);
+        assert_eq!(buffer.bounded_room(BOUND), 50, "no event need follow");
+        assert_eq!(room(&mut buffer), 50);
+        buffer.append(b"x");
+        assert_eq!(room(&mut buffer), 49, "it goes on up to the bound");
+        // Also where the store is used from its front again.
+        buffer.append(&[b'x'; 99]);
+        assert_eq!(room(&mut buffer), 0);
+        buffer.consume(150);
+        buffer.append(&[b'x'; 60]);
+        assert_eq!((buffer.reach(), room(&mut buffer)), (60, 0));
+        buffer.consume(20);
+        assert_eq!(room(&mut buffer), 60);
+        buffer.append(&[b'x'; 15]);
+        assert_eq!(room(&mut buffer), 45);
+    }
+
+    #[test]
+    fn the_first_byte_is_looked_at_and_none_is_shown() {
+        let mut buffer = InputBuffer::default();
+        buffer.append(b"-\rsecret");
+        buffer.consume(1);
+        assert!(buffer.begins_with(b'\r') && !buffer.begins_with(b's'));
+        let shown = std::format!("{buffer:?}");
+        assert!(shown.contains("start: 1, end: 8, head: None") && !shown.contains("secret"), "{shown}");
+    }
+
+    #[test]
     fn what_is_discarded_is_not_held() {
         let mut buffer = InputBuffer::default();
         buffer.append(b"bodytrailers");

@@ -337,6 +337,51 @@ mod tests {
     }
 
     #[test]
+    fn what_is_rolled_back_leaves_what_was_staged_before() {
+        for large_before in [false, true] {
+            let content = Bytes::from(vec![b'y'; BY_REFERENCE]);
+            let mut buffer = OutputBuffer::default();
+            buffer.stage().extend_from_slice(b"before");
+            if large_before {
+                buffer.push(&content);
+            }
+            buffer.end_write();
+            buffer.advance(2);
+            let (mark, len) = (buffer.mark(), buffer.len());
+            buffer.stage().extend_from_slice(b"behind");
+            if !large_before {
+                buffer.push(&content);
+            }
+            buffer.end_write();
+            buffer.roll_back(mark);
+            assert_eq!((buffer.len(), buffer.has_large()), (len, large_before));
+            // A write ends where it ended before, and nowhere else.
+            buffer.stage().extend_from_slice(b"and more");
+            let mut slices = [&b""[..]; 3];
+            let n = buffer.slices(&mut slices);
+            assert_eq!(slices[..n].concat().len(), len);
+            buffer.advance(len);
+            assert_eq!(buffer.first(), b"and more");
+        }
+    }
+
+    #[test]
+    fn where_writes_end_counts_as_held() {
+        let mut buffer = OutputBuffer::default();
+        let mut beside = Vec::new();
+        for _ in 0..6 {
+            buffer.stage().push(b'x');
+            buffer.end_write();
+            beside.push(buffer.private() - buffer.staged.capacity());
+        }
+        let (few, spilled) = (size_of::<WriteEnds>(), size_of::<WriteEnds>() + 8 * 8);
+        assert_eq!(beside, [few, few, few, few, spilled, spilled]);
+        assert!(std::format!("{buffer:?}").contains("gone: 0"));
+        buffer.advance(6);
+        assert_eq!(buffer.private(), buffer.staged.capacity());
+    }
+
+    #[test]
     fn little_output_that_is_pending_moves_out_of_a_large_store() {
         for (gone, pending, capacity, private, lent) in [
             (0, 0, 100, 0, 0),

@@ -11,6 +11,7 @@ pub struct Ask {
     pub(crate) method: String,
     pub(crate) target: String,
     pub(crate) fields: Vec<(String, String)>,
+    pub(crate) trailers: Vec<(String, String)>,
     pub(crate) body: Bytes,
     pub(crate) expected: Expected,
     pub(crate) reads_body: bool,
@@ -65,6 +66,7 @@ impl Ask {
             method: method.into(),
             target: target.into(),
             fields: Vec::new(),
+            trailers: Vec::new(),
             body: body.into(),
             expected: Expected::Anything,
             reads_body: false,
@@ -75,6 +77,13 @@ impl Ask {
     #[must_use]
     pub fn field(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.fields.push((name.into(), value.into()));
+        self
+    }
+
+    /// Adds a trailer field. It is sent in those of the messages that have trailers, which only come in chunks.
+    #[must_use]
+    pub fn trailer(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.trailers.push((name.into(), value.into()));
         self
     }
 

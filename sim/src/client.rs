@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use self::send::Gate;
 use crate::ask::Expected;
-use crate::plan::{ClientPlan, Disturbance, NEVER, Sent};
+use crate::plan::{ClientPlan, Disturbance, LINES, NEVER, Sent};
 use crate::reader::{Read, Reader};
 use crate::trace::Trace;
 use crate::watch::NUMBER;
@@ -83,6 +83,10 @@ impl<'a> Client<'a> {
                 }
                 bytes.extend_from_slice(behind);
             }
+        }
+        bytes.extend_from_slice(&LINES[..plan.tail]);
+        if let (Some(place), true) = (places.last_mut(), plan.tail > 0) {
+            *place = bytes.len();
         }
         let place = |at: u32| bytes.len() * at as usize / 1000;
         let mut disturbances: Vec<_> = plan
@@ -268,7 +272,12 @@ impl<'a> Client<'a> {
             let method = self.plan.sends.get(self.responses).map_or("GET", |sent| &sent.ask.method);
             match self.reader.next(method)? {
                 None => return Ok(()),
-                Some(Read::Interim(100)) => self.continued = self.responses + 1,
+                Some(Read::Interim(100)) => {
+                    if self.plan.sends.get(self.responses).is_none_or(|sent| !sent.expect) {
+                        return Err(format!("a 100 to request {}, which expects none", self.responses));
+                    }
+                    self.continued = self.responses + 1;
+                }
                 Some(Read::Interim(_)) => {}
                 Some(Read::Whole(response)) => {
                     // A server that had not seen the whole head, at a deadline, could not know that it is a HEAD.

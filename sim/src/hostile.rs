@@ -12,7 +12,7 @@ pub(crate) const MESSAGES: &[Hostile] = &[
     // Clients of other protocols, which wait for a response to their first line.
     ("EHLO sim\r\n", &[400]),
     ("GET /\r\n", &[400]),
-    ("GET / HTTP/9.9\r\n", &[400, 505]),
+    ("GET / HTTP/9.9\r\n", &[505]),
     ("GET / HTTP/1.1\r\nHost: a\r\nno field\r\n", &[400]),
     ("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", &[400]),
     ("GET / HTTP/1.1\nHost: a\n\n", &[400]),

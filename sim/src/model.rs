@@ -86,11 +86,8 @@ async fn respond(world: World, mut request: Request) -> Response {
             // One byte is missing: it fails there, or it ends short of its length.
             Response::new(Status::OK).with_body(stream(world, bytes, bytes - 1, seed, frame, pause, length))
         }
-        "/echo" => {
-            // Behind the head of the response no 100 can be sent.
-            request.send_continue();
-            Response::new(Status::OK).with_body(request.take_body())
-        }
+        // The head of the response waits until its body asks for that of the request.
+        "/echo" => Response::new(Status::OK).with_body(request.take_body()),
         "/collect" => collected(request).await,
         "/late" => {
             world.sleep(Duration::from_millis(pause)).await;

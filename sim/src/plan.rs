@@ -17,6 +17,9 @@ pub(crate) const CLIENTS: usize = 4;
 /// A calm pause, in milliseconds, and the others.
 const SHORT: u32 = 900;
 
+/// As many empty lines as a server skips.
+pub(crate) const LINES: &[u8] = b"\r\n\r\n\r\n\r\n";
+
 /// Longer than any round.
 pub(crate) const NEVER: u64 = u64::MAX / 4;
 
@@ -38,6 +41,8 @@ pub(crate) struct Plan {
 pub(crate) struct ClientPlan {
     pub(crate) opens_at: u64,
     pub(crate) sends: Vec<Sent>,
+    /// Bytes of empty lines that it sends behind its requests, of which the last may be half of one.
+    pub(crate) tail: usize,
     pub(crate) pipelined: bool,
     /// Milliseconds between a response and the next request.
     pub(crate) thinks: u64,
@@ -85,6 +90,8 @@ pub(crate) struct Sent {
     /// HTTP/1.0.
     pub(crate) old: bool,
     pub(crate) expect: bool,
+    /// Without a 100 it never sends the body.
+    pub(crate) patient: bool,
     /// Empty lines before the request line.
     pub(crate) empty_lines: usize,
     pub(crate) hostile: Option<Hostile>,
@@ -148,6 +155,9 @@ impl fmt::Debug for ClientPlan {
                 shown.field(name, bytes);
             }
         }
+        if self.tail > 0 {
+            shown.field("tail", &self.tail);
+        }
         shown.field("capacity", capacity);
         if !mishaps.is_empty() {
             shown.field("mishaps", mishaps);
@@ -170,8 +180,13 @@ impl fmt::Debug for Sent {
         if let Some(chunk) = &self.chunk {
             shown.field("chunk", chunk);
         }
-        let flags =
-            [("trailers", self.trailers), ("close", self.close), ("old", self.old), ("expect", self.expect)];
+        let flags = [
+            ("trailers", self.trailers),
+            ("close", self.close),
+            ("old", self.old),
+            ("expect", self.expect),
+            ("patient", self.patient),
+        ];
         for (name, set) in flags {
             if set {
                 shown.field(name, &set);

@@ -25,6 +25,9 @@
 //! | what follows a refused CONNECT is parsed | a request that nobody sent |
 //! | 2xx to CONNECT has a length | 200 hands over and frames content |
 //! | bytes that came with an upgrade are lost | the connection that was handed over returned something else |
+//! | no 100 is sent | the machine responded with 408 |
+//! | empty lines and then nothing get a 408 | a response to nothing |
+//! | an unknown version is taken for a malformed line | the machine responded with 400 |
 //!
 //! And bare channels, when input is waited for behind its end, when there is no deadline for pending output or for what is
 //! discarded, when an idle channel keeps its buffers, and when time that goes back is believed.

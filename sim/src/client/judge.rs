@@ -30,7 +30,11 @@ impl Client<'_> {
                 (Expected::Refused(statuses), _) if statuses.contains(&status) => {
                     return if self.closing { Ok(()) } else { Err(format!("{status} and no close")) };
                 }
-                (Expected::Refused(_), _) => odd && matches!(status, 408 | 503),
+                (Expected::Refused(_), _) => {
+                    // Cut off, it is something else that is wrong.
+                    let cut = self.heads.get(n).is_some_and(|&end| end > self.sent);
+                    odd && (matches!(status, 408 | 503) || (cut && status == 400))
+                }
                 (_, Some(Ordeal::PanicInCall | Ordeal::PanicAfter(_))) if status == 500 => true,
                 // Its head still waited for the body.
                 (_, Some(Ordeal::PanicInBody)) if status == 500 && sent.expect => true,

@@ -4,7 +4,7 @@ use super::Client;
 use crate::ask::Expected;
 use crate::plan::{Disturbance, End};
 
-/// How long a client waits for a 100 before it sends the body all the same.
+/// How long a client waits for a 100 before it sends the body all the same, unless it is patient.
 const PATIENCE: u64 = 1000;
 
 /// What is to come before the bytes behind it are sent.
@@ -49,7 +49,7 @@ impl Client<'_> {
                         self.paused_until = now + self.plan.thinks;
                     }
                 }
-                Some((_, Gate::Continued(_))) => {
+                Some((_, Gate::Continued(n))) if !self.is_patient(n) => {
                     let since = *self.gate_since.get_or_insert(now);
                     return self.later(since + PATIENCE);
                 }
@@ -79,10 +79,16 @@ impl Client<'_> {
         match gate {
             Gate::Responses(n) => self.responses >= n,
             Gate::Continued(n) => {
-                let waited = self.gate_since.is_some_and(|since| now >= since + PATIENCE);
+                let since = self.gate_since.filter(|_| !self.is_patient(n));
+                let waited = since.is_some_and(|since| now >= since + PATIENCE);
                 self.continued > n || self.responses > n || waited
             }
         }
+    }
+
+    /// Whether it waits for the 100 however long that takes.
+    fn is_patient(&self, n: usize) -> bool {
+        self.plan.sends.get(n).is_some_and(|sent| sent.patient)
     }
 
     fn all_sent(&mut self) {

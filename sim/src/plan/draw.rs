@@ -1,6 +1,6 @@
 //! A plan is drawn from a seed.
 
-use super::{CLIENTS, ClientPlan, Disturbance, End, NEVER, Plan, SHORT, Sent};
+use super::{CLIENTS, ClientPlan, Disturbance, End, LINES, NEVER, Plan, SHORT, Sent};
 use crate::ask::{Ask, Expected};
 use crate::dice::Dice;
 use crate::fault::Fault;
@@ -53,6 +53,7 @@ impl ClientPlan {
         let mut client = Self {
             opens_at: if dice.one_in(2) { 0 } else { u64::from(dice.below(2000)) },
             sends: Vec::new(),
+            tail: 0,
             pipelined: has(Fault::Merge) && dice.one_in(2),
             thinks: if has(Fault::Delay) && dice.one_in(3) { u64::from(dice.below(SHORT)) } else { 0 },
             piece: usize::MAX,
@@ -63,7 +64,9 @@ impl ClientPlan {
             disturbances: Vec::new(),
             end: End::Close,
         };
-        for _ in 0..1 + dice.below(4) {
+        // Some send empty lines and then nothing.
+        let requests = if dice.one_in(24) { 0 } else { 1 + dice.below(4) };
+        for _ in 0..requests {
             let sent = Sent::draw(dice, faults, calm, *numbers, traffic);
             *numbers += 1;
             let last = sent.ends_connection();
@@ -71,6 +74,9 @@ impl ClientPlan {
             if last {
                 break;
             }
+        }
+        if !client.sends.last().is_some_and(Sent::ends_connection) && (requests == 0 || dice.one_in(8)) {
+            client.tail = 1 + dice.below(LINES.len() as u32) as usize;
         }
         let bytes: usize = client.sends.iter().map(|sent| sent.ask.body.len() + 100).sum();
         // Pieces are as small as leaves a round short.
@@ -155,6 +161,7 @@ impl Sent {
         let old = dice.one_in(8) && !hands_over;
         let chunk = (has_body && !old && dice.one_in(2))
             .then(|| 1 + dice.length(3000) as usize + ask.body.len() / 50);
+        let expect = has_body && !old && dice.one_in(5);
         let mut sent = Self {
             number,
             ordeal: None,
@@ -162,7 +169,8 @@ impl Sent {
             trailers: chunk.is_some() && dice.one_in(3),
             close: dice.one_in(8),
             old,
-            expect: has_body && !old && dice.one_in(5),
+            expect,
+            patient: expect && dice.one_in(2),
             empty_lines: if dice.one_in(10) { 1 + dice.below(4) as usize } else { 0 },
             hostile: None,
             ask,
@@ -190,7 +198,9 @@ impl Sent {
             sent.hostile = dice.pick(hostile::MESSAGES).copied();
             sent.ordeal = None;
             if let Some((_, statuses)) = sent.hostile {
-                sent.ask = Ask::get("/").expecting(Expected::Refused(statuses));
+                let fields = std::mem::take(&mut sent.ask.fields);
+                sent.ask = Ask { fields, ..Ask::get("/") }.expecting(Expected::Refused(statuses));
+                (sent.expect, sent.patient) = (false, false);
             }
         }
         sent

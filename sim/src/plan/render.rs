@@ -11,17 +11,22 @@ impl Sent {
     pub(crate) fn render(&self, bytes: &mut Vec<u8>) -> usize {
         (0..self.empty_lines).for_each(|_| bytes.extend_from_slice(b"\r\n"));
         if let Some((message, _)) = self.hostile {
-            bytes.extend_from_slice(message.as_bytes());
+            // Its fields stand behind the first line, as those of every request.
+            let line = message.find("\r\n").map_or(message.len(), |end| end + 2);
+            let (first, rest) = message.split_at(line);
+            bytes.extend_from_slice(first.as_bytes());
+            if first.ends_with("\r\n") {
+                self.fields(bytes);
+            }
+            bytes.extend_from_slice(rest.as_bytes());
             return bytes.len();
         }
-        let Ask { method, target, fields, body, expected, .. } = &self.ask;
+        let Ask { method, target, body, expected, .. } = &self.ask;
         let version = if self.old { "1.0" } else { "1.1" };
         // What is written to a vector is written.
         let _ =
             write!(bytes, "{method} {target} HTTP/{version}\r\nHost: sim\r\n{NUMBER}: {}\r\n", self.number);
-        for (name, value) in fields {
-            let _ = write!(bytes, "{name}: {value}\r\n");
-        }
+        self.fields(bytes);
         match expected {
             Expected::Tunnel { .. } if !self.ask.is_connect() => {
                 bytes.extend_from_slice(b"Connection: upgrade\r\n")
@@ -48,8 +53,20 @@ impl Sent {
             bytes.extend_from_slice(piece);
             bytes.extend_from_slice(b"\r\n");
         }
-        let trailers = if self.trailers { "Sim-Trailer: x\r\n" } else { "" };
-        let _ = write!(bytes, "0\r\n{trailers}\r\n");
+        bytes.extend_from_slice(b"0\r\n");
+        if self.trailers {
+            bytes.extend_from_slice(b"Sim-Trailer: x\r\n");
+            for (name, value) in &self.ask.trailers {
+                let _ = write!(bytes, "{name}: {value}\r\n");
+            }
+        }
+        bytes.extend_from_slice(b"\r\n");
         head
+    }
+
+    fn fields(&self, bytes: &mut Vec<u8>) {
+        for (name, value) in &self.ask.fields {
+            let _ = write!(bytes, "{name}: {value}\r\n");
+        }
     }
 }

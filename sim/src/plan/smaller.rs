@@ -38,7 +38,13 @@ impl Plan {
                     without(&|plan| plan.clients[which].sends[n].empty_lines = 0);
                 }
                 if sent.expect {
-                    without(&|plan| plan.clients[which].sends[n].expect = false);
+                    without(&|plan| {
+                        plan.clients[which].sends[n].expect = false;
+                        plan.clients[which].sends[n].patient = false;
+                    });
+                }
+                if sent.patient {
+                    without(&|plan| plan.clients[which].sends[n].patient = false);
                 }
                 if sent.chunk.is_some() {
                     without(&|plan| {
@@ -46,6 +52,9 @@ impl Plan {
                         plan.clients[which].sends[n].trailers = false;
                     });
                 }
+            }
+            if client.tail > 0 {
+                without(&|plan| plan.clients[which].tail = 0);
             }
             if client.piece != usize::MAX {
                 without(&|plan| plan.clients[which].piece = usize::MAX);

@@ -10,6 +10,7 @@ use std::time::Instant;
 use futures_io::{AsyncRead, AsyncWrite};
 use httpfsm::channel::{CompiledConfig, Facts};
 
+use crate::io::Io;
 use crate::stream::Stream;
 
 /// One connection in the caller's own task, pulled event by event: see
@@ -42,6 +43,14 @@ where
     S: AsyncRead + AsyncWrite + AsFd + Send + Unpin + 'static,
 {
     Connection::new(Stream::new(socket), Alarm::default(), compiled, Facts::default())
+}
+
+/// The same over an I/O of your own.
+pub fn connection_over<T>(io: T, compiled: Arc<CompiledConfig>) -> httpfsm_transport::Connection<Io<T>, Alarm>
+where
+    T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    httpfsm_transport::Connection::new(Io::new(io), Alarm::default(), compiled, Facts::default())
 }
 
 /// A timer, made when the first deadline is waited for.

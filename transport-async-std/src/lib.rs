@@ -17,6 +17,9 @@
 //!
 //! [`connection()`] serves one socket of either runtime in a task of yours, event by event.
 //!
+//! An I/O of your own, anything that is `AsyncRead` and `AsyncWrite` of futures-io, is served as an [`Io`]: with a handler by
+//! [`connections`], and event by event by [`connection_over`].
+//!
 //! This crate moves bytes and time, and knows no rule of HTTP: those are the machine's, in `httpfsm`.
 //! Linux is what it is tested on.
 #![forbid(unsafe_code)]
@@ -26,6 +29,7 @@
 mod async_std;
 mod blocking;
 mod connection;
+mod io;
 mod listener;
 mod pool;
 mod server;
@@ -39,12 +43,13 @@ mod workers;
 #[cfg(feature = "async-std")]
 pub use async_std::{AsyncStd, Server, serve};
 pub use blocking::{BlockingPool, sync};
-pub use connection::{Alarm, Connection, connection};
+pub use connection::{Alarm, Connection, connection, connection_over};
 pub use httpfsm_transport::{
-    BodyReader, BodyWriter, Event, FuturesIo, Listener, Parts, ServerHandle, SocketOptions, UpgradedStream,
-    note_panic, written,
+    BodyReader, BodyWriter, Connections, Event, FuturesIo, Listener, Parts, ServerHandle, SocketOptions,
+    UpgradedStream, note_panic, written,
 };
-pub use server::{Futures, ServerOn};
+pub use io::Io;
+pub use server::{Futures, ServerOn, connections};
 pub use spawn::{Spawn, Task};
 pub use stream::Stream;
 

@@ -4,8 +4,9 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use httpfsm::config::ServerConfig;
 use httpfsm::handler::Handler;
-use httpfsm_transport::{Opening, ServerHandle, Transport, accept};
+use httpfsm_transport::{Connections, Opening, ServerHandle, Transport, accept};
 
 use crate::blocking::BlockingPool;
 use crate::listener::Registered;
@@ -45,6 +46,16 @@ impl<S: Spawn> Transport for Futures<S> {
     fn start<H: Handler>(self, opening: Opening, handler: H) -> io::Result<ServerHandle> {
         start(opening, handler, |_| Ok(self.0))
     }
+}
+
+/// Serves a handler on connections that are given to it one by one, over an [`Io`](crate::Io) of your own; see there for an
+/// example. Any executor may poll them. Their blocking work runs on the [`BlockingPool`].
+///
+/// # Errors
+///
+/// The system has no thread for the server's timer.
+pub fn connections<H: Handler>(config: ServerConfig, handler: H) -> io::Result<Connections<H>> {
+    Connections::new(config, Arc::new(BlockingPool), handler)
 }
 
 /// Starts a server on an executor of a runtime, or, if there are to be any, on workers of its own.

@@ -146,7 +146,7 @@ impl<W: Wire, T: Timer> Level1 for Connection<W, T> {
         while sent < bytes {
             sent += poll_fn(|cx| wire.poll_write(cx, &buffer[sent..])).await?;
         }
-        Ok(())
+        poll_fn(|cx| wire.poll_flush(cx)).await
     }
 }
 

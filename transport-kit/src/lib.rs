@@ -64,6 +64,7 @@
 
 mod application;
 mod bench;
+mod buffering;
 mod checks;
 mod chunks;
 mod crowd;
@@ -89,6 +90,7 @@ mod sum;
 mod trace;
 
 pub use application::Application;
+pub use buffering::Buffering;
 pub use crowd::{Crowd, Tally, respond};
 pub use drain::drain_at_work;
 pub use few_descriptors::few_descriptors;

@@ -7,8 +7,10 @@ use std::task::{Context, Poll};
 
 use httpfsm::channel::{CompiledConfig, Facts};
 use httpfsm_transport::Timer;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use crate::io::Io;
 use crate::stream::Stream;
 
 /// One connection in the caller's own task, pulled event by event: see
@@ -42,6 +44,18 @@ pub type Connection = httpfsm_transport::Connection<Stream, Alarm>;
 /// built with `enable_time` or `enable_all`.
 pub fn connection(stream: impl Into<Stream>, compiled: Arc<CompiledConfig>) -> Connection {
     Connection::new(stream.into(), Alarm::default(), compiled, Facts::default())
+}
+
+/// The same over an I/O of your own.
+///
+/// # Panics
+///
+/// As [`connection()`].
+pub fn connection_over<T>(io: T, compiled: Arc<CompiledConfig>) -> httpfsm_transport::Connection<Io<T>, Alarm>
+where
+    T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    httpfsm_transport::Connection::new(Io::new(io), Alarm::default(), compiled, Facts::default())
 }
 
 /// A timer of the runtime, made when the first deadline is waited for.

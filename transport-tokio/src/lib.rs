@@ -6,6 +6,9 @@
 //!
 //! [`connection()`] serves one socket in a task of yours, event by event.
 //!
+//! An I/O of your own, anything that is `AsyncRead` and `AsyncWrite`, is served as an [`Io`]: with a handler by
+//! [`connections`], and event by event by [`connection_over`].
+//!
 //! This crate moves bytes and time, and knows no rule of HTTP: those are the machine's, in `httpfsm`.
 //! Linux is what it is tested on.
 #![forbid(unsafe_code)]
@@ -13,17 +16,19 @@
 
 mod blocking;
 mod connection;
+mod io;
 mod listener;
 mod server;
 mod stream;
 
 pub use blocking::{BlockingPool, sync};
-pub use connection::{Alarm, Connection, connection};
+pub use connection::{Alarm, Connection, connection, connection_over};
 pub use httpfsm_transport::{
-    BodyReader, BodyWriter, Event, Listener, Parts, ServerHandle, SocketOptions, UpgradedStream, note_panic,
-    written,
+    BodyReader, BodyWriter, Connections, Event, Listener, Parts, ServerHandle, SocketOptions, UpgradedStream,
+    note_panic, written,
 };
-pub use server::{Server, Tokio, serve};
+pub use io::Io;
+pub use server::{Server, Tokio, connections, serve};
 pub use stream::Stream;
 
 /// The example of the readme compiles and runs.

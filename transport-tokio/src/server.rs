@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use httpfsm::config::ServerConfig;
 use httpfsm::handler::Handler;
-use httpfsm_transport::{Listener, Opening, ServerHandle, Service, SocketOptions, Transport, accept};
+use httpfsm_transport::{
+    Connections, Listener, Opening, ServerHandle, Service, SocketOptions, Transport, accept,
+};
 use tokio::runtime::{self, Handle};
 
 use crate::blocking::Pool;
@@ -59,6 +61,25 @@ pub fn serve(listener: impl AsFd, config: ServerConfig, handler: impl Handler) -
     Server::new(config).listen_fd(&listener)?.serve(handler)
 }
 
+/// Serves a handler on connections that are given to it one by one, over an [`Io`](crate::Io) of your own; see there for an
+/// example. Its blocking work runs on the runtime that this is called in.
+///
+/// # Errors
+///
+/// This is called outside of a runtime, or the system has no thread for the server's timer.
+pub fn connections<H: Handler>(config: ServerConfig, handler: H) -> io::Result<Connections<H>> {
+    Connections::new(config, Arc::new(Pool(runtime()?)), handler)
+}
+
+/// The runtime that this is called in.
+fn runtime() -> io::Result<Handle> {
+    Handle::try_current().map_err(|_| {
+        let text = "A server on tokio is to be started within a runtime, by which it is served: in an async function \
+            that tokio runs, or under the guard of `Runtime::enter`.";
+        io::Error::other(text)
+    })
+}
+
 /// The transport: the runtime that [`Server::serve`](httpfsm_transport::Server::serve) is called in, and workers beside
 /// it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -99,12 +120,7 @@ impl Tokio {
 
 impl Transport for Tokio {
     fn start<H: Handler>(self, mut opening: Opening, handler: H) -> io::Result<ServerHandle> {
-        let runtime = Handle::try_current().map_err(|_| {
-            let text = "A server on tokio is to be started within a runtime, by which it is served: in an async \
-                function that tokio runs, or under the guard of `Runtime::enter`.";
-            io::Error::other(text)
-        })?;
-        let (service, handle) = opening.service(Arc::new(Pool(runtime)), handler)?;
+        let (service, handle) = opening.service(Arc::new(Pool(runtime()?)), handler)?;
         let begun = (0..self.workers).try_for_each(|_| work(&opening, &service, &handle));
         let begun = begun.and_then(|()| begin(opening.listeners, &service, &handle));
         begun.inspect_err(|_| {

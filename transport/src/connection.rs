@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::future::poll_fn;
-use std::io::IoSlice;
+use std::io::{self, IoSlice};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
@@ -103,6 +103,8 @@ pub struct Connection<W, T> {
     clock: Clock,
     opened: u64,
     close_write: bool,
+    /// The wire holds bytes that were written, and the channel has not been told of the last one.
+    unflushed: bool,
     /// While the end of a response is awaited: how many bytes of the output will have left by then.
     finishing: Option<u64>,
 }
@@ -110,7 +112,7 @@ pub struct Connection<W, T> {
 /// What a connection is made of. `Debug` shows no byte of what was received or is to be sent.
 #[derive(Debug)]
 pub struct Parts<W> {
-    /// The socket, unless the machine has closed it.
+    /// The socket, unless the machine has closed it. A [`Wire`] that holds bytes is to be flushed.
     pub wire: Option<W>,
     /// The machine.
     pub channel: Channel,
@@ -128,6 +130,7 @@ impl<W: Wire, T: Timer> Connection<W, T> {
             clock,
             opened,
             close_write: false,
+            unflushed: false,
             finishing: None,
         }
     }
@@ -304,7 +307,10 @@ impl<W: Wire, T: Timer> Connection<W, T> {
 
     /// Takes the connection apart, after an upgrade or for another driver.
     #[must_use]
-    pub fn into_parts(self) -> Parts<W> {
+    pub fn into_parts(mut self) -> Parts<W> {
+        if self.unflushed {
+            let _ = self.handle(Input::Sent(1));
+        }
         Parts { wire: self.wire, channel: self.channel.into_channel() }
     }
 
@@ -353,6 +359,12 @@ impl<W: Wire, T: Timer> Connection<W, T> {
             if self.poll_receive(cx).is_ready() || self.poll_deadline(cx).is_ready() {
                 continue;
             }
+            // A wire may also hold bytes of its own.
+            let flushed = self.poll_flush(cx);
+            let holds_none = matches!(flushed, Poll::Ready(Ok(()))) && !self.unflushed;
+            if !holds_none && self.flushed(flushed).unwrap_or(true) {
+                continue;
+            }
             return Poll::Pending;
         }
     }
@@ -368,23 +380,57 @@ impl<W: Wire, T: Timer> Connection<W, T> {
         if self.poll_send(cx)? { Poll::Ready(Ok(())) } else { self.poll_deadline(cx).map(Ok) }
     }
 
-    /// Writes once; `false` if the socket is full.
+    /// Writes once, and flushes what was written; `false` if the socket is full.
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Result<bool, NotAccepted> {
+        if self.unflushed {
+            let flushed = self.poll_flush(cx);
+            return self.flushed(flushed);
+        }
         let Some(wire) = &mut self.wire else { return self.handle(Input::Disconnected).map(|()| true) };
         let mut slices: [&[u8]; SLICES] = [&[]; SLICES];
         let filled = self.channel.unsent_slices(&mut slices);
         let slices = slices.map(IoSlice::new);
         let input = match wire.poll_write_vectored(cx, slices.get(..filled).unwrap_or(&slices)) {
             Poll::Pending => return Ok(false),
-            Poll::Ready(Ok(bytes)) if bytes > 0 => Input::Sent(bytes),
+            Poll::Ready(Ok(bytes)) if bytes > 0 => {
+                let flushed = wire.poll_flush(cx);
+                if !matches!(flushed, Poll::Ready(Ok(()))) {
+                    self.unflushed = true;
+                    if bytes > 1 {
+                        self.handle(Input::Sent(bytes - 1))?;
+                    }
+                    return self.flushed(flushed);
+                }
+                Input::Sent(bytes)
+            }
             Poll::Ready(_) => Input::Disconnected,
         };
         self.handle(input).map(|()| true)
     }
 
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.wire.as_mut().map_or(Poll::Ready(Ok(())), |wire| wire.poll_flush(cx))
+    }
+
+    /// What came of a flush: when the wire holds nothing, the channel is told of the last byte that was written. `false`
+    /// if the socket is full.
+    fn flushed(&mut self, flushed: Poll<io::Result<()>>) -> Result<bool, NotAccepted> {
+        let Poll::Ready(flushed) = flushed else { return Ok(false) };
+        let unflushed = std::mem::take(&mut self.unflushed);
+        match flushed {
+            Err(_) => self.handle(Input::Disconnected)?,
+            Ok(()) if unflushed => self.handle(Input::Sent(1))?,
+            Ok(()) => {}
+        }
+        Ok(true)
+    }
+
     fn poll_close_write(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let closed = match &mut self.wire {
-            Some(wire) => ready!(wire.poll_close_write(cx)),
+            Some(wire) => match ready!(wire.poll_flush(cx)) {
+                Ok(()) => ready!(wire.poll_close_write(cx)),
+                failed => failed,
+            },
             None => Ok(()),
         };
         self.close_write = false;

@@ -61,6 +61,9 @@ pub struct Driver<H: Handler, W: Wire> {
     /// The channel grew while all channels together held too many bytes.
     overgrown: bool,
     close_write: bool,
+    /// The wire holds bytes that were written. The channel has not been told of the last one: until it is, it has output
+    /// to send, so it neither half-closes nor drops the connection.
+    unflushed: bool,
 }
 
 /// What is known within one wake-up.
@@ -98,6 +101,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             told_to_go: false,
             overgrown: false,
             close_write: false,
+            unflushed: false,
         }
     }
 
@@ -140,6 +144,10 @@ impl<H: Handler, W: Wire> Driver<H, W> {
     /// Reads, responds and writes in turn, until each has to wait.
     fn turns(&mut self, turn: &mut Turn<'_>, cx: &mut Context<'_>) -> Poll<()> {
         let (mut readable, mut writable) = (true, true);
+        if self.unflushed {
+            let flushed = self.poll_flush(cx);
+            writable = self.flushed(flushed, &turn.now).is_ready();
+        }
         for _ in 0..TURNS {
             let mut progress = false;
             if readable {
@@ -167,10 +175,17 @@ impl<H: Handler, W: Wire> Driver<H, W> {
                         continue;
                     }
                 }
-                if !self.is_called(cx) {
+                if self.is_called(cx) {
+                    turn.ask = true;
+                    continue;
+                }
+                // A wire may also hold bytes of its own.
+                let flushed = self.poll_flush(cx);
+                let holds_none = matches!(flushed, Poll::Ready(Ok(()))) && !self.unflushed;
+                if holds_none || self.flushed(flushed, &turn.now).is_pending() {
                     return Poll::Pending;
                 }
-                turn.ask = true;
+                writable = true;
             }
         }
         cx.waker().wake_by_ref();
@@ -206,7 +221,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         Poll::Ready(true)
     }
 
-    /// Writes once.
+    /// Writes once, and flushes what was written.
     fn send(&mut self, now: &Now<'_>, cx: &mut Context<'_>) -> Poll<()> {
         let Some(wire) = &mut self.wire else { return Poll::Pending };
         let first = self.channel.unsent();
@@ -220,7 +235,13 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         };
         let input = match written {
             Poll::Pending => return Poll::Pending,
-            Poll::Ready(Ok(bytes)) if bytes > 0 => Input::Sent(bytes),
+            Poll::Ready(Ok(bytes)) if bytes > 0 => {
+                let flushed = wire.poll_flush(cx);
+                if !matches!(flushed, Poll::Ready(Ok(()))) {
+                    return self.hold(bytes, flushed, now);
+                }
+                Input::Sent(bytes)
+            }
             Poll::Ready(outcome) => {
                 self.tell_lost(&outcome.err().unwrap_or_else(|| io::ErrorKind::WriteZero.into()));
                 Input::Disconnected
@@ -230,13 +251,47 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         Poll::Ready(())
     }
 
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.wire.as_mut().map_or(Poll::Ready(Ok(())), |wire| wire.poll_flush(cx))
+    }
+
+    /// What came of a flush: when the wire holds nothing, the channel is told of the last byte that was written.
+    #[cold]
+    fn flushed(&mut self, flushed: Poll<io::Result<()>>, now: &Now<'_>) -> Poll<()> {
+        let Poll::Ready(flushed) = flushed else { return Poll::Pending };
+        let unflushed = std::mem::take(&mut self.unflushed);
+        if let Err(error) = flushed {
+            self.tell_lost(&error);
+            let _ = self.channel.handle(now, Input::Disconnected);
+        } else if unflushed {
+            let _ = self.channel.handle(now, Input::Sent(1));
+        }
+        Poll::Ready(())
+    }
+
+    /// The same after a write of `bytes`, of which the wire holds some.
+    #[cold]
+    fn hold(&mut self, bytes: usize, flushed: Poll<io::Result<()>>, now: &Now<'_>) -> Poll<()> {
+        self.unflushed = true;
+        if bytes > 1 {
+            let _ = self.channel.handle(now, Input::Sent(bytes - 1));
+        }
+        self.flushed(flushed, now)
+    }
+
     #[cold]
     fn tell_lost(&self, error: &io::Error) {
         self.service.tell(|subscriber| subscriber.connection_lost(&self.info, &error.to_string()));
     }
 
     fn poll_close_write(&mut self, now: &Now<'_>, cx: &mut Context<'_>) -> bool {
-        let closed = self.wire.as_mut().map_or(Poll::Ready(Ok(())), |wire| wire.poll_close_write(cx));
+        let closed = match &mut self.wire {
+            None => Poll::Ready(Ok(())),
+            Some(wire) => match wire.poll_flush(cx) {
+                Poll::Ready(Ok(())) => wire.poll_close_write(cx),
+                flushed => flushed,
+            },
+        };
         self.close_write = closed.is_pending();
         if let Poll::Ready(Err(error)) = &closed {
             self.tell_lost(error);

@@ -17,6 +17,7 @@ mod budget;
 mod channel_slot;
 mod clock;
 mod connection;
+mod connections;
 mod driver;
 mod exchange;
 #[cfg(feature = "futures-io")]
@@ -53,6 +54,7 @@ mod written;
 pub use accept::{Accept, Accepted, Backoff, accept};
 pub use clock::{Clock, Stamp};
 pub use connection::{Connection, Event, Parts, Timer};
+pub use connections::Connections;
 pub use driver::Driver;
 #[cfg(feature = "futures-io")]
 pub use futures_io::FuturesIo;

@@ -76,6 +76,11 @@ pub struct Opening {
 }
 
 impl Opening {
+    /// Without a listener, a subscriber or a recorder.
+    pub(crate) fn of(config: ServerConfig) -> Self {
+        Self { config, ..Self::default() }
+    }
+
     /// The service that [`Drivers`](crate::Driver) are made from, and the server's handle; its time is kept from now
     /// on. `spawner` does the file work of whole bodies.
     ///
@@ -107,7 +112,7 @@ impl<T: Transport + Default> Server<T> {
 impl<T: Transport> Server<T> {
     /// The same on a transport with parameters of its own.
     pub fn on(transport: T, config: ServerConfig) -> Self {
-        Self { transport, endpoints: Vec::new(), opening: Opening { config, ..Opening::default() } }
+        Self { transport, endpoints: Vec::new(), opening: Opening::of(config) }
     }
 
     /// The options of all sockets, wherever it is called among the others. A [`Listener`] that was made before keeps its

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll, Wake, Waker, ready};
 
 use httpfsm::error::CloseReason;
 use httpfsm::handler::{ConnectionInfo, IoFailure, UpgradedIo};
@@ -70,15 +70,33 @@ impl<W: Wire> UpgradedIo for Tunnel<W> {
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize, IoFailure>> {
-        self.poll(cx, |held| &mut held.writer, |wire, cx| wire.poll_write(cx, bytes))
+        self.poll(
+            cx,
+            |held| &mut held.writer,
+            |wire, cx| {
+                let written = wire.poll_write(cx, bytes);
+                if written.is_ready() {
+                    // As far as it goes at once, since an application need not flush a socket. A failure shows again.
+                    let _ = wire.poll_flush(cx);
+                }
+                written
+            },
+        )
     }
 
-    fn poll_flush(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), IoFailure>> {
-        Poll::Ready(Ok(()))
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), IoFailure>> {
+        self.poll(cx, |held| &mut held.writer, Wire::poll_flush)
     }
 
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), IoFailure>> {
-        self.poll(cx, |held| &mut held.writer, |wire, cx| wire.poll_close_write(cx))
+        self.poll(
+            cx,
+            |held| &mut held.writer,
+            |wire, cx| {
+                ready!(wire.poll_flush(cx))?;
+                wire.poll_close_write(cx)
+            },
+        )
     }
 }
 

@@ -7,6 +7,10 @@ use std::task::{Context, Poll};
 ///
 /// The contracts are those of a non-blocking socket: `Pending` registers the task's waker for that direction; an
 /// error means that the connection is lost. Dropping it closes the socket.
+///
+/// A wire may hold bytes that it has taken, as one that encrypts does. Whoever drives it
+/// [flushes](Self::poll_flush) it after each write, before the task sleeps and before the half-close, and drops it
+/// after that, unless the connection is lost or is to be reset.
 pub trait Wire: Send + Unpin + 'static {
     /// Reads into `buffer`, which is not empty; 0 bytes are the end of the peer's input.
     ///
@@ -15,14 +19,15 @@ pub trait Wire: Send + Unpin + 'static {
     /// The connection is lost.
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>>;
 
-    /// Writes some of `bytes`.
+    /// Writes some of `bytes`, which is not empty.
     ///
     /// # Errors
     ///
     /// The connection is lost.
     fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>>;
 
-    /// Writes some of the bytes in `slices`, in order.
+    /// Writes some of the bytes in `slices`, in order. By default those of the first slice that is not empty, by
+    /// [`poll_write`](Self::poll_write).
     ///
     /// # Errors
     ///
@@ -31,9 +36,26 @@ pub trait Wire: Send + Unpin + 'static {
         &mut self,
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>>;
+    ) -> Poll<io::Result<usize>> {
+        match slices.iter().find(|slice| !slice.is_empty()) {
+            Some(slice) => self.poll_write(cx, slice),
+            None => Poll::Ready(Ok(0)),
+        }
+    }
 
-    /// Ends our output (FIN); input goes on.
+    /// Passes on all bytes that the wire has taken and still holds. Ready when it holds none; `Pending` registers the
+    /// task's waker for the direction of writes, and nothing is written until it is ready. By default it is ready at
+    /// once, as for a socket, which holds nothing.
+    ///
+    /// # Errors
+    ///
+    /// The connection is lost.
+    #[inline]
+    fn poll_flush(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    /// Ends our output (FIN); input goes on. The wire has been flushed.
     ///
     /// # Errors
     ///
@@ -51,7 +73,7 @@ pub trait Wire: Send + Unpin + 'static {
 }
 
 /// Writes slices one after another, as far as they are taken: [`Wire::poll_write_vectored`] of a wire that has no such write of
-/// its own.
+/// its own, and to which a short write says nothing.
 ///
 /// # Errors
 ///
@@ -114,6 +136,38 @@ mod tests {
         }
 
         fn reset(&mut self) {}
+    }
+
+    /// Has neither a vectored write nor a flush of its own.
+    struct Least(Sips);
+
+    impl Wire for Least {
+        fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+            self.0.poll_read(cx, buffer)
+        }
+
+        fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+            self.0.poll_write(cx, bytes)
+        }
+
+        fn poll_close_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            self.0.poll_close_write(cx)
+        }
+
+        fn reset(&mut self) {}
+    }
+
+    #[test]
+    fn by_default_the_first_slice_that_is_not_empty_is_written() {
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut wire = Least(Sips(Vec::new(), 100));
+        let slices = [&b""[..], b"ab", b"cde"].map(IoSlice::new);
+        let polled = wire.poll_write_vectored(&mut cx, &slices);
+        assert!(matches!(polled, Poll::Ready(Ok(2))), "{polled:?}");
+        assert_eq!(wire.0.0, b"ab");
+        let polled = wire.poll_write_vectored(&mut cx, &[IoSlice::new(b"")]);
+        assert!(matches!(polled, Poll::Ready(Ok(0))), "{polled:?}");
+        assert!(matches!(wire.poll_flush(&mut cx), Poll::Ready(Ok(()))));
     }
 
     #[test]

@@ -11,7 +11,8 @@ use bytes::{Buf, Bytes};
 
 use super::control::Waiting;
 
-/// The connection after its upgrade: bytes in, bytes out. Dropping it closes the connection.
+/// The connection after its upgrade: bytes in, bytes out. Dropping it closes the connection; what was not
+/// [flushed](Self::flush) may be lost.
 ///
 /// ```
 /// use httpfsm::handler::{IoFailure, Upgraded};

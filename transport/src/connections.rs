@@ -1,0 +1,68 @@
+//! A server whose connections are given to it one by one.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+use httpfsm::config::{Bodies, ServerConfig};
+use httpfsm::handler::Handler;
+use httpfsm::peer::Peer;
+use httpfsm::server::Refusal;
+
+use crate::driver::Driver;
+use crate::handle::ServerHandle;
+use crate::job::Spawner;
+use crate::server::Opening;
+use crate::service::Service;
+use crate::wire::Wire;
+
+/// A server that listens to nobody: it serves its handler on connections that it is given, over any [`Wire`]. They have the
+/// limits, the deadlines and the drain of a server in common.
+///
+/// A transport has a function `connections` that makes one.
+pub struct Connections<H: Handler> {
+    service: Arc<Service<H>>,
+    handle: ServerHandle,
+}
+
+impl<H: Handler> Connections<H> {
+    /// A server under a configuration. `spawner` does the file work of whole bodies, which are streamed where the
+    /// configuration does not say.
+    ///
+    /// # Errors
+    ///
+    /// The system has no thread for the server's timer.
+    pub fn new(mut config: ServerConfig, spawner: Arc<dyn Spawner>, handler: H) -> io::Result<Self> {
+        config.channel.bodies.get_or_insert(Bodies::Streamed);
+        let (service, handle) = Opening::of(config).service(spawner, handler)?;
+        Ok(Self { service, handle })
+    }
+
+    /// A connection, as a future that ends with it; whoever calls this polls it, in a task of its own or not. `peername` is
+    /// the address of the peer, and `sockname` is ours, as a handler and a subscriber see them, and as the configuration's
+    /// `origins` and limits judge them.
+    ///
+    /// # Errors
+    ///
+    /// The server does not serve this peer, or no further one. The wire is dropped, which closes it.
+    pub fn serve_connection<W: Wire>(
+        &self,
+        wire: W,
+        peername: Peer,
+        sockname: Peer,
+    ) -> Result<Driver<H, W>, Refusal> {
+        self.service.connect(wire, peername, sockname)
+    }
+
+    /// The handle, to drain the server and to read its counts.
+    #[must_use]
+    pub fn handle(&self) -> ServerHandle {
+        self.handle.clone()
+    }
+}
+
+impl<H: Handler> fmt::Debug for Connections<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connections").field("handle", &self.handle).finish_non_exhaustive()
+    }
+}

@@ -26,6 +26,23 @@ const DEPENDENCIES: &str = "[dependencies]\n";
 /// How a block with the place of a dependency begins.
 const PATCH: &str = "[patch.crates-io]\n";
 
+/// How the function of a page begins that serves on any transport.
+const SERVE: &str = "fn serve(transport: &str, listener: TcpListener, config: ServerConfig)";
+
+/// Calls it, and serves until its input ends.
+const CALLER: &str = r#"
+fn main() -> std::io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let _inside = runtime.enter();
+    let transport = std::env::args().nth(1).unwrap_or_default();
+    let server = serve(&transport, TcpListener::bind("127.0.0.1:0")?, ServerConfig::default())?;
+    println!("listening on {}", server.local_addrs()[0]);
+    std::io::stdin().lines().for_each(drop);
+    httpfsm_transport::block_on(server.begin_drain(None).gone());
+    Ok(())
+}
+"#;
+
 /// A program, or a part of one, of a page.
 struct PageProgram {
     page: PathBuf,
@@ -51,6 +68,19 @@ impl PageProgram {
         // Another program may have the port.
         fs::write(folder.join("src").join(source), self.code.replace("127.0.0.1:8080", "127.0.0.1:0"))
             .expect("a file");
+    }
+
+    /// A package that calls the function that serves, with the code of the page as it stands.
+    fn write_caller(&self, name: &str, folder: &Path) {
+        let caller = Self {
+            page: self.page.clone(),
+            code: self.code.clone() + CALLER,
+            dependencies: format!(
+                "{}tokio = {{ version = \"1\", features = [\"rt-multi-thread\"] }}\n",
+                self.dependencies
+            ),
+        };
+        caller.write(name, folder);
     }
 }
 
@@ -119,10 +149,18 @@ fn workspace(programs: &[PageProgram]) -> PathBuf {
     for (number, program) in programs.iter().enumerate() {
         let name = format!("program{number}");
         program.write(&name, &folder.join(&name));
+        if program.code.contains(SERVE) {
+            program.write_caller(&caller(number), &folder.join(caller(number)));
+        }
     }
     fs::write(folder.join("Cargo.toml"), manifest).expect("a file");
     fs::copy(root().join("Cargo.lock"), folder.join("Cargo.lock")).expect("a file");
     folder
+}
+
+/// The name of the package that calls the function of a program.
+fn caller(number: usize) -> String {
+    format!("program{number}-caller")
 }
 
 /// Builds one program by itself, so that no other program enables a feature for it.
@@ -139,17 +177,41 @@ fn build(workspace: &Path, name: &str, page: &Path) {
 fn the_programs_are_built_from_the_lines_above_them_and_run() {
     let programs = programs();
     let workspace = workspace(&programs);
-    let mut served = 0;
+    let (mut served, mut called) = (0, 0);
     for (number, program) in programs.iter().enumerate() {
         let name = format!("program{number}");
         build(&workspace, &name, &program.page);
-        // The whole kit, which the tests of the transports run.
-        if !program.has_main() || program.page == Path::new("transport-kit/README.md") {
-            continue;
+        if program.code.contains(SERVE) {
+            build(&workspace, &caller(number), &program.page);
+            for transport in ["tokio", "async-std", "smol", "blocking"] {
+                call(&workspace.join("target/debug").join(caller(number)), transport);
+                called += 1;
+            }
         }
-        served += usize::from(run(&workspace.join("target/debug").join(&name), program));
+        // That of the kit runs all of it.
+        if program.has_main() {
+            served += usize::from(run(&workspace.join("target/debug").join(&name), program));
+        }
     }
     assert!(programs.len() >= 10 && served >= 4, "{served} of {}", programs.len());
+    assert_eq!(called, 4);
+}
+
+/// Runs the caller of the function that serves, on a transport.
+fn call(path: &Path, transport: &str) {
+    let mut command = Command::new(path);
+    let child = command.arg(transport).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+    let mut running = RunningProgram(child.expect("the program starts"));
+    let mut stdout = BufReader::new(running.0.stdout.take().expect("a pipe"));
+    let address = address(&mut stdout).unwrap_or_else(|| panic!("{transport} does not listen"));
+    for _ in 0..2 {
+        let response = get(address);
+        assert!(response.starts_with("HTTP/1.1 200 OK\r\n"), "{transport}: {response}");
+        assert!(response.ends_with("\r\n\r\nYou asked for /.\n"), "{transport}: {response}");
+    }
+    drop(running.0.stdin.take());
+    let status = wait_for("the end of the program", || running.0.try_wait().expect("a child"));
+    assert!(status.success(), "{transport}: {status}");
 }
 
 /// Runs a program: one that listens responds and goes on until Ctrl-C, and each one ends without a failure. Returns

@@ -42,7 +42,7 @@ pub(crate) enum ChunkStatus {
 
 /// What one call has decoded.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Decoded {
+pub(crate) struct DecodedChunks {
     /// How many bytes of the input are used up.
     pub(crate) consumed: usize,
     /// Where the data of all chunks now stands in the input, without a gap.
@@ -61,12 +61,12 @@ pub(crate) struct ChunkDecoder {
     extension_line: u32,
     extension_body: u32,
     digits: u8,
-    expects: Expects,
+    expects: NextByte,
 }
 
 /// What the next byte belongs to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Expects {
+enum NextByte {
     /// The first digit of a size.
     Size,
     /// Another digit, an extension or CR.
@@ -106,7 +106,7 @@ impl ChunkDecoder {
             extension_line: 0,
             extension_body: 0,
             digits: 0,
-            expects: Expects::Size,
+            expects: NextByte::Size,
         }
     }
 
@@ -130,12 +130,12 @@ impl ChunkDecoder {
         credit: u64,
         limits: &ChunkLimits,
         trace: &mut impl ChannelTrace,
-    ) -> Decoded {
+    ) -> DecodedChunks {
         let mut credit = credit;
         let mut data = 0..0;
         let mut at = 0;
         let status = loop {
-            if self.expects == Expects::End {
+            if self.expects == NextByte::End {
                 break ChunkStatus::Last;
             }
             if credit == 0 {
@@ -143,7 +143,7 @@ impl ChunkDecoder {
             }
             let Some(&byte) = bytes.get(at) else { break ChunkStatus::More };
             crate::witness::bytes(1);
-            if self.expects != Expects::Data {
+            if self.expects != NextByte::Data {
                 match self.line_byte(byte, limits) {
                     Ok(next) => {
                         self.tell_line(trace);
@@ -163,7 +163,7 @@ impl ChunkDecoder {
             self.offset += taken;
             trace.part(InputPart::Body, taken as usize);
             if self.size == 0 {
-                self.expects = Expects::DataCr;
+                self.expects = NextByte::DataCr;
             }
             // No more than the length of the input.
             let end = at + taken as usize;
@@ -176,49 +176,49 @@ impl ChunkDecoder {
             }
             at = end;
         };
-        Decoded { consumed: at, data, status }
+        DecodedChunks { consumed: at, data, status }
     }
 
     /// Tells of the line that the byte just read ends, if it ends one.
     #[inline]
     fn tell_line(&self, trace: &mut impl ChannelTrace) {
         match self.expects {
-            Expects::LineLf => {
+            NextByte::LineLf => {
                 trace.part(InputPart::ChunkSize, self.digits.into());
                 trace.part(InputPart::ChunkExtension, self.extension_line as usize);
                 trace.part(InputPart::ChunkLineEnd, 2);
             }
-            Expects::DataLf => trace.part(InputPart::ChunkLineEnd, 2),
+            NextByte::DataLf => trace.part(InputPart::ChunkLineEnd, 2),
             _ => {}
         }
     }
 
     /// Takes one byte that is no data and says what the next one belongs to. On an error nothing has changed.
     #[inline]
-    fn line_byte(&mut self, byte: u8, limits: &ChunkLimits) -> Result<Expects, RequestError> {
+    fn line_byte(&mut self, byte: u8, limits: &ChunkLimits) -> Result<NextByte, RequestError> {
         match self.expects {
-            Expects::Size | Expects::SizeRest => self.size_byte(byte, limits),
-            Expects::LineLf if byte == b'\n' => self.end_of_line(limits),
-            Expects::LineLf => Err(RequestError::new(Rule::BareCr, self.offset - 1)),
-            Expects::DataCr if byte == b'\r' => Ok(Expects::DataLf),
-            Expects::DataLf if byte == b'\n' => {
+            NextByte::Size | NextByte::SizeRest => self.size_byte(byte, limits),
+            NextByte::LineLf if byte == b'\n' => self.end_of_line(limits),
+            NextByte::LineLf => Err(RequestError::new(Rule::BareCr, self.offset - 1)),
+            NextByte::DataCr if byte == b'\r' => Ok(NextByte::DataLf),
+            NextByte::DataLf if byte == b'\n' => {
                 self.digits = 0;
                 self.extension_line = 0;
-                Ok(Expects::Size)
+                Ok(NextByte::Size)
             }
-            Expects::DataCr | Expects::DataLf => self.refuse(Rule::ChunkEnd),
+            NextByte::DataCr | NextByte::DataLf => self.refuse(Rule::ChunkEnd),
             _ => self.extension_byte(byte, limits),
         }
     }
 
     #[inline]
-    fn size_byte(&mut self, byte: u8, limits: &ChunkLimits) -> Result<Expects, RequestError> {
+    fn size_byte(&mut self, byte: u8, limits: &ChunkLimits) -> Result<NextByte, RequestError> {
         let digit = match byte {
             b'0'..=b'9' => byte - b'0',
             b'a'..=b'f' => byte - b'a' + 10,
             b'A'..=b'F' => byte - b'A' + 10,
-            _ if self.expects == Expects::Size => return self.refuse(Rule::ChunkSize),
-            b'\r' => return Ok(Expects::LineLf),
+            _ if self.expects == NextByte::Size => return self.refuse(Rule::ChunkSize),
+            b'\r' => return Ok(NextByte::LineLf),
             b'\n' => return self.refuse(Rule::BareLf),
             b';' | b' ' | b'\t' => return self.extension_byte(byte, limits),
             _ => return self.refuse(Rule::ChunkSize),
@@ -228,51 +228,51 @@ impl ChunkDecoder {
         }
         self.digits += 1;
         self.size = (self.size << 4) + u64::from(digit);
-        Ok(Expects::SizeRest)
+        Ok(NextByte::SizeRest)
     }
 
     /// `*( BWS ";" BWS chunk-ext-name [ BWS "=" BWS chunk-ext-val ] )` (RFC 9112 section 7.1.1). The blanks are bad
     /// whitespace, which must be read (RFC 9110 section 5.6.3).
-    fn extension_byte(&mut self, byte: u8, limits: &ChunkLimits) -> Result<Expects, RequestError> {
+    fn extension_byte(&mut self, byte: u8, limits: &ChunkLimits) -> Result<NextByte, RequestError> {
         let next = match (self.expects, byte) {
-            (Expects::SizeRest, b' ' | b'\t') => Expects::SizeEnd,
+            (NextByte::SizeRest, b' ' | b'\t') => NextByte::SizeEnd,
             (
-                Expects::SizeRest
-                | Expects::SizeEnd
-                | Expects::NameRest
-                | Expects::EqualsOrSemicolon
-                | Expects::ValueRest
-                | Expects::QuotedEnd
-                | Expects::ValueEnd,
+                NextByte::SizeRest
+                | NextByte::SizeEnd
+                | NextByte::NameRest
+                | NextByte::EqualsOrSemicolon
+                | NextByte::ValueRest
+                | NextByte::QuotedEnd
+                | NextByte::ValueEnd,
                 b';',
-            ) => Expects::Name,
-            (Expects::NameRest | Expects::EqualsOrSemicolon, b'=') => Expects::Value,
-            (Expects::NameRest | Expects::ValueRest | Expects::QuotedEnd, b'\r') => {
-                return Ok(Expects::LineLf);
+            ) => NextByte::Name,
+            (NextByte::NameRest | NextByte::EqualsOrSemicolon, b'=') => NextByte::Value,
+            (NextByte::NameRest | NextByte::ValueRest | NextByte::QuotedEnd, b'\r') => {
+                return Ok(NextByte::LineLf);
             }
 
-            (Expects::Quoted, b'"') => Expects::QuotedEnd,
-            (Expects::Quoted, b'\\') => Expects::QuotedPair,
-            (Expects::Quoted | Expects::QuotedPair, _) if is_field_byte(byte) => Expects::Quoted,
+            (NextByte::Quoted, b'"') => NextByte::QuotedEnd,
+            (NextByte::Quoted, b'\\') => NextByte::QuotedPair,
+            (NextByte::Quoted | NextByte::QuotedPair, _) if is_field_byte(byte) => NextByte::Quoted,
 
             (
-                Expects::SizeEnd
-                | Expects::Name
-                | Expects::EqualsOrSemicolon
-                | Expects::Value
-                | Expects::ValueEnd,
+                NextByte::SizeEnd
+                | NextByte::Name
+                | NextByte::EqualsOrSemicolon
+                | NextByte::Value
+                | NextByte::ValueEnd,
                 b' ' | b'\t',
             ) => self.expects,
-            (Expects::NameRest, b' ' | b'\t') => Expects::EqualsOrSemicolon,
-            (Expects::ValueRest | Expects::QuotedEnd, b' ' | b'\t') => Expects::ValueEnd,
+            (NextByte::NameRest, b' ' | b'\t') => NextByte::EqualsOrSemicolon,
+            (NextByte::ValueRest | NextByte::QuotedEnd, b' ' | b'\t') => NextByte::ValueEnd,
 
-            (Expects::Name | Expects::NameRest, _) if is_tchar(byte) => Expects::NameRest,
-            (Expects::Value, b'"') => Expects::Quoted,
-            (Expects::Value | Expects::ValueRest, _) if is_tchar(byte) => Expects::ValueRest,
+            (NextByte::Name | NextByte::NameRest, _) if is_tchar(byte) => NextByte::NameRest,
+            (NextByte::Value, b'"') => NextByte::Quoted,
+            (NextByte::Value | NextByte::ValueRest, _) if is_tchar(byte) => NextByte::ValueRest,
 
             (_, b'\n') => return self.refuse(Rule::BareLf),
             // Blanks, but no extension after them.
-            (Expects::SizeEnd, _) => return self.refuse(Rule::ChunkSize),
+            (NextByte::SizeEnd, _) => return self.refuse(Rule::ChunkSize),
             _ => return self.refuse(Rule::ChunkExtension),
         };
         if self.extension_line >= limits.extension_line || self.extension_body >= limits.extension_body {
@@ -283,17 +283,17 @@ impl ChunkDecoder {
         Ok(next)
     }
     /// At the LF of a size line: the size is known.
-    fn end_of_line(&mut self, limits: &ChunkLimits) -> Result<Expects, RequestError> {
+    fn end_of_line(&mut self, limits: &ChunkLimits) -> Result<NextByte, RequestError> {
         if self.size == 0 {
-            Ok(Expects::End)
+            Ok(NextByte::End)
         } else if self.size > limits.body.saturating_sub(self.received) {
             self.refuse(Rule::BodyTooLarge)
         } else {
-            Ok(Expects::Data)
+            Ok(NextByte::Data)
         }
     }
 
-    const fn refuse(&self, rule: Rule) -> Result<Expects, RequestError> {
+    const fn refuse(&self, rule: Rule) -> Result<NextByte, RequestError> {
         Err(RequestError::new(rule, self.offset))
     }
 }

@@ -10,7 +10,7 @@ use crate::token::{has_element, is_blank, is_token, trim_blanks};
 
 /// What the fields of one head say so far.
 #[derive(Default)]
-pub(crate) struct Framing {
+pub(crate) struct FramingFields {
     seen: Seen,
     length: u64,
     length_at: u32,
@@ -27,7 +27,7 @@ pub(crate) struct Framed {
     pub(crate) upgrade: bool,
 }
 
-impl Framing {
+impl FramingFields {
     /// Takes one field. `name` is a token, `value` has no blanks around it, `offset` is where the value stands in
     /// the head.
     ///

@@ -23,7 +23,7 @@ use core::mem::MaybeUninit;
 use httparse::{Header, Status};
 
 use crate::error::{RequestError, Rule};
-use crate::framing::Framing;
+use crate::framing::FramingFields;
 use crate::part::{part, part_mut};
 use crate::request::{HeadMeta, Version};
 use crate::target;
@@ -71,12 +71,12 @@ pub(crate) enum Parsed {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct HeadScan {
     scanned: u32,
-    place: PackedPlace,
+    place: PackedHeadPlace,
 }
 
 /// Where in the head the search stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Place {
+enum HeadPlace {
     /// In the method, or before it.
     Method,
     /// In the target, which begins at this offset.
@@ -87,28 +87,28 @@ enum Place {
     Fields(u32),
 }
 
-/// A [`Place`] in four bytes, since each idle channel has one: 0 is the method, and a method is shorter than `VERSION`.
+/// A [`HeadPlace`] in four bytes, since each idle channel has one: 0 is the method, and a method is shorter than `VERSION`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-struct PackedPlace(u32);
+struct PackedHeadPlace(u32);
 
-impl PackedPlace {
+impl PackedHeadPlace {
     const VERSION: u32 = 1 << 16;
 
-    fn get(self) -> Place {
+    fn get(self) -> HeadPlace {
         match self.0 {
-            0 => Place::Method,
-            Self::VERSION => Place::Version,
-            target if target < Self::VERSION => Place::Target(target),
-            fields => Place::Fields(fields - Self::VERSION - 1),
+            0 => HeadPlace::Method,
+            Self::VERSION => HeadPlace::Version,
+            target if target < Self::VERSION => HeadPlace::Target(target),
+            fields => HeadPlace::Fields(fields - Self::VERSION - 1),
         }
     }
 
-    fn set(&mut self, place: Place) {
+    fn set(&mut self, place: HeadPlace) {
         self.0 = match place {
-            Place::Method => 0,
-            Place::Target(at) => at,
-            Place::Version => Self::VERSION,
-            Place::Fields(fields) => fields + Self::VERSION + 1,
+            HeadPlace::Method => 0,
+            HeadPlace::Target(at) => at,
+            HeadPlace::Version => Self::VERSION,
+            HeadPlace::Fields(fields) => fields + Self::VERSION + 1,
         };
     }
 }
@@ -175,14 +175,14 @@ impl HeadScan {
             let line_at = memchr::memrchr(b'\n', part(window, ..at)).map_or(0, |before| before + 1);
             if line_at < at {
                 let fields = match self.place.get() {
-                    Place::Fields(fields) => Some(fields),
-                    Place::Method | Place::Target(_) | Place::Version => None,
+                    HeadPlace::Fields(fields) => Some(fields),
+                    HeadPlace::Method | HeadPlace::Target(_) | HeadPlace::Version => None,
                 };
                 let is_first = fields.map(|fields| fields == 0);
                 if let Some(error) = diagnosis::wrong_line(part(window, ..at), line_at, is_first, limits) {
                     return Parsed::Refused(error);
                 }
-                self.place.set(Place::Fields(fields.map_or(0, |fields| fields + 1)));
+                self.place.set(HeadPlace::Fields(fields.map_or(0, |fields| fields + 1)));
             } else if at == start {
                 return refuse(Rule::EmptyLines, at);
             } else if at > start {
@@ -210,12 +210,12 @@ impl HeadScan {
         while from < to {
             let place = self.place.get();
             let (word_at, most) = match place {
-                Place::Method => (start(window), MAX_METHOD),
-                Place::Target(at) => (at as usize, limits.target),
-                Place::Version => break,
-                Place::Fields(fields) if (fields as usize) < limits.fields => break,
+                HeadPlace::Method => (start(window), MAX_METHOD),
+                HeadPlace::Target(at) => (at as usize, limits.target),
+                HeadPlace::Version => break,
+                HeadPlace::Fields(fields) if (fields as usize) < limits.fields => break,
                 // The line begins here, or it would have been refused before.
-                Place::Fields(_) => return Some(RequestError::new(Rule::TooManyFields, from as u64)),
+                HeadPlace::Fields(_) => return Some(RequestError::new(Rule::TooManyFields, from as u64)),
             };
             crate::witness::bytes(to - from);
             let end = memchr::memchr(b' ', part(window, from..to)).map_or(to, |found| from + found);
@@ -223,8 +223,12 @@ impl HeadScan {
                 return Some(diagnosis::too_long(part(window, ..word_at + most + 1), limits));
             }
             if end < to {
-                let is_method = place == Place::Method;
-                self.place.set(if is_method { Place::Target(end as u32 + 1) } else { Place::Version });
+                let is_method = place == HeadPlace::Method;
+                self.place.set(if is_method {
+                    HeadPlace::Target(end as u32 + 1)
+                } else {
+                    HeadPlace::Version
+                });
             }
             from = end + 1;
         }
@@ -341,7 +345,7 @@ fn check(
     }
     target::check(method, target).map_err(|(rule, at)| refuse(rule, target_at + at))?;
 
-    let mut framing = Framing::default();
+    let mut framing = FramingFields::default();
     for header in request.headers.iter() {
         let name = header.name.as_bytes();
         if bytes.get(offset(name).wrapping_sub(2)) != Some(&b'\r') {

@@ -250,7 +250,7 @@ impl Server {
             };
         let then = (fits && event != Event::Tick).then_some(event);
         let next = Some(Cause::Input(Event::Tick));
-        let mut rest = Rest { server: self, at, input: &input, next, then };
+        let mut rest = RestOfInput { server: self, at, input: &input, next, then };
         while let Some(step) = rest.take_step() {
             trace.step(&step);
         }
@@ -311,7 +311,7 @@ impl Server {
 
 /// What is still to be done of an input, row by row. A trace that panics drops it, and then the rest is done without
 /// being told: a connection has its verdict, and a channel that has closed is counted, whatever a trace does.
-struct Rest<'a> {
+struct RestOfInput<'a> {
     server: &'a mut Server,
     at: Moment,
     input: &'a ServerInput,
@@ -321,7 +321,7 @@ struct Rest<'a> {
     then: Option<Event>,
 }
 
-impl Rest<'_> {
+impl RestOfInput<'_> {
     fn take_step(&mut self) -> Option<Step> {
         let cause = self.next.take().or_else(|| self.then.take().map(Cause::Input))?;
         let Server { state, registry } = &mut *self.server;
@@ -340,7 +340,7 @@ impl Rest<'_> {
     }
 }
 
-impl Drop for Rest<'_> {
+impl Drop for RestOfInput<'_> {
     fn drop(&mut self) {
         while self.take_step().is_some() {}
     }

@@ -30,12 +30,12 @@ pub(crate) enum TrailerStatus {
 pub(crate) struct TrailerScan {
     scanned: u32,
     fields: u32,
-    expects: Expects,
+    expects: NextInSection,
 }
 
 /// What the next byte belongs to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-enum Expects {
+enum NextInSection {
     #[default]
     Line,
     Name,
@@ -79,29 +79,29 @@ impl TrailerScan {
     }
 
     /// Takes one byte; `None`: it ends the section. An error says how many bytes before this one its fault is.
-    fn byte(&mut self, byte: u8, max_fields: usize) -> Result<Option<Expects>, (Rule, u64)> {
+    fn byte(&mut self, byte: u8, max_fields: usize) -> Result<Option<NextInSection>, (Rule, u64)> {
         let next = match (self.expects, byte) {
-            (Expects::EndLf, b'\n') => return Ok(None),
-            (Expects::LineLf, b'\n') => Expects::Line,
-            (Expects::LineLf | Expects::EndLf, _) => return Err((Rule::BareCr, 1)),
+            (NextInSection::EndLf, b'\n') => return Ok(None),
+            (NextInSection::LineLf, b'\n') => NextInSection::Line,
+            (NextInSection::LineLf | NextInSection::EndLf, _) => return Err((Rule::BareCr, 1)),
             (_, b'\n') => return Err((Rule::BareLf, 0)),
 
-            (Expects::Line, b'\r') => Expects::EndLf,
-            (Expects::Line, _) if is_blank(byte) && self.fields > 0 => return Err((Rule::ObsFold, 0)),
-            (Expects::Line, _) if !is_tchar(byte) => return Err((Rule::TrailerField, 0)),
-            (Expects::Line, _) if self.fields as usize >= max_fields => {
+            (NextInSection::Line, b'\r') => NextInSection::EndLf,
+            (NextInSection::Line, _) if is_blank(byte) && self.fields > 0 => return Err((Rule::ObsFold, 0)),
+            (NextInSection::Line, _) if !is_tchar(byte) => return Err((Rule::TrailerField, 0)),
+            (NextInSection::Line, _) if self.fields as usize >= max_fields => {
                 return Err((Rule::TooManyTrailers, 0));
             }
-            (Expects::Line, _) => {
+            (NextInSection::Line, _) => {
                 self.fields += 1;
-                Expects::Name
+                NextInSection::Name
             }
 
-            (Expects::Name, b':') => Expects::Value,
-            (Expects::Name, _) if is_tchar(byte) => Expects::Name,
-            (Expects::Value, b'\r') => Expects::LineLf,
-            (Expects::Value, _) if is_field_byte(byte) => Expects::Value,
-            (Expects::Name | Expects::Value, _) => return Err((Rule::TrailerField, 0)),
+            (NextInSection::Name, b':') => NextInSection::Value,
+            (NextInSection::Name, _) if is_tchar(byte) => NextInSection::Name,
+            (NextInSection::Value, b'\r') => NextInSection::LineLf,
+            (NextInSection::Value, _) if is_field_byte(byte) => NextInSection::Value,
+            (NextInSection::Name | NextInSection::Value, _) => return Err((Rule::TrailerField, 0)),
         };
         Ok(Some(next))
     }

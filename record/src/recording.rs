@@ -13,7 +13,7 @@ use httpfsm::request::RequestRef;
 use httpfsm::time::{Date, Now};
 use httpfsm_transport::{Opened, Tape, catch_panic};
 
-use self::held::Held;
+use self::held::HeldLines;
 use crate::config::Config;
 use crate::hide::{Hiding, Names, Outgoing, Part};
 use crate::latin1::write_line;
@@ -118,7 +118,7 @@ pub struct Recording {
     hiding: Hiding,
     outgoing: Outgoing,
     read: Vec<u8>,
-    held: Held,
+    held: HeldLines,
     /// Does what the lines that are written say. It has what a replay will have.
     machine: Machine,
     /// An input is going in, the last line that is held; `taken` is to come.
@@ -162,7 +162,7 @@ impl Recording {
             hiding: Hiding::new(names, options.mask_bodies, config.expose_tracebacks),
             outgoing: Outgoing::default(),
             read: Vec::new(),
-            held: Held::default(),
+            held: HeldLines::default(),
             pending: false,
             awaits_request: false,
             heads: 0,
@@ -221,7 +221,7 @@ impl Recording {
     /// Ends the recording here. Only the first end counts.
     fn stop(&mut self, why: &str) {
         if !mem::replace(&mut self.over, true) {
-            self.held = Held::default();
+            self.held = HeldLines::default();
             write_line(&Line { end: Some(why.to_owned()), ..Line::default() }, &mut self.lines);
         }
     }

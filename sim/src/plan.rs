@@ -25,7 +25,7 @@ pub(crate) const NEVER: u64 = u64::MAX / 4;
 
 /// A round.
 #[derive(Clone, Debug)]
-pub(crate) struct Plan {
+pub(crate) struct RoundPlan {
     pub(crate) clients: Vec<ClientPlan>,
     /// The seed of the order in which things run.
     pub(crate) order: u64,

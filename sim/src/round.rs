@@ -18,7 +18,7 @@ use crate::contract::{Breach, Contract};
 use crate::dice::Dice;
 use crate::door::Door;
 use crate::observer::Observer;
-use crate::plan::Plan;
+use crate::plan::RoundPlan;
 use crate::running::{Polled, Running};
 use crate::trace::Trace;
 use crate::watch::{Entry, Ledger, Watched};
@@ -45,7 +45,7 @@ pub(crate) fn run<H: Handler>(
     config: &ServerConfig,
     make: &dyn Fn(&World) -> H,
     recorder: Option<&Arc<dyn Recorder>>,
-    plan: &Plan,
+    plan: &RoundPlan,
     keeps_lines: bool,
 ) -> Report {
     let trace = Trace::new(keeps_lines);
@@ -63,7 +63,7 @@ pub(crate) fn run<H: Handler>(
 }
 
 struct Round<'a, H: Handler> {
-    plan: &'a Plan,
+    plan: &'a RoundPlan,
     world: World,
     trace: &'a Trace,
     service: Arc<Service<Watched<H>>>,
@@ -96,7 +96,7 @@ impl<'a, H: Handler> Round<'a, H> {
         config: &ServerConfig,
         make: &dyn Fn(&World) -> H,
         recorder: Option<&Arc<dyn Recorder>>,
-        plan: &'a Plan,
+        plan: &'a RoundPlan,
         trace: &'a Trace,
     ) -> Self {
         let (world, ledger) = (World::new(), Arc::new(Ledger::default()));
@@ -273,7 +273,7 @@ impl<'a, H: Handler> Round<'a, H> {
 }
 
 /// Writes down what will be sent.
-fn enter(plan: &Plan, ledger: &Ledger) {
+fn enter(plan: &RoundPlan, ledger: &Ledger) {
     let mut entries = guard(&ledger.entries);
     for sent in plan.clients.iter().flat_map(|client| &client.sends) {
         while entries.len() <= sent.number {

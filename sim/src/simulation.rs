@@ -16,7 +16,7 @@ use crate::dice::{Dice, mix};
 use crate::failure::Failure;
 use crate::fault::Fault;
 use crate::model;
-use crate::plan::{CLIENTS, Plan};
+use crate::plan::{CLIENTS, RoundPlan};
 use crate::round::{self, Report};
 use crate::world::World;
 
@@ -186,11 +186,11 @@ where
         Ok(Outcome { connections: rounds * CLIENTS as u64, steps, trace_hash })
     }
 
-    fn plan(&self, seed: u64) -> Plan {
-        Plan::draw(seed, &self.faults, &*self.traffic)
+    fn plan(&self, seed: u64) -> RoundPlan {
+        RoundPlan::draw(seed, &self.faults, &*self.traffic)
     }
 
-    fn round(&self, seed: u64, plan: &Plan, keeps_lines: bool) -> Report {
+    fn round(&self, seed: u64, plan: &RoundPlan, keeps_lines: bool) -> Report {
         let mut config = self.config.clone();
         if let Some(vary) = &self.vary {
             vary(&mut Dice::new(!seed), &mut config);

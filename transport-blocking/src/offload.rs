@@ -9,7 +9,7 @@ use httpfsm::handler::{Body, Handler, IntoResponse, Request, Response};
 
 use crate::lock::lock;
 use crate::source::Pulled;
-use crate::task::{Task, Work};
+use crate::task::{Polled, Task};
 use crate::workers::Workers;
 
 /// Tasks kept for later requests; above it they are freed.
@@ -92,7 +92,7 @@ struct Calling<H: Handler> {
     future: Pin<Box<Option<H::Future>>>,
 }
 
-impl<H: Handler> Work for Calling<H> {
+impl<H: Handler> Polled for Calling<H> {
     type Output = Response;
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Response> {

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use httpfsm::handler::{Body, Frame, Source};
 
-use crate::task::{Task, Work};
+use crate::task::{Polled, Task};
 use crate::workers::Workers;
 
 /// The source of a response, polled by workers. When this is dropped, a worker drops the source.
@@ -51,7 +51,7 @@ impl Drop for Pulled {
 /// A body, which drops its source after the last frame.
 struct Pull(Body);
 
-impl Work for Pull {
+impl Polled for Pull {
     type Output = Frame;
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Frame> {

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use httpfsm::handler::UpgradeFuture;
 use httpfsm_transport::{UpgradedStream, block_on};
 
-use crate::task::{Task, Work};
+use crate::task::{Polled, Task};
 use crate::tunnels::Tunnels;
 use crate::workers::Workers;
 
@@ -120,7 +120,7 @@ impl std::error::Error for SpawnError {}
 
 struct Spawned(Option<Pin<Box<dyn Future<Output = ()> + Send>>>);
 
-impl Work for Spawned {
+impl Polled for Spawned {
     type Output = ();
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {

@@ -7,10 +7,10 @@ use std::task::{Context, Poll, Wake, Waker};
 use httpfsm_transport::{catch_panic, resume_panic};
 
 use crate::lock::lock;
-use crate::workers::{Job, Run, Workers};
+use crate::workers::{QueueItem, Run, Workers};
 
 /// What a task does.
-pub(crate) trait Work: Send + 'static {
+pub(crate) trait Polled: Send + 'static {
     /// The output.
     type Output: Send + 'static;
 
@@ -32,7 +32,7 @@ const DROPPED: u8 = 4;
 const CANCELLED: u8 = 8;
 
 /// See the module's documentation. As a waker it has itself polled.
-pub(crate) struct Task<W: Work> {
+pub(crate) struct Task<W: Polled> {
     state: AtomicU8,
     /// Locked by the worker that polls the task, and by no other thread meanwhile: who wakes or cancels the task sets
     /// only `state`. So the application's code may run under this lock.
@@ -50,7 +50,7 @@ enum Progress<T> {
     Done(Result<T, String>),
 }
 
-impl<W: Work> Task<W> {
+impl<W: Polled> Task<W> {
     /// A task that waits to be asked for an output.
     pub(crate) fn new(work: W, workers: Arc<Workers>) -> Arc<Self> {
         Arc::new(Self {
@@ -126,7 +126,7 @@ impl<W: Work> Task<W> {
         };
         let before = self.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, next);
         if before.unwrap_or_else(|same| same) & !CANCELLED == IDLE {
-            self.workers.submit(Job::Task(Arc::<Self>::clone(self)));
+            self.workers.submit(QueueItem::Task(Arc::<Self>::clone(self)));
         }
     }
 
@@ -162,7 +162,7 @@ impl<W: Work> Task<W> {
             RUNNING => {}
             NOTIFIED => {
                 let workers = Arc::clone(&self.workers);
-                workers.submit(Job::Task(self));
+                workers.submit(QueueItem::Task(self));
             }
             _ => {
                 let work = lock(&self.work).take();
@@ -175,7 +175,7 @@ impl<W: Work> Task<W> {
     }
 }
 
-impl<W: Work> Run for Task<W> {
+impl<W: Polled> Run for Task<W> {
     fn run(self: Arc<Self>) {
         let start = |state: u8| Some(RUNNING | state & CANCELLED);
         let before = self.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, start);
@@ -194,7 +194,7 @@ impl<W: Work> Run for Task<W> {
     }
 }
 
-impl<W: Work> Wake for Task<W> {
+impl<W: Polled> Wake for Task<W> {
     fn wake(self: Arc<Self>) {
         self.schedule();
     }
@@ -241,7 +241,7 @@ mod tests {
         }
     }
 
-    impl Work for Gated {
+    impl Polled for Gated {
         type Output = usize;
 
         fn poll(&mut self, cx: &mut Context<'_>) -> Poll<usize> {
@@ -328,7 +328,7 @@ mod tests {
     #[test]
     fn what_nobody_has_fetched_is_dropped_by_a_worker_at_the_cancellation() {
         struct Yields(Option<Arc<()>>);
-        impl Work for Yields {
+        impl Polled for Yields {
             type Output = Arc<()>;
 
             fn poll(&mut self, _cx: &mut Context<'_>) -> Poll<Arc<()>> {
@@ -356,7 +356,7 @@ mod tests {
     /// Counts its polls, and keeps the waker.
     struct Counts(usize, Arc<Mutex<Option<Waker>>>);
 
-    impl Work for Counts {
+    impl Polled for Counts {
         type Output = usize;
 
         fn poll(&mut self, cx: &mut Context<'_>) -> Poll<usize> {
@@ -381,7 +381,7 @@ mod tests {
             let tell = move || {
                 let _ = done.send(());
             };
-            workers.submit(Job::Work(Box::new(tell)));
+            workers.submit(QueueItem::Work(Box::new(tell)));
             assert!(is_done.recv_timeout(HANG).is_ok());
             assert_eq!(lock(&task.work).as_ref().map(|work| work.0), Some(polls));
         }
@@ -405,7 +405,7 @@ mod tests {
     #[test]
     fn a_task_that_wakes_itself_is_polled_again() {
         struct Again(usize);
-        impl Work for Again {
+        impl Polled for Again {
             type Output = ();
 
             fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -428,7 +428,7 @@ mod tests {
     #[test]
     fn a_panic_is_told_to_who_asked() {
         struct Panics;
-        impl Work for Panics {
+        impl Polled for Panics {
             type Output = ();
 
             fn poll(&mut self, _cx: &mut Context<'_>) -> Poll<()> {

@@ -16,7 +16,7 @@ thread_local! {
 }
 
 /// What a worker runs next.
-pub(crate) enum Job {
+pub(crate) enum QueueItem {
     /// A poll of a task.
     Task(Arc<dyn Run>),
     /// Work that blocks.
@@ -40,7 +40,7 @@ pub(crate) struct Workers {
 /// handlers spawn are for the application to bound.
 #[derive(Default)]
 struct Queue {
-    jobs: VecDeque<Job>,
+    jobs: VecDeque<QueueItem>,
     idle: usize,
     /// How many of the idle threads are being woken. So a burst of jobs needs no system call for each job.
     woken: usize,
@@ -72,7 +72,7 @@ impl Workers {
     }
 
     /// Queues a job. When the pool is closed, the job is dropped.
-    pub(crate) fn submit(&self, job: Job) {
+    pub(crate) fn submit(&self, job: QueueItem) {
         let mut queue = lock(&self.queue);
         if queue.closed {
             // The drop is the application's code, which may come back here.
@@ -101,13 +101,13 @@ impl Workers {
         while let Some(job) = self.next() {
             // Tasks catch their own panics; this is for the drop of what they hold.
             let _ = catch_panic(|| match job {
-                Job::Task(task) => task.run(),
-                Job::Work(work) => work(),
+                QueueItem::Task(task) => task.run(),
+                QueueItem::Work(work) => work(),
             });
         }
     }
 
-    fn next(&self) -> Option<Job> {
+    fn next(&self) -> Option<QueueItem> {
         let mut queue = lock(&self.queue);
         loop {
             if let Some(job) = queue.jobs.pop_front() {
@@ -135,7 +135,7 @@ impl Spawner for Files {
         if may_block {
             work()
         } else {
-            self.0.submit(Job::Work(work))
+            self.0.submit(QueueItem::Work(work))
         }
         Ok(())
     }

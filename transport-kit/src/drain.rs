@@ -10,7 +10,7 @@ use httpfsm::config::ServerConfig;
 use httpfsm_transport::{ServerHandle, block_on};
 
 use crate::crowd::{Crowd, Tally};
-use crate::held::Held;
+use crate::held::HeldResources;
 
 /// How long anything may take. Nothing does unless something is wrong.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -57,7 +57,7 @@ pub fn drain_at_work(
         let server = serve(config, (Ipv4Addr::LOCALHOST, 0).into())?;
         let address = server.local_addr().ok_or(io::ErrorKind::AddrNotAvailable)?;
         let mut crowd = Crowd::gather(address);
-        let within = before.map(|_| Held::now());
+        let within = before.map(|_| HeldResources::now());
         let (gone, is_gone) = mpsc::channel();
         crowd.rush(address)?;
         // The drain begins with this call, and not when somebody awaits it.
@@ -81,7 +81,7 @@ pub fn drain_at_work(
         drop(server);
         match before {
             // The first round has warmed the runtime up; what it holds is known when it stands still.
-            None => before = Some(Held::settled()),
+            None => before = Some(HeldResources::settled()),
             Some(before) => {
                 if let Err(now) = before.wait(PATIENCE) {
                     panic!("{before:?} before, {within:?} at work, {now:?} now");

@@ -11,7 +11,7 @@ use httpfsm_transport::{ServerHandle, block_on};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{Domain, Socket, Type};
 
-use crate::held::{Held, Others};
+use crate::held::{HeldResources, Others};
 
 /// How long anything may take. Nothing does unless something is wrong.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -53,14 +53,14 @@ const PIECES: usize = 10;
 pub fn few_descriptors(
     serve: impl Fn(ServerConfig, SocketAddr) -> io::Result<ServerHandle>,
 ) -> io::Result<()> {
-    if !Held::is_told() {
+    if !HeldResources::is_told() {
         // Past the capture of tests, which print nothing when they pass.
         let _ = writeln!(io::stderr(), "few descriptors: not run: needs /proc");
         return Ok(());
     }
     // What a runtime keeps for good, it has after the first server.
     drain(&start(&serve)?.0);
-    let before = Held::settled();
+    let before = HeldResources::settled();
     let (server, address) = start(&serve)?;
     let mut early = TcpStream::connect_timeout(&address, PATIENCE)?;
     early.set_read_timeout(Some(PATIENCE))?;

@@ -10,12 +10,12 @@ use std::time::{Duration, Instant};
 use rustix::time::{ClockId, clock_gettime};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Held {
+pub(crate) struct HeldResources {
     pub(crate) threads: usize,
     pub(crate) descriptors: usize,
 }
 
-impl Held {
+impl HeldResources {
     pub(crate) fn now() -> Self {
         let count = |folder| fs::read_dir(folder).map_or(0, Iterator::count);
         Self { threads: count("/proc/self/task"), descriptors: count("/proc/self/fd") }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use crate::application::Application;
 use crate::bench::Bench;
-use crate::held::Held;
+use crate::held::HeldResources;
 use crate::memory::Memory;
 use crate::obligation::{OBLIGATIONS, Obligation, Proof};
 use crate::record::Record;
@@ -95,7 +95,7 @@ impl Kit {
         self.scripts(&bench, &mut verdicts);
         for Verdict { obligation, failures, needs, .. } in &mut verdicts {
             match obligation.proof() {
-                Proof::Process(_) if !Held::is_told() => *needs = Some("/proc"),
+                Proof::Process(_) if !HeldResources::is_told() => *needs = Some("/proc"),
                 Proof::Check(check) | Proof::Process(check) => {
                     failures.extend(caught(|| check(&bench).err()));
                 }

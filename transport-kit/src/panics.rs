@@ -15,7 +15,7 @@ use httpfsm::status::Status;
 use httpfsm_transport::{ServerHandle, block_on};
 
 use crate::crowd::respond;
-use crate::held::Held;
+use crate::held::HeldResources;
 
 /// How long anything may take. Nothing does unless something is wrong.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -66,7 +66,7 @@ pub fn panics_at_work(
     };
     // What a runtime keeps for good, it has after the first round.
     round(&serve, 10 * ONE_IN)?;
-    let before = Held::settled();
+    let before = HeldResources::settled();
     let stats = round(&serve, if full { 100_000 } else { 2_000 } / CLIENTS)?;
     if let Err(now) = before.wait(PATIENCE) {
         panic!("{before:?} before, {now:?} after the panics");

@@ -194,7 +194,7 @@ impl Listening {
     async fn wait(&self, length: Duration, is_over: impl Fn() -> bool) {
         let Self { shared, key, registration } = self;
         let until = shared.clock.now().saturating_add(millis(length));
-        let (alarm, mut known) = (Alarm { shared, registration, key: *key, at: until }, None);
+        let (alarm, mut known) = (DrainAlarm { shared, registration, key: *key, at: until }, None);
         let mut is_over =
             Until::new(&**shared, |shared: &SharedState| shared.clock.now() >= until || is_over());
         poll_fn(|cx| {
@@ -214,14 +214,14 @@ fn millis(length: Duration) -> u64 {
 }
 
 /// An entry among the alarms, removed when this is dropped.
-struct Alarm<'a> {
+struct DrainAlarm<'a> {
     shared: &'a SharedState,
     registration: &'a Registration,
     key: u64,
     at: u64,
 }
 
-impl Drop for Alarm<'_> {
+impl Drop for DrainAlarm<'_> {
     fn drop(&mut self) {
         self.shared.alarms.disarm(self.key, self.at);
         self.registration.forget_waker();

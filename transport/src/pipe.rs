@@ -18,7 +18,7 @@ use smallvec::SmallVec;
 
 use crate::lock::lock;
 use crate::panics;
-use crate::place::Place;
+use crate::place::RequestPlace;
 use crate::waiters::Waiters;
 
 pub(crate) use handler::PipeSource;
@@ -41,7 +41,7 @@ const TOUCHED: u8 = 4;
 #[derive(Default)]
 pub(crate) struct Pipe {
     /// The request's place among those that are with the application.
-    pub(crate) place: Place,
+    pub(crate) place: RequestPlace,
     flags: AtomicU8,
     state: Mutex<State>,
 }
@@ -68,14 +68,14 @@ struct State {
     over: bool,
     /// The request had its response before the connection was lost.
     responded: bool,
-    waiters: Waiters<Event>,
+    waiters: Waiters<PipeEvent>,
     upgraded: Option<Upgraded>,
     upgrade_taken: bool,
 }
 
 /// What a handler may wait for, beside the body.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Event {
+enum PipeEvent {
     PeerEnded,
     Disconnected,
     Upgraded,
@@ -201,7 +201,7 @@ impl Pipe {
 
     /// Whether somebody waits for the end of the connection: a future that was polled for it lives.
     pub(crate) fn is_disconnect_awaited(&self) -> bool {
-        self.is_touched() && lock(&self.state).waiters.any(|&event| event == Event::Disconnected)
+        self.is_touched() && lock(&self.state).waiters.any(|&event| event == PipeEvent::Disconnected)
     }
 
     /// The request has its response: whoever still holds a part of the request and waits learns that nothing comes.
@@ -303,11 +303,11 @@ impl State {
     }
 
     /// Whether what is waited for has come, or never will.
-    fn has_come(&self, event: Event) -> bool {
+    fn has_come(&self, event: PipeEvent) -> bool {
         let itself = match event {
-            Event::PeerEnded => self.peer_ended,
-            Event::Disconnected => self.disconnected,
-            Event::Upgraded => self.upgraded.is_some() || self.disconnected,
+            PipeEvent::PeerEnded => self.peer_ended,
+            PipeEvent::Disconnected => self.disconnected,
+            PipeEvent::Upgraded => self.upgraded.is_some() || self.disconnected,
         };
         itself || self.over
     }
@@ -382,7 +382,7 @@ mod tests {
         waits(|pipe, cx| assert!(pipe.poll_disconnected(&mut new(), cx).is_pending()), over, false, 2);
         waits(|pipe, cx| assert!(pipe.poll_upgrade(&mut new(), cx).is_pending()), over, false, 2);
         // The same future polled by another task.
-        let (event, waiter) = (Event::Disconnected, Mutex::new(new()));
+        let (event, waiter) = (PipeEvent::Disconnected, Mutex::new(new()));
         let waits_once = |pipe: &Arc<Pipe>, cx: &mut Context<'_>| {
             assert!(pipe.poll_event(event, &mut lock(&waiter), cx).is_pending());
         };

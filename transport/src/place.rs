@@ -15,13 +15,13 @@ const LEFT: u32 = 1 << 31;
 
 /// See the module's documentation.
 #[derive(Default)]
-pub(crate) struct Place {
+pub(crate) struct RequestPlace {
     holders: AtomicU32,
     /// To whom it is given back, once the driver has left it.
     shared: Mutex<Option<Arc<SharedState>>>,
 }
 
-impl Place {
+impl RequestPlace {
     /// Work that may outlive the request begins.
     pub(crate) fn hold(&self) {
         self.holders.fetch_add(1, Ordering::AcqRel);

@@ -25,7 +25,7 @@ const PIECE: usize = 256 << 10;
 /// A body that is being gathered.
 pub(crate) struct Spool {
     memory: BytesMut,
-    file: Place,
+    file: Storage,
     overflow: u64,
     received: u64,
     /// Bytes asked for that have not come.
@@ -34,7 +34,7 @@ pub(crate) struct Spool {
     end: Option<Option<Fields>>,
 }
 
-enum Place {
+enum Storage {
     Memory,
     File(Spooled),
     /// The file and so many bytes are with the job.
@@ -54,7 +54,7 @@ pub(crate) enum Gathered {
 impl Spool {
     pub(crate) fn new(overflow: u64) -> Self {
         let overflow = if overflow == 0 { u64::MAX } else { overflow };
-        Self { memory: BytesMut::new(), file: Place::Memory, overflow, received: 0, credit: 0, end: None }
+        Self { memory: BytesMut::new(), file: Storage::Memory, overflow, received: 0, credit: 0, end: None }
     }
 
     pub(crate) fn data(&mut self, bytes: &[u8]) {
@@ -65,7 +65,7 @@ impl Spool {
 
     /// Bytes in memory.
     pub(crate) fn held(&self) -> usize {
-        let writing = if let Place::Writing(_, length) = self.file { length } else { 0 };
+        let writing = if let Storage::Writing(_, length) = self.file { length } else { 0 };
         self.memory.len() + writing
     }
 
@@ -75,13 +75,13 @@ impl Spool {
 
     /// To be polled after data and the end.
     pub(crate) fn poll(&mut self, spawner: &Arc<dyn Spawner>, cx: &mut Context<'_>) -> Poll<Gathered> {
-        if let Place::Writing(job, _) = &mut self.file {
+        if let Storage::Writing(job, _) = &mut self.file {
             match ready!(Pin::new(job).poll(cx)) {
-                Ok(file) => self.file = Place::File(file),
+                Ok(file) => self.file = Storage::File(file),
                 Err(error) => return Poll::Ready(Gathered::Failed(error)),
             }
         }
-        let in_memory = matches!(self.file, Place::Memory);
+        let in_memory = matches!(self.file, Storage::Memory);
         // Not by every few bytes, and not by so many that the file spares no memory.
         let piece = self.overflow.clamp(WINDOW / 2, PIECE as u64);
         let bound = if in_memory { self.overflow } else { piece };
@@ -104,9 +104,9 @@ impl Spool {
     /// Gives the memory to a job that appends it to the file, which it makes if there is none.
     fn write(&mut self, spawner: &Arc<dyn Spawner>) {
         let memory = std::mem::take(&mut self.memory);
-        let file = match std::mem::replace(&mut self.file, Place::Memory) {
-            Place::File(file) => Some(file),
-            Place::Memory | Place::Writing(..) => None,
+        let file = match std::mem::replace(&mut self.file, Storage::Memory) {
+            Storage::File(file) => Some(file),
+            Storage::Memory | Storage::Writing(..) => None,
         };
         let length = memory.len();
         let own = Arc::clone(spawner);
@@ -117,19 +117,19 @@ impl Spool {
             Ok(file)
         });
         let job = written.unwrap_or_else(|none| Job::done(Err(none.into())));
-        self.file = Place::Writing(job, length);
+        self.file = Storage::Writing(job, length);
     }
 
     fn finish(&mut self, trailers: Option<Fields>, spawner: &Arc<dyn Spawner>) -> Body {
-        match std::mem::replace(&mut self.file, Place::Memory) {
-            Place::File(file) => Body::stream(FileSource {
+        match std::mem::replace(&mut self.file, Storage::Memory) {
+            Storage::File(file) => Body::stream(FileSource {
                 job: None,
                 file: Some((file, true)),
                 left: self.received,
                 trailers,
                 spawner: Arc::clone(spawner),
             }),
-            Place::Memory | Place::Writing(..) => {
+            Storage::Memory | Storage::Writing(..) => {
                 let bytes = std::mem::take(&mut self.memory).freeze();
                 match trailers {
                     None if bytes.is_empty() => Body::Empty,
@@ -249,7 +249,7 @@ mod tests {
         drop(blocking);
     }
 
-    fn spool(file: Place) -> Spool {
+    fn spool(file: Storage) -> Spool {
         Spool { file, ..Spool::new(1) }
     }
 
@@ -263,11 +263,11 @@ mod tests {
 
     #[test]
     fn a_file_is_closed_where_a_disk_may_be_waited_for_whatever_holds_it() {
-        is_closed_where_it_may_be_waited_for(|file, _| spool(Place::File(file)));
+        is_closed_where_it_may_be_waited_for(|file, _| spool(Storage::File(file)));
         is_closed_where_it_may_be_waited_for(|file, spawner| source(Some((file, true)), None, spawner));
         // Work that has not begun, and a result that nobody has taken.
         is_closed_where_it_may_be_waited_for(|file, spawner| {
-            spool(Place::Writing(spawn(&**spawner, || Ok(file)), 1))
+            spool(Storage::Writing(spawn(&**spawner, || Ok(file)), 1))
         });
         is_closed_where_it_may_be_waited_for(|file, spawner| {
             source(None, Some(Job::done(Ok((file, Bytes::new())))), spawner)

@@ -42,7 +42,7 @@ impl<W: Wire> Tunnel<W> {
     fn poll<T>(
         &self,
         cx: &mut Context<'_>,
-        waiter: impl Fn(&mut Held<W>) -> &mut Option<Waker>,
+        waiter: impl Fn(&mut HeldIo<W>) -> &mut Option<Waker>,
         poll: impl FnOnce(&mut W, &mut Context<'_>) -> Poll<io::Result<T>>,
     ) -> Poll<Result<T, IoFailure>> {
         let Some(mut polled) = self.0.take_out() else { return Poll::Ready(Err(IoFailure::Closed)) };
@@ -111,10 +111,10 @@ struct Inner<W> {
     shared: Arc<SharedState>,
     stats: ChannelStats,
     info: Arc<ConnectionInfo>,
-    held: Mutex<Held<W>>,
+    held: Mutex<HeldIo<W>>,
 }
 
-struct Held<W> {
+struct HeldIo<W> {
     /// The wire and its slot; `None` when the connection is over, and while the wire is polled: that runs code of the
     /// task's waker, which is not to run under the lock.
     open: Option<(W, ChannelSlot)>,
@@ -127,13 +127,13 @@ struct Held<W> {
     writer: Option<Waker>,
 }
 
-impl<W> Default for Held<W> {
+impl<W> Default for HeldIo<W> {
     fn default() -> Self {
         Self { open: None, polled: false, ends: None, reader: None, writer: None }
     }
 }
 
-impl<W> Held<W> {
+impl<W> HeldIo<W> {
     fn take_waiters(&mut self) -> [Option<Waker>; 2] {
         [self.reader.take(), self.writer.take()]
     }

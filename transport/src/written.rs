@@ -72,7 +72,7 @@ impl BodyWriter {
     async fn put(&self, frame: Frame) {
         // Two waits, because a writer that was dropped while it waited has left its frame here.
         self.taken().await;
-        let before = std::mem::replace(&mut lock(&self.0).frame, Place::Full(frame));
+        let before = std::mem::replace(&mut lock(&self.0).frame, FrameSlot::Full(frame));
         // A frame may hold what is the application's, which is dropped outside of the lock.
         drop(before);
         self.taken().await;
@@ -81,8 +81,8 @@ impl BodyWriter {
     async fn taken(&self) {
         poll_fn(|cx| {
             waiting::poll(&self.0, cx, |slot| match slot.frame {
-                Place::Empty => Ok(()),
-                Place::Full(_) | Place::Taken => Err(&mut slot.writer),
+                FrameSlot::Empty => Ok(()),
+                FrameSlot::Full(_) | FrameSlot::Taken => Err(&mut slot.writer),
             })
         })
         .await;
@@ -92,13 +92,13 @@ impl BodyWriter {
 /// One frame on its way from the writer to the source.
 #[derive(Default)]
 struct Slot {
-    frame: Place,
+    frame: FrameSlot,
     trailers: Option<Fields>,
     writer: Option<Waker>,
 }
 
 #[derive(Default)]
-enum Place {
+enum FrameSlot {
     #[default]
     Empty,
     Full(Frame),
@@ -118,10 +118,10 @@ type Writing = dyn Future<Output = Result<(), Box<dyn Error + Send + Sync>>> + S
 impl Written {
     fn take(&self, cx: &Context<'_>) -> Option<Frame> {
         let mut slot = lock(&self.slot);
-        if let Place::Full(frame) = std::mem::replace(&mut slot.frame, Place::Taken) {
+        if let FrameSlot::Full(frame) = std::mem::replace(&mut slot.frame, FrameSlot::Taken) {
             return Some(frame);
         }
-        slot.frame = Place::Empty;
+        slot.frame = FrameSlot::Empty;
         // A part of the future may have a waker of its own; the future as a whole is about to be polled.
         let writer = slot.writer.take();
         drop(slot);

@@ -13,7 +13,7 @@ use super::outbox::{Outbox, OutputKind};
 use super::output::Output;
 use super::output_buffer::OutputBuffer;
 use super::persistence::Persistence;
-use super::plan::{self, Exchange, Plan};
+use super::plan::{self, Exchange, ResponsePlan};
 use super::receiver::Receiver;
 use super::responder::Responder;
 use super::sender::Sender;
@@ -38,7 +38,7 @@ pub(super) struct Args<'a> {
     pub(super) at: Moment,
     pub(super) input: &'a Input<'a>,
     /// The plan of a response that is staged already ([`Channel::respond_with`](super::Channel::respond_with)).
-    pub(super) staged: Option<Plan>,
+    pub(super) staged: Option<ResponsePlan>,
 }
 
 impl<'a> Args<'a> {
@@ -271,7 +271,7 @@ impl Parts {
     pub(super) fn respond_with(
         &mut self,
         now: &Now<'_>,
-        plan: &mut Option<Plan>,
+        plan: &mut Option<ResponsePlan>,
         f: impl FnOnce(RequestRef<'_>, &mut Responder<'_>),
     ) -> Result<bool, Condition> {
         if !self.is_delivered() {

@@ -62,7 +62,7 @@ pub(super) enum AfterHead {
 
 /// How a response goes out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Plan {
+pub(super) struct ResponsePlan {
     pub(super) version: Version,
     pub(super) framing: Framing,
     pub(super) connection: ConnectionOption,
@@ -112,7 +112,7 @@ fn sends_no_content(request: &HeadMeta, status: Status) -> bool {
 impl Exchange<'_> {
     /// Plans a response that meets its conditions.
     #[inline(always)]
-    pub(super) fn plan(&self, response: &ResponseRef<'_>) -> Plan {
+    pub(super) fn plan(&self, response: &ResponseRef<'_>) -> ResponsePlan {
         let (request, status) = (self.request, response.status);
         let switches = status == Status::SWITCHING_PROTOCOLS || (request.connect && status.is_success());
         let declared = response.fields.content_length();
@@ -143,7 +143,7 @@ impl Exchange<'_> {
         } else {
             ConnectionOption::None
         };
-        Plan {
+        ResponsePlan {
             version: request.version,
             framing,
             connection,

@@ -6,7 +6,7 @@
 use super::Condition;
 use super::compiled_config::CompiledConfig;
 use super::output_buffer::Mark;
-use super::plan::{self, AfterHead, BodyLeft, Exchange, Plan};
+use super::plan::{self, AfterHead, BodyLeft, Exchange, ResponsePlan};
 use super::sender::Sender;
 use crate::response::ResponseRef;
 use crate::time::Now;
@@ -19,7 +19,7 @@ pub struct Responder<'a> {
     exchange: Exchange<'a>,
     /// The head of a response whose content is still to be written has to wait for the request body.
     holds: bool,
-    plan: &'a mut Option<Plan>,
+    plan: &'a mut Option<ResponsePlan>,
     given: Given,
 }
 
@@ -42,7 +42,7 @@ impl<'a> Responder<'a> {
         now: Now<'a>,
         exchange: Exchange<'a>,
         holds: bool,
-        plan: &'a mut Option<Plan>,
+        plan: &'a mut Option<ResponsePlan>,
     ) -> Self {
         Self { sender, compiled, now, exchange, holds, plan, given: Given::Nothing }
     }

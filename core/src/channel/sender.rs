@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 
 use super::input::Data;
 use super::output_buffer::{Mark, OutputBuffer};
-use super::plan::{Owed, Plan};
+use super::plan::{Owed, ResponsePlan};
 use crate::encode::{self, HeadPlan};
 use crate::fields::Fields;
 use crate::request::Version;
@@ -143,7 +143,7 @@ impl Sender {
     #[inline]
     pub(super) fn stage_response(
         &mut self,
-        plan: &Plan,
+        plan: &ResponsePlan,
         response: &ResponseRef<'_>,
         date: &Date,
         identity: &str,
@@ -204,7 +204,7 @@ impl Sender {
 
     /// The planned response is the one that runs.
     #[inline]
-    pub(super) fn begin(&mut self, plan: &Plan) {
+    pub(super) fn begin(&mut self, plan: &ResponsePlan) {
         self.owed = plan.owed;
     }
 

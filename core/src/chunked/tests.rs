@@ -246,7 +246,7 @@ fn chunks_of_one_byte_are_merged() {
     bytes.extend_from_slice(b"0\r\n\r\n");
     let wire_len = bytes.len() - 2;
     let decoded = ChunkDecoder::new().decode(&mut bytes, u64::MAX, &LIMITS, &mut ());
-    assert_eq!(decoded, Decoded { consumed: wire_len, data: 3..1003, status: ChunkStatus::Last });
+    assert_eq!(decoded, DecodedChunks { consumed: wire_len, data: 3..1003, status: ChunkStatus::Last });
     assert_eq!(bytes[decoded.data], [b'x'; 1000]);
 }
 

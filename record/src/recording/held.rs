@@ -6,7 +6,7 @@ use crate::line::Line;
 
 /// Lines that are not written yet, since the machine has not said what bytes of the peer are in the first of them.
 #[derive(Default)]
-pub(super) struct Held {
+pub(super) struct HeldLines {
     /// Each with the number of bytes that it lacks.
     pub(super) lines: VecDeque<(Line, usize)>,
     /// The bytes that they lack.
@@ -15,7 +15,7 @@ pub(super) struct Held {
     pub(super) size: usize,
 }
 
-impl Held {
+impl HeldLines {
     pub(super) fn push(&mut self, line: Line, bytes: &[u8]) {
         self.size += size(&line) + bytes.len();
         self.bytes.extend(bytes);

@@ -7,19 +7,19 @@ use crate::line::Line;
 #[derive(Default)]
 pub(super) struct Lines {
     bytes: Vec<u8>,
-    pub(super) place: Place,
+    pub(super) place: LinePlace,
 }
 
 /// A place between two lines.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Place {
+pub(super) struct LinePlace {
     byte: usize,
     lines_before: usize,
 }
 
 impl Lines {
     pub(super) fn new(bytes: Vec<u8>) -> Self {
-        Self { bytes, place: Place::default() }
+        Self { bytes, place: LinePlace::default() }
     }
 
     /// The next line and its number, from 1. Bytes without the end of a line are none.

@@ -1,6 +1,6 @@
 //! A plan is drawn from a seed.
 
-use super::{CLIENTS, ClientPlan, Disturbance, End, LINES, NEVER, Plan, SHORT, Sent};
+use super::{CLIENTS, ClientPlan, Disturbance, End, LINES, NEVER, RoundPlan, SHORT, Sent};
 use crate::ask::{Ask, Expected};
 use crate::dice::Dice;
 use crate::fault::Fault;
@@ -8,7 +8,7 @@ use crate::hostile;
 use crate::watch::Ordeal;
 use crate::wire::{Mishap, What};
 
-impl Plan {
+impl RoundPlan {
     /// The round of a seed.
     pub(crate) fn draw(seed: u64, faults: &[Fault], traffic: &dyn Fn(&mut Dice) -> Ask) -> Self {
         let mut dice = Dice::new(seed);

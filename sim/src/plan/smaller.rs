@@ -1,8 +1,8 @@
 //! A plan is made smaller when it fails.
 
-use super::Plan;
+use super::RoundPlan;
 
-impl Plan {
+impl RoundPlan {
     /// Plans that are a little smaller.
     pub(crate) fn smaller(&self) -> Vec<Self> {
         let mut plans = Vec::new();

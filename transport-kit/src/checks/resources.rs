@@ -1,7 +1,7 @@
 //! What a server takes from its process. Linux tells; elsewhere these checks are not made.
 
 use crate::bench::Bench;
-use crate::held::{Held, Others};
+use crate::held::{HeldResources, Others};
 use crate::script::{get, upgrade};
 
 pub(crate) fn nothing_left(bench: &Bench<'_>) -> Result<(), String> {
@@ -42,12 +42,13 @@ pub(crate) fn nothing_left(bench: &Bench<'_>) -> Result<(), String> {
         round()?;
     }
     // Threads of the last one may still be ending.
-    let before = Held::settled();
+    let before = HeldResources::settled();
     for _ in 0..ROUNDS {
         round()?;
     }
     // Other threads of the process open and close things, too; one a round would be twice as many.
-    let bound = Held { threads: before.threads + ROUNDS / 2, descriptors: before.descriptors + ROUNDS / 2 };
+    let bound =
+        HeldResources { threads: before.threads + ROUNDS / 2, descriptors: before.descriptors + ROUNDS / 2 };
     bound.wait(bench.patience).map_err(|after| format!("After {ROUNDS} servers, {before:?} is {after:?}."))
 }
 

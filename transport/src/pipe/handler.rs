@@ -11,7 +11,7 @@ use httpfsm::fields::Fields;
 use httpfsm::handler::{BodyFailure, Control, Frame, Source, UpgradeError, Upgraded, Waiter};
 use httpfsm::status::Status;
 
-use super::{ATTENDED, CALLED, Event, Order, Pipe, State, TOUCHED};
+use super::{ATTENDED, CALLED, Order, Pipe, PipeEvent, State, TOUCHED};
 use crate::lock::lock;
 use crate::{panics, sync, waiting};
 
@@ -110,7 +110,7 @@ impl Pipe {
         }
     }
 
-    pub(super) fn poll_event(&self, event: Event, waiter: &mut Waiter, cx: &mut Context<'_>) -> Poll<()> {
+    pub(super) fn poll_event(&self, event: PipeEvent, waiter: &mut Waiter, cx: &mut Context<'_>) -> Poll<()> {
         // Who only asks cannot be told later, and is not to be waited for.
         if cx.waker().will_wake(Waker::noop()) {
             return if lock(&self.state).has_come(event) { Poll::Ready(()) } else { Poll::Pending };
@@ -155,11 +155,11 @@ impl Control for Pipe {
     }
 
     fn poll_peer_ended(&self, waiter: &mut Waiter, cx: &mut Context<'_>) -> Poll<()> {
-        self.poll_event(Event::PeerEnded, waiter, cx)
+        self.poll_event(PipeEvent::PeerEnded, waiter, cx)
     }
 
     fn poll_disconnected(&self, waiter: &mut Waiter, cx: &mut Context<'_>) -> Poll<()> {
-        self.poll_event(Event::Disconnected, waiter, cx)
+        self.poll_event(PipeEvent::Disconnected, waiter, cx)
     }
 
     fn forget(&self, waiter: &mut Waiter) {
@@ -185,7 +185,7 @@ impl Control for Pipe {
             } else if state.disconnected {
                 UpgradeError::Disconnected
             } else {
-                return Err(state.waiters.place(&mut waiter.0, Event::Upgraded));
+                return Err(state.waiters.place(&mut waiter.0, PipeEvent::Upgraded));
             }))
         });
         not_stuck(polled)

@@ -7,7 +7,7 @@ use crate::channel::error_page;
 use crate::channel::input::Input;
 use crate::channel::input_part::ChannelTrace;
 use crate::channel::outbox::OutputKind;
-use crate::channel::plan::{AfterHead, BodyLeft, Plan};
+use crate::channel::plan::{AfterHead, BodyLeft, ResponsePlan};
 use crate::error::{BodyError, CloseReason, RequestError, Rule};
 use crate::request::Version;
 use crate::response::{BodyRef, ResponseRef};
@@ -97,7 +97,7 @@ impl Parts {
 
     /// The response that was staged by this plan is the one that runs.
     #[inline]
-    pub(super) fn begin_response(&mut self, plan: &Plan) {
+    pub(super) fn begin_response(&mut self, plan: &ResponsePlan) {
         self.sender.begin(plan);
         if let Some(reason) = plan.close {
             self.persistence.end_with_response(reason);

@@ -116,6 +116,10 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         if response.has_report() {
             self.report(&response);
         }
+        // The server may have begun to go out since this wake-up began, and the response is to say so.
+        if self.service.shared.is_going() {
+            self.tell_to_go(now);
+        }
         let Some(exchange) = self.exchange.as_deref_mut() else { return false };
         // The source is the application's code: `length` may panic.
         if let Body::Stream(source) = &response.body {

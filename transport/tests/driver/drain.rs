@@ -118,7 +118,9 @@ fn a_connection_that_opens_while_the_server_goes_out_hears_of_it() {
     let client = server.connect().unwrap();
     client.send(GET);
     server.run();
-    server.advance(Duration::from_secs(1));
+    assert!(client.take_text().contains("Connection: close\r\n"));
+    // It is read from for a while, so that no reset overtakes the response.
+    server.advance(Duration::from_secs(2));
     assert!(client.is_ended());
     assert_eq!(server.connections(), 0);
 }
@@ -162,7 +164,7 @@ fn a_drain_of_no_time_drops_all_at_once() {
 }
 
 #[test]
-fn what_is_sent_during_a_drain_finds_it_so_within_a_wake_up_that_began_before() {
+fn a_response_says_that_it_is_the_last_in_a_drain_that_began_within_its_wake_up() {
     let slot: Arc<Mutex<Option<(MemoryClient, ServerHandle)>>> = Arc::default();
     let handlers = Arc::clone(&slot);
     let mut server = serve(move |_: Request| {
@@ -177,9 +179,8 @@ fn what_is_sent_during_a_drain_finds_it_so_within_a_wake_up_that_began_before() 
     *slot.lock().unwrap() = Some((client, server.handle()));
     server.run();
     let text = slot.lock().unwrap().as_ref().unwrap().0.take_text();
-    let responses: Vec<_> = text.split_inclusive("fine").collect();
-    assert_eq!(responses.len(), 2, "{text}");
-    assert!(responses[1].contains("Connection: close\r\n"), "{text}");
+    assert!(text.contains("Connection: close\r\n"), "{text}");
+    assert_eq!(text.matches("HTTP/1.1 ").count(), 1, "{text}");
 }
 
 #[test]

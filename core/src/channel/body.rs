@@ -313,3 +313,21 @@ impl RequestBody {
         n == rest
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_arrived_of_a_body_that_breaks_off_counts_whether_it_was_read_or_not() {
+        let length = BodyLength::Known(10);
+        for (buffered, arrived) in [(&b""[..], 0), (b"abc", 3), (b"abcdefghijGET /", 10)] {
+            let mut input = InputBuffer::default();
+            input.append(buffered);
+            let mut body = RequestBody::default();
+            body.begin(length, false);
+            let broken = body.break_off(BodyError::TimedOut, &input, length);
+            assert_eq!(broken, Broken { error: BodyError::TimedOut, arrived });
+        }
+    }
+}

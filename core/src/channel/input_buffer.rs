@@ -499,6 +499,19 @@ mod tests {
     }
 
     #[test]
+    fn a_pinned_head_moves_with_what_is_held() {
+        let mut buffer = InputBuffer::default();
+        let mut store = lendable();
+        buffer.lend(&mut store);
+        buffer.append(b"before headrest");
+        buffer.consume(7);
+        buffer.pin_head(4);
+        buffer.take_back(&mut store);
+        assert_eq!((buffer.head(), buffer.unparsed()), (Some(&b"headrest"[..]), &b"rest"[..]));
+        assert_eq!(buffer.private(), 8);
+    }
+
+    #[test]
     fn what_is_discarded_is_not_held() {
         let mut buffer = InputBuffer::default();
         buffer.append(b"bodytrailers");

@@ -354,3 +354,22 @@ fn say_version(out: &mut [u8], start: usize, version: Version) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_kept_of_a_head_that_was_sent_or_dropped() {
+        let fields = Fields::new();
+        let body = BodyRef::Stream { length: None };
+        let response = ResponseRef { status: Status::OK, fields: &fields, body };
+        let mut sender = Sender::default();
+        sender.hold(&response);
+        assert!(sender.holds_head());
+        sender.drop_held();
+        assert!(!sender.holds_head() && sender.held_and_excess.is_none());
+        sender.hold(&response);
+        assert!(sender.take_held().is_some() && sender.held_and_excess.is_none());
+    }
+}

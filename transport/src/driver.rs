@@ -5,7 +5,7 @@
 //! high-water mark allows. What may be read or written, and when, the channel says; nothing here knows HTTP.
 //!
 //! This file is the wake-up: reading, writing, time and the end of service. `driver/outputs.rs` carries out what the channel
-//! says, `driver/handler.rs` has the handler respond.
+//! says, `driver/handler.rs` has the handler respond, and `driver/flush.rs` waits for what the wire holds.
 //!
 //! When the connection is lost, the handler is dropped, unless it waits for
 //! [`Request::disconnected`](httpfsm::handler::Request::disconnected): then it runs on to its end, and its response is
@@ -33,6 +33,7 @@ use crate::tape::{Opened, Taped};
 use crate::wire::Wire;
 use crate::worker;
 
+mod flush;
 mod handler;
 mod outputs;
 
@@ -249,34 +250,6 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         };
         let _ = self.channel.handle(now, input);
         Poll::Ready(())
-    }
-
-    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.wire.as_mut().map_or(Poll::Ready(Ok(())), |wire| wire.poll_flush(cx))
-    }
-
-    /// What came of a flush: when the wire holds nothing, the channel is told of the last byte that was written.
-    #[cold]
-    fn flushed(&mut self, flushed: Poll<io::Result<()>>, now: &Now<'_>) -> Poll<()> {
-        let Poll::Ready(flushed) = flushed else { return Poll::Pending };
-        let unflushed = std::mem::take(&mut self.unflushed);
-        if let Err(error) = flushed {
-            self.tell_lost(&error);
-            let _ = self.channel.handle(now, Input::Disconnected);
-        } else if unflushed {
-            let _ = self.channel.handle(now, Input::Sent(1));
-        }
-        Poll::Ready(())
-    }
-
-    /// The same after a write of `bytes`, of which the wire holds some.
-    #[cold]
-    fn hold(&mut self, bytes: usize, flushed: Poll<io::Result<()>>, now: &Now<'_>) -> Poll<()> {
-        self.unflushed = true;
-        if bytes > 1 {
-            let _ = self.channel.handle(now, Input::Sent(bytes - 1));
-        }
-        self.flushed(flushed, now)
     }
 
     #[cold]

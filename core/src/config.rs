@@ -151,7 +151,8 @@ pub struct ChannelConfig {
     /// Complete requests that may be without a response on this channel, the one with the application included; the
     /// next gets a 503 in its turn, and the channel closes. Default 0: no limit.
     pub maximum_simultaneous_requests: u32,
-    /// Age at which a connection closes after the running response. Default `None`.
+    /// Age from which on a connection closes with its next response, which says so: closed between two requests, it might
+    /// lose one that is on its way. An idle connection ends by `inactivity_timeout` however old it is. Default `None`.
     pub connection_age: Option<Duration>,
     /// Requests after which a connection closes. Default 0: no limit.
     pub requests_per_connection: u64,

@@ -45,7 +45,6 @@ fn parameter(timeout: Timeout, config: &mut ChannelConfig) -> &mut Option<Durati
         Timeout::Write => &mut config.write_timeout,
         Timeout::DrainGrace => &mut config.drain_grace,
         Timeout::DrainDeadline => &mut config.drain_deadline,
-        Timeout::Age => &mut config.connection_age,
         other => panic!("{other} has no parameter here"),
     }
 }
@@ -178,8 +177,7 @@ fn only_state(deadline: &Deadline) -> Option<State> {
         RunsWhile::In(state)
         | RunsWhile::Awaiting(state)
         | RunsWhile::AwaitingBehindEnd(state)
-        | RunsWhile::Leaving(state)
-        | RunsWhile::OldIn(state) => Some(state),
+        | RunsWhile::Leaving(state) => Some(state),
         _ => None,
     }
 }
@@ -340,14 +338,14 @@ fn at_the_drain_deadline_every_state_closes() {
         let told = told(&mut channel);
         let closed = |reason: CloseReason| told.contains(&format!("HttpChannelClosed({reason:?})"));
         match state {
-            // A request that waits gets a 503 first.
-            State::WaitResponse | State::HeadHeld => {
+            // A request that waits, or has begun, gets a 503 first.
+            State::Head | State::WaitResponse | State::HeadHeld => {
                 assert_eq!(channel.state(), State::Closing, "from {state}: {told:?}");
                 continue;
             }
             // Nothing is cut where no head has begun.
             State::Fresh | State::Idle => assert!(closed(CloseReason::Drained), "from {state}: {told:?}"),
-            State::Head | State::Responding | State::Flushing => {
+            State::Responding | State::Flushing => {
                 assert!(closed(CloseReason::DrainTimeout), "from {state}: {told:?}");
             }
             _ => {}

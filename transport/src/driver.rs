@@ -111,10 +111,6 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         let at = Moment::from_millis(stamp.at.saturating_sub(self.opened));
         let mut turn =
             Turn { now: Now::new(at, &stamp.date), ask: true, received: false, wakes_application: false };
-        if !self.slot.is_open() && self.is_overdue(stamp.at) {
-            self.finish();
-            return Poll::Ready(());
-        }
         if self.slot.is_due(stamp.at) {
             let _ = self.channel.handle(&turn.now, Input::Tick);
             if self.is_lost_unread() {
@@ -164,7 +160,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             if self.close_write {
                 progress |= self.poll_close_write(&turn.now, cx);
             }
-            if self.is_done() {
+            if !self.slot.is_open() && self.is_done(&turn.now) {
                 return Poll::Ready(());
             }
             // The application may have taken bytes, which makes room for input.
@@ -214,11 +210,6 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         };
         turn.received = true;
         let _ = self.channel.handle(&turn.now, input);
-        // What was read comes first: an idle channel that goes out at once would refuse it. A response to it finds the
-        // server going out, also within a wake-up that began before.
-        if self.service.shared.is_going() {
-            self.tell_to_go(&turn.now);
-        }
         Poll::Ready(true)
     }
 
@@ -287,16 +278,17 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         }
     }
 
-    /// Whether the handler has run on for long enough after its connection was lost.
+    /// Whether the application's work for the connection, which is over, is so, too. A handler that has run on for long
+    /// enough is dropped.
     #[cold]
-    fn is_overdue(&self, now: u64) -> bool {
-        let stage = self.exchange.as_ref().map(|exchange| &exchange.stage);
-        matches!(stage, Some(Stage::Orphaned(orphan)) if orphan.is_due(now))
-    }
-
-    /// Whether the connection is over, and the application's work for it.
-    fn is_done(&self) -> bool {
-        !self.slot.is_open() && self.exchange.as_ref().is_none_or(|exchange| exchange.is_over())
+    fn is_done(&mut self, now: &Now<'_>) -> bool {
+        let at = self.opened.saturating_add(now.at.as_millis());
+        if let Some(Exchange { stage: Stage::Orphaned(orphan), .. }) = self.exchange.as_deref() {
+            if orphan.is_due(at) {
+                self.finish();
+            }
+        }
+        self.exchange.as_ref().is_none_or(|exchange| exchange.is_over())
     }
 
     /// Whether the handler has asked for something on another thread. If not, this task is woken when it does.

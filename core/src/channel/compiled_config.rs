@@ -39,8 +39,6 @@ crate::labelled! {
         DrainGrace,
         /// drain_deadline
         DrainDeadline,
-        /// connection_age
-        Age,
     }
 }
 
@@ -81,7 +79,6 @@ fn timeouts(config: &ChannelConfig) -> [u64; Timeout::ALL.len()] {
             Timeout::Write => millis(config.write_timeout),
             Timeout::DrainGrace => config.drain_grace.map_or(NEVER, whole_millis),
             Timeout::DrainDeadline => millis(config.drain_deadline),
-            Timeout::Age => millis(config.connection_age),
         };
     }
     timeouts
@@ -167,7 +164,7 @@ impl CompiledConfig {
 
     /// When a connection of these facts is old.
     pub(super) fn age(&self, facts: &Facts) -> u64 {
-        match self.timeout(Timeout::Age) {
+        match millis(self.config.connection_age) {
             NEVER => NEVER,
             age => age.saturating_add(u64::try_from(facts.age_jitter.as_millis()).unwrap_or(NEVER)),
         }

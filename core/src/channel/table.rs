@@ -159,8 +159,6 @@ crate::labelled! {
         DrainGrace,
         /// The server goes out, and all time is over.
         DrainTimeout,
-        /// The connection is `connection_age` old.
-        AgeReached,
     }
 }
 
@@ -284,12 +282,12 @@ pub const ROWS: &[Row<State, Event, Internal, Action>] = crate::rows! {
     then Head,         RequestRefused,      [RefuseRequest, BeginClose],                 Closing;
     on   Head,         RxEnd,               [NoteEnd, RefuseHead(Rule::HeadTruncated), BeginClose], Closing;
     then Head,         HeadTimeout,         [RefuseHead(Rule::HeadTimeout), BeginClose], Closing;
+    then Head,         DrainTimeout,        [RefuseHead(Rule::Draining), BeginClose],    Closing;
     on   Head,         Busy,                [RefuseHead(Rule::Busy), BeginClose],        Closing;
 
     // Keep-alive, at rest.
     on   Idle,         Evict,               [Close(CloseReason::Evicted)],               Closed;
     then Idle,         InactivityTimeout,   [Close(CloseReason::InactivityTimeout)],     Closed;
-    then Idle,         AgeReached,          [Close(CloseReason::AgeReached)],            Closed;
 
     // The application has the request and owes a final head.
     on   WaitResponse, HttpResponse,        [AcceptResponse],                            Responding;
@@ -389,7 +387,7 @@ pub const ROWS: &[Row<State, Event, Internal, Action>] = crate::rows! {
          GoOut, [NoteLeave],                                                             =;
     on   Upgraded, GoOut, [],                                                            =;
     then Fresh | Idle, DrainGrace | DrainTimeout, [Close(CloseReason::Drained)],         Closed;
-    then Head | Responding | Flushing | Closing | Handover,
+    then Responding | Flushing | Closing | Handover,
          DrainTimeout, [Close(CloseReason::DrainTimeout)],                               Closed;
 
     // The pipeline limit, where nothing waits behind a request.

@@ -3,9 +3,8 @@
 //!
 //! `Timers::earliest` finds the next one. Since when a deadline runs depends on its condition, so there is a piece of code for
 //! each kind of [`RunsWhile`]; the event and the parameter are those of its line, which is looked up while compiling. The
-//! times of a drain and the age of a connection are made of their parameters in `compiled_config.rs` (`leave`, `age`), which
-//! the lines must name. A line that is never looked at, a second one of a state or a condition, and one that names another
-//! parameter there do not compile. The event is raised by the action `CheckDeadlines`, in the row for `Tick`.
+//! times of a drain are made of their parameters in `compiled_config.rs` (`leave`), which the lines must name. A line that is
+//! never looked at, a second one of a state or a condition, and one that names another parameter there do not compile. The event is raised by the action `CheckDeadlines`, in the row for `Tick`.
 //!
 //! To add a deadline:
 //!
@@ -44,8 +43,6 @@ pub enum RunsWhile {
     /// While the server goes out, in any state but Upgraded and Closed. In Closing and Lingering it passes no sooner than
     /// `drain_grace`, and a second, after the channel came there: what was made at the last moment needs time to leave.
     LeavingAnywhere,
-    /// From when the channel opened; it passes in this state only.
-    OldIn(State),
 }
 
 /// A deadline: while this, after that time, this happens.
@@ -83,7 +80,6 @@ pub const DEADLINES: &[Deadline] = &[
     deadline(RunsWhile::Leaving(State::Fresh),         Internal::DrainGrace,          Timeout::DrainGrace),
     deadline(RunsWhile::Leaving(State::Idle),          Internal::DrainGrace,          Timeout::DrainGrace),
     deadline(RunsWhile::LeavingAnywhere,               Internal::DrainTimeout,        Timeout::DrainDeadline),
-    deadline(RunsWhile::OldIn(State::Idle),            Internal::AgeReached,          Timeout::Age),
 ];
 
 /// The deadline that a state owns, as `Timers::earliest` wants it.
@@ -101,15 +97,13 @@ struct Folded {
     body: Deadline,
     write: Deadline,
     cut: Deadline,
-    old: Deadline,
-    old_in: State,
 }
 
 /// A line that would never be looked at does not compile: the second one for a state or a condition.
 const FOLDED: Folded = {
     let mut of_state = [None; State::ALL.len()];
     let (mut behind_end, mut leaving) = ([false; State::ALL.len()], [false; State::ALL.len()]);
-    let (mut body, mut write, mut cut, mut old) = (None, None, None, None);
+    let (mut body, mut write, mut cut) = (None, None, None);
     let mut at = 0;
     while at < DEADLINES.len() {
         let line = DEADLINES[at];
@@ -128,10 +122,6 @@ const FOLDED: Folded = {
                 assert!(matches!(timeout, Timeout::DrainDeadline), "`CompiledConfig::leave` takes this one");
                 cut.replace(line).is_some()
             }
-            RunsWhile::OldIn(state) => {
-                assert!(matches!(timeout, Timeout::Age), "`CompiledConfig::age` takes this one");
-                old.replace((line, state)).is_some()
-            }
             RunsWhile::Leaving(state) => {
                 assert!(matches!(state, State::Fresh | State::Idle), "`Leave::until` knows these");
                 assert!(matches!(timeout, Timeout::DrainGrace), "`CompiledConfig::leave` takes this one");
@@ -148,10 +138,8 @@ const FOLDED: Folded = {
         assert!(!known, "two deadlines of a state or a condition");
         at += 1;
     }
-    match (body, write, cut, old) {
-        (Some(body), Some(write), Some(cut), Some((old, old_in))) => {
-            Folded { of_state, body, write, cut, old, old_in }
-        }
+    match (body, write, cut) {
+        (Some(body), Some(write), Some(cut)) => Folded { of_state, body, write, cut },
         _ => panic!("a condition has no deadline"),
     }
 };
@@ -271,6 +259,8 @@ impl Timers {
         self.write.reset();
     }
 
+    /// Whether the connection has reached its age. That is no deadline: only a response looks at it, since a connection that
+    /// closes between two requests may lose one that is on its way.
     pub(super) fn is_old(&self) -> bool {
         self.latest.as_millis() >= self.age
     }
@@ -327,7 +317,7 @@ impl Timers {
             }
             None => none,
         };
-        let Folded { body, write, old, old_in, .. } = FOLDED;
+        let Folded { body, write, .. } = FOLDED;
         if self.body.is_on() {
             let when = self.body.deadline(compiled.timeout(body.timeout), compiled.config.min_body_rate);
             earliest = sooner(earliest, when, body.event);
@@ -335,9 +325,6 @@ impl Timers {
         if self.write.is_on() {
             let when = self.write.deadline(compiled.timeout(write.timeout), compiled.config.min_write_rate);
             earliest = sooner(earliest, when, write.event);
-        }
-        if state == old_in && self.age != NEVER {
-            earliest = sooner(earliest, self.age.max(self.entered.as_millis()), old.event);
         }
         if endings.has_ended | endings.leave.is_some() {
             return self.earliest_of_endings(state, endings, compiled, earliest);
@@ -379,8 +366,7 @@ impl Timers {
                     | RunsWhile::In(_)
                     | RunsWhile::Awaiting(_)
                     | RunsWhile::BodyAwaited
-                    | RunsWhile::OutputPending
-                    | RunsWhile::OldIn(_),
+                    | RunsWhile::OutputPending,
                     _,
                 ) => continue,
             };

@@ -8,19 +8,26 @@ use httpfsm::channel::{Facts, State};
 use crate::rig::{GET, Rig, Seen, seconds};
 use crate::support::{never_passes, pass_at};
 
+/// Closed without notice, it would lose a request that is on its way.
 #[test]
-fn an_idle_connection_closes_at_its_age() {
-    let mut rig = Rig::with(|config| config.connection_age = seconds(3600));
-    rig.rx(GET).ok("").send_all();
-    assert_eq!(pass_at(&mut rig, 3_600_000), [Seen::Drop, Seen::Closed(CloseReason::AgeReached)]);
+fn an_idle_connection_stays_at_its_age_and_closes_with_its_next_response() {
+    let mut rig = Rig::with(|config| {
+        config.connection_age = seconds(3600);
+        config.inactivity_timeout = None;
+    });
+    rig.rx(GET).ok("").send_all().seen();
+    never_passes(&mut rig);
+    assert!(rig.clock(3_600_000).rx(GET).ok("").wire().contains("Connection: close"));
+    assert_eq!(rig.close_reason(), CloseReason::AgeReached);
 }
 
 #[test]
 fn the_jitter_of_a_connection_is_added_to_its_age() {
-    let facts = Facts::default().with_age_jitter(Duration::from_millis(123_456));
-    let mut rig = Rig::with_facts(facts, |config| config.connection_age = seconds(3600));
-    rig.rx(GET).ok("").send_all();
-    assert_eq!(pass_at(&mut rig, 3_723_456), [Seen::Drop, Seen::Closed(CloseReason::AgeReached)]);
+    for (at, close) in [(3_723_455, false), (3_723_456, true)] {
+        let facts = Facts::default().with_age_jitter(Duration::from_millis(123_456));
+        let mut rig = Rig::with_facts(facts, |config| config.connection_age = seconds(3600));
+        assert_eq!(rig.rx(GET).clock(at).ok("").wire().contains("Connection: close"), close, "{at}");
+    }
 }
 
 #[test]
@@ -44,8 +51,9 @@ fn a_response_that_runs_at_the_age_is_finished() {
     assert_eq!(rig.state(), State::Responding);
     rig.write("b").finish();
     assert!(rig.wire().ends_with("b\r\n0\r\n\r\n"));
-    // Idle, and too old.
-    assert_eq!(rig.seen().pop(), Some(Seen::Closed(CloseReason::AgeReached)));
+    // Its head left before the age and did not say that it is the last.
+    assert_eq!(rig.state(), State::Idle);
+    assert!(rig.rx(GET).ok("").wire().contains("Connection: close"));
 }
 
 #[test]

@@ -103,9 +103,17 @@ fn at_the_drain_deadline_a_request_without_a_response_gets_503() {
 }
 
 #[test]
+fn at_the_drain_deadline_half_a_head_gets_503_behind_the_responses_before() {
+    let mut rig = only_drain_deadlines();
+    rig.rx(GET).ok("first").rx("GET / HT").clock(1_000).go_out();
+    assert_eq!(pass_at(&mut rig, 31_000), [Seen::Refused(Rule::Draining)]);
+    assert_eq!(statuses(&rig.wire()), ["200", "503"]);
+    assert_eq!(rig.close_reason(), refused(Rule::Draining, 8));
+}
+
+#[test]
 fn the_drain_deadline_cuts_every_other_state() {
-    let states: [(State, Setup); 4] = [
-        (State::Head, |rig| rig.rx("GET")),
+    let states: [(State, Setup); 3] = [
         (State::Responding, |rig| rig.rx(GET).stream(None)),
         (State::Flushing, |rig| rig.rx(GET.repeat(2)).ok(&"x".repeat(1024))),
         (State::Handover, |rig| rig.rx("CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n").ok("")),

@@ -195,7 +195,17 @@ pub(crate) const CHANNEL: &[Parameter] = &[
             },
         },
     ),
-    time!(connection_age, Time, |rig| rig.rx(GET).ok("").send_all(), Idle),
+    parameter(
+        "connection_age",
+        Most {
+            limit: 3000,
+            is_within: |limit, n| {
+                let mut rig = Rig::with(|config| config.connection_age = Some(Duration::from_millis(limit)));
+                rig.rx(GET).clock(n - 1);
+                !rig.ok("").wire().contains("Connection: close")
+            },
+        },
+    ),
     parameter(
         "requests_per_connection",
         Most {

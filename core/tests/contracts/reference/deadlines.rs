@@ -109,7 +109,7 @@ impl Reference {
             (Deadline::Behind, S::Responding) => self.close_after_output(),
             (Deadline::Behind, _) => self.refuse(Rule::PeerEnded, 503),
             (Deadline::Body, _) => self.break_body(BodyError::TimedOut, Rule::BodyTimeout, 408),
-            (Deadline::Cut, S::WaitResponse | S::HeadHeld) => self.refuse(Rule::Draining, 503),
+            (Deadline::Cut, S::Head | S::WaitResponse | S::HeadHeld) => self.refuse(Rule::Draining, 503),
             _ => self.closed(BodyError::Closed),
         }
     }

@@ -121,6 +121,27 @@ impl ChunkDecoder {
         self.offset
     }
 
+    /// Bytes of the line being read that are used up and that no trace has heard of: a line is told when it is whole.
+    pub(crate) fn untold(&self) -> usize {
+        let line = usize::from(self.digits) + self.extension_line as usize;
+        match self.expects {
+            NextByte::Size | NextByte::Data | NextByte::DataCr | NextByte::End => 0,
+            NextByte::DataLf => 1,
+            NextByte::LineLf => line + 1,
+            NextByte::SizeRest
+            | NextByte::SizeEnd
+            | NextByte::Name
+            | NextByte::NameRest
+            | NextByte::EqualsOrSemicolon
+            | NextByte::Value
+            | NextByte::ValueRest
+            | NextByte::Quoted
+            | NextByte::QuotedPair
+            | NextByte::QuotedEnd
+            | NextByte::ValueEnd => line,
+        }
+    }
+
     /// Decodes `bytes`, which go on where the last call stopped, up to `credit` bytes of data; with no credit
     /// nothing is used up. The data of all chunks is moved together in place: that of the first chunk stays where it
     /// is. Data that precedes an error is still in `data`. `trace` hears of data as it is read, and of a line when it is whole.

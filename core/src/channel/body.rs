@@ -279,6 +279,11 @@ impl RequestBody {
         Broken { error, arrived }
     }
 
+    /// No more of it is decoded. Returns how many bytes of a chunk line were used up that no trace has heard of.
+    pub(super) fn close(&mut self) -> usize {
+        self.chunked.take().map_or(0, |chunked| chunked.decoder.untold())
+    }
+
     /// What is still to come will not come; whether there was anything.
     pub(super) fn fail(&mut self) -> bool {
         let wanted = self.is_wanted();

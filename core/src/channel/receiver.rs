@@ -368,7 +368,7 @@ impl Receiver {
     /// No input is accepted any more, and what is buffered is of no use.
     pub(super) fn close(&mut self, trace: &mut impl ChannelTrace) {
         self.pipeline = None;
-        trace.part(InputPart::Unread, self.buffer.clear());
+        trace.part(InputPart::Unread, self.body.close() + self.buffer.clear());
         self.buffer.unpin_head();
     }
 

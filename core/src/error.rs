@@ -129,7 +129,91 @@ impl Rule {
             | Self::SimultaneousRequests
             | Self::Draining => Status::SERVICE_UNAVAILABLE,
             Self::HandlerFailed => Status::INTERNAL_SERVER_ERROR,
-            _ => Status::BAD_REQUEST,
+            Self::BareLf
+            | Self::BareCr
+            | Self::Nul
+            | Self::FirstByte
+            | Self::EmptyLines
+            | Self::RequestLine
+            | Self::Method
+            | Self::Target
+            | Self::FieldLine
+            | Self::FieldName
+            | Self::FieldValue
+            | Self::ObsFold
+            | Self::HeadTruncated
+            | Self::HostMissing
+            | Self::HostRepeated
+            | Self::HostInvalid
+            | Self::ContentLength
+            | Self::ContentLengthRepeated
+            | Self::LengthAndCoding
+            | Self::CodingInHttp10
+            | Self::TransferCoding
+            | Self::ConnectTarget
+            | Self::ConnectBody
+            | Self::ChunkSize
+            | Self::ChunkSizeTooLong
+            | Self::ChunkExtension
+            | Self::ChunkExtensionTooLarge
+            | Self::ChunkEnd
+            | Self::TrailerField
+            | Self::BodyTruncated => Status::BAD_REQUEST,
+        }
+    }
+
+    /// Whether a head that breaks it is refused at the byte of the offset, however many bytes have come behind.
+    pub(crate) const fn is_of_one_byte(self) -> bool {
+        match self {
+            Self::Nul
+            | Self::BareCr
+            | Self::BareLf
+            | Self::FirstByte
+            | Self::EmptyLines
+            | Self::Method
+            | Self::MethodTooLong
+            | Self::TargetTooLong => true,
+            Self::RequestLine
+            | Self::Version
+            | Self::Http2Preface
+            | Self::Target
+            | Self::FieldLine
+            | Self::FieldName
+            | Self::FieldValue
+            | Self::ObsFold
+            | Self::HeadTooLarge
+            | Self::TooManyFields
+            | Self::HeadTruncated
+            | Self::HeadTimeout
+            | Self::HostMissing
+            | Self::HostRepeated
+            | Self::HostInvalid
+            | Self::ContentLength
+            | Self::ContentLengthRepeated
+            | Self::LengthAndCoding
+            | Self::CodingInHttp10
+            | Self::TransferCoding
+            | Self::UnknownCoding
+            | Self::ConnectTarget
+            | Self::ConnectBody
+            | Self::Expectation
+            | Self::BodyTooLarge
+            | Self::ChunkSize
+            | Self::ChunkSizeTooLong
+            | Self::ChunkExtension
+            | Self::ChunkExtensionTooLarge
+            | Self::ChunkEnd
+            | Self::TrailerTooLarge
+            | Self::TooManyTrailers
+            | Self::TrailerField
+            | Self::BodyTruncated
+            | Self::BodyTimeout
+            | Self::ResponseTimeout
+            | Self::PeerEnded
+            | Self::Busy
+            | Self::SimultaneousRequests
+            | Self::HandlerFailed
+            | Self::Draining => false,
         }
     }
 

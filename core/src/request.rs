@@ -138,6 +138,12 @@ impl<'a> RequestRef<'a> {
         self.fields().find(|field| field.is_named(name)).map(|field| field.value)
     }
 
+    /// The same as text; `None` also if the value is not UTF-8.
+    #[must_use]
+    pub fn field_str(&self, name: &str) -> Option<&'a str> {
+        str::from_utf8(self.field(name)?).ok()
+    }
+
     /// The values of all fields of this name, in any case, in their order.
     pub fn field_all<'n>(&self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
         self.fields().filter(move |field| field.is_named(name)).map(|field| field.value)
@@ -188,8 +194,7 @@ impl<'a> RequestRef<'a> {
     /// section 3.3). `None` where `Host` is empty or, in HTTP/1.0, absent.
     #[must_use]
     pub fn authority(&self) -> Option<&'a str> {
-        let host = || self.field("host").and_then(|value| str::from_utf8(value).ok());
-        self.parts().authority.or_else(host).filter(|authority| !authority.is_empty())
+        self.parts().authority.or_else(|| self.field_str("host")).filter(|authority| !authority.is_empty())
     }
 
     /// The path of the target: `/` where an absolute-form has none, `*` in asterisk-form, empty in authority-form.

@@ -228,6 +228,9 @@ impl Hiding {
                 self.arriving = Lines::default();
                 let (mut hidden, shown) = self.hidden_values(head_lines(bytes), false);
                 hidden.extend(unknown_method(bytes));
+                if part == Part::UndeliveredHead {
+                    hidden.extend(userinfo(bytes));
+                }
                 hide_ranges(hidden, shown, bytes);
             }
             Part::Told(InputPart::Trailers) => {
@@ -288,6 +291,27 @@ fn are_empty_lines(bytes: &[u8]) -> bool {
 
 /// Visible characters that no token has (RFC 9110 section 5.6.2), but for the colon.
 const DELIMITERS: &[u8] = b"\"(),/;<=>?@[\\]{}";
+
+/// Where the request line and `Host` have what may be a name and a password (RFC 3986 section 3.2.1). A head that has them is
+/// refused.
+fn userinfo(head: &[u8]) -> Vec<Range<usize>> {
+    let (mut found, mut at) = (Vec::new(), 0);
+    for line in head_lines(head) {
+        let bytes = &head[at..at + line.len];
+        let begin = match line.field {
+            None => bytes.windows(2).position(|two| two == b"//").map(|slashes| slashes + 2),
+            Some(field) if field.is_named("host") => Some(field.name.len() + 1),
+            Some(_) => None,
+        };
+        let rest = begin.and_then(|begin| bytes.get(begin..)).unwrap_or_default();
+        let authority = rest.split(|byte| matches!(byte, b'/' | b'?' | b'#')).next().unwrap_or_default();
+        if let (Some(begin), Some(end)) = (begin, authority.iter().rposition(|byte| *byte == b'@')) {
+            found.push(at + begin..at + begin + end);
+        }
+        at += line.len;
+    }
+    found
+}
 
 /// Where the method stands at the head's beginning, if it is not shown.
 fn unknown_method(head: &[u8]) -> Option<Range<usize>> {
@@ -361,6 +385,17 @@ mod tests {
             ("\r\na", "xxx"),
         ] {
             assert_eq!(hidden(Part::Told(InputPart::Unread), false, unread), expected);
+        }
+    }
+
+    #[test]
+    fn a_name_and_a_password_in_a_target_or_a_host_that_is_refused_are_hidden() {
+        for (head, expected) in [
+            ("GET http://me:pass@h/a@b HTTP/1.1\r\n", "GET http://xxxxxxx@h/a@b HTTP/1.1\r\n"),
+            ("GET http://h/?me@x HTTP/1.1\r\nHost: a\r\n", "GET http://h/?me@x HTTP/1.1\r\nHost: a\r\n"),
+            ("GET / HTTP/1.1\r\nHost: me:p@ss@h:1\r\n", "GET / HTTP/1.1\r\nHost: xxxxxxx@h:1\r\n"),
+        ] {
+            assert_eq!(hidden(Part::UndeliveredHead, false, head), expected);
         }
     }
 

@@ -17,7 +17,9 @@ const FRAMES: usize = 64;
 /// The rest of a response.
 pub(crate) struct Sending {
     body: Body,
-    /// A frame of the source that the channel had no room for.
+    /// A frame of the source that comes behind what the source has asked for.
+    next: Option<Frame>,
+    /// Content that the channel had no room for.
     left: Bytes,
     /// The source is polled again when its bytes have left: that is the completion of its flush.
     pub(crate) flushing: bool,
@@ -37,7 +39,7 @@ pub(crate) enum Pumped {
 
 impl Sending {
     pub(crate) fn new(body: Body) -> Self {
-        Self { body, left: Bytes::new(), flushing: false }
+        Self { body, next: None, left: Bytes::new(), flushing: false }
     }
 
     /// Moves what the source has and the channel takes. The source is asked for nothing while there is no room.
@@ -60,19 +62,27 @@ impl Sending {
             if self.flushing || !self.left.is_empty() || channel.room() == 0 {
                 return Ok(Pumped::Waits);
             }
-            // Also a failure is the application's: its text, and its drop.
-            let frame = match panics::catch(|| self.body.poll_frame(cx).map(fails)) {
-                Ok(Poll::Pending) => return Ok(Pumped::Waits),
-                Ok(Poll::Ready(frame)) => frame,
-                Err(panic) => Err((panic, true)),
+            let frame = match self.next.take() {
+                Some(frame) => frame,
+                None => match panics::catch(|| self.body.poll_frame(cx)) {
+                    Ok(Poll::Pending) => return Ok(Pumped::Waits),
+                    Ok(Poll::Ready(frame)) if channel.state() == State::HeadHeld => {
+                        // What the source has asked for, the body of the request, say, comes before what releases the head.
+                        self.next = Some(frame);
+                        return Ok(Pumped::More);
+                    }
+                    Ok(Poll::Ready(frame)) => frame,
+                    Err(panic) => {
+                        channel.handle(now, Input::Abort(Some(&panic)))?;
+                        return Ok(Pumped::Failed(panic));
+                    }
+                },
             };
+            // Also a failure is the application's: its text, and its drop.
+            let frame = panics::catch(|| fails(frame)).unwrap_or_else(|panic| Err((panic, true)));
             let (failure, is_own) = match frame {
                 Ok(Frame::Data(bytes)) => {
                     self.left = bytes;
-                    if channel.state() == State::HeadHeld {
-                        // What the source has asked for comes before its content: the body of the request, say.
-                        return Ok(Pumped::More);
-                    }
                     continue;
                 }
                 Ok(Frame::Flush) => {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes};
+use httpfsm::fields::Fields;
 use httpfsm::handler::{Body, BodyFailure, Handler, IntoResponse, Request, Response};
 use httpfsm::status::Status;
 
@@ -109,6 +110,26 @@ impl BodyReader {
     #[must_use]
     pub fn new(body: Body) -> Self {
         Self { body, left: Bytes::new() }
+    }
+
+    /// The trailer section, once the body has been read to its end; `None` if none came.
+    ///
+    /// ```
+    /// use std::io::{self, Read};
+    ///
+    /// use httpfsm::handler::Request;
+    /// use httpfsm_transport::BodyReader;
+    ///
+    /// fn sum(mut request: Request) -> io::Result<String> {
+    ///     let mut reader = BodyReader::new(request.take_body());
+    ///     let bytes = io::copy(&mut reader, &mut io::sink())?;
+    ///     let sum = reader.trailers().and_then(|trailers| trailers.get("Content-Digest"));
+    ///     Ok(format!("{bytes} bytes, {}", sum.unwrap_or(b"no digest").escape_ascii()))
+    /// }
+    /// ```
+    #[must_use]
+    pub fn trailers(&self) -> Option<&Fields> {
+        self.body.trailers()
     }
 }
 

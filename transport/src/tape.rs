@@ -133,10 +133,10 @@ impl Taped {
 
     #[inline]
     pub(crate) fn forget_request(&mut self) {
-        self.channel.forget_request();
-        if self.tape.is_some() {
+        if self.tape.is_some() && self.channel.request().is_some() {
             self.tape.tell(|tape| tape.forgotten());
         }
+        self.channel.forget_request();
     }
 
     #[inline]

@@ -10,7 +10,8 @@ use std::thread;
 use std::time::Duration;
 
 use httpfsm::config::{Bodies, ServerConfig};
-use httpfsm::handler::{ConnectionInfo, Failure, Request, Response, Subscriber};
+use httpfsm::fields::Fields;
+use httpfsm::handler::{Body, ConnectionInfo, Failure, Frame, Request, Response, Subscriber};
 use httpfsm::peer::Peer;
 use httpfsm_transport::memory::{MemoryServer, pair};
 use httpfsm_transport::{BodyReader, Clock, Held, NoThread, Service, Spawner, Wire, block_on, sync};
@@ -38,6 +39,22 @@ impl Spawner for Later {
 
 fn one_at_a_time() -> ServerConfig {
     ServerConfig { maximum_simultaneous_requests: 1, ..ServerConfig::default() }
+}
+
+#[test]
+fn a_reader_of_a_body_has_its_trailers_at_the_end() {
+    let mut frames = vec![
+        Frame::Trailers(Fields::new().with("X-Sum", "5").unwrap()),
+        Frame::Data("lo".into()),
+        Frame::Data("hel".into()),
+    ];
+    let body = Body::from_fn(move |_| Poll::Ready(frames.pop().unwrap_or(Frame::End)));
+    let mut reader = BodyReader::new(body);
+    assert!(reader.trailers().is_none());
+    let mut text = String::new();
+    reader.read_to_string(&mut text).unwrap();
+    assert_eq!(text, "hello");
+    assert_eq!(reader.trailers().and_then(|trailers| trailers.get("X-Sum")), Some(&b"5"[..]));
 }
 
 #[test]

@@ -177,16 +177,9 @@ impl Receiver {
     fn facts_of_refused_head(&self, error: &RequestError, compiled: &CompiledConfig) -> HeadMeta {
         let bytes = self.buffer.unparsed();
         // Only the bytes count that the verdict came from: how many more have come depends on how the input was cut.
-        let decisive = match error.rule {
-            Rule::Nul
-            | Rule::BareCr
-            | Rule::BareLf
-            | Rule::FirstByte
-            | Rule::EmptyLines
-            | Rule::Method
-            | Rule::MethodTooLong
-            | Rule::TargetTooLong => usize::try_from(error.offset).unwrap_or(usize::MAX),
-            _ => compiled.head.size as usize,
+        let decisive = match error.rule.is_of_one_byte() {
+            true => usize::try_from(error.offset).unwrap_or(usize::MAX),
+            false => compiled.head.size as usize,
         };
         let bytes = bytes.get(..decisive).unwrap_or(bytes);
         let bytes = part(bytes, head::start(bytes)..);

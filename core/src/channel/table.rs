@@ -228,7 +228,7 @@ crate::actions! {
         /// The end of the response will never come, for this reason.
         CutResponse(CloseReason),
         /// Look for requests beyond the pipeline limit.
-        MarkExcess,
+        CheckPipelineLimit,
         /// The response is complete: settle what is left of the request, and choose what comes next.
         EndExchange,
         /// Choose what comes next: another request, the end, or rest.
@@ -249,6 +249,8 @@ crate::actions! {
         CloseWrite,
         /// Discard input, up to `linger_bytes`.
         DropInput,
+        /// Close now, for the reason that our side was closed for.
+        EndLinger,
         /// Hand the connection over.
         HandOver,
         /// Close now, for this reason. Output that has not left never will.
@@ -330,7 +332,7 @@ pub const ROWS: &[Row<State, Event, Internal, Action>] = crate::rows! {
     on   WaitResponse | Responding, RxData,     [Receive, DecodeBody],                   =;
     on   WaitResponse | HeadHeld | Responding, RxEnd, [EndInput],                        =;
     on   WaitResponse | Responding, BodyDemand, [GrantBody],                             =;
-    on   WaitResponse | HeadHeld | Responding, CheckPipeline, [MarkExcess],              =;
+    on   WaitResponse | HeadHeld | Responding, CheckPipeline, [CheckPipelineLimit],              =;
 
     // The response is complete; what comes next?
     then Flushing,     MustClose,           [BeginClose, CheckSent],                     Closing;
@@ -355,8 +357,8 @@ pub const ROWS: &[Row<State, Event, Internal, Action>] = crate::rows! {
 
     // Our side is closed.
     on   Lingering,    RxData,              [Receive, DropInput],                        =;
-    on   Lingering,    RxEnd | Disconnected | Evict, [Close(CloseReason::PeerEnded)],    Closed;
-    then Lingering,    LingerOver | LingerTimeout | DrainTimeout, [Close(CloseReason::PeerEnded)], Closed;
+    on   Lingering,    RxEnd | Disconnected | Evict, [EndLinger],                        Closed;
+    then Lingering,    LingerOver | LingerTimeout | DrainTimeout, [EndLinger],           Closed;
 
     // The head of the hand-over is leaving.
     then Handover,     OutputSent,          [HandOver],                                  Upgraded;
@@ -522,9 +524,9 @@ impl Action {
             CheckDeadlines | AskToSend | NoteEviction | NoteEnd | ParseHead | SearchHead | DeliverRequest
             | RefuseRequest | RefuseHead(_) | DecodeBody | EndInput | BreakBody(_) | RefuseBody
             | FailBody | SendContinue | MarkFlush | RespondBusy | RespondInstead(_) | CutResponse(_)
-            | MarkExcess | EndExchange | ChooseNext | CheckSent | DiscardBody | ReleaseBuffers
+            | CheckPipelineLimit | EndExchange | ChooseNext | CheckSent | DiscardBody | ReleaseBuffers
             | BeginBody | SendHead | SetReason(_) | BeginClose | CloseWrite | DropInput | HandOver
-            | Close(_) | Disconnect | EndUpgraded => None,
+            | Close(_) | EndLinger | Disconnect | EndUpgraded => None,
         }
     }
 }

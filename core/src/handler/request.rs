@@ -104,7 +104,12 @@ impl Request {
     /// The same as text; `None` also if the value is not UTF-8.
     #[must_use]
     pub fn field_str(&self, name: &str) -> Option<&str> {
-        core::str::from_utf8(self.field(name)?).ok()
+        self.head().field_str(name)
+    }
+
+    /// The values of all field lines of this name (any case), in order.
+    pub fn field_all(&self, name: &str) -> impl Iterator<Item = &[u8]> {
+        self.head().field_all(name)
     }
 
     /// The body, to read from. The first read sends `100 Continue` where it is expected.
@@ -124,7 +129,8 @@ impl Request {
         self.body
     }
 
-    /// The trailer section, once the body has been read to its end.
+    /// The trailer section, once the body has been read to its end by [`body`](Self::body). A body that was taken out has its
+    /// own ([`Body::trailers`]).
     #[must_use]
     pub fn trailers(&self) -> Option<&Fields> {
         self.body.trailers()
@@ -171,9 +177,13 @@ impl Request {
         self.control.send_continue();
     }
 
-    /// Never sends `100 Continue`: the response comes without the body and closes the connection.
+    /// Never sends `100 Continue`: the response comes without the body, which cannot be read any more, and closes the
+    /// connection. Nothing if it is not expected. A handler that reads nothing of the body need not call it; it is for one
+    /// that passes the body on to what might.
     pub fn refuse_expect(&self) {
-        self.control.refuse_expect();
+        if self.expects_continue() {
+            self.control.refuse_expect();
+        }
     }
 
     /// Sends an interim response before the final one. A peer that speaks HTTP/1.0 gets none (RFC 9110 section

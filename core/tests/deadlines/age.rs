@@ -5,8 +5,8 @@ use std::time::Duration;
 use httpfsm::CloseReason;
 use httpfsm::channel::{Facts, State};
 
-use crate::rig::{GET, Rig, Seen, seconds};
-use crate::support::{never_passes, pass_at};
+use crate::rig::{GET, Rig, seconds};
+use crate::support::never_passes;
 
 /// Closed without notice, it would lose a request that is on its way.
 #[test]

@@ -6,6 +6,7 @@ use httpfsm::config::ServerConfig;
 use httpfsm_record::{Options, replay};
 use proptest::prelude::*;
 
+use crate::hostile_sessions::cases;
 use crate::support::{application, recorded};
 
 /// What happens on a connection.
@@ -79,7 +80,7 @@ fn config_of(hardened: bool) -> ServerConfig {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+    #![proptest_config(cases(200))]
 
     #[test]
     fn any_session_that_is_recorded_replays(

@@ -44,6 +44,15 @@ fn error_pages_are_recorded_and_replay_without_their_function() {
     }
 }
 
+/// A handler that waits is polled at each piece of the body.
+#[test]
+fn a_request_is_not_forgotten_again_however_often_its_handler_is_polled() {
+    let head: &[u8] = b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n";
+    let recording = session(Options::default(), &[head, b"a", b"b", b"c", b"d"]);
+    assert!(recording.matches("forget_request").count() <= 1, "{recording}");
+    assert_eq!(replay(recording.as_bytes()).unwrap().end, "over");
+}
+
 #[test]
 fn the_trailers_of_a_response_are_recorded() {
     let recording = session(Options::default(), &[b"GET /stream HTTP/1.1\r\nHost: a\r\n\r\n"]);

@@ -7,7 +7,7 @@ use std::task::Poll;
 
 use bytes::Bytes;
 use httpfsm::config::{Bodies, ServerConfig};
-use httpfsm::handler::{Body, Frame, Request, Response};
+use httpfsm::handler::{Body, BodyFailure, Frame, Request, Response};
 use httpfsm::status::Status;
 use httpfsm_transport::memory::MemoryServer;
 
@@ -61,6 +61,21 @@ fn a_body_whose_100_was_refused_is_closed_to_its_reader() {
     server.run();
     let response = client.take_text();
     assert!(response.starts_with("HTTP/1.1 503 ") && !response.contains("100 Continue"), "{response}");
+}
+
+#[test]
+fn refusing_a_100_that_is_not_expected_means_nothing() {
+    let mut server = serve(|mut request: Request| async move {
+        request.refuse_expect();
+        request.body().collect(100).await
+    });
+    let client = server.connect().unwrap();
+    for _ in 0..2 {
+        client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nok");
+        server.run();
+        let response = client.take_text();
+        assert!(response.starts_with("HTTP/1.1 200 ") && response.ends_with("\r\n\r\nok"), "{response}");
+    }
 }
 
 #[test]
@@ -258,6 +273,38 @@ const EXPECTS: &str = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect
 /// A source that never has anything.
 fn silence() -> Body {
     Body::from_fn(|_| Poll::Pending)
+}
+
+/// A flush, a failure or the end, too, comes behind what the source has asked for in the same poll: the 100.
+#[test]
+fn what_a_source_asks_for_comes_before_any_frame_of_it() {
+    for ends in ["flush", "fail", "end"] {
+        let mut server = serve(move |mut request: Request| {
+            let mut body = request.take_body();
+            async move {
+                let mut asked = false;
+                Response::new(Status::OK).with_body(Body::from_fn(move |cx| {
+                    let read = body.poll_frame(cx);
+                    match (std::mem::replace(&mut asked, true), ends) {
+                        (false, "flush") => Poll::Ready(Frame::Flush),
+                        (false, "fail") => Poll::Ready(Frame::Error(BodyFailure::Source("it failed".into()))),
+                        (false, _) => Poll::Ready(Frame::End),
+                        (true, _) => read,
+                    }
+                }))
+            }
+        });
+        let client = server.connect().unwrap();
+        client.send(EXPECTS);
+        server.run();
+        let sent = client.take_text();
+        assert!(sent.starts_with("HTTP/1.1 100 Continue\r\n\r\n"), "{ends}: {sent}");
+        if ends == "flush" {
+            client.send("ok");
+            server.run();
+            assert!(client.take_text().contains("2\r\nok\r\n0\r\n\r\n"));
+        }
+    }
 }
 
 /// Nobody is left who could ask for the body, which the head would wait for.

@@ -87,7 +87,7 @@ impl Parts {
                 // What has arrived of content that ends with the connection would look whole.
                 self.sender.reset_when(self.sender.runs_until_close());
             }
-            Action::MarkExcess => self.receiver.check_pipeline(&self.compiled),
+            Action::CheckPipelineLimit => self.receiver.check_pipeline(&self.compiled),
             Action::EndExchange => return self.end_exchange(trace),
             Action::ChooseNext => return self.choose_next(),
             Action::TakeSent => self.take_sent(args),
@@ -100,6 +100,7 @@ impl Parts {
             Action::BeginClose => self.begin_close(BodyError::Closed, trace),
             Action::CloseWrite => return self.close_write(),
             Action::DropInput => return self.receiver.linger(trace).then_some(Internal::LingerOver),
+            Action::EndLinger => self.end_linger(trace),
             Action::HandOver => {
                 trace.part(InputPart::HandedOver, self.receiver.buffer().unparsed_len());
                 self.outbox.put(OutputKind::Upgraded);

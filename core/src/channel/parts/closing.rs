@@ -52,6 +52,12 @@ impl Parts {
         self.outbox.put(OutputKind::Drop);
     }
 
+    /// Closes after our FIN: all output has left, and the reason is known.
+    pub(super) fn end_linger(&mut self, trace: &mut impl ChannelTrace) {
+        self.end(BodyError::Closed, trace);
+        self.outbox.put(OutputKind::Drop);
+    }
+
     /// The connection is gone already.
     pub(super) fn disconnect(&mut self, trace: &mut impl ChannelTrace) {
         self.persistence.set_reason(CloseReason::Disconnected);

@@ -96,7 +96,7 @@ impl Accept for SimListener {
         let Some((number, wire)) = queue.waiting.pop_front() else { return Poll::Pending };
         queue.accepted = number;
         let own = SocketAddr::from((Ipv4Addr::LOCALHOST, 80));
-        Poll::Ready(Ok((wire, peer_of(number), own.into())))
+        Poll::Ready(Ok(Accepted::new(wire, peer_of(number), own.into())))
     }
 }
 

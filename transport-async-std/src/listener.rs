@@ -44,7 +44,7 @@ impl Accept for Registered {
             address.ok_or_else(|| io::ErrorKind::Unsupported.into())
         })?;
         let socket = Connected::new(socket)?;
-        Poll::Ready(Ok((Stream::new(socket), peer(&peername), sockname)))
+        Poll::Ready(Ok(self.place.accepted(Stream::new(socket), peer(&peername), sockname)))
     }
 }
 

@@ -79,7 +79,7 @@ impl LoopListener {
         let wire = LoopSocket::new(socket, Arc::clone(&readiness), &self.registry)?;
         let before = lock(&self.last_accepted).replace(readiness);
         drop(before);
-        Ok((wire, peername, sockname))
+        Ok(self.place.accepted(wire, peername, sockname))
     }
 }
 

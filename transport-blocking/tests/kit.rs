@@ -1,13 +1,19 @@
 //! What every transport owes, on threads.
 
-use httpfsm_blocking::Blocking;
-use httpfsm_transport_kit::{Application, Plan, Report, check};
+use httpfsm::config::ServerConfig;
+use httpfsm_blocking::{Blocking, Server};
+use httpfsm_transport_kit::{Application, Plan, Report, check, listener_info};
 
 fn on(transport: Blocking) -> Report {
     // Its workers may block, so a blocking function needs no other place to run.
     check(&|plan: Plan, application: Application| {
         plan.on(transport).serve(application.blocking(httpfsm_transport::Inline))
     })
+}
+
+#[test]
+fn handlers_hear_what_a_listener_says() -> Result<(), String> {
+    listener_info(Server::new(ServerConfig::default()))
 }
 
 #[test]

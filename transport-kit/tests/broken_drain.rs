@@ -117,7 +117,8 @@ impl FaultyListener {
         self.accepted += 1;
         let sockname = Peer::Ip(stream.local_addr()?);
         let drains = (self.fault == LosesWhatTheHandlerHas).then(|| Arc::clone(&self.drains));
-        Ok((FaultyWire { stream: stream.into(), drains, requests: 0 }, Peer::Ip(peername), sockname))
+        let wire = FaultyWire { stream: stream.into(), drains, requests: 0 };
+        Ok(Accepted::new(wire, Peer::Ip(peername), sockname))
     }
 }
 

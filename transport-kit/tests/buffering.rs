@@ -67,7 +67,7 @@ impl Accept for Listening {
             }
         };
         let wire = MayFlush { inner: Buffering::new(stream), flushes: self.flushes };
-        Poll::Ready(Ok((wire, peername, sockname)))
+        Poll::Ready(Ok(Accepted::new(wire, peername, sockname)))
     }
 }
 

@@ -49,12 +49,12 @@ impl Accept for Registered {
             Socket::Tcp(listener) => {
                 let (stream, peername) = ready!(listener.poll_accept(cx))?;
                 let sockname = self.place.sockname(|| stream.local_addr())?;
-                (Stream::Tcp(stream), Peer::Ip(peername), sockname)
+                self.place.accepted(Stream::Tcp(stream), Peer::Ip(peername), sockname)
             }
             Socket::Unix(listener) => {
                 let (stream, peername) = ready!(listener.poll_accept(cx))?;
                 let sockname = self.place.sockname(|| Err(io::ErrorKind::Unsupported.into()))?;
-                (Stream::Unix(stream), unix_peer(peername.as_pathname()), sockname)
+                self.place.accepted(Stream::Unix(stream), unix_peer(peername.as_pathname()), sockname)
             }
         }))
     }
@@ -71,12 +71,12 @@ impl Accept for Registered {
                 let stream = TcpStream::from_std(socket.into())?;
                 let peername = peername.as_socket().ok_or(io::ErrorKind::Unsupported)?;
                 let sockname = self.place.sockname(|| stream.local_addr())?;
-                Ok((Stream::Tcp(stream), Peer::Ip(peername), sockname))
+                Ok(self.place.accepted(Stream::Tcp(stream), Peer::Ip(peername), sockname))
             }
             Socket::Unix(_) => {
                 let stream = UnixStream::from_std(socket.into())?;
                 let sockname = self.place.sockname(|| Err(io::ErrorKind::Unsupported.into()))?;
-                Ok((Stream::Unix(stream), unix_peer(peername.as_pathname()), sockname))
+                Ok(self.place.accepted(Stream::Unix(stream), unix_peer(peername.as_pathname()), sockname))
             }
         }
     }

@@ -4,8 +4,9 @@
 use std::future::pending;
 use std::thread;
 
-use httpfsm_tokio::{BlockingPool, Tokio};
-use httpfsm_transport_kit::{Application, Plan, Report, check};
+use httpfsm::config::ServerConfig;
+use httpfsm_tokio::{BlockingPool, Server, Tokio};
+use httpfsm_transport_kit::{Application, Plan, Report, check, listener_info};
 use tokio::runtime::{Builder, Handle};
 
 fn on(runtime: &Handle) -> Report {
@@ -13,6 +14,13 @@ fn on(runtime: &Handle) -> Report {
         let _inside = runtime.enter();
         plan.on(Tokio::default()).serve(application.blocking(BlockingPool))
     })
+}
+
+#[test]
+fn handlers_hear_what_a_listener_says() {
+    let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let _inside = runtime.enter();
+    listener_info(Server::on(Tokio::default().workers(1), ServerConfig::default())).unwrap();
 }
 
 #[test]

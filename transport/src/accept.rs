@@ -13,6 +13,7 @@ use rustix::io::Errno;
 
 use crate::driver::Driver;
 use crate::handle::{Listening, ServerHandle};
+use crate::listener::ListenerInfo;
 use crate::panics;
 use crate::service::Service;
 use crate::wire::Wire;
@@ -34,7 +35,7 @@ pub trait Accept: Send + 'static {
     /// What it accepts.
     type Wire: Wire;
 
-    /// Accepts a connection: the socket, the peer's address and ours.
+    /// Accepts a connection.
     ///
     /// # Errors
     ///
@@ -55,8 +56,34 @@ pub trait Accept: Send + 'static {
     }
 }
 
-/// A socket that was accepted, the peer's address and ours.
-pub type Accepted<W> = (W, Peer, Peer);
+/// A connection that was accepted.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Accepted<W> {
+    /// Its bytes.
+    pub wire: W,
+    /// The peer's address.
+    pub peername: Peer,
+    /// Our address.
+    pub sockname: Peer,
+    /// What its listener says of all its connections.
+    pub listener: Arc<ListenerInfo>,
+}
+
+impl<W> Accepted<W> {
+    /// A connection of a listener that says nothing: [`ListenerInfo::default`].
+    #[must_use]
+    pub fn new(wire: W, peername: Peer, sockname: Peer) -> Self {
+        Self { wire, peername, sockname, listener: Arc::default() }
+    }
+
+    /// The same of this listener.
+    #[must_use]
+    pub fn of(mut self, listener: Arc<ListenerInfo>) -> Self {
+        self.listener = listener;
+        self
+    }
+}
 
 /// Accepts until the server goes out of service, and then the connections that still wait; `spawn` runs the driver of
 /// each connection. Where `spawn` panics, that connection is lost, the subscriber is told
@@ -89,9 +116,10 @@ pub fn accept<A: Accept, H: Handler>(
             });
             let served = match accepted.await {
                 None => break,
-                Some(Ok((wire, peername, sockname))) => {
-                    let admitted = open.listening.admit(&peername, &sockname, &mut waited).await;
-                    let opened = service.open(wire, peername, sockname, admitted);
+                Some(Ok(accepted)) => {
+                    let Accepted { peername, sockname, .. } = &accepted;
+                    let admitted = open.listening.admit(peername, sockname, &mut waited).await;
+                    let opened = service.open(accepted, admitted);
                     opened.map_or(Ok(()), |driver| run(&spawn, driver))
                 }
                 Some(Err(error)) => Err(error),
@@ -120,9 +148,10 @@ pub fn accept<A: Accept, H: Handler>(
             let accepted =
                 poll_fn(|cx| poll_in_turn(&mut turns, cx, |_| Poll::Ready(listener.accept_waiting())));
             let served = match accepted.await {
-                Ok((wire, peername, sockname)) => {
-                    let admitted = open.listening.admit(&peername, &sockname, &mut waited).await;
-                    let opened = service.open(wire, peername, sockname, admitted);
+                Ok(accepted) => {
+                    let Accepted { peername, sockname, .. } = &accepted;
+                    let admitted = open.listening.admit(peername, sockname, &mut waited).await;
+                    let opened = service.open(accepted, admitted);
                     opened.map_or(Ok(()), |driver| run(&spawn, driver))
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,

@@ -9,6 +9,7 @@ use httpfsm::handler::Handler;
 use httpfsm::peer::Peer;
 use httpfsm::server::Refusal;
 
+use crate::accept::Accepted;
 use crate::driver::Driver;
 use crate::handle::ServerHandle;
 use crate::job::Spawner;
@@ -52,6 +53,36 @@ impl<H: Handler> Connections<H> {
         sockname: Peer,
     ) -> Result<Driver<H, W>, Refusal> {
         self.service.connect(wire, peername, sockname)
+    }
+
+    /// The same for a connection of which more is known: the scheme of its requests, and what handlers may read of it.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use httpfsm::config::ServerConfig;
+    /// use httpfsm::handler::Request;
+    /// use httpfsm::peer::Peer;
+    /// use httpfsm_transport::{Accepted, Connections, Inline, ListenerInfo, memory};
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let handler = |request: Request| async move { request.scheme().to_owned() };
+    /// let server = Connections::new(ServerConfig::default(), Arc::new(Inline), handler)?;
+    /// let mut info = ListenerInfo::default();
+    /// info.scheme = Some("https".into());
+    /// let (client, decrypted) = memory::pair(1024);
+    /// let accepted = Accepted::new(decrypted, Peer::Unix(None), Peer::Unix(None)).of(Arc::new(info));
+    /// let connection = server.serve_accepted(accepted);
+    /// # drop((client, connection));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`serve_connection`](Self::serve_connection).
+    pub fn serve_accepted<W: Wire>(&self, accepted: Accepted<W>) -> Result<Driver<H, W>, Refusal> {
+        self.service.connect_accepted(accepted)
     }
 
     /// The handle, to drain the server and to read its counts.

@@ -60,7 +60,9 @@ pub use driver::Driver;
 pub use futures_io::FuturesIo;
 pub use handle::{Listening, ServerHandle};
 pub use job::{Inline, Job, NoThread, Spawner};
-pub use listener::{Listener, ListeningSocket, Place, SocketOptions, SocketPath, resolve, unix_peer};
+pub use listener::{
+    Listener, ListenerInfo, ListeningSocket, Place, SocketOptions, SocketPath, resolve, unix_peer,
+};
 pub use panics::{catch as catch_panic, note_panic, resume as resume_panic};
 pub use server::{Opening, Server, Transport};
 pub use service::{Held, Service};

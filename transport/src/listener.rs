@@ -7,12 +7,15 @@ mod tcp;
 mod turn;
 mod unix;
 
+use std::borrow::Cow;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
+use std::sync::Arc;
 
+use httpfsm::handler::Extensions;
 use httpfsm::peer::Peer;
 use socket2::{Socket, Type};
 
@@ -21,6 +24,8 @@ use socket_path::OwnPath;
 pub use socket_path::SocketPath;
 pub use tcp::resolve;
 
+use crate::accept::Accepted;
+
 /// A socket that listens, and does not block. It knows no runtime; the transport registers it with its own.
 #[derive(Debug)]
 pub struct Listener {
@@ -28,6 +33,18 @@ pub struct Listener {
     path: Option<OwnPath>,
     socket: Socket,
     local: Peer,
+    info: Arc<ListenerInfo>,
+}
+
+/// What a listener says of all its connections.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct ListenerInfo {
+    /// The scheme that their requests report ([`Request::scheme`](httpfsm::handler::Request::scheme)); `None`: the parameter
+    /// `url_scheme`.
+    pub scheme: Option<Cow<'static, str>>,
+    /// What handlers may read in [`ConnectionInfo::extensions`](httpfsm::handler::ConnectionInfo::extensions).
+    pub extensions: Extensions,
 }
 
 /// The socket of a [`Listener`].
@@ -44,6 +61,7 @@ pub enum ListeningSocket {
 pub struct Place {
     _path: Option<OwnPath>,
     sockname: Option<Peer>,
+    info: Arc<ListenerInfo>,
 }
 
 impl Place {
@@ -58,6 +76,12 @@ impl Place {
             Some(sockname) => Ok(sockname.clone()),
             None => look().map(Peer::Ip),
         }
+    }
+
+    /// A connection that this listener has accepted.
+    #[must_use]
+    pub fn accepted<W>(&self, wire: W, peername: Peer, sockname: Peer) -> Accepted<W> {
+        Accepted::new(wire, peername, sockname).of(Arc::clone(&self.info))
     }
 }
 
@@ -91,7 +115,38 @@ impl Listener {
                 return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is a socket of another family"));
             }
         };
-        Ok(Self { path: None, socket, local })
+        Ok(Self { path: None, socket, local, info: Arc::default() })
+    }
+
+    /// Requests on its connections report this scheme, `https` where something before the server decrypts, say, in place of the
+    /// configuration's `url_scheme`. So one server may have listeners of both.
+    ///
+    /// ```
+    /// use httpfsm::config::ServerConfig;
+    /// use httpfsm_transport::{Listener, SocketOptions};
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let options = SocketOptions::default();
+    /// let plain = Listener::tcp("127.0.0.1:0".parse().expect("this is an address"), &options)?;
+    /// // A proxy that speaks TLS passes its requests on here.
+    /// let decrypted = Listener::tcp("127.0.0.1:0".parse().expect("this is an address"), &options)?.scheme("https");
+    /// // `Server::new(config).listener(plain).listener(decrypted)`
+    /// # drop((plain, decrypted));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn scheme(mut self, scheme: impl Into<Cow<'static, str>>) -> Self {
+        Arc::make_mut(&mut self.info).scheme = Some(scheme.into());
+        self
+    }
+
+    /// Handlers find this value in [`ConnectionInfo::extensions`](httpfsm::handler::ConnectionInfo::extensions) of its
+    /// connections: what tells its clients from those of another listener, say.
+    #[must_use]
+    pub fn extension<T: Send + Sync + 'static>(mut self, value: T) -> Self {
+        Arc::make_mut(&mut self.info).extensions.insert(value);
+        self
     }
 
     /// Where it listens; a port 0 is the port that the system chose.
@@ -129,7 +184,7 @@ impl Listener {
             Peer::Ip(_) => ListeningSocket::Tcp(self.socket.into()),
             Peer::Unix(_) => ListeningSocket::Unix(self.socket.into()),
         };
-        (Place { _path: self.path, sockname }, socket)
+        (Place { _path: self.path, sockname, info: self.info }, socket)
     }
 }
 

@@ -10,6 +10,7 @@ use httpfsm::handler::{ConnectionInfo, Handler, Subscriber};
 use httpfsm::peer::Peer;
 use httpfsm::server::{ChannelId, Refusal};
 
+use crate::accept::Accepted;
 use crate::alarms::NEVER;
 use crate::channel_slot::ChannelSlot;
 use crate::clock::Clock;
@@ -91,24 +92,37 @@ impl<H: Handler> Service<H> {
         peername: Peer,
         sockname: Peer,
     ) -> Result<Driver<H, W>, Refusal> {
-        let admitted = self.shared.admit(&peername, &sockname);
-        self.open(wire, peername, sockname, admitted)
+        self.connect_accepted(Accepted::new(wire, peername, sockname))
+    }
+
+    /// The same for a connection of a listener with settings of its own.
+    ///
+    /// # Errors
+    ///
+    /// As [`connect`](Self::connect).
+    pub fn connect_accepted<W: Wire>(
+        self: &Arc<Self>,
+        accepted: Accepted<W>,
+    ) -> Result<Driver<H, W>, Refusal> {
+        let admitted = self.shared.admit(&accepted.peername, &accepted.sockname);
+        self.open(accepted, admitted)
     }
 
     /// The driver of a connection for which the machine has given its verdict.
     pub(crate) fn open<W: Wire>(
         self: &Arc<Self>,
-        wire: W,
-        peername: Peer,
-        sockname: Peer,
+        accepted: Accepted<W>,
         admitted: Result<(ChannelId, String), Refusal>,
     ) -> Result<Driver<H, W>, Refusal> {
+        let Accepted { wire, peername, sockname, listener } = accepted;
         let (id, channel) = admitted.inspect_err(|reason| {
             self.tell(|subscriber| subscriber.not_admitted(&peername, &sockname, *reason));
         })?;
         let slot = ChannelSlot::new(Arc::clone(&self.shared), id);
-        let scheme = self.compiled.config().url_scheme.clone();
-        let info = ConnectionInfo::new(peername, sockname, scheme, channel);
+        let scheme = listener.scheme.as_ref().unwrap_or(&self.compiled.config().url_scheme).clone();
+        let mut extensions = listener.extensions.clone();
+        wire.extend(&mut extensions);
+        let info = ConnectionInfo::new(peername, sockname, scheme, channel).with_extensions(extensions);
         Ok(Driver::new(Arc::clone(self), wire, Arc::new(info), slot, self.shared.facts(id)))
     }
 

@@ -3,6 +3,8 @@
 use std::io::{self, IoSlice};
 use std::task::{Context, Poll};
 
+use httpfsm::handler::Extensions;
+
 /// A connected byte stream, polled.
 ///
 /// The contracts are those of a non-blocking socket: `Pending` registers the task's waker for that direction; an
@@ -66,6 +68,12 @@ pub trait Wire: Send + Unpin + 'static {
     /// would say so. Asked every few seconds while the input must wait; `false` by default.
     fn is_lost(&mut self) -> bool {
         false
+    }
+
+    /// Adds what the wire knows of the connection, for handlers to read: whom it has authenticated, say. Asked once, before the
+    /// first read; nothing by default.
+    fn extend(&self, extensions: &mut Extensions) {
+        let _ = extensions;
     }
 
     /// Makes the close that follows a reset (RST), where the wire has such a thing.

@@ -32,7 +32,7 @@ impl Accept for Script {
         Poll::Ready(said.map(|()| {
             let (near, far) = pair(1000);
             self.peers.lock().unwrap().push(near);
-            (far, Peer::Unix(None), Peer::Unix(None))
+            Accepted::new(far, Peer::Unix(None), Peer::Unix(None))
         }))
     }
 }

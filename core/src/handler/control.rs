@@ -8,6 +8,7 @@ use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 
+use super::extensions::Extensions;
 use super::upgrade::{UpgradeError, Upgraded};
 use crate::fields::Fields;
 use crate::peer::Peer;
@@ -21,10 +22,12 @@ pub struct ConnectionInfo {
     pub peername: Peer,
     /// This end.
     pub sockname: Peer,
-    /// `http`, or `https` behind TLS: the parameter `url_scheme`.
+    /// `http`, or `https` behind TLS: the listener's, or the parameter `url_scheme`.
     pub scheme: Cow<'static, str>,
     /// The channel's name (`server.clisrv_17`), never used twice by one server.
     pub channel: String,
+    /// What the listener and the wire know beside.
+    pub extensions: Extensions,
 }
 
 impl ConnectionInfo {
@@ -36,7 +39,15 @@ impl ConnectionInfo {
         scheme: impl Into<Cow<'static, str>>,
         channel: String,
     ) -> Self {
-        Self { peername, sockname, scheme: scheme.into(), channel }
+        let extensions = Extensions::default();
+        Self { peername, sockname, scheme: scheme.into(), channel, extensions }
+    }
+
+    /// The same with these extensions.
+    #[must_use]
+    pub fn with_extensions(mut self, extensions: Extensions) -> Self {
+        self.extensions = extensions;
+        self
     }
 }
 

@@ -119,7 +119,7 @@ impl Accept for FaultyListener {
             mem::forget(File::open("/dev/null"));
         }
         let wire = FaultyWire::new(stream, ahead, self.fault);
-        Poll::Ready(Ok((wire, peername, sockname)))
+        Poll::Ready(Ok(Accepted::new(wire, peername, sockname)))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
 
 use httpfsm::peer::Peer;
 use socket2::{Domain, Protocol, Socket, Type};
@@ -123,7 +124,8 @@ impl Listener {
         match self.local {
             // Whatever the options say: the socket has the option.
             Peer::Ip(address) if self.socket.reuse_port()? => {
-                Self::tcp(address, &SocketOptions { reuse_port: true, ..options.clone() }).map(Some)
+                let twin = Self::tcp(address, &SocketOptions { reuse_port: true, ..options.clone() })?;
+                Ok(Some(Self { info: Arc::clone(&self.info), ..twin }))
             }
             Peer::Ip(_) | Peer::Unix(_) => Ok(None),
         }

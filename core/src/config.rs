@@ -261,7 +261,7 @@ pub struct ServerConfig {
     /// blocking function that runs counts until it ends, also when its connection is lost. Default 0: no limit.
     pub maximum_simultaneous_requests: u32,
     /// Channels that may be open at once. For a further one, the channel that has been idle for the longest is
-    /// closed; where none is idle, the connection is refused, by the transports of the project after they have waited some
+    /// closed; where none is idle, the connection is not admitted, by the transports of the project after they have waited some
     /// 40 ms for a place, and those of a queue wait 250 ms in all. Default 20,000; 0: no limit.
     pub max_connections: u32,
     /// Channels that one peer address may have open at once; IPv6 peers count by their /64, Unix peers not at all.

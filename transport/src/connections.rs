@@ -7,7 +7,7 @@ use std::sync::Arc;
 use httpfsm::config::{Bodies, ServerConfig};
 use httpfsm::handler::Handler;
 use httpfsm::peer::Peer;
-use httpfsm::server::Refusal;
+use httpfsm::server::NotAdmitted;
 
 use crate::driver::Driver;
 use crate::handle::ServerHandle;
@@ -50,7 +50,7 @@ impl<H: Handler> Connections<H> {
         wire: W,
         peername: Peer,
         sockname: Peer,
-    ) -> Result<Driver<H, W>, Refusal> {
+    ) -> Result<Driver<H, W>, NotAdmitted> {
         self.service.connect(wire, peername, sockname)
     }
 

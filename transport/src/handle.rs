@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use httpfsm::handler::Failure;
 use httpfsm::peer::Peer;
-use httpfsm::server::{ChannelId, Refusal, ServerStats};
+use httpfsm::server::{ChannelId, NotAdmitted, ServerStats};
 
 use crate::alarms::{FRUITLESS, NEVER, Registration};
 use crate::shared_state::SharedState;
@@ -146,14 +146,14 @@ impl Listening {
     /// idle for the longest is closed, and this resolves when there is room, or after a moment; meanwhile no other
     /// listener takes that place. Where no channel is idle, this looks for one a few more times, as one may soon be. For
     /// a moment after it found none, it resolves at once for the connections that follow, so that a server that stays full
-    /// refuses many in little time; and so it does when those that were accepted before have waited for long, which
+    /// turns many away in little time; and so it does when those that were accepted before have waited for long, which
     /// `waited` counts in milliseconds.
     pub(crate) async fn admit(
         &self,
         peername: &Peer,
         sockname: &Peer,
         waited: &mut u64,
-    ) -> Result<(ChannelId, String), Refusal> {
+    ) -> Result<(ChannelId, String), NotAdmitted> {
         let Self { shared, .. } = self;
         let until = shared.clock.now().saturating_add(millis(PATIENCE));
         let (mut looks, mut reservation) = (0, None);

@@ -8,7 +8,7 @@ use httpfsm::channel::CompiledConfig;
 use httpfsm::config::{Bodies, ServerConfig};
 use httpfsm::handler::{ConnectionInfo, Handler, Subscriber};
 use httpfsm::peer::Peer;
-use httpfsm::server::{ChannelId, Refusal};
+use httpfsm::server::{ChannelId, NotAdmitted};
 
 use crate::alarms::NEVER;
 use crate::channel_slot::ChannelSlot;
@@ -90,7 +90,7 @@ impl<H: Handler> Service<H> {
         wire: W,
         peername: Peer,
         sockname: Peer,
-    ) -> Result<Driver<H, W>, Refusal> {
+    ) -> Result<Driver<H, W>, NotAdmitted> {
         let admitted = self.shared.admit(&peername, &sockname);
         self.open(wire, peername, sockname, admitted)
     }
@@ -101,8 +101,8 @@ impl<H: Handler> Service<H> {
         wire: W,
         peername: Peer,
         sockname: Peer,
-        admitted: Result<(ChannelId, String), Refusal>,
-    ) -> Result<Driver<H, W>, Refusal> {
+        admitted: Result<(ChannelId, String), NotAdmitted>,
+    ) -> Result<Driver<H, W>, NotAdmitted> {
         let (id, channel) = admitted.inspect_err(|reason| {
             self.tell(|subscriber| subscriber.not_admitted(&peername, &sockname, *reason));
         })?;

@@ -13,7 +13,7 @@ use httpfsm::channel::{Facts, Leave};
 use httpfsm::config::ServerConfig;
 use httpfsm::handler::Subscriber;
 use httpfsm::peer::Peer;
-use httpfsm::server::{ChannelId, ChannelStats, Refusal, Server, ServerInput, ServerOutput, ServerStats};
+use httpfsm::server::{ChannelId, ChannelStats, NotAdmitted, Server, ServerInput, ServerOutput, ServerStats};
 use httpfsm::time::Moment;
 
 use crate::alarms::{Alarms, NEVER, Registration};
@@ -117,7 +117,7 @@ impl SharedState {
     }
 
     /// Asks the machine whether the connection is served; its number and name if so.
-    pub(crate) fn admit(&self, peername: &Peer, sockname: &Peer) -> Result<(ChannelId, String), Refusal> {
+    pub(crate) fn admit(&self, peername: &Peer, sockname: &Peer) -> Result<(ChannelId, String), NotAdmitted> {
         self.admit_to(&mut lock(&self.machine), peername, sockname)
     }
 
@@ -128,7 +128,7 @@ impl SharedState {
         peername: &Peer,
         sockname: &Peer,
         reserved: bool,
-    ) -> Option<Result<(ChannelId, String), Refusal>> {
+    ) -> Option<Result<(ChannelId, String), NotAdmitted>> {
         let mut machine = lock(&self.machine);
         let is_full = self.is_full_for(&machine, peername, reserved);
         (!is_full).then(|| self.admit_to(&mut machine, peername, sockname))
@@ -139,14 +139,14 @@ impl SharedState {
         machine: &mut Server,
         peername: &Peer,
         sockname: &Peer,
-    ) -> Result<(ChannelId, String), Refusal> {
+    ) -> Result<(ChannelId, String), NotAdmitted> {
         let (peername, sockname) = (peername.clone(), sockname.clone());
         let _ = machine.handle(self.moment(), ServerInput::Connected { peername, sockname });
-        let mut verdict = Err(Refusal::Draining);
+        let mut verdict = Err(NotAdmitted::Draining);
         while let Some(output) = machine.next_output() {
             match output {
                 ServerOutput::HttpChannel { id, name, .. } => verdict = Ok((id, name)),
-                ServerOutput::Refused { reason, .. } => verdict = Err(reason),
+                ServerOutput::NotAdmitted { reason, .. } => verdict = Err(reason),
                 ServerOutput::GoOut | ServerOutput::DropChannels | ServerOutput::Gone => {}
             }
         }
@@ -159,13 +159,13 @@ impl SharedState {
     }
 
     fn is_full_for(&self, machine: &Server, peername: &Peer, reserved: bool) -> bool {
-        match machine.would_refuse(peername) {
+        match machine.would_turn_away(peername) {
             None if !reserved => {
                 let others = self.reserved.load(Ordering::SeqCst).into();
                 let limit = u64::from(self.config.max_connections);
                 limit != 0 && others > 0 && limit.saturating_sub(machine.stats().n_channels) <= others
             }
-            verdict => verdict == Some(Refusal::Full),
+            verdict => verdict == Some(NotAdmitted::Full),
         }
     }
 
@@ -183,13 +183,13 @@ impl SharedState {
         self.evict().then_some(reservation)
     }
 
-    /// Until `then`, connections are refused at once where no channel is idle, because one has just waited in vain. 0
+    /// Until `then`, connections are turned away at once where no channel is idle, because one has just waited in vain. 0
     /// when a connection was served.
     pub(crate) fn stays_full_until(&self, then: u64) {
         self.full_until.store(then, Ordering::Relaxed);
     }
 
-    /// Whether connections are refused at once where no channel is idle.
+    /// Whether connections are turned away at once where no channel is idle.
     pub(crate) fn stays_full(&self, now: u64) -> bool {
         now < self.full_until.load(Ordering::Relaxed)
     }
@@ -345,7 +345,7 @@ impl SharedState {
                 ServerOutput::Gone => (going, gone) = (true, true),
                 // `sweep` keeps this deadline, since a drain may bring a shorter one.
                 ServerOutput::DropChannels => {}
-                ServerOutput::HttpChannel { .. } | ServerOutput::Refused { .. } => {}
+                ServerOutput::HttpChannel { .. } | ServerOutput::NotAdmitted { .. } => {}
             }
         }
         if let Some(deadline) = machine.deadline() {

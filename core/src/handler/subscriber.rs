@@ -8,7 +8,7 @@ use crate::error::{BodyError, CloseReason, RequestError};
 use crate::fields::InvalidField;
 use crate::peer::Peer;
 use crate::request::RequestRef;
-use crate::server::Refusal;
+use crate::server::NotAdmitted;
 
 /// Hears every event that a channel sends upwards, for logs and counters; the requests themselves go to the
 /// [`Handler`](super::Handler).
@@ -47,7 +47,7 @@ pub trait Subscriber: Send + Sync {
     }
 
     /// A connection was not admitted: there is no channel, and nothing follows for it.
-    fn not_admitted(&self, peername: &Peer, sockname: &Peer, reason: Refusal) {
+    fn not_admitted(&self, peername: &Peer, sockname: &Peer, reason: NotAdmitted) {
         let _ = (peername, sockname, reason);
     }
 

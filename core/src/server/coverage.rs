@@ -142,7 +142,7 @@ fn raises(state: State, action: Action) -> &'static [Internal] {
 /// Every row is taken, the refusal is given, and the end of an unknown channel is refused elsewhere, too; what is
 /// raised is what [`raises`] says, which has a row wherever it is raised.
 ///
-/// Seen to fail: with a PeerFull row in Leaving; with a `would_refuse` that does not count peers.
+/// Seen to fail: with a PeerFull row in Leaving; with a `would_turn_away` that does not count peers.
 #[test]
 fn every_pair_happens() {
     let mut seen = Seen::default();

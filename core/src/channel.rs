@@ -153,7 +153,9 @@ impl Channel {
     }
 
     /// As [`handle`](Self::handle), and tells each row that is taken to `trace`, which may be a closure; a [`ChannelTrace`]
-    /// also hears what the input is taken for. A panic of it, as one of an [error page](crate::config::ErrorPages), ends the
+    /// also hears what the input is taken for. A deadline that has passed is a step of its own before that of the input, and
+    /// its cause is [`Event::Tick`]. So a [`Tick`](Input::Tick) at a deadline is told twice, the second time as an input that
+    /// finds no deadline over. A panic of the trace, as one of an [error page](crate::config::ErrorPages), ends the
     /// connection with a reset: the step is half done.
     ///
     /// ```
@@ -165,10 +167,11 @@ impl Channel {
     ///
     /// let mut channel = Channel::new(Arc::new(CompiledConfig::new(&ChannelConfig::default())), Facts::default());
     /// let now = Now::new(Moment::START, &Date::EPOCH);
-    /// let mut states = Vec::new();
+    /// let mut steps = Vec::new();
     /// let head = Input::RxData(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    /// channel.handle_with(&now, head, &mut |step: &Step| states.push(step.next.to_string()))?;
-    /// assert_eq!(states, ["Fresh", "WaitResponse"]);
+    /// channel.handle_with(&now, head, &mut |step: &Step| steps.push(step.to_string()))?;
+    /// assert_eq!(steps[0], "Fresh on RxData: Receive, ParseHead");
+    /// assert_eq!(steps[1], "Fresh then DequeueRequest: DeliverRequest -> WaitResponse");
     /// # Ok::<(), httpfsm::channel::NotAccepted>(())
     /// ```
     ///

@@ -3,6 +3,8 @@
 //! The application reads the input (the head of the request) and writes to the output. They have different owners, so
 //! nothing is taken out of the channel meanwhile. If the application panics, what it has given is taken back.
 
+use core::fmt;
+
 use super::Condition;
 use super::compiled_config::CompiledConfig;
 use super::output_buffer::Mark;
@@ -92,5 +94,11 @@ impl Drop for Responder<'_> {
             Given::Held => self.sender.drop_held(),
             Given::Nothing | Given::Unmet(_) | Given::Taken => {}
         }
+    }
+}
+
+impl fmt::Debug for Responder<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Responder").finish_non_exhaustive()
     }
 }

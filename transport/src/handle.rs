@@ -77,9 +77,9 @@ impl ServerHandle {
         })
     }
 
-    /// Resolves when the server goes out of service, whoever told it to.
-    pub fn going(&self) -> impl Future<Output = ()> + Send + Unpin + use<> {
-        Until::new(Arc::clone(&self.shared), SharedState::is_going)
+    /// Resolves when the drain begins, whoever told the server to go out of service.
+    pub fn draining(&self) -> impl Future<Output = ()> + Send + Unpin + use<> {
+        Until::new(Arc::clone(&self.shared), SharedState::is_draining)
     }
 
     /// For a transport's accept loop, which holds it as long as it listens: a server is gone only when all are
@@ -129,7 +129,7 @@ impl Listening {
     /// Resolves after `length`, or when the server goes out of service: what an accept loop awaits when accepting
     /// failed ([`Backoff`](crate::Backoff)).
     pub async fn pause(&self, length: Duration) {
-        self.wait(length, || self.shared.is_going()).await;
+        self.wait(length, || self.shared.is_draining()).await;
     }
 
     /// Resolves after `length`, or when all is cut.

@@ -40,7 +40,7 @@ pub(crate) struct SharedState {
     config: Arc<ServerConfig>,
     opened: u64,
     machine: Mutex<Server>,
-    going: AtomicBool,
+    draining: AtomicBool,
     cut: AtomicBool,
     /// When what is left is dropped.
     cut_at: AtomicU64,
@@ -101,7 +101,7 @@ impl SharedState {
             budget: Budget::new(&config),
             machine: Mutex::new(Server::new(Arc::clone(&config))),
             config,
-            going: AtomicBool::new(false),
+            draining: AtomicBool::new(false),
             cut: AtomicBool::new(false),
             cut_at: AtomicU64::new(NEVER),
             leave_by: AtomicU64::new(NEVER),
@@ -252,10 +252,10 @@ impl SharedState {
         }
     }
 
-    /// Whether the server is going out of service.
+    /// Whether the drain has begun; it stays so when the server is gone.
     #[inline]
-    pub(crate) fn is_going(&self) -> bool {
-        self.going.load(Ordering::Acquire)
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
     }
 
     /// Whether the drain deadline has come, and connections are to be dropped.
@@ -278,7 +278,7 @@ impl SharedState {
     pub(crate) fn end_orphan(&self) {
         self.orphans.fetch_sub(1, Ordering::SeqCst);
         // Either this sees that the server goes out, or whoever sends it out sees that there is none.
-        if self.going.load(Ordering::SeqCst) {
+        if self.draining.load(Ordering::SeqCst) {
             self.wake_waiters();
         }
     }
@@ -291,7 +291,7 @@ impl SharedState {
 
     pub(crate) fn end_listening(&self) {
         // Either this sees that the server goes out, or whoever sends it out sees that nobody listens.
-        if self.listeners.fetch_sub(1, Ordering::SeqCst) == 1 && self.going.load(Ordering::SeqCst) {
+        if self.listeners.fetch_sub(1, Ordering::SeqCst) == 1 && self.draining.load(Ordering::SeqCst) {
             self.tell(ServerInput::ListenersClosed);
         }
         self.wake_waiters();
@@ -335,14 +335,14 @@ impl SharedState {
     }
 
     fn tell(&self, input: ServerInput) {
-        let (mut going, mut gone) = (false, false);
+        let (mut draining, mut gone) = (false, false);
         let mut machine = lock(&self.machine);
         // A channel is reported once, by its `ChannelSlot`, so the machine knows it.
         let _ = machine.handle(self.moment(), input);
         while let Some(output) = machine.next_output() {
             match output {
-                ServerOutput::GoOut => going = true,
-                ServerOutput::Gone => (going, gone) = (true, true),
+                ServerOutput::GoOut => draining = true,
+                ServerOutput::Gone => (draining, gone) = (true, true),
                 // `sweep` keeps this deadline, since a drain may bring a shorter one.
                 ServerOutput::DropChannels => {}
                 ServerOutput::HttpChannel { .. } | ServerOutput::NotAdmitted { .. } => {}
@@ -356,11 +356,11 @@ impl SharedState {
         if gone {
             self.empty.store(true, Ordering::Release);
         }
-        if going {
-            self.going.store(true, Ordering::SeqCst);
+        if draining {
+            self.draining.store(true, Ordering::SeqCst);
             self.wake_all();
         }
-        if going || self.close_awaited.swap(false, Ordering::SeqCst) {
+        if draining || self.close_awaited.swap(false, Ordering::SeqCst) {
             self.wake_waiters();
         }
     }
@@ -451,7 +451,7 @@ mod tests {
     fn whoever_waits_for_the_server_no_longer_takes_its_waker_along() {
         let config = Arc::new(ServerConfig::default());
         let shared = SharedState::new(config, Clock::manual(), Arc::new(crate::Inline), None, None);
-        let mut stays = Until::new(&shared, SharedState::is_going);
+        let mut stays = Until::new(&shared, SharedState::is_draining);
         assert!(Pin::new(&mut stays).poll(&mut Context::from_waker(Waker::noop())).is_pending());
         for woken in [false, true] {
             let (waker, ran) = Foreign::waker(|| true);

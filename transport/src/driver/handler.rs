@@ -117,7 +117,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             self.report(&response);
         }
         // The server may have begun to go out since this wake-up began, and the response is to say so.
-        if self.service.shared.is_going() {
+        if self.service.shared.is_draining() {
             self.tell_to_go(now);
         }
         let Some(exchange) = self.exchange.as_deref_mut() else { return false };

@@ -140,7 +140,8 @@ impl<T: Transport> Server<T> {
         self
     }
 
-    /// Adds a socket that listens already, of whatever library: see [`Listener::from_fd`].
+    /// Adds a socket that listens already, of whatever library: see [`Listener::from_fd`]. Drop yours: as long as it is open,
+    /// its port is, also in a drain, and clients connect to a queue from which nobody accepts.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! The channel (GHttpCliSrv): one connection's HTTP/1.x, as a machine that events go into and come out of.
+//! The channel: one connection's HTTP/1.x, as a machine that events go into and come out of.
 //!
 //! Inputs go in through [`handle`](Channel::handle) and outputs come out of [`next_output`](Channel::next_output). What
 //! is pending is state and can be asked for again and again: the bytes to send ([`unsent`](Channel::unsent)), the
@@ -277,9 +277,9 @@ impl Channel {
         self.parts.next_output().is_some()
     }
 
-    /// Lends the request that waits to `f`, which may give a response whose fields and content borrow from it. `Ok(false)`
-    /// if no request waits or its head has gone ([`request`](Self::request)), or if `f` gave no response; the request then
-    /// still waits. A panic in `f` changes nothing: what it gave before is taken back, and the request still waits.
+    /// Lends the request that waits to `f`, which may respond with fields and content that borrow from it. `Ok(false)`
+    /// if no request waits or its head has gone ([`request`](Self::request)), or if `f` did not respond; the request then
+    /// still waits. A panic in `f` changes nothing: what it staged before is taken back, and the request still waits.
     ///
     /// # Errors
     ///
@@ -313,8 +313,8 @@ impl Channel {
         }
         let event = Event::HttpResponse;
         let mut args = Args::new(now, at, &Input::Tick);
-        let given = self.parts.respond_with(now, &mut args.staged, f);
-        let staged = given.map_err(|unmet| NotAccepted::new(self.state, event, Some(unmet)))?;
+        let responded = self.parts.respond_with(now, &mut args.staged, f);
+        let staged = responded.map_err(|unmet| NotAccepted::new(self.state, event, Some(unmet)))?;
         if let (true, Some(step)) = (staged, MATRIX.on(self.state, event)) {
             self.follow(now, args, event, step, trace);
         }
@@ -382,8 +382,8 @@ impl Channel {
         self.parts.input_room(self.state)
     }
 
-    /// The first bytes that are to be sent; all of them unless a large content stands by reference, or an interim head
-    /// is among them, which leaves in a write of its own. Asking again returns the same slices, until [`Input::Sent`].
+    /// The first bytes that are to be sent: those up to a large content that stands by reference or up to the next interim head,
+    /// or that head, which leaves in a write of its own. Asking again returns the same slices, until [`Input::Sent`].
     #[inline]
     #[must_use]
     pub fn unsent(&self) -> &[u8] {
@@ -527,7 +527,7 @@ impl Channel {
     }
 }
 
-/// The methods of the specification, each an input by another name.
+/// The methods of the original protocol machine, each an input by another name.
 impl Channel {
     /// Writes bytes of the response.
     ///

@@ -1,4 +1,4 @@
-//! The parameters of the specification, and the deadlines and limits that its original lacked.
+//! The parameters: those of ginsfsm, by their names there, and the deadlines and limits that it lacks.
 //!
 //! Durations are `Option<Duration>`: `None` means no deadline, and so does zero, except for `drain_grace`, where it
 //! means at once. Limits are numbers: 0 means no limit. Every limit is
@@ -158,7 +158,9 @@ pub struct ChannelConfig {
     pub requests_per_connection: u64,
 
     /// Treat the peer's FIN as a disconnect while a request is with the application, instead of finishing the running
-    /// response. Default `false`.
+    /// response, for which `peer_ended_timeout` bounds the silence. Default `false`. nginx takes a FIN for the end of the client
+    /// (499), Go cancels the context of the request, hyper closes unless `half_close` is set: see *half-close* in
+    /// `docs/compatibility.md` of the repository.
     pub fin_is_disconnect: bool,
     /// How bodies reach the handler. Default `None`: as the transport prefers, which is [`Bodies::Streamed`], but
     /// [`Bodies::Whole`] where handlers block a thread of few.

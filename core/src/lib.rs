@@ -31,6 +31,9 @@
 //! A [`Server`](server::Server) is a machine of the same form: it admits connections, names and counts their channels, and goes out of
 //! service.
 //!
+//! Names and events are those of the protocol machine of [ginsfsm](https://pypi.org/project/ginsfsm/), whose `GHttpCliSrv` is a
+//! [`Channel`] here; `docs/compatibility.md` of the repository has each of them.
+//!
 //! # Where to begin
 //!
 //! - To serve, take a transport (`httpfsm-tokio`) and write a [`Handler`].
@@ -44,10 +47,11 @@
 //! - `std`, off by default: httparse and memchr ask the processor while they run which vector instructions it has, for
 //!   which they need the standard library. The transports of this project turn it on.
 //!
-//! # Three worlds of errors
+//! # Three types of errors
 //!
-//! [`NotAccepted`](channel::NotAccepted) is the caller's mistake (the state, the event, the condition that is not met), [`RequestError`] the
-//! peer's, [`CloseReason`] why a channel ended.
+//! [`NotAccepted`](channel::NotAccepted) is the caller's mistake: the state, the event, the condition that is not met.
+//! [`RequestError`] is why the machine responds by itself: the peer's mistake, or the server's own reason (a handler that failed, a
+//! busy server, a drain). [`CloseReason`] is why a channel ended, by a [`RequestError`] among others.
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]

@@ -203,7 +203,8 @@ impl Recording {
     /// Ends the recording, behind the lines that are held.
     fn end(&mut self, why: &'static str) {
         if why != "over" {
-            // What is hidden from here on because the recording ends is not why it ends.
+            // Lines that are hidden only because the recording ends may differ on the second machine. The end says `why` then, and
+            // not `masked`.
             self.differs = why;
         }
         if mem::take(&mut self.pending) {
@@ -321,7 +322,7 @@ impl ChannelTrace for Recording {
             return self.end("gap");
         }
         self.note_part(part, bytes);
-        // So the first line that is held lacks bytes, and those of the next part are its.
+        // Parts come in the order of the bytes. So the first line that is left lacks bytes, and the next part belongs to it.
         self.write_held();
     }
 }

@@ -44,7 +44,7 @@ impl fmt::Debug for Data<'_> {
 }
 
 /// One event into a channel. The first part comes from below (the transport), the second from above (the
-/// application); the specification's names are in the aliases.
+/// application). The search of these pages finds each by its name in ginsfsm (`EV_RX_DATA`), too.
 ///
 /// Nothing of the application reaches a request that it does not know yet: until
 /// [`Output::HttpRequest`](crate::channel::Output::HttpRequest) was taken, what it sends belongs to the request before, whose
@@ -104,8 +104,7 @@ pub enum Input<'a> {
     /// The application wants the body of a request that expects 100-continue, before it reads it; also while the head of its
     /// response waits. Without effect when the 100 is not expected or was sent, and for HTTP/1.0.
     Continue,
-    /// An interim head, 102 to 199 (103 Early Hints, say), while there is [`room`](crate::Channel::room). Without
-    /// effect for HTTP/1.0 (RFC 9110 section 15.2). Not accepted above the high-water mark ([`room`](crate::Channel::room) is 0).
+    /// An interim head, 102 to 199 (103 Early Hints, say). Without effect for HTTP/1.0 (RFC 9110 section 15.2). Not accepted above the high-water mark ([`room`](crate::Channel::room) is 0).
     Informational(Status, &'a Fields),
     /// The application can take this many more bytes of the request body. The first demand sends the 100 that a
     /// request expects, unless body bytes came already. Once the final head is sent no 100 can be: a body that waits for

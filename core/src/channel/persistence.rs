@@ -40,7 +40,8 @@ impl Persistence {
         }
     }
 
-    /// The response that runs is cut: a reason that was noted for the time behind it does not count, as it has not ended.
+    /// The response that runs is cut. This reason replaces one that was set for the end of the connection behind the response:
+    /// the response does not come to its end.
     pub(super) fn replace_reason(&mut self, reason: CloseReason) {
         self.reason = Some(reason);
     }

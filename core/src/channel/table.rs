@@ -1,4 +1,4 @@
-//! The table of the channel (GHttpCliSrv): it drives the machine, and everything that shows the machine is made
+//! The table of the channel: it drives the machine, and everything that shows the machine is made
 //! from it. Read a row as: in these states, on this event, do these actions, and be in that state.
 //!
 //! Five things to know before reading it:
@@ -15,9 +15,8 @@
 //! - An input at a moment is first that moment, as a `Tick`: a deadline that has passed fires before the input.
 //!   [`DEADLINES`](super::DEADLINES) says which deadline raises which event.
 //!
-//! One input is another than it seems: with `fin_is_disconnect`, the first `RxEnd`, while a request is with the application,
-//! is looked up as `Disconnected`. And one way is not in the rows: a panic of an error page or of a trace, in the midst of a
-//! step, leads to `Closed`.
+//! Two things are not in the rows. With `fin_is_disconnect`, the first `RxEnd` while a request is with the application is
+//! looked up as `Disconnected`. And a panic of an error page or of a trace, in the midst of a step, leads to `Closed`.
 
 use crate::error::{BodyError, CloseReason, Rule};
 use crate::fsm::{Cause, Label, Matrix, Refusal, Row, Taken, Transition};

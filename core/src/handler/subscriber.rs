@@ -71,7 +71,8 @@ pub trait Subscriber: Send + Sync {
         let _ = (connection, error);
     }
 
-    /// A request was refused by the machine: which rule, and at which byte.
+    /// The machine has responded to a request by itself: which rule decided, and at which byte. Failures of the handler, a busy
+    /// server and a drain are rules, too.
     fn refused(&self, connection: &ConnectionInfo, error: &RequestError) {
         let _ = (connection, error);
     }

@@ -9,9 +9,9 @@ use super::{Names, hide};
 /// What stands between it and the colon may be anything but a part of a name: blanks, a quotation mark.
 #[derive(Default)]
 pub(crate) struct Lines {
-    /// The last word, where the byte behind a backslash is the rest of an escape sequence, and no part of a word.
+    /// The last word, if the byte behind a backslash belongs to an escape sequence.
     word: Word,
-    /// The last word, where it is a part of one.
+    /// The last word, if the byte behind a backslash belongs to the word.
     plain_word: Word,
     /// A backslash has come.
     escape: bool,

@@ -29,7 +29,7 @@ pub(super) struct Sender {
     write_blocked: bool,
     /// The connection ends with a reset.
     reset: bool,
-    /// Few responses have either, so they stand apart.
+    /// Few responses have either: apart, the two take 8 bytes of a channel (of 504) instead of 120.
     held_and_excess: Option<Box<HeldAndExcess>>,
 }
 

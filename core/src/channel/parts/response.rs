@@ -268,7 +268,7 @@ impl Parts {
     /// Nothing is held: buffers of the channel's own go. Lent ones are taken back at the end of the wake-up.
     #[inline]
     pub(super) fn release_buffers(&mut self) {
-        if !self.receiver.buffer().is_lent() {
+        if !self.receiver.buffer().in_wake_up() {
             self.receiver.release();
             self.sender.release();
         }

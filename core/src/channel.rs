@@ -154,8 +154,8 @@ impl Channel {
 
     /// As [`handle`](Self::handle), and tells each row that is taken to `trace`, which may be a closure; a [`ChannelTrace`]
     /// also hears what the input is taken for. A deadline that has passed is a step of its own before that of the input, and
-    /// its cause is [`Event::Tick`]. So a [`Tick`](Input::Tick) at a deadline is told twice, the second time as an input that
-    /// finds no deadline over. A panic of the trace, as one of an [error page](crate::config::ErrorPages), ends the
+    /// its cause is [`Event::Tick`]. So a [`Tick`](Input::Tick) at a deadline is told twice, the second time as an input
+    /// that finds no deadline over. A panic of the trace, as one of an [error page](crate::config::ErrorPages), ends the
     /// connection with a reset: the step is half done.
     ///
     /// ```
@@ -345,8 +345,8 @@ impl Channel {
         }
     }
 
-    /// The head of the request that was delivered ([`Output::HttpRequest`]): until it is responded to, or its body is demanded, or
-    /// [`forget_request`](Self::forget_request).
+    /// The head of the request that was delivered ([`Output::HttpRequest`]): until it is responded to, or its body is
+    /// demanded, or [`forget_request`](Self::forget_request).
     #[inline]
     #[must_use]
     pub fn request(&self) -> Option<RequestRef<'_>> {
@@ -382,8 +382,8 @@ impl Channel {
         self.parts.input_room(self.state)
     }
 
-    /// The first bytes that are to be sent: those up to a large content that stands by reference or up to the next interim head,
-    /// or that head, which leaves in a write of its own. Asking again returns the same slices, until [`Input::Sent`].
+    /// The first bytes that are to be sent: those up to a large content that stands by reference or up to the next interim
+    /// head, or that head, which leaves in a write of its own. Asking again returns the same slices, until [`Input::Sent`].
     #[inline]
     #[must_use]
     pub fn unsent(&self) -> &[u8] {
@@ -391,15 +391,15 @@ impl Channel {
     }
 
     /// The bytes that are to be sent in the next write, in order, in as many slices as there are (three at most) and fit;
-    /// returns how many that are. For vectored writes. What stands before an interim head leaves without it, and what follows comes
-    /// when it has left, since some proxies take two heads in one read for a fault.
+    /// returns how many that are. For vectored writes. What stands before an interim head leaves without it, and what
+    /// follows comes when it has left, since some proxies take two heads in one read for a fault.
     #[inline]
     pub fn unsent_slices<'a>(&'a self, out: &mut [&'a [u8]]) -> usize {
         self.parts.output().slices(out)
     }
 
-    /// All bytes that are to be sent, in order, whatever leaves in which write: for recorders and tests. Transports write what
-    /// [`unsent_slices`](Self::unsent_slices) gives.
+    /// All bytes that are to be sent, in order, whatever leaves in which write: for recorders and tests. Transports write
+    /// what [`unsent_slices`](Self::unsent_slices) gives.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -480,8 +480,8 @@ impl Channel {
         self.state == State::Closed
     }
 
-    /// Whether the channel is between requests, or before the first, and has nothing to send. Of input it may hold a few empty
-    /// lines.
+    /// Whether the channel is between requests, or before the first, and has nothing to send. Of input it may hold a few
+    /// empty lines.
     #[inline]
     #[must_use]
     pub fn is_idle(&self) -> bool {

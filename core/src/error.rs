@@ -1,6 +1,6 @@
-//! What went wrong, in three types: [`NotAccepted`](crate::channel::NotAccepted) is the caller's mistake; [`RequestError`] is why the
-//! machine responds by itself, which is the peer's mistake or the server's own reason (the handler failed, the server is busy or
-//! drains); [`CloseReason`] is why a channel ended, by a [`RequestError`] among others.
+//! What went wrong, in three types: [`NotAccepted`](crate::channel::NotAccepted) is the caller's mistake; [`RequestError`]
+//! is why the machine responds by itself, which is the peer's mistake or the server's own reason (the handler failed, the
+//! server is busy or drains); [`CloseReason`] is why a channel ended, by a [`RequestError`] among others.
 
 use core::fmt;
 
@@ -426,8 +426,8 @@ pub enum CloseReason {
     ResponseShort,
     /// The server went out of service.
     Drained,
-    /// The server went out of service, and the drain deadline came behind the final head of a response, or while its rest left.
-    /// Before a final head, the request gets a 503, which closes with [`Refused`](Self::Refused).
+    /// The server went out of service, and the drain deadline came behind the final head of a response, or while its rest
+    /// left. Before a final head, the request gets a 503, which closes with [`Refused`](Self::Refused).
     DrainTimeout,
     /// The server wanted the connection back.
     Evicted,

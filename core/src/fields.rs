@@ -181,8 +181,8 @@ impl Fields {
         self.marks & mark::CLOSE != 0
     }
 
-    /// Whether `Upgrade` (with a protocol in it) or `Connection: upgrade` was given: whoever sends the field has to send the option (RFC 9110
-    /// section 7.8).
+    /// Whether `Upgrade` (with a protocol in it) or `Connection: upgrade` was given: whoever sends the field has to send the
+    /// option (RFC 9110 section 7.8).
     #[inline]
     #[must_use]
     pub const fn upgrade(&self) -> bool {

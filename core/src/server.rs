@@ -1,8 +1,8 @@
 //! The server: who may connect, and how it ends.
 //!
 //! A [`Server`] is a machine like a channel, and as pure: it knows no socket and no clock. It is told of each accepted
-//! connection and says which channel to open, or says why it is [`NotAdmitted`]; it is told of each closed channel; told to go out,
-//! it has the channels finish and says when the last is gone. It holds what channels have in common: the
+//! connection and says which channel to open, or says why it is [`NotAdmitted`]; it is told of each closed channel; told to
+//! go out, it has the channels finish and says when the last is gone. It holds what channels have in common: the
 //! configuration, `origins`, the limits, the names and the statistics. The channels themselves belong to the
 //! transport, so the server need be locked only when one opens or closes.
 //!

@@ -157,8 +157,8 @@ impl<W: Wire, T: Timer> Connection<W, T> {
         self.handle(Input::BodyDemand(bytes))
     }
 
-    /// Responds to the request. The bytes leave while one of the futures is awaited. The head of a streamed response to a request
-    /// with `Expect: 100-continue` is held until the first [`demand`](Self::demand), [`write`](Self::write),
+    /// Responds to the request. The bytes leave while one of the futures is awaited. The head of a streamed response to a
+    /// request with `Expect: 100-continue` is held until the first [`demand`](Self::demand), [`write`](Self::write),
     /// [`flush`](Self::flush) or [`finish`](Self::finish), since the 100 can only come before it.
     ///
     /// A streamed response begins with [`ResponseRef::stream`], and goes on with [`write`](Self::write) and

@@ -41,10 +41,10 @@ impl ServerHandle {
 
     /// Takes the server out of service: it stops to listen, running responses are finished and say `close`, idle
     /// connections close after `drain_grace`. At `deadline`, or at the configuration's `drain_deadline` if that is earlier,
-    /// requests without a response get a 503, and responses that run are cut. What has not left a second after `deadline`, or
-    /// `drain_grace` after the configuration's, is dropped, and so are handlers that run on after their connections were lost.
-    /// At a `deadline` of zero all is dropped at once. It may be called again with an earlier deadline. It returns at once; [`gone`](Self::gone) waits for the end:
-    /// `server.begin_drain(None).gone().await`.
+    /// requests without a response get a 503, and responses that run are cut. What has not left a second after `deadline`,
+    /// or `drain_grace` after the configuration's, is dropped, and so are handlers that run on after their connections were
+    /// lost. At a `deadline` of zero all is dropped at once. It may be called again with an earlier deadline. It returns at
+    /// once; [`gone`](Self::gone) waits for the end: `server.begin_drain(None).gone().await`.
     pub fn begin_drain(&self, deadline: Option<Duration>) -> &Self {
         self.shared.go_out(deadline);
         self

@@ -72,8 +72,8 @@ pub trait Wire: Send + Unpin + 'static {
     fn reset(&mut self);
 }
 
-/// Writes slices one after another, as far as they are taken: [`Wire::poll_write_vectored`] of a wire that has no such write of
-/// its own, and to which a short write says nothing.
+/// Writes slices one after another, as far as they are taken: [`Wire::poll_write_vectored`] of a wire that has no such write
+/// of its own, and to which a short write says nothing.
 ///
 /// # Errors
 ///

@@ -4,8 +4,8 @@
 //! head that the application still looks at, decoded body bytes that were not taken yet, and a trailer section
 //! likewise. Whatever is before the lowest of them is free.
 //!
-//! The store is lent by the worker for one wake-up ([`lend`](InputBuffer::lend), [`take_back`](InputBuffer::take_back)), so that an
-//! idle channel holds none. What is left at the end of a wake-up moves to a private store of its size; the next
+//! The store is lent by the worker for one wake-up ([`lend`](InputBuffer::lend), [`take_back`](InputBuffer::take_back)), so
+//! that an idle channel holds none. What is left at the end of a wake-up moves to a private store of its size; the next
 //! wake-up reads into the lent one and appends, so each byte is moved at most twice.
 
 use alloc::vec;

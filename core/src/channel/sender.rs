@@ -2,7 +2,8 @@
 //!
 //! `output_high_water` bounds it. A write may fill it up to the mark ([`Sender::room`]); one large content at a time
 //! stands in it by reference and is not bounded ([`Sender::has_room`]); a response that comes whole may exceed the mark
-//! once, by as much again. While there is no room, no further request is parsed (`Parts::choose_next` in `parts/response.rs`).
+//! once, by as much again. While there is no room, no further request is parsed (`Parts::choose_next` in
+//! `parts/response.rs`).
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;

@@ -33,8 +33,8 @@ crate::labelled! {
         Idle,
         /// A request is with the application, and no final head has come from it yet (ST_WAIT_RESPONSE).
         WaitResponse,
-        /// A final head was accepted and not sent: the peer waits for its 100, or the content of the body that was asked for is
-        /// still to come.
+        /// A final head was accepted and not sent: the peer waits for its 100, or the content of the body that was asked for
+        /// is still to come.
         HeadHeld,
         /// A final head was accepted; the application owes the rest of its response.
         Responding,
@@ -195,8 +195,8 @@ crate::actions! {
         GrantBody,
         /// Add credit, send the 100, see whether the head still waits.
         DemandBody,
-        /// See whether the head still waits: no further than to the first byte of the content, since what is wrong before it can
-        /// still be responded to.
+        /// See whether the head still waits: no further than to the first byte of the content, since what is wrong before it
+        /// can still be responded to.
         BeginBody,
         /// The body ends here and is not whole.
         BreakBody(BodyError),

@@ -170,7 +170,8 @@ fn every_pair_happens() {
     assert!(REFUSALS.iter().all(|refusal| refusal.state == State::Gone));
 }
 
-/// Wherever a server stands, going out, the end of its listeners and channels, and its deadline bring it to Gone, and Gone it stays.
+/// Wherever a server stands, going out, the end of its listeners and channels, and its deadline bring it to Gone, and Gone
+/// it stays.
 ///
 /// Seen to fail: without LastClosed of an empty server that goes out.
 #[test]

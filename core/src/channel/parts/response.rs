@@ -218,8 +218,8 @@ impl Parts {
         Some(Internal::BodyRest)
     }
 
-    /// The response is complete, and nothing is left of its request. The next one is parsed while there is room for its response; empty lines
-    /// alone are none.
+    /// The response is complete, and nothing is left of its request. The next one is parsed while there is room for its
+    /// response; empty lines alone are none.
     #[inline]
     pub(super) fn choose_next(&mut self) -> Option<Internal> {
         if self.receiver.holds_request(&self.compiled) {

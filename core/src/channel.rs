@@ -361,7 +361,7 @@ impl Channel {
     }
 
     /// Whether a final head was accepted whose content is still to come with [`Input::Write`] and
-    /// [`Input::Finish`]; false after a response that has none (to HEAD, 204, 304) or was given whole.
+    /// [`Input::Finish`]; false after a response that has none (to HEAD, 204, 304) or that came with all of it.
     #[inline]
     #[must_use]
     pub fn owes_body(&self) -> bool {

@@ -380,7 +380,7 @@ impl Everything {
         let server = Arc::clone(&self.0.server);
         Box::pin(async move {
             match server.get() {
-                Some(server) => server.going().await,
+                Some(server) => server.draining().await,
                 None => pending().await,
             }
         })

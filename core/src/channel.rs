@@ -1,4 +1,4 @@
-//! The channel (GHttpCliSrv): one connection's HTTP/1.x, as a machine that events go into and come out of.
+//! The channel: one connection's HTTP/1.x, as a machine that events go into and come out of.
 //!
 //! Inputs go in through [`handle`](Channel::handle) and outputs come out of [`next_output`](Channel::next_output). What
 //! is pending is state and can be asked for again and again: the bytes to send ([`unsent`](Channel::unsent)), the
@@ -153,7 +153,9 @@ impl Channel {
     }
 
     /// As [`handle`](Self::handle), and tells each row that is taken to `trace`, which may be a closure; a [`ChannelTrace`]
-    /// also hears what the input is taken for. A panic of it, as one of an [error page](crate::config::ErrorPages), ends the
+    /// also hears what the input is taken for. A deadline that has passed is a step of its own before that of the input, and
+    /// its cause is [`Event::Tick`]. So a [`Tick`](Input::Tick) at a deadline is told twice, the second time as an input
+    /// that finds no deadline over. A panic of the trace, as one of an [error page](crate::config::ErrorPages), ends the
     /// connection with a reset: the step is half done.
     ///
     /// ```
@@ -165,10 +167,11 @@ impl Channel {
     ///
     /// let mut channel = Channel::new(Arc::new(CompiledConfig::new(&ChannelConfig::default())), Facts::default());
     /// let now = Now::new(Moment::START, &Date::EPOCH);
-    /// let mut states = Vec::new();
+    /// let mut steps = Vec::new();
     /// let head = Input::RxData(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    /// channel.handle_with(&now, head, &mut |step: &Step| states.push(step.next.to_string()))?;
-    /// assert_eq!(states, ["Fresh", "WaitResponse"]);
+    /// channel.handle_with(&now, head, &mut |step: &Step| steps.push(step.to_string()))?;
+    /// assert_eq!(steps[0], "Fresh on RxData: Receive, ParseHead");
+    /// assert_eq!(steps[1], "Fresh then DequeueRequest: DeliverRequest -> WaitResponse");
     /// # Ok::<(), httpfsm::channel::NotAccepted>(())
     /// ```
     ///
@@ -274,9 +277,9 @@ impl Channel {
         self.parts.next_output().is_some()
     }
 
-    /// Lends the request that waits to `f`, which may give a response whose fields and content borrow from it. `Ok(false)`
-    /// if no request waits or its head has gone ([`request`](Self::request)), or if `f` gave no response; the request then
-    /// still waits. A panic in `f` changes nothing: what it gave before is taken back, and the request still waits.
+    /// Lends the request that waits to `f`, which may respond with fields and content that borrow from it. `Ok(false)`
+    /// if no request waits or its head has gone ([`request`](Self::request)), or if `f` did not respond; the request then
+    /// still waits. A panic in `f` changes nothing: what it staged before is taken back, and the request still waits.
     ///
     /// # Errors
     ///
@@ -310,8 +313,8 @@ impl Channel {
         }
         let event = Event::HttpResponse;
         let mut args = Args::new(now, at, &Input::Tick);
-        let given = self.parts.respond_with(now, &mut args.staged, f);
-        let staged = given.map_err(|unmet| NotAccepted::new(self.state, event, Some(unmet)))?;
+        let responded = self.parts.respond_with(now, &mut args.staged, f);
+        let staged = responded.map_err(|unmet| NotAccepted::new(self.state, event, Some(unmet)))?;
         if let (true, Some(step)) = (staged, MATRIX.on(self.state, event)) {
             self.follow(now, args, event, step, trace);
         }
@@ -342,8 +345,8 @@ impl Channel {
         }
     }
 
-    /// The head of the request that was delivered ([`Output::HttpRequest`]): until it is responded to, or its body is demanded, or
-    /// [`forget_request`](Self::forget_request).
+    /// The head of the request that was delivered ([`Output::HttpRequest`]): until it is responded to, or its body is
+    /// demanded, or [`forget_request`](Self::forget_request).
     #[inline]
     #[must_use]
     pub fn request(&self) -> Option<RequestRef<'_>> {
@@ -358,7 +361,7 @@ impl Channel {
     }
 
     /// Whether a final head was accepted whose content is still to come with [`Input::Write`] and
-    /// [`Input::Finish`]; false after a response that has none (to HEAD, 204, 304) or was given whole.
+    /// [`Input::Finish`]; false after a response that has none (to HEAD, 204, 304) or that came with all of it.
     #[inline]
     #[must_use]
     pub fn owes_body(&self) -> bool {
@@ -379,8 +382,8 @@ impl Channel {
         self.parts.input_room(self.state)
     }
 
-    /// The first bytes that are to be sent; all of them unless a large content stands by reference, or an interim head
-    /// is among them, which leaves in a write of its own. Asking again returns the same slices, until [`Input::Sent`].
+    /// The first bytes that are to be sent: those up to a large content that stands by reference or up to the next interim
+    /// head, or that head, which leaves in a write of its own. Asking again returns the same slices, until [`Input::Sent`].
     #[inline]
     #[must_use]
     pub fn unsent(&self) -> &[u8] {
@@ -388,15 +391,15 @@ impl Channel {
     }
 
     /// The bytes that are to be sent in the next write, in order, in as many slices as there are (three at most) and fit;
-    /// returns how many that are. For vectored writes. What stands before an interim head leaves without it, and what follows comes
-    /// when it has left, since some proxies take two heads in one read for a fault.
+    /// returns how many that are. For vectored writes. What stands before an interim head leaves without it, and what
+    /// follows comes when it has left, since some proxies take two heads in one read for a fault.
     #[inline]
     pub fn unsent_slices<'a>(&'a self, out: &mut [&'a [u8]]) -> usize {
         self.parts.output().slices(out)
     }
 
-    /// All bytes that are to be sent, in order, whatever leaves in which write: for recorders and tests. Transports write what
-    /// [`unsent_slices`](Self::unsent_slices) gives.
+    /// All bytes that are to be sent, in order, whatever leaves in which write: for recorders and tests. Transports write
+    /// what [`unsent_slices`](Self::unsent_slices) gives.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -477,8 +480,8 @@ impl Channel {
         self.state == State::Closed
     }
 
-    /// Whether the channel is between requests, or before the first, and has nothing to send. Of input it may hold a few empty
-    /// lines.
+    /// Whether the channel is between requests, or before the first, and has nothing to send. Of input it may hold a few
+    /// empty lines.
     #[inline]
     #[must_use]
     pub fn is_idle(&self) -> bool {
@@ -524,7 +527,7 @@ impl Channel {
     }
 }
 
-/// The methods of the specification, each an input by another name.
+/// The methods of the original protocol machine, each an input by another name.
 impl Channel {
     /// Writes bytes of the response.
     ///

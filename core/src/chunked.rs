@@ -144,7 +144,8 @@ impl ChunkDecoder {
 
     /// Decodes `bytes`, which go on where the last call stopped, up to `credit` bytes of data; with no credit
     /// nothing is used up. The data of all chunks is moved together in place: that of the first chunk stays where it
-    /// is. Data that precedes an error is still in `data`. `trace` hears of data as it is read, and of a line when it is whole.
+    /// is. Data that precedes an error is still in `data`. `trace` hears of data as it is read, and of a line when it is
+    /// whole.
     pub(crate) fn decode(
         &mut self,
         bytes: &mut [u8],

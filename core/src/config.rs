@@ -1,4 +1,4 @@
-//! The parameters of the specification, and the deadlines and limits that its original lacked.
+//! The parameters: those of ginsfsm, by their names there, and the deadlines and limits that it lacks.
 //!
 //! Durations are `Option<Duration>`: `None` means no deadline, and so does zero, except for `drain_grace`, where it
 //! means at once. Limits are numbers: 0 means no limit. Every limit is
@@ -93,7 +93,8 @@ pub struct ChannelConfig {
     pub peer_ended_timeout: Option<Duration>,
     /// How long a new connection may take to send its first byte; empty lines do not count. Default 30 s.
     pub first_byte_timeout: Option<Duration>,
-    /// How long a head may take, from its first byte to its last; then 408. Empty lines before it do not count. Default 30 s.
+    /// How long a head may take, from its first byte to its last; then 408. Empty lines before it do not count. Default 30
+    /// s.
     pub head_timeout: Option<Duration>,
     /// How long a body may take, from which `min_body_rate` takes time back for each byte; then 408. Counted while
     /// bytes are awaited; a stall never lasts longer than this. Default 60 s.
@@ -158,7 +159,9 @@ pub struct ChannelConfig {
     pub requests_per_connection: u64,
 
     /// Treat the peer's FIN as a disconnect while a request is with the application, instead of finishing the running
-    /// response. Default `false`.
+    /// response, for which `peer_ended_timeout` bounds the silence. Default `false`. nginx takes a FIN for the end of the
+    /// client (499), Go cancels the context of the request, hyper closes unless `half_close` is set: see *half-close* in
+    /// `docs/compatibility.md` of the repository.
     pub fin_is_disconnect: bool,
     /// How bodies reach the handler. Default `None`: as the transport prefers, which is [`Bodies::Streamed`], but
     /// [`Bodies::Whole`] where handlers block a thread of few.
@@ -261,8 +264,8 @@ pub struct ServerConfig {
     /// blocking function that runs counts until it ends, also when its connection is lost. Default 0: no limit.
     pub maximum_simultaneous_requests: u32,
     /// Channels that may be open at once. For a further one, the channel that has been idle for the longest is
-    /// closed; where none is idle, the connection is refused, by the transports of the project after they have waited some
-    /// 40 ms for a place, and those of a queue wait 250 ms in all. Default 20,000; 0: no limit.
+    /// closed; where none is idle, the connection is not admitted, by the transports of the project after they have waited
+    /// some 40 ms for a place, and those of a queue wait 250 ms in all. Default 20,000; 0: no limit.
     pub max_connections: u32,
     /// Channels that one peer address may have open at once; IPv6 peers count by their /64, Unix peers not at all.
     /// Default 0: no limit.

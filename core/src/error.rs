@@ -1,5 +1,6 @@
-//! What went wrong, in three worlds that never mix: [`NotAccepted`](crate::channel::NotAccepted) (the caller's mistake), [`RequestError`]
-//! (the peer's: a status, the rule and where) and `CloseReason` (why a channel ended).
+//! What went wrong, in three types: [`NotAccepted`](crate::channel::NotAccepted) is the caller's mistake; [`RequestError`]
+//! is why the machine responds by itself, which is the peer's mistake or the server's own reason (the handler failed, the
+//! server is busy or drains); [`CloseReason`] is why a channel ended, by a [`RequestError`] among others.
 
 use core::fmt;
 
@@ -320,7 +321,7 @@ impl fmt::Display for Rule {
     }
 }
 
-/// The peer's mistake (or the server's reason to refuse): which rule, and at which byte.
+/// Why the machine responds by itself: the peer's mistake, or the server's own reason. Which rule, and at which byte.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub struct RequestError {
@@ -418,13 +419,15 @@ pub enum CloseReason {
     StreamIdleTimeout,
     /// The application was silent for `peer_ended_timeout` after the peer had ended its input, and its response was cut.
     PeerEndedTimeout,
-    /// The application failed in the middle of its response.
+    /// The application failed behind the final head of its response. A failure before it is a 500, and closes with
+    /// [`Refused`](Self::Refused).
     Aborted,
     /// The application ended its response short of its Content-Length.
     ResponseShort,
     /// The server went out of service.
     Drained,
-    /// The server went out of service, and the drain deadline came first.
+    /// The server went out of service, and the drain deadline came behind the final head of a response, or while its rest
+    /// left. Before a final head, the request gets a 503, which closes with [`Refused`](Self::Refused).
     DrainTimeout,
     /// The server wanted the connection back.
     Evicted,

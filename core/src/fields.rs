@@ -181,8 +181,8 @@ impl Fields {
         self.marks & mark::CLOSE != 0
     }
 
-    /// Whether `Upgrade` (with a protocol in it) or `Connection: upgrade` was given: whoever sends the field has to send the option (RFC 9110
-    /// section 7.8).
+    /// Whether `Upgrade` (with a protocol in it) or `Connection: upgrade` was given: whoever sends the field has to send the
+    /// option (RFC 9110 section 7.8).
     #[inline]
     #[must_use]
     pub const fn upgrade(&self) -> bool {
@@ -293,9 +293,7 @@ impl Fields {
 impl fmt::Debug for Fields {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut map = f.debug_map();
-        for field in self.iter() {
-            map.entry(&field.name, &Value { name: field.name, value: field.value });
-        }
+        map.entries(self.iter().map(entry));
         if let Some(length) = self.content_length() {
             map.entry(&"Content-Length", &length);
         }
@@ -326,8 +324,13 @@ pub struct Iter<'a> {
 
 impl fmt::Debug for Iter<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.clone()).finish()
+        f.debug_map().entries(self.clone().map(entry)).finish()
     }
+}
+
+/// A field of a response, for `Debug`.
+fn entry(field: FieldRef<'_>) -> (&str, Value<'_>) {
+    (field.name, Value { name: field.name, value: field.value })
 }
 
 impl<'a> Iterator for Iter<'a> {
@@ -372,8 +375,8 @@ impl Known {
     }
 }
 
-/// A received field: its name as it was sent and its value without the blanks around it. `Debug` hides the values of
-/// [`SECRETS`].
+/// A field: its name as it was sent and its value without the blanks around it. `Debug` shows the name, and how long the
+/// value is, since of a received field the name does not tell whether the value is a secret.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct FieldRef<'a> {
     /// The name, a token (RFC 9110 section 5.1).
@@ -392,7 +395,7 @@ impl FieldRef<'_> {
 
 impl fmt::Debug for FieldRef<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let value = Value { name: self.name, value: self.value };
+        let value = format_args!("{} bytes", self.value.len());
         f.debug_struct("FieldRef").field("name", &self.name).field("value", &value).finish()
     }
 }

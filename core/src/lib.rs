@@ -2,9 +2,9 @@
 //!
 //! # Theory of operation
 //!
-//! A [`Channel`] is one connection. What happens to it goes in as an [`Input`](channel::Input), with the time; what it wants comes out
-//! as an [`Output`](channel::Output), or is asked for. There is no socket, clock, thread or runtime in here, so the same inputs always
-//! give the same outputs.
+//! A [`Channel`] is one connection. What happens to it goes in as an [`Input`](channel::Input), with the time; what it wants
+//! comes out as an [`Output`](channel::Output), or is asked for. There is no socket, clock, thread or runtime in here, so
+//! the same inputs always give the same outputs.
 //!
 //! ```text
 //!                    the application
@@ -18,18 +18,22 @@
 //!                    the transport
 //! ```
 //!
-//! Between a request and its response the machine is in [`State::WaitResponse`](channel::State::WaitResponse); while the rest of a response is owed,
-//! in [`State::Responding`](channel::State::Responding); at rest, in [`State::Idle`](channel::State::Idle). All transitions are rows of [`channel::ROWS`], which drive the
-//! machine and draw its pictures ([`channel::MACHINE`]). A row says: in these states, on this event, do these actions,
-//! and be in that state. An event is an input ([`Event`](channel::Event)), or is raised by the last action of a row
-//! ([`channel::Internal`]); so where the way depends on data, that is a row as well.
+//! Between a request and its response the machine is in [`State::WaitResponse`](channel::State::WaitResponse); while the
+//! rest of a response is owed, in [`State::Responding`](channel::State::Responding); at rest, in
+//! [`State::Idle`](channel::State::Idle). All transitions are rows of [`channel::ROWS`], which drive the machine and draw
+//! its pictures ([`channel::MACHINE`]). A row says: in these states, on this event, do these actions, and be in that state.
+//! An event is an input ([`Event`](channel::Event)), or is raised by the last action of a row ([`channel::Internal`]); so
+//! where the way depends on data, that is a row as well.
 //!
 //! An input that is in no row of a state ([`channel::REFUSALS`]), or does not meet what it has to
-//! ([`channel::CONDITIONS`]), comes back as [`NotAccepted`](channel::NotAccepted) and changes nothing. Deadlines are a table, too
-//! ([`channel::DEADLINES`]). Each step can be watched with [`Channel::handle_with`].
+//! ([`channel::CONDITIONS`]), comes back as [`NotAccepted`](channel::NotAccepted) and changes nothing. Deadlines are a
+//! table, too ([`channel::DEADLINES`]). Each step can be watched with [`Channel::handle_with`].
 //!
-//! A [`Server`](server::Server) is a machine of the same form: it admits connections, names and counts their channels, and goes out of
-//! service.
+//! A [`Server`](server::Server) is a machine of the same form: it admits connections, names and counts their channels, and
+//! goes out of service.
+//!
+//! Names and events are those of the protocol machine of [ginsfsm](https://pypi.org/project/ginsfsm/), whose `GHttpCliSrv`
+//! is a [`Channel`] here; `docs/compatibility.md` of the repository has each of them.
 //!
 //! # Where to begin
 //!
@@ -44,10 +48,11 @@
 //! - `std`, off by default: httparse and memchr ask the processor while they run which vector instructions it has, for
 //!   which they need the standard library. The transports of this project turn it on.
 //!
-//! # Three worlds of errors
+//! # Three types of errors
 //!
-//! [`NotAccepted`](channel::NotAccepted) is the caller's mistake (the state, the event, the condition that is not met), [`RequestError`] the
-//! peer's, [`CloseReason`] why a channel ended.
+//! [`NotAccepted`](channel::NotAccepted) is the caller's mistake: the state, the event, the condition that is not met.
+//! [`RequestError`] is why the machine responds by itself: the peer's mistake, or the server's own reason (a handler that
+//! failed, a busy server, a drain). [`CloseReason`] is why a channel ended, by a [`RequestError`] among others.
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]

@@ -1,4 +1,4 @@
-//! Who may connect: the specification's `origins`, a list of (host, port) pairs.
+//! Who may connect: `origins`, a list of (host, port) pairs.
 //!
 //! Hosts are addresses or CIDR blocks. Names are for the program to resolve: the machine asks nobody.
 

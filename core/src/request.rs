@@ -248,8 +248,8 @@ impl fmt::Debug for RequestRef<'_> {
     }
 }
 
-/// A request head that owns its bytes; `Debug` shows as much as that of [`RequestRef`]. It can be filled again without an allocation
-/// ([`RequestRef::copy_into`]); an empty one, from `default`, has an empty method and target.
+/// A request head that owns its bytes; `Debug` shows as much as that of [`RequestRef`]. It can be filled again without an
+/// allocation ([`RequestRef::copy_into`]); an empty one, from `default`, has an empty method and target.
 #[derive(Clone, Default)]
 pub struct RequestHead {
     bytes: Vec<u8>,

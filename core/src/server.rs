@@ -1,8 +1,8 @@
 //! The server: who may connect, and how it ends.
 //!
 //! A [`Server`] is a machine like a channel, and as pure: it knows no socket and no clock. It is told of each accepted
-//! connection and says which channel to open, or gives a [`Refusal`]; it is told of each closed channel; told to go out,
-//! it has the channels finish and says when the last is gone. It holds what channels have in common: the
+//! connection and says which channel to open, or says why it is [`NotAdmitted`]; it is told of each closed channel; told to
+//! go out, it has the channels finish and says when the last is gone. It holds what channels have in common: the
 //! configuration, `origins`, the limits, the names and the statistics. The channels themselves belong to the
 //! transport, so the server need be locked only when one opens or closes.
 //!
@@ -69,7 +69,7 @@ pub type Step = Taken<State, Event, Internal, Action>;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum ServerInput {
     /// A connection was accepted (EV_CONNECTED). The next output is [`ServerOutput::HttpChannel`] or
-    /// [`ServerOutput::Refused`].
+    /// [`ServerOutput::NotAdmitted`].
     Connected {
         /// The address of the remote end.
         peername: Peer,
@@ -124,11 +124,11 @@ pub enum ServerOutput {
         sockname: Peer,
     },
     /// Close the connection; nothing was sent.
-    Refused {
+    NotAdmitted {
         /// The address of the remote end.
         peername: Peer,
         /// Why.
-        reason: Refusal,
+        reason: NotAdmitted,
     },
     /// Tell every open channel to go out, and each that is opened from now on ([`HttpChannel`](Self::HttpChannel)).
     GoOut,
@@ -141,7 +141,7 @@ pub enum ServerOutput {
 /// Why a connection was not served.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
-pub enum Refusal {
+pub enum NotAdmitted {
     /// `origins` does not name the peer.
     Origin,
     /// `max_connections` channels are open.
@@ -152,7 +152,7 @@ pub enum Refusal {
     Draining,
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for NotAdmitted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Origin => "The peer is not among the origins that may connect.",
@@ -258,12 +258,12 @@ impl Server {
         if fits { Ok(()) } else { Err(ServerNotAccepted::new(self.state, event)) }
     }
 
-    /// Why a connection from this peer would be refused now; `None`: it would be served.
+    /// Why a connection from this peer would be turned away now; `None`: it would be served.
     #[must_use]
-    pub fn would_refuse(&self, peername: &Peer) -> Option<Refusal> {
+    pub fn would_turn_away(&self, peername: &Peer) -> Option<NotAdmitted> {
         match self.state {
-            State::Listening | State::Draining => self.registry.would_refuse(peername),
-            State::Leaving | State::Gone => Some(Refusal::Draining),
+            State::Listening | State::Draining => self.registry.would_turn_away(peername),
+            State::Leaving | State::Gone => Some(NotAdmitted::Draining),
         }
     }
 

@@ -108,8 +108,8 @@ impl TrailerScan {
 }
 
 /// The trailer fields of a request body. Those that must not be in a trailer section, because a message is framed,
-/// routed, authenticated or understood by them (RFC 9110 section 6.5.1), are left out. `Debug` shows the names of the others,
-/// and of their values how long they are.
+/// routed, authenticated or understood by them (RFC 9110 section 6.5.1), are left out. `Debug` shows the names of the
+/// others, and of their values how long they are.
 #[derive(Clone, Copy)]
 pub struct Trailers<'a> {
     section: &'a [u8],
@@ -146,8 +146,8 @@ impl<'a> Trailers<'a> {
 }
 
 /// Whether a field of this name has no place in a trailer section: message framing, routing, request modifiers,
-/// authentication, response control data, and what is needed to process the content (RFC 9110 section 6.5.1). Such fields are
-/// neither shown in the trailers of a request nor sent in those of a response.
+/// authentication, response control data, and what is needed to process the content (RFC 9110 section 6.5.1). Such fields
+/// are neither shown in the trailers of a request nor sent in those of a response.
 #[must_use]
 pub fn is_forbidden(name: &str) -> bool {
     const PREFIXES: [&str; 3] = ["content-", "if-", "proxy-"];

@@ -4,7 +4,7 @@
 //! a byte that moves to memory that was asked for is in the count of the allocator. A search that begins anew with each
 //! byte of a head, or a buffer that shifts what it holds with each read, shows in no output, statistics or allocation.
 //! Instructions would show it, but counting them takes a tool and a quiet build, and this runs wherever the tests do. So
-//! the nine places that look at bytes or move them in place say so here; outside of the unit tests that is nothing.
+//! the places that look at bytes or move them in place say so here; outside of the unit tests that is nothing.
 
 /// So many bytes were looked at, or moved.
 #[cfg(not(test))]

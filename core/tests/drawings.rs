@@ -41,9 +41,9 @@ fn the_page_shows_the_tables() {
         "# The machines\n\n\
          Generated from the tables in `core/src/channel/table.rs` and `core/src/server/table.rs`; not to be edited. \
          After a change of a table: `{COMMAND}`.\n\n\
-         Read a transition as: in this state, on this event, do this action, and be in that state. The next state is \
-         set before the action runs. Where the way depends on data, the action raises an *internal* event, which has \
-         a row of its own. What `docs/design.md` calls a refusal is an empty cell of the matrix.\n\n"
+         Read a transition as: in this state, on this event, do these actions, and be in that state. The next state is \
+         set before the actions run. Where the way depends on data, the last action raises an *internal* event, \
+         which has a row of its own. What `docs/design.md` calls a refusal is an empty cell of the matrix.\n\n"
     );
     for (name, machine) in machines() {
         page.push_str(&format!("![The states of the {name}](fsm/{name}.svg)\n\n"));

@@ -18,7 +18,7 @@ use httpfsm::handler::{
 use httpfsm::peer::Peer;
 use httpfsm::request::{RequestHead, Version};
 use httpfsm::response::BodyRef;
-use httpfsm::server::Refusal;
+use httpfsm::server::NotAdmitted;
 use httpfsm::status::Status;
 use httpfsm::time::{Date, Moment, Now};
 use httpfsm::{Channel, ChannelConfig};
@@ -412,7 +412,7 @@ impl Subscriber for Requests {
 fn a_subscriber_hears_only_of_what_it_asks_for() {
     let (connection, error) = (connection(), RequestError::new(Rule::BareLf, 0));
     let subscriber = Requests::default();
-    subscriber.not_admitted(&connection.peername, &connection.sockname, Refusal::Full);
+    subscriber.not_admitted(&connection.peername, &connection.sockname, NotAdmitted::Full);
     subscriber.opened(&connection);
     subscriber.body_end(&connection);
     subscriber.body_failed(&connection, &BodyError::TimedOut);

@@ -29,8 +29,7 @@ fn refused(bytes: impl AsRef<[u8]>, rule: Rule) {
     let shown = String::from_utf8_lossy(bytes).into_owned();
     let seen = rig.seen();
     assert!(seen.contains(&Seen::Refused(rule)), "{shown:?}: {seen:?}");
-    let requests = seen.iter().filter(|seen| matches!(seen, Seen::Request(_))).count();
-    assert!(requests <= 1, "{shown:?}: {seen:?}");
+    assert!(seen.iter().filter(|seen| matches!(seen, Seen::Request(_))).count() <= 1, "{shown:?}: {seen:?}");
     let wire = rig.wire();
     assert_eq!(statuses(&wire), [rule.status().code().to_string()], "{shown:?}");
     assert!(wire.contains("\r\nConnection: close\r\n"), "{shown:?}: {wire}");

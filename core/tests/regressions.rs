@@ -85,7 +85,7 @@ fn an_offer_ends_with_the_store_that_it_points_into() {
 }
 
 #[test]
-fn an_idle_channel_without_a_loan_holds_no_buffer() {
+fn an_idle_channel_to_which_nothing_was_lent_holds_no_buffer() {
     let mut rig = Rig::new();
     rig.rx(GET).ok(&"x".repeat(60_000)).send_all();
     assert_eq!(rig.state(), State::Idle);
@@ -93,7 +93,7 @@ fn an_idle_channel_without_a_loan_holds_no_buffer() {
 }
 
 #[test]
-fn an_idle_channel_that_kept_a_loan_holds_no_buffer() {
+fn an_idle_channel_from_which_buffers_were_taken_back_holds_no_buffer() {
     let mut rig = Rig::new();
     let mut buffers = WorkerBuffers::new();
     rig.channel.lend(&mut buffers);

@@ -11,7 +11,7 @@ use httpfsm::handler::{
     Body, BodyFailure, CollectError, IoFailure, NotInformational, Response, UpgradeError, Upgraded,
 };
 use httpfsm::origins::{Origin, OriginError};
-use httpfsm::server::Refusal;
+use httpfsm::server::NotAdmitted;
 use httpfsm::time::Date;
 use httpfsm::{InvalidField, Status};
 
@@ -132,7 +132,7 @@ fn every_end_of_a_body_and_of_a_channel_says_why() {
 
 #[test]
 fn a_connection_that_is_not_served_hears_why() {
-    sentences([Refusal::Origin, Refusal::Full, Refusal::Peer, Refusal::Draining]);
+    sentences([NotAdmitted::Origin, NotAdmitted::Full, NotAdmitted::Peer, NotAdmitted::Draining]);
     sentences([
         OriginError::Host("localhost".into()),
         OriginError::Prefix,

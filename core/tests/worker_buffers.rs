@@ -25,7 +25,7 @@ fn output(buffers: &mut WorkerBuffers) -> usize {
 }
 
 #[test]
-fn a_loan_that_is_lent_is_empty_until_it_is_refilled() {
+fn buffers_that_are_lent_are_empty_until_they_are_refilled() {
     let mut buffers = WorkerBuffers::new();
     let (input, room) = (offered(&mut buffers), output(&mut buffers));
     let mut rig = Rig::new();

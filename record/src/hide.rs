@@ -73,8 +73,8 @@ fn hide(byte: &mut u8) {
     }
 }
 
-/// The methods that are shown: those that are registered, and `PURGE`. Behind a body that was longer than it said, the rest of it
-/// and the method of the next request are one word.
+/// The methods that are shown: those that are registered, and `PURGE`. Behind a body that was longer than it said, the rest
+/// of it and the method of the next request are one word.
 const METHODS: &[&str] = &[
     "ACL",
     "BASELINE-CONTROL",
@@ -188,8 +188,8 @@ impl Hiding {
         self.names.contain(name.as_bytes()) || self.bodies && name.eq_ignore_ascii_case("trailer")
     }
 
-    /// The trailer fields that the application gives. Where their names are hidden, those are left out that are not sent, since a
-    /// machine would send them by their hidden names.
+    /// The trailer fields that the application gives. Where their names are hidden, those are left out that are not sent,
+    /// since a machine would send them by their hidden names.
     pub(crate) fn trailers(&self, fields: &Fields) -> Vec<(String, Latin1)> {
         if !self.bodies {
             return self.fields(fields);
@@ -251,7 +251,8 @@ impl Hiding {
         }
     }
 
-    /// What is to be hidden: names and values of `all` fields, or the values of secret ones; and how many bytes the lines have.
+    /// What is to be hidden: names and values of `all` fields, or the values of secret ones; and how many bytes the lines
+    /// have.
     fn hidden_values<'a>(
         &self,
         lines: impl Iterator<Item = HeadLine<'a>>,
@@ -292,8 +293,8 @@ fn are_empty_lines(bytes: &[u8]) -> bool {
 /// Visible characters that no token has (RFC 9110 section 5.6.2), but for the colon.
 const DELIMITERS: &[u8] = b"\"(),/;<=>?@[\\]{}";
 
-/// Where the request line and `Host` have what may be a name and a password (RFC 3986 section 3.2.1). A head that has them is
-/// refused.
+/// Where the request line and `Host` have what may be a name and a password (RFC 3986 section 3.2.1). A head that has them
+/// is refused.
 fn userinfo(head: &[u8]) -> Vec<Range<usize>> {
     let (mut found, mut at) = (Vec::new(), 0);
     for line in head_lines(head) {

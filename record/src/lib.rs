@@ -8,8 +8,8 @@
 //! A recording is a file of JSON lines that a person can read: the first line has the configuration, each other
 //! line one input (and how the channel stood after it) or one output. What was sent stands with the input that tells
 //! the machine of it, `Sent`. Values of fields that hold secrets are hidden ([`MASKED`]), also where content shows them as
-//! lines, and all that the machine has not read as a part of something well-formed, on the thread of the channel, byte by byte. A recording replays all the same, or ends
-//! before the line that would not.
+//! lines, and all that the machine has not read as a part of something well-formed, on the thread of the channel, byte by
+//! byte. A recording replays all the same, or ends before the line that would not.
 //!
 //! [`FileRecorder`] records the channels of a server, switched on and off while it serves.
 //!

@@ -30,15 +30,15 @@ const LAST: usize = 64;
 
 /// Records one channel in memory, as JSON lines.
 ///
-/// What the peer has sent is written when the machine has said what it is: fields of a well-formed head and content are shown,
-/// but for what [`Options`] hides, anything else is hidden. Lines wait for that in order, and each is tried before it is written:
-/// where the machine would do something else with what is hidden, the recording ends, and says `masked`.
+/// What the peer has sent is written when the machine has said what it is: fields of a well-formed head and content are
+/// shown, but for what [`Options`] hides, anything else is hidden. Lines wait for that in order, and each is tried before it
+/// is written: where the machine would do something else with what is hidden, the recording ends, and says `masked`.
 /// A [`FileRecorder`](crate::FileRecorder) makes one for each channel
 /// that it records; whoever drives a [`Channel`] can have one, too.
 ///
 /// Whoever drives a channel makes the calls of [`Tape`], in its order. Where one is seen to be missing (the bytes of an
-/// [`Input::RxRead`], the [`taken`](Tape::taken) of an input, the [`request`](Tape::request) of a request, the recording as the
-/// trace of the channel) the recording ends there, and says `gap`, since what followed would not replay.
+/// [`Input::RxRead`], the [`taken`](Tape::taken) of an input, the [`request`](Tape::request) of a request, the recording as
+/// the trace of the channel) the recording ends there, and says `gap`, since what followed would not replay.
 ///
 /// ```
 /// use std::io::{self, Read};
@@ -203,7 +203,8 @@ impl Recording {
     /// Ends the recording, behind the lines that are held.
     fn end(&mut self, why: &'static str) {
         if why != "over" {
-            // What is hidden from here on because the recording ends is not why it ends.
+            // Lines that are hidden only because the recording ends may differ on the second machine. The end says `why`
+            // then, and not `masked`.
             self.differs = why;
         }
         if mem::take(&mut self.pending) {
@@ -321,7 +322,7 @@ impl ChannelTrace for Recording {
             return self.end("gap");
         }
         self.note_part(part, bytes);
-        // So the first line that is held lacks bytes, and those of the next part are its.
+        // Parts come in the order of the bytes. So the first line that is left lacks bytes, and the next part belongs to it.
         self.write_held();
     }
 }

@@ -50,9 +50,9 @@ pub struct Replayed {
     /// How many inputs went in.
     pub inputs: u64,
     /// How the recording ends: `over` with the connection, `full` at its bound, `lost` where the writer could not
-    /// follow, `failed` where it could not be written any further, `cut` where the program ended, `gap` where its driver left
-    /// out a call of [`Tape`](httpfsm_transport::Tape), `page` at an error page that it does not have, `masked` before a line
-    /// with which the machine would do something else, because bytes of the peer are hidden in it or before it.
+    /// follow, `failed` where it could not be written any further, `cut` where the program ended, `gap` where its driver
+    /// left out a call of [`Tape`](httpfsm_transport::Tape), `page` at an error page that it does not have, `masked` before
+    /// a line with which the machine would do something else, because bytes of the peer are hidden in it or before it.
     pub end: String,
 }
 

@@ -181,9 +181,9 @@ pub(crate) struct ServeOptions {
     )]
     pub(crate) hardened: bool,
 
-    /// Log each connection that opens or closes, each refusal and each failure to the standard error stream; there is no line
-    /// for a request that succeeds. Without this flag: failures and connections that a limit turns away, at most one line a
-    /// second of each kind
+    /// Log each connection that opens or closes, each refusal and each failure to the standard error stream; there is no
+    /// line for a request that succeeds. Without this flag: failures and connections that a limit turns away, at most one
+    /// line a second of each kind
     #[arg(
         long,
         env = "HTTPFSM_LOG",
@@ -301,8 +301,8 @@ pub(crate) struct DrawOptions {
 
 /// Feed a recorded connection through the machine; fail at the first difference.
 ///
-/// A recording is what `httpfsm serve --record DIR` writes, and is read from a regular file alone. What follows the last whole line, or the line that says why
-/// the recording ends, is not looked at.
+/// A recording is what `httpfsm serve --record DIR` writes, and is read from a regular file alone. What follows the last
+/// whole line, or the line that says why the recording ends, is not looked at.
 #[derive(clap::Args)]
 pub(crate) struct ReplayOptions {
     /// The recording

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant, SystemTime};
 use httpfsm::error::{CloseReason, RequestError, Rule};
 use httpfsm::handler::{ConnectionInfo, Failure, Subscriber};
 use httpfsm::peer::Peer;
-use httpfsm::server::Refusal;
+use httpfsm::server::NotAdmitted;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -160,11 +160,11 @@ impl CutConnections {
 }
 
 /// Why a connection is not admitted, in the words of the command line.
-fn in_flags(reason: Refusal) -> String {
+fn in_flags(reason: NotAdmitted) -> String {
     match reason {
-        Refusal::Origin => "The peer is not among those that --origins names.".to_owned(),
-        Refusal::Full => "As many connections are open as --max-connections allows.".to_owned(),
-        Refusal::Peer => {
+        NotAdmitted::Origin => "The peer is not among those that --origins names.".to_owned(),
+        NotAdmitted::Full => "As many connections are open as --max-connections allows.".to_owned(),
+        NotAdmitted::Peer => {
             "The peer has as many connections open as --max-connections-per-peer allows.".to_owned()
         }
         reason => reason.to_string(),
@@ -192,7 +192,7 @@ impl Subscriber for Log {
         false
     }
 
-    fn not_admitted(&self, peername: &Peer, sockname: &Peer, reason: Refusal) {
+    fn not_admitted(&self, peername: &Peer, sockname: &Peer, reason: NotAdmitted) {
         line("-", Some(peername), format_args!("not admitted at {sockname}: {}", in_flags(reason)));
     }
 
@@ -229,13 +229,13 @@ impl Subscriber for Notices {
         false
     }
 
-    fn not_admitted(&self, peername: &Peer, sockname: &Peer, reason: Refusal) {
+    fn not_admitted(&self, peername: &Peer, sockname: &Peer, reason: NotAdmitted) {
         let kind = match reason {
-            Refusal::Full => "full",
-            Refusal::Peer => "peer",
-            Refusal::Origin => "origin",
+            NotAdmitted::Full => "full",
+            NotAdmitted::Peer => "peer",
+            NotAdmitted::Origin => "origin",
             // It is known that a draining server accepts nobody.
-            Refusal::Draining => return,
+            NotAdmitted::Draining => return,
             _ => "not admitted",
         };
         note_often(

@@ -3,7 +3,6 @@
 use std::error::Error;
 use std::io::{self, BufReader, Write};
 
-use httpfsm::fsm::{Act, Cause};
 use httpfsm_record::{Kind, Replay, Replayed, ReplayedLine};
 
 use crate::cli;
@@ -76,7 +75,7 @@ fn show(step: &ReplayedLine, out: &mut impl Write) -> io::Result<()> {
     }
     writeln!(out)?;
     for row in &step.rows {
-        writeln!(out, "{:19}= {}", "", in_words(row))?;
+        writeln!(out, "{:19}= {row}", "")?;
     }
     let shown = step.bytes.get(..SHOWN).unwrap_or(&step.bytes);
     for line in shown.split_inclusive(|byte| *byte == b'\n') {
@@ -86,18 +85,6 @@ fn show(step: &ReplayedLine, out: &mut impl Write) -> io::Result<()> {
         writeln!(out, "{:19}| ... {} bytes in all", "", step.bytes.len())?;
     }
     Ok(())
-}
-
-/// A row of the table: `Head on DequeueRequest: DeliverRequest -> WaitResponse`.
-fn in_words(row: &httpfsm::channel::Step) -> String {
-    let cause = match row.cause {
-        Cause::Input(event) => format!("on {event}"),
-        Cause::Internal(event) => format!("then {event}"),
-    };
-    let actions: Vec<String> = row.actions.iter().map(Act::name).collect();
-    let does = if actions.is_empty() { String::new() } else { format!(": {}", actions.join(", ")) };
-    let goes = if row.next == row.state { String::new() } else { format!(" -> {}", row.next) };
-    format!("{} {cause}{does}{goes}", row.state)
 }
 
 /// Text from a file, escaped for a terminal.

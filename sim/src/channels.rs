@@ -45,9 +45,9 @@ enum Turn {
     Busy,
 }
 
-/// Drives so many channels, one at least, each drawn from a seed of its own, from `seed` upwards: random input in random pieces, the
-/// application, the socket and time in random order, time also backwards. After every step the channel is asked for
-/// everything that it can be asked, twice.
+/// Drives so many channels, one at least, each drawn from a seed of its own, from `seed` upwards: random input in random
+/// pieces, the application, the socket and time in random order, time also backwards. After every step the channel is asked
+/// for everything that it can be asked, twice.
 ///
 /// The configuration is the default one with [`vary`](crate::vary). As in [`Simulation::run`](crate::Simulation::run),
 /// the environment goes first, so that the command of a failure repeats the channel that failed, alone.

@@ -6,7 +6,7 @@ use httpfsm::error::{BodyError, CloseReason, RequestError};
 use httpfsm::handler::{ConnectionInfo, Subscriber};
 use httpfsm::peer::Peer;
 use httpfsm::request::RequestRef;
-use httpfsm::server::Refusal;
+use httpfsm::server::NotAdmitted;
 
 use crate::door::client_at;
 use crate::trace::Trace;
@@ -38,7 +38,7 @@ impl Subscriber for Observer {
         self.trace.note(format_args!("{} opened", connection.channel));
     }
 
-    fn not_admitted(&self, peername: &Peer, _sockname: &Peer, reason: Refusal) {
+    fn not_admitted(&self, peername: &Peer, _sockname: &Peer, reason: NotAdmitted) {
         self.trace.note(format_args!("{peername} is not served: {reason}"));
         self.meet(peername, Fate::Refused(reason));
     }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::task::{Context, Poll, Waker};
 
-use httpfsm::server::Refusal;
+use httpfsm::server::NotAdmitted;
 use httpfsm_transport::{Wire, poll_write_each};
 
 use crate::world::{World, guard};
@@ -51,7 +51,7 @@ pub(crate) struct Ends {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Fate {
     /// It was accepted and closed at once.
-    Refused(Refusal),
+    Refused(NotAdmitted),
     /// It was closed in favour of another.
     Evicted,
 }

@@ -24,10 +24,11 @@ impl Spawner for BlockingPool {
 ///
 /// By default the function is called when the head of its request has come, and a read of the body waits for the peer. So as
 /// many slow uploads as the pool has threads (512, or fewer where the system gives no more) hold all of it, and with it
-/// whatever else uses the pool: bodies in files, and the other handlers of the process. Where peers are not to be trusted, set
-/// [`ChannelConfig::bodies`](httpfsm::config::ChannelConfig::bodies) to [`Bodies::Whole`](httpfsm::config::Bodies::Whole): the
-/// function is then called when the body is in, and reads it from memory or from a file. A request that expects
-/// `100 Continue` is the exception, since its handler decides whether the body comes; to bound those as well, set
+/// whatever else uses the pool: bodies in files, and the other handlers of the process. Where peers are not to be trusted,
+/// set [`ChannelConfig::bodies`](httpfsm::config::ChannelConfig::bodies) to
+/// [`Bodies::Whole`](httpfsm::config::Bodies::Whole): the function is then called when the body is in, and reads it from
+/// memory or from a file. A request that expects `100 Continue` is the exception, since its handler decides whether the body
+/// comes; to bound those as well, set
 /// [`ServerConfig::maximum_simultaneous_requests`](httpfsm::config::ServerConfig::maximum_simultaneous_requests) below the
 /// size of the pool.
 ///

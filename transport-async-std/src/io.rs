@@ -7,14 +7,14 @@ use std::task::{Context, Poll};
 use futures_io::{AsyncRead, AsyncWrite};
 use httpfsm_transport::Wire;
 
-/// A wire over anything that is `AsyncRead` and `AsyncWrite` of futures-io: a stream that encrypts, one in memory, one with a
-/// buffer.
+/// A wire over anything that is `AsyncRead` and `AsyncWrite` of futures-io: a stream that encrypts, one in memory, one with
+/// a buffer.
 ///
 /// It is flushed before the connection sleeps and closes; `poll_close` is its half-close, behind which it is read on.
 /// Traits have no reset, so the peer of a connection that is to be reset sees that its I/O was dropped without a
-/// `poll_close`. So does a peer that has ended its input before the last response to it, all of which it gets. For a socket of the
-/// system take [`Stream`](crate::Stream), which can be reset and ends its output: `poll_close` of a socket of smol or of
-/// async-std does not.
+/// `poll_close`. So does a peer that has ended its input before the last response to it, all of which it gets. For a socket
+/// of the system take [`Stream`](crate::Stream), which can be reset and ends its output: `poll_close` of a socket of smol or
+/// of async-std does not.
 ///
 /// ```
 /// use futures_io::{AsyncRead, AsyncWrite};

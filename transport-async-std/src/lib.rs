@@ -17,8 +17,8 @@
 //!
 //! [`connection()`] serves one socket of either runtime in a task of yours, event by event.
 //!
-//! An I/O of your own, anything that is `AsyncRead` and `AsyncWrite` of futures-io, is served as an [`Io`]: with a handler by
-//! [`connections`], and event by event by [`connection_over`].
+//! An I/O of your own, anything that is `AsyncRead` and `AsyncWrite` of futures-io, is served as an [`Io`]: with a handler
+//! by [`connections`], and event by event by [`connection_over`].
 //!
 //! This crate moves bytes and time, and knows no rule of HTTP: those are the machine's, in `httpfsm`.
 //! Linux is what it is tested on.

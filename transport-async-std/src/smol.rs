@@ -66,6 +66,9 @@ pub type Server = httpfsm_transport::Server<Smol>;
 
 /// Serves a handler on a socket that listens, in the background, on smol.
 ///
+/// A listener that is passed by reference and stays open keeps its port open in a drain, and clients connect to a queue from
+/// which nobody accepts: pass it by value.
+///
 /// ```
 /// use httpfsm::config::ServerConfig;
 /// use httpfsm::handler::Request;

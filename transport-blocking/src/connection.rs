@@ -100,7 +100,9 @@ impl Connection {
     }
 
     /// Responds to the request. A streamed response goes on with [`write`](Self::write) and [`finish`](Self::finish).
-    /// The bytes leave in a call that waits.
+    /// The bytes leave in a call that waits. The head of a streamed response to a request with `Expect: 100-continue` is
+    /// held until the first [`demand`](Self::demand), [`write`](Self::write), [`flush`](Self::flush) or
+    /// [`finish`](Self::finish), since the 100 can only come before it.
     ///
     /// # Errors
     ///

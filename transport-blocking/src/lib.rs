@@ -12,8 +12,8 @@
 //! [`Blocking::workers`] of them run at once, and others wait. An async handler holds one only while it is polled, and
 //! so does the source of a streamed response. Request bodies are gathered before the handler is called, unless
 //! `config.channel.bodies` says otherwise. Where a handler is cancelled, because the connection is lost or a deadline
-//! has come, a worker drops its future; a function that runs already runs to its end. A drain waits for handlers that outlive
-//! their connections, and cancels them at its deadline.
+//! has come, a worker drops its future; a function that runs already runs to its end. A drain waits for handlers that
+//! outlive their connections, and cancels them at its deadline.
 //!
 //! A response comes from another thread, so requests that are pipelined behind one wait for it, and count against
 //! `config.channel.maximum_simultaneous_requests`, also where handlers respond at once.

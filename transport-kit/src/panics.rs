@@ -128,7 +128,7 @@ fn round(
     let stats = server.stats();
     block_on(server.begin_drain(Some(Duration::ZERO)).gone());
     let requests = u64::from(CLIENTS * each);
-    let counted = (stats.opened - stats.closed, stats.refused(), stats.channels.requests);
+    let counted = (stats.opened - stats.closed, stats.not_admitted(), stats.channels.requests);
     assert_eq!(counted, (0, 0, requests), "{stats:?}");
     Ok(stats)
 }

@@ -13,7 +13,7 @@ use httpfsm::fields::InvalidField;
 use httpfsm::handler::{Body, BodyFailure, ConnectionInfo, Subscriber};
 use httpfsm::peer::Peer;
 use httpfsm::request::RequestRef;
-use httpfsm::server::Refusal;
+use httpfsm::server::NotAdmitted;
 
 use crate::sum::Sum;
 
@@ -26,7 +26,7 @@ pub struct Record(Arc<Mutex<Pages>>);
 struct Pages {
     channels: Vec<Channel>,
     numbers: HashMap<String, usize>,
-    refusals: Vec<Refusal>,
+    refusals: Vec<NotAdmitted>,
     /// What the application has begun and not ended.
     running: usize,
     open_gates: HashSet<String>,
@@ -321,7 +321,7 @@ impl Record {
 }
 
 impl Subscriber for Record {
-    fn not_admitted(&self, _peername: &Peer, _sockname: &Peer, reason: Refusal) {
+    fn not_admitted(&self, _peername: &Peer, _sockname: &Peer, reason: NotAdmitted) {
         self.pages().refusals.push(reason);
     }
 

@@ -36,8 +36,8 @@ pub trait Subject: Sync {
     ///
     /// The server cannot be started, which fails what it was started for, as a panic does, and nothing else.
     ///
-    /// An error of the kind [`Unsupported`](io::ErrorKind::Unsupported), where the plan has a path, says that the transport has
-    /// no Unix sockets. Then "unix sockets" is not run, and "listeners" is looked at over TCP alone.
+    /// An error of the kind [`Unsupported`](io::ErrorKind::Unsupported), where the plan has a path, says that the transport
+    /// has no Unix sockets. Then "unix sockets" is not run, and "listeners" is looked at over TCP alone.
     fn serve(&self, plan: Plan, application: Application) -> io::Result<ServerHandle>;
 }
 

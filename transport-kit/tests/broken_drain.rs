@@ -62,9 +62,9 @@ impl Transport for Faulty {
     fn start<H: Handler>(self, mut opening: Opening, handler: H) -> io::Result<ServerHandle> {
         let (service, handle) = opening.service(Arc::new(Inline), handler)?;
         let drains = Arc::new(AtomicBool::new(false));
-        let (going, tells) = (handle.going(), Arc::clone(&drains));
+        let (draining, tells) = (handle.draining(), Arc::clone(&drains));
         tokio::spawn(async move {
-            going.await;
+            draining.await;
             tells.store(true, SeqCst);
         });
         for listener in mem::take(&mut opening.listeners) {

@@ -11,8 +11,8 @@ use tokio::runtime::{Handle, Id};
 /// Runs blocking work on tokio's blocking pool: that of the runtime that it is asked for in.
 ///
 /// Outside of a runtime there is none, and to ask for it panics, as in [`tokio::task::spawn_blocking`]. Where the system
-/// gives no more threads, work waits for those there are; where there is none at all, it is refused with [`NoThread`], and so
-/// is all work of the runtime for a second after that.
+/// gives no more threads, work waits for those there are; where there is none at all, it is refused with [`NoThread`], and
+/// so is all work of the runtime for a second after that.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct BlockingPool;
 
@@ -97,8 +97,8 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 /// By default the function is called when the head of its request has come, and a read of the body waits for the peer. So as
 /// many slow uploads as the pool has threads (512 unless the runtime says otherwise) hold all of it, and with it whatever
 /// else of the process uses the pool. Where peers are not to be trusted, set
-/// [`ChannelConfig::bodies`](httpfsm::config::ChannelConfig::bodies) to [`Bodies::Whole`](httpfsm::config::Bodies::Whole): the
-/// function is then called when the body is in, and reads it from memory or from a file. A request that expects
+/// [`ChannelConfig::bodies`](httpfsm::config::ChannelConfig::bodies) to [`Bodies::Whole`](httpfsm::config::Bodies::Whole):
+/// the function is then called when the body is in, and reads it from memory or from a file. A request that expects
 /// `100 Continue` is the exception, since its handler decides whether the body comes; to bound those as well, set
 /// [`ServerConfig::maximum_simultaneous_requests`](httpfsm::config::ServerConfig::maximum_simultaneous_requests) below the
 /// size of the pool.

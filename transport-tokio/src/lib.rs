@@ -1,5 +1,5 @@
 //! httpfsm on tokio: an HTTP/1.x server over `TcpStream` and `UnixStream`, in a runtime of yours, current-thread or
-//! multi-thread, with its I/O driver on (`enable_io`); level 1 needs the timer, too (`enable_time`).
+//! multi-thread, with its I/O driver on (`enable_io`); [`connection()`] needs its timer, too (`enable_time`).
 //!
 //! [`serve`] runs a handler on a listener; [`Server`] takes several listeners, socket options and a subscriber. Both
 //! give a [`ServerHandle`], to drain the server and to read its counts.

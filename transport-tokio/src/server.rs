@@ -37,6 +37,9 @@ pub type Server = httpfsm_transport::Server<Tokio>;
 
 /// Serves a handler on a socket that listens, in the background of the runtime that this is called in.
 ///
+/// A listener that is passed by reference and stays open keeps its port open in a drain, and clients connect to a queue from
+/// which nobody accepts: pass it by value.
+///
 /// ```
 /// use httpfsm::config::ServerConfig;
 /// use httpfsm::handler::Request;

@@ -98,7 +98,7 @@ pub fn accept<A: Accept, H: Handler>(
     // Counted before the future runs: a drain that comes first must wait for it.
     let mut open = Open { listener, listening: handle.listening() };
     async move {
-        let (mut backoff, mut turns, mut going) = (Backoff::default(), 0, handle.going());
+        let (mut backoff, mut turns, mut draining) = (Backoff::default(), 0, handle.draining());
         let mut waited = 0;
         loop {
             let listener = &mut open.listener;
@@ -110,7 +110,7 @@ pub fn accept<A: Accept, H: Handler>(
                 }
                 accepted
             };
-            let accepted = poll_fn(|cx| match Pin::new(&mut going).poll(cx) {
+            let accepted = poll_fn(|cx| match Pin::new(&mut draining).poll(cx) {
                 Poll::Ready(()) => Poll::Ready(None),
                 Poll::Pending => poll_in_turn(&mut turns, cx, &mut next).map(Some),
             });

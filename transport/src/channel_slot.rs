@@ -164,7 +164,7 @@ impl Entry {
         shared.alarms.arm(id.get(), self.at, at, &self.registration);
         self.at = at;
         // Whoever has just sent the connections out of service has not found one without an alarm.
-        if before == UNKNOWN && shared.is_going() {
+        if before == UNKNOWN && shared.is_draining() {
             waker.wake_by_ref();
         }
     }

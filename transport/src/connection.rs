@@ -1,4 +1,4 @@
-//! Level 1: one connection in the caller's own task, event by event.
+//! One connection in the caller's own task, event by event: what the project calls level 1.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -157,7 +157,9 @@ impl<W: Wire, T: Timer> Connection<W, T> {
         self.handle(Input::BodyDemand(bytes))
     }
 
-    /// Responds to the request. The bytes leave while one of the futures is awaited.
+    /// Responds to the request. The bytes leave while one of the futures is awaited. The head of a streamed response to a
+    /// request with `Expect: 100-continue` is held until the first [`demand`](Self::demand), [`write`](Self::write),
+    /// [`flush`](Self::flush) or [`finish`](Self::finish), since the 100 can only come before it.
     ///
     /// A streamed response begins with [`ResponseRef::stream`], and goes on with [`write`](Self::write) and
     /// [`finish`](Self::finish), unless the request is one whose response has no content (HEAD):

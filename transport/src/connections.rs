@@ -7,7 +7,7 @@ use std::sync::Arc;
 use httpfsm::config::{Bodies, ServerConfig};
 use httpfsm::handler::Handler;
 use httpfsm::peer::Peer;
-use httpfsm::server::Refusal;
+use httpfsm::server::NotAdmitted;
 
 use crate::accept::Accepted;
 use crate::driver::Driver;
@@ -51,7 +51,7 @@ impl<H: Handler> Connections<H> {
         wire: W,
         peername: Peer,
         sockname: Peer,
-    ) -> Result<Driver<H, W>, Refusal> {
+    ) -> Result<Driver<H, W>, NotAdmitted> {
         self.service.connect(wire, peername, sockname)
     }
 
@@ -81,7 +81,7 @@ impl<H: Handler> Connections<H> {
     /// # Errors
     ///
     /// As [`serve_connection`](Self::serve_connection).
-    pub fn serve_accepted<W: Wire>(&self, accepted: Accepted<W>) -> Result<Driver<H, W>, Refusal> {
+    pub fn serve_accepted<W: Wire>(&self, accepted: Accepted<W>) -> Result<Driver<H, W>, NotAdmitted> {
         self.service.connect_accepted(accepted)
     }
 

@@ -124,7 +124,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             self.overgrown = false;
             let _ = self.channel.handle(&turn.now, Input::Busy);
         }
-        if self.service.shared.is_going() && self.go_out(&turn.now).is_ready() {
+        if self.service.shared.is_draining() && self.go_out(&turn.now).is_ready() {
             return Poll::Ready(());
         }
 

@@ -10,7 +10,8 @@ use httpfsm::handler::Upgraded;
 use crate::upgraded::error;
 
 /// An [`Upgraded`] connection as `futures_io::AsyncRead` and `AsyncWrite`. Its errors are of the kinds that a socket's
-/// would be, and carry the [`IoFailure`](httpfsm::handler::IoFailure).
+/// would be, and carry the [`IoFailure`](httpfsm::handler::IoFailure). `httpfsm-async-std` has this type, too, as
+/// `httpfsm_async_std::FuturesIo`.
 ///
 /// ```
 /// use httpfsm::handler::Upgraded;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use httpfsm::handler::Failure;
 use httpfsm::peer::Peer;
-use httpfsm::server::{ChannelId, Refusal, ServerStats};
+use httpfsm::server::{ChannelId, NotAdmitted, ServerStats};
 
 use crate::alarms::{FRUITLESS, NEVER, Registration};
 use crate::shared_state::SharedState;
@@ -41,10 +41,10 @@ impl ServerHandle {
 
     /// Takes the server out of service: it stops to listen, running responses are finished and say `close`, idle
     /// connections close after `drain_grace`. At `deadline`, or at the configuration's `drain_deadline` if that is earlier,
-    /// requests without a response get a 503, and responses that run are cut. What has not left a second after `deadline`, or
-    /// `drain_grace` after the configuration's, is dropped, and so are handlers that run on after their connections were lost.
-    /// At a `deadline` of zero all is dropped at once. It may be called again with an earlier deadline. It returns at once; [`gone`](Self::gone) waits for the end:
-    /// `server.begin_drain(None).gone().await`.
+    /// requests without a response get a 503, and responses that run are cut. What has not left a second after `deadline`,
+    /// or `drain_grace` after the configuration's, is dropped, and so are handlers that run on after their connections were
+    /// lost. At a `deadline` of zero all is dropped at once. It may be called again with an earlier deadline. It returns at
+    /// once; [`gone`](Self::gone) waits for the end: `server.begin_drain(None).gone().await`.
     pub fn begin_drain(&self, deadline: Option<Duration>) -> &Self {
         self.shared.go_out(deadline);
         self
@@ -77,9 +77,9 @@ impl ServerHandle {
         })
     }
 
-    /// Resolves when the server goes out of service, whoever told it to.
-    pub fn going(&self) -> impl Future<Output = ()> + Send + Unpin + use<> {
-        Until::new(Arc::clone(&self.shared), SharedState::is_going)
+    /// Resolves when the drain begins, whoever told the server to go out of service.
+    pub fn draining(&self) -> impl Future<Output = ()> + Send + Unpin + use<> {
+        Until::new(Arc::clone(&self.shared), SharedState::is_draining)
     }
 
     /// For a transport's accept loop, which holds it as long as it listens: a server is gone only when all are
@@ -129,7 +129,7 @@ impl Listening {
     /// Resolves after `length`, or when the server goes out of service: what an accept loop awaits when accepting
     /// failed ([`Backoff`](crate::Backoff)).
     pub async fn pause(&self, length: Duration) {
-        self.wait(length, || self.shared.is_going()).await;
+        self.wait(length, || self.shared.is_draining()).await;
     }
 
     /// Resolves after `length`, or when all is cut.
@@ -146,14 +146,14 @@ impl Listening {
     /// idle for the longest is closed, and this resolves when there is room, or after a moment; meanwhile no other
     /// listener takes that place. Where no channel is idle, this looks for one a few more times, as one may soon be. For
     /// a moment after it found none, it resolves at once for the connections that follow, so that a server that stays full
-    /// refuses many in little time; and so it does when those that were accepted before have waited for long, which
+    /// turns many away in little time; and so it does when those that were accepted before have waited for long, which
     /// `waited` counts in milliseconds.
     pub(crate) async fn admit(
         &self,
         peername: &Peer,
         sockname: &Peer,
         waited: &mut u64,
-    ) -> Result<(ChannelId, String), Refusal> {
+    ) -> Result<(ChannelId, String), NotAdmitted> {
         let Self { shared, .. } = self;
         let until = shared.clock.now().saturating_add(millis(PATIENCE));
         let (mut looks, mut reservation) = (0, None);

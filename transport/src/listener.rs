@@ -118,8 +118,8 @@ impl Listener {
         Ok(Self { path: None, socket, local, info: Arc::default() })
     }
 
-    /// Requests on its connections report this scheme, `https` where something before the server decrypts, say, in place of the
-    /// configuration's `url_scheme`. So one server may have listeners of both.
+    /// Requests on its connections report this scheme in place of the configuration's `url_scheme`: `https` where something
+    /// before the server decrypts, say. So one server may have listeners of both.
     ///
     /// ```
     /// use httpfsm::config::ServerConfig;

@@ -28,7 +28,7 @@ use std::time::Duration;
 use httpfsm::config::ServerConfig;
 use httpfsm::handler::{Handler, Subscriber};
 use httpfsm::peer::Peer;
-use httpfsm::server::Refusal;
+use httpfsm::server::NotAdmitted;
 
 use crate::clock::Clock;
 use crate::driver::Driver;
@@ -283,7 +283,7 @@ impl<H: Handler> MemoryServer<H> {
     /// # Errors
     ///
     /// The server does not serve it.
-    pub fn connect(&mut self) -> Result<MemoryClient, Refusal> {
+    pub fn connect(&mut self) -> Result<MemoryClient, NotAdmitted> {
         self.next_port = self.next_port.checked_add(1).unwrap_or(49_152);
         self.connect_from(SocketAddr::from((Ipv4Addr::LOCALHOST, self.next_port)).into())
     }
@@ -293,7 +293,7 @@ impl<H: Handler> MemoryServer<H> {
     /// # Errors
     ///
     /// The server does not serve it.
-    pub fn connect_from(&mut self, peername: Peer) -> Result<MemoryClient, Refusal> {
+    pub fn connect_from(&mut self, peername: Peer) -> Result<MemoryClient, NotAdmitted> {
         let sockname = SocketAddr::from((Ipv4Addr::LOCALHOST, 80)).into();
         if self.service.shared.is_full(&peername) && self.service.shared.evict() {
             self.run();

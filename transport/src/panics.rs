@@ -22,7 +22,8 @@ struct Elsewhere(String);
 /// Notes where a panic happened and how it came there, for the 500 page of `expose_tracebacks`.
 ///
 /// Only a panic hook sees the place and the stack of a panic, and a library has no business to install one. A program
-/// that wants them calls this from its own; without it the page carries the panic's message alone.
+/// that wants them calls this from its own; without it the page carries the panic's message alone. The crate of each
+/// transport has this function, too, as `httpfsm_tokio::note_panic`.
 ///
 /// ```
 /// std::panic::set_hook(Box::new(httpfsm_transport::note_panic));

@@ -140,7 +140,8 @@ impl<T: Transport> Server<T> {
         self
     }
 
-    /// Adds a socket that listens already, of whatever library: see [`Listener::from_fd`].
+    /// Adds a socket that listens already, of whatever library: see [`Listener::from_fd`]. Drop yours: as long as it is
+    /// open, its port is, also in a drain, and clients connect to a queue from which nobody accepts.
     ///
     /// # Errors
     ///
@@ -163,7 +164,8 @@ impl<T: Transport> Server<T> {
     }
 
     /// Makes the sockets, and serves the handler on them in the background, until the handle's
-    /// [`begin_drain`](ServerHandle::begin_drain). Where no listener was added, that is on the configuration's `host` and `port`.
+    /// [`begin_drain`](ServerHandle::begin_drain). Where no listener was added, that is on the configuration's `host` and
+    /// `port`.
     ///
     /// This blocks the thread while a name is looked up, and for each Unix socket while somebody else has its folder locked,
     /// two seconds at most. Where other tasks need the thread, make the listeners elsewhere and pass them to

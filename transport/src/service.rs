@@ -8,7 +8,7 @@ use httpfsm::channel::CompiledConfig;
 use httpfsm::config::{Bodies, ServerConfig};
 use httpfsm::handler::{ConnectionInfo, Handler, Subscriber};
 use httpfsm::peer::Peer;
-use httpfsm::server::{ChannelId, Refusal};
+use httpfsm::server::{ChannelId, NotAdmitted};
 
 use crate::accept::Accepted;
 use crate::alarms::NEVER;
@@ -91,7 +91,7 @@ impl<H: Handler> Service<H> {
         wire: W,
         peername: Peer,
         sockname: Peer,
-    ) -> Result<Driver<H, W>, Refusal> {
+    ) -> Result<Driver<H, W>, NotAdmitted> {
         self.connect_accepted(Accepted::new(wire, peername, sockname))
     }
 
@@ -103,7 +103,7 @@ impl<H: Handler> Service<H> {
     pub fn connect_accepted<W: Wire>(
         self: &Arc<Self>,
         accepted: Accepted<W>,
-    ) -> Result<Driver<H, W>, Refusal> {
+    ) -> Result<Driver<H, W>, NotAdmitted> {
         let admitted = self.shared.admit(&accepted.peername, &accepted.sockname);
         self.open(accepted, admitted)
     }
@@ -112,8 +112,8 @@ impl<H: Handler> Service<H> {
     pub(crate) fn open<W: Wire>(
         self: &Arc<Self>,
         accepted: Accepted<W>,
-        admitted: Result<(ChannelId, String), Refusal>,
-    ) -> Result<Driver<H, W>, Refusal> {
+        admitted: Result<(ChannelId, String), NotAdmitted>,
+    ) -> Result<Driver<H, W>, NotAdmitted> {
         let Accepted { wire, peername, sockname, listener } = accepted;
         let (id, channel) = admitted.inspect_err(|reason| {
             self.tell(|subscriber| subscriber.not_admitted(&peername, &sockname, *reason));

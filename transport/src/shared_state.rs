@@ -13,7 +13,7 @@ use httpfsm::channel::{Facts, Leave};
 use httpfsm::config::ServerConfig;
 use httpfsm::handler::Subscriber;
 use httpfsm::peer::Peer;
-use httpfsm::server::{ChannelId, ChannelStats, Refusal, Server, ServerInput, ServerOutput, ServerStats};
+use httpfsm::server::{ChannelId, ChannelStats, NotAdmitted, Server, ServerInput, ServerOutput, ServerStats};
 use httpfsm::time::Moment;
 
 use crate::alarms::{Alarms, NEVER, Registration};
@@ -40,7 +40,7 @@ pub(crate) struct SharedState {
     config: Arc<ServerConfig>,
     opened: u64,
     machine: Mutex<Server>,
-    going: AtomicBool,
+    draining: AtomicBool,
     cut: AtomicBool,
     /// When what is left is dropped.
     cut_at: AtomicU64,
@@ -101,7 +101,7 @@ impl SharedState {
             budget: Budget::new(&config),
             machine: Mutex::new(Server::new(Arc::clone(&config))),
             config,
-            going: AtomicBool::new(false),
+            draining: AtomicBool::new(false),
             cut: AtomicBool::new(false),
             cut_at: AtomicU64::new(NEVER),
             leave_by: AtomicU64::new(NEVER),
@@ -117,7 +117,7 @@ impl SharedState {
     }
 
     /// Asks the machine whether the connection is served; its number and name if so.
-    pub(crate) fn admit(&self, peername: &Peer, sockname: &Peer) -> Result<(ChannelId, String), Refusal> {
+    pub(crate) fn admit(&self, peername: &Peer, sockname: &Peer) -> Result<(ChannelId, String), NotAdmitted> {
         self.admit_to(&mut lock(&self.machine), peername, sockname)
     }
 
@@ -128,7 +128,7 @@ impl SharedState {
         peername: &Peer,
         sockname: &Peer,
         reserved: bool,
-    ) -> Option<Result<(ChannelId, String), Refusal>> {
+    ) -> Option<Result<(ChannelId, String), NotAdmitted>> {
         let mut machine = lock(&self.machine);
         let is_full = self.is_full_for(&machine, peername, reserved);
         (!is_full).then(|| self.admit_to(&mut machine, peername, sockname))
@@ -139,14 +139,14 @@ impl SharedState {
         machine: &mut Server,
         peername: &Peer,
         sockname: &Peer,
-    ) -> Result<(ChannelId, String), Refusal> {
+    ) -> Result<(ChannelId, String), NotAdmitted> {
         let (peername, sockname) = (peername.clone(), sockname.clone());
         let _ = machine.handle(self.moment(), ServerInput::Connected { peername, sockname });
-        let mut verdict = Err(Refusal::Draining);
+        let mut verdict = Err(NotAdmitted::Draining);
         while let Some(output) = machine.next_output() {
             match output {
                 ServerOutput::HttpChannel { id, name, .. } => verdict = Ok((id, name)),
-                ServerOutput::Refused { reason, .. } => verdict = Err(reason),
+                ServerOutput::NotAdmitted { reason, .. } => verdict = Err(reason),
                 ServerOutput::GoOut | ServerOutput::DropChannels | ServerOutput::Gone => {}
             }
         }
@@ -159,13 +159,13 @@ impl SharedState {
     }
 
     fn is_full_for(&self, machine: &Server, peername: &Peer, reserved: bool) -> bool {
-        match machine.would_refuse(peername) {
+        match machine.would_turn_away(peername) {
             None if !reserved => {
                 let others = self.reserved.load(Ordering::SeqCst).into();
                 let limit = u64::from(self.config.max_connections);
                 limit != 0 && others > 0 && limit.saturating_sub(machine.stats().n_channels) <= others
             }
-            verdict => verdict == Some(Refusal::Full),
+            verdict => verdict == Some(NotAdmitted::Full),
         }
     }
 
@@ -183,13 +183,13 @@ impl SharedState {
         self.evict().then_some(reservation)
     }
 
-    /// Until `then`, connections are refused at once where no channel is idle, because one has just waited in vain. 0
+    /// Until `then`, connections are turned away at once where no channel is idle, because one has just waited in vain. 0
     /// when a connection was served.
     pub(crate) fn stays_full_until(&self, then: u64) {
         self.full_until.store(then, Ordering::Relaxed);
     }
 
-    /// Whether connections are refused at once where no channel is idle.
+    /// Whether connections are turned away at once where no channel is idle.
     pub(crate) fn stays_full(&self, now: u64) -> bool {
         now < self.full_until.load(Ordering::Relaxed)
     }
@@ -252,10 +252,10 @@ impl SharedState {
         }
     }
 
-    /// Whether the server is going out of service.
+    /// Whether the drain has begun; it stays so when the server is gone.
     #[inline]
-    pub(crate) fn is_going(&self) -> bool {
-        self.going.load(Ordering::Acquire)
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
     }
 
     /// Whether the drain deadline has come, and connections are to be dropped.
@@ -278,7 +278,7 @@ impl SharedState {
     pub(crate) fn end_orphan(&self) {
         self.orphans.fetch_sub(1, Ordering::SeqCst);
         // Either this sees that the server goes out, or whoever sends it out sees that there is none.
-        if self.going.load(Ordering::SeqCst) {
+        if self.draining.load(Ordering::SeqCst) {
             self.wake_waiters();
         }
     }
@@ -291,7 +291,7 @@ impl SharedState {
 
     pub(crate) fn end_listening(&self) {
         // Either this sees that the server goes out, or whoever sends it out sees that nobody listens.
-        if self.listeners.fetch_sub(1, Ordering::SeqCst) == 1 && self.going.load(Ordering::SeqCst) {
+        if self.listeners.fetch_sub(1, Ordering::SeqCst) == 1 && self.draining.load(Ordering::SeqCst) {
             self.tell(ServerInput::ListenersClosed);
         }
         self.wake_waiters();
@@ -335,17 +335,17 @@ impl SharedState {
     }
 
     fn tell(&self, input: ServerInput) {
-        let (mut going, mut gone) = (false, false);
+        let (mut draining, mut gone) = (false, false);
         let mut machine = lock(&self.machine);
         // A channel is reported once, by its `ChannelSlot`, so the machine knows it.
         let _ = machine.handle(self.moment(), input);
         while let Some(output) = machine.next_output() {
             match output {
-                ServerOutput::GoOut => going = true,
-                ServerOutput::Gone => (going, gone) = (true, true),
+                ServerOutput::GoOut => draining = true,
+                ServerOutput::Gone => (draining, gone) = (true, true),
                 // `sweep` keeps this deadline, since a drain may bring a shorter one.
                 ServerOutput::DropChannels => {}
-                ServerOutput::HttpChannel { .. } | ServerOutput::Refused { .. } => {}
+                ServerOutput::HttpChannel { .. } | ServerOutput::NotAdmitted { .. } => {}
             }
         }
         if let Some(deadline) = machine.deadline() {
@@ -356,11 +356,11 @@ impl SharedState {
         if gone {
             self.empty.store(true, Ordering::Release);
         }
-        if going {
-            self.going.store(true, Ordering::SeqCst);
+        if draining {
+            self.draining.store(true, Ordering::SeqCst);
             self.wake_all();
         }
-        if going || self.close_awaited.swap(false, Ordering::SeqCst) {
+        if draining || self.close_awaited.swap(false, Ordering::SeqCst) {
             self.wake_waiters();
         }
     }
@@ -451,7 +451,7 @@ mod tests {
     fn whoever_waits_for_the_server_no_longer_takes_its_waker_along() {
         let config = Arc::new(ServerConfig::default());
         let shared = SharedState::new(config, Clock::manual(), Arc::new(crate::Inline), None, None);
-        let mut stays = Until::new(&shared, SharedState::is_going);
+        let mut stays = Until::new(&shared, SharedState::is_draining);
         assert!(Pin::new(&mut stays).poll(&mut Context::from_waker(Waker::noop())).is_pending());
         for woken in [false, true] {
             let (waker, ran) = Foreign::waker(|| true);

@@ -53,8 +53,8 @@ pub struct Opened<'a> {
 /// | [`Channel::forget_request`] | [`forgotten`](Self::forgotten) after it |
 /// | it waits | [`rest`](Self::rest) before it |
 ///
-/// Each input goes in by itself: [`Channel::respond_with`] is not recorded. As the trace of the channel the tape hears what the
-/// input is taken for, and so what of it is a secret.
+/// Each input goes in by itself: [`Channel::respond_with`] is not recorded. As the trace of the channel the tape hears what
+/// the input is taken for, and so what of it is a secret.
 pub trait Tape: ChannelTrace + Send {
     /// These bytes were read, for the [`Input::RxRead`] that comes next.
     fn read(&mut self, bytes: &[u8]);

@@ -8,7 +8,8 @@ use httpfsm::handler::{IoFailure, Upgraded};
 use crate::sync::block_on;
 
 /// An [`Upgraded`] connection as `std::io::Read` and `Write`: the thread waits for the bytes, so it must be one that
-/// may block. Dropping it closes the connection.
+/// may block. Dropping it closes the connection. The crate of each transport has this type, too, as
+/// `httpfsm_blocking::UpgradedStream`.
 ///
 /// ```
 /// use std::io::{self, Read, Write};

@@ -70,8 +70,8 @@ pub trait Wire: Send + Unpin + 'static {
         false
     }
 
-    /// Adds what the wire knows of the connection, for handlers to read: whom it has authenticated, say. Asked once, before the
-    /// first read; nothing by default.
+    /// Adds what the wire knows of the connection, for handlers to read: whom it has authenticated, say. Asked once, before
+    /// the first read; nothing by default.
     fn extend(&self, extensions: &mut Extensions) {
         let _ = extensions;
     }
@@ -80,8 +80,8 @@ pub trait Wire: Send + Unpin + 'static {
     fn reset(&mut self);
 }
 
-/// Writes slices one after another, as far as they are taken: [`Wire::poll_write_vectored`] of a wire that has no such write of
-/// its own, and to which a short write says nothing.
+/// Writes slices one after another, as far as they are taken: [`Wire::poll_write_vectored`] of a wire that has no such write
+/// of its own, and to which a short write says nothing.
 ///
 /// # Errors
 ///

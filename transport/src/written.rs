@@ -17,6 +17,12 @@ use crate::{panics, waiting};
 /// A body that is what `write` writes. Its future runs within the connection, as fast as the peer takes the bytes, and
 /// is dropped when the peer is gone; what it returns as an error cuts the response off.
 ///
+/// To wait, it takes a timer of the runtime. `httpfsm-blocking` has none: there, take one that needs no runtime, as that of
+/// the crate `async-io`. A `thread::sleep` holds the thread that polls, a worker or one of the runtime, and with it other
+/// requests.
+///
+/// The crate of each transport has this function, too, as `httpfsm_tokio::written`.
+///
 /// ```
 /// use std::convert::Infallible;
 ///

@@ -208,7 +208,7 @@ fn at_one_place(goes_after: Option<u64>) -> Vec<(u64, u64, u64)> {
         }
         assert!(poll(&mut listening).is_pending());
         let stats = handle.stats();
-        counts.push((5 * step, stats.opened, stats.refused()));
+        counts.push((5 * step, stats.opened, stats.not_admitted()));
         clock.advance(Duration::from_millis(5));
         let _ = service.sweep(&mut Context::from_waker(Waker::noop()));
     }
@@ -258,7 +258,7 @@ fn a_place_goes_to_the_connection_that_an_idle_channel_was_closed_for() {
     }
     assert!(poll(&mut first).is_pending() && poll(&mut second).is_pending());
     let stats = handle.stats();
-    assert_eq!((stats.opened, stats.refused()), (4, 0));
+    assert_eq!((stats.opened, stats.not_admitted()), (4, 0));
 }
 
 /// A place becomes free each 30 ms, so that each of them would find one.
@@ -283,7 +283,7 @@ fn a_queue_at_a_full_server_is_turned_away_and_not_served_one_after_the_other() 
     let stats = handle.stats();
     // Some have waited for a quarter of a second in all.
     assert!((5..=15).contains(&stats.opened), "{stats:?}");
-    assert_eq!(stats.opened + stats.refused(), 40);
+    assert_eq!(stats.opened + stats.not_admitted(), 40);
 }
 
 #[test]
@@ -311,7 +311,7 @@ fn a_server_that_goes_out_takes_those_who_wait_and_no_others() {
     // The test has dropped their drivers.
     assert!(drained.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready());
     let stats = handle.stats();
-    assert_eq!((stats.opened, stats.refused_draining), (2, 0));
+    assert_eq!((stats.opened, stats.not_admitted_draining), (2, 0));
 }
 
 #[test]

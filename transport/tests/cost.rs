@@ -12,8 +12,8 @@ use rustix::time::{ClockId, clock_gettime};
 
 /// Twice is linear, four times would be quadratic.
 const AT_MOST: f64 = 2.8;
-/// Measurements, of which one is to be linear. Its two halves follow each other, since a thread beside them that shares their
-/// processor makes both longer.
+/// Measurements, of which one is to be linear. Its two halves follow each other, since a thread beside them that shares
+/// their processor makes both longer.
 const TURNS: usize = 8;
 
 struct Flood {

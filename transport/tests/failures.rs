@@ -99,13 +99,13 @@ fn a_failure_of_the_application_is_told_with_its_channel() {
         ("/panic", "server.clisrv_1 handler: The handler panicked: out of cheese"),
         (
             "/switch",
-            "server.clisrv_1 handler: The response cannot be sent, because it needs: A 101 names a protocol, and the \
-             request asked for an upgrade and has no body to come.",
+            "server.clisrv_1 handler: The response cannot be sent, because this does not hold: A 101 names a protocol, \
+             and the request asked for an upgrade and has no body to come.",
         ),
         (
             "/short",
-            "server.clisrv_1 handler: The response cannot be sent, because it needs: The content is not shorter than \
-             its Content-Length.",
+            "server.clisrv_1 handler: The response cannot be sent, because this does not hold: The content is not \
+             shorter than its Content-Length.",
         ),
         (
             "/field",

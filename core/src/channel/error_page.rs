@@ -1,6 +1,6 @@
 //! The content of the responses that the machine makes by itself: to requests that break a rule, come too slowly, or
-//! find nobody who responds. Their status is that of the rule ([`Rule::status`](crate::error::Rule::status)); `Parts::refuse`
-//! in `parts/response.rs` sends them.
+//! find nobody who responds. Their status is that of the rule ([`Rule::status`](crate::error::Rule::status));
+//! `Parts::refuse` in `parts/response.rs` sends them.
 
 use alloc::string::String;
 use core::fmt::Write as _;

@@ -44,11 +44,11 @@ impl fmt::Debug for Data<'_> {
 }
 
 /// One event into a channel. The first part comes from below (the transport), the second from above (the
-/// application); the specification's names are in the aliases.
+/// application). The search of these pages finds each by its name in ginsfsm (`EV_RX_DATA`), too.
 ///
 /// Nothing of the application reaches a request that it does not know yet: until
-/// [`Output::HttpRequest`](crate::channel::Output::HttpRequest) was taken, what it sends belongs to the request before, whose
-/// response is complete already, and is not accepted.
+/// [`Output::HttpRequest`](crate::channel::Output::HttpRequest) was taken, what it sends belongs to the request before,
+/// whose response is complete already, and is not accepted.
 #[derive(Clone)]
 pub enum Input<'a> {
     /// Bytes arrived: at most [`input_room`](crate::Channel::input_room) of them. They are copied.
@@ -60,8 +60,8 @@ pub enum Input<'a> {
     #[doc(alias = "EV_RX_DATA")]
     RxRead(usize),
     /// The peer ended its input (FIN). An input like any other: what is buffered comes first. The request that is with
-    /// the application is told with [`Output::PeerEnded`](crate::channel::Output::PeerEnded), and its response still goes out; so is
-    /// each request that is buffered behind it, and the connection closes after the last response. With
+    /// the application is told with [`Output::PeerEnded`](crate::channel::Output::PeerEnded), and its response still goes
+    /// out; so is each request that is buffered behind it, and the connection closes after the last response. With
     /// `fin_is_disconnect` it counts as [`Disconnected`](Self::Disconnected) while a request is with the application.
     RxEnd,
     /// This many bytes of the output were taken, in the order of [`unsent_slices`](crate::Channel::unsent_slices).
@@ -85,9 +85,9 @@ pub enum Input<'a> {
     Tick,
 
     /// The application's response: the final head, and all content unless it is streamed
-    /// ([`ResponseRef::stream`]). The head of a stream whose request still waits for its `100 Continue`, or has not begun its
-    /// body since, waits ([`State::HeadHeld`](crate::channel::State::HeadHeld)) for the first byte of the body's content, for content of
-    /// its own, a [`Flush`](Self::Flush) or the end.
+    /// ([`ResponseRef::stream`]). The head of a stream whose request still waits for its `100 Continue`, or has not begun
+    /// its body since, waits ([`State::HeadHeld`](crate::channel::State::HeadHeld)) for the first byte of the body's
+    /// content, for content of its own, a [`Flush`](Self::Flush) or the end.
     #[doc(alias = "EV_HTTP_RESPONSE")]
     HttpResponse(ResponseRef<'a>),
     /// Bytes of a streamed response. What exceeds the Content-Length is cut and reported
@@ -104,8 +104,8 @@ pub enum Input<'a> {
     /// The application wants the body of a request that expects 100-continue, before it reads it; also while the head of its
     /// response waits. Without effect when the 100 is not expected or was sent, and for HTTP/1.0.
     Continue,
-    /// An interim head, 102 to 199 (103 Early Hints, say), while there is [`room`](crate::Channel::room). Without
-    /// effect for HTTP/1.0 (RFC 9110 section 15.2). Not accepted above the high-water mark ([`room`](crate::Channel::room) is 0).
+    /// An interim head, 102 to 199 (103 Early Hints, say). Without effect for HTTP/1.0 (RFC 9110 section 15.2). Not accepted
+    /// above the high-water mark ([`room`](crate::Channel::room) is 0).
     Informational(Status, &'a Fields),
     /// The application can take this many more bytes of the request body. The first demand sends the 100 that a
     /// request expects, unless body bytes came already. Once the final head is sent no 100 can be: a body that waits for

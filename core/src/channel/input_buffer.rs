@@ -4,8 +4,8 @@
 //! head that the application still looks at, decoded body bytes that were not taken yet, and a trailer section
 //! likewise. Whatever is before the lowest of them is free.
 //!
-//! The store is lent by the worker for one wake-up ([`lend`](InputBuffer::lend), [`take_back`](InputBuffer::take_back)), so that an
-//! idle channel holds none. What is left at the end of a wake-up moves to a private store of its size; the next
+//! The store is lent by the worker for one wake-up ([`lend`](InputBuffer::lend), [`take_back`](InputBuffer::take_back)), so
+//! that an idle channel holds none. What is left at the end of a wake-up moves to a private store of its size; the next
 //! wake-up reads into the lent one and appends, so each byte is moved at most twice.
 
 use alloc::vec;
@@ -30,14 +30,14 @@ pub(crate) struct InputBuffer {
     landing: Vec<u8>,
     start: u32,
     end: u32,
-    head: Head,
+    head: PinnedHead,
     body: Range<u32>,
     trailers: Range<u32>,
     offered: Offer,
     /// `store` is the worker's.
-    lent: bool,
-    /// The worker's buffers are lent, of which this channel may have taken none.
-    is_waking: bool,
+    store_is_lent: bool,
+    /// Between `lend` and `take_back`. The channel may have taken neither store nor landing from the worker.
+    in_wake_up: bool,
     /// No more input comes.
     has_ended: bool,
     /// The bound was reached; reading goes on when half of it is free.
@@ -53,11 +53,11 @@ struct Offer {
     in_landing: bool,
 }
 
-/// Where the pinned head begins.
+/// Where the pinned head begins; `NONE`, which is behind every position, if no head is pinned.
 #[derive(Clone, Copy)]
-struct Head(u32);
+struct PinnedHead(u32);
 
-impl Default for Head {
+impl Default for PinnedHead {
     fn default() -> Self {
         Self(NONE)
     }
@@ -75,8 +75,8 @@ impl fmt::Debug for InputBuffer {
             .field("body", &self.body)
             .field("trailers", &self.trailers)
             .field("offered", &self.offered)
-            .field("lent", &self.lent)
-            .field("is_waking", &self.is_waking)
+            .field("store_is_lent", &self.store_is_lent)
+            .field("in_wake_up", &self.in_wake_up)
             .field("has_ended", &self.has_ended)
             .field("is_paused", &self.is_paused)
             .finish()
@@ -157,7 +157,7 @@ impl InputBuffer {
 
     /// Bytes of capacity that are the channel's own.
     pub(crate) fn private(&self) -> usize {
-        if self.lent { 0 } else { self.store.capacity() }
+        if self.store_is_lent { 0 } else { self.store.capacity() }
     }
 
     /// Moves the parse position.
@@ -174,7 +174,7 @@ impl InputBuffer {
 
     /// Pins the head of `len` bytes at the parse position and moves past it.
     pub(crate) fn pin_head(&mut self, len: usize) {
-        self.head = Head(self.start);
+        self.head = PinnedHead(self.start);
         self.consume(len);
     }
 
@@ -183,7 +183,7 @@ impl InputBuffer {
     }
 
     pub(crate) fn unpin_head(&mut self) {
-        self.head = Head(NONE);
+        self.head = PinnedHead(NONE);
     }
 
     /// Hands over `range` of the unparsed bytes as body, behind what is already there, and consumes `n`.
@@ -254,7 +254,7 @@ impl InputBuffer {
                 return part_mut(&mut self.landing, ..n);
             }
             self.store = mem::take(&mut self.landing);
-            self.lent = true;
+            self.store_is_lent = true;
             self.rewind();
         }
         let fair = if self.store.is_empty() { PRIVATE } else { (self.store.len() / 4).max(512) };
@@ -288,7 +288,7 @@ impl InputBuffer {
         self.offered = Offer::default();
         if !self.landing.is_empty() && self.held() == 0 {
             self.store = mem::take(&mut self.landing);
-            self.lent = true;
+            self.store_is_lent = true;
             self.rewind();
         }
         self.make_room(bytes.len());
@@ -351,22 +351,22 @@ impl InputBuffer {
         }
     }
 
-    /// Whether the worker's buffers are lent.
-    pub(crate) fn is_lent(&self) -> bool {
-        self.is_waking
+    /// Whether a worker has lent its buffers for this wake-up.
+    pub(crate) fn in_wake_up(&self) -> bool {
+        self.in_wake_up
     }
 
     /// Takes the worker's store, if there is one.
     pub(crate) fn lend(&mut self, store: &mut Vec<u8>) {
-        self.is_waking = true;
-        if self.lent || !self.landing.is_empty() {
+        self.in_wake_up = true;
+        if self.store_is_lent || !self.landing.is_empty() {
             return;
         }
         self.offered = Offer::default();
         // Most wake-ups find nothing buffered, and `reach` tells that sooner.
         if self.reach() == 0 || self.held() == 0 {
             self.store = mem::take(store);
-            self.lent = !self.store.is_empty();
+            self.store_is_lent = !self.store.is_empty();
             self.rewind();
         } else {
             self.landing = mem::take(store);
@@ -376,11 +376,11 @@ impl InputBuffer {
     /// Gives the worker's store back; what is held moves to a private one.
     pub(crate) fn take_back(&mut self, store: &mut Vec<u8>) {
         self.offered = Offer::default();
-        self.is_waking = false;
-        if self.lent {
-            self.lent = false;
+        self.in_wake_up = false;
+        if self.store_is_lent {
+            self.store_is_lent = false;
             if self.held() > 0 {
-                return self.move_out(store);
+                return self.move_to_private(store);
             }
             give_back(store, mem::take(&mut self.store));
             self.rewind();
@@ -391,16 +391,16 @@ impl InputBuffer {
         self.forget();
     }
 
-    /// Gives a lent store back after moving what is held to a private one.
-    fn move_out(&mut self, store: &mut Vec<u8>) {
+    /// Moves what is held to a private store of its size, and gives the one before to `store`.
+    fn move_to_private(&mut self, store: &mut Vec<u8>) {
         let low = self.low();
         let held = part(&self.store, low as usize..self.end as usize);
         let mut private = Vec::new();
         private.reserve_exact(held.len());
         private.extend_from_slice(held);
-        let lent = mem::replace(&mut self.store, private);
+        let before = mem::replace(&mut self.store, private);
         self.rebase(low);
-        give_back(store, lent);
+        give_back(store, before);
     }
 
     /// Lets an empty store go; a lent one is given back before.
@@ -415,9 +415,9 @@ impl InputBuffer {
     /// Lets a store of the channel's own go but for what is held.
     #[cold]
     pub(crate) fn shrink(&mut self) {
-        if !self.is_waking {
+        if !self.in_wake_up {
             self.offered = Offer::default();
-            self.move_out(&mut Vec::new());
+            self.move_to_private(&mut Vec::new());
         }
     }
 }
@@ -539,7 +539,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_loan_stays_with_its_worker() {
+    fn a_second_store_that_is_lent_stays_with_its_worker() {
         let mut buffer = InputBuffer::default();
         buffer.append(b"x");
         for held in [1, 0] {

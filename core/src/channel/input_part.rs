@@ -26,8 +26,8 @@ pub enum InputPart {
     /// What came for the protocol that takes over.
     HandedOver,
     /// Anything else: the connection ends, and these bytes are no part of a request that was delivered. Where the channel
-    /// stood in [`State::Head`] ([`Step::state`]), they begin with a head that is refused or not whole. In `Fresh` and `Idle` they are
-    /// empty lines.
+    /// stood in [`State::Head`] ([`Step::state`]), they begin with a head that is refused or not whole. In `Fresh` and
+    /// `Idle` they are empty lines.
     Unread,
 }
 

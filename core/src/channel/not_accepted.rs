@@ -36,7 +36,7 @@ impl fmt::Display for NotAccepted {
         write!(f, "{} is not accepted in {}", self.event.label(), self.state.label())?;
         match self.unmet {
             None => f.write_str("."),
-            Some(condition) => write!(f, ", because it needs: {}", condition.meaning()),
+            Some(condition) => write!(f, ", because this does not hold: {}", condition.meaning()),
         }
     }
 }

@@ -9,7 +9,7 @@ crate::labelled! {
     pub enum OutputKind {
         /// The channel is open.
         HttpChannelOpened,
-        // What is left to say of the request before comes before the next request.
+        // The next four belong to the previous request, so they come before `HttpRequest`.
         /// The machine has responded 503, since the server is busy.
         RefusedBusy,
         /// Bytes of the response above its Content-Length were cut.
@@ -84,6 +84,7 @@ const OF_REQUEST: u16 =
 /// says whether there are any.
 #[derive(Debug)]
 pub(super) struct Outbox {
+    /// A bit for each kind. All 16 are taken: one more output needs a `u32`.
     pending: u16,
     /// How many `RefusedBusy` were not taken.
     busy: u32,

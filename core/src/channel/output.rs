@@ -7,7 +7,7 @@ use crate::trailers::Trailers;
 
 /// One event out of a channel: each comes once, in order, and lends what it carries until the next call.
 ///
-/// The bytes to send are no event but state: [`unsent`](crate::Channel::unsent) (the specification's
+/// The bytes to send are no event but state: [`unsent`](crate::Channel::unsent) (ginsfsm's
 /// EV_WRITE_OUTPUT_DATA and EV_SEND_DATA). [`CloseWrite`](Self::CloseWrite), [`Upgraded`](Self::Upgraded) and
 /// [`Drop`](Self::Drop) come only when all of them have left.
 #[derive(Clone, Copy)]
@@ -26,7 +26,7 @@ pub enum Output<'a> {
     /// The request body ends here and is not whole.
     BodyFailed(BodyError),
     /// The peer has ended its input; the response to this request still goes out. It comes once for each request that is
-    /// with the application then, or is delivered later.
+    /// with the application then, or is delivered later, unless the response is complete before it is taken.
     PeerEnded,
     /// The machine has responded by itself, with the status of this error.
     Refused(RequestError),
@@ -37,7 +37,7 @@ pub enum Output<'a> {
     /// There is room for output again, after there was none.
     #[doc(alias = "EV_TRANSMIT_READY")]
     TransmitReady,
-    /// Send now.
+    /// A hint to send now: what is [`unsent`](crate::Channel::unsent) is to be sent in any case, and may have left by now.
     #[doc(alias = "EV_FLUSH_OUTPUT_DATA")]
     FlushOutputData,
     /// The head of the hand-over has left: from now on the connection is the application's. These bytes came

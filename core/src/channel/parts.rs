@@ -261,8 +261,8 @@ impl Parts {
     }
 
     /// Shows the request to `f`, and stages the response that it gives; its plan goes to `plan`. Whether a response was
-    /// staged: not if no request can be shown, or `f` gave none. The application reads the input (the head of the request) and
-    /// writes to the output, which have different owners.
+    /// staged: not if no request can be shown, or `f` gave none. The application reads the input (the head of the request)
+    /// and writes to the output, which have different owners.
     ///
     /// # Errors
     ///
@@ -318,8 +318,8 @@ impl Parts {
 
     // What is known of the connection.
 
-    /// Whether the end of input counts as a lost connection while a request is with the application. A second one does not: it
-    /// is not accepted.
+    /// Whether the end of input counts as a lost connection while a request is with the application. A second one does not:
+    /// it is not accepted.
     #[inline]
     pub(super) fn end_is_disconnect(&self) -> bool {
         self.compiled.config.fin_is_disconnect && !self.receiver.has_ended()

@@ -1,9 +1,10 @@
 //! Whether the connection goes on after a response, and why it ends.
 //!
 //! Keep-alive is decided in three places. What the request asks for is a fact of its head (`HeadMeta::keep_alive`, from
-//! `framing.rs`). When a response is planned, `Exchange::close_reason` in `plan.rs` decides, so that its head can say `close`; it
-//! asks [`Persistence::why_close`] for the server's own reasons. When the response is complete, `Parts::choose_next` in
-//! `parts/response.rs` looks once more: the peer may have ended its input, or the server may go out, since then.
+//! `framing.rs`). When a response is planned, `Exchange::close_reason` in `plan.rs` decides, so that its head can say
+//! `close`; it asks [`Persistence::why_close`] for the server's own reasons. When the response is complete,
+//! `Parts::choose_next` in `parts/response.rs` looks once more: the peer may have ended its input, or the server may go out,
+//! since then.
 
 use alloc::boxed::Box;
 
@@ -40,7 +41,8 @@ impl Persistence {
         }
     }
 
-    /// The response that runs is cut: a reason that was noted for the time behind it does not count, as it has not ended.
+    /// The response that runs is cut. This reason replaces one that was set for the end of the connection behind the
+    /// response: the response does not come to its end.
     pub(super) fn replace_reason(&mut self, reason: CloseReason) {
         self.reason = Some(reason);
     }

@@ -14,7 +14,7 @@ pub(super) struct Pipeline {
     bytes: u32,
     requests: u32,
     scan: HeadScan,
-    /// Looking again is of no use before so many bytes stand behind those.
+    /// How many bytes have to stand behind the counted requests before the end of the next one can be found.
     enough: u32,
     /// Some(n): n more requests are served, and the next is refused.
     left: Option<u32>,

@@ -1,7 +1,9 @@
 //! A response that borrows from its request.
 //!
 //! The application reads the input (the head of the request) and writes to the output. They have different owners, so
-//! nothing is taken out of the channel meanwhile. If the application panics, what it has given is taken back.
+//! nothing is taken out of the channel meanwhile. If the application panics, what it has staged is taken back.
+
+use core::fmt;
 
 use super::Condition;
 use super::compiled_config::CompiledConfig;
@@ -20,11 +22,12 @@ pub struct Responder<'a> {
     /// The head of a response whose content is still to be written has to wait for the request body.
     holds: bool,
     plan: &'a mut Option<ResponsePlan>,
-    given: Given,
+    responded: Responded,
 }
 
-enum Given {
-    Nothing,
+/// How far the response is.
+enum Responded {
+    NotYet,
     Unmet(Condition),
     /// Staged behind the mark.
     Staged(Mark),
@@ -44,41 +47,41 @@ impl<'a> Responder<'a> {
         holds: bool,
         plan: &'a mut Option<ResponsePlan>,
     ) -> Self {
-        Self { sender, compiled, now, exchange, holds, plan, given: Given::Nothing }
+        Self { sender, compiled, now, exchange, holds, plan, responded: Responded::NotYet }
     }
 
-    /// Takes what was given, which stays; whether there is a response.
+    /// Keeps what was staged, and says whether there is a response.
     #[inline]
     pub(super) fn take(mut self) -> Result<bool, Condition> {
-        match self.given {
-            Given::Nothing | Given::Taken => Ok(false),
-            Given::Unmet(condition) => Err(condition),
-            Given::Staged(_) | Given::Held => {
-                self.given = Given::Taken;
+        match self.responded {
+            Responded::NotYet | Responded::Taken => Ok(false),
+            Responded::Unmet(condition) => Err(condition),
+            Responded::Staged(_) | Responded::Held => {
+                self.responded = Responded::Taken;
                 Ok(true)
             }
         }
     }
 
-    /// Gives the response. The first one counts.
+    /// Responds. Only the first call counts.
     #[inline]
     pub fn respond(&mut self, response: ResponseRef<'_>) {
-        if !matches!(self.given, Given::Nothing) {
+        if !matches!(self.responded, Responded::NotYet) {
             return;
         }
         let is_complete = self.exchange.body_left == BodyLeft::None;
         let unmet = plan::unmet(self.exchange.request, is_complete, &response, self.compiled.high_water);
         if let Some(condition) = unmet {
-            self.given = Given::Unmet(condition);
+            self.responded = Responded::Unmet(condition);
             return;
         }
         let plan = self.plan.insert(self.exchange.plan(&response));
         if self.holds && plan.then == AfterHead::Stream {
-            self.given = Given::Held;
+            self.responded = Responded::Held;
             self.sender.hold(&response);
             return;
         }
-        self.given = Given::Staged(self.sender.buffer().mark());
+        self.responded = Responded::Staged(self.sender.buffer().mark());
         self.sender.stage_response(plan, &response, self.now.date, &self.compiled.identity);
     }
 }
@@ -87,10 +90,16 @@ impl<'a> Responder<'a> {
 impl Drop for Responder<'_> {
     #[inline]
     fn drop(&mut self) {
-        match self.given {
-            Given::Staged(mark) => self.sender.roll_back(mark),
-            Given::Held => self.sender.drop_held(),
-            Given::Nothing | Given::Unmet(_) | Given::Taken => {}
+        match self.responded {
+            Responded::Staged(mark) => self.sender.roll_back(mark),
+            Responded::Held => self.sender.drop_held(),
+            Responded::NotYet | Responded::Unmet(_) | Responded::Taken => {}
         }
+    }
+}
+
+impl fmt::Debug for Responder<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Responder").finish_non_exhaustive()
     }
 }

@@ -7,7 +7,7 @@ pub struct ChannelStats {
     /// Requests whose heads were complete and broke no rule. The application is told of each, unless the machine responds
     /// to it before (a 503 of a busy server) or the connection ends.
     pub requests: u64,
-    /// Requests that the machine responded to by itself.
+    /// Requests that the machine responded to by itself, for the peer's mistake or for a reason of the server's own.
     pub refused: u64,
     /// Bytes received.
     pub received: u64,

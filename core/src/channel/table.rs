@@ -1,4 +1,4 @@
-//! The table of the channel (GHttpCliSrv): it drives the machine, and everything that shows the machine is made
+//! The table of the channel: it drives the machine, and everything that shows the machine is made
 //! from it. Read a row as: in these states, on this event, do these actions, and be in that state.
 //!
 //! Five things to know before reading it:
@@ -15,9 +15,8 @@
 //! - An input at a moment is first that moment, as a `Tick`: a deadline that has passed fires before the input.
 //!   [`DEADLINES`](super::DEADLINES) says which deadline raises which event.
 //!
-//! One input is another than it seems: with `fin_is_disconnect`, the first `RxEnd`, while a request is with the application,
-//! is looked up as `Disconnected`. And one way is not in the rows: a panic of an error page or of a trace, in the midst of a
-//! step, leads to `Closed`.
+//! Two things are not in the rows. With `fin_is_disconnect`, the first `RxEnd` while a request is with the application is
+//! looked up as `Disconnected`. And a panic of an error page or of a trace, in the midst of a step, leads to `Closed`.
 
 use crate::error::{BodyError, CloseReason, Rule};
 use crate::fsm::{Cause, Label, Matrix, Refusal, Row, Taken, Transition};
@@ -34,8 +33,8 @@ crate::labelled! {
         Idle,
         /// A request is with the application, and no final head has come from it yet (ST_WAIT_RESPONSE).
         WaitResponse,
-        /// A final head was accepted and not sent: the peer waits for its 100, or the content of the body that was asked for is
-        /// still to come.
+        /// A final head was accepted and not sent: the peer waits for its 100, or the content of the body that was asked for
+        /// is still to come.
         HeadHeld,
         /// A final head was accepted; the application owes the rest of its response.
         Responding,
@@ -196,8 +195,8 @@ crate::actions! {
         GrantBody,
         /// Add credit, send the 100, see whether the head still waits.
         DemandBody,
-        /// See whether the head still waits: no further than to the first byte of the content, since what is wrong before it can
-        /// still be responded to.
+        /// See whether the head still waits: no further than to the first byte of the content, since what is wrong before it
+        /// can still be responded to.
         BeginBody,
         /// The body ends here and is not whole.
         BreakBody(BodyError),

@@ -1,10 +1,11 @@
 //! Deadlines. [`DEADLINES`] lists all of them: while what each one runs, which event its passing raises, and which
 //! parameter says how long it runs.
 //!
-//! `Timers::earliest` finds the next one. Since when a deadline runs depends on its condition, so there is a piece of code for
-//! each kind of [`RunsWhile`]; the event and the parameter are those of its line, which is looked up while compiling. The
-//! times of a drain are made of their parameters in `compiled_config.rs` (`leave`), which the lines must name. A line that is
-//! never looked at, a second one of a state or a condition, and one that names another parameter there do not compile. The event is raised by the action `CheckDeadlines`, in the row for `Tick`.
+//! `Timers::earliest` finds the next one. Since when a deadline runs depends on its condition, so there is a piece of code
+//! for each kind of [`RunsWhile`]; the event and the parameter are those of its line, which is looked up while compiling.
+//! The times of a drain are made of their parameters in `compiled_config.rs` (`leave`), which the lines must name. A line
+//! that is never looked at, a second one of a state or a condition, and one that names another parameter there do not
+//! compile. The event is raised by the action `CheckDeadlines`, in the row for `Tick`.
 //!
 //! To add a deadline:
 //!

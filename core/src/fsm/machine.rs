@@ -61,7 +61,7 @@ impl Direction {
     pub const ALL: [Self; 5] =
         [Self::TopInput, Self::BottomInput, Self::Internal, Self::TopOutput, Self::BottomOutput];
 
-    /// The specification's word for it.
+    /// The word for it in tables and drawings.
     #[must_use]
     pub const fn label(self) -> &'static str {
         match self {

@@ -215,7 +215,9 @@ impl Message {
 /// # httpfsm::labelled! { enum S { #[doc = "on"] On, #[doc = "off"] Off } }
 /// # httpfsm::labelled! { enum E { #[doc = "press"] Press } }
 /// # httpfsm::actions! { #[derive(Eq)] enum A { #[doc = "click"] Click } }
-/// const ROWS: &[Row<S, E, NoEvents, A>] = httpfsm::rows! { S, E, NoEvents; on On, Press, [A::Click], Off; on On, Press, [], =; };
+/// const ROWS: &[Row<S, E, NoEvents, A>] = httpfsm::rows! {
+///     S, E, NoEvents; on On, Press, [A::Click], Off; on On, Press, [], =;
+/// };
 /// const REFUSALS: &[Refusal<S, E>] = httpfsm::refusals! { S, E; Off: Press; };
 /// static MATRIX: Matrix<S, E, NoEvents, A, 2, 1, 0> = httpfsm::fold!(S, E, NoEvents, A, ROWS, REFUSALS);
 /// # assert!(MATRIX.on(S::On, E::Press).is_some());

@@ -1,9 +1,13 @@
 //! Each step of a machine, for whoever wants to see it.
 
-use super::Cause;
+use core::fmt;
+
+use super::{Act, Cause, Label};
 use crate::time::Moment;
 
-/// A row that a machine has taken.
+/// A row that a machine has taken: one step of a machine. `Display` is without the time, and as the table has it:
+/// `Head on RxData: Receive, ParseHead -> WaitResponse`. Internal events come with `then`, and a row that stays in its state
+/// has no arrow.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Taken<S, E, I, A: 'static> {
@@ -19,8 +23,25 @@ pub struct Taken<S, E, I, A: 'static> {
     pub next: S,
 }
 
+impl<S: Label, E: Label, I: Label, A: Act> fmt::Display for Taken<S, E, I, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (word, event) = match self.cause {
+            Cause::Input(event) => ("on", event.label()),
+            Cause::Internal(event) => ("then", event.label()),
+        };
+        write!(f, "{} {word} {event}", self.state.label())?;
+        for (n, action) in self.actions.iter().enumerate() {
+            write!(f, "{} {}", if n == 0 { ":" } else { "," }, action.name())?;
+        }
+        if self.next == self.state { Ok(()) } else { write!(f, " -> {}", self.next.label()) }
+    }
+}
+
 /// Hears of each row that a machine takes. [`Channel::handle_with`](crate::Channel::handle_with) tells it before the actions
 /// of the row run, [`Server::handle_with`](crate::server::Server::handle_with) behind them.
+///
+/// There may be more steps than inputs: a row may raise an event that has a row of its own, and a deadline that has passed
+/// is a step with the input `Tick`, which nobody has given, before the step of the input that has come.
 ///
 /// `()` hears nothing and costs nothing.
 pub trait Trace<S, E, I, A: 'static> {

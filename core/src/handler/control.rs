@@ -63,8 +63,8 @@ pub trait Control: Send + Sync {
     /// Sends `100 Continue` if the request expects it and it was not sent yet (RFC 9110 section 10.1.1).
     fn send_continue(&self);
 
-    /// Never sends `100 Continue`: the response comes without the body being read, and closes. Called only for a request that
-    /// expects it.
+    /// Never sends `100 Continue`: the response comes without the body being read, and closes. Called only for a request
+    /// that expects it.
     fn refuse_expect(&self);
 
     /// Sends an interim response: 1xx other than 100 and 101, before the final one.

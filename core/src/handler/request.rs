@@ -129,8 +129,8 @@ impl Request {
         self.body
     }
 
-    /// The trailer section, once the body has been read to its end by [`body`](Self::body). A body that was taken out has its
-    /// own ([`Body::trailers`]).
+    /// The trailer section, once the body has been read to its end by [`body`](Self::body). A body that was taken out has
+    /// its own ([`Body::trailers`]).
     #[must_use]
     pub fn trailers(&self) -> Option<&Fields> {
         self.body.trailers()

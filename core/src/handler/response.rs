@@ -122,7 +122,8 @@ impl Response {
 
     /// One more field. A field that cannot be sent never reaches the wire: it makes the whole response a
     /// `500 Internal Server Error` without content, which nothing changes any more. [`fault`](Self::fault) says why, and
-    /// the subscriber is told ([`Subscriber::invalid_field`](super::Subscriber::invalid_field)). To handle that yourself, use [`try_field`](Self::try_field).
+    /// the subscriber is told ([`Subscriber::invalid_field`](super::Subscriber::invalid_field)). To handle that yourself,
+    /// use [`try_field`](Self::try_field).
     #[must_use]
     pub fn with_field(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
         if self.fault().is_none() {

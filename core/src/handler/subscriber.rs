@@ -8,7 +8,7 @@ use crate::error::{BodyError, CloseReason, RequestError};
 use crate::fields::InvalidField;
 use crate::peer::Peer;
 use crate::request::RequestRef;
-use crate::server::Refusal;
+use crate::server::NotAdmitted;
 
 /// Hears every event that a channel sends upwards, for logs and counters; the requests themselves go to the
 /// [`Handler`](super::Handler).
@@ -47,7 +47,7 @@ pub trait Subscriber: Send + Sync {
     }
 
     /// A connection was not admitted: there is no channel, and nothing follows for it.
-    fn not_admitted(&self, peername: &Peer, sockname: &Peer, reason: Refusal) {
+    fn not_admitted(&self, peername: &Peer, sockname: &Peer, reason: NotAdmitted) {
         let _ = (peername, sockname, reason);
     }
 
@@ -71,7 +71,8 @@ pub trait Subscriber: Send + Sync {
         let _ = (connection, error);
     }
 
-    /// A request was refused by the machine: which rule, and at which byte.
+    /// The machine has responded to a request by itself: which rule decided, and at which byte. Failures of the handler, a
+    /// busy server and a drain are rules, too.
     fn refused(&self, connection: &ConnectionInfo, error: &RequestError) {
         let _ = (connection, error);
     }
@@ -98,8 +99,8 @@ pub trait Subscriber: Send + Sync {
         let _ = connection;
     }
 
-    /// The connection was lost, in the words of the system: it was reset, or nothing came back to keepalive probes, or sending failed.
-    /// What that means for the channel comes with [`closed`](Self::closed).
+    /// The connection was lost, in the words of the system: it was reset, or nothing came back to keepalive probes, or
+    /// sending failed. What that means for the channel comes with [`closed`](Self::closed).
     fn connection_lost(&self, connection: &ConnectionInfo, text: &str) {
         let _ = (connection, text);
     }
@@ -121,9 +122,9 @@ pub enum Failure {
     /// to a request that asks for no upgrade, a field that could end its line. 500 was sent where no head had left. Or its
     /// response says so itself ([`Response::with_failure`](super::Response::with_failure)), and was sent.
     Handler,
-    /// The source of a response failed behind its head, a file that became shorter, say. The connection was cut. Or the body of
-    /// the request was first asked for behind the head ([`BodyError::NotContinued`]), and failed; the connection ends with the
-    /// response.
+    /// The source of a response failed behind its head, a file that became shorter, say. The connection was cut. Or the body
+    /// of the request was first asked for behind the head ([`BodyError::NotContinued`]), and failed; the connection ends
+    /// with the response.
     Response,
     /// A request body could not be kept in a temporary file. 500 was sent.
     Spool,

@@ -16,9 +16,9 @@ pub struct HeadLine<'a> {
     pub field: Option<FieldRef<'a>>,
 }
 
-/// Walks the lines of the head at the start of `bytes`, empty lines before it included, to the empty line at its end. It stops before a line that is not
-/// whole or not well-formed, so that what it does not come to is no part of a well-formed head: the lines of a head that is
-/// served are all well-formed, those of a refused one perhaps not.
+/// Walks the lines of the head at the start of `bytes`, empty lines before it included, to the empty line at its end. It
+/// stops before a line that is not whole or not well-formed, so that what it does not come to is no part of a well-formed
+/// head: the lines of a head that is served are all well-formed, those of a refused one perhaps not.
 ///
 /// ```
 /// use httpfsm::request::head_lines;

@@ -142,7 +142,7 @@ fn raises(state: State, action: Action) -> &'static [Internal] {
 /// Every row is taken, the refusal is given, and the end of an unknown channel is refused elsewhere, too; what is
 /// raised is what [`raises`] says, which has a row wherever it is raised.
 ///
-/// Seen to fail: with a PeerFull row in Leaving; with a `would_refuse` that does not count peers.
+/// Seen to fail: with a PeerFull row in Leaving; with a `would_turn_away` that does not count peers.
 #[test]
 fn every_pair_happens() {
     let mut seen = Seen::default();
@@ -170,7 +170,8 @@ fn every_pair_happens() {
     assert!(REFUSALS.iter().all(|refusal| refusal.state == State::Gone));
 }
 
-/// Wherever a server stands, going out, the end of its listeners and channels, and its deadline bring it to Gone, and Gone it stays.
+/// Wherever a server stands, going out, the end of its listeners and channels, and its deadline bring it to Gone, and Gone
+/// it stays.
 ///
 /// Seen to fail: without LastClosed of an empty server that goes out.
 #[test]

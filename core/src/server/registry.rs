@@ -7,7 +7,7 @@ use alloc::sync::Arc;
 use core::net::{IpAddr, Ipv6Addr};
 
 use super::table::{Action, Internal};
-use super::{ChannelId, ChannelStats, Refusal, ServerInput, ServerOutput, ServerStats};
+use super::{ChannelId, ChannelStats, NotAdmitted, ServerInput, ServerOutput, ServerStats};
 use crate::config::ServerConfig;
 use crate::origins;
 use crate::peer::Peer;
@@ -64,8 +64,8 @@ impl Registry {
             (Action::OpenChannel, ServerInput::Connected { peername, sockname }) => {
                 self.open_channel(peername, sockname);
             }
-            (Action::Refuse(reason), ServerInput::Connected { peername, .. }) => {
-                self.refuse(peername, reason);
+            (Action::TurnAway(reason), ServerInput::Connected { peername, .. }) => {
+                self.turn_away(peername, reason);
             }
             (Action::ForgetChannel, ServerInput::HttpChannelClosed { channel, stats }) => {
                 self.forget_channel(*channel, stats);
@@ -86,7 +86,7 @@ impl Registry {
                 self.drain_deadline = None;
                 self.outputs.push_back(ServerOutput::Gone);
             }
-            (Action::CheckPeer | Action::OpenChannel | Action::Refuse(_) | Action::ForgetChannel, _) => {
+            (Action::CheckPeer | Action::OpenChannel | Action::TurnAway(_) | Action::ForgetChannel, _) => {
                 debug_assert!(false, "{action:?} takes the data of another input than its row is for");
             }
         }
@@ -114,25 +114,25 @@ impl Registry {
     }
 
     fn check_peer(&self, peername: &Peer) -> Internal {
-        match self.would_refuse(peername) {
-            Some(Refusal::Origin) => Internal::OriginForeign,
-            Some(Refusal::Peer) => Internal::PeerFull,
-            Some(Refusal::Full) => Internal::ServerFull,
-            Some(Refusal::Draining) => Internal::TooLate,
+        match self.would_turn_away(peername) {
+            Some(NotAdmitted::Origin) => Internal::OriginForeign,
+            Some(NotAdmitted::Peer) => Internal::PeerFull,
+            Some(NotAdmitted::Full) => Internal::ServerFull,
+            Some(NotAdmitted::Draining) => Internal::TooLate,
             None => Internal::Admitted,
         }
     }
 
     /// What is the peer's own comes first: who has enough is not to have others evicted.
-    pub(super) fn would_refuse(&self, peername: &Peer) -> Option<Refusal> {
+    pub(super) fn would_turn_away(&self, peername: &Peer) -> Option<NotAdmitted> {
         if self.is_drain_over {
-            Some(Refusal::Draining)
+            Some(NotAdmitted::Draining)
         } else if !origins::allows(&self.config.origins, peername) {
-            Some(Refusal::Origin)
+            Some(NotAdmitted::Origin)
         } else if host(peername).is_some_and(|host| self.is_host_full(host)) {
-            Some(Refusal::Peer)
+            Some(NotAdmitted::Peer)
         } else if is_reached(self.config.max_connections, self.stats.n_channels) {
-            Some(Refusal::Full)
+            Some(NotAdmitted::Full)
         } else {
             None
         }
@@ -159,14 +159,14 @@ impl Registry {
         self.outputs.push_back(ServerOutput::HttpChannel { id, name, peername, sockname });
     }
 
-    fn refuse(&mut self, peername: &Peer, reason: Refusal) {
+    fn turn_away(&mut self, peername: &Peer, reason: NotAdmitted) {
         *match reason {
-            Refusal::Origin => &mut self.stats.refused_origin,
-            Refusal::Full => &mut self.stats.refused_full,
-            Refusal::Peer => &mut self.stats.refused_peer,
-            Refusal::Draining => &mut self.stats.refused_draining,
+            NotAdmitted::Origin => &mut self.stats.not_admitted_origin,
+            NotAdmitted::Full => &mut self.stats.not_admitted_full,
+            NotAdmitted::Peer => &mut self.stats.not_admitted_peer,
+            NotAdmitted::Draining => &mut self.stats.not_admitted_draining,
         } += 1;
-        self.outputs.push_back(ServerOutput::Refused { peername: peername.clone(), reason });
+        self.outputs.push_back(ServerOutput::NotAdmitted { peername: peername.clone(), reason });
     }
 
     fn forget_channel(&mut self, channel: ChannelId, stats: &ChannelStats) {

@@ -14,22 +14,25 @@ pub struct ServerStats {
     pub opened: u64,
     /// Channels closed.
     pub closed: u64,
-    /// Connections refused because `origins` does not name the peer.
-    pub refused_origin: u64,
-    /// Connections refused at `max_connections`.
-    pub refused_full: u64,
-    /// Connections refused at `max_connections_per_peer`.
-    pub refused_peer: u64,
-    /// Connections refused because the server was going out.
-    pub refused_draining: u64,
+    /// Connections not admitted because `origins` does not name the peer.
+    pub not_admitted_origin: u64,
+    /// Connections not admitted at `max_connections`.
+    pub not_admitted_full: u64,
+    /// Connections not admitted at `max_connections_per_peer`.
+    pub not_admitted_peer: u64,
+    /// Connections not admitted because the server was going out.
+    pub not_admitted_draining: u64,
     /// The sum over the closed channels.
     pub channels: ChannelStats,
 }
 
 impl ServerStats {
-    /// Connections refused, for whatever reason.
+    /// Connections not admitted, for whatever reason.
     #[must_use]
-    pub fn refused(&self) -> u64 {
-        self.refused_origin + self.refused_full + self.refused_peer + self.refused_draining
+    pub fn not_admitted(&self) -> u64 {
+        self.not_admitted_origin
+            + self.not_admitted_full
+            + self.not_admitted_peer
+            + self.not_admitted_draining
     }
 }

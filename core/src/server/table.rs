@@ -64,7 +64,7 @@ crate::actions! {
         /// Number and name a channel, and hand it out.
         OpenChannel,
         /// Turn the connection away, for this reason.
-        Refuse(Reason),
+        TurnAway(Reason),
         /// Forget the channel and add its counts to ours; LastClosed if it was the last.
         ForgetChannel,
         /// Arm `drain_deadline` and tell the channels to go out.
@@ -81,7 +81,7 @@ crate::actions! {
 }
 
 use self::Action::*;
-use super::Refusal as Reason;
+use super::NotAdmitted as Reason;
 
 /// The transitions.
 pub const ROWS: &[Row<State, Event, Internal, Action>] = crate::rows! {
@@ -90,11 +90,11 @@ pub const ROWS: &[Row<State, Event, Internal, Action>] = crate::rows! {
     // A connection comes.
     on   Listening | Draining, Connected,       [CheckPeer],                  =;
     then Listening | Draining, Admitted,        [OpenChannel],                =;
-    then Listening | Draining, OriginForeign,   [Refuse(Reason::Origin)],     =;
-    then Listening | Draining, ServerFull,      [Refuse(Reason::Full)],       =;
-    then Listening | Draining, PeerFull,        [Refuse(Reason::Peer)],       =;
-    then Draining,             TooLate,         [Refuse(Reason::Draining)],   =;
-    on   Leaving | Gone,       Connected,       [Refuse(Reason::Draining)],   =;
+    then Listening | Draining, OriginForeign,   [TurnAway(Reason::Origin)],     =;
+    then Listening | Draining, ServerFull,      [TurnAway(Reason::Full)],       =;
+    then Listening | Draining, PeerFull,        [TurnAway(Reason::Peer)],       =;
+    then Draining,             TooLate,         [TurnAway(Reason::Draining)],   =;
+    on   Leaving | Gone,       Connected,       [TurnAway(Reason::Draining)],   =;
 
     // A channel closes.
     on   Listening | Draining | Leaving, HttpChannelClosed, [ForgetChannel], =;
@@ -152,7 +152,7 @@ pub const MACHINE: Machine<State, Event, Internal, Action> = Machine {
     ],
     outputs: &[
         to_bottom("HttpChannel", "The connection is served by a new channel of this number and name."),
-        to_bottom("Refused", "The connection is to be closed, for the reason given."),
+        to_bottom("NotAdmitted", "The connection is to be closed, for the reason given."),
         to_bottom("GoOut", "Every open channel is to go out."),
         to_bottom("DropChannels", "Every channel that is still open is to be dropped."),
         to_top("Gone", "The last channel has closed."),

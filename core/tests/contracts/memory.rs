@@ -37,7 +37,8 @@ const STORE: usize = 16 << 10;
 proptest! {
     #![proptest_config(cases(192))]
 
-    /// Whatever is called, what is allocated is what [`Channel::buffered`] says, to the byte, and [`BESIDE`]; it obeys the formula; at rest it is nothing but empty lines; and the end frees all of it.
+    /// Whatever is called, what is allocated is what [`Channel::buffered`] says, to the byte, and [`BESIDE`]; it obeys the
+    /// formula; at rest it is nothing but empty lines; and the end frees all of it.
     ///
     /// Fails if `buffered` forgets the output, and if an idle channel keeps the store that it wrote to.
     #[test]

@@ -33,8 +33,8 @@ fn is_interim(bytes: &[u8]) -> bool {
     bytes.starts_with(b"HTTP/1.1 1") && !bytes.starts_with(b"HTTP/1.1 101")
 }
 
-/// Whether `write` is a write of its own, before `rest`, which is staged behind it: an interim head leaves alone, the rest of
-/// one that has left in part, too.
+/// Whether `write` is a write of its own, before `rest`, which is staged behind it: an interim head leaves alone, the rest
+/// of one that has left in part, too.
 pub(crate) fn is_one_write(write: &[u8], rest: &[u8]) -> bool {
     let is_rest_of_head = || {
         let ends = write.windows(4).filter(|bytes| bytes == b"\r\n\r\n").count();

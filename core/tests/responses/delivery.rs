@@ -144,7 +144,7 @@ fn what_is_not_accepted_is_told_with_its_reason() {
     let too_large = Input::HttpResponse(ResponseRef::new(Status::OK, &plain, &large));
     assert_eq!(
         rig.try_input(too_large).unwrap_err().to_string(),
-        "HttpResponse is not accepted in WaitResponse, because it needs: \
+        "HttpResponse is not accepted in WaitResponse, because this does not hold: \
          A content given as a slice is at most `output_high_water` long."
     );
     let short = fields(&[("Content-Length", "9")]);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use httpfsm::config::ServerConfig;
 use httpfsm::fsm::Taken;
-use httpfsm::server::{Action, Event, Internal, Refusal, ServerInput, ServerOutput, State};
+use httpfsm::server::{Action, Event, Internal, NotAdmitted, ServerInput, ServerOutput, State};
 use httpfsm::time::Moment;
 
 use super::{Bench, closed, connected, peer};
@@ -29,9 +29,9 @@ fn while_it_drains_a_server_takes_those_who_waited_for_a_listener() {
     bench.send(ServerInput::GoOut);
     assert_eq!(bench.close(first), [], "another may wait still");
     let second = bench.open("192.0.2.2:1");
-    assert_eq!(bench.connect("192.0.2.2:2"), Err(Refusal::Peer));
+    assert_eq!(bench.connect("192.0.2.2:2"), Err(NotAdmitted::Peer));
     assert_eq!(bench.send(ServerInput::ListenersClosed), []);
-    assert_eq!(bench.connect("192.0.2.3:1"), Err(Refusal::Draining));
+    assert_eq!(bench.connect("192.0.2.3:1"), Err(NotAdmitted::Draining));
     assert_eq!(bench.send(ServerInput::ListenersClosed), [], "repeating it is harmless");
     assert_eq!(bench.close(second), [ServerOutput::Gone]);
 }
@@ -47,7 +47,7 @@ fn listeners_that_close_while_the_server_is_in_service_change_nothing() {
 
 /// Those who waited for a listener are judged like all others, and no verdict moves the server on.
 #[test]
-fn a_refusal_leaves_a_server_where_it_stands_also_while_it_drains() {
+fn a_connection_that_is_turned_away_leaves_a_server_where_it_stands_also_while_it_drains() {
     for state in [State::Listening, State::Draining] {
         let mut bench = Bench::new(ServerConfig {
             origins: vec!["192.0.2.0/24".parse().expect("an origin")],
@@ -59,15 +59,19 @@ fn a_refusal_leaves_a_server_where_it_stands_also_while_it_drains() {
         if state == State::Draining {
             bench.send(ServerInput::GoOut);
         }
-        for (from, reason) in [("198.51.100.1:1", Refusal::Origin), ("192.0.2.1:2", Refusal::Peer)] {
+        for (from, reason) in [("198.51.100.1:1", NotAdmitted::Origin), ("192.0.2.1:2", NotAdmitted::Peer)] {
             assert_eq!(bench.connect(from), Err(reason), "in {state}");
             assert_eq!(bench.server.state(), state, "after {reason:?}");
         }
         bench.open("192.0.2.2:1");
-        assert_eq!(bench.connect("192.0.2.3:1"), Err(Refusal::Full), "in {state}");
+        assert_eq!(bench.connect("192.0.2.3:1"), Err(NotAdmitted::Full), "in {state}");
         assert_eq!(bench.server.state(), state, "after a full server");
         let stats = bench.server.stats();
-        assert_eq!((stats.refused_origin, stats.refused_peer, stats.refused_full), (1, 1, 1), "in {state}");
+        assert_eq!(
+            (stats.not_admitted_origin, stats.not_admitted_peer, stats.not_admitted_full),
+            (1, 1, 1),
+            "in {state}"
+        );
     }
 }
 
@@ -91,14 +95,14 @@ fn a_drain_ends_with_the_last_channel() {
     let mut bench = Bench::new(ServerConfig::default());
     let (first, second) = (bench.open("192.0.2.1:1"), bench.open("192.0.2.1:2"));
     assert_eq!(bench.go_out(), [ServerOutput::GoOut]);
-    assert_eq!(bench.connect("192.0.2.1:3"), Err(Refusal::Draining));
+    assert_eq!(bench.connect("192.0.2.1:3"), Err(NotAdmitted::Draining));
     assert_eq!(bench.send(ServerInput::GoOut), [], "repeating it is harmless");
     assert_eq!(bench.close(first), []);
     assert!(!bench.server.is_gone());
     assert_eq!(bench.close(second), [ServerOutput::Gone]);
     assert!(bench.server.is_gone());
-    assert_eq!(bench.connect("192.0.2.1:4"), Err(Refusal::Draining));
-    assert_eq!(bench.server.stats().refused_draining, 2);
+    assert_eq!(bench.connect("192.0.2.1:4"), Err(NotAdmitted::Draining));
+    assert_eq!(bench.server.stats().not_admitted_draining, 2);
 }
 
 #[test]
@@ -150,9 +154,9 @@ fn after_its_deadline_a_server_that_drains_takes_nobody() {
     bench.send(ServerInput::GoOut);
     let second = bench.open("192.0.2.2:1");
     assert_eq!(bench.wait(31).send(ServerInput::Tick), [ServerOutput::DropChannels]);
-    assert_eq!(bench.server.would_refuse(&peer("192.0.2.3:1")), Some(Refusal::Draining));
-    assert_eq!(bench.connect("192.0.2.3:1"), Err(Refusal::Draining));
-    assert_eq!(bench.server.stats().refused_draining, 1);
+    assert_eq!(bench.server.would_turn_away(&peer("192.0.2.3:1")), Some(NotAdmitted::Draining));
+    assert_eq!(bench.connect("192.0.2.3:1"), Err(NotAdmitted::Draining));
+    assert_eq!(bench.server.stats().not_admitted_draining, 1);
     assert_eq!((bench.server.state(), bench.server.deadline()), (State::Draining, None));
     assert_eq!(bench.send(ServerInput::ListenersClosed), []);
     assert_eq!(bench.close(first), []);

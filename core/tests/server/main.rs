@@ -10,7 +10,7 @@ use httpfsm::config::ServerConfig;
 use httpfsm::fsm::{Act, Cause, Label};
 use httpfsm::peer::Peer;
 use httpfsm::server::{
-    Action, ChannelId, ChannelStats, Event, MACHINE, REFUSALS, ROWS, Refusal, Server, ServerInput,
+    Action, ChannelId, ChannelStats, Event, MACHINE, NotAdmitted, REFUSALS, ROWS, Server, ServerInput,
     ServerNotAccepted, ServerOutput, State,
 };
 use httpfsm::time::Moment;
@@ -41,13 +41,13 @@ impl Bench {
         std::iter::from_fn(|| self.server.next_output()).collect()
     }
 
-    fn connect(&mut self, from: &str) -> Result<(ChannelId, String), Refusal> {
+    fn connect(&mut self, from: &str) -> Result<(ChannelId, String), NotAdmitted> {
         match self.send(connected(from)).as_slice() {
             [ServerOutput::HttpChannel { id, name, peername, sockname }] => {
                 assert_eq!((peername, sockname), (&peer(from), &peer("192.0.2.9:80")));
                 Ok((*id, name.clone()))
             }
-            [ServerOutput::Refused { peername, reason }] => {
+            [ServerOutput::NotAdmitted { peername, reason }] => {
                 assert_eq!(peername, &peer(from));
                 Err(*reason)
             }
@@ -154,16 +154,16 @@ fn the_name_of_the_server_begins_the_names_of_its_channels() {
 }
 
 #[test]
-fn a_foreign_origin_is_refused() {
+fn a_foreign_origin_is_not_admitted() {
     let origins = vec!["10.0.0.0/8".parse().unwrap(), "[::1]:7".parse().unwrap()];
     let mut bench = Bench::new(ServerConfig { origins, ..ServerConfig::default() });
-    assert_eq!(bench.connect("192.0.2.1:1"), Err(Refusal::Origin));
-    assert_eq!(bench.connect("[::1]:8"), Err(Refusal::Origin));
-    assert_eq!(bench.connect("unix"), Err(Refusal::Origin));
+    assert_eq!(bench.connect("192.0.2.1:1"), Err(NotAdmitted::Origin));
+    assert_eq!(bench.connect("[::1]:8"), Err(NotAdmitted::Origin));
+    assert_eq!(bench.connect("unix"), Err(NotAdmitted::Origin));
     bench.open("[::ffff:10.0.0.1]:1");
     bench.open("[::1]:7");
-    assert_eq!(bench.server.stats().refused_origin, 3);
-    assert_eq!(bench.server.stats().refused(), 3);
+    assert_eq!(bench.server.stats().not_admitted_origin, 3);
+    assert_eq!(bench.server.stats().not_admitted(), 3);
 }
 
 #[test]
@@ -171,11 +171,11 @@ fn the_limit_of_connections_is_inclusive_and_a_close_makes_room() {
     let mut bench = Bench::new(ServerConfig { max_connections: 2, ..ServerConfig::default() });
     let first = bench.open("192.0.2.1:1");
     bench.open("192.0.2.1:2");
-    assert_eq!(bench.connect("192.0.2.1:3"), Err(Refusal::Full));
+    assert_eq!(bench.connect("192.0.2.1:3"), Err(NotAdmitted::Full));
     bench.close(first);
     bench.open("192.0.2.1:4");
-    assert_eq!(bench.connect("192.0.2.1:5"), Err(Refusal::Full));
-    assert_eq!(bench.server.stats().refused_full, 2);
+    assert_eq!(bench.connect("192.0.2.1:5"), Err(NotAdmitted::Full));
+    assert_eq!(bench.server.stats().not_admitted_full, 2);
 }
 
 #[test]
@@ -183,19 +183,19 @@ fn the_limit_per_peer_counts_each_peer_alone() {
     let mut bench = Bench::new(ServerConfig { max_connections_per_peer: 2, ..ServerConfig::default() });
     let first = bench.open("192.0.2.1:1");
     bench.open("[::ffff:192.0.2.1]:2");
-    assert_eq!(bench.connect("192.0.2.1:3"), Err(Refusal::Peer), "a mapped address is the same peer");
+    assert_eq!(bench.connect("192.0.2.1:3"), Err(NotAdmitted::Peer), "a mapped address is the same peer");
     bench.open("192.0.2.2:1");
     bench.close(first);
     bench.open("192.0.2.1:4");
-    assert_eq!(bench.connect("192.0.2.1:5"), Err(Refusal::Peer));
-    assert_eq!(bench.server.stats().refused_peer, 2);
+    assert_eq!(bench.connect("192.0.2.1:5"), Err(NotAdmitted::Peer));
+    assert_eq!(bench.server.stats().not_admitted_peer, 2);
 }
 
 #[test]
 fn an_ipv6_peer_is_its_network_of_64_bits() {
     let mut bench = Bench::new(ServerConfig { max_connections_per_peer: 1, ..ServerConfig::default() });
     bench.open("[2001:db8::1]:1");
-    assert_eq!(bench.connect("[2001:db8::2]:1"), Err(Refusal::Peer));
+    assert_eq!(bench.connect("[2001:db8::2]:1"), Err(NotAdmitted::Peer));
     bench.open("[2001:db8:0:1::1]:1");
 }
 
@@ -291,7 +291,7 @@ proptest! {
             };
             prop_assert_eq!(server.handle(Moment::from_millis(at), input), Ok(()));
             while let Some(output) = server.next_output() {
-                prop_assert!(!gone || matches!(output, ServerOutput::Refused { .. }), "{:?} after Gone", output);
+                prop_assert!(!gone || matches!(output, ServerOutput::NotAdmitted { .. }), "{:?} after Gone", output);
                 match output {
                     ServerOutput::HttpChannel { id, name, peername, .. } => {
                         prop_assert!(names.insert(name), "a name was reused");
@@ -315,37 +315,37 @@ proptest! {
 }
 
 #[test]
-fn what_would_be_refused_is_told_without_a_connection() {
+fn who_would_be_turned_away_is_told_without_a_connection() {
     let config = ServerConfig { max_connections_per_peer: 1, max_connections: 2, ..ServerConfig::default() };
     let mut bench = Bench::new(config);
-    let would = |bench: &Bench, from: &str| bench.server.would_refuse(&peer(from));
+    let would = |bench: &Bench, from: &str| bench.server.would_turn_away(&peer(from));
     assert_eq!(would(&bench, "192.0.2.1:1"), None);
     let first = bench.open("192.0.2.1:1");
-    assert_eq!(would(&bench, "192.0.2.1:2"), Some(Refusal::Peer));
+    assert_eq!(would(&bench, "192.0.2.1:2"), Some(NotAdmitted::Peer));
     assert_eq!(would(&bench, "192.0.2.2:1"), None);
     let second = bench.open("192.0.2.2:1");
-    assert_eq!(would(&bench, "192.0.2.3:1"), Some(Refusal::Full));
+    assert_eq!(would(&bench, "192.0.2.3:1"), Some(NotAdmitted::Full));
     bench.send(ServerInput::GoOut);
     assert_eq!(
         would(&bench, "192.0.2.3:1"),
-        Some(Refusal::Full),
+        Some(NotAdmitted::Full),
         "as before, until the listeners have closed"
     );
     bench.send(ServerInput::ListenersClosed);
-    assert_eq!(would(&bench, "192.0.2.1:1"), Some(Refusal::Draining));
+    assert_eq!(would(&bench, "192.0.2.1:1"), Some(NotAdmitted::Draining));
     for channel in [first, second] {
         bench.close(channel);
     }
     assert!(bench.server.is_gone());
-    assert_eq!(would(&bench, "192.0.2.1:1"), Some(Refusal::Draining));
+    assert_eq!(would(&bench, "192.0.2.1:1"), Some(NotAdmitted::Draining));
 }
 
 #[test]
-fn refusals_are_added_up() {
+fn connections_that_are_not_admitted_are_added_up() {
     let mut stats = httpfsm::server::ServerStats::default();
-    stats.refused_origin = 1;
-    stats.refused_full = 20;
-    stats.refused_peer = 300;
-    stats.refused_draining = 4000;
-    assert_eq!(stats.refused(), 4321);
+    stats.not_admitted_origin = 1;
+    stats.not_admitted_full = 20;
+    stats.not_admitted_peer = 300;
+    stats.not_admitted_draining = 4000;
+    assert_eq!(stats.not_admitted(), 4321);
 }

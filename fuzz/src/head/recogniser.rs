@@ -135,7 +135,8 @@ fn has_stray_byte(bytes: &[u8]) -> bool {
     begins_badly || (0..bytes.len()).any(strayed)
 }
 
-/// The first byte by which the method or the target is too long, or that begins a field line too many; and the statuses for it.
+/// The first byte by which the method or the target is too long, or that begins a field line too many; and the statuses for
+/// it.
 fn passed_limit(head: &[u8], limits: &Limits) -> Option<(usize, Vec<u16>)> {
     let is_text = |byte: &u8| !matches!(byte, b'\0' | b'\r' | b'\n');
     let line = &head[..head.iter().position(|byte| !is_text(byte)).unwrap_or(head.len())];

@@ -5,13 +5,13 @@ use super::{Names, hide};
 /// Goes through content, in pieces, and hides what stands behind the name of a secret field and a colon, to the end of the
 /// line, and the lines behind that one that begin with a blank, as a folded field does.
 ///
-/// The name may stand anywhere in a line, so that it is found behind the words of a failure and in a text that quotes a line.
-/// What stands between it and the colon may be anything but a part of a name: blanks, a quotation mark.
+/// The name may stand anywhere in a line, so that it is found behind the words of a failure and in a text that quotes a
+/// line. What stands between it and the colon may be anything but a part of a name: blanks, a quotation mark.
 #[derive(Default)]
 pub(crate) struct Lines {
-    /// The last word, where the byte behind a backslash is the rest of an escape sequence, and no part of a word.
+    /// The last word, if the byte behind a backslash belongs to an escape sequence.
     word: Word,
-    /// The last word, where it is a part of one.
+    /// The last word, if the byte behind a backslash belongs to the word.
     plain_word: Word,
     /// A backslash has come.
     escape: bool,
@@ -56,8 +56,8 @@ impl Word {
 }
 
 impl Lines {
-    /// Of the content of a response. That of a 206 begins in the middle of a line, and so may each of its parts, behind the empty
-    /// line that ends the head of the part (RFC 9110 section 14.6).
+    /// Of the content of a response. That of a 206 begins in the middle of a line, and so may each of its parts, behind the
+    /// empty line that ends the head of the part (RFC 9110 section 14.6).
     pub(crate) fn of_response(status: u16) -> Self {
         let is_partial = status == 206;
         Self { is_partial, hides: is_partial, ..Self::default() }

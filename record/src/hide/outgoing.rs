@@ -11,8 +11,8 @@ use crate::line::Line;
 /// What is to be sent, with its secrets hidden. It is looked at when it is staged, not when it leaves, so that content
 /// is hidden in what the application gave just as it is in what is sent: only so do both replay.
 ///
-/// Heads and the lines of chunks are the machine's, and begin and end with a line. Content goes on from one input to the next,
-/// whatever the machine puts between.
+/// Heads and the lines of chunks are the machine's, and begin and end with a line. Content goes on from one input to the
+/// next, whatever the machine puts between.
 #[derive(Default)]
 pub(crate) struct Outgoing {
     content: Lines,
@@ -23,9 +23,9 @@ pub(crate) struct Outgoing {
 }
 
 impl Outgoing {
-    /// The channel has taken the input of this line: what it has sent leaves, and stands in the line; what it has staged is taken
-    /// up. Content in the line is hidden as it is in what was staged. What is not sent of it (of a response to HEAD, or beyond
-    /// a Content-Length) is hidden whole, since nothing depends on it.
+    /// The channel has taken the input of this line: what it has sent leaves, and stands in the line; what it has staged is
+    /// taken up. Content in the line is hidden as it is in what was staged. What is not sent of it (of a response to HEAD,
+    /// or beyond a Content-Length) is hidden whole, since nothing depends on it.
     pub(crate) fn taken(&mut self, names: &Names, channel: &Channel, line: &mut Line, is_accepted: bool) {
         let input = line.input.as_deref().filter(|_| is_accepted);
         if let (Some("Sent"), Some(n)) = (input, line.n) {
@@ -78,8 +78,8 @@ impl Outgoing {
     }
 }
 
-/// Where `content` stands in what was staged for it: behind the head of a response that `begins`; of one that goes on, in a chunk, or
-/// alone, and behind a head that has waited for it. What exceeds a Content-Length is cut.
+/// Where `content` stands in what was staged for it: behind the head of a response that `begins`; of one that goes on, in a
+/// chunk, or alone, and behind a head that has waited for it. What exceeds a Content-Length is cut.
 fn place(staged: &[u8], content: &[u8], begins: bool) -> Option<Range<usize>> {
     let head_end = staged.windows(4).position(|end| end == b"\r\n\r\n").map(|end| end + 4);
     if begins {

@@ -16,7 +16,8 @@ pub enum Failure {
     Empty,
     /// It does not begin as recordings do.
     NoRecording(String),
-    /// It is of another version of the format, which is this. One that was made by an older program replays with that program.
+    /// It is of another version of the format, which is this. One that was made by an older program replays with that
+    /// program.
     OtherFormat(u32),
     /// This line is none of a recording.
     Malformed {

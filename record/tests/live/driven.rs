@@ -1,4 +1,5 @@
-//! Channels that are driven by hand, also as no driver of a server drives them: what is recorded shows no secret and replays.
+//! Channels that are driven by hand, also as no driver of a server drives them: what is recorded shows no secret and
+//! replays.
 
 use std::sync::Arc;
 

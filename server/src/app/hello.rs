@@ -67,7 +67,7 @@ fn statistics(stats: &ServerStats) -> String {
         ("most at once", stats.most_channels),
         ("opened", stats.opened),
         ("closed", stats.closed),
-        ("connections refused", stats.refused()),
+        ("connections refused", stats.not_admitted()),
         ("requests", stats.channels.requests),
         ("requests refused", stats.channels.refused),
         ("bytes received", stats.channels.received),

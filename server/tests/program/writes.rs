@@ -34,8 +34,8 @@ fn heads(trace: &Path) -> Vec<Vec<String>> {
 }
 
 /// Some proxies take two heads in one read for a fault. These wait for each other in the output: nothing but the end of a
-/// head parts them. On the blocking transport they never wait for each other, since each handler ends on a thread of its own;
-/// `core/tests` have what parts them there.
+/// head parts them. On the blocking transport they never wait for each other, since each handler ends on a thread of its
+/// own; `core/tests` have what parts them there.
 fn an_interim_head_is_in_a_write_of_its_own(transport: &str) {
     let Some(strace) = tool("strace") else { return };
     let folder = tempfile::tempdir().expect("a folder");

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Waker};
 
 use httpfsm::handler::Handler;
-use httpfsm::server::Refusal;
+use httpfsm::server::NotAdmitted;
 use httpfsm_transport::Held;
 
 use super::{KEEPER, Round};
@@ -35,7 +35,7 @@ impl<H: Handler> Round<'_, H> {
     /// Nobody is turned away for want of a place that is free, or that an idle connection could have left.
     pub(super) fn check_refusals(&mut self, now: u64) -> Result<(), Breach> {
         for n in 0..self.clients.len() {
-            if self.clients[n].ends.fate() != Some(Fate::Refused(Refusal::Full))
+            if self.clients[n].ends.fate() != Some(Fate::Refused(NotAdmitted::Full))
                 || self.turned_away.contains(&n)
             {
                 continue;

@@ -134,7 +134,7 @@ pub(crate) fn origins(bench: &Bench<'_>) -> Result<(), String> {
             }
             running.wait("Nobody is told of the refusal.", || running.record.arrived() == (0, 1))?;
         }
-        let counted = running.server.stats().refused_origin;
+        let counted = running.server.stats().not_admitted_origin;
         if counted != u64::from(!admitted) {
             return Err(format!("{counted} refusals are counted of a peer that may connect: {admitted}."));
         }

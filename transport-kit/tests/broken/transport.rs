@@ -38,9 +38,9 @@ impl Transport for Faulty {
         for (number, listener) in mem::take(&mut opening.listeners).into_iter().enumerate() {
             let (place, socket) = listener.into_parts();
             if self.0 == SkipsEverySecondListener && number % 2 == 1 {
-                let going = handle.going();
+                let draining = handle.draining();
                 tokio::spawn(async move {
-                    going.await;
+                    draining.await;
                     drop((place, socket));
                 });
                 continue;

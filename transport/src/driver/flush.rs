@@ -29,7 +29,8 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         Poll::Ready(())
     }
 
-    /// The same after a write of `bytes`, of which the wire holds some.
+    /// What came of the flush after a write of `bytes`, when it failed or the wire still holds some of them. The channel is
+    /// told of all but the last byte, and of that one by [`flushed`](Self::flushed).
     #[cold]
     pub(super) fn hold(&mut self, bytes: usize, flushed: Poll<io::Result<()>>, now: &Now<'_>) -> Poll<()> {
         self.unflushed = true;

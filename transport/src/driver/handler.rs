@@ -117,7 +117,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             self.report(&response);
         }
         // The server may have begun to go out since this wake-up began, and the response is to say so.
-        if self.service.shared.is_going() {
+        if self.service.shared.is_draining() {
             self.tell_to_go(now);
         }
         let Some(exchange) = self.exchange.as_deref_mut() else { return false };
@@ -149,7 +149,8 @@ impl<H: Handler, W: Wire> Driver<H, W> {
     #[cold]
     fn not_accepted(&mut self, refused: NotAccepted, now: &Now<'_>) {
         let Some(condition) = refused.unmet else { return };
-        let text = format!("The response cannot be sent, because it needs: {}", condition.meaning());
+        let text =
+            format!("The response cannot be sent, because this does not hold: {}", condition.meaning());
         if self.channel.handle(now, Input::Abort(Some(&text))).is_ok() {
             self.failed(Failure::Handler, &text);
         }

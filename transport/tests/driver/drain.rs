@@ -61,7 +61,7 @@ fn a_drain_closes_the_idle_waits_for_the_busy_and_cuts_the_rest() {
     let mut drained = pin!(server.handle().begin_drain(Some(Duration::from_secs(10))).gone());
     let mut is_drained = || drained.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready();
     server.run();
-    assert_eq!(server.connect().unwrap_err(), httpfsm::server::Refusal::Draining);
+    assert_eq!(server.connect().unwrap_err(), httpfsm::server::NotAdmitted::Draining);
     server.advance(Duration::from_secs(1));
     assert!(idle.is_ended());
     gate.open();

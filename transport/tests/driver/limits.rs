@@ -35,12 +35,12 @@ fn at_the_limit_of_connections_the_longest_idle_gives_its_place() {
     server.advance(Duration::from_millis(100));
     let fourth = server.connect_from(peer(3)).unwrap();
     assert!(second.is_ended() && !first.is_ended());
-    assert_eq!(server.connect_from(peer(3)).unwrap_err(), httpfsm::server::Refusal::Peer);
+    assert_eq!(server.connect_from(peer(3)).unwrap_err(), httpfsm::server::NotAdmitted::Peer);
     assert!(!first.is_ended(), "a peer that has enough evicts nobody");
     assert!(server.connect_from(peer(4)).is_ok());
     assert!(first.is_ended());
     // Nobody is idle now: one waits for its handler, two for their first request.
-    assert_eq!(server.connect_from(peer(5)).unwrap_err(), httpfsm::server::Refusal::Full);
+    assert_eq!(server.connect_from(peer(5)).unwrap_err(), httpfsm::server::NotAdmitted::Full);
     gate.open();
     server.run();
     assert!(third.take_text().ends_with("fine"));

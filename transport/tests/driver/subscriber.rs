@@ -80,14 +80,14 @@ fn a_subscriber_hears_of_excess_and_its_panics_go_no_further() {
 #[test]
 fn a_subscriber_hears_of_a_connection_that_is_not_admitted() {
     #[derive(Default)]
-    struct Turned(Mutex<Vec<httpfsm::server::Refusal>>);
+    struct Turned(Mutex<Vec<httpfsm::server::NotAdmitted>>);
 
     impl Subscriber for Turned {
         fn not_admitted(
             &self,
             _: &httpfsm::peer::Peer,
             _: &httpfsm::peer::Peer,
-            reason: httpfsm::server::Refusal,
+            reason: httpfsm::server::NotAdmitted,
         ) {
             self.0.lock().unwrap().push(reason);
         }
@@ -98,5 +98,5 @@ fn a_subscriber_hears_of_a_connection_that_is_not_admitted() {
     let config = ServerConfig { origins: vec!["192.0.2.0/24".parse().unwrap()], ..ServerConfig::default() };
     let mut server = MemoryServer::with(config, 100, Some(subscriber), |_: Request| async { "fine" });
     assert!(server.connect().is_err());
-    assert_eq!(*turned.0.lock().unwrap(), [httpfsm::server::Refusal::Origin]);
+    assert_eq!(*turned.0.lock().unwrap(), [httpfsm::server::NotAdmitted::Origin]);
 }

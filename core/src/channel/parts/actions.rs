@@ -1,5 +1,5 @@
-//! What each action of the table does: calls of the parts, which no other file sees. An action cannot see or set the state; it
-//! returns at most one internal event.
+//! What each action of the table does: calls of the parts, which no other file sees. An action cannot see or set the state;
+//! it returns at most one internal event.
 
 use super::{Args, Parts};
 use crate::channel::input::Input;
@@ -84,7 +84,8 @@ impl Parts {
             },
             Action::CutResponse(reason) => {
                 self.persistence.replace_reason(reason);
-                // What has arrived of content that ends with the connection would look whole.
+                // Content that ends with the connection has no other mark of its end: behind a FIN, the part of it that was
+                // sent would look whole.
                 self.sender.reset_when(self.sender.runs_until_close());
             }
             Action::CheckPipelineLimit => self.receiver.check_pipeline(&self.compiled),

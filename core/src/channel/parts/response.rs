@@ -218,8 +218,8 @@ impl Parts {
         Some(Internal::BodyRest)
     }
 
-    /// The response is complete, and nothing is left of its request. The next one is parsed while there is room for its response; empty lines
-    /// alone are none.
+    /// The response is complete, and nothing is left of its request. The next one is parsed while there is room for its
+    /// response; empty lines alone are none.
     #[inline]
     pub(super) fn choose_next(&mut self) -> Option<Internal> {
         if self.receiver.holds_request(&self.compiled) {
@@ -268,7 +268,7 @@ impl Parts {
     /// Nothing is held: buffers of the channel's own go. Lent ones are taken back at the end of the wake-up.
     #[inline]
     pub(super) fn release_buffers(&mut self) {
-        if !self.receiver.buffer().is_lent() {
+        if !self.receiver.buffer().in_wake_up() {
             self.receiver.release();
             self.sender.release();
         }

@@ -141,11 +141,14 @@ impl<W: Polled> Task<W> {
         match catch_panic(|| running.poll(&mut Context::from_waker(&waker))) {
             Ok(Poll::Pending) => None,
             Ok(Poll::Ready(output)) => Some(Ok(output)),
-            Err(panic) => {
-                let _ = catch_panic(|| *work = None);
-                Some(Err(panic))
-            }
+            Err(panic) => Some(Err(panic)),
         }
+    }
+
+    /// Drops the work, which is the application's code.
+    fn drop_work(&self) {
+        let work = lock(&self.work).take();
+        let _ = catch_panic(|| drop(work));
     }
 
     /// After a poll: goes back to wait, or into the queue again.
@@ -165,8 +168,7 @@ impl<W: Polled> Task<W> {
                 workers.submit(QueueItem::Task(self));
             }
             _ => {
-                let work = lock(&self.work).take();
-                let _ = catch_panic(|| drop(work));
+                self.drop_work();
                 // Whoever cancelled may not have seen the output, which holds the application's sources.
                 let unseen = std::mem::replace(&mut *lock(&self.progress), Progress::Unasked);
                 let _ = catch_panic(|| drop(unseen));
@@ -185,7 +187,12 @@ impl<W: Polled> Run for Task<W> {
             return self.rest();
         }
         let Some(result) = self.poll_work() else { return self.rest() };
+        let panicked = result.is_err();
         let before = std::mem::replace(&mut *lock(&self.progress), Progress::Done(result));
+        if panicked {
+            // Its drop may wake the connection, as the end of a body that was not read does: it finds the panic.
+            self.drop_work();
+        }
         // Whoever is woken may ask for the next output, and must not find the task running.
         self.rest();
         if let Progress::Asked(Some(waker)) = before {

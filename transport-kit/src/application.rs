@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use httpfsm::fields::Fields;
-use httpfsm::handler::{Body, Frame, Handler, Request, Response};
+use httpfsm::handler::{Body, BodyFailure, Frame, Handler, Request, Response};
 use httpfsm::status::Status;
 use httpfsm_transport::{Job, Spawner};
 
@@ -161,6 +161,17 @@ impl Application {
                 log: Some(log.of("duplex")),
             }),
             "/echo" => Response::new(Status::OK).with_body(request.take_body()),
+            "/source-fails" | "/source-panics" => {
+                let (body, panics) = (request.take_body(), request.path() == "/source-panics");
+                Response::new(Status::OK).with_body(Body::from_fn(move |_| {
+                    // Dropped with its source, so that nobody is left who could ask for it.
+                    let _has = &body;
+                    if panics {
+                        panic_quietly();
+                    }
+                    Poll::Ready(Frame::Error(BodyFailure::Source("it fails".into())))
+                }))
+            }
             "/trailers" => {
                 let response = upload(&mut request, log).await;
                 let trailers = request.trailers().cloned();

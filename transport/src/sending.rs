@@ -66,8 +66,10 @@ impl Sending {
                 Some(frame) => frame,
                 None => match panics::catch(|| self.body.poll_frame(cx)) {
                     Ok(Poll::Pending) => return Ok(Pumped::Waits),
+                    // A failure is responded to, whatever the source has asked for.
+                    Ok(Poll::Ready(frame @ Frame::Error(_))) => frame,
                     Ok(Poll::Ready(frame)) if channel.state() == State::HeadHeld => {
-                        // What the source has asked for, the body of the request, say, comes before what releases the head.
+                        // What the source has asked for comes before what releases the head: the body of the request, say.
                         self.next = Some(frame);
                         return Ok(Pumped::More);
                     }

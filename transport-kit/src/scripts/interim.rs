@@ -53,6 +53,14 @@ pub(crate) fn scripts() -> Vec<Script> {
             .until("\r\n\r\nfour")
             .send(get("/hello"))
             .until("world!"),
+        Script::new("an expectation whose source has the body and fails")
+            .send(expecting("/source-fails"))
+            .until("HTTP/1.1 500 ")
+            .end(),
+        Script::new("an expectation whose source has the body and panics")
+            .send(expecting("/source-panics"))
+            .until("HTTP/1.1 500 ")
+            .end(),
         // When the head has left, no 100 can be sent.
         Script::new("an expectation whose body is first asked for behind the head of the response")
             .send(expecting("/duplex"))

@@ -75,8 +75,9 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             Stage::Sending(sending) => {
                 let pumped = sending.pump(&mut self.channel, &turn.now, cx);
                 let calls = exchange.pipe.attended();
-                // The head waits for a body that nobody will ask for: it need not.
-                let releases = self.channel.state() == State::HeadHeld && exchange.pipe.forgoes_body();
+                // The head waits for a body that nobody will ask for: it need not. A frame releases it by itself.
+                let waits = matches!(pumped, Pumped::Waits) && self.channel.state() == State::HeadHeld;
+                let releases = waits && exchange.pipe.forgoes_body();
                 let mut called = calls.is_some_and(|calls| self.carry_out(calls, &turn.now));
                 called |= releases && self.channel.handle(&turn.now, Input::Flush).is_ok();
                 match pumped {

@@ -87,6 +87,7 @@ mod sockets;
 mod stand;
 mod subject;
 mod sum;
+mod toy;
 mod trace;
 
 pub use application::Application;
@@ -102,6 +103,7 @@ pub use record::Record;
 pub use report::{Report, Verdict};
 pub use script::{Script, Step};
 pub use subject::{Plan, Subject};
+pub use toy::ToyLayer;
 pub use trace::Trace;
 
 /// The example of the readme compiles and runs.

@@ -200,7 +200,8 @@ impl Layer for ToyLayer {
             self.plain = VecDeque::new();
         }
         match read {
-            0 if self.peer_ended => Ok(Some(0)),
+            // Before the handshake nothing can be cut.
+            0 if self.peer_ended || (self.below_ended && !self.established) => Ok(Some(0)),
             0 if self.below_ended => Err(LayerError::Truncated),
             0 => Ok(None),
             read => Ok(Some(read)),

@@ -455,6 +455,27 @@ fn a_write_before_the_handshake_waits_for_it() {
     assert_eq!(read_all(&mut client).0, b"early");
 }
 
+#[test]
+fn a_write_before_the_handshake_fails_when_there_will_be_none() {
+    for reads_first in [true, false] {
+        let (near, far) = pair(100);
+        let mut wire = Layered::new(far, ToyLayer::server());
+        let (waker, woken) = waker();
+        if !reads_first {
+            assert!(wire.poll_write(&mut Context::from_waker(&waker), b"early").is_pending());
+        }
+        drop(near);
+        let before = woken.count();
+        assert!(matches!(read(&mut wire, 9), Poll::Ready(Ok(bytes)) if bytes.is_empty()));
+        assert_eq!(woken.count() > before, !reads_first);
+        let late = wire.poll_write(&mut cx(), b"late");
+        assert!(
+            matches!(&late, Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::BrokenPipe),
+            "{late:?}"
+        );
+    }
+}
+
 /// The bytes of a client's records: a hello, data, and one that is wrong.
 fn wrong_record() -> Vec<u8> {
     let (mut near, far) = pair(10_000);

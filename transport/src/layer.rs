@@ -107,7 +107,7 @@ pub trait Layer: Send + 'static {
     fn read(&mut self, plain: &mut [u8]) -> Result<Option<usize>, LayerError>;
 
     /// Takes some of the plain bytes in `plain`, which are not all empty, and says how many: what becomes of them goes to `down`. 0:
-    /// none before more was received, as in a handshake.
+    /// none before more was received, as in a handshake. Where nothing more can come, the write fails.
     ///
     /// # Errors
     ///

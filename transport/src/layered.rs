@@ -83,6 +83,8 @@ pub struct Layered<W, L> {
     closed: bool,
     /// The peer's end below has come.
     below_ended: bool,
+    /// So has that of the layer, or nothing more comes otherwise.
+    input_over: bool,
 }
 
 /// Who polls.
@@ -111,6 +113,7 @@ impl<W: Wire, L: Layer> Layered<W, L> {
             ended: false,
             closed: false,
             below_ended: false,
+            input_over: false,
         };
         layered.failed = layered.layer.received(&[], &mut layered.down).err();
         layered
@@ -208,8 +211,22 @@ impl<W: Wire, L: Layer> Layered<W, L> {
     fn fail(&mut self, error: LayerError, cx: &mut Context<'_>, side: Side) -> io::Error {
         let _ = self.poll_down(cx, side);
         self.failed = Some(error.clone());
+        self.end_input();
         self.writer.take().into_iter().for_each(panics::wake);
         error.into()
+    }
+
+    /// Nothing more comes for which a writer could wait.
+    fn end_input(&mut self) {
+        self.input_over = true;
+        self.wake_refused();
+    }
+
+    /// Wakes a writer of whom the layer has taken nothing. It may be the task that is polled, which has its write behind it.
+    fn wake_refused(&mut self) {
+        if std::mem::take(&mut self.refused) {
+            self.writer.take().into_iter().for_each(panics::wake);
+        }
     }
 
     /// Passes bytes from below to the layer; `false` where it takes none.
@@ -231,6 +248,7 @@ impl<W: Wire, L: Layer> Layered<W, L> {
                 _ => {
                     self.below_ended = true;
                     self.layer.below_ended();
+                    self.end_input();
                     Poll::Ready(Ok(true))
                 }
             }
@@ -265,9 +283,8 @@ impl<W: Wire, L: Layer> Layered<W, L> {
     ) -> Poll<io::Result<bool>> {
         match received {
             Ok(taken) => {
-                if taken > 0 && std::mem::take(&mut self.refused) {
-                    // It may be the task that is polled here, which has its write behind it.
-                    self.writer.take().into_iter().for_each(panics::wake);
+                if taken > 0 {
+                    self.wake_refused();
                 }
                 Poll::Ready(Ok(taken > 0))
             }
@@ -285,6 +302,10 @@ impl<W: Wire, L: Layer> Wire for Layered<W, L> {
         let mut took = true;
         loop {
             match self.layer.read(buffer) {
+                Ok(Some(0)) => {
+                    self.end_input();
+                    return Poll::Ready(Ok(0));
+                }
                 Ok(Some(bytes)) => return Poll::Ready(Ok(bytes)),
                 Ok(None) => {}
                 Err(error) if self.failed.is_none() => {
@@ -300,10 +321,19 @@ impl<W: Wire, L: Layer> Wire for Layered<W, L> {
                 let error = if took { LayerError::Truncated } else { LayerError::own(text) };
                 return Poll::Ready(Err(self.fail(error, cx, Side::Reader)));
             }
-            if self.poll_down(cx, Side::Reader)?.is_pending() && self.replies >= REPLIES {
-                return Poll::Pending;
+            let sent = self.poll_down(cx, Side::Reader);
+            if self.replies >= REPLIES {
+                ready!(sent)?;
+                continue;
             }
-            took = ready!(self.poll_receive(cx))?;
+            took = match self.poll_receive(cx) {
+                Poll::Ready(took) => took?,
+                // A peer that takes nothing more may have sent something before.
+                Poll::Pending => match sent {
+                    Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                    _ => return Poll::Pending,
+                },
+            };
         }
     }
 
@@ -332,8 +362,11 @@ impl<W: Wire, L: Layer> Wire for Layered<W, L> {
         }
         match self.say(|layer, down| layer.write(plain, down)) {
             Ok(0) => {
-                self.refused = true;
                 self.rest();
+                if self.input_over {
+                    return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+                }
+                self.refused = true;
                 self.wait(cx, Side::Writer);
                 Poll::Pending
             }

@@ -106,7 +106,8 @@ impl Wire for MemoryWire {
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         let mut writer = None;
         let read = waiting::poll(&self.input, cx, |direction| {
-            if direction.reset {
+            // As on a socket, behind the bytes that came before it.
+            if direction.reset && direction.bytes.is_empty() {
                 return Ok(Err(io::ErrorKind::ConnectionReset.into()));
             }
             if direction.bytes.is_empty() && !direction.ended {

@@ -75,6 +75,7 @@ mod few_descriptors;
 mod held;
 mod kit;
 mod level1;
+mod link;
 mod memory;
 mod obligation;
 mod panics;
@@ -102,7 +103,7 @@ pub use panics::{panics_at_work, respond_or_panic};
 pub use record::Record;
 pub use report::{Report, Verdict};
 pub use script::{Script, Step};
-pub use subject::{Plan, Subject};
+pub use subject::{Ends, Plan, Served, Subject};
 pub use toy::ToyLayer;
 pub use trace::Trace;
 

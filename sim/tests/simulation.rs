@@ -60,6 +60,24 @@ fn twenty_thousand_connections_keep_every_contract() {
 }
 
 #[test]
+fn connections_through_a_layer_keep_every_contract() {
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    let simulation = |layered: u32, connections: u64| {
+        Simulation::new(ServerConfig::default(), |world: &World| application(world.clone()))
+            .vary(vary)
+            .layered(layered)
+            .connections(connections)
+            .threads(threads)
+            .run()
+            .unwrap()
+    };
+    assert_eq!(simulation(1, 8000).connections, 8000);
+    // The plans are the same, what happens on the connections is not.
+    let hash = |layered| simulation(layered, 400).trace_hash;
+    assert!(hash(0) != hash(1) && hash(0) != hash(4) && hash(4) != hash(1));
+}
+
+#[test]
 fn the_same_seed_gives_the_same_trace() {
     let once = model(77, 1000, 1).unwrap();
     assert_eq!(model(77, 1000, 3).unwrap(), once);

@@ -295,6 +295,11 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         if closed.is_ready() && std::mem::replace(&mut self.ending, Ending::Nothing).is_parting() {
             self.wire = None;
         }
+        if closed.is_pending() && self.ending.is_parting() && self.slot.is_evicted() {
+            // Another connection waits for the place.
+            (self.ending, self.wire) = (Ending::Nothing, None);
+            return true;
+        }
         closed.is_ready()
     }
 

@@ -28,6 +28,7 @@
 //! | no 100 is sent | the machine responded with 408 |
 //! | empty lines and then nothing get a 408 | a response to nothing |
 //! | an unknown version is taken for a malformed line | the machine responded with 400 |
+//! | an evicted connection waits for the end of its layer to leave | refused, though another client was idle (at 200,000) |
 //!
 //! And bare channels, when input is waited for behind its end, when there is no deadline for pending output or for what is
 //! discarded, when an idle channel keeps its buffers, and when time that goes back is believed.
@@ -75,6 +76,18 @@ fn connections_through_a_layer_keep_every_contract() {
     // The plans are the same, what happens on the connections is not.
     let hash = |layered| simulation(layered, 400).trace_hash;
     assert!(hash(0) != hash(1) && hash(0) != hash(4) && hash(4) != hash(1));
+}
+
+/// In the first round of this seed the end of a layer cannot leave when another client needs the place.
+#[test]
+fn a_connection_that_is_evicted_keeps_nobody_waiting_for_the_end_of_its_layer() {
+    Simulation::new(ServerConfig::default(), |world: &World| application(world.clone()))
+        .vary(vary)
+        .layered(1)
+        .seed(50_001)
+        .connections(4)
+        .run()
+        .unwrap();
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use self::send::Gate;
 use crate::ask::Expected;
+use crate::layer::ClientLayer;
 use crate::plan::{ClientPlan, Disturbance, LINES, NEVER, Sent};
 use crate::reader::{Read, Reader};
 use crate::trace::Trace;
@@ -41,6 +42,7 @@ pub(crate) struct Client<'a> {
     silent: bool,
     ended: bool,
     reader: Reader,
+    layer: Option<ClientLayer>,
     received: u64,
     taking_from: u64,
     stopped: bool,
@@ -121,6 +123,7 @@ impl<'a> Client<'a> {
             silent: false,
             ended: false,
             reader: Reader::default(),
+            layer: plan.layered.then(ClientLayer::new),
             received: 0,
             taking_from: 0,
             stopped: false,
@@ -177,6 +180,7 @@ impl<'a> Client<'a> {
                 self.done_since.get_or_insert(now);
             }
         }
+        self.send_layer(now);
         let idle = !self.closing && !self.ended && !self.finished && !self.switched && self.has_all();
         self.idle_since = if idle { self.idle_since.or(Some(now)) } else { None };
         Ok(())
@@ -190,6 +194,7 @@ impl<'a> Client<'a> {
             && !self.reader.is_amid()
             && link.to_server.is_empty()
             && link.to_client.is_empty()
+            && self.layer.as_ref().is_none_or(ClientLayer::is_at_rest)
     }
 
     /// For how long its connection has been one that a full server may close.
@@ -215,7 +220,14 @@ impl<'a> Client<'a> {
         }
         let (taken, more, ended, reset) = {
             let mut link = self.ends.link();
-            let taken = link.take(self.plan.take, self.reader.buffer());
+            let taken = match &mut self.layer {
+                None => link.take(self.plan.take, self.reader.buffer()),
+                // Whoever is gone does not care.
+                Some(layer) => match layer.take(&mut link, self.plan.take, self.reader.buffer()) {
+                    Err(error) if !self.finished => return Err(error.to_string()),
+                    taken => taken.unwrap_or_default(),
+                },
+            };
             (taken, !link.to_client.is_empty(), link.server_ended, link.server_reset)
         };
         if self.finished {
@@ -247,7 +259,12 @@ impl<'a> Client<'a> {
         if more {
             self.later(self.taking_from.max(now));
         } else if ended {
-            return self.end(false, now);
+            // Without its layer's end, the connection is one that was cut.
+            let cut = self.layer.as_mut().map(ClientLayer::below_ended).and_then(Result::err);
+            if let Some(error) = cut.as_ref().filter(|_| self.plan.is_calm() && !self.is_excused()) {
+                return Err(error.to_string());
+            }
+            return self.end(cut.is_some(), now);
         }
         Ok(())
     }

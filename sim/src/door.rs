@@ -10,7 +10,7 @@ use httpfsm::handler::Handler;
 use httpfsm::peer::Peer;
 use httpfsm_transport::{Accept, Accepted, Driver, ServerHandle, Service, accept};
 
-use crate::wire::SimWire;
+use crate::layer::ServerEnd;
 use crate::world::{Task, guard};
 
 /// The port of the first client.
@@ -26,11 +26,11 @@ pub(crate) struct Door<H: Handler> {
 }
 
 /// The number of a client, and its driver.
-pub(crate) type Admitted<H> = (usize, Box<Driver<H, SimWire>>);
+pub(crate) type Admitted<H> = (usize, Box<Driver<H, ServerEnd>>);
 
 #[derive(Default)]
 struct Queue {
-    waiting: VecDeque<(usize, SimWire)>,
+    waiting: VecDeque<(usize, ServerEnd)>,
     waker: Option<Waker>,
     /// Which calls that would have accepted somebody fail.
     failures: Vec<u32>,
@@ -58,7 +58,7 @@ impl<H: Handler> Door<H> {
     }
 
     /// A client connects. Where nobody listens any more, its socket is closed.
-    pub(crate) fn knock(&self, number: usize, wire: SimWire) {
+    pub(crate) fn knock(&self, number: usize, wire: ServerEnd) {
         let mut queue = guard(&self.queue);
         if !queue.closed {
             queue.waiting.push_back((number, wire));
@@ -80,9 +80,9 @@ impl<H: Handler> Door<H> {
 struct SimListener(Arc<Mutex<Queue>>);
 
 impl Accept for SimListener {
-    type Wire = SimWire;
+    type Wire = ServerEnd;
 
-    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Accepted<SimWire>>> {
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Accepted<ServerEnd>>> {
         let mut queue = guard(&self.0);
         if queue.waiting.is_empty() {
             queue.waker = Some(cx.waker().clone());

@@ -135,6 +135,7 @@ mod door;
 mod failure;
 mod fault;
 mod hostile;
+mod layer;
 mod model;
 mod observer;
 mod plan;

@@ -1,4 +1,5 @@
-//! Simulates the model application, as long as wanted: `--seed N`, `--connections N`, `--threads N`.
+//! Simulates the model application, as long as wanted: `--seed N`, `--connections N`, `--threads N`,
+//! and `--layered N`: one connection in so many goes through a layer.
 #![forbid(unsafe_code)]
 
 use std::env;
@@ -11,7 +12,7 @@ use httpfsm_sim::{Simulation, World, application, vary};
 
 fn main() -> ExitCode {
     let cores = thread::available_parallelism().map_or(1, usize::from) as u64;
-    let (mut seed, mut connections, mut threads) = (1, 1_000_000, cores);
+    let (mut seed, mut connections, mut threads, mut layered) = (1, 1_000_000, cores, 4);
     let words: Vec<String> = env::args().skip(1).collect();
     for pair in words.chunks(2) {
         let number = pair.get(1).and_then(|number| number.replace('_', "").parse().ok());
@@ -19,6 +20,7 @@ fn main() -> ExitCode {
             ("--seed", Some(number)) => seed = number,
             ("--connections", Some(number @ 1..)) => connections = number,
             ("--threads", Some(number)) => threads = number,
+            ("--layered", Some(number)) => layered = number,
             _ => return usage(),
         }
     }
@@ -28,7 +30,8 @@ fn main() -> ExitCode {
         .seed(seed)
         .connections(connections)
         .threads(usize::try_from(threads).unwrap_or(1))
-        .command("cargo run -p httpfsm-sim --release --");
+        .layered(u32::try_from(layered).unwrap_or(u32::MAX))
+        .command(format!("cargo run -p httpfsm-sim --release -- --layered {layered}"));
     match simulation.run() {
         Ok(outcome) => {
             let seconds = began.elapsed().as_secs_f64();
@@ -47,7 +50,7 @@ fn main() -> ExitCode {
 }
 
 fn usage() -> ExitCode {
-    print("usage: httpfsm-sim [--seed N] [--connections N] [--threads N]");
+    print("usage: httpfsm-sim [--seed N] [--connections N] [--threads N] [--layered N]");
     ExitCode::from(2)
 }
 

@@ -55,6 +55,8 @@ pub(crate) struct ClientPlan {
     pub(crate) mishaps: Vec<Mishap>,
     pub(crate) disturbances: Vec<Disturbance>,
     pub(crate) end: End,
+    /// Its bytes go through a layer.
+    pub(crate) layered: bool,
 }
 
 impl ClientPlan {
@@ -159,6 +161,9 @@ impl fmt::Debug for ClientPlan {
             shown.field("tail", &self.tail);
         }
         shown.field("capacity", capacity);
+        if self.layered {
+            shown.field("layered", &true);
+        }
         if !mishaps.is_empty() {
             shown.field("mishaps", mishaps);
         }

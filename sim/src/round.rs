@@ -17,6 +17,7 @@ use crate::client::Client;
 use crate::contract::{Breach, Contract};
 use crate::dice::Dice;
 use crate::door::Door;
+use crate::layer::ServerEnd;
 use crate::observer::Observer;
 use crate::plan::RoundPlan;
 use crate::running::{Polled, Running};
@@ -222,7 +223,7 @@ impl<'a, H: Handler> Round<'a, H> {
             let client = &mut self.clients[n];
             let wire = SimWire { ends: Arc::clone(&client.ends), world: self.world.clone(), reset: false };
             client.wake_at = Some(now);
-            self.door.knock(n, wire);
+            self.door.knock(n, ServerEnd::new(wire, client.plan.layered));
         }
     }
 

@@ -9,8 +9,8 @@ use std::task::{Context, Poll, Wake, Waker};
 use httpfsm::handler::Handler;
 use httpfsm_transport::Driver;
 
+use crate::layer::ServerEnd;
 use crate::watch::Watched;
-use crate::wire::SimWire;
 use crate::world::Task;
 
 /// A task and whether it is to be polled.
@@ -22,7 +22,7 @@ pub(crate) struct Running<H: Handler> {
 
 /// What is polled.
 pub(crate) enum Polled<H: Handler> {
-    Driver(usize, Box<Driver<Watched<H>, SimWire>>),
+    Driver(usize, Box<Driver<Watched<H>, ServerEnd>>),
     Application(Task),
     /// The accept loop.
     Keeper(Task),

@@ -47,6 +47,7 @@ pub struct Simulation<F> {
     traffic: Traffic,
     vary: Option<Vary>,
     threads: usize,
+    layered: u32,
     recorder: Option<Arc<dyn Recorder>>,
     command: Option<String>,
 }
@@ -84,6 +85,7 @@ where
             traffic: Arc::new(model::ask),
             vary: None,
             threads: 1,
+            layered: 4,
             recorder: None,
             command: None,
         }
@@ -122,6 +124,13 @@ where
     /// How many threads run the rounds. Each round runs on one.
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = threads.max(1);
+        self
+    }
+
+    /// One connection in so many goes through a layer, which has a handshake, records and an end of its own as TLS has;
+    /// 0: none does, 1: all do. 4 until told otherwise.
+    pub fn layered(mut self, one_in: u32) -> Self {
+        self.layered = one_in;
         self
     }
 
@@ -187,7 +196,7 @@ where
     }
 
     fn plan(&self, seed: u64) -> RoundPlan {
-        RoundPlan::draw(seed, &self.faults, &*self.traffic)
+        RoundPlan::draw(seed, &self.faults, self.layered, &*self.traffic)
     }
 
     fn round(&self, seed: u64, plan: &RoundPlan, keeps_lines: bool) -> Report {

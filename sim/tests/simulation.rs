@@ -28,6 +28,7 @@
 //! | no 100 is sent | the machine responded with 408 |
 //! | empty lines and then nothing get a 408 | a response to nothing |
 //! | an unknown version is taken for a malformed line | the machine responded with 400 |
+//! | an evicted connection waits for the end of its layer to leave | refused, though another client was idle (at 200,000) |
 //!
 //! And bare channels, when input is waited for behind its end, when there is no deadline for pending output or for what is
 //! discarded, when an idle channel keeps its buffers, and when time that goes back is believed.
@@ -57,6 +58,36 @@ fn twenty_thousand_connections_keep_every_contract() {
     let threads = thread::available_parallelism().map_or(1, usize::from);
     let outcome = model(1, 20_000, threads).unwrap();
     assert_eq!(outcome.connections, 20_000);
+}
+
+#[test]
+fn connections_through_a_layer_keep_every_contract() {
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    let simulation = |layered: u32, connections: u64| {
+        Simulation::new(ServerConfig::default(), |world: &World| application(world.clone()))
+            .vary(vary)
+            .layered(layered)
+            .connections(connections)
+            .threads(threads)
+            .run()
+            .unwrap()
+    };
+    assert_eq!(simulation(1, 8000).connections, 8000);
+    // The plans are the same, what happens on the connections is not.
+    let hash = |layered| simulation(layered, 400).trace_hash;
+    assert!(hash(0) != hash(1) && hash(0) != hash(4) && hash(4) != hash(1));
+}
+
+/// In the first round of this seed the end of a layer cannot leave when another client needs the place.
+#[test]
+fn a_connection_that_is_evicted_keeps_nobody_waiting_for_the_end_of_its_layer() {
+    Simulation::new(ServerConfig::default(), |world: &World| application(world.clone()))
+        .vary(vary)
+        .layered(1)
+        .seed(50_001)
+        .connections(4)
+        .run()
+        .unwrap();
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::future::Future;
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
 use std::pin::pin;
+use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,17 +13,33 @@ use httpfsm::config::{Bodies, ServerConfig};
 use httpfsm_transport::ServerHandle;
 
 use crate::application::Application;
+use crate::link::Link;
 use crate::record::Record;
 use crate::sockets::{self, is_too_early};
-use crate::subject::{Plan, Subject};
+use crate::subject::{Plan, Served, Subject};
 
 /// What checks are made with.
 pub(crate) struct Bench<'a> {
     pub(crate) subject: &'a dyn Subject,
     pub(crate) patience: Duration,
+    /// What a check has needed and not found.
+    needs: Mutex<Option<&'static str>>,
 }
 
-impl Bench<'_> {
+impl<'a> Bench<'a> {
+    pub(crate) fn new(subject: &'a dyn Subject, patience: Duration) -> Self {
+        Self { subject, patience, needs: Mutex::default() }
+    }
+
+    /// The check that runs cannot be made.
+    pub(crate) fn need(&self, what: &'static str) {
+        *self.needs.lock().unwrap_or_else(PoisonError::into_inner) = Some(what);
+    }
+
+    pub(crate) fn take_need(&self) -> Option<&'static str> {
+        self.needs.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
     /// A server with streamed bodies.
     pub(crate) fn start(&self, change: impl FnOnce(&mut Plan)) -> Result<Running, String> {
         self.try_start(change).map_err(|error| format!("It does not start: {error}"))
@@ -37,30 +53,31 @@ impl Bench<'_> {
         change(&mut plan);
         let application = Application::new(record.clone());
         let server = self.subject.serve(plan, application)?;
-        Ok(Running { server, record, patience: self.patience })
+        Ok(Running { server: server.handle.clone(), served: server, record, patience: self.patience })
     }
 }
 
 /// A server that is dropped when the check is over, whatever its verdict.
 pub(crate) struct Running {
     pub(crate) server: ServerHandle,
+    pub(crate) served: Served,
     pub(crate) record: Record,
     pub(crate) patience: Duration,
 }
 
 impl Running {
-    pub(crate) fn address(&self) -> Result<SocketAddr, String> {
-        self.server.local_addr().ok_or_else(|| "The server has no TCP address.".to_owned())
-    }
-
-    pub(crate) fn connect(&self) -> Result<Peer<TcpStream>, String> {
+    pub(crate) fn connect(&self) -> Result<Peer<Link>, String> {
         self.connect_with(false)
     }
 
-    pub(crate) fn connect_with(&self, small_buffer: bool) -> Result<Peer<TcpStream>, String> {
-        let stream = sockets::connect(self.address()?, small_buffer, self.patience)
-            .map_err(|error| format!("Cannot connect: {error}"))?;
-        Ok(Peer::new(stream, self.patience))
+    pub(crate) fn connect_with(&self, small_buffer: bool) -> Result<Peer<Link>, String> {
+        let link = sockets::connect_to(&self.served, small_buffer, self.patience)?;
+        Ok(Peer::new(link, self.patience))
+    }
+
+    /// Whether peers connect by a function of the subject's.
+    pub(crate) fn is_own(&self) -> bool {
+        self.served.connect.is_some()
     }
 
     /// Waits until it is so.

@@ -18,7 +18,7 @@ use crate::obligation::{OBLIGATIONS, Obligation, Proof};
 use crate::record::Record;
 use crate::report::{Report, Verdict};
 use crate::run::run;
-use crate::script::{SOON, Script};
+use crate::script::{SOON, Script, Step};
 use crate::sockets::{Sockets, unix_path};
 use crate::subject::{Plan, Subject};
 use crate::trace::Trace;
@@ -88,7 +88,7 @@ impl Kit {
         static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
         let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let began = Instant::now();
-        let bench = Bench { subject, patience: self.patience };
+        let bench = Bench::new(subject, self.patience);
         let chosen =
             |obligation: &&Obligation| self.only.as_ref().is_none_or(|only| only.contains(&obligation.name));
         let mut verdicts: Vec<_> = OBLIGATIONS.iter().filter(chosen).map(verdict).collect();
@@ -98,6 +98,7 @@ impl Kit {
                 Proof::Process(_) if !HeldResources::is_told() => *needs = Some("/proc"),
                 Proof::Check(check) | Proof::Process(check) => {
                     failures.extend(caught(|| check(&bench).err()));
+                    *needs = bench.take_need();
                 }
                 Proof::Scripts(_) | Proof::Blocking(_) => {}
             }
@@ -125,8 +126,11 @@ impl Kit {
                     if is_blocking && !record.has_spawner() {
                         verdict.needs = Some("a spawner, see Application::blocking");
                     }
-                    if record.lacks_unix() {
-                        verdict.needs = Some("Unix sockets, which the transport says it does not have");
+                    if let Some(lacks) = record.lacks() {
+                        verdict.scripts -= 1;
+                        if verdict.scripts == 0 {
+                            verdict.needs = Some(lacks);
+                        }
                     }
                 }
             }
@@ -230,13 +234,12 @@ fn difference(script: &Script, bench: &Bench<'_>, record: &Record) -> Option<Str
         return Some(format!("it does not run in memory, {stuck}\n{reference}"));
     }
     match recorded(script, bench.subject, bench.patience, record) {
-        Err(error) if script.is_unix && error.kind() == io::ErrorKind::Unsupported => {
-            record.note_no_unix();
-            None
-        }
+        Err(error) if error.kind() == io::ErrorKind::Unsupported && record.lacks().is_some() => None,
         Err(error) => Some(format!("there is no server, {error}")),
-        Ok(trace) if trace == reference => None,
-        Ok(trace) => Some(format!("it differs.\n{}", trace.difference(&reference))),
+        Ok((trace, has_resets)) => {
+            let reference = if has_resets { reference } else { reference.without_resets() };
+            (trace != reference).then(|| format!("it differs.\n{}", trace.difference(&reference)))
+        }
     }
 }
 
@@ -254,25 +257,43 @@ pub fn in_memory(script: &Script) -> Trace {
 ///
 /// The server cannot be started.
 pub fn on_subject(script: &Script, subject: &dyn Subject, patience: Duration) -> io::Result<Trace> {
-    recorded(script, subject, patience, &Record::default())
+    recorded(script, subject, patience, &Record::default()).map(|(trace, _)| trace)
 }
 
+/// The trace, and whether there are resets in it. An error of the kind `Unsupported` may be that of something that the
+/// subject lacks, which the record tells then.
 fn recorded(
     script: &Script,
     subject: &dyn Subject,
     patience: Duration,
     record: &Record,
-) -> io::Result<Trace> {
+) -> io::Result<(Trace, bool)> {
     let mut plan = Plan::new(script.config.clone(), record.clone());
     if script.is_unix {
         plan.addresses.clear();
         plan.path = Some(unix_path());
     }
     let path = plan.path.clone();
-    let server = subject.serve(plan, Application::new(record.clone()))?;
+    let server = subject.serve(plan, Application::new(record.clone())).inspect_err(|error| {
+        if script.is_unix && error.kind() == io::ErrorKind::Unsupported {
+            record.note_lack("Unix sockets, which the transport says it does not have");
+        }
+    })?;
+    let resets = script.steps.iter().any(|step| matches!(step, Step::Reset));
+    let lack = match &server.connect {
+        Some(_) if script.is_unix => Some("a listener, and the subject connects by a function"),
+        _ if resets && !server.has_resets => Some("resets, which the connections do not have"),
+        _ => None,
+    };
+    if let Some(lack) = lack {
+        record.note_lack(lack);
+        server.handle.begin_drain(Some(Duration::ZERO));
+        return Err(io::ErrorKind::Unsupported.into());
+    }
+    let has_resets = server.has_resets && !script.is_unix;
     let patience = patience + script.longest_wait();
     let trace = run(script, &mut Sockets::new(server, path, script.small_buffer, patience), record);
-    Ok(if script.is_unix { trace.without_resets() } else { trace })
+    Ok((if has_resets { trace } else { trace.without_resets() }, has_resets))
 }
 
 #[cfg(test)]

@@ -75,6 +75,7 @@ mod few_descriptors;
 mod held;
 mod kit;
 mod level1;
+mod link;
 mod listener_info;
 mod memory;
 mod obligation;
@@ -88,6 +89,7 @@ mod sockets;
 mod stand;
 mod subject;
 mod sum;
+mod toy;
 mod trace;
 
 pub use application::Application;
@@ -103,7 +105,8 @@ pub use panics::{panics_at_work, respond_or_panic};
 pub use record::Record;
 pub use report::{Report, Verdict};
 pub use script::{Script, Step};
-pub use subject::{Plan, Subject};
+pub use subject::{Ends, Plan, Served, Subject};
+pub use toy::ToyLayer;
 pub use trace::Trace;
 
 /// The example of the readme compiles and runs.

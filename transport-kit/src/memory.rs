@@ -20,7 +20,7 @@ use crate::stand::{Received, Stand};
 /// Bytes that a connection holds in each direction.
 const CAPACITY: usize = 64 << 10;
 /// The same, for a peer with a small buffer.
-const SMALL: usize = 2000;
+pub(crate) const SMALL: usize = 2000;
 /// What the clock is moved by at once.
 const MOMENT: Duration = Duration::from_millis(10);
 /// How long a step may take on the manual clock.

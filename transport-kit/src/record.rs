@@ -33,8 +33,8 @@ struct Pages {
     waiters: Vec<Waker>,
     /// Blocking work runs where the subject has it run.
     has_spawner: bool,
-    /// The subject has said that it has no Unix sockets.
-    lacks_unix: bool,
+    /// What the subject has said that it does not have.
+    lacks: Option<&'static str>,
 }
 
 #[derive(Default)]
@@ -87,13 +87,13 @@ impl Record {
         self.pages().has_spawner = true;
     }
 
-    /// The subject has no Unix sockets.
-    pub(crate) fn note_no_unix(&self) {
-        self.pages().lacks_unix = true;
+    /// The subject does not have what the script needs, which is not run.
+    pub(crate) fn note_lack(&self, what: &'static str) {
+        self.pages().lacks = Some(what);
     }
 
-    pub(crate) fn lacks_unix(&self) -> bool {
-        self.pages().lacks_unix
+    pub(crate) fn lacks(&self) -> Option<&'static str> {
+        self.pages().lacks
     }
 
     /// Whether the subject has said where blocking work runs.

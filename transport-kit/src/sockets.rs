@@ -1,7 +1,7 @@
 //! A subject on the loopback, and peers on sockets of the standard library.
 
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -12,14 +12,16 @@ use std::time::{Duration, Instant};
 use httpfsm_transport::ServerHandle;
 use socket2::{Domain, SockAddr, Socket, Type};
 
+use crate::link::{Link, WireLink};
 use crate::stand::{Received, Stand};
+use crate::subject::{Ends, Served};
 
 /// How long a call on a socket may block.
-const MOMENT: Duration = Duration::from_millis(10);
+pub(crate) const MOMENT: Duration = Duration::from_millis(10);
 
 pub(crate) struct Sockets {
-    server: ServerHandle,
-    peers: Vec<Option<Socket>>,
+    server: Served,
+    peers: Vec<Option<Link>>,
     /// Where the server listens, if that is a Unix socket.
     path: Option<PathBuf>,
     small_buffer: bool,
@@ -28,31 +30,27 @@ pub(crate) struct Sockets {
 }
 
 impl Sockets {
-    pub(crate) fn new(
-        server: ServerHandle,
-        path: Option<PathBuf>,
-        small_buffer: bool,
-        patience: Duration,
-    ) -> Self {
+    pub(crate) fn new(server: Served, path: Option<PathBuf>, small_buffer: bool, patience: Duration) -> Self {
         Self { server, peers: Vec::new(), path, small_buffer, patience, began: Instant::now() }
     }
 
-    fn peer(&mut self, peer: usize) -> Option<&mut Socket> {
+    fn peer(&mut self, peer: usize) -> Option<&mut Link> {
         self.peers.get_mut(peer)?.as_mut()
     }
 }
 
 impl Stand for Sockets {
     fn connect(&mut self) -> Result<(), String> {
-        let stream = match &self.path {
-            Some(path) => connect_unix(path, self.patience).map(Socket::from),
-            None => {
-                let address = self.server.local_addr().ok_or("The server has no TCP address.")?;
-                connect(address, self.small_buffer, self.patience).map(Socket::from)
+        let link = match &self.path {
+            Some(path) => {
+                let stream = connect_unix(path, self.patience);
+                stream
+                    .map(|stream| Link::Socket(stream.into()))
+                    .map_err(|error| format!("cannot connect: {error}"))?
             }
+            None => connect_to(&self.server, self.small_buffer, self.patience)?,
         };
-        let stream = stream.map_err(|error| format!("cannot connect: {error}"))?;
-        self.peers.push(Some(stream));
+        self.peers.push(Some(link));
         Ok(())
     }
 
@@ -84,16 +82,13 @@ impl Stand for Sockets {
     }
 
     fn fin(&mut self, peer: usize) {
-        if let Some(stream) = self.peer(peer) {
-            let _ = stream.shutdown(Shutdown::Write);
+        if let Some(link) = self.peer(peer) {
+            link.fin();
         }
     }
 
     fn reset(&mut self, peer: usize) {
-        if let Some(stream) = self.peer(peer) {
-            let _ = stream.set_linger(Some(Duration::ZERO));
-        }
-        self.close(peer);
+        self.peers.get_mut(peer).and_then(Option::take).into_iter().for_each(Link::reset);
     }
 
     fn close(&mut self, peer: usize) {
@@ -105,6 +100,7 @@ impl Stand for Sockets {
     fn settle(&mut self) {}
 
     fn idle(&mut self) {
+        self.peers.iter_mut().flatten().for_each(Link::go_on);
         thread::sleep(Duration::from_millis(1));
     }
 
@@ -117,8 +113,25 @@ impl Stand for Sockets {
     }
 
     fn handle(&self) -> ServerHandle {
-        self.server.clone()
+        self.server.handle.clone()
     }
+}
+
+/// Connects to a server over TCP, or as its subject says.
+pub(crate) fn connect_to(server: &Served, small_buffer: bool, patience: Duration) -> Result<Link, String> {
+    let link = match (&server.connect, server.handle.local_addr()) {
+        (Some(_), _) => return connect_over(server, Ends::from(Ipv4Addr::LOCALHOST.into(), small_buffer)),
+        (None, Some(address)) => connect(address, small_buffer, patience).map(Link::from),
+        (None, None) => return Err("The server has no TCP address.".to_owned()),
+    };
+    link.map_err(|error| format!("cannot connect: {error}"))
+}
+
+/// Connects to a server as its subject says.
+pub(crate) fn connect_over(server: &Served, ends: Ends) -> Result<Link, String> {
+    let connect = server.connect.as_ref().ok_or("The subject has no function that connects.")?;
+    let wire = connect(ends).map_err(|error| format!("cannot connect: {error}"))?;
+    Ok(Link::Wire(WireLink::new(wire)))
 }
 
 /// A socket whose calls block for a moment at most, connected within so long.

@@ -2,17 +2,22 @@
 
 use std::fmt;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use httpfsm::config::ServerConfig;
-use httpfsm_transport::{Server, ServerHandle, Transport};
+use httpfsm::peer::Peer;
+use httpfsm_transport::{Connections, Server, ServerHandle, Spawner, Transport, Wire};
 
 use crate::application::Application;
+use crate::memory::SMALL;
 use crate::record::Record;
 
 /// A transport under test: something that serves an application as a [`Plan`] says. Every
-/// `Fn(Plan, Application) -> io::Result<ServerHandle>` is one, so it is a closure of a line or two:
+/// `Fn(Plan, Application) -> io::Result<ServerHandle>` is one, so it is a closure of a line or two (for connections over
+/// an I/O of your own see [`Served`]):
 ///
 /// ```
 /// use httpfsm_tokio::Tokio;
@@ -36,14 +41,121 @@ pub trait Subject: Sync {
     ///
     /// The server cannot be started, which fails what it was started for, as a panic does, and nothing else.
     ///
-    /// An error of the kind [`Unsupported`](io::ErrorKind::Unsupported), where the plan has a path, says that the transport
-    /// has no Unix sockets. Then "unix sockets" is not run, and "listeners" is looked at over TCP alone.
-    fn serve(&self, plan: Plan, application: Application) -> io::Result<ServerHandle>;
+    /// An error of the kind [`Unsupported`](io::ErrorKind::Unsupported), where the plan has a path, says that the
+    /// transport has no Unix sockets. Then "unix sockets" is not run, and "listeners" is looked at over TCP alone.
+    fn serve(&self, plan: Plan, application: Application) -> io::Result<Served>;
 }
 
-impl<F: Fn(Plan, Application) -> io::Result<ServerHandle> + Sync> Subject for F {
-    fn serve(&self, plan: Plan, application: Application) -> io::Result<ServerHandle> {
-        self(plan, application)
+impl<S: Into<Served>, F: Fn(Plan, Application) -> io::Result<S> + Sync> Subject for F {
+    fn serve(&self, plan: Plan, application: Application) -> io::Result<Served> {
+        self(plan, application).map(Into::into)
+    }
+}
+
+/// A server under test that has started, and how peers connect to it: to the addresses where it listens, or by a function of
+/// yours. So connections are checked over an I/O of your own, which no socket leads to.
+///
+/// Both ends of such a connection are [`Wire`]s. The server's end is served by what you check, and the kit drives the
+/// peer's:
+///
+/// ```
+/// use httpfsm_tokio::{BlockingPool, Io};
+/// use httpfsm_transport_kit::{Application, Ends, Kit, Plan, Served};
+/// use tokio::io::duplex;
+///
+/// # fn main() -> std::io::Result<()> {
+/// let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+/// let kit = Kit::default().only(["interim responses", "names"])?;
+/// let report = kit.check(&|plan: Plan, application: Application| {
+///     let _inside = runtime.enter();
+///     let server = plan.connections(BlockingPool, application)?;
+///     let (handle, runtime) = (server.handle(), runtime.handle().clone());
+///     let served = Served::over(handle, move |ends: Ends| {
+///         let (peer, io) = duplex(ends.capacity);
+///         if let Ok(connection) = server.serve_connection(Io::new(io), ends.peername, ends.sockname) {
+///             drop(runtime.spawn(connection));
+///         }
+///         Ok(Io::new(peer))
+///     });
+///     // As a duplex has none.
+///     Ok(served.without_resets())
+/// });
+/// report.assert();
+/// # Ok(())
+/// # }
+/// ```
+///
+/// What needs a listener ("listeners", "unix sockets") is not looked at.
+#[derive(Clone)]
+pub struct Served {
+    pub(crate) handle: ServerHandle,
+    pub(crate) connect: Option<Connect>,
+    pub(crate) has_resets: bool,
+}
+
+/// What two sockets hold, at least: scripts send as much before anybody reads it.
+const LARGE: usize = 512 << 10;
+
+type Connect = Arc<dyn Fn(Ends) -> io::Result<Box<dyn Wire>> + Send + Sync>;
+
+impl Served {
+    /// A server to which `connect` connects a peer: it makes the two ends of a connection, has the server serve one, and
+    /// returns the other. Where the server refuses the connection, its end is dropped, and the peer's is returned all the
+    /// same.
+    ///
+    /// The peer's end is polled from a thread of the kit's, outside of any runtime.
+    pub fn over<W: Wire>(
+        handle: ServerHandle,
+        connect: impl Fn(Ends) -> io::Result<W> + Send + Sync + 'static,
+    ) -> Self {
+        let connect = move |ends| connect(ends).map(|wire| Box::new(wire) as Box<dyn Wire>);
+        Self { handle, connect: Some(Arc::new(connect)), has_resets: true }
+    }
+
+    /// The connections have no resets: [`Wire::reset`] is an end as any other, at both ends, and [`Wire::is_lost`] tells
+    /// nothing. Scripts in which the peer resets the connection are not run, nor is "lost connections", and a reset by
+    /// the server counts as its end.
+    #[must_use]
+    pub fn without_resets(self) -> Self {
+        Self { has_resets: false, ..self }
+    }
+}
+
+impl From<ServerHandle> for Served {
+    fn from(handle: ServerHandle) -> Self {
+        Self { handle, connect: None, has_resets: true }
+    }
+}
+
+impl fmt::Debug for Served {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Served").field("handle", &self.handle).finish_non_exhaustive()
+    }
+}
+
+/// The two ends of a connection that is to be made.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Ends {
+    /// The peer's address, as the server is to see it. No two connections of a server have the same.
+    pub peername: Peer,
+    /// The server's.
+    pub sockname: Peer,
+    /// How many bytes the connection is to hold in each direction, or about as many.
+    pub capacity: usize,
+}
+
+impl Ends {
+    /// A connection from a port of its own on this address.
+    pub(crate) fn from(host: IpAddr, small_buffer: bool) -> Self {
+        static PORT: AtomicU16 = AtomicU16::new(0);
+        let port = 1024 + PORT.fetch_add(1, Ordering::Relaxed) % 60_000;
+        let capacity = if small_buffer { SMALL } else { LARGE };
+        Self {
+            peername: SocketAddr::from((host, port)).into(),
+            sockname: SocketAddr::from((host, 80)).into(),
+            capacity,
+        }
     }
 }
 
@@ -63,6 +175,21 @@ pub struct Plan {
 impl Plan {
     pub(crate) fn new(config: ServerConfig, record: Record) -> Self {
         Self { config, addresses: vec![(Ipv4Addr::LOCALHOST, 0).into()], path: None, subscriber: record }
+    }
+
+    /// The server of this plan, for connections that are given to it one by one. `spawner` does the file work of whole
+    /// bodies and runs the blocking part of the application.
+    ///
+    /// # Errors
+    ///
+    /// The system has no thread for the server's timer.
+    pub fn connections<S: Spawner + Clone>(
+        self,
+        spawner: S,
+        application: Application,
+    ) -> io::Result<Connections<Application>> {
+        let application = application.blocking(spawner.clone());
+        Connections::with_subscriber(self.config, Arc::new(spawner), self.subscriber, application)
     }
 
     /// The server of this plan on a [`Transport`].

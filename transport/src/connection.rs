@@ -26,6 +26,9 @@ use crate::wire::Wire;
 /// Slices in one vectored write.
 const SLICES: usize = 8;
 
+/// Milliseconds that the end of a wire's own protocol may take to leave, behind the last byte of the channel.
+const PARTING: u64 = 5000;
+
 /// A timer of a runtime.
 pub trait Timer: Send + Unpin {
     /// Ready when `at` has come. Another `at` replaces the one before.
@@ -105,6 +108,8 @@ pub struct Connection<W, T> {
     close_write: bool,
     /// The wire holds bytes that were written, and the channel has not been told of the last one.
     unflushed: bool,
+    /// The channel has closed the connection, and the wire still has an end to send; until when it may.
+    parting: Option<Instant>,
     /// While the end of a response is awaited: how many bytes of the output will have left by then.
     finishing: Option<u64>,
 }
@@ -131,6 +136,7 @@ impl<W: Wire, T: Timer> Connection<W, T> {
             opened,
             close_write: false,
             unflushed: false,
+            parting: None,
             finishing: None,
         }
     }
@@ -319,6 +325,9 @@ impl<W: Wire, T: Timer> Connection<W, T> {
     /// The poll behind [`next_event`](Self::next_event).
     pub fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
         loop {
+            if let Some(by) = self.parting {
+                ready!(self.poll_part(cx, by));
+            }
             while let Some(output) = self.channel.next_output() {
                 return Poll::Ready(Some(match output {
                     Output::HttpChannelOpened => Event::Opened,
@@ -340,6 +349,10 @@ impl<W: Wire, T: Timer> Connection<W, T> {
                         self.close_write = true;
                         continue;
                     }
+                    Output::Drop { reset: false } if self.wire.as_ref().is_some_and(Wire::owes_end) => {
+                        self.parting = self.clock.instant(self.clock.now().saturating_add(PARTING));
+                        break;
+                    }
                     Output::Drop { reset } => {
                         if let Some(mut wire) = self.wire.take().filter(|_| reset) {
                             wire.reset();
@@ -348,6 +361,9 @@ impl<W: Wire, T: Timer> Connection<W, T> {
                     }
                     _ => continue,
                 }));
+            }
+            if self.parting.is_some() {
+                continue;
             }
             if self.wire.is_none() || matches!(self.channel.state(), State::Upgraded | State::Closed) {
                 return Poll::Ready(None);
@@ -439,6 +455,19 @@ impl<W: Wire, T: Timer> Connection<W, T> {
         if closed.is_err() {
             let _ = self.handle(Input::Disconnected);
         }
+        Poll::Ready(())
+    }
+
+    /// Sends the end of the wire's own, and drops it.
+    fn poll_part(&mut self, cx: &mut Context<'_>, by: Instant) -> Poll<()> {
+        if let Some(wire) = &mut self.wire {
+            let closed = wire.poll_close_write(cx);
+            if closed.is_pending() {
+                ready!(self.timer.poll_until(cx, by));
+                wire.reset();
+            }
+        }
+        (self.wire, self.parting) = (None, None);
         Poll::Ready(())
     }
 

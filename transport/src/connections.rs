@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 
 use httpfsm::config::{Bodies, ServerConfig};
-use httpfsm::handler::Handler;
+use httpfsm::handler::{Handler, Subscriber};
 use httpfsm::peer::Peer;
 use httpfsm::server::NotAdmitted;
 
@@ -33,9 +33,29 @@ impl<H: Handler> Connections<H> {
     /// # Errors
     ///
     /// The system has no thread for the server's timer.
-    pub fn new(mut config: ServerConfig, spawner: Arc<dyn Spawner>, handler: H) -> io::Result<Self> {
-        config.channel.bodies.get_or_insert(Bodies::Streamed);
-        let (service, handle) = Opening::of(config).service(spawner, handler)?;
+    pub fn new(config: ServerConfig, spawner: Arc<dyn Spawner>, handler: H) -> io::Result<Self> {
+        Self::open(Opening::of(config), spawner, handler)
+    }
+
+    /// The same, with a subscriber that is told what happens on every channel, by whoever polls the connection.
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub fn with_subscriber(
+        config: ServerConfig,
+        spawner: Arc<dyn Spawner>,
+        subscriber: impl Subscriber + 'static,
+        handler: H,
+    ) -> io::Result<Self> {
+        let mut opening = Opening::of(config);
+        opening.subscriber = Some(Arc::new(subscriber));
+        Self::open(opening, spawner, handler)
+    }
+
+    fn open(mut opening: Opening, spawner: Arc<dyn Spawner>, handler: H) -> io::Result<Self> {
+        opening.config.channel.bodies.get_or_insert(Bodies::Streamed);
+        let (service, handle) = opening.service(spawner, handler)?;
         Ok(Self { service, handle })
     }
 
@@ -45,13 +65,18 @@ impl<H: Handler> Connections<H> {
     ///
     /// # Errors
     ///
-    /// The server does not serve this peer, or no further one. The wire is dropped, which closes it.
+    /// The server does not serve this peer, or no further one. The wire is dropped, which closes it. Where the server is
+    /// [full](Refusal::Full), the connection that is idle for the longest is told to close, so a later one may find its
+    /// place.
     pub fn serve_connection<W: Wire>(
         &self,
         wire: W,
         peername: Peer,
         sockname: Peer,
     ) -> Result<Driver<H, W>, NotAdmitted> {
+        if self.service.shared.is_full(&peername) {
+            self.service.shared.evict();
+        }
         self.service.connect(wire, peername, sockname)
     }
 

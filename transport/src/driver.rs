@@ -5,7 +5,8 @@
 //! high-water mark allows. What may be read or written, and when, the channel says; nothing here knows HTTP.
 //!
 //! This file is the wake-up: reading, writing, time and the end of service. `driver/outputs.rs` carries out what the channel
-//! says, `driver/handler.rs` has the handler respond, and `driver/flush.rs` waits for what the wire holds.
+//! says, `driver/handler.rs` has the handler respond, `driver/flush.rs` waits for what the wire holds, and
+//! `driver/parting.rs` for the end that it owes.
 //!
 //! When the connection is lost, the handler is dropped, unless it waits for
 //! [`Request::disconnected`](httpfsm::handler::Request::disconnected): then it runs on to its end, and its response is
@@ -36,6 +37,7 @@ use crate::worker;
 mod flush;
 mod handler;
 mod outputs;
+mod parting;
 
 /// Reads in one wake-up, before other tasks get their turn.
 const TURNS: u32 = 16;
@@ -61,10 +63,28 @@ pub struct Driver<H: Handler, W: Wire> {
     told_to_go: bool,
     /// The channel grew while all channels together held too many bytes.
     overgrown: bool,
-    close_write: bool,
+    ending: Ending,
     /// The wire holds bytes that were written. The channel has not been told of the last one: until it is, it has output
     /// to send, so it neither half-closes nor drops the connection.
     unflushed: bool,
+}
+
+/// What is to come behind the last byte.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    Nothing,
+    HalfClose,
+    /// The end that the wire owes, and then its drop. The channel is closed; its last outputs come behind that. `late`:
+    /// it has waited for a while.
+    Parting {
+        late: bool,
+    },
+}
+
+impl Ending {
+    fn is_parting(self) -> bool {
+        matches!(self, Self::Parting { .. })
+    }
 }
 
 /// What is known within one wake-up.
@@ -101,7 +121,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             buffered: 0,
             told_to_go: false,
             overgrown: false,
-            close_write: false,
+            ending: Ending::Nothing,
             unflushed: false,
         }
     }
@@ -115,6 +135,9 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             let _ = self.channel.handle(&turn.now, Input::Tick);
             if self.is_lost_unread() {
                 let _ = self.channel.handle(&turn.now, Input::Disconnected);
+            }
+            if self.ending.is_parting() {
+                self.part_at_last();
             }
         }
         if self.slot.is_evicted() {
@@ -157,14 +180,14 @@ impl<H: Handler, W: Wire> Driver<H, W> {
                 writable = self.send(&turn.now, cx).is_ready();
                 progress |= writable;
             }
-            if self.close_write {
+            if self.ending != Ending::Nothing {
                 progress |= self.poll_close_write(&turn.now, cx);
             }
             if !self.slot.is_open() && self.is_done(&turn.now) {
                 return Poll::Ready(());
             }
             // The application may have taken bytes, which makes room for input.
-            let idle = !progress && !turn.ask && !self.channel.has_output();
+            let idle = !progress && !turn.ask && (!self.channel.has_output() || self.ending.is_parting());
             if idle && !(readable && self.channel.input_room() > 0) {
                 if turn.received && self.service.limits_pipeline {
                     turn.received = false;
@@ -256,10 +279,17 @@ impl<H: Handler, W: Wire> Driver<H, W> {
                 flushed => flushed,
             },
         };
-        self.close_write = closed.is_pending();
         if let Poll::Ready(Err(error)) = &closed {
             self.tell_lost(error);
             let _ = self.channel.handle(now, Input::Disconnected);
+        }
+        if closed.is_ready() && std::mem::replace(&mut self.ending, Ending::Nothing).is_parting() {
+            self.wire = None;
+        }
+        if closed.is_pending() && self.ending.is_parting() && self.slot.is_evicted() {
+            // Another connection waits for the place.
+            (self.ending, self.wire) = (Ending::Nothing, None);
+            return true;
         }
         closed.is_ready()
     }
@@ -267,7 +297,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
     /// Carries out the channel's outputs and polls the application, until neither has anything more.
     fn settle(&mut self, turn: &mut Turn<'_>, cx: &mut Context<'_>) {
         loop {
-            if self.channel.has_output() && self.outputs(turn, cx) {
+            if self.channel.has_output() && !self.ending.is_parting() && self.outputs(turn, cx) {
                 self.begin(&turn.now);
                 turn.ask = true;
                 continue;

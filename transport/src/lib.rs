@@ -24,6 +24,8 @@ mod exchange;
 mod futures_io;
 mod handle;
 mod job;
+mod layer;
+mod layered;
 mod listener;
 mod lock;
 mod may_block;
@@ -60,6 +62,8 @@ pub use driver::Driver;
 pub use futures_io::FuturesIo;
 pub use handle::{Listening, ServerHandle};
 pub use job::{Inline, Job, NoThread, Spawner};
+pub use layer::{Layer, LayerError};
+pub use layered::Layered;
 pub use listener::{
     Listener, ListenerInfo, ListeningSocket, Place, SocketOptions, SocketPath, resolve, unix_peer,
 };

@@ -106,7 +106,8 @@ impl Wire for MemoryWire {
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         let mut writer = None;
         let read = waiting::poll(&self.input, cx, |direction| {
-            if direction.reset {
+            // As on a socket, behind the bytes that came before it.
+            if direction.reset && direction.bytes.is_empty() {
                 return Ok(Err(io::ErrorKind::ConnectionReset.into()));
             }
             if direction.bytes.is_empty() && !direction.ended {
@@ -225,17 +226,18 @@ impl MemoryClient {
     }
 }
 
-/// A server in memory, on one thread, with a manual clock.
-pub struct MemoryServer<H: Handler> {
+/// A server in memory, on one thread, with a manual clock. `W` is what it takes for its wires.
+pub struct MemoryServer<H: Handler, W: Wire = MemoryWire> {
     service: Arc<Service<H>>,
     clock: Clock,
-    connections: Vec<Connection<H>>,
+    connections: Vec<Connection<H, W>>,
+    wrap: Box<dyn Fn(MemoryWire) -> W + Send>,
     capacity: usize,
     next_port: u16,
 }
 
-struct Connection<H: Handler> {
-    driver: Driver<H, MemoryWire>,
+struct Connection<H: Handler, W: Wire> {
+    driver: Driver<H, W>,
     woken: Arc<Woken>,
 }
 
@@ -272,10 +274,35 @@ impl<H: Handler> MemoryServer<H> {
         recorder: Option<Arc<dyn Recorder>>,
         handler: H,
     ) -> Self {
+        Self::over(config, capacity, subscriber, recorder, handler, |wire| wire)
+    }
+}
+
+impl<H: Handler, W: Wire> MemoryServer<H, W> {
+    /// The same as [`with`](MemoryServer::with), over what `wrap` makes of its ends of the connections, as
+    /// [`Layered`](crate::Layered) is. The clients are as ever: they speak the protocol that this takes.
+    pub fn wrapped(
+        config: ServerConfig,
+        capacity: usize,
+        subscriber: Option<Arc<dyn Subscriber>>,
+        handler: H,
+        wrap: impl Fn(MemoryWire) -> W + Send + 'static,
+    ) -> Self {
+        Self::over(config, capacity, subscriber, None, handler, wrap)
+    }
+
+    fn over(
+        config: ServerConfig,
+        capacity: usize,
+        subscriber: Option<Arc<dyn Subscriber>>,
+        recorder: Option<Arc<dyn Recorder>>,
+        handler: H,
+        wrap: impl Fn(MemoryWire) -> W + Send + 'static,
+    ) -> Self {
         let clock = Clock::manual();
         let service =
             Service::recorded(config, clock.clone(), Arc::new(Inline), subscriber, recorder, handler);
-        Self { service, clock, connections: Vec::new(), capacity, next_port: 49_152 }
+        Self { service, clock, connections: Vec::new(), wrap: Box::new(wrap), capacity, next_port: 49_152 }
     }
 
     /// Connects a client from a port of its own on the loopback address.
@@ -299,7 +326,7 @@ impl<H: Handler> MemoryServer<H> {
             self.run();
         }
         let (near, far) = pair(self.capacity);
-        let driver = self.service.connect(far, peername, sockname)?;
+        let driver = self.service.connect((self.wrap)(far), peername, sockname)?;
         self.connections.push(Connection { driver, woken: Arc::new(Woken(AtomicBool::new(true))) });
         Ok(MemoryClient(near))
     }
@@ -349,7 +376,7 @@ impl<H: Handler> MemoryServer<H> {
     }
 }
 
-impl<H: Handler> fmt::Debug for MemoryServer<H> {
+impl<H: Handler, W: Wire> fmt::Debug for MemoryServer<H, W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let drivers: Vec<_> = self.connections.iter().map(|connection| &connection.driver).collect();
         f.debug_struct("MemoryServer").field("connections", &drivers).finish_non_exhaustive()

@@ -70,8 +70,8 @@ pub struct Opening {
     pub listeners: Vec<Listener>,
     /// The options, for sockets that the transport makes itself.
     pub options: SocketOptions,
-    config: ServerConfig,
-    subscriber: Option<Arc<dyn Subscriber>>,
+    pub(crate) config: ServerConfig,
+    pub(crate) subscriber: Option<Arc<dyn Subscriber>>,
     recorder: Option<Arc<dyn Recorder>>,
 }
 

@@ -64,6 +64,15 @@ pub trait Wire: Send + Unpin + 'static {
     /// The connection is lost.
     fn poll_close_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 
+    /// Whether our output has an end of its own that the peer would miss if the wire were dropped now, as TLS has, and that
+    /// [`poll_close_write`](Self::poll_close_write) sends. Whoever drives the wire then calls that before it drops it,
+    /// also where nobody reads what would come behind, unless the connection is lost or is to be reset. `false` by
+    /// default.
+    #[inline]
+    fn owes_end(&self) -> bool {
+        false
+    }
+
     /// Whether the connection is lost (reset by the peer, or by probes without a reply), though nothing is read that
     /// would say so. Asked every few seconds while the input must wait; `false` by default.
     fn is_lost(&mut self) -> bool {

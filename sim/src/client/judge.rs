@@ -111,7 +111,7 @@ impl Client<'_> {
             self.closing = true;
         }
         if self.plan.end != End::Silent {
-            self.ends.link().end();
+            self.end_output();
         }
         let evicted = self.ends.fate() == Some(Fate::Evicted) && !cut && !self.deaf;
         if evicted && (self.reader.is_amid() || self.responses < self.ends.requests()) {

@@ -58,7 +58,7 @@ impl Client<'_> {
         }
         let gate = self.gates.first().map_or(self.bytes.len(), |(at, _)| *at);
         let disturbed = self.disturbances.first().map_or(usize::MAX, |(at, _)| *at);
-        if self.ends.is_closed() {
+        if self.ends.is_closed() || self.layer.as_ref().is_some_and(|layer| !layer.is_ready()) {
             return;
         }
         let mut link = self.ends.link();
@@ -68,7 +68,10 @@ impl Client<'_> {
             return;
         }
         let piece = &self.bytes[self.sent..self.sent + bytes];
-        link.send(piece);
+        match &mut self.layer {
+            None => link.send(piece),
+            Some(layer) => layer.write(piece),
+        }
         drop(link);
         self.ends.wake_client();
         self.trace.bytes(self.number, "sends", piece);
@@ -108,7 +111,32 @@ impl Client<'_> {
     pub(super) fn finish_output(&mut self) {
         if !std::mem::replace(&mut self.ended, true) {
             self.trace.note(format_args!("client {} sends FIN", self.number));
-            self.ends.link().end();
+            self.end_output();
+        }
+    }
+
+    /// What its FIN is.
+    pub(super) fn end_output(&mut self) {
+        match &mut self.layer {
+            None => self.ends.link().end(),
+            Some(layer) => {
+                layer.end();
+                self.ends.wake_client();
+            }
+        }
+    }
+
+    /// Sends a piece of what its layer makes of that.
+    pub(super) fn send_layer(&mut self, now: u64) {
+        let Some(layer) = &mut self.layer else { return };
+        let mut link = self.ends.link();
+        if link.client_reset || self.ends.is_closed() {
+            return;
+        }
+        let sent = layer.send(&mut link, self.plan.piece);
+        drop(link);
+        if sent {
+            self.later(now);
         }
     }
 

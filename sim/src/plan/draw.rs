@@ -9,8 +9,13 @@ use crate::watch::Ordeal;
 use crate::wire::{Mishap, What};
 
 impl RoundPlan {
-    /// The round of a seed.
-    pub(crate) fn draw(seed: u64, faults: &[Fault], traffic: &dyn Fn(&mut Dice) -> Ask) -> Self {
+    /// The round of a seed, in which one client in `layered` talks through a layer; 0: none.
+    pub(crate) fn draw(
+        seed: u64,
+        faults: &[Fault],
+        layered: u32,
+        traffic: &dyn Fn(&mut Dice) -> Ask,
+    ) -> Self {
         let mut dice = Dice::new(seed);
         let dice = &mut dice;
         let mut numbers = 0;
@@ -36,6 +41,10 @@ impl RoundPlan {
         }
         if faults.contains(&Fault::AcceptFailure) && dice.one_in(6) {
             plan.accept_failures = (0..1 + dice.below(4)).map(|_| dice.below(6)).collect();
+        }
+        // Last, so that the rest of a seed's plan does not depend on it.
+        for client in &mut plan.clients {
+            client.layered = layered > 0 && dice.one_in(layered);
         }
         plan
     }
@@ -63,6 +72,7 @@ impl ClientPlan {
             mishaps: Vec::new(),
             disturbances: Vec::new(),
             end: End::Close,
+            layered: false,
         };
         // Some send empty lines and then nothing.
         let requests = if dice.one_in(24) { 0 } else { 1 + dice.below(4) };

@@ -71,6 +71,9 @@ impl RoundPlan {
             if client.thinks != 0 {
                 without(&|plan| plan.clients[which].thinks = 0);
             }
+            if client.layered {
+                without(&|plan| plan.clients[which].layered = false);
+            }
             if client.opens_at != 0 {
                 without(&|plan| plan.clients[which].opens_at = 0);
             }

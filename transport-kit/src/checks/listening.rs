@@ -11,12 +11,16 @@ use httpfsm::peer::Peer as Name;
 use crate::bench::{Bench, Peer, Running};
 use crate::script::get;
 use crate::sockets;
+use crate::subject::Ends;
 
 pub(crate) fn names(bench: &Bench<'_>) -> Result<(), String> {
     // At all addresses, so that the socket of the connection must be asked.
     let v4 = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
     let v6 = has_ipv6().then(|| SocketAddr::from((Ipv6Addr::LOCALHOST, 0)));
     let (running, path) = start(bench, [v4].into_iter().chain(v6).collect())?;
+    if running.is_own() {
+        return own_names(&running);
+    }
     let addresses: Vec<_> = ip_addresses(&running).collect();
     let mut peers = Vec::new();
     for address in addresses {
@@ -43,6 +47,20 @@ pub(crate) fn names(bench: &Bench<'_>) -> Result<(), String> {
     running.stop()
 }
 
+/// Connections that the subject makes have the names that it was told.
+fn own_names(running: &Running) -> Result<(), String> {
+    let hosts: [IpAddr; 3] =
+        [Ipv4Addr::LOCALHOST.into(), Ipv4Addr::new(127, 0, 0, 2).into(), Ipv6Addr::LOCALHOST.into()];
+    let mut peers = Vec::new();
+    for host in hosts {
+        let ends = Ends::from(host, false);
+        let names = (ends.peername.clone(), ends.sockname.clone());
+        peers.push(sockets::connect_over(&running.served, ends)?);
+        is_named(running, peers.len() - 1, Some(names))?;
+    }
+    running.stop()
+}
+
 /// The connection of this number has these names: the peer's, and that of the socket.
 fn is_named(running: &Running, number: usize, ends: Option<(Name, Name)>) -> Result<(), String> {
     running.wait("The connection is not accepted.", || running.record.names(number).is_some())?;
@@ -59,6 +77,10 @@ pub(crate) fn listeners(bench: &Bench<'_>) -> Result<(), String> {
     let wanted: Vec<_> = [local; 3].into_iter().chain(v6).collect();
     let count = wanted.len();
     let (running, path) = start(bench, wanted)?;
+    if running.is_own() {
+        bench.need("listeners, and the subject connects by a function");
+        return running.stop();
+    }
     let addresses: Vec<_> = running.server.local_addrs().to_vec();
     if addresses.len() != count + usize::from(path.is_some()) {
         let path = if path.is_some() { " and a path" } else { "" };

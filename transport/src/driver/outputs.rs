@@ -9,7 +9,7 @@ use httpfsm::error::{BodyError, CloseReason, RequestError};
 use httpfsm::handler::{Failure, Handler, Upgraded};
 use httpfsm::time::Moment;
 
-use super::{Driver, Turn};
+use super::{Driver, Ending, Turn};
 use crate::alarms::NEVER;
 use crate::exchange::{Exchange, Stage};
 use crate::panics;
@@ -79,7 +79,11 @@ impl<H: Handler, W: Wire> Driver<H, W> {
                     self.hand_over(leftover, cx);
                     return false;
                 }
-                Output::CloseWrite => self.close_write = true,
+                Output::CloseWrite => self.ending = Ending::HalfClose,
+                Output::Drop { reset: false } if self.wire.as_ref().is_some_and(Wire::owes_end) => {
+                    self.ending = Ending::Parting { late: false };
+                    return false;
+                }
                 Output::Drop { reset } => {
                     if let Some(mut wire) = self.wire.take() {
                         if reset {

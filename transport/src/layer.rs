@@ -1,0 +1,189 @@
+//! A protocol between a wire and HTTP, as a machine of bytes.
+
+use std::error::Error;
+use std::fmt;
+use std::io::{self, IoSlice};
+use std::sync::Arc;
+
+/// A protocol that stands between a wire and HTTP, as TLS does: bytes and no I/O. [`Layered`](crate::Layered) makes a
+/// [`Wire`](crate::Wire) of a wire and a layer.
+///
+/// *Below* is the wire, whose bytes are those of the layer's protocol; *plain* bytes are those of HTTP. Nothing blocks
+/// and nothing waits: a layer takes what it is given, appends what is to be sent to `down`, which it never looks into or
+/// shortens, and keeps plain bytes that have come until they are read. It makes no call by itself, so it has neither a
+/// clock nor a task.
+///
+/// # In which order it is called
+///
+/// [`received`](Self::received) comes first, without bytes, for a protocol in which this side begins. Later calls come in
+/// any order, but for these:
+///
+/// - `received` comes with bytes only when [`read`](Self::read) has just returned `None`, so a layer that is at its
+///   end, or that has plain bytes to be read, is given no more.
+/// - [`write`](Self::write) comes only when all of `down` has left, so nothing piles up.
+/// - After [`end`](Self::end) there is neither a `write` nor another `end`, and what is appended to `down` is not sent.
+/// - After an error of `received` or `write` only `read` is called, as long as it has plain bytes.
+///
+/// # Bounds
+///
+/// A call of `received` has at most 16 KiB, and one of `write` at most 64 KiB. What a layer keeps of either, and the
+/// replies that one call of `received` makes, are its own to bound. `received` is not called while 16 KiB of replies wait
+/// for a peer that does not take them.
+///
+/// # Example
+///
+/// A layer for ASCII text, which inverts each byte and ends with a zero:
+///
+/// ```
+/// use std::collections::VecDeque;
+/// use std::io::{IoSlice, Read};
+///
+/// use httpfsm_transport::{Layer, LayerError};
+///
+/// #[derive(Default)]
+/// struct Inverse {
+///     plain: VecDeque<u8>,
+///     ended: bool,
+///     below_ended: bool,
+/// }
+///
+/// impl Layer for Inverse {
+///     fn received(&mut self, below: &[u8], _down: &mut Vec<u8>) -> Result<usize, LayerError> {
+///         for byte in below {
+///             match byte {
+///                 _ if self.ended => return Err(LayerError::peer("Bytes came behind the end.")),
+///                 0 => self.ended = true,
+///                 byte => self.plain.push_back(!byte),
+///             }
+///         }
+///         Ok(below.len())
+///     }
+///
+///     fn below_ended(&mut self) {
+///         self.below_ended = true;
+///     }
+///
+///     fn read(&mut self, plain: &mut [u8]) -> Result<Option<usize>, LayerError> {
+///         match self.plain.read(plain).unwrap_or_default() {
+///             0 if self.ended => Ok(Some(0)),
+///             0 if self.below_ended => Err(LayerError::Truncated),
+///             0 => Ok(None),
+///             bytes => Ok(Some(bytes)),
+///         }
+///     }
+///
+///     fn write(&mut self, plain: &[IoSlice<'_>], down: &mut Vec<u8>) -> Result<usize, LayerError> {
+///         let before = down.len();
+///         down.extend(plain.iter().flat_map(|slice| slice.iter()).map(|byte| !byte));
+///         Ok(down.len() - before)
+///     }
+///
+///     fn end(&mut self, down: &mut Vec<u8>) {
+///         down.push(0);
+///     }
+///
+///     fn is_established(&self) -> bool {
+///         true
+///     }
+/// }
+/// ```
+pub trait Layer: Send + 'static {
+    /// Takes bytes from below, and says how many; the others come again when the plain bytes have been read. It takes one at
+    /// least, or has plain bytes or the end to be read. What the peer is to be told goes to `down`, also where the call
+    /// fails.
+    ///
+    /// # Errors
+    ///
+    /// The connection cannot go on: what came breaks the layer's protocol. Plain bytes that came before it can still be
+    /// read.
+    fn received(&mut self, below: &[u8], down: &mut Vec<u8>) -> Result<usize, LayerError>;
+
+    /// Nothing more comes from below. Called once.
+    fn below_ended(&mut self);
+
+    /// Reads plain bytes into `plain`, which is not empty, and says how many; `None`: there are none now; `Some(0)`: the
+    /// peer has ended its output by the layer's protocol, as `close_notify` does.
+    ///
+    /// # Errors
+    ///
+    /// There are no more plain bytes, and the end below came before the layer's own: [`LayerError::Truncated`].
+    fn read(&mut self, plain: &mut [u8]) -> Result<Option<usize>, LayerError>;
+
+    /// Takes some of the plain bytes in `plain`, which are not all empty, and says how many: what becomes of them goes to
+    /// `down`. 0: none before more was received, as in a handshake. Where nothing more can come, the write fails.
+    ///
+    /// # Errors
+    ///
+    /// The connection cannot go on.
+    fn write(&mut self, plain: &[IoSlice<'_>], down: &mut Vec<u8>) -> Result<usize, LayerError>;
+
+    /// Ends our output by the layer's protocol, as `close_notify` does. Input goes on.
+    fn end(&mut self, down: &mut Vec<u8>);
+
+    /// Whether plain bytes can be sent and received: the handshake is over, if there is one.
+    fn is_established(&self) -> bool;
+}
+
+/// Why a connection through a [`Layer`] cannot go on.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum LayerError {
+    /// The peer sent what the layer's protocol does not allow, or gave up by it; with what the layer says of it.
+    Peer(Arc<dyn Error + Send + Sync>),
+    /// The connection below ended before the peer had ended its output by the layer's protocol: what came may be cut.
+    Truncated,
+    /// The layer fails by itself, as one without a key does; with what it says of it.
+    Own(Arc<dyn Error + Send + Sync>),
+}
+
+impl LayerError {
+    /// The peer's fault.
+    pub fn peer(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Peer(Arc::from(error.into()))
+    }
+
+    /// A failure of the layer itself.
+    pub fn own(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Own(Arc::from(error.into()))
+    }
+
+    fn kind(&self) -> io::ErrorKind {
+        match self {
+            Self::Peer(_) => io::ErrorKind::InvalidData,
+            Self::Truncated => io::ErrorKind::UnexpectedEof,
+            Self::Own(_) => io::ErrorKind::Other,
+        }
+    }
+}
+
+impl fmt::Display for LayerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Peer(error) => {
+                write!(f, "The peer broke off the protocol below HTTP, or broke its rules: {error}")
+            }
+            Self::Truncated => f.write_str(
+                "The connection ended before the end of the protocol below HTTP, so what came may be cut.",
+            ),
+            Self::Own(error) => write!(f, "The protocol below HTTP cannot go on: {error}"),
+        }
+    }
+}
+
+impl Error for LayerError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Peer(error) | Self::Own(error) => Some(&**error),
+            Self::Truncated => None,
+        }
+    }
+}
+
+/// [`InvalidData`](io::ErrorKind::InvalidData) where the peer is at fault,
+/// [`UnexpectedEof`](io::ErrorKind::UnexpectedEof) where its bytes are cut, [`Other`](io::ErrorKind::Other) where the
+/// layer itself fails.
+impl From<LayerError> for io::Error {
+    fn from(error: LayerError) -> Self {
+        Self::new(error.kind(), error)
+    }
+}

@@ -20,14 +20,15 @@ use std::cell::Cell;
 use std::future::Future;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
 use httpfsm::channel::{CompiledConfig, Facts};
 use httpfsm::config::{ChannelConfig, ServerConfig};
-use httpfsm::handler::{Handler, Request};
+use httpfsm::error::CloseReason;
+use httpfsm::handler::{ConnectionInfo, Handler, Request, Subscriber};
 use httpfsm::peer::Peer;
 use httpfsm::response::ResponseRef;
 use httpfsm::{Fields, Status};
@@ -688,6 +689,40 @@ fn an_end_that_nobody_takes_is_waited_for_ten_seconds_at_most() {
     assert_eq!(service.held(), Held::default());
     let reset = read_all(&mut client).1.unwrap().unwrap_err();
     assert_eq!(reset.kind(), io::ErrorKind::ConnectionReset);
+}
+
+#[derive(Default)]
+struct Reasons(Mutex<Vec<CloseReason>>);
+
+impl Subscriber for Reasons {
+    fn closed(&self, _: &ConnectionInfo, reason: CloseReason) {
+        self.0.lock().unwrap().push(reason);
+    }
+}
+
+/// The channel was over; only the end of its layer was cut.
+#[test]
+fn a_connection_whose_last_end_a_drain_cuts_has_ended_for_its_own_reason() {
+    let (clock, reasons) = (Clock::manual(), Arc::<Reasons>::default());
+    let subscriber: Arc<dyn Subscriber> = Arc::clone(&reasons) as _;
+    let fine = |_: Request| async { "fine" };
+    let service =
+        Service::new(ServerConfig::default(), clock.clone(), Arc::new(Inline), Some(subscriber), fine);
+    let (near, far) = pair(9);
+    let connected =
+        service.connect(Layered::new(far, ToyLayer::server()), Peer::Unix(None), Peer::Unix(None));
+    let mut driver = connected.unwrap_or_else(|why| panic!("{why}"));
+    let mut client = Layered::new(near, ToyLayer::client());
+    assert!(client.poll_flush(&mut cx()).is_ready());
+    assert!(Pin::new(&mut driver).poll(&mut cx()).is_pending());
+    assert!(client.poll_close_write(&mut cx()).is_ready());
+    assert!(Pin::new(&mut driver).poll(&mut cx()).is_pending());
+    assert_eq!(*reasons.0.lock().unwrap(), []);
+    drop(service.handle(Vec::new()).begin_drain(Some(Duration::from_secs(1))));
+    clock.advance(Duration::from_secs(2));
+    service.sweep(&mut cx());
+    assert!(Pin::new(&mut driver).poll(&mut cx()).is_ready());
+    assert_eq!(*reasons.0.lock().unwrap(), [CloseReason::PeerEnded]);
 }
 
 /// A timer whose time comes when it is told to.

@@ -375,7 +375,8 @@ impl<H: Handler, W: Wire> Driver<H, W> {
     fn go_out(&mut self, now: &Now<'_>) -> Poll<()> {
         if self.service.shared.is_cut() {
             if self.slot.is_open() {
-                self.service.tell(|subscriber| subscriber.closed(&self.info, CloseReason::DrainTimeout));
+                let reason = self.reason_behind_end().unwrap_or(CloseReason::DrainTimeout);
+                self.service.tell(|subscriber| subscriber.closed(&self.info, reason));
             }
             if let Some(wire) = &mut self.wire {
                 wire.reset();

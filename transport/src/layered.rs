@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker, ready};
 use std::thread::LocalKey;
 
+use httpfsm::handler::Extensions;
+
 use crate::layer::{Layer, LayerError};
 use crate::panics;
 use crate::wire::Wire;
@@ -400,6 +402,10 @@ impl<W: Wire, L: Layer> Wire for Layered<W, L> {
 
     fn is_lost(&mut self) -> bool {
         self.below.is_lost()
+    }
+
+    fn extend(&self, extensions: &mut Extensions) {
+        self.below.extend(extensions);
     }
 
     fn reset(&mut self) {

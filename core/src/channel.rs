@@ -102,6 +102,7 @@ pub use self::waits::Waits;
 pub use self::worker_buffers::WorkerBuffers;
 
 use self::parts::{Args, Parts};
+use crate::error::CloseReason;
 use crate::fsm::Cause;
 use crate::request::RequestRef;
 use crate::response::ResponseRef;
@@ -358,6 +359,12 @@ impl Channel {
     #[inline]
     pub fn forget_request(&mut self) {
         self.parts.forget_request();
+    }
+
+    /// Why the channel has closed; `None` before. [`Output::HttpChannelClosed`] tells it once.
+    #[must_use]
+    pub fn close_reason(&self) -> Option<CloseReason> {
+        (self.state == State::Closed).then(|| self.parts.close_reason())
     }
 
     /// Whether a final head was accepted whose content is still to come with [`Input::Write`] and

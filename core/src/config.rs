@@ -150,7 +150,9 @@ pub struct ChannelConfig {
     /// limit. Default 64 KiB; at least 4 KiB is used.
     pub input_bound: u32,
     /// Complete requests that may be without a response on this channel, the one with the application included; the
-    /// next gets a 503 in its turn, and the channel closes. Default 0: no limit.
+    /// next gets a 503 in its turn, and the channel closes. A handler that responds at once is never refused; so how many
+    /// requests get through depends on whether the transport runs it where it reads (the blocking one does not), and on
+    /// what it waits for. Default 0: no limit.
     pub maximum_simultaneous_requests: u32,
     /// Age from which on a connection closes with its next response, which says so: closed between two requests, it might
     /// lose one that is on its way. An idle connection ends by `inactivity_timeout` however old it is. Default `None`.

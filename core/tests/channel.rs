@@ -6,7 +6,7 @@ use std::sync::Arc;
 use httpfsm::channel::{CompiledConfig, Facts, Input, Output, State};
 use httpfsm::response::{BodyRef, ResponseRef};
 use httpfsm::time::{Date, Moment, Now};
-use httpfsm::{Channel, ChannelConfig, Fields, Status};
+use httpfsm::{Channel, ChannelConfig, CloseReason, Fields, Status};
 
 fn channel() -> Channel {
     Channel::new(Arc::new(CompiledConfig::new(&ChannelConfig::default())), Facts::default())
@@ -166,6 +166,18 @@ fn an_application_may_read_a_long_body_while_it_responds_and_the_connection_goes
     channel.handle(&now(0), Input::Finish(None)).unwrap();
     channel.handle(&now(0), Input::Sent(channel.unsent_len())).unwrap();
     assert_eq!(channel.state(), State::Idle);
+}
+
+#[test]
+fn a_channel_that_has_closed_goes_on_saying_why() {
+    let mut channel = channel();
+    assert_eq!(channel.close_reason(), None);
+    channel.handle(&now(0), Input::RxData(b"GET /")).unwrap();
+    channel.handle(&now(0), Input::Disconnected).unwrap();
+    for _ in 0..2 {
+        assert_eq!(channel.close_reason(), Some(CloseReason::Disconnected));
+        while channel.next_output().is_some() {}
+    }
 }
 
 #[test]

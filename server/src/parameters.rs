@@ -111,12 +111,12 @@ const PARAMETERS: &[Parameter] = parameters! {
         [channel.discard_timeout] discard_timeout: Time,
             "How long to read and discard the unread rest of a request body after the response; 0 or none: the connection closes";
         [channel.connection_age] connection_age: Time,
-            "Age at which a connection closes after the running response";
+            "Age from which on a connection closes with its next response";
         [channel.drain_grace] drain_grace: Grace,
             "While draining, how long an idle connection waits for a request on its way; 0: it closes at once; none: it \
              waits until the drain deadline";
         [drain_deadline] drain_deadline: Time,
-            "How long a drain may take before the server drops the connections that are left";
+            "How long a drain may take before the server drops the connections that are left, --drain-grace later (at least 1s)";
         [channel.drain_deadline] drain_deadline_per_channel: Time,
             "How long a drain may take before a connection is cut";
     }

@@ -74,8 +74,8 @@ pub struct Driver<H: Handler, W: Wire> {
 enum Ending {
     Nothing,
     HalfClose,
-    /// The end that the wire owes, and then its drop. The channel is closed; its last outputs come behind that. `late`:
-    /// it has waited for a while.
+    /// The end that the wire owes, and then its drop. The channel is closed, which is told then. `late`: it has waited for a
+    /// while.
     Parting {
         late: bool,
     },
@@ -137,7 +137,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
                 let _ = self.channel.handle(&turn.now, Input::Disconnected);
             }
             if self.ending.is_parting() {
-                self.part_at_last();
+                self.part_at_last(&mut turn, cx);
             }
         }
         if self.slot.is_evicted() {
@@ -181,13 +181,13 @@ impl<H: Handler, W: Wire> Driver<H, W> {
                 progress |= writable;
             }
             if self.ending != Ending::Nothing {
-                progress |= self.poll_close_write(&turn.now, cx);
+                progress |= self.poll_end(turn, cx);
             }
             if !self.slot.is_open() && self.is_done(&turn.now) {
                 return Poll::Ready(());
             }
             // The application may have taken bytes, which makes room for input.
-            let idle = !progress && !turn.ask && (!self.channel.has_output() || self.ending.is_parting());
+            let idle = !progress && !turn.ask && !self.channel.has_output();
             if idle && !(readable && self.channel.input_room() > 0) {
                 if turn.received && self.service.limits_pipeline {
                     turn.received = false;
@@ -271,7 +271,9 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         self.service.tell(|subscriber| subscriber.connection_lost(&self.info, &error.to_string()));
     }
 
-    fn poll_close_write(&mut self, now: &Now<'_>, cx: &mut Context<'_>) -> bool {
+    /// Ends our output; where that is the end that the wire owes, the connection ends with it. Whether something was done.
+    #[cold]
+    fn poll_end(&mut self, turn: &mut Turn<'_>, cx: &mut Context<'_>) -> bool {
         let closed = match &mut self.wire {
             None => Poll::Ready(Ok(())),
             Some(wire) => match wire.poll_flush(cx) {
@@ -281,23 +283,20 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         };
         if let Poll::Ready(Err(error)) = &closed {
             self.tell_lost(error);
-            let _ = self.channel.handle(now, Input::Disconnected);
+            let _ = self.channel.handle(&turn.now, Input::Disconnected);
         }
-        if closed.is_ready() && std::mem::replace(&mut self.ending, Ending::Nothing).is_parting() {
-            self.wire = None;
+        // Another connection may wait for the place of one whose last byte has left.
+        let is_over = closed.is_ready() || self.ending.is_parting() && self.slot.is_evicted();
+        if is_over && std::mem::replace(&mut self.ending, Ending::Nothing).is_parting() {
+            self.closed_behind_end(turn, cx);
         }
-        if closed.is_pending() && self.ending.is_parting() && self.slot.is_evicted() {
-            // Another connection waits for the place.
-            (self.ending, self.wire) = (Ending::Nothing, None);
-            return true;
-        }
-        closed.is_ready()
+        is_over
     }
 
     /// Carries out the channel's outputs and polls the application, until neither has anything more.
     fn settle(&mut self, turn: &mut Turn<'_>, cx: &mut Context<'_>) {
         loop {
-            if self.channel.has_output() && !self.ending.is_parting() && self.outputs(turn, cx) {
+            if self.channel.has_output() && self.outputs(turn, cx) {
                 self.begin(&turn.now);
                 turn.ask = true;
                 continue;
@@ -375,7 +374,8 @@ impl<H: Handler, W: Wire> Driver<H, W> {
     fn go_out(&mut self, now: &Now<'_>) -> Poll<()> {
         if self.service.shared.is_cut() {
             if self.slot.is_open() {
-                let reason = self.reason_behind_end().unwrap_or(CloseReason::DrainTimeout);
+                // The channel may have closed, and only the end that its wire owes is cut.
+                let reason = self.channel.close_reason().unwrap_or(CloseReason::DrainTimeout);
                 self.service.tell(|subscriber| subscriber.closed(&self.info, reason));
             }
             if let Some(wire) = &mut self.wire {

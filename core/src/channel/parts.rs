@@ -21,7 +21,7 @@ use super::stats::ChannelStats;
 use super::timers::{Endings, Timers};
 use super::worker_buffers::WorkerBuffers;
 use super::{Condition, Internal, State};
-use crate::error::{RequestError, Rule};
+use crate::error::{CloseReason, RequestError, Rule};
 use crate::request::RequestRef;
 use crate::response::ResponseRef;
 use crate::time::{Moment, Now};
@@ -239,7 +239,7 @@ impl Parts {
             OutputKind::Upgraded => Output::Upgraded(self.receiver.take_unparsed()),
             OutputKind::CloseWrite => Output::CloseWrite,
             OutputKind::Drop => Output::Drop { reset: self.sender.resets() },
-            OutputKind::HttpChannelClosed => Output::HttpChannelClosed(self.persistence.reason()),
+            OutputKind::HttpChannelClosed => Output::HttpChannelClosed(self.close_reason()),
         })
     }
 
@@ -323,6 +323,11 @@ impl Parts {
     #[inline]
     pub(super) fn end_is_disconnect(&self) -> bool {
         self.compiled.config.fin_is_disconnect && !self.receiver.has_ended()
+    }
+
+    /// Why the channel closes, or has.
+    pub(super) fn close_reason(&self) -> CloseReason {
+        self.persistence.reason()
     }
 
     pub(super) fn stats(&self) -> ChannelStats {

@@ -23,11 +23,16 @@ impl<H: Handler, W: Wire> Driver<H, W> {
     /// by then and is not woken, also if another thread would have polled it at once.
     pub(super) fn outputs(&mut self, turn: &mut Turn<'_>, cx: &mut Context<'_>) -> bool {
         let is_request = self.take_outputs(turn, cx);
+        self.wake_application(turn, cx);
+        is_request
+    }
+
+    /// Wakes the application where something came for it.
+    pub(super) fn wake_application(&self, turn: &mut Turn<'_>, cx: &Context<'_>) {
         if turn.wakes_application {
             turn.wakes_application = false;
             turn.ask |= self.exchange.as_ref().is_some_and(|exchange| exchange.pipe.wake(cx.waker()));
         }
-        is_request
     }
 
     fn take_outputs(&mut self, turn: &mut Turn<'_>, cx: &mut Context<'_>) -> bool {
@@ -82,7 +87,6 @@ impl<H: Handler, W: Wire> Driver<H, W> {
                 Output::CloseWrite => self.ending = Ending::HalfClose,
                 Output::Drop { reset: false } if self.wire.as_ref().is_some_and(Wire::owes_end) => {
                     self.ending = Ending::Parting { late: false };
-                    return false;
                 }
                 Output::Drop { reset } => {
                     if let Some(mut wire) = self.wire.take() {
@@ -92,7 +96,9 @@ impl<H: Handler, W: Wire> Driver<H, W> {
                     }
                 }
                 Output::HttpChannelClosed(reason) => {
-                    self.closed(reason, turn);
+                    if !self.ending.is_parting() {
+                        self.closed(reason, turn);
+                    }
                     return false;
                 }
                 Output::HttpChannelOpened => self.service.tell(|subscriber| subscriber.opened(&self.info)),
@@ -143,7 +149,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
     }
 
     #[cold]
-    fn closed(&mut self, reason: CloseReason, turn: &mut Turn<'_>) {
+    pub(super) fn closed(&mut self, reason: CloseReason, turn: &mut Turn<'_>) {
         self.service.tell(|subscriber| subscriber.closed(&self.info, reason));
         self.wire = None;
         self.channel.end();

@@ -3,38 +3,35 @@
 //! It may take between one and two times [`LOOK`](super::LOOK), the time after which a connection is looked at whose
 //! input waits.
 
-use httpfsm::channel::Output;
-use httpfsm::error::CloseReason;
+use std::task::Context;
+
 use httpfsm::handler::Handler;
 
-use super::{Driver, Ending};
+use super::{Driver, Ending, Turn};
 use crate::wire::Wire;
 
 impl<H: Handler, W: Wire> Driver<H, W> {
-    /// Why the channel has closed, where its wire still sends the end that it owes.
+    /// The end that the wire owed has left, or never will: the connection is over.
     #[cold]
-    pub(super) fn reason_behind_end(&mut self) -> Option<CloseReason> {
-        if !self.ending.is_parting() {
-            return None;
+    pub(super) fn closed_behind_end(&mut self, turn: &mut Turn<'_>, cx: &Context<'_>) {
+        self.wire = None;
+        if let Some(reason) = self.channel.close_reason() {
+            self.closed(reason, turn);
+            self.wake_application(turn, cx);
         }
-        while let Some(output) = self.channel.next_output() {
-            if let Output::HttpChannelClosed(reason) = output {
-                return Some(reason);
-            }
-        }
-        None
     }
 
     /// Called at each look. A peer that takes nothing more misses the end, and the connection is reset.
     #[cold]
-    pub(super) fn part_at_last(&mut self) {
+    pub(super) fn part_at_last(&mut self, turn: &mut Turn<'_>, cx: &Context<'_>) {
         if self.ending == (Ending::Parting { late: false }) {
             self.ending = Ending::Parting { late: true };
             return;
         }
         self.ending = Ending::Nothing;
-        if let Some(mut wire) = self.wire.take() {
+        if let Some(wire) = &mut self.wire {
             wire.reset();
         }
+        self.closed_behind_end(turn, cx);
     }
 }

@@ -718,7 +718,7 @@ fn a_connection_whose_last_end_a_drain_cuts_has_ended_for_its_own_reason() {
     assert!(client.poll_close_write(&mut cx()).is_ready());
     assert!(Pin::new(&mut driver).poll(&mut cx()).is_pending());
     assert_eq!(*reasons.0.lock().unwrap(), []);
-    drop(service.handle(Vec::new()).begin_drain(Some(Duration::from_secs(1))));
+    service.handle(Vec::new()).begin_drain(Some(Duration::from_secs(1)));
     clock.advance(Duration::from_secs(2));
     service.sweep(&mut cx());
     assert!(Pin::new(&mut driver).poll(&mut cx()).is_ready());

@@ -5,20 +5,13 @@ use std::io;
 use std::sync::Arc;
 use std::thread;
 
-use httpfsm::config::ServerConfig;
 use httpfsm_async_std::smol::Smol;
 use httpfsm_async_std::{AsyncStd, BlockingPool, Futures, ServerHandle, Task};
-use httpfsm_transport::{Server, Transport};
-use httpfsm_transport_kit::{Application, Plan, check, listener_info};
+use httpfsm_transport::Transport;
+use httpfsm_transport_kit::{Application, Plan, check};
 
 fn serve(transport: impl Transport, plan: Plan, application: Application) -> io::Result<ServerHandle> {
     plan.on(transport).serve(application.blocking(BlockingPool))
-}
-
-#[test]
-fn handlers_hear_what_a_listener_says() -> Result<(), String> {
-    listener_info(Server::on(AsyncStd::default(), ServerConfig::default()))?;
-    listener_info(Server::on(Smol::default().workers(1), ServerConfig::default()))
 }
 
 #[test]

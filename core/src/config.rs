@@ -93,8 +93,8 @@ pub struct ChannelConfig {
     pub peer_ended_timeout: Option<Duration>,
     /// How long a new connection may take to send its first byte; empty lines do not count. Default 30 s.
     pub first_byte_timeout: Option<Duration>,
-    /// How long a head may take, from its first byte to its last; then 408. Empty lines before it do not count. Default 30
-    /// s.
+    /// How long a head may take, from its first byte to its last; then 408. Empty lines before it do not count.
+    /// Default 30 s.
     pub head_timeout: Option<Duration>,
     /// How long a body may take, from which `min_body_rate` takes time back for each byte; then 408. Counted while
     /// bytes are awaited; a stall never lasts longer than this. Default 60 s.

@@ -293,25 +293,32 @@ fn are_empty_lines(bytes: &[u8]) -> bool {
 /// Visible characters that no token has (RFC 9110 section 5.6.2), but for the colon.
 const DELIMITERS: &[u8] = b"\"(),/;<=>?@[\\]{}";
 
-/// Where the request line and `Host` have what may be a name and a password (RFC 3986 section 3.2.1). A head that has them
-/// is refused.
+/// Where the target and `Host` have what may be a name and a password, in front of an `@` (RFC 3986 section 3.2.1). A head
+/// that has them is refused; a path may have an `@`, too, and is shown.
 fn userinfo(head: &[u8]) -> Vec<Range<usize>> {
     let (mut found, mut at) = (Vec::new(), 0);
     for line in head_lines(head) {
         let bytes = &head[at..at + line.len];
-        let begin = match line.field {
-            None => bytes.windows(2).position(|two| two == b"//").map(|slashes| slashes + 2),
-            Some(field) if field.is_named("host") => Some(field.name.len() + 1),
+        let words = match line.field {
+            None => target(bytes),
+            Some(field) if field.is_named("host") => Some(field.name.len() + 1..bytes.len()),
             Some(_) => None,
         };
-        let rest = begin.and_then(|begin| bytes.get(begin..)).unwrap_or_default();
-        let authority = rest.split(|byte| matches!(byte, b'/' | b'?' | b'#')).next().unwrap_or_default();
-        if let (Some(begin), Some(end)) = (begin, authority.iter().rposition(|byte| *byte == b'@')) {
-            found.push(at + begin..at + begin + end);
+        if let Some(words) = words {
+            let name = bytes.get(words.clone()).unwrap_or_default().iter().rposition(|byte| *byte == b'@');
+            found.extend(name.map(|name| at + words.start..at + words.start + name));
         }
         at += line.len;
     }
     found
+}
+
+/// Where the target stands in a request line, behind its scheme; `None`: it is a path.
+fn target(line: &[u8]) -> Option<Range<usize>> {
+    let begin = line.iter().position(|byte| *byte == b' ')? + 1;
+    let target = line.get(begin..)?.split(|byte| *byte == b' ').next()?;
+    let scheme = target.windows(3).position(|three| three == b"://").map_or(0, |scheme| scheme + 3);
+    (!target.starts_with(b"/")).then_some(begin + scheme..begin + target.len())
 }
 
 /// Where the method stands at the head's beginning, if it is not shown.
@@ -392,8 +399,11 @@ mod tests {
     #[test]
     fn a_name_and_a_password_in_a_target_or_a_host_that_is_refused_are_hidden() {
         for (head, expected) in [
-            ("GET http://me:pass@h/a@b HTTP/1.1\r\n", "GET http://xxxxxxx@h/a@b HTTP/1.1\r\n"),
-            ("GET http://h/?me@x HTTP/1.1\r\nHost: a\r\n", "GET http://h/?me@x HTTP/1.1\r\nHost: a\r\n"),
+            ("GET http://me:pass@h/a HTTP/1.1\r\n", "GET http://xxxxxxx@h/a HTTP/1.1\r\n"),
+            ("GET http://me:p/w@h HTTP/1.1\r\n", "GET http://xxxxxx@h HTTP/1.1\r\n"),
+            ("CONNECT me:pass@h:443 HTTP/1.1\r\n", "CONNECT xxxxxxx@h:443 HTTP/1.1\r\n"),
+            ("GET me@h/ HTTP/1.1\r\n", "GET xx@h/ HTTP/1.1\r\n"),
+            ("GET /a@b//c@d HTTP/1.0\r\n", "GET /a@b//c@d HTTP/1.0\r\n"),
             ("GET / HTTP/1.1\r\nHost: me:p@ss@h:1\r\n", "GET / HTTP/1.1\r\nHost: xxxxxxx@h:1\r\n"),
         ] {
             assert_eq!(hidden(Part::UndeliveredHead, false, head), expected);

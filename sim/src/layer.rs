@@ -4,6 +4,7 @@
 use std::io::{self, IoSlice};
 use std::task::{Context, Poll};
 
+use httpfsm::handler::Extensions;
 use httpfsm_transport::{Layer, LayerError, Layered, Wire};
 use httpfsm_transport_kit::ToyLayer;
 
@@ -65,6 +66,13 @@ impl Wire for ServerEnd {
 
     fn is_lost(&mut self) -> bool {
         self.wire().is_lost()
+    }
+
+    fn extend(&self, extensions: &mut Extensions) {
+        match self {
+            Self::Plain(wire) => wire.extend(extensions),
+            Self::Layered(wire) => wire.extend(extensions),
+        }
     }
 
     fn reset(&mut self) {

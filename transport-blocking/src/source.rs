@@ -48,13 +48,20 @@ impl Drop for Pulled {
     }
 }
 
-/// A body, which drops its source after the last frame.
+/// A body. Its source is dropped behind the last frame, when that can be seen.
 struct Pull(Body);
 
 impl Polled for Pull {
     type Output = Frame;
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Frame> {
-        self.0.poll_frame(cx)
+        match &mut self.0 {
+            Body::Stream(source) => source.as_mut().poll_frame(cx),
+            body => body.poll_frame(cx),
+        }
+    }
+
+    fn is_last(frame: &Frame) -> bool {
+        frame.is_last()
     }
 }

@@ -16,6 +16,13 @@ pub(crate) trait Polled: Send + 'static {
 
     /// Called by a worker to go on. What it holds of the application and needs no longer, it drops in here.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Self::Output>;
+
+    /// Whether nothing comes behind this output, so that the work is dropped when the output can be seen. What it then
+    /// wakes finds the output.
+    fn is_last(output: &Self::Output) -> bool {
+        let _ = output;
+        false
+    }
 }
 
 /// No worker polls it, and it is not in the queue.
@@ -187,10 +194,10 @@ impl<W: Polled> Run for Task<W> {
             return self.rest();
         }
         let Some(result) = self.poll_work() else { return self.rest() };
-        let panicked = result.is_err();
+        let is_last = result.as_ref().map_or(true, W::is_last);
         let before = std::mem::replace(&mut *lock(&self.progress), Progress::Done(result));
-        if panicked {
-            // Its drop may wake the connection, as the end of a body that was not read does: it finds the panic.
+        if is_last {
+            // Its drop may wake the connection, as the end of a body that was not read does: it finds the output.
             self.drop_work();
         }
         // Whoever is woken may ask for the next output, and must not find the task running.

@@ -3,6 +3,7 @@
 use std::io;
 use std::task::{Context, Poll, ready};
 
+use httpfsm::handler::Extensions;
 use httpfsm_transport::Wire;
 
 /// How many bytes it holds.
@@ -73,8 +74,16 @@ impl<W: Wire> Wire for Buffering<W> {
         self.inner.poll_close_write(cx)
     }
 
+    fn owes_end(&self) -> bool {
+        self.inner.owes_end()
+    }
+
     fn is_lost(&mut self) -> bool {
         self.inner.is_lost()
+    }
+
+    fn extend(&self, extensions: &mut Extensions) {
+        self.inner.extend(extensions);
     }
 
     fn reset(&mut self) {

@@ -22,8 +22,9 @@ async fn tell(request: Request) -> String {
     format!("{} {}", request.scheme(), name.map_or("none", |name| name.0))
 }
 
-/// Serves on two listeners of `server`, of which the second has a scheme and an extension, and on a twin of it, and asks on
-/// each. A transport calls it in a test of its own; where it needs a runtime, within one that serves while this blocks.
+/// Serves on two listeners of `server`, of which the second has a scheme and an extension, and asks on each, several times:
+/// a transport that opens a socket for each of its workers is asked on those by chance. A transport calls it in a test of
+/// its own; where it needs a runtime, within one that serves while this blocks.
 ///
 /// # Errors
 ///

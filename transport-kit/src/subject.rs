@@ -113,7 +113,7 @@ impl Served {
     }
 
     /// The connections have no resets: [`Wire::reset`] is an end as any other, at both ends, and [`Wire::is_lost`] tells
-    /// nothing. Scripts in which the peer resets the connection are not run, nor is "lost connections", and a reset by
+    /// nothing. Scripts in which the peer resets the connection are not run, nor is "lost unread", and a reset by
     /// the server counts as its end.
     #[must_use]
     pub fn without_resets(self) -> Self {

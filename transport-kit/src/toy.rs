@@ -64,6 +64,12 @@ enum Kind {
 }
 
 impl ToyLayer {
+    /// Whether the other side has said its hello.
+    #[must_use]
+    pub fn is_established(&self) -> bool {
+        self.established
+    }
+
     /// The side that begins.
     #[must_use]
     pub fn client() -> Self {
@@ -227,10 +233,6 @@ impl Layer for ToyLayer {
 
     fn end(&mut self, down: &mut Vec<u8>) {
         self.send(Kind::End, b"", down);
-    }
-
-    fn is_established(&self) -> bool {
-        self.established
     }
 }
 

@@ -16,7 +16,6 @@
 //! | a buffer is kept when all is sent, or does not shrink | `a_flush_is_ready_when_the_wire_below_has_all`, `at_most_64_kib_are_taken_at_once_and_nothing_piles_up` |
 #![allow(clippy::unwrap_used)]
 
-use std::cell::Cell;
 use std::future::Future;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -28,7 +27,7 @@ use std::time::{Duration, Instant};
 use httpfsm::channel::{CompiledConfig, Facts};
 use httpfsm::config::{ChannelConfig, ServerConfig};
 use httpfsm::error::CloseReason;
-use httpfsm::handler::{ConnectionInfo, Handler, Request, Subscriber};
+use httpfsm::handler::{ConnectionInfo, Handler, Request, Response, Subscriber};
 use httpfsm::peer::Peer;
 use httpfsm::response::ResponseRef;
 use httpfsm::{Fields, Status};
@@ -342,10 +341,6 @@ impl Layer for Echoes {
     fn end(&mut self, down: &mut Vec<u8>) {
         down.push(b'.');
     }
-
-    fn is_established(&self) -> bool {
-        true
-    }
 }
 
 #[test]
@@ -432,7 +427,6 @@ fn a_reader_and_a_writer_in_tasks_of_their_own_are_both_woken() {
         }
         let before = (reads.count(), writes.count());
         assert!(read(&mut back, 100).is_ready());
-        assert!(reads.count() > before.0 || writes.count() > before.1);
         assert!(writes.count() > before.1, "the writer, the reader first: {reader_first}");
         // One of the two sends for both; the other hears of it.
         while wire.poll_read(&mut Context::from_waker(&reader), &mut [0; 9]).is_ready() {}
@@ -546,7 +540,7 @@ fn behind_bytes_that_are_wrong_what_came_before_is_read_and_the_peer_gets_the_al
 }
 
 /// Breaks the contract, or has no key.
-struct Odd(Cell<bool>);
+struct Odd;
 
 impl Layer for Odd {
     fn received(&mut self, _below: &[u8], _down: &mut Vec<u8>) -> Result<usize, LayerError> {
@@ -565,17 +559,13 @@ impl Layer for Odd {
     }
 
     fn end(&mut self, _down: &mut Vec<u8>) {}
-
-    fn is_established(&self) -> bool {
-        self.0.get()
-    }
 }
 
 #[test]
 fn a_layer_that_neither_takes_nor_gives_is_an_error_and_no_loop() {
     for ends in [false, true] {
         let (mut near, far) = pair(10);
-        let mut wire = Layered::new(far, Odd(Cell::new(true)));
+        let mut wire = Layered::new(far, Odd);
         if ends {
             assert!(near.poll_close_write(&mut cx()).is_ready());
         } else {
@@ -587,10 +577,69 @@ fn a_layer_that_neither_takes_nor_gives_is_an_error_and_no_loop() {
     }
 }
 
+/// Records without plain bytes that come without end.
+#[test]
+fn a_flood_that_has_nothing_to_be_read_lets_others_have_their_turn() {
+    struct Silent;
+    impl Layer for Silent {
+        fn received(&mut self, below: &[u8], _: &mut Vec<u8>) -> Result<usize, LayerError> {
+            Ok(below.len())
+        }
+        fn below_ended(&mut self) {}
+        fn read(&mut self, _: &mut [u8]) -> Result<Option<usize>, LayerError> {
+            Ok(None)
+        }
+        fn write(&mut self, _: &[IoSlice<'_>], _: &mut Vec<u8>) -> Result<usize, LayerError> {
+            Ok(0)
+        }
+        fn end(&mut self, _: &mut Vec<u8>) {}
+    }
+    struct Endless;
+    impl Wire for Endless {
+        fn poll_read(&mut self, _: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+            Poll::Ready(Ok(buffer.len()))
+        }
+        fn poll_write(&mut self, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+            Poll::Ready(Ok(bytes.len()))
+        }
+        fn poll_close_write(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+        fn reset(&mut self) {}
+    }
+    let mut wire = Layered::new(Endless, Silent);
+    let (waker, woken) = waker();
+    assert!(wire.poll_read(&mut Context::from_waker(&waker), &mut [0; 9]).is_pending());
+    assert_eq!(woken.count(), 1, "it goes on in the next turn");
+}
+
+#[test]
+fn a_layer_that_fails_at_once_tells_its_peer_before_its_error() {
+    struct NoKey;
+    impl Layer for NoKey {
+        fn received(&mut self, _: &[u8], down: &mut Vec<u8>) -> Result<usize, LayerError> {
+            down.push(b'!');
+            Err(LayerError::own("There is no key."))
+        }
+        fn below_ended(&mut self) {}
+        fn read(&mut self, _: &mut [u8]) -> Result<Option<usize>, LayerError> {
+            Ok(None)
+        }
+        fn write(&mut self, _: &[IoSlice<'_>], _: &mut Vec<u8>) -> Result<usize, LayerError> {
+            Ok(0)
+        }
+        fn end(&mut self, _: &mut Vec<u8>) {}
+    }
+    let (mut near, far) = pair(10);
+    let mut wire = Layered::new(far, NoKey);
+    assert!(matches!(read(&mut wire, 9), Poll::Ready(Err(_))));
+    assert!(matches!(read(&mut near, 9), Poll::Ready(Ok(bytes)) if bytes == b"!"));
+}
+
 #[test]
 fn a_layer_that_fails_at_a_write_says_why_and_what_it_has_said_leaves() {
     let (mut near, far) = pair(10);
-    let mut wire = Layered::new(far, Odd(Cell::new(true)));
+    let mut wire = Layered::new(far, Odd);
     let Poll::Ready(Err(error)) = wire.poll_write(&mut cx(), b"bytes") else { panic!("no error") };
     assert_eq!(error.kind(), io::ErrorKind::Other);
     assert_eq!(error.to_string(), "The protocol below HTTP cannot go on: There is no key.");
@@ -723,6 +772,44 @@ fn a_connection_whose_last_end_a_drain_cuts_has_ended_for_its_own_reason() {
     service.sweep(&mut cx());
     assert!(Pin::new(&mut driver).poll(&mut cx()).is_ready());
     assert_eq!(*reasons.0.lock().unwrap(), [CloseReason::PeerEnded]);
+}
+
+/// Whoever drops an upgraded connection waits for nothing.
+#[test]
+fn an_upgraded_connection_that_is_dropped_ends_its_layer_behind_what_was_written() {
+    let clock = Clock::manual();
+    let asked = Arc::new(Mutex::new(None));
+    let asks = Arc::clone(&asked);
+    let service = service(&clock, move |request: Request| {
+        *asks.lock().unwrap() = Some(Box::pin(request.upgrade()));
+        async { Response::switching_protocols("echo") }
+    });
+    let (near, far) = pair(10_000);
+    let connected =
+        service.connect(Layered::new(far, ToyLayer::server()), Peer::Unix(None), Peer::Unix(None));
+    let mut driver = connected.unwrap_or_else(|why| panic!("{why}"));
+    let mut client = Layered::new(near, ToyLayer::client());
+    let mut sent = false;
+    let mut upgraded = None;
+    for _ in 0..10 {
+        let _ = client.poll_flush(&mut cx());
+        let _ = client.poll_read(&mut cx(), &mut [0; 1000]);
+        let head = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n";
+        sent = sent || client.poll_write(&mut cx(), head).is_ready();
+        let _ = Pin::new(&mut driver).poll(&mut cx());
+        if let Some(Poll::Ready(done)) =
+            asked.lock().unwrap().as_mut().map(|asked| asked.as_mut().poll(&mut cx()))
+        {
+            upgraded = Some(done.unwrap());
+            break;
+        }
+    }
+    let mut upgraded = upgraded.expect("it is upgraded");
+    assert!(upgraded.poll_write(&mut cx(), b"the last bytes").is_ready());
+    drop(upgraded);
+    let (bytes, end) = read_all(&mut client);
+    assert!(bytes.ends_with(b"the last bytes"), "{}", bytes.escape_ascii());
+    assert!(matches!(end, Some(Ok(()))), "{end:?}");
 }
 
 /// A timer whose time comes when it is told to.

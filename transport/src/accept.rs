@@ -79,7 +79,7 @@ impl<W> Accepted<W> {
 
     /// The same of this listener.
     #[must_use]
-    pub fn of(mut self, listener: Arc<ListenerInfo>) -> Self {
+    pub fn with_listener(mut self, listener: Arc<ListenerInfo>) -> Self {
         self.listener = listener;
         self
     }

@@ -461,7 +461,10 @@ impl<W: Wire, T: Timer> Connection<W, T> {
     /// Sends the end of the wire's own, and drops it.
     fn poll_part(&mut self, cx: &mut Context<'_>, by: Instant) -> Poll<()> {
         if let Some(wire) = &mut self.wire {
-            let closed = wire.poll_close_write(cx);
+            let closed = match wire.poll_flush(cx) {
+                Poll::Ready(Ok(())) => wire.poll_close_write(cx),
+                flushed => flushed,
+            };
             if closed.is_pending() {
                 ready!(self.timer.poll_until(cx, by));
                 wire.reset();

@@ -66,7 +66,7 @@ impl<H: Handler> Connections<H> {
     /// # Errors
     ///
     /// The server does not serve this peer, or no further one. The wire is dropped, which closes it. Where the server is
-    /// [full](Refusal::Full), the connection that is idle for the longest is told to close, so a later one may find its
+    /// [full](NotAdmitted::Full), the connection that is idle for the longest is told to close, so a later one may find its
     /// place.
     pub fn serve_connection<W: Wire>(
         &self,
@@ -74,10 +74,7 @@ impl<H: Handler> Connections<H> {
         peername: Peer,
         sockname: Peer,
     ) -> Result<Driver<H, W>, NotAdmitted> {
-        if self.service.shared.is_full(&peername) {
-            self.service.shared.evict();
-        }
-        self.service.connect(wire, peername, sockname)
+        self.serve_accepted(Accepted::new(wire, peername, sockname))
     }
 
     /// The same for a connection of which more is known: the scheme of its requests, and what handlers may read of it.
@@ -96,7 +93,7 @@ impl<H: Handler> Connections<H> {
     /// let mut info = ListenerInfo::default();
     /// info.scheme = Some("https".into());
     /// let (client, decrypted) = memory::pair(1024);
-    /// let accepted = Accepted::new(decrypted, Peer::Unix(None), Peer::Unix(None)).of(Arc::new(info));
+    /// let accepted = Accepted::new(decrypted, Peer::Unix(None), Peer::Unix(None)).with_listener(Arc::new(info));
     /// let connection = server.serve_accepted(accepted);
     /// # drop((client, connection));
     /// # Ok(())
@@ -107,6 +104,9 @@ impl<H: Handler> Connections<H> {
     ///
     /// As [`serve_connection`](Self::serve_connection).
     pub fn serve_accepted<W: Wire>(&self, accepted: Accepted<W>) -> Result<Driver<H, W>, NotAdmitted> {
+        if self.service.shared.is_full(&accepted.peername) {
+            self.service.shared.evict();
+        }
         self.service.connect_accepted(accepted)
     }
 

@@ -81,10 +81,6 @@ use std::sync::Arc;
 ///     fn end(&mut self, down: &mut Vec<u8>) {
 ///         down.push(0);
 ///     }
-///
-///     fn is_established(&self) -> bool {
-///         true
-///     }
 /// }
 /// ```
 pub trait Layer: Send + 'static {
@@ -119,9 +115,6 @@ pub trait Layer: Send + 'static {
 
     /// Ends our output by the layer's protocol, as `close_notify` does. Input goes on.
     fn end(&mut self, down: &mut Vec<u8>);
-
-    /// Whether plain bytes can be sent and received: the handshake is over, if there is one.
-    fn is_established(&self) -> bool;
 }
 
 /// Why a connection through a [`Layer`] cannot go on.

@@ -21,8 +21,10 @@ const WRITE: usize = 64 << 10;
 const SLICES: usize = 8;
 /// Bytes of replies above which nothing is read before they have left.
 const REPLIES: usize = 16 << 10;
-/// Bytes that a buffer which is held may be too large by, beside a quarter.
+/// A buffer that is held is copied to a smaller one where it is more than a quarter and this many bytes too large.
 const SPARE: usize = 1 << 10;
+/// Reads from below in one poll, before others get their turn.
+const TURNS: usize = 16;
 /// A larger buffer is not kept by its thread.
 const KEPT: usize = 128 << 10;
 
@@ -81,13 +83,13 @@ pub struct Layered<W, L> {
     unflushed: bool,
     /// The layer has taken no plain bytes when it could have: the writer waits for something to be received.
     refused: bool,
-    /// The layer's end was said.
+    /// Our output was ended by the layer's protocol.
     ended: bool,
-    /// So was that of the wire below.
+    /// Our output was ended on the wire below.
     closed: bool,
-    /// The peer's end below has come.
+    /// The peer has ended its output on the wire below.
     below_ended: bool,
-    /// So has that of the layer, or nothing more comes otherwise.
+    /// Nothing more comes from the layer: the peer has ended its output, or the layer has failed.
     input_over: bool,
 }
 
@@ -217,7 +219,8 @@ impl<W: Wire, L: Layer> Layered<W, L> {
         let _ = self.poll_down(cx, side);
         self.failed = Some(error.clone());
         self.end_input();
-        self.writer.take().into_iter().for_each(panics::wake);
+        let waiters = [self.reader.take(), self.writer.take()];
+        waiters.into_iter().flatten().for_each(panics::wake);
         error.into()
     }
 
@@ -305,21 +308,26 @@ impl<W: Wire, L: Layer> Layered<W, L> {
 impl<W: Wire, L: Layer> Wire for Layered<W, L> {
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         let mut took = true;
-        loop {
+        for _ in 0..TURNS {
             match self.layer.read(buffer) {
                 Ok(Some(0)) => {
                     self.end_input();
                     return Poll::Ready(Ok(0));
                 }
-                Ok(Some(bytes)) => return Poll::Ready(Ok(bytes)),
+                Ok(Some(bytes)) => {
+                    // Replies leave with the read that made them.
+                    let _ = self.poll_down(cx, Side::Reader);
+                    return Poll::Ready(Ok(bytes));
+                }
                 Ok(None) => {}
                 Err(error) if self.failed.is_none() => {
                     return Poll::Ready(Err(self.fail(error, cx, Side::Reader)));
                 }
                 Err(_) => {}
             }
-            if let Some(error) = &self.failed {
-                return Poll::Ready(Err(error.clone().into()));
+            if let Some(error) = self.failed.clone() {
+                let _ = self.poll_down(cx, Side::Reader);
+                return Poll::Ready(Err(error.into()));
             }
             if self.below_ended || !took {
                 let text = "A layer took nothing of what it received, and had nothing to be read.";
@@ -340,6 +348,9 @@ impl<W: Wire, L: Layer> Wire for Layered<W, L> {
                 },
             };
         }
+        // Records without plain bytes may come without end, and others are to have their turn.
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
@@ -464,6 +475,9 @@ fn give_back(buffer: &'static LocalKey<Cell<Vec<u8>>>, mut bytes: Vec<u8>) {
 fn give_back_full(buffer: &'static LocalKey<Cell<Vec<u8>>>, bytes: Vec<u8>) {
     if bytes.capacity() <= KEPT {
         // Where the thread is ending, it is freed.
-        let _ = buffer.try_with(|place| place.set(bytes));
+        let _ = buffer.try_with(|place| {
+            let other = place.take();
+            place.set(if other.capacity() > bytes.capacity() { other } else { bytes });
+        });
     }
 }

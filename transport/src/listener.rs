@@ -81,7 +81,7 @@ impl Place {
     /// A connection that this listener has accepted.
     #[must_use]
     pub fn accepted<W>(&self, wire: W, peername: Peer, sockname: Peer) -> Accepted<W> {
-        Accepted::new(wire, peername, sockname).of(Arc::clone(&self.info))
+        Accepted::new(wire, peername, sockname).with_listener(Arc::clone(&self.info))
     }
 }
 

@@ -50,7 +50,7 @@ pub struct Opened<'a> {
 /// | the same with [`Input::RxRead`] | [`read`](Self::read) with the bytes, then as above |
 /// | [`Channel::next_output`] | [`output`](Self::output) with what it took |
 /// | the same, and it took [`Output::HttpRequest`] | then [`request`](Self::request) with [`Channel::request`] as well |
-/// | [`Channel::forget_request`] | [`forgotten`](Self::forgotten) after it |
+/// | [`Channel::forget_request`], where there was a [`Channel::request`] | [`forgotten`](Self::forgotten) after it |
 /// | it waits | [`rest`](Self::rest) before it |
 ///
 /// Each input goes in by itself: [`Channel::respond_with`] is not recorded. As the trace of the channel the tape hears what
@@ -133,10 +133,11 @@ impl Taped {
 
     #[inline]
     pub(crate) fn forget_request(&mut self) {
-        if self.tape.is_some() && self.channel.request().is_some() {
+        let is_known = self.tape.is_some() && self.channel.request().is_some();
+        self.channel.forget_request();
+        if is_known {
             self.tape.tell(|tape| tape.forgotten());
         }
-        self.channel.forget_request();
     }
 
     #[inline]

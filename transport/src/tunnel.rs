@@ -167,6 +167,12 @@ impl<W: Wire> Inner<W> {
         let (mut wire, mut slot) = open;
         if reason == CloseReason::DrainTimeout {
             wire.reset();
+        } else if wire.owes_end() {
+            // Whoever drops the connection waits for nothing: the end leaves as far as it does at once.
+            let _ = panics::catch(|| {
+                let cx = &mut Context::from_waker(Waker::noop());
+                wire.poll_flush(cx).is_ready() && wire.poll_close_write(cx).is_ready()
+            });
         }
         panics::discard(wire);
         self.shared.report(|subscriber| subscriber.closed(&self.info, reason));

@@ -13,6 +13,8 @@ use httpfsm::handler::Extensions;
 /// A wire may hold bytes that it has taken, as one that encrypts does. Whoever drives it
 /// [flushes](Self::poll_flush) it after each write, before the task sleeps and before the half-close, and drops it
 /// after that, unless the connection is lost or is to be reset.
+///
+/// A wire around another passes on each of these calls, also of those that have a default.
 pub trait Wire: Send + Unpin + 'static {
     /// Reads into `buffer`, which is not empty; 0 bytes are the end of the peer's input.
     ///
@@ -79,8 +81,8 @@ pub trait Wire: Send + Unpin + 'static {
         false
     }
 
-    /// Adds what the wire knows of the connection, for handlers to read: whom it has authenticated, say. Asked once, before
-    /// the first read; nothing by default.
+    /// Adds what the wire knows of the connection when it is accepted, for handlers to read: the credentials of the peer of
+    /// a Unix socket, say. Asked once, before the first read, so a handshake is still to come. Nothing by default.
     fn extend(&self, extensions: &mut Extensions) {
         let _ = extensions;
     }

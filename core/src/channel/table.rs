@@ -331,7 +331,7 @@ pub const ROWS: &[Row<State, Event, Internal, Action>] = crate::rows! {
     on   WaitResponse | Responding, RxData,     [Receive, DecodeBody],                   =;
     on   WaitResponse | HeadHeld | Responding, RxEnd, [EndInput],                        =;
     on   WaitResponse | Responding, BodyDemand, [GrantBody],                             =;
-    on   WaitResponse | HeadHeld | Responding, CheckPipeline, [CheckPipelineLimit],              =;
+    on   WaitResponse | HeadHeld | Responding, CheckPipeline, [CheckPipelineLimit],      =;
 
     // The response is complete; what comes next?
     then Flushing,     MustClose,           [BeginClose, CheckSent],                     Closing;

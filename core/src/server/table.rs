@@ -90,11 +90,11 @@ pub const ROWS: &[Row<State, Event, Internal, Action>] = crate::rows! {
     // A connection comes.
     on   Listening | Draining, Connected,       [CheckPeer],                  =;
     then Listening | Draining, Admitted,        [OpenChannel],                =;
-    then Listening | Draining, OriginForeign,   [TurnAway(Reason::Origin)],     =;
-    then Listening | Draining, ServerFull,      [TurnAway(Reason::Full)],       =;
-    then Listening | Draining, PeerFull,        [TurnAway(Reason::Peer)],       =;
-    then Draining,             TooLate,         [TurnAway(Reason::Draining)],   =;
-    on   Leaving | Gone,       Connected,       [TurnAway(Reason::Draining)],   =;
+    then Listening | Draining, OriginForeign,   [TurnAway(Reason::Origin)],   =;
+    then Listening | Draining, ServerFull,      [TurnAway(Reason::Full)],     =;
+    then Listening | Draining, PeerFull,        [TurnAway(Reason::Peer)],     =;
+    then Draining,             TooLate,         [TurnAway(Reason::Draining)], =;
+    on   Leaving | Gone,       Connected,       [TurnAway(Reason::Draining)], =;
 
     // A channel closes.
     on   Listening | Draining | Leaving, HttpChannelClosed, [ForgetChannel], =;

@@ -244,23 +244,25 @@ impl HeadScan {
     }
 }
 
-/// Why a head was not taken as it is.
+/// Why a head was not taken as it is. What is wrong with a single line, [`HeadScan::search`] finds when it goes along the
+/// lines.
 enum NotParsed {
     /// The parser's own verdict; `None`: it wants more.
     Syntax(Option<httparse::Error>),
-    /// The parser accepted a line end or an empty line that we do not.
+    /// The parser accepted a line that we do not.
     Lenient,
-    /// A rule that httparse does not know.
+    /// A rule that concerns several lines, or the value of a field.
     Rule(RequestError),
 }
 
 /// Judges a head that is whole and free of forbidden bytes.
 fn judge(head: &[u8], limits: &HeadLimits) -> Result<HeadMeta, RequestError> {
     let mut meta = HeadMeta::default();
-    let verdict = match parse(head, limits, &mut meta) {
+    let parsed = parse(head, limits, &mut meta);
+    let verdict = match parsed {
         Err(NotParsed::Syntax(Some(httparse::Error::Version))) => match as_http11(head) {
             Some(copy) => parse_any_number(&copy, limits, &mut meta),
-            None => return Err(diagnosis::diagnose(head, limits)),
+            None => parsed,
         },
         Err(NotParsed::Syntax(Some(httparse::Error::TooManyHeaders))) => {
             parse_any_number(head, limits, &mut meta)
@@ -269,7 +271,8 @@ fn judge(head: &[u8], limits: &HeadLimits) -> Result<HeadMeta, RequestError> {
     };
     verdict.map(|()| meta).map_err(|reason| match reason {
         NotParsed::Rule(error) => error,
-        NotParsed::Syntax(_) | NotParsed::Lenient => diagnosis::diagnose(head, limits),
+        // Each line was judged by itself and breaks no rule. Should the parser know better, the first one is blamed.
+        NotParsed::Syntax(_) | NotParsed::Lenient => RequestError::new(Rule::RequestLine, 0),
     })
 }
 
@@ -318,7 +321,6 @@ fn check(
     limits: &HeadLimits,
     meta: &mut HeadMeta,
 ) -> Result<(), NotParsed> {
-    let refuse = |rule, at: usize| NotParsed::Rule(RequestError::new(rule, at as u64));
     let offset = |part: &[u8]| part.as_ptr().addr().wrapping_sub(bytes.as_ptr().addr());
     let (Some(method), Some(target), Some(minor)) = (request.method, request.path, request.version) else {
         return Err(NotParsed::Lenient);
@@ -336,14 +338,9 @@ fn check(
         return Err(NotParsed::Lenient);
     }
 
-    if method.len() > MAX_METHOD {
-        return Err(refuse(Rule::MethodTooLong, start + MAX_METHOD));
+    if method.len() > MAX_METHOD || target.len() > limits.target || target::check(method, target).is_err() {
+        return Err(NotParsed::Lenient);
     }
-    let target_at = start + method.len() + 1;
-    if target.len() > limits.target {
-        return Err(refuse(Rule::TargetTooLong, target_at + limits.target));
-    }
-    target::check(method, target).map_err(|(rule, at)| refuse(rule, target_at + at))?;
 
     let mut framing = FramingFields::default();
     for header in request.headers.iter() {

@@ -1,23 +1,10 @@
-//! Which rule a refused head breaks, and at which byte. Off the usual path: it walks the head once more, slowly.
+//! Which rule a line of a head breaks, and at which byte. Off the usual path: it walks the line once more, slowly.
 
 use super::{HeadLimits, MAX_METHOD, start};
 use crate::error::{RequestError, Rule};
 use crate::part::part;
 use crate::target;
 use crate::token::{is_blank, is_field_byte, is_tchar};
-
-/// Finds the first rule that a whole head breaks. The head has no forbidden byte (NUL, bare CR, bare LF).
-#[cold]
-pub(super) fn diagnose(head: &[u8], limits: &HeadLimits) -> RequestError {
-    let line_at = start(head);
-    let line = line(head, line_at);
-    let rule_and_offset = request_line(line, limits)
-        .map(|(rule, at)| (rule, line_at + at))
-        .or_else(|| field_lines(head, line_at + line.len() + 2));
-    // The parser refused the head, so there is a reason; should it not be found, the first line is blamed.
-    let (rule, at) = rule_and_offset.unwrap_or((Rule::RequestLine, 0));
-    RequestError::new(rule, at as u64)
-}
 
 /// The rule that the last line of `lines` breaks, which begins at `line_at` and has ended: no continuation can mend it.
 /// Lines that come before it break none. `is_first_field`: `None` for the request line.
@@ -100,20 +87,6 @@ fn version(word: &[u8]) -> Option<(Rule, usize)> {
     }
 }
 
-fn field_lines(head: &[u8], first: usize) -> Option<(Rule, usize)> {
-    let mut at = first;
-    loop {
-        let line = line(head, at);
-        if line.is_empty() {
-            return None;
-        }
-        if let Some((rule, offset)) = field_line(line, at == first) {
-            return Some((rule, at + offset));
-        }
-        at += line.len() + 2;
-    }
-}
-
 fn field_line(line: &[u8], is_first: bool) -> Option<(Rule, usize)> {
     if !is_first && line.first().is_some_and(|&byte| is_blank(byte)) {
         return Some((Rule::ObsFold, 0));
@@ -127,12 +100,6 @@ fn field_line(line: &[u8], is_first: bool) -> Option<(Rule, usize)> {
         return Some((Rule::FieldName, at));
     }
     value.iter().position(|&byte| !is_field_byte(byte)).map(|at| (Rule::FieldValue, colon + at))
-}
-
-/// The line that begins at an offset, without its end.
-fn line(head: &[u8], at: usize) -> &[u8] {
-    let rest = part(head, at..);
-    part(rest, ..memchr::memchr(b'\r', rest).unwrap_or(rest.len()))
 }
 
 /// The bytes from an offset up to the next SP or the end of the line.

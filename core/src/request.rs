@@ -223,7 +223,7 @@ impl<'a> RequestRef<'a> {
         head.meta = self.meta;
     }
 
-    fn parts(&self) -> target::Parts<'a> {
+    fn parts(&self) -> target::TargetParts<'a> {
         target::parts(self.target(), self.meta.connect)
     }
 

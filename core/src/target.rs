@@ -25,7 +25,7 @@ pub(crate) fn check(method: &[u8], target: &[u8]) -> Result<(), (Rule, usize)> {
 
 /// A target taken apart.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Parts<'a> {
+pub(crate) struct TargetParts<'a> {
     /// The authority of the absolute-form or the authority-form.
     pub(crate) authority: Option<&'a str>,
     /// The path: `/` where an absolute-form has none, `*` in asterisk-form, empty in authority-form.
@@ -35,9 +35,9 @@ pub(crate) struct Parts<'a> {
 }
 
 /// Takes apart a target that [`check`] has accepted.
-pub(crate) fn parts(target: &str, connect: bool) -> Parts<'_> {
+pub(crate) fn parts(target: &str, connect: bool) -> TargetParts<'_> {
     if connect {
-        return Parts { authority: Some(target), path: "", query: None };
+        return TargetParts { authority: Some(target), path: "", query: None };
     }
     let (authority, rest) = match scheme_len(target.as_bytes()) {
         Some(start) => {
@@ -50,7 +50,7 @@ pub(crate) fn parts(target: &str, connect: bool) -> Parts<'_> {
         Some((path, query)) => (path, Some(query)),
         None => (rest, None),
     };
-    Parts { authority, path: if path.is_empty() { "/" } else { path }, query }
+    TargetParts { authority, path: if path.is_empty() { "/" } else { path }, query }
 }
 
 /// Whether the byte may not stand in any target.
@@ -179,7 +179,7 @@ mod tests {
 
     #[test]
     fn a_target_is_taken_apart() {
-        let whole = |authority, path, query| Parts { authority, path, query };
+        let whole = |authority, path, query| TargetParts { authority, path, query };
         assert_eq!(parts("/a/b?c?d", false), whole(None, "/a/b", Some("c?d")));
         assert_eq!(parts("/a?", false), whole(None, "/a", Some("")));
         assert_eq!(parts("//x", false), whole(None, "//x", None));

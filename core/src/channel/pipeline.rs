@@ -21,7 +21,7 @@ pub(super) struct Pipeline {
 }
 
 /// Whether and where the request behind the counted ones ends.
-enum Next {
+enum NextRequest {
     /// After so many bytes.
     Ends(u32),
     /// It cannot be known before so many bytes have come.
@@ -62,11 +62,11 @@ impl Pipeline {
                 break;
             }
             match self.look(rest, limits) {
-                Next::Unknown { enough } => {
+                NextRequest::Unknown { enough } => {
                     self.enough = enough;
                     break;
                 }
-                Next::Ends(whole) => {
+                NextRequest::Ends(whole) => {
                     self.bytes += whole;
                     self.requests += 1;
                     self.scan = HeadScan::default();
@@ -81,15 +81,15 @@ impl Pipeline {
         }
     }
 
-    fn look(&mut self, rest: &[u8], limits: &HeadLimits) -> Next {
-        const NEVER: Next = Next::Unknown { enough: u32::MAX };
+    fn look(&mut self, rest: &[u8], limits: &HeadLimits) -> NextRequest {
+        const NEVER: NextRequest = NextRequest::Unknown { enough: u32::MAX };
         match self.scan.advance(rest, limits) {
-            Parsed::Partial => Next::Unknown { enough: rest.len() as u32 + 1 },
+            Parsed::Partial => NextRequest::Unknown { enough: rest.len() as u32 + 1 },
             // It gets its response in its turn.
             Parsed::Refused(_) => NEVER,
             Parsed::Complete(meta) => match length(&meta).map(u32::try_from) {
-                Some(Ok(whole)) if whole as usize <= rest.len() => Next::Ends(whole),
-                Some(Ok(whole)) => Next::Unknown { enough: whole },
+                Some(Ok(whole)) if whole as usize <= rest.len() => NextRequest::Ends(whole),
+                Some(Ok(whole)) => NextRequest::Unknown { enough: whole },
                 Some(Err(_)) | None => NEVER,
             },
         }

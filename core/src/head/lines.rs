@@ -28,24 +28,24 @@ pub struct HeadLine<'a> {
 /// assert_eq!(names, [None, Some("Host")]);
 /// ```
 pub fn head_lines(bytes: &[u8]) -> impl FusedIterator<Item = HeadLine<'_>> {
-    Lines { rest: Some(bytes), next: Next::EmptyOrRequest }
+    Lines { rest: Some(bytes), next: NextLine::EmptyOrRequest }
 }
 
 /// As [`head_lines`], of a trailer section: it has no request line.
 pub fn trailer_lines(bytes: &[u8]) -> impl FusedIterator<Item = HeadLine<'_>> {
-    Lines { rest: Some(bytes), next: Next::FieldOrEnd }
+    Lines { rest: Some(bytes), next: NextLine::FieldOrEnd }
 }
 
 /// What a line may be.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Next {
+enum NextLine {
     EmptyOrRequest,
     FieldOrEnd,
 }
 
 struct Lines<'a> {
     rest: Option<&'a [u8]>,
-    next: Next,
+    next: NextLine,
 }
 
 impl<'a> Iterator for Lines<'a> {
@@ -56,14 +56,14 @@ impl<'a> Iterator for Lines<'a> {
         let end = memchr::memchr(b'\n', rest)?;
         let line = part(rest, ..end).strip_suffix(b"\r")?;
         let (is_over, field) = match (self.next, line) {
-            (Next::EmptyOrRequest, []) => (false, None),
-            (Next::EmptyOrRequest, _) => {
+            (NextLine::EmptyOrRequest, []) => (false, None),
+            (NextLine::EmptyOrRequest, _) => {
                 is_request_line(line).then_some(())?;
-                self.next = Next::FieldOrEnd;
+                self.next = NextLine::FieldOrEnd;
                 (false, None)
             }
-            (Next::FieldOrEnd, []) => (true, None),
-            (Next::FieldOrEnd, _) => (false, Some(field(line)?)),
+            (NextLine::FieldOrEnd, []) => (true, None),
+            (NextLine::FieldOrEnd, _) => (false, Some(field(line)?)),
         };
         self.rest = (!is_over).then(|| part(rest, end + 1..));
         Some(HeadLine { len: end + 1, field })

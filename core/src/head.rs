@@ -179,7 +179,7 @@ impl HeadScan {
                     HeadPlace::Method | HeadPlace::Target(_) | HeadPlace::Version => None,
                 };
                 let is_first = fields.map(|fields| fields == 0);
-                if let Some(error) = diagnosis::wrong_line(part(window, ..at), line_at, is_first, limits) {
+                if let Some(error) = diagnosis::wrong_line(part(window, ..at), line_at, is_first) {
                     return Parsed::Refused(error);
                 }
                 self.place.set(HeadPlace::Fields(fields.map_or(0, |fields| fields + 1)));

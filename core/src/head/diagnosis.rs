@@ -7,18 +7,13 @@ use crate::target;
 use crate::token::{is_blank, is_field_byte, is_tchar};
 
 /// The rule that the last line of `lines` breaks, which begins at `line_at` and has ended: no continuation can mend it.
-/// Lines that come before it break none. `is_first_field`: `None` for the request line.
+/// Lines that come before it break none, and no word of it is too long. `is_first_field`: `None` for the request line.
 #[cold]
-pub(super) fn wrong_line(
-    lines: &[u8],
-    line_at: usize,
-    is_first_field: Option<bool>,
-    limits: &HeadLimits,
-) -> Option<RequestError> {
+pub(super) fn wrong_line(lines: &[u8], line_at: usize, is_first_field: Option<bool>) -> Option<RequestError> {
     let line = part(lines, line_at..);
     crate::witness::bytes(line.len());
     let (rule, at) = match is_first_field {
-        None => request_line(line, limits),
+        None => request_line(line),
         Some(is_first) => field_line(line, is_first),
     }?;
     Some(RequestError::new(rule, (line_at + at) as u64))
@@ -42,7 +37,7 @@ fn wrong_or_long_method(line: &[u8]) -> Option<(Rule, usize)> {
     (method.len() > MAX_METHOD).then_some((Rule::MethodTooLong, MAX_METHOD))
 }
 
-fn request_line(line: &[u8], limits: &HeadLimits) -> Option<(Rule, usize)> {
+fn request_line(line: &[u8]) -> Option<(Rule, usize)> {
     if line == b"PRI * HTTP/2.0" {
         return Some((Rule::Http2Preface, 0));
     }
@@ -57,9 +52,6 @@ fn request_line(line: &[u8], limits: &HeadLimits) -> Option<(Rule, usize)> {
     let target = word(line, target_at);
     if target.is_empty() {
         return Some((Rule::RequestLine, target_at));
-    }
-    if target.len() > limits.target {
-        return Some((Rule::TargetTooLong, target_at + limits.target));
     }
     if let Err((rule, at)) = target::check(method, target) {
         return Some((rule, target_at + at));

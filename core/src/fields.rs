@@ -395,8 +395,10 @@ impl FieldRef<'_> {
 
 impl fmt::Debug for FieldRef<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let value = format_args!("{} bytes", self.value.len());
-        f.debug_struct("FieldRef").field("name", &self.name).field("value", &value).finish()
+        f.debug_struct("FieldRef")
+            .field("name", &self.name)
+            .field("value", &format_args!("{} bytes", self.value.len()))
+            .finish()
     }
 }
 

@@ -1,4 +1,6 @@
 use super::*;
+use crate::channel::{Action, Event, Internal, State, Step};
+use crate::fsm::Trace;
 use proptest::prelude::*;
 use std::string::String;
 use std::vec;
@@ -284,6 +286,38 @@ fn a_body_goes_on_with_new_credit() {
             }
         }
         assert_eq!((&body[..], used), (&b"hello world"[..], wire.len()));
+    }
+}
+
+/// Counts the bytes that it hears of.
+#[derive(Default)]
+struct Told(usize);
+
+impl Trace<State, Event, Internal, Action> for Told {
+    fn step(&mut self, _: &Step) {}
+}
+
+impl ChannelTrace for Told {
+    fn part(&mut self, _: InputPart, bytes: usize) {
+        self.0 += bytes;
+    }
+}
+
+#[test]
+fn what_a_trace_has_not_heard_of_is_a_line_that_has_not_ended() {
+    for wire in [
+        &b"1a;b=\"c\\\"d\" ;e\r\nabcdefghijklmnopqrstuvwxyz\r\n0\r\n"[..],
+        b"5;\nhello",
+        b"12\rx",
+        b"1\r\nx\ry",
+    ] {
+        for end in 0..=wire.len() {
+            let (mut bytes, mut told) = (wire[..end].to_vec(), Told::default());
+            let mut decoder = ChunkDecoder::new();
+            let decoded = decoder.decode(&mut bytes, u64::MAX, &LIMITS, &mut told);
+            let shown = wire[..end].escape_ascii();
+            assert_eq!(told.0 + decoder.untold(), decoded.consumed, "{shown}");
+        }
     }
 }
 

@@ -120,7 +120,9 @@ fn a_peer_that_takes_nothing_of_what_the_wire_holds_is_cut_by_the_write_timeout(
     clock.advance(Duration::from_secs(2));
     assert!(Pin::new(&mut driver).poll(&mut cx()).is_ready());
     drop(driver);
+    // As on a socket, behind what came before.
     let mut buffer = [0; 2000];
+    assert!(matches!(near.poll_read(&mut cx(), &mut buffer), Poll::Ready(Ok(100))));
     let read = near.poll_read(&mut cx(), &mut buffer);
     assert!(matches!(read, Poll::Ready(Err(_))), "it is reset: {read:?}");
     assert_eq!(service.held(), Held::default());

@@ -100,6 +100,7 @@ impl<'a> RequestRef<'a> {
     }
 
     /// The method, a token; methods are case-sensitive (RFC 9110 section 9.1).
+    #[inline]
     #[must_use]
     pub fn method(&self) -> &'a str {
         match part(self.bytes, self.meta.method()) {
@@ -112,6 +113,7 @@ impl<'a> RequestRef<'a> {
     }
 
     /// The request target as it was sent (RFC 9112 section 3.2): visible ASCII without `#`.
+    #[inline]
     #[must_use]
     pub fn target(&self) -> &'a str {
         self.text(self.meta.target())

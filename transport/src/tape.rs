@@ -133,7 +133,15 @@ impl Taped {
 
     #[inline]
     pub(crate) fn forget_request(&mut self) {
-        let is_known = self.tape.is_some() && self.channel.request().is_some();
+        if self.tape.is_some() {
+            return self.forget_taped();
+        }
+        self.channel.forget_request();
+    }
+
+    #[cold]
+    fn forget_taped(&mut self) {
+        let is_known = self.channel.request().is_some();
         self.channel.forget_request();
         if is_known {
             self.tape.tell(|tape| tape.forgotten());

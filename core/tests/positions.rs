@@ -478,8 +478,7 @@ fn an_upgrade_needs_http_1_1_and_the_connection_option() {
         (head("1.1", "Connection: upgrade\r\n"), None),
     ] {
         let mut rig = Rig::new();
-        rig.rx(&bytes);
-        assert_eq!(rig.channel.request().unwrap().upgrade(), expected, "{bytes}");
+        assert_eq!(rig.rx(&bytes).channel.request().unwrap().upgrade(), expected, "{bytes}");
     }
 }
 

@@ -1,4 +1,4 @@
-//! Compiles the examples of the project's first page and of the page about drivers, and runs those that end.
+//! Compiles the examples of the project's first page and of the pages about drivers and transports, and runs those that end.
 #![forbid(unsafe_code)]
 
 #[cfg(doctest)]
@@ -8,3 +8,7 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../docs/driver.md")]
 struct DriverPage;
+
+#[cfg(doctest)]
+#[doc = include_str!("../docs/transport.md")]
+struct TransportPage;

@@ -12,8 +12,7 @@ use httpfsm_transport::Wire;
 ///
 /// It is flushed before the connection sleeps and closes; `poll_close` is its half-close, behind which it is read on.
 /// Traits have no reset, so the peer of a connection that is to be reset sees that its I/O was dropped without a
-/// `poll_close`. So does a peer that has ended its input before the last response to it, all of which it gets. For a socket
-/// of the system take [`Stream`](crate::Stream), which can be reset and ends its output: `poll_close` of a socket of smol or
+/// `poll_close`. For a socket of the system take [`Stream`](crate::Stream), which can be reset and ends its output: `poll_close` of a socket of smol or
 /// of async-std does not.
 ///
 /// ```
@@ -82,6 +81,11 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Wire for Io<T> {
         let closed = Pin::new(&mut self.io).poll_close(cx);
         self.ended |= closed.is_ready();
         closed
+    }
+
+    #[inline]
+    fn owes_end(&self) -> bool {
+        !self.ended
     }
 
     /// There is none to be had; the drop that follows is what the peer sees.

@@ -11,8 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 ///
 /// It is flushed before the connection sleeps and closes; `poll_shutdown` is its half-close, behind which it is read on.
 /// Traits have no reset, so the peer of a connection that is to be reset sees that its I/O was dropped without a
-/// `poll_shutdown`. So does a peer that has ended its input before the last response to it, all of which it gets. For a
-/// socket of the system take [`Stream`](crate::Stream), which can be reset.
+/// `poll_shutdown`. For a socket of the system take [`Stream`](crate::Stream), which can be reset.
 ///
 /// A server over pipes in memory:
 ///
@@ -97,6 +96,11 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Wire for Io<T> {
         let closed = Pin::new(&mut self.io).poll_shutdown(cx);
         self.ended |= closed.is_ready();
         closed
+    }
+
+    #[inline]
+    fn owes_end(&self) -> bool {
+        !self.ended
     }
 
     /// There is none to be had; the drop that follows is what the peer sees.

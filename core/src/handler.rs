@@ -37,7 +37,7 @@ mod upgrade;
 
 pub use body::{Body, BodyFailure, Frame, Source, SourceFn};
 pub use collect::CollectError;
-pub use control::{ConnectionInfo, Control, Disconnected, HeldPlace, PeerEnded, Waiter};
+pub use control::{ConnectionInfo, Control, Disconnected, KeptPlace, PeerEnded, Waiter};
 pub use extensions::Extensions;
 pub use into_response::IntoResponse;
 pub use request::{NotInformational, Request};

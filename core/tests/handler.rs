@@ -63,7 +63,7 @@ impl Control for Recorder {
     ) -> Poll<Result<Upgraded, UpgradeError>> {
         Poll::Ready(Ok(Upgraded::new(Bytes::from_static(b"ahead"), Box::new(Wire::default()))))
     }
-    fn hold_place(&self) {
+    fn keep_place(&self) {
         self.note("hold");
     }
     fn release_place(&self) {
@@ -247,8 +247,8 @@ fn a_control_hears_of_each_future_that_waited_and_is_dropped_and_of_places_that_
     assert!(poll(&mut waits).is_pending());
     drop((waits, request.disconnected(), request.peer_ended()));
     assert_eq!(*control.asked.lock().unwrap(), ["forget Some(7)"]);
-    let place = request.hold_place();
-    assert_eq!(format!("{place:?}"), "HeldPlace(..)");
+    let place = request.keep_place();
+    assert_eq!(format!("{place:?}"), "KeptPlace(..)");
     drop((place, request));
     assert_eq!(control.asked.lock().unwrap()[1..], ["hold", "release"]);
 }

@@ -10,45 +10,45 @@ use std::sync::{Arc, Mutex};
 use crate::lock::lock;
 use crate::shared_state::SharedState;
 
-/// The driver has left the place to those who hold it. The other bits count them.
+/// The driver has left the place to those who keep it. The other bits count them.
 const LEFT: u32 = 1 << 31;
 
 /// See the module's documentation.
 #[derive(Default)]
 pub(crate) struct RequestPlace {
-    holders: AtomicU32,
+    keepers: AtomicU32,
     /// To whom it is given back, once the driver has left it.
     shared: Mutex<Option<Arc<SharedState>>>,
 }
 
 impl RequestPlace {
     /// Work that may outlive the request begins.
-    pub(crate) fn hold(&self) {
-        self.holders.fetch_add(1, Ordering::AcqRel);
+    pub(crate) fn keep(&self) {
+        self.keepers.fetch_add(1, Ordering::AcqRel);
     }
 
     /// It is over.
     pub(crate) fn release(&self) {
-        if self.holders.fetch_sub(1, Ordering::AcqRel) == LEFT | 1 {
+        if self.keepers.fetch_sub(1, Ordering::AcqRel) == LEFT | 1 {
             self.give_back();
         }
     }
 
-    /// The request is over, and was counted: gives its place back, or leaves it to those who hold it.
+    /// The request is over, and was counted: gives its place back, or leaves it to those who keep it.
     #[inline]
     pub(crate) fn leave(&self, shared: &Arc<SharedState>) {
-        if self.holders.load(Ordering::Acquire) == 0 {
+        if self.keepers.load(Ordering::Acquire) == 0 {
             shared.budget.end_request();
         } else {
-            self.leave_to_holders(shared);
+            self.leave_to_keepers(shared);
         }
     }
 
     #[cold]
-    fn leave_to_holders(&self, shared: &Arc<SharedState>) {
+    fn leave_to_keepers(&self, shared: &Arc<SharedState>) {
         *lock(&self.shared) = Some(Arc::clone(shared));
         // The last of them may have gone meanwhile.
-        if self.holders.fetch_or(LEFT, Ordering::AcqRel) == 0 {
+        if self.keepers.fetch_or(LEFT, Ordering::AcqRel) == 0 {
             self.give_back();
         }
     }
@@ -60,9 +60,9 @@ impl RequestPlace {
         }
     }
 
-    /// As new: nobody holds it any more.
+    /// As new: nobody keeps it any more.
     #[inline]
     pub(crate) fn renew(&mut self) {
-        *self.holders.get_mut() = 0;
+        *self.keepers.get_mut() = 0;
     }
 }

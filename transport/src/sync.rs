@@ -68,7 +68,7 @@ where
 
     fn call(&self, request: Request) -> Self::Future {
         let function = Arc::clone(&self.function);
-        let place = request.hold_place();
+        let place = request.keep_place();
         let called = Job::spawn(&self.spawner, move || {
             let response = function(request).into_response();
             drop(place);

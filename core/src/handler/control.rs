@@ -87,9 +87,9 @@ pub trait Control: Send + Sync {
 
     /// The request is to count as one that is with the application until [`release_place`](Self::release_place), also when
     /// its handler has ended before. The default does nothing: requests are not counted.
-    fn hold_place(&self) {}
+    fn keep_place(&self) {}
 
-    /// The end of what a call of [`hold_place`](Self::hold_place) began.
+    /// The end of what a call of [`keep_place`](Self::keep_place) began.
     fn release_place(&self) {}
 
     /// Whether nothing can reach the peer any more, without waiting. The default polls with a waker that does
@@ -198,25 +198,25 @@ impl fmt::Debug for Disconnected {
 }
 
 /// Keeps a request among those that are with the application, until it is dropped; from
-/// [`Request::hold_place`](super::Request::hold_place).
+/// [`Request::keep_place`](super::Request::keep_place).
 #[must_use = "the place is given back when this is dropped"]
-pub struct HeldPlace(Arc<dyn Control>);
+pub struct KeptPlace(Arc<dyn Control>);
 
-impl HeldPlace {
+impl KeptPlace {
     pub(super) fn new(control: &Arc<dyn Control>) -> Self {
-        control.hold_place();
+        control.keep_place();
         Self(Arc::clone(control))
     }
 }
 
-impl Drop for HeldPlace {
+impl Drop for KeptPlace {
     fn drop(&mut self) {
         self.0.release_place();
     }
 }
 
-impl fmt::Debug for HeldPlace {
+impl fmt::Debug for KeptPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("HeldPlace(..)")
+        f.write_str("KeptPlace(..)")
     }
 }

@@ -5,7 +5,7 @@ use core::fmt;
 use core::mem;
 
 use super::body::Body;
-use super::control::{ConnectionInfo, Control, Disconnected, HeldPlace, PeerEnded, Waiting};
+use super::control::{ConnectionInfo, Control, Disconnected, KeptPlace, PeerEnded, Waiting};
 use super::upgrade::UpgradeFuture;
 use crate::fields::Fields;
 use crate::peer::Peer;
@@ -241,8 +241,8 @@ impl Request {
     /// what this returns is dropped, also when the handler has ended before. For work that a handler begins elsewhere and
     /// that nobody can stop: a handler is dropped when its connection is lost, and its place would go to the next request
     /// while the work for this one still runs.
-    pub fn hold_place(&self) -> HeldPlace {
-        HeldPlace::new(&self.control)
+    pub fn keep_place(&self) -> KeptPlace {
+        KeptPlace::new(&self.control)
     }
 
     /// Whether nothing can reach the peer any more.

@@ -146,8 +146,8 @@ impl Control for Pipe {
         self.order(Order::Informational(status, fields));
     }
 
-    fn hold_place(&self) {
-        self.place.hold();
+    fn keep_place(&self) {
+        self.place.keep();
     }
 
     fn release_place(&self) {

@@ -174,13 +174,13 @@ impl RequestBody {
     }
 
     /// Leaves credit for one byte, if there is any; returns the rest of it.
-    pub(super) fn hold_credit(&mut self) -> u64 {
+    pub(super) fn take_credit(&mut self) -> u64 {
         let rest = self.credit.saturating_sub(1);
         self.credit -= rest;
         rest
     }
 
-    /// Gives back what [`hold_credit`](Self::hold_credit) has taken.
+    /// Gives back what [`take_credit`](Self::take_credit) has taken.
     pub(super) fn return_credit(&mut self, rest: u64) {
         self.credit += rest;
     }

@@ -23,7 +23,7 @@ impl Default for Rate {
 impl Rate {
     /// Says whether the condition holds from `at` on.
     #[inline]
-    pub(crate) fn hold(&mut self, on: bool, at: u64, min_rate: u32) {
+    pub(crate) fn set_on(&mut self, on: bool, at: u64, min_rate: u32) {
         if on == self.is_on() {
             return;
         }

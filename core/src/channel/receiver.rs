@@ -129,7 +129,7 @@ impl Receiver {
 
     /// Whether more than empty lines is buffered, which is a request or is refused.
     #[inline]
-    pub(super) fn holds_request(&self, compiled: &CompiledConfig) -> bool {
+    pub(super) fn has_request(&self, compiled: &CompiledConfig) -> bool {
         self.buffer.unparsed_len() > 0 && (!self.buffer.begins_with(b'\r') || self.head_begins(compiled))
     }
 
@@ -223,7 +223,7 @@ impl Receiver {
 
     /// Decodes the body up to the first byte of its content; to the end of what has come, if no more comes.
     pub(super) fn begin_body(&mut self, compiled: &CompiledConfig, trace: &mut impl ChannelTrace) -> Decoded {
-        let rest = if self.has_ended() { 0 } else { self.body.hold_credit() };
+        let rest = if self.has_ended() { 0 } else { self.body.take_credit() };
         let decoded = self.decode_body(compiled, trace);
         self.body.return_credit(rest);
         decoded

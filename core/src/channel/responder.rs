@@ -78,7 +78,7 @@ impl<'a> Responder<'a> {
         let plan = self.plan.insert(self.exchange.plan(&response));
         if self.holds && plan.then == AfterHead::Stream {
             self.responded = Responded::Held;
-            self.sender.hold(&response);
+            self.sender.hold_head(&response);
             return;
         }
         self.responded = Responded::Staged(self.sender.buffer().mark());

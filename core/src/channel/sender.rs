@@ -164,7 +164,7 @@ impl Sender {
 
     /// Keeps the head of a response until the request body comes, or the response goes on without it.
     #[cold]
-    pub(super) fn hold(&mut self, response: &ResponseRef<'_>) {
+    pub(super) fn hold_head(&mut self, response: &ResponseRef<'_>) {
         let BodyRef::Stream { length } = response.body else { return };
         let ResponseRef { status, fields, .. } = *response;
         self.held_and_excess.get_or_insert_default().held =
@@ -366,11 +366,11 @@ mod tests {
         let body = BodyRef::Stream { length: None };
         let response = ResponseRef { status: Status::OK, fields: &fields, body };
         let mut sender = Sender::default();
-        sender.hold(&response);
+        sender.hold_head(&response);
         assert!(sender.holds_head());
         sender.drop_held();
         assert!(!sender.holds_head() && sender.held_and_excess.is_none());
-        sender.hold(&response);
+        sender.hold_head(&response);
         assert!(sender.take_held().is_some() && sender.held_and_excess.is_none());
     }
 }

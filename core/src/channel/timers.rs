@@ -275,7 +275,7 @@ impl Timers {
     /// From now on this is awaited: bytes of the body, or the application.
     #[inline]
     pub(super) fn watch(&mut self, at: Moment, body: bool, application: bool, min_rate: u32) {
-        self.body.hold(body, at.as_millis(), min_rate);
+        self.body.set_on(body, at.as_millis(), min_rate);
         if application && !self.application_awaited {
             self.application_since = at;
         }

@@ -68,7 +68,7 @@ impl Parts {
             (None, Input::HttpResponse(response)) => {
                 let plan = self.exchange().plan(response);
                 if plan.then == AfterHead::Stream && self.receiver.body().withholds_head() {
-                    self.sender.hold(response);
+                    self.sender.hold_head(response);
                 } else {
                     self.sender.stage_response(&plan, response, args.now.date, &self.compiled.identity);
                 }
@@ -222,7 +222,7 @@ impl Parts {
     /// response; empty lines alone are none.
     #[inline]
     pub(super) fn choose_next(&mut self) -> Option<Internal> {
-        if self.receiver.holds_request(&self.compiled) {
+        if self.receiver.has_request(&self.compiled) {
             return self.has_room().then_some(Internal::NextRequest);
         }
         let ended = self.receiver.has_ended().then_some(CloseReason::PeerEnded);

@@ -40,7 +40,7 @@ impl Budget {
     }
 
     /// A channel holds `after` bytes where it held `before`. `false` if it grew and all together hold too many.
-    pub(crate) fn hold(&self, before: u32, after: u32) -> bool {
+    pub(crate) fn charge(&self, before: u32, after: u32) -> bool {
         if before == after {
             return true;
         }

@@ -253,7 +253,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             Poll::Ready(Ok(bytes)) if bytes > 0 => {
                 let flushed = wire.poll_flush(cx);
                 if !matches!(flushed, Poll::Ready(Ok(()))) {
-                    return self.hold(bytes, flushed, now);
+                    return self.wait_for_flush(bytes, flushed, now);
                 }
                 Input::Sent(bytes)
             }
@@ -336,7 +336,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         }
         let held = self.exchange.as_ref().map_or(0, |exchange| exchange.held());
         let buffered = u32::try_from(self.channel.buffered() + held).unwrap_or(u32::MAX);
-        let fits = self.service.shared.budget.hold(self.buffered, buffered);
+        let fits = self.service.shared.budget.charge(self.buffered, buffered);
         self.buffered = buffered;
         if !self.slot.is_open() {
             if let Some(Exchange { stage: Stage::Orphaned(orphan), .. }) = self.exchange.as_deref_mut() {
@@ -410,7 +410,7 @@ impl<H: Handler, W: Wire> Drop for Driver<H, W> {
     fn drop(&mut self) {
         self.channel.end();
         self.slot.end(self.channel.stats());
-        self.service.shared.budget.hold(self.buffered, 0);
+        self.service.shared.budget.charge(self.buffered, 0);
         if let Some(mut exchange) = self.exchange.take() {
             let _ = panics::catch(|| exchange.finish());
             if exchange.counted {

@@ -243,7 +243,7 @@ impl Recording {
     }
 
     /// A line that lacks nothing.
-    fn hold(&mut self, line: Line) {
+    fn queue(&mut self, line: Line) {
         if !self.over {
             self.held.push(line, &[]);
             self.write_held();
@@ -301,7 +301,7 @@ impl Recording {
         if self.fits(page.body.len()) {
             let (key, content_type) = (page_key(error), page.content_type.into_owned());
             let bytes = Some(self.hiding.page(&page.body));
-            self.hold(Line { page: Some(key), text: Some(content_type), bytes, ..Line::default() });
+            self.queue(Line { page: Some(key), text: Some(content_type), bytes, ..Line::default() });
         }
     }
 }
@@ -384,7 +384,7 @@ impl Tape for Recording {
         if let (Output::BodyData(_), Some(bytes)) = (output, &mut line.bytes) {
             self.hiding.deliver(&mut bytes.0);
         }
-        self.hold(line);
+        self.queue(line);
     }
 
     fn request(&mut self, request: Option<RequestRef<'_>>) {
@@ -397,13 +397,13 @@ impl Tape for Recording {
         self.heads = heads;
         self.hiding.begin_delivery();
         if !self.over {
-            self.hold(request_line(request));
+            self.queue(request_line(request));
         }
     }
 
     fn forgotten(&mut self) {
         self.check(true);
-        self.hold(Line { call: Some("forget_request".to_owned()), ..Line::default() });
+        self.queue(Line { call: Some("forget_request".to_owned()), ..Line::default() });
     }
 
     fn rest(&mut self) {}

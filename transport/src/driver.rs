@@ -88,7 +88,7 @@ impl Ending {
 }
 
 /// What is known within one wake-up.
-struct Turn<'a> {
+struct WakeUp<'a> {
     now: Now<'a>,
     /// The application has to be polled.
     ask: bool,
@@ -129,30 +129,30 @@ impl<H: Handler, W: Wire> Driver<H, W> {
     fn wake_up(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let stamp = self.service.shared.clock.stamp();
         let at = Moment::from_millis(stamp.at.saturating_sub(self.opened));
-        let mut turn =
-            Turn { now: Now::new(at, &stamp.date), ask: true, received: false, wakes_application: false };
+        let mut wake_up =
+            WakeUp { now: Now::new(at, &stamp.date), ask: true, received: false, wakes_application: false };
         if self.slot.is_due(stamp.at) {
-            let _ = self.channel.handle(&turn.now, Input::Tick);
+            let _ = self.channel.handle(&wake_up.now, Input::Tick);
             if self.is_lost_unread() {
-                let _ = self.channel.handle(&turn.now, Input::Disconnected);
+                let _ = self.channel.handle(&wake_up.now, Input::Disconnected);
             }
             if self.ending.is_parting() {
-                self.part_at_last(&mut turn, cx);
+                self.part_at_last(&mut wake_up, cx);
             }
         }
         if self.slot.is_evicted() {
-            let _ = self.channel.handle(&turn.now, Input::Evict);
+            let _ = self.channel.handle(&wake_up.now, Input::Evict);
         }
         if self.overgrown {
             self.overgrown = false;
-            let _ = self.channel.handle(&turn.now, Input::Busy);
+            let _ = self.channel.handle(&wake_up.now, Input::Busy);
         }
-        if self.service.shared.is_draining() && self.go_out(&turn.now).is_ready() {
+        if self.service.shared.is_draining() && self.go_out(&wake_up.now).is_ready() {
             return Poll::Ready(());
         }
 
         let buffers = worker::lend(self.channel.untaped());
-        let outcome = self.turns(&mut turn, cx);
+        let outcome = self.run(&mut wake_up, cx);
         worker::take_back(self.channel.untaped(), buffers);
         if outcome.is_ready() {
             return outcome;
@@ -162,47 +162,47 @@ impl<H: Handler, W: Wire> Driver<H, W> {
     }
 
     /// Reads, responds and writes in turn, until each has to wait.
-    fn turns(&mut self, turn: &mut Turn<'_>, cx: &mut Context<'_>) -> Poll<()> {
+    fn run(&mut self, wake_up: &mut WakeUp<'_>, cx: &mut Context<'_>) -> Poll<()> {
         let (mut readable, mut writable) = (true, true);
         if self.unflushed {
             let flushed = self.poll_flush(cx);
-            writable = self.flushed(flushed, &turn.now).is_ready();
+            writable = self.flushed(flushed, &wake_up.now).is_ready();
         }
         for _ in 0..TURNS {
             let mut progress = false;
             if readable {
-                let received = self.receive(turn, cx);
+                let received = self.receive(wake_up, cx);
                 readable = received.is_ready();
                 progress = received == Poll::Ready(true);
             }
-            self.settle(turn, cx);
+            self.settle(wake_up, cx);
             if writable && !self.channel.unsent().is_empty() {
-                writable = self.send(&turn.now, cx).is_ready();
+                writable = self.send(&wake_up.now, cx).is_ready();
                 progress |= writable;
             }
             if self.ending != Ending::Nothing {
-                progress |= self.poll_end(turn, cx);
+                progress |= self.poll_end(wake_up, cx);
             }
-            if !self.slot.is_open() && self.is_done(&turn.now) {
+            if !self.slot.is_open() && self.is_done(&wake_up.now) {
                 return Poll::Ready(());
             }
             // The application may have taken bytes, which makes room for input.
-            let idle = !progress && !turn.ask && !self.channel.has_output();
+            let idle = !progress && !wake_up.ask && !self.channel.has_output();
             if idle && !(readable && self.channel.input_room() > 0) {
-                if turn.received && self.service.limits_pipeline {
-                    turn.received = false;
-                    if self.channel.handle(&turn.now, Input::CheckPipeline).is_ok() {
+                if wake_up.received && self.service.limits_pipeline {
+                    wake_up.received = false;
+                    if self.channel.handle(&wake_up.now, Input::CheckPipeline).is_ok() {
                         continue;
                     }
                 }
                 if self.is_called(cx) {
-                    turn.ask = true;
+                    wake_up.ask = true;
                     continue;
                 }
                 // A wire may also hold bytes of its own.
                 let flushed = self.poll_flush(cx);
                 let holds_none = matches!(flushed, Poll::Ready(Ok(()))) && !self.unflushed;
-                if holds_none || self.flushed(flushed, &turn.now).is_pending() {
+                if holds_none || self.flushed(flushed, &wake_up.now).is_pending() {
                     return Poll::Pending;
                 }
                 writable = true;
@@ -213,7 +213,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
     }
 
     /// Reads once; `false` where the channel has no room for input now.
-    fn receive(&mut self, turn: &mut Turn<'_>, cx: &mut Context<'_>) -> Poll<bool> {
+    fn receive(&mut self, wake_up: &mut WakeUp<'_>, cx: &mut Context<'_>) -> Poll<bool> {
         let Some(wire) = &mut self.wire else { return Poll::Pending };
         let (buffer, tape) = self.channel.spare();
         if buffer.is_empty() {
@@ -231,8 +231,8 @@ impl<H: Handler, W: Wire> Driver<H, W> {
                 Input::Disconnected
             }
         };
-        turn.received = true;
-        let _ = self.channel.handle(&turn.now, input);
+        wake_up.received = true;
+        let _ = self.channel.handle(&wake_up.now, input);
         Poll::Ready(true)
     }
 
@@ -273,7 +273,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
 
     /// Ends our output; where that is the end that the wire owes, the connection ends with it. Whether something was done.
     #[cold]
-    fn poll_end(&mut self, turn: &mut Turn<'_>, cx: &mut Context<'_>) -> bool {
+    fn poll_end(&mut self, wake_up: &mut WakeUp<'_>, cx: &mut Context<'_>) -> bool {
         let closed = match &mut self.wire {
             None => Poll::Ready(Ok(())),
             Some(wire) => match wire.poll_flush(cx) {
@@ -283,25 +283,25 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         };
         if let Poll::Ready(Err(error)) = &closed {
             self.tell_lost(error);
-            let _ = self.channel.handle(&turn.now, Input::Disconnected);
+            let _ = self.channel.handle(&wake_up.now, Input::Disconnected);
         }
         // Another connection may wait for the place of one whose last byte has left.
         let is_over = closed.is_ready() || self.ending.is_parting() && self.slot.is_evicted();
         if is_over && std::mem::replace(&mut self.ending, Ending::Nothing).is_parting() {
-            self.closed_behind_end(turn, cx);
+            self.closed_behind_end(wake_up, cx);
         }
         is_over
     }
 
     /// Carries out the channel's outputs and polls the application, until neither has anything more.
-    fn settle(&mut self, turn: &mut Turn<'_>, cx: &mut Context<'_>) {
+    fn settle(&mut self, wake_up: &mut WakeUp<'_>, cx: &mut Context<'_>) {
         loop {
-            if self.channel.has_output() && self.outputs(turn, cx) {
-                self.begin(&turn.now);
-                turn.ask = true;
+            if self.channel.has_output() && self.outputs(wake_up, cx) {
+                self.begin(&wake_up.now);
+                wake_up.ask = true;
                 continue;
             }
-            if !std::mem::take(&mut turn.ask) || !self.application(turn, cx) {
+            if !std::mem::take(&mut wake_up.ask) || !self.application(wake_up, cx) {
                 return;
             }
         }

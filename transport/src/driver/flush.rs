@@ -32,7 +32,12 @@ impl<H: Handler, W: Wire> Driver<H, W> {
     /// What came of the flush after a write of `bytes`, when it failed or the wire still holds some of them. The channel is
     /// told of all but the last byte, and of that one by [`flushed`](Self::flushed).
     #[cold]
-    pub(super) fn wait_for_flush(&mut self, bytes: usize, flushed: Poll<io::Result<()>>, now: &Now<'_>) -> Poll<()> {
+    pub(super) fn wait_for_flush(
+        &mut self,
+        bytes: usize,
+        flushed: Poll<io::Result<()>>,
+        now: &Now<'_>,
+    ) -> Poll<()> {
         self.unflushed = true;
         if bytes > 1 {
             let _ = self.channel.handle(now, Input::Sent(bytes - 1));

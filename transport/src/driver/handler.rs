@@ -8,7 +8,7 @@ use httpfsm::fsm::Label as _;
 use httpfsm::handler::{Body, Failure, Handler, IntoResponse, Response};
 use httpfsm::time::Now;
 
-use super::{Driver, Turn};
+use super::{Driver, WakeUp};
 use crate::exchange::{Exchange, Stage};
 use crate::job::NoThread;
 use crate::panics;
@@ -55,7 +55,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
     }
 
     /// Polls whatever of the application is next; `true` if the channel has been given something.
-    pub(super) fn application(&mut self, turn: &mut Turn<'_>, cx: &mut Context<'_>) -> bool {
+    pub(super) fn application(&mut self, wake_up: &mut WakeUp<'_>, cx: &mut Context<'_>) -> bool {
         let Some(exchange) = self.exchange.as_deref_mut() else { return false };
         exchange.pipe.attend();
         let response = match &mut exchange.stage {
@@ -73,18 +73,18 @@ impl<H: Handler, W: Wire> Driver<H, W> {
                 })
             }
             Stage::Sending(sending) => {
-                let pumped = sending.pump(&mut self.channel, &turn.now, cx);
+                let pumped = sending.pump(&mut self.channel, &wake_up.now, cx);
                 let calls = exchange.pipe.attended();
                 // The head waits for a body that nobody will ask for: it need not. A frame releases it by itself.
                 let waits = matches!(pumped, Pumped::Waits) && self.channel.state() == State::HeadHeld;
                 let releases = waits && exchange.pipe.forgoes_body();
-                let mut called = calls.is_some_and(|calls| self.carry_out(calls, &turn.now));
-                called |= releases && self.channel.handle(&turn.now, Input::Flush).is_ok();
+                let mut called = calls.is_some_and(|calls| self.carry_out(calls, &wake_up.now));
+                called |= releases && self.channel.handle(&wake_up.now, Input::Flush).is_ok();
                 match pumped {
                     Pumped::Waits => return called,
-                    // The next turn goes on, after a write.
+                    // The next pass goes on, after a write.
                     Pumped::More => {
-                        turn.ask = true;
+                        wake_up.ask = true;
                         return false;
                     }
                     Pumped::Failed(text) => {
@@ -95,18 +95,18 @@ impl<H: Handler, W: Wire> Driver<H, W> {
                 }
                 return true;
             }
-            Stage::Gathering(_) => return self.gather(turn, cx),
+            Stage::Gathering(_) => return self.gather(wake_up, cx),
         };
         // What the handler has asked for comes before its response.
         let calls = exchange.pipe.attended();
-        let called = calls.is_some_and(|calls| self.carry_out(calls, &turn.now));
+        let called = calls.is_some_and(|calls| self.carry_out(calls, &wake_up.now));
         match response {
             Ok(Poll::Pending) => {
                 self.channel.forget_request();
                 return called;
             }
-            Ok(Poll::Ready(response)) => turn.ask |= self.respond(response, &turn.now),
-            Err(panic) => self.abort(Failure::Handler, &panic, &turn.now),
+            Ok(Poll::Ready(response)) => wake_up.ask |= self.respond(response, &wake_up.now),
+            Err(panic) => self.abort(Failure::Handler, &panic, &wake_up.now),
         }
         true
     }
@@ -212,29 +212,29 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         true
     }
 
-    fn gather(&mut self, turn: &mut Turn<'_>, cx: &mut Context<'_>) -> bool {
+    fn gather(&mut self, wake_up: &mut WakeUp<'_>, cx: &mut Context<'_>) -> bool {
         let Some(Exchange { stage: Stage::Gathering(spool), .. }) = self.exchange.as_deref_mut() else {
             return false;
         };
         match panics::catch(|| spool.poll(&self.service.shared.spawner, cx)) {
-            Err(text) => self.abort(Failure::Spool, &text, &turn.now),
+            Err(text) => self.abort(Failure::Spool, &text, &wake_up.now),
             Ok(Poll::Pending) => return false,
             Ok(Poll::Ready(Gathered::Demand(bytes))) => {
-                let _ = self.channel.handle(&turn.now, Input::BodyDemand(bytes));
+                let _ = self.channel.handle(&wake_up.now, Input::BodyDemand(bytes));
             }
             Ok(Poll::Ready(Gathered::Whole(body))) => {
-                self.call(Some(body), &turn.now);
-                turn.ask = true;
+                self.call(Some(body), &wake_up.now);
+                wake_up.ask = true;
             }
             Ok(Poll::Ready(Gathered::Failed(error))) => {
                 let text = format!("The request body could not be kept: {error}");
                 if error.get_ref().is_some_and(|error| error.is::<NoThread>()) {
                     // There is no thread for it, and soon there may be one: 503.
                     self.failed(Failure::Spool, &text);
-                    let _ = self.channel.handle(&turn.now, Input::Busy);
+                    let _ = self.channel.handle(&wake_up.now, Input::Busy);
                     self.finish();
                 } else {
-                    self.abort(Failure::Spool, &text, &turn.now);
+                    self.abort(Failure::Spool, &text, &wake_up.now);
                 }
             }
         }

@@ -9,7 +9,7 @@ use httpfsm::error::{BodyError, CloseReason, RequestError};
 use httpfsm::handler::{Failure, Handler, Upgraded};
 use httpfsm::time::Moment;
 
-use super::{Driver, Ending, Turn};
+use super::{Driver, Ending, WakeUp};
 use crate::alarms::NEVER;
 use crate::exchange::{Exchange, Stage};
 use crate::panics;
@@ -21,63 +21,63 @@ impl<H: Handler, W: Wire> Driver<H, W> {
     ///
     /// The application is woken after all outputs. Where the machine responds by itself, the handler has been dropped
     /// by then and is not woken, also if another thread would have polled it at once.
-    pub(super) fn outputs(&mut self, turn: &mut Turn<'_>, cx: &mut Context<'_>) -> bool {
-        let is_request = self.take_outputs(turn, cx);
-        self.wake_application(turn, cx);
+    pub(super) fn outputs(&mut self, wake_up: &mut WakeUp<'_>, cx: &mut Context<'_>) -> bool {
+        let is_request = self.take_outputs(wake_up, cx);
+        self.wake_application(wake_up, cx);
         is_request
     }
 
     /// Wakes the application where something came for it.
-    pub(super) fn wake_application(&self, turn: &mut Turn<'_>, cx: &Context<'_>) {
-        if turn.wakes_application {
-            turn.wakes_application = false;
-            turn.ask |= self.exchange.as_ref().is_some_and(|exchange| exchange.pipe.wake(cx.waker()));
+    pub(super) fn wake_application(&self, wake_up: &mut WakeUp<'_>, cx: &Context<'_>) {
+        if wake_up.wakes_application {
+            wake_up.wakes_application = false;
+            wake_up.ask |= self.exchange.as_ref().is_some_and(|exchange| exchange.pipe.wake(cx.waker()));
         }
     }
 
-    fn take_outputs(&mut self, turn: &mut Turn<'_>, cx: &mut Context<'_>) -> bool {
+    fn take_outputs(&mut self, wake_up: &mut WakeUp<'_>, cx: &mut Context<'_>) -> bool {
         let Self { channel, exchange, .. } = self;
         while let Some(output) = channel.next_output() {
             let exchange = exchange.as_deref_mut();
             match output {
                 Output::HttpRequest => return true,
                 Output::FlushOutputData => {}
-                Output::TransmitReady => turn.ask = true,
-                Output::BodyData(bytes) => body_data(exchange, bytes, turn),
+                Output::TransmitReady => wake_up.ask = true,
+                Output::BodyData(bytes) => body_data(exchange, bytes, wake_up),
                 Output::BodyEnd(trailers) => {
                     self.service.tell_of_request(|subscriber| subscriber.body_end(&self.info));
                     match exchange.filter(|exchange| exchange.has_body) {
                         None => {}
                         Some(Exchange { stage: Stage::Gathering(spool), .. }) => {
                             spool.end(trailers);
-                            turn.ask = true;
+                            wake_up.ask = true;
                         }
                         Some(exchange) => {
                             exchange.pipe.end(trailers);
-                            turn.wakes_application = true;
+                            wake_up.wakes_application = true;
                         }
                     }
                 }
                 Output::Flushed => {
                     if let Some(Exchange { stage: Stage::Sending(sending), .. }) = exchange {
                         sending.flushing = false;
-                        turn.ask = true;
+                        wake_up.ask = true;
                     }
                 }
                 Output::PeerEnded => {
                     if let Some(exchange) = exchange {
                         exchange.pipe.peer_ended();
-                        turn.wakes_application = true;
+                        wake_up.wakes_application = true;
                     }
                     self.service.tell(|subscriber| subscriber.peer_ended(&self.info));
                 }
                 Output::BodyFailed(error) => {
-                    self.body_failed(error, turn);
-                    return self.take_outputs(turn, cx);
+                    self.body_failed(error, wake_up);
+                    return self.take_outputs(wake_up, cx);
                 }
                 Output::Refused(error) => {
                     self.refused(&error);
-                    return self.take_outputs(turn, cx);
+                    return self.take_outputs(wake_up, cx);
                 }
                 Output::Upgraded(leftover) => {
                     let leftover = Bytes::copy_from_slice(leftover);
@@ -97,7 +97,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
                 }
                 Output::HttpChannelClosed(reason) => {
                     if !self.ending.is_parting() {
-                        self.closed(reason, turn);
+                        self.closed(reason, wake_up);
                     }
                     return false;
                 }
@@ -109,7 +109,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
     }
 
     #[cold]
-    fn body_failed(&mut self, error: BodyError, turn: &mut Turn<'_>) {
+    fn body_failed(&mut self, error: BodyError, wake_up: &mut WakeUp<'_>) {
         self.service.tell(|subscriber| subscriber.body_failed(&self.info, &error));
         if error == BodyError::NotContinued {
             // That is no fault of the peer: the response came before the body that it is made of.
@@ -121,7 +121,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             self.finish();
         } else {
             exchange.pipe.fail(error);
-            turn.wakes_application = true;
+            wake_up.wakes_application = true;
         }
     }
 
@@ -149,7 +149,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
     }
 
     #[cold]
-    pub(super) fn closed(&mut self, reason: CloseReason, turn: &mut Turn<'_>) {
+    pub(super) fn closed(&mut self, reason: CloseReason, wake_up: &mut WakeUp<'_>) {
         self.service.tell(|subscriber| subscriber.closed(&self.info, reason));
         self.wire = None;
         self.channel.end();
@@ -158,12 +158,12 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         };
         let runs_on = matches!(exchange.stage, Stage::Calling) && exchange.pipe.is_disconnect_awaited();
         exchange.pipe.disconnected();
-        turn.wakes_application = true;
+        wake_up.wakes_application = true;
         if runs_on {
             // A timeout of 0 means no deadline.
             let at_most = self.service.compiled.config().responseless_timeout.filter(|time| !time.is_zero());
             let at_most = at_most.map_or(NEVER, |at_most| Moment::from_duration(at_most).as_millis());
-            let now = self.opened.saturating_add(turn.now.at.as_millis());
+            let now = self.opened.saturating_add(wake_up.now.at.as_millis());
             let orphan = self.slot.outlive(self.channel.stats(), now.saturating_add(at_most));
             if let Some(orphan) = orphan {
                 exchange.stage = Stage::Orphaned(Box::new(orphan));
@@ -176,16 +176,16 @@ impl<H: Handler, W: Wire> Driver<H, W> {
 }
 
 /// Body bytes for whoever gathers or reads them.
-fn body_data<F>(exchange: Option<&mut Exchange<F>>, bytes: &[u8], turn: &mut Turn<'_>) {
+fn body_data<F>(exchange: Option<&mut Exchange<F>>, bytes: &[u8], wake_up: &mut WakeUp<'_>) {
     match exchange {
         None => {}
         Some(Exchange { stage: Stage::Gathering(spool), .. }) => {
             spool.data(bytes);
-            turn.ask = true;
+            wake_up.ask = true;
         }
         Some(exchange) => {
             exchange.pipe.deliver(bytes);
-            turn.wakes_application = true;
+            wake_up.wakes_application = true;
         }
     }
 }

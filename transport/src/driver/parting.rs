@@ -7,23 +7,23 @@ use std::task::Context;
 
 use httpfsm::handler::Handler;
 
-use super::{Driver, Ending, Turn};
+use super::{Driver, Ending, WakeUp};
 use crate::wire::Wire;
 
 impl<H: Handler, W: Wire> Driver<H, W> {
     /// The end that the wire owed has left, or never will: the connection is over.
     #[cold]
-    pub(super) fn closed_behind_end(&mut self, turn: &mut Turn<'_>, cx: &Context<'_>) {
+    pub(super) fn closed_behind_end(&mut self, wake_up: &mut WakeUp<'_>, cx: &Context<'_>) {
         self.wire = None;
         if let Some(reason) = self.channel.close_reason() {
-            self.closed(reason, turn);
-            self.wake_application(turn, cx);
+            self.closed(reason, wake_up);
+            self.wake_application(wake_up, cx);
         }
     }
 
     /// Called at each look. A peer that takes nothing more misses the end, and the connection is reset.
     #[cold]
-    pub(super) fn part_at_last(&mut self, turn: &mut Turn<'_>, cx: &Context<'_>) {
+    pub(super) fn part_at_last(&mut self, wake_up: &mut WakeUp<'_>, cx: &Context<'_>) {
         if self.ending == (Ending::Parting { late: false }) {
             self.ending = Ending::Parting { late: true };
             return;
@@ -32,6 +32,6 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         if let Some(wire) = &mut self.wire {
             wire.reset();
         }
-        self.closed_behind_end(turn, cx);
+        self.closed_behind_end(wake_up, cx);
     }
 }

@@ -96,7 +96,7 @@ pub fn accept<A: Accept, H: Handler>(
     spawn: impl Fn(Driver<H, A::Wire>) + Send,
 ) -> impl Future<Output = ()> + Send {
     // Counted before the future runs: a drain that comes first must wait for it.
-    let mut open = Open { listener, listening: handle.listening() };
+    let mut open = OpenListener { listener, listening: handle.listening() };
     async move {
         let (mut backoff, mut turns, mut draining) = (Backoff::default(), 0, handle.draining());
         let mut waited = 0;
@@ -207,7 +207,7 @@ fn poll_in_turn<T>(
 }
 
 /// A listener, which is closed before the server learns that it is.
-struct Open<A> {
+struct OpenListener<A> {
     listener: A,
     listening: Listening,
 }

@@ -26,13 +26,13 @@ pub(crate) const FRUITLESS: u64 = 10;
 
 #[derive(Debug, Default)]
 pub(crate) struct Alarms {
-    inner: Mutex<Inner>,
+    inner: Mutex<AlarmTable>,
 }
 
 /// No entry that is removed under the lock is the last reference to its registration, or a waker would be dropped
 /// there: the caller has another reference, or the entry is passed on.
 #[derive(Debug, Default)]
-struct Inner {
+struct AlarmTable {
     entries: BTreeMap<(u64, u64), Arc<Registration>>,
     /// When the sweeper looks next, and how to tell it to look earlier.
     planned: u64,
@@ -124,7 +124,7 @@ impl Alarms {
     }
 
     /// The lock, with the sweeper known.
-    fn lock_for(&self, cx: &Context<'_>) -> MutexGuard<'_, Inner> {
+    fn lock_for(&self, cx: &Context<'_>) -> MutexGuard<'_, AlarmTable> {
         let inner = lock(&self.inner);
         if inner.sweeper.as_ref().is_some_and(|sweeper| sweeper.will_wake(cx.waker())) {
             return inner;
@@ -155,7 +155,7 @@ impl Alarms {
     }
 }
 
-impl Inner {
+impl AlarmTable {
     fn remove(&mut self, key: u64, old: u64) -> Option<Arc<Registration>> {
         // A sweep may have moved it to the end.
         self.entries.remove(&(old, key)).or_else(|| self.entries.remove(&(NEVER, key)))

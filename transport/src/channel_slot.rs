@@ -16,12 +16,12 @@ use crate::shared_state::SharedState;
 pub(crate) struct ChannelSlot {
     /// `None` when the end of the channel was reported.
     shared: Option<Arc<SharedState>>,
-    entry: Entry,
+    entry: AlarmEntry,
 }
 
 impl ChannelSlot {
     pub(crate) fn new(shared: Arc<SharedState>, id: ChannelId) -> Self {
-        let entry = Entry { registration: Registration::new(Some(id)), at: NEVER, task: UNKNOWN };
+        let entry = AlarmEntry { registration: Registration::new(Some(id)), at: NEVER, task: UNKNOWN };
         Self { shared: Some(shared), entry }
     }
 
@@ -111,7 +111,7 @@ impl Drop for ChannelSlot {
 /// The slot of a handler that runs on after its connection was lost. A drain waits for it, and its time is bounded.
 pub(crate) struct Orphan {
     shared: Arc<SharedState>,
-    entry: Entry,
+    entry: AlarmEntry,
     /// When the handler is dropped.
     until: u64,
 }
@@ -138,7 +138,7 @@ impl Drop for Orphan {
 }
 
 /// An entry among the alarms, by which a drain finds its task, too.
-struct Entry {
+struct AlarmEntry {
     registration: Arc<Registration>,
     at: u64,
     /// The address of the task that the alarm wakes. The registration keeps its waker, so no other task gets that
@@ -146,7 +146,7 @@ struct Entry {
     task: usize,
 }
 
-impl Entry {
+impl AlarmEntry {
     /// Whether that task is woken at `at` or earlier.
     #[inline]
     fn is_armed(&self, at: u64, now: u64, waker: &Waker) -> bool {

@@ -63,7 +63,7 @@ pub struct Driver<H: Handler, W: Wire> {
     told_to_go: bool,
     /// The channel grew while all channels together held too many bytes.
     overgrown: bool,
-    ending: Ending,
+    wire_end: WireEnd,
     /// The wire holds bytes that were written. The channel has not been told of the last one: until it is, it has output
     /// to send, so it neither half-closes nor drops the connection.
     unflushed: bool,
@@ -71,7 +71,7 @@ pub struct Driver<H: Handler, W: Wire> {
 
 /// What is to come behind the last byte.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Ending {
+enum WireEnd {
     Nothing,
     HalfClose,
     /// The end that the wire owes, and then its drop. The channel is closed, which is told then. `late`: it has waited for a
@@ -81,7 +81,7 @@ enum Ending {
     },
 }
 
-impl Ending {
+impl WireEnd {
     fn is_parting(self) -> bool {
         matches!(self, Self::Parting { .. })
     }
@@ -121,7 +121,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             buffered: 0,
             told_to_go: false,
             overgrown: false,
-            ending: Ending::Nothing,
+            wire_end: WireEnd::Nothing,
             unflushed: false,
         }
     }
@@ -136,7 +136,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             if self.is_lost_unread() {
                 let _ = self.channel.handle(&wake_up.now, Input::Disconnected);
             }
-            if self.ending.is_parting() {
+            if self.wire_end.is_parting() {
                 self.part_at_last(&mut wake_up, cx);
             }
         }
@@ -180,7 +180,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
                 writable = self.send(&wake_up.now, cx).is_ready();
                 progress |= writable;
             }
-            if self.ending != Ending::Nothing {
+            if self.wire_end != WireEnd::Nothing {
                 progress |= self.poll_end(wake_up, cx);
             }
             if !self.slot.is_open() && self.is_done(&wake_up.now) {
@@ -286,8 +286,8 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             let _ = self.channel.handle(&wake_up.now, Input::Disconnected);
         }
         // Another connection may wait for the place of one whose last byte has left.
-        let is_over = closed.is_ready() || self.ending.is_parting() && self.slot.is_evicted();
-        if is_over && std::mem::replace(&mut self.ending, Ending::Nothing).is_parting() {
+        let is_over = closed.is_ready() || self.wire_end.is_parting() && self.slot.is_evicted();
+        if is_over && std::mem::replace(&mut self.wire_end, WireEnd::Nothing).is_parting() {
             self.closed_behind_end(wake_up, cx);
         }
         is_over

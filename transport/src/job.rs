@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 use std::{error, fmt, io};
 
 use crate::lock::lock;
-use crate::may_block::Blocking;
+use crate::may_block::BlockingScope;
 use crate::{panics, waiting};
 
 /// Where a transport runs work that blocks: the runtime's blocking pool, or threads of its own.
@@ -67,16 +67,16 @@ impl<S: Spawner + ?Sized> Spawner for Arc<S> {
 /// Dropping it drops the work as well, unless that has begun, so that the queue of the spawner holds no work whose
 /// result nobody wants. Work that has begun runs to its end. Give work that must be done in any case to the spawner
 /// itself.
-pub struct Job<T>(Arc<Shared<T, dyn Waiting<T>>>);
+pub struct Job<T>(Arc<JobState<T, dyn PendingWork<T>>>);
 
 /// What the job and its spawner share.
-struct Shared<T, W: ?Sized> {
-    progress: Mutex<Progress<T>>,
+struct JobState<T, W: ?Sized> {
+    progress: Mutex<JobProgress<T>>,
     /// The work, until it begins.
     work: W,
 }
 
-enum Progress<T> {
+enum JobProgress<T> {
     Running(Option<Waker>),
     /// With the text of its panic, which is known only where it happened.
     Done(Result<T, String>),
@@ -84,7 +84,7 @@ enum Progress<T> {
 }
 
 /// Work that has not begun, whatever its type.
-trait Waiting<T>: Send + Sync {
+trait PendingWork<T>: Send + Sync {
     /// Runs the work; `None` if it has begun already.
     fn run(&self) -> Option<Result<T, String>>;
 
@@ -92,7 +92,7 @@ trait Waiting<T>: Send + Sync {
     fn discard(&self) -> bool;
 }
 
-impl<T, F: FnOnce() -> T + Send> Waiting<T> for Mutex<Option<F>> {
+impl<T, F: FnOnce() -> T + Send> PendingWork<T> for Mutex<Option<F>> {
     fn run(&self) -> Option<Result<T, String>> {
         let work = lock(self).take()?;
         Some(panics::catch(work))
@@ -114,13 +114,13 @@ impl<T: Send + 'static> Job<T> {
     ///
     /// [`NoThread`] where the spawner says so. The work is dropped then, also where the spawner keeps what it was given.
     pub fn spawn(spawner: &dyn Spawner, work: impl FnOnce() -> T + Send + 'static) -> Result<Self, NoThread> {
-        let progress = Mutex::new(Progress::Running(None));
-        let shared = Arc::new(Shared { progress, work: Mutex::new(Some(work)) });
-        let report = Report(Arc::clone(&shared));
+        let progress = Mutex::new(JobProgress::Running(None));
+        let shared = Arc::new(JobState { progress, work: Mutex::new(Some(work)) });
+        let report = ReportOnDrop(Arc::clone(&shared));
         // Made before the spawner is called, so that it drops the work if that fails or panics.
         let job = Self(shared);
         spawner.spawn_blocking(Box::new(move || {
-            let _blocking = Blocking::begin();
+            let _blocking = BlockingScope::begin();
             report.0.run();
             // A result that nobody takes is dropped here.
             panics::discard(report);
@@ -132,8 +132,8 @@ impl<T: Send + 'static> Job<T> {
     /// had.
     #[must_use]
     pub fn done(result: T) -> Self {
-        let progress = Mutex::new(Progress::Done(Ok(result)));
-        Self(Arc::new(Shared { progress, work: Mutex::new(None::<fn() -> T>) }))
+        let progress = Mutex::new(JobProgress::Done(Ok(result)));
+        Self(Arc::new(JobState { progress, work: Mutex::new(None::<fn() -> T>) }))
     }
 
     /// Runs the work on this thread, if it has not begun. For a thread that waits for the result and may block: all of
@@ -148,13 +148,13 @@ impl<T> Future for Job<T> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
         let done = waiting::poll(&self.0.progress, cx, |progress| match progress {
-            Progress::Running(waker) => Err(waker),
-            done => Ok(std::mem::replace(done, Progress::Taken)),
+            JobProgress::Running(waker) => Err(waker),
+            done => Ok(std::mem::replace(done, JobProgress::Taken)),
         });
         match done {
-            Poll::Ready(Progress::Done(Ok(result))) => Poll::Ready(result),
-            Poll::Ready(Progress::Done(Err(panic))) => panics::resume(panic),
-            Poll::Ready(Progress::Running(_) | Progress::Taken) | Poll::Pending => Poll::Pending,
+            Poll::Ready(JobProgress::Done(Ok(result))) => Poll::Ready(result),
+            Poll::Ready(JobProgress::Done(Err(panic))) => panics::resume(panic),
+            Poll::Ready(JobProgress::Running(_) | JobProgress::Taken) | Poll::Pending => Poll::Pending,
         }
     }
 }
@@ -171,7 +171,7 @@ impl<T> fmt::Debug for Job<T> {
     }
 }
 
-impl<T, W: Waiting<T> + ?Sized> Shared<T, W> {
+impl<T, W: PendingWork<T> + ?Sized> JobState<T, W> {
     fn run(&self) {
         if let Some(result) = self.work.run() {
             self.finish(result);
@@ -180,9 +180,9 @@ impl<T, W: Waiting<T> + ?Sized> Shared<T, W> {
 
     fn finish(&self, result: Result<T, String>) {
         let mut progress = lock(&self.progress);
-        if let Progress::Running(waker) = &mut *progress {
+        if let JobProgress::Running(waker) = &mut *progress {
             let waker = waker.take();
-            *progress = Progress::Done(result);
+            *progress = JobProgress::Done(result);
             drop(progress);
             if let Some(waker) = waker {
                 panics::wake(waker);
@@ -192,9 +192,9 @@ impl<T, W: Waiting<T> + ?Sized> Shared<T, W> {
 }
 
 /// Reports the end of the work, also of work that was dropped unrun (a runtime that shuts down does that).
-struct Report<T, W: Waiting<T>>(Arc<Shared<T, W>>);
+struct ReportOnDrop<T, W: PendingWork<T>>(Arc<JobState<T, W>>);
 
-impl<T, W: Waiting<T>> Drop for Report<T, W> {
+impl<T, W: PendingWork<T>> Drop for ReportOnDrop<T, W> {
     fn drop(&mut self) {
         // Where it has begun, here or where it was waited for, whoever does it reports.
         if self.0.work.discard() {
@@ -229,16 +229,16 @@ pub(crate) mod tests {
 
     /// Runs the work when it is told to.
     #[derive(Default)]
-    pub(crate) struct Later(Mutex<Vec<Box<dyn FnOnce() + Send>>>);
+    pub(crate) struct ManualSpawner(Mutex<Vec<Box<dyn FnOnce() + Send>>>);
 
-    impl Later {
+    impl ManualSpawner {
         pub(crate) fn run(&self) {
             let work = std::mem::take(&mut *lock(&self.0));
             work.into_iter().for_each(|work| work());
         }
     }
 
-    impl Spawner for Later {
+    impl Spawner for ManualSpawner {
         fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) -> Result<(), NoThread> {
             lock(&self.0).push(work);
             Ok(())
@@ -247,8 +247,8 @@ pub(crate) mod tests {
 
     #[test]
     fn work_that_nobody_waits_for_any_more_is_dropped_at_once_and_not_run() {
-        let (later, held, ran) = (Later::default(), Arc::new(()), Arc::new(AtomicUsize::new(0)));
-        let job = spawn(&later, {
+        let (spawner, held, ran) = (ManualSpawner::default(), Arc::new(()), Arc::new(AtomicUsize::new(0)));
+        let job = spawn(&spawner, {
             let (held, ran) = (Arc::clone(&held), Arc::clone(&ran));
             move || {
                 ran.fetch_add(1, Ordering::SeqCst);
@@ -257,12 +257,12 @@ pub(crate) mod tests {
         });
         drop(job);
         assert_eq!(Arc::strong_count(&held), 1, "the queue holds nothing of it");
-        later.run();
+        spawner.run();
         assert_eq!(ran.load(Ordering::SeqCst), 0);
     }
 
     /// Keeps the work, as tokio's pool does without a thread; then fails, or panics.
-    struct Without(Later, Option<NoThread>);
+    struct Without(ManualSpawner, Option<NoThread>);
 
     impl Spawner for Without {
         fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) -> Result<(), NoThread> {
@@ -274,7 +274,7 @@ pub(crate) mod tests {
     #[test]
     fn work_is_dropped_where_the_spawner_fails_or_panics() {
         for fails in [Some(NoThread), None] {
-            let (without, held) = (Without(Later::default(), fails), Arc::new(()));
+            let (without, held) = (Without(ManualSpawner::default(), fails), Arc::new(()));
             let its = Arc::clone(&held);
             let spawned = catch_unwind(AssertUnwindSafe(|| Job::spawn(&without, move || drop(its))));
             assert_eq!(spawned.ok().map(|job| job.err()), fails.map(Some));
@@ -292,9 +292,9 @@ pub(crate) mod tests {
 
     #[test]
     fn work_that_runs_when_its_job_is_dropped_runs_to_its_end_and_its_result_is_dropped() {
-        let later = Later::default();
+        let spawner = ManualSpawner::default();
         let (held, place) = (Arc::new(()), Arc::new(Mutex::new(None::<Job<Arc<()>>>)));
-        let job = spawn(&later, {
+        let job = spawn(&spawner, {
             let (held, place) = (Arc::clone(&held), Arc::clone(&place));
             move || {
                 let job = lock(&place).take();
@@ -303,7 +303,7 @@ pub(crate) mod tests {
             }
         });
         *lock(&place) = Some(job);
-        later.run();
+        spawner.run();
         assert_eq!(Arc::strong_count(&held), 1);
     }
 
@@ -323,8 +323,8 @@ pub(crate) mod tests {
 
     #[test]
     fn no_waker_is_woken_or_dropped_under_the_lock() {
-        let later = Later::default();
-        let mut job = spawn(&later, || 7);
+        let spawner = ManualSpawner::default();
+        let mut job = spawn(&spawner, || 7);
         let foreign = |job: &Job<i32>| {
             let its = Arc::downgrade(&job.0);
             Foreign::waker(move || its.upgrade().is_none_or(|job| job.progress.try_lock().is_ok()))
@@ -335,7 +335,7 @@ pub(crate) mod tests {
             assert!(Pin::new(&mut job).poll(&mut Context::from_waker(&waker)).is_pending());
         }
         assert_eq!(of_first.load(Ordering::SeqCst), 1, "another has replaced it");
-        later.run();
+        spawner.run();
         assert_eq!(of_second.load(Ordering::SeqCst), 2, "woken, and dropped");
         assert_eq!(Pin::new(&mut job).poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(7));
     }
@@ -343,10 +343,10 @@ pub(crate) mod tests {
     /// The spawner comes to what is being done where it was waited for.
     #[test]
     fn work_that_has_begun_elsewhere_is_not_reported_as_dropped() {
-        let later = Arc::new(Later::default());
-        let spawner = Arc::clone(&later);
-        let mut job = spawn(&*later, move || {
-            spawner.run();
+        let spawner = Arc::new(ManualSpawner::default());
+        let own = Arc::clone(&spawner);
+        let mut job = spawn(&*spawner, move || {
+            own.run();
             7
         });
         job.run_here();

@@ -3,8 +3,8 @@
 mod identity;
 mod options;
 mod socket_path;
+mod start_turn;
 mod tcp;
-mod turn;
 mod unix;
 
 use std::borrow::Cow;

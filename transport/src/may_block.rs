@@ -19,15 +19,15 @@ pub(crate) fn may_block() -> bool {
 }
 
 /// Says that blocking work runs on this thread, until it is dropped.
-pub(crate) struct Blocking(Option<bool>);
+pub(crate) struct BlockingScope(Option<bool>);
 
-impl Blocking {
+impl BlockingScope {
     pub(crate) fn begin() -> Self {
         Self(BLOCKS.replace(Some(worker::drives())))
     }
 }
 
-impl Drop for Blocking {
+impl Drop for BlockingScope {
     fn drop(&mut self) {
         BLOCKS.set(self.0);
     }

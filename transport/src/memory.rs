@@ -41,7 +41,7 @@ use crate::wire::{Wire, poll_write_each};
 use crate::{panics, waiting};
 
 /// Bytes on their way in one direction.
-struct Direction {
+struct DirectionBuffer {
     bytes: VecDeque<u8>,
     capacity: usize,
     ended: bool,
@@ -50,9 +50,9 @@ struct Direction {
     writer: Option<Waker>,
 }
 
-impl fmt::Debug for Direction {
+impl fmt::Debug for DirectionBuffer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Direction")
+        f.debug_struct("DirectionBuffer")
             .field("bytes", &format_args!("{} bytes", self.bytes.len()))
             .field("capacity", &self.capacity)
             .field("ended", &self.ended)
@@ -61,7 +61,7 @@ impl fmt::Debug for Direction {
     }
 }
 
-impl Direction {
+impl DirectionBuffer {
     fn new(capacity: usize) -> Arc<Mutex<Self>> {
         let bytes = VecDeque::new();
         Arc::new(Mutex::new(Self { bytes, capacity, ended: false, reset: false, reader: None, writer: None }))
@@ -89,15 +89,15 @@ impl Direction {
 /// One end of a connection in memory. Dropping it ends the connection as dropping a socket does.
 #[derive(Debug)]
 pub struct MemoryWire {
-    input: Arc<Mutex<Direction>>,
-    output: Arc<Mutex<Direction>>,
+    input: Arc<Mutex<DirectionBuffer>>,
+    output: Arc<Mutex<DirectionBuffer>>,
     reset: bool,
 }
 
 /// Two ends of a connection that holds `capacity` bytes in each direction.
 #[must_use]
 pub fn pair(capacity: usize) -> (MemoryWire, MemoryWire) {
-    let (there, back) = (Direction::new(capacity), Direction::new(capacity));
+    let (there, back) = (DirectionBuffer::new(capacity), DirectionBuffer::new(capacity));
     let near = MemoryWire { input: Arc::clone(&back), output: Arc::clone(&there), reset: false };
     (near, MemoryWire { input: there, output: back, reset: false })
 }
@@ -147,7 +147,7 @@ impl Wire for MemoryWire {
     }
 
     fn poll_close_write(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Direction::end(&self.output, false);
+        DirectionBuffer::end(&self.output, false);
         Poll::Ready(Ok(()))
     }
 
@@ -162,9 +162,9 @@ impl Wire for MemoryWire {
 
 impl Drop for MemoryWire {
     fn drop(&mut self) {
-        Direction::end(&self.output, self.reset);
+        DirectionBuffer::end(&self.output, self.reset);
         // What nobody will read makes the peer's next write fail.
-        Direction::end(&self.input, self.reset);
+        DirectionBuffer::end(&self.input, self.reset);
     }
 }
 
@@ -175,7 +175,7 @@ pub struct MemoryClient(MemoryWire);
 impl MemoryClient {
     /// Sends bytes, however many the connection holds already.
     pub fn send(&self, bytes: impl AsRef<[u8]>) {
-        Direction::put(&self.0.output, bytes.as_ref());
+        DirectionBuffer::put(&self.0.output, bytes.as_ref());
     }
 
     /// Takes the bytes that have arrived.
@@ -204,13 +204,13 @@ impl MemoryClient {
 
     /// Ends our output (FIN).
     pub fn close_write(&self) {
-        Direction::end(&self.0.output, false);
+        DirectionBuffer::end(&self.0.output, false);
     }
 
     /// Resets the connection (RST).
     pub fn reset(&self) {
-        Direction::end(&self.0.output, true);
-        Direction::end(&self.0.input, true);
+        DirectionBuffer::end(&self.0.output, true);
+        DirectionBuffer::end(&self.0.input, true);
     }
 
     /// Whether the server has ended its output, by FIN or by closing.
@@ -230,21 +230,21 @@ impl MemoryClient {
 pub struct MemoryServer<H: Handler, W: Wire = MemoryWire> {
     service: Arc<Service<H>>,
     clock: Clock,
-    connections: Vec<Connection<H, W>>,
+    connections: Vec<MemoryConnection<H, W>>,
     wrap: Box<dyn Fn(MemoryWire) -> W + Send>,
     capacity: usize,
     next_port: u16,
 }
 
-struct Connection<H: Handler, W: Wire> {
+struct MemoryConnection<H: Handler, W: Wire> {
     driver: Driver<H, W>,
-    woken: Arc<Woken>,
+    woken: Arc<WakeFlag>,
 }
 
 /// Whether a task is to be polled.
-struct Woken(AtomicBool);
+struct WakeFlag(AtomicBool);
 
-impl Wake for Woken {
+impl Wake for WakeFlag {
     fn wake(self: Arc<Self>) {
         self.0.store(true, Ordering::SeqCst);
     }
@@ -327,7 +327,7 @@ impl<H: Handler, W: Wire> MemoryServer<H, W> {
         }
         let (near, far) = pair(self.capacity);
         let driver = self.service.connect((self.wrap)(far), peername, sockname)?;
-        self.connections.push(Connection { driver, woken: Arc::new(Woken(AtomicBool::new(true))) });
+        self.connections.push(MemoryConnection { driver, woken: Arc::new(WakeFlag(AtomicBool::new(true))) });
         Ok(MemoryClient(near))
     }
 
@@ -391,7 +391,7 @@ mod tests {
     #[test]
     fn no_waker_is_woken_or_dropped_under_the_lock() {
         let (mut near, mut far) = pair(4);
-        let foreign = |direction: &Arc<Mutex<Direction>>| {
+        let foreign = |direction: &Arc<Mutex<DirectionBuffer>>| {
             let its = Arc::downgrade(direction);
             Foreign::waker(move || its.upgrade().is_none_or(|direction| direction.try_lock().is_ok()))
         };

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 /// Puts the thread that made it to sleep, and has a waker for it. The wake-up is noted here as well as in the thread's
 /// own token, which other code that parks on this thread would consume.
-pub(crate) struct Parking(Arc<Shared>);
+pub(crate) struct Parking(Arc<ParkedThread>);
 
-struct Shared {
+struct ParkedThread {
     thread: Thread,
     woken: AtomicBool,
 }
@@ -18,7 +18,7 @@ struct Shared {
 impl Parking {
     /// For this thread.
     pub(crate) fn new() -> Self {
-        Self(Arc::new(Shared { thread: thread::current(), woken: AtomicBool::new(false) }))
+        Self(Arc::new(ParkedThread { thread: thread::current(), woken: AtomicBool::new(false) }))
     }
 
     pub(crate) fn waker(&self) -> Waker {
@@ -44,7 +44,7 @@ impl Parking {
     }
 }
 
-impl Wake for Shared {
+impl Wake for ParkedThread {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }

@@ -43,11 +43,11 @@ pub(crate) struct Pipe {
     /// The request's place among those that are with the application.
     pub(crate) place: RequestPlace,
     flags: AtomicU8,
-    state: Mutex<State>,
+    state: Mutex<PipeState>,
 }
 
 #[derive(Default)]
-struct State {
+struct PipeState {
     driver: Option<Waker>,
     orders: Orders,
     /// The part of the credit that the channel has not got yet.
@@ -227,7 +227,7 @@ impl Pipe {
             let mut bytes = mem::take(&mut state.bytes);
             bytes.clear();
             // What is dropped here may be the application's.
-            let _ = panics::catch(|| *state = State { bytes, ..State::default() });
+            let _ = panics::catch(|| *state = PipeState { bytes, ..PipeState::default() });
         }
     }
 
@@ -238,14 +238,14 @@ impl Pipe {
     }
 
     /// Changes the state and wakes nobody.
-    fn set(&self, change: impl FnOnce(&mut State)) {
+    fn set(&self, change: impl FnOnce(&mut PipeState)) {
         let mut state = lock(&self.state);
         self.flags.fetch_or(TOUCHED, Ordering::AcqRel);
         change(&mut state);
     }
 
     /// Changes the state and wakes those who wait for the change.
-    fn change(&self, driver: &Waker, change: impl FnOnce(&mut State)) -> bool {
+    fn change(&self, driver: &Waker, change: impl FnOnce(&mut PipeState)) -> bool {
         let mut state = lock(&self.state);
         self.flags.fetch_or(TOUCHED, Ordering::AcqRel);
         change(&mut state);
@@ -263,7 +263,7 @@ impl Pipe {
     }
 }
 
-impl State {
+impl PipeState {
     fn take_bytes(&mut self) -> Bytes {
         let is_kept = self.bytes.len() <= KEPT;
         if is_kept { self.bytes.split().freeze() } else { mem::take(&mut self.bytes).freeze() }

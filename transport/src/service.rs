@@ -21,7 +21,7 @@ use crate::job::Spawner;
 use crate::shared_state::SharedState;
 use crate::tape::Recorder;
 use crate::wire::Wire;
-use crate::worker::Pool;
+use crate::worker::ReusePool;
 
 /// What a service has given out and nobody has given back: [`Service::held`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -43,7 +43,7 @@ pub struct Held {
 pub struct Service<H: Handler> {
     pub(crate) handler: H,
     pub(crate) shared: Arc<SharedState>,
-    pub(crate) exchanges: Pool<Box<Exchange<H::Future>>>,
+    pub(crate) exchanges: ReusePool<Box<Exchange<H::Future>>>,
     pub(crate) compiled: Arc<CompiledConfig>,
     pub(crate) whole_bodies: bool,
     pub(crate) limits_pipeline: bool,
@@ -74,7 +74,7 @@ impl<H: Handler> Service<H> {
         Arc::new(Self {
             handler,
             compiled: Arc::new(CompiledConfig::new(&config.channel)),
-            exchanges: Pool::new(),
+            exchanges: ReusePool::new(),
             whole_bodies: config.channel.bodies == Some(Bodies::Whole),
             limits_pipeline: config.channel.maximum_simultaneous_requests != 0,
             shared: Arc::new(SharedState::new(config, clock, spawner, subscriber, recorder)),

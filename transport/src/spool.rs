@@ -161,11 +161,11 @@ impl Source for MemorySource {
 }
 
 /// The file, and what was read of it.
-type Piece = io::Result<(Spooled, Bytes)>;
+type ReadPiece = io::Result<(Spooled, Bytes)>;
 
 /// A body in a file, read piece by piece.
 struct FileSource {
-    job: Option<Job<Piece>>,
+    job: Option<Job<ReadPiece>>,
     /// The file, and whether it stands at its end and is to be wound back.
     file: Option<(Spooled, bool)>,
     left: u64,
@@ -203,7 +203,7 @@ impl Source for FileSource {
 }
 
 impl FileSource {
-    fn take(&mut self, piece: Piece) -> Frame {
+    fn take(&mut self, piece: ReadPiece) -> Frame {
         match piece {
             Ok((file, bytes)) => {
                 self.file = Some((file, false));
@@ -215,7 +215,7 @@ impl FileSource {
     }
 }
 
-fn read(mut file: Spooled, rewind: bool, length: usize) -> Piece {
+fn read(mut file: Spooled, rewind: bool, length: usize) -> ReadPiece {
     if rewind {
         file.rewind()?;
     }
@@ -228,22 +228,22 @@ mod tests {
     use std::task::Waker;
 
     use super::*;
-    use crate::job::tests::{Later, spawn};
-    use crate::may_block::Blocking;
+    use crate::job::tests::{ManualSpawner, spawn};
+    use crate::may_block::BlockingScope;
     use crate::spooled::tests::watched;
 
     /// Drops what holds the file on a thread that may not block, and on one that may.
     fn is_closed_where_it_may_be_waited_for<T>(holder: impl Fn(Spooled, &Arc<dyn Spawner>) -> T) {
-        let later = Arc::<Later>::default();
-        let spawner: Arc<dyn Spawner> = Arc::clone(&later) as _;
+        let manual = Arc::<ManualSpawner>::default();
+        let spawner: Arc<dyn Spawner> = Arc::clone(&manual) as _;
         let (file, is_closed) = watched(Arc::clone(&spawner));
         drop(holder(file, &spawner));
         assert!(!is_closed(), "no driver waits for it");
-        later.run();
+        manual.run();
         assert!(is_closed());
         let (file, is_closed) = watched(Arc::clone(&spawner));
         let held = holder(file, &spawner);
-        let blocking = Blocking::begin();
+        let blocking = BlockingScope::begin();
         drop(held);
         assert!(is_closed(), "no other thread is needed");
         drop(blocking);
@@ -255,7 +255,7 @@ mod tests {
 
     fn source(
         file: Option<(Spooled, bool)>,
-        job: Option<Job<Piece>>,
+        job: Option<Job<ReadPiece>>,
         spawner: &Arc<dyn Spawner>,
     ) -> FileSource {
         FileSource { file, job, left: 9, trailers: None, spawner: Arc::clone(spawner) }
@@ -276,14 +276,14 @@ mod tests {
 
     #[test]
     fn a_piece_for_which_no_thread_has_been_found_is_read_by_whoever_waits_for_it() {
-        let later = Arc::<Later>::default();
-        let spawner: Arc<dyn Spawner> = Arc::clone(&later) as _;
+        let manual = Arc::<ManualSpawner>::default();
+        let spawner: Arc<dyn Spawner> = Arc::clone(&manual) as _;
         let mut file = Spooled::create(Arc::clone(&spawner)).unwrap_or_else(|error| panic!("{error}"));
         assert!(file.append(b"some bytes").is_ok());
         let mut source = source(Some((file, true)), None, &spawner);
         let mut poll = || Pin::new(&mut source).poll_frame(&mut Context::from_waker(Waker::noop()));
         assert!(poll().is_pending());
-        let _blocking = Blocking::begin();
+        let _blocking = BlockingScope::begin();
         assert!(matches!(poll(), Poll::Ready(Frame::Data(bytes)) if bytes == b"some byte"[..]));
         assert!(matches!(poll(), Poll::Ready(Frame::End)));
     }

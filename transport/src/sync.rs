@@ -14,7 +14,7 @@ use httpfsm::handler::{Body, BodyFailure, Handler, IntoResponse, Request, Respon
 use httpfsm::status::Status;
 
 use crate::job::{Job, Spawner};
-use crate::may_block::Blocking;
+use crate::may_block::BlockingScope;
 use crate::parking::Parking;
 use crate::worker;
 
@@ -169,7 +169,7 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
     let mut cx = Context::from_waker(&waker);
     let mut future = std::pin::pin!(future);
     loop {
-        let (stuck, blocking) = (Stuck::set(worker::drives()), Blocking::begin());
+        let (stuck, blocking) = (Stuck::set(worker::drives()), BlockingScope::begin());
         let polled = Pin::as_mut(&mut future).poll(&mut cx);
         drop((stuck, blocking));
         match polled {

@@ -82,12 +82,12 @@ pub trait Tape: ChannelTrace + Send {
 pub(crate) struct Taped {
     channel: Channel,
     /// In a box of its own: one word where nothing is recorded.
-    tape: Running,
+    tape: RunningTape,
 }
 
 impl Taped {
     pub(crate) fn new(compiled: Arc<CompiledConfig>, facts: Facts, tape: Option<Box<dyn Tape>>) -> Self {
-        Self { channel: Channel::new(compiled, facts), tape: Running(tape.map(Box::new)) }
+        Self { channel: Channel::new(compiled, facts), tape: RunningTape(tape.map(Box::new)) }
     }
 
     #[inline]
@@ -127,7 +127,7 @@ impl Taped {
 
     /// Where to read to, and who is to know what was read.
     #[inline]
-    pub(crate) fn spare(&mut self) -> (&mut [u8], &mut Running) {
+    pub(crate) fn spare(&mut self) -> (&mut [u8], &mut RunningTape) {
         (self.channel.spare(), &mut self.tape)
     }
 
@@ -177,14 +177,14 @@ impl Taped {
 
     pub(crate) fn record(&mut self, tape: Box<dyn Tape>) {
         self.end();
-        self.tape = Running(Some(Box::new(tape)));
+        self.tape = RunningTape(Some(Box::new(tape)));
     }
 }
 
 /// A tape, if there is one. It is the application's: one that panics is dropped, and the connection goes on.
-pub(crate) struct Running(Option<Box<Box<dyn Tape>>>);
+pub(crate) struct RunningTape(Option<Box<Box<dyn Tape>>>);
 
-impl Running {
+impl RunningTape {
     #[inline]
     fn is_some(&self) -> bool {
         self.0.is_some()
@@ -213,13 +213,13 @@ impl Running {
     }
 }
 
-impl Trace<State, Event, Internal, Action> for Running {
+impl Trace<State, Event, Internal, Action> for RunningTape {
     fn step(&mut self, step: &Step) {
         self.tell(|tape| tape.step(step));
     }
 }
 
-impl ChannelTrace for Running {
+impl ChannelTrace for RunningTape {
     fn part(&mut self, part: InputPart, bytes: usize) {
         self.tell(|tape| tape.part(part, bytes));
     }

@@ -17,7 +17,7 @@ use crate::{panics, waiting};
 
 /// The application's end of a wire, which counts among the server's channels until it is dropped or the drain deadline
 /// comes. The deadline needs nobody to poll it: an application may hold it for ever.
-pub(crate) struct Tunnel<W: Wire>(Arc<Inner<W>>);
+pub(crate) struct Tunnel<W: Wire>(Arc<TunnelState<W>>);
 
 impl<W: Wire> Tunnel<W> {
     /// Takes over the wire and its slot. The channel's statistics stay as they are: what the application sends is not
@@ -29,7 +29,7 @@ impl<W: Wire> Tunnel<W> {
         stats: ChannelStats,
         info: Arc<ConnectionInfo>,
     ) -> Self {
-        let inner = Arc::new(Inner { shared, stats, info, held: Mutex::default() });
+        let inner = Arc::new(TunnelState { shared, stats, info, held: Mutex::default() });
         let waker = Waker::from(Arc::clone(&inner));
         slot.arm(NEVER, 0, &Context::from_waker(&waker));
         lock(&inner.held).open = Some((wire, slot));
@@ -107,7 +107,7 @@ impl<W: Wire> Drop for Tunnel<W> {
 }
 
 /// What the application and the drain deadline share. It is also the waker that the alarms wake.
-struct Inner<W> {
+struct TunnelState<W> {
     shared: Arc<SharedState>,
     stats: ChannelStats,
     info: Arc<ConnectionInfo>,
@@ -139,14 +139,14 @@ impl<W> HeldIo<W> {
     }
 }
 
-impl<W: Wire> Inner<W> {
+impl<W: Wire> TunnelState<W> {
     /// The wire, to be polled; `None` when the connection is over.
-    fn take_out(&self) -> Option<Polled<'_, W>> {
+    fn take_out(&self) -> Option<PolledWire<'_, W>> {
         let mut held = lock(&self.held);
         let open = held.open.take()?;
         held.polled = true;
         drop(held);
-        Some(Polled { inner: self, open: Some(open) })
+        Some(PolledWire { inner: self, open: Some(open) })
     }
 
     /// Ends the connection, unless it is over, and lets those who wait know.
@@ -182,12 +182,12 @@ impl<W: Wire> Inner<W> {
 }
 
 /// A wire that is being polled. It goes back when that is over, also where it panicked.
-struct Polled<'a, W: Wire> {
-    inner: &'a Inner<W>,
+struct PolledWire<'a, W: Wire> {
+    inner: &'a TunnelState<W>,
     open: Option<(W, ChannelSlot)>,
 }
 
-impl<W: Wire> Drop for Polled<'_, W> {
+impl<W: Wire> Drop for PolledWire<'_, W> {
     fn drop(&mut self) {
         let mut held = lock(&self.inner.held);
         held.polled = false;
@@ -203,7 +203,7 @@ impl<W: Wire> Drop for Polled<'_, W> {
     }
 }
 
-impl<W: Wire> Wake for Inner<W> {
+impl<W: Wire> Wake for TunnelState<W> {
     /// The server goes out of service, or the drain deadline has come.
     fn wake(self: Arc<Self>) {
         if self.shared.is_cut() {

@@ -24,12 +24,12 @@ const IDLE: Duration = Duration::from_secs(10);
 /// See the module's documentation.
 #[derive(Default)]
 pub(crate) struct Waking {
-    state: Mutex<State>,
+    state: Mutex<WakingState>,
     news: Condvar,
 }
 
 #[derive(Default)]
-struct State {
+struct WakingState {
     /// Each registration once at most ([`Registration::is_due`]), so no more than the server has connections and tasks.
     due: VecDeque<Arc<Registration>>,
     threads: usize,
@@ -96,7 +96,7 @@ impl Waking {
         let mut state = lock(&self.state);
         if state.due.is_empty() && !state.over {
             state.idle += 1;
-            let waits = |state: &mut State| state.due.is_empty() && !state.over;
+            let waits = |state: &mut WakingState| state.due.is_empty() && !state.over;
             let waited = self.news.wait_timeout_while(state, IDLE, waits);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
             state.idle -= 1;

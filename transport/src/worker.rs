@@ -65,11 +65,11 @@ const KEPT: usize = 64;
 
 /// Things that are dear to make, for reuse: a few shards, so that threads seldom meet, and nobody waits.
 #[derive(Debug)]
-pub(crate) struct Pool<T> {
+pub(crate) struct ReusePool<T> {
     shards: [Mutex<Vec<T>>; SHARDS],
 }
 
-impl<T> Pool<T> {
+impl<T> ReusePool<T> {
     pub(crate) fn new() -> Self {
         Self { shards: std::array::from_fn(|_| Mutex::new(Vec::new())) }
     }

@@ -51,7 +51,7 @@ where
     let slot = Arc::new(Mutex::new(Slot::default()));
     let writing = write(BodyWriter(Arc::clone(&slot)));
     let writing = Box::pin(async { writing.await.map_err(Into::into) });
-    Body::stream(Written { writing: Some(writing), last: None, slot })
+    Body::stream(WrittenSource { writing: Some(writing), last: None, slot })
 }
 
 /// What the function that is given to [`written`] writes with. It is for that function's own future: anywhere else it
@@ -112,7 +112,7 @@ enum FrameSlot {
     Taken,
 }
 
-struct Written {
+struct WrittenSource {
     /// `None` when it has returned.
     writing: Option<Pin<Box<Writing>>>,
     last: Option<Frame>,
@@ -121,7 +121,7 @@ struct Written {
 
 type Writing = dyn Future<Output = Result<(), Box<dyn Error + Send + Sync>>> + Send;
 
-impl Written {
+impl WrittenSource {
     fn take(&self, cx: &Context<'_>) -> Option<Frame> {
         let mut slot = lock(&self.slot);
         if let FrameSlot::Full(frame) = std::mem::replace(&mut slot.frame, FrameSlot::Taken) {
@@ -149,7 +149,7 @@ impl Written {
     }
 }
 
-impl Source for Written {
+impl Source for WrittenSource {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Frame> {
         if let Some(frame) = self.take(cx) {
             return Poll::Ready(frame);

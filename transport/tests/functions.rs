@@ -22,15 +22,15 @@ type Work = Box<dyn FnOnce() + Send>;
 
 /// Keeps the work until somebody takes it.
 #[derive(Clone, Default)]
-struct Later(Arc<Mutex<Vec<Work>>>);
+struct ManualSpawner(Arc<Mutex<Vec<Work>>>);
 
-impl Later {
+impl ManualSpawner {
     fn take(&self) -> Vec<Work> {
         std::mem::take(&mut *self.0.lock().unwrap())
     }
 }
 
-impl Spawner for Later {
+impl Spawner for ManualSpawner {
     fn spawn_blocking(&self, work: Work) -> Result<(), NoThread> {
         self.0.lock().unwrap().push(work);
         Ok(())
@@ -59,9 +59,9 @@ fn a_reader_of_a_body_has_its_trailers_at_the_end() {
 
 #[test]
 fn a_function_whose_client_has_gone_is_not_called() {
-    let (later, calls) = (Later::default(), Arc::new(AtomicUsize::new(0)));
+    let (spawner, calls) = (ManualSpawner::default(), Arc::new(AtomicUsize::new(0)));
     let count = Arc::clone(&calls);
-    let handler = sync(later.clone(), move |_: Request| {
+    let handler = sync(spawner.clone(), move |_: Request| {
         count.fetch_add(1, Ordering::SeqCst);
         "fine"
     });
@@ -75,7 +75,7 @@ fn a_function_whose_client_has_gone_is_not_called() {
     let next = server.connect().unwrap();
     next.send(GET);
     server.run();
-    later.take().into_iter().for_each(|work| work());
+    spawner.take().into_iter().for_each(|work| work());
     server.run();
     assert!(next.take_text().ends_with("fine"));
     assert_eq!(calls.load(Ordering::SeqCst), 1);
@@ -83,10 +83,10 @@ fn a_function_whose_client_has_gone_is_not_called() {
 
 #[test]
 fn a_function_that_runs_when_its_client_goes_keeps_its_place_until_it_ends() {
-    let (later, (open, gate)) = (Later::default(), mpsc::channel::<()>());
+    let (spawner, (open, gate)) = (ManualSpawner::default(), mpsc::channel::<()>());
     let (begin, begun) = mpsc::channel();
     let gate = Mutex::new(gate);
-    let handler = sync(later.clone(), move |request: Request| {
+    let handler = sync(spawner.clone(), move |request: Request| {
         // What the request holds may go at once.
         drop(request);
         let _ = begin.send(());
@@ -97,7 +97,7 @@ fn a_function_that_runs_when_its_client_goes_keeps_its_place_until_it_ends() {
     let client = server.connect().unwrap();
     client.send(GET);
     server.run();
-    let running = thread::spawn(move || later.take().into_iter().for_each(|work| work()));
+    let running = thread::spawn(move || spawner.take().into_iter().for_each(|work| work()));
     begun.recv().unwrap();
     client.reset();
     server.run();

@@ -9,7 +9,7 @@ use httpfsm::error::{BodyError, CloseReason, RequestError};
 use httpfsm::handler::{Failure, Handler, Upgraded};
 use httpfsm::time::Moment;
 
-use super::{Driver, Ending, WakeUp};
+use super::{Driver, WakeUp, WireEnd};
 use crate::alarms::NEVER;
 use crate::exchange::{Exchange, Stage};
 use crate::panics;
@@ -84,9 +84,9 @@ impl<H: Handler, W: Wire> Driver<H, W> {
                     self.hand_over(leftover, cx);
                     return false;
                 }
-                Output::CloseWrite => self.ending = Ending::HalfClose,
+                Output::CloseWrite => self.wire_end = WireEnd::HalfClose,
                 Output::Drop { reset: false } if self.wire.as_ref().is_some_and(Wire::owes_end) => {
-                    self.ending = Ending::Parting { late: false };
+                    self.wire_end = WireEnd::Parting { late: false };
                 }
                 Output::Drop { reset } => {
                     if let Some(mut wire) = self.wire.take() {
@@ -96,7 +96,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
                     }
                 }
                 Output::HttpChannelClosed(reason) => {
-                    if !self.ending.is_parting() {
+                    if !self.wire_end.is_parting() {
                         self.closed(reason, wake_up);
                     }
                     return false;

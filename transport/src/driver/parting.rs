@@ -7,7 +7,7 @@ use std::task::Context;
 
 use httpfsm::handler::Handler;
 
-use super::{Driver, Ending, WakeUp};
+use super::{Driver, WakeUp, WireEnd};
 use crate::wire::Wire;
 
 impl<H: Handler, W: Wire> Driver<H, W> {
@@ -24,11 +24,11 @@ impl<H: Handler, W: Wire> Driver<H, W> {
     /// Called at each look. A peer that takes nothing more misses the end, and the connection is reset.
     #[cold]
     pub(super) fn part_at_last(&mut self, wake_up: &mut WakeUp<'_>, cx: &Context<'_>) {
-        if self.ending == (Ending::Parting { late: false }) {
-            self.ending = Ending::Parting { late: true };
+        if self.wire_end == (WireEnd::Parting { late: false }) {
+            self.wire_end = WireEnd::Parting { late: true };
             return;
         }
-        self.ending = Ending::Nothing;
+        self.wire_end = WireEnd::Nothing;
         if let Some(wire) = &mut self.wire {
             wire.reset();
         }

@@ -13,7 +13,7 @@ use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::identity::{identity, stale};
 use super::socket_path::{OwnPath, SocketPath};
-use super::turn::Turn;
+use super::start_turn::StartTurn;
 use super::{Listener, SocketOptions, naming};
 use crate::lock::lock;
 
@@ -48,7 +48,7 @@ impl Listener {
     fn unix_seen(path: &Path, options: &SocketOptions, bound: impl FnOnce()) -> io::Result<Self> {
         let listen = || {
             // Until it listens.
-            let turn = Turn::wait(path, OTHERS);
+            let turn = StartTurn::wait(path, OTHERS);
             let socket = bind_or_replace(path, options.unix_mode, &turn, || ())?;
             let own = SocketPath::new(path).map(OwnPath);
             bound();
@@ -65,7 +65,12 @@ impl Listener {
 
 /// Binds a socket at the path, in place of a stale one if there is one. `looked` is called between the look and the
 /// removal, where a server that knows nothing of turns may do the same.
-fn bind_or_replace(path: &Path, mode: Option<u32>, turn: &Turn, looked: impl FnOnce()) -> io::Result<Socket> {
+fn bind_or_replace(
+    path: &Path,
+    mode: Option<u32>,
+    turn: &StartTurn,
+    looked: impl FnOnce(),
+) -> io::Result<Socket> {
     match bind_unix(path, mode) {
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
             let is_socket = fs::symlink_metadata(path).map(|file| file.file_type().is_socket());
@@ -73,7 +78,7 @@ fn bind_or_replace(path: &Path, mode: Option<u32>, turn: &Turn, looked: impl FnO
                 return Err(io::Error::new(error.kind(), "it is there, and is no socket"));
             }
             let Some(found) = stale(path) else { return Err(error) };
-            if matches!(turn, Turn::Theirs { refused } if *refused != Some(found)) {
+            if matches!(turn, StartTurn::Theirs { refused } if *refused != Some(found)) {
                 let text =
                     "nobody listens there yet, and its folder is locked by somebody who may be about to";
                 return Err(io::Error::new(error.kind(), text));

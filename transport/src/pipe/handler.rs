@@ -11,7 +11,7 @@ use httpfsm::fields::Fields;
 use httpfsm::handler::{BodyFailure, Control, Frame, Source, UpgradeError, Upgraded, Waiter};
 use httpfsm::status::Status;
 
-use super::{ATTENDED, CALLED, Order, Pipe, PipeEvent, State, TOUCHED};
+use super::{ATTENDED, CALLED, Order, Pipe, PipeEvent, PipeState, TOUCHED};
 use crate::lock::lock;
 use crate::{panics, sync, waiting};
 
@@ -48,7 +48,7 @@ impl Drop for PipeSource {
 
 impl Pipe {
     /// Tells the driver that there is something to take.
-    fn call(&self, state: &mut State) -> Option<Waker> {
+    fn call(&self, state: &mut PipeState) -> Option<Waker> {
         let before = self.flags.fetch_or(CALLED | TOUCHED, Ordering::AcqRel);
         if before & (ATTENDED | CALLED) == 0 { state.driver.take() } else { None }
     }

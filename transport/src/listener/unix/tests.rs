@@ -29,7 +29,7 @@ fn of_two_that_find_a_stale_socket_the_later_leaves_the_earlier_its_own() -> io:
     let path = place.path().join("socket");
     drop(std::os::unix::net::UnixListener::bind(&path)?);
     let mut first = None;
-    let second = bind_or_replace(&path, None, &Turn::Unknown, || {
+    let second = bind_or_replace(&path, None, &StartTurn::Unknown, || {
         // The number of a file that was removed is given to the next; the clock of the file system moves in ticks.
         while fs::symlink_metadata(&path).is_ok_and(|stale| stale.created().is_ok_and(is_this_tick)) {}
         first = Listener::unix(&path, &SocketOptions::default()).ok();
@@ -54,11 +54,11 @@ fn a_socket_that_does_not_listen_yet_is_not_looked_at_by_others() -> io::Result<
         }
         let mut turn = None;
         let first = Listener::unix_seen(&path, &options, || {
-            turn = Some(Turn::wait(&path, Duration::ZERO));
+            turn = Some(StartTurn::wait(&path, Duration::ZERO));
         })?;
-        assert!(matches!(turn, Some(Turn::Theirs { .. })));
+        assert!(matches!(turn, Some(StartTurn::Theirs { .. })));
         assert!(UnixStream::connect(&path).is_ok());
-        assert!(matches!(Turn::wait(&path, Duration::ZERO), Turn::Ours { .. }));
+        assert!(matches!(StartTurn::wait(&path, Duration::ZERO), StartTurn::Ours { .. }));
         drop(first);
         assert!(!path.exists());
     }
@@ -103,7 +103,7 @@ fn a_stale_socket_is_replaced_also_where_somebody_keeps_its_folder_locked() -> i
     drop(UnixListener::bind(&path)?);
     let _listener = Listener::unix(&path, &SocketOptions::default())?;
     assert!(UnixStream::connect(&path).is_ok());
-    assert!(matches!(Turn::wait(&path, Duration::ZERO), Turn::Theirs { refused: None }));
+    assert!(matches!(StartTurn::wait(&path, Duration::ZERO), StartTurn::Theirs { refused: None }));
     drop(folder);
     Ok(())
 }
@@ -116,7 +116,7 @@ fn a_socket_that_appeared_during_the_wait_for_the_lock_is_not_taken_for_a_stale_
     drop(UnixListener::bind(&other)?);
     // It does not listen yet. There was none at first, or another one.
     for refused in [None, identity(&other)] {
-        let error = bind_or_replace(&path, None, &Turn::Theirs { refused }, || ()).map(|_| ()).err();
+        let error = bind_or_replace(&path, None, &StartTurn::Theirs { refused }, || ()).map(|_| ()).err();
         let error = error.map(|error| (error.kind(), error.to_string()));
         let text = "nobody listens there yet, and its folder is locked by somebody who may be about to";
         assert_eq!(error, Some((io::ErrorKind::AddrInUse, text.to_owned())));
@@ -125,7 +125,7 @@ fn a_socket_that_appeared_during_the_wait_for_the_lock_is_not_taken_for_a_stale_
     let refused = stale(&path);
     assert!(refused.is_some());
     socket.listen(1)?;
-    let second = bind_or_replace(&path, None, &Turn::Theirs { refused }, || ()).map(|_| ());
+    let second = bind_or_replace(&path, None, &StartTurn::Theirs { refused }, || ()).map(|_| ());
     assert_eq!(second.map_err(|error| error.kind()), Err(io::ErrorKind::AddrInUse));
     assert!(UnixStream::connect(&path).is_ok());
     Ok(())

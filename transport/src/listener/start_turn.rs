@@ -17,7 +17,7 @@ use super::identity::{Identity, stale};
 /// The other way, to bind under another name and to link the socket to its path once it listens, needs no lock. But then
 /// the system shows that name as the socket's address, to `ss` and to its peers, a path of full length leaves no room for
 /// it, and two that find a stale socket still race for its removal.
-pub(super) enum Turn {
+pub(super) enum StartTurn {
     /// It is ours while the folder is open.
     Ours { _folder: File },
     /// The folder cannot be locked: it may not be read, or its file system has no locks.
@@ -29,7 +29,7 @@ pub(super) enum Turn {
     },
 }
 
-impl Turn {
+impl StartTurn {
     /// Waits for the turn, but no longer than `patience`.
     pub(super) fn wait(path: &Path, patience: Duration) -> Self {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());

@@ -89,9 +89,9 @@ const FLUSH: Duration = Duration::from_secs(10);
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Clone)]
-pub struct FileRecorder(Arc<Shared>);
+pub struct FileRecorder(Arc<RecorderState>);
 
-struct Shared {
+struct RecorderState {
     /// What it was told to record, also while no more recordings may be made.
     which: Mutex<Which>,
     /// Whether `which` is anything at all.
@@ -100,19 +100,19 @@ struct Shared {
     numbers: AtomicU64,
     options: Options,
     folder: PathBuf,
-    queue: Queue,
+    queue: BatchQueue,
 }
 
 /// Lines of a recording on their way to its file.
 pub(crate) struct Batch {
-    pub(crate) source: Arc<Source>,
+    pub(crate) source: Arc<RecordingState>,
     pub(crate) lines: Vec<u8>,
     /// Nothing follows.
     pub(crate) last: bool,
 }
 
 /// The state of a recording that its channel and the thread that writes share: no lock, and nothing of a file.
-pub(crate) struct Source {
+pub(crate) struct RecordingState {
     pub(crate) number: u64,
     /// What its file is called, without an extension.
     pub(crate) name: String,
@@ -127,7 +127,7 @@ pub(crate) struct Source {
 /// No batch was lost.
 pub(crate) const INTACT: usize = usize::MAX;
 
-impl Source {
+impl RecordingState {
     fn new(number: u64, name: String) -> Self {
         let (lost_after, is_broken) = (AtomicUsize::new(INTACT), AtomicBool::new(false));
         Self { number, name, lost_after, is_broken, is_counted: AtomicBool::new(false) }
@@ -143,7 +143,7 @@ impl Source {
 
 /// The queue to the thread that writes. `None` only wakes it.
 #[derive(Clone)]
-struct Queue {
+struct BatchQueue {
     sender: SyncSender<Option<Batch>>,
     progress: Arc<Progress>,
 }
@@ -170,14 +170,14 @@ impl FileRecorder {
         let thread = thread::Builder::new().name("httpfsm-record".to_owned());
         let started = thread.spawn(move || writer.run(&receiver));
         started.map_err(|error| failed("has no thread that writes to it", error))?;
-        Ok(Self(Arc::new(Shared {
+        Ok(Self(Arc::new(RecorderState {
             which: Mutex::default(),
             on: AtomicBool::new(false),
             opened: AtomicU64::new(0),
             numbers: AtomicU64::new(0),
             options,
             folder,
-            queue: Queue { sender, progress },
+            queue: BatchQueue { sender, progress },
         })))
     }
 
@@ -226,7 +226,7 @@ impl FileRecorder {
     }
 }
 
-impl Shared {
+impl RecorderState {
     fn wants(&self, channel: &Opened<'_>) -> bool {
         let progress = &self.queue.progress;
         if !self.on.load(Ordering::Acquire) || progress.left.load(Ordering::Acquire) == 0 {
@@ -264,7 +264,7 @@ impl Recorder for FileRecorder {
         }
         let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '_' };
         let name = channel.info.channel.chars().map(plain).collect();
-        let source = Source::new(self.0.numbers.fetch_add(1, Ordering::Relaxed), name);
+        let source = RecordingState::new(self.0.numbers.fetch_add(1, Ordering::Relaxed), name);
         let recording = Recording::new(channel, &self.0.options);
         Some(Box::new(FileTape::new(recording, self.0.queue.clone(), source)))
     }
@@ -287,14 +287,14 @@ impl fmt::Debug for FileRecorder {
 struct FileTape {
     /// `None` when it is over, also where the connection goes on: it holds memory.
     recording: Option<Recording>,
-    queue: Queue,
-    source: Arc<Source>,
+    queue: BatchQueue,
+    source: Arc<RecordingState>,
     /// Batches that were passed on.
     passed: usize,
 }
 
 impl FileTape {
-    fn new(recording: Recording, queue: Queue, source: Source) -> Self {
+    fn new(recording: Recording, queue: BatchQueue, source: RecordingState) -> Self {
         Self { recording: Some(recording), queue, source: Arc::new(source), passed: 0 }
     }
 
@@ -320,7 +320,7 @@ impl FileTape {
     }
 }
 
-impl Queue {
+impl BatchQueue {
     /// Whether there is room for the batch, before which so many of its recording were passed on; if there is none, the
     /// recording is lost.
     fn take(&self, batch: Batch, passed: usize) -> bool {

@@ -16,12 +16,12 @@ use crate::latin1::Latin1;
 mod lines;
 mod outgoing;
 
-pub(crate) use lines::Lines;
+pub(crate) use lines::ContentLines;
 pub(crate) use outgoing::Outgoing;
 
 /// The fields whose values are hidden.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Names {
+pub(crate) struct SecretNames {
     names: Vec<String>,
     /// The longest of them.
     longest: usize,
@@ -41,7 +41,7 @@ const NEEDED: [&str; 8] = [
     "upgrade",
 ];
 
-impl Names {
+impl SecretNames {
     /// In lower case, without those that a replay needs.
     pub(crate) fn new<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
         let names = names.into_iter().map(str::to_ascii_lowercase);
@@ -126,7 +126,7 @@ pub(crate) fn shown_method(method: &str) -> Cow<'_, str> {
 
 /// What a stretch of the input is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Part {
+pub(crate) enum StretchKind {
     /// What the machine tells.
     Told(InputPart),
     /// What was read as a head that was not delivered, and what came behind it.
@@ -135,19 +135,25 @@ pub(crate) enum Part {
 
 /// How what a peer has sent is hidden.
 pub(crate) struct Hiding {
-    pub(crate) names: Names,
+    pub(crate) names: SecretNames,
     /// Bodies are hidden, too, and trailers with their names.
     pub(crate) bodies: bool,
     /// Whether the machine sends the texts of failures; only then a replay needs them.
     pub(crate) failures: bool,
     /// The content of the request that arrives, and of the one that the application has.
-    arriving: Lines,
-    delivered: Lines,
+    arriving: ContentLines,
+    delivered: ContentLines,
 }
 
 impl Hiding {
-    pub(crate) fn new(names: Names, bodies: bool, failures: bool) -> Self {
-        Self { names, bodies, failures, arriving: Lines::default(), delivered: Lines::default() }
+    pub(crate) fn new(names: SecretNames, bodies: bool, failures: bool) -> Self {
+        Self {
+            names,
+            bodies,
+            failures,
+            arriving: ContentLines::default(),
+            delivered: ContentLines::default(),
+        }
     }
 
     /// The bytes of a body.
@@ -159,7 +165,7 @@ impl Hiding {
     pub(crate) fn page(&self, bytes: &[u8]) -> Latin1 {
         let mut page = self.body(bytes);
         if !self.bodies {
-            Lines::default().apply(&self.names, &mut page.0);
+            ContentLines::default().apply(&self.names, &mut page.0);
         }
         page
     }
@@ -168,12 +174,12 @@ impl Hiding {
     /// that is sent.
     pub(crate) fn failure(&self, text: Option<&str>) -> Option<String> {
         let text = text.filter(|_| self.failures)?;
-        Some(if self.bodies { "x".repeat(text.len()) } else { Lines::hide_text(&self.names, text) })
+        Some(if self.bodies { "x".repeat(text.len()) } else { ContentLines::hide_text(&self.names, text) })
     }
 
     /// The application gets another request.
     pub(crate) fn begin_delivery(&mut self) {
-        self.delivered = Lines::default();
+        self.delivered = ContentLines::default();
     }
 
     /// Hides content that the application gets, as it is hidden where it arrives.
@@ -222,32 +228,32 @@ impl Hiding {
 
     /// Hides what is not to be shown of these bytes, which are a part of the input. A machine that reads them takes them for
     /// the same, unless it refuses them.
-    pub(crate) fn apply(&mut self, part: Part, bytes: &mut [u8]) {
+    pub(crate) fn apply(&mut self, part: StretchKind, bytes: &mut [u8]) {
         match part {
-            Part::Told(InputPart::Head) | Part::UndeliveredHead => {
-                self.arriving = Lines::default();
+            StretchKind::Told(InputPart::Head) | StretchKind::UndeliveredHead => {
+                self.arriving = ContentLines::default();
                 let (mut hidden, shown) = self.hidden_values(head_lines(bytes), false);
                 hidden.extend(unknown_method(bytes));
-                if part == Part::UndeliveredHead {
+                if part == StretchKind::UndeliveredHead {
                     hidden.extend(userinfo(bytes));
                 }
                 hide_ranges(hidden, shown, bytes);
             }
-            Part::Told(InputPart::Trailers) => {
+            StretchKind::Told(InputPart::Trailers) => {
                 let (hidden, shown) = self.hidden_values(trailer_lines(bytes), self.bodies);
                 hide_ranges(hidden, shown, bytes);
             }
-            Part::Told(InputPart::Body | InputPart::Skipped) if !self.bodies => {
+            StretchKind::Told(InputPart::Body | InputPart::Skipped) if !self.bodies => {
                 self.arriving.apply(&self.names, bytes);
             }
-            Part::Told(InputPart::ChunkSize | InputPart::ChunkLineEnd) => {}
+            StretchKind::Told(InputPart::ChunkSize | InputPart::ChunkLineEnd) => {}
             // A machine that looked for a head in them would see another byte.
-            Part::Told(InputPart::Unread) if are_empty_lines(bytes) => {}
-            Part::Told(InputPart::ChunkExtension) => {
+            StretchKind::Told(InputPart::Unread) if are_empty_lines(bytes) => {}
+            StretchKind::Told(InputPart::ChunkExtension) => {
                 let hidden = bytes.iter_mut().filter(|byte| !matches!(**byte, b';' | b'=' | b'"' | b'\\'));
                 hidden.for_each(hide);
             }
-            Part::Told(_) => bytes.fill(b'x'),
+            StretchKind::Told(_) => bytes.fill(b'x'),
         }
     }
 
@@ -366,12 +372,12 @@ fn hide_malformed(bytes: &mut [u8]) {
 mod tests {
     use httpfsm::channel::InputPart;
 
-    use super::{Hiding, Names, Part};
+    use super::{Hiding, SecretNames, StretchKind};
 
     /// `text`, hidden as this part.
-    fn hidden(part: Part, bodies: bool, text: &str) -> String {
+    fn hidden(part: StretchKind, bodies: bool, text: &str) -> String {
         let mut bytes = text.as_bytes().to_vec();
-        Hiding::new(Names::new(crate::MASKED), bodies, false).apply(part, &mut bytes);
+        Hiding::new(SecretNames::new(crate::MASKED), bodies, false).apply(part, &mut bytes);
         String::from_utf8(bytes).unwrap()
     }
 
@@ -379,8 +385,8 @@ mod tests {
     fn the_values_of_secret_fields_are_hidden_and_keep_their_length() {
         let head = "\r\nGET /?Cookie: HTTP/1.1\r\nHost: a\r\nAuthorization: Basic c2Vj\r\ncOOKIE:a=1; b=\t2\r\nX: Cookie: y\r\n\r\n";
         let expected = "\r\nGET /?Cookie: HTTP/1.1\r\nHost: a\r\nAuthorization: xxxxx xxxx\r\ncOOKIE:xxxx xx\tx\r\nX: Cookie: y\r\n\r\n";
-        assert_eq!(hidden(Part::Told(InputPart::Head), false, head), expected);
-        assert_eq!(hidden(Part::UndeliveredHead, true, head), expected);
+        assert_eq!(hidden(StretchKind::Told(InputPart::Head), false, head), expected);
+        assert_eq!(hidden(StretchKind::UndeliveredHead, true, head), expected);
     }
 
     #[test]
@@ -392,7 +398,7 @@ mod tests {
             ("\r\n\n", "xxx"),
             ("\r\na", "xxx"),
         ] {
-            assert_eq!(hidden(Part::Told(InputPart::Unread), false, unread), expected);
+            assert_eq!(hidden(StretchKind::Told(InputPart::Unread), false, unread), expected);
         }
     }
 
@@ -406,7 +412,7 @@ mod tests {
             ("GET /a@b//c@d HTTP/1.0\r\n", "GET /a@b//c@d HTTP/1.0\r\n"),
             ("GET / HTTP/1.1\r\nHost: me:p@ss@h:1\r\n", "GET / HTTP/1.1\r\nHost: xxxxxxx@h:1\r\n"),
         ] {
-            assert_eq!(hidden(Part::UndeliveredHead, false, head), expected);
+            assert_eq!(hidden(StretchKind::UndeliveredHead, false, head), expected);
         }
     }
 
@@ -418,7 +424,7 @@ mod tests {
             ("\r\n\r\nget / HTTP/1.1\r\n", "\r\n\r\nxxx / HTTP/1.1\r\n"),
             ("\r\n\r\n", "\r\n\r\n"),
         ] {
-            assert_eq!(hidden(Part::UndeliveredHead, false, head), expected);
+            assert_eq!(hidden(StretchKind::UndeliveredHead, false, head), expected);
         }
         assert_eq!((super::shown_method("PUT"), super::shown_method("PUTS")), ("PUT".into(), "xxxx".into()));
     }
@@ -441,7 +447,7 @@ mod tests {
             ("Cookie: c", "xxxxxx: x"),
         ] {
             assert_eq!(
-                hidden(Part::UndeliveredHead, false, &format!("{begin}{rest}")),
+                hidden(StretchKind::UndeliveredHead, false, &format!("{begin}{rest}")),
                 format!("{shown}{expected}")
             );
         }
@@ -449,13 +455,13 @@ mod tests {
 
     #[test]
     fn of_a_chunk_extension_only_the_grammar_is_left() {
-        let hidden = hidden(Part::Told(InputPart::ChunkExtension), false, " ;a=b ; c=\"d\\\"e; f\"");
+        let hidden = hidden(StretchKind::Told(InputPart::ChunkExtension), false, " ;a=b ; c=\"d\\\"e; f\"");
         assert_eq!(hidden, " ;x=x ; x=\"x\\\"x; x\"");
     }
 
     #[test]
     fn trailers_are_hidden_with_bodies_names_and_all_or_where_they_are_secrets() {
-        let (section, trailers) = ("Cookie: a\r\nX-Sum: b\r\n\r\n", Part::Told(InputPart::Trailers));
+        let (section, trailers) = ("Cookie: a\r\nX-Sum: b\r\n\r\n", StretchKind::Told(InputPart::Trailers));
         assert_eq!(hidden(trailers, false, section), "Cookie: x\r\nX-Sum: b\r\n\r\n");
         assert_eq!(hidden(trailers, true, section), "xxxxxx: x\r\nxxxxx: x\r\n\r\n");
     }
@@ -469,14 +475,14 @@ mod tests {
             (InputPart::Unread, "xxxxxx", "xxxxxx"),
             (InputPart::ChunkSize, "a: b\r\n", "a: b\r\n"),
         ] {
-            assert_eq!(hidden(Part::Told(part), false, "a: b\r\n"), without);
-            assert_eq!(hidden(Part::Told(part), true, "a: b\r\n"), with);
+            assert_eq!(hidden(StretchKind::Told(part), false, "a: b\r\n"), without);
+            assert_eq!(hidden(StretchKind::Told(part), true, "a: b\r\n"), with);
         }
     }
 
     #[test]
     fn content_of_a_request_is_looked_at_by_lines_which_end_with_it() {
-        let mut hiding = Hiding::new(Names::new(crate::MASKED), false, false);
+        let mut hiding = Hiding::new(SecretNames::new(crate::MASKED), false, false);
         let mut pieces = [
             (InputPart::Head, "POST / HTTP/1.1\r\n\r\n", "POST / HTTP/1.1\r\n\r\n"),
             (InputPart::Body, "A: b\nCoo", "A: b\nCoo"),
@@ -488,14 +494,14 @@ mod tests {
         ]
         .map(|(part, text, hidden)| (part, text.as_bytes().to_vec(), hidden));
         for (part, text, hidden) in &mut pieces {
-            hiding.apply(Part::Told(*part), text);
+            hiding.apply(StretchKind::Told(*part), text);
             assert_eq!(String::from_utf8_lossy(text), *hidden);
         }
     }
 
     #[test]
     fn what_a_replay_needs_cannot_be_hidden() {
-        let names = Names::new(["Content-Length", "X-Key"]);
+        let names = SecretNames::new(["Content-Length", "X-Key"]);
         assert_eq!(names.as_slice(), ["x-key"]);
     }
 }

@@ -17,12 +17,12 @@
 //! use std::fs::File;
 //! use std::io::BufReader;
 //!
-//! use httpfsm_record::{Failure, replay};
+//! use httpfsm_record::{ReplayFailure, replay};
 //!
 //! let recording = BufReader::new(File::open("recordings/server.clisrv_1.jsonl")?);
 //! match replay(recording) {
 //!     Ok(replayed) => println!("{} inputs: equal; the recording ends: {}", replayed.inputs, replayed.end),
-//!     Err(Failure::Differs(first)) => println!("{}: {} became {}", first.line, first.expected, first.got),
+//!     Err(ReplayFailure::Differs(first)) => println!("{}: {} became {}", first.line, first.expected, first.got),
 //!     Err(other) => println!("{other}"),
 //! }
 //! # Ok::<(), std::io::Error>(())
@@ -44,7 +44,7 @@ mod writer;
 pub use files::{FileRecorder, Which};
 pub use options::{MASKED, Options};
 pub use recording::Recording;
-pub use replay::{Difference, Failure, Kind, MAX_BYTES, Replay, Replayed, ReplayedLine, replay};
+pub use replay::{Difference, LineKind, MAX_BYTES, Replay, ReplayFailure, Replayed, ReplayedLine, replay};
 
 /// The example of the readme compiles and runs.
 #[cfg(doctest)]

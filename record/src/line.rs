@@ -16,7 +16,7 @@ pub(crate) struct Format {
 
 /// The first line: what the channel was made with.
 #[derive(Serialize, Deserialize)]
-pub(crate) struct Head {
+pub(crate) struct FirstLine {
     /// The version of the format.
     pub(crate) httpfsm: u32,
     /// The version of the program that recorded.
@@ -36,7 +36,7 @@ pub(crate) struct Head {
 /// Every other line. Each has one of `in`, `out`, `call`, `page` and `end`.
 #[derive(Serialize, Deserialize, Clone, Default)]
 #[serde(default, deny_unknown_fields)]
-pub(crate) struct Line {
+pub(crate) struct RecordLine {
     /// Milliseconds since the channel opened.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) at: Option<u64>,
@@ -68,7 +68,7 @@ pub(crate) struct Line {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) fields: Option<Vec<(String, Latin1)>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) content: Option<Content>,
+    pub(crate) content: Option<ContentForm>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) bytes: Option<Latin1>,
 
@@ -83,7 +83,7 @@ pub(crate) struct Line {
 /// How the application gave its content.
 #[derive(Serialize, Deserialize, Clone, Copy, PartialEq, Eq, Debug)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Content {
+pub(crate) enum ContentForm {
     /// There is none.
     Empty,
     /// `bytes`, to be copied.

@@ -15,11 +15,11 @@ use httpfsm_transport::{Opened, Tape, catch_panic};
 
 use self::held::HeldLines;
 use crate::config::Config;
-use crate::hide::{Hiding, Names, Outgoing, Part};
+use crate::hide::{Hiding, Outgoing, SecretNames, StretchKind};
 use crate::latin1::write_line;
-use crate::line::{FORMAT, Head, Line};
+use crate::line::{FORMAT, FirstLine, RecordLine};
 use crate::options::Options;
-use crate::replay::Machine;
+use crate::replay::ReplayMachine;
 use crate::show::{output_line, request_line, then};
 
 mod held;
@@ -120,7 +120,7 @@ pub struct Recording {
     read: Vec<u8>,
     held: HeldLines,
     /// Does what the lines that are written say. It has what a replay will have.
-    machine: Machine,
+    machine: ReplayMachine,
     /// An input is going in, the last line that is held; `taken` is to come.
     pending: bool,
     /// `Output::HttpRequest` was taken, and `request` is to come.
@@ -137,9 +137,9 @@ impl Recording {
     /// A recording of a channel that is about to open.
     #[must_use]
     pub fn new(opened: &Opened<'_>, options: &Options) -> Self {
-        let names = Names::new(options.masked.iter().map(|name| &**name));
+        let names = SecretNames::new(options.masked.iter().map(|name| &**name));
         let config = opened.compiled.config();
-        let head = Head {
+        let head = FirstLine {
             httpfsm: FORMAT,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             channel: opened.info.channel.clone(),
@@ -158,7 +158,7 @@ impl Recording {
             lines,
             over: false,
             differs: "masked",
-            machine: Machine::new(compiled, opened.facts, names.clone(), options.mask_bodies),
+            machine: ReplayMachine::new(compiled, opened.facts, names.clone(), options.mask_bodies),
             hiding: Hiding::new(names, options.mask_bodies, config.expose_tracebacks),
             outgoing: Outgoing::default(),
             read: Vec::new(),
@@ -223,7 +223,7 @@ impl Recording {
     fn stop(&mut self, why: &str) {
         if !mem::replace(&mut self.over, true) {
             self.held = HeldLines::default();
-            write_line(&Line { end: Some(why.to_owned()), ..Line::default() }, &mut self.lines);
+            write_line(&RecordLine { end: Some(why.to_owned()), ..RecordLine::default() }, &mut self.lines);
         }
     }
 
@@ -243,7 +243,7 @@ impl Recording {
     }
 
     /// A line that lacks nothing.
-    fn queue(&mut self, line: Line) {
+    fn queue(&mut self, line: RecordLine) {
         if !self.over {
             self.held.push(line, &[]);
             self.write_held();
@@ -261,7 +261,7 @@ impl Recording {
         }
     }
 
-    fn write(&mut self, line: &Line) {
+    fn write(&mut self, line: &RecordLine) {
         // A page is the function's, and a replay looks it up.
         let (is_page, machine) = (line.page.is_some(), &mut self.machine);
         // The machine asks the user's function for pages.
@@ -285,9 +285,9 @@ impl Recording {
         let known = match part {
             // The row began with a head that was to be read, or with empty lines before one.
             InputPart::Unread if matches!(self.stood.0, State::Fresh | State::Head | State::Idle) => {
-                Part::UndeliveredHead
+                StretchKind::UndeliveredHead
             }
-            part => Part::Told(part),
+            part => StretchKind::Told(part),
         };
         let mut bytes = self.held.take(bytes);
         self.hiding.apply(known, &mut bytes);
@@ -301,7 +301,12 @@ impl Recording {
         if self.fits(page.body.len()) {
             let (key, content_type) = (page_key(error), page.content_type.into_owned());
             let bytes = Some(self.hiding.page(&page.body));
-            self.queue(Line { page: Some(key), text: Some(content_type), bytes, ..Line::default() });
+            self.queue(RecordLine {
+                page: Some(key),
+                text: Some(content_type),
+                bytes,
+                ..RecordLine::default()
+            });
         }
     }
 }
@@ -343,7 +348,7 @@ impl Tape for Recording {
         let date =
             (self.date != Some(*now.date)).then(|| String::from_utf8_lossy(now.date.as_bytes()).into());
         self.date = Some(*now.date);
-        let line = Line { at: Some(now.at.as_millis()), date, ..self.hiding.input_line(input) };
+        let line = RecordLine { at: Some(now.at.as_millis()), date, ..self.hiding.input_line(input) };
         let received = match input {
             Input::RxData(bytes) => bytes,
             Input::RxRead(_) => &read[..],
@@ -403,7 +408,7 @@ impl Tape for Recording {
 
     fn forgotten(&mut self) {
         self.check(true);
-        self.queue(Line { call: Some("forget_request".to_owned()), ..Line::default() });
+        self.queue(RecordLine { call: Some("forget_request".to_owned()), ..RecordLine::default() });
     }
 
     fn rest(&mut self) {}

@@ -13,13 +13,13 @@ use httpfsm::channel::{Channel, CompiledConfig, Facts};
 use httpfsm::config::{ErrorPage, ErrorPages};
 
 use self::failure::malformed;
-pub use self::failure::{Difference, Failure};
-use self::lines::Lines;
-pub(crate) use self::machine::Machine;
+pub use self::failure::{Difference, ReplayFailure};
+use self::lines::RecordedLines;
+pub(crate) use self::machine::ReplayMachine;
 use self::step::words;
-pub use self::step::{Kind, ReplayedLine};
-use crate::hide::Names;
-use crate::line::{FORMAT, Format, Head};
+pub use self::step::{LineKind, ReplayedLine};
+use crate::hide::SecretNames;
+use crate::line::{FORMAT, FirstLine, Format};
 use crate::recording::page_key;
 
 mod failure;
@@ -37,8 +37,8 @@ const MAX_PAGES: usize = 1000;
 ///
 /// # Errors
 ///
-/// [`Failure`]: the machine differs, or this is no recording.
-pub fn replay(recording: impl BufRead) -> Result<Replayed, Failure> {
+/// [`ReplayFailure`]: the machine differs, or this is no recording.
+pub fn replay(recording: impl BufRead) -> Result<Replayed, ReplayFailure> {
     let mut replay = Replay::new(recording)?;
     while replay.step()?.is_some() {}
     Ok(replay.replayed())
@@ -58,8 +58,8 @@ pub struct Replayed {
 
 /// A replay, step by step.
 pub struct Replay {
-    machine: Machine,
-    lines: Lines,
+    machine: ReplayMachine,
+    lines: RecordedLines,
     /// It ends before a line with which the machine would do something else.
     is_masked: bool,
     replayed: Replayed,
@@ -71,27 +71,27 @@ impl Replay {
     ///
     /// # Errors
     ///
-    /// All of [`Failure`] but [`Failure::Differs`].
-    pub fn new(recording: impl BufRead) -> Result<Self, Failure> {
+    /// All of [`ReplayFailure`] but [`ReplayFailure::Differs`].
+    pub fn new(recording: impl BufRead) -> Result<Self, ReplayFailure> {
         // Bytes, not text: a program that ends while it writes leaves a part of a character.
         let mut bytes = Vec::new();
-        recording.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(Failure::Io)?;
+        recording.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(ReplayFailure::Io)?;
         if bytes.len() as u64 > MAX_BYTES {
-            return Err(Failure::TooLarge);
+            return Err(ReplayFailure::TooLarge);
         }
         if bytes.is_empty() {
-            return Err(Failure::Empty);
+            return Err(ReplayFailure::Empty);
         }
-        let mut lines = Lines::new(bytes);
+        let mut lines = RecordedLines::new(bytes);
         let Some((_, head)) = lines.next() else {
-            return Err(Failure::NoRecording("its first line has no end".to_owned()));
+            return Err(ReplayFailure::NoRecording("its first line has no end".to_owned()));
         };
-        let no_recording = |error: serde_json::Error| Failure::NoRecording(error.to_string());
+        let no_recording = |error: serde_json::Error| ReplayFailure::NoRecording(error.to_string());
         let Format { httpfsm: format } = serde_json::from_slice(head).map_err(no_recording)?;
         if format != FORMAT {
-            return Err(Failure::OtherFormat(format));
+            return Err(ReplayFailure::OtherFormat(format));
         }
-        let head: Head = serde_json::from_slice(head).map_err(no_recording)?;
+        let head: FirstLine = serde_json::from_slice(head).map_err(no_recording)?;
         let (begin, mut pages) = (lines.place, HashMap::new());
         let mut end = None;
         while let Some((at, line)) = lines.parse_next()? {
@@ -122,9 +122,9 @@ impl Replay {
             }));
         }
         let facts = Facts::default().with_age_jitter(Duration::from_millis(head.age_jitter));
-        let names = Names::new(head.masked.iter().map(|name| &**name));
+        let names = SecretNames::new(head.masked.iter().map(|name| &**name));
         let compiled = Arc::new(CompiledConfig::new(&config));
-        let mut machine = Machine::new(compiled, facts, names, head.masked_bodies);
+        let mut machine = ReplayMachine::new(compiled, facts, names, head.masked_bodies);
         machine.page_missing = page_missing;
         Ok(Self {
             machine,
@@ -169,8 +169,8 @@ impl Replay {
     ///
     /// # Errors
     ///
-    /// [`Failure`]; nothing follows a difference that says more.
-    pub fn step(&mut self) -> Result<Option<ReplayedLine>, Failure> {
+    /// [`ReplayFailure`]; nothing follows a difference that says more.
+    pub fn step(&mut self) -> Result<Option<ReplayedLine>, ReplayFailure> {
         let (at, line) = loop {
             match self.lines.parse_next()? {
                 None => return Ok(None),
@@ -181,7 +181,7 @@ impl Replay {
         };
         if let Some(end) = line.end {
             self.replayed.end = end;
-            self.lines = Lines::default();
+            self.lines = RecordedLines::default();
             return Ok(None);
         }
         let before = self.machine.channel.state();
@@ -189,11 +189,11 @@ impl Replay {
         if self.machine.page_missing.load(Ordering::SeqCst) {
             // The machine may do something else one input before what it does is seen to be something else.
             self.replayed.end = if self.is_masked { "masked" } else { "page" }.to_owned();
-            self.lines = Lines::default();
+            self.lines = RecordedLines::default();
             return Ok(None);
         }
-        self.replayed.inputs += u64::from(matches!(kind, Kind::Input | Kind::NotAccepted));
-        let Machine { channel, now, rows, .. } = &mut self.machine;
+        self.replayed.inputs += u64::from(matches!(kind, LineKind::Input | LineKind::NotAccepted));
+        let ReplayMachine { channel, now, rows, .. } = &mut self.machine;
         Ok(Some(ReplayedLine {
             line: at,
             at: now.0,

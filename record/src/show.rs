@@ -5,7 +5,7 @@ use httpfsm::request::{RequestRef, Version};
 
 use crate::hide::shown_method;
 use crate::latin1::Latin1;
-use crate::line::{Line, Then};
+use crate::line::{RecordLine, Then};
 
 /// How the channel stands after an input.
 pub(crate) fn then(taken: &Result<(), NotAccepted>, channel: &Channel) -> Then {
@@ -18,17 +18,17 @@ pub(crate) fn then(taken: &Result<(), NotAccepted>, channel: &Channel) -> Then {
     }
 }
 
-pub(crate) fn request_line(request: Option<RequestRef<'_>>) -> Line {
+pub(crate) fn request_line(request: Option<RequestRef<'_>>) -> RecordLine {
     let text = request.map(|request| {
         let minor = if request.version() == Version::Http10 { 0 } else { 1 };
         format!("{} {} HTTP/1.{minor}", shown_method(request.method()), request.target())
     });
     let n = request.map(|request| request.fields().count() as u64);
-    Line { out: Some("HttpRequest".to_owned()), text, n, ..Line::default() }
+    RecordLine { out: Some("HttpRequest".to_owned()), text, n, ..RecordLine::default() }
 }
 
-pub(crate) fn output_line(output: &Output<'_>, mask_bodies: bool) -> Line {
-    let mut line = Line::default();
+pub(crate) fn output_line(output: &Output<'_>, mask_bodies: bool) -> RecordLine {
+    let mut line = RecordLine::default();
     let name = match output {
         Output::HttpChannelOpened => "HttpChannelOpened",
         Output::HttpRequest => "HttpRequest",

@@ -16,7 +16,7 @@ use httpfsm_transport::catch_panic;
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
-use crate::files::{Batch, INTACT, Source};
+use crate::files::{Batch, INTACT, RecordingState};
 
 /// The last line of a recording that has lost what came behind it.
 pub(crate) const LOST: &[u8] = b"{\"end\":\"lost\"}\n";
@@ -45,7 +45,7 @@ pub(crate) struct Progress {
     pub(crate) lost: AtomicU64,
     /// Recordings that were lost before their first line.
     pub(crate) unbegun: AtomicU64,
-    written: Mutex<Written>,
+    written: Mutex<WriterProgress>,
     changed: Condvar,
     /// They hold the recorder where they like, so it does not hold them.
     subscribers: Mutex<Vec<Weak<dyn Subscriber>>>,
@@ -53,7 +53,7 @@ pub(crate) struct Progress {
 
 /// How far the writer is.
 #[derive(Default)]
-struct Written {
+struct WriterProgress {
     batches: u64,
     /// It tells of losses.
     telling: bool,
@@ -68,7 +68,7 @@ impl Progress {
     /// Waits until all that was passed on before is written, and what was lost is reported; whether that came in time.
     pub(crate) fn wait(&self, at_most: Duration) -> bool {
         let target = self.passed.load(Ordering::Acquire);
-        let waits = |written: &mut Written| {
+        let waits = |written: &mut WriterProgress| {
             // A batch that is being passed on, and finds no room, is taken back.
             let target = target.min(self.passed.load(Ordering::Acquire));
             written.batches < target || written.telling || self.news.load(Ordering::Acquire)
@@ -100,7 +100,7 @@ fn guard<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// How a file is opened: made anew, or to go on.
-pub(crate) type Open = fn(&Path, Begin) -> io::Result<File>;
+pub(crate) type OpenFile = fn(&Path, Begin) -> io::Result<File>;
 
 /// Whether a file is to be there.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -126,7 +126,7 @@ pub(crate) fn open_regular(path: &Path, begin: Begin) -> io::Result<File> {
 /// See the module's documentation.
 pub(crate) struct Writer {
     folder: PathBuf,
-    open: Open,
+    open: OpenFile,
     progress: Arc<Progress>,
     begun: HashMap<u64, Begun>,
     /// Of those that were lost before their first line, so many were reported.
@@ -144,7 +144,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// A recording that has a file. That is open only while a batch is written: descriptors are the server's.
 struct Begun {
-    source: Arc<Source>,
+    source: Arc<RecordingState>,
     path: PathBuf,
     identity: Identity,
     /// Batches that are written.
@@ -153,7 +153,7 @@ struct Begun {
 
 impl Begun {
     /// Opens the file that was made, and no other that has its name by now.
-    fn open(&self, open: Open) -> io::Result<File> {
+    fn open(&self, open: OpenFile) -> io::Result<File> {
         let file = open(&self.path, Begin::GoOn)?;
         if Identity::of(&file)? == self.identity {
             Ok(file)
@@ -163,7 +163,7 @@ impl Begun {
     }
 
     /// Removes a file of which nothing could be written, if it is the one that was made.
-    fn remove_empty(&self, open: Open) {
+    fn remove_empty(&self, open: OpenFile) {
         let is_empty = |file: File| file.metadata().is_ok_and(|metadata| metadata.len() == 0);
         if self.open(open).is_ok_and(is_empty) {
             // It was reported why; an empty file does no harm.
@@ -207,7 +207,7 @@ impl fmt::Display for Failed {
 }
 
 impl Writer {
-    pub(crate) fn new(folder: PathBuf, open: Open, progress: Arc<Progress>) -> Self {
+    pub(crate) fn new(folder: PathBuf, open: OpenFile, progress: Arc<Progress>) -> Self {
         Self {
             folder,
             open,
@@ -305,7 +305,7 @@ impl Writer {
     }
 
     /// Makes a file that is not there yet: channels of an earlier run have had the same names.
-    fn begin(&self, source: &Source) -> Result<(PathBuf, File), Failed> {
+    fn begin(&self, source: &RecordingState) -> Result<(PathBuf, File), Failed> {
         let mut path = self.folder.join(format!("{}.jsonl", source.name));
         for n in 2.. {
             match (self.open)(&path, Begin::Anew) {

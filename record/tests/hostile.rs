@@ -3,7 +3,7 @@
 
 use std::io::{BufReader, Read, repeat};
 
-use httpfsm_record::{Failure, Replay, replay};
+use httpfsm_record::{Replay, ReplayFailure, replay};
 use proptest::prelude::*;
 
 const RECORDINGS: [&str; 4] = [
@@ -38,9 +38,9 @@ fn walk(recording: &[u8]) {
 
 #[test]
 fn a_recording_without_an_end_is_refused_when_it_is_too_large() {
-    assert!(matches!(replay(BufReader::new(repeat(b' '))), Err(Failure::TooLarge)));
+    assert!(matches!(replay(BufReader::new(repeat(b' '))), Err(ReplayFailure::TooLarge)));
     let no_text = replay(BufReader::new(repeat(0xff).take(9)));
-    assert!(matches!(no_text, Err(Failure::NoRecording(_))), "{no_text:?}");
+    assert!(matches!(no_text, Err(ReplayFailure::NoRecording(_))), "{no_text:?}");
 }
 
 #[test]
@@ -54,12 +54,12 @@ fn lines_that_are_nested_or_numbered_without_measure_are_malformed() {
         "{\"in\":\"GoOut\"}",
     ] {
         let recording = format!("{head}\n{line}\n");
-        assert!(matches!(replay(recording.as_bytes()), Err(Failure::Malformed { line: 2, .. })));
+        assert!(matches!(replay(recording.as_bytes()), Err(ReplayFailure::Malformed { line: 2, .. })));
     }
     let page = "{\"page\":\"Nul 1\",\"text\":\"a/b\",\"bytes\":\"c\"}\n";
     let pages: String = (0..2000).map(|n| page.replace("1", &n.to_string())).collect();
     let recording = format!("{head}\n{pages}");
-    assert!(matches!(replay(recording.as_bytes()), Err(Failure::Malformed { line: 1002, .. })));
+    assert!(matches!(replay(recording.as_bytes()), Err(ReplayFailure::Malformed { line: 1002, .. })));
     assert_eq!(replay(format!("{head}\n{}", page.repeat(2000)).as_bytes()).unwrap().inputs, 0);
 }
 

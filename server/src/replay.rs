@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::io::{self, BufReader, Write};
 
-use httpfsm_record::{Kind, Replay, Replayed, ReplayedLine};
+use httpfsm_record::{LineKind, Replay, Replayed, ReplayedLine};
 
 use crate::cli;
 use crate::log::is_shown;
@@ -54,18 +54,18 @@ pub(crate) fn run(options: &cli::ReplayOptions) -> Result<(), Box<dyn Error>> {
 /// An input goes in (`>`), an output comes out (`<`).
 fn show(step: &ReplayedLine, out: &mut impl Write) -> io::Result<()> {
     let sign = match step.kind {
-        Kind::Input | Kind::NotAccepted => '>',
-        Kind::Output => '<',
-        Kind::Call => '.',
+        LineKind::Input | LineKind::NotAccepted => '>',
+        LineKind::Output => '<',
+        LineKind::Call => '.',
     };
     write!(out, "{:>5} {:>8} ms {sign} {}", step.line, step.at.as_millis(), plain(&step.name))?;
     if !step.text.is_empty() {
         write!(out, " {}", plain(&step.text))?;
     }
-    if step.kind == Kind::NotAccepted {
+    if step.kind == LineKind::NotAccepted {
         write!(out, ", not accepted")?;
     }
-    if step.kind != Kind::Output {
+    if step.kind != LineKind::Output {
         write!(out, " | {} -> {}", step.before, step.after)?;
         match step.deadline {
             Some(deadline) => write!(out, ", deadline {} ms", deadline.as_millis())?,

@@ -1,6 +1,6 @@
 //! Secrets in content, of which nothing is known but that it may show a head.
 
-use super::{Names, hide};
+use super::{SecretNames, hide};
 
 /// Goes through content, in pieces, and hides what stands behind the name of a secret field and a colon, to the end of the
 /// line, and the lines behind that one that begin with a blank, as a folded field does.
@@ -8,7 +8,7 @@ use super::{Names, hide};
 /// The name may stand anywhere in a line, so that it is found behind the words of a failure and in a text that quotes a
 /// line. What stands between it and the colon may be anything but a part of a name: blanks, a quotation mark.
 #[derive(Default)]
-pub(crate) struct Lines {
+pub(crate) struct ContentLines {
     /// The last word, if the byte behind a backslash belongs to an escape sequence.
     word: Word,
     /// The last word, if the byte behind a backslash belongs to the word.
@@ -35,7 +35,7 @@ struct Word {
 }
 
 impl Word {
-    fn go_on(&mut self, names: &Names, byte: u8, is_part: bool) {
+    fn go_on(&mut self, names: &SecretNames, byte: u8, is_part: bool) {
         if !is_part {
             self.is_over = true;
             return;
@@ -55,7 +55,7 @@ impl Word {
     }
 }
 
-impl Lines {
+impl ContentLines {
     /// Of the content of a response. That of a 206 begins in the middle of a line, and so may each of its parts, behind the
     /// empty line that ends the head of the part (RFC 9110 section 14.6).
     pub(crate) fn of_response(status: u16) -> Self {
@@ -63,21 +63,21 @@ impl Lines {
         Self { is_partial, hides: is_partial, ..Self::default() }
     }
 
-    pub(crate) fn apply(&mut self, names: &Names, bytes: &mut [u8]) {
+    pub(crate) fn apply(&mut self, names: &SecretNames, bytes: &mut [u8]) {
         for byte in bytes {
             self.byte(names, byte);
         }
     }
 
     /// `text`, hidden as in a content where it stands from the beginning of a line.
-    pub(crate) fn hide_text(names: &Names, text: &str) -> String {
+    pub(crate) fn hide_text(names: &SecretNames, text: &str) -> String {
         let mut bytes = text.as_bytes().to_vec();
         Self::default().apply(names, &mut bytes);
         // Of a character each byte is hidden, or none: what is hidden begins behind a colon.
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
-    fn byte(&mut self, names: &Names, byte: &mut u8) {
+    fn byte(&mut self, names: &SecretNames, byte: &mut u8) {
         if *byte == b'\n' {
             self.end_line();
             return;
@@ -113,19 +113,19 @@ impl Lines {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Names;
-    use super::Lines;
+    use super::super::SecretNames;
+    use super::ContentLines;
 
-    fn hidden(mut lines: Lines, text: &str) -> String {
-        let names = Names::new(crate::MASKED.into_iter().chain(["x.key", "k"]));
+    fn hidden(mut lines: ContentLines, text: &str) -> String {
+        let names = SecretNames::new(crate::MASKED.into_iter().chain(["x.key", "k"]));
         let (mut whole, mut pieces) = (text.as_bytes().to_vec(), text.as_bytes().to_vec());
         let (is_partial, hides) = (lines.is_partial, lines.hides);
         lines.apply(&names, &mut whole);
-        let mut lines = Lines { is_partial, hides, ..Lines::default() };
+        let mut lines = ContentLines { is_partial, hides, ..ContentLines::default() };
         pieces.iter_mut().for_each(|byte| lines.apply(&names, std::slice::from_mut(byte)));
         assert_eq!(whole, pieces, "in pieces");
         let again = whole.clone();
-        Lines { is_partial, hides, ..Lines::default() }.apply(&names, &mut pieces);
+        ContentLines { is_partial, hides, ..ContentLines::default() }.apply(&names, &mut pieces);
         assert_eq!(again, pieces, "what is hidden is hidden the same way again");
         String::from_utf8(whole).unwrap()
     }
@@ -157,14 +157,14 @@ mod tests {
             ("Cookie\n: a", "Cookie\n: a"),
             ("Cookie: a\n\n b", "Cookie: x\n\n b"),
         ] {
-            assert_eq!(hidden(Lines::default(), text), expected);
+            assert_eq!(hidden(ContentLines::default(), text), expected);
         }
     }
 
     #[test]
     fn a_line_of_which_the_beginning_is_not_in_a_range_is_hidden() {
         let part = "a b\r\nX: y\r\n\r\nc: d\n e\nf";
-        assert_eq!(hidden(Lines::of_response(206), part), "x x\r\nX: y\r\n\r\nxx x\n x\nf");
-        assert_eq!(hidden(Lines::of_response(200), part), part);
+        assert_eq!(hidden(ContentLines::of_response(206), part), "x x\r\nX: y\r\n\r\nxx x\n x\nf");
+        assert_eq!(hidden(ContentLines::of_response(200), part), part);
     }
 }

@@ -4,9 +4,9 @@ use std::ops::Range;
 
 use httpfsm::channel::Channel;
 
-use super::{Lines, Names};
+use super::{ContentLines, SecretNames};
 use crate::latin1::Latin1;
-use crate::line::Line;
+use crate::line::RecordLine;
 
 /// What is to be sent, with its secrets hidden. It is looked at when it is staged, not when it leaves, so that content
 /// is hidden in what the application gave just as it is in what is sent: only so do both replay.
@@ -15,7 +15,7 @@ use crate::line::Line;
 /// next, whatever the machine puts between.
 #[derive(Default)]
 pub(crate) struct Outgoing {
-    content: Lines,
+    content: ContentLines,
     /// What waits to be sent, behind what has left.
     waiting: Vec<u8>,
     /// How much of it has left.
@@ -26,7 +26,13 @@ impl Outgoing {
     /// The channel has taken the input of this line: what it has sent leaves, and stands in the line; what it has staged is
     /// taken up. Content in the line is hidden as it is in what was staged. What is not sent of it (of a response to HEAD,
     /// or beyond a Content-Length) is hidden whole, since nothing depends on it.
-    pub(crate) fn taken(&mut self, names: &Names, channel: &Channel, line: &mut Line, is_accepted: bool) {
+    pub(crate) fn taken(
+        &mut self,
+        names: &SecretNames,
+        channel: &Channel,
+        line: &mut RecordLine,
+        is_accepted: bool,
+    ) {
         let input = line.input.as_deref().filter(|_| is_accepted);
         if let (Some("Sent"), Some(n)) = (input, line.n) {
             line.bytes = Some(Latin1(self.leave(n)));
@@ -37,14 +43,14 @@ impl Outgoing {
         }
         let begins = line.status.filter(|_| input == Some("HttpResponse"));
         if let Some(status) = begins {
-            self.content = Lines::of_response(status);
+            self.content = ContentLines::of_response(status);
         }
         let content = line.bytes.as_mut().filter(|_| is_accepted && line.content.is_some());
         self.staged(names, channel, begins.is_some(), content.map(|bytes| &mut bytes.0[..]));
     }
 
     /// Takes up what the channel has staged since the last call.
-    fn staged(&mut self, names: &Names, channel: &Channel, begins: bool, content: Option<&mut [u8]>) {
+    fn staged(&mut self, names: &SecretNames, channel: &Channel, begins: bool, content: Option<&mut [u8]>) {
         let known = self.waiting.len();
         let mut skip = known - self.gone;
         for piece in channel.staged() {
@@ -55,9 +61,9 @@ impl Outgoing {
         let place = content.as_deref().and_then(|content| place(new, content, begins));
         let (before, rest) = new.split_at_mut(place.as_ref().map_or(0, |place| place.start));
         let (sent, behind) = rest.split_at_mut(place.map_or(0, |place| place.len()));
-        Lines::default().apply(names, before);
+        ContentLines::default().apply(names, before);
         self.content.apply(names, sent);
-        Lines::default().apply(names, behind);
+        ContentLines::default().apply(names, behind);
         if let Some((given, unsent)) = content.and_then(|content| content.split_at_mut_checked(sent.len())) {
             given.copy_from_slice(sent);
             unsent.fill(b'x');

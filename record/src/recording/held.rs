@@ -2,13 +2,13 @@
 
 use std::collections::VecDeque;
 
-use crate::line::Line;
+use crate::line::RecordLine;
 
 /// Lines that are not written yet, since the machine has not said what bytes of the peer are in the first of them.
 #[derive(Default)]
 pub(super) struct HeldLines {
     /// Each with the number of bytes that it lacks.
-    pub(super) lines: VecDeque<(Line, usize)>,
+    pub(super) lines: VecDeque<(RecordLine, usize)>,
     /// The bytes that they lack.
     pub(super) bytes: VecDeque<u8>,
     /// At least so much memory.
@@ -16,7 +16,7 @@ pub(super) struct HeldLines {
 }
 
 impl HeldLines {
-    pub(super) fn push(&mut self, line: Line, bytes: &[u8]) {
+    pub(super) fn push(&mut self, line: RecordLine, bytes: &[u8]) {
         self.size += size(&line) + bytes.len();
         self.bytes.extend(bytes);
         self.lines.push_back((line, bytes.len()));
@@ -41,7 +41,7 @@ impl HeldLines {
     }
 
     /// The next line, if it lacks nothing.
-    pub(super) fn pop(&mut self) -> Option<Line> {
+    pub(super) fn pop(&mut self) -> Option<RecordLine> {
         if self.lines.front()?.1 > 0 {
             return None;
         }
@@ -64,7 +64,7 @@ impl HeldLines {
     }
 
     /// Completes the last line.
-    pub(super) fn complete_last(&mut self, complete: impl FnOnce(&mut Line)) {
+    pub(super) fn complete_last(&mut self, complete: impl FnOnce(&mut RecordLine)) {
         let Some((line, _)) = self.lines.back_mut() else { return };
         self.size = self.size.saturating_sub(size(line));
         complete(line);
@@ -72,7 +72,7 @@ impl HeldLines {
     }
 
     /// Takes the last line back, with the bytes that it lacks.
-    pub(super) fn unpush(&mut self) -> Option<(Line, usize)> {
+    pub(super) fn unpush(&mut self) -> Option<(RecordLine, usize)> {
         let (line, lacks) = self.lines.pop_back()?;
         self.size = self.size.saturating_sub(size(&line) + lacks);
         self.bytes.truncate(self.bytes.len() - lacks.min(self.bytes.len()));
@@ -81,10 +81,10 @@ impl HeldLines {
 }
 
 /// What a line that is held counts for.
-fn size(line: &Line) -> usize {
+fn size(line: &RecordLine) -> usize {
     let bytes = line.bytes.as_ref().map_or(0, |bytes| bytes.0.len());
     let text = line.text.as_ref().map_or(0, String::len);
     let fields = line.fields.iter().flatten();
     let fields = fields.map(|field| size_of_val(field) + field.0.len() + field.1.0.len());
-    size_of::<Line>() + bytes + text + fields.sum::<usize>()
+    size_of::<RecordLine>() + bytes + text + fields.sum::<usize>()
 }

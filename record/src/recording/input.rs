@@ -7,7 +7,7 @@ use httpfsm::time::Moment;
 
 use crate::hide::Hiding;
 use crate::latin1::Latin1;
-use crate::line::{Content, Line};
+use crate::line::{ContentForm, RecordLine};
 
 /// The bytes of fields.
 fn fields_size(fields: &Fields) -> usize {
@@ -48,16 +48,16 @@ impl Hiding {
     }
 
     /// The line of an input. It lacks the bytes of the peer, those that were sent, and how the channel stands then.
-    pub(super) fn input_line(&self, input: &Input<'_>) -> Line {
-        let mut line = Line { input: Some(input.event().to_string()), ..Line::default() };
+    pub(super) fn input_line(&self, input: &Input<'_>) -> RecordLine {
+        let mut line = RecordLine { input: Some(input.event().to_string()), ..RecordLine::default() };
         match input {
             Input::RxData(_) | Input::RxRead(_) => line.bytes = Some(Latin1::default()),
             Input::Sent(n) => line.n = Some(*n as u64),
             Input::HttpResponse(response) => self.response(response, &mut line),
             Input::Write(data) => {
                 line.content = Some(match data {
-                    Data::Slice(_) => Content::Slice,
-                    Data::Bytes(_) => Content::Bytes,
+                    Data::Slice(_) => ContentForm::Slice,
+                    Data::Bytes(_) => ContentForm::Bytes,
                 });
                 line.bytes = Some(self.body(data.as_slice()));
             }
@@ -85,16 +85,16 @@ impl Hiding {
         line
     }
 
-    fn response(&self, response: &ResponseRef<'_>, line: &mut Line) {
+    fn response(&self, response: &ResponseRef<'_>, line: &mut RecordLine) {
         line.status = Some(response.status.code());
         line.fields = Some(self.fields(response.fields));
         let (content, bytes) = match response.body {
-            BodyRef::Empty => (Content::Empty, None),
-            BodyRef::Slice(bytes) => (Content::Slice, Some(bytes)),
-            BodyRef::Bytes(bytes) => (Content::Bytes, Some(&bytes[..])),
+            BodyRef::Empty => (ContentForm::Empty, None),
+            BodyRef::Slice(bytes) => (ContentForm::Slice, Some(bytes)),
+            BodyRef::Bytes(bytes) => (ContentForm::Bytes, Some(&bytes[..])),
             BodyRef::Stream { length } => {
                 line.n = length;
-                (Content::Stream, None)
+                (ContentForm::Stream, None)
             }
         };
         line.content = Some(content);

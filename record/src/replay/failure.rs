@@ -4,12 +4,12 @@ use std::{fmt, io};
 
 use super::MAX_BYTES;
 use crate::latin1::write_line;
-use crate::line::{FORMAT, Line};
+use crate::line::{FORMAT, RecordLine};
 
 /// Why a replay stopped.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum Failure {
+pub enum ReplayFailure {
     /// The machine does something else than it did.
     Differs(Difference),
     /// The file is empty.
@@ -43,7 +43,7 @@ pub struct Difference {
     pub got: String,
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for ReplayFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Differs(Difference { line, expected, got }) => {
@@ -65,15 +65,15 @@ impl fmt::Display for Failure {
     }
 }
 
-impl std::error::Error for Failure {}
+impl std::error::Error for ReplayFailure {}
 
 /// This line is none of a recording.
-pub(super) fn malformed(line: usize, why: &str) -> Failure {
-    Failure::Malformed { line, why: why.to_owned() }
+pub(super) fn malformed(line: usize, why: &str) -> ReplayFailure {
+    ReplayFailure::Malformed { line, why: why.to_owned() }
 }
 
 /// The first difference between what a line says and what the machine says.
-pub(super) fn differs(at: usize, expected: &Line, got: &Line) -> Failure {
+pub(super) fn differs(at: usize, expected: &RecordLine, got: &RecordLine) -> ReplayFailure {
     let (mut left, mut right) = (Vec::new(), Vec::new());
     write_line(expected, &mut left);
     write_line(got, &mut right);
@@ -81,7 +81,7 @@ pub(super) fn differs(at: usize, expected: &Line, got: &Line) -> Failure {
 }
 
 /// Shows two lines from a little before the first byte in which they differ.
-pub(super) fn differ(line: usize, expected: &[u8], got: &[u8]) -> Failure {
+pub(super) fn differ(line: usize, expected: &[u8], got: &[u8]) -> ReplayFailure {
     const BEFORE: usize = 60;
     const SHOWN: usize = 160;
     let equal = expected.iter().zip(got).take_while(|(left, right)| left == right).count();
@@ -93,5 +93,5 @@ pub(super) fn differ(line: usize, expected: &[u8], got: &[u8]) -> Failure {
             (if from > 0 { "... " } else { "" }, if shown.len() < rest.len() { " ..." } else { "" });
         format!("{before}{}{after}", String::from_utf8_lossy(shown))
     };
-    Failure::Differs(Difference { line, expected: show(expected), got: show(got) })
+    ReplayFailure::Differs(Difference { line, expected: show(expected), got: show(got) })
 }

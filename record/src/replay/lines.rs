@@ -1,11 +1,11 @@
 //! The lines of a recording.
 
-use super::failure::{Failure, malformed};
-use crate::line::Line;
+use super::failure::{ReplayFailure, malformed};
+use crate::line::RecordLine;
 
 /// The lines that are to come. They stay bytes until their turn: a line that is taken apart is many times as large.
 #[derive(Default)]
-pub(super) struct Lines {
+pub(super) struct RecordedLines {
     bytes: Vec<u8>,
     pub(super) place: LinePlace,
 }
@@ -17,7 +17,7 @@ pub(super) struct LinePlace {
     lines_before: usize,
 }
 
-impl Lines {
+impl RecordedLines {
     pub(super) fn new(bytes: Vec<u8>) -> Self {
         Self { bytes, place: LinePlace::default() }
     }
@@ -32,7 +32,7 @@ impl Lines {
     }
 
     /// The next line, taken apart.
-    pub(super) fn parse_next(&mut self) -> Result<Option<(usize, Line)>, Failure> {
+    pub(super) fn parse_next(&mut self) -> Result<Option<(usize, RecordLine)>, ReplayFailure> {
         let Some((at, line)) = self.next() else { return Ok(None) };
         let parsed = serde_json::from_slice(line).map_err(|error| malformed(at, &error.to_string()))?;
         Ok(Some((at, parsed)))

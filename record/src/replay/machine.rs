@@ -13,17 +13,17 @@ use httpfsm::response::{BodyRef, ResponseRef};
 use httpfsm::status::Status;
 use httpfsm::time::{Date, Moment, Now};
 
-use super::failure::{Failure, differ, differs, malformed};
-use super::step::Kind;
-use crate::hide::{Names, Outgoing};
+use super::failure::{ReplayFailure, differ, differs, malformed};
+use super::step::LineKind;
+use crate::hide::{Outgoing, SecretNames};
 use crate::latin1::{Latin1, write_line};
-use crate::line::{Content, Line};
+use crate::line::{ContentForm, RecordLine};
 use crate::show::{output_line, request_line, then};
 
 /// A channel that does what the lines of a recording say, and is compared with them.
-pub(crate) struct Machine {
+pub(crate) struct ReplayMachine {
     pub(super) channel: Channel,
-    names: Names,
+    names: SecretNames,
     masked_bodies: bool,
     outgoing: Outgoing,
     pub(super) now: (Moment, Date),
@@ -33,12 +33,12 @@ pub(crate) struct Machine {
     pub(super) rows: Vec<Step>,
 }
 
-impl Machine {
+impl ReplayMachine {
     /// A channel that has just opened.
     pub(crate) fn new(
         compiled: Arc<CompiledConfig>,
         facts: Facts,
-        names: Names,
+        names: SecretNames,
         masked_bodies: bool,
     ) -> Self {
         Self {
@@ -53,27 +53,31 @@ impl Machine {
     }
 
     /// Does what line `at` says and compares; says what kind of line it is, and its name.
-    pub(crate) fn follow(&mut self, at: usize, line: &Line) -> Result<(Kind, String), Failure> {
+    pub(crate) fn follow(
+        &mut self,
+        at: usize,
+        line: &RecordLine,
+    ) -> Result<(LineKind, String), ReplayFailure> {
         if let Some(name) = line.input.clone() {
             self.input(at, line)?;
             let refused = line.then.as_ref().is_some_and(|then| then.refused);
-            Ok((if refused { Kind::NotAccepted } else { Kind::Input }, name))
+            Ok((if refused { LineKind::NotAccepted } else { LineKind::Input }, name))
         } else if let Some(name) = line.out.clone() {
             self.output(at, line)?;
-            Ok((Kind::Output, name))
+            Ok((LineKind::Output, name))
         } else if let Some(name) = line.call.clone() {
             if name != "forget_request" {
                 return Err(malformed(at, &format!("no call {name:?} is known")));
             }
             self.channel.forget_request();
-            Ok((Kind::Call, name))
+            Ok((LineKind::Call, name))
         } else {
             Err(malformed(at, "it has no \"in\", \"out\", \"call\", \"page\" or \"end\""))
         }
     }
 
     /// Feeds an input in and compares how the channel stands then; of what was sent, the bytes.
-    fn input(&mut self, at: usize, line: &Line) -> Result<(), Failure> {
+    fn input(&mut self, at: usize, line: &RecordLine) -> Result<(), ReplayFailure> {
         if let Some(moment) = line.at {
             self.now.0 = Moment::from_millis(moment);
         }
@@ -82,12 +86,17 @@ impl Machine {
             self.now.1 = date.ok_or_else(|| malformed(at, "its date is none"))?;
         }
         let taken = self.feed(at, line)?;
-        let mut got = Line { then: Some(then(&taken, &self.channel)), ..Line::default() };
+        let mut got = RecordLine { then: Some(then(&taken, &self.channel)), ..RecordLine::default() };
         if !self.masked_bodies {
             // What was hidden in the content is hidden already.
             let bytes = line.bytes.clone().filter(|_| line.content.is_some());
-            let mut staged =
-                Line { input: line.input.clone(), n: line.n, status: line.status, bytes, ..Line::default() };
+            let mut staged = RecordLine {
+                input: line.input.clone(),
+                n: line.n,
+                status: line.status,
+                bytes,
+                ..RecordLine::default()
+            };
             staged.content = line.content;
             self.outgoing.taken(&self.names, &self.channel, &mut staged, taken.is_ok());
             got.bytes = staged.bytes.filter(|_| staged.content.is_none() && line.bytes.is_some());
@@ -100,13 +109,17 @@ impl Machine {
             || (is_sent && got.bytes != line.bytes)
         {
             let bytes = line.bytes.clone().filter(|_| is_sent);
-            return Err(differs(at, &Line { bytes, then: line.then.clone(), ..Line::default() }, &got));
+            return Err(differs(
+                at,
+                &RecordLine { bytes, then: line.then.clone(), ..RecordLine::default() },
+                &got,
+            ));
         }
         Ok(())
     }
 
     /// Takes an output and compares it.
-    fn output(&mut self, at: usize, line: &Line) -> Result<(), Failure> {
+    fn output(&mut self, at: usize, line: &RecordLine) -> Result<(), ReplayFailure> {
         let (masked, mut is_request) = (self.masked_bodies, false);
         let mut got = self.channel.next_output().map(|output| {
             is_request = matches!(output, Output::HttpRequest);
@@ -122,7 +135,7 @@ impl Machine {
     }
 
     /// Feeds in the input that a line stands for; the rows that it took are kept.
-    fn feed(&mut self, at: usize, line: &Line) -> Result<Result<(), NotAccepted>, Failure> {
+    fn feed(&mut self, at: usize, line: &RecordLine) -> Result<Result<(), NotAccepted>, ReplayFailure> {
         let name = line.input.as_deref().unwrap_or_default();
         let event = Event::ALL.iter().find(|event| event.label() == name);
         let bytes = line.bytes.as_ref().map_or(&[][..], |bytes| &bytes.0);
@@ -148,14 +161,16 @@ impl Machine {
             Some(Event::Tick) => Input::Tick,
             Some(Event::HttpResponse) => {
                 let body = match line.content {
-                    None | Some(Content::Empty) => BodyRef::Empty,
-                    Some(Content::Slice) => BodyRef::Slice(bytes),
-                    Some(Content::Bytes) => BodyRef::Bytes(&shared),
-                    Some(Content::Stream) => BodyRef::Stream { length: line.n },
+                    None | Some(ContentForm::Empty) => BodyRef::Empty,
+                    Some(ContentForm::Slice) => BodyRef::Slice(bytes),
+                    Some(ContentForm::Bytes) => BodyRef::Bytes(&shared),
+                    Some(ContentForm::Stream) => BodyRef::Stream { length: line.n },
                 };
                 Input::HttpResponse(ResponseRef { status: status()?, fields: &fields, body })
             }
-            Some(Event::Write) if line.content == Some(Content::Bytes) => Input::Write(Data::Bytes(shared)),
+            Some(Event::Write) if line.content == Some(ContentForm::Bytes) => {
+                Input::Write(Data::Bytes(shared))
+            }
             Some(Event::Write) => Input::Write(Data::Slice(bytes)),
             Some(Event::Flush) => Input::Flush,
             Some(Event::Finish) => Input::Finish(line.fields.is_some().then_some(&fields)),

@@ -5,7 +5,7 @@ use std::fmt;
 use httpfsm::channel::State;
 use httpfsm::time::Moment;
 
-use crate::line::Line;
+use crate::line::RecordLine;
 
 /// What one line did. A line of an input may take several rows of the table, each a [`Step`](httpfsm::channel::Step) of the
 /// channel.
@@ -17,7 +17,7 @@ pub struct ReplayedLine {
     /// When: the time of the last input.
     pub at: Moment,
     /// What the line is about.
-    pub kind: Kind,
+    pub kind: LineKind,
     /// The input or the output, by name.
     pub name: String,
     /// What else the line says in words: a request line, a status, the reason of a close.
@@ -58,7 +58,7 @@ impl fmt::Debug for ReplayedLine {
 
 /// What a line is about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Kind {
+pub enum LineKind {
     /// An input that was accepted.
     Input,
     /// An input that was not accepted.
@@ -70,7 +70,7 @@ pub enum Kind {
 }
 
 /// What else a line says in words.
-pub(super) fn words(line: &Line) -> String {
+pub(super) fn words(line: &RecordLine) -> String {
     let mut words = Vec::new();
     words.extend(line.status.map(|status| status.to_string()));
     words.extend(line.text.clone());

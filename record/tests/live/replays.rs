@@ -1,6 +1,6 @@
 //! Recordings that replay, up to their end or to where they break off, and those that do not.
 
-use httpfsm_record::{Failure, Options, replay};
+use httpfsm_record::{Options, ReplayFailure, replay};
 
 use crate::support::{GET, session};
 
@@ -24,7 +24,7 @@ fn a_change_is_found_in_its_line() {
     for (from, to) in [("200 OK", "200 KO"), ("WaitResponse", "Responding"), ("PeerEnded", "Drained")] {
         let at = recording.lines().position(|line| line.contains(from)).unwrap();
         let changed = recording.replacen(from, to, 1);
-        let Err(Failure::Differs(difference)) = replay(changed.as_bytes()) else {
+        let Err(ReplayFailure::Differs(difference)) = replay(changed.as_bytes()) else {
             panic!("{from} is equal to {to}")
         };
         assert_eq!(difference.line, at + 1);
@@ -38,7 +38,7 @@ fn a_change_is_found_in_its_line() {
         .filter(|line| line.0 != opened)
         .map(|line| format!("{}\n", line.1))
         .collect();
-    assert!(matches!(replay(left_out.concat().as_bytes()), Err(Failure::Differs(_))));
+    assert!(matches!(replay(left_out.concat().as_bytes()), Err(ReplayFailure::Differs(_))));
 }
 
 #[test]
@@ -49,12 +49,14 @@ fn what_is_no_recording_is_told_with_its_line() {
         (recording.replacen("\"in\":\"RxData\"", "\"in\":\"DequeueRequest\"", 1), 2),
         (recording.replace("{\"end\":\"over\"}", "{\"and\":1}"), last),
     ] {
-        let Err(Failure::Malformed { line: at, .. }) = replay(spoilt.as_bytes()) else { panic!("{spoilt}") };
+        let Err(ReplayFailure::Malformed { line: at, .. }) = replay(spoilt.as_bytes()) else {
+            panic!("{spoilt}")
+        };
         assert_eq!(at, line, "{spoilt}");
     }
-    assert!(matches!(replay(&b""[..]), Err(Failure::Empty)));
+    assert!(matches!(replay(&b""[..]), Err(ReplayFailure::Empty)));
     for spoilt in ["hello\n", "hello", "{\"end\":\"lost\"}\n"] {
-        assert!(matches!(replay(spoilt.as_bytes()), Err(Failure::NoRecording(_))), "{spoilt}");
+        assert!(matches!(replay(spoilt.as_bytes()), Err(ReplayFailure::NoRecording(_))), "{spoilt}");
     }
 }
 
@@ -65,7 +67,9 @@ fn a_recording_of_another_format_is_told_from_other_files() {
         // Whatever else its first line has.
         for rest in ["", "\"new\":1,"] {
             let other = recording.replacen("\"httpfsm\":2,", &format!("\"httpfsm\":{format},{rest}"), 1);
-            let Err(failure @ Failure::OtherFormat(_)) = replay(other.as_bytes()) else { panic!("{other}") };
+            let Err(failure @ ReplayFailure::OtherFormat(_)) = replay(other.as_bytes()) else {
+                panic!("{other}")
+            };
             let text = format!(
                 "the format of this recording is {format}, of {made} version of the program; this one reads 2"
             );
@@ -108,7 +112,7 @@ fn a_tail_that_is_cut_inside_a_character_is_cut_as_any_other() {
     // A whole line of it is none.
     let line = [&recording.as_bytes()[..end], b"{\"text\":\"\xff\"}\n"].concat();
     let at = recording.lines().count();
-    assert!(matches!(replay(&line[..]), Err(Failure::Malformed { line, .. }) if line == at));
+    assert!(matches!(replay(&line[..]), Err(ReplayFailure::Malformed { line, .. }) if line == at));
 }
 
 #[test]

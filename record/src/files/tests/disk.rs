@@ -11,7 +11,7 @@ use std::sync::mpsc::sync_channel;
 use httpfsm::handler::Subscriber;
 
 use super::support::{Heard, Recorded, recorder};
-use crate::files::{Batch, FileRecorder, Queue, Source};
+use crate::files::{Batch, BatchQueue, FileRecorder, RecordingState};
 use crate::options::Options;
 use crate::writer::{Begin, FAILED, Progress, Writer, open_regular};
 
@@ -31,10 +31,10 @@ fn a_recording_that_finds_no_descriptor_says_that_it_is_lost_when_there_are_some
     let folder = tempfile::tempdir().unwrap();
     let (sender, receiver) = sync_channel(9);
     let progress = Arc::new(Progress::default());
-    let queue = Queue { sender, progress: Arc::clone(&progress) };
+    let queue = BatchQueue { sender, progress: Arc::clone(&progress) };
     let heard = Arc::new(Heard::default());
     progress.report_to(&(Arc::clone(&heard) as Arc<dyn Subscriber>));
-    let source = Arc::new(Source::new(0, "a".to_owned()));
+    let source = Arc::new(RecordingState::new(0, "a".to_owned()));
     for passed in 0..3 {
         let batch = Batch { source: Arc::clone(&source), lines: b"{}\n".to_vec(), last: false };
         assert!(queue.take(batch, passed));
@@ -79,10 +79,10 @@ fn a_folder_that_is_gone_is_told_once_for_each_recording_with_its_path() {
 fn a_full_disk_ends_a_recording_and_is_told_once() {
     let (sender, receiver) = sync_channel(9);
     let progress = Arc::new(Progress::default());
-    let queue = Queue { sender, progress: Arc::clone(&progress) };
+    let queue = BatchQueue { sender, progress: Arc::clone(&progress) };
     let heard = Arc::new(Heard::panicking());
     progress.report_to(&(Arc::clone(&heard) as Arc<dyn Subscriber>));
-    let source = Arc::new(Source::new(0, "a".to_owned()));
+    let source = Arc::new(RecordingState::new(0, "a".to_owned()));
     for passed in 0..3 {
         let batch = Batch { source: Arc::clone(&source), lines: b"{}\n".to_vec(), last: false };
         assert!(queue.take(batch, passed));
@@ -102,11 +102,11 @@ fn a_file_of_which_nothing_could_be_written_is_removed_and_does_not_count() {
     let folder = tempfile::tempdir().unwrap();
     let (sender, receiver) = sync_channel(9);
     let progress = Arc::new(Progress::with_room_for(0));
-    let queue = Queue { sender, progress: Arc::clone(&progress) };
+    let queue = BatchQueue { sender, progress: Arc::clone(&progress) };
     let heard = Arc::new(Heard::default());
     progress.report_to(&(Arc::clone(&heard) as Arc<dyn Subscriber>));
     for (number, name) in [(0, "a"), (1, "b")] {
-        let source = Arc::new(Source::new(number, name.to_owned()));
+        let source = Arc::new(RecordingState::new(number, name.to_owned()));
         assert!(queue.take(Batch { source, lines: b"{}\n".to_vec(), last: false }, 0));
     }
     drop(queue);

@@ -11,7 +11,7 @@ use httpfsm::handler::Subscriber;
 use httpfsm_transport::Recorder;
 
 use super::support::{Heard, Recorded};
-use crate::files::{Batch, FileRecorder, Queue, Shared, Which};
+use crate::files::{Batch, BatchQueue, FileRecorder, RecorderState, Which};
 use crate::options::Options;
 use crate::writer::{Progress, Writer};
 
@@ -75,14 +75,14 @@ fn unwritten(heard: &Arc<Heard>, max_recordings: usize) -> (FileRecorder, Receiv
     let (sender, receiver) = sync_channel(1);
     let progress = Arc::new(Progress::with_room_for(max_recordings));
     progress.report_to(&(Arc::clone(heard) as Arc<dyn Subscriber>));
-    let recorder = FileRecorder(Arc::new(Shared {
+    let recorder = FileRecorder(Arc::new(RecorderState {
         which: Mutex::new(Which::All),
         on: AtomicBool::new(true),
         opened: AtomicU64::new(0),
         numbers: AtomicU64::new(0),
         options: Options::default(),
         folder: PathBuf::new(),
-        queue: Queue { sender, progress },
+        queue: BatchQueue { sender, progress },
     }));
     (recorder, receiver)
 }

@@ -11,7 +11,7 @@ use httpfsm::handler::Subscriber;
 use httpfsm_transport::{Opened, Recorder, Tape};
 
 use super::support::{Heard, Recorded, recorder, within};
-use crate::files::{BATCHES, Batch, FileRecorder, FileTape, QUEUED, Queue, Source};
+use crate::files::{BATCHES, Batch, BatchQueue, FileRecorder, FileTape, QUEUED, RecordingState};
 use crate::options::Options;
 use crate::recording::Recording;
 use crate::replay;
@@ -24,10 +24,10 @@ fn where_the_writer_cannot_follow_the_recording_ends_and_nobody_waits() {
     // Nobody takes anything out of the queue.
     let (sender, receiver) = sync_channel(3);
     let progress = Arc::new(Progress::default());
-    let queue = Queue { sender, progress: Arc::clone(&progress) };
+    let queue = BatchQueue { sender, progress: Arc::clone(&progress) };
     let tape = |opened: &Opened<'_>, name: &str, number| -> Box<dyn Tape> {
         let recording = Recording::new(opened, &Options::default());
-        Box::new(FileTape::new(recording, queue.clone(), Source::new(number, name.to_owned())))
+        Box::new(FileTape::new(recording, queue.clone(), RecordingState::new(number, name.to_owned())))
     };
     let mut recorded = Recorded::with("a", |opened| tape(opened, "a", 0));
     recorded.step(9);
@@ -57,7 +57,7 @@ fn a_batch_that_is_too_large_for_an_empty_queue_is_told_as_lost_too() {
     let folder = tempfile::tempdir().unwrap();
     let heard = Arc::new(Heard::default());
     let recorder = recorder(folder.path(), &heard);
-    let source = Arc::new(Source::new(0, "a".to_owned()));
+    let source = Arc::new(RecordingState::new(0, "a".to_owned()));
     let batch = |lines| Batch { source: Arc::clone(&source), lines, last: false };
     assert!(recorder.0.queue.take(batch(b"{}\n".to_vec()), 0));
     assert!(!recorder.0.queue.take(batch(vec![b'\n'; QUEUED + 1]), 1));
@@ -97,7 +97,7 @@ fn a_recording_that_is_full_passes_nothing_on() {
     let recorder = FileRecorder::new(folder.path(), Options::default(), 1).unwrap();
     let mut recorded = Recorded::with("full", |opened| {
         let recording = Recording::new(opened, &options);
-        Box::new(FileTape::new(recording, recorder.0.queue.clone(), Source::new(0, "full".into())))
+        Box::new(FileTape::new(recording, recorder.0.queue.clone(), RecordingState::new(0, "full".into())))
     });
     recorded.step(100);
     assert!(recorder.flush());

@@ -8,15 +8,15 @@ use httpfsm::peer::Peer;
 use httpfsm_transport::{Accept, Accepted, Listener, ListeningSocket, Place, unix_peer};
 use socket2::{SockAddr, Socket};
 
-use crate::socket::Registered as Connected;
+use crate::socket::RegisteredSocket;
 use crate::stream::Stream;
 
-pub(crate) struct Registered {
+pub(crate) struct RegisteredListener {
     place: Place,
     socket: Async<Socket>,
 }
 
-impl Registered {
+impl RegisteredListener {
     pub(crate) fn new(listener: Listener) -> io::Result<Self> {
         let (place, socket) = listener.into_parts();
         let socket = match socket {
@@ -27,8 +27,8 @@ impl Registered {
     }
 }
 
-impl Accept for Registered {
-    type Wire = Stream<Connected>;
+impl Accept for RegisteredListener {
+    type Wire = Stream<RegisteredSocket>;
 
     fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Accepted<Self::Wire>>> {
         let (socket, peername) = loop {
@@ -43,7 +43,7 @@ impl Accept for Registered {
             let address = socket.local_addr()?.as_socket();
             address.ok_or_else(|| io::ErrorKind::Unsupported.into())
         })?;
-        let socket = Connected::new(socket)?;
+        let socket = RegisteredSocket::new(socket)?;
         Poll::Ready(Ok(self.place.accepted(Stream::new(socket), peer(&peername), sockname)))
     }
 }

@@ -14,19 +14,19 @@ use httpfsm_transport::{NoThread, catch_panic};
 pub(crate) type Work = Box<dyn FnOnce() + Send>;
 
 /// Begins a thread that does this, which it does not do itself: the pool is locked meanwhile. Where it cannot, drops it.
-pub(crate) type Begin = fn(Work) -> io::Result<()>;
+pub(crate) type BeginThread = fn(Work) -> io::Result<()>;
 
 /// A pool that begins its threads with a function of yours.
-pub(crate) struct Pool<B = Begin> {
+pub(crate) struct ThreadPool<B = BeginThread> {
     begin: B,
     most: usize,
     /// How long a thread waits for work before it ends.
     patience: Duration,
-    state: Mutex<State>,
+    state: Mutex<PoolState>,
     queued: Condvar,
 }
 
-struct State {
+struct PoolState {
     /// The work that no thread has taken, the oldest first. Its bound is that of the connections: each has little work
     /// at a time.
     queue: VecDeque<Work>,
@@ -37,25 +37,25 @@ struct State {
 }
 
 /// The pool of the process.
-pub(crate) static POOL: Pool = Pool::new(begin, 512, Duration::from_secs(10));
+pub(crate) static POOL: ThreadPool = ThreadPool::new(begin, 512, Duration::from_secs(10));
 
 fn begin(run: Work) -> io::Result<()> {
     thread::Builder::new().name("httpfsm-blocking".to_owned()).spawn(run).map(drop)
 }
 
-impl<B> Pool<B> {
+impl<B> ThreadPool<B> {
     const fn new(begin: B, most: usize, patience: Duration) -> Self {
-        let state = State { queue: VecDeque::new(), threads: 0, idle: 0 };
+        let state = PoolState { queue: VecDeque::new(), threads: 0, idle: 0 };
         Self { begin, most, patience, state: Mutex::new(state), queued: Condvar::new() }
     }
 
     /// No work is run or dropped under the lock, so its poison is no news.
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, PoolState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<B: Fn(Work) -> io::Result<()> + Sync> Pool<B> {
+impl<B: Fn(Work) -> io::Result<()> + Sync> ThreadPool<B> {
     /// Has a thread do the work, in its turn.
     ///
     /// # Errors
@@ -127,8 +127,12 @@ mod tests {
     /// Beyond any wait of a test that succeeds.
     const LONG: Duration = Duration::from_secs(60);
 
-    fn pool<B: Fn(Work) -> io::Result<()>>(begin: B, most: usize, patience: Duration) -> &'static Pool<B> {
-        Box::leak(Box::new(Pool::new(begin, most, patience)))
+    fn pool<B: Fn(Work) -> io::Result<()>>(
+        begin: B,
+        most: usize,
+        patience: Duration,
+    ) -> &'static ThreadPool<B> {
+        Box::leak(Box::new(ThreadPool::new(begin, most, patience)))
     }
 
     /// Begins so many threads, and no more.
@@ -141,7 +145,7 @@ mod tests {
     }
 
     /// Work that has begun and holds its thread until what is returned is dropped.
-    fn held<B: Fn(Work) -> io::Result<()> + Sync>(pool: &'static Pool<B>) -> Sender<()> {
+    fn held<B: Fn(Work) -> io::Result<()> + Sync>(pool: &'static ThreadPool<B>) -> Sender<()> {
         let (begun, begins) = channel();
         let (release, released) = channel();
         let pushed = pool.push(Box::new(move || {
@@ -155,7 +159,7 @@ mod tests {
 
     /// So much work, each of which tells its number.
     fn numbered<B: Fn(Work) -> io::Result<()> + Sync>(
-        pool: &'static Pool<B>,
+        pool: &'static ThreadPool<B>,
         count: usize,
     ) -> Receiver<usize> {
         let (tell, told) = channel();
@@ -257,7 +261,7 @@ mod tests {
 
     #[test]
     fn work_that_is_dropped_may_push_more_and_panic() {
-        struct Bomb<B: Fn(Work) -> io::Result<()> + Sync + 'static>(&'static Pool<B>);
+        struct Bomb<B: Fn(Work) -> io::Result<()> + Sync + 'static>(&'static ThreadPool<B>);
         impl<B: Fn(Work) -> io::Result<()> + Sync> Drop for Bomb<B> {
             fn drop(&mut self) {
                 assert_eq!(self.0.push(Box::new(|| ())), Err(NoThread));

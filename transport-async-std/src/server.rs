@@ -9,7 +9,7 @@ use httpfsm::handler::Handler;
 use httpfsm_transport::{Connections, Opening, ServerHandle, Transport, accept};
 
 use crate::blocking::BlockingPool;
-use crate::listener::Registered;
+use crate::listener::RegisteredListener;
 use crate::spawn::Spawn;
 use crate::workers::Workers;
 
@@ -78,7 +78,7 @@ fn start<H: Handler, S: Spawn>(
 ) -> io::Result<ServerHandle> {
     let (service, handle) = opening.service(Arc::new(BlockingPool), handler)?;
     let begin = || -> io::Result<()> {
-        let listeners = opening.listeners.into_iter().map(Registered::new);
+        let listeners = opening.listeners.into_iter().map(RegisteredListener::new);
         let listeners = listeners.collect::<io::Result<Vec<_>>>()?;
         let executor = Arc::new(executor(&handle)?);
         for listener in listeners {

@@ -13,13 +13,13 @@ use socket2::Socket;
 /// fail before they wait, which is a system call a request. To wait is to have the reactor look, so that nothing
 /// that came in between is lost.
 #[derive(Debug)]
-pub(crate) struct Registered {
+pub(crate) struct RegisteredSocket {
     socket: Async<Socket>,
     readable: bool,
     writable: bool,
 }
 
-impl Registered {
+impl RegisteredSocket {
     pub(crate) fn new(socket: Socket) -> io::Result<Self> {
         // The first request is often there as soon as the connection is.
         Ok(Self { socket: Async::new(socket)?, readable: true, writable: true })
@@ -49,7 +49,7 @@ impl Registered {
     }
 }
 
-impl AsyncRead for Registered {
+impl AsyncRead for RegisteredSocket {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -73,7 +73,7 @@ impl AsyncRead for Registered {
     }
 }
 
-impl AsyncWrite for Registered {
+impl AsyncWrite for RegisteredSocket {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.poll_send(cx, bytes.len(), |mut socket| socket.write(bytes))
     }
@@ -96,7 +96,7 @@ impl AsyncWrite for Registered {
     }
 }
 
-impl AsFd for Registered {
+impl AsFd for RegisteredSocket {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }

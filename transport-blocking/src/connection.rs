@@ -48,7 +48,7 @@ use crate::stream::LoopSocket;
 /// ```
 pub struct Connection {
     inner: httpfsm_transport::Connection<LoopSocket, Alarm>,
-    waiting: Waiting,
+    waiting: SocketWait,
 }
 
 /// What a connection is made of. `Debug` shows no byte of what was received or is to be sent.
@@ -70,7 +70,7 @@ pub fn connection(stream: impl Into<Stream>, compiled: Arc<CompiledConfig>) -> i
     let readiness = Readiness::new(0, None);
     let wire = LoopSocket::new(Socket::new(stream.into())?, Arc::clone(&readiness), poll.registry())?;
     let alarm = Alarm::default();
-    let waiting = Waiting { poll, events: mio::Events::with_capacity(4), readiness, alarm: alarm.clone() };
+    let waiting = SocketWait { poll, events: mio::Events::with_capacity(4), readiness, alarm: alarm.clone() };
     Ok(Connection {
         inner: httpfsm_transport::Connection::new(wire, alarm, compiled, Facts::default()),
         waiting,
@@ -199,14 +199,14 @@ impl fmt::Debug for Connection {
 }
 
 /// How the thread waits: for the socket, and until the deadline.
-struct Waiting {
+struct SocketWait {
     poll: mio::Poll,
     events: mio::Events,
     readiness: Arc<Readiness>,
     alarm: Alarm,
 }
 
-impl Waiting {
+impl SocketWait {
     fn wait<T>(&mut self, future: impl Future<Output = T>) -> T {
         let mut future = pin!(future);
         let waker = Waker::from(Arc::clone(&self.readiness));

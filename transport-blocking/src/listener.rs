@@ -18,14 +18,14 @@ use crate::stream::LoopSocket;
 
 pub(crate) struct LoopListener {
     place: Place,
-    socket: Listening,
+    socket: MioListener,
     readiness: Arc<Readiness>,
     handle: Arc<LoopHandle>,
     registry: Arc<Registry>,
     last_accepted: LastAccepted,
 }
 
-enum Listening {
+enum MioListener {
     Tcp(TcpListener),
     Unix(UnixListener),
 }
@@ -43,12 +43,12 @@ impl LoopListener {
     ) -> io::Result<Self> {
         let (place, socket) = listener.into_parts();
         let mut socket = match socket {
-            ListeningSocket::Tcp(listener) => Listening::Tcp(TcpListener::from_std(listener)),
-            ListeningSocket::Unix(listener) => Listening::Unix(UnixListener::from_std(listener)),
+            ListeningSocket::Tcp(listener) => MioListener::Tcp(TcpListener::from_std(listener)),
+            ListeningSocket::Unix(listener) => MioListener::Unix(UnixListener::from_std(listener)),
         };
         let source: &mut dyn Source = match &mut socket {
-            Listening::Tcp(listener) => listener,
-            Listening::Unix(listener) => listener,
+            MioListener::Tcp(listener) => listener,
+            MioListener::Unix(listener) => listener,
         };
         registry.register(source, Token(readiness.token()), Interest::READABLE)?;
         Ok(Self { place, socket, readiness, handle, registry, last_accepted: LastAccepted::default() })
@@ -60,12 +60,12 @@ impl LoopListener {
 
     fn accept(&self) -> io::Result<(Socket, Peer, Peer)> {
         Ok(match &self.socket {
-            Listening::Tcp(listener) => {
+            MioListener::Tcp(listener) => {
                 let (stream, peername) = listener.accept()?;
                 let sockname = self.place.sockname(|| stream.local_addr())?;
                 (Socket::Tcp(stream), Peer::Ip(peername), sockname)
             }
-            Listening::Unix(listener) => {
+            MioListener::Unix(listener) => {
                 let (stream, peername) = listener.accept()?;
                 let sockname = self.place.sockname(|| Err(io::ErrorKind::Unsupported.into()))?;
                 (Socket::Unix(stream), unix_peer(peername.as_pathname()), sockname)

@@ -9,7 +9,7 @@ use httpfsm::handler::{Body, Handler, IntoResponse, Request, Response};
 
 use crate::lock::lock;
 use crate::source::Pulled;
-use crate::task::{Polled, Task};
+use crate::task::{TaskWork, WorkerTask};
 use crate::workers::Workers;
 
 /// Tasks kept for later requests; above it they are freed.
@@ -29,38 +29,38 @@ impl<H: Handler> Offloaded<H> {
 }
 
 impl<H: Handler> Handler for Offloaded<H> {
-    type Future = Call<H>;
+    type Future = OffloadedCall<H>;
 
-    fn call(&self, request: Request) -> Call<H> {
+    fn call(&self, request: Request) -> OffloadedCall<H> {
         let request = (Arc::clone(&self.handler), request);
         let task = self.task(request);
         task.begin();
-        Call { task, kept: Arc::clone(&self.kept), responded: false }
+        OffloadedCall { task, kept: Arc::clone(&self.kept), responded: false }
     }
 }
 
 impl<H: Handler> Offloaded<H> {
-    fn task(&self, request: (Arc<H>, Request)) -> Arc<Task<Calling<H>>> {
+    fn task(&self, request: (Arc<H>, Request)) -> Arc<WorkerTask<Calling<H>>> {
         if let Some(mut kept) = self.kept.take() {
-            if let Some(calling) = Task::unused(&mut kept) {
+            if let Some(calling) = WorkerTask::unused(&mut kept) {
                 calling.request = Some(request);
                 return kept;
             }
         }
         let calling = Calling { request: Some(request), future: Box::pin(None) };
-        Task::new(calling, Arc::clone(&self.workers))
+        WorkerTask::new(calling, Arc::clone(&self.workers))
     }
 }
 
 /// The response of a handler that runs elsewhere. Where it is dropped before the response is there, a worker drops the
 /// handler's future; a function that runs at that moment runs to its end.
-pub(crate) struct Call<H: Handler> {
-    task: Arc<Task<Calling<H>>>,
+pub(crate) struct OffloadedCall<H: Handler> {
+    task: Arc<WorkerTask<Calling<H>>>,
     kept: Arc<Kept<H>>,
     responded: bool,
 }
 
-impl<H: Handler> Future for Call<H> {
+impl<H: Handler> Future for OffloadedCall<H> {
     type Output = Response;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Response> {
@@ -76,7 +76,7 @@ impl<H: Handler> Future for Call<H> {
     }
 }
 
-impl<H: Handler> Drop for Call<H> {
+impl<H: Handler> Drop for OffloadedCall<H> {
     fn drop(&mut self) {
         if self.responded {
             self.kept.give(&self.task);
@@ -92,7 +92,7 @@ struct Calling<H: Handler> {
     future: Pin<Box<Option<H::Future>>>,
 }
 
-impl<H: Handler> Polled for Calling<H> {
+impl<H: Handler> TaskWork for Calling<H> {
     type Output = Response;
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Response> {
@@ -109,7 +109,7 @@ impl<H: Handler> Polled for Calling<H> {
 }
 
 /// Tasks whose responses were taken, for reuse. Only the loop's thread uses it.
-struct Kept<H: Handler>(Mutex<Vec<Arc<Task<Calling<H>>>>>);
+struct Kept<H: Handler>(Mutex<Vec<Arc<WorkerTask<Calling<H>>>>>);
 
 impl<H: Handler> Default for Kept<H> {
     fn default() -> Self {
@@ -118,11 +118,11 @@ impl<H: Handler> Default for Kept<H> {
 }
 
 impl<H: Handler> Kept<H> {
-    fn take(&self) -> Option<Arc<Task<Calling<H>>>> {
+    fn take(&self) -> Option<Arc<WorkerTask<Calling<H>>>> {
         lock(&self.0).pop()
     }
 
-    fn give(&self, task: &Arc<Task<Calling<H>>>) {
+    fn give(&self, task: &Arc<WorkerTask<Calling<H>>>) {
         let mut kept = lock(&self.0);
         if kept.len() < KEPT {
             kept.push(Arc::clone(task));

@@ -20,10 +20,10 @@ const EVENTS: usize = 256;
 pub(crate) struct Reactor {
     poll: mio::Poll,
     handle: Arc<LoopHandle>,
-    tasks: FxHashMap<usize, Task>,
+    tasks: FxHashMap<usize, ReactorTask>,
 }
 
-struct Task {
+struct ReactorTask {
     readiness: Arc<Readiness>,
     /// None before it is spawned, and when it is over and its socket is in other hands.
     future: Option<Future>,
@@ -70,7 +70,7 @@ impl Reactor {
     }
 
     fn admit(&mut self, inbox: &mut Inbox) {
-        let task = |readiness: Arc<Readiness>| (readiness.token(), Task { readiness, future: None });
+        let task = |readiness: Arc<Readiness>| (readiness.token(), ReactorTask { readiness, future: None });
         self.tasks.extend(inbox.sockets.drain(..).map(task));
         for (token, future) in inbox.tasks.drain(..) {
             if let Some(task) = self.tasks.get_mut(&token) {
@@ -102,7 +102,7 @@ impl Reactor {
     }
 
     fn poll_task(&mut self, token: usize) {
-        let Some(Task { readiness, future }) = self.tasks.get_mut(&token) else { return };
+        let Some(ReactorTask { readiness, future }) = self.tasks.get_mut(&token) else { return };
         readiness.dequeue();
         if let Some(running) = future {
             let waker = Waker::from(Arc::clone(readiness));

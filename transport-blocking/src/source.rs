@@ -7,19 +7,19 @@ use std::task::{Context, Poll};
 
 use httpfsm::handler::{Body, Frame, Source};
 
-use crate::task::{Polled, Task};
+use crate::task::{TaskWork, WorkerTask};
 use crate::workers::Workers;
 
 /// The source of a response, polled by workers. When this is dropped, a worker drops the source.
 pub(crate) struct Pulled {
-    task: Arc<Task<Pull>>,
+    task: Arc<WorkerTask<Pull>>,
     length: Option<u64>,
     over: bool,
 }
 
 impl Pulled {
     pub(crate) fn new(body: Body, workers: Arc<Workers>) -> Self {
-        Self { length: body.length(), task: Task::new(Pull(body), workers), over: false }
+        Self { length: body.length(), task: WorkerTask::new(Pull(body), workers), over: false }
     }
 }
 
@@ -51,7 +51,7 @@ impl Drop for Pulled {
 /// A body. Its source is dropped behind the last frame, when that can be seen.
 struct Pull(Body);
 
-impl Polled for Pull {
+impl TaskWork for Pull {
     type Output = Frame;
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Frame> {

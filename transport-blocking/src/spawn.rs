@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use httpfsm::handler::UpgradeFuture;
 use httpfsm_transport::{UpgradedStream, block_on};
 
-use crate::task::{Polled, Task};
+use crate::task::{TaskWork, WorkerTask};
 use crate::tunnels::Tunnels;
 use crate::workers::Workers;
 
@@ -43,7 +43,7 @@ use crate::workers::Workers;
 /// [`SpawnError::Elsewhere`]: this is no thread of a server.
 pub fn spawn(future: impl Future<Output = ()> + Send + 'static) -> Result<(), SpawnError> {
     let workers = Workers::here().ok_or(SpawnError::Elsewhere)?;
-    Task::new(Spawned(Some(Box::pin(future))), workers).begin();
+    WorkerTask::new(Spawned(Some(Box::pin(future))), workers).begin();
     Ok(())
 }
 
@@ -120,7 +120,7 @@ impl std::error::Error for SpawnError {}
 
 struct Spawned(Option<Pin<Box<dyn Future<Output = ()> + Send>>>);
 
-impl Polled for Spawned {
+impl TaskWork for Spawned {
     type Output = ();
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {

@@ -7,10 +7,10 @@ use std::task::{Context, Poll, Wake, Waker};
 use httpfsm_transport::{catch_panic, resume_panic};
 
 use crate::lock::lock;
-use crate::workers::{QueueItem, Run, Workers};
+use crate::workers::{QueueItem, RunTask, Workers};
 
 /// What a task does.
-pub(crate) trait Polled: Send + 'static {
+pub(crate) trait TaskWork: Send + 'static {
     /// The output.
     type Output: Send + 'static;
 
@@ -39,16 +39,16 @@ const DROPPED: u8 = 4;
 const CANCELLED: u8 = 8;
 
 /// See the module's documentation. As a waker it has itself polled.
-pub(crate) struct Task<W: Polled> {
+pub(crate) struct WorkerTask<W: TaskWork> {
     state: AtomicU8,
     /// Locked by the worker that polls the task, and by no other thread meanwhile: who wakes or cancels the task sets
     /// only `state`. So the application's code may run under this lock.
     work: Mutex<Option<W>>,
-    progress: Mutex<Progress<W::Output>>,
+    progress: Mutex<TaskProgress<W::Output>>,
     workers: Arc<Workers>,
 }
 
-enum Progress<T> {
+enum TaskProgress<T> {
     /// Nobody has asked for an output.
     Unasked,
     /// Somebody has asked, and is to be woken.
@@ -57,13 +57,13 @@ enum Progress<T> {
     Done(Result<T, String>),
 }
 
-impl<W: Polled> Task<W> {
+impl<W: TaskWork> WorkerTask<W> {
     /// A task that waits to be asked for an output.
     pub(crate) fn new(work: W, workers: Arc<Workers>) -> Arc<Self> {
         Arc::new(Self {
             state: AtomicU8::new(IDLE),
             work: Mutex::new(Some(work)),
-            progress: Mutex::new(Progress::Unasked),
+            progress: Mutex::new(TaskProgress::Unasked),
             workers,
         })
     }
@@ -71,13 +71,14 @@ impl<W: Polled> Task<W> {
     /// Its work, to be replaced by other work. Only when its last output was taken and nobody has a waker of the task.
     pub(crate) fn unused(this: &mut Arc<Self>) -> Option<&mut W> {
         let task = Arc::get_mut(this)?;
-        let waits = *task.state.get_mut() == IDLE && matches!(task.progress.get_mut(), Ok(Progress::Unasked));
+        let waits =
+            *task.state.get_mut() == IDLE && matches!(task.progress.get_mut(), Ok(TaskProgress::Unasked));
         if waits { task.work.get_mut().ok()?.as_mut() } else { None }
     }
 
     /// Asks for an output, before anybody waits for it.
     pub(crate) fn begin(self: &Arc<Self>) {
-        let before = std::mem::replace(&mut *lock(&self.progress), Progress::Asked(None));
+        let before = std::mem::replace(&mut *lock(&self.progress), TaskProgress::Asked(None));
         drop(before);
         self.schedule();
     }
@@ -88,25 +89,25 @@ impl<W: Polled> Task<W> {
         let waker = cx.waker().clone();
         let mut progress = lock(&self.progress);
         let before = match &mut *progress {
-            Progress::Unasked => {
-                *progress = Progress::Asked(Some(waker));
+            TaskProgress::Unasked => {
+                *progress = TaskProgress::Asked(Some(waker));
                 drop(progress);
                 self.schedule();
                 return Poll::Pending;
             }
-            Progress::Asked(known) => {
+            TaskProgress::Asked(known) => {
                 let before = known.replace(waker);
                 drop(progress);
                 drop(before);
                 return Poll::Pending;
             }
-            Progress::Done(_) => std::mem::replace(&mut *progress, Progress::Unasked),
+            TaskProgress::Done(_) => std::mem::replace(&mut *progress, TaskProgress::Unasked),
         };
         drop(progress);
         match before {
-            Progress::Done(Ok(output)) => Poll::Ready(output),
-            Progress::Done(Err(panic)) => resume_panic(panic),
-            Progress::Unasked | Progress::Asked(_) => Poll::Pending,
+            TaskProgress::Done(Ok(output)) => Poll::Ready(output),
+            TaskProgress::Done(Err(panic)) => resume_panic(panic),
+            TaskProgress::Unasked | TaskProgress::Asked(_) => Poll::Pending,
         }
     }
 
@@ -138,7 +139,7 @@ impl<W: Polled> Task<W> {
     }
 
     fn is_asked(&self) -> bool {
-        matches!(*lock(&self.progress), Progress::Asked(_))
+        matches!(*lock(&self.progress), TaskProgress::Asked(_))
     }
 
     fn poll_work(self: &Arc<Self>) -> Option<Result<W::Output, String>> {
@@ -177,14 +178,14 @@ impl<W: Polled> Task<W> {
             _ => {
                 self.drop_work();
                 // Whoever cancelled may not have seen the output, which holds the application's sources.
-                let unseen = std::mem::replace(&mut *lock(&self.progress), Progress::Unasked);
+                let unseen = std::mem::replace(&mut *lock(&self.progress), TaskProgress::Unasked);
                 let _ = catch_panic(|| drop(unseen));
             }
         }
     }
 }
 
-impl<W: Polled> Run for Task<W> {
+impl<W: TaskWork> RunTask for WorkerTask<W> {
     fn run(self: Arc<Self>) {
         let start = |state: u8| Some(RUNNING | state & CANCELLED);
         let before = self.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, start);
@@ -195,20 +196,20 @@ impl<W: Polled> Run for Task<W> {
         }
         let Some(result) = self.poll_work() else { return self.rest() };
         let is_last = result.as_ref().map_or(true, W::is_last);
-        let before = std::mem::replace(&mut *lock(&self.progress), Progress::Done(result));
+        let before = std::mem::replace(&mut *lock(&self.progress), TaskProgress::Done(result));
         if is_last {
             // Its drop may wake the connection, as the end of a body that was not read does: it finds the output.
             self.drop_work();
         }
         // Whoever is woken may ask for the next output, and must not find the task running.
         self.rest();
-        if let Progress::Asked(Some(waker)) = before {
+        if let TaskProgress::Asked(Some(waker)) = before {
             waker.wake();
         }
     }
 }
 
-impl<W: Polled> Wake for Task<W> {
+impl<W: TaskWork> Wake for WorkerTask<W> {
     fn wake(self: Arc<Self>) {
         self.schedule();
     }
@@ -255,7 +256,7 @@ mod tests {
         }
     }
 
-    impl Polled for Gated {
+    impl TaskWork for Gated {
         type Output = usize;
 
         fn poll(&mut self, cx: &mut Context<'_>) -> Poll<usize> {
@@ -294,10 +295,10 @@ mod tests {
             .iter()
             .map(|gate| {
                 let work = Gated { gate: Arc::clone(gate), threads: 4, dropped: Arc::clone(&dropped) };
-                Task::new(work, Arc::clone(&workers))
+                WorkerTask::new(work, Arc::clone(&workers))
             })
             .collect();
-        tasks.iter().for_each(Task::begin);
+        tasks.iter().for_each(WorkerTask::begin);
         let (report, reports) = mpsc::channel();
         thread::scope(|scope| {
             for _ in 0..4 {
@@ -342,7 +343,7 @@ mod tests {
     #[test]
     fn what_nobody_has_fetched_is_dropped_by_a_worker_at_the_cancellation() {
         struct Yields(Option<Arc<()>>);
-        impl Polled for Yields {
+        impl TaskWork for Yields {
             type Output = Arc<()>;
 
             fn poll(&mut self, _cx: &mut Context<'_>) -> Poll<Arc<()>> {
@@ -350,7 +351,7 @@ mod tests {
             }
         }
         let (workers, output) = (pool(), Arc::new(()));
-        let task = Task::new(Yields(Some(Arc::clone(&output))), Arc::clone(&workers));
+        let task = WorkerTask::new(Yields(Some(Arc::clone(&output))), Arc::clone(&workers));
         let eventually = |is_so: &dyn Fn() -> bool| {
             let began = std::time::Instant::now();
             while !is_so() {
@@ -359,7 +360,7 @@ mod tests {
             }
         };
         task.begin();
-        eventually(&|| matches!(*lock(&task.progress), Progress::Done(_)));
+        eventually(&|| matches!(*lock(&task.progress), TaskProgress::Done(_)));
         assert_eq!(Arc::strong_count(&output), 2);
         task.cancel();
         // While the task is held here, as it is by the loop.
@@ -370,7 +371,7 @@ mod tests {
     /// Counts its polls, and keeps the waker.
     struct Counts(usize, Arc<Mutex<Option<Waker>>>);
 
-    impl Polled for Counts {
+    impl TaskWork for Counts {
         type Output = usize;
 
         fn poll(&mut self, cx: &mut Context<'_>) -> Poll<usize> {
@@ -384,7 +385,7 @@ mod tests {
     fn a_late_wake_up_pulls_nothing_that_nobody_has_asked_for() {
         let (workers, waker) = (Workers::new(0), Arc::new(Mutex::new(None)));
         workers.start(1).unwrap_or_else(|error| panic!("{error}"));
-        let task = Task::new(Counts(0, Arc::clone(&waker)), Arc::clone(&workers));
+        let task = WorkerTask::new(Counts(0, Arc::clone(&waker)), Arc::clone(&workers));
         for polls in 1..100 {
             assert_eq!(block_on(poll_fn(|cx| task.poll(cx))), polls);
             if let Some(waker) = lock(&waker).take() {
@@ -406,20 +407,20 @@ mod tests {
     fn a_task_that_somebody_may_still_wake_is_not_used_again() {
         let (workers, waker) = (Workers::new(0), Arc::new(Mutex::new(None)));
         workers.start(1).unwrap_or_else(|error| panic!("{error}"));
-        let mut task = Task::new(Counts(0, Arc::clone(&waker)), Arc::clone(&workers));
+        let mut task = WorkerTask::new(Counts(0, Arc::clone(&waker)), Arc::clone(&workers));
         assert_eq!(block_on(poll_fn(|cx| task.poll(cx))), 1);
-        assert!(Task::unused(&mut task).is_none(), "its waker is kept");
+        assert!(WorkerTask::unused(&mut task).is_none(), "its waker is kept");
         *lock(&waker) = None;
-        assert_eq!(Task::unused(&mut task).map(|work| work.0), Some(1));
+        assert_eq!(WorkerTask::unused(&mut task).map(|work| work.0), Some(1));
         task.begin();
-        assert!(Task::unused(&mut task).is_none(), "it was asked");
+        assert!(WorkerTask::unused(&mut task).is_none(), "it was asked");
         workers.close();
     }
 
     #[test]
     fn a_task_that_wakes_itself_is_polled_again() {
         struct Again(usize);
-        impl Polled for Again {
+        impl TaskWork for Again {
             type Output = ();
 
             fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -429,7 +430,7 @@ mod tests {
             }
         }
         let workers = pool();
-        let task = Task::new(Again(1000), Arc::clone(&workers));
+        let task = WorkerTask::new(Again(1000), Arc::clone(&workers));
         let (report, is_done) = mpsc::channel();
         thread::spawn(move || {
             block_on(poll_fn(|cx| task.poll(cx)));
@@ -442,7 +443,7 @@ mod tests {
     #[test]
     fn a_panic_is_told_to_who_asked() {
         struct Panics;
-        impl Polled for Panics {
+        impl TaskWork for Panics {
             type Output = ();
 
             fn poll(&mut self, _cx: &mut Context<'_>) -> Poll<()> {
@@ -450,7 +451,7 @@ mod tests {
             }
         }
         let workers = pool();
-        let task = Task::new(Panics, Arc::clone(&workers));
+        let task = WorkerTask::new(Panics, Arc::clone(&workers));
         let caught = catch_panic(|| block_on(poll_fn(|cx| task.poll(cx))));
         assert_eq!(caught, Err("The handler panicked: out of cheese".to_owned()));
         workers.close();

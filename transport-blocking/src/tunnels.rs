@@ -18,12 +18,12 @@ pub(crate) type Work = Box<dyn FnOnce() + Send>;
 
 pub(crate) struct Tunnels {
     most: usize,
-    state: Mutex<State>,
+    state: Mutex<TunnelThreads>,
     news: Condvar,
 }
 
 #[derive(Default)]
-struct State {
+struct TunnelThreads {
     threads: usize,
     idle: usize,
     /// No more than there are idle threads.
@@ -80,7 +80,7 @@ impl Tunnels {
     fn next(&self) -> Option<Work> {
         let mut state = lock(&self.state);
         state.idle += 1;
-        let waits = |state: &mut State| state.work.is_empty() && !state.closed;
+        let waits = |state: &mut TunnelThreads| state.work.is_empty() && !state.closed;
         let waited = self.news.wait_timeout_while(state, IDLE, waits);
         state = waited.unwrap_or_else(PoisonError::into_inner).0;
         state.idle -= 1;

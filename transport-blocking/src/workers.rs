@@ -18,19 +18,19 @@ thread_local! {
 /// What a worker runs next.
 pub(crate) enum QueueItem {
     /// A poll of a task.
-    Task(Arc<dyn Run>),
+    Task(Arc<dyn RunTask>),
     /// Work that blocks.
     Work(Box<dyn FnOnce() + Send>),
 }
 
 /// A task, as a worker sees it.
-pub(crate) trait Run: Send + Sync {
+pub(crate) trait RunTask: Send + Sync {
     fn run(self: Arc<Self>);
 }
 
 /// The workers of a server, and its tunnels.
 pub(crate) struct Workers {
-    queue: Mutex<Queue>,
+    queue: Mutex<JobQueue>,
     /// Signalled when there is a job, or when there will be none any more.
     news: Condvar,
     pub(crate) tunnels: Tunnels,
@@ -39,7 +39,7 @@ pub(crate) struct Workers {
 /// It is bounded: a task is in it once, and a connection has at most a handler, a source and a file. The futures that
 /// handlers spawn are for the application to bound.
 #[derive(Default)]
-struct Queue {
+struct JobQueue {
     jobs: VecDeque<QueueItem>,
     idle: usize,
     /// How many of the idle threads are being woken. So a burst of jobs needs no system call for each job.

@@ -23,9 +23,9 @@ impl Spawner for BlockingPool {
 }
 
 /// The blocking pool of a server's own runtime: a body that is kept in a file may be read from any thread.
-pub(crate) struct Pool(pub(crate) Handle);
+pub(crate) struct RuntimeSpawner(pub(crate) Handle);
 
-impl Spawner for Pool {
+impl Spawner for RuntimeSpawner {
     fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) -> Result<(), NoThread> {
         spawn(&self.0, work)
     }

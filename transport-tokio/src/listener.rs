@@ -11,25 +11,25 @@ use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
 use crate::stream::Stream;
 
-pub(crate) struct Registered {
+pub(crate) struct RegisteredListener {
     place: Place,
-    socket: Socket,
+    socket: TokioListener,
 }
 
-enum Socket {
+enum TokioListener {
     Tcp(TcpListener),
     Unix(UnixListener),
 }
 
-impl Registered {
+impl RegisteredListener {
     /// Registers a listener with the runtime that this is called in.
     pub(crate) fn new(listener: Listener) -> io::Result<Self> {
         let (place, socket) = listener.into_parts();
         // tokio tells of a runtime without its I/O driver in no other way than a panic.
         let register = || {
             Ok(match socket {
-                ListeningSocket::Tcp(listener) => Socket::Tcp(TcpListener::from_std(listener)?),
-                ListeningSocket::Unix(listener) => Socket::Unix(UnixListener::from_std(listener)?),
+                ListeningSocket::Tcp(listener) => TokioListener::Tcp(TcpListener::from_std(listener)?),
+                ListeningSocket::Unix(listener) => TokioListener::Unix(UnixListener::from_std(listener)?),
             })
         };
         let socket = catch_unwind(AssertUnwindSafe(register)).unwrap_or_else(|_| {
@@ -41,17 +41,17 @@ impl Registered {
     }
 }
 
-impl Accept for Registered {
+impl Accept for RegisteredListener {
     type Wire = Stream;
 
     fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Accepted<Stream>>> {
         Poll::Ready(Ok(match &self.socket {
-            Socket::Tcp(listener) => {
+            TokioListener::Tcp(listener) => {
                 let (stream, peername) = ready!(listener.poll_accept(cx))?;
                 let sockname = self.place.sockname(|| stream.local_addr())?;
                 self.place.accepted(Stream::Tcp(stream), Peer::Ip(peername), sockname)
             }
-            Socket::Unix(listener) => {
+            TokioListener::Unix(listener) => {
                 let (stream, peername) = ready!(listener.poll_accept(cx))?;
                 let sockname = self.place.sockname(|| Err(io::ErrorKind::Unsupported.into()))?;
                 self.place.accepted(Stream::Unix(stream), unix_peer(peername.as_pathname()), sockname)
@@ -62,18 +62,18 @@ impl Accept for Registered {
     /// Asks the system: tokio asks it only after it has heard of a connection, and at the end nobody waits for that.
     fn accept_waiting(&mut self) -> io::Result<Accepted<Stream>> {
         let (socket, peername) = match &self.socket {
-            Socket::Tcp(listener) => SockRef::from(listener).accept(),
-            Socket::Unix(listener) => SockRef::from(listener).accept(),
+            TokioListener::Tcp(listener) => SockRef::from(listener).accept(),
+            TokioListener::Unix(listener) => SockRef::from(listener).accept(),
         }?;
         socket.set_nonblocking(true)?;
         match &self.socket {
-            Socket::Tcp(_) => {
+            TokioListener::Tcp(_) => {
                 let stream = TcpStream::from_std(socket.into())?;
                 let peername = peername.as_socket().ok_or(io::ErrorKind::Unsupported)?;
                 let sockname = self.place.sockname(|| stream.local_addr())?;
                 Ok(self.place.accepted(Stream::Tcp(stream), Peer::Ip(peername), sockname))
             }
-            Socket::Unix(_) => {
+            TokioListener::Unix(_) => {
                 let stream = UnixStream::from_std(socket.into())?;
                 let sockname = self.place.sockname(|| Err(io::ErrorKind::Unsupported.into()))?;
                 Ok(self.place.accepted(Stream::Unix(stream), unix_peer(peername.as_pathname()), sockname))

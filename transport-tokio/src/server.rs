@@ -13,8 +13,8 @@ use httpfsm_transport::{
 };
 use tokio::runtime::{self, Handle};
 
-use crate::blocking::Pool;
-use crate::listener::Registered;
+use crate::blocking::RuntimeSpawner;
+use crate::listener::RegisteredListener;
 
 /// A server to be, on tokio. It is started within a runtime whose I/O driver is on, in whose background it serves until
 /// it is drained or the runtime ends; anywhere else `serve` is an error.
@@ -71,7 +71,7 @@ pub fn serve(listener: impl AsFd, config: ServerConfig, handler: impl Handler) -
 ///
 /// This is called outside of a runtime, or the system has no thread for the server's timer.
 pub fn connections<H: Handler>(config: ServerConfig, handler: H) -> io::Result<Connections<H>> {
-    Connections::new(config, Arc::new(Pool(runtime()?)), handler)
+    Connections::new(config, Arc::new(RuntimeSpawner(runtime()?)), handler)
 }
 
 /// The runtime that this is called in.
@@ -123,7 +123,7 @@ impl Tokio {
 
 impl Transport for Tokio {
     fn start<H: Handler>(self, mut opening: Opening, handler: H) -> io::Result<ServerHandle> {
-        let (service, handle) = opening.service(Arc::new(Pool(runtime()?)), handler)?;
+        let (service, handle) = opening.service(Arc::new(RuntimeSpawner(runtime()?)), handler)?;
         let begun = (0..self.workers).try_for_each(|_| work(&opening, &service, &handle));
         let begun = begun.and_then(|()| begin(opening.listeners, &service, &handle));
         begun.inspect_err(|_| {
@@ -168,7 +168,7 @@ fn begin<H: Handler>(
     service: &Arc<Service<H>>,
     handle: &ServerHandle,
 ) -> io::Result<()> {
-    let registered = listeners.into_iter().map(Registered::new).collect::<io::Result<Vec<_>>>()?;
+    let registered = listeners.into_iter().map(RegisteredListener::new).collect::<io::Result<Vec<_>>>()?;
     for listener in registered {
         tokio::spawn(accept(listener, Arc::clone(service), handle.clone(), |driver| {
             tokio::spawn(driver);

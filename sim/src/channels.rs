@@ -12,15 +12,15 @@ use httpfsm::status::Status;
 use httpfsm::time::{Date, Moment, Now};
 use httpfsm_transport::catch_panic;
 
+use crate::broken_contract::BrokenContract;
 use crate::contract::{Breach, Contract};
 use crate::dice::{Dice, mix};
-use crate::failure::Failure;
 use crate::fault::Fault;
 use crate::model;
 use crate::plan::RoundPlan;
-use crate::reader::{Read, Reader};
+use crate::reader::{ReadResponse, Reader};
 use crate::simulation::{CONNECTIONS, Outcome, SEED, from_environment, repeat};
-use crate::trace::Trace;
+use crate::trace::SimTrace;
 use crate::watch::NUMBER;
 
 /// Deadlines that may come one after the other until a silent channel is closed.
@@ -29,9 +29,9 @@ const DEADLINES: usize = 64;
 /// Bytes of the empty lines that an idle channel may hold: four, and the beginning of one more.
 const EMPTY_LINES: usize = 9;
 
-/// Whose turn it is.
+/// One step: who does what.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Turn {
+enum ChannelStep {
     Feed(usize),
     Take,
     Act(u32),
@@ -59,24 +59,24 @@ enum Turn {
 /// # Panics
 ///
 /// As [`Simulation::run`](crate::Simulation::run).
-pub fn channels(seed: u64, channels: u64) -> Result<Outcome, Box<Failure>> {
+pub fn channels(seed: u64, channels: u64) -> Result<Outcome, Box<BrokenContract>> {
     let seed = from_environment(SEED).unwrap_or(seed);
     let channels = from_environment(CONNECTIONS).unwrap_or(channels).max(1);
     let mut outcome = Outcome { connections: channels, steps: 0, trace_hash: 0 };
     for seed in (0..channels).map(|n| seed.wrapping_add(n)) {
-        let (bytes, turns) = draw(seed);
-        let (hash, breach) = run(seed, &bytes, &turns, &Trace::new(false));
-        outcome.steps += turns.len() as u64;
+        let (bytes, steps) = draw(seed);
+        let (hash, breach) = run(seed, &bytes, &steps, &SimTrace::new(false));
+        outcome.steps += steps.len() as u64;
         outcome.trace_hash = outcome.trace_hash.wrapping_add(mix(hash ^ mix(seed)));
         if let Some(breach) = breach {
-            return Err(Box::new(fail(seed, &bytes, turns, &breach)));
+            return Err(Box::new(fail(seed, &bytes, steps, &breach)));
         }
     }
     Ok(outcome)
 }
 
 /// What the peer sends, and in which order things happen.
-fn draw(seed: u64) -> (Vec<u8>, Vec<Turn>) {
+fn draw(seed: u64) -> (Vec<u8>, Vec<ChannelStep>) {
     let plan = RoundPlan::draw(seed, Fault::ALL, 0, &model::ask);
     let sends = plan.clients.iter().take(2).flat_map(|client| &client.sends);
     // A client alone knows which response is to a HEAD.
@@ -85,25 +85,25 @@ fn draw(seed: u64) -> (Vec<u8>, Vec<Turn>) {
         sent.render(&mut bytes);
     }
     let mut dice = Dice::new(!plan.order);
-    let turns = (0..20 + dice.below(100)).map(|_| match dice.below(40) {
-        0..=9 => Turn::Feed(1 + dice.length(9000) as usize),
-        10..=17 => Turn::Take,
-        18..=27 => Turn::Act(dice.below(u32::MAX)),
-        28..=35 => Turn::Send(1 + dice.length(9000) as usize),
-        36 if dice.one_in(4) => Turn::Back(u64::from(dice.length(100_000))),
-        36 | 37 => Turn::Pass(u64::from(dice.length(20_000))),
-        38 if dice.one_in(4) => Turn::Lose,
-        38 if dice.one_in(4) => Turn::GoOut,
-        38 => Turn::Evict,
-        39 if dice.one_in(3) => Turn::End,
-        39 if dice.one_in(4) => Turn::Busy,
-        _ => Turn::Take,
+    let steps = (0..20 + dice.below(100)).map(|_| match dice.below(40) {
+        0..=9 => ChannelStep::Feed(1 + dice.length(9000) as usize),
+        10..=17 => ChannelStep::Take,
+        18..=27 => ChannelStep::Act(dice.below(u32::MAX)),
+        28..=35 => ChannelStep::Send(1 + dice.length(9000) as usize),
+        36 if dice.one_in(4) => ChannelStep::Back(u64::from(dice.length(100_000))),
+        36 | 37 => ChannelStep::Pass(u64::from(dice.length(20_000))),
+        38 if dice.one_in(4) => ChannelStep::Lose,
+        38 if dice.one_in(4) => ChannelStep::GoOut,
+        38 => ChannelStep::Evict,
+        39 if dice.one_in(3) => ChannelStep::End,
+        39 if dice.one_in(4) => ChannelStep::Busy,
+        _ => ChannelStep::Take,
     });
-    (bytes, turns.collect())
+    (bytes, steps.collect())
 }
 
-fn run(seed: u64, bytes: &[u8], turns: &[Turn], trace: &Trace) -> (u64, Option<Breach>) {
-    let outcome = catch_panic(|| Bench::new(seed, trace).run(bytes, turns));
+fn run(seed: u64, bytes: &[u8], steps: &[ChannelStep], trace: &SimTrace) -> (u64, Option<Breach>) {
+    let outcome = catch_panic(|| ChannelBench::new(seed, trace).run(bytes, steps));
     let breach = match outcome {
         Ok(outcome) => outcome.err(),
         Err(text) => Some(Breach { contract: Contract::NoPanic, text }),
@@ -111,29 +111,29 @@ fn run(seed: u64, bytes: &[u8], turns: &[Turn], trace: &Trace) -> (u64, Option<B
     (trace.hash(), breach)
 }
 
-fn fail(seed: u64, bytes: &[u8], mut turns: Vec<Turn>, breach: &Breach) -> Failure {
+fn fail(seed: u64, bytes: &[u8], mut steps: Vec<ChannelStep>, breach: &Breach) -> BrokenContract {
     let mut at = 0;
-    while at < turns.len() {
-        let mut fewer = turns.clone();
+    while at < steps.len() {
+        let mut fewer = steps.clone();
         fewer.remove(at);
-        let still = run(seed, bytes, &fewer, &Trace::new(false)).1;
+        let still = run(seed, bytes, &fewer, &SimTrace::new(false)).1;
         if still.is_some_and(|still| still.contract == breach.contract) {
-            turns = fewer;
+            steps = fewer;
         } else {
             at += 1;
         }
     }
-    let trace = Trace::new(true);
-    let last = run(seed, bytes, &turns, &trace).1.unwrap_or_else(|| breach.clone());
-    let plan = format!("{turns:?}");
+    let trace = SimTrace::new(true);
+    let last = run(seed, bytes, &steps, &trace).1.unwrap_or_else(|| breach.clone());
+    let plan = format!("{steps:?}");
     let (contract, text) = (last.contract, last.text);
-    Failure { seed, contract, text, plan, steps: trace.take_lines(), command: repeat(seed) }
+    BrokenContract { seed, contract, text, plan, steps: trace.take_lines(), command: repeat(seed) }
 }
 
 /// A channel, with its peer, its application and its socket.
-struct Bench<'a> {
+struct ChannelBench<'a> {
     channel: Channel,
-    trace: &'a Trace,
+    trace: &'a SimTrace,
     at: u64,
     /// The latest that it ever was.
     latest: u64,
@@ -146,8 +146,8 @@ struct Bench<'a> {
     delivered: VecDeque<String>,
 }
 
-impl<'a> Bench<'a> {
-    fn new(seed: u64, trace: &'a Trace) -> Self {
+impl<'a> ChannelBench<'a> {
+    fn new(seed: u64, trace: &'a SimTrace) -> Self {
         let mut config = ServerConfig::default();
         config.channel.max_request_header_size = 8 << 10;
         model::vary(&mut Dice::new(!seed), &mut config);
@@ -160,9 +160,9 @@ impl<'a> Bench<'a> {
         Self { channel, trace, at: 0, latest: 0, bound, fed: 0, ended: false, lost: false, reader, delivered }
     }
 
-    fn run(&mut self, bytes: &[u8], turns: &[Turn]) -> Result<(), Breach> {
-        for turn in turns {
-            self.turn(*turn, bytes)?;
+    fn run(&mut self, bytes: &[u8], steps: &[ChannelStep]) -> Result<(), Breach> {
+        for step in steps {
+            self.step(*step, bytes)?;
             self.check()?;
         }
         // Everybody falls silent.
@@ -181,9 +181,9 @@ impl<'a> Bench<'a> {
         Err(progress(format!("it does not end, in {}", self.channel.state())))
     }
 
-    fn turn(&mut self, turn: Turn, bytes: &[u8]) -> Result<(), Breach> {
-        match turn {
-            Turn::Feed(most) => {
+    fn step(&mut self, step: ChannelStep, bytes: &[u8]) -> Result<(), Breach> {
+        match step {
+            ChannelStep::Feed(most) => {
                 let room = self.channel.input_room();
                 let end = bytes.len().min(self.fed + most.min(room));
                 let piece = bytes.get(self.fed..end).unwrap_or_default();
@@ -195,20 +195,20 @@ impl<'a> Bench<'a> {
                     self.fed = end;
                 }
             }
-            Turn::Take => {
+            ChannelStep::Take => {
                 self.take()?;
             }
-            Turn::Act(whim) => {
+            ChannelStep::Act(whim) => {
                 while self.take()? {}
                 self.act(whim);
             }
-            Turn::Send(most) => return self.send(most),
-            Turn::Pass(length) => {
+            ChannelStep::Send(most) => return self.send(most),
+            ChannelStep::Pass(length) => {
                 self.at += length;
                 self.trace.time(self.at);
                 self.handle(Input::Tick);
             }
-            Turn::Back(length) => {
+            ChannelStep::Back(length) => {
                 let shown = |channel: &Channel| {
                     let (waits, due) = (channel.waits_for(), channel.deadline());
                     (channel.state(), waits, due, channel.unsent_len(), channel.has_output())
@@ -221,11 +221,11 @@ impl<'a> Bench<'a> {
                     return Err(progress(format!("time went back by {length} ms, which changed {before:?}")));
                 }
             }
-            Turn::End => self.ended |= self.handle(Input::RxEnd),
-            Turn::Lose => self.lost |= self.handle(Input::Disconnected),
-            Turn::GoOut => _ = self.go_out(),
-            Turn::Evict => _ = self.handle(Input::Evict),
-            Turn::Busy => _ = self.handle(Input::Busy),
+            ChannelStep::End => self.ended |= self.handle(Input::RxEnd),
+            ChannelStep::Lose => self.lost |= self.handle(Input::Disconnected),
+            ChannelStep::GoOut => _ = self.go_out(),
+            ChannelStep::Evict => _ = self.handle(Input::Evict),
+            ChannelStep::Busy => _ = self.handle(Input::Busy),
         }
         Ok(())
     }
@@ -312,8 +312,8 @@ impl<'a> Bench<'a> {
             let read = self.reader.next("GET").map_err(|text| broken(Contract::Responses, text))?;
             let response = match read {
                 None => return Ok(()),
-                Some(Read::Interim(_)) => continue,
-                Some(Read::Whole(response) | Read::Switched(response)) => response,
+                Some(ReadResponse::Interim(_)) => continue,
+                Some(ReadResponse::Whole(response) | ReadResponse::Switched(response)) => response,
             };
             let Some(told) = response.field(NUMBER) else { continue };
             // The machine has responded to those before it by itself.

@@ -9,15 +9,15 @@ use self::send::Gate;
 use crate::ask::Expected;
 use crate::layer::ClientLayer;
 use crate::plan::{ClientPlan, Disturbance, LINES, NEVER, Sent};
-use crate::reader::{Read, Reader};
-use crate::trace::Trace;
+use crate::reader::{ReadResponse, Reader};
+use crate::trace::SimTrace;
 use crate::watch::NUMBER;
-use crate::wire::Ends;
+use crate::wire::LinkEnds;
 
 pub(crate) struct Client<'a> {
     pub(crate) number: usize,
     pub(crate) plan: &'a ClientPlan,
-    pub(crate) ends: Arc<Ends>,
+    pub(crate) ends: Arc<LinkEnds>,
     /// When it is to be stepped, apart from when its link wakes it.
     pub(crate) wake_at: Option<u64>,
     /// The connection is over as far as it is concerned.
@@ -26,7 +26,7 @@ pub(crate) struct Client<'a> {
     places_are_few: bool,
     /// The server has begun to go out, or time has made a leap: what is owed may stay out.
     pub(crate) excused: bool,
-    trace: &'a Trace,
+    trace: &'a SimTrace,
     bytes: Vec<u8>,
     gates: Vec<(usize, Gate)>,
     /// Where the heads end.
@@ -61,9 +61,9 @@ impl<'a> Client<'a> {
     pub(crate) fn new(
         number: usize,
         plan: &'a ClientPlan,
-        ends: Arc<Ends>,
+        ends: Arc<LinkEnds>,
         places_are_few: bool,
-        trace: &'a Trace,
+        trace: &'a SimTrace,
     ) -> Self {
         let bodies: usize = plan.sends.iter().map(|sent| 2 * sent.ask.body.len()).sum();
         let mut bytes = Vec::with_capacity(bodies + 300 * plan.sends.len());
@@ -289,19 +289,19 @@ impl<'a> Client<'a> {
             let method = self.plan.sends.get(self.responses).map_or("GET", |sent| &sent.ask.method);
             match self.reader.next(method)? {
                 None => return Ok(()),
-                Some(Read::Interim(100)) => {
+                Some(ReadResponse::Interim(100)) => {
                     if self.plan.sends.get(self.responses).is_none_or(|sent| !sent.expect) {
                         return Err(format!("a 100 to request {}, which expects none", self.responses));
                     }
                     self.continued = self.responses + 1;
                 }
-                Some(Read::Interim(_)) => {}
-                Some(Read::Whole(response)) => {
+                Some(ReadResponse::Interim(_)) => {}
+                Some(ReadResponse::Whole(response)) => {
                     // A server that had not seen the whole head, at a deadline, could not know that it is a HEAD.
                     self.deaf = method == "HEAD" && response.field(NUMBER).is_none() && response.says_close();
                     self.judge(response)?;
                 }
-                Some(Read::Switched(response)) => {
+                Some(ReadResponse::Switched(response)) => {
                     self.judge(response)?;
                     self.switched = true;
                 }

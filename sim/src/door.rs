@@ -21,7 +21,7 @@ const NO_DESCRIPTORS: i32 = 24;
 
 /// Where clients connect. Clones are the same listening socket.
 pub(crate) struct Door<H: Handler> {
-    queue: Arc<Mutex<Queue>>,
+    queue: Arc<Mutex<AcceptQueue>>,
     admitted: Arc<Mutex<Vec<Admitted<H>>>>,
 }
 
@@ -29,7 +29,7 @@ pub(crate) struct Door<H: Handler> {
 pub(crate) type Admitted<H> = (usize, Box<Driver<H, ServerEnd>>);
 
 #[derive(Default)]
-struct Queue {
+struct AcceptQueue {
     waiting: VecDeque<(usize, ServerEnd)>,
     waker: Option<Waker>,
     /// Which calls that would have accepted somebody fail.
@@ -42,7 +42,7 @@ struct Queue {
 
 impl<H: Handler> Door<H> {
     pub(crate) fn new(failures: Vec<u32>) -> Self {
-        let queue = Queue { failures, ..Queue::default() };
+        let queue = AcceptQueue { failures, ..AcceptQueue::default() };
         Self { queue: Arc::new(Mutex::new(queue)), admitted: Arc::default() }
     }
 
@@ -77,7 +77,7 @@ impl<H: Handler> Door<H> {
     }
 }
 
-struct SimListener(Arc<Mutex<Queue>>);
+struct SimListener(Arc<Mutex<AcceptQueue>>);
 
 impl Accept for SimListener {
     type Wire = ServerEnd;

@@ -8,7 +8,7 @@ use httpfsm::handler::Extensions;
 use httpfsm_transport::{Layer, LayerError, Layered, Wire};
 use httpfsm_transport_kit::ToyLayer;
 
-use crate::wire::{Link, SimWire};
+use crate::wire::{SimLink, SimWire};
 
 /// The driver's end of a connection.
 pub(crate) enum ServerEnd {
@@ -119,7 +119,7 @@ impl ClientLayer {
     }
 
     /// Sends a piece of what it is to send; says whether there was one.
-    pub(crate) fn send(&mut self, link: &mut Link, piece: usize) -> bool {
+    pub(crate) fn send(&mut self, link: &mut SimLink, piece: usize) -> bool {
         let room = link.capacity.saturating_sub(link.to_server.len());
         let bytes = self.down.len().min(room).min(piece);
         if bytes > 0 {
@@ -135,7 +135,7 @@ impl ClientLayer {
     /// Takes bytes from the link, and adds plain ones to `plain`; says how many.
     pub(crate) fn take(
         &mut self,
-        link: &mut Link,
+        link: &mut SimLink,
         most: usize,
         plain: &mut Vec<u8>,
     ) -> Result<usize, LayerError> {

@@ -32,7 +32,7 @@
 //! .connections(200)
 //! .run()?;
 //! assert_eq!(outcome.connections, 200);
-//! # Ok::<(), Box<httpfsm_sim::Failure>>(())
+//! # Ok::<(), Box<httpfsm_sim::BrokenContract>>(())
 //! ```
 //!
 //! Handlers fail for more than wrong responses. This one lets one request work at a time, and forgets that its future
@@ -118,7 +118,7 @@
 //! # What a failure tells
 //!
 //! The plan of a round is data. Connections, requests and faults are taken away from it as long as it still fails in
-//! the same way, and the [`Failure`] shows what is left, step by step, with the command that repeats it. A handler must
+//! the same way, and the [`BrokenContract`] shows what is left, step by step, with the command that repeats it. A handler must
 //! take its time and its randomness from the [`World`] and the request, or else it is not repeated.
 //!
 //! The numbers are those of `oorandom` (PCG), the hash is one of multiplications over words of eight bytes: both are
@@ -127,12 +127,12 @@
 #![deny(missing_docs)]
 
 mod ask;
+mod broken_contract;
 mod channels;
 mod client;
 mod contract;
 mod dice;
 mod door;
-mod failure;
 mod fault;
 mod hostile;
 mod layer;
@@ -149,10 +149,10 @@ mod wire;
 mod world;
 
 pub use ask::{Ask, ReceivedResponse};
+pub use broken_contract::BrokenContract;
 pub use channels::channels;
 pub use contract::Contract;
 pub use dice::Dice;
-pub use failure::Failure;
 pub use fault::Fault;
 pub use model::{application, ask, vary};
 pub use simulation::{Outcome, Simulation};

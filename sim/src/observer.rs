@@ -9,20 +9,20 @@ use httpfsm::request::RequestRef;
 use httpfsm::server::NotAdmitted;
 
 use crate::door::client_at;
-use crate::trace::Trace;
-use crate::wire::{Ends, Fate};
+use crate::trace::SimTrace;
+use crate::wire::{Fate, LinkEnds};
 
 pub(crate) struct Observer {
-    trace: Trace,
-    ends: Vec<Arc<Ends>>,
+    trace: SimTrace,
+    ends: Vec<Arc<LinkEnds>>,
 }
 
 impl Observer {
-    pub(crate) fn new(trace: Trace, ends: Vec<Arc<Ends>>) -> Self {
+    pub(crate) fn new(trace: SimTrace, ends: Vec<Arc<LinkEnds>>) -> Self {
         Self { trace, ends }
     }
 
-    fn ends_of(&self, peer: &Peer) -> Option<&Ends> {
+    fn ends_of(&self, peer: &Peer) -> Option<&LinkEnds> {
         self.ends.get(client_at(peer)?).map(|ends| &**ends)
     }
 

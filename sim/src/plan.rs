@@ -54,7 +54,7 @@ pub(crate) struct ClientPlan {
     pub(crate) step: usize,
     pub(crate) mishaps: Vec<Mishap>,
     pub(crate) disturbances: Vec<Disturbance>,
-    pub(crate) end: End,
+    pub(crate) end: ClientEnd,
     /// Its bytes go through a layer.
     pub(crate) layered: bool,
 }
@@ -134,7 +134,7 @@ pub(crate) enum Disturbance {
 
 /// What a client does when it has sent everything.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum End {
+pub(crate) enum ClientEnd {
     /// It ends its output at once.
     Fin,
     /// It ends its output when it has its responses.

@@ -29,7 +29,7 @@ enum At {
 
 /// What was read.
 #[derive(PartialEq, Eq, Debug)]
-pub(crate) enum Read {
+pub(crate) enum ReadResponse {
     Interim(u16),
     Whole(ReceivedResponse),
     /// The head of a 101, or of a 2xx to CONNECT; what follows is another protocol's.
@@ -43,7 +43,7 @@ impl Reader {
     }
 
     /// The next thing that has come whole. It is the response to a request of `method`.
-    pub(crate) fn next(&mut self, method: &str) -> Result<Option<Read>, String> {
+    pub(crate) fn next(&mut self, method: &str) -> Result<Option<ReadResponse>, String> {
         loop {
             match self.at {
                 At::Head => match self.head(method)? {
@@ -110,9 +110,9 @@ impl Reader {
         &self.buffer
     }
 
-    fn finish(&mut self) -> Read {
+    fn finish(&mut self) -> ReadResponse {
         self.at = At::Head;
-        Read::Whole(std::mem::take(&mut self.response))
+        ReadResponse::Whole(std::mem::take(&mut self.response))
     }
 
     fn content(&mut self, most: usize) -> usize {
@@ -137,7 +137,7 @@ impl Reader {
         Ok(Some(line))
     }
 
-    fn head(&mut self, method: &str) -> Result<Option<Read>, String> {
+    fn head(&mut self, method: &str) -> Result<Option<ReadResponse>, String> {
         let known = self.buffer.len().min(9);
         let versions = [b"HTTP/1.1 ", b"HTTP/1.0 "];
         if !versions.iter().any(|version| self.buffer[..known] == version[..known]) {
@@ -169,11 +169,11 @@ impl Reader {
             }
             response.interim = std::mem::take(&mut self.interim);
             self.at = At::Tunnel;
-            return Ok(Some(Read::Switched(response)));
+            return Ok(Some(ReadResponse::Switched(response)));
         }
         if status < 200 {
             self.interim += 1;
-            return Ok(Some(Read::Interim(status)));
+            return Ok(Some(ReadResponse::Interim(status)));
         }
         response.interim = std::mem::take(&mut self.interim);
         let length = response.field("Content-Length").map(str::parse::<usize>);

@@ -20,10 +20,10 @@ use crate::door::Door;
 use crate::layer::ServerEnd;
 use crate::observer::Observer;
 use crate::plan::RoundPlan;
-use crate::running::{Polled, Running};
-use crate::trace::Trace;
-use crate::watch::{Entry, Ledger, Watched};
-use crate::wire::{Ends, SimWire};
+use crate::running::{RunningTask, TaskKind};
+use crate::trace::SimTrace;
+use crate::watch::{Ledger, SentRequest, WatchedHandler};
+use crate::wire::{LinkEnds, SimWire};
 use crate::world::{World, guard};
 
 /// Steps at one moment, and in all, above which a round does not end.
@@ -34,7 +34,7 @@ const STEPS: u64 = 2_000_000;
 const KEEPER: usize = 0;
 
 /// What came of a round.
-pub(crate) struct Report {
+pub(crate) struct RoundReport {
     pub(crate) hash: u64,
     pub(crate) steps: u64,
     pub(crate) lines: Vec<String>,
@@ -48,8 +48,8 @@ pub(crate) fn run<H: Handler>(
     recorder: Option<&Arc<dyn Recorder>>,
     plan: &RoundPlan,
     keeps_lines: bool,
-) -> Report {
-    let trace = Trace::new(keeps_lines);
+) -> RoundReport {
+    let trace = SimTrace::new(keeps_lines);
     let mut steps = 0;
     let outcome = catch_panic(|| Round::new(config, make, recorder, plan, &trace).run(&mut steps));
     let breach = match outcome {
@@ -60,22 +60,22 @@ pub(crate) fn run<H: Handler>(
     if let Some(breach) = &breach {
         trace.note(format_args!("{breach}"));
     }
-    Report { hash: trace.hash(), steps, lines: trace.take_lines(), breach }
+    RoundReport { hash: trace.hash(), steps, lines: trace.take_lines(), breach }
 }
 
 struct Round<'a, H: Handler> {
     plan: &'a RoundPlan,
     world: World,
-    trace: &'a Trace,
-    service: Arc<Service<Watched<H>>>,
+    trace: &'a SimTrace,
+    service: Arc<Service<WatchedHandler<H>>>,
     handle: ServerHandle,
     ledger: Arc<Ledger>,
     dice: Dice,
     clients: Vec<Client<'a>>,
-    door: Door<Watched<H>>,
+    door: Door<WatchedHandler<H>>,
     /// How many connections may be open; 0: any number.
     places: u64,
-    tasks: Vec<Running<H>>,
+    tasks: Vec<RunningTask<H>>,
     /// Futures and bodies of the application that live, and since when there are so many.
     live: usize,
     live_since: u64,
@@ -98,11 +98,12 @@ impl<'a, H: Handler> Round<'a, H> {
         make: &dyn Fn(&World) -> H,
         recorder: Option<&Arc<dyn Recorder>>,
         plan: &'a RoundPlan,
-        trace: &'a Trace,
+        trace: &'a SimTrace,
     ) -> Self {
         let (world, ledger) = (World::new(), Arc::new(Ledger::default()));
         enter(plan, &ledger);
-        let handler = Watched { handler: make(&world), ledger: Arc::clone(&ledger), world: world.clone() };
+        let handler =
+            WatchedHandler { handler: make(&world), ledger: Arc::clone(&ledger), world: world.clone() };
         let mut config = config.clone();
         // Off, because its jitter is the one random thing of a server that no seed decides.
         config.channel.connection_age = None;
@@ -110,13 +111,13 @@ impl<'a, H: Handler> Round<'a, H> {
         let places = u64::from(config.max_connections);
         let places_are_few = places != 0 && places < plan.clients.len() as u64;
         let ends = plan.clients.iter();
-        let ends = ends.map(|plan| Arc::new(Ends::new(plan.capacity, plan.step, plan.mishaps.clone())));
-        let ends: Vec<Arc<Ends>> = ends.collect();
+        let ends = ends.map(|plan| Arc::new(LinkEnds::new(plan.capacity, plan.step, plan.mishaps.clone())));
+        let ends: Vec<Arc<LinkEnds>> = ends.collect();
         let observer = Arc::new(Observer::new(trace.clone(), ends.clone()));
         let (clock, recorder) = (world.clock().clone(), recorder.cloned());
         let service = Service::recorded(config, clock, Arc::new(Inline), Some(observer), recorder, handler);
         let (handle, door) = (service.handle(Vec::new()), Door::new(plan.accept_failures.clone()));
-        let keeper = Running::new(Polled::Keeper(door.keeper(&service, &handle)));
+        let keeper = RunningTask::new(TaskKind::Keeper(door.keeper(&service, &handle)));
         let clients = plan
             .clients
             .iter()
@@ -152,10 +153,11 @@ impl<'a, H: Handler> Round<'a, H> {
         loop {
             self.open();
             let spawned = self.world.take_spawned();
-            self.tasks.extend(spawned.into_iter().map(|task| Running::new(Polled::Application(task))));
+            self.tasks.extend(spawned.into_iter().map(|task| RunningTask::new(TaskKind::Application(task))));
             let admitted = self.door.take_admitted();
-            self.tasks
-                .extend(admitted.into_iter().map(|(n, driver)| Running::new(Polled::Driver(n, driver))));
+            self.tasks.extend(
+                admitted.into_iter().map(|(n, driver)| RunningTask::new(TaskKind::Driver(n, driver))),
+            );
             if self.step()? {
                 *steps += 1;
                 since += 1;
@@ -279,11 +281,11 @@ fn enter(plan: &RoundPlan, ledger: &Ledger) {
     for sent in plan.clients.iter().flat_map(|client| &client.sends) {
         while entries.len() <= sent.number {
             let (method, target) = (String::new(), String::new());
-            entries.push(Entry { method, target, ordeal: None, served: false });
+            entries.push(SentRequest { method, target, ordeal: None, served: false });
         }
         if sent.hostile.is_none() {
             let (method, target) = (sent.ask.method.clone(), sent.ask.target.clone());
-            entries[sent.number] = Entry { method, target, ordeal: sent.ordeal, served: false };
+            entries[sent.number] = SentRequest { method, target, ordeal: sent.ordeal, served: false };
         }
     }
 }

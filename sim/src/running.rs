@@ -10,28 +10,28 @@ use httpfsm::handler::Handler;
 use httpfsm_transport::Driver;
 
 use crate::layer::ServerEnd;
-use crate::watch::Watched;
+use crate::watch::WatchedHandler;
 use crate::world::Task;
 
 /// A task and whether it is to be polled.
-pub(crate) struct Running<H: Handler> {
-    pub(crate) what: Polled<H>,
-    woken: Arc<Woken>,
+pub(crate) struct RunningTask<H: Handler> {
+    pub(crate) what: TaskKind<H>,
+    woken: Arc<WakeFlag>,
     waker: Waker,
 }
 
 /// What is polled.
-pub(crate) enum Polled<H: Handler> {
-    Driver(usize, Box<Driver<Watched<H>, ServerEnd>>),
+pub(crate) enum TaskKind<H: Handler> {
+    Driver(usize, Box<Driver<WatchedHandler<H>, ServerEnd>>),
     Application(Task),
     /// The accept loop.
     Keeper(Task),
     Over,
 }
 
-impl<H: Handler> Running<H> {
-    pub(crate) fn new(what: Polled<H>) -> Self {
-        let woken = Arc::new(Woken(AtomicBool::new(true)));
+impl<H: Handler> RunningTask<H> {
+    pub(crate) fn new(what: TaskKind<H>) -> Self {
+        let woken = Arc::new(WakeFlag(AtomicBool::new(true)));
         Self { what, waker: Waker::from(Arc::clone(&woken)), woken }
     }
 
@@ -41,27 +41,27 @@ impl<H: Handler> Running<H> {
     }
 
     pub(crate) fn is_over(&self) -> bool {
-        matches!(self.what, Polled::Over)
+        matches!(self.what, TaskKind::Over)
     }
 
     pub(crate) fn poll(&mut self) {
         self.woken.0.store(false, Ordering::Relaxed);
         let mut cx = Context::from_waker(&self.waker);
         let polled = match &mut self.what {
-            Polled::Driver(_, driver) => Pin::new(&mut **driver).poll(&mut cx),
-            Polled::Application(task) | Polled::Keeper(task) => task.as_mut().poll(&mut cx),
-            Polled::Over => Poll::Pending,
+            TaskKind::Driver(_, driver) => Pin::new(&mut **driver).poll(&mut cx),
+            TaskKind::Application(task) | TaskKind::Keeper(task) => task.as_mut().poll(&mut cx),
+            TaskKind::Over => Poll::Pending,
         };
         if polled.is_ready() {
-            self.what = Polled::Over;
+            self.what = TaskKind::Over;
         }
     }
 }
 
 /// Whether a task has been woken since it was polled.
-struct Woken(AtomicBool);
+struct WakeFlag(AtomicBool);
 
-impl Wake for Woken {
+impl Wake for WakeFlag {
     fn wake(self: Arc<Self>) {
         self.0.store(true, Ordering::Relaxed);
     }

@@ -11,13 +11,13 @@ use httpfsm::handler::Handler;
 use httpfsm_transport::Recorder;
 
 use crate::ask::Ask;
+use crate::broken_contract::BrokenContract;
 use crate::contract::{Breach, Contract};
 use crate::dice::{Dice, mix};
-use crate::failure::Failure;
 use crate::fault::Fault;
 use crate::model;
 use crate::plan::{CLIENTS, RoundPlan};
-use crate::round::{self, Report};
+use crate::round::{self, RoundReport};
 use crate::world::World;
 
 /// Rounds that a thread takes at a time.
@@ -156,7 +156,7 @@ where
     /// # Panics
     ///
     /// One of the two is set, and is no number, or asks for no connection: what was to be repeated would not be.
-    pub fn run(mut self) -> Result<Outcome, Box<Failure>> {
+    pub fn run(mut self) -> Result<Outcome, Box<BrokenContract>> {
         self.seed = from_environment(SEED).unwrap_or(self.seed);
         self.connections = from_environment(CONNECTIONS).unwrap_or(self.connections);
         let rounds = self.connections.div_ceil(CLIENTS as u64);
@@ -199,7 +199,7 @@ where
         RoundPlan::draw(seed, &self.faults, self.layered, &*self.traffic)
     }
 
-    fn round(&self, seed: u64, plan: &RoundPlan, keeps_lines: bool) -> Report {
+    fn round(&self, seed: u64, plan: &RoundPlan, keeps_lines: bool) -> RoundReport {
         let mut config = self.config.clone();
         if let Some(vary) = &self.vary {
             vary(&mut Dice::new(!seed), &mut config);
@@ -208,7 +208,7 @@ where
     }
 
     /// Takes away from the plan what it does not need to fail in the same way.
-    fn fail(&self, seed: u64) -> Failure {
+    fn fail(&self, seed: u64) -> BrokenContract {
         let mut plan = self.plan(seed);
         let contract = |breach: &Option<Breach>| breach.as_ref().map(|breach| breach.contract);
         let broken = contract(&self.round(seed, &plan, false).breach);
@@ -224,7 +224,7 @@ where
             contract: Contract::Progress,
             text: "the same seed has not failed again: the handler is not deterministic".to_owned(),
         });
-        Failure {
+        BrokenContract {
             seed,
             contract: breach.contract,
             text: breach.text,

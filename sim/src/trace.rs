@@ -18,9 +18,9 @@ const NOTE: u64 = u64::MAX;
 ///
 /// The hash is over bytes in a fixed order, so it is the same on every platform.
 #[derive(Clone)]
-pub(crate) struct Trace(Arc<Mutex<Pages>>);
+pub(crate) struct SimTrace(Arc<Mutex<TraceState>>);
 
-struct Pages {
+struct TraceState {
     hash: Hash,
     now: u64,
     /// The line that is being noted: its memory is used again.
@@ -28,10 +28,10 @@ struct Pages {
     log: Option<Vec<String>>,
 }
 
-impl Trace {
+impl SimTrace {
     pub(crate) fn new(keeps_lines: bool) -> Self {
         let log = keeps_lines.then(Vec::new);
-        Self(Arc::new(Mutex::new(Pages { hash: Hash::default(), now: 0, line: String::new(), log })))
+        Self(Arc::new(Mutex::new(TraceState { hash: Hash::default(), now: 0, line: String::new(), log })))
     }
 
     /// Time has come to `now`.
@@ -43,7 +43,7 @@ impl Trace {
 
     pub(crate) fn note(&self, line: fmt::Arguments<'_>) {
         let mut pages = self.pages();
-        let Pages { hash, now, line: text, log } = &mut *pages;
+        let TraceState { hash, now, line: text, log } = &mut *pages;
         text.clear();
         let _ = text.write_fmt(line);
         hash.bytes(NOTE, text.as_bytes());
@@ -81,7 +81,7 @@ impl Trace {
         lines
     }
 
-    fn pages(&self) -> MutexGuard<'_, Pages> {
+    fn pages(&self) -> MutexGuard<'_, TraceState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

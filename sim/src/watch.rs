@@ -32,7 +32,7 @@ pub(crate) enum Ordeal {
 
 /// A request that was sent.
 #[derive(Debug)]
-pub(crate) struct Entry {
+pub(crate) struct SentRequest {
     pub(crate) method: String,
     pub(crate) target: String,
     pub(crate) ordeal: Option<Ordeal>,
@@ -42,7 +42,7 @@ pub(crate) struct Entry {
 /// What is known of a round's requests.
 #[derive(Default)]
 pub(crate) struct Ledger {
-    pub(crate) entries: Mutex<Vec<Entry>>,
+    pub(crate) entries: Mutex<Vec<SentRequest>>,
     pub(crate) violation: OnceLock<String>,
     /// Futures and bodies of the application that live.
     pub(crate) live: AtomicUsize,
@@ -69,7 +69,7 @@ impl Ledger {
 }
 
 /// The user's handler, wrapped.
-pub(crate) struct Watched<H> {
+pub(crate) struct WatchedHandler<H> {
     pub(crate) handler: H,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) world: World,
@@ -77,7 +77,7 @@ pub(crate) struct Watched<H> {
 
 type Responding = Pin<Box<dyn Future<Output = Response> + Send>>;
 
-impl<H: Handler> Handler for Watched<H> {
+impl<H: Handler> Handler for WatchedHandler<H> {
     type Future = Responding;
 
     fn call(&self, request: Request) -> Responding {
@@ -155,7 +155,7 @@ fn finish(response: Response, number: usize, alive: Alive, panics: bool) -> Resp
     if panics {
         let inner: Pin<Box<dyn Source>> = match std::mem::take(&mut response.body) {
             Body::Stream(inner) => inner,
-            _ => Box::pin(Silent),
+            _ => Box::pin(EmptySource),
         };
         response.body = Body::stream(Watch { inner, panics, _alive: alive });
         return response;
@@ -164,9 +164,9 @@ fn finish(response: Response, number: usize, alive: Alive, panics: bool) -> Resp
 }
 
 /// A body without content.
-struct Silent;
+struct EmptySource;
 
-impl Source for Silent {
+impl Source for EmptySource {
     fn poll_frame(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Frame> {
         Poll::Ready(Frame::End)
     }

@@ -34,8 +34,8 @@ pub(crate) enum What {
 }
 
 /// What both ends see. What is asked after every step needs no lock.
-pub(crate) struct Ends {
-    link: Mutex<Link>,
+pub(crate) struct LinkEnds {
+    link: Mutex<SimLink>,
     /// The client has something to look at.
     client_woken: AtomicBool,
     server_closed: AtomicBool,
@@ -56,10 +56,10 @@ pub(crate) enum Fate {
     Evicted,
 }
 
-impl Ends {
+impl LinkEnds {
     pub(crate) fn new(capacity: usize, step: usize, mishaps: Vec<Mishap>) -> Self {
         Self {
-            link: Mutex::new(Link { capacity, step, mishaps, ..Link::default() }),
+            link: Mutex::new(SimLink { capacity, step, mishaps, ..SimLink::default() }),
             client_woken: AtomicBool::new(false),
             server_closed: AtomicBool::new(false),
             violation: OnceLock::new(),
@@ -68,7 +68,7 @@ impl Ends {
         }
     }
 
-    pub(crate) fn link(&self) -> MutexGuard<'_, Link> {
+    pub(crate) fn link(&self) -> MutexGuard<'_, SimLink> {
         guard(&self.link)
     }
 
@@ -115,7 +115,7 @@ impl Ends {
 
 /// The bytes between them, and what happens to them.
 #[derive(Default)]
-pub(crate) struct Link {
+pub(crate) struct SimLink {
     pub(crate) to_server: VecDeque<u8>,
     pub(crate) to_client: VecDeque<u8>,
     /// Bytes that each direction holds.
@@ -138,7 +138,7 @@ pub(crate) struct Link {
     blocked: [u64; 2],
 }
 
-impl Link {
+impl SimLink {
     /// The client sends bytes.
     pub(crate) fn send(&mut self, bytes: &[u8]) {
         self.to_server.extend(bytes);
@@ -218,7 +218,7 @@ impl Link {
 
 /// The driver's end of a link.
 pub(crate) struct SimWire {
-    pub(crate) ends: Arc<Ends>,
+    pub(crate) ends: Arc<LinkEnds>,
     pub(crate) world: World,
     pub(crate) reset: bool,
 }

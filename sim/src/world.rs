@@ -14,18 +14,18 @@ use httpfsm_transport::Clock;
 ///
 /// Time stands still while anything can run, and jumps to the next deadline when nothing can.
 #[derive(Clone)]
-pub struct World(Arc<Inner>);
+pub struct World(Arc<WorldState>);
 
 pub(crate) type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-struct Inner {
+struct WorldState {
     clock: Clock,
-    timers: Mutex<Timers>,
+    timers: Mutex<WorldTimers>,
     spawned: Mutex<Vec<Task>>,
 }
 
 #[derive(Default)]
-struct Timers {
+struct WorldTimers {
     wakers: BTreeMap<(u64, u64), Waker>,
     made: u64,
 }
@@ -33,7 +33,7 @@ struct Timers {
 impl World {
     pub(crate) fn new() -> Self {
         let (timers, spawned) = (Mutex::default(), Mutex::default());
-        Self(Arc::new(Inner { clock: Clock::manual(), timers, spawned }))
+        Self(Arc::new(WorldState { clock: Clock::manual(), timers, spawned }))
     }
 
     /// The time since the world began.

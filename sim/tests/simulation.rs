@@ -42,9 +42,11 @@ use std::time::Duration;
 use httpfsm::config::ServerConfig;
 use httpfsm::handler::{Request, Response};
 use httpfsm::status::Status;
-use httpfsm_sim::{Ask, Contract, Failure, Fault, Outcome, Simulation, World, application, channels, vary};
+use httpfsm_sim::{
+    Ask, BrokenContract, Contract, Fault, Outcome, Simulation, World, application, channels, vary,
+};
 
-fn model(seed: u64, connections: u64, threads: usize) -> Result<Outcome, Box<Failure>> {
+fn model(seed: u64, connections: u64, threads: usize) -> Result<Outcome, Box<BrokenContract>> {
     Simulation::new(ServerConfig::default(), |world: &World| application(world.clone()))
         .vary(vary)
         .seed(seed)
@@ -147,7 +149,7 @@ fn a_server_without_a_place_turns_clients_away() {
 }
 
 /// A proxy, so to say, that is asked for the bytes of `returns`.
-fn tunnels(returns: &'static str) -> Result<Outcome, Box<Failure>> {
+fn tunnels(returns: &'static str) -> Result<Outcome, Box<BrokenContract>> {
     let shouts = |world: &World| {
         let world = world.clone();
         move |request: Request| {

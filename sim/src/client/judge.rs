@@ -2,7 +2,7 @@
 
 use super::Client;
 use crate::ask::{Expected, ReceivedResponse};
-use crate::plan::End;
+use crate::plan::ClientEnd;
 use crate::watch::{NUMBER, Ordeal};
 use crate::wire::Fate;
 
@@ -91,7 +91,7 @@ impl Client<'_> {
             && self.plan.is_calm()
             && !self.is_excused()
             && !self.places_are_few
-            && self.plan.end != End::Fin
+            && self.plan.end != ClientEnd::Fin
             && response.says_close()
             && self.plan.sends.get(n).is_some_and(|sent| !sent.close && !sent.old);
         if needless { Err(format!("the response to request {n} closes without a reason")) } else { Ok(()) }
@@ -110,7 +110,7 @@ impl Client<'_> {
             self.judge(response)?;
             self.closing = true;
         }
-        if self.plan.end != End::Silent {
+        if self.plan.end != ClientEnd::Silent {
             self.end_output();
         }
         let evicted = self.ends.fate() == Some(Fate::Evicted) && !cut && !self.deaf;

@@ -2,7 +2,7 @@
 
 use super::Client;
 use crate::ask::Expected;
-use crate::plan::{Disturbance, End};
+use crate::plan::{ClientEnd, Disturbance};
 
 /// How long a client waits for a 100 before it sends the body all the same, unless it is patient.
 const PATIENCE: u64 = 1000;
@@ -96,12 +96,12 @@ impl Client<'_> {
 
     fn all_sent(&mut self) {
         let over = match self.plan.end {
-            End::Fin => {
+            ClientEnd::Fin => {
                 let last = self.plan.sends.last();
                 !last.is_some_and(|sent| matches!(sent.ask.expected, Expected::Tunnel { .. }))
             }
-            End::Close => self.responses >= self.plan.sends.len() && !self.switched,
-            End::Silent => false,
+            ClientEnd::Close => self.responses >= self.plan.sends.len() && !self.switched,
+            ClientEnd::Silent => false,
         };
         if over {
             self.finish_output();

@@ -1,6 +1,6 @@
 //! A plan is drawn from a seed.
 
-use super::{CLIENTS, ClientPlan, Disturbance, End, LINES, NEVER, RoundPlan, SHORT, Sent};
+use super::{CLIENTS, ClientEnd, ClientPlan, Disturbance, LINES, NEVER, RoundPlan, SHORT, Sent};
 use crate::ask::{Ask, Expected};
 use crate::dice::Dice;
 use crate::fault::Fault;
@@ -71,7 +71,7 @@ impl ClientPlan {
             step: usize::MAX,
             mishaps: Vec::new(),
             disturbances: Vec::new(),
-            end: End::Close,
+            end: ClientEnd::Close,
             layered: false,
         };
         // Some send empty lines and then nothing.
@@ -98,10 +98,10 @@ impl ClientPlan {
             client.step = small(dice) + 100;
         }
         if has(Fault::HalfClose) && dice.one_in(4) {
-            client.end = End::Fin;
+            client.end = ClientEnd::Fin;
         }
         if has(Fault::Silence) && dice.one_in(6) {
-            client.end = End::Silent;
+            client.end = ClientEnd::Silent;
         }
         client.disturb(dice, faults, calm);
         client

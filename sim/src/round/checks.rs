@@ -10,7 +10,7 @@ use httpfsm_transport::Held;
 
 use super::{KEEPER, Round};
 use crate::contract::{Breach, Contract};
-use crate::running::Polled;
+use crate::running::TaskKind;
 use crate::wire::Fate;
 
 /// Milliseconds in which a full server may not have looked who is idle, or waits for whom it has told to close.
@@ -63,7 +63,7 @@ impl<H: Handler> Round<'_, H> {
             return Ok(());
         }
         for task in &mut self.tasks {
-            let Polled::Driver(n, _) = &task.what else { continue };
+            let TaskKind::Driver(n, _) = &task.what else { continue };
             let client = &self.clients[*n];
             let before = client.ends.link().moved;
             task.poll();
@@ -94,7 +94,7 @@ impl<H: Handler> Round<'_, H> {
             }
         }
         let mut drivers = self.tasks.iter().filter_map(|task| match &task.what {
-            Polled::Driver(n, driver) => Some((n, driver)),
+            TaskKind::Driver(n, driver) => Some((n, driver)),
             _ => None,
         });
         match drivers.next() {
@@ -109,7 +109,7 @@ impl<H: Handler> Round<'_, H> {
     /// What the driver of a client shows of itself.
     fn driver(&self, number: usize) -> String {
         let mut drivers = self.tasks.iter().filter_map(|task| match &task.what {
-            Polled::Driver(n, driver) if *n == number => Some(format!("{driver:?}")),
+            TaskKind::Driver(n, driver) if *n == number => Some(format!("{driver:?}")),
             _ => None,
         });
         drivers.next().unwrap_or_else(|| "is gone".to_owned())
@@ -119,10 +119,10 @@ impl<H: Handler> Round<'_, H> {
     pub(super) fn look_back(mut self) -> Result<(), Breach> {
         if let Some(left) = self.tasks.iter().find(|task| !task.is_over()) {
             let left = match &left.what {
-                Polled::Driver(n, driver) => {
+                TaskKind::Driver(n, driver) => {
                     format!("the server at client {n} outlives the drain: {driver:?}")
                 }
-                Polled::Keeper(_) => "the accept loop outlives the drain".to_owned(),
+                TaskKind::Keeper(_) => "the accept loop outlives the drain".to_owned(),
                 _ => "a task of the application outlives the drain".to_owned(),
             };
             return Err(self.breach(Contract::Progress, &left));

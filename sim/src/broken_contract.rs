@@ -10,7 +10,7 @@ use crate::contract::Contract;
 /// Its `Display` is the whole story: the contract, what was planned, what happened step by step, and the command that
 /// repeats it.
 #[non_exhaustive]
-pub struct Failure {
+pub struct BrokenContract {
     /// The seed that repeats it, with [`Simulation::seed`](crate::Simulation::seed) and one connection.
     pub seed: u64,
     /// What was broken.
@@ -25,7 +25,7 @@ pub struct Failure {
     pub command: String,
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for BrokenContract {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{:?} is broken at seed {}: {}", self.contract, self.seed, self.text)?;
         writeln!(f, "\nThe smallest plan that fails:\n{}", self.plan)?;
@@ -36,10 +36,10 @@ impl fmt::Display for Failure {
 }
 
 /// As `Display`, so that an `unwrap` tells the story.
-impl fmt::Debug for Failure {
+impl fmt::Debug for BrokenContract {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
 
-impl Error for Failure {}
+impl Error for BrokenContract {}

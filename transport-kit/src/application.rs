@@ -13,12 +13,12 @@ use httpfsm::handler::{Body, BodyFailure, Frame, Handler, Request, Response};
 use httpfsm::status::Status;
 use httpfsm_transport::{Job, Spawner};
 
-use self::bodies::{Duplex, Ending, Frames};
+use self::bodies::{Duplex, Frames, FramesEnd};
 use self::reading::{read, read_blocking, upload};
 use self::tasks::Threads;
 pub(crate) use self::tasks::{Task, Tasks};
 use crate::memory::Jobs;
-use crate::record::{Log, Record};
+use crate::record::{PartLog, Record};
 use crate::sum::{Sum, pattern};
 
 mod bodies;
@@ -92,7 +92,7 @@ impl Handler for Application {
 }
 
 impl Application {
-    async fn respond(&self, mut request: Request, log: &Log) -> Response {
+    async fn respond(&self, mut request: Request, log: &PartLog) -> Response {
         let number = |name| parameter(&request, name).and_then(|value| value.parse::<usize>().ok());
         match request.path() {
             "/hello" => Response::text("Hello, world!"),
@@ -224,7 +224,7 @@ impl Application {
     }
 
     /// Waits at points of each kind: for something else, for the body, and in its response.
-    async fn points(&self, request: &mut Request, log: &Log) -> Response {
+    async fn points(&self, request: &mut Request, log: &PartLog) -> Response {
         let (before, inside) = POINTS.split_at(5);
         for (number, point) in before.iter().enumerate() {
             if number % 2 == 1 {
@@ -253,7 +253,7 @@ impl Application {
         }))
     }
 
-    async fn collect(&self, request: &mut Request, log: &Log) -> Response {
+    async fn collect(&self, request: &mut Request, log: &PartLog) -> Response {
         let limit = parameter(request, "limit").and_then(|limit| limit.parse().ok()).unwrap_or(1 << 24);
         match request.body().collect(limit).await {
             Ok(bytes) => Response::text(format!("{}", Sum::of(&bytes))),
@@ -264,7 +264,7 @@ impl Application {
         }
     }
 
-    async fn sync(&self, request: Request, own: Log) -> Response {
+    async fn sync(&self, request: Request, own: PartLog) -> Response {
         let jobs = self.jobs.clone();
         let panics = parameter(&request, "panic").is_some();
         let work = move || {
@@ -293,7 +293,7 @@ impl Application {
         }
     }
 
-    fn frames(&self, request: &Request, log: &Log) -> Frames {
+    fn frames(&self, request: &Request, log: &PartLog) -> Frames {
         Frames {
             record: self.record.clone(),
             log: Some(log.of("source")),
@@ -306,11 +306,11 @@ impl Application {
             flushes: parameter(request, "flush").is_some(),
             flushed: true,
             ends: match parameter(request, "end") {
-                Some("panic") => Ending::Panic,
-                Some("error") => Ending::Error,
-                Some("never") => Ending::Never,
-                Some("plain") => Ending::Plain,
-                _ => Ending::Trailers,
+                Some("panic") => FramesEnd::Panic,
+                Some("error") => FramesEnd::Error,
+                Some("never") => FramesEnd::Never,
+                Some("plain") => FramesEnd::Plain,
+                _ => FramesEnd::Trailers,
             },
         }
     }

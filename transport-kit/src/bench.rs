@@ -41,11 +41,11 @@ impl<'a> Bench<'a> {
     }
 
     /// A server with streamed bodies.
-    pub(crate) fn start(&self, change: impl FnOnce(&mut Plan)) -> Result<Running, String> {
+    pub(crate) fn start(&self, change: impl FnOnce(&mut Plan)) -> Result<RunningServer, String> {
         self.try_start(change).map_err(|error| format!("It does not start: {error}"))
     }
 
-    pub(crate) fn try_start(&self, change: impl FnOnce(&mut Plan)) -> io::Result<Running> {
+    pub(crate) fn try_start(&self, change: impl FnOnce(&mut Plan)) -> io::Result<RunningServer> {
         let mut config = ServerConfig::default();
         config.channel.bodies = Some(Bodies::Streamed);
         let record = Record::default();
@@ -53,26 +53,26 @@ impl<'a> Bench<'a> {
         change(&mut plan);
         let application = Application::new(record.clone());
         let server = self.subject.serve(plan, application)?;
-        Ok(Running { server: server.handle.clone(), served: server, record, patience: self.patience })
+        Ok(RunningServer { server: server.handle.clone(), served: server, record, patience: self.patience })
     }
 }
 
 /// A server that is dropped when the check is over, whatever its verdict.
-pub(crate) struct Running {
+pub(crate) struct RunningServer {
     pub(crate) server: ServerHandle,
     pub(crate) served: Served,
     pub(crate) record: Record,
     pub(crate) patience: Duration,
 }
 
-impl Running {
-    pub(crate) fn connect(&self) -> Result<Peer<Link>, String> {
+impl RunningServer {
+    pub(crate) fn connect(&self) -> Result<PeerEnd<Link>, String> {
         self.connect_with(false)
     }
 
-    pub(crate) fn connect_with(&self, small_buffer: bool) -> Result<Peer<Link>, String> {
+    pub(crate) fn connect_with(&self, small_buffer: bool) -> Result<PeerEnd<Link>, String> {
         let link = sockets::connect_to(&self.served, small_buffer, self.patience)?;
-        Ok(Peer::new(link, self.patience))
+        Ok(PeerEnd::new(link, self.patience))
     }
 
     /// Whether peers connect by a function of the subject's.
@@ -110,20 +110,20 @@ impl Running {
     }
 }
 
-impl Drop for Running {
+impl Drop for RunningServer {
     fn drop(&mut self) {
         self.server.begin_drain(Some(Duration::ZERO));
     }
 }
 
 /// The peer's end of a connection, whose calls block for a moment at most.
-pub(crate) struct Peer<S> {
+pub(crate) struct PeerEnd<S> {
     pub(crate) stream: S,
     pub(crate) received: Vec<u8>,
     patience: Duration,
 }
 
-impl<S: Read + Write> Peer<S> {
+impl<S: Read + Write> PeerEnd<S> {
     pub(crate) fn new(stream: S, patience: Duration) -> Self {
         Self { stream, received: Vec::new(), patience }
     }

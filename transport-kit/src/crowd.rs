@@ -76,20 +76,20 @@ impl Crowd {
     pub fn gather(address: SocketAddr) -> Self {
         let going = Arc::new(AtomicBool::new(false));
         let (ready, all_ready) = mpsc::channel();
-        let kinds: [(usize, Work); 6] = [
-            (KEEP_ALIVE, Client::keep_asking),
-            (STREAMS, Client::download),
-            (STREAMS - STREAMS / 2, Client::upload),
-            (STREAMS / 2, Client::upload_in_chunks),
-            (IDLE / 2, Client::idle),
-            (IDLE - IDLE / 2, Client::say_nothing),
+        let kinds: [(usize, ClientWork); 6] = [
+            (KEEP_ALIVE, CrowdClient::keep_asking),
+            (STREAMS, CrowdClient::download),
+            (STREAMS - STREAMS / 2, CrowdClient::upload),
+            (STREAMS / 2, CrowdClient::upload_in_chunks),
+            (IDLE / 2, CrowdClient::idle),
+            (IDLE - IDLE / 2, CrowdClient::say_nothing),
         ];
         let kinds = kinds.iter().flat_map(|&(clients, work)| std::iter::repeat_n(work, clients));
         let clients: Vec<_> = kinds
             .map(|work| {
                 let (going, ready) = (Arc::clone(&going), ready.clone());
                 thread::spawn(move || {
-                    let client = Client::connect(address, going, ready);
+                    let client = CrowdClient::connect(address, going, ready);
                     client.map_err(|error| format!("no connection: {error}")).and_then(work)
                 })
             })
@@ -112,7 +112,7 @@ impl Crowd {
     pub fn rush(&mut self, address: SocketAddr) -> io::Result<()> {
         for _ in 0..LATE {
             let (ready, _) = mpsc::channel();
-            let mut client = Client::connect(address, Arc::clone(&self.going), ready)?;
+            let mut client = CrowdClient::connect(address, Arc::clone(&self.going), ready)?;
             client.stream.get_mut().write_all(GET)?;
             self.clients.push(thread::spawn(move || client.come_late()));
         }
@@ -183,9 +183,9 @@ impl Source for Filler {
 }
 
 /// What a client does, to its end.
-type Work = fn(Client) -> Result<Tally, String>;
+type ClientWork = fn(CrowdClient) -> Result<Tally, String>;
 
-struct Client {
+struct CrowdClient {
     stream: BufReader<TcpStream>,
     going: Arc<AtomicBool>,
     ready: Sender<()>,
@@ -193,12 +193,12 @@ struct Client {
 }
 
 /// The head of a response.
-struct Head {
+struct ResponseHead {
     length: u64,
     closes: bool,
 }
 
-impl Client {
+impl CrowdClient {
     fn connect(address: SocketAddr, going: Arc<AtomicBool>, ready: Sender<()>) -> io::Result<Self> {
         let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
         stream.set_read_timeout(Some(PATIENCE))?;
@@ -319,7 +319,7 @@ impl Client {
     }
 
     /// `None`: the server has closed the connection, and no byte of a response came.
-    fn head(&mut self) -> Result<Option<Head>, String> {
+    fn head(&mut self) -> Result<Option<ResponseHead>, String> {
         let mut head = Vec::new();
         loop {
             match self.stream.read_until(b'\n', &mut head) {
@@ -341,12 +341,14 @@ impl Client {
         let field = |name: &str| head.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
         let length = field("content-length:").and_then(|length| length.parse().ok());
         match (head.starts_with("http/1.1 200 "), length) {
-            (true, Some(length)) => Ok(Some(Head { length, closes: field("connection:") == Some("close") })),
+            (true, Some(length)) => {
+                Ok(Some(ResponseHead { length, closes: field("connection:") == Some("close") }))
+            }
             _ => Err(format!("Another response came: {head}")),
         }
     }
 
-    fn content(&mut self, head: &Head) -> Result<(), String> {
+    fn content(&mut self, head: &ResponseHead) -> Result<(), String> {
         let read = io::copy(&mut (&mut self.stream).take(head.length), &mut io::sink());
         match read {
             Ok(read) if read == head.length => {

@@ -23,12 +23,12 @@ fn table() -> Vec<(&'static str, Vec<&'static str>)> {
 }
 
 /// The in-memory transport, which looks in which state a channel is when its peer ends or resets.
-struct Watched {
+struct WatchedMemory {
     memory: Memory,
     ends: Vec<(&'static str, String)>,
 }
 
-impl Watched {
+impl WatchedMemory {
     fn look(&mut self, what: &'static str) {
         self.memory.settle();
         let server = format!("{:?}", self.memory.server());
@@ -41,7 +41,7 @@ impl Watched {
     }
 }
 
-impl Stand for Watched {
+impl Stand for WatchedMemory {
     fn fin(&mut self, peer: usize) {
         self.look("fin");
         self.memory.fin(peer);
@@ -97,7 +97,7 @@ impl Stand for Watched {
 fn ends(script: &Script) -> Vec<(&'static str, String)> {
     let record = Record::default();
     let memory = Memory::new(script.config.clone(), script.small_buffer, &record);
-    let mut watched = Watched { memory, ends: Vec::new() };
+    let mut watched = WatchedMemory { memory, ends: Vec::new() };
     let trace = run(script, &mut watched, &record);
     assert_eq!(trace.is_stuck(), None, "{}", script.name);
     // What is still open when the script is over ends in good order.

@@ -21,7 +21,7 @@ use crate::run::run;
 use crate::script::{SOON, Script, Step};
 use crate::sockets::{Sockets, unix_path};
 use crate::subject::{Plan, Subject};
-use crate::trace::Trace;
+use crate::trace::ScriptTrace;
 
 /// Checks a transport against all [`OBLIGATIONS`].
 ///
@@ -184,7 +184,7 @@ fn verdict(obligation: &'static Obligation) -> Verdict {
 const TIMES: [u32; 2] = [10, 100];
 
 /// What came of a script on the subject.
-struct Outcome {
+struct ScriptOutcome {
     /// What is wrong, if anything.
     failure: Option<String>,
     /// How often it ran, and what was wrong at first, where nothing was in the end.
@@ -194,7 +194,7 @@ struct Outcome {
 /// Runs the script; `record` is that of its first run. A script that waits for deadlines may differ because they came
 /// before what was to happen first. It then runs again with longer deadlines, on the subject and in memory, before it
 /// counts as a failure.
-fn outcome(script: &Script, bench: &Bench<'_>, record: &Record) -> Outcome {
+fn outcome(script: &Script, bench: &Bench<'_>, record: &Record) -> ScriptOutcome {
     let difference = |script: &Script, record: &Record| caught(|| difference(script, bench, record));
     let first = difference(script, record);
     let (mut last, mut runs) = (first.clone(), 1);
@@ -208,7 +208,7 @@ fn outcome(script: &Script, bench: &Bench<'_>, record: &Record) -> Outcome {
     }
     let name = &script.name;
     let repeated = first.filter(|_| last.is_none());
-    Outcome {
+    ScriptOutcome {
         failure: last.map(|last| format!("The script \"{name}\": {last}")),
         repeated: repeated
             .map(|first| format!("The script \"{name}\" ran {runs} times. The first time, {first}")),
@@ -245,7 +245,7 @@ fn difference(script: &Script, bench: &Bench<'_>, record: &Record) -> Option<Str
 
 /// The trace of a script on the in-memory transport, which every transport has to reproduce.
 #[must_use]
-pub fn in_memory(script: &Script) -> Trace {
+pub fn in_memory(script: &Script) -> ScriptTrace {
     let record = Record::default();
     let trace = run(script, &mut Memory::new(script.config.clone(), script.small_buffer, &record), &record);
     if script.is_unix { trace.without_resets() } else { trace }
@@ -256,7 +256,7 @@ pub fn in_memory(script: &Script) -> Trace {
 /// # Errors
 ///
 /// The server cannot be started.
-pub fn on_subject(script: &Script, subject: &dyn Subject, patience: Duration) -> io::Result<Trace> {
+pub fn on_subject(script: &Script, subject: &dyn Subject, patience: Duration) -> io::Result<ScriptTrace> {
     recorded(script, subject, patience, &Record::default()).map(|(trace, _)| trace)
 }
 
@@ -267,7 +267,7 @@ fn recorded(
     subject: &dyn Subject,
     patience: Duration,
     record: &Record,
-) -> io::Result<(Trace, bool)> {
+) -> io::Result<(ScriptTrace, bool)> {
     let mut plan = Plan::new(script.config.clone(), record.clone());
     if script.is_unix {
         plan.addresses.clear();

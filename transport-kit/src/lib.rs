@@ -107,7 +107,7 @@ pub use report::{Report, Verdict};
 pub use script::{Script, Step};
 pub use subject::{Ends, Plan, Served, Subject};
 pub use toy::ToyLayer;
-pub use trace::Trace;
+pub use trace::ScriptTrace;
 
 /// The example of the readme compiles and runs.
 #[cfg(doctest)]

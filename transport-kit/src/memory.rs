@@ -153,11 +153,11 @@ impl Stand for Memory {
 
 /// Tasks that run when they are told to.
 #[derive(Default)]
-struct Local(Mutex<Vec<(Task, Arc<Woken>)>>);
+struct Local(Mutex<Vec<(Task, Arc<WakeFlag>)>>);
 
-struct Woken(AtomicBool);
+struct WakeFlag(AtomicBool);
 
-impl Wake for Woken {
+impl Wake for WakeFlag {
     fn wake(self: Arc<Self>) {
         self.0.store(true, Ordering::SeqCst);
     }
@@ -166,7 +166,7 @@ impl Wake for Woken {
 impl Tasks for Local {
     fn spawn(&self, task: Task) {
         let mut tasks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        tasks.push((task, Arc::new(Woken(AtomicBool::new(true)))));
+        tasks.push((task, Arc::new(WakeFlag(AtomicBool::new(true)))));
     }
 }
 
@@ -203,7 +203,7 @@ impl Jobs {
     pub(crate) fn next_data(self: &Arc<Self>, body: &mut Body) -> Option<Result<Bytes, BodyFailure>> {
         block_on(poll_fn(|cx| {
             let inner = cx.waker().clone();
-            let read = Arc::new(Read { jobs: Arc::clone(self), inner, state: AtomicU8::new(POLLS) });
+            let read = Arc::new(BodyPoll { jobs: Arc::clone(self), inner, state: AtomicU8::new(POLLS) });
             let polled = body.poll_data(&mut Context::from_waker(&Waker::from(Arc::clone(&read))));
             if polled.is_pending() {
                 read.waits();
@@ -218,13 +218,13 @@ const WAITS: u8 = 1;
 const WOKEN: u8 = 2;
 
 /// One poll of a body by blocking work.
-struct Read {
+struct BodyPoll {
     jobs: Arc<Jobs>,
     inner: Waker,
     state: AtomicU8,
 }
 
-impl Read {
+impl BodyPoll {
     /// The work waits, unless it was woken meanwhile.
     fn waits(&self) {
         if self.state.compare_exchange(POLLS, WAITS, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
@@ -233,7 +233,7 @@ impl Read {
     }
 }
 
-impl Wake for Read {
+impl Wake for BodyPoll {
     fn wake(self: Arc<Self>) {
         // Busy from now on, not from when its thread gets a processor.
         if self.state.swap(WOKEN, Ordering::SeqCst) == WAITS {

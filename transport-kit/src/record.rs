@@ -20,11 +20,11 @@ use crate::sum::Sum;
 /// What happened on a server, channel by channel. Its clones are the same record; a server has one as its
 /// subscriber.
 #[derive(Clone, Default)]
-pub struct Record(Arc<Mutex<Pages>>);
+pub struct Record(Arc<Mutex<RecordState>>);
 
 #[derive(Default)]
-struct Pages {
-    channels: Vec<Channel>,
+struct RecordState {
+    channels: Vec<ChannelRecord>,
     numbers: HashMap<String, usize>,
     refusals: Vec<NotAdmitted>,
     /// What the application has begun and not ended.
@@ -38,11 +38,11 @@ struct Pages {
 }
 
 #[derive(Default)]
-struct Channel {
+struct ChannelRecord {
     top: Vec<String>,
     /// Requests that reached the application.
     requests: usize,
-    application: Vec<Part>,
+    application: Vec<PartRecord>,
     peer: Option<Peer>,
     sockname: Option<Peer>,
     closed: bool,
@@ -50,29 +50,29 @@ struct Channel {
 
 /// What a part of the application saw of a request. Parts may run on threads of their own: only within one is there
 /// an order.
-struct Part {
+struct PartRecord {
     request: usize,
     what: &'static str,
-    lines: Vec<Line>,
+    lines: Vec<PartLine>,
     /// It is between two polls of a body, and has not found that there is nothing more.
     reads: bool,
 }
 
-enum Line {
+enum PartLine {
     Text(String),
     Bytes(Sum),
 }
 
-impl Part {
-    fn settled(&self) -> &[Line] {
+impl PartRecord {
+    fn settled(&self) -> &[PartLine] {
         match self.lines.as_slice() {
-            [settled @ .., Line::Bytes(_)] if self.reads => settled,
+            [settled @ .., PartLine::Bytes(_)] if self.reads => settled,
             all => all,
         }
     }
 }
 
-impl fmt::Display for Line {
+impl fmt::Display for PartLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Text(text) => f.write_str(text),
@@ -128,7 +128,7 @@ impl Record {
     pub(crate) fn has(&self, channel: usize, text: &str) -> bool {
         let pages = self.pages();
         let Some(channel) = pages.channels.get(channel) else { return false };
-        let mut lines = channel.application.iter().flat_map(Part::settled);
+        let mut lines = channel.application.iter().flat_map(PartRecord::settled);
         channel.top.iter().any(|line| line.contains(text))
             || lines.any(|line| line.to_string().contains(text))
     }
@@ -139,8 +139,8 @@ impl Record {
         let parts = pages.channels.get(channel).into_iter().flat_map(|channel| &channel.application);
         let lines = parts.flat_map(|part| &part.lines);
         let bytes = lines.map(|line| match line {
-            Line::Text(_) => 0,
-            Line::Bytes(sum) => sum.bytes(),
+            PartLine::Text(_) => 0,
+            PartLine::Bytes(sum) => sum.bytes(),
         });
         bytes.sum()
     }
@@ -151,7 +151,7 @@ impl Record {
         let mut lanes = Vec::new();
         for (number, channel) in pages.channels.iter().enumerate() {
             lanes.push((format!("channel {number}"), channel.top.join("\n")));
-            for Part { request, what, lines, .. } in &channel.application {
+            for PartRecord { request, what, lines, .. } in &channel.application {
                 let lines: Vec<_> = lines.iter().map(ToString::to_string).collect();
                 lanes.push((format!("channel {number}, request {request}, {what}"), lines.join("\n")));
             }
@@ -169,7 +169,7 @@ impl Record {
         channel.peer.clone().zip(channel.sockname.clone())
     }
 
-    fn pages(&self) -> MutexGuard<'_, Pages> {
+    fn pages(&self) -> MutexGuard<'_, RecordState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -204,7 +204,7 @@ impl Record {
 /// What the application writes down.
 impl Record {
     /// A request has reached the handler.
-    pub(crate) fn begin(&self, channel: &str) -> Log {
+    pub(crate) fn begin(&self, channel: &str) -> PartLog {
         let mut pages = self.pages();
         let channel = pages.numbers.get(channel).copied().unwrap_or_default();
         let request = pages.channels.get_mut(channel).map_or(0, |channel| {
@@ -212,12 +212,12 @@ impl Record {
             channel.requests - 1
         });
         drop(pages);
-        Log::new(self.clone(), channel, request, "handler")
+        PartLog::new(self.clone(), channel, request, "handler")
     }
 }
 
 /// Where a part of the application writes down what it sees of a request. One that is dropped before its end says so.
-pub(crate) struct Log {
+pub(crate) struct PartLog {
     record: Record,
     channel: usize,
     request: usize,
@@ -225,12 +225,12 @@ pub(crate) struct Log {
     ended: bool,
 }
 
-impl Log {
+impl PartLog {
     fn new(record: Record, channel: usize, request: usize, what: &'static str) -> Self {
         let mut pages = record.pages();
         pages.running += 1;
         let part = pages.channels.get_mut(channel).map_or(0, |channel| {
-            channel.application.push(Part { request, what, lines: Vec::new(), reads: false });
+            channel.application.push(PartRecord { request, what, lines: Vec::new(), reads: false });
             channel.application.len() - 1
         });
         drop(pages);
@@ -243,15 +243,15 @@ impl Log {
     }
 
     pub(crate) fn note(&self, text: impl fmt::Display) {
-        self.write(|part| part.lines.push(Line::Text(text.to_string())));
+        self.write(|part| part.lines.push(PartLine::Text(text.to_string())));
     }
 
     /// The same, unless it is what was said last.
     pub(crate) fn note_once(&self, text: &str) {
         self.write(|part| {
-            let known = matches!(part.lines.last(), Some(Line::Text(last)) if last == text);
+            let known = matches!(part.lines.last(), Some(PartLine::Text(last)) if last == text);
             if !known {
-                part.lines.push(Line::Text(text.to_owned()));
+                part.lines.push(PartLine::Text(text.to_owned()));
             }
         });
     }
@@ -259,12 +259,12 @@ impl Log {
     /// Bytes of a body; those that came before them are on the same line.
     pub(crate) fn bytes(&self, bytes: &[u8]) {
         self.write(|part| {
-            if let Some(Line::Bytes(sum)) = part.lines.last_mut() {
+            if let Some(PartLine::Bytes(sum)) = part.lines.last_mut() {
                 return sum.add(bytes);
             }
             let mut sum = Sum::default();
             sum.add(bytes);
-            part.lines.push(Line::Bytes(sum));
+            part.lines.push(PartLine::Bytes(sum));
         });
     }
 
@@ -292,7 +292,7 @@ impl Log {
         self.ended = true;
     }
 
-    fn write(&self, write: impl FnOnce(&mut Part)) {
+    fn write(&self, write: impl FnOnce(&mut PartRecord)) {
         let mut pages = self.record.pages();
         let channel = pages.channels.get_mut(self.channel);
         if let Some(part) = channel.and_then(|channel| channel.application.get_mut(self.part)) {
@@ -301,7 +301,7 @@ impl Log {
     }
 }
 
-impl Drop for Log {
+impl Drop for PartLog {
     fn drop(&mut self) {
         if !self.ended {
             self.note(if thread::panicking() { "panicked" } else { "dropped" });
@@ -329,11 +329,11 @@ impl Subscriber for Record {
         let mut pages = self.pages();
         let number = pages.channels.len();
         pages.numbers.insert(connection.channel.clone(), number);
-        pages.channels.push(Channel {
+        pages.channels.push(ChannelRecord {
             top: vec![format!("opened {}", connection.channel)],
             peer: Some(connection.peername.clone()),
             sockname: Some(connection.sockname.clone()),
-            ..Channel::default()
+            ..ChannelRecord::default()
         });
     }
 

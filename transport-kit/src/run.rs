@@ -8,62 +8,62 @@ use std::time::Duration;
 use crate::record::Record;
 use crate::script::{Script, Step};
 use crate::stand::{Received, Stand};
-use crate::trace::Trace;
+use crate::trace::ScriptTrace;
 
 /// Bytes that a connection may receive, many times what any script is sent. The patience restarts with each byte, so
 /// without this bound a transport that sends for ever would be read for ever.
 const MOST: usize = 16 << 20;
 
 /// Runs the script to its end. A step that does not end in time is noted in the trace.
-pub(crate) fn run(script: &Script, stand: &mut dyn Stand, record: &Record) -> Trace {
-    let mut run = Run { stand, record, lines: Vec::new(), chosen: 0, stuck: None };
+pub(crate) fn run(script: &Script, stand: &mut dyn Stand, record: &Record) -> ScriptTrace {
+    let mut run = ScriptRun { stand, record, lines: Vec::new(), chosen: 0, stuck: None };
     run.all(&script.steps);
-    let mut trace = Trace::new(record.lanes());
+    let mut trace = ScriptTrace::new(record.lanes());
     for (number, line) in run.lines.iter().enumerate() {
-        let end = line.end.map_or("still open", Line::describe);
+        let end = line.end.map_or("still open", PeerConnection::describe);
         trace.wire(number, &line.received, end);
     }
     trace.stuck(run.stuck);
     trace
 }
 
-struct Run<'a> {
+struct ScriptRun<'a> {
     stand: &'a mut dyn Stand,
     record: &'a Record,
-    lines: Vec<Line>,
+    lines: Vec<PeerConnection>,
     chosen: usize,
     stuck: Option<String>,
 }
 
 /// A connection, as its peer sees it.
-struct Line {
+struct PeerConnection {
     received: Vec<u8>,
     /// Bytes that were waited for so far.
     seen: usize,
     channel: Option<usize>,
-    end: Option<End>,
+    end: Option<ConnectionEnd>,
 }
 
 #[derive(Clone, Copy)]
-enum End {
+enum ConnectionEnd {
     Fin,
     Rst,
     Ours,
 }
 
-impl Line {
-    fn describe(end: End) -> &'static str {
+impl PeerConnection {
+    fn describe(end: ConnectionEnd) -> &'static str {
         match end {
-            End::Fin => "FIN",
-            End::Rst => "RST",
-            End::Ours => "our reset",
+            ConnectionEnd::Fin => "FIN",
+            ConnectionEnd::Rst => "RST",
+            ConnectionEnd::Ours => "our reset",
         }
     }
 }
 
 type Step1 = Result<(), String>;
 
-impl Run<'_> {
+impl ScriptRun<'_> {
     fn all(&mut self, steps: &[Step]) {
         let outcome = self.connect().and_then(|()| {
             steps.iter().enumerate().try_for_each(|(number, step)| {
@@ -100,7 +100,7 @@ impl Run<'_> {
             Step::Fin => self.stand.fin(self.chosen),
             Step::Reset => {
                 self.stand.reset(self.chosen);
-                self.line()?.end = Some(End::Ours);
+                self.line()?.end = Some(ConnectionEnd::Ours);
             }
             Step::End => self.end()?,
             Step::SilentEnd => {
@@ -138,7 +138,7 @@ impl Run<'_> {
         self.wait("the connection is not accepted", |run| run.record.arrived() != (channels, refusals))?;
         let channel = (self.record.arrived().0 > channels).then_some(channels);
         self.chosen = self.lines.len();
-        self.lines.push(Line { received: Vec::new(), seen: 0, channel, end: None });
+        self.lines.push(PeerConnection { received: Vec::new(), seen: 0, channel, end: None });
         Ok(())
     }
 
@@ -151,7 +151,12 @@ impl Run<'_> {
             let channel = before.0;
             if self.record.arrived().0 > channel {
                 self.chosen = self.lines.len();
-                self.lines.push(Line { received: Vec::new(), seen: 0, channel: Some(channel), end: None });
+                self.lines.push(PeerConnection {
+                    received: Vec::new(),
+                    seen: 0,
+                    channel: Some(channel),
+                    end: None,
+                });
                 return Ok(());
             }
             self.record.forget_refusal();
@@ -215,8 +220,8 @@ impl Run<'_> {
                     None
                 }
                 Received::Nothing => None,
-                Received::Fin => Some(End::Fin),
-                Received::Rst => Some(End::Rst),
+                Received::Fin => Some(ConnectionEnd::Fin),
+                Received::Rst => Some(ConnectionEnd::Rst),
             };
             if line.received.len() > MOST {
                 return Err(format!("more than {MOST} bytes come"));
@@ -259,7 +264,7 @@ impl Run<'_> {
         if self.stand.is_over_patience() { Err(otherwise.to_owned()) } else { Ok(()) }
     }
 
-    fn line(&mut self) -> Result<&mut Line, String> {
+    fn line(&mut self) -> Result<&mut PeerConnection, String> {
         self.lines.get_mut(self.chosen).ok_or_else(|| "there is no such connection".to_owned())
     }
 }

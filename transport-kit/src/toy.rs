@@ -53,7 +53,7 @@ pub struct ToyLayer {
 /// What a record is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
-enum Kind {
+enum RecordKind {
     Hello = 1,
     Data,
     End,
@@ -104,7 +104,7 @@ impl ToyLayer {
         self.updates
     }
 
-    fn send(&mut self, kind: Kind, plain: &[u8], down: &mut Vec<u8>) {
+    fn send(&mut self, kind: RecordKind, plain: &[u8], down: &mut Vec<u8>) {
         let length = u16::try_from(plain.len()).unwrap_or(u16::MAX).to_be_bytes();
         down.extend_from_slice(&[kind as u8, sum(kind as u8, self.sent, plain), length[0], length[1]]);
         down.extend((self.sent..).zip(plain).map(|(place, byte)| byte ^ mask(place)));
@@ -113,7 +113,7 @@ impl ToyLayer {
 
     fn greet(&mut self, down: &mut Vec<u8>) {
         if !std::mem::replace(&mut self.greeted, true) {
-            self.send(Kind::Hello, b"hello", down);
+            self.send(RecordKind::Hello, b"hello", down);
         }
     }
 
@@ -129,25 +129,29 @@ impl ToyLayer {
         }
         self.came += plain.len() as u64;
         let kind = header[0];
-        let is = |known: Kind| kind == known as u8;
-        if is(Kind::Alert) {
+        let is = |known: RecordKind| kind == known as u8;
+        if is(RecordKind::Alert) {
             return Err("It sent an alert.".to_owned());
         }
         // As in TLS, who gives up within the handshake says so, too.
-        let is_due = if self.established { !is(Kind::Hello) } else { is(Kind::Hello) || is(Kind::End) };
+        let is_due = if self.established {
+            !is(RecordKind::Hello)
+        } else {
+            is(RecordKind::Hello) || is(RecordKind::End)
+        };
         if self.peer_ended || !is_due {
             return Err(format!("A record of kind {kind} came out of order."));
         }
-        if is(Kind::Data) {
+        if is(RecordKind::Data) {
             self.plain.extend(plain);
-        } else if is(Kind::Hello) {
+        } else if is(RecordKind::Hello) {
             self.established = true;
             self.greet(down);
-        } else if is(Kind::End) {
+        } else if is(RecordKind::End) {
             self.peer_ended = true;
-        } else if is(Kind::Update) {
-            self.send(Kind::Updated, b"", down);
-        } else if is(Kind::Updated) {
+        } else if is(RecordKind::Update) {
+            self.send(RecordKind::Updated, b"", down);
+        } else if is(RecordKind::Updated) {
             self.updates += 1;
         } else {
             return Err(format!("A record is of kind {kind}."));
@@ -192,7 +196,7 @@ impl Layer for ToyLayer {
             self.input = Vec::new();
         }
         taken.map_err(|text| {
-            self.send(Kind::Alert, b"", down);
+            self.send(RecordKind::Alert, b"", down);
             LayerError::peer(text)
         })
     }
@@ -221,18 +225,18 @@ impl Layer for ToyLayer {
         }
         let mut taken = 0;
         for record in plain.iter().flat_map(|slice| slice.chunks(RECORD)) {
-            self.send(Kind::Data, record, down);
+            self.send(RecordKind::Data, record, down);
             taken += record.len();
             self.records += 1;
             if self.records % BETWEEN == 0 {
-                self.send(Kind::Update, b"", down);
+                self.send(RecordKind::Update, b"", down);
             }
         }
         Ok(taken)
     }
 
     fn end(&mut self, down: &mut Vec<u8>) {
-        self.send(Kind::End, b"", down);
+        self.send(RecordKind::End, b"", down);
     }
 }
 

@@ -13,12 +13,12 @@ const SHOWN: usize = 24;
 /// that each peer received, with the end of its connection. Two traces are equal byte for byte; of the bytes only
 /// the value of `Date` is left out.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Trace {
+pub struct ScriptTrace {
     lanes: Vec<(String, Vec<u8>)>,
     stuck: Option<String>,
 }
 
-impl Trace {
+impl ScriptTrace {
     pub(crate) fn new(lanes: Vec<(String, String)>) -> Self {
         let lanes = lanes.into_iter().map(|(title, text)| (title, text.into_bytes()));
         Self { lanes: lanes.collect(), stuck: None }
@@ -78,7 +78,7 @@ impl Trace {
     }
 }
 
-impl fmt::Display for Trace {
+impl fmt::Display for ScriptTrace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (title, bytes) in &self.lanes {
             writeln!(f, "{title}:")?;
@@ -140,8 +140,8 @@ fn without_dates(bytes: &[u8]) -> Vec<u8> {
 mod tests {
     use super::*;
 
-    fn trace(events: &str, bytes: &[u8], end: &str) -> Trace {
-        let mut trace = Trace::new(vec![("channel 0".to_owned(), events.to_owned())]);
+    fn trace(events: &str, bytes: &[u8], end: &str) -> ScriptTrace {
+        let mut trace = ScriptTrace::new(vec![("channel 0".to_owned(), events.to_owned())]);
         trace.wire(0, bytes, end);
         trace
     }
@@ -167,7 +167,7 @@ mod tests {
 
     #[test]
     fn what_only_one_of_them_has_is_a_difference() {
-        let (less, more) = (Trace::new(Vec::new()), trace("opened", b"", "FIN"));
+        let (less, more) = (ScriptTrace::new(Vec::new()), trace("opened", b"", "FIN"));
         assert!(less.difference(&more).contains("(nothing)"));
         assert!(more.difference(&less).contains("(nothing)"));
     }

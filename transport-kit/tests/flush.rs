@@ -22,9 +22,9 @@ use httpfsm_transport_kit::Buffering;
 const BODY: usize = 1000;
 
 #[derive(Default)]
-struct Woken(AtomicUsize);
+struct WakeCount(AtomicUsize);
 
-impl Wake for Woken {
+impl Wake for WakeCount {
     fn wake(self: Arc<Self>) {
         self.0.fetch_add(1, Ordering::SeqCst);
     }
@@ -65,7 +65,7 @@ fn last_response_to_a_slow_reader(peer_ends: bool) {
     if peer_ends {
         assert!(near.poll_close_write(&mut cx()).is_ready());
     }
-    let woken = Arc::new(Woken::default());
+    let woken = Arc::new(WakeCount::default());
     let waker = Waker::from(Arc::clone(&woken));
     let (mut received, mut polled) = (Vec::new(), 0);
     woken.0.fetch_add(1, Ordering::SeqCst);

@@ -8,12 +8,12 @@ use httpfsm::fields::Fields;
 use httpfsm::handler::{Body, BodyFailure, Frame, Source};
 
 use super::panic_quietly;
-use crate::record::{Log, Record};
+use crate::record::{PartLog, Record};
 use crate::sum::{Sum, pattern};
 
 /// What a streamed response does after its bytes.
 #[derive(Clone, Copy)]
-pub(super) enum Ending {
+pub(super) enum FramesEnd {
     Trailers,
     Plain,
     Error,
@@ -24,7 +24,7 @@ pub(super) enum Ending {
 /// A streamed response.
 pub(super) struct Frames {
     pub(super) record: Record,
-    pub(super) log: Option<Log>,
+    pub(super) log: Option<PartLog>,
     pub(super) sent: usize,
     pub(super) sum: Sum,
     pub(super) bytes: usize,
@@ -36,7 +36,7 @@ pub(super) struct Frames {
     /// Flushes after each frame.
     pub(super) flushes: bool,
     pub(super) flushed: bool,
-    pub(super) ends: Ending,
+    pub(super) ends: FramesEnd,
 }
 
 impl Frames {
@@ -65,20 +65,20 @@ impl Source for Frames {
             return Poll::Ready(Frame::Data(bytes.into()));
         }
         Poll::Ready(match this.ends {
-            Ending::Never => return Poll::Pending,
-            Ending::Panic => {
+            FramesEnd::Never => return Poll::Pending,
+            FramesEnd::Panic => {
                 this.end("panics");
                 panic_quietly()
             }
-            Ending::Error => {
+            FramesEnd::Error => {
                 this.end("fails");
                 Frame::Error(BodyFailure::source("as asked"))
             }
-            Ending::Plain => {
+            FramesEnd::Plain => {
                 this.end("ends");
                 Frame::End
             }
-            Ending::Trailers => {
+            FramesEnd::Trailers => {
                 this.end("ends with trailers");
                 let trailers = Fields::new().with("X-Sum", this.sum.to_string());
                 Frame::Trailers(trailers.unwrap_or_default())
@@ -96,7 +96,7 @@ pub(super) struct Duplex {
     pub(super) body: Body,
     pub(super) sum: Sum,
     pub(super) begun: bool,
-    pub(super) log: Option<Log>,
+    pub(super) log: Option<PartLog>,
 }
 
 impl Source for Duplex {

@@ -7,10 +7,10 @@ use httpfsm::handler::{Body, Request, Response};
 use httpfsm::request::FieldRef;
 use httpfsm_transport::BodyReader;
 
-use crate::record::Log;
+use crate::record::PartLog;
 use crate::sum::Sum;
 
-pub(super) async fn upload(request: &mut Request, log: &Log) -> Response {
+pub(super) async fn upload(request: &mut Request, log: &PartLog) -> Response {
     log.note("reads");
     let mut sum = Sum::default();
     let end = loop {
@@ -25,7 +25,7 @@ pub(super) async fn upload(request: &mut Request, log: &Log) -> Response {
     Response::text(format!("{sum} {end} {trailers:?}"))
 }
 
-pub(super) fn read_blocking(body: Body, log: &Log) -> String {
+pub(super) fn read_blocking(body: Body, log: &PartLog) -> String {
     let (mut body, mut buffer) = (BodyReader::new(body), [0; 1000]);
     loop {
         match body.read(&mut buffer) {
@@ -36,7 +36,7 @@ pub(super) fn read_blocking(body: Body, log: &Log) -> String {
     }
 }
 
-pub(super) async fn read(body: &mut Body, log: &Log) -> String {
+pub(super) async fn read(body: &mut Body, log: &PartLog) -> String {
     loop {
         match log.next_data(body).await {
             None => return "end".to_owned(),

@@ -4,11 +4,11 @@ use httpfsm::handler::{Request, Response, UpgradeFuture};
 use httpfsm::status::Status;
 
 use super::{Application, parameter, status};
-use crate::record::Log;
+use crate::record::PartLog;
 use crate::sum::Sum;
 
 impl Application {
-    pub(super) fn upgrade(&self, request: &Request, log: &Log) -> Response {
+    pub(super) fn upgrade(&self, request: &Request, log: &PartLog) -> Response {
         let refuses = parameter(request, "refuse").is_some();
         self.tasks.spawn(Box::pin(tunnel(request.upgrade(), log.of("tunnel"))));
         if refuses {
@@ -28,7 +28,7 @@ impl Application {
 }
 
 /// Echoes until the peer's end, then says how much it was.
-async fn tunnel(upgrade: UpgradeFuture, log: Log) {
+async fn tunnel(upgrade: UpgradeFuture, log: PartLog) {
     let mut connection = match upgrade.await {
         Ok(connection) => connection,
         Err(error) => return log.end(format_args!("tunnel: {error}")),

@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::bench::{Bench, Peer};
+use crate::bench::{Bench, PeerEnd};
 use crate::link::Link;
 use crate::script::{get, post, post_head, upgrade};
 use crate::sum::{Sum, pattern};
@@ -90,7 +90,7 @@ pub(crate) fn panics(bench: &Bench<'_>) -> Result<(), String> {
 
 pub(crate) fn eviction(bench: &Bench<'_>) -> Result<(), String> {
     let running = bench.start(|plan| plan.config.max_connections = 2)?;
-    let mut peers: Vec<Peer<Link>> = Vec::new();
+    let mut peers: Vec<PeerEnd<Link>> = Vec::new();
     for number in 0..6 {
         let began = Instant::now();
         let peer = loop {

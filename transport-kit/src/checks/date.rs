@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use httpdate::parse_http_date;
 
-use crate::bench::{Bench, Peer};
+use crate::bench::{Bench, PeerEnd};
 use crate::script::get;
 
 /// How far a clock may be behind that renders the date once a second.
@@ -29,7 +29,7 @@ pub(crate) fn goes_on(bench: &Bench<'_>) -> Result<(), String> {
 }
 
 /// The date of a response, which was made after its request was sent and before it has come.
-fn date_now<S: std::io::Read + std::io::Write>(peer: &mut Peer<S>) -> Result<SystemTime, String> {
+fn date_now<S: std::io::Read + std::io::Write>(peer: &mut PeerEnd<S>) -> Result<SystemTime, String> {
     peer.received.clear();
     let before = SystemTime::now();
     peer.send(get("/hello"))?;

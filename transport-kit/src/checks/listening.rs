@@ -6,9 +6,9 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
 use httpfsm::origins::Origin;
-use httpfsm::peer::Peer as Name;
+use httpfsm::peer::Peer;
 
-use crate::bench::{Bench, Peer, Running};
+use crate::bench::{Bench, PeerEnd, RunningServer};
 use crate::script::get;
 use crate::sockets;
 use crate::subject::Ends;
@@ -32,7 +32,7 @@ pub(crate) fn names(bench: &Bench<'_>) -> Result<(), String> {
             let stream = sockets::connect((host, address.port()).into(), false, bench.patience)
                 .map_err(|error| format!("Cannot connect to {host}: {error}"))?;
             let ends =
-                stream.local_addr().and_then(|ours| Ok((Name::Ip(ours), Name::Ip(stream.peer_addr()?))));
+                stream.local_addr().and_then(|ours| Ok((Peer::Ip(ours), Peer::Ip(stream.peer_addr()?))));
             is_named(&running, peers.len(), ends.ok())?;
             peers.push(OwnedFd::from(stream));
         }
@@ -40,15 +40,15 @@ pub(crate) fn names(bench: &Bench<'_>) -> Result<(), String> {
     if let Some(path) = path {
         let stream = sockets::connect_unix(&path, bench.patience)
             .map_err(|error| format!("Cannot connect to the path: {error}"))?;
-        let listening = running.server.local_addrs().iter().find(|name| matches!(name, Name::Unix(_)));
-        is_named(&running, peers.len(), listening.map(|path| (Name::Unix(None), path.clone())))?;
+        let listening = running.server.local_addrs().iter().find(|name| matches!(name, Peer::Unix(_)));
+        is_named(&running, peers.len(), listening.map(|path| (Peer::Unix(None), path.clone())))?;
         peers.push(OwnedFd::from(stream));
     }
     running.stop()
 }
 
 /// Connections that the subject makes have the names that it was told.
-fn own_names(running: &Running) -> Result<(), String> {
+fn own_names(running: &RunningServer) -> Result<(), String> {
     let hosts: [IpAddr; 3] =
         [Ipv4Addr::LOCALHOST.into(), Ipv4Addr::new(127, 0, 0, 2).into(), Ipv6Addr::LOCALHOST.into()];
     let mut peers = Vec::new();
@@ -62,7 +62,7 @@ fn own_names(running: &Running) -> Result<(), String> {
 }
 
 /// The connection of this number has these names: the peer's, and that of the socket.
-fn is_named(running: &Running, number: usize, ends: Option<(Name, Name)>) -> Result<(), String> {
+fn is_named(running: &RunningServer, number: usize, ends: Option<(Peer, Peer)>) -> Result<(), String> {
     running.wait("The connection is not accepted.", || running.record.names(number).is_some())?;
     let named = running.record.names(number);
     if named == ends {
@@ -109,7 +109,7 @@ pub(crate) fn listeners(bench: &Bench<'_>) -> Result<(), String> {
 }
 
 /// A server at these addresses, and at a path unless the transport has no Unix sockets.
-fn start(bench: &Bench<'_>, addresses: Vec<SocketAddr>) -> Result<(Running, Option<PathBuf>), String> {
+fn start(bench: &Bench<'_>, addresses: Vec<SocketAddr>) -> Result<(RunningServer, Option<PathBuf>), String> {
     let path = sockets::unix_path();
     let start = |path: Option<&PathBuf>| {
         bench.try_start(|plan| {
@@ -124,9 +124,9 @@ fn start(bench: &Bench<'_>, addresses: Vec<SocketAddr>) -> Result<(Running, Opti
     running.map(|running| (running, path)).map_err(|error| format!("It does not start: {error}"))
 }
 
-fn ip_addresses(running: &Running) -> impl Iterator<Item = SocketAddr> {
+fn ip_addresses(running: &RunningServer) -> impl Iterator<Item = SocketAddr> {
     running.server.local_addrs().iter().filter_map(|name| match name {
-        Name::Ip(address) => Some(*address),
+        Peer::Ip(address) => Some(*address),
         _ => None,
     })
 }
@@ -136,7 +136,7 @@ fn has_ipv6() -> bool {
 }
 
 fn hello(stream: impl Read + Write, bench: &Bench<'_>) -> Result<(), String> {
-    let mut peer = Peer::new(stream, bench.patience);
+    let mut peer = PeerEnd::new(stream, bench.patience);
     peer.send(get("/hello"))?;
     peer.until("world!")
 }

@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::bench::{Bench, Running};
+use crate::bench::{Bench, RunningServer};
 use crate::script::{get, post_head};
 use crate::sum::pattern;
 
@@ -145,7 +145,7 @@ pub(crate) fn partial_writes(bench: &Bench<'_>) -> Result<(), String> {
 }
 
 /// Waits until a count stands still below the bound.
-fn stands(running: &Running, count: impl Fn() -> u64) -> Result<u64, String> {
+fn stands(running: &RunningServer, count: impl Fn() -> u64) -> Result<u64, String> {
     let began = Instant::now();
     loop {
         let before = count();

@@ -35,23 +35,23 @@ pub(crate) fn cx() -> Context<'static> {
 }
 
 #[derive(Default)]
-pub(crate) struct Woken(pub(crate) AtomicUsize);
+pub(crate) struct WakeCount(pub(crate) AtomicUsize);
 
-impl Wake for Woken {
+impl Wake for WakeCount {
     fn wake(self: Arc<Self>) {
         self.0.fetch_add(1, Ordering::SeqCst);
     }
 }
 
-impl Woken {
+impl WakeCount {
     pub(crate) fn count(&self) -> usize {
         self.0.load(Ordering::SeqCst)
     }
 }
 
 /// A waker, and how often it was woken.
-pub(crate) fn waker() -> (Waker, Arc<Woken>) {
-    let woken = Arc::new(Woken::default());
+pub(crate) fn waker() -> (Waker, Arc<WakeCount>) {
+    let woken = Arc::new(WakeCount::default());
     (Waker::from(Arc::clone(&woken)), woken)
 }
 

@@ -53,7 +53,7 @@ pub struct Connection {
 
 /// What a connection is made of. `Debug` shows no byte of what was received or is to be sent.
 #[derive(Debug)]
-pub struct Parts {
+pub struct ConnectionParts {
     /// The socket, which blocks, unless the machine has closed it.
     pub stream: Option<Stream>,
     /// The machine.
@@ -185,10 +185,10 @@ impl Connection {
     /// # Errors
     ///
     /// The system does not give the socket back.
-    pub fn into_parts(self) -> io::Result<Parts> {
-        let httpfsm_transport::Parts { wire, channel } = self.inner.into_parts();
+    pub fn into_parts(self) -> io::Result<ConnectionParts> {
+        let httpfsm_transport::ConnectionParts { wire, channel } = self.inner.into_parts();
         let stream = wire.map(|wire| wire.into_stream(self.waiting.poll.registry())).transpose()?;
-        Ok(Parts { stream, channel })
+        Ok(ConnectionParts { stream, channel })
     }
 }
 

@@ -47,7 +47,7 @@ mod task;
 mod tunnels;
 mod workers;
 
-pub use connection::{Connection, Parts, connection};
+pub use connection::{Connection, ConnectionParts, connection};
 pub use httpfsm_transport::{
     BodyReader, BodyWriter, Event, Listener, ServerHandle, SocketOptions, UpgradedStream, block_on,
     note_panic, written,

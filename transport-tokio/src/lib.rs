@@ -24,8 +24,8 @@ mod stream;
 pub use blocking::{BlockingPool, sync};
 pub use connection::{Alarm, Connection, connection, connection_over};
 pub use httpfsm_transport::{
-    Accepted, BodyReader, BodyWriter, Connections, Event, Layer, LayerError, Layered, Listener, ListenerInfo,
-    Parts, ServerHandle, SocketOptions, UpgradedStream, Wire, note_panic, written,
+    Accepted, BodyReader, BodyWriter, ConnectionParts, Connections, Event, Layer, LayerError, Layered,
+    Listener, ListenerInfo, ServerHandle, SocketOptions, UpgradedStream, Wire, note_panic, written,
 };
 pub use io::Io;
 pub use server::{Server, Tokio, connections, serve};

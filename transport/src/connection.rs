@@ -116,7 +116,7 @@ pub struct Connection<W, T> {
 
 /// What a connection is made of. `Debug` shows no byte of what was received or is to be sent.
 #[derive(Debug)]
-pub struct Parts<W> {
+pub struct ConnectionParts<W> {
     /// The socket, unless the machine has closed it. A [`Wire`] that holds bytes is to be flushed.
     pub wire: Option<W>,
     /// The machine.
@@ -315,11 +315,11 @@ impl<W: Wire, T: Timer> Connection<W, T> {
 
     /// Takes the connection apart, after an upgrade or for another driver.
     #[must_use]
-    pub fn into_parts(mut self) -> Parts<W> {
+    pub fn into_parts(mut self) -> ConnectionParts<W> {
         if self.unflushed {
             let _ = self.handle(Input::Sent(1));
         }
-        Parts { wire: self.wire, channel: self.channel.into_channel() }
+        ConnectionParts { wire: self.wire, channel: self.channel.into_channel() }
     }
 
     /// The poll behind [`next_event`](Self::next_event).

@@ -55,7 +55,7 @@ mod written;
 
 pub use accept::{Accept, Accepted, Backoff, accept};
 pub use clock::{Clock, Stamp};
-pub use connection::{Connection, Event, Parts, Timer};
+pub use connection::{Connection, ConnectionParts, Event, Timer};
 pub use connections::Connections;
 pub use driver::Driver;
 #[cfg(feature = "futures-io")]

@@ -7,14 +7,14 @@ use core::fmt;
 
 pub use self::invalid::InvalidField;
 use self::invalid::{check_name, check_value};
-use self::wire::Wire;
+use self::line_bytes::LineBytes;
 use crate::part::{ascii, part};
 use crate::token::has_element;
 
 mod invalid;
+mod line_bytes;
 #[cfg(test)]
 mod tests;
-mod wire;
 
 /// The fields whose values are not shown by `Debug` of fields, and are hidden in recordings unless told otherwise.
 pub const SECRETS: [&str; 4] = ["Authorization", "Proxy-Authorization", "Cookie", "Set-Cookie"];
@@ -37,7 +37,7 @@ pub const SECRETS: [&str; 4] = ["Authorization", "Proxy-Authorization", "Cookie"
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Fields {
     /// `Name: value CRLF`, ready to be copied.
-    wire: Wire,
+    lines: LineBytes,
     content_length: u64,
     marks: u8,
 }
@@ -56,7 +56,7 @@ impl Fields {
     /// No fields.
     #[must_use]
     pub const fn new() -> Self {
-        Self { wire: Wire::new(), content_length: 0, marks: 0 }
+        Self { lines: LineBytes::new(), content_length: 0, marks: 0 }
     }
 
     /// Adds a field line; earlier lines of the same name stay (RFC 9110 section 5.3). Blanks around the value are
@@ -125,11 +125,11 @@ impl Fields {
         if self.get(name).is_none() {
             return marked;
         }
-        let mut kept = Wire::new();
+        let mut kept = LineBytes::new();
         for field in self.iter().filter(|field| !field.name.eq_ignore_ascii_case(name)) {
             kept.push_line(field.name, field.value);
         }
-        self.wire = kept;
+        self.lines = kept;
         true
     }
 
@@ -153,14 +153,14 @@ impl Fields {
 
     /// Removes everything; memory that was allocated stays for the next response.
     pub fn clear(&mut self) {
-        self.wire.clear();
+        self.lines.clear();
         self.content_length = 0;
         self.marks = 0;
     }
 
     /// Adds all of `other` after what is here. Its `Content-Length`, if it has one, replaces the one here.
     pub fn extend(&mut self, other: &Self) {
-        self.wire.extend(other.wire());
+        self.lines.extend(other.wire());
         self.marks |= other.marks;
         if other.marks & mark::LENGTH != 0 {
             self.content_length = other.content_length;
@@ -211,13 +211,13 @@ impl Fields {
 
     /// Bytes that they hold on the heap.
     pub(crate) fn heap_len(&self) -> usize {
-        self.wire.heap_len()
+        self.lines.heap_len()
     }
 
     /// The field lines as they go to the wire.
     #[inline]
     pub(crate) fn wire(&self) -> &[u8] {
-        self.wire.as_slice()
+        self.lines.as_slice()
     }
 
     /// Neither `Date` nor `Server` was given: the case of nearly every response, in one test.
@@ -229,7 +229,7 @@ impl Fields {
     /// Lines that are known to be valid and of no interest to the machine: neither checked nor copied.
     #[inline]
     pub(crate) const fn from_known(lines: &'static [u8]) -> Self {
-        Self { wire: Wire::Static(lines), content_length: 0, marks: 0 }
+        Self { lines: LineBytes::Static(lines), content_length: 0, marks: 0 }
     }
 
     fn push_bytes(&mut self, name: &str, value: &[u8]) -> Result<(), InvalidField> {
@@ -247,7 +247,7 @@ impl Fields {
             Known::ContentLength => return self.length(value),
             Known::Reserved => return Err(InvalidField::Reserved { name: name.into() }),
         }
-        self.wire.push_line(name, value);
+        self.lines.push_line(name, value);
         Ok(())
     }
 

@@ -11,7 +11,7 @@ use crate::token::{has_element, is_blank, is_token, trim_blanks};
 /// What the fields of one head say so far.
 #[derive(Default)]
 pub(crate) struct FramingFields {
-    seen: Seen,
+    seen: FieldFacts,
     length: u64,
     length_at: u32,
     coding_at: u32,
@@ -63,10 +63,10 @@ impl FramingFields {
     ) -> Result<Framed, RequestError> {
         let current = version == Version::Http11;
         let seen = self.seen;
-        if current && !seen.has(Seen::HOST) {
+        if current && !seen.has(FieldFacts::HOST) {
             return Err(RequestError::new(Rule::HostMissing, 0));
         }
-        let body = if seen.has_any(Seen::LENGTH | Seen::CODING | Seen::EXPECT) {
+        let body = if seen.has_any(FieldFacts::LENGTH | FieldFacts::CODING | FieldFacts::EXPECT) {
             self.body(current, connect, max_body)?
         } else {
             BodyLength::None
@@ -74,17 +74,17 @@ impl FramingFields {
         let has_body = !matches!(body, BodyLength::None | BodyLength::Known(0));
         Ok(Framed {
             body,
-            expect: has_body && current && seen.has(Seen::CONTINUE),
-            keep_alive: !seen.has(Seen::CLOSE) && (current || seen.has(Seen::KEEP_ALIVE)),
-            upgrade: current && seen.has(Seen::UPGRADE) && seen.has(Seen::UPGRADE_OPTION),
+            expect: has_body && current && seen.has(FieldFacts::CONTINUE),
+            keep_alive: !seen.has(FieldFacts::CLOSE) && (current || seen.has(FieldFacts::KEEP_ALIVE)),
+            upgrade: current && seen.has(FieldFacts::UPGRADE) && seen.has(FieldFacts::UPGRADE_OPTION),
         })
     }
 
     fn body(&self, current: bool, connect: bool, max_body: u64) -> Result<BodyLength, RequestError> {
         let refuse = |rule, at: u32| Err(RequestError::new(rule, u64::from(at)));
         let seen = self.seen;
-        let body = if seen.has(Seen::CODING) {
-            if seen.has(Seen::LENGTH) {
+        let body = if seen.has(FieldFacts::CODING) {
+            if seen.has(FieldFacts::LENGTH) {
                 return refuse(Rule::LengthAndCoding, self.coding_at.max(self.length_at));
             }
             if !current {
@@ -96,28 +96,28 @@ impl FramingFields {
                 Coding::UnknownThenChunked => return refuse(Rule::UnknownCoding, self.coding_at),
                 _ => return refuse(Rule::TransferCoding, self.coding_at),
             }
-        } else if seen.has(Seen::LENGTH) {
+        } else if seen.has(FieldFacts::LENGTH) {
             if connect && self.length > 0 {
                 return refuse(Rule::ConnectBody, self.length_at);
             }
-            if seen.has(Seen::LENGTH_OVERFLOW) || self.length > max_body {
+            if seen.has(FieldFacts::LENGTH_OVERFLOW) || self.length > max_body {
                 return refuse(Rule::BodyTooLarge, self.length_at);
             }
             BodyLength::Known(self.length)
         } else {
             BodyLength::None
         };
-        if current && seen.has(Seen::OTHER_EXPECTATION) {
+        if current && seen.has(FieldFacts::OTHER_EXPECTATION) {
             return refuse(Rule::Expectation, self.expect_at);
         }
         Ok(body)
     }
 
     fn host(&mut self, value: &[u8], offset: usize) -> Result<(), RequestError> {
-        if self.seen.has(Seen::HOST) {
+        if self.seen.has(FieldFacts::HOST) {
             return Err(RequestError::new(Rule::HostRepeated, offset as u64));
         }
-        self.seen.set(Seen::HOST);
+        self.seen.set(FieldFacts::HOST);
         match authority(value) {
             Some(_) => Ok(()),
             None => Err(RequestError::new(Rule::HostInvalid, offset as u64)),
@@ -126,10 +126,10 @@ impl FramingFields {
 
     /// `1*DIGIT` once (RFC 9112 section 6.3): equal repetitions and lists could be merged, but are refused.
     fn content_length(&mut self, value: &[u8], offset: usize) -> Result<(), RequestError> {
-        if self.seen.has(Seen::LENGTH) {
+        if self.seen.has(FieldFacts::LENGTH) {
             return Err(RequestError::new(Rule::ContentLengthRepeated, offset as u64));
         }
-        self.seen.set(Seen::LENGTH);
+        self.seen.set(FieldFacts::LENGTH);
         self.length_at = offset as u32;
         if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
             let is_list = memchr::memchr(b',', value).is_some()
@@ -143,7 +143,7 @@ impl FramingFields {
                 Some(length) => self.length = length,
                 None => {
                     self.length = u64::MAX;
-                    self.seen.set(Seen::LENGTH_OVERFLOW);
+                    self.seen.set(FieldFacts::LENGTH_OVERFLOW);
                     break;
                 }
             }
@@ -153,7 +153,7 @@ impl FramingFields {
 
     /// Several lines are one list (RFC 9110 section 5.3), so no line decides alone.
     fn transfer_encoding(&mut self, value: &[u8], offset: usize) -> Result<(), RequestError> {
-        self.seen.set(Seen::CODING);
+        self.seen.set(FieldFacts::CODING);
         self.coding_at = offset as u32;
         for member in value.split(|&byte| byte == b',') {
             self.coding = self.coding.then(trim_blanks(member));
@@ -165,29 +165,29 @@ impl FramingFields {
     fn connection(&mut self, value: &[u8]) -> Result<(), RequestError> {
         if value == b"keep-alive" {
             // What browsers send.
-            self.seen.set(Seen::KEEP_ALIVE);
+            self.seen.set(FieldFacts::KEEP_ALIVE);
             return Ok(());
         }
         for option in value.split(|&byte| byte == b',') {
             let option = trim_blanks(option);
             if option.eq_ignore_ascii_case(b"keep-alive") {
-                self.seen.set(Seen::KEEP_ALIVE);
+                self.seen.set(FieldFacts::KEEP_ALIVE);
             } else if option.eq_ignore_ascii_case(b"close") {
-                self.seen.set(Seen::CLOSE);
+                self.seen.set(FieldFacts::CLOSE);
             } else if option.eq_ignore_ascii_case(b"upgrade") {
-                self.seen.set(Seen::UPGRADE_OPTION);
+                self.seen.set(FieldFacts::UPGRADE_OPTION);
             }
         }
         Ok(())
     }
 
     fn expect(&mut self, value: &[u8], offset: usize) -> Result<(), RequestError> {
-        self.seen.set(Seen::EXPECT);
+        self.seen.set(FieldFacts::EXPECT);
         for member in value.split(|&byte| byte == b',').map(trim_blanks) {
             if member.eq_ignore_ascii_case(b"100-continue") {
-                self.seen.set(Seen::CONTINUE);
-            } else if !member.is_empty() && !self.seen.has(Seen::OTHER_EXPECTATION) {
-                self.seen.set(Seen::OTHER_EXPECTATION);
+                self.seen.set(FieldFacts::CONTINUE);
+            } else if !member.is_empty() && !self.seen.has(FieldFacts::OTHER_EXPECTATION) {
+                self.seen.set(FieldFacts::OTHER_EXPECTATION);
                 self.expect_at = offset as u32;
             }
         }
@@ -196,7 +196,7 @@ impl FramingFields {
 
     fn upgrade(&mut self, value: &[u8]) -> Result<(), RequestError> {
         if has_element(value) {
-            self.seen.set(Seen::UPGRADE);
+            self.seen.set(FieldFacts::UPGRADE);
         }
         Ok(())
     }
@@ -204,9 +204,9 @@ impl FramingFields {
 
 /// A set of facts.
 #[derive(Clone, Copy, Default)]
-struct Seen(u16);
+struct FieldFacts(u16);
 
-impl Seen {
+impl FieldFacts {
     const HOST: u16 = 1;
     const LENGTH: u16 = 1 << 1;
     const LENGTH_OVERFLOW: u16 = 1 << 2;

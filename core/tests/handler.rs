@@ -61,7 +61,7 @@ impl Control for Recorder {
         _waiter: &mut Waiter,
         _cx: &mut Context<'_>,
     ) -> Poll<Result<Upgraded, UpgradeError>> {
-        Poll::Ready(Ok(Upgraded::new(Bytes::from_static(b"ahead"), Box::new(Wire::default()))))
+        Poll::Ready(Ok(Upgraded::new(Bytes::from_static(b"ahead"), Box::new(PeerIo::default()))))
     }
     fn keep_place(&self) {
         self.note("hold");
@@ -76,12 +76,12 @@ impl Control for Recorder {
 
 /// Reads `behind` once, takes two bytes a write.
 #[derive(Default)]
-struct Wire {
+struct PeerIo {
     read: bool,
     full: bool,
 }
 
-impl UpgradedIo for Wire {
+impl UpgradedIo for PeerIo {
     fn poll_read(&mut self, _cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<Result<usize, IoFailure>> {
         if std::mem::replace(&mut self.read, true) {
             return Poll::Ready(Ok(0));

@@ -13,7 +13,7 @@ use super::outbox::{Outbox, OutputKind};
 use super::output::Output;
 use super::output_buffer::OutputBuffer;
 use super::persistence::Persistence;
-use super::plan::{self, Exchange, ResponsePlan};
+use super::plan::{self, ResponseContext, ResponsePlan};
 use super::receiver::Receiver;
 use super::responder::Responder;
 use super::sender::Sender;
@@ -59,8 +59,8 @@ fn exchange<'a>(
     persistence: &Persistence,
     timers: &Timers,
     compiled: &CompiledConfig,
-) -> Exchange<'a> {
-    Exchange {
+) -> ResponseContext<'a> {
+    ResponseContext {
         request: receiver.request(),
         body_left: receiver.body_left(compiled),
         must_close: persistence.must_close(),
@@ -157,7 +157,7 @@ impl Parts {
     }
 
     #[inline]
-    fn exchange(&self) -> Exchange<'_> {
+    fn exchange(&self) -> ResponseContext<'_> {
         exchange(&self.receiver, &self.persistence, &self.timers, &self.compiled)
     }
 

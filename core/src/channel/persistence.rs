@@ -1,7 +1,7 @@
 //! Whether the connection goes on after a response, and why it ends.
 //!
 //! Keep-alive is decided in three places. What the request asks for is a fact of its head (`HeadMeta::keep_alive`, from
-//! `framing.rs`). When a response is planned, `Exchange::close_reason` in `plan.rs` decides, so that its head can say
+//! `framing.rs`). When a response is planned, `ResponseContext::close_reason` in `plan.rs` decides, so that its head can say
 //! `close`; it asks [`Persistence::why_close`] for the server's own reasons. When the response is complete,
 //! `Parts::choose_next` in `parts/response.rs` looks once more: the peer may have ended its input, or the server may go out,
 //! since then.

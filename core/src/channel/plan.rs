@@ -25,7 +25,7 @@ pub(super) enum BodyLeft {
 
 /// What a response is planned from, beside the response itself.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Exchange<'a> {
+pub(super) struct ResponseContext<'a> {
     /// The request.
     pub(super) request: &'a HeadMeta,
     /// What is still to come of its body.
@@ -109,7 +109,7 @@ fn sends_no_content(request: &HeadMeta, status: Status) -> bool {
     request.head || status.forbids_content() || status == Status::RESET_CONTENT
 }
 
-impl Exchange<'_> {
+impl ResponseContext<'_> {
     /// Plans a response that meets its conditions.
     #[inline(always)]
     pub(super) fn plan(&self, response: &ResponseRef<'_>) -> ResponsePlan {
@@ -256,8 +256,8 @@ mod tests {
     const UNKNOWN: BodyRef<'_> = BodyRef::Stream { length: None };
     const FIVE: BodyRef<'_> = BodyRef::Stream { length: Some(5) };
 
-    fn exchange(request: &HeadMeta) -> Exchange<'_> {
-        Exchange { request, body_left: BodyLeft::None, must_close: false, why_close: None }
+    fn exchange(request: &HeadMeta) -> ResponseContext<'_> {
+        ResponseContext { request, body_left: BodyLeft::None, must_close: false, why_close: None }
     }
 
     #[test]
@@ -321,7 +321,7 @@ mod tests {
         .into_iter()
         .enumerate()
         {
-            let exchange = Exchange { body_left, why_close: known, ..exchange(&request) };
+            let exchange = ResponseContext { body_left, why_close: known, ..exchange(&request) };
             let plan = exchange.plan(&ResponseRef { status: Status::OK, fields, body });
             assert_eq!(plan.close, expected, "line {at}");
             let says_close = plan.connection == ConnectionOption::Close;
@@ -336,7 +336,7 @@ mod tests {
         assert_eq!(exchange(&OLD).plan(&response).connection, ConnectionOption::KeepAlive);
         assert_eq!(exchange(&GET).plan(&response).connection, ConnectionOption::None);
         // The reason is known already, and noted elsewhere.
-        let plan = Exchange { must_close: true, ..exchange(&GET) }.plan(&response);
+        let plan = ResponseContext { must_close: true, ..exchange(&GET) }.plan(&response);
         assert_eq!((plan.connection, plan.close), (ConnectionOption::Close, None));
     }
 

@@ -8,7 +8,7 @@ use core::fmt;
 use super::Condition;
 use super::compiled_config::CompiledConfig;
 use super::output_buffer::Mark;
-use super::plan::{self, AfterHead, BodyLeft, Exchange, ResponsePlan};
+use super::plan::{self, AfterHead, BodyLeft, ResponseContext, ResponsePlan};
 use super::sender::Sender;
 use crate::response::ResponseRef;
 use crate::time::Now;
@@ -18,7 +18,7 @@ pub struct Responder<'a> {
     sender: &'a mut Sender,
     compiled: &'a CompiledConfig,
     now: Now<'a>,
-    exchange: Exchange<'a>,
+    exchange: ResponseContext<'a>,
     /// The head of a response whose content is still to be written has to wait for the request body.
     holds: bool,
     plan: &'a mut Option<ResponsePlan>,
@@ -43,7 +43,7 @@ impl<'a> Responder<'a> {
         sender: &'a mut Sender,
         compiled: &'a CompiledConfig,
         now: Now<'a>,
-        exchange: Exchange<'a>,
+        exchange: ResponseContext<'a>,
         holds: bool,
         plan: &'a mut Option<ResponsePlan>,
     ) -> Self {

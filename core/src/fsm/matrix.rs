@@ -148,7 +148,7 @@ impl<S: Copy, A: Copy, const STATES: usize, const INPUTS: usize, const INTERNALS
 }
 
 const fn fail(state: &str, event: &str, what: &str) -> ! {
-    let mut message = Message::new();
+    let mut message = ConstText::new();
     message.push("(");
     message.push(state);
     message.push(", ");
@@ -162,12 +162,12 @@ const fn fail(state: &str, event: &str, what: &str) -> ! {
 }
 
 /// Text put together while compiling, where `format!` is not to be had.
-struct Message {
+struct ConstText {
     bytes: [u8; 128],
     len: usize,
 }
 
-impl Message {
+impl ConstText {
     const fn new() -> Self {
         Self { bytes: [0; 128], len: 0 }
     }

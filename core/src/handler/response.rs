@@ -30,12 +30,12 @@ pub struct Response {
     pub fields: Fields,
     /// The content.
     pub body: Body,
-    report: Option<Box<Report>>,
+    report: Option<Box<OperatorReport>>,
 }
 
 /// What the operator is to know of a response.
 #[derive(Debug)]
-enum Report {
+enum OperatorReport {
     Fault(InvalidField),
     Failure(String),
 }
@@ -128,7 +128,7 @@ impl Response {
     pub fn with_field(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
         if self.fault().is_none() {
             if let Err(fault) = self.fields.push(name, value) {
-                let report = Some(Box::new(Report::Fault(fault)));
+                let report = Some(Box::new(OperatorReport::Fault(fault)));
                 self = Self { report, ..Self::new(Status::INTERNAL_SERVER_ERROR) };
             }
         }
@@ -165,7 +165,7 @@ impl Response {
     #[must_use]
     pub fn with_failure(mut self, text: impl Into<String>) -> Self {
         if self.fault().is_none() {
-            self.report = Some(Box::new(Report::Failure(text.into())));
+            self.report = Some(Box::new(OperatorReport::Failure(text.into())));
         }
         self
     }
@@ -182,7 +182,7 @@ impl Response {
     #[inline]
     pub fn fault(&self) -> Option<&InvalidField> {
         match self.report.as_deref() {
-            Some(Report::Fault(fault)) => Some(fault),
+            Some(OperatorReport::Fault(fault)) => Some(fault),
             _ => None,
         }
     }
@@ -192,7 +192,7 @@ impl Response {
     #[inline]
     pub fn failure(&self) -> Option<&str> {
         match self.report.as_deref() {
-            Some(Report::Failure(text)) => Some(text),
+            Some(OperatorReport::Failure(text)) => Some(text),
             _ => None,
         }
     }

@@ -28,12 +28,12 @@ pub struct HeadLine<'a> {
 /// assert_eq!(names, [None, Some("Host")]);
 /// ```
 pub fn head_lines(bytes: &[u8]) -> impl FusedIterator<Item = HeadLine<'_>> {
-    Lines { rest: Some(bytes), next: NextLine::EmptyOrRequest }
+    HeadLines { rest: Some(bytes), next: NextLine::EmptyOrRequest }
 }
 
 /// As [`head_lines`], of a trailer section: it has no request line.
 pub fn trailer_lines(bytes: &[u8]) -> impl FusedIterator<Item = HeadLine<'_>> {
-    Lines { rest: Some(bytes), next: NextLine::FieldOrEnd }
+    HeadLines { rest: Some(bytes), next: NextLine::FieldOrEnd }
 }
 
 /// What a line may be.
@@ -43,12 +43,12 @@ enum NextLine {
     FieldOrEnd,
 }
 
-struct Lines<'a> {
+struct HeadLines<'a> {
     rest: Option<&'a [u8]>,
     next: NextLine,
 }
 
-impl<'a> Iterator for Lines<'a> {
+impl<'a> Iterator for HeadLines<'a> {
     type Item = HeadLine<'a>;
 
     fn next(&mut self) -> Option<HeadLine<'a>> {
@@ -70,7 +70,7 @@ impl<'a> Iterator for Lines<'a> {
     }
 }
 
-impl FusedIterator for Lines<'_> {}
+impl FusedIterator for HeadLines<'_> {}
 
 /// `method SP request-target SP HTTP-version` (RFC 9112 section 3), of any version and any form of a target.
 fn is_request_line(line: &[u8]) -> bool {

@@ -12,7 +12,7 @@ const FIRST_ALLOCATION: usize = 512;
 
 /// Lines of `Name: value CRLF`, ready to be copied.
 #[derive(Clone)]
-pub(super) enum Wire {
+pub(super) enum LineBytes {
     /// The lines of a response as most are made: nothing is copied before the encoder does.
     Static(&'static [u8]),
     /// A few lines.
@@ -26,7 +26,7 @@ pub(super) enum Wire {
     Heap(Vec<u8>),
 }
 
-impl Wire {
+impl LineBytes {
     pub(super) const fn new() -> Self {
         Self::Static(b"")
     }
@@ -114,19 +114,19 @@ fn allocated(needed: usize, lines: &[u8]) -> Vec<u8> {
     all
 }
 
-impl Default for Wire {
+impl Default for LineBytes {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl PartialEq for Wire {
+impl PartialEq for LineBytes {
     fn eq(&self, other: &Self) -> bool {
         self.as_slice() == other.as_slice()
     }
 }
 
-impl Eq for Wire {}
+impl Eq for LineBytes {}
 
 #[cfg(test)]
 mod tests {
@@ -138,29 +138,29 @@ mod tests {
     fn lines_are_the_same_wherever_they_are_held() {
         for start in [&b""[..], b"A: b\r\n", &[b'x'; INLINE], &[b'x'; 600]] {
             for length in (0..=INLINE + 2).chain([600]) {
-                let mut wire = Wire::Static(Vec::leak(start.to_vec()));
+                let mut lines = LineBytes::Static(Vec::leak(start.to_vec()));
                 let value = "v".repeat(length);
-                wire.push_line("N", value.as_bytes());
-                wire.push_line("M", b"w");
-                wire.extend(b"O: p\r\n");
+                lines.push_line("N", value.as_bytes());
+                lines.push_line("M", b"w");
+                lines.extend(b"O: p\r\n");
                 let expected =
                     String::from_utf8_lossy(start).into_owned() + "N: " + &value + "\r\nM: w\r\nO: p\r\n";
-                assert_eq!(String::from_utf8_lossy(wire.as_slice()), expected);
-                wire.clear();
-                assert_eq!(wire.as_slice(), b"");
-                wire.push_line("N", b"v");
-                assert_eq!(wire.as_slice(), b"N: v\r\n");
+                assert_eq!(String::from_utf8_lossy(lines.as_slice()), expected);
+                lines.clear();
+                assert_eq!(lines.as_slice(), b"");
+                lines.push_line("N", b"v");
+                assert_eq!(lines.as_slice(), b"N: v\r\n");
             }
         }
     }
 
     #[test]
     fn nothing_is_allocated_up_to_the_bytes_held_in_place() {
-        let mut wire = Wire::new();
-        wire.extend(&[b'x'; INLINE]);
-        assert!(matches!(wire, Wire::Inline { .. }));
-        wire.extend(b"x");
-        assert!(matches!(wire, Wire::Heap(_)));
-        assert_eq!(size_of::<Wire>(), 72);
+        let mut lines = LineBytes::new();
+        lines.extend(&[b'x'; INLINE]);
+        assert!(matches!(lines, LineBytes::Inline { .. }));
+        lines.extend(b"x");
+        assert!(matches!(lines, LineBytes::Heap(_)));
+        assert_eq!(size_of::<LineBytes>(), 72);
     }
 }

@@ -25,18 +25,18 @@ use httpfsm::{Channel, ChannelConfig};
 
 /// Writes down what it is asked for.
 #[derive(Default)]
-struct Recorder {
+struct RecordingControl {
     asked: Mutex<Vec<String>>,
     gone: AtomicBool,
 }
 
-impl Recorder {
+impl RecordingControl {
     fn note(&self, what: impl Into<String>) {
         self.asked.lock().expect("no test panics under the lock").push(what.into());
     }
 }
 
-impl Control for Recorder {
+impl Control for RecordingControl {
     fn send_continue(&self) {
         self.note("100");
     }
@@ -222,7 +222,7 @@ fn a_request_made_by_hand_has_a_connection_that_reports_nothing() {
 
 #[test]
 fn what_is_asked_of_a_connection_reaches_its_control() {
-    let control = Arc::new(Recorder::default());
+    let control = Arc::new(RecordingControl::default());
     let request = request(Body::Empty, Arc::clone(&control) as Arc<dyn Control>);
     request.send_continue();
     request.refuse_expect();
@@ -241,7 +241,7 @@ fn what_is_asked_of_a_connection_reaches_its_control() {
 
 #[test]
 fn a_control_hears_of_each_future_that_waited_and_is_dropped_and_of_places_that_are_held() {
-    let control = Arc::new(Recorder::default());
+    let control = Arc::new(RecordingControl::default());
     let request = request(Body::Empty, Arc::clone(&control) as Arc<dyn Control>);
     let mut waits = request.disconnected();
     assert!(poll(&mut waits).is_pending());
@@ -255,7 +255,7 @@ fn a_control_hears_of_each_future_that_waited_and_is_dropped_and_of_places_that_
 
 #[test]
 fn an_upgraded_connection_reads_what_came_ahead_first() {
-    let request = request(Body::Empty, Arc::new(Recorder::default()));
+    let request = request(Body::Empty, Arc::new(RecordingControl::default()));
     let mut connection = now(request.upgrade()).unwrap();
     let mut buffer = [0; 3];
     let mut seen = Vec::new();
@@ -276,7 +276,7 @@ fn an_upgraded_connection_reads_what_came_ahead_first() {
 
 #[test]
 fn an_upgraded_connection_can_be_taken_apart() {
-    let connection = now(request(Body::Empty, Arc::new(Recorder::default())).upgrade()).unwrap();
+    let connection = now(request(Body::Empty, Arc::new(RecordingControl::default())).upgrade()).unwrap();
     let (ahead, mut io) = connection.into_parts();
     assert_eq!(ahead, "ahead");
     let mut buffer = [0; 9];

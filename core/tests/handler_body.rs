@@ -15,9 +15,9 @@ use httpfsm::handler::{Body, BodyFailure, CollectError, Frame, Source};
 
 /// Counts how often it was woken.
 #[derive(Default)]
-struct Count(AtomicUsize);
+struct WakeCount(AtomicUsize);
 
-impl Wake for Count {
+impl Wake for WakeCount {
     fn wake(self: Arc<Self>) {
         self.0.fetch_add(1, Ordering::SeqCst);
     }
@@ -25,24 +25,24 @@ impl Wake for Count {
 
 /// Frames put in from outside, as a transport does.
 #[derive(Clone, Default)]
-struct Pipe(Arc<Mutex<State>>);
+struct FrameQueue(Arc<Mutex<FrameQueueState>>);
 
 #[derive(Default)]
-struct State {
+struct FrameQueueState {
     frames: VecDeque<Frame>,
     waker: Option<Waker>,
     length: Option<u64>,
     dropped: bool,
 }
 
-impl Pipe {
+impl FrameQueue {
     fn of(frames: impl IntoIterator<Item = Frame>) -> Self {
         let pipe = Self::default();
         pipe.state(|state| state.frames.extend(frames));
         pipe
     }
 
-    fn state<T>(&self, f: impl FnOnce(&mut State) -> T) -> T {
+    fn state<T>(&self, f: impl FnOnce(&mut FrameQueueState) -> T) -> T {
         f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -61,7 +61,7 @@ impl Pipe {
     }
 }
 
-struct Reader(Pipe);
+struct Reader(FrameQueue);
 
 impl Source for Reader {
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Frame> {
@@ -116,9 +116,9 @@ fn a_whole_body_is_one_piece_and_then_the_end() {
 
 #[test]
 fn next_data_waits_for_the_waker_and_loses_nothing_when_it_is_dropped() {
-    let pipe = Pipe::default();
+    let pipe = FrameQueue::default();
     let mut body = pipe.body();
-    let count = Arc::new(Count::default());
+    let count = Arc::new(WakeCount::default());
     let waker = Waker::from(Arc::clone(&count));
     let mut cx = Context::from_waker(&waker);
     {
@@ -132,7 +132,7 @@ fn next_data_waits_for_the_waker_and_loses_nothing_when_it_is_dropped() {
 
 #[test]
 fn empty_pieces_and_flushes_are_not_seen_by_a_reader() {
-    let mut body = Pipe::of([data(""), Frame::Flush, data("x"), data(""), Frame::End]).body();
+    let mut body = FrameQueue::of([data(""), Frame::Flush, data("x"), data(""), Frame::End]).body();
     assert_eq!(next_text(&mut body).as_deref(), Some("x"));
     assert_eq!(next_text(&mut body), None);
 }
@@ -140,7 +140,7 @@ fn empty_pieces_and_flushes_are_not_seen_by_a_reader() {
 #[test]
 fn the_trailer_section_is_there_after_the_end_and_stays() {
     let trailers = Fields::new().with("X-Sum", "7").unwrap();
-    let pipe = Pipe::of([data("x"), Frame::Trailers(trailers.clone())]);
+    let pipe = FrameQueue::of([data("x"), Frame::Trailers(trailers.clone())]);
     let mut body = pipe.body();
     assert_eq!(next_text(&mut body).as_deref(), Some("x"));
     assert_eq!(body.trailers(), None);
@@ -159,7 +159,7 @@ fn the_trailer_section_is_there_after_the_end_and_stays() {
 #[test]
 fn a_source_is_dropped_at_its_last_frame_and_never_polled_again() {
     for last in [Frame::End, Frame::Error(BodyError::Truncated.into())] {
-        let pipe = Pipe::of([last]);
+        let pipe = FrameQueue::of([last]);
         let mut body = pipe.body();
         let _ = next(&mut body);
         assert!(pipe.state(|state| state.dropped));
@@ -169,7 +169,7 @@ fn a_source_is_dropped_at_its_last_frame_and_never_polled_again() {
 
 #[test]
 fn a_failure_is_told_once() {
-    let mut body = Pipe::of([data("x"), Frame::Error(BodyFailure::source("the disk is gone"))]).body();
+    let mut body = FrameQueue::of([data("x"), Frame::Error(BodyFailure::source("the disk is gone"))]).body();
     assert_eq!(next_text(&mut body).as_deref(), Some("x"));
     let failure = next(&mut body).unwrap().unwrap_err();
     assert_eq!(failure.to_string(), "The source of the body failed: the disk is gone");
@@ -180,9 +180,9 @@ fn a_failure_is_told_once() {
 fn collect_takes_exactly_its_limit_and_not_one_byte_more() {
     for pieces in [&["abcdef"][..], &["abc", "def"], &["a", "", "b", "cd", "ef"]] {
         let frames = || pieces.iter().map(|piece| data(piece)).chain([Frame::End]);
-        let mut body = Pipe::of(frames()).body();
+        let mut body = FrameQueue::of(frames()).body();
         assert_eq!(now(body.collect(6)).unwrap(), "abcdef", "{pieces:?}");
-        let mut body = Pipe::of(frames()).body();
+        let mut body = FrameQueue::of(frames()).body();
         let refused = now(body.collect(5));
         assert!(matches!(refused, Err(CollectError::TooLarge { limit: 5 })), "{pieces:?}: {refused:?}");
     }
@@ -194,13 +194,13 @@ fn collect_takes_exactly_its_limit_and_not_one_byte_more() {
 #[test]
 fn collect_does_not_copy_a_body_of_one_piece() {
     let bytes = Bytes::from(vec![7; 100]);
-    let mut body = Pipe::of([Frame::Data(bytes.clone()), Frame::End]).body();
+    let mut body = FrameQueue::of([Frame::Data(bytes.clone()), Frame::End]).body();
     assert_eq!(now(body.collect(100)).unwrap().as_ptr(), bytes.as_ptr());
 }
 
 #[test]
 fn collect_refuses_an_announced_length_before_it_reads() {
-    let pipe = Pipe::of([data("abc")]);
+    let pipe = FrameQueue::of([data("abc")]);
     pipe.state(|state| state.length = Some(u64::MAX));
     let refused = now(pipe.body().collect(1 << 20));
     assert!(matches!(refused, Err(CollectError::TooLarge { .. })), "{refused:?}");
@@ -209,11 +209,11 @@ fn collect_refuses_an_announced_length_before_it_reads() {
 
 #[test]
 fn collect_tells_the_failure_and_keeps_the_trailer_section() {
-    let failed = now(Pipe::of([data("a"), Frame::Error(BodyError::TimedOut.into())]).body().collect(9));
+    let failed = now(FrameQueue::of([data("a"), Frame::Error(BodyError::TimedOut.into())]).body().collect(9));
     assert!(matches!(failed, Err(CollectError::Failed(BodyFailure::Request(BodyError::TimedOut)))));
 
     let trailers = Fields::new().with("X-Sum", "7").unwrap();
-    let mut body = Pipe::of([data("a"), data("b"), Frame::Trailers(trailers.clone())]).body();
+    let mut body = FrameQueue::of([data("a"), data("b"), Frame::Trailers(trailers.clone())]).body();
     assert_eq!(now(body.collect(9)).unwrap(), "ab");
     assert_eq!(body.trailers(), Some(&trailers));
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::vec::Vec;
 
-use self::moves::{MOVES, Move, Number, Seen, make, number};
+use self::moves::{Coverage, MOVES, Move, Number, make, number};
 use super::body::BodyState;
 use super::{
     Action, CONDITIONS, Channel, CompiledConfig, Condition, Event, Facts, Internal, MACHINE, MATRIX,
@@ -51,21 +51,21 @@ fn situation(channel: &Channel) -> String {
 
 /// Which deadlines come first, in seconds: those of states and bodies, that of output, those of a drain.
 #[derive(Clone, Copy, Debug)]
-struct Order {
+struct DeadlineOrder {
     own: u64,
     write: u64,
     drain: u64,
     grace: u64,
 }
 
-const ORDERS: [Order; 4] = [
-    Order { own: 2, write: 300, drain: 400, grace: 100 },
-    Order { own: 200, write: 2, drain: 400, grace: 100 },
-    Order { own: 200, write: 300, drain: 4, grace: 2 },
-    Order { own: 200, write: 300, drain: 2, grace: 4 },
+const ORDERS: [DeadlineOrder; 4] = [
+    DeadlineOrder { own: 2, write: 300, drain: 400, grace: 100 },
+    DeadlineOrder { own: 200, write: 2, drain: 400, grace: 100 },
+    DeadlineOrder { own: 200, write: 300, drain: 4, grace: 2 },
+    DeadlineOrder { own: 200, write: 300, drain: 2, grace: 4 },
 ];
 
-fn config(Order { own, write, drain, grace }: Order) -> ChannelConfig {
+fn config(DeadlineOrder { own, write, drain, grace }: DeadlineOrder) -> ChannelConfig {
     let seconds = |n| Some(Duration::from_secs(n));
     ChannelConfig {
         first_byte_timeout: seconds(own),
@@ -90,14 +90,14 @@ fn config(Order { own, write, drain, grace }: Order) -> ChannelConfig {
 fn replay(compiled: &Arc<CompiledConfig>, moves: &[Move]) -> Channel {
     let mut channel = Channel::new(compiled.clone(), Facts::default());
     for &what in moves {
-        make(&mut channel, what, &mut Seen::default());
+        make(&mut channel, what, &mut Coverage::default());
     }
     channel
 }
 
 /// Visits every situation once, breadth first, with the moves that led there.
-fn explore(config: &ChannelConfig, mut visit: impl FnMut(Channel, &[Move])) -> Seen {
-    let mut seen = Seen::default();
+fn explore(config: &ChannelConfig, mut visit: impl FnMut(Channel, &[Move])) -> Coverage {
+    let mut seen = Coverage::default();
     let compiled = Arc::new(CompiledConfig::new(config));
     let mut known = HashSet::new();
     let mut queue = VecDeque::from([Vec::new()]);
@@ -125,8 +125,8 @@ fn explore(config: &ChannelConfig, mut visit: impl FnMut(Channel, &[Move])) -> S
 }
 
 /// All that happens with deadlines in one order and in the others.
-fn explore_all() -> Seen {
-    let mut all = Seen::default();
+fn explore_all() -> Coverage {
+    let mut all = Coverage::default();
     for order in ORDERS {
         let seen = explore(&config(order), |_, _| {});
         all.rows.extend(seen.rows);
@@ -364,7 +364,7 @@ fn every_situation_waits_for_something_that_ends() {
                 let Some(due) = channel.deadline() else { break };
                 assert!(due > passed, "a deadline came round after {moves:?}");
                 passed = due;
-                make(&mut channel, Move::Deadline, &mut Seen::default());
+                make(&mut channel, Move::Deadline, &mut Coverage::default());
             }
             let ended = matches!(channel.state(), State::Closed | State::Upgraded);
             assert!(ended, "left in {} after {moves:?}", channel.state());

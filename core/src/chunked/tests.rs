@@ -291,13 +291,13 @@ fn a_body_goes_on_with_new_credit() {
 
 /// Counts the bytes that it hears of.
 #[derive(Default)]
-struct Told(usize);
+struct ByteCount(usize);
 
-impl Trace<State, Event, Internal, Action> for Told {
+impl Trace<State, Event, Internal, Action> for ByteCount {
     fn step(&mut self, _: &Step) {}
 }
 
-impl ChannelTrace for Told {
+impl ChannelTrace for ByteCount {
     fn part(&mut self, _: InputPart, bytes: usize) {
         self.0 += bytes;
     }
@@ -312,7 +312,7 @@ fn what_a_trace_has_not_heard_of_is_a_line_that_has_not_ended() {
         b"1\r\nx\ry",
     ] {
         for end in 0..=wire.len() {
-            let (mut bytes, mut told) = (wire[..end].to_vec(), Told::default());
+            let (mut bytes, mut told) = (wire[..end].to_vec(), ByteCount::default());
             let mut decoder = ChunkDecoder::new();
             let decoded = decoder.decode(&mut bytes, u64::MAX, &LIMITS, &mut told);
             let shown = wire[..end].escape_ascii();

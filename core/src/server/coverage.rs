@@ -60,7 +60,7 @@ fn peer(text: &str) -> Peer {
 
 /// What happened on the way.
 #[derive(Default)]
-struct Seen {
+struct Coverage {
     /// Rows that were taken.
     rows: BTreeSet<String>,
     /// Inputs that were not accepted.
@@ -69,7 +69,7 @@ struct Seen {
     raised: BTreeSet<(String, String, String)>,
 }
 
-fn make(server: &mut Server, at: &mut Moment, what: Move, seen: &mut Seen) {
+fn make(server: &mut Server, at: &mut Moment, what: Move, seen: &mut Coverage) {
     let input = match what {
         Move::Connect(from) => {
             ServerInput::Connected { peername: peer(from), sockname: peer("192.0.2.9:80") }
@@ -100,7 +100,7 @@ fn make(server: &mut Server, at: &mut Moment, what: Move, seen: &mut Seen) {
     while server.next_output().is_some() {}
 }
 
-fn explore(config: &ServerConfig, seen: &mut Seen, mut visit: impl FnMut(Server, &[Move])) {
+fn explore(config: &ServerConfig, seen: &mut Coverage, mut visit: impl FnMut(Server, &[Move])) {
     let config = std::sync::Arc::new(config.clone());
     let mut scripts: Vec<Vec<Move>> = vec![Vec::new()];
     while let Some(moves) = scripts.pop() {
@@ -145,7 +145,7 @@ fn raises(state: State, action: Action) -> &'static [Internal] {
 /// Seen to fail: with a PeerFull row in Leaving; with a `would_turn_away` that does not count peers.
 #[test]
 fn every_pair_happens() {
-    let mut seen = Seen::default();
+    let mut seen = Coverage::default();
     explore(&config(), &mut seen, |_, _| {});
     // Who is told apart only when the server is not full.
     let one = ServerConfig { max_connections: 1, max_connections_per_peer: 0, ..config() };
@@ -176,8 +176,8 @@ fn every_pair_happens() {
 /// Seen to fail: without LastClosed of an empty server that goes out.
 #[test]
 fn every_server_can_go() {
-    let mut seen = Seen::default();
-    explore(&config(), &mut Seen::default(), |mut server, moves| {
+    let mut seen = Coverage::default();
+    explore(&config(), &mut Coverage::default(), |mut server, moves| {
         let mut at = server.deadline().unwrap_or(Moment::START);
         make(&mut server, &mut at, Move::GoOut, &mut seen);
         make(&mut server, &mut at, Move::ListenersClosed, &mut seen);

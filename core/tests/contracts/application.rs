@@ -136,17 +136,17 @@ pub(crate) struct Task {
     pub(crate) over: bool,
 }
 
-pub(crate) enum Kind {
+pub(crate) enum StepKind {
     Content,
     Other,
 }
 
-pub(crate) fn step_kind(task: &Task) -> Kind {
+pub(crate) fn step_kind(task: &Task) -> StepKind {
     match task.steps.front() {
         Some(Step::Write(_) | Step::WriteReference(_) | Step::Relay | Step::Flush | Step::Finish { .. }) => {
-            Kind::Content
+            StepKind::Content
         }
-        _ => Kind::Other,
+        _ => StepKind::Other,
     }
 }
 

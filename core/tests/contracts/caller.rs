@@ -180,7 +180,7 @@ impl View {
 
 /// What one step came to.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Outcome {
+pub(crate) struct StepOutcome {
     pub(crate) result: Result<(), NotAccepted>,
     pub(crate) outputs: Vec<Seen>,
 }
@@ -191,29 +191,29 @@ pub(crate) struct Caller {
     traffic: ByteString,
     taken: usize,
     filler: Bytes,
-    pub(crate) parts: Parts,
+    pub(crate) parts: InputParts,
 }
 
-/// What the machine has told of its input, from [`listen`](Parts::listen) on: it takes memory, which is counted elsewhere.
+/// What the machine has told of its input, from [`listen`](InputParts::listen) on: it takes memory, which is counted elsewhere.
 #[derive(Default)]
-pub(crate) struct Parts {
+pub(crate) struct InputParts {
     listens: bool,
     pub(crate) told: Vec<(InputPart, usize)>,
     /// The input, if it is known.
     pub(crate) input: Option<Vec<u8>>,
 }
 
-impl Parts {
+impl InputParts {
     pub(crate) fn listen(&mut self) {
         *self = Self { listens: true, told: Vec::new(), input: Some(Vec::new()) };
     }
 }
 
-impl Trace<State, Event, Internal, Action> for Parts {
+impl Trace<State, Event, Internal, Action> for InputParts {
     fn step(&mut self, _: &channel::Step) {}
 }
 
-impl ChannelTrace for Parts {
+impl ChannelTrace for InputParts {
     fn part(&mut self, part: InputPart, bytes: usize) {
         if self.listens {
             self.told.push((part, bytes));
@@ -230,7 +230,7 @@ impl Caller {
             taken: 0,
             // Static, so that a reference to it costs nothing.
             filler: Bytes::from_static(&[b'x'; 100_000]),
-            parts: Parts::default(),
+            parts: InputParts::default(),
         }
     }
 
@@ -267,7 +267,7 @@ impl Caller {
         self.traffic.iter().copied().cycle().skip(self.taken % self.traffic.len()).take(n).collect()
     }
 
-    pub(crate) fn call(&mut self, call: &Call) -> Outcome {
+    pub(crate) fn call(&mut self, call: &Call) -> StepOutcome {
         let now = Now::new(Moment::from_millis(self.at), &Date::EPOCH);
         let none = Fields::new();
         let mut outputs = Vec::new();
@@ -359,17 +359,17 @@ impl Caller {
                 Ok(())
             }
         };
-        Outcome { result, outputs }
+        StepOutcome { result, outputs }
     }
 
-    pub(crate) fn step(&mut self, step: &Step) -> (Outcome, View) {
+    pub(crate) fn step(&mut self, step: &Step) -> (StepOutcome, View) {
         self.pass(step.wait);
         let outcome = self.call(&step.call);
         (outcome, View::of(&self.channel))
     }
 
     /// The same, with a worker's buffers lent for this step.
-    pub(crate) fn step_with(&mut self, step: &Step, buffers: &mut WorkerBuffers) -> (Outcome, View) {
+    pub(crate) fn step_with(&mut self, step: &Step, buffers: &mut WorkerBuffers) -> (StepOutcome, View) {
         self.channel.lend(buffers);
         let done = self.step(step);
         self.channel.take_back(buffers);

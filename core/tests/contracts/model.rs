@@ -10,7 +10,7 @@ use httpfsm::response::{BodyRef, ResponseRef};
 use httpfsm::time::{Date, Moment, Now};
 use httpfsm::{Channel, ChannelConfig, Fields, Status, Version};
 
-use super::application::{Content, Kind, Script, Step, Task, plan, step_kind};
+use super::application::{Content, Script, Step, StepKind, Task, plan, step_kind};
 use super::choices::Choices;
 use super::seen::Seen;
 
@@ -223,7 +223,7 @@ impl Model {
         };
         task.steps.pop_front();
         // A response without content (to HEAD, say) owes nothing more.
-        if result.is_ok() && matches!(step_kind(task), Kind::Content) && !self.channel.owes_body() {
+        if result.is_ok() && matches!(step_kind(task), StepKind::Content) && !self.channel.owes_body() {
             task.steps.clear();
         }
         self.check(result, task)

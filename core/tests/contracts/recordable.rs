@@ -2,14 +2,14 @@
 
 use proptest::prelude::*;
 
-use super::caller::{Caller, Outcome, Step, View, steps, steps_for_loans};
+use super::caller::{Caller, Step, StepOutcome, View, steps, steps_for_loans};
 use super::cases;
 use super::limits::limits;
 use super::messages::{ByteString, traffic};
 use httpfsm::ChannelConfig;
 use httpfsm::channel::WorkerBuffers;
 
-type Recording = Vec<(Outcome, View)>;
+type Recording = Vec<(StepOutcome, View)>;
 
 fn record(config: &ChannelConfig, traffic: &ByteString, steps: &[Step]) -> Recording {
     let mut caller = Caller::new(config, traffic);

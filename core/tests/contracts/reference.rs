@@ -21,9 +21,9 @@ use httpfsm::{Channel, Fields, Status};
 use proptest::prelude::*;
 
 use self::clock::{Rates, Times};
-use self::machine::{Given, Reference};
+use self::machine::{Reference, StepInput};
 use self::outputs::Outputs;
-use self::script::{Message, Peer, Step, Turn, Wait};
+use self::script::{Peer, RequestKind, Step, TimedStep, Wait};
 use super::cases;
 
 const PIECE: &[u8] = &[b'x'; 100];
@@ -43,7 +43,7 @@ struct Case {
 }
 
 impl Case {
-    fn new(times: Times, messages: &[Message]) -> Self {
+    fn new(times: Times, messages: &[RequestKind]) -> Self {
         Self {
             times,
             channel: Channel::new(Arc::new(CompiledConfig::new(&times.config())), Facts::default()),
@@ -57,7 +57,7 @@ impl Case {
     }
 
     /// Both do the same step at the same time; whether each accepts it.
-    fn turn(&mut self, turn: Turn) -> (bool, bool) {
+    fn turn(&mut self, turn: TimedStep) -> (bool, bool) {
         let mut back = 0;
         let deadline = self.reference.deadline().unwrap_or(self.now);
         match turn.wait {
@@ -68,7 +68,7 @@ impl Case {
         }
         if matches!(turn.step, Step::ReadsByte | Step::ReadsAll) {
             // A deadline that has passed may take away what could have been read.
-            let (now, nothing) = (Moment::from_millis(self.now), Given::default());
+            let (now, nothing) = (Moment::from_millis(self.now), StepInput::default());
             self.give_to_channel(&Now::new(now, &Date::EPOCH), Step::Tick, &nothing);
             self.reference.step(self.now, Step::Tick, &nothing);
         }
@@ -91,30 +91,30 @@ impl Case {
     }
 
     /// What comes with a step.
-    fn given(&self, step: Step) -> Given {
+    fn given(&self, step: Step) -> StepInput {
         let unsent = self.channel.unsent_len();
         let leave = |after: Option<u64>| after.map_or(clock::NEVER, |after| self.now + after);
         match step {
-            Step::Sends(amount) => Given { bytes: self.peer.next(amount), ..Given::default() },
-            Step::ReadsByte => Given { read: 1, reads_all: unsent == 1, ..Given::default() },
-            Step::ReadsAll => Given { read: unsent, reads_all: true, ..Given::default() },
+            Step::Sends(amount) => StepInput { bytes: self.peer.next(amount), ..StepInput::default() },
+            Step::ReadsByte => StepInput { read: 1, reads_all: unsent == 1, ..StepInput::default() },
+            Step::ReadsAll => StepInput { read: unsent, reads_all: true, ..StepInput::default() },
             Step::GoOut => {
-                let leave = Some(deadlines::Leave::configured(self.times, self.now));
-                Given { leave, ..Given::default() }
+                let leave = Some(deadlines::LeaveTimes::configured(self.times, self.now));
+                StepInput { leave, ..StepInput::default() }
             }
             Step::GoOutBy(by) => {
-                let leave = Some(deadlines::Leave {
+                let leave = Some(deadlines::LeaveTimes {
                     idle_until: leave(by.idle_until),
                     fresh_until: leave(by.fresh_until),
                     cut_at: leave(by.cut_at),
                 });
-                Given { leave, ..Given::default() }
+                StepInput { leave, ..StepInput::default() }
             }
-            _ => Given::default(),
+            _ => StepInput::default(),
         }
     }
 
-    fn give_to_channel(&mut self, now: &Now<'_>, step: Step, given: &Given) -> bool {
+    fn give_to_channel(&mut self, now: &Now<'_>, step: Step, given: &StepInput) -> bool {
         let fields = Fields::new();
         let protocol = Fields::new().with("Upgrade", "b").expect("a field");
         let respond = |body| Input::HttpResponse(ResponseRef { status: Status::OK, fields: &fields, body });
@@ -191,7 +191,7 @@ fn responses(wire: &[u8]) -> Vec<(u16, bool)> {
 }
 
 /// Gives both the same steps, and compares them after each.
-fn both_agree(times: Times, messages: &[Message], turns: &[Turn]) -> Result<(), TestCaseError> {
+fn both_agree(times: Times, messages: &[RequestKind], turns: &[TimedStep]) -> Result<(), TestCaseError> {
     let mut case = Case::new(times, messages);
     for (number, turn) in turns.iter().enumerate() {
         let is_left_out = match turn.step {
@@ -258,7 +258,7 @@ proptest! {
 #[test]
 fn a_naive_machine_agrees_about_the_time_of_bodies() {
     use script::Amount::{Line, Section};
-    let turn = |wait, step| Turn { wait: Wait::Millis(wait), step, takes_outputs: true };
+    let turn = |wait, step| TimedStep { wait: Wait::Millis(wait), step, takes_outputs: true };
     let times = Times { rates: Rates::AtLeast(1_000), grace: None };
     let two_bodies = [
         turn(0, Step::Sends(Section)),
@@ -277,7 +277,7 @@ fn a_naive_machine_agrees_about_the_time_of_bodies() {
         turn(0, Step::Demand(u64::MAX)),
     ];
     for turns in [&two_bodies[..], &unasked_bytes] {
-        if let Err(difference) = both_agree(times, &[Message::Post, Message::Post], turns) {
+        if let Err(difference) = both_agree(times, &[RequestKind::Post, RequestKind::Post], turns) {
             panic!("{difference}");
         }
     }

@@ -145,7 +145,7 @@ pub(crate) fn entries(folder: &Path) -> Vec<Entry> {
 /// File, line, and what is wrong there.
 pub(crate) fn parse(file: &str, text: &str) -> Result<Vec<Entry>, String> {
     let mut entries = Vec::new();
-    let mut reading: Option<Reading> = None;
+    let mut reading: Option<EntryReader> = None;
     for (at, line) in text.lines().enumerate() {
         let place = format!("{file}:{}", at + 1);
         let wrong = |what: String| format!("{place}: {what}: {line:?}");
@@ -162,7 +162,7 @@ pub(crate) fn parse(file: &str, text: &str) -> Result<Vec<Entry>, String> {
         } else if reading.is_some() {
             return Err(wrong("an entry is indented by two spaces and ends with an empty line".into()));
         } else {
-            reading = Some(Reading::new(&place, line).map_err(wrong)?);
+            reading = Some(EntryReader::new(&place, line).map_err(wrong)?);
         }
     }
     if let Some(done) = reading {
@@ -192,7 +192,7 @@ pub(crate) fn shown(bytes: &[u8]) -> String {
 }
 
 /// An entry whose lines are still being read.
-struct Reading {
+struct EntryReader {
     entry: Entry,
     ended: bool,
     /// Bytes sent so far.
@@ -203,7 +203,7 @@ struct Reading {
     expecting: bool,
 }
 
-impl Reading {
+impl EntryReader {
     fn new(place: &str, head: &str) -> Result<Self, String> {
         let (row, id) = head.split_once(' ').ok_or("an entry begins with its row and its id")?;
         let number = row.strip_prefix(['S', 'D', 'H']).and_then(|number| number.parse::<u8>().ok());

@@ -101,7 +101,7 @@ static LARGE: [u8; 70_000] = [b'x'; 70_000];
 
 /// What happened on the way.
 #[derive(Default)]
-pub(super) struct Seen {
+pub(super) struct Coverage {
     /// Rows that were taken, by state and cause.
     pub(super) rows: BTreeSet<(State, Number)>,
     /// Refusals that were given.
@@ -124,7 +124,7 @@ pub(super) fn number(cause: Cause<Event, Internal>) -> Number {
     }
 }
 
-impl Seen {
+impl Coverage {
     fn step(&mut self, step: &Step) {
         self.rows.insert((step.state, number(step.cause)));
         if let Cause::Internal(event) = step.cause {
@@ -143,7 +143,7 @@ impl Seen {
     }
 }
 
-pub(super) fn make(channel: &mut Channel, what: Move, seen: &mut Seen) -> bool {
+pub(super) fn make(channel: &mut Channel, what: Move, seen: &mut Coverage) -> bool {
     let at = match what {
         Deadline => match channel.deadline() {
             Some(due) => due,
@@ -213,13 +213,13 @@ pub(super) fn make(channel: &mut Channel, what: Move, seen: &mut Seen) -> bool {
     send(channel, &now, input, seen)
 }
 
-fn send(channel: &mut Channel, now: &Now<'_>, input: Input<'_>, seen: &mut Seen) -> bool {
+fn send(channel: &mut Channel, now: &Now<'_>, input: Input<'_>, seen: &mut Coverage) -> bool {
     let accepted = handle(channel, now, input, seen);
     while channel.next_output().is_some() {}
     accepted
 }
 
-fn handle(channel: &mut Channel, now: &Now<'_>, input: Input<'_>, seen: &mut Seen) -> bool {
+fn handle(channel: &mut Channel, now: &Now<'_>, input: Input<'_>, seen: &mut Coverage) -> bool {
     seen.before = None;
     let result = channel.handle_with(now, input, &mut |step: &Step| seen.step(step));
     if let Err(refused) = result {

@@ -5,7 +5,7 @@ use httpfsm::Rule;
 use super::clock::limits;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Framing {
+pub(crate) enum BodyFraming {
     Length(usize),
     Chunked,
 }
@@ -22,7 +22,7 @@ pub(crate) enum Stands {
 /// The body of the request that is with the application.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Body {
-    pub(crate) framing: Framing,
+    pub(crate) framing: BodyFraming,
     pub(crate) stands: Stands,
     /// How many bytes of content the application has asked for, in all.
     pub(crate) asked: u64,
@@ -31,8 +31,8 @@ pub(crate) struct Body {
 }
 
 impl Body {
-    pub(crate) fn new(framing: Framing) -> Self {
-        let stands = if framing == Framing::Length(0) { Stands::Whole } else { Stands::Open };
+    pub(crate) fn new(framing: BodyFraming) -> Self {
+        let stands = if framing == BodyFraming::Length(0) { Stands::Whole } else { Stands::Open };
         Self { framing, stands, asked: 0, given: 0 }
     }
 
@@ -46,26 +46,26 @@ impl Body {
     }
 
     /// Reads as much as was asked for.
-    pub(crate) fn read(&self, bytes: &[u8]) -> Reading {
+    pub(crate) fn read(&self, bytes: &[u8]) -> BodyRead {
         let most = usize::try_from(self.asked).unwrap_or(usize::MAX);
         match self.framing {
-            Framing::Length(length) => {
+            BodyFraming::Length(length) => {
                 let content = bytes[..most.min(length).min(bytes.len())].to_vec();
                 let end = if content.len() == length {
                     End::Whole { len: length, trailers: 0 }
                 } else {
                     End::NotYet
                 };
-                Reading { content, end }
+                BodyRead { content, end }
             }
-            Framing::Chunked => read_chunks(bytes, most),
+            BodyFraming::Chunked => read_chunks(bytes, most),
         }
     }
 }
 
 /// What was read of a body.
 #[derive(Debug)]
-pub(crate) struct Reading {
+pub(crate) struct BodyRead {
     pub(crate) content: Vec<u8>,
     pub(crate) end: End,
 }
@@ -82,7 +82,7 @@ pub(crate) enum End {
 }
 
 /// Reads chunks, up to `most` bytes of content and no further.
-fn read_chunks(bytes: &[u8], most: usize) -> Reading {
+fn read_chunks(bytes: &[u8], most: usize) -> BodyRead {
     let mut content = Vec::new();
     let mut at = 0;
     let end = loop {
@@ -90,9 +90,9 @@ fn read_chunks(bytes: &[u8], most: usize) -> Reading {
             break End::NotYet;
         }
         let size = match read_size(&bytes[at..]) {
-            Line::NotYet => break End::NotYet,
-            Line::Bad(rule) => break End::Bad(rule),
-            Line::Read { len, size } => {
+            SizeLine::NotYet => break End::NotYet,
+            SizeLine::Bad(rule) => break End::Bad(rule),
+            SizeLine::Read { len, size } => {
                 at += len;
                 size
             }
@@ -118,34 +118,34 @@ fn read_chunks(bytes: &[u8], most: usize) -> Reading {
             _ => break End::Bad(Rule::ChunkEnd),
         }
     };
-    Reading { content, end }
+    BodyRead { content, end }
 }
 
-enum Line {
+enum SizeLine {
     NotYet,
     Read { len: usize, size: usize },
     Bad(Rule),
 }
 
 /// Reads a line of a size, and perhaps an extension, which is well-formed in all scripts.
-fn read_size(bytes: &[u8]) -> Line {
+fn read_size(bytes: &[u8]) -> SizeLine {
     let digits = bytes.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
     let extension = bytes[digits..].iter().take_while(|byte| **byte != b'\r').count();
     if bytes.is_empty() {
-        return Line::NotYet;
+        return SizeLine::NotYet;
     }
     if digits == 0 || (extension > 0 && bytes[digits] != b';') {
-        return Line::Bad(Rule::ChunkSize);
+        return SizeLine::Bad(Rule::ChunkSize);
     }
     if extension > limits::EXTENSION {
-        return Line::Bad(Rule::ChunkExtensionTooLarge);
+        return SizeLine::Bad(Rule::ChunkExtensionTooLarge);
     }
     let len = digits + extension + 2;
     if bytes.len() < len {
-        return Line::NotYet;
+        return SizeLine::NotYet;
     }
     let size = std::str::from_utf8(&bytes[..digits]).expect("digits are text");
-    Line::Read { len, size: usize::from_str_radix(size, 16).expect("a short number") }
+    SizeLine::Read { len, size: usize::from_str_radix(size, 16).expect("a short number") }
 }
 
 /// Reads the lines behind the last chunk, up to the empty one. What is wrong is found at once.

@@ -8,13 +8,13 @@ use super::machine::Reference;
 
 /// The times of a server that goes out, as moments.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Leave {
+pub(crate) struct LeaveTimes {
     pub(crate) idle_until: u64,
     pub(crate) fresh_until: u64,
     pub(crate) cut_at: u64,
 }
 
-impl Leave {
+impl LeaveTimes {
     /// Those of a server that goes out at `now` by its configuration.
     pub(crate) fn configured(times: Times, now: u64) -> Self {
         let grace = times.grace.unwrap_or(NEVER);
@@ -28,7 +28,7 @@ impl Leave {
 
 /// A deadline. Of those that are over at the same moment, the first in this order counts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Deadline {
+enum DeadlineKind {
     OfState,
     Body,
     Write,
@@ -45,7 +45,7 @@ impl Reference {
         self.next_deadline().map(|(at, _)| at)
     }
 
-    fn next_deadline(&self) -> Option<(u64, Deadline)> {
+    fn next_deadline(&self) -> Option<(u64, DeadlineKind)> {
         use State as S;
         if matches!(self.state, S::Upgraded | S::Closed) {
             return None;
@@ -80,12 +80,12 @@ impl Reference {
         };
         let rates = self.times.rates;
         let all = [
-            (of_state, Deadline::OfState),
-            (self.body_patience.ends(clock::BODY, rates), Deadline::Body),
-            (self.write_patience.ends(clock::WRITE, rates), Deadline::Write),
-            (behind, Deadline::Behind),
-            (grace, Deadline::Grace),
-            (cut, Deadline::Cut),
+            (of_state, DeadlineKind::OfState),
+            (self.body_patience.ends(clock::BODY, rates), DeadlineKind::Body),
+            (self.write_patience.ends(clock::WRITE, rates), DeadlineKind::Write),
+            (behind, DeadlineKind::Behind),
+            (grace, DeadlineKind::Grace),
+            (cut, DeadlineKind::Cut),
         ];
         all.into_iter().filter(|(at, _)| *at != NEVER).min_by_key(|(at, _)| *at)
     }
@@ -100,16 +100,16 @@ impl Reference {
         }
     }
 
-    fn pass(&mut self, deadline: Deadline) {
+    fn pass(&mut self, deadline: DeadlineKind) {
         use State as S;
         match (deadline, self.state) {
-            (Deadline::OfState, S::Head) => self.refuse(Rule::HeadTimeout, 408),
-            (Deadline::OfState, S::WaitResponse | S::HeadHeld) => self.refuse(Rule::ResponseTimeout, 503),
-            (Deadline::OfState, S::Responding | S::Discard) => self.close_after_output(),
-            (Deadline::Behind, S::Responding) => self.close_after_output(),
-            (Deadline::Behind, _) => self.refuse(Rule::PeerEnded, 503),
-            (Deadline::Body, _) => self.break_body(BodyError::TimedOut, Rule::BodyTimeout, 408),
-            (Deadline::Cut, S::Head | S::WaitResponse | S::HeadHeld) => self.refuse(Rule::Draining, 503),
+            (DeadlineKind::OfState, S::Head) => self.refuse(Rule::HeadTimeout, 408),
+            (DeadlineKind::OfState, S::WaitResponse | S::HeadHeld) => self.refuse(Rule::ResponseTimeout, 503),
+            (DeadlineKind::OfState, S::Responding | S::Discard) => self.close_after_output(),
+            (DeadlineKind::Behind, S::Responding) => self.close_after_output(),
+            (DeadlineKind::Behind, _) => self.refuse(Rule::PeerEnded, 503),
+            (DeadlineKind::Body, _) => self.break_body(BodyError::TimedOut, Rule::BodyTimeout, 408),
+            (DeadlineKind::Cut, S::Head | S::WaitResponse | S::HeadHeld) => self.refuse(Rule::Draining, 503),
             _ => self.closed(BodyError::Closed),
         }
     }

@@ -3,11 +3,11 @@
 use httpfsm::channel::State;
 use httpfsm::{BodyError, Rule};
 
-use super::body::{Body, End, Framing, Reading, Stands};
+use super::body::{Body, BodyFraming, BodyRead, End, Stands};
 use super::clock::{Patience, limits};
 use super::machine::Reference;
 use super::outputs::malformed;
-use super::script::Message;
+use super::script::RequestKind;
 
 impl Reference {
     pub(super) fn receive(&mut self, bytes: &[u8]) {
@@ -64,10 +64,10 @@ impl Reference {
         }
         let input = &self.input[self.empty_lines()..];
         let (is_empty_line, skipped) = (input.starts_with(b"\r\n"), self.input.len() - input.len());
-        let whole = Message::HEADS.iter().find(|message| input.starts_with(message.head().as_bytes()));
+        let whole = RequestKind::HEADS.iter().find(|message| input.starts_with(message.head().as_bytes()));
         let Some(&request) = whole else {
             let may_become_one =
-                Message::HEADS.iter().any(|message| message.head().as_bytes().starts_with(input));
+                RequestKind::HEADS.iter().any(|message| message.head().as_bytes().starts_with(input));
             self.go(State::Head);
             if is_empty_line {
                 self.refuse(Rule::EmptyLines, 400);
@@ -81,13 +81,13 @@ impl Reference {
         self.input.drain(..skipped + request.head().len());
         self.request = request;
         self.body = Body::new(match request {
-            Message::Post | Message::Expect => Framing::Length(8),
-            Message::Chunked(_) | Message::ExpectChunked(_) => Framing::Chunked,
-            _ => Framing::Length(0),
+            RequestKind::Post | RequestKind::Expect => BodyFraming::Length(8),
+            RequestKind::Chunked(_) | RequestKind::ExpectChunked(_) => BodyFraming::Chunked,
+            _ => BodyFraming::Length(0),
         });
-        self.expects = matches!(request, Message::Expect | Message::ExpectChunked(_));
+        self.expects = matches!(request, RequestKind::Expect | RequestKind::ExpectChunked(_));
         self.continued = false;
-        self.close |= request == Message::LastGet;
+        self.close |= request == RequestKind::LastGet;
         self.application_since = None;
         self.body_patience = Patience::default();
         self.go(State::WaitResponse);
@@ -130,7 +130,7 @@ impl Reference {
         }
         let begins = if self.body.is_awaited() {
             let asked = if self.ended { self.body.asked } else { 1 };
-            let Reading { content, end } = Body { asked, ..self.body }.read(&self.input);
+            let BodyRead { content, end } = Body { asked, ..self.body }.read(&self.input);
             let is_cut = self.ended && asked > content.len() as u64;
             match end {
                 End::Bad(_) => false,

@@ -6,15 +6,15 @@
 use httpfsm::channel::State;
 use httpfsm::{BodyError, Rule};
 
-use super::body::{Body, Framing, Stands};
+use super::body::{Body, BodyFraming, Stands};
 use super::clock::{Patience, Times};
-use super::deadlines::Leave;
+use super::deadlines::LeaveTimes;
 use super::outputs::Outputs;
-use super::script::{Message, Step};
+use super::script::{RequestKind, Step};
 
 /// What of a response the application owes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Owed {
+pub(super) enum OwedContent {
     Nothing,
     Pieces(u8),
     Chunks,
@@ -23,14 +23,14 @@ pub(super) enum Owed {
 
 /// What comes with a step.
 #[derive(Debug, Default)]
-pub(crate) struct Given {
+pub(crate) struct StepInput {
     /// What the peer sends.
     pub(crate) bytes: Vec<u8>,
     /// How many bytes it reads, and whether those are all.
     pub(crate) read: usize,
     pub(crate) reads_all: bool,
     /// How the server goes out.
-    pub(crate) leave: Option<Leave>,
+    pub(crate) leave: Option<LeaveTimes>,
 }
 
 /// The second machine.
@@ -44,7 +44,7 @@ pub(crate) struct Reference {
     /// What came and was not left behind yet.
     pub(super) input: Vec<u8>,
     pub(super) ended: bool,
-    pub(super) request: Message,
+    pub(super) request: RequestKind,
     pub(super) body: Body,
     /// Bytes of the body that are discarded when they come.
     pub(super) rest: usize,
@@ -52,12 +52,12 @@ pub(crate) struct Reference {
     pub(super) expects: bool,
     /// It has its 100, and nothing of the body has come since.
     pub(super) continued: bool,
-    pub(super) owed: Owed,
+    pub(super) owed: OwedContent,
     pub(crate) unsent: bool,
     /// The connection ends with this response.
     pub(super) close: bool,
     pub(super) evicted: bool,
-    pub(super) leave: Option<Leave>,
+    pub(super) leave: Option<LeaveTimes>,
     /// Since when the application is waited for.
     pub(super) application_since: Option<u64>,
     pub(super) body_patience: Patience,
@@ -80,12 +80,12 @@ impl Reference {
             entered: 0,
             input: Vec::new(),
             ended: false,
-            request: Message::Bad,
-            body: Body::new(Framing::Length(0)),
+            request: RequestKind::Bad,
+            body: Body::new(BodyFraming::Length(0)),
             rest: 0,
             expects: false,
             continued: false,
-            owed: Owed::Nothing,
+            owed: OwedContent::Nothing,
             unsent: false,
             close: false,
             evicted: false,
@@ -115,7 +115,7 @@ impl Reference {
     }
 
     /// Does a step at `now`; whether it is accepted. What is not accepted changes nothing.
-    pub(crate) fn step(&mut self, now: u64, step: Step, given: &Given) -> bool {
+    pub(crate) fn step(&mut self, now: u64, step: Step, given: &StepInput) -> bool {
         self.now = now;
         self.responses_before = self.responses.len();
         self.pass_deadlines();
@@ -134,7 +134,7 @@ impl Reference {
 
     // Steps.
 
-    fn accept(&mut self, step: Step, given: &Given) -> bool {
+    fn accept(&mut self, step: Step, given: &StepInput) -> bool {
         use State as S;
         use Step as H;
         match (self.state, step) {
@@ -179,7 +179,7 @@ impl Reference {
             (S::WaitResponse | S::HeadHeld, H::Busy) => {
                 self.retract();
                 self.pending.refusals.push(Rule::Busy);
-                self.begin_response(503, Owed::Nothing);
+                self.begin_response(503, OwedContent::Nothing);
                 self.end_exchange();
             }
             // The rest comes from the application, which must know the request.
@@ -193,28 +193,28 @@ impl Reference {
         use State as S;
         use Step as H;
         match (self.state, step) {
-            (S::WaitResponse, H::Switch) if self.request == Message::Upgrade => self.hand_over(101),
+            (S::WaitResponse, H::Switch) if self.request == RequestKind::Upgrade => self.hand_over(101),
             (S::WaitResponse, H::Respond | H::RespondAfterBody | H::Stream | H::StreamTwo)
-                if self.request == Message::Connect =>
+                if self.request == RequestKind::Connect =>
             {
                 self.hand_over(200);
             }
-            (S::WaitResponse, H::Stream) if self.request == Message::OldGet => {
-                self.begin_response(200, Owed::ToTheEnd);
+            (S::WaitResponse, H::Stream) if self.request == RequestKind::OldGet => {
+                self.begin_response(200, OwedContent::ToTheEnd);
             }
-            (S::WaitResponse, H::Stream) if self.request != Message::Head => {
-                self.begin_stream(Owed::Chunks);
+            (S::WaitResponse, H::Stream) if self.request != RequestKind::Head => {
+                self.begin_stream(OwedContent::Chunks);
             }
-            (S::WaitResponse, H::StreamTwo) if self.request != Message::Head => {
-                self.begin_stream(Owed::Pieces(2));
+            (S::WaitResponse, H::StreamTwo) if self.request != RequestKind::Head => {
+                self.begin_stream(OwedContent::Pieces(2));
             }
             (S::WaitResponse, H::Respond | H::RespondAfterBody | H::Stream | H::StreamTwo) => {
-                self.begin_response(200, Owed::Nothing);
+                self.begin_response(200, OwedContent::Nothing);
                 self.end_exchange();
             }
             (S::WaitResponse, H::Continue) => self.send_continue(),
             (S::WaitResponse, H::Hint) => {
-                if self.request != Message::OldGet {
+                if self.request != RequestKind::OldGet {
                     self.send_head(103, false);
                 }
             }
@@ -235,8 +235,8 @@ impl Reference {
             (S::Responding, H::Piece) => {
                 self.application_works();
                 match &mut self.owed {
-                    Owed::Pieces(0) => {}
-                    Owed::Pieces(left) => {
+                    OwedContent::Pieces(0) => {}
+                    OwedContent::Pieces(left) => {
                         *left -= 1;
                         self.unsent = true;
                     }
@@ -244,9 +244,9 @@ impl Reference {
                 }
             }
             (S::Responding, H::Finish) => match self.owed {
-                Owed::Pieces(1..) => self.close_after_output(),
+                OwedContent::Pieces(1..) => self.close_after_output(),
                 owed => {
-                    self.unsent |= owed == Owed::Chunks;
+                    self.unsent |= owed == OwedContent::Chunks;
                     self.end_exchange();
                 }
             },
@@ -269,7 +269,7 @@ impl Reference {
     }
 
     /// While the peer waits for its 100, or has it and has sent nothing, the head of a response that goes on waits.
-    fn begin_stream(&mut self, owed: Owed) {
+    fn begin_stream(&mut self, owed: OwedContent) {
         if self.body.is_open() && (self.expects || self.continued) {
             self.owed = owed;
             self.go(State::HeadHeld);
@@ -284,13 +284,13 @@ impl Reference {
     }
 
     /// Whether the response is the last one is decided with its head.
-    fn begin_response(&mut self, status: u16, owed: Owed) {
-        self.close |= matches!(self.request, Message::OldGet | Message::Connect);
-        self.close |= owed == Owed::ToTheEnd || self.leave.is_some() || self.evicted;
+    fn begin_response(&mut self, status: u16, owed: OwedContent) {
+        self.close |= matches!(self.request, RequestKind::OldGet | RequestKind::Connect);
+        self.close |= owed == OwedContent::ToTheEnd || self.leave.is_some() || self.evicted;
         // Whether a peer that waits for its 100 sends the body all the same, nobody knows. How long the rest of a chunked
         // body is, neither; but the application may read on while its response runs.
-        let is_chunked = self.body.framing == Framing::Chunked;
-        self.close |= self.body.is_open() && (self.expects || (is_chunked && owed == Owed::Nothing));
+        let is_chunked = self.body.framing == BodyFraming::Chunked;
+        self.close |= self.body.is_open() && (self.expects || (is_chunked && owed == OwedContent::Nothing));
         self.send_head(status, self.close);
         self.owed = owed;
         self.go(State::Responding);
@@ -299,13 +299,13 @@ impl Reference {
 
     /// The response is complete: what the application has not taken of the request, and what has not come, is dropped.
     fn end_exchange(&mut self) {
-        self.owed = Owed::Nothing;
+        self.owed = OwedContent::Nothing;
         self.pending.end_request();
-        let body = std::mem::replace(&mut self.body, Body::new(Framing::Length(0)));
+        let body = std::mem::replace(&mut self.body, Body::new(BodyFraming::Length(0)));
         self.go(State::Flushing);
         self.rest = match (body.stands, body.framing) {
             (Stands::Whole, _) => 0,
-            (Stands::Open, Framing::Length(length)) if self.leave.is_none() => {
+            (Stands::Open, BodyFraming::Length(length)) if self.leave.is_none() => {
                 self.input.drain(..body.given);
                 length - body.given
             }
@@ -343,7 +343,9 @@ impl Reference {
         self.unsent = false;
         match self.state {
             // After a cut response that ends with the connection, a FIN would look like its end.
-            State::Closing if self.ended || self.owed == Owed::ToTheEnd => self.closed(BodyError::Closed),
+            State::Closing if self.ended || self.owed == OwedContent::ToTheEnd => {
+                self.closed(BodyError::Closed)
+            }
             State::Closing => self.go(State::Lingering),
             State::Handover => {
                 self.go(State::Upgraded);
@@ -357,7 +359,7 @@ impl Reference {
 
     /// The machine responds, and the connection ends with that.
     pub(super) fn refuse(&mut self, rule: Rule, status: u16) {
-        self.owed = Owed::Nothing;
+        self.owed = OwedContent::Nothing;
         self.fail_body(BodyError::Closed);
         self.retract();
         self.send_head(status, true);

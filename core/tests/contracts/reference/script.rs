@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 /// A request as the peer sends it, whole or in pieces.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Message {
+pub(crate) enum RequestKind {
     Get,
     /// Of HTTP/1.0: the connection ends with its response.
     OldGet,
@@ -75,7 +75,7 @@ impl Chunks {
     }
 }
 
-impl Message {
+impl RequestKind {
     /// One message for each head that there is.
     pub(crate) const HEADS: [Self; 10] = [
         Self::Get,
@@ -125,7 +125,7 @@ pub(crate) enum Amount {
     Line,
     /// Up to an empty line: a head, mostly.
     Section,
-    Message,
+    RequestKind,
     Everything,
 }
 
@@ -183,14 +183,14 @@ pub(crate) enum Wait {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Turn {
+pub(crate) struct TimedStep {
     pub(crate) wait: Wait,
     pub(crate) step: Step,
     /// Whether the outputs are taken after the step.
     pub(crate) takes_outputs: bool,
 }
 
-impl fmt::Debug for Turn {
+impl fmt::Debug for TimedStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let outputs = if self.takes_outputs { "taken" } else { "left" };
         write!(f, "{:?}: {:?}, outputs {outputs}", self.wait, self.step)
@@ -206,7 +206,7 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    pub(crate) fn new(messages: &[Message]) -> Self {
+    pub(crate) fn new(messages: &[RequestKind]) -> Self {
         let mut peer = Self { all: Vec::new(), ends: Vec::new(), sent: 0 };
         for message in messages {
             peer.all.extend_from_slice(message.head().as_bytes());
@@ -227,7 +227,7 @@ impl Peer {
             Amount::Byte => Some(1),
             Amount::Line => rest.iter().position(|byte| *byte == b'\n').map(|at| at + 1),
             Amount::Section => rest.windows(4).position(|bytes| bytes == b"\r\n\r\n").map(|at| at + 4),
-            Amount::Message => self.ends.iter().find(|end| **end > self.sent).map(|end| end - self.sent),
+            Amount::RequestKind => self.ends.iter().find(|end| **end > self.sent).map(|end| end - self.sent),
             Amount::Everything => None,
         };
         rest[..len.unwrap_or(rest.len()).min(rest.len())].to_vec()
@@ -240,18 +240,19 @@ impl Peer {
 
 /// What the peer sends, and the steps. One half of the cases is about bodies: most requests have one, and the application
 /// reads it before it responds.
-pub(crate) fn scripts() -> impl Strategy<Value = (Vec<Message>, Vec<Turn>)> {
+pub(crate) fn scripts() -> impl Strategy<Value = (Vec<RequestKind>, Vec<TimedStep>)> {
     any::<bool>().prop_flat_map(|bodies| {
         (prop::collection::vec(message(bodies), 1..6), prop::collection::vec(turn(bodies), 1..120))
     })
 }
 
-fn message(bodies: bool) -> impl Strategy<Value = Message> {
-    use Message::*;
+fn message(bodies: bool) -> impl Strategy<Value = RequestKind> {
+    use RequestKind::*;
     let good = vec![Chunks::Two, Chunks::Trailers];
     let chunks =
         move || prop_oneof![prop::sample::select(good.clone()), prop::sample::select(Chunks::ALL.to_vec())];
-    let others = vec![Get, Get, OldGet, LastGet, Message::Head, Connect, Upgrade, Bad, EmptyLine, EmptyLine];
+    let others =
+        vec![Get, Get, OldGet, LastGet, RequestKind::Head, Connect, Upgrade, Bad, EmptyLine, EmptyLine];
     prop_oneof![
         3 => Just(Post),
         1 => Just(Expect),
@@ -283,7 +284,7 @@ fn step(bodies: bool) -> impl Strategy<Value = Step> {
         (15, Sends(Amount::Byte)),
         (50, Sends(Amount::Line)),
         (65, Sends(Amount::Section)),
-        (20, Sends(Amount::Message)),
+        (20, Sends(Amount::RequestKind)),
         (10, Sends(Amount::Everything)),
         (40, ReadsAll),
         (12, ReadsByte),
@@ -332,12 +333,12 @@ fn step(bodies: bool) -> impl Strategy<Value = Step> {
     })
 }
 
-fn turn(bodies: bool) -> impl Strategy<Value = Turn> {
+fn turn(bodies: bool) -> impl Strategy<Value = TimedStep> {
     let mut waits = repeated(&[(100, Wait::Millis(0)), (1, Wait::AlmostToDeadline), (2, Wait::ToDeadline)]);
     waits.extend((1..10).chain(1..10).chain(1..10).chain(1..10).map(Wait::Millis));
     waits.extend([Wait::Millis(20), Wait::Millis(60), Wait::Back(1), Wait::Back(50)]);
     let waits = prop::sample::select(waits);
-    (waits, step(bodies), prop::bool::weighted(0.8)).prop_map(|(wait, step, takes_outputs)| Turn {
+    (waits, step(bodies), prop::bool::weighted(0.8)).prop_map(|(wait, step, takes_outputs)| TimedStep {
         wait,
         step,
         takes_outputs,

@@ -15,15 +15,20 @@ use httpfsm::channel::CompiledConfig;
 use httpfsm::config::ChannelConfig;
 use httpfsm::{BodyError, CloseReason};
 
-use self::decoder::{Body, Limits, decode};
+use self::decoder::{BodyLimits, DecodedBody, decode};
 use crate::decisions::{self, Decisions};
 use crate::reading::{self, Reading, Upgrades};
 
 const HEAD: &[u8] = b"POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\
 Connection: upgrade\r\nUpgrade: other\r\n\r\n";
 
-const LIMITS: Limits =
-    Limits { extension_line: 24, extension_body: 60, content: 2000, trailer_size: 120, trailer_fields: 4 };
+const LIMITS: BodyLimits = BodyLimits {
+    extension_line: 24,
+    extension_body: 60,
+    content: 2000,
+    trailer_size: 120,
+    trailer_fields: 4,
+};
 
 static SETTINGS: LazyLock<Arc<CompiledConfig>> = LazyLock::new(|| {
     Arc::new(CompiledConfig::new(&ChannelConfig {
@@ -43,7 +48,7 @@ pub fn check(input: &[u8]) {
     let message = reading.requests.first().expect("the head is in order");
     let text = bytes.escape_ascii();
     match decode(bytes, &LIMITS) {
-        Body::Whole { content, trailers, len } => {
+        DecodedBody::Whole { content, trailers, len } => {
             assert!(message.is_whole, "{:?} for {text}", reading.broken);
             assert_eq!(message.content, content, "{text}");
             let trailers: Vec<_> =
@@ -56,7 +61,7 @@ pub fn check(input: &[u8]) {
             );
             cut_short(decisions, &bytes[..len]);
         }
-        Body::Refused { content, statuses } => {
+        DecodedBody::Refused { content, statuses } => {
             let Some(BodyError::Malformed(error)) = reading.broken else {
                 panic!("{:?} instead of {statuses:?} for {text}", reading.broken)
             };
@@ -66,7 +71,7 @@ pub fn check(input: &[u8]) {
             not_whole(&reading, &content);
         }
         // Its beginning may be wrong already.
-        Body::Unfinished { content } => {
+        DecodedBody::Unfinished { content } => {
             assert!(matches!(reading.broken, Some(BodyError::Truncated | BodyError::Malformed(_))), "{text}");
             not_whole(&reading, &content);
         }

@@ -61,13 +61,13 @@ pub fn has_llhttp() -> bool {
 
 /// A complete request: what a proxy and a server have to agree on.
 #[derive(Clone, PartialEq, Eq, Default)]
-pub struct Message {
+pub struct ParsedRequest {
     method: Vec<u8>,
     target: Vec<u8>,
     body: Vec<u8>,
 }
 
-impl std::fmt::Debug for Message {
+impl std::fmt::Debug for ParsedRequest {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (method, target, body) =
             (self.method.escape_ascii(), self.target.escape_ascii(), self.body.escape_ascii());
@@ -77,7 +77,7 @@ impl std::fmt::Debug for Message {
 
 /// How the reading of a connection ended.
 #[derive(Clone, PartialEq, Eq, Debug)]
-enum End {
+enum SessionEnd {
     /// In order: the input ended between requests, or a request said that it is the last.
     Ordered,
     /// In the middle of a request, as far as it can be told.
@@ -93,8 +93,8 @@ enum End {
 /// What one party read.
 #[derive(Debug)]
 struct Session {
-    requests: Vec<Message>,
-    end: End,
+    requests: Vec<ParsedRequest>,
+    end: SessionEnd,
 }
 
 /// What differs at one point of two sessions.
@@ -106,8 +106,8 @@ pub struct Point<'a> {
     previous: Option<RequestRef<'a>>,
     /// The request at this point, as we read it.
     current: Option<RequestRef<'a>>,
-    ours: Result<&'a Message, &'a End>,
-    theirs: Result<&'a Message, &'a End>,
+    ours: Result<&'a ParsedRequest, &'a SessionEnd>,
+    theirs: Result<&'a ParsedRequest, &'a SessionEnd>,
 }
 
 fn differences(
@@ -156,28 +156,30 @@ fn differences(
 }
 
 /// Whoever refuses what the other one leaves unfinished may have seen its fault before its end.
-fn ends_agree(ours: &End, theirs: &End) -> bool {
+fn ends_agree(ours: &SessionEnd, theirs: &SessionEnd) -> bool {
     matches!(
         (ours, theirs),
-        (End::Ordered, End::Ordered)
-            | (End::HandedOver, End::HandedOver)
-            | (End::Cut | End::Refused(_), End::Cut | End::Error(_))
+        (SessionEnd::Ordered, SessionEnd::Ordered)
+            | (SessionEnd::HandedOver, SessionEnd::HandedOver)
+            | (SessionEnd::Cut | SessionEnd::Refused(_), SessionEnd::Cut | SessionEnd::Error(_))
     )
 }
 
 fn ours(bytes: &[u8], upgrades: Upgrades) -> (Session, Vec<RequestHead>) {
     let reading = reading::read(&SETTINGS, upgrades, bytes, |_| usize::MAX, || u64::MAX);
     let end = match (reading.handed_over, reading.refused, reading.closed) {
-        (Some(_), ..) => End::HandedOver,
-        (_, Some(error), _) if matches!(error.rule, Rule::HeadTruncated | Rule::BodyTruncated) => End::Cut,
-        (_, Some(error), _) => End::Refused(error.rule),
-        (.., Some(CloseReason::PeerEnded | CloseReason::RequestedByPeer)) => End::Ordered,
+        (Some(_), ..) => SessionEnd::HandedOver,
+        (_, Some(error), _) if matches!(error.rule, Rule::HeadTruncated | Rule::BodyTruncated) => {
+            SessionEnd::Cut
+        }
+        (_, Some(error), _) => SessionEnd::Refused(error.rule),
+        (.., Some(CloseReason::PeerEnded | CloseReason::RequestedByPeer)) => SessionEnd::Ordered,
         (.., other) => panic!("closed by {other:?}: {}", bytes.escape_ascii()),
     };
-    let message = |request: reading::Message| {
+    let message = |request: reading::ReceivedRequest| {
         let head = request.head.as_ref();
         let (method, target) = (head.method().into(), head.target().into());
-        (Message { method, target, body: request.content }, request.head)
+        (ParsedRequest { method, target, body: request.content }, request.head)
     };
     let whole = reading.requests.into_iter().filter(|request| request.is_whole);
     let (requests, heads) = whole.map(message).unzip();

@@ -14,7 +14,7 @@ use httpfsm::channel::CompiledConfig;
 use httpfsm::config::ChannelConfig;
 use httpfsm::request::{BodyLength, RequestRef};
 
-use self::recogniser::{Body, Head, Limits, Verdict, recognise};
+use self::recogniser::{ExpectedBody, ExpectedHead, HeadLimits, Verdict, recognise};
 use crate::reading::{self, Reading, Upgrades};
 
 /// Judges the bytes, with limits that are easily reached and with such as a server has.
@@ -23,13 +23,13 @@ pub fn check(bytes: &[u8]) {
     check_with(bytes, &USUAL, &USUAL_SETTINGS);
 }
 
-const SMALL: Limits = Limits { size: 600, fields: 8, target: 40, body: 1000 };
-const USUAL: Limits = Limits { size: 16 << 10, fields: 100, target: 8 << 10, body: 1 << 24 };
+const SMALL: HeadLimits = HeadLimits { size: 600, fields: 8, target: 40, body: 1000 };
+const USUAL: HeadLimits = HeadLimits { size: 16 << 10, fields: 100, target: 8 << 10, body: 1 << 24 };
 
 static SMALL_SETTINGS: LazyLock<Arc<CompiledConfig>> = LazyLock::new(|| compiled_config(&SMALL));
 static USUAL_SETTINGS: LazyLock<Arc<CompiledConfig>> = LazyLock::new(|| compiled_config(&USUAL));
 
-fn compiled_config(limits: &Limits) -> Arc<CompiledConfig> {
+fn compiled_config(limits: &HeadLimits) -> Arc<CompiledConfig> {
     Arc::new(CompiledConfig::new(&ChannelConfig {
         max_request_header_size: limits.size as u32,
         max_request_fields: limits.fields as u32,
@@ -39,7 +39,7 @@ fn compiled_config(limits: &Limits) -> Arc<CompiledConfig> {
     }))
 }
 
-fn check_with(bytes: &[u8], limits: &Limits, compiled: &Arc<CompiledConfig>) {
+fn check_with(bytes: &[u8], limits: &HeadLimits, compiled: &Arc<CompiledConfig>) {
     let reading = reading::read(compiled, Upgrades::Refused, bytes, |_| usize::MAX, || u64::MAX);
     match recognise(bytes, limits) {
         Verdict::Nothing => {
@@ -56,7 +56,7 @@ fn check_with(bytes: &[u8], limits: &Limits, compiled: &Arc<CompiledConfig>) {
     }
 }
 
-fn refused(bytes: &[u8], statuses: &[u16], limits: &Limits, reading: &Reading) {
+fn refused(bytes: &[u8], statuses: &[u16], limits: &HeadLimits, reading: &Reading) {
     let text = bytes.escape_ascii();
     assert!(reading.requests.is_empty(), "accepted, but {statuses:?} is expected: {text}");
     let Some(error) = reading.refused else { panic!("neither accepted nor refused: {text}") };
@@ -67,7 +67,7 @@ fn refused(bytes: &[u8], statuses: &[u16], limits: &Limits, reading: &Reading) {
     assert_eq!(reading.sent.get(9..13), Some(line.as_bytes()), "another status was sent: {text}");
 }
 
-fn accepted(bytes: &[u8], expected: &Head<'_>, request: RequestRef<'_>) {
+fn accepted(bytes: &[u8], expected: &ExpectedHead<'_>, request: RequestRef<'_>) {
     let text = bytes.escape_ascii();
     assert_eq!(request.raw(), &bytes[..expected.len], "the head ends elsewhere: {text}");
     assert_eq!(request.method().as_bytes(), expected.method, "{text}");
@@ -76,9 +76,9 @@ fn accepted(bytes: &[u8], expected: &Head<'_>, request: RequestRef<'_>) {
     let fields: Vec<_> = request.fields().map(|field| (field.name.as_bytes(), field.value)).collect();
     assert_eq!(fields, expected.fields, "{text}");
     let body = match request.body_length() {
-        BodyLength::None => Body::None,
-        BodyLength::Known(length) => Body::Length(length),
-        BodyLength::Chunked => Body::Chunked,
+        BodyLength::None => ExpectedBody::None,
+        BodyLength::Known(length) => ExpectedBody::Length(length),
+        BodyLength::Chunked => ExpectedBody::Chunked,
     };
     assert_eq!(body, expected.body, "{text}");
     assert_eq!(request.keep_alive(), expected.persists, "persistence: {text}");
@@ -92,7 +92,7 @@ fn accepted(bytes: &[u8], expected: &Head<'_>, request: RequestRef<'_>) {
 }
 
 /// A head that we accept is one for the parser that others use, too, and says the same.
-fn same_as_httparse(expected: &Head<'_>, request: RequestRef<'_>) {
+fn same_as_httparse(expected: &ExpectedHead<'_>, request: RequestRef<'_>) {
     let mut room = [httparse::EMPTY_HEADER; 128];
     let mut parsed = httparse::Request::new(&mut room);
     let verdict = parsed.parse(request.raw());

@@ -10,7 +10,7 @@ use httpfsm::{BodyError, Channel, CloseReason, Fields, RequestError, Status};
 
 /// A request as it was delivered.
 #[derive(Clone, Debug, Default)]
-pub struct Message {
+pub struct ReceivedRequest {
     /// Its head.
     pub head: RequestHead,
     /// Its content, as far as it came.
@@ -25,7 +25,7 @@ pub struct Message {
 #[derive(Debug, Default)]
 pub struct Reading {
     /// The requests in order; only the last can lack the rest of its body.
-    pub requests: Vec<Message>,
+    pub requests: Vec<ReceivedRequest>,
     /// Why the last request, or what came after it, was refused.
     pub refused: Option<RequestError>,
     /// Why the body of the last request is not whole.
@@ -96,7 +96,7 @@ struct Reader<D> {
 }
 
 /// What the application does after an event.
-enum Turn {
+enum NextCall {
     Nothing,
     Demand,
     Respond,
@@ -108,12 +108,12 @@ impl<D: FnMut() -> u64> Reader<D> {
         loop {
             while let Some(turn) = self.next_turn() {
                 match turn {
-                    Turn::Nothing => {}
-                    Turn::Demand => {
+                    NextCall::Nothing => {}
+                    NextCall::Demand => {
                         self.credit = (self.demand)().max(1);
                         self.offer(Input::BodyDemand(self.credit));
                     }
-                    Turn::Respond => self.respond(),
+                    NextCall::Respond => self.respond(),
                 }
             }
             let unsent = self.channel.unsent();
@@ -126,20 +126,20 @@ impl<D: FnMut() -> u64> Reader<D> {
         }
     }
 
-    fn next_turn(&mut self) -> Option<Turn> {
+    fn next_turn(&mut self) -> Option<NextCall> {
         let reading = &mut self.reading;
         Some(match self.channel.next_output()? {
             Output::HttpRequest => {
                 let head = self.channel.request().expect("a request that is told of is shown").into();
-                reading.requests.push(Message { head, ..Message::default() });
-                Turn::Demand
+                reading.requests.push(ReceivedRequest { head, ..ReceivedRequest::default() });
+                NextCall::Demand
             }
             Output::BodyData(bytes) => {
                 let message = reading.requests.last_mut().expect("a body follows its request");
                 message.content.extend_from_slice(bytes);
                 assert!(bytes.len() as u64 <= self.credit, "{} bytes over the demand", bytes.len());
                 self.credit -= bytes.len() as u64;
-                if self.credit == 0 { Turn::Demand } else { Turn::Nothing }
+                if self.credit == 0 { NextCall::Demand } else { NextCall::Nothing }
             }
             Output::BodyEnd(trailers) => {
                 let message = reading.requests.last_mut().expect("a body follows its request");
@@ -147,25 +147,25 @@ impl<D: FnMut() -> u64> Reader<D> {
                 let pairs = trailers.iter().map(|field| (field.name.to_owned(), field.value.to_vec()));
                 message.trailers.extend(pairs);
                 message.is_whole = true;
-                Turn::Respond
+                NextCall::Respond
             }
             Output::BodyFailed(error) => {
                 reading.broken = Some(error);
-                Turn::Nothing
+                NextCall::Nothing
             }
             Output::Refused(error) => {
                 reading.refused = Some(error);
-                Turn::Nothing
+                NextCall::Nothing
             }
             Output::Upgraded(bytes) => {
                 reading.handed_over.get_or_insert_default().extend_from_slice(bytes);
-                Turn::Nothing
+                NextCall::Nothing
             }
             Output::HttpChannelClosed(reason) => {
                 reading.closed = Some(reason);
-                Turn::Nothing
+                NextCall::Nothing
             }
-            _ => Turn::Nothing,
+            _ => NextCall::Nothing,
         })
     }
 

@@ -26,19 +26,19 @@ pub fn check(input: &[u8]) {
     let whole = same(decisions, bytes, |_| usize::from(cuts.next()));
 
     let mut cuts = Decisions::new(decisions);
-    let in_time = Session::new(decisions, Clock::InTime).run(bytes, |_| usize::from(cuts.next()));
+    let in_time = Session::new(decisions, TimeMode::InTime).run(bytes, |_| usize::from(cuts.next()));
     assert_eq!(whole, in_time.without_continue(), "time that is no deadline shows in the output");
 
     let mut cuts = Decisions::new(decisions);
-    let late = Session::new(decisions, Clock::Any).run(bytes, |_| usize::from(cuts.next()));
+    let late = Session::new(decisions, TimeMode::Any).run(bytes, |_| usize::from(cuts.next()));
     let (whole, late) = (whole.requests(), late.requests());
     assert!(whole.starts_with(&late), "{late:?} is not how {whole:?} begins");
 }
 
 /// Sends the bytes whole, and in pieces of at most `piece(offset)`; everything that comes out is the same. Returns it.
 pub(crate) fn same(decisions: &[u8], bytes: &[u8], piece: impl FnMut(usize) -> usize) -> Transcript {
-    let whole = Session::new(decisions, Clock::Still).run(bytes, |_| usize::MAX);
-    let pieces = Session::new(decisions, Clock::Still).run(bytes, piece);
+    let whole = Session::new(decisions, TimeMode::Still).run(bytes, |_| usize::MAX);
+    let pieces = Session::new(decisions, TimeMode::Still).run(bytes, piece);
     // Whether a 100 is sent may depend on the cuts: it is of no use once content has come (RFC 9110 section 10.1.1).
     let (whole, pieces) = (whole.without_continue(), pieces.without_continue());
     assert_eq!(whole, pieces, "the cuts of the input show in the output");
@@ -47,7 +47,7 @@ pub(crate) fn same(decisions: &[u8], bytes: &[u8], piece: impl FnMut(usize) -> u
 
 /// How time passes between the pieces.
 #[derive(Clone, Copy)]
-enum Clock {
+enum TimeMode {
     /// Not at all: it fails.
     Still,
     /// Forwards and backwards, and never up to a deadline.
@@ -59,12 +59,12 @@ enum Clock {
 /// Everything that came out of a channel; adjacent bytes of one kind are one item.
 #[derive(PartialEq, Eq, Debug, Default)]
 pub(crate) struct Transcript {
-    events: Vec<Event>,
+    events: Vec<SessionEvent>,
     sent: ByteText,
 }
 
 #[derive(PartialEq, Eq, Debug)]
-enum Event {
+enum SessionEvent {
     Request(ByteText),
     Body(ByteText),
     /// Bytes of another protocol.
@@ -95,16 +95,18 @@ impl Transcript {
 
     fn requests(&self) -> Vec<&ByteText> {
         let heads = self.events.iter().filter_map(|event| match event {
-            Event::Request(head) => Some(head),
+            SessionEvent::Request(head) => Some(head),
             _ => None,
         });
         heads.collect()
     }
 
-    fn note(&mut self, event: Event) {
+    fn note(&mut self, event: SessionEvent) {
         match (self.events.last_mut(), event) {
-            (Some(Event::Body(before)), Event::Body(more))
-            | (Some(Event::Upgraded(before)), Event::Upgraded(more)) => before.0.extend_from_slice(&more.0),
+            (Some(SessionEvent::Body(before)), SessionEvent::Body(more))
+            | (Some(SessionEvent::Upgraded(before)), SessionEvent::Upgraded(more)) => {
+                before.0.extend_from_slice(&more.0)
+            }
             (_, event) => self.events.push(event),
         }
     }
@@ -124,7 +126,7 @@ static SETTINGS: LazyLock<Arc<CompiledConfig>> = LazyLock::new(|| {
 struct Session<'d> {
     channel: Channel,
     choices: Decisions<'d>,
-    clock: Clock,
+    clock: TimeMode,
     times: Decisions<'d>,
     /// Milliseconds.
     now: u64,
@@ -146,7 +148,7 @@ enum Behaviour {
 }
 
 impl<'d> Session<'d> {
-    fn new(decisions: &'d [u8], clock: Clock) -> Self {
+    fn new(decisions: &'d [u8], clock: TimeMode) -> Self {
         Self {
             channel: Channel::new(SETTINGS.clone(), Facts::default()),
             choices: Decisions::new(decisions),
@@ -179,7 +181,7 @@ impl<'d> Session<'d> {
                 if self.channel.state() == State::Upgraded {
                     // What comes now goes to the other protocol, and not through the channel.
                     let rest = bytes.get(at..).unwrap_or_default();
-                    self.transcript.note(Event::Upgraded(ByteText(rest.to_vec())));
+                    self.transcript.note(SessionEvent::Upgraded(ByteText(rest.to_vec())));
                 }
                 // Nobody reads any more.
                 self.give(Input::Disconnected);
@@ -195,9 +197,9 @@ impl<'d> Session<'d> {
         let then =
             if decision & 1 == 0 { self.now.saturating_add(step) } else { self.now.saturating_sub(step) };
         self.now = match (self.clock, self.channel.deadline()) {
-            (Clock::Still, _) => self.now,
-            (Clock::InTime, Some(due)) => then.min(due.as_millis().saturating_sub(1)),
-            (Clock::InTime | Clock::Any, _) => then,
+            (TimeMode::Still, _) => self.now,
+            (TimeMode::InTime, Some(due)) => then.min(due.as_millis().saturating_sub(1)),
+            (TimeMode::InTime | TimeMode::Any, _) => then,
         };
         self.give(Input::Tick);
     }
@@ -219,22 +221,24 @@ impl<'d> Session<'d> {
     }
 
     /// The next output, with what it lends put into the transcript.
-    fn next_event(&mut self) -> Option<Told> {
+    fn next_event(&mut self) -> Option<Reaction> {
         let (told, event) = match self.channel.next_output()? {
-            Output::HttpRequest => (Told::Request, None),
-            Output::BodyData(bytes) => (Told::Body, Some(Event::Body(ByteText(bytes.to_vec())))),
+            Output::HttpRequest => (Reaction::Request, None),
+            Output::BodyData(bytes) => (Reaction::Body, Some(SessionEvent::Body(ByteText(bytes.to_vec())))),
             Output::BodyEnd(trailers) => {
                 let trailers: Vec<_> = trailers.iter().map(|field| (field.name, field.value)).collect();
-                (Told::BodyEnd, Some(Event::Other(format!("body end {trailers:?}"))))
+                (Reaction::BodyEnd, Some(SessionEvent::Other(format!("body end {trailers:?}"))))
             }
-            Output::Upgraded(bytes) => (Told::Nothing, Some(Event::Upgraded(ByteText(bytes.to_vec())))),
+            Output::Upgraded(bytes) => {
+                (Reaction::Nothing, Some(SessionEvent::Upgraded(ByteText(bytes.to_vec()))))
+            }
             // When the socket has room, or is asked to send, is no part of what a peer sees.
-            Output::TransmitReady | Output::FlushOutputData | Output::Flushed => (Told::Nothing, None),
-            other => (Told::Nothing, Some(Event::Other(format!("{other:?}")))),
+            Output::TransmitReady | Output::FlushOutputData | Output::Flushed => (Reaction::Nothing, None),
+            other => (Reaction::Nothing, Some(SessionEvent::Other(format!("{other:?}")))),
         };
-        if told == Told::Request {
+        if told == Reaction::Request {
             let head = self.channel.request().map(|request| request.raw().to_vec());
-            self.transcript.note(Event::Request(ByteText(head.unwrap_or_default())));
+            self.transcript.note(SessionEvent::Request(ByteText(head.unwrap_or_default())));
         }
         if let Some(event) = event {
             self.transcript.note(event);
@@ -242,9 +246,9 @@ impl<'d> Session<'d> {
         Some(told)
     }
 
-    fn react(&mut self, told: Told) {
+    fn react(&mut self, told: Reaction) {
         match told {
-            Told::Request => {
+            Reaction::Request => {
                 self.behaviour =
                     [Behaviour::Early, Behaviour::AfterBody, Behaviour::Streamed, Behaviour::Failed]
                         [usize::from(self.choices.next()) % 4];
@@ -255,10 +259,10 @@ impl<'d> Session<'d> {
                     Behaviour::AfterBody | Behaviour::Streamed => self.offer(Input::BodyDemand(u64::MAX)),
                 }
             }
-            Told::BodyEnd if matches!(self.behaviour, Behaviour::AfterBody | Behaviour::Streamed) => {
+            Reaction::BodyEnd if matches!(self.behaviour, Behaviour::AfterBody | Behaviour::Streamed) => {
                 self.respond()
             }
-            Told::BodyEnd | Told::Body | Told::Nothing => {}
+            Reaction::BodyEnd | Reaction::Body | Reaction::Nothing => {}
         }
     }
 
@@ -296,7 +300,7 @@ impl<'d> Session<'d> {
 
 /// What the application reacts to.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Told {
+enum Reaction {
     Request,
     Body,
     BodyEnd,

@@ -4,7 +4,7 @@
 use crate::text::{field, find, is_field_byte, is_tchar, is_token, lines, trim};
 
 /// What a body may be at most; all inclusive.
-pub(crate) struct Limits {
+pub(crate) struct BodyLimits {
     /// Bytes between a chunk size and its CR.
     pub(crate) extension_line: usize,
     /// The same over all chunks.
@@ -18,7 +18,7 @@ pub(crate) struct Limits {
 }
 
 /// A decoded body.
-pub(crate) enum Body {
+pub(crate) enum DecodedBody {
     Whole {
         content: Vec<u8>,
         trailers: Vec<(String, Vec<u8>)>,
@@ -31,12 +31,12 @@ pub(crate) enum Body {
     Unfinished { content: Vec<u8> },
 }
 
-pub(crate) fn decode(bytes: &[u8], limits: &Limits) -> Body {
+pub(crate) fn decode(bytes: &[u8], limits: &BodyLimits) -> DecodedBody {
     let mut content = Vec::new();
     let mut rest = bytes;
     let mut extensions = 0;
     loop {
-        let Some(end) = find(rest, b"\r\n") else { return Body::Unfinished { content } };
+        let Some(end) = find(rest, b"\r\n") else { return DecodedBody::Unfinished { content } };
         let line = &rest[..end];
         rest = &rest[end + 2..];
         let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
@@ -44,30 +44,30 @@ pub(crate) fn decode(bytes: &[u8], limits: &Limits) -> Body {
         extensions += extension.len();
         let in_limits = extension.len() <= limits.extension_line && extensions <= limits.extension_body;
         if !(1..=16).contains(&digits.len()) || !is_extension(extension) || !in_limits {
-            return Body::Refused { content, statuses: vec![400] };
+            return DecodedBody::Refused { content, statuses: vec![400] };
         }
         let size = digits.iter().fold(0, |size, digit| size << 4 | u64::from(value(*digit)));
         if size == 0 {
             break;
         }
         if size > limits.content - content.len() as u64 {
-            return Body::Refused { content, statuses: vec![413] };
+            return DecodedBody::Refused { content, statuses: vec![413] };
         }
         let size = size as usize;
         content.extend_from_slice(&rest[..size.min(rest.len())]);
         match rest.get(size..) {
-            None | Some([] | [b'\r']) => return Body::Unfinished { content },
+            None | Some([] | [b'\r']) => return DecodedBody::Unfinished { content },
             Some([b'\r', b'\n', more @ ..]) => rest = more,
-            Some(_) => return Body::Refused { content, statuses: vec![400] },
+            Some(_) => return DecodedBody::Refused { content, statuses: vec![400] },
         }
     }
     let before = bytes.len() - rest.len();
     let end = if rest.starts_with(b"\r\n") { Some(2) } else { find(rest, b"\r\n\r\n").map(|at| at + 4) };
     let Some(end) = end else {
         return if rest.len() >= limits.trailer_size {
-            Body::Refused { content, statuses: vec![400, 431] }
+            DecodedBody::Refused { content, statuses: vec![400, 431] }
         } else {
-            Body::Unfinished { content }
+            DecodedBody::Unfinished { content }
         };
     };
     let lines = lines(&rest[..end]);
@@ -81,10 +81,10 @@ pub(crate) fn decode(bytes: &[u8], limits: &Limits) -> Body {
         statuses.push(431);
     }
     if !statuses.is_empty() {
-        return Body::Refused { content, statuses };
+        return DecodedBody::Refused { content, statuses };
     }
     let owned = |(name, value): (&[u8], &[u8])| (String::from_utf8_lossy(name).into_owned(), value.to_vec());
-    Body::Whole { content, trailers: fields.into_iter().map(owned).collect(), len: before + end }
+    DecodedBody::Whole { content, trailers: fields.into_iter().map(owned).collect(), len: before + end }
 }
 
 fn value(digit: u8) -> u8 {

@@ -3,7 +3,7 @@
 use httpfsm::request::RequestRef;
 use httpfsm::{Rule, Version};
 
-use super::{End, Point};
+use super::{Point, SessionEnd};
 use crate::text::trim;
 
 /// A difference that is allowed.
@@ -25,7 +25,7 @@ macro_rules! we_refuse {
         &[$(Difference {
             name: concat!("we refuse ", stringify!($rule)),
             reason: $reason,
-            holds: |point| matches!(point.ours, Err(End::Refused(Rule::$rule))),
+            holds: |point| matches!(point.ours, Err(SessionEnd::Refused(Rule::$rule))),
         },)*]
     };
 }
@@ -40,7 +40,7 @@ macro_rules! they_refuse {
             holds: |point| {
                 let request: fn(RequestRef<'_>, &[u8]) -> bool = $request;
                 point.ours.is_ok()
-                    && matches!(point.theirs, Err(End::Error(error)) if error.contains($error))
+                    && matches!(point.theirs, Err(SessionEnd::Error(error)) if error.contains($error))
                     && point.current.is_some_and(|current| request(current, point.bytes))
             },
         },)*]
@@ -85,7 +85,7 @@ const HYPER: &[&[Difference]] = &[
             name: "close behind obs-text",
             reason: "RFC 9112 section 9.6: close counts wherever it stands; hyper skips a line with bytes above ASCII",
             holds: |point| {
-                point.ours == Err(&End::Ordered)
+                point.ours == Err(&SessionEnd::Ordered)
                     && point.previous.is_some_and(|p| !p.keep_alive() && obs_text_in_connection(p))
             },
         },
@@ -94,7 +94,7 @@ const HYPER: &[&[Difference]] = &[
             reason: "RFC 9112 section 9.3: so does keep-alive in HTTP/1.0; hyper skips that line and closes",
             holds: |point| {
                 let asks = |p: RequestRef<'_>| p.version() == Version::Http10 && p.keep_alive();
-                point.theirs == Err(&End::Ordered)
+                point.theirs == Err(&SessionEnd::Ordered)
                     && point.previous.is_some_and(|p| asks(p) && obs_text_in_connection(p))
             },
         },
@@ -157,7 +157,7 @@ const LLHTTP: &[&[Difference]] = &[
             name: "close in a trailer section",
             reason: "RFC 9110 section 6.5.1: no field of the connection may stand there; llhttp obeys it all the same",
             holds: |point| {
-                point.theirs == Err(&End::Ordered)
+                point.theirs == Err(&SessionEnd::Ordered)
                     && point.previous.is_some_and(|p| p.keep_alive() && is_plainly_chunked(p))
             },
         },
@@ -170,7 +170,7 @@ const LLHTTP: &[&[Difference]] = &[
                     options.any(|member| trim(member).eq_ignore_ascii_case(option))
                 };
                 let both = |p| lists(p, b"close") && lists(p, b"keep-alive");
-                point.ours == Err(&End::Ordered)
+                point.ours == Err(&SessionEnd::Ordered)
                     && point.previous.is_some_and(|p| p.version() == Version::Http10 && both(p))
             },
         },
@@ -182,7 +182,7 @@ const LLHTTP: &[&[Difference]] = &[
                     let mut members = p.field_all("upgrade").flat_map(|v| v.split(|byte| *byte == b','));
                     members.any(|member| !trim(member).is_empty())
                 };
-                point.theirs == Err(&End::HandedOver)
+                point.theirs == Err(&SessionEnd::HandedOver)
                     && point.previous.is_some_and(|p| p.field("upgrade").is_some() && !names(p))
             },
         },
@@ -191,7 +191,7 @@ const LLHTTP: &[&[Difference]] = &[
             reason: "RFC 9110 section 7.8: a server MUST ignore Upgrade in HTTP/1.0",
             holds: |point| {
                 let asks = |p: RequestRef<'_>| p.version() == Version::Http10 && p.field("upgrade").is_some();
-                point.theirs == Err(&End::HandedOver) && point.previous.is_some_and(asks)
+                point.theirs == Err(&SessionEnd::HandedOver) && point.previous.is_some_and(asks)
             },
         },
     ],

@@ -14,7 +14,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response};
 
-use super::{End, FIELDS, Message, Session};
+use super::{FIELDS, ParsedRequest, Session, SessionEnd};
 
 pub(super) fn read(bytes: &[u8]) -> Session {
     let requests = Arc::new(Mutex::new(Vec::new()));
@@ -32,10 +32,10 @@ pub(super) fn read(bytes: &[u8]) -> Session {
                 }
             };
             let (method, target) = (head.method.as_str().into(), head.uri.to_string().into());
-            let message = Message { method, target, body: body.to_bytes().into() };
+            let message = ParsedRequest { method, target, body: body.to_bytes().into() };
             requests.lock().expect("nobody panicked").push(message);
             if head.method == Method::CONNECT {
-                *end.lock().expect("nobody panicked") = Some(End::HandedOver);
+                *end.lock().expect("nobody panicked") = Some(SessionEnd::HandedOver);
             }
             Ok::<_, Infallible>(Response::new(Empty::<Bytes>::new()))
         }
@@ -60,15 +60,16 @@ pub(super) fn read(bytes: &[u8]) -> Session {
     };
     let requests = std::mem::take(&mut *requests.lock().expect("nobody panicked"));
     let in_service = end.lock().expect("nobody panicked").take();
-    let end = in_service.unwrap_or_else(|| ended.map_or_else(|error| end_of(&error), |()| End::Ordered));
+    let end =
+        in_service.unwrap_or_else(|| ended.map_or_else(|error| end_of(&error), |()| SessionEnd::Ordered));
     Session { requests, end }
 }
 
-fn end_of(error: &hyper::Error) -> End {
+fn end_of(error: &hyper::Error) -> SessionEnd {
     let cause = error.source().and_then(|source| source.downcast_ref::<std::io::Error>());
     let is_cut = error.is_incomplete_message()
         || cause.is_some_and(|cause| cause.kind() == std::io::ErrorKind::UnexpectedEof);
-    if is_cut { End::Cut } else { End::Error(format!("{error:?}")) }
+    if is_cut { SessionEnd::Cut } else { SessionEnd::Error(format!("{error:?}")) }
 }
 
 /// A socket whose peer has sent everything, and takes everything.

@@ -3,7 +3,7 @@
 use httpfsm::{Fields, Status};
 
 use super::case::Request;
-use crate::chunked::decoder::{Body, Limits, decode, may_trail};
+use crate::chunked::decoder::{BodyLimits, DecodedBody, decode, may_trail};
 
 /// What an application gave.
 pub(super) struct Given<'a> {
@@ -22,7 +22,7 @@ pub(super) struct Given<'a> {
 }
 
 /// A head as httparse reads it, and its end.
-struct Head {
+struct ResponseHead {
     status: u16,
     minor: u8,
     reason: String,
@@ -30,7 +30,7 @@ struct Head {
     len: usize,
 }
 
-impl Head {
+impl ResponseHead {
     fn all(&self, name: &str) -> Vec<&[u8]> {
         let named = self.fields.iter().filter(|field| field.0.eq_ignore_ascii_case(name));
         named.map(|field| field.1.as_slice()).collect()
@@ -86,14 +86,14 @@ fn framed(content: &[u8], given: &Given<'_>, excess: u64, length: Option<u64>, i
     let declared = given.fields.content_length().or(given.stream.flatten());
     if is_chunked {
         assert_eq!(declared, None, "a known length was not said");
-        let limits = Limits {
+        let limits = BodyLimits {
             extension_line: 0,
             extension_body: 0,
             content: u64::MAX,
             trailer_size: usize::MAX,
             trailer_fields: usize::MAX,
         };
-        let Body::Whole { content: read, trailers, len } = decode(content, &limits) else {
+        let DecodedBody::Whole { content: read, trailers, len } = decode(content, &limits) else {
             panic!("not the chunks of a whole body: {text}")
         };
         assert_eq!(len, content.len(), "something follows the last chunk: {text}");
@@ -125,7 +125,7 @@ fn framed(content: &[u8], given: &Given<'_>, excess: u64, length: Option<u64>, i
 }
 
 /// What was given stands first and unchanged; behind it stands what the machine adds.
-fn added(head: &Head, given: &Given<'_>) {
+fn added(head: &ResponseHead, given: &Given<'_>) {
     let own = pairs(given.fields);
     assert_eq!(head.fields.get(..own.len()), Some(own.as_slice()), "the fields that were given");
     let mut names: Vec<_> =
@@ -157,7 +157,7 @@ fn pairs(fields: &Fields) -> Vec<(String, Vec<u8>)> {
     fields.iter().map(|field| (field.name.to_owned(), field.value.to_vec())).collect()
 }
 
-fn head(bytes: &[u8]) -> Head {
+fn head(bytes: &[u8]) -> ResponseHead {
     let mut room = [httparse::EMPTY_HEADER; 32];
     let mut response = httparse::Response::new(&mut room);
     let Ok(httparse::Status::Complete(len)) = response.parse(bytes) else {
@@ -165,7 +165,7 @@ fn head(bytes: &[u8]) -> Head {
     };
     let fields =
         response.headers.iter().map(|header| (header.name.to_owned(), header.value.to_vec())).collect();
-    Head {
+    ResponseHead {
         status: response.code.unwrap_or_default(),
         minor: response.version.unwrap_or_default(),
         reason: response.reason.unwrap_or_default().to_owned(),

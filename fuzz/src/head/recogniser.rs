@@ -5,7 +5,7 @@ use super::host;
 use crate::text::{field, find, is_tchar, is_token, lines, number, trim};
 
 /// What a head may be at most.
-pub(super) struct Limits {
+pub(super) struct HeadLimits {
     pub(super) size: usize,
     pub(super) fields: usize,
     pub(super) target: usize,
@@ -21,11 +21,11 @@ pub(super) enum Verdict<'a> {
     Nothing,
     /// One of these statuses: of several faults any may be the one that is told.
     Refused(Vec<u16>),
-    Accepted(Head<'a>),
+    Accepted(ExpectedHead<'a>),
 }
 
 /// A request head.
-pub(super) struct Head<'a> {
+pub(super) struct ExpectedHead<'a> {
     pub(super) len: usize,
     pub(super) method: &'a [u8],
     pub(super) target: &'a [u8],
@@ -33,26 +33,26 @@ pub(super) struct Head<'a> {
     /// HTTP/1.2 to HTTP/1.9.
     pub(super) is_later_minor: bool,
     pub(super) fields: Vec<(&'a [u8], &'a [u8])>,
-    pub(super) body: Body,
+    pub(super) body: ExpectedBody,
     pub(super) persists: bool,
     pub(super) expects: bool,
     pub(super) upgrades: bool,
 }
 
-impl Head<'_> {
+impl ExpectedHead<'_> {
     pub(super) fn is_connect(&self) -> bool {
         self.method == b"CONNECT"
     }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Body {
+pub(super) enum ExpectedBody {
     None,
     Length(u64),
     Chunked,
 }
 
-pub(super) fn recognise<'a>(bytes: &'a [u8], limits: &Limits) -> Verdict<'a> {
+pub(super) fn recognise<'a>(bytes: &'a [u8], limits: &HeadLimits) -> Verdict<'a> {
     let window = &bytes[..bytes.len().min(limits.size)];
     // Four empty lines are skipped (RFC 9112 section 2.2).
     let start = 2 * window.chunks(2).take(4).take_while(|line| *line == b"\r\n").count();
@@ -137,7 +137,7 @@ fn has_stray_byte(bytes: &[u8]) -> bool {
 
 /// The first byte by which the method or the target is too long, or that begins a field line too many; and the statuses for
 /// it.
-fn passed_limit(head: &[u8], limits: &Limits) -> Option<(usize, Vec<u16>)> {
+fn passed_limit(head: &[u8], limits: &HeadLimits) -> Option<(usize, Vec<u16>)> {
     let is_text = |byte: &u8| !matches!(byte, b'\0' | b'\r' | b'\n');
     let line = &head[..head.iter().position(|byte| !is_text(byte)).unwrap_or(head.len())];
     let mut words = line.split(|byte| *byte == b' ');
@@ -156,7 +156,7 @@ fn passed_limit(head: &[u8], limits: &Limits) -> Option<(usize, Vec<u16>)> {
     begins.map(|at| (at, vec![431]))
 }
 
-fn whole<'a>(head: &'a [u8], start: usize, limits: &Limits) -> Verdict<'a> {
+fn whole<'a>(head: &'a [u8], start: usize, limits: &HeadLimits) -> Verdict<'a> {
     let mut faults = Vec::new();
     let mut must = |holds: bool, status: u16| {
         if !holds {
@@ -191,9 +191,9 @@ fn whole<'a>(head: &'a [u8], start: usize, limits: &Limits) -> Verdict<'a> {
 
     let (lengths, codings) = (all("content-length"), members("transfer-encoding"));
     let is_connect = method == b"CONNECT";
-    let mut body = Body::None;
+    let mut body = ExpectedBody::None;
     if !codings.is_empty() {
-        body = Body::Chunked;
+        body = ExpectedBody::Chunked;
         must(lengths.is_empty() && !is_1_0 && !is_connect, 400);
         if let Err(status) = is_chunked_once(&codings) {
             must(false, status);
@@ -206,7 +206,7 @@ fn whole<'a>(head: &'a [u8], start: usize, limits: &Limits) -> Verdict<'a> {
         let length = number(value).unwrap_or(u64::MAX);
         must(length <= limits.body, 413);
         must(length == 0 || !is_connect, 400);
-        body = Body::Length(length);
+        body = ExpectedBody::Length(length);
     }
     let expectations = members("expect");
     must(is_1_0 || expectations.iter().all(|member| member.is_empty() || member == b"100-continue"), 417);
@@ -214,7 +214,7 @@ fn whole<'a>(head: &'a [u8], start: usize, limits: &Limits) -> Verdict<'a> {
     if !faults.is_empty() {
         return Verdict::Refused(faults);
     }
-    Verdict::Accepted(Head {
+    Verdict::Accepted(ExpectedHead {
         len: start + head.len(),
         method,
         target,
@@ -222,7 +222,9 @@ fn whole<'a>(head: &'a [u8], start: usize, limits: &Limits) -> Verdict<'a> {
         is_later_minor: minor > 1,
         body,
         persists: !lists("connection", "close") && (!is_1_0 || lists("connection", "keep-alive")),
-        expects: !is_1_0 && !matches!(body, Body::None | Body::Length(0)) && lists("expect", "100-continue"),
+        expects: !is_1_0
+            && !matches!(body, ExpectedBody::None | ExpectedBody::Length(0))
+            && lists("expect", "100-continue"),
         upgrades: !is_1_0
             && lists("connection", "upgrade")
             && all("upgrade").iter().any(|value| !value.is_empty()),

@@ -261,15 +261,15 @@ mod tests {
 
     #[test]
     fn work_that_is_dropped_may_push_more_and_panic() {
-        struct Bomb<B: Fn(Work) -> io::Result<()> + Sync + 'static>(&'static ThreadPool<B>);
-        impl<B: Fn(Work) -> io::Result<()> + Sync> Drop for Bomb<B> {
+        struct PushesAndPanicsOnDrop<B: Fn(Work) -> io::Result<()> + Sync + 'static>(&'static ThreadPool<B>);
+        impl<B: Fn(Work) -> io::Result<()> + Sync> Drop for PushesAndPanicsOnDrop<B> {
             fn drop(&mut self) {
                 assert_eq!(self.0.push(Box::new(|| ())), Err(NoThread));
                 std::panic::resume_unwind(Box::new("out of cheese"));
             }
         }
         let pool = pool(only(0), 512, LONG);
-        let bomb = Bomb(pool);
+        let bomb = PushesAndPanicsOnDrop(pool);
         let pushed = pool.push(Box::new(move || {
             let _bomb = &bomb;
         }));

@@ -23,9 +23,9 @@ use httpfsm_transport_kit::Buffering;
 const BODY: usize = 30_000;
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
 
-struct Held(Buffering<MemoryWire>);
+struct BufferingIo(Buffering<MemoryWire>);
 
-impl AsyncRead for Held {
+impl AsyncRead for BufferingIo {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -35,7 +35,7 @@ impl AsyncRead for Held {
     }
 }
 
-impl AsyncWrite for Held {
+impl AsyncWrite for BufferingIo {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.0.poll_write(cx, bytes)
     }
@@ -105,7 +105,7 @@ fn a_handler_is_served_over_it_and_nothing_is_lost_at_the_end() {
     let server = connections(config(), |_: Request| async { "x".repeat(BODY) }).unwrap();
     for peer_ends in [false, true] {
         let (near, far) = pair(1000);
-        let wire = Io::new(Held(Buffering::new(far)));
+        let wire = Io::new(BufferingIo(Buffering::new(far)));
         let connection = server.serve_connection(wire, Peer::Unix(None), Peer::Unix(None)).unwrap();
         let response = response(near, peer_ends, connection);
         assert!(is_whole(&response), "{} bytes", response.len());
@@ -117,7 +117,7 @@ fn a_handler_is_served_over_it_and_nothing_is_lost_at_the_end() {
 fn a_connection_is_pulled_over_it_event_by_event() {
     let (near, far) = pair(1000);
     let compiled = Arc::new(CompiledConfig::new(&config().channel));
-    let mut connection = connection_over(Held(Buffering::new(far)), compiled);
+    let mut connection = connection_over(BufferingIo(Buffering::new(far)), compiled);
     let served = async move {
         while let Some(event) = connection.next_event().await {
             if let Event::Request = event {

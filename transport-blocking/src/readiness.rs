@@ -171,9 +171,9 @@ mod tests {
     use super::*;
 
     #[derive(Default)]
-    struct Count(AtomicUsize);
+    struct WakeCount(AtomicUsize);
 
-    impl Wake for Count {
+    impl Wake for WakeCount {
         fn wake(self: Arc<Self>) {
             self.0.fetch_add(1, Ordering::SeqCst);
         }
@@ -204,7 +204,7 @@ mod tests {
 
     #[test]
     fn another_task_hears_of_an_event_that_comes_before_or_after_it_asks() {
-        let (readiness, count) = (Readiness::new(0, None), Arc::new(Count::default()));
+        let (readiness, count) = (Readiness::new(0, None), Arc::new(WakeCount::default()));
         let waker = Waker::from(Arc::clone(&count));
         let cx = Context::from_waker(&waker);
         readiness.tell(READABLE);

@@ -419,8 +419,8 @@ mod tests {
 
     #[test]
     fn a_task_that_wakes_itself_is_polled_again() {
-        struct Again(usize);
-        impl TaskWork for Again {
+        struct WakesItself(usize);
+        impl TaskWork for WakesItself {
             type Output = ();
 
             fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -430,7 +430,7 @@ mod tests {
             }
         }
         let workers = pool();
-        let task = WorkerTask::new(Again(1000), Arc::clone(&workers));
+        let task = WorkerTask::new(WakesItself(1000), Arc::clone(&workers));
         let (report, is_done) = mpsc::channel();
         thread::spawn(move || {
             block_on(poll_fn(|cx| task.poll(cx)));
@@ -442,8 +442,8 @@ mod tests {
 
     #[test]
     fn a_panic_is_told_to_who_asked() {
-        struct Panics;
-        impl TaskWork for Panics {
+        struct PanicsInPoll;
+        impl TaskWork for PanicsInPoll {
             type Output = ();
 
             fn poll(&mut self, _cx: &mut Context<'_>) -> Poll<()> {
@@ -451,7 +451,7 @@ mod tests {
             }
         }
         let workers = pool();
-        let task = WorkerTask::new(Panics, Arc::clone(&workers));
+        let task = WorkerTask::new(PanicsInPoll, Arc::clone(&workers));
         let caught = catch_panic(|| block_on(poll_fn(|cx| task.poll(cx))));
         assert_eq!(caught, Err("The handler panicked: out of cheese".to_owned()));
         workers.close();

@@ -17,9 +17,9 @@ use httpfsm_transport::block_on;
 use httpfsm_transport_kit::{Kit, Level1};
 
 /// Its calls wait on this thread, so its futures are ready at once.
-struct Waits(Connection);
+struct ThreadConnection(Connection);
 
-impl Level1 for Waits {
+impl Level1 for ThreadConnection {
     async fn next_event(&mut self) -> Option<Event> {
         self.0.next_event()
     }
@@ -81,15 +81,19 @@ impl Level1 for Waits {
 
 #[test]
 fn a_connection_keeps_what_is_owed_over_tcp() {
-    let checked = Kit::default()
-        .level1_over_tcp(|socket, config| connection(socket, config).map(Waits), |check| block_on(check));
+    let checked = Kit::default().level1_over_tcp(
+        |socket, config| connection(socket, config).map(ThreadConnection),
+        |check| block_on(check),
+    );
     assert_eq!(checked, Ok(()));
 }
 
 #[test]
 fn a_connection_keeps_what_is_owed_over_a_unix_socket() {
-    let checked = Kit::default()
-        .level1_over_unix(|socket, config| connection(socket, config).map(Waits), |check| block_on(check));
+    let checked = Kit::default().level1_over_unix(
+        |socket, config| connection(socket, config).map(ThreadConnection),
+        |check| block_on(check),
+    );
     assert_eq!(checked, Ok(()));
 }
 
@@ -106,6 +110,6 @@ fn a_socket_that_is_given_back_without_a_request_blocks() {
         client.read_exact(&mut more).unwrap();
         more
     });
-    block_on(Waits(connection).echo_on_socket(4)).unwrap();
+    block_on(ThreadConnection(connection).echo_on_socket(4)).unwrap();
     assert_eq!(&later.join().unwrap(), b"more");
 }

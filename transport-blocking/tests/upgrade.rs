@@ -153,9 +153,9 @@ fn a_thread_of_nobodys_spawns_nothing() {
 }
 
 /// Of an executor that is not ours.
-struct Broken;
+struct PanickingWaker;
 
-impl Wake for Broken {
+impl Wake for PanickingWaker {
     fn wake(self: Arc<Self>) {
         panic!("this waker is broken");
     }
@@ -169,7 +169,7 @@ fn a_waker_that_panics_ends_neither_the_loop_nor_the_drain() {
             let upgrade = request.upgrade();
             thread::spawn(move || {
                 let Ok(mut connection) = block_on(upgrade) else { return };
-                let waker = Waker::from(Arc::new(Broken));
+                let waker = Waker::from(Arc::new(PanickingWaker));
                 let mut cx = Context::from_waker(&waker);
                 let began = Instant::now();
                 // Until it is closed.
@@ -196,13 +196,13 @@ fn a_waker_that_panics_ends_neither_the_loop_nor_the_drain() {
 }
 
 /// A waker of a task whose drop fails.
-struct Task;
+struct DropPanicWaker;
 
-impl Wake for Task {
+impl Wake for DropPanicWaker {
     fn wake(self: Arc<Self>) {}
 }
 
-impl Drop for Task {
+impl Drop for DropPanicWaker {
     fn drop(&mut self) {
         std::panic::resume_unwind(Box::new("as it must"));
     }
@@ -217,7 +217,7 @@ fn what_a_connection_was_waited_for_with_is_not_dropped_by_the_loop() {
             let (upgrade, tell) = (request.upgrade(), tell.clone());
             thread::spawn(move || {
                 let mut connection = block_on(upgrade).unwrap();
-                let waker = Waker::from(Arc::new(Task));
+                let waker = Waker::from(Arc::new(DropPanicWaker));
                 let polled = connection.poll_read(&mut Context::from_waker(&waker), &mut [0; 10]);
                 assert!(polled.is_pending());
                 drop(waker);
@@ -237,8 +237,8 @@ fn what_a_connection_was_waited_for_with_is_not_dropped_by_the_loop() {
 
 #[test]
 fn code_whose_panic_panics_again_gives_its_thread_back() {
-    struct Again;
-    impl Drop for Again {
+    struct PanicsOnDrop;
+    impl Drop for PanicsOnDrop {
         fn drop(&mut self) {
             std::panic::resume_unwind(Box::new("as it must"));
         }
@@ -246,7 +246,7 @@ fn code_whose_panic_panics_again_gives_its_thread_back() {
     let server = Server::on(Blocking::default().workers(2).tunnels(1), ServerConfig::default())
         .listen_tcp("127.0.0.1:0".parse().unwrap())
         .serve(sync(|request: Request| {
-            match tunnel(request.upgrade(), |_| std::panic::resume_unwind(Box::new(Again))) {
+            match tunnel(request.upgrade(), |_| std::panic::resume_unwind(Box::new(PanicsOnDrop))) {
                 Ok(()) => Response::switching_protocols("x"),
                 Err(_) => Response::new(Status::SERVICE_UNAVAILABLE),
             }

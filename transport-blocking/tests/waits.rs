@@ -112,18 +112,18 @@ fn an_async_handler_that_waits_for_its_body_holds_no_worker() {
 }
 
 #[derive(Clone, Default)]
-struct Count(Arc<AtomicUsize>);
+struct SharedCount(Arc<AtomicUsize>);
 
-impl Count {
+impl SharedCount {
     fn get(&self) -> usize {
         self.0.load(Ordering::SeqCst)
     }
 }
 
 /// Counts its drops.
-struct Held(Count);
+struct CountedDrop(SharedCount);
 
-impl Drop for Held {
+impl Drop for CountedDrop {
     fn drop(&mut self) {
         self.0.0.fetch_add(1, Ordering::SeqCst);
     }
@@ -131,10 +131,10 @@ impl Drop for Held {
 
 #[test]
 fn handlers_that_never_respond_hold_no_worker_and_are_dropped_with_their_connections() {
-    let (begun, dropped) = (Count::default(), Count::default());
+    let (begun, dropped) = (SharedCount::default(), SharedCount::default());
     let (begins, drops) = (begun.clone(), dropped.clone());
     let server = start(ServerConfig::default(), move |request: Request| {
-        let (begins, held) = (begins.clone(), Held(drops.clone()));
+        let (begins, held) = (begins.clone(), CountedDrop(drops.clone()));
         async move {
             if request.path() == "/never" {
                 begins.0.fetch_add(1, Ordering::SeqCst);

@@ -30,7 +30,7 @@ impl Transport for Buffered {
                 ListeningSocket::Tcp(socket) => Listens::Tcp(TcpListener::from_std(socket)?),
                 ListeningSocket::Unix(socket) => Listens::Unix(UnixListener::from_std(socket)?),
             };
-            let listener = Listening { _place: place, listener, flushes: self.flushes };
+            let listener = BufferingListener { _place: place, listener, flushes: self.flushes };
             tokio::spawn(accept(listener, Arc::clone(&service), handle.clone(), |driver| {
                 tokio::spawn(driver);
             }));
@@ -39,7 +39,7 @@ impl Transport for Buffered {
     }
 }
 
-struct Listening {
+struct BufferingListener {
     _place: Place,
     listener: Listens,
     flushes: bool,
@@ -50,7 +50,7 @@ enum Listens {
     Unix(UnixListener),
 }
 
-impl Accept for Listening {
+impl Accept for BufferingListener {
     type Wire = MayFlush;
 
     fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Accepted<MayFlush>>> {

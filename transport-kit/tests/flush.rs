@@ -232,21 +232,21 @@ fn bytes_of_the_wires_own_leave_before_the_task_sleeps_and_before_the_half_close
 }
 
 /// Time stands still.
-struct Never;
+struct NeverTimer;
 
-impl Timer for Never {
+impl Timer for NeverTimer {
     fn poll_until(&mut self, _cx: &mut Context<'_>, _at: Instant) -> Poll<()> {
         Poll::Pending
     }
 }
 
-fn over<W: Wire>(wire: W) -> Connection<W, Never> {
+fn over<W: Wire>(wire: W) -> Connection<W, NeverTimer> {
     let compiled = Arc::new(CompiledConfig::new(&ChannelConfig::default()));
-    Connection::new(wire, Never, compiled, httpfsm::channel::Facts::default())
+    Connection::new(wire, NeverTimer, compiled, httpfsm::channel::Facts::default())
 }
 
 /// A streamed response that has been written.
-fn written() -> (MemoryWire, Connection<Buffering<MemoryWire>, Never>) {
+fn written() -> (MemoryWire, Connection<Buffering<MemoryWire>, NeverTimer>) {
     let (mut near, far) = pair(100);
     let mut connection = over(Buffering::new(far));
     send(&mut near, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");

@@ -50,9 +50,9 @@ async fn to_end(mut stream: impl AsyncRead + Unpin) -> String {
 
 /// What a subscriber heard.
 #[derive(Clone, Default)]
-struct Heard(Arc<Mutex<Vec<String>>>);
+struct SubscriberLog(Arc<Mutex<Vec<String>>>);
 
-impl Heard {
+impl SubscriberLog {
     fn note(&self, connection: &ConnectionInfo, what: String) {
         self.0.lock().unwrap().push(format!("{}: {what}", connection.channel));
     }
@@ -68,7 +68,7 @@ impl Heard {
     }
 }
 
-impl Subscriber for Heard {
+impl Subscriber for SubscriberLog {
     fn opened(&self, connection: &ConnectionInfo) {
         self.note(connection, "opened".into());
     }
@@ -142,7 +142,7 @@ async fn n_channels_counts_the_open_channels() {
 
 #[tokio::test]
 async fn the_subscriber_hears_of_every_channel_by_a_name_of_its_own_and_why_it_ended() {
-    let heard = Heard::default();
+    let heard = SubscriberLog::default();
     let server = Server::new(ServerConfig::default())
         .listen_fd(&loopback().await)
         .unwrap()

@@ -198,9 +198,9 @@ mod tests {
 
     /// How often a task was woken.
     #[derive(Default)]
-    pub(super) struct Count(pub(super) AtomicUsize);
+    pub(super) struct WakeCount(pub(super) AtomicUsize);
 
-    impl Wake for Count {
+    impl Wake for WakeCount {
         fn wake(self: Arc<Self>) {
             self.0.fetch_add(1, Ordering::SeqCst);
         }
@@ -221,7 +221,7 @@ mod tests {
 
     #[test]
     fn a_due_entry_wakes_once_and_stays() {
-        let (alarms, count) = (Alarms::default(), Arc::new(Count::default()));
+        let (alarms, count) = (Alarms::default(), Arc::new(WakeCount::default()));
         let waker = Waker::from(Arc::clone(&count));
         let registrations = [registration(&waker), registration(&waker)];
         alarms.arm(1, NEVER, 50, &registrations[0]);
@@ -299,7 +299,7 @@ mod tests {
 
     #[test]
     fn an_earlier_alarm_wakes_the_sweeper() {
-        let (alarms, count) = (Alarms::default(), Arc::new(Count::default()));
+        let (alarms, count) = (Alarms::default(), Arc::new(WakeCount::default()));
         let sweeper = Waker::from(Arc::clone(&count));
         assert_eq!(alarms.due(0, &Context::from_waker(&sweeper)).1, NEVER);
         let registration = registration(Waker::noop());
@@ -312,7 +312,7 @@ mod tests {
     #[test]
     fn a_hundred_thousand_alarms_that_are_moved_are_as_many_entries_and_none_when_they_are_disarmed() {
         const ALARMS: u64 = 100_000;
-        let (alarms, count) = (Alarms::default(), Arc::new(Count::default()));
+        let (alarms, count) = (Alarms::default(), Arc::new(WakeCount::default()));
         let waker = Waker::from(Arc::clone(&count));
         let registrations: Vec<_> = (0..=ALARMS).map(|_| registration(&waker)).collect();
         let at = |key: u64, round: u64| 1_000_000 - 1000 * round + key % 1000;

@@ -130,13 +130,13 @@ mod tests {
 
     #[test]
     fn a_payload_that_panics_when_it_is_dropped_does_so_for_nobody() {
-        struct Bomb;
-        impl Drop for Bomb {
+        struct PanicsOnDrop;
+        impl Drop for PanicsOnDrop {
             fn drop(&mut self) {
-                std::panic::resume_unwind(Box::new(Bomb));
+                std::panic::resume_unwind(Box::new(PanicsOnDrop));
             }
         }
-        let caught: Result<(), _> = catch(|| std::panic::resume_unwind(Box::new(Bomb)));
+        let caught: Result<(), _> = catch(|| std::panic::resume_unwind(Box::new(PanicsOnDrop)));
         assert_eq!(caught, Err("The handler panicked: (no message)".to_owned()));
     }
 

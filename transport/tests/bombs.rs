@@ -28,30 +28,30 @@ fn explode() -> ! {
 }
 
 /// Panics when it is dropped.
-struct Bomb;
+struct PanicsOnDrop;
 
-impl Drop for Bomb {
+impl Drop for PanicsOnDrop {
     fn drop(&mut self) {
         explode();
     }
 }
 
 /// An error that panics when it is asked what it is, or when it is dropped.
-struct Failure(Option<Bomb>);
+struct PanickingError(Option<PanicsOnDrop>);
 
-impl fmt::Display for Failure {
+impl fmt::Display for PanickingError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.is_some() { f.write_str("as expected") } else { explode() }
     }
 }
 
-impl fmt::Debug for Failure {
+impl fmt::Debug for PanickingError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Failure")
+        f.write_str("PanickingError")
     }
 }
 
-impl Error for Failure {}
+impl Error for PanickingError {}
 
 /// Does not know how long it is.
 struct Endless;
@@ -73,14 +73,14 @@ async fn explosive(request: Request) -> Response {
     };
     let body = match request.path() {
         "/dropped" => {
-            let bomb = Bomb;
+            let bomb = PanicsOnDrop;
             Body::from_fn(move |_| {
                 let _ = &bomb;
                 Poll::Pending
             })
         }
-        "/told" => fails(Failure(None)),
-        "/failure-dropped" => fails(Failure(Some(Bomb))),
+        "/told" => fails(PanickingError(None)),
+        "/failure-dropped" => fails(PanickingError(Some(PanicsOnDrop))),
         "/length" => Body::stream(Endless),
         _ => Body::from("fine"),
     };
@@ -127,12 +127,12 @@ fn a_failure_that_panics_when_it_is_told_or_dropped_is_one_of_its_source() {
 }
 
 /// Panics in its call number so many, and when it is dropped.
-struct Taped {
+struct PanickingTape {
     left: usize,
-    _bomb: Bomb,
+    _bomb: PanicsOnDrop,
 }
 
-impl Taped {
+impl PanickingTape {
     fn call(&mut self) {
         match self.left.checked_sub(1) {
             Some(left) => self.left = left,
@@ -141,19 +141,19 @@ impl Taped {
     }
 }
 
-impl Trace<State, Event, Internal, Action> for Taped {
+impl Trace<State, Event, Internal, Action> for PanickingTape {
     fn step(&mut self, _: &Step) {
         self.call();
     }
 }
 
-impl ChannelTrace for Taped {
+impl ChannelTrace for PanickingTape {
     fn part(&mut self, _: InputPart, _: usize) {
         self.call();
     }
 }
 
-impl Tape for Taped {
+impl Tape for PanickingTape {
     fn read(&mut self, _: &[u8]) {
         self.call();
     }
@@ -177,11 +177,11 @@ impl Tape for Taped {
     }
 }
 
-struct Recording(usize);
+struct PanickingRecorder(usize);
 
-impl Recorder for Recording {
+impl Recorder for PanickingRecorder {
     fn open(&self, _: &Opened<'_>) -> Option<Box<dyn Tape>> {
-        Some(Box::new(Taped { left: self.0, _bomb: Bomb }))
+        Some(Box::new(PanickingTape { left: self.0, _bomb: PanicsOnDrop }))
     }
 
     fn report_to(&self, _: Arc<dyn Subscriber>) {
@@ -192,7 +192,7 @@ impl Recorder for Recording {
 #[test]
 fn a_tape_that_panics_ends_and_its_connection_goes_on() {
     for calls in 0..30 {
-        let recorder: Arc<dyn Recorder> = Arc::new(Recording(calls));
+        let recorder: Arc<dyn Recorder> = Arc::new(PanickingRecorder(calls));
         let subscriber: Arc<dyn Subscriber> = Arc::new(());
         let handler = |_: Request| {
             let mut waited = false;

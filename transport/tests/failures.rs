@@ -15,20 +15,20 @@ use httpfsm_transport::memory::{MemoryClient, MemoryServer, MemoryWire, pair};
 use httpfsm_transport::{Accept, Accepted, Clock, Inline, NoThread, Service, Spawner, Wire, accept};
 
 #[derive(Default)]
-struct Heard {
+struct SubscriberLog {
     failures: Mutex<Vec<String>>,
     lost: Mutex<Vec<String>>,
     requests: Mutex<usize>,
     hears_no_requests: bool,
 }
 
-impl Heard {
+impl SubscriberLog {
     fn failures(&self) -> Vec<String> {
         self.failures.lock().unwrap().clone()
     }
 }
 
-impl Subscriber for Heard {
+impl Subscriber for SubscriberLog {
     fn hears_requests(&self) -> bool {
         !self.hears_no_requests
     }
@@ -73,7 +73,12 @@ async fn fails(mut request: Request) -> Response {
 }
 
 /// What is heard of one request, and of what its client does then.
-fn heard_of(heard: Heard, bodies: Bodies, path: &str, then: impl FnOnce(&MemoryClient)) -> Arc<Heard> {
+fn heard_of(
+    heard: SubscriberLog,
+    bodies: Bodies,
+    path: &str,
+    then: impl FnOnce(&MemoryClient),
+) -> Arc<SubscriberLog> {
     let heard = Arc::new(heard);
     let mut config = ServerConfig::default();
     config.channel.bodies = Some(bodies);
@@ -88,7 +93,7 @@ fn heard_of(heard: Heard, bodies: Bodies, path: &str, then: impl FnOnce(&MemoryC
 }
 
 fn failures(path: &str, then: impl FnOnce(&MemoryClient)) -> Vec<String> {
-    heard_of(Heard::default(), Bodies::Streamed, path, then).failures()
+    heard_of(SubscriberLog::default(), Bodies::Streamed, path, then).failures()
 }
 
 fn stays(_: &MemoryClient) {}
@@ -137,7 +142,7 @@ fn a_response_that_cannot_be_sent_says_why_on_the_page_of_the_developer() {
 /// The peer still waits for its 100, and it is not to blame.
 #[test]
 fn a_body_that_is_first_asked_for_behind_the_head_is_a_failure_of_the_response() {
-    let heard = Arc::new(Heard::default());
+    let heard = Arc::new(SubscriberLog::default());
     let subscriber: Arc<dyn Subscriber> = Arc::clone(&heard) as _;
     let mut server = MemoryServer::with(ServerConfig::default(), 1 << 16, Some(subscriber), fails);
     let client = server.connect().unwrap();
@@ -159,7 +164,7 @@ fn what_the_peer_does_is_no_failure() {
 #[test]
 fn how_a_connection_was_lost_is_told() {
     let lost = |then: fn(&MemoryClient)| {
-        let heard = heard_of(Heard::default(), Bodies::Streamed, "/echo", then);
+        let heard = heard_of(SubscriberLog::default(), Bodies::Streamed, "/echo", then);
         heard.lost.lock().unwrap().clone()
     };
     assert_eq!(lost(MemoryClient::reset), ["server.clisrv_1 connection reset"]);
@@ -170,7 +175,7 @@ fn how_a_connection_was_lost_is_told() {
 #[test]
 fn whoever_wants_no_requests_hears_of_the_failures_alone() {
     for (hears_no_requests, told) in [(false, 2), (true, 0)] {
-        let heard = Heard { hears_no_requests, ..Heard::default() };
+        let heard = SubscriberLog { hears_no_requests, ..SubscriberLog::default() };
         let heard = heard_of(heard, Bodies::Whole, "/panic", |client| client.send("body"));
         assert_eq!(heard.failures().len(), 1);
         assert_eq!(*heard.requests.lock().unwrap(), told);
@@ -188,7 +193,7 @@ impl Spawner for NoFiles {
 
 #[test]
 fn a_body_that_cannot_be_kept_is_told() {
-    let heard = Arc::<Heard>::default();
+    let heard = Arc::<SubscriberLog>::default();
     let mut config = ServerConfig::default();
     config.channel.bodies = Some(Bodies::Whole);
     config.channel.inbuf_overflow = 1;
@@ -221,7 +226,7 @@ impl Accept for NoDescriptors {
 
 #[test]
 fn a_listener_that_cannot_accept_is_told_with_the_addresses() {
-    let heard = Arc::<Heard>::default();
+    let heard = Arc::<SubscriberLog>::default();
     let subscriber: Arc<dyn Subscriber> = Arc::clone(&heard) as _;
     let config = ServerConfig::default();
     let service = Service::new(config, Clock::manual(), Arc::new(Inline), Some(subscriber), fails);

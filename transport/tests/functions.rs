@@ -168,9 +168,9 @@ fn a_function_that_reads_a_body_in_a_file_needs_no_thread_beside_its_own() {
 
 /// The failures.
 #[derive(Default)]
-struct Log(Mutex<Vec<String>>);
+struct SubscriberLog(Mutex<Vec<String>>);
 
-impl Subscriber for Log {
+impl Subscriber for SubscriberLog {
     fn failed(&self, connection: Option<&ConnectionInfo>, failure: Failure, text: &str) {
         let channel = connection.map_or("no connection", |connection| &connection.channel);
         self.0.lock().unwrap().push(format!("{channel} {failure}: {text}"));
@@ -188,7 +188,7 @@ impl Spawner for NoThreads {
 
 #[test]
 fn without_a_thread_for_the_function_the_response_is_503_and_the_connection_goes_on() {
-    let log = Arc::new(Log::default());
+    let log = Arc::new(SubscriberLog::default());
     let handler = sync(NoThreads, |_: Request| "fine");
     let mut server = MemoryServer::with(one_at_a_time(), 1 << 16, Some(Arc::clone(&log) as _), handler);
     let client = server.connect().unwrap_or_else(|refusal| panic!("{refusal:?}"));
@@ -212,7 +212,7 @@ fn without_a_thread_for_a_body_that_goes_to_a_file_the_response_is_503() {
     let mut config = one_at_a_time();
     config.channel.bodies = Some(Bodies::Whole);
     config.channel.inbuf_overflow = 10;
-    let log = Arc::new(Log::default());
+    let log = Arc::new(SubscriberLog::default());
     let subscriber: Arc<dyn Subscriber> = Arc::clone(&log) as _;
     let handler = |_: Request| async { "fine" };
     let service = Service::new(config, Clock::manual(), Arc::new(NoThreads), Some(subscriber), handler);

@@ -22,9 +22,9 @@ use faulty::{Fault, Faulty};
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
 /// Time stands still.
-struct Never;
+struct NeverTimer;
 
-impl Timer for Never {
+impl Timer for NeverTimer {
     fn poll_until(&mut self, _cx: &mut Context<'_>, _at: Instant) -> Poll<()> {
         Poll::Pending
     }
@@ -35,14 +35,14 @@ fn cx() -> Context<'static> {
 }
 
 /// The peer's end, and a connection over the other.
-fn connection() -> (MemoryWire, Connection<MemoryWire, Never>) {
+fn connection() -> (MemoryWire, Connection<MemoryWire, NeverTimer>) {
     let (near, far) = pair(1 << 20);
     (near, over(far))
 }
 
-fn over<W: Wire>(wire: W) -> Connection<W, Never> {
+fn over<W: Wire>(wire: W) -> Connection<W, NeverTimer> {
     let compiled = Arc::new(CompiledConfig::new(&ChannelConfig::default()));
-    Connection::new(wire, Never, compiled, httpfsm::channel::Facts::default())
+    Connection::new(wire, NeverTimer, compiled, httpfsm::channel::Facts::default())
 }
 
 fn send(peer: &mut MemoryWire, bytes: impl AsRef<[u8]>) {
@@ -60,7 +60,7 @@ fn received(peer: &mut MemoryWire) -> String {
 }
 
 /// The events up to where the connection waits, or to its end.
-fn events<W: Wire>(connection: &mut Connection<W, Never>) -> Vec<Event> {
+fn events<W: Wire>(connection: &mut Connection<W, NeverTimer>) -> Vec<Event> {
     let mut events = Vec::new();
     while let Poll::Ready(Some(event)) = connection.poll_event(&mut cx()) {
         events.push(event);
@@ -77,7 +77,7 @@ fn response_with<'a>(fields: &'a Fields, body: BodyRef<'a>) -> ResponseRef<'a> {
 }
 
 /// A response of 300 bytes on a wire that holds 100, ended by a `finish` that was dropped while it waited.
-fn finish_dropped() -> (MemoryWire, Connection<MemoryWire, Never>) {
+fn finish_dropped() -> (MemoryWire, Connection<MemoryWire, NeverTimer>) {
     let (mut peer, far) = pair(100);
     let mut connection = over(far);
     send(&mut peer, GET);

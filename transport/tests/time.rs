@@ -37,9 +37,9 @@ impl<F: Fn() + Send + Sync + 'static> Wake for Does<F> {
 
 /// Blocks those who pass until it is opened.
 #[derive(Clone, Default)]
-struct Gate(Arc<(Mutex<bool>, Condvar)>);
+struct ThreadGate(Arc<(Mutex<bool>, Condvar)>);
 
-impl Gate {
+impl ThreadGate {
     fn open(&self) {
         *self.0.0.lock().unwrap() = true;
         self.0.1.notify_all();
@@ -90,7 +90,7 @@ fn another_is_woken_beside(what: impl Fn() + Send + Sync + 'static, end: impl Fn
 
 #[test]
 fn a_waker_that_blocks_stops_no_time() {
-    let gate = Gate::default();
+    let gate = ThreadGate::default();
     let its = gate.clone();
     another_is_woken_beside(move || _ = its.pass(), || gate.open());
 }
@@ -127,14 +127,14 @@ impl Handler for Keeps {
 /// The first `closed` needs a quarter of a megabyte of stack, and does not return before the second is told.
 struct Slow {
     first: Mutex<bool>,
-    gate: Gate,
+    gate: ThreadGate,
     told: Mutex<Sender<(CloseReason, bool)>>,
 }
 
 impl Slow {
     fn new() -> (Self, Receiver<(CloseReason, bool)>) {
         let (tell, told) = mpsc::channel();
-        (Self { first: Mutex::new(true), gate: Gate::default(), told: Mutex::new(tell) }, told)
+        (Self { first: Mutex::new(true), gate: ThreadGate::default(), told: Mutex::new(tell) }, told)
     }
 }
 

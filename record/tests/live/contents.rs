@@ -106,9 +106,9 @@ fn the_jitter_of_a_connections_age_is_recorded() {
 }
 
 /// A timer that never rings.
-struct Never;
+struct NeverTimer;
 
-impl Timer for Never {
+impl Timer for NeverTimer {
     fn poll_until(&mut self, _cx: &mut Context<'_>, _at: Instant) -> Poll<()> {
         Poll::Pending
     }
@@ -125,7 +125,7 @@ fn a_connection_that_is_pulled_event_by_event_is_recorded_too() {
     let tape = recorder.open(&Opened { info: &info, compiled: &compiled, facts }).unwrap();
 
     let (mut near, far) = pair(2_000);
-    let mut connection = Connection::new(far, Never, compiled, facts);
+    let mut connection = Connection::new(far, NeverTimer, compiled, facts);
     connection.record(tape);
     let mut cx = Context::from_waker(Waker::noop());
     assert!(near.poll_write(&mut cx, GET.as_bytes()).is_ready());

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use httpfsm_transport::memory::pair;
 use httpfsm_transport::{LayerError, Layered, Wire};
 
-use crate::support::{Exchange, cx, established, pattern, read, read_all, run, toys, waker, write};
+use crate::support::{Transfer, cx, established, pattern, read, read_all, run, toys, waker, write};
 use crate::wires::{Crossed, Echoes};
 
 #[test]
@@ -16,7 +16,7 @@ fn bytes_go_both_ways_whatever_the_wire_below_takes_and_nobody_sleeps_for_ever()
     for capacity in [1, 3, 100, 4096, 70_000] {
         for (ours, theirs, piece) in [(0, 0, 1), (1, 40_000, 17), (60_000, 60_000, 100_000), (3000, 1, 999)] {
             let (mut client, mut server) = toys(capacity);
-            let (mut at_client, mut at_server) = (Exchange::new(ours, piece), Exchange::new(theirs, piece));
+            let (mut at_client, mut at_server) = (Transfer::new(ours, piece), Transfer::new(theirs, piece));
             run(&mut [&mut |cx| at_client.poll(&mut client, cx), &mut |cx| at_server.poll(&mut server, cx)]);
             let what = format!("{capacity} {ours} {theirs} {piece}");
             assert!(at_client.closed && at_server.closed, "{what}");

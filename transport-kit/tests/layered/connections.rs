@@ -19,7 +19,7 @@ use httpfsm_transport::memory::pair;
 use httpfsm_transport::{Clock, Connection, Event, Held, Inline, Layered, Service, Timer, Wire};
 use httpfsm_transport_kit::ToyLayer;
 
-use crate::support::{Exchange, Toy, cx, read_all, toys, waker};
+use crate::support::{Toy, Transfer, cx, read_all, toys, waker};
 
 fn service<H: Handler>(clock: &Clock, handler: H) -> Arc<Service<H>> {
     Service::new(ServerConfig::default(), clock.clone(), Arc::new(Inline), None, handler)
@@ -39,7 +39,7 @@ fn last_response(capacity: usize) {
     let (driver_waker, driver_woken) = waker();
     driver_woken.0.fetch_add(1, Ordering::SeqCst);
     let mut client = Layered::new(near, ToyLayer::client());
-    let mut at_client = Exchange::new(0, 100);
+    let mut at_client = Transfer::new(0, 100);
     at_client.sends = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n".to_vec();
     let mut quiet = 0;
     while quiet < 3 && !at_client.peer_ended {
@@ -172,25 +172,25 @@ fn an_upgraded_connection_that_is_dropped_ends_its_layer_behind_what_was_written
 }
 
 /// A timer whose time comes when it is told to.
-struct Told(Arc<AtomicUsize>);
+struct ManualTimer(Arc<AtomicUsize>);
 
-impl Timer for Told {
+impl Timer for ManualTimer {
     fn poll_until(&mut self, _cx: &mut Context<'_>, _at: Instant) -> Poll<()> {
         if self.0.load(Ordering::SeqCst) > 0 { Poll::Ready(()) } else { Poll::Pending }
     }
 }
 
-fn level_1(capacity: usize) -> (Toy, Connection<Toy, Told>, Arc<AtomicUsize>) {
+fn level_1(capacity: usize) -> (Toy, Connection<Toy, ManualTimer>, Arc<AtomicUsize>) {
     let (client, wire) = toys(capacity);
     let time = Arc::new(AtomicUsize::new(0));
     let compiled = Arc::new(CompiledConfig::new(&ChannelConfig::default()));
-    (client, Connection::new(wire, Told(Arc::clone(&time)), compiled, Facts::default()), time)
+    (client, Connection::new(wire, ManualTimer(Arc::clone(&time)), compiled, Facts::default()), time)
 }
 
 #[test]
 fn a_connection_of_level_1_ends_its_layer() {
     let (mut client, mut connection, _) = level_1(30);
-    let mut at_client = Exchange::new(0, 100);
+    let mut at_client = Transfer::new(0, 100);
     at_client.sends = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n".to_vec();
     let mut closed = false;
     for _ in 0..500 {

@@ -111,7 +111,7 @@ pub(crate) fn run(tasks: &mut [&mut dyn FnMut(&mut Context<'_>)]) {
 }
 
 /// Sends bytes and then the end, and reads to the end.
-pub(crate) struct Exchange {
+pub(crate) struct Transfer {
     pub(crate) sends: Vec<u8>,
     pub(crate) sent: usize,
     pub(crate) piece: usize,
@@ -121,7 +121,7 @@ pub(crate) struct Exchange {
     pub(crate) peer_ended: bool,
 }
 
-impl Exchange {
+impl Transfer {
     pub(crate) fn new(length: usize, piece: usize) -> Self {
         let (sends, received) = (pattern(length), Vec::new());
         Self { sends, sent: 0, piece, flushed: true, closed: false, received, peer_ended: false }

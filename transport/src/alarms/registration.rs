@@ -121,7 +121,7 @@ mod tests {
     use std::task::Wake;
 
     use super::*;
-    use crate::alarms::tests::Count;
+    use crate::alarms::tests::WakeCount;
 
     /// Wakes the task once more from within its first wake-up, as another thread would meanwhile.
     #[test]
@@ -165,7 +165,7 @@ mod tests {
                 }
             }
         }
-        let (registration, count) = (Registration::new(None), Arc::new(Count::default()));
+        let (registration, count) = (Registration::new(None), Arc::new(WakeCount::default()));
         let replaces = Arc::new(Replaces(Arc::clone(&registration), Some(Waker::from(Arc::clone(&count)))));
         registration.set_waker(&Waker::from(Arc::clone(&replaces)));
         registration.wake();

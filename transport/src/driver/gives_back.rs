@@ -137,15 +137,15 @@ fn of_an_upload_that_is_echoed_or_gathered() {
 
 #[test]
 fn of_a_handler_that_outlives_its_connection_or_panics_when_it_is_dropped() {
-    struct Bomb;
-    impl Drop for Bomb {
+    struct PanicsOnDrop;
+    impl Drop for PanicsOnDrop {
         fn drop(&mut self) {
             panic!("dropped");
         }
     }
     let handler = || {
         |request: Request| async move {
-            let _bomb = Bomb;
+            let _bomb = PanicsOnDrop;
             request.disconnected().await;
             once().await;
             std::future::pending::<()>().await;
@@ -154,7 +154,7 @@ fn of_a_handler_that_outlives_its_connection_or_panics_when_it_is_dropped() {
     drop_everywhere(&config(), handler, &[Send(GET), Wait, Reset, Wait, Wait], || ());
     let handler = || {
         |_: Request| async move {
-            let _bomb = Bomb;
+            let _bomb = PanicsOnDrop;
             std::future::pending::<()>().await;
         }
     };

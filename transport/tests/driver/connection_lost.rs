@@ -12,7 +12,7 @@ use httpfsm::handler::{Handler, Request};
 use httpfsm_transport::Held;
 use httpfsm_transport::memory::MemoryServer;
 
-use crate::support::{Dropped, GET, Gate, Woken, never, poll, serve};
+use crate::support::{Dropped, GET, Gate, WakeCount, never, poll, serve};
 
 #[test]
 fn a_lost_connection_drops_the_handler() {
@@ -98,7 +98,7 @@ fn a_drain_waits_for_a_handler_that_runs_on_after_its_connection_was_lost() {
 #[test]
 fn a_handler_that_runs_on_after_its_connection_was_lost_is_dropped_at_the_drain_deadline() {
     let (_gate, dropped, mut server) = handler_that_runs_on(one_at_a_time());
-    let count = Arc::<Woken>::default();
+    let count = Arc::<WakeCount>::default();
     let waker = Waker::from(Arc::clone(&count));
     let mut drained = pin!(server.handle().begin_drain(Some(Duration::from_secs(10))).gone());
     assert!(drained.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());

@@ -15,9 +15,9 @@ use crate::support::GET;
 #[test]
 fn a_subscriber_hears_of_every_channel() {
     #[derive(Default)]
-    struct Log(Mutex<Vec<String>>);
+    struct SubscriberLog(Mutex<Vec<String>>);
 
-    impl Subscriber for Log {
+    impl Subscriber for SubscriberLog {
         fn opened(&self, connection: &ConnectionInfo) {
             self.0.lock().unwrap().push(format!("{} opened", connection.channel));
         }
@@ -27,7 +27,7 @@ fn a_subscriber_hears_of_every_channel() {
         }
     }
 
-    let log = Arc::new(Log::default());
+    let log = Arc::new(SubscriberLog::default());
     let subscriber: Arc<dyn Subscriber> = Arc::clone(&log) as _;
     let handler = |_: Request| async { "fine" };
     let mut server = MemoryServer::with(ServerConfig::default(), 1 << 16, Some(subscriber), handler);
@@ -42,9 +42,9 @@ fn a_subscriber_hears_of_every_channel() {
 #[test]
 fn a_subscriber_hears_of_excess_and_its_panics_go_no_further() {
     #[derive(Default)]
-    struct Panics(AtomicUsize);
+    struct PanickingSubscriber(AtomicUsize);
 
-    impl Subscriber for Panics {
+    impl Subscriber for PanickingSubscriber {
         fn opened(&self, _: &ConnectionInfo) {
             panic!("opened");
         }
@@ -59,7 +59,7 @@ fn a_subscriber_hears_of_excess_and_its_panics_go_no_further() {
         }
     }
 
-    let log = Arc::new(Panics::default());
+    let log = Arc::new(PanickingSubscriber::default());
     let subscriber: Arc<dyn Subscriber> = Arc::clone(&log) as _;
     let handler = |_: Request| async {
         let mut frames = [Frame::Data("0123456789".into()), Frame::End].into_iter();

@@ -70,9 +70,9 @@ pub(crate) fn never(dropped: &Arc<AtomicUsize>) -> impl Handler + use<> {
 
 /// How often a task was woken.
 #[derive(Default)]
-pub(crate) struct Woken(pub(crate) AtomicUsize);
+pub(crate) struct WakeCount(pub(crate) AtomicUsize);
 
-impl Wake for Woken {
+impl Wake for WakeCount {
     fn wake(self: Arc<Self>) {
         self.0.fetch_add(1, Ordering::SeqCst);
     }

@@ -11,7 +11,7 @@ use httpfsm::fields::Fields;
 use httpfsm::handler::{Handler, IoFailure, Request, Response, UpgradeError, UpgradeFuture, Upgraded};
 use httpfsm_transport::memory::MemoryServer;
 
-use crate::support::{GET, Woken, poll, serve};
+use crate::support::{GET, WakeCount, poll, serve};
 
 #[test]
 fn an_upgrade_hands_over_the_connection_with_what_was_read() {
@@ -66,7 +66,7 @@ fn an_upgraded_connection_that_nobody_polls_ends_at_the_drain_deadline() {
     }
     let upgrade = || httpfsm_transport::block_on(futures.lock().unwrap().remove(0)).unwrap();
     let mut held = upgrade();
-    let woken = Arc::new(Woken::default());
+    let woken = Arc::new(WakeCount::default());
     let waker = Waker::from(Arc::clone(&woken));
     assert!(held.poll_read(&mut Context::from_waker(&waker), &mut [0]).is_pending());
 

@@ -10,7 +10,7 @@ use std::sync::mpsc::sync_channel;
 
 use httpfsm::handler::Subscriber;
 
-use super::support::{Heard, Recorded, recorder};
+use super::support::{Recorded, SubscriberLog, recorder};
 use crate::files::{Batch, BatchQueue, FileRecorder, RecordingState};
 use crate::options::Options;
 use crate::writer::{Begin, FAILED, Progress, Writer, open_regular};
@@ -32,7 +32,7 @@ fn a_recording_that_finds_no_descriptor_says_that_it_is_lost_when_there_are_some
     let (sender, receiver) = sync_channel(9);
     let progress = Arc::new(Progress::default());
     let queue = BatchQueue { sender, progress: Arc::clone(&progress) };
-    let heard = Arc::new(Heard::default());
+    let heard = Arc::new(SubscriberLog::default());
     progress.report_to(&(Arc::clone(&heard) as Arc<dyn Subscriber>));
     let source = Arc::new(RecordingState::new(0, "a".to_owned()));
     for passed in 0..3 {
@@ -52,7 +52,7 @@ fn a_recording_that_finds_no_descriptor_says_that_it_is_lost_when_there_are_some
 fn a_folder_that_is_gone_is_told_once_for_each_recording_with_its_path() {
     let place = tempfile::tempdir().unwrap();
     let folder = place.path().join("recordings");
-    let heard = Arc::new(Heard::default());
+    let heard = Arc::new(SubscriberLog::default());
     let recorder = recorder(&folder, &heard);
     fs::remove_dir(&folder).unwrap();
     for name in ["a", "b"] {
@@ -80,7 +80,7 @@ fn a_full_disk_ends_a_recording_and_is_told_once() {
     let (sender, receiver) = sync_channel(9);
     let progress = Arc::new(Progress::default());
     let queue = BatchQueue { sender, progress: Arc::clone(&progress) };
-    let heard = Arc::new(Heard::panicking());
+    let heard = Arc::new(SubscriberLog::panicking());
     progress.report_to(&(Arc::clone(&heard) as Arc<dyn Subscriber>));
     let source = Arc::new(RecordingState::new(0, "a".to_owned()));
     for passed in 0..3 {
@@ -103,7 +103,7 @@ fn a_file_of_which_nothing_could_be_written_is_removed_and_does_not_count() {
     let (sender, receiver) = sync_channel(9);
     let progress = Arc::new(Progress::with_room_for(0));
     let queue = BatchQueue { sender, progress: Arc::clone(&progress) };
-    let heard = Arc::new(Heard::default());
+    let heard = Arc::new(SubscriberLog::default());
     progress.report_to(&(Arc::clone(&heard) as Arc<dyn Subscriber>));
     for (number, name) in [(0, "a"), (1, "b")] {
         let source = Arc::new(RecordingState::new(number, name.to_owned()));

@@ -10,7 +10,7 @@ use std::thread;
 use httpfsm::handler::Subscriber;
 use httpfsm_transport::Recorder;
 
-use super::support::{Heard, Recorded};
+use super::support::{Recorded, SubscriberLog};
 use crate::files::{Batch, BatchQueue, FileRecorder, RecorderState, Which};
 use crate::options::Options;
 use crate::writer::{Progress, Writer};
@@ -18,9 +18,9 @@ use crate::writer::{Progress, Writer};
 #[test]
 fn that_no_more_channels_are_recorded_is_told_once() {
     let folder = tempfile::tempdir().unwrap();
-    let heard = Arc::new(Heard::default());
+    let heard = Arc::new(SubscriberLog::default());
     let recorder = FileRecorder::new(folder.path(), Options::default(), 2).unwrap();
-    recorder.report_to(Arc::<Heard>::clone(&heard));
+    recorder.report_to(Arc::<SubscriberLog>::clone(&heard));
     recorder.record(Which::All);
     let _first = Recorded::by(&recorder, "a");
     assert!(recorder.flush());
@@ -38,7 +38,7 @@ fn that_no_more_channels_are_recorded_is_told_once() {
 #[cfg(target_os = "linux")]
 fn that_no_more_channels_are_recorded_is_told_again_when_some_were_meanwhile() {
     let folder = tempfile::tempdir().unwrap();
-    let heard = Arc::new(Heard::default());
+    let heard = Arc::new(SubscriberLog::default());
     let (recorder, receiver) = unwritten(&heard, 2);
     let progress = Arc::clone(&recorder.0.queue.progress);
     let (path, open) = (folder.path().to_owned(), |path: &Path, _| {
@@ -71,7 +71,7 @@ fn that_no_more_channels_are_recorded_is_told_again_when_some_were_meanwhile() {
 }
 
 /// A recorder of at most so many channels that nobody writes for: its queue has room for one batch.
-fn unwritten(heard: &Arc<Heard>, max_recordings: usize) -> (FileRecorder, Receiver<Option<Batch>>) {
+fn unwritten(heard: &Arc<SubscriberLog>, max_recordings: usize) -> (FileRecorder, Receiver<Option<Batch>>) {
     let (sender, receiver) = sync_channel(1);
     let progress = Arc::new(Progress::with_room_for(max_recordings));
     progress.report_to(&(Arc::clone(heard) as Arc<dyn Subscriber>));
@@ -115,7 +115,7 @@ fn a_recording_that_finds_no_room_before_its_first_line_does_not_count() {
 #[cfg(target_os = "linux")]
 fn recordings_that_are_used_up_for_a_moment_are_not_told_to_be_and_go_on() {
     let folder = tempfile::tempdir().unwrap();
-    let heard = Arc::new(Heard::default());
+    let heard = Arc::new(SubscriberLog::default());
     let (recorder, receiver) = unwritten(&heard, 1);
     let progress = Arc::clone(&recorder.0.queue.progress);
     // It takes the last place, and cannot be written.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use httpfsm::handler::Subscriber;
 use httpfsm_transport::{Opened, Recorder, Tape};
 
-use super::support::{Heard, Recorded, recorder, within};
+use super::support::{Recorded, SubscriberLog, recorder, within};
 use crate::files::{BATCHES, Batch, BatchQueue, FileRecorder, FileTape, QUEUED, RecordingState};
 use crate::options::Options;
 use crate::recording::Recording;
@@ -35,7 +35,7 @@ fn where_the_writer_cannot_follow_the_recording_ends_and_nobody_waits() {
     second.step(1);
     drop((recorded, second));
     drop(queue);
-    let heard = Arc::new(Heard::default());
+    let heard = Arc::new(SubscriberLog::default());
     progress.report_to(&(Arc::clone(&heard) as Arc<dyn Subscriber>));
     Writer::new(folder.path().to_owned(), open_regular, Arc::clone(&progress)).run(&receiver);
     assert_eq!(progress.bytes.load(Ordering::SeqCst), 0);
@@ -55,7 +55,7 @@ fn where_the_writer_cannot_follow_the_recording_ends_and_nobody_waits() {
 #[test]
 fn a_batch_that_is_too_large_for_an_empty_queue_is_told_as_lost_too() {
     let folder = tempfile::tempdir().unwrap();
-    let heard = Arc::new(Heard::default());
+    let heard = Arc::new(SubscriberLog::default());
     let recorder = recorder(folder.path(), &heard);
     let source = Arc::new(RecordingState::new(0, "a".to_owned()));
     let batch = |lines| Batch { source: Arc::clone(&source), lines, last: false };
@@ -70,7 +70,7 @@ fn a_batch_that_is_too_large_for_an_empty_queue_is_told_as_lost_too() {
 fn a_channel_waits_for_no_writer_that_stands_still_and_a_flush_has_an_end() {
     within(|| {
         let folder = tempfile::tempdir().unwrap();
-        let heard = Arc::new(Heard::held_up());
+        let heard = Arc::new(SubscriberLog::held_up());
         let recorder = recorder(&folder.path().join("recordings"), &heard);
         fs::remove_dir(folder.path().join("recordings")).unwrap();
         Recorded::by(&recorder, "a").step(1);

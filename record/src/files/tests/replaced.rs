@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
-use super::support::{Heard, Recorded, recorder, within};
+use super::support::{Recorded, SubscriberLog, recorder, within};
 use crate::replay;
 
 /// Puts something in the place of a recording that is under way. Whatever it is, its channel and the other recordings
@@ -15,7 +15,7 @@ fn put_in_place(put: impl Fn(&Path) -> Option<File> + Send + 'static) {
     within(move || {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.jsonl");
-        let heard = Arc::new(Heard::default());
+        let heard = Arc::new(SubscriberLog::default());
         let recorder = recorder(folder.path(), &heard);
         let (mut one, mut other) = (Recorded::by(&recorder, "a"), Recorded::by(&recorder, "b"));
         one.step(1);

@@ -54,14 +54,14 @@ impl Recorded {
 
 /// What a subscriber is told; it may be held up there.
 #[derive(Default)]
-pub(super) struct Heard {
+pub(super) struct SubscriberLog {
     texts: Mutex<Vec<String>>,
     held_up: Mutex<bool>,
     goes_on: Condvar,
     panics: bool,
 }
 
-impl Heard {
+impl SubscriberLog {
     /// Held up where it is told, until [`go_on`](Self::go_on).
     pub(super) fn held_up() -> Self {
         Self { held_up: Mutex::new(true), ..Self::default() }
@@ -82,7 +82,7 @@ impl Heard {
     }
 }
 
-impl Subscriber for Heard {
+impl Subscriber for SubscriberLog {
     fn failed(&self, connection: Option<&ConnectionInfo>, failure: Failure, text: &str) {
         assert!(connection.is_none() && failure == Failure::Recording);
         self.texts.lock().unwrap().push(text.to_owned());
@@ -92,10 +92,10 @@ impl Subscriber for Heard {
     }
 }
 
-pub(super) fn recorder(folder: &Path, heard: &Arc<Heard>) -> FileRecorder {
+pub(super) fn recorder(folder: &Path, heard: &Arc<SubscriberLog>) -> FileRecorder {
     let recorder = FileRecorder::new(folder, Options::default(), 100).unwrap();
     recorder.record(Which::All);
-    recorder.report_to(Arc::<Heard>::clone(heard));
+    recorder.report_to(Arc::<SubscriberLog>::clone(heard));
     recorder
 }
 

@@ -19,7 +19,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
 pub(crate) use printable::is_shown;
-use queue::{LineQueue, Stream};
+use queue::{LineQueue, LogStream};
 
 mod printable;
 mod queue;
@@ -115,7 +115,7 @@ impl Write for StandardError {
     }
 }
 
-impl Stream for StandardError {
+impl LogStream for StandardError {
     fn wait(&mut self) -> io::Result<()> {
         self.wait_some().map(|_| ())
     }

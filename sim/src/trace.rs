@@ -36,14 +36,14 @@ impl SimTrace {
 
     /// Time has come to `now`.
     pub(crate) fn time(&self, now: u64) {
-        let mut pages = self.pages();
-        pages.now = now;
-        pages.hash.word(now);
+        let mut state = self.state();
+        state.now = now;
+        state.hash.word(now);
     }
 
     pub(crate) fn note(&self, line: fmt::Arguments<'_>) {
-        let mut pages = self.pages();
-        let TraceState { hash, now, line: text, log } = &mut *pages;
+        let mut state = self.state();
+        let TraceState { hash, now, line: text, log } = &mut *state;
         text.clear();
         let _ = text.write_fmt(line);
         hash.bytes(NOTE, text.as_bytes());
@@ -57,10 +57,10 @@ impl SimTrace {
 
     /// Bytes that a client sends or receives.
     pub(crate) fn bytes(&self, who: usize, does: &str, bytes: &[u8]) {
-        let mut pages = self.pages();
-        pages.hash.bytes((who as u64) << 8 | u64::from(does.as_bytes()[0]), bytes);
-        let told = pages.log.is_some();
-        drop(pages);
+        let mut state = self.state();
+        state.hash.bytes((who as u64) << 8 | u64::from(does.as_bytes()[0]), bytes);
+        let told = state.log.is_some();
+        drop(state);
         if told {
             let (shown, more) = (&bytes[..bytes.len().min(SHOWN)], bytes.len().saturating_sub(SHOWN));
             let shown = shown.escape_ascii();
@@ -72,16 +72,16 @@ impl SimTrace {
     }
 
     pub(crate) fn hash(&self) -> u64 {
-        mix(self.pages().hash.0)
+        mix(self.state().hash.0)
     }
 
     pub(crate) fn take_lines(&self) -> Vec<String> {
-        let mut lines = self.pages().log.take().unwrap_or_default();
+        let mut lines = self.state().log.take().unwrap_or_default();
         lines.drain(..lines.len().saturating_sub(LINES));
         lines
     }
 
-    fn pages(&self) -> MutexGuard<'_, TraceState> {
+    fn state(&self) -> MutexGuard<'_, TraceState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -84,50 +84,50 @@ impl fmt::Display for PartLine {
 /// What is asked of the record.
 impl Record {
     pub(crate) fn note_spawner(&self) {
-        self.pages().has_spawner = true;
+        self.state().has_spawner = true;
     }
 
     /// The subject does not have what the script needs, which is not run.
     pub(crate) fn note_lack(&self, what: &'static str) {
-        self.pages().lacks = Some(what);
+        self.state().lacks = Some(what);
     }
 
     pub(crate) fn lacks(&self) -> Option<&'static str> {
-        self.pages().lacks
+        self.state().lacks
     }
 
     /// Whether the subject has said where blocking work runs.
     pub(crate) fn has_spawner(&self) -> bool {
-        self.pages().has_spawner
+        self.state().has_spawner
     }
 
     /// Channels that opened, and connections that were not admitted.
     pub(crate) fn arrived(&self) -> (usize, usize) {
-        let pages = self.pages();
-        (pages.channels.len(), pages.refusals.len())
+        let state = self.state();
+        (state.channels.len(), state.refusals.len())
     }
 
     /// The last connection that was not admitted does not count.
     pub(crate) fn forget_refusal(&self) {
-        self.pages().refusals.pop();
+        self.state().refusals.pop();
     }
 
     /// Whether all channels have closed and the application does nothing any more.
     pub(crate) fn is_over(&self) -> bool {
-        let pages = self.pages();
-        pages.running == 0 && pages.channels.iter().all(|channel| channel.closed)
+        let state = self.state();
+        state.running == 0 && state.channels.iter().all(|channel| channel.closed)
     }
 
     /// Channels that are open.
     pub(crate) fn open(&self) -> usize {
-        self.pages().channels.iter().filter(|channel| !channel.closed).count()
+        self.state().channels.iter().filter(|channel| !channel.closed).count()
     }
 
     /// Whether a line of the channel, or of the application about it, contains `text`. Bytes that are being read count
     /// when their reader waits for more: one that runs on another thread would see what the script does next.
     pub(crate) fn has(&self, channel: usize, text: &str) -> bool {
-        let pages = self.pages();
-        let Some(channel) = pages.channels.get(channel) else { return false };
+        let state = self.state();
+        let Some(channel) = state.channels.get(channel) else { return false };
         let mut lines = channel.application.iter().flat_map(PartRecord::settled);
         channel.top.iter().any(|line| line.contains(text))
             || lines.any(|line| line.to_string().contains(text))
@@ -135,8 +135,8 @@ impl Record {
 
     /// How many bytes of bodies the application has read on the channel.
     pub(crate) fn bytes(&self, channel: usize) -> u64 {
-        let pages = self.pages();
-        let parts = pages.channels.get(channel).into_iter().flat_map(|channel| &channel.application);
+        let state = self.state();
+        let parts = state.channels.get(channel).into_iter().flat_map(|channel| &channel.application);
         let lines = parts.flat_map(|part| &part.lines);
         let bytes = lines.map(|line| match line {
             PartLine::Text(_) => 0,
@@ -147,29 +147,29 @@ impl Record {
 
     /// What the channels reported and what the application saw, each as a title and lines.
     pub(crate) fn lanes(&self) -> Vec<(String, String)> {
-        let pages = self.pages();
+        let state = self.state();
         let mut lanes = Vec::new();
-        for (number, channel) in pages.channels.iter().enumerate() {
+        for (number, channel) in state.channels.iter().enumerate() {
             lanes.push((format!("channel {number}"), channel.top.join("\n")));
             for PartRecord { request, what, lines, .. } in &channel.application {
                 let lines: Vec<_> = lines.iter().map(ToString::to_string).collect();
                 lanes.push((format!("channel {number}, request {request}, {what}"), lines.join("\n")));
             }
         }
-        if !pages.refusals.is_empty() {
-            lanes.push(("not admitted".to_owned(), format!("{:?}", pages.refusals)));
+        if !state.refusals.is_empty() {
+            lanes.push(("not admitted".to_owned(), format!("{:?}", state.refusals)));
         }
         lanes
     }
 
     /// The names of both ends, as the transport named them when the channel opened.
     pub(crate) fn names(&self, channel: usize) -> Option<(Peer, Peer)> {
-        let pages = self.pages();
-        let channel = pages.channels.get(channel)?;
+        let state = self.state();
+        let channel = state.channels.get(channel)?;
         channel.peer.clone().zip(channel.sockname.clone())
     }
 
-    fn pages(&self) -> MutexGuard<'_, RecordState> {
+    fn state(&self) -> MutexGuard<'_, RecordState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -178,21 +178,21 @@ impl Record {
 impl Record {
     /// Lets through whoever waits at the gate, and whoever comes.
     pub(crate) fn open_gate(&self, gate: &str) {
-        let mut pages = self.pages();
-        pages.open_gates.insert(gate.to_owned());
-        let waiters = std::mem::take(&mut pages.waiters);
-        drop(pages);
+        let mut state = self.state();
+        state.open_gates.insert(gate.to_owned());
+        let waiters = std::mem::take(&mut state.waiters);
+        drop(state);
         waiters.into_iter().for_each(Waker::wake);
     }
 
     pub(crate) fn poll_gate(&self, gate: &str, waker: &Waker) -> Poll<()> {
         // Before the lock: the waker is that of the transport that is checked.
         let waker = waker.clone();
-        let mut pages = self.pages();
-        if pages.open_gates.contains(gate) {
+        let mut state = self.state();
+        if state.open_gates.contains(gate) {
             return Poll::Ready(());
         }
-        pages.waiters.push(waker);
+        state.waiters.push(waker);
         Poll::Pending
     }
 
@@ -205,13 +205,13 @@ impl Record {
 impl Record {
     /// A request has reached the handler.
     pub(crate) fn begin(&self, channel: &str) -> PartLog {
-        let mut pages = self.pages();
-        let channel = pages.numbers.get(channel).copied().unwrap_or_default();
-        let request = pages.channels.get_mut(channel).map_or(0, |channel| {
+        let mut state = self.state();
+        let channel = state.numbers.get(channel).copied().unwrap_or_default();
+        let request = state.channels.get_mut(channel).map_or(0, |channel| {
             channel.requests += 1;
             channel.requests - 1
         });
-        drop(pages);
+        drop(state);
         PartLog::new(self.clone(), channel, request, "handler")
     }
 }
@@ -227,13 +227,13 @@ pub(crate) struct PartLog {
 
 impl PartLog {
     fn new(record: Record, channel: usize, request: usize, what: &'static str) -> Self {
-        let mut pages = record.pages();
-        pages.running += 1;
-        let part = pages.channels.get_mut(channel).map_or(0, |channel| {
+        let mut state = record.state();
+        state.running += 1;
+        let part = state.channels.get_mut(channel).map_or(0, |channel| {
             channel.application.push(PartRecord { request, what, lines: Vec::new(), reads: false });
             channel.application.len() - 1
         });
-        drop(pages);
+        drop(state);
         Self { record, channel, request, part, ended: false }
     }
 
@@ -293,8 +293,8 @@ impl PartLog {
     }
 
     fn write(&self, write: impl FnOnce(&mut PartRecord)) {
-        let mut pages = self.record.pages();
-        let channel = pages.channels.get_mut(self.channel);
+        let mut state = self.record.state();
+        let channel = state.channels.get_mut(self.channel);
         if let Some(part) = channel.and_then(|channel| channel.application.get_mut(self.part)) {
             write(part);
         }
@@ -306,15 +306,15 @@ impl Drop for PartLog {
         if !self.ended {
             self.note(if thread::panicking() { "panicked" } else { "dropped" });
         }
-        self.record.pages().running -= 1;
+        self.record.state().running -= 1;
     }
 }
 
 impl Record {
     fn tell(&self, connection: &ConnectionInfo, line: String) {
-        let mut pages = self.pages();
-        let number = pages.numbers.get(&connection.channel).copied();
-        if let Some(channel) = number.and_then(|number| pages.channels.get_mut(number)) {
+        let mut state = self.state();
+        let number = state.numbers.get(&connection.channel).copied();
+        if let Some(channel) = number.and_then(|number| state.channels.get_mut(number)) {
             channel.top.push(if channel.closed { format!("{line}, after the end") } else { line });
         }
     }
@@ -322,14 +322,14 @@ impl Record {
 
 impl Subscriber for Record {
     fn not_admitted(&self, _peername: &Peer, _sockname: &Peer, reason: NotAdmitted) {
-        self.pages().refusals.push(reason);
+        self.state().refusals.push(reason);
     }
 
     fn opened(&self, connection: &ConnectionInfo) {
-        let mut pages = self.pages();
-        let number = pages.channels.len();
-        pages.numbers.insert(connection.channel.clone(), number);
-        pages.channels.push(ChannelRecord {
+        let mut state = self.state();
+        let number = state.channels.len();
+        state.numbers.insert(connection.channel.clone(), number);
+        state.channels.push(ChannelRecord {
             top: vec![format!("opened {}", connection.channel)],
             peer: Some(connection.peername.clone()),
             sockname: Some(connection.sockname.clone()),
@@ -376,9 +376,9 @@ impl Subscriber for Record {
 
     fn closed(&self, connection: &ConnectionInfo, reason: CloseReason) {
         self.tell(connection, format!("closed: {reason}"));
-        let mut pages = self.pages();
-        let number = pages.numbers.get(&connection.channel).copied();
-        if let Some(channel) = number.and_then(|number| pages.channels.get_mut(number)) {
+        let mut state = self.state();
+        let number = state.numbers.get(&connection.channel).copied();
+        if let Some(channel) = number.and_then(|number| state.channels.get_mut(number)) {
             channel.closed = true;
         }
     }

@@ -26,7 +26,7 @@ pub(crate) const FRUITLESS: u64 = 10;
 
 #[derive(Debug, Default)]
 pub(crate) struct Alarms {
-    inner: Mutex<AlarmTable>,
+    table: Mutex<AlarmTable>,
 }
 
 /// No entry that is removed under the lock is the last reference to its registration, or a waker would be dropped
@@ -49,19 +49,19 @@ struct AlarmTable {
 impl Alarms {
     /// Moves the entry of `key` from `old` to `at`, or makes it. A key has the same `registration` each time.
     pub(crate) fn arm(&self, key: u64, old: u64, at: u64, registration: &Arc<Registration>) {
-        let mut inner = lock(&self.inner);
-        let entry = inner.remove(key, old).unwrap_or_else(|| Arc::clone(registration));
-        inner.entries.insert((at, key), entry);
+        let mut table = lock(&self.table);
+        let entry = table.remove(key, old).unwrap_or_else(|| Arc::clone(registration));
+        table.entries.insert((at, key), entry);
         #[cfg(test)]
         {
-            inner.armed += 1;
+            table.armed += 1;
         }
         let mut sweeper = None;
-        if at < inner.planned {
-            inner.planned = at;
-            sweeper = inner.sweeper.take();
+        if at < table.planned {
+            table.planned = at;
+            sweeper = table.sweeper.take();
         }
-        drop(inner);
+        drop(table);
         if let Some(sweeper) = sweeper {
             panics::wake(sweeper);
         }
@@ -72,22 +72,22 @@ impl Alarms {
     pub(crate) fn evict(&self, now: u64) -> bool {
         // Declared before the lock is taken, so dropped after it: one may be the last reference to its registration.
         let (mut passed, mut searched) = (Vec::new(), false);
-        let mut inner = lock(&self.inner);
+        let mut table = lock(&self.table);
         let registration = loop {
-            match inner.idle.pop() {
+            match table.idle.pop() {
                 Some((since, registration)) if registration.idle_since() == since => {
                     break Some(registration);
                 }
                 // Not idle any more, or not for as long.
                 Some((_, registration)) => passed.push(registration),
-                None if searched || now < inner.search_at => break None,
+                None if searched || now < table.search_at => break None,
                 None => {
-                    inner.search(now);
+                    table.search(now);
                     searched = true;
                 }
             }
         };
-        drop(inner);
+        drop(table);
         panics::discard(passed);
         let Some(registration) = registration else { return false };
         registration.set_idle_since(NEVER);
@@ -99,7 +99,7 @@ impl Alarms {
 
     /// Forgets the entry of `key`, which stood at `old`.
     pub(crate) fn disarm(&self, key: u64, old: u64) {
-        let registration = lock(&self.inner).remove(key, old);
+        let registration = lock(&self.table).remove(key, old);
         panics::discard(registration);
     }
 
@@ -107,43 +107,43 @@ impl Alarms {
     /// The task of `cx` is woken when something earlier is armed.
     pub(crate) fn due(&self, now: u64, cx: &Context<'_>) -> (Vec<Arc<Registration>>, u64) {
         let mut due = Vec::new();
-        let mut inner = self.lock_for(cx);
-        while let Some(entry) = inner.entries.first_entry() {
+        let mut table = self.lock_for(cx);
+        while let Some(entry) = table.entries.first_entry() {
             let (at, key) = *entry.key();
             if at > now || at == NEVER {
                 break;
             }
             let registration = entry.remove();
             due.push(Arc::clone(&registration));
-            inner.entries.insert((NEVER, key), registration);
+            table.entries.insert((NEVER, key), registration);
         }
-        inner.planned = inner.entries.first_key_value().map_or(NEVER, |((at, _), _)| *at);
-        let planned = inner.planned;
-        drop(inner);
+        table.planned = table.entries.first_key_value().map_or(NEVER, |((at, _), _)| *at);
+        let planned = table.planned;
+        drop(table);
         (due, planned)
     }
 
     /// The lock, with the sweeper known.
     fn lock_for(&self, cx: &Context<'_>) -> MutexGuard<'_, AlarmTable> {
-        let inner = lock(&self.inner);
-        if inner.sweeper.as_ref().is_some_and(|sweeper| sweeper.will_wake(cx.waker())) {
-            return inner;
+        let table = lock(&self.table);
+        if table.sweeper.as_ref().is_some_and(|sweeper| sweeper.will_wake(cx.waker())) {
+            return table;
         }
-        drop(inner);
+        drop(table);
         let sweeper = cx.waker().clone();
-        let before = lock(&self.inner).sweeper.replace(sweeper);
+        let before = lock(&self.table).sweeper.replace(sweeper);
         panics::discard(before);
-        lock(&self.inner)
+        lock(&self.table)
     }
 
     /// Every connection, to be woken.
     pub(crate) fn all(&self) -> Vec<Arc<Registration>> {
-        lock(&self.inner).entries.values().cloned().collect()
+        lock(&self.table).entries.values().cloned().collect()
     }
 
     /// Has the sweeper look again.
     pub(crate) fn wake_sweeper(&self) {
-        let sweeper = lock(&self.inner).sweeper.take();
+        let sweeper = lock(&self.table).sweeper.take();
         if let Some(sweeper) = sweeper {
             panics::wake(sweeper);
         }
@@ -151,7 +151,7 @@ impl Alarms {
 
     /// Connections that have an entry.
     pub(crate) fn len(&self) -> usize {
-        lock(&self.inner).entries.len()
+        lock(&self.table).entries.len()
     }
 }
 
@@ -246,7 +246,7 @@ mod tests {
         let alarms = Arc::new(Alarms::default());
         let foreign = || {
             let its = Arc::clone(&alarms);
-            Foreign::waker(move || its.inner.try_lock().is_ok())
+            Foreign::waker(move || its.table.try_lock().is_ok())
         };
         let ran = |ran: &Arc<AtomicUsize>| ran.load(Ordering::SeqCst);
 
@@ -362,7 +362,7 @@ mod tests {
             service.shared.sweep(&cx);
         }
         // The deadlines of a first byte and of a head are 30 s.
-        let armed = lock(&service.shared.alarms.inner).armed;
+        let armed = lock(&service.shared.alarms.table).armed;
         assert!(armed <= 2 + 100 / 30, "armed {armed} times");
         assert_eq!(service.shared.alarms.len(), 1);
     }

@@ -29,13 +29,13 @@ impl<W: Wire> Tunnel<W> {
         stats: ChannelStats,
         info: Arc<ConnectionInfo>,
     ) -> Self {
-        let inner = Arc::new(TunnelState { shared, stats, info, held: Mutex::default() });
-        let waker = Waker::from(Arc::clone(&inner));
+        let state = Arc::new(TunnelState { shared, stats, info, held: Mutex::default() });
+        let waker = Waker::from(Arc::clone(&state));
         slot.arm(NEVER, 0, &Context::from_waker(&waker));
-        lock(&inner.held).open = Some((wire, slot));
+        lock(&state.held).open = Some((wire, slot));
         // The connections may have been cut just now, before this one had its wire.
         waker.wake();
-        Self(inner)
+        Self(state)
     }
 
     /// Polls the wire; the task that waits for it also hears of the drain deadline.
@@ -146,7 +146,7 @@ impl<W: Wire> TunnelState<W> {
         let open = held.open.take()?;
         held.polled = true;
         drop(held);
-        Some(PolledWire { inner: self, open: Some(open) })
+        Some(PolledWire { state: self, open: Some(open) })
     }
 
     /// Ends the connection, unless it is over, and lets those who wait know.
@@ -183,13 +183,13 @@ impl<W: Wire> TunnelState<W> {
 
 /// A wire that is being polled. It goes back when that is over, also where it panicked.
 struct PolledWire<'a, W: Wire> {
-    inner: &'a TunnelState<W>,
+    state: &'a TunnelState<W>,
     open: Option<(W, ChannelSlot)>,
 }
 
 impl<W: Wire> Drop for PolledWire<'_, W> {
     fn drop(&mut self) {
-        let mut held = lock(&self.inner.held);
+        let mut held = lock(&self.state.held);
         held.polled = false;
         let Some(reason) = held.ends.take() else {
             std::mem::swap(&mut held.open, &mut self.open);
@@ -198,7 +198,7 @@ impl<W: Wire> Drop for PolledWire<'_, W> {
         let waiters = held.take_waiters();
         drop(held);
         if let Some(open) = self.open.take() {
-            self.inner.end(open, reason, waiters);
+            self.state.end(open, reason, waiters);
         }
     }
 }

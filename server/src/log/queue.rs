@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::printable::{LENGTH, printable};
 use output::LineOutput;
-pub(super) use output::Stream;
+pub(super) use output::LogStream;
 
 mod output;
 
@@ -71,7 +71,7 @@ impl LineQueue {
     }
 
     /// Writes the lines, for ever. It goes on when the stream fails, as another process may repair it.
-    pub(super) fn write_to(&self, stream: impl Stream) -> ! {
+    pub(super) fn write_to(&self, stream: impl LogStream) -> ! {
         let mut output = LineOutput::new(stream);
         loop {
             let batch = self.take();
@@ -80,7 +80,7 @@ impl LineQueue {
     }
 
     /// Writes the waiting lines on this thread, if no thread runs [`write_to`](Self::write_to).
-    pub(super) fn write_now(&self, stream: impl Stream) {
+    pub(super) fn write_now(&self, stream: impl LogStream) {
         let mut output = LineOutput::new(stream);
         let mut waiting = self.lock();
         waiting.push_due_repeats(None);
@@ -90,7 +90,7 @@ impl LineQueue {
         self.write(&batch, &mut output);
     }
 
-    fn write(&self, batch: &PendingLines, output: &mut LineOutput<impl Stream>) {
+    fn write(&self, batch: &PendingLines, output: &mut LineOutput<impl LogStream>) {
         let failed = output.write(batch);
         let mut waiting = self.lock();
         waiting.failed += failed;
@@ -235,16 +235,16 @@ mod tests {
         }
     }
 
-    impl Stream for ScriptedStream {
+    impl LogStream for ScriptedStream {
         fn wait(&mut self) -> io::Result<()> {
             self.waited += 1;
             Ok(())
         }
     }
 
-    impl Stream for &mut ScriptedStream {
+    impl LogStream for &mut ScriptedStream {
         fn wait(&mut self) -> io::Result<()> {
-            Stream::wait(*self)
+            LogStream::wait(*self)
         }
     }
 
@@ -341,7 +341,7 @@ mod tests {
         }
     }
 
-    impl Stream for GatedStream {
+    impl LogStream for GatedStream {
         fn wait(&mut self) -> io::Result<()> {
             unreachable!("it blocks")
         }

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use super::PendingLines;
 
 /// Where lines are written.
-pub(in crate::log) trait Stream: Write {
+pub(in crate::log) trait LogStream: Write {
     /// Waits until the stream, which was full, takes more.
     ///
     /// # Errors
@@ -21,7 +21,7 @@ pub(super) struct LineOutput<S> {
     is_inside_line: bool,
 }
 
-impl<S: Stream> LineOutput<S> {
+impl<S: LogStream> LineOutput<S> {
     pub(super) fn new(stream: S) -> Self {
         Self { stream, is_inside_line: false }
     }

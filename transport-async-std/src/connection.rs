@@ -20,14 +20,14 @@ use crate::stream::Stream;
 /// ```
 /// use std::sync::Arc;
 ///
-/// use httpfsm::channel::CompiledConfig;
+/// use httpfsm::channel::{CompiledConfig, Facts};
 /// use httpfsm::response::ResponseRef;
 /// use httpfsm::{ChannelConfig, Fields, Status};
 /// use httpfsm_async_std::{Event, connection};
 ///
 /// async fn serve(stream: smol::net::TcpStream) {
 ///     let config = Arc::new(CompiledConfig::new(&ChannelConfig::default()));
-///     let mut connection = connection(stream, config);
+///     let mut connection = connection(stream, config, Facts::default());
 ///     while let Some(event) = connection.next_event().await {
 ///         if let Event::Request = event {
 ///             let _ = connection.respond(ResponseRef::new(Status::OK, &Fields::new(), b"Hello, world!"));
@@ -37,20 +37,24 @@ use crate::stream::Stream;
 /// ```
 pub type Connection<S> = httpfsm_transport::Connection<Stream<S>, Alarm>;
 
-/// A connection over a socket that was just accepted.
-pub fn connection<S>(socket: S, compiled: Arc<CompiledConfig>) -> Connection<S>
+/// A connection over a socket that was just accepted. `facts` is what is known of it beside; the default is that nothing is.
+pub fn connection<S>(socket: S, compiled: Arc<CompiledConfig>, facts: Facts) -> Connection<S>
 where
     S: AsyncRead + AsyncWrite + AsFd + Send + Unpin + 'static,
 {
-    Connection::new(Stream::new(socket), Alarm::default(), compiled, Facts::default())
+    Connection::new(Stream::new(socket), Alarm::default(), compiled, facts)
 }
 
 /// The same over an I/O of your own.
-pub fn connection_over<T>(io: T, compiled: Arc<CompiledConfig>) -> httpfsm_transport::Connection<Io<T>, Alarm>
+pub fn connection_over<T>(
+    io: T,
+    compiled: Arc<CompiledConfig>,
+    facts: Facts,
+) -> httpfsm_transport::Connection<Io<T>, Alarm>
 where
     T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    httpfsm_transport::Connection::new(Io::new(io), Alarm::default(), compiled, Facts::default())
+    httpfsm_transport::Connection::new(Io::new(io), Alarm::default(), compiled, facts)
 }
 
 /// A timer, made when the first deadline is waited for.

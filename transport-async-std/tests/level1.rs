@@ -1,13 +1,14 @@
 //! What level 1 owes, on the sockets of async-std and of smol.
 #![cfg(all(feature = "async-std", feature = "smol"))]
 
+use httpfsm::channel::Facts;
 use httpfsm_async_std::connection;
 use httpfsm_transport_kit::Kit;
 
 #[test]
 fn a_connection_of_async_std_keeps_what_is_owed_over_tcp() {
     let checked = Kit::default().level1_over_tcp(
-        |socket, config| Ok(connection(async_std::net::TcpStream::from(socket), config)),
+        |socket, config| Ok(connection(async_std::net::TcpStream::from(socket), config, Facts::default())),
         |check| async_std::task::block_on(check),
     );
     assert_eq!(checked, Ok(()));
@@ -16,7 +17,9 @@ fn a_connection_of_async_std_keeps_what_is_owed_over_tcp() {
 #[test]
 fn a_connection_of_async_std_keeps_what_is_owed_over_a_unix_socket() {
     let checked = Kit::default().level1_over_unix(
-        |socket, config| Ok(connection(async_std::os::unix::net::UnixStream::from(socket), config)),
+        |socket, config| {
+            Ok(connection(async_std::os::unix::net::UnixStream::from(socket), config, Facts::default()))
+        },
         |check| async_std::task::block_on(check),
     );
     assert_eq!(checked, Ok(()));
@@ -25,7 +28,7 @@ fn a_connection_of_async_std_keeps_what_is_owed_over_a_unix_socket() {
 #[test]
 fn a_connection_of_smol_keeps_what_is_owed_over_tcp() {
     let checked = Kit::default().level1_over_tcp(
-        |socket, config| Ok(connection(smol::net::TcpStream::try_from(socket)?, config)),
+        |socket, config| Ok(connection(smol::net::TcpStream::try_from(socket)?, config, Facts::default())),
         |check| smol::block_on(check),
     );
     assert_eq!(checked, Ok(()));
@@ -34,7 +37,9 @@ fn a_connection_of_smol_keeps_what_is_owed_over_tcp() {
 #[test]
 fn a_connection_of_smol_keeps_what_is_owed_over_a_unix_socket() {
     let checked = Kit::default().level1_over_unix(
-        |socket, config| Ok(connection(smol::net::unix::UnixStream::try_from(socket)?, config)),
+        |socket, config| {
+            Ok(connection(smol::net::unix::UnixStream::try_from(socket)?, config, Facts::default()))
+        },
         |check| smol::block_on(check),
     );
     assert_eq!(checked, Ok(()));

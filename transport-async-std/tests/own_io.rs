@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_io::{AsyncRead, AsyncWrite};
-use httpfsm::channel::CompiledConfig;
+use httpfsm::channel::{CompiledConfig, Facts};
 use httpfsm::config::ServerConfig;
 use httpfsm::handler::Request;
 use httpfsm::peer::Peer;
@@ -117,7 +117,7 @@ fn a_handler_is_served_over_it_and_nothing_is_lost_at_the_end() {
 fn a_connection_is_pulled_over_it_event_by_event() {
     let (near, far) = pair(1000);
     let compiled = Arc::new(CompiledConfig::new(&config().channel));
-    let mut connection = connection_over(BufferingIo(Buffering::new(far)), compiled);
+    let mut connection = connection_over(BufferingIo(Buffering::new(far)), compiled, Facts::default());
     let served = async move {
         while let Some(event) = connection.next_event().await {
             if let Event::Request = event {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::io;
+use std::ops::{Deref, DerefMut};
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
@@ -12,9 +13,6 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use httpfsm::channel::{Channel, CompiledConfig, Facts, NotAccepted};
 use httpfsm::fields::Fields;
-use httpfsm::request::RequestRef;
-use httpfsm::response::ResponseRef;
-use httpfsm::status::Status;
 use httpfsm_transport::{Event, Timer};
 
 use crate::lock::lock;
@@ -25,11 +23,14 @@ use crate::stream::LoopSocket;
 /// One connection on the caller's own thread, pulled event by event. Calls that wait observe the connection's deadlines
 /// meanwhile.
 ///
+/// What does not wait is that of [`httpfsm_transport::Connection`], which it derefs to: `request`, `respond`, `demand`,
+/// `informational`, `send_continue`, `abort`, `go_out`, `record` and `channel`.
+///
 /// ```no_run
 /// use std::net::TcpListener;
 /// use std::sync::Arc;
 ///
-/// use httpfsm::channel::CompiledConfig;
+/// use httpfsm::channel::{CompiledConfig, Facts};
 /// use httpfsm::response::ResponseRef;
 /// use httpfsm::{ChannelConfig, Fields, Status};
 /// use httpfsm_blocking::{Event, connection};
@@ -37,7 +38,7 @@ use crate::stream::LoopSocket;
 /// # fn main() -> std::io::Result<()> {
 /// let config = Arc::new(CompiledConfig::new(&ChannelConfig::default()));
 /// let (stream, _) = TcpListener::bind("127.0.0.1:8080")?.accept()?;
-/// let mut connection = connection(stream, config)?;
+/// let mut connection = connection(stream, config, Facts::default())?;
 /// while let Some(event) = connection.next_event() {
 ///     if let Event::Request = event {
 ///         let _ = connection.respond(ResponseRef::new(Status::OK, &Fields::new(), b"Hello, world!"));
@@ -60,21 +61,22 @@ pub struct ConnectionParts {
     pub channel: Channel,
 }
 
-/// A connection over a socket that was just accepted.
+/// A connection over a socket that was just accepted. `facts` is what is known of it beside; the default is that nothing is.
 ///
 /// # Errors
 ///
 /// The system has no more descriptors: a connection needs one beside its socket.
-pub fn connection(stream: impl Into<Stream>, compiled: Arc<CompiledConfig>) -> io::Result<Connection> {
+pub fn connection(
+    stream: impl Into<Stream>,
+    compiled: Arc<CompiledConfig>,
+    facts: Facts,
+) -> io::Result<Connection> {
     let poll = mio::Poll::new()?;
     let readiness = Readiness::new(0, None);
     let wire = LoopSocket::new(Socket::new(stream.into())?, Arc::clone(&readiness), poll.registry())?;
     let alarm = Alarm::default();
     let waiting = SocketWait { poll, events: mio::Events::with_capacity(4), readiness, alarm: alarm.clone() };
-    Ok(Connection {
-        inner: httpfsm_transport::Connection::new(wire, alarm, compiled, Facts::default()),
-        waiting,
-    })
+    Ok(Connection { inner: httpfsm_transport::Connection::new(wire, alarm, compiled, facts), waiting })
 }
 
 impl Connection {
@@ -82,51 +84,6 @@ impl Connection {
     /// meanwhile.
     pub fn next_event(&mut self) -> Option<Event> {
         self.waiting.wait(self.inner.next_event())
-    }
-
-    /// The request that waits for its response, until that is given or its body is asked for.
-    #[must_use]
-    pub fn request(&self) -> Option<RequestRef<'_>> {
-        self.inner.request()
-    }
-
-    /// Asks for so many more bytes of the request body. The first time sends `100 Continue` where it is expected.
-    ///
-    /// # Errors
-    ///
-    /// There is no request whose body could come.
-    pub fn demand(&mut self, bytes: u64) -> Result<(), NotAccepted> {
-        self.inner.demand(bytes)
-    }
-
-    /// Responds to the request. A streamed response goes on with [`write`](Self::write) and [`finish`](Self::finish).
-    /// The bytes leave in a call that waits. The head of a streamed response to a request with `Expect: 100-continue` is
-    /// held until the first [`demand`](Self::demand), [`write`](Self::write), [`flush`](Self::flush) or
-    /// [`finish`](Self::finish), since the 100 can only come before it.
-    ///
-    /// # Errors
-    ///
-    /// No request waits, or the response does not fit it.
-    pub fn respond(&mut self, response: ResponseRef<'_>) -> Result<(), NotAccepted> {
-        self.inner.respond(response)
-    }
-
-    /// Sends an interim response, 102 to 199.
-    ///
-    /// # Errors
-    ///
-    /// No request waits, or the status is no interim one.
-    pub fn informational(&mut self, status: Status, fields: &Fields) -> Result<(), NotAccepted> {
-        self.inner.informational(status, fields)
-    }
-
-    /// Sends `100 Continue`, where it is expected.
-    ///
-    /// # Errors
-    ///
-    /// No request waits.
-    pub fn send_continue(&mut self) -> Result<(), NotAccepted> {
-        self.inner.send_continue()
     }
 
     /// Adds bytes to a streamed response; waits for room before.
@@ -156,30 +113,6 @@ impl Connection {
         self.waiting.wait(self.inner.finish(trailers))
     }
 
-    /// Gives the request up: 500 before the response's head, a cut connection after it.
-    ///
-    /// # Errors
-    ///
-    /// No request is under way.
-    pub fn abort(&mut self, text: Option<&str>) -> Result<(), NotAccepted> {
-        self.inner.abort(text)
-    }
-
-    /// Has the connection finish and close.
-    ///
-    /// # Errors
-    ///
-    /// It is closed.
-    pub fn go_out(&mut self) -> Result<(), NotAccepted> {
-        self.inner.go_out()
-    }
-
-    /// The machine, to ask.
-    #[must_use]
-    pub fn channel(&self) -> &Channel {
-        self.inner.channel()
-    }
-
     /// Takes the connection apart, after an upgrade or for another driver.
     ///
     /// # Errors
@@ -189,6 +122,20 @@ impl Connection {
         let httpfsm_transport::ConnectionParts { wire, channel } = self.inner.into_parts();
         let stream = wire.map(|wire| wire.into_stream(self.waiting.poll.registry())).transpose()?;
         Ok(ConnectionParts { stream, channel })
+    }
+}
+
+impl Deref for Connection {
+    type Target = httpfsm_transport::Connection<LoopSocket, Alarm>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.inner
+    }
+}
+
+impl DerefMut for Connection {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.inner
     }
 }
 
@@ -237,7 +184,7 @@ impl SocketWait {
 
 /// Tells how long the thread may sleep.
 #[derive(Clone, Debug, Default)]
-struct Alarm(Arc<Mutex<Option<Instant>>>);
+pub struct Alarm(Arc<Mutex<Option<Instant>>>);
 
 impl Timer for Alarm {
     fn poll_until(&mut self, _cx: &mut Context<'_>, at: Instant) -> Poll<()> {

@@ -15,7 +15,7 @@ use crate::socket::{Socket, Stream};
 /// A socket in a loop, whose readiness is known from its registration: no system call is made that would only find that
 /// there is nothing to do.
 #[derive(Debug)]
-pub(crate) struct LoopSocket {
+pub struct LoopSocket {
     /// None when it was taken out.
     socket: Option<Socket>,
     readiness: Arc<Readiness>,

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
-use httpfsm::channel::{CompiledConfig, NotAccepted};
+use httpfsm::channel::{CompiledConfig, Facts, NotAccepted};
 use httpfsm::config::ChannelConfig;
 use httpfsm::response::ResponseRef;
 use httpfsm::{Channel, Fields, Status};
@@ -82,7 +82,7 @@ impl Level1 for ThreadConnection {
 #[test]
 fn a_connection_keeps_what_is_owed_over_tcp() {
     let checked = Kit::default().level1_over_tcp(
-        |socket, config| connection(socket, config).map(ThreadConnection),
+        |socket, config| connection(socket, config, Facts::default()).map(ThreadConnection),
         |check| block_on(check),
     );
     assert_eq!(checked, Ok(()));
@@ -91,7 +91,7 @@ fn a_connection_keeps_what_is_owed_over_tcp() {
 #[test]
 fn a_connection_keeps_what_is_owed_over_a_unix_socket() {
     let checked = Kit::default().level1_over_unix(
-        |socket, config| connection(socket, config).map(ThreadConnection),
+        |socket, config| connection(socket, config, Facts::default()).map(ThreadConnection),
         |check| block_on(check),
     );
     assert_eq!(checked, Ok(()));
@@ -101,7 +101,7 @@ fn a_connection_keeps_what_is_owed_over_a_unix_socket() {
 fn a_socket_that_is_given_back_without_a_request_blocks() {
     let (mut client, served) = UnixStream::pair().unwrap();
     let compiled = Arc::new(CompiledConfig::new(&ChannelConfig::default()));
-    let mut connection = connection(served, compiled).unwrap();
+    let mut connection = connection(served, compiled, Facts::default()).unwrap();
     assert!(matches!(connection.next_event(), Some(Event::Opened)));
     let later = thread::spawn(move || {
         thread::sleep(Duration::from_millis(20));

@@ -158,6 +158,7 @@ impl Kit {
     /// `block_on`, which runs a future to its end.
     ///
     /// ```
+    /// use httpfsm::channel::Facts;
     /// use httpfsm_tokio::connection;
     /// use httpfsm_transport_kit::Kit;
     /// use tokio::net::TcpStream;
@@ -167,7 +168,7 @@ impl Kit {
     /// let checked = Kit::default().level1_over_tcp(
     ///     |socket, config| {
     ///         socket.set_nonblocking(true)?;
-    ///         Ok(connection(TcpStream::from_std(socket)?, config))
+    ///         Ok(connection(TcpStream::from_std(socket)?, config, Facts::default()))
     ///     },
     ///     |check| runtime.block_on(check),
     /// );

@@ -19,14 +19,14 @@ use crate::stream::Stream;
 /// ```
 /// use std::sync::Arc;
 ///
-/// use httpfsm::channel::CompiledConfig;
+/// use httpfsm::channel::{CompiledConfig, Facts};
 /// use httpfsm::response::ResponseRef;
 /// use httpfsm::{ChannelConfig, Fields, Status};
 /// use httpfsm_tokio::{Event, connection};
 ///
 /// async fn serve(stream: tokio::net::TcpStream) {
 ///     let config = Arc::new(CompiledConfig::new(&ChannelConfig::default()));
-///     let mut connection = connection(stream, config);
+///     let mut connection = connection(stream, config, Facts::default());
 ///     while let Some(event) = connection.next_event().await {
 ///         if let Event::Request = event {
 ///             let _ = connection.respond(ResponseRef::new(Status::OK, &Fields::new(), b"Hello, world!"));
@@ -36,14 +36,14 @@ use crate::stream::Stream;
 /// ```
 pub type Connection = httpfsm_transport::Connection<Stream, Alarm>;
 
-/// A connection over a socket that was just accepted.
+/// A connection over a socket that was just accepted. `facts` is what is known of it beside; the default is that nothing is.
 ///
 /// # Panics
 ///
 /// Not here, but its futures do where they wait for a deadline outside of a runtime, or in one whose timer is off: it is
 /// built with `enable_time` or `enable_all`.
-pub fn connection(stream: impl Into<Stream>, compiled: Arc<CompiledConfig>) -> Connection {
-    Connection::new(stream.into(), Alarm::default(), compiled, Facts::default())
+pub fn connection(stream: impl Into<Stream>, compiled: Arc<CompiledConfig>, facts: Facts) -> Connection {
+    Connection::new(stream.into(), Alarm::default(), compiled, facts)
 }
 
 /// The same over an I/O of your own.
@@ -51,11 +51,15 @@ pub fn connection(stream: impl Into<Stream>, compiled: Arc<CompiledConfig>) -> C
 /// # Panics
 ///
 /// As [`connection()`].
-pub fn connection_over<T>(io: T, compiled: Arc<CompiledConfig>) -> httpfsm_transport::Connection<Io<T>, Alarm>
+pub fn connection_over<T>(
+    io: T,
+    compiled: Arc<CompiledConfig>,
+    facts: Facts,
+) -> httpfsm_transport::Connection<Io<T>, Alarm>
 where
     T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    httpfsm_transport::Connection::new(Io::new(io), Alarm::default(), compiled, Facts::default())
+    httpfsm_transport::Connection::new(Io::new(io), Alarm::default(), compiled, facts)
 }
 
 /// A timer of the runtime, made when the first deadline is waited for.

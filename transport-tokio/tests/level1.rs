@@ -1,6 +1,7 @@
 //! What level 1 owes, on tokio's sockets.
 #![allow(clippy::unwrap_used)]
 
+use httpfsm::channel::Facts;
 use httpfsm_tokio::connection;
 use httpfsm_transport_kit::Kit;
 use tokio::net::{TcpStream, UnixStream};
@@ -12,7 +13,7 @@ fn a_connection_keeps_what_is_owed_over_tcp() {
     let checked = Kit::default().level1_over_tcp(
         |socket, config| {
             socket.set_nonblocking(true)?;
-            Ok(connection(TcpStream::from_std(socket)?, config))
+            Ok(connection(TcpStream::from_std(socket)?, config, Facts::default()))
         },
         |check| runtime.block_on(check),
     );
@@ -25,7 +26,7 @@ fn a_connection_keeps_what_is_owed_over_a_unix_socket() {
     let checked = Kit::default().level1_over_unix(
         |socket, config| {
             socket.set_nonblocking(true)?;
-            Ok(connection(UnixStream::from_std(socket)?, config))
+            Ok(connection(UnixStream::from_std(socket)?, config, Facts::default()))
         },
         |check| runtime.block_on(check),
     );

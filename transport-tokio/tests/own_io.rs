@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use httpfsm::channel::CompiledConfig;
+use httpfsm::channel::{CompiledConfig, Facts};
 use httpfsm::config::ServerConfig;
 use httpfsm::handler::Request;
 use httpfsm::peer::Peer;
@@ -71,7 +71,7 @@ async fn a_handler_is_served_over_it_and_nothing_is_lost_at_the_end() {
 async fn a_connection_is_pulled_over_it_event_by_event() {
     let (mut client, io) = duplex(1000);
     let compiled = Arc::new(CompiledConfig::new(&config().channel));
-    let mut connection = connection_over(BufStream::new(io), compiled);
+    let mut connection = connection_over(BufStream::new(io), compiled, Facts::default());
     let served = tokio::spawn(async move {
         while let Some(event) = connection.next_event().await {
             if let Event::Request = event {
@@ -95,7 +95,7 @@ fn a_connection_over_it_keeps_what_is_owed() {
     let checked = Kit::default().level1_over_tcp(
         |socket, config| {
             socket.set_nonblocking(true)?;
-            Ok(connection_over(BufStream::new(TcpStream::from_std(socket)?), config))
+            Ok(connection_over(BufStream::new(TcpStream::from_std(socket)?), config, Facts::default()))
         },
         |check| runtime.block_on(check),
     );

@@ -90,7 +90,7 @@ fn check_authority_form(target: &[u8]) -> Result<(), (Rule, usize)> {
 }
 
 /// The bytes of `http://` or `https://`, in any case.
-fn scheme_len(target: &[u8]) -> Option<usize> {
+pub(crate) fn scheme_len(target: &[u8]) -> Option<usize> {
     [&b"http://"[..], b"https://"].into_iter().find_map(|scheme| {
         let start = target.get(..scheme.len())?;
         start.eq_ignore_ascii_case(scheme).then_some(scheme.len())

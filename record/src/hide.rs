@@ -235,7 +235,7 @@ impl Hiding {
                 let (mut hidden, shown) = self.hidden_values(head_lines(bytes), false);
                 hidden.extend(unknown_method(bytes));
                 if part == StretchKind::UndeliveredHead {
-                    hidden.extend(userinfo(bytes));
+                    hide_invalid(bytes);
                 }
                 hide_ranges(hidden, shown, bytes);
             }
@@ -299,32 +299,20 @@ fn are_empty_lines(bytes: &[u8]) -> bool {
 /// Visible characters that no token has (RFC 9110 section 5.6.2), but for the colon.
 const DELIMITERS: &[u8] = b"\"(),/;<=>?@[\\]{}";
 
-/// Where the target and `Host` have what may be a name and a password, in front of an `@` (RFC 3986 section 3.2.1). A head
-/// that has them is refused; a path may have an `@`, too, and is shown.
-fn userinfo(head: &[u8]) -> Vec<Range<usize>> {
+/// Hides a target and a `Host` that no request may have, which may be anything: a field that was cut, a name and a password in
+/// front of an `@` (RFC 3986 section 3.2.1). For what the machine refuses them is most often still there.
+fn hide_invalid(head: &mut [u8]) {
     let (mut found, mut at) = (Vec::new(), 0);
     for line in head_lines(head) {
-        let bytes = &head[at..at + line.len];
-        let words = match line.field {
-            None => target(bytes),
-            Some(field) if field.is_named("host") => Some(field.name.len() + 1..bytes.len()),
-            Some(_) => None,
-        };
-        if let Some(words) = words {
-            let name = bytes.get(words.clone()).unwrap_or_default().iter().rposition(|byte| *byte == b'@');
-            found.extend(name.map(|name| at + words.start..at + words.start + name));
-        }
+        found.extend(line.invalid.map(|range| at + range.start..at + range.end));
         at += line.len;
     }
-    found
-}
-
-/// Where the target stands in a request line, behind its scheme; `None`: it is a path.
-fn target(line: &[u8]) -> Option<Range<usize>> {
-    let begin = line.iter().position(|byte| *byte == b' ')? + 1;
-    let target = line.get(begin..)?.split(|byte| *byte == b' ').next()?;
-    let scheme = target.windows(3).position(|three| three == b"://").map_or(0, |scheme| scheme + 3);
-    (!target.starts_with(b"/")).then_some(begin + scheme..begin + target.len())
+    for range in found {
+        let bytes = head.get_mut(range).unwrap_or_default().iter_mut();
+        bytes
+            .filter(|byte| !DELIMITERS.contains(byte) && !matches!(byte, b':' | b'#' | b'*' | b'%'))
+            .for_each(hide);
+    }
 }
 
 /// Where the method stands at the head's beginning, if it is not shown.
@@ -403,14 +391,20 @@ mod tests {
     }
 
     #[test]
-    fn a_name_and_a_password_in_a_target_or_a_host_that_is_refused_are_hidden() {
+    fn a_target_or_a_host_that_is_refused_is_hidden() {
         for (head, expected) in [
-            ("GET http://me:pass@h/a HTTP/1.1\r\n", "GET http://xxxxxxx@h/a HTTP/1.1\r\n"),
-            ("GET http://me:p/w@h HTTP/1.1\r\n", "GET http://xxxxxx@h HTTP/1.1\r\n"),
-            ("CONNECT me:pass@h:443 HTTP/1.1\r\n", "CONNECT xxxxxxx@h:443 HTTP/1.1\r\n"),
-            ("GET me@h/ HTTP/1.1\r\n", "GET xx@h/ HTTP/1.1\r\n"),
+            ("GET http://me:pass@h/a HTTP/1.1\r\n", "GET http://xx:xxxx@x/x HTTP/1.1\r\n"),
+            ("GET http://me:p/w@h HTTP/1.1\r\n", "GET http://xx:x/x@x HTTP/1.1\r\n"),
+            ("GET http://me:pass%40h/ HTTP/1.1\r\n", "GET http://xx:xxxx%xxx/ HTTP/1.1\r\n"),
+            ("CONNECT me:pass@h:443 HTTP/1.1\r\n", "CONNECT xx:xxxx@x:xxx HTTP/1.1\r\n"),
+            ("GET me@h/ HTTP/1.1\r\n", "GET xx@x/ HTTP/1.1\r\n"),
+            ("GET Cookie:pass HTTP/1.1\r\n", "GET xxxxxx:xxxx HTTP/1.1\r\n"),
+            ("GET /a#pass HTTP/1.1\r\n", "GET /x#xxxx HTTP/1.1\r\n"),
+            ("PRI * HTTP/2.0\r\n", "PRI * HTTP/2.0\r\n"),
             ("GET /a@b//c@d HTTP/1.0\r\n", "GET /a@b//c@d HTTP/1.0\r\n"),
-            ("GET / HTTP/1.1\r\nHost: me:p@ss@h:1\r\n", "GET / HTTP/1.1\r\nHost: xxxxxxx@h:1\r\n"),
+            ("GET / HTTP/1.1\r\nHost: me:p@ss@h:1\r\n", "GET / HTTP/1.1\r\nHost: xx:x@xx@x:x\r\n"),
+            ("GET / HTTP/1.1\r\nHost: me:pass\r\n", "GET / HTTP/1.1\r\nHost: xx:xxxx\r\n"),
+            ("GET / HTTP/1.1\r\nHost: me:80\r\n", "GET / HTTP/1.1\r\nHost: me:80\r\n"),
         ] {
             assert_eq!(hidden(StretchKind::UndeliveredHead, false, head), expected);
         }

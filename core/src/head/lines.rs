@@ -1,19 +1,25 @@
 //! The lines of a head or a trailer section, as far as they are well-formed: for those who show bytes of a peer.
 
 use core::iter::FusedIterator;
+use core::ops::Range;
 
 use crate::fields::FieldRef;
+use crate::host::authority;
 use crate::part::{ascii, part};
+use crate::target;
 use crate::token::{is_field_byte, is_tchar, trim_blanks};
 
 /// A line that is well-formed.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct HeadLine<'a> {
     /// How many bytes it has, its CR LF included.
     pub len: usize,
     /// The field that it is; `None`: it is the request line, or an empty line.
     pub field: Option<FieldRef<'a>>,
+    /// Where the line has a target, behind its scheme, or the value of a `Host` that no request may have: a head with such a
+    /// line is refused.
+    pub invalid: Option<Range<usize>>,
 }
 
 /// Walks the lines of the head at the start of `bytes`, empty lines before it included, to the empty line at its end. It
@@ -55,38 +61,56 @@ impl<'a> Iterator for HeadLines<'a> {
         let rest = self.rest.take()?;
         let end = memchr::memchr(b'\n', rest)?;
         let line = part(rest, ..end).strip_suffix(b"\r")?;
-        let (is_over, field) = match (self.next, line) {
-            (NextLine::EmptyOrRequest, []) => (false, None),
+        let (is_over, field, invalid) = match (self.next, line) {
+            (NextLine::EmptyOrRequest, []) => (false, None, None),
             (NextLine::EmptyOrRequest, _) => {
-                is_request_line(line).then_some(())?;
+                let (method, target) = request_line(line)?;
                 self.next = NextLine::FieldOrEnd;
-                (false, None)
+                (false, None, invalid_target(method, target))
             }
-            (NextLine::FieldOrEnd, []) => (true, None),
-            (NextLine::FieldOrEnd, _) => (false, Some(field(line)?)),
+            (NextLine::FieldOrEnd, []) => (true, None, None),
+            (NextLine::FieldOrEnd, _) => {
+                let field = field(line)?;
+                (false, Some(field), invalid_host(field, line.len()))
+            }
         };
         self.rest = (!is_over).then(|| part(rest, end + 1..));
-        Some(HeadLine { len: end + 1, field })
+        Some(HeadLine { len: end + 1, field, invalid })
     }
 }
 
 impl FusedIterator for HeadLines<'_> {}
 
-/// `method SP request-target SP HTTP-version` (RFC 9112 section 3), of any version and any form of a target.
-fn is_request_line(line: &[u8]) -> bool {
+/// The method and the target of `method SP request-target SP HTTP-version` (RFC 9112 section 3), of any version and any form
+/// of a target.
+fn request_line(line: &[u8]) -> Option<(&[u8], &[u8])> {
     let mut words = line.split(|&byte| byte == b' ');
     let (Some(method), Some(target), Some(version), None) =
         (words.next(), words.next(), words.next(), words.next())
     else {
-        return false;
+        return None;
     };
     let is_version = matches!(version, [b'H', b'T', b'T', b'P', b'/', major, b'.', minor] if major.is_ascii_digit() && minor.is_ascii_digit());
     let is_target = |bytes: &[u8]| bytes.iter().all(|&byte| is_field_byte(byte) && byte != b'\t');
-    is_version
+    let is_request = is_version
         && !method.is_empty()
         && method.iter().all(|&byte| is_tchar(byte))
         && !target.is_empty()
-        && is_target(target)
+        && is_target(target);
+    is_request.then_some((method, target))
+}
+
+/// Where in its line a target stands that is in no form which is valid with the method.
+fn invalid_target(method: &[u8], target: &[u8]) -> Option<Range<usize>> {
+    target::check(method, target).err()?;
+    let begin = method.len() + 1;
+    Some(begin + target::scheme_len(target).unwrap_or(0)..begin + target.len())
+}
+
+/// Where in its line, of so many bytes, the value of a `Host` stands that is none.
+fn invalid_host(field: FieldRef<'_>, line_len: usize) -> Option<Range<usize>> {
+    let is_invalid = field.is_named("host") && authority(field.value).is_none();
+    is_invalid.then(|| field.name.len() + 1..line_len)
 }
 
 /// `field-name ":" OWS field-value OWS` (RFC 9112 section 5).

@@ -1,11 +1,12 @@
 //! Random sessions of hostile clients, with secrets wherever none is to be shown.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use httpfsm::config::ServerConfig;
 use httpfsm_record::{Options, replay};
 use proptest::prelude::*;
-use proptest::test_runner::RngSeed;
+use proptest::test_runner::{RngSeed, TestRunner};
 
 use crate::hidden::{SECRET, leaked};
 use crate::support::{application, recorded};
@@ -35,7 +36,7 @@ fn line(secrets: Secrets) -> impl Strategy<Value = &'static str> {
         u32::from(secrets == Secrets::Everywhere) => Just("Trailer: SECRET"),
         refused.max(1) => Just("Expect: 100-continue"),
         refused => prop::sample::select(vec![
-            "Expect: magic", "Transfer-Encoding: gzip", "Content-Length: 7, 8", "Host: b",
+            "Expect: magic", "Transfer-Encoding: gzip", "Content-Length: 7, 8", "Host: b", "Host: u:SECRET",
             length, "Content-Length: -1", "Transfer-Encoding: chunked, gzip",
         ]),
         refused => prop::sample::select(vec![
@@ -137,8 +138,11 @@ fn request(secrets: Secrets) -> impl Strategy<Value = String> {
     let first = prop_oneof![
         12 => (prop::sample::select(vec!["GET", "POST", "HEAD"]), target, prop::sample::select(vec!["1.1", "1.1", "1.0", "2.0"]))
             .prop_map(|(method, target, version)| format!("{method} {target} HTTP/{version}")),
-        1 => prop::sample::select(vec!["CONNECT a:1 HTTP/1.1", "SECRET", "SECRET SECRET", "GET /", "{\"a\":\"SECRET\"}"])
-            .prop_map(str::to_owned),
+        1 => prop::sample::select(vec![
+            "CONNECT a:1 HTTP/1.1", "SECRET", "SECRET SECRET", "GET /", "{\"a\":\"SECRET\"}", "GET /#SECRET HTTP/1.1",
+            "GET Cookie:SECRET HTTP/1.1", "GET http://u:SECRET/ HTTP/1.1", "GET http://u:SECRET@h/ HTTP/1.1",
+            "CONNECT u:SECRET%40h HTTP/1.1",
+        ]).prop_map(str::to_owned),
     ];
     let lines = prop::collection::vec(line(secrets), 0..3);
     (begin, first, lines, body(secrets)).prop_map(|(begin, first, lines, (framing, body))| {
@@ -189,17 +193,13 @@ fn steps(secrets: Secrets) -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..8)
 }
 
-fn hides_its_secrets(
-    hardened: bool,
-    mask_bodies: bool,
-    piece: usize,
-    steps: Vec<Step>,
-) -> Result<(), TestCaseError> {
+/// What is recorded of a session.
+fn recordings(hardened: bool, mask_bodies: bool, piece: usize, steps: Vec<Step>) -> Vec<String> {
     let mut config = if hardened { ServerConfig::hardened() } else { ServerConfig::default() };
     config.channel.maximum_simultaneous_requests = 2 * u32::from(hardened);
     config.channel.expose_tracebacks = hardened;
     let options = Options { mask_bodies, ..Options::default() };
-    let all = recorded(config, options, application, |server, _| {
+    recorded(config, options, application, |server, _| {
         let client = server.connect().unwrap();
         for step in steps {
             match step {
@@ -219,8 +219,16 @@ fn hides_its_secrets(
             }
             server.run();
         }
-    });
-    for recording in all {
+    })
+}
+
+fn hides_its_secrets(
+    hardened: bool,
+    mask_bodies: bool,
+    piece: usize,
+    steps: Vec<Step>,
+) -> Result<(), TestCaseError> {
+    for recording in recordings(hardened, mask_bodies, piece, steps) {
         let leaked = leaked(&recording);
         prop_assert!(leaked.is_empty(), "{:?} in\n{}", leaked, recording);
         let replayed = replay(recording.as_bytes());
@@ -239,6 +247,22 @@ pub(crate) fn cases(usual: u32) -> ProptestConfig {
     let seed = std::env::var("PROPTEST_RNG_SEED").ok().and_then(|n| n.parse().ok()).unwrap_or(0x9112);
     let rng_seed = RngSeed::Fixed(seed);
     ProptestConfig { cases, rng_seed, failure_persistence: None, ..ProptestConfig::default() }
+}
+
+/// What hides all hides secrets, too: so it is counted what is left.
+#[test]
+fn most_hostile_sessions_are_recorded_to_their_end() {
+    let (all, masked) = (Cell::new(0), Cell::new(0));
+    let ran = TestRunner::new(cases(100)).run(&(piece(), steps(Secrets::InFields)), |(piece, steps)| {
+        for recording in recordings(false, false, piece, steps) {
+            all.set(all.get() + 1);
+            let end = recording.lines().last().unwrap_or_default();
+            masked.set(masked.get() + u32::from(end.contains("masked")));
+        }
+        Ok(())
+    });
+    assert!(ran.is_ok(), "{ran:?}");
+    assert!(masked.get() * 10 < all.get(), "{} of {} end before what is hidden", masked.get(), all.get());
 }
 
 proptest! {

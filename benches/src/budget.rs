@@ -72,7 +72,9 @@ mod tests {
     #[test]
     fn the_committed_budgets_can_be_read() {
         let budgets = Budgets::parse(include_str!("../budgets.txt")).unwrap();
-        assert_eq!(budgets.servers(), ["core", "tokio", "async-std", "smol", "blocking"]);
+        let servers =
+            ["core", "memory", "layered", "tokio", "tokio-limited", "async-std", "smol", "blocking"];
+        assert_eq!(budgets.servers(), servers);
         for server in budgets.servers() {
             for load in Load::ALL {
                 assert!(budgets.of(server, load).is_some(), "{server} {load}");

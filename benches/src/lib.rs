@@ -6,6 +6,7 @@
 pub mod budget;
 pub mod callgrind;
 pub mod client;
+pub mod in_memory;
 pub mod in_process;
 pub mod load;
 pub mod server;

@@ -29,16 +29,36 @@ pub struct ServerProcess {
     address: SocketAddr,
 }
 
+/// Limits that count.
+const LIMITS: &[&str] = &[
+    "--maximum-simultaneous-requests",
+    "100000",
+    "--maximum-simultaneous-requests-per-channel",
+    "1000",
+    "--max-connections",
+    "100000",
+    "--max-connections-per-peer",
+    "100000",
+    "--max-buffered-bytes",
+    "64GiB",
+];
+
 impl ServerProcess {
-    /// The arguments of the program that serve the counted requests.
+    /// The arguments of the program that serve the counted requests. A transport with `-limited` behind its name has each
+    /// limit that counts something over all connections, so high that nothing reaches it.
     #[must_use]
     pub fn arguments(transport: &str, threads: usize) -> Vec<OsString> {
         let threads = threads.to_string();
+        let (transport, limits) = match transport.strip_suffix("-limited") {
+            Some(transport) => (transport, LIMITS),
+            None => (transport, &[][..]),
+        };
         // No body is kept in a file, so no descriptors are left for files, and there are more for connections.
         let bodies = ["--bodies", "streamed"];
         ["serve", "--app", "bench", "--transport", transport, "--port", "0", "--threads", &threads]
             .into_iter()
             .chain(bodies)
+            .chain(limits.iter().copied())
             .map(OsString::from)
             .collect()
     }

@@ -1,8 +1,10 @@
 //! Counts what one request costs the server's process: instructions in user space, allocations and system calls.
 //!
 //! ```text
-//! count                          every row of benches/budgets.txt: core, and each transport
+//! count                          every row of benches/budgets.txt
 //! count core                     some servers
+//! count layered                  the driver over a connection in memory, through a layer
+//! count tokio-limited            a transport under limits of which none is reached
 //! count tokio --load plain       some loads
 //! count --keep DIR               keeps the profiles, for callgrind_annotate
 //! count --writes 2000            longer runs
@@ -23,15 +25,18 @@ use std::process::{Command, ExitCode};
 use httpfsm_benches::budget::{Budgets, PerRequest};
 use httpfsm_benches::callgrind::{self, Cost};
 use httpfsm_benches::client::BenchClient;
+use httpfsm_benches::in_memory::InMemory;
 use httpfsm_benches::in_process::InProcess;
 use httpfsm_benches::load::Load;
 use httpfsm_benches::server::{self, ServerProcess};
 use lexopt::{Arg, ValueExt};
 
-/// The machine without a transport; every other name is a transport of the server.
+/// The machine without a transport.
 const CORE: &str = "core";
+/// The driver over a connection in memory, without a layer and through one. Every other name is a transport of the program.
+const MEMORY: [&str; 2] = ["memory", "layered"];
 
-/// The first argument of the process that is counted for [`CORE`].
+/// The first argument of the process that is counted for [`CORE`] and [`MEMORY`].
 const WORKLOAD: &str = "workload";
 
 /// What both runs begin with, so that buffers have grown to their size before the difference begins.
@@ -46,10 +51,10 @@ fn main() -> ExitCode {
 
 fn count() -> Result<ExitCode, Box<dyn Error>> {
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
-    if let [WORKLOAD, load, writes] =
+    if let [WORKLOAD, server, load, writes] =
         arguments.iter().map(|word| word.to_str().unwrap_or("")).collect::<Vec<_>>()[..]
     {
-        return workload(load_named(load)?, writes.parse()?);
+        return workload(server, load_named(load)?, writes.parse()?);
     }
     let mut options = CommandLine::parse(arguments)?;
     let budgets = Budgets::parse(include_str!("../../budgets.txt"))?;
@@ -83,12 +88,23 @@ fn verdict(budget: Option<&PerRequest>, within: bool) -> String {
     if within { figures } else { format!("{figures}  ABOVE") }
 }
 
-/// The process that is counted for the core: nothing but exchanges.
-fn workload(load: Load, writes: usize) -> Result<ExitCode, Box<dyn Error>> {
-    let bytes = load.bytes();
-    let mut connection = InProcess::new();
+/// The process that is counted for what needs no socket: nothing but exchanges.
+fn workload(server: &str, load: Load, writes: usize) -> Result<ExitCode, Box<dyn Error>> {
+    if server == CORE {
+        let mut connection = InProcess::new();
+        return exchanges(&load.bytes(), writes, |bytes| connection.exchange(bytes));
+    }
+    let mut connection = InMemory::new(server == "layered");
+    exchanges(&connection.encoded(&load.bytes()), writes, |bytes| connection.exchange(bytes))
+}
+
+fn exchanges(
+    bytes: &[u8],
+    writes: usize,
+    mut exchange: impl FnMut(&[u8]) -> usize,
+) -> Result<ExitCode, Box<dyn Error>> {
     for _ in 0..writes {
-        if connection.exchange(black_box(&bytes)) == 0 {
+        if exchange(black_box(bytes)) == 0 {
             return Err("a request got no response".into());
         }
     }
@@ -145,9 +161,9 @@ impl CommandLine {
         let out = folder.join(format!("callgrind.out.{}.{server}.{load}.{writes}", std::process::id()));
         let mut words = callgrind::command(&out);
         let valgrind = words.remove(0);
-        if server == CORE {
+        if server == CORE || MEMORY.contains(&server) {
             words.push(std::env::current_exe()?.into());
-            words.extend([WORKLOAD, load.name(), &writes.to_string()].map(OsString::from));
+            words.extend([WORKLOAD, server, load.name(), &writes.to_string()].map(OsString::from));
             let status = Command::new(&valgrind).args(words).status()?;
             if !status.success() {
                 return Err(format!("the workload failed: {status}").into());

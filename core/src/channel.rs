@@ -88,6 +88,7 @@ use core::mem;
 pub use self::compiled_config::{CompiledConfig, Facts, Leave, Timeout};
 pub use self::description::MACHINE;
 pub use self::input::{Data, Input};
+pub(crate) use self::input_buffer::READ;
 pub use self::input_part::{ChannelTrace, InputPart};
 pub use self::not_accepted::NotAccepted;
 pub use self::outbox::OutputKind;

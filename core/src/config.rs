@@ -279,6 +279,14 @@ pub struct ServerConfig {
     /// When after GoOut the server drops what is left, plus the channels' `drain_grace`: what they say at their own
     /// deadline has that long to leave, and a second at least. Default 30 s.
     pub drain_deadline: Option<Duration>,
+    /// How long the bytes may take that come before HTTP ([`prologue`](crate::prologue)), from when the connection is
+    /// accepted to the last of them, where its listener expects any. Default 10 s.
+    pub preface_timeout: Option<Duration>,
+    /// How long a handshake before HTTP may take, where its listener has one; counted from the end of the preface. Default
+    /// 10 s.
+    pub handshake_timeout: Option<Duration>,
+    /// Most bytes that may come before HTTP and a handshake; above: 400. At most 64 KiB are used. Default 4 KiB.
+    pub max_preface_bytes: u32,
     /// What each channel obeys.
     pub channel: ChannelConfig,
 }
@@ -294,6 +302,9 @@ impl Default for ServerConfig {
             max_connections_per_peer: 0,
             max_buffered_bytes: 512 << 20,
             drain_deadline: seconds(30),
+            preface_timeout: seconds(10),
+            handshake_timeout: seconds(10),
+            max_preface_bytes: 4 << 10,
             channel: ChannelConfig::default(),
         }
     }
@@ -308,6 +319,8 @@ impl ServerConfig {
             max_connections: 10_000,
             max_connections_per_peer: 256,
             max_buffered_bytes: 128 << 20,
+            preface_timeout: seconds(5),
+            handshake_timeout: seconds(5),
             channel: ChannelConfig::hardened(),
             ..Self::default()
         }

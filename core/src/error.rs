@@ -125,6 +125,14 @@ pub enum CloseReason {
     RequestsServed,
     /// The connection was handed over to another protocol, and that has ended.
     Upgraded,
+    /// Before HTTP: the preface was not complete in `preface_timeout`.
+    PrefaceTimeout,
+    /// Before HTTP: the handshake was not complete in `handshake_timeout`.
+    HandshakeTimeout,
+    /// Before HTTP: the handshake failed.
+    HandshakeFailed,
+    /// Before HTTP: the server does not serve the peer that the preface names.
+    NotAdmitted,
 }
 
 impl CloseReason {
@@ -150,7 +158,11 @@ impl CloseReason {
             | Self::Aborted
             | Self::ResponseShort
             | Self::DrainTimeout
-            | Self::Upgraded => false,
+            | Self::Upgraded
+            | Self::PrefaceTimeout
+            | Self::HandshakeTimeout
+            | Self::HandshakeFailed
+            | Self::NotAdmitted => false,
         }
     }
 }
@@ -180,6 +192,10 @@ impl fmt::Display for CloseReason {
             Self::AgeReached => "The connection was old enough.",
             Self::RequestsServed => "The connection served as many requests as it may.",
             Self::Upgraded => "The other protocol ended.",
+            Self::PrefaceTimeout => "What comes before HTTP was not complete in time.",
+            Self::HandshakeTimeout => "The handshake before HTTP was not complete in time.",
+            Self::HandshakeFailed => "The handshake before HTTP failed.",
+            Self::NotAdmitted => "The server does not serve the peer that was named before HTTP.",
         })
     }
 }

@@ -75,6 +75,7 @@ mod host;
 pub mod origins;
 mod part;
 pub mod peer;
+pub mod prologue;
 pub mod request;
 pub mod response;
 pub mod server;

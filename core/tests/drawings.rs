@@ -8,8 +8,12 @@ use httpfsm::fsm::{Act, Cause, Description, Label, Machine, Row};
 
 const COMMAND: &str = "HTTPFSM_BLESS=1 cargo test -p httpfsm --test drawings";
 
-fn machines() -> [(&'static str, Description); 2] {
-    [("channel", httpfsm::channel::MACHINE.describe()), ("server", httpfsm::server::MACHINE.describe())]
+fn machines() -> [(&'static str, Description); 3] {
+    [
+        ("channel", httpfsm::channel::MACHINE.describe()),
+        ("server", httpfsm::server::MACHINE.describe()),
+        ("prologue", httpfsm::prologue::MACHINE.describe()),
+    ]
 }
 
 fn docs() -> PathBuf {
@@ -39,8 +43,8 @@ fn the_page_shows_the_tables() {
     }
     let mut page = format!(
         "# The machines\n\n\
-         Generated from the tables in `core/src/channel/table.rs` and `core/src/server/table.rs`; not to be edited. \
-         After a change of a table: `{COMMAND}`.\n\n\
+         Generated from the tables in `core/src/channel/table.rs`, `core/src/server/table.rs` and \
+         `core/src/prologue/table.rs`; not to be edited. After a change of a table: `{COMMAND}`.\n\n\
          Read a transition as: in this state, on this event, do these actions, and be in that state. The next state is \
          set before the actions run. Where the way depends on data, the last action raises an *internal* event, \
          which has a row of its own. What `docs/design.md` calls a refusal is an empty cell of the matrix.\n\n"
@@ -81,6 +85,7 @@ fn no_two_states_stand_in_one_place() {
 fn any_change_of_a_row_shows_in_the_page() {
     every_change_shows(&httpfsm::channel::MACHINE);
     every_change_shows(&httpfsm::server::MACHINE);
+    every_change_shows(&httpfsm::prologue::MACHINE);
 }
 
 #[track_caller]

@@ -15,7 +15,7 @@ use httpfsm::server::NotAdmitted;
 use httpfsm::time::Date;
 use httpfsm::{InvalidField, Status};
 
-const RULES: [Rule; 48] = [
+const RULES: [Rule; 51] = [
     Rule::BareLf,
     Rule::BareCr,
     Rule::Nul,
@@ -60,10 +60,13 @@ const RULES: [Rule; 48] = [
     Rule::BodyTruncated,
     Rule::BodyTimeout,
     Rule::ResponseTimeout,
+    Rule::PeerEnded,
     Rule::Busy,
     Rule::SimultaneousRequests,
     Rule::HandlerFailed,
     Rule::Draining,
+    Rule::Preface,
+    Rule::PrefaceTooLong,
 ];
 
 /// Each begins with a capital letter, ends with a stop, and is unlike the others.
@@ -124,6 +127,10 @@ fn every_end_of_a_body_and_of_a_channel_says_why() {
         CloseReason::AgeReached,
         CloseReason::RequestsServed,
         CloseReason::Upgraded,
+        CloseReason::PrefaceTimeout,
+        CloseReason::HandshakeTimeout,
+        CloseReason::HandshakeFailed,
+        CloseReason::NotAdmitted,
     ]);
     // What a rule or an error says is not said in other words by what it led to.
     assert!(CloseReason::Refused(malformed).to_string().ends_with(&malformed.to_string()));

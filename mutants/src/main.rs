@@ -176,10 +176,12 @@ const TABLE_TESTS: [&str; 1] = ["every_pair_of_a_state_and_an_input_is_a_row_or_
 
 const CHANNEL: &str = "core/src/channel/table.rs";
 const SERVER: &str = "core/src/server/table.rs";
+const PROLOGUE: &str = "core/src/prologue/table.rs";
 
 fn rows(options: &Options, suite: &Suite) -> Vec<Entry> {
     let mut changes = rows::changes(CHANNEL, &httpfsm::channel::MACHINE);
     changes.extend(rows::changes(SERVER, &httpfsm::server::MACHINE));
+    changes.extend(rows::changes(PROLOGUE, &httpfsm::prologue::MACHINE));
     changes.retain(|change| change.name.contains(&options.word));
     let places: BTreeSet<u32> = changes.iter().map(|change| change.place).collect();
     eprintln!("{} changes of {} cells", changes.len(), places.len());

@@ -27,7 +27,7 @@ pub enum Outcome {
 
 /// Which files belong together; the first that fits.
 const GROUPS: [(&str, &[&str]); 8] = [
-    ("tables", &["core/src/channel/table.rs", "core/src/server/table.rs"]),
+    ("tables", &["core/src/channel/table.rs", "core/src/server/table.rs", "core/src/prologue/table.rs"]),
     ("framing", &["core/src/framing", "core/src/chunked", "core/src/trailers"]),
     (
         "parsing",
@@ -45,7 +45,7 @@ const GROUPS: [(&str, &[&str]); 8] = [
         &["core/src/request", "core/src/status", "core/src/error", "core/src/encode"],
     ),
     ("channel", &["core/src/channel"]),
-    ("server", &["core/src/server"]),
+    ("server, prologue", &["core/src/server", "core/src/prologue"]),
     ("drawing (`fsm`)", &["core/src/fsm"]),
     ("handler, config, the rest", &["core/src/"]),
 ];

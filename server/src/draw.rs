@@ -10,6 +10,8 @@ pub(crate) enum DrawnMachine {
     Channel,
     /// The server, which opens channels
     Server,
+    /// What comes before HTTP on a connection
+    Prologue,
 }
 
 /// A language for pictures.
@@ -32,6 +34,7 @@ impl DrawnMachine {
         let description = match self {
             Self::Channel => httpfsm::channel::MACHINE.describe(),
             Self::Server => httpfsm::server::MACHINE.describe(),
+            Self::Prologue => httpfsm::prologue::MACHINE.describe(),
         };
         let mut picture = match format {
             DrawFormat::Mermaid => description.to_mermaid(),

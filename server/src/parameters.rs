@@ -1,4 +1,5 @@
-//! Every parameter of the server as a flag and an environment variable.
+//! Every parameter of the server as a flag and an environment variable, but for those of what comes before HTTP, as nothing
+//! does at the listeners of the program.
 //!
 //! [`PARAMETERS`] is the one place: a row per field of [`ServerConfig`] and of the `ChannelConfig` in it. The name of
 //! the flag is the field's in kebab case, that of the variable the same with `HTTPFSM_` before it; defaults are not
@@ -315,6 +316,9 @@ mod tests {
             max_connections_per_peer,
             max_buffered_bytes,
             drain_deadline,
+            preface_timeout,
+            handshake_timeout,
+            max_preface_bytes,
             channel,
         });
         let channel = fields!(ChannelConfig {
@@ -357,6 +361,10 @@ mod tests {
         });
         let mut expected: BTreeSet<String> = server.iter().map(|&name| name.to_owned()).collect();
         expected.remove("channel");
+        // Nothing comes before HTTP at the listeners of the program.
+        for name in ["preface_timeout", "handshake_timeout", "max_preface_bytes"] {
+            expected.remove(name);
+        }
         for &name in &channel {
             let suffix = if server.contains(name) { "_per_channel" } else { "" };
             expected.insert(format!("{name}{suffix}"));

@@ -106,6 +106,10 @@ pub enum Rule {
     HandlerFailed,
     /// The server is going out.
     Draining,
+    /// What comes before HTTP is not what the listener expects: no valid header of a proxy, say.
+    Preface,
+    /// What comes before HTTP is longer than `max_preface_bytes`.
+    PrefaceTooLong,
 }
 
 impl Rule {
@@ -157,7 +161,9 @@ impl Rule {
             | Self::ChunkExtensionTooLarge
             | Self::ChunkEnd
             | Self::TrailerField
-            | Self::BodyTruncated => Status::BAD_REQUEST,
+            | Self::BodyTruncated
+            | Self::Preface
+            | Self::PrefaceTooLong => Status::BAD_REQUEST,
         }
     }
 
@@ -212,7 +218,9 @@ impl Rule {
             | Self::Busy
             | Self::SimultaneousRequests
             | Self::HandlerFailed
-            | Self::Draining => false,
+            | Self::Draining
+            | Self::Preface
+            | Self::PrefaceTooLong => false,
         }
     }
 
@@ -249,6 +257,7 @@ impl Rule {
             | Self::SimultaneousRequests
             | Self::Draining => "RFC 9110 section 15.6.4",
             Self::HandlerFailed => "RFC 9110 section 15.6.1",
+            Self::Preface | Self::PrefaceTooLong => "RFC 9110 section 15.5.1",
         }
     }
 
@@ -309,6 +318,8 @@ impl Rule {
             Self::SimultaneousRequests => "More requests were sent ahead than may wait for their responses.",
             Self::HandlerFailed => "The server failed before it could respond.",
             Self::Draining => "The server is going out of service.",
+            Self::Preface => "What comes before the first request is not what this server expects there.",
+            Self::PrefaceTooLong => "What comes before the first request is longer than this server accepts.",
         }
     }
 }

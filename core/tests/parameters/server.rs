@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use httpfsm::prologue::{Prologue, PrologueInput, State};
 use httpfsm::server::{Server, ServerInput, ServerOutput};
 use httpfsm::time::Moment;
 use httpfsm::{ChannelConfig, Peer, ServerConfig};
@@ -51,8 +52,46 @@ pub(crate) const SERVER: &[Parameter] = &[
             !std::iter::from_fn(|| server.next_output()).any(|output| output == ServerOutput::DropChannels)
         }),
     ),
+    parameter(
+        "preface_timeout",
+        Time(|time, n| {
+            let mut prologue =
+                Prologue::new(&ServerConfig { preface_timeout: time, ..ServerConfig::default() });
+            stays(&mut prologue, State::Preface, n)
+        }),
+    ),
+    parameter(
+        "handshake_timeout",
+        Time(|time, n| {
+            let mut prologue =
+                Prologue::new(&ServerConfig { handshake_timeout: time, ..ServerConfig::default() });
+            prologue.handle(Moment::START, PrologueInput::LayerChosen).expect("there is no preface");
+            stays(&mut prologue, State::Handshake, n)
+        }),
+    ),
+    parameter(
+        "max_preface_bytes",
+        Most {
+            limit: 20,
+            is_within: |limit, n| {
+                let config = ServerConfig { max_preface_bytes: limit as u32, ..ServerConfig::default() };
+                let mut prologue = Prologue::new(&config);
+                // The last byte of the preface comes with the verdict that it is complete.
+                let taken =
+                    (1..n).all(|_| prologue.handle(Moment::START, PrologueInput::Received(1)).is_ok());
+                taken && prologue.handle(Moment::START, PrologueInput::PrefaceRead).is_ok()
+            },
+        },
+    ),
     parameter("channel", NoLimit("has its own table")),
 ];
+
+/// Whether a prologue that stands in `state` stands there still at `millis`.
+fn stays(prologue: &mut Prologue, state: State, millis: u64) -> bool {
+    assert_eq!(prologue.state(), state);
+    prologue.handle(Moment::from_millis(millis), PrologueInput::Tick).expect("a tick is always taken");
+    prologue.state() == state
+}
 
 fn connected(from: &str) -> ServerInput {
     let peer = |text: &str| Peer::Ip(text.parse::<SocketAddr>().expect("an address"));

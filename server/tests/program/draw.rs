@@ -12,9 +12,12 @@ fn every_machine_is_drawn_in_every_language() {
         [("mermaid", "stateDiagram-v2"), ("dot", "digraph"), ("markdown", "#"), ("svg", "<svg")]
     {
         let (channel, server) = (draw("channel", format), draw("server", format));
-        for (picture, states) in
-            [(&channel, ["Idle", "WaitResponse", "Upgraded"]), (&server, ["Listening", "Draining", "Gone"])]
-        {
+        let prologue = draw("prologue", format);
+        for (picture, states) in [
+            (&channel, ["Idle", "WaitResponse", "Upgraded"]),
+            (&server, ["Listening", "Draining", "Gone"]),
+            (&prologue, ["Preface", "Handshake", "Handed"]),
+        ] {
             assert!(picture.contains(begins), "{format}: {picture}");
             assert!(picture.ends_with('\n'));
             for state in states {
@@ -22,6 +25,7 @@ fn every_machine_is_drawn_in_every_language() {
             }
         }
         assert_ne!(channel, server, "{format}");
+        assert_ne!(server, prologue, "{format}");
     }
 }
 

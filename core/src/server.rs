@@ -76,6 +76,16 @@ pub enum ServerInput {
         /// Our own address.
         sockname: Peer,
     },
+    /// What came before HTTP on a connection names another peer than the socket does, as a proxy does for its client
+    /// ([`prologue`](crate::prologue)). `origins` and `max_connections_per_peer` judge that peer as they have judged the
+    /// socket's, and from now on the channel counts for it. The next output is [`ServerOutput::PeerAdmitted`] or
+    /// [`ServerOutput::NotAdmitted`]; the channel is open either way, until its end is reported.
+    PeerNamed {
+        /// Which.
+        channel: ChannelId,
+        /// The address that was named.
+        peername: Peer,
+    },
     /// A channel has closed (EV_HTTP_CHANNEL_CLOSED), or could not be served at all.
     HttpChannelClosed {
         /// Which.
@@ -101,6 +111,7 @@ impl ServerInput {
     pub const fn event(&self) -> Event {
         match self {
             Self::Connected { .. } => Event::Connected,
+            Self::PeerNamed { .. } => Event::PeerNamed,
             Self::HttpChannelClosed { .. } => Event::HttpChannelClosed,
             Self::GoOut => Event::GoOut,
             Self::ListenersClosed => Event::ListenersClosed,
@@ -123,12 +134,18 @@ pub enum ServerOutput {
         /// Our own address.
         sockname: Peer,
     },
-    /// Close the connection; nothing was sent.
+    /// Close the connection; nothing was sent. After [`PeerNamed`](ServerInput::PeerNamed) its end is reported as that of a
+    /// channel.
     NotAdmitted {
         /// The address of the remote end.
         peername: Peer,
         /// Why.
         reason: NotAdmitted,
+    },
+    /// Serve the connection of this channel as one of the peer that was named.
+    PeerAdmitted {
+        /// Which.
+        id: ChannelId,
     },
     /// Tell every open channel to go out, and each that is opened from now on ([`HttpChannel`](Self::HttpChannel)).
     GoOut,
@@ -165,7 +182,7 @@ impl fmt::Display for NotAdmitted {
 
 /// The caller's mistake: an input that does not fit. Nothing changed but the time.
 ///
-/// The only one that a server refuses is the end of a channel that is not open.
+/// What a server refuses is the end, or another peer, of a channel that is not open.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub struct ServerNotAccepted {
@@ -223,7 +240,8 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// [`ServerNotAccepted`] if `input` is the end of a channel that is not open. Nothing has changed but the time.
+    /// [`ServerNotAccepted`] if `input` is the end, or another peer, of a channel that is not open. Nothing has changed but
+    /// the time.
     pub fn handle(&mut self, at: Moment, input: ServerInput) -> Result<(), ServerNotAccepted> {
         self.handle_with(at, input, &mut ())
     }
@@ -245,7 +263,9 @@ impl Server {
         // The tick before it closes no channel.
         let fits = MATRIX.on(self.state, event).is_some()
             && match input {
-                ServerInput::HttpChannelClosed { channel, .. } => self.registry.is_open(channel),
+                ServerInput::HttpChannelClosed { channel, .. } | ServerInput::PeerNamed { channel, .. } => {
+                    self.registry.is_open(channel)
+                }
                 _ => true,
             };
         let then = (fits && event != Event::Tick).then_some(event);

@@ -147,7 +147,10 @@ impl SharedState {
             match output {
                 ServerOutput::HttpChannel { id, name, .. } => verdict = Ok((id, name)),
                 ServerOutput::NotAdmitted { reason, .. } => verdict = Err(reason),
-                ServerOutput::GoOut | ServerOutput::DropChannels | ServerOutput::Gone => {}
+                ServerOutput::PeerAdmitted { .. }
+                | ServerOutput::GoOut
+                | ServerOutput::DropChannels
+                | ServerOutput::Gone => {}
             }
         }
         verdict
@@ -345,7 +348,9 @@ impl SharedState {
                 ServerOutput::Gone => (draining, gone) = (true, true),
                 // `sweep` keeps this deadline, since a drain may bring a shorter one.
                 ServerOutput::DropChannels => {}
-                ServerOutput::HttpChannel { .. } | ServerOutput::NotAdmitted { .. } => {}
+                ServerOutput::HttpChannel { .. }
+                | ServerOutput::PeerAdmitted { .. }
+                | ServerOutput::NotAdmitted { .. } => {}
             }
         }
         if let Some(deadline) = machine.deadline() {

@@ -20,6 +20,8 @@ use crate::time::Moment;
 #[derive(Clone, Copy, Debug)]
 enum Move {
     Connect(&'static str),
+    /// What came before HTTP on this channel names a peer.
+    Name(u64, &'static str),
     /// The first channel closes, perhaps again; or one that there never was.
     Close(u64),
     GoOut,
@@ -29,10 +31,13 @@ enum Move {
     Deadline,
 }
 
-const MOVES: [Move; 9] = [
+const MOVES: [Move; 12] = [
     Move::Connect("192.0.2.1:1"),
     Move::Connect("192.0.2.2:1"),
     Move::Connect("198.51.100.1:1"),
+    Move::Name(1, "192.0.2.2:2"),
+    Move::Name(1, "198.51.100.1:2"),
+    Move::Name(3, "192.0.2.3:2"),
     Move::Close(1),
     Move::Close(2),
     Move::GoOut,
@@ -74,6 +79,7 @@ fn make(server: &mut Server, at: &mut Moment, what: Move, seen: &mut Coverage) {
         Move::Connect(from) => {
             ServerInput::Connected { peername: peer(from), sockname: peer("192.0.2.9:80") }
         }
+        Move::Name(n, peername) => ServerInput::PeerNamed { channel: ChannelId(n), peername: peer(peername) },
         Move::Close(n) => {
             ServerInput::HttpChannelClosed { channel: ChannelId(n), stats: ChannelStats::default() }
         }
@@ -100,9 +106,15 @@ fn make(server: &mut Server, at: &mut Moment, what: Move, seen: &mut Coverage) {
     while server.next_output().is_some() {}
 }
 
-fn explore(config: &ServerConfig, seen: &mut Coverage, mut visit: impl FnMut(Server, &[Move])) {
+/// From where `start` leads to.
+fn explore(
+    config: &ServerConfig,
+    start: &[Move],
+    seen: &mut Coverage,
+    mut visit: impl FnMut(Server, &[Move]),
+) {
     let config = std::sync::Arc::new(config.clone());
-    let mut scripts: Vec<Vec<Move>> = vec![Vec::new()];
+    let mut scripts: Vec<Vec<Move>> = vec![start.to_vec()];
     while let Some(moves) = scripts.pop() {
         let mut server = Server::new(config.clone());
         let mut at = Moment::START;
@@ -110,7 +122,7 @@ fn explore(config: &ServerConfig, seen: &mut Coverage, mut visit: impl FnMut(Ser
             make(&mut server, &mut at, what, seen);
         }
         visit(server, &moves);
-        if moves.len() < DEPTH {
+        if moves.len() < start.len() + DEPTH {
             scripts.extend(MOVES.iter().map(|&what| {
                 let mut further = moves.clone();
                 further.push(what);
@@ -133,23 +145,29 @@ fn raises(state: State, action: Action) -> &'static [Internal] {
             Internal::PeerFull,
             Internal::TooLate,
         ],
+        (_, Action::CheckNamedPeer) => {
+            &[Internal::NamedAdmitted, Internal::NamedForeign, Internal::NamedFull]
+        }
         (_, Action::ForgetChannel | Action::CountChannels) => &[Internal::LastClosed],
         (State::Draining | State::Leaving, Action::CheckDeadline) => &[Internal::DrainOver],
         _ => &[],
     }
 }
 
-/// Every row is taken, the refusal is given, and the end of an unknown channel is refused elsewhere, too; what is
+/// Every row is taken, the refusals are given, and what concerns an unknown channel is refused elsewhere, too; what is
 /// raised is what [`raises`] says, which has a row wherever it is raised.
 ///
 /// Seen to fail: with a PeerFull row in Leaving; with a `would_turn_away` that does not count peers.
 #[test]
 fn every_pair_happens() {
     let mut seen = Coverage::default();
-    explore(&config(), &mut seen, |_, _| {});
+    explore(&config(), &[], &mut seen, |_, _| {});
+    // A peer that is named has enough channels only where there are two.
+    let two = [Move::Connect("192.0.2.1:1"), Move::Connect("192.0.2.2:1")];
+    explore(&config(), &two, &mut seen, |_, _| {});
     // Who is told apart only when the server is not full.
     let one = ServerConfig { max_connections: 1, max_connections_per_peer: 0, ..config() };
-    explore(&one, &mut seen, |_, _| {});
+    explore(&one, &[], &mut seen, |_, _| {});
     let mut expected = BTreeSet::new();
     for row in ROWS {
         for &state in row.states {
@@ -165,7 +183,9 @@ fn every_pair_happens() {
         }
     }
     assert_eq!(seen.raised, expected);
-    let refused = State::ALL.iter().map(|state| format!("({state}, HttpChannelClosed)")).collect();
+    let of_channels = [Event::PeerNamed, Event::HttpChannelClosed];
+    let refused = State::ALL.iter().flat_map(|state| of_channels.map(|event| format!("({state}, {event})")));
+    let refused = refused.collect();
     assert_eq!(seen.refused, refused);
     assert!(REFUSALS.iter().all(|refusal| refusal.state == State::Gone));
 }
@@ -177,7 +197,7 @@ fn every_pair_happens() {
 #[test]
 fn every_server_can_go() {
     let mut seen = Coverage::default();
-    explore(&config(), &mut Coverage::default(), |mut server, moves| {
+    explore(&config(), &[], &mut Coverage::default(), |mut server, moves| {
         let mut at = server.deadline().unwrap_or(Moment::START);
         make(&mut server, &mut at, Move::GoOut, &mut seen);
         make(&mut server, &mut at, Move::ListenersClosed, &mut seen);

@@ -67,6 +67,15 @@ impl Registry {
             (Action::TurnAway(reason), ServerInput::Connected { peername, .. }) => {
                 self.turn_away(peername, reason);
             }
+            (Action::CheckNamedPeer, ServerInput::PeerNamed { channel, peername }) => {
+                return Some(self.check_named_peer(*channel, peername));
+            }
+            (Action::MoveChannel, ServerInput::PeerNamed { channel, peername }) => {
+                self.move_channel(*channel, peername);
+            }
+            (Action::TurnNamedAway(reason), ServerInput::PeerNamed { peername, .. }) => {
+                self.turn_away(peername, reason);
+            }
             (Action::ForgetChannel, ServerInput::HttpChannelClosed { channel, stats }) => {
                 self.forget_channel(*channel, stats);
                 return self.last_closed();
@@ -86,7 +95,16 @@ impl Registry {
                 self.drain_deadline = None;
                 self.outputs.push_back(ServerOutput::Gone);
             }
-            (Action::CheckPeer | Action::OpenChannel | Action::TurnAway(_) | Action::ForgetChannel, _) => {
+            (
+                Action::CheckPeer
+                | Action::OpenChannel
+                | Action::TurnAway(_)
+                | Action::CheckNamedPeer
+                | Action::MoveChannel
+                | Action::TurnNamedAway(_)
+                | Action::ForgetChannel,
+                _,
+            ) => {
                 debug_assert!(false, "{action:?} takes the data of another input than its row is for");
             }
         }
@@ -138,6 +156,36 @@ impl Registry {
         }
     }
 
+    /// The connection has its place among all already, and counts for one peer only.
+    fn check_named_peer(&self, channel: ChannelId, peername: &Peer) -> Internal {
+        let host = host(peername);
+        let is_counted =
+            self.channels.get(&channel).is_some_and(|counted| host.is_some() && *counted == host);
+        if !origins::allows(&self.config.origins, peername) {
+            Internal::NamedForeign
+        } else if !is_counted && host.is_some_and(|host| self.is_host_full(host)) {
+            Internal::NamedFull
+        } else {
+            Internal::NamedAdmitted
+        }
+    }
+
+    fn move_channel(&mut self, channel: ChannelId, peername: &Peer) {
+        let host = self.counted_host(peername);
+        if let Some(host) = host {
+            *self.hosts.entry(host).or_insert(0) += 1;
+        }
+        if let Some(before) = self.channels.insert(channel, host).flatten() {
+            self.leave_host(before);
+        }
+        self.outputs.push_back(ServerOutput::PeerAdmitted { id: channel });
+    }
+
+    /// The host that a channel of this peer counts for.
+    fn counted_host(&self, peername: &Peer) -> Option<IpAddr> {
+        host(peername).filter(|_| self.config.max_connections_per_peer != 0)
+    }
+
     fn is_host_full(&self, host: IpAddr) -> bool {
         let open = self.hosts.get(&host).copied().unwrap_or(0);
         is_reached(self.config.max_connections_per_peer, open.into())
@@ -149,7 +197,7 @@ impl Registry {
         self.stats.most_channels = self.stats.most_channels.max(self.stats.n_channels);
         // The count of opened channels never falls, so a number or name is never given twice.
         let id = ChannelId(self.stats.opened);
-        let host = host(peername).filter(|_| self.config.max_connections_per_peer != 0);
+        let host = self.counted_host(peername);
         if let Some(host) = host {
             *self.hosts.entry(host).or_insert(0) += 1;
         }

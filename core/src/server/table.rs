@@ -23,6 +23,8 @@ crate::labelled! {
     pub enum Event {
         /// A connection was accepted (EV_CONNECTED).
         Connected,
+        /// What came before HTTP on an accepted connection names another peer than the socket does.
+        PeerNamed,
         /// A channel has closed (EV_HTTP_CHANNEL_CLOSED).
         HttpChannelClosed,
         /// Stop to listen, finish the channels and end (go_out).
@@ -40,6 +42,12 @@ crate::labelled! {
     pub enum Internal {
         /// The peer may connect, and there is room for its channel.
         Admitted,
+        /// The peer that was named may connect, and has room for the channel.
+        NamedAdmitted,
+        /// `origins` does not name the peer that was named.
+        NamedForeign,
+        /// The peer that was named has `max_connections_per_peer` channels open.
+        NamedFull,
         /// `origins` does not name the peer.
         OriginForeign,
         /// `max_connections` channels are open.
@@ -65,6 +73,12 @@ crate::actions! {
         OpenChannel,
         /// Turn the connection away, for this reason.
         TurnAway(Reason),
+        /// Look at `origins` and the count of the peer that was named: NamedAdmitted, NamedForeign or NamedFull.
+        CheckNamedPeer,
+        /// Count the channel for the peer that was named.
+        MoveChannel,
+        /// Turn the peer that was named away, for this reason. The channel counts until it has closed.
+        TurnNamedAway(Reason),
         /// Forget the channel and add its counts to ours; LastClosed if it was the last.
         ForgetChannel,
         /// Arm `drain_deadline` and tell the channels to go out.
@@ -96,6 +110,12 @@ pub const ROWS: &[Row<State, Event, Internal, Action>] = crate::rows! {
     then Draining,             TooLate,         [TurnAway(Reason::Draining)], =;
     on   Leaving | Gone,       Connected,       [TurnAway(Reason::Draining)], =;
 
+    // A connection that was accepted is of another peer.
+    on   Listening | Draining | Leaving, PeerNamed, [CheckNamedPeer],         =;
+    then Listening | Draining | Leaving, NamedAdmitted, [MoveChannel],        =;
+    then Listening | Draining | Leaving, NamedForeign, [TurnNamedAway(Reason::Origin)], =;
+    then Listening | Draining | Leaving, NamedFull, [TurnNamedAway(Reason::Peer)], =;
+
     // A channel closes.
     on   Listening | Draining | Leaving, HttpChannelClosed, [ForgetChannel], =;
     then Listening | Draining, LastClosed,      [],                           =;
@@ -113,11 +133,11 @@ pub const ROWS: &[Row<State, Event, Internal, Action>] = crate::rows! {
     on   Listening | Gone,     Tick,            [],                           =;
 };
 
-/// The inputs that do not fit: when the server is gone, no channel is open that could close. Elsewhere, too, the end of
-/// a channel that is not open is not accepted.
+/// The inputs that do not fit: when the server is gone, no channel is open that could close or be of another peer.
+/// Elsewhere, too, neither is accepted of a channel that is not open.
 pub const REFUSALS: &[Refusal<State, Event>] = crate::refusals! {
     State, Event;
-    Gone: HttpChannelClosed;
+    Gone: PeerNamed, HttpChannelClosed;
 };
 
 /// The table, folded; what the server runs on.
@@ -145,6 +165,7 @@ pub const MACHINE: Machine<State, Event, Internal, Action> = Machine {
     ],
     inputs: &[
         bottom(Event::Connected),
+        bottom(Event::PeerNamed),
         bottom(Event::HttpChannelClosed),
         bottom(Event::ListenersClosed),
         bottom(Event::Tick),
@@ -153,6 +174,7 @@ pub const MACHINE: Machine<State, Event, Internal, Action> = Machine {
     outputs: &[
         to_bottom("HttpChannel", "The connection is served by a new channel of this number and name."),
         to_bottom("NotAdmitted", "The connection is to be closed, for the reason given."),
+        to_bottom("PeerAdmitted", "The connection is served as one of the peer that was named."),
         to_bottom("GoOut", "Every open channel is to go out."),
         to_bottom("DropChannels", "Every channel that is still open is to be dropped."),
         to_top("Gone", "The last channel has closed."),

@@ -1,6 +1,7 @@
 //! The server machine, from outside.
 
 mod drain;
+mod named;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -126,11 +127,11 @@ fn nothing_leaves_gone() {
     assert!(rows.map(|row| row.next).all(|next| next.is_none() || next == Some(State::Gone)));
 }
 
-/// When the server is gone, no channel is open that could close.
+/// When the server is gone, no channel is open that could close or be of another peer.
 #[test]
 fn every_input_has_a_row_in_every_state_but_one() {
     let refused: Vec<_> = REFUSALS.iter().map(|refusal| (refusal.state, refusal.events)).collect();
-    assert_eq!(refused, [(State::Gone, &[Event::HttpChannelClosed][..])]);
+    assert_eq!(refused, [(State::Gone, &[Event::PeerNamed, Event::HttpChannelClosed][..])]);
 }
 
 #[test]
@@ -287,7 +288,15 @@ proptest! {
                 1 => ServerInput::ListenersClosed,
                 2..5 => ServerInput::Tick,
                 5..20 if !open.is_empty() => closed(open.remove(which as usize % open.len()).0),
+                20..26 if !open.is_empty() => ServerInput::PeerNamed {
+                    channel: open[which as usize % open.len()].0,
+                    peername: peer(&format!("192.0.2.{}:1", at % 4)),
+                },
                 _ => connected(&format!("192.0.2.{}:1", which % 4)),
+            };
+            let named = match &input {
+                ServerInput::PeerNamed { peername, .. } => Some(peername.clone()),
+                _ => None,
             };
             prop_assert_eq!(server.handle(Moment::from_millis(at), input), Ok(()));
             while let Some(output) = server.next_output() {
@@ -296,6 +305,11 @@ proptest! {
                     ServerOutput::HttpChannel { id, name, peername, .. } => {
                         prop_assert!(names.insert(name), "a name was reused");
                         open.push((id, peername));
+                    }
+                    ServerOutput::PeerAdmitted { id } => {
+                        let channel = open.iter_mut().find(|channel| channel.0 == id);
+                        let channel = channel.expect("the channel is open");
+                        channel.1 = named.clone().expect("the input names a peer");
                     }
                     ServerOutput::Gone => gone = true,
                     _ => {}

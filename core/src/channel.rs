@@ -134,9 +134,7 @@ impl Channel {
     /// A channel for a connection that has just opened, in [`State::Fresh`] at [`Moment::START`].
     #[must_use]
     pub fn new(compiled: Arc<CompiledConfig>, facts: Facts) -> Self {
-        let mut parts = Parts::new(compiled, facts);
-        parts.update_deadline(Moment::START, State::Fresh);
-        Self { state: State::Fresh, parts }
+        Self { state: State::Fresh, parts: Parts::new(compiled, facts) }
     }
 
     /// Takes one input. An input at a moment is the same as [`Input::Tick`] at that moment, then the input; a moment

@@ -15,60 +15,6 @@ use httpfsm::server::NotAdmitted;
 use httpfsm::time::Date;
 use httpfsm::{InvalidField, Status};
 
-const RULES: [Rule; 51] = [
-    Rule::BareLf,
-    Rule::BareCr,
-    Rule::Nul,
-    Rule::FirstByte,
-    Rule::EmptyLines,
-    Rule::RequestLine,
-    Rule::Version,
-    Rule::Http2Preface,
-    Rule::Method,
-    Rule::MethodTooLong,
-    Rule::Target,
-    Rule::TargetTooLong,
-    Rule::FieldLine,
-    Rule::FieldName,
-    Rule::FieldValue,
-    Rule::ObsFold,
-    Rule::HeadTooLarge,
-    Rule::TooManyFields,
-    Rule::HeadTruncated,
-    Rule::HeadTimeout,
-    Rule::HostMissing,
-    Rule::HostRepeated,
-    Rule::HostInvalid,
-    Rule::ContentLength,
-    Rule::ContentLengthRepeated,
-    Rule::LengthAndCoding,
-    Rule::CodingInHttp10,
-    Rule::TransferCoding,
-    Rule::UnknownCoding,
-    Rule::ConnectTarget,
-    Rule::ConnectBody,
-    Rule::Expectation,
-    Rule::BodyTooLarge,
-    Rule::ChunkSize,
-    Rule::ChunkSizeTooLong,
-    Rule::ChunkExtension,
-    Rule::ChunkExtensionTooLarge,
-    Rule::ChunkEnd,
-    Rule::TrailerTooLarge,
-    Rule::TooManyTrailers,
-    Rule::TrailerField,
-    Rule::BodyTruncated,
-    Rule::BodyTimeout,
-    Rule::ResponseTimeout,
-    Rule::PeerEnded,
-    Rule::Busy,
-    Rule::SimultaneousRequests,
-    Rule::HandlerFailed,
-    Rule::Draining,
-    Rule::Preface,
-    Rule::PrefaceTooLong,
-];
-
 /// Each begins with a capital letter, ends with a stop, and is unlike the others.
 #[track_caller]
 fn sentences<T: Display>(things: impl IntoIterator<Item = T>) {
@@ -84,8 +30,8 @@ fn sentences<T: Display>(things: impl IntoIterator<Item = T>) {
 
 #[test]
 fn every_rule_is_a_sentence_with_a_source_and_a_status_that_refuses() {
-    sentences(RULES);
-    for rule in RULES {
+    sentences(Rule::ALL);
+    for &rule in Rule::ALL {
         let error = RequestError::new(rule, 7);
         let (rfc, section) = rule.source().split_once(" section ").unwrap_or_default();
         assert!(["RFC 9110", "RFC 9112", "RFC 9113", "RFC 6585"].contains(&rfc), "{rule:?}: {rfc}");

@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 use crate::config::Config;
 use crate::latin1::Latin1;
 
-/// The version of the format. In 1, bytes were hidden by another reader than the machine, and not all that had to be.
-pub(crate) const FORMAT: u32 = 2;
+/// The version of the format. In 1, bytes were hidden by another reader than the machine, and not all that had to be. In 2
+/// there was no `refusal`, and whoever reads that would not look for one.
+pub(crate) const FORMAT: u32 = 3;
 
 /// What the first line of every version has.
 #[derive(Deserialize)]
@@ -30,6 +31,9 @@ pub(crate) struct FirstLine {
     pub(crate) masked_bodies: bool,
     /// `Facts::age_jitter` in milliseconds.
     pub(crate) age_jitter: u64,
+    /// `Facts::refusal`, by its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) refusal: Option<String>,
     pub(crate) config: Config,
 }
 

@@ -148,6 +148,7 @@ impl Recording {
             masked: names.as_slice().to_vec(),
             masked_bodies: options.mask_bodies,
             age_jitter: u64::try_from(opened.facts.age_jitter.as_millis()).unwrap_or(u64::MAX),
+            refusal: opened.facts.refusal.map(|rule| format!("{rule:?}")),
             config: Config::from(config),
         };
         let mut lines = Vec::new();

@@ -11,6 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use httpfsm::channel::{Channel, CompiledConfig, Facts};
 use httpfsm::config::{ErrorPage, ErrorPages};
+use httpfsm::error::Rule;
 
 use self::failure::malformed;
 pub use self::failure::{Difference, ReplayFailure};
@@ -121,7 +122,9 @@ impl Replay {
                 })
             }));
         }
-        let facts = Facts::default().with_age_jitter(Duration::from_millis(head.age_jitter));
+        let refusal = head.refusal.as_deref().map(rule_named).transpose()?;
+        let age_jitter = Duration::from_millis(head.age_jitter);
+        let facts = Facts::default().with_age_jitter(age_jitter).with_refusal(refusal);
         let names = SecretNames::new(head.masked.iter().map(|name| &**name));
         let compiled = Arc::new(CompiledConfig::new(&config));
         let mut machine = ReplayMachine::new(compiled, facts, names, head.masked_bodies);
@@ -208,6 +211,12 @@ impl Replay {
             rows: mem::take(rows),
         }))
     }
+}
+
+/// The rule of this name.
+fn rule_named(name: &str) -> Result<Rule, ReplayFailure> {
+    let rule = Rule::ALL.iter().copied().find(|rule| format!("{rule:?}") == name);
+    rule.ok_or_else(|| ReplayFailure::NoRecording(format!("this program knows no rule {name}")))
 }
 
 impl fmt::Debug for Replay {

@@ -7,6 +7,7 @@ use core::time::Duration;
 use super::State;
 use crate::chunked::ChunkLimits;
 use crate::config::ChannelConfig;
+use crate::error::Rule;
 use crate::fsm::Label;
 use crate::head::HeadLimits;
 use crate::time::Moment;
@@ -231,6 +232,10 @@ pub struct Facts {
     /// Added to `connection_age`, so that connections that opened together do not close together. The machine has
     /// no randomness; whoever opens the channel draws it.
     pub age_jitter: Duration,
+    /// The rule that what came before HTTP broke ([`prologue`](crate::prologue)). The channel then responds by it with its
+    /// first input of whatever kind, reads no request, and closes as after any head that is refused. Its
+    /// [deadline](crate::Channel::deadline) is [`Moment::START`], so a [`Tick`](crate::channel::Input::Tick) does.
+    pub refusal: Option<Rule>,
 }
 
 impl Facts {
@@ -238,6 +243,13 @@ impl Facts {
     #[must_use]
     pub const fn with_age_jitter(mut self, age_jitter: Duration) -> Self {
         self.age_jitter = age_jitter;
+        self
+    }
+
+    /// The same with this `refusal`.
+    #[must_use]
+    pub const fn with_refusal(mut self, refusal: Option<Rule>) -> Self {
+        self.refusal = refusal;
         self
     }
 }

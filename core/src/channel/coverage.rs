@@ -18,6 +18,7 @@ use super::{
     REFUSALS, ROWS, State, deadline_of,
 };
 use crate::config::ChannelConfig;
+use crate::error::Rule;
 use crate::fsm::{Act, Cause, Label};
 use crate::time::Moment;
 
@@ -152,6 +153,10 @@ fn explore_all() -> Coverage {
     // Nor does it lead to a request that comes while the one before it is responded to.
     let mut channel = replay(&Arc::new(CompiledConfig::new(&config)), &[]);
     make(&mut channel, Move::Untaken("GET / HTTP/1.1\r\nHost: a\r\n\r\n"), &mut all);
+    // Nor does it lead to a connection that is refused.
+    let facts = Facts::default().with_refusal(Some(Rule::Preface));
+    let mut channel = Channel::new(Arc::new(CompiledConfig::new(&config)), facts);
+    make(&mut channel, Move::Tick, &mut all);
     all
 }
 

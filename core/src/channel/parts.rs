@@ -80,16 +80,23 @@ pub(super) struct Parts {
 }
 
 impl Parts {
+    /// Those of a channel that has just opened.
     pub(super) fn new(compiled: Arc<CompiledConfig>, facts: Facts) -> Self {
         let timers = Timers::new(compiled.age(&facts));
-        Self {
+        let mut parts = Self {
             compiled,
             receiver: Receiver::default(),
             sender: Sender::default(),
             persistence: Persistence::default(),
             timers,
             outbox: Outbox::default(),
+        };
+        parts.update_deadline(Moment::START, State::Fresh);
+        if let Some(rule) = facts.refusal {
+            parts.outbox.note_refusal(RequestError::new(rule, 0));
+            parts.timers.refuse_at_once();
         }
+        parts
     }
 
     /// The condition that an input does not meet, one of those that the table lists for it; the table has said that its

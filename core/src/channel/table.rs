@@ -158,6 +158,9 @@ crate::labelled! {
         DrainGrace,
         /// The server goes out, and all time is over.
         DrainTimeout,
+        /// What came before HTTP broke a rule, as the facts of the connection say. It passes as a deadline does, at
+        /// the beginning.
+        ConnectionRefused,
     }
 }
 
@@ -276,6 +279,7 @@ pub const ROWS: &[Row<State, Event, Internal, Action>] = crate::rows! {
     then Fresh | Idle | Flushing, HeadBegins, [SearchHead],                              Head;
     on   Fresh | Idle, RxEnd,               [Close(CloseReason::PeerEnded)],             Closed;
     then Fresh,        FirstByteTimeout,    [Close(CloseReason::FirstByteTimeout)],      Closed;
+    then Fresh,        ConnectionRefused,   [RefuseRequest, BeginClose],                 Closing;
 
     // A head is arriving.
     on   Head,         RxData,              [Receive, SearchHead],                       =;

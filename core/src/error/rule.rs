@@ -4,112 +4,129 @@ use core::fmt;
 
 use crate::status::Status;
 
-/// A rule of HTTP that a request broke, or a reason of the server's own to refuse one.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-#[non_exhaustive]
-pub enum Rule {
-    /// A line ended in LF without CR.
-    BareLf,
-    /// A CR that no LF follows.
-    BareCr,
-    /// A NUL byte in the head.
-    Nul,
-    /// The first byte of a message cannot begin a method (a TLS hello on a clear port, say).
-    FirstByte,
-    /// More than four empty lines before the request line.
-    EmptyLines,
-    /// The request line is not `method SP target SP version`.
-    RequestLine,
-    /// An HTTP version that is not 1.x.
-    Version,
-    /// The HTTP/2 connection preface.
-    Http2Preface,
-    /// A method that is no token.
-    Method,
-    /// A method longer than any that is known (256 bytes).
-    MethodTooLong,
-    /// A request target of no valid form.
-    Target,
-    /// A request target above `max_request_target_size`.
-    TargetTooLong,
-    /// A field line without a colon.
-    FieldLine,
-    /// A field name that is no token, or that blanks separate from its colon.
-    FieldName,
-    /// A control character in a field value.
-    FieldValue,
-    /// A folded field line.
-    ObsFold,
-    /// A head above `max_request_header_size`.
-    HeadTooLarge,
-    /// More field lines than `max_request_fields`.
-    TooManyFields,
-    /// The input ended inside a head.
-    HeadTruncated,
-    /// The head was not complete at its deadline.
-    HeadTimeout,
-    /// HTTP/1.1 without `Host`.
-    HostMissing,
-    /// `Host` more than once.
-    HostRepeated,
-    /// `Host` is not `uri-host [ ":" port ]`.
-    HostInvalid,
-    /// `Content-Length` is not a decimal number.
-    ContentLength,
-    /// `Content-Length` more than once, or a list.
-    ContentLengthRepeated,
-    /// `Content-Length` together with `Transfer-Encoding`.
-    LengthAndCoding,
-    /// `Transfer-Encoding` in HTTP/1.0.
-    CodingInHttp10,
-    /// `Transfer-Encoding` whose last coding is not `chunked`, or that is malformed.
-    TransferCoding,
-    /// A transfer coding that this server does not know.
-    UnknownCoding,
-    /// `CONNECT` whose target is not `host:port`.
-    ConnectTarget,
-    /// `CONNECT` with a body.
-    ConnectBody,
-    /// `Expect` with a member other than `100-continue`.
-    Expectation,
-    /// A body above `max_request_body_size`.
-    BodyTooLarge,
-    /// A chunk size that is no hexadecimal number.
-    ChunkSize,
-    /// A chunk size of more than 16 digits.
-    ChunkSizeTooLong,
-    /// A malformed chunk extension.
-    ChunkExtension,
-    /// Chunk extensions above their limit, in a line or in a body.
-    ChunkExtensionTooLarge,
-    /// Chunk data that CRLF does not follow.
-    ChunkEnd,
-    /// A trailer section above `max_trailer_size`.
-    TrailerTooLarge,
-    /// More trailer fields than `max_trailer_fields`.
-    TooManyTrailers,
-    /// A malformed trailer field line.
-    TrailerField,
-    /// The input ended inside a body.
-    BodyTruncated,
-    /// The body did not arrive at the minimum rate.
-    BodyTimeout,
-    /// The application gave no response in time.
-    ResponseTimeout,
-    /// The application gave no response in time after the peer had ended its input.
-    PeerEnded,
-    /// The server has as many requests as it may have.
-    Busy,
-    /// The channel has as many requests without a response as it may have.
-    SimultaneousRequests,
-    /// The application failed before it responded, or the server could not keep the body for it.
-    HandlerFailed,
-    /// The server is going out.
-    Draining,
-    /// What comes before HTTP is not what the listener expects: no valid header of a proxy, say.
-    Preface,
-    /// What comes before HTTP is longer than `max_preface_bytes`.
-    PrefaceTooLong,
+/// Declares the rules, and lists them.
+macro_rules! rules {
+    ($(#[$outer:meta])* pub enum Rule { $($(#[$doc:meta])+ $rule:ident),+ $(,)? }) => {
+        $(#[$outer])*
+        pub enum Rule {
+            $($(#[$doc])+ $rule),+
+        }
+
+        impl Rule {
+            /// Every rule.
+            pub const ALL: &'static [Self] = &[$(Self::$rule),+];
+        }
+    };
+}
+
+rules! {
+    /// A rule of HTTP that a request broke, or a reason of the server's own to refuse one.
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+    #[non_exhaustive]
+    pub enum Rule {
+        /// A line ended in LF without CR.
+        BareLf,
+        /// A CR that no LF follows.
+        BareCr,
+        /// A NUL byte in the head.
+        Nul,
+        /// The first byte of a message cannot begin a method (a TLS hello on a clear port, say).
+        FirstByte,
+        /// More than four empty lines before the request line.
+        EmptyLines,
+        /// The request line is not `method SP target SP version`.
+        RequestLine,
+        /// An HTTP version that is not 1.x.
+        Version,
+        /// The HTTP/2 connection preface.
+        Http2Preface,
+        /// A method that is no token.
+        Method,
+        /// A method longer than any that is known (256 bytes).
+        MethodTooLong,
+        /// A request target of no valid form.
+        Target,
+        /// A request target above `max_request_target_size`.
+        TargetTooLong,
+        /// A field line without a colon.
+        FieldLine,
+        /// A field name that is no token, or that blanks separate from its colon.
+        FieldName,
+        /// A control character in a field value.
+        FieldValue,
+        /// A folded field line.
+        ObsFold,
+        /// A head above `max_request_header_size`.
+        HeadTooLarge,
+        /// More field lines than `max_request_fields`.
+        TooManyFields,
+        /// The input ended inside a head.
+        HeadTruncated,
+        /// The head was not complete at its deadline.
+        HeadTimeout,
+        /// HTTP/1.1 without `Host`.
+        HostMissing,
+        /// `Host` more than once.
+        HostRepeated,
+        /// `Host` is not `uri-host [ ":" port ]`.
+        HostInvalid,
+        /// `Content-Length` is not a decimal number.
+        ContentLength,
+        /// `Content-Length` more than once, or a list.
+        ContentLengthRepeated,
+        /// `Content-Length` together with `Transfer-Encoding`.
+        LengthAndCoding,
+        /// `Transfer-Encoding` in HTTP/1.0.
+        CodingInHttp10,
+        /// `Transfer-Encoding` whose last coding is not `chunked`, or that is malformed.
+        TransferCoding,
+        /// A transfer coding that this server does not know.
+        UnknownCoding,
+        /// `CONNECT` whose target is not `host:port`.
+        ConnectTarget,
+        /// `CONNECT` with a body.
+        ConnectBody,
+        /// `Expect` with a member other than `100-continue`.
+        Expectation,
+        /// A body above `max_request_body_size`.
+        BodyTooLarge,
+        /// A chunk size that is no hexadecimal number.
+        ChunkSize,
+        /// A chunk size of more than 16 digits.
+        ChunkSizeTooLong,
+        /// A malformed chunk extension.
+        ChunkExtension,
+        /// Chunk extensions above their limit, in a line or in a body.
+        ChunkExtensionTooLarge,
+        /// Chunk data that CRLF does not follow.
+        ChunkEnd,
+        /// A trailer section above `max_trailer_size`.
+        TrailerTooLarge,
+        /// More trailer fields than `max_trailer_fields`.
+        TooManyTrailers,
+        /// A malformed trailer field line.
+        TrailerField,
+        /// The input ended inside a body.
+        BodyTruncated,
+        /// The body did not arrive at the minimum rate.
+        BodyTimeout,
+        /// The application gave no response in time.
+        ResponseTimeout,
+        /// The application gave no response in time after the peer had ended its input.
+        PeerEnded,
+        /// The server has as many requests as it may have.
+        Busy,
+        /// The channel has as many requests without a response as it may have.
+        SimultaneousRequests,
+        /// The application failed before it responded, or the server could not keep the body for it.
+        HandlerFailed,
+        /// The server is going out.
+        Draining,
+        /// What comes before HTTP is not what the listener expects: no valid header of a proxy, say.
+        Preface,
+        /// What comes before HTTP is longer than `max_preface_bytes`.
+        PrefaceTooLong,
+    }
 }
 
 impl Rule {

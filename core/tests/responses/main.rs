@@ -16,6 +16,7 @@ mod methods;
 mod not_accepted;
 mod peer_ended;
 mod pipelining;
+mod refused_connection;
 mod support;
 mod unread_body;
 mod upgrades;

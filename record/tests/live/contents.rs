@@ -1,4 +1,4 @@
-//! What a recording has: error pages, trailers, the jitter of the age, and the events of a connection that is pulled.
+//! What a recording has: error pages, trailers, the jitter of the age, the refusal of a connection, and the events of a connection that is pulled.
 
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -7,13 +7,14 @@ use std::time::{Duration, Instant};
 use httpfsm::channel::{Channel, CompiledConfig, Facts};
 use httpfsm::channel::{Input, Output};
 use httpfsm::config::{ChannelConfig, ErrorPage, ErrorPages, ServerConfig};
+use httpfsm::error::Rule;
 use httpfsm::fields::Fields;
 use httpfsm::handler::ConnectionInfo;
 use httpfsm::peer::Peer;
 use httpfsm::response::ResponseRef;
 use httpfsm::status::Status;
 use httpfsm::time::{Date, Moment, Now};
-use httpfsm_record::{FileRecorder, Options, Recording, Which, replay};
+use httpfsm_record::{FileRecorder, Options, Recording, ReplayFailure, Which, replay};
 use httpfsm_transport::memory::pair;
 use httpfsm_transport::{Connection, Event, Opened, Recorder, Tape, Timer, Wire, block_on};
 
@@ -103,6 +104,38 @@ fn the_jitter_of_a_connections_age_is_recorded() {
     let (jittered, recording) = recorded(Duration::from_secs(5));
     assert_ne!(plain, jittered, "the jitter keeps it open");
     assert_eq!(replay(&recording[..]).unwrap().end, "over");
+}
+
+#[test]
+fn the_rule_by_which_a_connection_is_refused_is_recorded() {
+    let compiled = Arc::new(CompiledConfig::new(&ChannelConfig::default()));
+    let info = ConnectionInfo::new(Peer::Unix(None), Peer::Unix(None), "http", "mine".to_owned());
+    for &rule in Rule::ALL {
+        let facts = Facts::default().with_refusal(Some(rule));
+        let mut channel = Channel::new(Arc::clone(&compiled), facts);
+        let mut recording =
+            Recording::new(&Opened { info: &info, compiled: &compiled, facts }, &Options::default());
+        let now = Now::new(Moment::START, &Date::EPOCH);
+        recording.input(&now, &Input::Tick);
+        let taken = channel.handle_with(&now, Input::Tick, &mut recording);
+        recording.taken(&taken, &channel);
+        while let Some(output) = channel.next_output() {
+            recording.output(&output);
+        }
+        recording.finish();
+        let recording = String::from_utf8(recording.take()).unwrap();
+        assert!(recording.contains(&format!("\"refusal\":\"{rule:?}\"")), "{recording}");
+        assert_eq!(replay(recording.as_bytes()).unwrap().end, "over", "{rule:?}");
+        // Without it, or with another, the machine does something else.
+        let other = recording.replacen(&format!("\"refusal\":\"{rule:?}\","), "", 1);
+        assert!(matches!(replay(other.as_bytes()), Err(ReplayFailure::Differs(_))), "{rule:?}");
+        let other = recording.replacen(&format!("\"refusal\":\"{rule:?}\""), "\"refusal\":\"Nobody\"", 1);
+        let Err(failure @ ReplayFailure::NoRecording(_)) = replay(other.as_bytes()) else {
+            panic!("{other}")
+        };
+        let text = "this is not a recording: this program knows no rule Nobody";
+        assert_eq!(failure.to_string(), text);
+    }
 }
 
 /// A timer that never rings.

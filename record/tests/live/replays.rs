@@ -63,15 +63,15 @@ fn what_is_no_recording_is_told_with_its_line() {
 #[test]
 fn a_recording_of_another_format_is_told_from_other_files() {
     let recording = session(Options::default(), &[GET.as_bytes()]);
-    for (format, made) in [(1, "an older"), (3, "a newer")] {
+    for (format, made) in [(2, "an older"), (4, "a newer")] {
         // Whatever else its first line has.
         for rest in ["", "\"new\":1,"] {
-            let other = recording.replacen("\"httpfsm\":2,", &format!("\"httpfsm\":{format},{rest}"), 1);
+            let other = recording.replacen("\"httpfsm\":3,", &format!("\"httpfsm\":{format},{rest}"), 1);
             let Err(failure @ ReplayFailure::OtherFormat(_)) = replay(other.as_bytes()) else {
                 panic!("{other}")
             };
             let text = format!(
-                "the format of this recording is {format}, of {made} version of the program; this one reads 2"
+                "the format of this recording is {format}, of {made} version of the program; this one reads 3"
             );
             assert_eq!(failure.to_string(), text);
         }

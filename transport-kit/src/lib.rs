@@ -90,6 +90,7 @@ mod stand;
 mod subject;
 mod sum;
 mod toy;
+mod toy_preface;
 mod trace;
 
 pub use application::Application;
@@ -107,6 +108,7 @@ pub use report::{Report, Verdict};
 pub use script::{Script, Step};
 pub use subject::{Ends, Plan, Served, Subject};
 pub use toy::ToyLayer;
+pub use toy_preface::ToyPreface;
 pub use trace::ScriptTrace;
 
 /// The example of the readme compiles and runs.

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::io::{IoSlice, Read};
 
-use httpfsm_transport::{Layer, LayerError};
+use httpfsm_transport::{Established, Layer, LayerError};
 
 /// Plain bytes in a record, at most.
 const RECORD: usize = 1000;
@@ -36,6 +36,9 @@ const HEADER: usize = 4;
 #[derive(Debug)]
 pub struct ToyLayer {
     is_client: bool,
+    /// What the hello says.
+    hello: &'static [u8],
+    is_other: bool,
     greeted: bool,
     established: bool,
     /// A record that has not come whole.
@@ -70,10 +73,19 @@ impl ToyLayer {
         self.established
     }
 
+    /// What a client sends first.
+    pub const FIRST_BYTE: u8 = RecordKind::Hello as u8;
+
     /// The side that begins.
     #[must_use]
     pub fn client() -> Self {
         Self::new(true)
+    }
+
+    /// The same, whose hello says that another protocol than HTTP comes behind it.
+    #[must_use]
+    pub fn client_of_another_protocol() -> Self {
+        Self { hello: b"other", ..Self::new(true) }
     }
 
     /// The other side.
@@ -85,6 +97,8 @@ impl ToyLayer {
     fn new(is_client: bool) -> Self {
         Self {
             is_client,
+            hello: b"hello",
+            is_other: false,
             greeted: false,
             established: false,
             input: Vec::new(),
@@ -113,7 +127,7 @@ impl ToyLayer {
 
     fn greet(&mut self, down: &mut Vec<u8>) {
         if !std::mem::replace(&mut self.greeted, true) {
-            self.send(RecordKind::Hello, b"hello", down);
+            self.send(RecordKind::Hello, self.hello, down);
         }
     }
 
@@ -145,6 +159,7 @@ impl ToyLayer {
         if is(RecordKind::Data) {
             self.plain.extend(plain);
         } else if is(RecordKind::Hello) {
+            self.is_other = plain == b"other";
             self.established = true;
             self.greet(down);
         } else if is(RecordKind::End) {
@@ -237,6 +252,13 @@ impl Layer for ToyLayer {
 
     fn end(&mut self, down: &mut Vec<u8>) {
         self.send(RecordKind::End, b"", down);
+    }
+
+    fn established(&self) -> Option<Established> {
+        let mut established = Established::default();
+        established.scheme = Some("toys".into());
+        established.other_protocol = self.is_other;
+        self.established.then_some(established)
     }
 }
 

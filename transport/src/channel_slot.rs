@@ -25,6 +25,11 @@ impl ChannelSlot {
         Self { shared: Some(shared), entry }
     }
 
+    /// The number of the channel.
+    pub(crate) fn id(&self) -> Option<ChannelId> {
+        self.entry.registration.id
+    }
+
     /// Whether the deadline may have passed.
     #[inline]
     pub(crate) fn is_due(&self, now: u64) -> bool {

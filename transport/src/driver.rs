@@ -6,7 +6,8 @@
 //!
 //! This file is the wake-up: reading, writing, time and the end of service. `driver/outputs.rs` carries out what the channel
 //! says, `driver/handler.rs` has the handler respond, `driver/flush.rs` waits for what the wire holds, and
-//! `driver/parting.rs` for the end that it owes.
+//! `driver/parting.rs` for the end that it owes. `driver/start.rs` begins it, and `driver/prologue.rs` is what
+//! comes before the channel.
 //!
 //! When the connection is lost, the handler is dropped, unless it waits for
 //! [`Request::disconnected`](httpfsm::handler::Request::disconnected): then it runs on to its end, and its response is
@@ -20,7 +21,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use httpfsm::channel::{Facts, Input, State};
+use httpfsm::channel::{Input, State};
 use httpfsm::error::CloseReason;
 use httpfsm::handler::{ConnectionInfo, Handler};
 use httpfsm::time::{Moment, Now};
@@ -30,14 +31,18 @@ use crate::channel_slot::ChannelSlot;
 use crate::exchange::{Exchange, Stage};
 use crate::panics;
 use crate::service::Service;
-use crate::tape::{Opened, Taped};
+use crate::stack::Stack;
+use crate::tape::Taped;
 use crate::wire::Wire;
 use crate::worker;
+use prologue::BeforeChannel;
 
 mod flush;
 mod handler;
 mod outputs;
 mod parting;
+mod prologue;
+mod start;
 
 /// Reads in one wake-up, before other tasks get their turn.
 const TURNS: u32 = 16;
@@ -51,11 +56,13 @@ const SLICES: usize = 8;
 #[must_use = "futures do nothing unless polled"]
 pub struct Driver<H: Handler, W: Wire> {
     channel: Taped,
-    wire: Option<W>,
+    wire: Option<Stack<W>>,
     service: Arc<Service<H>>,
     info: Arc<ConnectionInfo>,
     slot: ChannelSlot,
     exchange: Option<Box<Exchange<H::Future>>>,
+    /// What comes before HTTP, until the channel opens; the one that is there before that is told nothing.
+    before: Option<Box<BeforeChannel>>,
     /// When the channel opened, on the server's clock.
     opened: u64,
     /// What the channel held when its last wake-up ended, and what was unread of a body.
@@ -99,34 +106,12 @@ struct WakeUp<'a> {
 }
 
 impl<H: Handler, W: Wire> Driver<H, W> {
-    pub(crate) fn new(
-        service: Arc<Service<H>>,
-        wire: W,
-        info: Arc<ConnectionInfo>,
-        slot: ChannelSlot,
-        facts: Facts,
-    ) -> Self {
-        let opened = Opened { info: &info, compiled: &service.compiled, facts };
-        let tape = service.shared.recorder.as_ref();
-        // A recorder that fails records nothing; that is no failure of the connection.
-        let tape = tape.and_then(|recorder| panics::catch(|| recorder.open(&opened)).ok().flatten());
-        Self {
-            channel: Taped::new(Arc::clone(&service.compiled), facts, tape),
-            wire: Some(wire),
-            opened: service.shared.clock.now(),
-            service,
-            info,
-            slot,
-            exchange: None,
-            buffered: 0,
-            told_to_go: false,
-            overgrown: false,
-            wire_end: WireEnd::Nothing,
-            unflushed: false,
-        }
-    }
-
     fn wake_up(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.before.is_some() {
+            if let Some(polled) = self.before_http(cx) {
+                return polled;
+            }
+        }
         let stamp = self.service.shared.clock.stamp();
         let at = Moment::from_millis(stamp.at.saturating_sub(self.opened));
         let mut wake_up =
@@ -425,6 +410,7 @@ impl<H: Handler, W: Wire> fmt::Debug for Driver<H, W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Driver")
             .field("channel", &self.info.channel)
+            .field("is_opened", &self.before.is_none())
             .field("state", &self.channel.state())
             .field("waits_for", &self.channel.waits_for())
             .field("room", &self.channel.input_room())
@@ -439,7 +425,7 @@ mod gives_back;
 mod tests {
     use httpfsm::handler::Request;
 
-    use super::Driver;
+    use super::{Driver, Stack};
     use crate::tape::Taped;
     use crate::wire::Wire;
 
@@ -447,12 +433,12 @@ mod tests {
     fn own_size<W: Wire>(_: impl Fn(W) -> Option<W>) -> usize {
         size_of::<Driver<fn(Request) -> std::future::Ready<()>, W>>()
             - size_of::<Taped>()
-            - size_of::<Option<W>>()
+            - size_of::<Option<Stack<W>>>()
     }
 
     #[test]
     fn a_driver_that_waits_is_little_more_than_its_channel() {
         let size = own_size::<crate::memory::MemoryWire>(Some);
-        assert!(size <= 72, "{size}");
+        assert!(size <= 80, "{size}");
     }
 }

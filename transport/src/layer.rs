@@ -5,6 +5,8 @@ use std::fmt;
 use std::io::{self, IoSlice};
 use std::sync::Arc;
 
+use crate::preface::Established;
+
 /// A protocol that stands between a wire and HTTP, as TLS does: bytes and no I/O. [`Layered`](crate::Layered) makes a
 /// [`Wire`](crate::Wire) of a wire and a layer.
 ///
@@ -115,6 +117,40 @@ pub trait Layer: Send + 'static {
 
     /// Ends our output by the layer's protocol, as `close_notify` does. Input goes on.
     fn end(&mut self, down: &mut Vec<u8>);
+
+    /// What is known when the handshake is complete; `None` before. Asked only of a layer that a
+    /// [listener](crate::Listener::layer) puts on its connections: their channels open then, and the handshake has
+    /// `handshake_timeout`. As long as it is `None`, there are no plain bytes to be read. By default there is no handshake,
+    /// and the channel opens at once.
+    fn established(&self) -> Option<Established> {
+        Some(Established::default())
+    }
+}
+
+impl Layer for Box<dyn Layer> {
+    fn received(&mut self, below: &[u8], down: &mut Vec<u8>) -> Result<usize, LayerError> {
+        (**self).received(below, down)
+    }
+
+    fn below_ended(&mut self) {
+        (**self).below_ended();
+    }
+
+    fn read(&mut self, plain: &mut [u8]) -> Result<Option<usize>, LayerError> {
+        (**self).read(plain)
+    }
+
+    fn write(&mut self, plain: &[IoSlice<'_>], down: &mut Vec<u8>) -> Result<usize, LayerError> {
+        (**self).write(plain, down)
+    }
+
+    fn end(&mut self, down: &mut Vec<u8>) {
+        (**self).end(down);
+    }
+
+    fn established(&self) -> Option<Established> {
+        (**self).established()
+    }
 }
 
 /// Why a connection through a [`Layer`] cannot go on.

@@ -1,5 +1,7 @@
 //! A wire and a layer, as a wire.
 
+mod handshake;
+
 use std::cell::Cell;
 use std::fmt;
 use std::io::{self, IoSlice};

@@ -34,12 +34,14 @@ mod panics;
 mod parking;
 mod pipe;
 mod place;
+mod preface;
 mod sending;
 mod server;
 mod service;
 mod shared_state;
 mod spool;
 mod spooled;
+mod stack;
 mod sync;
 mod tape;
 mod timekeeper;
@@ -68,6 +70,7 @@ pub use listener::{
     Listener, ListenerInfo, ListeningSocket, Place, SocketOptions, SocketPath, resolve, unix_peer,
 };
 pub use panics::{catch as catch_panic, note_panic, resume as resume_panic};
+pub use preface::{Established, HandedOver, Preface, PrefaceRead, PrefaceVerdict};
 pub use server::{Opening, Server, Transport};
 pub use service::{Held, Service};
 pub use sync::{BodyReader, SyncHandler, block_on, sync};

@@ -15,7 +15,7 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::sync::Arc;
 
-use httpfsm::handler::Extensions;
+use httpfsm::handler::{ConnectionInfo, Extensions};
 use httpfsm::peer::Peer;
 use socket2::{Socket, Type};
 
@@ -25,6 +25,8 @@ pub use socket_path::SocketPath;
 pub use tcp::resolve;
 
 use crate::accept::Accepted;
+use crate::layer::Layer;
+use crate::preface::{BeforeHttp, HandedOver, Preface};
 
 /// A socket that listens, and does not block. It knows no runtime; the transport registers it with its own.
 #[derive(Debug)]
@@ -45,6 +47,34 @@ pub struct ListenerInfo {
     pub scheme: Option<Cow<'static, str>>,
     /// What handlers may read in [`ConnectionInfo::extensions`](httpfsm::handler::ConnectionInfo::extensions).
     pub extensions: Extensions,
+    /// What comes before HTTP.
+    pub(crate) before: BeforeHttp,
+}
+
+impl ListenerInfo {
+    /// As [`Listener::preface`].
+    #[must_use]
+    pub fn preface<P: Preface>(
+        mut self,
+        make: impl Fn(&ConnectionInfo) -> P + Send + Sync + 'static,
+    ) -> Self {
+        self.before.preface = Some(Arc::new(move |info| Box::new(make(info))));
+        self
+    }
+
+    /// As [`Listener::layer`].
+    #[must_use]
+    pub fn layer<L: Layer>(mut self, make: impl Fn(&ConnectionInfo) -> L + Send + Sync + 'static) -> Self {
+        self.before.layer = Some(Arc::new(move |info| Box::new(make(info))));
+        self
+    }
+
+    /// As [`Listener::hand_over`].
+    #[must_use]
+    pub fn hand_over(mut self, take: impl Fn(HandedOver) + Send + Sync + 'static) -> Self {
+        self.before.hand_over = Some(Arc::new(take));
+        self
+    }
 }
 
 /// The socket of a [`Listener`].
@@ -147,6 +177,43 @@ impl Listener {
     pub fn extension<T: Send + Sync + 'static>(mut self, value: T) -> Self {
         Arc::make_mut(&mut self.info).extensions.insert(value);
         self
+    }
+
+    /// Before HTTP, bytes come on its connections that a [`Preface`] reads, as the header of a proxy. `make` makes one for
+    /// each; it is called when the connection is accepted, with what is known of it then, and must not block. The channel
+    /// opens behind the preface, and the handshake of a [layer](Self::layer). Connections of level 1 have none.
+    ///
+    /// A connection counts as one of the server from when it is accepted. Until it opens, it is told to
+    /// [`Subscriber::not_opened`](httpfsm::handler::Subscriber::not_opened) alone, if it ends; it may be closed for another
+    /// as one that is idle since it was accepted; and in a drain it has the time of one that has made no request.
+    #[must_use]
+    pub fn preface<P: Preface>(
+        mut self,
+        make: impl Fn(&ConnectionInfo) -> P + Send + Sync + 'static,
+    ) -> Self {
+        self.change(|info| info.preface(make));
+        self
+    }
+
+    /// Between its connections and HTTP stands a [`Layer`], as TLS is, behind the [preface](Self::preface), if there is one.
+    /// `make` makes one for each connection, with what is known of it then, and must not block.
+    #[must_use]
+    pub fn layer<L: Layer>(mut self, make: impl Fn(&ConnectionInfo) -> L + Send + Sync + 'static) -> Self {
+        self.change(|info| info.layer(make));
+        self
+    }
+
+    /// Connections of which the preface or the layer says that they are of another protocol go to `take`, which must not
+    /// block: it passes them to a task or a thread.
+    #[must_use]
+    pub fn hand_over(mut self, take: impl Fn(HandedOver) + Send + Sync + 'static) -> Self {
+        self.change(|info| info.hand_over(take));
+        self
+    }
+
+    fn change(&mut self, change: impl FnOnce(ListenerInfo) -> ListenerInfo) {
+        let info = Arc::make_mut(&mut self.info);
+        *info = change(std::mem::take(info));
     }
 
     /// Where it listens; a port 0 is the port that the system chose.

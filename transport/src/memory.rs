@@ -30,10 +30,12 @@ use httpfsm::handler::{Handler, Subscriber};
 use httpfsm::peer::Peer;
 use httpfsm::server::NotAdmitted;
 
+use crate::accept::Accepted;
 use crate::clock::Clock;
 use crate::driver::Driver;
 use crate::handle::ServerHandle;
 use crate::job::Inline;
+use crate::listener::ListenerInfo;
 use crate::lock::lock;
 use crate::service::{Held, Service};
 use crate::tape::Recorder;
@@ -234,6 +236,7 @@ pub struct MemoryServer<H: Handler, W: Wire = MemoryWire> {
     wrap: Box<dyn Fn(MemoryWire) -> W + Send>,
     capacity: usize,
     next_port: u16,
+    listener: Arc<ListenerInfo>,
 }
 
 struct MemoryConnection<H: Handler, W: Wire> {
@@ -302,7 +305,20 @@ impl<H: Handler, W: Wire> MemoryServer<H, W> {
         let clock = Clock::manual();
         let service =
             Service::recorded(config, clock.clone(), Arc::new(Inline), subscriber, recorder, handler);
-        Self { service, clock, connections: Vec::new(), wrap: Box::new(wrap), capacity, next_port: 49_152 }
+        Self {
+            service,
+            clock,
+            connections: Vec::new(),
+            wrap: Box::new(wrap),
+            capacity,
+            next_port: 49_152,
+            listener: Arc::default(),
+        }
+    }
+
+    /// The connections from now on are those of a listener of which this is known: its scheme, what comes before HTTP.
+    pub fn set_listener(&mut self, listener: ListenerInfo) {
+        self.listener = Arc::new(listener);
     }
 
     /// Connects a client from a port of its own on the loopback address.
@@ -326,7 +342,8 @@ impl<H: Handler, W: Wire> MemoryServer<H, W> {
             self.run();
         }
         let (near, far) = pair(self.capacity);
-        let driver = self.service.connect((self.wrap)(far), peername, sockname)?;
+        let accepted = Accepted::new((self.wrap)(far), peername, sockname);
+        let driver = self.service.connect_accepted(accepted.with_listener(Arc::clone(&self.listener)))?;
         self.connections.push(MemoryConnection { driver, woken: Arc::new(WakeFlag(AtomicBool::new(true))) });
         Ok(MemoryClient(near))
     }

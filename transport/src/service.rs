@@ -123,7 +123,11 @@ impl<H: Handler> Service<H> {
         let mut extensions = listener.extensions.clone();
         wire.extend(&mut extensions);
         let info = ConnectionInfo::new(peername, sockname, scheme, channel).with_extensions(extensions);
-        Ok(Driver::new(Arc::clone(self), wire, Arc::new(info), slot, self.shared.facts(id)))
+        let (service, info) = (Arc::clone(self), Arc::new(info));
+        Ok(match listener.before.is_some() {
+            true => Driver::unopened(service, wire, info, slot, listener),
+            false => Driver::new(service, wire, info, slot, self.shared.facts(id)),
+        })
     }
 
     /// Wakes the connections whose deadlines have come, and says when the next one does, in milliseconds on the

@@ -13,6 +13,7 @@ use httpfsm::channel::{Facts, Leave};
 use httpfsm::config::ServerConfig;
 use httpfsm::handler::Subscriber;
 use httpfsm::peer::Peer;
+use httpfsm::prologue::Prologue;
 use httpfsm::server::{ChannelId, ChannelStats, NotAdmitted, Server, ServerInput, ServerOutput, ServerStats};
 use httpfsm::time::Moment;
 
@@ -154,6 +155,30 @@ impl SharedState {
             }
         }
         verdict
+    }
+
+    /// What came before HTTP names another peer than the socket does: whether that is served, too.
+    pub(crate) fn peer_named(&self, channel: ChannelId, peername: &Peer) -> Result<(), NotAdmitted> {
+        let mut machine = lock(&self.machine);
+        let peername = peername.clone();
+        let _ = machine.handle(self.moment(), ServerInput::PeerNamed { channel, peername });
+        let mut verdict = Err(NotAdmitted::Draining);
+        while let Some(output) = machine.next_output() {
+            match output {
+                ServerOutput::PeerAdmitted { .. } => verdict = Ok(()),
+                ServerOutput::NotAdmitted { reason, .. } => verdict = Err(reason),
+                ServerOutput::HttpChannel { .. }
+                | ServerOutput::GoOut
+                | ServerOutput::DropChannels
+                | ServerOutput::Gone => {}
+            }
+        }
+        verdict
+    }
+
+    /// What a connection obeys before its channel opens.
+    pub(crate) fn prologue(&self) -> Prologue {
+        Prologue::new(&self.config)
     }
 
     /// Whether the server is too full for a connection from this peer, and would serve it otherwise.

@@ -18,7 +18,7 @@ use crate::panics;
 /// Decides which channels are recorded; the crate `httpfsm-record` has one that writes files.
 pub trait Recorder: Send + Sync + 'static {
     /// A channel is about to open: the tape that it is to be recorded on, if it is. It is called on the thread that
-    /// accepts and must not block.
+    /// accepts, or where something comes before HTTP, on the one that serves the connection, and must not block.
     fn open(&self, channel: &Opened<'_>) -> Option<Box<dyn Tape>>;
 
     /// Who is to hear when a recording cannot be written ([`Failure::Recording`](httpfsm::handler::Failure)): the

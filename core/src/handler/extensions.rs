@@ -36,6 +36,15 @@ impl Extensions {
         entries.push((TypeId::of::<T>(), Arc::new(value)));
     }
 
+    /// Adds the values of another, in place of those of their types. They are shared.
+    pub fn extend(&mut self, other: &Self) {
+        for (of, value) in other.0.as_deref().into_iter().flatten() {
+            let entries = Arc::make_mut(self.0.get_or_insert_default());
+            entries.retain(|(its, _)| its != of);
+            entries.push((*of, Arc::clone(value)));
+        }
+    }
+
     /// The value of this type.
     #[must_use]
     pub fn get<T: Send + Sync + 'static>(&self) -> Option<&T> {
@@ -83,6 +92,13 @@ mod tests {
         other.insert(3_u8);
         assert_eq!((one.get::<u8>(), other.get::<u8>()), (Some(&2), Some(&3)));
         assert_ne!(one, other);
+        one.extend(&other);
+        assert_eq!(one, other);
+        one.extend(&Extensions::default());
+        assert_eq!((one.get::<u8>(), one.get::<&str>()), (Some(&3), Some(&"text")));
+        let mut none = Extensions::default();
+        none.extend(&one);
+        assert_eq!(none, one);
         assert_eq!(Extensions::default(), Extensions::default());
     }
 }

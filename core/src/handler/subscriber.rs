@@ -51,7 +51,21 @@ pub trait Subscriber: Send + Sync {
         let _ = (peername, sockname, reason);
     }
 
-    /// `HttpChannelOpened`: a connection was accepted.
+    /// A connection was accepted and has ended before its channel opened, where something comes
+    /// [before HTTP](crate::prologue): there is no channel, and nothing else is told of it. `text` is what the system, or
+    /// the layer whose handshake failed, says of it, if anything. One whose peer was named and is not served is told as
+    /// [`not_admitted`](Self::not_admitted).
+    fn not_opened(&self, connection: &ConnectionInfo, reason: CloseReason, text: Option<&str>) {
+        let _ = (connection, reason, text);
+    }
+
+    /// A connection was accepted and belongs to another protocol, as what comes [before HTTP](crate::prologue) says. It
+    /// comes in place of [`opened`](Self::opened), and when that protocol is over there is [`closed`](Self::closed).
+    fn handed_over(&self, connection: &ConnectionInfo) {
+        let _ = connection;
+    }
+
+    /// `HttpChannelOpened`: a connection was accepted, and what comes before HTTP on it is over.
     fn opened(&self, connection: &ConnectionInfo) {
         let _ = connection;
     }
@@ -130,11 +144,15 @@ pub enum Failure {
     Spool,
     /// A recording could not be written. It ends there.
     Recording,
+    /// What reads the bytes before HTTP, makes a layer, or takes connections of another protocol panicked. The connection
+    /// was closed.
+    Prologue,
 }
 
 impl Failure {
     /// All kinds.
-    pub const ALL: [Self; 5] = [Self::Accept, Self::Handler, Self::Response, Self::Spool, Self::Recording];
+    pub const ALL: [Self; 6] =
+        [Self::Accept, Self::Handler, Self::Response, Self::Spool, Self::Recording, Self::Prologue];
 
     /// A word for it, for logs and metrics.
     #[must_use]
@@ -145,6 +163,7 @@ impl Failure {
             Self::Response => "response",
             Self::Spool => "spool",
             Self::Recording => "recording",
+            Self::Prologue => "prologue",
         }
     }
 }

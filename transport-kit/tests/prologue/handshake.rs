@@ -1,0 +1,229 @@
+//! A layer that a listener puts on its connections, and its handshake.
+
+use httpfsm::config::ServerConfig;
+use httpfsm_transport::{Established, Layer, LayerError, ListenerInfo};
+use httpfsm_transport_kit::{ToyLayer, ToyPreface};
+
+use crate::support::{GET, ToyClient, Toys, peer, response};
+
+/// A listener whose connections all have the toy layer.
+fn layered() -> ListenerInfo {
+    ListenerInfo::default().layer(|_| ToyLayer::server())
+}
+
+/// One whose connections have it behind the line that names the peer.
+fn proxied() -> ListenerInfo {
+    layered().preface(|_| ToyPreface::default())
+}
+
+#[test]
+fn a_request_goes_through_the_layer_wherever_the_handshake_is_cut() {
+    for (listener, line) in [(layered(), vec![]), (proxied(), ToyPreface::line(&peer(1)))] {
+        let mut probe = ToyClient::new(ToyLayer::client());
+        let hello = [line.clone(), probe.hello()].concat();
+        for at in 0..=hello.len() {
+            let mut toys = Toys::with(ServerConfig::default(), listener.clone());
+            let connection = toys.connect();
+            let mut client = ToyClient::new(ToyLayer::client());
+            let _ = client.hello();
+            toys.send(&connection, &hello[..at]);
+            toys.send(&connection, &hello[at..]);
+            assert_eq!(client.open(&connection.take()), b"");
+            assert!(client.layer.is_established(), "{at}");
+            let request = client.seal(GET);
+            toys.send(&connection, request);
+            let (status, content) = response(&client.open(&connection.take()));
+            assert_eq!(status, "HTTP/1.1 200 OK", "{at}");
+            let peername = if line.is_empty() { "127.0.0.1:" } else { "192.0.2.1:5000" };
+            assert!(content.starts_with(&format!("toys of {peername}")), "{at}: {content}");
+            drop(connection);
+            toys.server.run();
+            toys.is_empty();
+        }
+    }
+}
+
+/// The server has not said its hello then: the toy client could not write it, but another may.
+#[test]
+fn plain_bytes_that_come_with_the_hello_are_the_first_request() {
+    let mut toys = Toys::with(ServerConfig::default(), proxied());
+    let connection = toys.connect();
+    let mut client = ToyClient::new(ToyLayer::client());
+    let hello = client.hello();
+    // Another server has said hello to it.
+    let mut answer = Vec::new();
+    ToyLayer::server().received(&hello, &mut answer).unwrap();
+    assert_eq!(client.open(&answer), b"");
+    let all = [ToyPreface::line(&peer(1)), hello, client.seal(GET)].concat();
+    toys.send(&connection, all);
+    let came = connection.take();
+    let (_, sealed) = came.split_at(answer.len());
+    assert_eq!(response(&client.open(sealed)).1, "toys of 192.0.2.1:5000");
+}
+
+#[test]
+fn the_first_byte_chooses_between_plain_text_and_the_layer() {
+    let toys = || Toys::new(ServerConfig::default());
+    let mut plain = toys();
+    let connection = plain.connect();
+    plain.send(&connection, GET);
+    assert!(response(&connection.take()).1.starts_with("http of "));
+    let mut layered = toys();
+    let connection = layered.connect();
+    let mut client = ToyClient::new(ToyLayer::client());
+    layered.send(&connection, client.hello());
+    client.open(&connection.take());
+    let request = client.seal(GET);
+    layered.send(&connection, request);
+    assert!(response(&client.open(&connection.take())).1.starts_with("toys of "));
+}
+
+#[test]
+fn a_preface_may_leave_out_the_layer_of_the_listener() {
+    let mut toys = Toys::with(ServerConfig::default(), proxied());
+    let connection = toys.connect();
+    toys.send(&connection, [&ToyPreface::line(&peer(1)), GET].concat());
+    assert_eq!(response(&connection.take()).1, "http of 192.0.2.1:5000");
+}
+
+#[test]
+fn a_handshake_that_does_not_come_or_stops_is_closed_in_time() {
+    for sent in [0, 1, 4, 8] {
+        let mut toys = Toys::with(ServerConfig::default(), proxied());
+        let connection = toys.connect();
+        let hello = ToyClient::new(ToyLayer::client()).hello();
+        toys.advance(9_000);
+        // Without any of it, the preface is what does not come.
+        toys.send(&connection, [&ToyPreface::line(&peer(1)), &hello[..sent]].concat());
+        let (left, reason) = if sent == 0 { (1_000, "PrefaceTimeout") } else { (10_000, "HandshakeTimeout") };
+        toys.advance(left - 1);
+        assert_eq!(toys.heard.take(), [""; 0], "{sent}");
+        toys.advance(1);
+        assert_eq!(toys.heard.take(), [format!("not opened: {reason}")], "{sent}");
+        assert!(connection.is_ended() && connection.take().is_empty(), "{sent}");
+        toys.is_empty();
+    }
+    // Without a preface, its time begins when the connection is accepted.
+    let mut toys = Toys::with(ServerConfig::default(), layered());
+    let connection = toys.connect();
+    toys.advance(10_000);
+    assert_eq!(toys.heard.take(), ["not opened: HandshakeTimeout"]);
+    assert!(connection.is_ended());
+}
+
+#[test]
+fn a_handshake_that_fails_closes_behind_what_the_layer_says() {
+    let mut toys = Toys::with(ServerConfig::default(), layered());
+    let connection = toys.connect();
+    toys.send(&connection, b"\x01 this is no hello");
+    assert_eq!(toys.heard.take(), ["not opened: HandshakeFailed"]);
+    let alert = connection.take();
+    assert!(connection.is_ended() && !alert.is_empty(), "it has sent an alert: {alert:?}");
+    toys.is_empty();
+}
+
+#[test]
+fn a_peer_that_ends_or_resets_in_the_handshake_is_not_opened() {
+    for (resets, reason) in [(false, "PeerEnded"), (true, "Disconnected")] {
+        for sent in [0, 3] {
+            let mut toys = Toys::with(ServerConfig::default(), layered());
+            let connection = toys.connect();
+            let hello = ToyClient::new(ToyLayer::client()).hello();
+            toys.send(&connection, &hello[..sent]);
+            if resets {
+                connection.reset()
+            } else {
+                connection.close_write()
+            }
+            toys.server.run();
+            assert_eq!(toys.heard.take(), [format!("not opened: {reason}")]);
+            toys.is_empty();
+        }
+    }
+}
+
+/// A layer without a handshake: it inverts each byte.
+#[derive(Default)]
+struct Inverse {
+    plain: Vec<u8>,
+    ended: bool,
+}
+
+impl Layer for Inverse {
+    fn received(&mut self, below: &[u8], _: &mut Vec<u8>) -> Result<usize, LayerError> {
+        self.plain.extend(below.iter().map(|byte| !byte));
+        Ok(below.len())
+    }
+
+    fn below_ended(&mut self) {
+        self.ended = true;
+    }
+
+    fn read(&mut self, plain: &mut [u8]) -> Result<Option<usize>, LayerError> {
+        let read = plain.len().min(self.plain.len());
+        plain[..read].copy_from_slice(&self.plain[..read]);
+        self.plain.drain(..read);
+        Ok(if read == 0 && !self.ended { None } else { Some(read) })
+    }
+
+    fn write(&mut self, plain: &[std::io::IoSlice<'_>], down: &mut Vec<u8>) -> Result<usize, LayerError> {
+        let before = down.len();
+        down.extend(plain.iter().flat_map(|slice| slice.iter()).map(|byte| !byte));
+        Ok(down.len() - before)
+    }
+
+    fn end(&mut self, _: &mut Vec<u8>) {}
+}
+
+fn inverse(bytes: &[u8]) -> Vec<u8> {
+    bytes.iter().map(|byte| !byte).collect()
+}
+
+#[test]
+fn a_layer_without_a_handshake_opens_at_once() {
+    let listener = ListenerInfo::default().layer(|_| Inverse::default());
+    let mut toys = Toys::with(ServerConfig::default(), listener);
+    let connection = toys.connect();
+    assert!(toys.heard.take()[0].starts_with("opened: "), "before its first byte");
+    toys.send(&connection, inverse(GET));
+    assert!(response(&inverse(&connection.take())).1.starts_with("http of "));
+}
+
+/// A layer that breaks a rule in its handshake.
+struct Broken(fn(&mut Vec<u8>) -> Result<usize, LayerError>, Option<usize>);
+
+impl Layer for Broken {
+    fn received(&mut self, below: &[u8], down: &mut Vec<u8>) -> Result<usize, LayerError> {
+        if below.is_empty() { Ok(0) } else { (self.0)(down) }
+    }
+
+    fn below_ended(&mut self) {}
+
+    fn read(&mut self, _: &mut [u8]) -> Result<Option<usize>, LayerError> {
+        Ok(self.1)
+    }
+
+    fn write(&mut self, _: &[std::io::IoSlice<'_>], _: &mut Vec<u8>) -> Result<usize, LayerError> {
+        Ok(0)
+    }
+
+    fn end(&mut self, _: &mut Vec<u8>) {}
+
+    fn established(&self) -> Option<Established> {
+        None
+    }
+}
+
+#[test]
+fn a_layer_that_takes_nothing_or_gives_bytes_too_soon_fails() {
+    for (takes, gives) in [(0, None), (1, Some(1))] {
+        let received: fn(&mut Vec<u8>) -> _ = if takes == 0 { |_| Ok(0) } else { |_| Ok(1) };
+        let listener = ListenerInfo::default().layer(move |_| Broken(received, gives));
+        let mut toys = Toys::with(ServerConfig::default(), listener);
+        let connection = toys.connect();
+        toys.send(&connection, "x");
+        assert_eq!(toys.heard.take(), ["not opened: HandshakeFailed"]);
+        assert!(connection.is_ended());
+        toys.is_empty();
+    }
+}

@@ -1,0 +1,7 @@
+//! What comes before HTTP, on the in-memory transport: a preface, a handshake, other protocols.
+#![allow(clippy::unwrap_used)]
+
+mod ends;
+mod handshake;
+mod preface;
+mod support;

@@ -1,0 +1,202 @@
+//! What comes before HTTP on the connections of a listener: a preface, a layer, and who takes those of other protocols.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use httpfsm::error::Rule;
+use httpfsm::handler::{ConnectionInfo, Extensions, Upgraded};
+use httpfsm::peer::Peer;
+
+use crate::layer::Layer;
+
+/// Reads what comes before everything else on a connection: the header of a proxy, or the first byte, which tells TLS from
+/// plain text. Like a [`Layer`] it is bytes and no I/O. A listener [makes](crate::Listener::preface) one for each of its
+/// connections.
+///
+/// It is shown no more than `max_preface_bytes`, and has `preface_timeout` in all. A preface that needs more than those
+/// is responded to with 400, one that takes longer is closed.
+///
+/// A line that names the peer, before HTTP:
+///
+/// ```
+/// use httpfsm::error::Rule;
+/// use httpfsm::peer::Peer;
+/// use httpfsm_transport::{Listener, Preface, PrefaceRead, PrefaceVerdict, SocketOptions};
+///
+/// struct From;
+///
+/// impl Preface for From {
+///     fn received(&mut self, bytes: &[u8]) -> PrefaceVerdict {
+///         let Some(end) = bytes.windows(2).position(|end| end == b"\r\n") else { return PrefaceVerdict::NeedsMore };
+///         let line = std::str::from_utf8(&bytes[..end]).unwrap_or_default();
+///         match line.strip_prefix("FROM ").map(str::parse) {
+///             Some(Ok(address)) => PrefaceVerdict::Read(PrefaceRead::new(end + 2).peername(Peer::Ip(address))),
+///             _ => PrefaceVerdict::Refused(Rule::Preface),
+///         }
+///     }
+/// }
+///
+/// # fn main() -> std::io::Result<()> {
+/// let address = "127.0.0.1:0".parse().expect("this is an address");
+/// let listener = Listener::tcp(address, &SocketOptions::default())?.preface(|_| From);
+/// // `Server::new(config).listener(listener)`
+/// # drop(listener);
+/// # Ok(())
+/// # }
+/// ```
+pub trait Preface: Send + 'static {
+    /// Looks at all bytes that have come, from the first on. Called again with more of them as long as it
+    /// [needs more](PrefaceVerdict::NeedsMore). The verdict depends on the bytes alone, not on how they were cut: it needs
+    /// more of each shorter piece of a preface.
+    fn received(&mut self, bytes: &[u8]) -> PrefaceVerdict;
+}
+
+/// What a [`Preface`] has found.
+#[derive(Debug)]
+pub enum PrefaceVerdict {
+    /// It is not complete.
+    NeedsMore,
+    /// It is complete.
+    Read(PrefaceRead),
+    /// It breaks a rule: [`Rule::Preface`], if no other fits. The connection gets the response of that rule, and is closed.
+    Refused(Rule),
+}
+
+/// A preface that is complete: what it says of the connection, and what comes next.
+#[derive(Debug)]
+pub struct PrefaceRead {
+    pub(crate) length: usize,
+    pub(crate) peername: Option<Peer>,
+    pub(crate) sockname: Option<Peer>,
+    pub(crate) extensions: Extensions,
+    pub(crate) next: AfterPreface,
+}
+
+/// What comes behind a preface.
+pub(crate) enum AfterPreface {
+    /// The listener's layer, or HTTP where it has none.
+    AsListener,
+    Http,
+    Layer(Box<dyn Layer>),
+    Other,
+}
+
+impl fmt::Debug for AfterPreface {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::AsListener => "AsListener",
+            Self::Http => "Http",
+            Self::Layer(_) => "Layer(..)",
+            Self::Other => "Other",
+        })
+    }
+}
+
+impl PrefaceRead {
+    /// The first `length` bytes are the preface's; 0 for one that only looks. Those behind it go to what comes next: the
+    /// [layer](crate::Listener::layer) of the listener, if it has one, and else HTTP.
+    #[must_use]
+    pub fn new(length: usize) -> Self {
+        let (peername, sockname, extensions) = (None, None, Extensions::default());
+        Self { length, peername, sockname, extensions, next: AfterPreface::AsListener }
+    }
+
+    /// The connection is of this peer, whom `origins` and `max_connections_per_peer` judge as they have judged that of the
+    /// socket. Where the server does not serve it, the connection is closed.
+    #[must_use]
+    pub fn peername(mut self, peername: Peer) -> Self {
+        self.peername = Some(peername);
+        self
+    }
+
+    /// The peer has connected to this address.
+    #[must_use]
+    pub fn sockname(mut self, sockname: Peer) -> Self {
+        self.sockname = Some(sockname);
+        self
+    }
+
+    /// Handlers find this value in [`ConnectionInfo::extensions`].
+    #[must_use]
+    pub fn extension<T: Send + Sync + 'static>(mut self, value: T) -> Self {
+        self.extensions.insert(value);
+        self
+    }
+
+    /// HTTP comes next, also where the listener has a layer.
+    #[must_use]
+    pub fn plain(mut self) -> Self {
+        self.next = AfterPreface::Http;
+        self
+    }
+
+    /// This layer comes next, in place of the listener's.
+    #[must_use]
+    pub fn layer(mut self, layer: impl Layer) -> Self {
+        self.next = AfterPreface::Layer(Box::new(layer));
+        self
+    }
+
+    /// Another protocol than HTTP/1.x comes next: the connection is [handed over](crate::Listener::hand_over). A listener
+    /// that hands nothing over refuses it by [`Rule::Preface`].
+    #[must_use]
+    pub fn other_protocol(mut self) -> Self {
+        self.next = AfterPreface::Other;
+        self
+    }
+}
+
+/// What a [`Layer`] knows when its handshake is complete.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Established {
+    /// The scheme that requests report from here on; `None`: as without the layer.
+    pub scheme: Option<Cow<'static, str>>,
+    /// What handlers may read in [`ConnectionInfo::extensions`]: the certificate of the peer, say.
+    pub extensions: Extensions,
+    /// The peer has chosen another protocol than HTTP/1.x, as by ALPN: the connection is
+    /// [handed over](crate::Listener::hand_over). A listener that hands nothing over closes it.
+    pub other_protocol: bool,
+}
+
+/// A connection of another protocol, as the function of [`Listener::hand_over`](crate::Listener::hand_over) gets it. It
+/// counts among those of the server until `connection` is dropped or the drain deadline comes, as an upgraded one does.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct HandedOver {
+    /// What is known of it.
+    pub info: Arc<ConnectionInfo>,
+    /// Its bytes; behind a layer those that the layer passes on.
+    pub connection: Upgraded,
+}
+
+type MakesPreface = dyn Fn(&ConnectionInfo) -> Box<dyn Preface> + Send + Sync;
+type MakesLayer = dyn Fn(&ConnectionInfo) -> Box<dyn Layer> + Send + Sync;
+type TakesConnections = dyn Fn(HandedOver) + Send + Sync;
+
+/// What comes before HTTP on the connections of a listener.
+#[derive(Clone, Default)]
+pub(crate) struct BeforeHttp {
+    pub(crate) preface: Option<Arc<MakesPreface>>,
+    pub(crate) layer: Option<Arc<MakesLayer>>,
+    pub(crate) hand_over: Option<Arc<TakesConnections>>,
+}
+
+impl BeforeHttp {
+    /// Whether there is anything.
+    #[inline]
+    pub(crate) fn is_some(&self) -> bool {
+        self.preface.is_some() || self.layer.is_some()
+    }
+}
+
+impl fmt::Debug for BeforeHttp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BeforeHttp")
+            .field("preface", &self.preface.is_some())
+            .field("layer", &self.layer.is_some())
+            .field("hand_over", &self.hand_over.is_some())
+            .finish()
+    }
+}

@@ -1,0 +1,72 @@
+//! The wire of a connection, with or without the layer that its listener puts on it.
+
+use std::io::{self, IoSlice};
+use std::task::{Context, Poll};
+
+use httpfsm::handler::Extensions;
+
+use crate::layer::Layer;
+use crate::layered::Layered;
+use crate::wire::Wire;
+
+/// What a driver reads from and writes to.
+pub(crate) enum Stack<W> {
+    Plain(W),
+    Layered(Box<Layered<W, Box<dyn Layer>>>),
+}
+
+/// Has each call made on whichever there is.
+macro_rules! either {
+    ($stack:expr, $wire:ident => $call:expr) => {
+        match $stack {
+            Stack::Plain($wire) => $call,
+            Stack::Layered($wire) => $call,
+        }
+    };
+}
+
+impl<W: Wire> Wire for Stack<W> {
+    #[inline]
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        either!(self, wire => wire.poll_read(cx, buffer))
+    }
+
+    #[inline]
+    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        either!(self, wire => wire.poll_write(cx, bytes))
+    }
+
+    #[inline]
+    fn poll_write_vectored(
+        &mut self,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        either!(self, wire => wire.poll_write_vectored(cx, slices))
+    }
+
+    #[inline]
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        either!(self, wire => wire.poll_flush(cx))
+    }
+
+    fn poll_close_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        either!(self, wire => wire.poll_close_write(cx))
+    }
+
+    fn owes_end(&self) -> bool {
+        either!(self, wire => wire.owes_end())
+    }
+
+    fn is_lost(&mut self) -> bool {
+        either!(self, wire => wire.is_lost())
+    }
+
+    fn extend(&self, extensions: &mut Extensions) {
+        either!(self, wire => wire.extend(extensions));
+    }
+
+    fn reset(&mut self) {
+        either!(self, wire => wire.reset());
+    }
+}

@@ -2,7 +2,7 @@
 
 use httpfsm::config::ServerConfig;
 use httpfsm_blocking::{Blocking, Server};
-use httpfsm_transport_kit::{Application, Plan, Report, check, listener_info};
+use httpfsm_transport_kit::{Application, Plan, Report, before_http, check, listener_info};
 
 fn on(transport: Blocking) -> Report {
     // Its workers may block, so a blocking function needs no other place to run.
@@ -14,6 +14,11 @@ fn on(transport: Blocking) -> Report {
 #[test]
 fn handlers_hear_what_a_listener_says() -> Result<(), String> {
     listener_info(Server::new(ServerConfig::default()))
+}
+
+#[test]
+fn what_comes_before_http_is_read() -> Result<(), String> {
+    before_http(Server::new)
 }
 
 #[test]

@@ -63,6 +63,7 @@
 #![deny(missing_docs)]
 
 mod application;
+mod before_http;
 mod bench;
 mod buffering;
 mod checks;
@@ -94,6 +95,7 @@ mod toy_preface;
 mod trace;
 
 pub use application::Application;
+pub use before_http::before_http;
 pub use buffering::Buffering;
 pub use crowd::{Crowd, Tally, respond};
 pub use drain::drain_at_work;

@@ -6,7 +6,7 @@ use std::thread;
 
 use httpfsm::config::ServerConfig;
 use httpfsm_tokio::{BlockingPool, Server, Tokio};
-use httpfsm_transport_kit::{Application, Plan, Report, check, listener_info};
+use httpfsm_transport_kit::{Application, Plan, Report, before_http, check, listener_info};
 use tokio::runtime::{Builder, Handle};
 
 fn on(runtime: &Handle) -> Report {
@@ -21,6 +21,13 @@ fn handlers_hear_what_a_listener_says() {
     let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let _inside = runtime.enter();
     listener_info(Server::on(Tokio::default().workers(1), ServerConfig::default())).unwrap();
+}
+
+#[test]
+fn what_comes_before_http_is_read() {
+    let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let _inside = runtime.enter();
+    before_http(Server::new).unwrap();
 }
 
 #[test]

@@ -196,7 +196,8 @@ impl Listener {
     }
 
     /// Between its connections and HTTP stands a [`Layer`], as TLS is, behind the [preface](Self::preface), if there is one.
-    /// `make` makes one for each connection, with what is known of it then, and must not block.
+    /// `make` makes one for each connection, with what is known of it when it is accepted, and must not block. The channel
+    /// opens when the handshake is [complete](Layer::established).
     #[must_use]
     pub fn layer<L: Layer>(mut self, make: impl Fn(&ConnectionInfo) -> L + Send + Sync + 'static) -> Self {
         self.change(|info| info.layer(make));
@@ -205,6 +206,23 @@ impl Listener {
 
     /// Connections of which the preface or the layer says that they are of another protocol go to `take`, which must not
     /// block: it passes them to a task or a thread.
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    ///
+    /// use httpfsm_transport::{HandedOver, Listener, SocketOptions};
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let (to, others) = mpsc::channel::<HandedOver>();
+    /// let address = "127.0.0.1:0".parse().expect("this is an address");
+    /// let listener = Listener::tcp(address, &SocketOptions::default())?.hand_over(move |other| {
+    ///     // Where nobody receives it, it is dropped, which closes it.
+    ///     let _ = to.send(other);
+    /// });
+    /// # drop((listener, others));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn hand_over(mut self, take: impl Fn(HandedOver) + Send + Sync + 'static) -> Self {
         self.change(|info| info.hand_over(take));

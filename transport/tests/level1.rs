@@ -259,3 +259,29 @@ fn a_flush_sends_a_head_that_waits_for_the_body() {
     assert!(matches!(pin!(connection.flush()).poll(&mut cx()), Poll::Ready(Ok(()))));
     assert!(received(&mut peer).starts_with("HTTP/1.1 200 "));
 }
+
+/// A timer whose time is that of the system.
+struct DueTimer;
+
+impl Timer for DueTimer {
+    fn poll_until(&mut self, _cx: &mut Context<'_>, at: Instant) -> Poll<()> {
+        if at <= Instant::now() { Poll::Ready(()) } else { Poll::Pending }
+    }
+}
+
+#[test]
+fn a_connection_whose_facts_refuse_it_responds_before_it_reads() {
+    let (mut peer, far) = pair(1 << 20);
+    send(&mut peer, GET);
+    let compiled = Arc::new(CompiledConfig::new(&ChannelConfig::default()));
+    let facts = httpfsm::channel::Facts::default().with_refusal(Some(Rule::Preface));
+    let mut connection = Connection::new(far, DueTimer, compiled, facts);
+    let mut refused = false;
+    while let Poll::Ready(Some(event)) = connection.poll_event(&mut cx()) {
+        refused |= matches!(event, Event::Refused(error) if error.rule == Rule::Preface);
+        assert!(!matches!(event, Event::Request));
+    }
+    assert!(refused);
+    assert!(received(&mut peer).starts_with("HTTP/1.1 400 "));
+    assert_eq!(connection.channel().stats().requests, 0);
+}

@@ -16,7 +16,9 @@ use httpfsm::status::Status;
 use httpfsm::time::{Date, Moment, Now};
 use httpfsm_record::{FileRecorder, Options, Recording, ReplayFailure, Which, replay};
 use httpfsm_transport::memory::pair;
-use httpfsm_transport::{Connection, Event, Opened, Recorder, Tape, Timer, Wire, block_on};
+use httpfsm_transport::{
+    Connection, Event, ListenerInfo, Opened, Preface, PrefaceVerdict, Recorder, Tape, Timer, Wire, block_on,
+};
 
 use crate::support::{GET, application, recorded, recordings, session};
 
@@ -136,6 +138,36 @@ fn the_rule_by_which_a_connection_is_refused_is_recorded() {
         let text = "this is not a recording: this program knows no rule Nobody";
         assert_eq!(failure.to_string(), text);
     }
+}
+
+/// A preface that is always wrong.
+struct Wrong;
+
+impl Preface for Wrong {
+    fn received(&mut self, _: &[u8]) -> PrefaceVerdict {
+        PrefaceVerdict::Refused(Rule::Preface)
+    }
+}
+
+#[test]
+fn a_recording_begins_when_the_channel_opens_and_has_what_came_before_it() {
+    let all = recorded(ServerConfig::default(), Options::default(), application, |server, _| {
+        server.set_listener(ListenerInfo::default().preface(|_| Wrong));
+        let client = server.connect().unwrap();
+        server.run();
+        client.send("what nobody understands");
+        server.run();
+        assert!(client.take_text().starts_with("HTTP/1.1 400 "));
+        client.close_write();
+        server.run();
+        // One that never opens has no recording.
+        drop(server.connect().unwrap());
+        server.run();
+    });
+    let [recording] = all.as_slice() else { panic!("{all:?}") };
+    assert!(recording.contains("\"refusal\":\"Preface\""), "{recording}");
+    assert!(!recording.contains("nobody understands"), "{recording}");
+    assert_eq!(replay(recording.as_bytes()).unwrap().end, "over");
 }
 
 /// A timer that never rings.

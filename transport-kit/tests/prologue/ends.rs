@@ -1,14 +1,15 @@
 //! A drain, an eviction, limits, and connections of other protocols.
 
 use std::future::Future;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use httpfsm::config::ServerConfig;
-use httpfsm_transport::memory::MemoryClient;
-use httpfsm_transport::{HandedOver, ListenerInfo};
+use httpfsm::handler::Request;
+use httpfsm_transport::memory::{MemoryClient, pair};
+use httpfsm_transport::{Accepted, Clock, HandedOver, Held, Inline, ListenerInfo, Service, Wire};
 use httpfsm_transport_kit::{ToyLayer, ToyPreface};
 
 use crate::support::{GET, ToyClient, Toys, peer, response};
@@ -112,6 +113,29 @@ fn what_it_holds_is_counted_and_given_back() {
     let (toys, client) = standing(config, &[b"FROM ", &[b'1'; 1000][..]].concat());
     assert_eq!(toys.heard.take(), ["not opened: Evicted"]);
     assert!(client.is_ended());
+}
+
+/// Wherever it stands: a driver that is dropped gives back all that it held.
+#[test]
+fn a_driver_that_is_dropped_leaves_nothing() {
+    let hello = ToyClient::new(ToyLayer::client()).hello();
+    let all = [ToyPreface::line(&peer(1)), hello].concat();
+    let handler = |_: Request| async { "fine" };
+    for at in 0..=all.len() {
+        let service = Service::new(ServerConfig::default(), Clock::manual(), Arc::new(Inline), None, handler);
+        let (mut near, far) = pair(1000);
+        let accepted = Accepted::new(far, peer(9), peer(8)).with_listener(Arc::new(listener()));
+        let mut driver = service.connect_accepted(accepted).unwrap();
+        if at > 0 {
+            assert!(near.poll_write(&mut cx(), &all[..at]).is_ready());
+        }
+        assert!(Pin::new(&mut driver).poll(&mut cx()).is_pending());
+        assert_eq!(service.held().channels, 1);
+        drop(driver);
+        assert_eq!(service.held(), Held::default(), "{at}");
+        let read = near.poll_read(&mut cx(), &mut [0; 100]);
+        assert!(read.is_ready(), "{at}: it is closed");
+    }
 }
 
 /// A listener that hands connections over, and where they go.

@@ -30,7 +30,7 @@
 //! table, too ([`channel::DEADLINES`]). Each step can be watched with [`Channel::handle_with`].
 //!
 //! A [`Server`](server::Server) is a machine of the same form: it admits connections, names and counts their channels, and
-//! goes out of service.
+//! goes out of service. A [`Prologue`](prologue::Prologue) is a third, of what comes before HTTP on a connection.
 //!
 //! Names and events are those of the protocol machine of [ginsfsm](https://pypi.org/project/ginsfsm/), whose `GHttpCliSrv`
 //! is a [`Channel`] here; `docs/compatibility.md` of the repository has each of them.

@@ -77,7 +77,9 @@ impl<H: Handler> Connections<H> {
         self.serve_accepted(Accepted::new(wire, peername, sockname))
     }
 
-    /// The same for a connection of which more is known: the scheme of its requests, and what handlers may read of it.
+    /// The same for a connection of which more is known: the scheme of its requests, what handlers may read of it, and what
+    /// comes before HTTP ([`ListenerInfo::preface`](crate::ListenerInfo::preface),
+    /// [`ListenerInfo::layer`](crate::ListenerInfo::layer)).
     ///
     /// ```
     /// use std::sync::Arc;

@@ -25,6 +25,7 @@ use crate::preface::Established;
 /// - [`write`](Self::write) comes only when all of `down` has left, so nothing piles up.
 /// - After [`end`](Self::end) there is neither a `write` nor another `end`, and what is appended to `down` is not sent.
 /// - After an error of `received` or `write` only `read` is called, as long as it has plain bytes.
+/// - [`established`](Self::established) may come at any time, and changes nothing.
 ///
 /// # Bounds
 ///

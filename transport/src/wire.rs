@@ -82,7 +82,8 @@ pub trait Wire: Send + Unpin + 'static {
     }
 
     /// Adds what the wire knows of the connection when it is accepted, for handlers to read: the credentials of the peer of
-    /// a Unix socket, say. Asked once, before the first read, so a handshake is still to come. Nothing by default.
+    /// a Unix socket, say. Asked once, before the first read, so a handshake is still to come: what that tells,
+    /// [`Layer::established`](crate::Layer::established) says. Nothing by default.
     fn extend(&self, extensions: &mut Extensions) {
         let _ = extensions;
     }

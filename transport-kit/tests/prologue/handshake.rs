@@ -1,7 +1,15 @@
 //! A layer that a listener puts on its connections, and its handshake.
 
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
 use httpfsm::config::ServerConfig;
-use httpfsm_transport::{Established, Layer, LayerError, ListenerInfo};
+use httpfsm::handler::Request;
+use httpfsm_transport::memory::pair;
+use httpfsm_transport::{
+    Accepted, Clock, Established, Inline, Layer, LayerError, Layered, ListenerInfo, Service, Wire,
+};
 use httpfsm_transport_kit::{ToyLayer, ToyPreface};
 
 use crate::support::{GET, ToyClient, Toys, peer, response};
@@ -142,6 +150,37 @@ fn a_peer_that_ends_or_resets_in_the_handshake_is_not_opened() {
     }
 }
 
+/// Over a connection that holds few bytes, what the layer says leaves when there is room.
+#[test]
+fn a_handshake_over_a_narrow_connection_is_done_in_pieces() {
+    for capacity in (1..30).chain([1000]) {
+        let handler = |_: Request| async { "fine" };
+        let service = Service::new(ServerConfig::default(), Clock::manual(), Arc::new(Inline), None, handler);
+        let (near, far) = pair(capacity);
+        let accepted = Accepted::new(far, peer(9), peer(8)).with_listener(Arc::new(layered()));
+        let mut driver = service.connect_accepted(accepted).unwrap();
+        let mut client = Layered::new(near, ToyLayer::client());
+        let (mut sent, mut heard, mut buffer) = (0, Vec::new(), [0; 100]);
+        let cx = &mut Context::from_waker(Waker::noop());
+        for _ in 0..2000 {
+            let _ = client.poll_flush(cx);
+            if let Poll::Ready(Ok(read)) = client.poll_read(cx, &mut buffer) {
+                heard.extend_from_slice(&buffer[..read]);
+            }
+            if let (Some(rest @ [_, ..]), true) = (GET.get(sent..), client.layer().is_established()) {
+                if let Poll::Ready(Ok(taken)) = client.poll_write(cx, rest) {
+                    sent += taken;
+                }
+            }
+            assert!(Pin::new(&mut driver).poll(cx).is_pending());
+            if heard.ends_with(b"fine") {
+                break;
+            }
+        }
+        assert!(heard.ends_with(b"fine"), "{capacity}: {}", heard.escape_ascii());
+    }
+}
+
 /// A layer without a handshake: it inverts each byte.
 #[derive(Default)]
 struct Inverse {
@@ -186,6 +225,60 @@ fn a_layer_without_a_handshake_opens_at_once() {
     let connection = toys.connect();
     assert!(toys.heard.take()[0].starts_with("opened: "), "before its first byte");
     toys.send(&connection, inverse(GET));
+    assert!(response(&inverse(&connection.take())).1.starts_with("http of "));
+}
+
+/// A layer with a handshake of two steps: it responds to the first, and waits for the second.
+#[derive(Default)]
+struct Steps {
+    steps: usize,
+    rest: Inverse,
+}
+
+impl Layer for Steps {
+    fn received(&mut self, below: &[u8], down: &mut Vec<u8>) -> Result<usize, LayerError> {
+        match (self.steps, below) {
+            (_, []) => Ok(0),
+            (0, _) => {
+                self.steps = 1;
+                down.extend_from_slice(b"go on");
+                Ok(1)
+            }
+            (1, _) => {
+                self.steps = 2;
+                Ok(1)
+            }
+            _ => self.rest.received(below, down),
+        }
+    }
+
+    fn below_ended(&mut self) {
+        self.rest.below_ended();
+    }
+
+    fn read(&mut self, plain: &mut [u8]) -> Result<Option<usize>, LayerError> {
+        self.rest.read(plain)
+    }
+
+    fn write(&mut self, plain: &[std::io::IoSlice<'_>], down: &mut Vec<u8>) -> Result<usize, LayerError> {
+        self.rest.write(plain, down)
+    }
+
+    fn end(&mut self, _: &mut Vec<u8>) {}
+
+    fn established(&self) -> Option<Established> {
+        (self.steps == 2).then(Established::default)
+    }
+}
+
+#[test]
+fn a_handshake_of_several_steps_sends_each_of_them() {
+    let listener = ListenerInfo::default().layer(|_| Steps::default());
+    let mut toys = Toys::with(ServerConfig::default(), listener);
+    let connection = toys.connect();
+    toys.send(&connection, "1");
+    assert_eq!((connection.take_text().as_str(), toys.heard.take().len()), ("go on", 0));
+    toys.send(&connection, [b"2".to_vec(), inverse(GET)].concat());
     assert!(response(&inverse(&connection.take())).1.starts_with("http of "));
 }
 

@@ -6,6 +6,7 @@ mod connection_lost;
 mod drain;
 mod handlers;
 mod limits;
+mod prologue;
 mod subscriber;
 mod support;
 mod upgrades;

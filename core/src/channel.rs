@@ -188,7 +188,9 @@ impl Channel {
     ) -> Result<(), NotAccepted> {
         let at = self.arrive(now, trace);
         let event = match input.event() {
-            Event::RxEnd if self.with_application() && self.parts.end_is_disconnect() => Event::Disconnected,
+            Event::RxEnd if self.state.is_with_application() && self.parts.end_is_disconnect() => {
+                Event::Disconnected
+            }
             event => event,
         };
         let Some(step) = MATRIX.on(self.state, event) else {
@@ -199,12 +201,6 @@ impl Channel {
         }
         self.follow(now, Args::new(now, at, &input), event, step, trace);
         Ok(())
-    }
-
-    /// Whether the application owes a response, or the rest of one.
-    #[inline]
-    fn with_application(&self) -> bool {
-        matches!(self.state, State::WaitResponse | State::HeadHeld | State::Responding)
     }
 
     /// Follows the table from an input, which may begin a deadline that is over at once (`GoOut`, of which the times have
@@ -375,6 +371,14 @@ impl Channel {
         matches!(self.state, State::HeadHeld | State::Responding)
     }
 
+    /// Whether a final head was accepted and is held back: for the 100 that the peer waits for, or for the body that was
+    /// asked for ([`State::HeadHeld`]). Bytes of the response, [`Input::Flush`] and [`Input::Finish`] release it.
+    #[inline]
+    #[must_use]
+    pub fn holds_head(&self) -> bool {
+        self.state == State::HeadHeld
+    }
+
     /// Where to read input to; hand it over with [`Input::RxRead`], before anything else goes in. Empty when no input
     /// is wanted. It may hold what another connection left there, so report no more than was read.
     #[inline]
@@ -460,7 +464,7 @@ impl Channel {
         Waits {
             input: self.parts.input_room(self.state) > 0,
             room: !self.parts.output().is_empty(),
-            application: self.with_application() || self.state == State::Upgraded,
+            application: self.state.is_with_application() || self.state == State::Upgraded,
             deadline: self.deadline().is_some(),
         }
     }

@@ -236,7 +236,7 @@ impl<W: Wire, T: Timer> Connection<W, T> {
     ///
     /// The connection was lost.
     pub async fn flush(&mut self) -> Result<(), NotAccepted> {
-        if self.channel.state() == State::HeadHeld {
+        if self.channel.holds_head() {
             // The head waits for the request body, unless it is to leave.
             self.handle(Input::Flush)?;
         }

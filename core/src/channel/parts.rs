@@ -165,7 +165,7 @@ impl Parts {
     #[inline]
     pub(super) fn update_deadline(&mut self, at: Moment, state: State) {
         let min_body_rate = self.compiled.config.min_body_rate;
-        if matches!(state, State::WaitResponse | State::HeadHeld | State::Responding) {
+        if state.is_with_application() {
             let body_awaited = self.receiver.body().is_awaited();
             let may_write = state != State::Responding || self.has_room();
             self.timers.watch(at, body_awaited, !body_awaited && may_write, min_body_rate);

@@ -15,8 +15,9 @@
 //! - An input at a moment is first that moment, as a `Tick`: a deadline that has passed fires before the input.
 //!   [`DEADLINES`](super::DEADLINES) says which deadline raises which event.
 //!
-//! Two things are not in the rows. With `fin_is_disconnect`, the first `RxEnd` while a request is with the application is
-//! looked up as `Disconnected`. And a panic of an error page or of a trace, in the midst of a step, leads to `Closed`.
+//! Three things are not in the rows. [`Channel::respond_with`](crate::Channel::respond_with) does nothing in another state
+//! than `WaitResponse`. With `fin_is_disconnect`, the first `RxEnd` while a request is with the application is looked up as
+//! `Disconnected`. And a panic of an error page or of a trace, in the midst of a step, leads to `Closed`.
 
 use crate::error::{BodyError, CloseReason, Rule};
 use crate::fsm::{Cause, Label, Matrix, Refusal, Row, Taken, Transition};
@@ -503,6 +504,26 @@ impl ChannelMatrix {
     #[must_use]
     pub fn then(&self, state: State, event: Internal) -> Option<Transition<State, Action>> {
         self.0.then(state, event)
+    }
+}
+
+impl State {
+    /// Whether the application has a request, and owes the response to it or the rest of one.
+    #[inline]
+    pub(super) const fn is_with_application(self) -> bool {
+        match self {
+            Self::WaitResponse | Self::HeadHeld | Self::Responding => true,
+            Self::Fresh
+            | Self::Head
+            | Self::Idle
+            | Self::Discard
+            | Self::Flushing
+            | Self::Closing
+            | Self::Lingering
+            | Self::Handover
+            | Self::Upgraded
+            | Self::Closed => false,
+        }
     }
 }
 

@@ -26,7 +26,7 @@ pub(crate) enum Ordeal {
     /// Milliseconds before it begins.
     Delay(u64),
     Silence,
-    /// It is dropped, and a response is given.
+    /// It is dropped before it has read anything, and a response replaces it.
     Early,
 }
 

@@ -94,9 +94,9 @@ pub enum Rule {
     BodyTruncated,
     /// The body did not arrive at the minimum rate.
     BodyTimeout,
-    /// The application gave no response in time.
+    /// The application did not respond in time.
     ResponseTimeout,
-    /// The application gave no response in time after the peer had ended its input.
+    /// The application did not respond in time after the peer had ended its input.
     PeerEnded,
     /// The server has as many requests as it may have.
     Busy,
@@ -301,8 +301,8 @@ impl Rule {
             Self::TrailerField => "A trailer field line is malformed.",
             Self::BodyTruncated => "The input ended inside the request body.",
             Self::BodyTimeout => "The request body did not arrive in time.",
-            Self::ResponseTimeout => "The application gave no response in time.",
-            Self::PeerEnded => "The peer ended its input, and the application gave no response in time.",
+            Self::ResponseTimeout => "The application did not respond in time.",
+            Self::PeerEnded => "The peer ended its input, and the application did not respond in time.",
             Self::Busy => {
                 "The server has as many requests at work, or as much in its buffers, as it may have."
             }

@@ -51,7 +51,7 @@ impl Bench {
                 assert_eq!(peername, &peer(from));
                 Err(*reason)
             }
-            other => panic!("a connection was answered with {other:?}"),
+            other => panic!("a connection got {other:?}"),
         }
     }
 

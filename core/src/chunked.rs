@@ -304,6 +304,7 @@ impl ChunkDecoder {
         self.extension_body += 1;
         Ok(next)
     }
+
     /// At the LF of a size line: the size is known.
     fn end_of_line(&mut self, limits: &ChunkLimits) -> Result<NextByte, RequestError> {
         if self.size == 0 {

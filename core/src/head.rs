@@ -379,7 +379,7 @@ pub(crate) fn start(window: &[u8]) -> usize {
 /// Whether the bytes are empty lines that are skipped, of which the last one may have just begun, so that no head has begun
 /// and none is refused.
 pub(crate) fn is_before(bytes: &[u8], limits: &HeadLimits) -> bool {
-    let begun = bytes.get(start(bytes)..).unwrap_or_default();
+    let begun = part(bytes, start(bytes)..);
     bytes.len() < limits.size as usize && matches!(begun, [] | [b'\r'])
 }
 

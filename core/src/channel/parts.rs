@@ -32,10 +32,12 @@ mod closing;
 mod request;
 mod response;
 
-/// What an action is given: when, and the input that began it all.
+/// The arguments of an action: the time, and the input of the current step.
 pub(super) struct Args<'a> {
     pub(super) now: &'a Now<'a>,
     pub(super) at: Moment,
+    /// With `staged` there is no input, and this is [`Input::Tick`]: the row is that for `HttpResponse`, whose only action
+    /// that takes data, `AcceptResponse`, then takes the plan.
     pub(super) input: &'a Input<'a>,
     /// The plan of a response that is staged already ([`Channel::respond_with`](super::Channel::respond_with)).
     pub(super) staged: Option<ResponsePlan>,

@@ -8,6 +8,7 @@ use core::net::{IpAddr, Ipv6Addr};
 
 use super::table::{Action, Internal};
 use super::{ChannelId, ChannelStats, NotAdmitted, ServerInput, ServerOutput, ServerStats};
+use crate::channel::Leave;
 use crate::config::ServerConfig;
 use crate::origins;
 use crate::peer::Peer;
@@ -188,8 +189,8 @@ impl Registry {
     }
 
     fn begin_drain(&mut self) {
-        // What channels say at their own deadline has a second to leave at least.
-        let grace = self.config.channel.drain_grace.map_or(0, millis).max(1000);
+        // The responses that channels make at their own deadline need this time at least to be sent.
+        let grace = self.config.channel.drain_grace.map_or(0, millis).max(millis(Leave::LEAST_GRACE));
         self.drain_deadline = self
             .config
             .drain_deadline

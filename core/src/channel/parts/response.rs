@@ -42,7 +42,10 @@ impl Parts {
     }
 
     pub(super) fn send_head(&mut self, args: &Args<'_>) {
-        let Some(head) = self.sender.take_held() else { return wrong_input(()) };
+        let Some(head) = self.sender.take_held() else {
+            debug_assert!(false, "SendHead without a head that is held");
+            return;
+        };
         let response = head.response();
         let plan = self.exchange().plan(&response);
         self.sender.stage_response(&plan, &response, args.now.date, &self.compiled.identity);

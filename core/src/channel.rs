@@ -155,8 +155,8 @@ impl Channel {
 
     /// As [`handle`](Self::handle), and tells each row that is taken to `trace`, which may be a closure; a [`ChannelTrace`]
     /// also hears what the input is taken for. A deadline that has passed is a step of its own before that of the input, and
-    /// its cause is [`Event::Tick`]. So a [`Tick`](Input::Tick) at a deadline is told twice, the second time as an input
-    /// that finds no deadline over. A panic of the trace, as one of an [error page](crate::config::ErrorPages), ends the
+    /// its cause is [`Event::Tick`]. So a [`Tick`](Input::Tick) at a deadline gives two steps: that of the deadline, then that
+    /// of the input, which finds no deadline that has passed. A panic of the trace, as one of an [error page](crate::config::ErrorPages), ends the
     /// connection with a reset: the step is half done.
     ///
     /// ```
@@ -499,7 +499,8 @@ impl Channel {
         matches!(self.state, State::Fresh | State::Idle)
     }
 
-    /// Takes a worker's buffers for one wake-up.
+    /// Takes a worker's buffers for one wake-up. Until [`take_back`](Self::take_back), the channel keeps them and ignores a
+    /// further `lend`; if that call is forgotten, the worker's other channels allocate buffers of their own.
     #[inline]
     pub fn lend(&mut self, buffers: &mut WorkerBuffers) {
         self.parts.lend(buffers);

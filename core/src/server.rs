@@ -309,8 +309,8 @@ impl Server {
     }
 }
 
-/// What is still to be done of an input, row by row. A trace that panics drops it, and then the rest is done without
-/// being told: a connection has its verdict, and a channel that has closed is counted, whatever a trace does.
+/// The rows of one input that are still to run. If the trace panics, `Drop` runs them without it, so that every connection gets
+/// its verdict and every closed channel is counted.
 struct RestOfInput<'a> {
     server: &'a mut Server,
     at: Moment,

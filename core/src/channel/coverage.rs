@@ -21,7 +21,7 @@ use crate::config::ChannelConfig;
 use crate::fsm::{Act, Cause, Label};
 use crate::time::Moment;
 
-/// How far from the beginning. Every situation that more moves lead to resembles one that fewer lead to.
+/// Moves of a path. Longer paths lead to no new situation.
 const DEPTH: usize = 5;
 
 /// What makes two situations the same for this purpose: all that the way depends on, without the amounts.
@@ -31,7 +31,7 @@ fn situation(channel: &Channel) -> String {
     let body = receiver.body();
     let unparsed = receiver.buffer().unparsed_len().min(4);
     let flags = [
-        receiver.has_ended(),
+        receiver.input_ended(),
         persistence.must_close(),
         persistence.is_draining(),
         persistence.why_close_when_idle().is_some(),

@@ -161,7 +161,7 @@ impl Rule {
         }
     }
 
-    /// Whether a head that breaks it is refused at the byte of the offset, however many bytes have come behind.
+    /// Whether one byte decides that a head breaks the rule. The head is refused at that byte, however many bytes follow it.
     pub(crate) const fn is_of_one_byte(self) -> bool {
         match self {
             Self::Nul

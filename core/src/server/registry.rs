@@ -124,7 +124,7 @@ impl Registry {
         }
     }
 
-    /// What is the peer's own comes first: who has enough is not to have others evicted.
+    /// The limit of the peer is checked before that of the server, so that a peer at its limit causes no eviction.
     pub(super) fn would_turn_away(&self, peername: &Peer) -> Option<NotAdmitted> {
         if self.is_drain_over {
             Some(NotAdmitted::Draining)

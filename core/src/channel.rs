@@ -155,9 +155,9 @@ impl Channel {
 
     /// As [`handle`](Self::handle), and tells each row that is taken to `trace`, which may be a closure; a [`ChannelTrace`]
     /// also hears what the input is taken for. A deadline that has passed is a step of its own before that of the input, and
-    /// its cause is [`Event::Tick`]. So a [`Tick`](Input::Tick) at a deadline gives two steps: that of the deadline, then that
-    /// of the input, which finds no deadline that has passed. A panic of the trace, as one of an [error page](crate::config::ErrorPages), ends the
-    /// connection with a reset: the step is half done.
+    /// its cause is [`Event::Tick`]. So a [`Tick`](Input::Tick) at a deadline gives two steps: that of the deadline, then
+    /// that of the input, which finds no deadline that has passed. A panic of the trace, as one of an
+    /// [error page](crate::config::ErrorPages), ends the connection with a reset: the step is half done.
     ///
     /// ```
     /// use std::sync::Arc;

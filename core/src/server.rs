@@ -229,7 +229,7 @@ impl Server {
     }
 
     /// As [`handle`](Self::handle), and tells each row that was taken to `trace`, which may be a closure, when its
-    /// actions have run. A panic of the trace leaves nothing half done: the rest of the input is done, and not told.
+    /// actions have run. A panic of the trace leaves nothing half done: the other rows of the input run without the trace.
     ///
     /// # Errors
     ///
@@ -309,8 +309,8 @@ impl Server {
     }
 }
 
-/// The rows of one input that are still to run. If the trace panics, `Drop` runs them without it, so that every connection gets
-/// its verdict and every closed channel is counted.
+/// The rows of one input that are still to run. If the trace panics, `Drop` runs them without it, so that every connection
+/// gets its verdict and every closed channel is counted.
 struct RestOfInput<'a> {
     server: &'a mut Server,
     at: Moment,

@@ -219,8 +219,8 @@ impl<W: Wire, L: Layer> Layered<W, L> {
         self.wake_writer();
     }
 
-    /// Wakes the writer whose bytes the layer has not taken. It may be the task that is polled now, which has tried its write
-    /// already and must be polled again.
+    /// Wakes the writer whose bytes the layer has not taken. It may be the task that is polled now, which has tried its
+    /// write already and must be polled again.
     fn wake_writer(&mut self) {
         if std::mem::take(&mut self.write_refused) {
             self.writer.take().into_iter().for_each(panics::wake);

@@ -91,8 +91,8 @@ pub trait Wire: Send + Unpin + 'static {
     fn reset(&mut self);
 }
 
-/// Writes slices one after another, until one is taken only in part: [`Wire::poll_write_vectored`] for a wire that has no such
-/// write of its own.
+/// Writes slices one after another, until one is taken only in part: [`Wire::poll_write_vectored`] for a wire that has no
+/// such write of its own.
 ///
 /// # Errors
 ///

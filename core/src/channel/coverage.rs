@@ -269,7 +269,7 @@ fn step(state: State, cause: Cause<Event, Internal>) -> Option<crate::fsm::Trans
     }
 }
 
-/// The states in which a channel may come to rest, and the rows on the way, from `start` on.
+/// The states in which a channel may come to wait, and the rows on the way, from `start` on.
 fn walk(start: State) -> (BTreeSet<State>, BTreeSet<(State, Number)>) {
     let (mut rests, mut rows) = (BTreeSet::from([start]), BTreeSet::new());
     let mut queue = VecDeque::from([start]);

@@ -231,7 +231,7 @@ crate::actions! {
         CheckPipelineLimit,
         /// The response is complete: settle what is left of the request, and choose what comes next.
         EndExchange,
-        /// Choose what comes next: another request, the end, or rest.
+        /// Choose what comes next: another request, the end, or an idle connection.
         ChooseNext,
         /// Take note of bytes that have left.
         TakeSent,
@@ -271,7 +271,7 @@ use self::Action::*;
 pub const ROWS: &[Row<State, Event, Internal, Action>] = crate::rows! {
     State, Event, Internal;
 
-    // Connected, or at rest; empty lines may have come.
+    // Connected, or idle; empty lines may have come.
     on   Fresh | Idle, RxData,              [Receive, ParseHead],                        =;
     then Fresh | Idle | Flushing, DequeueRequest, [DeliverRequest],                      WaitResponse;
     then Fresh | Idle | Flushing, HeadBegins, [SearchHead],                              Head;
@@ -287,7 +287,7 @@ pub const ROWS: &[Row<State, Event, Internal, Action>] = crate::rows! {
     then Head,         DrainTimeout,        [RefuseHead(Rule::Draining), BeginClose],    Closing;
     on   Head,         Busy,                [RefuseHead(Rule::Busy), BeginClose],        Closing;
 
-    // Keep-alive, at rest.
+    // Keep-alive, idle.
     on   Idle,         Evict,               [Close(CloseReason::Evicted)],               Closed;
     then Idle,         InactivityTimeout,   [Close(CloseReason::InactivityTimeout)],     Closed;
 

@@ -24,8 +24,8 @@ pub(crate) struct Outgoing {
 
 impl Outgoing {
     /// The channel has taken the input of this line. The bytes that were sent move to the line; those that were staged are
-    /// hidden and kept. Content in the line is hidden as it is in what was staged. What is never sent of it (of a response to
-    /// HEAD, or beyond a Content-Length) is hidden whole, since no output depends on it.
+    /// hidden and kept. Content in the line is hidden as it is in what was staged. What is never sent of it (of a response
+    /// to HEAD, or beyond a Content-Length) is hidden whole, since no output depends on it.
     pub(crate) fn taken(
         &mut self,
         names: &SecretNames,

@@ -33,8 +33,8 @@ impl Parts {
         }
     }
 
-    /// `ParseHead` has found no complete head. If only empty lines are buffered, the store shrinks to them: an idle connection
-    /// may hold them for hours.
+    /// `ParseHead` has found no complete head. If only empty lines are buffered, the store shrinks to them: an idle
+    /// connection may hold them for hours.
     #[cold]
     pub(super) fn begin_head(&mut self) -> Option<Internal> {
         if self.receiver.head_begins(&self.compiled) {

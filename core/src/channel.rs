@@ -154,9 +154,9 @@ impl Channel {
 
     /// As [`handle`](Self::handle), and tells each row that is taken to `trace`, which may be a closure; a [`ChannelTrace`]
     /// also hears what the input is taken for. A deadline that has passed is a step of its own before that of the input, and
-    /// its cause is [`Event::Tick`]. So a [`Tick`](Input::Tick) at a deadline is told twice, the second time as an input
-    /// that finds no deadline over. A panic of the trace, as one of an [error page](crate::config::ErrorPages), ends the
-    /// connection with a reset: the step is half done.
+    /// its cause is [`Event::Tick`]. So a [`Tick`](Input::Tick) at a deadline gives two steps: that of the deadline, then
+    /// that of the input, which finds no deadline that has passed. A panic of the trace, as one of an
+    /// [error page](crate::config::ErrorPages), ends the connection with a reset: the step is half done.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -187,7 +187,9 @@ impl Channel {
     ) -> Result<(), NotAccepted> {
         let at = self.arrive(now, trace);
         let event = match input.event() {
-            Event::RxEnd if self.with_application() && self.parts.end_is_disconnect() => Event::Disconnected,
+            Event::RxEnd if self.state.is_with_application() && self.parts.end_is_disconnect() => {
+                Event::Disconnected
+            }
             event => event,
         };
         let Some(step) = MATRIX.on(self.state, event) else {
@@ -198,12 +200,6 @@ impl Channel {
         }
         self.follow(now, Args::new(now, at, &input), event, step, trace);
         Ok(())
-    }
-
-    /// Whether the application owes a response, or the rest of one.
-    #[inline]
-    fn with_application(&self) -> bool {
-        matches!(self.state, State::WaitResponse | State::HeadHeld | State::Responding)
     }
 
     /// Follows the table from an input, which may begin a deadline that is over at once (`GoOut`, of which the times have
@@ -374,6 +370,14 @@ impl Channel {
         matches!(self.state, State::HeadHeld | State::Responding)
     }
 
+    /// Whether a final head was accepted and is held back: for the 100 that the peer waits for, or for the body that was
+    /// asked for ([`State::HeadHeld`]). Bytes of the response, [`Input::Flush`] and [`Input::Finish`] release it.
+    #[inline]
+    #[must_use]
+    pub fn holds_head(&self) -> bool {
+        self.state == State::HeadHeld
+    }
+
     /// Where to read input to; hand it over with [`Input::RxRead`], before anything else goes in. Empty when no input
     /// is wanted. It may hold what another connection left there, so report no more than was read.
     #[inline]
@@ -459,7 +463,7 @@ impl Channel {
         Waits {
             input: self.parts.input_room(self.state) > 0,
             room: !self.parts.output().is_empty(),
-            application: self.with_application() || self.state == State::Upgraded,
+            application: self.state.is_with_application() || self.state == State::Upgraded,
             deadline: self.deadline().is_some(),
         }
     }
@@ -494,7 +498,8 @@ impl Channel {
         matches!(self.state, State::Fresh | State::Idle)
     }
 
-    /// Takes a worker's buffers for one wake-up.
+    /// Takes a worker's buffers for one wake-up. Until [`take_back`](Self::take_back), the channel keeps them and ignores a
+    /// further `lend`; if that call is forgotten, the worker's other channels allocate buffers of their own.
     #[inline]
     pub fn lend(&mut self, buffers: &mut WorkerBuffers) {
         self.parts.lend(buffers);

@@ -61,7 +61,7 @@ pub(crate) struct ChunkDecoder {
     extension_line: u32,
     extension_body: u32,
     digits: u8,
-    expects: NextByte,
+    next: NextByte,
 }
 
 /// What the next byte belongs to.
@@ -106,7 +106,7 @@ impl ChunkDecoder {
             extension_line: 0,
             extension_body: 0,
             digits: 0,
-            expects: NextByte::Size,
+            next: NextByte::Size,
         }
     }
 
@@ -122,9 +122,9 @@ impl ChunkDecoder {
     }
 
     /// Bytes of the line being read that are used up and that no trace has heard of: a line is told when it is whole.
-    pub(crate) fn untold(&self) -> usize {
+    pub(crate) fn unreported(&self) -> usize {
         let line = usize::from(self.digits) + self.extension_line as usize;
-        match self.expects {
+        match self.next {
             NextByte::Size | NextByte::Data | NextByte::DataCr | NextByte::End => 0,
             NextByte::DataLf => 1,
             NextByte::LineLf => line + 1,
@@ -157,7 +157,7 @@ impl ChunkDecoder {
         let mut data = 0..0;
         let mut at = 0;
         let status = loop {
-            if self.expects == NextByte::End {
+            if self.next == NextByte::End {
                 break ChunkStatus::Last;
             }
             if credit == 0 {
@@ -165,11 +165,11 @@ impl ChunkDecoder {
             }
             let Some(&byte) = bytes.get(at) else { break ChunkStatus::More };
             crate::witness::bytes(1);
-            if self.expects != NextByte::Data {
+            if self.next != NextByte::Data {
                 match self.line_byte(byte, limits) {
                     Ok(next) => {
                         self.tell_line(trace);
-                        self.expects = next;
+                        self.next = next;
                     }
                     Err(error) => break ChunkStatus::Failed(error),
                 }
@@ -185,7 +185,7 @@ impl ChunkDecoder {
             self.offset += taken;
             trace.part(InputPart::Body, taken as usize);
             if self.size == 0 {
-                self.expects = NextByte::DataCr;
+                self.next = NextByte::DataCr;
             }
             // No more than the length of the input.
             let end = at + taken as usize;
@@ -204,7 +204,7 @@ impl ChunkDecoder {
     /// Tells of the line that the byte just read ends, if it ends one.
     #[inline]
     fn tell_line(&self, trace: &mut impl ChannelTrace) {
-        match self.expects {
+        match self.next {
             NextByte::LineLf => {
                 trace.part(InputPart::ChunkSize, self.digits.into());
                 trace.part(InputPart::ChunkExtension, self.extension_line as usize);
@@ -218,7 +218,7 @@ impl ChunkDecoder {
     /// Takes one byte that is no data and says what the next one belongs to. On an error nothing has changed.
     #[inline]
     fn line_byte(&mut self, byte: u8, limits: &ChunkLimits) -> Result<NextByte, RequestError> {
-        match self.expects {
+        match self.next {
             NextByte::Size | NextByte::SizeRest => self.size_byte(byte, limits),
             NextByte::LineLf if byte == b'\n' => self.end_of_line(limits),
             NextByte::LineLf => Err(RequestError::new(Rule::BareCr, self.offset - 1)),
@@ -239,7 +239,7 @@ impl ChunkDecoder {
             b'0'..=b'9' => byte - b'0',
             b'a'..=b'f' => byte - b'a' + 10,
             b'A'..=b'F' => byte - b'A' + 10,
-            _ if self.expects == NextByte::Size => return self.refuse(Rule::ChunkSize),
+            _ if self.next == NextByte::Size => return self.refuse(Rule::ChunkSize),
             b'\r' => return Ok(NextByte::LineLf),
             b'\n' => return self.refuse(Rule::BareLf),
             b';' | b' ' | b'\t' => return self.extension_byte(byte, limits),
@@ -256,7 +256,7 @@ impl ChunkDecoder {
     /// `*( BWS ";" BWS chunk-ext-name [ BWS "=" BWS chunk-ext-val ] )` (RFC 9112 section 7.1.1). The blanks are bad
     /// whitespace, which must be read (RFC 9110 section 5.6.3).
     fn extension_byte(&mut self, byte: u8, limits: &ChunkLimits) -> Result<NextByte, RequestError> {
-        let next = match (self.expects, byte) {
+        let next = match (self.next, byte) {
             (NextByte::SizeRest, b' ' | b'\t') => NextByte::SizeEnd,
             (
                 NextByte::SizeRest
@@ -284,7 +284,7 @@ impl ChunkDecoder {
                 | NextByte::Value
                 | NextByte::ValueEnd,
                 b' ' | b'\t',
-            ) => self.expects,
+            ) => self.next,
             (NextByte::NameRest, b' ' | b'\t') => NextByte::EqualsOrSemicolon,
             (NextByte::ValueRest | NextByte::QuotedEnd, b' ' | b'\t') => NextByte::ValueEnd,
 
@@ -304,6 +304,7 @@ impl ChunkDecoder {
         self.extension_body += 1;
         Ok(next)
     }
+
     /// At the LF of a size line: the size is known.
     fn end_of_line(&mut self, limits: &ChunkLimits) -> Result<NextByte, RequestError> {
         if self.size == 0 {

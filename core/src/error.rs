@@ -89,7 +89,7 @@ pub enum CloseReason {
     Disconnected,
     /// The peer asked for it with its last request (`Connection: close`, or HTTP/1.0 without keep-alive).
     RequestedByPeer,
-    /// The application asked for it with its last response, or gave one whose end is the end of the connection.
+    /// The application asked for it with its last response, or the end of that response is the end of the connection.
     RequestedByApplication,
     /// A request was refused.
     Refused(RequestError),

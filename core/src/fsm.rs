@@ -94,7 +94,7 @@ mod text;
 pub use description::{ActionNote, Description, EventNote, RowNote, StateNote};
 pub use label::{Act, Label, NoEvents};
 pub use machine::{
-    Direction, InputEvent, Machine, OutputEvent, Position, bottom, place, to_bottom, to_top, top,
+    Direction, InputEvent, Machine, OutputEvent, Position, bottom, position, to_bottom, to_top, top,
 };
 pub use matrix::{Folding, Matrix};
 pub use rows::{Cause, Refusal, Row, Transition};

@@ -167,7 +167,7 @@ impl HeadScan {
                 (_, Some(b'\n')) => {}
                 (_, Some(_)) => return refuse(Rule::BareCr, at),
                 (_, None) => {
-                    // Whether this CR is bare the next byte tells.
+                    // The next byte decides whether this CR is bare.
                     self.scanned = at as u32;
                     return self.unfinished(window, limits);
                 }
@@ -187,7 +187,7 @@ impl HeadScan {
                 return refuse(Rule::EmptyLines, at);
             } else if at > start {
                 *self = Self::default();
-                return match judge(part(window, ..at + 2), limits) {
+                return match check_whole(part(window, ..at + 2), limits) {
                     Ok(meta) => Parsed::Complete(meta),
                     Err(error) => Parsed::Refused(error),
                 };
@@ -198,7 +198,8 @@ impl HeadScan {
         self.unfinished(window, limits)
     }
 
-    /// Goes along these bytes of a line. The error: by one of them a limit is passed.
+    /// Checks the bytes `from..to` against the limits of method, target and fields. Returns the error of the first byte that
+    /// exceeds one.
     fn pass_limit(
         &mut self,
         window: &[u8],
@@ -244,8 +245,7 @@ impl HeadScan {
     }
 }
 
-/// Why a head was not taken as it is. What is wrong with a single line, [`HeadScan::search`] finds when it goes along the
-/// lines.
+/// Why `parse` did not accept a head. The faults of one line are found by [`HeadScan::search`].
 enum NotParsed {
     /// The parser's own verdict; `None`: it wants more.
     Syntax(Option<httparse::Error>),
@@ -255,8 +255,8 @@ enum NotParsed {
     Rule(RequestError),
 }
 
-/// Judges a head that is whole and free of forbidden bytes.
-fn judge(head: &[u8], limits: &HeadLimits) -> Result<HeadMeta, RequestError> {
+/// Checks a head that is whole and free of forbidden bytes.
+fn check_whole(head: &[u8], limits: &HeadLimits) -> Result<HeadMeta, RequestError> {
     let mut meta = HeadMeta::default();
     let parsed = parse(head, limits, &mut meta);
     let verdict = match parsed {
@@ -271,7 +271,7 @@ fn judge(head: &[u8], limits: &HeadLimits) -> Result<HeadMeta, RequestError> {
     };
     verdict.map(|()| meta).map_err(|reason| match reason {
         NotParsed::Rule(error) => error,
-        // Each line was judged by itself and breaks no rule. Should the parser know better, the first one is blamed.
+        // `search` has accepted each line. If httparse still refuses the head, the error names the request line.
         NotParsed::Syntax(_) | NotParsed::Lenient => RequestError::new(Rule::RequestLine, 0),
     })
 }
@@ -379,7 +379,7 @@ pub(crate) fn start(window: &[u8]) -> usize {
 /// Whether the bytes are empty lines that are skipped, of which the last one may have just begun, so that no head has begun
 /// and none is refused.
 pub(crate) fn is_before(bytes: &[u8], limits: &HeadLimits) -> bool {
-    let begun = bytes.get(start(bytes)..).unwrap_or_default();
+    let begun = part(bytes, start(bytes)..);
     bytes.len() < limits.size as usize && matches!(begun, [] | [b'\r'])
 }
 

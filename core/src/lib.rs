@@ -19,7 +19,7 @@
 //! ```
 //!
 //! Between a request and its response the machine is in [`State::WaitResponse`](channel::State::WaitResponse); while the
-//! rest of a response is owed, in [`State::Responding`](channel::State::Responding); at rest, in
+//! rest of a response is owed, in [`State::Responding`](channel::State::Responding); while it is idle, in
 //! [`State::Idle`](channel::State::Idle). All transitions are rows of [`channel::ROWS`], which drive the machine and draw
 //! its pictures ([`channel::MACHINE`]). A row says: in these states, on this event, do these actions, and be in that state.
 //! An event is an input ([`Event`](channel::Event)), or is raised by the last action of a row ([`channel::Internal`]); so

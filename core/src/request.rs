@@ -12,7 +12,7 @@ pub use crate::head::{HeadLine, head_lines, trailer_lines};
 
 use crate::part::{ascii, part};
 use crate::target;
-use crate::token::trim_blanks;
+use crate::token::{has_element, trim_blanks};
 
 /// The HTTP version of a request.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
@@ -170,14 +170,15 @@ impl<'a> RequestRef<'a> {
         self.meta.keep_alive
     }
 
-    /// The protocols that the peer offers, when this is an upgrade request: HTTP/1.1, `Upgrade` with a value, and
-    /// `Connection` with the option `upgrade` (RFC 9110 section 7.8).
+    /// The protocols that the peer offers, when this is an upgrade request: HTTP/1.1, an `Upgrade` that names a protocol,
+    /// and `Connection` with the option `upgrade` (RFC 9110 section 7.8). Of several `Upgrade` lines this is the value of
+    /// the first one that names a protocol; [`field_all`](Self::field_all) has the others.
     #[must_use]
     pub fn upgrade(&self) -> Option<&'a [u8]> {
         if !self.meta.upgrade {
             return None;
         }
-        self.field_all("upgrade").find(|value| !value.is_empty())
+        self.field_all("upgrade").find(|value| has_element(value))
     }
 
     /// Whether the method is `HEAD`.

@@ -247,7 +247,7 @@ impl Server {
     }
 
     /// As [`handle`](Self::handle), and tells each row that was taken to `trace`, which may be a closure, when its
-    /// actions have run. A panic of the trace leaves nothing half done: the rest of the input is done, and not told.
+    /// actions have run. A panic of the trace leaves nothing half done: the other rows of the input run without the trace.
     ///
     /// # Errors
     ///
@@ -329,8 +329,8 @@ impl Server {
     }
 }
 
-/// What is still to be done of an input, row by row. A trace that panics drops it, and then the rest is done without
-/// being told: a connection has its verdict, and a channel that has closed is counted, whatever a trace does.
+/// The rows of one input that are still to run. If the trace panics, `Drop` runs them without it, so that every connection
+/// gets its verdict and every closed channel is counted.
 struct RestOfInput<'a> {
     server: &'a mut Server,
     at: Moment,

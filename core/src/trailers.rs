@@ -30,7 +30,7 @@ pub(crate) enum TrailerStatus {
 pub(crate) struct TrailerScan {
     scanned: u32,
     fields: u32,
-    expects: NextInSection,
+    next: NextInSection,
 }
 
 /// What the next byte belongs to.
@@ -61,7 +61,7 @@ impl TrailerScan {
         for &byte in rest {
             crate::witness::bytes(1);
             match self.byte(byte, max_fields) {
-                Ok(Some(next)) => self.expects = next,
+                Ok(Some(next)) => self.next = next,
                 Ok(None) => return TrailerStatus::Complete { len: self.scanned as usize + 1 },
                 Err((rule, back)) => {
                     let at = u64::from(self.scanned) - back;
@@ -80,7 +80,7 @@ impl TrailerScan {
 
     /// Takes one byte; `None`: it ends the section. An error says how many bytes before this one its fault is.
     fn byte(&mut self, byte: u8, max_fields: usize) -> Result<Option<NextInSection>, (Rule, u64)> {
-        let next = match (self.expects, byte) {
+        let next = match (self.next, byte) {
             (NextInSection::EndLf, b'\n') => return Ok(None),
             (NextInSection::LineLf, b'\n') => NextInSection::Line,
             (NextInSection::LineLf | NextInSection::EndLf, _) => return Err((Rule::BareCr, 1)),

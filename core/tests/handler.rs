@@ -69,7 +69,7 @@ impl Control for RecordingControl {
     fn release_place(&self) {
         self.note("release");
     }
-    fn forget(&self, waiter: &mut Waiter) {
+    fn remove_waiter(&self, waiter: &mut Waiter) {
         self.note(format!("forget {:?}", waiter.0));
     }
 }

@@ -1,7 +1,7 @@
 //! A machine of somebody else's, put together while the program runs, and its drawings.
 
 use httpfsm::fsm::{
-    Cause, Direction, Folding, Machine, NoEvents, Position, Refusal, Row, Transition, bottom, place,
+    Cause, Direction, Folding, Machine, NoEvents, Position, Refusal, Row, Transition, bottom, position,
     to_bottom, to_top, top,
 };
 
@@ -51,7 +51,7 @@ fn lamp(places: [Position<State>; 2]) -> Machine<State, Event, Internal, Action>
         initial: Off,
         rows: &[Row { states: &[Off], causes: CAUSES, actions: &[Click], next: Some(On) }],
         refusals: &[Refusal { state: On, events: &EVENTS }],
-        places: Vec::leak(places.into()),
+        positions: Vec::leak(places.into()),
         inputs: Vec::leak(vec![top(Tap), bottom(Kick)]),
         outputs: Vec::leak(vec![to_top("Lit", "It is bright."), to_bottom("Hum", "It needs current.")]),
     }
@@ -59,7 +59,7 @@ fn lamp(places: [Position<State>; 2]) -> Machine<State, Event, Internal, Action>
 
 #[test]
 fn a_table_made_while_running_is_the_one_that_is_drawn() {
-    let machine = lamp([place(Off, 0, 0, ""), place(On, 1, 0, "bulb_life")]).describe();
+    let machine = lamp([position(Off, 0, 0, ""), position(On, 1, 0, "bulb_life")]).describe();
     let directions: Vec<_> = machine.events.iter().map(|event| event.direction).collect();
     use Direction::{BottomInput, BottomOutput, Internal, TopInput, TopOutput};
     // Nobody is known to say a word, so it comes from inside.
@@ -81,13 +81,13 @@ fn a_table_made_while_running_is_the_one_that_is_drawn() {
 /// Short names would all fit beside each other; three are read at a glance.
 #[test]
 fn an_arrow_shows_at_most_three_events_a_line() {
-    let picture = lamp([place(Off, 0, 0, ""), place(On, 1, 0, "")]).describe().to_svg();
+    let picture = lamp([position(Off, 0, 0, ""), position(On, 1, 0, "")]).describe().to_svg();
     assert!(picture.contains(r#">Tap, Kick, <tspan class="i">Say</tspan>,</text>"#), "{picture}");
 }
 
 #[test]
 fn a_list_that_would_be_empty_has_no_heading() {
-    let mut machine = lamp([place(Off, 0, 0, ""), place(On, 1, 0, "")]);
+    let mut machine = lamp([position(Off, 0, 0, ""), position(On, 1, 0, "")]);
     assert!(machine.describe().to_svg().contains(">Top output<"));
     machine.outputs = &[];
     let picture = machine.describe().to_svg();
@@ -97,7 +97,7 @@ fn a_list_that_would_be_empty_has_no_heading() {
 /// A picture of no use, and none to fail at.
 #[test]
 fn states_that_stand_in_one_place_are_drawn() {
-    let picture = lamp([place(Off, 0, 0, ""), place(On, 0, 0, "")]).describe().to_svg();
+    let picture = lamp([position(Off, 0, 0, ""), position(On, 0, 0, "")]).describe().to_svg();
     assert!(picture.contains(">Off<") && picture.contains(">On<") && picture.contains("marker-end="));
 }
 

@@ -473,6 +473,10 @@ fn an_upgrade_needs_http_1_1_and_the_connection_option() {
     let upgrade = "Connection: x, Upgrade\r\nUpgrade: echo\r\n";
     for (bytes, expected) in [
         (head("1.1", upgrade), Some(&b"echo"[..])),
+        (
+            head("1.1", "Connection: upgrade\r\nUpgrade:\r\nUpgrade: ,\r\nUpgrade: echo\r\n"),
+            Some(&b"echo"[..]),
+        ),
         (head("1.0", upgrade), None),
         (head("1.1", "Upgrade: echo\r\n"), None),
         (head("1.1", "Connection: upgrade\r\n"), None),

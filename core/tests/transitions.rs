@@ -197,7 +197,8 @@ fn deadlines_have_rows_where_they_run() {
         }
     }
     for &state in State::ALL {
-        let place = MACHINE.places.iter().find(|place| place.state == state).expect("each state has a place");
+        let place =
+            MACHINE.positions.iter().find(|place| place.state == state).expect("each state has a place");
         let own = DEADLINES.iter().find(|deadline| Some(deadline.event) == deadline_of(state));
         let named = own.map_or("", |own| own.timeout.meaning());
         let drawn = place.deadline.split(',').next().unwrap_or_default();

@@ -296,7 +296,7 @@ impl Writer {
         if let Some(begun) = self.begun.get_mut(&number) {
             begun.batches += 1;
             if begun.batches == 1 {
-                // A recording that got no file has given its place back. That this one was the last is news again.
+                // A recording without a file frees its place. If all places are taken again, that is reported again.
                 self.reported_used_up = false;
                 self.progress.news.store(true, Ordering::Release);
             }

@@ -51,7 +51,7 @@ pub(crate) struct Client<'a> {
     continued: usize,
     closing: bool,
     switched: bool,
-    /// What still comes is content that it cannot tell from bytes behind the last response.
+    /// Ignores what still comes: it may be content, or bytes behind the last response, and the client cannot say which.
     deaf: bool,
     /// When it had all responses and had sent its FIN.
     done_since: Option<u64>,

@@ -38,7 +38,7 @@ pub enum Fault {
     HandlerDelay,
     /// The handler never responds.
     HandlerSilence,
-    /// The handler is dropped, and a response given, before it has read anything.
+    /// A response replaces the handler, which is dropped before it has read anything.
     EarlyResponse,
     /// Time makes a leap.
     ClockJump,

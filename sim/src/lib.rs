@@ -87,7 +87,7 @@
 //!          24 ms  client 1 sends "GET /work HTTP/1.1\r\nHost: sim\r\nSim-Id: 11\r\n\r\n"
 //!          24 ms  server.clisrv_2 opened
 //!          24 ms  server.clisrv_2 GET /work
-//!       60024 ms  server.clisrv_2 refused: The application gave no response in time. (byte 0, RFC 9110 section 15.6.4)
+//!       60024 ms  server.clisrv_2 refused: The application did not respond in time. (byte 0, RFC 9110 section 15.6.4)
 //!       60024 ms  client 1 receives "HTTP/1.1 503 Service Unavailable\r\n...
 //!       60024 ms  Responses: client 1: request 0 got 503 from the machine
 //!
@@ -132,10 +132,10 @@ mod channels;
 mod client;
 mod contract;
 mod dice;
-mod door;
 mod fault;
 mod hostile;
 mod layer;
+mod listen_queue;
 mod model;
 mod observer;
 mod plan;

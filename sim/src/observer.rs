@@ -8,7 +8,7 @@ use httpfsm::peer::Peer;
 use httpfsm::request::RequestRef;
 use httpfsm::server::NotAdmitted;
 
-use crate::door::client_at;
+use crate::listen_queue::client_at;
 use crate::trace::SimTrace;
 use crate::wire::{Fate, LinkEnds};
 

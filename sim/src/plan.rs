@@ -8,7 +8,7 @@ use std::fmt;
 
 use crate::ask::{Ask, Expected};
 use crate::hostile::Hostile;
-use crate::watch::Ordeal;
+use crate::watch::HandlerFault;
 use crate::wire::{Mishap, What};
 
 /// Connections of a round.
@@ -84,7 +84,7 @@ impl ClientPlan {
 pub(crate) struct Sent {
     pub(crate) number: usize,
     pub(crate) ask: Ask,
-    pub(crate) ordeal: Option<Ordeal>,
+    pub(crate) handler_fault: Option<HandlerFault>,
     /// Bytes in a chunk; `None`: with a length.
     pub(crate) chunk: Option<usize>,
     pub(crate) trailers: bool,
@@ -109,7 +109,7 @@ impl Sent {
 
     /// Whether a calm connection gets its response, and stays.
     fn is_owed(&self) -> bool {
-        let usual = matches!(self.ordeal, None | Some(Ordeal::Delay(_)));
+        let usual = matches!(self.handler_fault, None | Some(HandlerFault::Delay(_)));
         let reads = self.ask.reads_body || self.ask.body.is_empty();
         usual && reads && !matches!(self.ask.expected, Expected::Cut)
     }
@@ -179,8 +179,8 @@ impl fmt::Debug for Sent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("Sent");
         shown.field("number", &self.number).field("ask", &self.ask);
-        if let Some(ordeal) = &self.ordeal {
-            shown.field("ordeal", ordeal);
+        if let Some(handler_fault) = &self.handler_fault {
+            shown.field("handler_fault", handler_fault);
         }
         if let Some(chunk) = &self.chunk {
             shown.field("chunk", chunk);

@@ -16,8 +16,8 @@ use httpfsm_transport::{Inline, Recorder, ServerHandle, Service, catch_panic};
 use crate::client::Client;
 use crate::contract::{Breach, Contract};
 use crate::dice::Dice;
-use crate::door::Door;
 use crate::layer::ServerEnd;
+use crate::listen_queue::ListenQueue;
 use crate::observer::Observer;
 use crate::plan::RoundPlan;
 use crate::running::{RunningTask, TaskKind};
@@ -31,7 +31,7 @@ const MOMENT: u64 = 100_000;
 const STEPS: u64 = 2_000_000;
 
 /// The accept loop among the tasks.
-const KEEPER: usize = 0;
+const ACCEPT_LOOP: usize = 0;
 
 /// What came of a round.
 pub(crate) struct RoundReport {
@@ -72,7 +72,7 @@ struct Round<'a, H: Handler> {
     ledger: Arc<Ledger>,
     dice: Dice,
     clients: Vec<Client<'a>>,
-    door: Door<WatchedHandler<H>>,
+    listen_queue: ListenQueue<WatchedHandler<H>>,
     /// How many connections may be open; 0: any number.
     places: u64,
     tasks: Vec<RunningTask<H>>,
@@ -116,8 +116,9 @@ impl<'a, H: Handler> Round<'a, H> {
         let observer = Arc::new(Observer::new(trace.clone(), ends.clone()));
         let (clock, recorder) = (world.clock().clone(), recorder.cloned());
         let service = Service::recorded(config, clock, Arc::new(Inline), Some(observer), recorder, handler);
-        let (handle, door) = (service.handle(Vec::new()), Door::new(plan.accept_failures.clone()));
-        let keeper = RunningTask::new(TaskKind::Keeper(door.keeper(&service, &handle)));
+        let (handle, listen_queue) =
+            (service.handle(Vec::new()), ListenQueue::new(plan.accept_failures.clone()));
+        let accept_loop = RunningTask::new(TaskKind::AcceptLoop(listen_queue.accept_loop(&service, &handle)));
         let clients = plan
             .clients
             .iter()
@@ -128,12 +129,12 @@ impl<'a, H: Handler> Round<'a, H> {
             clients: clients.collect(),
             to_open: (0..plan.clients.len()).collect(),
             handle,
-            door,
+            listen_queue,
             places,
             jumps: plan.jumps.clone(),
             drain_at: plan.drain_at,
             dice: Dice::new(plan.order),
-            tasks: vec![keeper],
+            tasks: vec![accept_loop],
             ready: Vec::new(),
             turned_away: Vec::new(),
             live: 0,
@@ -154,7 +155,7 @@ impl<'a, H: Handler> Round<'a, H> {
             self.open();
             let spawned = self.world.take_spawned();
             self.tasks.extend(spawned.into_iter().map(|task| RunningTask::new(TaskKind::Application(task))));
-            let admitted = self.door.take_admitted();
+            let admitted = self.listen_queue.take_admitted();
             self.tasks.extend(
                 admitted.into_iter().map(|(n, driver)| RunningTask::new(TaskKind::Driver(n, driver))),
             );
@@ -204,7 +205,7 @@ impl<'a, H: Handler> Round<'a, H> {
                 (self.live, self.live_since) = (live, now);
             }
             self.check_server()?;
-            if ready == KEEPER {
+            if ready == ACCEPT_LOOP {
                 self.check_refusals(now)?;
             }
         } else if let Some(client) = self.clients.get_mut(ready) {
@@ -225,7 +226,7 @@ impl<'a, H: Handler> Round<'a, H> {
             let client = &mut self.clients[n];
             let wire = SimWire { ends: Arc::clone(&client.ends), world: self.world.clone(), reset: false };
             client.wake_at = Some(now);
-            self.door.knock(n, ServerEnd::new(wire, client.plan.layered));
+            self.listen_queue.connect(n, ServerEnd::new(wire, client.plan.layered));
         }
     }
 
@@ -281,11 +282,12 @@ fn enter(plan: &RoundPlan, ledger: &Ledger) {
     for sent in plan.clients.iter().flat_map(|client| &client.sends) {
         while entries.len() <= sent.number {
             let (method, target) = (String::new(), String::new());
-            entries.push(SentRequest { method, target, ordeal: None, served: false });
+            entries.push(SentRequest { method, target, handler_fault: None, served: false });
         }
         if sent.hostile.is_none() {
             let (method, target) = (sent.ask.method.clone(), sent.ask.target.clone());
-            entries[sent.number] = SentRequest { method, target, ordeal: sent.ordeal, served: false };
+            entries[sent.number] =
+                SentRequest { method, target, handler_fault: sent.handler_fault, served: false };
         }
     }
 }

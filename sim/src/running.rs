@@ -25,7 +25,7 @@ pub(crate) enum TaskKind<H: Handler> {
     Driver(usize, Box<Driver<WatchedHandler<H>, ServerEnd>>),
     Application(Task),
     /// The accept loop.
-    Keeper(Task),
+    AcceptLoop(Task),
     Over,
 }
 
@@ -49,7 +49,7 @@ impl<H: Handler> RunningTask<H> {
         let mut cx = Context::from_waker(&self.waker);
         let polled = match &mut self.what {
             TaskKind::Driver(_, driver) => Pin::new(&mut **driver).poll(&mut cx),
-            TaskKind::Application(task) | TaskKind::Keeper(task) => task.as_mut().poll(&mut cx),
+            TaskKind::Application(task) | TaskKind::AcceptLoop(task) => task.as_mut().poll(&mut cx),
             TaskKind::Over => Poll::Pending,
         };
         if polled.is_ready() {

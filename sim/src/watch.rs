@@ -18,7 +18,7 @@ pub(crate) const NUMBER: &str = "Sim-Id";
 
 /// What the simulator does to a handler.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Ordeal {
+pub(crate) enum HandlerFault {
     PanicInCall,
     /// So many milliseconds after it was called, if it has not responded.
     PanicAfter(u64),
@@ -26,7 +26,7 @@ pub(crate) enum Ordeal {
     /// Milliseconds before it begins.
     Delay(u64),
     Silence,
-    /// It is dropped, and a response is given.
+    /// It is dropped before it has read anything, and a response replaces it.
     Early,
 }
 
@@ -35,7 +35,7 @@ pub(crate) enum Ordeal {
 pub(crate) struct SentRequest {
     pub(crate) method: String,
     pub(crate) target: String,
-    pub(crate) ordeal: Option<Ordeal>,
+    pub(crate) handler_fault: Option<HandlerFault>,
     pub(crate) served: bool,
 }
 
@@ -50,7 +50,7 @@ pub(crate) struct Ledger {
 
 impl Ledger {
     /// The request has reached the handler: its number and what it is to go through.
-    fn serve(&self, request: &Request) -> Result<(usize, Option<Ordeal>), String> {
+    fn serve(&self, request: &Request) -> Result<(usize, Option<HandlerFault>), String> {
         let told = request.field_str(NUMBER).and_then(|number| number.parse::<usize>().ok());
         let mut entries = guard(&self.entries);
         let (method, target) = (request.method(), request.target());
@@ -64,7 +64,7 @@ impl Ledger {
         if std::mem::replace(&mut entry.served, true) {
             return Err(format!("request {number} was served twice"));
         }
-        Ok((number, entry.ordeal))
+        Ok((number, entry.handler_fault))
     }
 }
 
@@ -81,7 +81,7 @@ impl<H: Handler> Handler for WatchedHandler<H> {
     type Future = Responding;
 
     fn call(&self, request: Request) -> Responding {
-        let (number, ordeal) = match self.ledger.serve(&request) {
+        let (number, handler_fault) = match self.ledger.serve(&request) {
             Ok(known) => known,
             Err(violation) => {
                 let _ = self.ledger.violation.set(violation);
@@ -89,19 +89,19 @@ impl<H: Handler> Handler for WatchedHandler<H> {
             }
         };
         let alive = Alive::new(&self.ledger);
-        match ordeal {
-            Some(Ordeal::PanicInCall) => panic_quietly(),
-            Some(Ordeal::Silence) => Box::pin(async move {
+        match handler_fault {
+            Some(HandlerFault::PanicInCall) => panic_quietly(),
+            Some(HandlerFault::Silence) => Box::pin(async move {
                 let _held = (alive, request);
                 std::future::pending().await
             }),
-            Some(Ordeal::Early) => {
+            Some(HandlerFault::Early) => {
                 // To CONNECT, 200 would be more than an early response.
                 let status = if request.method() == "CONNECT" { Status::FORBIDDEN } else { Status::OK };
                 drop((self.handler.call(request), alive));
                 Box::pin(async move { numbered(Response::text("early").with_status(status), number) })
             }
-            Some(Ordeal::Delay(length)) => {
+            Some(HandlerFault::Delay(length)) => {
                 let sleep = self.world.sleep(Duration::from_millis(length));
                 let inner = self.handler.call(request);
                 Box::pin(async move {
@@ -109,7 +109,7 @@ impl<H: Handler> Handler for WatchedHandler<H> {
                     finish(inner.await.into_response(), number, alive, false)
                 })
             }
-            Some(Ordeal::PanicAfter(length)) => {
+            Some(HandlerFault::PanicAfter(length)) => {
                 let mut sleep = Box::pin(self.world.sleep(Duration::from_millis(length)));
                 let mut inner = Box::pin(self.handler.call(request));
                 let mut alive = Some(alive);
@@ -122,9 +122,9 @@ impl<H: Handler> Handler for WatchedHandler<H> {
                         .map(|response| numbered(response.into_response(), number).with_body_of(alive.take()))
                 }))
             }
-            Some(Ordeal::PanicInBody) | None => {
+            Some(HandlerFault::PanicInBody) | None => {
                 let inner = self.handler.call(request);
-                let panics = ordeal.is_some();
+                let panics = handler_fault.is_some();
                 Box::pin(async move { finish(inner.await.into_response(), number, alive, panics) })
             }
         }

@@ -5,25 +5,25 @@ use std::task::{Context, Poll, ready};
 
 use async_io::Async;
 use httpfsm::peer::Peer;
-use httpfsm_transport::{Accept, Accepted, Listener, ListeningSocket, Place, unix_peer};
+use httpfsm_transport::{Accept, Accepted, Listener, ListenerAddress, ListeningSocket, unix_peer};
 use socket2::{SockAddr, Socket};
 
 use crate::socket::RegisteredSocket;
 use crate::stream::Stream;
 
 pub(crate) struct RegisteredListener {
-    place: Place,
+    address: ListenerAddress,
     socket: Async<Socket>,
 }
 
 impl RegisteredListener {
     pub(crate) fn new(listener: Listener) -> io::Result<Self> {
-        let (place, socket) = listener.into_parts();
+        let (address, socket) = listener.into_parts();
         let socket = match socket {
             ListeningSocket::Tcp(listener) => Socket::from(listener),
             ListeningSocket::Unix(listener) => Socket::from(listener),
         };
-        Ok(Self { place, socket: Async::new_nonblocking(socket)? })
+        Ok(Self { address, socket: Async::new_nonblocking(socket)? })
     }
 }
 
@@ -39,12 +39,12 @@ impl Accept for RegisteredListener {
                 accepted => break accepted?,
             }
         };
-        let sockname = self.place.sockname(|| {
+        let sockname = self.address.sockname(|| {
             let address = socket.local_addr()?.as_socket();
             address.ok_or_else(|| io::ErrorKind::Unsupported.into())
         })?;
         let socket = RegisteredSocket::new(socket)?;
-        Poll::Ready(Ok(self.place.accepted(Stream::new(socket), peer(&peername), sockname)))
+        Poll::Ready(Ok(self.address.accepted(Stream::new(socket), peer(&peername), sockname)))
     }
 }
 

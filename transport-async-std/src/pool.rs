@@ -49,7 +49,7 @@ impl<B> ThreadPool<B> {
         Self { begin, most, patience, state: Mutex::new(state), queued: Condvar::new() }
     }
 
-    /// No work is run or dropped under the lock, so its poison is no news.
+    /// No work is run or dropped under the lock, so a poisoned lock guards nothing inconsistent.
     fn lock(&self) -> MutexGuard<'_, PoolState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

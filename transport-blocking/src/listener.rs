@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use httpfsm::peer::Peer;
-use httpfsm_transport::{Accept, Accepted, Listener, ListeningSocket, Place, unix_peer};
+use httpfsm_transport::{Accept, Accepted, Listener, ListenerAddress, ListeningSocket, unix_peer};
 use mio::event::Source;
 use mio::net::{TcpListener, UnixListener};
 use mio::{Interest, Registry, Token};
@@ -17,7 +17,7 @@ use crate::socket::Socket;
 use crate::stream::LoopSocket;
 
 pub(crate) struct LoopListener {
-    place: Place,
+    address: ListenerAddress,
     socket: MioListener,
     readiness: Arc<Readiness>,
     handle: Arc<LoopHandle>,
@@ -41,7 +41,7 @@ impl LoopListener {
         handle: Arc<LoopHandle>,
         registry: Arc<Registry>,
     ) -> io::Result<Self> {
-        let (place, socket) = listener.into_parts();
+        let (address, socket) = listener.into_parts();
         let mut socket = match socket {
             ListeningSocket::Tcp(listener) => MioListener::Tcp(TcpListener::from_std(listener)),
             ListeningSocket::Unix(listener) => MioListener::Unix(UnixListener::from_std(listener)),
@@ -51,7 +51,7 @@ impl LoopListener {
             MioListener::Unix(listener) => listener,
         };
         registry.register(source, Token(readiness.token()), Interest::READABLE)?;
-        Ok(Self { place, socket, readiness, handle, registry, last_accepted: LastAccepted::default() })
+        Ok(Self { address, socket, readiness, handle, registry, last_accepted: LastAccepted::default() })
     }
 
     pub(crate) fn last_accepted(&self) -> LastAccepted {
@@ -62,12 +62,12 @@ impl LoopListener {
         Ok(match &self.socket {
             MioListener::Tcp(listener) => {
                 let (stream, peername) = listener.accept()?;
-                let sockname = self.place.sockname(|| stream.local_addr())?;
+                let sockname = self.address.sockname(|| stream.local_addr())?;
                 (Socket::Tcp(stream), Peer::Ip(peername), sockname)
             }
             MioListener::Unix(listener) => {
                 let (stream, peername) = listener.accept()?;
-                let sockname = self.place.sockname(|| Err(io::ErrorKind::Unsupported.into()))?;
+                let sockname = self.address.sockname(|| Err(io::ErrorKind::Unsupported.into()))?;
                 (Socket::Unix(stream), unix_peer(peername.as_pathname()), sockname)
             }
         })
@@ -79,7 +79,7 @@ impl LoopListener {
         let wire = LoopSocket::new(socket, Arc::clone(&readiness), &self.registry)?;
         let before = lock(&self.last_accepted).replace(readiness);
         drop(before);
-        Ok(self.place.accepted(wire, peername, sockname))
+        Ok(self.address.accepted(wire, peername, sockname))
     }
 }
 

@@ -160,7 +160,7 @@ impl<W: TaskWork> WorkerTask<W> {
     }
 
     /// After a poll: goes back to wait, or into the queue again.
-    fn rest(self: Arc<Self>) {
+    fn finish_poll(self: Arc<Self>) {
         let next = |state: u8| {
             Some(match state {
                 RUNNING => IDLE,
@@ -192,9 +192,9 @@ impl<W: TaskWork> RunTask for WorkerTask<W> {
         let cancelled = before.unwrap_or_else(|same| same) & CANCELLED != 0;
         // A waker from an earlier poll may wake the task although nobody has asked for an output.
         if cancelled || !self.is_asked() {
-            return self.rest();
+            return self.finish_poll();
         }
-        let Some(result) = self.poll_work() else { return self.rest() };
+        let Some(result) = self.poll_work() else { return self.finish_poll() };
         let is_last = result.as_ref().map_or(true, W::is_last);
         let before = std::mem::replace(&mut *lock(&self.progress), TaskProgress::Done(result));
         if is_last {
@@ -202,7 +202,7 @@ impl<W: TaskWork> RunTask for WorkerTask<W> {
             self.drop_work();
         }
         // Whoever is woken may ask for the next output, and must not find the task running.
-        self.rest();
+        self.finish_poll();
         if let TaskProgress::Asked(Some(waker)) = before {
             waker.wake();
         }
@@ -239,7 +239,7 @@ mod tests {
     /// What many threads wake; it is over when each has.
     #[derive(Default)]
     struct Gate {
-        knocks: AtomicUsize,
+        wakes: AtomicUsize,
         wakers: Mutex<Vec<Waker>>,
         polled_at_once: AtomicUsize,
     }
@@ -262,18 +262,18 @@ mod tests {
         fn poll(&mut self, cx: &mut Context<'_>) -> Poll<usize> {
             assert_eq!(self.gate.polled_at_once.fetch_add(1, Ordering::SeqCst), 0, "by one worker at a time");
             lock(&self.gate.wakers).push(cx.waker().clone());
-            let knocks = self.gate.knocks.load(Ordering::SeqCst);
-            // Time for a knock that finds it running.
+            let wakes = self.gate.wakes.load(Ordering::SeqCst);
+            // Time for a wake-up that finds it running.
             thread::yield_now();
             self.gate.polled_at_once.fetch_sub(1, Ordering::SeqCst);
-            if knocks == self.threads * WAKES { Poll::Ready(knocks) } else { Poll::Pending }
+            if wakes == self.threads * WAKES { Poll::Ready(wakes) } else { Poll::Pending }
         }
     }
 
-    fn knock(gates: &[Arc<Gate>]) {
+    fn wake_tasks(gates: &[Arc<Gate>]) {
         for _ in 0..WAKES {
             for gate in gates {
-                gate.knocks.fetch_add(1, Ordering::SeqCst);
+                gate.wakes.fetch_add(1, Ordering::SeqCst);
                 let wakers = std::mem::take(&mut *lock(&gate.wakers));
                 wakers.into_iter().for_each(Waker::wake);
             }
@@ -286,7 +286,7 @@ mod tests {
         workers
     }
 
-    /// Knocks at as many tasks, of which the first `cancelled` are cancelled meanwhile; the results of the others, and how
+    /// Wakes as many tasks, of which the first `cancelled` are cancelled meanwhile; the results of the others, and how
     /// many were dropped.
     fn race(tasks: usize, cancelled: usize) -> (Vec<usize>, usize) {
         let (workers, dropped) = (pool(), Arc::new(AtomicUsize::new(0)));
@@ -302,7 +302,7 @@ mod tests {
         let (report, reports) = mpsc::channel();
         thread::scope(|scope| {
             for _ in 0..4 {
-                scope.spawn(|| knock(&gates));
+                scope.spawn(|| wake_tasks(&gates));
             }
             for (n, task) in tasks.into_iter().enumerate() {
                 if n < cancelled {

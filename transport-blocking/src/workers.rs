@@ -119,7 +119,8 @@ impl Workers {
             queue.idle += 1;
             queue = self.news.wait(queue).unwrap_or_else(PoisonError::into_inner);
             queue.idle -= 1;
-            // A thread that woke spuriously counts as one that was woken; that one finds a job, or none, all the same.
+            // A spurious wake-up counts as one of those that were announced. The thread for which that one was meant then
+            // looks for a job uncounted, which changes nothing.
             queue.woken = queue.woken.saturating_sub(1);
         }
     }

@@ -18,11 +18,11 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Servers that are drained; after the first, threads that a runtime starts once are there.
 const ROUNDS: usize = 3;
 
-/// Drains servers with a [`Crowd`] at work, and says what was wrong with the transport if something was: each request
-/// that the server has delivered to the handler has a complete response, and so has each of clients that have come
-/// right before the drain and may not be accepted yet; no connection that waits is reset; `drain(deadline)` resolves,
-/// and the process has as many threads and descriptors as before. `serve` starts a server under a configuration and at
-/// an address, of the application [`respond`](crate::respond).
+/// Drains servers with a [`Crowd`] at work, and says what was wrong with the transport if something was: each request that
+/// the server has delivered to the handler has a complete response, and so has each of clients that have come right before
+/// the drain and may not be accepted yet; no connection that waits is reset; [`gone`](httpfsm_transport::ServerHandle::gone)
+/// resolves, and the process has as many threads and descriptors as before. `serve` starts a server under a configuration
+/// and at an address, of the application [`respond`](crate::respond).
 ///
 /// It counts what the whole process holds, so nothing else may run in it: give it a test file of its own.
 ///
@@ -67,7 +67,7 @@ pub fn drain_at_work(
             let _ = gone.send(());
         });
         let round_tally = crowd.disperse();
-        is_gone.recv_timeout(PATIENCE + PATIENCE / 2).expect("drain(deadline) resolves");
+        is_gone.recv_timeout(PATIENCE + PATIENCE / 2).expect("gone resolves");
         drop(waiter.join());
         assert_eq!(round_tally.wrong, [""; 0], "in round {round}");
         let delivered = server.stats().channels.requests;

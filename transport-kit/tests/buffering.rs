@@ -10,7 +10,7 @@ use httpfsm::handler::Handler;
 use httpfsm::peer::Peer;
 use httpfsm_tokio::{BlockingPool, ServerHandle, Stream};
 use httpfsm_transport::{
-    Accept, Accepted, ListeningSocket, Opening, Place, Transport, Wire, accept, unix_peer,
+    Accept, Accepted, ListenerAddress, ListeningSocket, Opening, Transport, Wire, accept, unix_peer,
 };
 use httpfsm_transport_kit::{Application, Buffering, Kit, Plan, Report};
 use tokio::net::{TcpListener, UnixListener};
@@ -25,12 +25,12 @@ impl Transport for Buffered {
         let spawner = Arc::new(BlockingPool);
         let (service, handle) = opening.service(spawner, handler)?;
         for listener in opening.listeners {
-            let (place, socket) = listener.into_parts();
+            let (address, socket) = listener.into_parts();
             let listener = match socket {
                 ListeningSocket::Tcp(socket) => Listens::Tcp(TcpListener::from_std(socket)?),
                 ListeningSocket::Unix(socket) => Listens::Unix(UnixListener::from_std(socket)?),
             };
-            let listener = BufferingListener { _place: place, listener, flushes: self.flushes };
+            let listener = BufferingListener { _address: address, listener, flushes: self.flushes };
             tokio::spawn(accept(listener, Arc::clone(&service), handle.clone(), |driver| {
                 tokio::spawn(driver);
             }));
@@ -40,7 +40,7 @@ impl Transport for Buffered {
 }
 
 struct BufferingListener {
-    _place: Place,
+    _address: ListenerAddress,
     listener: Listens,
     flushes: bool,
 }

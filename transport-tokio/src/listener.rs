@@ -5,14 +5,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::{Context, Poll, ready};
 
 use httpfsm::peer::Peer;
-use httpfsm_transport::{Accept, Accepted, Listener, ListeningSocket, Place, unix_peer};
+use httpfsm_transport::{Accept, Accepted, Listener, ListenerAddress, ListeningSocket, unix_peer};
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
 use crate::stream::Stream;
 
 pub(crate) struct RegisteredListener {
-    place: Place,
+    address: ListenerAddress,
     socket: TokioListener,
 }
 
@@ -24,7 +24,7 @@ enum TokioListener {
 impl RegisteredListener {
     /// Registers a listener with the runtime that this is called in.
     pub(crate) fn new(listener: Listener) -> io::Result<Self> {
-        let (place, socket) = listener.into_parts();
+        let (address, socket) = listener.into_parts();
         // tokio tells of a runtime without its I/O driver in no other way than a panic.
         let register = || {
             Ok(match socket {
@@ -37,7 +37,7 @@ impl RegisteredListener {
                 `enable_io` or `enable_all`.";
             Err(io::Error::other(text))
         });
-        Ok(Self { place, socket: socket? })
+        Ok(Self { address, socket: socket? })
     }
 }
 
@@ -48,13 +48,13 @@ impl Accept for RegisteredListener {
         Poll::Ready(Ok(match &self.socket {
             TokioListener::Tcp(listener) => {
                 let (stream, peername) = ready!(listener.poll_accept(cx))?;
-                let sockname = self.place.sockname(|| stream.local_addr())?;
-                self.place.accepted(Stream::Tcp(stream), Peer::Ip(peername), sockname)
+                let sockname = self.address.sockname(|| stream.local_addr())?;
+                self.address.accepted(Stream::Tcp(stream), Peer::Ip(peername), sockname)
             }
             TokioListener::Unix(listener) => {
                 let (stream, peername) = ready!(listener.poll_accept(cx))?;
-                let sockname = self.place.sockname(|| Err(io::ErrorKind::Unsupported.into()))?;
-                self.place.accepted(Stream::Unix(stream), unix_peer(peername.as_pathname()), sockname)
+                let sockname = self.address.sockname(|| Err(io::ErrorKind::Unsupported.into()))?;
+                self.address.accepted(Stream::Unix(stream), unix_peer(peername.as_pathname()), sockname)
             }
         }))
     }
@@ -70,13 +70,13 @@ impl Accept for RegisteredListener {
             TokioListener::Tcp(_) => {
                 let stream = TcpStream::from_std(socket.into())?;
                 let peername = peername.as_socket().ok_or(io::ErrorKind::Unsupported)?;
-                let sockname = self.place.sockname(|| stream.local_addr())?;
-                Ok(self.place.accepted(Stream::Tcp(stream), Peer::Ip(peername), sockname))
+                let sockname = self.address.sockname(|| stream.local_addr())?;
+                Ok(self.address.accepted(Stream::Tcp(stream), Peer::Ip(peername), sockname))
             }
             TokioListener::Unix(_) => {
                 let stream = UnixStream::from_std(socket.into())?;
-                let sockname = self.place.sockname(|| Err(io::ErrorKind::Unsupported.into()))?;
-                Ok(self.place.accepted(Stream::Unix(stream), unix_peer(peername.as_pathname()), sockname))
+                let sockname = self.address.sockname(|| Err(io::ErrorKind::Unsupported.into()))?;
+                Ok(self.address.accepted(Stream::Unix(stream), unix_peer(peername.as_pathname()), sockname))
             }
         }
     }

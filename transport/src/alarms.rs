@@ -29,8 +29,8 @@ pub(crate) struct Alarms {
     table: Mutex<AlarmTable>,
 }
 
-/// No entry that is removed under the lock is the last reference to its registration, or a waker would be dropped
-/// there: the caller has another reference, or the entry is passed on.
+/// The last reference to a registration is never dropped under the lock, since that drops a waker: the caller of a removal
+/// has another reference, or the entry is passed on.
 #[derive(Debug, Default)]
 struct AlarmTable {
     entries: BTreeMap<(u64, u64), Arc<Registration>>,

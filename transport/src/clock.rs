@@ -18,10 +18,10 @@ thread_local! {
 
 /// Where a server takes its time from.
 #[derive(Clone, Debug)]
-pub struct Clock(Hands);
+pub struct Clock(TimeSource);
 
 #[derive(Clone, Debug)]
-enum Hands {
+enum TimeSource {
     System(Instant),
     Manual(Arc<AtomicU64>),
 }
@@ -45,18 +45,18 @@ impl Clock {
     /// The system's monotonic clock.
     #[must_use]
     pub fn system() -> Self {
-        Self(Hands::System(*EPOCH))
+        Self(TimeSource::System(*EPOCH))
     }
 
     /// A clock that stands at 0 (1 January 1970) until [`advance`](Self::advance) moves it. Its clones move with it.
     #[must_use]
     pub fn manual() -> Self {
-        Self(Hands::Manual(Arc::default()))
+        Self(TimeSource::Manual(Arc::default()))
     }
 
     /// Moves a manual clock; a system clock cannot be moved.
     pub fn advance(&self, by: Duration) {
-        if let Hands::Manual(at) = &self.0 {
+        if let TimeSource::Manual(at) = &self.0 {
             at.fetch_add(millis(by), Ordering::SeqCst);
         }
     }
@@ -65,8 +65,8 @@ impl Clock {
     #[must_use]
     pub fn now(&self) -> u64 {
         match &self.0 {
-            Hands::System(epoch) => millis(epoch.elapsed()),
-            Hands::Manual(at) => at.load(Ordering::SeqCst),
+            TimeSource::System(epoch) => millis(epoch.elapsed()),
+            TimeSource::Manual(at) => at.load(Ordering::SeqCst),
         }
     }
 
@@ -76,11 +76,11 @@ impl Clock {
     pub fn stamp(&self) -> Stamp {
         let at = self.now();
         let date = match &self.0 {
-            Hands::System(_) => match RENDERED.get() {
+            TimeSource::System(_) => match RENDERED.get() {
                 (until, date) if at < until => date,
                 _ => render_system(at),
             },
-            Hands::Manual(_) => render_manual(at / 1000),
+            TimeSource::Manual(_) => render_manual(at / 1000),
         };
         Stamp { at, date }
     }
@@ -89,8 +89,8 @@ impl Clock {
     #[must_use]
     pub fn instant(&self, at: u64) -> Option<Instant> {
         match &self.0 {
-            Hands::System(epoch) => epoch.checked_add(Duration::from_millis(at)),
-            Hands::Manual(_) => None,
+            TimeSource::System(epoch) => epoch.checked_add(Duration::from_millis(at)),
+            TimeSource::Manual(_) => None,
         }
     }
 }

@@ -230,27 +230,27 @@ impl<W: Wire, T: Timer> Connection<W, T> {
         .await
     }
 
-    /// Waits until all bytes have left.
+    /// Waits until all bytes are sent.
     ///
     /// # Errors
     ///
     /// The connection was lost.
     pub async fn flush(&mut self) -> Result<(), NotAccepted> {
-        if self.channel.state() == State::HeadHeld {
+        if self.channel.holds_head() {
             // The head waits for the request body, unless it is to leave.
             self.handle(Input::Flush)?;
         }
         let all = self.all();
-        self.leave(all).await
+        self.wait_until_sent(all).await
     }
 
-    /// All bytes so far: those that have left, and those that are to.
+    /// All bytes so far: those that are sent, and those that wait.
     fn all(&self) -> u64 {
         self.channel.stats().sent + self.channel.unsent_len() as u64
     }
 
-    /// Waits until so many bytes have left.
-    async fn leave(&mut self, all: u64) -> Result<(), NotAccepted> {
+    /// Waits until so many bytes are sent.
+    async fn wait_until_sent(&mut self, all: u64) -> Result<(), NotAccepted> {
         poll_fn(|cx| {
             while !self.channel.unsent().is_empty() {
                 ready!(self.poll_output(cx))?;
@@ -276,9 +276,9 @@ impl<W: Wire, T: Timer> Connection<W, T> {
                 *self.finishing.insert(self.all())
             }
         };
-        let left = self.leave(all).await;
+        let sent = self.wait_until_sent(all).await;
         self.finishing = None;
-        left
+        sent
     }
 
     /// Gives the request up: 500 before the response's head, a cut connection after it.
@@ -458,7 +458,7 @@ impl<W: Wire, T: Timer> Connection<W, T> {
         Poll::Ready(())
     }
 
-    /// Sends the end of the wire's own, and drops it.
+    /// Sends the end of the wire's own protocol, and drops the wire.
     fn poll_part(&mut self, cx: &mut Context<'_>, by: Instant) -> Poll<()> {
         if let Some(wire) = &mut self.wire {
             let closed = match wire.poll_flush(cx) {

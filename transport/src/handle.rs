@@ -19,9 +19,9 @@ use crate::until::Until;
 /// How long a connection that was accepted waits for the place of one that is evicted.
 const PATIENCE: Duration = Duration::from_millis(100);
 
-/// Looks for an idle connection, [`FRUITLESS`] milliseconds apart, after which none is. A connection may have its whole
-/// response, or be gone, before the thread that serves it has noticed; where there are several threads, the next one is
-/// accepted meanwhile.
+/// How often an idle connection is looked for, [`FRUITLESS`] milliseconds apart, before the server counts as full. The
+/// client of a connection may have its whole response, or be gone, before the thread that serves it has noticed; where there
+/// are several threads, the next connection is accepted meanwhile.
 const LOOKS: u32 = 5;
 
 /// Milliseconds that connections of one listener wait in all, one behind the other, while others wait to be accepted.

@@ -1,13 +1,9 @@
 //! A wire and a layer, as a wire.
 
-mod handshake;
-
-use std::cell::Cell;
 use std::fmt;
 use std::io::{self, IoSlice};
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker, ready};
-use std::thread::LocalKey;
 
 use httpfsm::handler::Extensions;
 
@@ -15,27 +11,20 @@ use crate::layer::{Layer, LayerError};
 use crate::panics;
 use crate::wire::Wire;
 
-/// Bytes that are read from below at once.
-const READ: usize = 16 << 10;
-/// Plain bytes that are written at once.
-const WRITE: usize = 64 << 10;
-/// Slices of one write.
-const SLICES: usize = 8;
-/// Bytes of replies above which nothing is read before they have left.
-const REPLIES: usize = 16 << 10;
-/// A buffer that is held is copied to a smaller one where it is more than a quarter and this many bytes too large.
-const SPARE: usize = 1 << 10;
-/// Reads from below in one poll, before others get their turn.
-const TURNS: usize = 16;
-/// A larger buffer is not kept by its thread.
-const KEPT: usize = 128 << 10;
+use self::buffers::ThreadBuffer;
 
-thread_local! {
-    /// What is to be sent, while a layer says it.
-    static DOWN: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
-    /// What is read from below, of `READ` bytes; empty before the first time.
-    static UP: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
-}
+mod buffers;
+mod handshake;
+mod slices;
+
+/// Bytes that are read from below at once.
+const READ_BYTES: usize = 16 << 10;
+/// Bytes of replies above which nothing is read until they are sent.
+const REPLY_BYTES: usize = 16 << 10;
+/// A buffer that waits is copied to a smaller one if it is more than a quarter and this many bytes too large.
+const SPARE_BYTES: usize = 1 << 10;
+/// Reads from below in one poll, before others get their turn.
+const READS_PER_POLL: usize = 16;
 
 /// A [`Wire`] whose bytes go through a [`Layer`]: what is written becomes what the layer makes of it, and what is read is
 /// what the layer finds in the bytes of the wire below.
@@ -69,22 +58,22 @@ thread_local! {
 pub struct Layered<W, L> {
     below: W,
     layer: L,
-    /// What is to be sent, of which `sent` bytes have been.
+    /// What the layer has for the wire below; the first `sent` bytes are sent.
     down: Vec<u8>,
     sent: usize,
-    /// Of these, bytes that were made by `received`.
+    /// How many bytes of `down` the layer has made when it received something.
     replies: usize,
-    /// What was read from below and the layer has not taken, from `taken` on.
+    /// What was read from below; the layer has taken the first `taken` bytes.
     up: Vec<u8>,
     taken: usize,
     failed: Option<LayerError>,
-    /// Who waits until all has been sent.
+    /// Who waits until `down` is sent.
     reader: Option<Waker>,
     writer: Option<Waker>,
     /// The wire below has taken bytes, and has not been flushed since.
     unflushed: bool,
-    /// The layer has taken no plain bytes when it could have: the writer waits for something to be received.
-    refused: bool,
+    /// The layer has taken no bytes of the last write: the writer waits until the layer receives something.
+    write_refused: bool,
     /// Our output was ended by the layer's protocol.
     ended: bool,
     /// Our output was ended on the wire below.
@@ -117,7 +106,7 @@ impl<W: Wire, L: Layer> Layered<W, L> {
             reader: None,
             writer: None,
             unflushed: false,
-            refused: false,
+            write_refused: false,
             ended: false,
             closed: false,
             below_ended: false,
@@ -140,18 +129,18 @@ impl<W: Wire, L: Layer> Layered<W, L> {
         self.down.capacity() + self.up.capacity()
     }
 
-    /// Has the layer say something, in the thread's buffer where nothing waits to be sent.
-    fn say<T>(&mut self, what: impl FnOnce(&mut L, &mut Vec<u8>) -> T) -> T {
+    /// Lets the layer append to `down`; where nothing waits to be sent, that is the thread's buffer.
+    fn append<T>(&mut self, what: impl FnOnce(&mut L, &mut Vec<u8>) -> T) -> T {
         if self.down.capacity() == 0 {
-            self.down = borrow(&DOWN);
+            self.down = ThreadBuffer::ToSend.borrow();
         }
         what(&mut self.layer, &mut self.down)
     }
 
-    /// Sends what is to be sent, and flushes it below. Whoever else waits for that is woken then.
+    /// Sends `down` and flushes the wire below; then wakes the other side, if it waits for that.
     fn poll_down(&mut self, cx: &mut Context<'_>, side: Side) -> Poll<io::Result<()>> {
         if self.down.is_empty() && !self.unflushed {
-            self.rest();
+            self.return_buffer();
             return Poll::Ready(Ok(()));
         }
         let other = match side {
@@ -160,7 +149,6 @@ impl<W: Wire, L: Layer> Layered<W, L> {
         };
         let sent = match other {
             Some(other) if !other.will_wake(cx.waker()) => {
-                // The wire below knows one waker in this direction.
                 let both = Waker::from(Arc::new(Both(cx.waker().clone(), other.clone())));
                 self.poll_send(&mut Context::from_waker(&both))
             }
@@ -173,7 +161,7 @@ impl<W: Wire, L: Layer> Layered<W, L> {
             let other = if side == Side::Reader { writer } else { reader };
             other.into_iter().for_each(panics::wake);
         }
-        self.rest();
+        self.return_buffer();
         sent
     }
 
@@ -190,18 +178,18 @@ impl<W: Wire, L: Layer> Layered<W, L> {
         Poll::Ready(Ok(()))
     }
 
-    /// Gives the thread's buffer back, once what is in it has been sent or fits a smaller one.
-    fn rest(&mut self) {
+    /// Gives the thread's buffer back if all of `down` is sent, or if the rest fits a smaller buffer.
+    fn return_buffer(&mut self) {
         let left = self.down.get(self.sent..).unwrap_or_default();
         if left.is_empty() {
             (self.sent, self.replies) = (0, 0);
             if self.down.capacity() > 0 {
-                give_back(&DOWN, std::mem::take(&mut self.down));
+                ThreadBuffer::ToSend.give_back(std::mem::take(&mut self.down));
             }
-        } else if self.down.capacity() > left.len() + left.len() / 4 + SPARE {
+        } else if self.down.capacity() > left.len() + left.len() / 4 + SPARE_BYTES {
             let left = left.to_vec();
             self.sent = 0;
-            give_back(&DOWN, std::mem::replace(&mut self.down, left));
+            ThreadBuffer::ToSend.give_back(std::mem::replace(&mut self.down, left));
         }
     }
 
@@ -215,7 +203,7 @@ impl<W: Wire, L: Layer> Layered<W, L> {
         }
     }
 
-    /// The layer goes no further. What it has said last leaves as far as it does at once.
+    /// Ends the layer by this error. The last bytes that it made are sent as far as the wire takes them at once.
     #[cold]
     fn fail(&mut self, error: LayerError, cx: &mut Context<'_>, side: Side) -> io::Error {
         let _ = self.poll_down(cx, side);
@@ -226,24 +214,25 @@ impl<W: Wire, L: Layer> Layered<W, L> {
         error.into()
     }
 
-    /// Nothing more comes for which a writer could wait.
+    /// Notes that the layer receives nothing more. A writer that waits for that is woken, to see the error.
     fn end_input(&mut self) {
         self.input_over = true;
-        self.wake_refused();
+        self.wake_writer();
     }
 
-    /// Wakes a writer of whom the layer has taken nothing. It may be the task that is polled, which has its write behind it.
-    fn wake_refused(&mut self) {
-        if std::mem::take(&mut self.refused) {
+    /// Wakes the writer whose bytes the layer has not taken. It may be the task that is polled now, which has tried its
+    /// write already and must be polled again.
+    fn wake_writer(&mut self) {
+        if std::mem::take(&mut self.write_refused) {
             self.writer.take().into_iter().for_each(panics::wake);
         }
     }
 
-    /// Passes bytes from below to the layer; `false` where it takes none.
+    /// Passes bytes from below to the layer. Returns `false` if it takes none.
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
         if self.up.is_empty() {
-            let mut up = borrow(&UP);
-            up.resize(READ, 0);
+            let mut up = ThreadBuffer::Received.borrow();
+            up.resize(READ_BYTES, 0);
             let read = self.below.poll_read(cx, &mut up);
             let received = match &read {
                 Poll::Ready(Ok(bytes @ 1..)) => Some(self.receive(up.get(..*bytes).unwrap_or_default())),
@@ -252,7 +241,7 @@ impl<W: Wire, L: Layer> Layered<W, L> {
             if let (Some(Ok(taken)), Poll::Ready(Ok(bytes))) = (&received, &read) {
                 self.up.extend_from_slice(up.get(*taken..*bytes).unwrap_or_default());
             }
-            give_back_full(&UP, up);
+            ThreadBuffer::Received.give_back(up);
             match (ready!(read)?, received) {
                 (_, Some(received)) => self.received(received, cx),
                 _ => {
@@ -275,10 +264,10 @@ impl<W: Wire, L: Layer> Layered<W, L> {
         }
     }
 
-    /// Has the layer take bytes, and counts its replies. Behind our end there are none.
+    /// Passes these bytes to the layer, and counts its replies. After the end of our output, replies are dropped.
     fn receive(&mut self, bytes: &[u8]) -> Result<usize, LayerError> {
         let before = self.down.len();
-        let received = self.say(|layer, down| layer.received(bytes, down));
+        let received = self.append(|layer, down| layer.received(bytes, down));
         if self.ended {
             self.down.truncate(before);
         }
@@ -294,7 +283,7 @@ impl<W: Wire, L: Layer> Layered<W, L> {
         match received {
             Ok(taken) => {
                 if taken > 0 {
-                    self.wake_refused();
+                    self.wake_writer();
                 }
                 Poll::Ready(Ok(taken > 0))
             }
@@ -310,14 +299,14 @@ impl<W: Wire, L: Layer> Layered<W, L> {
 impl<W: Wire, L: Layer> Wire for Layered<W, L> {
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         let mut took = true;
-        for _ in 0..TURNS {
+        for _ in 0..READS_PER_POLL {
             match self.layer.read(buffer) {
                 Ok(Some(0)) => {
                     self.end_input();
                     return Poll::Ready(Ok(0));
                 }
                 Ok(Some(bytes)) => {
-                    // Replies leave with the read that made them.
+                    // The replies to these bytes are sent at once.
                     let _ = self.poll_down(cx, Side::Reader);
                     return Poll::Ready(Ok(bytes));
                 }
@@ -337,20 +326,20 @@ impl<W: Wire, L: Layer> Wire for Layered<W, L> {
                 return Poll::Ready(Err(self.fail(error, cx, Side::Reader)));
             }
             let sent = self.poll_down(cx, Side::Reader);
-            if self.replies >= REPLIES {
+            if self.replies >= REPLY_BYTES {
                 ready!(sent)?;
                 continue;
             }
             took = match self.poll_receive(cx) {
                 Poll::Ready(took) => took?,
-                // A peer that takes nothing more may have sent something before.
+                // A peer that no longer takes bytes may have sent some before, so its error comes after the read.
                 Poll::Pending => match sent {
                     Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                     _ => return Poll::Pending,
                 },
             };
         }
-        // Records without plain bytes may come without end, and others are to have their turn.
+        // A peer may send records without plain bytes for ever, and other connections are to have their turn.
         cx.waker().wake_by_ref();
         Poll::Pending
     }
@@ -362,7 +351,7 @@ impl<W: Wire, L: Layer> Wire for Layered<W, L> {
     fn poll_write_vectored(
         &mut self,
         cx: &mut Context<'_>,
-        slices: &[IoSlice<'_>],
+        bytes: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         if let Some(error) = &self.failed {
             return Poll::Ready(Err(error.clone().into()));
@@ -370,21 +359,20 @@ impl<W: Wire, L: Layer> Wire for Layered<W, L> {
         if self.ended {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
-        // Nothing piles up.
+        // The layer makes nothing of new bytes before what it made of earlier ones is sent.
         ready!(self.poll_down(cx, Side::Writer))?;
-        let mut plain = [IoSlice::new(&[]); SLICES];
-        let filled = cut(slices, &mut plain);
-        let plain = plain.get(..filled).unwrap_or_default();
+        let mut plain = [IoSlice::new(&[]); slices::MAX];
+        let plain = slices::bounded(bytes, &mut plain);
         if plain.is_empty() {
             return Poll::Ready(Ok(0));
         }
-        match self.say(|layer, down| layer.write(plain, down)) {
+        match self.append(|layer, down| layer.write(plain, down)) {
             Ok(0) => {
-                self.rest();
+                self.return_buffer();
                 if self.input_over {
                     return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
                 }
-                self.refused = true;
+                self.write_refused = true;
                 self.wait(cx, Side::Writer);
                 Poll::Pending
             }
@@ -401,7 +389,7 @@ impl<W: Wire, L: Layer> Wire for Layered<W, L> {
 
     fn poll_close_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if !std::mem::replace(&mut self.ended, true) && self.failed.is_none() {
-            self.say(|layer, down| layer.end(down));
+            self.append(|layer, down| layer.end(down));
         }
         ready!(self.poll_flush(cx))?;
         let closed = self.below.poll_close_write(cx);
@@ -439,47 +427,12 @@ impl<W: fmt::Debug, L> fmt::Debug for Layered<W, L> {
     }
 }
 
-/// Two tasks that wait for the same thing.
+/// Wakes both tasks: the wire below keeps one waker for its output.
 struct Both(Waker, Waker);
 
 impl Wake for Both {
     fn wake(self: Arc<Self>) {
         self.0.wake_by_ref();
         self.1.wake_by_ref();
-    }
-}
-
-/// Takes slices that are not empty, and `WRITE` bytes of them at most; how many.
-fn cut<'a>(slices: &'a [IoSlice<'_>], into: &mut [IoSlice<'a>; SLICES]) -> usize {
-    let (mut room, mut filled) = (WRITE, 0);
-    for (slice, place) in slices.iter().filter(|slice| !slice.is_empty()).zip(into) {
-        let bytes = slice.get(..room).unwrap_or(slice);
-        if bytes.is_empty() {
-            break;
-        }
-        *place = IoSlice::new(bytes);
-        room -= bytes.len();
-        filled += 1;
-    }
-    filled
-}
-
-/// The thread's buffer; another one where that is in use, as of a layer on a layer, or where the thread is ending.
-fn borrow(buffer: &'static LocalKey<Cell<Vec<u8>>>) -> Vec<u8> {
-    buffer.try_with(Cell::take).unwrap_or_default()
-}
-
-fn give_back(buffer: &'static LocalKey<Cell<Vec<u8>>>, mut bytes: Vec<u8>) {
-    bytes.clear();
-    give_back_full(buffer, bytes);
-}
-
-fn give_back_full(buffer: &'static LocalKey<Cell<Vec<u8>>>, bytes: Vec<u8>) {
-    if bytes.capacity() <= KEPT {
-        // Where the thread is ending, it is freed.
-        let _ = buffer.try_with(|place| {
-            let other = place.take();
-            place.set(if other.capacity() > bytes.capacity() { other } else { bytes });
-        });
     }
 }

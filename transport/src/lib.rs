@@ -67,7 +67,7 @@ pub use job::{Inline, Job, NoThread, Spawner};
 pub use layer::{Layer, LayerError};
 pub use layered::Layered;
 pub use listener::{
-    Listener, ListenerInfo, ListeningSocket, Place, SocketOptions, SocketPath, resolve, unix_peer,
+    Listener, ListenerAddress, ListenerInfo, ListeningSocket, SocketOptions, SocketPath, resolve, unix_peer,
 };
 pub use panics::{catch as catch_panic, note_panic, resume as resume_panic};
 pub use preface::{Established, HandedOver, Preface, PrefaceRead, PrefaceVerdict};

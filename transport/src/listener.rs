@@ -86,15 +86,17 @@ pub enum ListeningSocket {
     Unix(UnixListener),
 }
 
-/// What stays of a [`Listener`] beside its socket, and is dropped before it: a Unix socket's own path goes then.
+/// The address of a [`Listener`] whose socket was [taken out](Listener::into_parts), and its [`ListenerInfo`]: both make an
+/// [`Accepted`] of an accepted connection. Keep it while the socket listens, and drop it before the socket: that removes the
+/// path of a Unix socket which the listener has made.
 #[derive(Debug)]
-pub struct Place {
+pub struct ListenerAddress {
     _path: Option<OwnPath>,
     sockname: Option<Peer>,
     info: Arc<ListenerInfo>,
 }
 
-impl Place {
+impl ListenerAddress {
     /// Our address on an accepted connection; `look` asks the socket where they differ (a listener at all addresses
     /// of the machine).
     ///
@@ -258,9 +260,9 @@ impl Listener {
         options.set(&self.socket).map_err(|error| naming(&error, &self.local.to_string()))
     }
 
-    /// The socket for a transport's runtime, and what is to be dropped before it.
+    /// The address, to be dropped before the socket, and the socket for a transport's runtime.
     #[must_use]
-    pub fn into_parts(self) -> (Place, ListeningSocket) {
+    pub fn into_parts(self) -> (ListenerAddress, ListeningSocket) {
         let sockname = match &self.local {
             Peer::Ip(address) if address.ip().is_unspecified() => None,
             local => Some(local.clone()),
@@ -269,7 +271,7 @@ impl Listener {
             Peer::Ip(_) => ListeningSocket::Tcp(self.socket.into()),
             Peer::Unix(_) => ListeningSocket::Unix(self.socket.into()),
         };
-        (Place { _path: self.path, sockname, info: self.info }, socket)
+        (ListenerAddress { _path: self.path, sockname, info: self.info }, socket)
     }
 }
 

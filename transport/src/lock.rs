@@ -1,4 +1,4 @@
-//! A mutex whose poison is no news: what it guards stays consistent, since no caller's code runs under it.
+//! Locks a mutex, also a poisoned one: what it guards stays consistent, since no caller's code runs under it.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

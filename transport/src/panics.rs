@@ -58,7 +58,7 @@ pub fn catch<T>(run: impl FnOnce() -> T) -> Result<T, String> {
 pub(crate) fn attempt<T>(run: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(run)).map_err(|payload| {
         let text = message(&*payload).to_owned();
-        forget(payload);
+        drop_payload(payload);
         text
     })
 }
@@ -81,12 +81,12 @@ pub(crate) fn discard<T>(thing: T) {
 #[cold]
 fn into_text(payload: Box<dyn Any + Send>) -> String {
     let text = describe(&*payload);
-    forget(payload);
+    drop_payload(payload);
     text
 }
 
 /// Drops the payload of a panic, which may itself panic.
-fn forget(payload: Box<dyn Any + Send>) {
+fn drop_payload(payload: Box<dyn Any + Send>) {
     if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
         std::mem::forget(again);
     }

@@ -413,7 +413,7 @@ mod tests {
             assert!(pipe.poll_disconnected(&mut goes, &mut Context::from_waker(&waker)).is_pending());
             drop(waker);
             assert!(pipe.is_disconnect_awaited() && ran.load(Ordering::SeqCst) == 0);
-            pipe.forget(&mut goes);
+            pipe.remove_waiter(&mut goes);
             assert_eq!(ran.load(Ordering::SeqCst), 1);
         }
         assert_eq!(lock(&pipe.state).waiters.len(), 1);

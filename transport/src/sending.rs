@@ -3,7 +3,7 @@
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use httpfsm::channel::{Data, Input, NotAccepted, State};
+use httpfsm::channel::{Data, Input, NotAccepted};
 use httpfsm::fields::Fields;
 use httpfsm::handler::{Body, BodyFailure, Frame};
 use httpfsm::time::Now;
@@ -68,7 +68,7 @@ impl Sending {
                     Ok(Poll::Pending) => return Ok(Pumped::Waits),
                     // A failure is responded to, whatever the source has asked for.
                     Ok(Poll::Ready(frame @ Frame::Error(_))) => frame,
-                    Ok(Poll::Ready(frame)) if channel.state() == State::HeadHeld => {
+                    Ok(Poll::Ready(frame)) if channel.holds_head() => {
                         // What the source has asked for comes before what releases the head: the body of the request, say.
                         self.next = Some(frame);
                         return Ok(Pumped::More);

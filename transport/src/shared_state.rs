@@ -412,7 +412,7 @@ impl SharedState {
     }
 
     /// Ready when `is_so`. The task of `cx` is woken under `key` when that may be, until the key is
-    /// [forgotten](Self::forget).
+    /// [removed](Self::remove_waiter).
     pub(crate) fn poll(
         &self,
         key: &mut Option<usize>,
@@ -428,7 +428,7 @@ impl SharedState {
     }
 
     /// Nobody waits under this key any more.
-    pub(crate) fn forget(&self, key: &mut Option<usize>) {
+    pub(crate) fn remove_waiter(&self, key: &mut Option<usize>) {
         let waker = lock(&self.waiters).remove(key);
         panics::discard(waker);
     }

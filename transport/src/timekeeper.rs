@@ -41,7 +41,7 @@ pub fn keep_time(server: &ServerHandle) -> io::Result<()> {
         let (cx, mut key) = (Context::from_waker(&waker), None);
         while let Some(shared) = shared.upgrade() {
             if shared.poll(&mut key, SharedState::is_gone, &cx).is_ready() {
-                return shared.forget(&mut key);
+                return shared.remove_waiter(&mut key);
             }
             let (due, next) = shared.due(&cx);
             waking.0.wake(due);

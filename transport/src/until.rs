@@ -32,7 +32,7 @@ impl<D: Deref<Target = SharedState> + Unpin, F: Fn(&SharedState) -> bool + Unpin
 impl<D: Deref<Target = SharedState>, F> Drop for Until<D, F> {
     fn drop(&mut self) {
         if self.key.is_some() {
-            self.shared.forget(&mut self.key);
+            self.shared.remove_waiter(&mut self.key);
         }
     }
 }

@@ -92,8 +92,8 @@ pub trait Wire: Send + Unpin + 'static {
     fn reset(&mut self);
 }
 
-/// Writes slices one after another, as far as they are taken: [`Wire::poll_write_vectored`] of a wire that has no such write
-/// of its own, and to which a short write says nothing.
+/// Writes slices one after another, until one is taken only in part: [`Wire::poll_write_vectored`] for a wire that has no
+/// such write of its own.
 ///
 /// # Errors
 ///
@@ -126,9 +126,9 @@ mod tests {
     use super::*;
 
     /// Takes three bytes of each write, up to a limit; then it fails.
-    struct Sips(Vec<u8>, usize);
+    struct WritesThreeBytes(Vec<u8>, usize);
 
-    impl Wire for Sips {
+    impl Wire for WritesThreeBytes {
         fn poll_read(&mut self, _: &mut Context<'_>, _: &mut [u8]) -> Poll<io::Result<usize>> {
             Poll::Pending
         }
@@ -159,9 +159,9 @@ mod tests {
     }
 
     /// Has neither a vectored write nor a flush of its own.
-    struct Least(Sips);
+    struct RequiredOnly(WritesThreeBytes);
 
-    impl Wire for Least {
+    impl Wire for RequiredOnly {
         fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
             self.0.poll_read(cx, buffer)
         }
@@ -180,7 +180,7 @@ mod tests {
     #[test]
     fn by_default_the_first_slice_that_is_not_empty_is_written() {
         let mut cx = Context::from_waker(Waker::noop());
-        let mut wire = Least(Sips(Vec::new(), 100));
+        let mut wire = RequiredOnly(WritesThreeBytes(Vec::new(), 100));
         let slices = [&b""[..], b"ab", b"cde"].map(IoSlice::new);
         let polled = wire.poll_write_vectored(&mut cx, &slices);
         assert!(matches!(polled, Poll::Ready(Ok(2))), "{polled:?}");
@@ -196,12 +196,12 @@ mod tests {
         let mut cx = Context::from_waker(Waker::noop());
         // How much is taken before the wire fails, and what is written then.
         for (limit, written) in [(100, "abcdefgh"), (5, "abcde"), (1, "ab")] {
-            let mut wire = Sips(Vec::new(), limit);
+            let mut wire = WritesThreeBytes(Vec::new(), limit);
             let polled = wire.poll_write_vectored(&mut cx, &slices);
             assert!(matches!(polled, Poll::Ready(Ok(n)) if n == written.len()), "{polled:?}");
             assert_eq!(wire.0, written.as_bytes());
         }
-        let polled = Sips(Vec::new(), 0).poll_write_vectored(&mut cx, &slices);
+        let polled = WritesThreeBytes(Vec::new(), 0).poll_write_vectored(&mut cx, &slices);
         assert!(matches!(polled, Poll::Ready(Err(_))), "{polled:?}");
     }
 }

@@ -10,7 +10,7 @@ use crate::error::BodyError;
 use crate::request::BodyLength;
 use crate::trailers::{TrailerScan, TrailerStatus};
 
-/// Where the body stands: a grammar of bytes of its own, beside the state.
+/// How much of the body is still to come. It depends on bytes alone, so it is not a `State` of the table.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum BodyState {
     /// Nothing is to come.
@@ -258,7 +258,7 @@ impl RequestBody {
 
     /// More is to come; if nothing can come any more, the body is truncated.
     fn pause(&mut self, input: &InputBuffer, length: BodyLength) -> Decoded {
-        if input.has_ended() && self.credit > 0 {
+        if input.input_ended() && self.credit > 0 {
             return Decoded::Broken(self.break_off(BodyError::Truncated, input, length));
         }
         Decoded::Partial
@@ -281,7 +281,7 @@ impl RequestBody {
 
     /// No more of it is decoded. Returns how many bytes of a chunk line were used up that no trace has heard of.
     pub(super) fn close(&mut self) -> usize {
-        self.chunked.take().map_or(0, |chunked| chunked.decoder.untold())
+        self.chunked.take().map_or(0, |chunked| chunked.decoder.unreported())
     }
 
     /// What is still to come will not come; whether there was anything.

@@ -22,7 +22,7 @@ use crate::error::Rule;
 use crate::fsm::{Act, Cause, Label};
 use crate::time::Moment;
 
-/// How far from the beginning. Every situation that more moves lead to resembles one that fewer lead to.
+/// Moves of a path. Longer paths lead to no new situation.
 const DEPTH: usize = 5;
 
 /// What makes two situations the same for this purpose: all that the way depends on, without the amounts.
@@ -32,7 +32,7 @@ fn situation(channel: &Channel) -> String {
     let body = receiver.body();
     let unparsed = receiver.buffer().unparsed_len().min(4);
     let flags = [
-        receiver.has_ended(),
+        receiver.input_ended(),
         persistence.must_close(),
         persistence.is_draining(),
         persistence.why_close_when_idle().is_some(),
@@ -274,7 +274,7 @@ fn step(state: State, cause: Cause<Event, Internal>) -> Option<crate::fsm::Trans
     }
 }
 
-/// The states in which a channel may come to rest, and the rows on the way, from `start` on.
+/// The states in which a channel may come to wait, and the rows on the way, from `start` on.
 fn walk(start: State) -> (BTreeSet<State>, BTreeSet<(State, Number)>) {
     let (mut rests, mut rows) = (BTreeSet::from([start]), BTreeSet::new());
     let mut queue = VecDeque::from([start]);

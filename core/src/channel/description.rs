@@ -2,7 +2,7 @@
 
 use super::OutputKind;
 use super::table::{Action, Event, Event as E, Internal, REFUSALS, ROWS, State, State as S};
-use crate::fsm::{Label, Machine, OutputEvent, bottom, place, to_bottom, top};
+use crate::fsm::{Label, Machine, OutputEvent, bottom, position, to_bottom, top};
 
 /// The channel's machine, ready to be drawn: `MACHINE.describe().to_svg()`.
 pub const MACHINE: Machine<State, Event, Internal, Action> = Machine {
@@ -10,20 +10,20 @@ pub const MACHINE: Machine<State, Event, Internal, Action> = Machine {
     initial: S::Fresh,
     rows: ROWS,
     refusals: REFUSALS,
-    places: &[
-        place(S::Fresh, 0, 0, "first_byte_timeout"),
-        place(S::Head, 1, 0, "head_timeout"),
-        place(S::WaitResponse, 2, 0, "responseless_timeout, body"),
-        place(S::Responding, 3, 0, "stream_idle_timeout, body"),
-        place(S::HeadHeld, 4, 0, "stream_idle_timeout, body"),
-        place(S::Idle, 0, 1, "inactivity_timeout"),
-        place(S::Flushing, 1, 1, "write"),
-        place(S::Discard, 2, 1, "discard_timeout"),
-        place(S::Handover, 3, 1, "write"),
-        place(S::Lingering, 0, 2, "linger_timeout"),
-        place(S::Closing, 1, 2, "write"),
-        place(S::Closed, 2, 2, ""),
-        place(S::Upgraded, 3, 2, ""),
+    positions: &[
+        position(S::Fresh, 0, 0, "first_byte_timeout"),
+        position(S::Head, 1, 0, "head_timeout"),
+        position(S::WaitResponse, 2, 0, "responseless_timeout, body"),
+        position(S::Responding, 3, 0, "stream_idle_timeout, body"),
+        position(S::HeadHeld, 4, 0, "stream_idle_timeout, body"),
+        position(S::Idle, 0, 1, "inactivity_timeout"),
+        position(S::Flushing, 1, 1, "write"),
+        position(S::Discard, 2, 1, "discard_timeout"),
+        position(S::Handover, 3, 1, "write"),
+        position(S::Lingering, 0, 2, "linger_timeout"),
+        position(S::Closing, 1, 2, "write"),
+        position(S::Closed, 2, 2, ""),
+        position(S::Upgraded, 3, 2, ""),
     ],
     inputs: &[
         bottom(E::RxData),

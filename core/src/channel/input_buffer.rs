@@ -26,8 +26,8 @@ const NONE: u32 = u32::MAX;
 #[derive(Default)]
 pub(crate) struct InputBuffer {
     store: Vec<u8>,
-    /// The lent store, while what is left from earlier still stands in a private one.
-    landing: Vec<u8>,
+    /// The worker's store, while `store` is a private one that still holds earlier input.
+    lent_store: Vec<u8>,
     start: u32,
     end: u32,
     head: PinnedHead,
@@ -36,10 +36,10 @@ pub(crate) struct InputBuffer {
     offered: Offer,
     /// `store` is the worker's.
     store_is_lent: bool,
-    /// Between `lend` and `take_back`. The channel may have taken neither store nor landing from the worker.
+    /// Between `lend` and `take_back`. The worker may have had no store to lend.
     in_wake_up: bool,
     /// No more input comes.
-    has_ended: bool,
+    input_ended: bool,
     /// The bound was reached; reading goes on when half of it is free.
     is_paused: bool,
 }
@@ -49,8 +49,8 @@ pub(crate) struct InputBuffer {
 struct Offer {
     /// So many bytes; 0 when the offer is void.
     len: u32,
-    /// They stand in the landing, else in the store.
-    in_landing: bool,
+    /// They are in `lent_store`, else in `store`.
+    in_lent_store: bool,
 }
 
 /// Where the pinned head begins; `NONE`, which is behind every position, if no head is pinned.
@@ -68,7 +68,7 @@ impl fmt::Debug for InputBuffer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("InputBuffer")
             .field("store", &format_args!("{} bytes", self.store.len()))
-            .field("landing", &format_args!("{} bytes", self.landing.len()))
+            .field("lent_store", &format_args!("{} bytes", self.lent_store.len()))
             .field("start", &self.start)
             .field("end", &self.end)
             .field("head", &(self.head.0 != NONE).then_some(self.head.0))
@@ -77,7 +77,7 @@ impl fmt::Debug for InputBuffer {
             .field("offered", &self.offered)
             .field("store_is_lent", &self.store_is_lent)
             .field("in_wake_up", &self.in_wake_up)
-            .field("has_ended", &self.has_ended)
+            .field("input_ended", &self.input_ended)
             .field("is_paused", &self.is_paused)
             .finish()
     }
@@ -108,19 +108,19 @@ impl InputBuffer {
         (self.end - self.low()) as usize
     }
 
-    /// At least as many bytes as are held, without looking closely.
+    /// An upper bound of [`held`](Self::held), which takes one load.
     pub(crate) fn reach(&self) -> usize {
         self.end as usize
     }
 
     #[inline]
-    pub(crate) fn has_ended(&self) -> bool {
-        self.has_ended
+    pub(crate) fn input_ended(&self) -> bool {
+        self.input_ended
     }
 
     /// No more input comes.
     pub(crate) fn end(&mut self) {
-        self.has_ended = true;
+        self.input_ended = true;
     }
 
     /// Stops reading at the bound, and goes on when half of it is free.
@@ -247,13 +247,13 @@ impl InputBuffer {
         if room == 0 {
             return &mut [];
         }
-        if !self.landing.is_empty() {
+        if !self.lent_store.is_empty() {
             if self.held() > 0 {
-                let n = room.min(self.landing.len());
-                self.offered = Offer { len: n as u32, in_landing: true };
-                return part_mut(&mut self.landing, ..n);
+                let n = room.min(self.lent_store.len());
+                self.offered = Offer { len: n as u32, in_lent_store: true };
+                return part_mut(&mut self.lent_store, ..n);
             }
-            self.store = mem::take(&mut self.landing);
+            self.store = mem::take(&mut self.lent_store);
             self.store_is_lent = true;
             self.rewind();
         }
@@ -263,7 +263,7 @@ impl InputBuffer {
         }
         let end = self.end as usize;
         let n = room.min(self.store.len() - end);
-        self.offered = Offer { len: n as u32, in_landing: false };
+        self.offered = Offer { len: n as u32, in_lent_store: false };
         part_mut(&mut self.store, end..end + n)
     }
 
@@ -274,10 +274,10 @@ impl InputBuffer {
 
     /// The first `n` bytes of the last `spare` hold input.
     pub(crate) fn accept_read(&mut self, n: usize) {
-        if mem::take(&mut self.offered).in_landing {
-            let landing = mem::take(&mut self.landing);
-            self.append(part(&landing, ..n));
-            self.landing = landing;
+        if mem::take(&mut self.offered).in_lent_store {
+            let lent_store = mem::take(&mut self.lent_store);
+            self.append(part(&lent_store, ..n));
+            self.lent_store = lent_store;
         } else {
             self.end += n as u32;
         }
@@ -286,8 +286,8 @@ impl InputBuffer {
     /// Copies bytes in.
     pub(crate) fn append(&mut self, bytes: &[u8]) {
         self.offered = Offer::default();
-        if !self.landing.is_empty() && self.held() == 0 {
-            self.store = mem::take(&mut self.landing);
+        if !self.lent_store.is_empty() && self.held() == 0 {
+            self.store = mem::take(&mut self.lent_store);
             self.store_is_lent = true;
             self.rewind();
         }
@@ -310,9 +310,8 @@ impl InputBuffer {
         self.trailers = 0..0;
     }
 
-    /// Makes room for `n` bytes behind the end. Moving what is held to the front is paid for by the free bytes
-    /// before it, so it waits until there are as many; growing doubles. Both keep the cost linear in the bytes
-    /// received.
+    /// Makes room for `n` bytes behind the end. Held bytes move to the front only if at least as many free bytes are before
+    /// them; otherwise the store doubles. So the cost is linear in the bytes received.
     fn make_room(&mut self, n: usize) {
         if self.held() == 0 {
             self.rewind();
@@ -359,7 +358,7 @@ impl InputBuffer {
     /// Takes the worker's store, if there is one.
     pub(crate) fn lend(&mut self, store: &mut Vec<u8>) {
         self.in_wake_up = true;
-        if self.store_is_lent || !self.landing.is_empty() {
+        if self.store_is_lent || !self.lent_store.is_empty() {
             return;
         }
         self.offered = Offer::default();
@@ -369,7 +368,7 @@ impl InputBuffer {
             self.store_is_lent = !self.store.is_empty();
             self.rewind();
         } else {
-            self.landing = mem::take(store);
+            self.lent_store = mem::take(store);
         }
     }
 
@@ -385,10 +384,10 @@ impl InputBuffer {
             give_back(store, mem::take(&mut self.store));
             self.rewind();
             return;
-        } else if !self.landing.is_empty() {
-            give_back(store, mem::take(&mut self.landing));
+        } else if !self.lent_store.is_empty() {
+            give_back(store, mem::take(&mut self.lent_store));
         }
-        self.forget();
+        self.release_if_empty();
     }
 
     /// Moves what is held to a private store of its size, and gives the one before to `store`.
@@ -404,7 +403,7 @@ impl InputBuffer {
     }
 
     /// Lets an empty store go; a lent one is given back before.
-    pub(crate) fn forget(&mut self) {
+    pub(crate) fn release_if_empty(&mut self) {
         if self.held() == 0 {
             self.offered = Offer::default();
             self.store = Vec::new();

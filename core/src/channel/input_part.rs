@@ -67,9 +67,9 @@ pub enum InputPart {
 pub trait ChannelTrace: Trace<State, Event, Internal, Action> {
     /// The next `bytes` bytes of the input, which may be none, are a `part`.
     ///
-    /// All that is told is together the input from its first byte on, each byte once and in order. A byte is told when it
-    /// is certain what it is; until then it waits, as those of a half head do. When the channel closes, all that waits is
-    /// told, unless a panic closes it.
+    /// The calls together cover the input from its first byte on, each byte once and in order. A byte is reported when its
+    /// kind is certain; those of an incomplete head, for example, wait until then. When the channel closes, the bytes that
+    /// wait are reported, except after a panic.
     #[inline(always)]
     fn part(&mut self, part: InputPart, bytes: usize) {
         let _ = (part, bytes);

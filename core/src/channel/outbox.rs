@@ -114,7 +114,7 @@ impl Outbox {
         self.refusal = error;
     }
 
-    /// The error that goes with `BodyFailed`, if the row puts that.
+    /// Keeps the error for `BodyFailed`, an output that `RefuseBody` or `FailBody` of the same row puts.
     pub(super) fn note_body_error(&mut self, error: BodyError) {
         self.body_error = error;
     }

@@ -47,7 +47,8 @@ pub enum Output<'a> {
     CloseWrite,
     /// Close the connection.
     Drop {
-        /// Close with a reset, since the peer could take a plain close for the end of a whole response.
+        /// Close with a reset: the connection was lost, output was pending, a response was cut that only the close could
+        /// end, or an error page or a trace panicked. The peer could take a plain close for the end of a whole response.
         reset: bool,
     },
     /// The channel is closed; the last event.

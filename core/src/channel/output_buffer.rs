@@ -32,12 +32,12 @@ struct WriteEnds {
 
 #[derive(Default)]
 pub(crate) struct OutputBuffer {
-    /// Empty when all of it has left, unless a large content is on its way.
+    /// Empty when all of it is sent, unless a large content is on its way.
     staged: Vec<u8>,
-    /// Bytes of `staged` that have left. `output_high_water` is at most 1 GiB, so there are never more.
-    gone: u32,
+    /// Bytes of `staged` that are sent. `output_high_water` is at most 1 GiB, so there are never more.
+    sent_of_staged: u32,
     large: Bytes,
-    /// Where in `staged` the large content stands.
+    /// Where in `staged` the large content comes.
     large_at: u32,
     /// Bytes that have left, in all.
     sent: u64,
@@ -58,7 +58,7 @@ impl fmt::Debug for OutputBuffer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OutputBuffer")
             .field("staged", &format_args!("{} bytes", self.staged.len()))
-            .field("gone", &self.gone)
+            .field("sent_of_staged", &self.sent_of_staged)
             .field("large", &format_args!("{} bytes", self.large.len()))
             .field("large_at", &self.large_at)
             .field("sent", &self.sent)
@@ -79,13 +79,13 @@ impl OutputBuffer {
     /// The end of what is staged.
     #[inline]
     pub(crate) fn mark(&self) -> Mark {
-        Mark { pending: self.staged.len() - self.gone(), has_large: !self.large.is_empty() }
+        Mark { pending: self.staged.len() - self.sent_of_staged(), has_large: !self.large.is_empty() }
     }
 
     /// Takes back what was staged behind the mark.
     #[cold]
     pub(crate) fn roll_back(&mut self, mark: Mark) {
-        self.staged.truncate(self.gone() + mark.pending);
+        self.staged.truncate(self.sent_of_staged() + mark.pending);
         if !mark.has_large {
             self.large = Bytes::new();
         }
@@ -97,12 +97,12 @@ impl OutputBuffer {
     }
 
     #[inline]
-    fn gone(&self) -> usize {
-        self.gone as usize
+    fn sent_of_staged(&self) -> usize {
+        self.sent_of_staged as usize
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.staged.len() - self.gone() + self.large.len()
+        self.staged.len() - self.sent_of_staged() + self.large.len()
     }
 
     #[inline]
@@ -132,19 +132,19 @@ impl OutputBuffer {
     /// Where the next bytes go.
     #[inline]
     pub(crate) fn stage(&mut self) -> &mut Vec<u8> {
-        let gone = self.gone();
-        if gone > 4096 && gone >= self.staged.len() / 2 {
-            crate::witness::bytes(self.staged.len() - gone);
-            self.staged.drain(..gone);
-            self.forget_gone();
+        let sent_of_staged = self.sent_of_staged();
+        if sent_of_staged > 4096 && sent_of_staged >= self.staged.len() / 2 {
+            crate::witness::bytes(self.staged.len() - sent_of_staged);
+            self.staged.drain(..sent_of_staged);
+            self.rebase();
         }
         &mut self.staged
     }
 
     /// The bytes that have left are no longer in `staged`.
-    fn forget_gone(&mut self) {
-        self.large_at = self.large_at.saturating_sub(self.gone);
-        self.gone = 0;
+    fn rebase(&mut self) {
+        self.large_at = self.large_at.saturating_sub(self.sent_of_staged);
+        self.sent_of_staged = 0;
     }
 
     /// What is pending leaves in a write without what follows.
@@ -188,7 +188,7 @@ impl OutputBuffer {
             return self.several_slices(out);
         }
         match out.first_mut() {
-            Some(slot) if !self.staged.is_empty() => *slot = part(&self.staged, self.gone()..),
+            Some(slot) if !self.staged.is_empty() => *slot = part(&self.staged, self.sent_of_staged()..),
             _ => return 0,
         }
         1
@@ -197,10 +197,14 @@ impl OutputBuffer {
     /// All pending bytes, in order, whatever leaves in which write; pieces may be empty.
     pub(crate) fn pieces(&self) -> [&[u8]; 3] {
         if self.large.is_empty() {
-            [part(&self.staged, self.gone()..), &[], &[]]
+            [part(&self.staged, self.sent_of_staged()..), &[], &[]]
         } else {
             let large_at = self.large_at as usize;
-            [part(&self.staged, self.gone()..large_at), &self.large[..], part(&self.staged, large_at..)]
+            [
+                part(&self.staged, self.sent_of_staged()..large_at),
+                &self.large[..],
+                part(&self.staged, large_at..),
+            ]
         }
     }
 
@@ -221,9 +225,9 @@ impl OutputBuffer {
     /// The first pending bytes.
     pub(crate) fn first(&self) -> &[u8] {
         let first = if self.large.is_empty() {
-            part(&self.staged, self.gone()..)
+            part(&self.staged, self.sent_of_staged()..)
         } else {
-            let before = part(&self.staged, self.gone()..self.large_at as usize);
+            let before = part(&self.staged, self.sent_of_staged()..self.large_at as usize);
             if before.is_empty() { &self.large[..] } else { before }
         };
         up_to(self.write_len(), first)
@@ -234,8 +238,8 @@ impl OutputBuffer {
         self.sent += n as u64;
         let mut rest = n;
         if !self.large.is_empty() {
-            let before = rest.min(self.large_at as usize - self.gone());
-            self.gone += before as u32;
+            let before = rest.min(self.large_at as usize - self.sent_of_staged());
+            self.sent_of_staged += before as u32;
             rest -= before;
             let inside = rest.min(self.large.len());
             self.large.advance(inside);
@@ -245,18 +249,18 @@ impl OutputBuffer {
                 self.large = Bytes::new();
             }
         }
-        self.gone += rest as u32;
-        if self.gone() == self.staged.len() && self.large.is_empty() {
+        self.sent_of_staged += rest as u32;
+        if self.sent_of_staged() == self.staged.len() && self.large.is_empty() {
             self.staged.clear();
-            self.gone = 0;
+            self.sent_of_staged = 0;
         }
         if self.write_ends.is_some() {
-            self.forget_write_ends();
+            self.pass_write_ends();
         }
     }
 
     #[cold]
-    fn forget_write_ends(&mut self) {
+    fn pass_write_ends(&mut self) {
         let Some(ends) = &mut self.write_ends else { return };
         let behind = ends.positions.iter().skip(ends.reached);
         ends.reached += behind.take_while(|end| **end <= self.sent).count();
@@ -268,7 +272,7 @@ impl OutputBuffer {
     /// Discards the pending bytes.
     pub(crate) fn clear(&mut self) {
         self.staged.clear();
-        self.gone = 0;
+        self.sent_of_staged = 0;
         self.large = Bytes::new();
         self.write_ends = None;
     }
@@ -280,7 +284,7 @@ impl OutputBuffer {
     }
 
     pub(crate) fn take_back(&mut self, store: &mut Vec<u8>) {
-        let pending = self.staged.len() - self.gone();
+        let pending = self.staged.len() - self.sent_of_staged();
         if pending > SMALL {
             return;
         }
@@ -290,10 +294,10 @@ impl OutputBuffer {
                 return;
             }
             private.reserve_exact(pending);
-            private.extend_from_slice(part(&self.staged, self.gone()..));
+            private.extend_from_slice(part(&self.staged, self.sent_of_staged()..));
         }
-        if self.gone > 0 {
-            self.forget_gone();
+        if self.sent_of_staged > 0 {
+            self.rebase();
         }
         let mut lent = mem::replace(&mut self.staged, private);
         if store.capacity() == 0 && lent.capacity() >= LENT / 2 && lent.capacity() <= 16 * LENT {
@@ -303,7 +307,7 @@ impl OutputBuffer {
     }
 
     /// Lets an empty store go.
-    pub(crate) fn forget(&mut self) {
+    pub(crate) fn release_if_empty(&mut self) {
         if self.is_empty() {
             self.staged = Vec::new();
         }
@@ -327,12 +331,12 @@ mod tests {
 
     use super::*;
 
-    /// Output of which `gone` bytes have left and `pending` have not, in a store of `capacity`.
-    fn buffer(gone: usize, pending: usize, capacity: usize) -> OutputBuffer {
+    /// Output of which `sent_of_staged` bytes have left and `pending` have not, in a store of `capacity`.
+    fn buffer(sent_of_staged: usize, pending: usize, capacity: usize) -> OutputBuffer {
         let mut staged = Vec::with_capacity(capacity);
-        staged.resize(gone + pending, b'x');
+        staged.resize(sent_of_staged + pending, b'x');
         let mut buffer = OutputBuffer { staged, ..OutputBuffer::default() };
-        buffer.advance(gone);
+        buffer.advance(sent_of_staged);
         buffer
     }
 
@@ -376,14 +380,14 @@ mod tests {
         }
         let (few, spilled) = (size_of::<WriteEnds>(), size_of::<WriteEnds>() + 8 * 8);
         assert_eq!(beside, [few, few, few, few, spilled, spilled]);
-        assert!(std::format!("{buffer:?}").contains("gone: 0"));
+        assert!(std::format!("{buffer:?}").contains("sent_of_staged: 0"));
         buffer.advance(6);
         assert_eq!(buffer.private(), buffer.staged.capacity());
     }
 
     #[test]
     fn little_output_that_is_pending_moves_out_of_a_large_store() {
-        for (gone, pending, capacity, private, lent) in [
+        for (sent_of_staged, pending, capacity, private, lent) in [
             (0, 0, 100, 0, 0),
             (0, 0, LENT, 0, LENT),
             (9_000, 1_000, LENT, 1_000, LENT),
@@ -392,10 +396,10 @@ mod tests {
             (0, 10, 2 * SMALL, 2 * SMALL, 0),
             (0, 10, 2 * SMALL + 1, 10, 0),
         ] {
-            let mut buffer = buffer(gone, pending, capacity);
+            let mut buffer = buffer(sent_of_staged, pending, capacity);
             let mut store = Vec::new();
             buffer.take_back(&mut store);
-            let shown = (gone, pending, capacity);
+            let shown = (sent_of_staged, pending, capacity);
             assert_eq!((buffer.private(), store.capacity()), (private, lent), "{shown:?}");
             assert_eq!((buffer.len(), store.len()), (pending, 0), "{shown:?}");
         }

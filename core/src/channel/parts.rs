@@ -32,10 +32,12 @@ mod closing;
 mod request;
 mod response;
 
-/// What an action is given: when, and the input that began it all.
+/// The arguments of an action: the time, and the input of the current step.
 pub(super) struct Args<'a> {
     pub(super) now: &'a Now<'a>,
     pub(super) at: Moment,
+    /// With `staged` there is no input, and this is [`Input::Tick`]: the row is that for `HttpResponse`, whose only action
+    /// that takes data, `AcceptResponse`, then takes the plan.
     pub(super) input: &'a Input<'a>,
     /// The plan of a response that is staged already ([`Channel::respond_with`](super::Channel::respond_with)).
     pub(super) staged: Option<ResponsePlan>,
@@ -54,7 +56,7 @@ fn is_within(n: usize, most: usize) -> bool {
 
 /// What a response is planned from, beside the response itself.
 #[inline]
-fn exchange<'a>(
+fn response_context<'a>(
     receiver: &'a Receiver,
     persistence: &Persistence,
     timers: &Timers,
@@ -120,7 +122,7 @@ impl Parts {
             | Input::Evict
             | Input::CheckPipeline
             | Input::GoOut(_) => return None,
-            Input::RxEnd => (!self.receiver.has_ended(), Condition::InputIsOpen),
+            Input::RxEnd => (!self.receiver.input_ended(), Condition::InputIsOpen),
             Input::Write(data) => (self.sender.fits(data, self.compiled.high_water), Condition::FitsRoom),
             _ if !self.is_delivered() => return Some(Condition::IsDelivered),
             Input::HttpResponse(response) => return self.unmet_response(response),
@@ -164,15 +166,15 @@ impl Parts {
     }
 
     #[inline]
-    fn exchange(&self) -> ResponseContext<'_> {
-        exchange(&self.receiver, &self.persistence, &self.timers, &self.compiled)
+    fn response_context(&self) -> ResponseContext<'_> {
+        response_context(&self.receiver, &self.persistence, &self.timers, &self.compiled)
     }
 
     /// Brings the next deadline up to date, at the end of an event.
     #[inline]
     pub(super) fn update_deadline(&mut self, at: Moment, state: State) {
         let min_body_rate = self.compiled.config.min_body_rate;
-        if matches!(state, State::WaitResponse | State::HeadHeld | State::Responding) {
+        if state.is_with_application() {
             let body_awaited = self.receiver.body().is_awaited();
             let may_write = state != State::Responding || self.has_room();
             self.timers.watch(at, body_awaited, !body_awaited && may_write, min_body_rate);
@@ -180,7 +182,7 @@ impl Parts {
             self.timers.watch(at, false, false, min_body_rate);
         }
         let output_pending = !self.sender.buffer().is_empty();
-        let endings = Endings { has_ended: self.receiver.has_ended(), leave: self.persistence.leave() };
+        let endings = Endings { input_ended: self.receiver.input_ended(), leave: self.persistence.leave() };
         self.timers.update_deadline(at, state, output_pending, endings, &self.compiled);
         self.receiver.pace(self.compiled.input_bound);
     }
@@ -285,9 +287,9 @@ impl Parts {
             return Err(Condition::IsDelivered);
         }
         let Some(request) = self.receiver.head() else { return Ok(false) };
-        let exchange = exchange(&self.receiver, &self.persistence, &self.timers, &self.compiled);
+        let context = response_context(&self.receiver, &self.persistence, &self.timers, &self.compiled);
         let holds = self.receiver.body().withholds_head();
-        let mut responder = Responder::new(&mut self.sender, &self.compiled, *now, exchange, holds, plan);
+        let mut responder = Responder::new(&mut self.sender, &self.compiled, *now, context, holds, plan);
         f(request, &mut responder);
         responder.take()
     }
@@ -329,7 +331,7 @@ impl Parts {
     /// it is not accepted.
     #[inline]
     pub(super) fn end_is_disconnect(&self) -> bool {
-        self.compiled.config.fin_is_disconnect && !self.receiver.has_ended()
+        self.compiled.config.fin_is_disconnect && !self.receiver.input_ended()
     }
 
     /// Why the channel closes, or has.

@@ -33,8 +33,8 @@ impl Persistence {
         self.set_reason(reason);
     }
 
-    /// The first reason counts, but a failure comes before a close that was planned: that the peer asked for it
-    /// does not tell why its response was cut.
+    /// Keeps the first reason, except that a failure replaces a planned close: that the peer asked for the close does not
+    /// explain why its response was cut.
     pub(super) fn set_reason(&mut self, reason: CloseReason) {
         if self.reason.is_none_or(|known| known.is_planned() && !reason.is_planned()) {
             self.reason = Some(reason);

@@ -208,8 +208,9 @@ impl ResponseContext<'_> {
         }
     }
 
-    /// Whether it is certain now that the rest of the request body will not be read. An application whose response goes
-    /// on may read on, too, and is judged at the end; but a peer that waits for a 100 gets none after a final head.
+    /// Whether it is certain now that the rest of the request body will not be read. While an application streams its
+    /// response it may still read the body, so that is decided when the response ends. If the peer waits for a 100, the body
+    /// cannot come, as no 100 follows a final head.
     fn leaves_body_unread(&self, streams: bool) -> bool {
         match self.body_left {
             BodyLeft::None | BodyLeft::Short => false,
@@ -256,7 +257,7 @@ mod tests {
     const UNKNOWN: BodyRef<'_> = BodyRef::Stream { length: None };
     const FIVE: BodyRef<'_> = BodyRef::Stream { length: Some(5) };
 
-    fn exchange(request: &HeadMeta) -> ResponseContext<'_> {
+    fn response_context(request: &HeadMeta) -> ResponseContext<'_> {
         ResponseContext { request, body_left: BodyLeft::None, must_close: false, why_close: None }
     }
 
@@ -293,7 +294,7 @@ mod tests {
         .enumerate()
         {
             let status = Status::new(status).unwrap();
-            let plan = exchange(&request).plan(&ResponseRef { status, fields, body });
+            let plan = response_context(&request).plan(&ResponseRef { status, fields, body });
             let planned = (plan.framing, plan.content, plan.owed, plan.then);
             assert_eq!(planned, (framing, content, owed, then), "line {at}");
         }
@@ -321,8 +322,8 @@ mod tests {
         .into_iter()
         .enumerate()
         {
-            let exchange = ResponseContext { body_left, why_close: known, ..exchange(&request) };
-            let plan = exchange.plan(&ResponseRef { status: Status::OK, fields, body });
+            let context = ResponseContext { body_left, why_close: known, ..response_context(&request) };
+            let plan = context.plan(&ResponseRef { status: Status::OK, fields, body });
             assert_eq!(plan.close, expected, "line {at}");
             let says_close = plan.connection == ConnectionOption::Close;
             assert_eq!(says_close, expected.is_some(), "line {at}");
@@ -333,10 +334,10 @@ mod tests {
     fn what_http_1_0_and_a_connection_that_ends_are_told() {
         let none = Fields::new();
         let response = ResponseRef::new(Status::OK, &none, b"abc");
-        assert_eq!(exchange(&OLD).plan(&response).connection, ConnectionOption::KeepAlive);
-        assert_eq!(exchange(&GET).plan(&response).connection, ConnectionOption::None);
+        assert_eq!(response_context(&OLD).plan(&response).connection, ConnectionOption::KeepAlive);
+        assert_eq!(response_context(&GET).plan(&response).connection, ConnectionOption::None);
         // The reason is known already, and noted elsewhere.
-        let plan = ResponseContext { must_close: true, ..exchange(&GET) }.plan(&response);
+        let plan = ResponseContext { must_close: true, ..response_context(&GET) }.plan(&response);
         assert_eq!((plan.connection, plan.close), (ConnectionOption::Close, None));
     }
 

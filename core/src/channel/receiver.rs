@@ -70,8 +70,8 @@ impl Receiver {
     }
 
     #[inline]
-    pub(super) fn has_ended(&self) -> bool {
-        self.buffer.has_ended()
+    pub(super) fn input_ended(&self) -> bool {
+        self.buffer.input_ended()
     }
 
     pub(super) fn end(&mut self) {
@@ -81,7 +81,7 @@ impl Receiver {
     /// Bytes that may be handed over in `state`.
     #[inline]
     pub(super) fn room(&self, state: State, bound: usize) -> usize {
-        if self.has_ended() {
+        if self.input_ended() {
             return 0;
         }
         match state {
@@ -144,7 +144,7 @@ impl Receiver {
     pub(super) fn search_head(&mut self, compiled: &CompiledConfig) -> HeadFound {
         match self.scan.go_on(self.buffer.unparsed(), &compiled.head) {
             // The input ended while another request was responded to: this head will never be whole.
-            Parsed::Partial if self.has_ended() => {
+            Parsed::Partial if self.input_ended() => {
                 let error = RequestError::new(Rule::HeadTruncated, self.buffer.unparsed_len() as u64);
                 self.refuse_head(error, compiled)
             }
@@ -183,7 +183,7 @@ impl Receiver {
         };
         let bytes = bytes.get(..decisive).unwrap_or(bytes);
         let bytes = part(bytes, head::start(bytes)..);
-        // No line has ended: nothing tells.
+        // Until a line has ended, version and method are not known.
         let line = memchr::memchr(b'\n', bytes).map_or(&[][..], |end| part(bytes, ..end));
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         HeadMeta {
@@ -223,7 +223,7 @@ impl Receiver {
 
     /// Decodes the body up to the first byte of its content; to the end of what has come, if no more comes.
     pub(super) fn begin_body(&mut self, compiled: &CompiledConfig, trace: &mut impl ChannelTrace) -> Decoded {
-        let rest = if self.has_ended() { 0 } else { self.body.take_credit() };
+        let rest = if self.input_ended() { 0 } else { self.body.take_credit() };
         let decoded = self.decode_body(compiled, trace);
         self.body.return_credit(rest);
         decoded
@@ -234,7 +234,7 @@ impl Receiver {
         self.body.break_off(error, &self.buffer, self.request.body)
     }
 
-    /// Discards what has come of a rest that nobody wants; whether nothing more is to come of it.
+    /// Discards the buffered bytes of a body that nobody wants. Returns whether the body is complete.
     pub(super) fn discard_body(&mut self, trace: &mut impl ChannelTrace) -> bool {
         self.body.discard(&mut self.buffer, trace)
     }
@@ -320,7 +320,7 @@ impl Receiver {
         if self.buffer.unparsed_len() > 0 {
             self.buffer.shrink();
         }
-        self.buffer.forget();
+        self.buffer.release_if_empty();
     }
 
     /// The decoded body bytes. What they leave free is room for input at once: no event need follow.

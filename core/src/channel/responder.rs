@@ -18,7 +18,7 @@ pub struct Responder<'a> {
     sender: &'a mut Sender,
     compiled: &'a CompiledConfig,
     now: Now<'a>,
-    exchange: ResponseContext<'a>,
+    context: ResponseContext<'a>,
     /// The head of a response whose content is still to be written has to wait for the request body.
     holds: bool,
     plan: &'a mut Option<ResponsePlan>,
@@ -43,11 +43,11 @@ impl<'a> Responder<'a> {
         sender: &'a mut Sender,
         compiled: &'a CompiledConfig,
         now: Now<'a>,
-        exchange: ResponseContext<'a>,
+        context: ResponseContext<'a>,
         holds: bool,
         plan: &'a mut Option<ResponsePlan>,
     ) -> Self {
-        Self { sender, compiled, now, exchange, holds, plan, responded: Responded::NotYet }
+        Self { sender, compiled, now, context, holds, plan, responded: Responded::NotYet }
     }
 
     /// Keeps what was staged, and says whether there is a response.
@@ -69,13 +69,13 @@ impl<'a> Responder<'a> {
         if !matches!(self.responded, Responded::NotYet) {
             return;
         }
-        let is_complete = self.exchange.body_left == BodyLeft::None;
-        let unmet = plan::unmet(self.exchange.request, is_complete, &response, self.compiled.high_water);
+        let is_complete = self.context.body_left == BodyLeft::None;
+        let unmet = plan::unmet(self.context.request, is_complete, &response, self.compiled.high_water);
         if let Some(condition) = unmet {
             self.responded = Responded::Unmet(condition);
             return;
         }
-        let plan = self.plan.insert(self.exchange.plan(&response));
+        let plan = self.plan.insert(self.context.plan(&response));
         if self.holds && plan.then == AfterHead::Stream {
             self.responded = Responded::Held;
             self.sender.hold_head(&response);

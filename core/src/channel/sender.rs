@@ -30,7 +30,7 @@ pub(super) struct Sender {
     write_blocked: bool,
     /// The connection ends with a reset.
     reset: bool,
-    /// Few responses have either: apart, the two take 8 bytes of a channel (of 504) instead of 120.
+    /// Boxed, since few responses need it: the pointer takes 8 of the 504 bytes of a channel, the fields would take 120.
     held_and_excess: Option<Box<HeldAndExcess>>,
 }
 
@@ -70,8 +70,8 @@ impl Default for Sender {
     }
 }
 
-/// What the leaving of bytes has brought about.
-pub(super) struct Left {
+/// What became true as bytes were sent.
+pub(super) struct SentEffects {
     pub(super) flushed: bool,
     pub(super) unblocked: bool,
 }
@@ -95,7 +95,7 @@ impl Sender {
     /// Lets an empty store go.
     #[inline]
     pub(super) fn release(&mut self) {
-        self.buffer.forget();
+        self.buffer.release_if_empty();
     }
 
     /// How many bytes a write may hand over.
@@ -139,8 +139,8 @@ impl Sender {
         }
     }
 
-    /// Stages a planned head and the content that comes with it. What follows is not begun: see
-    /// [`begin`](Self::begin).
+    /// Stages a planned head and the content that comes with it. Does not record what the application still owes;
+    /// [`begin`](Self::begin) does.
     #[inline]
     pub(super) fn stage_response(
         &mut self,
@@ -153,7 +153,7 @@ impl Sender {
         let start = out.len();
         let head = HeadPlan { connection: plan.connection, framing: plan.framing };
         encode::response_head(out, response.status, response.fields, head, date, identity);
-        say_version(out, start, plan.version);
+        set_version(out, start, plan.version);
         let Some(limit) = plan.content else { return };
         match response.body {
             BodyRef::Slice(slice) => self.stage_slice(slice, limit),
@@ -318,7 +318,7 @@ impl Sender {
 
     /// `n` bytes have left.
     #[inline]
-    pub(super) fn take_sent(&mut self, n: usize, high_water: usize) -> Left {
+    pub(super) fn take_sent(&mut self, n: usize, high_water: usize) -> SentEffects {
         self.buffer.advance(n);
         let flushed = self.flush_at != 0 && self.buffer.sent() >= self.flush_at;
         if flushed {
@@ -326,7 +326,7 @@ impl Sender {
         }
         let unblocked = self.write_blocked && self.has_room(high_water);
         self.write_blocked &= !unblocked;
-        Left { flushed, unblocked }
+        SentEffects { flushed, unblocked }
     }
 
     #[inline]
@@ -334,7 +334,7 @@ impl Sender {
         self.reset
     }
 
-    /// The connection is to end with a reset, if that is so.
+    /// If `is_cut`, the connection ends with a reset. Once set, it stays set.
     pub(super) fn reset_when(&mut self, is_cut: bool) {
         self.reset |= is_cut;
     }
@@ -346,9 +346,9 @@ impl Sender {
     }
 }
 
-/// The status line says HTTP/1.1 until the request was HTTP/1.0.
+/// Changes the version in the status line to HTTP/1.0 for a request of HTTP/1.0; the encoder writes HTTP/1.1.
 #[inline]
-fn say_version(out: &mut [u8], start: usize, version: Version) {
+fn set_version(out: &mut [u8], start: usize, version: Version) {
     if version == Version::Http10 {
         if let Some(minor) = out.get_mut(start + 7) {
             *minor = b'0';

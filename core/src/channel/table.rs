@@ -15,8 +15,9 @@
 //! - An input at a moment is first that moment, as a `Tick`: a deadline that has passed fires before the input.
 //!   [`DEADLINES`](super::DEADLINES) says which deadline raises which event.
 //!
-//! Two things are not in the rows. With `fin_is_disconnect`, the first `RxEnd` while a request is with the application is
-//! looked up as `Disconnected`. And a panic of an error page or of a trace, in the midst of a step, leads to `Closed`.
+//! Three things are not in the rows. [`Channel::respond_with`](crate::Channel::respond_with) does nothing in another state
+//! than `WaitResponse`. With `fin_is_disconnect`, the first `RxEnd` while a request is with the application is looked up as
+//! `Disconnected`. And a panic of an error page or of a trace, in the midst of a step, leads to `Closed`.
 
 use crate::error::{BodyError, CloseReason, Rule};
 use crate::fsm::{Cause, Label, Matrix, Refusal, Row, Taken, Transition};
@@ -233,7 +234,7 @@ crate::actions! {
         CheckPipelineLimit,
         /// The response is complete: settle what is left of the request, and choose what comes next.
         EndExchange,
-        /// Choose what comes next: another request, the end, or rest.
+        /// Choose what comes next: another request, the end, or an idle connection.
         ChooseNext,
         /// Take note of bytes that have left.
         TakeSent,
@@ -273,7 +274,7 @@ use self::Action::*;
 pub const ROWS: &[Row<State, Event, Internal, Action>] = crate::rows! {
     State, Event, Internal;
 
-    // Connected, or at rest; empty lines may have come.
+    // Connected, or idle; empty lines may have come.
     on   Fresh | Idle, RxData,              [Receive, ParseHead],                        =;
     then Fresh | Idle | Flushing, DequeueRequest, [DeliverRequest],                      WaitResponse;
     then Fresh | Idle | Flushing, HeadBegins, [SearchHead],                              Head;
@@ -290,7 +291,7 @@ pub const ROWS: &[Row<State, Event, Internal, Action>] = crate::rows! {
     then Head,         DrainTimeout,        [RefuseHead(Rule::Draining), BeginClose],    Closing;
     on   Head,         Busy,                [RefuseHead(Rule::Busy), BeginClose],        Closing;
 
-    // Keep-alive, at rest.
+    // Keep-alive, idle.
     on   Idle,         Evict,               [Close(CloseReason::Evicted)],               Closed;
     then Idle,         InactivityTimeout,   [Close(CloseReason::InactivityTimeout)],     Closed;
 
@@ -507,6 +508,26 @@ impl ChannelMatrix {
     #[must_use]
     pub fn then(&self, state: State, event: Internal) -> Option<Transition<State, Action>> {
         self.0.then(state, event)
+    }
+}
+
+impl State {
+    /// Whether the application has a request, and owes the response to it or the rest of one.
+    #[inline]
+    pub(super) const fn is_with_application(self) -> bool {
+        match self {
+            Self::WaitResponse | Self::HeadHeld | Self::Responding => true,
+            Self::Fresh
+            | Self::Head
+            | Self::Idle
+            | Self::Discard
+            | Self::Flushing
+            | Self::Closing
+            | Self::Lingering
+            | Self::Handover
+            | Self::Upgraded
+            | Self::Closed => false,
+        }
     }
 }
 

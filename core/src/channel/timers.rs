@@ -154,11 +154,11 @@ pub fn deadline_of(state: State) -> Option<Internal> {
     OF_STATE[state.index()].map(|own| own.event)
 }
 
-/// What has begun to end: the peer's input, the server. Some deadlines run only then.
+/// Two facts that start further deadlines: the peer has ended its input; the server drains.
 #[derive(Clone, Copy)]
 pub(super) struct Endings<'a> {
     /// The peer has ended its input.
-    pub(super) has_ended: bool,
+    pub(super) input_ended: bool,
     /// The server goes out.
     pub(super) leave: Option<&'a Leave>,
 }
@@ -333,7 +333,7 @@ impl Timers {
             let when = self.write.deadline(compiled.timeout(write.timeout), compiled.config.min_write_rate);
             earliest = sooner(earliest, when, write.event);
         }
-        if endings.has_ended | endings.leave.is_some() {
+        if endings.input_ended | endings.leave.is_some() {
             return self.earliest_of_endings(state, endings, compiled, earliest);
         }
         earliest
@@ -359,7 +359,7 @@ impl Timers {
     ) -> (u64, Internal) {
         for line in DEADLINES {
             let when = match (line.runs, endings.leave) {
-                (RunsWhile::AwaitingBehindEnd(of), _) if of == state && endings.has_ended => {
+                (RunsWhile::AwaitingBehindEnd(of), _) if of == state && endings.input_ended => {
                     // The end of input counts as an entry into the state.
                     let since = self.own_since(true).max(self.entered.as_millis());
                     since.saturating_add(compiled.timeout(line.timeout))

@@ -1,6 +1,6 @@
 //! What a channel waits for.
 
-/// A set: whenever a channel has no output, it says what would make it go on. An empty set means that it is closed.
+/// What a channel waits for when it has no output. Several may be true; none is true when the channel is closed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub struct Waits {

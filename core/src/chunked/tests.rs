@@ -316,7 +316,7 @@ fn what_a_trace_has_not_heard_of_is_a_line_that_has_not_ended() {
             let mut decoder = ChunkDecoder::new();
             let decoded = decoder.decode(&mut bytes, u64::MAX, &LIMITS, &mut told);
             let shown = wire[..end].escape_ascii();
-            assert_eq!(told.0 + decoder.untold(), decoded.consumed, "{shown}");
+            assert_eq!(told.0 + decoder.unreported(), decoded.consumed, "{shown}");
         }
     }
 }

@@ -110,9 +110,9 @@ rules! {
         BodyTruncated,
         /// The body did not arrive at the minimum rate.
         BodyTimeout,
-        /// The application gave no response in time.
+        /// The application did not respond in time.
         ResponseTimeout,
-        /// The application gave no response in time after the peer had ended its input.
+        /// The application did not respond in time after the peer had ended its input.
         PeerEnded,
         /// The server has as many requests as it may have.
         Busy,
@@ -184,7 +184,7 @@ impl Rule {
         }
     }
 
-    /// Whether a head that breaks it is refused at the byte of the offset, however many bytes have come behind.
+    /// Whether one byte decides that a head breaks the rule. The head is refused at that byte, however many bytes follow it.
     pub(crate) const fn is_of_one_byte(self) -> bool {
         match self {
             Self::Nul
@@ -327,8 +327,8 @@ impl Rule {
             Self::TrailerField => "A trailer field line is malformed.",
             Self::BodyTruncated => "The input ended inside the request body.",
             Self::BodyTimeout => "The request body did not arrive in time.",
-            Self::ResponseTimeout => "The application gave no response in time.",
-            Self::PeerEnded => "The peer ended its input, and the application gave no response in time.",
+            Self::ResponseTimeout => "The application did not respond in time.",
+            Self::PeerEnded => "The peer ended its input, and the application did not respond in time.",
             Self::Busy => {
                 "The server has as many requests at work, or as much in its buffers, as it may have."
             }

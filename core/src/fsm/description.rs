@@ -88,7 +88,7 @@ impl<S: Label, E: Label, I: Label, A: Act> Machine<S, E, I, A> {
     #[must_use]
     pub fn describe(&self) -> Description {
         let state = |&state: &S| {
-            let place = self.places.iter().find(|place| place.state == state);
+            let place = self.positions.iter().find(|place| place.state == state);
             StateNote {
                 label: state.label(),
                 meaning: state.meaning(),

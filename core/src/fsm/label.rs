@@ -146,7 +146,7 @@ mod tests {
     }
 
     crate::actions! {
-        enum Deed {
+        enum TestAction {
             /// Falls.
             Fall(u8),
             /// Grows
@@ -157,9 +157,12 @@ mod tests {
 
     #[test]
     fn actions_know_their_name_data_and_meaning() {
-        assert_eq!(Deed::NAMES, ["Fall", "Grow"]);
-        assert_eq!((Deed::Fall(3).name().as_str(), Deed::Fall(3).meaning()), ("Fall(3)", "Falls."));
-        assert_eq!((Deed::Grow.name().as_str(), Deed::Grow.meaning()), ("Grow", "Grows on."));
+        assert_eq!(TestAction::NAMES, ["Fall", "Grow"]);
+        assert_eq!(
+            (TestAction::Fall(3).name().as_str(), TestAction::Fall(3).meaning()),
+            ("Fall(3)", "Falls.")
+        );
+        assert_eq!((TestAction::Grow.name().as_str(), TestAction::Grow.meaning()), ("Grow", "Grows on."));
     }
 
     #[test]

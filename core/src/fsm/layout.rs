@@ -159,7 +159,7 @@ fn curve_cost(curve: &Curve, edge: &Edge, boxes: &[Rect], taken: &[Point], withi
     cost
 }
 
-/// A way there and a way back shall not lie on each other: both bow to their left.
+/// Two edges between the same states in opposite directions must not overlap, so each bends to its left.
 fn reverse_cost(edge: &Edge, edges: &[Edge], bow: i32) -> i32 {
     let has_reverse = edges.iter().any(|other| other.from == edge.to && other.to == edge.from);
     if has_reverse && bow <= 0 { 40 } else { 0 }

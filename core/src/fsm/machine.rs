@@ -16,7 +16,7 @@ pub struct Machine<S: 'static, E: 'static, I: 'static, A: 'static> {
     /// The inputs that do not fit.
     pub refusals: &'static [Refusal<S, E>],
     /// For each state, where it stands in the picture, and its deadline.
-    pub places: &'static [Position<S>],
+    pub positions: &'static [Position<S>],
     /// For each input, who sends it.
     pub inputs: &'static [InputEvent<E>],
     /// What the machine sends.
@@ -37,7 +37,7 @@ pub struct Position<S> {
 }
 
 /// A [`Position`], for a list of them.
-pub const fn place<S>(state: S, column: u8, row: u8, deadline: &'static str) -> Position<S> {
+pub const fn position<S>(state: S, column: u8, row: u8, deadline: &'static str) -> Position<S> {
     Position { state, column, row, deadline }
 }
 

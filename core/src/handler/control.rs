@@ -58,7 +58,7 @@ impl ConnectionInfo {
 /// on behalf of a request that already has its response does nothing.
 ///
 /// Several futures may wait on the same event at once. Each has a [`Waiter`] of its own, under which an implementation keeps
-/// the waker that it was polled with last; a future that is dropped has it [forgotten](Self::forget).
+/// the waker that it was polled with last; a future that is dropped has it [removed](Self::remove_waiter).
 pub trait Control: Send + Sync {
     /// Sends `100 Continue` if the request expects it and it was not sent yet (RFC 9110 section 10.1.1).
     fn send_continue(&self);
@@ -81,7 +81,7 @@ pub trait Control: Send + Sync {
     -> Poll<Result<Upgraded, UpgradeError>>;
 
     /// Nobody waits under this key any more. Called for each [`Waiter`] that has one. The default does nothing.
-    fn forget(&self, waiter: &mut Waiter) {
+    fn remove_waiter(&self, waiter: &mut Waiter) {
         let _ = waiter;
     }
 
@@ -98,7 +98,7 @@ pub trait Control: Send + Sync {
         let mut waiter = Waiter::default();
         let is_so = self.poll_disconnected(&mut waiter, &mut Context::from_waker(Waker::noop())).is_ready();
         if waiter.0.is_some() {
-            self.forget(&mut waiter);
+            self.remove_waiter(&mut waiter);
         }
         is_so
     }
@@ -128,7 +128,7 @@ impl Waiting {
 impl Drop for Waiting {
     fn drop(&mut self) {
         if self.waiter.0.is_some() {
-            self.control.forget(&mut self.waiter);
+            self.control.remove_waiter(&mut self.waiter);
         }
     }
 }

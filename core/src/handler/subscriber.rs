@@ -132,7 +132,7 @@ pub enum Failure {
     /// A listener could not accept: there are no more descriptors, or there is no more memory. It tries again after a
     /// pause.
     Accept,
-    /// The handler panicked, or gave a response that cannot be sent: one that is shorter than its `Content-Length`, a 101
+    /// The handler panicked, or its response cannot be sent: one that is shorter than its `Content-Length`, a 101
     /// to a request that asks for no upgrade, a field that could end its line. 500 was sent where no head had left. Or its
     /// response says so itself ([`Response::with_failure`](super::Response::with_failure)), and was sent.
     Handler,

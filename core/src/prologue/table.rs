@@ -1,7 +1,7 @@
 //! The table of the [`Prologue`](super::Prologue).
 
 use crate::error::{CloseReason, Rule};
-use crate::fsm::{Label, Machine, Matrix, Refusal, Row, bottom, place, to_bottom, to_top, top};
+use crate::fsm::{Label, Machine, Matrix, Refusal, Row, bottom, position, to_bottom, to_top, top};
 
 crate::labelled! {
     /// Where a prologue stands.
@@ -164,13 +164,13 @@ pub const MACHINE: Machine<State, Event, Internal, Action> = Machine {
     initial: State::Preface,
     rows: ROWS,
     refusals: REFUSALS,
-    places: &[
-        place(State::Preface, 0, 0, "preface_timeout"),
-        place(State::Handshake, 1, 0, "handshake_timeout"),
-        place(State::Open, 2, 0, ""),
-        place(State::Closed, 0, 1, ""),
-        place(State::Refused, 1, 1, ""),
-        place(State::Handed, 2, 1, ""),
+    positions: &[
+        position(State::Preface, 0, 0, "preface_timeout"),
+        position(State::Handshake, 1, 0, "handshake_timeout"),
+        position(State::Open, 2, 0, ""),
+        position(State::Closed, 0, 1, ""),
+        position(State::Refused, 1, 1, ""),
+        position(State::Handed, 2, 1, ""),
     ],
     inputs: &[
         bottom(Event::Received),

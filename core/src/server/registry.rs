@@ -8,6 +8,7 @@ use core::net::{IpAddr, Ipv6Addr};
 
 use super::table::{Action, Internal};
 use super::{ChannelId, ChannelStats, NotAdmitted, ServerInput, ServerOutput, ServerStats};
+use crate::channel::Leave;
 use crate::config::ServerConfig;
 use crate::origins;
 use crate::peer::Peer;
@@ -141,7 +142,7 @@ impl Registry {
         }
     }
 
-    /// What is the peer's own comes first: who has enough is not to have others evicted.
+    /// The limit of the peer is checked before that of the server, so that a peer at its limit causes no eviction.
     pub(super) fn would_turn_away(&self, peername: &Peer) -> Option<NotAdmitted> {
         if self.is_drain_over {
             Some(NotAdmitted::Draining)
@@ -236,8 +237,8 @@ impl Registry {
     }
 
     fn begin_drain(&mut self) {
-        // What channels say at their own deadline has a second to leave at least.
-        let grace = self.config.channel.drain_grace.map_or(0, millis).max(1000);
+        // The responses that channels make at their own deadline need this time at least to be sent.
+        let grace = self.config.channel.drain_grace.map_or(0, millis).max(millis(Leave::LEAST_GRACE));
         self.drain_deadline = self
             .config
             .drain_deadline

@@ -1,6 +1,6 @@
 //! The table of the [`Server`](super::Server).
 
-use crate::fsm::{Label, Machine, Matrix, Refusal, Row, bottom, place, to_bottom, to_top, top};
+use crate::fsm::{Label, Machine, Matrix, Refusal, Row, bottom, position, to_bottom, to_top, top};
 
 crate::labelled! {
     /// Where the server stands.
@@ -157,11 +157,11 @@ pub const MACHINE: Machine<State, Event, Internal, Action> = Machine {
     initial: State::Listening,
     rows: ROWS,
     refusals: REFUSALS,
-    places: &[
-        place(State::Listening, 0, 0, ""),
-        place(State::Draining, 1, 0, "drain_deadline"),
-        place(State::Leaving, 2, 0, "drain_deadline"),
-        place(State::Gone, 3, 0, ""),
+    positions: &[
+        position(State::Listening, 0, 0, ""),
+        position(State::Draining, 1, 0, "drain_deadline"),
+        position(State::Leaving, 2, 0, "drain_deadline"),
+        position(State::Gone, 3, 0, ""),
     ],
     inputs: &[
         bottom(Event::Connected),

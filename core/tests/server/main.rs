@@ -52,7 +52,7 @@ impl Bench {
                 assert_eq!(peername, &peer(from));
                 Err(*reason)
             }
-            other => panic!("a connection was answered with {other:?}"),
+            other => panic!("a connection got {other:?}"),
         }
     }
 
@@ -110,7 +110,7 @@ fn every_pair_is_one_row_or_one_refusal() {
 fn every_state_is_reached_and_every_action_used() {
     for &state in State::ALL {
         assert!(state == MACHINE.initial || ROWS.iter().any(|row| row.next == Some(state)), "{state}");
-        assert_eq!(MACHINE.places.iter().filter(|place| place.state == state).count(), 1, "{state}");
+        assert_eq!(MACHINE.positions.iter().filter(|place| place.state == state).count(), 1, "{state}");
     }
     let used: Vec<String> = ROWS.iter().flat_map(|row| row.actions).map(Act::name).collect();
     for name in Action::NAMES {

@@ -8,24 +8,24 @@ use super::{ContentLines, SecretNames};
 use crate::latin1::Latin1;
 use crate::line::RecordLine;
 
-/// What is to be sent, with its secrets hidden. It is looked at when it is staged, not when it leaves, so that content
-/// is hidden in what the application gave just as it is in what is sent: only so do both replay.
+/// What is to be sent, with its secrets hidden. Content is hidden when it is staged, in the same way as in the input of the
+/// application, so that a replay of the hidden inputs gives the hidden outputs.
 ///
 /// Heads and the lines of chunks are the machine's, and begin and end with a line. Content goes on from one input to the
 /// next, whatever the machine puts between.
 #[derive(Default)]
 pub(crate) struct Outgoing {
     content: ContentLines,
-    /// What waits to be sent, behind what has left.
+    /// What waits to be sent, behind what was sent.
     waiting: Vec<u8>,
-    /// How much of it has left.
+    /// How much of `waiting` was sent.
     gone: usize,
 }
 
 impl Outgoing {
-    /// The channel has taken the input of this line: what it has sent leaves, and stands in the line; what it has staged is
-    /// taken up. Content in the line is hidden as it is in what was staged. What is not sent of it (of a response to HEAD,
-    /// or beyond a Content-Length) is hidden whole, since nothing depends on it.
+    /// The channel has taken the input of this line. The bytes that were sent move to the line; those that were staged are
+    /// hidden and kept. Content in the line is hidden as it is in what was staged. What is never sent of it (of a response
+    /// to HEAD, or beyond a Content-Length) is hidden whole, since no output depends on it.
     pub(crate) fn taken(
         &mut self,
         names: &SecretNames,

@@ -3,7 +3,7 @@
 use super::Client;
 use crate::ask::{Expected, ReceivedResponse};
 use crate::plan::ClientEnd;
-use crate::watch::{NUMBER, Ordeal};
+use crate::watch::{HandlerFault, NUMBER};
 use crate::wire::Fate;
 
 /// Milliseconds in which a calm connection has ended behind both FINs: longer than a socket may block.
@@ -26,7 +26,7 @@ impl Client<'_> {
         };
         let Some(told) = told else {
             let odd = !self.plan.is_calm() || self.is_excused();
-            let expected = match (&sent.ask.expected, sent.ordeal) {
+            let expected = match (&sent.ask.expected, sent.handler_fault) {
                 (Expected::Refused(statuses), _) if statuses.contains(&status) => {
                     return if self.closing { Ok(()) } else { Err(format!("{status} and no close")) };
                 }
@@ -35,10 +35,10 @@ impl Client<'_> {
                     let cut = self.heads.get(n).is_some_and(|&end| end > self.sent);
                     odd && (matches!(status, 408 | 503) || (cut && status == 400))
                 }
-                (_, Some(Ordeal::PanicInCall | Ordeal::PanicAfter(_))) if status == 500 => true,
+                (_, Some(HandlerFault::PanicInCall | HandlerFault::PanicAfter(_))) if status == 500 => true,
                 // Its head still waited for the body.
-                (_, Some(Ordeal::PanicInBody)) if status == 500 && sent.expect => true,
-                (_, Some(Ordeal::Silence)) if status == 503 => true,
+                (_, Some(HandlerFault::PanicInBody)) if status == 500 && sent.expect => true,
+                (_, Some(HandlerFault::Silence)) if status == 503 => true,
                 _ => odd && matches!(status, 400 | 408 | 500 | 503),
             };
             return if expected { Ok(()) } else { Err(format!("request {n} got {status} from the machine")) };
@@ -49,7 +49,7 @@ impl Client<'_> {
         if self.heads.get(n).is_some_and(|&end| end > self.sent) {
             return Err(format!("request {} got its response before it was sent", sent.number));
         }
-        if sent.ordeal == Some(Ordeal::Early) {
+        if sent.handler_fault == Some(HandlerFault::Early) {
             return if response.body == b"early" || sent.is_headless() {
                 Ok(())
             } else {
@@ -58,7 +58,11 @@ impl Client<'_> {
         }
         let hands_over = status == 101 || (sent.ask.is_connect() && matches!(status, 200..=299));
         let has_content = response.field("Content-Length") != Some("0");
-        if sent.ordeal == Some(Ordeal::PanicInBody) && !hands_over && !sent.is_headless() && has_content {
+        if sent.handler_fault == Some(HandlerFault::PanicInBody)
+            && !hands_over
+            && !sent.is_headless()
+            && has_content
+        {
             return Err("a response that broke off came whole".to_owned());
         }
         match &sent.ask.expected {

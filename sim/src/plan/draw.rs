@@ -5,7 +5,7 @@ use crate::ask::{Ask, Expected};
 use crate::dice::Dice;
 use crate::fault::Fault;
 use crate::hostile;
-use crate::watch::Ordeal;
+use crate::watch::HandlerFault;
 use crate::wire::{Mishap, What};
 
 impl RoundPlan {
@@ -174,7 +174,7 @@ impl Sent {
         let expect = has_body && !old && dice.one_in(5);
         let mut sent = Self {
             number,
-            ordeal: None,
+            handler_fault: None,
             chunk,
             trailers: chunk.is_some() && dice.one_in(3),
             close: dice.one_in(8),
@@ -186,27 +186,27 @@ impl Sent {
             ask,
         };
         if has(Fault::HandlerDelay) && dice.one_in(6) {
-            sent.ordeal = Some(Ordeal::Delay(u64::from(dice.below(800))));
+            sent.handler_fault = Some(HandlerFault::Delay(u64::from(dice.below(800))));
         }
         if calm {
             return sent;
         }
         if has(Fault::HandlerPanic) && dice.one_in(12) {
-            sent.ordeal = Some(match dice.below(3) {
-                0 => Ordeal::PanicInCall,
-                1 => Ordeal::PanicAfter(u64::from(dice.below(60))),
-                _ => Ordeal::PanicInBody,
+            sent.handler_fault = Some(match dice.below(3) {
+                0 => HandlerFault::PanicInCall,
+                1 => HandlerFault::PanicAfter(u64::from(dice.below(60))),
+                _ => HandlerFault::PanicInBody,
             });
         }
         if has(Fault::HandlerSilence) && dice.one_in(40) {
-            sent.ordeal = Some(Ordeal::Silence);
+            sent.handler_fault = Some(HandlerFault::Silence);
         }
         if has(Fault::EarlyResponse) && dice.one_in(16) {
-            sent.ordeal = Some(Ordeal::Early);
+            sent.handler_fault = Some(HandlerFault::Early);
         }
         if has(Fault::Hostile) && dice.one_in(16) {
             sent.hostile = dice.pick(hostile::MESSAGES).copied();
-            sent.ordeal = None;
+            sent.handler_fault = None;
             if let Some((_, statuses)) = sent.hostile {
                 let fields = std::mem::take(&mut sent.ask.fields);
                 sent.ask = Ask { fields, ..Ask::get("/") }.expecting(Expected::Refused(statuses));

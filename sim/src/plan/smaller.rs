@@ -25,8 +25,8 @@ impl RoundPlan {
                 without(&|plan| _ = plan.clients[which].mishaps.remove(n));
             }
             for (n, sent) in client.sends.iter().enumerate() {
-                if sent.ordeal.is_some() {
-                    without(&|plan| plan.clients[which].sends[n].ordeal = None);
+                if sent.handler_fault.is_some() {
+                    without(&|plan| plan.clients[which].sends[n].handler_fault = None);
                 }
                 if sent.close {
                     without(&|plan| plan.clients[which].sends[n].close = false);

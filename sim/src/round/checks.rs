@@ -8,7 +8,7 @@ use httpfsm::handler::Handler;
 use httpfsm::server::NotAdmitted;
 use httpfsm_transport::Held;
 
-use super::{KEEPER, Round};
+use super::{ACCEPT_LOOP, Round};
 use crate::contract::{Breach, Contract};
 use crate::running::TaskKind;
 use crate::wire::Fate;
@@ -73,10 +73,12 @@ impl<H: Handler> Round<'_, H> {
                 return Err(Breach { contract: Contract::Progress, text });
             }
         }
-        if let Some(keeper) = self.tasks.get_mut(KEEPER).filter(|keeper| !keeper.is_over()) {
-            let before = self.door.calls();
-            keeper.poll();
-            if self.door.calls() != before {
+        if let Some(accept_loop) =
+            self.tasks.get_mut(ACCEPT_LOOP).filter(|accept_loop| !accept_loop.is_over())
+        {
+            let before = self.listen_queue.calls();
+            accept_loop.poll();
+            if self.listen_queue.calls() != before {
                 return Err(self.breach(Contract::Progress, "the accept loop was not woken for a connection"));
             }
         }
@@ -122,7 +124,7 @@ impl<H: Handler> Round<'_, H> {
                 TaskKind::Driver(n, driver) => {
                     format!("the server at client {n} outlives the drain: {driver:?}")
                 }
-                TaskKind::Keeper(_) => "the accept loop outlives the drain".to_owned(),
+                TaskKind::AcceptLoop(_) => "the accept loop outlives the drain".to_owned(),
                 _ => "a task of the application outlives the drain".to_owned(),
             };
             return Err(self.breach(Contract::Progress, &left));

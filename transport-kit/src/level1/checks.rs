@@ -7,7 +7,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
-use httpfsm::channel::State;
+use httpfsm::channel::{Condition, State};
 use httpfsm::config::ChannelConfig;
 use httpfsm::error::{CloseReason, Rule};
 use httpfsm::fields::Fields;
@@ -51,6 +51,7 @@ pub(super) fn all<S, C: Level1>(
         unread_write: "a peer that does not read ends a write at its deadline",
         lost_flush: "what is lost was not flushed",
         failing_caller: "interim responses leave before the one for a caller that fails",
+        second_response: "a second response to one request is refused, and not that to the next request",
         told_to_go: "a connection that is told to go closes after its response",
     }
     if failures.is_empty() { Ok(()) } else { Err(failures.join("\n")) }
@@ -179,9 +180,24 @@ async fn failing_caller<S, C: Level1>(pairs: &Pairs<'_, S, C>) -> Result<(), Str
     }
     is("the state", connection.channel().state(), State::Closing)?;
     let response = to_the_end(client, connection).await?;
-    let statuses = response.match_indices("HTTP/1.1 ").filter_map(|(at, _)| response.get(at + 9..at + 12));
-    is("the statuses", statuses.collect::<Vec<_>>(), vec!["103", "100", "500"])?;
+    is("the statuses", statuses(&response), vec!["103", "100", "500"])?;
     is("whether the client sees the text", response.contains("disk"), false)
+}
+
+async fn second_response<S, C: Level1>(pairs: &Pairs<'_, S, C>) -> Result<(), String> {
+    let (client, mut connection) = pairs.open(&ChannelConfig::default())?;
+    send(&client, &GET.repeat(2))?;
+    request(&mut connection).await?;
+    let none = Fields::new();
+    accepted(connection.respond(ResponseRef::new(Status::OK, &none, b"")))?;
+    // The second request waits by now, and no event has told the caller of it.
+    let refused = connection.respond(ResponseRef::new(Status::NOT_FOUND, &none, b""));
+    let unmet = refused.map_err(|not_accepted| not_accepted.unmet);
+    is("the unmet condition of the second response", unmet, Err(Some(Condition::IsDelivered)))?;
+    request(&mut connection).await?;
+    accepted(connection.respond(ResponseRef::new(Status::CREATED, &none, b"")))?;
+    let response = to_the_end(client, connection).await?;
+    is("the statuses", statuses(&response), vec!["200", "201"])
 }
 
 async fn told_to_go<S, C: Level1>(pairs: &Pairs<'_, S, C>) -> Result<(), String> {
@@ -268,6 +284,10 @@ async fn to_the_end<C: Level1>(client: Socket, mut connection: C) -> Result<Stri
     let receives = receive(client);
     while connection.next_event().await.is_some() {}
     join(receives).map(|response| String::from_utf8_lossy(&response).into_owned())
+}
+
+fn statuses(response: &str) -> Vec<&str> {
+    response.match_indices("HTTP/1.1 ").filter_map(|(at, _)| response.get(at + 9..at + 12)).collect()
 }
 
 fn fields(fields: &[(&str, &str)]) -> Result<Fields, String> {

@@ -44,4 +44,5 @@ pub(crate) enum Fault {
     FlushesNothing,
     LosesInterimResponses,
     StaysInService,
+    HidesARefusedResponse,
 }

@@ -79,6 +79,11 @@ fn an_interim_response_that_is_lost() {
 }
 
 #[test]
+fn a_second_response_that_is_lost() {
+    catches(HidesARefusedResponse, &["a second response to one request"]);
+}
+
+#[test]
 fn a_connection_that_does_not_go() {
     catches(StaysInService, &["a connection that is told to go closes"]);
 }
@@ -126,7 +131,8 @@ impl Level1 for Faulty {
     }
 
     fn respond(&mut self, response: ResponseRef<'_>) -> Result<(), NotAccepted> {
-        self.inner.respond(response)
+        let accepted = self.inner.respond(response);
+        if self.fault == HidesARefusedResponse { Ok(()) } else { accepted }
     }
 
     fn informational(&mut self, status: Status, fields: &Fields) -> Result<(), NotAccepted> {

@@ -14,7 +14,7 @@ use httpfsm::peer::Peer;
 use httpfsm_tokio::{ServerHandle, Stream};
 use httpfsm_transport::memory::{MemoryWire, pair};
 use httpfsm_transport::{
-    Accept, Accepted, Inline, ListeningSocket, Opening, Place, Transport, Wire, accept, unix_peer,
+    Accept, Accepted, Inline, ListenerAddress, ListeningSocket, Opening, Transport, Wire, accept, unix_peer,
 };
 use socket2::SockRef;
 use tasks::{Accepts, Deaf, FaultyHandler, Forgetful, is_accept_loop, is_timer};
@@ -36,12 +36,12 @@ impl Transport for Faulty {
             _ => {}
         }
         for (number, listener) in mem::take(&mut opening.listeners).into_iter().enumerate() {
-            let (place, socket) = listener.into_parts();
+            let (address, socket) = listener.into_parts();
             if self.0 == SkipsEverySecondListener && number % 2 == 1 {
                 let draining = handle.draining();
                 tokio::spawn(async move {
                     draining.await;
-                    drop((place, socket));
+                    drop((address, socket));
                 });
                 continue;
             }
@@ -54,7 +54,7 @@ impl Transport for Faulty {
             if let (KeepsListening, ListeningSocket::Tcp(socket)) = (self.0, &socket) {
                 mem::forget(socket.try_clone()?);
             }
-            let listener = FaultyListener::new(place, socket, self.0)?;
+            let listener = FaultyListener::new(address, socket, self.0)?;
             let accepts = accept(listener, Arc::clone(&service), handle.clone(), move |driver| {
                 drop(match self.0 {
                     NeverWakesForADeadline => tokio::spawn(Deaf(driver, is_timer)),
@@ -70,7 +70,7 @@ impl Transport for Faulty {
 }
 
 struct FaultyListener {
-    _place: Place,
+    _address: ListenerAddress,
     socket: Listens,
     fault: Fault,
 }
@@ -81,12 +81,12 @@ enum Listens {
 }
 
 impl FaultyListener {
-    fn new(place: Place, socket: ListeningSocket, fault: Fault) -> io::Result<Self> {
+    fn new(address: ListenerAddress, socket: ListeningSocket, fault: Fault) -> io::Result<Self> {
         let socket = match socket {
             ListeningSocket::Tcp(socket) => Listens::Tcp(TcpListener::from_std(socket)?),
             ListeningSocket::Unix(socket) => Listens::Unix(UnixListener::from_std(socket)?),
         };
-        Ok(Self { _place: place, socket, fault })
+        Ok(Self { _address: address, socket, fault })
     }
 }
 

@@ -75,8 +75,9 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             Stage::Sending(sending) => {
                 let pumped = sending.pump(&mut self.channel, &wake_up.now, cx);
                 let calls = exchange.pipe.attended();
-                // The head waits for a body that nobody will ask for: it need not. A frame releases it by itself.
-                let waits = matches!(pumped, Pumped::Waits) && self.channel.state() == State::HeadHeld;
+                // The handler will not read the body, so a held head is released now. If the source has a frame, that
+                // releases it.
+                let waits = matches!(pumped, Pumped::Waits) && self.channel.holds_head();
                 let releases = waits && exchange.pipe.forgoes_body();
                 let mut called = calls.is_some_and(|calls| self.carry_out(calls, &wake_up.now));
                 called |= releases && self.channel.handle(&wake_up.now, Input::Flush).is_ok();

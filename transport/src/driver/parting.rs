@@ -1,4 +1,4 @@
-//! The end that a wire owes, which leaves behind the last byte of the channel.
+//! Sends the end of the wire's own protocol, as the `close_notify` of TLS, after the last byte of the channel.
 //!
 //! It may take between one and two times [`LOOK`](super::LOOK), the time after which a connection is looked at whose
 //! input waits.

@@ -3,7 +3,7 @@
 use std::io;
 use std::task::{Context, Poll, ready};
 
-use super::{Layered, REPLIES, Side, TURNS};
+use super::{Layered, READS_PER_POLL, REPLY_BYTES, Side};
 use crate::layer::{Layer, LayerError};
 use crate::preface::Established;
 use crate::wire::Wire;
@@ -23,7 +23,7 @@ impl<W: Wire, L: Layer> Layered<W, L> {
     /// The handshake has failed: the error holds a [`LayerError`]. The peer has ended its input before:
     /// [`UnexpectedEof`](io::ErrorKind::UnexpectedEof). Else the connection is lost.
     pub(crate) fn poll_established(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Established>> {
-        for _ in 0..TURNS {
+        for _ in 0..READS_PER_POLL {
             if let Some(error) = self.failed.clone() {
                 let _ = self.poll_down(cx, Side::Reader);
                 return Poll::Ready(Err(error.into()));
@@ -46,7 +46,7 @@ impl<W: Wire, L: Layer> Layered<W, L> {
                 Err(error) => return Poll::Ready(Err(self.fail(error, cx, Side::Reader))),
             }
             let sent = self.poll_down(cx, Side::Reader);
-            if self.replies >= REPLIES {
+            if self.replies >= REPLY_BYTES {
                 ready!(sent)?;
                 continue;
             }

@@ -162,7 +162,7 @@ impl Control for Pipe {
         self.poll_event(PipeEvent::Disconnected, waiter, cx)
     }
 
-    fn forget(&self, waiter: &mut Waiter) {
+    fn remove_waiter(&self, waiter: &mut Waiter) {
         let waker = lock(&self.state).waiters.remove(&mut waiter.0);
         panics::discard(waker);
     }

@@ -35,7 +35,7 @@ impl Parts {
     /// RFC 9112 section 9.6: read on for a while after the FIN, so that no reset overtakes the response.
     pub(super) fn close_write(&mut self) -> Option<Internal> {
         let lingers = self.compiled.timeout(Timeout::Linger) > 0;
-        if self.receiver.has_ended() || self.sender.resets() || !lingers {
+        if self.receiver.input_ended() || self.sender.resets() || !lingers {
             return Some(Internal::LingerOver);
         }
         self.receiver.begin_linger(self.compiled.config.linger_bytes);
@@ -77,7 +77,7 @@ impl Parts {
         }
     }
 
-    /// A step was left half done by a panic, and nobody knows what is still right.
+    /// Closes after a panic within a step, which may have left the parts inconsistent.
     #[cold]
     pub(in super::super) fn abandon(&mut self) {
         self.outbox.remove(OutputKind::Upgraded);

@@ -33,7 +33,8 @@ impl Parts {
         }
     }
 
-    /// No whole head is buffered. Empty lines are held, perhaps for hours.
+    /// `ParseHead` has found no complete head. If only empty lines are buffered, the store shrinks to them: an idle
+    /// connection may hold them for hours.
     #[cold]
     pub(super) fn begin_head(&mut self) -> Option<Internal> {
         if self.receiver.head_begins(&self.compiled) {
@@ -61,7 +62,7 @@ impl Parts {
         self.timers.begin_request();
         self.persistence.count_request();
         self.outbox.put(OutputKind::HttpRequest);
-        if self.receiver.has_ended() {
+        if self.receiver.input_ended() {
             // The end of input came while an earlier request was with the application.
             self.outbox.put(OutputKind::PeerEnded);
         }
@@ -115,7 +116,7 @@ impl Parts {
             return None;
         }
         let body = self.receiver.body();
-        if body.expects() && body.is_wanted() && !self.receiver.has_ended() {
+        if body.expects() && body.is_wanted() && !self.receiver.input_ended() {
             // The final head has left; a peer that still waits for its 100 waits for ever.
             let broken = self.receiver.break_body(BodyError::NotContinued);
             self.note_broken(broken);
@@ -149,7 +150,7 @@ impl Parts {
     /// section 10.1.1).
     pub(super) fn send_continue(&mut self) {
         let came = self.receiver.buffer().unparsed_len() > 0;
-        let may_send = !self.sender.owes_content() && !self.receiver.has_ended();
+        let may_send = !self.sender.owes_content() && !self.receiver.input_ended();
         if !came && self.receiver.body().expects() && may_send {
             self.sender.stage_continue();
             self.sender.note_blocked(self.compiled.high_water);

@@ -25,7 +25,7 @@ impl Parts {
     #[cold]
     pub(super) fn begin_body(&mut self, trace: &mut impl ChannelTrace) -> Option<Internal> {
         let body = self.receiver.body();
-        if body.expects() && !self.receiver.has_ended() {
+        if body.expects() && !self.receiver.input_ended() {
             // What comes without a 100 was not asked for, and may be no body (RFC 9110 section 10.1.1).
             return None;
         }
@@ -42,9 +42,12 @@ impl Parts {
     }
 
     pub(super) fn send_head(&mut self, args: &Args<'_>) {
-        let Some(head) = self.sender.take_held() else { return wrong_input(()) };
+        let Some(head) = self.sender.take_held() else {
+            debug_assert!(false, "SendHead without a head that is held");
+            return;
+        };
         let response = head.response();
-        let plan = self.exchange().plan(&response);
+        let plan = self.response_context().plan(&response);
         self.sender.stage_response(&plan, &response, args.now.date, &self.compiled.identity);
         self.begin_response(&plan);
         self.timers.heard_application(args.at);
@@ -66,7 +69,7 @@ impl Parts {
         let plan = match (args.staged.take(), args.input) {
             (Some(plan), _) => plan,
             (None, Input::HttpResponse(response)) => {
-                let plan = self.exchange().plan(response);
+                let plan = self.response_context().plan(response);
                 if plan.then == AfterHead::Stream && self.receiver.body().withholds_head() {
                     self.sender.hold_head(response);
                 } else {
@@ -128,7 +131,7 @@ impl Parts {
     }
 
     pub(super) fn mark_flush(&mut self, at: Moment) {
-        // Inside a response it is a sign of life; it is no response.
+        // A flush starts `stream_idle_timeout` again. It does not stop `responseless_timeout`.
         if self.sender.owes_content() {
             self.timers.heard_application(at);
         }
@@ -173,7 +176,7 @@ impl Parts {
         let (fields, content) = error_page::page(&error, text, &self.compiled.config);
         let response =
             ResponseRef { status: error.status(), fields: &fields, body: BodyRef::Bytes(&content) };
-        let plan = self.exchange().plan(&response);
+        let plan = self.response_context().plan(&response);
         self.sender.stage_response(&plan, &response, args.now.date, &self.compiled.identity);
         self.begin_response(&plan);
     }
@@ -211,7 +214,7 @@ impl Parts {
         if self.receiver.discard_body(trace) {
             return self.choose_next();
         }
-        if self.receiver.has_ended() {
+        if self.receiver.input_ended() {
             self.persistence.end_with_response(CloseReason::BodyUnread);
             return Some(Internal::MustClose);
         }
@@ -225,7 +228,7 @@ impl Parts {
         if self.receiver.has_request(&self.compiled) {
             return self.has_room().then_some(Internal::NextRequest);
         }
-        let ended = self.receiver.has_ended().then_some(CloseReason::PeerEnded);
+        let ended = self.receiver.input_ended().then_some(CloseReason::PeerEnded);
         if let Some(reason) = ended.or(self.persistence.why_close_when_idle()) {
             self.persistence.end_with_response(reason);
             return Some(Internal::MustClose);

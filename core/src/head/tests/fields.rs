@@ -203,6 +203,8 @@ fn an_upgrade_request_has_version_option_and_field() {
     assert!(!upgrades("1.1", "Upgrade: foo/2"));
     assert!(!upgrades("1.1", "Connection: Upgrade"));
     assert!(!upgrades("1.1", "Connection: Upgrade\r\nUpgrade:"));
+    assert!(!upgrades("1.1", "Connection: Upgrade\r\nUpgrade: ,\r\nUpgrade:"));
+    assert!(upgrades("1.1", "Connection: Upgrade\r\nUpgrade: ,\r\nUpgrade: a"));
     assert!(!upgrades("1.1", "Connection: Upgrades\r\nUpgrade: foo"));
     assert!(!upgrades("1.1", "Connection: Upgrade\r\nUpgrada: foo"));
 }

@@ -20,8 +20,8 @@ const PORT: u16 = 50_000;
 const NO_DESCRIPTORS: i32 = 24;
 
 /// Where clients connect. Clones are the same listening socket.
-pub(crate) struct Door<H: Handler> {
-    queue: Arc<Mutex<AcceptQueue>>,
+pub(crate) struct ListenQueue<H: Handler> {
+    queue: Arc<Mutex<QueueState>>,
     admitted: Arc<Mutex<Vec<Admitted<H>>>>,
 }
 
@@ -29,7 +29,7 @@ pub(crate) struct Door<H: Handler> {
 pub(crate) type Admitted<H> = (usize, Box<Driver<H, ServerEnd>>);
 
 #[derive(Default)]
-struct AcceptQueue {
+struct QueueState {
     waiting: VecDeque<(usize, ServerEnd)>,
     waker: Option<Waker>,
     /// Which calls that would have accepted somebody fail.
@@ -40,14 +40,14 @@ struct AcceptQueue {
     closed: bool,
 }
 
-impl<H: Handler> Door<H> {
+impl<H: Handler> ListenQueue<H> {
     pub(crate) fn new(failures: Vec<u32>) -> Self {
-        let queue = AcceptQueue { failures, ..AcceptQueue::default() };
+        let queue = QueueState { failures, ..QueueState::default() };
         Self { queue: Arc::new(Mutex::new(queue)), admitted: Arc::default() }
     }
 
     /// The accept loop, to be run as a task.
-    pub(crate) fn keeper(&self, service: &Arc<Service<H>>, handle: &ServerHandle) -> Task {
+    pub(crate) fn accept_loop(&self, service: &Arc<Service<H>>, handle: &ServerHandle) -> Task {
         let (queue, admitted) = (Arc::clone(&self.queue), Arc::clone(&self.admitted));
         let listener = SimListener(Arc::clone(&self.queue));
         let spawn = move |driver| {
@@ -58,7 +58,7 @@ impl<H: Handler> Door<H> {
     }
 
     /// A client connects. Where nobody listens any more, its socket is closed.
-    pub(crate) fn knock(&self, number: usize, wire: ServerEnd) {
+    pub(crate) fn connect(&self, number: usize, wire: ServerEnd) {
         let mut queue = guard(&self.queue);
         if !queue.closed {
             queue.waiting.push_back((number, wire));
@@ -77,7 +77,7 @@ impl<H: Handler> Door<H> {
     }
 }
 
-struct SimListener(Arc<Mutex<AcceptQueue>>);
+struct SimListener(Arc<Mutex<QueueState>>);
 
 impl Accept for SimListener {
     type Wire = ServerEnd;

@@ -111,13 +111,17 @@ use crate::time::{Moment, Now};
 
 /// The parts while a step runs. A panic of an error page or of a trace drops it, which ends the connection, as the step is
 /// half done.
-struct HalfDone<'a>(&'a mut Parts, State);
+struct HalfDone<'a> {
+    parts: &'a mut Parts,
+    /// The state before the step.
+    state: State,
+}
 
 impl Drop for HalfDone<'_> {
     fn drop(&mut self) {
         // A closed channel has told its end.
-        if self.1 != State::Closed {
-            self.0.abandon();
+        if self.state != State::Closed {
+            self.parts.abandon();
         }
     }
 }
@@ -231,8 +235,8 @@ impl Channel {
     ) {
         let (mut cause, mut step) = (Cause::Input(event), first);
         let mut state = mem::replace(&mut self.state, State::Closed);
-        let half_done = HalfDone(&mut self.parts, state);
-        let parts = &mut *half_done.0;
+        let half_done = HalfDone { parts: &mut self.parts, state };
+        let parts = &mut *half_done.parts;
         loop {
             let (next, actions) = (step.next, step.actions);
             trace.step(&Step { at: args.at, state, cause, actions, next });

@@ -126,8 +126,8 @@ impl HeadScan {
         self.go_on(bytes, limits)
     }
 
-    /// The first half of [`advance`](Self::advance): parses a head that came whole, into `meta`; whether it is one. Whole
-    /// heads in one read are the rule: searching for the end first would read them twice.
+    /// The first half of [`advance`](Self::advance): parses a head that came whole, into `meta`. Returns whether it is one.
+    /// Whole heads in one read are the rule: searching for the end first would read them twice.
     #[inline]
     pub(crate) fn at_once(self, bytes: &[u8], limits: &HeadLimits, meta: &mut HeadMeta) -> bool {
         let window = bytes.get(..limits.size as usize).unwrap_or(bytes);

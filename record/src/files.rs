@@ -215,8 +215,8 @@ impl FileRecorder {
         self.0.queue.progress.lost.load(Ordering::Acquire)
     }
 
-    /// Waits until everything that was passed on so far is written, or cannot be, but for ten seconds at most; whether
-    /// it is.
+    /// Waits until everything that was passed on so far is written, or cannot be, but for ten seconds at most. Returns
+    /// whether it is.
     pub fn flush(&self) -> bool {
         let queue = &self.0.queue;
         queue.progress.news.store(true, Ordering::Release);

@@ -65,7 +65,8 @@ impl Progress {
         Self { left: AtomicUsize::new(channels), ..Self::default() }
     }
 
-    /// Waits until all that was passed on before is written, and what was lost is reported; whether that came in time.
+    /// Waits until all that was passed on before is written, and what was lost is reported. Returns whether that came in
+    /// time.
     pub(crate) fn wait(&self, at_most: Duration) -> bool {
         let target = self.passed.load(Ordering::Acquire);
         let waits = |written: &mut WriterProgress| {

@@ -167,7 +167,7 @@ impl RequestBody {
         self.continued = false;
     }
 
-    /// Adds credit; whether it is the first for this body.
+    /// Adds credit. Returns whether it is the first for this body.
     pub(super) fn demand(&mut self, bytes: u64) -> bool {
         self.credit = self.credit.saturating_add(bytes);
         !core::mem::replace(&mut self.demanded, true)
@@ -284,7 +284,7 @@ impl RequestBody {
         self.chunked.take().map_or(0, |chunked| chunked.decoder.unreported())
     }
 
-    /// What is still to come will not come; whether there was anything.
+    /// Notes that the rest of the body will not come. Returns whether there was a rest.
     pub(super) fn fail(&mut self) -> bool {
         let wanted = self.is_wanted();
         if wanted {
@@ -308,7 +308,7 @@ impl RequestBody {
         };
     }
 
-    /// Discards what has come of the rest; whether nothing more is to come of it.
+    /// Discards the buffered bytes of the rest. Returns whether the body is complete.
     pub(super) fn discard(&mut self, input: &mut InputBuffer, trace: &mut impl ChannelTrace) -> bool {
         let BodyState::Unwanted(rest) = self.state else { return true };
         let n = (input.unparsed_len() as u64).min(rest);

@@ -171,7 +171,7 @@ impl Talk {
         }
     }
 
-    /// What the application and a peer that reads do, until nothing more is to be done; whether it was anything.
+    /// Does what the application and a peer that reads do, until nothing is left to do. Returns whether it did anything.
     fn act(&mut self, full: bool) -> bool {
         let (fields, mut acted) = (Fields::new(), false);
         loop {

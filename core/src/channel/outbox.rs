@@ -160,7 +160,7 @@ impl Outbox {
         self.pending &= !OF_REQUEST;
     }
 
-    /// Takes back a request that was not taken, with what belongs to it; whether there was one.
+    /// Takes back a request that was not taken, with what belongs to it. Returns whether there was one.
     pub(super) fn retract_request(&mut self) -> bool {
         let untaken = self.has(OutputKind::HttpRequest);
         if untaken {

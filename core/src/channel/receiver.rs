@@ -249,7 +249,7 @@ impl Receiver {
         is_wanted
     }
 
-    /// Adds credit for the body; whether it is the first for this one.
+    /// Adds credit for the body. Returns whether it is the first for this one.
     pub(super) fn demand_body(&mut self, bytes: u64) -> bool {
         self.body.demand(bytes)
     }
@@ -271,7 +271,7 @@ impl Receiver {
         self.body.forgo();
     }
 
-    /// What is still to come of the body will not come; whether there was anything.
+    /// Notes that the rest of the body will not come. Returns whether there was a rest.
     pub(super) fn fail_body(&mut self) -> bool {
         self.body.fail()
     }
@@ -370,7 +370,7 @@ impl Receiver {
         self.linger_left = bytes;
     }
 
-    /// Discards input; whether that was the last of it.
+    /// Discards input. Returns whether that was the last of it.
     pub(super) fn linger(&mut self, trace: &mut impl ChannelTrace) -> bool {
         let n = self.buffer.clear();
         trace.part(InputPart::Unread, n);

@@ -30,13 +30,14 @@ pub(super) struct Sender {
     write_blocked: bool,
     /// The connection ends with a reset.
     reset: bool,
-    /// Boxed, since few responses need it: the pointer takes 8 of the 504 bytes of a channel, the fields would take 120.
-    held_and_excess: Option<Box<HeldAndExcess>>,
+    /// Boxed: the pointer takes 8 of the 504 bytes of a channel, the fields would take 120.
+    rare: Option<Box<RareState>>,
 }
 
+/// What few responses need.
 #[derive(Debug, Default)]
-struct HeldAndExcess {
-    /// Bytes above the Content-Length that were cut and not told yet.
+struct RareState {
+    /// Bytes above the Content-Length that were cut and not reported yet.
     excess: u64,
     /// A head that waits for the request body.
     held: Option<HeldHead>,
@@ -65,7 +66,7 @@ impl Default for Sender {
             flush_at: 0,
             write_blocked: false,
             reset: false,
-            held_and_excess: None,
+            rare: None,
         }
     }
 }
@@ -167,20 +168,19 @@ impl Sender {
     pub(super) fn hold_head(&mut self, response: &ResponseRef<'_>) {
         let BodyRef::Stream { length } = response.body else { return };
         let ResponseRef { status, fields, .. } = *response;
-        self.held_and_excess.get_or_insert_default().held =
-            Some(HeldHead { status, fields: fields.clone(), length });
+        self.rare.get_or_insert_default().held = Some(HeldHead { status, fields: fields.clone(), length });
     }
 
     #[inline]
     pub(super) fn holds_head(&self) -> bool {
-        self.held_and_excess.as_ref().is_some_and(|held_and_excess| held_and_excess.held.is_some())
+        self.rare.as_ref().is_some_and(|rare| rare.held.is_some())
     }
 
     pub(super) fn take_held(&mut self) -> Option<HeldHead> {
-        let held_and_excess = self.held_and_excess.as_mut()?;
-        let held = held_and_excess.held.take();
-        if held_and_excess.excess == 0 {
-            self.held_and_excess = None;
+        let rare = self.rare.as_mut()?;
+        let held = rare.held.take();
+        if rare.excess == 0 {
+            self.rare = None;
         }
         held
     }
@@ -192,7 +192,7 @@ impl Sender {
 
     /// Bytes of capacity that the output holds.
     pub(super) fn private(&self) -> usize {
-        let held = self.held_and_excess.as_ref().and_then(|held_and_excess| held_and_excess.held.as_ref());
+        let held = self.rare.as_ref().and_then(|rare| rare.held.as_ref());
         self.buffer.private() + held.map_or(0, |held| held.fields.heap_len())
     }
 
@@ -283,22 +283,22 @@ impl Sender {
     /// Bytes that were cut off since the last call.
     #[cold]
     pub(super) fn take_excess(&mut self) -> u64 {
-        let Some(held_and_excess) = &mut self.held_and_excess else { return 0 };
-        let excess = core::mem::take(&mut held_and_excess.excess);
-        if held_and_excess.held.is_none() {
-            self.held_and_excess = None;
+        let Some(rare) = &mut self.rare else { return 0 };
+        let excess = core::mem::take(&mut rare.excess);
+        if rare.held.is_none() {
+            self.rare = None;
         }
         excess
     }
 
     #[cold]
     fn count_excess(&mut self, bytes: usize) {
-        self.held_and_excess.get_or_insert_default().excess += bytes as u64;
+        self.rare.get_or_insert_default().excess += bytes as u64;
     }
 
     #[inline]
     pub(super) fn has_excess(&self) -> bool {
-        self.held_and_excess.as_ref().is_some_and(|held_and_excess| held_and_excess.excess > 0)
+        self.rare.as_ref().is_some_and(|rare| rare.excess > 0)
     }
 
     /// Whoever finds no room is told when there is.
@@ -369,8 +369,8 @@ mod tests {
         sender.hold_head(&response);
         assert!(sender.holds_head());
         sender.drop_held();
-        assert!(!sender.holds_head() && sender.held_and_excess.is_none());
+        assert!(!sender.holds_head() && sender.rare.is_none());
         sender.hold_head(&response);
-        assert!(sender.take_held().is_some() && sender.held_and_excess.is_none());
+        assert!(sender.take_held().is_some() && sender.rare.is_none());
     }
 }

@@ -125,7 +125,7 @@ impl Parts {
         self.decode_body(trace)
     }
 
-    /// Adds the credit of a demand and sends the 100; whether there is a body to come for it.
+    /// Adds the credit of a demand and sends the 100. Returns whether there is a body to come for it.
     pub(super) fn add_credit(&mut self, args: &Args<'_>) -> bool {
         let bytes = match *args.input {
             Input::BodyDemand(bytes) => bytes,

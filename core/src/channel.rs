@@ -396,6 +396,13 @@ impl Channel {
         self.parts.input_room(self.state)
     }
 
+    /// How many bytes of input are held that nothing has asked for yet: of a body without credit, or of later requests. 0
+    /// where the channel waits for more input, as within a head.
+    #[must_use]
+    pub fn read_ahead(&self) -> usize {
+        self.parts.read_ahead(self.state)
+    }
+
     /// The first bytes that are to be sent: those up to a large content that stands by reference or up to the next interim
     /// head, or that head, which leaves in a write of its own. Asking again returns the same slices, until [`Input::Sent`].
     #[inline]
@@ -520,6 +527,12 @@ impl Channel {
     #[must_use]
     pub fn buffered(&self) -> usize {
         self.parts.buffered()
+    }
+
+    /// The same, apart: of input, and of output.
+    #[must_use]
+    pub fn buffered_apart(&self) -> (usize, usize) {
+        self.parts.buffered_apart()
     }
 
     /// Counters since the channel opened.

@@ -16,7 +16,7 @@ use crate::part::part;
 /// Contents below this are copied: a reference costs a second slice in each write and a reference count.
 const BY_REFERENCE: usize = 8 << 10;
 
-/// Private output up to this size moves to a store of its size at the end of a wake-up.
+/// Private output up to this size, or up to half of its store, moves to a store of its size at the end of a wake-up.
 const SMALL: usize = 2 << 10;
 
 /// Capacity of a store to lend.
@@ -285,7 +285,7 @@ impl OutputBuffer {
 
     pub(crate) fn take_back(&mut self, store: &mut Vec<u8>) {
         let pending = self.staged.len() - self.sent_of_staged();
-        if pending > SMALL {
+        if pending > SMALL && pending > self.staged.capacity() / 2 {
             return;
         }
         let mut private = Vec::new();
@@ -392,7 +392,8 @@ mod tests {
             (0, 0, LENT, 0, LENT),
             (9_000, 1_000, LENT, 1_000, LENT),
             (9_000, SMALL, LENT, SMALL, LENT),
-            (9_000, SMALL + 1, LENT, LENT, 0),
+            (4_000, LENT / 2, LENT, LENT / 2, LENT),
+            (4_000, LENT / 2 + 1, LENT, LENT, 0),
             (0, 10, 2 * SMALL, 2 * SMALL, 0),
             (0, 10, 2 * SMALL + 1, 10, 0),
         ] {

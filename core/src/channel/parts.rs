@@ -154,6 +154,11 @@ impl Parts {
         self.receiver.room(state, self.compiled.input_bound)
     }
 
+    /// Bytes of input that nothing has asked for.
+    pub(super) fn read_ahead(&self, state: State) -> usize {
+        self.receiver.read_ahead(state)
+    }
+
     /// Bytes that a write may hand over.
     #[inline]
     pub(super) fn room(&self) -> usize {
@@ -322,7 +327,13 @@ impl Parts {
 
     /// Bytes of buffer capacity that are held.
     pub(super) fn buffered(&self) -> usize {
-        self.receiver.buffer().private() + self.sender.private()
+        let (input, output) = self.buffered_apart();
+        input + output
+    }
+
+    /// Those of input, and those of output.
+    pub(super) fn buffered_apart(&self) -> (usize, usize) {
+        (self.receiver.buffer().private(), self.sender.private())
     }
 
     // What is known of the connection.

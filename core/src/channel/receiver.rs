@@ -99,6 +99,18 @@ impl Receiver {
         }
     }
 
+    /// Bytes that nothing has asked for: those where [`room`](Self::room) has a bound.
+    pub(super) fn read_ahead(&self, state: State) -> usize {
+        let is_bounded = match state {
+            State::WaitResponse | State::HeadHeld | State::Responding => {
+                self.body.state() != BodyState::TrailerSection || self.buffer.has_body()
+            }
+            State::Flushing | State::Handover => true,
+            _ => false,
+        };
+        if is_bounded { self.buffer.held() } else { 0 }
+    }
+
     /// Stops reading at the input bound, and goes on when half of it is free.
     #[inline]
     pub(super) fn pace(&mut self, bound: usize) {

@@ -9,6 +9,7 @@ use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 
 use super::extensions::Extensions;
+use super::memory::MemoryHandle;
 use super::upgrade::{UpgradeError, Upgraded};
 use crate::fields::Fields;
 use crate::peer::Peer;
@@ -91,6 +92,11 @@ pub trait Control: Send + Sync {
 
     /// The end of what a call of [`keep_place`](Self::keep_place) began.
     fn release_place(&self) {}
+
+    /// The memory of the server. That of the default always has room.
+    fn memory(&self) -> MemoryHandle {
+        MemoryHandle::default()
+    }
 
     /// Whether nothing can reach the peer any more, without waiting. The default polls with a waker that does
     /// nothing.

@@ -9,6 +9,7 @@ use bytes::Bytes;
 
 use super::body::BodyFailure;
 use super::collect::CollectError;
+use super::memory::NoRoom;
 use super::response::Response;
 use crate::error::BodyError;
 use crate::fields::InvalidField;
@@ -135,7 +136,8 @@ impl IntoResponse for CollectError {
     }
 }
 
-/// The status of the peer's mistake; 500 if the application's own source failed.
+/// The status of the peer's mistake; 503 if there was no room in the server's memory, 500 if the application's own source
+/// failed otherwise.
 impl IntoResponse for BodyFailure {
     fn into_response(self) -> Response {
         Response::new(match self {
@@ -143,6 +145,7 @@ impl IntoResponse for BodyFailure {
             Self::Request(BodyError::TimedOut) => Status::REQUEST_TIMEOUT,
             Self::Request(BodyError::Truncated | BodyError::Disconnected) => Status::BAD_REQUEST,
             Self::Request(BodyError::Closed) => Status::SERVICE_UNAVAILABLE,
+            Self::Source(error) if error.is::<NoRoom>() => Status::SERVICE_UNAVAILABLE,
             Self::Request(BodyError::NotContinued) | Self::Source(_) => Status::INTERNAL_SERVER_ERROR,
         })
     }

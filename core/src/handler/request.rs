@@ -6,6 +6,7 @@ use core::mem;
 
 use super::body::Body;
 use super::control::{ConnectionInfo, Control, Disconnected, KeptPlace, PeerEnded, Waiting};
+use super::memory::MemoryHandle;
 use super::upgrade::UpgradeFuture;
 use crate::fields::Fields;
 use crate::peer::Peer;
@@ -243,6 +244,12 @@ impl Request {
     /// while the work for this one still runs.
     pub fn keep_place(&self) -> KeptPlace {
         KeptPlace::new(&self.control)
+    }
+
+    /// The memory of the server, to reserve room in for the pieces of a response. It may be kept longer than the request.
+    #[must_use]
+    pub fn memory(&self) -> MemoryHandle {
+        self.control.memory()
     }
 
     /// Whether nothing can reach the peer any more.

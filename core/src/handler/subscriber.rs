@@ -4,6 +4,7 @@ use alloc::format;
 use core::fmt;
 
 use super::control::ConnectionInfo;
+use super::memory::MemoryUse;
 use crate::error::{BodyError, CloseReason, RequestError};
 use crate::fields::InvalidField;
 use crate::peer::Peer;
@@ -117,6 +118,13 @@ pub trait Subscriber: Send + Sync {
     /// sending failed. What that means for the channel comes with [`closed`](Self::closed).
     fn connection_lost(&self, connection: &ConnectionInfo, text: &str) {
         let _ = (connection, text);
+    }
+
+    /// There was no room in the server's memory or temporary files (`max_buffered_bytes`, `max_spooled_bytes`) for a
+    /// request, which gets a 503 where its response has not begun and is cut otherwise, or for a piece of a response,
+    /// whose source is told. `connection` is not known for a piece. `memory` is what the server holds.
+    fn no_room(&self, connection: Option<&ConnectionInfo>, memory: &MemoryUse) {
+        let _ = (connection, memory);
     }
 
     /// `HttpChannelClosed`: the channel is over, and why. Nothing follows for this connection.

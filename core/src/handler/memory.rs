@@ -1,0 +1,313 @@
+//! The memory of a server: what it holds, and room that is reserved before memory is taken.
+
+use alloc::sync::Arc;
+use core::fmt;
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+
+use bytes::Bytes;
+
+use super::control::Waiter;
+
+/// What a server holds, in bytes. The parameter `max_buffered_bytes` bounds [`total`](Self::total), and
+/// `max_spooled_bytes` bounds [`spooled`](Self::spooled).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[non_exhaustive]
+pub struct MemoryUse {
+    /// Buffers of input that connections keep while they wait.
+    pub input: u64,
+    /// Buffers of output that connections keep while they wait, and what their wires hold.
+    pub output: u64,
+    /// Request bodies that have been received and not been read.
+    pub bodies: u64,
+    /// Pieces of responses for which room was reserved, until their last byte has left.
+    pub pieces: u64,
+    /// Request bodies in temporary files; this is no memory.
+    pub spooled: u64,
+}
+
+impl MemoryUse {
+    /// All that is in memory.
+    #[must_use]
+    pub const fn total(&self) -> u64 {
+        self.input + self.output + self.bodies + self.pieces
+    }
+}
+
+/// Keeps the account behind a [`MemoryHandle`]; implemented by transports.
+pub trait MemoryLedger: Send + Sync {
+    /// Takes room for `bytes` bytes, or for fewer where room is scarce, and returns for how many. Who has to wait is served
+    /// in order. `waiter` is the key of whoever waits, which is [forgotten](Self::forget) if this is not polled to its end.
+    ///
+    /// # Errors
+    ///
+    /// There was no room within `room_timeout`.
+    fn poll_reserve(
+        &self,
+        waiter: &mut Waiter,
+        bytes: usize,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<usize, NoRoom>>;
+
+    /// Takes room for all of `bytes` bytes if there is room now and nobody waits for it.
+    fn try_reserve(&self, bytes: usize) -> bool;
+
+    /// Gives back room for so many bytes.
+    fn give_back(&self, bytes: usize);
+
+    /// Nobody waits under this key any more.
+    fn forget(&self, waiter: &mut Waiter);
+}
+
+/// Reserves memory of a server for pieces of responses; from [`Request::memory`](super::Request::memory).
+///
+/// A source that reads a file, or makes its bytes in another way, reserves room for each piece before it allocates it, and
+/// has the reservation travel with the bytes. So however many peers read slowly, the pieces that they hold stay within
+/// `max_buffered_bytes`. Bytes that are there anyway, as those of a cache, need no reservation: they are the application's.
+///
+/// ```
+/// use httpfsm::handler::{MemoryHandle, NoRoom};
+/// use bytes::Bytes;
+///
+/// async fn piece(memory: &MemoryHandle, left: &[u8]) -> Result<Bytes, NoRoom> {
+///     // There may be room for fewer bytes.
+///     let reserved = memory.reserve(left.len().min(64 << 10)).await?;
+///     let piece = left[..reserved.bytes()].to_vec();
+///     Ok(reserved.attach(piece))
+/// }
+/// ```
+#[derive(Clone, Default)]
+pub struct MemoryHandle(Option<Arc<dyn MemoryLedger>>);
+
+impl MemoryHandle {
+    /// The handle of a ledger, for transports. The default one has none, and always has room.
+    #[must_use]
+    pub fn new(ledger: Arc<dyn MemoryLedger>) -> Self {
+        Self(Some(ledger))
+    }
+
+    /// Room for `bytes` bytes, as soon as there is; for fewer, but not for none, where room is scarce. Who waits is served
+    /// in order.
+    ///
+    /// # Errors
+    ///
+    /// [`NoRoom`] if there is none within the parameter `room_timeout`.
+    pub fn reserve(&self, bytes: usize) -> ReserveFuture {
+        ReserveFuture { ledger: self.0.clone(), bytes, waiter: Waiter::default() }
+    }
+
+    /// Room for all of `bytes` bytes, if there is room now.
+    #[must_use]
+    pub fn try_reserve(&self, bytes: usize) -> Option<ReservedMemory> {
+        let has_room = self.0.as_ref().is_none_or(|ledger| ledger.try_reserve(bytes));
+        has_room.then(|| ReservedMemory { ledger: self.0.clone(), bytes })
+    }
+}
+
+impl fmt::Debug for MemoryHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MemoryHandle(..)")
+    }
+}
+
+/// Resolves when there is room; from [`MemoryHandle::reserve`]. Dropping it gives up the place in the order.
+#[must_use = "futures do nothing unless polled"]
+pub struct ReserveFuture {
+    ledger: Option<Arc<dyn MemoryLedger>>,
+    bytes: usize,
+    waiter: Waiter,
+}
+
+impl Future for ReserveFuture {
+    type Output = Result<ReservedMemory, NoRoom>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        let reserved = match &this.ledger {
+            None => Poll::Ready(Ok(this.bytes)),
+            Some(ledger) => ledger.poll_reserve(&mut this.waiter, this.bytes, cx),
+        };
+        reserved.map_ok(|bytes| ReservedMemory { ledger: this.ledger.clone(), bytes })
+    }
+}
+
+impl Drop for ReserveFuture {
+    fn drop(&mut self) {
+        if let (Some(ledger), Some(_)) = (&self.ledger, self.waiter.0) {
+            ledger.forget(&mut self.waiter);
+        }
+    }
+}
+
+impl fmt::Debug for ReserveFuture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReserveFuture").field("bytes", &self.bytes).finish_non_exhaustive()
+    }
+}
+
+/// Room that was reserved, until this is dropped.
+#[must_use = "the room is given back when this is dropped"]
+pub struct ReservedMemory {
+    ledger: Option<Arc<dyn MemoryLedger>>,
+    bytes: usize,
+}
+
+impl ReservedMemory {
+    /// For how many bytes there is room.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Gives back what is above `bytes`.
+    pub fn shrink_to(&mut self, bytes: usize) {
+        let above = self.bytes.saturating_sub(bytes);
+        if let (Some(ledger), 1..) = (&self.ledger, above) {
+            self.bytes -= above;
+            ledger.give_back(above);
+        }
+    }
+
+    /// The bytes, with the reservation: it is given back when the last part of them is dropped.
+    pub fn attach(self, bytes: impl AsRef<[u8]> + Send + 'static) -> Bytes {
+        if self.ledger.is_none() || bytes.as_ref().is_empty() {
+            return Bytes::from_owner(bytes);
+        }
+        Bytes::from_owner(Attached { bytes, _reserved: self })
+    }
+}
+
+impl Drop for ReservedMemory {
+    fn drop(&mut self) {
+        if let (Some(ledger), 1..) = (&self.ledger, self.bytes) {
+            ledger.give_back(self.bytes);
+        }
+    }
+}
+
+impl fmt::Debug for ReservedMemory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReservedMemory").field("bytes", &self.bytes).finish_non_exhaustive()
+    }
+}
+
+/// Bytes and their reservation. The bytes are freed first.
+struct Attached<B> {
+    bytes: B,
+    _reserved: ReservedMemory,
+}
+
+impl<B: AsRef<[u8]>> AsRef<[u8]> for Attached<B> {
+    fn as_ref(&self) -> &[u8] {
+        self.bytes.as_ref()
+    }
+}
+
+/// The server holds as many bytes as `max_buffered_bytes` says, or has as many in temporary files as `max_spooled_bytes`
+/// says, and no room became free within `room_timeout`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct NoRoom;
+
+impl fmt::Display for NoRoom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("The server holds as many bytes as it may, and no room became free in time.")
+    }
+}
+
+impl core::error::Error for NoRoom {}
+
+#[cfg(test)]
+mod tests {
+    use core::sync::atomic::{AtomicUsize, Ordering};
+    use core::task::Waker;
+
+    use super::*;
+
+    /// Has room for three bytes at a time, and none where somebody asks for none.
+    #[derive(Default)]
+    struct Three {
+        held: AtomicUsize,
+        forgotten: AtomicUsize,
+    }
+
+    impl MemoryLedger for Three {
+        fn poll_reserve(
+            &self,
+            waiter: &mut Waiter,
+            bytes: usize,
+            _: &mut Context<'_>,
+        ) -> Poll<Result<usize, NoRoom>> {
+            if bytes == 0 {
+                waiter.0 = Some(7);
+                return Poll::Pending;
+            }
+            self.held.fetch_add(bytes.min(3), Ordering::SeqCst);
+            Poll::Ready(Ok(bytes.min(3)))
+        }
+
+        fn try_reserve(&self, bytes: usize) -> bool {
+            let has_room = bytes <= 3;
+            self.held.fetch_add(if has_room { bytes } else { 0 }, Ordering::SeqCst);
+            has_room
+        }
+
+        fn give_back(&self, bytes: usize) {
+            self.held.fetch_sub(bytes, Ordering::SeqCst);
+        }
+
+        fn forget(&self, waiter: &mut Waiter) {
+            assert_eq!(waiter.0.take(), Some(7));
+            self.forgotten.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    fn reserve(memory: &MemoryHandle, bytes: usize) -> Poll<Result<ReservedMemory, NoRoom>> {
+        Pin::new(&mut memory.reserve(bytes)).poll(&mut Context::from_waker(Waker::noop()))
+    }
+
+    #[test]
+    fn a_reservation_is_given_back_with_the_last_part_of_its_bytes() {
+        let three = Arc::<Three>::default();
+        let memory = MemoryHandle::new(three.clone());
+        let Poll::Ready(Ok(mut reserved)) = reserve(&memory, 5) else { panic!("there is room") };
+        assert_eq!((reserved.bytes(), three.held.load(Ordering::SeqCst)), (3, 3));
+        reserved.shrink_to(2);
+        assert_eq!((reserved.bytes(), three.held.load(Ordering::SeqCst)), (2, 2));
+        let mut bytes = reserved.attach(*b"ab");
+        let first = bytes.split_to(1);
+        drop(bytes);
+        assert_eq!((&first[..], three.held.load(Ordering::SeqCst)), (&b"a"[..], 2));
+        drop(first);
+        assert_eq!(three.held.load(Ordering::SeqCst), 0);
+    }
+
+    #[test]
+    fn a_reservation_without_bytes_is_given_back_where_it_is_dropped_or_attached_to_none() {
+        let three = Arc::<Three>::default();
+        let memory = MemoryHandle::new(three.clone());
+        assert!(memory.try_reserve(4).is_none());
+        drop(memory.try_reserve(3));
+        let none = memory.try_reserve(3).map(|reserved| reserved.attach([]));
+        assert_eq!((none, three.held.load(Ordering::SeqCst)), (Some(Bytes::new()), 0));
+    }
+
+    #[test]
+    fn who_waits_no_longer_is_forgotten() {
+        let three = Arc::<Three>::default();
+        let memory = MemoryHandle::new(three.clone());
+        assert!(reserve(&memory, 0).is_pending());
+        assert_eq!(three.forgotten.load(Ordering::SeqCst), 1);
+        drop(reserve(&memory, 1));
+        assert_eq!(three.forgotten.load(Ordering::SeqCst), 1, "who has not waited has no key");
+    }
+
+    #[test]
+    fn without_a_ledger_there_is_always_room() {
+        let memory = MemoryHandle::default();
+        assert_eq!(memory.try_reserve(usize::MAX).map(|reserved| reserved.bytes()), Some(usize::MAX));
+        let Poll::Ready(Ok(mut reserved)) = reserve(&memory, 1 << 40) else { panic!("there is room") };
+        reserved.shrink_to(1);
+        assert_eq!(&reserved.attach(*b"a")[..], b"a");
+    }
+}

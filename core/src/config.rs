@@ -272,10 +272,22 @@ pub struct ServerConfig {
     /// Channels that one peer address may have open at once; IPv6 peers count by their /64, Unix peers not at all.
     /// Default 0: no limit.
     pub max_connections_per_peer: u32,
-    /// Bytes that all channels together may hold in buffers, and in memory of bodies that nobody has read yet. The
-    /// request for which a channel comes to hold more above it gets a 503; a response that has begun goes on, and
-    /// its channel closes after it. Default 512 MiB; 0: no limit.
+    /// Bytes that the server may hold in memory for all its channels: input and output that they keep while they wait,
+    /// request bodies that nobody has read, and pieces of responses for which room was reserved
+    /// ([`Request::memory`](crate::handler::Request::memory)). Above it, whoever asks for more waits for room, in order,
+    /// for [`room_timeout`](Self::room_timeout) at most; bodies that are gathered go to a temporary file at once; a head
+    /// that grows above 4 KiB gets a 503; and no more than 4 KiB is read ahead from a peer, or made for one that does not
+    /// read. Responses that are given whole are the application's memory. Default 512 MiB; 0: no limit.
     pub max_buffered_bytes: u64,
+    /// How long a request body, or a piece of a response, waits for room under
+    /// [`max_buffered_bytes`](Self::max_buffered_bytes). Then the request gets a 503, or, where its response has begun,
+    /// that is cut. Default 10 s.
+    pub room_timeout: Option<Duration>,
+    /// Bytes that request bodies may occupy in temporary files ([`Bodies::Whole`]), of all channels together; a request whose
+    /// body needs more gets a 503. Default 4 GiB; 0: no limit.
+    pub max_spooled_bytes: u64,
+    /// The folder of these files, which have no names; empty: the system's folder for temporary files. Default empty.
+    pub spool_dir: Cow<'static, str>,
     /// When after GoOut the server drops what is left, plus the channels' `drain_grace`: what they say at their own
     /// deadline has that long to leave, and a second at least. Default 30 s.
     pub drain_deadline: Option<Duration>,
@@ -301,6 +313,9 @@ impl Default for ServerConfig {
             max_connections: 20_000,
             max_connections_per_peer: 0,
             max_buffered_bytes: 512 << 20,
+            room_timeout: seconds(10),
+            max_spooled_bytes: 4 << 30,
+            spool_dir: Cow::Borrowed(""),
             drain_deadline: seconds(30),
             preface_timeout: seconds(10),
             handshake_timeout: seconds(10),
@@ -319,6 +334,8 @@ impl ServerConfig {
             max_connections: 10_000,
             max_connections_per_peer: 256,
             max_buffered_bytes: 128 << 20,
+            room_timeout: seconds(5),
+            max_spooled_bytes: 1 << 30,
             preface_timeout: seconds(5),
             handshake_timeout: seconds(5),
             channel: ChannelConfig::hardened(),

@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use httpfsm::error::{CloseReason, RequestError, Rule};
-use httpfsm::handler::{ConnectionInfo, Failure, Subscriber};
+use httpfsm::handler::{ConnectionInfo, Failure, MemoryUse, Subscriber};
 use httpfsm::peer::Peer;
 use httpfsm::server::NotAdmitted;
 
@@ -211,6 +211,21 @@ impl Subscriber for Log {
     fn closed(&self, connection: &ConnectionInfo, reason: CloseReason) {
         self.0.count(reason);
         line_of(connection, format_args!("closed: {reason}"));
+    }
+
+    fn no_room(&self, connection: Option<&ConnectionInfo>, memory: &MemoryUse) {
+        let (bytes, spooled) = (memory.total(), memory.spooled);
+        let limits = "The limits are --max-buffered-bytes and --max-spooled-bytes.";
+        let held = format!("{bytes} bytes are in memory, and {spooled} in temporary files. {limits}");
+        match connection {
+            Some(ConnectionInfo { channel, peername, .. }) => {
+                note_often(
+                    "room",
+                    format_args!("There is no room for a request on {channel} from {peername}: {held}"),
+                );
+            }
+            None => note_often("room", format_args!("There is no room for a piece of a response: {held}")),
+        }
     }
 
     fn failed(&self, connection: Option<&ConnectionInfo>, failure: Failure, text: &str) {

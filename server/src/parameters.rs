@@ -111,6 +111,9 @@ const PARAMETERS: &[Parameter] = parameters! {
             "How long to read and discard input after closing our side; 0 or none: no lingering";
         [channel.discard_timeout] discard_timeout: Time,
             "How long to read and discard the unread rest of a request body after the response; 0 or none: the connection closes";
+        [room_timeout] room_timeout: Time,
+            "How long a request body or a piece of a response waits for room under --max-buffered-bytes; then 503, or the \
+             response is cut";
         [channel.connection_age] connection_age: Time,
             "Age from which on a connection closes with its next response";
         [channel.drain_grace] drain_grace: Grace,
@@ -163,7 +166,11 @@ const PARAMETERS: &[Parameter] = parameters! {
         [max_connections_per_peer] max_connections_per_peer: Quantity,
             "Connections that one address may have open at once";
         [max_buffered_bytes] max_buffered_bytes: Size,
-            "Bytes in all buffers together; above: 503 for the request that needs more";
+            "Bytes that the server may hold in memory for all connections; above: whoever needs more waits";
+        [max_spooled_bytes] max_spooled_bytes: Size,
+            "Bytes of request bodies that may be in temporary files; above: 503";
+        [spool_dir] spool_dir: PlainText,
+            "Folder of the temporary files for request bodies; empty: the system's";
     }
 };
 
@@ -315,6 +322,9 @@ mod tests {
             max_connections,
             max_connections_per_peer,
             max_buffered_bytes,
+            room_timeout,
+            max_spooled_bytes,
+            spool_dir,
             drain_deadline,
             preface_timeout,
             handshake_timeout,

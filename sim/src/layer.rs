@@ -64,6 +64,13 @@ impl Wire for ServerEnd {
         }
     }
 
+    fn held(&self) -> usize {
+        match self {
+            Self::Plain(wire) => wire.held(),
+            Self::Layered(wire) => wire.held(),
+        }
+    }
+
     fn is_lost(&mut self) -> bool {
         self.wire().is_lost()
     }

@@ -78,6 +78,10 @@ impl<W: Wire> Wire for Buffering<W> {
         self.inner.owes_end()
     }
 
+    fn held(&self) -> usize {
+        self.held.capacity() + self.inner.held()
+    }
+
     fn is_lost(&mut self) -> bool {
         self.inner.is_lost()
     }

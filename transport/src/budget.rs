@@ -1,25 +1,18 @@
-//! The counts that move with each request, and their limits.
+//! The requests that are with the application, and their limit.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use httpfsm::config::ServerConfig;
 
-/// The counts that move with each request.
+/// The count that moves with each request.
 pub(crate) struct Budget {
     in_flight: AtomicU32,
     max_in_flight: u32,
-    buffered: AtomicU64,
-    max_buffered: u64,
 }
 
 impl Budget {
     pub(crate) fn new(config: &ServerConfig) -> Self {
-        Self {
-            in_flight: AtomicU32::new(0),
-            max_in_flight: config.maximum_simultaneous_requests,
-            buffered: AtomicU64::new(0),
-            max_buffered: config.max_buffered_bytes,
-        }
+        Self { in_flight: AtomicU32::new(0), max_in_flight: config.maximum_simultaneous_requests }
     }
 
     /// Whether requests with the application are counted at all.
@@ -39,18 +32,8 @@ impl Budget {
         self.in_flight.fetch_sub(1, Ordering::AcqRel);
     }
 
-    /// A channel holds `after` bytes where it held `before`. `false` if it grew and all together hold too many.
-    pub(crate) fn charge(&self, before: u32, after: u32) -> bool {
-        if before == after {
-            return true;
-        }
-        let change = u64::from(after).wrapping_sub(u64::from(before));
-        let held = self.buffered.fetch_add(change, Ordering::AcqRel).wrapping_add(change);
-        after < before || self.max_buffered == 0 || held <= self.max_buffered
-    }
-
-    /// Requests that are with the application, and bytes that channels hold.
-    pub(crate) fn counts(&self) -> (u32, u64) {
-        (self.in_flight.load(Ordering::SeqCst), self.buffered.load(Ordering::SeqCst))
+    /// Requests that are with the application.
+    pub(crate) fn in_flight(&self) -> u32 {
+        self.in_flight.load(Ordering::SeqCst)
     }
 }

@@ -5,9 +5,9 @@
 //! high-water mark allows. What may be read or written, and when, the channel says; nothing here knows HTTP.
 //!
 //! This file is the wake-up: reading, writing, time and the end of service. `driver/outputs.rs` carries out what the channel
-//! says, `driver/handler.rs` has the handler respond, `driver/flush.rs` waits for what the wire holds, and
-//! `driver/parting.rs` for the end that it owes. `driver/start.rs` begins it, and `driver/prologue.rs` is what
-//! comes before the channel.
+//! says, `driver/handler.rs` has the handler respond, `driver/room.rs` has it wait for memory, `driver/flush.rs` waits
+//! for what the wire holds, and `driver/parting.rs` for the end that it owes. `driver/start.rs` begins it, and
+//! `driver/prologue.rs` is what comes before the channel.
 //!
 //! When the connection is lost, the handler is dropped, unless it waits for
 //! [`Request::disconnected`](httpfsm::handler::Request::disconnected): then it runs on to its end, and its response is
@@ -29,6 +29,7 @@ use httpfsm::time::{Moment, Now};
 use crate::alarms::NEVER;
 use crate::channel_slot::ChannelSlot;
 use crate::exchange::{Exchange, Stage};
+use crate::ledger::Kept;
 use crate::panics;
 use crate::service::Service;
 use crate::stack::Stack;
@@ -42,6 +43,7 @@ mod handler;
 mod outputs;
 mod parting;
 mod prologue;
+mod room;
 mod start;
 
 /// Reads in one wake-up, before other tasks get their turn.
@@ -65,8 +67,8 @@ pub struct Driver<H: Handler, W: Wire> {
     before: Option<Box<BeforeChannel>>,
     /// When the channel opened, on the server's clock.
     opened: u64,
-    /// What the channel held when its last wake-up ended, and what was unread of a body.
-    buffered: u32,
+    /// What the channel and the wire kept when the last wake-up ended, as the ledger has it.
+    kept: Kept,
     told_to_go: bool,
     /// The channel grew while all channels together held too many bytes.
     overgrown: bool,
@@ -103,6 +105,8 @@ struct WakeUp<'a> {
     received: bool,
     /// Something came that the application has to be woken for.
     wakes_application: bool,
+    /// The server had no room for more when the wake-up began.
+    is_full: bool,
 }
 
 impl<H: Handler, W: Wire> Driver<H, W> {
@@ -114,11 +118,16 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         }
         let stamp = self.service.shared.clock.stamp();
         let at = Moment::from_millis(stamp.at.saturating_sub(self.opened));
-        let mut wake_up =
-            WakeUp { now: Now::new(at, &stamp.date), ask: true, received: false, wakes_application: false };
+        let mut wake_up = WakeUp {
+            now: Now::new(at, &stamp.date),
+            ask: true,
+            received: false,
+            wakes_application: false,
+            is_full: self.service.shared.ledger.is_full(),
+        };
         if self.slot.is_due(stamp.at) {
             let _ = self.channel.handle(&wake_up.now, Input::Tick);
-            if self.is_lost_unread() {
+            if self.is_lost_unread(&wake_up) {
                 let _ = self.channel.handle(&wake_up.now, Input::Disconnected);
             }
             if self.wire_end.is_parting() {
@@ -130,7 +139,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         }
         if self.overgrown {
             self.overgrown = false;
-            let _ = self.channel.handle(&wake_up.now, Input::Busy);
+            self.no_room_for_growth(&wake_up.now);
         }
         if self.service.shared.is_draining() && self.go_out(&wake_up.now).is_ready() {
             return Poll::Ready(());
@@ -142,7 +151,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         if outcome.is_ready() {
             return outcome;
         }
-        self.rest(stamp.at, cx);
+        self.rest(&wake_up, stamp.at, cx);
         Poll::Pending
     }
 
@@ -155,7 +164,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         }
         for _ in 0..TURNS {
             let mut progress = false;
-            if readable {
+            if readable && self.may_read(wake_up) {
                 let received = self.receive(wake_up, cx);
                 readable = received.is_ready();
                 progress = received == Poll::Ready(true);
@@ -164,6 +173,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             if writable && !self.channel.unsent().is_empty() {
                 writable = self.send(&wake_up.now, cx).is_ready();
                 progress |= writable;
+                wake_up.ask |= wake_up.is_full && writable;
             }
             if self.wire_end != WireEnd::Nothing {
                 progress |= self.poll_end(wake_up, cx);
@@ -172,9 +182,10 @@ impl<H: Handler, W: Wire> Driver<H, W> {
                 return Poll::Ready(());
             }
             // The application may have taken bytes, which makes room for input.
-            let idle = !progress && !wake_up.ask && !self.channel.has_output();
-            if idle && !(readable && self.channel.input_room() > 0) {
-                if wake_up.received && self.service.limits_pipeline {
+            let is_held_up = self.is_held_up(wake_up);
+            let idle = !progress && !wake_up.ask && (is_held_up || !self.channel.has_output());
+            if idle && !(readable && self.channel.input_room() > 0 && self.may_read(wake_up)) {
+                if wake_up.received && self.service.limits_pipeline && !is_held_up {
                     wake_up.received = false;
                     if self.channel.handle(&wake_up.now, Input::CheckPipeline).is_ok() {
                         continue;
@@ -199,11 +210,13 @@ impl<H: Handler, W: Wire> Driver<H, W> {
 
     /// Reads once; `false` where the channel has no room for input now.
     fn receive(&mut self, wake_up: &mut WakeUp<'_>, cx: &mut Context<'_>) -> Poll<bool> {
+        let most = if wake_up.is_full { self.granted_input() } else { usize::MAX };
         let Some(wire) = &mut self.wire else { return Poll::Pending };
         let (buffer, tape) = self.channel.spare();
         if buffer.is_empty() {
             return Poll::Ready(false);
         }
+        let buffer = buffer.get_mut(..most.min(buffer.len())).unwrap_or_default();
         let input = match wire.poll_read(cx, buffer) {
             Poll::Pending => return Poll::Pending,
             Poll::Ready(Ok(0)) => Input::RxEnd,
@@ -281,7 +294,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
     /// Carries out the channel's outputs and polls the application, until neither has anything more.
     fn settle(&mut self, wake_up: &mut WakeUp<'_>, cx: &mut Context<'_>) {
         loop {
-            if self.channel.has_output() && self.outputs(wake_up, cx) {
+            if self.channel.has_output() && !self.is_held_up(wake_up) && self.outputs(wake_up, cx) {
                 self.begin(&wake_up.now);
                 wake_up.ask = true;
                 continue;
@@ -312,17 +325,15 @@ impl<H: Handler, W: Wire> Driver<H, W> {
     }
 
     /// Before the task sleeps: gives back what an idle connection does not need, and sets the alarm.
-    fn rest(&mut self, at: u64, cx: &mut Context<'_>) {
+    fn rest(&mut self, wake_up: &WakeUp<'_>, at: u64, cx: &mut Context<'_>) {
         self.channel.rest();
         if self.channel.is_idle() {
             if let Some(exchange) = self.exchange.take_if(|exchange| exchange.is_over()) {
                 self.service.recycle(exchange);
             }
         }
-        let held = self.exchange.as_ref().map_or(0, |exchange| exchange.held());
-        let buffered = u32::try_from(self.channel.buffered() + held).unwrap_or(u32::MAX);
-        let fits = self.service.shared.budget.charge(self.buffered, buffered);
-        self.buffered = buffered;
+        let now = self.keeps();
+        let fits = self.service.shared.ledger.keep(&mut self.kept, now);
         if !self.slot.is_open() {
             if let Some(Exchange { stage: Stage::Orphaned(orphan), .. }) = self.exchange.as_deref_mut() {
                 orphan.arm(at, cx);
@@ -331,7 +342,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         }
         let is_idle = self.channel.state() == State::Idle;
         self.slot.set_idle_since(if is_idle { at } else { NEVER });
-        if !fits {
+        if !fits && self.channel.state() == State::Head {
             // The channel that grew pays: closing idle connections would free no buffers.
             self.overgrown = true;
             self.slot.evict();
@@ -341,17 +352,17 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         let due = due.map_or(NEVER, |due| self.opened.saturating_add(due.as_millis()));
         // While nothing is read, a lost connection shows only when the wire is asked, and the application may take
         // hours.
-        let due = if is_idle || self.is_reading() { due } else { due.min(at.saturating_add(LOOK)) };
+        let due = if is_idle || self.is_reading(wake_up) { due } else { due.min(at.saturating_add(LOOK)) };
         self.slot.arm(due, at, cx);
     }
 
     /// Whether input is read, so that a read would tell of a lost connection.
-    fn is_reading(&self) -> bool {
-        self.wire.is_none() || self.channel.input_room() > 0
+    fn is_reading(&self, wake_up: &WakeUp<'_>) -> bool {
+        self.wire.is_none() || self.channel.input_room() > 0 && self.may_read(wake_up)
     }
 
-    fn is_lost_unread(&mut self) -> bool {
-        !self.is_reading() && self.wire.as_mut().is_some_and(Wire::is_lost)
+    fn is_lost_unread(&mut self, wake_up: &WakeUp<'_>) -> bool {
+        !self.is_reading(wake_up) && self.wire.as_mut().is_some_and(Wire::is_lost)
     }
 
     /// The server goes out of service: the channel gets `GoOut` once; at the drain deadline the connection is dropped.
@@ -395,7 +406,7 @@ impl<H: Handler, W: Wire> Drop for Driver<H, W> {
     fn drop(&mut self) {
         self.channel.end();
         self.slot.end(self.channel.stats());
-        self.service.shared.budget.charge(self.buffered, 0);
+        self.service.shared.ledger.keep(&mut self.kept, Kept::default());
         if let Some(mut exchange) = self.exchange.take() {
             let _ = panics::catch(|| exchange.finish());
             if exchange.counted {
@@ -439,6 +450,6 @@ mod tests {
     #[test]
     fn a_driver_that_waits_is_little_more_than_its_channel() {
         let size = own_size::<crate::memory::MemoryWire>(Some);
-        assert!(size <= 80, "{size}");
+        assert!(size <= 88, "{size}");
     }
 }

@@ -7,6 +7,7 @@ use httpfsm::handler::{Body, ConnectionInfo, Control, Request};
 use httpfsm::request::{BodyLength, RequestHead, RequestRef};
 
 use crate::channel_slot::Orphan;
+use crate::ledger::{Ledger, Room};
 use crate::panics;
 use crate::pipe::{Pipe, PipeSource};
 use crate::sending::Sending;
@@ -26,6 +27,16 @@ pub(crate) struct Exchange<F> {
     pub(crate) has_body: bool,
     /// Whether it counts against the requests that may be with the application.
     pub(crate) counted: bool,
+    /// A demand for the body that waits for room.
+    pub(crate) wait: Option<Box<BodyWait>>,
+}
+
+/// A demand for bytes of the request body, for which there was no room.
+pub(crate) struct BodyWait {
+    pub(crate) room: Room,
+    /// Bytes that need room, of those that are demanded.
+    pub(crate) wanted: u64,
+    pub(crate) demand: u64,
 }
 
 /// How far an exchange is.
@@ -43,14 +54,15 @@ pub(crate) enum Stage {
 }
 
 impl<F> Exchange<F> {
-    pub(crate) fn new() -> Box<Self> {
+    pub(crate) fn new(ledger: &Arc<Ledger>) -> Box<Self> {
         Box::new(Self {
             stage: Stage::Over,
             future: Box::pin(None),
             head: Arc::default(),
-            pipe: Arc::default(),
+            pipe: Arc::new(Pipe::new(Some(Arc::clone(ledger)))),
             has_body: false,
             counted: false,
+            wait: None,
         })
     }
 
@@ -82,11 +94,15 @@ impl<F> Exchange<F> {
     }
 
     fn piped_body(&self) -> Body {
-        let length = match RequestHead::as_ref(&self.head).body_length() {
+        Body::stream(PipeSource::new(Arc::clone(&self.pipe), self.body_length()))
+    }
+
+    /// The length of the request's body, if it is known.
+    pub(crate) fn body_length(&self) -> Option<u64> {
+        match RequestHead::as_ref(&self.head).body_length() {
             BodyLength::Known(length) => Some(length),
             BodyLength::None | BodyLength::Chunked => None,
-        };
-        Body::stream(PipeSource::new(Arc::clone(&self.pipe), length))
+        }
     }
 
     /// Ends the exchange: drops the future or the source, and lets whoever waits for the request know.
@@ -99,6 +115,7 @@ impl<F> Exchange<F> {
     /// Drops the future or the source. Those that came to their end are dropped where they were polled.
     #[inline]
     pub(crate) fn drop_application(&mut self) {
+        self.wait = None;
         if self.future.is_some() || !matches!(self.stage, Stage::Over | Stage::Calling) {
             self.drop_unfinished();
         }
@@ -121,20 +138,10 @@ impl<F> Exchange<F> {
             self.head = Arc::default();
         }
         if self.has_body {
-            panics::discard(std::mem::take(&mut self.pipe));
+            panics::discard(Pipe::replace(&mut self.pipe));
         } else if self.pipe.is_touched() {
             // The wakers in it keep the tasks of those that wait no longer.
             Pipe::renew(&mut self.pipe);
-        }
-    }
-
-    /// Bytes of the request's body that nobody has read.
-    #[inline]
-    pub(crate) fn held(&self) -> usize {
-        match &self.stage {
-            Stage::Gathering(spool) => spool.held(),
-            _ if self.has_body => self.pipe.held(),
-            _ => 0,
         }
     }
 

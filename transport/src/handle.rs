@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
-use httpfsm::handler::Failure;
+use httpfsm::handler::{Failure, MemoryUse};
 use httpfsm::peer::Peer;
 use httpfsm::server::{ChannelId, NotAdmitted, ServerStats};
 
@@ -60,6 +60,13 @@ impl ServerHandle {
     #[must_use]
     pub fn stats(&self) -> ServerStats {
         self.shared.stats()
+    }
+
+    /// What the server holds now. Beside that, each thread that serves connections has 80 KiB of buffers, and at most 320 KiB,
+    /// which it lends to one after another; a connection takes some 2 KiB; and what the application holds is its own.
+    #[must_use]
+    pub fn memory(&self) -> MemoryUse {
+        self.shared.ledger.memory()
     }
 
     /// Where the server listens, in the order of its listeners; a port 0 is the port that the system chose.

@@ -122,13 +122,6 @@ impl<W: Wire, L: Layer> Layered<W, L> {
         &self.layer
     }
 
-    /// Bytes that are held beside the layer's own, for whoever accounts for memory; 0 while the connection waits for its
-    /// peer.
-    #[must_use]
-    pub fn held(&self) -> usize {
-        self.down.capacity() + self.up.capacity()
-    }
-
     /// Lets the layer append to `down`; where nothing waits to be sent, that is the thread's buffer.
     fn append<T>(&mut self, what: impl FnOnce(&mut L, &mut Vec<u8>) -> T) -> T {
         if self.down.capacity() == 0 {
@@ -395,6 +388,11 @@ impl<W: Wire, L: Layer> Wire for Layered<W, L> {
         let closed = self.below.poll_close_write(cx);
         self.closed |= closed.is_ready();
         closed
+    }
+
+    /// Beside the layer's own. 0 while the connection waits for its peer.
+    fn held(&self) -> usize {
+        self.down.capacity() + self.up.capacity() + self.below.held()
     }
 
     fn owes_end(&self) -> bool {

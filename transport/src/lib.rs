@@ -13,6 +13,7 @@
 
 mod accept;
 mod alarms;
+mod append;
 mod budget;
 mod channel_slot;
 mod clock;
@@ -26,6 +27,7 @@ mod handle;
 mod job;
 mod layer;
 mod layered;
+mod ledger;
 mod listener;
 mod lock;
 mod may_block;

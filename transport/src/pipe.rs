@@ -16,6 +16,8 @@ use httpfsm::status::Status;
 use httpfsm::trailers::Trailers;
 use smallvec::SmallVec;
 
+use crate::append::append;
+use crate::ledger::{BodyCharge, Charge, Ledger};
 use crate::lock::lock;
 use crate::panics;
 use crate::place::RequestPlace;
@@ -42,6 +44,8 @@ const TOUCHED: u8 = 4;
 pub(crate) struct Pipe {
     /// The request's place among those that are with the application.
     pub(crate) place: RequestPlace,
+    /// That of the server, for the sources of responses.
+    ledger: Option<Arc<Ledger>>,
     flags: AtomicU8,
     state: Mutex<PipeState>,
 }
@@ -57,6 +61,8 @@ struct PipeState {
     /// Bytes that the handler has not taken, in one piece. The memory of a small piece is used again once the handler
     /// has dropped the bytes that it took.
     bytes: BytesMut,
+    /// Of `bytes`, and of `credit` without `demand`.
+    charge: BodyCharge,
     end: Option<Result<Option<Fields>, BodyError>>,
     reader: Option<Waker>,
     /// The reader has taken the end of the body.
@@ -99,6 +105,16 @@ pub(crate) struct Calls {
 
 /// The driver's side.
 impl Pipe {
+    pub(crate) fn new(ledger: Option<Arc<Ledger>>) -> Self {
+        Self { ledger, ..Self::default() }
+    }
+
+    /// A new one in the place of this.
+    pub(crate) fn replace(pipe: &mut Arc<Self>) -> Arc<Self> {
+        let new = Self::new(pipe.ledger.clone());
+        mem::replace(pipe, Arc::new(new))
+    }
+
     /// Called before the application is polled.
     #[inline]
     pub(crate) fn attend(&self) {
@@ -148,9 +164,45 @@ impl Pipe {
         self.set(|state| {
             state.credit = state.credit.saturating_sub(bytes.len() as u64);
             if !state.body_dropped {
-                state.bytes.extend_from_slice(bytes);
+                state.charge.arrive(bytes.len() as u64);
+                append(&mut state.bytes, bytes);
             }
         });
+    }
+
+    /// How many of `demand` bytes need room; and whether the reader waits for those, as it has nothing and nothing is on its
+    /// way.
+    pub(crate) fn wants(&self, length: Option<u64>, demand: u64) -> (u64, bool) {
+        let state = lock(&self.state);
+        if state.body_dropped {
+            // They will be discarded.
+            return (0, false);
+        }
+        (state.charge.wants(length, demand), state.charge.is_empty())
+    }
+
+    /// There is room for so many bytes, of `wanted`; what the channel may be asked for.
+    pub(crate) fn promise(&self, room: Charge, wanted: u64, demand: u64) -> u64 {
+        // Where the body has been dropped meanwhile, this is dropped outside of the lock.
+        let mut unused = Some(room);
+        let mut state = lock(&self.state);
+        let room = unused.as_ref().map_or(0, Charge::bytes);
+        let granted = if room < wanted { room } else { demand };
+        if !state.body_dropped {
+            if let Some(room) = unused.take() {
+                state.charge.promise(room);
+            }
+        }
+        // For the rest the reader asks again.
+        state.credit = state.credit.saturating_sub(demand - granted);
+        drop(state);
+        drop(unused);
+        granted
+    }
+
+    /// There is no room, and the reader has something to go on with: it asks again.
+    pub(crate) fn decline(&self, demand: u64) {
+        self.set(|state| state.credit = state.credit.saturating_sub(demand));
     }
 
     /// Whether nobody will ask for the body, or for more of it.
@@ -158,20 +210,18 @@ impl Pipe {
         self.is_touched() && lock(&self.state).forgoes_body()
     }
 
-    /// Bytes that nobody has read.
-    pub(crate) fn held(&self) -> usize {
-        lock(&self.state).bytes.len()
-    }
-
     /// The body is whole.
     pub(crate) fn end(&self, trailers: Trailers<'_>) {
         let trailers = own_trailers(trailers);
-        self.set(|state| state.end = Some(Ok(trailers)));
+        drop(self.set(|state| {
+            state.end = Some(Ok(trailers));
+            state.charge.forgo()
+        }));
     }
 
     /// The body is cut and will never be whole.
     pub(crate) fn fail(&self, error: BodyError) {
-        self.set(|state| state.fail(error));
+        drop(self.set(|state| state.fail(error)));
     }
 
     /// The peer has sent FIN.
@@ -181,11 +231,11 @@ impl Pipe {
 
     /// The connection is gone.
     pub(crate) fn disconnected(&self) {
-        self.set(|state| {
-            state.fail(BodyError::Disconnected);
+        drop(self.set(|state| {
             state.peer_ended = true;
             state.disconnected = true;
-        });
+            state.fail(BodyError::Disconnected)
+        }));
     }
 
     /// Wakes those who wait for what has come. `true` if one of them runs in the driver's own task, which has to be
@@ -208,8 +258,9 @@ impl Pipe {
     #[inline]
     pub(crate) fn retire(pipe: &Arc<Self>) {
         if Arc::strong_count(pipe) > 1 {
+            let mut unused = None;
             pipe.change(Waker::noop(), |state| {
-                state.fail(BodyError::Closed);
+                unused = state.fail(BodyError::Closed);
                 state.over = true;
                 state.responded |= !state.disconnected;
             });
@@ -219,7 +270,7 @@ impl Pipe {
     /// Makes the pipe as new for the next request. The memory that it copies into is kept.
     pub(crate) fn renew(pipe: &mut Arc<Self>) {
         let Some(unshared) = Arc::get_mut(pipe) else {
-            return panics::discard(mem::take(pipe));
+            return panics::discard(Self::replace(pipe));
         };
         unshared.place.renew();
         if mem::take(unshared.flags.get_mut()) & TOUCHED != 0 {
@@ -238,10 +289,10 @@ impl Pipe {
     }
 
     /// Changes the state and wakes nobody.
-    fn set(&self, change: impl FnOnce(&mut PipeState)) {
+    fn set<T>(&self, change: impl FnOnce(&mut PipeState) -> T) -> T {
         let mut state = lock(&self.state);
         self.flags.fetch_or(TOUCHED, Ordering::AcqRel);
-        change(&mut state);
+        change(&mut state)
     }
 
     /// Changes the state and wakes those who wait for the change.
@@ -296,10 +347,13 @@ impl PipeState {
         })
     }
 
-    fn fail(&mut self, error: BodyError) {
+    /// What was promised will not come: its charge, to be dropped outside of the lock.
+    #[must_use]
+    fn fail(&mut self, error: BodyError) -> Option<Charge> {
         if self.end.is_none() {
             self.end = Some(Err(error));
         }
+        self.charge.forgo()
     }
 
     /// Whether what is waited for has come, or never will.

@@ -8,6 +8,7 @@ use httpfsm::fields::Fields;
 use httpfsm::handler::{Body, BodyFailure, Frame};
 use httpfsm::time::Now;
 
+use crate::ledger::GRANTED;
 use crate::panics;
 use crate::tape::Taped;
 
@@ -43,8 +44,15 @@ impl Sending {
     }
 
     /// Moves what the source has and the channel takes. The source is asked for nothing while there is no room.
-    pub(crate) fn pump(&mut self, channel: &mut Taped, now: &Now<'_>, cx: &mut Context<'_>) -> Pumped {
-        let pumped = self.try_pump(channel, now, cx);
+    /// Where the server `is_full`, the source is asked for nothing while more is to be sent than what is always granted.
+    pub(crate) fn pump(
+        &mut self,
+        channel: &mut Taped,
+        is_full: bool,
+        now: &Now<'_>,
+        cx: &mut Context<'_>,
+    ) -> Pumped {
+        let pumped = self.try_pump(channel, is_full, now, cx);
         // Not accepted: the channel has ended the response by itself (a deadline, a lost connection).
         pumped.unwrap_or(Pumped::Over)
     }
@@ -52,6 +60,7 @@ impl Sending {
     fn try_pump(
         &mut self,
         channel: &mut Taped,
+        is_full: bool,
         now: &Now<'_>,
         cx: &mut Context<'_>,
     ) -> Result<Pumped, NotAccepted> {
@@ -60,6 +69,9 @@ impl Sending {
                 self.hand_over(channel, now)?;
             }
             if self.flushing || !self.left.is_empty() || channel.room() == 0 {
+                return Ok(Pumped::Waits);
+            }
+            if is_full && channel.unsent_len() > GRANTED as usize {
                 return Ok(Pumped::Waits);
             }
             let frame = match self.next.take() {

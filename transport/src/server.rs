@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use httpfsm::config::{Bodies, ServerConfig};
@@ -15,6 +15,7 @@ use crate::handle::ServerHandle;
 use crate::job::Spawner;
 use crate::listener::{Listener, SocketOptions};
 use crate::service::Service;
+use crate::spooled;
 use crate::tape::Recorder;
 use crate::timekeeper::keep_time;
 
@@ -174,8 +175,9 @@ impl<T: Transport> Server<T> {
     /// # Errors
     ///
     /// An address cannot be listened at ([`Listener::tcp`], [`Listener::unix`]), the configuration's `host` has none
-    /// that can ([`Listener::at_host`]), a listener does not take the options, the transport has no runtime here, or the
-    /// system has no thread for the server's timer or for a worker. Then nothing is listened at.
+    /// that can ([`Listener::at_host`]), a listener does not take the options, no file can be made in the configuration's
+    /// `spool_dir`, the transport has no runtime here, or the system has no thread for the server's timer or for a worker.
+    /// Then nothing is listened at.
     pub fn serve(self, handler: impl Handler) -> io::Result<ServerHandle> {
         let Self { transport, endpoints, mut opening } = self;
         let Opening { listeners, options, config, .. } = &mut opening;
@@ -187,6 +189,9 @@ impl<T: Transport> Server<T> {
             }
         };
         listeners.iter().try_for_each(|listener| listener.apply(options))?;
+        if !config.spool_dir.is_empty() {
+            spooled::probe(Path::new(&*config.spool_dir))?;
+        }
         transport.start(opening, handler)
     }
 }

@@ -6,7 +6,7 @@ use std::task::Context;
 
 use httpfsm::channel::CompiledConfig;
 use httpfsm::config::{Bodies, ServerConfig};
-use httpfsm::handler::{ConnectionInfo, Handler, Subscriber};
+use httpfsm::handler::{ConnectionInfo, Handler, MemoryUse, Subscriber};
 use httpfsm::peer::Peer;
 use httpfsm::server::{ChannelId, NotAdmitted};
 
@@ -31,8 +31,10 @@ pub struct Held {
     pub channels: u64,
     /// Requests that are with the application, where their number is limited.
     pub requests: u64,
-    /// Bytes in buffers.
-    pub buffered: u64,
+    /// Bytes that are charged.
+    pub memory: MemoryUse,
+    /// Bytes of request bodies that have been asked for, for which there is room, and that have not come.
+    pub promised: u64,
     /// Deadlines that are armed.
     pub alarms: u64,
     /// Listeners.
@@ -141,6 +143,12 @@ impl<H: Handler> Service<H> {
     #[must_use]
     pub fn held(&self) -> Held {
         self.shared.held()
+    }
+
+    /// Memory for an exchange.
+    #[inline]
+    pub(crate) fn new_exchange(&self) -> Box<Exchange<H::Future>> {
+        self.exchanges.take().unwrap_or_else(|| Exchange::new(&self.shared.ledger))
     }
 
     /// Keeps the memory of an exchange that is over, for another.

@@ -21,6 +21,7 @@ use crate::alarms::{Alarms, NEVER, Registration};
 use crate::budget::Budget;
 use crate::clock::Clock;
 use crate::job::Spawner;
+use crate::ledger::Ledger;
 use crate::lock::lock;
 use crate::panics;
 use crate::service::Held;
@@ -31,13 +32,14 @@ use crate::waiting;
 /// The shared state of a server; see the module's documentation.
 pub(crate) struct SharedState {
     pub(crate) clock: Clock,
-    pub(crate) alarms: Alarms,
+    pub(crate) alarms: Arc<Alarms>,
     pub(crate) spawner: Arc<dyn Spawner>,
     pub(crate) subscriber: Option<Arc<dyn Subscriber>>,
     /// Whether the subscriber hears of what comes with every request.
     pub(crate) reports_requests: bool,
     pub(crate) recorder: Option<Arc<dyn Recorder>>,
     pub(crate) budget: Budget,
+    pub(crate) ledger: Arc<Ledger>,
     config: Arc<ServerConfig>,
     opened: u64,
     machine: Mutex<Server>,
@@ -91,15 +93,18 @@ impl SharedState {
         if let (Some(recorder), Some(subscriber)) = (&recorder, &subscriber) {
             let _ = panics::catch(|| recorder.report_to(Arc::clone(subscriber)));
         }
+        let alarms = Arc::<Alarms>::default();
+        let ledger = Ledger::new(&config, Arc::clone(&alarms), clock.clone(), subscriber.clone());
         Self {
             opened: clock.now(),
             clock,
-            alarms: Alarms::default(),
+            alarms,
             spawner,
             subscriber,
             reports_requests,
             recorder,
             budget: Budget::new(&config),
+            ledger,
             machine: Mutex::new(Server::new(Arc::clone(&config))),
             config,
             draining: AtomicBool::new(false),
@@ -396,11 +401,11 @@ impl SharedState {
     }
 
     pub(crate) fn held(&self) -> Held {
-        let (requests, buffered) = self.budget.counts();
         Held {
             channels: self.stats().n_channels,
-            requests: requests.into(),
-            buffered,
+            requests: self.budget.in_flight().into(),
+            memory: self.ledger.memory(),
+            promised: self.ledger.promised(),
             alarms: self.alarms.len() as u64,
             listeners: self.listeners.load(Ordering::SeqCst) as u64,
         }

@@ -11,10 +11,12 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
 use httpfsm::fields::Fields;
-use httpfsm::handler::{Body, BodyFailure, Frame, Source};
+use httpfsm::handler::{Body, BodyFailure, Frame, MemoryHandle, ReserveFuture, ReservedMemory, Source};
 use httpfsm::trailers::Trailers;
 
+use crate::append::append;
 use crate::job::{Job, Spawner};
+use crate::ledger::{BodyCharge, Charge, Ledger, attach};
 use crate::may_block::may_block;
 use crate::pipe::{WINDOW, own_trailers};
 use crate::spooled::Spooled;
@@ -30,6 +32,9 @@ pub(crate) struct Spool {
     received: u64,
     /// Bytes asked for that have not come.
     credit: u64,
+    /// Of `memory` and `credit`.
+    charge: BodyCharge,
+    ledger: Arc<Ledger>,
     /// The body is whole; with its trailer fields.
     end: Option<Option<Fields>>,
 }
@@ -37,8 +42,8 @@ pub(crate) struct Spool {
 enum Storage {
     Memory,
     File(Spooled),
-    /// The file and so many bytes are with the job.
-    Writing(Job<io::Result<Spooled>>, usize),
+    /// The file is with the job, and bytes that go into it.
+    Writing(Job<io::Result<Spooled>>),
 }
 
 /// What a poll of the spool found.
@@ -52,30 +57,66 @@ pub(crate) enum Gathered {
 }
 
 impl Spool {
-    pub(crate) fn new(overflow: u64) -> Self {
+    pub(crate) fn new(overflow: u64, ledger: &Arc<Ledger>) -> Self {
         let overflow = if overflow == 0 { u64::MAX } else { overflow };
-        Self { memory: BytesMut::new(), file: Storage::Memory, overflow, received: 0, credit: 0, end: None }
+        Self {
+            memory: BytesMut::new(),
+            file: Storage::Memory,
+            overflow,
+            received: 0,
+            credit: 0,
+            charge: BodyCharge::default(),
+            ledger: Arc::clone(ledger),
+            end: None,
+        }
     }
 
     pub(crate) fn data(&mut self, bytes: &[u8]) {
         self.received += bytes.len() as u64;
         self.credit = self.credit.saturating_sub(bytes.len() as u64);
-        self.memory.extend_from_slice(bytes);
-    }
-
-    /// Bytes in memory.
-    pub(crate) fn held(&self) -> usize {
-        let writing = if let Storage::Writing(_, length) = self.file { length } else { 0 };
-        self.memory.len() + writing
+        self.charge.arrive(bytes.len() as u64);
+        append(&mut self.memory, bytes);
     }
 
     pub(crate) fn end(&mut self, trailers: Trailers<'_>) {
         self.end = Some(own_trailers(trailers));
+        drop(self.charge.forgo());
+    }
+
+    /// How many of `demand` bytes need room.
+    pub(crate) fn wants(&self, length: Option<u64>, demand: u64) -> u64 {
+        self.charge.wants(length, demand)
+    }
+
+    /// There is room for so many bytes, of `wanted`; what the channel may be asked for.
+    pub(crate) fn promise(&mut self, room: Charge, wanted: u64, demand: u64) -> u64 {
+        let granted = if room.bytes() < wanted { room.bytes() } else { demand };
+        self.charge.promise(room);
+        self.credit = self.credit.saturating_sub(demand - granted);
+        granted
+    }
+
+    /// Whether a job writes to the file.
+    pub(crate) fn is_writing(&self) -> bool {
+        matches!(self.file, Storage::Writing(_))
+    }
+
+    /// There is no room for `demand` bytes. What is in memory goes to the file at once. `false` if there is nothing that
+    /// could go, and nothing is on its way: then the body waits for room.
+    pub(crate) fn decline(&mut self, demand: u64, spawner: &Arc<dyn Spawner>) -> bool {
+        if self.charge.is_empty() {
+            return false;
+        }
+        self.credit = self.credit.saturating_sub(demand);
+        if !self.memory.is_empty() {
+            self.write(spawner);
+        }
+        true
     }
 
     /// To be polled after data and the end.
     pub(crate) fn poll(&mut self, spawner: &Arc<dyn Spawner>, cx: &mut Context<'_>) -> Poll<Gathered> {
-        if let Storage::Writing(job, _) = &mut self.file {
+        if let Storage::Writing(job) = &mut self.file {
             match ready!(Pin::new(job).poll(cx)) {
                 Ok(file) => self.file = Storage::File(file),
                 Err(error) => return Poll::Ready(Gathered::Failed(error)),
@@ -106,31 +147,35 @@ impl Spool {
         let memory = std::mem::take(&mut self.memory);
         let file = match std::mem::replace(&mut self.file, Storage::Memory) {
             Storage::File(file) => Some(file),
-            Storage::Memory | Storage::Writing(..) => None,
+            Storage::Memory | Storage::Writing(_) => None,
         };
-        let length = memory.len();
-        let own = Arc::clone(spawner);
+        let charge = self.charge.release(memory.len() as u64);
+        let (ledger, own) = (Arc::clone(&self.ledger), Arc::clone(spawner));
         // The memory goes with the job: a body that stands still behind it is to hold none.
         let written = Job::spawn(&**spawner, move || {
-            let mut file = file.map_or_else(|| Spooled::create(own), Ok)?;
+            let mut file = file.map_or_else(|| Spooled::create(&ledger, own), Ok)?;
             file.append(&memory)?;
+            drop((memory, charge));
             Ok(file)
         });
         let job = written.unwrap_or_else(|none| Job::done(Err(none.into())));
-        self.file = Storage::Writing(job, length);
+        self.file = Storage::Writing(job);
     }
 
     fn finish(&mut self, trailers: Option<Fields>, spawner: &Arc<dyn Spawner>) -> Body {
         match std::mem::replace(&mut self.file, Storage::Memory) {
             Storage::File(file) => Body::stream(FileSource {
+                memory: MemoryHandle::new(Arc::<Ledger>::clone(&self.ledger)),
+                reserving: None,
                 job: None,
                 file: Some((file, true)),
                 left: self.received,
                 trailers,
                 spawner: Arc::clone(spawner),
             }),
-            Storage::Memory | Storage::Writing(..) => {
-                let bytes = std::mem::take(&mut self.memory).freeze();
+            Storage::Memory | Storage::Writing(_) => {
+                let charge = self.charge.release(u64::MAX);
+                let bytes = attach(std::mem::take(&mut self.memory).freeze(), charge);
                 match trailers {
                     None if bytes.is_empty() => Body::Empty,
                     None => Body::Full(bytes),
@@ -165,6 +210,9 @@ type ReadPiece = io::Result<(Spooled, Bytes)>;
 
 /// A body in a file, read piece by piece.
 struct FileSource {
+    memory: MemoryHandle,
+    /// Waits for room for the next piece.
+    reserving: Option<ReserveFuture>,
     job: Option<Job<ReadPiece>>,
     /// The file, and whether it stands at its end and is to be wound back.
     file: Option<(Spooled, bool)>,
@@ -179,14 +227,23 @@ impl Source for FileSource {
         if this.left == 0 {
             return Poll::Ready(this.trailers.take().map_or(Frame::End, Frame::Trailers));
         }
-        let length = usize::try_from(this.left).unwrap_or(PIECE).min(PIECE);
         let may_block = may_block();
-        if let Some((file, rewind)) = this.file.take() {
-            if may_block {
-                return Poll::Ready(this.take(read(file, rewind, length)));
+        if this.file.is_some() {
+            let length = usize::try_from(this.left).unwrap_or(PIECE).min(PIECE);
+            let reserving = this.reserving.get_or_insert_with(|| this.memory.reserve(length));
+            let reserved = ready!(Pin::new(reserving).poll(cx));
+            this.reserving = None;
+            let reserved = match reserved {
+                Ok(reserved) => reserved,
+                Err(none) => return Poll::Ready(Frame::Error(BodyFailure::source(none))),
+            };
+            if let Some((file, rewind)) = this.file.take() {
+                if may_block {
+                    return Poll::Ready(this.take(read(file, rewind, reserved)));
+                }
+                let piece = Job::spawn(&*this.spawner, move || read(file, rewind, reserved));
+                this.job = Some(piece.unwrap_or_else(|none| Job::done(Err(none.into()))));
             }
-            let piece = Job::spawn(&*this.spawner, move || read(file, rewind, length));
-            this.job = Some(piece.unwrap_or_else(|none| Job::done(Err(none.into()))));
         }
         let Some(job) = &mut this.job else { return Poll::Ready(Frame::End) };
         if may_block {
@@ -215,12 +272,12 @@ impl FileSource {
     }
 }
 
-fn read(mut file: Spooled, rewind: bool, length: usize) -> ReadPiece {
+fn read(mut file: Spooled, rewind: bool, reserved: ReservedMemory) -> ReadPiece {
     if rewind {
         file.rewind()?;
     }
-    let bytes = file.read(length)?;
-    Ok((file, bytes))
+    let bytes = file.read(reserved.bytes())?;
+    Ok((file, reserved.attach(bytes)))
 }
 
 #[cfg(test)]
@@ -230,7 +287,7 @@ mod tests {
     use super::*;
     use crate::job::tests::{ManualSpawner, spawn};
     use crate::may_block::BlockingScope;
-    use crate::spooled::tests::watched;
+    use crate::spooled::tests::{ledger, watched};
 
     /// Drops what holds the file on a thread that may not block, and on one that may.
     fn is_closed_where_it_may_be_waited_for<T>(holder: impl Fn(Spooled, &Arc<dyn Spawner>) -> T) {
@@ -250,7 +307,7 @@ mod tests {
     }
 
     fn spool(file: Storage) -> Spool {
-        Spool { file, ..Spool::new(1) }
+        Spool { file, ..Spool::new(1, &ledger(0)) }
     }
 
     fn source(
@@ -258,7 +315,9 @@ mod tests {
         job: Option<Job<ReadPiece>>,
         spawner: &Arc<dyn Spawner>,
     ) -> FileSource {
-        FileSource { file, job, left: 9, trailers: None, spawner: Arc::clone(spawner) }
+        let memory = MemoryHandle::default();
+        let spawner = Arc::clone(spawner);
+        FileSource { memory, reserving: None, file, job, left: 9, trailers: None, spawner }
     }
 
     #[test]
@@ -267,7 +326,7 @@ mod tests {
         is_closed_where_it_may_be_waited_for(|file, spawner| source(Some((file, true)), None, spawner));
         // Work that has not begun, and a result that nobody has taken.
         is_closed_where_it_may_be_waited_for(|file, spawner| {
-            spool(Storage::Writing(spawn(&**spawner, || Ok(file)), 1))
+            spool(Storage::Writing(spawn(&**spawner, || Ok(file))))
         });
         is_closed_where_it_may_be_waited_for(|file, spawner| {
             source(None, Some(Job::done(Ok((file, Bytes::new())))), spawner)
@@ -278,7 +337,8 @@ mod tests {
     fn a_piece_for_which_no_thread_has_been_found_is_read_by_whoever_waits_for_it() {
         let manual = Arc::<ManualSpawner>::default();
         let spawner: Arc<dyn Spawner> = Arc::clone(&manual) as _;
-        let mut file = Spooled::create(Arc::clone(&spawner)).unwrap_or_else(|error| panic!("{error}"));
+        let mut file =
+            Spooled::create(&ledger(0), Arc::clone(&spawner)).unwrap_or_else(|error| panic!("{error}"));
         assert!(file.append(b"some bytes").is_ok());
         let mut source = source(Some((file, true)), None, &spawner);
         let mut poll = || Pin::new(&mut source).poll_frame(&mut Context::from_waker(Waker::noop()));

@@ -2,11 +2,11 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::Path;
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use crate::job::Spawner;
+use crate::ledger::{Charge, Ledger};
 use crate::may_block::may_block;
 use crate::panics;
 
@@ -15,21 +15,27 @@ use crate::panics;
 pub(crate) struct Spooled {
     /// `None` when it is being dropped.
     file: Option<File>,
+    /// Of its bytes, until it is closed.
+    charge: Option<Charge>,
     spawner: Arc<dyn Spawner>,
 }
 
 impl Spooled {
     /// Makes the file.
-    pub(crate) fn create(spawner: Arc<dyn Spawner>) -> io::Result<Self> {
-        tempfile::tempfile().map(|file| Self::new(file, spawner))
+    pub(crate) fn create(ledger: &Arc<Ledger>, spawner: Arc<dyn Spawner>) -> io::Result<Self> {
+        let file = make(ledger.spool_dir())?;
+        Ok(Self::new(file, ledger.file(), spawner))
     }
 
-    fn new(file: File, spawner: Arc<dyn Spawner>) -> Self {
-        Self { file: Some(file), spawner }
+    fn new(file: File, charge: Charge, spawner: Arc<dyn Spawner>) -> Self {
+        Self { file: Some(file), charge: Some(charge), spawner }
     }
 
-    /// Appends to it.
+    /// Appends to it. Above `max_spooled_bytes` the error is [`NoRoom`](httpfsm::handler::NoRoom).
     pub(crate) fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if let Some(charge) = &mut self.charge {
+            charge.spool(bytes.len() as u64).map_err(io::Error::other)?;
+        }
         self.file()?.write_all(bytes)
     }
 
@@ -39,10 +45,10 @@ impl Spooled {
     }
 
     /// Reads so many bytes.
-    pub(crate) fn read(&mut self, length: usize) -> io::Result<Bytes> {
+    pub(crate) fn read(&mut self, length: usize) -> io::Result<Vec<u8>> {
         let mut bytes = vec![0; length];
         self.file()?.read_exact(&mut bytes)?;
-        Ok(bytes.into())
+        Ok(bytes)
     }
 
     fn file(&mut self) -> io::Result<&mut File> {
@@ -50,9 +56,27 @@ impl Spooled {
     }
 }
 
+/// Checks that files can be made in a folder.
+///
+/// # Errors
+///
+/// They cannot; the text names the folder.
+pub(crate) fn probe(folder: &Path) -> io::Result<()> {
+    let made = make(Some(folder));
+    made.map(drop).map_err(|error| {
+        let text =
+            format!("No file can be made in the folder of `spool_dir`, {}: {error}.", folder.display());
+        io::Error::new(error.kind(), text)
+    })
+}
+
+fn make(folder: Option<&Path>) -> io::Result<File> {
+    folder.map_or_else(tempfile::tempfile, tempfile::tempfile_in)
+}
+
 impl Drop for Spooled {
     fn drop(&mut self) {
-        let file = self.file.take();
+        let file = (self.file.take(), self.charge.take());
         if may_block() {
             return drop(file);
         }
@@ -68,13 +92,53 @@ pub(crate) mod tests {
     use std::os::fd::OwnedFd;
     use std::os::unix::net::UnixStream;
 
+    use httpfsm::config::ServerConfig;
+    use httpfsm::handler::NoRoom;
+
     use super::*;
+    use crate::clock::Clock;
+    use crate::job::tests::ManualSpawner;
+
+    /// A ledger for files of so many bytes in all.
+    pub(crate) fn ledger(max_spooled_bytes: u64) -> Arc<Ledger> {
+        let config = ServerConfig { max_spooled_bytes, ..ServerConfig::default() };
+        Ledger::new(&config, Arc::default(), Clock::manual(), None)
+    }
 
     /// A file, and whether it is closed.
     pub(crate) fn watched(spawner: Arc<dyn Spawner>) -> (Spooled, impl Fn() -> bool) {
         let (near, far) = UnixStream::pair().unwrap_or_else(|error| panic!("{error}"));
         near.set_nonblocking(true).unwrap_or_else(|error| panic!("{error}"));
         let is_closed = move || matches!((&near).read(&mut [0]), Ok(0));
-        (Spooled::new(OwnedFd::from(far).into(), spawner), is_closed)
+        (Spooled::new(OwnedFd::from(far).into(), ledger(0).file(), spawner), is_closed)
+    }
+
+    #[test]
+    fn a_file_is_charged_until_it_is_closed_and_grows_no_further_than_the_limit() {
+        let manual = Arc::<ManualSpawner>::default();
+        let spawner: Arc<dyn Spawner> = Arc::clone(&manual) as _;
+        let ledger = ledger(10);
+        let create =
+            || Spooled::create(&ledger, Arc::clone(&spawner)).unwrap_or_else(|error| panic!("{error}"));
+        let (mut first, mut second) = (create(), create());
+        assert!(first.append(b"123456").is_ok() && second.append(b"1234").is_ok());
+        let refused = first.append(b"7").err().and_then(|error| error.downcast::<NoRoom>().ok());
+        assert_eq!((refused, ledger.memory().spooled), (Some(NoRoom), 10));
+        drop(second);
+        assert_eq!(ledger.memory().spooled, 10, "it is not closed yet");
+        manual.run();
+        assert_eq!(ledger.memory().spooled, 6);
+        assert!(first.append(b"7890").is_ok());
+        drop(first);
+        manual.run();
+        assert_eq!(ledger.memory().spooled, 0);
+    }
+
+    #[test]
+    fn a_folder_in_which_no_file_can_be_made_is_named() {
+        let error = probe(Path::new("/nonexistent/spool")).expect_err("there is none");
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+        assert!(error.to_string().contains("/nonexistent/spool"), "{error}");
+        assert!(probe(&std::env::temp_dir()).is_ok());
     }
 }

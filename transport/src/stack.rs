@@ -58,6 +58,11 @@ impl<W: Wire> Wire for Stack<W> {
         either!(self, wire => wire.owes_end())
     }
 
+    #[inline]
+    fn held(&self) -> usize {
+        either!(self, wire => wire.held())
+    }
+
     fn is_lost(&mut self) -> bool {
         either!(self, wire => wire.is_lost())
     }

@@ -10,6 +10,7 @@ use httpfsm::server::ChannelStats;
 
 use crate::alarms::NEVER;
 use crate::channel_slot::ChannelSlot;
+use crate::ledger::WireCharge;
 use crate::lock::lock;
 use crate::shared_state::SharedState;
 use crate::wire::Wire;
@@ -32,7 +33,9 @@ impl<W: Wire> Tunnel<W> {
         let state = Arc::new(TunnelState { shared, stats, info, held: Mutex::default() });
         let waker = Waker::from(Arc::clone(&state));
         slot.arm(NEVER, 0, &Context::from_waker(&waker));
-        lock(&state.held).open = Some((wire, slot));
+        let mut charge = WireCharge::new(&state.shared.ledger);
+        charge.set(wire.held());
+        lock(&state.held).open = Some((wire, slot, charge));
         // The connections may have been cut just now, before this one had its wire.
         waker.wake();
         Self(state)
@@ -47,7 +50,11 @@ impl<W: Wire> Tunnel<W> {
     ) -> Poll<Result<T, IoFailure>> {
         let Some(mut polled) = self.0.take_out() else { return Poll::Ready(Err(IoFailure::Closed)) };
         let outcome = match &mut polled.open {
-            Some((wire, _)) => poll(wire, cx),
+            Some((wire, _, charge)) => {
+                let outcome = poll(wire, cx);
+                charge.set(wire.held());
+                outcome
+            }
             None => Poll::Pending,
         };
         drop(polled);
@@ -114,10 +121,13 @@ struct TunnelState<W> {
     held: Mutex<HeldIo<W>>,
 }
 
+/// The wire, its slot, and what it keeps.
+type OpenWire<W> = (W, ChannelSlot, WireCharge);
+
 struct HeldIo<W> {
     /// The wire and its slot; `None` when the connection is over, and while the wire is polled: that runs code of the
     /// task's waker, which is not to run under the lock.
-    open: Option<(W, ChannelSlot)>,
+    open: Option<OpenWire<W>>,
     /// The wire is being polled.
     polled: bool,
     /// The connection is to end when it has been.
@@ -163,8 +173,8 @@ impl<W: Wire> TunnelState<W> {
         self.end(open, reason, waiters);
     }
 
-    fn end(&self, open: (W, ChannelSlot), reason: CloseReason, waiters: [Option<Waker>; 2]) {
-        let (mut wire, mut slot) = open;
+    fn end(&self, open: OpenWire<W>, reason: CloseReason, waiters: [Option<Waker>; 2]) {
+        let (mut wire, mut slot, charge) = open;
         if reason == CloseReason::DrainTimeout {
             wire.reset();
         } else if wire.owes_end() {
@@ -175,6 +185,7 @@ impl<W: Wire> TunnelState<W> {
             });
         }
         panics::discard(wire);
+        drop(charge);
         self.shared.report(|subscriber| subscriber.closed(&self.info, reason));
         slot.end(self.stats);
         waiters.into_iter().flatten().for_each(panics::wake);
@@ -184,7 +195,7 @@ impl<W: Wire> TunnelState<W> {
 /// A wire that is being polled. It goes back when that is over, also where it panicked.
 struct PolledWire<'a, W: Wire> {
     state: &'a TunnelState<W>,
-    open: Option<(W, ChannelSlot)>,
+    open: Option<OpenWire<W>>,
 }
 
 impl<W: Wire> Drop for PolledWire<'_, W> {

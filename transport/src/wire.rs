@@ -75,6 +75,13 @@ pub trait Wire: Send + Unpin + 'static {
         false
     }
 
+    /// Bytes of memory that the wire keeps for this connection while its task sleeps, beside those of its size: what it has
+    /// taken and holds, for whoever accounts for memory. 0 by default.
+    #[inline]
+    fn held(&self) -> usize {
+        0
+    }
+
     /// Whether the connection is lost (reset by the peer, or by probes without a reply), though nothing is read that
     /// would say so. Asked every few seconds while the input must wait; `false` by default.
     fn is_lost(&mut self) -> bool {

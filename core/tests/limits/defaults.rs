@@ -1,5 +1,7 @@
 //! The values of the limits when nothing is set, and when `hardened` is asked for.
 
+use std::time::Duration;
+
 use httpfsm::{ChannelConfig, ServerConfig};
 
 use crate::rig::Rig;
@@ -24,7 +26,8 @@ fn the_hardened_values_are_tighter() {
     let server = ServerConfig::hardened();
     assert_eq!(server.maximum_simultaneous_requests, 1024);
     assert_eq!((server.max_connections, server.max_connections_per_peer), (10_000, 256));
-    assert_eq!(server.max_buffered_bytes, 128 << 20);
+    assert_eq!((server.max_buffered_bytes, server.max_spooled_bytes), (128 << 20, 1 << 30));
+    assert_eq!(server.room_timeout, Some(Duration::from_secs(5)));
     assert_eq!(server.channel.input_bound, ChannelConfig::hardened().input_bound);
     assert_eq!(server.channel.head_timeout, ChannelConfig::hardened().head_timeout);
     let config = ChannelConfig::hardened();

@@ -38,6 +38,9 @@ pub(crate) const SERVER: &[Parameter] = &[
         },
     ),
     parameter("max_buffered_bytes", NoLimit("counted by the transport, whose verdict is Busy")),
+    parameter("room_timeout", NoLimit("kept by the transport, whose verdict is Busy")),
+    parameter("max_spooled_bytes", NoLimit("counted by the transport, whose verdict is Busy")),
+    parameter("spool_dir", NoLimit("a text, the transport's")),
     parameter(
         "drain_deadline",
         Time(|time, n| {

@@ -32,6 +32,8 @@ fn every_complaint_names_what_it_is_about() {
         (vec!["serve", "--record", &file], &file),
         (vec!["serve", "--port", "0", "--unix", &missing], &missing),
         (vec!["serve", "--port", "0", "--unix", &file], &file),
+        (vec!["serve", "--port", "0", "--spool-dir", &missing], &missing),
+        (vec!["serve", "--port", "0", "--spool-dir", &file], &file),
         (vec!["serve", "--host", "192.0.2.1", "--port", "0"], "192.0.2.1"),
         (vec!["serve", "--host", "nobody.invalid"], "nobody.invalid"),
         (vec!["serve", "--host", "127.0.1"], "127.0.1"),

@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 
 use httpfsm::channel::{Input, NotAccepted, State};
 use httpfsm::fsm::Label as _;
-use httpfsm::handler::{Body, Failure, Handler, IntoResponse, Response};
+use httpfsm::handler::{Body, Failure, Handler, IntoResponse, NoRoom, Response};
 use httpfsm::time::Now;
 
 use super::{Driver, WakeUp};
@@ -30,13 +30,13 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         }
         let exchange = match &mut self.exchange {
             Some(exchange) => exchange,
-            none => none.insert(self.service.exchanges.take().unwrap_or_else(Exchange::new)),
+            none => none.insert(self.service.new_exchange()),
         };
         exchange.counted = counted;
         exchange.begin(request);
         if self.service.whole_bodies && exchange.has_body && !request.expects_continue() {
             let overflow = self.service.compiled.config().inbuf_overflow;
-            exchange.stage = Stage::Gathering(Box::new(Spool::new(overflow)));
+            exchange.stage = Stage::Gathering(Box::new(Spool::new(overflow, &self.service.shared.ledger)));
         } else {
             self.call(None, now);
         }
@@ -56,6 +56,12 @@ impl<H: Handler, W: Wire> Driver<H, W> {
 
     /// Polls whatever of the application is next; `true` if the channel has been given something.
     pub(super) fn application(&mut self, wake_up: &mut WakeUp<'_>, cx: &mut Context<'_>) -> bool {
+        if self.exchange.as_ref().is_some_and(|exchange| exchange.wait.is_some())
+            && self.room_came(&wake_up.now, cx)
+        {
+            wake_up.ask = true;
+            return true;
+        }
         let Some(exchange) = self.exchange.as_deref_mut() else { return false };
         exchange.pipe.attend();
         let response = match &mut exchange.stage {
@@ -73,13 +79,13 @@ impl<H: Handler, W: Wire> Driver<H, W> {
                 })
             }
             Stage::Sending(sending) => {
-                let pumped = sending.pump(&mut self.channel, &wake_up.now, cx);
+                let pumped = sending.pump(&mut self.channel, wake_up.is_full, &wake_up.now, cx);
                 let calls = exchange.pipe.attended();
                 // The handler will not read the body, so a held head is released now. If the source has a frame, that
                 // releases it.
                 let waits = matches!(pumped, Pumped::Waits) && self.channel.holds_head();
                 let releases = waits && exchange.pipe.forgoes_body();
-                let mut called = calls.is_some_and(|calls| self.carry_out(calls, &wake_up.now));
+                let mut called = calls.is_some_and(|calls| self.carry_out(calls, &wake_up.now, cx));
                 called |= releases && self.channel.handle(&wake_up.now, Input::Flush).is_ok();
                 match pumped {
                     Pumped::Waits => return called,
@@ -100,7 +106,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         };
         // What the handler has asked for comes before its response.
         let calls = exchange.pipe.attended();
-        let called = calls.is_some_and(|calls| self.carry_out(calls, &wake_up.now));
+        let called = calls.is_some_and(|calls| self.carry_out(calls, &wake_up.now, cx));
         match response {
             Ok(Poll::Pending) => {
                 self.channel.forget_request();
@@ -197,7 +203,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
 
     /// Passes on what the handler asked of the channel.
     #[cold]
-    fn carry_out(&mut self, calls: Calls, now: &Now<'_>) -> bool {
+    fn carry_out(&mut self, calls: Calls, now: &Now<'_>, cx: &Context<'_>) -> bool {
         for order in calls.orders {
             // Not accepted where the response came first: that is no failure.
             let _ = match order {
@@ -208,7 +214,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             };
         }
         if calls.demand > 0 {
-            let _ = self.channel.handle(now, Input::BodyDemand(calls.demand));
+            self.demand(calls.demand, now, cx);
         }
         true
     }
@@ -221,13 +227,22 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             Err(text) => self.abort(Failure::Spool, &text, &wake_up.now),
             Ok(Poll::Pending) => return false,
             Ok(Poll::Ready(Gathered::Demand(bytes))) => {
-                let _ = self.channel.handle(&wake_up.now, Input::BodyDemand(bytes));
+                let goes_on = self.demand(bytes, &wake_up.now, cx);
+                if let Some(Exchange { stage: Stage::Gathering(spool), .. }) = self.exchange.as_deref() {
+                    // It was given to a job for want of room.
+                    wake_up.ask |= spool.is_writing();
+                }
+                return goes_on;
             }
             Ok(Poll::Ready(Gathered::Whole(body))) => {
                 self.call(Some(body), &wake_up.now);
                 wake_up.ask = true;
             }
             Ok(Poll::Ready(Gathered::Failed(error))) => {
+                if let Some(none) = error.get_ref().and_then(|error| error.downcast_ref::<NoRoom>()) {
+                    self.no_room_for_body(*none, &wake_up.now);
+                    return true;
+                }
                 let text = format!("The request body could not be kept: {error}");
                 if error.get_ref().is_some_and(|error| error.is::<NoThread>()) {
                     // There is no thread for it, and soon there may be one: 503.

@@ -13,6 +13,7 @@ use super::{Driver, WakeUp, WireEnd};
 use crate::alarms::NEVER;
 use crate::exchange::{Exchange, Stage};
 use crate::panics;
+use crate::pipe::Pipe;
 use crate::tunnel::Tunnel;
 use crate::wire::Wire;
 
@@ -116,6 +117,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             self.failed(Failure::Response, &error.to_string());
         }
         let Some(exchange) = self.exchange.as_deref_mut() else { return };
+        exchange.wait = None;
         if matches!(exchange.stage, Stage::Gathering(_)) {
             // The machine responds; the handler is not called.
             self.finish();
@@ -143,7 +145,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         let (shared, stats) = (Arc::clone(&self.service.shared), self.channel.stats());
         let io = Box::new(Tunnel::new(wire, shared, slot, stats, Arc::clone(&self.info)));
         // From here on only the application holds the pipe: where it does not, the connection ends here.
-        let pipe = std::mem::take(&mut exchange.pipe);
+        let pipe = Pipe::replace(&mut exchange.pipe);
         pipe.hand_over(Upgraded::new(leftover, io), cx.waker());
         panics::discard(pipe);
     }
@@ -156,6 +158,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         let Some(exchange) = self.exchange.as_deref_mut() else {
             return self.slot.end(self.channel.stats());
         };
+        exchange.wait = None;
         let runs_on = matches!(exchange.stage, Stage::Calling) && exchange.pipe.is_disconnect_awaited();
         exchange.pipe.disconnected();
         wake_up.wakes_application = true;

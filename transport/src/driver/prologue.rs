@@ -24,6 +24,7 @@ use super::{Driver, TURNS, WireEnd};
 use crate::alarms::NEVER;
 use crate::layer::{Layer, LayerError};
 use crate::layered::Layered;
+use crate::ledger::Kept;
 use crate::listener::ListenerInfo;
 use crate::panics;
 use crate::preface::{AfterPreface, Established, HandedOver, Preface, PrefaceRead, PrefaceVerdict};
@@ -320,13 +321,10 @@ impl<H: Handler, W: Wire> Driver<H, W> {
 
     /// Before the task sleeps.
     fn rest_unopened(&mut self, before: Box<BeforeChannel>, now: u64, cx: &mut Context<'_>) {
-        let held = match &self.wire {
-            Some(Stack::Layered(wire)) => wire.held(),
-            _ => before.received.capacity(),
-        };
-        let buffered = u32::try_from(held).unwrap_or(u32::MAX);
-        let fits = self.service.shared.budget.charge(self.buffered, buffered);
-        self.buffered = buffered;
+        // All of it is input that the peer is answerable for, as half a head is.
+        let held = before.received.capacity() + self.wire.as_ref().map_or(0, Wire::held);
+        let now_kept = Kept { input: u32::try_from(held).unwrap_or(u32::MAX), output: 0 };
+        let fits = self.service.shared.ledger.keep(&mut self.kept, now_kept);
         // Another connection may need its place.
         self.slot.set_idle_since(self.opened);
         if !fits {

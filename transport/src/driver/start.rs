@@ -7,6 +7,7 @@ use httpfsm::handler::{ConnectionInfo, Handler};
 
 use super::{Driver, WireEnd};
 use crate::channel_slot::ChannelSlot;
+use crate::ledger::Kept;
 use crate::listener::ListenerInfo;
 use crate::panics;
 use crate::service::Service;
@@ -56,7 +57,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             slot,
             exchange: None,
             before: None,
-            buffered: 0,
+            kept: Kept::default(),
             told_to_go: false,
             overgrown: false,
             wire_end: WireEnd::Nothing,

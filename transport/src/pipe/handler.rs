@@ -8,10 +8,11 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::BytesMut;
 use httpfsm::fields::Fields;
-use httpfsm::handler::{BodyFailure, Control, Frame, Source, UpgradeError, Upgraded, Waiter};
+use httpfsm::handler::{BodyFailure, Control, Frame, MemoryHandle, Source, UpgradeError, Upgraded, Waiter};
 use httpfsm::status::Status;
 
 use super::{ATTENDED, CALLED, Order, Pipe, PipeEvent, PipeState, TOUCHED};
+use crate::ledger::Ledger;
 use crate::lock::lock;
 use crate::{panics, sync, waiting};
 
@@ -67,9 +68,10 @@ impl Pipe {
     }
 
     pub(super) fn poll_body(&self, cx: &mut Context<'_>) -> Poll<Frame> {
-        let mut driver = None;
+        let (mut driver, mut read) = (None, None);
         let frame = waiting::poll(&self.state, cx, |state| {
             let bytes = state.take_bytes();
+            read = state.charge.release(bytes.len() as u64);
             if state.end.is_none() && !state.expect_refused && state.top_up() {
                 driver = self.call(state).or(driver.take());
             }
@@ -88,6 +90,8 @@ impl Pipe {
                 }
             }
         });
+        // Before the driver looks for room.
+        drop(read);
         if let Some(driver) = driver {
             panics::wake(driver);
         }
@@ -100,10 +104,12 @@ impl Pipe {
         state.body_dropped = true;
         let reader = state.reader.take();
         state.bytes = BytesMut::new();
+        let unread = (state.charge.release(u64::MAX), state.charge.forgo());
         // The head of the response may have waited for the body.
         let is_unread = !state.body_read && state.end.is_none() && !state.over;
         let driver = if is_unread { self.call(&mut state) } else { None };
         drop(state);
+        drop(unread);
         panics::discard(reader);
         if let Some(driver) = driver {
             panics::wake(driver);
@@ -152,6 +158,11 @@ impl Control for Pipe {
 
     fn release_place(&self) {
         self.place.release();
+    }
+
+    fn memory(&self) -> MemoryHandle {
+        let ledger = self.ledger.as_ref();
+        ledger.map_or_else(MemoryHandle::default, |ledger| MemoryHandle::new(Arc::<Ledger>::clone(ledger)))
     }
 
     fn poll_peer_ended(&self, waiter: &mut Waiter, cx: &mut Context<'_>) -> Poll<()> {

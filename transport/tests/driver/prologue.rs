@@ -130,7 +130,7 @@ fn others_have_their_turn_while_a_preface_comes_in_pieces() {
         assert!(Pin::new(&mut driver).poll(&mut Context::from_waker(&waker)).is_pending());
         assert_eq!(woken.0.swap(0, Ordering::SeqCst), 1, "it goes on");
     }
-    assert!((100..1000).contains(&service.held().buffered), "{:?}", service.held());
+    assert!((100..1000).contains(&service.held().memory.input), "{:?}", service.held());
 }
 
 #[test]

@@ -1,0 +1,125 @@
+//! Memory of the server for a connection: what it keeps, and room for the body of its request.
+
+use std::task::{Context, Poll};
+
+use httpfsm::channel::Input;
+use httpfsm::handler::{Handler, NoRoom};
+use httpfsm::time::Now;
+
+use super::{Driver, WakeUp};
+use crate::exchange::{BodyWait, Stage};
+use crate::ledger::{Charge, GRANTED, Kept, Room, Row};
+use crate::wire::Wire;
+
+impl<H: Handler, W: Wire> Driver<H, W> {
+    /// What the connection keeps while it sleeps.
+    #[inline]
+    pub(super) fn keeps(&self) -> Kept {
+        let wire = self.wire.as_ref().map_or(0, Wire::held);
+        let (input, output) = self.channel.buffered_apart();
+        let bytes = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX);
+        Kept { input: bytes(input), output: bytes(output + wire) }
+    }
+
+    /// Whether nothing that makes more output is taken up before some of it has left: there is no room for more than what is
+    /// granted. The wire is waited for meanwhile.
+    #[inline]
+    pub(super) fn is_held_up(&self, wake_up: &WakeUp<'_>) -> bool {
+        wake_up.is_full && self.channel.unsent_len() > GRANTED as usize
+    }
+
+    /// Whether more input may be taken in. Where there is no room, nothing is read ahead beyond what is granted.
+    #[inline]
+    pub(super) fn may_read(&self, wake_up: &WakeUp<'_>) -> bool {
+        !wake_up.is_full || !self.is_held_up(wake_up) && self.granted_input() > 0
+    }
+
+    /// How much may be read where there is no room.
+    #[cold]
+    pub(super) fn granted_input(&self) -> usize {
+        (GRANTED as usize).saturating_sub(self.channel.read_ahead())
+    }
+
+    /// The connection has come to keep more than is granted, and there was no room.
+    #[cold]
+    pub(super) fn no_room_for_growth(&mut self, now: &Now<'_>) {
+        if self.channel.handle(now, Input::Busy).is_ok() {
+            self.tell_no_room();
+        }
+    }
+
+    #[cold]
+    fn tell_no_room(&self) {
+        let memory = self.service.shared.ledger.memory();
+        self.service.tell(|subscriber| subscriber.no_room(Some(&self.info), &memory));
+    }
+
+    /// Asks the channel for bytes of the request body, as soon as there is room for them. Whether it was asked.
+    #[cold]
+    pub(super) fn demand(&mut self, demand: u64, now: &Now<'_>, cx: &Context<'_>) -> bool {
+        let Some(exchange) = self.exchange.as_deref_mut() else { return false };
+        let (length, shared) = (exchange.body_length(), &self.service.shared);
+        let (wanted, waits) = match &exchange.stage {
+            Stage::Gathering(spool) => (spool.wants(length, demand), true),
+            _ => exchange.pipe.wants(length, demand),
+        };
+        if wanted == 0 {
+            return self.channel.handle(now, Input::BodyDemand(demand)).is_ok();
+        }
+        if let Some(room) = shared.ledger.take(Row::Promised, wanted) {
+            return self.promise(room, wanted, demand, now);
+        }
+        if let Stage::Gathering(spool) = &mut exchange.stage {
+            if spool.decline(demand, &shared.spawner) {
+                // The job may be done.
+                return spool.is_writing();
+            }
+        } else if !waits {
+            exchange.pipe.decline(demand);
+            return false;
+        }
+        let room = Room::new(&shared.ledger, wanted);
+        exchange.wait = Some(Box::new(BodyWait { room, wanted, demand }));
+        self.room_came(now, cx)
+    }
+
+    fn promise(&mut self, room: Charge, wanted: u64, demand: u64, now: &Now<'_>) -> bool {
+        let Some(exchange) = self.exchange.as_deref_mut() else { return false };
+        let demand = match &mut exchange.stage {
+            Stage::Gathering(spool) => spool.promise(room, wanted, demand),
+            _ => exchange.pipe.promise(room, wanted, demand),
+        };
+        self.channel.handle(now, Input::BodyDemand(demand)).is_ok()
+    }
+
+    /// Whether what a body waits for has come: room, or the end of its patience.
+    #[cold]
+    pub(super) fn room_came(&mut self, now: &Now<'_>, cx: &Context<'_>) -> bool {
+        let Some(exchange) = self.exchange.as_deref_mut() else { return false };
+        let Some(wait) = &mut exchange.wait else { return false };
+        if exchange.pipe.forgoes_body() {
+            exchange.wait = None;
+            return false;
+        }
+        let (wanted, demand) = (wait.wanted, wait.demand);
+        let Poll::Ready(room) = wait.room.poll(cx) else { return false };
+        exchange.wait = None;
+        match room {
+            Ok(room) => {
+                self.promise(room, wanted, demand, now);
+            }
+            Err(none) => self.no_room_for_body(none, now),
+        }
+        true
+    }
+
+    /// 503, where the head of the response has not left; else the response is cut.
+    #[cold]
+    pub(super) fn no_room_for_body(&mut self, none: NoRoom, now: &Now<'_>) {
+        self.tell_no_room();
+        if self.channel.handle(now, Input::Busy).is_err() {
+            let _ = self.channel.handle(now, Input::Abort(Some(&none.to_string())));
+        }
+        self.finish();
+    }
+}

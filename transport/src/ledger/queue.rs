@@ -1,0 +1,217 @@
+//! Those who wait for room, in order.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
+
+use httpfsm::handler::{MemoryLedger, NoRoom, Waiter};
+
+use super::{Charge, Ledger, Row};
+use crate::alarms::{NEVER, Registration};
+use crate::lock::lock;
+use crate::panics;
+
+/// The alarms of those who wait have keys from here on: channels are counted from 1 upwards, listeners from the end down.
+const KEYS: u64 = 1 << 62;
+
+/// Those who wait, and those who have got room and do not know yet.
+#[derive(Default)]
+pub(super) struct Queue {
+    entries: BTreeMap<usize, Entry>,
+    granted: BTreeMap<usize, (u64, Entry)>,
+    pub(super) next: usize,
+}
+
+struct Entry {
+    /// Bytes that are asked for.
+    most: u64,
+    /// When it is told that there is no room, on the server's clock.
+    at: u64,
+    /// Wakes it.
+    registration: Arc<Registration>,
+}
+
+impl Ledger {
+    /// Gives what is free to those who wait, in order, and wakes them.
+    #[cold]
+    pub(super) fn serve(&self) {
+        let mut woken = Vec::new();
+        let mut queue = lock(&self.queue);
+        while let Some(first) = queue.entries.first_entry() {
+            let Some(bytes) = self.take_share(first.get().most) else { break };
+            let (ticket, entry) = first.remove_entry();
+            woken.push(Arc::clone(&entry.registration));
+            queue.granted.insert(ticket, (bytes, entry));
+        }
+        self.waiting.store(queue.entries.len(), Ordering::SeqCst);
+        drop(queue);
+        for registration in woken {
+            registration.wake();
+            panics::discard(registration);
+        }
+    }
+
+    /// Room for `most` bytes or fewer, in order. It counts in no row yet.
+    fn poll_room(
+        &self,
+        ticket: &mut Option<usize>,
+        most: u64,
+        cx: &Context<'_>,
+    ) -> Poll<Result<u64, NoRoom>> {
+        let ticket = match *ticket {
+            Some(known) => {
+                let queue = lock(&self.queue);
+                let entry = queue.entries.get(&known);
+                let registration = entry.map(|entry| Arc::clone(&entry.registration));
+                drop(queue);
+                if let Some(registration) = registration {
+                    registration.set_waker(cx.waker());
+                    panics::discard(registration);
+                }
+                ticket
+            }
+            None => {
+                if self.waiting.load(Ordering::SeqCst) == 0 {
+                    if let Some(bytes) = self.take_share(most) {
+                        return Poll::Ready(Ok(bytes));
+                    }
+                }
+                self.line_up(ticket, most, cx);
+                ticket
+            }
+        };
+        let Some(known) = *ticket else { return Poll::Pending };
+        // By this clock it may have been late before its alarm has come.
+        let now = self.clock.now();
+        let mut queue = lock(&self.queue);
+        let (granted, entry) = if let Some((bytes, entry)) = queue.granted.remove(&known) {
+            (Ok(bytes), entry)
+        } else {
+            match queue.entries.get(&known) {
+                Some(entry) if now < entry.at => return Poll::Pending,
+                Some(_) => {}
+                // It is polled after its end.
+                None => return Poll::Pending,
+            }
+            let Some(entry) = queue.entries.remove(&known) else { return Poll::Pending };
+            self.waiting.store(queue.entries.len(), Ordering::SeqCst);
+            (Err(NoRoom), entry)
+        };
+        drop(queue);
+        *ticket = None;
+        self.leave(known, &entry);
+        if granted.is_err() {
+            // Who comes behind may have asked for less.
+            self.serve();
+        }
+        Poll::Ready(granted)
+    }
+
+    fn line_up(&self, ticket: &mut Option<usize>, most: u64, cx: &Context<'_>) {
+        let registration = Registration::new(None);
+        registration.set_waker(cx.waker());
+        let at = self.clock.now().saturating_add(self.timeout);
+        let mut queue = lock(&self.queue);
+        let known = queue.next;
+        queue.next += 1;
+        queue.entries.insert(known, Entry { most, at, registration: Arc::clone(&registration) });
+        self.waiting.store(queue.entries.len(), Ordering::SeqCst);
+        drop(queue);
+        *ticket = Some(known);
+        if at != NEVER {
+            self.alarms.arm(key(known), at, at, &registration);
+        }
+        // Room may have come between the look and the entry.
+        self.serve();
+    }
+
+    /// Stops waiting; room that was granted meanwhile is given back.
+    fn forget_room(&self, ticket: &mut Option<usize>) {
+        let Some(known) = ticket.take() else { return };
+        let mut queue = lock(&self.queue);
+        let (bytes, entry) = match queue.granted.remove(&known) {
+            Some((bytes, entry)) => (bytes, Some(entry)),
+            None => (0, queue.entries.remove(&known)),
+        };
+        self.waiting.store(queue.entries.len(), Ordering::SeqCst);
+        drop(queue);
+        if let Some(entry) = entry {
+            self.leave(known, &entry);
+        }
+        // Also where it had none: who comes behind may have asked for less.
+        self.release(bytes);
+    }
+
+    fn leave(&self, ticket: usize, entry: &Entry) {
+        if entry.at != NEVER {
+            self.alarms.disarm(key(ticket), entry.at);
+        }
+        entry.registration.forget_waker();
+    }
+
+    #[cfg(test)]
+    pub(super) fn lines_up(&self) -> (usize, usize) {
+        let queue = lock(&self.queue);
+        (queue.entries.len(), queue.granted.len())
+    }
+}
+
+fn key(ticket: usize) -> u64 {
+    KEYS.saturating_add(ticket as u64)
+}
+
+/// For the sources of responses.
+impl MemoryLedger for Ledger {
+    fn poll_reserve(
+        &self,
+        waiter: &mut Waiter,
+        bytes: usize,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<usize, NoRoom>> {
+        self.poll_room(&mut waiter.0, bytes as u64, cx).map(|reserved| {
+            let reserved = reserved.inspect_err(|_| self.tell_no_room())?;
+            self.rows[Row::Pieces as usize].fetch_add(reserved, Ordering::SeqCst);
+            // No more than was asked for.
+            Ok(usize::try_from(reserved).unwrap_or(bytes))
+        })
+    }
+
+    fn try_reserve(&self, bytes: usize) -> bool {
+        self.take_all(Row::Pieces, bytes as u64)
+    }
+
+    fn give_back(&self, bytes: usize) {
+        self.give_back(Row::Pieces, bytes as u64);
+    }
+
+    fn forget(&self, waiter: &mut Waiter) {
+        self.forget_room(&mut waiter.0);
+    }
+}
+
+/// A request body that waits for room.
+pub(crate) struct Room {
+    ledger: Arc<Ledger>,
+    ticket: Option<usize>,
+    most: u64,
+}
+
+impl Room {
+    /// To be polled.
+    pub(crate) fn new(ledger: &Arc<Ledger>, most: u64) -> Self {
+        Self { ledger: Arc::clone(ledger), ticket: None, most }
+    }
+
+    /// The room, as a promise.
+    pub(crate) fn poll(&mut self, cx: &Context<'_>) -> Poll<Result<Charge, NoRoom>> {
+        let room = self.ledger.poll_room(&mut self.ticket, self.most, cx);
+        room.map_ok(|bytes| self.ledger.taken(Row::Promised, bytes))
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.ledger.forget_room(&mut self.ticket);
+    }
+}

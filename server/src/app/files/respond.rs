@@ -125,7 +125,7 @@ impl Site {
             _ => Selection::Whole,
         };
         let content_type = content::content_type(&self.types, path, &file).map_err(self.unreadable(path))?;
-        let source = FileContent::new(file, self.full_path(path), spawner);
+        let source = FileContent::new(file, self.full_path(path), request.memory(), spawner);
         let (status, source, content_type, range) = match selection {
             Selection::Whole => (Status::OK, source.range(0..length), content_type, None),
             Selection::One(range) => {

@@ -10,18 +10,21 @@ use std::task::{Context, Poll, ready};
 use std::{io, mem};
 
 use bytes::Bytes;
-use httpfsm::handler::{self, Body, BodyFailure, Frame};
+use httpfsm::handler::{self, Body, BodyFailure, Frame, MemoryHandle, NoRoom, ReserveFuture, ReservedMemory};
 use httpfsm_transport::{Job, Spawner};
 use rustix::buffer::spare_capacity;
 use rustix::io::{Errno, pread};
 
 use super::failure::Unreadable;
 
-/// Bytes read at once.
+/// Bytes read at once; fewer where the server has little room.
 const PIECE: u64 = 256 << 10;
 
 /// A response of at most so many bytes is read by the job that opens its file, which saves a second job.
 const SMALL: u64 = 64 << 10;
+
+/// Content of at most so many bytes needs no room: it is little more than its request.
+const LITTLE: usize = 4 << 10;
 
 /// The content of a response, piece by piece. A file that has become shorter is a failure; of one that has grown, only
 /// the promised bytes are sent.
@@ -30,8 +33,11 @@ pub(super) struct FileContent {
     /// The path of the file, for the operator.
     path: PathBuf,
     segments: VecDeque<Segment>,
+    /// Waits for room for the next piece, which begins the first segment.
+    reserving: Option<ReserveFuture>,
     /// The piece that is being read, and its length.
     reading: Option<(Job<io::Result<Bytes>>, u64)>,
+    memory: MemoryHandle,
     spawner: Arc<dyn Spawner>,
 }
 
@@ -42,8 +48,9 @@ enum Segment {
 
 impl FileContent {
     /// Nothing yet.
-    pub(super) fn new(file: File, path: PathBuf, spawner: Arc<dyn Spawner>) -> Self {
-        Self { file: Arc::new(file), path, segments: VecDeque::new(), reading: None, spawner }
+    pub(super) fn new(file: File, path: PathBuf, memory: MemoryHandle, spawner: Arc<dyn Spawner>) -> Self {
+        let (segments, file) = (VecDeque::new(), Arc::new(file));
+        Self { file, path, segments, reserving: None, reading: None, memory, spawner }
     }
 
     /// Then these bytes of the file.
@@ -63,12 +70,16 @@ impl FileContent {
         Body::stream(self)
     }
 
-    /// The same, or a complete body where the content is small; blocks.
+    /// The same, or a complete body where the content is small and there is room for it; blocks.
     pub(super) fn into_body(self) -> Result<Body, Unreadable> {
-        if self.left() > SMALL {
+        let length = usize::try_from(self.left()).unwrap_or(usize::MAX);
+        if length as u64 > SMALL {
             return Ok(self.into_stream());
         }
-        let mut whole = Vec::with_capacity(usize::try_from(self.left()).unwrap_or_default());
+        let Some(reserved) = self.memory.try_reserve(if length > LITTLE { length } else { 0 }) else {
+            return Ok(self.into_stream());
+        };
+        let mut whole = Vec::with_capacity(length);
         for segment in self.segments {
             match segment {
                 Segment::Bytes(bytes) => whole.extend_from_slice(&bytes),
@@ -79,7 +90,7 @@ impl FileContent {
                 }
             }
         }
-        Ok(whole.into())
+        Ok(if length > LITTLE { reserved.attach(whole).into() } else { whole.into() })
     }
 
     fn left(&self) -> u64 {
@@ -109,21 +120,24 @@ impl handler::Source for FileContent {
                     Err(error) => this.fail(error),
                 });
             }
-            match this.segments.pop_front() {
-                None => return Poll::Ready(Frame::End),
-                Some(Segment::Bytes(bytes)) => return Poll::Ready(Frame::Data(bytes)),
-                Some(Segment::File(Range { start, end })) => {
-                    let middle = end.min(start.saturating_add(PIECE));
-                    if middle < end {
-                        this.segments.push_front(Segment::File(middle..end));
-                    }
-                    if start < middle {
-                        match this.read(start..middle) {
-                            Ok(job) => this.reading = Some((job, middle - start)),
-                            Err(error) => return Poll::Ready(this.fail(error)),
-                        }
-                    }
+            if let Some(reserving) = &mut this.reserving {
+                let reserved = ready!(Pin::new(reserving).poll(cx));
+                this.reserving = None;
+                if let Err(failure) = this.begin(reserved) {
+                    return Poll::Ready(failure);
                 }
+                continue;
+            }
+            match this.segments.front() {
+                Some(Segment::File(Range { start, end })) if start < end => {
+                    let length = usize::try_from(PIECE.min(end - start)).unwrap_or_default();
+                    this.reserving = Some(this.memory.reserve(length));
+                }
+                _ => match this.segments.pop_front() {
+                    None => return Poll::Ready(Frame::End),
+                    Some(Segment::Bytes(bytes)) => return Poll::Ready(Frame::Data(bytes)),
+                    Some(Segment::File(_)) => {}
+                },
             }
         }
     }
@@ -138,12 +152,24 @@ impl FileContent {
         Frame::Error(BodyFailure::source(Unreadable { path: mem::take(&mut self.path), error }))
     }
 
-    fn read(&self, range: Range<u64>) -> io::Result<Job<io::Result<Bytes>>> {
+    /// Begins to read the piece for which there is room.
+    fn begin(&mut self, reserved: Result<ReservedMemory, NoRoom>) -> Result<(), Frame> {
+        let reserved = reserved.map_err(|none| Frame::Error(BodyFailure::source(none)))?;
+        let Some(Segment::File(range)) = self.segments.front_mut() else { return Ok(()) };
+        let end = range.end.min(range.start.saturating_add(reserved.bytes() as u64));
+        let piece = range.start..end;
+        range.start = end;
+        let length = piece.end - piece.start;
+        self.reading = Some((self.read(piece, reserved).map_err(|error| self.fail(error))?, length));
+        Ok(())
+    }
+
+    fn read(&self, range: Range<u64>, reserved: ReservedMemory) -> io::Result<Job<io::Result<Bytes>>> {
         let file = Arc::clone(&self.file);
         super::job(&*self.spawner, move || {
-            let mut bytes = Vec::with_capacity(usize::try_from(range.end - range.start).unwrap_or_default());
+            let mut bytes = Vec::with_capacity(reserved.bytes());
             read(&file, &range, &mut bytes)?;
-            Ok(bytes.into())
+            Ok(reserved.attach(bytes))
         })
     }
 }
@@ -175,7 +201,7 @@ mod tests {
     use std::sync::Arc;
     use std::task::{Context, Poll, Waker};
 
-    use httpfsm::handler::{Body, Frame};
+    use httpfsm::handler::{Body, Frame, MemoryHandle};
     use httpfsm_transport::{Inline, NoThread, Spawner};
 
     use super::{FileContent, PIECE, SMALL};
@@ -192,7 +218,8 @@ mod tests {
     }
 
     fn source(file: &File) -> FileContent {
-        FileContent::new(file.try_clone().unwrap(), "/srv/www/a.iso".into(), Arc::new(Inline))
+        let memory = MemoryHandle::default();
+        FileContent::new(file.try_clone().unwrap(), "/srv/www/a.iso".into(), memory, Arc::new(Inline))
     }
 
     fn next(body: &mut Body) -> Frame {
@@ -231,7 +258,9 @@ mod tests {
 
     #[test]
     fn a_piece_that_is_being_read_is_still_to_come() {
-        let mut body = FileContent::new(file(9), "a".into(), Arc::new(ForgetsJobs)).range(0..9).into_stream();
+        let mut body = FileContent::new(file(9), "a".into(), MemoryHandle::default(), Arc::new(ForgetsJobs))
+            .range(0..9)
+            .into_stream();
         assert!(body.poll_frame(&mut Context::from_waker(Waker::noop())).is_pending());
         assert_eq!(body.length(), Some(9));
     }

@@ -11,10 +11,13 @@ use std::time::{Duration, Instant};
 use socket2::{Domain, Socket, Type};
 
 use super::{GET, HeldResources, number};
+use crate::curl::path;
 use crate::{ReceivedResponse, ServerProcess, text};
 
 on_each_transport! {
     slow_peers_cost_no_more_memory_than_the_limits_say,
+    slow_readers_of_a_file_cost_no_more_memory_than_the_limit_says,
+    a_body_that_nobody_wants_is_never_put_into_a_file,
 }
 
 /// Without a change in this time, everything stands still.
@@ -92,6 +95,46 @@ fn slow_peers_cost_no_more_memory_than_the_limits_say(transport: &str) {
         drop(crowd);
         held.is_all_that_is_left(&server);
     }
+}
+
+/// Each of them holds a piece of 256 KiB where pieces are not counted, which is 37 MiB.
+fn slow_readers_of_a_file_cost_no_more_memory_than_the_limit_says(transport: &str) {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("large"), vec![b'x'; 20 << 20]).expect("a file");
+    fs::write(folder.path().join("plaintext"), "Hello, World!").expect("a file");
+    let flags = ["--max-buffered-bytes=2MiB", "--threads=2", path(folder.path())];
+    let server = ServerProcess::on(transport, &flags);
+    let held = HeldResources::at_rest(&server);
+    let before = settled(&server);
+    let case = case("slow readers of a file", "GET /large HTTP/1.1\r\nHost: a\r\n\r\n", 0, 0);
+    let crowd = case.gather(&server, 150);
+    let grown = settled(&server).saturating_sub(before);
+    // Beside the limit there are connections, and threads for the file work, as many as there are readers perhaps.
+    assert!(grown <= (2 << 10) + 150 * 80, "{grown} KiB");
+    // Others wait for a piece as well, but not for what is small.
+    let mut stream = server.connect();
+    stream.write_all(GET).expect("sent");
+    let mut response = Vec::new();
+    stream.read_to_end(&mut response).expect("a response");
+    ReceivedResponse::new(&response).assert("HTTP/1.1 200 OK", "Hello, World!");
+    drop(crowd);
+    held.is_all_that_is_left(&server);
+}
+
+/// No byte may be put into a file, so a body that is would get a 503.
+fn a_body_that_nobody_wants_is_never_put_into_a_file(transport: &str) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = ServerProcess::on(transport, &["--max-spooled-bytes=1", path(folder.path())]);
+    let mut stream = server.connect();
+    let body = vec![b'x'; 60 << 20];
+    let head =
+        format!("POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len());
+    stream.write_all(head.as_bytes()).expect("sent");
+    stream.write_all(&body).expect("sent");
+    let mut response = Vec::new();
+    stream.read_to_end(&mut response).expect("a response");
+    let response = text(&response);
+    assert!(response.starts_with("HTTP/1.1 405 "), "{response}");
 }
 
 /// A client outside of the crowd is served. If not, the panic shows what waits for what: the queues of the sockets hold

@@ -405,8 +405,9 @@ impl<H: Handler, W: Wire> Future for Driver<H, W> {
 impl<H: Handler, W: Wire> Drop for Driver<H, W> {
     fn drop(&mut self) {
         self.channel.end();
-        self.slot.end(self.channel.stats());
+        // Whoever waits for the last connection to be gone finds nothing of it.
         self.service.shared.ledger.keep(&mut self.kept, Kept::default());
+        self.slot.end(self.channel.stats());
         if let Some(mut exchange) = self.exchange.take() {
             let _ = panics::catch(|| exchange.finish());
             if exchange.counted {

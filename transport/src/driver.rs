@@ -212,11 +212,13 @@ impl<H: Handler, W: Wire> Driver<H, W> {
     fn receive(&mut self, wake_up: &mut WakeUp<'_>, cx: &mut Context<'_>) -> Poll<bool> {
         let most = if wake_up.is_full { self.granted_input() } else { usize::MAX };
         let Some(wire) = &mut self.wire else { return Poll::Pending };
-        let (buffer, tape) = self.channel.spare();
+        let (mut buffer, tape) = self.channel.spare();
         if buffer.is_empty() {
             return Poll::Ready(false);
         }
-        let buffer = buffer.get_mut(..most.min(buffer.len())).unwrap_or_default();
+        if wake_up.is_full {
+            buffer = buffer.get_mut(..most.min(buffer.len())).unwrap_or_default();
+        }
         let input = match wire.poll_read(cx, buffer) {
             Poll::Pending => return Poll::Pending,
             Poll::Ready(Ok(0)) => Input::RxEnd,

@@ -115,8 +115,8 @@ impl<F> Exchange<F> {
     /// Drops the future or the source. Those that came to their end are dropped where they were polled.
     #[inline]
     pub(crate) fn drop_application(&mut self) {
-        self.wait = None;
-        if self.future.is_some() || !matches!(self.stage, Stage::Over | Stage::Calling) {
+        let is_over = matches!(self.stage, Stage::Over | Stage::Calling) && self.wait.is_none();
+        if self.future.is_some() || !is_over {
             self.drop_unfinished();
         }
         // There is nothing in it any more, so it need not be asked what it is to drop.
@@ -126,6 +126,7 @@ impl<F> Exchange<F> {
     /// Code of the application runs in here: what panics must not keep the rest from being given back.
     #[cold]
     fn drop_unfinished(&mut self) {
+        self.wait = None;
         let _ = panics::catch(|| self.future.set(None));
         let stage = std::mem::replace(&mut self.stage, Stage::Over);
         let _ = panics::catch(|| drop(stage));

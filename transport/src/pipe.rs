@@ -268,18 +268,30 @@ impl Pipe {
     }
 
     /// Makes the pipe as new for the next request. The memory that it copies into is kept.
+    #[inline]
     pub(crate) fn renew(pipe: &mut Arc<Self>) {
+        if let Some(unshared) = Arc::get_mut(pipe) {
+            let flags = unshared.flags.get_mut();
+            if *flags & TOUCHED == 0 {
+                *flags = 0;
+                return unshared.place.renew();
+            }
+        }
+        Self::renew_touched(pipe);
+    }
+
+    #[cold]
+    fn renew_touched(pipe: &mut Arc<Self>) {
         let Some(unshared) = Arc::get_mut(pipe) else {
             return panics::discard(Self::replace(pipe));
         };
         unshared.place.renew();
-        if mem::take(unshared.flags.get_mut()) & TOUCHED != 0 {
-            let state = unshared.state.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
-            let mut bytes = mem::take(&mut state.bytes);
-            bytes.clear();
-            // What is dropped here may be the application's.
-            let _ = panics::catch(|| *state = PipeState { bytes, ..PipeState::default() });
-        }
+        *unshared.flags.get_mut() = 0;
+        let state = unshared.state.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut bytes = mem::take(&mut state.bytes);
+        bytes.clear();
+        // What is dropped here may be the application's.
+        let _ = panics::catch(|| *state = PipeState { bytes, ..PipeState::default() });
     }
 
     /// Whether the state has changed since the pipe was new.

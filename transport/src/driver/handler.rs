@@ -56,9 +56,8 @@ impl<H: Handler, W: Wire> Driver<H, W> {
 
     /// Polls whatever of the application is next; `true` if the channel has been given something.
     pub(super) fn application(&mut self, wake_up: &mut WakeUp<'_>, cx: &mut Context<'_>) -> bool {
-        if self.exchange.as_ref().is_some_and(|exchange| exchange.wait.is_some())
-            && self.room_came(&wake_up.now, cx)
-        {
+        let Some(exchange) = self.exchange.as_deref_mut() else { return false };
+        if exchange.wait.is_some() && self.room_came(&wake_up.now, cx) {
             wake_up.ask = true;
             return true;
         }

@@ -129,6 +129,54 @@ fn the_peer_and_the_server_may_end_both_stages() {
     }
 }
 
+/// All inputs but the passing of time.
+const INPUTS: [PrologueInput; 11] = [
+    PrologueInput::Received(1),
+    PrologueInput::PrefaceRead,
+    PrologueInput::LayerChosen,
+    PrologueInput::PrefaceRefused(Rule::Preface),
+    PrologueInput::NotAdmitted,
+    PrologueInput::Established,
+    PrologueInput::HandshakeFailed,
+    PrologueInput::OtherProtocol,
+    PrologueInput::RxEnd,
+    PrologueInput::Disconnected,
+    PrologueInput::Evict,
+];
+
+#[track_caller]
+fn refuses(prologue: &mut Prologue, inputs: &[PrologueInput]) {
+    let state = prologue.state();
+    for input in inputs {
+        let refused = prologue.handle(at(20), *input).expect_err("it does not fit");
+        assert_eq!((refused.state, refused.event), (state, input.event()));
+        assert_eq!((prologue.state(), prologue.next_output()), (state, None), "{input:?}");
+    }
+}
+
+#[test]
+fn a_prologue_that_is_over_takes_nothing_more() {
+    let leave = Leave { idle_until: at(1), fresh_until: at(1), cut_at: at(1) };
+    for last in [
+        PrologueInput::Established,
+        PrologueInput::OtherProtocol,
+        PrologueInput::HandshakeFailed,
+        PrologueInput::Disconnected,
+    ] {
+        let mut prologue = handshake(5);
+        tell(&mut prologue, 9, last);
+        refuses(&mut prologue, &INPUTS);
+        refuses(&mut prologue, &[PrologueInput::GoOut(leave)]);
+        assert_eq!(tell(&mut prologue, 99_999, PrologueInput::Tick).0, [], "{last:?}");
+    }
+}
+
+#[test]
+fn each_stage_takes_its_own_verdicts() {
+    refuses(&mut prologue(), &[PrologueInput::Established, PrologueInput::HandshakeFailed]);
+    refuses(&mut handshake(5), &INPUTS[..5]);
+}
+
 /// However many bytes come meanwhile.
 #[test]
 fn the_deadline_of_the_preface_is_absolute() {

@@ -137,3 +137,25 @@ fn a_channel_that_is_not_open_has_no_peer() {
     assert_eq!(bench.server.handle(bench.at, named), Err(ServerNotAccepted::new(State::Gone, event)));
     assert!(bench.server.handle(bench.at, closed(channel)).is_err());
 }
+
+/// Also in a drain, whose state it leaves as it is.
+#[test]
+fn a_peer_is_named_as_long_as_its_channel_is_open() {
+    for (inputs, state) in [
+        (&[][..], State::Listening),
+        (&[ServerInput::GoOut][..], State::Draining),
+        (&[ServerInput::GoOut, ServerInput::ListenersClosed][..], State::Leaving),
+    ] {
+        let mut bench = Bench::new(config());
+        let [first, second, third] = [(); 3].map(|()| bench.open("unix"));
+        for input in inputs {
+            bench.send(input.clone());
+        }
+        for (channel, verdict) in [(first, Ok(())), (second, Ok(())), (third, Err(NotAdmitted::Peer))] {
+            assert_eq!(name(&mut bench, channel, "192.0.2.1:9"), verdict, "{state}");
+            assert_eq!(bench.server.state(), state);
+        }
+        assert_eq!(name(&mut bench, third, "198.51.100.1:1"), Err(NotAdmitted::Origin), "{state}");
+        assert_eq!(bench.server.state(), state);
+    }
+}

@@ -283,8 +283,8 @@ pub struct ServerConfig {
     /// [`max_buffered_bytes`](Self::max_buffered_bytes). Then the request gets a 503, or, where its response has begun,
     /// that is cut. Default 10 s.
     pub room_timeout: Option<Duration>,
-    /// Bytes that request bodies may occupy in temporary files ([`Bodies::Whole`]), of all channels together; a request whose
-    /// body needs more gets a 503. Default 4 GiB; 0: no limit.
+    /// Bytes that request bodies may occupy in temporary files ([`Bodies::Whole`]), of all channels together; a request
+    /// whose body needs more gets a 503. Default 4 GiB; 0: no limit.
     pub max_spooled_bytes: u64,
     /// The folder of these files, which have no names; empty: the system's folder for temporary files. Default empty.
     pub spool_dir: Cow<'static, str>,

@@ -70,7 +70,8 @@ pub enum PrologueInput {
     /// The server wants the connection back.
     Evict,
     /// The server goes out. The times are moments since the prologue began. A connection in its prologue has made no
-    /// request, so it has until [`fresh_until`](Leave::fresh_until), and until [`cut_at`](Leave::cut_at) where that is sooner.
+    /// request, so it has until [`fresh_until`](Leave::fresh_until), and until [`cut_at`](Leave::cut_at) where that is
+    /// sooner.
     GoOut(Leave),
     /// Time has passed; due at [`Prologue::deadline`].
     Tick,

@@ -299,8 +299,8 @@ fn are_empty_lines(bytes: &[u8]) -> bool {
 /// Visible characters that no token has (RFC 9110 section 5.6.2), but for the colon.
 const DELIMITERS: &[u8] = b"\"(),/;<=>?@[\\]{}";
 
-/// Hides a target and a `Host` that no request may have, which may be anything: a field that was cut, a name and a password in
-/// front of an `@` (RFC 3986 section 3.2.1). For what the machine refuses them is most often still there.
+/// Hides a target and a `Host` that no request may have, which may be anything: a field that was cut, a name and a password
+/// in front of an `@` (RFC 3986 section 3.2.1). For what the machine refuses them is most often still there.
 fn hide_invalid(head: &mut [u8]) {
     let (mut found, mut at) = (Vec::new(), 0);
     for line in head_lines(head) {

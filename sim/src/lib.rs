@@ -118,8 +118,8 @@
 //! # What a failure tells
 //!
 //! The plan of a round is data. Connections, requests and faults are taken away from it as long as it still fails in
-//! the same way, and the [`BrokenContract`] shows what is left, step by step, with the command that repeats it. A handler must
-//! take its time and its randomness from the [`World`] and the request, or else it is not repeated.
+//! the same way, and the [`BrokenContract`] shows what is left, step by step, with the command that repeats it. A handler
+//! must take its time and its randomness from the [`World`] and the request, or else it is not repeated.
 //!
 //! The numbers are those of `oorandom` (PCG), the hash is one of multiplications over words of eight bytes: both are
 //! the same on every platform, and change with a major version of `oorandom` only.

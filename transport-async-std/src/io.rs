@@ -12,8 +12,8 @@ use httpfsm_transport::Wire;
 ///
 /// It is flushed before the connection sleeps and closes; `poll_close` is its half-close, behind which it is read on.
 /// Traits have no reset, so the peer of a connection that is to be reset sees that its I/O was dropped without a
-/// `poll_close`. For a socket of the system take [`Stream`](crate::Stream), which can be reset and ends its output: `poll_close` of a socket of smol or
-/// of async-std does not.
+/// `poll_close`. For a socket of the system take [`Stream`](crate::Stream), which can be reset and ends its output:
+/// `poll_close` of a socket of smol or of async-std does not.
 ///
 /// ```
 /// use futures_io::{AsyncRead, AsyncWrite};

@@ -1,5 +1,5 @@
-//! What a listener says of its connections, and what comes before HTTP on them. In a process of its own: async-std has one executor for all servers of a
-//! process.
+//! What a listener says of its connections, and what comes before HTTP on them. In a process of its own: async-std has one
+//! executor for all servers of a process.
 #![cfg(all(feature = "async-std", feature = "smol"))]
 
 use httpfsm::config::ServerConfig;

@@ -1,7 +1,7 @@
 //! A server over TLS: `tokio-rustls` decrypts, and the server's connections are what comes out of it.
 //!
-//! `cargo run -p httpfsm-tokio --example tls`, then `curl --insecure https://127.0.0.1:8443/`. The certificate is made at the
-//! start, and nobody has signed it.
+//! `cargo run -p httpfsm-tokio --example tls`, then `curl --insecure https://127.0.0.1:8443/`. The certificate is made at
+//! the start, and nobody has signed it.
 
 use std::error::Error;
 use std::io;

@@ -62,8 +62,8 @@ impl ServerHandle {
         self.shared.stats()
     }
 
-    /// What the server holds now. Beside that, each thread that serves connections has 80 KiB of buffers, and at most 320 KiB,
-    /// which it lends to one after another; a connection takes some 2 KiB; and what the application holds is its own.
+    /// What the server holds now. Beside that, each thread that serves connections has 80 KiB of buffers, and at most 320
+    /// KiB, which it lends to one after another; a connection takes some 2 KiB; and what the application holds is its own.
     #[must_use]
     pub fn memory(&self) -> MemoryUse {
         self.shared.ledger.memory()

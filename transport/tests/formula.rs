@@ -1,5 +1,5 @@
-//! The ledger tells what a server holds: under all attacks at once, what is allocated is the ledger's total and a constant for
-//! each connection, within a tenth.
+//! The ledger tells what a server holds: under all attacks at once, what is allocated is the ledger's total and a constant
+//! for each connection, within a tenth.
 #![allow(clippy::unwrap_used)]
 
 use std::future::{Future, poll_fn};

@@ -5,8 +5,8 @@
 //! for each kind of [`RunsWhile`]; the event and the parameter are those of its line, which is looked up while compiling.
 //! The times of a drain are made of their parameters in `compiled_config.rs` (`leave`), which the lines must name. A line
 //! that is never looked at, a second one of a state or a condition, and one that names another parameter there do not
-//! compile. The event is raised by the action `CheckDeadlines`, in the row for `Tick`. So is `ConnectionRefused`, which has no
-//! line, as no time runs: it is over when the channel opens.
+//! compile. The event is raised by the action `CheckDeadlines`, in the row for `Tick`. So is `ConnectionRefused`, which has
+//! no line, as no time runs: it is over when the channel opens.
 //!
 //! To add a deadline:
 //!

@@ -194,7 +194,8 @@ pub(crate) struct Caller {
     pub(crate) parts: InputParts,
 }
 
-/// What the machine has told of its input, from [`listen`](InputParts::listen) on: it takes memory, which is counted elsewhere.
+/// What the machine has told of its input, from [`listen`](InputParts::listen) on: it takes memory, which is counted
+/// elsewhere.
 #[derive(Default)]
 pub(crate) struct InputParts {
     listens: bool,

@@ -1,5 +1,5 @@
-//! The ledger tells what a server holds, on each transport: under all attacks at once, what is allocated is the ledger's total
-//! and a constant for each connection, within a tenth; and a limit bounds it.
+//! The ledger tells what a server holds, on each transport: under all attacks at once, what is allocated is the ledger's
+//! total and a constant for each connection, within a tenth; and a limit bounds it.
 //!
 //! Of Unix sockets the system buffers little, so that the server has to hold the rest.
 #![allow(clippy::unwrap_used)]

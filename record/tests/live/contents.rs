@@ -1,4 +1,5 @@
-//! What a recording has: error pages, trailers, the jitter of the age, the refusal of a connection, and the events of a connection that is pulled.
+//! What a recording has: error pages, trailers, the jitter of the age, the refusal of a connection, and the events of a
+//! connection that is pulled.
 
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};

@@ -139,7 +139,8 @@ fn each_connection_gets_a_channel_of_its_own_name() {
     let mut bench = Bench::new(ServerConfig::default());
     let (first, name) = bench.connect("192.0.2.1:1").unwrap();
     assert_eq!((first.get(), name.as_str()), (1, "server.clisrv_1"));
-    assert_eq!(bench.connect("192.0.2.1:2").unwrap().1, "server.clisrv_2");
+    let (second, name) = bench.connect("192.0.2.1:2").unwrap();
+    assert_eq!((second.get(), name.as_str()), (2, "server.clisrv_2"));
     assert!(bench.close(first).is_empty());
     assert_eq!(bench.connect("unix").unwrap().1, "server.clisrv_3", "names are not reused");
 }

@@ -170,15 +170,11 @@ impl Pipe {
         });
     }
 
-    /// How many of `demand` bytes need room; and whether the reader waits for those, as it has nothing and nothing is on its
-    /// way.
-    pub(crate) fn wants(&self, length: Option<u64>, demand: u64) -> (u64, bool) {
+    /// How many of `demand` bytes need room.
+    pub(crate) fn wants(&self, length: Option<u64>, demand: u64) -> u64 {
         let state = lock(&self.state);
-        if state.body_dropped {
-            // They will be discarded.
-            return (0, false);
-        }
-        (state.charge.wants(length, demand), state.charge.is_empty())
+        // What nobody reads will be discarded.
+        if state.body_dropped { 0 } else { state.charge.wants(length, demand) }
     }
 
     /// There is room for so many bytes, of `wanted`; what the channel may be asked for.
@@ -200,9 +196,17 @@ impl Pipe {
         granted
     }
 
-    /// There is no room, and the reader has something to go on with: it asks again.
-    pub(crate) fn decline(&self, demand: u64) {
-        self.set(|state| state.credit = state.credit.saturating_sub(demand));
+    /// There is no room for `demand` bytes: where the reader has something to go on with, it asks again. `false` if it has
+    /// nothing and nothing is on its way, so that the demand waits for room. The reader may have read since it was looked at
+    /// last.
+    pub(crate) fn decline(&self, demand: u64) -> bool {
+        self.set(|state| {
+            let goes_on = state.body_dropped || !state.charge.is_empty();
+            if goes_on {
+                state.credit = state.credit.saturating_sub(demand);
+            }
+            goes_on
+        })
     }
 
     /// Whether nobody will ask for the body, or for more of it.
@@ -399,11 +403,14 @@ pub(crate) fn own_trailers(trailers: Trailers<'_>) -> Option<Fields> {
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::AtomicUsize;
-    use std::task::Context;
+    use std::task::{Context, Poll};
 
+    use httpfsm::config::ServerConfig;
     use httpfsm::handler::{Control, Waiter};
 
     use super::*;
+    use crate::clock::Clock;
+    use crate::ledger::Row;
     use crate::waiting::tests::Foreign;
 
     fn foreign(pipe: &Arc<Pipe>) -> (Waker, Arc<AtomicUsize>) {
@@ -486,5 +493,42 @@ mod tests {
         pipe.peer_ended();
         pipe.wake(Waker::noop());
         assert_eq!(of_that_stays.load(Ordering::SeqCst), 2, "woken, and dropped");
+    }
+
+    #[test]
+    fn a_reader_that_has_read_all_meanwhile_is_not_forgotten_where_there_is_no_room() {
+        let config = ServerConfig { max_buffered_bytes: 64 << 10, ..ServerConfig::default() };
+        let ledger = Ledger::new(&config, Arc::default(), Clock::manual(), None);
+        let pipe = Arc::new(Pipe::new(Some(Arc::clone(&ledger))));
+        let poll = || pipe.poll_body(&mut Context::from_waker(Waker::noop()));
+        let demand = || pipe.attended().map_or(0, |calls| calls.demand);
+        let take = |bytes| ledger.take(Row::Promised, bytes);
+        assert!(poll().is_pending());
+        let first = demand();
+        let Some(room) = take(1000) else { panic!("there is room") };
+        assert_eq!(pipe.promise(room, first, first), 1000);
+        pipe.deliver(&[b'x'; 500]);
+        assert!(matches!(poll(), Poll::Ready(Frame::Data(bytes)) if bytes.len() == 500));
+        let (second, mut others) = (demand(), Vec::new());
+        while let Some(room) = take(64 << 10) {
+            others.push(room);
+        }
+        // The driver: the rest comes, and there is room for no more.
+        pipe.deliver(&[b'x'; 500]);
+        let wanted = pipe.wants(None, second);
+        assert!(wanted > 0 && take(wanted).is_none());
+        // The reader, on another thread, in between: it has asked already, and waits.
+        assert!(matches!(poll(), Poll::Ready(Frame::Data(bytes)) if bytes.len() == 500));
+        assert!(poll().is_pending());
+        let asked_again = demand();
+        assert!(!pipe.decline(second) || asked_again > 0, "nobody knows that the reader waits");
+        // Who has something to read asks again.
+        drop(others);
+        let Some(room) = take(1000) else { panic!("there is room") };
+        pipe.promise(room, second, second);
+        pipe.deliver(b"x");
+        assert!(pipe.decline(0));
+        pipe.drop_body();
+        assert_eq!((pipe.wants(None, 1), pipe.decline(1)), (0, true));
     }
 }

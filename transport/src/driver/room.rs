@@ -59,8 +59,8 @@ impl<H: Handler, W: Wire> Driver<H, W> {
     pub(super) fn demand(&mut self, demand: u64, now: &Now<'_>, cx: &Context<'_>) -> bool {
         let Some(exchange) = self.exchange.as_deref_mut() else { return false };
         let (length, shared) = (exchange.body_length(), &self.service.shared);
-        let (wanted, waits) = match &exchange.stage {
-            Stage::Gathering(spool) => (spool.wants(length, demand), true),
+        let wanted = match &exchange.stage {
+            Stage::Gathering(spool) => spool.wants(length, demand),
             _ => exchange.pipe.wants(length, demand),
         };
         if wanted == 0 {
@@ -74,8 +74,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
                 // The job may be done.
                 return spool.is_writing();
             }
-        } else if !waits {
-            exchange.pipe.decline(demand);
+        } else if exchange.pipe.decline(demand) {
             return false;
         }
         let room = Room::new(&shared.ledger, wanted);

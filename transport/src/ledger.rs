@@ -2,8 +2,8 @@
 //!
 //! Charges live in guards, so that nothing is given back too late or never: [`Charge`], [`BodyCharge`], [`WireCharge`],
 //! the [`ReservedMemory`](httpfsm::handler::ReservedMemory) of a response's source, and [`Kept`], which the driver has for
-//! what its connection keeps past a wake-up. What is promised to a producer and has not come yet, as credit that a peer has not used,
-//! counts towards the limit as well, but is not shown: nothing is held for it.
+//! what its connection keeps past a wake-up. What is promised to a peer and has not come yet counts towards the limit as well,
+//! in a row of its own: nothing is held for it.
 //!
 //! Who needs room asks for it ([`Ledger::take`]), or waits ([`Room`]): in one queue for all of a server, and under one
 //! deadline. Connections do not wait for what they keep: it was received already, and is judged instead.
@@ -115,13 +115,9 @@ impl Ledger {
         memory.output = self.row(Row::Output);
         memory.bodies = self.row(Row::Bodies);
         memory.pieces = self.row(Row::Pieces);
+        memory.promised = self.row(Row::Promised);
         memory.spooled = self.row(Row::Spooled);
         memory
-    }
-
-    /// Bytes that were promised and have not come.
-    pub(crate) fn promised(&self) -> u64 {
-        self.row(Row::Promised)
     }
 
     fn row(&self, row: Row) -> u64 {

@@ -101,7 +101,7 @@ fn a_body_that_was_received_gives_back_what_it_held_as_soon_as_it_is_read_while_
         client.send(vec![b'x'; 49_995]);
         server.run();
         let held = server.held();
-        assert_eq!((held.memory.bodies, held.promised, held.memory.total()), (49_995, 0, 49_995));
+        assert_eq!((held.memory.bodies, held.memory.promised, held.memory.total()), (49_995, 0, 49_995));
         let mut body = bodies.lock().unwrap().pop().unwrap();
         if is_read {
             // On any thread: nothing here runs the connection.
@@ -124,22 +124,22 @@ fn what_was_promised_to_a_body_is_not_held_and_ends_with_it() {
     client.send(head(300_000));
     server.run();
     let held = server.held();
-    assert_eq!((held.promised, held.memory.total()), (128 << 10, 0));
+    assert_eq!((held.memory.promised, held.memory.total()), (128 << 10, 0));
     client.send(vec![b'x'; 299_000]);
     server.run();
-    assert_eq!(server.held().promised, 1000, "no more than what is still to come");
+    assert_eq!(server.held().memory.promised, 1000, "no more than what is still to come");
     client.send(vec![b'x'; 1000]);
     server.run();
     assert!(client.take_text().ends_with("300000"));
-    assert_eq!((server.held().promised, server.held().memory), (0, MemoryUse::default()));
+    assert_eq!(server.held().memory, MemoryUse::default());
     // A chunked one, which may be of any length.
     client.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n");
     server.run();
-    assert_eq!(server.held().promised, (128 << 10) - 3);
+    assert_eq!(server.held().memory.promised, (128 << 10) - 3);
     client.send("0\r\n\r\n");
     server.run();
     assert!(client.take_text().ends_with("\r\n\r\n3"));
-    assert_eq!((server.held().promised, server.held().memory), (0, MemoryUse::default()));
+    assert_eq!(server.held().memory, MemoryUse::default());
 }
 
 /// Peers that send as many bytes as are asked for, of whose bodies nothing is read but the beginning.
@@ -161,7 +161,7 @@ fn fill<H: Handler>(server: &mut MemoryServer<H>, limit: usize) -> Vec<MemoryCli
     let mut clients = Vec::new();
     loop {
         let held = server.held();
-        let left = limit - (held.memory.bodies + held.promised) as usize;
+        let left = limit - (held.memory.bodies + held.memory.promised) as usize;
         if left <= 5 {
             return clients;
         }
@@ -178,7 +178,7 @@ fn bodies_without_room_wait_in_order_and_are_served_as_others_are_read() {
         let mut server = MemoryServer::new(config, move |request: Request| reads_late(request, its.clone()));
         let clients = crowd(&mut server, 40, 8000);
         let held = server.held();
-        assert!(held.memory.bodies + held.promised <= 100_000, "{bodies:?}: {held:?}");
+        assert!(held.memory.bodies + held.memory.promised <= 100_000, "{bodies:?}: {held:?}");
         assert!(held.memory.input <= 40 * GRANTED, "{bodies:?}: {held:?}");
         let early: String = clients.iter().map(MemoryClient::take_text).collect();
         assert_eq!(early, "", "{bodies:?}: all of them wait");
@@ -291,7 +291,7 @@ fn gathered_bodies_go_to_the_disk_where_there_is_no_room_and_are_served() {
             let held = server.held();
             let mut most = most.lock().unwrap();
             *most = (*most).max(held.memory.spooled);
-            assert!(held.memory.bodies + held.promised <= 64 << 10, "{held:?}");
+            assert!(held.memory.bodies + held.memory.promised <= 64 << 10, "{held:?}");
             assert!(held.memory.input <= 20 * GRANTED, "{held:?}");
         }
     }
@@ -324,7 +324,7 @@ fn a_gathered_body_is_charged_until_the_handler_lets_go_of_it() {
     client.send(post(10_000));
     server.run();
     assert!(client.take_text().ends_with("kept"));
-    assert_eq!((server.held().memory.bodies, server.held().promised), (10_000, 0));
+    assert_eq!((server.held().memory.bodies, server.held().memory.promised), (10_000, 0));
     kept.lock().unwrap().clear();
     assert_eq!(server.held().memory, MemoryUse::default());
 }

@@ -27,8 +27,12 @@ pub(crate) use handler::PipeSource;
 
 mod handler;
 
-/// Bytes of a request body that may be asked for and not read yet.
+/// Bytes of a request body that may be asked for and not read yet, once as many have come.
 pub(crate) const WINDOW: u64 = 128 << 10;
+
+/// Bytes that are asked for of a body of which nothing has come. Room is kept for them, so they are few: as many peers as
+/// there may be, which send nothing, are to leave room for others.
+const FIRST: u64 = 8 << 10;
 
 /// A larger piece takes its memory along, so that a body of which nothing is read holds only what is unread.
 const KEPT: usize = 4 << 10;
@@ -339,8 +343,9 @@ impl PipeState {
     /// Gives credit for what was read; in halves of the window, so that a body of small pieces is not asked for
     /// piece by piece.
     fn top_up(&mut self) -> bool {
-        let free = WINDOW.saturating_sub(self.bytes.len() as u64 + self.credit);
-        if free < WINDOW / 2 {
+        let window = window(self.charge.arrived());
+        let free = window.saturating_sub(self.bytes.len() as u64 + self.credit);
+        if free < window / 2 {
             return false;
         }
         self.credit += free;
@@ -389,6 +394,12 @@ impl PipeState {
         self.waiters = waiters;
         reader.into_iter().chain(woken)
     }
+}
+
+/// Bytes of a body that may be asked for and not read yet, where so many have arrived: twice as many whenever all that were
+/// asked for have come.
+pub(crate) fn window(arrived: u64) -> u64 {
+    arrived.saturating_add(FIRST).min(WINDOW)
 }
 
 /// Trailer fields that outlive the buffer they came in; one that cannot be written again is left out.

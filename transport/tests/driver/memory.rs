@@ -24,7 +24,7 @@ pub(crate) fn config(max_buffered_bytes: usize) -> ServerConfig {
 }
 
 /// A head of a request with a body of so many bytes.
-fn head(length: usize) -> String {
+pub(crate) fn head(length: usize) -> String {
     format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n")
 }
 
@@ -95,18 +95,18 @@ fn a_body_that_was_received_gives_back_what_it_held_as_soon_as_it_is_read_while_
     });
     for is_read in [true, false] {
         let client = server.connect().unwrap();
-        client.send(head(50_000));
+        client.send(head(8000));
         client.send("12345");
         server.run();
-        client.send(vec![b'x'; 49_995]);
+        client.send(vec![b'x'; 7995]);
         server.run();
         let held = server.held();
-        assert_eq!((held.memory.bodies, held.memory.promised, held.memory.total()), (49_995, 0, 49_995));
+        assert_eq!((held.memory.bodies, held.memory.promised, held.memory.total()), (7995, 0, 7995));
         let mut body = bodies.lock().unwrap().pop().unwrap();
         if is_read {
             // On any thread: nothing here runs the connection.
             let read = std::thread::spawn(move || (poll(body.next_data()), body)).join();
-            assert!(matches!(read, Ok((Poll::Ready(Some(Ok(bytes))), _)) if bytes.len() == 49_995));
+            assert!(matches!(read, Ok((Poll::Ready(Some(Ok(bytes))), _)) if bytes.len() == 7995));
         } else {
             drop(body);
         }
@@ -124,8 +124,16 @@ fn what_was_promised_to_a_body_is_not_held_and_ends_with_it() {
     client.send(head(300_000));
     server.run();
     let held = server.held();
-    assert_eq!((held.memory.promised, held.memory.total()), (128 << 10, 0));
-    client.send(vec![b'x'; 299_000]);
+    assert_eq!((held.memory.promised, held.memory.total()), (8 << 10, 0));
+    let mut sent = 0;
+    for (bytes, promised) in [(8 << 10, 16 << 10), (6 << 10, 22 << 10), (120_000, 128 << 10)] {
+        client.send(vec![b'x'; bytes]);
+        server.run();
+        sent += bytes;
+        let held = server.held().memory.promised;
+        assert_eq!(held, promised, "it doubles as the body is read, up to 128 KiB: {sent} bytes have come");
+    }
+    client.send(vec![b'x'; 299_000 - sent]);
     server.run();
     assert_eq!(server.held().memory.promised, 1000, "no more than what is still to come");
     client.send(vec![b'x'; 1000]);
@@ -135,7 +143,7 @@ fn what_was_promised_to_a_body_is_not_held_and_ends_with_it() {
     // A chunked one, which may be of any length.
     client.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n");
     server.run();
-    assert_eq!(server.held().memory.promised, (128 << 10) - 3);
+    assert_eq!(server.held().memory.promised, (8 << 10) - 3);
     client.send("0\r\n\r\n");
     server.run();
     assert!(client.take_text().ends_with("\r\n\r\n3"));

@@ -28,7 +28,8 @@ pub(crate) use queue::Room;
 mod body;
 mod queue;
 
-/// Input, and as much output, that a connection may always keep: half a head, and a 503.
+/// Input, and as much output, that a connection may always keep: half a head, and a 503. A request body that is no longer
+/// needs no room either: it is in such input, as a rule.
 pub(crate) const GRANTED: u32 = 4 << 10;
 
 /// Fewer bytes are not given to whoever asks for more: who asks waits instead.
@@ -193,6 +194,12 @@ impl Ledger {
         }
         let bytes = self.take_share(most)?;
         Some(self.taken(row, bytes))
+    }
+
+    /// What a peer may always be asked for, whether or not there is room and whoever waits.
+    pub(crate) fn grant(self: &Arc<Self>, bytes: u64) -> Charge {
+        self.add(Row::Promised, bytes);
+        Charge { ledger: Arc::clone(self), row: Row::Promised, bytes }
     }
 
     /// Room for all of `bytes` bytes; `None` if there is none, or if others wait.

@@ -66,7 +66,13 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         if wanted == 0 {
             return self.channel.handle(now, Input::BodyDemand(demand)).is_ok();
         }
-        if let Some(room) = shared.ledger.take(Row::Promised, wanted) {
+        let is_little = length.is_some_and(|length| length <= GRANTED.into());
+        let room = if is_little {
+            Some(shared.ledger.grant(wanted))
+        } else {
+            shared.ledger.take(Row::Promised, wanted)
+        };
+        if let Some(room) = room {
             return self.promise(room, wanted, demand, now);
         }
         if let Stage::Gathering(spool) = &mut exchange.stage {

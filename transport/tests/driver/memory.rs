@@ -165,7 +165,7 @@ fn crowd<H: Handler>(server: &mut MemoryServer<H>, peers: usize, length: usize) 
 }
 
 /// Bodies of which nothing is read but the beginning take all room but a few bytes.
-fn fill<H: Handler>(server: &mut MemoryServer<H>, limit: usize) -> Vec<MemoryClient> {
+pub(crate) fn fill<H: Handler>(server: &mut MemoryServer<H>, limit: usize) -> Vec<MemoryClient> {
     let mut clients = Vec::new();
     loop {
         let held = server.held();
@@ -213,7 +213,7 @@ fn a_body_that_finds_no_room_in_time_gets_503_and_the_subscriber_hears_of_it() {
         });
     let clients = fill(&mut server, 32 * KIB);
     let late = server.connect().unwrap();
-    late.send(head(4000));
+    late.send(head(5000));
     server.run();
     server.advance(Duration::from_millis(2999));
     assert_eq!((late.take_text().as_str(), heard.count()), ("", 0));
@@ -245,7 +245,7 @@ fn a_response_that_has_begun_is_cut_where_its_request_body_finds_no_room() {
         });
     let clients = fill(&mut server, 16 * KIB);
     let late = server.connect().unwrap();
-    late.send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 99\r\n\r\n");
+    late.send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5000\r\n\r\n");
     server.run();
     let begun = late.take_text();
     assert!(begun.ends_with("\r\nbegun\r\n"), "{begun}");
@@ -271,12 +271,12 @@ fn without_a_deadline_a_body_waits_until_there_is_room() {
     });
     let others = fill(&mut server, 16 * KIB);
     let late = server.connect().unwrap();
-    late.send("POST /late HTTP/1.1\r\nHost: a\r\nContent-Length: 30\r\n\r\nabc");
-    late.send([b'x'; 27]);
+    late.send("POST /late HTTP/1.1\r\nHost: a\r\nContent-Length: 5000\r\n\r\nabc");
+    late.send([b'x'; 4997]);
     server.advance(Duration::from_secs(25));
     assert_eq!(late.take_text(), "");
     reset(&mut server, &others);
-    assert!(late.take_text().ends_with("\r\n\r\n30"));
+    assert!(late.take_text().ends_with("\r\n\r\n5000"));
 }
 
 #[test]

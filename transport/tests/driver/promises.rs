@@ -4,7 +4,7 @@ use httpfsm::config::{Bodies, ServerConfig};
 use httpfsm::handler::Request;
 use httpfsm_transport::memory::MemoryServer;
 
-use crate::memory::{KIB, end, head};
+use crate::memory::{KIB, config, end, fill, head};
 
 /// Reads the body and says how long it was, or reserves room for a piece of a file and says for how many bytes it got some.
 async fn reads(mut request: Request) -> Result<String, httpfsm::handler::BodyFailure> {
@@ -48,5 +48,33 @@ fn as_many_peers_as_there_may_be_which_send_nothing_leave_room_for_an_upload_and
             assert!(upload.take_text().ends_with("\r\n\r\n200000"), "{bodies:?}");
             end(&mut server, silent.iter().chain([&upload, &file]));
         }
+    }
+}
+
+#[test]
+fn a_body_of_4_kib_needs_no_room_and_waits_for_nobody() {
+    for bodies in [Bodies::Streamed, Bodies::Whole] {
+        let mut config = config(32 * KIB);
+        config.channel.bodies = Some(bodies);
+        let mut server = MemoryServer::new(config, |mut request: Request| async move {
+            let _held = match request.path() {
+                "/" => request.body().next_data().await,
+                _ => return reads(request).await,
+            };
+            std::future::pending().await
+        });
+        let mut clients = fill(&mut server, 32 * KIB);
+        let post = |bytes: usize| format!("POST /reads{}", &head(bytes)["POST /".len()..]);
+        for (bytes, is_served) in [(4097, false), (20, true), (4096, true)] {
+            let client = server.connect().unwrap();
+            client.send(post(bytes));
+            server.run();
+            client.send(vec![b'x'; bytes]);
+            server.run();
+            let response = client.take_text();
+            assert_eq!(response.ends_with(&format!("\r\n\r\n{bytes}")), is_served, "{bodies:?}: {response}");
+            clients.push(client);
+        }
+        end(&mut server, &clients);
     }
 }

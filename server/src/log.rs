@@ -214,9 +214,12 @@ impl Subscriber for Log {
     }
 
     fn no_room(&self, connection: Option<&ConnectionInfo>, memory: &MemoryUse) {
-        let (bytes, spooled) = (memory.total(), memory.spooled);
+        let (bytes, promised, spooled) = (memory.total(), memory.promised, memory.spooled);
         let limits = "The limits are --max-buffered-bytes and --max-spooled-bytes.";
-        let held = format!("{bytes} bytes are in memory, and {spooled} in temporary files. {limits}");
+        let held = format!(
+            "{bytes} bytes are in memory, peers have been asked for {promised} more, and {spooled} are in temporary files. \
+             {limits}"
+        );
         match connection {
             Some(ConnectionInfo { channel, peername, .. }) => {
                 note_often(

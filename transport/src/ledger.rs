@@ -2,8 +2,8 @@
 //!
 //! Charges live in guards, so that nothing is given back too late or never: [`Charge`], [`BodyCharge`], [`WireCharge`],
 //! the [`ReservedMemory`](httpfsm::handler::ReservedMemory) of a response's source, and [`Kept`], which the driver has for
-//! what its connection keeps past a wake-up. What is promised to a producer and has not come yet, as credit that a peer has
-//! not used, counts towards the limit as well, but is not shown: nothing is held for it.
+//! what its connection keeps past a wake-up. What is promised to a peer and has not come yet counts towards the limit as
+//! well, in a row of its own: nothing is held for it.
 //!
 //! Who needs room asks for it ([`Ledger::take`]), or waits ([`Room`]): in one queue for all of a server, and under one
 //! deadline. Connections do not wait for what they keep: it was received already, and is judged instead.
@@ -28,7 +28,8 @@ pub(crate) use queue::Room;
 mod body;
 mod queue;
 
-/// Input, and as much output, that a connection may always keep: half a head, and a 503.
+/// Input, and as much output, that a connection may always keep: half a head, and a 503. A request body that is no longer
+/// needs no room either: it is in such input, as a rule.
 pub(crate) const GRANTED: u32 = 4 << 10;
 
 /// Fewer bytes are not given to whoever asks for more: who asks waits instead.
@@ -115,13 +116,9 @@ impl Ledger {
         memory.output = self.row(Row::Output);
         memory.bodies = self.row(Row::Bodies);
         memory.pieces = self.row(Row::Pieces);
+        memory.promised = self.row(Row::Promised);
         memory.spooled = self.row(Row::Spooled);
         memory
-    }
-
-    /// Bytes that were promised and have not come.
-    pub(crate) fn promised(&self) -> u64 {
-        self.row(Row::Promised)
     }
 
     fn row(&self, row: Row) -> u64 {
@@ -197,6 +194,12 @@ impl Ledger {
         }
         let bytes = self.take_share(most)?;
         Some(self.taken(row, bytes))
+    }
+
+    /// What a peer may always be asked for, whether or not there is room and whoever waits.
+    pub(crate) fn grant(self: &Arc<Self>, bytes: u64) -> Charge {
+        self.add(Row::Promised, bytes);
+        Charge { ledger: Arc::clone(self), row: Row::Promised, bytes }
     }
 
     /// Room for all of `bytes` bytes; `None` if there is none, or if others wait.

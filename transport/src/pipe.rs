@@ -27,8 +27,12 @@ pub(crate) use handler::PipeSource;
 
 mod handler;
 
-/// Bytes of a request body that may be asked for and not read yet.
+/// Bytes of a request body that may be asked for and not read yet, once as many have come.
 pub(crate) const WINDOW: u64 = 128 << 10;
+
+/// Bytes that are asked for of a body of which nothing has come. Room is kept for them, so they are few: as many peers as
+/// there may be, which send nothing, are to leave room for others.
+const FIRST: u64 = 8 << 10;
 
 /// A larger piece takes its memory along, so that a body of which nothing is read holds only what is unread.
 const KEPT: usize = 4 << 10;
@@ -170,15 +174,11 @@ impl Pipe {
         });
     }
 
-    /// How many of `demand` bytes need room; and whether the reader waits for those, as it has nothing and nothing is on its
-    /// way.
-    pub(crate) fn wants(&self, length: Option<u64>, demand: u64) -> (u64, bool) {
+    /// How many of `demand` bytes need room.
+    pub(crate) fn wants(&self, length: Option<u64>, demand: u64) -> u64 {
         let state = lock(&self.state);
-        if state.body_dropped {
-            // They will be discarded.
-            return (0, false);
-        }
-        (state.charge.wants(length, demand), state.charge.is_empty())
+        // What nobody reads will be discarded.
+        if state.body_dropped { 0 } else { state.charge.wants(length, demand) }
     }
 
     /// There is room for so many bytes, of `wanted`; what the channel may be asked for.
@@ -200,9 +200,17 @@ impl Pipe {
         granted
     }
 
-    /// There is no room, and the reader has something to go on with: it asks again.
-    pub(crate) fn decline(&self, demand: u64) {
-        self.set(|state| state.credit = state.credit.saturating_sub(demand));
+    /// There is no room for `demand` bytes: where the reader has something to go on with, it asks again. `false` if it has
+    /// nothing and nothing is on its way, so that the demand waits for room. The reader may have read since it was looked at
+    /// last.
+    pub(crate) fn decline(&self, demand: u64) -> bool {
+        self.set(|state| {
+            let goes_on = state.body_dropped || !state.charge.is_empty();
+            if goes_on {
+                state.credit = state.credit.saturating_sub(demand);
+            }
+            goes_on
+        })
     }
 
     /// Whether nobody will ask for the body, or for more of it.
@@ -335,8 +343,9 @@ impl PipeState {
     /// Gives credit for what was read; in halves of the window, so that a body of small pieces is not asked for
     /// piece by piece.
     fn top_up(&mut self) -> bool {
-        let free = WINDOW.saturating_sub(self.bytes.len() as u64 + self.credit);
-        if free < WINDOW / 2 {
+        let window = window(self.charge.arrived());
+        let free = window.saturating_sub(self.bytes.len() as u64 + self.credit);
+        if free < window / 2 {
             return false;
         }
         self.credit += free;
@@ -387,6 +396,12 @@ impl PipeState {
     }
 }
 
+/// Bytes of a body that may be asked for and not read yet, where so many have arrived: twice as many whenever all that were
+/// asked for have come.
+pub(crate) fn window(arrived: u64) -> u64 {
+    arrived.saturating_add(FIRST).min(WINDOW)
+}
+
 /// Trailer fields that outlive the buffer they came in; one that cannot be written again is left out.
 pub(crate) fn own_trailers(trailers: Trailers<'_>) -> Option<Fields> {
     let mut fields = Fields::new();
@@ -399,11 +414,14 @@ pub(crate) fn own_trailers(trailers: Trailers<'_>) -> Option<Fields> {
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::AtomicUsize;
-    use std::task::Context;
+    use std::task::{Context, Poll};
 
+    use httpfsm::config::ServerConfig;
     use httpfsm::handler::{Control, Waiter};
 
     use super::*;
+    use crate::clock::Clock;
+    use crate::ledger::Row;
     use crate::waiting::tests::Foreign;
 
     fn foreign(pipe: &Arc<Pipe>) -> (Waker, Arc<AtomicUsize>) {
@@ -486,5 +504,42 @@ mod tests {
         pipe.peer_ended();
         pipe.wake(Waker::noop());
         assert_eq!(of_that_stays.load(Ordering::SeqCst), 2, "woken, and dropped");
+    }
+
+    #[test]
+    fn a_reader_that_has_read_all_meanwhile_is_not_forgotten_where_there_is_no_room() {
+        let config = ServerConfig { max_buffered_bytes: 64 << 10, ..ServerConfig::default() };
+        let ledger = Ledger::new(&config, Arc::default(), Clock::manual(), None);
+        let pipe = Arc::new(Pipe::new(Some(Arc::clone(&ledger))));
+        let poll = || pipe.poll_body(&mut Context::from_waker(Waker::noop()));
+        let demand = || pipe.attended().map_or(0, |calls| calls.demand);
+        let take = |bytes| ledger.take(Row::Promised, bytes);
+        assert!(poll().is_pending());
+        let first = demand();
+        let Some(room) = take(1000) else { panic!("there is room") };
+        assert_eq!(pipe.promise(room, first, first), 1000);
+        pipe.deliver(&[b'x'; 500]);
+        assert!(matches!(poll(), Poll::Ready(Frame::Data(bytes)) if bytes.len() == 500));
+        let (second, mut others) = (demand(), Vec::new());
+        while let Some(room) = take(64 << 10) {
+            others.push(room);
+        }
+        // The driver: the rest comes, and there is room for no more.
+        pipe.deliver(&[b'x'; 500]);
+        let wanted = pipe.wants(None, second);
+        assert!(wanted > 0 && take(wanted).is_none());
+        // The reader, on another thread, in between: it has asked already, and waits.
+        assert!(matches!(poll(), Poll::Ready(Frame::Data(bytes)) if bytes.len() == 500));
+        assert!(poll().is_pending());
+        let asked_again = demand();
+        assert!(!pipe.decline(second) || asked_again > 0, "nobody knows that the reader waits");
+        // Who has something to read asks again.
+        drop(others);
+        let Some(room) = take(1000) else { panic!("there is room") };
+        pipe.promise(room, second, second);
+        pipe.deliver(b"x");
+        assert!(pipe.decline(0));
+        pipe.drop_body();
+        assert_eq!((pipe.wants(None, 1), pipe.decline(1)), (0, true));
     }
 }

@@ -31,10 +31,8 @@ pub struct Held {
     pub channels: u64,
     /// Requests that are with the application, where their number is limited.
     pub requests: u64,
-    /// Bytes that are charged.
+    /// Bytes that are charged, and those that are promised.
     pub memory: MemoryUse,
-    /// Bytes of request bodies that have been asked for, for which there is room, and that have not come.
-    pub promised: u64,
     /// Deadlines that are armed.
     pub alarms: u64,
     /// Listeners.

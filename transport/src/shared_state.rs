@@ -405,7 +405,6 @@ impl SharedState {
             channels: self.stats().n_channels,
             requests: self.budget.in_flight().into(),
             memory: self.ledger.memory(),
-            promised: self.ledger.promised(),
             alarms: self.alarms.len() as u64,
             listeners: self.listeners.load(Ordering::SeqCst) as u64,
         }

@@ -18,7 +18,7 @@ use crate::append::append;
 use crate::job::{Job, Spawner};
 use crate::ledger::{BodyCharge, Charge, Ledger, attach};
 use crate::may_block::may_block;
-use crate::pipe::{WINDOW, own_trailers};
+use crate::pipe::{WINDOW, own_trailers, window};
 use crate::spooled::Spooled;
 
 /// Bytes written to or read from the file at once, at most.
@@ -134,10 +134,11 @@ impl Spool {
         if let Some(trailers) = self.end.take() {
             return Poll::Ready(Gathered::Whole(self.finish(trailers, spawner)));
         }
-        if self.credit >= WINDOW / 2 {
+        let window = window(self.received);
+        if self.credit >= window / 2 {
             return Poll::Pending;
         }
-        let demand = WINDOW - self.credit;
+        let demand = window - self.credit;
         self.credit += demand;
         Poll::Ready(Gathered::Demand(demand))
     }

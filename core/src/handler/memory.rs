@@ -10,8 +10,8 @@ use bytes::Bytes;
 
 use super::control::Waiter;
 
-/// What a server holds, in bytes. The parameter `max_buffered_bytes` bounds [`total`](Self::total), and
-/// `max_spooled_bytes` bounds [`spooled`](Self::spooled).
+/// What a server holds, in bytes. The parameter `max_buffered_bytes` bounds [`total`](Self::total) and
+/// [`promised`](Self::promised) together, and `max_spooled_bytes` bounds [`spooled`](Self::spooled).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 #[non_exhaustive]
 pub struct MemoryUse {
@@ -23,12 +23,15 @@ pub struct MemoryUse {
     pub bodies: u64,
     /// Pieces of responses for which room was reserved, until their last byte has left.
     pub pieces: u64,
+    /// Bytes of request bodies that peers have been asked for and that have not come. Nothing is held for them yet, but room
+    /// is kept free, so others may find none while [`total`](Self::total) is far below the limit.
+    pub promised: u64,
     /// Request bodies in temporary files; this is no memory.
     pub spooled: u64,
 }
 
 impl MemoryUse {
-    /// All that is in memory.
+    /// All that is in memory: what is promised is not.
     #[must_use]
     pub const fn total(&self) -> u64 {
         self.input + self.output + self.bodies + self.pieces

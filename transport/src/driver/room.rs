@@ -59,14 +59,20 @@ impl<H: Handler, W: Wire> Driver<H, W> {
     pub(super) fn demand(&mut self, demand: u64, now: &Now<'_>, cx: &Context<'_>) -> bool {
         let Some(exchange) = self.exchange.as_deref_mut() else { return false };
         let (length, shared) = (exchange.body_length(), &self.service.shared);
-        let (wanted, waits) = match &exchange.stage {
-            Stage::Gathering(spool) => (spool.wants(length, demand), true),
+        let wanted = match &exchange.stage {
+            Stage::Gathering(spool) => spool.wants(length, demand),
             _ => exchange.pipe.wants(length, demand),
         };
         if wanted == 0 {
             return self.channel.handle(now, Input::BodyDemand(demand)).is_ok();
         }
-        if let Some(room) = shared.ledger.take(Row::Promised, wanted) {
+        let is_little = length.is_some_and(|length| length <= GRANTED.into());
+        let room = if is_little {
+            Some(shared.ledger.grant(wanted))
+        } else {
+            shared.ledger.take(Row::Promised, wanted)
+        };
+        if let Some(room) = room {
             return self.promise(room, wanted, demand, now);
         }
         if let Stage::Gathering(spool) = &mut exchange.stage {
@@ -74,8 +80,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
                 // The job may be done.
                 return spool.is_writing();
             }
-        } else if !waits {
-            exchange.pipe.decline(demand);
+        } else if exchange.pipe.decline(demand) {
             return false;
         }
         let room = Room::new(&shared.ledger, wanted);

@@ -26,6 +26,11 @@ impl BodyCharge {
         demand.min(left)
     }
 
+    /// How many bytes have come.
+    pub(crate) fn arrived(&self) -> u64 {
+        self.arrived
+    }
+
     /// Whether nothing is on its way and nothing is held: whoever waits for the body waits for room.
     pub(crate) fn is_empty(&self) -> bool {
         self.promised == 0 && self.held == 0

@@ -8,6 +8,7 @@ mod handlers;
 mod limits;
 mod memory;
 mod prologue;
+mod promises;
 mod response_memory;
 mod subscriber;
 mod support;

@@ -24,7 +24,7 @@ pub(crate) fn config(max_buffered_bytes: usize) -> ServerConfig {
 }
 
 /// A head of a request with a body of so many bytes.
-fn head(length: usize) -> String {
+pub(crate) fn head(length: usize) -> String {
     format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n")
 }
 
@@ -95,18 +95,18 @@ fn a_body_that_was_received_gives_back_what_it_held_as_soon_as_it_is_read_while_
     });
     for is_read in [true, false] {
         let client = server.connect().unwrap();
-        client.send(head(50_000));
+        client.send(head(8000));
         client.send("12345");
         server.run();
-        client.send(vec![b'x'; 49_995]);
+        client.send(vec![b'x'; 7995]);
         server.run();
         let held = server.held();
-        assert_eq!((held.memory.bodies, held.promised, held.memory.total()), (49_995, 0, 49_995));
+        assert_eq!((held.memory.bodies, held.memory.promised, held.memory.total()), (7995, 0, 7995));
         let mut body = bodies.lock().unwrap().pop().unwrap();
         if is_read {
             // On any thread: nothing here runs the connection.
             let read = std::thread::spawn(move || (poll(body.next_data()), body)).join();
-            assert!(matches!(read, Ok((Poll::Ready(Some(Ok(bytes))), _)) if bytes.len() == 49_995));
+            assert!(matches!(read, Ok((Poll::Ready(Some(Ok(bytes))), _)) if bytes.len() == 7995));
         } else {
             drop(body);
         }
@@ -124,22 +124,30 @@ fn what_was_promised_to_a_body_is_not_held_and_ends_with_it() {
     client.send(head(300_000));
     server.run();
     let held = server.held();
-    assert_eq!((held.promised, held.memory.total()), (128 << 10, 0));
-    client.send(vec![b'x'; 299_000]);
+    assert_eq!((held.memory.promised, held.memory.total()), (8 << 10, 0));
+    let mut sent = 0;
+    for (bytes, promised) in [(8 << 10, 16 << 10), (6 << 10, 22 << 10), (120_000, 128 << 10)] {
+        client.send(vec![b'x'; bytes]);
+        server.run();
+        sent += bytes;
+        let held = server.held().memory.promised;
+        assert_eq!(held, promised, "it doubles as the body is read, up to 128 KiB: {sent} bytes have come");
+    }
+    client.send(vec![b'x'; 299_000 - sent]);
     server.run();
-    assert_eq!(server.held().promised, 1000, "no more than what is still to come");
+    assert_eq!(server.held().memory.promised, 1000, "no more than what is still to come");
     client.send(vec![b'x'; 1000]);
     server.run();
     assert!(client.take_text().ends_with("300000"));
-    assert_eq!((server.held().promised, server.held().memory), (0, MemoryUse::default()));
+    assert_eq!(server.held().memory, MemoryUse::default());
     // A chunked one, which may be of any length.
     client.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n");
     server.run();
-    assert_eq!(server.held().promised, (128 << 10) - 3);
+    assert_eq!(server.held().memory.promised, (8 << 10) - 3);
     client.send("0\r\n\r\n");
     server.run();
     assert!(client.take_text().ends_with("\r\n\r\n3"));
-    assert_eq!((server.held().promised, server.held().memory), (0, MemoryUse::default()));
+    assert_eq!(server.held().memory, MemoryUse::default());
 }
 
 /// Peers that send as many bytes as are asked for, of whose bodies nothing is read but the beginning.
@@ -157,11 +165,11 @@ fn crowd<H: Handler>(server: &mut MemoryServer<H>, peers: usize, length: usize) 
 }
 
 /// Bodies of which nothing is read but the beginning take all room but a few bytes.
-fn fill<H: Handler>(server: &mut MemoryServer<H>, limit: usize) -> Vec<MemoryClient> {
+pub(crate) fn fill<H: Handler>(server: &mut MemoryServer<H>, limit: usize) -> Vec<MemoryClient> {
     let mut clients = Vec::new();
     loop {
         let held = server.held();
-        let left = limit - (held.memory.bodies + held.promised) as usize;
+        let left = limit - (held.memory.bodies + held.memory.promised) as usize;
         if left <= 5 {
             return clients;
         }
@@ -178,7 +186,7 @@ fn bodies_without_room_wait_in_order_and_are_served_as_others_are_read() {
         let mut server = MemoryServer::new(config, move |request: Request| reads_late(request, its.clone()));
         let clients = crowd(&mut server, 40, 8000);
         let held = server.held();
-        assert!(held.memory.bodies + held.promised <= 100_000, "{bodies:?}: {held:?}");
+        assert!(held.memory.bodies + held.memory.promised <= 100_000, "{bodies:?}: {held:?}");
         assert!(held.memory.input <= 40 * GRANTED, "{bodies:?}: {held:?}");
         let early: String = clients.iter().map(MemoryClient::take_text).collect();
         assert_eq!(early, "", "{bodies:?}: all of them wait");
@@ -205,7 +213,7 @@ fn a_body_that_finds_no_room_in_time_gets_503_and_the_subscriber_hears_of_it() {
         });
     let clients = fill(&mut server, 32 * KIB);
     let late = server.connect().unwrap();
-    late.send(head(4000));
+    late.send(head(5000));
     server.run();
     server.advance(Duration::from_millis(2999));
     assert_eq!((late.take_text().as_str(), heard.count()), ("", 0));
@@ -237,7 +245,7 @@ fn a_response_that_has_begun_is_cut_where_its_request_body_finds_no_room() {
         });
     let clients = fill(&mut server, 16 * KIB);
     let late = server.connect().unwrap();
-    late.send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 99\r\n\r\n");
+    late.send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5000\r\n\r\n");
     server.run();
     let begun = late.take_text();
     assert!(begun.ends_with("\r\nbegun\r\n"), "{begun}");
@@ -263,12 +271,12 @@ fn without_a_deadline_a_body_waits_until_there_is_room() {
     });
     let others = fill(&mut server, 16 * KIB);
     let late = server.connect().unwrap();
-    late.send("POST /late HTTP/1.1\r\nHost: a\r\nContent-Length: 30\r\n\r\nabc");
-    late.send([b'x'; 27]);
+    late.send("POST /late HTTP/1.1\r\nHost: a\r\nContent-Length: 5000\r\n\r\nabc");
+    late.send([b'x'; 4997]);
     server.advance(Duration::from_secs(25));
     assert_eq!(late.take_text(), "");
     reset(&mut server, &others);
-    assert!(late.take_text().ends_with("\r\n\r\n30"));
+    assert!(late.take_text().ends_with("\r\n\r\n5000"));
 }
 
 #[test]
@@ -291,7 +299,7 @@ fn gathered_bodies_go_to_the_disk_where_there_is_no_room_and_are_served() {
             let held = server.held();
             let mut most = most.lock().unwrap();
             *most = (*most).max(held.memory.spooled);
-            assert!(held.memory.bodies + held.promised <= 64 << 10, "{held:?}");
+            assert!(held.memory.bodies + held.memory.promised <= 64 << 10, "{held:?}");
             assert!(held.memory.input <= 20 * GRANTED, "{held:?}");
         }
     }
@@ -324,7 +332,7 @@ fn a_gathered_body_is_charged_until_the_handler_lets_go_of_it() {
     client.send(post(10_000));
     server.run();
     assert!(client.take_text().ends_with("kept"));
-    assert_eq!((server.held().memory.bodies, server.held().promised), (10_000, 0));
+    assert_eq!((server.held().memory.bodies, server.held().memory.promised), (10_000, 0));
     kept.lock().unwrap().clear();
     assert_eq!(server.held().memory, MemoryUse::default());
 }

@@ -1,0 +1,80 @@
+//! What peers are asked for before they have sent it, and whom that leaves without room.
+
+use httpfsm::config::{Bodies, ServerConfig};
+use httpfsm::handler::Request;
+use httpfsm_transport::memory::MemoryServer;
+
+use crate::memory::{KIB, config, end, fill, head};
+
+/// Reads the body and says how long it was, or reserves room for a piece of a file and says for how many bytes it got some.
+async fn reads(mut request: Request) -> Result<String, httpfsm::handler::BodyFailure> {
+    if request.path() == "/file" {
+        let reserved = request.memory().reserve(256 * KIB).await;
+        return Ok(format!("room for {}", reserved.map_or(0, |reserved| reserved.bytes())));
+    }
+    Ok(request.body().discard().await?.to_string())
+}
+
+#[test]
+fn as_many_peers_as_there_may_be_which_send_nothing_leave_room_for_an_upload_and_a_file() {
+    const LESS: u32 = 50;
+    for full in [ServerConfig::hardened(), ServerConfig::default()] {
+        for bodies in [Bodies::Streamed, Bodies::Whole] {
+            let mut config = full.clone();
+            config.max_connections = full.max_connections / LESS;
+            config.max_buffered_bytes = full.max_buffered_bytes / u64::from(LESS);
+            config.channel.bodies = Some(bodies);
+            let (peers, limit) = (config.max_connections - 2, config.max_buffered_bytes);
+            let mut server = MemoryServer::new(config, reads);
+            let silent: Vec<_> = (0..peers).map(|_| server.connect().unwrap()).collect();
+            for client in &silent {
+                client.send(head(10 << 20));
+            }
+            server.run();
+            let memory = server.held().memory;
+            assert_eq!(memory.promised, u64::from(peers) * 8 * KIB as u64, "{bodies:?}");
+            assert!(memory.total() + memory.promised < limit, "{bodies:?}: {memory:?} of {limit}");
+            let [upload, file] = [(); 2].map(|()| server.connect().unwrap());
+            file.send("GET /file HTTP/1.1\r\nHost: a\r\n\r\n");
+            upload.send(head(200_000));
+            server.run();
+            let response = file.take_text();
+            let room = response.rsplit(' ').next().and_then(|bytes| bytes.parse().ok()).unwrap_or(0);
+            assert!(room >= 16 * KIB, "{bodies:?}: {response}");
+            for _ in 0..20 {
+                upload.send(vec![b'x'; 10_000]);
+                server.run();
+            }
+            assert!(upload.take_text().ends_with("\r\n\r\n200000"), "{bodies:?}");
+            end(&mut server, silent.iter().chain([&upload, &file]));
+        }
+    }
+}
+
+#[test]
+fn a_body_of_4_kib_needs_no_room_and_waits_for_nobody() {
+    for bodies in [Bodies::Streamed, Bodies::Whole] {
+        let mut config = config(32 * KIB);
+        config.channel.bodies = Some(bodies);
+        let mut server = MemoryServer::new(config, |mut request: Request| async move {
+            let _held = match request.path() {
+                "/" => request.body().next_data().await,
+                _ => return reads(request).await,
+            };
+            std::future::pending().await
+        });
+        let mut clients = fill(&mut server, 32 * KIB);
+        let post = |bytes: usize| format!("POST /reads{}", &head(bytes)["POST /".len()..]);
+        for (bytes, is_served) in [(4097, false), (20, true), (4096, true)] {
+            let client = server.connect().unwrap();
+            client.send(post(bytes));
+            server.run();
+            client.send(vec![b'x'; bytes]);
+            server.run();
+            let response = client.take_text();
+            assert_eq!(response.ends_with(&format!("\r\n\r\n{bytes}")), is_served, "{bodies:?}: {response}");
+            clients.push(client);
+        }
+        end(&mut server, &clients);
+    }
+}

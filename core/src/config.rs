@@ -277,7 +277,8 @@ pub struct ServerConfig {
     /// ([`Request::memory`](crate::handler::Request::memory)). Above it, whoever asks for more waits for room, in order,
     /// for [`room_timeout`](Self::room_timeout) at most; bodies that are gathered go to a temporary file at once; a head
     /// that grows above 4 KiB gets a 503; and no more than 4 KiB is read ahead from a peer, or made for one that does not
-    /// read. Responses that are given whole are the application's memory. Default 512 MiB; 0: no limit.
+    /// read. Blocking code that reads a body from its file does not wait for room, so each of its threads may hold 16 KiB
+    /// above the limit. Responses that are given whole are the application's memory. Default 512 MiB; 0: no limit.
     pub max_buffered_bytes: u64,
     /// How long a request body, or a piece of a response, waits for room under
     /// [`max_buffered_bytes`](Self::max_buffered_bytes). Then the request gets a 503, or, where its response has begun,

@@ -230,6 +230,13 @@ impl Source for FileSource {
         let may_block = may_block();
         if this.file.is_some() {
             let length = usize::try_from(this.left).unwrap_or(PIECE).min(PIECE);
+            if may_block {
+                // Parked here, the threads that may block could all wait for room that work behind them gives back.
+                this.reserving = None;
+                let reserved = this.memory.reserve_now(length);
+                let Some((file, rewind)) = this.file.take() else { return Poll::Ready(Frame::End) };
+                return Poll::Ready(this.take(read(file, rewind, reserved)));
+            }
             let reserving = this.reserving.get_or_insert_with(|| this.memory.reserve(length));
             let reserved = ready!(Pin::new(reserving).poll(cx));
             this.reserving = None;
@@ -238,9 +245,6 @@ impl Source for FileSource {
                 Err(none) => return Poll::Ready(Frame::Error(BodyFailure::source(none))),
             };
             if let Some((file, rewind)) = this.file.take() {
-                if may_block {
-                    return Poll::Ready(this.take(read(file, rewind, reserved)));
-                }
                 let piece = Job::spawn(&*this.spawner, move || read(file, rewind, reserved));
                 this.job = Some(piece.unwrap_or_else(|none| Job::done(Err(none.into()))));
             }
@@ -284,7 +288,10 @@ fn read(mut file: Spooled, rewind: bool, reserved: ReservedMemory) -> ReadPiece 
 mod tests {
     use std::task::Waker;
 
+    use httpfsm::config::ServerConfig;
+
     use super::*;
+    use crate::clock::Clock;
     use crate::job::tests::{ManualSpawner, spawn};
     use crate::may_block::BlockingScope;
     use crate::spooled::tests::{ledger, watched};
@@ -306,6 +313,14 @@ mod tests {
         drop(blocking);
     }
 
+    /// A ledger without any room.
+    fn full() -> Arc<Ledger> {
+        let config = ServerConfig { max_buffered_bytes: 1, room_timeout: None, ..ServerConfig::default() };
+        let ledger = Ledger::new(&config, Arc::default(), Clock::manual(), None);
+        std::mem::forget(MemoryHandle::new(Arc::<Ledger>::clone(&ledger)).reserve_now(1));
+        ledger
+    }
+
     fn spool(file: Storage) -> Spool {
         Spool { file, ..Spool::new(1, &ledger(0)) }
     }
@@ -315,7 +330,7 @@ mod tests {
         job: Option<Job<ReadPiece>>,
         spawner: &Arc<dyn Spawner>,
     ) -> FileSource {
-        let memory = MemoryHandle::default();
+        let memory = MemoryHandle::new(full());
         let spawner = Arc::clone(spawner);
         FileSource { memory, reserving: None, file, job, left: 9, trailers: None, spawner }
     }
@@ -334,13 +349,31 @@ mod tests {
     }
 
     #[test]
-    fn a_piece_for_which_no_thread_has_been_found_is_read_by_whoever_waits_for_it() {
+    fn a_piece_waits_for_room_only_where_nobody_blocks_for_it() {
         let manual = Arc::<ManualSpawner>::default();
         let spawner: Arc<dyn Spawner> = Arc::clone(&manual) as _;
         let mut file =
             Spooled::create(&ledger(0), Arc::clone(&spawner)).unwrap_or_else(|error| panic!("{error}"));
         assert!(file.append(b"some bytes").is_ok());
         let mut source = source(Some((file, true)), None, &spawner);
+        let mut poll = || Pin::new(&mut source).poll_frame(&mut Context::from_waker(Waker::noop()));
+        assert!(poll().is_pending());
+        manual.run();
+        assert!(poll().is_pending(), "there is no room");
+        let _blocking = BlockingScope::begin();
+        assert!(matches!(poll(), Poll::Ready(Frame::Data(bytes)) if bytes == b"some byte"[..]));
+        assert!(matches!(poll(), Poll::Ready(Frame::End)));
+    }
+
+    #[test]
+    fn a_piece_for_which_no_thread_has_been_found_is_read_by_whoever_waits_for_it() {
+        let manual = Arc::<ManualSpawner>::default();
+        let spawner: Arc<dyn Spawner> = Arc::clone(&manual) as _;
+        let mut file =
+            Spooled::create(&ledger(0), Arc::clone(&spawner)).unwrap_or_else(|error| panic!("{error}"));
+        assert!(file.append(b"some bytes").is_ok());
+        let mut source =
+            FileSource { memory: MemoryHandle::default(), ..source(Some((file, true)), None, &spawner) };
         let mut poll = || Pin::new(&mut source).poll_frame(&mut Context::from_waker(Waker::noop()));
         assert!(poll().is_pending());
         let _blocking = BlockingScope::begin();

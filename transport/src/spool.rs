@@ -18,6 +18,7 @@ use crate::append::append;
 use crate::job::{Job, Spawner};
 use crate::ledger::{BodyCharge, Charge, Ledger, attach};
 use crate::may_block::may_block;
+use crate::panics;
 use crate::pipe::{WINDOW, own_trailers};
 use crate::spooled::Spooled;
 
@@ -152,14 +153,16 @@ impl Spool {
         let charge = self.charge.release(memory.len() as u64);
         let (ledger, own) = (Arc::clone(&self.ledger), Arc::clone(spawner));
         // The memory goes with the job: a body that stands still behind it is to hold none.
-        let written = Job::spawn(&**spawner, move || {
+        let work = move || {
             let mut file = file.map_or_else(|| Spooled::create(&ledger, own), Ok)?;
             file.append(&memory)?;
             drop((memory, charge));
             Ok(file)
-        });
-        let job = written.unwrap_or_else(|none| Job::done(Err(none.into())));
-        self.file = Storage::Writing(job);
+        };
+        // A spawner may panic, as that of a runtime that shuts down.
+        let written = panics::attempt(|| Job::spawn(&**spawner, work).map_err(io::Error::from));
+        let written = written.unwrap_or_else(|panic| Err(io::Error::other(panic)));
+        self.file = Storage::Writing(written.unwrap_or_else(|error| Job::done(Err(error))));
     }
 
     fn finish(&mut self, trailers: Option<Fields>, spawner: &Arc<dyn Spawner>) -> Body {
@@ -292,7 +295,9 @@ mod tests {
 
     use super::*;
     use crate::clock::Clock;
+    use crate::job::NoThread;
     use crate::job::tests::{ManualSpawner, spawn};
+    use crate::ledger::Row;
     use crate::may_block::BlockingScope;
     use crate::spooled::tests::{ledger, watched};
 
@@ -323,6 +328,37 @@ mod tests {
 
     fn spool(file: Storage) -> Spool {
         Spool { file, ..Spool::new(1, &ledger(0)) }
+    }
+
+    struct Panics;
+
+    impl Spawner for Panics {
+        fn spawn_blocking(&self, _: Box<dyn FnOnce() + Send>) -> Result<(), NoThread> {
+            panic!("there is no runtime")
+        }
+    }
+
+    #[test]
+    fn a_spawner_that_panics_is_a_failure_of_the_file_wherever_it_is_called() {
+        let spawner: Arc<dyn Spawner> = Arc::new(Panics);
+        for has_room in [false, true] {
+            let mut spool = with_bytes(1, 9);
+            if !has_room {
+                assert!(spool.decline(1, &spawner));
+            }
+            let polled = spool.poll(&spawner, &mut Context::from_waker(Waker::noop()));
+            let Poll::Ready(Gathered::Failed(error)) = polled else { panic!("it has not failed") };
+            assert!(error.to_string().contains("there is no runtime"), "{error}");
+        }
+    }
+
+    /// It holds so many bytes for which there was room.
+    fn with_bytes(overflow: u64, bytes: usize) -> Spool {
+        let mut spool = Spool::new(overflow, &ledger(0));
+        let Some(room) = spool.ledger.take(Row::Promised, bytes as u64) else { panic!("there is room") };
+        let _ = spool.promise(room, bytes as u64, bytes as u64);
+        spool.data(&vec![b'x'; bytes]);
+        spool
     }
 
     fn source(

@@ -102,17 +102,22 @@ impl Spool {
         matches!(self.file, Storage::Writing(_))
     }
 
-    /// There is no room for `demand` bytes. What is in memory goes to the file at once. `false` if there is nothing that
-    /// could go, and nothing is on its way: then the body waits for room.
+    /// There is no room for `demand` bytes. What is in memory goes to the file at once, if the body may go there. `false` if
+    /// there is nothing that could go, and nothing is on its way: then the body waits for room.
     pub(crate) fn decline(&mut self, demand: u64, spawner: &Arc<dyn Spawner>) -> bool {
-        if self.charge.is_empty() {
+        let waits = if self.stays_in_memory() { self.credit <= demand } else { self.charge.is_empty() };
+        if waits {
             return false;
         }
         self.credit = self.credit.saturating_sub(demand);
-        if !self.memory.is_empty() {
+        if !self.memory.is_empty() && !self.stays_in_memory() {
             self.write(spawner);
         }
         true
+    }
+
+    fn stays_in_memory(&self) -> bool {
+        self.overflow == u64::MAX
     }
 
     /// To be polled after data and the end.

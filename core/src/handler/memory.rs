@@ -23,7 +23,7 @@ pub struct MemoryUse {
     pub bodies: u64,
     /// Pieces of responses for which room was reserved, until their last byte has left.
     pub pieces: u64,
-    /// Request bodies in temporary files; this is no memory.
+    /// Request bodies in temporary files. This is no memory, unless the folder of these files is on a file system in memory.
     pub spooled: u64,
 }
 

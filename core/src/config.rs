@@ -134,7 +134,9 @@ pub struct ChannelConfig {
     pub max_request_target_size: u32,
     /// Largest request body in bytes of content; above: 413. Default 1 GiB.
     pub max_request_body_size: u64,
-    /// Above this, a whole body waits in a temporary file ([`Bodies::Whole`]). Default 512 KiB.
+    /// Above this, a whole body waits in a temporary file ([`Bodies::Whole`]), and also below it where the server has no
+    /// room for more in memory. 0: never in a file; where there is no room, the body waits for
+    /// [`room_timeout`](ServerConfig::room_timeout) and then gets a 503. Default 512 KiB.
     pub inbuf_overflow: u64,
     /// Largest trailer section in bytes; above: 431. Default 8 KiB.
     pub max_trailer_size: u32,
@@ -276,10 +278,11 @@ pub struct ServerConfig {
     /// request bodies that nobody has read, and pieces of responses for which room was reserved
     /// ([`Request::memory`](crate::handler::Request::memory)). Above it, whoever asks for more waits for room, in order,
     /// for [`room_timeout`](Self::room_timeout) at most, except for bodies whose length is 4 KiB at most; bodies that are
-    /// gathered go to a temporary file at once; a head that grows above 4 KiB gets a 503; and no more than 4 KiB is read
-    /// ahead from a peer, or made for one that does not read. Bytes of a body that a peer has been asked for count as well:
-    /// 8 KiB of one that has sent nothing, and up to 128 KiB as it sends. Responses that are given whole are the
-    /// application's memory. Default 512 MiB; 0: no limit.
+    /// gathered go to a temporary file at once, unless [`inbuf_overflow`](ChannelConfig::inbuf_overflow) is 0; a head that
+    /// grows above 4 KiB gets a 503; and no more than 4 KiB is read ahead from a peer, or made for one that does not read.
+    /// Bytes of a body that a peer has been asked for count as well: 8 KiB of one that has sent nothing, and up to 128 KiB
+    /// as it sends. Blocking code that reads a body from its file does not wait for room, so each of its threads may hold 16
+    /// KiB above the limit. Responses that are given whole are the application's memory. Default 512 MiB; 0: no limit.
     pub max_buffered_bytes: u64,
     /// How long a request body, or a piece of a response, waits for room under
     /// [`max_buffered_bytes`](Self::max_buffered_bytes). Then the request gets a 503, or, where its response has begun,
@@ -288,7 +291,9 @@ pub struct ServerConfig {
     /// Bytes that request bodies may occupy in temporary files ([`Bodies::Whole`]), of all channels together; a request
     /// whose body needs more gets a 503. Default 4 GiB; 0: no limit.
     pub max_spooled_bytes: u64,
-    /// The folder of these files, which have no names; empty: the system's folder for temporary files. Default empty.
+    /// The folder of these files, which have no names; empty: the system's folder for temporary files. On a file system in
+    /// memory, as `/tmp` often is, the files are memory that `max_buffered_bytes` does not count: it is bounded by
+    /// `max_spooled_bytes`. Default empty.
     pub spool_dir: Cow<'static, str>,
     /// When after GoOut the server drops what is left, plus the channels' `drain_grace`: what they say at their own
     /// deadline has that long to leave, and a second at least. Default 30 s.

@@ -152,7 +152,7 @@ const PARAMETERS: &[Parameter] = parameters! {
         [channel.output_high_water] output_high_water: Size,
             "Pending output above which the application waits; 1KiB at least";
         [channel.inbuf_overflow] inbuf_overflow: Size,
-            "Above this, a whole body waits in a temporary file";
+            "Above this, a whole body waits in a temporary file; 0: it never does";
         [channel.linger_bytes] linger_bytes: Size,
             "Bytes that lingering reads and discards; 0: no lingering";
         [channel.discard_bytes] discard_bytes: Size,

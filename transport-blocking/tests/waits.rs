@@ -177,6 +177,42 @@ fn bodies_in_files_are_read_by_all_workers_at_once() {
     });
 }
 
+/// Takes all memory of the server before it reads its body, and holds it until the body is read.
+fn function_without_room(mut request: Request) -> Response {
+    let memory = request.memory();
+    if request.path() != "/count" {
+        return Response::text("fine");
+    }
+    let held: Vec<_> = std::iter::from_fn(|| memory.try_reserve(1 << 10)).collect();
+    let count = std::io::copy(&mut BodyReader::new(request.take_body()), &mut std::io::sink());
+    drop(held);
+    Response::text(format!("{} bytes", count.unwrap()))
+}
+
+#[test]
+fn bodies_in_files_are_read_where_there_is_no_room() {
+    let mut config = ServerConfig::default();
+    config.channel.inbuf_overflow = 10;
+    config.max_buffered_bytes = 1 << 20;
+    // Nobody is freed by a deadline.
+    config.room_timeout = None;
+    let server = start(config, sync(function_without_room));
+    let upload =
+        format!("POST /count HTTP/1.1\r\nHost: a\r\nContent-Length: 600000\r\n\r\n{}", "x".repeat(600_000));
+    thread::scope(|scope| {
+        for _ in 0..4 * WORKERS {
+            scope.spawn(|| {
+                for _ in 0..3 {
+                    let mut response = [0; 1000];
+                    let bytes = ask(&server, upload.as_bytes()).read(&mut response).expect("no standstill");
+                    assert!(response[..bytes].ends_with(b"600000 bytes"));
+                    is_healthy(&server);
+                }
+            });
+        }
+    });
+}
+
 #[test]
 fn interim_responses_leave_before_the_response_whatever_thread_runs_the_handler() {
     let server = start(

@@ -18,6 +18,7 @@ use crate::append::append;
 use crate::job::{Job, Spawner};
 use crate::ledger::{BodyCharge, Charge, Ledger, attach};
 use crate::may_block::may_block;
+use crate::panics;
 use crate::pipe::{WINDOW, own_trailers, window};
 use crate::spooled::Spooled;
 
@@ -101,17 +102,22 @@ impl Spool {
         matches!(self.file, Storage::Writing(_))
     }
 
-    /// There is no room for `demand` bytes. What is in memory goes to the file at once. `false` if there is nothing that
-    /// could go, and nothing is on its way: then the body waits for room.
+    /// There is no room for `demand` bytes. What is in memory goes to the file at once, if the body may go there. `false` if
+    /// there is nothing that could go, and nothing is on its way: then the body waits for room.
     pub(crate) fn decline(&mut self, demand: u64, spawner: &Arc<dyn Spawner>) -> bool {
-        if self.charge.is_empty() {
+        let waits = if self.stays_in_memory() { self.credit <= demand } else { self.charge.is_empty() };
+        if waits {
             return false;
         }
         self.credit = self.credit.saturating_sub(demand);
-        if !self.memory.is_empty() {
+        if !self.memory.is_empty() && !self.stays_in_memory() {
             self.write(spawner);
         }
         true
+    }
+
+    fn stays_in_memory(&self) -> bool {
+        self.overflow == u64::MAX
     }
 
     /// To be polled after data and the end.
@@ -153,14 +159,16 @@ impl Spool {
         let charge = self.charge.release(memory.len() as u64);
         let (ledger, own) = (Arc::clone(&self.ledger), Arc::clone(spawner));
         // The memory goes with the job: a body that stands still behind it is to hold none.
-        let written = Job::spawn(&**spawner, move || {
+        let work = move || {
             let mut file = file.map_or_else(|| Spooled::create(&ledger, own), Ok)?;
             file.append(&memory)?;
             drop((memory, charge));
             Ok(file)
-        });
-        let job = written.unwrap_or_else(|none| Job::done(Err(none.into())));
-        self.file = Storage::Writing(job);
+        };
+        // A spawner may panic, as that of a runtime that shuts down.
+        let written = panics::attempt(|| Job::spawn(&**spawner, work).map_err(io::Error::from));
+        let written = written.unwrap_or_else(|panic| Err(io::Error::other(panic)));
+        self.file = Storage::Writing(written.unwrap_or_else(|error| Job::done(Err(error))));
     }
 
     fn finish(&mut self, trailers: Option<Fields>, spawner: &Arc<dyn Spawner>) -> Body {
@@ -231,6 +239,13 @@ impl Source for FileSource {
         let may_block = may_block();
         if this.file.is_some() {
             let length = usize::try_from(this.left).unwrap_or(PIECE).min(PIECE);
+            if may_block {
+                // Parked here, the threads that may block could all wait for room that work behind them gives back.
+                this.reserving = None;
+                let reserved = this.memory.reserve_now(length);
+                let Some((file, rewind)) = this.file.take() else { return Poll::Ready(Frame::End) };
+                return Poll::Ready(this.take(read(file, rewind, reserved)));
+            }
             let reserving = this.reserving.get_or_insert_with(|| this.memory.reserve(length));
             let reserved = ready!(Pin::new(reserving).poll(cx));
             this.reserving = None;
@@ -239,9 +254,6 @@ impl Source for FileSource {
                 Err(none) => return Poll::Ready(Frame::Error(BodyFailure::source(none))),
             };
             if let Some((file, rewind)) = this.file.take() {
-                if may_block {
-                    return Poll::Ready(this.take(read(file, rewind, reserved)));
-                }
                 let piece = Job::spawn(&*this.spawner, move || read(file, rewind, reserved));
                 this.job = Some(piece.unwrap_or_else(|none| Job::done(Err(none.into()))));
             }
@@ -285,8 +297,13 @@ fn read(mut file: Spooled, rewind: bool, reserved: ReservedMemory) -> ReadPiece 
 mod tests {
     use std::task::Waker;
 
+    use httpfsm::config::ServerConfig;
+
     use super::*;
+    use crate::clock::Clock;
+    use crate::job::NoThread;
     use crate::job::tests::{ManualSpawner, spawn};
+    use crate::ledger::Row;
     use crate::may_block::BlockingScope;
     use crate::spooled::tests::{ledger, watched};
 
@@ -307,8 +324,47 @@ mod tests {
         drop(blocking);
     }
 
+    /// A ledger without any room.
+    fn full() -> Arc<Ledger> {
+        let config = ServerConfig { max_buffered_bytes: 1, room_timeout: None, ..ServerConfig::default() };
+        let ledger = Ledger::new(&config, Arc::default(), Clock::manual(), None);
+        std::mem::forget(MemoryHandle::new(Arc::<Ledger>::clone(&ledger)).reserve_now(1));
+        ledger
+    }
+
     fn spool(file: Storage) -> Spool {
         Spool { file, ..Spool::new(1, &ledger(0)) }
+    }
+
+    struct Panics;
+
+    impl Spawner for Panics {
+        fn spawn_blocking(&self, _: Box<dyn FnOnce() + Send>) -> Result<(), NoThread> {
+            panic!("there is no runtime")
+        }
+    }
+
+    #[test]
+    fn a_spawner_that_panics_is_a_failure_of_the_file_wherever_it_is_called() {
+        let spawner: Arc<dyn Spawner> = Arc::new(Panics);
+        for has_room in [false, true] {
+            let mut spool = with_bytes(1, 9);
+            if !has_room {
+                assert!(spool.decline(1, &spawner));
+            }
+            let polled = spool.poll(&spawner, &mut Context::from_waker(Waker::noop()));
+            let Poll::Ready(Gathered::Failed(error)) = polled else { panic!("it has not failed") };
+            assert!(error.to_string().contains("there is no runtime"), "{error}");
+        }
+    }
+
+    /// It holds so many bytes for which there was room.
+    fn with_bytes(overflow: u64, bytes: usize) -> Spool {
+        let mut spool = Spool::new(overflow, &ledger(0));
+        let Some(room) = spool.ledger.take(Row::Promised, bytes as u64) else { panic!("there is room") };
+        let _ = spool.promise(room, bytes as u64, bytes as u64);
+        spool.data(&vec![b'x'; bytes]);
+        spool
     }
 
     fn source(
@@ -316,7 +372,7 @@ mod tests {
         job: Option<Job<ReadPiece>>,
         spawner: &Arc<dyn Spawner>,
     ) -> FileSource {
-        let memory = MemoryHandle::default();
+        let memory = MemoryHandle::new(full());
         let spawner = Arc::clone(spawner);
         FileSource { memory, reserving: None, file, job, left: 9, trailers: None, spawner }
     }
@@ -335,13 +391,31 @@ mod tests {
     }
 
     #[test]
-    fn a_piece_for_which_no_thread_has_been_found_is_read_by_whoever_waits_for_it() {
+    fn a_piece_waits_for_room_only_where_nobody_blocks_for_it() {
         let manual = Arc::<ManualSpawner>::default();
         let spawner: Arc<dyn Spawner> = Arc::clone(&manual) as _;
         let mut file =
             Spooled::create(&ledger(0), Arc::clone(&spawner)).unwrap_or_else(|error| panic!("{error}"));
         assert!(file.append(b"some bytes").is_ok());
         let mut source = source(Some((file, true)), None, &spawner);
+        let mut poll = || Pin::new(&mut source).poll_frame(&mut Context::from_waker(Waker::noop()));
+        assert!(poll().is_pending());
+        manual.run();
+        assert!(poll().is_pending(), "there is no room");
+        let _blocking = BlockingScope::begin();
+        assert!(matches!(poll(), Poll::Ready(Frame::Data(bytes)) if bytes == b"some byte"[..]));
+        assert!(matches!(poll(), Poll::Ready(Frame::End)));
+    }
+
+    #[test]
+    fn a_piece_for_which_no_thread_has_been_found_is_read_by_whoever_waits_for_it() {
+        let manual = Arc::<ManualSpawner>::default();
+        let spawner: Arc<dyn Spawner> = Arc::clone(&manual) as _;
+        let mut file =
+            Spooled::create(&ledger(0), Arc::clone(&spawner)).unwrap_or_else(|error| panic!("{error}"));
+        assert!(file.append(b"some bytes").is_ok());
+        let mut source =
+            FileSource { memory: MemoryHandle::default(), ..source(Some((file, true)), None, &spawner) };
         let mut poll = || Pin::new(&mut source).poll_frame(&mut Context::from_waker(Waker::noop()));
         assert!(poll().is_pending());
         let _blocking = BlockingScope::begin();

@@ -26,7 +26,7 @@ pub struct MemoryUse {
     /// Bytes of request bodies that peers have been asked for and that have not come. Nothing is held for them yet, but room
     /// is kept free, so others may find none while [`total`](Self::total) is far below the limit.
     pub promised: u64,
-    /// Request bodies in temporary files; this is no memory.
+    /// Request bodies in temporary files. This is no memory, unless the folder of these files is on a file system in memory.
     pub spooled: u64,
 }
 
@@ -55,6 +55,10 @@ pub trait MemoryLedger: Send + Sync {
 
     /// Takes room for all of `bytes` bytes if there is room now and nobody waits for it.
     fn try_reserve(&self, bytes: usize) -> bool;
+
+    /// Takes room for `bytes` bytes, or for fewer where room is scarce, and returns for how many: at once, also where there
+    /// is none or others wait for it. So the limit is exceeded, by 16 KiB at most.
+    fn reserve_now(&self, bytes: usize) -> usize;
 
     /// Gives back room for so many bytes.
     fn give_back(&self, bytes: usize);
@@ -105,6 +109,32 @@ impl MemoryHandle {
     pub fn try_reserve(&self, bytes: usize) -> Option<ReservedMemory> {
         let has_room = self.0.as_ref().is_none_or(|ledger| ledger.try_reserve(bytes));
         has_room.then(|| ReservedMemory { ledger: self.0.clone(), bytes })
+    }
+
+    /// Room for `bytes` bytes, or for fewer where room is scarce; for 16 KiB at most where there is none, above
+    /// `max_buffered_bytes`.
+    ///
+    /// It is for code that runs on a thread which may block and holds one piece at a time, as a function of `sync` does. If
+    /// such a thread waited for room, all of them could wait for what is queued behind them. There are few of these threads,
+    /// so the limit is exceeded by little: by 16 KiB for each. Code that can wait calls [`reserve`](Self::reserve).
+    ///
+    /// ```
+    /// use httpfsm::handler::MemoryHandle;
+    ///
+    /// fn copy(memory: &MemoryHandle, mut from: impl std::io::Read, mut to: impl std::io::Write) -> std::io::Result<()> {
+    ///     let reserved = memory.reserve_now(256 << 10);
+    ///     let mut piece = vec![0; reserved.bytes()];
+    ///     loop {
+    ///         match from.read(&mut piece)? {
+    ///             0 => return Ok(()),
+    ///             length => to.write_all(&piece[..length])?,
+    ///         }
+    ///     }
+    /// }
+    /// ```
+    pub fn reserve_now(&self, bytes: usize) -> ReservedMemory {
+        let bytes = self.0.as_ref().map_or(bytes, |ledger| ledger.reserve_now(bytes));
+        ReservedMemory { ledger: self.0.clone(), bytes }
     }
 }
 
@@ -255,6 +285,11 @@ mod tests {
             has_room
         }
 
+        fn reserve_now(&self, bytes: usize) -> usize {
+            self.held.fetch_add(bytes.min(2), Ordering::SeqCst);
+            bytes.min(2)
+        }
+
         fn give_back(&self, bytes: usize) {
             self.held.fetch_sub(bytes, Ordering::SeqCst);
         }
@@ -293,6 +328,16 @@ mod tests {
         drop(memory.try_reserve(3));
         let none = memory.try_reserve(3).map(|reserved| reserved.attach([]));
         assert_eq!((none, three.held.load(Ordering::SeqCst)), (Some(Bytes::new()), 0));
+    }
+
+    #[test]
+    fn what_is_reserved_now_may_be_less_than_was_asked_for_and_is_given_back() {
+        let two = Arc::<Three>::default();
+        let reserved = MemoryHandle::new(two.clone()).reserve_now(5);
+        assert_eq!((reserved.bytes(), two.held.load(Ordering::SeqCst)), (2, 2));
+        drop(reserved);
+        assert_eq!(two.held.load(Ordering::SeqCst), 0);
+        assert_eq!(MemoryHandle::default().reserve_now(5).bytes(), 5);
     }
 
     #[test]

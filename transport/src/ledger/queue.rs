@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use httpfsm::handler::{MemoryLedger, NoRoom, Waiter};
 
-use super::{Charge, Ledger, Row};
+use super::{Charge, LEAST, Ledger, Row};
 use crate::alarms::{NEVER, Registration};
 use crate::lock::lock;
 use crate::panics;
@@ -179,6 +179,20 @@ impl MemoryLedger for Ledger {
 
     fn try_reserve(&self, bytes: usize) -> bool {
         self.take_all(Row::Pieces, bytes as u64)
+    }
+
+    fn reserve_now(&self, bytes: usize) -> usize {
+        let most = bytes as u64;
+        let is_free = self.waiting.load(Ordering::SeqCst) == 0;
+        let share = if is_free { self.take_share(most) } else { None };
+        let reserved = share.unwrap_or_else(|| {
+            let least = most.min(LEAST);
+            self.taken.fetch_add(least, Ordering::SeqCst);
+            least
+        });
+        self.rows[Row::Pieces as usize].fetch_add(reserved, Ordering::SeqCst);
+        // No more than was asked for.
+        usize::try_from(reserved).unwrap_or(bytes)
     }
 
     fn give_back(&self, bytes: usize) {

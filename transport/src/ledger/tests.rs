@@ -103,6 +103,27 @@ fn who_waits_for_room_gets_it_in_order_as_it_is_given_back() {
 }
 
 #[test]
+fn who_may_not_wait_gets_16_kib_at_most_where_there_is_no_room_or_others_wait_for_it() {
+    let case = Case::new(1024 * KIB);
+    let memory = MemoryHandle::new(case.ledger.clone());
+    let now = |kib: u64| memory.reserve_now((kib * KIB) as usize);
+    assert_eq!(now(256).bytes() as u64, 16 * KIB, "a share of what is free");
+    let others = case.ledger.take_all(Row::Bodies, 1024 * KIB);
+    assert!(others && case.ledger.is_full());
+    let held = [now(256), now(1), now(0)];
+    assert_eq!(held.each_ref().map(|held| held.bytes() as u64), [16 * KIB, KIB, 0]);
+    assert_eq!((case.ledger.memory().pieces, case.taken()), (17 * KIB, 1041 * KIB));
+    let mut waits = case.reserve(KIB);
+    assert!(poll(&mut waits).is_pending());
+    drop(held);
+    assert!(poll(&mut waits).is_pending(), "what is above the limit is no room for others");
+    case.ledger.give_back(Row::Bodies, KIB);
+    drop(reserved(poll(&mut waits)));
+    case.ledger.give_back(Row::Bodies, 1023 * KIB);
+    case.assert_is_empty();
+}
+
+#[test]
 fn who_waits_no_longer_leaves_its_place_and_what_it_was_given_to_those_behind() {
     for is_granted in [false, true] {
         let case = Case::new(32 * KIB);

@@ -315,6 +315,39 @@ fn gathered_bodies_go_to_the_disk_where_there_is_no_room_and_are_served() {
 }
 
 #[test]
+fn gathered_bodies_without_an_overflow_never_go_to_the_disk_and_wait_for_room() {
+    let heard = Arc::<NoRooms>::default();
+    let mut config = config(64 * KIB);
+    config.channel.bodies = Some(Bodies::Whole);
+    config.channel.inbuf_overflow = 0;
+    config.spool_dir = "/nonexistent".into();
+    let mut server =
+        MemoryServer::with(config, 64 << 10, Some(heard.clone()), |mut request: Request| async move {
+            request.body().discard().await.map(|bytes| bytes.to_string())
+        });
+    let clients: Vec<_> = (0..3).map(|_| server.connect().unwrap()).collect();
+    for client in &clients {
+        client.send(head(25_000));
+        server.run();
+    }
+    for _ in 0..25 {
+        for client in &clients {
+            client.send(vec![b'x'; 1000]);
+            server.run();
+        }
+    }
+    // Together they are larger than the limit, so all wait for room.
+    assert!(clients.iter().all(|client| client.take().is_empty()));
+    assert_eq!(heard.count(), 0);
+    server.advance(Duration::from_secs(10));
+    let responses: Vec<_> = clients.iter().map(MemoryClient::take_text).collect();
+    let number = |what: &str| responses.iter().filter(|response| response.contains(what)).count();
+    assert_eq!((number("HTTP/1.1 503 "), number("\r\n\r\n25000")), (1, 2), "{responses:?}");
+    assert_eq!(heard.count(), 1);
+    end(&mut server, &clients);
+}
+
+#[test]
 fn a_gathered_body_is_charged_until_the_handler_lets_go_of_it() {
     let kept = Arc::<Mutex<Vec<bytes::Bytes>>>::default();
     let its = Arc::clone(&kept);

@@ -45,8 +45,9 @@ pub use async_std::{AsyncStd, Server, serve};
 pub use blocking::{BlockingPool, sync};
 pub use connection::{Alarm, Connection, connection, connection_over};
 pub use httpfsm_transport::{
-    Accepted, BodyReader, BodyWriter, ConnectionParts, Connections, Event, FuturesIo, Layer, LayerError,
-    Layered, Listener, ListenerInfo, ServerHandle, SocketOptions, UpgradedStream, Wire, note_panic, written,
+    Accepted, BodyReader, BodyWriter, ConnectionParts, Connections, Established, Event, FuturesIo,
+    HandedOver, Layer, LayerError, Layered, Listener, ListenerInfo, Preface, PrefaceRead, PrefaceVerdict,
+    ServerHandle, SocketOptions, UpgradedStream, Wire, note_panic, written,
 };
 pub use io::Io;
 pub use server::{Futures, ServerOn, connections};

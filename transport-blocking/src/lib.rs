@@ -49,8 +49,9 @@ mod workers;
 
 pub use connection::{Connection, ConnectionParts, connection};
 pub use httpfsm_transport::{
-    BodyReader, BodyWriter, Event, Listener, ServerHandle, SocketOptions, UpgradedStream, block_on,
-    note_panic, written,
+    BodyReader, BodyWriter, Established, Event, HandedOver, Layer, LayerError, Listener, ListenerInfo,
+    Preface, PrefaceRead, PrefaceVerdict, ServerHandle, SocketOptions, UpgradedStream, block_on, note_panic,
+    written,
 };
 pub use server::{Blocking, Server, serve, sync};
 pub use socket::Stream;

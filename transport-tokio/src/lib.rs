@@ -24,8 +24,9 @@ mod stream;
 pub use blocking::{BlockingPool, sync};
 pub use connection::{Alarm, Connection, connection, connection_over};
 pub use httpfsm_transport::{
-    Accepted, BodyReader, BodyWriter, ConnectionParts, Connections, Event, Layer, LayerError, Layered,
-    Listener, ListenerInfo, ServerHandle, SocketOptions, UpgradedStream, Wire, note_panic, written,
+    Accepted, BodyReader, BodyWriter, ConnectionParts, Connections, Established, Event, HandedOver, Layer,
+    LayerError, Layered, Listener, ListenerInfo, Preface, PrefaceRead, PrefaceVerdict, ServerHandle,
+    SocketOptions, UpgradedStream, Wire, note_panic, written,
 };
 pub use io::Io;
 pub use server::{Server, Tokio, connections, serve};

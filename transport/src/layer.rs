@@ -105,7 +105,8 @@ pub trait Layer: Send + 'static {
     ///
     /// # Errors
     ///
-    /// There are no more plain bytes, and the end below came before the layer's own: [`LayerError::Truncated`].
+    /// There are no more plain bytes, and the end below came before the layer's own: [`LayerError::Truncated`]. As long as a
+    /// handshake is not complete there is nothing that could be cut, and the end below is `Some(0)`.
     fn read(&mut self, plain: &mut [u8]) -> Result<Option<usize>, LayerError>;
 
     /// Takes some of the plain bytes in `plain`, which are not all empty, and says how many: what becomes of them goes to

@@ -15,7 +15,14 @@ use crate::layer::Layer;
 /// connections.
 ///
 /// It is shown no more than `max_preface_bytes`, and has `preface_timeout` in all. A preface that needs more than those
-/// is responded to with 400, one that takes longer is closed.
+/// is responded to with 400, one that takes longer is closed. So is one that has come to hold more than a few kilobytes
+/// while the server has no room under `max_buffered_bytes`, as a connection that is evicted.
+///
+/// Until the preface is read, the connection counts for the address of its socket: where that is a proxy's,
+/// `max_connections_per_peer` also bounds how many of its connections are at their prefaces at once, and `origins` has to
+/// have the proxy among them. The address of the socket is in what [`Listener::preface`](crate::Listener::preface) gives to
+/// whoever makes the preface; handlers see it only if the preface puts it among its
+/// [extensions](PrefaceRead::extension).
 ///
 /// A line that names the peer, before HTTP:
 ///

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 mod names;
+mod pipe;
 mod programs;
 
 /// The repository.

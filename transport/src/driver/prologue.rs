@@ -316,6 +316,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         }
         self.wire = None;
         self.wire_end = WireEnd::Nothing;
+        self.keep_nothing();
         self.slot.end(ChannelStats::default());
     }
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use httpfsm::channel::Input;
+use httpfsm::channel::{Input, Leave};
 use httpfsm::error::{CloseReason, Rule};
 use httpfsm::handler::{ConnectionInfo, Extensions, Failure, Handler, Upgraded};
 use httpfsm::peer::Peer;
@@ -50,7 +50,8 @@ pub(super) struct BeforeChannel {
     extensions: Extensions,
     /// What there is to be said of the end.
     text: Option<String>,
-    told_to_go: bool,
+    /// What it was told of the server's going out.
+    leave: Option<Leave>,
 }
 
 impl BeforeChannel {
@@ -66,7 +67,7 @@ impl BeforeChannel {
             scheme: None,
             extensions: Extensions::default(),
             text: None,
-            told_to_go: false,
+            leave: None,
         })
     }
 
@@ -159,10 +160,12 @@ impl<H: Handler, W: Wire> Driver<H, W> {
 
     /// As a channel that has had no request.
     fn tell_before_to_go(&self, before: &mut BeforeChannel, at: Moment) {
-        let mut leave = self.service.compiled.leave(at);
+        // Its grace begins once, whatever wakes it.
+        let mut leave = before.leave.unwrap_or_else(|| self.service.compiled.leave(at));
         let by = self.service.shared.leave_by(self.opened);
-        if !std::mem::replace(&mut before.told_to_go, true) || by < leave.cut_at {
+        if before.leave.is_none() || by < leave.cut_at {
             leave.cut_at = leave.cut_at.min(by);
+            before.leave = Some(leave);
             tell(before, at, PrologueInput::GoOut(leave));
         }
     }

@@ -127,7 +127,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         for _ in 0..TURNS {
             while let Some(output) = before.machine.next_output() {
                 match output {
-                    PrologueOutput::BeginHandshake => self.put_layer(&mut before),
+                    PrologueOutput::BeginHandshake => self.put_layer(&mut before, at),
                     PrologueOutput::Open(refusal) => {
                         self.open(before, refusal, now);
                         return None;
@@ -238,11 +238,14 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         if before.layer.is_some() { PrologueInput::LayerChosen } else { PrologueInput::PrefaceRead }
     }
 
-    fn put_layer(&mut self, before: &mut BeforeChannel) {
+    fn put_layer(&mut self, before: &mut BeforeChannel, at: Moment) {
         let received = std::mem::take(&mut before.received);
         match (self.wire.take(), before.layer.take()) {
             (Some(Stack::Plain(wire)), Some(layer)) => {
-                self.wire = Some(Stack::Layered(Box::new(Layered::behind(wire, layer, &received))));
+                match panics::attempt(|| Layered::behind(wire, layer, &received)) {
+                    Ok(wire) => self.wire = Some(Stack::Layered(Box::new(wire))),
+                    Err(text) => self.panicked(before, text, at),
+                }
             }
             (wire, _) => self.wire = wire,
         }
@@ -250,7 +253,14 @@ impl<H: Handler, W: Wire> Driver<H, W> {
 
     fn shake_hands(&mut self, before: &mut BeforeChannel, at: Moment, cx: &mut Context<'_>) -> Poll<()> {
         let Some(Stack::Layered(wire)) = &mut self.wire else { return Poll::Pending };
-        let input = match wire.poll_established(cx) {
+        let polled = match panics::attempt(|| wire.poll_established(cx)) {
+            Ok(polled) => polled,
+            Err(text) => {
+                self.panicked(before, text, at);
+                return Poll::Ready(());
+            }
+        };
+        let input = match polled {
             Poll::Pending => return Poll::Pending,
             Poll::Ready(Ok(established)) => {
                 let is_other = established.other_protocol;

@@ -358,6 +358,20 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         self.slot.arm(due, at, cx);
     }
 
+    /// Before the channel is reported closed: whoever waits for the last connection to be gone finds nothing of it.
+    fn keep_nothing(&mut self) {
+        self.service.shared.ledger.keep(&mut self.kept, Kept::default());
+    }
+
+    /// Pieces of a response that have not left give back their room when the channel lets go of them.
+    #[cold]
+    fn let_go_of_output(&mut self) {
+        let stamp = self.service.shared.clock.stamp();
+        let at = Moment::from_millis(stamp.at.saturating_sub(self.opened));
+        // What owns the bytes may be the application's.
+        let _ = panics::catch(|| self.channel.handle(&Now::new(at, &stamp.date), Input::Disconnected));
+    }
+
     /// Whether input is read, so that a read would tell of a lost connection.
     fn is_reading(&self, wake_up: &WakeUp<'_>) -> bool {
         self.wire.is_none() || self.channel.input_room() > 0 && self.may_read(wake_up)
@@ -407,9 +421,11 @@ impl<H: Handler, W: Wire> Future for Driver<H, W> {
 impl<H: Handler, W: Wire> Drop for Driver<H, W> {
     fn drop(&mut self) {
         self.channel.end();
-        // Whoever waits for the last connection to be gone finds nothing of it.
-        self.service.shared.ledger.keep(&mut self.kept, Kept::default());
-        self.slot.end(self.channel.stats());
+        let stats = self.channel.stats();
+        if self.slot.is_open() && self.before.is_none() {
+            self.let_go_of_output();
+        }
+        self.keep_nothing();
         if let Some(mut exchange) = self.exchange.take() {
             let _ = panics::catch(|| exchange.finish());
             if exchange.counted {
@@ -417,6 +433,7 @@ impl<H: Handler, W: Wire> Drop for Driver<H, W> {
             }
             self.service.recycle(exchange);
         }
+        self.slot.end(stats);
     }
 }
 

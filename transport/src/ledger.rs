@@ -1,9 +1,9 @@
 //! The ledger: one account of the memory of a server, charged where memory is taken and given back where it is let go.
 //!
-//! Charges live in guards, so that nothing is given back too late or never: [`Charge`], [`BodyCharge`], [`WireCharge`],
-//! the [`ReservedMemory`](httpfsm::handler::ReservedMemory) of a response's source, and [`Kept`], which the driver has for
-//! what its connection keeps past a wake-up. What is promised to a peer and has not come yet counts towards the limit as
-//! well, in a row of its own: nothing is held for it.
+//! Charges live in guards, so that nothing is given back too late or never: [`Charge`], [`BodyCharge`], [`WireCharge`], the
+//! [`ReservedMemory`](httpfsm::handler::ReservedMemory) of a response's source, and [`Kept`], which the driver has for what
+//! its connection keeps past a wake-up. What is promised to a peer and has not come yet counts towards the limit as well, in
+//! a row of its own: nothing is held for it.
 //!
 //! Who needs room asks for it ([`Ledger::take`]), or waits ([`Room`]): in one queue for all of a server, and under one
 //! deadline. Connections do not wait for what they keep: it was received already, and is judged instead.

@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use httpfsm::channel::{Data, Input, NotAccepted};
 use httpfsm::fields::Fields;
-use httpfsm::handler::{Body, BodyFailure, Frame};
+use httpfsm::handler::{Body, BodyFailure, Frame, NoRoom};
 use httpfsm::time::Now;
 
 use crate::ledger::GRANTED;
@@ -131,10 +131,13 @@ fn finish(channel: &mut Taped, now: &Now<'_>, trailers: Option<&Fields>) -> Resu
 }
 
 /// A frame, or the text of a failure and whether that is the server's own: a request body that is sent back fails with its
-/// peer, which is no failure of the server.
+/// peer, which is no failure of the server. Nor is it one that there was no room for a piece, which the ledger has told.
 fn fails(frame: Frame) -> Result<Frame, (String, bool)> {
     match frame {
-        Frame::Error(failure) => Err((failure.to_string(), matches!(failure, BodyFailure::Source(_)))),
+        Frame::Error(failure) => Err((
+            failure.to_string(),
+            matches!(&failure, BodyFailure::Source(error) if !error.is::<NoRoom>()),
+        )),
         frame => Ok(frame),
     }
 }

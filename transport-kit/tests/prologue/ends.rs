@@ -49,6 +49,20 @@ fn in_a_drain_it_has_the_time_of_a_connection_without_a_request() {
 }
 
 #[test]
+fn what_comes_in_a_drain_gives_no_more_time_whatever_its_deadline() {
+    let (mut toys, client) = standing(ServerConfig::default(), b"FROM");
+    toys.server.handle().begin_drain(Some(Duration::from_secs(10)));
+    toys.server.run();
+    toys.advance(600);
+    toys.send(&client, b" ");
+    toys.advance(399);
+    assert_eq!(toys.heard.take(), [""; 0]);
+    toys.advance(1);
+    assert_eq!(toys.heard.take(), ["not opened: Drained"]);
+    toys.is_empty();
+}
+
+#[test]
 fn a_connection_that_opens_in_a_drain_makes_its_request() {
     let (mut toys, client) = standing(ServerConfig::default(), b"FROM 192.0.2.1:5000");
     toys.server.handle().begin_drain(None);

@@ -1,5 +1,6 @@
 //! A layer that a listener puts on its connections, and its handshake.
 
+use std::io::IoSlice;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -317,6 +318,50 @@ fn a_layer_that_takes_nothing_or_gives_bytes_too_soon_fails() {
         toys.send(&connection, "x");
         assert_eq!(toys.heard.take(), ["not opened: HandshakeFailed"]);
         assert!(connection.is_ended());
+        toys.is_empty();
+    }
+}
+
+/// A layer that panics at its first bytes, or when it is asked whether it is established.
+struct Bomb {
+    at_first: bool,
+}
+
+impl Layer for Bomb {
+    fn received(&mut self, below: &[u8], _: &mut Vec<u8>) -> Result<usize, LayerError> {
+        assert!(!self.at_first, "as it must");
+        Ok(below.len())
+    }
+
+    fn below_ended(&mut self) {}
+
+    fn read(&mut self, _: &mut [u8]) -> Result<Option<usize>, LayerError> {
+        Ok(None)
+    }
+
+    fn write(&mut self, _: &[IoSlice<'_>], _: &mut Vec<u8>) -> Result<usize, LayerError> {
+        Ok(0)
+    }
+
+    fn end(&mut self, _: &mut Vec<u8>) {}
+
+    fn established(&self) -> Option<Established> {
+        assert!(self.at_first, "as it must");
+        None
+    }
+}
+
+#[test]
+fn a_layer_that_panics_ends_its_connection_alone_and_that_is_told() {
+    for at_first in [true, false] {
+        let listener = ListenerInfo::default().layer(move |_| Bomb { at_first });
+        let mut toys = Toys::with(ServerConfig::default(), listener);
+        let client = toys.connect();
+        toys.send(&client, "x");
+        let expected =
+            ["prologue failed: What comes before HTTP panicked: as it must", "not opened: Disconnected"];
+        assert_eq!(toys.heard.take(), expected, "at the first bytes: {at_first}");
+        assert!(client.is_ended());
         toys.is_empty();
     }
 }

@@ -3,16 +3,18 @@
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
 use httpfsm::config::{Bodies, ServerConfig};
-use httpfsm::handler::{Body, Frame, Handler, Request, Response, UpgradeFuture, Upgraded};
+use httpfsm::handler::{Body, Frame, Handler, MemoryUse, Request, Response, UpgradeFuture, Upgraded};
 use httpfsm::peer::Peer;
 use httpfsm::status::Status;
 
 use crate::memory::{MemoryWire, pair};
+use crate::shared_state::SharedState;
+use crate::until::Until;
 use crate::wire::Wire;
 use crate::{Clock, Inline, Service};
 
@@ -46,6 +48,12 @@ fn drop_everywhere<H: Handler>(
         let Ok(driver) = service.connect(far, Peer::Unix(None), Peer::Unix(None)) else {
             panic!("refused");
         };
+        let at_close = Arc::new(AtClose { shared: Arc::clone(&service.shared), memory: Mutex::default() });
+        let mut closes = pin!(Until::new(&*service.shared, |_| false));
+        let waker = Waker::from(Arc::clone(&at_close));
+        assert!(closes.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        // A channel that closes wakes it.
+        let _ = service.shared.is_still_full(&Peer::Unix(None), false);
         let mut driver = Some(driver);
         for step in &steps[..polls] {
             act(step, &mut near);
@@ -58,7 +66,21 @@ fn drop_everywhere<H: Handler>(
         assert!(polls == 0 || driver.is_none() || busy.alarms == 1, "one alarm for a connection: {busy:?}");
         drop(driver);
         after();
+        let memory = at_close.memory.lock().unwrap().take();
+        assert_eq!(memory, Some(MemoryUse::default()), "after {polls} polls, when the channel was reported");
         assert_eq!(service.shared.held(), crate::Held::default(), "after {polls} polls, which left {busy:?}");
+    }
+}
+
+/// Looks what is held when a channel is reported closed.
+struct AtClose {
+    shared: Arc<SharedState>,
+    memory: Mutex<Option<MemoryUse>>,
+}
+
+impl Wake for AtClose {
+    fn wake(self: Arc<Self>) {
+        *self.memory.lock().unwrap() = Some(self.shared.ledger.memory());
     }
 }
 
@@ -116,6 +138,21 @@ fn of_a_response_that_its_peer_does_not_read() {
 }
 
 #[test]
+fn of_pieces_of_a_response_that_its_peer_does_not_read() {
+    let handler = || {
+        |request: Request| async move {
+            let memory = request.memory();
+            Response::new(Status::OK).with_body(Body::from_fn(move |_| {
+                let reserved = memory.try_reserve(10_000).unwrap();
+                Poll::Ready(Frame::Data(reserved.attach(vec![b'x'; 10_000])))
+            }))
+        }
+    };
+    let steps = [Send(GET), Wait, Take(500), Take(2000), Reset, Wait];
+    drop_everywhere(&config(), handler, &steps, || ());
+}
+
+#[test]
 fn of_an_upload_that_is_echoed_or_gathered() {
     let handler =
         || |mut request: Request| async move { Response::new(Status::OK).with_body(request.take_body()) };
@@ -151,7 +188,7 @@ fn of_a_handler_that_outlives_its_connection_or_panics_when_it_is_dropped() {
             std::future::pending::<()>().await;
         }
     };
-    drop_everywhere(&config(), handler, &[Send(GET), Wait, Reset, Wait, Wait], || ());
+    drop_everywhere(&config(), handler, &[Send(GET), Send(&GET[..9]), Reset, Wait, Wait], || ());
     let handler = || {
         |_: Request| async move {
             let _bomb = PanicsOnDrop;

@@ -139,6 +139,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
     #[cold]
     fn hand_over(&mut self, leftover: Bytes, cx: &mut Context<'_>) {
         self.service.tell(|subscriber| subscriber.upgraded(&self.info));
+        self.keep_nothing();
         let (Some(wire), Some(exchange)) = (self.wire.take(), self.exchange.as_deref_mut()) else { return };
         self.channel.end();
         let slot = self.slot.hand_over();
@@ -155,6 +156,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         self.service.tell(|subscriber| subscriber.closed(&self.info, reason));
         self.wire = None;
         self.channel.end();
+        self.keep_nothing();
         let Some(exchange) = self.exchange.as_deref_mut() else {
             return self.slot.end(self.channel.stats());
         };
@@ -173,8 +175,8 @@ impl<H: Handler, W: Wire> Driver<H, W> {
                 return;
             }
         }
-        self.slot.end(self.channel.stats());
         self.finish();
+        self.slot.end(self.channel.stats());
     }
 }
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use httpfsm::channel::Input;
+use httpfsm::channel::{Input, Leave};
 use httpfsm::error::{CloseReason, Rule};
 use httpfsm::handler::{ConnectionInfo, Extensions, Failure, Handler, Upgraded};
 use httpfsm::peer::Peer;
@@ -50,7 +50,8 @@ pub(super) struct BeforeChannel {
     extensions: Extensions,
     /// What there is to be said of the end.
     text: Option<String>,
-    told_to_go: bool,
+    /// What it was told of the server's going out.
+    leave: Option<Leave>,
 }
 
 impl BeforeChannel {
@@ -66,7 +67,7 @@ impl BeforeChannel {
             scheme: None,
             extensions: Extensions::default(),
             text: None,
-            told_to_go: false,
+            leave: None,
         })
     }
 
@@ -126,7 +127,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         for _ in 0..TURNS {
             while let Some(output) = before.machine.next_output() {
                 match output {
-                    PrologueOutput::BeginHandshake => self.put_layer(&mut before),
+                    PrologueOutput::BeginHandshake => self.put_layer(&mut before, at),
                     PrologueOutput::Open(refusal) => {
                         self.open(before, refusal, now);
                         return None;
@@ -159,10 +160,12 @@ impl<H: Handler, W: Wire> Driver<H, W> {
 
     /// As a channel that has had no request.
     fn tell_before_to_go(&self, before: &mut BeforeChannel, at: Moment) {
-        let mut leave = self.service.compiled.leave(at);
+        // Its grace begins once, whatever wakes it.
+        let mut leave = before.leave.unwrap_or_else(|| self.service.compiled.leave(at));
         let by = self.service.shared.leave_by(self.opened);
-        if !std::mem::replace(&mut before.told_to_go, true) || by < leave.cut_at {
+        if before.leave.is_none() || by < leave.cut_at {
             leave.cut_at = leave.cut_at.min(by);
+            before.leave = Some(leave);
             tell(before, at, PrologueInput::GoOut(leave));
         }
     }
@@ -235,11 +238,14 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         if before.layer.is_some() { PrologueInput::LayerChosen } else { PrologueInput::PrefaceRead }
     }
 
-    fn put_layer(&mut self, before: &mut BeforeChannel) {
+    fn put_layer(&mut self, before: &mut BeforeChannel, at: Moment) {
         let received = std::mem::take(&mut before.received);
         match (self.wire.take(), before.layer.take()) {
             (Some(Stack::Plain(wire)), Some(layer)) => {
-                self.wire = Some(Stack::Layered(Box::new(Layered::behind(wire, layer, &received))));
+                match panics::attempt(|| Layered::behind(wire, layer, &received)) {
+                    Ok(wire) => self.wire = Some(Stack::Layered(Box::new(wire))),
+                    Err(text) => self.panicked(before, text, at),
+                }
             }
             (wire, _) => self.wire = wire,
         }
@@ -247,7 +253,14 @@ impl<H: Handler, W: Wire> Driver<H, W> {
 
     fn shake_hands(&mut self, before: &mut BeforeChannel, at: Moment, cx: &mut Context<'_>) -> Poll<()> {
         let Some(Stack::Layered(wire)) = &mut self.wire else { return Poll::Pending };
-        let input = match wire.poll_established(cx) {
+        let polled = match panics::attempt(|| wire.poll_established(cx)) {
+            Ok(polled) => polled,
+            Err(text) => {
+                self.panicked(before, text, at);
+                return Poll::Ready(());
+            }
+        };
+        let input = match polled {
             Poll::Pending => return Poll::Pending,
             Poll::Ready(Ok(established)) => {
                 let is_other = established.other_protocol;
@@ -316,6 +329,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         }
         self.wire = None;
         self.wire_end = WireEnd::Nothing;
+        self.keep_nothing();
         self.slot.end(ChannelStats::default());
     }
 

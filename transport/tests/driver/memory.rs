@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use httpfsm::config::{Bodies, ServerConfig};
 use httpfsm::handler::{
-    Body, BodyFailure, ConnectionInfo, Frame, Handler, MemoryUse, Request, Response, Subscriber,
+    Body, BodyFailure, ConnectionInfo, Failure, Frame, Handler, MemoryUse, Request, Response, Subscriber,
 };
 use httpfsm_transport::memory::{MemoryClient, MemoryServer};
 use httpfsm_transport::{Held, Wire};
@@ -56,13 +56,17 @@ pub(crate) fn end<'a, H: Handler, W: Wire>(
     assert_eq!(server.held(), Held::default());
 }
 
-/// What a subscriber has heard of requests and producers without room.
+/// What a subscriber has heard of requests and producers without room, and of other failures.
 #[derive(Default)]
-pub(crate) struct NoRooms(pub(crate) Mutex<Vec<(bool, MemoryUse)>>);
+pub(crate) struct NoRooms(pub(crate) Mutex<Vec<(bool, MemoryUse)>>, pub(crate) Mutex<Vec<String>>);
 
 impl Subscriber for NoRooms {
     fn no_room(&self, connection: Option<&ConnectionInfo>, memory: &MemoryUse) {
         self.0.lock().unwrap().push((connection.is_some(), *memory));
+    }
+
+    fn failed(&self, _: Option<&ConnectionInfo>, _: Failure, text: &str) {
+        self.1.lock().unwrap().push(text.to_owned());
     }
 }
 

@@ -17,10 +17,11 @@ use rustix::io::{Errno, pread};
 
 use super::failure::Unreadable;
 
-/// Bytes read at once; fewer where the server has little room.
+/// Bytes read at once, at most; fewer at the beginning ([`piece`]), and where the server has little room.
 const PIECE: u64 = 256 << 10;
 
-/// A response of at most so many bytes is read by the job that opens its file, which saves a second job.
+/// A response of at most so many bytes is read by the job that opens its file, which saves a second job. The first pieces of
+/// a larger one have as many.
 const SMALL: u64 = 64 << 10;
 
 /// Content of at most so many bytes needs no room: it is little more than its request.
@@ -39,6 +40,8 @@ pub(super) struct FileContent {
     reserved: Option<ReservedMemory>,
     /// The piece that is being read, and its length.
     reading: Option<(Job<io::Result<Bytes>>, u64)>,
+    /// Bytes of the pieces so far.
+    sent: u64,
     memory: MemoryHandle,
     spawner: Arc<dyn Spawner>,
 }
@@ -54,16 +57,27 @@ enum Segment {
     File(Range<u64>),
 }
 
-/// The length of the next piece, where so many bytes are left.
-fn piece(left: u64) -> usize {
-    usize::try_from(PIECE.min(left)).unwrap_or_default()
+/// The length of the next piece, behind so many bytes, and where so many are left: at most half of what was sent. So who
+/// reads little holds little, and peers that read nothing leave room to those who read.
+fn piece(sent: u64, left: u64) -> usize {
+    usize::try_from((sent / 2).clamp(SMALL, PIECE).min(left)).unwrap_or_default()
 }
 
 impl FileContent {
     /// Nothing yet.
     pub(super) fn new(file: File, path: PathBuf, memory: MemoryHandle, spawner: Arc<dyn Spawner>) -> Self {
         let (segments, file) = (VecDeque::new(), Arc::new(file));
-        Self { file, path, segments, reserving: None, reserved: None, reading: None, memory, spawner }
+        Self {
+            file,
+            path,
+            segments,
+            reserving: None,
+            reserved: None,
+            reading: None,
+            sent: 0,
+            memory,
+            spawner,
+        }
     }
 
     /// Then these bytes of the file.
@@ -88,7 +102,7 @@ impl FileContent {
     pub(super) async fn reserve(mut self) -> Result<Self, NoRoom> {
         let is_file = |segment: &&Segment| matches!(segment, Segment::File(range) if !range.is_empty());
         if let Some(first) = self.segments.iter().find(is_file) {
-            self.reserved = Some(self.memory.reserve(piece(first.length())).await?);
+            self.reserved = Some(self.memory.reserve(piece(0, first.length())).await?);
         }
         Ok(self)
     }
@@ -159,7 +173,7 @@ impl handler::Source for FileContent {
                         }
                         continue;
                     }
-                    this.reserving = Some(this.memory.reserve(piece(end - start)));
+                    this.reserving = Some(this.memory.reserve(piece(this.sent, end - start)));
                 }
                 _ => match this.segments.pop_front() {
                     None => return Poll::Ready(Frame::End),
@@ -187,6 +201,7 @@ impl FileContent {
         let end = range.end.min(range.start.saturating_add(reserved.bytes() as u64));
         let piece = range.start..end;
         range.start = end;
+        self.sent += piece.end - piece.start;
         let length = piece.end - piece.start;
         self.reading = Some((self.read(piece, reserved).map_err(|error| self.fail(error))?, length));
         Ok(())
@@ -273,14 +288,24 @@ mod tests {
 
     #[test]
     fn a_file_comes_in_pieces_with_its_length_known() {
-        let mut body = body(source(&file(2 * PIECE + 7)).range(3..2 * PIECE + 5).bytes("end"));
-        assert_eq!(body.length(), Some(2 * PIECE + 5));
-        assert_data(next(&mut body), &bytes(3, PIECE + 3));
-        assert_eq!(body.length(), Some(PIECE + 5));
-        assert_data(next(&mut body), &bytes(PIECE + 3, 2 * PIECE + 3));
-        assert_data(next(&mut body), &bytes(2 * PIECE + 3, 2 * PIECE + 5));
+        let mut body = body(source(&file(2 * SMALL + 7)).range(3..2 * SMALL + 5).bytes("end"));
+        assert_eq!(body.length(), Some(2 * SMALL + 5));
+        assert_data(next(&mut body), &bytes(3, SMALL + 3));
+        assert_eq!(body.length(), Some(SMALL + 5));
+        assert_data(next(&mut body), &bytes(SMALL + 3, 2 * SMALL + 3));
+        assert_data(next(&mut body), &bytes(2 * SMALL + 3, 2 * SMALL + 5));
         assert_data(next(&mut body), b"end");
         assert!(matches!(next(&mut body), Frame::End));
+    }
+
+    #[test]
+    fn pieces_grow_with_what_was_sent() {
+        let mut body = body(source(&file(4 * PIECE)).range(0..4 * PIECE));
+        let mut sizes = Vec::new();
+        while let Frame::Data(bytes) = next(&mut body) {
+            sizes.push(bytes.len() >> 10);
+        }
+        assert_eq!(sizes, [64, 64, 64, 96, 144, 216, 256, 120]);
     }
 
     #[test]
@@ -335,13 +360,13 @@ mod tests {
 
     #[test]
     fn a_file_that_becomes_shorter_fails() {
-        let file = file(PIECE * 2);
-        let mut body = body(source(&file).range(0..PIECE * 2));
-        assert_data(next(&mut body), &bytes(0, PIECE));
-        file.set_len(PIECE + 1).unwrap();
+        let file = file(SMALL * 2);
+        let mut body = body(source(&file).range(0..SMALL * 2));
+        assert_data(next(&mut body), &bytes(0, SMALL));
+        file.set_len(SMALL + 1).unwrap();
         let failure = "\"/srv/www/a.iso\" became shorter while it was sent.";
         assert_eq!(failure_of(next(&mut body)), format!("The source of the body failed: {failure}"));
-        let unreadable = source(&file).range(PIECE..PIECE + 2).read_whole().err().unwrap();
+        let unreadable = source(&file).range(SMALL..SMALL + 2).read_whole().err().unwrap();
         assert_eq!(unreadable.to_string(), failure);
     }
 
@@ -366,11 +391,11 @@ mod tests {
 
     #[test]
     fn of_a_file_that_grows_comes_what_was_promised() {
-        let mut file = file(PIECE + 1);
-        let mut body = body(source(&file).range(0..PIECE + 1));
+        let mut file = file(SMALL + 1);
+        let mut body = body(source(&file).range(0..SMALL + 1));
         file.write_all(b"more").unwrap();
-        assert_data(next(&mut body), &bytes(0, PIECE));
-        assert_data(next(&mut body), &bytes(PIECE, PIECE + 1));
+        assert_data(next(&mut body), &bytes(0, SMALL));
+        assert_data(next(&mut body), &bytes(SMALL, SMALL + 1));
         assert!(matches!(next(&mut body), Frame::End));
     }
 }

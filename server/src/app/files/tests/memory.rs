@@ -60,3 +60,21 @@ fn a_file_without_room_is_503_before_its_head_has_left_and_a_small_one_is_sent()
     server.run();
     assert!(late.take_text().starts_with("HTTP/1.1 200 OK"));
 }
+
+#[test]
+fn who_reads_is_served_beside_any_number_of_peers_that_read_nothing() {
+    let (_site, mut server) = server(128 << 20);
+    // Each would hold 256 KiB: together, 200 MiB.
+    let slow = slow_readers(&mut server, 800);
+    let held = server.held().memory;
+    assert!(held.pieces <= 800 * (128 << 10), "{held:?}");
+    let fast = server.connect().unwrap();
+    fast.send(GET);
+    let mut received = 0;
+    // Of a clock that stands still.
+    while server.run() > 0 {
+        received += fast.take().len();
+    }
+    assert!(received > LARGE, "{received}");
+    drop(slow);
+}

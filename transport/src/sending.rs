@@ -22,6 +22,8 @@ pub(crate) struct Sending {
     next: Option<Frame>,
     /// Content that the channel had no room for.
     left: Bytes,
+    /// The source was polled and had nothing yet.
+    is_awaited: bool,
     /// The source is polled again when its bytes have left: that is the completion of its flush.
     pub(crate) flushing: bool,
 }
@@ -40,11 +42,12 @@ pub(crate) enum Pumped {
 
 impl Sending {
     pub(crate) fn new(body: Body) -> Self {
-        Self { body, next: None, left: Bytes::new(), flushing: false }
+        Self { body, next: None, left: Bytes::new(), is_awaited: false, flushing: false }
     }
 
     /// Moves what the source has and the channel takes. The source is asked for nothing while there is no room.
-    /// Where the server `is_full`, the source is asked for nothing while more is to be sent than what is always granted.
+    /// Where the server `is_full`, the source is asked for nothing while more is to be sent than what is always granted; a
+    /// source that was asked before is polled, as it may have room for what it makes, and others wait for that room.
     pub(crate) fn pump(
         &mut self,
         channel: &mut Taped,
@@ -71,12 +74,12 @@ impl Sending {
             if self.flushing || !self.left.is_empty() || channel.room() == 0 {
                 return Ok(Pumped::Waits);
             }
-            if is_full && channel.unsent_len() > GRANTED as usize {
+            if is_full && !self.is_awaited && channel.unsent_len() > GRANTED as usize {
                 return Ok(Pumped::Waits);
             }
             let frame = match self.next.take() {
                 Some(frame) => frame,
-                None => match panics::catch(|| self.body.poll_frame(cx)) {
+                None => match panics::catch(|| self.poll_source(cx)) {
                     Ok(Poll::Pending) => return Ok(Pumped::Waits),
                     // A failure is responded to, whatever the source has asked for.
                     Ok(Poll::Ready(frame @ Frame::Error(_))) => frame,
@@ -113,6 +116,12 @@ impl Sending {
             return Ok(if is_own { Pumped::Failed(failure) } else { Pumped::Over });
         }
         Ok(Pumped::More)
+    }
+
+    fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Frame> {
+        let frame = self.body.poll_frame(cx);
+        self.is_awaited = frame.is_pending();
+        frame
     }
 
     /// A frame is one write, however the bytes before it have left: so the chunks of a response do not depend on the

@@ -72,6 +72,8 @@ pub trait MemoryLedger: Send + Sync {
 /// A source that reads a file, or makes its bytes in another way, reserves room for each piece before it allocates it, and
 /// has the reservation travel with the bytes. So however many peers read slowly, the pieces that they hold stay within
 /// `max_buffered_bytes`. Bytes that are there anyway, as those of a cache, need no reservation: they are the application's.
+/// The head of a response leaves before its source is polled. So a handler reserves room for the first piece before it
+/// responds: if there is none, the response is a 503 rather than a 200 that is cut.
 ///
 /// ```
 /// use httpfsm::handler::{MemoryHandle, NoRoom};
@@ -82,6 +84,19 @@ pub trait MemoryLedger: Send + Sync {
 ///     let reserved = memory.reserve(left.len().min(64 << 10)).await?;
 ///     let piece = left[..reserved.bytes()].to_vec();
 ///     Ok(reserved.attach(piece))
+/// }
+/// ```
+///
+/// ```
+/// use httpfsm::handler::{Body, MemoryHandle, ReservedMemory, Response};
+/// use httpfsm::status::Status;
+///
+/// async fn respond(memory: MemoryHandle, content: impl FnOnce(ReservedMemory) -> Body) -> Response {
+///     match memory.reserve(64 << 10).await {
+///         // The content begins with the piece for which there is room.
+///         Ok(first) => Response::new(Status::OK).with_body(content(first)),
+///         Err(none) => Response::text(none.to_string()).with_status(Status::SERVICE_UNAVAILABLE),
+///     }
 /// }
 /// ```
 #[derive(Clone, Default)]

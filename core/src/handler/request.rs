@@ -246,7 +246,8 @@ impl Request {
         KeptPlace::new(&self.control)
     }
 
-    /// The memory of the server, to reserve room in for the pieces of a response. It may be kept longer than the request.
+    /// The memory of the server, to reserve room in for the pieces of a response: for the first one before the handler
+    /// responds, so that it can respond 503 ([`MemoryHandle`]). It may be kept longer than the request.
     #[must_use]
     pub fn memory(&self) -> MemoryHandle {
         self.control.memory()

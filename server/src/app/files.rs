@@ -9,14 +9,14 @@
 //!
 //! These are 404: names with a leading dot except `.well-known` (unless `--hidden` is given), anything that is neither
 //! a file nor a folder, and links that are absolute or lead out of the root or to one of these. All work on files runs
-//! in jobs: one for a small file, two for a list.
+//! in jobs: one for a small file, two for a list. A file for which the server has no room is a 503.
 
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use httpfsm::handler::{Handler, Request, Response};
+use httpfsm::handler::{Handler, NoRoom, Request, Response};
 use httpfsm::status::Status;
 use httpfsm_transport::{Job, Spawner};
 use smol::lock::{Semaphore, SemaphoreGuardArc};
@@ -24,8 +24,9 @@ use smol::lock::{Semaphore, SemaphoreGuardArc};
 use crate::log::note_often;
 
 pub(crate) use hidden::DotNames;
-use respond::Site;
+use respond::{Found, Site};
 pub(crate) use root::Root;
+use source::FileContent;
 pub(crate) use types::Types;
 
 mod conditional;
@@ -79,8 +80,9 @@ impl Handler for FilesApp {
                 let (site, spawner) = (Arc::clone(&self.site), Arc::clone(&self.spawner));
                 let lists = Arc::clone(&self.lists);
                 let job = job(&*self.spawner, move || match site.respond(&request, Arc::clone(&spawner)) {
-                    Some(response) => Found::Response(Box::new(response)),
-                    None => Found::List(Box::new(List { site, spawner, lists, request })),
+                    Found::Response(response) => FirstFound::Response(response),
+                    Found::Content(content) => FirstFound::Begins(Box::pin(begin(*content))),
+                    Found::List => FirstFound::List(Box::new(List { site, spawner, lists, request })),
                 });
                 match job {
                     Ok(job) => FilesFuture::Finding(job),
@@ -115,15 +117,20 @@ fn job<T: Send + 'static>(
 /// A response that needs no file, or how far the work on it is.
 pub(crate) enum FilesFuture {
     Ready(Option<Box<Response>>),
-    Finding(Job<Found>),
+    Finding(Job<FirstFound>),
+    /// Waits for room for the first piece of a file, without a thread.
+    Reserving(ResponseFuture),
     /// Waits until fewer lists are being made, without a thread.
     Waiting(Pin<Box<dyn Future<Output = io::Result<Job<Listed>>> + Send>>),
     Listing(Job<Listed>),
 }
 
+type ResponseFuture = Pin<Box<dyn Future<Output = Response> + Send>>;
+
 /// What the first job finds.
-pub(crate) enum Found {
+pub(crate) enum FirstFound {
     Response(Box<Response>),
+    Begins(ResponseFuture),
     List(Box<List>),
 }
 
@@ -147,6 +154,14 @@ impl List {
     }
 }
 
+/// The response, when there is room for the first piece of its content; 503 if there is none within `room_timeout`.
+async fn begin((response, content): (Response, FileContent)) -> Response {
+    match content.reserve().await {
+        Ok(content) => response.with_body(content.into_stream()),
+        Err(NoRoom) => failure::no_room(),
+    }
+}
+
 impl FilesFuture {
     fn ready(response: Response) -> Self {
         Self::Ready(Some(Box::new(response)))
@@ -164,9 +179,11 @@ impl Future for FilesFuture {
                     return response.take().map_or(Poll::Pending, |response| Poll::Ready(*response));
                 }
                 Self::Finding(job) => match ready!(Pin::new(job).poll(cx)) {
-                    Found::Response(response) => return Poll::Ready(*response),
-                    Found::List(list) => Self::Waiting(Box::pin(list.spawn())),
+                    FirstFound::Response(response) => return Poll::Ready(*response),
+                    FirstFound::Begins(response) => Self::Reserving(response),
+                    FirstFound::List(list) => Self::Waiting(Box::pin(list.spawn())),
                 },
+                Self::Reserving(response) => return response.as_mut().poll(cx),
                 Self::Waiting(job) => match ready!(job.as_mut().poll(cx)) {
                     Ok(job) => Self::Listing(job),
                     Err(error) => Self::ready(failure::response(&error)),

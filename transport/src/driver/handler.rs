@@ -78,6 +78,8 @@ impl<H: Handler, W: Wire> Driver<H, W> {
                 })
             }
             Stage::Sending(sending) => {
+                // What is free is for those who have nothing to send.
+                wake_up.is_full |= self.service.shared.ledger.is_waited_for();
                 let pumped = sending.pump(&mut self.channel, wake_up.is_full, &wake_up.now, cx);
                 let calls = exchange.pipe.attended();
                 // The handler will not read the body, so a held head is released now. If the source has a frame, that

@@ -33,6 +33,11 @@ struct Entry {
 }
 
 impl Ledger {
+    /// Whether somebody waits for room.
+    pub(crate) fn is_waited_for(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) > 0
+    }
+
     /// Gives what is free to those who wait, in order, and wakes them.
     #[cold]
     pub(super) fn serve(&self) {

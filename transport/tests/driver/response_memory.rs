@@ -91,6 +91,31 @@ fn a_piece_that_finds_no_room_in_time_has_its_response_cut_and_the_subscriber_he
 }
 
 #[test]
+fn while_others_wait_for_room_nobody_who_has_enough_to_send_waits_for_more() {
+    let mut server = MemoryServer::with(config(2 << 20), 1 << 10, None, reserves);
+    let clients: Vec<_> = (0..150).map(|_| server.connect().unwrap()).collect();
+    for client in &clients {
+        client.send(GET);
+        server.run();
+    }
+    // The first one got its pieces, and has some 16 KiB of them left.
+    let mut received = 0;
+    while received < 48 * KIB {
+        received += clients[0].take().len();
+        server.run();
+    }
+    server.advance(Duration::from_secs(10));
+    let cut = clients.iter().filter(|client| client.is_reset()).count();
+    assert!(cut > 10 && !clients[0].is_ended(), "{cut} of those who had nothing are cut");
+    while !clients[0].is_ended() {
+        received += clients[0].take().len();
+        server.run();
+    }
+    assert!(received + clients[0].take().len() > 1 << 20, "{received}");
+    end(&mut server, &clients);
+}
+
+#[test]
 fn without_room_a_source_is_not_asked_for_more_than_a_little_output() {
     // Pieces without a reservation, which the channel copies.
     let mut server = MemoryServer::with(config(100 * KIB), 1 << 10, None, |_: Request| async {

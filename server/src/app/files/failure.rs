@@ -35,11 +35,20 @@ pub(super) fn response(error: &io::Error) -> Response {
     Response::text(text).with_status(status)
 }
 
+/// The response to a request for a file that the server has no room for in its memory. Its ledger reports it.
+pub(super) fn no_room() -> Response {
+    let (status, text) = NO_RESOURCES;
+    Response::text(text).with_status(status)
+}
+
+const NO_RESOURCES: (Status, &str) =
+    (Status::SERVICE_UNAVAILABLE, "The server has no resources left for the moment.\n");
+
 fn status(error: &io::Error) -> (Status, &'static str) {
     if place::is_hidden(error) {
         (Status::NOT_FOUND, "There is nothing here.\n")
     } else if place::is_passing(error) {
-        (Status::SERVICE_UNAVAILABLE, "The server has no resources left for the moment.\n")
+        NO_RESOURCES
     } else {
         (Status::INTERNAL_SERVER_ERROR, "The file cannot be read.\n")
     }

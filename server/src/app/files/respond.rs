@@ -19,7 +19,7 @@ use super::path::{self, TargetPath};
 use super::place::{self, Servable};
 use super::ranges::Selection;
 use super::root::Root;
-use super::source::FileContent;
+use super::source::{FileBody, FileContent};
 use super::types::Types;
 use super::{content, listing, multipart};
 
@@ -33,9 +33,24 @@ pub(super) struct Site {
     pub(super) types: Types,
 }
 
+/// What there is to respond.
+pub(super) enum Found {
+    Response(Box<Response>),
+    /// The response, without its content, and that, which begins when there is room for its first piece.
+    Content(Box<(Response, FileContent)>),
+    /// A list, which is to be made.
+    List,
+}
+
+impl From<Response> for Found {
+    fn from(response: Response) -> Self {
+        Self::Response(Box::new(response))
+    }
+}
+
 impl Site {
-    /// The response to GET or HEAD; `None` where the response is a list; blocks.
-    pub(super) fn respond(&self, request: &Request, spawner: Arc<dyn Spawner>) -> Option<Response> {
+    /// What there is for GET or HEAD; blocks.
+    pub(super) fn respond(&self, request: &Request, spawner: Arc<dyn Spawner>) -> Found {
         self.in_root(request, |root, target| self.find(root, request, target, spawner))
     }
 
@@ -68,28 +83,26 @@ impl Site {
         request: &Request,
         target: &TargetPath,
         spawner: Arc<dyn Spawner>,
-    ) -> Result<Option<Response>, Unreadable> {
+    ) -> Result<Found, Unreadable> {
         let at = |path: &Path| place::at(root, path, self.dot_names).map_err(self.unreadable(path));
         let path = target.to_path();
         match (at(&path)?, target.file_name()) {
-            (Servable::File(file, metadata), Some(_)) => {
-                self.send(request, &path, file, &metadata, spawner).map(Some)
-            }
+            (Servable::File(file, metadata), Some(_)) => self.send(request, &path, file, &metadata, spawner),
             (Servable::File(..), None) => Err(self.unreadable(&path)(ErrorKind::NotFound.into())),
-            (Servable::Folder, Some(name)) => Ok(Some(redirect(name, request.query()))),
+            (Servable::Folder, Some(name)) => Ok(redirect(name, request.query()).into()),
             (Servable::Folder, None) => {
                 let index = path.join("index.html");
                 match at(&index) {
                     Ok(Servable::File(file, metadata)) => {
-                        self.send(request, &index, file, &metadata, spawner).map(Some)
+                        self.send(request, &index, file, &metadata, spawner)
                     }
-                    Ok(Servable::Folder) => Ok(None),
+                    Ok(Servable::Folder) => Ok(Found::List),
                     // As in nginx, a folder whose index may not be read is refused. An index that is a broken or
                     // looping link, or a link out of the root or to a hidden name, counts as missing.
                     Err(Unreadable { error, .. })
                         if place::is_hidden(&error) && !failure::is_forbidden(&error) =>
                     {
-                        Ok(None)
+                        Ok(Found::List)
                     }
                     Err(unreadable) => Err(unreadable),
                 }
@@ -113,10 +126,10 @@ impl Site {
         file: File,
         metadata: &Metadata,
         spawner: Arc<dyn Spawner>,
-    ) -> Result<Response, Unreadable> {
+    ) -> Result<Found, Unreadable> {
         let validators = Validators::of_file(metadata, SystemTime::now());
         if let Some(response) = conditional_response(request, &validators) {
-            return Ok(response);
+            return Ok(response.into());
         }
         let length = metadata.len();
         // Range is defined for GET alone (RFC 9110 section 14.2).
@@ -139,10 +152,10 @@ impl Site {
             Selection::Unsatisfiable => {
                 return Ok(Response::text("The file is shorter than that.\n")
                     .with_status(Status::RANGE_NOT_SATISFIABLE)
-                    .with_field("Content-Range", format!("bytes */{length}")));
+                    .with_field("Content-Range", format!("bytes */{length}"))
+                    .into());
             }
         };
-        let body = if request.method() == "HEAD" { source.into_stream() } else { source.into_body()? };
         let mut response = validators
             .apply(Response::new(status))
             .with_field("Cache-Control", CACHING)
@@ -153,7 +166,13 @@ impl Site {
         if let Some(range) = range {
             response = response.with_field("Content-Range", range);
         }
-        Ok(response.with_body(body))
+        if request.method() == "HEAD" {
+            return Ok(response.with_body(source.into_stream()).into());
+        }
+        Ok(match source.read_whole()? {
+            FileBody::Whole(bytes) => response.with_body(bytes).into(),
+            FileBody::Pieces(content) => Found::Content(Box::new((response, content))),
+        })
     }
 
     fn page(&self, root: &Dir, request: &Request, target: &TargetPath) -> io::Result<Response> {

@@ -17,10 +17,11 @@ use rustix::io::{Errno, pread};
 
 use super::failure::Unreadable;
 
-/// Bytes read at once; fewer where the server has little room.
+/// Bytes read at once, at most; fewer at the beginning ([`piece`]), and where the server has little room.
 const PIECE: u64 = 256 << 10;
 
-/// A response of at most so many bytes is read by the job that opens its file, which saves a second job.
+/// A response of at most so many bytes is read by the job that opens its file, which saves a second job. The first pieces of
+/// a larger one have as many.
 const SMALL: u64 = 64 << 10;
 
 /// Content of at most so many bytes needs no room: it is little more than its request.
@@ -35,10 +36,20 @@ pub(super) struct FileContent {
     segments: VecDeque<Segment>,
     /// Waits for room for the next piece, which begins the first segment.
     reserving: Option<ReserveFuture>,
+    /// Room for the first piece.
+    reserved: Option<ReservedMemory>,
     /// The piece that is being read, and its length.
     reading: Option<(Job<io::Result<Bytes>>, u64)>,
+    /// Bytes of the pieces so far.
+    sent: u64,
     memory: MemoryHandle,
     spawner: Arc<dyn Spawner>,
+}
+
+/// The content of a response: all of it, or what is read piece by piece.
+pub(super) enum FileBody {
+    Whole(Bytes),
+    Pieces(FileContent),
 }
 
 enum Segment {
@@ -46,11 +57,27 @@ enum Segment {
     File(Range<u64>),
 }
 
+/// The length of the next piece, behind so many bytes, and where so many are left: at most half of what was sent. So who
+/// reads little holds little, and peers that read nothing leave room to those who read.
+fn piece(sent: u64, left: u64) -> usize {
+    usize::try_from((sent / 2).clamp(SMALL, PIECE).min(left)).unwrap_or_default()
+}
+
 impl FileContent {
     /// Nothing yet.
     pub(super) fn new(file: File, path: PathBuf, memory: MemoryHandle, spawner: Arc<dyn Spawner>) -> Self {
         let (segments, file) = (VecDeque::new(), Arc::new(file));
-        Self { file, path, segments, reserving: None, reading: None, memory, spawner }
+        Self {
+            file,
+            path,
+            segments,
+            reserving: None,
+            reserved: None,
+            reading: None,
+            sent: 0,
+            memory,
+            spawner,
+        }
     }
 
     /// Then these bytes of the file.
@@ -70,14 +97,24 @@ impl FileContent {
         Body::stream(self)
     }
 
-    /// The same, or a complete body where the content is small and there is room for it; blocks.
-    pub(super) fn into_body(self) -> Result<Body, Unreadable> {
+    /// Waits for room for its first piece. The head of a response leaves before the source is polled, so who waits before it
+    /// responds can still respond otherwise.
+    pub(super) async fn reserve(mut self) -> Result<Self, NoRoom> {
+        let is_file = |segment: &&Segment| matches!(segment, Segment::File(range) if !range.is_empty());
+        if let Some(first) = self.segments.iter().find(is_file) {
+            self.reserved = Some(self.memory.reserve(piece(0, first.length())).await?);
+        }
+        Ok(self)
+    }
+
+    /// The complete content where it is small and there is room for it; blocks.
+    pub(super) fn read_whole(self) -> Result<FileBody, Unreadable> {
         let length = usize::try_from(self.left()).unwrap_or(usize::MAX);
         if length as u64 > SMALL {
-            return Ok(self.into_stream());
+            return Ok(FileBody::Pieces(self));
         }
         let Some(reserved) = self.memory.try_reserve(if length > LITTLE { length } else { 0 }) else {
-            return Ok(self.into_stream());
+            return Ok(FileBody::Pieces(self));
         };
         let mut whole = Vec::with_capacity(length);
         for segment in self.segments {
@@ -90,7 +127,7 @@ impl FileContent {
                 }
             }
         }
-        Ok(if length > LITTLE { reserved.attach(whole).into() } else { whole.into() })
+        Ok(FileBody::Whole(if length > LITTLE { reserved.attach(whole) } else { whole.into() }))
     }
 
     fn left(&self) -> u64 {
@@ -130,8 +167,13 @@ impl handler::Source for FileContent {
             }
             match this.segments.front() {
                 Some(Segment::File(Range { start, end })) if start < end => {
-                    let length = usize::try_from(PIECE.min(end - start)).unwrap_or_default();
-                    this.reserving = Some(this.memory.reserve(length));
+                    if let Some(reserved) = this.reserved.take() {
+                        if let Err(failure) = this.begin(Ok(reserved)) {
+                            return Poll::Ready(failure);
+                        }
+                        continue;
+                    }
+                    this.reserving = Some(this.memory.reserve(piece(this.sent, end - start)));
                 }
                 _ => match this.segments.pop_front() {
                     None => return Poll::Ready(Frame::End),
@@ -159,6 +201,7 @@ impl FileContent {
         let end = range.end.min(range.start.saturating_add(reserved.bytes() as u64));
         let piece = range.start..end;
         range.start = end;
+        self.sent += piece.end - piece.start;
         let length = piece.end - piece.start;
         self.reading = Some((self.read(piece, reserved).map_err(|error| self.fail(error))?, length));
         Ok(())
@@ -204,7 +247,7 @@ mod tests {
     use httpfsm::handler::{Body, Frame, MemoryHandle};
     use httpfsm_transport::{Inline, NoThread, Spawner};
 
-    use super::{FileContent, PIECE, SMALL};
+    use super::{FileBody, FileContent, PIECE, SMALL};
 
     /// A file in which each byte depends on its position.
     fn file(length: u64) -> File {
@@ -222,6 +265,15 @@ mod tests {
         FileContent::new(file.try_clone().unwrap(), "/srv/www/a.iso".into(), memory, Arc::new(Inline))
     }
 
+    /// The body of a response, however it is made.
+    fn body(content: FileContent) -> Body {
+        match content.read_whole() {
+            Ok(FileBody::Whole(bytes)) => bytes.into(),
+            Ok(FileBody::Pieces(content)) => content.into_stream(),
+            Err(unreadable) => panic!("{unreadable}"),
+        }
+    }
+
     fn next(body: &mut Body) -> Frame {
         match body.poll_frame(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(frame) => frame,
@@ -236,13 +288,41 @@ mod tests {
 
     #[test]
     fn a_file_comes_in_pieces_with_its_length_known() {
-        let mut body = source(&file(2 * PIECE + 7)).range(3..2 * PIECE + 5).bytes("end").into_body().unwrap();
-        assert_eq!(body.length(), Some(2 * PIECE + 5));
-        assert_data(next(&mut body), &bytes(3, PIECE + 3));
-        assert_eq!(body.length(), Some(PIECE + 5));
-        assert_data(next(&mut body), &bytes(PIECE + 3, 2 * PIECE + 3));
-        assert_data(next(&mut body), &bytes(2 * PIECE + 3, 2 * PIECE + 5));
+        let mut body = body(source(&file(2 * SMALL + 7)).range(3..2 * SMALL + 5).bytes("end"));
+        assert_eq!(body.length(), Some(2 * SMALL + 5));
+        assert_data(next(&mut body), &bytes(3, SMALL + 3));
+        assert_eq!(body.length(), Some(SMALL + 5));
+        assert_data(next(&mut body), &bytes(SMALL + 3, 2 * SMALL + 3));
+        assert_data(next(&mut body), &bytes(2 * SMALL + 3, 2 * SMALL + 5));
         assert_data(next(&mut body), b"end");
+        assert!(matches!(next(&mut body), Frame::End));
+    }
+
+    #[test]
+    fn pieces_grow_with_what_was_sent() {
+        let mut body = body(source(&file(4 * PIECE)).range(0..4 * PIECE));
+        let mut sizes = Vec::new();
+        while let Frame::Data(bytes) = next(&mut body) {
+            sizes.push(bytes.len() >> 10);
+        }
+        assert_eq!(sizes, [64, 64, 64, 96, 144, 216, 256, 120]);
+    }
+
+    #[test]
+    fn room_for_the_first_piece_is_that_of_the_first_bytes_of_the_file() {
+        let file = file(2 * PIECE);
+        let content = source(&file).bytes("head").range(3..3).range(1..5).bytes("|").range(0..2);
+        let mut reserving = std::pin::pin!(content.reserve());
+        let Poll::Ready(Ok(content)) = reserving.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+        else {
+            panic!("there is room")
+        };
+        assert_eq!(content.reserved.as_ref().map(|reserved| reserved.bytes()), Some(4));
+        let mut body = content.into_stream();
+        assert_eq!(body.length(), Some(11));
+        for expected in [&b"head"[..], b"\x01\x02\x03\x04", b"|", b"\x00\x01"] {
+            assert_data(next(&mut body), expected);
+        }
         assert!(matches!(next(&mut body), Frame::End));
     }
 
@@ -268,25 +348,25 @@ mod tests {
     #[test]
     fn a_small_response_is_read_at_once() {
         let file = file(SMALL + 1);
-        let body = source(&file).bytes("<").range(1..5).bytes("|").range(3..4).into_body().unwrap();
+        let whole = body(source(&file).bytes("<").range(1..5).bytes("|").range(3..4));
         assert!(
-            matches!(&body, Body::Full(content) if content[..] == *b"<\x01\x02\x03\x04|\x03"),
-            "{body:?}"
+            matches!(&whole, Body::Full(content) if content[..] == *b"<\x01\x02\x03\x04|\x03"),
+            "{whole:?}"
         );
-        assert!(matches!(source(&file).range(0..SMALL).into_body().unwrap(), Body::Full(_)));
-        assert!(matches!(source(&file).range(0..SMALL + 1).into_body().unwrap(), Body::Stream(_)));
+        assert!(matches!(body(source(&file).range(0..SMALL)), Body::Full(_)));
+        assert!(matches!(body(source(&file).range(0..SMALL + 1)), Body::Stream(_)));
         assert!(matches!(source(&file).range(0..1).into_stream(), Body::Stream(_)));
     }
 
     #[test]
     fn a_file_that_becomes_shorter_fails() {
-        let file = file(PIECE * 2);
-        let mut body = source(&file).range(0..PIECE * 2).into_body().unwrap();
-        assert_data(next(&mut body), &bytes(0, PIECE));
-        file.set_len(PIECE + 1).unwrap();
+        let file = file(SMALL * 2);
+        let mut body = body(source(&file).range(0..SMALL * 2));
+        assert_data(next(&mut body), &bytes(0, SMALL));
+        file.set_len(SMALL + 1).unwrap();
         let failure = "\"/srv/www/a.iso\" became shorter while it was sent.";
         assert_eq!(failure_of(next(&mut body)), format!("The source of the body failed: {failure}"));
-        let unreadable = source(&file).range(PIECE..PIECE + 2).into_body().unwrap_err();
+        let unreadable = source(&file).range(SMALL..SMALL + 2).read_whole().err().unwrap();
         assert_eq!(unreadable.to_string(), failure);
     }
 
@@ -305,17 +385,17 @@ mod tests {
         let mut body = source(&only_written).range(0..9).into_stream();
         let failure = "\"/srv/www/a.iso\" cannot be read: Bad file descriptor (os error 9).";
         assert_eq!(failure_of(next(&mut body)), format!("The source of the body failed: {failure}"));
-        let unreadable = source(&only_written).range(0..9).into_body().unwrap_err();
+        let unreadable = source(&only_written).range(0..9).read_whole().err().unwrap();
         assert_eq!(unreadable.to_string(), failure);
     }
 
     #[test]
     fn of_a_file_that_grows_comes_what_was_promised() {
-        let mut file = file(PIECE + 1);
-        let mut body = source(&file).range(0..PIECE + 1).into_body().unwrap();
+        let mut file = file(SMALL + 1);
+        let mut body = body(source(&file).range(0..SMALL + 1));
         file.write_all(b"more").unwrap();
-        assert_data(next(&mut body), &bytes(0, PIECE));
-        assert_data(next(&mut body), &bytes(PIECE, PIECE + 1));
+        assert_data(next(&mut body), &bytes(0, SMALL));
+        assert_data(next(&mut body), &bytes(SMALL, SMALL + 1));
         assert!(matches!(next(&mut body), Frame::End));
     }
 }

@@ -5,6 +5,7 @@ mod content;
 mod folders;
 mod jobs;
 mod links;
+mod memory;
 mod paths;
 mod ranges;
 mod site;

@@ -276,8 +276,8 @@ pub struct ServerConfig {
     pub max_connections_per_peer: u32,
     /// Bytes that the server may hold in memory for all its channels: input and output that they keep while they wait,
     /// request bodies that nobody has read, and pieces of responses for which room was reserved
-    /// ([`Request::memory`](crate::handler::Request::memory)). Above it, whoever asks for more waits for room, in order,
-    /// for [`room_timeout`](Self::room_timeout) at most, except for bodies whose length is 4 KiB at most; bodies that are
+    /// ([`Request::memory`](crate::handler::Request::memory)). Above it, whoever asks for more waits for room, in order, for
+    /// [`room_timeout`](Self::room_timeout) at most, except for bodies whose length is 4 KiB at most; bodies that are
     /// gathered go to a temporary file at once, unless [`inbuf_overflow`](ChannelConfig::inbuf_overflow) is 0; a head that
     /// grows above 4 KiB gets a 503; and no more than 4 KiB is read ahead from a peer, or made for one that does not read.
     /// Bytes of a body that a peer has been asked for count as well: 8 KiB of one that has sent nothing, and up to 128 KiB

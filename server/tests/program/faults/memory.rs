@@ -99,7 +99,7 @@ fn slow_peers_cost_no_more_memory_than_the_limits_say(transport: &str) {
 
 const READERS: usize = 150;
 
-/// Each of them holds pieces of 128 KiB or more where pieces are not counted, which is 19 MiB.
+/// Without a limit, they cost 40 to 62 MiB.
 fn slow_readers_of_a_file_cost_no_more_memory_than_the_limit_says(transport: &str) {
     let folder = tempfile::tempdir().expect("a folder");
     fs::write(folder.path().join("large"), vec![b'x'; 20 << 20]).expect("a file");

@@ -141,8 +141,8 @@ pub struct Ends {
     pub peername: Peer,
     /// The server's.
     pub sockname: Peer,
-    /// How many bytes the connection is to hold in each direction. With much less than that, scripts that send before anybody
-    /// reads stand still.
+    /// How many bytes the connection is to hold in each direction. With much less than that, scripts that send before
+    /// anybody reads stand still.
     pub capacity: usize,
 }
 

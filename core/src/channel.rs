@@ -61,9 +61,11 @@ mod cost;
 mod coverage;
 mod description;
 mod error_page;
+mod half_done;
 pub(crate) mod input;
 mod input_buffer;
 pub(crate) mod input_part;
+mod matrix;
 mod not_accepted;
 mod outbox;
 mod output;
@@ -90,41 +92,24 @@ pub use self::description::MACHINE;
 pub use self::input::{Data, Input};
 pub(crate) use self::input_buffer::READ;
 pub use self::input_part::{ChannelTrace, InputPart};
+pub use self::matrix::{ChannelMatrix, MATRIX};
 pub use self::not_accepted::NotAccepted;
 pub use self::outbox::OutputKind;
 pub use self::output::Output;
 pub use self::responder::Responder;
 pub use self::stats::ChannelStats;
-pub use self::table::{
-    Action, CONDITIONS, ChannelMatrix, Condition, Event, Internal, MATRIX, REFUSALS, ROWS, State, Step,
-};
+pub use self::table::{Action, CONDITIONS, Condition, Event, Internal, REFUSALS, ROWS, State, Step};
 pub use self::timers::{DEADLINES, Deadline, RunsWhile, deadline_of};
 pub use self::waits::Waits;
 pub use self::worker_buffers::WorkerBuffers;
 
+use self::half_done::HalfDone;
 use self::parts::{Args, Parts};
 use crate::error::CloseReason;
 use crate::fsm::Cause;
 use crate::request::RequestRef;
 use crate::response::ResponseRef;
 use crate::time::{Moment, Now};
-
-/// The parts while a step runs. A panic of an error page or of a trace drops it, which ends the connection, as the step is
-/// half done.
-struct HalfDone<'a> {
-    parts: &'a mut Parts,
-    /// The state before the step.
-    state: State,
-}
-
-impl Drop for HalfDone<'_> {
-    fn drop(&mut self) {
-        // A closed channel has told its end.
-        if self.state != State::Closed {
-            self.parts.abandon();
-        }
-    }
-}
 
 /// One connection's HTTP/1.x.
 #[doc(alias = "GHttpCliSrv")]

@@ -470,13 +470,10 @@ fn connect_has_no_body() {
 #[test]
 fn an_upgrade_needs_http_1_1_and_the_connection_option() {
     let head = |version, lines| format!("GET / HTTP/{version}\r\nHost: a\r\n{lines}\r\n");
-    let upgrade = "Connection: x, Upgrade\r\nUpgrade: echo\r\n";
+    let (upgrade, echo) = ("Connection: x, Upgrade\r\nUpgrade: echo\r\n", Some(&b"echo"[..]));
     for (bytes, expected) in [
-        (head("1.1", upgrade), Some(&b"echo"[..])),
-        (
-            head("1.1", "Connection: upgrade\r\nUpgrade:\r\nUpgrade: ,\r\nUpgrade: echo\r\n"),
-            Some(&b"echo"[..]),
-        ),
+        (head("1.1", upgrade), echo),
+        (head("1.1", &format!("Upgrade:\r\nUpgrade: ,\r\n{upgrade}")), echo),
         (head("1.0", upgrade), None),
         (head("1.1", "Upgrade: echo\r\n"), None),
         (head("1.1", "Connection: upgrade\r\n"), None),

@@ -6,7 +6,7 @@
 //!
 //! This file is the wake-up: reading, writing, time and the end of service. `driver/outputs.rs` carries out what the channel
 //! says, `driver/handler.rs` has the handler respond, `driver/room.rs` has it wait for memory, `driver/flush.rs` waits
-//! for what the wire holds, and `driver/parting.rs` for the end that it owes. `driver/start.rs` begins it, and
+//! for what the wire holds, and `driver/parting.rs` for the end that it owes. `driver/start.rs` begins it, `driver/drain.rs` has it go out, and
 //! `driver/prologue.rs` is what comes before the channel.
 //!
 //! When the connection is lost, the handler is dropped, unless it waits for
@@ -22,7 +22,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use httpfsm::channel::{Input, State};
-use httpfsm::error::CloseReason;
 use httpfsm::handler::{ConnectionInfo, Handler};
 use httpfsm::time::{Moment, Now};
 
@@ -38,6 +37,7 @@ use crate::wire::Wire;
 use crate::worker;
 use prologue::BeforeChannel;
 
+mod drain;
 mod flush;
 mod handler;
 mod outputs;
@@ -379,34 +379,6 @@ impl<H: Handler, W: Wire> Driver<H, W> {
 
     fn is_lost_unread(&mut self, wake_up: &WakeUp<'_>) -> bool {
         !self.is_reading(wake_up) && self.wire.as_mut().is_some_and(Wire::is_lost)
-    }
-
-    /// The server goes out of service: the channel gets `GoOut` once; at the drain deadline the connection is dropped.
-    #[cold]
-    fn go_out(&mut self, now: &Now<'_>) -> Poll<()> {
-        if self.service.shared.is_cut() {
-            if self.slot.is_open() {
-                // The channel may have closed, and only the end that its wire owes is cut.
-                let reason = self.channel.close_reason().unwrap_or(CloseReason::DrainTimeout);
-                self.service.tell(|subscriber| subscriber.closed(&self.info, reason));
-            }
-            if let Some(wire) = &mut self.wire {
-                wire.reset();
-            }
-            return Poll::Ready(());
-        }
-        self.tell_to_go(now);
-        Poll::Pending
-    }
-
-    #[cold]
-    fn tell_to_go(&mut self, now: &Now<'_>) {
-        let mut leave = self.channel.leave(now.at);
-        let by = self.service.shared.leave_by(self.opened);
-        if !std::mem::replace(&mut self.told_to_go, true) || by < leave.cut_at {
-            leave.cut_at = leave.cut_at.min(by);
-            let _ = self.channel.handle(now, Input::GoOut(leave));
-        }
     }
 }
 

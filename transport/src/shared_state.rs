@@ -1,6 +1,8 @@
 //! The shared state of a server: what its connections have in common, apart from the handler. That is the server
 //! machine, the alarms, the counts that move with each request, and the way out of service.
 
+mod admission;
+
 use std::collections::hash_map::RandomState;
 use std::fmt;
 use std::hash::BuildHasher;
@@ -120,65 +122,6 @@ impl SharedState {
             full_until: AtomicU64::new(0),
             reserved: AtomicU32::new(0),
         }
-    }
-
-    /// Asks the machine whether the connection is served; its number and name if so.
-    pub(crate) fn admit(&self, peername: &Peer, sockname: &Peer) -> Result<(ChannelId, String), NotAdmitted> {
-        self.admit_to(&mut lock(&self.machine), peername, sockname)
-    }
-
-    /// The same, unless the server is too full for a connection from this peer, and would serve it otherwise.
-    /// `reserved`: a place is [reserved](Self::reserve) to it.
-    pub(crate) fn admit_unless_full(
-        &self,
-        peername: &Peer,
-        sockname: &Peer,
-        reserved: bool,
-    ) -> Option<Result<(ChannelId, String), NotAdmitted>> {
-        let mut machine = lock(&self.machine);
-        let is_full = self.is_full_for(&machine, peername, reserved);
-        (!is_full).then(|| self.admit_to(&mut machine, peername, sockname))
-    }
-
-    fn admit_to(
-        &self,
-        machine: &mut Server,
-        peername: &Peer,
-        sockname: &Peer,
-    ) -> Result<(ChannelId, String), NotAdmitted> {
-        let (peername, sockname) = (peername.clone(), sockname.clone());
-        let _ = machine.handle(self.moment(), ServerInput::Connected { peername, sockname });
-        let mut verdict = Err(NotAdmitted::Draining);
-        while let Some(output) = machine.next_output() {
-            match output {
-                ServerOutput::HttpChannel { id, name, .. } => verdict = Ok((id, name)),
-                ServerOutput::NotAdmitted { reason, .. } => verdict = Err(reason),
-                ServerOutput::PeerAdmitted { .. }
-                | ServerOutput::GoOut
-                | ServerOutput::DropChannels
-                | ServerOutput::Gone => {}
-            }
-        }
-        verdict
-    }
-
-    /// What came before HTTP names another peer than the socket does: whether that is served, too.
-    pub(crate) fn peer_named(&self, channel: ChannelId, peername: &Peer) -> Result<(), NotAdmitted> {
-        let mut machine = lock(&self.machine);
-        let peername = peername.clone();
-        let _ = machine.handle(self.moment(), ServerInput::PeerNamed { channel, peername });
-        let mut verdict = Err(NotAdmitted::Draining);
-        while let Some(output) = machine.next_output() {
-            match output {
-                ServerOutput::PeerAdmitted { .. } => verdict = Ok(()),
-                ServerOutput::NotAdmitted { reason, .. } => verdict = Err(reason),
-                ServerOutput::HttpChannel { .. }
-                | ServerOutput::GoOut
-                | ServerOutput::DropChannels
-                | ServerOutput::Gone => {}
-            }
-        }
-        verdict
     }
 
     /// What a connection obeys before its channel opens.

@@ -20,7 +20,7 @@
 //! `Disconnected`. And a panic of an error page or of a trace, in the midst of a step, leads to `Closed`.
 
 use crate::error::{BodyError, CloseReason, Rule};
-use crate::fsm::{Cause, Label, Matrix, Refusal, Row, Taken, Transition};
+use crate::fsm::{Cause, Refusal, Row, Taken};
 
 crate::labelled! {
     /// Where a channel stands.
@@ -476,40 +476,6 @@ pub const CONDITIONS: &[(Event, &[Condition])] = &[
     (Event::BodyDemand, &[Condition::IsDelivered]),
     (Event::Abort, &[Condition::IsDelivered]),
 ];
-
-/// The rows and refusals, folded for the machine.
-pub static MATRIX: ChannelMatrix =
-    ChannelMatrix(crate::fold!(State, Event, Internal, Action, ROWS, REFUSALS));
-
-/// What [`MATRIX`] is: a [`Matrix`] whose type does not tell how many states and events there are, since there may be more.
-#[derive(Debug)]
-pub struct ChannelMatrix(
-    Matrix<
-        State,
-        Event,
-        Internal,
-        Action,
-        { State::ALL.len() },
-        { Event::ALL.len() },
-        { Internal::ALL.len() },
-    >,
-);
-
-impl ChannelMatrix {
-    /// The step for an input in `state`; `None`: the input is refused.
-    #[inline(always)]
-    #[must_use]
-    pub fn on(&self, state: State, event: Event) -> Option<Transition<State, Action>> {
-        self.0.on(state, event)
-    }
-
-    /// The step for an internal event in `state`; `None`: no action raises it there.
-    #[inline(always)]
-    #[must_use]
-    pub fn then(&self, state: State, event: Internal) -> Option<Transition<State, Action>> {
-        self.0.then(state, event)
-    }
-}
 
 impl State {
     /// Whether the application has a request, and owes the response to it or the rest of one.

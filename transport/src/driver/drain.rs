@@ -1,0 +1,41 @@
+//! The end of service: what a connection is told when its server goes out.
+
+use std::task::Poll;
+
+use httpfsm::channel::Input;
+use httpfsm::error::CloseReason;
+use httpfsm::handler::Handler;
+use httpfsm::time::Now;
+
+use super::Driver;
+use crate::wire::Wire;
+
+impl<H: Handler, W: Wire> Driver<H, W> {
+    /// The server goes out of service: the channel gets `GoOut` once; at the drain deadline the connection is dropped.
+    #[cold]
+    pub(super) fn go_out(&mut self, now: &Now<'_>) -> Poll<()> {
+        if self.service.shared.is_cut() {
+            if self.slot.is_open() {
+                // The channel may have closed, and only the end that its wire owes is cut.
+                let reason = self.channel.close_reason().unwrap_or(CloseReason::DrainTimeout);
+                self.service.tell(|subscriber| subscriber.closed(&self.info, reason));
+            }
+            if let Some(wire) = &mut self.wire {
+                wire.reset();
+            }
+            return Poll::Ready(());
+        }
+        self.tell_to_go(now);
+        Poll::Pending
+    }
+
+    #[cold]
+    pub(super) fn tell_to_go(&mut self, now: &Now<'_>) {
+        let mut leave = self.channel.leave(now.at);
+        let by = self.service.shared.leave_by(self.opened);
+        if !std::mem::replace(&mut self.told_to_go, true) || by < leave.cut_at {
+            leave.cut_at = leave.cut_at.min(by);
+            let _ = self.channel.handle(now, Input::GoOut(leave));
+        }
+    }
+}

@@ -7,8 +7,8 @@ use std::thread;
 
 use httpfsm_async_std::smol::Smol;
 use httpfsm_async_std::{AsyncStd, BlockingPool, Futures, ServerHandle, Task};
-use httpfsm_transport::Transport;
-use httpfsm_transport_kit::{Application, Plan, check};
+use httpfsm_transport::{Listener, Transport};
+use httpfsm_transport_kit::{Application, Kit, OBLIGATIONS, Plan, Served, ToyLayer, check};
 
 fn serve(transport: impl Transport, plan: Plan, application: Application) -> io::Result<ServerHandle> {
     plan.on(transport).serve(application.blocking(BlockingPool))
@@ -55,4 +55,30 @@ fn a_thread_for_each_task_keeps_what_is_owed() {
         serve(Futures(spawn), plan, application)
     })
     .assert();
+}
+
+/// But for names, which are those of the sockets.
+fn layered(start: impl Fn(Plan, Application) -> io::Result<ServerHandle> + Sync) -> io::Result<()> {
+    let all = OBLIGATIONS.iter().map(|obligation| obligation.name);
+    let kit = Kit::default().only(all.filter(|name| *name != "names"))?;
+    let report = kit.check(&|plan: Plan, application: Application| {
+        start(plan, application.blocking(BlockingPool))
+            .map(|server| Served::through(server, ToyLayer::client))
+    });
+    report.assert();
+    Ok(())
+}
+
+fn toy(listener: Listener) -> Listener {
+    listener.layer(|_| ToyLayer::server())
+}
+
+#[test]
+fn listeners_of_async_std_with_a_layer_keep_what_is_owed() -> io::Result<()> {
+    layered(|plan, application| plan.on_listeners(AsyncStd::default(), toy)?.serve(application))
+}
+
+#[test]
+fn listeners_of_smol_with_a_layer_keep_what_is_owed() -> io::Result<()> {
+    layered(|plan, application| plan.on_listeners(Smol::default(), toy)?.serve(application))
 }

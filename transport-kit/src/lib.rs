@@ -72,6 +72,7 @@ mod crowd;
 mod drain;
 #[cfg(test)]
 mod ends;
+mod established;
 mod few_descriptors;
 mod held;
 mod kit;
@@ -99,6 +100,7 @@ pub use before_http::before_http;
 pub use buffering::Buffering;
 pub use crowd::{Crowd, Tally, respond};
 pub use drain::drain_at_work;
+pub use established::established;
 pub use few_descriptors::few_descriptors;
 pub use kit::{Kit, UnknownObligation, check, in_memory, on_subject};
 pub use level1::{Level1, Level1Check};

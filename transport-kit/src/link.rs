@@ -170,7 +170,8 @@ fn wait<T>(mut poll: impl FnMut(&mut Context<'_>) -> Poll<io::Result<T>>) -> io:
     }
 }
 
-struct Parked(Thread);
+/// Wakes a thread that is parked.
+pub(crate) struct Parked(pub(crate) Thread);
 
 impl Wake for Parked {
     fn wake(self: Arc<Self>) {

@@ -9,11 +9,15 @@ use std::sync::atomic::{AtomicU16, Ordering};
 
 use httpfsm::config::ServerConfig;
 use httpfsm::peer::Peer;
-use httpfsm_transport::{Connections, Server, ServerHandle, Spawner, Transport, Wire};
+use httpfsm_transport::{
+    Connections, Layer, Layered, Listener, Server, ServerHandle, SocketOptions, Spawner, Transport, Wire,
+};
 
 use crate::application::Application;
+use crate::established::{PATIENCE, SocketWire, established};
 use crate::memory::SMALL;
 use crate::record::Record;
+use crate::sockets;
 
 /// A transport under test: something that serves an application as a [`Plan`] says. Every
 /// `Fn(Plan, Application) -> io::Result<ServerHandle>` is one, so it is a closure of a line or two (for connections over
@@ -112,6 +116,40 @@ impl Served {
         Self { handle, connect: Some(Arc::new(connect)), has_resets: true }
     }
 
+    /// A server that listens over TCP, and whose [listeners](httpfsm_transport::Listener::layer) have a layer. The kit
+    /// connects to its first address, and speaks through the layer that `layer` makes; its handshake is
+    /// [done](established) before anything else.
+    ///
+    /// A server that closes such a connection with the peer's first bytes unread resets it, so resets are not looked at, as
+    /// with [`without_resets`](Self::without_resets). The addresses are those of the sockets, and not of [`Ends`], so all
+    /// but "names" is kept:
+    ///
+    /// ```
+    /// use httpfsm_tokio::Tokio;
+    /// use httpfsm_transport_kit::{Application, Kit, Plan, Served, ToyLayer};
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    /// let kit = Kit::default().only(["interim responses"])?;
+    /// let report = kit.check(&|plan: Plan, application: Application| {
+    ///     let _inside = runtime.enter();
+    ///     let server = plan.on_listeners(Tokio::default(), |listener| listener.layer(|_| ToyLayer::server()))?;
+    ///     Ok(Served::through(server.serve(application)?, ToyLayer::client))
+    /// });
+    /// report.assert();
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn through<L: Layer>(handle: ServerHandle, layer: impl Fn() -> L + Send + Sync + 'static) -> Self {
+        let address = handle.local_addr();
+        let connect = move |ends: Ends| {
+            let address = address.ok_or(io::ErrorKind::AddrNotAvailable)?;
+            let stream = sockets::connect(address, ends.capacity == SMALL, PATIENCE)?;
+            Ok(established(Layered::new(SocketWire::new(stream), layer())))
+        };
+        Self::over(handle, connect).without_resets()
+    }
+
     /// The connections have no resets: [`Wire::reset`] is an end as any other, at both ends, and [`Wire::is_lost`] tells
     /// nothing. Scripts in which the peer resets the connection are not run, nor is "lost unread", and a reset by
     /// the server counts as its end.
@@ -201,6 +239,23 @@ impl Plan {
             Some(path) => server.listen_unix(path),
             None => server,
         }
+    }
+
+    /// The same, with listeners that `change` has changed: it puts a [layer](Listener::layer) on them, say.
+    ///
+    /// # Errors
+    ///
+    /// An address or the path cannot be listened at.
+    pub fn on_listeners<T: Transport>(
+        self,
+        transport: T,
+        change: impl Fn(Listener) -> Listener,
+    ) -> io::Result<Server<T>> {
+        let options = SocketOptions::default();
+        let tcp = self.addresses.into_iter().map(|address| Listener::tcp(address, &options));
+        let unix = self.path.map(|path| Listener::unix(path, &options));
+        let server = Server::on(transport, self.config).subscriber(self.subscriber);
+        tcp.chain(unix).try_fold(server, |server, listener| Ok(server.listener(change(listener?))))
     }
 }
 

@@ -18,10 +18,10 @@ const HEADER: usize = 4;
 /// A [`Layer`] that shows what gets lost, and protects nothing.
 ///
 /// Plain bytes travel in records of at most 1,000 bytes. Each byte is masked by its place in the stream, and each record
-/// has a sum, so bytes that are lost, doubled or out of order are an error. As in TLS, the client begins with a hello and
-/// is sent one before plain bytes go either way; a record can ask for a reply, which leaves though nothing is written;
-/// the end of output is a record; and a record that is wrong gets an alert. It takes no more from below while 16 KiB of
-/// plain bytes wait to be read.
+/// has a sum, so bytes that are lost, doubled or out of order are an error. As in TLS, the client begins with a hello, is
+/// sent one, and confirms it: the client's plain bytes come behind that, and the server has sent none before. A record can
+/// ask for a reply, which leaves though nothing is written; the end of output is a record; and a record that is wrong gets
+/// an alert. It takes no more from below while 16 KiB of plain bytes wait to be read.
 ///
 /// ```
 /// use httpfsm_transport::Layered;
@@ -64,10 +64,13 @@ enum RecordKind {
     Update,
     Updated,
     Alert,
+    /// The client's, behind the server's hello: the handshake is complete.
+    Finished,
 }
 
 impl ToyLayer {
-    /// Whether the other side has said its hello.
+    /// Whether the handshake is complete: the client has the server's hello, or the server has the client's confirmation
+    /// of its own.
     #[must_use]
     pub fn is_established(&self) -> bool {
         self.established
@@ -149,9 +152,11 @@ impl ToyLayer {
         }
         // As in TLS, who gives up within the handshake says so, too.
         let is_due = if self.established {
-            !is(RecordKind::Hello)
-        } else {
+            !is(RecordKind::Hello) && !is(RecordKind::Finished)
+        } else if self.is_client || !self.greeted {
             is(RecordKind::Hello) || is(RecordKind::End)
+        } else {
+            is(RecordKind::Finished) || is(RecordKind::End)
         };
         if self.peer_ended || !is_due {
             return Err(format!("A record of kind {kind} came out of order."));
@@ -160,8 +165,14 @@ impl ToyLayer {
             self.plain.extend(plain);
         } else if is(RecordKind::Hello) {
             self.is_other = plain == b"other";
+            if self.is_client {
+                self.send(RecordKind::Finished, b"", down);
+                self.established = true;
+            } else {
+                self.greet(down);
+            }
+        } else if is(RecordKind::Finished) {
             self.established = true;
-            self.greet(down);
         } else if is(RecordKind::End) {
             self.peer_ended = true;
         } else if is(RecordKind::Update) {

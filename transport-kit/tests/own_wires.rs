@@ -4,13 +4,14 @@
 
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use httpfsm_tokio::{BlockingPool, Io, Stream};
 use httpfsm_transport::memory::pair;
-use httpfsm_transport::{Layered, Wire};
-use httpfsm_transport_kit::{Application, Ends, Kit, Plan, Report, Served, ToyLayer};
+use httpfsm_transport::{Accepted, Layered, ListenerInfo, Wire};
+use httpfsm_transport_kit::{Application, Ends, Kit, Plan, Report, Served, ToyLayer, established};
 use tokio::io::duplex;
 use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Handle};
@@ -76,6 +77,27 @@ fn a_layer_over_sockets_keeps_what_is_owed() {
         };
         let server = Layered::new(stream(listener.accept()?.0)?, ToyLayer::server());
         Ok((server, Layered::new(stream(peer)?, ToyLayer::client())))
+    });
+    assert_all_but(&report, &NO_LISTENER);
+}
+
+/// The channel opens when the handshake is complete.
+#[test]
+fn the_layer_of_a_listener_over_wires_in_memory_keeps_what_is_owed() {
+    let runtime = Builder::new_multi_thread().enable_all().build().unwrap();
+    let report = Kit::default().check(&|plan: Plan, application: Application| {
+        let server = plan.connections(BlockingPool, application.blocking(BlockingPool))?;
+        let (handle, runtime) = (server.handle(), runtime.handle().clone());
+        let listener = Arc::new(ListenerInfo::default().layer(|_| ToyLayer::server()));
+        Ok(Served::over(handle, move |ends: Ends| {
+            let _inside = runtime.enter();
+            let (wire, peer) = pair(ends.capacity);
+            let accepted = Accepted::new(wire, ends.peername, ends.sockname);
+            if let Ok(connection) = server.serve_accepted(accepted.with_listener(Arc::clone(&listener))) {
+                drop(runtime.spawn(connection));
+            }
+            Ok(established(Layered::new(peer, ToyLayer::client())))
+        }))
     });
     assert_all_but(&report, &NO_LISTENER);
 }

@@ -196,6 +196,8 @@ fn behind_a_handshake_it_goes_through_the_layer() {
     let connection = toys.connect();
     let mut client = ToyClient::new(ToyLayer::client_of_another_protocol());
     toys.send(&connection, client.hello());
+    client.open(&connection.take());
+    toys.send(&connection, client.replies());
     assert_eq!(toys.heard.take().len(), 1);
     let HandedOver { info, connection: mut other, .. } = handed.lock().unwrap().pop().unwrap();
     assert_eq!(info.scheme, "toys");
@@ -222,6 +224,8 @@ fn without_anybody_who_takes_it_another_protocol_is_refused() {
     let connection = toys.connect();
     let mut client = ToyClient::new(ToyLayer::client_of_another_protocol());
     toys.send(&connection, client.hello());
+    client.open(&connection.take());
+    toys.send(&connection, client.replies());
     assert_eq!(toys.heard.take(), ["not opened: HandshakeFailed"]);
     assert!(connection.is_ended());
 }

@@ -39,8 +39,12 @@ fn a_request_goes_through_the_layer_wherever_the_handshake_is_cut() {
             toys.send(&connection, &hello[at..]);
             assert_eq!(client.open(&connection.take()), b"");
             assert!(client.layer.is_established(), "{at}");
-            let request = client.seal(GET);
-            toys.send(&connection, request);
+            assert_eq!(toys.heard.take(), [""; 0], "{at}: the client has not confirmed it");
+            // The confirmation has four bytes.
+            let (request, last) = (client.seal(GET), at % 8);
+            toys.send(&connection, &request[..last]);
+            assert_eq!(toys.heard.take().len(), usize::from(last >= 4), "{at}");
+            toys.send(&connection, &request[last..]);
             let (status, content) = response(&client.open(&connection.take()));
             assert_eq!(status, "HTTP/1.1 200 OK", "{at}");
             let peername = if line.is_empty() { "127.0.0.1:" } else { "192.0.2.1:5000" };
@@ -52,14 +56,25 @@ fn a_request_goes_through_the_layer_wherever_the_handshake_is_cut() {
     }
 }
 
-/// The server has not said its hello then: the toy client could not write it, but another may.
 #[test]
-fn plain_bytes_that_come_with_the_hello_are_the_first_request() {
+fn plain_bytes_that_come_with_the_end_of_the_handshake_are_the_first_request() {
+    let mut toys = Toys::with(ServerConfig::default(), proxied());
+    let connection = toys.connect();
+    let mut client = ToyClient::new(ToyLayer::client());
+    toys.send(&connection, [ToyPreface::line(&peer(1)), client.hello()].concat());
+    assert_eq!(client.open(&connection.take()), b"");
+    toys.send(&connection, client.seal(GET));
+    assert_eq!(response(&client.open(&connection.take())).1, "toys of 192.0.2.1:5000");
+}
+
+/// No client of the toy layer can write it before, but another layer's may.
+#[test]
+fn a_handshake_and_a_request_that_come_at_once_open_the_channel_and_are_answered() {
     let mut toys = Toys::with(ServerConfig::default(), proxied());
     let connection = toys.connect();
     let mut client = ToyClient::new(ToyLayer::client());
     let hello = client.hello();
-    // Another server has said hello to it.
+    // Another server has said hello to it, with the same words.
     let mut answer = Vec::new();
     ToyLayer::server().received(&hello, &mut answer).unwrap();
     assert_eq!(client.open(&answer), b"");
@@ -97,7 +112,7 @@ fn a_preface_may_leave_out_the_layer_of_the_listener() {
 
 #[test]
 fn a_handshake_that_does_not_come_or_stops_is_closed_in_time() {
-    for sent in [0, 1, 4, 8] {
+    for sent in [0, 1, 4, 8, 9] {
         let mut toys = Toys::with(ServerConfig::default(), proxied());
         let connection = toys.connect();
         let hello = ToyClient::new(ToyLayer::client()).hello();
@@ -109,7 +124,11 @@ fn a_handshake_that_does_not_come_or_stops_is_closed_in_time() {
         assert_eq!(toys.heard.take(), [""; 0], "{sent}");
         toys.advance(1);
         assert_eq!(toys.heard.take(), [format!("not opened: {reason}")], "{sent}");
-        assert!(connection.is_ended() && connection.take().is_empty(), "{sent}");
+        assert_eq!(
+            (connection.is_ended(), connection.take().len()),
+            (true, if sent == 9 { 9 } else { 0 }),
+            "{sent}"
+        );
         toys.is_empty();
     }
     // Without a preface, its time begins when the connection is accepted.

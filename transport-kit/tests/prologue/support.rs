@@ -126,11 +126,13 @@ pub(crate) fn response(bytes: &[u8]) -> (String, String) {
 /// A client that speaks through the toy layer.
 pub(crate) struct ToyClient {
     pub(crate) layer: ToyLayer,
+    /// What it has to say to what has come.
+    replies: Vec<u8>,
 }
 
 impl ToyClient {
     pub(crate) fn new(layer: ToyLayer) -> Self {
-        Self { layer }
+        Self { layer, replies: Vec::new() }
     }
 
     /// What it begins with.
@@ -140,9 +142,14 @@ impl ToyClient {
         down
     }
 
-    /// Plain bytes, as they leave.
+    /// Its replies to what has come.
+    pub(crate) fn replies(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.replies)
+    }
+
+    /// Plain bytes, as they leave, behind the replies.
     pub(crate) fn seal(&mut self, plain: &[u8]) -> Vec<u8> {
-        let mut down = Vec::new();
+        let mut down = self.replies();
         assert_eq!(self.layer.write(&[IoSlice::new(plain)], &mut down).unwrap(), plain.len());
         down
     }
@@ -151,7 +158,7 @@ impl ToyClient {
     pub(crate) fn open(&mut self, mut bytes: &[u8]) -> Vec<u8> {
         let (mut plain, mut buffer) = (Vec::new(), [0; 500]);
         while !bytes.is_empty() {
-            let taken = self.layer.received(bytes, &mut Vec::new()).unwrap();
+            let taken = self.layer.received(bytes, &mut self.replies).unwrap();
             bytes = &bytes[taken..];
             while let Ok(Some(read @ 1..)) = self.layer.read(&mut buffer) {
                 plain.extend_from_slice(&buffer[..read]);

@@ -16,13 +16,15 @@ impl<W: Wire, L: Layer> Layered<W, L> {
         layered
     }
 
-    /// Does the handshake: ready with what the layer knows when it is complete.
+    /// Does the handshake: ready with what the layer knows when it is complete. What it has to say to the peer then leaves
+    /// with the next poll of any kind, if it does not at once. Who reads and writes needs no call of it: a read does the
+    /// handshake, too.
     ///
     /// # Errors
     ///
     /// The handshake has failed: the error holds a [`LayerError`]. The peer has ended its input before:
     /// [`UnexpectedEof`](io::ErrorKind::UnexpectedEof). Else the connection is lost.
-    pub(crate) fn poll_established(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Established>> {
+    pub fn poll_established(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Established>> {
         for _ in 0..READS_PER_POLL {
             if let Some(error) = self.failed.clone() {
                 let _ = self.poll_down(cx, Side::Reader);

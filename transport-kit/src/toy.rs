@@ -271,6 +271,10 @@ impl Layer for ToyLayer {
         established.other_protocol = self.is_other;
         self.established.then_some(established)
     }
+
+    fn held(&self) -> usize {
+        self.input.capacity() + self.plain.capacity()
+    }
 }
 
 /// What the byte at a place is masked with.

@@ -30,8 +30,8 @@ use crate::preface::Established;
 /// # Bounds
 ///
 /// A call of `received` has at most 16 KiB, and one of `write` at most 64 KiB. What a layer keeps of either, and the
-/// replies that one call of `received` makes, are its own to bound. `received` is not called while 16 KiB of replies wait
-/// for a peer that does not take them.
+/// replies that one call of `received` makes, are its own to bound, and to [tell](Self::held): they count under
+/// `max_buffered_bytes`. `received` is not called while 16 KiB of replies wait for a peer that does not take them.
 ///
 /// # Example
 ///
@@ -84,6 +84,10 @@ use crate::preface::Established;
 ///     fn end(&mut self, down: &mut Vec<u8>) {
 ///         down.push(0);
 ///     }
+///
+///     fn held(&self) -> usize {
+///         self.plain.capacity()
+///     }
 /// }
 /// ```
 pub trait Layer: Send + 'static {
@@ -127,6 +131,15 @@ pub trait Layer: Send + 'static {
     fn established(&self) -> Option<Established> {
         Some(Established::default())
     }
+
+    /// Bytes of memory that the layer keeps for this connection now, beside those of its size: a part of a record that has
+    /// come, plain bytes that wait to be read, its keys. The server charges them to the connection, in the row
+    /// [`output`](httpfsm::handler::MemoryUse::output), with what the wire holds. Asked each time before the connection's
+    /// task sleeps, so it has to be cheap; an estimate from above is better than none. 0 by default, for a layer that keeps
+    /// nothing.
+    fn held(&self) -> usize {
+        0
+    }
 }
 
 impl Layer for Box<dyn Layer> {
@@ -152,6 +165,10 @@ impl Layer for Box<dyn Layer> {
 
     fn established(&self) -> Option<Established> {
         (**self).established()
+    }
+
+    fn held(&self) -> usize {
+        (**self).held()
     }
 }
 

@@ -390,9 +390,9 @@ impl<W: Wire, L: Layer> Wire for Layered<W, L> {
         closed
     }
 
-    /// Beside the layer's own. 0 while the connection waits for its peer.
+    /// With what the layer holds; beside that it is 0 while the connection waits for its peer.
     fn held(&self) -> usize {
-        self.down.capacity() + self.up.capacity() + self.below.held()
+        self.down.capacity() + self.up.capacity() + self.layer.held() + self.below.held()
     }
 
     fn owes_end(&self) -> bool {

@@ -17,7 +17,7 @@ use super::control::Waiter;
 pub struct MemoryUse {
     /// Buffers of input that connections keep while they wait.
     pub input: u64,
-    /// Buffers of output that connections keep while they wait, and what their wires hold.
+    /// Buffers of output that connections keep while they wait, and what their wires and the layers on these hold.
     pub output: u64,
     /// Request bodies that have been received and not been read.
     pub bodies: u64,

@@ -384,3 +384,48 @@ fn a_layer_that_panics_ends_its_connection_alone_and_that_is_told() {
         toys.is_empty();
     }
 }
+
+/// What has come of a record is in the layer, in its handshake and behind it.
+#[test]
+fn what_a_layer_holds_is_in_the_ledger() {
+    let mut toys = Toys::with(ServerConfig::default(), layered());
+    let connection = toys.connect();
+    let mut client = ToyClient::new(ToyLayer::client());
+    let hello = client.hello();
+    toys.send(&connection, &hello[..7]);
+    assert!((7..100).contains(&toys.server.held().memory.output), "{:?}", toys.server.held());
+    toys.send(&connection, &hello[7..]);
+    assert_eq!(toys.server.held().memory.total(), 0);
+    client.open(&connection.take());
+    let long = [b"GET / HTTP/1.1\r\nHost: a\r\nX: ", &[b'x'; 900][..], b"\r\n\r\n"].concat();
+    let request = client.seal(&long);
+    let (half, rest) = request.split_at(800);
+    toys.send(&connection, half);
+    assert!((700..3000).contains(&toys.server.held().memory.output), "{:?}", toys.server.held());
+    assert_eq!(toys.server.held().memory.input, 0);
+    toys.send(&connection, rest);
+    assert_eq!(response(&client.open(&connection.take())).0, "HTTP/1.1 200 OK");
+    assert_eq!(toys.server.held().memory.total(), 0);
+    drop(connection);
+    toys.server.run();
+    toys.is_empty();
+}
+
+/// It is a record of which most is missing, and the server may hold nothing.
+#[test]
+fn a_server_without_room_finishes_handshakes_and_responds() {
+    let config = ServerConfig { max_buffered_bytes: 1, ..ServerConfig::default() };
+    let mut toys = Toys::with(config, layered());
+    let held = toys.connect();
+    toys.send(&held, &ToyClient::new(ToyLayer::client()).hello()[..7]);
+    assert!(toys.server.held().memory.total() > 1);
+    let connection = toys.connect();
+    let mut client = ToyClient::new(ToyLayer::client());
+    toys.send(&connection, client.hello());
+    client.open(&connection.take());
+    let request = client.seal(GET);
+    for byte in request {
+        toys.send(&connection, [byte]);
+    }
+    assert_eq!(response(&client.open(&connection.take())).0, "HTTP/1.1 200 OK");
+}

@@ -335,9 +335,10 @@ impl<H: Handler, W: Wire> Driver<H, W> {
 
     /// Before the task sleeps.
     fn rest_unopened(&mut self, before: Box<BeforeChannel>, now: u64, cx: &mut Context<'_>) {
-        // All of it is input that the peer is answerable for, as half a head is.
-        let held = before.received.capacity() + self.wire.as_ref().map_or(0, Wire::held);
-        let now_kept = Kept { input: u32::try_from(held).unwrap_or(u32::MAX), output: 0 };
+        let wire = self.wire.as_ref().map_or(0, Wire::held);
+        let bytes = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX);
+        // The preface is input that the peer is answerable for, as half a head is.
+        let now_kept = Kept { input: bytes(before.received.capacity()), output: bytes(wire) };
         let fits = self.service.shared.ledger.keep(&mut self.kept, now_kept);
         // Another connection may need its place.
         self.slot.set_idle_since(self.opened);

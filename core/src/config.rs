@@ -271,8 +271,8 @@ pub struct ServerConfig {
     /// closed; where none is idle, the connection is not admitted, by the transports of the project after they have waited
     /// some 40 ms for a place, and those of a queue wait 250 ms in all. Default 20,000; 0: no limit.
     pub max_connections: u32,
-    /// Channels that one peer address may have open at once; IPv6 peers count by their /64, Unix peers not at all.
-    /// Default 0: no limit.
+    /// Channels that one peer address may have open at once; IPv6 peers count by their /64, Unix peers not at all. Behind a
+    /// proxy that names its clients, these count, where the listener says that it is behind one. Default 0: no limit.
     pub max_connections_per_peer: u32,
     /// Bytes that the server may hold in memory for all its channels: input and output that they keep while they wait,
     /// request bodies that nobody has read, and pieces of responses for which room was reserved

@@ -76,9 +76,19 @@ pub enum ServerInput {
         /// Our own address.
         sockname: Peer,
     },
+    /// A connection was accepted from a proxy, and what comes before HTTP on it is to name its peer
+    /// ([`PeerNamed`](Self::PeerNamed)). `origins` judge the proxy, and `max_connections` counts the connection as any other.
+    /// For `max_connections_per_peer` it counts when its peer is named: where none is, the caller names that of the
+    /// socket. The next output is [`ServerOutput::HttpChannel`] or [`ServerOutput::NotAdmitted`].
+    ProxyConnected {
+        /// The address of the remote end, which is the proxy's.
+        peername: Peer,
+        /// Our own address.
+        sockname: Peer,
+    },
     /// What came before HTTP on a connection names another peer than the socket does, as a proxy does for its client
-    /// ([`prologue`](crate::prologue)). `origins` and `max_connections_per_peer` judge that peer as they have judged the
-    /// socket's, and from now on the channel counts for it. The next output is [`ServerOutput::PeerAdmitted`] or
+    /// ([`prologue`](crate::prologue)). `origins` and `max_connections_per_peer` judge that peer as they judge one that
+    /// connects, and from now on the channel counts for it. The next output is [`ServerOutput::PeerAdmitted`] or
     /// [`ServerOutput::NotAdmitted`]; the channel is open either way, until its end is reported.
     PeerNamed {
         /// Which.
@@ -111,6 +121,7 @@ impl ServerInput {
     pub const fn event(&self) -> Event {
         match self {
             Self::Connected { .. } => Event::Connected,
+            Self::ProxyConnected { .. } => Event::ProxyConnected,
             Self::PeerNamed { .. } => Event::PeerNamed,
             Self::HttpChannelClosed { .. } => Event::HttpChannelClosed,
             Self::GoOut => Event::GoOut,
@@ -283,6 +294,15 @@ impl Server {
     pub fn would_turn_away(&self, peername: &Peer) -> Option<NotAdmitted> {
         match self.state {
             State::Listening | State::Draining => self.registry.would_turn_away(peername),
+            State::Leaving | State::Gone => Some(NotAdmitted::Draining),
+        }
+    }
+
+    /// The same of a [proxy](ServerInput::ProxyConnected); `None`: it would be served, and its peer judged when it is named.
+    #[must_use]
+    pub fn would_turn_away_proxy(&self, proxy: &Peer) -> Option<NotAdmitted> {
+        match self.state {
+            State::Listening | State::Draining => self.registry.would_turn_away_proxy(proxy),
             State::Leaving | State::Gone => Some(NotAdmitted::Draining),
         }
     }

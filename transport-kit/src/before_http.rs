@@ -4,7 +4,7 @@ use std::io::{self, IoSlice, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use httpfsm::config::ServerConfig;
 use httpfsm::error::CloseReason;
@@ -66,6 +66,7 @@ impl ToyServer {
     fn start<T: Transport>(server: Server<T>) -> Result<Self, String> {
         let listen = Listener::tcp((Ipv4Addr::LOCALHOST, 0).into(), &SocketOptions::default());
         let listener = listen.map_err(text)?.preface(|_| ToyPreface::default()).layer(|_| ToyLayer::server());
+        let listener = listener.behind_proxies();
         let Peer::Ip(address) = *listener.local_addr() else { return Err("It has no address.".to_owned()) };
         let unopened = Unopened::default();
         let server = server.subscriber(unopened.clone()).listener(listener.hand_over(echo));
@@ -87,6 +88,18 @@ impl ToyServer {
         let mut heard = String::new();
         stream.read_to_string(&mut heard)?;
         Ok(heard)
+    }
+
+    /// Waits until it is so.
+    fn wait(&self, what: &str, is_so: impl Fn(&Self) -> bool) -> Result<(), String> {
+        let began = Instant::now();
+        while !is_so(self) {
+            if began.elapsed() > PATIENCE {
+                return Err(format!("The server does not take up {what}."));
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
     }
 
     /// Has the server go out, and says why connections ended that were not opened.
@@ -198,14 +211,15 @@ fn through_layer(server: &ToyServer, line: &[u8]) -> io::Result<String> {
 }
 
 fn named_peers(server: ToyServer) -> Result<(), String> {
-    let mut streams = Vec::new();
-    for n in 1..4 {
-        let mut stream = server.connect().map_err(text)?;
+    let connected: io::Result<Vec<_>> = (0..3).map(|_| server.connect()).collect();
+    let mut streams = connected.map_err(text)?;
+    // None has named its peer yet, and all are from one address.
+    server.wait("three connections of a proxy", |server| server.handle.stats().n_channels == 3)?;
+    for (n, stream) in (1..).zip(&mut streams) {
         stream.write_all(&[&ToyPreface::line(&peer(n)), GET].concat()).map_err(text)?;
         let mut first = [0; 12];
         stream.read_exact(&mut first).map_err(text)?;
         is("of a peer that is named", &String::from_utf8_lossy(&first), "HTTP/1.1 200")?;
-        streams.push(stream);
     }
     // The server may close it before all of it was read.
     let heard = server.exchange(&[&[&ToyPreface::line(&peer(1)), GET].concat()]).unwrap_or_default();
@@ -232,9 +246,7 @@ fn eviction(server: ToyServer) -> Result<(), String> {
     let mut first = server.connect().map_err(text)?;
     first.write_all(b"FROM").map_err(text)?;
     // It may not have been accepted yet, and then the second is.
-    while server.handle.stats().n_channels == 0 {
-        thread::sleep(Duration::from_millis(1));
-    }
+    server.wait("a connection", |server| server.handle.stats().n_channels > 0)?;
     let heard = server.exchange(&[LAST]).map_err(text)?;
     if !heard.contains("\r\n\r\nhttp of 127.0.0.1:") {
         return Err(format!("A connection that takes the place of another hears \"{heard}\"."));

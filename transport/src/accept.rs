@@ -16,6 +16,7 @@ use crate::handle::{Listening, ServerHandle};
 use crate::listener::ListenerInfo;
 use crate::panics;
 use crate::service::Service;
+use crate::shared_state::Arrival;
 use crate::wire::Wire;
 
 /// `PermissionDenied` so often in a row concerns all connections, and not single ones.
@@ -83,6 +84,13 @@ impl<W> Accepted<W> {
         self.listener = listener;
         self
     }
+
+    /// What the machine of the server is asked about.
+    #[inline]
+    pub(crate) fn arrival(&self) -> Arrival<'_> {
+        let Self { peername, sockname, listener, .. } = self;
+        Arrival { peername, sockname, names_peer: listener.before.names_peer() }
+    }
 }
 
 /// Accepts until the server goes out of service, and then the connections that still wait; `spawn` runs the driver of
@@ -117,8 +125,7 @@ pub fn accept<A: Accept, H: Handler>(
             let served = match accepted.await {
                 None => break,
                 Some(Ok(accepted)) => {
-                    let Accepted { peername, sockname, .. } = &accepted;
-                    let admitted = open.listening.admit(peername, sockname, &mut waited).await;
+                    let admitted = open.listening.admit(accepted.arrival(), &mut waited).await;
                     let opened = service.open(accepted, admitted);
                     opened.map_or(Ok(()), |driver| run(&spawn, driver))
                 }
@@ -149,8 +156,7 @@ pub fn accept<A: Accept, H: Handler>(
                 poll_fn(|cx| poll_in_turn(&mut turns, cx, |_| Poll::Ready(listener.accept_waiting())));
             let served = match accepted.await {
                 Ok(accepted) => {
-                    let Accepted { peername, sockname, .. } = &accepted;
-                    let admitted = open.listening.admit(peername, sockname, &mut waited).await;
+                    let admitted = open.listening.admit(accepted.arrival(), &mut waited).await;
                     let opened = service.open(accepted, admitted);
                     opened.map_or(Ok(()), |driver| run(&spawn, driver))
                 }

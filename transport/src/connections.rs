@@ -106,7 +106,7 @@ impl<H: Handler> Connections<H> {
     ///
     /// As [`serve_connection`](Self::serve_connection).
     pub fn serve_accepted<W: Wire>(&self, accepted: Accepted<W>) -> Result<Driver<H, W>, NotAdmitted> {
-        if self.service.shared.is_full(&accepted.peername) {
+        if self.service.shared.is_full(accepted.arrival()) {
             self.service.shared.evict();
         }
         self.service.connect_accepted(accepted)

@@ -13,7 +13,7 @@ use httpfsm::peer::Peer;
 use httpfsm::server::{ChannelId, NotAdmitted, ServerStats};
 
 use crate::alarms::{FRUITLESS, NEVER, Registration};
-use crate::shared_state::SharedState;
+use crate::shared_state::{Arrival, SharedState};
 use crate::until::Until;
 
 /// How long a connection that was accepted waits for the place of one that is evicted.
@@ -159,22 +159,21 @@ impl Listening {
     /// `waited` counts in milliseconds.
     pub(crate) async fn admit(
         &self,
-        peername: &Peer,
-        sockname: &Peer,
+        arrival: Arrival<'_>,
         waited: &mut u64,
     ) -> Result<(ChannelId, String), NotAdmitted> {
         let Self { shared, .. } = self;
         let until = shared.clock.now().saturating_add(millis(PATIENCE));
         let (mut looks, mut reservation) = (0, None);
         loop {
-            if let Some(verdict) = shared.admit_unless_full(peername, sockname, reservation.is_some()) {
+            if let Some(verdict) = shared.admit_unless_full(arrival, reservation.is_some()) {
                 shared.stays_full_until(0);
                 return verdict;
             }
             let now = shared.clock.now();
             let mut pause = until.saturating_sub(now);
             if pause == 0 {
-                return shared.admit(peername, sockname);
+                return shared.admit(arrival);
             }
             reservation = reservation.or_else(|| shared.reserve());
             if reservation.is_none() {
@@ -184,13 +183,13 @@ impl Listening {
                 }
                 // A place that is free and reserved for another is none for this one.
                 let gives_up = shared.stays_full(now) || *waited >= QUEUED;
-                if gives_up && shared.is_still_full(peername, true) {
-                    return shared.admit(peername, sockname);
+                if gives_up && shared.is_still_full(arrival, true) {
+                    return shared.admit(arrival);
                 }
                 pause = pause.min(FRUITLESS);
             }
             let is_reserved = reservation.is_some();
-            self.wait(Duration::from_millis(pause), || !shared.is_still_full(peername, is_reserved)).await;
+            self.wait(Duration::from_millis(pause), || !shared.is_still_full(arrival, is_reserved)).await;
             *waited = waited.saturating_add(shared.clock.now().saturating_sub(now));
         }
     }

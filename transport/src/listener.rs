@@ -69,6 +69,13 @@ impl ListenerInfo {
         self
     }
 
+    /// As [`Listener::behind_proxies`].
+    #[must_use]
+    pub fn behind_proxies(mut self) -> Self {
+        self.before.behind_proxies = true;
+        self
+    }
+
     /// As [`Listener::hand_over`].
     #[must_use]
     pub fn hand_over(mut self, take: impl Fn(HandedOver) + Send + Sync + 'static) -> Self {
@@ -203,6 +210,20 @@ impl Listener {
     #[must_use]
     pub fn layer<L: Layer>(mut self, make: impl Fn(&ConnectionInfo) -> L + Send + Sync + 'static) -> Self {
         self.change(|info| info.layer(make));
+        self
+    }
+
+    /// All its connections come from proxies, and their [prefaces](Self::preface) name the peers
+    /// ([`PrefaceRead::peername`](crate::PrefaceRead::peername)). So `max_connections_per_peer` does not limit the proxy: a
+    /// connection counts when its preface is complete, for the peer that it names, or for the address of its socket if it
+    /// names none. Until then it counts towards `max_connections` alone, as does one whose preface is refused.
+    ///
+    /// Whoever else may connect to the listener is not limited per peer before the preface is complete, which takes
+    /// `preface_timeout` at most, and may name any peer: let `origins`, or the network, keep them away. Without a preface it
+    /// means nothing.
+    #[must_use]
+    pub fn behind_proxies(mut self) -> Self {
+        self.change(ListenerInfo::behind_proxies);
         self
     }
 

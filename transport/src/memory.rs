@@ -338,12 +338,13 @@ impl<H: Handler, W: Wire> MemoryServer<H, W> {
     /// The server does not serve it.
     pub fn connect_from(&mut self, peername: Peer) -> Result<MemoryClient, NotAdmitted> {
         let sockname = SocketAddr::from((Ipv4Addr::LOCALHOST, 80)).into();
-        if self.service.shared.is_full(&peername) && self.service.shared.evict() {
-            self.run();
-        }
         let (near, far) = pair(self.capacity);
         let accepted = Accepted::new((self.wrap)(far), peername, sockname);
-        let driver = self.service.connect_accepted(accepted.with_listener(Arc::clone(&self.listener)))?;
+        let accepted = accepted.with_listener(Arc::clone(&self.listener));
+        if self.service.shared.is_full(accepted.arrival()) && self.service.shared.evict() {
+            self.run();
+        }
+        let driver = self.service.connect_accepted(accepted)?;
         self.connections.push(MemoryConnection { driver, woken: Arc::new(WakeFlag(AtomicBool::new(true))) });
         Ok(MemoryClient(near))
     }

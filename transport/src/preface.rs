@@ -18,11 +18,12 @@ use crate::layer::Layer;
 /// is responded to with 400, one that takes longer is closed. So is one that has come to hold more than a few kilobytes
 /// while the server has no room under `max_buffered_bytes`, as a connection that is evicted.
 ///
-/// Until the preface is read, the connection counts for the address of its socket: where that is a proxy's,
-/// `max_connections_per_peer` also bounds how many of its connections are at their prefaces at once, and `origins` has to
-/// have the proxy among them. The address of the socket is in what [`Listener::preface`](crate::Listener::preface) gives to
-/// whoever makes the preface; handlers see it only if the preface puts it among its
-/// [extensions](PrefaceRead::extension).
+/// `origins` and `max_connections_per_peer` judge the address of the socket first, and then the peer that the preface names,
+/// if it names one; the connection counts for that from then on. On a listener
+/// [behind proxies](crate::Listener::behind_proxies) it counts for nobody before its preface is complete, so a proxy has as
+/// many connections as its clients have. Either way `origins` has to have the proxy among them. The address of the socket
+/// is in what [`Listener::preface`](crate::Listener::preface) gives to whoever makes the preface; handlers see it only if
+/// the preface puts it among its [extensions](PrefaceRead::extension).
 ///
 /// A line that names the peer, before HTTP:
 ///
@@ -46,7 +47,7 @@ use crate::layer::Layer;
 ///
 /// # fn main() -> std::io::Result<()> {
 /// let address = "127.0.0.1:0".parse().expect("this is an address");
-/// let listener = Listener::tcp(address, &SocketOptions::default())?.preface(|_| From);
+/// let listener = Listener::tcp(address, &SocketOptions::default())?.preface(|_| From).behind_proxies();
 /// // `Server::new(config).listener(listener)`
 /// # drop(listener);
 /// # Ok(())
@@ -109,8 +110,8 @@ impl PrefaceRead {
         Self { length, peername, sockname, extensions, next: AfterPreface::AsListener }
     }
 
-    /// The connection is of this peer, whom `origins` and `max_connections_per_peer` judge as they have judged that of the
-    /// socket. Where the server does not serve it, the connection is closed.
+    /// The connection is of this peer, whom `origins` and `max_connections_per_peer` judge as they judge one that connects.
+    /// Where the server does not serve it, the connection is closed.
     #[must_use]
     pub fn peername(mut self, peername: Peer) -> Self {
         self.peername = Some(peername);
@@ -188,6 +189,8 @@ pub(crate) struct BeforeHttp {
     pub(crate) preface: Option<Arc<MakesPreface>>,
     pub(crate) layer: Option<Arc<MakesLayer>>,
     pub(crate) hand_over: Option<Arc<TakesConnections>>,
+    /// The connections are those of proxies, whose prefaces name the peers.
+    pub(crate) behind_proxies: bool,
 }
 
 impl BeforeHttp {
@@ -195,6 +198,12 @@ impl BeforeHttp {
     #[inline]
     pub(crate) fn is_some(&self) -> bool {
         self.preface.is_some() || self.layer.is_some()
+    }
+
+    /// Whether it is to say who the peer is.
+    #[inline]
+    pub(crate) fn names_peer(&self) -> bool {
+        self.behind_proxies && self.preface.is_some()
     }
 }
 
@@ -204,6 +213,7 @@ impl fmt::Debug for BeforeHttp {
             .field("preface", &self.preface.is_some())
             .field("layer", &self.layer.is_some())
             .field("hand_over", &self.hand_over.is_some())
+            .field("behind_proxies", &self.behind_proxies)
             .finish()
     }
 }

@@ -104,7 +104,7 @@ impl<H: Handler> Service<H> {
         self: &Arc<Self>,
         accepted: Accepted<W>,
     ) -> Result<Driver<H, W>, NotAdmitted> {
-        let admitted = self.shared.admit(&accepted.peername, &accepted.sockname);
+        let admitted = self.shared.admit(accepted.arrival());
         self.open(accepted, admitted)
     }
 

@@ -14,10 +14,11 @@ use std::time::Duration;
 use httpfsm::channel::{Facts, Leave};
 use httpfsm::config::ServerConfig;
 use httpfsm::handler::Subscriber;
-use httpfsm::peer::Peer;
 use httpfsm::prologue::Prologue;
 use httpfsm::server::{ChannelId, ChannelStats, NotAdmitted, Server, ServerInput, ServerOutput, ServerStats};
 use httpfsm::time::Moment;
+
+pub(crate) use admission::Arrival;
 
 use crate::alarms::{Alarms, NEVER, Registration};
 use crate::budget::Budget;
@@ -130,12 +131,12 @@ impl SharedState {
     }
 
     /// Whether the server is too full for a connection from this peer, and would serve it otherwise.
-    pub(crate) fn is_full(&self, peername: &Peer) -> bool {
-        self.is_full_for(&lock(&self.machine), peername, false)
+    pub(crate) fn is_full(&self, arrival: Arrival<'_>) -> bool {
+        self.is_full_for(&lock(&self.machine), arrival, false)
     }
 
-    fn is_full_for(&self, machine: &Server, peername: &Peer, reserved: bool) -> bool {
-        match machine.would_turn_away(peername) {
+    fn is_full_for(&self, machine: &Server, arrival: Arrival<'_>, reserved: bool) -> bool {
+        match arrival.would_turn_away(machine) {
             None if !reserved => {
                 let others = self.reserved.load(Ordering::SeqCst).into();
                 let limit = u64::from(self.config.max_connections);
@@ -146,9 +147,9 @@ impl SharedState {
     }
 
     /// Whether the server is still full. From now on, a channel that closes wakes those who wait for the server.
-    pub(crate) fn is_still_full(&self, peername: &Peer, reserved: bool) -> bool {
+    pub(crate) fn is_still_full(&self, arrival: Arrival<'_>, reserved: bool) -> bool {
         self.close_awaited.store(true, Ordering::SeqCst);
-        self.is_full_for(&lock(&self.machine), peername, reserved)
+        self.is_full_for(&lock(&self.machine), arrival, reserved)
     }
 
     /// Has the channel closed that has been idle for the longest, and reserves its place; `None` if none is idle.

@@ -242,15 +242,16 @@ mod tests {
     use super::*;
     use crate::memory::{MemoryWire, pair};
     use crate::waiting::tests::Foreign;
-    use crate::{Clock, Inline, Service};
+    use crate::{Accepted, Clock, Inline, Service};
 
     /// The peer's end, and the application's.
     fn tunnel() -> (MemoryWire, Tunnel<MemoryWire>, Arc<SharedState>) {
         let handler = |_: Request| async { "fine" };
         let service = Service::new(ServerConfig::default(), Clock::manual(), Arc::new(Inline), None, handler);
         let shared = Arc::clone(&service.shared);
-        let (id, channel) =
-            shared.admit(&Peer::Unix(None), &Peer::Unix(None)).unwrap_or_else(|why| panic!("{why}"));
+        let (id, channel) = shared
+            .admit(Accepted::new((), Peer::Unix(None), Peer::Unix(None)).arrival())
+            .unwrap_or_else(|why| panic!("{why}"));
         let slot = ChannelSlot::new(Arc::clone(&shared), id);
         let (peername, sockname) = (Peer::Unix(None), Peer::Unix(None));
         let info = Arc::new(ConnectionInfo::new(peername, sockname, "http", channel));
@@ -317,8 +318,9 @@ mod tests {
     fn amid(panics: bool) -> (Tunnel<Amid>, Arc<SharedState>) {
         let (_, other, shared) = tunnel();
         drop(other);
-        let (id, channel) =
-            shared.admit(&Peer::Unix(None), &Peer::Unix(None)).unwrap_or_else(|why| panic!("{why}"));
+        let (id, channel) = shared
+            .admit(Accepted::new((), Peer::Unix(None), Peer::Unix(None)).arrival())
+            .unwrap_or_else(|why| panic!("{why}"));
         let (peername, sockname) = (Peer::Unix(None), Peer::Unix(None));
         let info = Arc::new(ConnectionInfo::new(peername, sockname, "http", channel));
         let slot = ChannelSlot::new(Arc::clone(&shared), id);

@@ -20,6 +20,8 @@ use crate::time::Moment;
 #[derive(Clone, Copy, Debug)]
 enum Move {
     Connect(&'static str),
+    /// A proxy does.
+    ProxyConnect(&'static str),
     /// What came before HTTP on this channel names a peer.
     Name(u64, &'static str),
     /// The first channel closes, perhaps again; or one that there never was.
@@ -31,10 +33,12 @@ enum Move {
     Deadline,
 }
 
-const MOVES: [Move; 12] = [
+const MOVES: [Move; 14] = [
     Move::Connect("192.0.2.1:1"),
     Move::Connect("192.0.2.2:1"),
     Move::Connect("198.51.100.1:1"),
+    Move::ProxyConnect("192.0.2.1:1"),
+    Move::ProxyConnect("198.51.100.1:1"),
     Move::Name(1, "192.0.2.2:2"),
     Move::Name(1, "198.51.100.1:2"),
     Move::Name(3, "192.0.2.3:2"),
@@ -78,6 +82,9 @@ fn make(server: &mut Server, at: &mut Moment, what: Move, seen: &mut Coverage) {
     let input = match what {
         Move::Connect(from) => {
             ServerInput::Connected { peername: peer(from), sockname: peer("192.0.2.9:80") }
+        }
+        Move::ProxyConnect(from) => {
+            ServerInput::ProxyConnected { peername: peer(from), sockname: peer("192.0.2.9:80") }
         }
         Move::Name(n, peername) => ServerInput::PeerNamed { channel: ChannelId(n), peername: peer(peername) },
         Move::Close(n) => {
@@ -145,6 +152,12 @@ fn raises(state: State, action: Action) -> &'static [Internal] {
             Internal::PeerFull,
             Internal::TooLate,
         ],
+        (State::Listening, Action::CheckProxy) => {
+            &[Internal::ProxyAdmitted, Internal::OriginForeign, Internal::ServerFull]
+        }
+        (State::Draining, Action::CheckProxy) => {
+            &[Internal::ProxyAdmitted, Internal::OriginForeign, Internal::ServerFull, Internal::TooLate]
+        }
         (_, Action::CheckNamedPeer) => {
             &[Internal::NamedAdmitted, Internal::NamedForeign, Internal::NamedFull]
         }

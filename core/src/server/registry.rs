@@ -60,12 +60,21 @@ impl Registry {
     pub(super) fn act(&mut self, action: Action, input: &ServerInput) -> Option<Internal> {
         match (action, input) {
             (Action::CheckPeer, ServerInput::Connected { peername, .. }) => {
-                return Some(self.check_peer(peername));
+                return Some(turned_away(self.would_turn_away(peername), Internal::Admitted));
+            }
+            (Action::CheckProxy, ServerInput::ProxyConnected { peername, .. }) => {
+                return Some(turned_away(self.would_turn_away_proxy(peername), Internal::ProxyAdmitted));
             }
             (Action::OpenChannel, ServerInput::Connected { peername, sockname }) => {
-                self.open_channel(peername, sockname);
+                self.open_channel(peername, sockname, self.counted_host(peername));
             }
-            (Action::TurnAway(reason), ServerInput::Connected { peername, .. }) => {
+            (Action::OpenUnnamed, ServerInput::ProxyConnected { peername, sockname }) => {
+                self.open_channel(peername, sockname, None);
+            }
+            (
+                Action::TurnAway(reason),
+                ServerInput::Connected { peername, .. } | ServerInput::ProxyConnected { peername, .. },
+            ) => {
                 self.turn_away(peername, reason);
             }
             (Action::CheckNamedPeer, ServerInput::PeerNamed { channel, peername }) => {
@@ -98,7 +107,9 @@ impl Registry {
             }
             (
                 Action::CheckPeer
+                | Action::CheckProxy
                 | Action::OpenChannel
+                | Action::OpenUnnamed
                 | Action::TurnAway(_)
                 | Action::CheckNamedPeer
                 | Action::MoveChannel
@@ -132,24 +143,21 @@ impl Registry {
         &self.name
     }
 
-    fn check_peer(&self, peername: &Peer) -> Internal {
-        match self.would_turn_away(peername) {
-            Some(NotAdmitted::Origin) => Internal::OriginForeign,
-            Some(NotAdmitted::Peer) => Internal::PeerFull,
-            Some(NotAdmitted::Full) => Internal::ServerFull,
-            Some(NotAdmitted::Draining) => Internal::TooLate,
-            None => Internal::Admitted,
+    /// The limit of the peer is checked before that of the server, so that a peer at its limit causes no eviction.
+    pub(super) fn would_turn_away(&self, peername: &Peer) -> Option<NotAdmitted> {
+        let is_full = || host(peername).is_some_and(|host| self.is_host_full(host));
+        match self.would_turn_away_proxy(peername) {
+            None | Some(NotAdmitted::Full) if is_full() => Some(NotAdmitted::Peer),
+            verdict => verdict,
         }
     }
 
-    /// The limit of the peer is checked before that of the server, so that a peer at its limit causes no eviction.
-    pub(super) fn would_turn_away(&self, peername: &Peer) -> Option<NotAdmitted> {
+    /// Who is behind the proxy is not known yet.
+    pub(super) fn would_turn_away_proxy(&self, peername: &Peer) -> Option<NotAdmitted> {
         if self.is_drain_over {
             Some(NotAdmitted::Draining)
         } else if !origins::allows(&self.config.origins, peername) {
             Some(NotAdmitted::Origin)
-        } else if host(peername).is_some_and(|host| self.is_host_full(host)) {
-            Some(NotAdmitted::Peer)
         } else if is_reached(self.config.max_connections, self.stats.n_channels) {
             Some(NotAdmitted::Full)
         } else {
@@ -192,13 +200,12 @@ impl Registry {
         is_reached(self.config.max_connections_per_peer, open.into())
     }
 
-    fn open_channel(&mut self, peername: &Peer, sockname: &Peer) {
+    fn open_channel(&mut self, peername: &Peer, sockname: &Peer, host: Option<IpAddr>) {
         self.stats.opened += 1;
         self.stats.n_channels += 1;
         self.stats.most_channels = self.stats.most_channels.max(self.stats.n_channels);
         // The count of opened channels never falls, so a number or name is never given twice.
         let id = ChannelId(self.stats.opened);
-        let host = self.counted_host(peername);
         if let Some(host) = host {
             *self.hosts.entry(host).or_insert(0) += 1;
         }
@@ -250,6 +257,17 @@ impl Registry {
 
     fn last_closed(&self) -> Option<Internal> {
         self.channels.is_empty().then_some(Internal::LastClosed)
+    }
+}
+
+/// What a verdict on a connection raises.
+fn turned_away(verdict: Option<NotAdmitted>, admitted: Internal) -> Internal {
+    match verdict {
+        Some(NotAdmitted::Origin) => Internal::OriginForeign,
+        Some(NotAdmitted::Peer) => Internal::PeerFull,
+        Some(NotAdmitted::Full) => Internal::ServerFull,
+        Some(NotAdmitted::Draining) => Internal::TooLate,
+        None => admitted,
     }
 }
 

@@ -23,6 +23,8 @@ crate::labelled! {
     pub enum Event {
         /// A connection was accepted (EV_CONNECTED).
         Connected,
+        /// A connection of a proxy was accepted, whose peer is named before HTTP.
+        ProxyConnected,
         /// What came before HTTP on an accepted connection names another peer than the socket does.
         PeerNamed,
         /// A channel has closed (EV_HTTP_CHANNEL_CLOSED).
@@ -42,6 +44,8 @@ crate::labelled! {
     pub enum Internal {
         /// The peer may connect, and there is room for its channel.
         Admitted,
+        /// The proxy may connect, and there is room for a channel.
+        ProxyAdmitted,
         /// The peer that was named may connect, and has room for the channel.
         NamedAdmitted,
         /// `origins` does not name the peer that was named.
@@ -69,8 +73,12 @@ crate::actions! {
     pub enum Action {
         /// Look at `origins`, the time, and the counts: Admitted, OriginForeign, ServerFull, PeerFull or TooLate.
         CheckPeer,
+        /// Look at `origins`, the time, and the count of all channels: ProxyAdmitted, OriginForeign, ServerFull or TooLate.
+        CheckProxy,
         /// Number and name a channel, and hand it out.
         OpenChannel,
+        /// The same, and count it for no peer until one is named.
+        OpenUnnamed,
         /// Turn the connection away, for this reason.
         TurnAway(Reason),
         /// Look at `origins` and the count of the peer that was named: NamedAdmitted, NamedForeign or NamedFull.
@@ -108,7 +116,9 @@ pub const ROWS: &[Row<State, Event, Internal, Action>] = crate::rows! {
     then Listening | Draining, ServerFull,      [TurnAway(Reason::Full)],     =;
     then Listening | Draining, PeerFull,        [TurnAway(Reason::Peer)],     =;
     then Draining,             TooLate,         [TurnAway(Reason::Draining)], =;
-    on   Leaving | Gone,       Connected,       [TurnAway(Reason::Draining)], =;
+    on   Listening | Draining, ProxyConnected,  [CheckProxy],                 =;
+    then Listening | Draining, ProxyAdmitted,   [OpenUnnamed],                =;
+    on   Leaving | Gone,       Connected | ProxyConnected, [TurnAway(Reason::Draining)], =;
 
     // A connection that was accepted is of another peer.
     on   Listening | Draining | Leaving, PeerNamed, [CheckNamedPeer],         =;
@@ -165,6 +175,7 @@ pub const MACHINE: Machine<State, Event, Internal, Action> = Machine {
     ],
     inputs: &[
         bottom(Event::Connected),
+        bottom(Event::ProxyConnected),
         bottom(Event::PeerNamed),
         bottom(Event::HttpChannelClosed),
         bottom(Event::ListenersClosed),

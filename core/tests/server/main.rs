@@ -43,7 +43,11 @@ impl Bench {
     }
 
     fn connect(&mut self, from: &str) -> Result<(ChannelId, String), NotAdmitted> {
-        match self.send(connected(from)).as_slice() {
+        self.connect_as(connected(from), from)
+    }
+
+    fn connect_as(&mut self, input: ServerInput, from: &str) -> Result<(ChannelId, String), NotAdmitted> {
+        match self.send(input).as_slice() {
             [ServerOutput::HttpChannel { id, name, peername, sockname }] => {
                 assert_eq!((peername, sockname), (&peer(from), &peer("192.0.2.9:80")));
                 Ok((*id, name.clone()))
@@ -81,6 +85,10 @@ fn peer(text: &str) -> Peer {
 
 fn connected(from: &str) -> ServerInput {
     ServerInput::Connected { peername: peer(from), sockname: peer("192.0.2.9:80") }
+}
+
+fn proxy_connected(from: &str) -> ServerInput {
+    ServerInput::ProxyConnected { peername: peer(from), sockname: peer("192.0.2.9:80") }
 }
 
 fn channel_stats(requests: u64, refused: u64, received: u64, sent: u64) -> ChannelStats {
@@ -281,7 +289,7 @@ proptest! {
         };
         let mut server = Server::new(config);
         let mut names = BTreeSet::new();
-        let mut open: Vec<(ChannelId, Peer)> = Vec::new();
+        let mut open: Vec<(ChannelId, Option<Peer>)> = Vec::new();
         let mut gone = false;
         for (kind, which, at) in inputs {
             let input = match kind {
@@ -293,31 +301,35 @@ proptest! {
                     channel: open[which as usize % open.len()].0,
                     peername: peer(&format!("192.0.2.{}:1", at % 4)),
                 },
+                26..32 => proxy_connected("192.0.2.0:1"),
                 _ => connected(&format!("192.0.2.{}:1", which % 4)),
             };
+            // A proxy's connection is of nobody before its peer is named.
             let named = match &input {
-                ServerInput::PeerNamed { peername, .. } => Some(peername.clone()),
+                ServerInput::Connected { peername, .. } | ServerInput::PeerNamed { peername, .. } => {
+                    Some(peername.clone())
+                }
                 _ => None,
             };
             prop_assert_eq!(server.handle(Moment::from_millis(at), input), Ok(()));
             while let Some(output) = server.next_output() {
                 prop_assert!(!gone || matches!(output, ServerOutput::NotAdmitted { .. }), "{:?} after Gone", output);
                 match output {
-                    ServerOutput::HttpChannel { id, name, peername, .. } => {
+                    ServerOutput::HttpChannel { id, name, .. } => {
                         prop_assert!(names.insert(name), "a name was reused");
-                        open.push((id, peername));
+                        open.push((id, named.clone()));
                     }
                     ServerOutput::PeerAdmitted { id } => {
                         let channel = open.iter_mut().find(|channel| channel.0 == id);
                         let channel = channel.expect("the channel is open");
-                        channel.1 = named.clone().expect("the input names a peer");
+                        channel.1 = named.clone();
                     }
                     ServerOutput::Gone => gone = true,
                     _ => {}
                 }
             }
             prop_assert!(open.len() <= 5);
-            for (_, peername) in &open {
+            for (_, peername) in open.iter().filter(|(_, peername)| peername.is_some()) {
                 prop_assert!(open.iter().filter(|(_, other)| other == peername).count() <= 2);
             }
             let stats = server.stats();

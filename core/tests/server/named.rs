@@ -3,7 +3,7 @@
 use httpfsm::config::ServerConfig;
 use httpfsm::server::{ChannelId, NotAdmitted, ServerInput, ServerNotAccepted, ServerOutput, State};
 
-use crate::{Bench, closed, peer};
+use crate::{Bench, closed, peer, proxy_connected};
 
 /// Two channels of each peer.
 fn config() -> ServerConfig {
@@ -158,4 +158,101 @@ fn a_peer_is_named_as_long_as_its_channel_is_open() {
         assert_eq!(name(&mut bench, third, "198.51.100.1:1"), Err(NotAdmitted::Origin), "{state}");
         assert_eq!(bench.server.state(), state);
     }
+}
+
+impl Bench {
+    /// A connection whose peer is to be named.
+    fn proxy(&mut self) -> Result<ChannelId, NotAdmitted> {
+        self.connect_as(proxy_connected(PROXY), PROXY).map(|(id, _)| id)
+    }
+
+    fn open_of_proxy(&mut self) -> ChannelId {
+        self.proxy().expect("the proxy is served")
+    }
+}
+
+#[test]
+fn a_proxy_has_any_number_of_connections_whose_peers_are_not_named_yet() {
+    let mut bench = Bench::new(config());
+    let mut channels: Vec<_> = (0..9).map(|_| bench.open_of_proxy()).collect();
+    // Beside those that it makes for itself.
+    let own = [bench.open(PROXY), bench.open(PROXY)];
+    assert_eq!(bench.connect(PROXY).unwrap_err(), NotAdmitted::Peer);
+    channels.push(bench.open_of_proxy());
+    let mut verdicts: Vec<_> = channels
+        .iter()
+        .enumerate()
+        .map(|(n, channel)| name(&mut bench, *channel, &format!("192.0.2.{}:9", n % 3)))
+        .collect();
+    let rest = verdicts.split_off(6);
+    assert_eq!((verdicts, rest), (vec![Ok(()); 6], vec![Err(NotAdmitted::Peer); 4]), "two of each peer");
+    for channel in channels.into_iter().chain(own) {
+        bench.close(channel);
+    }
+    for client in 0..3 {
+        bench.open(&format!("192.0.2.{client}:1"));
+        bench.open(&format!("192.0.2.{client}:2"));
+    }
+}
+
+/// As a check of the proxy's own is.
+#[test]
+fn a_connection_of_a_proxy_that_names_nobody_counts_for_the_proxy_as_for_any_peer() {
+    let mut bench = Bench::new(config());
+    let channels = [(); 3].map(|()| bench.open_of_proxy());
+    let verdicts = channels.map(|channel| name(&mut bench, channel, PROXY));
+    assert_eq!(verdicts, [Ok(()), Ok(()), Err(NotAdmitted::Peer)]);
+    assert_eq!(bench.connect(PROXY).unwrap_err(), NotAdmitted::Peer);
+    bench.close(channels[2]);
+    assert_eq!(bench.connect(PROXY).unwrap_err(), NotAdmitted::Peer, "it has counted for nobody");
+    bench.close(channels[0]);
+    bench.open(PROXY);
+}
+
+#[test]
+fn origins_and_the_limit_of_all_connections_judge_a_proxy() {
+    let mut bench = Bench::new(ServerConfig { max_connections: 2, ..config() });
+    let foreign = "198.51.100.1:1";
+    assert_eq!(bench.connect_as(proxy_connected(foreign), foreign).unwrap_err(), NotAdmitted::Origin);
+    let first = bench.open_of_proxy();
+    bench.open("unix");
+    assert_eq!(bench.proxy(), Err(NotAdmitted::Full));
+    assert_eq!(name(&mut bench, first, "192.0.2.1:1"), Ok(()));
+    assert_eq!(bench.proxy(), Err(NotAdmitted::Full));
+    let stats = bench.server.stats();
+    assert_eq!((stats.not_admitted_origin, stats.not_admitted_full, stats.not_admitted_peer), (1, 2, 0));
+}
+
+#[test]
+fn a_server_that_goes_out_serves_the_connections_of_a_proxy_that_have_waited() {
+    let mut bench = Bench::new(config());
+    bench.send(ServerInput::GoOut);
+    let channel = bench.open_of_proxy();
+    bench.send(ServerInput::ListenersClosed);
+    assert_eq!(bench.proxy(), Err(NotAdmitted::Draining));
+    assert_eq!(bench.close(channel), [ServerOutput::Gone]);
+    assert_eq!(bench.proxy(), Err(NotAdmitted::Draining));
+}
+
+#[test]
+fn behind_the_drain_deadline_a_proxy_comes_too_late() {
+    let mut bench = Bench::new(config());
+    bench.send(ServerInput::GoOut);
+    bench.wait(100).send(ServerInput::Tick);
+    assert_eq!(bench.proxy(), Err(NotAdmitted::Draining));
+}
+
+#[test]
+fn whether_a_proxy_would_be_turned_away_is_told_without_a_connection() {
+    let mut bench = Bench::new(ServerConfig { max_connections: 3, ..config() });
+    let would = |bench: &Bench, from: &str| bench.server.would_turn_away_proxy(&peer(from));
+    bench.open(PROXY);
+    bench.open(PROXY);
+    assert_eq!(would(&bench, PROXY), None);
+    assert_eq!(bench.server.would_turn_away(&peer(PROXY)), Some(NotAdmitted::Peer));
+    assert_eq!(would(&bench, "198.51.100.1:1"), Some(NotAdmitted::Origin));
+    bench.open_of_proxy();
+    assert_eq!(would(&bench, PROXY), Some(NotAdmitted::Full));
+    bench.go_out();
+    assert_eq!(would(&bench, PROXY), Some(NotAdmitted::Draining));
 }

@@ -172,6 +172,73 @@ fn the_peer_that_is_named_is_judged_and_counted() {
     toys.is_empty();
 }
 
+/// Two of each peer, behind proxies.
+fn behind_proxies(max_connections: u32) -> Toys {
+    let config = ServerConfig { max_connections, max_connections_per_peer: 2, ..ServerConfig::default() };
+    Toys::with(config, ListenerInfo::default().preface(|_| ToyPreface::default()).behind_proxies())
+}
+
+#[test]
+fn behind_a_proxy_a_connection_counts_when_its_preface_is_complete() {
+    let mut toys = behind_proxies(0);
+    // All of one address, and none with a name so far.
+    let clients: Vec<_> = (0..9)
+        .map(|_| {
+            let client = toys.connect();
+            toys.send(&client, b"FROM ");
+            client
+        })
+        .collect();
+    assert_eq!(toys.heard.take(), [""; 0]);
+    let mut served = Vec::new();
+    for (client, n) in clients.iter().zip([1, 2, 3, 1, 2, 3, 1, 2, 4]) {
+        toys.send(client, [&line(n)[5..], GET].concat());
+        let heard = toys.heard.take();
+        if client.is_ended() {
+            assert_eq!(heard, [format!("192.0.2.{n}:5000 not admitted: Peer")]);
+        } else {
+            assert_eq!(response(&client.take()).1, format!("http of 192.0.2.{n}:5000"));
+        }
+        served.push(!client.is_ended());
+    }
+    assert_eq!(served, [true, true, true, true, true, true, false, false, true]);
+    drop(clients);
+    toys.server.run();
+    toys.is_empty();
+}
+
+/// As a check of the proxy's own does.
+#[test]
+fn behind_a_proxy_a_connection_that_names_nobody_counts_for_the_proxy() {
+    let mut toys = behind_proxies(0);
+    let clients = [(); 3].map(|()| toys.connect());
+    let mut served = Vec::new();
+    for client in &clients {
+        toys.send(client, GET);
+        served.push(client.take_text().contains("\r\n\r\nhttp of 127.0.0.1:"));
+    }
+    assert_eq!(served, [true, true, false]);
+    assert!(toys.heard.take().iter().any(|text| text.ends_with(" not admitted: Peer")));
+    assert!(clients[2].is_ended());
+    // Others of the proxy's are served meanwhile.
+    let client = toys.connect();
+    toys.send(&client, [&line(1), GET].concat());
+    assert_eq!(response(&client.take()).1, "http of 192.0.2.1:5000");
+}
+
+#[test]
+fn a_full_server_closes_an_idle_connection_of_a_proxy_for_another_of_it() {
+    let mut toys = behind_proxies(2);
+    let clients = [1, 2, 3].map(|n| {
+        let client = toys.connect();
+        toys.send(&client, [&line(n), GET].concat());
+        toys.advance(1);
+        client
+    });
+    assert_eq!(clients.each_ref().map(|client| client.is_ended()), [true, false, false]);
+    assert!(response(&clients[2].take()).0.ends_with("200 OK"));
+}
+
 /// Ends behind so many bytes, and counts how often it was asked.
 struct Behind(usize, Arc<AtomicUsize>);
 

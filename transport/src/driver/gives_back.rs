@@ -16,7 +16,7 @@ use crate::memory::{MemoryWire, pair};
 use crate::shared_state::SharedState;
 use crate::until::Until;
 use crate::wire::Wire;
-use crate::{Clock, Inline, Service};
+use crate::{Accepted, Clock, Inline, Service};
 
 /// What the peer does before a poll.
 enum Step {
@@ -53,7 +53,9 @@ fn drop_everywhere<H: Handler>(
         let waker = Waker::from(Arc::clone(&at_close));
         assert!(closes.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
         // A channel that closes wakes it.
-        let _ = service.shared.is_still_full(&Peer::Unix(None), false);
+        let _ = service
+            .shared
+            .is_still_full(Accepted::new((), Peer::Unix(None), Peer::Unix(None)).arrival(), false);
         let mut driver = Some(driver);
         for step in &steps[..polls] {
             act(step, &mut near);

@@ -205,7 +205,9 @@ impl<H: Handler, W: Wire> Driver<H, W> {
     fn preface_read(&mut self, before: &mut BeforeChannel, read: PrefaceRead, at: Moment) {
         let PrefaceRead { length, peername, sockname, extensions, next } = read;
         before.received.drain(..length.min(before.received.len()));
-        if let (Some(peername), Some(id)) = (&peername, self.slot.id()) {
+        // Behind a proxy it has counted for nobody.
+        let unnamed = before.listener.before.names_peer().then_some(&self.info.peername);
+        if let (Some(peername), Some(id)) = (peername.as_ref().or(unnamed), self.slot.id()) {
             if let Err(reason) = self.service.shared.peer_named(id, peername) {
                 let sockname = sockname.as_ref().unwrap_or(&self.info.sockname);
                 self.service.tell(|subscriber| subscriber.not_admitted(peername, sockname, reason));

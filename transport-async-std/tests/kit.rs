@@ -70,7 +70,7 @@ fn layered(start: impl Fn(Plan, Application) -> io::Result<ServerHandle> + Sync)
 }
 
 fn toy(listener: Listener) -> Listener {
-    listener.layer(|_| ToyLayer::server())
+    listener.layer(|_| Ok(ToyLayer::server()))
 }
 
 #[test]

@@ -40,7 +40,7 @@ fn listeners_with_a_layer_keep_what_is_owed() -> std::io::Result<()> {
     let kit = Kit::default().only(all.filter(|name| *name != "names"))?;
     let report = kit.check(&|plan: Plan, application: Application| {
         let server =
-            plan.on_listeners(Blocking::default(), |listener| listener.layer(|_| ToyLayer::server()))?;
+            plan.on_listeners(Blocking::default(), |listener| listener.layer(|_| Ok(ToyLayer::server())))?;
         let server = server.serve(application.blocking(httpfsm_transport::Inline))?;
         Ok(Served::through(server, ToyLayer::client))
     });

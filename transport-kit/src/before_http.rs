@@ -65,7 +65,8 @@ struct ToyServer {
 impl ToyServer {
     fn start<T: Transport>(server: Server<T>) -> Result<Self, String> {
         let listen = Listener::tcp((Ipv4Addr::LOCALHOST, 0).into(), &SocketOptions::default());
-        let listener = listen.map_err(text)?.preface(|_| ToyPreface::default()).layer(|_| ToyLayer::server());
+        let listener =
+            listen.map_err(text)?.preface(|_| ToyPreface::default()).layer(|_| Ok(ToyLayer::server()));
         let listener = listener.behind_proxies();
         let Peer::Ip(address) = *listener.local_addr() else { return Err("It has no address.".to_owned()) };
         let unopened = Unopened::default();

@@ -133,7 +133,7 @@ impl Served {
     /// let kit = Kit::default().only(["interim responses"])?;
     /// let report = kit.check(&|plan: Plan, application: Application| {
     ///     let _inside = runtime.enter();
-    ///     let server = plan.on_listeners(Tokio::default(), |listener| listener.layer(|_| ToyLayer::server()))?;
+    ///     let server = plan.on_listeners(Tokio::default(), |listener| listener.layer(|_| Ok(ToyLayer::server())))?;
     ///     Ok(Served::through(server.serve(application)?, ToyLayer::client))
     /// });
     /// report.assert();

@@ -88,7 +88,7 @@ fn the_layer_of_a_listener_over_wires_in_memory_keeps_what_is_owed() {
     let report = Kit::default().check(&|plan: Plan, application: Application| {
         let server = plan.connections(BlockingPool, application.blocking(BlockingPool))?;
         let (handle, runtime) = (server.handle(), runtime.handle().clone());
-        let listener = Arc::new(ListenerInfo::default().layer(|_| ToyLayer::server()));
+        let listener = Arc::new(ListenerInfo::default().layer(|_| Ok(ToyLayer::server())));
         Ok(Served::over(handle, move |ends: Ends| {
             let _inside = runtime.enter();
             let (wire, peer) = pair(ends.capacity);

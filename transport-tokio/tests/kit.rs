@@ -55,7 +55,7 @@ fn listeners_with_a_layer_keep_what_is_owed() {
     let report = kit.check(&|plan: Plan, application: Application| {
         let _inside = runtime.enter();
         let server =
-            plan.on_listeners(Tokio::default(), |listener| listener.layer(|_| ToyLayer::server()))?;
+            plan.on_listeners(Tokio::default(), |listener| listener.layer(|_| Ok(ToyLayer::server())))?;
         let server = server.serve(application.blocking(BlockingPool))?;
         Ok(Served::through(server, ToyLayer::client))
     });

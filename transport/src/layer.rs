@@ -172,6 +172,31 @@ impl Layer for Box<dyn Layer> {
     }
 }
 
+/// Stands where a listener's function has made no layer, and fails in its handshake.
+pub(crate) struct NoLayer(pub(crate) LayerError);
+
+impl Layer for NoLayer {
+    fn received(&mut self, _: &[u8], _: &mut Vec<u8>) -> Result<usize, LayerError> {
+        Err(self.0.clone())
+    }
+
+    fn below_ended(&mut self) {}
+
+    fn read(&mut self, _: &mut [u8]) -> Result<Option<usize>, LayerError> {
+        Err(self.0.clone())
+    }
+
+    fn write(&mut self, _: &[IoSlice<'_>], _: &mut Vec<u8>) -> Result<usize, LayerError> {
+        Err(self.0.clone())
+    }
+
+    fn end(&mut self, _: &mut Vec<u8>) {}
+
+    fn established(&self) -> Option<Established> {
+        None
+    }
+}
+
 /// Why a connection through a [`Layer`] cannot go on.
 #[derive(Clone, Debug)]
 #[non_exhaustive]

@@ -25,7 +25,7 @@ pub use socket_path::SocketPath;
 pub use tcp::resolve;
 
 use crate::accept::Accepted;
-use crate::layer::Layer;
+use crate::layer::{Layer, LayerError};
 use crate::preface::{BeforeHttp, HandedOver, Preface};
 
 /// A socket that listens, and does not block. It knows no runtime; the transport registers it with its own.
@@ -64,8 +64,12 @@ impl ListenerInfo {
 
     /// As [`Listener::layer`].
     #[must_use]
-    pub fn layer<L: Layer>(mut self, make: impl Fn(&ConnectionInfo) -> L + Send + Sync + 'static) -> Self {
-        self.before.layer = Some(Arc::new(move |info| Box::new(make(info))));
+    pub fn layer<L: Layer>(
+        mut self,
+        make: impl Fn(&ConnectionInfo) -> Result<L, LayerError> + Send + Sync + 'static,
+    ) -> Self {
+        self.before.layer =
+            Some(Arc::new(move |info| make(info).map(|layer| Box::new(layer) as Box<dyn Layer>)));
         self
     }
 
@@ -207,8 +211,15 @@ impl Listener {
     /// Between its connections and HTTP stands a [`Layer`], as TLS is, behind the [preface](Self::preface), if there is one.
     /// `make` makes one for each connection, with what is known of it when it is accepted, and must not block. The channel
     /// opens when the handshake is [complete](Layer::established).
+    ///
+    /// Where `make` fails, the connection is closed as one whose handshake has failed, and the error told to
+    /// [`Subscriber::not_opened`](httpfsm::handler::Subscriber::not_opened). If it is not the [peer's](LayerError::Peer), it
+    /// is a failure of the application, too ([`Failure::Prologue`](httpfsm::handler::Failure::Prologue)).
     #[must_use]
-    pub fn layer<L: Layer>(mut self, make: impl Fn(&ConnectionInfo) -> L + Send + Sync + 'static) -> Self {
+    pub fn layer<L: Layer>(
+        mut self,
+        make: impl Fn(&ConnectionInfo) -> Result<L, LayerError> + Send + Sync + 'static,
+    ) -> Self {
         self.change(|info| info.layer(make));
         self
     }

@@ -8,7 +8,7 @@ use httpfsm::error::Rule;
 use httpfsm::handler::{ConnectionInfo, Extensions, Upgraded};
 use httpfsm::peer::Peer;
 
-use crate::layer::Layer;
+use crate::layer::{Layer, LayerError};
 
 /// Reads what comes before everything else on a connection: the header of a proxy, or the first byte, which tells TLS from
 /// plain text. Like a [`Layer`] it is bytes and no I/O. A listener [makes](crate::Listener::preface) one for each of its
@@ -103,7 +103,8 @@ impl fmt::Debug for AfterPreface {
 
 impl PrefaceRead {
     /// The first `length` bytes are the preface's; 0 for one that only looks. Those behind it go to what comes next: the
-    /// [layer](crate::Listener::layer) of the listener, if it has one, and else HTTP.
+    /// [layer](crate::Listener::layer) of the listener, if it has one, and else HTTP. More bytes than have come are a failure
+    /// of the application ([`Failure::Prologue`](httpfsm::handler::Failure::Prologue)), and the connection is closed.
     #[must_use]
     pub fn new(length: usize) -> Self {
         let (peername, sockname, extensions) = (None, None, Extensions::default());
@@ -180,7 +181,7 @@ pub struct HandedOver {
 }
 
 type MakesPreface = dyn Fn(&ConnectionInfo) -> Box<dyn Preface> + Send + Sync;
-type MakesLayer = dyn Fn(&ConnectionInfo) -> Box<dyn Layer> + Send + Sync;
+type MakesLayer = dyn Fn(&ConnectionInfo) -> Result<Box<dyn Layer>, LayerError> + Send + Sync;
 type TakesConnections = dyn Fn(HandedOver) + Send + Sync;
 
 /// What comes before HTTP on the connections of a listener.

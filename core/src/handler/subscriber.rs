@@ -153,8 +153,8 @@ pub enum Failure {
     Spool,
     /// A recording could not be written. It ends there.
     Recording,
-    /// What reads the bytes before HTTP, makes a layer, or takes connections of another protocol panicked. The connection
-    /// was closed.
+    /// What reads the bytes before HTTP, makes a layer, or takes connections of another protocol panicked. Or a preface took
+    /// more bytes than had come, or no layer could be made, by no fault of the peer's. The connection was closed.
     Prologue,
 }
 

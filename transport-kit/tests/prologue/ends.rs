@@ -15,7 +15,7 @@ use httpfsm_transport_kit::{ToyLayer, ToyPreface};
 use crate::support::{GET, ToyClient, Toys, peer, response};
 
 fn listener() -> ListenerInfo {
-    ListenerInfo::default().preface(|_| ToyPreface::default()).layer(|_| ToyLayer::server())
+    ListenerInfo::default().preface(|_| ToyPreface::default()).layer(|_| Ok(ToyLayer::server()))
 }
 
 /// What a client has sent when its connection stands in its preface, and in its handshake.

@@ -9,7 +9,8 @@ use httpfsm::config::ServerConfig;
 use httpfsm::handler::Request;
 use httpfsm_transport::memory::pair;
 use httpfsm_transport::{
-    Accepted, Clock, Established, Inline, Layer, LayerError, Layered, ListenerInfo, Service, Wire,
+    Accepted, Clock, Established, Inline, Layer, LayerError, Layered, ListenerInfo, Preface, PrefaceRead,
+    PrefaceVerdict, Service, Wire,
 };
 use httpfsm_transport_kit::{ToyLayer, ToyPreface};
 
@@ -17,7 +18,7 @@ use crate::support::{GET, ToyClient, Toys, peer, response};
 
 /// A listener whose connections all have the toy layer.
 fn layered() -> ListenerInfo {
-    ListenerInfo::default().layer(|_| ToyLayer::server())
+    ListenerInfo::default().layer(|_| Ok(ToyLayer::server()))
 }
 
 /// One whose connections have it behind the line that names the peer.
@@ -240,7 +241,7 @@ fn inverse(bytes: &[u8]) -> Vec<u8> {
 
 #[test]
 fn a_layer_without_a_handshake_opens_at_once() {
-    let listener = ListenerInfo::default().layer(|_| Inverse::default());
+    let listener = ListenerInfo::default().layer(|_| Ok(Inverse::default()));
     let mut toys = Toys::with(ServerConfig::default(), listener);
     let connection = toys.connect();
     assert!(toys.heard.take()[0].starts_with("opened: "), "before its first byte");
@@ -293,7 +294,7 @@ impl Layer for Steps {
 
 #[test]
 fn a_handshake_of_several_steps_sends_each_of_them() {
-    let listener = ListenerInfo::default().layer(|_| Steps::default());
+    let listener = ListenerInfo::default().layer(|_| Ok(Steps::default()));
     let mut toys = Toys::with(ServerConfig::default(), listener);
     let connection = toys.connect();
     toys.send(&connection, "1");
@@ -331,7 +332,7 @@ impl Layer for Broken {
 fn a_layer_that_takes_nothing_or_gives_bytes_too_soon_fails() {
     for (takes, gives) in [(0, None), (1, Some(1))] {
         let received: fn(&mut Vec<u8>) -> _ = if takes == 0 { |_| Ok(0) } else { |_| Ok(1) };
-        let listener = ListenerInfo::default().layer(move |_| Broken(received, gives));
+        let listener = ListenerInfo::default().layer(move |_| Ok(Broken(received, gives)));
         let mut toys = Toys::with(ServerConfig::default(), listener);
         let connection = toys.connect();
         toys.send(&connection, "x");
@@ -373,7 +374,7 @@ impl Layer for Bomb {
 #[test]
 fn a_layer_that_panics_ends_its_connection_alone_and_that_is_told() {
     for at_first in [true, false] {
-        let listener = ListenerInfo::default().layer(move |_| Bomb { at_first });
+        let listener = ListenerInfo::default().layer(move |_| Ok(Bomb { at_first }));
         let mut toys = Toys::with(ServerConfig::default(), listener);
         let client = toys.connect();
         toys.send(&client, "x");
@@ -428,4 +429,48 @@ fn a_server_without_room_finishes_handshakes_and_responds() {
         toys.send(&connection, [byte]);
     }
     assert_eq!(response(&client.open(&connection.take())).0, "HTTP/1.1 200 OK");
+}
+
+/// With a preface before it and without one.
+#[test]
+fn a_layer_that_cannot_be_made_closes_the_connection_and_that_is_told() {
+    let own: fn() -> _ = || LayerError::own("There is no key.");
+    let peers: fn() -> _ = || LayerError::peer("There is no such name.");
+    for (error, is_own) in [(own, true), (peers, false)] {
+        let listener = ListenerInfo::default().layer(move |_| Err::<ToyLayer, _>(error()));
+        for (listener, sent) in
+            [(listener.clone(), vec![b'x']), (listener.preface(|_| LineOnly), ToyPreface::line(&peer(1)))]
+        {
+            let mut toys = Toys::with(ServerConfig::default(), listener);
+            let connection = toys.connect();
+            toys.send(&connection, sent);
+            let mut expected = vec!["not opened: HandshakeFailed"];
+            if is_own {
+                expected.insert(
+                    0,
+                    "prologue failed: No layer was made: The protocol below HTTP cannot go on: There is no key.",
+                );
+            }
+            assert_eq!(toys.heard.take(), expected);
+            let text = toys.heard.text().unwrap();
+            assert!(
+                text.ends_with(if is_own { ": There is no key." } else { ": There is no such name." }),
+                "{text}"
+            );
+            assert!(connection.is_ended() && connection.take().is_empty());
+            toys.is_empty();
+        }
+    }
+}
+
+/// A line, and then the layer of the listener.
+struct LineOnly;
+
+impl Preface for LineOnly {
+    fn received(&mut self, bytes: &[u8]) -> PrefaceVerdict {
+        match bytes.iter().position(|byte| *byte == b'\n') {
+            Some(end) => PrefaceVerdict::Read(PrefaceRead::new(end + 1)),
+            None => PrefaceVerdict::NeedsMore,
+        }
+    }
 }

@@ -320,3 +320,25 @@ fn any_rule_may_refuse() {
         assert!(response(&client.take()).0.starts_with(&format!("HTTP/1.1 {status} ")), "{rule:?}");
     }
 }
+
+/// Takes a byte more than there is.
+struct Greedy;
+
+impl Preface for Greedy {
+    fn received(&mut self, bytes: &[u8]) -> PrefaceVerdict {
+        PrefaceVerdict::Read(PrefaceRead::new(bytes.len() + 1).peername(peer(1)))
+    }
+}
+
+#[test]
+fn a_preface_that_takes_more_than_has_come_ends_its_connection_and_that_is_told() {
+    let mut toys = Toys::with(ServerConfig::default(), ListenerInfo::default().preface(|_| Greedy));
+    let client = toys.connect();
+    toys.send(&client, "four");
+    assert!(client.is_ended() && client.take().is_empty());
+    assert_eq!(
+        toys.heard.take(),
+        ["prologue failed: A preface took 5 bytes, and 4 had come.", "not opened: Disconnected"]
+    );
+    toys.is_empty();
+}

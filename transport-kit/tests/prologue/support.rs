@@ -18,11 +18,16 @@ pub(crate) const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
 /// What the subscriber of a server hears of its connections, each as a word or a sentence.
 #[derive(Clone, Default)]
-pub(crate) struct Heard(Arc<Mutex<Vec<String>>>);
+pub(crate) struct Heard(Arc<Mutex<Vec<String>>>, Arc<Mutex<Option<String>>>);
 
 impl Heard {
     fn push(&self, text: String) {
         self.0.lock().unwrap().push(text);
+    }
+
+    /// What was said last of a connection that was not opened.
+    pub(crate) fn text(&self) -> Option<String> {
+        self.1.lock().unwrap().clone()
     }
 
     /// Since the last call.
@@ -41,7 +46,8 @@ impl Subscriber for Heard {
         self.push(format!("{peername} not admitted: {reason:?}"));
     }
 
-    fn not_opened(&self, _: &ConnectionInfo, reason: CloseReason, _: Option<&str>) {
+    fn not_opened(&self, _: &ConnectionInfo, reason: CloseReason, text: Option<&str>) {
+        *self.1.lock().unwrap() = text.map(str::to_owned);
         self.push(format!("not opened: {reason:?}"));
     }
 

@@ -22,7 +22,7 @@ use httpfsm::time::{Moment, Now};
 use super::start::channel;
 use super::{Driver, TURNS, WireEnd};
 use crate::alarms::NEVER;
-use crate::layer::{Layer, LayerError};
+use crate::layer::{Layer, LayerError, NoLayer};
 use crate::layered::Layered;
 use crate::ledger::Kept;
 use crate::listener::ListenerInfo;
@@ -204,7 +204,12 @@ impl<H: Handler, W: Wire> Driver<H, W> {
 
     fn preface_read(&mut self, before: &mut BeforeChannel, read: PrefaceRead, at: Moment) {
         let PrefaceRead { length, peername, sockname, extensions, next } = read;
-        before.received.drain(..length.min(before.received.len()));
+        let came = before.received.len();
+        if length > came {
+            let text = format!("A preface took {length} bytes, and {came} had come.");
+            return self.failed_before_http(before, text, at);
+        }
+        before.received.drain(..length);
         // Behind a proxy it has counted for nobody.
         let unnamed = before.listener.before.names_peer().then_some(&self.info.peername);
         if let (Some(peername), Some(id)) = (peername.as_ref().or(unnamed), self.slot.id()) {
@@ -228,9 +233,16 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             (AfterPreface::Other, _) => return PrologueInput::OtherProtocol,
             (AfterPreface::Layer(layer), _) => Some(layer),
             (AfterPreface::AsListener, Some(make)) => match panics::attempt(|| make(&self.info)) {
-                Ok(layer) => Some(layer),
+                Ok(Ok(layer)) => Some(layer),
+                Ok(Err(error)) => {
+                    if !matches!(error, LayerError::Peer(_)) {
+                        self.tell_failure(&format!("No layer was made: {error}"));
+                    }
+                    Some(Box::new(NoLayer(error)))
+                }
                 Err(text) => {
-                    self.tell_panic(&text);
+                    let text = panic_text(&text);
+                    self.tell_failure(&text);
                     before.text = Some(text);
                     return PrologueInput::Disconnected;
                 }
@@ -314,7 +326,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         let io = Box::new(Tunnel::new(wire, shared, slot, ChannelStats::default(), Arc::clone(&info)));
         let connection = Upgraded::new(Bytes::from(std::mem::take(&mut before.received)), io);
         if let Err(text) = panics::attempt(|| take(HandedOver { info, connection })) {
-            self.tell_panic(&text);
+            self.tell_failure(&panic_text(&text));
         }
     }
 
@@ -356,15 +368,24 @@ impl<H: Handler, W: Wire> Driver<H, W> {
 
     /// What was to read the preface is no more: nobody knows what comes.
     fn panicked(&self, before: &mut BeforeChannel, text: String, at: Moment) {
-        self.tell_panic(&text);
+        self.failed_before_http(before, panic_text(&text), at);
+    }
+
+    /// The application's code breaks its rules: nobody knows what comes.
+    #[cold]
+    fn failed_before_http(&self, before: &mut BeforeChannel, text: String, at: Moment) {
+        self.tell_failure(&text);
         before.text = Some(text);
         tell(before, at, PrologueInput::Disconnected);
     }
 
-    fn tell_panic(&self, text: &str) {
-        let text = format!("What comes before HTTP panicked: {text}");
-        self.service.tell(|subscriber| subscriber.failed(Some(&self.info), Failure::Prologue, &text));
+    fn tell_failure(&self, text: &str) {
+        self.service.tell(|subscriber| subscriber.failed(Some(&self.info), Failure::Prologue, text));
     }
+}
+
+fn panic_text(text: &str) -> String {
+    format!("What comes before HTTP panicked: {text}")
 }
 
 /// What comes too late for the machine, which has its deadline behind it, changes nothing.

@@ -494,6 +494,14 @@ impl Channel {
         matches!(self.state, State::Fresh | State::Idle)
     }
 
+    /// Whether an end of the connection would cut neither a request nor a response now: none has begun, or the last response
+    /// has left. Where the peer ends the connection without the end that its protocol has (`close_notify` of TLS), that is
+    /// an [`Input::RxEnd`] then, and else [`Input::Disconnected`].
+    #[must_use]
+    pub fn is_between_messages(&self) -> bool {
+        self.is_idle() || self.state == State::Lingering
+    }
+
     /// Takes a worker's buffers for one wake-up. Until [`take_back`](Self::take_back), the channel keeps them and ignores a
     /// further `lend`; if that call is forgotten, the worker's other channels allocate buffers of their own.
     #[inline]

@@ -2,11 +2,14 @@
 #![allow(clippy::unwrap_used)]
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use httpfsm::config::ServerConfig;
-use httpfsm::handler::Request;
-use httpfsm_tokio::{BlockingPool, Io};
+use httpfsm::error::CloseReason;
+use httpfsm::handler::{ConnectionInfo, Request, Subscriber};
+use httpfsm::peer::Peer;
+use httpfsm_tokio::{BlockingPool, Connections, Io};
 use httpfsm_transport_kit::{Application, Ends, Kit, Plan, Served};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 use tokio::net::{TcpListener, TcpStream};
@@ -119,4 +122,72 @@ fn a_wire_over_tls_keeps_what_is_owed() {
     let mut names: Vec<_> = report.not_run().into_iter().map(|(name, _)| name).collect();
     names.sort_unstable();
     assert_eq!(names, ["disconnects", "listeners", "lost unread", "unix sockets"], "{report}");
+}
+
+/// How connections end.
+#[derive(Clone, Default)]
+struct Reasons(Arc<Mutex<Vec<String>>>);
+
+impl Reasons {
+    /// Waits until there are so many.
+    async fn wait(&self, count: usize) -> Vec<String> {
+        for _ in 0..3000 {
+            let ends = self.0.lock().unwrap().clone();
+            if ends.len() >= count {
+                return ends;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("{:?}", self.0)
+    }
+}
+
+impl Subscriber for Reasons {
+    fn connection_lost(&self, _: &ConnectionInfo, _: &str) {
+        self.0.lock().unwrap().push("lost".into());
+    }
+
+    fn closed(&self, _: &ConnectionInfo, reason: CloseReason) {
+        self.0.lock().unwrap().push(format!("{reason:?}"));
+    }
+}
+
+/// As many clients of TLS close their connections. It is a loss only where something may be cut.
+#[tokio::test]
+async fn an_end_without_close_notify_is_a_loss_within_a_message_and_an_end_between_two() {
+    let (tls, client) = configs();
+    let (acceptor, connector) = (TlsAcceptor::from(Arc::new(tls)), TlsConnector::from(client));
+    let ends = Reasons::default();
+    let handler = |_: Request| async { "hello" };
+    let server =
+        Connections::with_subscriber(ServerConfig::default(), Arc::new(BlockingPool), ends.clone(), handler);
+    let server = server.unwrap();
+    let get = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let mut expected = Vec::new();
+    for (sends, responses, end) in [
+        ("", 0, &["PeerEnded"][..]),
+        (get, 1, &["PeerEnded"]),
+        (&format!("{get}{get}"), 2, &["PeerEnded"]),
+        ("GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", 1, &["RequestedByPeer"]),
+        (&get[..20], 0, &["lost", "Disconnected"]),
+        (&format!("{get}{}", &get[..20]), 1, &["lost", "Disconnected"]),
+    ] {
+        let (near, far) = duplex(100_000);
+        let (near, far) = tokio::join!(acceptor.accept(near), connector.connect(localhost(), far));
+        let connection = server.serve_connection(Io::new(near.unwrap()), Peer::Unix(None), Peer::Unix(None));
+        tokio::spawn(connection.unwrap());
+        let mut far = far.unwrap();
+        far.write_all(sends.as_bytes()).await.unwrap();
+        far.flush().await.unwrap();
+        let (mut came, mut buffer) = (Vec::new(), [0; 1000]);
+        while came.windows(5).filter(|bytes| *bytes == b"hello").count() < responses {
+            let read = far.read(&mut buffer).await.unwrap();
+            came.extend_from_slice(&buffer[..read]);
+        }
+        // The pipe ends, and TLS has not.
+        drop(far);
+        expected.extend(end.iter().map(ToString::to_string));
+        assert_eq!(ends.wait(expected.len()).await, expected, "{sends:?}");
+    }
+    server.handle().begin_drain(None).gone().await;
 }

@@ -21,7 +21,7 @@ use httpfsm::time::{Moment, Now};
 use crate::clock::Clock;
 use crate::pipe::own_trailers;
 use crate::tape::{Tape, Taped};
-use crate::wire::Wire;
+use crate::wire::{self, Wire};
 
 /// Slices in one vectored write.
 const SLICES: usize = 8;
@@ -487,6 +487,7 @@ impl<W: Wire, T: Timer> Connection<W, T> {
                 tape.read(buffer.get(..bytes).unwrap_or_default());
                 Input::RxRead(bytes)
             }
+            Err(error) if wire::is_end(&error, &self.channel) => Input::RxEnd,
             Err(_) => Input::Disconnected,
         };
         let _ = self.handle(input);

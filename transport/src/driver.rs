@@ -33,7 +33,7 @@ use crate::panics;
 use crate::service::Service;
 use crate::stack::Stack;
 use crate::tape::Taped;
-use crate::wire::Wire;
+use crate::wire::{self, Wire};
 use crate::worker;
 use prologue::BeforeChannel;
 
@@ -226,6 +226,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
                 tape.read(buffer.get(..bytes).unwrap_or_default());
                 Input::RxRead(bytes)
             }
+            Poll::Ready(Err(error)) if wire::is_end(&error, &self.channel) => Input::RxEnd,
             Poll::Ready(Err(error)) => {
                 self.tell_lost(&error);
                 Input::Disconnected
@@ -281,7 +282,8 @@ impl<H: Handler, W: Wire> Driver<H, W> {
                 flushed => flushed,
             },
         };
-        if let Poll::Ready(Err(error)) = &closed {
+        // All that was sent has left when only the wire's own end is to come: a peer that is gone by then has lost nothing.
+        if let (Poll::Ready(Err(error)), false) = (&closed, self.wire_end.is_parting()) {
             self.tell_lost(error);
             let _ = self.channel.handle(&wake_up.now, Input::Disconnected);
         }

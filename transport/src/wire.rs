@@ -3,6 +3,7 @@
 use std::io::{self, IoSlice};
 use std::task::{Context, Poll};
 
+use httpfsm::channel::Channel;
 use httpfsm::handler::Extensions;
 
 /// A connected byte stream, polled.
@@ -20,7 +21,9 @@ pub trait Wire: Send + Unpin + 'static {
     ///
     /// # Errors
     ///
-    /// The connection is lost.
+    /// The connection is lost. [`UnexpectedEof`](io::ErrorKind::UnexpectedEof): the peer has ended it without the end of the
+    /// wire's own protocol, as TLS has one. Within a request or a response that is a loss, as something may be cut. Between
+    /// them, before the first and behind the last, it is the peer's end, as 0 bytes are: many clients of TLS close so.
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>>;
 
     /// Writes some of `bytes`, which is not empty.
@@ -97,6 +100,13 @@ pub trait Wire: Send + Unpin + 'static {
 
     /// Makes the close that follows a reset (RST), where the wire has such a thing.
     fn reset(&mut self);
+}
+
+/// Whether a read that failed is the peer's end all the same: it has ended the connection without the end of the wire's own
+/// protocol, and nothing could be cut.
+#[cold]
+pub(crate) fn is_end(error: &io::Error, channel: &Channel) -> bool {
+    error.kind() == io::ErrorKind::UnexpectedEof && channel.is_between_messages()
 }
 
 /// Writes slices one after another, until one is taken only in part: [`Wire::poll_write_vectored`] for a wire that has no

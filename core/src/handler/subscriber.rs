@@ -115,7 +115,9 @@ pub trait Subscriber: Send + Sync {
     }
 
     /// The connection was lost, in the words of the system: it was reset, or nothing came back to keepalive probes, or
-    /// sending failed. What that means for the channel comes with [`closed`](Self::closed).
+    /// sending failed. An end without that of a protocol below HTTP, as `close_notify` of TLS is, is a loss within a request
+    /// or a response, which it may have cut; between them it is an end as any other. What a loss means for the channel
+    /// comes with [`closed`](Self::closed).
     fn connection_lost(&self, connection: &ConnectionInfo, text: &str) {
         let _ = (connection, text);
     }

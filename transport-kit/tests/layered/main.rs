@@ -20,5 +20,6 @@ mod bytes;
 mod connections;
 mod failures;
 mod support;
+mod truncated;
 mod waking;
 mod wires;

@@ -184,7 +184,8 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             Poll::Ready(Ok(came)) => came.min(room),
             Poll::Ready(Err(error)) => {
                 before.text = Some(error.to_string());
-                tell(before, at, PrologueInput::Disconnected);
+                let is_end = error.kind() == io::ErrorKind::UnexpectedEof;
+                tell(before, at, if is_end { PrologueInput::RxEnd } else { PrologueInput::Disconnected });
                 return Poll::Ready(());
             }
         };

@@ -98,3 +98,24 @@ fn nothing_follows_the_close() {
     rig.tick(1 << 40);
     assert_eq!(rig.seen(), []);
 }
+
+/// What a transport asks whose peer ends without the end of its protocol.
+#[test]
+fn between_messages_an_end_of_the_connection_cuts_nothing() {
+    let setups: [(State, bool, Setup); 9] = [
+        (State::Fresh, true, |rig| rig),
+        (State::Fresh, true, |rig| rig.rx("\r\n")),
+        (State::Idle, true, |rig| rig.rx(GET).ok("").send_all()),
+        (State::Lingering, true, |rig| rig.rx(GET_CLOSE).ok("").send_all()),
+        (State::Head, false, |rig| rig.rx("GET")),
+        (State::WaitResponse, false, |rig| rig.rx(GET)),
+        (State::Flushing, false, |rig| rig.rx(GET).ok("")),
+        (State::Closing, false, |rig| rig.rx(GET_CLOSE).ok("")),
+        (State::Responding, false, |rig| rig.rx(GET).stream(None).send_all()),
+    ];
+    for (state, is_between, setup) in setups {
+        let mut rig = Rig::new();
+        setup(&mut rig).seen();
+        assert_eq!((rig.state(), rig.channel.is_between_messages()), (state, is_between));
+    }
+}

@@ -1,132 +1,28 @@
-//! What comes before HTTP, on a listener of a transport.
+//! What comes before HTTP, on a listener of a transport or on connections that are given to a server.
+
+mod server;
 
 use std::io::{self, IoSlice, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::sync::{Arc, Mutex};
-use std::thread;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use httpfsm::config::ServerConfig;
 use httpfsm::error::CloseReason;
-use httpfsm::handler::{ConnectionInfo, Request, Subscriber};
 use httpfsm::peer::Peer;
-use httpfsm::server::NotAdmitted;
-use httpfsm_transport::{
-    HandedOver, Layer, Listener, Server, ServerHandle, SocketOptions, Transport, block_on,
-};
+use httpfsm_transport::{Layer, Server, Transport};
 
-use crate::sockets;
+pub use server::PrefacedConnections;
+use server::{PATIENCE, ToyServer};
+
+use crate::subject::Served;
 use crate::toy::ToyLayer;
 use crate::toy_preface::ToyPreface;
 
-/// Longer than anything takes.
-const PATIENCE: Duration = Duration::from_secs(30);
 /// A deadline that is to come.
 const SOON: Duration = Duration::from_millis(50);
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 const LAST: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
-
-async fn tell(request: Request) -> String {
-    format!("{} of {}", request.scheme(), request.connection().peername)
-}
-
-/// Why connections ended that were not opened.
-#[derive(Clone, Default)]
-struct Unopened(Arc<Mutex<Vec<CloseReason>>>);
-
-impl Unopened {
-    fn push(&self, reason: CloseReason) {
-        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(reason);
-    }
-
-    fn all(&self) -> Vec<CloseReason> {
-        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
-    }
-}
-
-impl Subscriber for Unopened {
-    fn not_opened(&self, _: &ConnectionInfo, reason: CloseReason, _: Option<&str>) {
-        self.push(reason);
-    }
-
-    fn not_admitted(&self, _: &Peer, _: &Peer, _: NotAdmitted) {
-        self.push(CloseReason::NotAdmitted);
-    }
-}
-
-/// A server under test.
-struct ToyServer {
-    handle: ServerHandle,
-    address: SocketAddr,
-    unopened: Unopened,
-}
-
-impl ToyServer {
-    fn start<T: Transport>(server: Server<T>) -> Result<Self, String> {
-        let listen = Listener::tcp((Ipv4Addr::LOCALHOST, 0).into(), &SocketOptions::default());
-        let listener =
-            listen.map_err(text)?.preface(|_| ToyPreface::default()).layer(|_| Ok(ToyLayer::server()));
-        let listener = listener.behind_proxies();
-        let Peer::Ip(address) = *listener.local_addr() else { return Err("It has no address.".to_owned()) };
-        let unopened = Unopened::default();
-        let server = server.subscriber(unopened.clone()).listener(listener.hand_over(echo));
-        Ok(Self { handle: server.serve(tell).map_err(text)?, address, unopened })
-    }
-
-    fn connect(&self) -> io::Result<TcpStream> {
-        let stream = sockets::connect(self.address, false, PATIENCE)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        Ok(stream)
-    }
-
-    /// Sends pieces in writes of their own, and reads to the end.
-    fn exchange(&self, pieces: &[&[u8]]) -> io::Result<String> {
-        let mut stream = self.connect()?;
-        for piece in pieces {
-            stream.write_all(piece)?;
-        }
-        let mut heard = String::new();
-        stream.read_to_string(&mut heard)?;
-        Ok(heard)
-    }
-
-    /// Waits until it is so.
-    fn wait(&self, what: &str, is_so: impl Fn(&Self) -> bool) -> Result<(), String> {
-        let began = Instant::now();
-        while !is_so(self) {
-            if began.elapsed() > PATIENCE {
-                return Err(format!("The server does not take up {what}."));
-            }
-            thread::sleep(Duration::from_millis(1));
-        }
-        Ok(())
-    }
-
-    /// Has the server go out, and says why connections ended that were not opened.
-    fn stop(self) -> Vec<CloseReason> {
-        block_on(self.handle.begin_drain(None).gone());
-        self.unopened.all()
-    }
-}
-
-/// Sends back what a connection of another protocol sends, until it ends.
-fn echo(handed: HandedOver) {
-    thread::spawn(move || {
-        let (leftover, io) = handed.connection.into_parts();
-        let mut connection = httpfsm::handler::Upgraded::new(Default::default(), io);
-        let _ = block_on(async {
-            connection.write_all(&leftover).await?;
-            let mut buffer = [0; 100];
-            loop {
-                match connection.read(&mut buffer).await? {
-                    0 => return connection.close().await,
-                    read => connection.write_all(&buffer[..read]).await?,
-                }
-            }
-        });
-    });
-}
 
 /// Checks what comes before HTTP on servers that `make` makes: prefaces that are cut anywhere, broken or too long, a
 /// handshake, deadlines, limits, a drain, other protocols. A transport calls it in a test of its own; where it needs a
@@ -136,7 +32,43 @@ fn echo(handed: HandedOver) {
 ///
 /// A connection is not served as it is to be; the text says which.
 pub fn before_http<T: Transport>(make: impl Fn(ServerConfig) -> Server<T>) -> Result<(), String> {
-    let start = |config: ServerConfig| ToyServer::start(make(config));
+    checks(|config| ToyServer::start(make(config)))
+}
+
+/// The same on connections that are given to a server of yours one by one, as a transport without listeners does. `serve`
+/// makes the server and says how peers connect to it:
+///
+/// ```
+/// use httpfsm_tokio::{BlockingPool, Io};
+/// use httpfsm_transport_kit::{Ends, PrefacedConnections, Served, before_http_over};
+/// use tokio::io::duplex;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+/// before_http_over(|plan: PrefacedConnections| {
+///     let server = plan.connections(BlockingPool)?;
+///     let (handle, runtime) = (server.handle(), runtime.handle().clone());
+///     Ok(Served::over(handle, move |ends: Ends| {
+///         let (peer, io) = duplex(ends.capacity);
+///         // The preface is the listener's, of which the connection is.
+///         if let Ok(connection) = server.serve_accepted(plan.accepted(Io::new(io), ends)) {
+///             drop(runtime.spawn(connection));
+///         }
+///         Ok(Io::new(peer))
+///     }))
+/// })?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+///
+/// As [`before_http`].
+pub fn before_http_over(serve: impl Fn(PrefacedConnections) -> io::Result<Served>) -> Result<(), String> {
+    checks(|config| ToyServer::over(config, &serve))
+}
+
+fn checks(start: impl Fn(ServerConfig) -> Result<ToyServer, String>) -> Result<(), String> {
     prefaces(start(ServerConfig::default())?)?;
     layers(start(ServerConfig::default())?)?;
     named_peers(start(ServerConfig { max_connections_per_peer: 1, ..ServerConfig::default() })?)?;
@@ -248,12 +180,18 @@ fn eviction(server: ToyServer) -> Result<(), String> {
     first.write_all(b"FROM").map_err(text)?;
     // It may not have been accepted yet, and then the second is.
     server.wait("a connection", |server| server.handle.stats().n_channels > 0)?;
-    let heard = server.exchange(&[LAST]).map_err(text)?;
+    // A server of connections that are given to it turns this one away while the first closes.
+    let (mut heard, began) = (String::new(), Instant::now());
+    while heard.is_empty() && began.elapsed() < PATIENCE {
+        heard = server.exchange(&[LAST]).unwrap_or_default();
+    }
     if !heard.contains("\r\n\r\nhttp of 127.0.0.1:") {
         return Err(format!("A connection that takes the place of another hears \"{heard}\"."));
     }
     let _ = first.read(&mut [0]);
-    ended(server, &[CloseReason::Evicted])
+    let mut unopened = server.stop();
+    unopened.retain(|reason| *reason != CloseReason::NotAdmitted);
+    is_expected(&unopened, &[CloseReason::Evicted])
 }
 
 fn other_protocols(server: ToyServer) -> Result<(), String> {
@@ -263,7 +201,7 @@ fn other_protocols(server: ToyServer) -> Result<(), String> {
         stream.write_all(b"OTHER\r\nahead")?;
         stream.read_exact(&mut [0; 5])?;
         stream.write_all(b"and behind")?;
-        stream.shutdown(std::net::Shutdown::Write)?;
+        stream.fin();
         stream.read_to_string(&mut heard)
     };
     exchange().map_err(text)?;
@@ -283,7 +221,10 @@ fn drain(server: ToyServer) -> Result<(), String> {
 }
 
 fn ended(server: ToyServer, expected: &[CloseReason]) -> Result<(), String> {
-    let unopened = server.stop();
+    is_expected(&server.stop(), expected)
+}
+
+fn is_expected(unopened: &[CloseReason], expected: &[CloseReason]) -> Result<(), String> {
     if unopened == expected {
         return Ok(());
     }

@@ -96,7 +96,7 @@ mod toy_preface;
 mod trace;
 
 pub use application::Application;
-pub use before_http::before_http;
+pub use before_http::{PrefacedConnections, before_http, before_http_over};
 pub use buffering::Buffering;
 pub use crowd::{Crowd, Tally, respond};
 pub use drain::drain_at_work;

@@ -11,7 +11,10 @@ use std::time::Duration;
 use httpfsm_tokio::{BlockingPool, Io, Stream};
 use httpfsm_transport::memory::pair;
 use httpfsm_transport::{Accepted, Layered, ListenerInfo, Wire};
-use httpfsm_transport_kit::{Application, Ends, Kit, Plan, Report, Served, ToyLayer, established};
+use httpfsm_transport_kit::{
+    Application, Ends, Kit, Plan, PrefacedConnections, Report, Served, ToyLayer, before_http_over,
+    established,
+};
 use tokio::io::duplex;
 use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Handle};
@@ -155,4 +158,69 @@ fn a_layers_end_that_is_lost_is_found() {
         Ok((server, Layered::new(peer, ToyLayer::client())))
     });
     assert_eq!(report.broken(), ["half-close"], "{report}");
+}
+
+/// What comes before HTTP on connections that are made so.
+fn check_before_http<S: Wire, P: Wire>(
+    make: impl Fn(&Ends) -> io::Result<(S, P)> + Send + Sync + Clone + 'static,
+) -> Result<(), String> {
+    let runtime = Builder::new_multi_thread().enable_all().build().unwrap();
+    before_http_over(|plan: PrefacedConnections| {
+        let server = plan.connections(BlockingPool)?;
+        let (handle, runtime, make) = (server.handle(), runtime.handle().clone(), make.clone());
+        Ok(Served::over(handle, move |ends: Ends| {
+            let _inside = runtime.enter();
+            let (wire, peer) = make(&ends)?;
+            if let Ok(connection) = server.serve_accepted(plan.accepted(wire, ends)) {
+                drop(runtime.spawn(connection));
+            }
+            Ok(peer)
+        }))
+    })
+}
+
+#[test]
+fn what_comes_before_http_is_read_from_wires_in_memory() -> Result<(), String> {
+    check_before_http(|ends| Ok(pair(ends.capacity)))
+}
+
+#[test]
+fn what_comes_before_http_is_read_from_a_duplex() -> Result<(), String> {
+    check_before_http(|ends| {
+        let (server, peer) = duplex(ends.capacity);
+        Ok((Io::new(server), Io::new(peer)))
+    })
+}
+
+/// Says that all has come where a byte has: a piece of a preface is taken for an end.
+struct Impatient<W>(W);
+
+impl<W: Wire> Wire for Impatient<W> {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        match self.0.poll_read(cx, buffer) {
+            Poll::Pending => Poll::Ready(Ok(0)),
+            read => read,
+        }
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.0.poll_write(cx, bytes)
+    }
+
+    fn poll_close_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.0.poll_close_write(cx)
+    }
+
+    fn reset(&mut self) {
+        self.0.reset();
+    }
+}
+
+#[test]
+fn a_wire_that_cuts_a_preface_is_found() {
+    let found = check_before_http(|ends| {
+        let (server, peer) = pair(ends.capacity);
+        Ok((Impatient(server), peer))
+    });
+    assert!(found.is_err());
 }

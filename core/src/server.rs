@@ -77,8 +77,8 @@ pub enum ServerInput {
         sockname: Peer,
     },
     /// A connection was accepted from a proxy, and what comes before HTTP on it is to name its peer
-    /// ([`PeerNamed`](Self::PeerNamed)). `origins` judge the proxy, and `max_connections` counts the connection as any other.
-    /// For `max_connections_per_peer` it counts when its peer is named: where none is, the caller names that of the
+    /// ([`PeerNamed`](Self::PeerNamed)). `origins` judge the proxy, and `max_connections` counts the connection as any
+    /// other. For `max_connections_per_peer` it counts when its peer is named: where none is, the caller names that of the
     /// socket. The next output is [`ServerOutput::HttpChannel`] or [`ServerOutput::NotAdmitted`].
     ProxyConnected {
         /// The address of the remote end, which is the proxy's.

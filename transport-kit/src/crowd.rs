@@ -143,7 +143,13 @@ impl AddAssign for Tally {
     }
 }
 
-/// The application that the crowd asks: see the module's documentation.
+/// The application that a [`Crowd`] asks, and that [`drain_at_work`](crate::drain_at_work) has served: `GET /plaintext`
+/// ("Hello, world!"), `GET /bytes/N` (N bytes, in pieces) and `POST /upload` (the length of the body, in digits). Anything
+/// else is not found.
+///
+/// # Errors
+///
+/// The body of an upload has failed.
 pub async fn respond(mut request: Request) -> Result<Response, BodyFailure> {
     let length = request.path().strip_prefix("/bytes/").and_then(|length| length.parse().ok());
     Ok(match (request.method(), request.path(), length) {

@@ -35,7 +35,7 @@ use crate::preface::Established;
 ///
 /// # Example
 ///
-/// A layer for ASCII text, which inverts each byte and ends with a zero:
+/// TLS is in `examples/tls_layer.rs` of the repository, over `rustls`. A layer for ASCII text, which inverts each byte and ends with a zero:
 ///
 /// ```
 /// use std::collections::VecDeque;

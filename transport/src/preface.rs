@@ -53,6 +53,75 @@ use crate::layer::{Layer, LayerError};
 /// # Ok(())
 /// # }
 /// ```
+///
+/// The first byte tells TLS from plain text on one port. Nothing is taken of what has come, so the layer, or HTTP, begins
+/// with that byte:
+///
+/// ```
+/// use httpfsm::config::ServerConfig;
+/// use httpfsm::handler::Request;
+/// use httpfsm_transport::memory::MemoryServer;
+/// use httpfsm_transport::{ListenerInfo, Preface, PrefaceRead, PrefaceVerdict};
+/// # use std::io::{IoSlice, Read};
+/// # use httpfsm_transport::{Established, Layer, LayerError};
+/// # /// In place of TLS: one byte, and then plain ones.
+/// # #[derive(Default)]
+/// # struct Tls { has_begun: bool, plain: std::collections::VecDeque<u8>, ended: bool }
+/// # impl Layer for Tls {
+/// #     fn received(&mut self, below: &[u8], _: &mut Vec<u8>) -> Result<usize, LayerError> {
+/// #         for byte in below {
+/// #             if self.has_begun { self.plain.push_back(*byte) } else { assert_eq!(*byte, HANDSHAKE) }
+/// #             self.has_begun = true;
+/// #         }
+/// #         Ok(below.len())
+/// #     }
+/// #     fn below_ended(&mut self) { self.ended = true }
+/// #     fn read(&mut self, plain: &mut [u8]) -> Result<Option<usize>, LayerError> {
+/// #         match self.plain.read(plain).unwrap_or_default() { 0 if !self.ended => Ok(None), read => Ok(Some(read)) }
+/// #     }
+/// #     fn write(&mut self, plain: &[IoSlice<'_>], down: &mut Vec<u8>) -> Result<usize, LayerError> {
+/// #         down.extend_from_slice(&plain[0]);
+/// #         Ok(plain[0].len())
+/// #     }
+/// #     fn end(&mut self, _: &mut Vec<u8>) {}
+/// #     fn established(&self) -> Option<Established> {
+/// #         let mut established = Established::default();
+/// #         established.scheme = Some("https".into());
+/// #         self.has_begun.then_some(established)
+/// #     }
+/// # }
+///
+/// /// The first byte of TLS: a record of a handshake. No method of HTTP begins with it.
+/// const HANDSHAKE: u8 = 0x16;
+///
+/// struct FirstByte;
+///
+/// impl Preface for FirstByte {
+///     fn received(&mut self, bytes: &[u8]) -> PrefaceVerdict {
+///         match bytes.first() {
+///             None => PrefaceVerdict::NeedsMore,
+///             // The listener's layer comes next.
+///             Some(&HANDSHAKE) => PrefaceVerdict::Read(PrefaceRead::new(0)),
+///             Some(_) => PrefaceVerdict::Read(PrefaceRead::new(0).plain()),
+///         }
+///     }
+/// }
+///
+/// # fn main() -> Result<(), httpfsm::server::NotAdmitted> {
+/// // `Listener::tcp(address, &options)?` has the same two calls.
+/// let listener = ListenerInfo::default().preface(|_| FirstByte).layer(|_| Ok(Tls::default()));
+/// let handler = |request: Request| async move { request.scheme().to_owned() };
+/// let mut server = MemoryServer::new(ServerConfig::default(), handler);
+/// server.set_listener(listener);
+/// for (first, scheme) in [(&b""[..], "\r\n\r\nhttp"), (&[HANDSHAKE], "\r\n\r\nhttps")] {
+///     let client = server.connect()?;
+///     client.send([first, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"].concat());
+///     server.run();
+///     assert!(client.take_text().ends_with(scheme));
+/// }
+/// # Ok(())
+/// # }
+/// ```
 pub trait Preface: Send + 'static {
     /// Looks at all bytes that have come, from the first on. Called again with more of them as long as it
     /// [needs more](PrefaceVerdict::NeedsMore). The verdict depends on the bytes alone, not on how they were cut: it needs

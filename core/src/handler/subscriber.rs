@@ -34,6 +34,30 @@ use crate::server::NotAdmitted;
 ///     }
 /// }
 /// ```
+///
+/// The types of the arguments are where their subjects are; those of an implementation of all methods are these:
+///
+/// ```
+/// use httpfsm::error::{BodyError, CloseReason, RequestError};
+/// use httpfsm::fields::InvalidField;
+/// use httpfsm::handler::{ConnectionInfo, Failure, MemoryUse, Subscriber};
+/// use httpfsm::peer::Peer;
+/// use httpfsm::request::RequestRef;
+/// use httpfsm::server::NotAdmitted;
+/// #
+/// # struct All;
+/// #
+/// # impl Subscriber for All {
+/// #     fn failed(&self, _: Option<&ConnectionInfo>, _: Failure, _: &str) {}
+/// #     fn not_admitted(&self, _: &Peer, _: &Peer, _: NotAdmitted) {}
+/// #     fn not_opened(&self, _: &ConnectionInfo, _: CloseReason, _: Option<&str>) {}
+/// #     fn request(&self, _: &ConnectionInfo, _: RequestRef<'_>) {}
+/// #     fn body_failed(&self, _: &ConnectionInfo, _: &BodyError) {}
+/// #     fn refused(&self, _: &ConnectionInfo, _: &RequestError) {}
+/// #     fn invalid_field(&self, _: &ConnectionInfo, _: &InvalidField) {}
+/// #     fn no_room(&self, _: Option<&ConnectionInfo>, _: &MemoryUse) {}
+/// # }
+/// ```
 pub trait Subscriber: Send + Sync {
     /// Whether [`request`](Self::request) and [`body_end`](Self::body_end), which come with every request, are to be
     /// called. Asked once, when the server starts. Default `true`; `false` spares each request the two calls.

@@ -49,7 +49,7 @@ mod tests {
             "    Gone [label=\"Gone\", peripheries=2];\n",
             "    start -> Listening;\n",
             "    Leaving -> Gone [label=\"LastClosed\"];\n",
-            "    Gone -> Gone [label=\"Connected, GoOut, ListenersClosed,\\nTick\"];\n",
+            "    Gone -> Gone [label=\"Connected, ProxyConnected, GoOut,\\nListenersClosed, Tick\"];\n",
         ] {
             assert!(graph.contains(line), "{line} is missing in\n{graph}");
         }

@@ -70,7 +70,7 @@ pub struct Driver<H: Handler, W: Wire> {
     /// What the channel and the wire kept when the last wake-up ended, as the ledger has it.
     kept: Kept,
     told_to_go: bool,
-    /// The channel grew while all channels together held too many bytes.
+    /// The channel grew while all channels together held too many bytes. It is evicted then.
     overgrown: bool,
     wire_end: WireEnd,
     /// The wire holds bytes that were written. The channel has not been told of the last one: until it is, it has output
@@ -136,10 +136,9 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         }
         if self.slot.is_evicted() {
             let _ = self.channel.handle(&wake_up.now, Input::Evict);
-        }
-        if self.overgrown {
-            self.overgrown = false;
-            self.no_room_for_growth(&wake_up.now);
+            if std::mem::take(&mut self.overgrown) {
+                self.no_room_for_growth(&wake_up.now);
+            }
         }
         if self.service.shared.is_draining() && self.go_out(&wake_up.now).is_ready() {
             return Poll::Ready(());
@@ -164,7 +163,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         }
         for _ in 0..TURNS {
             let mut progress = false;
-            if readable && self.may_read(wake_up) {
+            if readable {
                 let received = self.receive(wake_up, cx);
                 readable = received.is_ready();
                 progress = received == Poll::Ready(true);
@@ -182,10 +181,9 @@ impl<H: Handler, W: Wire> Driver<H, W> {
                 return Poll::Ready(());
             }
             // The application may have taken bytes, which makes room for input.
-            let is_held_up = self.is_held_up(wake_up);
-            let idle = !progress && !wake_up.ask && (is_held_up || !self.channel.has_output());
+            let idle = !progress && !wake_up.ask && (!self.channel.has_output() || self.is_held_up(wake_up));
             if idle && !(readable && self.channel.input_room() > 0 && self.may_read(wake_up)) {
-                if wake_up.received && self.service.limits_pipeline && !is_held_up {
+                if wake_up.received && self.service.limits_pipeline && !self.is_held_up(wake_up) {
                     wake_up.received = false;
                     if self.channel.handle(&wake_up.now, Input::CheckPipeline).is_ok() {
                         continue;
@@ -196,10 +194,13 @@ impl<H: Handler, W: Wire> Driver<H, W> {
                     continue;
                 }
                 // A wire may also hold bytes of its own.
-                let flushed = self.poll_flush(cx);
-                let holds_none = matches!(flushed, Poll::Ready(Ok(()))) && !self.unflushed;
-                if holds_none || self.flushed(flushed, &wake_up.now).is_pending() {
-                    return Poll::Pending;
+                match self.poll_flush(cx) {
+                    Poll::Ready(Ok(())) if !self.unflushed => return Poll::Pending,
+                    flushed => {
+                        if self.flushed(flushed, &wake_up.now).is_pending() {
+                            return Poll::Pending;
+                        }
+                    }
                 }
                 writable = true;
             }
@@ -210,14 +211,13 @@ impl<H: Handler, W: Wire> Driver<H, W> {
 
     /// Reads once; `false` where the channel has no room for input now.
     fn receive(&mut self, wake_up: &mut WakeUp<'_>, cx: &mut Context<'_>) -> Poll<bool> {
-        let most = if wake_up.is_full { self.granted_input() } else { usize::MAX };
+        let most = self.input_limit(wake_up);
         let Some(wire) = &mut self.wire else { return Poll::Pending };
-        let (mut buffer, tape) = self.channel.spare();
+        let (buffer, tape) = self.channel.spare();
+        let most = most.min(buffer.len());
+        let buffer = buffer.get_mut(..most).unwrap_or_default();
         if buffer.is_empty() {
             return Poll::Ready(false);
-        }
-        if wake_up.is_full {
-            buffer = buffer.get_mut(..most.min(buffer.len())).unwrap_or_default();
         }
         let input = match wire.poll_read(cx, buffer) {
             Poll::Pending => return Poll::Pending,

@@ -266,13 +266,18 @@ impl Pipe {
     #[inline]
     pub(crate) fn retire(pipe: &Arc<Self>) {
         if Arc::strong_count(pipe) > 1 {
-            let mut unused = None;
-            pipe.change(Waker::noop(), |state| {
-                unused = state.fail(BodyError::Closed);
-                state.over = true;
-                state.responded |= !state.disconnected;
-            });
+            pipe.end_shared();
         }
+    }
+
+    #[cold]
+    fn end_shared(&self) {
+        let mut unused = None;
+        self.change(Waker::noop(), |state| {
+            unused = state.fail(BodyError::Closed);
+            state.over = true;
+            state.responded |= !state.disconnected;
+        });
     }
 
     /// Makes the pipe as new for the next request. The memory that it copies into is kept.

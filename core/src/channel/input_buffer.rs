@@ -257,9 +257,11 @@ impl InputBuffer {
             self.store_is_lent = true;
             self.rewind();
         }
-        let fair = if self.store.is_empty() { PRIVATE } else { (self.store.len() / 4).max(512) };
-        if self.store.len() - (self.end as usize) < room.min(fair) {
-            self.make_room(room.min(fair));
+        if self.store.len() - (self.end as usize) < room {
+            let fair = if self.store.is_empty() { PRIVATE } else { (self.store.len() / 4).max(512) };
+            if self.store.len() - (self.end as usize) < fair {
+                self.make_room(room.min(fair));
+            }
         }
         let end = self.end as usize;
         let n = room.min(self.store.len() - end);

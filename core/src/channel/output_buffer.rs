@@ -285,17 +285,27 @@ impl OutputBuffer {
 
     pub(crate) fn take_back(&mut self, store: &mut Vec<u8>) {
         let pending = self.staged.len() - self.sent_of_staged();
-        if pending > SMALL && pending > self.staged.capacity() / 2 {
+        if pending > 0 {
+            return self.take_back_unsent(pending, store);
+        }
+        self.give_back(Vec::new(), store);
+    }
+
+    #[cold]
+    fn take_back_unsent(&mut self, pending: usize, store: &mut Vec<u8>) {
+        let capacity = self.staged.capacity();
+        if pending > SMALL && pending > capacity / 2 || capacity <= 2 * SMALL {
             return;
         }
         let mut private = Vec::new();
-        if pending > 0 {
-            if self.staged.capacity() <= 2 * SMALL {
-                return;
-            }
-            private.reserve_exact(pending);
-            private.extend_from_slice(part(&self.staged, self.sent_of_staged()..));
-        }
+        private.reserve_exact(pending);
+        private.extend_from_slice(part(&self.staged, self.sent_of_staged()..));
+        self.give_back(private, store);
+    }
+
+    /// Goes on with `private`, which holds what is pending, and gives the store before it to `store`.
+    #[inline]
+    fn give_back(&mut self, private: Vec<u8>, store: &mut Vec<u8>) {
         if self.sent_of_staged > 0 {
             self.rebase();
         }

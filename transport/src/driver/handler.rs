@@ -113,7 +113,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
                 self.channel.forget_request();
                 return called;
             }
-            Ok(Poll::Ready(response)) => wake_up.ask |= self.respond(response, &wake_up.now),
+            Ok(Poll::Ready(response)) => wake_up.ask = self.respond(response, &wake_up.now),
             Err(panic) => self.abort(Failure::Handler, &panic, &wake_up.now),
         }
         true
@@ -148,7 +148,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         }
         // It may be a source, which is dropped unread: the application's code, too.
         panics::discard(response.body);
-        self.finish();
+        self.end_exchange();
         false
     }
 
@@ -188,8 +188,13 @@ impl<H: Handler, W: Wire> Driver<H, W> {
     }
 
     /// The exchange is over; its memory stays for the next request of this wake-up.
-    #[inline]
     pub(super) fn finish(&mut self) {
+        self.end_exchange();
+    }
+
+    /// As [`finish`](Self::finish), in line: for a whole response.
+    #[inline(always)]
+    fn end_exchange(&mut self) {
         let Some(exchange) = self.exchange.as_deref_mut() else { return };
         // A 101 or a 2xx to CONNECT has not left yet: whoever waits for the connection goes on waiting.
         if self.channel.state() == State::Handover {

@@ -28,16 +28,24 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         wake_up.is_full && self.channel.unsent_len() > GRANTED as usize
     }
 
-    /// Whether more input may be taken in. Where there is no room, nothing is read ahead beyond what is granted.
+    /// How much input may be taken in. Where there is no room, nothing is read ahead beyond what is granted.
     #[inline]
-    pub(super) fn may_read(&self, wake_up: &WakeUp<'_>) -> bool {
-        !wake_up.is_full || !self.is_held_up(wake_up) && self.granted_input() > 0
+    pub(super) fn input_limit(&self, wake_up: &WakeUp<'_>) -> usize {
+        if wake_up.is_full { self.granted_input(wake_up) } else { usize::MAX }
     }
 
-    /// How much may be read where there is no room.
     #[cold]
-    pub(super) fn granted_input(&self) -> usize {
-        (GRANTED as usize).saturating_sub(self.channel.read_ahead())
+    fn granted_input(&self, wake_up: &WakeUp<'_>) -> usize {
+        if self.is_held_up(wake_up) {
+            0
+        } else {
+            (GRANTED as usize).saturating_sub(self.channel.read_ahead())
+        }
+    }
+
+    #[inline]
+    pub(super) fn may_read(&self, wake_up: &WakeUp<'_>) -> bool {
+        self.input_limit(wake_up) > 0
     }
 
     /// The connection has come to keep more than is granted, and there was no room.

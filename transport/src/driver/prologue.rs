@@ -10,7 +10,6 @@ use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
 use httpfsm::channel::{Input, Leave};
 use httpfsm::error::{CloseReason, Rule};
 use httpfsm::handler::{ConnectionInfo, Extensions, Failure, Handler, Upgraded};
@@ -310,7 +309,8 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         };
         let (shared, slot) = (Arc::clone(&self.service.shared), self.slot.hand_over());
         let io = Box::new(Tunnel::new(wire, shared, slot, ChannelStats::default(), Arc::clone(&info)));
-        let connection = Upgraded::new(Bytes::from(std::mem::take(&mut before.received)), io);
+        let leftover = self.service.shared.ledger.leftover(std::mem::take(&mut before.received).into());
+        let connection = Upgraded::new(leftover, io);
         if let Err(text) = panics::attempt(|| take(HandedOver { info, connection })) {
             self.tell_panic(&text);
         }

@@ -23,8 +23,9 @@ pub struct MemoryUse {
     pub bodies: u64,
     /// Pieces of responses for which room was reserved, until their last byte has left.
     pub pieces: u64,
-    /// Bytes of request bodies that peers have been asked for and that have not come. Nothing is held for them yet, but room
-    /// is kept free, so others may find none while [`total`](Self::total) is far below the limit.
+    /// Bytes of request bodies that peers have been asked for and that have not come, and room for whoever waited for some and
+    /// has not taken it up. Nothing is held for them yet, but room is kept free, so others may find none while
+    /// [`total`](Self::total) is far below the limit.
     pub promised: u64,
     /// Request bodies in temporary files. This is no memory, unless the folder of these files is on a file system in memory.
     pub spooled: u64,

@@ -123,7 +123,8 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             }
             self.tell_before_to_go(&mut before, at);
         }
-        for _ in 0..TURNS {
+        let mut turns = 0;
+        loop {
             while let Some(output) = before.machine.next_output() {
                 match output {
                     PrologueOutput::BeginHandshake => self.put_layer(&mut before, at),
@@ -144,17 +145,23 @@ impl<H: Handler, W: Wire> Driver<H, W> {
                 }
             }
             let went_on = match before.machine.state() {
+                _ if turns == TURNS => Poll::Pending,
                 State::Handshake => self.shake_hands(&mut before, at, cx),
                 _ => self.read_preface(&mut before, at, cx),
             };
-            if went_on.is_pending() {
-                self.rest_unopened(before, now, cx);
+            if went_on.is_ready() {
+                turns += 1;
+            } else if self.rest_unopened(&before, now, cx) {
+                if turns == TURNS {
+                    cx.waker().wake_by_ref();
+                }
+                self.before = Some(before);
                 return Some(Poll::Pending);
+            } else {
+                self.tell_no_room();
+                tell(&mut before, at, PrologueInput::NoRoom);
             }
         }
-        cx.waker().wake_by_ref();
-        self.rest_unopened(before, now, cx);
-        Some(Poll::Pending)
     }
 
     /// As a channel that has had no request.
@@ -333,22 +340,20 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         self.slot.end(ChannelStats::default());
     }
 
-    /// Before the task sleeps.
-    fn rest_unopened(&mut self, before: Box<BeforeChannel>, now: u64, cx: &mut Context<'_>) {
+    /// Before the task sleeps. `false` if it has come to keep more than is granted, and there is no room.
+    fn rest_unopened(&mut self, before: &BeforeChannel, now: u64, cx: &mut Context<'_>) -> bool {
         // All of it is input that the peer is answerable for, as half a head is.
         let held = before.received.capacity() + self.wire.as_ref().map_or(0, Wire::held);
         let now_kept = Kept { input: u32::try_from(held).unwrap_or(u32::MAX), output: 0 };
-        let fits = self.service.shared.ledger.keep(&mut self.kept, now_kept);
+        if !self.service.shared.ledger.keep(&mut self.kept, now_kept) {
+            return false;
+        }
         // Another connection may need its place.
         self.slot.set_idle_since(self.opened);
-        if !fits {
-            self.slot.evict();
-            cx.waker().wake_by_ref();
-        }
         let due = before.machine.deadline();
         let due = due.map_or(NEVER, |due| self.opened.saturating_add(due.as_millis()));
         self.slot.arm(due, now, cx);
-        self.before = Some(before);
+        true
     }
 
     /// What was to read the preface is no more: nobody knows what comes.

@@ -51,7 +51,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
     }
 
     #[cold]
-    fn tell_no_room(&self) {
+    pub(super) fn tell_no_room(&self) {
         let memory = self.service.shared.ledger.memory();
         self.service.tell(|subscriber| subscriber.no_room(Some(&self.info), &memory));
     }

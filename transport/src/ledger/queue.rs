@@ -190,6 +190,14 @@ impl MemoryLedger for Ledger {
         })
     }
 
+    fn room(&self) -> u64 {
+        if self.is_waited_for() {
+            return 0;
+        }
+        let room = self.free(self.taken.load(Ordering::Relaxed));
+        if self.max_taken == u64::MAX { u64::MAX } else { room }
+    }
+
     fn try_reserve(&self, bytes: usize) -> bool {
         self.take_all(Row::Pieces, bytes as u64)
     }

@@ -203,6 +203,25 @@ fn shares_become_smaller_where_room_is_scarce_and_are_small_under_a_small_limit(
 }
 
 #[test]
+fn a_producer_is_told_for_how_much_there_is_room() {
+    let case = Case::new(64 * KIB);
+    let memory = MemoryHandle::new(case.ledger.clone());
+    assert_eq!((memory.room(), MemoryHandle::default().room()), (64 * KIB, u64::MAX));
+    assert!(case.ledger.take_all(Row::Bodies, 60 * KIB));
+    assert_eq!(memory.room(), 4 * KIB);
+    assert!(case.ledger.take_all(Row::Bodies, 4 * KIB));
+    let mut waits = case.reserve(8 * KIB);
+    assert!(poll(&mut waits).is_pending());
+    case.ledger.give_back(Row::Bodies, KIB);
+    assert_eq!(memory.room(), 0, "what is free is for who waits");
+    drop(waits);
+    assert_eq!(memory.room(), KIB);
+    case.ledger.give_back(Row::Bodies, 63 * KIB);
+    case.assert_is_empty();
+    assert_eq!(MemoryHandle::new(Case::new(0).ledger).room(), u64::MAX);
+}
+
+#[test]
 fn without_a_limit_all_is_counted_and_nobody_waits() {
     let case = Case::new(0);
     let held = reserved(poll(&mut case.reserve(1 << 40)));

@@ -16,8 +16,8 @@ pub(crate) fn append(bytes: &mut BytesMut, more: &[u8]) {
     bytes.put_slice(more);
 }
 
-/// The same for bytes of which nothing is taken before the end: there may be many, and the system moves them to larger memory
-/// without a copy.
+/// The same for bytes of which nothing is taken before the end: there may be many, and the system moves them to larger
+/// memory without a copy.
 pub(crate) fn append_all(bytes: &mut Vec<u8>, more: &[u8]) {
     let length = bytes.len() + more.len();
     if bytes.capacity() < length {

@@ -325,8 +325,8 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         exchange.is_some_and(|exchange| exchange.pipe.watch(cx.waker()))
     }
 
-    /// Before the task sleeps: gives back what an idle connection does not need, and sets the alarm. `false` if the connection
-    /// has come to keep more input than is granted, and there is no room.
+    /// Before the task sleeps: gives back what an idle connection does not need, and sets the alarm. `false` if the
+    /// connection has come to keep more input than is granted, and there is no room.
     fn rest(&mut self, wake_up: &WakeUp<'_>, at: u64, cx: &mut Context<'_>) -> bool {
         self.channel.rest();
         if self.channel.is_idle() {

@@ -23,8 +23,8 @@ pub struct MemoryUse {
     pub bodies: u64,
     /// Pieces of responses for which room was reserved, until their last byte has left.
     pub pieces: u64,
-    /// Bytes of request bodies that peers have been asked for and that have not come, and room for whoever waited for some and
-    /// has not taken it up. Nothing is held for them yet, but room is kept free, so others may find none while
+    /// Bytes of request bodies that peers have been asked for and that have not come, and room for whoever waited for some
+    /// and has not taken it up. Nothing is held for them yet, but room is kept free, so others may find none while
     /// [`total`](Self::total) is far below the limit.
     pub promised: u64,
     /// Request bodies in temporary files. This is no memory, unless the folder of these files is on a file system in memory.
@@ -113,9 +113,9 @@ impl MemoryHandle {
         Self(Some(ledger))
     }
 
-    /// For how many bytes there is room now: `u64::MAX` without a limit, 0 where others wait for room. It may be less a moment
-    /// later. A source that does not know whether its peer reads takes a small part of it for its first pieces, so that many
-    /// of such peers leave room to others.
+    /// For how many bytes there is room now: `u64::MAX` without a limit, 0 where others wait for room. It may be less a
+    /// moment later. A source that does not know whether its peer reads takes a small part of it for its first pieces, so
+    /// that many of such peers leave room to others.
     #[must_use]
     pub fn room(&self) -> u64 {
         self.0.as_ref().map_or(u64::MAX, |ledger| ledger.room())

@@ -293,7 +293,8 @@ pub struct ServerConfig {
     pub max_spooled_bytes: u64,
     /// The folder of these files, which have no names; empty: the system's folder for temporary files. On a file system in
     /// memory, as `/tmp` often is, the files are memory that `max_buffered_bytes` does not count: it is bounded by
-    /// `max_spooled_bytes`. Default empty.
+    /// `max_spooled_bytes`. A request whose body finds the disk full gets a 503 as well; one whose file cannot be made or
+    /// written for another reason, as where the folder is gone, a 500. Default empty.
     pub spool_dir: Cow<'static, str>,
     /// When after GoOut the server drops what is left, plus the channels' `drain_grace`: what they say at their own
     /// deadline has that long to leave, and a second at least. Default 30 s.

@@ -133,6 +133,8 @@ pub enum CloseReason {
     HandshakeFailed,
     /// Before HTTP: the server does not serve the peer that the preface names.
     NotAdmitted,
+    /// Before HTTP: there was no room for what the peer had sent, under `max_buffered_bytes`.
+    NoRoom,
 }
 
 impl CloseReason {
@@ -162,7 +164,8 @@ impl CloseReason {
             | Self::PrefaceTimeout
             | Self::HandshakeTimeout
             | Self::HandshakeFailed
-            | Self::NotAdmitted => false,
+            | Self::NotAdmitted
+            | Self::NoRoom => false,
         }
     }
 }
@@ -196,6 +199,7 @@ impl fmt::Display for CloseReason {
             Self::HandshakeTimeout => "The handshake before HTTP was not complete in time.",
             Self::HandshakeFailed => "The handshake before HTTP failed.",
             Self::NotAdmitted => "The server does not serve the peer that was named before HTTP.",
+            Self::NoRoom => "The server had no room for what was sent before HTTP.",
         })
     }
 }

@@ -69,6 +69,8 @@ pub enum PrologueInput {
     Disconnected,
     /// The server wants the connection back.
     Evict,
+    /// There is no room for what has come, under the server's `max_buffered_bytes`.
+    NoRoom,
     /// The server goes out. The times are moments since the prologue began. A connection in its prologue has made no
     /// request, so it has until [`fresh_until`](Leave::fresh_until), and until [`cut_at`](Leave::cut_at) where that is
     /// sooner.
@@ -93,6 +95,7 @@ impl PrologueInput {
             Self::RxEnd => Event::RxEnd,
             Self::Disconnected => Event::Disconnected,
             Self::Evict => Event::Evict,
+            Self::NoRoom => Event::NoRoom,
             Self::GoOut(_) => Event::GoOut,
             Self::Tick => Event::Tick,
         }

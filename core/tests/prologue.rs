@@ -119,6 +119,7 @@ fn the_peer_and_the_server_may_end_both_stages() {
         (PrologueInput::RxEnd, CloseReason::PeerEnded),
         (PrologueInput::Disconnected, CloseReason::Disconnected),
         (PrologueInput::Evict, CloseReason::Evicted),
+        (PrologueInput::NoRoom, CloseReason::NoRoom),
     ];
     for (input, reason) in ends {
         for mut prologue in [prologue(), handshake(0)] {
@@ -130,7 +131,7 @@ fn the_peer_and_the_server_may_end_both_stages() {
 }
 
 /// All inputs but the passing of time.
-const INPUTS: [PrologueInput; 11] = [
+const INPUTS: [PrologueInput; 12] = [
     PrologueInput::Received(1),
     PrologueInput::PrefaceRead,
     PrologueInput::LayerChosen,
@@ -142,6 +143,7 @@ const INPUTS: [PrologueInput; 11] = [
     PrologueInput::RxEnd,
     PrologueInput::Disconnected,
     PrologueInput::Evict,
+    PrologueInput::NoRoom,
 ];
 
 #[track_caller]

@@ -77,6 +77,7 @@ fn every_end_of_a_body_and_of_a_channel_says_why() {
         CloseReason::HandshakeTimeout,
         CloseReason::HandshakeFailed,
         CloseReason::NotAdmitted,
+        CloseReason::NoRoom,
     ]);
     // What a rule or an error says is not said in other words by what it led to.
     assert!(CloseReason::Refused(malformed).to_string().ends_with(&malformed.to_string()));

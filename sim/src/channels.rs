@@ -77,7 +77,7 @@ pub fn channels(seed: u64, channels: u64) -> Result<Outcome, Box<BrokenContract>
 
 /// What the peer sends, and in which order things happen.
 fn draw(seed: u64) -> (Vec<u8>, Vec<ChannelStep>) {
-    let plan = RoundPlan::draw(seed, Fault::ALL, 0, &model::ask);
+    let plan = RoundPlan::draw(seed, Fault::ALL, [0, 0], &model::ask);
     let sends = plan.clients.iter().take(2).flat_map(|client| &client.sends);
     // A client alone knows which response is to a HEAD.
     let mut bytes = Vec::new();

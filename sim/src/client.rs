@@ -6,13 +6,15 @@ mod send;
 use std::sync::Arc;
 
 use self::send::Gate;
-use crate::ask::Expected;
+use crate::ask::{Ask, Expected};
+use crate::before::{BeforeHttp, Next};
 use crate::layer::ClientLayer;
 use crate::plan::{ClientPlan, Disturbance, LINES, NEVER, Sent};
 use crate::reader::{ReadResponse, Reader};
 use crate::trace::SimTrace;
 use crate::watch::NUMBER;
 use crate::wire::LinkEnds;
+use httpfsm_transport_kit::ToyLayer;
 
 pub(crate) struct Client<'a> {
     pub(crate) number: usize,
@@ -27,6 +29,8 @@ pub(crate) struct Client<'a> {
     /// The server has begun to go out, or time has made a leap: what is owed may stay out.
     pub(crate) excused: bool,
     trace: &'a SimTrace,
+    /// Bytes of `bytes` that come before HTTP.
+    preface: usize,
     bytes: Vec<u8>,
     gates: Vec<(usize, Gate)>,
     /// Where the heads end.
@@ -67,8 +71,24 @@ impl<'a> Client<'a> {
     ) -> Self {
         let bodies: usize = plan.sends.iter().map(|sent| 2 * sent.ask.body.len()).sum();
         let mut bytes = Vec::with_capacity(bodies + 300 * plan.sends.len());
+        let before = plan.before.as_ref();
+        let mut preface = before.map(|before| before.preface(number)).unwrap_or_default();
+        let mut layer = plan.layered.then(|| {
+            let toy = before.map_or_else(ToyLayer::client, BeforeHttp::toy);
+            ClientLayer::new(toy, std::mem::take(&mut preface))
+        });
+        bytes.extend_from_slice(&preface);
+        let silent_behind = before.and_then(|before| before.silent_behind);
+        if let (Some(silent_behind), Some(layer)) = (silent_behind, &mut layer) {
+            layer.cut(silent_behind);
+        }
+        let other = plan.sends.last().filter(|_| before.is_some_and(BeforeHttp::is_other));
+        if let Some(Sent { ask: Ask { expected: Expected::Tunnel { sends, .. }, .. }, .. }) = other {
+            bytes.extend_from_slice(sends);
+        }
         let (mut gates, mut heads, mut places) = (Vec::new(), Vec::new(), Vec::new());
-        for (n, sent) in plan.sends.iter().enumerate() {
+        let rendered = if other.is_some() { &[][..] } else { &plan.sends };
+        for (n, sent) in rendered.iter().enumerate() {
             if n > 0 && !plan.pipelined {
                 gates.push((bytes.len(), Gate::Responses(n)));
             }
@@ -102,6 +122,9 @@ impl<'a> Client<'a> {
                 _ => (usize::MAX, disturbance),
             })
             .collect();
+        if let (Some(silent_behind), None) = (silent_behind, &layer) {
+            disturbances.push((silent_behind.min(bytes.len()), Disturbance::Silence { at: 0 }));
+        }
         disturbances.sort_by_key(|(at, _)| *at);
         Self {
             number,
@@ -113,6 +136,7 @@ impl<'a> Client<'a> {
             idle_since: None,
             places,
             trace,
+            preface: preface.len(),
             bytes,
             gates,
             heads,
@@ -120,18 +144,19 @@ impl<'a> Client<'a> {
             sent: 0,
             gate_since: None,
             paused_until: 0,
-            silent: false,
+            silent: silent_behind.is_some() && plan.layered,
             ended: false,
             reader: Reader::default(),
-            layer: plan.layered.then(ClientLayer::new),
+            layer,
             received: 0,
             taking_from: 0,
             stopped: false,
-            responses: 0,
+            responses: usize::from(other.is_some()),
             continued: 0,
             closing: false,
-            switched: false,
-            deaf: false,
+            switched: other.is_some(),
+            // What the layer of its listener says to that is nothing that it knows.
+            deaf: before.is_some_and(|before| before.next == Next::NoHello),
             done_since: None,
             plan,
         }
@@ -181,7 +206,8 @@ impl<'a> Client<'a> {
             }
         }
         self.send_layer(now);
-        let idle = !self.closing && !self.ended && !self.finished && !self.switched && self.has_all();
+        let at_rest = if self.switched { false } else { self.has_all() || self.is_stuck_before_http() };
+        let idle = !self.closing && !self.ended && !self.finished && at_rest;
         self.idle_since = if idle { self.idle_since.or(Some(now)) } else { None };
         Ok(())
     }
@@ -195,6 +221,12 @@ impl<'a> Client<'a> {
             && link.to_server.is_empty()
             && link.to_client.is_empty()
             && self.layer.as_ref().is_none_or(ClientLayer::is_at_rest)
+    }
+
+    /// Whether it is silent before anything could be asked for.
+    fn is_stuck_before_http(&self) -> bool {
+        let stops = self.plan.before.is_some_and(|before| before.silent_behind.is_some());
+        stops && self.silent && self.ends.link().to_server.is_empty()
     }
 
     /// For how long its connection has been one that a full server may close.

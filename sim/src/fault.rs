@@ -46,6 +46,8 @@ pub enum Fault {
     Drain,
     /// Accepting a connection fails, since there are no more descriptors.
     AcceptFailure,
+    /// What comes before HTTP is refused, or is never complete.
+    BrokenPrologue,
     /// The client sends what no server accepts, and tries to smuggle.
     Hostile,
 }
@@ -74,6 +76,7 @@ impl Fault {
         Self::ClockJump,
         Self::Drain,
         Self::AcceptFailure,
+        Self::BrokenPrologue,
         Self::Hostile,
     ];
 }

@@ -92,16 +92,33 @@ pub(crate) struct ClientLayer {
     toy: ToyLayer,
     /// What it is to send.
     down: Vec<u8>,
+    /// Bytes of it that come before the layer.
+    before: usize,
+    is_cut: bool,
     ended: bool,
     below_ended: bool,
 }
 
 impl ClientLayer {
-    pub(crate) fn new() -> Self {
-        let mut layer = Self { toy: ToyLayer::client(), down: Vec::new(), ended: false, below_ended: false };
+    /// A layer that begins behind these bytes.
+    pub(crate) fn new(toy: ToyLayer, before: Vec<u8>) -> Self {
+        let mut layer =
+            Self { toy, before: before.len(), down: before, is_cut: false, ended: false, below_ended: false };
         // It begins; without bytes nothing can be wrong with them.
         let _ = layer.toy.received(&[], &mut layer.down);
         layer
+    }
+
+    /// How many bytes have still to leave that come before it.
+    pub(crate) fn before(&self) -> usize {
+        self.before
+    }
+
+    /// Of what it has begun with, only so many bytes leave.
+    pub(crate) fn cut(&mut self, bytes: usize) {
+        self.down.truncate(bytes);
+        self.before = self.before.min(bytes);
+        self.is_cut = true;
     }
 
     /// Whether requests can be sent: all that came before has left, and the other side has said hello.
@@ -120,7 +137,7 @@ impl ClientLayer {
     }
 
     pub(crate) fn end(&mut self) {
-        if !std::mem::replace(&mut self.ended, true) {
+        if !std::mem::replace(&mut self.ended, true) && !self.is_cut {
             self.toy.end(&mut self.down);
         }
     }
@@ -132,6 +149,7 @@ impl ClientLayer {
         if bytes > 0 {
             link.send(&self.down[..bytes]);
             self.down.drain(..bytes);
+            self.before = self.before.saturating_sub(bytes);
         }
         if self.ended && self.down.is_empty() && !link.client_ended {
             link.end();

@@ -102,6 +102,11 @@
 //! than a round has connections, four, clients are refused and idle ones evicted. [`Fault`] lists what goes wrong. Some
 //! of it a server has to get over: such connections are *calm*, and each of their requests gets a complete response.
 //!
+//! One connection in four goes through a layer with records and an end of its own, and on one in four something comes
+//! before HTTP, as its listener has it: a preface, which may name another peer; the handshake of a layer, which the preface
+//! or the listener chooses; and behind some of them another protocol, to which the connection is handed over. A preface may
+//! arrive byte by byte, break off, break a rule or never end, and a hello as well.
+//!
 //! # What is checked, after every step
 //!
 //! [`Contract`] lists it. Among the less obvious:
@@ -113,7 +118,8 @@
 //! - No client is refused while there is a free place or an idle connection that could be closed, and no connection
 //!   that is owed a response is evicted.
 //! - A socket that is closed before its input was read destroys what the peer has not read yet, as TCP does.
-//! - What was hidden in a message that is refused never reaches the handler.
+//! - What was hidden in a message that is refused never reaches the handler, nor what comes behind a preface that is.
+//! - The peer of a connection is the one that its preface names.
 //!
 //! # What a failure tells
 //!
@@ -127,6 +133,7 @@
 #![deny(missing_docs)]
 
 mod ask;
+mod before;
 mod broken_contract;
 mod channels;
 mod client;

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 
 use httpfsm::handler::Handler;
 use httpfsm::peer::Peer;
-use httpfsm_transport::{Accept, Accepted, Driver, ServerHandle, Service, accept};
+use httpfsm_transport::{Accept, Accepted, Driver, ListenerInfo, ServerHandle, Service, accept};
 
 use crate::layer::ServerEnd;
 use crate::world::{Task, guard};
@@ -30,7 +30,7 @@ pub(crate) type Admitted<H> = (usize, Box<Driver<H, ServerEnd>>);
 
 #[derive(Default)]
 struct QueueState {
-    waiting: VecDeque<(usize, ServerEnd)>,
+    waiting: VecDeque<(usize, ServerEnd, Arc<ListenerInfo>)>,
     waker: Option<Waker>,
     /// Which calls that would have accepted somebody fail.
     failures: Vec<u32>,
@@ -57,11 +57,11 @@ impl<H: Handler> ListenQueue<H> {
         Box::pin(accept(listener, Arc::clone(service), handle.clone(), spawn))
     }
 
-    /// A client connects. Where nobody listens any more, its socket is closed.
-    pub(crate) fn connect(&self, number: usize, wire: ServerEnd) {
+    /// A client connects, to this listener. Where nobody listens any more, its socket is closed.
+    pub(crate) fn connect(&self, number: usize, wire: ServerEnd, listener: Arc<ListenerInfo>) {
         let mut queue = guard(&self.queue);
         if !queue.closed {
-            queue.waiting.push_back((number, wire));
+            queue.waiting.push_back((number, wire, listener));
             queue.waker.take().into_iter().for_each(Waker::wake);
         }
     }
@@ -93,10 +93,10 @@ impl Accept for SimListener {
         if queue.failures.contains(&call) {
             return Poll::Ready(Err(io::Error::from_raw_os_error(NO_DESCRIPTORS)));
         }
-        let Some((number, wire)) = queue.waiting.pop_front() else { return Poll::Pending };
+        let Some((number, wire, listener)) = queue.waiting.pop_front() else { return Poll::Pending };
         queue.accepted = number;
         let own = SocketAddr::from((Ipv4Addr::LOCALHOST, 80));
-        Poll::Ready(Ok(Accepted::new(wire, peer_of(number), own.into())))
+        Poll::Ready(Ok(Accepted::new(wire, peer_of(number), own.into()).with_listener(listener)))
     }
 }
 
@@ -113,8 +113,13 @@ impl Drop for SimListener {
 }
 
 /// The address of a client.
-fn peer_of(number: usize) -> Peer {
-    SocketAddr::from((Ipv4Addr::LOCALHOST, PORT + u16::try_from(number).unwrap_or_default())).into()
+pub(crate) fn peer_of(number: usize) -> Peer {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, port_of(number))).into()
+}
+
+/// Its port, also where another address is named.
+pub(crate) fn port_of(number: usize) -> u16 {
+    PORT + u16::try_from(number).unwrap_or_default()
 }
 
 /// The client at an address.

@@ -1,5 +1,6 @@
 //! Simulates the model application, as long as wanted: `--seed N`, `--connections N`, `--threads N`,
-//! and `--layered N`: one connection in so many goes through a layer.
+//! `--layered N`: one connection in so many goes through a layer, and `--prologues N`: on one in so many something comes
+//! before HTTP.
 #![forbid(unsafe_code)]
 
 use std::env;
@@ -12,7 +13,7 @@ use httpfsm_sim::{Simulation, World, application, vary};
 
 fn main() -> ExitCode {
     let cores = thread::available_parallelism().map_or(1, usize::from) as u64;
-    let (mut seed, mut connections, mut threads, mut layered) = (1, 1_000_000, cores, 4);
+    let (mut seed, mut connections, mut threads, mut layered, mut prologues) = (1, 1_000_000, cores, 4, 4);
     let words: Vec<String> = env::args().skip(1).collect();
     for pair in words.chunks(2) {
         let number = pair.get(1).and_then(|number| number.replace('_', "").parse().ok());
@@ -21,6 +22,7 @@ fn main() -> ExitCode {
             ("--connections", Some(number @ 1..)) => connections = number,
             ("--threads", Some(number)) => threads = number,
             ("--layered", Some(number)) => layered = number,
+            ("--prologues", Some(number)) => prologues = number,
             _ => return usage(),
         }
     }
@@ -31,7 +33,10 @@ fn main() -> ExitCode {
         .connections(connections)
         .threads(usize::try_from(threads).unwrap_or(1))
         .layered(u32::try_from(layered).unwrap_or(u32::MAX))
-        .command(format!("cargo run -p httpfsm-sim --release -- --layered {layered}"));
+        .prologues(u32::try_from(prologues).unwrap_or(u32::MAX))
+        .command(format!(
+            "cargo run -p httpfsm-sim --release -- --layered {layered} --prologues {prologues}"
+        ));
     match simulation.run() {
         Ok(outcome) => {
             let seconds = began.elapsed().as_secs_f64();
@@ -50,7 +55,7 @@ fn main() -> ExitCode {
 }
 
 fn usage() -> ExitCode {
-    print("usage: httpfsm-sim [--seed N] [--connections N] [--threads N] [--layered N]");
+    print("usage: httpfsm-sim [--seed N] [--connections N] [--threads N] [--layered N] [--prologues N]");
     ExitCode::from(2)
 }
 

@@ -11,6 +11,7 @@ use httpfsm::handler::{Body, BodyFailure, Frame, Request, Response, UpgradeFutur
 use httpfsm::status::Status;
 
 use crate::ask::{Ask, Expected};
+use crate::before;
 use crate::dice::Dice;
 use crate::hostile;
 use crate::world::World;
@@ -109,14 +110,9 @@ async fn respond(world: World, mut request: Request) -> Response {
 
 /// The other protocol.
 async fn echo(upgrade: UpgradeFuture) {
-    let Ok(mut connection) = upgrade.await else { return };
-    let mut buffer = [0; 512];
-    while let Ok(bytes @ 1..) = connection.read(&mut buffer).await {
-        if connection.write_all(&buffer[..bytes]).await.is_err() {
-            return;
-        }
+    if let Ok(connection) = upgrade.await {
+        before::echo(connection).await;
     }
-    let _ = connection.close().await;
 }
 
 async fn collected(mut request: Request) -> Response {

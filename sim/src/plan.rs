@@ -7,6 +7,7 @@ mod smaller;
 use std::fmt;
 
 use crate::ask::{Ask, Expected};
+use crate::before::BeforeHttp;
 use crate::hostile::Hostile;
 use crate::watch::HandlerFault;
 use crate::wire::{Mishap, What};
@@ -57,6 +58,7 @@ pub(crate) struct ClientPlan {
     pub(crate) end: ClientEnd,
     /// Its bytes go through a layer.
     pub(crate) layered: bool,
+    pub(crate) before: Option<BeforeHttp>,
 }
 
 impl ClientPlan {
@@ -68,7 +70,8 @@ impl ClientPlan {
             _ => false,
         };
         let passes = |mishap: &Mishap| matches!(mishap.what, What::Short(_) | What::Block(_));
-        self.disturbances.iter().all(harmless) && self.mishaps.iter().all(passes)
+        let before = self.before.is_none_or(|before| before.is_calm());
+        before && self.disturbances.iter().all(harmless) && self.mishaps.iter().all(passes)
     }
 
     /// How many requests have to get a response if the connection is calm.
@@ -163,6 +166,9 @@ impl fmt::Debug for ClientPlan {
         shown.field("capacity", capacity);
         if self.layered {
             shown.field("layered", &true);
+        }
+        if let Some(before) = &self.before {
+            shown.field("before", before);
         }
         if !mishaps.is_empty() {
             shown.field("mishaps", mishaps);

@@ -13,11 +13,12 @@ use httpfsm::config::ServerConfig;
 use httpfsm::handler::Handler;
 use httpfsm_transport::{Inline, Recorder, ServerHandle, Service, catch_panic};
 
+use crate::before::{self, Listeners, Next};
 use crate::client::Client;
 use crate::contract::{Breach, Contract};
 use crate::dice::Dice;
 use crate::layer::ServerEnd;
-use crate::listen_queue::ListenQueue;
+use crate::listen_queue::{ListenQueue, peer_of};
 use crate::observer::Observer;
 use crate::plan::RoundPlan;
 use crate::running::{RunningTask, TaskKind};
@@ -73,6 +74,7 @@ struct Round<'a, H: Handler> {
     dice: Dice,
     clients: Vec<Client<'a>>,
     listen_queue: ListenQueue<WatchedHandler<H>>,
+    listeners: Listeners,
     /// How many connections may be open; 0: any number.
     places: u64,
     tasks: Vec<RunningTask<H>>,
@@ -113,7 +115,12 @@ impl<'a, H: Handler> Round<'a, H> {
         let ends = plan.clients.iter();
         let ends = ends.map(|plan| Arc::new(LinkEnds::new(plan.capacity, plan.step, plan.mishaps.clone())));
         let ends: Vec<Arc<LinkEnds>> = ends.collect();
-        let observer = Arc::new(Observer::new(trace.clone(), ends.clone()));
+        let told = plan.clients.iter().enumerate().map(|(n, plan)| {
+            let names = plan.before.is_some_and(|before| before.names);
+            let is_broken = plan.before.is_some_and(|before| before.next == Next::Refused);
+            (if names { before::named(n) } else { peer_of(n) }, is_broken)
+        });
+        let observer = Arc::new(Observer::new(trace.clone(), ends.clone(), told.collect()));
         let (clock, recorder) = (world.clock().clone(), recorder.cloned());
         let service = Service::recorded(config, clock, Arc::new(Inline), Some(observer), recorder, handler);
         let (handle, listen_queue) =
@@ -130,6 +137,7 @@ impl<'a, H: Handler> Round<'a, H> {
             to_open: (0..plan.clients.len()).collect(),
             handle,
             listen_queue,
+            listeners: Listeners::new(&world),
             places,
             jumps: plan.jumps.clone(),
             drain_at: plan.drain_at,
@@ -226,7 +234,10 @@ impl<'a, H: Handler> Round<'a, H> {
             let client = &mut self.clients[n];
             let wire = SimWire { ends: Arc::clone(&client.ends), world: self.world.clone(), reset: false };
             client.wake_at = Some(now);
-            self.listen_queue.connect(n, ServerEnd::new(wire, client.plan.layered));
+            let before = client.plan.before.as_ref();
+            let is_layered = client.plan.layered && before.is_none();
+            let listener = self.listeners.of(before);
+            self.listen_queue.connect(n, ServerEnd::new(wire, is_layered), listener);
         }
     }
 
@@ -295,6 +306,8 @@ fn enter(plan: &RoundPlan, ledger: &Ledger) {
 fn has_deadlines(config: &ServerConfig) -> bool {
     let channel = &config.channel;
     let deadlines = [
+        config.preface_timeout,
+        config.handshake_timeout,
         channel.first_byte_timeout,
         channel.head_timeout,
         channel.body_timeout,

@@ -48,6 +48,7 @@ pub struct Simulation<F> {
     vary: Option<Vary>,
     threads: usize,
     layered: u32,
+    prologues: u32,
     recorder: Option<Arc<dyn Recorder>>,
     command: Option<String>,
 }
@@ -86,6 +87,7 @@ where
             vary: None,
             threads: 1,
             layered: 4,
+            prologues: 4,
             recorder: None,
             command: None,
         }
@@ -131,6 +133,13 @@ where
     /// 0: none does, 1: all do. 4 until told otherwise.
     pub fn layered(mut self, one_in: u32) -> Self {
         self.layered = one_in;
+        self
+    }
+
+    /// On one connection in so many something comes before HTTP: a preface, which may name another peer, the handshake of a
+    /// layer, or both, and behind some of them another protocol. 0: on none, 1: on all. 4 until told otherwise.
+    pub fn prologues(mut self, one_in: u32) -> Self {
+        self.prologues = one_in;
         self
     }
 
@@ -196,7 +205,7 @@ where
     }
 
     fn plan(&self, seed: u64) -> RoundPlan {
-        RoundPlan::draw(seed, &self.faults, self.layered, &*self.traffic)
+        RoundPlan::draw(seed, &self.faults, [self.layered, self.prologues], &*self.traffic)
     }
 
     fn round(&self, seed: u64, plan: &RoundPlan, keeps_lines: bool) -> RoundReport {

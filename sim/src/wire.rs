@@ -108,7 +108,7 @@ impl LinkEnds {
         self.requests.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn blame(&self, violation: &'static str) {
+    pub(crate) fn blame(&self, violation: &'static str) {
         let _ = self.violation.set(violation);
     }
 }

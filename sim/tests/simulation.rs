@@ -29,6 +29,13 @@
 //! | empty lines and then nothing get a 408 | a response to nothing |
 //! | an unknown version is taken for a malformed line | the machine responded with 400 |
 //! | an evicted connection waits for the end of its layer to leave | refused, though another client was idle (at 200,000) |
+//! | bytes that came with a preface do not reach the layer | the connection ended before the response |
+//! | those do not reach the channel whole | another request than was sent |
+//! | those do not reach the protocol that is handed over to | it waits for ever for bytes of a tunnel |
+//! | the alarm of a prologue is not set | it waits without a deadline |
+//! | a connection in its prologue is not evicted | refused, though another client was idle |
+//! | the peer that a preface names is forgotten | another peer than was named |
+//! | the channel behind a preface that is refused does not know of it | a request behind it was refused |
 //!
 //! And bare channels, when input is waited for behind its end, when there is no deadline for pending output or for what is
 //! discarded, when an idle channel keeps its buffers, and when time that goes back is believed.
@@ -80,12 +87,40 @@ fn connections_through_a_layer_keep_every_contract() {
     assert!(hash(0) != hash(1) && hash(0) != hash(4) && hash(4) != hash(1));
 }
 
+#[test]
+fn connections_with_a_prologue_keep_every_contract() {
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    let simulation = |prologues: u32, connections: u64| {
+        Simulation::new(ServerConfig::default(), |world: &World| application(world.clone()))
+            .vary(vary)
+            .prologues(prologues)
+            .connections(connections)
+            .threads(threads)
+    };
+    assert_eq!(simulation(1, 8000).run().unwrap().connections, 8000);
+    simulation(1, 400).faults([]).run().unwrap();
+    let hash = |prologues| simulation(prologues, 400).run().unwrap().trace_hash;
+    assert!(hash(0) != hash(1) && hash(0) != hash(4) && hash(4) != hash(1));
+}
+
+/// A connection that is handed over, and one whose preface never ends, take a place as any other.
+#[test]
+fn prologues_at_a_server_with_few_places_keep_every_contract() {
+    let config = ServerConfig { max_connections: 1, ..ServerConfig::default() };
+    Simulation::new(config, |world: &World| application(world.clone()))
+        .prologues(1)
+        .connections(2000)
+        .run()
+        .unwrap();
+}
+
 /// In the first round of this seed the end of a layer cannot leave when another client needs the place.
 #[test]
 fn a_connection_that_is_evicted_keeps_nobody_waiting_for_the_end_of_its_layer() {
     Simulation::new(ServerConfig::default(), |world: &World| application(world.clone()))
         .vary(vary)
         .layered(1)
+        .prologues(0)
         .seed(50_001)
         .connections(4)
         .run()

@@ -63,10 +63,6 @@ impl ChannelSlot {
         self.entry.registration.is_evicted()
     }
 
-    pub(crate) fn evict(&self) {
-        self.entry.registration.evict();
-    }
-
     /// Whether the channel is open, so that this slot has to report its end.
     #[inline]
     pub(crate) fn is_open(&self) -> bool {

@@ -70,8 +70,6 @@ pub struct Driver<H: Handler, W: Wire> {
     /// What the channel and the wire kept when the last wake-up ended, as the ledger has it.
     kept: Kept,
     told_to_go: bool,
-    /// The channel grew while all channels together held too many bytes. It is evicted then.
-    overgrown: bool,
     wire_end: WireEnd,
     /// The wire holds bytes that were written. The channel has not been told of the last one: until it is, it has output
     /// to send, so it neither half-closes nor drops the connection.
@@ -136,22 +134,24 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         }
         if self.slot.is_evicted() {
             let _ = self.channel.handle(&wake_up.now, Input::Evict);
-            if std::mem::take(&mut self.overgrown) {
-                self.no_room_for_growth(&wake_up.now);
-            }
         }
         if self.service.shared.is_draining() && self.go_out(&wake_up.now).is_ready() {
             return Poll::Ready(());
         }
 
-        let buffers = worker::lend(self.channel.untaped());
-        let outcome = self.run(&mut wake_up, cx);
-        worker::take_back(self.channel.untaped(), buffers);
-        if outcome.is_ready() {
-            return outcome;
+        loop {
+            let buffers = worker::lend(self.channel.untaped());
+            let outcome = self.run(&mut wake_up, cx);
+            worker::take_back(self.channel.untaped(), buffers);
+            if outcome.is_ready() {
+                return outcome;
+            }
+            // What grew without room is given back before another connection runs: as many as there are would exceed the
+            // limit together.
+            if self.rest(&wake_up, stamp.at, cx) || !self.no_room_for_growth(&wake_up.now) {
+                return Poll::Pending;
+            }
         }
-        self.rest(&wake_up, stamp.at, cx);
-        Poll::Pending
     }
 
     /// Reads, responds and writes in turn, until each has to wait.
@@ -328,8 +328,9 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         exchange.is_some_and(|exchange| exchange.pipe.watch(cx.waker()))
     }
 
-    /// Before the task sleeps: gives back what an idle connection does not need, and sets the alarm.
-    fn rest(&mut self, wake_up: &WakeUp<'_>, at: u64, cx: &mut Context<'_>) {
+    /// Before the task sleeps: gives back what an idle connection does not need, and sets the alarm. `false` if the
+    /// connection has come to keep more input than is granted, and there is no room.
+    fn rest(&mut self, wake_up: &WakeUp<'_>, at: u64, cx: &mut Context<'_>) -> bool {
         self.channel.rest();
         if self.channel.is_idle() {
             if let Some(exchange) = self.exchange.take_if(|exchange| exchange.is_over()) {
@@ -342,22 +343,18 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             if let Some(Exchange { stage: Stage::Orphaned(orphan), .. }) = self.exchange.as_deref_mut() {
                 orphan.arm(at, cx);
             }
-            return;
+            return true;
         }
         let is_idle = self.channel.state() == State::Idle;
         self.slot.set_idle_since(if is_idle { at } else { NEVER });
-        if !fits && self.channel.state() == State::Head {
-            // The channel that grew pays: closing idle connections would free no buffers.
-            self.overgrown = true;
-            self.slot.evict();
-            cx.waker().wake_by_ref();
-        }
         let due = self.channel.deadline();
         let due = due.map_or(NEVER, |due| self.opened.saturating_add(due.as_millis()));
         // While nothing is read, a lost connection shows only when the wire is asked, and the application may take
         // hours.
         let due = if is_idle || self.is_reading(wake_up) { due } else { due.min(at.saturating_add(LOOK)) };
         self.slot.arm(due, at, cx);
+        // The channel that grew pays: closing idle connections would free no buffers.
+        fits || self.channel.state() != State::Head
     }
 
     /// Before the channel is reported closed: whoever waits for the last connection to be gone finds nothing of it.

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use bytes::Bytes;
 use httpfsm::config::ServerConfig;
 use httpfsm::handler::{MemoryUse, NoRoom, Subscriber};
 
@@ -198,8 +199,19 @@ impl Ledger {
 
     /// What a peer may always be asked for, whether or not there is room and whoever waits.
     pub(crate) fn grant(self: &Arc<Self>, bytes: u64) -> Charge {
-        self.add(Row::Promised, bytes);
-        Charge { ledger: Arc::clone(self), row: Row::Promised, bytes }
+        self.charge(Row::Promised, bytes)
+    }
+
+    /// Input of a connection that the application takes over, charged until it has read it.
+    pub(crate) fn leftover(self: &Arc<Self>, bytes: Bytes) -> Bytes {
+        let charge = self.charge(Row::Input, bytes.len() as u64);
+        attach(bytes, Some(charge))
+    }
+
+    /// Charges whether or not there is room.
+    fn charge(self: &Arc<Self>, row: Row, bytes: u64) -> Charge {
+        self.add(row, bytes);
+        Charge { ledger: Arc::clone(self), row, bytes }
     }
 
     /// Room for all of `bytes` bytes; `None` if there is none, or if others wait.

@@ -9,12 +9,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use httpfsm::fields::Fields;
 use httpfsm::handler::{Body, BodyFailure, Frame, MemoryHandle, ReserveFuture, ReservedMemory, Source};
 use httpfsm::trailers::Trailers;
 
-use crate::append::append;
+use crate::append::append_all;
 use crate::job::{Job, Spawner};
 use crate::ledger::{BodyCharge, Charge, Ledger, attach};
 use crate::may_block::may_block;
@@ -27,7 +27,7 @@ const PIECE: usize = 256 << 10;
 
 /// A body that is being gathered.
 pub(crate) struct Spool {
-    memory: BytesMut,
+    memory: Vec<u8>,
     file: Storage,
     overflow: u64,
     received: u64,
@@ -61,7 +61,7 @@ impl Spool {
     pub(crate) fn new(overflow: u64, ledger: &Arc<Ledger>) -> Self {
         let overflow = if overflow == 0 { u64::MAX } else { overflow };
         Self {
-            memory: BytesMut::new(),
+            memory: Vec::new(),
             file: Storage::Memory,
             overflow,
             received: 0,
@@ -76,7 +76,7 @@ impl Spool {
         self.received += bytes.len() as u64;
         self.credit = self.credit.saturating_sub(bytes.len() as u64);
         self.charge.arrive(bytes.len() as u64);
-        append(&mut self.memory, bytes);
+        append_all(&mut self.memory, bytes);
     }
 
     pub(crate) fn end(&mut self, trailers: Trailers<'_>) {
@@ -184,7 +184,7 @@ impl Spool {
             }),
             Storage::Memory | Storage::Writing(_) => {
                 let charge = self.charge.release(u64::MAX);
-                let bytes = attach(std::mem::take(&mut self.memory).freeze(), charge);
+                let bytes = attach(std::mem::take(&mut self.memory).into(), charge);
                 match trailers {
                     None if bytes.is_empty() => Body::Empty,
                     None => Body::Full(bytes),

@@ -23,8 +23,9 @@ pub struct MemoryUse {
     pub bodies: u64,
     /// Pieces of responses for which room was reserved, until their last byte has left.
     pub pieces: u64,
-    /// Bytes of request bodies that peers have been asked for and that have not come. Nothing is held for them yet, but room
-    /// is kept free, so others may find none while [`total`](Self::total) is far below the limit.
+    /// Bytes of request bodies that peers have been asked for and that have not come, and room for whoever waited for some
+    /// and has not taken it up. Nothing is held for them yet, but room is kept free, so others may find none while
+    /// [`total`](Self::total) is far below the limit.
     pub promised: u64,
     /// Request bodies in temporary files. This is no memory, unless the folder of these files is on a file system in memory.
     pub spooled: u64,
@@ -52,6 +53,9 @@ pub trait MemoryLedger: Send + Sync {
         bytes: usize,
         cx: &mut Context<'_>,
     ) -> Poll<Result<usize, NoRoom>>;
+
+    /// For how many bytes there is room now; 0 where others wait for some.
+    fn room(&self) -> u64;
 
     /// Takes room for all of `bytes` bytes if there is room now and nobody waits for it.
     fn try_reserve(&self, bytes: usize) -> bool;
@@ -107,6 +111,14 @@ impl MemoryHandle {
     #[must_use]
     pub fn new(ledger: Arc<dyn MemoryLedger>) -> Self {
         Self(Some(ledger))
+    }
+
+    /// For how many bytes there is room now: `u64::MAX` without a limit, 0 where others wait for room. It may be less a
+    /// moment later. A source that does not know whether its peer reads takes a small part of it for its first pieces, so
+    /// that many of such peers leave room to others.
+    #[must_use]
+    pub fn room(&self) -> u64 {
+        self.0.as_ref().map_or(u64::MAX, |ledger| ledger.room())
     }
 
     /// Room for `bytes` bytes, as soon as there is; for fewer, but not for none, where room is scarce. Who waits is served
@@ -292,6 +304,10 @@ mod tests {
             }
             self.held.fetch_add(bytes.min(3), Ordering::SeqCst);
             Poll::Ready(Ok(bytes.min(3)))
+        }
+
+        fn room(&self) -> u64 {
+            3
         }
 
         fn try_reserve(&self, bytes: usize) -> bool {

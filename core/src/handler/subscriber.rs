@@ -149,7 +149,8 @@ pub trait Subscriber: Send + Sync {
     /// There was no room in the server's memory or temporary files (`max_buffered_bytes`, `max_spooled_bytes`) for a
     /// request, which gets a 503 where its response has not begun and is cut otherwise, or for a piece of a response,
     /// whose source is told. A response that is cut for that is no other failure ([`failed`](Self::failed) is not called).
-    /// `connection` is not known for a piece. `memory` is what the server holds.
+    /// Before HTTP the connection is closed ([`not_opened`](Self::not_opened)). `connection` is not known for a piece.
+    /// `memory` is what the server holds.
     fn no_room(&self, connection: Option<&ConnectionInfo>, memory: &MemoryUse) {
         let _ = (connection, memory);
     }

@@ -55,6 +55,10 @@ impl Upgraded {
         let bytes = self.leftover.len().min(buffer.len());
         if let Some(room) = buffer.get_mut(..bytes) {
             self.leftover.copy_to_slice(room);
+            if self.leftover.is_empty() {
+                // What has been read is not kept as long as the connection is.
+                self.leftover = Bytes::new();
+            }
         }
         Poll::Ready(Ok(bytes))
     }

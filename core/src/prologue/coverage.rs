@@ -27,7 +27,7 @@ enum Move {
     Deadline,
 }
 
-const MOVES: [Move; 17] = [
+const MOVES: [Move; 18] = [
     Move::Input(PrologueInput::Received(1)),
     Move::Input(PrologueInput::Received(2)),
     Move::Input(PrologueInput::PrefaceRead),
@@ -40,6 +40,7 @@ const MOVES: [Move; 17] = [
     Move::Input(PrologueInput::RxEnd),
     Move::Input(PrologueInput::Disconnected),
     Move::Input(PrologueInput::Evict),
+    Move::Input(PrologueInput::NoRoom),
     Move::GoOut { fresh_until: 1, cut_at: 2 },
     Move::GoOut { fresh_until: 2, cut_at: 1 },
     Move::GoOut { fresh_until: 0, cut_at: 0 },

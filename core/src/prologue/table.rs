@@ -48,6 +48,8 @@ crate::labelled! {
         Disconnected,
         /// The server wants the connection back.
         Evict,
+        /// There is no room for what has come.
+        NoRoom,
         /// The server goes out (go_out).
         GoOut,
         /// Time has passed.
@@ -124,6 +126,7 @@ pub const ROWS: &[Row<State, Event, Internal, Action>] = crate::rows! {
 
     // The server wants the connection back, or goes out.
     on   Preface | Handshake, Evict,  [Close(CloseReason::Evicted)],                  Closed;
+    on   Preface | Handshake, NoRoom, [Close(CloseReason::NoRoom)],                   Closed;
     on   Preface | Handshake, GoOut,  [NoteLeave, CheckDeadlines],                    =;
     then Preface | Handshake, DrainGrace | DrainTimeout, [Close(CloseReason::Drained)], Closed;
 
@@ -138,13 +141,13 @@ pub const REFUSALS: &[Refusal<State, Event>] = crate::refusals! {
     Preface: Established, HandshakeFailed;
     Handshake: Received, PrefaceRead, LayerChosen, PrefaceRefused, NotAdmitted;
     Open: Received, PrefaceRead, LayerChosen, PrefaceRefused, NotAdmitted, Established, HandshakeFailed, OtherProtocol,
-        RxEnd, Disconnected, Evict, GoOut;
+        RxEnd, Disconnected, Evict, NoRoom, GoOut;
     Handed: Received, PrefaceRead, LayerChosen, PrefaceRefused, NotAdmitted, Established, HandshakeFailed, OtherProtocol,
-        RxEnd, Disconnected, Evict, GoOut;
+        RxEnd, Disconnected, Evict, NoRoom, GoOut;
     Refused: Received, PrefaceRead, LayerChosen, PrefaceRefused, NotAdmitted, Established, HandshakeFailed, OtherProtocol,
-        RxEnd, Disconnected, Evict, GoOut;
+        RxEnd, Disconnected, Evict, NoRoom, GoOut;
     Closed: Received, PrefaceRead, LayerChosen, PrefaceRefused, NotAdmitted, Established, HandshakeFailed, OtherProtocol,
-        RxEnd, Disconnected, Evict, GoOut;
+        RxEnd, Disconnected, Evict, NoRoom, GoOut;
 };
 
 /// The table, folded; what the prologue runs on.
@@ -183,6 +186,7 @@ pub const MACHINE: Machine<State, Event, Internal, Action> = Machine {
         bottom(Event::RxEnd),
         bottom(Event::Disconnected),
         bottom(Event::Evict),
+        bottom(Event::NoRoom),
         bottom(Event::Tick),
         top(Event::NotAdmitted),
         top(Event::GoOut),

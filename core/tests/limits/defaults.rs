@@ -19,6 +19,9 @@ fn the_defaults_are_those_of_the_specification_and_of_a_public_server() {
     assert_eq!((config.output_high_water, config.input_bound), (65_536, 65_536));
     assert_eq!((config.url_scheme.as_ref(), config.identity.as_ref()), ("http", "httpfsm"));
     assert!(!config.expose_tracebacks && !config.fin_is_disconnect);
+    let server = ServerConfig::default();
+    assert_eq!((server.max_buffered_bytes, server.max_spooled_bytes), (512 << 20, 4 << 30));
+    assert_eq!(server.room_timeout, Some(Duration::from_secs(10)));
 }
 
 #[test]

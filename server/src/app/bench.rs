@@ -13,7 +13,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use httpfsm::fields::{Fields, InvalidField};
-use httpfsm::handler::{Body, BodyFailure, Frame, Handler, Request, Response, Source};
+use httpfsm::handler::{Body, BodyFailure, Frame, Handler, IntoResponse, Request, Response, Source};
 use httpfsm::status::Status;
 
 /// The application. Its fields are made once; up to 70 bytes of them are copied without an allocation.
@@ -86,8 +86,8 @@ impl Future for BenchFuture {
         if let Self::Upload { body, length, fields } = this {
             *this = Self::Ready(match ready!(count(body, length, cx)) {
                 Ok(()) => respond(fields, length.to_string().into()),
-                // The machine has refused the request by itself; this response comes too late for the wire.
-                Err(_) => Response::new(Status::BAD_REQUEST),
+                // 503 where there was no room to read it. Of other failures the machine has responded by itself.
+                Err(failure) => failure.into_response(),
             });
         }
         match mem::replace(this, Self::Given) {
@@ -146,7 +146,7 @@ mod tests {
 
     use httpfsm::error::BodyError;
     use httpfsm::fields::Fields;
-    use httpfsm::handler::{Body, Frame, Handler};
+    use httpfsm::handler::{Body, BodyFailure, Frame, Handler, NoRoom};
     use httpfsm::status::Status;
 
     use super::{BenchApp, BenchFuture, Pattern, length_asked};
@@ -166,6 +166,15 @@ mod tests {
         assert_eq!(allocated.count_total, 0);
         let Poll::Ready(response) = polled else { panic!("not ready") };
         assert!(matches!(&response.body, Body::Full(content) if content == "Hello, World!"), "{response:?}");
+    }
+
+    #[test]
+    fn a_body_for_which_there_is_no_room_is_503() {
+        let body = Body::from_fn(|_| Poll::Ready(Frame::Error(BodyFailure::source(NoRoom))));
+        let upload = BenchFuture::Upload { body, length: 0, fields: Fields::new() };
+        let polled = pin!(upload).poll(&mut Context::from_waker(Waker::noop()));
+        let Poll::Ready(response) = polled else { panic!("not ready") };
+        assert_eq!(response.status, Status::SERVICE_UNAVAILABLE);
     }
 
     #[test]

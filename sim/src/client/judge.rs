@@ -17,6 +17,14 @@ impl Client<'_> {
         self.closing |= response.says_close();
         let status = response.status;
         let told = response.field(NUMBER).map(str::to_owned);
+        if self.plan.before.is_some_and(|before| before.is_refused()) {
+            let is_right = told.is_none() && status == 400 && self.closing;
+            return if is_right {
+                Ok(())
+            } else {
+                Err(format!("{status} to what was to be refused before HTTP"))
+            };
+        }
         let Some(sent) = self.plan.sends.get(n) else {
             // The rest of what was broken off, or what was sent for another protocol, whose first word is no method (400) or
             // longer than any (501).

@@ -63,7 +63,10 @@ impl Client<'_> {
         }
         let mut link = self.ends.link();
         let room = link.capacity.saturating_sub(link.to_server.len());
-        let bytes = self.plan.piece.min(gate.min(disturbed) - self.sent).min(room);
+        let before = self.preface.saturating_sub(self.sent);
+        let dribble = self.plan.before.and_then(|before| before.dribble).filter(|_| before > 0);
+        let piece = dribble.map_or(self.plan.piece, |dribble| dribble.piece.min(before));
+        let bytes = piece.min(gate.min(disturbed) - self.sent).min(room);
         if bytes == 0 {
             return;
         }
@@ -76,6 +79,10 @@ impl Client<'_> {
         self.ends.wake_client();
         self.trace.bytes(self.number, "sends", piece);
         self.sent += bytes;
+        if let Some(dribble) = dribble {
+            self.paused_until = now + dribble.every;
+            self.later(self.paused_until);
+        }
     }
 
     fn is_open(&self, gate: Gate, now: u64) -> bool {
@@ -133,10 +140,21 @@ impl Client<'_> {
         if link.client_reset || self.ends.is_closed() {
             return;
         }
-        let sent = layer.send(&mut link, self.plan.piece);
+        let before = layer.before();
+        let dribble = self.plan.before.and_then(|before| before.dribble).filter(|_| before > 0);
+        let piece = dribble.map_or(self.plan.piece, |dribble| dribble.piece.min(before));
+        let sent = (dribble.is_none() || self.paused_until <= now) && layer.send(&mut link, piece);
         drop(link);
-        if sent {
-            self.later(now);
+        match dribble {
+            Some(dribble) if sent => {
+                self.paused_until = now + dribble.every;
+                self.later(self.paused_until);
+            }
+            // It waits for its turn, or for room.
+            Some(_) if self.paused_until > now => self.later(self.paused_until),
+            Some(_) => {}
+            None if sent => self.later(now),
+            None => {}
         }
     }
 

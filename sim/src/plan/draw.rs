@@ -2,27 +2,33 @@
 
 use super::{CLIENTS, ClientEnd, ClientPlan, Disturbance, LINES, NEVER, RoundPlan, SHORT, Sent};
 use crate::ask::{Ask, Expected};
+use crate::before::{BeforeHttp, Dribble, Next};
 use crate::dice::Dice;
 use crate::fault::Fault;
 use crate::hostile;
+use crate::model;
 use crate::watch::HandlerFault;
 use crate::wire::{Mishap, What};
 
 impl RoundPlan {
-    /// The round of a seed, in which one client in `layered` talks through a layer; 0: none.
+    /// The round of a seed, in which one client in `layered` talks through a layer, and on one connection in `prologues`
+    /// something comes before HTTP; 0: none.
     pub(crate) fn draw(
         seed: u64,
         faults: &[Fault],
-        layered: u32,
+        [layered, prologues]: [u32; 2],
         traffic: &dyn Fn(&mut Dice) -> Ask,
     ) -> Self {
         let mut dice = Dice::new(seed);
         let dice = &mut dice;
         let mut numbers = 0;
         let calm = dice.one_in(4);
+        // That of the prologue is drawn with it.
+        let of_http: Vec<_> =
+            faults.iter().copied().filter(|&fault| fault != Fault::BrokenPrologue).collect();
         let clients = (0..CLIENTS).map(|_| {
             let calm = calm || dice.one_in(3);
-            ClientPlan::draw(dice, faults, calm, &mut numbers, traffic)
+            ClientPlan::draw(dice, &of_http, calm, &mut numbers, traffic)
         });
         let clients = clients.collect();
         let mut plan = Self {
@@ -45,6 +51,11 @@ impl RoundPlan {
         // Last, so that the rest of a seed's plan does not depend on it.
         for client in &mut plan.clients {
             client.layered = layered > 0 && dice.one_in(layered);
+        }
+        for client in &mut plan.clients {
+            if prologues > 0 && dice.one_in(prologues) {
+                client.draw_before(dice, faults, calm, &mut numbers);
+            }
         }
         plan
     }
@@ -73,6 +84,7 @@ impl ClientPlan {
             disturbances: Vec::new(),
             end: ClientEnd::Close,
             layered: false,
+            before: None,
         };
         // Some send empty lines and then nothing.
         let requests = if dice.one_in(24) { 0 } else { 1 + dice.below(4) };
@@ -105,6 +117,38 @@ impl ClientPlan {
         }
         client.disturb(dice, faults, calm);
         client
+    }
+
+    fn draw_before(&mut self, dice: &mut Dice, faults: &[Fault], calm: bool, numbers: &mut usize) {
+        let is_broken = !calm && faults.contains(&Fault::BrokenPrologue) && dice.one_in(4);
+        let next = match (is_broken, dice.below(8)) {
+            (true, 0 | 1) => Next::Refused,
+            (true, 2) => Next::NoHello,
+            (_, 0..=2) => Next::Http,
+            (_, 3 | 4) => Next::Layer,
+            (_, 5) => Next::LayerOfListener,
+            (_, 6) => Next::Other,
+            _ => Next::OtherInLayer,
+        };
+        let has_preface = matches!(next, Next::Http | Next::Layer | Next::Other);
+        let mut before =
+            BeforeHttp { names: has_preface && dice.one_in(2), next, dribble: None, silent_behind: None };
+        if is_broken && !before.is_refused() {
+            // Not all of a line is sent, or not all of a hello.
+            before.names |= has_preface;
+            before.silent_behind = Some(dice.below(8) as usize);
+        }
+        if faults.contains(&Fault::Split) && dice.one_in(3) {
+            let every = if is_broken { u64::from(dice.below(3000)) } else { u64::from(dice.below(100)) };
+            before.dribble = Some(Dribble { piece: 1 + dice.below(6) as usize, every });
+        }
+        if before.is_other() {
+            let echo = model::pattern(dice.below(1000), 1 + dice.length(2000));
+            let ask = Ask::get("/").hands_over(echo.clone(), echo);
+            (self.sends, self.tail) = (vec![Sent::plain(ask, *numbers)], 0);
+            *numbers += 1;
+        }
+        (self.layered, self.before) = (before.is_layered(), Some(before));
     }
 
     fn disturb(&mut self, dice: &mut Dice, faults: &[Fault], calm: bool) {
@@ -157,6 +201,23 @@ impl ClientPlan {
 }
 
 impl Sent {
+    /// Without anything unusual.
+    fn plain(ask: Ask, number: usize) -> Self {
+        Self {
+            number,
+            handler_fault: None,
+            chunk: None,
+            trailers: false,
+            close: false,
+            old: false,
+            expect: false,
+            patient: false,
+            empty_lines: 0,
+            hostile: None,
+            ask,
+        }
+    }
+
     fn draw(
         dice: &mut Dice,
         faults: &[Fault],

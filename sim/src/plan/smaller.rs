@@ -1,6 +1,29 @@
 //! A plan is made smaller when it fails.
 
-use super::RoundPlan;
+use super::{ClientPlan, RoundPlan};
+use crate::before::BeforeHttp;
+
+/// What comes before HTTP, and parts of it.
+fn without_before(
+    without: &mut impl FnMut(&dyn Fn(&mut RoundPlan)),
+    which: usize,
+    ClientPlan { before, .. }: &ClientPlan,
+) {
+    let Some(before) = *before else { return };
+    let mut with = |before| without(&|plan| plan.clients[which].before = before);
+    if !before.is_other() {
+        with(None);
+    }
+    if before.dribble.is_some() {
+        with(Some(BeforeHttp { dribble: None, ..before }));
+    }
+    if before.silent_behind.is_some() {
+        with(Some(BeforeHttp { silent_behind: None, ..before }));
+    }
+    if before.names {
+        with(Some(BeforeHttp { names: false, ..before }));
+    }
+}
 
 impl RoundPlan {
     /// Plans that are a little smaller.
@@ -71,9 +94,10 @@ impl RoundPlan {
             if client.thinks != 0 {
                 without(&|plan| plan.clients[which].thinks = 0);
             }
-            if client.layered {
+            if client.layered && client.before.is_none() {
                 without(&|plan| plan.clients[which].layered = false);
             }
+            without_before(&mut without, which, client);
             if client.opens_at != 0 {
                 without(&|plan| plan.clients[which].opens_at = 0);
             }

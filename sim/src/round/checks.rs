@@ -147,6 +147,16 @@ impl<H: Handler> Round<'_, H> {
             let text = format!("the socket of client {} is left open", client.number);
             return Err(self.breach(Contract::GivenBack, &text));
         }
+        // Whose preface is refused gets a 400 from a channel that has no request.
+        let served = self.clients.iter().find(|client| {
+            let before = client.plan.before.as_ref();
+            before.is_some_and(|before| before.is_refused() || before.silent_behind.is_some())
+                && client.ends.requests() > 0
+        });
+        if let Some(client) = served {
+            let text = format!("what client {} sent behind a broken prologue was served", client.number);
+            return Err(self.breach(Contract::Requests, &text));
+        }
         let live = self.ledger.live.load(Ordering::Relaxed);
         if live != 0 {
             return Err(self.breach(Contract::GivenBack, &format!("{live} handlers or bodies are left")));

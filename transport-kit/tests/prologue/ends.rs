@@ -128,7 +128,7 @@ fn what_it_holds_is_counted_and_given_back() {
     let (toys, _client) = standing(config.clone(), &[b"FROM ", &[b'1'; 1000][..]].concat());
     assert_eq!(toys.heard.take(), Vec::<String>::new());
     let (toys, client) = standing(config, &[b"FROM ", &[b'1'; 6000][..]].concat());
-    assert_eq!(toys.heard.take(), ["not opened: Evicted"]);
+    assert_eq!(toys.heard.take(), ["not opened: NoRoom"]);
     assert!(client.is_ended());
 }
 
@@ -186,6 +186,8 @@ fn a_connection_of_another_protocol_is_handed_over_and_counts_until_it_ends() {
     drop(io);
     assert_eq!(toys.heard.take(), ["closed: Upgraded"]);
     assert!(client.is_ended());
+    assert_eq!(toys.server.held().memory.input, 8, "what came behind the preface");
+    drop(leftover);
     toys.is_empty();
 }
 

@@ -2,7 +2,7 @@
 
 use std::task::Poll;
 
-use httpfsm::channel::Input;
+use httpfsm::channel::{Input, State};
 use httpfsm::error::CloseReason;
 use httpfsm::handler::Handler;
 use httpfsm::time::Now;
@@ -16,17 +16,35 @@ impl<H: Handler, W: Wire> Driver<H, W> {
     pub(super) fn go_out(&mut self, now: &Now<'_>) -> Poll<()> {
         if self.service.shared.is_cut() {
             if self.slot.is_open() {
-                // The channel may have closed, and only the end that its wire owes is cut.
+                self.close_what_is_over(now);
+                // The channel may have closed before, and only the end that its wire owes is cut.
                 let reason = self.channel.close_reason().unwrap_or(CloseReason::DrainTimeout);
                 self.service.tell(|subscriber| subscriber.closed(&self.info, reason));
             }
-            if let Some(wire) = &mut self.wire {
+            let is_cut = !self.channel.is_closed() || self.wire_end.is_parting();
+            if let Some(wire) = self.wire.as_mut().filter(|_| is_cut) {
                 wire.reset();
             }
             return Poll::Ready(());
         }
         self.tell_to_go(now);
         Poll::Pending
+    }
+
+    /// Where no request is under way, the drain deadline cuts nothing: the channel closes for the reason that it has.
+    fn close_what_is_over(&mut self, now: &Now<'_>) {
+        match self.channel.state() {
+            State::Fresh | State::Idle => {
+                let mut leave = self.channel.leave(now.at);
+                (leave.fresh_until, leave.idle_until) = (now.at, now.at);
+                let _ = self.channel.handle(now, Input::GoOut(leave));
+                let _ = self.channel.handle(now, Input::Tick);
+            }
+            State::Lingering => {
+                let _ = self.channel.handle(now, Input::Evict);
+            }
+            _ => {}
+        }
     }
 
     #[cold]

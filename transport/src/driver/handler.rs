@@ -1,6 +1,7 @@
 //! The handler of a request, and its response: called, polled, and handed to the channel.
 
 use std::future::Future;
+use std::io;
 use std::task::{Context, Poll};
 
 use httpfsm::channel::{Input, NotAccepted, State};
@@ -250,8 +251,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
                     return true;
                 }
                 let text = format!("The request body could not be kept: {error}");
-                if error.get_ref().is_some_and(|error| error.is::<NoThread>()) {
-                    // There is no thread for it, and soon there may be one: 503.
+                if is_soon_over(&error) {
                     self.failed(Failure::Spool, &text);
                     let _ = self.channel.handle(&wake_up.now, Input::Busy);
                     self.finish();
@@ -261,5 +261,28 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             }
         }
         true
+    }
+}
+
+/// Whether a body could not be kept for want of something that may soon be there: a thread, or room on the disk. Then the
+/// response is a 503.
+fn is_soon_over(error: &io::Error) -> bool {
+    let is_full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+    is_full || error.get_ref().is_some_and(|error| error.is::<NoThread>())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::is_soon_over;
+    use crate::job::NoThread;
+
+    #[test]
+    fn a_full_disk_is_as_soon_over_as_a_lack_of_threads_and_a_missing_folder_is_not() {
+        // ENOSPC, EDQUOT, ENOENT and EIO.
+        let verdicts = [28, 122, 2, 5].map(|code| is_soon_over(&io::Error::from_raw_os_error(code)));
+        assert_eq!(verdicts, [true, true, false, false]);
+        assert!(is_soon_over(&NoThread.into()) && !is_soon_over(&io::Error::other("NoThread")));
     }
 }

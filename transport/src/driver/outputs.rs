@@ -81,7 +81,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
                     return self.take_outputs(wake_up, cx);
                 }
                 Output::Upgraded(leftover) => {
-                    let leftover = Bytes::copy_from_slice(leftover);
+                    let leftover = self.service.shared.ledger.leftover(Bytes::copy_from_slice(leftover));
                     self.hand_over(leftover, cx);
                     return false;
                 }

@@ -10,7 +10,6 @@ use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
 use httpfsm::channel::{Input, Leave};
 use httpfsm::error::{CloseReason, Rule};
 use httpfsm::handler::{ConnectionInfo, Extensions, Failure, Handler, Upgraded};
@@ -124,7 +123,8 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             }
             self.tell_before_to_go(&mut before, at);
         }
-        for _ in 0..TURNS {
+        let mut turns = 0;
+        loop {
             while let Some(output) = before.machine.next_output() {
                 match output {
                     PrologueOutput::BeginHandshake => self.put_layer(&mut before, at),
@@ -145,17 +145,23 @@ impl<H: Handler, W: Wire> Driver<H, W> {
                 }
             }
             let went_on = match before.machine.state() {
+                _ if turns == TURNS => Poll::Pending,
                 State::Handshake => self.shake_hands(&mut before, at, cx),
                 _ => self.read_preface(&mut before, at, cx),
             };
-            if went_on.is_pending() {
-                self.rest_unopened(before, now, cx);
+            if went_on.is_ready() {
+                turns += 1;
+            } else if self.rest_unopened(&before, now, cx) {
+                if turns == TURNS {
+                    cx.waker().wake_by_ref();
+                }
+                self.before = Some(before);
                 return Some(Poll::Pending);
+            } else {
+                self.tell_no_room();
+                tell(&mut before, at, PrologueInput::NoRoom);
             }
         }
-        cx.waker().wake_by_ref();
-        self.rest_unopened(before, now, cx);
-        Some(Poll::Pending)
     }
 
     /// As a channel that has had no request.
@@ -325,7 +331,8 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         };
         let (shared, slot) = (Arc::clone(&self.service.shared), self.slot.hand_over());
         let io = Box::new(Tunnel::new(wire, shared, slot, ChannelStats::default(), Arc::clone(&info)));
-        let connection = Upgraded::new(Bytes::from(std::mem::take(&mut before.received)), io);
+        let leftover = self.service.shared.ledger.leftover(std::mem::take(&mut before.received).into());
+        let connection = Upgraded::new(leftover, io);
         if let Err(text) = panics::attempt(|| take(HandedOver { info, connection })) {
             self.tell_failure(&panic_text(&text));
         }
@@ -348,23 +355,21 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         self.slot.end(ChannelStats::default());
     }
 
-    /// Before the task sleeps.
-    fn rest_unopened(&mut self, before: Box<BeforeChannel>, now: u64, cx: &mut Context<'_>) {
+    /// Before the task sleeps. `false` if it has come to keep more than is granted, and there is no room.
+    fn rest_unopened(&mut self, before: &BeforeChannel, now: u64, cx: &mut Context<'_>) -> bool {
         let wire = self.wire.as_ref().map_or(0, Wire::held);
         let bytes = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX);
         // The preface is input that the peer is answerable for, as half a head is.
         let now_kept = Kept { input: bytes(before.received.capacity()), output: bytes(wire) };
-        let fits = self.service.shared.ledger.keep(&mut self.kept, now_kept);
+        if !self.service.shared.ledger.keep(&mut self.kept, now_kept) {
+            return false;
+        }
         // Another connection may need its place.
         self.slot.set_idle_since(self.opened);
-        if !fits {
-            self.slot.evict();
-            cx.waker().wake_by_ref();
-        }
         let due = before.machine.deadline();
         let due = due.map_or(NEVER, |due| self.opened.saturating_add(due.as_millis()));
         self.slot.arm(due, now, cx);
-        self.before = Some(before);
+        true
     }
 
     /// What was to read the preface is no more: nobody knows what comes.

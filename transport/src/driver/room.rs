@@ -48,16 +48,18 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         self.input_limit(wake_up) > 0
     }
 
-    /// The connection has come to keep more than is granted, and there was no room.
+    /// The connection has come to keep more than is granted, and there was no room. Whether it has a 503 to send.
     #[cold]
-    pub(super) fn no_room_for_growth(&mut self, now: &Now<'_>) {
-        if self.channel.handle(now, Input::Busy).is_ok() {
+    pub(super) fn no_room_for_growth(&mut self, now: &Now<'_>) -> bool {
+        let is_refused = self.channel.handle(now, Input::Busy).is_ok();
+        if is_refused {
             self.tell_no_room();
         }
+        is_refused
     }
 
     #[cold]
-    fn tell_no_room(&self) {
+    pub(super) fn tell_no_room(&self) {
         let memory = self.service.shared.ledger.memory();
         self.service.tell(|subscriber| subscriber.no_room(Some(&self.info), &memory));
     }

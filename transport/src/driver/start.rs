@@ -59,7 +59,6 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             before: None,
             kept: Kept::default(),
             told_to_go: false,
-            overgrown: false,
             wire_end: WireEnd::Nothing,
             unflushed: false,
         }

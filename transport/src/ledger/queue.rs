@@ -44,7 +44,7 @@ impl Ledger {
         let mut woken = Vec::new();
         let mut queue = lock(&self.queue);
         while let Some(first) = queue.entries.first_entry() {
-            let Some(bytes) = self.take_share(first.get().most) else { break };
+            let Some(bytes) = self.take_granted(first.get().most) else { break };
             let (ticket, entry) = first.remove_entry();
             woken.push(Arc::clone(&entry.registration));
             queue.granted.insert(ticket, (bytes, entry));
@@ -57,7 +57,14 @@ impl Ledger {
         }
     }
 
-    /// Room for `most` bytes or fewer, in order. It counts in no row yet.
+    /// Room that counts as promised until it is taken up.
+    fn take_granted(&self, most: u64) -> Option<u64> {
+        let bytes = self.take_share(most)?;
+        self.rows[Row::Promised as usize].fetch_add(bytes, Ordering::SeqCst);
+        Some(bytes)
+    }
+
+    /// Room for `most` bytes or fewer, in order. It counts as promised.
     fn poll_room(
         &self,
         ticket: &mut Option<usize>,
@@ -78,7 +85,7 @@ impl Ledger {
             }
             None => {
                 if self.waiting.load(Ordering::SeqCst) == 0 {
-                    if let Some(bytes) = self.take_share(most) {
+                    if let Some(bytes) = self.take_granted(most) {
                         return Poll::Ready(Ok(bytes));
                     }
                 }
@@ -144,6 +151,7 @@ impl Ledger {
         if let Some(entry) = entry {
             self.leave(known, &entry);
         }
+        self.rows[Row::Promised as usize].fetch_sub(bytes, Ordering::SeqCst);
         // Also where it had none: who comes behind may have asked for less.
         self.release(bytes);
     }
@@ -176,10 +184,18 @@ impl MemoryLedger for Ledger {
     ) -> Poll<Result<usize, NoRoom>> {
         self.poll_room(&mut waiter.0, bytes as u64, cx).map(|reserved| {
             let reserved = reserved.inspect_err(|_| self.tell_no_room())?;
-            self.rows[Row::Pieces as usize].fetch_add(reserved, Ordering::SeqCst);
+            self.shift(Row::Promised, Row::Pieces, reserved);
             // No more than was asked for.
             Ok(usize::try_from(reserved).unwrap_or(bytes))
         })
+    }
+
+    fn room(&self) -> u64 {
+        if self.is_waited_for() {
+            return 0;
+        }
+        let room = self.free(self.taken.load(Ordering::Relaxed));
+        if self.max_taken == u64::MAX { u64::MAX } else { room }
     }
 
     fn try_reserve(&self, bytes: usize) -> bool {
@@ -225,7 +241,7 @@ impl Room {
     /// The room, as a promise.
     pub(crate) fn poll(&mut self, cx: &Context<'_>) -> Poll<Result<Charge, NoRoom>> {
         let room = self.ledger.poll_room(&mut self.ticket, self.most, cx);
-        room.map_ok(|bytes| self.ledger.taken(Row::Promised, bytes))
+        room.map_ok(|bytes| Charge { ledger: Arc::clone(&self.ledger), row: Row::Promised, bytes })
     }
 }
 

@@ -141,6 +141,30 @@ fn who_waits_no_longer_leaves_its_place_and_what_it_was_given_to_those_behind() 
 }
 
 #[test]
+fn room_that_was_granted_and_not_taken_up_counts_as_promised() {
+    let case = Case::new(32 * KIB);
+    assert!(case.ledger.take_all(Row::Bodies, 32 * KIB));
+    let mut piece = case.reserve(2 * KIB);
+    let (mut body, mut gone) = (Room::new(&case.ledger, 2 * KIB), case.reserve(KIB));
+    let poll_body = |body: &mut Room| body.poll(&Context::from_waker(Waker::noop()));
+    assert!(
+        poll(&mut piece).is_pending() && poll_body(&mut body).is_pending() && poll(&mut gone).is_pending()
+    );
+    case.ledger.give_back(Row::Bodies, 5 * KIB);
+    let rows = || (case.taken(), case.ledger.memory().promised, case.ledger.memory().pieces);
+    assert_eq!((case.ledger.lines_up(), rows()), ((0, 3), (32 * KIB, 5 * KIB, 0)));
+    let piece = reserved(poll(&mut piece));
+    assert_eq!(rows(), (32 * KIB, 3 * KIB, 2 * KIB));
+    let Poll::Ready(Ok(body)) = poll_body(&mut body) else { panic!("there is room") };
+    assert_eq!((body.bytes(), rows()), (2 * KIB, (32 * KIB, 3 * KIB, 2 * KIB)));
+    drop(gone);
+    assert_eq!(rows(), (31 * KIB, 2 * KIB, 2 * KIB));
+    drop((piece, body));
+    case.ledger.give_back(Row::Bodies, 27 * KIB);
+    case.assert_is_empty();
+}
+
+#[test]
 fn who_finds_no_room_hears_of_it_at_the_deadline_and_the_next_is_served() {
     let case = Case::new(32 * KIB);
     assert!(case.ledger.take_all(Row::Bodies, 31 * KIB));
@@ -176,6 +200,25 @@ fn shares_become_smaller_where_room_is_scarce_and_are_small_under_a_small_limit(
     assert_eq!(reserved(poll(&mut small.reserve(500))).bytes(), 62);
     let large = Case::new(512 << 20);
     assert_eq!(reserved(poll(&mut large.reserve(256 * KIB))).bytes() as u64, 256 * KIB);
+}
+
+#[test]
+fn a_producer_is_told_for_how_much_there_is_room() {
+    let case = Case::new(64 * KIB);
+    let memory = MemoryHandle::new(case.ledger.clone());
+    assert_eq!((memory.room(), MemoryHandle::default().room()), (64 * KIB, u64::MAX));
+    assert!(case.ledger.take_all(Row::Bodies, 60 * KIB));
+    assert_eq!(memory.room(), 4 * KIB);
+    assert!(case.ledger.take_all(Row::Bodies, 4 * KIB));
+    let mut waits = case.reserve(8 * KIB);
+    assert!(poll(&mut waits).is_pending());
+    case.ledger.give_back(Row::Bodies, KIB);
+    assert_eq!(memory.room(), 0, "what is free is for who waits");
+    drop(waits);
+    assert_eq!(memory.room(), KIB);
+    case.ledger.give_back(Row::Bodies, 63 * KIB);
+    case.assert_is_empty();
+    assert_eq!(MemoryHandle::new(Case::new(0).ledger).room(), u64::MAX);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use httpfsm::config::ServerConfig;
+use httpfsm::error::CloseReason;
 use httpfsm::handler::{ConnectionInfo, Request, Subscriber};
 use httpfsm_transport::ServerHandle;
 use httpfsm_transport::memory::{MemoryClient, MemoryServer};
@@ -161,6 +162,41 @@ fn a_drain_of_no_time_drops_all_at_once() {
     server.handle().begin_drain(Some(Duration::ZERO));
     server.run();
     assert!(client.is_reset());
+}
+
+/// Notes why connections closed.
+#[derive(Default)]
+struct Reasons(Mutex<Vec<CloseReason>>);
+
+impl Subscriber for Reasons {
+    fn closed(&self, _: &ConnectionInfo, reason: CloseReason) {
+        self.0.lock().unwrap().push(reason);
+    }
+}
+
+#[test]
+fn what_is_over_at_the_drain_deadline_is_not_cut() {
+    let (reasons, handler) = (Arc::<Reasons>::default(), |_: Request| async { "fine" });
+    let last = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    let half = "GET / HTTP/1.1\r\nHost: ";
+    for (request, expected) in [
+        ("", CloseReason::Drained),
+        (GET, CloseReason::Drained),
+        (last, CloseReason::RequestedByPeer),
+        (half, CloseReason::DrainTimeout),
+    ] {
+        let subscriber: Arc<dyn Subscriber> = Arc::clone(&reasons) as _;
+        let mut server = MemoryServer::with(ServerConfig::default(), 1 << 16, Some(subscriber), handler);
+        let client = server.connect().unwrap();
+        client.send(request);
+        server.run();
+        assert_eq!(server.connections(), 1, "the last one lingers");
+        server.handle().begin_drain(Some(Duration::ZERO));
+        server.run();
+        let is_cut = expected == CloseReason::DrainTimeout;
+        assert_eq!((server.connections(), client.is_reset()), (0, is_cut), "after {request:?}");
+        assert_eq!(reasons.0.lock().unwrap().pop(), Some(expected), "after {request:?}");
+    }
 }
 
 #[test]

@@ -1,11 +1,13 @@
 //! The limits of a server: connections, and the bytes that it holds for them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use httpfsm::config::ServerConfig;
-use httpfsm::handler::Request;
+use httpfsm::handler::{Request, Subscriber};
 use httpfsm_transport::memory::MemoryServer;
 
+use crate::memory::{NoRooms, config, end};
 use crate::support::{GET, Gate};
 
 #[test]
@@ -91,6 +93,26 @@ fn half_heads_hold_no_more_than_the_limit_of_bytes_and_one_that_grows_above_it_g
         server.run();
         assert!(client.take_text().ends_with("fine"));
     }
+}
+
+#[test]
+fn heads_that_come_at_one_time_hold_no_more_than_those_that_come_one_after_the_other() {
+    const LIMIT: u64 = 100_000;
+    let (config, heard) = (config(LIMIT as usize), Arc::<NoRooms>::default());
+    let subscriber: Arc<dyn Subscriber> = Arc::clone(&heard) as _;
+    let mut server = MemoryServer::with(config, 1 << 16, Some(subscriber), |_: Request| async { "fine" });
+    let head = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}", "x".repeat(20_000));
+    let clients: Vec<_> = (0..50).map(|_| server.connect().unwrap()).collect();
+    server.run();
+    clients.iter().for_each(|client| client.send(&head));
+    server.run();
+    let most = heard.0.lock().unwrap().iter().map(|(_, memory)| memory.total()).max();
+    assert!(most.is_some_and(|most| most < LIMIT + 25_000), "{most:?}: one is judged after the other");
+    for client in &clients {
+        let text = client.take_text();
+        assert!(text.is_empty() || text.starts_with("HTTP/1.1 503 "), "{text}");
+    }
+    end(&mut server, &clients);
 }
 
 /// Half a head of 4 KiB is always granted, so that who sends it gets a response.

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use httpfsm::config::ServerConfig;
 use httpfsm::fields::Fields;
-use httpfsm::handler::{Handler, IoFailure, Request, Response, UpgradeError, UpgradeFuture, Upgraded};
+use httpfsm::handler::{
+    Handler, IoFailure, MemoryUse, Request, Response, UpgradeError, UpgradeFuture, Upgraded,
+};
 use httpfsm_transport::memory::MemoryServer;
 
 use crate::support::{GET, WakeCount, poll, serve};
@@ -48,6 +50,30 @@ fn an_upgrade_hands_over_the_connection_with_what_was_read() {
     drop(upgraded);
     assert!(client.is_ended());
     assert_eq!(server.handle().stats().n_channels, 0);
+}
+
+#[test]
+fn what_was_read_before_an_upgrade_is_counted_until_the_application_has_read_it() {
+    let (requests, mut server) = keeping_requests();
+    for is_read in [true, false] {
+        let client = server.connect().unwrap();
+        client.send("GET /upgrade HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n");
+        client.send([b'x'; 3000]);
+        server.run();
+        let request = requests.lock().unwrap().pop().unwrap();
+        let Poll::Ready(Ok(mut upgraded)) = poll(request.upgrade()) else { panic!("it is upgraded") };
+        let held = server.handle().memory();
+        assert_eq!((held.input, held.total()), (3000, 3000));
+        let mut buffer = [0; 2999];
+        assert!(matches!(poll(upgraded.read(&mut buffer)), Poll::Ready(Ok(2999))));
+        assert_eq!(server.handle().memory(), held, "its memory is one");
+        if is_read {
+            assert!(matches!(poll(upgraded.read(&mut buffer)), Poll::Ready(Ok(1))));
+        } else {
+            drop(upgraded);
+        }
+        assert_eq!(server.handle().memory(), MemoryUse::default());
+    }
 }
 
 #[test]

@@ -17,11 +17,11 @@ use rustix::io::{Errno, pread};
 
 use super::failure::Unreadable;
 
-/// Bytes read at once, at most; fewer at the beginning ([`piece`]), and where the server has little room.
+/// Bytes read at once, at most; fewer where the server has little room ([`piece`]).
 const PIECE: u64 = 256 << 10;
 
 /// A response of at most so many bytes is read by the job that opens its file, which saves a second job. The first pieces of
-/// a larger one have as many.
+/// a larger one have as many at least.
 const SMALL: u64 = 64 << 10;
 
 /// Content of at most so many bytes needs no room: it is little more than its request.
@@ -57,10 +57,16 @@ enum Segment {
     File(Range<u64>),
 }
 
-/// The length of the next piece, behind so many bytes, and where so many are left: at most half of what was sent. So who
-/// reads little holds little, and peers that read nothing leave room to those who read.
-fn piece(sent: u64, left: u64) -> usize {
-    usize::try_from((sent / 2).clamp(SMALL, PIECE).min(left)).unwrap_or_default()
+/// The part of the room of the server that a piece may take whose reader has not read as much.
+const SHARE: u64 = 2048;
+
+/// The length of the next piece, behind so many bytes, and where so many are left: as many as were sent, or a small part of
+/// the room that is free. So who reads little holds little where there is little room, and peers that read nothing leave
+/// some to those who read. Each piece is a job, so they are large where there is room.
+fn piece(sent: u64, left: u64, room: u64) -> usize {
+    // Rounded, so that the little that others hold does not make two pieces of one.
+    let share = (room / SHARE).next_multiple_of(SMALL);
+    usize::try_from(sent.max(share).clamp(SMALL, PIECE).min(left)).unwrap_or_default()
 }
 
 impl FileContent {
@@ -102,7 +108,7 @@ impl FileContent {
     pub(super) async fn reserve(mut self) -> Result<Self, NoRoom> {
         let is_file = |segment: &&Segment| matches!(segment, Segment::File(range) if !range.is_empty());
         if let Some(first) = self.segments.iter().find(is_file) {
-            self.reserved = Some(self.memory.reserve(piece(0, first.length())).await?);
+            self.reserved = Some(self.memory.reserve(piece(0, first.length(), self.memory.room())).await?);
         }
         Ok(self)
     }
@@ -173,7 +179,8 @@ impl handler::Source for FileContent {
                         }
                         continue;
                     }
-                    this.reserving = Some(this.memory.reserve(piece(this.sent, end - start)));
+                    let length = piece(this.sent, end - start, this.memory.room());
+                    this.reserving = Some(this.memory.reserve(length));
                 }
                 _ => match this.segments.pop_front() {
                     None => return Poll::Ready(Frame::End),
@@ -244,7 +251,7 @@ mod tests {
     use std::sync::Arc;
     use std::task::{Context, Poll, Waker};
 
-    use httpfsm::handler::{Body, Frame, MemoryHandle};
+    use httpfsm::handler::{Body, Frame, MemoryHandle, MemoryLedger, NoRoom, Waiter};
     use httpfsm_transport::{Inline, NoThread, Spawner};
 
     use super::{FileBody, FileContent, PIECE, SMALL};
@@ -260,8 +267,43 @@ mod tests {
         (start..end).map(|at| (at ^ (at >> 8) ^ (at >> 16)) as u8).collect()
     }
 
+    /// A server with so much room, which does not count what is taken.
+    struct Room(u64);
+
+    impl MemoryLedger for Room {
+        fn poll_reserve(
+            &self,
+            _: &mut Waiter,
+            bytes: usize,
+            _: &mut Context<'_>,
+        ) -> Poll<Result<usize, NoRoom>> {
+            Poll::Ready(Ok(bytes))
+        }
+
+        fn room(&self) -> u64 {
+            self.0
+        }
+
+        fn try_reserve(&self, _: usize) -> bool {
+            true
+        }
+
+        fn reserve_now(&self, bytes: usize) -> usize {
+            bytes
+        }
+
+        fn give_back(&self, _: usize) {}
+
+        fn forget(&self, _: &mut Waiter) {}
+    }
+
+    /// Where there is little room.
     fn source(file: &File) -> FileContent {
-        let memory = MemoryHandle::default();
+        source_with(file, 100 << 20)
+    }
+
+    fn source_with(file: &File, room: u64) -> FileContent {
+        let memory = MemoryHandle::new(Arc::new(Room(room)));
         FileContent::new(file.try_clone().unwrap(), "/srv/www/a.iso".into(), memory, Arc::new(Inline))
     }
 
@@ -299,13 +341,21 @@ mod tests {
     }
 
     #[test]
-    fn pieces_grow_with_what_was_sent() {
-        let mut body = body(source(&file(4 * PIECE)).range(0..4 * PIECE));
-        let mut sizes = Vec::new();
-        while let Frame::Data(bytes) = next(&mut body) {
-            sizes.push(bytes.len() >> 10);
-        }
-        assert_eq!(sizes, [64, 64, 64, 96, 144, 216, 256, 120]);
+    fn pieces_grow_with_what_was_sent_and_are_large_where_there_is_room() {
+        let file = file(4 * PIECE);
+        let sizes = |room: u64| {
+            let mut body = body(source_with(&file, room).range(0..4 * PIECE));
+            let mut sizes = Vec::new();
+            while let Frame::Data(bytes) = next(&mut body) {
+                sizes.push(bytes.len() >> 10);
+            }
+            sizes
+        };
+        assert_eq!(sizes(0), [64, 64, 128, 256, 256, 256]);
+        assert_eq!(sizes(128 << 20), sizes(0), "hardened");
+        assert_eq!(sizes(256 << 20), [128, 128, 256, 256, 256]);
+        assert_eq!(sizes(511 << 20), [256; 4], "the default, and little is taken");
+        assert_eq!(sizes(u64::MAX), [256; 4], "without a limit");
     }
 
     #[test]

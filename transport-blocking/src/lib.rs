@@ -51,7 +51,7 @@ pub use connection::{Connection, ConnectionParts, connection};
 pub use httpfsm_transport::{
     BodyReader, BodyWriter, Established, Event, HandedOver, Layer, LayerError, Listener, ListenerInfo,
     Preface, PrefaceRead, PrefaceVerdict, ServerHandle, SocketOptions, UpgradedStream, block_on, note_panic,
-    written,
+    test, written,
 };
 pub use server::{Blocking, Server, serve, sync};
 pub use socket::Stream;

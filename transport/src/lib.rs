@@ -46,6 +46,7 @@ mod spooled;
 mod stack;
 mod sync;
 mod tape;
+pub mod test;
 mod timekeeper;
 mod tunnel;
 mod until;

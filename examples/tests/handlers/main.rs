@@ -1,6 +1,7 @@
 //! What a plain handler is written with, each through the real machine in memory.
 
 mod diagnostics;
+mod todo;
 
 use std::io;
 use std::sync::Arc;

@@ -94,6 +94,31 @@ impl Fields {
         Ok(self)
     }
 
+    /// The fields of names and values, in order. A [`FromIterator`] could not say which of them cannot be sent.
+    ///
+    /// ```
+    /// use httpfsm::fields::Fields;
+    ///
+    /// let fields = Fields::try_from_iter([("Vary", "Accept"), ("Cache-Control", "no-store")])?;
+    /// assert_eq!(fields.iter().count(), 2);
+    /// # Ok::<(), httpfsm::fields::InvalidField>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of [`push`](Self::push), of the first that cannot be sent.
+    pub fn try_from_iter<N, V>(lines: impl IntoIterator<Item = (N, V)>) -> Result<Self, InvalidField>
+    where
+        N: AsRef<str>,
+        V: AsRef<[u8]>,
+    {
+        let mut fields = Self::new();
+        for (name, value) in lines {
+            fields.push(name.as_ref(), value)?;
+        }
+        Ok(fields)
+    }
+
     /// Replaces every line of this name with one.
     ///
     /// # Errors

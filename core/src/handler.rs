@@ -28,24 +28,46 @@ use core::future::Future;
 mod body;
 mod collect;
 mod control;
+#[cfg(feature = "cookies")]
+mod cookies;
 mod extensions;
+#[cfg(feature = "form")]
+mod form;
 mod into_response;
+#[cfg(feature = "json")]
+mod json;
+#[cfg(any(feature = "form", feature = "json"))]
+mod media_type;
 mod memory;
+#[cfg(feature = "multipart")]
+mod multipart;
 mod request;
 mod response;
+mod state;
 mod subscriber;
 mod upgrade;
+#[cfg(feature = "query")]
+mod urlencoded;
 
 pub use body::{Body, BodyFailure, Frame, Source, SourceFn};
 pub use collect::CollectError;
 pub use control::{ConnectionInfo, Control, Disconnected, KeptPlace, PeerEnded, Waiter};
 pub use extensions::Extensions;
+#[cfg(feature = "form")]
+pub use form::FormError;
 pub use into_response::IntoResponse;
+#[cfg(feature = "json")]
+pub use json::{Json, JsonError};
 pub use memory::{MemoryHandle, MemoryLedger, MemoryUse, NoRoom, ReserveFuture, ReservedMemory};
+#[cfg(feature = "multipart")]
+pub use multipart::MultipartError;
 pub use request::{NotInformational, Request};
 pub use response::Response;
+pub use state::with_state;
 pub use subscriber::{Failure, Subscriber};
 pub use upgrade::{IoFailure, UpgradeError, UpgradeFuture, Upgraded, UpgradedIo};
+#[cfg(feature = "query")]
+pub use urlencoded::PairsError;
 
 /// An application: a function from a request to a future of a response.
 ///
@@ -70,6 +92,13 @@ pub use upgrade::{IoFailure, UpgradeError, UpgradeFuture, Upgraded, UpgradedIo};
 ///     }
 /// }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no handler",
+    label = "this is no function from a `Request` to a future of a response",
+    note = "a handler is an `async fn(Request) -> R` where `R` is an `IntoResponse`, or `sync(function)` of the transport for a \
+            function that blocks",
+    note = "a function that takes a state first becomes one with `with_state(state, function)`"
+)]
 pub trait Handler: Send + Sync + 'static {
     /// What [`call`](Self::call) returns; it may hold the request as long as it runs.
     type Future: Future<Output: IntoResponse> + Send;
@@ -78,10 +107,22 @@ pub trait Handler: Send + Sync + 'static {
     fn call(&self, request: Request) -> Self::Future;
 }
 
+/// What a function returns that is a [`Handler`]: any future. The trait is here to say what to do where something else is
+/// returned.
+#[diagnostic::on_unimplemented(
+    message = "a handler returns a future of a response, and `{Self}` is none",
+    label = "this function is no handler",
+    note = "a function that blocks becomes a handler with `sync(function)` of the transport"
+)]
+pub trait HandlerFuture: Future {}
+
+#[diagnostic::do_not_recommend]
+impl<F: Future> HandlerFuture for F {}
+
 impl<F, Fut> Handler for F
 where
     F: Fn(Request) -> Fut + Send + Sync + 'static,
-    Fut: Future<Output: IntoResponse> + Send,
+    Fut: HandlerFuture<Output: IntoResponse> + Send,
 {
     type Future = Fut;
 

@@ -46,7 +46,10 @@
 //! - `draw`, on by default: [`Machine::describe`](fsm::Machine::describe) and the drawings. The tables, which drive the
 //!   machines, and [`Trace`](fsm::Trace) are there without it.
 //! - `std`, off by default: httparse and memchr ask the processor while they run which vector instructions it has, for
-//!   which they need the standard library. The transports of this project turn it on.
+//!   which they need the standard library. The transports of this project turn it on. It also brings what is made of types
+//!   of the standard library: [`Date::from_unix`](time::Date::from_unix), and `io::Error` as a response.
+//! - `json`, `query`, `form`, `cookies`, `multipart`, off by default: what handlers read and write, over `serde_json`,
+//!   `serde_urlencoded`, `cookie` and `multer` ([`handler`]).
 //!
 //! # Three types of errors
 //!
@@ -58,7 +61,7 @@
 #![deny(missing_docs)]
 
 extern crate alloc;
-#[cfg(test)]
+#[cfg(any(test, feature = "std"))]
 extern crate std;
 
 pub mod channel;

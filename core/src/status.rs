@@ -125,6 +125,27 @@ impl Status {
     }
 }
 
+/// The same as [`Status::new`].
+impl TryFrom<u16> for Status {
+    type Error = InvalidStatus;
+
+    fn try_from(code: u16) -> Result<Self, InvalidStatus> {
+        Self::new(code).ok_or(InvalidStatus(code))
+    }
+}
+
+/// A number that is no status code: it has no three digits.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct InvalidStatus(pub u16);
+
+impl fmt::Display for InvalidStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is no status code; those are 100 to 999.", self.0)
+    }
+}
+
+impl core::error::Error for InvalidStatus {}
+
 /// `200 OK`.
 impl Default for Status {
     fn default() -> Self {
@@ -158,6 +179,15 @@ mod tests {
             [true, true, false, false]
         );
         assert_eq!([199, 200, 299, 300].map(|code| status(code).is_success()), [false, true, true, false]);
+    }
+
+    #[test]
+    fn a_number_of_three_digits_is_a_status() {
+        assert_eq!(Status::try_from(404), Ok(Status::NOT_FOUND));
+        for code in [0, 99, 1000, u16::MAX] {
+            assert_eq!(Status::try_from(code), Err(InvalidStatus(code)));
+        }
+        assert_eq!(format!("{}", InvalidStatus(99)), "99 is no status code; those are 100 to 999.");
     }
 
     #[test]

@@ -68,6 +68,10 @@ impl Moment {
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Date([u8; 29]);
 
+/// 23:59:59 on the last day of the year 9999: a later year has five digits, which the format has not.
+#[cfg(feature = "std")]
+const LAST_SECOND: u64 = 253_402_300_799;
+
 impl Date {
     /// The first second of 1970, for tests: a server that passes it says in each response that it is 1970.
     pub const EPOCH: Self = Self(*b"Thu, 01 Jan 1970 00:00:00 GMT");
@@ -84,6 +88,21 @@ impl Date {
             at += 1;
         }
         Some(Self(bytes))
+    }
+
+    /// The date of a second since the beginning of 1970 (UTC, without leap seconds), at the latest the last one of the year
+    /// 9999. Needs the feature `std`.
+    ///
+    /// ```
+    /// # #[cfg(feature = "std")]
+    /// assert_eq!(httpfsm::time::Date::from_unix(784_111_777).as_bytes(), b"Sun, 06 Nov 1994 08:49:37 GMT");
+    /// ```
+    #[cfg(feature = "std")]
+    #[must_use]
+    pub fn from_unix(seconds: u64) -> Self {
+        let since = Duration::from_secs(seconds.min(LAST_SECOND));
+        let date = std::time::SystemTime::UNIX_EPOCH.checked_add(since).map(httpdate::fmt_http_date);
+        date.and_then(|date| Self::new(date.as_bytes().try_into().ok()?)).unwrap_or(Self::EPOCH)
     }
 
     /// The bytes as they go into the field value.

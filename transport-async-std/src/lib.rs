@@ -47,7 +47,7 @@ pub use connection::{Alarm, Connection, connection, connection_over};
 pub use httpfsm_transport::{
     Accepted, BodyReader, BodyWriter, ConnectionParts, Connections, Established, Event, FuturesIo,
     HandedOver, Layer, LayerError, Layered, Listener, ListenerInfo, Preface, PrefaceRead, PrefaceVerdict,
-    ServerHandle, SocketOptions, UpgradedStream, Wire, note_panic, written,
+    ServerHandle, SocketOptions, UpgradedStream, Wire, note_panic, test, written,
 };
 pub use io::Io;
 pub use server::{Futures, ServerOn, connections};

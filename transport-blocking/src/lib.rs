@@ -22,6 +22,8 @@
 //! upgraded connection is told wherever the application drops it, or on another thread at the drain deadline; so calls may
 //! overlap.
 //!
+//! [`incoming()`] gives requests to a loop of yours, on as many threads as you like, instead of to a handler.
+//!
 //! [`spawn`] runs a future beside a handler, and [`tunnel`] an upgraded connection with code that blocks.
 //!
 //! [`connection()`] serves one socket on a thread of yours, event by event.
@@ -49,9 +51,9 @@ mod workers;
 
 pub use connection::{Connection, ConnectionParts, connection};
 pub use httpfsm_transport::{
-    BodyReader, BodyWriter, Established, Event, HandedOver, Layer, LayerError, Listener, ListenerInfo,
-    Preface, PrefaceRead, PrefaceVerdict, ServerHandle, SocketOptions, UpgradedStream, block_on, note_panic,
-    written,
+    BodyReader, BodyWriter, Established, Event, HandedOver, Incoming, IncomingHandler, IncomingRequest,
+    Layer, LayerError, Listener, ListenerInfo, Preface, PrefaceRead, PrefaceVerdict, ServerHandle,
+    SocketOptions, UpgradedStream, block_on, incoming, note_panic, test, written,
 };
 pub use server::{Blocking, Server, serve, sync};
 pub use socket::Stream;

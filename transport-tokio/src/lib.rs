@@ -26,7 +26,7 @@ pub use connection::{Alarm, Connection, connection, connection_over};
 pub use httpfsm_transport::{
     Accepted, BodyReader, BodyWriter, ConnectionParts, Connections, Established, Event, HandedOver, Layer,
     LayerError, Layered, Listener, ListenerInfo, Preface, PrefaceRead, PrefaceVerdict, ServerHandle,
-    SocketOptions, UpgradedStream, Wire, note_panic, written,
+    SocketOptions, UpgradedStream, Wire, note_panic, test, written,
 };
 pub use io::Io;
 pub use server::{Server, Tokio, connections, serve};

@@ -24,6 +24,7 @@ mod exchange;
 #[cfg(feature = "futures-io")]
 mod futures_io;
 mod handle;
+mod incoming;
 mod job;
 mod layer;
 mod layered;
@@ -46,6 +47,7 @@ mod spooled;
 mod stack;
 mod sync;
 mod tape;
+pub mod test;
 mod timekeeper;
 mod tunnel;
 mod until;
@@ -65,6 +67,7 @@ pub use driver::Driver;
 #[cfg(feature = "futures-io")]
 pub use futures_io::FuturesIo;
 pub use handle::{Listening, ServerHandle};
+pub use incoming::{Incoming, IncomingHandler, IncomingRequest, IncomingResponse, incoming};
 pub use job::{Inline, Job, NoThread, Spawner};
 pub use layer::{Layer, LayerError};
 pub use layered::Layered;

@@ -35,6 +35,12 @@ use crate::status::Status;
 ///     }
 /// }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no response",
+    label = "this is to become a response",
+    note = "implement `IntoResponse` for it, or make a `Response` of it: `Response::text(..)`, `Response::json(..)`",
+    note = "where it is the error of a `Result`, say which response it is: `.map_err(|error| ..)`"
+)]
 pub trait IntoResponse {
     /// Makes the response.
     fn into_response(self) -> Response;
@@ -148,6 +154,19 @@ impl IntoResponse for BodyFailure {
             Self::Source(error) if error.is::<NoRoom>() => Status::SERVICE_UNAVAILABLE,
             Self::Request(BodyError::NotContinued) | Self::Source(_) => Status::INTERNAL_SERVER_ERROR,
         })
+    }
+}
+
+/// Where the body of a request failed, whose reader gave this error, what that failure calls for. Else `500 Internal Server
+/// Error`: the subscriber is told what it is, and the peer is not.
+#[cfg(feature = "std")]
+impl IntoResponse for std::io::Error {
+    fn into_response(self) -> Response {
+        match self.downcast::<BodyFailure>() {
+            Ok(failure) => failure.into_response(),
+            Err(error) => Response::new(Status::INTERNAL_SERVER_ERROR)
+                .with_failure(alloc::string::ToString::to_string(&error)),
+        }
     }
 }
 

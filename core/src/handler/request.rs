@@ -118,6 +118,23 @@ impl Request {
         &mut self.body
     }
 
+    /// The head and the body apart, so that what is borrowed of the head can be used while the body is read.
+    ///
+    /// ```
+    /// use httpfsm::handler::{CollectError, Request};
+    ///
+    /// async fn put(mut request: Request) -> Result<String, CollectError> {
+    ///     let (head, body) = request.split();
+    ///     let path = head.path();
+    ///     let content = body.collect(64 * 1024).await?;
+    ///     Ok(format!("{} bytes for {path}", content.len()))
+    /// }
+    /// # let _ = put;
+    /// ```
+    pub fn split(&mut self) -> (RequestRef<'_>, &mut Body) {
+        (RequestHead::as_ref(&self.head), &mut self.body)
+    }
+
     /// Takes the body out and leaves an empty one, to read it elsewhere while the rest of the request stays.
     #[must_use]
     pub fn take_body(&mut self) -> Body {

@@ -61,7 +61,7 @@ fn curl_gets_ranges(transport: &str) {
     let boundary =
         response.field("content-type").and_then(|kind| kind.split("boundary=").nth(1)).expect("parts");
     assert_eq!(response.field("content-length"), Some(response.content.len().to_string().as_str()));
-    let mut expected = Vec::new();
+    let mut expected: Vec<u8> = Vec::new();
     for (start, end) in [(0, 300_000), (1_000_000, 1_300_000)] {
         let head = format!(
             "\r\n--{boundary}\r\nContent-Type: application/octet-stream\r\nContent-Range: bytes {start}-{}/{length}\r\n\r\n",

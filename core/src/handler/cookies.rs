@@ -1,0 +1,68 @@
+//! Cookies (RFC 6265), over the crate `cookie`.
+
+use alloc::string::ToString;
+
+use cookie::Cookie;
+
+use super::request::Request;
+use super::response::Response;
+
+impl Request {
+    /// The cookies of the request, in order. What is no pair of a name and a value is left out.
+    ///
+    /// ```
+    /// use httpfsm::handler::Request;
+    ///
+    /// async fn names(request: Request) -> String {
+    ///     request.cookies().map(|cookie| format!("{}\n", cookie.name())).collect()
+    /// }
+    /// # let _ = names;
+    /// ```
+    pub fn cookies(&self) -> impl Iterator<Item = Cookie<'_>> {
+        let lines = self.field_all("cookie").filter_map(|value| core::str::from_utf8(value).ok());
+        lines.flat_map(Cookie::split_parse).filter_map(Result::ok)
+    }
+
+    /// The first cookie of this name; names are case-sensitive.
+    #[must_use]
+    pub fn cookie(&self, name: &str) -> Option<Cookie<'_>> {
+        self.cookies().find(|cookie| cookie.name() == name)
+    }
+}
+
+impl Response {
+    /// Sets a cookie (`Set-Cookie`). One that cannot stand in a field makes the response a 500, as in
+    /// [`with_field`](Self::with_field).
+    ///
+    /// ```
+    /// use cookie::{Cookie, SameSite};
+    /// use httpfsm::handler::Response;
+    ///
+    /// let session = Cookie::build(("session", "42")).http_only(true).secure(true).same_site(SameSite::Lax);
+    /// let response = Response::text("Hello!").with_cookie(session);
+    /// let value = response.fields.get("Set-Cookie");
+    /// assert_eq!(value, Some(&b"session=42; HttpOnly; SameSite=Lax; Secure"[..]));
+    /// ```
+    #[must_use]
+    pub fn with_cookie<'c>(self, cookie: impl Into<Cookie<'c>>) -> Self {
+        self.with_field("Set-Cookie", cookie.into().to_string())
+    }
+
+    /// Has the client forget a cookie: sets it with an empty value that has expired. Path and domain are to be those that
+    /// it was set with.
+    ///
+    /// ```
+    /// use cookie::Cookie;
+    /// use httpfsm::handler::Response;
+    ///
+    /// let response = Response::text("Bye!").without_cookie(Cookie::build("session").path("/"));
+    /// let value = response.fields.get("Set-Cookie").unwrap_or_default();
+    /// assert!(value.starts_with(b"session=; Path=/; Max-Age=0"));
+    /// ```
+    #[must_use]
+    pub fn without_cookie<'c>(self, cookie: impl Into<Cookie<'c>>) -> Self {
+        let mut cookie = cookie.into();
+        cookie.make_removal();
+        self.with_cookie(cookie)
+    }
+}

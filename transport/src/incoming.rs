@@ -1,0 +1,312 @@
+//! Requests that are pulled: a loop asks for the next one, and responds to it when it likes.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::Future;
+use std::ops::{Deref, DerefMut};
+use std::pin::Pin;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use httpfsm::handler::{Handler, IntoResponse, Request, Response};
+use httpfsm::status::Status;
+
+use crate::lock::lock;
+use crate::{panics, waiting};
+
+/// A handler, and the requests that it gets. See [`Incoming`].
+#[must_use]
+pub fn incoming() -> (IncomingHandler, Incoming) {
+    let queue = Arc::<Queue>::default();
+    (IncomingHandler(Arc::clone(&queue)), Incoming { queue })
+}
+
+/// The requests of a server, for threads that pull them. Each request goes to one of the threads; any number may ask.
+///
+/// As many requests wait as there are connections, and no more than `maximum_simultaneous_requests`: the next one of a
+/// connection comes when this one has its response. A request that nobody responds to within `responseless_timeout` gets a
+/// 503, and one whose peer is gone meanwhile is left out.
+///
+/// ```
+/// use httpfsm_transport::incoming;
+/// # use httpfsm::ServerConfig;
+/// # use httpfsm_transport::memory::MemoryServer;
+///
+/// let (handler, requests) = incoming();
+/// // A transport's `serve(listener, config, handler)`; here one in memory.
+/// # let mut server = MemoryServer::new(ServerConfig::default(), handler);
+/// # let client = server.connect().unwrap();
+/// # client.send("GET /friend HTTP/1.1\r\nHost: localhost\r\n\r\n");
+/// # server.run();
+/// for request in &requests {
+///     let text = format!("Hello, {}!", request.path());
+///     request.respond(text);
+/// #   break;
+/// }
+/// # server.run();
+/// # assert!(client.take_text().ends_with("Hello, /friend!"));
+/// ```
+pub struct Incoming {
+    queue: Arc<Queue>,
+}
+
+#[derive(Default)]
+struct Queue {
+    waiting: Mutex<Waiting>,
+    /// Somebody may find something.
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Waiting {
+    /// By number, in the order in which they came.
+    requests: BTreeMap<u64, IncomingRequest>,
+    next: u64,
+    /// No more come, as the server is gone, or as nobody asks any more.
+    ended: bool,
+}
+
+impl Incoming {
+    /// Waits for the next request. `None` when the server is gone, so that no more come.
+    #[must_use]
+    pub fn recv(&self) -> Option<IncomingRequest> {
+        self.next_by(None)
+    }
+
+    /// As [`recv`](Self::recv), for so long at most; `None` also when none has come.
+    #[must_use]
+    pub fn recv_timeout(&self, at_most: Duration) -> Option<IncomingRequest> {
+        // Where the clock has no such moment, it never comes.
+        self.next_by(Some(Instant::now().checked_add(at_most)?))
+    }
+
+    /// The next request that is there.
+    #[must_use]
+    pub fn try_recv(&self) -> Option<IncomingRequest> {
+        self.next_by(Some(Instant::now()))
+    }
+
+    /// The requests, each when it has come, until the server is gone.
+    pub fn iter(&self) -> impl Iterator<Item = IncomingRequest> {
+        std::iter::from_fn(|| self.recv())
+    }
+
+    fn next_by(&self, deadline: Option<Instant>) -> Option<IncomingRequest> {
+        self.queue.next_by(deadline)
+    }
+}
+
+impl<'a> IntoIterator for &'a Incoming {
+    type Item = IncomingRequest;
+    type IntoIter = Box<dyn Iterator<Item = IncomingRequest> + 'a>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        Box::new(self.iter())
+    }
+}
+
+impl Queue {
+    fn next_by(&self, deadline: Option<Instant>) -> Option<IncomingRequest> {
+        let mut waiting = lock(&self.waiting);
+        loop {
+            if let Some((_, request)) = waiting.requests.pop_first() {
+                return Some(request);
+            }
+            if waiting.ended {
+                return None;
+            }
+            waiting = match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
+                None => self.changed.wait(waiting).unwrap_or_else(PoisonError::into_inner),
+                Some(Duration::ZERO) => return None,
+                Some(left) => {
+                    self.changed.wait_timeout(waiting, left).unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+        }
+    }
+
+    /// The number of the request. Where nobody asks any more, the request comes back.
+    fn push(&self, request: IncomingRequest) -> Result<u64, IncomingRequest> {
+        let mut waiting = lock(&self.waiting);
+        if waiting.ended {
+            return Err(request);
+        }
+        let number = waiting.next;
+        waiting.next += 1;
+        waiting.requests.insert(number, request);
+        drop(waiting);
+        self.changed.notify_one();
+        Ok(number)
+    }
+
+    /// Takes a request out that nobody has asked for. What it holds is the application's: not to be dropped under the lock.
+    fn remove(&self, number: u64) -> Option<IncomingRequest> {
+        lock(&self.waiting).requests.remove(&number)
+    }
+
+    fn end(&self) -> BTreeMap<u64, IncomingRequest> {
+        let mut waiting = lock(&self.waiting);
+        waiting.ended = true;
+        let requests = std::mem::take(&mut waiting.requests);
+        drop(waiting);
+        self.changed.notify_all();
+        requests
+    }
+}
+
+/// Nobody asks any more: those that wait get a 503, and so do those that come.
+impl Drop for Incoming {
+    fn drop(&mut self) {
+        for request in self.queue.end().into_values() {
+            request.respond(Status::SERVICE_UNAVAILABLE);
+        }
+    }
+}
+
+impl fmt::Debug for Incoming {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Incoming").field("waiting", &lock(&self.queue.waiting).requests.len()).finish()
+    }
+}
+
+/// The handler that passes requests on to [`Incoming`].
+pub struct IncomingHandler(Arc<Queue>);
+
+impl Handler for IncomingHandler {
+    type Future = IncomingResponse;
+
+    fn call(&self, request: Request) -> IncomingResponse {
+        let place = Arc::<Mutex<ResponsePlace>>::default();
+        let request = IncomingRequest { request, place: Some(Arc::clone(&place)) };
+        let waiting = match self.0.push(request) {
+            Ok(number) => Some((Arc::clone(&self.0), number)),
+            Err(request) => {
+                request.respond(Status::SERVICE_UNAVAILABLE);
+                None
+            }
+        };
+        IncomingResponse { place, waiting }
+    }
+}
+
+/// The server is gone.
+impl Drop for IncomingHandler {
+    fn drop(&mut self) {
+        drop(self.0.end());
+    }
+}
+
+impl fmt::Debug for IncomingHandler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("IncomingHandler(..)")
+    }
+}
+
+/// Where the response to a request is left for its connection.
+#[derive(Default)]
+struct ResponsePlace {
+    response: Option<Response>,
+    connection: Option<Waker>,
+    /// The connection waits no longer.
+    is_forgotten: bool,
+}
+
+/// The future of the response to a request that was passed on.
+pub struct IncomingResponse {
+    place: Arc<Mutex<ResponsePlace>>,
+    /// Where the request may wait still, and its number.
+    waiting: Option<(Arc<Queue>, u64)>,
+}
+
+impl Future for IncomingResponse {
+    type Output = Response;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Response> {
+        waiting::poll(&self.place, cx, |place| place.response.take().ok_or(&mut place.connection))
+    }
+}
+
+impl Drop for IncomingResponse {
+    fn drop(&mut self) {
+        let mut place = lock(&self.place);
+        place.is_forgotten = true;
+        let left = (place.response.take(), place.connection.take());
+        drop(place);
+        let request = self.waiting.take().and_then(|(queue, number)| queue.remove(number));
+        panics::discard((left, request));
+    }
+}
+
+impl fmt::Debug for IncomingResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("IncomingResponse(..)")
+    }
+}
+
+/// A request that waits for its response, which may be given on any thread. It derefs to the [`Request`]; a thread reads the
+/// body of that with [`BodyReader`](crate::BodyReader).
+///
+/// Dropped without a response it gets a 500.
+#[must_use = "a request that is dropped gets a 500"]
+pub struct IncomingRequest {
+    request: Request,
+    /// `None` when it has its response.
+    place: Option<Arc<Mutex<ResponsePlace>>>,
+}
+
+impl IncomingRequest {
+    /// Responds. Where the connection is gone meanwhile, or has its 503, the response is dropped.
+    pub fn respond(mut self, response: impl IntoResponse) {
+        self.leave(response.into_response());
+    }
+
+    /// Responds with what a function makes of the request.
+    pub fn respond_with<R: IntoResponse>(mut self, function: impl FnOnce(&mut Request) -> R) {
+        let response = function(&mut self.request).into_response();
+        self.leave(response);
+    }
+
+    fn leave(&mut self, response: Response) {
+        let Some(place) = self.place.take() else { return };
+        let mut place = lock(&place);
+        let (unsent, connection) = if place.is_forgotten {
+            (Some(response), None)
+        } else {
+            place.response = Some(response);
+            (None, place.connection.take())
+        };
+        drop(place);
+        panics::discard(unsent);
+        connection.into_iter().for_each(panics::wake);
+    }
+}
+
+impl Deref for IncomingRequest {
+    type Target = Request;
+
+    fn deref(&self) -> &Request {
+        &self.request
+    }
+}
+
+impl DerefMut for IncomingRequest {
+    fn deref_mut(&mut self) -> &mut Request {
+        &mut self.request
+    }
+}
+
+impl Drop for IncomingRequest {
+    fn drop(&mut self) {
+        if self.place.is_some() {
+            let response = Response::new(Status::INTERNAL_SERVER_ERROR);
+            self.leave(response.with_failure("A request that came in was dropped without a response."));
+        }
+    }
+}
+
+impl fmt::Debug for IncomingRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IncomingRequest").field("request", &self.request).finish_non_exhaustive()
+    }
+}

@@ -28,6 +28,11 @@ pub fn incoming() -> (IncomingHandler, Incoming) {
 /// connection comes when this one has its response. A request that nobody responds to within `responseless_timeout` gets a
 /// 503, and one whose peer is gone meanwhile is left out.
 ///
+/// Where bodies are [streamed](httpfsm::config::Bodies::Streamed), as on the asynchronous transports, a thread that reads
+/// one waits for its peer, so as many slow peers as there are threads hold them all, for `body_timeout`. There let them be
+/// [whole](httpfsm::config::Bodies::Whole), as they are on the blocking transport: then a request comes with all of its
+/// body.
+///
 /// ```
 /// use httpfsm_transport::incoming;
 /// # use httpfsm::ServerConfig;
@@ -78,7 +83,7 @@ impl Incoming {
     #[must_use]
     pub fn recv_timeout(&self, at_most: Duration) -> Option<IncomingRequest> {
         // Where the clock has no such moment, it never comes.
-        self.next_by(Some(Instant::now().checked_add(at_most)?))
+        self.next_by(Instant::now().checked_add(at_most))
     }
 
     /// The next request that is there.

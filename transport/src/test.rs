@@ -280,25 +280,28 @@ fn read(mut bytes: &[u8], is_head: bool, is_last: bool) -> io::Result<Option<Tes
         }
         let lines = owned(head.headers);
         let mut response = TestResponse { status, lines, trailers: Vec::new(), content: Vec::new() };
-        let is_whole = if is_head || status.forbids_content() {
-            true
+        // It is copied when it is whole.
+        let content = if is_head || status.forbids_content() {
+            Some(&[][..])
         } else if response.field("Transfer-Encoding").is_some() {
-            response.read_chunks(bytes)?
+            return Ok(response.read_chunks(bytes)?.then_some(response));
         } else if let Some(length) = response.field("Content-Length") {
             let length = std::str::from_utf8(length).ok().and_then(|length| length.parse().ok()).unwrap_or(0);
-            response.content.extend(bytes.get(..length).unwrap_or_default());
-            bytes.len() >= length
+            bytes.get(..length)
         } else {
-            response.content.extend(bytes);
-            is_last
+            is_last.then_some(bytes)
         };
-        return Ok(is_whole.then_some(response));
+        return Ok(content.map(|content| {
+            response.content.extend_from_slice(content);
+            response
+        }));
     }
 }
 
 impl TestResponse {
     /// Whether all of it is there.
     fn read_chunks(&mut self, mut bytes: &[u8]) -> io::Result<bool> {
+        let mut chunks = Vec::new();
         loop {
             let Ok(size) = httparse::parse_chunk_size(bytes) else {
                 return Err(io::ErrorKind::InvalidData.into());
@@ -310,11 +313,12 @@ impl TestResponse {
                 let trailers = httparse::parse_headers(bytes, &mut lines).map_err(invalid)?;
                 let httparse::Status::Complete((_, trailers)) = trailers else { return Ok(false) };
                 self.trailers = owned(trailers);
+                self.content = chunks.concat();
                 return Ok(true);
             }
             let size = usize::try_from(size).unwrap_or(usize::MAX);
             let Some(chunk) = bytes.get(..size) else { return Ok(false) };
-            self.content.extend(chunk);
+            chunks.push(chunk);
             bytes = bytes.get(size..).and_then(|rest| rest.get(2..)).unwrap_or_default();
         }
     }

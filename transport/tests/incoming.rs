@@ -118,3 +118,22 @@ fn a_loop_ends_with_its_server() {
     });
     assert!(requests.recv_timeout(Duration::from_secs(600)).is_none());
 }
+
+/// A time that the clock cannot add is none that has passed.
+#[test]
+fn a_request_is_awaited_for_any_time() {
+    let (handler, requests) = incoming();
+    thread::scope(|scope| {
+        let waits =
+            scope.spawn(|| requests.recv_timeout(Duration::MAX).map(|request| request.respond("late")));
+        thread::sleep(Duration::from_millis(100));
+        assert!(!waits.is_finished(), "it waits");
+        let mut server = MemoryServer::new(ServerConfig::default(), handler);
+        let client = server.connect().unwrap();
+        client.send(GET);
+        server.run();
+        assert!(waits.join().unwrap().is_some());
+        server.run();
+        assert!(client.take_text().ends_with("\r\n\r\nlate"));
+    });
+}

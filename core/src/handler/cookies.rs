@@ -19,8 +19,8 @@ impl Request {
     /// # let _ = names;
     /// ```
     pub fn cookies(&self) -> impl Iterator<Item = Cookie<'_>> {
-        let lines = self.field_all("cookie").filter_map(|value| core::str::from_utf8(value).ok());
-        lines.flat_map(Cookie::split_parse).filter_map(Result::ok)
+        let pairs = self.field_all("cookie").flat_map(|line| line.split(|&byte| byte == b';'));
+        pairs.filter_map(|pair| core::str::from_utf8(pair).ok()).filter_map(|pair| Cookie::parse(pair).ok())
     }
 
     /// The first cookie of this name; names are case-sensitive.

@@ -1,15 +1,14 @@
 //! Uploads from forms (`multipart/form-data`, RFC 7578), over the crate `multer`.
 
+mod bounded;
+
 use alloc::string::ToString;
 use core::fmt;
-use core::pin::Pin;
-use core::task::{Context, Poll};
 
-use bytes::Bytes;
-use futures_core::Stream;
 use multer::{Constraints, Multipart};
 
-use super::body::{Body, BodyFailure};
+use self::bounded::BoundedParts;
+use super::body::BodyFailure;
 use super::into_response::IntoResponse;
 use super::request::Request;
 use super::response::Response;
@@ -19,7 +18,8 @@ impl Request {
     /// The parts of a form with uploads, as they come. The body is taken out of the request.
     ///
     /// `constraints` bound the parts that are read as a whole, and say which are expected; what is streamed takes no memory
-    /// beyond the window of a body.
+    /// beyond a piece of the body. What stands before the first part, and the head of each part, may have 16 KiB; above it
+    /// the form cannot be read, and is a 400.
     ///
     /// ```
     /// use httpfsm::handler::{MultipartError, Request};
@@ -41,21 +41,15 @@ impl Request {
     ///
     /// # Errors
     ///
-    /// [`MultipartError`], which is a 415, unless `Content-Type` is `multipart/form-data` with a boundary.
+    /// [`MultipartError`], which is a 415, unless there is one `Content-Type`, which is `multipart/form-data` with a
+    /// boundary.
     pub fn multipart(&mut self, constraints: Constraints) -> Result<Multipart<'static>, MultipartError> {
-        let boundary = multer::parse_boundary(self.field_str("content-type").unwrap_or_default())?;
-        Ok(Multipart::with_constraints(BodyStream(self.take_body()), boundary, constraints))
-    }
-}
-
-/// The data of a body, as a stream.
-struct BodyStream(Body);
-
-impl Stream for BodyStream {
-    type Item = Result<Bytes, BodyFailure>;
-
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.get_mut().0.poll_data(cx)
+        // Of two, another reader of the request might take the other one.
+        let is_one = self.field_all("content-type").count() == 1;
+        let media = self.field_str("content-type").filter(|_| is_one);
+        let boundary = multer::parse_boundary(media.unwrap_or_default())?;
+        let parts = BoundedParts::new(self.take_body(), &boundary);
+        Ok(Multipart::with_constraints(parts, boundary, constraints))
     }
 }
 
@@ -89,7 +83,10 @@ impl From<multer::Error> for MultipartError {
 
 impl fmt::Display for MultipartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "The form cannot be read: {}.", self.0)
+        match &self.0 {
+            multer::Error::StreamReadFailed(error) => write!(f, "The form cannot be read: {error}."),
+            error => write!(f, "The form cannot be read: {error}."),
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a plain handler is written with, each through the real machine in memory.
 
 mod diagnostics;
+mod hostile;
 mod todo;
 
 use std::io;

@@ -65,7 +65,7 @@ impl ServerHandle {
     /// What the server holds now. Beside that, each thread that serves connections has 80 KiB of buffers, and at most 320
     /// KiB, which it lends to one after another; a connection takes some 2 KiB; and what the application holds is its own.
     /// When the server is [`gone`](Self::gone) it holds nothing, except for bodies and pieces that the application has not
-    /// dropped, which worker threads (`httpfsm-blocking`) do soon afterwards.
+    /// dropped, which worker threads (`httpfsm-blocking`) do soon afterwards, and for files that are being closed.
     #[must_use]
     pub fn memory(&self) -> MemoryUse {
         self.shared.ledger.memory()

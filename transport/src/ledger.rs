@@ -131,6 +131,11 @@ impl Ledger {
         self.taken.load(Ordering::Relaxed) >= self.max_taken
     }
 
+    /// Whether who can do with less memory is to.
+    pub(crate) fn is_half_full(&self) -> bool {
+        self.max_taken != u64::MAX && self.taken.load(Ordering::Relaxed) >= self.max_taken / 2
+    }
+
     /// Charges a connection for what it keeps now, where it kept `kept`. `false` if its input has grown beyond what is
     /// always granted, and there is no room for that.
     #[inline]

@@ -11,12 +11,12 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use httpfsm::fields::Fields;
-use httpfsm::handler::{Body, BodyFailure, Frame, MemoryHandle, ReserveFuture, ReservedMemory, Source};
+use httpfsm::handler::{Body, BodyFailure, Frame, MemoryHandle, ReservedMemory, Source};
 use httpfsm::trailers::Trailers;
 
 use crate::append::append_all;
 use crate::job::{Job, Spawner};
-use crate::ledger::{BodyCharge, Charge, Ledger, attach};
+use crate::ledger::{BodyCharge, Charge, GRANTED, Ledger, attach};
 use crate::may_block::may_block;
 use crate::panics;
 use crate::pipe::{WINDOW, own_trailers, window};
@@ -24,6 +24,9 @@ use crate::spooled::Spooled;
 
 /// Bytes written to or read from the file at once, at most.
 const PIECE: usize = 256 << 10;
+
+/// Fewer bytes are not worth a file, however little room there is.
+const SPARED: u64 = 16 << 10;
 
 /// A body that is being gathered.
 pub(crate) struct Spool {
@@ -116,7 +119,8 @@ impl Spool {
         true
     }
 
-    fn stays_in_memory(&self) -> bool {
+    /// Whether the body may not go to the disk.
+    pub(crate) fn stays_in_memory(&self) -> bool {
         self.overflow == u64::MAX
     }
 
@@ -133,7 +137,12 @@ impl Spool {
         let piece = self.overflow.clamp(WINDOW / 2, PIECE as u64);
         let bound = if in_memory { self.overflow } else { piece };
         let held = self.memory.len() as u64;
-        if held > bound || (self.end.is_some() && !in_memory && held > 0) {
+        // Who comes later finds room, whoever stands still with a part of a body.
+        let spares = held >= SPARED && self.end.is_none() && self.ledger.is_half_full();
+        if held > bound
+            || (spares && !self.stays_in_memory())
+            || (self.end.is_some() && !in_memory && held > 0)
+        {
             self.write(spawner);
             return self.poll(spawner, cx);
         }
@@ -175,7 +184,6 @@ impl Spool {
         match std::mem::replace(&mut self.file, Storage::Memory) {
             Storage::File(file) => Body::stream(FileSource {
                 memory: MemoryHandle::new(Arc::<Ledger>::clone(&self.ledger)),
-                reserving: None,
                 job: None,
                 file: Some((file, true)),
                 left: self.received,
@@ -220,8 +228,6 @@ type ReadPiece = io::Result<(Spooled, Bytes)>;
 /// A body in a file, read piece by piece.
 struct FileSource {
     memory: MemoryHandle,
-    /// Waits for room for the next piece.
-    reserving: Option<ReserveFuture>,
     job: Option<Job<ReadPiece>>,
     /// The file, and whether it stands at its end and is to be wound back.
     file: Option<(Spooled, bool)>,
@@ -239,20 +245,15 @@ impl Source for FileSource {
         let may_block = may_block();
         if this.file.is_some() {
             let length = usize::try_from(this.left).unwrap_or(PIECE).min(PIECE);
+            // Nobody waits for room here: the file holds what gives room to others when it has been read. Where there is none,
+            // a thread that may block holds a larger piece than a connection, since there are fewer of them.
+            let room = usize::try_from(this.memory.room()).unwrap_or(PIECE);
+            let most = if may_block { PIECE } else { room.max(GRANTED as usize) };
+            let reserved = this.memory.reserve_now(length.min(most));
             if may_block {
-                // Parked here, the threads that may block could all wait for room that work behind them gives back.
-                this.reserving = None;
-                let reserved = this.memory.reserve_now(length);
                 let Some((file, rewind)) = this.file.take() else { return Poll::Ready(Frame::End) };
                 return Poll::Ready(this.take(read(file, rewind, reserved)));
             }
-            let reserving = this.reserving.get_or_insert_with(|| this.memory.reserve(length));
-            let reserved = ready!(Pin::new(reserving).poll(cx));
-            this.reserving = None;
-            let reserved = match reserved {
-                Ok(reserved) => reserved,
-                Err(none) => return Poll::Ready(Frame::Error(BodyFailure::source(none))),
-            };
             if let Some((file, rewind)) = this.file.take() {
                 let piece = Job::spawn(&*this.spawner, move || read(file, rewind, reserved));
                 this.job = Some(piece.unwrap_or_else(|none| Job::done(Err(none.into()))));
@@ -374,7 +375,7 @@ mod tests {
     ) -> FileSource {
         let memory = MemoryHandle::new(full());
         let spawner = Arc::clone(spawner);
-        FileSource { memory, reserving: None, file, job, left: 9, trailers: None, spawner }
+        FileSource { memory, file, job, left: 9, trailers: None, spawner }
     }
 
     #[test]
@@ -391,7 +392,7 @@ mod tests {
     }
 
     #[test]
-    fn a_piece_waits_for_room_only_where_nobody_blocks_for_it() {
+    fn a_piece_is_read_where_there_is_no_room() {
         let manual = Arc::<ManualSpawner>::default();
         let spawner: Arc<dyn Spawner> = Arc::clone(&manual) as _;
         let mut file =
@@ -399,10 +400,8 @@ mod tests {
         assert!(file.append(b"some bytes").is_ok());
         let mut source = source(Some((file, true)), None, &spawner);
         let mut poll = || Pin::new(&mut source).poll_frame(&mut Context::from_waker(Waker::noop()));
-        assert!(poll().is_pending());
+        assert!(poll().is_pending(), "a job reads it");
         manual.run();
-        assert!(poll().is_pending(), "there is no room");
-        let _blocking = BlockingScope::begin();
         assert!(matches!(poll(), Poll::Ready(Frame::Data(bytes)) if bytes == b"some byte"[..]));
         assert!(matches!(poll(), Poll::Ready(Frame::End)));
     }

@@ -90,6 +90,11 @@ impl<H: Handler, W: Wire> Driver<H, W> {
                 // The job may be done.
                 return spool.is_writing();
             }
+            if !spool.stays_in_memory() {
+                // It goes through memory to the disk in pieces for which there is always room, and waits for none.
+                let room = shared.ledger.grant(wanted.min(GRANTED.into()));
+                return self.promise(room, wanted, demand, now);
+            }
         } else if exchange.pipe.decline(demand) {
             return false;
         }

@@ -78,7 +78,7 @@ impl Incoming {
     #[must_use]
     pub fn recv_timeout(&self, at_most: Duration) -> Option<IncomingRequest> {
         // Where the clock has no such moment, it never comes.
-        self.next_by(Some(Instant::now().checked_add(at_most)?))
+        self.next_by(Instant::now().checked_add(at_most))
     }
 
     /// The next request that is there.

@@ -118,3 +118,17 @@ fn a_loop_ends_with_its_server() {
     });
     assert!(requests.recv_timeout(Duration::from_secs(600)).is_none());
 }
+
+#[test]
+fn a_wait_that_is_longer_than_the_clock_can_tell_has_no_end() {
+    let (mut server, requests) = server();
+    thread::scope(|scope| {
+        let path =
+            scope.spawn(|| requests.recv_timeout(Duration::MAX).map(|request| request.path().to_owned()));
+        thread::sleep(Duration::from_millis(50));
+        let client = server.connect().unwrap();
+        client.send(GET);
+        server.run();
+        assert_eq!(path.join().unwrap().as_deref(), Some("/a"));
+    });
+}

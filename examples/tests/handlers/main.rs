@@ -160,6 +160,25 @@ fn cookies_come_and_go() {
     assert_eq!((response.status(), response.field("X-Evil")), (Status::INTERNAL_SERVER_ERROR, None));
 }
 
+/// An attribute, say.
+#[test]
+fn a_cookie_brings_nothing_along() {
+    let cookies = [
+        Cookie::new("a", "b; Domain=example.com"),
+        Cookie::new("a=b; Domain", "example.com"),
+        Cookie::new("", "b"),
+        Cookie::build(("a", "b")).path("/; Secure").build(),
+        Cookie::build(("a", "b")).domain("a.example; Secure").build(),
+    ];
+    for cookie in cookies {
+        let set = cookie.to_string();
+        let response = Response::text("").with_cookie(cookie).with_status(Status::OK);
+        assert_eq!(response.status, Status::INTERNAL_SERVER_ERROR, "{set}");
+        assert!(response.fault().is_some_and(|fault| fault.to_string().contains("cookie")), "{set}");
+        assert_eq!(response.fields.get("Set-Cookie"), None, "{set}");
+    }
+}
+
 #[test]
 fn parts_of_a_form_come_one_by_one() {
     async fn upload(mut request: Request) -> Result<String, MultipartError> {

@@ -36,7 +36,7 @@ mod form;
 mod into_response;
 #[cfg(feature = "json")]
 mod json;
-#[cfg(any(feature = "form", feature = "json"))]
+#[cfg(any(feature = "form", feature = "json", feature = "multipart"))]
 mod media_type;
 mod memory;
 #[cfg(feature = "multipart")]
@@ -60,7 +60,7 @@ pub use into_response::IntoResponse;
 pub use json::{Json, JsonError};
 pub use memory::{MemoryHandle, MemoryLedger, MemoryUse, NoRoom, ReserveFuture, ReservedMemory};
 #[cfg(feature = "multipart")]
-pub use multipart::MultipartError;
+pub use multipart::{Multipart, MultipartError, Part};
 pub use request::{NotInformational, Request};
 pub use response::Response;
 pub use state::with_state;

@@ -7,6 +7,10 @@ use std::sync::Arc;
 
 use crate::preface::Established;
 
+pub(crate) use guarded::Guarded;
+
+mod guarded;
+
 /// A protocol that stands between a wire and HTTP, as TLS does: bytes and no I/O. [`Layered`](crate::Layered) makes a
 /// [`Wire`](crate::Wire) of a wire and a layer.
 ///
@@ -33,9 +37,16 @@ use crate::preface::Established;
 /// replies that one call of `received` makes, are its own to bound, and to [tell](Self::held): they count under
 /// `max_buffered_bytes`. `received` is not called while 16 KiB of replies wait for a peer that does not take them.
 ///
+/// # Panics
+///
+/// A layer that a [listener](crate::Listener::layer) puts on its connections may panic: it is called no more, its connection
+/// is lost, and the subscriber is told ([`Failure::Prologue`](httpfsm::handler::Failure::Prologue)). Others notice nothing.
+/// In a [`Layered`](crate::Layered) that is made elsewhere, a panic goes through to whoever polls.
+///
 /// # Example
 ///
-/// TLS is in `examples/tls_layer.rs` of the repository, over `rustls`. A layer for ASCII text, which inverts each byte and ends with a zero:
+/// TLS is in `examples/tls_layer.rs` of the repository, over `rustls`. A layer for ASCII text, which inverts each byte and
+/// ends with a zero:
 ///
 /// ```
 /// use std::collections::VecDeque;

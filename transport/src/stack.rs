@@ -5,14 +5,14 @@ use std::task::{Context, Poll};
 
 use httpfsm::handler::Extensions;
 
-use crate::layer::Layer;
+use crate::layer::Guarded;
 use crate::layered::Layered;
 use crate::wire::Wire;
 
 /// What a driver reads from and writes to.
 pub(crate) enum Stack<W> {
     Plain(W),
-    Layered(Box<Layered<W, Box<dyn Layer>>>),
+    Layered(Box<Layered<W, Guarded>>),
 }
 
 /// Has each call made on whichever there is.

@@ -32,6 +32,12 @@ pub enum InvalidField {
     ContentLength,
     /// `Content-Length` was given twice (RFC 9110 section 8.6).
     ContentLengthRepeated,
+    /// The name of a cookie is no token, or a semicolon in its value, path or domain would begin an attribute (RFC 6265
+    /// section 4.1.1).
+    Cookie {
+        /// The cookie's name.
+        name: Box<str>,
+    },
 }
 
 impl fmt::Display for InvalidField {
@@ -49,6 +55,10 @@ impl fmt::Display for InvalidField {
                 f.write_str("The value of Content-Length is not a decimal number below 2^64.")
             }
             Self::ContentLengthRepeated => f.write_str("Content-Length is given twice."),
+            Self::Cookie { name } => write!(
+                f,
+                "The name of the cookie {name:?} is not a token, or its value, path or domain holds a semicolon."
+            ),
         }
     }
 }

@@ -6,6 +6,8 @@ use cookie::Cookie;
 
 use super::request::Request;
 use super::response::Response;
+use crate::fields::InvalidField;
+use crate::token::is_token;
 
 impl Request {
     /// The cookies of the request, in order. What is no pair of a name and a value is left out.
@@ -31,8 +33,9 @@ impl Request {
 }
 
 impl Response {
-    /// Sets a cookie (`Set-Cookie`). One that cannot stand in a field makes the response a 500, as in
-    /// [`with_field`](Self::with_field).
+    /// Sets a cookie (`Set-Cookie`). One that cannot be sent makes the response a 500, as in
+    /// [`with_field`](Self::with_field): its name is no token (RFC 6265 section 4.1.1), a semicolon in its value, path or
+    /// domain would begin an attribute, or it holds a control character. Nothing is encoded.
     ///
     /// ```
     /// use cookie::{Cookie, SameSite};
@@ -45,7 +48,12 @@ impl Response {
     /// ```
     #[must_use]
     pub fn with_cookie<'c>(self, cookie: impl Into<Cookie<'c>>) -> Self {
-        self.with_field("Set-Cookie", cookie.into().to_string())
+        let cookie = cookie.into();
+        let mut texts = [Some(cookie.value()), cookie.path(), cookie.domain()].into_iter().flatten();
+        if !is_token(cookie.name().as_bytes()) || texts.any(|text| text.contains(';')) {
+            return self.with_fault(InvalidField::Cookie { name: cookie.name().into() });
+        }
+        self.with_field("Set-Cookie", cookie.to_string())
     }
 
     /// Has the client forget a cookie: sets it with an empty value that has expired. Path and domain are to be those that

@@ -2,16 +2,24 @@
 
 use crate::request::RequestRef;
 
+/// The value of `Content-Type`, if there is one field line of this name. Of two, whoever stands before the server may believe
+/// another than the handler.
+pub(super) fn only_content_type(head: RequestRef<'_>) -> Option<&str> {
+    let mut lines = head.field_all("content-type");
+    let value = core::str::from_utf8(lines.next()?).ok()?;
+    lines.next().is_none().then_some(value)
+}
+
 /// `type/subtype` of the content, without parameters.
+#[cfg(any(feature = "form", feature = "json"))]
 pub(super) struct MediaType<'a>(&'a str);
 
+#[cfg(any(feature = "form", feature = "json"))]
 impl<'a> MediaType<'a> {
-    /// That of `Content-Type`, if there is one field line of this name.
+    /// That of the only `Content-Type`.
     pub(super) fn of(head: RequestRef<'a>) -> Option<Self> {
-        let mut lines = head.field_all("content-type");
-        let value = core::str::from_utf8(lines.next()?).ok()?;
-        let essence = value.split(';').next().unwrap_or_default().trim_matches([' ', '\t']);
-        lines.next().is_none().then_some(Self(essence))
+        let essence = only_content_type(head)?.split(';').next().unwrap_or_default();
+        Some(Self(essence.trim_matches([' ', '\t'])))
     }
 
     pub(super) fn is(&self, essence: &str) -> bool {

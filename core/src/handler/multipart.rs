@@ -1,25 +1,40 @@
 //! Uploads from forms (`multipart/form-data`, RFC 7578), over the crate `multer`.
 
-mod bounded;
-
-use alloc::string::ToString;
+use alloc::borrow::ToOwned;
+use alloc::string::{String, ToString};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::fmt;
+use core::future::poll_fn;
+use core::pin::Pin;
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use core::task::{Context, Poll, ready};
 
-use multer::{Constraints, Multipart};
+use bytes::Bytes;
+use futures_core::Stream;
+use multer::Constraints;
 
-use self::bounded::BoundedParts;
-use super::body::BodyFailure;
+use super::body::{Body, BodyFailure};
 use super::into_response::IntoResponse;
+use super::media_type::only_content_type;
 use super::request::Request;
 use super::response::Response;
 use crate::status::Status;
 
+/// Bytes that the parser gets at once. It keeps all that it gets, so it gets no more than it needs.
+const PIECE: usize = 16 << 10;
+
+/// Bytes before a part, its head among them, in which its beginning has to be.
+const HEAD: u64 = 64 << 10;
+
+/// Pieces that the parser gets in one poll, before others get their turn.
+const PIECES_PER_POLL: usize = 16;
+
 impl Request {
     /// The parts of a form with uploads, as they come. The body is taken out of the request.
     ///
-    /// `constraints` bound the parts that are read as a whole, and say which are expected; what is streamed takes no memory
-    /// beyond a piece of the body. What stands before the first part, and the head of each part, may have 16 KiB; above it
-    /// the form cannot be read, and is a 400.
+    /// `constraints` bound the parts and the whole, and say which parts are expected. A part that is read in
+    /// [chunks](Part::chunk) takes no memory beyond the window of a body and some 64 KiB.
     ///
     /// ```
     /// use httpfsm::handler::{MultipartError, Request};
@@ -29,7 +44,7 @@ impl Request {
     ///     let limits = SizeLimit::new().whole_stream(100 << 20).per_field(10 << 20);
     ///     let mut form = request.multipart(Constraints::new().size_limit(limits))?;
     ///     let mut bytes = 0;
-    ///     while let Some(mut part) = form.next_field().await? {
+    ///     while let Some(mut part) = form.next_part().await? {
     ///         while let Some(chunk) = part.chunk().await? {
     ///             bytes += chunk.len();
     ///         }
@@ -41,15 +56,183 @@ impl Request {
     ///
     /// # Errors
     ///
-    /// [`MultipartError`], which is a 415, unless there is one `Content-Type`, which is `multipart/form-data` with a
-    /// boundary.
-    pub fn multipart(&mut self, constraints: Constraints) -> Result<Multipart<'static>, MultipartError> {
-        // Of two, another reader of the request might take the other one.
-        let is_one = self.field_all("content-type").count() == 1;
-        let media = self.field_str("content-type").filter(|_| is_one);
-        let boundary = multer::parse_boundary(media.unwrap_or_default())?;
-        let parts = BoundedParts::new(self.take_body(), &boundary);
-        Ok(Multipart::with_constraints(parts, boundary, constraints))
+    /// [`MultipartError`], which is a 415, unless `Content-Type` is `multipart/form-data` with a boundary.
+    pub fn multipart(&mut self, constraints: Constraints) -> Result<Multipart, MultipartError> {
+        let boundary = multer::parse_boundary(only_content_type(self.head()).unwrap_or_default())?;
+        let gate = Arc::<Gate>::default();
+        let body = BodyStream { body: self.take_body(), rest: Bytes::new(), gate: Arc::clone(&gate) };
+        let form = multer::Multipart::with_constraints(body, boundary, constraints);
+        Ok(Multipart { form, field: None, gate })
+    }
+}
+
+/// The parts of a form. See [`Request::multipart`].
+#[derive(Debug)]
+pub struct Multipart {
+    form: multer::Multipart<'static>,
+    /// That of the last part.
+    field: Option<multer::Field<'static>>,
+    gate: Arc<Gate>,
+}
+
+impl Multipart {
+    /// The next part; `None` behind the last. What was not read of the one before is read and dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`MultipartError`]: the body failed, is no form, or exceeds the constraints; or the head of the part, with what stands
+    /// before it, is larger than 64 KiB.
+    pub async fn next_part(&mut self) -> Result<Option<Part<'_>>, MultipartError> {
+        while self.chunk().await?.is_some() {}
+        self.field = None;
+        self.gate.given.store(0, Ordering::Relaxed);
+        let Self { form, field, gate } = self;
+        *field = poll_fn(|cx| gate.poll(cx, HEAD, |cx| form.poll_next_field(cx))).await?;
+        Ok(self.field.is_some().then_some(Part(self)))
+    }
+
+    async fn chunk(&mut self) -> Result<Option<Bytes>, MultipartError> {
+        let Some(field) = &mut self.field else { return Ok(None) };
+        let next = poll_fn(|cx| {
+            self.gate.poll(cx, u64::MAX, |cx| Pin::new(&mut *field).poll_next(cx).map(Option::transpose))
+        });
+        Ok(next.await?)
+    }
+}
+
+/// A part of a form.
+#[derive(Debug)]
+pub struct Part<'f>(&'f mut Multipart);
+
+impl Part<'_> {
+    fn field_ref(&self) -> Option<&multer::Field<'static>> {
+        self.0.field.as_ref()
+    }
+
+    /// The name of the part: that of the form's input.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.field_ref()?.name()
+    }
+
+    /// The name of the file, as the peer gives it: it may hold anything, so it is no path to write to.
+    #[must_use]
+    pub fn file_name(&self) -> Option<&str> {
+        self.field_ref()?.file_name()
+    }
+
+    /// The media type, as the peer gives it.
+    #[must_use]
+    pub fn content_type(&self) -> Option<&str> {
+        self.field_ref()?.content_type().map(AsRef::as_ref)
+    }
+
+    /// The value of the first field line of this name (any case) in the head of the part.
+    #[must_use]
+    pub fn field(&self, name: &str) -> Option<&[u8]> {
+        self.field_ref()?.headers().get(name).map(AsRef::as_ref)
+    }
+
+    /// The next bytes; `None` at the end of the part.
+    ///
+    /// # Errors
+    ///
+    /// [`MultipartError`]: the body failed, ended within the part, or exceeds the constraints.
+    pub async fn chunk(&mut self) -> Result<Option<Bytes>, MultipartError> {
+        self.0.chunk().await
+    }
+
+    /// All bytes that are still to come, of which there may be `limit`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`chunk`](Self::chunk); and a 413 above `limit`.
+    pub async fn bytes(&mut self, limit: usize) -> Result<Vec<u8>, MultipartError> {
+        let mut bytes = Vec::new();
+        while let Some(chunk) = self.chunk().await? {
+            if chunk.len() > limit - bytes.len() {
+                let field_name = self.name().map(ToOwned::to_owned);
+                return Err(multer::Error::FieldSizeExceeded { limit: limit as u64, field_name }.into());
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok(bytes)
+    }
+
+    /// The same as text in UTF-8; what is none becomes U+FFFD.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`bytes`](Self::bytes).
+    pub async fn text(&mut self, limit: usize) -> Result<String, MultipartError> {
+        let bytes = self.bytes(limit).await?;
+        Ok(String::from_utf8(bytes)
+            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
+    }
+}
+
+/// Lets pieces through to the parser, which would take all that there is, and keep it.
+#[derive(Debug, Default)]
+struct Gate {
+    /// One piece may pass.
+    is_open: AtomicBool,
+    /// Bytes that have passed.
+    given: AtomicU64,
+}
+
+impl Gate {
+    /// Polls the parser with what it has, and then with one more piece at a time.
+    fn poll<T>(
+        &self,
+        cx: &mut Context<'_>,
+        limit: u64,
+        mut poll: impl FnMut(&mut Context<'_>) -> Poll<multer::Result<T>>,
+    ) -> Poll<multer::Result<T>> {
+        for _ in 0..PIECES_PER_POLL {
+            if let Poll::Ready(outcome) = poll(cx) {
+                self.is_open.store(false, Ordering::Relaxed);
+                return Poll::Ready(outcome);
+            }
+            if self.given.load(Ordering::Relaxed) > limit {
+                return Poll::Ready(Err(multer::Error::FieldSizeExceeded { limit, field_name: None }));
+            }
+            if self.is_open.swap(true, Ordering::Relaxed) {
+                // Nothing has passed, as nothing has come: the body wakes.
+                return Poll::Pending;
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+/// The data of a body, as a stream.
+struct BodyStream {
+    body: Body,
+    /// What has come of it.
+    rest: Bytes,
+    gate: Arc<Gate>,
+}
+
+impl Stream for BodyStream {
+    type Item = Result<Bytes, BodyFailure>;
+
+    /// Where the gate is closed, whoever polls the parser polls again.
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let Self { body, rest, gate } = self.get_mut();
+        if !gate.is_open.load(Ordering::Relaxed) {
+            return Poll::Pending;
+        }
+        if rest.is_empty() {
+            match ready!(body.poll_data(cx)) {
+                Some(Ok(bytes)) => *rest = bytes,
+                end => return Poll::Ready(end),
+            }
+        }
+        let piece = rest.split_to(rest.len().min(PIECE));
+        gate.is_open.store(false, Ordering::Relaxed);
+        gate.given.fetch_add(piece.len() as u64, Ordering::Relaxed);
+        Poll::Ready(Some(Ok(piece)))
     }
 }
 

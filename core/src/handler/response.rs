@@ -128,11 +128,19 @@ impl Response {
     pub fn with_field(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
         if self.fault().is_none() {
             if let Err(fault) = self.fields.push(name, value) {
-                let report = Some(Box::new(OperatorReport::Fault(fault)));
-                self = Self { report, ..Self::new(Status::INTERNAL_SERVER_ERROR) };
+                return self.with_fault(fault);
             }
         }
         self
+    }
+
+    /// The 500 of a field that cannot be sent, unless it is one already.
+    pub(super) fn with_fault(self, fault: InvalidField) -> Self {
+        if self.fault().is_some() {
+            return self;
+        }
+        let report = Some(Box::new(OperatorReport::Fault(fault)));
+        Self { report, ..Self::new(Status::INTERNAL_SERVER_ERROR) }
     }
 
     /// One more field.

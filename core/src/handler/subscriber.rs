@@ -180,8 +180,9 @@ pub enum Failure {
     Spool,
     /// A recording could not be written. It ends there.
     Recording,
-    /// What reads the bytes before HTTP, makes a layer, or takes connections of another protocol panicked. Or a preface took
-    /// more bytes than had come, or no layer could be made, by no fault of the peer's. The connection was closed.
+    /// What reads the bytes before HTTP, makes a layer, or takes connections of another protocol panicked, or a layer that a
+    /// listener puts on its connections did, at any time. Or a preface took more bytes than had come, or no layer could be
+    /// made, by no fault of the peer's. The connection was closed.
     Prologue,
 }
 

@@ -3,5 +3,6 @@
 
 mod ends;
 mod handshake;
+mod panics;
 mod preface;
 mod support;

@@ -21,7 +21,7 @@ use httpfsm::time::{Moment, Now};
 use super::start::channel;
 use super::{Driver, TURNS, WireEnd};
 use crate::alarms::NEVER;
-use crate::layer::{Layer, LayerError, NoLayer};
+use crate::layer::{Guarded, Layer, LayerError, NoLayer};
 use crate::layered::Layered;
 use crate::ledger::Kept;
 use crate::listener::ListenerInfo;
@@ -127,7 +127,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         loop {
             while let Some(output) = before.machine.next_output() {
                 match output {
-                    PrologueOutput::BeginHandshake => self.put_layer(&mut before, at),
+                    PrologueOutput::BeginHandshake => self.put_layer(&mut before),
                     PrologueOutput::Open(refusal) => {
                         self.open(before, refusal, now);
                         return None;
@@ -259,14 +259,15 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         if before.layer.is_some() { PrologueInput::LayerChosen } else { PrologueInput::PrefaceRead }
     }
 
-    fn put_layer(&mut self, before: &mut BeforeChannel, at: Moment) {
+    fn put_layer(&mut self, before: &mut BeforeChannel) {
         let received = std::mem::take(&mut before.received);
         match (self.wire.take(), before.layer.take()) {
             (Some(Stack::Plain(wire)), Some(layer)) => {
-                match panics::attempt(|| Layered::behind(wire, layer, &received)) {
-                    Ok(wire) => self.wire = Some(Stack::Layered(Box::new(wire))),
-                    Err(text) => self.panicked(before, text, at),
-                }
+                let (shared, info) = (Arc::clone(&self.service.shared), Arc::clone(&self.info));
+                let layer = Guarded::new(layer, move |text| {
+                    shared.report(|subscriber| subscriber.failed(Some(&info), Failure::Prologue, text));
+                });
+                self.wire = Some(Stack::Layered(Box::new(Layered::behind(wire, layer, &received))));
             }
             (wire, _) => self.wire = wire,
         }
@@ -274,13 +275,8 @@ impl<H: Handler, W: Wire> Driver<H, W> {
 
     fn shake_hands(&mut self, before: &mut BeforeChannel, at: Moment, cx: &mut Context<'_>) -> Poll<()> {
         let Some(Stack::Layered(wire)) = &mut self.wire else { return Poll::Pending };
-        let polled = match panics::attempt(|| wire.poll_established(cx)) {
-            Ok(polled) => polled,
-            Err(text) => {
-                self.panicked(before, text, at);
-                return Poll::Ready(());
-            }
-        };
+        let polled = wire.poll_established(cx);
+        let has_panicked = wire.layer().panic().is_some();
         let input = match polled {
             Poll::Pending => return Poll::Pending,
             Poll::Ready(Ok(established)) => {
@@ -299,7 +295,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             }
             Poll::Ready(Err(error)) => {
                 before.text = Some(error.to_string());
-                of_handshake(&error)
+                if has_panicked { PrologueInput::Disconnected } else { of_handshake(&error) }
             }
         };
         tell(before, at, input);

@@ -1,0 +1,99 @@
+//! A listener's layer, which is the application's code: if it panics, its connection ends, and its task goes on.
+
+use std::cell::OnceCell;
+use std::io::IoSlice;
+
+use super::{Layer, LayerError};
+use crate::panics;
+use crate::preface::Established;
+
+/// A layer that is called no more when it has panicked, and fails instead.
+pub(crate) struct Guarded {
+    /// `None` when it is being dropped.
+    layer: Option<Box<dyn Layer>>,
+    panic: OnceCell<String>,
+    tell: Box<dyn Fn(&str) + Send>,
+}
+
+impl Guarded {
+    /// `tell` hears what the panic says.
+    pub(crate) fn new(layer: Box<dyn Layer>, tell: impl Fn(&str) + Send + 'static) -> Self {
+        Self { layer: Some(layer), panic: OnceCell::new(), tell: Box::new(tell) }
+    }
+
+    /// What its panic said.
+    pub(crate) fn panic(&self) -> Option<&str> {
+        self.panic.get().map(String::as_str)
+    }
+
+    fn note(&self, text: &str) {
+        let text = format!("A layer panicked: {text}");
+        (self.tell)(&text);
+        let _ = self.panic.set(text);
+    }
+
+    /// `None` if it panics, or has done so.
+    fn ask<T>(&self, call: impl FnOnce(&dyn Layer) -> T) -> Option<T> {
+        let layer = self.layer.as_deref().filter(|_| self.panic().is_none())?;
+        panics::attempt(|| call(layer)).inspect_err(|text| self.note(text)).ok()
+    }
+
+    fn call<T>(
+        &mut self,
+        call: impl FnOnce(&mut dyn Layer) -> Result<T, LayerError>,
+    ) -> Result<T, LayerError> {
+        if let (Some(layer), None) = (self.layer.as_deref_mut(), self.panic.get()) {
+            match panics::attempt(|| call(layer)) {
+                Ok(outcome) => return outcome,
+                Err(text) => self.note(&text),
+            }
+        }
+        Err(LayerError::own(self.panic().unwrap_or_default()))
+    }
+}
+
+impl Layer for Guarded {
+    fn received(&mut self, below: &[u8], down: &mut Vec<u8>) -> Result<usize, LayerError> {
+        self.call(|layer| layer.received(below, down))
+    }
+
+    fn below_ended(&mut self) {
+        // A panic shows in the read that follows.
+        let _ = self.call(|layer| {
+            layer.below_ended();
+            Ok(())
+        });
+    }
+
+    fn read(&mut self, plain: &mut [u8]) -> Result<Option<usize>, LayerError> {
+        self.call(|layer| layer.read(plain))
+    }
+
+    fn write(&mut self, plain: &[IoSlice<'_>], down: &mut Vec<u8>) -> Result<usize, LayerError> {
+        self.call(|layer| layer.write(plain, down))
+    }
+
+    fn end(&mut self, down: &mut Vec<u8>) {
+        let _ = self.call(|layer| {
+            layer.end(down);
+            Ok(())
+        });
+    }
+
+    fn established(&self) -> Option<Established> {
+        self.ask(|layer| layer.established()).flatten()
+    }
+
+    fn held(&self) -> usize {
+        self.ask(|layer| layer.held()).unwrap_or(0)
+    }
+}
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        let layer = self.layer.take();
+        if let Err(text) = panics::attempt(|| drop(layer)) {
+            self.note(&text);
+        }
+    }
+}

@@ -42,7 +42,7 @@ pub use control::{ConnectionInfo, Control, Disconnected, KeptPlace, PeerEnded, W
 pub use extensions::Extensions;
 pub use into_response::IntoResponse;
 pub use memory::{MemoryHandle, MemoryLedger, MemoryUse, NoRoom, ReserveFuture, ReservedMemory};
-pub use request::{NotInformational, Request};
+pub use request::{NotInformational, Request, RequestParts};
 pub use response::Response;
 pub use subscriber::{Failure, Subscriber};
 pub use upgrade::{IoFailure, UpgradeError, UpgradeFuture, Upgraded, UpgradedIo};

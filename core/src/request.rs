@@ -265,6 +265,16 @@ impl RequestHead {
     pub fn as_ref(&self) -> RequestRef<'_> {
         RequestRef::new(&self.bytes, self.meta)
     }
+
+    #[cfg(feature = "http")]
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    #[cfg(feature = "http")]
+    pub(crate) fn meta(&self) -> &HeadMeta {
+        &self.meta
+    }
 }
 
 impl fmt::Debug for RequestHead {
@@ -291,6 +301,16 @@ impl<'a> FieldLines<'a> {
     pub(crate) const fn new(lines: &'a [u8]) -> Self {
         Self { rest: lines }
     }
+
+    /// The name and the value of the next line.
+    #[inline]
+    pub(crate) fn next_line(&mut self) -> Option<(&'a [u8], &'a [u8])> {
+        let (name, rest) = self.rest.split_at_checked(memchr::memchr(b':', self.rest)?)?;
+        // No CR stands in a line but before its LF.
+        let (value, rest) = rest.split_at_checked(memchr::memchr(b'\r', rest)?)?;
+        self.rest = part(rest, 2..);
+        Some((name, trim_blanks(part(value, 1..))))
+    }
 }
 
 impl fmt::Debug for FieldLines<'_> {
@@ -316,11 +336,8 @@ impl<'a> Iterator for FieldLines<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<FieldRef<'a>> {
-        let (name, rest) = self.rest.split_at_checked(memchr::memchr(b':', self.rest)?)?;
-        // No CR stands in a line but before its LF.
-        let (value, rest) = rest.split_at_checked(memchr::memchr(b'\r', rest)?)?;
-        self.rest = part(rest, 2..);
-        Some(FieldRef { name: ascii(name), value: trim_blanks(part(value, 1..)) })
+        let (name, value) = self.next_line()?;
+        Some(FieldRef { name: ascii(name), value })
     }
 }
 

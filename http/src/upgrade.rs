@@ -27,7 +27,7 @@ use httpfsm::handler::{Control, UpgradeFuture};
 ///     response.headers_mut().insert(UPGRADE, "echo".parse().expect("a value"));
 ///     response
 /// }
-/// # let _ = handler::<fn(UpgradeFuture)>;
+/// # let _ = handler(&Request::default(), drop);
 /// ```
 #[derive(Clone)]
 pub struct Upgrade(Arc<dyn Control>);

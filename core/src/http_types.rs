@@ -5,6 +5,7 @@
 //! target and values share the memory of the head.
 
 use alloc::sync::Arc;
+use core::ops::Range;
 
 use ::http::header::{CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
 use ::http::{Method, StatusCode, Uri};
@@ -14,6 +15,7 @@ use crate::fields::{Fields, InvalidField};
 use crate::part::part;
 use crate::request::{RequestHead, Version};
 use crate::status::Status;
+use crate::token::{is_blank, trim_blanks};
 
 impl Fields {
     /// Adds a field line of the crate `http`, whose name and value are not checked again. As [`push`](Self::push), but what
@@ -122,6 +124,9 @@ impl From<Version> for ::http::Version {
     }
 }
 
+/// Fields that room is made for on the word of the head's size alone.
+const RESERVED: usize = 128;
+
 /// A head whose bytes are shared with what was made of it.
 struct SharedHead(Arc<RequestHead>);
 
@@ -139,7 +144,6 @@ impl RequestHead {
     }
 
     /// The head as that of a request of the crate `http`, with this body. Its target and values share the memory of the head.
-    /// `headers` is the memory for the fields, and is emptied first; `HeaderMap::new()` where there is none to use again.
     ///
     /// Only with the feature `http`.
     ///
@@ -148,7 +152,7 @@ impl RequestHead {
     ///
     /// fn convert(request: Request) -> Result<http::Request<httpfsm::Body>, http::Error> {
     ///     let RequestParts { head, body, .. } = request.into_parts();
-    ///     head.into_http(http::HeaderMap::new(), body)
+    ///     head.into_http(body)
     /// }
     /// # let _ = convert;
     /// ```
@@ -161,25 +165,28 @@ impl RequestHead {
     ///   it (`<`, `>`, a backquote in the path);
     /// - `InvalidHeaderName`: a name is longer than 65,535 bytes;
     /// - `MaxSizeReached`: there are fields of more names than a `HeaderMap` takes (32,768 at most).
-    pub fn into_http<T>(
-        self: Arc<Self>,
-        mut headers: HeaderMap,
-        body: T,
-    ) -> Result<::http::Request<T>, ::http::Error> {
+    pub fn into_http<T>(self: Arc<Self>, body: T) -> Result<::http::Request<T>, ::http::Error> {
         let mut request = ::http::Request::new(body);
-        let (range, version) = (self.meta().target(), self.meta().version);
-        *request.version_mut() = version.into();
-        *request.method_mut() = Method::from_bytes(part(self.bytes(), self.meta().method()))?;
-        let bytes = Arc::clone(&self).into_bytes();
-        *request.uri_mut() = Uri::from_maybe_shared(bytes.slice(range))?;
-        headers.clear();
-        let mut lines = RequestHead::as_ref(&self).fields();
-        while let Some((name, value)) = lines.next_line() {
-            // A value of no bytes has no place in the head.
-            let value = if value.is_empty() { Bytes::new() } else { bytes.slice_ref(value) };
-            headers.try_append(HeaderName::from_bytes(name)?, HeaderValue::from_maybe_shared(value)?)?;
+        let (meta, bytes) = (*self.meta(), self.into_bytes());
+        *request.version_mut() = meta.version.into();
+        *request.method_mut() = Method::from_bytes(part(&bytes, meta.method()))?;
+        *request.uri_mut() = Uri::from_maybe_shared(bytes.slice(meta.target()))?;
+        let headers = request.headers_mut();
+        headers.try_reserve(usize::from(meta.field_lines).min(RESERVED))?;
+        let Range { start: mut at, end } = meta.fields();
+        while at < end {
+            let line = part(&bytes, at..end);
+            // The name is short, and ends before anything else of the line.
+            let Some(colon) = line.iter().position(|&byte| byte == b':') else { break };
+            let Some(cr) = memchr::memchr(b'\r', line) else { break };
+            let name = HeaderName::from_bytes(part(line, ..colon))?;
+            let value = part(line, colon + 1..cr);
+            let before = value.iter().take_while(|&&byte| is_blank(byte)).count();
+            let start = at + colon + 1 + before;
+            let value = bytes.slice(start..start + trim_blanks(value).len());
+            headers.try_append(name, HeaderValue::from_maybe_shared(value)?)?;
+            at += cr + 2;
         }
-        *request.headers_mut() = headers;
         Ok(request)
     }
 }

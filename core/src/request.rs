@@ -47,6 +47,8 @@ pub(crate) struct HeadMeta {
     pub(crate) target_len: u32,
     /// Bytes of the method: at most [`crate::head::MAX_METHOD`].
     pub(crate) method_len: u16,
+    /// The number of field lines; of more than 65,535 it is that.
+    pub(crate) field_lines: u16,
     /// Bytes of the empty lines before the request line.
     pub(crate) start: u8,
     /// The version.
@@ -267,11 +269,6 @@ impl RequestHead {
     }
 
     #[cfg(feature = "http")]
-    pub(crate) fn bytes(&self) -> &[u8] {
-        &self.bytes
-    }
-
-    #[cfg(feature = "http")]
     pub(crate) fn meta(&self) -> &HeadMeta {
         &self.meta
     }
@@ -301,16 +298,6 @@ impl<'a> FieldLines<'a> {
     pub(crate) const fn new(lines: &'a [u8]) -> Self {
         Self { rest: lines }
     }
-
-    /// The name and the value of the next line.
-    #[inline]
-    pub(crate) fn next_line(&mut self) -> Option<(&'a [u8], &'a [u8])> {
-        let (name, rest) = self.rest.split_at_checked(memchr::memchr(b':', self.rest)?)?;
-        // No CR stands in a line but before its LF.
-        let (value, rest) = rest.split_at_checked(memchr::memchr(b'\r', rest)?)?;
-        self.rest = part(rest, 2..);
-        Some((name, trim_blanks(part(value, 1..))))
-    }
 }
 
 impl fmt::Debug for FieldLines<'_> {
@@ -336,8 +323,11 @@ impl<'a> Iterator for FieldLines<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<FieldRef<'a>> {
-        let (name, value) = self.next_line()?;
-        Some(FieldRef { name: ascii(name), value })
+        let (name, rest) = self.rest.split_at_checked(memchr::memchr(b':', self.rest)?)?;
+        // No CR stands in a line but before its LF.
+        let (value, rest) = rest.split_at_checked(memchr::memchr(b'\r', rest)?)?;
+        self.rest = part(rest, 2..);
+        Some(FieldRef { name: ascii(name), value: trim_blanks(part(value, 1..)) })
     }
 }
 

@@ -50,7 +50,7 @@ fn a_head_becomes_a_request_with_all_its_fields() {
         b"\r\nPATCH /a/b?c=%20d HTTP/1.0\r\nHost: example.com:8080\r\nX-Empty:\r\nx-a: \t one \t\r\nX-A:two:2\r\n\
         X-Opaque: caf\xe9\r\n\r\n",
     );
-    let request = Arc::clone(&head).into_http(headers(&[("old", "1")]), "the body").unwrap();
+    let request = Arc::clone(&head).into_http("the body").unwrap();
     assert_eq!(request.method(), "PATCH");
     assert_eq!(request.uri(), "/a/b?c=%20d");
     assert_eq!(request.version(), http::Version::HTTP_10);
@@ -87,7 +87,7 @@ fn each_form_of_a_target_becomes_its_uri() {
         ("a-method-of-more-than-15-bytes /x HTTP/1.1", "/x"),
     ] {
         let head = head(format!("{line}\r\nHost: a:443\r\n\r\n").as_bytes());
-        let request = head.into_http(HeaderMap::new(), ()).unwrap();
+        let request = head.into_http(()).unwrap();
         assert_eq!(request.uri(), uri, "{line}");
         assert_eq!(request.method().as_str(), line.split(' ').next().unwrap());
         assert_eq!(request.version(), http::Version::HTTP_11);
@@ -98,7 +98,7 @@ fn each_form_of_a_target_becomes_its_uri() {
 fn what_those_types_cannot_express_is_an_error() {
     let of = |target: &str, fields: &str| {
         let head = head(format!("GET {target} HTTP/1.1\r\nHost: a\r\n{fields}\r\n").as_bytes());
-        head.into_http(HeaderMap::new(), ()).map(drop)
+        head.into_http(()).map(drop)
     };
     for target in ["/<", "/`", "http://a/<"] {
         assert!(of(target, "").unwrap_err().is::<InvalidUri>(), "{target}");

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use http::Extensions;
 use http_body::Body as HttpBody;
 use httpfsm::handler::{Request, Response};
 use pin_project_lite::pin_project;
@@ -28,14 +29,14 @@ pin_project! {
     #[project = StateProjection]
     enum State<S, F> {
         /// The service may not be ready yet.
-        Waiting { service: S, request: Option<Request> },
+        Waiting { service: S, request: Option<(Request, Extensions)> },
         Called { #[pin] future: F, asked: Asked },
     }
 }
 
 impl<S: Service<http::Request<Body>>> ServiceFuture<S> {
-    pub(crate) fn new(service: S, request: Request) -> Self {
-        Self { state: State::Waiting { service, request: Some(request) } }
+    pub(crate) fn new(service: S, request: Request, extensions: Extensions) -> Self {
+        Self { state: State::Waiting { service, request: Some((request, extensions)) } }
     }
 }
 
@@ -64,8 +65,8 @@ where
                         return Poll::Ready(response::failed(error.into()));
                     }
                     // Taken once: the state changes below, or the future is over.
-                    let Some(request) = request.take() else { return Poll::Pending };
-                    match request::convert(request) {
+                    let Some((request, extensions)) = request.take() else { return Poll::Pending };
+                    match request::convert(request, extensions) {
                         Ok((request, asked)) => (service.call(request), asked),
                         Err(status) => return Poll::Ready(Response::new(status)),
                     }

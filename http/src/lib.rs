@@ -15,9 +15,9 @@
 #![deny(missing_docs)]
 
 mod body;
+mod extensions;
 mod future;
 mod locked;
-mod recycled;
 mod request;
 mod response;
 mod service;

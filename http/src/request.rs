@@ -1,12 +1,12 @@
 //! A request as services have it.
 
+use http::Extensions;
 use http::uri::InvalidUri;
 use httpfsm::Status;
 use httpfsm::handler::{Request, RequestParts};
 use httpfsm::request::RequestHead;
 
 use crate::body::Body;
-use crate::recycled;
 use crate::upgrade::Upgrade;
 
 /// The longest target that a `Uri` takes.
@@ -19,28 +19,35 @@ pub(crate) struct Asked {
     pub(crate) head: bool,
 }
 
-/// Converts a request.
+/// Converts a request. `extensions` is what its extensions begin with.
 ///
 /// # Errors
 ///
 /// The status of the response to one that the crate `http` cannot express: 414 or 400 for its target, 431 for its fields.
-pub(crate) fn convert(request: Request) -> Result<(http::Request<Body>, Asked), Status> {
+pub(crate) fn convert(
+    request: Request,
+    extensions: Extensions,
+) -> Result<(http::Request<Body>, Asked), Status> {
     let RequestParts { head, body, connection, control, .. } = request.into_parts();
     let view = RequestHead::as_ref(&head);
     let asked = Asked { head: view.is_head() };
     let upgrades = view.is_connect() || view.upgrade().is_some();
-    let long = view.target().len() > MAX_URI;
-    let mut converted = head.into_http(recycled::take(), Body::from(body)).map_err(|error| {
-        match (error.is::<InvalidUri>(), long) {
-            (true, true) => Status::URI_TOO_LONG,
-            (true, false) => Status::BAD_REQUEST,
-            (false, _) => Status::REQUEST_HEADER_FIELDS_TOO_LARGE,
-        }
-    })?;
-    let extensions = converted.extensions_mut();
-    extensions.insert(connection);
+    // Hardly any head is so long that its target need be looked at.
+    let long = view.raw().len() > MAX_URI && view.target().len() > MAX_URI;
+    let mut converted = head.into_http(Body::from(body)).map_err(|error| refusal(&error, long))?;
+    *converted.extensions_mut() = extensions;
+    converted.extensions_mut().insert(connection);
     if upgrades {
-        extensions.insert(Upgrade::new(control));
+        converted.extensions_mut().insert(Upgrade::new(control));
     }
     Ok((converted, asked))
+}
+
+#[cold]
+fn refusal(error: &http::Error, long: bool) -> Status {
+    match error.is::<InvalidUri>() {
+        true if long => Status::URI_TOO_LONG,
+        true => Status::BAD_REQUEST,
+        false => Status::REQUEST_HEADER_FIELDS_TOO_LARGE,
+    }
 }

@@ -12,7 +12,6 @@ use httpfsm::{BodyError, Fields, Status};
 
 use crate::BoxError;
 use crate::body::Body;
-use crate::recycled;
 use crate::request::Asked;
 
 /// How deep an error is searched for what it was made of.
@@ -34,7 +33,6 @@ where
             return converted.with_field(name.as_str(), value);
         }
     }
-    recycled::give(parts.headers);
     let without_content = asked.head || status.forbids_content();
     converted.body = content(body, without_content, cx);
     converted
@@ -64,20 +62,20 @@ where
         return own.take().unwrap_or_default().into_inner();
     }
     let Some(body) = body.filter(|body| !body.is_end_stream()) else { return handler::Body::Empty };
+    // Before the first frame: some bodies say what they had, and go on saying so.
     let length = body.size_hint().exact();
     let mut body = Box::pin(body);
-    let first = match without_content {
-        // Nobody reads it: only its length matters.
-        true => None,
-        false => match poll(body.as_mut(), cx) {
+    let mut first = None;
+    if !without_content {
+        match poll(body.as_mut(), cx) {
             Poll::Ready(Frame::Data(data)) if body.is_end_stream() => return data.into(),
             Poll::Ready(Frame::End) if length.is_none_or(|length| length == 0) => {
                 return handler::Body::Empty;
             }
-            Poll::Ready(frame) => Some(frame),
-            Poll::Pending => None,
-        },
-    };
+            Poll::Ready(frame) => first = Some(frame),
+            Poll::Pending => {}
+        }
+    }
     handler::Body::stream(Streamed { body, first, length })
 }
 

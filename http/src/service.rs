@@ -8,6 +8,7 @@ use tower_service::Service;
 
 use crate::BoxError;
 use crate::body::Body;
+use crate::extensions;
 use crate::future::ServiceFuture;
 
 /// Makes a service a handler, for the `serve` of any transport.
@@ -53,13 +54,15 @@ where
     S: Clone + Send + Sync + 'static,
     B: HttpBody<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
-    ServiceHandler { service }
+    ServiceHandler { service, extensions: extensions::with_room() }
 }
 
 /// The handler that [`service`] makes.
 #[derive(Clone)]
 pub struct ServiceHandler<S> {
     service: S,
+    /// What those of each request are a copy of.
+    extensions: http::Extensions,
 }
 
 impl<S, B> Handler for ServiceHandler<S>
@@ -71,7 +74,7 @@ where
     type Future = ServiceFuture<S>;
 
     fn call(&self, request: Request) -> ServiceFuture<S> {
-        ServiceFuture::new(self.service.clone(), request)
+        ServiceFuture::new(self.service.clone(), request, self.extensions.clone())
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
+use std::str;
 
 use axum::Router;
 use axum::routing::get;

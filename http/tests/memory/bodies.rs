@@ -277,3 +277,70 @@ fn data_of_several_pieces_is_sent_whole() {
         "{response}"
     );
 }
+
+/// A body that says how long it is, and counts how often it is polled.
+struct Promises {
+    polls: Arc<AtomicUsize>,
+    length: u64,
+}
+
+impl http_body::Body for Promises {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.polls.fetch_add(1, Ordering::SeqCst);
+        Poll::Ready(None)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.length)
+    }
+}
+
+fn promises(length: u64) -> (Case<impl httpfsm::Handler>, Arc<AtomicUsize>) {
+    let polls = Arc::new(AtomicUsize::new(0));
+    let counts = Arc::clone(&polls);
+    let respond = move |_: Request<Body>| {
+        let response = Response::new(Promises { polls: Arc::clone(&counts), length });
+        async { Ok::<_, Infallible>(response) }
+    };
+    (Case::new(service(service_fn(respond))), polls)
+}
+
+#[test]
+fn the_body_of_a_response_to_head_is_not_read() {
+    let (mut case, polls) = promises(5);
+    assert_eq!(case.ask("HEAD", "/"), "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n");
+    assert_eq!(polls.load(Ordering::SeqCst), 0);
+}
+
+#[test]
+fn a_body_that_ends_short_of_what_it_promised_is_cut() {
+    let (mut case, _) = promises(5);
+    assert_eq!(case.ask("GET", "/"), "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n");
+    assert!(case.client.is_ended());
+    case.client.close_write();
+    case.server.run();
+    assert_eq!(case.told.take(), ["closed: ResponseShort"]);
+    let (mut case, _) = promises(0);
+    assert_eq!(case.ask("GET", "/"), "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    assert!(!case.client.is_ended());
+}
+
+#[test]
+fn a_body_of_the_transport_yields_neither_empty_data_nor_flushes() {
+    use httpfsm::handler::Frame;
+    let mut frames = vec![Frame::End, Frame::Data("a".into()), Frame::Flush, Frame::Data(Bytes::new())];
+    let mut body =
+        Body::from(httpfsm::Body::from_fn(move |_| Poll::Ready(frames.pop().unwrap_or(Frame::End))));
+    let data = httpfsm_transport::block_on(body.frame()).unwrap().unwrap().into_data();
+    assert_eq!(data.ok(), Some(Bytes::from_static(b"a")));
+    assert!(httpfsm_transport::block_on(body.frame()).is_none());
+    assert!(
+        Body::default().is_end_stream() && Body::from("").is_end_stream() && !Body::from("a").is_end_stream()
+    );
+}

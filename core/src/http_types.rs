@@ -1,8 +1,8 @@
 //! From and to the types of the crate `http`.
 //!
-//! A name, a value and a status of that crate are as valid as those of this one, so they are taken as they are. The other way,
-//! each type of that crate checks its bytes again, in vector code: what would skip that is `unsafe` there. Nothing is copied:
-//! target and values share the memory of the head.
+//! A name, a value and a status of that crate are as valid as those of this one, so they are taken as they are. The other
+//! way, each type of that crate checks its bytes again, in vector code: what would skip that is `unsafe` there. Nothing is
+//! copied: target and values share the memory of the head.
 
 use alloc::sync::Arc;
 use core::ops::Range;
@@ -143,7 +143,8 @@ impl RequestHead {
         Bytes::from_owner(SharedHead(self))
     }
 
-    /// The head as that of a request of the crate `http`, with this body. Its target and values share the memory of the head.
+    /// The head as that of a request of the crate `http`, with this body. Its target and values share the memory of the
+    /// head.
     ///
     /// Only with the feature `http`.
     ///

@@ -4,9 +4,9 @@
 //! Should you use this? Yes, if you have such a service, or want axum's routing and extractors. A handler without them,
 //! [`httpfsm::Handler`], costs less than half.
 //!
-//! [`service()`] makes the handler, for the `serve` of any transport; it says what a service sees of a request and what becomes
-//! of its response. This crate knows no transport, socket or runtime. With axum's features `http1`, `http2` and `tokio` off, no
-//! other server is in the build.
+//! [`service()`] makes the handler, for the `serve` of any transport; it says what a service sees of a request and what
+//! becomes of its response. This crate knows no transport, socket or runtime. With axum's features `http1`, `http2` and
+//! `tokio` off, no other server is in the build.
 //!
 //! | feature | what it adds |
 //! |---|---|

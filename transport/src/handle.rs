@@ -56,8 +56,8 @@ impl ServerHandle {
         Until::new(Arc::clone(&self.shared), SharedState::is_gone)
     }
 
-    /// Begins to drain the server when `signal` resolves, and resolves when it has [gone](Self::gone), whoever told it to go:
-    /// the whole of a server's life behind `serve`. How long running responses have is the parameter `drain_deadline`.
+    /// Begins to drain the server when `signal` resolves, and resolves when it has [gone](Self::gone), whoever told it to
+    /// go: the whole of a server's life behind `serve`. How long running responses have is the parameter `drain_deadline`.
     /// Dropping it stops nothing.
     ///
     /// Every transport has it. On blocking, where nothing awaits, `block_on` waits for it.

@@ -12,13 +12,19 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::load::CONTENT;
 
+const TEXT: &str = match str::from_utf8(CONTENT) {
+    Ok(text) => text,
+    Err(_) => panic!("the content is text"),
+};
+
 /// Serves it on a port that the system chooses, which the first line says, until SIGTERM.
 ///
 /// # Errors
 /// The system has no socket, thread or descriptor for it.
 #[expect(clippy::print_stdout, reason = "whoever started it reads the address")]
 pub fn serve() -> io::Result<()> {
-    let app = Router::new().route("/plaintext", get(async || str::from_utf8(CONTENT).unwrap_or_default()));
+    // As axum's own `serve` does, so that no handler is made a route at each request.
+    let app = Router::new().route("/plaintext", get(|| async { TEXT })).with_state(());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate())?;

@@ -16,6 +16,9 @@ use crate::future::ServiceFuture;
 /// Each request is served by a clone of the service, when that says that it is ready. A service that is not `Sync` is
 /// wrapped in [`Locked`](crate::Locked).
 ///
+/// Of axum's `Router`, `router.with_state(())` is the faster service: its handlers are made routes once, and not at each
+/// request.
+///
 /// - The request's extensions hold an `Arc` of the [`ConnectionInfo`](httpfsm::handler::ConnectionInfo): the addresses, the
 ///   scheme, and what the listener and the wire put among its own extensions. A request that asks for an upgrade, and a
 ///   `CONNECT`, have an [`Upgrade`](crate::Upgrade), too.

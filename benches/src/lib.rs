@@ -9,4 +9,5 @@ pub mod client;
 pub mod in_memory;
 pub mod in_process;
 pub mod load;
+pub mod router;
 pub mod server;

@@ -260,7 +260,13 @@ impl Fields {
     fn push_bytes(&mut self, name: &str, value: &[u8]) -> Result<(), InvalidField> {
         check_name(name)?;
         check_value(name, value)?;
-        // CR and LF are refused above, also at the ends, so only SP and HTAB are trimmed.
+        self.push_checked(name, value)
+    }
+
+    /// Adds a line whose name is a token and whose value holds no control character but HTAB.
+    #[inline]
+    pub(crate) fn push_checked(&mut self, name: &str, value: &[u8]) -> Result<(), InvalidField> {
+        // CR and LF are refused, also at the ends, so only SP and HTAB are trimmed.
         let value = value.trim_ascii();
         match Known::of(name) {
             Known::Other => {}

@@ -61,7 +61,7 @@ pub use json::{Json, JsonError};
 pub use memory::{MemoryHandle, MemoryLedger, MemoryUse, NoRoom, ReserveFuture, ReservedMemory};
 #[cfg(feature = "multipart")]
 pub use multipart::{Multipart, MultipartError, Part};
-pub use request::{NotInformational, Request};
+pub use request::{NotInformational, Request, RequestParts};
 pub use response::Response;
 pub use state::with_state;
 pub use subscriber::{Failure, Subscriber};

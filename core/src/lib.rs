@@ -45,6 +45,8 @@
 //!
 //! - `draw`, on by default: [`Machine::describe`](fsm::Machine::describe) and the drawings. The tables, which drive the
 //!   machines, and [`Trace`](fsm::Trace) are there without it.
+//! - `http`, off by default: `Fields`, `Status`, `Version` and request heads from and to the types of the crate `http`, none
+//!   of which is validated again where its type guarantees what a field or a status needs.
 //! - `std`, off by default: httparse and memchr ask the processor while they run which vector instructions it has, for
 //!   which they need the standard library. The transports of this project turn it on. It also brings what is made of types
 //!   of the standard library: [`Date::from_unix`](time::Date::from_unix), and `io::Error` as a response.
@@ -75,6 +77,8 @@ pub mod fsm;
 pub mod handler;
 mod head;
 mod host;
+#[cfg(feature = "http")]
+mod http_types;
 pub mod origins;
 mod part;
 pub mod peer;

@@ -3,9 +3,9 @@
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::Waker;
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use httpfsm::handler::{Failure, MemoryUse};
@@ -54,6 +54,34 @@ impl ServerHandle {
     /// handler that ran on after its connection was lost, and nobody listens any more. Dropping it stops nothing.
     pub fn gone(&self) -> impl Future<Output = ()> + Send + use<> {
         Until::new(Arc::clone(&self.shared), SharedState::is_gone)
+    }
+
+    /// Begins to drain the server when `signal` resolves, and resolves when it has [gone](Self::gone), whoever told it to
+    /// go: the whole of a server's life behind `serve`. How long running responses have is the parameter `drain_deadline`.
+    /// Dropping it stops nothing.
+    ///
+    /// Every transport has it. On blocking, where nothing awaits, `block_on` waits for it.
+    ///
+    /// ```
+    /// use httpfsm::{Request, ServerConfig};
+    /// use httpfsm_transport::memory::MemoryServer;
+    ///
+    /// # let mut server = MemoryServer::new(ServerConfig::default(), |_: Request| async { "Hello, world!" });
+    /// # httpfsm_transport::block_on(async move {
+    /// # let handle = server.handle();
+    /// # let ctrl_c = async {};
+    /// handle.with_graceful_shutdown(ctrl_c).await;
+    /// # });
+    /// ```
+    pub async fn with_graceful_shutdown(self, signal: impl Future<Output = ()>) {
+        let mut signal = pin!(signal);
+        let mut draining = self.draining();
+        poll_fn(|cx| match signal.as_mut().poll(cx) {
+            Poll::Pending => Pin::new(&mut draining).poll(cx),
+            ready => ready,
+        })
+        .await;
+        self.begin_drain(None).gone().await;
     }
 
     /// The counts so far. Those of a channel are in them when it has closed.

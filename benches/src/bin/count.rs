@@ -4,6 +4,7 @@
 //! count                          every row of benches/budgets.txt
 //! count core                     some servers
 //! count layered                  the driver over a connection in memory, through a layer
+//! count http                     an axum `Router` with one route, on tokio
 //! count tokio-limited            a transport under limits of which none is reached
 //! count tokio --load plain       some loads
 //! count --keep DIR               keeps the profiles, for callgrind_annotate
@@ -28,16 +29,22 @@ use httpfsm_benches::client::BenchClient;
 use httpfsm_benches::in_memory::InMemory;
 use httpfsm_benches::in_process::InProcess;
 use httpfsm_benches::load::Load;
+use httpfsm_benches::router;
 use httpfsm_benches::server::{self, ServerProcess};
 use lexopt::{Arg, ValueExt};
 
 /// The machine without a transport.
 const CORE: &str = "core";
-/// The driver over a connection in memory, without a layer and through one. Every other name is a transport of the program.
+/// The driver over a connection in memory, without a layer and through one. Every other name but [`HTTP`] is a transport of
+/// the program.
 const MEMORY: [&str; 2] = ["memory", "layered"];
+/// A `Router` on tokio, which this program itself serves.
+const HTTP: &str = "http";
 
 /// The first argument of the process that is counted for [`CORE`] and [`MEMORY`].
 const WORKLOAD: &str = "workload";
+/// That of the process that serves for [`HTTP`].
+const SERVE: &str = "serve-router";
 
 /// What both runs begin with, so that buffers have grown to their size before the difference begins.
 const WARM_UP: usize = 200;
@@ -55,6 +62,10 @@ fn count() -> Result<ExitCode, Box<dyn Error>> {
         arguments.iter().map(|word| word.to_str().unwrap_or("")).collect::<Vec<_>>()[..]
     {
         return workload(server, load_named(load)?, writes.parse()?);
+    }
+    if arguments == [SERVE] {
+        router::serve()?;
+        return Ok(ExitCode::SUCCESS);
     }
     let mut options = CommandLine::parse(arguments)?;
     let budgets = Budgets::parse(include_str!("../../budgets.txt"))?;
@@ -169,9 +180,12 @@ impl CommandLine {
                 return Err(format!("the workload failed: {status}").into());
             }
         } else {
-            let program = self.program.clone().map_or_else(server::program, Ok)?;
-            words.push(program.into());
-            words.extend(ServerProcess::arguments(server, 1));
+            if server == HTTP {
+                words.extend([std::env::current_exe()?.into(), SERVE.into()]);
+            } else {
+                words.push(self.program.clone().map_or_else(server::program, Ok)?.into());
+                words.extend(ServerProcess::arguments(server, 1));
+            }
             let server = ServerProcess::start(Path::new(&valgrind), &words)?;
             let mut client = BenchClient::connect(server.address())?;
             client.drive(load, writes)?;

@@ -147,6 +147,13 @@ impl Request {
         self.body
     }
 
+    /// The request in its parts, for what makes a request of another kind of it; [`new`](Self::new) puts them together.
+    #[must_use]
+    pub fn into_parts(self) -> RequestParts {
+        let Self { head, body, connection, control } = self;
+        RequestParts { head, body, connection, control }
+    }
+
     /// The trailer section, once the body has been read to its end by [`body`](Self::body). A body that was taken out has
     /// its own ([`Body::trailers`]).
     #[must_use]
@@ -239,7 +246,7 @@ impl Request {
     /// Take the future, give it to a task of its own, and respond with
     /// [`Response::switching_protocols`](super::Response::switching_protocols).
     pub fn upgrade(&self) -> UpgradeFuture {
-        UpgradeFuture(Waiting::new(&self.control))
+        UpgradeFuture::new(&self.control)
     }
 
     /// Resolves when the peer has ended its side of the connection. It may still read: the response goes out.
@@ -274,6 +281,29 @@ impl Request {
     #[must_use]
     pub fn is_disconnected(&self) -> bool {
         self.control.is_disconnected()
+    }
+}
+
+/// What a [`Request`] consists of; from [`Request::into_parts`].
+#[non_exhaustive]
+pub struct RequestParts {
+    /// The head. A transport writes the next head of the connection into the same memory, if nobody holds it any more.
+    pub head: Arc<RequestHead>,
+    /// The body.
+    pub body: Body,
+    /// The facts about the connection.
+    pub connection: Arc<ConnectionInfo>,
+    /// What can be asked of the connection, as long as the request has no response.
+    pub control: Arc<dyn Control>,
+}
+
+impl fmt::Debug for RequestParts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestParts")
+            .field("head", &self.head)
+            .field("body", &self.body)
+            .field("connection", &self.connection)
+            .finish_non_exhaustive()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::string::String;
+use alloc::sync::Arc;
 use core::fmt;
 use core::future::{Future, poll_fn};
 use core::pin::Pin;
@@ -9,7 +10,7 @@ use core::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
 
-use super::control::Waiting;
+use super::control::{Control, Waiting};
 
 /// The connection after its upgrade: bytes in, bytes out. Dropping it closes the connection; what was not
 /// [flushed](Self::flush) may be lost.
@@ -184,7 +185,15 @@ impl core::error::Error for IoFailure {}
 /// }
 /// ```
 #[must_use = "futures do nothing unless polled"]
-pub struct UpgradeFuture(pub(super) Waiting);
+pub struct UpgradeFuture(Waiting);
+
+impl UpgradeFuture {
+    /// The future of [`Request::upgrade`](super::Request::upgrade), for whoever has the control of a request alone
+    /// ([`RequestParts`](super::RequestParts)).
+    pub fn new(control: &Arc<dyn Control>) -> Self {
+        Self(Waiting::new(control))
+    }
+}
 
 impl Future for UpgradeFuture {
     type Output = Result<Upgraded, UpgradeError>;

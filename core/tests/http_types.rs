@@ -1,0 +1,200 @@
+//! From and to the types of the crate `http`.
+
+use std::error::Error;
+use std::sync::Arc;
+
+use http::header::{HeaderMap, HeaderName, HeaderValue, InvalidHeaderName, MaxSizeReached};
+use http::uri::InvalidUri;
+use httpfsm::channel::{Channel, CompiledConfig, Facts, Input, Output};
+use httpfsm::request::RequestHead;
+use httpfsm::time::{Date, Moment, Now};
+use httpfsm::{ChannelConfig, Fields, InvalidField, Status};
+
+/// The head as the machine delivers it, however large.
+#[track_caller]
+fn head(bytes: &[u8]) -> Arc<RequestHead> {
+    let config = ChannelConfig {
+        max_request_header_size: 1 << 22,
+        max_request_target_size: 0,
+        max_request_fields: 0,
+        ..ChannelConfig::default()
+    };
+    let mut channel = Channel::new(Arc::new(CompiledConfig::new(&config)), Facts::default());
+    let now = Now::new(Moment::START, &Date::EPOCH);
+    for piece in bytes.chunks(16 << 10) {
+        channel.handle(&now, Input::RxData(piece)).expect("it reads");
+    }
+    let outputs: Vec<_> =
+        std::iter::from_fn(|| channel.next_output().map(|o| matches!(o, Output::HttpRequest))).collect();
+    assert!(outputs.contains(&true), "no request: {}", channel.state());
+    Arc::new(channel.request().expect("a request").into())
+}
+
+fn headers(lines: &[(&str, &str)]) -> HeaderMap {
+    let line = |(name, value): &(&str, &str)| {
+        (
+            HeaderName::from_bytes(name.as_bytes()).expect("a name"),
+            HeaderValue::from_bytes(value.as_bytes()).expect("a value"),
+        )
+    };
+    lines.iter().map(line).collect()
+}
+
+fn lines(fields: &Fields) -> Vec<(&str, &[u8])> {
+    fields.iter().map(|field| (field.name, field.value)).collect()
+}
+
+#[test]
+fn a_head_becomes_a_request_with_all_its_fields() {
+    let head = head(
+        b"\r\nPATCH /a/b?c=%20d HTTP/1.0\r\nHost: example.com:8080\r\nX-Empty:\r\nx-a: \t one \t\r\nX-A:two:2\r\n\
+        X-Opaque: caf\xe9\r\n\r\n",
+    );
+    let request = Arc::clone(&head).into_http("the body").unwrap();
+    assert_eq!(request.method(), "PATCH");
+    assert_eq!(request.uri(), "/a/b?c=%20d");
+    assert_eq!(request.version(), http::Version::HTTP_10);
+    assert_eq!(*request.body(), "the body");
+    let expected: &[(&str, &[u8])] = &[
+        ("host", b"example.com:8080"),
+        ("x-empty", b""),
+        ("x-a", b"one"),
+        ("x-a", b"two:2"),
+        ("x-opaque", b"caf\xe9"),
+    ];
+    let found: Vec<_> =
+        request.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+    assert_eq!(found, expected);
+    // Nothing was copied.
+    let raw = head.as_ref().as_ref().raw().as_ptr_range();
+    assert!(raw.contains(&request.headers()["x-a"].as_bytes().as_ptr()));
+    assert!(raw.contains(&request.uri().path().as_ptr()));
+    assert_eq!(
+        head.into_bytes(),
+        &b"\r\nPATCH /a/b?c=%20d HTTP/1.0\r\nHost: example.com:8080\r\nX-Empty:\r\n\
+        x-a: \t one \t\r\nX-A:two:2\r\nX-Opaque: caf\xe9\r\n\r\n"[..]
+    );
+}
+
+#[test]
+fn each_form_of_a_target_becomes_its_uri() {
+    for (line, uri) in [
+        ("GET / HTTP/1.1", "/"),
+        ("GET //evil?a?b HTTP/1.1", "//evil?a?b"),
+        ("OPTIONS * HTTP/1.1", "*"),
+        ("GET http://a:1/b?c HTTP/1.1", "http://a:1/b?c"),
+        ("CONNECT a:443 HTTP/1.1", "a:443"),
+        ("a-method-of-more-than-15-bytes /x HTTP/1.1", "/x"),
+    ] {
+        let head = head(format!("{line}\r\nHost: a:443\r\n\r\n").as_bytes());
+        let request = head.into_http(()).unwrap();
+        assert_eq!(request.uri(), uri, "{line}");
+        assert_eq!(request.method().as_str(), line.split(' ').next().unwrap());
+        assert_eq!(request.version(), http::Version::HTTP_11);
+    }
+}
+
+#[test]
+fn what_those_types_cannot_express_is_an_error() {
+    let of = |target: &str, fields: &str| {
+        let head = head(format!("GET {target} HTTP/1.1\r\nHost: a\r\n{fields}\r\n").as_bytes());
+        head.into_http(()).map(drop)
+    };
+    for target in ["/<", "/`", "http://a/<"] {
+        assert!(of(target, "").unwrap_err().is::<InvalidUri>(), "{target}");
+    }
+    assert!(of(&"/a".repeat(40_000), "").unwrap_err().is::<InvalidUri>());
+    let name = "n".repeat(1 << 16);
+    assert!(of("/", &format!("{name}: v\r\n")).unwrap_err().is::<InvalidHeaderName>());
+    let lines: String = (0..40_000).map(|number| format!("a{number}:b\r\n")).collect();
+    assert!(of("/", &lines).unwrap_err().is::<MaxSizeReached>());
+}
+
+#[test]
+fn headers_become_fields_without_what_the_machine_writes() {
+    let fields = Fields::try_from(&headers(&[
+        ("Content-Type", " text/plain\t"),
+        ("Content-Length", "5"),
+        ("Set-Cookie", "a"),
+        ("Set-Cookie", "b"),
+        ("Transfer-Encoding", "chunked"),
+        ("Keep-Alive", "timeout=5"),
+        ("Connection", "x-hop, Close , keep-alive"),
+        ("Date", "now"),
+        ("X-Empty", ""),
+    ]))
+    .unwrap();
+    let expected: &[(&str, &[u8])] = &[
+        ("content-type", b"text/plain"),
+        ("set-cookie", b"a"),
+        ("set-cookie", b"b"),
+        ("date", b"now"),
+        ("x-empty", b""),
+    ];
+    assert_eq!(lines(&fields), expected);
+    assert_eq!(fields.content_length(), Some(5));
+    assert!(fields.close() && !fields.upgrade() && fields.has_date());
+    let upgrade = Fields::try_from(&headers(&[("upgrade", "websocket"), ("connection", "Upgrade")])).unwrap();
+    assert!(upgrade.upgrade() && !upgrade.close());
+}
+
+#[test]
+fn a_length_that_is_none_is_an_error() {
+    let of = |lines: &[(&str, &str)]| Fields::try_from(&headers(lines)).unwrap_err();
+    assert_eq!(of(&[("content-length", "five")]), InvalidField::ContentLength);
+    let twice = [("content-length", "5"), ("content-length", "5")];
+    assert_eq!(of(&twice), InvalidField::ContentLengthRepeated);
+}
+
+/// What those types let through, `push` does as well: each byte in each place.
+#[test]
+fn what_is_not_checked_again_would_be_accepted() {
+    for byte in 0..=255_u8 {
+        let alike = |checked: Result<(), InvalidField>, valid: bool| {
+            assert_eq!(checked.is_ok(), valid, "{byte:#04x}")
+        };
+        alike(
+            Fields::new().push("n", [b'v', byte, b'v']),
+            HeaderValue::from_bytes(&[b'v', byte, b'v']).is_ok(),
+        );
+        if byte.is_ascii() {
+            let name = char::from(byte).to_string();
+            alike(Fields::new().push(&name, "v"), HeaderName::from_bytes(&[byte]).is_ok());
+        }
+    }
+}
+
+#[test]
+fn fields_become_headers_and_come_back() -> Result<(), Box<dyn Error>> {
+    let fields = Fields::new()
+        .with("X-A", "1")?
+        .with("x-a", b"caf\xe9")?
+        .with("Content-Length", "7")?
+        .with("Connection", "close, upgrade")?;
+    let map = HeaderMap::try_from(&fields)?;
+    let expected = [
+        ("x-a", &b"1"[..]),
+        ("x-a", b"caf\xe9"),
+        ("content-length", b"7"),
+        ("connection", b"close, upgrade"),
+    ];
+    let found: Vec<_> = map.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+    assert_eq!(found, expected);
+    let back = Fields::try_from(&map)?;
+    assert_eq!((back.content_length(), back.close(), back.upgrade()), (Some(7), true, true));
+    let long = Fields::new().with(&"n".repeat(1 << 16), "")?;
+    assert!(HeaderMap::try_from(&long).unwrap_err().is::<InvalidHeaderName>());
+    let option = |option| Fields::new().with("Connection", option).map(|fields| HeaderMap::try_from(&fields));
+    assert_eq!(option("close")??, headers(&[("connection", "close")]));
+    assert_eq!(option("upgrade")??, headers(&[("connection", "upgrade")]));
+    assert_eq!(HeaderMap::try_from(&Fields::new())?, HeaderMap::new());
+    Ok(())
+}
+
+#[test]
+fn each_status_has_its_counterpart() {
+    for code in 100..=999 {
+        let (ours, theirs) = (Status::new(code).unwrap(), http::StatusCode::from_u16(code).unwrap());
+        assert_eq!((Status::from(theirs), http::StatusCode::from(ours)), (ours, theirs));
+    }
+}

@@ -1,0 +1,53 @@
+//! A request as services have it.
+
+use http::Extensions;
+use http::uri::InvalidUri;
+use httpfsm::Status;
+use httpfsm::handler::{Request, RequestParts};
+use httpfsm::request::RequestHead;
+
+use crate::body::Body;
+use crate::upgrade::Upgrade;
+
+/// The longest target that a `Uri` takes.
+const MAX_URI: usize = u16::MAX as usize - 1;
+
+/// What is to be remembered of a request until its response.
+#[derive(Clone, Copy)]
+pub(crate) struct Asked {
+    /// The method is `HEAD`, whose response has no content.
+    pub(crate) head: bool,
+}
+
+/// Converts a request. `extensions` is what its extensions begin with.
+///
+/// # Errors
+///
+/// The status of the response to one that the crate `http` cannot express: 414 or 400 for its target, 431 for its fields.
+pub(crate) fn convert(
+    request: Request,
+    extensions: Extensions,
+) -> Result<(http::Request<Body>, Asked), Status> {
+    let RequestParts { head, body, connection, control, .. } = request.into_parts();
+    let view = RequestHead::as_ref(&head);
+    let asked = Asked { head: view.is_head() };
+    let upgrades = view.is_connect() || view.upgrade().is_some();
+    // Hardly any head is so long that its target need be looked at.
+    let long = view.raw().len() > MAX_URI && view.target().len() > MAX_URI;
+    let mut converted = head.into_http(Body::from(body)).map_err(|error| refusal(&error, long))?;
+    *converted.extensions_mut() = extensions;
+    converted.extensions_mut().insert(connection);
+    if upgrades {
+        converted.extensions_mut().insert(Upgrade::new(control));
+    }
+    Ok((converted, asked))
+}
+
+#[cold]
+fn refusal(error: &http::Error, long: bool) -> Status {
+    match error.is::<InvalidUri>() {
+        true if long => Status::URI_TOO_LONG,
+        true => Status::BAD_REQUEST,
+        false => Status::REQUEST_HEADER_FIELDS_TOO_LARGE,
+    }
+}

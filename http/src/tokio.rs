@@ -1,0 +1,151 @@
+//! A handler whose code calls tokio, on a transport that is not tokio's.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use httpfsm::handler::{Body, Frame, Handler, IntoResponse, Request, Response, Source};
+use pin_project_lite::pin_project;
+use tokio::runtime::Handle;
+
+use crate::service::ServiceHandler;
+
+impl<S> ServiceHandler<S> {
+    /// Enters a runtime of tokio around every poll and every drop of what the service makes: its futures and the bodies of
+    /// its responses. So a service that calls tokio (its timers, `tokio::fs`, `tokio::spawn`) runs on smol and on blocking.
+    /// On `httpfsm-tokio` nothing needs it.
+    ///
+    /// The runtime must run, elsewhere: one of several threads that is kept, or a current-thread one in which a thread
+    /// blocks. Once it has been shut down, what waits for it waits for ever, until a deadline of the server ends it.
+    ///
+    /// Only with the feature `tokio`.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use axum::Router;
+    /// use axum::routing::get;
+    /// use httpfsm::ServerConfig;
+    /// use httpfsm_blocking::block_on;
+    /// use httpfsm_http::service;
+    ///
+    /// async fn slow() -> &'static str {
+    ///     tokio::time::sleep(Duration::from_millis(1)).await;
+    ///     "slow"
+    /// }
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let runtime = tokio::runtime::Runtime::new()?;
+    /// let app = Router::new().route("/", get(slow));
+    /// let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// let handler = service(app).in_tokio(runtime.handle().clone());
+    /// let server = httpfsm_blocking::serve(listener, ServerConfig::default(), handler)?;
+    /// block_on(server.begin_drain(None).gone());
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn in_tokio(self, runtime: Handle) -> InTokio<Self> {
+        InTokio { handler: self, runtime }
+    }
+}
+
+/// A handler within a runtime of tokio, wherever it is polled and dropped; from [`ServiceHandler::in_tokio`].
+#[derive(Clone)]
+pub struct InTokio<H> {
+    handler: H,
+    runtime: Handle,
+}
+
+impl<H: Handler> InTokio<H> {
+    /// The same for any handler.
+    #[must_use]
+    pub fn new(handler: H, runtime: Handle) -> Self {
+        Self { handler, runtime }
+    }
+}
+
+impl<H: Handler> Handler for InTokio<H> {
+    type Future = InTokioFuture<H::Future>;
+
+    fn call(&self, request: Request) -> Self::Future {
+        let _inside = self.runtime.enter();
+        InTokioFuture { future: Some(self.handler.call(request)), runtime: self.runtime.clone() }
+    }
+}
+
+impl<H> fmt::Debug for InTokio<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("InTokio(..)")
+    }
+}
+
+pin_project! {
+    /// A handler's future within a runtime of tokio; from [`InTokio`].
+    pub struct InTokioFuture<F> {
+        // `None` when it is over.
+        #[pin]
+        future: Option<F>,
+        runtime: Handle,
+    }
+
+    impl<F> PinnedDrop for InTokioFuture<F> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            let _inside = this.runtime.enter();
+            this.future.set(None);
+        }
+    }
+}
+
+impl<F: Future<Output: IntoResponse>> Future for InTokioFuture<F> {
+    type Output = Response;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Response> {
+        let mut this = self.project();
+        let _inside = this.runtime.enter();
+        let Some(future) = this.future.as_mut().as_pin_mut() else { return Poll::Pending };
+        let mut response = ready!(future.poll(cx)).into_response();
+        this.future.set(None);
+        response.body = match response.take_body() {
+            Body::Stream(source) => {
+                Body::stream(InsideSource { source: Some(source), runtime: this.runtime.clone() })
+            }
+            whole => whole,
+        };
+        Poll::Ready(response)
+    }
+}
+
+impl<F> fmt::Debug for InTokioFuture<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("InTokioFuture(..)")
+    }
+}
+
+/// The source of a response within the runtime.
+struct InsideSource {
+    /// `None` when it is dropped.
+    source: Option<Pin<Box<dyn Source>>>,
+    runtime: Handle,
+}
+
+impl Source for InsideSource {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Frame> {
+        let this = &mut *self;
+        let _inside = this.runtime.enter();
+        this.source.as_mut().map_or(Poll::Ready(Frame::End), |source| source.as_mut().poll_frame(cx))
+    }
+
+    fn length(&self) -> Option<u64> {
+        self.source.as_ref().and_then(|source| source.length())
+    }
+}
+
+impl Drop for InsideSource {
+    fn drop(&mut self) {
+        let _inside = self.runtime.enter();
+        self.source = None;
+    }
+}

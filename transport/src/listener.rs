@@ -230,9 +230,10 @@ impl Listener {
     /// names none. Until then it counts towards `max_connections` alone, as does one whose preface is refused.
     ///
     /// Whoever else may connect to the listener is not limited per peer before the preface is complete, which takes
-    /// `preface_timeout` at most, and may name any peer, and so evade `origins` and the limit, or use up that of another. Let
-    /// the network keep them away, or a preface that refuses whoever is no proxy: it is made with the address of the socket.
-    /// `origins` cannot, as they judge both the proxy and the peer that it names. Without a preface it means nothing.
+    /// `preface_timeout` at most, and may name any peer, and so evade `origins` and the limit, or use up that of another.
+    /// Let the network keep them away, or a preface that refuses whoever is no proxy: it is made with the address of the
+    /// socket. `origins` cannot, as they judge both the proxy and the peer that it names. Without a preface it means
+    /// nothing.
     #[must_use]
     pub fn behind_proxies(mut self) -> Self {
         self.change(ListenerInfo::behind_proxies);

@@ -172,8 +172,9 @@ impl fmt::Debug for AfterPreface {
 
 impl PrefaceRead {
     /// The first `length` bytes are the preface's; 0 for one that only looks. Those behind it go to what comes next: the
-    /// [layer](crate::Listener::layer) of the listener, if it has one, and else HTTP. More bytes than have come are a failure
-    /// of the application ([`Failure::Prologue`](httpfsm::handler::Failure::Prologue)), and the connection is closed.
+    /// [layer](crate::Listener::layer) of the listener, if it has one, and else HTTP. More bytes than have come are a
+    /// failure of the application ([`Failure::Prologue`](httpfsm::handler::Failure::Prologue)), and the connection is
+    /// closed.
     #[must_use]
     pub fn new(length: usize) -> Self {
         let (peername, sockname, extensions) = (None, None, Extensions::default());

@@ -245,8 +245,8 @@ impl Source for FileSource {
         let may_block = may_block();
         if this.file.is_some() {
             let length = usize::try_from(this.left).unwrap_or(PIECE).min(PIECE);
-            // Nobody waits for room here: the file holds what gives room to others when it has been read. Where there is none,
-            // a thread that may block holds a larger piece than a connection, since there are fewer of them.
+            // Nobody waits for room here: the file holds what gives room to others when it has been read. Where there is
+            // none, a thread that may block holds a larger piece than a connection, since there are fewer of them.
             let room = usize::try_from(this.memory.room()).unwrap_or(PIECE);
             let most = if may_block { PIECE } else { room.max(GRANTED as usize) };
             let reserved = this.memory.reserve_now(length.min(most));

@@ -2,8 +2,8 @@
 
 use crate::request::RequestRef;
 
-/// The value of `Content-Type`, if there is one field line of this name. Of two, whoever stands before the server may believe
-/// another than the handler.
+/// The value of `Content-Type`, if there is one field line of this name. Of two, whoever stands before the server may
+/// believe another than the handler.
 pub(super) fn only_content_type(head: RequestRef<'_>) -> Option<&str> {
     let mut lines = head.field_all("content-type");
     let value = core::str::from_utf8(lines.next()?).ok()?;

@@ -80,8 +80,8 @@ impl Multipart {
     ///
     /// # Errors
     ///
-    /// [`MultipartError`]: the body failed, is no form, or exceeds the constraints; or the head of the part, with what stands
-    /// before it, is larger than 64 KiB.
+    /// [`MultipartError`]: the body failed, is no form, or exceeds the constraints; or the head of the part, with what
+    /// stands before it, is larger than 64 KiB.
     pub async fn next_part(&mut self) -> Result<Option<Part<'_>>, MultipartError> {
         while self.chunk().await?.is_some() {}
         self.field = None;

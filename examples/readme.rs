@@ -1,4 +1,4 @@
-//! Compiles the examples of the project's first page and of the pages about drivers and transports, and runs those that end.
+//! Compiles the examples of the project's first page and of the pages about drivers, transports and migrations, and runs those that end.
 #![forbid(unsafe_code)]
 
 #[cfg(doctest)]
@@ -8,6 +8,14 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../docs/driver.md")]
 struct DriverPage;
+
+#[cfg(doctest)]
+#[doc = include_str!("../docs/migrate-from-axum-serve.md")]
+struct AxumPage;
+
+#[cfg(doctest)]
+#[doc = include_str!("../docs/migrate-from-tiny-http.md")]
+struct TinyHttpPage;
 
 #[cfg(doctest)]
 #[doc = include_str!("../docs/transport.md")]

@@ -93,8 +93,8 @@ impl Incoming {
     }
 
     /// The requests, each when it has come, until the server is gone.
-    pub fn iter(&self) -> impl Iterator<Item = IncomingRequest> {
-        std::iter::from_fn(|| self.recv())
+    pub fn iter(&self) -> IncomingIter<'_> {
+        IncomingIter(self)
     }
 
     fn next_by(&self, deadline: Option<Instant>) -> Option<IncomingRequest> {
@@ -104,10 +104,22 @@ impl Incoming {
 
 impl<'a> IntoIterator for &'a Incoming {
     type Item = IncomingRequest;
-    type IntoIter = Box<dyn Iterator<Item = IncomingRequest> + 'a>;
+    type IntoIter = IncomingIter<'a>;
 
-    fn into_iter(self) -> Self::IntoIter {
-        Box::new(self.iter())
+    fn into_iter(self) -> IncomingIter<'a> {
+        self.iter()
+    }
+}
+
+/// The requests of [`Incoming`], from [`iter`](Incoming::iter).
+#[derive(Debug)]
+pub struct IncomingIter<'a>(&'a Incoming);
+
+impl Iterator for IncomingIter<'_> {
+    type Item = IncomingRequest;
+
+    fn next(&mut self) -> Option<IncomingRequest> {
+        self.0.recv()
     }
 }
 

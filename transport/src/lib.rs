@@ -67,7 +67,7 @@ pub use driver::Driver;
 #[cfg(feature = "futures-io")]
 pub use futures_io::FuturesIo;
 pub use handle::{Listening, ServerHandle};
-pub use incoming::{Incoming, IncomingHandler, IncomingRequest, IncomingResponse, incoming};
+pub use incoming::{Incoming, IncomingHandler, IncomingIter, IncomingRequest, IncomingResponse, incoming};
 pub use job::{Inline, Job, NoThread, Spawner};
 pub use layer::{Layer, LayerError};
 pub use layered::Layered;

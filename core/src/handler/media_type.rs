@@ -29,6 +29,7 @@ impl<'a> MediaType<'a> {
     #[cfg(feature = "json")]
     pub(super) fn ends_with(&self, suffix: &str) -> bool {
         let at = self.0.len().saturating_sub(suffix.len());
-        self.0.get(at..).is_some_and(|end| end.eq_ignore_ascii_case(suffix))
+        let is_of_type = self.0.get(..at).is_some_and(|before| before.contains('/'));
+        is_of_type && self.0.get(at..).is_some_and(|end| end.eq_ignore_ascii_case(suffix))
     }
 }

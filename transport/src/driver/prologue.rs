@@ -322,6 +322,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         let info = Arc::new(before.info(&self.info));
         self.info = Arc::clone(&info);
         self.service.tell(|subscriber| subscriber.handed_over(&info));
+        self.keep_nothing();
         let (Some(wire), Some(take)) = (self.wire.take(), before.listener.before.hand_over.clone()) else {
             return;
         };

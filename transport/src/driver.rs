@@ -135,7 +135,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         if self.slot.is_evicted() {
             let _ = self.channel.handle(&wake_up.now, Input::Evict);
         }
-        if self.service.shared.is_draining() && self.go_out(&wake_up.now).is_ready() {
+        if self.service.shared.is_draining() && self.go_out(&wake_up.now, cx).is_ready() {
             return Poll::Ready(());
         }
 

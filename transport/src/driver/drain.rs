@@ -1,6 +1,6 @@
 //! The end of service: what a connection is told when its server goes out.
 
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 use httpfsm::channel::{Input, State};
 use httpfsm::error::CloseReason;
@@ -13,7 +13,7 @@ use crate::wire::Wire;
 impl<H: Handler, W: Wire> Driver<H, W> {
     /// The server goes out of service: the channel gets `GoOut` once; at the drain deadline the connection is dropped.
     #[cold]
-    pub(super) fn go_out(&mut self, now: &Now<'_>) -> Poll<()> {
+    pub(super) fn go_out(&mut self, now: &Now<'_>, cx: &mut Context<'_>) -> Poll<()> {
         if self.service.shared.is_cut() {
             if self.slot.is_open() {
                 self.close_what_is_over(now);
@@ -21,9 +21,12 @@ impl<H: Handler, W: Wire> Driver<H, W> {
                 let reason = self.channel.close_reason().unwrap_or(CloseReason::DrainTimeout);
                 self.service.tell(|subscriber| subscriber.closed(&self.info, reason));
             }
-            let is_cut = !self.channel.is_closed() || self.wire_end.is_parting();
-            if let Some(wire) = self.wire.as_mut().filter(|_| is_cut) {
-                wire.reset();
+            let is_cut = !self.channel.is_closed();
+            if let Some(wire) = &mut self.wire {
+                // An end that does not leave at once is cut.
+                if is_cut || wire.owes_end() && !has_ended(wire, cx) {
+                    wire.reset();
+                }
             }
             return Poll::Ready(());
         }
@@ -56,4 +59,10 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             let _ = self.channel.handle(now, Input::GoOut(leave));
         }
     }
+}
+
+/// Whether the end that the wire owes leaves at once.
+fn has_ended(wire: &mut impl Wire, cx: &mut Context<'_>) -> bool {
+    let flushed = wire.poll_flush(cx);
+    matches!(flushed, Poll::Ready(Ok(()))) && matches!(wire.poll_close_write(cx), Poll::Ready(Ok(())))
 }

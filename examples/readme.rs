@@ -1,4 +1,5 @@
-//! Compiles the examples of the project's first page and of the pages about drivers, transports and migrations, and runs those that end.
+//! Compiles the examples of the project's first page and of the pages about drivers, transports and migrations, and runs
+//! those that end.
 #![forbid(unsafe_code)]
 
 #[cfg(doctest)]

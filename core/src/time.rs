@@ -100,6 +100,7 @@ impl Date {
     #[cfg(feature = "std")]
     #[must_use]
     pub fn from_unix(seconds: u64) -> Self {
+        // No clock is read: it is what the crate takes.
         let since = Duration::from_secs(seconds.min(LAST_SECOND));
         let date = std::time::SystemTime::UNIX_EPOCH.checked_add(since).map(httpdate::fmt_http_date);
         date.and_then(|date| Self::new(date.as_bytes().try_into().ok()?)).unwrap_or(Self::EPOCH)

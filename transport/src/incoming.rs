@@ -76,29 +76,25 @@ impl Incoming {
     /// Waits for the next request. `None` when the server is gone, so that no more come.
     #[must_use]
     pub fn recv(&self) -> Option<IncomingRequest> {
-        self.next_by(None)
+        self.queue.next_by(None)
     }
 
     /// As [`recv`](Self::recv), for so long at most; `None` also when none has come.
     #[must_use]
     pub fn recv_timeout(&self, at_most: Duration) -> Option<IncomingRequest> {
         // Where the clock has no such moment, it never comes.
-        self.next_by(Instant::now().checked_add(at_most))
+        self.queue.next_by(Instant::now().checked_add(at_most))
     }
 
     /// The next request that is there.
     #[must_use]
     pub fn try_recv(&self) -> Option<IncomingRequest> {
-        self.next_by(Some(Instant::now()))
+        self.queue.next_by(Some(Instant::now()))
     }
 
     /// The requests, each when it has come, until the server is gone.
     pub fn iter(&self) -> IncomingIter<'_> {
         IncomingIter(self)
-    }
-
-    fn next_by(&self, deadline: Option<Instant>) -> Option<IncomingRequest> {
-        self.queue.next_by(deadline)
     }
 }
 

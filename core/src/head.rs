@@ -359,7 +359,6 @@ fn check(
         len: len as u32,
         target_len: target.len() as u32,
         method_len: method.len() as u16,
-        field_lines: request.headers.len().min(usize::from(u16::MAX)) as u16,
         start: start as u8,
         version,
         expect: framed.expect,

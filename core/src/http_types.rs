@@ -15,7 +15,7 @@ use crate::fields::{Fields, InvalidField};
 use crate::part::part;
 use crate::request::{RequestHead, Version};
 use crate::status::Status;
-use crate::token::{is_blank, trim_blanks};
+use crate::token::is_blank;
 
 impl Fields {
     /// Adds a field line of the crate `http`, whose name and value are not checked again. As [`push`](Self::push), but what
@@ -124,8 +124,23 @@ impl From<Version> for ::http::Version {
     }
 }
 
+/// Bytes of a field line, as clients send them; those of a browser have more.
+const LINE: usize = 48;
 /// Fields that room is made for on the word of the head's size alone.
 const RESERVED: usize = 128;
+
+/// What of the range is between the blanks at its ends.
+#[inline]
+fn without_blanks(line: &[u8], Range { mut start, mut end }: Range<usize>) -> Range<usize> {
+    let blank = |at: usize| line.get(at).is_some_and(|&byte| is_blank(byte));
+    while start < end && blank(start) {
+        start += 1;
+    }
+    while start < end && blank(end - 1) {
+        end -= 1;
+    }
+    start..end
+}
 
 /// A head whose bytes are shared with what was made of it.
 struct SharedHead(Arc<RequestHead>);
@@ -167,27 +182,41 @@ impl RequestHead {
     /// - `InvalidHeaderName`: a name is longer than 65,535 bytes;
     /// - `MaxSizeReached`: there are fields of more names than a `HeaderMap` takes (32,768 at most).
     pub fn into_http<T>(self: Arc<Self>, body: T) -> Result<::http::Request<T>, ::http::Error> {
+        self.into_http_with(body, HeaderMap::new())
+    }
+
+    /// As [`into_http`](Self::into_http), with the memory of a map that is not needed any more: its fields are dropped.
+    ///
+    /// Only with the feature `http`.
+    ///
+    /// # Errors
+    ///
+    /// As those of `into_http`.
+    pub fn into_http_with<T>(
+        self: Arc<Self>,
+        body: T,
+        mut headers: HeaderMap,
+    ) -> Result<::http::Request<T>, ::http::Error> {
         let mut request = ::http::Request::new(body);
         let (meta, bytes) = (*self.meta(), self.into_bytes());
         *request.version_mut() = meta.version.into();
         *request.method_mut() = Method::from_bytes(part(&bytes, meta.method()))?;
         *request.uri_mut() = Uri::from_maybe_shared(bytes.slice(meta.target()))?;
-        let headers = request.headers_mut();
-        headers.try_reserve(usize::from(meta.field_lines).min(RESERVED))?;
+        headers.clear();
         let Range { start: mut at, end } = meta.fields();
+        headers.try_reserve((end.saturating_sub(at) / LINE + 1).min(RESERVED))?;
         while at < end {
             let line = part(&bytes, at..end);
             // The name is short, and ends before anything else of the line.
             let Some(colon) = line.iter().position(|&byte| byte == b':') else { break };
             let Some(cr) = memchr::memchr(b'\r', line) else { break };
             let name = HeaderName::from_bytes(part(line, ..colon))?;
-            let value = part(line, colon + 1..cr);
-            let before = value.iter().take_while(|&&byte| is_blank(byte)).count();
-            let start = at + colon + 1 + before;
-            let value = bytes.slice(start..start + trim_blanks(value).len());
+            let value = without_blanks(line, colon + 1..cr);
+            let value = bytes.slice(at + value.start..at + value.end);
             headers.try_append(name, HeaderValue::from_maybe_shared(value)?)?;
             at += cr + 2;
         }
+        *request.headers_mut() = headers;
         Ok(request)
     }
 }

@@ -47,8 +47,6 @@ pub(crate) struct HeadMeta {
     pub(crate) target_len: u32,
     /// Bytes of the method: at most [`crate::head::MAX_METHOD`].
     pub(crate) method_len: u16,
-    /// The number of field lines; of more than 65,535 it is that.
-    pub(crate) field_lines: u16,
     /// Bytes of the empty lines before the request line.
     pub(crate) start: u8,
     /// The version.

@@ -77,6 +77,19 @@ fn a_head_becomes_a_request_with_all_its_fields() {
 }
 
 #[test]
+fn the_memory_of_a_map_is_used_again_and_its_fields_are_gone() {
+    let mut old = HeaderMap::with_capacity(20);
+    old.insert("x-old", "1".parse().unwrap());
+    let room = old.capacity();
+    let head = head(b"GET / HTTP/1.1\r\nHost: a\r\nX-A:  \t\r\n\r\n");
+    let request = head.into_http_with((), old).unwrap();
+    let found: Vec<_> =
+        request.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+    assert_eq!(found, [("host", &b"a"[..]), ("x-a", b"")]);
+    assert_eq!(request.headers().capacity(), room);
+}
+
+#[test]
 fn each_form_of_a_target_becomes_its_uri() {
     for (line, uri) in [
         ("GET / HTTP/1.1", "/"),

@@ -21,6 +21,7 @@ mod locked;
 mod request;
 mod response;
 mod service;
+mod spare;
 #[cfg(feature = "tokio")]
 mod tokio;
 mod upgrade;

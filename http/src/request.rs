@@ -7,6 +7,7 @@ use httpfsm::handler::{Request, RequestParts};
 use httpfsm::request::RequestHead;
 
 use crate::body::Body;
+use crate::spare;
 use crate::upgrade::Upgrade;
 
 /// The longest target that a `Uri` takes.
@@ -34,7 +35,8 @@ pub(crate) fn convert(
     let upgrades = view.is_connect() || view.upgrade().is_some();
     // Hardly any head is so long that its target need be looked at.
     let long = view.raw().len() > MAX_URI && view.target().len() > MAX_URI;
-    let mut converted = head.into_http(Body::from(body)).map_err(|error| refusal(&error, long))?;
+    let mut converted =
+        head.into_http_with(Body::from(body), spare::take()).map_err(|error| refusal(&error, long))?;
     *converted.extensions_mut() = extensions;
     converted.extensions_mut().insert(connection);
     if upgrades {

@@ -13,6 +13,7 @@ use httpfsm::{BodyError, Fields, Status};
 use crate::BoxError;
 use crate::body::Body;
 use crate::request::Asked;
+use crate::spare;
 
 /// How deep an error is searched for what it was made of.
 const DEPTH: usize = 16;
@@ -33,6 +34,7 @@ where
             return converted.with_field(name.as_str(), value);
         }
     }
+    spare::give(parts.headers);
     let without_content = asked.head || status.forbids_content();
     converted.body = content(body, without_content, cx);
     converted

@@ -242,7 +242,6 @@ mod tests {
         len: 0,
         target_len: 0,
         method_len: 0,
-        field_lines: 0,
         start: 0,
         version: Version::Http11,
         expect: false,

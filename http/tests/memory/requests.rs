@@ -46,6 +46,22 @@ fn app() -> Router {
         .with_state("item")
 }
 
+/// The memory of a response's map is that of the next request's.
+#[test]
+fn no_field_of_a_response_is_in_a_later_request() {
+    let of = |request: Request<Body>| async move {
+        let names: Vec<_> = request.headers().keys().map(http::HeaderName::as_str).collect();
+        let response = Response::builder().header("x-secret", "1").header("x-secret", "2").header("x-b", "3");
+        Ok::<_, Infallible>(response.body(Body::from(names.join(","))).unwrap())
+    };
+    let mut case = Case::new(service(service_fn(of)));
+    for fields in ["", "X-A: 1\r\nX-B: 2\r\n", ""] {
+        let response = case.send(&format!("GET / HTTP/1.1\r\nHost: a\r\n{fields}\r\n"));
+        let names = if fields.is_empty() { "host" } else { "host,x-a,x-b" };
+        assert!(response.ends_with(&format!("\r\n\r\n{names}")), "{response}");
+    }
+}
+
 #[test]
 fn extractors_find_what_they_look_for() {
     let mut case = Case::new(service(app()));

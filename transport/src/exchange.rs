@@ -66,8 +66,8 @@ impl<F> Exchange<F> {
         })
     }
 
-    /// Takes up a request: keeps its head, and has the pipe as new.
-    #[inline]
+    /// Takes up a request: keeps its head, and has the pipe as new. In line, or the request would be copied for the call.
+    #[inline(always)]
     pub(crate) fn begin(&mut self, request: RequestRef<'_>) {
         match Arc::get_mut(&mut self.head) {
             Some(head) => request.copy_into(head),

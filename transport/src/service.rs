@@ -150,7 +150,7 @@ impl<H: Handler> Service<H> {
     }
 
     /// Keeps the memory of an exchange that is over, for another.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn recycle(&self, mut exchange: Box<Exchange<H::Future>>) {
         exchange.shrink();
         self.exchanges.give(exchange);

@@ -151,15 +151,19 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             };
             if went_on.is_ready() {
                 turns += 1;
-            } else if self.rest_unopened(&before, now, cx) {
+            } else if !self.rest_unopened(&before, now, cx) {
+                self.tell_no_room();
+                tell(&mut before, at, PrologueInput::NoRoom);
+            } else if let Some(text) = self.wire.as_ref().and_then(Stack::panic) {
+                // When it was asked what it holds.
+                before.text = Some(text.to_owned());
+                tell(&mut before, at, PrologueInput::Disconnected);
+            } else {
                 if turns == TURNS {
                     cx.waker().wake_by_ref();
                 }
                 self.before = Some(before);
                 return Some(Poll::Pending);
-            } else {
-                self.tell_no_room();
-                tell(&mut before, at, PrologueInput::NoRoom);
             }
         }
     }
@@ -263,10 +267,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         let received = std::mem::take(&mut before.received);
         match (self.wire.take(), before.layer.take()) {
             (Some(Stack::Plain(wire)), Some(layer)) => {
-                let (shared, info) = (Arc::clone(&self.service.shared), Arc::clone(&self.info));
-                let layer = Guarded::new(layer, move |text| {
-                    shared.report(|subscriber| subscriber.failed(Some(&info), Failure::Prologue, text));
-                });
+                let layer = Guarded::new(layer, Arc::clone(&self.service.shared), Arc::clone(&self.info));
                 self.wire = Some(Stack::Layered(Box::new(Layered::behind(wire, layer, &received))));
             }
             (wire, _) => self.wire = wire,
@@ -302,9 +303,17 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         Poll::Ready(())
     }
 
+    /// All is known of the connection now that comes before HTTP.
+    fn know(&mut self, before: &mut BeforeChannel) {
+        self.info = Arc::new(before.info(&self.info));
+        if let Some(wire) = &mut self.wire {
+            wire.know(&self.info);
+        }
+    }
+
     /// The channel opens. What came behind the preface is its first input.
     fn open(&mut self, mut before: Box<BeforeChannel>, refusal: Option<Rule>, now: u64) {
-        self.info = Arc::new(before.info(&self.info));
+        self.know(&mut before);
         let facts = self.slot.id().map(|id| self.service.shared.facts(id)).unwrap_or_default();
         self.channel = channel(&self.service, &self.info, facts.with_refusal(refusal));
         self.opened = now;
@@ -319,8 +328,8 @@ impl<H: Handler, W: Wire> Driver<H, W> {
     }
 
     fn hand_over_unopened(&mut self, mut before: Box<BeforeChannel>) {
-        let info = Arc::new(before.info(&self.info));
-        self.info = Arc::clone(&info);
+        self.know(&mut before);
+        let info = Arc::clone(&self.info);
         self.service.tell(|subscriber| subscriber.handed_over(&info));
         self.keep_nothing();
         let (Some(wire), Some(take)) = (self.wire.take(), before.listener.before.hand_over.clone()) else {

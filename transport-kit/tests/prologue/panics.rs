@@ -55,6 +55,10 @@ impl Layer for Faulty {
     }
 
     fn write(&mut self, plain: &[IoSlice<'_>], down: &mut Vec<u8>) -> Result<usize, LayerError> {
+        if self.is_due(Call::Write) {
+            // As one that encrypts them where they are to leave.
+            down.extend(plain.iter().flat_map(|slice| slice.iter()));
+        }
         self.pass(Call::Write);
         self.0.write(plain, down)
     }
@@ -170,4 +174,14 @@ fn a_layer_that_panics_behind_a_preface_is_told_with_the_peer_that_this_names() 
     let (connection, _client) = open(&mut toys, &[1]);
     assert!(connection.is_ended());
     assert_eq!(toys.heard.failed_on(), Some(peer(1)));
+}
+
+#[test]
+fn nothing_is_sent_of_what_a_call_that_panics_has_made() {
+    let mut toys = Toys::with(ServerConfig::default(), faulty(Call::Write));
+    let (connection, mut client) = open(&mut toys, b"");
+    assert_eq!(connection.take(), b"");
+    toys.send(&connection, client.seal(GET));
+    assert!(connection.is_ended());
+    assert_eq!(connection.take_text(), "");
 }

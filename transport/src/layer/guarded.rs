@@ -60,11 +60,25 @@ impl Guarded {
         }
         Err(LayerError::own(self.panic().unwrap_or_default()))
     }
+
+    /// What a call that panics has appended to `down` may be half made, plain bytes among it, and is not sent.
+    fn append<T>(
+        &mut self,
+        down: &mut Vec<u8>,
+        call: impl FnOnce(&mut dyn Layer, &mut Vec<u8>) -> Result<T, LayerError>,
+    ) -> Result<T, LayerError> {
+        let before = down.len();
+        let outcome = self.call(|layer| call(layer, down));
+        if self.panic().is_some() {
+            down.truncate(before);
+        }
+        outcome
+    }
 }
 
 impl Layer for Guarded {
     fn received(&mut self, below: &[u8], down: &mut Vec<u8>) -> Result<usize, LayerError> {
-        self.call(|layer| layer.received(below, down))
+        self.append(down, |layer, down| layer.received(below, down))
     }
 
     fn below_ended(&mut self) {
@@ -80,11 +94,11 @@ impl Layer for Guarded {
     }
 
     fn write(&mut self, plain: &[IoSlice<'_>], down: &mut Vec<u8>) -> Result<usize, LayerError> {
-        self.call(|layer| layer.write(plain, down))
+        self.append(down, |layer, down| layer.write(plain, down))
     }
 
     fn end(&mut self, down: &mut Vec<u8>) {
-        let _ = self.call(|layer| {
+        let _ = self.append(down, |layer, down| {
             layer.end(down);
             Ok(())
         });

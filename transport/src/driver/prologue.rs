@@ -214,15 +214,19 @@ impl<H: Handler, W: Wire> Driver<H, W> {
     }
 
     fn preface_read(&mut self, before: &mut BeforeChannel, read: PrefaceRead, at: Moment) {
-        let PrefaceRead { length, peername, sockname, extensions, next } = read;
+        let PrefaceRead { length, mut peername, mut sockname, extensions, next } = read;
         let came = before.received.len();
         if length > came {
             let text = format!("A preface took {length} bytes, and {came} had come.");
             return self.failed_before_http(before, text, at);
         }
         before.received.drain(..length);
+        let (accepted, listener) = (&self.info.peername, &before.listener.before);
+        if !listener.believes(accepted) {
+            (peername, sockname) = (None, None);
+        }
         // Behind a proxy it has counted for nobody.
-        let unnamed = before.listener.before.names_peer().then_some(&self.info.peername);
+        let unnamed = listener.names_peer(accepted).then_some(accepted);
         if let (Some(peername), Some(id)) = (peername.as_ref().or(unnamed), self.slot.id()) {
             if let Err(reason) = self.service.shared.peer_named(id, peername) {
                 let sockname = sockname.as_ref().unwrap_or(&self.info.sockname);

@@ -5,86 +5,33 @@
 //! it is dropped with that. The slot is the connection's own from the beginning, so limits, deadlines, eviction and a drain
 //! find it as they find any other.
 
-use std::borrow::Cow;
 use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use httpfsm::channel::{Input, Leave};
+use httpfsm::channel::Input;
 use httpfsm::error::{CloseReason, Rule};
-use httpfsm::handler::{ConnectionInfo, Extensions, Failure, Handler, Upgraded};
-use httpfsm::peer::Peer;
-use httpfsm::prologue::{Prologue, PrologueInput, PrologueOutput, State};
+use httpfsm::handler::{Failure, Handler, Upgraded};
+use httpfsm::prologue::{PrologueInput, PrologueOutput, State};
 use httpfsm::server::ChannelStats;
 use httpfsm::time::{Moment, Now};
 
+use super::before_channel::BeforeChannel;
 use super::start::channel;
 use super::{Driver, TURNS, WireEnd};
 use crate::alarms::NEVER;
-use crate::layer::{Guarded, Layer, LayerError, NoLayer};
+use crate::layer::{Guarded, LayerError, NoLayer};
 use crate::layered::Layered;
 use crate::ledger::Kept;
 use crate::listener::ListenerInfo;
 use crate::panics;
-use crate::preface::{AfterPreface, Established, HandedOver, Preface, PrefaceRead, PrefaceVerdict};
+use crate::preface::{AfterPreface, HandedOver, PrefaceRead, PrefaceVerdict};
 use crate::stack::Stack;
 use crate::tunnel::Tunnel;
 use crate::wire::Wire;
 
 /// Bytes of a preface that are read at once.
 const READ: usize = 4 << 10;
-
-/// What a connection has until its channel opens.
-pub(super) struct BeforeChannel {
-    machine: Prologue,
-    listener: Arc<ListenerInfo>,
-    preface: Option<Box<dyn Preface>>,
-    /// To be put on the wire.
-    layer: Option<Box<dyn Layer>>,
-    /// What has come and nobody has taken: the preface, and what is behind it.
-    received: Vec<u8>,
-    peername: Option<Peer>,
-    sockname: Option<Peer>,
-    scheme: Option<Cow<'static, str>>,
-    extensions: Extensions,
-    /// What there is to be said of the end.
-    text: Option<String>,
-    /// What it was told of the server's going out.
-    leave: Option<Leave>,
-}
-
-impl BeforeChannel {
-    fn new(machine: Prologue, listener: Arc<ListenerInfo>) -> Box<Self> {
-        Box::new(Self {
-            machine,
-            listener,
-            preface: None,
-            layer: None,
-            received: Vec::new(),
-            peername: None,
-            sockname: None,
-            scheme: None,
-            extensions: Extensions::default(),
-            text: None,
-            leave: None,
-        })
-    }
-
-    /// The facts of the connection, as they are from here on.
-    fn info(&mut self, accepted: &ConnectionInfo) -> ConnectionInfo {
-        let mut info = accepted.clone();
-        info.peername = self.peername.take().unwrap_or(info.peername);
-        info.sockname = self.sockname.take().unwrap_or(info.sockname);
-        info.scheme = self.scheme.take().unwrap_or(info.scheme);
-        info.extensions.extend(&self.extensions);
-        info
-    }
-
-    fn know(&mut self, established: Established) {
-        self.scheme = established.scheme.or(self.scheme.take());
-        self.extensions.extend(&established.extensions);
-    }
-}
 
 impl<H: Handler, W: Wire> Driver<H, W> {
     /// Has the connection begin with what comes before HTTP on those of its listener.

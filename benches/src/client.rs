@@ -2,28 +2,31 @@
 //! writes are the same in every run.
 
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
+use std::net::SocketAddr;
 
+use crate::client_stream::ClientStream;
 use crate::load::{CONTENT, Load};
 
 /// One keep-alive connection.
 pub struct BenchClient {
-    stream: TcpStream,
+    stream: ClientStream,
     input: Vec<u8>,
     response: Option<usize>,
 }
 
 impl BenchClient {
-    /// Connects; every read gives up after 60 s, which is long even for a server under valgrind.
+    /// Connects to a server without a layer.
     ///
     /// # Errors
     /// Those of the socket.
     pub fn connect(address: SocketAddr) -> io::Result<Self> {
-        let stream = TcpStream::connect(address)?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(Duration::from_secs(60)))?;
-        Ok(Self { stream, input: Vec::new(), response: None })
+        ClientStream::connect(address, false).map(Self::over)
+    }
+
+    /// A client on this connection.
+    #[must_use]
+    pub fn over(stream: ClientStream) -> Self {
+        Self { stream, input: Vec::new(), response: None }
     }
 
     /// Writes the load `writes` times, each time after all responses to the one before have come.
@@ -52,9 +55,10 @@ impl BenchClient {
     /// # Errors
     /// Those of the socket.
     pub fn is_quiet(&self) -> io::Result<bool> {
-        self.stream.set_nonblocking(true)?;
-        let quiet = self.stream.peek(&mut [0]).is_err_and(|e| e.kind() == io::ErrorKind::WouldBlock);
-        self.stream.set_nonblocking(false)?;
+        let socket = self.stream.socket();
+        socket.set_nonblocking(true)?;
+        let quiet = socket.peek(&mut [0]).is_err_and(|e| e.kind() == io::ErrorKind::WouldBlock);
+        socket.set_nonblocking(false)?;
         Ok(quiet)
     }
 
@@ -145,7 +149,7 @@ mod tests {
         let (server, _) = listener.accept().unwrap();
         assert!(client.is_quiet().unwrap());
         drop(server);
-        client.stream.peek(&mut [0]).unwrap();
+        client.stream.socket().peek(&mut [0]).unwrap();
         assert!(!client.is_quiet().unwrap());
     }
 

@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::layered;
+
 /// The program next to this one: both are in the folder of the build's profile.
 ///
 /// # Errors
@@ -61,6 +63,20 @@ impl ServerProcess {
             .chain(limits.iter().copied())
             .map(OsString::from)
             .collect()
+    }
+
+    /// Starts the server of a transport: `named` or the program of the same build, but this program itself for
+    /// [`layered::TRANSPORT`].
+    ///
+    /// # Errors
+    /// When there is no such program, and those of [`start`](Self::start).
+    pub fn of(transport: &str, threads: usize, named: Option<&Path>) -> io::Result<Self> {
+        if transport == layered::TRANSPORT {
+            let arguments = [layered::SERVE.into(), threads.to_string().into()];
+            return Self::start(&std::env::current_exe()?, &arguments);
+        }
+        let program = named.map_or_else(program, |named| Ok(named.to_owned()))?;
+        Self::start(&program, &Self::arguments(transport, threads))
     }
 
     /// Starts `program` and waits for its first line, `listening on http://ADDRESS:PORT`.

@@ -278,12 +278,13 @@ pub struct ServerConfig {
     /// request bodies that nobody has read, and pieces of responses for which room was reserved
     /// ([`Request::memory`](crate::handler::Request::memory)). Above it, whoever asks for more waits for room, in order, for
     /// [`room_timeout`](Self::room_timeout) at most, except for bodies whose length is 4 KiB at most, and for bodies that
-    /// are gathered, unless [`inbuf_overflow`](ChannelConfig::inbuf_overflow) is 0: those go to a temporary file, above half
-    /// of the limit in pieces of 16 KiB, and above the limit in pieces of 4 KiB. A head that grows above 4 KiB gets a 503;
-    /// and no more than 4 KiB is read ahead from a peer, or made for one that does not read. Bytes of a body that a peer has
-    /// been asked for count as well: 8 KiB of one that has sent nothing, and up to 128 KiB as it sends. What reads a body
-    /// from its file does not wait for room, so a connection may hold 4 KiB above the limit for it, and a thread that blocks
-    /// 16 KiB. Responses that are given whole are the application's memory. Default 512 MiB; 0: no limit.
+    /// are gathered, unless [`inbuf_overflow`](ChannelConfig::inbuf_overflow) is 0: where half of the limit is taken, those
+    /// go to a temporary file in pieces of 4 KiB, and leave the other half to those who have none. A head that grows above 4
+    /// KiB gets a 503; and no more than 4 KiB is read ahead from a peer, or made for one that does not read. Bytes of a body
+    /// that a peer has been asked for count as well: 8 KiB of one that has sent nothing, and up to 128 KiB as it sends. What
+    /// reads a body from its file does not wait for room, so a connection may hold 4 KiB above the limit for it, and a
+    /// thread that blocks 16 KiB. Responses that are given whole are the application's memory. Default 512 MiB; 0: no
+    /// limit.
     pub max_buffered_bytes: u64,
     /// How long a request body, or a piece of a response, waits for room under
     /// [`max_buffered_bytes`](Self::max_buffered_bytes). Then the request gets a 503, or, where its response has begun,

@@ -105,7 +105,7 @@ fn a_field_whose_name_is_as_long_as_that_of_upgrade_asks_for_none() {
 #[test]
 fn each_kind_of_failure_has_a_word_of_its_own() {
     let names = Failure::ALL.map(Failure::name);
-    assert_eq!(names, ["accept", "handler", "response", "spool", "recording", "prologue"]);
+    assert_eq!(names, ["accept", "handler", "response", "spool", "recording", "prologue", "layer"]);
     assert_eq!(Failure::Spool.to_string(), "spool");
 }
 

@@ -89,7 +89,7 @@ impl<W> Accepted<W> {
     #[inline]
     pub(crate) fn arrival(&self) -> Arrival<'_> {
         let Self { peername, sockname, listener, .. } = self;
-        Arrival { peername, sockname, names_peer: listener.before.names_peer() }
+        Arrival { peername, sockname, names_peer: listener.before.names_peer(peername) }
     }
 }
 

@@ -7,7 +7,7 @@
 //! This file is the wake-up: reading, writing, time and the end of service. `driver/outputs.rs` carries out what the channel
 //! says, `driver/handler.rs` has the handler respond, `driver/room.rs` has it wait for memory, `driver/flush.rs` waits
 //! for what the wire holds, and `driver/parting.rs` for the end that it owes. `driver/start.rs` begins it, `driver/drain.rs`
-//! has it go out, and `driver/prologue.rs` is what comes before the channel.
+//! has it go out, and `driver/prologue.rs` is what comes before the channel, with its data in `driver/before_channel.rs`.
 //!
 //! When the connection is lost, the handler is dropped, unless it waits for
 //! [`Request::disconnected`](httpfsm::handler::Request::disconnected): then it runs on to its end, and its response is
@@ -28,6 +28,7 @@ use httpfsm::time::{Moment, Now};
 use crate::alarms::NEVER;
 use crate::channel_slot::ChannelSlot;
 use crate::exchange::{Exchange, Stage};
+use crate::layer::LayerError;
 use crate::ledger::Kept;
 use crate::panics;
 use crate::service::Service;
@@ -35,8 +36,9 @@ use crate::stack::Stack;
 use crate::tape::Taped;
 use crate::wire::{self, Wire};
 use crate::worker;
-use prologue::BeforeChannel;
+use before_channel::BeforeChannel;
 
+mod before_channel;
 mod drain;
 mod flush;
 mod handler;
@@ -148,7 +150,8 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             }
             // What grew without room is given back before another connection runs: as many as there are would exceed the
             // limit together.
-            if self.rest(&wake_up, stamp.at, cx) || !self.no_room_for_growth(&wake_up.now) {
+            let rests = self.rest(&wake_up, stamp.at, cx);
+            if !self.is_layer_lost(&wake_up.now) && (rests || !self.no_room_for_growth(&wake_up.now)) {
                 return Poll::Pending;
             }
         }
@@ -270,6 +273,19 @@ impl<H: Handler, W: Wire> Driver<H, W> {
     #[cold]
     fn tell_lost(&self, error: &io::Error) {
         self.service.tell(|subscriber| subscriber.connection_lost(&self.info, &error.to_string()));
+    }
+
+    /// Whether the channel is told that the connection is lost, since its layer has panicked when it was asked what it
+    /// holds: the task would hear of that only when something else wakes it.
+    #[inline]
+    fn is_layer_lost(&mut self, now: &Now<'_>) -> bool {
+        let Some(text) = self.wire.as_ref().and_then(Stack::panic) else { return false };
+        let error = LayerError::own(text).into();
+        let is_told = self.channel.handle(now, Input::Disconnected).is_ok();
+        if is_told {
+            self.tell_lost(&error);
+        }
+        is_told
     }
 
     /// Ends our output; where that is the end that the wire owes, the connection ends with it. Whether something was done.

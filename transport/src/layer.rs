@@ -40,8 +40,9 @@ mod guarded;
 /// # Panics
 ///
 /// A layer that a [listener](crate::Listener::layer) puts on its connections may panic: it is called no more, its connection
-/// is lost, and the subscriber is told ([`Failure::Prologue`](httpfsm::handler::Failure::Prologue)). Others notice nothing.
-/// In a [`Layered`](crate::Layered) that is made elsewhere, a panic goes through to whoever polls.
+/// is lost, and the subscriber is told ([`Failure::Layer`](httpfsm::handler::Failure::Layer)). Nothing is sent of what the
+/// call that panics has appended to `down`. Others notice nothing. In a [`Layered`](crate::Layered) that is made elsewhere,
+/// a panic goes through to whoever polls.
 ///
 /// # Example
 ///

@@ -122,6 +122,10 @@ impl<W: Wire, L: Layer> Layered<W, L> {
         &self.layer
     }
 
+    pub(crate) fn layer_mut(&mut self) -> &mut L {
+        &mut self.layer
+    }
+
     /// Lets the layer append to `down`; where nothing waits to be sent, that is the thread's buffer.
     fn append<T>(&mut self, what: impl FnOnce(&mut L, &mut Vec<u8>) -> T) -> T {
         if self.down.capacity() == 0 {

@@ -16,6 +16,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use httpfsm::handler::{ConnectionInfo, Extensions};
+use httpfsm::origins::Origin;
 use httpfsm::peer::Peer;
 use socket2::{Socket, Type};
 
@@ -26,7 +27,7 @@ pub use tcp::resolve;
 
 use crate::accept::Accepted;
 use crate::layer::{Layer, LayerError};
-use crate::preface::{BeforeHttp, HandedOver, Preface};
+use crate::preface::{BeforeHttp, HandedOver, Preface, Proxies};
 
 /// A socket that listens, and does not block. It knows no runtime; the transport registers it with its own.
 #[derive(Debug)]
@@ -76,7 +77,16 @@ impl ListenerInfo {
     /// As [`Listener::behind_proxies`].
     #[must_use]
     pub fn behind_proxies(mut self) -> Self {
-        self.before.behind_proxies = true;
+        if let Proxies::Unknown = self.before.proxies {
+            self.before.proxies = Proxies::All;
+        }
+        self
+    }
+
+    /// As [`Listener::trusted_proxies`].
+    #[must_use]
+    pub fn trusted_proxies(mut self, proxies: impl IntoIterator<Item = Origin>) -> Self {
+        self.before.proxies = Proxies::These(proxies.into_iter().collect());
         self
     }
 
@@ -231,12 +241,43 @@ impl Listener {
     ///
     /// Whoever else may connect to the listener is not limited per peer before the preface is complete, which takes
     /// `preface_timeout` at most, and may name any peer, and so evade `origins` and the limit, or use up that of another.
-    /// Let the network keep them away, or a preface that refuses whoever is no proxy: it is made with the address of the
-    /// socket. `origins` cannot, as they judge both the proxy and the peer that it names. Without a preface it means
-    /// nothing.
+    /// Let the network keep them away, or [name the proxies](Self::trusted_proxies), in whose place this has no effect.
+    /// `origins` cannot, as they judge both the proxy and the peer that it names. Without a preface it means nothing.
     #[must_use]
     pub fn behind_proxies(mut self) -> Self {
         self.change(ListenerInfo::behind_proxies);
+        self
+    }
+
+    /// Its connections from these addresses come from proxies, as all of them do [behind proxies](Self::behind_proxies). On
+    /// others, what the [preface](Self::preface) says of the peer is ignored, and of the address that this has connected to:
+    /// they are of the peer that has connected, for `origins`, for the limit from when they are accepted, and for handlers.
+    /// So nobody can pretend to be another peer who reaches the listener without a proxy. An empty list trusts nobody.
+    ///
+    /// They are served, as nginx serves whom `set_real_ip_from` does not name, and with what else the preface says. To turn
+    /// them away, make a preface that refuses them: it is made with the address of the socket.
+    ///
+    /// ```
+    /// use httpfsm_transport::{Listener, SocketOptions};
+    /// # use httpfsm_transport::{Preface, PrefaceRead, PrefaceVerdict};
+    /// # struct Header;
+    /// # impl Preface for Header {
+    /// #     fn received(&mut self, _: &[u8]) -> PrefaceVerdict { PrefaceVerdict::Read(PrefaceRead::new(0)) }
+    /// # }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let address = "127.0.0.1:0".parse()?;
+    /// // `Header` reads the header of a proxy.
+    /// let listener = Listener::tcp(address, &SocketOptions::default())?
+    ///     .preface(|_| Header)
+    ///     .trusted_proxies(["10.0.0.0/8".parse()?, "2001:db8::7".parse()?]);
+    /// # drop(listener);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn trusted_proxies(mut self, proxies: impl IntoIterator<Item = Origin>) -> Self {
+        self.change(|info| info.trusted_proxies(proxies));
         self
     }
 

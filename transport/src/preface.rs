@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use httpfsm::error::Rule;
 use httpfsm::handler::{ConnectionInfo, Extensions, Upgraded};
+use httpfsm::origins::Origin;
 use httpfsm::peer::Peer;
 
 use crate::layer::{Layer, LayerError};
@@ -21,9 +22,10 @@ use crate::layer::{Layer, LayerError};
 /// `origins` and `max_connections_per_peer` judge the address of the socket first, and then the peer that the preface names,
 /// if it names one; the connection counts for that from then on. On a listener
 /// [behind proxies](crate::Listener::behind_proxies) it counts for nobody before its preface is complete, so a proxy has as
-/// many connections as its clients have. Either way `origins` has to have the proxy among them. The address of the socket
-/// is in what [`Listener::preface`](crate::Listener::preface) gives to whoever makes the preface; handlers see it only if
-/// the preface puts it among its [extensions](PrefaceRead::extension).
+/// many connections as its clients have. Either way `origins` has to have the proxy among them. A listener that knows its
+/// [proxies](crate::Listener::trusted_proxies) believes nobody else. The address of the socket is in what
+/// [`Listener::preface`](crate::Listener::preface) gives to whoever makes the preface; handlers see it only if the preface
+/// puts it among its [extensions](PrefaceRead::extension).
 ///
 /// A line that names the peer, before HTTP:
 ///
@@ -182,14 +184,15 @@ impl PrefaceRead {
     }
 
     /// The connection is of this peer, whom `origins` and `max_connections_per_peer` judge as they judge one that connects.
-    /// Where the server does not serve it, the connection is closed.
+    /// Where the server does not serve it, the connection is closed. It is ignored on a connection of somebody who is none
+    /// of the listener's [trusted proxies](crate::Listener::trusted_proxies), if it has such.
     #[must_use]
     pub fn peername(mut self, peername: Peer) -> Self {
         self.peername = Some(peername);
         self
     }
 
-    /// The peer has connected to this address.
+    /// The peer has connected to this address. It is ignored where the peer is.
     #[must_use]
     pub fn sockname(mut self, sockname: Peer) -> Self {
         self.sockname = Some(sockname);
@@ -260,8 +263,19 @@ pub(crate) struct BeforeHttp {
     pub(crate) preface: Option<Arc<MakesPreface>>,
     pub(crate) layer: Option<Arc<MakesLayer>>,
     pub(crate) hand_over: Option<Arc<TakesConnections>>,
-    /// The connections are those of proxies, whose prefaces name the peers.
-    pub(crate) behind_proxies: bool,
+    pub(crate) proxies: Proxies,
+}
+
+/// Whose prefaces name the peers.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum Proxies {
+    /// Nobody has said so: a peer that is named counts, and the socket's before.
+    #[default]
+    Unknown,
+    /// All who connect are proxies.
+    All,
+    /// These are, and nobody else is believed.
+    These(Arc<[Origin]>),
 }
 
 impl BeforeHttp {
@@ -271,10 +285,18 @@ impl BeforeHttp {
         self.preface.is_some() || self.layer.is_some()
     }
 
-    /// Whether it is to say who the peer is.
+    /// Whether a connection of this address is a proxy's, and its preface is to say who the peer is.
     #[inline]
-    pub(crate) fn names_peer(&self) -> bool {
-        self.behind_proxies && self.preface.is_some()
+    pub(crate) fn names_peer(&self, accepted: &Peer) -> bool {
+        !matches!(self.proxies, Proxies::Unknown) && self.preface.is_some() && self.believes(accepted)
+    }
+
+    /// Whether a peer counts that is named on a connection of this address.
+    pub(crate) fn believes(&self, accepted: &Peer) -> bool {
+        match &self.proxies {
+            Proxies::Unknown | Proxies::All => true,
+            Proxies::These(proxies) => proxies.iter().any(|proxy| proxy.covers(accepted)),
+        }
     }
 }
 
@@ -284,7 +306,7 @@ impl fmt::Debug for BeforeHttp {
             .field("preface", &self.preface.is_some())
             .field("layer", &self.layer.is_some())
             .field("hand_over", &self.hand_over.is_some())
-            .field("behind_proxies", &self.behind_proxies)
+            .field("proxies", &self.proxies)
             .finish()
     }
 }

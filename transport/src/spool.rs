@@ -105,8 +105,8 @@ impl Spool {
         matches!(self.file, Storage::Writing(_))
     }
 
-    /// There is no room for `demand` bytes. What is in memory goes to the file at once, if the body may go there. `false` if
-    /// there is nothing that could go, and nothing is on its way: then the body waits for room.
+    /// There is no room for `demand` bytes, or others are to have it. What is in memory goes to the file at once, if the
+    /// body may go there. `false` if there is nothing that could go, and nothing is on its way: then it waits for room.
     pub(crate) fn decline(&mut self, demand: u64, spawner: &Arc<dyn Spawner>) -> bool {
         let waits = if self.stays_in_memory() { self.credit <= demand } else { self.charge.is_empty() };
         if waits {
@@ -117,6 +117,11 @@ impl Spool {
             self.write(spawner);
         }
         true
+    }
+
+    /// Whether it leaves memory to those who cannot do with the disk: pieces of responses, and bodies that are streamed.
+    pub(crate) fn spares_memory(&self) -> bool {
+        !self.stays_in_memory() && self.ledger.is_half_full()
     }
 
     /// Whether the body may not go to the disk.
@@ -138,11 +143,8 @@ impl Spool {
         let bound = if in_memory { self.overflow } else { piece };
         let held = self.memory.len() as u64;
         // Who comes later finds room, whoever stands still with a part of a body.
-        let spares = held >= SPARED && self.end.is_none() && self.ledger.is_half_full();
-        if held > bound
-            || (spares && !self.stays_in_memory())
-            || (self.end.is_some() && !in_memory && held > 0)
-        {
+        let spares = held >= SPARED && self.end.is_none() && self.spares_memory();
+        if held > bound || spares || (self.end.is_some() && !in_memory && held > 0) {
             self.write(spawner);
             return self.poll(spawner, cx);
         }

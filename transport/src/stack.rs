@@ -1,9 +1,10 @@
 //! The wire of a connection, with or without the layer that its listener puts on it.
 
 use std::io::{self, IoSlice};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use httpfsm::handler::Extensions;
+use httpfsm::handler::{ConnectionInfo, Extensions};
 
 use crate::layer::Guarded;
 use crate::layered::Layered;
@@ -13,6 +14,24 @@ use crate::wire::Wire;
 pub(crate) enum Stack<W> {
     Plain(W),
     Layered(Box<Layered<W, Guarded>>),
+}
+
+impl<W: Wire> Stack<W> {
+    /// What the panic of its layer said, if that has panicked.
+    #[inline]
+    pub(crate) fn panic(&self) -> Option<&str> {
+        match self {
+            Self::Plain(_) => None,
+            Self::Layered(wire) => wire.layer().panic(),
+        }
+    }
+
+    /// More is known of the connection now.
+    pub(crate) fn know(&mut self, info: &Arc<ConnectionInfo>) {
+        if let Self::Layered(wire) = self {
+            wire.layer_mut().know(Arc::clone(info));
+        }
+    }
 }
 
 /// Has each call made on whichever there is.

@@ -50,3 +50,38 @@ fn who_comes_behind_peers_that_stand_still_is_served() {
     let memory = server.handle().memory();
     assert_eq!((memory.total(), memory.spooled), (0, 0), "{memory:?}");
 }
+
+/// As many as there may be: each has sent what it was asked for first, and less than is worth a file.
+#[test]
+fn peers_that_stand_still_with_a_little_leave_room_for_those_who_have_no_disk() {
+    const LESS: u32 = 50;
+    for full in [ServerConfig::hardened(), ServerConfig::default()] {
+        let mut config = full.clone();
+        config.max_connections = full.max_connections / LESS;
+        config.max_buffered_bytes = full.max_buffered_bytes / u64::from(LESS);
+        config.channel.bodies = Some(Bodies::Whole);
+        let (peers, limit) = (config.max_connections - 1, config.max_buffered_bytes);
+        let mut server = MemoryServer::new(config, |request: Request| async move {
+            let reserved = request.memory().reserve(256 << 10).await;
+            reserved.map_or(0, |reserved| reserved.bytes()).to_string()
+        });
+        let silent: Vec<_> = (0..peers)
+            .map(|_| {
+                let client = server.connect().unwrap();
+                post(&client, 1_000_000);
+                client.send(vec![b'x'; 12_000]);
+                server.run();
+                client
+            })
+            .collect();
+        let memory = server.handle().memory();
+        assert!(memory.total() + memory.promised < limit, "{memory:?} of {limit}");
+        let client = server.connect().unwrap();
+        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        server.run();
+        let response = client.take_text();
+        let room = response.rsplit('\n').next().and_then(|bytes| bytes.parse().ok()).unwrap_or(0);
+        assert!(room >= 16 << 10, "{response:?}: {memory:?} of {limit}");
+        drop(silent);
+    }
+}

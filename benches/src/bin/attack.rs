@@ -3,6 +3,7 @@
 //! ```text
 //! attack                                  tokio: 1,000 slow heads, 200 slow bodies, 100 slow reads
 //! attack --transport blocking --threads 8
+//! attack --transport tokio-layered        tokio, and a layer below HTTP: that of the transport kit
 //! attack --at-once 26                     the bytes of 26 slow peers come at the same moment
 //! attack --elsewhere                      the peers attack another server beside this one: what their turns of the
 //!                                         processors cost alone
@@ -20,7 +21,7 @@
 
 use std::error::Error;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,8 +29,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use httpfsm_benches::client::BenchClient;
+use httpfsm_benches::client_stream::ClientStream;
+use httpfsm_benches::layered;
 use httpfsm_benches::load::Load;
-use httpfsm_benches::server::{self, ServerProcess};
+use httpfsm_benches::server::ServerProcess;
 use lexopt::{Arg, ValueExt};
 
 /// How long a slow peer waits between two bytes.
@@ -48,42 +51,39 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), Box<dyn Error>> {
+    if let Some(threads) = layered::threads_asked() {
+        return Ok(layered::serve(threads)?);
+    }
     let options = CommandLine::parse()?;
-    let program = options.program.clone().map_or_else(server::program, Ok)?;
+    let start = || ServerProcess::of(&options.transport, options.threads, options.program.as_deref());
     let (mut quiet, mut attacked) = (Vec::new(), Vec::new());
     let mut cut = 0;
     for _ in 0..options.rounds {
         // A server for each turn: nothing of an attack is left in the next quiet one.
-        let server =
-            ServerProcess::start(&program, &ServerProcess::arguments(&options.transport, options.threads))?;
+        let server = start()?;
         let address = server.address();
-        ask(address, options.requests / 10 + 1)?;
-        quiet.push(figures(ask(address, options.requests)?));
-        let other = options
-            .elsewhere
-            .then(|| {
-                ServerProcess::start(&program, &ServerProcess::arguments(&options.transport, options.threads))
-            })
-            .transpose()?;
+        options.ask(address, options.requests / 10 + 1)?;
+        quiet.push(figures(options.ask(address, options.requests)?));
+        let other = options.elsewhere.then(start).transpose()?;
         let attack = Attack::new(&options, other.as_ref().map_or(address, ServerProcess::address))?;
         let over = AtomicBool::new(false);
         let times = thread::scope(|scope| {
             let attack = scope.spawn(|| attack.go_on(&over));
             // The attack has begun when each peer has sent something.
             thread::sleep(PAUSE);
-            let times = ask(address, options.requests);
+            let times = options.ask(address, options.requests);
             over.store(true, Ordering::Relaxed);
             cut += attack.join().map_err(|_| "the attack panicked")?;
             Ok::<_, Box<dyn Error>>(times?)
         });
         attacked.push(figures(times?));
     }
-    println!("transport   peers   responses   p50 us   p99 us   max us");
+    println!("transport       peers   responses   p50 us   p99 us   max us");
     let [before, after] = [(0, quiet), (options.peers(), attacked)].map(|(peers, turns)| {
         let [p50, p99] = [0, 1].map(|figure| quantile(turns.iter().map(|turn| turn[figure]).collect(), 0.5));
         let max = turns.iter().map(|turn| turn[2]).max().unwrap_or_default();
         println!(
-            "{:<9}   {peers:>5}   {:>9}   {:>6}   {:>6}   {:>6}",
+            "{:<13}   {peers:>5}   {:>9}   {:>6}   {:>6}   {:>6}",
             options.transport,
             options.rounds * options.requests,
             p50.as_micros(),
@@ -100,20 +100,6 @@ fn run() -> Result<(), Box<dyn Error>> {
 /// Half, 99 in 100, and all of the responses took no longer than this.
 fn figures(times: Vec<Duration>) -> [Duration; 3] {
     [0.5, 0.99, 1.0].map(|part| quantile(times.clone(), part))
-}
-
-/// How long the responses to so many requests took, one after another on one connection.
-fn ask(address: SocketAddr, requests: usize) -> io::Result<Vec<Duration>> {
-    let mut client = BenchClient::connect(address)?;
-    (0..requests)
-        .map(|_| {
-            let began = Instant::now();
-            client.drive(Load::Plain, 1)?;
-            let took = began.elapsed();
-            thread::sleep(REST);
-            Ok(took)
-        })
-        .collect()
 }
 
 fn quantile(mut times: Vec<Duration>, part: f64) -> Duration {
@@ -140,7 +126,8 @@ const READ: SlowKind =
 
 struct Attack {
     address: SocketAddr,
-    peers: Vec<(SlowKind, TcpStream)>,
+    peers: Vec<(SlowKind, ClientStream)>,
+    is_layered: bool,
     at_once: usize,
 }
 
@@ -148,8 +135,10 @@ impl Attack {
     fn new(options: &CommandLine, address: SocketAddr) -> io::Result<Self> {
         let kinds = [(HEAD, options.heads), (BODY, options.bodies), (READ, options.reads)];
         let kinds = kinds.into_iter().flat_map(|(slow, peers)| std::iter::repeat_n(slow, peers));
-        let peers = kinds.map(|slow| Ok((slow, connect(address, slow)?))).collect::<io::Result<_>>()?;
-        Ok(Self { address, peers, at_once: options.at_once.max(1) })
+        let is_layered = options.is_layered();
+        let peers = kinds.map(|slow| Ok((slow, connect(address, slow, is_layered)?)));
+        let peers = peers.collect::<io::Result<_>>()?;
+        Ok(Self { address, peers, is_layered, at_once: options.at_once.max(1) })
     }
 
     /// Attacks until `over`; returns how many peers were cut.
@@ -162,7 +151,7 @@ impl Attack {
                 for (slow, stream) in group {
                     if is_cut(stream, *slow) {
                         cut += 1;
-                        if let Ok(again) = connect(self.address, *slow) {
+                        if let Ok(again) = connect(self.address, *slow, self.is_layered) {
                             *stream = again;
                         }
                     }
@@ -175,25 +164,27 @@ impl Attack {
     }
 }
 
-fn connect(address: SocketAddr, slow: SlowKind) -> io::Result<TcpStream> {
-    let mut stream = TcpStream::connect(address)?;
-    stream.set_nodelay(true)?;
+fn connect(address: SocketAddr, slow: SlowKind, is_layered: bool) -> io::Result<ClientStream> {
+    let mut stream = ClientStream::connect(address, is_layered)?;
     stream.write_all(slow.begin.as_bytes())?;
-    stream.set_nonblocking(true)?;
+    stream.socket().set_nonblocking(true)?;
     Ok(stream)
 }
 
 /// Sends or reads a byte; returns whether the server has ended the connection.
-fn is_cut(stream: &mut TcpStream, slow: SlowKind) -> bool {
+fn is_cut(stream: &mut ClientStream, slow: SlowKind) -> bool {
     let is_lost = |error: io::Error| error.kind() != ErrorKind::WouldBlock;
     // A reset comes before the bytes that were not read.
-    stream.take_error().is_ok_and(|error| error.is_some())
-        || stream.write_all(slow.drop.as_bytes()).is_err_and(is_lost)
-        || match stream.read(&mut [0]) {
-            // A peer that is slow to send gets the end of its connection.
-            Ok(n) => n == 0 || !slow.drop.is_empty(),
-            Err(error) => is_lost(error),
-        }
+    if stream.socket().take_error().is_ok_and(|error| error.is_some()) {
+        return true;
+    }
+    if slow.drop.is_empty() {
+        // From the socket: a layer would read more at once.
+        return stream.socket().read(&mut [0]).map_or_else(is_lost, |read| read == 0);
+    }
+    // It gets nothing but the end of its connection.
+    stream.write_all(slow.drop.as_bytes()).is_err_and(is_lost)
+        || stream.read(&mut [0]).map_or_else(is_lost, |_| true)
 }
 
 struct CommandLine {
@@ -240,6 +231,24 @@ impl CommandLine {
             }
         }
         Ok(options)
+    }
+
+    /// How long the responses to so many requests took, one after another on one connection.
+    fn ask(&self, address: SocketAddr, requests: usize) -> io::Result<Vec<Duration>> {
+        let mut client = BenchClient::over(ClientStream::connect(address, self.is_layered())?);
+        (0..requests)
+            .map(|_| {
+                let began = Instant::now();
+                client.drive(Load::Plain, 1)?;
+                let took = began.elapsed();
+                thread::sleep(REST);
+                Ok(took)
+            })
+            .collect()
+    }
+
+    fn is_layered(&self) -> bool {
+        self.transport == layered::TRANSPORT
     }
 
     fn peers(&self) -> usize {

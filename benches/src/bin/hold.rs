@@ -6,6 +6,7 @@
 //! hold --half-head 200                 10,000 connections that have sent 200 bytes of a head
 //! hold --connections 1000 --budget 1600
 //! hold --transport tokio --threads 1   the server of the same build
+//! hold --transport tokio-layered       tokio, and a layer below HTTP: that of the transport kit
 //! hold --max-threads 16                fails where the server has more
 //! hold --addr 127.0.0.1:8080 --pid N   a server that runs already
 //! ```
@@ -24,8 +25,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use httpfsm_benches::client::BenchClient;
+use httpfsm_benches::client_stream::ClientStream;
+use httpfsm_benches::layered;
 use httpfsm_benches::load::Load;
-use httpfsm_benches::server::{self, ServerProcess, resident_bytes, threads};
+use httpfsm_benches::server::{ServerProcess, resident_bytes, threads};
 use lexopt::{Arg, ValueExt};
 
 fn main() -> ExitCode {
@@ -36,6 +39,10 @@ fn main() -> ExitCode {
 }
 
 fn measure() -> Result<ExitCode, Box<dyn Error>> {
+    if let Some(threads) = layered::threads_asked() {
+        layered::serve(threads)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let options = CommandLine::parse()?;
     let spawned = options.spawn()?;
     let (address, pid) = match &spawned {
@@ -43,11 +50,11 @@ fn measure() -> Result<ExitCode, Box<dyn Error>> {
         None => options.running()?,
     };
     // What the server allocates once (its threads, its tables, its first buffers) is no cost of a connection.
-    BenchClient::connect(address)?.drive(Load::Plain, 100)?;
+    options.connect(address)?.drive(Load::Plain, 100)?;
     let before = settled(pid)?;
     let held = options.open(address)?;
     let after = settled(pid)?;
-    let longest = longest_response(address)?;
+    let longest = longest_response(|| options.connect(address))?;
     let threads = threads(pid)?;
     let each = after.saturating_sub(before) / options.connections.max(1) as u64;
     for client in &held {
@@ -61,9 +68,9 @@ fn measure() -> Result<ExitCode, Box<dyn Error>> {
     let within = |figure, bound: Option<u64>| bound.is_none_or(|bound| figure <= bound);
     let mark = |within| if within { "" } else { "  ABOVE" };
     let [memory, few] = [within(each, options.budget), within(threads, options.max_threads)];
-    println!("transport   connections   resident before   resident after   bytes each   budget");
+    println!("transport       connections   resident before   resident after   bytes each   budget");
     println!(
-        "{:<9}   {:>11}   {:>11} KiB   {:>10} KiB   {each:>11}   {}{}",
+        "{:<13}   {:>11}   {:>11} KiB   {:>10} KiB   {each:>11}   {}{}",
         options.transport,
         options.connections,
         before >> 10,
@@ -80,10 +87,10 @@ fn measure() -> Result<ExitCode, Box<dyn Error>> {
 const RESPONSES: usize = 100;
 
 /// How long a client waits for its connection and first response, or for another, at most.
-fn longest_response(address: SocketAddr) -> io::Result<Duration> {
+fn longest_response(connect: impl FnOnce() -> io::Result<BenchClient>) -> io::Result<Duration> {
     let mut longest = Duration::ZERO;
     let mut started = Instant::now();
-    let mut client = BenchClient::connect(address)?;
+    let mut client = connect()?;
     for _ in 0..RESPONSES {
         client.drive(Load::Plain, 1)?;
         longest = longest.max(started.elapsed());
@@ -140,12 +147,15 @@ impl CommandLine {
         if self.address.is_some() {
             return Ok(None);
         }
-        let program = self.program.clone().map_or_else(server::program, Ok)?;
-        ServerProcess::start(&program, &ServerProcess::arguments(&self.transport, self.threads)).map(Some)
+        ServerProcess::of(&self.transport, self.threads, self.program.as_deref()).map(Some)
     }
 
     fn running(&self) -> Result<(SocketAddr, u32), Box<dyn Error>> {
         self.address.zip(self.pid).ok_or_else(|| "--addr needs --pid".into())
+    }
+
+    fn connect(&self, address: SocketAddr) -> io::Result<BenchClient> {
+        ClientStream::connect(address, self.transport == layered::TRANSPORT).map(BenchClient::over)
     }
 
     /// Opens the connections and brings each to the state that is measured.
@@ -153,7 +163,7 @@ impl CommandLine {
         let half_head = self.half_head.map(half_a_head);
         (0..self.connections)
             .map(|_| {
-                let mut client = BenchClient::connect(address)?;
+                let mut client = self.connect(address)?;
                 match &half_head {
                     Some(bytes) => client.send(bytes)?,
                     None => client.drive(Load::Plain, 1)?,

@@ -180,16 +180,25 @@ pub enum Failure {
     Spool,
     /// A recording could not be written. It ends there.
     Recording,
-    /// What reads the bytes before HTTP, makes a layer, or takes connections of another protocol panicked, or a layer that a
-    /// listener puts on its connections did, at any time. Or a preface took more bytes than had come, or no layer could be
-    /// made, by no fault of the peer's. The connection was closed.
+    /// What reads the bytes before HTTP, makes a layer, or takes connections of another protocol panicked. Or a preface took
+    /// more bytes than had come, or no layer could be made, by no fault of the peer's. The connection was closed.
     Prologue,
+    /// A layer that a listener puts on its connections panicked, in its handshake or at any time behind it. The connection
+    /// was closed.
+    Layer,
 }
 
 impl Failure {
     /// All kinds.
-    pub const ALL: [Self; 6] =
-        [Self::Accept, Self::Handler, Self::Response, Self::Spool, Self::Recording, Self::Prologue];
+    pub const ALL: [Self; 7] = [
+        Self::Accept,
+        Self::Handler,
+        Self::Response,
+        Self::Spool,
+        Self::Recording,
+        Self::Prologue,
+        Self::Layer,
+    ];
 
     /// A word for it, for logs and metrics.
     #[must_use]
@@ -201,6 +210,7 @@ impl Failure {
             Self::Spool => "spool",
             Self::Recording => "recording",
             Self::Prologue => "prologue",
+            Self::Layer => "layer",
         }
     }
 }

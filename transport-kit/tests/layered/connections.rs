@@ -19,7 +19,7 @@ use httpfsm_transport::memory::pair;
 use httpfsm_transport::{Clock, Connection, Event, Held, Inline, Layered, Service, Timer, Wire};
 use httpfsm_transport_kit::ToyLayer;
 
-use crate::support::{Toy, Transfer, cx, read_all, toys, waker};
+use crate::support::{Toy, Transfer, cx, read_all, toys, waker, write};
 
 fn service<H: Handler>(clock: &Clock, handler: H) -> Arc<Service<H>> {
     Service::new(ServerConfig::default(), clock.clone(), Arc::new(Inline), None, handler)
@@ -131,6 +131,54 @@ fn a_connection_whose_last_end_a_drain_cuts_has_ended_for_its_own_reason() {
     service.sweep(&mut cx());
     assert!(Pin::new(&mut driver).poll(&mut cx()).is_ready());
     assert_eq!(*reasons.0.lock().unwrap(), [CloseReason::PeerEnded]);
+}
+
+/// What a client sends, what of the response it gets, why its connection ends at a drain deadline of zero, and whether with
+/// the end of the layer.
+#[test]
+fn at_the_drain_deadline_the_end_of_a_layer_leaves_where_nothing_is_cut() {
+    let cases = [
+        ("", "", CloseReason::Drained, true),
+        ("\r\n", "", CloseReason::Drained, true),
+        ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", "fine", CloseReason::Drained, true),
+        ("GET / HTTP/1.1\r\nHost: a\r\n", "", CloseReason::DrainTimeout, false),
+        ("GET /never HTTP/1.1\r\nHost: a\r\n\r\n", "", CloseReason::DrainTimeout, false),
+    ];
+    for (request, response, reason, ends) in cases {
+        let reasons = Arc::<Reasons>::default();
+        let subscriber: Arc<dyn Subscriber> = Arc::clone(&reasons) as _;
+        let handler = |request: Request| async move {
+            if request.path() == "/never" {
+                std::future::pending::<()>().await;
+            }
+            "fine"
+        };
+        let config = ServerConfig::default();
+        let service = Service::new(config, Clock::manual(), Arc::new(Inline), Some(subscriber), handler);
+        let (near, far) = pair(10_000);
+        let server = Layered::new(far, ToyLayer::server());
+        let connected = service.connect(server, Peer::Unix(None), Peer::Unix(None));
+        let mut driver = connected.unwrap_or_else(|why| panic!("{why}"));
+        let mut client = Layered::new(near, ToyLayer::client());
+        for _ in 0..3 {
+            assert!(client.poll_flush(&mut cx()).is_ready());
+            assert!(Pin::new(&mut driver).poll(&mut cx()).is_pending());
+            assert!(read_all(&mut client).0.is_empty());
+        }
+        write(&mut client, request.as_bytes());
+        assert!(Pin::new(&mut driver).poll(&mut cx()).is_pending(), "{request:?}");
+        service.handle(Vec::new()).begin_drain(Some(Duration::ZERO));
+        service.sweep(&mut cx());
+        assert!(Pin::new(&mut driver).poll(&mut cx()).is_ready());
+        drop(driver);
+        assert_eq!(*reasons.0.lock().unwrap(), [reason], "{request:?}");
+        let (came, end) = read_all(&mut client);
+        assert!(came.ends_with(response.as_bytes()), "{request:?}");
+        let end = end.unwrap().map_err(|error| error.kind());
+        let expected = if ends { Ok(()) } else { Err(io::ErrorKind::ConnectionReset) };
+        assert_eq!(end, expected, "{request:?}");
+        assert_eq!(service.held(), Held::default());
+    }
 }
 
 /// Whoever drops an upgraded connection waits for nothing.

@@ -378,7 +378,7 @@ fn a_layer_that_panics_ends_its_connection_alone_and_that_is_told() {
         let mut toys = Toys::with(ServerConfig::default(), listener);
         let client = toys.connect();
         toys.send(&client, "x");
-        let expected = ["prologue failed: A layer panicked: as it must", "not opened: Disconnected"];
+        let expected = ["layer failed: A layer panicked: as it must", "not opened: Disconnected"];
         assert_eq!(toys.heard.take(), expected, "at the first bytes: {at_first}");
         assert!(client.is_ended());
         toys.is_empty();

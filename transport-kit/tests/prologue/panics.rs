@@ -1,14 +1,15 @@
-//! A layer that panics behind its handshake.
+//! A layer that panics, mostly behind its handshake.
 
 use std::io::IoSlice;
 
 use httpfsm::config::ServerConfig;
-use httpfsm_transport::{Established, Layer, LayerError, ListenerInfo};
+use httpfsm_transport::memory::MemoryClient;
+use httpfsm_transport::{Established, Layer, LayerError, ListenerInfo, Preface, PrefaceRead, PrefaceVerdict};
 use httpfsm_transport_kit::ToyLayer;
 
-use crate::support::{GET, ToyClient, Toys, response};
+use crate::support::{GET, ToyClient, Toys, peer, response};
 
-/// Which call panics, as soon as the handshake is complete.
+/// Which call panics, as soon as the handshake is complete, or before.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Call {
     Received,
@@ -17,6 +18,7 @@ enum Call {
     Write,
     End,
     Held,
+    HeldBefore,
     Drop,
     None,
 }
@@ -25,8 +27,12 @@ enum Call {
 struct Faulty(ToyLayer, Call);
 
 impl Faulty {
+    fn is_due(&self, call: Call) -> bool {
+        self.1 == call && self.0.is_established() == (call != Call::HeldBefore)
+    }
+
     fn pass(&self, call: Call) {
-        if self.1 == call && self.0.is_established() {
+        if self.is_due(call) {
             std::panic::resume_unwind(Box::new("as it must"));
         }
     }
@@ -49,6 +55,10 @@ impl Layer for Faulty {
     }
 
     fn write(&mut self, plain: &[IoSlice<'_>], down: &mut Vec<u8>) -> Result<usize, LayerError> {
+        if self.is_due(Call::Write) {
+            // As one that encrypts them where they are to leave.
+            down.extend(plain.iter().flat_map(|slice| slice.iter()));
+        }
         self.pass(Call::Write);
         self.0.write(plain, down)
     }
@@ -63,6 +73,7 @@ impl Layer for Faulty {
     }
 
     fn held(&self) -> usize {
+        self.pass(Call::HeldBefore);
         self.pass(Call::Held);
         self.0.held()
     }
@@ -74,23 +85,28 @@ impl Drop for Faulty {
     }
 }
 
+/// A listener whose layers have this fault.
+fn faulty(call: Call) -> ListenerInfo {
+    ListenerInfo::default().layer(move |_| Ok(Faulty(ToyLayer::server(), call)))
+}
+
+/// A connection through the toy layer behind these bytes, and its client.
+fn open(toys: &mut Toys, before: &[u8]) -> (MemoryClient, ToyClient) {
+    let connection = toys.connect();
+    let mut client = ToyClient::new(ToyLayer::client());
+    toys.send(&connection, [before, &client.hello()].concat());
+    client.open(&connection.take());
+    toys.send(&connection, client.replies());
+    (connection, client)
+}
+
 /// A connection whose layer has this fault: it makes a request, and its client goes. What is told of it.
 fn told_of(call: Call) -> Vec<String> {
-    let listener = ListenerInfo::default();
-    let healthy = listener.clone().layer(|_| Ok(ToyLayer::server()));
-    let mut toys = Toys::with(ServerConfig::default(), healthy);
-    let open = |toys: &mut Toys| {
-        let connection = toys.connect();
-        let mut client = ToyClient::new(ToyLayer::client());
-        toys.send(&connection, client.hello());
-        client.open(&connection.take());
-        toys.send(&connection, client.replies());
-        (connection, client)
-    };
-    let (healthy, mut other) = open(&mut toys);
-    toys.server.set_listener(listener.layer(move |_| Ok(Faulty(ToyLayer::server(), call))));
+    let mut toys = Toys::with(ServerConfig::default(), faulty(Call::None));
+    let (healthy, mut other) = open(&mut toys, b"");
+    toys.server.set_listener(faulty(call));
     toys.heard.take();
-    let (connection, mut client) = open(&mut toys);
+    let (connection, mut client) = open(&mut toys, b"");
     toys.send(&connection, client.seal(GET));
     if call != Call::BelowEnded {
         // By the layer's own end, which is responded to by another.
@@ -115,9 +131,57 @@ fn a_layer_that_panics_behind_its_handshake_ends_its_connection_alone_and_that_i
     use Call::{BelowEnded, Drop, End, Held, None, Read, Received, Write};
     for call in [None, Received, BelowEnded, Read, Write, End, Held, Drop] {
         let told = told_of(call);
-        let failed =
-            told.iter().filter(|text| *text == "prologue failed: A layer panicked: as it must").count();
+        let failed = told.iter().filter(|text| *text == "layer failed: A layer panicked: as it must").count();
         assert_eq!(failed, usize::from(call != None), "{call:?}: {told:?}");
         assert_eq!(told.iter().filter(|text| text.starts_with("closed: ")).count(), 1, "{call:?}: {told:?}");
     }
+}
+
+#[test]
+fn a_layer_that_panics_when_it_is_asked_what_it_holds_ends_its_connection_at_once() {
+    let failed = "layer failed: A layer panicked: as it must";
+    let mut toys = Toys::with(ServerConfig::default(), faulty(Call::Held));
+    let (connection, _client) = open(&mut toys, b"");
+    assert!(connection.is_ended(), "nothing else wakes it");
+    let told = toys.heard.take();
+    assert_eq!(told.len(), 3, "{told:?}");
+    assert!(told[0].starts_with("opened: "), "{told:?}");
+    assert_eq!(told[1..], [failed, "closed: Disconnected"]);
+    toys.is_empty();
+
+    let mut toys = Toys::with(ServerConfig::default(), faulty(Call::HeldBefore));
+    let connection = toys.connect();
+    assert!(connection.is_ended(), "nothing else wakes it");
+    assert_eq!(toys.heard.take(), [failed, "not opened: Disconnected"]);
+    assert!(toys.heard.text().unwrap().ends_with("A layer panicked: as it must"));
+    toys.is_empty();
+}
+
+/// A byte that stands for a peer.
+struct NamesPeer;
+
+impl Preface for NamesPeer {
+    fn received(&mut self, bytes: &[u8]) -> PrefaceVerdict {
+        bytes.first().map_or(PrefaceVerdict::NeedsMore, |&n| {
+            PrefaceVerdict::Read(PrefaceRead::new(1).peername(peer(n)))
+        })
+    }
+}
+
+#[test]
+fn a_layer_that_panics_behind_a_preface_is_told_with_the_peer_that_this_names() {
+    let mut toys = Toys::with(ServerConfig::default(), faulty(Call::Read).preface(|_| NamesPeer));
+    let (connection, _client) = open(&mut toys, &[1]);
+    assert!(connection.is_ended());
+    assert_eq!(toys.heard.failed_on(), Some(peer(1)));
+}
+
+#[test]
+fn nothing_is_sent_of_what_a_call_that_panics_has_made() {
+    let mut toys = Toys::with(ServerConfig::default(), faulty(Call::Write));
+    let (connection, mut client) = open(&mut toys, b"");
+    assert_eq!(connection.take(), b"");
+    toys.send(&connection, client.seal(GET));
+    assert!(connection.is_ended());
+    assert_eq!(connection.take_text(), "");
 }

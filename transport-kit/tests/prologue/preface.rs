@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use httpfsm::config::ServerConfig;
 use httpfsm::error::Rule;
+use httpfsm::peer::Peer;
+use httpfsm::server::NotAdmitted;
 use httpfsm_transport::{ListenerInfo, Preface, PrefaceRead, PrefaceVerdict};
 use httpfsm_transport_kit::ToyPreface;
 
@@ -237,6 +239,67 @@ fn a_full_server_closes_an_idle_connection_of_a_proxy_for_another_of_it() {
     });
     assert_eq!(clients.each_ref().map(|client| client.is_ended()), [true, false, false]);
     assert!(response(&clients[2].take()).0.ends_with("200 OK"));
+}
+
+/// Names both ends, whoever it is shown to.
+struct NamesBoth;
+
+impl Preface for NamesBoth {
+    fn received(&mut self, _: &[u8]) -> PrefaceVerdict {
+        PrefaceVerdict::Read(PrefaceRead::new(1).peername(peer(1)).sockname(peer(9)).extension(7_usize))
+    }
+}
+
+#[test]
+fn only_a_trusted_proxy_says_who_the_peer_is() {
+    let config = ServerConfig { max_connections_per_peer: 2, ..ServerConfig::default() };
+    let trusts = |listener: ListenerInfo, proxies: &[&str]| {
+        listener.trusted_proxies(proxies.iter().map(|proxy| proxy.parse().unwrap()))
+    };
+    let listener = || ListenerInfo::default().preface(|_| NamesBoth);
+    let listeners = [
+        trusts(listener(), &["198.51.100.0/24", "unix"]),
+        // Whichever was said first.
+        trusts(listener().behind_proxies(), &["198.51.100.7", "unix"]),
+        trusts(listener(), &["198.51.100.7", "unix"]).behind_proxies(),
+    ];
+    for listener in listeners.into_iter().chain([trusts(listener(), &[])]) {
+        let trusts_nobody = format!("{listener:?}").contains("These([])");
+        let mut server = httpfsm_transport::memory::MemoryServer::new(
+            config.clone(),
+            |request: httpfsm::handler::Request| async move {
+                let of = request.connection();
+                format!("{} at {} {:?}", of.peername, of.sockname, of.extensions.get::<usize>())
+            },
+        );
+        server.set_listener(listener);
+        let proxy: Peer = Peer::Ip("198.51.100.7:5000".parse().unwrap());
+        for proxy in [proxy, Peer::Unix(None)].into_iter().filter(|_| !trusts_nobody) {
+            // It is not limited, but the peer that it names is.
+            let clients = [(); 3].map(|()| server.connect_from(proxy.clone()).unwrap());
+            let told = clients.each_ref().map(|client| {
+                client.send([b"x", GET].concat());
+                server.run();
+                response(&client.take()).1
+            });
+            let named = "192.0.2.1:5000 at 192.0.2.9:5000 Some(7)";
+            assert_eq!(told, [named, named, ""], "{proxy}");
+            drop(clients);
+            server.run();
+        }
+        // Somebody else is who it is, and is limited when it connects.
+        let other: Peer = Peer::Ip("198.51.101.7:5000".parse().unwrap());
+        let clients = [(); 2].map(|()| server.connect_from(other.clone()).unwrap());
+        assert!(matches!(server.connect_from(other.clone()), Err(NotAdmitted::Peer)));
+        for client in &clients {
+            client.send([b"x", GET].concat());
+            server.run();
+            assert_eq!(response(&client.take()).1, "198.51.101.7:5000 at 127.0.0.1:80 Some(7)");
+        }
+        // It has used up nothing of the peer's that it has named.
+        let named = [(); 2].map(|()| server.connect_from(peer(1)));
+        assert!(named.iter().all(Result::is_ok));
+    }
 }
 
 /// Ends behind so many bytes, and counts how often it was asked.

@@ -18,7 +18,7 @@ pub(crate) const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
 /// What the subscriber of a server hears of its connections, each as a word or a sentence.
 #[derive(Clone, Default)]
-pub(crate) struct Heard(Arc<Mutex<Vec<String>>>, Arc<Mutex<Option<String>>>);
+pub(crate) struct Heard(Arc<Mutex<Vec<String>>>, Arc<Mutex<Option<String>>>, Arc<Mutex<Option<Peer>>>);
 
 impl Heard {
     fn push(&self, text: String) {
@@ -30,6 +30,11 @@ impl Heard {
         self.1.lock().unwrap().clone()
     }
 
+    /// Whose connection has failed last.
+    pub(crate) fn failed_on(&self) -> Option<Peer> {
+        self.2.lock().unwrap().clone()
+    }
+
     /// Since the last call.
     pub(crate) fn take(&self) -> Vec<String> {
         std::mem::take(&mut *self.0.lock().unwrap())
@@ -38,6 +43,7 @@ impl Heard {
 
 impl Subscriber for Heard {
     fn failed(&self, connection: Option<&ConnectionInfo>, failure: Failure, text: &str) {
+        *self.2.lock().unwrap() = connection.map(|connection| connection.peername.clone());
         assert!(connection.is_some(), "{text}");
         self.push(format!("{failure} failed: {text}"));
     }

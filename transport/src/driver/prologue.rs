@@ -5,86 +5,33 @@
 //! it is dropped with that. The slot is the connection's own from the beginning, so limits, deadlines, eviction and a drain
 //! find it as they find any other.
 
-use std::borrow::Cow;
 use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use httpfsm::channel::{Input, Leave};
+use httpfsm::channel::Input;
 use httpfsm::error::{CloseReason, Rule};
-use httpfsm::handler::{ConnectionInfo, Extensions, Failure, Handler, Upgraded};
-use httpfsm::peer::Peer;
-use httpfsm::prologue::{Prologue, PrologueInput, PrologueOutput, State};
+use httpfsm::handler::{Failure, Handler, Upgraded};
+use httpfsm::prologue::{PrologueInput, PrologueOutput, State};
 use httpfsm::server::ChannelStats;
 use httpfsm::time::{Moment, Now};
 
+use super::before_channel::BeforeChannel;
 use super::start::channel;
 use super::{Driver, TURNS, WireEnd};
 use crate::alarms::NEVER;
-use crate::layer::{Guarded, Layer, LayerError, NoLayer};
+use crate::layer::{Guarded, LayerError, NoLayer};
 use crate::layered::Layered;
 use crate::ledger::Kept;
 use crate::listener::ListenerInfo;
 use crate::panics;
-use crate::preface::{AfterPreface, Established, HandedOver, Preface, PrefaceRead, PrefaceVerdict};
+use crate::preface::{AfterPreface, HandedOver, PrefaceRead, PrefaceVerdict};
 use crate::stack::Stack;
 use crate::tunnel::Tunnel;
 use crate::wire::Wire;
 
 /// Bytes of a preface that are read at once.
 const READ: usize = 4 << 10;
-
-/// What a connection has until its channel opens.
-pub(super) struct BeforeChannel {
-    machine: Prologue,
-    listener: Arc<ListenerInfo>,
-    preface: Option<Box<dyn Preface>>,
-    /// To be put on the wire.
-    layer: Option<Box<dyn Layer>>,
-    /// What has come and nobody has taken: the preface, and what is behind it.
-    received: Vec<u8>,
-    peername: Option<Peer>,
-    sockname: Option<Peer>,
-    scheme: Option<Cow<'static, str>>,
-    extensions: Extensions,
-    /// What there is to be said of the end.
-    text: Option<String>,
-    /// What it was told of the server's going out.
-    leave: Option<Leave>,
-}
-
-impl BeforeChannel {
-    fn new(machine: Prologue, listener: Arc<ListenerInfo>) -> Box<Self> {
-        Box::new(Self {
-            machine,
-            listener,
-            preface: None,
-            layer: None,
-            received: Vec::new(),
-            peername: None,
-            sockname: None,
-            scheme: None,
-            extensions: Extensions::default(),
-            text: None,
-            leave: None,
-        })
-    }
-
-    /// The facts of the connection, as they are from here on.
-    fn info(&mut self, accepted: &ConnectionInfo) -> ConnectionInfo {
-        let mut info = accepted.clone();
-        info.peername = self.peername.take().unwrap_or(info.peername);
-        info.sockname = self.sockname.take().unwrap_or(info.sockname);
-        info.scheme = self.scheme.take().unwrap_or(info.scheme);
-        info.extensions.extend(&self.extensions);
-        info
-    }
-
-    fn know(&mut self, established: Established) {
-        self.scheme = established.scheme.or(self.scheme.take());
-        self.extensions.extend(&established.extensions);
-    }
-}
 
 impl<H: Handler, W: Wire> Driver<H, W> {
     /// Has the connection begin with what comes before HTTP on those of its listener.
@@ -151,15 +98,19 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             };
             if went_on.is_ready() {
                 turns += 1;
-            } else if self.rest_unopened(&before, now, cx) {
+            } else if !self.rest_unopened(&before, now, cx) {
+                self.tell_no_room();
+                tell(&mut before, at, PrologueInput::NoRoom);
+            } else if let Some(text) = self.wire.as_ref().and_then(Stack::panic) {
+                // When it was asked what it holds.
+                before.text = Some(text.to_owned());
+                tell(&mut before, at, PrologueInput::Disconnected);
+            } else {
                 if turns == TURNS {
                     cx.waker().wake_by_ref();
                 }
                 self.before = Some(before);
                 return Some(Poll::Pending);
-            } else {
-                self.tell_no_room();
-                tell(&mut before, at, PrologueInput::NoRoom);
             }
         }
     }
@@ -210,15 +161,19 @@ impl<H: Handler, W: Wire> Driver<H, W> {
     }
 
     fn preface_read(&mut self, before: &mut BeforeChannel, read: PrefaceRead, at: Moment) {
-        let PrefaceRead { length, peername, sockname, extensions, next } = read;
+        let PrefaceRead { length, mut peername, mut sockname, extensions, next } = read;
         let came = before.received.len();
         if length > came {
             let text = format!("A preface took {length} bytes, and {came} had come.");
             return self.failed_before_http(before, text, at);
         }
         before.received.drain(..length);
+        let (accepted, listener) = (&self.info.peername, &before.listener.before);
+        if !listener.believes(accepted) {
+            (peername, sockname) = (None, None);
+        }
         // Behind a proxy it has counted for nobody.
-        let unnamed = before.listener.before.names_peer().then_some(&self.info.peername);
+        let unnamed = listener.names_peer(accepted).then_some(accepted);
         if let (Some(peername), Some(id)) = (peername.as_ref().or(unnamed), self.slot.id()) {
             if let Err(reason) = self.service.shared.peer_named(id, peername) {
                 let sockname = sockname.as_ref().unwrap_or(&self.info.sockname);
@@ -263,10 +218,7 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         let received = std::mem::take(&mut before.received);
         match (self.wire.take(), before.layer.take()) {
             (Some(Stack::Plain(wire)), Some(layer)) => {
-                let (shared, info) = (Arc::clone(&self.service.shared), Arc::clone(&self.info));
-                let layer = Guarded::new(layer, move |text| {
-                    shared.report(|subscriber| subscriber.failed(Some(&info), Failure::Prologue, text));
-                });
+                let layer = Guarded::new(layer, Arc::clone(&self.service.shared), Arc::clone(&self.info));
                 self.wire = Some(Stack::Layered(Box::new(Layered::behind(wire, layer, &received))));
             }
             (wire, _) => self.wire = wire,
@@ -302,9 +254,17 @@ impl<H: Handler, W: Wire> Driver<H, W> {
         Poll::Ready(())
     }
 
+    /// All is known of the connection now that comes before HTTP.
+    fn know(&mut self, before: &mut BeforeChannel) {
+        self.info = Arc::new(before.info(&self.info));
+        if let Some(wire) = &mut self.wire {
+            wire.know(&self.info);
+        }
+    }
+
     /// The channel opens. What came behind the preface is its first input.
     fn open(&mut self, mut before: Box<BeforeChannel>, refusal: Option<Rule>, now: u64) {
-        self.info = Arc::new(before.info(&self.info));
+        self.know(&mut before);
         let facts = self.slot.id().map(|id| self.service.shared.facts(id)).unwrap_or_default();
         self.channel = channel(&self.service, &self.info, facts.with_refusal(refusal));
         self.opened = now;
@@ -319,8 +279,8 @@ impl<H: Handler, W: Wire> Driver<H, W> {
     }
 
     fn hand_over_unopened(&mut self, mut before: Box<BeforeChannel>) {
-        let info = Arc::new(before.info(&self.info));
-        self.info = Arc::clone(&info);
+        self.know(&mut before);
+        let info = Arc::clone(&self.info);
         self.service.tell(|subscriber| subscriber.handed_over(&info));
         self.keep_nothing();
         let (Some(wire), Some(take)) = (self.wire.take(), before.listener.before.hand_over.clone()) else {

@@ -77,10 +77,10 @@ impl<H: Handler, W: Wire> Driver<H, W> {
             return self.channel.handle(now, Input::BodyDemand(demand)).is_ok();
         }
         let is_little = length.is_some_and(|length| length <= GRANTED.into());
-        let room = if is_little {
-            Some(shared.ledger.grant(wanted))
-        } else {
-            shared.ledger.take(Row::Promised, wanted)
+        let room = match &exchange.stage {
+            _ if is_little => Some(shared.ledger.grant(wanted)),
+            Stage::Gathering(spool) if spool.spares_memory() => None,
+            _ => shared.ledger.take(Row::Promised, wanted),
         };
         if let Some(room) = room {
             return self.promise(room, wanted, demand, now);

@@ -2,23 +2,33 @@
 
 use std::cell::OnceCell;
 use std::io::IoSlice;
+use std::sync::Arc;
+
+use httpfsm::handler::{ConnectionInfo, Failure};
 
 use super::{Layer, LayerError};
 use crate::panics;
 use crate::preface::Established;
+use crate::shared_state::SharedState;
 
 /// A layer that is called no more when it has panicked, and fails instead.
 pub(crate) struct Guarded {
     /// `None` when it is being dropped.
     layer: Option<Box<dyn Layer>>,
     panic: OnceCell<String>,
-    tell: Box<dyn Fn(&str) + Send>,
+    shared: Arc<SharedState>,
+    info: Arc<ConnectionInfo>,
 }
 
 impl Guarded {
-    /// `tell` hears what the panic says.
-    pub(crate) fn new(layer: Box<dyn Layer>, tell: impl Fn(&str) + Send + 'static) -> Self {
-        Self { layer: Some(layer), panic: OnceCell::new(), tell: Box::new(tell) }
+    /// The subscriber hears what its panic says, and on which connection.
+    pub(crate) fn new(layer: Box<dyn Layer>, shared: Arc<SharedState>, info: Arc<ConnectionInfo>) -> Self {
+        Self { layer: Some(layer), panic: OnceCell::new(), shared, info }
+    }
+
+    /// More is known of the connection now.
+    pub(crate) fn know(&mut self, info: Arc<ConnectionInfo>) {
+        self.info = info;
     }
 
     /// What its panic said.
@@ -28,7 +38,7 @@ impl Guarded {
 
     fn note(&self, text: &str) {
         let text = format!("A layer panicked: {text}");
-        (self.tell)(&text);
+        self.shared.report(|subscriber| subscriber.failed(Some(&self.info), Failure::Layer, &text));
         let _ = self.panic.set(text);
     }
 
@@ -50,11 +60,25 @@ impl Guarded {
         }
         Err(LayerError::own(self.panic().unwrap_or_default()))
     }
+
+    /// What a call that panics has appended to `down` may be half made, plain bytes among it, and is not sent.
+    fn append<T>(
+        &mut self,
+        down: &mut Vec<u8>,
+        call: impl FnOnce(&mut dyn Layer, &mut Vec<u8>) -> Result<T, LayerError>,
+    ) -> Result<T, LayerError> {
+        let before = down.len();
+        let outcome = self.call(|layer| call(layer, down));
+        if self.panic().is_some() {
+            down.truncate(before);
+        }
+        outcome
+    }
 }
 
 impl Layer for Guarded {
     fn received(&mut self, below: &[u8], down: &mut Vec<u8>) -> Result<usize, LayerError> {
-        self.call(|layer| layer.received(below, down))
+        self.append(down, |layer, down| layer.received(below, down))
     }
 
     fn below_ended(&mut self) {
@@ -70,11 +94,11 @@ impl Layer for Guarded {
     }
 
     fn write(&mut self, plain: &[IoSlice<'_>], down: &mut Vec<u8>) -> Result<usize, LayerError> {
-        self.call(|layer| layer.write(plain, down))
+        self.append(down, |layer, down| layer.write(plain, down))
     }
 
     fn end(&mut self, down: &mut Vec<u8>) {
-        let _ = self.call(|layer| {
+        let _ = self.append(down, |layer, down| {
             layer.end(down);
             Ok(())
         });

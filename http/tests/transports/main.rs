@@ -11,6 +11,8 @@ use httpfsm_http::service;
 use httpfsm_transport::{ServerHandle, block_on};
 use tokio::runtime::Runtime;
 
+mod connect_info;
+mod events;
 mod failures;
 mod layers;
 mod lives;

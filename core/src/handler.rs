@@ -34,6 +34,8 @@ mod extensions;
 #[cfg(feature = "form")]
 mod form;
 mod into_response;
+#[cfg(feature = "std")]
+mod io_error;
 #[cfg(feature = "json")]
 mod json;
 #[cfg(any(feature = "form", feature = "json", feature = "multipart"))]

@@ -10,11 +10,14 @@
 //!
 //! | feature | what it adds |
 //! |---|---|
+//! | `axum` | `ConnectInfo` and `Sse` for axum's handlers, without the feature of axum that brings hyper |
 //! | `tokio` | `ServiceHandler::in_tokio`: a service that calls tokio runs on a transport that is not tokio's |
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
 mod body;
+#[cfg(feature = "axum")]
+pub mod connect_info;
 mod extensions;
 mod future;
 mod locked;
@@ -22,14 +25,20 @@ mod request;
 mod response;
 mod service;
 mod spare;
+#[cfg(feature = "axum")]
+pub mod sse;
 #[cfg(feature = "tokio")]
 mod tokio;
 mod upgrade;
 
 pub use body::Body;
+#[cfg(feature = "axum")]
+pub use connect_info::ConnectInfo;
 pub use future::ServiceFuture;
 pub use locked::Locked;
 pub use service::{ServiceHandler, service};
+#[cfg(feature = "axum")]
+pub use sse::Sse;
 #[cfg(feature = "tokio")]
 pub use tokio::{InTokio, InTokioFuture};
 pub use upgrade::Upgrade;

@@ -9,6 +9,8 @@
 //! An I/O of your own, anything that is `AsyncRead` and `AsyncWrite`, is served as an [`Io`]: with a handler by
 //! [`connections`], and event by event by [`connection_over`].
 //!
+//! A request body is read by what speaks tokio's traits as a [`TokioBody`], and an upgraded connection is a [`TokioIo`].
+//!
 //! This crate moves bytes and time, and knows no rule of HTTP: those are the machine's, in `httpfsm`.
 //! Linux is what it is tested on.
 #![forbid(unsafe_code)]
@@ -20,6 +22,8 @@ mod io;
 mod listener;
 mod server;
 mod stream;
+mod tokio_body;
+mod tokio_io;
 
 pub use blocking::{BlockingPool, sync};
 pub use connection::{Alarm, Connection, connection, connection_over};
@@ -31,6 +35,8 @@ pub use httpfsm_transport::{
 pub use io::Io;
 pub use server::{Server, Tokio, connections, serve};
 pub use stream::Stream;
+pub use tokio_body::TokioBody;
+pub use tokio_io::TokioIo;
 
 /// The example of the readme compiles and runs.
 #[cfg(doctest)]

@@ -7,8 +7,6 @@ use std::task::{Context, Poll};
 use futures_io::{AsyncRead, AsyncWrite};
 use httpfsm::handler::Upgraded;
 
-use crate::upgraded::error;
-
 /// An [`Upgraded`] connection as `futures_io::AsyncRead` and `AsyncWrite`. Its errors are of the kinds that a socket's
 /// would be, and carry the [`IoFailure`](httpfsm::handler::IoFailure). `httpfsm-async-std` has this type, too, as
 /// `httpfsm_async_std::FuturesIo`.
@@ -44,21 +42,21 @@ impl AsyncRead for FuturesIo {
         cx: &mut Context<'_>,
         buffer: &mut [u8],
     ) -> Poll<io::Result<usize>> {
-        self.0.poll_read(cx, buffer).map_err(error)
+        self.0.poll_read(cx, buffer).map_err(io::Error::from)
     }
 }
 
 impl AsyncWrite for FuturesIo {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.0.poll_write(cx, bytes).map_err(error)
+        self.0.poll_write(cx, bytes).map_err(io::Error::from)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.0.poll_flush(cx).map_err(error)
+        self.0.poll_flush(cx).map_err(io::Error::from)
     }
 
     /// Ends our output (FIN); reading goes on.
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.0.poll_close(cx).map_err(error)
+        self.0.poll_close(cx).map_err(io::Error::from)
     }
 }

@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes};
 use httpfsm::fields::Fields;
-use httpfsm::handler::{Body, BodyFailure, Handler, IntoResponse, Request, Response};
+use httpfsm::handler::{Body, Handler, IntoResponse, Request, Response};
 use httpfsm::status::Status;
 
 use crate::job::{Job, Spawner};
@@ -91,8 +91,7 @@ impl<S, F> fmt::Debug for SyncHandler<S, F> {
 }
 
 /// A body as `std::io::Read`, for blocking code: the thread waits for the bytes. Within an error is the
-/// [`BodyFailure`], which [`io::Error::downcast`] takes out; where a source failed with an [`io::Error`], it is of the
-/// same kind.
+/// [`BodyFailure`](httpfsm::handler::BodyFailure), which [`io::Error::downcast`] takes out.
 ///
 /// The thread must not be one that polls connections: it would wait for bytes that it is itself to receive. There, in
 /// an async handler, say, or in a blocking function under [`Inline`](crate::Inline), a read that would wait is an error
@@ -139,21 +138,12 @@ impl Read for BodyReader {
             match block_on(self.body.next_data()) {
                 None => return Ok(0),
                 Some(Ok(bytes)) => self.left = bytes,
-                Some(Err(failure)) => return Err(io::Error::new(kind(&failure), failure)),
+                Some(Err(failure)) => return Err(failure.into()),
             }
         }
         let taken = buffer.len().min(self.left.len());
         self.left.copy_to_slice(&mut buffer[..taken]);
         Ok(taken)
-    }
-}
-
-fn kind(failure: &BodyFailure) -> io::ErrorKind {
-    match failure {
-        BodyFailure::Source(error) => {
-            error.downcast_ref::<io::Error>().map_or(io::ErrorKind::Other, io::Error::kind)
-        }
-        _ => io::ErrorKind::Other,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::io::{self, Read, Write};
 
-use httpfsm::handler::{IoFailure, Upgraded};
+use httpfsm::handler::Upgraded;
 
 use crate::sync::block_on;
 
@@ -43,7 +43,7 @@ impl UpgradedStream {
     ///
     /// The connection is lost.
     pub fn close(&mut self) -> io::Result<()> {
-        block_on(self.0.close()).map_err(error)
+        block_on(self.0.close()).map_err(io::Error::from)
     }
 
     /// The connection, for code that does not block.
@@ -55,28 +55,18 @@ impl UpgradedStream {
 
 impl Read for UpgradedStream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        block_on(self.0.read(buffer)).map_err(error)
+        block_on(self.0.read(buffer)).map_err(io::Error::from)
     }
 }
 
 impl Write for UpgradedStream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        block_on(poll_fn(|cx| self.0.poll_write(cx, bytes))).map_err(error)
+        block_on(poll_fn(|cx| self.0.poll_write(cx, bytes))).map_err(io::Error::from)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        block_on(self.0.flush()).map_err(error)
+        block_on(self.0.flush()).map_err(io::Error::from)
     }
-}
-
-/// The error that a socket would give, with the failure in it.
-pub(crate) fn error(failure: IoFailure) -> io::Error {
-    let kind = match failure {
-        IoFailure::Closed => io::ErrorKind::BrokenPipe,
-        IoFailure::Reset => io::ErrorKind::ConnectionReset,
-        _ => io::ErrorKind::Other,
-    };
-    io::Error::new(kind, failure)
 }
 
 #[cfg(test)]
@@ -84,7 +74,7 @@ mod tests {
     use std::task::{Context, Poll};
 
     use bytes::Bytes;
-    use httpfsm::handler::UpgradedIo;
+    use httpfsm::handler::{IoFailure, UpgradedIo};
 
     use super::*;
 

@@ -22,6 +22,10 @@ fn live(on: On, listener: TcpListener, signal: impl Future<Output = ()>) -> std:
             httpfsm_tokio::serve(listener, config, service(app))?.with_graceful_shutdown(signal).await;
             Ok(())
         }),
+        On::AsyncStd => async_std::task::block_on(async {
+            httpfsm_async_std::serve(listener, config, service(app))?.with_graceful_shutdown(signal).await;
+            Ok(())
+        }),
         On::Smol => smol::block_on(async {
             httpfsm_async_std::smol::serve(listener, config, service(app))?
                 .with_graceful_shutdown(signal)

@@ -1,4 +1,4 @@
-//! An axum `Router` on tokio, on smol and on threads, over sockets.
+//! An axum `Router` on tokio, on async-std, on smol and on threads, over sockets.
 #![allow(clippy::unwrap_used)]
 
 use std::io::{Read, Write};
@@ -11,11 +11,14 @@ use httpfsm_http::service;
 use httpfsm_transport::{ServerHandle, block_on};
 use tokio::runtime::Runtime;
 
+mod connect_info;
+mod events;
 mod failures;
 mod layers;
 mod lives;
 mod router;
 mod streams;
+mod websocket;
 
 /// Long enough for a loaded machine; nothing here waits for it unless it fails.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -23,11 +26,12 @@ const PATIENCE: Duration = Duration::from_secs(60);
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum On {
     Tokio,
+    AsyncStd,
     Smol,
     Blocking,
 }
 
-const ALL: [On; 3] = [On::Tokio, On::Smol, On::Blocking];
+const ALL: [On; 4] = [On::Tokio, On::AsyncStd, On::Smol, On::Blocking];
 
 /// A server on one transport.
 struct Running {
@@ -39,7 +43,7 @@ struct Running {
 }
 
 impl Running {
-    /// On smol and on threads nothing of tokio is there, unless the service runs `in_tokio`.
+    /// Elsewhere than on tokio nothing of tokio is there, unless the service runs `in_tokio`.
     fn start(on: On, config: ServerConfig, app: Router, in_tokio: bool) -> Self {
         let runtime = (in_tokio || on == On::Tokio).then(|| Runtime::new().unwrap());
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -50,6 +54,8 @@ impl Running {
                 let _inside = runtime.as_ref().map(Runtime::enter);
                 httpfsm_tokio::serve(listener, config, handler)
             }
+            (On::AsyncStd, None) => httpfsm_async_std::serve(listener, config, handler),
+            (On::AsyncStd, Some(inside)) => httpfsm_async_std::serve(listener, config, inside),
             (On::Smol, None) => httpfsm_async_std::smol::serve(listener, config, handler),
             (On::Smol, Some(inside)) => httpfsm_async_std::smol::serve(listener, config, inside),
             (On::Blocking, None) => httpfsm_blocking::serve(listener, config, handler),

@@ -1,5 +1,5 @@
-//! Compiles the examples of the project's first page and of the pages about drivers, transports and migrations, and runs
-//! those that end.
+//! Compiles the examples of the project's first page and of the pages about handlers, drivers, transports and migrations,
+//! and runs those that end.
 #![forbid(unsafe_code)]
 
 #[cfg(doctest)]
@@ -9,6 +9,10 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../docs/driver.md")]
 struct DriverPage;
+
+#[cfg(doctest)]
+#[doc = include_str!("../docs/handlers.md")]
+struct HandlersPage;
 
 #[cfg(doctest)]
 #[doc = include_str!("../docs/migrate-from-axum-serve.md")]

@@ -47,6 +47,19 @@ impl fmt::Debug for ErrorPage {
 /// Makes the content of the responses that the machine makes by itself (JSON, HTML, ...); called with the error that
 /// becomes a response. It must be a pure function of the error, or a recorded channel does not replay. A panic of it ends
 /// the connection with a reset ([`CloseReason::Aborted`](crate::CloseReason::Aborted)), whatever was still to be sent.
+///
+/// ```
+/// use httpfsm::{ChannelConfig, ErrorPage, ErrorPages};
+///
+/// let json = ErrorPages::new(|error| ErrorPage {
+///     content_type: "application/json".into(),
+///     body: format!(r#"{{"status":{}}}"#, error.status().code()).into(),
+/// });
+/// let config = ChannelConfig { error_pages: Some(json), ..ChannelConfig::default() };
+/// # let error = httpfsm::RequestError::new(httpfsm::Rule::BareLf, 3);
+/// # let page = config.error_pages.expect("a page").page(&error);
+/// # assert_eq!(page.body, r#"{"status":400}"#);
+/// ```
 #[derive(Clone)]
 pub struct ErrorPages(Arc<dyn Fn(&RequestError) -> ErrorPage + Send + Sync>);
 
@@ -69,7 +82,22 @@ impl fmt::Debug for ErrorPages {
     }
 }
 
-/// What one channel obeys.
+/// What one channel obeys. Durations are `None` for no deadline, and limits 0 for no limit; [the module](self) has the
+/// exceptions.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use httpfsm::ChannelConfig;
+///
+/// let config = ChannelConfig {
+///     head_timeout: Some(Duration::from_secs(5)),
+///     max_request_body_size: 64 << 10, // bytes
+///     identity: "".into(),             // no `Server` field
+///     ..ChannelConfig::hardened()
+/// };
+/// # assert_eq!(config.requests_per_connection, 10_000);
+/// ```
 #[derive(Clone, Debug)]
 pub struct ChannelConfig {
     /// The scheme that requests report: `http`, or `https` behind TLS. Default `http`.
@@ -255,6 +283,19 @@ impl ChannelConfig {
 }
 
 /// What a server obeys; `channel` is what it hands to each of its channels.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use httpfsm::ServerConfig;
+///
+/// // For clients that connect by themselves, but fewer of them, who may wait five minutes for a response.
+/// let mut config = ServerConfig::hardened();
+/// config.max_connections = 2_000;
+/// config.max_buffered_bytes = 32 << 20;
+/// config.channel.responseless_timeout = Some(Duration::from_secs(300));
+/// # assert_eq!(config.max_connections_per_peer, 256);
+/// ```
 #[derive(Clone, Debug)]
 pub struct ServerConfig {
     /// Where a transport listens when it is given no listener: a name or an address; empty: all interfaces.

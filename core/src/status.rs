@@ -3,6 +3,15 @@
 use core::fmt;
 
 /// A three-digit status code, 100 to 999 (RFC 9112 section 4).
+///
+/// ```
+/// use httpfsm::Status;
+///
+/// assert_eq!(Status::NOT_FOUND.code(), 404);
+/// assert_eq!(Status::NOT_FOUND.reason(), "Not Found");
+/// assert_eq!(Status::try_from(599).map(Status::reason), Ok("")); // Not registered, and sent without a phrase.
+/// assert!(Status::try_from(1000).is_err());
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Status(u16);
 

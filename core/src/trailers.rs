@@ -148,6 +148,13 @@ impl<'a> Trailers<'a> {
 /// Whether a field of this name has no place in a trailer section: message framing, routing, request modifiers,
 /// authentication, response control data, and what is needed to process the content (RFC 9110 section 6.5.1). Such fields
 /// are neither shown in the trailers of a request nor sent in those of a response.
+///
+/// ```
+/// use httpfsm::trailers::is_forbidden;
+///
+/// assert!(is_forbidden("Content-Length"));
+/// assert!(!is_forbidden("Server-Timing"));
+/// ```
 #[must_use]
 pub fn is_forbidden(name: &str) -> bool {
     const PREFIXES: [&str; 3] = ["content-", "if-", "proxy-"];

@@ -385,11 +385,11 @@ mod tests {
     }
 
     #[test]
-    fn the_readme_has_a_row_for_every_parameter() {
-        let readme = include_str!("../../README.md");
+    fn the_page_of_parameters_has_a_row_for_every_one() {
+        let page = include_str!("../../docs/parameters.md");
         for parameter in PARAMETERS {
             let field = parameter.name.strip_suffix("_per_channel").unwrap_or(parameter.name);
-            assert!(readme.contains(&format!("`{field}`")), "{field} is not in README.md");
+            assert!(page.contains(&format!("`{field}`")), "{field} is not in docs/parameters.md");
         }
     }
 

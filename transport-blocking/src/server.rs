@@ -65,6 +65,22 @@ pub fn serve(listener: impl AsFd, config: ServerConfig, handler: impl Handler) -
 /// [`BodyReader`](crate::BodyReader): with the bodies that this transport prefers, which are whole, that takes no
 /// longer than memory or disk; with [`Bodies::Streamed`], and of a request that expects `100 Continue`, the worker
 /// waits for the peer, and as many slow peers as there are workers hold them all.
+///
+/// ```no_run
+/// use httpfsm::{Request, Response, ServerConfig};
+/// use httpfsm_blocking::{BodyReader, block_on, serve, sync};
+///
+/// fn count(mut request: Request) -> std::io::Result<Response> {
+///     let bytes = std::io::copy(&mut BodyReader::new(request.take_body()), &mut std::io::sink())?;
+///     Ok(Response::text(format!("{bytes} bytes\n")))
+/// }
+///
+/// # fn main() -> std::io::Result<()> {
+/// let listener = std::net::TcpListener::bind("127.0.0.1:8080")?;
+/// block_on(serve(listener, ServerConfig::default(), sync(count))?.gone());
+/// # Ok(())
+/// # }
+/// ```
 pub fn sync<F, R>(function: F) -> SyncHandler<Inline, F>
 where
     F: Fn(Request) -> R + Send + Sync + 'static,

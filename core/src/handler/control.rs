@@ -16,6 +16,16 @@ use crate::peer::Peer;
 use crate::status::Status;
 
 /// The facts about a connection, shared by all its requests.
+///
+/// ```
+/// use httpfsm::Request;
+///
+/// async fn whoami(request: Request) -> String {
+///     let connection = request.connection();
+///     format!("{} by {} on {}\n", connection.peername, connection.scheme, connection.channel)
+/// }
+/// # let _ = httpfsm::handler::with_state((), |_, request| whoami(request));
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct ConnectionInfo {

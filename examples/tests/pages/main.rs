@@ -106,13 +106,39 @@ fn the_layout_names_every_folder_of_a_package() {
     }
 }
 
+/// Whatever stands between backticks in the right column of that table and is a path or a step.
 #[test]
-fn contributing_lists_the_steps_of_ci_in_their_order() {
+fn what_holds_a_promise_exists() {
+    let page = fs::read_to_string(root().join("README.md")).expect("a page");
+    let (_, table) = page.split_once("| what is promised | what holds it |\n|---|---|\n").expect("a table");
+    let rows: Vec<_> = table.lines().map_while(|line| line.strip_prefix("| ")?.split_once(" | ")).collect();
+    for (promise, holds) in &rows {
+        let named = holds.split('`').skip(1).step_by(2);
+        let held =
+            named.filter(|name| name.starts_with(".ci/run ") || name.contains(['/', '.'])).inspect(|name| {
+                let exists = match name.strip_prefix(".ci/run ") {
+                    Some(step) => steps().iter().any(|known| known == step),
+                    None => root().join(name).exists(),
+                };
+                assert!(exists, "{promise}: there is no {name}");
+            });
+        assert!(held.count() > 0, "{promise}: nothing holds it");
+    }
+    assert!(rows.len() > 10, "{rows:?}");
+}
+
+/// The steps of `.ci/run`.
+fn steps() -> Vec<String> {
     let script = fs::read_to_string(root().join(".ci/run")).expect("a script");
     let steps = script.lines().find_map(|line| line.strip_prefix("steps=(")?.strip_suffix(')'));
+    steps.expect("steps").split(' ').map(str::to_owned).collect()
+}
+
+#[test]
+fn contributing_lists_the_steps_of_ci_in_their_order() {
     let page = fs::read_to_string(root().join("CONTRIBUTING.md")).expect("a page");
     let (_, table) = page.split_once("| step |").expect("a table");
     let rows = table.lines().skip(2).map_while(|line| line.strip_prefix("| `")?.split_once('`'));
     let rows: Vec<_> = rows.map(|(step, _)| step).collect();
-    assert_eq!(rows, steps.expect("steps").split(' ').collect::<Vec<_>>());
+    assert_eq!(rows, steps());
 }

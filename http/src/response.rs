@@ -63,13 +63,29 @@ where
     if let Some(own) = (&mut body as &mut dyn Any).downcast_mut::<Option<Body>>() {
         return own.take().unwrap_or_default().into_inner();
     }
-    let Some(body) = body.filter(|body| !body.is_end_stream()) else { return handler::Body::Empty };
+    // This one needs no box to be polled in.
+    #[cfg(feature = "axum")]
+    if let Some(body) = (&mut body as &mut dyn Any).downcast_mut::<Option<axum::body::Body>>() {
+        return body.take().map_or(handler::Body::Empty, |body| whole_or_stream(body, without_content, cx));
+    }
+    body.map_or(handler::Body::Empty, |body| whole_or_stream(Box::pin(body), without_content, cx))
+}
+
+/// Polls once for the first frame.
+fn whole_or_stream<B>(mut body: B, without_content: bool, cx: &mut Context<'_>) -> handler::Body
+where
+    B: HttpBody + Unpin + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+{
+    if body.is_end_stream() {
+        return handler::Body::Empty;
+    }
     // Before the first frame: some bodies say what they had, and go on saying so.
     let length = body.size_hint().exact();
-    let mut body = Box::pin(body);
     let mut first = None;
     if !without_content {
-        match poll(body.as_mut(), cx) {
+        match poll(Pin::new(&mut body), cx) {
             Poll::Ready(Frame::Data(data)) if body.is_end_stream() => return data.into(),
             Poll::Ready(Frame::End) if length.is_none_or(|length| length == 0) => {
                 return handler::Body::Empty;
@@ -110,7 +126,7 @@ where
 
 /// A body of a service on its way out.
 struct Streamed<B> {
-    body: Pin<Box<B>>,
+    body: B,
     /// A frame that came before.
     first: Option<Frame>,
     /// What the body had when it began.
@@ -119,13 +135,13 @@ struct Streamed<B> {
 
 impl<B> Source for Streamed<B>
 where
-    B: HttpBody + Send + 'static,
+    B: HttpBody + Unpin + Send + 'static,
     B::Error: Into<BoxError>,
 {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Frame> {
         match self.first.take() {
             Some(frame) => Poll::Ready(frame),
-            None => poll(self.body.as_mut(), cx),
+            None => poll(Pin::new(&mut self.body), cx),
         }
     }
 

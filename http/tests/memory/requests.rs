@@ -56,7 +56,7 @@ fn no_field_of_a_response_is_in_a_later_request() {
     };
     let mut case = Case::new(service(service_fn(of)));
     for fields in ["", "X-A: 1\r\nX-B: 2\r\n", ""] {
-        let response = case.send(&format!("GET / HTTP/1.1\r\nHost: a\r\n{fields}\r\n"));
+        let response = case.send(format!("GET / HTTP/1.1\r\nHost: a\r\n{fields}\r\n"));
         let names = if fields.is_empty() { "host" } else { "host,x-a,x-b" };
         assert!(response.ends_with(&format!("\r\n\r\n{names}")), "{response}");
     }

@@ -1,0 +1,130 @@
+//! A reverse proxy: httpfsm in front, the client of hyper-util behind. `reverse-proxy 127.0.0.1:8080 127.0.0.1:9000` listens
+//! on the first address and asks the second; a third word says how many seconds the upstream may be silent.
+#![forbid(unsafe_code)]
+
+use std::{env, sync::Arc, time::Duration};
+
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version, header, uri::Authority};
+use http_body_util::{BodyExt, Either, combinators::UnsyncBoxBody};
+use httpfsm::handler::{BodyFailure, ConnectionInfo};
+use httpfsm_http::{Body, BoxError, Upgrade, service};
+use hyper::body::{Body as _, Bytes, Incoming};
+use hyper_util::client::legacy::{Client, connect::HttpConnector};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::{sync::watch, time};
+use tokio_util::compat::FuturesAsyncReadCompatExt;
+
+/// Fields of one connection, beside those that `Connection` names (RFC 9110 section 7.6.1), and what clients could forge.
+const NOT_PASSED_ON: &str = "connection keep-alive proxy-connection te transfer-encoding upgrade \
+    forwarded x-forwarded-for x-forwarded-host x-forwarded-proto";
+
+#[derive(Clone)]
+struct Proxy {
+    client: Client<HttpConnector, UnsyncBoxBody<Bytes, BodyFailure>>,
+    upstream: Authority,
+    silence: Duration,
+}
+
+#[tokio::main]
+async fn main() -> Result<(), BoxError> {
+    let mut words = env::args().skip(1);
+    let mut word = || words.next().ok_or("usage: reverse-proxy LISTEN UPSTREAM [SECONDS]");
+    let (listen, upstream) = (word()?, word()?.parse()?);
+    let silence = Duration::from_secs(word().unwrap_or("60".into()).parse()?);
+    // Idle connections are closed here before the upstream does it, perhaps while a request is on its way.
+    let mut client = Client::builder(TokioExecutor::new());
+    client.pool_timer(TokioTimer::new()).pool_idle_timeout(Duration::from_secs(15));
+    let proxy = Proxy { client: client.build_http(), upstream, silence };
+    let mut config = httpfsm::ServerConfig::hardened();
+    config.channel.max_request_body_size = u64::MAX;
+    config.channel.responseless_timeout = None; // `silence` is this deadline.
+    let handler = service(tower::service_fn(move |request| forward(proxy.clone(), request)));
+    let server = httpfsm_tokio::serve(tokio::net::TcpListener::bind(listen).await?, config, handler)?;
+    println!("listening on {}", server.local_addrs()[0]);
+    tokio::signal::ctrl_c().await?;
+    server.begin_drain(None).gone().await;
+    Ok(())
+}
+
+async fn forward(proxy: Proxy, request: Request<Body>) -> Result<Response<Either<Incoming, Body>>, BoxError> {
+    let (mut head, body) = request.into_parts();
+    if [Method::CONNECT, Method::TRACE].contains(&head.method) {
+        return failed(StatusCode::NOT_IMPLEMENTED);
+    }
+    // No other protocol passes: behind `h2c` nobody would look at the requests.
+    let upgrade = head.extensions.remove::<Upgrade>().filter(|_| names_websocket(&head.headers));
+    if let Some(authority) = head.uri.authority() {
+        head.headers.insert(header::HOST, authority.as_str().parse()?); // RFC 9112 section 3.2.2
+    }
+    pass_on(&mut head.headers, head.version, upgrade.is_some())?;
+    if let Some(connection) = head.extensions.get::<Arc<ConnectionInfo>>() {
+        let client = format!("for=\"{}\";proto={}", connection.peername, connection.scheme);
+        head.headers.insert(header::FORWARDED, client.parse()?);
+    }
+    if !body.is_end_stream() && !head.headers.contains_key(header::CONTENT_LENGTH) {
+        head.headers.insert(header::TRANSFER_ENCODING, "chunked".parse()?);
+    }
+    let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
+    let uri = Uri::builder().scheme("http").authority(proxy.upstream).path_and_query(target).build()?;
+    let (moved, moves) = watch::channel(());
+    let body = body.map_frame(move |frame| (frame, moved.send_replace(())).0);
+    let mut request = Request::new(body.boxed_unsync());
+    (*request.method_mut(), *request.uri_mut(), *request.headers_mut()) = (head.method, uri, head.headers);
+
+    let response = tokio::select! {
+        response = proxy.client.request(request) => response,
+        () = silent(proxy.silence, moves) => return failed(StatusCode::GATEWAY_TIMEOUT),
+    };
+    // Where it was the request's body that failed, the server in front has responded by itself.
+    let Ok(mut response) = response else { return failed(StatusCode::BAD_GATEWAY) };
+    let (switches, version) = (response.status() == StatusCode::SWITCHING_PROTOCOLS, response.version());
+    pass_on(response.headers_mut(), version, switches)?;
+    match upgrade {
+        Some(upgrade) if switches => {
+            let upstream = hyper::upgrade::on(&mut response);
+            tokio::spawn(tunnel(upgrade, upstream));
+        }
+        None if switches => return failed(StatusCode::BAD_GATEWAY),
+        _ => {}
+    }
+    Ok(response.map(Either::Left))
+}
+
+/// Makes fields that were received those to be sent.
+fn pass_on(fields: &mut HeaderMap, version: Version, websocket: bool) -> Result<(), BoxError> {
+    let options =
+        fields.get_all(header::CONNECTION).iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
+    let options = options.collect::<Vec<_>>().join(",");
+    let length = fields.contains_key(header::TRANSFER_ENCODING).then_some("content-length");
+    for name in options.split(',').chain(NOT_PASSED_ON.split(' ')).chain(length) {
+        fields.remove(name.trim());
+    }
+    fields.append(header::VIA, format!("{version:?} httpfsm").parse()?); // RFC 9110 section 7.6.3
+    if websocket {
+        fields.insert(header::CONNECTION, "upgrade".parse()?);
+        fields.insert(header::UPGRADE, "websocket".parse()?);
+    }
+    Ok(())
+}
+
+fn names_websocket(fields: &HeaderMap) -> bool {
+    fields.get(header::UPGRADE).is_some_and(|name| name.as_bytes().eq_ignore_ascii_case(b"websocket"))
+}
+
+fn failed(status: StatusCode) -> Result<Response<Either<Incoming, Body>>, BoxError> {
+    Ok(Response::builder().status(status).body(Either::Right(Body::empty()))?)
+}
+
+/// Ends when for so long nothing has moved of a request's body, or it has left.
+async fn silent(silence: Duration, mut moves: watch::Receiver<()>) {
+    while let Ok(Ok(())) = time::timeout(silence, moves.changed()).await {}
+    if moves.has_changed().is_err() {
+        time::sleep(silence).await; // It has left.
+    }
+}
+
+async fn tunnel(client: Upgrade, upstream: hyper::upgrade::OnUpgrade) -> Result<(), BoxError> {
+    let mut client = httpfsm_transport::FuturesIo::new(client.connection().await?).compat();
+    tokio::io::copy_bidirectional(&mut client, &mut TokioIo::new(upstream.await?)).await?;
+    Ok(())
+}

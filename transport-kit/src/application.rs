@@ -11,11 +11,10 @@ use bytes::Bytes;
 use httpfsm::fields::Fields;
 use httpfsm::handler::{Body, BodyFailure, Frame, Handler, Request, Response};
 use httpfsm::status::Status;
-use httpfsm_transport::{Job, Spawner};
+use httpfsm_transport::{Job, Spawner, Threads};
 
 use self::bodies::{Duplex, Frames, FramesEnd};
 use self::reading::{read, read_blocking, upload};
-use self::tasks::Threads;
 pub(crate) use self::tasks::{Task, Tasks};
 use crate::memory::Jobs;
 use crate::record::{PartLog, Record};

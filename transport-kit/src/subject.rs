@@ -123,8 +123,8 @@ impl Served {
     /// [done](established) before anything else.
     ///
     /// A server that closes such a connection with the peer's first bytes unread resets it, so resets are not looked at, as
-    /// with [`without_resets`](Self::without_resets). The addresses are those of the sockets, and not of [`Ends`], so neither
-    /// is "names":
+    /// with [`without_resets`](Self::without_resets). The addresses are those of the sockets, and not of [`Ends`], so
+    /// neither is "names":
     ///
     /// ```
     /// use httpfsm_tokio::Tokio;
